@@ -1,0 +1,106 @@
+//! Where the running kernel keeps the fields that the probes read.
+//!
+//! User space resolves these from `/sys/kernel/btf/vmlinux` and sets them as frozen read-only
+//! data before the probes are loaded, so the verifier sees constants and checks every load
+//! against the kernel's own types (`btf_struct_access`, kernel/bpf/btf.c, Linux 5.5 and later).
+
+use bytemuck::{Pod, Zeroable};
+
+/// The value of an offset whose field the running kernel does not have.
+///
+/// Only the fields marked "may be absent" may hold it.
+pub const ABSENT: u32 = u32::MAX;
+
+/// Byte offsets of kernel fields. Field `a_b` is the offset of member `b` in `struct a`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Offsets {
+    /// `task_struct.nsproxy`: `struct nsproxy *`
+    pub task_nsproxy: u32,
+    /// `task_struct.thread_pid`: `struct pid *`
+    pub task_thread_pid: u32,
+    /// `task_struct.mm`: `struct mm_struct *`
+    pub task_mm: u32,
+    /// `task_struct.cred`: `const struct cred *`
+    pub task_cred: u32,
+    /// `task_struct.real_parent`: `struct task_struct *`
+    pub task_real_parent: u32,
+    /// `task_struct.group_leader`: `struct task_struct *`
+    pub task_group_leader: u32,
+    /// `task_struct.signal`: `struct signal_struct *`
+    pub task_signal: u32,
+    /// `task_struct.start_boottime`: `u64`, nanoseconds since boot, suspend included
+    pub task_start_boottime: u32,
+    /// `task_struct.tgid`: `pid_t`
+    pub task_tgid: u32,
+    /// `task_struct.comm`: `char[16]`
+    pub task_comm: u32,
+    /// `signal_struct.flags`: `unsigned int`
+    pub signal_flags: u32,
+    /// `signal_struct.live`: `atomic_t`
+    pub signal_live: u32,
+    /// `nsproxy.pid_ns_for_children`: `struct pid_namespace *`
+    pub nsproxy_pid_ns_for_children: u32,
+    /// `nsproxy.net_ns`: `struct net *`
+    pub nsproxy_net_ns: u32,
+    /// `nsproxy.mnt_ns`: `struct mnt_namespace *`
+    pub nsproxy_mnt_ns: u32,
+    /// `pid.level`: `unsigned int`
+    pub pid_level: u32,
+    /// `pid.numbers`: `struct upid[]`
+    pub pid_numbers: u32,
+    /// `sizeof(struct upid)`
+    pub upid_size: u32,
+    /// `upid.nr`: `int`
+    pub upid_nr: u32,
+    /// `pid_namespace.level`: `unsigned int`
+    pub pid_namespace_level: u32,
+    /// `pid_namespace.parent`: `struct pid_namespace *`
+    pub pid_namespace_parent: u32,
+    /// `pid_namespace.child_reaper`: `struct task_struct *`
+    pub pid_namespace_child_reaper: u32,
+    /// `pid_namespace.ns.inum`: `unsigned int`
+    pub pid_namespace_inum: u32,
+    /// `net.ns.inum`: `unsigned int`
+    pub net_inum: u32,
+    /// `mnt_namespace.ns.inum`: `unsigned int`
+    pub mnt_namespace_inum: u32,
+    /// `mm_struct.arg_start`: `unsigned long`
+    pub mm_arg_start: u32,
+    /// `mm_struct.arg_end`: `unsigned long`
+    pub mm_arg_end: u32,
+    /// `mm_struct.env_end`: `unsigned long`
+    pub mm_env_end: u32,
+    /// `linux_binprm.argc`: `int`
+    pub binprm_argc: u32,
+    /// `linux_binprm.filename`: `const char *`
+    pub binprm_filename: u32,
+    /// `linux_binprm.interp`: `const char *`
+    pub binprm_interp: u32,
+    /// `cred.uid`: `kuid_t`
+    pub cred_uid: u32,
+    /// `cred.gid`: `kgid_t`
+    pub cred_gid: u32,
+    /// `cred.euid`: `kuid_t`
+    pub cred_euid: u32,
+    /// `cred.user_ns`: `struct user_namespace *`
+    pub cred_user_ns: u32,
+    /// `user_namespace.uid_map`: `struct uid_gid_map`
+    pub user_namespace_uid_map: u32,
+    /// `user_namespace.gid_map`: `struct uid_gid_map`
+    pub user_namespace_gid_map: u32,
+    /// `uid_gid_map.nr_extents`: `u32`
+    pub uid_gid_map_nr_extents: u32,
+    /// `uid_gid_map.extent`: `struct uid_gid_extent[5]`
+    pub uid_gid_map_extent: u32,
+    /// `sizeof(struct uid_gid_extent)`
+    pub uid_gid_extent_size: u32,
+    /// `uid_gid_extent.first`: `u32`, first id inside the namespace
+    pub uid_gid_extent_first: u32,
+    /// `uid_gid_extent.lower_first`: `u32`, first id outside it
+    pub uid_gid_extent_lower_first: u32,
+    /// `uid_gid_extent.count`: `u32`
+    pub uid_gid_extent_count: u32,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
+}

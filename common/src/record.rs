@@ -1,0 +1,149 @@
+//! The form on which the probes write down what happened, one form a ring record.
+//!
+//! A record is a fixed head, told apart by [`Prefix::kind`], followed by the variable parts that the
+//! head gives the lengths of. All numbers are in the byte order of the machine; both sides run on it.
+
+use bytemuck::{Pod, Zeroable};
+
+/// Version of the layouts in this module; the first byte of every record.
+pub const VERSION: u8 = 1;
+
+/// [`Prefix::kind`] of an [`Exec`].
+pub const KIND_EXEC: u8 = 1;
+/// [`Prefix::kind`] of an [`ArgvPiece`].
+pub const KIND_ARGV_PIECE: u8 = 2;
+/// [`Prefix::kind`] of an [`NsEnded`].
+pub const KIND_NS_ENDED: u8 = 3;
+
+/// Flag of an [`Exec`]: the file names an interpreter (`#!` or binfmt_misc), which is `argv[0]`.
+pub const FLAG_INTERPRETED: u16 = 1 << 0;
+/// Flag of an [`Exec`]: more of argv follows in [`ArgvPiece`]s.
+pub const FLAG_CONTINUED: u16 = 1 << 1;
+/// Flag of an [`Exec`] or [`ArgvPiece`]: memory could not be read where argv should be.
+pub const FLAG_ARGV_FAULT: u16 = 1 << 2;
+/// Flag of an [`Exec`]: the filename could not be read, or is longer than [`MAX_FILENAME`].
+pub const FLAG_FILENAME_FAULT: u16 = 1 << 3;
+/// Flag of an [`Exec`]: `comm` was not caught before it changed.
+pub const FLAG_COMM_UNKNOWN: u16 = 1 << 4;
+/// Flag of an [`Exec`]: the user namespace maps ids in more extents than the probe reads.
+pub const FLAG_IDS_UNMAPPED: u16 = 1 << 5;
+/// Flag of an [`Exec`]: `ns_ppid` could not be read on this kernel.
+pub const FLAG_NS_PPID_UNKNOWN: u16 = 1 << 6;
+/// Flag of an [`ArgvPiece`]: the last one of its exec.
+pub const FLAG_LAST_PIECE: u16 = 1 << 7;
+
+/// Bytes of argv that travel in the [`Exec`] record itself.
+pub const HEAD_ARGV: usize = 8192;
+/// Bytes of argv in one [`ArgvPiece`].
+pub const PIECE_ARGV: usize = 16384;
+/// Longest filename, its NUL included (`PATH_MAX`, include/uapi/linux/limits.h).
+pub const MAX_FILENAME: usize = 4096;
+/// Most bytes of argv that can be asked for (`--max-argv-bytes`): the kernel's own limit is a
+/// quarter of the stack limit, at most 6 MiB (`bprm_stack_limits`, fs/exec.c).
+pub const MAX_ARGV: u32 = 6 * 1024 * 1024;
+/// Length of a `comm`, its NUL included (`TASK_COMM_LEN`, include/linux/sched.h).
+pub const COMM_LEN: usize = 16;
+
+/// What every record begins with.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Prefix {
+    /// [`VERSION`].
+    pub version: u8,
+    /// One of the `KIND_…` constants.
+    pub kind: u8,
+    /// A set of `FLAG_…` bits.
+    pub flags: u16,
+    /// The CPU that wrote the record.
+    pub cpu: u16,
+    /// Bytes of filename that follow the argv of an [`Exec`], without a NUL; zero otherwise.
+    pub filename_len: u16,
+    /// Number of the exec on its CPU, from 0, without gaps where nothing is lost.
+    ///
+    /// An [`ArgvPiece`] bears the number of the exec that it belongs to; an [`NsEnded`] bears 0.
+    pub seq: u64,
+}
+
+/// Head of the record of one successful exec. argv and then the filename follow.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Exec {
+    /// Kind [`KIND_EXEC`].
+    pub prefix: Prefix,
+    /// When, boot clock, nanoseconds.
+    pub ktime: u64,
+    /// When the process was forked, boot clock, nanoseconds; with `tgid` it names the process.
+    pub start: u64,
+    /// Id of the cgroup (v2 hierarchy).
+    pub cgroup_id: u64,
+    /// Process id in the init PID namespace.
+    pub tgid: u32,
+    /// Process id in the PID namespace of the process; 0 where it could not be told.
+    pub ns_tgid: u32,
+    /// Parent's process id in the init PID namespace.
+    pub ppid: u32,
+    /// Parent's process id in the PID namespace of the process; 0 for a parent outside it.
+    pub ns_ppid: u32,
+    /// Real user id in the init user namespace.
+    pub uid: u32,
+    /// Real group id in the init user namespace.
+    pub gid: u32,
+    /// Effective user id in the init user namespace, after the exec (set-user-ID included).
+    pub euid: u32,
+    /// Real user id as the user namespace of the process shows it.
+    pub ns_uid: u32,
+    /// Real group id as the user namespace of the process shows it.
+    pub ns_gid: u32,
+    /// Inode number of the PID namespace of the process.
+    pub pid_ns: u32,
+    /// Inode number of its mount namespace.
+    pub mnt_ns: u32,
+    /// Inode number of the target through which it is recorded: `pid_ns` or one above.
+    pub target: u32,
+    /// Number of arguments.
+    pub argc: u32,
+    /// True length of argv in bytes, each argument's NUL included.
+    pub argv_len: u32,
+    /// `comm` of the process before the exec.
+    pub comm: [u8; COMM_LEN],
+}
+
+/// Head of a piece of a long argv. The bytes follow, to the end of the record.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct ArgvPiece {
+    /// Kind [`KIND_ARGV_PIECE`].
+    pub prefix: Prefix,
+    /// Where in argv the bytes belong.
+    pub offset: u32,
+    /// How many bytes there are; with [`FLAG_ARGV_FAULT`], how many are missing.
+    pub len: u32,
+}
+
+/// A target's reaper has exited: the namespace is about to be emptied by the kernel.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct NsEnded {
+    /// Kind [`KIND_NS_ENDED`].
+    pub prefix: Prefix,
+    /// Which namespace.
+    pub id: crate::target::NsId,
+    /// When, boot clock, nanoseconds.
+    pub ktime: u64,
+}
+
+/// What a CPU counts (map `STATS`, one entry a CPU).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct CpuStats {
+    /// Execs of targets seen: the next exec's [`Prefix::seq`].
+    pub seen: u64,
+    /// Of these, how many found no room in the ring.
+    pub lost: u64,
+    /// When the last of these was lost, boot clock, nanoseconds.
+    pub last_lost: u64,
+    /// Pieces of argv that found no room.
+    pub lost_pieces: u64,
+    /// Namespaces that found no room in `TARGETS`.
+    pub lost_targets: u64,
+}

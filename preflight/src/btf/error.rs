@@ -1,0 +1,75 @@
+use super::{MAGIC, MAX_DEPTH, MAX_STEPS};
+
+/// Why bytes could not be read as BTF.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BtfError {
+    /// Fewer bytes than a header has.
+    #[error("{len} bytes are too few for a BTF header")]
+    TooShort {
+        /// Bytes there are.
+        len: usize,
+    },
+    /// Not BTF at all.
+    #[error("not BTF: it begins with {magic:#06x} instead of {MAGIC:#06x}")]
+    Magic {
+        /// The first two bytes.
+        magic: u16,
+    },
+    /// BTF of a machine of the other byte order.
+    #[error("BTF of the other byte order")]
+    ByteOrder,
+    /// A version of the format that is not 1.
+    #[error("BTF version {version}; only version 1 is known")]
+    Version {
+        /// The version in the header.
+        version: u8,
+    },
+    /// The header says that a section lies where there are no bytes.
+    #[error("the {section} section (offset {offset}, length {len}) lies outside the file")]
+    Section {
+        /// Which section: `type`, `string` or `layout`.
+        section: &'static str,
+        /// Its offset, in bytes from the end of the header.
+        offset: u32,
+        /// Its length in bytes.
+        len: u32,
+    },
+    /// A record that is cut off by the end of its section.
+    #[error("type {id} runs past the end of the type section")]
+    Truncated {
+        /// Id of the type.
+        id: u32,
+    },
+    /// A kind that neither this reader nor the file's own layout section describes.
+    #[error("type {id} is of kind {kind}, which this version of exectrail does not know")]
+    UnknownKind {
+        /// Id of the type.
+        id: u32,
+        /// The kind (`BTF_KIND_…`).
+        kind: u8,
+    },
+    /// A name that is not in the string section.
+    #[error("the name at offset {offset} lies outside the string section")]
+    Name {
+        /// Offset into the string section.
+        offset: u32,
+    },
+    /// A reference to a type that does not exist.
+    #[error("type {id} is referred to, but the last one is {last}")]
+    TypeId {
+        /// The id referred to.
+        id: u32,
+        /// Id of the last type.
+        last: u32,
+    },
+    /// Types that contain or rename one another without an end.
+    #[error("types are nested more than {MAX_DEPTH} deep at type {id}")]
+    TooDeep {
+        /// The type where counting stopped.
+        id: u32,
+    },
+    /// Look-ups that take more work than any kernel's types need.
+    #[error("looking types up took more than {MAX_STEPS} steps")]
+    TooComplex,
+}

@@ -1,0 +1,164 @@
+//! The kernel describes its types, and has the fields that the probes read.
+
+use std::io::BufReader;
+use std::path::PathBuf;
+
+use flate2::bufread::GzDecoder;
+
+use super::Node;
+use crate::files::{self, ReadError};
+use crate::offsets::{self, Resolved};
+use crate::report::{Check, Id, Verdict};
+
+/// Most bytes of BTF that are read. Distributions' kernels have 4 to 8 MB.
+const MAX_BTF: u64 = 64 << 20;
+/// Most bytes of a kernel configuration, unpacked. Distributions' have 300 KB.
+const MAX_CONFIG: u64 = 8 << 20;
+
+pub(super) fn check(node: &Node<'_>) -> (Check, Option<Resolved>) {
+    let path = node.sys("kernel/btf/vmlinux");
+    let bytes = match files::read(&path, MAX_BTF) {
+        Ok(bytes) => bytes,
+        Err(error) => return (not_readable(node, &path, &error), None),
+    };
+    let resolved = match offsets::resolve(&bytes) {
+        Ok(resolved) => resolved,
+        Err(error) => {
+            let check = Check::new(
+                Id::Btf,
+                Verdict::Unmet,
+                "the kernel's BTF cannot be understood",
+            )
+            .saw_in(&path, "", format_args!("{} bytes", bytes.len()))
+            .saw_in(&path, "", error)
+            .remedy(
+                "if the kernel is newer than exectrail, use a newer exectrail; else report \
+                     this output as a bug",
+            );
+            return (check, None);
+        }
+    };
+    let read = format!("{} bytes, {} types", bytes.len(), resolved.types);
+    if resolved.missing.is_empty() {
+        let summary = format!(
+            "all {} fields and the tracepoints that the probes need are there",
+            offsets::FIELD_COUNT
+        );
+        let prepare = match resolved.tracepoints.sched_prepare_exec {
+            Some(_) => "sched_prepare_exec",
+            None => "task_rename",
+        };
+        let check = Check::new(Id::Btf, Verdict::Ok, summary)
+            .saw_in(&path, "", read)
+            .saw_in(&path, "tracepoint before exec", prepare);
+        return (check, Some(resolved));
+    }
+    let summary = format!(
+        "the kernel lacks {} of the things that the probes read",
+        resolved.missing.len()
+    );
+    let mut check = Check::new(Id::Btf, Verdict::Unmet, summary).saw_in(&path, "", read);
+    for missing in &resolved.missing {
+        check = check.saw_in(&path, "", missing);
+    }
+    let check = check.remedy(
+        "run on nodes with a kernel from 5.8 on that is listed in docs/compatibility.md, or report \
+         this output as a bug",
+    );
+    (check, Some(resolved))
+}
+
+fn not_readable(node: &Node<'_>, path: &std::path::Path, error: &ReadError) -> Check {
+    let check =
+        |verdict, summary: &str| Check::new(Id::Btf, verdict, summary).saw_in(path, "", error);
+    // A root given by hand that holds no sysfs says nothing of the kernel. In /sys itself it
+    // does: there the tracer looks, too.
+    let given = node.options.roots.sys != crate::Roots::default().sys;
+    if given && !node.sys("kernel").is_dir() {
+        return check(
+            Verdict::Unknown,
+            "there is no sysfs where it was said to be",
+        )
+        .remedy("mount the node's sysfs read-only there, or pass its root with --sys");
+    }
+    match error {
+        ReadError::Missing => {}
+        ReadError::NotAFile(_) => {
+            return check(
+                Verdict::Unmet,
+                "the kernel's BTF is hidden from this container",
+            )
+            .remedy("do not mask /sys/kernel/btf: a plain read-only /sys is enough");
+        }
+        ReadError::TooLong { .. } | ReadError::Io(_) => {
+            return check(Verdict::Unknown, "the kernel's BTF could not be read")
+                .remedy("make /sys/kernel/btf/vmlinux readable for the container (LSM policy?)");
+        }
+    }
+
+    let mut evidence = Vec::new();
+    let mut found = None;
+    for config in configs(node) {
+        match config_line(&config) {
+            Ok(Some(line)) => {
+                evidence.push((config, line.clone()));
+                found = Some(line);
+                break;
+            }
+            Ok(None) => {
+                evidence.push((config, "no line about CONFIG_DEBUG_INFO_BTF".to_owned()));
+                found = Some(String::new());
+                break;
+            }
+            Err(error) => evidence.push((config, error.to_string())),
+        }
+    }
+    let built_with_it = "run on nodes whose kernel is built with CONFIG_DEBUG_INFO_BTF=y, as those \
+                         of all current distributions are";
+    let check = match found.as_deref() {
+        Some("CONFIG_DEBUG_INFO_BTF=y") => check(
+            Verdict::Unmet,
+            "the kernel is built with BTF, but it is not visible in this /sys",
+        )
+        .remedy("let the container see the node's /sys/kernel/btf (a plain read-only /sys does)"),
+        Some(_) => check(Verdict::Unmet, "the kernel is built without BTF").remedy(built_with_it),
+        None => check(
+            Verdict::Unmet,
+            "there is no BTF, and no kernel configuration to say why",
+        )
+        .remedy(built_with_it),
+    };
+    evidence.into_iter().fold(check, |check, (path, value)| {
+        check.saw_in(&path, "CONFIG_DEBUG_INFO_BTF", value)
+    })
+}
+
+/// Where kernels and distributions leave the configuration.
+fn configs(node: &Node<'_>) -> Vec<PathBuf> {
+    let mut paths = vec![node.proc("config.gz")];
+    if let Some(release) = node.release.as_suffix() {
+        paths.push(node.options.roots.boot.join(format!("config-{release}")));
+    }
+    paths
+}
+
+/// The line about BTF in a kernel configuration, packed or not.
+fn config_line(path: &std::path::Path) -> Result<Option<String>, ReadError> {
+    let file = files::open(path)?;
+    let text = if path.extension().is_some_and(|extension| extension == "gz") {
+        files::read_all(GzDecoder::new(BufReader::new(file)), MAX_CONFIG, 0)?
+    } else {
+        files::read_all(file, MAX_CONFIG, 0)?
+    };
+    const OPTION: &[u8] = b"CONFIG_DEBUG_INFO_BTF";
+    let line = text
+        .split(|&byte| byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .find(|line| {
+            let name = line.strip_prefix(b"# ").unwrap_or(line);
+            // Not CONFIG_DEBUG_INFO_BTF_MODULES.
+            name.strip_prefix(OPTION)
+                .is_some_and(|rest| rest.starts_with(b"=") || rest.starts_with(b" "))
+        });
+    Ok(line.map(|line| String::from_utf8_lossy(line).into_owned()))
+}

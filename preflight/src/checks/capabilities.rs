@@ -1,0 +1,100 @@
+//! The effective capabilities suffice.
+
+use caps::Capability;
+
+use super::Node;
+use crate::files;
+use crate::report::{Check, Id, Verdict};
+
+/// The capabilities by the names that Kubernetes has for them.
+const BPF: (&str, Capability) = ("BPF", Capability::CAP_BPF);
+const PERFMON: (&str, Capability) = ("PERFMON", Capability::CAP_PERFMON);
+const SYS_RESOURCE: (&str, Capability) = ("SYS_RESOURCE", Capability::CAP_SYS_RESOURCE);
+
+pub(super) fn check(node: &Node<'_>) -> Check {
+    let status = node.proc("self/status");
+    let field = node.status_field("CapEff");
+    let effective = field.and_then(|hex| u64::from_str_radix(hex, 16).ok());
+    let saw = |check: Check| {
+        check
+            .saw_in(&status, "CapEff", node.status_evidence("CapEff"))
+            .saw_in(&status, "Uid", node.status_evidence("Uid"))
+    };
+    let Some(effective) = effective else {
+        let summary = "the effective capabilities could not be read";
+        return saw(Check::new(Id::Capabilities, Verdict::Unknown, summary))
+            .remedy("make procfs readable, or pass its root with --proc");
+    };
+    let has = |capability: Capability| effective & capability.bitmask() != 0;
+
+    let mut missing = Vec::new();
+    if !has(Capability::CAP_SYS_ADMIN) {
+        missing.extend(
+            [BPF, PERFMON]
+                .into_iter()
+                .filter(|(_, capability)| !has(*capability)),
+        );
+    }
+    // CAP_SYS_ADMIN does not stand in for this one.
+    let memlock = node.needs_memlock().then(|| memlock_limit(node));
+    if let Some(limit) = &memlock
+        && limit != "unlimited"
+        && !has(SYS_RESOURCE.1)
+    {
+        missing.push(SYS_RESOURCE);
+    }
+
+    let mut check = if missing.is_empty() {
+        let by = if has(BPF.1) && has(PERFMON.1) {
+            "CAP_BPF and CAP_PERFMON are there"
+        } else {
+            "CAP_SYS_ADMIN is there and includes what is needed"
+        };
+        Check::new(Id::Capabilities, Verdict::Ok, by)
+    } else {
+        let names: Vec<_> = missing
+            .iter()
+            .map(|(_, capability)| capability.to_string())
+            .collect();
+        let (names, are) = (
+            names.join(", "),
+            if names.len() == 1 { "is" } else { "are" },
+        );
+        Check::new(
+            Id::Capabilities,
+            Verdict::Unmet,
+            format_args!("{names} {are} missing"),
+        )
+        .remedy(remedy(node))
+    };
+    check = saw(check);
+    match memlock {
+        Some(limit) => check.saw_in(&node.proc("self/limits"), "Max locked memory", limit),
+        None => check,
+    }
+}
+
+fn remedy(node: &Node<'_>) -> String {
+    let resource = if node.needs_memlock() {
+        ", SYS_RESOURCE"
+    } else {
+        ""
+    };
+    format!(
+        "in the container's securityContext set runAsUser: 0 (Kubernetes gives added capabilities \
+         to no other) and capabilities: {{drop: [ALL], add: [BPF, PERFMON{resource}]}}"
+    )
+}
+
+/// The hard limit of locked memory: `Max locked memory  SOFT  HARD  bytes`.
+fn memlock_limit(node: &Node<'_>) -> String {
+    match files::read_text(&node.proc("self/limits")) {
+        Ok(limits) => limits
+            .lines()
+            .find_map(|line| line.strip_prefix("Max locked memory"))
+            .and_then(|line| line.split_whitespace().nth(1))
+            .unwrap_or("no such line in the file")
+            .to_owned(),
+        Err(error) => error.to_string(),
+    }
+}

@@ -1,0 +1,162 @@
+//! The memory limit has room for the ring buffer.
+//!
+//! From Linux 5.11 on a ring buffer counts against the memory cgroup of whoever makes it.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::Node;
+use crate::files::{self, ReadError};
+use crate::report::{Check, Id, Verdict};
+
+/// What the process itself needs beside the ring, in bytes.
+const PROCESS: u64 = 16 << 20;
+/// Deepest nesting of cgroups that is looked at.
+const MAX_DEPTH: usize = 32;
+
+struct Limit {
+    path: PathBuf,
+    bytes: u64,
+}
+
+pub(super) fn check(node: &Node<'_>) -> Check {
+    let own = node.proc("self/cgroup");
+    let cgroups = match files::read_text(&own) {
+        Ok(cgroups) => cgroups,
+        Err(error) => {
+            return Check::new(
+                Id::Memory,
+                Verdict::Unknown,
+                "the memory limit could not be read",
+            )
+            .saw_in(&own, "", error)
+            .remedy("make procfs readable, or pass its root with --proc");
+        }
+    };
+    let mut unreadable = Vec::new();
+    let mut least: Option<Limit> = None;
+    for path in limit_files(node, &cgroups) {
+        match files::read_text(&path) {
+            Ok(text) => match parse(&text) {
+                Some(bytes) if least.as_ref().is_none_or(|limit| bytes < limit.bytes) => {
+                    least = Some(Limit { path, bytes });
+                }
+                Some(_) => {}
+                None => unreadable.push((path, format!("{:?} is no limit", text.trim()))),
+            },
+            // The root cgroup has none, and a container does not see those above its own.
+            Err(ReadError::Missing) => {}
+            Err(error) => unreadable.push((path, error.to_string())),
+        }
+    }
+
+    let ring = node.options.ring_bytes;
+    let needed = if node.needs_memlock() {
+        PROCESS
+    } else {
+        ring.saturating_add(PROCESS)
+    };
+    let limited = least.as_ref().filter(|limit| limit.bytes < UNLIMITED);
+    let mut check = match limited {
+        Some(limit) if limit.bytes < needed => Check::new(
+            Id::Memory,
+            Verdict::Unmet,
+            format_args!(
+                "the limit is {} MiB, but a ring buffer of {} MiB and the process need {} MiB",
+                limit.bytes >> 20,
+                ring >> 20,
+                needed.div_ceil(1 << 20)
+            ),
+        )
+        .remedy(format_args!(
+            "set the container's resources.limits.memory to {}Mi or more, or ask for a smaller ring",
+            needed.div_ceil(1 << 20)
+        )),
+        _ if !unreadable.is_empty() => {
+            Check::new(Id::Memory, Verdict::Unknown, "a memory limit could not be read")
+                .remedy("make the cgroup file system readable (/sys/fs/cgroup)")
+        }
+        Some(limit) => Check::new(
+            Id::Memory,
+            Verdict::Ok,
+            format_args!(
+                "the limit is {} MiB; {} MiB are needed",
+                limit.bytes >> 20,
+                needed.div_ceil(1 << 20)
+            ),
+        ),
+        None => Check::new(Id::Memory, Verdict::Ok, "no memory limit was found"),
+    };
+    match &least {
+        Some(Limit {
+            path,
+            bytes: u64::MAX,
+        }) => check = check.saw_in(path, "", "max"),
+        Some(Limit { path, bytes }) => check = check.saw_in(path, "", bytes),
+        None => {}
+    }
+    for (path, why) in unreadable {
+        check = check.saw_in(&path, "", why);
+    }
+    check.saw_in(
+        &own,
+        "",
+        memory_line(&cgroups).unwrap_or("no memory controller"),
+    )
+}
+
+/// From here on a number means "no limit": cgroup v1 has `PAGE_COUNTER_MAX` for it.
+const UNLIMITED: u64 = 1 << 62;
+
+fn parse(text: &str) -> Option<u64> {
+    match text.trim() {
+        "max" => Some(u64::MAX),
+        number => number.parse().ok(),
+    }
+}
+
+/// `ID:memory:PATH` (v1) where there is one, else `0::PATH` (v2).
+fn memory_line(cgroups: &str) -> Option<&str> {
+    let controllers = |line: &str| line.split(':').nth(1).map(str::to_owned);
+    let v1 = cgroups
+        .lines()
+        .find(|line| controllers(line).is_some_and(|c| c.split(',').any(|c| c == "memory")));
+    v1.or_else(|| cgroups.lines().find(|line| line.starts_with("0::")))
+}
+
+/// The limit files of the own cgroup and of those above it: the least of them holds.
+fn limit_files(node: &Node<'_>, cgroups: &str) -> Vec<PathBuf> {
+    let Some(line) = memory_line(cgroups) else {
+        return Vec::new();
+    };
+    let path = line.splitn(3, ':').nth(2).unwrap_or_default();
+    let (root, file) = if line.starts_with("0::") {
+        let unified = node.sys("fs/cgroup/unified");
+        let root = if unified.is_dir() {
+            unified
+        } else {
+            node.sys("fs/cgroup")
+        };
+        (root, "memory.max")
+    } else {
+        (node.sys("fs/cgroup/memory"), "memory.limit_in_bytes")
+    };
+    // A cgroup namespace shows what lies above it as `/..`: such a path leads nowhere here.
+    let names: Vec<_> = Path::new(path)
+        .components()
+        .filter(|component| *component != Component::RootDir)
+        .take(MAX_DEPTH)
+        .collect();
+    let inside = names
+        .iter()
+        .all(|component| matches!(component, Component::Normal(_)));
+    let depth = if inside { names.len() } else { 0 };
+    (0..=depth)
+        .rev()
+        .map(|depth| {
+            let mut path = root.clone();
+            path.extend(&names[..depth]);
+            path.push(file);
+            path
+        })
+        .collect()
+}

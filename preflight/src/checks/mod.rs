@@ -1,0 +1,111 @@
+//! The checks, one file each.
+
+mod bpf;
+mod btf;
+mod capabilities;
+mod init_address;
+mod kernel;
+mod lockdown;
+mod memory;
+mod scope;
+mod user_namespace;
+
+use std::path::PathBuf;
+
+use crate::files::{self, ReadError};
+use crate::report::{Kernel, Report};
+use crate::{KernelVersion, Options};
+
+/// What several checks start from.
+struct Node<'a> {
+    options: &'a Options,
+    /// Whether the running kernel may be asked, or only files.
+    live: bool,
+    /// `<proc>/self/status`
+    status: Result<String, ReadError>,
+    /// `<proc>/sys/kernel/osrelease`, or what uname(2) says.
+    release: kernel::Release,
+}
+
+impl Node<'_> {
+    fn proc(&self, path: &str) -> PathBuf {
+        self.options.roots.proc.join(path)
+    }
+
+    fn sys(&self, path: &str) -> PathBuf {
+        self.options.roots.sys.join(path)
+    }
+
+    fn version(&self) -> Option<KernelVersion> {
+        self.release.version()
+    }
+
+    /// Whether BPF memory counts against RLIMIT_MEMLOCK. Not told of an unknown version: the
+    /// kernel check speaks of that.
+    fn needs_memlock(&self) -> bool {
+        self.version()
+            .is_some_and(|version| version < KernelVersion::WITHOUT_MEMLOCK)
+    }
+
+    fn status_field(&self, name: &str) -> Option<&str> {
+        files::status_field(self.status.as_deref().ok()?, name)
+    }
+
+    /// A field of `<proc>/self/status`, or why there is none, as evidence.
+    fn status_evidence(&self, name: &str) -> String {
+        match &self.status {
+            Ok(status) => match files::status_field(status, name) {
+                Some(value) => value.split_whitespace().collect::<Vec<_>>().join(" "),
+                None => "no such line in the file".to_owned(),
+            },
+            Err(error) => error.to_string(),
+        }
+    }
+}
+
+pub(crate) fn all(options: &Options) -> Report {
+    let live = options.roots.are_live();
+    let node = Node {
+        options,
+        live,
+        status: files::read_text(&options.roots.proc.join("self/status")),
+        release: kernel::Release::read(&options.roots, live),
+    };
+
+    let (btf, resolved) = btf::check(&node);
+    let capabilities = capabilities::check(&node);
+    let user_namespace = user_namespace::check(&node);
+    let tracepoint = resolved
+        .as_ref()
+        .and_then(|r| r.tracepoints.sched_process_exec);
+    let (bpf, read_kernel) = bpf::check(&node, tracepoint, &capabilities, &user_namespace);
+    let (lockdown, read_kernel) = lockdown::check(&node, read_kernel);
+    let (scope, namespaces) = scope::check(&node);
+
+    let kernel = resolved
+        .filter(|r| r.missing.is_empty())
+        .zip(node.version());
+    let kernel = kernel.map(|(resolved, release)| Kernel {
+        offsets: resolved.offsets,
+        has_prepare_exec: resolved.tracepoints.sched_prepare_exec.is_some(),
+        read_kernel,
+        needs_memlock: node.needs_memlock(),
+        release,
+    });
+    let checks = vec![
+        kernel::check(&node),
+        btf,
+        user_namespace,
+        capabilities,
+        lockdown,
+        bpf,
+        scope,
+        memory::check(&node),
+        init_address::check(options.init_address),
+    ];
+    Report {
+        checks,
+        kernel,
+        scope: namespaces,
+    }
+}

@@ -1,0 +1,91 @@
+//! Which namespaces this process is in.
+//!
+//! Nothing here keeps the tracer from running; it tells what the tracer would see. The network
+//! namespace of the node cannot be read from inside a pod, so whether the pod shares it is left
+//! to the tracer, which asks the kernel.
+
+use super::Node;
+use crate::files;
+use crate::report::{Check, Id, Scope, Verdict};
+
+/// `PROC_PID_INIT_INO`, include/linux/proc_ns.h
+const INIT_PID_NS: u32 = 0xEFFF_FFFC;
+
+pub(super) fn check(node: &Node<'_>) -> (Check, Scope) {
+    let (pid_path, net_path) = (node.proc("self/ns/pid"), node.proc("self/ns/net"));
+    let pid_ns = files::namespace_inum(&pid_path, "pid");
+    let net_ns = files::namespace_inum(&net_path, "net");
+    let first_path = node.proc("1/comm");
+    let first = files::read_text(&first_path).map(|comm| comm.trim_end().to_owned());
+
+    let init_pid_ns = pid_ns.as_ref().ok().map(|inum| *inum == INIT_PID_NS);
+    let scope = Scope {
+        pid_ns: pid_ns.as_ref().ok().copied(),
+        net_ns: net_ns.as_ref().ok().copied(),
+        init_pid_ns,
+        shared_pid_ns: match init_pid_ns {
+            Some(true) => Some(false),
+            _ => is_shared(node, first.as_deref().ok()),
+        },
+    };
+    let local = node.options.local_pid_ns;
+    let (verdict, summary) = match scope {
+        Scope { pid_ns: None, .. } | Scope { net_ns: None, .. } => (
+            Verdict::Unknown,
+            "the namespaces of this process could not be read",
+        ),
+        Scope {
+            init_pid_ns: Some(true),
+            ..
+        } if local => (
+            Verdict::Ok,
+            "in the node's own PID namespace: every exec on the node would be recorded",
+        ),
+        Scope {
+            init_pid_ns: Some(true),
+            ..
+        } => (Verdict::Ok, "in the node's own PID namespace"),
+        _ if local => (
+            Verdict::Ok,
+            "execs in this container's own PID namespace would be recorded",
+        ),
+        Scope {
+            shared_pid_ns: Some(true),
+            ..
+        } => (
+            Verdict::Ok,
+            "the pod seems to share one PID namespace: --use-local-pidns fits that",
+        ),
+        _ => (Verdict::Ok, "in a PID namespace of its own"),
+    };
+    let show = |inum: &Result<u32, files::ReadError>| match inum {
+        Ok(inum) => inum.to_string(),
+        Err(error) => error.to_string(),
+    };
+    let mut check = Check::new(Id::Scope, verdict, summary)
+        .saw_in(&pid_path, "", show(&pid_ns))
+        .saw_in(&net_path, "", show(&net_ns))
+        .saw_in(
+            &node.proc("self/status"),
+            "NSpid",
+            node.status_evidence("NSpid"),
+        );
+    check = match &first {
+        Ok(comm) => check.saw_in(&first_path, "", comm),
+        Err(error) => check.saw_in(&first_path, "", error),
+    };
+    if verdict == Verdict::Unknown {
+        check = check.remedy("make procfs readable, or pass its root with --proc");
+    }
+    (check, scope)
+}
+
+/// Alone in its container, exectrail is PID 1, or a process started beside it is not but PID 1
+/// is. With `shareProcessNamespace` PID 1 is the pod's first container, `pause`.
+fn is_shared(node: &Node<'_>, first: Option<&str>) -> Option<bool> {
+    let own = node.status_field("NSpid")?.split_whitespace().next_back()?;
+    if own.parse::<u32>().ok()? == 1 {
+        return Some(false);
+    }
+    first.map(|comm| !comm.starts_with("exectrail"))
+}

@@ -1,0 +1,186 @@
+//! The command line, the same for `exectrail-preflight` and `exectrail preflight`.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+
+use crate::{DEFAULT_RING_BYTES, Format, Options, Report, Roots, Text, Verdict, run};
+
+/// What `--help` says after the list of options.
+const AFTER_HELP: &str = "\
+Examples:
+  exectrail-preflight                        can exectrail trace here?
+  exectrail-preflight -v                     the same, with all evidence
+  exectrail-preflight --format json | jq '.checks[] | select(.verdict == \"unmet\")'
+  exectrail-preflight --format npd           as a node-problem-detector plugin
+  exectrail-preflight --format nfd \\
+      --output /etc/kubernetes/node-feature-discovery/features.d/exectrail
+  exectrail-preflight --proc /host/proc --sys /host/sys --boot /host/boot
+
+Exit codes:
+  text, json   0 can trace, 1 cannot, 3 not known
+  npd          0 can trace, 1 cannot, 3 not known
+  nfd          0 the labels were written, whatever they say
+  all          2 wrong usage, 4 the output could not be written
+";
+
+/// Checks whether this kernel and this container can run exectrail, and says what to change where
+/// they cannot.
+///
+/// It changes nothing: it reads files in /proc, /sys and /boot, tries to bind the address given,
+/// and loads a few BPF programs of a dozen instructions without attaching them.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub struct PreflightArgs {
+    /// Form of the report
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+
+    /// Write to FILE instead of standard output: whole, under another name first, then renamed
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Show the evidence of all checks, not only of those that are not fine (text only)
+    #[arg(long, short)]
+    pub verbose: bool,
+
+    /// When to use colour (text only); NO_COLOR in the environment turns `auto` off
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Color,
+
+    /// Check that this address can be bound, for example 127.0.0.1:56123
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub init_address: Option<SocketAddr>,
+
+    /// Size of the ring buffer, for which the memory limit must have room
+    #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_RING_BYTES)]
+    pub ring_bytes: u64,
+
+    /// Check for a tracer that records its own PID namespace
+    #[arg(long)]
+    pub use_local_pidns: bool,
+
+    /// Where procfs is mounted
+    #[arg(long, value_name = "DIR", default_value = "/proc")]
+    pub proc: PathBuf,
+
+    /// Where sysfs is mounted
+    #[arg(long, value_name = "DIR", default_value = "/sys")]
+    pub sys: PathBuf,
+
+    /// Where kernels' configurations are
+    #[arg(long, value_name = "DIR", default_value = "/boot")]
+    pub boot: PathBuf,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    /// Whether to use colour on standard output, or in a file.
+    fn on(self, to_file: bool, var: impl Fn(&str) -> Option<OsString>) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                // https://no-color.org: set and not empty
+                let refused = var("NO_COLOR").is_some_and(|value| !value.is_empty());
+                let dumb = var("TERM").is_some_and(|term| term == "dumb");
+                !to_file && !refused && !dumb && io::stdout().is_terminal()
+            }
+        }
+    }
+}
+
+/// Makes the checks, writes the report, and gives the exit code that `--help` promises.
+pub fn main(args: PreflightArgs) -> ExitCode {
+    let report = run(&Options {
+        roots: Roots {
+            proc: args.proc,
+            sys: args.sys,
+            boot: args.boot,
+        },
+        init_address: args.init_address,
+        ring_bytes: args.ring_bytes,
+        local_pid_ns: args.use_local_pidns,
+    });
+    let text = match args.format {
+        Format::Text => {
+            let color = args
+                .color
+                .on(args.output.is_some(), |name| std::env::var_os(name));
+            report.text(Text {
+                color,
+                verbose: args.verbose,
+            })
+        }
+        format => report.format(format),
+    };
+    let written = match &args.output {
+        Some(path) => replace(path, text.as_bytes()),
+        None => print(text.as_bytes()),
+    };
+    if let Err(error) = written {
+        let place = match &args.output {
+            Some(path) => path.display().to_string(),
+            None => "standard output".to_owned(),
+        };
+        // Nothing is left to tell it to if this fails, too.
+        let _ = writeln!(io::stderr(), "error: could not write to {place}: {error}");
+        return ExitCode::from(4);
+    }
+    exit_code(args.format, &report)
+}
+
+fn exit_code(format: Format, report: &Report) -> ExitCode {
+    match (format, report.verdict()) {
+        // The labels carry the verdict; a failure would only restart the pod that writes them.
+        (Format::Nfd, _) => ExitCode::SUCCESS,
+        (_, Verdict::Unmet) => ExitCode::from(1),
+        (_, Verdict::Unknown) => ExitCode::from(3),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Whoever reads may stop reading: `| head` is no failure.
+fn print(text: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Writes a dotfile in the same directory, which node-feature-discovery passes over, and renames
+/// it: nobody ever reads half a file.
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let dir = match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let mut file = tempfile::Builder::new()
+        .prefix(".exectrail-preflight-")
+        .permissions(std::fs::Permissions::from_mode(0o644))
+        .tempfile_in(dir)?;
+    file.write_all(text)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}

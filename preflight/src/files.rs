@@ -1,0 +1,109 @@
+//! Reads evidence: whole files, but never more of them than makes sense.
+//!
+//! The roots can point anywhere, so a "file" may be a pipe that blocks, a device without an end or
+//! a copy that somebody damaged. Container runtimes hide files by mounting `/dev/null` over them.
+
+use std::ffi::OsStr;
+use std::fs::{File, FileType, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Most bytes of a text file of procfs or sysfs.
+pub(crate) const TEXT: u64 = 1 << 20;
+
+/// Why a file could not be read whole.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error("no such file")]
+    Missing,
+    #[error("{0} instead of a file: hidden by the container runtime?")]
+    NotAFile(&'static str),
+    #[error("longer than {limit} bytes")]
+    TooLong { limit: u64 },
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Opens a regular file. Anything else is refused before it is opened: opening can have effects.
+pub(crate) fn open(path: &Path) -> Result<File, ReadError> {
+    let of_kind = |kind: FileType| match kind {
+        kind if kind.is_file() => Ok(()),
+        kind if kind.is_dir() => Err(ReadError::NotAFile("a directory")),
+        kind if kind.is_fifo() => Err(ReadError::NotAFile("a pipe")),
+        kind if kind.is_socket() => Err(ReadError::NotAFile("a socket")),
+        _ => Err(ReadError::NotAFile("a device")),
+    };
+    let missing = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ReadError::Missing,
+        _ => ReadError::Io(error),
+    };
+    of_kind(path.metadata().map_err(missing)?.file_type())?;
+    // Should a pipe have taken its place since, O_NONBLOCK keeps the opening from waiting.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+        .map_err(missing)?;
+    of_kind(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+/// Reads a regular file of at most `limit` bytes.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    let file = open(path)?;
+    // procfs says 0 for the length; sysfs the truth for BTF, a page for text.
+    let len = file.metadata()?.len();
+    if len > limit {
+        return Err(ReadError::TooLong { limit });
+    }
+    read_all(file, limit, len as usize)
+}
+
+/// Reads to the end, but at most `limit` bytes.
+pub(crate) fn read_all(from: impl Read, limit: u64, expected: usize) -> Result<Vec<u8>, ReadError> {
+    // One more than expected, so that the end is seen without growing.
+    let mut bytes = Vec::with_capacity(expected.saturating_add(1));
+    from.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        Err(ReadError::TooLong { limit })
+    } else {
+        Ok(bytes)
+    }
+}
+
+/// Reads a text file; bytes that are not UTF-8 become U+FFFD.
+pub(crate) fn read_text(path: &Path) -> Result<String, ReadError> {
+    Ok(String::from_utf8_lossy(&read(path, TEXT)?).into_owned())
+}
+
+/// The inode number in a link such as `pid:[4026531836]` (`ns_get_name`, fs/nsfs.c).
+pub(crate) fn namespace_inum(path: &Path, kind: &str) -> Result<u32, ReadError> {
+    let target = std::fs::read_link(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ReadError::Missing,
+        _ => ReadError::Io(error),
+    })?;
+    let inum = |target: &OsStr| {
+        let text = std::str::from_utf8(target.as_bytes()).ok()?;
+        let number = text
+            .strip_prefix(kind)?
+            .strip_prefix(":[")?
+            .strip_suffix(']')?;
+        number.parse().ok()
+    };
+    inum(target.as_os_str()).ok_or_else(|| {
+        ReadError::Io(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{} is not a namespace", target.display()),
+        ))
+    })
+}
+
+/// The value of `Name:\tvalue` in a status file of procfs.
+pub(crate) fn status_field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .map(str::trim)
+}

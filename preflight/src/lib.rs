@@ -1,0 +1,104 @@
+//! Can exectrail trace here, and if not, what has to change?
+//!
+//! [`run`] looks at the kernel and at the container around this process, and gives a [`Report`]:
+//! for every check a verdict, the evidence that led to it, and a remedy. What it learns on the way
+//! about the kernel, [`Kernel`], is what the tracer needs to load its probes.
+//!
+//! ```no_run
+//! use exectrail_preflight::{Options, run};
+//!
+//! let report = run(&Options::default());
+//! for check in report.unmet() {
+//!     eprintln!("{}: {}", check.id, check.summary);
+//! }
+//! ```
+
+mod bpf;
+pub mod btf;
+mod checks;
+pub mod cli;
+mod files;
+mod format;
+pub mod offsets;
+mod release;
+mod report;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::statfs;
+
+pub use format::{Format, Text};
+pub use release::KernelVersion;
+pub use report::{Check, Evidence, Id, Kernel, Report, Scope, Verdict};
+
+/// Where the files lie that the checks read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roots {
+    /// `/proc`
+    pub proc: PathBuf,
+    /// `/sys`
+    pub sys: PathBuf,
+    /// `/boot`
+    pub boot: PathBuf,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self {
+            proc: "/proc".into(),
+            sys: "/sys".into(),
+            boot: "/boot".into(),
+        }
+    }
+}
+
+impl Roots {
+    /// Whether the files speak of the kernel that runs: a procfs and a sysfs, wherever they are
+    /// mounted, and not copies of somebody else's.
+    pub fn are_live(&self) -> bool {
+        // include/uapi/linux/magic.h
+        const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+        const SYSFS_MAGIC: u64 = 0x6265_6572;
+        let is = |path: &Path, magic| statfs(path).is_ok_and(|stat| stat.f_type as u64 == magic);
+        is(&self.proc, PROC_SUPER_MAGIC) && is(&self.sys, SYSFS_MAGIC)
+    }
+}
+
+/// What to check, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Where to read. Unless they are live ([`Roots::are_live`]), no system call asks the running
+    /// kernel anything.
+    pub roots: Roots,
+    /// Address on which announcements will be awaited; `None` leaves that check out.
+    pub init_address: Option<SocketAddr>,
+    /// Size of the ring buffer, in bytes.
+    pub ring_bytes: u64,
+    /// Whether the tracer will record its own PID namespace (`--use-local-pidns`).
+    pub local_pid_ns: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            roots: Roots::default(),
+            init_address: None,
+            ring_bytes: DEFAULT_RING_BYTES,
+            local_pid_ns: false,
+        }
+    }
+}
+
+/// Size of the ring buffer unless something else is asked for: 16 MiB.
+pub const DEFAULT_RING_BYTES: u64 = 16 << 20;
+
+/// Makes all checks. Whatever the files hold, it comes back with a report.
+///
+/// On a live system it makes a few small BPF maps and loads a few programs of a dozen
+/// instructions, attaches none, and lets all of them go again. Below Linux 5.11 it first raises
+/// RLIMIT_MEMLOCK where it may, since without that any map can be refused; the tracer needs the
+/// same.
+pub fn run(options: &Options) -> Report {
+    checks::all(options)
+}

@@ -1,0 +1,17 @@
+//! The node check as a program of its own: `exectrail preflight` without the rest of exectrail.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use exectrail_preflight::cli::{self, PreflightArgs};
+
+#[derive(Parser)]
+#[command(name = "exectrail-preflight", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    args: PreflightArgs,
+}
+
+fn main() -> ExitCode {
+    cli::main(Cli::parse().args)
+}

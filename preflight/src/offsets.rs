@@ -1,0 +1,330 @@
+//! Which kernel fields the probes read, by their names in the kernel's sources.
+//!
+//! The one place where a name such as `task_struct.nsproxy` meets the member of
+//! [`Offsets`] that carries its offset to the probes. Names hold for Linux 5.8 to 7.3.
+
+use exectrail_common::offsets::Offsets;
+
+use crate::btf::{Btf, BtfError, kind};
+
+/// What is asked of BTF for one member of [`Offsets`].
+enum Wanted {
+    /// Offset in bytes of a member, by its dotted path. The probes load the member as a value of
+    /// `size` bytes; one of another size would be another value.
+    Offset {
+        member: &'static str,
+        size: Option<u64>,
+    },
+    /// Size in bytes of the struct itself.
+    SizeOfStruct,
+}
+
+const fn pointer(member: &'static str) -> Wanted {
+    Wanted::Offset {
+        member,
+        size: Some(size_of::<usize>() as u64),
+    }
+}
+
+const fn bytes(size: u64, member: &'static str) -> Wanted {
+    Wanted::Offset {
+        member,
+        size: Some(size),
+    }
+}
+
+/// A struct or an array, whose size the probes do not rely on.
+const fn part(member: &'static str) -> Wanted {
+    Wanted::Offset { member, size: None }
+}
+
+struct Field {
+    strukt: &'static str,
+    wanted: Wanted,
+    get: fn(&Offsets) -> u32,
+    set: fn(&mut Offsets, u32),
+}
+
+macro_rules! fields {
+    ($($field:ident = $strukt:literal, $wanted:expr;)*) => {
+        const FIELDS: &[Field] = &[$(Field {
+            strukt: $strukt,
+            wanted: $wanted,
+            get: |offsets| offsets.$field,
+            set: |offsets, value| offsets.$field = value,
+        }),*];
+    };
+}
+
+fields! {
+    task_nsproxy = "task_struct", pointer("nsproxy");
+    task_thread_pid = "task_struct", pointer("thread_pid");
+    task_mm = "task_struct", pointer("mm");
+    task_cred = "task_struct", pointer("cred");
+    task_real_parent = "task_struct", pointer("real_parent");
+    task_group_leader = "task_struct", pointer("group_leader");
+    task_signal = "task_struct", pointer("signal");
+    task_start_boottime = "task_struct", bytes(8, "start_boottime");
+    task_tgid = "task_struct", bytes(4, "tgid");
+    task_comm = "task_struct", bytes(16, "comm");
+    signal_flags = "signal_struct", bytes(4, "flags");
+    signal_live = "signal_struct", bytes(4, "live");
+    nsproxy_pid_ns_for_children = "nsproxy", pointer("pid_ns_for_children");
+    nsproxy_net_ns = "nsproxy", pointer("net_ns");
+    nsproxy_mnt_ns = "nsproxy", pointer("mnt_ns");
+    pid_level = "pid", bytes(4, "level");
+    pid_numbers = "pid", part("numbers");
+    upid_size = "upid", Wanted::SizeOfStruct;
+    upid_nr = "upid", bytes(4, "nr");
+    pid_namespace_level = "pid_namespace", bytes(4, "level");
+    pid_namespace_parent = "pid_namespace", pointer("parent");
+    pid_namespace_child_reaper = "pid_namespace", pointer("child_reaper");
+    pid_namespace_inum = "pid_namespace", bytes(4, "ns.inum");
+    net_inum = "net", bytes(4, "ns.inum");
+    mnt_namespace_inum = "mnt_namespace", bytes(4, "ns.inum");
+    mm_arg_start = "mm_struct", pointer("arg_start");
+    mm_arg_end = "mm_struct", pointer("arg_end");
+    mm_env_end = "mm_struct", pointer("env_end");
+    binprm_argc = "linux_binprm", bytes(4, "argc");
+    binprm_filename = "linux_binprm", pointer("filename");
+    binprm_interp = "linux_binprm", pointer("interp");
+    cred_uid = "cred", bytes(4, "uid");
+    cred_gid = "cred", bytes(4, "gid");
+    cred_euid = "cred", bytes(4, "euid");
+    cred_user_ns = "cred", pointer("user_ns");
+    user_namespace_uid_map = "user_namespace", part("uid_map");
+    user_namespace_gid_map = "user_namespace", part("gid_map");
+    uid_gid_map_nr_extents = "uid_gid_map", bytes(4, "nr_extents");
+    uid_gid_map_extent = "uid_gid_map", part("extent");
+    uid_gid_extent_size = "uid_gid_extent", Wanted::SizeOfStruct;
+    uid_gid_extent_first = "uid_gid_extent", bytes(4, "first");
+    uid_gid_extent_lower_first = "uid_gid_extent", bytes(4, "lower_first");
+    uid_gid_extent_count = "uid_gid_extent", bytes(4, "count");
+}
+
+// A member added to `Offsets` must be added here too: left out, it would be a silent zero.
+const _: () = assert!(
+    FIELDS.len() + 1 == size_of::<Offsets>() / size_of::<u32>(),
+    "every member of `Offsets` but `reserved` needs a line in `fields!`"
+);
+
+/// Number of fields that are looked up.
+pub const FIELD_COUNT: usize = FIELDS.len();
+
+/// Every value with the names it has in the kernel's sources: struct, member, offset in bytes.
+/// Without a member, the value is the size of the struct.
+pub fn named(offsets: &Offsets) -> impl Iterator<Item = (&'static str, Option<&'static str>, u32)> {
+    FIELDS.iter().map(|field| {
+        let member = match field.wanted {
+            Wanted::Offset { member, .. } => Some(member),
+            Wanted::SizeOfStruct => None,
+        };
+        (field.strukt, member, (field.get)(offsets))
+    })
+}
+
+/// Structs of one name that are looked at: kernels have two of some names, never this many.
+const MAX_NAMESAKES: usize = 8;
+
+/// A type or field that the running kernel does not have, or not as the probes read it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Missing {
+    /// No struct of that name.
+    #[error("struct {strukt}: no such type")]
+    Struct {
+        /// Name of the struct.
+        strukt: &'static str,
+    },
+    /// The struct has no such member.
+    #[error("{strukt}.{member}: no such field")]
+    Field {
+        /// Name of the struct.
+        strukt: &'static str,
+        /// Dotted path of the member.
+        member: &'static str,
+    },
+    /// The member is there, but of another size.
+    #[error("{strukt}.{member}: {found} bytes instead of {expected}")]
+    Size {
+        /// Name of the struct.
+        strukt: &'static str,
+        /// Dotted path of the member.
+        member: &'static str,
+        /// Its size in bytes.
+        found: u64,
+        /// The size in bytes that the probes read.
+        expected: u64,
+    },
+    /// The member does not begin at a byte that the probes could be told.
+    #[error("{strukt}.{member}: bit {bits} is not where a whole field can begin")]
+    Position {
+        /// Name of the struct.
+        strukt: &'static str,
+        /// Dotted path of the member.
+        member: &'static str,
+        /// Its offset in bits.
+        bits: u64,
+    },
+    /// No tracepoint of that name.
+    #[error("tracepoint {name}: no such tracepoint")]
+    Tracepoint {
+        /// Name of the tracepoint; two names where either would do.
+        name: &'static str,
+    },
+}
+
+/// BTF ids of the typedefs that name tracepoints (`btf_trace_…`), where the kernel has them.
+///
+/// They are what a `tp_btf` program attaches to (`bpf_check_attach_target`,
+/// kernel/bpf/verifier.c, Linux 5.5 and later).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tracepoints {
+    /// `sched_process_exec`: required.
+    pub sched_process_exec: Option<u32>,
+    /// `sched_process_exit`: required.
+    pub sched_process_exit: Option<u32>,
+    /// `task_rename`: required where there is no `sched_prepare_exec`.
+    pub task_rename: Option<u32>,
+    /// `sched_prepare_exec`: Linux 6.12 and later.
+    pub sched_prepare_exec: Option<u32>,
+}
+
+impl Tracepoints {
+    fn missing(&self) -> impl Iterator<Item = Missing> {
+        let absent = [
+            (self.sched_process_exec.is_none(), "sched_process_exec"),
+            (self.sched_process_exit.is_none(), "sched_process_exit"),
+            (
+                self.task_rename.or(self.sched_prepare_exec).is_none(),
+                "task_rename or sched_prepare_exec",
+            ),
+        ];
+        absent
+            .into_iter()
+            .filter(|(absent, _)| *absent)
+            .map(|(_, name)| Missing::Tracepoint { name })
+    }
+}
+
+/// What BTF says of the fields and tracepoints that the probes use.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The offsets. Fields named in `missing` are zero.
+    pub offsets: Offsets,
+    /// The tracepoints.
+    pub tracepoints: Tracepoints,
+    /// What the probes need and the kernel does not have; empty where all is well.
+    pub missing: Vec<Missing>,
+    /// Number of types in the BTF.
+    pub types: u32,
+}
+
+/// Looks up everything the probes need in the bytes of `/sys/kernel/btf/vmlinux`.
+///
+/// # Errors
+///
+/// When the bytes are not BTF. Fields that are not there are no error but [`Resolved::missing`].
+pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
+    let mut structs: Vec<(&'static str, Vec<u32>)> = Vec::new();
+    for field in FIELDS {
+        if !structs.iter().any(|(name, _)| *name == field.strukt) {
+            structs.push((field.strukt, Vec::new()));
+        }
+    }
+    let mut tracepoints = Tracepoints::default();
+
+    let btf = Btf::parse(bytes, |kind, name, id| {
+        if kind == kind::STRUCT {
+            let wanted = structs
+                .iter_mut()
+                .find(|(wanted, _)| wanted.as_bytes() == name);
+            if let Some((_, ids)) = wanted
+                && ids.len() < MAX_NAMESAKES
+            {
+                ids.push(id);
+            }
+        } else if let Some(name) = name.strip_prefix(b"btf_trace_") {
+            let place = match name {
+                b"sched_process_exec" => &mut tracepoints.sched_process_exec,
+                b"sched_process_exit" => &mut tracepoints.sched_process_exit,
+                b"task_rename" => &mut tracepoints.task_rename,
+                b"sched_prepare_exec" => &mut tracepoints.sched_prepare_exec,
+                _ => return,
+            };
+            place.get_or_insert(id);
+        }
+    })?;
+
+    let mut offsets = Offsets::default();
+    let mut missing = Vec::new();
+    for (strukt, ids) in structs {
+        let wanted = || FIELDS.iter().filter(|field| field.strukt == strukt);
+        // Of several structs of one name, the one meant is the one that has the members.
+        let mut best: Option<(Offsets, Vec<Missing>)> = None;
+        for id in ids {
+            let mut found = offsets;
+            let mut lacking = Vec::new();
+            for field in wanted() {
+                match look_up(&btf, id, field)? {
+                    Ok(value) => (field.set)(&mut found, value),
+                    Err(lack) => lacking.push(lack),
+                }
+            }
+            if best
+                .as_ref()
+                .is_none_or(|(_, least)| lacking.len() < least.len())
+            {
+                best = Some((found, lacking));
+            }
+        }
+        match best {
+            Some((found, lacking)) => {
+                offsets = found;
+                missing.extend(lacking);
+            }
+            None => missing.push(Missing::Struct { strukt }),
+        }
+    }
+    missing.extend(tracepoints.missing());
+    Ok(Resolved {
+        offsets,
+        tracepoints,
+        missing,
+        types: btf.len(),
+    })
+}
+
+fn look_up(btf: &Btf<'_>, id: u32, field: &Field) -> Result<Result<u32, Missing>, BtfError> {
+    let strukt = field.strukt;
+    let Wanted::Offset { member, size } = &field.wanted else {
+        return Ok(Ok(btf.get(id)?.size_or_type));
+    };
+    let Some(found) = btf.member(id, member)? else {
+        return Ok(Err(Missing::Field { strukt, member }));
+    };
+    let offset = u32::try_from(found.bits / 8)
+        .ok()
+        .filter(|_| found.bits.is_multiple_of(8));
+    let (Some(offset), 0) = (offset, found.bit_field) else {
+        return Ok(Err(Missing::Position {
+            strukt,
+            member,
+            bits: found.bits,
+        }));
+    };
+    let Some(expected) = *size else {
+        return Ok(Ok(offset));
+    };
+    let found = btf.size_of(found.type_id)?.unwrap_or_default();
+    if found == expected {
+        Ok(Ok(offset))
+    } else {
+        Ok(Err(Missing::Size {
+            strukt,
+            member,
+            found,
+            expected,
+        }))
+    }
+}

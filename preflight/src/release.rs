@@ -1,0 +1,69 @@
+//! Versions of the kernel.
+
+use std::fmt;
+
+/// Version of a kernel, from the release that `uname -r` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KernelVersion {
+    /// `5` in `5.15.0-1053-aws`.
+    pub major: u32,
+    /// `15` in `5.15.0-1053-aws`.
+    pub minor: u32,
+    /// `0` in `5.15.0-1053-aws`; 0 where there is none. Distributions often leave it at 0.
+    pub patch: u32,
+}
+
+impl KernelVersion {
+    /// The oldest kernel with all that the tracer needs: 5.8 brought the BPF ring buffer,
+    /// CAP_BPF, CAP_PERFMON and `bpf_ktime_get_boot_ns`.
+    pub const OLDEST: Self = Self::new(5, 8, 0);
+
+    /// From here on BPF memory counts against the memory cgroup; before, against RLIMIT_MEMLOCK
+    /// (commit series of Roman Gushchin, merged for 5.11).
+    pub const WITHOUT_MEMLOCK: Self = Self::new(5, 11, 0);
+
+    /// That version.
+    pub const fn new(major: u32, minor: u32, patch: u32) -> Self {
+        Self {
+            major,
+            minor,
+            patch,
+        }
+    }
+
+    /// Reads a release leniently: whatever follows the numbers is the distribution's.
+    ///
+    /// ```
+    /// use exectrail_preflight::KernelVersion;
+    /// assert_eq!(KernelVersion::parse("6.1.0+"), Some(KernelVersion::new(6, 1, 0)));
+    /// assert_eq!(KernelVersion::parse("4.18.0-513.el8.x86_64"), Some(KernelVersion::new(4, 18, 0)));
+    /// assert_eq!(KernelVersion::parse("next-20261101"), None);
+    /// ```
+    pub fn parse(release: &str) -> Option<Self> {
+        let (major, rest) = number(release.trim_start())?;
+        let (minor, rest) = number(rest.strip_prefix('.')?)?;
+        let patch = rest
+            .strip_prefix('.')
+            .and_then(number)
+            .map_or(0, |(patch, _)| patch);
+        Some(Self {
+            major,
+            minor,
+            patch,
+        })
+    }
+}
+
+/// The number at the beginning, and what follows it.
+fn number(text: &str) -> Option<(u32, &str)> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    Some((text[..end].parse().ok()?, &text[end..]))
+}
+
+impl fmt::Display for KernelVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}

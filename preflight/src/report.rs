@@ -1,0 +1,242 @@
+//! What the checks found.
+
+use std::fmt::{self, Display};
+use std::path::Path;
+
+use exectrail_common::offsets::Offsets;
+use serde::Serialize;
+
+use crate::KernelVersion;
+
+/// How a check, or all of them together, came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The tracer has what it needs.
+    Ok,
+    /// The tracer cannot run like this.
+    Unmet,
+    /// There was not enough evidence to tell.
+    Unknown,
+    /// The question does not arise here.
+    NotApplicable,
+}
+
+impl Verdict {
+    /// The name that all formats use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unmet => "unmet",
+            Self::Unknown => "unknown",
+            Self::NotApplicable => "not_applicable",
+        }
+    }
+}
+
+impl Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Which check. Names are stable: other programs read them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Id {
+    /// The kernel is 5.8 or later.
+    Kernel,
+    /// The kernel describes its types, and has the fields that the probes read.
+    Btf,
+    /// The effective capabilities suffice.
+    Capabilities,
+    /// The kernel lets this process make the maps and load the programs.
+    Bpf,
+    /// What kernel lockdown leaves.
+    Lockdown,
+    /// Not in a user namespace, hence not under sysbox-runc.
+    UserNamespace,
+    /// Which namespaces this process is in.
+    Scope,
+    /// The memory limit has room for the ring buffer.
+    Memory,
+    /// The address for announcements can be bound.
+    InitAddress,
+}
+
+impl Id {
+    /// The name that all formats use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Btf => "btf",
+            Self::Capabilities => "capabilities",
+            Self::Bpf => "bpf",
+            Self::Lockdown => "lockdown",
+            Self::UserNamespace => "user_namespace",
+            Self::Scope => "scope",
+            Self::Memory => "memory",
+            Self::InitAddress => "init_address",
+        }
+    }
+}
+
+impl Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Something that was read, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// The file, and the part of it, or the system call.
+    pub source: String,
+    /// What it said, or why it could not be read. Never longer than a few lines, never with
+    /// control characters: files can hold anything, and this goes to terminals and logs.
+    pub value: String,
+}
+
+/// The outcome of one check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Which one.
+    pub id: Id,
+    /// How it came out.
+    pub verdict: Verdict,
+    /// One line for people.
+    pub summary: String,
+    /// What was read to come to the verdict.
+    pub evidence: Vec<Evidence>,
+    /// One line that a cluster admin can act on. Always there when the verdict is unmet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+impl Check {
+    pub(crate) fn new(id: Id, verdict: Verdict, summary: impl Display) -> Self {
+        let (evidence, remedy) = (Vec::new(), None);
+        Self {
+            id,
+            verdict,
+            summary: clean(&summary.to_string(), 400),
+            evidence,
+            remedy,
+        }
+    }
+
+    pub(crate) fn saw(mut self, source: impl Display, value: impl Display) -> Self {
+        self.evidence.push(Evidence {
+            source: clean(&source.to_string(), 400),
+            value: clean(value.to_string().trim(), 400),
+        });
+        self
+    }
+
+    pub(crate) fn saw_in(self, path: &Path, what: &str, value: impl Display) -> Self {
+        let gap = if what.is_empty() { "" } else { " " };
+        self.saw(format_args!("{}{gap}{what}", path.display()), value)
+    }
+
+    pub(crate) fn remedy(mut self, remedy: impl Display) -> Self {
+        self.remedy = Some(clean(&remedy.to_string(), 400));
+        self
+    }
+}
+
+/// Text from a file, fit for a terminal: control characters and those that turn the direction of
+/// writing are escaped, and what is too long is cut.
+fn clean(text: &str, limit: usize) -> String {
+    let mut out = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == limit {
+            out.push('…');
+            break;
+        }
+        let unsafe_format = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || unsafe_format {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// What the tracer needs to know of the running kernel.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// Where the kernel keeps the fields that the probes read.
+    pub offsets: Offsets,
+    /// Whether there is `tp_btf/sched_prepare_exec` (Linux 6.12 and later). Where it is not,
+    /// there is `tp_btf/task_rename`.
+    pub has_prepare_exec: bool,
+    /// Whether a program may call `bpf_probe_read_kernel`: not under lockdown=confidentiality.
+    /// False also where neither a trial nor the lockdown file could tell.
+    pub read_kernel: bool,
+    /// Whether BPF memory counts against RLIMIT_MEMLOCK (before Linux 5.11).
+    pub needs_memlock: bool,
+    /// Version of the kernel.
+    pub release: KernelVersion,
+}
+
+/// Which namespaces this process is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Inode number of its PID namespace.
+    pub pid_ns: Option<u32>,
+    /// Inode number of its network namespace.
+    pub net_ns: Option<u32>,
+    /// Whether that PID namespace is the node's own.
+    pub init_pid_ns: Option<bool>,
+    /// Whether other containers of the pod seem to be in the same PID namespace
+    /// (`shareProcessNamespace`): PID 1 is neither this process nor another exectrail. A guess.
+    pub shared_pid_ns: Option<bool>,
+}
+
+/// The outcome of all checks.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// In the order in which they are best read: the cause before the consequence.
+    pub checks: Vec<Check>,
+    pub(crate) kernel: Option<Kernel>,
+    pub(crate) scope: Scope,
+}
+
+impl Report {
+    /// Unmet if any check is; else unknown if any is; else ok.
+    pub fn verdict(&self) -> Verdict {
+        let any = |verdict| self.checks.iter().any(|check| check.verdict == verdict);
+        if any(Verdict::Unmet) {
+            Verdict::Unmet
+        } else if any(Verdict::Unknown) {
+            Verdict::Unknown
+        } else {
+            Verdict::Ok
+        }
+    }
+
+    /// The checks that say the tracer cannot run.
+    pub fn unmet(&self) -> impl Iterator<Item = &Check> {
+        self.checks
+            .iter()
+            .filter(|check| check.verdict == Verdict::Unmet)
+    }
+
+    /// The check of that id.
+    pub fn check(&self, id: Id) -> Option<&Check> {
+        self.checks.iter().find(|check| check.id == id)
+    }
+
+    /// What the tracer needs to know of the kernel; `None` where a field that it reads is missing,
+    /// or the version of the kernel cannot be told.
+    pub fn kernel(&self) -> Option<&Kernel> {
+        self.kernel.as_ref()
+    }
+
+    /// Which namespaces this process is in.
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+}

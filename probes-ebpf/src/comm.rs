@@ -1,0 +1,35 @@
+//! The caller's comm: gone by the time an exec is seen to succeed, so kept when it changes.
+
+use crate::{
+    kernel::Task,
+    maps::{COMM_SLOTS, COMMS},
+};
+
+/// Keeps the comm that `task` still has. Nobody asks for those of the init PID namespace.
+#[inline(always)]
+pub(crate) fn keep(task: Task) {
+    if task.pid_level() == 0 {
+        return;
+    }
+    let tgid = task.tgid();
+    if let Some(slot) = COMMS.get_ptr_mut(tgid & (COMM_SLOTS - 1)) {
+        let comm = task.comm();
+        // SAFETY: a pointer to a live map value; a racing CPU's write is told by `tgid`.
+        unsafe {
+            (*slot).comm = comm;
+            (*slot).tgid = tgid;
+        }
+    }
+}
+
+/// The comm that the process `tgid` had before its exec.
+#[inline(always)]
+pub(crate) fn kept(tgid: u32) -> Option<[u64; 2]> {
+    let slot = COMMS.get_ptr(tgid & (COMM_SLOTS - 1))?;
+    // SAFETY: a pointer to a live map value of plain integers.
+    let (comm, owner) = unsafe {
+        let comm = core::ptr::read_volatile(&raw const (*slot).comm);
+        (comm, core::ptr::read_volatile(&raw const (*slot).tgid))
+    };
+    (owner == tgid).then_some(comm)
+}

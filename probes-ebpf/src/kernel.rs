@@ -1,0 +1,262 @@
+//! Kernel structures, seen through offsets that user space resolved from BTF.
+//!
+//! Each type is a pointer that the verifier knows the BTF type of. A load at a constant offset
+//! compiles to one instruction, checked at load time against the kernel's own type and, where the
+//! pointer is NULL or stale, yielding 0 (`PROBE_MEM`, kernel/bpf/verifier.c, Linux 5.5 and later).
+
+use aya_ebpf::programs::BtfTracePointContext;
+use exectrail_common::{
+    offsets::Offsets,
+    target::{NsId, Own},
+};
+
+/// Where fields are; set by user space before load, then frozen.
+#[unsafe(no_mangle)]
+// SAFETY: all fields are integers, for which zero is a value.
+pub(crate) static OFFSETS: Offsets = unsafe { core::mem::zeroed() };
+
+/// Who the sidecar is; set by user space before load, then frozen.
+#[unsafe(no_mangle)]
+// SAFETY: all fields are integers, for which zero is a value.
+pub(crate) static OWN: Own = unsafe { core::mem::zeroed() };
+
+/// The offset of a field. Volatile, or the compiler would take it for the zero above.
+macro_rules! offset {
+    ($field:ident) => {
+        // SAFETY: reads an initialised static of plain integers.
+        unsafe { core::ptr::read_volatile(&raw const $crate::kernel::OFFSETS.$field) }
+    };
+}
+pub(crate) use offset;
+
+/// A field of [`OWN`].
+macro_rules! own {
+    ($field:ident) => {
+        // SAFETY: reads an initialised static of plain integers.
+        unsafe { core::ptr::read_volatile(&raw const $crate::kernel::OWN.$field) }
+    };
+}
+pub(crate) use own;
+
+/// A pointer into kernel memory that the verifier knows the type of.
+#[derive(Clone, Copy)]
+pub(crate) struct KernelPtr(*const u8);
+
+impl KernelPtr {
+    /// Loads the field at `offset`.
+    #[inline(always)]
+    pub(crate) fn load<T: Copy>(self, offset: u32) -> T {
+        // SAFETY: the verifier rejects the program unless this load lies within the BTF type of
+        // the pointer; the kernel gives 0 where the memory is not there.
+        unsafe { core::ptr::read_volatile(self.0.add(offset as usize).cast()) }
+    }
+
+    /// Follows the pointer in the field at `offset`.
+    #[inline(always)]
+    fn follow(self, offset: u32) -> Self {
+        Self(self.load(offset))
+    }
+
+    /// The address of the field at `offset`.
+    #[inline(always)]
+    pub(crate) fn field(self, offset: u32) -> Self {
+        Self(self.0.wrapping_add(offset as usize))
+    }
+
+    /// The bare address.
+    #[inline(always)]
+    pub(crate) fn address(self) -> *const u8 {
+        self.0
+    }
+}
+
+/// `struct task_struct *`
+#[derive(Clone, Copy)]
+pub(crate) struct Task(KernelPtr);
+
+impl Task {
+    /// The `n`th argument of the tracepoint.
+    #[inline(always)]
+    pub(crate) fn from_arg(ctx: &BtfTracePointContext, n: usize) -> Self {
+        Self(KernelPtr(ctx.arg(n)))
+    }
+
+    #[inline(always)]
+    pub(crate) fn group_leader(self) -> Self {
+        Self(self.0.follow(offset!(task_group_leader)))
+    }
+
+    /// Whether both are threads of one process.
+    #[inline(always)]
+    pub(crate) fn is_same_process(self, other: Self) -> bool {
+        self.group_leader().0.address() == other.group_leader().0.address()
+    }
+
+    #[inline(always)]
+    pub(crate) fn real_parent(self) -> Self {
+        Self(self.0.follow(offset!(task_real_parent)))
+    }
+
+    #[inline(always)]
+    pub(crate) fn tgid(self) -> u32 {
+        self.0.load(offset!(task_tgid))
+    }
+
+    #[inline(always)]
+    pub(crate) fn start_boottime(self) -> u64 {
+        self.0.load(offset!(task_start_boottime))
+    }
+
+    /// The two halves of `comm`.
+    #[inline(always)]
+    pub(crate) fn comm(self) -> [u64; 2] {
+        let comm = offset!(task_comm);
+        [self.0.load(comm), self.0.load(comm + 8)]
+    }
+
+    /// `struct pid *` of the thread.
+    #[inline(always)]
+    pub(crate) fn thread_pid(self) -> KernelPtr {
+        self.0.follow(offset!(task_thread_pid))
+    }
+
+    /// Depth of the PID namespace that the task is in; 0 is the init PID namespace.
+    #[inline(always)]
+    pub(crate) fn pid_level(self) -> u32 {
+        self.thread_pid().load(offset!(pid_level))
+    }
+
+    /// The PID namespace that the task is in, at depth `level`.
+    ///
+    /// `pid_ns_for_children` is that namespace or, after `unshare(CLONE_NEWPID)`, one below.
+    #[inline(always)]
+    pub(crate) fn active_pid_ns(self, level: u32) -> PidNs {
+        let mut ns = PidNs(
+            self.0
+                .follow(offset!(task_nsproxy))
+                .follow(offset!(nsproxy_pid_ns_for_children)),
+        );
+        for _ in 0..MAX_LEVELS {
+            if ns.level() <= level {
+                break;
+            }
+            ns = ns.parent();
+        }
+        ns
+    }
+
+    /// Inode number of the network namespace.
+    #[inline(always)]
+    pub(crate) fn net_ns(self) -> u32 {
+        self.0
+            .follow(offset!(task_nsproxy))
+            .follow(offset!(nsproxy_net_ns))
+            .load(offset!(net_inum))
+    }
+
+    /// Inode number of the mount namespace.
+    #[inline(always)]
+    pub(crate) fn mnt_ns(self) -> u32 {
+        self.0
+            .follow(offset!(task_nsproxy))
+            .follow(offset!(nsproxy_mnt_ns))
+            .load(offset!(mnt_namespace_inum))
+    }
+
+    /// `struct mm_struct *`
+    #[inline(always)]
+    pub(crate) fn mm(self) -> KernelPtr {
+        self.0.follow(offset!(task_mm))
+    }
+
+    /// `struct cred *`, the subjective credentials.
+    #[inline(always)]
+    pub(crate) fn cred(self) -> KernelPtr {
+        self.0.follow(offset!(task_cred))
+    }
+
+    /// `struct user_namespace *` of the credentials.
+    #[inline(always)]
+    pub(crate) fn user_ns(self) -> KernelPtr {
+        self.cred().follow(offset!(cred_user_ns))
+    }
+
+    /// `struct signal_struct *`
+    #[inline(always)]
+    pub(crate) fn signal(self) -> KernelPtr {
+        self.0.follow(offset!(task_signal))
+    }
+}
+
+/// `struct linux_binprm *`
+#[derive(Clone, Copy)]
+pub(crate) struct Binprm(KernelPtr);
+
+impl Binprm {
+    /// The `n`th argument of the tracepoint.
+    #[inline(always)]
+    pub(crate) fn from_arg(ctx: &BtfTracePointContext, n: usize) -> Self {
+        Self(KernelPtr(ctx.arg(n)))
+    }
+
+    #[inline(always)]
+    pub(crate) fn argc(self) -> u32 {
+        self.0.load(offset!(binprm_argc))
+    }
+
+    /// Whether an interpreter was put in the place of the file: `bprm_change_interp`
+    /// (fs/exec.c) makes `interp` another string than `filename`.
+    #[inline(always)]
+    pub(crate) fn is_interpreted(self) -> bool {
+        let filename: u64 = self.0.load(offset!(binprm_filename));
+        let interp: u64 = self.0.load(offset!(binprm_interp));
+        filename != interp
+    }
+}
+
+/// Deepest nesting of PID namespaces, the init one included (`MAX_PID_NS_LEVEL` is 32,
+/// include/linux/pid_namespace.h).
+pub(crate) const MAX_LEVELS: u32 = 33;
+
+/// `struct pid_namespace *`
+#[derive(Clone, Copy)]
+pub(crate) struct PidNs(KernelPtr);
+
+impl PidNs {
+    #[inline(always)]
+    pub(crate) fn level(self) -> u32 {
+        self.0.load(offset!(pid_namespace_level))
+    }
+
+    #[inline(always)]
+    pub(crate) fn parent(self) -> Self {
+        Self(self.0.follow(offset!(pid_namespace_parent)))
+    }
+
+    #[inline(always)]
+    pub(crate) fn inum(self) -> u32 {
+        self.0.load(offset!(pid_namespace_inum))
+    }
+
+    /// The first process inside, or another thread of it once its first thread has exited.
+    #[inline(always)]
+    pub(crate) fn reaper(self) -> Task {
+        Task(self.0.follow(offset!(pid_namespace_child_reaper)))
+    }
+
+    /// Inode number of the network namespace of the reaper.
+    #[inline(always)]
+    pub(crate) fn reaper_net_ns(self) -> u32 {
+        self.reaper().net_ns()
+    }
+
+    /// Identity. Through the group leader, as the reaper's first thread may exit before others.
+    #[inline(always)]
+    pub(crate) fn id(self) -> NsId {
+        NsId {
+            start: self.reaper().group_leader().start_boottime(),
+            inum: self.inum(),
+            zero: 0,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The kernel side of exectrail.
+//!
+//! | Program | Hook | Does |
+//! |---|---|---|
+//! | `exec` | `tp_btf/sched_process_exec` | asks [`scope`] "ours?", has [`record`] write it down |
+//! | `comm_prepare_exec` | `tp_btf/sched_prepare_exec` (6.12 and later) | keeps the caller's comm |
+//! | `comm_task_rename` | `tp_btf/task_rename` (older kernels) | the same |
+//! | `ns_ended` | `tp_btf/sched_process_exit` | notices that a target's reaper is gone |
+//! | `own_scope` | `tp_btf/task_rename`, attached for an instant at start | tells user space where it stands |
+//!
+//! All run with preemption off or under the kernel's per-CPU recursion guard, so per-CPU scratch
+//! values are theirs alone. None calls `bpf_probe_read_kernel` but for one optional field: kernel
+//! pointers are followed by direct loads that the verifier checks against BTF (see [`kernel`]).
+#![no_std]
+#![no_main]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
+
+mod comm;
+mod kernel;
+mod maps;
+mod ns_ended;
+mod own_scope;
+mod record;
+mod scope;
+mod wakeup;
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use kernel::{Binprm, Task};
+
+/// One successful exec: the new image is in place, its first instruction has not run.
+#[btf_tracepoint(function = "sched_process_exec")]
+fn exec(ctx: BtfTracePointContext) -> i32 {
+    let task = Task::from_arg(&ctx, 0);
+    if let Some(scope) = scope::scope(task) {
+        record::write(task, Binprm::from_arg(&ctx, 2), &scope);
+    }
+    0
+}
+
+/// An exec is about to change the comm.
+#[btf_tracepoint(function = "sched_prepare_exec")]
+fn comm_prepare_exec(ctx: BtfTracePointContext) -> i32 {
+    comm::keep(Task::from_arg(&ctx, 0));
+    0
+}
+
+/// A comm is about to change, by exec or otherwise.
+#[btf_tracepoint(function = "task_rename")]
+fn comm_task_rename(ctx: BtfTracePointContext) -> i32 {
+    comm::keep(Task::from_arg(&ctx, 0));
+    0
+}
+
+/// A thread exits.
+#[btf_tracepoint(function = "sched_process_exit")]
+fn ns_ended(ctx: BtfTracePointContext) -> i32 {
+    ns_ended::notice(Task::from_arg(&ctx, 0));
+    0
+}
+
+/// User space has renamed its own thread, to be looked at from here.
+#[btf_tracepoint(function = "task_rename")]
+fn own_scope(ctx: BtfTracePointContext) -> i32 {
+    own_scope::look(Task::from_arg(&ctx, 0));
+    0
+}
+
+#[cfg(target_arch = "bpf")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// The kernel's word for a licence that may call GPL-only helpers (include/linux/license.h).
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

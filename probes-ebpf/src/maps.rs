@@ -1,0 +1,97 @@
+//! Everything the probes keep, and share with user space.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
+};
+use exectrail_common::{
+    record::{ArgvPiece, CpuStats, Exec, PIECE_ARGV},
+    target::{Control, MAX_TARGETS, NsId, NsState, OwnScope},
+};
+
+/// The records' way to user space. Its size is set before load (`--ring-bytes`).
+#[map]
+pub(crate) static RING: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
+
+/// Namespaces whose execs are recorded.
+#[map]
+pub(crate) static TARGETS: HashMap<NsId, NsState> = HashMap::with_max_entries(MAX_TARGETS, 0);
+
+/// Namespaces seen to exec with their reaper in our network namespace. Least recently used ones
+/// make room: an announcement that comes too late for its evidence execs again and is seen again.
+#[map]
+pub(crate) static EVIDENCE: LruHashMap<NsId, NsState> =
+    LruHashMap::with_max_entries(MAX_TARGETS, 0);
+
+/// User space's word.
+#[map]
+pub(crate) static CONTROL: Array<Control> = Array::with_max_entries(1, 0);
+
+/// What [`crate::own_scope`] found.
+#[map]
+pub(crate) static OWN_SCOPE: Array<OwnScope> = Array::with_max_entries(1, 0);
+
+/// Counters.
+#[map]
+pub(crate) static STATS: PerCpuArray<CpuStats> = PerCpuArray::with_max_entries(1, 0);
+
+/// A decision taken for a namespace.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Decision {
+    pub(crate) id: NsId,
+    pub(crate) generation: u32,
+    /// The target's inum; 0: not ours.
+    pub(crate) target: u32,
+    /// How often a "not ours" has been believed.
+    pub(crate) believed: u32,
+    pub(crate) zero: u32,
+}
+
+/// Slots of [`DECISIONS`], a power of two.
+pub(crate) const DECISION_SLOTS: u32 = 256;
+
+/// Decisions, indexed by `inum % DECISION_SLOTS`. Per CPU, or a reader could see half of
+/// another namespace's decision.
+#[map]
+pub(crate) static DECISIONS: PerCpuArray<Decision> =
+    PerCpuArray::with_max_entries(DECISION_SLOTS, 0);
+
+/// A comm on its way out.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct OldComm {
+    pub(crate) comm: [u64; 2],
+    pub(crate) tgid: u32,
+    pub(crate) zero: u32,
+}
+
+/// Slots of [`COMMS`], a power of two.
+pub(crate) const COMM_SLOTS: u32 = 4096;
+
+/// Comms before exec, indexed by `tgid % COMM_SLOTS`: an array slot costs a tenth of an LRU entry.
+#[map]
+pub(crate) static COMMS: Array<OldComm> = Array::with_max_entries(COMM_SLOTS, 0);
+
+/// Room to put a record together: argv (at most `HEAD_ARGV`) and filename (at most
+/// `MAX_FILENAME`) fit whatever the other's length, which is what lets the verifier bound each alone.
+#[repr(C, align(8))]
+pub(crate) struct Scratch {
+    pub(crate) head: Exec,
+    pub(crate) tail: [u8; 16384 - size_of::<Exec>()],
+}
+
+/// See [`Scratch`].
+#[map]
+pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Room to put a piece of argv together.
+#[repr(C, align(8))]
+pub(crate) struct PieceScratch {
+    pub(crate) head: ArgvPiece,
+    pub(crate) bytes: [u8; PIECE_ARGV],
+}
+
+/// See [`PieceScratch`].
+#[map]
+pub(crate) static PIECE: PerCpuArray<PieceScratch> = PerCpuArray::with_max_entries(1, 0);

@@ -1,0 +1,47 @@
+//! The end of a target: its reaper exits, and the kernel is about to kill whatever is left in it.
+//!
+//! The entry stays in `TARGETS`, marked: until the kernel is done, others in the namespace may
+//! still exec. User space removes it later.
+
+use aya_ebpf::{bindings::BPF_RB_FORCE_WAKEUP, helpers::bpf_ktime_get_boot_ns};
+use exectrail_common::record::{KIND_NS_ENDED, NsEnded, Prefix, VERSION};
+
+use crate::{
+    kernel::{Task, offset},
+    maps::{EVIDENCE, RING, TARGETS},
+};
+
+/// Notices that `task` was the last thread of a reaper.
+#[inline(always)]
+pub(crate) fn notice(task: Task) {
+    let level = task.pid_level();
+    if level == 0 {
+        return;
+    }
+    // `do_exit` (kernel/exit.c) has counted this thread out before it calls the tracepoint.
+    let live: u32 = task.signal().load(offset!(signal_live));
+    let ns = task.active_pid_ns(level);
+    if live != 0 || !ns.reaper().is_same_process(task) {
+        return;
+    }
+    let id = ns.id();
+    // Not there is as good as removed.
+    let _ = EVIDENCE.remove(id);
+    let Some(state) = TARGETS.get_ptr_mut(id) else {
+        return;
+    };
+    // SAFETY: a pointer to a live map value.
+    unsafe { (*state).ended = 1 };
+    let ended = NsEnded {
+        prefix: Prefix {
+            version: VERSION,
+            kind: KIND_NS_ENDED,
+            ..Prefix::default()
+        },
+        id,
+        // SAFETY: the helper takes no arguments and always succeeds.
+        ktime: unsafe { bpf_ktime_get_boot_ns() },
+    };
+    // With no room in the ring, user space still finds the mark.
+    let _ = RING.output::<NsEnded>(&ended, u64::from(BPF_RB_FORCE_WAKEUP));
+}

@@ -1,0 +1,191 @@
+//! "Ours?": whether the PID namespace of a task is a target or lies below one.
+
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_boot_ns};
+use exectrail_common::target::{NsId, NsState};
+
+use crate::{
+    kernel::{MAX_LEVELS, PidNs, Task, own},
+    maps::{
+        CONTROL, DECISION_SLOTS, DECISIONS, Decision, EVIDENCE, OWN_SCOPE, STATS, TARGETS,
+    },
+};
+
+/// Where an exec that is ours happened.
+pub(crate) struct Scope {
+    /// Inum of the PID namespace of the task.
+    pub(crate) pid_ns: u32,
+    /// Its depth.
+    pub(crate) level: u32,
+    /// Inum of the target that makes it ours.
+    pub(crate) target: u32,
+}
+
+/// A "not ours" is looked into again after so many execs: a reaper may have joined our network
+/// namespace since (`setns`), which changes no generation.
+const BELIEVE: u32 = 64;
+
+/// Changes when the probes themselves add a target; with `Control::generation` it dates decisions.
+#[unsafe(no_mangle)]
+static mut FOUND: u32 = 0;
+
+/// The scope of `task`, if it is ours.
+#[inline(always)]
+pub(crate) fn scope(task: Task) -> Option<Scope> {
+    let level = task.pid_level();
+    // The init PID namespace is never ours: user space refuses it as a target.
+    if level == 0 {
+        return None;
+    }
+    let ns = task.active_pid_ns(level);
+    let id = ns.id();
+    let control = CONTROL.get(0)?;
+    // SAFETY: aligned u32s, which BPF loads whole.
+    let generation = unsafe {
+        core::ptr::read_volatile(&raw const control.generation)
+            .wrapping_add(core::ptr::read_volatile(&raw const FOUND))
+    };
+
+    let slot = DECISIONS.get_ptr_mut(id.inum & (DECISION_SLOTS - 1))?;
+    // SAFETY: a pointer to this CPU's live map value; nothing else runs on it meanwhile.
+    let decision = unsafe { &mut *slot };
+    let known = decision.id.inum == id.inum
+        && decision.id.start == id.start
+        && decision.generation == generation;
+    let target = if known && decision.target != 0 {
+        decision.target
+    } else if known && decision.believed < BELIEVE {
+        decision.believed += 1;
+        0
+    } else {
+        let target = decide(ns, id, control.discovery != 0);
+        *decision = Decision {
+            id,
+            generation,
+            target,
+            believed: 0,
+            zero: 0,
+        };
+        target
+    };
+    (target != 0).then_some(Scope {
+        pid_ns: id.inum,
+        level,
+        target,
+    })
+}
+
+/// The inum of the target that `ns` lies in, made one where discovery says so; 0 if none.
+///
+/// What is carried through the walk multiplies the verifier's work, so rather than branch on
+/// "in our network namespace?", the outermost such namespace is kept by masks.
+#[inline(always)]
+fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
+    // Nothing is evidence until `own_scope` has told our own depth.
+    let floor = match OWN_SCOPE.get(0) {
+        Some(own) if own.is_known() => own.level.max(1),
+        _ => u32::MAX,
+    };
+    let mut outermost = NsId::default();
+    let mut outermost_level = 0;
+    let mut above = ns;
+    for _ in 0..MAX_LEVELS {
+        let level = above.level();
+        if level == 0 {
+            break;
+        }
+        let id = above.id();
+        if TARGETS.get_ptr(&id).is_some() {
+            return id.inum;
+        }
+        let ours = in_our_network(above, id.inum, level, floor);
+        outermost.start = select(ours, id.start, outermost.start);
+        outermost.inum = select(ours, u64::from(id.inum), u64::from(outermost.inum)) as u32;
+        outermost_level = select(ours, u64::from(level), outermost_level);
+        above = above.parent();
+    }
+    if outermost.inum == 0 {
+        return 0;
+    }
+    // SAFETY: the helper takes no arguments and always succeeds.
+    let since = unsafe { bpf_ktime_get_boot_ns() };
+    let state = |level| NsState {
+        since,
+        level,
+        ended: 0,
+    };
+    let target = if discovery {
+        found(&outermost, &state(outermost_level as u32))
+    } else {
+        // A full map evicts; the only other failure is memory, and then the next exec tries again.
+        let _ = EVIDENCE.insert(outermost, state(outermost_level as u32), 0);
+        0
+    };
+    let level = ns.level();
+    if id.inum != outermost.inum && in_our_network(ns, id.inum, level, floor) != 0 {
+        let _ = EVIDENCE.insert(id, state(level), 0);
+    }
+    target
+}
+
+/// Makes `id` a target; its inum, or 0 where there is no room.
+#[inline(always)]
+fn found(id: &NsId, state: &NsState) -> u32 {
+    match TARGETS.insert(id, state, u64::from(BPF_NOEXIST)) {
+        // Another CPU was first.
+        Ok(()) | Err(EEXIST) => {
+            // SAFETY: an aligned volatile u32; a lost increment still leaves a changed value.
+            unsafe {
+                let generation = core::ptr::read_volatile(&raw const FOUND);
+                core::ptr::write_volatile(&raw mut FOUND, generation.wrapping_add(1));
+            }
+            id.inum
+        }
+        Err(_) => {
+            if let Some(stats) = STATS.get_ptr_mut(0) {
+                // SAFETY: a pointer to this CPU's live map value.
+                unsafe { (*stats).lost_targets += 1 };
+            }
+            0
+        }
+    }
+}
+
+/// `-EEXIST` as helpers return it.
+const EEXIST: i32 = -17;
+
+/// 1 where `ns`, not our own and no less deep than `floor`, has its reaper in our network
+/// namespace, else 0; without a branch.
+#[inline(always)]
+fn in_our_network(ns: PidNs, inum: u32, level: u32, floor: u32) -> u64 {
+    let same_net = equal(ns.reaper_net_ns(), own!(net_ns));
+    let not_own = equal(inum, own!(pid_ns)) ^ 1;
+    // The difference of two u32 is negative as an i64 exactly when level < floor.
+    let deep_enough = ((u64::from(level).wrapping_sub(u64::from(floor))) >> 63) ^ 1;
+    opaque(same_net & not_own & deep_enough)
+}
+
+/// 1 where equal, else 0.
+#[inline(always)]
+fn equal(a: u32, b: u32) -> u64 {
+    // Zero minus one is the only difference here with the top bit set.
+    u64::from(a ^ b).wrapping_sub(1) >> 63
+}
+
+/// `yes` where `condition` is 1, `no` where it is 0.
+#[inline(always)]
+fn select(condition: u64, yes: u64, no: u64) -> u64 {
+    let mask = opaque(0u64.wrapping_sub(condition));
+    (yes & mask) | (no & !mask)
+}
+
+/// Hides a value's origin from the compiler, which would turn masks back into branches.
+#[inline(always)]
+#[cfg_attr(not(target_arch = "bpf"), expect(unused_mut))]
+pub(crate) fn opaque(mut value: u64) -> u64 {
+    #[cfg(target_arch = "bpf")]
+    // SAFETY: the assembly is one move of a register onto itself.
+    unsafe {
+        core::arch::asm!("{0} = {0}", inout(reg) value, options(pure, nomem, nostack, preserves_flags));
+    }
+    value
+}

@@ -1,0 +1,66 @@
+//! Builds the eBPF programs and puts the object where `src/probes.rs` includes it from.
+//!
+//! The BPF target has no prebuilt `core`: cargo builds it from source, which on a stable toolchain it
+//! does only with `RUSTC_BOOTSTRAP=1`. That is set for this one build and nothing else.
+
+use std::{
+    env,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+const PACKAGE: &str = "exectrail-probes";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for source in ["common", "probes-ebpf", "Cargo.lock"] {
+        println!("cargo:rerun-if-changed={}", root.join(source).display());
+    }
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-env-changed=PATH");
+
+    if Command::new("bpf-linker").arg("--version").output().is_err() {
+        return Err(explain("bpf-linker is not on PATH"));
+    }
+    let architecture = env::var("CARGO_CFG_TARGET_ARCH")?;
+    let endian = env::var("CARGO_CFG_TARGET_ENDIAN")?;
+    let target = match endian.as_str() {
+        "little" => "bpfel-unknown-none",
+        _ => "bpfeb-unknown-none",
+    };
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
+    let target_dir = out.join("target");
+    let rustflags = [
+        // aya-ebpf picks register layouts by it.
+        format!("--cfg=bpf_target_arch=\"{architecture}\""),
+        // bpf-linker makes BTF of debug information.
+        "-Cdebuginfo=2".to_owned(),
+        "-Clink-arg=--btf".to_owned(),
+    ]
+    .join("\x1f");
+    let built = Command::new(env::var_os("CARGO").ok_or("CARGO is not set")?)
+        .args(["build", "--release", "--bins", "--package", PACKAGE])
+        .args(["--target", target, "-Zbuild-std=core", "--target-dir"])
+        .arg(&target_dir)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_ENCODED_RUSTFLAGS", rustflags)
+        // These are meant for the crate that this script belongs to.
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
+        .env_remove("RUSTC")
+        .current_dir(&root)
+        .output()?;
+    if !built.status.success() {
+        let log = String::from_utf8_lossy(&built.stderr);
+        return Err(explain(&format!("the probes do not build:\n{log}")));
+    }
+    let object = target_dir.join(target).join("release").join(PACKAGE);
+    fs::copy(&object, out.join(PACKAGE))?;
+    Ok(())
+}
+
+/// An error with what to do about it.
+fn explain(problem: &str) -> Box<dyn Error> {
+    format!("{problem}\nhelp: `cargo xtask setup` installs what the build needs").into()
+}

@@ -1,0 +1,120 @@
+//! Emitter: puts lines on the sink.
+//!
+//! Receives [`Batch`], [`Counts`], [`Started`], [`Flush`]; answers when the lines are written. Sends
+//! [`WorkspaceTraced`] and [`ActorDied`] to Lifecycle. Has a thread of its own, which the sink may
+//! block. Never loses a line that it accepted, and never interleaves two.
+
+use actix::{Actor, AsyncContext as _, Context, Handler, MessageResult, Recipient};
+
+use super::messages::{ActorDied, Batch, Counts, Flush, Started, WorkspaceTraced};
+use crate::{internal_events::RecordUnreadable, output::Found, sink::Sink, stream::Stream};
+
+/// See the module.
+pub struct Emitter {
+    stream: Stream,
+    sink: Sink,
+    lines: Vec<u8>,
+    traced: Option<Recipient<WorkspaceTraced>>,
+    lifecycle: Recipient<ActorDied>,
+    failed: bool,
+}
+
+impl Emitter {
+    /// Writes the lines of `stream` to `sink`.
+    pub fn new(
+        stream: Stream,
+        sink: Sink,
+        traced: Recipient<WorkspaceTraced>,
+        lifecycle: Recipient<ActorDied>,
+    ) -> Self {
+        Self {
+            stream,
+            sink,
+            lines: Vec::new(),
+            traced: Some(traced),
+            lifecycle,
+            failed: false,
+        }
+    }
+
+    /// Writes what has been put together.
+    fn put(&mut self) {
+        if !self.failed
+            && !self.lines.is_empty()
+            && let Err(error) = self.sink.write(&self.lines)
+        {
+            // Without a sink there is nothing left to do, and no line to say it in.
+            self.failed = true;
+            self.lifecycle.do_send(ActorDied {
+                actor: "emitter",
+                reason: error.to_string(),
+            });
+        }
+        self.lines.clear();
+        if self.stream.workspaces() > 0
+            && let Some(lifecycle) = self.traced.take()
+        {
+            lifecycle.do_send(WorkspaceTraced);
+        }
+    }
+}
+
+/// How often the wall clock is compared with the boot clock.
+const CLOCK_CHECK: std::time::Duration = std::time::Duration::from_secs(1);
+
+impl Actor for Emitter {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(CLOCK_CHECK, |emitter, _| emitter.stream.check_clock());
+    }
+}
+
+impl Handler<Batch> for Emitter {
+    type Result = MessageResult<Batch>;
+
+    fn handle(&mut self, mut batch: Batch, _: &mut Self::Context) -> Self::Result {
+        for record in batch.records() {
+            if let Err(error) = self.stream.record(record, &mut self.lines) {
+                RecordUnreadable { error }.emit();
+            }
+        }
+        self.put();
+        batch.clear();
+        MessageResult(batch)
+    }
+}
+
+impl Handler<Counts> for Emitter {
+    type Result = ();
+
+    fn handle(&mut self, counts: Counts, _: &mut Self::Context) {
+        self.stream.stats(&counts.cpus, &mut self.lines);
+        if let Some(missed) = counts.missed {
+            self.stream.missed(missed, &mut self.lines);
+        }
+        if counts.settled {
+            self.stream.settle(&mut self.lines);
+        }
+        self.put();
+    }
+}
+
+impl Handler<Started> for Emitter {
+    type Result = ();
+
+    fn handle(&mut self, Started { pid_ns, found }: Started, _: &mut Self::Context) {
+        self.stream.registered(pid_ns, found, &mut self.lines);
+        self.put();
+        debug_assert_ne!(found, Found::Discovery, "discovery is told by the records");
+    }
+}
+
+impl Handler<Flush> for Emitter {
+    type Result = ();
+
+    fn handle(&mut self, _: Flush, _: &mut Self::Context) {
+        self.stream.finish(&mut self.lines);
+        self.put();
+    }
+}

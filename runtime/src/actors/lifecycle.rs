@@ -1,0 +1,341 @@
+//! Lifecycle: what starts and stops when.
+//!
+//! Receives [`Signal`], [`Refused`], [`ActorDied`], [`WorkspaceTraced`]. Starts the others in order —
+//! preflight, probes, emitter and reader, listener — and stops them in reverse: no more announcements,
+//! no more probes, what the ring holds, the last line. Does no work itself.
+
+use std::time::{Duration, Instant};
+
+use actix::{
+    Actor, ActorContext as _, ActorFutureExt as _, Addr, Arbiter, AsyncContext as _, Context,
+    Handler, MailboxError, SpawnHandle, WrapFuture as _,
+};
+use exectrail_preflight::{Check, Options as PreflightOptions, Report};
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
+
+use super::{
+    emitter::Emitter,
+    init_listener::InitListener,
+    messages::{
+        ActorDied, Answer, Attach, Close, Detach, Drain, Flush, Open, Refused, RunChecks, Signal,
+        WorkspaceTraced,
+    },
+    preflight::Preflight,
+    ring_reader::RingReader,
+    tracer::{Settings, Tracer},
+};
+use crate::{
+    config::Config,
+    internal_events::{ActorFailed, Ready, StartupTimedOut, Stopping, TracingRefused},
+    output::{Labels, Writer},
+    probes::Options,
+    sink::Sink,
+    stream::Stream,
+};
+
+/// The process's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// As it was told to.
+    Stopped,
+    /// It could not do its work; the reason is in the diagnostics.
+    Failed,
+}
+
+/// Stopping takes at most so long: a kubelet kills after 30 s.
+const STOP_TIME: Duration = Duration::from_secs(25);
+
+/// See the module.
+pub struct Lifecycle {
+    config: Config,
+    /// Told the address listened at, once tracing is on.
+    ready: Option<oneshot::Sender<std::net::SocketAddr>>,
+    /// Told the end.
+    outcome: Option<oneshot::Sender<Outcome>>,
+    running: Option<Running>,
+    startup_timeout: Option<SpawnHandle>,
+    started: Instant,
+    ending: bool,
+}
+
+/// The actors, once they run.
+#[derive(Clone)]
+struct Running {
+    tracer: Addr<Tracer>,
+    listener: Addr<InitListener>,
+    reader: Addr<RingReader>,
+    emitter: Addr<Emitter>,
+}
+
+/// Why the start did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    /// The reasons, each with what to do.
+    #[error("{}", .0.join("\n"))]
+    Impossible(Vec<String>),
+    #[error("an actor does not answer: {0}")]
+    Actor(#[from] MailboxError),
+}
+
+impl StartError {
+    fn one(error: impl ToString) -> Self {
+        Self::Impossible(vec![error.to_string()])
+    }
+
+    fn reasons(self) -> Vec<String> {
+        match self {
+            Self::Impossible(reasons) => reasons,
+            Self::Actor(_) => vec![self.to_string()],
+        }
+    }
+}
+
+impl Lifecycle {
+    /// Runs with `config`; tells `ready` where it listens and `outcome` how it ended.
+    pub fn new(
+        config: Config,
+        ready: oneshot::Sender<std::net::SocketAddr>,
+        outcome: oneshot::Sender<Outcome>,
+    ) -> Self {
+        Self {
+            config,
+            ready: Some(ready),
+            outcome: Some(outcome),
+            running: None,
+            startup_timeout: None,
+            started: Instant::now(),
+            ending: false,
+        }
+    }
+
+    /// Ends the process's work in good order, once.
+    fn stop(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.ending, true) {
+            return;
+        }
+        let Some(running) = self.running.take() else {
+            self.end(outcome, ctx);
+            return;
+        };
+        let stopping = timeout(STOP_TIME, shut_down(running)).into_actor(self);
+        ctx.spawn(stopping.map(move |result, lifecycle, ctx| {
+            let done = match result {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some("what was recorded could not be written in time".to_owned()),
+            };
+            let outcome = match done {
+                None => outcome,
+                Some(reason) => {
+                    ActorFailed {
+                        actor: "lifecycle",
+                        reason: &reason,
+                    }
+                    .emit();
+                    Outcome::Failed
+                }
+            };
+            lifecycle.end(outcome, ctx);
+        }));
+    }
+
+    fn end(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
+        if let Some(told) = self.outcome.take() {
+            // Nobody listens where the process is ending for another reason.
+            let _ = told.send(outcome);
+        }
+        ctx.stop();
+    }
+}
+
+/// Stops the actors, in the reverse of the order in which they started.
+async fn shut_down(running: Running) -> Result<(), MailboxError> {
+    running.listener.send(Close).await?;
+    running.tracer.send(Detach).await?;
+    running.reader.send(Drain).await?;
+    running.emitter.send(Flush).await
+}
+
+/// Starts the actors in order.
+async fn start(
+    config: Config,
+    lifecycle: Addr<Lifecycle>,
+) -> Result<(Running, std::net::SocketAddr), StartError> {
+    let preflight = Preflight::new(PreflightOptions {
+        init_address: (config.init_address.port() != 0).then_some(config.init_address),
+        ring_bytes: u64::from(config.ring_bytes),
+        local_pid_ns: config.use_local_pidns,
+        ..PreflightOptions::default()
+    })
+    .start();
+    let report = preflight.send(RunChecks).await?;
+    let kernel = report
+        .kernel()
+        .filter(|_| report.unmet().next().is_none())
+        .cloned()
+        .ok_or_else(|| StartError::Impossible(unmet(&report)))?;
+
+    let labels = Labels::new(&config.labels).map_err(StartError::one)?;
+    let stream = Stream::new(Writer::new(config.output, labels));
+    let sink = Sink::open(&config.sink).map_err(StartError::one)?;
+    let emitter = Emitter::new(
+        stream,
+        sink,
+        lifecycle.clone().recipient(),
+        lifecycle.clone().recipient(),
+    );
+    let emitter = Emitter::start_in_arbiter(&Arbiter::new().handle(), |_| emitter);
+
+    let settings = Settings {
+        options: Options {
+            ring_bytes: config.ring_bytes,
+            max_argv_bytes: config.max_argv_bytes,
+        },
+        use_local_pidns: config.use_local_pidns,
+        announced_only: config.announced_only,
+    };
+    let tracer = Tracer::new(settings, emitter.clone().recipient()).start();
+    let attached = tracer
+        .send(Attach(kernel))
+        .await?
+        .map_err(StartError::one)?;
+    let reader = RingReader::new(
+        attached.output,
+        emitter.clone(),
+        lifecycle.clone().recipient(),
+    );
+    let reader = RingReader::start_in_arbiter(&Arbiter::new().handle(), |_| reader);
+
+    let listener = InitListener::default().start();
+    let open = Open {
+        address: config.init_address,
+        answer: Answer::Ask(tracer.clone().recipient()),
+    };
+    let address = listener.send(open).await?.map_err(StartError::one)?;
+    let running = Running {
+        tracer,
+        listener,
+        reader,
+        emitter,
+    };
+    Ok((running, address))
+}
+
+/// The reasons in a report that tracing is impossible.
+fn unmet(report: &Report) -> Vec<String> {
+    let reason = |check: &Check| match &check.remedy {
+        Some(remedy) => format!("{} ({remedy})", check.summary),
+        None => check.summary.clone(),
+    };
+    let reasons: Vec<String> = report.unmet().map(reason).collect();
+    if reasons.is_empty() {
+        vec!["the kernel's types could not be read; see `exectrail preflight`".to_owned()]
+    } else {
+        reasons
+    }
+}
+
+impl Actor for Lifecycle {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let starting = start(self.config.clone(), ctx.address()).into_actor(self);
+        ctx.spawn(starting.map(|result, lifecycle, ctx| match result {
+            Ok((running, address)) => {
+                lifecycle.running = Some(running);
+                Ready {
+                    address,
+                    milliseconds: lifecycle.started.elapsed().as_millis() as u64,
+                }
+                .emit();
+                let patience = lifecycle.config.startup_timeout;
+                if !patience.is_zero() {
+                    let timeout = ctx.run_later(patience, |lifecycle, ctx| {
+                        StartupTimedOut {
+                            seconds: lifecycle.config.startup_timeout.as_secs(),
+                        }
+                        .emit();
+                        lifecycle.stop(Outcome::Failed, ctx);
+                    });
+                    lifecycle.startup_timeout = Some(timeout);
+                }
+                if let Some(ready) = lifecycle.ready.take() {
+                    // Nobody needs to know, but `run` does.
+                    let _ = ready.send(address);
+                }
+            }
+            Err(error) => ctx.notify(Refused {
+                reasons: error.reasons(),
+            }),
+        }));
+    }
+}
+
+impl Handler<WorkspaceTraced> for Lifecycle {
+    type Result = ();
+
+    fn handle(&mut self, _: WorkspaceTraced, ctx: &mut Self::Context) {
+        if let Some(timeout) = self.startup_timeout.take() {
+            ctx.cancel_future(timeout);
+        }
+        // Should it be traced before the start has come to its end, there is nothing to wait for.
+        self.config.startup_timeout = Duration::ZERO;
+    }
+}
+
+impl Handler<Signal> for Lifecycle {
+    type Result = ();
+
+    fn handle(&mut self, Signal(signal): Signal, ctx: &mut Self::Context) {
+        Stopping { signal }.emit();
+        self.stop(Outcome::Stopped, ctx);
+    }
+}
+
+impl Handler<ActorDied> for Lifecycle {
+    type Result = ();
+
+    fn handle(&mut self, ActorDied { actor, reason }: ActorDied, ctx: &mut Self::Context) {
+        ActorFailed {
+            actor,
+            reason: &reason,
+        }
+        .emit();
+        self.stop(Outcome::Failed, ctx);
+    }
+}
+
+impl Handler<Refused> for Lifecycle {
+    type Result = ();
+
+    /// Logs the reasons, answers announcements with them for a while, then fails.
+    fn handle(&mut self, Refused { reasons }: Refused, ctx: &mut Self::Context) {
+        for reason in &reasons {
+            TracingRefused { reason }.emit();
+        }
+        let answer = Answer::Refuse(format!(
+            "exectrail cannot trace this workspace: {}",
+            reasons.join("; ").replace('\n', " | ")
+        ));
+        let address = self.config.init_address;
+        let grace = self.config.refusal_grace;
+        let listener = InitListener::default().start();
+        let refusing = async move {
+            if grace.is_zero() {
+                return;
+            }
+            // Where it cannot listen either, the log has to do; the workspace gets no answer.
+            if let Ok(Ok(_)) = listener.send(Open { address, answer }).await {
+                sleep(grace).await;
+            }
+        };
+        ctx.spawn(
+            refusing
+                .into_actor(self)
+                .map(|(), lifecycle, ctx| lifecycle.stop(Outcome::Failed, ctx)),
+        );
+    }
+}

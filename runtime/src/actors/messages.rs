@@ -1,0 +1,213 @@
+//! The whole vocabulary of the actors.
+
+use std::net::SocketAddr;
+
+use actix::{Message, Recipient};
+use exectrail_common::record::CpuStats;
+use exectrail_preflight::{Kernel, Report};
+
+use crate::{
+    output::Found,
+    probes::{AttachError, Output},
+    target::Refusal,
+};
+
+/// To Preflight: check this machine.
+#[derive(Message)]
+#[rtype(result = "Report")]
+pub struct RunChecks;
+
+/// To Tracer: load the probes and attach them.
+#[derive(Message)]
+#[rtype(result = "Result<Attached, AttachError>")]
+pub struct Attach(pub Kernel);
+
+/// From Tracer: tracing is on.
+pub struct Attached {
+    /// What the ring's reader needs.
+    pub output: Output,
+    /// Whether namespaces are found without announcement.
+    pub discovery: bool,
+    /// Our own PID namespace, if it is a target.
+    pub local: Option<u32>,
+}
+
+/// To Tracer: a request says that this PID namespace is the workspace's.
+#[derive(Message)]
+#[rtype(result = "Result<Registered, NotRegistered>")]
+pub struct Announce {
+    /// Inode number of the namespace.
+    pub pid_ns: u32,
+}
+
+/// From Tracer: every exec in the namespace is recorded from here on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registered;
+
+/// From Tracer: the namespace is not traced.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRegistered {
+    /// The announcement is not true.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// The probes cannot take it.
+    #[error("exectrail cannot trace this namespace: {0}")]
+    Failed(String),
+}
+
+/// To Tracer: detach the probes. The ring keeps what it holds.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Detach;
+
+/// To InitListener: listen, and answer so.
+#[derive(Message)]
+#[rtype(result = "Result<SocketAddr, BindError>")]
+pub struct Open {
+    /// Where.
+    pub address: SocketAddr,
+    /// What to answer.
+    pub answer: Answer,
+}
+
+/// What InitListener answers to announcements.
+#[derive(Clone)]
+pub enum Answer {
+    /// What the tracer says.
+    Ask(Recipient<Announce>),
+    /// That tracing is impossible, and why.
+    Refuse(String),
+}
+
+/// The init address cannot be listened at.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot listen for announcements at {address}: {source}{}",
+    if source.kind() == std::io::ErrorKind::AddrInUse {
+        "; another process of the pod listens there, so give one of the two another --init-address"
+    } else {
+        ""
+    }
+)]
+pub struct BindError {
+    /// Where.
+    pub address: SocketAddr,
+    /// Why not.
+    pub source: std::io::Error,
+}
+
+/// To InitListener: listen no more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Close;
+
+/// To RingReader: empty the ring once more, then stop.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Drain;
+
+/// To Emitter: records in the order of the ring. The emptied batch comes back for reuse.
+#[derive(Debug, Default, Message)]
+#[rtype(result = "Batch")]
+pub struct Batch {
+    /// The records, one behind the other.
+    pub bytes: Vec<u8>,
+    /// Where each record ends in `bytes`.
+    pub ends: Vec<usize>,
+}
+
+impl Batch {
+    /// Appends a record.
+    pub fn push(&mut self, record: &[u8]) {
+        self.bytes.extend_from_slice(record);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// The records.
+    pub fn records(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts
+            .zip(self.ends.iter().copied())
+            .map(|(start, end)| self.bytes.get(start..end).unwrap_or_default())
+    }
+
+    /// Removes all records and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+}
+
+/// To Emitter: what the kernel counted, heard when the ring was found empty.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Counts {
+    /// By CPU number.
+    pub cpus: Vec<CpuStats>,
+    /// Runs of the `exec` program that the kernel skipped, where it tells.
+    pub missed: Option<u64>,
+    /// Whether the ring has been empty for so long that what is unfinished stays so.
+    pub settled: bool,
+}
+
+/// To Emitter: a namespace is about to be traced.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Started {
+    /// Inode number of the namespace.
+    pub pid_ns: u32,
+    /// How it came to be known.
+    pub found: Found,
+}
+
+/// To Emitter: write the last line.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Flush;
+
+/// To Lifecycle: a first workspace is traced.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct WorkspaceTraced;
+
+/// To Lifecycle: stop in good order.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Signal(pub &'static str);
+
+/// To Lifecycle: tracing is impossible.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Refused {
+    /// Each a reason with what to do about it.
+    pub reasons: Vec<String>,
+}
+
+/// To Lifecycle: an actor cannot go on.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ActorDied {
+    /// Which.
+    pub actor: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_gives_back_its_records() {
+        let mut batch = Batch::default();
+        for record in [&b"one"[..], b"", b"three"] {
+            batch.push(record);
+        }
+        assert_eq!(
+            batch.records().collect::<Vec<_>>(),
+            [&b"one"[..], b"", b"three"]
+        );
+        batch.clear();
+        assert_eq!(batch.records().count(), 0);
+    }
+}

@@ -1,0 +1,195 @@
+//! RingReader: takes records from the kernel's ring.
+//!
+//! Receives [`Drain`]. Sends [`Batch`] and [`Counts`] to Emitter and waits for the answer before it
+//! reads on: a slow sink leaves records in the ring, the only big buffer, and where that is full
+//! the kernel counts. Sends [`ActorDied`] to Lifecycle. Never drops a record.
+
+use std::time::{Duration, Instant};
+
+use actix::{
+    Actor, Addr, AsyncContext as _, Context, Handler, MailboxError, Recipient, ResponseFuture,
+    WrapFuture as _,
+};
+use aya::maps::{MapData, RingBuf};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::{oneshot, watch},
+};
+
+use super::{
+    emitter::Emitter,
+    messages::{ActorDied, Batch, Counts, Drain},
+};
+use crate::probes::{Counters, Output};
+
+/// A batch is sent when it holds so many bytes.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// After a wake-up the ring is looked at once more: the probes wake us at most every 50 ms, and
+/// what they wrote meanwhile woke nobody.
+const LOOK_AGAIN: Duration = Duration::from_millis(60);
+
+/// How often the kernel's count of skipped runs is read, at most.
+const MISSED_EVERY: Duration = Duration::from_secs(1);
+
+/// See the module.
+pub struct RingReader {
+    output: Option<Output>,
+    emitter: Addr<Emitter>,
+    lifecycle: Recipient<ActorDied>,
+    stop: watch::Sender<bool>,
+    done: Option<oneshot::Receiver<()>>,
+}
+
+impl RingReader {
+    /// Reads from `output`.
+    pub fn new(output: Output, emitter: Addr<Emitter>, lifecycle: Recipient<ActorDied>) -> Self {
+        Self {
+            output: Some(output),
+            emitter,
+            lifecycle,
+            stop: watch::Sender::new(false),
+            done: None,
+        }
+    }
+}
+
+impl Actor for RingReader {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let Some(output) = self.output.take() else {
+            return;
+        };
+        let (done, finished) = oneshot::channel();
+        self.done = Some(finished);
+        let reading = read(output, self.emitter.clone(), self.stop.subscribe());
+        let lifecycle = self.lifecycle.clone();
+        let task = async move {
+            if let Err(error) = reading.await {
+                lifecycle.do_send(ActorDied {
+                    actor: "ring reader",
+                    reason: error.to_string(),
+                });
+            }
+            // Nobody waits where the process is about to end anyway.
+            let _ = done.send(());
+        };
+        ctx.spawn(task.into_actor(self));
+    }
+}
+
+impl Handler<Drain> for RingReader {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) -> Self::Result {
+        self.stop.send_replace(true);
+        let done = self.done.take();
+        Box::pin(async move {
+            if let Some(done) = done {
+                // An error says that the reading has ended, which is what is waited for.
+                let _ = done.await;
+            }
+        })
+    }
+}
+
+/// Why reading the ring cannot go on.
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error("the ring cannot be waited for: {0}")]
+    Wait(#[from] std::io::Error),
+    #[error("the kernel's counts cannot be read: {0}")]
+    Stats(#[from] aya::maps::MapError),
+    #[error("the emitter does not answer: {0}")]
+    Emitter(#[from] MailboxError),
+}
+
+/// Reads until told to stop, then until the ring is empty.
+async fn read(
+    output: Output,
+    emitter: Addr<Emitter>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), ReadError> {
+    // SAFETY: the ring owns its descriptor, gives no other, and is dropped only with the `AsyncFd`.
+    let ring = unsafe { AsyncFd::register_with_interest(output.ring, Interest::READABLE) };
+    let mut reader = Reader {
+        ring: ring.map_err(std::io::Error::from)?,
+        counters: output.counters,
+        emitter,
+        batch: Batch::default(),
+        missed_at: None,
+    };
+    loop {
+        let stopping = tokio::select! {
+            ready = reader.ring.readable_mut() => {
+                // Before reading: a wake-up from here on is for what is not read yet.
+                ready?.clear_ready();
+                false
+            }
+            _ = stop.wait_for(|stop| *stop) => true,
+        };
+        reader.empty().await?;
+        reader.count(stopping).await?;
+        if stopping {
+            return Ok(());
+        }
+        pause(LOOK_AGAIN, &mut stop).await;
+        reader.empty().await?;
+        reader.count(true).await?;
+    }
+}
+
+/// Sleeps, or less where told to stop.
+async fn pause(time: Duration, stop: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+struct Reader {
+    ring: AsyncFd<RingBuf<MapData>>,
+    counters: Counters,
+    emitter: Addr<Emitter>,
+    batch: Batch,
+    missed_at: Option<Instant>,
+}
+
+impl Reader {
+    /// Passes on what is in the ring until nothing is.
+    async fn empty(&mut self) -> Result<(), ReadError> {
+        loop {
+            let ring = self.ring.get_mut();
+            while self.batch.bytes.len() < BATCH_BYTES {
+                match ring.next() {
+                    Some(record) => self.batch.push(&record),
+                    None => break,
+                }
+            }
+            if self.batch.ends.is_empty() {
+                return Ok(());
+            }
+            self.batch = self.emitter.send(std::mem::take(&mut self.batch)).await?;
+        }
+    }
+
+    /// Passes on what the kernel counted.
+    async fn count(&mut self, settled: bool) -> Result<(), ReadError> {
+        let due = self
+            .missed_at
+            .is_none_or(|read| read.elapsed() >= MISSED_EVERY);
+        let missed = if due || settled {
+            self.missed_at = Some(Instant::now());
+            self.counters.missed()
+        } else {
+            None
+        };
+        let counts = Counts {
+            cpus: self.counters.cpus()?,
+            missed,
+            settled,
+        };
+        Ok(self.emitter.send(counts).await?)
+    }
+}

@@ -1,0 +1,186 @@
+//! Tracer: what is traced?
+//!
+//! Receives [`Attach`], [`Announce`], [`Detach`]. Sends [`Started`] to Emitter, before the
+//! namespace's first exec can be in the ring. Never parses HTTP.
+
+use std::{collections::HashSet, time::Duration};
+
+use actix::{Actor, AsyncContext as _, Context, Handler, Recipient};
+use exectrail_common::target::{NsId, NsState};
+
+use super::messages::{Announce, Attach, Attached, Detach, NotRegistered, Registered, Started};
+use crate::{
+    clock::WallClock,
+    internal_events::{AnnouncementAccepted, AnnouncementRefused, DiscoveryDecided, TargetsSwept},
+    output::Found,
+    probes::{AttachError, Options, Probes},
+    target::{INIT_PID_NS, Verdict, judge},
+};
+
+/// How often ended namespaces are looked for. One is forgotten when found ended twice, and by then
+/// the kernel has long killed whatever was left in it (`zap_pid_ns_processes`).
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// What the tracer is told at the start.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// What to load.
+    pub options: Options,
+    /// Trace our own PID namespace.
+    pub use_local_pidns: bool,
+    /// No discovery.
+    pub announced_only: bool,
+}
+
+/// See the module.
+pub struct Tracer {
+    settings: Settings,
+    emitter: Recipient<Started>,
+    probes: Option<Probes>,
+    ended: HashSet<NsId>,
+}
+
+impl Tracer {
+    /// Nothing is loaded yet.
+    pub fn new(settings: Settings, emitter: Recipient<Started>) -> Self {
+        Self {
+            settings,
+            emitter,
+            probes: None,
+            ended: HashSet::new(),
+        }
+    }
+
+    /// Forgets targets that have ended.
+    fn sweep(&mut self) {
+        let Some(probes) = &mut self.probes else {
+            return;
+        };
+        let ended: HashSet<NsId> = probes
+            .targets()
+            .iter()
+            .filter(|target| target.state.ended != 0)
+            .map(|target| target.id)
+            .collect();
+        let mut removed = 0;
+        for id in ended.intersection(&self.ended) {
+            // It fails only for a target that is gone already.
+            removed += u32::from(probes.remove_target(*id).is_ok());
+        }
+        if removed > 0 {
+            TargetsSwept { removed }.emit();
+        }
+        self.ended = ended;
+    }
+}
+
+/// Whether our PID namespace holds other containers: then its first process is not ours.
+fn shares_pid_ns(probes: &Probes) -> bool {
+    probes.scope().level > 0 && std::process::id() != 1
+}
+
+/// Makes `id` a target; says so first.
+fn register(
+    probes: &mut Probes,
+    emitter: &Recipient<Started>,
+    id: NsId,
+    found: Found,
+) -> Result<(), aya::maps::MapError> {
+    emitter.do_send(Started {
+        pid_ns: id.inum,
+        found,
+    });
+    let state = NsState {
+        since: WallClock::boot_now(),
+        ..NsState::default()
+    };
+    probes.add_target(id, state)
+}
+
+impl Actor for Tracer {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(SWEEP, |tracer, _| tracer.sweep());
+    }
+}
+
+impl Handler<Attach> for Tracer {
+    type Result = Result<Attached, AttachError>;
+
+    fn handle(&mut self, Attach(kernel): Attach, _: &mut Self::Context) -> Self::Result {
+        let (mut probes, output) = Probes::attach(&kernel, self.settings.options)?;
+        let map_error = |map| move |source| AttachError::Map { map, source };
+        let scope = *probes.scope();
+        let local = if self.settings.use_local_pidns {
+            if scope.id.inum == INIT_PID_NS {
+                return Err(AttachError::LocalIsInit);
+            }
+            register(&mut probes, &self.emitter, scope.id, Found::Local)
+                .map_err(map_error("TARGETS"))?;
+            Some(scope.id.inum)
+        } else {
+            None
+        };
+        let discovery = !self.settings.announced_only && scope.shared_network == 0;
+        if discovery {
+            probes.discover().map_err(map_error("CONTROL"))?;
+        }
+        DiscoveryDecided {
+            on: discovery,
+            announced_only: self.settings.announced_only,
+        }
+        .emit();
+        self.probes = Some(probes);
+        Ok(Attached {
+            output,
+            discovery,
+            local,
+        })
+    }
+}
+
+impl Handler<Announce> for Tracer {
+    type Result = Result<Registered, NotRegistered>;
+
+    fn handle(&mut self, Announce { pid_ns }: Announce, _: &mut Self::Context) -> Self::Result {
+        let Some(probes) = &mut self.probes else {
+            return Err(NotRegistered::Failed("it is stopping".to_owned()));
+        };
+        let verdict = judge(
+            pid_ns,
+            probes.scope(),
+            shares_pid_ns(probes),
+            probes.targets(),
+            probes.evidence(),
+        );
+        match verdict {
+            Ok(Verdict::Traced(_)) => {
+                self.emitter.do_send(Started {
+                    pid_ns,
+                    found: Found::Announcement,
+                });
+                AnnouncementAccepted { pid_ns }.emit();
+                Ok(Registered)
+            }
+            Ok(Verdict::Accept(id)) => {
+                register(probes, &self.emitter, id, Found::Announcement)
+                    .map_err(|error| NotRegistered::Failed(error.to_string()))?;
+                AnnouncementAccepted { pid_ns }.emit();
+                Ok(Registered)
+            }
+            Err(refusal) => {
+                AnnouncementRefused { pid_ns, refusal }.emit();
+                Err(refusal.into())
+            }
+        }
+    }
+}
+
+impl Handler<Detach> for Tracer {
+    type Result = ();
+
+    fn handle(&mut self, _: Detach, _: &mut Self::Context) {
+        self.probes = None;
+    }
+}

@@ -1,0 +1,342 @@
+//! The command line. Flags are documented here once; help and completions come from here.
+
+use std::{collections::BTreeMap, ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use exectrail_preflight::cli::PreflightArgs;
+
+use crate::config::{
+    self, Config, DEFAULT_INIT_ADDRESS, OutputFormat, SinkPath, ValueError, label,
+};
+
+/// Records every program executed in a workspace, one JSON line per exec.
+///
+/// Without a sub-command exectrail is the sidecar: it checks the kernel, loads its eBPF programs,
+/// listens for the workspace's announcement, and writes one line per exec to standard output until
+/// it is told to stop (SIGTERM, SIGINT). Its own diagnostics go to standard error.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Exit status: 0 stopped as told; 1 refused or failed (the reason is on standard error); \
+                  2 wrong usage.\nEvery flag can also be given as the environment variable shown beside it.",
+    after_long_help = AFTER_LONG_HELP,
+)]
+pub struct Cli {
+    /// What to do, if not to be the sidecar.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The sidecar's flags.
+    #[command(flatten)]
+    pub sidecar: SidecarArgs,
+}
+
+const AFTER_LONG_HELP: &str = "\
+Examples:
+  # beside a workspace, as the sidecar of its pod
+  exectrail --init-address 127.0.0.1:56123 --label workspace_id=0668 --label username=jessie
+
+  # in the workspace's init script, before the agent
+  exectrail announce --exec -- /bin/sh -c \"$AGENT_SCRIPT\"
+
+  # can this node trace?
+  exectrail preflight
+
+  # what does a build execute?
+  exectrail run -- make
+
+Exit status:
+  0  stopped as told
+  1  refused or failed; the reason is on standard error
+  2  wrong usage
+`exectrail run` and `exectrail announce --exec` end with the status of the command they start.
+";
+
+/// Sub-commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check whether this machine can trace, and say what to do where it cannot
+    Preflight(PreflightArgs),
+    /// Announce the PID namespace of the caller to the sidecar, as the init script does with curl
+    Announce(AnnounceArgs),
+    /// Trace one command, in a PID namespace of its own
+    Run(RunArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell to complete for
+        shell: Shell,
+    },
+    /// First process of the namespace that `run` makes
+    #[command(name = "pid-ns-init", hide = true)]
+    PidNsInit(PidNsInitArgs),
+}
+
+/// Flags about what is recorded and how, common to the sidecar and `run`.
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// Put on every line; the last value of a repeated key holds. In the environment: one a line
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    pub labels: Vec<(String, String)>,
+
+    /// Size of the kernel's ring buffer, a power of two: 16MiB hold about 100,000 short execs
+    #[arg(
+        long,
+        env = "EXECTRAIL_RING_BYTES",
+        value_name = "SIZE",
+        default_value = "16MiB",
+        value_parser = config::ring_size
+    )]
+    pub ring_bytes: u32,
+
+    /// Most bytes of argv to keep of one exec; what is cut is flagged with its true length
+    #[arg(
+        long,
+        env = "EXECTRAIL_MAX_ARGV_BYTES",
+        value_name = "SIZE",
+        default_value = "128KiB",
+        value_parser = config::argv_size
+    )]
+    pub max_argv_bytes: u32,
+
+    /// Least level of diagnostics
+    #[arg(
+        long,
+        env = "EXECTRAIL_LOG_LEVEL",
+        value_name = "LEVEL",
+        default_value = "info"
+    )]
+    pub log_level: LogLevel,
+}
+
+/// Least level of diagnostics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogLevel {
+    /// Only what ends the program
+    Error,
+    /// What an operator should look into
+    Warn,
+    /// What starts and stops
+    Info,
+    /// Everything
+    Debug,
+}
+
+/// The sidecar's flags.
+#[derive(Debug, Args)]
+pub struct SidecarArgs {
+    /// Where to listen for the workspace's announcement
+    ///
+    /// The pod shares one network namespace, so 127.0.0.1 is enough and keeps others out.
+    #[arg(
+        long,
+        env = "EXECTRAIL_INIT_ADDRESS",
+        value_name = "ADDRESS",
+        default_value_t = DEFAULT_INIT_ADDRESS,
+        value_parser = config::address
+    )]
+    pub init_address: SocketAddr,
+
+    /// How long to wait for a first workspace before giving up with status 1; 0 waits for ever
+    #[arg(
+        long,
+        env = "EXECTRAIL_STARTUP_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "15m",
+        value_parser = config::duration
+    )]
+    pub startup_timeout: Duration,
+
+    /// Trace the sidecar's own PID namespace, for pods with shareProcessNamespace: true
+    #[arg(
+        long,
+        env = "EXECTRAIL_USE_LOCAL_PIDNS",
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
+    pub use_local_pidns: bool,
+
+    /// Trace announced namespaces only, and no other container of the pod
+    #[arg(
+        long,
+        env = "EXECTRAIL_ANNOUNCED_ONLY",
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
+    pub announced_only: bool,
+
+    /// How long to answer announcements with the reason (503) when tracing is impossible
+    #[arg(
+        long,
+        env = "EXECTRAIL_REFUSAL_GRACE",
+        value_name = "DURATION",
+        default_value = "10s",
+        value_parser = config::duration
+    )]
+    pub refusal_grace: Duration,
+
+    /// How to write events
+    #[arg(
+        long,
+        env = "EXECTRAIL_OUTPUT",
+        value_name = "FORMAT",
+        default_value = "json"
+    )]
+    pub output: OutputFormat,
+
+    /// What is recorded and how.
+    #[command(flatten)]
+    pub record: RecordArgs,
+}
+
+/// Flags of `announce`.
+#[derive(Debug, Args)]
+pub struct AnnounceArgs {
+    /// Where the sidecar listens
+    #[arg(
+        long,
+        env = "EXECTRAIL_INIT_ADDRESS",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:56123",
+        value_parser = config::address
+    )]
+    pub init_address: SocketAddr,
+
+    /// How long to keep trying while the sidecar does not answer
+    #[arg(
+        long,
+        env = "EXECTRAIL_ANNOUNCE_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "15m",
+        value_parser = config::duration
+    )]
+    pub timeout: Duration,
+
+    /// Once tracing is on, become COMMAND
+    #[arg(long, requires = "command")]
+    pub exec: bool,
+
+    /// The command to become
+    #[arg(last = true, value_name = "COMMAND", requires = "exec")]
+    pub command: Vec<OsString>,
+}
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// How to write events
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: OutputFormat,
+
+    /// Append events to a file; without it they go to standard error
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+
+    /// What is recorded and how.
+    #[command(flatten)]
+    pub record: RecordArgs,
+
+    /// The command to trace
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// Flags of `pid-ns-init`.
+#[derive(Debug, Args)]
+pub struct PidNsInitArgs {
+    /// Where the tracing process listens
+    #[arg(long, value_parser = config::address)]
+    pub init_address: SocketAddr,
+    /// Set in the namespace, once made
+    #[arg(long)]
+    pub inside: bool,
+    /// The command to start
+    #[arg(last = true, required = true)]
+    pub command: Vec<OsString>,
+}
+
+/// The variable that holds labels, one `key=value` a line.
+const LABELS_VARIABLE: &str = "EXECTRAIL_LABEL";
+
+impl RecordArgs {
+    /// The labels of the environment, overridden by those of the command line.
+    fn labels(&self) -> Result<BTreeMap<String, String>, ValueError> {
+        let variable = std::env::var(LABELS_VARIABLE).unwrap_or_default();
+        let mut labels = variable
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(label)
+            .collect::<Result<BTreeMap<_, _>, _>>()?;
+        labels.extend(self.labels.iter().cloned());
+        Ok(labels)
+    }
+}
+
+impl SidecarArgs {
+    /// The checked configuration.
+    ///
+    /// # Errors
+    /// Where the labels in the environment are not labels.
+    pub fn config(&self) -> Result<Config, ValueError> {
+        Ok(Config {
+            init_address: self.init_address,
+            startup_timeout: self.startup_timeout,
+            refusal_grace: self.refusal_grace,
+            use_local_pidns: self.use_local_pidns,
+            announced_only: self.announced_only,
+            labels: self.record.labels()?,
+            output: self.output,
+            sink: SinkPath::Stdout,
+            ring_bytes: self.record.ring_bytes,
+            max_argv_bytes: self.record.max_argv_bytes,
+        })
+    }
+}
+
+impl RunArgs {
+    /// The checked configuration: a sidecar that waits for one announcement on loopback.
+    ///
+    /// # Errors
+    /// Where the labels in the environment are not labels.
+    pub fn config(&self) -> Result<Config, ValueError> {
+        Ok(Config {
+            init_address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            startup_timeout: Duration::ZERO,
+            refusal_grace: Duration::ZERO,
+            use_local_pidns: false,
+            announced_only: true,
+            labels: self.record.labels()?,
+            output: self.output,
+            sink: self.log.clone().map_or(SinkPath::Stderr, SinkPath::File),
+            ring_bytes: self.record.ring_bytes,
+            max_argv_bytes: self.record.max_argv_bytes,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_today() {
+        let cli = Cli::parse_from(["exectrail"]);
+        let config = cli.sidecar.config().unwrap();
+        assert_eq!(config.init_address.to_string(), "0.0.0.0:56123");
+        assert_eq!(config.startup_timeout, Duration::from_secs(900));
+        assert!(!config.use_local_pidns);
+    }
+
+    #[test]
+    fn the_last_label_of_a_key_holds() {
+        let cli = Cli::parse_from(["exectrail", "--label", "a=1", "--label=b=2", "--label", "a=3"]);
+        let labels = cli.sidecar.config().unwrap().labels;
+        assert_eq!(labels["a"], "3");
+        assert_eq!(labels["b"], "2");
+    }
+}

@@ -1,0 +1,50 @@
+//! What the command line can ask for, one file each.
+
+pub mod announce;
+pub mod pid_ns_init;
+pub mod run;
+pub mod sidecar;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::{
+    cli::{Cli, Command},
+    config::ValueError,
+};
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        None => sidecar::main(&cli.sidecar),
+        Some(Command::Preflight(args)) => exectrail_preflight::cli::main(args),
+        Some(Command::Announce(args)) => announce::main(&args),
+        Some(Command::Run(args)) => run::main(&args),
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "exectrail", &mut script);
+            print(&script)
+        }
+        Some(Command::PidNsInit(args)) => pid_ns_init::main(&args),
+    }
+}
+
+/// Writes to standard output; a reader that went away is no error of ours.
+fn print(bytes: &[u8]) -> ExitCode {
+    match std::io::Write::write_all(&mut std::io::stdout(), bytes) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("exectrail: cannot write to standard output: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reports a wrong value in the environment as clap reports one on the command line.
+fn usage(error: &ValueError) -> ExitCode {
+    eprintln!("error: {error}\n\nFor more information, try '--help'.");
+    ExitCode::from(2)
+}

@@ -1,0 +1,257 @@
+//! What the flags and the environment came to, checked: after this the types cannot be wrong.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
+
+use exectrail_common::record::MAX_ARGV;
+use jiff::SignedDuration;
+
+/// How events are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum OutputFormat {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// One line for people.
+    Text,
+}
+
+/// Where events are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SinkPath {
+    /// Standard output.
+    #[default]
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Appended to a file.
+    File(PathBuf),
+}
+
+/// Everything the sidecar was told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where announcements are listened for.
+    pub init_address: SocketAddr,
+    /// How long to wait for a first workspace; zero waits for ever.
+    pub startup_timeout: Duration,
+    /// How long announcements are answered with the reason when tracing is impossible.
+    pub refusal_grace: Duration,
+    /// Trace the sidecar's own PID namespace.
+    pub use_local_pidns: bool,
+    /// Trace announced namespaces only.
+    pub announced_only: bool,
+    /// Put on every line.
+    pub labels: BTreeMap<String, String>,
+    /// How events are written.
+    pub output: OutputFormat,
+    /// Where events are written.
+    pub sink: SinkPath,
+    /// Size of the kernel's ring buffer, bytes: a power of two, at least a page.
+    pub ring_bytes: u32,
+    /// Most bytes of argv kept of an exec.
+    pub max_argv_bytes: u32,
+}
+
+/// The address that today's users expect.
+pub const DEFAULT_INIT_ADDRESS: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 56123);
+
+/// A value that a flag does not take.
+#[derive(Debug, thiserror::Error)]
+pub enum ValueError {
+    /// Not an address.
+    #[error("{value:?} is not an address: write IP:PORT, [IPV6]:PORT, localhost:PORT or :PORT")]
+    Address {
+        /// What was given.
+        value: String,
+    },
+    /// Not a duration.
+    #[error("{value:?} is not a duration: write numbers with units, such as 15m, 1h30m or 500ms")]
+    Duration {
+        /// What was given.
+        value: String,
+    },
+    /// Not a label.
+    #[error("{value:?} is not a label: write key=value")]
+    Label {
+        /// What was given.
+        value: String,
+    },
+    /// Not a size.
+    #[error("{value:?} is not a size: write bytes, or a number with KiB or MiB, such as 16MiB")]
+    Size {
+        /// What was given.
+        value: String,
+    },
+    /// Not a size that a ring buffer can have.
+    #[error("{value} bytes is not a ring size: it must be a power of two from 4KiB to 1GiB")]
+    Ring {
+        /// What was given.
+        value: u64,
+    },
+    /// More argv than the kernel accepts.
+    #[error("{value} bytes is more than {MAX_ARGV}, the most that the kernel accepts as argv")]
+    Argv {
+        /// What was given.
+        value: u64,
+    },
+}
+
+/// Parses an address; a missing host means every address, as in Go's `net.Listen`.
+///
+/// # Errors
+/// [`ValueError::Address`].
+pub fn address(value: &str) -> Result<SocketAddr, ValueError> {
+    let named = match value.split_once(':') {
+        Some(("", port)) => format!("0.0.0.0:{port}"),
+        Some(("localhost", port)) => format!("127.0.0.1:{port}"),
+        _ => value.to_owned(),
+    };
+    SocketAddr::from_str(&named).map_err(|_| ValueError::Address {
+        value: value.to_owned(),
+    })
+}
+
+/// Parses a duration in Go's notation (`15m`, `1h30m`, `1.5h`, `500ms`, `0`).
+///
+/// # Errors
+/// [`ValueError::Duration`], also for negative ones.
+pub fn duration(value: &str) -> Result<Duration, ValueError> {
+    if value == "0" {
+        return Ok(Duration::ZERO);
+    }
+    SignedDuration::from_str(value)
+        .ok()
+        .and_then(|parsed| Duration::try_from(parsed).ok())
+        .ok_or_else(|| ValueError::Duration {
+            value: value.to_owned(),
+        })
+}
+
+/// Parses `key=value`. The value may hold anything, more `=` included.
+///
+/// # Errors
+/// [`ValueError::Label`] without `=` or with an empty key.
+pub fn label(value: &str) -> Result<(String, String), ValueError> {
+    match value.split_once('=') {
+        Some((key, text)) if !key.is_empty() => Ok((key.to_owned(), text.to_owned())),
+        _ => Err(ValueError::Label {
+            value: value.to_owned(),
+        }),
+    }
+}
+
+/// Parses a number of bytes with an optional binary unit.
+///
+/// # Errors
+/// [`ValueError::Size`].
+pub fn size(value: &str) -> Result<u64, ValueError> {
+    let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match value.get(digits.len()..).unwrap_or_default() {
+        "" | "B" => 1,
+        "K" | "Ki" | "KiB" => 1 << 10,
+        "M" | "Mi" | "MiB" => 1 << 20,
+        _ => 0,
+    };
+    u64::from_str(digits)
+        .ok()
+        .filter(|_| unit != 0)
+        .and_then(|number| number.checked_mul(unit))
+        .ok_or_else(|| ValueError::Size {
+            value: value.to_owned(),
+        })
+}
+
+/// Parses a ring size. The kernel takes powers of two that are whole pages
+/// (`ringbuf_map_alloc`, kernel/bpf/ringbuf.c).
+///
+/// # Errors
+/// [`ValueError::Size`], [`ValueError::Ring`].
+pub fn ring_size(value: &str) -> Result<u32, ValueError> {
+    let bytes = size(value)?;
+    u32::try_from(bytes)
+        .ok()
+        .filter(|bytes| bytes.is_power_of_two() && (4096..=1 << 30).contains(bytes))
+        .ok_or(ValueError::Ring { value: bytes })
+}
+
+/// Parses the most bytes of argv to keep.
+///
+/// # Errors
+/// [`ValueError::Size`], [`ValueError::Argv`].
+pub fn argv_size(value: &str) -> Result<u32, ValueError> {
+    let bytes = size(value)?;
+    u32::try_from(bytes)
+        .ok()
+        .filter(|bytes| *bytes <= MAX_ARGV)
+        .ok_or(ValueError::Argv { value: bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_as_go_writes_them() {
+        assert_eq!(address(":56123").unwrap(), DEFAULT_INIT_ADDRESS);
+        assert_eq!(
+            address("127.0.0.1:1").unwrap(),
+            "127.0.0.1:1".parse().unwrap()
+        );
+        assert_eq!(
+            address("localhost:9").unwrap(),
+            "127.0.0.1:9".parse().unwrap()
+        );
+        assert_eq!(address("[::1]:80").unwrap(), "[::1]:80".parse().unwrap());
+        for wrong in ["", ":", "56123", "127.0.0.1", "127.0.0.1:65536", "host:1"] {
+            assert!(address(wrong).is_err(), "{wrong:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn durations_as_go_writes_them() {
+        for (text, millis) in [
+            ("15m", 900_000),
+            ("1h30m", 5_400_000),
+            ("1.5h", 5_400_000),
+            ("500ms", 500),
+            ("0", 0),
+            ("0s", 0),
+            ("1m0.5s", 60_500),
+        ] {
+            assert_eq!(
+                duration(text).unwrap(),
+                Duration::from_millis(millis),
+                "{text}"
+            );
+        }
+        for wrong in ["", "15", "-1s", "m", "1 parsec", "99999999999999999999h"] {
+            assert!(duration(wrong).is_err(), "{wrong:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn labels_keep_whatever_follows_the_first_equals_sign() {
+        assert_eq!(label("a=b=c").unwrap(), ("a".into(), "b=c".into()));
+        assert_eq!(label("a=").unwrap(), ("a".into(), String::new()));
+        assert!(label("a").is_err());
+        assert!(label("=b").is_err());
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(ring_size("16MiB").unwrap(), 16 << 20);
+        assert_eq!(ring_size("4096").unwrap(), 4096);
+        for wrong in ["0", "4095", "3MiB", "2048MiB", "MiB", "1GiB", "-1", "1é"] {
+            assert!(ring_size(wrong).is_err(), "{wrong:?} was accepted");
+        }
+        assert_eq!(argv_size("6MiB").unwrap(), MAX_ARGV);
+        assert!(argv_size("7MiB").is_err());
+    }
+}

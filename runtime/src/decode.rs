@@ -1,0 +1,205 @@
+//! Reading a ring record: from bytes that the kernel wrote to what they say.
+
+use bytemuck::pod_read_unaligned;
+use exectrail_common::record::{
+    ArgvPiece, Exec, KIND_ARGV_PIECE, KIND_EXEC, KIND_NS_ENDED, NsEnded, Prefix, VERSION,
+};
+
+/// What a record says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Record<'a> {
+    /// A successful exec.
+    Exec(ExecRecord<'a>),
+    /// More of the argv of an exec seen before.
+    ArgvPiece(PieceRecord<'a>),
+    /// A target is gone.
+    NsEnded(NsEnded),
+}
+
+/// An exec, as far as its first record tells.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ExecRecord<'a> {
+    /// The fixed part.
+    pub head: Exec,
+    /// The beginning of argv: arguments, each followed by a NUL.
+    pub argv: &'a [u8],
+    /// The file, as the caller named it.
+    pub filename: &'a [u8],
+}
+
+/// A piece of a long argv.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PieceRecord<'a> {
+    /// The fixed part.
+    pub head: ArgvPiece,
+    /// The bytes.
+    pub argv: &'a [u8],
+}
+
+/// A record that does not keep to the layout: user space and probes are not of one build.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Shorter than its fixed part.
+    #[error("a record of kind {kind} has {len} bytes, fewer than its fixed part of {need}")]
+    Short {
+        /// The kind; 0 when not even that is there.
+        kind: u8,
+        /// Bytes in the record.
+        len: usize,
+        /// Bytes of the fixed part.
+        need: usize,
+    },
+    /// Of another version.
+    #[error("a record has layout version {found}; this build reads version {VERSION}")]
+    Version {
+        /// The version found.
+        found: u8,
+    },
+    /// Of no known kind.
+    #[error("a record has the unknown kind {kind}")]
+    Kind {
+        /// The kind found.
+        kind: u8,
+    },
+    /// The lengths in the fixed part do not fit the record.
+    #[error("a record of kind {kind} names {named} variable bytes but has {len}")]
+    Lengths {
+        /// The kind.
+        kind: u8,
+        /// Bytes named.
+        named: usize,
+        /// Bytes there.
+        len: usize,
+    },
+}
+
+/// Reads the fixed part of type `T`; the rest of the bytes.
+fn head<T: bytemuck::AnyBitPattern>(kind: u8, bytes: &[u8]) -> Result<(T, &[u8]), DecodeError> {
+    let need = size_of::<T>();
+    match bytes.split_at_checked(need) {
+        Some((fixed, rest)) => Ok((pod_read_unaligned(fixed), rest)),
+        None => Err(DecodeError::Short {
+            kind,
+            len: bytes.len(),
+            need,
+        }),
+    }
+}
+
+/// Reads one record.
+///
+/// # Errors
+/// [`DecodeError`] where the bytes are not a record; never a panic.
+pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
+    let (prefix, _) = head::<Prefix>(0, bytes)?;
+    if prefix.version != VERSION {
+        return Err(DecodeError::Version {
+            found: prefix.version,
+        });
+    }
+    let kind = prefix.kind;
+    match kind {
+        KIND_EXEC => {
+            let (head, rest) = head::<Exec>(kind, bytes)?;
+            let filename_len = usize::from(prefix.filename_len);
+            let (argv, filename) = rest
+                .len()
+                .checked_sub(filename_len)
+                .and_then(|argv_len| rest.split_at_checked(argv_len))
+                .ok_or(DecodeError::Lengths {
+                    kind,
+                    named: filename_len,
+                    len: rest.len(),
+                })?;
+            Ok(Record::Exec(ExecRecord {
+                head,
+                argv,
+                filename,
+            }))
+        }
+        KIND_ARGV_PIECE => {
+            let (head, argv) = head::<ArgvPiece>(kind, bytes)?;
+            if head.len as usize != argv.len() {
+                return Err(DecodeError::Lengths {
+                    kind,
+                    named: head.len as usize,
+                    len: argv.len(),
+                });
+            }
+            Ok(Record::ArgvPiece(PieceRecord { head, argv }))
+        }
+        KIND_NS_ENDED => Ok(Record::NsEnded(head::<NsEnded>(kind, bytes)?.0)),
+        kind => Err(DecodeError::Kind { kind }),
+    }
+}
+
+/// The arguments in `argv` bytes: what stands before each NUL, and what follows the last.
+pub fn arguments(argv: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    let whole = argv.strip_suffix(&[0]).unwrap_or(argv);
+    // No bytes at all are no argument; a single NUL is one empty argument.
+    let none = argv.is_empty();
+    whole
+        .split(|byte| *byte == 0)
+        .take(if none { 0 } else { usize::MAX })
+}
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::bytes_of;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn empty_arguments_are_kept() {
+        let split = |bytes: &'static [u8]| arguments(bytes).collect::<Vec<_>>();
+        assert_eq!(split(b""), Vec::<&[u8]>::new());
+        assert_eq!(split(b"\0"), [b""]);
+        assert_eq!(split(b"\0\0"), [b"", b""]);
+        assert_eq!(split(b"a\0\0b\0"), [&b"a"[..], b"", b"b"]);
+        assert_eq!(split(b"a\0cut"), [&b"a"[..], b"cut"]);
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_are_refused() {
+        let mut exec = Exec::default();
+        exec.prefix.version = VERSION;
+        exec.prefix.kind = KIND_EXEC;
+        exec.prefix.filename_len = 5;
+        let mut bytes = bytes_of(&exec).to_vec();
+        bytes.extend(b"four");
+        assert_eq!(
+            decode(&bytes),
+            Err(DecodeError::Lengths {
+                kind: KIND_EXEC,
+                named: 5,
+                len: 4
+            })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode(&bytes);
+        }
+
+        #[test]
+        fn no_record_like_bytes_make_it_panic(
+            kind in 0u8..5,
+            rest in prop::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let mut bytes = vec![VERSION, kind];
+            bytes.extend(rest);
+            let _ = decode(&bytes);
+        }
+
+        #[test]
+        fn argv_splits_back(
+            args in prop::collection::vec(prop::collection::vec(1u8.., 0..20), 0..20),
+        ) {
+            let bytes: Vec<u8> = args.iter().flat_map(|arg| arg.iter().copied().chain([0])).collect();
+            prop_assert_eq!(arguments(&bytes).collect::<Vec<_>>(), args);
+        }
+    }
+}

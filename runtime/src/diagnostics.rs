@@ -1,0 +1,122 @@
+//! Diagnostics on standard error, in the shape of the events: `ts`, `level`, `msg`, `fields`.
+
+use std::{
+    fmt,
+    io::{self, Write as _},
+};
+
+use serde_json::{Map, Value, json};
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+    level_filters::LevelFilter,
+};
+use tracing_subscriber::{
+    Layer,
+    layer::{Context, SubscriberExt as _},
+};
+
+use crate::{cli::LogLevel, config::OutputFormat};
+
+/// Writes each diagnostic as one line.
+struct Lines {
+    format: OutputFormat,
+}
+
+/// The fields of a diagnostic; the message apart.
+#[derive(Default)]
+struct Fields {
+    message: String,
+    others: Map<String, Value>,
+}
+
+impl Fields {
+    fn put(&mut self, field: &Field, value: Value) {
+        self.others.insert(field.name().to_owned(), value);
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let text = format!("{value:?}");
+        if field.name() == "message" {
+            self.message = text;
+        } else {
+            self.put(field, text.into());
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value.into());
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let level = event.metadata().level();
+        let line = match self.format {
+            OutputFormat::Json => json_line(*level, fields),
+            OutputFormat::Text => text_line(*level, &fields),
+        };
+        // Where standard error is closed there is nobody to tell.
+        let _ = io::stderr().lock().write_all(line.as_bytes());
+    }
+}
+
+fn json_line(level: Level, fields: Fields) -> String {
+    // Put together by hand only for the order of the keys.
+    let ts = format!("{:.9}", jiff::Timestamp::now());
+    format!(
+        "{{\"ts\":{},\"level\":{},\"msg\":{},\"fields\":{}}}\n",
+        json!(ts),
+        json!(level.as_str()),
+        json!(fields.message),
+        Value::Object(fields.others),
+    )
+}
+
+fn text_line(level: Level, fields: &Fields) -> String {
+    let mut line = format!("exectrail: {}: {}", level.as_str().to_lowercase(), fields.message);
+    for (name, value) in &fields.others {
+        line.push_str(&format!(" {name}={value}"));
+    }
+    line.push('\n');
+    line
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+        }
+    }
+}
+
+/// Sends diagnostics from `level` up to standard error, and makes any panic end the process there
+/// and then: a logger that half works is worse than one that restarts.
+pub fn init(level: LogLevel, format: OutputFormat) {
+    let lines = Lines { format }.with_filter(LevelFilter::from(level));
+    // A second call would find one set, and keep it.
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!("exectrail has a fault and ends: {panic}");
+        std::process::abort();
+    }));
+}

@@ -1,0 +1,189 @@
+//! What operators are told about exectrail itself: one type for each thing worth telling.
+
+use std::{io, net::SocketAddr};
+
+use tracing::{error, info, warn};
+
+use crate::{decode::DecodeError, target::Refusal};
+
+/// Tracing is on and announcements are listened for.
+pub struct Ready {
+    /// Where.
+    pub address: SocketAddr,
+    /// Start to here, milliseconds.
+    pub milliseconds: u64,
+}
+
+impl Ready {
+    /// Tells it.
+    pub fn emit(self) {
+        info!(address = %self.address, milliseconds = self.milliseconds, "tracing is on; listening for announcements");
+    }
+}
+
+/// Tracing is impossible.
+pub struct TracingRefused<'a> {
+    /// One reason of perhaps several.
+    pub reason: &'a str,
+}
+
+impl TracingRefused<'_> {
+    /// Tells it.
+    pub fn emit(self) {
+        error!(reason = self.reason, "cannot trace here");
+    }
+}
+
+/// Whether workspaces are found without announcement.
+pub struct DiscoveryDecided {
+    /// They are.
+    pub on: bool,
+    /// The operator said no.
+    pub announced_only: bool,
+}
+
+impl DiscoveryDecided {
+    /// Tells it.
+    pub fn emit(self) {
+        if self.on {
+            info!("discovery is on: every other container of this network namespace is traced");
+        } else if self.announced_only {
+            info!("discovery is off, as told: only announced namespaces are traced");
+        } else {
+            warn!(
+                "discovery is off: this network namespace is shared with more than the pod (hostNetwork?); \
+                 only announced namespaces are traced"
+            );
+        }
+    }
+}
+
+/// An announcement was accepted.
+pub struct AnnouncementAccepted {
+    /// Inode number of the namespace.
+    pub pid_ns: u32,
+}
+
+impl AnnouncementAccepted {
+    /// Tells it.
+    pub fn emit(self) {
+        info!(pid_ns = self.pid_ns, "announcement accepted");
+    }
+}
+
+/// An announcement was refused.
+pub struct AnnouncementRefused {
+    /// Inode number of the namespace.
+    pub pid_ns: u32,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+impl AnnouncementRefused {
+    /// Tells it.
+    pub fn emit(self) {
+        warn!(
+            pid_ns = self.pid_ns,
+            reason = self.refusal.reason(),
+            "announcement refused: {}", self.refusal
+        );
+    }
+}
+
+/// Ended targets were forgotten.
+pub struct TargetsSwept {
+    /// How many.
+    pub removed: u32,
+}
+
+impl TargetsSwept {
+    /// Tells it.
+    pub fn emit(self) {
+        info!(removed = self.removed, "forgot namespaces that have ended");
+    }
+}
+
+/// A record could not be read.
+pub struct RecordUnreadable {
+    /// Why.
+    pub error: DecodeError,
+}
+
+impl RecordUnreadable {
+    /// Tells it.
+    pub fn emit(self) {
+        error!(error = %self.error, "a record could not be read; its exec has no line");
+    }
+}
+
+/// The sink has no room.
+pub struct SinkFull<'a> {
+    /// What it is.
+    pub name: &'a str,
+    /// What it answered.
+    pub error: &'a io::Error,
+}
+
+impl SinkFull<'_> {
+    /// Tells it.
+    pub fn emit(self) {
+        warn!(sink = self.name, error = %self.error, "no room for events; waiting");
+    }
+}
+
+/// A connection to the init address could not be taken.
+pub struct ConnectionFailed {
+    /// What the kernel answered.
+    pub error: io::Error,
+}
+
+impl ConnectionFailed {
+    /// Tells it.
+    pub fn emit(self) {
+        warn!(error = %self.error, "a connection to the init address could not be accepted");
+    }
+}
+
+/// An actor cannot go on.
+pub struct ActorFailed<'a> {
+    /// Which.
+    pub actor: &'a str,
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl ActorFailed<'_> {
+    /// Tells it.
+    pub fn emit(self) {
+        error!(actor = self.actor, reason = self.reason, "exectrail cannot go on");
+    }
+}
+
+/// No workspace came.
+pub struct StartupTimedOut {
+    /// Seconds waited.
+    pub seconds: u64,
+}
+
+impl StartupTimedOut {
+    /// Tells it.
+    pub fn emit(self) {
+        error!(
+            seconds = self.seconds,
+            "no workspace announced itself in time; is its init script calling the init address?"
+        );
+    }
+}
+
+/// The process is told to stop.
+pub struct Stopping {
+    /// By what.
+    pub signal: &'static str,
+}
+
+impl Stopping {
+    /// Tells it.
+    pub fn emit(self) {
+        info!(signal = self.signal, "stopping");
+    }
+}

@@ -1,0 +1,23 @@
+//! exectrail: a sidecar that records every program executed in a workspace's PID namespace and in
+//! every PID namespace below it.
+//!
+//! An exec's way through this crate: [`probes`] loads the programs that write it into the kernel's
+//! ring; [`actors::ring_reader`] takes it from there; [`decode`] reads it; [`output`] says it
+//! aloud; [`actors::emitter`] puts it on the sink. Beside that way: [`announcement`] (who asks to
+//! be traced?), [`target`] (is it true?), [`actors::lifecycle`] (what starts and stops when?).
+
+pub mod actors;
+pub mod announcement;
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod decode;
+pub mod diagnostics;
+pub mod internal_events;
+pub mod loss;
+pub mod output;
+pub mod probes;
+pub mod sink;
+pub mod stream;
+pub mod target;

@@ -1,0 +1,45 @@
+//! Bytes as text, with nothing lost: text that is UTF-8 as it is, all other escaped.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// Whether `bytes` must be escaped to become text.
+pub(super) fn needs_escape(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_err()
+}
+
+/// `bytes` as they are, which must be UTF-8 for that, or escaped: `\` as `\\`, and each byte that
+/// is no part of a UTF-8 character as `\xHH`. Whoever writes one says elsewhere which of the two.
+pub(super) struct Text<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) escaped: bool,
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.bytes.utf8_chunks() {
+            if self.escaped {
+                for (index, part) in chunk.valid().split('\\').enumerate() {
+                    f.write_str(if index == 0 { "" } else { "\\\\" })?;
+                    f.write_str(part)?;
+                }
+            } else {
+                f.write_str(chunk.valid())?;
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(self.bytes) {
+            Ok(text) if !self.escaped => serializer.serialize_str(text),
+            _ => serializer.collect_str(self),
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! The JSON line: the keys that today's users parse, in their order, and new ones behind them.
+
+use std::{collections::BTreeMap, io};
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use serde_json::{
+    ser::{CompactFormatter, Formatter},
+    value::RawValue,
+};
+
+use super::{
+    Event, ExecEvent,
+    bytes::{Text, needs_escape},
+    quote::{Alphabet, CommandLine, is_unseen},
+};
+
+/// Labels, put into JSON once.
+#[derive(Debug)]
+pub struct Labels(Box<RawValue>);
+
+impl Labels {
+    /// The labels of every line, in the order of their keys.
+    ///
+    /// # Errors
+    /// None in practice: serialising text to memory does not fail.
+    pub fn new(labels: &BTreeMap<String, String>) -> serde_json::Result<Self> {
+        let mut json = Vec::new();
+        labels.serialize(&mut serde_json::Serializer::with_formatter(
+            &mut json, OneLine,
+        ))?;
+        let json = String::from_utf8(json).map_err(serde::ser::Error::custom)?;
+        Ok(Self(RawValue::from_string(json)?))
+    }
+}
+
+/// Compact JSON that also escapes what would act on a display (DEL, C1 controls, bidi marks, line
+/// separators): JSON itself asks only for C0 controls (RFC 8259, section 7).
+struct OneLine;
+
+impl Formatter for OneLine {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let printable = |byte: u8| byte.is_ascii() && byte != 0x7f;
+        if fragment.bytes().all(printable) || !fragment.contains(is_unseen) {
+            return CompactFormatter.write_string_fragment(writer, fragment);
+        }
+        for part in fragment.split_inclusive(is_unseen) {
+            match part.chars().next_back().filter(|last| is_unseen(*last)) {
+                Some(unseen) => {
+                    let seen = &part[..part.len() - unseen.len_utf8()];
+                    write!(writer, "{seen}\\u{:04x}", u32::from(unseen))?;
+                }
+                None => writer.write_all(part.as_bytes())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct Line<T> {
+    ts: Instant,
+    level: &'static str,
+    msg: &'static str,
+    fields: T,
+}
+
+/// An instant in UTC with nanoseconds, all nine digits of them.
+struct Instant(Timestamp);
+
+impl Serialize for Instant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:.9}", self.0))
+    }
+}
+
+#[derive(Serialize)]
+struct ExecFields<'a> {
+    labels: &'a RawValue,
+    cmdline: Cmdline<'a>,
+    event: ExecKeys<'a>,
+}
+
+/// The first seven keys are those of today, in their order.
+#[derive(Serialize)]
+struct ExecKeys<'a> {
+    filename: Text<'a>,
+    argv: Argv<'a>,
+    truncated: bool,
+    pid: u32,
+    uid: u32,
+    gid: u32,
+    comm: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interpreter: Option<Text<'a>>,
+    argc: u32,
+    argv_bytes: u32,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    escaped: &'a [&'static str],
+    ns_pid: u32,
+    ppid: u32,
+    ns_ppid: Option<u32>,
+    euid: u32,
+    ns_uid: Option<u32>,
+    ns_gid: Option<u32>,
+    pid_ns: u32,
+    workspace_pid_ns: u32,
+    mnt_ns: u32,
+    cgroup_id: u64,
+    start: u64,
+    cpu: u16,
+    seq: u64,
+}
+
+struct Cmdline<'a>(ExecEvent<'a>);
+
+impl Serialize for Cmdline<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&CommandLine {
+            words: self.0.arguments(),
+            alphabet: Alphabet::All,
+        })
+    }
+}
+
+struct Argv<'a> {
+    event: ExecEvent<'a>,
+    escaped: bool,
+}
+
+impl Serialize for Argv<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.event.arguments().map(|bytes| Text {
+            bytes,
+            escaped: self.escaped,
+        }))
+    }
+}
+
+#[derive(Serialize)]
+struct LostFields<'a> {
+    labels: &'a RawValue,
+    count: u64,
+    cpu: u16,
+    since: Instant,
+    until: Instant,
+    total: u64,
+}
+
+#[derive(Serialize)]
+struct WorkspaceFields<'a> {
+    labels: &'a RawValue,
+    pid_ns: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found: Option<super::Found>,
+}
+
+#[derive(Serialize)]
+struct StoppedFields<'a> {
+    labels: &'a RawValue,
+    execs: u64,
+    lost: u64,
+}
+
+/// Appends the line of `event`.
+pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &Event<'_>) {
+    let labels = &*labels.0;
+    let workspace = |pid_ns, found| WorkspaceFields {
+        labels,
+        pid_ns,
+        found,
+    };
+    match *event {
+        Event::Exec(event) => write_exec(line, ts, labels, event),
+        Event::Lost(lost) => {
+            let fields = LostFields {
+                labels,
+                count: lost.loss.count,
+                cpu: lost.loss.cpu,
+                since: Instant(lost.since),
+                until: Instant(lost.until),
+                total: lost.total,
+            };
+            put(line, ts, "WARN", "lost", fields);
+        }
+        Event::WorkspaceStarted { pid_ns, found } => {
+            put(line, ts, "INFO", "workspace_started", workspace(pid_ns, Some(found)));
+        }
+        Event::WorkspaceAnnounced { pid_ns } => {
+            put(line, ts, "INFO", "workspace_announced", workspace(pid_ns, None));
+        }
+        Event::WorkspaceEnded { pid_ns } => {
+            put(line, ts, "INFO", "workspace_ended", workspace(pid_ns, None));
+        }
+        Event::TracingStopped { execs, lost } => {
+            let fields = StoppedFields {
+                labels,
+                execs,
+                lost,
+            };
+            put(line, ts, "INFO", "tracing_stopped", fields);
+        }
+    }
+}
+
+fn write_exec(line: &mut Vec<u8>, ts: Timestamp, labels: &RawValue, event: ExecEvent<'_>) {
+    let head = event.head;
+    let filename_escaped = needs_escape(event.filename);
+    let argv_escaped = event.arguments().any(needs_escape);
+    let comm_escaped = needs_escape(event.comm());
+    let mut escaped = [""; 3];
+    let mut count = 0;
+    for (name, applies) in [
+        ("filename", filename_escaped),
+        ("argv", argv_escaped),
+        ("comm", comm_escaped),
+    ] {
+        if applies {
+            escaped[count] = name;
+            count += 1;
+        }
+    }
+    let ids = event.ns_ids();
+    let keys = ExecKeys {
+        filename: Text {
+            bytes: event.filename,
+            escaped: filename_escaped,
+        },
+        argv: Argv {
+            event,
+            escaped: argv_escaped,
+        },
+        truncated: event.truncated(),
+        pid: head.tgid,
+        uid: head.uid,
+        gid: head.gid,
+        comm: Text {
+            bytes: event.comm(),
+            escaped: comm_escaped,
+        },
+        interpreter: event.interpreter().map(|bytes| Text {
+            bytes,
+            escaped: argv_escaped,
+        }),
+        argc: head.argc,
+        argv_bytes: head.argv_len,
+        escaped: &escaped[..count],
+        ns_pid: head.ns_tgid,
+        ppid: head.ppid,
+        ns_ppid: event.ns_ppid(),
+        euid: head.euid,
+        ns_uid: ids.map(|(uid, _)| uid),
+        ns_gid: ids.map(|(_, gid)| gid),
+        pid_ns: head.pid_ns,
+        workspace_pid_ns: head.target,
+        mnt_ns: head.mnt_ns,
+        cgroup_id: head.cgroup_id,
+        start: head.start,
+        cpu: head.prefix.cpu,
+        seq: head.prefix.seq,
+    };
+    let fields = ExecFields {
+        labels,
+        cmdline: Cmdline(event),
+        event: keys,
+    };
+    put(line, ts, "INFO", "exec", fields);
+}
+
+/// Appends one line.
+fn put(
+    line: &mut Vec<u8>,
+    ts: Timestamp,
+    level: &'static str,
+    msg: &'static str,
+    fields: impl Serialize,
+) {
+    let start = line.len();
+    let whole = Line {
+        ts: Instant(ts),
+        level,
+        msg,
+        fields,
+    };
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *line, OneLine);
+    if let Err(error) = whole.serialize(&mut serializer) {
+        // Writing to memory does not fail; were it to, the stream would still say so.
+        line.truncate(start);
+        line.extend_from_slice(br#"{"level":"ERROR","msg":"unwritable","fields":{}}"#);
+        tracing::error!(%error, "an event could not be written");
+    }
+    line.push(b'\n');
+}

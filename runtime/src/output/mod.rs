@@ -1,0 +1,167 @@
+//! Saying an event aloud: as a JSON line for machines or a text line for people.
+//!
+//! Both put exactly one line break after each event and none inside, whatever an event holds.
+
+mod bytes;
+mod json;
+mod quote;
+mod text;
+
+use exectrail_common::record::{
+    COMM_LEN, Exec, FLAG_COMM_UNKNOWN, FLAG_IDS_UNMAPPED, FLAG_INTERPRETED, FLAG_NS_PPID_UNKNOWN,
+};
+use jiff::Timestamp;
+
+use crate::{config::OutputFormat, decode::arguments, loss::Loss};
+
+pub use json::Labels;
+
+/// Something that the stream of events tells.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// A program was executed.
+    Exec(ExecEvent<'a>),
+    /// Execs happened that have no line.
+    Lost(Lost),
+    /// From here on a workspace is traced.
+    WorkspaceStarted {
+        /// Inode number of its PID namespace.
+        pid_ns: u32,
+        /// How it was found.
+        found: Found,
+    },
+    /// A workspace that was traced already has announced itself.
+    WorkspaceAnnounced {
+        /// Inode number of its PID namespace.
+        pid_ns: u32,
+    },
+    /// A workspace's first process has exited, and with it all others.
+    WorkspaceEnded {
+        /// Inode number of its PID namespace.
+        pid_ns: u32,
+    },
+    /// The last line: nothing is recorded from here on.
+    TracingStopped {
+        /// Lines of execs written.
+        execs: u64,
+        /// Execs that have no line.
+        lost: u64,
+    },
+}
+
+/// How a workspace was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Found {
+    /// It announced itself.
+    Announcement,
+    /// An exec in it was seen, with its first process in this pod's network namespace.
+    Discovery,
+    /// It is the sidecar's own PID namespace.
+    Local,
+}
+
+impl Found {
+    /// As lines show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Announcement => "announcement",
+            Self::Discovery => "discovery",
+            Self::Local => "local",
+        }
+    }
+}
+
+/// Execs that happened and have no line.
+#[derive(Clone, Copy, Debug)]
+pub struct Lost {
+    /// Which.
+    pub loss: Loss,
+    /// `since` as wall-clock time.
+    pub since: Timestamp,
+    /// `until` as wall-clock time.
+    pub until: Timestamp,
+    /// All that were lost since the start, these included.
+    pub total: u64,
+}
+
+/// An exec with all of its argv that arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct ExecEvent<'a> {
+    /// The fixed part of the record.
+    pub head: &'a Exec,
+    /// Arguments, each followed by a NUL.
+    pub argv: &'a [u8],
+    /// The file, as the caller named it.
+    pub filename: &'a [u8],
+}
+
+impl<'a> ExecEvent<'a> {
+    /// Whether some of argv is missing.
+    pub fn truncated(&self) -> bool {
+        self.argv.len() != self.head.argv_len as usize
+    }
+
+    /// The arguments that arrived; the last one may be cut where [`Self::truncated`].
+    pub fn arguments(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
+        arguments(self.argv)
+    }
+
+    /// The caller's comm; empty where it was not caught.
+    pub fn comm(&self) -> &'a [u8] {
+        let comm: &'a [u8; COMM_LEN] = &self.head.comm;
+        // 5.10 leaves bytes of an older, longer comm behind the NUL.
+        comm.split(|byte| *byte == 0).next().unwrap_or_default()
+    }
+
+    /// The interpreter that runs the file, where one does: the kernel made it `argv[0]`
+    /// (fs/binfmt_script.c, fs/binfmt_misc.c).
+    pub fn interpreter(&self) -> Option<&'a [u8]> {
+        self.has(FLAG_INTERPRETED)
+            .then(|| self.arguments().next().unwrap_or_default())
+    }
+
+    /// User and group id as the process's user namespace shows them.
+    fn ns_ids(&self) -> Option<(u32, u32)> {
+        (!self.has(FLAG_IDS_UNMAPPED)).then_some((self.head.ns_uid, self.head.ns_gid))
+    }
+
+    /// The parent's id in the process's PID namespace.
+    fn ns_ppid(&self) -> Option<u32> {
+        (!self.has(FLAG_NS_PPID_UNKNOWN)).then_some(self.head.ns_ppid)
+    }
+
+    /// Whether the comm was caught.
+    fn comm_known(&self) -> bool {
+        !self.has(FLAG_COMM_UNKNOWN)
+    }
+
+    fn has(&self, flag: u16) -> bool {
+        self.head.prefix.flags & flag != 0
+    }
+}
+
+/// Writes events as lines.
+#[derive(Debug)]
+pub struct Writer {
+    format: OutputFormat,
+    labels: Labels,
+}
+
+impl Writer {
+    /// A writer of lines that bear `labels`.
+    pub fn new(format: OutputFormat, labels: Labels) -> Self {
+        Self { format, labels }
+    }
+
+    /// Appends the line of `event`, which happened at `ts`.
+    pub fn write(&self, line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
+        match self.format {
+            OutputFormat::Json => json::write(line, ts, &self.labels, event),
+            OutputFormat::Text => text::write(line, ts, event),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

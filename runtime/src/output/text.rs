@@ -1,0 +1,70 @@
+//! The text line, for people: what ran, who ran it, nothing that could be taken for another line.
+
+use std::io::Write as _;
+
+use jiff::Timestamp;
+
+use super::{
+    Event,
+    quote::{Alphabet, CommandLine},
+};
+
+/// Appends the line of `event`.
+pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
+    // Writing to memory does not fail.
+    let _ = match event {
+        Event::Exec(event) => {
+            let head = event.head;
+            let word = |bytes| CommandLine {
+                words: std::iter::once(bytes),
+                alphabet: Alphabet::Visible,
+            };
+            let comm = if event.comm_known() {
+                event.comm()
+            } else {
+                b"?"
+            };
+            let shown_uid = event.ns_ids().map_or(head.uid, |(uid, _)| uid);
+            let _ = write!(
+                line,
+                "{ts:.3} exec pid={}/{} uid={shown_uid} {} -> {}: {}",
+                head.tgid,
+                head.ns_tgid,
+                word(comm),
+                word(event.filename),
+                CommandLine {
+                    words: event.arguments(),
+                    alphabet: Alphabet::Visible
+                },
+            );
+            if event.truncated() {
+                let _ = write!(
+                    line,
+                    " [argv cut: {} of {} bytes]",
+                    event.argv.len(),
+                    head.argv_len
+                );
+            }
+            writeln!(line)
+        }
+        Event::Lost(lost) => writeln!(
+            line,
+            "{ts:.3} LOST {} execs on CPU {} between {:.3} and {:.3}; {} in all",
+            lost.loss.count, lost.loss.cpu, lost.since, lost.until, lost.total
+        ),
+        Event::WorkspaceStarted { pid_ns, found } => writeln!(
+            line,
+            "{ts:.3} workspace started: PID namespace {pid_ns}, found by {}",
+            found.as_str()
+        ),
+        Event::WorkspaceAnnounced { pid_ns } => {
+            writeln!(line, "{ts:.3} workspace announced: PID namespace {pid_ns}")
+        }
+        Event::WorkspaceEnded { pid_ns } => {
+            writeln!(line, "{ts:.3} workspace ended: PID namespace {pid_ns}")
+        }
+        Event::TracingStopped { execs, lost } => {
+            writeln!(line, "{ts:.3} tracing stopped: {execs} execs, {lost} lost")
+        }
+    };
+}

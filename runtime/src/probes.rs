@@ -1,0 +1,370 @@
+//! The probes: loading them into the kernel, attaching them, and the maps shared with them.
+
+use std::{
+    error::Error,
+    fmt::Write as _,
+    os::linux::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use aya::{
+    Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel, include_bytes_aligned,
+    maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
+    programs::{BtfTracePoint, ProgramError},
+};
+use bytemuck::{bytes_of, cast};
+use exectrail_common::{
+    record::CpuStats,
+    target::{Control, NsId, NsState, Own, OwnScope},
+};
+use exectrail_preflight::Kernel;
+use rustix::{
+    process::{Resource, Rlimit, setrlimit},
+    thread::{name, set_name},
+};
+
+use crate::target::Known;
+
+/// The object that build.rs made of `probes-ebpf`.
+static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/exectrail-probes"));
+
+/// Why tracing cannot be turned on. The text is complete: the verifier's log is in it.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// A file about ourselves cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The kernel's types cannot be read.
+    #[error("cannot read the kernel's types: {0}")]
+    Btf(#[from] aya::BtfError),
+    /// The object or a map was refused.
+    #[error("the kernel refused the probes' maps: {}", chain(.0))]
+    Load(#[from] EbpfError),
+    /// A program was refused.
+    #[error("the kernel refused the program {program} on {tracepoint}: {}", chain(.source))]
+    Program {
+        /// Which program.
+        program: &'static str,
+        /// Where it was to be attached.
+        tracepoint: &'static str,
+        /// Why, with the verifier's log.
+        source: Box<ProgramError>,
+    },
+    /// A map cannot be used.
+    #[error("the map {map} cannot be used: {}", chain(.source))]
+    Map {
+        /// Which map.
+        map: &'static str,
+        /// Why.
+        source: MapError,
+    },
+    /// The object lacks something that this build relies on.
+    #[error("the probes' object has no {0}; exectrail was not built as a whole")]
+    Missing(&'static str),
+    /// The memory limit cannot be raised.
+    #[error("cannot raise RLIMIT_MEMLOCK, which the kernel charges maps to before 5.11: {0}")]
+    Memlock(rustix::io::Errno),
+    /// Asked to trace the node's own PID namespace.
+    #[error(
+        "--use-local-pidns would trace the whole node: exectrail is in the node's own PID namespace. \
+         Run the pod without hostPID"
+    )]
+    LocalIsInit,
+    /// The program that looks at ourselves did not run.
+    #[error(
+        "the probes did not see exectrail itself: its PID namespace is not the one in \
+         /proc/self/ns/pid, or another program keeps tracepoints off"
+    )]
+    OwnScope,
+}
+
+/// An error with all its sources, each on a line where it has lines of its own.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let _ = write!(text, ": {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// What to load.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Size of the ring buffer, bytes.
+    pub ring_bytes: u32,
+    /// Most bytes of argv kept of an exec.
+    pub max_argv_bytes: u32,
+}
+
+/// Attached probes, and what they are steered by. Dropping it detaches them.
+pub struct Probes {
+    ebpf: Ebpf,
+    scope: OwnScope,
+    targets: HashMap<MapData, [u64; 2], [u64; 2]>,
+    evidence: HashMap<MapData, [u64; 2], [u64; 2]>,
+    control: Array<MapData, [u32; 2]>,
+    generation: u32,
+    discovery: bool,
+}
+
+/// What the reader of the ring needs.
+pub struct Output {
+    /// The records.
+    pub ring: RingBuf<MapData>,
+    /// What the kernel counts.
+    pub counters: Counters,
+}
+
+/// What the kernel counts while the probes run.
+pub struct Counters {
+    stats: PerCpuArray<MapData, [u64; STATS_WORDS]>,
+    exec_fdinfo: PathBuf,
+}
+
+/// [`CpuStats`] in words.
+const STATS_WORDS: usize = size_of::<CpuStats>() / 8;
+
+impl Counters {
+    /// The CPUs' counts, in the order of CPU numbers.
+    ///
+    /// # Errors
+    /// Where the kernel no longer lets us read the map.
+    pub fn cpus(&self) -> Result<Vec<CpuStats>, MapError> {
+        let words = self.stats.get(&0, 0)?;
+        Ok(words.iter().map(|words| cast(*words)).collect())
+    }
+
+    /// How often the kernel skipped the `exec` program since it was loaded, because it was
+    /// running already on that CPU. Kernels before 5.12 do not tell; none then.
+    pub fn missed(&self) -> Option<u64> {
+        let text = std::fs::read_to_string(&self.exec_fdinfo).ok()?;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("recursion_misses:"))?;
+        line.trim().parse().ok()
+    }
+}
+
+/// Inode number of one of our namespaces, and the device that it is on.
+fn own_namespace(which: &str) -> Result<(u32, u64), AttachError> {
+    let path = Path::new("/proc/self/ns").join(which);
+    match std::fs::metadata(&path) {
+        // Namespace inode numbers are 32 bits wide (`ns_common.inum`, include/linux/ns_common.h).
+        Ok(metadata) => Ok((metadata.st_ino() as u32, metadata.st_dev())),
+        Err(source) => Err(AttachError::Read { path, source }),
+    }
+}
+
+impl Probes {
+    /// Loads and attaches everything. Nothing is a target yet.
+    ///
+    /// # Errors
+    /// [`AttachError`], which says what the kernel answered.
+    pub fn attach(kernel: &Kernel, options: Options) -> Result<(Self, Output), AttachError> {
+        if kernel.needs_memlock {
+            let unlimited = Rlimit {
+                current: None,
+                maximum: None,
+            };
+            setrlimit(Resource::Memlock, unlimited).map_err(AttachError::Memlock)?;
+        }
+        let (pid_ns, nsfs_dev) = own_namespace("pid")?;
+        let (net_ns, _) = own_namespace("net")?;
+        let own = Own {
+            nsfs_dev,
+            pid_ns,
+            net_ns,
+            tgid: std::process::id(),
+            max_argv_bytes: options.max_argv_bytes,
+            read_kernel: u32::from(kernel.read_kernel),
+            zero: 0,
+        };
+        let btf = Btf::from_sys_fs()?;
+        let mut ebpf = EbpfLoader::new()
+            .btf(Some(&btf))
+            .verifier_log_level(VerifierLogLevel::VERBOSE | VerifierLogLevel::STATS)
+            .override_global("OFFSETS", bytes_of(&kernel.offsets), true)
+            .override_global("OWN", bytes_of(&own), true)
+            .map_max_entries("RING", options.ring_bytes)
+            .load(OBJECT)?;
+
+        let scope = look_at_ourselves(&mut ebpf, &btf)?;
+        let (comm, comm_tracepoint) = if kernel.has_prepare_exec {
+            ("comm_prepare_exec", "sched_prepare_exec")
+        } else {
+            ("comm_task_rename", "task_rename")
+        };
+        attach(&mut ebpf, &btf, comm, comm_tracepoint)?;
+        attach(&mut ebpf, &btf, "ns_ended", "sched_process_exit")?;
+        attach(&mut ebpf, &btf, "exec", "sched_process_exec")?;
+
+        let exec_fd = program(&mut ebpf, "exec")?
+            .fd()
+            .map(|fd| std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(fd)))
+            .map_err(|source| AttachError::Program {
+                program: "exec",
+                tracepoint: "sched_process_exec",
+                source: Box::new(source),
+            })?;
+        let output = Output {
+            ring: take(&mut ebpf, "RING")?,
+            counters: Counters {
+                stats: take(&mut ebpf, "STATS")?,
+                exec_fdinfo: PathBuf::from(format!("/proc/self/fdinfo/{exec_fd}")),
+            },
+        };
+        let probes = Self {
+            scope,
+            targets: take(&mut ebpf, "TARGETS")?,
+            evidence: take(&mut ebpf, "EVIDENCE")?,
+            control: take(&mut ebpf, "CONTROL")?,
+            generation: 0,
+            discovery: false,
+            ebpf,
+        };
+        Ok((probes, output))
+    }
+
+    /// Where we stand.
+    pub fn scope(&self) -> &OwnScope {
+        &self.scope
+    }
+
+    /// How many instructions the verifier processed for the `exec` program (Linux 5.16 and later).
+    pub fn verified_instructions(&mut self) -> Option<u32> {
+        program(&mut self.ebpf, "exec")
+            .ok()?
+            .info()
+            .ok()?
+            .verified_instruction_count()
+    }
+
+    /// Lets namespaces of our network namespace become targets by themselves.
+    ///
+    /// # Errors
+    /// Where the kernel refuses to change the map.
+    pub fn discover(&mut self) -> Result<(), MapError> {
+        self.discovery = true;
+        self.decide_anew()
+    }
+
+    /// Makes `id` a target. On return, every exec in it is recorded.
+    ///
+    /// # Errors
+    /// Where the kernel refuses to change the map; it is full after 1,024 targets.
+    pub fn add_target(&mut self, id: NsId, state: NsState) -> Result<(), MapError> {
+        self.targets.insert(cast::<NsId, [u64; 2]>(id), cast::<NsState, [u64; 2]>(state), 0)?;
+        self.decide_anew()
+    }
+
+    /// Forgets a target whose namespace has ended.
+    ///
+    /// # Errors
+    /// Where the kernel refuses to change the map.
+    pub fn remove_target(&mut self, id: NsId) -> Result<(), MapError> {
+        self.targets.remove(&cast::<NsId, [u64; 2]>(id))?;
+        self.decide_anew()
+    }
+
+    /// The targets.
+    pub fn targets(&self) -> Vec<Known> {
+        known(&self.targets)
+    }
+
+    /// Namespaces that were seen to exec from our network namespace.
+    pub fn evidence(&self) -> Vec<Known> {
+        known(&self.evidence)
+    }
+
+    /// Makes the probes' cached decisions lapse.
+    fn decide_anew(&mut self) -> Result<(), MapError> {
+        self.generation = self.generation.wrapping_add(1);
+        let control = Control {
+            discovery: u32::from(self.discovery),
+            generation: self.generation,
+        };
+        self.control.set(0, cast::<Control, [u32; 2]>(control), 0)
+    }
+}
+
+/// What a map of namespaces holds. An entry that goes while it is read is left out.
+fn known(map: &HashMap<MapData, [u64; 2], [u64; 2]>) -> Vec<Known> {
+    map.iter()
+        .flatten()
+        .map(|(id, state)| Known {
+            id: cast(id),
+            state: cast(state),
+        })
+        .collect()
+}
+
+/// Takes a map out of the object.
+fn take<T: TryFrom<Map, Error = MapError>>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+) -> Result<T, AttachError> {
+    let map = ebpf.take_map(name).ok_or(AttachError::Missing(name))?;
+    T::try_from(map).map_err(|source| AttachError::Map { map: name, source })
+}
+
+/// A program of the object.
+fn program<'a>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut BtfTracePoint, AttachError> {
+    ebpf.program_mut(name)
+        .and_then(|program| program.try_into().ok())
+        .ok_or(AttachError::Missing(name))
+}
+
+/// Loads and attaches one program.
+fn attach(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    name: &'static str,
+    tracepoint: &'static str,
+) -> Result<aya::programs::tp_btf::BtfTracePointLinkId, AttachError> {
+    let program = program(ebpf, name)?;
+    program
+        .load(tracepoint, btf)
+        .and_then(|()| program.attach())
+        .map_err(|source| AttachError::Program {
+            program: name,
+            tracepoint,
+            source: Box::new(source),
+        })
+}
+
+/// Has the `own_scope` program look at this thread: a rename, to the name it has, shows it to it.
+fn look_at_ourselves(ebpf: &mut Ebpf, btf: &Btf) -> Result<OwnScope, AttachError> {
+    let link = attach(ebpf, btf, "own_scope", "task_rename")?;
+    let renamed = name().and_then(|name| set_name(&name));
+    let program = program(ebpf, "own_scope")?;
+    program
+        .detach(link)
+        .and_then(|()| program.unload())
+        .map_err(|source| AttachError::Program {
+            program: "own_scope",
+            tracepoint: "task_rename",
+            source: Box::new(source),
+        })?;
+    // Not taken: programs loaded later name it, too.
+    let map = "OWN_SCOPE";
+    let verdict = ebpf.map(map).ok_or(AttachError::Missing(map))?;
+    let scope: OwnScope = Array::<_, [u64; 3]>::try_from(verdict)
+        .and_then(|verdict| verdict.get(&0, 0))
+        .map(cast)
+        .map_err(|source| AttachError::Map { map, source })?;
+    if renamed.is_ok() && scope.is_known() {
+        Ok(scope)
+    } else {
+        Err(AttachError::OwnScope)
+    }
+}

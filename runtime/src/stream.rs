@@ -1,0 +1,212 @@
+//! The stream of events: from records, in the order of the ring, to lines, in the order to be read.
+//!
+//! Pure: bytes in, bytes out. It puts long argv together, names workspaces when they first appear,
+//! and puts losses where they happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use exectrail_common::record::{
+    ArgvPiece, CpuStats, Exec, FLAG_ARGV_FAULT, FLAG_CONTINUED, FLAG_LAST_PIECE,
+};
+
+use crate::{
+    clock::WallClock,
+    decode::{DecodeError, ExecRecord, PieceRecord, Record, decode},
+    loss::{Ledger, Loss},
+    output::{Event, ExecEvent, Found, Lost, Writer},
+};
+
+/// An exec whose argv has not arrived whole.
+#[derive(Debug)]
+struct Pending {
+    head: Exec,
+    argv: Vec<u8>,
+    filename: Vec<u8>,
+}
+
+/// What has been told so far, and what waits to be.
+#[derive(Debug)]
+pub struct Stream {
+    writer: Writer,
+    clock: WallClock,
+    ledger: Ledger,
+    /// By CPU: a CPU writes all pieces of one exec before the next exec.
+    pending: BTreeMap<u16, Pending>,
+    workspaces: BTreeSet<u32>,
+    execs: u64,
+}
+
+impl Stream {
+    /// An empty stream.
+    pub fn new(writer: Writer) -> Self {
+        Self {
+            writer,
+            clock: WallClock::now(),
+            ledger: Ledger::default(),
+            pending: BTreeMap::new(),
+            workspaces: BTreeSet::new(),
+            execs: 0,
+        }
+    }
+
+    /// Takes the wall clock anew, in case it was set.
+    pub fn check_clock(&mut self) {
+        self.clock = WallClock::now();
+    }
+
+    /// Tells a record: appends to `out` the lines that are complete by it.
+    ///
+    /// # Errors
+    /// Where the bytes are not a record; nothing is appended then.
+    pub fn record(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        match decode(bytes)? {
+            Record::Exec(exec) => self.exec(&exec, out),
+            Record::ArgvPiece(piece) => self.piece(&piece, out),
+            Record::NsEnded(ended) => self.ended(ended.id.inum, ended.ktime, out),
+        }
+        Ok(())
+    }
+
+    /// Hears the CPUs' own counts, in the order of CPU numbers.
+    pub fn stats(&mut self, stats: &[CpuStats], out: &mut Vec<u8>) {
+        for (cpu, stats) in (0..).zip(stats) {
+            if let Some(loss) = self.ledger.stats(cpu, stats) {
+                self.lost(loss, out);
+            }
+        }
+    }
+
+    /// Hears of execs that the probes were not run for, by the kernel's running total
+    /// (`recursion_misses`): they are no CPU's.
+    pub fn missed(&mut self, total: u64, out: &mut Vec<u8>) {
+        let stats = CpuStats {
+            lost: total,
+            last_lost: WallClock::boot_now(),
+            ..CpuStats::default()
+        };
+        if let Some(loss) = self.ledger.stats(NO_CPU, &stats) {
+            self.lost(loss, out);
+        }
+    }
+
+    /// Hears that no piece will come any more: the ring has been empty for a while.
+    pub fn settle(&mut self, out: &mut Vec<u8>) {
+        while let Some((_, pending)) = self.pending.pop_first() {
+            self.complete(&pending, out);
+        }
+    }
+
+    /// Hears that a workspace is traced from now on.
+    pub fn registered(&mut self, pid_ns: u32, found: Found, out: &mut Vec<u8>) {
+        let event = if self.workspaces.insert(pid_ns) {
+            Event::WorkspaceStarted { pid_ns, found }
+        } else {
+            Event::WorkspaceAnnounced { pid_ns }
+        };
+        self.tell(WallClock::boot_now(), &event, out);
+    }
+
+    /// Tells the end of the stream.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        self.settle(out);
+        let event = Event::TracingStopped {
+            execs: self.execs,
+            lost: self.ledger.total(),
+        };
+        self.tell(WallClock::boot_now(), &event, out);
+    }
+
+    /// How many workspaces are known.
+    pub fn workspaces(&self) -> usize {
+        self.workspaces.len()
+    }
+
+    fn exec(&mut self, exec: &ExecRecord<'_>, out: &mut Vec<u8>) {
+        let head = &exec.head;
+        let cpu = head.prefix.cpu;
+        if let Some(pending) = self.pending.remove(&cpu) {
+            self.complete(&pending, out);
+        }
+        if let Some(loss) = self.ledger.record(cpu, head.prefix.seq, head.ktime) {
+            self.lost(loss, out);
+        }
+        if self.workspaces.insert(head.target) {
+            let event = Event::WorkspaceStarted {
+                pid_ns: head.target,
+                found: Found::Discovery,
+            };
+            self.tell(head.ktime, &event, out);
+        }
+        if head.prefix.flags & FLAG_CONTINUED != 0 {
+            let pending = Pending {
+                head: *head,
+                argv: exec.argv.to_vec(),
+                filename: exec.filename.to_vec(),
+            };
+            self.pending.insert(cpu, pending);
+        } else {
+            self.execs += 1;
+            let event = ExecEvent {
+                head,
+                argv: exec.argv,
+                filename: exec.filename,
+            };
+            self.tell(head.ktime, &Event::Exec(event), out);
+        }
+    }
+
+    fn piece(&mut self, piece: &PieceRecord<'_>, out: &mut Vec<u8>) {
+        let ArgvPiece { prefix, offset, .. } = piece.head;
+        let Some(pending) = self.pending.get_mut(&prefix.cpu) else {
+            return;
+        };
+        if pending.head.prefix.seq != prefix.seq {
+            return;
+        }
+        // Behind a gap nothing can be said to be argv: what is kept ends there.
+        if offset as usize == pending.argv.len() && prefix.flags & FLAG_ARGV_FAULT == 0 {
+            pending.argv.extend_from_slice(piece.argv);
+        }
+        if prefix.flags & FLAG_LAST_PIECE != 0
+            && let Some(pending) = self.pending.remove(&prefix.cpu)
+        {
+            self.complete(&pending, out);
+        }
+    }
+
+    fn complete(&mut self, pending: &Pending, out: &mut Vec<u8>) {
+        self.execs += 1;
+        let event = ExecEvent {
+            head: &pending.head,
+            argv: &pending.argv,
+            filename: &pending.filename,
+        };
+        self.tell(pending.head.ktime, &Event::Exec(event), out);
+    }
+
+    fn ended(&mut self, pid_ns: u32, ktime: u64, out: &mut Vec<u8>) {
+        if self.workspaces.remove(&pid_ns) {
+            self.tell(ktime, &Event::WorkspaceEnded { pid_ns }, out);
+        }
+    }
+
+    fn lost(&mut self, loss: Loss, out: &mut Vec<u8>) {
+        let event = Event::Lost(Lost {
+            loss,
+            since: self.clock.at(loss.since),
+            until: self.clock.at(loss.until),
+            total: self.ledger.total(),
+        });
+        self.tell(loss.until, &event, out);
+    }
+
+    fn tell(&mut self, ktime: u64, event: &Event<'_>, out: &mut Vec<u8>) {
+        self.writer.write(out, self.clock.at(ktime), event);
+    }
+}
+
+/// Stands for losses that are no CPU's.
+const NO_CPU: u16 = u16::MAX;
+
+#[cfg(test)]
+mod tests;

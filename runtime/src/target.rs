@@ -1,0 +1,201 @@
+//! Whether an announced namespace is what it claims to be: the policy, apart from the maps that
+//! hold the evidence.
+
+use exectrail_common::target::{NsId, NsState, OwnScope};
+
+/// Inode number of the init PID namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
+pub const INIT_PID_NS: u32 = 0xEFFF_FFFC;
+
+/// Why an announcement is refused. The text goes to whoever announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Not a namespace at all.
+    #[error("PID namespace 0 does not exist; announce the number in `readlink /proc/self/ns/pid`")]
+    Zero,
+    /// The node's own.
+    #[error(
+        "PID namespace {INIT_PID_NS} is the node's own; tracing it would record every pod. \
+         Run the workspace without hostPID"
+    )]
+    Init,
+    /// The sidecar's own, where nobody else is in it.
+    #[error(
+        "PID namespace {0} is exectrail's own; announce the workspace's, from inside the workspace"
+    )]
+    Own(u32),
+    /// No exec was seen in it from this pod's network namespace.
+    #[error(
+        "no program was seen to start in PID namespace {0} from this pod's network namespace. \
+         Announce it from inside the workspace container, by a program started for that"
+    )]
+    NoEvidence(u32),
+    /// Its reaper has exited.
+    #[error("PID namespace {0} has ended: its first process has exited")]
+    Ended(u32),
+}
+
+impl Refusal {
+    /// A word for it, for logs and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Zero => "zero",
+            Self::Init => "init_pid_ns",
+            Self::Own(_) => "own_pid_ns",
+            Self::NoEvidence(_) => "no_evidence",
+            Self::Ended(_) => "ended",
+        }
+    }
+}
+
+/// A namespace that an announcement may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its identity.
+    pub id: NsId,
+    /// What the probes know of it.
+    pub state: NsState,
+}
+
+/// What an announcement comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Already a target.
+    Traced(NsId),
+    /// To be made a target.
+    Accept(NsId),
+}
+
+/// Judges the announcement of `pid_ns`.
+///
+/// `targets` and `evidence` are what the probes hold. Several entries may bear one inum, of
+/// namespaces that lived one after another; a living one counts before an ended one, a later one
+/// before an earlier. `shares_pid_ns` says that our own namespace holds other containers too.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn judge(
+    pid_ns: u32,
+    own: &OwnScope,
+    shares_pid_ns: bool,
+    targets: impl IntoIterator<Item = Known>,
+    evidence: impl IntoIterator<Item = Known>,
+) -> Result<Verdict, Refusal> {
+    if pid_ns == 0 {
+        return Err(Refusal::Zero);
+    }
+    if pid_ns == INIT_PID_NS {
+        return Err(Refusal::Init);
+    }
+    let newest = |known: &mut dyn Iterator<Item = Known>| {
+        known
+            .filter(|known| known.id.inum == pid_ns)
+            .max_by_key(|known| (known.state.ended == 0, known.id.start))
+    };
+    let target = newest(&mut targets.into_iter());
+    if let Some(target) = target.filter(|target| target.state.ended == 0) {
+        return Ok(Verdict::Traced(target.id));
+    }
+    if pid_ns == own.id.inum {
+        return if shares_pid_ns {
+            Ok(Verdict::Accept(own.id))
+        } else {
+            Err(Refusal::Own(pid_ns))
+        };
+    }
+    match newest(&mut evidence.into_iter()) {
+        Some(seen) if seen.state.ended == 0 => Ok(Verdict::Accept(seen.id)),
+        _ if target.is_some() => Err(Refusal::Ended(pid_ns)),
+        _ => Err(Refusal::NoEvidence(pid_ns)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: OwnScope = OwnScope {
+        id: NsId {
+            start: 5,
+            inum: 50,
+            zero: 0,
+        },
+        level: 1,
+        shared_network: 0,
+    };
+
+    fn known(inum: u32, start: u64, ended: u32) -> Known {
+        Known {
+            id: NsId {
+                start,
+                inum,
+                zero: 0,
+            },
+            state: NsState {
+                ended,
+                ..NsState::default()
+            },
+        }
+    }
+
+    fn judge_with(
+        pid_ns: u32,
+        targets: &[Known],
+        evidence: &[Known],
+    ) -> Result<Verdict, Refusal> {
+        judge(
+            pid_ns,
+            &OWN,
+            false,
+            targets.iter().copied(),
+            evidence.iter().copied(),
+        )
+    }
+
+    #[test]
+    fn what_is_never_accepted() {
+        let everything = [known(0, 1, 0), known(INIT_PID_NS, 1, 0), known(50, 5, 0)];
+        assert_eq!(judge_with(0, &[], &everything), Err(Refusal::Zero));
+        assert_eq!(
+            judge_with(INIT_PID_NS, &[], &everything),
+            Err(Refusal::Init)
+        );
+        assert_eq!(judge_with(50, &[], &everything), Err(Refusal::Own(50)));
+        assert_eq!(judge_with(60, &[], &[]), Err(Refusal::NoEvidence(60)));
+    }
+
+    #[test]
+    fn evidence_is_accepted_and_a_target_stays_one() {
+        assert_eq!(
+            judge_with(60, &[], &[known(60, 7, 0)]),
+            Ok(Verdict::Accept(known(60, 7, 0).id))
+        );
+        assert_eq!(
+            judge_with(60, &[known(60, 7, 0)], &[]),
+            Ok(Verdict::Traced(known(60, 7, 0).id))
+        );
+    }
+
+    #[test]
+    fn a_dead_namespace_is_told_from_its_successor() {
+        assert_eq!(
+            judge_with(60, &[known(60, 7, 1)], &[]),
+            Err(Refusal::Ended(60))
+        );
+        assert_eq!(
+            judge_with(60, &[known(60, 7, 1)], &[known(60, 9, 0)]),
+            Ok(Verdict::Accept(known(60, 9, 0).id))
+        );
+        assert_eq!(
+            judge_with(60, &[known(60, 7, 0), known(60, 6, 1)], &[]),
+            Ok(Verdict::Traced(known(60, 7, 0).id))
+        );
+    }
+
+    #[test]
+    fn a_shared_pid_namespace_may_be_announced() {
+        assert_eq!(
+            judge(50, &OWN, true, [], []),
+            Ok(Verdict::Accept(OWN.id))
+        );
+    }
+}

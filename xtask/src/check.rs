@@ -1,0 +1,127 @@
+//! `cargo xtask check`: what can be said about the code without running it.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::progress::{self, Progress};
+use crate::setup::{self, For};
+use crate::{command, workspace};
+
+/// One check: what it is called, and the check itself.
+pub(crate) type Step = (&'static str, fn() -> Result<()>);
+
+/// All checks, quick ones first.
+pub(crate) const STEPS: [Step; 5] = [
+    ("cargo fmt", formatting),
+    ("cargo deny", dependencies),
+    ("clippy", lints),
+    ("clippy for the probes", lints_of_probes),
+    ("rustdoc", documentation),
+];
+
+/// Cloning the advisory database takes seconds, or for ever.
+const ADVISORIES_PATIENCE: Duration = Duration::from_secs(120);
+
+/// `cargo xtask check`.
+pub(crate) fn command() -> Result<()> {
+    setup::ensure(For {
+        check: true,
+        ..For::default()
+    })?;
+    let mut progress = Progress::new(STEPS.len());
+    let mut failed = Vec::new();
+    for (name, step) in STEPS {
+        // All of them: one run shows everything that is wrong.
+        if let Err(error) = progress.step(name, step) {
+            progress::failure(&error);
+            failed.push(name);
+        }
+    }
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+fn formatting() -> Result<()> {
+    let mut fmt = command::cargo();
+    fmt.args(["fmt", "--all", "--check"]);
+    if !io::stdout().is_terminal() {
+        // rustfmt does not look for itself.
+        fmt.args(["--", "--color", "never"]);
+    }
+    command::run(&mut fmt)
+}
+
+fn lints() -> Result<()> {
+    let mut clippy = command::cargo_build_like("clippy");
+    clippy.args([
+        "--workspace",
+        "--exclude",
+        "exectrail-probes",
+        "--all-targets",
+    ]);
+    command::run(clippy.args(["--", "-D", "warnings"]))
+}
+
+fn lints_of_probes() -> Result<()> {
+    let mut clippy = command::cargo_build_like("clippy");
+    clippy
+        .args([
+            "--package",
+            "exectrail-probes",
+            "--target",
+            "bpfel-unknown-none",
+        ])
+        .args(["-Z", "build-std=core"])
+        // Build scripts of our dependencies are run again whenever RUSTC_BOOTSTRAP changes: in the
+        // common target directory this would rebuild half of it each time.
+        .arg("--target-dir")
+        .arg(workspace::target_dir().join("probes"))
+        .env("RUSTC_BOOTSTRAP", "1");
+    command::run(clippy.args(["--", "-D", "warnings"]))
+}
+
+fn documentation() -> Result<()> {
+    let mut doc = command::cargo_build_like("doc");
+    doc.args(["--no-deps", "--workspace", "--exclude", "exectrail-probes"]);
+    command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn dependencies() -> Result<()> {
+    command::run(command::cargo().args([
+        "deny",
+        "check",
+        "--hide-inclusion-graph",
+        "bans",
+        "licenses",
+        "sources",
+    ]))?;
+    advisories()
+}
+
+/// The advisories are a git repository on a public host, which not every place that builds can
+/// reach: then they are not checked, and that is said.
+fn advisories() -> Result<()> {
+    let mut deny = command::cargo();
+    deny.args(["deny", "check", "advisories"])
+        .env("GIT_TERMINAL_PROMPT", "0");
+    match command::output_within(ADVISORIES_PATIENCE, &mut deny) {
+        Ok(_) => {
+            progress::note("advisories: none applies");
+            Ok(())
+        }
+        Err(error) => {
+            let text = error.to_string();
+            let unreachable =
+                text.contains("failed to fetch advisory database") || text.contains("ended it");
+            if !unreachable {
+                return Err(error);
+            }
+            progress::warning("advisories not checked: their database cannot be fetched from here");
+            Ok(())
+        }
+    }
+}

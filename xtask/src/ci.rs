@@ -1,0 +1,103 @@
+//! `cargo xtask ci`: everything, with the time each step took.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::progress::{Elapsed, Progress};
+use crate::setup::{self, For};
+use crate::tally::Tally;
+use crate::{build, check, test};
+
+/// One step that was done.
+struct Done {
+    name: &'static str,
+    took: Duration,
+    result: Result<()>,
+}
+
+/// The steps of one run.
+struct Run {
+    progress: Progress,
+    done: Vec<Done>,
+}
+
+impl Run {
+    fn step(&mut self, name: &'static str, work: impl FnOnce() -> Result<()>) -> bool {
+        let since = Instant::now();
+        let mut failed = false;
+        // Said at once, not only in the end: the output above it is what explains it.
+        let result = self.progress.step(name, work).inspect_err(|error| {
+            failed = true;
+            crate::progress::failure(error);
+        });
+        self.done.push(Done {
+            name,
+            took: since.elapsed(),
+            result,
+        });
+        !failed
+    }
+}
+
+/// `cargo xtask ci`. The account of the tests is the last line, also of a run that failed.
+pub(crate) fn command() -> Result<ExitCode> {
+    let mut tally = Tally::default();
+    let done = run(&mut tally);
+
+    println!();
+    for Done { name, took, result } in &done {
+        let outcome = if result.is_ok() { "ok" } else { "FAILED" };
+        println!("{name:<24} {:>12}  {outcome}", Elapsed(*took).to_string());
+    }
+    let total = done.iter().map(|done| done.took).sum();
+    println!("{:<24} {:>12}", "total", Elapsed(total).to_string());
+
+    let failed: Vec<&str> = done
+        .iter()
+        .filter(|done| done.result.is_err())
+        .map(|done| done.name)
+        .collect();
+    if failed.is_empty() {
+        println!("{tally}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("failed: {}", failed.join(", "));
+    println!("{tally}");
+    Ok(ExitCode::FAILURE)
+}
+
+fn run(tally: &mut Tally) -> Vec<Done> {
+    let total = check::STEPS.len() + 3;
+    let mut run = Run {
+        progress: Progress::new(total),
+        done: Vec::new(),
+    };
+    if !run.step("setup", || {
+        setup::ensure(For {
+            tests: true,
+            check: true,
+        })
+    }) {
+        // Nothing after it would say more than that something is missing.
+        tally.add_failure();
+        return run.done;
+    }
+    for (name, step) in check::STEPS {
+        if !run.step(name, step) {
+            tally.add_failure();
+        }
+    }
+    if !run.step("release build", || build::release().map(drop)) {
+        tally.add_failure();
+    }
+    let failed_before = tally.failed();
+    if !run.step("tests", || test::run(tally, &test::Args::everything()))
+        && tally.failed() == failed_before
+    {
+        // They did not compile, or skipped themselves.
+        tally.add_failure();
+    }
+    run.done
+}

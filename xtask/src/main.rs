@@ -1,0 +1,85 @@
+//! `cargo xtask`: one command for each thing one does with this repository.
+//!
+//! Every command first makes sure that what it needs is there (see [`setup`]), so a fresh clone
+//! with a Rust toolchain is enough to start from.
+
+mod build;
+mod check;
+mod ci;
+mod command;
+mod demo;
+mod progress;
+mod setup;
+mod tally;
+mod test;
+mod toolchain;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Set up, build, test and check exectrail.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    max_term_width = 100,
+    after_help = "Every command first installs what it needs and says so; nothing missing costs \
+                  nothing. What is neither rustup's nor cargo's goes to ~/.cache/exectrail."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what building needs: bpf-linker and the standard library's source
+    ///
+    /// Needs no root. The source comes from rustup or, where rustup cannot get it, from the Debian
+    /// archive. Running it again is safe, and quick when nothing is missing.
+    Setup(setup::Args),
+
+    /// Build exectrail and exectrail-preflight
+    Build(build::Args),
+
+    /// Build, then trace a small demo workspace on this machine (root)
+    Run,
+
+    /// Run all tests
+    ///
+    /// Those that load programs into the kernel need root. Without it they are skipped, and listed
+    /// at the end.
+    Test(test::Args),
+
+    /// Check formatting, lints, documentation, licences and bans
+    Check,
+
+    /// Do all that CI does: setup, check, release build, tests
+    ///
+    /// Goes on after a failed step, so that one run shows everything that is wrong. The last line
+    /// reads `N passed, N failed, N skipped`; a failed step other than the tests counts as one
+    /// failed.
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Setup(args) => setup::command(&args).map(|()| ExitCode::SUCCESS),
+        Command::Build(args) => build::command(&args).map(|()| ExitCode::SUCCESS),
+        Command::Run => {
+            let built = build::release();
+            built
+                .and_then(|built| demo::run(&built.exectrail))
+                .map(|()| ExitCode::SUCCESS)
+        }
+        Command::Test(args) => test::command(&args),
+        Command::Check => check::command().map(|()| ExitCode::SUCCESS),
+        Command::Ci => ci::command(),
+    };
+    done.unwrap_or_else(|error| {
+        progress::failure(&error);
+        ExitCode::FAILURE
+    })
+}

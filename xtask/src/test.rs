@@ -1,0 +1,129 @@
+//! `cargo xtask test`: all tests, and an account of them.
+//!
+//! A test that cannot run here (no root, no BTF) returns early and appends one line,
+//! `name: reason`, to the file that `EXECTRAIL_SKIP_LOG` names, since cargo hides what a passing
+//! test prints. Such a test counts as skipped, never as passed, and fails the run where every test
+//! is meant to run.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::setup::{self, For};
+use crate::tally::Tally;
+use crate::{command, progress, workspace};
+
+/// Names the file to which tests append a line when they skip themselves.
+const SKIP_LOG: &str = "EXECTRAIL_SKIP_LOG";
+
+/// What `cargo xtask test` takes.
+#[derive(clap::Args, Default)]
+pub(crate) struct Args {
+    /// Fail when a test skips itself; always so when the environment says CI=true
+    #[arg(long)]
+    no_skips: bool,
+
+    /// Only tests whose name contains this
+    name: Option<String>,
+
+    /// Arguments of the test programs, such as --nocapture
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+impl Args {
+    /// Every test, and none may skip itself.
+    pub(crate) fn everything() -> Self {
+        Self {
+            no_skips: true,
+            ..Self::default()
+        }
+    }
+}
+
+/// `cargo xtask test`. The account is the last line, also of a run that failed.
+pub(crate) fn command(args: &Args) -> Result<ExitCode> {
+    if let Err(error) = setup::ensure(For {
+        tests: true,
+        ..For::default()
+    }) {
+        // Most tests need none of it; those that do say so when they skip themselves.
+        progress::warning(format_args!("{error:#}"));
+    }
+    let mut tally = Tally::default();
+    let result = run(&mut tally, args);
+    let code = match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if tally.failed() == 0 {
+                tally.add_failure();
+            }
+            progress::failure(&error);
+            ExitCode::FAILURE
+        }
+    };
+    println!("{tally}");
+    Ok(code)
+}
+
+/// Runs the tests; `tally` is complete even when that fails.
+pub(crate) fn run(tally: &mut Tally, args: &Args) -> Result<()> {
+    let skip_log = tempfile::NamedTempFile::new().context("cannot create the list of skips")?;
+    let mut test = command::cargo_build_like("test");
+    // --no-fail-fast: the account is of all tests, not of those up to the first failure.
+    test.args([
+        "--workspace",
+        "--exclude",
+        "exectrail-probes",
+        "--no-fail-fast",
+    ])
+    .args(&args.name)
+    .arg("--")
+    .args(&args.arguments)
+    .env(SKIP_LOG, skip_log.path());
+    let result = run_counting(&mut test, tally);
+
+    let skips = fs::read(skip_log.path()).context("cannot read the list of skips")?;
+    tally.read_skip_log(&String::from_utf8_lossy(&skips));
+    let skipped = tally.skipped();
+    let count = skipped.len();
+    for skip in skipped {
+        progress::note(format_args!("skipped: {skip}"));
+    }
+    result?;
+    if (args.no_skips || workspace::in_ci()) && count > 0 {
+        bail!("{count} tests skipped themselves, where all are meant to run: see the list above");
+    }
+    Ok(())
+}
+
+/// Runs cargo test, counting what passes through.
+fn run_counting(test: &mut Command, tally: &mut Tally) -> Result<()> {
+    progress::note(format_args!("$ {}", command::shown(test)));
+    let mut child = test
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start cargo")?;
+    let stdout = child
+        .stdout
+        .take()
+        .context("cargo's output is not there to be read")?;
+    let mut terminal = io::stdout().lock();
+    // Bytes, not text: a test may print anything.
+    for line in BufReader::new(stdout).split(b'\n') {
+        let mut line = line.context("cannot read cargo's output")?;
+        tally.read_output(&String::from_utf8_lossy(&line));
+        line.push(b'\n');
+        terminal.write_all(&line)?;
+        terminal.flush()?;
+    }
+    let status = child.wait()?;
+    let command = command::shown(test);
+    match (status.success(), tally.failed()) {
+        (true, _) => Ok(()),
+        (false, 0) => bail!("the tests were not built, or one ended early (`{command}`: {status})"),
+        (false, failed) => bail!("{failed} tests failed (`{command}`: {status})"),
+    }
+}

@@ -1,0 +1,42 @@
+//! Where things are: the repository, its target directory, our cache.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// The root of the repository.
+pub(crate) fn root() -> &'static Path {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask)
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_dir() -> PathBuf {
+    // Relative to where cargo is started: `command::new` starts everything in the root.
+    root().join(env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from))
+}
+
+/// Where downloads are kept that are neither a toolchain's nor cargo's: beyond one clone, and
+/// beyond `cargo clean`.
+pub(crate) fn cache_dir() -> Result<PathBuf> {
+    let base = match env::var_os("XDG_CACHE_HOME") {
+        Some(dir) if Path::new(&dir).is_absolute() => PathBuf::from(dir),
+        _ => env::home_dir()
+            .context("no place for downloads: neither XDG_CACHE_HOME nor HOME is set; set one")?
+            .join(".cache"),
+    };
+    Ok(base.join("exectrail"))
+}
+
+/// Cargo's own directory: installed tools are in its `bin`.
+pub(crate) fn cargo_home() -> Option<PathBuf> {
+    env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
+}
+
+/// Whether this is a CI run, as nearly every CI system says it.
+pub(crate) fn in_ci() -> bool {
+    env::var_os("CI").is_some_and(|ci| ci == "true" || ci == "1")
+}
