@@ -21,7 +21,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=PATH");
 
-    if Command::new("bpf-linker").arg("--version").output().is_err() {
+    if Command::new("bpf-linker")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
         return Err(explain("bpf-linker is not on PATH"));
     }
     let architecture = env::var("CARGO_CFG_TARGET_ARCH")?;

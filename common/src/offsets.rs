@@ -6,11 +6,6 @@
 
 use bytemuck::{Pod, Zeroable};
 
-/// The value of an offset whose field the running kernel does not have.
-///
-/// Only the fields marked "may be absent" may hold it.
-pub const ABSENT: u32 = u32::MAX;
-
 /// Byte offsets of kernel fields. Field `a_b` is the offset of member `b` in `struct a`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -35,8 +30,6 @@ pub struct Offsets {
     pub task_tgid: u32,
     /// `task_struct.comm`: `char[16]`
     pub task_comm: u32,
-    /// `signal_struct.flags`: `unsigned int`
-    pub signal_flags: u32,
     /// `signal_struct.live`: `atomic_t`
     pub signal_live: u32,
     /// `nsproxy.pid_ns_for_children`: `struct pid_namespace *`
@@ -101,6 +94,4 @@ pub struct Offsets {
     pub uid_gid_extent_lower_first: u32,
     /// `uid_gid_extent.count`: `u32`
     pub uid_gid_extent_count: u32,
-    /// Keeps the size a multiple of eight.
-    pub reserved: u32,
 }

@@ -1,6 +1,7 @@
 //! The command line, the same for `exectrail-preflight` and `exectrail preflight`.
 
 use std::ffi::OsString;
+use std::fs::{File, Permissions};
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -33,7 +34,7 @@ Exit codes:
 /// they cannot.
 ///
 /// It changes nothing: it reads files in /proc, /sys and /boot, tries to bind the address given,
-/// and loads a few BPF programs of a dozen instructions without attaching them.
+/// and loads a few small BPF programs without attaching them.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub struct PreflightArgs {
@@ -166,18 +167,24 @@ fn print(text: &[u8]) -> io::Result<()> {
 }
 
 /// Writes a dotfile in the same directory, which node-feature-discovery passes over, and renames
-/// it: nobody ever reads half a file.
+/// it: nobody ever reads half a file. Devices and pipes are written to instead, since renaming
+/// would put a file in the place of, say, `/dev/null`. Links are followed.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    match path.metadata() {
+        Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        Ok(there) if !there.is_file() => {
+            return File::options().write(true).open(path)?.write_all(text);
+        }
+        _ => {}
+    }
     let dir = match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
         _ => Path::new("."),
     };
-    if path.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
     let mut file = tempfile::Builder::new()
         .prefix(".exectrail-preflight-")
-        .permissions(std::fs::Permissions::from_mode(0o644))
+        .permissions(Permissions::from_mode(0o644))
         .tempfile_in(dir)?;
     file.write_all(text)?;
     file.as_file().sync_all()?;

@@ -95,8 +95,8 @@ pub const DEFAULT_RING_BYTES: u64 = 16 << 20;
 
 /// Makes all checks. Whatever the files hold, it comes back with a report.
 ///
-/// On a live system it makes a few small BPF maps and loads a few programs of a dozen
-/// instructions, attaches none, and lets all of them go again. Below Linux 5.11 it first raises
+/// On a live system it makes a few small BPF maps and loads a few small programs, attaches none,
+/// and lets all of them go again. Below Linux 5.11 it first raises
 /// RLIMIT_MEMLOCK where it may, since without that any map can be refused; the tracer needs the
 /// same.
 pub fn run(options: &Options) -> Report {

@@ -67,7 +67,6 @@ fields! {
     task_start_boottime = "task_struct", bytes(8, "start_boottime");
     task_tgid = "task_struct", bytes(4, "tgid");
     task_comm = "task_struct", bytes(16, "comm");
-    signal_flags = "signal_struct", bytes(4, "flags");
     signal_live = "signal_struct", bytes(4, "live");
     nsproxy_pid_ns_for_children = "nsproxy", pointer("pid_ns_for_children");
     nsproxy_net_ns = "nsproxy", pointer("net_ns");
@@ -104,8 +103,8 @@ fields! {
 
 // A member added to `Offsets` must be added here too: left out, it would be a silent zero.
 const _: () = assert!(
-    FIELDS.len() + 1 == size_of::<Offsets>() / size_of::<u32>(),
-    "every member of `Offsets` but `reserved` needs a line in `fields!`"
+    FIELDS.len() == size_of::<Offsets>() / size_of::<u32>(),
+    "every member of `Offsets` needs a line in `fields!`"
 );
 
 /// Number of fields that are looked up.

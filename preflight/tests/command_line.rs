@@ -240,6 +240,45 @@ fn output_is_replaced_whole() {
 }
 
 #[test]
+fn output_to_what_is_no_file_replaces_nothing() {
+    let node = Node::fit();
+    // A pipe of our own: a test that fails must not put a file in the place of /dev/null.
+    let pipe = node.path("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read_to_string(pipe).unwrap()
+    });
+    assert!(
+        run(&node, &["--format", "npd", "-o", pipe.to_str().unwrap()])
+            .status
+            .success()
+    );
+    assert_eq!(reader.join().unwrap(), "exectrail can trace\n");
+    assert!(!pipe.metadata().unwrap().is_file());
+
+    // A link stays one, and the file that it names is replaced.
+    let node = node.file("real/report", "old").link("link", "real/report");
+    let link = node.path("link");
+    assert!(
+        run(&node, &["--format", "npd", "-o", link.to_str().unwrap()])
+            .status
+            .success()
+    );
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    assert_eq!(
+        fs::read_to_string(node.path("real/report")).unwrap(),
+        "exectrail can trace\n"
+    );
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let mut child = program(&Node::fit())
         .args(["--format", "json"])

@@ -16,7 +16,7 @@ use crate::{
     kernel::{Binprm, KernelPtr, Task, offset, own},
     maps::{PIECE, RING, SCRATCH, STATS},
     own_scope::ns_tgid,
-    scope::{Scope, opaque},
+    scope::{Scope, anew, opaque},
     wakeup,
 };
 
@@ -159,7 +159,7 @@ fn write_pieces(stats: &mut CpuStats, arg_start: u64, wanted: u64, cpu: u16, seq
     let piece = unsafe { &mut *piece };
     for round in 0..MAX_PIECES {
         let offset = HEAD_ARGV as u64 + round * PIECE_ARGV as u64;
-        let rest = opaque(wanted.wrapping_sub(offset));
+        let rest = anew(wanted).wrapping_sub(offset);
         let last = rest <= PIECE_ARGV as u64;
         let len = if last { rest } else { PIECE_ARGV as u64 };
         // SAFETY: at most PIECE_ARGV bytes into as many; a fault gives an error.
@@ -244,8 +244,10 @@ fn ns_pid(task: Task, level: u32) -> u32 {
         return 0;
     }
     let mut nr = 0u32;
+    // Levels are below 64. Before 6.12 the verifier lets nothing unbounded be added to a BTF pointer,
+    // even where the sum is only handed to a helper.
     let offset = u64::from(offset!(pid_numbers))
-        + u64::from(level) * u64::from(offset!(upid_size))
+        + (opaque(u64::from(level)) & 63) * u64::from(offset!(upid_size))
         + u64::from(offset!(upid_nr));
     let address = opaque(pid.address() as u64).wrapping_add(offset);
     // SAFETY: four bytes into a u32; a fault gives an error and leaves 0.

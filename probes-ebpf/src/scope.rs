@@ -178,6 +178,19 @@ fn select(condition: u64, yes: u64, no: u64) -> u64 {
     (yes & mask) | (no & !mask)
 }
 
+/// Like [`opaque`], and anew in each round of a loop: the compiler may neither take it out of the loop
+/// nor make a running difference of what is computed from it.
+#[inline(always)]
+#[cfg_attr(not(target_arch = "bpf"), expect(unused_mut))]
+pub(crate) fn anew(mut value: u64) -> u64 {
+    #[cfg(target_arch = "bpf")]
+    // SAFETY: the assembly is one move of a register onto itself.
+    unsafe {
+        core::arch::asm!("{0} = {0}", inout(reg) value, options(nomem, nostack, preserves_flags));
+    }
+    value
+}
+
 /// Hides a value's origin from the compiler, which would turn masks back into branches.
 #[inline(always)]
 #[cfg_attr(not(target_arch = "bpf"), expect(unused_mut))]

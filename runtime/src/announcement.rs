@@ -135,7 +135,17 @@ mod tests {
         assert_eq!(parse_body(b"0000000000000001"), Ok(1));
         assert_eq!(parse_body(b"00000000000000001"), Err(Malformed::TooLong));
         assert_eq!(parse_body(b"\xff"), Err(Malformed::NotText));
-        for wrong in ["", " ", "-1", "+1", "1 2", "0x10", "1e3", "4294967296", "pid:[1]"] {
+        for wrong in [
+            "",
+            " ",
+            "-1",
+            "+1",
+            "1 2",
+            "0x10",
+            "1e3",
+            "4294967296",
+            "pid:[1]",
+        ] {
             assert!(
                 matches!(
                     parse_body(wrong.as_bytes()),

@@ -334,7 +334,14 @@ mod tests {
 
     #[test]
     fn the_last_label_of_a_key_holds() {
-        let cli = Cli::parse_from(["exectrail", "--label", "a=1", "--label=b=2", "--label", "a=3"]);
+        let cli = Cli::parse_from([
+            "exectrail",
+            "--label",
+            "a=1",
+            "--label=b=2",
+            "--label",
+            "a=3",
+        ]);
         let labels = cli.sidecar.config().unwrap().labels;
         assert_eq!(labels["a"], "3");
         assert_eq!(labels["b"], "2");

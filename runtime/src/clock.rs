@@ -60,6 +60,9 @@ mod tests {
         let clock = WallClock { offset: 0 };
         assert_eq!(clock.at(0).to_string(), "1970-01-01T00:00:00Z");
         clock.at(u64::MAX);
-        WallClock { offset: i128::MIN / 2 }.at(0);
+        WallClock {
+            offset: i128::MIN / 2,
+        }
+        .at(0);
     }
 }

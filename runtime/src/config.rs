@@ -84,7 +84,9 @@ pub enum ValueError {
         value: String,
     },
     /// Not a size.
-    #[error("{value:?} is not a size: write bytes, or a number with KiB or MiB, such as 16MiB")]
+    #[error(
+        "{value:?} is not a size: write bytes, or a number with KiB, MiB or GiB, such as 16MiB"
+    )]
     Size {
         /// What was given.
         value: String,
@@ -157,6 +159,7 @@ pub fn size(value: &str) -> Result<u64, ValueError> {
         "" | "B" => 1,
         "K" | "Ki" | "KiB" => 1 << 10,
         "M" | "Mi" | "MiB" => 1 << 20,
+        "G" | "Gi" | "GiB" => 1 << 30,
         _ => 0,
     };
     u64::from_str(digits)
@@ -248,7 +251,7 @@ mod tests {
     fn sizes() {
         assert_eq!(ring_size("16MiB").unwrap(), 16 << 20);
         assert_eq!(ring_size("4096").unwrap(), 4096);
-        for wrong in ["0", "4095", "3MiB", "2048MiB", "MiB", "1GiB", "-1", "1é"] {
+        for wrong in ["0", "4095", "3MiB", "2048MiB", "MiB", "2GiB", "-1", "1é"] {
             assert!(ring_size(wrong).is_err(), "{wrong:?} was accepted");
         }
         assert_eq!(argv_size("6MiB").unwrap(), MAX_ARGV);

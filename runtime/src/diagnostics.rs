@@ -90,7 +90,11 @@ fn json_line(level: Level, fields: Fields) -> String {
 }
 
 fn text_line(level: Level, fields: &Fields) -> String {
-    let mut line = format!("exectrail: {}: {}", level.as_str().to_lowercase(), fields.message);
+    let mut line = format!(
+        "exectrail: {}: {}",
+        level.as_str().to_lowercase(),
+        fields.message
+    );
     for (name, value) in &fields.others {
         line.push_str(&format!(" {name}={value}"));
     }

@@ -85,7 +85,8 @@ impl AnnouncementRefused {
         warn!(
             pid_ns = self.pid_ns,
             reason = self.refusal.reason(),
-            "announcement refused: {}", self.refusal
+            "announcement refused: {}",
+            self.refusal
         );
     }
 }
@@ -155,7 +156,11 @@ pub struct ActorFailed<'a> {
 impl ActorFailed<'_> {
     /// Tells it.
     pub fn emit(self) {
-        error!(actor = self.actor, reason = self.reason, "exectrail cannot go on");
+        error!(
+            actor = self.actor,
+            reason = self.reason,
+            "exectrail cannot go on"
+        );
     }
 }
 

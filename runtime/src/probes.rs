@@ -260,7 +260,11 @@ impl Probes {
     /// # Errors
     /// Where the kernel refuses to change the map; it is full after 1,024 targets.
     pub fn add_target(&mut self, id: NsId, state: NsState) -> Result<(), MapError> {
-        self.targets.insert(cast::<NsId, [u64; 2]>(id), cast::<NsState, [u64; 2]>(state), 0)?;
+        self.targets.insert(
+            cast::<NsId, [u64; 2]>(id),
+            cast::<NsState, [u64; 2]>(state),
+            0,
+        )?;
         self.decide_anew()
     }
 

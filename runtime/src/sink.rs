@@ -91,9 +91,7 @@ impl Sink {
                 Err(error)
                     if matches!(
                         error.kind(),
-                        ErrorKind::WouldBlock
-                            | ErrorKind::StorageFull
-                            | ErrorKind::QuotaExceeded
+                        ErrorKind::WouldBlock | ErrorKind::StorageFull | ErrorKind::QuotaExceeded
                     ) =>
                 {
                     if !told && error.kind() != ErrorKind::WouldBlock {

@@ -137,11 +137,7 @@ mod tests {
         }
     }
 
-    fn judge_with(
-        pid_ns: u32,
-        targets: &[Known],
-        evidence: &[Known],
-    ) -> Result<Verdict, Refusal> {
+    fn judge_with(pid_ns: u32, targets: &[Known], evidence: &[Known]) -> Result<Verdict, Refusal> {
         judge(
             pid_ns,
             &OWN,
@@ -193,9 +189,6 @@ mod tests {
 
     #[test]
     fn a_shared_pid_namespace_may_be_announced() {
-        assert_eq!(
-            judge(50, &OWN, true, [], []),
-            Ok(Verdict::Accept(OWN.id))
-        );
+        assert_eq!(judge(50, &OWN, true, [], []), Ok(Verdict::Accept(OWN.id)));
     }
 }

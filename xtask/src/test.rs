@@ -102,6 +102,7 @@ pub(crate) fn run(tally: &mut Tally, args: &Args) -> Result<()> {
 /// Runs cargo test, counting what passes through.
 fn run_counting(test: &mut Command, tally: &mut Tally) -> Result<()> {
     progress::note(format_args!("$ {}", command::shown(test)));
+    let failed_before = tally.failed();
     let mut child = test
         .stdout(Stdio::piped())
         .spawn()
@@ -121,7 +122,7 @@ fn run_counting(test: &mut Command, tally: &mut Tally) -> Result<()> {
     }
     let status = child.wait()?;
     let command = command::shown(test);
-    match (status.success(), tally.failed()) {
+    match (status.success(), tally.failed() - failed_before) {
         (true, _) => Ok(()),
         (false, 0) => bail!("the tests were not built, or one ended early (`{command}`: {status})"),
         (false, failed) => bail!("{failed} tests failed (`{command}`: {status})"),

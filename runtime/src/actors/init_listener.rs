@@ -4,14 +4,12 @@
 //! said that tracing is on. Reads at most 16 bytes of body and bounds every client in time and
 //! number; what it cannot serve waits in the kernel's backlog.
 
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use actix::{Actor, AsyncContext as _, Context, Handler, ResponseActFuture, SpawnHandle, WrapFuture as _, ActorFutureExt as _};
+use actix::{
+    Actor, ActorFutureExt as _, AsyncContext as _, Context, Handler, ResponseActFuture,
+    SpawnHandle, WrapFuture as _,
+};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     Request, Response, StatusCode,

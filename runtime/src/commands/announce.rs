@@ -5,14 +5,17 @@ use std::{
     io,
     net::SocketAddr,
     os::unix::process::CommandExt as _,
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, Stdio},
     time::{Duration, Instant},
 };
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Request, StatusCode, body::Bytes, client::conn::http1, header::HOST};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::{sleep, timeout}};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 
 use crate::cli::AnnounceArgs;
 
@@ -22,7 +25,7 @@ const TRY_TIME: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
-/// Refusals for want of evidence that are believed only when repeated.
+/// A refusal that may be for want of evidence is believed only when repeated.
 const REFUSALS: u32 = 3;
 /// Most of an answer that is read, bytes.
 const MAX_ANSWER: usize = 16 * 1024;
@@ -53,7 +56,10 @@ enum AnnounceError {
         last: String,
     },
     #[error("cannot execute {command:?}: {source}")]
-    Exec { command: OsString, source: io::Error },
+    Exec {
+        command: OsString,
+        source: io::Error,
+    },
     #[error("cannot set up: {0}")]
     Runtime(io::Error),
 }
@@ -91,13 +97,22 @@ fn announce_and_exec(args: &AnnounceArgs) -> Result<(), AnnounceError> {
     Ok(())
 }
 
+/// Executes a program here, as evidence: this one may have been executed before tracing was on.
+fn show_evidence() {
+    let mut program = Command::new("/proc/self/exe");
+    program.arg("--version").stdout(Stdio::null());
+    if let Err(error) = program.status() {
+        eprintln!("exectrail announce: cannot execute itself: {error}");
+    }
+}
+
 /// Where a process sees its PID namespace (pid_namespaces(7)).
 const OWN_PID_NS: &str = "/proc/self/ns/pid";
 
 fn own_pid_ns() -> Result<String, AnnounceError> {
     let path = OWN_PID_NS;
-    let link = std::fs::read_link(path)
-        .map_err(|source| AnnounceError::OwnPidNs { path, source })?;
+    let link =
+        std::fs::read_link(path).map_err(|source| AnnounceError::OwnPidNs { path, source })?;
     let text = link.to_string_lossy().into_owned();
     match text
         .strip_prefix("pid:[")
@@ -123,7 +138,6 @@ async fn announce(
             Ok(Ok((StatusCode::NO_CONTENT, _))) => return Ok(()),
             Ok(Ok((status, reason))) => {
                 refusals += 1;
-                // Evidence may be on its way; everything else will not change by asking again.
                 if status != StatusCode::FORBIDDEN || refusals >= REFUSALS {
                     return Err(AnnounceError::Refused {
                         address,
@@ -131,6 +145,7 @@ async fn announce(
                         reason,
                     });
                 }
+                show_evidence();
                 reason
             }
             Ok(Err(error)) => error.to_string(),
@@ -158,8 +173,7 @@ async fn post(
     pid_ns: String,
 ) -> Result<(StatusCode, String), Box<dyn std::error::Error + Send + Sync>> {
     let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) =
-        http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await?;
+    let (mut sender, connection) = http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
     let request = Request::post("/")
         .header(HOST, address.to_string())

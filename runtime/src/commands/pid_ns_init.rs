@@ -18,7 +18,11 @@ use crate::cli::PidNsInitArgs;
 
 /// Outside: makes the namespace and waits. Inside: starts the command and reaps.
 pub fn main(args: &PidNsInitArgs) -> ExitCode {
-    let result = if args.inside { inside(args) } else { outside(args) };
+    let result = if args.inside {
+        inside(args)
+    } else {
+        outside(args)
+    };
     result.unwrap_or_else(|error| {
         eprintln!("exectrail: {error}");
         ExitCode::FAILURE

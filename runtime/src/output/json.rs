@@ -188,10 +188,22 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &
             put(line, ts, "WARN", "lost", fields);
         }
         Event::WorkspaceStarted { pid_ns, found } => {
-            put(line, ts, "INFO", "workspace_started", workspace(pid_ns, Some(found)));
+            put(
+                line,
+                ts,
+                "INFO",
+                "workspace_started",
+                workspace(pid_ns, Some(found)),
+            );
         }
         Event::WorkspaceAnnounced { pid_ns } => {
-            put(line, ts, "INFO", "workspace_announced", workspace(pid_ns, None));
+            put(
+                line,
+                ts,
+                "INFO",
+                "workspace_announced",
+                workspace(pid_ns, None),
+            );
         }
         Event::WorkspaceEnded { pid_ns } => {
             put(line, ts, "INFO", "workspace_ended", workspace(pid_ns, None));

@@ -1,0 +1,201 @@
+use bytemuck::bytes_of;
+use exectrail_common::{
+    record::{KIND_ARGV_PIECE, KIND_EXEC, KIND_NS_ENDED, NsEnded, Prefix, VERSION},
+    target::NsId,
+};
+use serde_json::Value;
+
+use super::*;
+use crate::{config::OutputFormat, output::Labels};
+
+fn stream() -> Stream {
+    let labels = Labels::new(&BTreeMap::new()).unwrap();
+    Stream::new(Writer::new(OutputFormat::Json, labels))
+}
+
+fn prefix(kind: u8, flags: u16, cpu: u16, seq: u64) -> Prefix {
+    Prefix {
+        version: VERSION,
+        kind,
+        flags,
+        cpu,
+        filename_len: 0,
+        seq,
+    }
+}
+
+/// An exec in namespace 60 whose argv is `argv` of `argv_len` bytes.
+fn exec(flags: u16, cpu: u16, seq: u64, argv: &[u8], argv_len: usize) -> Vec<u8> {
+    let head = Exec {
+        prefix: prefix(KIND_EXEC, flags, cpu, seq),
+        ktime: 1000 + seq,
+        target: 60,
+        argv_len: argv_len as u32,
+        ..Exec::default()
+    };
+    [bytes_of(&head), argv].concat()
+}
+
+fn piece(flags: u16, cpu: u16, seq: u64, offset: usize, argv: &[u8]) -> Vec<u8> {
+    let head = ArgvPiece {
+        prefix: prefix(KIND_ARGV_PIECE, flags, cpu, seq),
+        offset: offset as u32,
+        len: argv.len() as u32,
+    };
+    [bytes_of(&head), argv].concat()
+}
+
+/// `msg` of each line, and of execs the joined argv.
+fn told(out: &[u8]) -> Vec<String> {
+    let text = std::str::from_utf8(out).unwrap();
+    text.lines()
+        .map(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            match line["msg"].as_str().unwrap() {
+                "exec" => {
+                    let event = &line["fields"]["event"];
+                    let cut = if event["truncated"] == true {
+                        " (cut)"
+                    } else {
+                        ""
+                    };
+                    let argv = event["argv"].as_array().unwrap();
+                    let argv: Vec<_> = argv.iter().map(|word| word.as_str().unwrap()).collect();
+                    argv.join(" ") + cut
+                }
+                "lost" => format!("lost {}", line["fields"]["count"]),
+                other => other.to_owned(),
+            }
+        })
+        .collect()
+}
+
+/// Tells all records, one after another.
+fn tell(records: &[Vec<u8>]) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut stream = stream();
+    for record in records {
+        stream.record(record, &mut out).unwrap();
+    }
+    stream.settle(&mut out);
+    let mut told = told(&out);
+    assert_eq!(told.remove(0), "workspace_started");
+    told
+}
+
+#[test]
+fn pieces_are_put_together_though_other_cpus_write_between() {
+    let told = tell(&[
+        exec(FLAG_CONTINUED, 0, 0, b"a\0b", 6),
+        exec(0, 1, 0, b"x\0", 2),
+        piece(0, 0, 0, 3, b"c\0"),
+        exec(FLAG_CONTINUED, 1, 1, b"y", 3),
+        piece(FLAG_LAST_PIECE, 0, 0, 5, b"\0"),
+        piece(FLAG_LAST_PIECE, 1, 1, 1, b"z\0"),
+    ]);
+    assert_eq!(told, ["x", "a bc ", "yz"]);
+}
+
+#[test]
+fn a_lost_piece_cuts_and_invents_nothing() {
+    // The middle one is missing: what is behind it has no place.
+    let told = tell(&[
+        exec(FLAG_CONTINUED, 0, 0, b"ab", 8),
+        piece(FLAG_LAST_PIECE, 0, 0, 5, b"ef\0"),
+        exec(0, 0, 1, b"next\0", 5),
+    ]);
+    assert_eq!(told, ["ab (cut)", "next"]);
+    // The last one is missing: the next exec of the CPU shows it.
+    let told = tell(&[
+        exec(FLAG_CONTINUED, 0, 0, b"ab", 8),
+        piece(0, 0, 0, 2, b"cd"),
+        exec(0, 0, 1, b"next\0", 5),
+    ]);
+    assert_eq!(told, ["abcd (cut)", "next"]);
+    // All are missing, and nothing follows.
+    assert_eq!(tell(&[exec(FLAG_CONTINUED, 0, 0, b"ab", 8)]), ["ab (cut)"]);
+    // A fault in the middle.
+    let told = tell(&[
+        exec(FLAG_CONTINUED, 0, 0, b"ab", 8),
+        piece(FLAG_ARGV_FAULT, 0, 0, 2, b"\0\0\0"),
+        piece(FLAG_LAST_PIECE, 0, 0, 5, b"ef\0"),
+    ]);
+    assert_eq!(told, ["ab (cut)"]);
+}
+
+#[test]
+fn pieces_without_their_exec_are_nobodys() {
+    let told = tell(&[
+        exec(0, 0, 0, b"a\0", 2),
+        piece(FLAG_LAST_PIECE, 0, 0, 2, b"b\0"),
+        exec(FLAG_CONTINUED, 0, 1, b"c", 4),
+        piece(0, 0, 7, 1, b"d\0"),
+        piece(0, 3, 1, 1, b"d\0"),
+    ]);
+    assert_eq!(told, ["a", "c (cut)"]);
+}
+
+#[test]
+fn a_loss_stands_before_what_followed_it() {
+    let told = tell(&[
+        exec(0, 0, 0, b"a\0", 2),
+        exec(0, 1, 0, b"b\0", 2),
+        exec(0, 0, 4, b"c\0", 2),
+    ]);
+    assert_eq!(told, ["a", "b", "lost 3", "c"]);
+}
+
+#[test]
+fn workspaces_start_and_end_once() {
+    let mut out = Vec::new();
+    let mut stream = stream();
+    stream.registered(70, Found::Announcement, &mut out);
+    stream.registered(70, Found::Announcement, &mut out);
+    let ended = |inum| {
+        let ended = NsEnded {
+            prefix: prefix(KIND_NS_ENDED, 0, 0, 0),
+            id: NsId {
+                start: 1,
+                inum,
+                zero: 0,
+            },
+            ktime: 5,
+        };
+        bytes_of(&ended).to_vec()
+    };
+    stream.record(&ended(70), &mut out).unwrap();
+    stream.record(&ended(70), &mut out).unwrap();
+    stream.record(&ended(71), &mut out).unwrap();
+    stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
+    stream.finish(&mut out);
+    assert_eq!(
+        told(&out),
+        [
+            "workspace_started",
+            "workspace_announced",
+            "workspace_ended",
+            "workspace_started",
+            "a",
+            "tracing_stopped"
+        ]
+    );
+}
+
+#[test]
+fn counts_tell_what_no_record_followed() {
+    let mut out = Vec::new();
+    let mut stream = stream();
+    let lost = |lost| CpuStats {
+        lost,
+        ..CpuStats::default()
+    };
+    stream.stats(&[lost(0), lost(2)], &mut out);
+    stream.stats(&[lost(0), lost(2)], &mut out);
+    stream.missed(1, &mut out);
+    stream.missed(1, &mut out);
+    stream.finish(&mut out);
+    assert_eq!(told(&out), ["lost 2", "lost 1", "tracing_stopped"]);
+    let last: Value =
+        serde_json::from_slice(out.split(|byte| *byte == b'\n').rev().nth(1).unwrap()).unwrap();
+    assert_eq!(last["fields"]["lost"], 3);
+}

@@ -1,0 +1,158 @@
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::{
+    pod::{Pod, Sidecar, argv, execs, messages},
+    tools::{NOOP, TOOL, needs_kernel},
+};
+
+const BURST: u64 = 50_000;
+
+/// The sum of the `lost` lines, which the last line must confirm.
+fn lost(lines: &[Value]) -> u64 {
+    let counts = messages(lines, "lost");
+    let sum = counts
+        .iter()
+        .map(|line| line["fields"]["count"].as_u64().unwrap())
+        .sum();
+    let stopped = messages(lines, "tracing_stopped")[0];
+    assert_eq!(stopped["fields"]["lost"], sum);
+    assert_eq!(stopped["fields"]["execs"], execs(lines).len());
+    sum
+}
+
+/// Has `count` programs run while exectrail is stopped.
+fn burst_while_stopped(pod: &Pod, sidecar: &Sidecar, count: u64) {
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    // Idle first, or records of the announcement might be read in between.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    sidecar.signal(Signal::STOP);
+    let half = (count / 2).to_string();
+    let start = || {
+        let mut command = workspace.command(&*TOOL);
+        command.arg("burst").arg(&*NOOP).arg(&half).spawn().unwrap()
+    };
+    for mut burst in [start(), start()] {
+        assert!(burst.wait().unwrap().success());
+    }
+    sidecar.signal(Signal::CONT);
+}
+
+/// Each of two bursts in its order, without doubles: what one of them ran.
+fn numbers(lines: &[Value]) -> Vec<u64> {
+    execs(lines)
+        .into_iter()
+        .filter(|event| event["filename"] == NOOP.to_str().unwrap())
+        .map(|event| argv(event)[1].parse().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_burst_waits_in_the_ring() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&["--announced-only"]);
+    burst_while_stopped(&pod, &sidecar, BURST);
+    let lines = sidecar.stop();
+    assert_eq!(lost(&lines), 0);
+    let mut seen = numbers(&lines);
+    seen.sort_unstable();
+    let expected: Vec<u64> = (0..BURST / 2).flat_map(|number| [number, number]).collect();
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn kept_and_lost_are_all_that_ran() {
+    needs_kernel!();
+    for ring in ["4096", "64KiB"] {
+        let pod = Pod::new();
+        let sidecar = pod.sidecar(&["--announced-only", "--ring-bytes", ring]);
+        burst_while_stopped(&pod, &sidecar, 2_000);
+        let lines = sidecar.stop();
+        let lost = lost(&lines);
+        // Both bursts' own execs are lines as well, or lost.
+        assert_eq!(
+            execs(&lines).len() as u64 + lost,
+            2_000 + 2,
+            "ring of {ring}"
+        );
+        assert!(lost > 0, "a ring of {ring} cannot have held everything");
+        assert!(!numbers(&lines).is_empty());
+    }
+}
+
+/// Per CPU, sequence numbers have gaps exactly where execs were lost.
+#[test]
+fn an_outside_reader_can_check() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&["--announced-only", "--ring-bytes", "64KiB"]);
+    burst_while_stopped(&pod, &sidecar, 2_000);
+    // Something must follow the loss, for it to be a gap; on each CPU.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    let cpus = std::thread::available_parallelism().unwrap().get();
+    for cpu in 0..cpus {
+        workspace.run("taskset", &["--cpu-list", &cpu.to_string(), "true"]);
+    }
+    let lines = sidecar.stop();
+    let mut gaps = 0;
+    let mut next = std::collections::BTreeMap::new();
+    for event in execs(&lines) {
+        let seq = event["seq"].as_u64().unwrap();
+        let expected = next.entry(event["cpu"].as_u64().unwrap()).or_insert(0);
+        assert!(seq >= *expected);
+        gaps += seq - *expected;
+        *expected = seq + 1;
+    }
+    assert_eq!(gaps, lost(&lines));
+}
+
+/// A sink that takes nothing for a while holds the reader back and loses nothing.
+#[test]
+fn a_slow_pipe_loses_nothing() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let fifo = pod.dir.path().join("fifo");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let mut command = pod.container("sh");
+    command.args([
+        "-c",
+        &format!(
+            "exec {} --announced-only --init-address=127.0.0.1:56123 >{}",
+            crate::tools::EXECTRAIL,
+            fifo.display()
+        ),
+    ]);
+    let (log, reader) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut pipe = std::fs::File::open(fifo).unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut pipe, &mut text).unwrap();
+        log.send(text).unwrap();
+    });
+    let mut sidecar = Sidecar::spawn(command);
+    sidecar.wait_until_on();
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    let noop = NOOP.to_str().unwrap();
+    workspace.run(&*TOOL, &["burst", noop, "2000"]);
+    sidecar.signal(Signal::TERM);
+    assert!(sidecar.wait().success());
+    let text = reader.recv().unwrap();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lost(&lines), 0);
+    assert_eq!(numbers(&lines), (0..2000).collect::<Vec<_>>());
+}

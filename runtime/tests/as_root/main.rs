@@ -1,0 +1,16 @@
+//! Tests on the running kernel: the real binary, real namespaces, real clients.
+//!
+//! They need root, BTF and the tools that `cargo xtask setup --tests` installs. Where that is
+//! missing they say so and count as skipped.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod announcement_is_a_barrier;
+mod argv_is_exact;
+mod handshake_keeps_to_the_protocol;
+mod losses_are_accounted;
+mod one_command_is_traced;
+mod pod;
+mod refusal_says_why;
+mod start_and_stop_are_orderly;
+mod targets_are_verified;
+mod tools;

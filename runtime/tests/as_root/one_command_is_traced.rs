@@ -1,0 +1,86 @@
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::{
+    pod::{argv, execs, messages},
+    tools::{EXECTRAIL, needs_kernel},
+};
+
+#[test]
+fn run_logs_a_command_and_ends_with_its_status() {
+    needs_kernel!();
+    let output = Command::new(EXECTRAIL)
+        .args(["run", "--output", "json", "--", "sh", "-c"])
+        .arg("uname; unshare --pid --fork -- id -u; exit 9")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(9), "{output:?}");
+    let text = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let events = execs(&lines);
+    let seen: Vec<_> = events.iter().map(|event| argv(event)).collect();
+    assert_eq!(
+        &seen[1..],
+        [
+            &["uname"][..],
+            &["unshare", "--pid", "--fork", "--", "id", "-u"],
+            &["id", "-u"]
+        ]
+    );
+    // The nested namespace is told apart, and belongs to the outer one.
+    assert_ne!(events[3]["pid_ns"], events[1]["pid_ns"]);
+    assert_eq!(events[3]["workspace_pid_ns"], events[1]["pid_ns"]);
+    assert_eq!(events[3]["ns_pid"], 1);
+    assert_eq!(messages(&lines, "workspace_ended").len(), 1);
+}
+
+#[test]
+fn a_signal_is_shown_as_shells_show_it() {
+    needs_kernel!();
+    let status = Command::new(EXECTRAIL)
+        .args(["run", "--", "sh", "-c", "kill -TERM $$"])
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(128 + 15));
+}
+
+#[test]
+fn a_command_that_is_not_there_is_an_error() {
+    needs_kernel!();
+    let output = Command::new(EXECTRAIL)
+        .args(["run", "--", "/no/such/command"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(127));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("/no/such/command"), "{text}");
+}
+
+#[test]
+fn scripts_name_their_interpreter() {
+    needs_kernel!();
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("script");
+    std::fs::write(&script, "#!/bin/sh -e\ntrue\n").unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let output = Command::new(EXECTRAIL)
+        .args(["run", "--output", "json", "--"])
+        .arg(&script)
+        .arg("argument")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let event = execs(&lines)[0];
+    let script = script.to_str().unwrap();
+    assert_eq!(event["filename"], script);
+    assert_eq!(event["interpreter"], "/bin/sh");
+    assert_eq!(argv(event), ["/bin/sh", "-e", script, "argument"]);
+}

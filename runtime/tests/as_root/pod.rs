@@ -1,0 +1,328 @@
+//! A pod made by hand: a network namespace, and in it containers with a PID namespace each.
+
+use std::{
+    fs::File,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::tools::EXECTRAIL;
+
+/// Waits until `condition` holds; panics with `what` after 20 s.
+pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "waited in vain for {what}"
+        );
+        sleep(Duration::from_millis(10));
+    }
+}
+
+/// The process of this name at the end of a chain of processes, each the first child of the one
+/// before: what makes namespaces forks to enter them.
+pub(crate) fn descendant(pid: u32, name: &str) -> Option<u32> {
+    let mut pid = pid;
+    loop {
+        let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        if comm.trim_end() == name {
+            return Some(pid);
+        }
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+        pid = children.split_whitespace().next()?.parse().ok()?;
+    }
+}
+
+/// The inode number of a process's namespace.
+pub(crate) fn namespace(pid: u32, which: &str) -> u32 {
+    let link = std::fs::read_link(format!("/proc/{pid}/ns/{which}")).unwrap();
+    let text = link.to_string_lossy().into_owned();
+    text.split(['[', ']']).nth(1).unwrap().parse().unwrap()
+}
+
+/// A network namespace, held by a process as a pod's pause container holds it.
+pub(crate) struct Pod {
+    holder: Child,
+    pub(crate) dir: TempDir,
+}
+
+impl Pod {
+    pub(crate) fn new() -> Self {
+        let holder = Command::new("unshare")
+            .args([
+                "--net",
+                "--",
+                "sh",
+                "-c",
+                "ip link set lo up && echo up && exec sleep infinity",
+            ])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut pod = Self {
+            holder,
+            dir: TempDir::new().unwrap(),
+        };
+        let mut up = [0; 3];
+        std::io::Read::read_exact(pod.holder.stdout.as_mut().unwrap(), &mut up).unwrap();
+        pod
+    }
+
+    /// A command in the pod's network namespace.
+    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!("--net=/proc/{}/ns/net", self.holder.id()))
+            .arg("--")
+            .arg(program);
+        command
+    }
+
+    /// A command that will be the first process of a container.
+    pub(crate) fn container(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = self.command("unshare");
+        command
+            .args(["--pid", "--fork", "--kill-child", "--mount-proc", "--"])
+            .arg(program);
+        command
+    }
+
+    /// exectrail, listening where init scripts expect it.
+    pub(crate) fn sidecar(&self, arguments: &[&str]) -> Sidecar {
+        let mut command = self.container(EXECTRAIL);
+        command
+            .arg("--init-address=127.0.0.1:56123")
+            .args(arguments);
+        let sidecar = Sidecar::spawn(command);
+        sidecar.wait_until_on();
+        sidecar
+    }
+
+    /// A workspace that does nothing yet.
+    pub(crate) fn workspace(&self) -> Workspace {
+        Workspace::spawn(self.container("sleep"))
+    }
+}
+
+impl Drop for Pod {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+/// A running exectrail, its lines in files.
+pub(crate) struct Sidecar {
+    child: Child,
+    dir: TempDir,
+}
+
+impl Sidecar {
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let dir = TempDir::new().unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(File::create(dir.path().join("stdout")).unwrap())
+            .stderr(File::create(dir.path().join("stderr")).unwrap())
+            .spawn()
+            .unwrap();
+        Self { child, dir }
+    }
+
+    pub(crate) fn wait_until_on(&self) {
+        wait_for("tracing to be on", || {
+            let diagnostics = self.diagnostics();
+            assert!(
+                !diagnostics.contains("cannot trace here"),
+                "refused: {diagnostics}"
+            );
+            diagnostics.contains("tracing is on").then_some(())
+        });
+    }
+
+    /// The process id of exectrail itself.
+    pub(crate) fn pid(&self) -> u32 {
+        descendant(self.child.id(), "exectrail").unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Standard error so far.
+    pub(crate) fn diagnostics(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("stderr")).unwrap()
+    }
+
+    /// The file that standard output goes to.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.dir.path().join("stdout")
+    }
+
+    /// The lines so far; each must be whole and JSON.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.log()).unwrap();
+        text.lines()
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+            })
+            .collect()
+    }
+
+    /// Waits for the end.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let child = &mut self.child;
+        wait_for("exectrail to end", || child.try_wait().unwrap())
+    }
+
+    /// Stops it in good order; its lines.
+    pub(crate) fn stop(mut self) -> Vec<Value> {
+        self.signal(Signal::TERM);
+        let status = self.wait();
+        assert!(status.success(), "{status}: {}", self.diagnostics());
+        let lines = self.lines();
+        assert_eq!(lines.last().unwrap()["msg"], "tracing_stopped");
+        lines
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("exectrail said: {}", self.diagnostics());
+        }
+    }
+}
+
+/// A container with a process that sleeps, for others to be started in.
+pub(crate) struct Workspace {
+    child: Child,
+    init: u32,
+}
+
+impl Workspace {
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let child = command
+            .arg("infinity")
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let init = wait_for("the workspace", || descendant(child.id(), "sleep"));
+        Self { child, init }
+    }
+
+    pub(crate) fn pid_ns(&self) -> u32 {
+        namespace(self.init, "pid")
+    }
+
+    /// A command in the workspace: one exec, of the command itself.
+    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!("--target={}", self.init))
+            .args(["--pid", "--net", "--mount", "--"])
+            .arg(program);
+        command
+    }
+
+    /// Runs a command to its end, which must be success.
+    pub(crate) fn run(&self, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) {
+        let status = self.command(program).args(arguments).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Feeds a command; it must succeed.
+    pub(crate) fn feed(&self, program: &Path, arguments: &[&Path], input: &[u8]) {
+        let mut child = self
+            .command(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+
+    /// Announces itself with curl, as today's init script does: status and text of the answer.
+    pub(crate) fn announce(&self) -> (u16, String) {
+        self.announce_as(self.pid_ns())
+    }
+
+    /// Announces any number.
+    pub(crate) fn announce_as(&self, pid_ns: u32) -> (u16, String) {
+        curl(
+            self.command("curl"),
+            &[
+                "--data",
+                &pid_ns.to_string(),
+                "--header",
+                "Content-Type: text/plain",
+            ],
+        )
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Has curl ask the init address: status and text of the answer.
+pub(crate) fn curl(command: Command, arguments: &[&str]) -> (u16, String) {
+    curl_at(command, "/", arguments)
+}
+
+/// Has curl ask the init address for a path.
+pub(crate) fn curl_at(mut command: Command, path: &str, arguments: &[&str]) -> (u16, String) {
+    let Output { stdout, stderr, .. } = command
+        .args(["--silent", "--show-error", "--max-time", "20"])
+        .args(["--write-out", "\n%{http_code}", "--path-as-is"])
+        .arg(format!("http://127.0.0.1:56123{path}"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(stdout).unwrap();
+    let (body, status) = text
+        .rsplit_once('\n')
+        .unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&stderr)));
+    let status = status.parse().unwrap();
+    assert_ne!(status, 0, "{}", String::from_utf8_lossy(&stderr));
+    (status, body.trim_end().to_owned())
+}
+
+/// The events of the `exec` lines.
+pub(crate) fn execs(lines: &[Value]) -> Vec<&Value> {
+    messages(lines, "exec")
+        .into_iter()
+        .map(|line| &line["fields"]["event"])
+        .collect()
+}
+
+/// The lines with this `msg`.
+pub(crate) fn messages<'a>(lines: &'a [Value], msg: &str) -> Vec<&'a Value> {
+    lines.iter().filter(|line| line["msg"] == msg).collect()
+}
+
+/// argv of an event.
+pub(crate) fn argv(event: &Value) -> Vec<&str> {
+    let argv = event["argv"].as_array().unwrap();
+    argv.iter()
+        .map(|argument| argument.as_str().unwrap())
+        .collect()
+}

@@ -1,0 +1,149 @@
+use std::process::Command;
+
+use crate::{
+    pod::{Pod, Sidecar, curl, wait_for},
+    tools::{EXECTRAIL, needs_kernel},
+};
+
+/// Starts exectrail behind `wrapper`, which takes away something that it needs; what an
+/// announcement is answered and what the log says.
+fn refused(wrapper: &[&str]) -> ((u16, String), String) {
+    let pod = Pod::new();
+    let mut command = pod.container(wrapper[0]);
+    command
+        .args(&wrapper[1..])
+        .arg(EXECTRAIL)
+        .args(["--init-address=127.0.0.1:56123", "--refusal-grace=3s"]);
+    let mut sidecar = Sidecar::spawn(command);
+    wait_for("the refusal", || {
+        sidecar
+            .diagnostics()
+            .contains("cannot trace here")
+            .then_some(())
+    });
+    let mut answer = None;
+    wait_for("an answer", || {
+        let listening = pod
+            .command("sh")
+            .args(["-c", "ss -Hltn sport = :56123 | grep -q ."])
+            .status()
+            .unwrap();
+        if listening.success() {
+            answer = Some(curl(
+                pod.command("curl"),
+                &["--header", "Content-Type:", "--data", "4026532000"],
+            ));
+        }
+        answer.as_ref().map(|_| ())
+    });
+    // No workspace starts: announce fails as well, and its command is not executed.
+    let output = pod
+        .container(EXECTRAIL)
+        .args(["announce", "--exec", "--", "echo", "untraced"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.stdout, b"");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot trace this workspace"));
+    assert_eq!(sidecar.wait().code(), Some(1));
+    assert!(sidecar.lines().is_empty());
+    (answer.unwrap(), sidecar.diagnostics())
+}
+
+#[test]
+fn missing_capabilities() {
+    needs_kernel!();
+    for (kept, missing) in [
+        ("-all", "CAP_BPF"),
+        ("-all,+bpf", "CAP_PERFMON"),
+        ("-all,+perfmon", "CAP_BPF"),
+    ] {
+        let ((status, reason), log) = refused(&["setpriv", "--bounding-set", kept]);
+        assert_eq!(status, 503, "{kept}");
+        assert!(reason.contains(missing), "{kept}: {reason}");
+        assert!(log.contains(missing), "{kept}: {log}");
+    }
+}
+
+#[test]
+fn an_old_kernel() {
+    needs_kernel!();
+    let ((status, reason), _) = refused(&["setarch", "--uname-2.6"]);
+    assert_eq!(status, 503);
+    assert!(reason.contains("5.8"), "{reason}");
+}
+
+#[test]
+fn a_user_namespace_as_sysbox_makes_it() {
+    needs_kernel!();
+    let ((status, reason), _) = refused(&["unshare", "--user", "--map-root-user"]);
+    assert_eq!(status, 503);
+    assert!(reason.contains("user namespace"), "{reason}");
+}
+
+/// The two capabilities that the pod's manifest gives are enough.
+#[test]
+fn two_capabilities_are_enough() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let mut command = pod.container("setpriv");
+    command
+        .args(["--no-new-privs", "--bounding-set", "-all,+bpf,+perfmon"])
+        .arg(EXECTRAIL)
+        .arg("--init-address=127.0.0.1:56123");
+    let sidecar = Sidecar::spawn(command);
+    sidecar.wait_until_on();
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    workspace.run("uname", &[]);
+    let lines = sidecar.stop();
+    assert_eq!(
+        crate::pod::argv(crate::pod::execs(&lines).last().unwrap()),
+        ["uname"]
+    );
+}
+
+#[test]
+fn an_address_in_use() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let _first = pod.sidecar(&[]);
+    let output = pod
+        .container(EXECTRAIL)
+        .args(["--init-address=127.0.0.1:56123", "--refusal-grace=1s"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("127.0.0.1:56123"), "{stderr}");
+    assert!(stderr.to_lowercase().contains("in use"), "{stderr}");
+    assert!(stderr.contains("--init-address"), "{stderr}");
+}
+
+#[test]
+fn wrong_flags_are_wrong_usage() {
+    for (arguments, complaint) in [
+        (&["--init-address", "nowhere"][..], "is not an address"),
+        (&["--startup-timeout", "soon"], "is not a duration"),
+        (&["--label", "novalue"], "is not a label"),
+        (&["--ring-bytes", "5000"], "is not a ring size"),
+        (
+            &["--max-argv-bytes", "1GiB"],
+            "most that the kernel accepts",
+        ),
+        (&["--output", "yaml"], "invalid value"),
+        (&["--no-such-flag"], "unexpected argument"),
+        (&["run"], "required"),
+        (&["announce", "--", "true"], "--exec"),
+    ] {
+        let output = Command::new(EXECTRAIL).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains(complaint), "{arguments:?}: {stderr}");
+    }
+    let output = Command::new(EXECTRAIL)
+        .env("EXECTRAIL_LABEL", "novalue")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}

@@ -1,0 +1,353 @@
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+
+use crate::{
+    pod::{Pod, Sidecar, Workspace, argv, execs, messages, namespace, wait_for},
+    tools::{EXECTRAIL, NOOP, needs_kernel},
+};
+
+#[test]
+fn false_announcements_are_refused() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&["--announced-only"]);
+    let workspace = pod.workspace();
+    let foreign_pod = Pod::new();
+    let foreign = foreign_pod.workspace();
+    foreign.run("true", &[]);
+
+    let refused = |pid_ns: u32, why: &str| {
+        let (status, reason) = workspace.announce_as(pid_ns);
+        assert_eq!(status, 403, "{pid_ns}");
+        assert!(reason.contains(why), "{pid_ns}: {reason}");
+    };
+    refused(0, "does not exist");
+    refused(0xEFFF_FFFC, "the node's own");
+    refused(namespace(sidecar.pid(), "pid"), "exectrail's own");
+    refused(foreign.pid_ns(), "no program was seen to start");
+    refused(1, "no program was seen to start");
+    refused(u32::MAX, "no program was seen to start");
+
+    foreign.run("true", &[]);
+    let lines = sidecar.stop();
+    assert!(execs(&lines).is_empty(), "{lines:#?}");
+    assert!(messages(&lines, "workspace_started").is_empty());
+}
+
+/// A dead namespace is refused; the next one, which the kernel gives its number, is another.
+#[test]
+fn a_reused_number_is_another_namespace() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&["--announced-only"]);
+    let witness = pod.workspace();
+    let mut dead = Vec::new();
+    for _ in 0..5 {
+        let workspace = pod.workspace();
+        assert_eq!(workspace.announce().0, 204);
+        dead.push(workspace.pid_ns());
+    }
+    wait_for("the end of the namespaces", || {
+        let ended = messages(&sidecar.lines(), "workspace_ended").len();
+        (ended == dead.len()).then_some(())
+    });
+    for pid_ns in &dead {
+        assert_eq!(witness.announce_as(*pid_ns).0, 403);
+    }
+
+    // Numbers are handed out lowest-free: a foreign namespace gets one of them soon.
+    let foreign_pod = Pod::new();
+    let mut others = Vec::new();
+    let heir = wait_for("a namespace with the same number", || {
+        let other = foreign_pod.workspace();
+        if dead.contains(&other.pid_ns()) {
+            return Some(other);
+        }
+        if others.len() == 20 {
+            others.clear();
+        }
+        others.push(other);
+        None
+    });
+    heir.run(&*NOOP, &[]);
+    assert_eq!(witness.announce_as(heir.pid_ns()).0, 403);
+    heir.run(&*NOOP, &[]);
+    let lines = sidecar.stop();
+    let noop = NOOP.to_str().unwrap();
+    assert!(
+        execs(&lines).iter().all(|event| event["filename"] != noop),
+        "{lines:#?}"
+    );
+}
+
+#[test]
+fn a_workspace_is_found_without_announcement() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&[]);
+    let neighbour_pod = Pod::new();
+    let neighbour = neighbour_pod.workspace();
+    let workspace = pod.workspace();
+    neighbour.run("true", &[]);
+    workspace.run("uname", &["-a"]);
+    // Its own network namespace does not take a nested namespace out: envbox's inner containers.
+    workspace.run("unshare", &["--pid", "--net", "--fork", "--", "id", "-u"]);
+    let lines = sidecar.stop();
+
+    let events = execs(&lines);
+    let seen: Vec<_> = events.iter().map(|event| argv(event)).collect();
+    assert_eq!(
+        seen,
+        [
+            &["sleep", "infinity"][..],
+            &["uname", "-a"],
+            &["unshare", "--pid", "--net", "--fork", "--", "id", "-u"],
+            &["id", "-u"]
+        ]
+    );
+    for event in &events {
+        assert_eq!(event["workspace_pid_ns"], workspace.pid_ns());
+    }
+    assert_ne!(events[3]["pid_ns"], workspace.pid_ns());
+    let started = messages(&lines, "workspace_started");
+    assert_eq!(started.len(), 1);
+    assert_eq!(started[0]["fields"]["found"], "discovery");
+}
+
+#[test]
+fn a_workspace_is_found_again_after_a_restart() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let mut first = pod.sidecar(&[]);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    first.signal(Signal::KILL);
+    assert!(!first.wait().success());
+    let second = pod.sidecar(&[]);
+    workspace.run("uname", &["-a"]);
+    let lines = second.stop();
+    assert_eq!(argv(execs(&lines)[0]), ["uname", "-a"]);
+}
+
+#[test]
+fn a_restarted_workspace_is_found() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&[]);
+    for _ in 0..2 {
+        let workspace = pod.workspace();
+        assert_eq!(workspace.announce().0, 204);
+        workspace.run("uname", &[]);
+    }
+    let lines = sidecar.stop();
+    assert_eq!(messages(&lines, "workspace_started").len(), 2);
+    let unames = execs(&lines)
+        .iter()
+        .filter(|event| argv(event) == ["uname"])
+        .count();
+    assert_eq!(unames, 2);
+}
+
+/// On the host's network everything would look like the pod's: only announcements count.
+#[test]
+fn discovery_is_off_on_the_hosts_network() {
+    needs_kernel!();
+    let mut command = Command::new("unshare");
+    command
+        .args([
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "--",
+            EXECTRAIL,
+        ])
+        .arg("--init-address=127.0.0.1:0");
+    let sidecar = Sidecar::spawn(command);
+    sidecar.wait_until_on();
+    assert!(sidecar.diagnostics().contains("discovery is off"));
+
+    let mut command = Command::new("unshare");
+    command.args([
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        "--",
+        "sleep",
+    ]);
+    let workspace = Workspace::spawn(command);
+    workspace.run("uname", &["-a"]);
+    let address = address(&sidecar);
+    let status = workspace
+        .command(EXECTRAIL)
+        .args(["announce", "--init-address", &address])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    workspace.run("uname", &["-r"]);
+    let lines = sidecar.stop();
+    let seen: Vec<_> = execs(&lines).into_iter().map(argv).collect();
+    assert_eq!(seen, [["uname", "-r"]]);
+}
+
+/// A node that is itself a container: a pod on the node's network shares it with the node's other
+/// processes, though not with the machine's init.
+#[test]
+fn discovery_is_off_on_a_network_shared_with_a_node_in_a_container() {
+    needs_kernel!();
+    let node_pod = Pod::new();
+    let node = node_pod.workspace();
+    let container = |program: &str| {
+        let mut command = node.command("unshare");
+        command.args([
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "--",
+            program,
+        ]);
+        command
+    };
+    let mut command = container(EXECTRAIL);
+    command.arg("--init-address=127.0.0.1:56123");
+    let sidecar = Sidecar::spawn(command);
+    sidecar.wait_until_on();
+    assert!(sidecar.diagnostics().contains("discovery is off"));
+    let workspace = Workspace::spawn(container("sleep"));
+    node.run("uname", &["-n"]);
+    workspace.run("uname", &["-a"]);
+    assert_eq!(workspace.announce().0, 204);
+    workspace.run("uname", &["-r"]);
+    node.run("uname", &["-n"]);
+    let lines = sidecar.stop();
+    let seen: Vec<_> = execs(&lines).into_iter().map(argv).collect();
+    assert_eq!(seen, [["uname", "-r"]]);
+}
+
+/// A pod with a network of its own on such a node is a pod like any other.
+#[test]
+fn discovery_works_in_a_pod_on_a_node_in_a_container() {
+    needs_kernel!();
+    let node_pod = Pod::new();
+    let node = node_pod.workspace();
+    let mut holder = node
+        .command("unshare")
+        .args([
+            "--net",
+            "--",
+            "sh",
+            "-c",
+            "ip link set lo up; echo up; exec sleep infinity",
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut up = [0; 3];
+    std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut up).unwrap();
+    let held = wait_for("the holder", || {
+        let path = format!("/proc/{0}/task/{0}/children", holder.id());
+        std::fs::read_to_string(path)
+            .ok()?
+            .trim()
+            .parse::<u32>()
+            .ok()
+    });
+    let container = |program: &str| {
+        let mut command = node.command("nsenter");
+        command
+            .arg(format!("--net=/proc/{}/ns/net", ns_pid(held)))
+            .args([
+                "--",
+                "unshare",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                "--",
+                program,
+            ]);
+        command
+    };
+    let mut command = container(EXECTRAIL);
+    command.arg("--init-address=127.0.0.1:56123");
+    let sidecar = Sidecar::spawn(command);
+    sidecar.wait_until_on();
+    assert!(sidecar.diagnostics().contains("discovery is on"));
+    let workspace = Workspace::spawn(container("sleep"));
+    workspace.run("uname", &["-a"]);
+    node.run("uname", &["-n"]);
+    let lines = sidecar.stop();
+    let seen: Vec<_> = execs(&lines).into_iter().map(argv).collect();
+    assert_eq!(seen, [["sleep", "infinity"], ["uname", "-a"]]);
+    let _ = holder.kill();
+    let _ = holder.wait();
+}
+
+/// A process's id in its own PID namespace.
+fn ns_pid(pid: u32) -> u32 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("NSpid:"))
+        .unwrap();
+    line.split_whitespace().last().unwrap().parse().unwrap()
+}
+
+/// The address that a sidecar chose itself.
+fn address(sidecar: &Sidecar) -> String {
+    let diagnostics = sidecar.diagnostics();
+    let line = diagnostics
+        .lines()
+        .find(|line| line.contains("tracing is on"))
+        .unwrap();
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    line["fields"]["address"].as_str().unwrap().to_owned()
+}
+
+/// shareProcessNamespace: workspace and sidecar in one PID namespace, whose first is another.
+#[test]
+fn a_shared_pid_namespace_can_be_traced() {
+    needs_kernel!();
+    for arguments in [&["--use-local-pidns"][..], &[]] {
+        let pod = Pod::new();
+        let shared = pod.workspace();
+        let mut command = shared.command(EXECTRAIL);
+        command
+            .arg("--init-address=127.0.0.1:56123")
+            .args(arguments);
+        let sidecar = Sidecar::spawn(command);
+        sidecar.wait_until_on();
+        if arguments.is_empty() {
+            assert_eq!(shared.announce().0, 204);
+        }
+        shared.run("uname", &["-a"]);
+        let lines = sidecar.stop();
+        assert_eq!(argv(execs(&lines).last().unwrap()), ["uname", "-a"]);
+        let found = &messages(&lines, "workspace_started")[0]["fields"]["found"];
+        let expected = if arguments.is_empty() {
+            "announcement"
+        } else {
+            "local"
+        };
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn the_nodes_own_pid_namespace_is_never_local() {
+    needs_kernel!();
+    let output = Command::new(EXECTRAIL)
+        .args([
+            "--use-local-pidns",
+            "--init-address=127.0.0.1:0",
+            "--refusal-grace=0",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("would trace the whole node"), "{stderr}");
+}

@@ -1,0 +1,128 @@
+// What a test has run inside a workspace. The test compiles it, and noop.c with it, statically.
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void die(const char *what) {
+    perror(what);
+    exit(1);
+}
+
+static void run(const char *file, char **argv) {
+    pid_t pid = vfork();
+    if (pid == 0) {
+        execv(file, argv);
+        _exit(errno);
+    }
+    int status;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid) die("run");
+    if (status != 0) {
+        fprintf(stderr, "%s: status %d\n", file, status);
+        exit(1);
+    }
+}
+
+// burst FILE COUNT: executes FILE with its number, so many times.
+static int burst(char **args) {
+    int count = atoi(args[1]);
+    for (int i = 0; i < count; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", i);
+        run(args[0], (char *[]){"noop", number, NULL});
+    }
+    return 0;
+}
+
+static uint32_t number(void) {
+    uint32_t value;
+    if (fread(&value, sizeof value, 1, stdin) != 1) die("short input");
+    return value;
+}
+
+// replay FILE: executes FILE with each argv on standard input: argc, then length and bytes of each.
+static int replay(char **args) {
+    int c;
+    while ((c = getchar()) != EOF) {
+        ungetc(c, stdin);
+        uint32_t argc = number();
+        char **argv = calloc(argc + 1, sizeof *argv);
+        for (uint32_t i = 0; i < argc; i++) {
+            uint32_t length = number();
+            argv[i] = calloc(length + 1, 1);
+            if (length && fread(argv[i], length, 1, stdin) != 1) die("short input");
+        }
+        run(args[0], argv);
+        for (uint32_t i = 0; i < argc; i++) free(argv[i]);
+        free(argv);
+    }
+    return 0;
+}
+
+// announce FILE NUMBER PORT: announces its PID namespace; in the instant after 204 becomes FILE.
+static int announce(char **args) {
+    char link[64] = {0}, request[256], response[256] = {0};
+    if (readlink("/proc/self/ns/pid", link, sizeof link - 1) < 0) die("readlink");
+    char *inum = strtok(strchr(link, '[') + 1, "]");
+    int length = snprintf(request, sizeof request,
+                          "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s",
+                          strlen(inum), inum);
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(atoi(args[2])),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (s < 0 || connect(s, (void *)&to, sizeof to) < 0) die("connect");
+    if (write(s, request, length) != length) die("write");
+    if (read(s, response, sizeof response - 1) <= 0) die("read");
+    if (strncmp(response, "HTTP/1.1 204", 12) != 0) {
+        fprintf(stderr, "%s\n", response);
+        return 1;
+    }
+    execv(args[0], (char *[]){"after", args[1], NULL});
+    die("execv");
+    return 1;
+}
+
+struct child {
+    char *self, **args, *number;
+};
+
+static int become_announcer(void *argument) {
+    struct child *child = argument;
+    execv(child->self,
+          (char *[]){"tool", "announce", child->args[0], child->number, child->args[2], NULL});
+    return 1;
+}
+
+// race FILE COUNT PORT: so many namespaces, each announced by its first process.
+static int race(char *self, char **args) {
+    static char stack[64 * 1024] __attribute__((aligned(16)));
+    int count = atoi(args[1]);
+    for (int i = 0; i < count; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", i);
+        struct child child = {self, args, number};
+        pid_t pid = clone(become_announcer, stack + sizeof stack, CLONE_NEWPID | SIGCHLD, &child);
+        int status;
+        if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0) {
+            fprintf(stderr, "announcer %d: pid %d, status %d\n", i, pid, status);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    if (argc > 3 && !strcmp(argv[1], "burst")) return burst(argv + 2);
+    if (argc > 2 && !strcmp(argv[1], "replay")) return replay(argv + 2);
+    if (argc > 4 && !strcmp(argv[1], "announce")) return announce(argv + 2);
+    if (argc > 4 && !strcmp(argv[1], "race")) return race(argv[0], argv + 2);
+    fprintf(stderr, "usage: tool burst|replay|announce|race ...\n");
+    return 2;
+}

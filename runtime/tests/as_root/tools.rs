@@ -1,0 +1,80 @@
+//! What tests need besides a pod: programs to execute, and the word that a test cannot run here.
+
+use std::{
+    fs::OpenOptions,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
+
+/// Whether tests on the kernel can run here; says so where not.
+pub(crate) fn can_trace(test: &str) -> bool {
+    let reason = if !rustix::process::geteuid().is_root() {
+        "not root"
+    } else if !Path::new("/sys/kernel/btf/vmlinux").exists() {
+        "the kernel has no BTF"
+    } else {
+        return true;
+    };
+    println!("SKIPPED: {test}: {reason}");
+    if let Some(log) = std::env::var_os("EXECTRAIL_SKIP_LOG") {
+        let mut log = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(log)
+            .unwrap();
+        writeln!(log, "{test}: {reason}").unwrap();
+    }
+    false
+}
+
+/// Returns from the test where it cannot run.
+macro_rules! needs_kernel {
+    () => {
+        if !$crate::tools::can_trace(concat!(module_path!(), ":", line!())) {
+            return;
+        }
+    };
+}
+pub(crate) use needs_kernel;
+
+/// The binary under test.
+pub(crate) const EXECTRAIL: &str = env!("CARGO_BIN_EXE_exectrail");
+
+/// Compiles a C source beside this file, once.
+fn compile(name: &str) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/as_root")
+        .join(name)
+        .with_extension("c");
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let fresh = program.with_extension(std::process::id().to_string());
+    let status = Command::new("cc")
+        .args(["-O1", "-static", "-Wall", "-o"])
+        .args([&fresh, &source])
+        .status()
+        .expect("cc is needed");
+    assert!(status.success(), "{} does not compile", source.display());
+    std::fs::rename(fresh, &program).unwrap();
+    program
+}
+
+/// `tool.c`, compiled.
+pub(crate) static TOOL: LazyLock<PathBuf> = LazyLock::new(|| compile("tool"));
+
+/// `noop.c`, compiled.
+pub(crate) static NOOP: LazyLock<PathBuf> = LazyLock::new(|| compile("noop"));
+
+/// The input of `tool replay` for these argvs.
+pub(crate) fn replay_input(argvs: &[Vec<Vec<u8>>]) -> Vec<u8> {
+    let mut input = Vec::new();
+    for argv in argvs {
+        input.extend((argv.len() as u32).to_ne_bytes());
+        for argument in argv {
+            input.extend((argument.len() as u32).to_ne_bytes());
+            input.extend(argument);
+        }
+    }
+    input
+}
