@@ -15,11 +15,13 @@
 #![no_main]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
+mod branchless;
 mod comm;
 mod kernel;
 mod maps;
 mod ns_ended;
 mod own_scope;
+mod pieces;
 mod record;
 mod scope;
 mod wakeup;

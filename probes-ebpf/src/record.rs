@@ -5,18 +5,19 @@ use aya_ebpf::helpers::{
     generated::{bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_str},
 };
 use exectrail_common::record::{
-    ArgvPiece, CpuStats, Exec, FLAG_ARGV_FAULT, FLAG_COMM_UNKNOWN, FLAG_CONTINUED,
-    FLAG_FILENAME_FAULT, FLAG_IDS_UNMAPPED, FLAG_INTERPRETED, FLAG_LAST_PIECE,
-    FLAG_NS_PPID_UNKNOWN, HEAD_ARGV, KIND_ARGV_PIECE, KIND_EXEC, MAX_ARGV, MAX_FILENAME,
-    PIECE_ARGV, Prefix, VERSION,
+    Exec, FLAG_ARGV_FAULT, FLAG_COMM_UNKNOWN, FLAG_CONTINUED, FLAG_FILENAME_FAULT,
+    FLAG_IDS_UNMAPPED, FLAG_INTERPRETED, FLAG_NS_PPID_UNKNOWN, HEAD_ARGV, KIND_EXEC, MAX_FILENAME,
+    Prefix, VERSION,
 };
 
 use crate::{
+    branchless::{less, opaque, select},
     comm,
     kernel::{Binprm, KernelPtr, Task, offset, own},
-    maps::{PIECE, RING, SCRATCH, STATS},
+    maps::{RING, SCRATCH, STATS},
     own_scope::ns_tgid,
-    scope::{Scope, anew, opaque},
+    pieces,
+    scope::Scope,
     wakeup,
 };
 
@@ -68,7 +69,8 @@ pub(crate) fn write(task: Task, bprm: Binprm, scope: &Scope) {
     if unsafe { bpf_probe_read_user(tail.cast(), taken as u32, arg_start as *const _) } < 0 {
         flags |= FLAG_ARGV_FAULT;
         taken = 0;
-    } else if wanted > HEAD_ARGV as u64 {
+    }
+    if wanted > HEAD_ARGV as u64 {
         flags |= FLAG_CONTINUED;
     }
 
@@ -132,71 +134,16 @@ pub(crate) fn write(task: Task, bprm: Binprm, scope: &Scope) {
 
     let size = size_of::<Exec>() as u64 + taken + filename_len;
     // SAFETY: the scratch value is longer than its head and the two bounded parts.
-    let record = unsafe {
-        core::slice::from_raw_parts((&raw const *scratch).cast::<u8>(), size as usize)
-    };
+    let record =
+        unsafe { core::slice::from_raw_parts((&raw const *scratch).cast::<u8>(), size as usize) };
     if RING.output::<[u8]>(record, wakeup::flags(ktime)).is_err() {
         stats.lost += 1;
         stats.last_lost = ktime;
-    } else if flags & FLAG_CONTINUED != 0 {
-        write_pieces(stats, arg_start, wanted, cpu, seq);
-    }
-}
-
-/// Pieces that the longest argv takes.
-const MAX_PIECES: u64 = (MAX_ARGV as u64).div_ceil(PIECE_ARGV as u64);
-
-/// Writes `argv[HEAD_ARGV..wanted]`, piece by piece.
-///
-/// The offset depends on the round alone and the rest is taken anew in each: with a running offset
-/// the verifier would follow every length through every round.
-#[inline(always)]
-fn write_pieces(stats: &mut CpuStats, arg_start: u64, wanted: u64, cpu: u16, seq: u64) {
-    let Some(piece) = PIECE.get_ptr_mut(0) else {
-        return;
-    };
-    // SAFETY: a pointer to this CPU's live map value.
-    let piece = unsafe { &mut *piece };
-    for round in 0..MAX_PIECES {
-        let offset = HEAD_ARGV as u64 + round * PIECE_ARGV as u64;
-        let rest = anew(wanted).wrapping_sub(offset);
-        let last = rest <= PIECE_ARGV as u64;
-        let len = if last { rest } else { PIECE_ARGV as u64 };
-        // SAFETY: at most PIECE_ARGV bytes into as many; a fault gives an error.
-        let fault = unsafe {
-            bpf_probe_read_user(
-                (&raw mut piece.bytes).cast(),
-                len as u32,
-                arg_start.wrapping_add(offset) as *const _,
-            )
-        } < 0;
-        let flags = if last { FLAG_LAST_PIECE } else { 0 } | if fault { FLAG_ARGV_FAULT } else { 0 };
-        piece.head = ArgvPiece {
-            prefix: Prefix {
-                version: VERSION,
-                kind: KIND_ARGV_PIECE,
-                flags,
-                cpu,
-                filename_len: 0,
-                seq,
-            },
-            offset: offset as u32,
-            len: len as u32,
-        };
-        let size = size_of::<ArgvPiece>() as u64 + len;
-        // SAFETY: the piece is its head and PIECE_ARGV bytes.
-        let record = unsafe {
-            core::slice::from_raw_parts((&raw const *piece).cast::<u8>(), size as usize)
-        };
-        if RING
-            .output::<[u8]>(record, u64::from(aya_ebpf::bindings::BPF_RB_NO_WAKEUP))
-            .is_err()
-        {
-            stats.lost_pieces += 1;
-        }
-        if last {
-            return;
-        }
+    } else if opaque(wanted) > HEAD_ARGV as u64 {
+        // Asked of `wanted` again: a decision by `flags` would have the verifier tell apart every set
+        // of them, at ten times the work.
+        // Its result says nothing; the kernel wants one.
+        pieces::write_pieces(arg_start, wanted, u64::from(cpu), seq);
     }
 }
 
@@ -213,23 +160,18 @@ fn mapped(map: KernelPtr, id: u32) -> Option<u32> {
     if extents > EXTENTS_IN_PLACE {
         return None;
     }
-    let mut shown = OVERFLOW_ID;
+    // Without a branch: five would give the verifier that many ways through all that follows.
+    let mut shown = u64::from(OVERFLOW_ID);
     for index in 0..EXTENTS_IN_PLACE {
-        if index >= extents {
-            break;
-        }
-        let extent =
-            map.field(offset!(uid_gid_map_extent) + index * offset!(uid_gid_extent_size));
+        let extent = map.field(offset!(uid_gid_map_extent) + index * offset!(uid_gid_extent_size));
         let lower_first: u32 = extent.load(offset!(uid_gid_extent_lower_first));
         let count: u32 = extent.load(offset!(uid_gid_extent_count));
+        let first: u32 = extent.load(offset!(uid_gid_extent_first));
         let within = id.wrapping_sub(lower_first);
-        if within < count {
-            let first: u32 = extent.load(offset!(uid_gid_extent_first));
-            shown = first.wrapping_add(within);
-            break;
-        }
+        let hit = less(within, count) & less(index, extents);
+        shown = select(hit, u64::from(first.wrapping_add(within)), shown);
     }
-    Some(shown)
+    Some(shown as u32)
 }
 
 /// The id of `task` in the namespace at depth `level`; 0 where it has none, being outside.

@@ -4,10 +4,9 @@ use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_boot_ns};
 use exectrail_common::target::{NsId, NsState};
 
 use crate::{
+    branchless::{equal, less, opaque, select},
     kernel::{MAX_LEVELS, PidNs, Task, own},
-    maps::{
-        CONTROL, DECISION_SLOTS, DECISIONS, Decision, EVIDENCE, OWN_SCOPE, STATS, TARGETS,
-    },
+    maps::{CONTROL, DECISION_SLOTS, DECISIONS, Decision, EVIDENCE, OWN_SCOPE, STATS, TARGETS},
 };
 
 /// Where an exec that is ours happened.
@@ -94,7 +93,7 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
             break;
         }
         let id = above.id();
-        if TARGETS.get_ptr(&id).is_some() {
+        if TARGETS.get_ptr(id).is_some() {
             return id.inum;
         }
         let ours = in_our_network(above, id.inum, level, floor);
@@ -159,46 +158,6 @@ const EEXIST: i32 = -17;
 fn in_our_network(ns: PidNs, inum: u32, level: u32, floor: u32) -> u64 {
     let same_net = equal(ns.reaper_net_ns(), own!(net_ns));
     let not_own = equal(inum, own!(pid_ns)) ^ 1;
-    // The difference of two u32 is negative as an i64 exactly when level < floor.
-    let deep_enough = ((u64::from(level).wrapping_sub(u64::from(floor))) >> 63) ^ 1;
+    let deep_enough = less(level, floor) ^ 1;
     opaque(same_net & not_own & deep_enough)
-}
-
-/// 1 where equal, else 0.
-#[inline(always)]
-fn equal(a: u32, b: u32) -> u64 {
-    // Zero minus one is the only difference here with the top bit set.
-    u64::from(a ^ b).wrapping_sub(1) >> 63
-}
-
-/// `yes` where `condition` is 1, `no` where it is 0.
-#[inline(always)]
-fn select(condition: u64, yes: u64, no: u64) -> u64 {
-    let mask = opaque(0u64.wrapping_sub(condition));
-    (yes & mask) | (no & !mask)
-}
-
-/// Like [`opaque`], and anew in each round of a loop: the compiler may neither take it out of the loop
-/// nor make a running difference of what is computed from it.
-#[inline(always)]
-#[cfg_attr(not(target_arch = "bpf"), expect(unused_mut))]
-pub(crate) fn anew(mut value: u64) -> u64 {
-    #[cfg(target_arch = "bpf")]
-    // SAFETY: the assembly is one move of a register onto itself.
-    unsafe {
-        core::arch::asm!("{0} = {0}", inout(reg) value, options(nomem, nostack, preserves_flags));
-    }
-    value
-}
-
-/// Hides a value's origin from the compiler, which would turn masks back into branches.
-#[inline(always)]
-#[cfg_attr(not(target_arch = "bpf"), expect(unused_mut))]
-pub(crate) fn opaque(mut value: u64) -> u64 {
-    #[cfg(target_arch = "bpf")]
-    // SAFETY: the assembly is one move of a register onto itself.
-    unsafe {
-        core::arch::asm!("{0} = {0}", inout(reg) value, options(pure, nomem, nostack, preserves_flags));
-    }
-    value
 }

@@ -16,6 +16,7 @@ pub mod decode;
 pub mod diagnostics;
 pub mod internal_events;
 pub mod loss;
+pub mod memory;
 pub mod output;
 pub mod probes;
 pub mod sink;

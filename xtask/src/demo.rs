@@ -106,7 +106,11 @@ pub(crate) fn run(exectrail: &Path) -> Result<()> {
         "{} lines of execs, {} of losses; the announcement was {}",
         count("exec"),
         count("lost"),
-        if status.success() { "accepted" } else { "refused" },
+        if status.success() {
+            "accepted"
+        } else {
+            "refused"
+        },
     ));
     ensure!(status.success(), "the workspace ended with {status}");
     ensure!(count("exec") > 10, "the log misses programs that ran");

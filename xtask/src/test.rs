@@ -94,7 +94,7 @@ pub(crate) fn run(tally: &mut Tally, args: &Args) -> Result<()> {
     }
     result?;
     if (args.no_skips || workspace::in_ci()) && count > 0 {
-        bail!("{count} tests skipped themselves, where all are meant to run: see the list above");
+        bail!("skipped where every test is meant to run: {count}, listed above");
     }
     Ok(())
 }

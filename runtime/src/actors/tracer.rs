@@ -132,6 +132,7 @@ impl Handler<Attach> for Tracer {
         }
         .emit();
         self.probes = Some(probes);
+        crate::memory::give_back();
         Ok(Attached {
             output,
             discovery,

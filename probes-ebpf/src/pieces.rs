@@ -1,0 +1,80 @@
+//! Writing down what of a long argv has no room in the record of its exec.
+
+use aya_ebpf::{bindings::BPF_RB_NO_WAKEUP, helpers::generated::bpf_probe_read_user};
+use exectrail_common::record::{
+    ArgvPiece, FLAG_ARGV_FAULT, FLAG_LAST_PIECE, HEAD_ARGV, KIND_ARGV_PIECE, MAX_ARGV, PIECE_ARGV,
+    Prefix, VERSION,
+};
+
+use crate::{
+    branchless::anew,
+    kernel::own,
+    maps::{PIECE, RING, STATS},
+};
+
+/// Pieces that the longest argv takes.
+const MAX_PIECES: u64 = (MAX_ARGV as u64).div_ceil(PIECE_ARGV as u64);
+
+/// Writes `argv[HEAD_ARGV..wanted]` of exec number `seq` on `cpu`, piece by piece. Always 0.
+///
+/// A function of its own to the kernel, too, which verifies it once and for any arguments (global
+/// functions, Linux 5.6 and later): as a part of its caller it would be followed anew from each of
+/// the caller's many states.
+///
+/// The offset depends on the round alone and the rest is taken anew in each: with a running offset
+/// the verifier would follow every length through every round.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn write_pieces(arg_start: u64, wanted: u64, cpu: u64, seq: u64) -> u64 {
+    let (Some(piece), Some(stats)) = (PIECE.get_ptr_mut(0), STATS.get_ptr_mut(0)) else {
+        return 0;
+    };
+    // SAFETY: pointers to this CPU's live map values; nothing else runs on it meanwhile.
+    let (piece, stats) = unsafe { (&mut *piece, &mut *stats) };
+    for round in 0..MAX_PIECES {
+        let offset = HEAD_ARGV as u64 + round * PIECE_ARGV as u64;
+        // Never so, and a constant to the verifier: it need not look into rounds that cannot be.
+        if offset >= u64::from(own!(max_argv_bytes)) {
+            break;
+        }
+        let rest = anew(wanted).wrapping_sub(offset);
+        let last = rest <= PIECE_ARGV as u64;
+        let len = if last { rest } else { PIECE_ARGV as u64 };
+        // SAFETY: at most PIECE_ARGV bytes into as many; a fault gives an error.
+        let fault = unsafe {
+            bpf_probe_read_user(
+                (&raw mut piece.bytes).cast(),
+                len as u32,
+                arg_start.wrapping_add(offset) as *const _,
+            )
+        } < 0;
+        let flags =
+            if last { FLAG_LAST_PIECE } else { 0 } | if fault { FLAG_ARGV_FAULT } else { 0 };
+        piece.head = ArgvPiece {
+            prefix: Prefix {
+                version: VERSION,
+                kind: KIND_ARGV_PIECE,
+                flags,
+                cpu: cpu as u16,
+                filename_len: 0,
+                seq,
+            },
+            offset: offset as u32,
+            len: len as u32,
+        };
+        let size = size_of::<ArgvPiece>() as u64 + len;
+        // SAFETY: the piece is its head and PIECE_ARGV bytes.
+        let record =
+            unsafe { core::slice::from_raw_parts((&raw const *piece).cast::<u8>(), size as usize) };
+        if RING
+            .output::<[u8]>(record, u64::from(BPF_RB_NO_WAKEUP))
+            .is_err()
+        {
+            stats.lost_pieces += 1;
+        }
+        if last {
+            break;
+        }
+    }
+    0
+}

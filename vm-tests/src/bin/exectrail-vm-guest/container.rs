@@ -1,0 +1,310 @@
+//! Containers as a runtime makes them: namespaces of their own, and a network namespace that they
+//! share with their pod.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::{self, File},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    os::{
+        fd::AsFd as _,
+        unix::{fs::MetadataExt as _, process::CommandExt as _},
+    },
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::{
+    mount::{MountFlags, MountPropagationFlags, mount, mount_change},
+    process::{Signal, set_parent_process_death_signal},
+    thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe},
+};
+
+/// Runs as the runtime: makes the namespaces and waits.
+pub(crate) const OUTSIDE: &str = "container";
+/// Runs as the first process, until it becomes the container's command.
+pub(crate) const INSIDE: &str = "container-init";
+/// Does nothing, for ever: what holds a pod's network namespace.
+pub(crate) const PAUSE: &str = "pause";
+
+/// The program that all of these are.
+pub(crate) const SELF: &str = "/init";
+
+/// How long anything may take here.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A pod: a network namespace, held by a first container.
+pub(crate) struct Pod {
+    network: PathBuf,
+    _pause: Option<Container>,
+}
+
+impl Pod {
+    /// A pod with a network of its own.
+    pub(crate) fn start() -> Result<Self> {
+        let pause = Container::spawn(&["--new-net", "--", SELF, PAUSE])?;
+        Ok(Self {
+            network: PathBuf::from(format!("/proc/{}/ns/net", pause.child.id())),
+            _pause: Some(pause),
+        })
+    }
+
+    /// A pod with hostNetwork.
+    pub(crate) fn on_host_network() -> Self {
+        Self {
+            network: "/proc/1/ns/net".into(),
+            _pause: None,
+        }
+    }
+
+    /// A container of the pod that runs `command`.
+    pub(crate) fn container(&self, command: &[&str]) -> Result<Container> {
+        let net = format!("--net={}", self.network.display());
+        let mut arguments = vec![net.as_str(), "--"];
+        arguments.extend(command);
+        Container::spawn(&arguments)
+    }
+
+    /// A container of the pod that runs a shell, for the test to type into.
+    pub(crate) fn workspace(&self) -> Result<Shell> {
+        Shell::of(self.container(&["/bin/sh"])?)
+    }
+
+    /// Announces a PID namespace to the pod's sidecar; the answer's status and text.
+    pub(crate) fn announce(&self, pid_ns: impl ToString) -> Result<(u16, String)> {
+        let network = File::open(&self.network)?;
+        let body = pid_ns.to_string();
+        let asked = thread::spawn(move || -> Result<(u16, String)> {
+            // Of this thread only.
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+            post("127.0.0.1:56123", &body)
+        });
+        asked
+            .join()
+            .map_err(|_| anyhow::anyhow!("the announcing thread panicked"))?
+    }
+}
+
+/// A plain HTTP POST.
+fn post(address: &str, body: &str) -> Result<(u16, String)> {
+    let mut stream =
+        TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(
+        stream,
+        "POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let status = answer
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .with_context(|| format!("no HTTP answer: {answer:?}"))?;
+    let text = answer
+        .split_once("\r\n\r\n")
+        .map(|(_, text)| text.trim())
+        .unwrap_or_default();
+    Ok((status, text.to_owned()))
+}
+
+/// A container. Dropping it kills it.
+pub(crate) struct Container {
+    child: Child,
+}
+
+impl Container {
+    /// Starts one; standard input and output are pipes, standard error a pipe, too.
+    fn spawn(arguments: &[&str]) -> Result<Self> {
+        let child = Command::new(SELF)
+            .arg(OUTSIDE)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start a container: {arguments:?}"))?;
+        let container = Self { child };
+        let since = Instant::now();
+        // It has a first process once its namespace can be seen.
+        while container.pid_ns().is_err() || container.init().is_err() {
+            ensure!(
+                since.elapsed() < PATIENCE,
+                "a container does not start: {arguments:?}"
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(container)
+    }
+
+    /// The child, for its streams.
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Inode number of its PID namespace.
+    pub(crate) fn pid_ns(&self) -> Result<u32> {
+        let path = format!("/proc/{}/ns/pid_for_children", self.child.id());
+        let inode = fs::metadata(&path).with_context(|| path.clone())?.ino();
+        let ours = fs::metadata("/proc/self/ns/pid")?.ino();
+        ensure!(inode != ours, "{path} is still ours");
+        Ok(u32::try_from(inode)?)
+    }
+
+    /// Process id of its first process, as the machine sees it.
+    pub(crate) fn init(&self) -> Result<i32> {
+        let id = self.child.id();
+        let path = format!("/proc/{id}/task/{id}/children");
+        let children = fs::read_to_string(&path).with_context(|| path.clone())?;
+        children
+            .split_whitespace()
+            .next()
+            .and_then(|child| child.parse().ok())
+            .with_context(|| format!("{path} is empty"))
+    }
+
+    /// Sends its first process a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        let init = rustix::process::Pid::from_raw(self.init()?).context("no process id")?;
+        Ok(rustix::process::kill_process(init, signal)?)
+    }
+
+    /// Waits for its end; the exit status of its command.
+    pub(crate) fn wait(&mut self) -> Result<i32> {
+        let since = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return status.code().with_context(|| format!("{status}"));
+            }
+            ensure!(since.elapsed() < PATIENCE, "a container does not end");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // Its first process dies with it (PR_SET_PDEATHSIG), and with that everything in it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A shell in a container.
+pub(crate) struct Shell {
+    container: Container,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+/// What the shell prints when it is done with a line; by its builtin, which is no exec.
+const DONE: &str = "done-with-it";
+
+impl Shell {
+    fn of(mut container: Container) -> Result<Self> {
+        let child = container.child();
+        let input = child.stdin.take().context("no standard input")?;
+        let output = BufReader::new(child.stdout.take().context("no standard output")?);
+        Ok(Self {
+            container,
+            input,
+            output,
+        })
+    }
+
+    /// Inode number of its PID namespace.
+    pub(crate) fn pid_ns(&self) -> Result<u32> {
+        self.container.pid_ns()
+    }
+
+    /// Has the shell carry out a line; what was printed.
+    pub(crate) fn run(&mut self, line: &str) -> Result<String> {
+        writeln!(self.input, "{line}\necho {DONE}")?;
+        self.input.flush()?;
+        let mut printed = String::new();
+        loop {
+            let mut line_read = String::new();
+            if self.output.read_line(&mut line_read)? == 0 {
+                let mut stderr = String::new();
+                if let Some(mut pipe) = self.container.child().stderr.take() {
+                    pipe.read_to_string(&mut stderr)?;
+                }
+                bail!("the shell ended at `{line}`: {printed}{stderr}");
+            }
+            if line_read.trim_end() == DONE {
+                return Ok(printed);
+            }
+            printed.push_str(&line_read);
+        }
+    }
+}
+
+/// `container [--new-net | --net=PATH] -- COMMAND…`
+pub(crate) fn outside(arguments: &[OsString]) -> Result<ExitCode> {
+    let separator = arguments
+        .iter()
+        .position(|argument| argument == "--")
+        .context("no --")?;
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    for option in &arguments[..separator] {
+        match option
+            .to_str()
+            .map(|option| option.split_once('=').unwrap_or((option, "")))
+        {
+            Some(("--new-net", _)) => {
+                unshare(UnshareFlags::NEWNET)?;
+                crate::startup::network()?;
+            }
+            Some(("--net", path)) => {
+                let network = File::open(Path::new(path))?;
+                move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+            }
+            _ => bail!("unknown option {option:?}"),
+        }
+    }
+    unshare(
+        UnshareFlags::NEWPID | UnshareFlags::NEWNS | UnshareFlags::NEWUTS | UnshareFlags::NEWIPC,
+    )?;
+    let status = Command::new(SELF)
+        .arg(INSIDE)
+        .args(&arguments[separator + 1..])
+        .status()?;
+    Ok(ExitCode::from(
+        status
+            .code()
+            .and_then(|code| u8::try_from(code).ok())
+            .unwrap_or(255),
+    ))
+}
+
+/// `container-init COMMAND…`
+pub(crate) fn inside(arguments: &[OsString]) -> Result<ExitCode> {
+    let (command, rest) = arguments.split_first().context("no command")?;
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    mount_change(
+        "/",
+        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+    )?;
+    mount("proc", "/proc", "proc", MountFlags::empty(), None)?;
+    let error = Command::new(command)
+        .args(rest)
+        .env("PATH", OsStr::new("/bin"))
+        .exec();
+    Err(error).with_context(|| format!("cannot become {command:?}"))
+}
+
+/// Until killed.
+pub(crate) fn pause() -> Result<ExitCode> {
+    loop {
+        thread::sleep(Duration::from_secs(3600));
+    }
+}
+
+fn unshare(flags: UnshareFlags) -> Result<()> {
+    // SAFETY: unsharing namespaces leaves memory, files and signals of this one thread alone.
+    Ok(unsafe { unshare_unsafe(flags) }?)
+}

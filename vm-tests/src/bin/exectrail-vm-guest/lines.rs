@@ -1,0 +1,139 @@
+//! Lines of a log: read as they come, waited for, and looked at.
+
+use std::{
+    io::{BufRead as _, BufReader, Read},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Instant,
+};
+
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use crate::container::PATIENCE;
+
+/// The lines of one stream, each JSON.
+#[derive(Clone)]
+pub(crate) struct Lines {
+    shared: Arc<(Mutex<State>, Condvar)>,
+}
+
+#[derive(Default)]
+struct State {
+    lines: Vec<Value>,
+    ended: bool,
+}
+
+impl Lines {
+    /// Reads `stream` to its end, in a thread of its own.
+    pub(crate) fn read(stream: impl Read + Send + 'static) -> Self {
+        let lines = Self {
+            shared: Arc::default(),
+        };
+        let reading = lines.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+                let text = String::from_utf8_lossy(&line).into_owned();
+                let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+                reading.state().lines.push(value);
+                reading.shared.1.notify_all();
+            }
+            reading.state().ended = true;
+            reading.shared.1.notify_all();
+        });
+        lines
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything so far.
+    pub(crate) fn all(&self) -> Vec<Value> {
+        self.state().lines.clone()
+    }
+
+    /// Waits for a line, present or to come.
+    pub(crate) fn wait_for(
+        &self,
+        what: &str,
+        mut wanted: impl FnMut(&Value) -> bool,
+    ) -> Result<Value> {
+        let since = Instant::now();
+        let mut seen = 0;
+        let mut state = self.state();
+        loop {
+            while let Some(line) = state.lines.get(seen) {
+                if wanted(line) {
+                    return Ok(line.clone());
+                }
+                seen += 1;
+            }
+            let left = PATIENCE.saturating_sub(since.elapsed());
+            if state.ended || left.is_zero() {
+                let lines = &state.lines[state.lines.len().saturating_sub(8)..];
+                let last: Vec<String> = lines.iter().map(|line| shortened(line, 3000)).collect();
+                bail!("no line {what}; the last ones are:\n{}", last.join("\n"));
+            }
+            state = self
+                .shared
+                .1
+                .wait_timeout(state, left)
+                .map_or_else(|error| error.into_inner().0, |(state, _)| state);
+        }
+    }
+
+    /// Waits for the end of the stream.
+    pub(crate) fn wait_for_end(&self) -> Result<Vec<Value>> {
+        let since = Instant::now();
+        let mut state = self.state();
+        while !state.ended {
+            let left = PATIENCE.saturating_sub(since.elapsed());
+            if left.is_zero() {
+                bail!("the stream does not end");
+            }
+            state = self
+                .shared
+                .1
+                .wait_timeout(state, left)
+                .map_or_else(|error| error.into_inner().0, |(state, _)| state);
+        }
+        Ok(state.lines.clone())
+    }
+}
+
+/// The start and the end of a line's text: refusals carry a verifier's log, whose end tells why.
+pub(crate) fn shortened(line: &Value, limit: usize) -> String {
+    let text: Vec<char> = line.to_string().chars().collect();
+    if text.len() <= limit {
+        return text.into_iter().collect();
+    }
+    let half = limit / 2;
+    let start: String = text[..half].iter().collect();
+    let end: String = text[text.len() - half..].iter().collect();
+    format!("{start} […] {end}")
+}
+
+/// The `msg` of a line.
+pub(crate) fn msg(line: &Value) -> &str {
+    line["msg"].as_str().unwrap_or_default()
+}
+
+/// The events of exec lines.
+pub(crate) fn execs(lines: &[Value]) -> Vec<Value> {
+    lines
+        .iter()
+        .filter(|line| msg(line) == "exec")
+        .map(|line| line["fields"]["event"].clone())
+        .collect()
+}
+
+/// An event's argv.
+pub(crate) fn argv(event: &Value) -> Vec<String> {
+    event["argv"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|argument| argument.as_str().unwrap_or_default().to_owned())
+        .collect()
+}

@@ -1,0 +1,114 @@
+//! The first process of a test machine: carries out its plan and reports.
+//!
+//! The same binary is what the tests start: the first process of a container ([`container`]), and
+//! the reader of the verifier's figures ([`verifier`]).
+
+mod container;
+mod lines;
+mod refusals;
+mod report;
+mod sidecar;
+mod startup;
+mod tracing;
+mod verifier;
+
+use std::{
+    env,
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::{Command, ExitCode},
+    time::Instant,
+};
+
+use anyhow::{Context, Result};
+use exectrail_vm_tests::{Message, Plan, Scenario};
+
+use crate::report::Report;
+
+/// A test: its name is the promise that it checks.
+type Test = (&'static str, fn(&Plan, &Report) -> Result<()>);
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args_os().collect();
+    let rest = arguments.get(2..).unwrap_or_default();
+    let done = match arguments.get(1).and_then(|argument| argument.to_str()) {
+        Some(container::OUTSIDE) => container::outside(rest),
+        Some(container::INSIDE) => container::inside(rest),
+        Some(container::PAUSE) => container::pause(),
+        Some(verifier::COMMAND) => verifier::main(rest),
+        _ => return first_process(),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("{arguments:?}: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// The kernel panics when the first process ends, so this one reboots whatever happens.
+fn first_process() -> ExitCode {
+    if let Err(error) = carry_out() {
+        eprintln!("the guest cannot go on: {error:#}");
+    }
+    // Nothing is mounted that would need to be written back.
+    let _ = rustix::system::reboot(rustix::system::RebootCommand::Restart);
+    ExitCode::FAILURE
+}
+
+fn carry_out() -> Result<()> {
+    startup::mounts()?;
+    let report = Report::open()?;
+    let plan = std::fs::read(exectrail_vm_tests::PLAN).context("there is no plan")?;
+    let plan: Plan = serde_json::from_slice(&plan).context("the plan cannot be read")?;
+    report.say(&Message::Hello {
+        kernel: rustix::system::uname()
+            .release()
+            .to_string_lossy()
+            .into_owned(),
+    });
+    startup::network()?;
+    let tests: Vec<Test> = match plan.scenario {
+        Scenario::Boot => Vec::new(),
+        Scenario::Plain | Scenario::Integrity | Scenario::Confidentiality => {
+            tracing::TESTS.to_vec()
+        }
+        Scenario::Refusals => refusals::TESTS.to_vec(),
+    };
+    for (name, test) in tests {
+        if plan
+            .only
+            .as_ref()
+            .is_none_or(|only| name.contains(only.as_str()))
+        {
+            run(name, test, &plan, &report);
+        }
+    }
+    report.say(&Message::Done);
+    if plan.keep {
+        Command::new("/bin/sh").status()?;
+    }
+    Ok(())
+}
+
+fn run(name: &str, test: fn(&Plan, &Report) -> Result<()>, plan: &Plan, report: &Report) {
+    report.say(&Message::Begins { test: name.into() });
+    let since = Instant::now();
+    let result = catch_unwind(AssertUnwindSafe(|| test(plan, report)));
+    let message = match result {
+        Ok(Ok(())) => Message::Passed {
+            test: name.into(),
+            millis: u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+        },
+        Ok(Err(error)) => Message::Failed {
+            test: name.into(),
+            reason: format!("{error:#}"),
+        },
+        Err(panic) => Message::Failed {
+            test: name.into(),
+            reason: panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+                .unwrap_or_else(|| "panicked".into()),
+        },
+    };
+    report.say(&message);
+}

@@ -1,0 +1,106 @@
+//! The sidecar of a pod, and what it writes.
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::{
+    container::{Container, Pod},
+    lines::{Lines, argv, execs, msg, shortened},
+};
+
+/// A sidecar under test.
+pub(crate) struct Sidecar {
+    container: Container,
+    /// Events: its standard output.
+    pub(crate) events: Lines,
+    /// Its standard error.
+    pub(crate) diagnostics: Lines,
+}
+
+impl Sidecar {
+    /// Starts one in `pod`; it may not be ready yet.
+    pub(crate) fn spawn(pod: &Pod, flags: &[&str]) -> Result<Self> {
+        Self::spawn_as(pod, &[], flags)
+    }
+
+    /// The same, by way of a program that gives it its privileges.
+    pub(crate) fn spawn_as(pod: &Pod, wrapper: &[&str], flags: &[&str]) -> Result<Self> {
+        let mut command = wrapper.to_vec();
+        command.push("/bin/exectrail");
+        command.extend(flags);
+        let mut container = pod.container(&command)?;
+        let child = container.child();
+        Ok(Self {
+            events: Lines::read(child.stdout.take().context("no standard output")?),
+            diagnostics: Lines::read(child.stderr.take().context("no standard error")?),
+            container,
+        })
+    }
+
+    /// Starts one and waits until it traces.
+    pub(crate) fn start(pod: &Pod, flags: &[&str]) -> Result<Self> {
+        let sidecar = Self::spawn(pod, flags)?;
+        sidecar.started()?;
+        Ok(sidecar)
+    }
+
+    /// Waits until it traces; how long its start took, milliseconds.
+    pub(crate) fn started(&self) -> Result<u64> {
+        let line = self.diagnostics.wait_for("that tracing is on", |line| {
+            msg(line).starts_with("tracing is on")
+        })?;
+        line["fields"]["milliseconds"]
+            .as_u64()
+            .with_context(|| format!("it does not say how long its start took: {line}"))
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        self.container.signal(signal)
+    }
+
+    /// Inode number of its PID namespace.
+    pub(crate) fn pid_ns(&self) -> Result<u32> {
+        self.container.pid_ns()
+    }
+
+    /// Waits until an exec with this argument appears: what came before it is there, too.
+    pub(crate) fn wait_for_exec(&self, argument: &str) -> Result<()> {
+        self.events
+            .wait_for(&format!("of an exec with {argument:?}"), |line| {
+                argv(&line["fields"]["event"])
+                    .iter()
+                    .any(|word| word == argument)
+            })
+            .map(drop)
+    }
+
+    /// Its exit status, once it has ended by itself.
+    pub(crate) fn wait(&mut self) -> Result<i32> {
+        self.container.wait()
+    }
+
+    /// Has it stop as a kubelet does; everything that it wrote.
+    pub(crate) fn stop(mut self) -> Result<Vec<Value>> {
+        self.signal(Signal::TERM)?;
+        let status = self.container.wait()?;
+        let lines = self.events.wait_for_end()?;
+        ensure!(
+            status == 0,
+            "it ended with {status} when told to stop; its diagnostics:\n{}",
+            self.diagnostics
+                .all()
+                .iter()
+                .map(|line| shortened(line, 2000))
+                .collect::<Vec<_>>()
+                .join("\n")
+        );
+        Ok(lines)
+    }
+
+    /// Stops it; the argv of each exec, in order.
+    pub(crate) fn stop_and_list(self) -> Result<Vec<Vec<String>>> {
+        Ok(execs(&self.stop()?).iter().map(argv).collect())
+    }
+}

@@ -1,0 +1,231 @@
+//! Packages of Debian's suites, fetched without installing them and without touching apt's own
+//! configuration: a private list of sources and private state, on the mirror that apt already uses.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+/// Where Debian keeps the archive's keys, in newer and older releases.
+const KEYRINGS: [&str; 2] = [
+    "/usr/share/keyrings/debian-archive-keyring.pgp",
+    "/usr/share/keyrings/debian-archive-keyring.gpg",
+];
+
+/// One suite of the archive, its lists fetched.
+pub(crate) struct Suite {
+    name: String,
+    /// apt's private files; removed in the end.
+    directory: TempDir,
+}
+
+impl Suite {
+    /// Fetches the lists of `name`: `trixie`, `bookworm-security`, …
+    pub(crate) fn open(name: &str, parent: &Path) -> Result<Self> {
+        fs::create_dir_all(parent)
+            .with_context(|| format!("cannot create {}", parent.display()))?;
+        let directory = TempDir::with_prefix_in("apt-", parent)
+            .with_context(|| format!("cannot create a directory in {}", parent.display()))?;
+        fs::create_dir_all(directory.path().join("lists/partial"))?;
+        let suite = Self {
+            name: name.to_owned(),
+            directory,
+        };
+        let site = site(name.ends_with("-security"))?;
+        let signed_by = KEYRINGS
+            .iter()
+            .find(|keyring| Path::new(keyring).exists())
+            .map(|keyring| format!("[signed-by={keyring}] "))
+            .unwrap_or_default();
+        let source = format!("deb {signed_by}{site} {name} main\n");
+        fs::write(suite.directory.path().join("sources.list"), source)?;
+        output(suite.apt("apt-get").args(["-q", "update"])).with_context(|| {
+            format!("the package lists of Debian's suite {name} cannot be fetched")
+        })?;
+        Ok(suite)
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The newest version of `package`.
+    pub(crate) fn newest(&self, package: &str) -> Result<String> {
+        let listed = output(self.apt("apt-cache").args(["madison", package]))?;
+        // `package | version | source`, newest first
+        listed
+            .lines()
+            .find_map(|line| Some(line.split('|').nth(1)?.trim().to_owned()))
+            .with_context(|| format!("Debian's suite {} has no package {package}", self.name))
+    }
+
+    /// What `package` depends on, as `(package, version)` where the version is given exactly.
+    pub(crate) fn dependencies(
+        &self,
+        package: &str,
+        version: &str,
+    ) -> Result<Vec<(String, String)>> {
+        let package = format!("{package}={version}");
+        let shown = output(self.apt("apt-cache").args(["show", &package]))?;
+        let depends = shown
+            .lines()
+            .find_map(|line| line.strip_prefix("Depends: "))
+            .unwrap_or_default();
+        Ok(exact_dependencies(depends))
+    }
+
+    /// Downloads a package.
+    pub(crate) fn download(&self, package: &str, version: &str) -> Result<Deb> {
+        let at = TempDir::with_prefix_in("deb-", self.directory.path())?;
+        let package = format!("{package}={version}");
+        // apt-get puts it into the current directory, under a name of its choice.
+        output(
+            self.apt("apt-get")
+                .current_dir(at.path())
+                .args(["-q", "download", &package]),
+        )
+        .with_context(|| {
+            format!(
+                "{package} cannot be fetched from Debian's suite {}",
+                self.name
+            )
+        })?;
+        let file = fs::read_dir(at.path())?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+            .with_context(|| format!("apt-get downloaded {package}, but no .deb is there"))?;
+        let sha256 = Sha256::digest(fs::read(&file)?)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Ok(Deb {
+            _directory: at,
+            file,
+            sha256,
+        })
+    }
+
+    /// apt with our sources and our state, and otherwise as configured (proxies, certificates).
+    fn apt(&self, program: &str) -> Command {
+        let at = self.directory.path().display();
+        let mut apt = Command::new(program);
+        for option in [
+            format!("Dir::Etc::sourcelist={at}/sources.list"),
+            "Dir::Etc::sourceparts=/dev/null".into(),
+            format!("Dir::State::lists={at}/lists"),
+            format!("Dir::Cache={at}"),
+            "Acquire::Languages=none".into(),
+            // What could not be fetched is an error, not a warning.
+            "APT::Update::Error-Mode=any".into(),
+            // The user that apt downloads as cannot enter our directory.
+            "APT::Sandbox::User=root".into(),
+        ] {
+            apt.args(["-o", &option]);
+        }
+        apt
+    }
+}
+
+/// A downloaded package.
+pub(crate) struct Deb {
+    _directory: TempDir,
+    file: PathBuf,
+    /// SHA-256 of the file, in hexadecimal.
+    pub(crate) sha256: String,
+}
+
+impl Deb {
+    /// Unpacks its files below `root`.
+    pub(crate) fn unpack(&self, root: &Path) -> Result<()> {
+        fs::create_dir_all(root)?;
+        output(Command::new("dpkg-deb").arg("-x").arg(&self.file).arg(root)).map(drop)
+    }
+}
+
+/// The site of the main archive or of security's, as apt is configured with.
+fn site(security: bool) -> Result<String> {
+    let format = "$(SITE)|$(LABEL)|$(CODENAME)|$(SUITE)|$(RELEASE)";
+    let targets = output(Command::new("apt-get").args([
+        "indextargets",
+        "--format",
+        format,
+        "Created-By: Packages",
+    ]))?;
+    let label = if security {
+        "Debian-Security"
+    } else {
+        "Debian"
+    };
+    pick_site(&targets, label).with_context(|| {
+        format!(
+            "none of apt's sources is labelled {label}. Run `apt-get update`, so that apt knows what \
+             its sources are"
+        )
+    })
+}
+
+fn pick_site(targets: &str, label: &str) -> Option<String> {
+    targets.lines().find_map(|line| {
+        let mut fields = line.split('|');
+        let site = fields.next()?;
+        (fields.next()? == label).then(|| site.to_owned())
+    })
+}
+
+/// `a (= 1), b (>= 2), c | d` gives `a` at `1`.
+fn exact_dependencies(depends: &str) -> Vec<(String, String)> {
+    depends
+        .split(", ")
+        .filter_map(|dependency| {
+            let (package, version) = dependency.strip_suffix(')')?.split_once(" (= ")?;
+            Some((package.to_owned(), version.to_owned()))
+        })
+        .collect()
+}
+
+/// Runs it silently; its stdout, or an error with its stderr.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let shown = format!("{command:?}");
+    let output = command
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .with_context(|| format!("cannot start {shown}"))?;
+    if !output.status.success() {
+        bail!(
+            "{shown} failed: {}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim_end()
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sites_are_told_apart_by_label() {
+        let targets =
+            "http://a.example/main|Debian|x\nhttp://a.example/security|Debian-Security|x\n";
+        assert_eq!(
+            pick_site(targets, "Debian-Security").as_deref(),
+            Some("http://a.example/security")
+        );
+        assert_eq!(pick_site(targets, "Other"), None);
+    }
+
+    #[test]
+    fn only_exact_dependencies_count() {
+        assert_eq!(
+            exact_dependencies("kmod, linux-image-6 (= 6.1-2), base (>= 4.3), a | b (= 1) | c"),
+            [("linux-image-6".to_owned(), "6.1-2".to_owned())]
+        );
+    }
+}

@@ -1,0 +1,331 @@
+//! The kernels: which ones, in which version, and their files.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::archive::Suite;
+
+/// A line of kernels that nodes run.
+pub(crate) struct Series {
+    /// Its name on the command line: `6.1`, or `7` for the newest there is.
+    pub(crate) name: &'static str,
+    /// Debian's suite that carries it.
+    suite: &'static str,
+}
+
+/// The oldest that most clouds still run, the stable ones, and the newest.
+pub(crate) const SERIES: [Series; 4] = [
+    Series {
+        name: "5.10",
+        suite: "bullseye-security",
+    },
+    Series {
+        name: "6.1",
+        suite: "bookworm-security",
+    },
+    Series {
+        name: "6.12",
+        suite: "trixie",
+    },
+    Series {
+        name: "7",
+        suite: "trixie-backports",
+    },
+];
+
+/// The package that depends on the newest kernel of a suite.
+const META_PACKAGE: &str = "linux-image-cloud-amd64";
+
+/// `kernels.lock`: the versions that were tested.
+#[derive(Default, Serialize, Deserialize)]
+struct Lock {
+    kernel: Vec<Locked>,
+}
+
+/// One kernel's packages.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Locked {
+    series: String,
+    suite: String,
+    package: Vec<Package>,
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Package {
+    name: String,
+    version: String,
+    sha256: String,
+}
+
+/// A kernel, ready to be booted.
+#[derive(Clone, Debug)]
+pub(crate) struct Kernel {
+    /// Its series.
+    pub(crate) series: String,
+    /// Its release, as uname gives it.
+    pub(crate) release: String,
+    /// The image.
+    pub(crate) vmlinuz: PathBuf,
+}
+
+const LOCK_HEAD: &str = "\
+# The kernels that `cargo xtask vm` boots. Written by `cargo xtask vm --update-lock`.
+# A version that the archive no longer has is replaced by the newest at run time, with a message.
+";
+
+/// Where kernels and roots are kept.
+pub(crate) fn cache() -> Result<PathBuf> {
+    let base = match env::var_os("XDG_CACHE_HOME") {
+        Some(dir) if Path::new(&dir).is_absolute() => PathBuf::from(dir),
+        _ => env::home_dir()
+            .context("no place for kernels: neither XDG_CACHE_HOME nor HOME is set; set one")?
+            .join(".cache"),
+    };
+    Ok(base.join("exectrail/vm"))
+}
+
+fn lock_path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels.lock")
+}
+
+fn read_lock() -> Result<Lock> {
+    let path = lock_path();
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("{} is not as it was written", path.display()))
+}
+
+/// Pins the newest version of every series.
+pub(crate) fn update_lock() -> Result<()> {
+    let cache = cache()?;
+    let mut lock = Lock::default();
+    for series in &SERIES {
+        eprintln!(
+            "kernel {}: looking for the newest in {}",
+            series.name, series.suite
+        );
+        let locked = newest(series, &cache)?;
+        let kernel = locate(series.name, &tree(&cache, &locked))?;
+        eprintln!("kernel {}: {}", series.name, kernel.release);
+        lock.kernel.push(locked);
+    }
+    let text = toml::to_string_pretty(&lock)?;
+    fs::write(lock_path(), format!("{LOCK_HEAD}\n{text}"))?;
+    Ok(())
+}
+
+/// The pinned kernel of a series, fetched where it is not there yet.
+pub(crate) fn kernel(series: &Series) -> Result<Kernel> {
+    let cache = cache()?;
+    let locked = read_lock()?
+        .kernel
+        .into_iter()
+        .find(|locked| locked.series == series.name);
+    let Some(locked) = locked else {
+        eprintln!(
+            "kernel {}: nothing is pinned; taking the newest",
+            series.name
+        );
+        return locate(series.name, &tree(&cache, &newest(series, &cache)?));
+    };
+    if !tree(&cache, &locked).exists()
+        && let Err(error) = fetch_locked(&locked, &cache)
+    {
+        if error.is::<Altered>() {
+            return Err(error);
+        }
+        eprintln!(
+            "kernel {}: the pinned version cannot be fetched any more ({error:#})",
+            series.name
+        );
+        let newer = newest(series, &cache)?;
+        let kernel = locate(series.name, &tree(&cache, &newer))?;
+        eprintln!(
+            "kernel {}: going on with {}; pin it with `cargo xtask vm --update-lock`",
+            series.name, kernel.release
+        );
+        return Ok(kernel);
+    }
+    locate(series.name, &tree(&cache, &locked))
+}
+
+/// A package has the pinned version but not the pinned content.
+#[derive(Debug)]
+struct Altered {
+    package: String,
+    pinned: String,
+    fetched: String,
+}
+
+impl std::error::Error for Altered {}
+
+impl std::fmt::Display for Altered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} is not the package that was pinned: SHA-256 {}, pinned {}. If the archive is to be \
+             believed, `cargo xtask vm --update-lock` pins this one",
+            self.package, self.fetched, self.pinned
+        )
+    }
+}
+
+fn fetch_locked(locked: &Locked, cache: &Path) -> Result<()> {
+    let suite = Suite::open(&locked.suite, cache)?;
+    fetch(locked, &suite, cache)
+}
+
+/// Downloads, checks and unpacks; the tree appears whole or not at all.
+fn fetch(locked: &Locked, suite: &Suite, cache: &Path) -> Result<()> {
+    let tree = tree(cache, locked);
+    fs::create_dir_all(cache)?;
+    let unpacked = tempfile::TempDir::with_prefix_in("kernel-", cache)?;
+    for package in &locked.package {
+        eprintln!(
+            "kernel {}: fetching {} {}",
+            locked.series, package.name, package.version
+        );
+        let deb = suite.download(&package.name, &package.version)?;
+        if deb.sha256 != package.sha256 {
+            bail!(Altered {
+                package: format!("{}={}", package.name, package.version),
+                pinned: package.sha256.clone(),
+                fetched: deb.sha256,
+            });
+        }
+        deb.unpack(unpacked.path())?;
+    }
+    rename_whole(unpacked, &tree)
+}
+
+fn rename_whole(unpacked: tempfile::TempDir, tree: &Path) -> Result<()> {
+    if tree.exists() {
+        return Ok(());
+    }
+    if let Some(parent) = tree.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let path = unpacked.keep();
+    fs::rename(&path, tree)
+        .with_context(|| format!("cannot move {} to {}", path.display(), tree.display()))
+}
+
+/// Resolves the newest version of a series and fetches it.
+fn newest(series: &Series, cache: &Path) -> Result<Locked> {
+    let suite = Suite::open(series.suite, cache)?;
+    let version = suite.newest(META_PACKAGE)?;
+    let mut wanted = Vec::new();
+    let mut open = suite.dependencies(META_PACKAGE, &version)?;
+    // Newer kernels come in parts that their image package depends on.
+    while let Some((name, version)) = open.pop() {
+        if is_part_of_kernel(&name) && !wanted.iter().any(|(known, _)| *known == name) {
+            open.extend(suite.dependencies(&name, &version)?);
+            wanted.push((name, version));
+        }
+    }
+    wanted.sort();
+    let unpacked = tempfile::TempDir::with_prefix_in("kernel-", cache)?;
+    let mut package = Vec::new();
+    for (name, version) in wanted {
+        let deb = suite.download(&name, &version)?;
+        deb.unpack(unpacked.path())?;
+        package.push(Package {
+            name,
+            version,
+            sha256: deb.sha256,
+        });
+    }
+    let locked = Locked {
+        series: series.name.to_owned(),
+        suite: suite.name().to_owned(),
+        package,
+    };
+    rename_whole(unpacked, &tree(cache, &locked))?;
+    Ok(locked)
+}
+
+/// `linux-image-6.1.0-56-cloud-amd64` and its like, but no meta-package.
+fn is_part_of_kernel(package: &str) -> bool {
+    [
+        "linux-image-",
+        "linux-binary-",
+        "linux-modules-",
+        "linux-base-",
+    ]
+    .iter()
+    .filter_map(|prefix| package.strip_prefix(prefix))
+    .any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+/// Where a kernel's files are kept, by the checksums of its packages.
+fn tree(cache: &Path, locked: &Locked) -> PathBuf {
+    let checksums: String = locked
+        .package
+        .iter()
+        .map(|package| package.sha256.get(..8).unwrap_or(&package.sha256))
+        .collect::<Vec<_>>()
+        .join("-");
+    cache
+        .join("kernels")
+        .join(format!("{}-{checksums}", locked.series))
+}
+
+/// Finds the image in an unpacked tree.
+fn locate(series: &str, tree: &Path) -> Result<Kernel> {
+    let modules = ["usr/lib/modules", "lib/modules"]
+        .map(|below| tree.join(below))
+        .into_iter()
+        .find(|path| path.is_dir())
+        .with_context(|| format!("{} holds no modules", tree.display()))?;
+    let release = fs::read_dir(&modules)?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .next()
+        .with_context(|| format!("{} is empty", modules.display()))?;
+    let candidates = [
+        tree.join(format!("boot/vmlinuz-{release}")),
+        modules.join(&release).join("vmlinuz"),
+    ];
+    let vmlinuz = candidates
+        .iter()
+        .find(|path| path.is_file())
+        .with_context(|| format!("{} holds no kernel image", tree.display()))?;
+    Ok(Kernel {
+        series: series.to_owned(),
+        release,
+        vmlinuz: vmlinuz.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_kernels_are_told_from_meta_packages() {
+        assert!(is_part_of_kernel("linux-image-6.1.0-56-cloud-amd64"));
+        assert!(is_part_of_kernel("linux-binary-7.3.4+deb13-cloud-amd64"));
+        assert!(!is_part_of_kernel("linux-image-cloud-amd64"));
+        assert!(!is_part_of_kernel("linux-libc-dev"));
+    }
+
+    #[test]
+    fn every_series_is_pinned() {
+        let lock = read_lock().unwrap();
+        for series in &SERIES {
+            let locked = lock
+                .kernel
+                .iter()
+                .find(|locked| locked.series == series.name);
+            assert!(
+                locked.is_some_and(|locked| !locked.package.is_empty()),
+                "{}",
+                series.name
+            );
+        }
+    }
+}

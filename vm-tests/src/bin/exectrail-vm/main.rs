@@ -1,0 +1,137 @@
+//! Boots kernels in virtual machines, runs the guest's tests in each, and prints a table.
+
+mod archive;
+mod initramfs;
+mod kernels;
+mod matrix;
+mod qemu;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use exectrail_vm_tests::Scenario;
+
+use crate::{
+    initramfs::Programs,
+    kernels::{Kernel, SERIES},
+    matrix::{Cell, Matrix},
+};
+
+/// Test exectrail on real kernels, in QEMU.
+#[derive(Parser)]
+#[command(name = "exectrail-vm", max_term_width = 100)]
+struct Cli {
+    /// The exectrail to test, a static binary
+    #[arg(long, value_name = "FILE", required_unless_present = "update_lock")]
+    exectrail: Option<PathBuf>,
+
+    /// The guest program, a static binary
+    #[arg(long, value_name = "FILE", required_unless_present = "update_lock")]
+    guest: Option<PathBuf>,
+
+    /// busybox, a static binary
+    #[arg(long, value_name = "FILE", default_value = "/bin/busybox")]
+    busybox: PathBuf,
+
+    /// Only this kernel: 5.10, 6.1, 6.12 or 7; may be given more than once
+    #[arg(long = "kernel", value_name = "SERIES")]
+    kernels: Vec<String>,
+
+    /// Only this scenario; may be given more than once
+    #[arg(long = "scenario", value_name = "SCENARIO")]
+    scenarios: Vec<Scenario>,
+
+    /// Only tests whose name contains this
+    #[arg(long, value_name = "NAME")]
+    test: Option<String>,
+
+    /// Leave the machine running in the end, with a shell on its console
+    #[arg(long)]
+    keep: bool,
+
+    /// Show every console, not only those of machines that failed
+    #[arg(long)]
+    console: bool,
+
+    /// Machines at once
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    jobs: usize,
+
+    /// End a machine after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    timeout: u64,
+
+    /// Pin the newest kernels of the archive, and end
+    #[arg(long)]
+    update_lock: bool,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether everything passed.
+fn run(cli: Cli) -> Result<bool> {
+    if cli.update_lock {
+        return kernels::update_lock().map(|()| true);
+    }
+    let programs = Programs {
+        exectrail: cli.exectrail.context("--exectrail is missing")?,
+        guest: cli.guest.context("--guest is missing")?,
+        busybox: cli.busybox,
+    };
+    let kernels = chosen_kernels(&cli.kernels)?;
+    let scenarios = match &cli.scenarios[..] {
+        [] => Scenario::ALL.to_vec(),
+        some => some.to_vec(),
+    };
+    let cells: Vec<Cell> = kernels
+        .iter()
+        .flat_map(|kernel| {
+            scenarios
+                .iter()
+                .map(|scenario| Cell::new(kernel, *scenario))
+        })
+        .collect();
+    if cli.keep && cells.len() > 1 {
+        bail!("--keep is for one machine: name its --kernel and --scenario");
+    }
+    let Some(newest) = kernels.last() else {
+        bail!("no kernel is chosen");
+    };
+    let accelerator = qemu::choose_accelerator(newest, &programs)?;
+    let matrix = Matrix {
+        programs,
+        accelerator,
+        only: cli.test,
+        keep: cli.keep,
+        console: cli.console,
+        jobs: cli.jobs,
+        limit: Duration::from_secs(if cli.keep { 24 * 3600 } else { cli.timeout }),
+    };
+    let results = matrix.run(cells);
+    matrix::print(&kernels, &scenarios, &results);
+    Ok(results.iter().all(matrix::Outcome::passed))
+}
+
+fn chosen_kernels(names: &[String]) -> Result<Vec<Kernel>> {
+    for name in names {
+        if !SERIES.iter().any(|series| series.name == name) {
+            let known: Vec<&str> = SERIES.iter().map(|series| series.name).collect();
+            bail!("there is no kernel {name}; there are {}", known.join(", "));
+        }
+    }
+    SERIES
+        .iter()
+        .filter(|series| names.is_empty() || names.iter().any(|name| name == series.name))
+        .map(kernels::kernel)
+        .collect()
+}

@@ -1,0 +1,245 @@
+//! Kernels × scenarios: running them, a few at a time, and the table in the end.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use exectrail_vm_tests::{Message, Plan, Scenario};
+
+use crate::{
+    initramfs::Programs,
+    kernels::Kernel,
+    qemu::{Accelerator, Ending, Machine, Run},
+};
+
+/// Lines of a console that are shown.
+const CONSOLE_LINES: usize = 60;
+
+/// One machine to be run.
+#[derive(Clone)]
+pub(crate) struct Cell {
+    kernel: Kernel,
+    scenario: Scenario,
+}
+
+impl Cell {
+    /// `scenario` on `kernel`.
+    pub(crate) fn new(kernel: &Kernel, scenario: Scenario) -> Self {
+        Self {
+            kernel: kernel.clone(),
+            scenario,
+        }
+    }
+}
+
+/// How all machines are run.
+pub(crate) struct Matrix {
+    pub(crate) programs: Programs,
+    pub(crate) accelerator: Accelerator,
+    pub(crate) only: Option<String>,
+    pub(crate) keep: bool,
+    pub(crate) console: bool,
+    pub(crate) jobs: usize,
+    pub(crate) limit: Duration,
+}
+
+/// What came of one machine.
+pub(crate) struct Outcome {
+    release: String,
+    scenario: Scenario,
+    passed: usize,
+    /// Name and reason.
+    failed: Vec<(String, String)>,
+    figures: Vec<(String, u64, String)>,
+    took: Duration,
+}
+
+impl Outcome {
+    /// Whether tests ran, and all passed.
+    pub(crate) fn passed(&self) -> bool {
+        self.failed.is_empty() && self.passed > 0
+    }
+
+    fn of(cell: &Cell, run: anyhow::Result<Run>) -> (Self, String) {
+        let mut outcome = Self {
+            release: cell.kernel.release.clone(),
+            scenario: cell.scenario,
+            passed: 0,
+            failed: Vec::new(),
+            figures: Vec::new(),
+            took: Duration::ZERO,
+        };
+        let run = match run {
+            Ok(run) => run,
+            Err(error) => {
+                outcome
+                    .failed
+                    .push(("machine".into(), format!("{error:#}")));
+                return (outcome, String::new());
+            }
+        };
+        outcome.took = run.took;
+        let mut running = None;
+        for message in run.messages {
+            match message {
+                Message::Begins { test } => running = Some(test),
+                Message::Passed { .. } => {
+                    outcome.passed += 1;
+                    running = None;
+                }
+                Message::Failed { test, reason } => {
+                    outcome.failed.push((test, reason));
+                    running = None;
+                }
+                Message::Figure { name, value, unit } => outcome.figures.push((name, value, unit)),
+                Message::Hello { .. } | Message::Done => {}
+            }
+        }
+        let while_running = running.unwrap_or_else(|| "no test".into());
+        let reason = match run.ending {
+            Ending::Done => None,
+            Ending::Early => Some("the machine ended before the guest was done".to_owned()),
+            Ending::TimedOut => Some(format!(
+                "ended after {} s, being too slow",
+                run.took.as_secs()
+            )),
+        };
+        if let Some(reason) = reason {
+            outcome.failed.push((while_running, reason));
+        }
+        (outcome, run.console)
+    }
+}
+
+impl Matrix {
+    /// Runs every cell; the outcomes are in their order.
+    pub(crate) fn run(&self, cells: Vec<Cell>) -> Vec<Outcome> {
+        let next = AtomicUsize::new(0);
+        let outcomes = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            for _ in 0..self.jobs.clamp(1, cells.len().max(1)) {
+                scope.spawn(|| {
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(cell) = cells.get(index) else { return };
+                        let outcome = self.run_one(cell, index + 1, cells.len());
+                        if let Ok(mut outcomes) = outcomes.lock() {
+                            outcomes.push((index, outcome));
+                        }
+                    }
+                });
+            }
+        });
+        let mut outcomes = outcomes.into_inner().unwrap_or_default();
+        outcomes.sort_by_key(|(index, _)| *index);
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+
+    fn run_one(&self, cell: &Cell, number: usize, total: usize) -> Outcome {
+        let title = format!(
+            "[{number}/{total}] {} {}",
+            cell.kernel.series, cell.scenario
+        );
+        eprintln!("{title}: booting {}", cell.kernel.release);
+        let plan = Plan {
+            scenario: cell.scenario,
+            only: self.only.clone(),
+            keep: self.keep,
+        };
+        let machine = Machine {
+            kernel: &cell.kernel,
+            programs: &self.programs,
+            plan: &plan,
+            accelerator: self.accelerator,
+            limit: self.limit,
+        };
+        let run = machine.run(|message| match message {
+            Message::Passed { test, millis } => {
+                eprintln!(
+                    "{title}: passed {test} ({}.{} s)",
+                    millis / 1000,
+                    millis % 1000 / 100
+                );
+            }
+            Message::Failed { test, reason } => eprintln!("{title}: FAILED {test}: {reason}"),
+            Message::Figure { name, value, unit } => eprintln!("{title}: {name}: {value} {unit}"),
+            _ => {}
+        });
+        let (outcome, console) = Outcome::of(cell, run);
+        if self.console || !outcome.passed() {
+            let lines: Vec<&str> = console.lines().collect();
+            let shown = &lines[lines.len().saturating_sub(CONSOLE_LINES)..];
+            eprintln!("{title}: the end of its console:");
+            for line in shown {
+                eprintln!("  | {}", line.trim_end());
+            }
+        }
+        eprintln!(
+            "{title}: {} passed, {} failed, {} s",
+            outcome.passed,
+            outcome.failed.len(),
+            outcome.took.as_secs()
+        );
+        outcome
+    }
+}
+
+/// Prints the figures, what failed, and the table.
+pub(crate) fn print(kernels: &[Kernel], scenarios: &[Scenario], outcomes: &[Outcome]) {
+    let find = |release: &str, scenario| {
+        outcomes
+            .iter()
+            .find(|outcome| outcome.release == release && outcome.scenario == scenario)
+    };
+    println!();
+    for outcome in outcomes {
+        for (name, value, unit) in &outcome.figures {
+            println!(
+                "{:<28} {:<16} {name}: {value} {unit}",
+                outcome.release, outcome.scenario
+            );
+        }
+    }
+    for outcome in outcomes {
+        for (test, reason) in &outcome.failed {
+            println!(
+                "FAILED {} {} {test}: {reason}",
+                outcome.release, outcome.scenario
+            );
+        }
+    }
+    println!();
+    print!("| {:<28} |", "kernel");
+    for scenario in scenarios {
+        print!(" {scenario:<16} |");
+    }
+    println!();
+    print!("|{:-<30}|", "");
+    for _ in scenarios {
+        print!("{:-<18}|", "");
+    }
+    println!();
+    for kernel in kernels {
+        print!("| {:<28} |", kernel.release);
+        for scenario in scenarios {
+            let cell = match find(&kernel.release, *scenario) {
+                Some(outcome) if outcome.passed() => format!("{} passed", outcome.passed),
+                Some(outcome) => {
+                    format!(
+                        "{} of {} failed",
+                        outcome.failed.len(),
+                        outcome.failed.len() + outcome.passed
+                    )
+                }
+                None => "–".to_owned(),
+            };
+            print!(" {cell:<16} |");
+        }
+        println!();
+    }
+}

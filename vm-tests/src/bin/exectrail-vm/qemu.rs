@@ -1,0 +1,243 @@
+//! One virtual machine: booting it, hearing what it reports, ending it.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{BufRead as _, BufReader, Read},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, RecvTimeoutError, Sender},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use exectrail_vm_tests::{Message, Plan, Scenario};
+
+use crate::{
+    initramfs::{self, Programs},
+    kernels::Kernel,
+};
+
+/// What executes the guest's instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Accelerator {
+    /// The processor.
+    Kvm,
+    /// QEMU, ten times slower.
+    Tcg,
+}
+
+/// How a machine ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The guest said that it is done.
+    Done,
+    /// It ended before.
+    Early,
+    /// It was ended, being over its time.
+    TimedOut,
+}
+
+/// What is left of a machine.
+pub(crate) struct Run {
+    /// How it ended.
+    pub(crate) ending: Ending,
+    /// What it reported.
+    pub(crate) messages: Vec<Message>,
+    /// What was on its console, and what QEMU itself said.
+    pub(crate) console: String,
+    /// From its start to its end.
+    pub(crate) took: Duration,
+}
+
+/// How long a sign of life may take where KVM works.
+const KVM_BOOTS_IN: Duration = Duration::from_secs(15);
+
+/// KVM where it works, TCG else; says which and why.
+pub(crate) fn choose_accelerator(kernel: &Kernel, programs: &Programs) -> Result<Accelerator> {
+    const SLOW: &str = "QEMU emulates the processor, which takes about ten times as long";
+    let kvm = OpenOptions::new().read(true).write(true).open("/dev/kvm");
+    if let Err(error) = kvm {
+        eprintln!("no KVM here (/dev/kvm: {error}): {SLOW}");
+        return Ok(Accelerator::Tcg);
+    }
+    let plan = Plan {
+        scenario: Scenario::Boot,
+        only: None,
+        keep: false,
+    };
+    let machine = Machine {
+        kernel,
+        programs,
+        plan: &plan,
+        accelerator: Accelerator::Kvm,
+        limit: KVM_BOOTS_IN,
+    };
+    if machine.run(|_| ())?.ending == Ending::Done {
+        return Ok(Accelerator::Kvm);
+    }
+    eprintln!("/dev/kvm is there, but no machine boots with it: {SLOW}");
+    Ok(Accelerator::Tcg)
+}
+
+/// A machine to be run.
+pub(crate) struct Machine<'a> {
+    /// What it boots.
+    pub(crate) kernel: &'a Kernel,
+    /// What its initramfs holds.
+    pub(crate) programs: &'a Programs,
+    /// What it does.
+    pub(crate) plan: &'a Plan,
+    /// What executes it.
+    pub(crate) accelerator: Accelerator,
+    /// When it is ended if it does not end by itself.
+    pub(crate) limit: Duration,
+}
+
+impl Machine<'_> {
+    /// Boots it and calls `hear` with each message, until the machine is done.
+    pub(crate) fn run(&self, mut hear: impl FnMut(&Message)) -> Result<Run> {
+        let since = Instant::now();
+        let directory = tempfile::TempDir::with_prefix("exectrail-vm-")
+            .context("cannot create a directory for the machine's files")?;
+        let initramfs = directory.path().join("initramfs");
+        fs::write(&initramfs, initramfs::build(self.programs, self.plan)?)?;
+
+        let mut child = self
+            .qemu(directory.path())
+            .spawn()
+            .context("cannot start qemu-system-x86_64; `cargo xtask setup --tests` installs it")?;
+        let mut messages = Vec::new();
+        let heard = messages_of(&mut child);
+        let ending = loop {
+            let left = self.limit.saturating_sub(since.elapsed());
+            match heard.recv_timeout(left) {
+                Ok(Message::Done) => break Ending::Done,
+                Ok(message) => {
+                    hear(&message);
+                    messages.push(message);
+                }
+                Err(RecvTimeoutError::Disconnected) => break Ending::Early,
+                Err(RecvTimeoutError::Timeout) => break Ending::TimedOut,
+            }
+        };
+        if self.plan.keep && ending == Ending::Done {
+            let console = directory.path().join("console.socket");
+            eprintln!(
+                "The machine is left running, with a shell on its console:\n  \
+                 socat -,raw,echo=0,escape=0x1d UNIX-CONNECT:{}\n\
+                 `busybox reboot -f` in it, or Ctrl-C here, ends it.",
+                console.display()
+            );
+        } else if ending == Ending::TimedOut || !ends_soon(&mut child)? {
+            // It may have ended by itself just now.
+            let _ = child.kill();
+        }
+        child.wait()?;
+        Ok(Run {
+            ending,
+            messages,
+            console: console(directory.path(), &mut child),
+            took: since.elapsed(),
+        })
+    }
+
+    /// The report on standard output; the console in a file, and on a socket for whoever looks.
+    fn qemu(&self, directory: &Path) -> Command {
+        let at = directory.display();
+        let mut qemu = Command::new("qemu-system-x86_64");
+        match self.accelerator {
+            Accelerator::Kvm => qemu.args(["-accel", "kvm", "-cpu", "host"]),
+            Accelerator::Tcg => qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max"]),
+        };
+        qemu.args([
+            "-M",
+            "q35",
+            "-smp",
+            "2",
+            "-m",
+            "1024",
+            "-nodefaults",
+            "-display",
+            "none",
+        ])
+        .args(["-no-reboot", "-chardev"])
+        .arg(format!(
+            "socket,id=console,path={at}/console.socket,server=on,wait=off,logfile={at}/console"
+        ))
+        .args(["-serial", "chardev:console"])
+        .args([
+            "-chardev",
+            "stdio,id=report,signal=off",
+            "-serial",
+            "chardev:report",
+        ])
+        .arg("-kernel")
+        .arg(&self.kernel.vmlinuz)
+        .arg("-initrd")
+        .arg(directory.join("initramfs"))
+        .arg("-append")
+        .arg(self.command_line())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+        qemu
+    }
+
+    fn command_line(&self) -> String {
+        // panic=-1: a panic reboots at once, and -no-reboot ends QEMU.
+        let base = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off";
+        match self.plan.scenario.lockdown() {
+            Some(mode) => format!("{base} lockdown={mode}"),
+            None => base.to_owned(),
+        }
+    }
+}
+
+/// A guest that is done reboots.
+fn ends_soon(child: &mut Child) -> Result<bool> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        if child.try_wait()?.is_some() {
+            return Ok(true);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(false)
+}
+
+/// The messages, as they come; the channel closes when QEMU ends.
+fn messages_of(child: &mut Child) -> mpsc::Receiver<Message> {
+    let (said, heard) = mpsc::channel();
+    if let Some(stdout) = child.stdout.take() {
+        thread::spawn(move || read_messages(stdout, &said));
+    }
+    heard
+}
+
+fn read_messages(stdout: impl Read, said: &Sender<Message>) {
+    for line in BufReader::new(stdout).split(b'\n') {
+        let Ok(line) = line else { return };
+        // Firmware may write to the port before the guest does.
+        let Some(start) = line.iter().position(|byte| *byte == b'{') else {
+            continue;
+        };
+        if let Ok(message) = serde_json::from_slice(&line[start..])
+            && said.send(message).is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn console(directory: &Path, child: &mut Child) -> String {
+    let bytes = fs::read(directory.join("console")).unwrap_or_default();
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    if let Some(mut stderr) = child.stderr.take() {
+        let mut bytes = Vec::new();
+        // What was read before an error is still worth showing.
+        let _ = stderr.read_to_end(&mut bytes);
+        text.push_str(&String::from_utf8_lossy(&bytes));
+    }
+    text
+}

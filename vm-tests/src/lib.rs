@@ -1,0 +1,120 @@
+//! What the host and the guest of a test in a virtual machine say to each other.
+//!
+//! `exectrail-vm` boots a kernel with a [`Plan`] in its initramfs; `exectrail-vm-guest` is the first
+//! process there, carries it out, and reports in [`Message`]s, one JSON line each, over a serial
+//! port of their own. Nothing is ever read out of the console.
+
+use std::fmt::{self, Display};
+
+use serde::{Deserialize, Serialize};
+
+/// Where the guest finds its [`Plan`].
+pub const PLAN: &str = "/plan.json";
+
+/// The guest's end of the line that [`Message`]s take.
+pub const REPORT_TTY: &str = "/dev/ttyS1";
+
+/// What to do in the guest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// The tests.
+    pub scenario: Scenario,
+    /// Only those tests whose name contains this.
+    pub only: Option<String>,
+    /// Leave a shell on the console in the end.
+    pub keep: bool,
+}
+
+/// A set of tests, and the state that the kernel is put in for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scenario {
+    /// Nothing but a sign of life: whether this accelerator boots anything at all
+    #[value(skip)]
+    Boot,
+    /// All that tracing promises, on the kernel as distributed
+    Plain,
+    /// The same under lockdown=integrity, as with Secure Boot
+    Integrity,
+    /// The same under lockdown=confidentiality
+    Confidentiality,
+    /// What cannot trace says so: preflight, the 503, the exit status
+    Refusals,
+}
+
+impl Scenario {
+    /// Those that a full run has, in its order.
+    pub const ALL: [Self; 4] = [
+        Self::Plain,
+        Self::Integrity,
+        Self::Confidentiality,
+        Self::Refusals,
+    ];
+
+    /// Its name on the command line and in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Boot => "boot",
+            Self::Plain => "plain",
+            Self::Integrity => "integrity",
+            Self::Confidentiality => "confidentiality",
+            Self::Refusals => "refusals",
+        }
+    }
+
+    /// The mode of lockdown that the kernel is booted in.
+    pub fn lockdown(self) -> Option<&'static str> {
+        match self {
+            Self::Integrity => Some("integrity"),
+            Self::Confidentiality => Some("confidentiality"),
+            Self::Boot | Self::Plain | Self::Refusals => None,
+        }
+    }
+}
+
+impl Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What the guest reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "message")]
+pub enum Message {
+    /// It has booted.
+    Hello {
+        /// Release of the running kernel.
+        kernel: String,
+    },
+    /// A test begins.
+    Begins {
+        /// Its name.
+        test: String,
+    },
+    /// It passed.
+    Passed {
+        /// Its name.
+        test: String,
+        /// How long it took, milliseconds.
+        millis: u64,
+    },
+    /// It failed.
+    Failed {
+        /// Its name.
+        test: String,
+        /// What was expected and what was there.
+        reason: String,
+    },
+    /// Something was measured.
+    Figure {
+        /// What.
+        name: String,
+        /// How much.
+        value: u64,
+        /// Of what.
+        unit: String,
+    },
+    /// There is nothing more to come.
+    Done,
+}
