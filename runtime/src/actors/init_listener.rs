@@ -116,6 +116,8 @@ async fn serve(stream: TcpStream, answer: Answer) {
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
+        // A client may close its sending side once it has sent its request.
+        .half_close(true)
         .max_buf_size(16 * 1024)
         .serve_connection(TokioIo::new(stream), service)
         .await;

@@ -73,6 +73,15 @@ impl Pod {
         Shell::of(self.container(&["/bin/sh"])?)
     }
 
+    /// A shell in the pod's network namespace that has nothing of its own but a PID namespace.
+    ///
+    /// All kinds of namespaces draw their numbers from one pool: with no other kind made, a freed
+    /// number soon comes again.
+    pub(crate) fn bare_shell(&self) -> Result<Shell> {
+        let net = format!("--net={}", self.network.display());
+        Shell::of(Container::spawn(&[&net, "--bare", "--", "/bin/sh"])?)
+    }
+
     /// Announces a PID namespace to the pod's sidecar; the answer's status and text.
     pub(crate) fn announce(&self, pid_ns: impl ToString) -> Result<(u16, String)> {
         let network = File::open(&self.network)?;
@@ -243,13 +252,14 @@ impl Shell {
     }
 }
 
-/// `container [--new-net | --net=PATH] -- COMMAND…`
+/// `container [--new-net | --net=PATH] [--bare] -- COMMAND…`
 pub(crate) fn outside(arguments: &[OsString]) -> Result<ExitCode> {
     let separator = arguments
         .iter()
         .position(|argument| argument == "--")
         .context("no --")?;
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    let mut bare = false;
     for option in &arguments[..separator] {
         match option
             .to_str()
@@ -263,6 +273,7 @@ pub(crate) fn outside(arguments: &[OsString]) -> Result<ExitCode> {
                 let network = File::open(Path::new(path))?;
                 move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
             }
+            Some(("--bare", _)) => bare = true,
             _ => bail!("unknown option {option:?}"),
         }
     }

@@ -439,7 +439,7 @@ fn a_reused_number_is_no_identity(_: &Plan, report: &Report) -> Result<()> {
     for attempt in 1..=ATTEMPTS {
         // The kernel frees a namespace a little after its last process.
         thread::sleep(Duration::from_millis(50));
-        let mut foreign = neighbour.workspace()?;
+        let mut foreign = neighbour.bare_shell()?;
         if foreign.pid_ns()? == number {
             report.figure("containers until a number comes again", attempt as u64, "");
             foreign.run("/bin/true foreign")?;
