@@ -75,7 +75,7 @@ pub enum Command {
 /// Flags about what is recorded and how, common to the sidecar and `run`.
 #[derive(Debug, Args)]
 pub struct RecordArgs {
-    /// Put on every line; the last value of a repeated key holds. In the environment: one a line
+    /// Put on every line; the last value of a repeated key holds [env: EXECTRAIL_LABEL, one a line]
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub labels: Vec<(String, String)>,
 

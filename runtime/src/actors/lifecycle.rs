@@ -58,6 +58,7 @@ pub struct Lifecycle {
     running: Option<Running>,
     startup_timeout: Option<SpawnHandle>,
     started: Instant,
+    refused: bool,
     ending: bool,
 }
 
@@ -107,6 +108,7 @@ impl Lifecycle {
             running: None,
             startup_timeout: None,
             started: Instant::now(),
+            refused: false,
             ending: false,
         }
     }
@@ -117,6 +119,12 @@ impl Lifecycle {
             return;
         }
         let Some(running) = self.running.take() else {
+            // Stopped before anything was traced: as told, unless it was never going to be.
+            let outcome = if self.refused {
+                Outcome::Failed
+            } else {
+                outcome
+            };
             self.end(outcome, ctx);
             return;
         };
@@ -313,6 +321,7 @@ impl Handler<Refused> for Lifecycle {
 
     /// Logs the reasons, answers announcements with them for a while, then fails.
     fn handle(&mut self, Refused { reasons }: Refused, ctx: &mut Self::Context) {
+        self.refused = true;
         for reason in &reasons {
             TracingRefused { reason }.emit();
         }

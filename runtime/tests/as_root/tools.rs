@@ -17,6 +17,12 @@ pub(crate) fn can_trace(test: &str) -> bool {
     } else {
         return true;
     };
+    skip(test, reason);
+    false
+}
+
+/// Says that a test cannot run here. Where every test is meant to run, that is a failure.
+pub(crate) fn skip(test: &str, reason: &str) {
     println!("SKIPPED: {test}: {reason}");
     if let Some(log) = std::env::var_os("EXECTRAIL_SKIP_LOG") {
         let mut log = OpenOptions::new()
@@ -26,7 +32,11 @@ pub(crate) fn can_trace(test: &str) -> bool {
             .unwrap();
         writeln!(log, "{test}: {reason}").unwrap();
     }
-    false
+}
+
+/// Says that there is nothing to test on this kernel, which is as good as passed.
+pub(crate) fn not_here(test: &str, reason: &str) {
+    println!("nothing to test in {test}: {reason}");
 }
 
 /// Returns from the test where it cannot run.
@@ -42,13 +52,18 @@ pub(crate) use needs_kernel;
 /// The binary under test.
 pub(crate) const EXECTRAIL: &str = env!("CARGO_BIN_EXE_exectrail");
 
+/// A file for a test to make.
+pub(crate) fn scratch(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
 /// Compiles a C source beside this file, once.
 fn compile(name: &str) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/as_root")
         .join(name)
         .with_extension("c");
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let program = scratch(name);
     let fresh = program.with_extension(std::process::id().to_string());
     let status = Command::new("cc")
         .args(["-O1", "-static", "-Wall", "-o"])
@@ -65,6 +80,9 @@ pub(crate) static TOOL: LazyLock<PathBuf> = LazyLock::new(|| compile("tool"));
 
 /// `noop.c`, compiled.
 pub(crate) static NOOP: LazyLock<PathBuf> = LazyLock::new(|| compile("noop"));
+
+/// `ways.c`, compiled.
+pub(crate) static WAYS: LazyLock<PathBuf> = LazyLock::new(|| compile("ways"));
 
 /// The input of `tool replay` for these argvs.
 pub(crate) fn replay_input(argvs: &[Vec<Vec<u8>>]) -> Vec<u8> {
