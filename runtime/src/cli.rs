@@ -282,6 +282,7 @@ impl SidecarArgs {
             refusal_grace: self.refusal_grace,
             use_local_pidns: self.use_local_pidns,
             announced_only: self.announced_only,
+            drop_privileges: true,
             labels: self.record.labels()?,
             output: self.output,
             sink: SinkPath::Stdout,
@@ -303,6 +304,8 @@ impl RunArgs {
             refusal_grace: Duration::ZERO,
             use_local_pidns: false,
             announced_only: true,
+            // The command is to have what its caller has.
+            drop_privileges: false,
             labels: self.record.labels()?,
             output: self.output,
             sink: self.log.clone().map_or(SinkPath::Stderr, SinkPath::File),

@@ -46,6 +46,8 @@ pub struct Config {
     pub use_local_pidns: bool,
     /// Trace announced namespaces only.
     pub announced_only: bool,
+    /// Give up capabilities once tracing is on.
+    pub drop_privileges: bool,
     /// Put on every line.
     pub labels: BTreeMap<String, String>,
     /// How events are written.

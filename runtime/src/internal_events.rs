@@ -77,6 +77,8 @@ pub struct AnnouncementRefused {
     pub pid_ns: u32,
     /// Why.
     pub refusal: Refusal,
+    /// Refusals before this one that were not told, there being too many.
+    pub untold: u64,
 }
 
 impl AnnouncementRefused {
@@ -85,6 +87,7 @@ impl AnnouncementRefused {
         warn!(
             pid_ns = self.pid_ns,
             reason = self.refusal.reason(),
+            untold = self.untold,
             "announcement refused: {}",
             self.refusal
         );
@@ -117,6 +120,38 @@ impl RecordUnreadable {
     }
 }
 
+/// Capabilities were given up.
+pub struct PrivilegesDropped {
+    /// What is left.
+    pub kept: String,
+}
+
+impl PrivilegesDropped {
+    /// Tells it.
+    pub fn emit(self) {
+        info!(
+            kept = self.kept,
+            "gave up the capabilities that are no longer needed"
+        );
+    }
+}
+
+/// Capabilities could not be given up.
+pub struct PrivilegesKept {
+    /// What the kernel answered.
+    pub error: String,
+}
+
+impl PrivilegesKept {
+    /// Tells it.
+    pub fn emit(self) {
+        warn!(
+            error = self.error,
+            "could not give up capabilities; going on with them"
+        );
+    }
+}
+
 /// The sink has no room.
 pub struct SinkFull<'a> {
     /// What it is.
@@ -136,12 +171,14 @@ impl SinkFull<'_> {
 pub struct ConnectionFailed {
     /// What the kernel answered.
     pub error: io::Error,
+    /// Failures before this one that were not told, there being too many.
+    pub untold: u64,
 }
 
 impl ConnectionFailed {
     /// Tells it.
     pub fn emit(self) {
-        warn!(error = %self.error, "a connection to the init address could not be accepted");
+        warn!(error = %self.error, untold = self.untold, "a connection to the init address could not be accepted");
     }
 }
 

@@ -36,19 +36,22 @@ pub enum Scenario {
     Plain,
     /// The same under lockdown=integrity, as with Secure Boot
     Integrity,
-    /// The same under lockdown=confidentiality
+    /// Under lockdown=confidentiality, which is refused with the reason
     Confidentiality,
     /// What cannot trace says so: preflight, the 503, the exit status
     Refusals,
+    /// The same on a kernel that does not describe its types
+    WithoutBtf,
 }
 
 impl Scenario {
     /// Those that a full run has, in its order.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Plain,
         Self::Integrity,
         Self::Confidentiality,
         Self::Refusals,
+        Self::WithoutBtf,
     ];
 
     /// Its name on the command line and in the table.
@@ -59,6 +62,7 @@ impl Scenario {
             Self::Integrity => "integrity",
             Self::Confidentiality => "confidentiality",
             Self::Refusals => "refusals",
+            Self::WithoutBtf => "without-btf",
         }
     }
 
@@ -67,7 +71,7 @@ impl Scenario {
         match self {
             Self::Integrity => Some("integrity"),
             Self::Confidentiality => Some("confidentiality"),
-            Self::Boot | Self::Plain | Self::Refusals => None,
+            Self::Boot | Self::Plain | Self::Refusals | Self::WithoutBtf => None,
         }
     }
 }

@@ -6,8 +6,12 @@
 
 use actix::{Actor, AsyncContext as _, Context, Handler, MessageResult, Recipient};
 
+use caps::CapsHashSet;
+
 use super::messages::{ActorDied, Batch, Counts, Flush, Started, WorkspaceTraced};
-use crate::{internal_events::RecordUnreadable, output::Found, sink::Sink, stream::Stream};
+use crate::{
+    internal_events::RecordUnreadable, output::Found, privileges, sink::Sink, stream::Stream,
+};
 
 /// See the module.
 pub struct Emitter {
@@ -66,6 +70,9 @@ impl Actor for Emitter {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        // What this thread does, it does with a descriptor that is open. It was started before the
+        // others gave up theirs; should the kernel refuse, they will say so.
+        let _ = privileges::keep_only(&CapsHashSet::new());
         ctx.run_interval(CLOCK_CHECK, |emitter, _| emitter.stream.check_clock());
     }
 }

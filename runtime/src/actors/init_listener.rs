@@ -4,7 +4,12 @@
 //! said that tracing is on. Reads at most 16 bytes of body and bounds every client in time and
 //! number; what it cannot serve waits in the kernel's backlog.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::{
     Actor, ActorFutureExt as _, AsyncContext as _, Context, Handler, ResponseActFuture,
@@ -19,6 +24,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, getrlimit};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -29,10 +35,11 @@ use super::messages::{Announce, Answer, BindError, Close, NotRegistered, Open};
 use crate::{
     announcement::{self, MAX_BODY, Malformed},
     internal_events::ConnectionFailed,
+    rate_limit::RateLimit,
 };
 
-/// Connections served at once.
-const CONNECTIONS: usize = 64;
+/// Most connections served at once; fewer where descriptors are few.
+const CONNECTIONS: u64 = 64;
 /// A request's head must arrive in this time.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 /// A request's body must arrive in this time.
@@ -41,6 +48,9 @@ const BODY_TIME: Duration = Duration::from_secs(5);
 const CONNECTION_TIME: Duration = Duration::from_secs(30);
 /// After a failed accept (no descriptors left, for one), wait so long.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// A failed accept is logged at most once in this time.
+const FAILURE_PERIOD: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[derive(Default)]
@@ -82,9 +92,19 @@ impl Handler<Close> for InitListener {
     }
 }
 
+/// How many connections to serve at once: half of the descriptors that are left, the rest of
+/// exectrail having opened what it holds.
+fn room() -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let left = limit.saturating_sub(open as u64);
+    (left / 2).clamp(1, CONNECTIONS) as usize
+}
+
 /// Accepts connections for ever.
 async fn accept(listener: TcpListener, answer: Answer) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let room = Arc::new(Semaphore::new(room()));
+    let mut failures = RateLimit::new(1, FAILURE_PERIOD);
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else {
             return;
@@ -99,7 +119,9 @@ async fn accept(listener: TcpListener, answer: Answer) {
                 });
             }
             Err(error) => {
-                ConnectionFailed { error }.emit();
+                if let Some(untold) = failures.admit(Instant::now()) {
+                    ConnectionFailed { error, untold }.emit();
+                }
                 sleep(ACCEPT_RETRY).await;
             }
         }

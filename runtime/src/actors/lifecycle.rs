@@ -204,6 +204,7 @@ async fn start(
         },
         use_local_pidns: config.use_local_pidns,
         announced_only: config.announced_only,
+        drop_privileges: config.drop_privileges,
     };
     let tracer = Tracer::new(settings, emitter.clone().recipient()).start();
     let attached = tracer

@@ -3,17 +3,27 @@
 //! Receives [`Attach`], [`Announce`], [`Detach`]. Sends [`Started`] to Emitter, before the
 //! namespace's first exec can be in the ring. Never parses HTTP.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use actix::{Actor, AsyncContext as _, Context, Handler, Recipient};
 use exectrail_common::target::{NsId, NsState};
+use exectrail_preflight::Kernel;
 
 use super::messages::{Announce, Attach, Attached, Detach, NotRegistered, Registered, Started};
 use crate::{
     clock::WallClock,
-    internal_events::{AnnouncementAccepted, AnnouncementRefused, DiscoveryDecided, TargetsSwept},
+    internal_events::{
+        AnnouncementAccepted, AnnouncementRefused, DiscoveryDecided, PrivilegesDropped,
+        PrivilegesKept, TargetsSwept,
+    },
+    memory,
     output::Found,
+    privileges,
     probes::{AttachError, Options, Probes},
+    rate_limit::RateLimit,
     target::{INIT_PID_NS, Verdict, judge},
 };
 
@@ -30,6 +40,8 @@ pub struct Settings {
     pub use_local_pidns: bool,
     /// No discovery.
     pub announced_only: bool,
+    /// Give up capabilities once tracing is on.
+    pub drop_privileges: bool,
 }
 
 /// See the module.
@@ -38,7 +50,13 @@ pub struct Tracer {
     emitter: Recipient<Started>,
     probes: Option<Probes>,
     ended: HashSet<NsId>,
+    refusals: RateLimit,
 }
+
+/// At most so many refusals are logged in [`REFUSAL_PERIOD`].
+const REFUSAL_BURST: u32 = 20;
+/// See [`REFUSAL_BURST`].
+const REFUSAL_PERIOD: Duration = Duration::from_secs(10);
 
 impl Tracer {
     /// Nothing is loaded yet.
@@ -48,6 +66,7 @@ impl Tracer {
             emitter,
             probes: None,
             ended: HashSet::new(),
+            refusals: RateLimit::new(REFUSAL_BURST, REFUSAL_PERIOD),
         }
     }
 
@@ -97,6 +116,24 @@ fn register(
     probes.add_target(id, state)
 }
 
+/// Gives up what this thread, and those that it will start, no longer need.
+fn drop_privileges(kernel: &Kernel) {
+    match privileges::keep_only(&privileges::needed_for_maps(&kernel.release)) {
+        Ok(kept) => {
+            let mut names: Vec<String> = kept.iter().map(ToString::to_string).collect();
+            names.sort();
+            PrivilegesDropped {
+                kept: names.join(" "),
+            }
+            .emit();
+        }
+        Err(error) => PrivilegesKept {
+            error: error.to_string(),
+        }
+        .emit(),
+    }
+}
+
 impl Actor for Tracer {
     type Context = Context<Self>;
 
@@ -132,7 +169,10 @@ impl Handler<Attach> for Tracer {
         }
         .emit();
         self.probes = Some(probes);
-        crate::memory::give_back();
+        memory::give_back();
+        if self.settings.drop_privileges {
+            drop_privileges(&kernel);
+        }
         Ok(Attached {
             output,
             discovery,
@@ -171,7 +211,14 @@ impl Handler<Announce> for Tracer {
                 Ok(Registered)
             }
             Err(refusal) => {
-                AnnouncementRefused { pid_ns, refusal }.emit();
+                if let Some(untold) = self.refusals.admit(Instant::now()) {
+                    AnnouncementRefused {
+                        pid_ns,
+                        refusal,
+                        untold,
+                    }
+                    .emit();
+                }
                 Err(refusal.into())
             }
         }

@@ -147,3 +147,31 @@ fn wrong_flags_are_wrong_usage() {
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
+
+/// Once tracing is on, no thread can do anything that an ordinary process could not.
+#[test]
+fn what_is_no_longer_needed_is_given_up() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&["--announced-only"]);
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", sidecar.pid())).unwrap();
+    let mut threads = 0;
+    for task in tasks {
+        let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        let value = |key: &str| {
+            let line = status.lines().find(|line| line.starts_with(key)).unwrap();
+            line.split_whitespace().nth(1).unwrap().to_owned()
+        };
+        for set in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
+            assert_eq!(value(set), "0000000000000000", "{set} {status}");
+        }
+        assert_eq!(value("NoNewPrivs:"), "1");
+        threads += 1;
+    }
+    assert!(threads >= 3);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    workspace.run("uname", &[]);
+    let lines = sidecar.stop();
+    assert_eq!(crate::pod::argv(crate::pod::execs(&lines)[0]), ["uname"]);
+}

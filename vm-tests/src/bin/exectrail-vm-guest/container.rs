@@ -277,13 +277,20 @@ pub(crate) fn outside(arguments: &[OsString]) -> Result<ExitCode> {
             _ => bail!("unknown option {option:?}"),
         }
     }
-    unshare(
-        UnshareFlags::NEWPID | UnshareFlags::NEWNS | UnshareFlags::NEWUTS | UnshareFlags::NEWIPC,
-    )?;
-    let status = Command::new(SELF)
-        .arg(INSIDE)
-        .args(&arguments[separator + 1..])
-        .status()?;
+    let command = &arguments[separator + 1..];
+    let status = if bare {
+        unshare(UnshareFlags::NEWPID)?;
+        let (command, rest) = command.split_first().context("no command")?;
+        Command::new(command).args(rest).status()?
+    } else {
+        unshare(
+            UnshareFlags::NEWPID
+                | UnshareFlags::NEWNS
+                | UnshareFlags::NEWUTS
+                | UnshareFlags::NEWIPC,
+        )?;
+        Command::new(SELF).arg(INSIDE).args(command).status()?
+    };
     Ok(ExitCode::from(
         status
             .code()
@@ -315,7 +322,7 @@ pub(crate) fn pause() -> Result<ExitCode> {
     }
 }
 
-fn unshare(flags: UnshareFlags) -> Result<()> {
+pub(crate) fn unshare(flags: UnshareFlags) -> Result<()> {
     // SAFETY: unsharing namespaces leaves memory, files and signals of this one thread alone.
     Ok(unsafe { unshare_unsafe(flags) }?)
 }

@@ -5,6 +5,7 @@
 
 mod container;
 mod lines;
+mod privileges;
 mod refusals;
 mod report;
 mod sidecar;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Some(container::OUTSIDE) => container::outside(rest),
         Some(container::INSIDE) => container::inside(rest),
         Some(container::PAUSE) => container::pause(),
+        Some(privileges::COMMAND) => privileges::main(rest),
         Some(verifier::COMMAND) => verifier::main(rest),
         _ => return first_process(),
     };
@@ -67,9 +69,9 @@ fn carry_out() -> Result<()> {
     startup::network()?;
     let tests: Vec<Test> = match plan.scenario {
         Scenario::Boot => Vec::new(),
-        Scenario::Plain | Scenario::Integrity | Scenario::Confidentiality => {
-            tracing::TESTS.to_vec()
-        }
+        Scenario::Plain | Scenario::Integrity => tracing::TESTS.to_vec(),
+        Scenario::Confidentiality => refusals::CONFIDENTIALITY.to_vec(),
+        Scenario::WithoutBtf => refusals::WITHOUT_BTF.to_vec(),
         Scenario::Refusals => refusals::TESTS.to_vec(),
     };
     for (name, test) in tests {
