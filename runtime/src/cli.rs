@@ -62,6 +62,8 @@ pub enum Command {
     Announce(AnnounceArgs),
     /// Trace one command, in a PID namespace of its own
     Run(RunArgs),
+    /// Read a log and say whether every exec in it is accounted for
+    Verify(VerifyArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell to complete for
@@ -237,6 +239,14 @@ pub struct RunArgs {
     /// The command to trace
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
+}
+
+/// Flags of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The log, in JSON lines; - reads standard input
+    #[arg(default_value = "-", value_name = "FILE")]
+    pub log: PathBuf,
 }
 
 /// Flags of `pid-ns-init`.

@@ -8,6 +8,7 @@
 
 pub mod actors;
 pub mod announcement;
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod commands;

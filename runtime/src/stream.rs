@@ -96,6 +96,12 @@ impl Stream {
         }
     }
 
+    /// Tells the beginning of the stream.
+    pub fn begin(&mut self, discovery: bool, out: &mut Vec<u8>) {
+        let event = Event::TracingStarted { discovery };
+        self.tell(WallClock::boot_now(), &event, out);
+    }
+
     /// Hears that a workspace is traced from now on.
     pub fn registered(&mut self, pid_ns: u32, found: Found, out: &mut Vec<u8>) {
         let event = if self.workspaces.insert(pid_ns) {

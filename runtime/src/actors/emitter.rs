@@ -1,6 +1,6 @@
 //! Emitter: puts lines on the sink.
 //!
-//! Receives [`Batch`], [`Counts`], [`Started`], [`Flush`]; answers when the lines are written. Sends
+//! Receives [`Begin`], [`Batch`], [`Counts`], [`Started`], [`Flush`]; answers when the lines are written. Sends
 //! [`WorkspaceTraced`] and [`ActorDied`] to Lifecycle. Has a thread of its own, which the sink may
 //! block. Never loses a line that it accepted, and never interleaves two.
 
@@ -8,7 +8,7 @@ use actix::{Actor, AsyncContext as _, Context, Handler, MessageResult, Recipient
 
 use caps::CapsHashSet;
 
-use super::messages::{ActorDied, Batch, Counts, Flush, Started, WorkspaceTraced};
+use super::messages::{ActorDied, Batch, Begin, Counts, Flush, Started, WorkspaceTraced};
 use crate::{
     internal_events::RecordUnreadable, output::Found, privileges, sink::Sink, stream::Stream,
 };
@@ -74,6 +74,15 @@ impl Actor for Emitter {
         // others gave up theirs; should the kernel refuse, they will say so.
         let _ = privileges::keep_only(&CapsHashSet::new());
         ctx.run_interval(CLOCK_CHECK, |emitter, _| emitter.stream.check_clock());
+    }
+}
+
+impl Handler<Begin> for Emitter {
+    type Result = ();
+
+    fn handle(&mut self, Begin { discovery }: Begin, _: &mut Self::Context) {
+        self.stream.begin(discovery, &mut self.lines);
+        self.put();
     }
 }
 

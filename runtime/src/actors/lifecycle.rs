@@ -206,7 +206,7 @@ async fn start(
         announced_only: config.announced_only,
         drop_privileges: config.drop_privileges,
     };
-    let tracer = Tracer::new(settings, emitter.clone().recipient()).start();
+    let tracer = Tracer::new(settings, emitter.clone()).start();
     let attached = tracer
         .send(Attach(kernel))
         .await?

@@ -26,10 +26,6 @@ pub struct Attach(pub Kernel);
 pub struct Attached {
     /// What the ring's reader needs.
     pub output: Output,
-    /// Whether namespaces are found without announcement.
-    pub discovery: bool,
-    /// Our own PID namespace, if it is a target.
-    pub local: Option<u32>,
 }
 
 /// To Tracer: a request says that this PID namespace is the workspace's.
@@ -148,6 +144,14 @@ pub struct Counts {
     pub missed: Option<u64>,
     /// Whether the ring has been empty for so long that what is unfinished stays so.
     pub settled: bool,
+}
+
+/// To Emitter: tracing is on; write the first line.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Begin {
+    /// Whether namespaces are found without announcement.
+    pub discovery: bool,
 }
 
 /// To Emitter: a namespace is about to be traced.

@@ -1,6 +1,6 @@
 //! Tracer: what is traced?
 //!
-//! Receives [`Attach`], [`Announce`], [`Detach`]. Sends [`Started`] to Emitter, before the
+//! Receives [`Attach`], [`Announce`], [`Detach`]. Sends [`Begin`] and [`Started`] to Emitter, before the
 //! namespace's first exec can be in the ring. Never parses HTTP.
 
 use std::{
@@ -8,11 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{Actor, AsyncContext as _, Context, Handler, Recipient};
+use actix::{Actor, Addr, AsyncContext as _, Context, Handler};
 use exectrail_common::target::{NsId, NsState};
 use exectrail_preflight::Kernel;
 
-use super::messages::{Announce, Attach, Attached, Detach, NotRegistered, Registered, Started};
+use super::{
+    emitter::Emitter,
+    messages::{Announce, Attach, Attached, Begin, Detach, NotRegistered, Registered, Started},
+};
 use crate::{
     clock::WallClock,
     internal_events::{
@@ -47,7 +50,7 @@ pub struct Settings {
 /// See the module.
 pub struct Tracer {
     settings: Settings,
-    emitter: Recipient<Started>,
+    emitter: Addr<Emitter>,
     probes: Option<Probes>,
     ended: HashSet<NsId>,
     refusals: RateLimit,
@@ -60,7 +63,7 @@ const REFUSAL_PERIOD: Duration = Duration::from_secs(10);
 
 impl Tracer {
     /// Nothing is loaded yet.
-    pub fn new(settings: Settings, emitter: Recipient<Started>) -> Self {
+    pub fn new(settings: Settings, emitter: Addr<Emitter>) -> Self {
         Self {
             settings,
             emitter,
@@ -101,7 +104,7 @@ fn shares_pid_ns(probes: &Probes) -> bool {
 /// Makes `id` a target; says so first.
 fn register(
     probes: &mut Probes,
-    emitter: &Recipient<Started>,
+    emitter: &Addr<Emitter>,
     id: NsId,
     found: Found,
 ) -> Result<(), aya::maps::MapError> {
@@ -149,17 +152,15 @@ impl Handler<Attach> for Tracer {
         let (mut probes, output) = Probes::attach(&kernel, self.settings.options)?;
         let map_error = |map| move |source| AttachError::Map { map, source };
         let scope = *probes.scope();
-        let local = if self.settings.use_local_pidns {
-            if scope.id.inum == INIT_PID_NS {
-                return Err(AttachError::LocalIsInit);
-            }
+        let discovery = !self.settings.announced_only && scope.shared_network == 0;
+        if self.settings.use_local_pidns && scope.id.inum == INIT_PID_NS {
+            return Err(AttachError::LocalIsInit);
+        }
+        self.emitter.do_send(Begin { discovery });
+        if self.settings.use_local_pidns {
             register(&mut probes, &self.emitter, scope.id, Found::Local)
                 .map_err(map_error("TARGETS"))?;
-            Some(scope.id.inum)
-        } else {
-            None
-        };
-        let discovery = !self.settings.announced_only && scope.shared_network == 0;
+        }
         if discovery {
             probes.discover().map_err(map_error("CONTROL"))?;
         }
@@ -173,11 +174,7 @@ impl Handler<Attach> for Tracer {
         if self.settings.drop_privileges {
             drop_privileges(&kernel);
         }
-        Ok(Attached {
-            output,
-            discovery,
-            local,
-        })
+        Ok(Attached { output })
     }
 }
 

@@ -4,6 +4,7 @@ pub mod announce;
 pub mod pid_ns_init;
 pub mod run;
 pub mod sidecar;
+pub mod verify;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ pub fn main() -> ExitCode {
         Some(Command::Preflight(args)) => exectrail_preflight::cli::main(args),
         Some(Command::Announce(args)) => announce::main(&args),
         Some(Command::Run(args)) => run::main(&args),
+        Some(Command::Verify(args)) => verify::main(&args),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "exectrail", &mut script);

@@ -160,6 +160,13 @@ struct WorkspaceFields<'a> {
 }
 
 #[derive(Serialize)]
+struct StartedFields<'a> {
+    labels: &'a RawValue,
+    version: &'static str,
+    discovery: bool,
+}
+
+#[derive(Serialize)]
 struct StoppedFields<'a> {
     labels: &'a RawValue,
     execs: u64,
@@ -186,6 +193,14 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &
                 total: lost.total,
             };
             put(line, ts, "WARN", "lost", fields);
+        }
+        Event::TracingStarted { discovery } => {
+            let fields = StartedFields {
+                labels,
+                version: env!("CARGO_PKG_VERSION"),
+                discovery,
+            };
+            put(line, ts, "INFO", "tracing_started", fields);
         }
         Event::WorkspaceStarted { pid_ns, found } => {
             put(

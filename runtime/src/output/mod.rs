@@ -23,6 +23,11 @@ pub enum Event<'a> {
     Exec(ExecEvent<'a>),
     /// Execs happened that have no line.
     Lost(Lost),
+    /// The first line: this program, from here on.
+    TracingStarted {
+        /// Whether workspaces are found without announcement.
+        discovery: bool,
+    },
     /// From here on a workspace is traced.
     WorkspaceStarted {
         /// Inode number of its PID namespace.

@@ -52,6 +52,12 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
             "{ts:.3} LOST {} execs on CPU {} between {:.3} and {:.3}; {} in all",
             lost.loss.count, lost.loss.cpu, lost.since, lost.until, lost.total
         ),
+        Event::TracingStarted { discovery } => writeln!(
+            line,
+            "{ts:.3} tracing started: exectrail {}, discovery {}",
+            env!("CARGO_PKG_VERSION"),
+            if *discovery { "on" } else { "off" }
+        ),
         Event::WorkspaceStarted { pid_ns, found } => writeln!(
             line,
             "{ts:.3} workspace started: PID namespace {pid_ns}, found by {}",

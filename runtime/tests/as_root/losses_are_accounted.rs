@@ -110,6 +110,42 @@ fn an_outside_reader_can_check() {
     assert_eq!(gaps, lost(&lines));
 }
 
+/// `exectrail verify` finds nothing wrong in a log with losses, and a line that was taken out.
+#[test]
+fn verify_tells_a_loss_from_a_gap() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&["--announced-only", "--ring-bytes", "64KiB"]);
+    burst_while_stopped(&pod, &sidecar, 2_000);
+    let log = pod.dir.path().join("log");
+    let lines = sidecar.stop();
+    assert!(lost(&lines) > 0);
+    let verify = |lines: &[Value]| {
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        std::fs::write(&log, text).unwrap();
+        let output = std::process::Command::new(crate::tools::EXECTRAIL)
+            .arg("verify")
+            .arg(&log)
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let (status, report) = verify(&lines);
+    assert_eq!(status, Some(0), "{report}");
+    assert!(report.contains("every exec is accounted for"), "{report}");
+    let middle = lines
+        .iter()
+        .rposition(|line| line["msg"] == "exec")
+        .unwrap();
+    let without = [&lines[..middle], &lines[middle + 1..]].concat();
+    let (status, report) = verify(&without);
+    assert_eq!(status, Some(1), "{report}");
+    assert!(report.contains("fault"), "{report}");
+}
+
 /// A sink that takes nothing for a while holds the reader back and loses nothing.
 #[test]
 fn a_slow_pipe_loses_nothing() {

@@ -73,7 +73,9 @@ fn refused(wrapper: &[&str], check: &str) -> Result<()> {
         .diagnostics
         .wait_for("that it cannot trace", |line| msg(line) == "cannot trace here")?;
 
-    let (status, text) = pod.announce(4_026_532_500u32)?;
+    let (status, text) = pod
+        .announce(4_026_532_500u32)
+        .with_context(|| sidecar.said())?;
     ensure!(status == 503, "an announcement is answered {status} {text:?}, not 503");
     ensure!(text.contains(&remedy), "the answer {text:?} does not say {remedy:?}");
 

@@ -76,6 +76,13 @@ impl Sidecar {
             .map(drop)
     }
 
+    /// Its diagnostics so far, for an error.
+    pub(crate) fn said(&self) -> String {
+        let lines = self.diagnostics.all();
+        let lines: Vec<String> = lines.iter().map(|line| shortened(line, 2000)).collect();
+        format!("the sidecar said:\n{}", lines.join("\n"))
+    }
+
     /// Its exit status, once it has ended by itself.
     pub(crate) fn wait(&mut self) -> Result<i32> {
         self.container.wait()
@@ -86,16 +93,7 @@ impl Sidecar {
         self.signal(Signal::TERM)?;
         let status = self.container.wait()?;
         let lines = self.events.wait_for_end()?;
-        ensure!(
-            status == 0,
-            "it ended with {status} when told to stop; its diagnostics:\n{}",
-            self.diagnostics
-                .all()
-                .iter()
-                .map(|line| shortened(line, 2000))
-                .collect::<Vec<_>>()
-                .join("\n")
-        );
+        ensure!(status == 0, "it ended with {status} when told to stop; {}", self.said());
         Ok(lines)
     }
 

@@ -435,6 +435,7 @@ fn a_reused_number_is_no_identity(_: &Plan, report: &Report) -> Result<()> {
         // The kernel frees a namespace a little after its last process.
         thread::sleep(Duration::from_millis(50));
         let mut foreign = neighbour.bare_shell()?;
+        eprintln!("{} wanted {number}", foreign.pid_ns()?);
         if foreign.pid_ns()? == number {
             report.figure("containers until a number comes again", attempt as u64, "");
             foreign.run("/bin/true foreign")?;

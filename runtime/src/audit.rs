@@ -1,0 +1,337 @@
+//! Auditing a log: whether each line is one, and whether each exec that has no line is accounted for.
+//!
+//! Sequence numbers of a CPU rise by one; a gap must be covered by the `lost` lines of that CPU.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// What of a line is looked at.
+#[derive(Deserialize)]
+struct Line {
+    ts: String,
+    msg: String,
+    #[serde(default)]
+    fields: Fields,
+}
+
+#[derive(Default, Deserialize)]
+struct Fields {
+    event: Option<Numbered>,
+    cpu: Option<u16>,
+    count: Option<u64>,
+    execs: Option<u64>,
+    lost: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Numbered {
+    cpu: u16,
+    seq: u64,
+}
+
+/// Something in a log that should not be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Not a line of exectrail's.
+    #[error("line {line} is not one of exectrail's: {reason}")]
+    NotALine {
+        /// Its number, from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A number that was there before, or is out of order.
+    #[error("line {line}: exec {seq} of CPU {cpu} follows exec {after}")]
+    OutOfOrder {
+        /// Number of the line.
+        line: u64,
+        /// The CPU.
+        cpu: u16,
+        /// The exec's number.
+        seq: u64,
+        /// The number before it.
+        after: u64,
+    },
+    /// Execs without a line that no `lost` line tells of.
+    #[error("CPU {cpu}: {missing} execs have no line, and `lost` lines tell of {told}")]
+    Unaccounted {
+        /// The CPU.
+        cpu: u16,
+        /// Numbers that are missing.
+        missing: u64,
+        /// Losses told.
+        told: u64,
+    },
+    /// The last line's totals are not those of the lines.
+    #[error(
+        "line {line}: the run says {said_execs} execs and {said_lost} lost; its lines have {execs} and {lost}"
+    )]
+    Totals {
+        /// Number of the line.
+        line: u64,
+        /// Execs that the line names.
+        said_execs: u64,
+        /// Execs that have lines.
+        execs: u64,
+        /// Losses that the line names.
+        said_lost: u64,
+        /// Losses that lines tell of.
+        lost: u64,
+    },
+}
+
+/// One run of exectrail, from its first line in the log to its last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// `ts` of its first line.
+    pub first: String,
+    /// `ts` of its last line.
+    pub last: String,
+    /// Whether the log has its beginning.
+    pub has_beginning: bool,
+    /// Whether it ended in good order.
+    pub has_end: bool,
+    /// Lines of execs.
+    pub execs: u64,
+    /// Losses told.
+    pub lost: u64,
+    /// What should not be.
+    pub faults: Vec<Fault>,
+    cpus: BTreeMap<u16, Cpu>,
+}
+
+/// What of one CPU has been read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Cpu {
+    /// The last number; none before the first.
+    last: Option<u64>,
+    missing: u64,
+    told: u64,
+}
+
+impl Run {
+    fn read(&mut self, number: u64, line: &Line) {
+        if self.first.is_empty() {
+            self.first.clone_from(&line.ts);
+        }
+        self.last.clone_from(&line.ts);
+        match (line.msg.as_str(), &line.fields) {
+            (
+                "exec",
+                Fields {
+                    event: Some(event), ..
+                },
+            ) => self.exec(number, event),
+            (
+                "lost",
+                Fields {
+                    cpu: Some(cpu),
+                    count: Some(count),
+                    ..
+                },
+            ) => {
+                self.lost += count;
+                self.cpus.entry(*cpu).or_default().told += count;
+            }
+            ("tracing_started", _) => self.has_beginning = true,
+            (
+                "tracing_stopped",
+                Fields {
+                    execs: Some(execs),
+                    lost: Some(lost),
+                    ..
+                },
+            ) => {
+                self.has_end = true;
+                if self.has_beginning && (*execs, *lost) != (self.execs, self.lost) {
+                    self.faults.push(Fault::Totals {
+                        line: number,
+                        said_execs: *execs,
+                        execs: self.execs,
+                        said_lost: *lost,
+                        lost: self.lost,
+                    });
+                }
+            }
+            ("exec" | "lost" | "tracing_stopped", _) => self.faults.push(Fault::NotALine {
+                line: number,
+                reason: format!("a line {:?} without its keys", line.msg),
+            }),
+            _ => {}
+        }
+    }
+
+    fn exec(&mut self, line: u64, event: &Numbered) {
+        self.execs += 1;
+        let has_beginning = self.has_beginning;
+        let cpu = self.cpus.entry(event.cpu).or_default();
+        match cpu.last {
+            Some(after) if event.seq <= after => self.faults.push(Fault::OutOfOrder {
+                line,
+                cpu: event.cpu,
+                seq: event.seq,
+                after,
+            }),
+            Some(after) => cpu.missing += event.seq - after - 1,
+            // Without the run's beginning, what came before is not in this log.
+            None if has_beginning => cpu.missing += event.seq,
+            None => {}
+        }
+        cpu.last = cpu.last.max(Some(event.seq));
+    }
+
+    fn end(&mut self) {
+        for (number, cpu) in &self.cpus {
+            // Losses after the last line of a CPU, or before the log begins, show no gap.
+            if cpu.missing > cpu.told {
+                self.faults.push(Fault::Unaccounted {
+                    cpu: *number,
+                    missing: cpu.missing,
+                    told: cpu.told,
+                });
+            }
+        }
+    }
+}
+
+/// Reads a log, line by line.
+#[derive(Debug, Default)]
+pub struct Audit {
+    lines: u64,
+    runs: Vec<Run>,
+}
+
+impl Audit {
+    /// Reads the next line.
+    pub fn read(&mut self, line: &[u8]) {
+        self.lines += 1;
+        match serde_json::from_slice::<Line>(line) {
+            Ok(line) => {
+                if line.msg == "tracing_started" || self.runs.last().is_none_or(|run| run.has_end) {
+                    self.runs.push(Run::default());
+                }
+                let number = self.lines;
+                self.present().read(number, &line);
+            }
+            Err(error) => {
+                let fault = Fault::NotALine {
+                    line: self.lines,
+                    reason: error.to_string(),
+                };
+                self.present().faults.push(fault);
+            }
+        }
+    }
+
+    /// The runs in the log.
+    pub fn finish(mut self) -> Vec<Run> {
+        for run in &mut self.runs {
+            run.end();
+        }
+        self.runs
+    }
+
+    /// The run that lines belong to now.
+    fn present(&mut self) -> &mut Run {
+        if self.runs.is_empty() {
+            self.runs.push(Run::default());
+        }
+        let last = self.runs.len() - 1;
+        &mut self.runs[last]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const START: &str = r#"{"ts":"1","level":"INFO","msg":"tracing_started","fields":{}}"#;
+
+    fn exec(cpu: u16, seq: u64) -> String {
+        format!(
+            r#"{{"ts":"2","level":"INFO","msg":"exec","fields":{{"event":{{"cpu":{cpu},"seq":{seq}}}}}}}"#
+        )
+    }
+
+    fn lost(cpu: u16, count: u64) -> String {
+        format!(
+            r#"{{"ts":"3","level":"WARN","msg":"lost","fields":{{"cpu":{cpu},"count":{count}}}}}"#
+        )
+    }
+
+    fn stop(execs: u64, lost: u64) -> String {
+        format!(
+            r#"{{"ts":"4","level":"INFO","msg":"tracing_stopped","fields":{{"execs":{execs},"lost":{lost}}}}}"#
+        )
+    }
+
+    fn audit(lines: &[String]) -> Vec<Run> {
+        let mut audit = Audit::default();
+        lines.iter().for_each(|line| audit.read(line.as_bytes()));
+        audit.finish()
+    }
+
+    #[test]
+    fn a_log_in_order() {
+        let lines = [
+            START.into(),
+            exec(0, 0),
+            exec(1, 0),
+            exec(0, 1),
+            lost(0, 2),
+            exec(0, 4),
+            lost(1, 1),
+            stop(4, 3),
+            // A second run.
+            START.into(),
+            exec(0, 0),
+        ];
+        let runs = audit(&lines);
+        assert_eq!(runs.len(), 2);
+        assert_eq!(runs[0].faults, []);
+        assert_eq!((runs[0].execs, runs[0].lost), (4, 3));
+        assert!(runs[0].has_beginning && runs[0].has_end);
+        assert_eq!(runs[1].faults, []);
+        assert!(!runs[1].has_end);
+    }
+
+    #[test]
+    fn a_line_taken_out_shows() {
+        let whole = [START.into(), exec(0, 0), exec(0, 1), exec(0, 2), stop(3, 0)];
+        assert_eq!(audit(&whole)[0].faults, []);
+        for gone in 1..=3 {
+            let mut lines = whole.to_vec();
+            lines.remove(gone);
+            assert_ne!(audit(&lines)[0].faults, [], "line {gone}");
+        }
+    }
+
+    #[test]
+    fn a_line_put_in_shows() {
+        let lines = [START.into(), exec(0, 0), exec(0, 0), stop(2, 0)];
+        assert!(matches!(
+            audit(&lines)[0].faults[..],
+            [Fault::OutOfOrder { .. }]
+        ));
+        let lines = [START.into(), "{\"msg\":1}".into(), "garbage".into()];
+        assert_eq!(audit(&lines)[0].faults.len(), 2);
+    }
+
+    #[test]
+    fn a_log_cut_at_its_beginning_is_no_fault() {
+        let lines = [exec(0, 7), exec(0, 8), exec(1, 3), stop(20, 1)];
+        assert_eq!(audit(&lines)[0].faults, []);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(lines in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..20)) {
+            let mut audit = Audit::default();
+            lines.iter().for_each(|line| audit.read(line));
+            audit.finish();
+        }
+    }
+}
