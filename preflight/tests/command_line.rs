@@ -280,7 +280,9 @@ fn output_to_what_is_no_file_replaces_nothing() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
-    let mut child = program(&Node::fit())
+    // Named, as its files must outlive the start of the program.
+    let node = Node::fit();
+    let mut child = program(&node)
         .args(["--format", "json"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

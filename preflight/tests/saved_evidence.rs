@@ -282,12 +282,12 @@ fn sysbox_and_other_user_namespaces() {
 }
 
 #[test]
-fn lockdown_never_forbids_but_says_what_is_lost() {
+fn lockdown_forbids_in_confidentiality_mode() {
     let lockdown = |text| Node::fit().file("sys/kernel/security/lockdown", text);
     for (text, expected, read_kernel) in [
         ("[none] integrity confidentiality\n", Fit, true),
         ("none [integrity] confidentiality\n", Fit, true),
-        ("none integrity [confidentiality]\n", Fit, false),
+        ("none integrity [confidentiality]\n", Unmet, false),
         ("none integrity confidentiality\n", Unknown, false),
         ("[", Unknown, false),
         ("][", Unknown, false),

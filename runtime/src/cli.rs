@@ -64,6 +64,10 @@ pub enum Command {
     Run(RunArgs),
     /// Read a log and say whether every exec in it is accounted for
     Verify(VerifyArgs),
+    /// Copy this program to a directory: for an init container that hands it to the workspace
+    Install(InstallArgs),
+    /// Succeed where the sidecar answers: for its startup probe
+    Ready(ReadyArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell to complete for
@@ -219,6 +223,27 @@ pub struct AnnounceArgs {
     /// The command to become
     #[arg(last = true, value_name = "COMMAND", requires = "exec")]
     pub command: Vec<OsString>,
+}
+
+/// Flags of `install`.
+#[derive(Debug, Args)]
+pub struct InstallArgs {
+    /// Where to; made if it is not there
+    pub directory: PathBuf,
+}
+
+/// Flags of `ready`.
+#[derive(Debug, Args)]
+pub struct ReadyArgs {
+    /// Where the sidecar listens
+    #[arg(
+        long,
+        env = "EXECTRAIL_INIT_ADDRESS",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:56123",
+        value_parser = config::address
+    )]
+    pub init_address: SocketAddr,
 }
 
 /// Flags of `run`.

@@ -1,8 +1,10 @@
 //! What kernel lockdown leaves.
 //!
-//! Neither mode keeps the tracer from running: `integrity` forbids nothing that it does, and
-//! `confidentiality` forbids `bpf_probe_read_kernel` only (`LOCKDOWN_BPF_READ_KERNEL`,
-//! kernel/trace/bpf_trace.c), which it can do without.
+//! `integrity` forbids nothing that the tracer does. `confidentiality` forbids
+//! `bpf_probe_read_kernel` and the old `bpf_probe_read` (`LOCKDOWN_BPF_READ_KERNEL`,
+//! kernel/trace/bpf_trace.c). The tracer reads argv with `bpf_probe_read_user`, which is allowed;
+//! but its loader, aya 0.14, takes the missing kernel read for an old kernel and puts the old
+//! helper in the place of the new one.
 
 use super::Node;
 use crate::files;
@@ -22,10 +24,10 @@ pub(super) fn check(node: &Node<'_>, tried: Option<bool>) -> (Check, bool) {
     });
     let read_kernel = tried.unwrap_or(matches!(mode, Some("none" | "integrity")));
 
-    let without = "lockdown is confidentiality: the tracer runs, but cannot tell the parent's \
-                   process id inside the container";
+    let without = "lockdown is confidentiality: the kernel refuses the helper that argv is read with, \
+                   as exectrail's loader calls it";
     let (verdict, summary) = match (mode, &text) {
-        (Some("confidentiality"), _) => (Verdict::Ok, without.to_owned()),
+        (Some("confidentiality"), _) => (Verdict::Unmet, without.to_owned()),
         (Some(mode), _) => (
             Verdict::Ok,
             format!("lockdown is {mode}, which leaves all that is needed"),
@@ -34,7 +36,7 @@ pub(super) fn check(node: &Node<'_>, tried: Option<bool>) -> (Check, bool) {
             Verdict::Ok,
             "not in confidentiality mode, by trial".to_owned(),
         ),
-        (None, Err(_)) if tried == Some(false) => (Verdict::Ok, without.to_owned()),
+        (None, Err(_)) if tried == Some(false) => (Verdict::Unmet, without.to_owned()),
         (None, Err(files::ReadError::Missing)) => (
             Verdict::NotApplicable,
             "the kernel has no lockdown, or securityfs is not mounted here".to_owned(),
@@ -52,6 +54,12 @@ pub(super) fn check(node: &Node<'_>, tried: Option<bool>) -> (Check, bool) {
     if let Some(tried) = tried {
         let outcome = if tried { "allowed" } else { "refused" };
         check = check.saw("bpf(2) program with bpf_probe_read_kernel", outcome);
+    }
+    if verdict == Verdict::Unmet {
+        check = check.remedy(
+            "boot the node with lockdown=integrity, which is what Secure Boot asks for, \
+             or choose another node",
+        );
     }
     if verdict == Verdict::Unknown {
         check = check.remedy("make securityfs readable (/sys/kernel/security)");

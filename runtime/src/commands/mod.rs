@@ -1,7 +1,9 @@
 //! What the command line can ask for, one file each.
 
 pub mod announce;
+pub mod install;
 pub mod pid_ns_init;
+pub mod ready;
 pub mod run;
 pub mod sidecar;
 pub mod verify;
@@ -22,6 +24,8 @@ pub fn main() -> ExitCode {
         None => sidecar::main(&cli.sidecar),
         Some(Command::Preflight(args)) => exectrail_preflight::cli::main(args),
         Some(Command::Announce(args)) => announce::main(&args),
+        Some(Command::Install(args)) => install::main(&args),
+        Some(Command::Ready(args)) => ready::main(&args),
         Some(Command::Run(args)) => run::main(&args),
         Some(Command::Verify(args)) => verify::main(&args),
         Some(Command::Completions { shell }) => {

@@ -425,7 +425,7 @@ fn a_reused_number_is_no_identity(_: &Plan, report: &Report) -> Result<()> {
     let pod = Pod::start()?;
     let sidecar = Sidecar::start(&pod, &[])?;
     let neighbour = Pod::start()?;
-    let mut workspace = pod.workspace()?;
+    let mut workspace = pod.bare_shell()?;
     workspace.run("/bin/true first")?;
     sidecar.wait_for_exec("first")?;
     let number = workspace.pid_ns()?;

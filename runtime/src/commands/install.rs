@@ -1,0 +1,71 @@
+//! `exectrail install`: puts a copy of the program where other containers find it.
+//!
+//! An image made from scratch has no `cp`. An init container runs this with a volume that it
+//! shares with the workspace, which can then call `exectrail announce`.
+
+use std::{
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use crate::cli::InstallArgs;
+
+/// This program; a file system without the program's own path has it as well.
+const OWN_PROGRAM: &str = "/proc/self/exe";
+/// What the copy is called.
+const NAME: &str = "exectrail";
+/// What the copy is called until it is whole.
+const PARTIAL_NAME: &str = ".exectrail.partial";
+
+/// Why there is no copy.
+#[derive(Debug, thiserror::Error)]
+enum InstallError {
+    #[error("cannot make the directory {path}: {source}", path = path.display())]
+    Directory { path: PathBuf, source: io::Error },
+    #[error(
+        "cannot copy {OWN_PROGRAM} to {path}: {source}; is there a volume, writable for user {uid}?",
+        path = path.display()
+    )]
+    Copy {
+        path: PathBuf,
+        uid: u32,
+        source: io::Error,
+    },
+}
+
+/// Copies, and says where to.
+pub fn main(args: &InstallArgs) -> ExitCode {
+    match install(&args.directory) {
+        Ok(copy) => {
+            eprintln!("exectrail install: {} is there", copy.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("exectrail install: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn install(directory: &Path) -> Result<PathBuf, InstallError> {
+    fs::create_dir_all(directory).map_err(|source| InstallError::Directory {
+        path: directory.to_owned(),
+        source,
+    })?;
+    // Renamed when whole: a container that was restarted meanwhile never executes half of it, and
+    // one that executes the old copy keeps it.
+    let partial = directory.join(PARTIAL_NAME);
+    let copy = directory.join(NAME);
+    fs::copy(OWN_PROGRAM, &partial)
+        .and_then(|_| fs::set_permissions(&partial, Permissions::from_mode(0o755)))
+        .and_then(|()| fs::rename(&partial, &copy))
+        .map_err(|source| InstallError::Copy {
+            path: copy.clone(),
+            uid: rustix::process::geteuid().as_raw(),
+            source,
+        })?;
+    Ok(copy)
+}

@@ -1,0 +1,66 @@
+//! `exectrail ready`: has the sidecar come so far that a workspace can ask it?
+//!
+//! The kubelet runs this in the sidecar's container as its startup probe. It cannot ask itself: the
+//! init address is on the pod's loopback, and the image has no other program.
+//!
+//! Ready is also an exectrail that refuses: the workspace is then to start, to be refused, and to
+//! show the reason in its own log.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    process::ExitCode,
+    time::Duration,
+};
+
+use crate::{announcement::Malformed, cli::ReadyArgs};
+
+/// The kubelet gives a probe one second.
+const PATIENCE: Duration = Duration::from_millis(800);
+
+/// Why it is not ready.
+#[derive(Debug, thiserror::Error)]
+enum NotReady {
+    #[error("nothing answers at {address}: {source}")]
+    Silent {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error("what answers at {address} is not exectrail: {answer:?}")]
+    Foreign { address: SocketAddr, answer: String },
+}
+
+/// Asks once.
+pub fn main(args: &ReadyArgs) -> ExitCode {
+    match ask(args.init_address) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("exectrail ready: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Asks for what no announcement asks for, so that nothing is announced.
+fn ask(address: SocketAddr) -> Result<(), NotReady> {
+    let answer = get(address).map_err(|source| NotReady::Silent { address, source })?;
+    let answer = String::from_utf8_lossy(&answer);
+    if answer.contains(&Malformed::MethodOrPath.to_string()) {
+        return Ok(());
+    }
+    Err(NotReady::Foreign {
+        address,
+        answer: answer.chars().take(200).collect(),
+    })
+}
+
+fn get(address: SocketAddr) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let request = format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.take(4096).read_to_end(&mut answer)?;
+    Ok(answer)
+}

@@ -1,0 +1,146 @@
+#!/bin/sh
+# Announces this container to exectrail and waits until every exec in it is recorded. It stands
+# before what starts the workspace: that is reached only when tracing is on, and otherwise the
+# script ends here, with the reason on standard error.
+#
+# All of it happens in a subshell, so that no variable, function or option of it reaches what
+# follows, and without standard input: a shell may be reading what follows from there (`sh -s`).
+# It does not matter whether `set -e`, `set -u` or `set -x` is on.
+(
+    # The three settings. The Terraform module puts its own values here.
+    address='127.0.0.1:56123'   # where exectrail listens (--init-address)
+    patience=900                # seconds to wait for it: its image may have to be pulled first
+    clients='curl wget announce' # what to ask it with, in this order: what is there is taken
+
+    # Where the announce form has exectrail itself.
+    exectrail='/opt/exectrail/exectrail'
+
+    newline='
+'
+    say() {
+        printf 'exectrail: %s\n' "$1" >&2
+    }
+
+    # What follows must not run: status $1 and the reason $2.
+    refuse() {
+        say "this workspace does not start: $2"
+        exit "$1"
+    }
+
+    # The number of the PID namespace, from the link `pid:[NUMBER]`.
+    read_pid_ns() {
+        pid_ns="$(readlink /proc/self/ns/pid)" ||
+            refuse 1 'cannot read /proc/self/ns/pid; is /proc mounted, and readlink in the image?'
+        pid_ns="${pid_ns#"pid:["}"
+        pid_ns="${pid_ns%"]"}"
+        case "$pid_ns" in
+        '' | *[!0-9]*) refuse 1 "/proc/self/ns/pid reads '$pid_ns', not pid:[NUMBER]" ;;
+        esac
+    }
+
+    # Asks once. Sets status to that of HTTP, or to 000, and answer to what was said.
+    #
+    # Neither configuration files of the user nor a proxy may come between.
+    ask_with_curl() {
+        answer="$(curl --disable --silent --show-error --noproxy '*' --max-time 10 \
+            --header 'Content-Type: text/plain' --data "$pid_ns" \
+            --write-out '<status %{http_code}>' "http://$address/" 2>&1)"
+        status="${answer#*"<status "}"
+        status="${status%%">"*}"
+        answer="${answer%%"<status "*}${answer#*"<status $status>"}"
+    }
+
+    ask_with_wget() {
+        # shellcheck disable=SC2086 # options, to be split
+        answer="$(http_proxy='' wget $wget_options -q -S -O - \
+            --header 'Content-Type: text/plain' --post-data "$pid_ns" "http://$address/" 2>&1)"
+        status=000
+        case "$answer" in
+        *HTTP/1.[01]' '[1-5][0-9][0-9]*)
+            status="${answer#*HTTP/1.[01] }"
+            status="${status%"${status#???}"}"
+            ;;
+        *'nrecognized option'* | *'nvalid option'*)
+            refuse 1 "this wget cannot send an announcement, and the image has no curl: $answer"
+            ;;
+        esac
+        # Without the headers, which wget indents.
+        said=
+        IFS="$newline"
+        for line in $answer; do
+            case "$line" in
+            '  '*) ;;
+            *) said="$said$line$newline" ;;
+            esac
+        done
+        unset IFS
+        answer="${said%"$newline"}"
+    }
+
+    # Asks until exectrail has answered for good.
+    ask() {
+        read_pid_ns
+        start="$(date +%s)"
+        pause=0
+        refusals=0
+        told=
+        while :; do
+            "ask_with_$1"
+            case "$status" in
+            204)
+                return
+                ;;
+            403)
+                # The evidence for what was announced is an exec that exectrail saw, and this one
+                # may have been too early.
+                refusals=$((refusals + 1))
+                if [ "$refusals" -ge 3 ]; then
+                    refuse 1 "exectrail refuses ($status): $answer"
+                fi
+                ;;
+            000)
+                answer="${answer:-no answer}"
+                ;;
+            *)
+                refuse 1 "exectrail refuses ($status): $answer"
+                ;;
+            esac
+            waited=$(($(date +%s) - start))
+            if [ "$waited" -ge "$patience" ]; then
+                refuse 1 "exectrail at $address did not answer within $patience s: $answer
+Is its container running, and its --init-address the same?"
+            fi
+            if [ -z "$told" ] && [ "$waited" -ge 3 ]; then
+                told=1
+                say "waiting for exectrail at $address: $answer"
+            fi
+            pause=$((pause < 3 ? pause + 1 : 3))
+            sleep "$pause"
+        done
+    }
+
+    wget_options=
+    case "$(wget --version 2>&1)" in
+    'GNU Wget'*) wget_options='--no-config --no-proxy --tries=1 --timeout=10 --content-on-error' ;;
+    esac
+
+    set +eu
+    set -f
+    for client in $clients; do
+        case "$client" in
+        announce)
+            [ -x "$exectrail" ] || continue
+            "$exectrail" announce --init-address "$address" --timeout "${patience}s" ||
+                refuse 1 'see above'
+            ;;
+        *)
+            command -v "$client" >/dev/null || continue
+            ask "$client"
+            ;;
+        esac
+        say 'every exec in this workspace is recorded'
+        exit 0
+    done
+    refuse 127 "it cannot announce itself to exectrail: there is no curl and no wget in the image, \
+and no $exectrail; add one of them, or have the template mount exectrail"
+) </dev/null || exit "$?"
