@@ -30,6 +30,8 @@ pub struct Offsets {
     pub task_tgid: u32,
     /// `task_struct.comm`: `char[16]`
     pub task_comm: u32,
+    /// `task_struct.exit_code`: `int`
+    pub task_exit_code: u32,
     /// `signal_struct.live`: `atomic_t`
     pub signal_live: u32,
     /// `nsproxy.pid_ns_for_children`: `struct pid_namespace *`

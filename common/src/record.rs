@@ -14,6 +14,8 @@ pub const KIND_EXEC: u8 = 1;
 pub const KIND_ARGV_PIECE: u8 = 2;
 /// [`Prefix::kind`] of an [`NsEnded`].
 pub const KIND_NS_ENDED: u8 = 3;
+/// [`Prefix::kind`] of an [`Exit`].
+pub const KIND_EXIT: u8 = 4;
 
 /// Flag of an [`Exec`]: the file names an interpreter (`#!` or binfmt_misc), which is `argv[0]`.
 pub const FLAG_INTERPRETED: u16 = 1 << 0;
@@ -60,7 +62,7 @@ pub struct Prefix {
     pub filename_len: u16,
     /// Number of the exec on its CPU, from 0, without gaps where nothing is lost.
     ///
-    /// An [`ArgvPiece`] bears the number of the exec that it belongs to; an [`NsEnded`] bears 0.
+    /// An [`Exit`] bears the number of the exit on its CPU, counted apart. An [`ArgvPiece`] bears the number of the exec that it belongs to; an [`NsEnded`] bears 0.
     pub seq: u64,
 }
 
@@ -120,6 +122,32 @@ pub struct ArgvPiece {
     pub len: u32,
 }
 
+/// The last thread of a process in scope has exited.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Exit {
+    /// Kind [`KIND_EXIT`].
+    pub prefix: Prefix,
+    /// When, boot clock, nanoseconds.
+    pub ktime: u64,
+    /// When the process was forked, boot clock, nanoseconds; as in its [`Exec`].
+    pub start: u64,
+    /// Process id in the init PID namespace.
+    pub tgid: u32,
+    /// Process id in the PID namespace of the process; 0 where it could not be told.
+    pub ns_tgid: u32,
+    /// Status in bits 8 to 15, signal in bits 0 to 6, core dumped in bit 7, as wait(2) has it.
+    pub exit_code: u32,
+    /// Inode number of the PID namespace of the process.
+    pub pid_ns: u32,
+    /// Inode number of the target through which it is recorded.
+    pub target: u32,
+    /// Always zero.
+    pub zero: u32,
+    /// `comm` of the process.
+    pub comm: [u8; COMM_LEN],
+}
+
 /// A target's reaper has exited: the namespace is about to be emptied by the kernel.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -144,6 +172,12 @@ pub struct CpuStats {
     pub last_lost: u64,
     /// Pieces of argv that found no room.
     pub lost_pieces: u64,
+    /// Exits of targets' processes seen: the next exit's [`Prefix::seq`].
+    pub exits_seen: u64,
+    /// Of these, how many found no room in the ring.
+    pub exits_lost: u64,
+    /// When the last of these was lost, boot clock, nanoseconds.
+    pub last_exit_lost: u64,
     /// Namespaces that found no room in `TARGETS`.
     pub lost_targets: u64,
 }

@@ -61,8 +61,8 @@ pub struct Own {
     pub max_argv_bytes: u32,
     /// 1 where `bpf_probe_read_kernel` may be called (not under lockdown=confidentiality).
     pub read_kernel: u32,
-    /// Always zero.
-    pub zero: u32,
+    /// 1 where exits are recorded as well as execs.
+    pub exit_events: u32,
 }
 
 /// What the `own_scope` program found out about the sidecar (map `OWN_SCOPE`, one entry).

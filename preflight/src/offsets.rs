@@ -67,6 +67,7 @@ fields! {
     task_start_boottime = "task_struct", bytes(8, "start_boottime");
     task_tgid = "task_struct", bytes(4, "tgid");
     task_comm = "task_struct", bytes(16, "comm");
+    task_exit_code = "task_struct", bytes(4, "exit_code");
     signal_live = "signal_struct", bytes(4, "live");
     nsproxy_pid_ns_for_children = "nsproxy", pointer("pid_ns_for_children");
     nsproxy_net_ns = "nsproxy", pointer("net_ns");

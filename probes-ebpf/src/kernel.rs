@@ -181,10 +181,21 @@ impl Task {
         self.cred().follow(offset!(cred_user_ns))
     }
 
-    /// `struct signal_struct *`
+    /// Whether no other thread of the process lives. For use in `sched_process_exit`: `do_exit`
+    /// (kernel/exit.c) has counted this thread out before.
     #[inline(always)]
-    pub(crate) fn signal(self) -> KernelPtr {
-        self.0.follow(offset!(task_signal))
+    pub(crate) fn is_last_thread(self) -> bool {
+        let live: u32 = self
+            .0
+            .follow(offset!(task_signal))
+            .load(offset!(signal_live));
+        live == 0
+    }
+
+    /// Status and signal, as wait(2) has them.
+    #[inline(always)]
+    pub(crate) fn exit_code(self) -> u32 {
+        self.0.load(offset!(task_exit_code))
     }
 }
 

@@ -5,7 +5,7 @@
 //! | `exec` | `tp_btf/sched_process_exec` | asks [`scope`] "ours?", has [`record`] write it down |
 //! | `comm_prepare_exec` | `tp_btf/sched_prepare_exec` (6.12 and later) | keeps the caller's comm |
 //! | `comm_task_rename` | `tp_btf/task_rename` (older kernels) | the same |
-//! | `ns_ended` | `tp_btf/sched_process_exit` | notices that a target's reaper is gone |
+//! | `exit` | `tp_btf/sched_process_exit` | notices that a target's reaper is gone; writes exits down where asked to |
 //! | `own_scope` | `tp_btf/task_rename`, attached for an instant at start | tells user space where it stands |
 //!
 //! All run with preemption off or under the kernel's per-CPU recursion guard, so per-CPU scratch
@@ -17,6 +17,7 @@
 
 mod branchless;
 mod comm;
+mod exit;
 mod kernel;
 mod maps;
 mod ns_ended;
@@ -27,7 +28,7 @@ mod scope;
 mod wakeup;
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
-use kernel::{Binprm, Task};
+use kernel::{Binprm, Task, own};
 
 /// One successful exec: the new image is in place, its first instruction has not run.
 #[btf_tracepoint(function = "sched_process_exec")]
@@ -55,8 +56,19 @@ fn comm_task_rename(ctx: BtfTracePointContext) -> i32 {
 
 /// A thread exits.
 #[btf_tracepoint(function = "sched_process_exit")]
-fn ns_ended(ctx: BtfTracePointContext) -> i32 {
-    ns_ended::notice(Task::from_arg(&ctx, 0));
+fn exit(ctx: BtfTracePointContext) -> i32 {
+    let task = Task::from_arg(&ctx, 0);
+    let level = task.pid_level();
+    if level == 0 || !task.is_last_thread() {
+        return 0;
+    }
+    // A constant to the verifier: where exits are not asked for, this is not there.
+    if own!(exit_events) != 0
+        && let Some(scope) = scope::scope(task)
+    {
+        exit::write(task, &scope);
+    }
+    ns_ended::notice(task, level);
     0
 }
 

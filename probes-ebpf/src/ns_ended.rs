@@ -7,21 +7,15 @@ use aya_ebpf::{bindings::BPF_RB_FORCE_WAKEUP, helpers::bpf_ktime_get_boot_ns};
 use exectrail_common::record::{KIND_NS_ENDED, NsEnded, Prefix, VERSION};
 
 use crate::{
-    kernel::{Task, offset},
+    kernel::Task,
     maps::{EVIDENCE, RING, TARGETS},
 };
 
-/// Notices that `task` was the last thread of a reaper.
+/// Notices that `task`, the last thread of a process at depth `level`, was of a reaper.
 #[inline(always)]
-pub(crate) fn notice(task: Task) {
-    let level = task.pid_level();
-    if level == 0 {
-        return;
-    }
-    // `do_exit` (kernel/exit.c) has counted this thread out before it calls the tracepoint.
-    let live: u32 = task.signal().load(offset!(signal_live));
+pub(crate) fn notice(task: Task, level: u32) {
     let ns = task.active_pid_ns(level);
-    if live != 0 || !ns.reaper().is_same_process(task) {
+    if !ns.reaper().is_same_process(task) {
         return;
     }
     let id = ns.id();

@@ -20,6 +20,7 @@ struct Fields {
     event: Option<Numbered>,
     cpu: Option<u16>,
     count: Option<u64>,
+    of: Option<String>,
     execs: Option<u64>,
     lost: Option<u64>,
 }
@@ -112,6 +113,10 @@ struct Cpu {
 
 impl Run {
     fn read(&mut self, number: u64, line: &Line) {
+        // Exits have numbers of their own, which are not looked at.
+        if line.fields.of.as_deref().is_some_and(|of| of != "exec") {
+            return;
+        }
         if self.first.is_empty() {
             self.first.clone_from(&line.ts);
         }

@@ -105,6 +105,14 @@ pub struct RecordArgs {
     )]
     pub max_argv_bytes: u32,
 
+    /// Record exits as well: status, signal, duration
+    #[arg(
+        long,
+        env = "EXECTRAIL_EXIT_EVENTS",
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
+    pub exit_events: bool,
+
     /// Least level of diagnostics
     #[arg(
         long,
@@ -323,6 +331,7 @@ impl SidecarArgs {
             sink: SinkPath::Stdout,
             ring_bytes: self.record.ring_bytes,
             max_argv_bytes: self.record.max_argv_bytes,
+            exit_events: self.record.exit_events,
         })
     }
 }
@@ -346,6 +355,7 @@ impl RunArgs {
             sink: self.log.clone().map_or(SinkPath::Stderr, SinkPath::File),
             ring_bytes: self.record.ring_bytes,
             max_argv_bytes: self.record.max_argv_bytes,
+            exit_events: self.record.exit_events,
         })
     }
 }

@@ -58,6 +58,8 @@ pub struct Config {
     pub ring_bytes: u32,
     /// Most bytes of argv kept of an exec.
     pub max_argv_bytes: u32,
+    /// Record exits as well as execs.
+    pub exit_events: bool,
 }
 
 /// The address that today's users expect.

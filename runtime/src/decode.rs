@@ -2,7 +2,8 @@
 
 use bytemuck::pod_read_unaligned;
 use exectrail_common::record::{
-    ArgvPiece, Exec, KIND_ARGV_PIECE, KIND_EXEC, KIND_NS_ENDED, NsEnded, Prefix, VERSION,
+    ArgvPiece, Exec, Exit, KIND_ARGV_PIECE, KIND_EXEC, KIND_EXIT, KIND_NS_ENDED, NsEnded, Prefix,
+    VERSION,
 };
 
 /// What a record says.
@@ -12,6 +13,8 @@ pub enum Record<'a> {
     Exec(ExecRecord<'a>),
     /// More of the argv of an exec seen before.
     ArgvPiece(PieceRecord<'a>),
+    /// A process has exited.
+    Exit(Exit),
     /// A target is gone.
     NsEnded(NsEnded),
 }
@@ -128,6 +131,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
             }
             Ok(Record::ArgvPiece(PieceRecord { head, argv }))
         }
+        KIND_EXIT => Ok(Record::Exit(head::<Exit>(kind, bytes)?.0)),
         KIND_NS_ENDED => Ok(Record::NsEnded(head::<NsEnded>(kind, bytes)?.0)),
         kind => Err(DecodeError::Kind { kind }),
     }
@@ -186,7 +190,7 @@ mod tests {
 
         #[test]
         fn no_record_like_bytes_make_it_panic(
-            kind in 0u8..5,
+            kind in 0u8..6,
             rest in prop::collection::vec(any::<u8>(), 0..300),
         ) {
             let mut bytes = vec![VERSION, kind];

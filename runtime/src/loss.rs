@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use exectrail_common::record::CpuStats;
-
-/// Execs that happened and left no record.
+/// Events that happened and left no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loss {
     /// The CPU that had no room for them.
@@ -45,12 +43,9 @@ impl Ledger {
         entry.tell(cpu, lost, ktime)
     }
 
-    /// Hears a CPU's own count. What was lost of late on it.
-    pub fn stats(&mut self, cpu: u16, stats: &CpuStats) -> Option<Loss> {
-        self.cpus
-            .entry(cpu)
-            .or_default()
-            .tell(cpu, stats.lost, stats.last_lost)
+    /// Hears a CPU's own count of losses, and when the last was. What was lost of late on it.
+    pub fn count(&mut self, cpu: u16, lost: u64, last: u64) -> Option<Loss> {
+        self.cpus.entry(cpu).or_default().tell(cpu, lost, last)
     }
 
     /// All losses told so far.
@@ -77,6 +72,7 @@ impl Cpu {
 
 #[cfg(test)]
 mod tests {
+    use exectrail_common::record::CpuStats;
     use proptest::prelude::*;
 
     use super::*;
@@ -87,13 +83,8 @@ mod tests {
         assert_eq!(ledger.record(0, 0, 10), None);
         let loss = ledger.record(0, 3, 40).unwrap();
         assert_eq!((loss.count, loss.since, loss.until), (2, 10, 40));
-        let stats = |lost, last_lost| CpuStats {
-            lost,
-            last_lost,
-            ..CpuStats::default()
-        };
-        assert_eq!(ledger.stats(0, &stats(2, 30)), None);
-        assert_eq!(ledger.stats(0, &stats(5, 60)).unwrap().count, 3);
+        assert_eq!(ledger.count(0, 2, 30), None);
+        assert_eq!(ledger.count(0, 5, 60).unwrap().count, 3);
         assert_eq!(ledger.record(0, 7, 70), None);
         assert_eq!(ledger.total(), 5);
     }
@@ -119,11 +110,11 @@ mod tests {
                     own.last_lost = now as u64;
                 }
                 if *heard {
-                    told += ledger.stats(*cpu, own).map_or(0, |loss| loss.count);
+                    told += ledger.count(*cpu, own.lost, own.last_lost).map_or(0, |loss| loss.count);
                 }
             }
             for (cpu, own) in &stats {
-                told += ledger.stats(*cpu, own).map_or(0, |loss| loss.count);
+                told += ledger.count(*cpu, own.lost, own.last_lost).map_or(0, |loss| loss.count);
             }
             prop_assert_eq!(received + told, kept.len() as u64);
             prop_assert_eq!(ledger.total(), told);

@@ -101,6 +101,8 @@ pub struct Options {
     pub ring_bytes: u32,
     /// Most bytes of argv kept of an exec.
     pub max_argv_bytes: u32,
+    /// Record exits as well as execs.
+    pub exit_events: bool,
 }
 
 /// Attached probes, and what they are steered by. Dropping it detaches them.
@@ -184,7 +186,7 @@ impl Probes {
             tgid: std::process::id(),
             max_argv_bytes: options.max_argv_bytes,
             read_kernel: u32::from(kernel.read_kernel),
-            zero: 0,
+            exit_events: u32::from(options.exit_events),
         };
         let btf = Btf::from_sys_fs()?;
         let mut ebpf = EbpfLoader::new()
@@ -202,7 +204,7 @@ impl Probes {
             ("comm_task_rename", "task_rename")
         };
         attach(&mut ebpf, &btf, comm, comm_tracepoint)?;
-        attach(&mut ebpf, &btf, "ns_ended", "sched_process_exit")?;
+        attach(&mut ebpf, &btf, "exit", "sched_process_exit")?;
         attach(&mut ebpf, &btf, "exec", "sched_process_exec")?;
 
         let exec_fd = program(&mut ebpf, "exec")?

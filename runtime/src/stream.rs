@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use exectrail_common::record::{
-    ArgvPiece, CpuStats, Exec, FLAG_ARGV_FAULT, FLAG_CONTINUED, FLAG_LAST_PIECE,
+    ArgvPiece, CpuStats, Exec, Exit, FLAG_ARGV_FAULT, FLAG_CONTINUED, FLAG_LAST_PIECE, Prefix,
 };
 
 use crate::{
     clock::WallClock,
     decode::{DecodeError, ExecRecord, PieceRecord, Record, decode},
     loss::{Ledger, Loss},
-    output::{Event, ExecEvent, Found, Lost, Writer},
+    output::{Event, ExecEvent, Found, Kind, Lost, Writer},
 };
 
 /// An exec whose argv has not arrived whole.
@@ -30,6 +30,8 @@ pub struct Stream {
     writer: Writer,
     clock: WallClock,
     ledger: Ledger,
+    /// That of exits, whose numbers are their own.
+    exits: Ledger,
     /// By CPU: a CPU writes all pieces of one exec before the next exec.
     pending: BTreeMap<u16, Pending>,
     workspaces: BTreeSet<u32>,
@@ -43,6 +45,7 @@ impl Stream {
             writer,
             clock: WallClock::now(),
             ledger: Ledger::default(),
+            exits: Ledger::default(),
             pending: BTreeMap::new(),
             workspaces: BTreeSet::new(),
             execs: 0,
@@ -62,6 +65,7 @@ impl Stream {
         match decode(bytes)? {
             Record::Exec(exec) => self.exec(&exec, out),
             Record::ArgvPiece(piece) => self.piece(&piece, out),
+            Record::Exit(exit) => self.exit(&exit, out),
             Record::NsEnded(ended) => self.ended(ended.id.inum, ended.ktime, out),
         }
         Ok(())
@@ -70,8 +74,14 @@ impl Stream {
     /// Hears the CPUs' own counts, in the order of CPU numbers.
     pub fn stats(&mut self, stats: &[CpuStats], out: &mut Vec<u8>) {
         for (cpu, stats) in (0..).zip(stats) {
-            if let Some(loss) = self.ledger.stats(cpu, stats) {
-                self.lost(loss, out);
+            if let Some(loss) = self.ledger.count(cpu, stats.lost, stats.last_lost) {
+                self.lost(Kind::Exec, loss, out);
+            }
+            let exits = self
+                .exits
+                .count(cpu, stats.exits_lost, stats.last_exit_lost);
+            if let Some(loss) = exits {
+                self.lost(Kind::Exit, loss, out);
             }
         }
     }
@@ -79,13 +89,8 @@ impl Stream {
     /// Hears of execs that the probes were not run for, by the kernel's running total
     /// (`recursion_misses`): they are no CPU's.
     pub fn missed(&mut self, total: u64, out: &mut Vec<u8>) {
-        let stats = CpuStats {
-            lost: total,
-            last_lost: WallClock::boot_now(),
-            ..CpuStats::default()
-        };
-        if let Some(loss) = self.ledger.stats(NO_CPU, &stats) {
-            self.lost(loss, out);
+        if let Some(loss) = self.ledger.count(NO_CPU, total, WallClock::boot_now()) {
+            self.lost(Kind::Exec, loss, out);
         }
     }
 
@@ -134,7 +139,7 @@ impl Stream {
             self.complete(&pending, out);
         }
         if let Some(loss) = self.ledger.record(cpu, head.prefix.seq, head.ktime) {
-            self.lost(loss, out);
+            self.lost(Kind::Exec, loss, out);
         }
         if self.workspaces.insert(head.target) {
             let event = Event::WorkspaceStarted {
@@ -190,18 +195,31 @@ impl Stream {
         self.tell(pending.head.ktime, &Event::Exec(event), out);
     }
 
+    fn exit(&mut self, exit: &Exit, out: &mut Vec<u8>) {
+        let Prefix { cpu, seq, .. } = exit.prefix;
+        if let Some(loss) = self.exits.record(cpu, seq, exit.ktime) {
+            self.lost(Kind::Exit, loss, out);
+        }
+        self.tell(exit.ktime, &Event::Exit(exit), out);
+    }
+
     fn ended(&mut self, pid_ns: u32, ktime: u64, out: &mut Vec<u8>) {
         if self.workspaces.remove(&pid_ns) {
             self.tell(ktime, &Event::WorkspaceEnded { pid_ns }, out);
         }
     }
 
-    fn lost(&mut self, loss: Loss, out: &mut Vec<u8>) {
+    fn lost(&mut self, of: Kind, loss: Loss, out: &mut Vec<u8>) {
+        let ledger = match of {
+            Kind::Exec => &self.ledger,
+            Kind::Exit => &self.exits,
+        };
         let event = Event::Lost(Lost {
+            of,
             loss,
             since: self.clock.at(loss.since),
             until: self.clock.at(loss.until),
-            total: self.ledger.total(),
+            total: ledger.total(),
         });
         self.tell(loss.until, &event, out);
     }

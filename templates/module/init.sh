@@ -7,13 +7,13 @@
 # follows, and without standard input: a shell may be reading what follows from there (`sh -s`).
 # It does not matter whether `set -e`, `set -u` or `set -x` is on.
 (
-    # The three settings. The Terraform module puts its own values here.
-    address='127.0.0.1:56123'   # where exectrail listens (--init-address)
-    patience=900                # seconds to wait for it: its image may have to be pulled first
-    clients='curl wget announce' # what to ask it with, in this order: what is there is taken
+    set +eux -f
 
-    # Where the announce form has exectrail itself.
-    exectrail='/opt/exectrail/exectrail'
+    # Settings. The Terraform module puts its own values in their place.
+    address='127.0.0.1:56123' # where exectrail listens (--init-address)
+    patience='900' # seconds to wait for it: its image may have to be pulled first
+    clients='curl wget announce' # what to ask it with: the first of them that is there
+    exectrail='/opt/exectrail/exectrail' # for `announce`: where the program is mounted
 
     newline='
 '
@@ -38,7 +38,7 @@
         esac
     }
 
-    # Asks once. Sets status to that of HTTP, or to 000, and answer to what was said.
+    # Asks once. Sets status to that of HTTP, or to none, and answer to what was said.
     #
     # Neither configuration files of the user nor a proxy may come between.
     ask_with_curl() {
@@ -48,13 +48,14 @@
         status="${answer#*"<status "}"
         status="${status%%">"*}"
         answer="${answer%%"<status "*}${answer#*"<status $status>"}"
+        answer="${answer%"$newline"}"
     }
 
     ask_with_wget() {
         # shellcheck disable=SC2086 # options, to be split
         answer="$(http_proxy='' wget $wget_options -q -S -O - \
             --header 'Content-Type: text/plain' --post-data "$pid_ns" "http://$address/" 2>&1)"
-        status=000
+        status=
         case "$answer" in
         *HTTP/1.[01]' '[1-5][0-9][0-9]*)
             status="${answer#*HTTP/1.[01] }"
@@ -85,7 +86,10 @@
         refusals=0
         told=
         while :; do
-            "ask_with_$1"
+            case "$1" in
+            curl) ask_with_curl ;;
+            *) ask_with_wget ;;
+            esac
             case "$status" in
             204)
                 return
@@ -98,11 +102,11 @@
                     refuse 1 "exectrail refuses ($status): $answer"
                 fi
                 ;;
-            000)
-                answer="${answer:-no answer}"
+            [1-5][0-9][0-9])
+                refuse 1 "exectrail refuses ($status): $answer"
                 ;;
             *)
-                refuse 1 "exectrail refuses ($status): $answer"
+                answer="${answer:-no answer}"
                 ;;
             esac
             waited=$(($(date +%s) - start))
@@ -124,14 +128,12 @@ Is its container running, and its --init-address the same?"
     'GNU Wget'*) wget_options='--no-config --no-proxy --tries=1 --timeout=10 --content-on-error' ;;
     esac
 
-    set +eu
-    set -f
     for client in $clients; do
         case "$client" in
         announce)
             [ -x "$exectrail" ] || continue
             "$exectrail" announce --init-address "$address" --timeout "${patience}s" ||
-                refuse 1 'see above'
+                refuse 1 'exectrail announce has failed, see above'
             ;;
         *)
             command -v "$client" >/dev/null || continue

@@ -201,6 +201,7 @@ async fn start(
         options: Options {
             ring_bytes: config.ring_bytes,
             max_argv_bytes: config.max_argv_bytes,
+            exit_events: config.exit_events,
         },
         use_local_pidns: config.use_local_pidns,
         announced_only: config.announced_only,

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, io};
 
+use exectrail_common::record::Exit;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{
@@ -12,6 +13,7 @@ use serde_json::{
 use super::{
     Event, ExecEvent,
     bytes::{Text, needs_escape},
+    comm, outcome,
     quote::{Alphabet, CommandLine, is_unseen},
 };
 
@@ -116,6 +118,52 @@ struct ExecKeys<'a> {
     seq: u64,
 }
 
+#[derive(Serialize)]
+struct ExitFields<'a> {
+    labels: &'a RawValue,
+    event: ExitKeys<'a>,
+}
+
+#[derive(Serialize)]
+struct ExitKeys<'a> {
+    pid: u32,
+    comm: Text<'a>,
+    status: Option<u32>,
+    signal: Option<u32>,
+    core_dumped: bool,
+    duration_ns: u64,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    escaped: &'static [&'static str],
+    ns_pid: u32,
+    pid_ns: u32,
+    workspace_pid_ns: u32,
+    start: u64,
+    cpu: u16,
+    seq: u64,
+}
+
+fn exit_fields<'a>(labels: &'a RawValue, exit: &'a Exit) -> ExitFields<'a> {
+    let bytes = comm(&exit.comm);
+    let escaped = needs_escape(bytes);
+    let (status, signal, core_dumped) = outcome(exit);
+    let event = ExitKeys {
+        pid: exit.tgid,
+        comm: Text { bytes, escaped },
+        status,
+        signal,
+        core_dumped,
+        duration_ns: exit.ktime.saturating_sub(exit.start),
+        escaped: if escaped { &["comm"] } else { &[] },
+        ns_pid: exit.ns_tgid,
+        pid_ns: exit.pid_ns,
+        workspace_pid_ns: exit.target,
+        start: exit.start,
+        cpu: exit.prefix.cpu,
+        seq: exit.prefix.seq,
+    };
+    ExitFields { labels, event }
+}
+
 struct Cmdline<'a>(ExecEvent<'a>);
 
 impl Serialize for Cmdline<'_> {
@@ -149,6 +197,7 @@ struct LostFields<'a> {
     since: Instant,
     until: Instant,
     total: u64,
+    of: super::Kind,
 }
 
 #[derive(Serialize)]
@@ -183,6 +232,7 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &
     };
     match *event {
         Event::Exec(event) => write_exec(line, ts, labels, event),
+        Event::Exit(exit) => put(line, ts, "INFO", "exit", exit_fields(labels, exit)),
         Event::Lost(lost) => {
             let fields = LostFields {
                 labels,
@@ -191,6 +241,7 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &
                 since: Instant(lost.since),
                 until: Instant(lost.until),
                 total: lost.total,
+                of: lost.of,
             };
             put(line, ts, "WARN", "lost", fields);
         }

@@ -8,7 +8,8 @@ mod quote;
 mod text;
 
 use exectrail_common::record::{
-    COMM_LEN, Exec, FLAG_COMM_UNKNOWN, FLAG_IDS_UNMAPPED, FLAG_INTERPRETED, FLAG_NS_PPID_UNKNOWN,
+    COMM_LEN, Exec, Exit, FLAG_COMM_UNKNOWN, FLAG_IDS_UNMAPPED, FLAG_INTERPRETED,
+    FLAG_NS_PPID_UNKNOWN,
 };
 use jiff::Timestamp;
 
@@ -21,7 +22,9 @@ pub use json::Labels;
 pub enum Event<'a> {
     /// A program was executed.
     Exec(ExecEvent<'a>),
-    /// Execs happened that have no line.
+    /// A process has exited.
+    Exit(&'a Exit),
+    /// Events happened that have no line.
     Lost(Lost),
     /// The first line: this program, from here on.
     TracingStarted {
@@ -77,9 +80,21 @@ impl Found {
     }
 }
 
-/// Execs that happened and have no line.
+/// What events are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Execs.
+    Exec,
+    /// Exits.
+    Exit,
+}
+
+/// Events that happened and have no line.
 #[derive(Clone, Copy, Debug)]
 pub struct Lost {
+    /// What they are.
+    pub of: Kind,
     /// Which.
     pub loss: Loss,
     /// `since` as wall-clock time.
@@ -114,9 +129,7 @@ impl<'a> ExecEvent<'a> {
 
     /// The caller's comm; empty where it was not caught.
     pub fn comm(&self) -> &'a [u8] {
-        let comm: &'a [u8; COMM_LEN] = &self.head.comm;
-        // 5.10 leaves bytes of an older, longer comm behind the NUL.
-        comm.split(|byte| *byte == 0).next().unwrap_or_default()
+        comm(&self.head.comm)
     }
 
     /// The interpreter that runs the file, where one does: the kernel made it `argv[0]`
@@ -143,6 +156,21 @@ impl<'a> ExecEvent<'a> {
 
     fn has(&self, flag: u16) -> bool {
         self.head.prefix.flags & flag != 0
+    }
+}
+
+/// A comm without what follows it: 5.10 leaves bytes of an older, longer one behind the NUL.
+fn comm(field: &[u8; COMM_LEN]) -> &[u8] {
+    field.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+/// Status or signal of an exit, and whether a core was dumped; see [`Exit::exit_code`].
+fn outcome(exit: &Exit) -> (Option<u32>, Option<u32>, bool) {
+    let signal = exit.exit_code & 0x7f;
+    if signal == 0 {
+        (Some(exit.exit_code >> 8 & 0xff), None, false)
+    } else {
+        (None, Some(signal), exit.exit_code & 0x80 != 0)
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use jiff::Timestamp;
 
 use super::{
-    Event,
+    Event, Kind, comm, outcome,
     quote::{Alphabet, CommandLine},
 };
 
@@ -47,10 +47,35 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
             }
             writeln!(line)
         }
+        Event::Exit(exit) => {
+            let (status, signal, _) = outcome(exit);
+            let (how, number) = match (status, signal) {
+                (Some(status), _) => ("status", status),
+                (None, signal) => ("signal", signal.unwrap_or_default()),
+            };
+            let comm = CommandLine {
+                words: std::iter::once(comm(&exit.comm)),
+                alphabet: Alphabet::Visible,
+            };
+            let milliseconds = exit.ktime.saturating_sub(exit.start) / 1_000_000;
+            writeln!(
+                line,
+                "{ts:.3} exit pid={}/{} {comm}: {how} {number} after {milliseconds} ms",
+                exit.tgid, exit.ns_tgid
+            )
+        }
         Event::Lost(lost) => writeln!(
             line,
-            "{ts:.3} LOST {} execs on CPU {} between {:.3} and {:.3}; {} in all",
-            lost.loss.count, lost.loss.cpu, lost.since, lost.until, lost.total
+            "{ts:.3} LOST {} {}s on CPU {} between {:.3} and {:.3}; {} in all",
+            lost.loss.count,
+            match lost.of {
+                Kind::Exec => "exec",
+                Kind::Exit => "exit",
+            },
+            lost.loss.cpu,
+            lost.since,
+            lost.until,
+            lost.total
         ),
         Event::TracingStarted { discovery } => writeln!(
             line,

@@ -84,3 +84,68 @@ fn scripts_name_their_interpreter() {
     assert_eq!(event["interpreter"], "/bin/sh");
     assert_eq!(argv(event), ["/bin/sh", "-e", script, "argument"]);
 }
+
+/// Exits are joined to their execs by process id and start time.
+#[test]
+fn exits_have_status_signal_and_duration() {
+    needs_kernel!();
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let status = Command::new(EXECTRAIL)
+        .args(["run", "--exit-events", "--output", "json", "--log"])
+        .arg(&log)
+        .args(["--", "sh", "-c"])
+        .arg("sleep 0.2; sh -c 'exit 7'; sh -c 'kill -KILL $$'; uname")
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let lines: Vec<Value> = std::fs::read_to_string(&log)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let exits: Vec<_> = messages(&lines, "exit")
+        .into_iter()
+        .map(|line| &line["fields"]["event"])
+        .collect();
+    let exit_of = |wanted: &[&str]| {
+        let events = execs(&lines);
+        let exec = events
+            .iter()
+            .find(|event| argv(event) == wanted)
+            .unwrap_or_else(|| panic!("{wanted:?} has no line"));
+        let mut own = exits
+            .iter()
+            .filter(|exit| exit["pid"] == exec["pid"] && exit["start"] == exec["start"]);
+        let exit = own
+            .next()
+            .unwrap_or_else(|| panic!("{wanted:?} has no exit"));
+        assert!(own.next().is_none(), "{wanted:?} has two exits");
+        (
+            exit["status"].as_u64(),
+            exit["signal"].as_u64(),
+            exit["duration_ns"].as_u64().unwrap(),
+        )
+    };
+    let (status, signal, duration) = exit_of(&["sleep", "0.2"]);
+    assert_eq!((status, signal), (Some(0), None));
+    assert!(
+        (200_000_000..2_000_000_000).contains(&duration),
+        "{duration} ns"
+    );
+    let (status, signal, _) = exit_of(&["sh", "-c", "exit 7"]);
+    assert_eq!((status, signal), (Some(7), None));
+    let (status, signal, _) = exit_of(&["sh", "-c", "kill -KILL $$"]);
+    assert_eq!((status, signal), (None, Some(9)));
+    assert_eq!(exit_of(&["uname"]).0, Some(0));
+    // Off unless asked for.
+    let output = Command::new(EXECTRAIL)
+        .args(["run", "--output", "json", "--", "true"])
+        .output()
+        .unwrap();
+    assert!(
+        !String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("\"exit\"")
+    );
+}

@@ -97,10 +97,20 @@ impl Pod {
     }
 }
 
+/// How long nobody may be listening.
+const REFUSED_FOR: Duration = Duration::from_secs(10);
+
 /// A plain HTTP POST.
 fn post(address: &str, body: &str) -> Result<(u16, String)> {
-    let mut stream =
-        TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
+    let since = Instant::now();
+    let mut stream = loop {
+        match TcpStream::connect(address) {
+            Ok(stream) => break stream,
+            // Whoever announces tries again: a sidecar may not be listening yet.
+            Err(_) if since.elapsed() < REFUSED_FOR => thread::sleep(Duration::from_millis(50)),
+            Err(error) => return Err(error).with_context(|| format!("cannot connect to {address}")),
+        }
+    };
     stream.set_read_timeout(Some(PATIENCE))?;
     write!(
         stream,
@@ -197,8 +207,11 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        // Its first process dies with it (PR_SET_PDEATHSIG), and with that everything in it.
-        let _ = self.child.kill();
+        // Its first process first: the outer one then reaps it and ends. Were the outer one killed,
+        // the inner one would stay a zombie of ours, and keep its namespace's number taken.
+        if self.signal(Signal::KILL).is_err() || self.wait().is_err() {
+            let _ = self.child.kill();
+        }
         let _ = self.child.wait();
     }
 }

@@ -68,7 +68,7 @@ fn without_btf_it_is_refused(_: &Plan, _: &Report) -> Result<()> {
 fn refused(wrapper: &[&str], check: &str) -> Result<()> {
     let remedy = preflight_says_so(wrapper, check)?;
     let pod = Pod::start()?;
-    let mut sidecar = Sidecar::spawn_as(&pod, wrapper, &["--refusal-grace=15s"])?;
+    let mut sidecar = Sidecar::spawn_as(&pod, wrapper, &["--refusal-grace=8s"])?;
     sidecar
         .diagnostics
         .wait_for("that it cannot trace", |line| msg(line) == "cannot trace here")?;

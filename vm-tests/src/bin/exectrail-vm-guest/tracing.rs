@@ -435,7 +435,6 @@ fn a_reused_number_is_no_identity(_: &Plan, report: &Report) -> Result<()> {
         // The kernel frees a namespace a little after its last process.
         thread::sleep(Duration::from_millis(50));
         let mut foreign = neighbour.bare_shell()?;
-        eprintln!("{} wanted {number}", foreign.pid_ns()?);
         if foreign.pid_ns()? == number {
             report.figure("containers until a number comes again", attempt as u64, "");
             foreign.run("/bin/true foreign")?;
@@ -449,8 +448,7 @@ fn a_reused_number_is_no_identity(_: &Plan, report: &Report) -> Result<()> {
             again.run("/bin/true second")?;
             sidecar.wait_for_exec("second")?;
             let seen = sidecar.stop_and_list()?;
-            let mut expected = workspace_start().to_vec();
-            expected.push(words(&["/bin/true", "first"]));
+            let mut expected = vec![words(&["/bin/sh"]), words(&["/bin/true", "first"])];
             expected.extend(workspace_start());
             expected.push(words(&["/bin/true", "second"]));
             ensure!(

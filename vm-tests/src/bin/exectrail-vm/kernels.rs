@@ -16,30 +16,57 @@ pub(crate) struct Series {
     pub(crate) name: &'static str,
     /// Debian's suite that carries it.
     suite: &'static str,
+    /// The package that is it, or that depends on the newest of it.
+    package: &'static str,
+    /// What runs it.
+    machine: Machine,
 }
 
-/// The oldest that most clouds still run, the stable ones, and the newest.
-pub(crate) const SERIES: [Series; 4] = [
+/// What runs a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Machine {
+    /// QEMU.
+    Pc,
+    /// It is a program itself (user-mode Linux).
+    Process,
+}
+
+/// The oldest that most clouds still run, the stable ones, the newest, and one without BTF.
+pub(crate) const SERIES: [Series; 5] = [
     Series {
         name: "5.10",
         suite: "bullseye-security",
+        package: CLOUD,
+        machine: Machine::Pc,
     },
     Series {
         name: "6.1",
         suite: "bookworm-security",
+        package: CLOUD,
+        machine: Machine::Pc,
     },
     Series {
         name: "6.12",
         suite: "trixie",
+        package: CLOUD,
+        machine: Machine::Pc,
     },
     Series {
         name: "7",
         suite: "trixie-backports",
+        package: CLOUD,
+        machine: Machine::Pc,
+    },
+    Series {
+        name: "uml",
+        suite: "bookworm",
+        package: "user-mode-linux",
+        machine: Machine::Process,
     },
 ];
 
-/// The package that depends on the newest kernel of a suite.
-const META_PACKAGE: &str = "linux-image-cloud-amd64";
+/// The package that depends on the newest cloud kernel of a suite.
+const CLOUD: &str = "linux-image-cloud-amd64";
 
 /// `kernels.lock`: the versions that were tested.
 #[derive(Default, Serialize, Deserialize)]
@@ -69,8 +96,10 @@ pub(crate) struct Kernel {
     pub(crate) series: String,
     /// Its release, as uname gives it.
     pub(crate) release: String,
-    /// The image.
-    pub(crate) vmlinuz: PathBuf,
+    /// The image, or the program.
+    pub(crate) image: PathBuf,
+    /// What runs it.
+    pub(crate) machine: Machine,
 }
 
 const LOCK_HEAD: &str = "\
@@ -110,7 +139,7 @@ pub(crate) fn update_lock() -> Result<()> {
             series.name, series.suite
         );
         let locked = newest(series, &cache)?;
-        let kernel = locate(series.name, &tree(&cache, &locked))?;
+        let kernel = locate(series, &tree(&cache, &locked))?;
         eprintln!("kernel {}: {}", series.name, kernel.release);
         lock.kernel.push(locked);
     }
@@ -131,7 +160,7 @@ pub(crate) fn kernel(series: &Series) -> Result<Kernel> {
             "kernel {}: nothing is pinned; taking the newest",
             series.name
         );
-        return locate(series.name, &tree(&cache, &newest(series, &cache)?));
+        return locate(series, &tree(&cache, &newest(series, &cache)?));
     };
     if !tree(&cache, &locked).exists()
         && let Err(error) = fetch_locked(&locked, &cache)
@@ -144,14 +173,14 @@ pub(crate) fn kernel(series: &Series) -> Result<Kernel> {
             series.name
         );
         let newer = newest(series, &cache)?;
-        let kernel = locate(series.name, &tree(&cache, &newer))?;
+        let kernel = locate(series, &tree(&cache, &newer))?;
         eprintln!(
             "kernel {}: going on with {}; pin it with `cargo xtask vm --update-lock`",
             series.name, kernel.release
         );
         return Ok(kernel);
     }
-    locate(series.name, &tree(&cache, &locked))
+    locate(series, &tree(&cache, &locked))
 }
 
 /// A package has the pinned version but not the pinned content.
@@ -218,9 +247,15 @@ fn rename_whole(unpacked: tempfile::TempDir, tree: &Path) -> Result<()> {
 /// Resolves the newest version of a series and fetches it.
 fn newest(series: &Series, cache: &Path) -> Result<Locked> {
     let suite = Suite::open(series.suite, cache)?;
-    let version = suite.newest(META_PACKAGE)?;
+    let version = suite.newest(series.package)?;
     let mut wanted = Vec::new();
-    let mut open = suite.dependencies(META_PACKAGE, &version)?;
+    let mut open = match series.machine {
+        Machine::Pc => suite.dependencies(series.package, &version)?,
+        Machine::Process => {
+            wanted.push((series.package.to_owned(), version));
+            Vec::new()
+        }
+    };
     // Newer kernels come in parts that their image package depends on.
     while let Some((name, version)) = open.pop() {
         if is_part_of_kernel(&name) && !wanted.iter().any(|(known, _)| *known == name) {
@@ -276,8 +311,8 @@ fn tree(cache: &Path, locked: &Locked) -> PathBuf {
 }
 
 /// Finds the image in an unpacked tree.
-fn locate(series: &str, tree: &Path) -> Result<Kernel> {
-    let modules = ["usr/lib/modules", "lib/modules"]
+fn locate(series: &Series, tree: &Path) -> Result<Kernel> {
+    let modules = ["usr/lib/modules", "lib/modules", "usr/lib/uml/modules"]
         .map(|below| tree.join(below))
         .into_iter()
         .find(|path| path.is_dir())
@@ -289,15 +324,17 @@ fn locate(series: &str, tree: &Path) -> Result<Kernel> {
     let candidates = [
         tree.join(format!("boot/vmlinuz-{release}")),
         modules.join(&release).join("vmlinuz"),
+        tree.join("usr/bin/linux.uml"),
     ];
-    let vmlinuz = candidates
+    let image = candidates
         .iter()
         .find(|path| path.is_file())
         .with_context(|| format!("{} holds no kernel image", tree.display()))?;
     Ok(Kernel {
-        series: series.to_owned(),
+        series: series.name.to_owned(),
         release,
-        vmlinuz: vmlinuz.clone(),
+        image: image.clone(),
+        machine: series.machine,
     })
 }
 

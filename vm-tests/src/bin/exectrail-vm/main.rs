@@ -34,7 +34,7 @@ struct Cli {
     #[arg(long, value_name = "FILE", default_value = "/bin/busybox")]
     busybox: PathBuf,
 
-    /// Only this kernel: 5.10, 6.1, 6.12 or 7; may be given more than once
+    /// Only this kernel: 5.10, 6.1, 6.12, 7 or uml; may be given more than once
     #[arg(long = "kernel", value_name = "SERIES")]
     kernels: Vec<String>,
 
@@ -95,19 +95,19 @@ fn run(cli: Cli) -> Result<bool> {
     };
     let cells: Vec<Cell> = kernels
         .iter()
-        .flat_map(|kernel| {
-            scenarios
-                .iter()
-                .map(|scenario| Cell::new(kernel, *scenario))
-        })
+        .flat_map(|kernel| scenarios.iter().filter_map(|scenario| Cell::new(kernel, *scenario)))
         .collect();
     if cli.keep && cells.len() > 1 {
         bail!("--keep is for one machine: name its --kernel and --scenario");
     }
-    let Some(newest) = kernels.last() else {
-        bail!("no kernel is chosen");
+    if cells.is_empty() {
+        bail!("that scenario is not for that kernel: without-btf is for uml, and uml for it");
+    }
+    let pc = kernels.iter().find(|kernel| kernel.machine == kernels::Machine::Pc);
+    let accelerator = match pc {
+        Some(kernel) => qemu::choose_accelerator(kernel, &programs)?,
+        None => qemu::Accelerator::Tcg,
     };
-    let accelerator = qemu::choose_accelerator(newest, &programs)?;
     let matrix = Matrix {
         programs,
         accelerator,

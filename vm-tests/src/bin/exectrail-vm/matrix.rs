@@ -13,8 +13,8 @@ use exectrail_vm_tests::{Message, Plan, Scenario};
 
 use crate::{
     initramfs::Programs,
-    kernels::Kernel,
-    qemu::{Accelerator, Ending, Machine, Run},
+    kernels::{Kernel, Machine},
+    qemu::{self, Accelerator, Ending, Run},
 };
 
 /// Lines of a console that are shown.
@@ -28,12 +28,14 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// `scenario` on `kernel`.
-    pub(crate) fn new(kernel: &Kernel, scenario: Scenario) -> Self {
-        Self {
+    /// `scenario` on `kernel`, if that makes sense.
+    pub(crate) fn new(kernel: &Kernel, scenario: Scenario) -> Option<Self> {
+        // User-mode Linux has no BTF, and is here for nothing else.
+        let without_btf = kernel.machine == Machine::Process;
+        (without_btf == (scenario == Scenario::WithoutBtf)).then(|| Self {
             kernel: kernel.clone(),
             scenario,
-        }
+        })
     }
 }
 
@@ -151,7 +153,7 @@ impl Matrix {
             only: self.only.clone(),
             keep: self.keep,
         };
-        let machine = Machine {
+        let machine = qemu::Machine {
             kernel: &cell.kernel,
             programs: &self.programs,
             plan: &plan,

@@ -15,7 +15,7 @@ use exectrail_vm_tests::{Message, Plan, Scenario};
 
 use crate::{
     initramfs::{self, Programs},
-    kernels::Kernel,
+    kernels::{self, Kernel},
 };
 
 /// What executes the guest's instructions.
@@ -104,9 +104,14 @@ impl Machine<'_> {
         fs::write(&initramfs, initramfs::build(self.programs, self.plan)?)?;
 
         let mut child = self
-            .qemu(directory.path())
+            .command(directory.path())?
             .spawn()
-            .context("cannot start qemu-system-x86_64; `cargo xtask setup --tests` installs it")?;
+            .with_context(|| match self.kernel.machine {
+                kernels::Machine::Pc => {
+                    "cannot start qemu-system-x86_64; `cargo xtask setup --tests` installs it".to_owned()
+                }
+                kernels::Machine::Process => format!("cannot start {}", self.kernel.image.display()),
+            })?;
         let mut messages = Vec::new();
         let heard = messages_of(&mut child);
         let ending = loop {
@@ -140,6 +145,34 @@ impl Machine<'_> {
             console: console(directory.path(), &mut child),
             took: since.elapsed(),
         })
+    }
+
+    fn command(&self, directory: &Path) -> Result<Command> {
+        let mut command = match self.kernel.machine {
+            kernels::Machine::Pc => self.qemu(directory),
+            kernels::Machine::Process => self.process(directory)?,
+        };
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Ok(command)
+    }
+
+    /// User-mode Linux: the same, but for the socket.
+    fn process(&self, directory: &Path) -> Result<Command> {
+        let console = directory.join("console");
+        fs::write(&console, "")?;
+        let mut linux = Command::new(&self.kernel.image);
+        // The first process is told by its own serial lines, numbered as on a PC.
+        linux
+            .args(["mem=1024M", "con=null", "ssl=null", "ssl1=null,fd:1"])
+            .arg(format!("ssl0=null,file:{}", console.display()))
+            .arg(format!("initrd={}", directory.join("initramfs").display()))
+            .arg("console=ttyS0")
+            .args(self.command_line().split(' ').skip(1))
+            .current_dir(directory);
+        Ok(linux)
     }
 
     /// The report on standard output; the console in a file, and on a socket for whoever looks.

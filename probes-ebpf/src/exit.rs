@@ -1,0 +1,51 @@
+//! Writing an exit down.
+
+use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
+use exectrail_common::record::{Exit, KIND_EXIT, Prefix, VERSION};
+
+use crate::{
+    kernel::Task,
+    maps::{RING, STATS},
+    own_scope::ns_tgid,
+    scope::Scope,
+    wakeup,
+};
+
+/// Writes the exit of `task` to the ring, or counts it as lost.
+#[inline(always)]
+pub(crate) fn write(task: Task, scope: &Scope) {
+    let Some(stats) = STATS.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: a pointer to this CPU's live map value; nothing else runs on it meanwhile.
+    let stats = unsafe { &mut *stats };
+    // SAFETY: helpers without arguments that always succeed.
+    let (ktime, cpu) = unsafe { (bpf_ktime_get_boot_ns(), bpf_get_smp_processor_id() as u16) };
+    let seq = stats.exits_seen;
+    stats.exits_seen += 1;
+    let mut exit = Exit {
+        prefix: Prefix {
+            version: VERSION,
+            kind: KIND_EXIT,
+            flags: 0,
+            cpu,
+            filename_len: 0,
+            seq,
+        },
+        ktime,
+        start: task.group_leader().start_boottime(),
+        tgid: task.tgid(),
+        ns_tgid: ns_tgid(scope.pid_ns),
+        exit_code: task.exit_code(),
+        pid_ns: scope.pid_ns,
+        target: scope.target,
+        zero: 0,
+        comm: [0; 16],
+    };
+    // SAFETY: `comm` is 16 bytes at an offset that is a multiple of 8.
+    unsafe { *(&raw mut exit.comm).cast::<[u64; 2]>() = task.comm() };
+    if RING.output::<Exit>(&exit, wakeup::flags(ktime)).is_err() {
+        stats.exits_lost += 1;
+        stats.last_exit_lost = ktime;
+    }
+}

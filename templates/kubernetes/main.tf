@@ -1,0 +1,397 @@
+# A Coder workspace in a pod, every exec in it recorded by exectrail.
+#
+# What exectrail adds to an ordinary template: the module, the two dynamic blocks of containers,
+# the dynamic volume and its mount, the dynamic env, and the workspace's command.
+
+terraform {
+  required_version = ">= 1.3"
+  required_providers {
+    coder = {
+      source  = "coder/coder"
+      version = ">= 2.0"
+    }
+    kubernetes = {
+      source  = "hashicorp/kubernetes"
+      version = ">= 3.0"
+    }
+  }
+}
+
+variable "use_kubeconfig" {
+  type        = bool
+  default     = false
+  description = "Whether to use ~/.kube/config of the Coder host. false where Coder runs in the cluster that workspaces go to."
+}
+
+variable "namespace" {
+  type        = string
+  description = "The Kubernetes namespace of workspaces. It must exist, and its Pod Security level be \"privileged\": a lower one forbids the sidecar's two capabilities."
+}
+
+variable "workspace_image" {
+  type        = string
+  default     = "codercom/enterprise-base:ubuntu"
+  description = "The image of workspaces."
+}
+
+variable "exectrail_image" {
+  type        = string
+  description = "The exectrail image, with its tag or digest."
+}
+
+variable "native_sidecar" {
+  type        = bool
+  default     = false
+  description = "Whether exectrail is a native sidecar, which starts before the workspace and stops after it. Needs Kubernetes 1.29."
+}
+
+variable "announce_with" {
+  type        = string
+  default     = "curl"
+  description = "What the workspace announces itself with: \"curl\" of its image, or \"exectrail\", mounted."
+}
+
+variable "kernel_before_5_11" {
+  type        = bool
+  default     = false
+  description = "Whether nodes have Linux 5.8 to 5.10."
+}
+
+variable "node_selector" {
+  type        = map(string)
+  default     = {}
+  description = "Labels of the nodes that workspaces go to, such as those on which exectrail can trace: {\"exectrail.feature.node.kubernetes.io/fit\" = \"true\"}."
+}
+
+provider "coder" {}
+
+provider "kubernetes" {
+  config_path = var.use_kubeconfig ? "~/.kube/config" : null
+}
+
+data "coder_workspace" "me" {}
+data "coder_workspace_owner" "me" {}
+
+data "coder_parameter" "cpu" {
+  name         = "cpu"
+  display_name = "CPU"
+  description  = "Cores"
+  type         = "number"
+  default      = 2
+  icon         = "/icon/memory.svg"
+  mutable      = true
+  validation {
+    min = 1
+    max = 64
+  }
+}
+
+data "coder_parameter" "memory" {
+  name         = "memory"
+  display_name = "Memory"
+  description  = "GiB"
+  type         = "number"
+  default      = 4
+  icon         = "/icon/memory.svg"
+  mutable      = true
+  validation {
+    min = 1
+    max = 512
+  }
+}
+
+data "coder_parameter" "home_disk_size" {
+  name         = "home_disk_size"
+  display_name = "Home disk"
+  description  = "GiB; cannot be changed later"
+  type         = "number"
+  default      = 10
+  icon         = "/emojis/1f4be.png"
+  mutable      = false
+  validation {
+    min = 1
+    max = 10000
+  }
+}
+
+resource "coder_agent" "main" {
+  os   = "linux"
+  arch = "amd64"
+
+  metadata {
+    display_name = "CPU"
+    key          = "cpu"
+    script       = "coder stat cpu"
+    interval     = 10
+    timeout      = 1
+  }
+
+  metadata {
+    display_name = "Memory"
+    key          = "memory"
+    script       = "coder stat mem"
+    interval     = 10
+    timeout      = 1
+  }
+
+  metadata {
+    display_name = "Home disk"
+    key          = "home_disk"
+    script       = "coder stat disk --path $${HOME}"
+    interval     = 60
+    timeout      = 1
+  }
+}
+
+module "exectrail" {
+  source = "git::https://github.com/exectrail/exectrail.git//templates/module?ref=v0.1.0"
+
+  image              = var.exectrail_image
+  script             = coder_agent.main.init_script
+  native_sidecar     = var.native_sidecar
+  announce_with      = var.announce_with
+  kernel_before_5_11 = var.kernel_before_5_11
+
+  labels = {
+    workspace_id   = data.coder_workspace.me.id
+    workspace_name = data.coder_workspace.me.name
+    user_id        = data.coder_workspace_owner.me.id
+    username       = data.coder_workspace_owner.me.name
+    user_email     = data.coder_workspace_owner.me.email
+  }
+}
+
+locals {
+  # Made of the workspace's id, which is a name for Kubernetes whatever its users think of.
+  name = "coder-${data.coder_workspace.me.id}"
+
+  selector = {
+    "app.kubernetes.io/name"     = "coder-workspace"
+    "app.kubernetes.io/instance" = local.name
+  }
+
+  # Values of labels are short and plain; what people may choose freely is made so.
+  labels = merge(local.selector, {
+    "app.kubernetes.io/part-of" = "coder"
+    "com.coder.resource"        = "true"
+    "com.coder.workspace.id"    = data.coder_workspace.me.id
+    "com.coder.workspace.name"  = trim(substr(replace(data.coder_workspace.me.name, "/[^A-Za-z0-9_.-]+/", "-"), 0, 63), "-_.")
+    "com.coder.user.id"         = data.coder_workspace_owner.me.id
+    "com.coder.user.username"   = trim(substr(replace(data.coder_workspace_owner.me.name, "/[^A-Za-z0-9_.-]+/", "-"), 0, 63), "-_.")
+  })
+
+  annotations = {
+    "com.coder.user.email" = data.coder_workspace_owner.me.email
+  }
+}
+
+resource "kubernetes_persistent_volume_claim_v1" "home" {
+  wait_until_bound = false
+
+  metadata {
+    name        = "${local.name}-home"
+    namespace   = var.namespace
+    labels      = local.labels
+    annotations = local.annotations
+  }
+
+  spec {
+    access_modes = ["ReadWriteOnce"]
+    resources {
+      requests = {
+        storage = "${data.coder_parameter.home_disk_size.value}Gi"
+      }
+    }
+  }
+}
+
+resource "kubernetes_deployment_v1" "main" {
+  count            = data.coder_workspace.me.start_count
+  wait_for_rollout = false
+
+  metadata {
+    name        = local.name
+    namespace   = var.namespace
+    labels      = local.labels
+    annotations = local.annotations
+  }
+
+  spec {
+    replicas = 1
+
+    selector {
+      match_labels = local.selector
+    }
+
+    # The home volume can be mounted once.
+    strategy {
+      type = "Recreate"
+    }
+
+    template {
+      metadata {
+        labels = local.labels
+        annotations = merge(local.annotations, {
+          "kubectl.kubernetes.io/default-container" = "workspace"
+        })
+      }
+
+      spec {
+        automount_service_account_token = false
+        node_selector                   = var.node_selector
+
+        security_context {
+          run_as_user     = 1000
+          fs_group        = 1000
+          run_as_non_root = true
+        }
+
+        dynamic "init_container" {
+          for_each = module.exectrail.init_containers
+          content {
+            name              = init_container.value.name
+            image             = init_container.value.image
+            image_pull_policy = init_container.value.image_pull_policy
+            command           = init_container.value.command
+            args              = init_container.value.args
+            restart_policy    = init_container.value.restart_policy
+
+            security_context {
+              run_as_user                = init_container.value.security_context.run_as_user
+              run_as_group               = init_container.value.security_context.run_as_group
+              run_as_non_root            = init_container.value.security_context.run_as_non_root
+              privileged                 = init_container.value.security_context.privileged
+              allow_privilege_escalation = init_container.value.security_context.allow_privilege_escalation
+              read_only_root_filesystem  = init_container.value.security_context.read_only_root_filesystem
+              capabilities {
+                drop = ["ALL"]
+                add  = init_container.value.security_context.add_capabilities
+              }
+              seccomp_profile {
+                type = "RuntimeDefault"
+              }
+            }
+
+            resources {
+              requests = init_container.value.resources.requests
+              limits   = init_container.value.resources.limits
+            }
+
+            dynamic "startup_probe" {
+              for_each = init_container.value.startup_probes
+              content {
+                exec {
+                  command = startup_probe.value.command
+                }
+                period_seconds    = startup_probe.value.period_seconds
+                timeout_seconds   = startup_probe.value.timeout_seconds
+                failure_threshold = startup_probe.value.failure_threshold
+              }
+            }
+
+            dynamic "volume_mount" {
+              for_each = init_container.value.volume_mounts
+              content {
+                name       = volume_mount.value.name
+                mount_path = volume_mount.value.mount_path
+                read_only  = volume_mount.value.read_only
+              }
+            }
+          }
+        }
+
+        dynamic "container" {
+          for_each = module.exectrail.containers
+          content {
+            name              = container.value.name
+            image             = container.value.image
+            image_pull_policy = container.value.image_pull_policy
+            command           = container.value.command
+            args              = container.value.args
+
+            security_context {
+              run_as_user                = container.value.security_context.run_as_user
+              run_as_group               = container.value.security_context.run_as_group
+              run_as_non_root            = container.value.security_context.run_as_non_root
+              privileged                 = container.value.security_context.privileged
+              allow_privilege_escalation = container.value.security_context.allow_privilege_escalation
+              read_only_root_filesystem  = container.value.security_context.read_only_root_filesystem
+              capabilities {
+                drop = ["ALL"]
+                add  = container.value.security_context.add_capabilities
+              }
+              seccomp_profile {
+                type = "RuntimeDefault"
+              }
+            }
+
+            resources {
+              requests = container.value.resources.requests
+              limits   = container.value.resources.limits
+            }
+          }
+        }
+
+        container {
+          name              = "workspace"
+          image             = var.workspace_image
+          image_pull_policy = "IfNotPresent"
+          command           = ["sh", "-c", module.exectrail.init_script]
+
+          env {
+            name  = "CODER_AGENT_TOKEN"
+            value = coder_agent.main.token
+          }
+
+          dynamic "env" {
+            for_each = module.exectrail.env
+            content {
+              name  = env.key
+              value = env.value
+            }
+          }
+
+          resources {
+            requests = {
+              cpu    = "250m"
+              memory = "512Mi"
+            }
+            limits = {
+              cpu    = "${data.coder_parameter.cpu.value}"
+              memory = "${data.coder_parameter.memory.value}Gi"
+            }
+          }
+
+          volume_mount {
+            name       = "home"
+            mount_path = "/home/coder"
+          }
+
+          dynamic "volume_mount" {
+            for_each = module.exectrail.volume_mounts
+            content {
+              name       = volume_mount.value.name
+              mount_path = volume_mount.value.mount_path
+              read_only  = volume_mount.value.read_only
+            }
+          }
+        }
+
+        volume {
+          name = "home"
+          persistent_volume_claim {
+            claim_name = kubernetes_persistent_volume_claim_v1.home.metadata[0].name
+          }
+        }
+
+        dynamic "volume" {
+          for_each = module.exectrail.volumes
+          content {
+            name = volume.value.name
+            empty_dir {}
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,93 @@
+# exectrail beside a workspace: what to put where the workspace's container is, and the sidecar.
+# Any template can use it; nothing in it depends on a provider.
+
+terraform {
+  required_version = ">= 1.3"
+}
+
+locals {
+  program = "/usr/bin/exectrail"
+
+  # Where the announce form has the program in the workspace's container.
+  mount_path = "/opt/exectrail"
+
+  mounts_program = var.announce_with == "exectrail"
+
+  # init.sh with the settings of this module. Each of the replaced texts is there exactly once.
+  init_sh = replace(
+    replace(
+      replace(
+        file("${path.module}/init.sh"),
+        "address='127.0.0.1:56123'",
+        "address='${var.init_address}'",
+      ),
+      "patience='900'",
+      "patience='${var.announce_timeout_seconds}'",
+    ),
+    "clients='curl wget announce'",
+    local.mounts_program ? "clients='announce curl wget'" : "clients='curl wget announce'",
+  )
+
+  # The kubelet replaces $(NAME) in commands, arguments and variables, and makes $$ of them $.
+  # Doubled, every $ arrives as it was written: that of a script as well as that of a name.
+  init_script = replace("${local.init_sh}\n${var.script}", "$", "$$")
+  label_args  = [for key, value in var.labels : replace("--label=${key}=${value}", "$", "$$")]
+
+  # Root in its container, since Kubernetes gives added capabilities to no other user, and all
+  # else taken away.
+  sidecar_security_context = {
+    run_as_user                = 0
+    run_as_group               = 0
+    run_as_non_root            = false
+    privileged                 = false
+    allow_privilege_escalation = false
+    read_only_root_filesystem  = true
+    add_capabilities           = var.kernel_before_5_11 ? ["BPF", "PERFMON", "SYS_RESOURCE"] : ["BPF", "PERFMON"]
+  }
+
+  sidecar = {
+    name              = "exectrail"
+    image             = var.image
+    image_pull_policy = var.image_pull_policy
+    command           = [local.program]
+    args              = concat(["--init-address=${var.init_address}"], local.label_args, var.args)
+    restart_policy    = var.native_sidecar ? "Always" : null
+    security_context  = local.sidecar_security_context
+    resources         = var.resources
+    volume_mounts     = []
+
+    # Three minutes for a node that is busy; the workspace starts when it succeeds. An ordinary
+    # sidecar has none: there the announcement is what the workspace waits for.
+    startup_probes = var.native_sidecar ? [{
+      command           = [local.program, "ready", "--init-address=${var.init_address}"]
+      period_seconds    = 1
+      timeout_seconds   = 2
+      failure_threshold = 180
+    }] : []
+  }
+
+  # Copies the program to the volume that the workspace mounts. Needs no privilege at all.
+  installer = {
+    name              = "exectrail-install"
+    image             = var.image
+    image_pull_policy = var.image_pull_policy
+    command           = [local.program]
+    args              = ["install", local.mount_path]
+    restart_policy    = null
+    security_context = {
+      run_as_user                = 65532
+      run_as_group               = 65532
+      run_as_non_root            = true
+      privileged                 = false
+      allow_privilege_escalation = false
+      read_only_root_filesystem  = true
+      add_capabilities           = []
+    }
+    resources = {
+      requests = { cpu = "10m", memory = "16Mi" }
+      limits   = { memory = "32Mi" }
+    }
+    volume_mounts  = [{ name = "exectrail", mount_path = local.mount_path, read_only = false }]
+    startup_probes = []
+  }
+}

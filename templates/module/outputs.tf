@@ -1,0 +1,32 @@
+output "init_script" {
+  value       = local.init_script
+  description = "The workspace's script, which starts what `script` says once it is traced. For the command, an argument or a variable of a container: every $ in it is doubled, as the kubelet wants it."
+}
+
+output "env" {
+  value       = { CODER_AGENT_SUBSYSTEM = "exectrace" }
+  description = "Variables of the workspace's container. Coder's server knows the value exectrace."
+}
+
+output "containers" {
+  value       = var.native_sidecar ? [] : [local.sidecar]
+  description = "Containers to add to the pod: the sidecar, unless it is a native one."
+}
+
+output "init_containers" {
+  value = concat(
+    local.mounts_program ? [local.installer] : [],
+    var.native_sidecar ? [local.sidecar] : [],
+  )
+  description = "Init containers to add to the pod: the native sidecar, and what copies exectrail to its volume where the workspace announces itself with it."
+}
+
+output "volumes" {
+  value       = local.mounts_program ? [{ name = "exectrail" }] : []
+  description = "Empty directories to add to the pod as volumes."
+}
+
+output "volume_mounts" {
+  value       = local.mounts_program ? [{ name = "exectrail", mount_path = local.mount_path, read_only = true }] : []
+  description = "Mounts to add to the workspace's container."
+}
