@@ -146,6 +146,69 @@ fn verify_tells_a_loss_from_a_gap() {
     assert!(report.contains("fault"), "{report}");
 }
 
+/// A file system, unmounted when dropped.
+struct Disk(std::path::PathBuf);
+
+impl Disk {
+    fn mount(&self, options: &str) {
+        let status = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+            .arg(&self.0)
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(&self.0).status();
+    }
+}
+
+/// On a full disk exectrail waits; once there is room, every line is written, each of them whole.
+#[test]
+fn a_full_disk_is_waited_for() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let disk = Disk(pod.dir.path().join("disk"));
+    std::fs::create_dir(&disk.0).unwrap();
+    disk.mount("size=128k");
+    let log = disk.0.join("log");
+    let mut command = pod.container("sh");
+    command.args([
+        "-c",
+        &format!(
+            "exec {} --announced-only --init-address=127.0.0.1:56123 >{}",
+            crate::tools::EXECTRAIL,
+            log.display()
+        ),
+    ]);
+    let mut sidecar = Sidecar::spawn(command);
+    sidecar.wait_until_on();
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    workspace.run(&*TOOL, &["burst", NOOP.to_str().unwrap(), "2000"]);
+    crate::pod::wait_for("the disk to be full", || {
+        sidecar
+            .diagnostics()
+            .contains("no room for events")
+            .then_some(())
+    });
+    // Others are served meanwhile.
+    assert_eq!(workspace.announce().0, 204);
+    disk.mount("remount,size=64m");
+    sidecar.signal(Signal::TERM);
+    assert!(sidecar.wait().success());
+    let lines: Vec<Value> = std::fs::read_to_string(&log)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lost(&lines), 0);
+    assert_eq!(numbers(&lines), (0..2000).collect::<Vec<_>>());
+}
+
 /// A sink that takes nothing for a while holds the reader back and loses nothing.
 #[test]
 fn a_slow_pipe_loses_nothing() {

@@ -351,3 +351,49 @@ fn the_nodes_own_pid_namespace_is_never_local() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("would trace the whole node"), "{stderr}");
 }
+
+/// Evasion: the first process leaves the pod's network namespace once it is a target.
+#[test]
+fn a_target_stays_one_in_another_network() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&[]);
+    let mut command = pod.container("unshare");
+    command.args(["--net", "--", "sleep"]);
+    let workspace = Workspace::spawn(command);
+    workspace.run("uname", &["-a"]);
+    let lines = sidecar.stop();
+    let seen: Vec<_> = execs(&lines).into_iter().map(argv).collect();
+    assert_eq!(
+        seen,
+        [
+            &["unshare", "--net", "--", "sleep", "infinity"][..],
+            &["sleep", "infinity"],
+            &["uname", "-a"]
+        ]
+    );
+}
+
+/// Evasion: namespaces nested as deep as the kernel lets them be.
+#[test]
+fn the_deepest_namespace_is_traced() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&[]);
+    let workspace = pod.workspace();
+    // 32 levels below the init namespace (MAX_PID_NS_LEVEL), of which the workspace is the first.
+    let mut command = Vec::new();
+    for _ in 0..31 {
+        command.extend(["unshare", "--pid", "--fork", "--"]);
+    }
+    command.extend(["uname", "-m"]);
+    workspace.run(command[0], &command[1..]);
+    let lines = sidecar.stop();
+    let events = execs(&lines);
+    let deepest = events.last().unwrap();
+    assert_eq!(argv(deepest), ["uname", "-m"]);
+    assert_eq!(deepest["ns_pid"], 1);
+    assert_eq!(deepest["workspace_pid_ns"], workspace.pid_ns());
+    assert_eq!(events.len(), 1 + 31 + 1);
+    assert_eq!(messages(&lines, "workspace_started").len(), 1);
+}

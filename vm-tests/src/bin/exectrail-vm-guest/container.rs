@@ -108,7 +108,9 @@ fn post(address: &str, body: &str) -> Result<(u16, String)> {
             Ok(stream) => break stream,
             // Whoever announces tries again: a sidecar may not be listening yet.
             Err(_) if since.elapsed() < REFUSED_FOR => thread::sleep(Duration::from_millis(50)),
-            Err(error) => return Err(error).with_context(|| format!("cannot connect to {address}")),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot connect to {address}"));
+            }
         }
     };
     stream.set_read_timeout(Some(PATIENCE))?;

@@ -64,7 +64,9 @@ fn keep_capabilities(kept: &str) -> Result<()> {
     }
     for number in 0..64 {
         let capability = CapabilitySet::from_bits_retain(1 << number);
-        if capability_is_in_bounding_set(capability).unwrap_or(false) && !wanted.contains(capability) {
+        if capability_is_in_bounding_set(capability).unwrap_or(false)
+            && !wanted.contains(capability)
+        {
             remove_capability_from_bounding_set(capability)?;
         }
     }
@@ -92,7 +94,12 @@ fn outside_user_namespace(command: &[OsString]) -> Result<ExitCode> {
     fs::write(at("gid_map"), MAP)?;
     fs::write(at("uid_map"), MAP)?;
     let status = child.wait()?;
-    Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(255)))
+    Ok(ExitCode::from(
+        status
+            .code()
+            .and_then(|code| u8::try_from(code).ok())
+            .unwrap_or(255),
+    ))
 }
 
 fn enter_user_namespace() -> Result<()> {

@@ -8,21 +8,28 @@ use exectrail_vm_tests::Plan;
 use serde_json::Value;
 
 use crate::{
-    Test,
-    container::Pod,
-    lines::msg,
-    privileges::wrapper,
-    report::Report,
-    sidecar::Sidecar,
+    Test, container::Pod, lines::msg, privileges::wrapper, report::Report, sidecar::Sidecar,
     tracing::lockdown_is_as_asked_for,
 };
 
 /// The tests of a kernel that could trace.
 pub(crate) const TESTS: [Test; 6] = [
-    ("a_kernel_before_5_8_is_refused", a_kernel_before_5_8_is_refused),
-    ("without_cap_bpf_it_is_refused", without_cap_bpf_it_is_refused),
-    ("without_cap_perfmon_it_is_refused", without_cap_perfmon_it_is_refused),
-    ("without_capabilities_it_is_refused", without_capabilities_it_is_refused),
+    (
+        "a_kernel_before_5_8_is_refused",
+        a_kernel_before_5_8_is_refused,
+    ),
+    (
+        "without_cap_bpf_it_is_refused",
+        without_cap_bpf_it_is_refused,
+    ),
+    (
+        "without_cap_perfmon_it_is_refused",
+        without_cap_perfmon_it_is_refused,
+    ),
+    (
+        "without_capabilities_it_is_refused",
+        without_capabilities_it_is_refused,
+    ),
     ("a_user_namespace_is_refused", a_user_namespace_is_refused),
     ("least_privilege_suffices", least_privilege_suffices),
 ];
@@ -34,7 +41,8 @@ pub(crate) const CONFIDENTIALITY: [Test; 2] = [
 ];
 
 /// The tests of a kernel without BTF.
-pub(crate) const WITHOUT_BTF: [Test; 1] = [("without_btf_it_is_refused", without_btf_it_is_refused)];
+pub(crate) const WITHOUT_BTF: [Test; 1] =
+    [("without_btf_it_is_refused", without_btf_it_is_refused)];
 
 fn a_kernel_before_5_8_is_refused(_: &Plan, _: &Report) -> Result<()> {
     refused(&wrapper("--old-kernel"), "kernel")
@@ -71,26 +79,44 @@ fn refused(wrapper: &[&str], check: &str) -> Result<()> {
     let mut sidecar = Sidecar::spawn_as(&pod, wrapper, &["--refusal-grace=8s"])?;
     sidecar
         .diagnostics
-        .wait_for("that it cannot trace", |line| msg(line) == "cannot trace here")?;
+        .wait_for("that it cannot trace", |line| {
+            msg(line) == "cannot trace here"
+        })?;
 
     let (status, text) = pod
         .announce(4_026_532_500u32)
         .with_context(|| sidecar.said())?;
-    ensure!(status == 503, "an announcement is answered {status} {text:?}, not 503");
-    ensure!(text.contains(&remedy), "the answer {text:?} does not say {remedy:?}");
+    ensure!(
+        status == 503,
+        "an announcement is answered {status} {text:?}, not 503"
+    );
+    ensure!(
+        text.contains(&remedy),
+        "the answer {text:?} does not say {remedy:?}"
+    );
 
     let agent = Path::new("/tmp/agent-started");
     let _ = fs::remove_file(agent);
     let script = "/bin/exectrail announce --exec -- /bin/sh -c 'echo agent > /tmp/agent-started'";
     let mut workspace = pod.workspace()?;
     let printed = workspace.run(&format!("{script} 2>&1; echo status=$?"))?;
-    ensure!(printed.contains("status=1"), "`announce` does not end with 1: {printed}");
-    ensure!(printed.contains(&remedy), "`announce` does not say {remedy:?}: {printed}");
+    ensure!(
+        printed.contains("status=1"),
+        "`announce` does not end with 1: {printed}"
+    );
+    ensure!(
+        printed.contains(&remedy),
+        "`announce` does not say {remedy:?}: {printed}"
+    );
     ensure!(!agent.exists(), "the agent was started all the same");
 
     let status = sidecar.wait()?;
     ensure!(status == 1, "the sidecar ended with {status}, not 1");
-    ensure!(sidecar.events.all().is_empty(), "it wrote events: {:?}", sidecar.events.all());
+    ensure!(
+        sidecar.events.all().is_empty(),
+        "it wrote events: {:?}",
+        sidecar.events.all()
+    );
     Ok(())
 }
 
@@ -105,22 +131,41 @@ fn preflight_says_so(wrapper: &[&str], check: &str) -> Result<String> {
         .find(|one| one["id"] == check)
         .with_context(|| format!("there is no check {check}: {json}"))?;
     ensure!(status == 1, "preflight ended with {status}, not 1: {json}");
-    ensure!(report["verdict"] == "unmet", "the verdict is {}", report["verdict"]);
+    ensure!(
+        report["verdict"] == "unmet",
+        "the verdict is {}",
+        report["verdict"]
+    );
     ensure!(unmet["verdict"] == "unmet", "{check} is not unmet: {unmet}");
     let remedy = unmet["remedy"].as_str().context("there is no remedy")?;
 
     let (status, text) = preflight(wrapper, "text")?;
     ensure!(status == 1, "as text it ended with {status}");
     let plain = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    ensure!(plain.contains(remedy), "the text does not say {remedy:?}: {text}");
+    ensure!(
+        plain.contains(remedy),
+        "the text does not say {remedy:?}: {text}"
+    );
 
     let (status, line) = preflight(wrapper, "npd")?;
-    ensure!(status == 1, "for node-problem-detector it ended with {status}");
-    ensure!(line.trim_end().len() <= 80, "node-problem-detector cuts {line:?}");
-    ensure!(line.contains("cannot trace"), "for node-problem-detector it says {line:?}");
+    ensure!(
+        status == 1,
+        "for node-problem-detector it ended with {status}"
+    );
+    ensure!(
+        line.trim_end().len() <= 80,
+        "node-problem-detector cuts {line:?}"
+    );
+    ensure!(
+        line.contains("cannot trace"),
+        "for node-problem-detector it says {line:?}"
+    );
 
     let (status, labels) = preflight(wrapper, "nfd")?;
-    ensure!(status == 0, "for node-feature-discovery it ended with {status}");
+    ensure!(
+        status == 0,
+        "for node-feature-discovery it ended with {status}"
+    );
     ensure!(
         labels.contains("/fit=false\n") && labels.contains(&format!("/{check}=unmet\n")),
         "for node-feature-discovery it says {labels}"
@@ -133,12 +178,18 @@ fn preflight(wrapper: &[&str], format: &str) -> Result<(i32, String)> {
     let mut command = wrapper.to_vec();
     command.extend(["/bin/exectrail", "preflight", "--format", format]);
     let output = Command::new(command[0]).args(&command[1..]).output()?;
-    let status = output.status.code().with_context(|| format!("{}", output.status))?;
+    let status = output
+        .status
+        .code()
+        .with_context(|| format!("{}", output.status))?;
     Ok((status, String::from_utf8_lossy(&output.stdout).into_owned()))
 }
 
 fn least_privilege_suffices(_: &Plan, _: &Report) -> Result<()> {
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let release = rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned();
     // Before 5.11 maps are charged to RLIMIT_MEMLOCK, which only CAP_SYS_RESOURCE may raise.
     let wrapper = match release.starts_with("5.10") {
         true => wrapper("--caps=bpf,perfmon,sys_resource"),

@@ -93,7 +93,11 @@ impl Sidecar {
         self.signal(Signal::TERM)?;
         let status = self.container.wait()?;
         let lines = self.events.wait_for_end()?;
-        ensure!(status == 0, "it ended with {status} when told to stop; {}", self.said());
+        ensure!(
+            status == 0,
+            "it ended with {status} when told to stop; {}",
+            self.said()
+        );
         Ok(lines)
     }
 

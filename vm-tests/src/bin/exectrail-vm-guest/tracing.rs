@@ -115,7 +115,7 @@ fn the_verifier_is_not_overworked(_: &Plan, report: &Report) -> Result<()> {
         .filter_map(|line| line.split_once(' '))
         .filter_map(|(name, count)| Some((name, count.parse().ok()?)))
         .collect();
-    for name in ["exec", "own_scope", "ns_ended"] {
+    for name in ["exec", "own_scope", "exit"] {
         let count = *counts
             .get(name)
             .with_context(|| format!("{name} is not among {counts:?}"))?;

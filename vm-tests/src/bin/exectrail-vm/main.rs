@@ -95,7 +95,11 @@ fn run(cli: Cli) -> Result<bool> {
     };
     let cells: Vec<Cell> = kernels
         .iter()
-        .flat_map(|kernel| scenarios.iter().filter_map(|scenario| Cell::new(kernel, *scenario)))
+        .flat_map(|kernel| {
+            scenarios
+                .iter()
+                .filter_map(|scenario| Cell::new(kernel, *scenario))
+        })
         .collect();
     if cli.keep && cells.len() > 1 {
         bail!("--keep is for one machine: name its --kernel and --scenario");
@@ -103,7 +107,9 @@ fn run(cli: Cli) -> Result<bool> {
     if cells.is_empty() {
         bail!("that scenario is not for that kernel: without-btf is for uml, and uml for it");
     }
-    let pc = kernels.iter().find(|kernel| kernel.machine == kernels::Machine::Pc);
+    let pc = kernels
+        .iter()
+        .find(|kernel| kernel.machine == kernels::Machine::Pc);
     let accelerator = match pc {
         Some(kernel) => qemu::choose_accelerator(kernel, &programs)?,
         None => qemu::Accelerator::Tcg,

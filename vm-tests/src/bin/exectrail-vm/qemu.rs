@@ -103,15 +103,18 @@ impl Machine<'_> {
         let initramfs = directory.path().join("initramfs");
         fs::write(&initramfs, initramfs::build(self.programs, self.plan)?)?;
 
-        let mut child = self
-            .command(directory.path())?
-            .spawn()
-            .with_context(|| match self.kernel.machine {
-                kernels::Machine::Pc => {
-                    "cannot start qemu-system-x86_64; `cargo xtask setup --tests` installs it".to_owned()
-                }
-                kernels::Machine::Process => format!("cannot start {}", self.kernel.image.display()),
-            })?;
+        let mut child =
+            self.command(directory.path())?
+                .spawn()
+                .with_context(|| match self.kernel.machine {
+                    kernels::Machine::Pc => {
+                        "cannot start qemu-system-x86_64; `cargo xtask setup --tests` installs it"
+                            .to_owned()
+                    }
+                    kernels::Machine::Process => {
+                        format!("cannot start {}", self.kernel.image.display())
+                    }
+                })?;
         let mut messages = Vec::new();
         let heard = messages_of(&mut child);
         let ending = loop {
@@ -164,7 +167,7 @@ impl Machine<'_> {
         let console = directory.join("console");
         fs::write(&console, "")?;
         let mut linux = Command::new(&self.kernel.image);
-        // The first process is told by its own serial lines, numbered as on a PC.
+        // Its serial lines are numbered as those of a PC.
         linux
             .args(["mem=1024M", "con=null", "ssl=null", "ssl1=null,fd:1"])
             .arg(format!("ssl0=null,file:{}", console.display()))
@@ -206,14 +209,11 @@ impl Machine<'_> {
             "chardev:report",
         ])
         .arg("-kernel")
-        .arg(&self.kernel.vmlinuz)
+        .arg(&self.kernel.image)
         .arg("-initrd")
         .arg(directory.join("initramfs"))
         .arg("-append")
-        .arg(self.command_line())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .arg(self.command_line());
         qemu
     }
 

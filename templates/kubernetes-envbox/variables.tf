@@ -1,0 +1,115 @@
+# What the template's owner sets.
+
+variable "use_kubeconfig" {
+  type        = bool
+  default     = false
+  description = "Whether to use ~/.kube/config of the Coder host. false where Coder runs in the cluster that workspaces go to."
+}
+
+variable "namespace" {
+  type        = string
+  description = "The Kubernetes namespace of workspaces. It must exist, and its Pod Security level be \"privileged\", for envbox's sake."
+}
+
+variable "envbox_image" {
+  type        = string
+  default     = "ghcr.io/coder/envbox:latest"
+  description = "The envbox image. Pin it to a release: latest moves."
+}
+
+variable "workspace_image" {
+  type        = string
+  default     = "codercom/enterprise-base:ubuntu"
+  description = "The image of workspaces, which envbox starts."
+}
+
+variable "workspace_user" {
+  type        = string
+  default     = "coder"
+  description = "The user of the workspace, as the image has it."
+}
+
+variable "exectrail_image" {
+  type        = string
+  description = "The exectrail image, with its tag or digest."
+}
+
+variable "native_sidecar" {
+  type        = bool
+  default     = false
+  description = "Whether exectrail is a native sidecar, which starts before the workspace and stops after it. Needs Kubernetes 1.29."
+}
+
+variable "announce_with" {
+  type        = string
+  default     = "curl"
+  description = "What envbox's container announces itself with: \"curl\", which envbox's image has, or \"exectrail\", mounted."
+}
+
+variable "kernel_before_5_11" {
+  type        = bool
+  default     = false
+  description = "Whether nodes have Linux 5.8 to 5.10."
+}
+
+variable "create_tun" {
+  type        = bool
+  default     = false
+  description = "Whether the workspace has a TUN device."
+}
+
+variable "create_fuse" {
+  type        = bool
+  default     = false
+  description = "Whether the workspace has a FUSE device."
+}
+
+variable "node_selector" {
+  type        = map(string)
+  default     = {}
+  description = "Labels of the nodes that workspaces go to, such as those on which exectrail can trace: {\"exectrail.feature.node.kubernetes.io/fit\" = \"true\"}."
+}
+
+# What the workspace's user chooses.
+
+data "coder_parameter" "cpu" {
+  name         = "cpu"
+  display_name = "CPU"
+  description  = "Cores"
+  type         = "number"
+  default      = 2
+  icon         = "/icon/memory.svg"
+  mutable      = true
+  validation {
+    min = 1
+    max = 64
+  }
+}
+
+data "coder_parameter" "memory" {
+  name         = "memory"
+  display_name = "Memory"
+  description  = "GiB"
+  type         = "number"
+  default      = 4
+  icon         = "/icon/memory.svg"
+  mutable      = true
+  validation {
+    min = 2
+    max = 512
+  }
+}
+
+data "coder_parameter" "home_disk_size" {
+  name         = "home_disk_size"
+  display_name = "Home disk"
+  description  = "GiB, for the home directory and the containers in the workspace; cannot be changed later"
+  type         = "number"
+  default      = 20
+  icon         = "/emojis/1f4be.png"
+  mutable      = false
+  validation {
+    min = 10
+    max = 10000
+  }
+}
