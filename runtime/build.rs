@@ -14,7 +14,9 @@ use std::{
 const PACKAGE: &str = "exectrail-probes";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // As it is now, not as it was when this script was compiled: clones may share a target directory.
+    let manifest_dir = env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set")?;
+    let root = Path::new(&manifest_dir).join("..");
     for source in ["common", "probes-ebpf", "Cargo.lock"] {
         println!("cargo:rerun-if-changed={}", root.join(source).display());
     }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -62,6 +63,10 @@ pub struct PreflightArgs {
     #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_RING_BYTES)]
     pub ring_bytes: u64,
 
+    /// Go on for ever, with a report every so many seconds: for a DaemonSet
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub every: Option<u64>,
+
     /// Check for a tracer that records its own PID namespace
     #[arg(long)]
     pub use_local_pidns: bool,
@@ -109,11 +114,21 @@ impl Color {
 
 /// Makes the checks, writes the report, and gives the exit code that `--help` promises.
 pub fn main(args: PreflightArgs) -> ExitCode {
+    loop {
+        let code = once(&args);
+        let Some(seconds) = args.every else {
+            return code;
+        };
+        std::thread::sleep(Duration::from_secs(seconds));
+    }
+}
+
+fn once(args: &PreflightArgs) -> ExitCode {
     let report = run(&Options {
         roots: Roots {
-            proc: args.proc,
-            sys: args.sys,
-            boot: args.boot,
+            proc: args.proc.clone(),
+            sys: args.sys.clone(),
+            boot: args.boot.clone(),
         },
         init_address: args.init_address,
         ring_bytes: args.ring_bytes,

@@ -136,8 +136,10 @@ impl Run {
                     ..
                 },
             ) => {
-                self.lost += count;
-                self.cpus.entry(*cpu).or_default().told += count;
+                let told = &mut self.cpus.entry(*cpu).or_default().told;
+                // Sums that nothing real reaches, but a line may say anything.
+                *told = told.saturating_add(*count);
+                self.lost = self.lost.saturating_add(*count);
             }
             ("tracing_started", _) => self.has_beginning = true,
             (
@@ -178,9 +180,11 @@ impl Run {
                 seq: event.seq,
                 after,
             }),
-            Some(after) => cpu.missing += event.seq - after - 1,
+            Some(after) => {
+                cpu.missing = cpu.missing.saturating_add(event.seq - after - 1);
+            }
             // Without the run's beginning, what came before is not in this log.
-            None if has_beginning => cpu.missing += event.seq,
+            None if has_beginning => cpu.missing = event.seq,
             None => {}
         }
         cpu.last = cpu.last.max(Some(event.seq));

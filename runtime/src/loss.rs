@@ -50,7 +50,8 @@ impl Ledger {
 
     /// All losses told so far.
     pub fn total(&self) -> u64 {
-        self.cpus.values().map(|cpu| cpu.told).sum()
+        let told = self.cpus.values().map(|cpu| cpu.told);
+        told.fold(0, u64::saturating_add)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use object::Endianness;
@@ -52,16 +53,8 @@ pub(crate) fn release() -> Result<Built> {
     setup::ensure(For::default())?;
     let host = Toolchain::detect()?.host;
     let mut build = cargo_build();
-    // The target is named although it is the host: flags then reach the binaries but not build
-    // scripts and procedural macros, which cannot be static.
-    build.args(["--release", "--target", &host]);
-    match env::var("RUSTFLAGS") {
-        // RUSTFLAGS hides the flags of any configuration.
-        Ok(flags) if !flags.is_empty() => build.env("RUSTFLAGS", format!("{flags} -C {STATIC}")),
-        _ => build
-            .arg("--config")
-            .arg(format!(r#"target.{host}.rustflags=["-C", "{STATIC}"]"#)),
-    };
+    build.arg("--release");
+    link_libc_in(&mut build, &host);
     command::run(&mut build)?;
 
     let built = Built::in_directory(&workspace::target_dir().join(host).join("release"));
@@ -80,6 +73,20 @@ pub(crate) fn release() -> Result<Built> {
     Ok(built)
 }
 
+/// Has cargo build static programs, in the target directory's part for `host`.
+pub(crate) fn link_libc_in(build: &mut Command, host: &str) {
+    // The target is named although it is the host: flags then reach the binaries but not build
+    // scripts and procedural macros, which cannot be static.
+    build.args(["--target", host]);
+    match env::var("RUSTFLAGS") {
+        // RUSTFLAGS hides the flags of any configuration.
+        Ok(flags) if !flags.is_empty() => build.env("RUSTFLAGS", format!("{flags} -C {STATIC}")),
+        _ => build
+            .arg("--config")
+            .arg(format!(r#"target.{host}.rustflags=["-C", "{STATIC}"]"#)),
+    };
+}
+
 impl Built {
     fn in_directory(directory: &Path) -> Self {
         Self {
@@ -89,7 +96,7 @@ impl Built {
     }
 }
 
-fn cargo_build() -> std::process::Command {
+fn cargo_build() -> Command {
     let mut build = command::cargo_build_like("build");
     build.args(["--package", "exectrail", "--package", "exectrail-preflight"]);
     build

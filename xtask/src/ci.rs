@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::progress::{Elapsed, Progress};
 use crate::setup::{self, For};
 use crate::tally::Tally;
-use crate::{build, check, test};
+use crate::{build, check, test, vm};
 
 /// One step that was done.
 struct Done {
@@ -69,7 +69,7 @@ pub(crate) fn command() -> Result<ExitCode> {
 }
 
 fn run(tally: &mut Tally) -> Vec<Done> {
-    let total = check::STEPS.len() + 3;
+    let total = check::STEPS.len() + 4;
     let mut run = Run {
         progress: Progress::new(total),
         done: Vec::new(),
@@ -97,6 +97,9 @@ fn run(tally: &mut Tally) -> Vec<Done> {
         && tally.failed() == failed_before
     {
         // They did not compile, or skipped themselves.
+        tally.add_failure();
+    }
+    if !run.step("virtual machines", || vm::command(&vm::Args::default())) {
         tally.add_failure();
     }
     run.done

@@ -8,11 +8,13 @@ mod check;
 mod ci;
 mod command;
 mod demo;
+mod fuzz;
 mod progress;
 mod setup;
 mod tally;
 mod test;
 mod toolchain;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -53,10 +55,20 @@ enum Command {
     /// at the end.
     Test(test::Args),
 
+    /// Test on other kernels, in virtual machines
+    ///
+    /// Fetches Debian's kernels from 5.10 to the newest into ~/.cache/exectrail/vm, boots each in
+    /// QEMU with the static binary, and prints a table of kernels and scenarios. Needs no root.
+    /// About 15 minutes on two cores without KVM.
+    Vm(vm::Args),
+
+    /// Feed random input, guided by coverage, to everything that reads what others wrote
+    Fuzz(fuzz::Args),
+
     /// Check formatting, lints, documentation, licences and bans
     Check,
 
-    /// Do all that CI does: setup, check, release build, tests
+    /// Do all that CI does: setup, check, release build, tests, virtual machines
     ///
     /// Goes on after a failed step, so that one run shows everything that is wrong. The last line
     /// reads `N passed, N failed, N skipped`; a failed step other than the tests counts as one
@@ -75,6 +87,8 @@ fn main() -> ExitCode {
                 .map(|()| ExitCode::SUCCESS)
         }
         Command::Test(args) => test::command(&args),
+        Command::Vm(args) => vm::command(&args).map(|()| ExitCode::SUCCESS),
+        Command::Fuzz(args) => fuzz::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Check => check::command().map(|()| ExitCode::SUCCESS),
         Command::Ci => ci::command(),
     };

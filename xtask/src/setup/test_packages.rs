@@ -15,7 +15,7 @@ struct Package {
     reason: &'static str,
 }
 
-const PACKAGES: [Package; 9] = [
+const PACKAGES: [Package; 11] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -60,6 +60,16 @@ const PACKAGES: [Package; 9] = [
         name: "dash",
         provides: "dash",
         reason: "reads cmdline back: the strictest sh",
+    },
+    Package {
+        name: "qemu-system-x86",
+        provides: "qemu-system-x86_64",
+        reason: "boots other kernels",
+    },
+    Package {
+        name: "busybox-static",
+        provides: "/bin/busybox",
+        reason: "the programs that are executed there",
     },
 ];
 

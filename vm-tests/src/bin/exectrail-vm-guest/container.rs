@@ -73,6 +73,13 @@ impl Pod {
         Shell::of(self.container(&["/bin/sh"])?)
     }
 
+    /// The same, by way of a program that puts the shell elsewhere.
+    pub(crate) fn workspace_by(&self, wrapper: &[&str]) -> Result<Shell> {
+        let mut command = wrapper.to_vec();
+        command.push("/bin/sh");
+        Shell::of(self.container(&command)?)
+    }
+
     /// A shell in the pod's network namespace that has nothing of its own but a PID namespace.
     ///
     /// All kinds of namespaces draw their numbers from one pool: with no other kind made, a freed
@@ -151,8 +158,7 @@ impl Container {
             .with_context(|| format!("cannot start a container: {arguments:?}"))?;
         let container = Self { child };
         let since = Instant::now();
-        // It has a first process once its namespace can be seen.
-        while container.pid_ns().is_err() || container.init().is_err() {
+        while container.init().is_err() {
             ensure!(
                 since.elapsed() < PATIENCE,
                 "a container does not start: {arguments:?}"
@@ -167,31 +173,34 @@ impl Container {
         &mut self.child
     }
 
-    /// Inode number of its PID namespace.
+    /// Inode number of its PID namespace; of the innermost, where containers are nested.
     pub(crate) fn pid_ns(&self) -> Result<u32> {
-        let path = format!("/proc/{}/ns/pid_for_children", self.child.id());
+        let path = format!("/proc/{}/ns/pid", self.innermost()?);
         let inode = fs::metadata(&path).with_context(|| path.clone())?.ino();
-        let ours = fs::metadata("/proc/self/ns/pid")?.ino();
-        ensure!(inode != ours, "{path} is still ours");
         Ok(u32::try_from(inode)?)
     }
 
     /// Process id of its first process, as the machine sees it.
     pub(crate) fn init(&self) -> Result<i32> {
-        let id = self.child.id();
-        let path = format!("/proc/{id}/task/{id}/children");
-        let children = fs::read_to_string(&path).with_context(|| path.clone())?;
-        children
-            .split_whitespace()
-            .next()
-            .and_then(|child| child.parse().ok())
-            .with_context(|| format!("{path} is empty"))
+        first_child(i32::try_from(self.child.id())?)
     }
 
     /// Sends its first process a signal.
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
-        let init = rustix::process::Pid::from_raw(self.init()?).context("no process id")?;
-        Ok(rustix::process::kill_process(init, signal)?)
+        send(self.init()?, signal)
+    }
+
+    /// Sends a signal to the innermost process, where containers are nested.
+    pub(crate) fn signal_innermost(&self, signal: Signal) -> Result<()> {
+        send(self.innermost()?, signal)
+    }
+
+    fn innermost(&self) -> Result<i32> {
+        let mut innermost = self.init()?;
+        while let Ok(child) = first_child(innermost) {
+            innermost = child;
+        }
+        Ok(innermost)
     }
 
     /// Waits for its end; the exit status of its command.
@@ -205,6 +214,22 @@ impl Container {
             thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// The first child of a process.
+fn first_child(id: i32) -> Result<i32> {
+    let path = format!("/proc/{id}/task/{id}/children");
+    let children = fs::read_to_string(&path).with_context(|| path.clone())?;
+    children
+        .split_whitespace()
+        .next()
+        .and_then(|child| child.parse().ok())
+        .with_context(|| format!("{path} is empty"))
+}
+
+fn send(id: i32, signal: Signal) -> Result<()> {
+    let id = rustix::process::Pid::from_raw(id).context("no process id")?;
+    Ok(rustix::process::kill_process(id, signal)?)
 }
 
 impl Drop for Container {

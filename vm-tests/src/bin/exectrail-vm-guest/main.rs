@@ -5,6 +5,7 @@
 
 mod container;
 mod lines;
+mod pods;
 mod privileges;
 mod refusals;
 mod report;
@@ -27,6 +28,12 @@ use crate::report::Report;
 
 /// A test: its name is the promise that it checks.
 type Test = (&'static str, fn(&Plan, &Report) -> Result<()>);
+
+/// Tests by the names of their functions.
+macro_rules! tests {
+    ($($test:ident),+ $(,)?) => { &[$((stringify!($test), $test)),+] };
+}
+pub(crate) use tests;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args_os().collect();
@@ -69,7 +76,7 @@ fn carry_out() -> Result<()> {
     startup::network()?;
     let tests: Vec<Test> = match plan.scenario {
         Scenario::Boot => Vec::new(),
-        Scenario::Plain | Scenario::Integrity => tracing::TESTS.to_vec(),
+        Scenario::Plain | Scenario::Integrity => [tracing::TESTS, pods::TESTS].concat(),
         Scenario::Confidentiality => refusals::CONFIDENTIALITY.to_vec(),
         Scenario::WithoutBtf => refusals::WITHOUT_BTF.to_vec(),
         Scenario::Refusals => refusals::TESTS.to_vec(),

@@ -8,41 +8,26 @@ use exectrail_vm_tests::Plan;
 use serde_json::Value;
 
 use crate::{
-    Test, container::Pod, lines::msg, privileges::wrapper, report::Report, sidecar::Sidecar,
+    Test, container::Pod, lines::msg, privileges::wrapper, report::Report, sidecar::Sidecar, tests,
     tracing::lockdown_is_as_asked_for,
 };
 
 /// The tests of a kernel that could trace.
-pub(crate) const TESTS: [Test; 6] = [
-    (
-        "a_kernel_before_5_8_is_refused",
-        a_kernel_before_5_8_is_refused,
-    ),
-    (
-        "without_cap_bpf_it_is_refused",
-        without_cap_bpf_it_is_refused,
-    ),
-    (
-        "without_cap_perfmon_it_is_refused",
-        without_cap_perfmon_it_is_refused,
-    ),
-    (
-        "without_capabilities_it_is_refused",
-        without_capabilities_it_is_refused,
-    ),
-    ("a_user_namespace_is_refused", a_user_namespace_is_refused),
-    ("least_privilege_suffices", least_privilege_suffices),
+pub(crate) const TESTS: &[Test] = tests![
+    a_kernel_before_5_8_is_refused,
+    without_cap_bpf_it_is_refused,
+    without_cap_perfmon_it_is_refused,
+    without_capabilities_it_is_refused,
+    a_user_namespace_is_refused,
+    least_privilege_suffices,
 ];
 
 /// The tests under lockdown=confidentiality.
-pub(crate) const CONFIDENTIALITY: [Test; 2] = [
-    ("lockdown_is_as_asked_for", lockdown_is_as_asked_for),
-    ("confidentiality_is_refused", confidentiality_is_refused),
-];
+pub(crate) const CONFIDENTIALITY: &[Test] =
+    tests![lockdown_is_as_asked_for, confidentiality_is_refused];
 
 /// The tests of a kernel without BTF.
-pub(crate) const WITHOUT_BTF: [Test; 1] =
-    [("without_btf_it_is_refused", without_btf_it_is_refused)];
+pub(crate) const WITHOUT_BTF: &[Test] = tests![without_btf_it_is_refused];
 
 fn a_kernel_before_5_8_is_refused(_: &Plan, _: &Report) -> Result<()> {
     refused(&wrapper("--old-kernel"), "kernel")

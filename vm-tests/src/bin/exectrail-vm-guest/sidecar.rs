@@ -57,7 +57,7 @@ impl Sidecar {
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
-        self.container.signal(signal)
+        self.container.signal_innermost(signal)
     }
 
     /// Inode number of its PID namespace.

@@ -1,8 +1,9 @@
 //! One virtual machine: booting it, hearing what it reports, ending it.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{BufRead as _, BufReader, Read},
+    os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Command, Stdio},
     sync::mpsc::{self, RecvTimeoutError, Sender},
@@ -12,6 +13,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use exectrail_vm_tests::{Message, Plan, Scenario};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{
     initramfs::{self, Programs},
@@ -137,9 +139,14 @@ impl Machine<'_> {
                  `busybox reboot -f` in it, or Ctrl-C here, ends it.",
                 console.display()
             );
-        } else if ending == Ending::TimedOut || !ends_soon(&mut child)? {
+        } else if ending == Ending::TimedOut || !self.ends_soon(&mut child)? {
             // It may have ended by itself just now.
-            let _ = child.kill();
+            let _ = match self.kernel.machine {
+                kernels::Machine::Pc => child.kill(),
+                kernels::Machine::Process => {
+                    kill_process_group(Pid::from_child(&child), Signal::KILL).map_err(Into::into)
+                }
+            };
         }
         child.wait()?;
         Ok(Run {
@@ -150,31 +157,41 @@ impl Machine<'_> {
         })
     }
 
+    /// A guest that is done reboots, which ends QEMU; user-mode Linux would start again.
+    fn ends_soon(&self, child: &mut Child) -> Result<bool> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.kernel.machine == kernels::Machine::Pc && Instant::now() < deadline {
+            if child.try_wait()?.is_some() {
+                return Ok(true);
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(false)
+    }
+
     fn command(&self, directory: &Path) -> Result<Command> {
         let mut command = match self.kernel.machine {
             kernels::Machine::Pc => self.qemu(directory),
             kernels::Machine::Process => self.process(directory)?,
         };
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         Ok(command)
     }
 
     /// User-mode Linux: the same, but for the socket.
     fn process(&self, directory: &Path) -> Result<Command> {
-        let console = directory.join("console");
-        fs::write(&console, "")?;
+        let console = File::create(directory.join("console"))?;
         let mut linux = Command::new(&self.kernel.image);
         // Its serial lines are numbered as those of a PC.
         linux
-            .args(["mem=1024M", "con=null", "ssl=null", "ssl1=null,fd:1"])
-            .arg(format!("ssl0=null,file:{}", console.display()))
+            .args(["mem=1024M", "con=null", "ssl=null"])
+            .args(["ssl0=null,fd:2", "ssl1=null,fd:1"])
             .arg(format!("initrd={}", directory.join("initramfs").display()))
-            .arg("console=ttyS0")
-            .args(self.command_line().split(' ').skip(1))
-            .current_dir(directory);
+            .args(self.command_line().split(' '))
+            .current_dir(directory)
+            .stderr(console)
+            // It is several processes.
+            .process_group(0);
         Ok(linux)
     }
 
@@ -213,7 +230,8 @@ impl Machine<'_> {
         .arg("-initrd")
         .arg(directory.join("initramfs"))
         .arg("-append")
-        .arg(self.command_line());
+        .arg(self.command_line())
+        .stderr(Stdio::piped());
         qemu
     }
 
@@ -225,18 +243,6 @@ impl Machine<'_> {
             None => base.to_owned(),
         }
     }
-}
-
-/// A guest that is done reboots.
-fn ends_soon(child: &mut Child) -> Result<bool> {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while Instant::now() < deadline {
-        if child.try_wait()?.is_some() {
-            return Ok(true);
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    Ok(false)
 }
 
 /// The messages, as they come; the channel closes when QEMU ends.

@@ -1,0 +1,9 @@
+//! Any bytes as the kernel's BTF: offsets, or an error.
+#![no_main]
+
+use exectrail_preflight::offsets;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = offsets::resolve(bytes);
+});

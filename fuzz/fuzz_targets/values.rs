@@ -1,0 +1,15 @@
+//! Any text as the value of a flag.
+#![no_main]
+
+use exectrail::config::{address, argv_size, duration, label, ring_size, size};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|value: &str| {
+    let _ = (address(value), duration(value), label(value), size(value));
+    if let Ok(bytes) = ring_size(value) {
+        assert!(bytes.is_power_of_two() && bytes >= 4096);
+    }
+    if let Ok(bytes) = argv_size(value) {
+        assert!(bytes <= 6 << 20);
+    }
+});

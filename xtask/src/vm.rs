@@ -1,0 +1,122 @@
+//! `cargo xtask vm`: the tests in virtual machines, on other kernels than this one.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::setup::{self, For};
+use crate::toolchain::Toolchain;
+use crate::{build, command, workspace};
+
+/// What `cargo xtask vm` takes; `exectrail-vm` in vm-tests says more about each.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only this kernel: 5.10, 6.1, 6.12, 7 (the newest in Debian) or uml (without BTF); repeatable
+    #[arg(long = "kernel", value_name = "SERIES")]
+    kernels: Vec<String>,
+
+    /// Only this scenario: plain, integrity, confidentiality, refusals, without-btf; repeatable
+    #[arg(long = "scenario", value_name = "SCENARIO")]
+    scenarios: Vec<String>,
+
+    /// Only tests whose name contains this
+    #[arg(long, value_name = "NAME")]
+    test: Option<String>,
+
+    /// Leave the machine running in the end, with a shell on its console
+    #[arg(long)]
+    keep: bool,
+
+    /// Show every console, not only those of machines that failed
+    #[arg(long)]
+    console: bool,
+
+    /// Machines at once
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    jobs: usize,
+
+    /// End a machine after so many seconds, and show its console
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    timeout: u64,
+
+    /// Pin the newest kernels of Debian's archive in vm-tests/kernels.lock, and end
+    #[arg(long)]
+    update_lock: bool,
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        Self {
+            kernels: Vec::new(),
+            scenarios: Vec::new(),
+            test: None,
+            keep: false,
+            console: false,
+            jobs: 2,
+            timeout: 300,
+            update_lock: false,
+        }
+    }
+}
+
+/// `cargo xtask vm`.
+pub(crate) fn command(args: &Args) -> Result<()> {
+    setup::ensure(For {
+        tests: true,
+        ..For::default()
+    })?;
+    let vm = host_program()?;
+    if args.update_lock {
+        return command::run(command::new(vm).arg("--update-lock"));
+    }
+    let exectrail = build::release()?.exectrail;
+    let guest = guest_program()?;
+    let mut run = command::new(vm);
+    run.arg("--exectrail").arg(exectrail);
+    run.arg("--guest").arg(guest);
+    for kernel in &args.kernels {
+        run.args(["--kernel", kernel]);
+    }
+    for scenario in &args.scenarios {
+        run.args(["--scenario", scenario]);
+    }
+    if let Some(test) = &args.test {
+        run.args(["--test", test]);
+    }
+    for (flag, set) in [("--keep", args.keep), ("--console", args.console)] {
+        if set {
+            run.arg(flag);
+        }
+    }
+    run.arg(format!("--jobs={}", args.jobs));
+    run.arg(format!("--timeout={}", args.timeout));
+    command::run(&mut run)
+}
+
+/// What boots the machines: a program for this system.
+fn host_program() -> Result<PathBuf> {
+    let mut build = command::cargo_build_like("build");
+    command::run(build.args(["--package", "exectrail-vm-tests", "--bin", "exectrail-vm"]))?;
+    Ok(in_target(Path::new("debug/exectrail-vm")))
+}
+
+/// What runs in them, where there is no libc.
+fn guest_program() -> Result<PathBuf> {
+    let host = Toolchain::detect()?.host;
+    let mut build = command::cargo_build_like("build");
+    build.args([
+        "--package",
+        "exectrail-vm-tests",
+        "--bin",
+        "exectrail-vm-guest",
+    ]);
+    build::link_libc_in(&mut build, &host);
+    command::run(&mut build)?;
+    Ok(in_target(
+        &Path::new(&host).join("debug/exectrail-vm-guest"),
+    ))
+}
+
+fn in_target(path: &Path) -> PathBuf {
+    workspace::target_dir().join(path)
+}
