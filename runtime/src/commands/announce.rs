@@ -99,7 +99,7 @@ fn announce_and_exec(args: &AnnounceArgs) -> Result<(), AnnounceError> {
 
 /// Executes a program here, as evidence: this one may have been executed before tracing was on.
 fn show_evidence() {
-    let mut program = Command::new("/proc/self/exe");
+    let mut program = super::this_program();
     program.arg("--version").stdout(Stdio::null());
     if let Err(error) = program.status() {
         eprintln!("exectrail announce: cannot execute itself: {error}");

@@ -8,7 +8,10 @@ pub mod run;
 pub mod sidecar;
 pub mod verify;
 
-use std::process::ExitCode;
+use std::{
+    path::PathBuf,
+    process::{self, ExitCode},
+};
 
 use clap::{CommandFactory as _, Parser as _};
 
@@ -35,6 +38,16 @@ pub fn main() -> ExitCode {
         }
         Some(Command::PidNsInit(args)) => pid_ns_init::main(&args),
     }
+}
+
+/// This program, to be executed again: by its path, so that it goes by its name, or where that is gone
+/// (replaced by an update, outside the root directory) by the kernel's link to it.
+fn this_program() -> process::Command {
+    let path = std::env::current_exe()
+        .ok()
+        .filter(|path| path.exists())
+        .unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
+    process::Command::new(path)
 }
 
 /// Writes to standard output; a reader that went away is no error of ours.

@@ -2,22 +2,25 @@
 //! once tracing is on. First processes ignore signals that they do not handle and inherit orphans:
 //! a command that was not made for it should not be one.
 
-use std::{
-    io,
-    process::{Command, ExitCode},
-};
+use std::{io, process::ExitCode};
 
 use rustix::{
     mount::{MountFlags, MountPropagationFlags, mount, mount_change},
-    process::{Pid, WaitOptions, WaitStatus, waitpid},
+    process::{Pid, Signal, WaitOptions, WaitStatus, set_parent_process_death_signal, waitpid},
     thread::{UnshareFlags, unshare_unsafe},
 };
 
-use super::run::status_code;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{run::status_code, this_program};
 use crate::cli::PidNsInitArgs;
 
 /// Outside: makes the namespace and waits. Inside: starts the command and reaps.
 pub fn main(args: &PidNsInitArgs) -> ExitCode {
+    if let Err(error) = live_and_die_as_meant() {
+        eprintln!("exectrail: {error}");
+        return ExitCode::FAILURE;
+    }
     let result = if args.inside {
         inside(args)
     } else {
@@ -29,9 +32,17 @@ pub fn main(args: &PidNsInitArgs) -> ExitCode {
     })
 }
 
-/// This program again, with `pid-ns-init` and its arguments.
-fn again() -> Command {
-    Command::new("/proc/self/exe")
+/// Dies with what started it, so that nothing goes on untraced; lives through an interrupt from the
+/// terminal, which is for the command.
+fn live_and_die_as_meant() -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let _entered = runtime.enter();
+    // The handler stays for the life of the process; what is executed has the default again, as it
+    // would not if the signal were ignored.
+    signal(SignalKind::interrupt()).map(drop)
 }
 
 fn outside(args: &PidNsInitArgs) -> io::Result<ExitCode> {
@@ -43,7 +54,7 @@ fn outside(args: &PidNsInitArgs) -> io::Result<ExitCode> {
             format!("cannot make a PID namespace: {error}; run as root, with CAP_SYS_ADMIN"),
         )
     })?;
-    let status = again()
+    let status = this_program()
         .args(["pid-ns-init", "--inside"])
         .arg(format!("--init-address={}", args.init_address))
         .arg("--")
@@ -57,7 +68,7 @@ fn inside(args: &PidNsInitArgs) -> io::Result<ExitCode> {
     mount_change("/", flags)?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("proc", "/proc", "proc", flags, None)?;
-    let child = again()
+    let child = this_program()
         .args(["announce", "--exec"])
         .arg(format!("--init-address={}", args.init_address))
         .arg("--")

@@ -5,13 +5,16 @@
 use std::{
     net::SocketAddr,
     os::unix::process::ExitStatusExt as _,
-    process::{Child, Command, ExitCode, ExitStatus},
+    process::{Child, ExitCode, ExitStatus},
     sync::mpsc,
 };
 
 use actix::Addr;
 
-use super::{sidecar::trace, usage};
+use super::{
+    sidecar::{Interrupt, trace},
+    this_program, usage,
+};
 use crate::{
     actors::{
         lifecycle::{Lifecycle, Outcome},
@@ -30,16 +33,20 @@ pub fn main(args: &RunArgs) -> ExitCode {
     };
     let (told, status) = mpsc::channel();
     let command = args.command.clone();
-    let outcome = trace(config, move |address, lifecycle| {
-        // Waiting for the command blocks, which the actors' thread must not.
-        std::thread::spawn(move || match start(address, &command) {
-            Ok(mut child) => wait(&mut child, &told, &lifecycle),
-            Err(error) => lifecycle.do_send(ActorDied {
-                actor: "run",
-                reason: format!("the command cannot be started: {error}"),
-            }),
-        });
-    });
+    let outcome = trace(
+        config,
+        Interrupt::IsForTheCommand,
+        move |address, lifecycle| {
+            // Waiting for the command blocks, which the actors' thread must not.
+            std::thread::spawn(move || match start(address, &command) {
+                Ok(mut child) => wait(&mut child, &told, &lifecycle),
+                Err(error) => lifecycle.do_send(ActorDied {
+                    actor: "run",
+                    reason: format!("the command cannot be started: {error}"),
+                }),
+            });
+        },
+    );
     match (outcome, status.try_recv()) {
         (Outcome::Stopped, Ok(status)) => status_code(status),
         _ => ExitCode::FAILURE,
@@ -56,7 +63,7 @@ fn quieter(args: &RunArgs) -> crate::cli::LogLevel {
 
 /// Starts the namespace's first process, which starts the command.
 fn start(address: SocketAddr, command: &[std::ffi::OsString]) -> std::io::Result<Child> {
-    Command::new("/proc/self/exe")
+    this_program()
         .arg("pid-ns-init")
         .arg(format!("--init-address={address}"))
         .arg("--")

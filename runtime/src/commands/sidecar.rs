@@ -23,7 +23,7 @@ use crate::{
 pub fn main(args: &SidecarArgs) -> ExitCode {
     diagnostics::init(args.record.log_level, args.output);
     match args.config() {
-        Ok(config) => exit_code(trace(config, |_, _| ())),
+        Ok(config) => exit_code(trace(config, Interrupt::Stops, |_, _| ())),
         Err(error) => usage(&error),
     }
 }
@@ -36,10 +36,20 @@ pub(super) fn exit_code(outcome: Outcome) -> ExitCode {
     }
 }
 
+/// What SIGINT does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interrupt {
+    /// It stops exectrail.
+    Stops,
+    /// Nothing: it is for the command that is traced, whose end stops exectrail.
+    IsForTheCommand,
+}
+
 /// Traces until told to stop; calls `ready` once tracing is on, with the address listened at and
 /// whom to tell.
 pub(super) fn trace(
     config: Config,
+    interrupt: Interrupt,
     ready: impl FnOnce(SocketAddr, Addr<Lifecycle>) + 'static,
 ) -> Outcome {
     System::new().block_on(async move {
@@ -56,6 +66,11 @@ pub(super) fn trace(
                     let lifecycle = lifecycle.clone();
                     actix::spawn(async move {
                         while signals.recv().await.is_some() {
+                            if kind == SignalKind::interrupt()
+                                && interrupt == Interrupt::IsForTheCommand
+                            {
+                                continue;
+                            }
                             lifecycle.do_send(Signal(name));
                         }
                     });

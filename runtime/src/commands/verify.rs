@@ -58,6 +58,11 @@ fn read(mut log: impl BufRead) -> io::Result<Audit> {
     Ok(audit)
 }
 
+/// A time, or that no line has told it.
+fn or_unknown(ts: &str) -> &str {
+    if ts.is_empty() { "?" } else { ts }
+}
+
 fn describe(report: &mut String, number: u32, run: &Run) {
     let mut notes = Vec::new();
     if !run.has_beginning {
@@ -70,8 +75,8 @@ fn describe(report: &mut String, number: u32, run: &Run) {
     let _ = writeln!(
         report,
         "run {number}, {} to {}: {} execs, {} lost{}{}",
-        run.first,
-        run.last,
+        or_unknown(&run.first),
+        or_unknown(&run.last),
         run.execs,
         run.lost,
         if notes.is_empty() { "" } else { "; " },

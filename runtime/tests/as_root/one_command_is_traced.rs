@@ -1,4 +1,4 @@
-use std::process::Command;
+use std::{os::unix::process::CommandExt as _, process::Command};
 
 use serde_json::Value;
 
@@ -148,4 +148,46 @@ fn exits_have_status_signal_and_duration() {
             .unwrap()
             .contains("\"exit\"")
     );
+}
+
+/// Ctrl-C is for the command; a signal to end exectrail ends the command, too.
+#[test]
+fn interrupts_are_for_the_command() {
+    needs_kernel!();
+    let dir = tempfile::tempdir().unwrap();
+    let ready = dir.path().join("ready");
+    let start = |script: &str| {
+        let mut child = Command::new(EXECTRAIL)
+            .args(["run", "--", "sh", "-c", script, "sh"])
+            .arg(&ready)
+            .process_group(0)
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        crate::pod::wait_for("the command", || {
+            assert!(child.try_wait().unwrap().is_none(), "it ended");
+            ready.exists().then_some(())
+        });
+        std::fs::remove_file(&ready).unwrap();
+        child
+    };
+    let pid = |child: &std::process::Child| {
+        rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap()
+    };
+    let mut child = start("trap 'exit 5' INT; touch $1; while :; do sleep 0.1; done");
+    rustix::process::kill_process_group(pid(&child), rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+
+    let alive = dir.path().join("alive");
+    let script = format!(
+        "touch $1; while :; do touch {}; sleep 0.05; done",
+        alive.display()
+    );
+    let mut child = start(&script);
+    rustix::process::kill_process(pid(&child), rustix::process::Signal::TERM).unwrap();
+    child.wait().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let _ = std::fs::remove_file(&alive);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(!alive.exists(), "the command goes on untraced");
 }
