@@ -29,6 +29,10 @@ const BATCH_BYTES: usize = 256 * 1024;
 /// what they wrote meanwhile woke nobody.
 const LOOK_AGAIN: Duration = Duration::from_millis(60);
 
+/// Who finds so much did not look too early: the next look follows at once, as a ring of 16 MiB
+/// may be full before a pause is over.
+const FLOOD_BYTES: usize = 1024 * 1024;
+
 /// How often the kernel's count of skipped runs is read, at most.
 const MISSED_EVERY: Duration = Duration::from_secs(1);
 
@@ -129,8 +133,13 @@ async fn read(
             }
             _ = stop.wait_for(|stop| *stop) => true,
         };
-        reader.empty().await?;
-        reader.count(stopping).await?;
+        loop {
+            let found = reader.empty().await?;
+            reader.count(stopping).await?;
+            if found < FLOOD_BYTES {
+                break;
+            }
+        }
         if stopping {
             return Ok(());
         }
@@ -157,8 +166,9 @@ struct Reader {
 }
 
 impl Reader {
-    /// Passes on what is in the ring until nothing is.
-    async fn empty(&mut self) -> Result<(), ReadError> {
+    /// Passes on what is in the ring until nothing is; says how many bytes that was.
+    async fn empty(&mut self) -> Result<usize, ReadError> {
+        let mut found = 0;
         loop {
             let ring = self.ring.get_mut();
             while self.batch.bytes.len() < BATCH_BYTES {
@@ -168,8 +178,9 @@ impl Reader {
                 }
             }
             if self.batch.ends.is_empty() {
-                return Ok(());
+                return Ok(found);
             }
+            found += self.batch.bytes.len();
             self.batch = self.emitter.send(std::mem::take(&mut self.batch)).await?;
         }
     }
