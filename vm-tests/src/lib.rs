@@ -14,6 +14,9 @@ pub const PLAN: &str = "/plan.json";
 /// The guest's end of the line that [`Message`]s take.
 pub const REPORT_TTY: &str = "/dev/ttyS1";
 
+/// The image of a workspace, on the disk of machines that play pods.
+pub const WORKSPACE_IMAGE: &str = "/srv/workspace.tar";
+
 /// What to do in the guest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
@@ -36,6 +39,8 @@ pub enum Scenario {
     Plain,
     /// The same under lockdown=integrity, as with Secure Boot
     Integrity,
+    /// Pods, played by podman from a shipped manifest, on a disk with a Debian root
+    Pods,
     /// Under lockdown=confidentiality, which is refused with the reason
     Confidentiality,
     /// What cannot trace says so: preflight, the 503, the exit status
@@ -46,8 +51,9 @@ pub enum Scenario {
 
 impl Scenario {
     /// Those that a full run has, in its order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Plain,
+        Self::Pods,
         Self::Integrity,
         Self::Confidentiality,
         Self::Refusals,
@@ -59,6 +65,7 @@ impl Scenario {
         match self {
             Self::Boot => "boot",
             Self::Plain => "plain",
+            Self::Pods => "pods",
             Self::Integrity => "integrity",
             Self::Confidentiality => "confidentiality",
             Self::Refusals => "refusals",
@@ -71,7 +78,7 @@ impl Scenario {
         match self {
             Self::Integrity => Some("integrity"),
             Self::Confidentiality => Some("confidentiality"),
-            Self::Boot | Self::Plain | Self::Refusals | Self::WithoutBtf => None,
+            Self::Boot | Self::Plain | Self::Pods | Self::Refusals | Self::WithoutBtf => None,
         }
     }
 }

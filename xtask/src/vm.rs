@@ -15,7 +15,7 @@ pub(crate) struct Args {
     #[arg(long = "kernel", value_name = "SERIES")]
     kernels: Vec<String>,
 
-    /// Only this scenario: plain, integrity, confidentiality, refusals, without-btf; repeatable
+    /// Only this scenario: plain, pods, integrity, confidentiality, refusals, without-btf; repeatable
     #[arg(long = "scenario", value_name = "SCENARIO")]
     scenarios: Vec<String>,
 
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
 
-    /// End a machine after so many seconds, and show its console
+    /// End a machine after so many seconds (three times as many for pods), and show its console
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     timeout: u64,
 

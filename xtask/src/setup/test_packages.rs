@@ -15,7 +15,7 @@ struct Package {
     reason: &'static str,
 }
 
-const PACKAGES: [Package; 11] = [
+const PACKAGES: [Package; 13] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -70,6 +70,16 @@ const PACKAGES: [Package; 11] = [
         name: "busybox-static",
         provides: "/bin/busybox",
         reason: "the programs that are executed there",
+    },
+    Package {
+        name: "mmdebstrap",
+        provides: "mmdebstrap",
+        reason: "a Debian root with podman, for machines that play pods",
+    },
+    Package {
+        name: "e2fsprogs",
+        provides: "/sbin/mke2fs",
+        reason: "their disk",
     },
 ];
 

@@ -5,6 +5,9 @@
 
 mod container;
 mod lines;
+mod node;
+mod played;
+mod played_pods;
 mod pods;
 mod privileges;
 mod refusals;
@@ -73,10 +76,14 @@ fn carry_out() -> Result<()> {
             .to_string_lossy()
             .into_owned(),
     });
+    if plan.scenario == Scenario::Pods {
+        node::enter()?;
+    }
     startup::network()?;
     let tests: Vec<Test> = match plan.scenario {
         Scenario::Boot => Vec::new(),
         Scenario::Plain | Scenario::Integrity => [tracing::TESTS, pods::TESTS].concat(),
+        Scenario::Pods => played_pods::TESTS.to_vec(),
         Scenario::Confidentiality => refusals::CONFIDENTIALITY.to_vec(),
         Scenario::WithoutBtf => refusals::WITHOUT_BTF.to_vec(),
         Scenario::Refusals => refusals::TESTS.to_vec(),

@@ -36,14 +36,7 @@ impl Suite {
             name: name.to_owned(),
             directory,
         };
-        let site = site(name.ends_with("-security"))?;
-        let signed_by = KEYRINGS
-            .iter()
-            .find(|keyring| Path::new(keyring).exists())
-            .map(|keyring| format!("[signed-by={keyring}] "))
-            .unwrap_or_default();
-        let source = format!("deb {signed_by}{site} {name} main\n");
-        fs::write(suite.directory.path().join("sources.list"), source)?;
+        fs::write(suite.directory.path().join("sources.list"), suite.source()?)?;
         output(suite.apt("apt-get").args(["-q", "update"])).with_context(|| {
             format!("the package lists of Debian's suite {name} cannot be fetched")
         })?;
@@ -53,6 +46,18 @@ impl Suite {
     /// Its name.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its line in a `sources.list`.
+    pub(crate) fn source(&self) -> Result<String> {
+        let name = &self.name;
+        let site = site(name.ends_with("-security"))?;
+        let signed_by = KEYRINGS
+            .iter()
+            .find(|keyring| Path::new(keyring).exists())
+            .map(|keyring| format!("[signed-by={keyring}] "))
+            .unwrap_or_default();
+        Ok(format!("deb {signed_by}{site} {name} main\n"))
     }
 
     /// The newest version of `package`.

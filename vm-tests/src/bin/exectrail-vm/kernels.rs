@@ -98,6 +98,8 @@ pub(crate) struct Kernel {
     pub(crate) release: String,
     /// The image, or the program.
     pub(crate) image: PathBuf,
+    /// The directory of its modules, named by their release.
+    pub(crate) modules: PathBuf,
     /// What runs it.
     pub(crate) machine: Machine,
 }
@@ -334,6 +336,7 @@ fn locate(series: &Series, tree: &Path) -> Result<Kernel> {
         series: series.name.to_owned(),
         release,
         image: image.clone(),
+        modules,
         machine: series.machine,
     })
 }

@@ -1,6 +1,7 @@
 //! Boots kernels in virtual machines, runs the guest's tests in each, and prints a table.
 
 mod archive;
+mod disk;
 mod initramfs;
 mod kernels;
 mod matrix;
@@ -58,7 +59,7 @@ struct Cli {
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
 
-    /// End a machine after so many seconds
+    /// End a machine after so many seconds; one that plays pods has three times as long
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     timeout: u64,
 
@@ -105,7 +106,14 @@ fn run(cli: Cli) -> Result<bool> {
         bail!("--keep is for one machine: name its --kernel and --scenario");
     }
     if cells.is_empty() {
-        bail!("that scenario is not for that kernel: without-btf is for uml, and uml for it");
+        bail!(
+            "that scenario is not for that kernel: without-btf is for uml, and uml for it; pods is \
+             not for 6.1"
+        );
+    }
+    // Not in a machine's time.
+    for cell in &cells {
+        cell.prepare()?;
     }
     let pc = kernels
         .iter()

@@ -16,6 +16,7 @@ use exectrail_vm_tests::{Message, Plan, Scenario};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{
+    disk,
     initramfs::{self, Programs},
     kernels::{self, Kernel},
 };
@@ -171,7 +172,7 @@ impl Machine<'_> {
 
     fn command(&self, directory: &Path) -> Result<Command> {
         let mut command = match self.kernel.machine {
-            kernels::Machine::Pc => self.qemu(directory),
+            kernels::Machine::Pc => self.qemu(directory)?,
             kernels::Machine::Process => self.process(directory)?,
         };
         command.stdin(Stdio::null()).stdout(Stdio::piped());
@@ -196,7 +197,7 @@ impl Machine<'_> {
     }
 
     /// The report on standard output; the console in a file, and on a socket for whoever looks.
-    fn qemu(&self, directory: &Path) -> Command {
+    fn qemu(&self, directory: &Path) -> Result<Command> {
         let at = directory.display();
         let mut qemu = Command::new("qemu-system-x86_64");
         match self.accelerator {
@@ -209,7 +210,7 @@ impl Machine<'_> {
             "-smp",
             "2",
             "-m",
-            "1024",
+            self.memory(),
             "-nodefaults",
             "-display",
             "none",
@@ -232,7 +233,39 @@ impl Machine<'_> {
         .arg("-append")
         .arg(self.command_line())
         .stderr(Stdio::piped());
-        qemu
+        if self.plan.scenario == Scenario::Pods {
+            self.attach_disks(&mut qemu)?;
+        }
+        Ok(qemu)
+    }
+
+    /// Of one controller, so that they are always in the same order. Every kernel here has its
+    /// driver built in.
+    fn attach_disks(&self, qemu: &mut Command) -> Result<()> {
+        let disks = disk::disks(self.kernel)?;
+        qemu.args(["-device", "nvme,id=nvme,serial=disks"]);
+        for (number, file) in [disks.root, disks.modules].iter().enumerate() {
+            qemu.arg("-drive")
+                .arg(format!(
+                    "file={},format=raw,if=none,id=disk{number},snapshot=on,cache=unsafe",
+                    file.display()
+                ))
+                .arg("-device")
+                .arg(format!(
+                    "nvme-ns,drive=disk{number},bus=nvme,nsid={}",
+                    number + 1
+                ));
+        }
+        Ok(())
+    }
+
+    /// MiB. Images are written to the disk, and the page cache holds them.
+    fn memory(&self) -> &'static str {
+        if self.plan.scenario == Scenario::Pods {
+            "3072"
+        } else {
+            "1024"
+        }
     }
 
     fn command_line(&self) -> String {

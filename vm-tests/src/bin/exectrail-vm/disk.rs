@@ -1,0 +1,128 @@
+//! The disks of machines that play pods: a Debian root with podman, made by mmdebstrap, and the
+//! modules of the kernel. Made once and kept; machines write to a snapshot.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+use exectrail_vm_tests::WORKSPACE_IMAGE;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use crate::{
+    archive::{Suite, output},
+    kernels::{Kernel, cache},
+};
+
+/// The suite of both roots, whichever kernel is booted.
+const SUITE: &str = "trixie";
+
+/// What the node has.
+const NODE: &str = "podman,crun,conmon,catatonit,netavark,iproute2,kmod,nftables,procps";
+
+/// What the image of a workspace has, besides the essential packages.
+const WORKSPACE: &str = "git,make,curl,procps";
+
+/// What nobody reads there.
+const LEFT_OUT: [&str; 3] = [
+    "/usr/share/man/*",
+    "/usr/share/locale/*",
+    "/usr/share/doc/*",
+];
+
+/// Disks of a machine, in their order.
+#[derive(Clone, Debug)]
+pub(crate) struct Disks {
+    /// The node's root, an image of a workspace in it.
+    pub(crate) root: PathBuf,
+    /// What belongs at `/usr/lib/modules`.
+    pub(crate) modules: PathBuf,
+}
+
+/// Those for `kernel`, made where they are not there yet.
+pub(crate) fn disks(kernel: &Kernel) -> Result<Disks> {
+    let directory = cache()?.join("disks");
+    fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot create {}", directory.display()))?;
+    let recipe = format!("{SUITE} {NODE} {WORKSPACE} {LEFT_OUT:?} {WORKSPACE_IMAGE}");
+    let digest = Sha256::digest(recipe)
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<String>();
+    let root = directory.join(format!("root-{SUITE}-{digest}.ext4"));
+    if !root.exists() {
+        make_root(&directory, &root)?;
+    }
+    let modules = directory.join(format!("modules-{}.ext4", kernel.release));
+    if !modules.exists() {
+        file_system(&directory, &kernel.modules, &modules, 64)?;
+    }
+    Ok(Disks { root, modules })
+}
+
+fn make_root(directory: &Path, disk: &Path) -> Result<()> {
+    ensure!(
+        rustix::process::geteuid().is_root(),
+        "only root can make the disk of machines that play pods: its files belong to several users"
+    );
+    eprintln!("pods: making a Debian {SUITE} root with podman (some minutes, once)");
+    let suite = Suite::open(SUITE, directory)?;
+    let at = TempDir::with_prefix_in("root-", directory)?;
+    let root = at.path().join("root");
+    let image = at.path().join("workspace.tar");
+    debootstrap(&suite, "essential", WORKSPACE, &image)?;
+    debootstrap(&suite, "apt", NODE, &root)?;
+    fs::rename(&image, root.join(WORKSPACE_IMAGE.trim_start_matches('/')))?;
+    file_system(directory, &root, disk, 1536)
+}
+
+/// A root of a suite: a directory, or an archive if `target` is called so.
+fn debootstrap(suite: &Suite, variant: &str, include: &str, target: &Path) -> Result<()> {
+    let mut command = Command::new("mmdebstrap");
+    command
+        .arg(format!("--variant={variant}"))
+        .arg(format!("--include={include}"))
+        .arg("--aptopt=Acquire::Languages none");
+    for pattern in LEFT_OUT {
+        command.arg(format!("--dpkgopt=path-exclude={pattern}"));
+    }
+    command.arg(suite.name()).arg(target).arg(suite.source()?);
+    output(&mut command).map(drop).context(
+        "the root of machines that play pods cannot be made (`cargo xtask setup --tests` installs mmdebstrap)",
+    )
+}
+
+/// A file system with the content of `source` and some room; it appears whole or not at all.
+fn file_system(directory: &Path, source: &Path, disk: &Path, room_mib: u64) -> Result<()> {
+    let made = tempfile::NamedTempFile::new_in(directory)?;
+    let mib = size(source)? / (1 << 20);
+    output(
+        Command::new("/sbin/mke2fs")
+            .args(["-q", "-F", "-t", "ext4", "-m", "0", "-d"])
+            .arg(source)
+            .arg(made.path())
+            .arg(format!("{}M", mib + mib / 8 + room_mib)),
+    )?;
+    made.persist(disk)
+        .with_context(|| format!("cannot create {}", disk.display()))?;
+    Ok(())
+}
+
+/// What the files below `path` take, in bytes.
+fn size(path: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(path).with_context(|| path.display().to_string())? {
+        let entry = entry?;
+        let metadata = entry.path().symlink_metadata()?;
+        bytes += metadata.blocks() * 512;
+        if metadata.is_dir() {
+            bytes += size(&entry.path())?;
+        }
+    }
+    Ok(bytes)
+}
