@@ -3,7 +3,7 @@
 use std::{
     fs,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
     thread,
@@ -19,11 +19,8 @@ use rustix::{
 
 use crate::container::PATIENCE;
 
-/// The root's disk, and that of the modules.
-const DISKS: [(&str, &str); 2] = [
-    ("/dev/nvme0n1", "/root"),
-    ("/dev/nvme0n2", "/root/usr/lib/modules"),
-];
+/// The root's disk, and that of the modules, by their numbers in the controller.
+const DISKS: [(&str, &str); 2] = [("1", "/root"), ("2", "/root/usr/lib/modules")];
 
 /// What runs containers on a node, and how it says what it does.
 const CONFIGURATION: &str = "\
@@ -38,15 +35,19 @@ log_driver = \"k8s-file\"
 /// Makes the disk the root, as an initramfs does: containers are made by pivot_root, which does
 /// not leave an initramfs.
 pub(crate) fn enter() -> Result<()> {
-    for (disk, at) in DISKS {
+    for (number, at) in DISKS {
         let since = Instant::now();
-        while !Path::new(disk).exists() {
-            ensure!(since.elapsed() < PATIENCE, "{disk} does not appear");
+        let disk = loop {
+            if let Some(disk) = disk(number)? {
+                break disk;
+            }
+            ensure!(since.elapsed() < PATIENCE, "disk {number} does not appear");
             thread::sleep(Duration::from_millis(50));
-        }
+        };
+        let disk = disk.as_path();
         fs::create_dir_all(at)?;
         mount(disk, at, "ext4", MountFlags::empty(), None)
-            .with_context(|| format!("cannot mount {disk} at {at}"))?;
+            .with_context(|| format!("cannot mount {} at {at}", disk.display()))?;
     }
     for program in ["init", "bin/exectrail"] {
         fs::copy(format!("/{program}"), format!("/root/{program}"))
@@ -67,6 +68,19 @@ pub(crate) fn enter() -> Result<()> {
             .with_context(|| format!("cannot mount {kind} at {at}"))?;
     }
     Ok(())
+}
+
+/// The device of a disk. Newer kernels look for them in parallel, and name them as they come.
+fn disk(number: &str) -> Result<Option<PathBuf>> {
+    for entry in fs::read_dir("/sys/block")? {
+        let entry = entry?;
+        let device = Path::new("/dev").join(entry.file_name());
+        let nsid = fs::read_to_string(entry.path().join("nsid")).unwrap_or_default();
+        if nsid.trim() == number && device.exists() {
+            return Ok(Some(device));
+        }
+    }
+    Ok(None)
 }
 
 /// Loads what containers take, and makes the images, once: nothing can be pulled.

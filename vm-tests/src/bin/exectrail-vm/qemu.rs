@@ -239,8 +239,7 @@ impl Machine<'_> {
         Ok(qemu)
     }
 
-    /// Of one controller, so that they are always in the same order. Every kernel here has its
-    /// driver built in.
+    /// Of one controller, where each has its number. Every kernel here has its driver built in.
     fn attach_disks(&self, qemu: &mut Command) -> Result<()> {
         let disks = disk::disks(self.kernel)?;
         qemu.args(["-device", "nvme,id=nvme,serial=disks"]);
