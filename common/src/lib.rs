@@ -1,11 +1,12 @@
 //! What the kernel side (`probes-ebpf`) and user space agree on.
 //!
-//! Three agreements, one module each: the [`record`]s that travel through the ring buffer, the
-//! [`target`]s that say which execs are recorded, and the [`offsets`] that tell the probes where
-//! the running kernel keeps its fields. Every type is plain old data with no padding, so that both
+//! Four agreements, one module each: the [`record`]s that travel through the ring buffer, the
+//! [`target`]s that say which execs are recorded, the [`offsets`] that tell the probes where
+//! the running kernel keeps its fields, and the [`exec_calls`] that may fail. Every type is plain old data with no padding, so that both
 //! sides can copy it as bytes. Nothing here allocates, and nothing here does anything.
 #![no_std]
 
+pub mod exec_calls;
 pub mod offsets;
 pub mod record;
 pub mod target;

@@ -17,6 +17,9 @@ pub const KIND_NS_ENDED: u8 = 3;
 /// [`Prefix::kind`] of an [`Exit`].
 pub const KIND_EXIT: u8 = 4;
 
+/// [`Prefix::kind`] of a [`FailedExec`].
+pub const KIND_FAILED_EXEC: u8 = 5;
+
 /// Flag of an [`Exec`]: the file names an interpreter (`#!` or binfmt_misc), which is `argv[0]`.
 pub const FLAG_INTERPRETED: u16 = 1 << 0;
 /// Flag of an [`Exec`]: more of argv follows in [`ArgvPiece`]s.
@@ -58,11 +61,12 @@ pub struct Prefix {
     pub flags: u16,
     /// The CPU that wrote the record.
     pub cpu: u16,
-    /// Bytes of filename that follow the argv of an [`Exec`], without a NUL; zero otherwise.
+    /// Bytes of filename that follow the argv of an [`Exec`], or the head of a [`FailedExec`], without
+    /// a NUL; zero otherwise.
     pub filename_len: u16,
     /// Number of the exec on its CPU, from 0, without gaps where nothing is lost.
     ///
-    /// An [`Exit`] bears the number of the exit on its CPU, counted apart. An [`ArgvPiece`] bears the number of the exec that it belongs to; an [`NsEnded`] bears 0.
+    /// An [`Exit`] bears the number of the exit on its CPU, counted apart, and a [`FailedExec`] that of the failure of its call there. An [`ArgvPiece`] bears the number of the exec that it belongs to; an [`NsEnded`] bears 0.
     pub seq: u64,
 }
 
@@ -148,6 +152,50 @@ pub struct Exit {
     pub comm: [u8; COMM_LEN],
 }
 
+/// Head of the record of an exec that failed. The filename follows.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct FailedExec {
+    /// Kind [`KIND_FAILED_EXEC`]. Numbers are by CPU and call.
+    pub prefix: Prefix,
+    /// When, boot clock, nanoseconds.
+    pub ktime: u64,
+    /// When the process was forked, boot clock, nanoseconds; as in an [`Exec`].
+    pub start: u64,
+    /// Id of the cgroup (v2 hierarchy).
+    pub cgroup_id: u64,
+    /// Process id in the init PID namespace.
+    pub tgid: u32,
+    /// Process id in the PID namespace of the process; 0 where it could not be told.
+    pub ns_tgid: u32,
+    /// Parent's process id in the init PID namespace.
+    pub ppid: u32,
+    /// Parent's process id in the PID namespace of the process; 0 for a parent outside it.
+    pub ns_ppid: u32,
+    /// Real user id in the init user namespace.
+    pub uid: u32,
+    /// Real group id in the init user namespace.
+    pub gid: u32,
+    /// Effective user id in the init user namespace.
+    pub euid: u32,
+    /// Real user id as the user namespace of the process shows it.
+    pub ns_uid: u32,
+    /// Real group id as the user namespace of the process shows it.
+    pub ns_gid: u32,
+    /// Inode number of the PID namespace of the process.
+    pub pid_ns: u32,
+    /// Inode number of its mount namespace.
+    pub mnt_ns: u32,
+    /// Inode number of the target through which it is recorded: `pid_ns` or one above.
+    pub target: u32,
+    /// The error number that the call gives, positive.
+    pub errno: u32,
+    /// Which call: an index of [`crate::exec_calls`].
+    pub call: u32,
+    /// `comm` of the process.
+    pub comm: [u8; COMM_LEN],
+}
+
 /// A target's reaper has exited: the namespace is about to be emptied by the kernel.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -180,4 +228,16 @@ pub struct CpuStats {
     pub last_exit_lost: u64,
     /// Namespaces that found no room in `TARGETS`.
     pub lost_targets: u64,
+}
+
+/// What a CPU counts of failed execs (map `FAILED_STATS`, one entry a CPU and call).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct FailedStats {
+    /// Failed execs of targets seen: the next one's [`Prefix::seq`].
+    pub seen: u64,
+    /// Of these, how many found no room in the ring.
+    pub lost: u64,
+    /// When the last of these was lost, boot clock, nanoseconds.
+    pub last_lost: u64,
 }

@@ -4,7 +4,7 @@
 //! compiles to one instruction, checked at load time against the kernel's own type and, where the
 //! pointer is NULL or stale, yielding 0 (`PROBE_MEM`, kernel/bpf/verifier.c, Linux 5.5 and later).
 
-use aya_ebpf::programs::BtfTracePointContext;
+use aya_ebpf::{helpers::bpf_get_current_task_btf, programs::BtfTracePointContext};
 use exectrail_common::{
     offsets::Offsets,
     target::{NsId, Own},
@@ -43,6 +43,12 @@ pub(crate) use own;
 pub(crate) struct KernelPtr(*const u8);
 
 impl KernelPtr {
+    /// A pointer that the kernel gave.
+    #[inline(always)]
+    pub(crate) fn new(address: *const u8) -> Self {
+        Self(address)
+    }
+
     /// Loads the field at `offset`.
     #[inline(always)]
     pub(crate) fn load<T: Copy>(self, offset: u32) -> T {
@@ -79,6 +85,13 @@ impl Task {
     #[inline(always)]
     pub(crate) fn from_arg(ctx: &BtfTracePointContext, n: usize) -> Self {
         Self(KernelPtr(ctx.arg(n)))
+    }
+
+    /// The task that runs this program (Linux 5.11 and later).
+    #[inline(always)]
+    pub(crate) fn current() -> Self {
+        // SAFETY: the helper takes no arguments and always succeeds.
+        Self(KernelPtr(unsafe { bpf_get_current_task_btf() }.cast()))
     }
 
     #[inline(always)]

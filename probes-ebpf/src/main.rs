@@ -6,9 +6,11 @@
 //! | `comm_prepare_exec` | `tp_btf/sched_prepare_exec` (6.12 and later) | keeps the caller's comm |
 //! | `comm_task_rename` | `tp_btf/task_rename` (older kernels) | the same |
 //! | `exit` | `tp_btf/sched_process_exit` | notices that a target's reaper is gone; writes exits down where asked to |
+//! | `failed_execve`, `failed_execveat`, `failed_compat_execve`, `failed_compat_execveat` | `fexit` of these calls, where asked for | writes failed execs down |
+//! | `failed_any` | `tp_btf/sys_exit`, where asked for | the same, at the cost of every system call |
 //! | `own_scope` | `tp_btf/task_rename`, attached for an instant at start | tells user space where it stands |
 //!
-//! All run with preemption off or under the kernel's per-CPU recursion guard, so per-CPU scratch
+//! All but those of `fexit` run with preemption off or under the kernel's per-CPU recursion guard, so per-CPU scratch
 //! values are theirs alone. None calls `bpf_probe_read_kernel` but for one optional field: kernel
 //! pointers are followed by direct loads that the verifier checks against BTF (see [`kernel`]).
 #![no_std]
@@ -18,6 +20,7 @@
 mod branchless;
 mod comm;
 mod exit;
+mod failed_exec;
 mod kernel;
 mod maps;
 mod ns_ended;
@@ -27,8 +30,12 @@ mod record;
 mod scope;
 mod wakeup;
 
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
-use kernel::{Binprm, Task, own};
+use aya_ebpf::{
+    macros::{btf_tracepoint, fexit},
+    programs::{BtfTracePointContext, FExitContext},
+};
+use exectrail_common::exec_calls::{COMPAT_EXECVE, COMPAT_EXECVEAT, EXECVE, EXECVEAT};
+use kernel::{Binprm, KernelPtr, Task, own};
 
 /// One successful exec: the new image is in place, its first instruction has not run.
 #[btf_tracepoint(function = "sched_process_exec")]
@@ -69,6 +76,42 @@ fn exit(ctx: BtfTracePointContext) -> i32 {
         exit::write(task, &scope);
     }
     ns_ended::notice(task, level);
+    0
+}
+
+/// An `execve` ends. What a program of `fexit` is given: the arguments, then the result; the helper
+/// that tells the result needs Linux 5.17.
+#[fexit(function = "__x64_sys_execve")]
+fn failed_execve(ctx: FExitContext) -> i32 {
+    failed_exec::ended(KernelPtr::new(ctx.arg(0)), EXECVE, ctx.arg(1));
+    0
+}
+
+/// An `execveat` ends.
+#[fexit(function = "__x64_sys_execveat")]
+fn failed_execveat(ctx: FExitContext) -> i32 {
+    failed_exec::ended(KernelPtr::new(ctx.arg(0)), EXECVEAT, ctx.arg(1));
+    0
+}
+
+/// An `execve` of 32-bit code ends.
+#[fexit(function = "__ia32_compat_sys_execve")]
+fn failed_compat_execve(ctx: FExitContext) -> i32 {
+    failed_exec::ended(KernelPtr::new(ctx.arg(0)), COMPAT_EXECVE, ctx.arg(1));
+    0
+}
+
+/// An `execveat` of 32-bit code ends.
+#[fexit(function = "__ia32_compat_sys_execveat")]
+fn failed_compat_execveat(ctx: FExitContext) -> i32 {
+    failed_exec::ended(KernelPtr::new(ctx.arg(0)), COMPAT_EXECVEAT, ctx.arg(1));
+    0
+}
+
+/// Any system call ends.
+#[btf_tracepoint(function = "sys_exit")]
+fn failed_any(ctx: BtfTracePointContext) -> i32 {
+    failed_exec::any_call_ended(KernelPtr::new(ctx.arg(0)), ctx.arg(1));
     0
 }
 

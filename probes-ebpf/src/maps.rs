@@ -5,7 +5,8 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use exectrail_common::{
-    record::{ArgvPiece, CpuStats, Exec, PIECE_ARGV},
+    exec_calls::CALLS,
+    record::{ArgvPiece, CpuStats, Exec, FailedExec, FailedStats, MAX_FILENAME, PIECE_ARGV},
     target::{Control, MAX_TARGETS, NsId, NsState, OwnScope},
 };
 
@@ -95,3 +96,22 @@ pub(crate) struct PieceScratch {
 /// See [`PieceScratch`].
 #[map]
 pub(crate) static PIECE: PerCpuArray<PieceScratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Counters of failed execs, one a call. User space makes this and the next map smaller where failed
+/// execs are not recorded.
+#[map]
+pub(crate) static FAILED_STATS: PerCpuArray<FailedStats> =
+    PerCpuArray::with_max_entries(CALLS as u32, 0);
+
+/// Room to put the record of a failed exec together.
+#[repr(C, align(8))]
+pub(crate) struct FailedScratch {
+    pub(crate) head: FailedExec,
+    pub(crate) filename: [u8; MAX_FILENAME],
+}
+
+/// See [`FailedScratch`]. One a call: a program on the exit of a function can be preempted, and while it
+/// is, the kernel runs those of other functions on its CPU, but not itself.
+#[map]
+pub(crate) static FAILED: PerCpuArray<FailedScratch> =
+    PerCpuArray::with_max_entries(CALLS as u32, 0);

@@ -148,14 +148,14 @@ pub(crate) fn write(task: Task, bprm: Binprm, scope: &Scope) {
 }
 
 /// What a namespace shows for an id that it does not map (`/proc/sys/kernel/overflowuid`'s default).
-const OVERFLOW_ID: u32 = 65534;
+pub(crate) const OVERFLOW_ID: u32 = 65534;
 
 /// Extents that a map holds in place (`UID_GID_MAP_MAX_BASE_EXTENTS`, include/linux/user_namespace.h).
 const EXTENTS_IN_PLACE: u32 = 5;
 
 /// `id` as the user namespace with this `struct uid_gid_map` shows it; none where the map is kept elsewhere.
 #[inline(always)]
-fn mapped(map: KernelPtr, id: u32) -> Option<u32> {
+pub(crate) fn mapped(map: KernelPtr, id: u32) -> Option<u32> {
     let extents: u32 = map.load(offset!(uid_gid_map_nr_extents));
     if extents > EXTENTS_IN_PLACE {
         return None;
@@ -179,7 +179,7 @@ fn mapped(map: KernelPtr, id: u32) -> Option<u32> {
 /// The one kernel read by helper: `numbers` is indexed by depth, and the verifier takes no
 /// variable offset into a BTF pointer.
 #[inline(always)]
-fn ns_pid(task: Task, level: u32) -> u32 {
+pub(crate) fn ns_pid(task: Task, level: u32) -> u32 {
     let pid = task.thread_pid();
     let depth: u32 = pid.load(offset!(pid_level));
     if depth < level {

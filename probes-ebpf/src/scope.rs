@@ -73,6 +73,23 @@ pub(crate) fn scope(task: Task) -> Option<Scope> {
     })
 }
 
+/// The same without the cache, for programs that may be preempted and so must not use what is the CPU's.
+#[inline(always)]
+pub(crate) fn look_up(task: Task) -> Option<Scope> {
+    let level = task.pid_level();
+    if level == 0 {
+        return None;
+    }
+    let ns = task.active_pid_ns(level);
+    let id = ns.id();
+    let target = decide(ns, id, CONTROL.get(0)?.discovery != 0);
+    (target != 0).then_some(Scope {
+        pid_ns: id.inum,
+        level,
+        target,
+    })
+}
+
 /// The inum of the target that `ns` lies in, made one where discovery says so; 0 if none.
 ///
 /// What is carried through the walk multiplies the verifier's work, so rather than branch on

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 use exectrail_preflight::cli::PreflightArgs;
 
 use crate::config::{
-    self, Config, DEFAULT_INIT_ADDRESS, OutputFormat, SinkPath, ValueError, label,
+    self, Config, DEFAULT_INIT_ADDRESS, Hooked, OutputFormat, SinkPath, ValueError, label,
 };
 
 /// Records every program executed in a workspace, one JSON line per exec.
@@ -112,6 +112,24 @@ pub struct RecordArgs {
         value_parser = clap::builder::FalseyValueParser::new()
     )]
     pub exit_events: bool,
+
+    /// Record execs that fail as well: ENOENT along PATH, EACCES, ENOEXEC, E2BIG and others
+    ///
+    /// `fexit`, which it stands for without a value, costs other system calls nothing; it takes Linux
+    /// 5.11 and a kernel that allows it. `sys-exit` works on others, at a cost to every system call of the
+    /// node. Where the kernel refuses, exectrail says so and goes on without.
+    #[arg(
+        long,
+        env = "EXECTRAIL_FAILED_EXECS",
+        value_name = "HOOK",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "fexit",
+        hide_default_value = true,
+        value_parser = config::hook
+    )]
+    pub failed_execs: Hooked,
 
     /// Least level of diagnostics
     #[arg(
@@ -332,6 +350,7 @@ impl SidecarArgs {
             ring_bytes: self.record.ring_bytes,
             max_argv_bytes: self.record.max_argv_bytes,
             exit_events: self.record.exit_events,
+            failed_execs: self.record.failed_execs.0,
         })
     }
 }
@@ -356,6 +375,7 @@ impl RunArgs {
             ring_bytes: self.record.ring_bytes,
             max_argv_bytes: self.record.max_argv_bytes,
             exit_events: self.record.exit_events,
+            failed_execs: self.record.failed_execs.0,
         })
     }
 }

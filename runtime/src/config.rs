@@ -11,6 +11,8 @@ use std::{
 use exectrail_common::record::MAX_ARGV;
 use jiff::SignedDuration;
 
+use crate::probes::failed_execs::Hook;
+
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum OutputFormat {
@@ -60,6 +62,8 @@ pub struct Config {
     pub max_argv_bytes: u32,
     /// Record exits as well as execs.
     pub exit_events: bool,
+    /// Record execs that fail, seen from there.
+    pub failed_execs: Option<Hook>,
 }
 
 /// The address that today's users expect.
@@ -100,6 +104,12 @@ pub enum ValueError {
     Ring {
         /// What was given.
         value: u64,
+    },
+    /// Not a place to see failed execs from.
+    #[error("{value:?} is not a hook: write fexit, sys-exit, or false for none")]
+    Hook {
+        /// What was given.
+        value: String,
     },
     /// More argv than the kernel accepts.
     #[error("{value} bytes is more than {MAX_ARGV}, the most that the kernel accepts as argv")]
@@ -200,9 +210,37 @@ pub fn argv_size(value: &str) -> Result<u32, ValueError> {
         .ok_or(ValueError::Argv { value: bytes })
 }
 
+/// Where failed execs are to be seen; `Hooked(None)`: nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hooked(pub Option<Hook>);
+
+/// Parses a hook, or a word for yes (`fexit`) or no, as an environment variable has it.
+///
+/// # Errors
+/// [`ValueError::Hook`].
+pub fn hook(value: &str) -> Result<Hooked, ValueError> {
+    match value.to_ascii_lowercase().as_str() {
+        "" | "0" | "n" | "no" | "f" | "false" | "off" => Ok(Hooked(None)),
+        "1" | "y" | "yes" | "t" | "true" | "on" | "fexit" => Ok(Hooked(Some(Hook::Fexit))),
+        "sys-exit" => Ok(Hooked(Some(Hook::SysExit))),
+        _ => Err(ValueError::Hook {
+            value: value.to_owned(),
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hooks_and_words_for_yes_and_no() {
+        assert_eq!(hook("true").unwrap(), Hooked(Some(Hook::Fexit)));
+        assert_eq!(hook("sys-exit").unwrap(), Hooked(Some(Hook::SysExit)));
+        assert_eq!(hook("").unwrap(), Hooked(None));
+        assert_eq!(hook("False").unwrap(), Hooked(None));
+        assert!(hook("kprobe").is_err());
+    }
 
     #[test]
     fn addresses_as_go_writes_them() {

@@ -2,8 +2,8 @@
 
 use bytemuck::pod_read_unaligned;
 use exectrail_common::record::{
-    ArgvPiece, Exec, Exit, KIND_ARGV_PIECE, KIND_EXEC, KIND_EXIT, KIND_NS_ENDED, NsEnded, Prefix,
-    VERSION,
+    ArgvPiece, Exec, Exit, FailedExec, KIND_ARGV_PIECE, KIND_EXEC, KIND_EXIT, KIND_FAILED_EXEC,
+    KIND_NS_ENDED, NsEnded, Prefix, VERSION,
 };
 
 /// What a record says.
@@ -15,6 +15,8 @@ pub enum Record<'a> {
     ArgvPiece(PieceRecord<'a>),
     /// A process has exited.
     Exit(Exit),
+    /// An exec failed.
+    FailedExec(FailedExecRecord<'a>),
     /// A target is gone.
     NsEnded(NsEnded),
 }
@@ -26,6 +28,15 @@ pub struct ExecRecord<'a> {
     pub head: Exec,
     /// The beginning of argv: arguments, each followed by a NUL.
     pub argv: &'a [u8],
+    /// The file, as the caller named it.
+    pub filename: &'a [u8],
+}
+
+/// An exec that failed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FailedExecRecord<'a> {
+    /// The fixed part.
+    pub head: FailedExec,
     /// The file, as the caller named it.
     pub filename: &'a [u8],
 }
@@ -130,6 +141,17 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
                 });
             }
             Ok(Record::ArgvPiece(PieceRecord { head, argv }))
+        }
+        KIND_FAILED_EXEC => {
+            let (head, filename) = head::<FailedExec>(kind, bytes)?;
+            if usize::from(prefix.filename_len) != filename.len() {
+                return Err(DecodeError::Lengths {
+                    kind,
+                    named: usize::from(prefix.filename_len),
+                    len: filename.len(),
+                });
+            }
+            Ok(Record::FailedExec(FailedExecRecord { head, filename }))
         }
         KIND_EXIT => Ok(Record::Exit(head::<Exit>(kind, bytes)?.0)),
         KIND_NS_ENDED => Ok(Record::NsEnded(head::<NsEnded>(kind, bytes)?.0)),

@@ -4,7 +4,11 @@ use std::{io, net::SocketAddr};
 
 use tracing::{error, info, warn};
 
-use crate::{decode::DecodeError, target::Refusal};
+use crate::{
+    decode::DecodeError,
+    probes::failed_execs::{FailedExecs, Hook},
+    target::Refusal,
+};
 
 /// Tracing is on and announcements are listened for.
 pub struct Ready {
@@ -54,6 +58,28 @@ impl DiscoveryDecided {
                 "discovery is off: this network namespace is shared with more than the pod (hostNetwork?); \
                  only announced namespaces are traced"
             );
+        }
+    }
+}
+
+/// Whether failed execs are recorded.
+pub struct FailedExecsDecided<'a> {
+    /// The answer.
+    pub failed_execs: &'a FailedExecs,
+}
+
+impl FailedExecsDecided<'_> {
+    /// Tells it, where anybody asked.
+    pub fn emit(self) {
+        match self.failed_execs {
+            FailedExecs::Off => {}
+            FailedExecs::On(Hook::Fexit) => info!("failed execs are recorded"),
+            FailedExecs::On(Hook::SysExit) => warn!(
+                "failed execs are recorded from the exit of every system call: all programs of the node pay for it"
+            ),
+            FailedExecs::Unavailable(why) => {
+                warn!(reason = %why, "failed execs are not recorded; everything else is");
+            }
         }
     }
 }

@@ -3,17 +3,21 @@
 use std::{
     error::Error,
     fmt::Write as _,
-    os::linux::fs::MetadataExt as _,
+    os::{
+        fd::{AsFd as _, AsRawFd as _},
+        linux::fs::MetadataExt as _,
+    },
     path::{Path, PathBuf},
 };
 
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel, include_bytes_aligned,
     maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
-    programs::{BtfTracePoint, ProgramError},
+    programs::{BtfTracePoint, ProgramError, ProgramFd},
 };
 use bytemuck::{bytes_of, cast};
 use exectrail_common::{
+    exec_calls::CALLS,
     record::CpuStats,
     target::{Control, NsId, NsState, Own, OwnScope},
 };
@@ -24,6 +28,10 @@ use rustix::{
 };
 
 use crate::target::Known;
+
+pub mod failed_execs;
+
+use failed_execs::{CallCounts, FailedExecs, Hook};
 
 /// The object that build.rs made of `probes-ebpf`.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/exectrail-probes"));
@@ -103,6 +111,8 @@ pub struct Options {
     pub max_argv_bytes: u32,
     /// Record exits as well as execs.
     pub exit_events: bool,
+    /// Record execs that fail, seen from there.
+    pub failed_execs: Option<Hook>,
 }
 
 /// Attached probes, and what they are steered by. Dropping it detaches them.
@@ -114,6 +124,7 @@ pub struct Probes {
     control: Array<MapData, [u32; 2]>,
     generation: u32,
     discovery: bool,
+    failed_execs: FailedExecs,
 }
 
 /// What the reader of the ring needs.
@@ -128,6 +139,7 @@ pub struct Output {
 pub struct Counters {
     stats: PerCpuArray<MapData, [u64; STATS_WORDS]>,
     exec_fdinfo: PathBuf,
+    failed: Option<failed_execs::Counters>,
 }
 
 /// [`CpuStats`] in words.
@@ -146,12 +158,40 @@ impl Counters {
     /// How often the kernel skipped the `exec` program since it was loaded, because it was
     /// running already on that CPU. Kernels before 5.12 do not tell; none then.
     pub fn missed(&self) -> Option<u64> {
-        let text = std::fs::read_to_string(&self.exec_fdinfo).ok()?;
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("recursion_misses:"))?;
-        line.trim().parse().ok()
+        missed(&self.exec_fdinfo)
     }
+
+    /// The counts of failed execs, by call; none where they are not recorded.
+    ///
+    /// # Errors
+    /// Where the kernel no longer lets us read the map.
+    pub fn failed(&self) -> Result<Vec<CallCounts>, MapError> {
+        self.failed
+            .as_ref()
+            .map_or_else(|| Ok(Vec::new()), failed_execs::Counters::calls)
+    }
+
+    /// How often the kernel skipped a program that sees execs fail. None as for [`Self::missed`].
+    pub fn failed_missed(&self) -> Option<u64> {
+        self.failed
+            .as_ref()
+            .and_then(failed_execs::Counters::missed)
+    }
+}
+
+/// Where the kernel tells of a program of ours.
+fn fdinfo(fd: &ProgramFd) -> PathBuf {
+    let fd = fd.as_fd().as_raw_fd();
+    PathBuf::from(format!("/proc/self/fdinfo/{fd}"))
+}
+
+/// How often the kernel skipped a program, by what it tells of its descriptor.
+fn missed(fdinfo: &Path) -> Option<u64> {
+    let text = std::fs::read_to_string(fdinfo).ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("recursion_misses:"))?;
+    line.trim().parse().ok()
 }
 
 /// Inode number of one of our namespaces, and the device that it is on.
@@ -189,12 +229,17 @@ impl Probes {
             exit_events: u32::from(options.exit_events),
         };
         let btf = Btf::from_sys_fs()?;
+        // Not so much as memory for what is not asked for.
+        let failed_entries = options.failed_execs.map_or(1, |_| CALLS as u32);
         let mut ebpf = EbpfLoader::new()
             .btf(Some(&btf))
             .verifier_log_level(VerifierLogLevel::VERBOSE | VerifierLogLevel::STATS)
             .override_global("OFFSETS", bytes_of(&kernel.offsets), true)
             .override_global("OWN", bytes_of(&own), true)
+            .override_global("EXEC_CALLS", bytes_of(&failed_execs::exec_calls()), true)
             .map_max_entries("RING", options.ring_bytes)
+            .map_max_entries("FAILED", failed_entries)
+            .map_max_entries("FAILED_STATS", failed_entries)
             .load(OBJECT)?;
 
         let scope = look_at_ourselves(&mut ebpf, &btf)?;
@@ -207,19 +252,32 @@ impl Probes {
         attach(&mut ebpf, &btf, "exit", "sched_process_exit")?;
         attach(&mut ebpf, &btf, "exec", "sched_process_exec")?;
 
-        let exec_fd = program(&mut ebpf, "exec")?
+        let (failed_execs, failed_fdinfos) = match options.failed_execs {
+            None => (FailedExecs::Off, Vec::new()),
+            Some(hook) => match failed_execs::attach(&mut ebpf, &btf, &kernel.release, hook) {
+                Ok(fdinfos) => (FailedExecs::On(hook), fdinfos),
+                Err(why) => (FailedExecs::Unavailable(why), Vec::new()),
+            },
+        };
+
+        let exec_fdinfo = program(&mut ebpf, "exec")?
             .fd()
-            .map(|fd| std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(fd)))
+            .map(fdinfo)
             .map_err(|source| AttachError::Program {
                 program: "exec",
                 tracepoint: "sched_process_exec",
                 source: Box::new(source),
             })?;
+        let failed = match failed_execs {
+            FailedExecs::On(_) => Some(failed_execs::Counters::new(&mut ebpf, failed_fdinfos)?),
+            FailedExecs::Off | FailedExecs::Unavailable(_) => None,
+        };
         let output = Output {
             ring: take(&mut ebpf, "RING")?,
             counters: Counters {
                 stats: take(&mut ebpf, "STATS")?,
-                exec_fdinfo: PathBuf::from(format!("/proc/self/fdinfo/{exec_fd}")),
+                exec_fdinfo,
+                failed,
             },
         };
         let probes = Self {
@@ -229,6 +287,7 @@ impl Probes {
             control: take(&mut ebpf, "CONTROL")?,
             generation: 0,
             discovery: false,
+            failed_execs,
             ebpf,
         };
         Ok((probes, output))
@@ -237,6 +296,11 @@ impl Probes {
     /// Where we stand.
     pub fn scope(&self) -> &OwnScope {
         &self.scope
+    }
+
+    /// Whether failed execs are recorded.
+    pub fn failed_execs(&self) -> &FailedExecs {
+        &self.failed_execs
     }
 
     /// How many instructions the verifier processed for the `exec` program (Linux 5.16 and later).

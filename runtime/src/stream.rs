@@ -5,15 +5,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use exectrail_common::record::{
-    ArgvPiece, CpuStats, Exec, Exit, FLAG_ARGV_FAULT, FLAG_CONTINUED, FLAG_LAST_PIECE, Prefix,
+use exectrail_common::{
+    exec_calls::CALLS,
+    record::{
+        ArgvPiece, CpuStats, Exec, Exit, FLAG_ARGV_FAULT, FLAG_CONTINUED, FLAG_LAST_PIECE, Prefix,
+    },
 };
 
 use crate::{
     clock::WallClock,
-    decode::{DecodeError, ExecRecord, PieceRecord, Record, decode},
+    decode::{DecodeError, ExecRecord, FailedExecRecord, PieceRecord, Record, decode},
     loss::{Ledger, Loss},
-    output::{Event, ExecEvent, Found, Kind, Lost, Writer},
+    output::{Event, ExecEvent, FailedExecEvent, Found, Kind, Lost, Writer},
+    probes::failed_execs::CallCounts,
 };
 
 /// An exec whose argv has not arrived whole.
@@ -32,6 +36,8 @@ pub struct Stream {
     ledger: Ledger,
     /// That of exits, whose numbers are their own.
     exits: Ledger,
+    /// Those of failed execs: each call has numbers of its own.
+    failed: [Ledger; CALLS],
     /// By CPU: a CPU writes all pieces of one exec before the next exec.
     pending: BTreeMap<u16, Pending>,
     workspaces: BTreeSet<u32>,
@@ -46,6 +52,7 @@ impl Stream {
             clock: WallClock::now(),
             ledger: Ledger::default(),
             exits: Ledger::default(),
+            failed: Default::default(),
             pending: BTreeMap::new(),
             workspaces: BTreeSet::new(),
             execs: 0,
@@ -66,6 +73,7 @@ impl Stream {
             Record::Exec(exec) => self.exec(&exec, out),
             Record::ArgvPiece(piece) => self.piece(&piece, out),
             Record::Exit(exit) => self.exit(&exit, out),
+            Record::FailedExec(failed) => self.failed(&failed, out),
             Record::NsEnded(ended) => self.ended(ended.id.inum, ended.ktime, out),
         }
         Ok(())
@@ -75,22 +83,49 @@ impl Stream {
     pub fn stats(&mut self, stats: &[CpuStats], out: &mut Vec<u8>) {
         for (cpu, stats) in (0..).zip(stats) {
             if let Some(loss) = self.ledger.count(cpu, stats.lost, stats.last_lost) {
-                self.lost(Kind::Exec, loss, out);
+                self.lost(Kind::Exec, loss, self.ledger.total(), out);
             }
             let exits = self
                 .exits
                 .count(cpu, stats.exits_lost, stats.last_exit_lost);
             if let Some(loss) = exits {
-                self.lost(Kind::Exit, loss, out);
+                self.lost(Kind::Exit, loss, self.exits.total(), out);
             }
         }
+    }
+
+    /// Hears the CPUs' own counts of failed execs, and how often their programs were skipped.
+    pub fn failed_stats(&mut self, calls: &[CallCounts], missed: Option<u64>, out: &mut Vec<u8>) {
+        for counts in calls {
+            for (cpu, stats) in (0..).zip(&counts.cpus) {
+                let Some(ledger) = self.failed.get_mut(counts.call) else {
+                    continue;
+                };
+                if let Some(loss) = ledger.count(cpu, stats.lost, stats.last_lost) {
+                    self.lost(Kind::ExecFailed, loss, self.failed_lost(), out);
+                }
+            }
+        }
+        // No call's in particular: the first one's account has room for them.
+        if let Some(total) = missed
+            && let Some(loss) = self.failed[0].count(NO_CPU, total, WallClock::boot_now())
+        {
+            self.lost(Kind::ExecFailed, loss, self.failed_lost(), out);
+        }
+    }
+
+    fn failed_lost(&self) -> u64 {
+        self.failed
+            .iter()
+            .map(Ledger::total)
+            .fold(0, u64::saturating_add)
     }
 
     /// Hears of execs that the probes were not run for, by the kernel's running total
     /// (`recursion_misses`): they are no CPU's.
     pub fn missed(&mut self, total: u64, out: &mut Vec<u8>) {
         if let Some(loss) = self.ledger.count(NO_CPU, total, WallClock::boot_now()) {
-            self.lost(Kind::Exec, loss, out);
+            self.lost(Kind::Exec, loss, self.ledger.total(), out);
         }
     }
 
@@ -102,8 +137,16 @@ impl Stream {
     }
 
     /// Tells the beginning of the stream.
-    pub fn begin(&mut self, discovery: bool, out: &mut Vec<u8>) {
-        let event = Event::TracingStarted { discovery };
+    pub fn begin(
+        &mut self,
+        discovery: bool,
+        failed_execs: Option<&'static str>,
+        out: &mut Vec<u8>,
+    ) {
+        let event = Event::TracingStarted {
+            discovery,
+            failed_execs,
+        };
         self.tell(WallClock::boot_now(), &event, out);
     }
 
@@ -139,15 +182,9 @@ impl Stream {
             self.complete(&pending, out);
         }
         if let Some(loss) = self.ledger.record(cpu, head.prefix.seq, head.ktime) {
-            self.lost(Kind::Exec, loss, out);
+            self.lost(Kind::Exec, loss, self.ledger.total(), out);
         }
-        if self.workspaces.insert(head.target) {
-            let event = Event::WorkspaceStarted {
-                pid_ns: head.target,
-                found: Found::Discovery,
-            };
-            self.tell(head.ktime, &event, out);
-        }
+        self.seen(head.target, head.ktime, out);
         if head.prefix.flags & FLAG_CONTINUED != 0 {
             let pending = Pending {
                 head: *head,
@@ -195,10 +232,37 @@ impl Stream {
         self.tell(pending.head.ktime, &Event::Exec(event), out);
     }
 
+    /// A record shows that `target` is traced.
+    fn seen(&mut self, target: u32, ktime: u64, out: &mut Vec<u8>) {
+        if self.workspaces.insert(target) {
+            let event = Event::WorkspaceStarted {
+                pid_ns: target,
+                found: Found::Discovery,
+            };
+            self.tell(ktime, &event, out);
+        }
+    }
+
+    fn failed(&mut self, failed: &FailedExecRecord<'_>, out: &mut Vec<u8>) {
+        let head = &failed.head;
+        let Prefix { cpu, seq, .. } = head.prefix;
+        if let Some(ledger) = self.failed.get_mut(head.call as usize)
+            && let Some(loss) = ledger.record(cpu, seq, head.ktime)
+        {
+            self.lost(Kind::ExecFailed, loss, self.failed_lost(), out);
+        }
+        self.seen(head.target, head.ktime, out);
+        let event = FailedExecEvent {
+            head,
+            filename: failed.filename,
+        };
+        self.tell(head.ktime, &Event::ExecFailed(event), out);
+    }
+
     fn exit(&mut self, exit: &Exit, out: &mut Vec<u8>) {
         let Prefix { cpu, seq, .. } = exit.prefix;
         if let Some(loss) = self.exits.record(cpu, seq, exit.ktime) {
-            self.lost(Kind::Exit, loss, out);
+            self.lost(Kind::Exit, loss, self.exits.total(), out);
         }
         self.tell(exit.ktime, &Event::Exit(exit), out);
     }
@@ -209,17 +273,13 @@ impl Stream {
         }
     }
 
-    fn lost(&mut self, of: Kind, loss: Loss, out: &mut Vec<u8>) {
-        let ledger = match of {
-            Kind::Exec => &self.ledger,
-            Kind::Exit => &self.exits,
-        };
+    fn lost(&mut self, of: Kind, loss: Loss, total: u64, out: &mut Vec<u8>) {
         let event = Event::Lost(Lost {
             of,
             loss,
             since: self.clock.at(loss.since),
             until: self.clock.at(loss.until),
-            total: ledger.total(),
+            total,
         });
         self.tell(loss.until, &event, out);
     }

@@ -80,8 +80,9 @@ impl Actor for Emitter {
 impl Handler<Begin> for Emitter {
     type Result = ();
 
-    fn handle(&mut self, Begin { discovery }: Begin, _: &mut Self::Context) {
-        self.stream.begin(discovery, &mut self.lines);
+    fn handle(&mut self, begin: Begin, _: &mut Self::Context) {
+        self.stream
+            .begin(begin.discovery, begin.failed_execs, &mut self.lines);
         self.put();
     }
 }
@@ -109,6 +110,8 @@ impl Handler<Counts> for Emitter {
         if let Some(missed) = counts.missed {
             self.stream.missed(missed, &mut self.lines);
         }
+        self.stream
+            .failed_stats(&counts.failed, counts.failed_missed, &mut self.lines);
         if counts.settled {
             self.stream.settle(&mut self.lines);
         }

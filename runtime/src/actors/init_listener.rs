@@ -26,7 +26,8 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::{Resource, getrlimit};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
     sync::Semaphore,
     time::{sleep, timeout},
 };
@@ -128,8 +129,14 @@ async fn accept(listener: TcpListener, answer: Answer) {
     }
 }
 
-/// Serves one connection.
-async fn serve(stream: TcpStream, answer: Answer) {
+/// Serves one connection, until its client is done or has broken the rules of HTTP.
+///
+/// It has no bound in time of its own beyond those on a request's head and body. Needs a runtime with
+/// timers; of an answer that asks the tracer, also an actix system.
+pub async fn serve<S>(stream: S, answer: Answer)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
     let service = service_fn(move |request| {
         let answer = answer.clone();
         async move { Ok::<_, Infallible>(respond(request, &answer).await) }

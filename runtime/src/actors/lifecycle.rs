@@ -202,6 +202,7 @@ async fn start(
             ring_bytes: config.ring_bytes,
             max_argv_bytes: config.max_argv_bytes,
             exit_events: config.exit_events,
+            failed_execs: config.failed_execs,
         },
         use_local_pidns: config.use_local_pidns,
         announced_only: config.announced_only,

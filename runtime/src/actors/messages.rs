@@ -8,7 +8,7 @@ use exectrail_preflight::{Kernel, Report};
 
 use crate::{
     output::Found,
-    probes::{AttachError, Output},
+    probes::{AttachError, Output, failed_execs::CallCounts},
     target::Refusal,
 };
 
@@ -142,6 +142,10 @@ pub struct Counts {
     pub cpus: Vec<CpuStats>,
     /// Runs of the `exec` program that the kernel skipped, where it tells.
     pub missed: Option<u64>,
+    /// What was counted of failed execs, by call.
+    pub failed: Vec<CallCounts>,
+    /// Runs of their programs that the kernel skipped, where it tells.
+    pub failed_missed: Option<u64>,
     /// Whether the ring has been empty for so long that what is unfinished stays so.
     pub settled: bool,
 }
@@ -152,6 +156,8 @@ pub struct Counts {
 pub struct Begin {
     /// Whether namespaces are found without announcement.
     pub discovery: bool,
+    /// Where failed execs are seen, or `unavailable`; none where nobody asked for them.
+    pub failed_execs: Option<&'static str>,
 }
 
 /// To Emitter: a namespace is about to be traced.

@@ -190,15 +190,17 @@ impl Reader {
         let due = self
             .missed_at
             .is_none_or(|read| read.elapsed() >= MISSED_EVERY);
-        let missed = if due || settled {
+        let (missed, failed_missed) = if due || settled {
             self.missed_at = Some(Instant::now());
-            self.counters.missed()
+            (self.counters.missed(), self.counters.failed_missed())
         } else {
-            None
+            (None, None)
         };
         let counts = Counts {
             cpus: self.counters.cpus()?,
             missed,
+            failed: self.counters.failed()?,
+            failed_missed,
             settled,
         };
         Ok(self.emitter.send(counts).await?)

@@ -19,8 +19,8 @@ use super::{
 use crate::{
     clock::WallClock,
     internal_events::{
-        AnnouncementAccepted, AnnouncementRefused, DiscoveryDecided, PrivilegesDropped,
-        PrivilegesKept, TargetsSwept,
+        AnnouncementAccepted, AnnouncementRefused, DiscoveryDecided, FailedExecsDecided,
+        PrivilegesDropped, PrivilegesKept, TargetsSwept,
     },
     memory,
     output::Found,
@@ -156,7 +156,12 @@ impl Handler<Attach> for Tracer {
         if self.settings.use_local_pidns && scope.id.inum == INIT_PID_NS {
             return Err(AttachError::LocalIsInit);
         }
-        self.emitter.do_send(Begin { discovery });
+        let failed_execs = probes.failed_execs();
+        FailedExecsDecided { failed_execs }.emit();
+        self.emitter.do_send(Begin {
+            discovery,
+            failed_execs: failed_execs.as_str(),
+        });
         if self.settings.use_local_pidns {
             register(&mut probes, &self.emitter, scope.id, Found::Local)
                 .map_err(map_error("TARGETS"))?;

@@ -13,7 +13,7 @@ use serde_json::{
 use super::{
     Event, ExecEvent,
     bytes::{Text, needs_escape},
-    comm, outcome,
+    comm, failed_exec, outcome,
     quote::{Alphabet, CommandLine, is_unseen},
 };
 
@@ -142,6 +142,12 @@ struct ExitKeys<'a> {
     seq: u64,
 }
 
+#[derive(Serialize)]
+struct FailedExecFields<'a> {
+    labels: &'a RawValue,
+    event: failed_exec::Keys<'a>,
+}
+
 fn exit_fields<'a>(labels: &'a RawValue, exit: &'a Exit) -> ExitFields<'a> {
     let bytes = comm(&exit.comm);
     let escaped = needs_escape(bytes);
@@ -213,6 +219,8 @@ struct StartedFields<'a> {
     labels: &'a RawValue,
     version: &'static str,
     discovery: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_execs: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -232,6 +240,13 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &
     };
     match *event {
         Event::Exec(event) => write_exec(line, ts, labels, event),
+        Event::ExecFailed(event) => {
+            let fields = FailedExecFields {
+                labels,
+                event: failed_exec::keys(event),
+            };
+            put(line, ts, "INFO", "exec_failed", fields);
+        }
         Event::Exit(exit) => put(line, ts, "INFO", "exit", exit_fields(labels, exit)),
         Event::Lost(lost) => {
             let fields = LostFields {
@@ -245,11 +260,15 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &
             };
             put(line, ts, "WARN", "lost", fields);
         }
-        Event::TracingStarted { discovery } => {
+        Event::TracingStarted {
+            discovery,
+            failed_execs,
+        } => {
             let fields = StartedFields {
                 labels,
                 version: env!("CARGO_PKG_VERSION"),
                 discovery,
+                failed_execs,
             };
             put(line, ts, "INFO", "tracing_started", fields);
         }

@@ -3,6 +3,7 @@
 //! Both put exactly one line break after each event and none inside, whatever an event holds.
 
 mod bytes;
+mod failed_exec;
 mod json;
 mod quote;
 mod text;
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 
 use crate::{config::OutputFormat, decode::arguments, loss::Loss};
 
+pub use failed_exec::FailedExecEvent;
 pub use json::Labels;
 
 /// Something that the stream of events tells.
@@ -22,6 +24,8 @@ pub use json::Labels;
 pub enum Event<'a> {
     /// A program was executed.
     Exec(ExecEvent<'a>),
+    /// An exec failed.
+    ExecFailed(FailedExecEvent<'a>),
     /// A process has exited.
     Exit(&'a Exit),
     /// Events happened that have no line.
@@ -30,6 +34,8 @@ pub enum Event<'a> {
     TracingStarted {
         /// Whether workspaces are found without announcement.
         discovery: bool,
+        /// Where failed execs are seen, or `unavailable`; none where nobody asked for them.
+        failed_execs: Option<&'static str>,
     },
     /// From here on a workspace is traced.
     WorkspaceStarted {
@@ -82,12 +88,14 @@ impl Found {
 
 /// What events are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Execs.
     Exec,
     /// Exits.
     Exit,
+    /// Execs that failed.
+    ExecFailed,
 }
 
 /// Events that happened and have no line.

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use jiff::Timestamp;
 
 use super::{
-    Event, Kind, comm, outcome,
+    Event, Kind, comm, failed_exec, outcome,
     quote::{Alphabet, CommandLine},
 };
 
@@ -47,6 +47,7 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
             }
             writeln!(line)
         }
+        Event::ExecFailed(event) => failed_exec::write_text(line, ts, *event),
         Event::Exit(exit) => {
             let (status, signal, _) = outcome(exit);
             let (how, number) = match (status, signal) {
@@ -71,17 +72,22 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
             match lost.of {
                 Kind::Exec => "exec",
                 Kind::Exit => "exit",
+                Kind::ExecFailed => "failed exec",
             },
             lost.loss.cpu,
             lost.since,
             lost.until,
             lost.total
         ),
-        Event::TracingStarted { discovery } => writeln!(
+        Event::TracingStarted {
+            discovery,
+            failed_execs,
+        } => writeln!(
             line,
-            "{ts:.3} tracing started: exectrail {}, discovery {}",
+            "{ts:.3} tracing started: exectrail {}, discovery {}, failed execs {}",
             env!("CARGO_PKG_VERSION"),
-            if *discovery { "on" } else { "off" }
+            if *discovery { "on" } else { "off" },
+            failed_execs.unwrap_or("off"),
         ),
         Event::WorkspaceStarted { pid_ns, found } => writeln!(
             line,

@@ -165,11 +165,8 @@ fn the_dynamic_loader_called_by_hand() {
     assert_eq!(argv(event), [loader, "/bin/true", "x"]);
 }
 
-/// Both ways between 64 and 32 bits: a 32-bit program executed, and one that executes by int 0x80.
-#[test]
-fn programs_of_32_bits() {
-    needs_kernel!();
-    let program = scratch("exec32");
+/// Makes a 32-bit program of `exec32.s`; whether it can be made and run here.
+pub(crate) fn build_exec32(program: &Path) -> bool {
     let object = program.with_extension("o");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/as_root/exec32.s");
     let assembled = Command::new("as")
@@ -178,17 +175,25 @@ fn programs_of_32_bits() {
         .args([&object, &source])
         .status();
     if !assembled.is_ok_and(|status| status.success()) {
-        crate::tools::skip("programs_of_32_bits", "as cannot make 32-bit x86 code here");
-        return;
+        return false;
     }
     let linked = Command::new("ld")
         .args(["-m", "elf_i386", "-o"])
-        .args([&program, &object])
+        .arg(program)
+        .arg(&object)
         .status()
         .unwrap();
     assert!(linked.success());
-    if Command::new(&program).status().is_err() {
-        crate::tools::skip("programs_of_32_bits", "the kernel runs no 32-bit programs");
+    Command::new(program).status().is_ok()
+}
+
+/// Both ways between 64 and 32 bits: a 32-bit program executed, and one that executes by int 0x80.
+#[test]
+fn programs_of_32_bits() {
+    needs_kernel!();
+    let program = scratch("exec32");
+    if !build_exec32(&program) {
+        crate::tools::skip("programs_of_32_bits", "no 32-bit programs here");
         return;
     }
     let (_pod, sidecar, workspace) = traced();

@@ -8,6 +8,7 @@ mod announcement_is_a_barrier;
 mod argv_is_exact;
 mod attackers_change_nothing;
 mod every_exec_is_seen;
+mod failed_execs_have_lines;
 mod handshake_keeps_to_the_protocol;
 mod losses_are_accounted;
 mod one_command_is_traced;

@@ -2,11 +2,13 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -118,11 +120,51 @@ static int race(char *self, char **args) {
     return 0;
 }
 
+static void failing(int with, int result) {
+    if (result != -1 || errno != with) die("a failure that is not the one expected");
+}
+
+// fail DIR: fails to execute in many ways. DIR/plain is no program, DIR/garbage an executable one of none.
+static int fail(const char *dir) {
+    char path[256], *const none[] = {"noop", NULL}, *const environment[] = {NULL};
+    snprintf(path, sizeof path, "/nosuch:%s/nosuch:%s", dir, dir);
+    setenv("PATH", path, 1);
+    execvp("nowhere", none);
+    snprintf(path, sizeof path, "%s/plain", dir);
+    failing(EACCES, execve(path, none, environment));
+    snprintf(path, sizeof path, "%s/plain/below", dir);
+    failing(ENOTDIR, execve(path, none, environment));
+    snprintf(path, sizeof path, "%s/garbage", dir);
+    failing(ENOEXEC, execve(path, none, environment));
+    char *long_argument = malloc(128 * 1024 + 1);
+    memset(long_argument, 'x', 128 * 1024);
+    long_argument[128 * 1024] = 0;
+    failing(E2BIG, execve("/proc/self/exe", (char *[]){"noop", long_argument, NULL}, environment));
+    failing(EFAULT, syscall(SYS_execve, 16L, none, environment));
+    failing(ENOENT, syscall(SYS_execveat, AT_FDCWD, "nosuch\xff\n", none, environment, 0));
+    failing(EBADF, syscall(SYS_execveat, 1000, "relative", none, environment, 0));
+    failing(ENOENT, execve("", none, environment));
+    return 0;
+}
+
+// fail_burst COUNT: fails to execute so many times.
+static int fail_burst(int count) {
+    char *const none[] = {"noop", NULL};
+    for (int i = 0; i < count; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "/nosuch/%d", i);
+        failing(ENOENT, execve(path, none, none + 1));
+    }
+    return 0;
+}
+
 int main(int argc, char **argv) {
+    if (argc > 2 && !strcmp(argv[1], "fail")) return fail(argv[2]);
+    if (argc > 2 && !strcmp(argv[1], "fail_burst")) return fail_burst(atoi(argv[2]));
     if (argc > 3 && !strcmp(argv[1], "burst")) return burst(argv + 2);
     if (argc > 2 && !strcmp(argv[1], "replay")) return replay(argv + 2);
     if (argc > 4 && !strcmp(argv[1], "announce")) return announce(argv + 2);
     if (argc > 4 && !strcmp(argv[1], "race")) return race(argv[0], argv + 2);
-    fprintf(stderr, "usage: tool burst|replay|announce|race ...\n");
+    fprintf(stderr, "usage: tool fail|fail_burst|burst|replay|announce|race ...\n");
     return 2;
 }

@@ -23,6 +23,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_script_names_its_interpreter,
     long_arguments_arrive_whole,
     what_is_cut_says_so,
+    failed_execs_have_lines,
 ];
 
 /// Most instructions that the verifier may process for a program. Its limit is 1,000,000; this leaves
@@ -59,16 +60,17 @@ fn preflight_finds_nothing_unmet(_: &Plan, _: &Report) -> Result<()> {
     Ok(())
 }
 
-fn the_verifier_is_not_overworked(_: &Plan, report: &Report) -> Result<()> {
+/// Instructions that the verifier processed of each program that `exectrail run` loads.
+fn verified(flags: &[&str]) -> Result<BTreeMap<String, u64>> {
     let output = Command::new(SELF)
         .args([
             verifier::COMMAND,
             "/bin/exectrail",
             "run",
             "--log=/tmp/verifier",
-            "--",
-            "/bin/true",
         ])
+        .args(flags)
+        .args(["--", "/bin/true"])
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(
@@ -77,11 +79,15 @@ fn the_verifier_is_not_overworked(_: &Plan, report: &Report) -> Result<()> {
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
-    let counts: BTreeMap<&str, u64> = text
+    Ok(text
         .lines()
         .filter_map(|line| line.split_once(' '))
-        .filter_map(|(name, count)| Some((name, count.parse().ok()?)))
-        .collect();
+        .filter_map(|(name, count)| Some((name.to_owned(), count.parse().ok()?)))
+        .collect())
+}
+
+fn the_verifier_is_not_overworked(_: &Plan, report: &Report) -> Result<()> {
+    let counts = verified(&[])?;
     for name in ["exec", "own_scope", "exit"] {
         let count = *counts
             .get(name)
@@ -97,6 +103,11 @@ fn the_verifier_is_not_overworked(_: &Plan, report: &Report) -> Result<()> {
 
 /// Events of `exectrail run -- COMMAND…`.
 fn run(flags: &[&str], command: &[&str]) -> Result<Vec<Value>> {
+    Ok(execs(&run_and_listen(flags, command)?.0))
+}
+
+/// Lines of `exectrail run -- COMMAND…`, and what it said besides.
+fn run_and_listen(flags: &[&str], command: &[&str]) -> Result<(Vec<Value>, String)> {
     let log = "/tmp/run.log";
     let _ = fs::remove_file(log);
     let output = Command::new("/bin/exectrail")
@@ -122,7 +133,67 @@ fn run(flags: &[&str], command: &[&str]) -> Result<Vec<Value>> {
             .is_some_and(|line| msg(line) == "tracing_stopped"),
         "the log does not end with tracing_stopped: {text}"
     );
-    Ok(execs(&lines))
+    Ok((lines, stderr.into_owned()))
+}
+
+/// From 5.11 on, by programs on the exits of the functions that execute; before, it says why not.
+fn failed_execs_have_lines(_: &Plan, report: &Report) -> Result<()> {
+    let plain = "/tmp/plain";
+    fs::write(plain, "no program")?;
+    let script = format!("/nosuch/program; {plain}; /bin/true; true");
+    let (lines, said) = run_and_listen(&["--failed-execs"], &["/bin/sh", "-c", &script])?;
+    let started = lines.first().context("no lines")?;
+    let hook = &started["fields"]["failed_execs"];
+    let failed: Vec<&Value> = lines
+        .iter()
+        .filter(|line| msg(line) == "exec_failed")
+        .map(|line| &line["fields"]["event"])
+        .collect();
+    let events = execs(&lines);
+    ensure!(events.len() == 2, "sh and true expected: {events:?}");
+    if is_before_5_11()? {
+        ensure!(hook == "unavailable", "{started}");
+        ensure!(said.contains("5.11"), "it does not say why: {said}");
+        ensure!(failed.is_empty(), "{failed:?}");
+        return Ok(());
+    }
+    ensure!(hook == "fexit", "{started}; {said}");
+    let seen: Vec<(&Value, &Value)> = failed
+        .iter()
+        .map(|event| (&event["filename"], &event["error"]))
+        .collect();
+    ensure!(
+        seen.len() == 2
+            && seen[0] == (&"/nosuch/program".into(), &"ENOENT".into())
+            && seen[1] == (&plain.into(), &"EACCES".into()),
+        "{failed:?}"
+    );
+    let sh = &events[0];
+    for event in failed {
+        ensure!(event["comm"] == "sh", "{event}");
+        ensure!(event["syscall"] == "execve", "{event}");
+        ensure!(event["ppid"] == sh["pid"], "{event}, {sh}");
+        for key in ["uid", "ns_uid", "pid_ns", "workspace_pid_ns", "mnt_ns"] {
+            ensure!(event[key] == sh[key], "{key}: {event}, {sh}");
+        }
+    }
+    for (name, count) in verified(&["--failed-execs"])? {
+        if name.starts_with("failed") {
+            report.figure(format!("verifier, {name}"), count, "instructions");
+            ensure!(count <= VERIFIER_BUDGET, "{name}: {count}");
+        }
+    }
+    Ok(())
+}
+
+fn is_before_5_11() -> Result<bool> {
+    let release = rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned();
+    let mut numbers = release.split(['.', '-']).map(str::parse::<u32>);
+    let mut next = || numbers.next().context("no version")?.context("no number");
+    Ok((next()?, next()?) < (5, 11))
 }
 
 fn run_lists_what_a_shell_starts(_: &Plan, _: &Report) -> Result<()> {

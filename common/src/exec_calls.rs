@@ -1,0 +1,65 @@
+//! The system calls that execute, and where each finds the name of the file.
+//!
+//! The kernel enters a system call with the caller's registers, `struct pt_regs`, as its one argument.
+//! Which register holds what is a promise of each architecture's ABI, so it is written down here.
+
+use bytemuck::{Pod, Zeroable};
+
+/// Number of calls; they index the arrays below, and [`crate::record::FailedExec::call`] is an index.
+pub const CALLS: usize = 4;
+/// `execve`.
+pub const EXECVE: usize = 0;
+/// `execveat`.
+pub const EXECVEAT: usize = 1;
+/// `execve` of a 32-bit program, or by `int 0x80`.
+pub const COMPAT_EXECVE: usize = 2;
+/// `execveat` of a 32-bit program, or by `int 0x80`.
+pub const COMPAT_EXECVEAT: usize = 3;
+
+/// How one architecture calls. Offsets are in bytes, into `struct pt_regs`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct ExecCalls {
+    /// Where the address of the filename is, by call.
+    pub filename: [u32; CALLS],
+    /// The calls' numbers.
+    pub number: [u32; CALLS],
+    /// Where the number of a call is, while it runs.
+    pub number_at: u32,
+    /// Where it shows whether the caller runs 32-bit code.
+    pub mode_at: u32,
+    /// It does if these bits there …
+    pub mode_mask: u32,
+    /// … are these.
+    pub mode_32: u32,
+}
+
+impl ExecCalls {
+    /// x86-64: arch/x86/include/uapi/asm/ptrace.h; arch/x86/entry/syscalls/syscall_64.tbl and
+    /// syscall_32.tbl; code segments in arch/x86/include/asm/segment.h (`__USER32_CS`).
+    pub const X86_64: Self = Self {
+        // rdi, rsi, rbx, rcx
+        filename: [112, 104, 40, 88],
+        number: [59, 322, 11, 358],
+        // orig_rax
+        number_at: 120,
+        // cs
+        mode_at: 136,
+        mode_mask: 0xffff,
+        mode_32: 0x23,
+    };
+
+    /// arm64: arch/arm64/include/asm/ptrace.h (`struct pt_regs`), uapi/asm/ptrace.h (`PSR_MODE32_BIT`);
+    /// include/uapi/asm-generic/unistd.h; arch/arm/tools/syscall.tbl.
+    pub const AARCH64: Self = Self {
+        // x0, x1
+        filename: [0, 8, 0, 8],
+        number: [221, 281, 11, 387],
+        // syscallno, behind 31 registers, sp, pc, pstate, orig_x0
+        number_at: 280,
+        // pstate
+        mode_at: 264,
+        mode_mask: 0x10,
+        mode_32: 0x10,
+    };
+}

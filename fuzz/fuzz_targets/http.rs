@@ -1,0 +1,45 @@
+//! Any bytes as what a client sends to the init address: answers of HTTP, and never a `204`, as
+//! nothing is traced.
+#![no_main]
+
+use exectrail::actors::{init_listener::serve, messages::Answer};
+use libfuzzer_sys::fuzz_target;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},
+    runtime::{Builder, Runtime},
+};
+
+thread_local! {
+    static RUNTIME: Runtime = Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime without I/O needs nothing");
+}
+
+/// More than what is sent and answered in one run, so that nobody waits for room.
+const ROOM: usize = 1 << 20;
+
+fuzz_target!(|request: &[u8]| {
+    let exchange = async {
+        let (mut client, server) = duplex(ROOM);
+        client.write_all(request).await.expect("there is room");
+        client.shutdown().await.expect("it is open");
+        serve(server, Answer::Refuse("no".to_owned())).await;
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.expect("it is memory");
+        answer
+    };
+    let answer = RUNTIME.with(|runtime| runtime.block_on(exchange));
+    if answer.is_empty() {
+        return;
+    }
+    let answer = String::from_utf8(answer).expect("answers are text");
+    let status = answer
+        .strip_prefix("HTTP/1.1 ")
+        .or_else(|| answer.strip_prefix("HTTP/1.0 "))
+        .and_then(|rest| rest.get(..3));
+    assert!(
+        matches!(status, Some("400" | "414" | "431" | "503")),
+        "{answer}"
+    );
+});

@@ -1,0 +1,173 @@
+//! Writing an exec down that failed.
+//!
+//! None of the programs that come here is loaded unless failed execs are asked for.
+
+use aya_ebpf::helpers::{
+    bpf_get_current_cgroup_id, bpf_get_smp_processor_id, bpf_ktime_get_boot_ns,
+    generated::bpf_probe_read_user_str,
+};
+use exectrail_common::{
+    exec_calls::{CALLS, COMPAT_EXECVE, ExecCalls},
+    record::{
+        FLAG_FILENAME_FAULT, FLAG_IDS_UNMAPPED, FLAG_NS_PPID_UNKNOWN, FailedExec, KIND_FAILED_EXEC,
+        MAX_FILENAME, Prefix, VERSION,
+    },
+};
+
+use crate::{
+    kernel::{KernelPtr, Task, offset, own},
+    maps::{FAILED, FAILED_STATS, RING},
+    own_scope::ns_tgid,
+    record::{OVERFLOW_ID, mapped, ns_pid},
+    scope::{self, Scope},
+    wakeup,
+};
+
+/// How system calls are entered here; set by user space before load, then frozen.
+#[unsafe(no_mangle)]
+// SAFETY: all fields are integers, for which zero is a value.
+static EXEC_CALLS: ExecCalls = unsafe { core::mem::zeroed() };
+
+/// A part of [`EXEC_CALLS`].
+macro_rules! exec_calls {
+    ($($part:tt)+) => {
+        // SAFETY: reads an initialised static of plain integers; indices are below `CALLS`.
+        unsafe { core::ptr::read_volatile(&raw const EXEC_CALLS.$($part)+) }
+    };
+}
+
+/// From here on error numbers are the kernel's own; they have a call restarted after a signal and
+/// never reach who called (`ERESTARTSYS`, include/linux/errno.h).
+const FIRST_INTERNAL_ERRNO: u64 = 512;
+
+/// `call` ends with `result`.
+#[inline(always)]
+pub(crate) fn ended(registers: KernelPtr, call: usize, result: i64) {
+    let errno = result.wrapping_neg() as u64;
+    if errno == 0 || errno >= FIRST_INTERNAL_ERRNO {
+        return;
+    }
+    let task = Task::current();
+    if let Some(scope) = scope::look_up(task) {
+        let filename: u64 = registers.load(exec_calls!(filename[call]));
+        let filename = if call < COMPAT_EXECVE {
+            filename
+        } else {
+            filename & u64::from(u32::MAX)
+        };
+        write(task, &scope, call, errno as u32, filename);
+    }
+}
+
+/// Any system call ends with `result`.
+#[inline(always)]
+pub(crate) fn any_call_ended(registers: KernelPtr, result: i64) {
+    // Nearly all that comes here leaves here.
+    if result >= 0 {
+        return;
+    }
+    let number: u32 = registers.load(exec_calls!(number_at));
+    let mode: u32 = registers.load(exec_calls!(mode_at));
+    let compat = mode & exec_calls!(mode_mask) == exec_calls!(mode_32);
+    for call in 0..CALLS {
+        if number == exec_calls!(number[call]) && compat == (call >= COMPAT_EXECVE) {
+            ended(registers, call, result);
+            return;
+        }
+    }
+}
+
+/// Writes it to the ring, or counts it as lost.
+#[inline(always)]
+fn write(task: Task, scope: &Scope, call: usize, errno: u32, filename: u64) {
+    let (Some(stats), Some(scratch)) = (
+        FAILED_STATS.get_ptr_mut(call as u32),
+        FAILED.get_ptr_mut(call as u32),
+    ) else {
+        return;
+    };
+    // SAFETY: pointers to live map values that are this CPU's and this call's; see `FAILED`.
+    let (stats, scratch) = unsafe { (&mut *stats, &mut *scratch) };
+
+    let mut flags = 0;
+    let parent = task.real_parent().group_leader();
+    let ns_ppid = if own!(read_kernel) != 0 {
+        ns_pid(parent, scope.level)
+    } else {
+        flags |= FLAG_NS_PPID_UNKNOWN;
+        0
+    };
+    let cred = task.cred();
+    let uid: u32 = cred.load(offset!(cred_uid));
+    let gid: u32 = cred.load(offset!(cred_gid));
+    let user_ns = task.user_ns();
+    let ns_uid = mapped(user_ns.field(offset!(user_namespace_uid_map)), uid);
+    let ns_gid = mapped(user_ns.field(offset!(user_namespace_gid_map)), gid);
+    if ns_uid.is_none() || ns_gid.is_none() {
+        flags |= FLAG_IDS_UNMAPPED;
+    }
+    // SAFETY: at most MAX_FILENAME bytes into as many; a fault gives an error.
+    let filename_size = unsafe {
+        bpf_probe_read_user_str(
+            (&raw mut scratch.filename).cast(),
+            MAX_FILENAME as u32,
+            filename as *const _,
+        )
+    };
+    let filename_len = if filename_size < 1 {
+        flags |= FLAG_FILENAME_FAULT;
+        0
+    } else {
+        (filename_size as u64 - 1).min(MAX_FILENAME as u64 - 1)
+    };
+
+    // SAFETY: helpers without arguments that always succeed.
+    let (ktime, cgroup_id, cpu) = unsafe {
+        (
+            bpf_ktime_get_boot_ns(),
+            bpf_get_current_cgroup_id(),
+            bpf_get_smp_processor_id() as u16,
+        )
+    };
+    let seq = stats.seen;
+    stats.seen += 1;
+    scratch.head = FailedExec {
+        prefix: Prefix {
+            version: VERSION,
+            kind: KIND_FAILED_EXEC,
+            flags,
+            cpu,
+            filename_len: filename_len as u16,
+            seq,
+        },
+        ktime,
+        start: task.group_leader().start_boottime(),
+        cgroup_id,
+        tgid: task.tgid(),
+        ns_tgid: ns_tgid(scope.pid_ns),
+        ppid: parent.tgid(),
+        ns_ppid,
+        uid,
+        gid,
+        euid: cred.load(offset!(cred_euid)),
+        ns_uid: ns_uid.unwrap_or(OVERFLOW_ID),
+        ns_gid: ns_gid.unwrap_or(OVERFLOW_ID),
+        pid_ns: scope.pid_ns,
+        mnt_ns: task.mnt_ns(),
+        target: scope.target,
+        errno,
+        call: call as u32,
+        comm: [0; 16],
+    };
+    // SAFETY: `comm` is 16 bytes at an offset that is a multiple of 8.
+    unsafe { *(&raw mut scratch.head.comm).cast::<[u64; 2]>() = task.comm() };
+
+    let size = size_of::<FailedExec>() as u64 + filename_len;
+    // SAFETY: the scratch value is its head and the longest filename.
+    let record =
+        unsafe { core::slice::from_raw_parts((&raw const *scratch).cast::<u8>(), size as usize) };
+    if RING.output::<[u8]>(record, wakeup::flags(ktime)).is_err() {
+        stats.lost += 1;
+        stats.last_lost = ktime;
+    }
+}

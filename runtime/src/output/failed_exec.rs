@@ -1,0 +1,160 @@
+//! Saying a failed exec aloud.
+
+use std::{fmt, io::Write as _};
+
+use exectrail_common::record::{
+    FLAG_FILENAME_FAULT, FLAG_IDS_UNMAPPED, FLAG_NS_PPID_UNKNOWN, FailedExec,
+};
+use jiff::Timestamp;
+use nix::errno::Errno;
+use serde::Serialize;
+
+use super::{
+    bytes::{Text, needs_escape},
+    comm,
+    quote::{Alphabet, CommandLine},
+};
+use crate::probes::failed_execs::call_name;
+
+/// An exec that failed.
+#[derive(Clone, Copy, Debug)]
+pub struct FailedExecEvent<'a> {
+    /// The fixed part of the record.
+    pub head: &'a FailedExec,
+    /// The file, as the caller named it.
+    pub filename: &'a [u8],
+}
+
+impl FailedExecEvent<'_> {
+    fn has(&self, flag: u16) -> bool {
+        self.head.prefix.flags & flag != 0
+    }
+
+    /// The error, by name and number.
+    fn error(&self) -> Error {
+        Error(self.head.errno)
+    }
+}
+
+/// An error number; shows its name, or the number where it has none.
+#[derive(Clone, Copy)]
+struct Error(u32);
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match i32::try_from(self.0).map(Errno::from_raw) {
+            Ok(known) if known != Errno::UnknownErrno => write!(f, "{known:?}"),
+            _ => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl Serialize for Error {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The keys of `fields.event`: those that an `exec` has mean the same.
+#[derive(Serialize)]
+pub(super) struct Keys<'a> {
+    filename: Option<Text<'a>>,
+    error: Error,
+    errno: u32,
+    syscall: &'static str,
+    pid: u32,
+    uid: u32,
+    gid: u32,
+    comm: Text<'a>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    escaped: &'static [&'static str],
+    ns_pid: u32,
+    ppid: u32,
+    ns_ppid: Option<u32>,
+    euid: u32,
+    ns_uid: Option<u32>,
+    ns_gid: Option<u32>,
+    pid_ns: u32,
+    workspace_pid_ns: u32,
+    mnt_ns: u32,
+    cgroup_id: u64,
+    start: u64,
+    cpu: u16,
+    seq: u64,
+}
+
+/// The keys of an event.
+pub(super) fn keys(event: FailedExecEvent<'_>) -> Keys<'_> {
+    let head = event.head;
+    let comm = comm(&head.comm);
+    let filename_escaped = needs_escape(event.filename);
+    let comm_escaped = needs_escape(comm);
+    let has_ids = !event.has(FLAG_IDS_UNMAPPED);
+    Keys {
+        filename: (!event.has(FLAG_FILENAME_FAULT)).then_some(Text {
+            bytes: event.filename,
+            escaped: filename_escaped,
+        }),
+        error: event.error(),
+        errno: head.errno,
+        syscall: call_name(head.call),
+        pid: head.tgid,
+        uid: head.uid,
+        gid: head.gid,
+        comm: Text {
+            bytes: comm,
+            escaped: comm_escaped,
+        },
+        escaped: match (filename_escaped, comm_escaped) {
+            (true, true) => &["filename", "comm"],
+            (true, false) => &["filename"],
+            (false, true) => &["comm"],
+            (false, false) => &[],
+        },
+        ns_pid: head.ns_tgid,
+        ppid: head.ppid,
+        ns_ppid: (!event.has(FLAG_NS_PPID_UNKNOWN)).then_some(head.ns_ppid),
+        euid: head.euid,
+        ns_uid: has_ids.then_some(head.ns_uid),
+        ns_gid: has_ids.then_some(head.ns_gid),
+        pid_ns: head.pid_ns,
+        workspace_pid_ns: head.target,
+        mnt_ns: head.mnt_ns,
+        cgroup_id: head.cgroup_id,
+        start: head.start,
+        cpu: head.prefix.cpu,
+        seq: head.prefix.seq,
+    }
+}
+
+/// Appends the line for people.
+pub(super) fn write_text(
+    line: &mut Vec<u8>,
+    ts: Timestamp,
+    event: FailedExecEvent<'_>,
+) -> std::io::Result<()> {
+    let head = event.head;
+    let word = |bytes| CommandLine {
+        words: std::iter::once(bytes),
+        alphabet: Alphabet::Visible,
+    };
+    let uid = if event.has(FLAG_IDS_UNMAPPED) {
+        head.uid
+    } else {
+        head.ns_uid
+    };
+    let filename = if event.has(FLAG_FILENAME_FAULT) {
+        b"?"
+    } else {
+        event.filename
+    };
+    writeln!(
+        line,
+        "{ts:.3} exec failed pid={}/{} uid={uid} {} -> {}: {}",
+        head.tgid,
+        head.ns_tgid,
+        word(comm(&head.comm)),
+        word(filename),
+        event.error(),
+    )
+}

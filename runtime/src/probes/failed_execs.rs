@@ -1,0 +1,290 @@
+//! Programs that see execs fail: where they are attached, and what it means where they cannot be.
+
+use std::path::PathBuf;
+
+use aya::{
+    Btf, BtfError, Ebpf,
+    maps::{MapData, MapError, PerCpuArray},
+    programs::{BtfTracePoint, FExit, ProgramError},
+};
+use bytemuck::cast;
+use exectrail_common::{
+    exec_calls::{self, CALLS, ExecCalls},
+    record::FailedStats,
+};
+use exectrail_preflight::KernelVersion;
+
+use super::{AttachError, chain, fdinfo, missed, take};
+
+/// Where failed execs are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// On the exits of the functions that execute (`fexit`): no other system call pays.
+    Fexit,
+    /// On the exit of every system call (`tp_btf/sys_exit`): works on kernels that refuse the first,
+    /// and every failing system call on the node pays for it, every other one a little.
+    SysExit,
+}
+
+impl Hook {
+    /// As flags and lines show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fexit => "fexit",
+            Self::SysExit => "sys-exit",
+        }
+    }
+}
+
+/// Whether failed execs are recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FailedExecs {
+    /// Nobody asked.
+    Off,
+    /// They are.
+    On(Hook),
+    /// They were asked for, and this kernel does not let us.
+    Unavailable(Unavailable),
+}
+
+impl FailedExecs {
+    /// As the first line of the stream shows it; none where nobody asked.
+    pub fn as_str(&self) -> Option<&'static str> {
+        match self {
+            Self::Off => None,
+            Self::On(hook) => Some(hook.as_str()),
+            Self::Unavailable(_) => Some("unavailable"),
+        }
+    }
+}
+
+/// Why failed execs cannot be recorded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// The programs take a helper that came later.
+    #[error(
+        "kernel {0} is too old: it takes Linux 5.11 or later, which tells a program its task \
+         (bpf_get_current_task_btf)"
+    )]
+    Kernel(String),
+    /// A program was refused.
+    #[error(
+        "the kernel refused the program {program} on {function}: {reason}{}",
+        if *.hook == Hook::Fexit {
+            "; --failed-execs=sys-exit may work, at a cost to every system call of the node"
+        } else {
+            ""
+        }
+    )]
+    Program {
+        /// By which hook.
+        hook: Hook,
+        /// Which program.
+        program: &'static str,
+        /// Where it was to be attached.
+        function: &'static str,
+        /// What the kernel answered, in one line.
+        reason: String,
+    },
+    /// No such way to call on this architecture.
+    #[error("exectrail does not know how {0} calls")]
+    Architecture(&'static str),
+}
+
+/// `bpf_get_current_task_btf` came with Linux 5.11.
+const OLDEST: KernelVersion = KernelVersion::new(5, 11, 0);
+
+/// How this architecture enters the calls: their functions in the kernel, by call.
+#[cfg(target_arch = "x86_64")]
+const HERE: Option<(ExecCalls, [&str; CALLS])> = Some((
+    ExecCalls::X86_64,
+    [
+        "__x64_sys_execve",
+        "__x64_sys_execveat",
+        "__ia32_compat_sys_execve",
+        "__ia32_compat_sys_execveat",
+    ],
+));
+/// How this architecture enters the calls: their functions in the kernel, by call.
+#[cfg(target_arch = "aarch64")]
+const HERE: Option<(ExecCalls, [&str; CALLS])> = Some((
+    ExecCalls::AARCH64,
+    [
+        "__arm64_sys_execve",
+        "__arm64_sys_execveat",
+        "__arm64_compat_sys_execve",
+        "__arm64_compat_sys_execveat",
+    ],
+));
+/// How this architecture enters the calls: not known.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const HERE: Option<(ExecCalls, [&str; CALLS])> = None;
+
+/// The programs on the exits, by call.
+const PROGRAMS: [&str; CALLS] = [
+    "failed_execve",
+    "failed_execveat",
+    "failed_compat_execve",
+    "failed_compat_execveat",
+];
+
+/// What the probes are told of the calls; nothing of use where they are not known.
+pub(super) fn exec_calls() -> ExecCalls {
+    HERE.map_or(ExecCalls::X86_64, |(calls, _)| calls)
+}
+
+/// Attaches the programs that `hook` takes: all of them or none. Where their skipped runs are told.
+pub(super) fn attach(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    release: &KernelVersion,
+    hook: Hook,
+) -> Result<Vec<PathBuf>, Unavailable> {
+    let (_, functions) = HERE.ok_or(Unavailable::Architecture(std::env::consts::ARCH))?;
+    if *release < OLDEST {
+        return Err(Unavailable::Kernel(release.to_string()));
+    }
+    if hook == Hook::SysExit {
+        return Ok(vec![attach_sys_exit(ebpf, btf)?]);
+    }
+    let mut attached = Vec::new();
+    for (program, function) in PROGRAMS.into_iter().zip(functions) {
+        match attach_fexit(ebpf, btf, program, function) {
+            Ok(fdinfo) => attached.push(fdinfo),
+            // A kernel that runs no 32-bit programs has no functions for them.
+            Err(ProgramError::Btf(BtfError::UnknownBtfTypeName { .. }))
+                if program.contains("compat") => {}
+            Err(error) => {
+                for program in PROGRAMS {
+                    unload(ebpf, program);
+                }
+                return Err(Unavailable::Program {
+                    hook,
+                    program,
+                    function,
+                    reason: one_line(&error),
+                });
+            }
+        }
+    }
+    Ok(attached)
+}
+
+fn attach_fexit(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    program: &'static str,
+    function: &'static str,
+) -> Result<PathBuf, ProgramError> {
+    let program: &mut FExit = ebpf
+        .program_mut(program)
+        .ok_or(ProgramError::NotLoaded)?
+        .try_into()?;
+    program.load(function, btf)?;
+    program.attach()?;
+    Ok(fdinfo(program.fd()?))
+}
+
+fn attach_sys_exit(ebpf: &mut Ebpf, btf: &Btf) -> Result<PathBuf, Unavailable> {
+    let (name, tracepoint) = ("failed_any", "sys_exit");
+    let mut attach = || {
+        let program: &mut BtfTracePoint = ebpf
+            .program_mut(name)
+            .ok_or(ProgramError::NotLoaded)?
+            .try_into()?;
+        program.load(tracepoint, btf)?;
+        program.attach()?;
+        Ok(fdinfo(program.fd()?))
+    };
+    attach().map_err(|error: ProgramError| Unavailable::Program {
+        hook: Hook::SysExit,
+        program: name,
+        function: tracepoint,
+        reason: one_line(&error),
+    })
+}
+
+/// Undoes [`attach_fexit`]; what was never loaded is unloaded already.
+fn unload(ebpf: &mut Ebpf, program: &'static str) {
+    if let Some(program) = ebpf.program_mut(program)
+        && let Ok(program) = TryInto::<&mut FExit>::try_into(program)
+    {
+        let _ = program.unload();
+    }
+}
+
+/// What the kernel answered, in one line; of the verifier's log, the last line that says something.
+fn one_line(error: &ProgramError) -> String {
+    let ProgramError::LoadError {
+        io_error,
+        verifier_log,
+    } = error
+    else {
+        return chain(error).replace('\n', " ");
+    };
+    let log = verifier_log.to_string();
+    let last = log
+        .lines()
+        .map(str::trim)
+        .rfind(|line| !line.is_empty() && !line.starts_with("processed "));
+    match last {
+        Some(last) => format!("{io_error} ({last})"),
+        None => io_error.to_string(),
+    }
+}
+
+/// What one call's program counts.
+#[derive(Clone, Debug)]
+pub struct CallCounts {
+    /// Index in [`exec_calls`].
+    pub call: usize,
+    /// By CPU number.
+    pub cpus: Vec<FailedStats>,
+}
+
+/// [`FailedStats`] in words.
+const WORDS: usize = size_of::<FailedStats>() / 8;
+
+/// What the kernel counts of failed execs.
+pub(super) struct Counters {
+    stats: PerCpuArray<MapData, [u64; WORDS]>,
+    fdinfos: Vec<PathBuf>,
+}
+
+impl Counters {
+    pub(super) fn new(ebpf: &mut Ebpf, fdinfos: Vec<PathBuf>) -> Result<Self, AttachError> {
+        Ok(Self {
+            stats: take(ebpf, "FAILED_STATS")?,
+            fdinfos,
+        })
+    }
+
+    /// The counts, by call.
+    pub(super) fn calls(&self) -> Result<Vec<CallCounts>, MapError> {
+        (0..CALLS)
+            .map(|call| {
+                let words = self.stats.get(&(call as u32), 0)?;
+                Ok(CallCounts {
+                    call,
+                    cpus: words.iter().map(|words| cast(*words)).collect(),
+                })
+            })
+            .collect()
+    }
+
+    /// How often the kernel skipped one of the programs.
+    pub(super) fn missed(&self) -> Option<u64> {
+        self.fdinfos.iter().map(|fdinfo| missed(fdinfo)).sum()
+    }
+}
+
+/// The name of a call, by its index in [`exec_calls`].
+pub fn call_name(call: u32) -> &'static str {
+    match call as usize {
+        exec_calls::EXECVE => "execve",
+        exec_calls::EXECVEAT => "execveat",
+        exec_calls::COMPAT_EXECVE => "compat_execve",
+        exec_calls::COMPAT_EXECVEAT => "compat_execveat",
+        _ => "unknown",
+    }
+}

@@ -1,0 +1,199 @@
+//! Execs that fail have lines of their own, where that is asked for and the kernel lets us.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::{
+    pod::{Pod, Sidecar, execs, messages},
+    tools::{TOOL, needs_kernel, scratch},
+};
+
+/// A pod whose sidecar records failed execs by the cheapest hook that this kernel allows. Programs on
+/// functions are refused by some; the virtual machines have kernels that allow them.
+fn pod_and_sidecar(flags: &[&str]) -> (Pod, Sidecar) {
+    let pod = Pod::new();
+    for hook in ["--failed-execs", "--failed-execs=sys-exit"] {
+        let sidecar = pod.sidecar(&[&["--announced-only", hook], flags].concat());
+        // The first line is written at the same time.
+        let started = crate::pod::wait_for("the first line", || sidecar.lines().first().cloned());
+        let fields = &started["fields"];
+        if fields["failed_execs"] != "unavailable" {
+            return (pod, sidecar);
+        }
+        let diagnostics = sidecar.diagnostics();
+        let reason = diagnostics
+            .lines()
+            .find(|line| line.contains("failed execs are not recorded"))
+            .expect("it says that it does not");
+        assert!(
+            reason.contains("__x64_sys_exec") && reason.contains("sys-exit"),
+            "{reason}"
+        );
+        // Everything else works.
+        let workspace = pod.workspace();
+        assert_eq!(workspace.announce().0, 204);
+        workspace.run("uname", &[]);
+        assert!(!execs(&sidecar.stop()).is_empty());
+    }
+    panic!("no hook works here");
+}
+
+fn failed(lines: &[Value]) -> Vec<&Value> {
+    messages(lines, "exec_failed")
+        .into_iter()
+        .map(|line| &line["fields"]["event"])
+        .collect()
+}
+
+#[test]
+fn each_with_its_error() {
+    needs_kernel!();
+    let (pod, sidecar) = pod_and_sidecar(&[]);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    let dir = pod.dir.path();
+    fs::write(dir.join("plain"), "text").unwrap();
+    fs::write(dir.join("garbage"), "\0garbage").unwrap();
+    fs::set_permissions(dir.join("garbage"), fs::Permissions::from_mode(0o755)).unwrap();
+    workspace.run(&*TOOL, &["fail", dir.to_str().unwrap()]);
+    let lines = sidecar.stop();
+    let tool = execs(&lines)
+        .into_iter()
+        .find(|event| event["filename"] == TOOL.to_str().unwrap())
+        .unwrap();
+    let own: Vec<_> = failed(&lines)
+        .into_iter()
+        .filter(|event| event["pid"] == tool["pid"] && event["comm"] == "tool")
+        .collect();
+    let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+    let expected = [
+        (Some("/nosuch/nowhere".to_owned()), "ENOENT", 2, "execve"),
+        (Some(path("nosuch/nowhere")), "ENOENT", 2, "execve"),
+        (Some(path("nowhere")), "ENOENT", 2, "execve"),
+        (Some(path("plain")), "EACCES", 13, "execve"),
+        (Some(path("plain/below")), "ENOTDIR", 20, "execve"),
+        (Some(path("garbage")), "ENOEXEC", 8, "execve"),
+        (Some("/proc/self/exe".to_owned()), "E2BIG", 7, "execve"),
+        (None, "EFAULT", 14, "execve"),
+        (Some("nosuch\\xff\n".to_owned()), "ENOENT", 2, "execveat"),
+        (Some("relative".to_owned()), "EBADF", 9, "execveat"),
+        (Some(String::new()), "ENOENT", 2, "execve"),
+    ];
+    let seen: Vec<_> = own
+        .iter()
+        .map(|event| {
+            (
+                event["filename"].as_str().map(str::to_owned),
+                event["error"].as_str().unwrap(),
+                event["errno"].as_u64().unwrap(),
+                event["syscall"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(seen, expected);
+    for event in own {
+        for key in [
+            "uid",
+            "gid",
+            "euid",
+            "ns_uid",
+            "ns_gid",
+            "pid",
+            "ppid",
+            "ns_pid",
+            "ns_ppid",
+            "pid_ns",
+            "workspace_pid_ns",
+            "mnt_ns",
+            "cgroup_id",
+            "start",
+        ] {
+            assert_eq!(event[key], tool[key], "{key}");
+        }
+    }
+    // What failed is no exec, and what succeeded no failure.
+    assert!(
+        !failed(&lines)
+            .iter()
+            .any(|event| event["filename"] == TOOL.to_str().unwrap())
+    );
+}
+
+/// Also from 32-bit programs, by `int 0x80`.
+#[test]
+fn of_32_bit_programs() {
+    needs_kernel!();
+    let program = scratch("exec32-failing");
+    if !crate::every_exec_is_seen::build_exec32(&program) {
+        crate::tools::skip("of_32_bit_programs", "no 32-bit programs here");
+        return;
+    }
+    let (pod, sidecar) = pod_and_sidecar(&[]);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    let status = workspace
+        .command(&program)
+        .arg("/nosuch/32")
+        .status()
+        .unwrap();
+    assert!(!status.success());
+    let lines = sidecar.stop();
+    let event = *failed(&lines)
+        .iter()
+        .find(|event| event["filename"] == "/nosuch/32")
+        .unwrap();
+    assert_eq!(event["error"], "ENOENT");
+    assert_eq!(event["syscall"], "compat_execve");
+}
+
+/// In a full ring they are lost and counted as execs are.
+#[test]
+fn lines_and_losses_are_all_that_failed() {
+    needs_kernel!();
+    let (pod, sidecar) = pod_and_sidecar(&["--ring-bytes=4096"]);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    std::thread::sleep(Duration::from_millis(300));
+    let before = failed(&sidecar.lines()).len();
+    sidecar.signal(Signal::STOP);
+    workspace.run(&*TOOL, &["fail_burst", "2000"]);
+    sidecar.signal(Signal::CONT);
+    let lines = sidecar.stop();
+    let lost: u64 = messages(&lines, "lost")
+        .iter()
+        .filter(|line| line["fields"]["of"] == "exec_failed")
+        .map(|line| line["fields"]["count"].as_u64().unwrap())
+        .sum();
+    assert!(lost > 0);
+    assert_eq!((failed(&lines).len() - before) as u64 + lost, 2000);
+    // The execs' own account is another.
+    let stopped = messages(&lines, "tracing_stopped")[0];
+    assert_eq!(stopped["fields"]["execs"], execs(&lines).len());
+}
+
+/// Without the flag no program for it is in the kernel.
+#[test]
+fn nothing_is_loaded_unasked() {
+    needs_kernel!();
+    let programs = |sidecar: &Sidecar| {
+        let fdinfo = format!("/proc/{}/fdinfo", sidecar.pid());
+        fs::read_dir(Path::new(&fdinfo))
+            .unwrap()
+            .filter_map(|entry| fs::read_to_string(entry.unwrap().path()).ok())
+            .filter(|text| text.contains("prog_type:") && text.contains("prog_jited:"))
+            .count()
+    };
+    let pod = Pod::new();
+    let plain = pod.sidecar(&["--announced-only"]);
+    let count = programs(&plain);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    workspace.run(&*TOOL, &["fail_burst", "10"]);
+    let lines = plain.stop();
+    assert_eq!(failed(&lines).len(), 0);
+    assert_eq!(lines[0]["fields"].get("failed_execs"), None);
+    let (_pod, asked) = pod_and_sidecar(&[]);
+    assert!(programs(&asked) > count, "{count}");
+}
