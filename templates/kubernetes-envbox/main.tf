@@ -95,6 +95,11 @@ locals {
     "com.coder.user.email" = data.coder_workspace_owner.me.email
   }
 
+  node_selector = merge(
+    var.node_selector,
+    { for key, value in module.exectrail.fit_nodes : key => value if var.only_fit_nodes },
+  )
+
   # Of the workspace's name, what a host can be called.
   hostname = trim(substr(replace(lower(data.coder_workspace.me.name), "/[^a-z0-9-]+/", "-"), 0, 63), "-")
 
@@ -156,7 +161,7 @@ resource "kubernetes_pod_v1" "main" {
   spec {
     restart_policy                  = "Never"
     automount_service_account_token = false
-    node_selector                   = var.node_selector
+    node_selector                   = local.node_selector
 
     dynamic "init_container" {
       for_each = module.exectrail.init_containers

@@ -95,6 +95,11 @@ locals {
   annotations = {
     "com.coder.user.email" = data.coder_workspace_owner.me.email
   }
+
+  node_selector = merge(
+    var.node_selector,
+    { for key, value in module.exectrail.fit_nodes : key => value if var.only_fit_nodes },
+  )
 }
 
 resource "kubernetes_persistent_volume_claim_v1" "home" {
@@ -150,7 +155,7 @@ resource "kubernetes_deployment_v1" "main" {
 
       spec {
         automount_service_account_token = false
-        node_selector                   = var.node_selector
+        node_selector                   = local.node_selector
 
         security_context {
           run_as_user     = 1000

@@ -40,10 +40,16 @@ variable "kernel_before_5_11" {
   description = "Whether nodes have Linux 5.8 to 5.10."
 }
 
+variable "only_fit_nodes" {
+  type        = bool
+  default     = false
+  description = "Whether workspaces go only to nodes on which exectrail can trace, as templates/node-check labels them."
+}
+
 variable "node_selector" {
   type        = map(string)
   default     = {}
-  description = "Labels of the nodes that workspaces go to, such as those on which exectrail can trace: {\"exectrail.feature.node.kubernetes.io/fit\" = \"true\"}."
+  description = "Labels of the nodes that workspaces go to."
 }
 
 # What the workspace's user chooses.

@@ -30,3 +30,8 @@ output "volume_mounts" {
   value       = local.mounts_program ? [{ name = "exectrail", mount_path = local.mount_path, read_only = true }] : []
   description = "Mounts to add to the workspace's container."
 }
+
+output "fit_nodes" {
+  value       = { "exectrail.feature.node.kubernetes.io/fit" = "true" }
+  description = "Labels of the nodes on which exectrail can trace, where templates/node-check labels them: for the node_selector of the pod."
+}

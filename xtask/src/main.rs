@@ -12,6 +12,7 @@ mod fuzz;
 mod progress;
 mod setup;
 mod tally;
+mod templates;
 mod test;
 mod toolchain;
 mod vm;
@@ -62,6 +63,12 @@ enum Command {
     /// About 15 minutes on two cores without KVM.
     Vm(vm::Args),
 
+    /// Test the deployment templates, or print the manifests that one makes
+    ///
+    /// They are evaluated without Terraform. Where terraform or tofu is installed, it is asked as
+    /// well: for the format, for the same values, and, if it can fetch the providers, to validate.
+    Templates(templates::Args),
+
     /// Feed random input, guided by coverage, to everything that reads what others wrote
     Fuzz(fuzz::Args),
 
@@ -88,6 +95,7 @@ fn main() -> ExitCode {
         }
         Command::Test(args) => test::command(&args),
         Command::Vm(args) => vm::command(&args).map(|()| ExitCode::SUCCESS),
+        Command::Templates(args) => templates::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Fuzz(args) => fuzz::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Check => check::command().map(|()| ExitCode::SUCCESS),
         Command::Ci => ci::command(),

@@ -1,0 +1,134 @@
+//! The content of a block, as one value: attributes by name, and the blocks in it by name as
+//! lists, as providers describe them. `dynamic` blocks become what they generate.
+
+use hcl::{Block, Body, Expression, Map, Structure, Value, eval::Context, eval::Evaluate as _};
+
+use crate::{Error, types::sorted};
+
+/// The value of an expression, its maps in order.
+///
+/// One thing is not as in Terraform: `for` over a map that is written out in the expression itself
+/// takes its entries as they are written, not in the order of their keys.
+pub(crate) fn value(
+    expression: &Expression,
+    context: &Context<'_>,
+    address: &str,
+) -> Result<Value, Error> {
+    expression
+        .evaluate(context)
+        .map(sorted)
+        .map_err(|error| Error::expression(address, error))
+}
+
+/// The content of a block; attributes and blocks named in `without` are left out.
+pub(crate) fn content(
+    body: &Body,
+    without: &[&str],
+    context: &Context<'_>,
+    address: &str,
+) -> Result<Map<String, Value>, Error> {
+    let mut content = Map::new();
+    for structure in body {
+        match structure {
+            Structure::Attribute(attribute) => {
+                let name = attribute.key();
+                if !without.contains(&name) {
+                    let address = format!("{address}.{name}");
+                    let value = value(attribute.expr(), context, &address)?;
+                    content.insert(name.to_owned(), value);
+                }
+            }
+            Structure::Block(block) if without.contains(&block.identifier()) => {}
+            Structure::Block(block) if block.identifier() == "dynamic" => {
+                let (name, blocks) = generated(block, context, address)?;
+                add(&mut content, &name, blocks);
+            }
+            Structure::Block(block) => {
+                let name = block.identifier();
+                if !block.labels().is_empty() {
+                    return Err(Error::unknown(
+                        address,
+                        format!("a block {name} with a label"),
+                    ));
+                }
+                let address = format!("{address}.{name}");
+                let inner = self::content(block.body(), &[], context, &address)?;
+                add(&mut content, name, vec![Value::Object(inner)]);
+            }
+        }
+    }
+    Ok(content)
+}
+
+fn add(content: &mut Map<String, Value>, name: &str, blocks: Vec<Value>) {
+    let entry = content
+        .entry(name.to_owned())
+        .or_insert_with(|| Value::Array(Vec::new()));
+    if let Value::Array(list) = entry {
+        list.extend(blocks);
+    }
+}
+
+/// What a `dynamic` block makes: the name of the blocks, and their contents.
+/// <https://developer.hashicorp.com/terraform/language/expressions/dynamic-blocks>
+fn generated(
+    block: &Block,
+    context: &Context<'_>,
+    address: &str,
+) -> Result<(String, Vec<Value>), Error> {
+    let Some(name) = block
+        .labels()
+        .first()
+        .map(|label| label.as_str().to_owned())
+    else {
+        return Err(Error::unknown(address, "a dynamic block without a label"));
+    };
+    let address = format!("{address}.{name}");
+    let mut for_each = None;
+    let mut template = None;
+    for structure in block.body() {
+        match structure {
+            Structure::Attribute(attribute) if attribute.key() == "for_each" => {
+                for_each = Some(value(attribute.expr(), context, &address)?);
+            }
+            Structure::Block(block) if block.identifier() == "content" => {
+                template = Some(block.body());
+            }
+            Structure::Attribute(attribute) => {
+                return Err(Error::unknown(&address, attribute.key()));
+            }
+            Structure::Block(block) => return Err(Error::unknown(&address, block.identifier())),
+        }
+    }
+    let Some(template) = template else {
+        return Err(Error::expression(
+            &address,
+            "a dynamic block without content",
+        ));
+    };
+    let elements: Vec<(Value, Value)> = match for_each {
+        Some(Value::Array(elements)) => elements
+            .into_iter()
+            .enumerate()
+            .map(|(index, element)| (index.into(), element))
+            .collect(),
+        Some(Value::Object(entries)) => entries
+            .into_iter()
+            .map(|(key, value)| (key.into(), value))
+            .collect(),
+        other => {
+            let reason = format!("for_each is neither a list nor a map: {other:?}");
+            return Err(Error::expression(&address, reason));
+        }
+    };
+    let blocks = elements
+        .into_iter()
+        .map(|(key, value)| {
+            let mut context = context.clone();
+            let each = Map::from_iter([("key".to_owned(), key), ("value".to_owned(), value)]);
+            context.declare_var(name.as_str(), Value::Object(each));
+            content(template, &[], &context, &address).map(Value::Object)
+        })
+        .collect::<Result<_, _>>()?;
+    Ok((name, blocks))
+}

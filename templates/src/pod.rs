@@ -1,0 +1,47 @@
+//! The pod in a list of manifests.
+
+use serde_json::{Value, json};
+
+/// The manifest of the pod among `manifests`: a Pod as it is, or the one that a Deployment makes.
+///
+/// It is called as its owner is, and is in the same namespace. `None` where there is neither.
+pub fn pod(manifests: &[Value]) -> Option<Value> {
+    manifests
+        .iter()
+        .find_map(|manifest| match manifest["kind"].as_str() {
+            Some("Pod") => Some(manifest.clone()),
+            Some("Deployment" | "DaemonSet" | "Job") => {
+                let template = &manifest["spec"]["template"];
+                let mut metadata = template["metadata"].clone();
+                for field in ["name", "namespace"] {
+                    metadata[field] = manifest["metadata"][field].clone();
+                }
+                Some(json!({
+                    "apiVersion": "v1",
+                    "kind": "Pod",
+                    "metadata": metadata,
+                    "spec": template["spec"],
+                }))
+            }
+            _ => None,
+        })
+}
+
+/// The containers of a pod, those of its init first.
+pub fn containers_mut(pod: &mut Value) -> Vec<&mut Value> {
+    let Some(spec) = pod["spec"].as_object_mut() else {
+        return Vec::new();
+    };
+    let mut init = Vec::new();
+    let mut others = Vec::new();
+    for (field, list) in spec {
+        let containers = list.as_array_mut().into_iter().flatten();
+        match field.as_str() {
+            "initContainers" => init.extend(containers),
+            "containers" => others.extend(containers),
+            _ => {}
+        }
+    }
+    init.extend(others);
+    init
+}

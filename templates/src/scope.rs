@@ -1,0 +1,188 @@
+//! What has a value so far, and how it comes by it.
+
+use std::{collections::BTreeMap, path::Path};
+
+use hcl::{Block, Map, Value, eval::Context};
+
+use crate::{
+    Configuration, Error, Evaluated, Given, Resource, blocks,
+    configuration::{Item, address, attribute, literal},
+    functions, module_directory,
+    types::Type,
+};
+
+/// How a template of its own repository names our module.
+const MODULE_SOURCE: &str = "//templates/module?";
+
+/// What every expression sees: the functions, `path`, and `names`.
+pub(crate) fn context(directory: &Path, names: &[(&str, Value)]) -> Context<'static> {
+    let mut context = Context::new();
+    functions::declare(&mut context);
+    let module = directory.to_string_lossy().into_owned();
+    let path = Map::from_iter([("module".to_owned(), Value::from(module))]);
+    context.declare_var("path", Value::Object(path));
+    for (name, value) in names {
+        context.declare_var(*name, value.clone());
+    }
+    context
+}
+
+/// What has a value so far.
+pub(crate) struct Scope<'a> {
+    directory: &'a Path,
+    given: &'a Given,
+    pub(crate) variables: Map<String, Value>,
+    locals: Map<String, Value>,
+    modules: Map<String, Value>,
+    /// By type, then name.
+    data: Map<String, Value>,
+    /// By type, then name.
+    resources: Map<String, Value>,
+    pub(crate) evaluated: Evaluated,
+}
+
+impl<'a> Scope<'a> {
+    pub(crate) fn new(directory: &'a Path, given: &'a Given) -> Self {
+        Self {
+            directory,
+            given,
+            variables: Map::new(),
+            locals: Map::new(),
+            modules: Map::new(),
+            data: Map::new(),
+            resources: Map::new(),
+            evaluated: Evaluated::default(),
+        }
+    }
+
+    fn context(&self) -> Context<'static> {
+        let object = |map: &Map<String, Value>| Value::Object(map.clone());
+        let mut names = vec![
+            ("var", object(&self.variables)),
+            ("local", object(&self.locals)),
+            ("module", object(&self.modules)),
+            ("data", object(&self.data)),
+        ];
+        for (kind, instances) in &self.resources {
+            names.push((kind, instances.clone()));
+        }
+        context(self.directory, &names)
+    }
+
+    /// Gives it its value, or says why it has none yet.
+    pub(crate) fn add(&mut self, item: &Item<'_>) -> Result<(), Error> {
+        let context = self.context();
+        match item {
+            Item::Local(name, expression) => {
+                let value = blocks::value(expression, &context, &format!("local.{name}"))?;
+                self.locals.insert((*name).to_owned(), value);
+            }
+            Item::Data(block) => self.add_data(block, &context)?,
+            Item::Module(block) => self.add_module(block, &context)?,
+            Item::Resource(block) => self.add_resource(block, &context)?,
+            Item::Provider(block) => {
+                let address = format!("provider.{}", address(block)?);
+                blocks::content(block.body(), &[], &context, &address)?;
+            }
+            Item::Output(block) => {
+                let name = address(block)?;
+                let address = format!("output.{name}");
+                let Some(expression) = attribute(block, "value") else {
+                    return Err(Error::unknown(&address, "an output without value"));
+                };
+                let value = blocks::value(expression, &context, &address)?;
+                self.evaluated.outputs.insert(name, value);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_data(&mut self, block: &Block, context: &Context<'_>) -> Result<(), Error> {
+        let address = format!("data.{}", address(block)?);
+        let mut content = blocks::content(block.body(), &[], context, &address)?;
+        if let Some(default) = content.get("default").cloned() {
+            // A parameter's value is text, whatever its type.
+            let value = Type::String.convert(default);
+            let value = value.map_err(|reason| Error::expression(&address, reason))?;
+            content.insert("value".into(), value);
+        }
+        content.extend(
+            self.given
+                .objects
+                .get(&address)
+                .cloned()
+                .unwrap_or_default(),
+        );
+        insert(&mut self.data, block, Value::Object(content));
+        Ok(())
+    }
+
+    fn add_resource(&mut self, block: &Block, context: &Context<'_>) -> Result<(), Error> {
+        let address = address(block)?;
+        let kind = block.labels()[0].as_str().to_owned();
+        let count = attribute(block, "count")
+            .map(|count| blocks::value(count, context, &format!("{address}.count")))
+            .transpose()?;
+        let meta = ["count", "depends_on", "lifecycle"];
+        let mut content = blocks::content(block.body(), &meta, context, &address)?;
+        content.extend(
+            self.given
+                .objects
+                .get(&address)
+                .cloned()
+                .unwrap_or_default(),
+        );
+        let resource = Resource {
+            address: address.clone(),
+            kind,
+            content: content.clone(),
+        };
+        let value = match count.as_ref().map(Value::as_number) {
+            None => Value::Object(content),
+            Some(Some(count)) if count.as_u64() == Some(1) => vec![Value::Object(content)].into(),
+            Some(Some(count)) if count.as_u64() == Some(0) => {
+                insert(&mut self.resources, block, Value::Array(Vec::new()));
+                return Ok(());
+            }
+            Some(other) => return Err(Error::unknown(&address, format!("a count of {other:?}"))),
+        };
+        insert(&mut self.resources, block, value);
+        self.evaluated.resources.push(resource);
+        Ok(())
+    }
+
+    fn add_module(&mut self, block: &Block, context: &Context<'_>) -> Result<(), Error> {
+        let name = address(block)?;
+        let address = format!("module.{name}");
+        let source = attribute(block, "source").map(literal).unwrap_or_default();
+        let directory = if source.contains(MODULE_SOURCE) {
+            module_directory()
+        } else if source.starts_with("./") || source.starts_with("../") {
+            self.directory.join(source)
+        } else {
+            return Err(Error::unknown(&address, format!("the source {source:?}")));
+        };
+        let meta = ["source", "version", "depends_on", "providers"];
+        let variables = blocks::content(block.body(), &meta, context, &address)?;
+        let evaluated = Configuration::read(&directory)?.evaluate(&Given {
+            variables: variables.into_iter().collect(),
+            objects: BTreeMap::new(),
+        })?;
+        self.modules.insert(name, Value::Object(evaluated.outputs));
+        self.evaluated.resources.extend(evaluated.resources);
+        Ok(())
+    }
+}
+
+/// Puts a value where a block's labels say.
+fn insert(into: &mut Map<String, Value>, block: &Block, value: Value) {
+    let [kind, name] = block.labels() else {
+        return;
+    };
+    let instances = into
+        .entry(kind.as_str().to_owned())
+        .or_insert_with(|| Value::Object(Map::new()));
+    if let Value::Object(instances) = instances {
+        instances.insert(name.as_str().to_owned(), value);
+    }
+}

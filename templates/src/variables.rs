@@ -1,0 +1,89 @@
+//! Variables of a configuration: what they are given, or their defaults, of their types, and found
+//! right by their validations.
+
+use std::path::Path;
+
+use hcl::{Block, Body, Map, Value, eval::Context};
+
+use crate::{
+    Error, Given, blocks,
+    configuration::{address, attribute, literal},
+    scope::context,
+    types::Type,
+};
+
+/// Values for all variables: given, or their defaults; converted and validated.
+pub(crate) fn variables(
+    body: &Body,
+    given: &Given,
+    directory: &Path,
+) -> Result<Map<String, Value>, Error> {
+    let declared: Vec<&Block> = body
+        .blocks()
+        .filter(|block| block.identifier() == "variable")
+        .collect();
+    let mut values = Map::new();
+    for block in &declared {
+        let name = address(block)?;
+        let address = format!("var.{name}");
+        let given = given.variables.get(&name).cloned();
+        let value = match (given, attribute(block, "default")) {
+            (Some(value), _) => value,
+            (None, Some(default)) => blocks::value(default, &Context::new(), &address)?,
+            (None, None) => {
+                let description = attribute(block, "description");
+                return Err(Error::NoValue {
+                    description: description.map(literal).unwrap_or_default(),
+                    name,
+                });
+            }
+        };
+        let of = match attribute(block, "type") {
+            Some(expression) => Type::read(expression, &address)?,
+            None => Type::Any,
+        };
+        let value = of.convert(value).map_err(|reason| Error::WrongType {
+            name: name.clone(),
+            reason,
+        })?;
+        values.insert(name, value);
+    }
+    if let Some(name) = given
+        .variables
+        .keys()
+        .find(|name| !values.contains_key(*name))
+    {
+        let known: Vec<&str> = values.keys().map(String::as_str).collect();
+        return Err(Error::NoVariable {
+            name: name.clone(),
+            known: known.join(", "),
+        });
+    }
+    let context = context(directory, &[("var", Value::Object(values.clone()))]);
+    for block in declared {
+        validate(block, &context)?;
+    }
+    Ok(values)
+}
+
+fn validate(variable: &Block, context: &Context<'_>) -> Result<(), Error> {
+    let name = address(variable)?;
+    for inner in variable.body().blocks() {
+        let address = format!("var.{name}.{}", inner.identifier());
+        let (Some(condition), Some(message)) = (
+            attribute(inner, "condition"),
+            attribute(inner, "error_message"),
+        ) else {
+            return Err(Error::unknown(
+                &address,
+                "a block without condition and error_message",
+            ));
+        };
+        if blocks::value(condition, context, &address)? != Value::Bool(true) {
+            let message = blocks::value(message, context, &address)?;
+            let message = message.as_str().unwrap_or_default().to_owned();
+            return Err(Error::Invalid { name, message });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! Templates and files, read for tests.
+
+use std::{fs, path::Path};
+
+use exectrail_templates::{
+    Configuration, Error, Evaluated, Given, Template, Value, Variables, Workspace, directory,
+    manifests, module_directory, pod,
+};
+use serde::Deserialize as _;
+
+pub(crate) type Json = serde_json::Value;
+
+/// Variables of both templates: those without a default, and `others`.
+pub(crate) fn variables(others: &[(&str, Value)]) -> Variables {
+    let required = [
+        ("namespace", Value::from("workspaces")),
+        ("exectrail_image", "registry.example.com/exectrail:1".into()),
+    ];
+    required
+        .into_iter()
+        .chain(others.iter().cloned())
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// All combinations of the module's two switches.
+pub(crate) fn forms() -> Vec<[(&'static str, Value); 2]> {
+    let mut forms = Vec::new();
+    for native in [false, true] {
+        for client in ["curl", "exectrail"] {
+            forms.push([
+                ("native_sidecar", native.into()),
+                ("announce_with", client.into()),
+            ]);
+        }
+    }
+    forms
+}
+
+/// The pod that a template makes.
+pub(crate) fn pod_of(template: Template, workspace: &Workspace, others: &[(&str, Value)]) -> Json {
+    let manifests = manifests(template, workspace, &variables(others)).unwrap();
+    pod::pod(&manifests).unwrap()
+}
+
+/// The container of this name, one of the init ones or an ordinary one.
+pub(crate) fn container<'a>(pod: &'a Json, name: &str) -> &'a Json {
+    let lists = [&pod["spec"]["initContainers"], &pod["spec"]["containers"]];
+    lists
+        .into_iter()
+        .filter_map(Json::as_array)
+        .flatten()
+        .find(|container| container["name"] == name)
+        .unwrap_or_else(|| panic!("no container {name} in {pod:#}"))
+}
+
+/// The module alone, with what has no default and `others`.
+pub(crate) fn module(others: &[(&str, Value)]) -> Result<Evaluated, Error> {
+    let required = [
+        ("image", Value::from("registry.example.com/exectrail:1")),
+        ("script", "exec sleep infinity".into()),
+    ];
+    let variables = required.into_iter().chain(others.iter().cloned());
+    Configuration::read(&module_directory())?.evaluate(&Given {
+        variables: variables
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+        ..Given::default()
+    })
+}
+
+/// A file below `templates/`.
+pub(crate) fn text(path: &str) -> String {
+    let path = directory().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The documents in a YAML file below `templates/`.
+pub(crate) fn yaml(path: &str) -> Vec<Json> {
+    let text = text(path);
+    serde_norway::Deserializer::from_str(&text)
+        .map(|document| {
+            Json::deserialize(document).unwrap_or_else(|error| panic!("{path}: {error}"))
+        })
+        .collect()
+}
+
+/// All files with this extension in a directory below `templates/`.
+pub(crate) fn files(below: &str, extension: &str) -> Vec<String> {
+    let mut files: Vec<String> = fs::read_dir(directory().join(below))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| {
+            Path::new(name)
+                .extension()
+                .is_some_and(|found| found == extension)
+        })
+        .map(|name| format!("{below}/{name}"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "nothing in {below}");
+    files
+}

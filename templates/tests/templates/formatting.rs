@@ -1,0 +1,55 @@
+//! Files are as `terraform fmt` writes them, as far as that can be said without it, and short
+//! enough to be read. Where Terraform is there, `real_terraform` asks it itself.
+
+use crate::documents::{files, text};
+
+const DIRECTORIES: [&str; 3] = ["kubernetes", "kubernetes-envbox", "module"];
+
+/// Longest file, lines.
+const LONGEST: usize = 400;
+
+#[test]
+fn hcl_is_formatted() {
+    for file in DIRECTORIES
+        .iter()
+        .flat_map(|directory| files(directory, "tf"))
+    {
+        let text = text(&file);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines.len() <= LONGEST, "{file} has {} lines", lines.len());
+        assert!(
+            text.ends_with('\n') && !text.ends_with("\n\n"),
+            "{file}: its end"
+        );
+        for (index, line) in lines.iter().enumerate() {
+            let at = format!("{file}:{}", index + 1);
+            assert!(
+                !line.contains('\t') && line.trim_end() == *line,
+                "{at}: white space"
+            );
+            let indent = line.len() - line.trim_start().len();
+            assert!(indent % 2 == 0, "{at}: indented by {indent}");
+            // Neighbours at the same depth that are whole in one line have their = in one column.
+            if let (Some(here), Some(next)) =
+                (equals(line), lines.get(index + 1).copied().and_then(equals))
+            {
+                assert!(
+                    here.0 != next.0 || here.1 == next.1,
+                    "{at}: = is not below ="
+                );
+            }
+        }
+    }
+}
+
+/// Depth of an attribute that is whole in its line, and the column of its `=`.
+fn equals(line: &str) -> Option<(usize, usize)> {
+    let indent = line.len() - line.trim_start().len();
+    let at = line.find(" = ")?;
+    let name = line[indent..at].trim_end();
+    let plain = name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "_\"./-".contains(c));
+    let whole = !line.ends_with(['(', '[', '{']);
+    (plain && whole && !name.is_empty()).then_some((indent, at))
+}

@@ -1,0 +1,14 @@
+//! The deployment templates: what they make of a workspace, and that Kubernetes takes it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod api_server;
+mod documents;
+mod every_manifest_is_accepted;
+mod formatting;
+mod module_refuses_bad_input;
+mod node_check;
+mod plain_yaml;
+mod real_terraform;
+mod strange_names_are_harmless;
+mod templates_keep_their_promises;
+mod wrong_manifests_are_rejected;

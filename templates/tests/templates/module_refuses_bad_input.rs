@@ -1,0 +1,171 @@
+//! Every validation of the module's variables, both ways: what is right passes, what is wrong is
+//! refused with a text that names the variable and says what is wanted.
+
+use exectrail_templates::{Error, Value};
+
+use crate::documents::{module, text};
+
+fn list(elements: &[&str]) -> Value {
+    elements.iter().copied().collect()
+}
+
+fn map(entries: &[(&str, &str)]) -> Value {
+    entries.iter().copied().collect()
+}
+
+/// For each variable: values that pass, values that do not, and a word that the refusal says.
+pub(crate) fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Value>, &'static str)> {
+    let number =
+        |number: f64| Value::Number(exectrail_templates::Number::from_f64(number).unwrap());
+    vec![
+        (
+            "script",
+            vec!["exec /envbox docker".into(), "#!/bin/sh\n".into()],
+            vec!["".into(), " \n\t".into()],
+            "coder_agent.main.init_script",
+        ),
+        (
+            "labels",
+            vec![
+                map(&[]),
+                map(&[("username", "any = text\n"), ("a.b/c-d", "")]),
+            ],
+            vec![
+                map(&[("", "x")]),
+                map(&[("a=b", "x")]),
+                map(&[("a b", "x")]),
+            ],
+            "white space",
+        ),
+        (
+            "image",
+            vec![
+                "exectrail".into(),
+                "registry.example.com:5000/x@sha256:00".into(),
+            ],
+            vec!["".into(), "a b".into(), "x\n".into()],
+            "white space",
+        ),
+        (
+            "image_pull_policy",
+            vec!["Always".into(), "IfNotPresent".into(), "Never".into()],
+            vec!["".into(), "always".into(), "Sometimes".into()],
+            "IfNotPresent",
+        ),
+        (
+            "announce_with",
+            vec!["curl".into(), "exectrail".into()],
+            vec!["".into(), "wget".into()],
+            "\"exectrail\"",
+        ),
+        (
+            "announce_timeout_seconds",
+            vec![1.into(), 900.into(), "60".into()],
+            vec![0.into(), (-1).into(), number(1.5)],
+            "whole number",
+        ),
+        (
+            "init_address",
+            vec![
+                "127.0.0.1:1".into(),
+                "[::1]:56123".into(),
+                "0.0.0.0:65535".into(),
+            ],
+            vec![
+                "localhost:56123".into(),
+                "127.0.0.1".into(),
+                ":56123".into(),
+                "127.0.0.1:x".into(),
+                "127.0.0.1:56123'; id; '".into(),
+                "127.0.0.1:56123\n".into(),
+            ],
+            "127.0.0.1:56123",
+        ),
+        (
+            "args",
+            vec![list(&[]), list(&["--max-argv-bytes=1MiB", "--exit-events"])],
+            vec![
+                list(&["--init-address=127.0.0.1:1"]),
+                list(&["--exit-events", "--label"]),
+            ],
+            "--init-address",
+        ),
+    ]
+}
+
+#[test]
+fn both_ways() {
+    for (name, right, wrong, said) in cases() {
+        for value in right {
+            if let Err(error) = module(&[(name, value.clone())]) {
+                panic!("{name} = {value} is refused: {error}");
+            }
+        }
+        for value in wrong {
+            match module(&[(name, value.clone())]) {
+                Err(Error::Invalid {
+                    name: refused,
+                    message,
+                }) => {
+                    assert_eq!(refused, name);
+                    assert!(message.starts_with(name), "{message}");
+                    assert!(message.contains(said), "{said:?} is not in {message:?}");
+                    assert!(
+                        message.ends_with('.'),
+                        "Terraform wants a sentence: {message}"
+                    );
+                }
+                other => panic!("{name} = {value} is not refused: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn every_validation_is_tested() {
+    let variables = text("module/variables.tf");
+    let mut with_validation: Vec<&str> = variables
+        .split("\nvariable \"")
+        .skip(1)
+        .filter(|variable| variable.contains("validation {"))
+        .filter_map(|variable| variable.split('"').next())
+        .collect();
+    with_validation.sort_unstable();
+    let mut tested: Vec<&str> = cases().iter().map(|(name, ..)| *name).collect();
+    tested.sort_unstable();
+    assert_eq!(with_validation, tested);
+}
+
+#[test]
+fn what_has_no_default_must_be_given() {
+    let error = exectrail_templates::manifests(
+        exectrail_templates::Template::Kubernetes,
+        &exectrail_templates::Workspace::example(),
+        &exectrail_templates::Variables::new(),
+    )
+    .unwrap_err();
+    assert!(matches!(error, Error::NoValue { .. }), "{error}");
+}
+
+#[test]
+fn what_is_not_a_variable_is_refused() {
+    let error = module(&[("imgae", "x".into())]).unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.contains("\"imgae\"") && message.contains("image_pull_policy"),
+        "{message}"
+    );
+}
+
+#[test]
+fn types_are_checked() {
+    for (name, value) in [
+        ("native_sidecar", Value::from("maybe")),
+        ("args", "--x".into()),
+        ("resources", map(&[("requests", "1")])),
+        ("announce_timeout_seconds", "soon".into()),
+    ] {
+        let error = module(&[(name, value)]).unwrap_err();
+        assert!(matches!(error, Error::WrongType { .. }), "{error}");
+    }
+}

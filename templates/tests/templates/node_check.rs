@@ -1,0 +1,131 @@
+//! The node check asks what the sidecar would: as the same user, with the same capabilities.
+
+use exectrail_templates::{Template, Workspace, pod};
+use serde_json::json;
+
+use crate::documents::{Json, container, module, pod_of, text, yaml};
+
+#[test]
+fn it_has_the_sidecars_privileges() {
+    let pod = pod_of(Template::Kubernetes, &Workspace::example(), &[]);
+    let mut sidecar = container(&pod, "exectrail")["securityContext"].clone();
+    sidecar.as_object_mut().unwrap().remove("privileged");
+    for file in [
+        "node-check/job.yaml",
+        "node-check/node-feature-discovery.yaml",
+    ] {
+        let pod = pod::pod(&yaml(file)).unwrap();
+        let check = container(&pod, "preflight");
+        assert_eq!(check["securityContext"], sidecar, "{file}");
+        // What the memory limit must hold is one of the things that are checked.
+        assert_eq!(check["resources"]["limits"]["memory"], "96Mi", "{file}");
+        assert_eq!(pod["spec"]["automountServiceAccountToken"], false, "{file}");
+        assert_eq!(pod["spec"].get("hostNetwork"), None, "{file}");
+    }
+}
+
+#[test]
+fn the_job_ends_with_the_first_verdict() {
+    let job = &yaml("node-check/job.yaml")[0];
+    assert_eq!(job["spec"]["backoffLimit"], 0);
+    assert_eq!(job["spec"]["template"]["spec"]["restartPolicy"], "Never");
+}
+
+#[test]
+fn the_daemon_set_writes_where_node_feature_discovery_reads() {
+    let pod = pod::pod(&yaml("node-check/node-feature-discovery.yaml")).unwrap();
+    let container = container(&pod, "preflight");
+    let mount = &container["volumeMounts"][0];
+    let args: Vec<&str> = container["args"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|arg| arg.as_str().unwrap())
+        .collect();
+    let output = args
+        .iter()
+        .find_map(|arg| arg.strip_prefix("--output="))
+        .unwrap();
+    assert!(
+        output.starts_with(&format!("{}/", mount["mountPath"].as_str().unwrap())),
+        "{output}"
+    );
+    assert!(args.contains(&"--format=nfd"), "{args:?}");
+    // https://kubernetes-sigs.github.io/node-feature-discovery, "Customization guide", local feature source
+    assert_eq!(
+        pod["spec"]["volumes"][0]["hostPath"]["path"],
+        "/etc/kubernetes/node-feature-discovery/features.d"
+    );
+    // A node that is tainted is a node that wants a label.
+    assert_eq!(pod["spec"]["tolerations"], json!([{"operator": "Exists"}]));
+}
+
+#[test]
+fn the_templates_select_the_label_that_it_makes() {
+    let outputs = module(&[]).unwrap().outputs;
+    let fit = serde_json::to_value(&outputs["fit_nodes"]).unwrap();
+    assert_eq!(
+        fit,
+        json!({"exectrail.feature.node.kubernetes.io/fit": "true"})
+    );
+}
+
+/// The fields of a custom plugin's configuration, as node-problem-detector reads them
+/// (pkg/custompluginmonitor/types/config.go, v0.8.20), unknown ones refused.
+#[test]
+fn the_plugin_configuration_is_one() {
+    let config: Json =
+        serde_json::from_str(&text("node-check/node-problem-detector.json")).unwrap();
+    let known = |value: &Json, fields: &[&str]| {
+        for field in value.as_object().unwrap().keys() {
+            assert!(fields.contains(&field.as_str()), "{field} is not known");
+        }
+    };
+    known(
+        &config,
+        &[
+            "plugin",
+            "pluginConfig",
+            "source",
+            "skip_initial_status",
+            "metricsReporting",
+            "conditions",
+            "rules",
+        ],
+    );
+    known(
+        &config["pluginConfig"],
+        &[
+            "invoke_interval",
+            "timeout",
+            "max_output_length",
+            "concurrency",
+            "enable_message_change_based_condition_update",
+            "skip_initial_status",
+        ],
+    );
+    assert_eq!(config["plugin"], "custom");
+    assert_eq!(config["pluginConfig"]["max_output_length"], 80);
+    let conditions = config["conditions"].as_array().unwrap();
+    for condition in conditions {
+        known(condition, &["type", "reason", "message"]);
+    }
+    for rule in config["rules"].as_array().unwrap() {
+        known(
+            rule,
+            &["type", "condition", "reason", "path", "args", "timeout"],
+        );
+        assert!(["permanent", "temporary"].contains(&rule["type"].as_str().unwrap()));
+        // "Permanent problem must have a preset default condition."
+        assert!(
+            conditions
+                .iter()
+                .any(|condition| condition["type"] == rule["condition"])
+        );
+        // A reason in CamelCase, as conditions of nodes have it.
+        let reason = rule["reason"].as_str().unwrap();
+        assert!(reason.chars().all(char::is_alphanumeric), "{reason}");
+        // "the timeout of a rule must not exceed the global one"
+        assert_eq!(rule["timeout"], config["pluginConfig"]["timeout"]);
+    }
+}

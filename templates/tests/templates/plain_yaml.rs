@@ -1,0 +1,109 @@
+//! The manifests without Terraform say the same as the templates.
+
+use std::collections::BTreeMap;
+
+use exectrail_templates::{Template, Workspace, kubelet, pod};
+use serde_json::json;
+
+use crate::documents::{Json, container, pod_of, text, yaml};
+
+fn pod(file: &str) -> Json {
+    pod::pod(&yaml(file)).unwrap()
+}
+
+#[test]
+fn the_script_is_the_modules_word_for_word() {
+    let pod = pod("plain-yaml/pod.yaml");
+    let args = container(&pod, "workspace")["args"].as_array().unwrap();
+    let script = args[0].as_str().unwrap();
+    let expected = format!("{}exec sleep infinity\n", text("module/init.sh"));
+    assert_eq!(script, expected);
+}
+
+#[test]
+fn the_kubelet_changes_nothing_in_it() {
+    let pod = pod("plain-yaml/pod.yaml");
+    let container = container(&pod, "workspace");
+    for word in ["command", "args"]
+        .iter()
+        .filter_map(|field| container[field].as_array())
+        .flatten()
+    {
+        let word = word.as_str().unwrap();
+        assert_eq!(kubelet::expand(word, &BTreeMap::new()), word);
+    }
+}
+
+#[test]
+fn the_sidecars_are_those_of_the_templates() {
+    for (file, native, client) in [
+        ("plain-yaml/pod.yaml", false, "curl"),
+        ("plain-yaml/deployment.yaml", true, "exectrail"),
+    ] {
+        let form = [
+            ("native_sidecar", native.into()),
+            ("announce_with", client.into()),
+        ];
+        let of_template = pod_of(Template::Kubernetes, &Workspace::example(), &form);
+        let plain = pod(file);
+        for name in ["exectrail", "exectrail-install"] {
+            if name == "exectrail-install" && client == "curl" {
+                continue;
+            }
+            let expected = container(&of_template, name);
+            let found = container(&plain, name);
+            for field in ["resources", "startupProbe", "restartPolicy"] {
+                assert_eq!(
+                    found.get(field),
+                    expected.get(field),
+                    "{file}: {name}.{field}"
+                );
+            }
+            // What the template says and YAML leaves to the default.
+            let mut context = found["securityContext"].clone();
+            for (field, default) in [
+                ("privileged", json!(false)),
+                (
+                    "runAsNonRoot",
+                    plain["spec"]["securityContext"]["runAsNonRoot"].clone(),
+                ),
+            ] {
+                if context.get(field).is_none() {
+                    context[field] = default;
+                }
+            }
+            let mut expected = expected["securityContext"].clone();
+            if expected["capabilities"]["add"] == json!([]) {
+                expected["capabilities"]
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("add");
+            }
+            assert_eq!(context, expected, "{file}: {name}");
+        }
+        assert_eq!(
+            plain["spec"]["securityContext"],
+            of_template["spec"]["securityContext"]
+        );
+    }
+}
+
+#[test]
+fn their_namespace_lets_them_in() {
+    let namespace = &yaml("plain-yaml/namespace.yaml")[0];
+    assert_eq!(
+        namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"],
+        "privileged"
+    );
+    for file in [
+        "plain-yaml/pod.yaml",
+        "plain-yaml/deployment.yaml",
+        "node-check/job.yaml",
+    ] {
+        assert_eq!(
+            pod(file)["metadata"]["namespace"],
+            namespace["metadata"]["name"],
+            "{file}"
+        );
+    }
+}

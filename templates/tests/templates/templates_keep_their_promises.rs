@@ -1,0 +1,232 @@
+//! What the templates promise of the pods that they make.
+
+use exectrail_templates::{Template, Value, Workspace, manifests};
+use serde_json::json;
+
+use crate::documents::{Json, container, forms, pod_of, variables};
+
+fn pods(others: &[(&str, Value)]) -> Vec<Json> {
+    Template::ALL
+        .map(|template| pod_of(template, &Workspace::example(), others))
+        .to_vec()
+}
+
+#[test]
+fn the_sidecar_has_two_capabilities_and_nothing_else() {
+    for form in forms() {
+        for pod in pods(&form) {
+            let sidecar = container(&pod, "exectrail");
+            assert_eq!(
+                sidecar["securityContext"],
+                json!({
+                    "runAsUser": 0,
+                    "runAsGroup": 0,
+                    "runAsNonRoot": false,
+                    "privileged": false,
+                    "allowPrivilegeEscalation": false,
+                    "readOnlyRootFilesystem": true,
+                    "capabilities": {"drop": ["ALL"], "add": ["BPF", "PERFMON"]},
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                })
+            );
+            assert_eq!(sidecar.get("volumeMounts"), None);
+            assert_eq!(sidecar["args"][0], "--init-address=127.0.0.1:56123");
+            assert_eq!(sidecar["resources"]["limits"]["memory"], "96Mi");
+            assert_eq!(pod["spec"]["automountServiceAccountToken"], false);
+            for namespace in ["hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"] {
+                assert_eq!(pod["spec"].get(namespace), None);
+            }
+        }
+    }
+}
+
+#[test]
+fn older_kernels_get_one_capability_more() {
+    for pod in pods(&[("kernel_before_5_11", true.into())]) {
+        let context = &container(&pod, "exectrail")["securityContext"];
+        assert_eq!(
+            context["capabilities"],
+            json!({"drop": ["ALL"], "add": ["BPF", "PERFMON", "SYS_RESOURCE"]})
+        );
+    }
+}
+
+#[test]
+fn an_ordinary_sidecar_is_beside_the_workspace() {
+    for pod in pods(&[]) {
+        let names: Vec<_> = containers(&pod, "containers");
+        assert_eq!(names, ["exectrail", "workspace"]);
+        assert_eq!(pod["spec"].get("initContainers"), None);
+    }
+}
+
+#[test]
+fn a_native_sidecar_is_there_before_the_workspace() {
+    for pod in pods(&[("native_sidecar", true.into())]) {
+        assert_eq!(containers(&pod, "initContainers"), ["exectrail"]);
+        assert_eq!(containers(&pod, "containers"), ["workspace"]);
+        let sidecar = container(&pod, "exectrail");
+        assert_eq!(sidecar["restartPolicy"], "Always");
+        assert_eq!(
+            sidecar["startupProbe"]["exec"]["command"],
+            json!([
+                "/usr/bin/exectrail",
+                "ready",
+                "--init-address=127.0.0.1:56123"
+            ])
+        );
+    }
+}
+
+#[test]
+fn exectrail_is_mounted_where_it_announces() {
+    for native in [false, true] {
+        for pod in pods(&[
+            ("native_sidecar", native.into()),
+            ("announce_with", "exectrail".into()),
+        ]) {
+            // What the workspace mounts is there before the sidecar, which may be an init container too.
+            assert_eq!(containers(&pod, "initContainers")[0], "exectrail-install");
+            let installer = container(&pod, "exectrail-install");
+            assert_eq!(installer["args"], json!(["install", "/opt/exectrail"]));
+            assert_eq!(installer["securityContext"]["runAsNonRoot"], true);
+            assert_eq!(
+                installer["securityContext"]["capabilities"]["drop"],
+                json!(["ALL"])
+            );
+            let mount = |name: &str| {
+                let mounts = container(&pod, name)["volumeMounts"].as_array().unwrap();
+                mounts
+                    .iter()
+                    .find(|mount| mount["name"] == "exectrail")
+                    .unwrap()
+                    .clone()
+            };
+            assert_eq!(mount("exectrail-install")["readOnly"], false);
+            assert_eq!(
+                mount("workspace"),
+                json!({"name": "exectrail", "mountPath": "/opt/exectrail", "readOnly": true})
+            );
+            let script = container(&pod, "workspace")["command"][2].as_str().unwrap();
+            assert!(script.contains("clients='announce curl wget'"), "{script}");
+        }
+    }
+}
+
+#[test]
+fn the_workspace_runs_as_its_user_and_waits_to_be_traced() {
+    let workspace = Workspace::example();
+    let pod = pod_of(Template::Kubernetes, &workspace, &[]);
+    assert_eq!(
+        pod["spec"]["securityContext"],
+        json!({"runAsUser": 1000, "fsGroup": 1000, "runAsNonRoot": true})
+    );
+    let container = container(&pod, "workspace");
+    let script = container["command"][2].as_str().unwrap();
+    let waits = script
+        .find(") </dev/null || exit")
+        .expect("the announcement");
+    let agent = script
+        .find("echo the agent has started")
+        .expect("the agent");
+    assert!(waits < agent);
+    assert_eq!(container["command"][0], "sh");
+}
+
+#[test]
+fn the_server_learns_that_the_workspace_is_traced() {
+    for pod in pods(&[]) {
+        let env = container(&pod, "workspace")["env"].as_array().unwrap();
+        let expected = [
+            json!({"name": "CODER_AGENT_SUBSYSTEM", "value": "exectrace"}),
+            json!({"name": "CODER_AGENT_TOKEN", "value": Workspace::example().agent_token}),
+        ];
+        for variable in expected {
+            assert!(env.contains(&variable), "{variable} is not in {env:?}");
+        }
+    }
+}
+
+#[test]
+fn envbox_announces_itself_before_it_starts() {
+    let pod = pod_of(Template::KubernetesEnvbox, &Workspace::example(), &[]);
+    let workspace = container(&pod, "workspace");
+    let script = workspace["command"][2].as_str().unwrap();
+    assert!(script.ends_with("\nexec /envbox docker"), "{script}");
+    assert_eq!(workspace["securityContext"], json!({"privileged": true}));
+    assert_eq!(pod["spec"]["restartPolicy"], "Never");
+}
+
+#[test]
+fn parameters_are_what_the_user_chose() {
+    let mut workspace = Workspace::example();
+    for (name, value) in [("cpu", "8"), ("memory", "16"), ("home_disk_size", "50")] {
+        workspace.parameters.insert(name.into(), value.into());
+    }
+    for template in Template::ALL {
+        let manifests = manifests(template, &workspace, &variables(&[])).unwrap();
+        assert_eq!(
+            manifests[0]["spec"]["resources"]["requests"]["storage"],
+            "50Gi"
+        );
+        let pod = pod_of(template, &workspace, &[]);
+        assert_eq!(
+            container(&pod, "workspace")["resources"]["limits"],
+            json!({"cpu": "8", "memory": "16Gi"})
+        );
+    }
+}
+
+#[test]
+fn the_home_is_the_workspaces_own() {
+    for template in Template::ALL {
+        let manifests = manifests(template, &Workspace::example(), &variables(&[])).unwrap();
+        let pod = pod_of(template, &Workspace::example(), &[]);
+        let volumes = pod["spec"]["volumes"].as_array().unwrap();
+        let home = volumes
+            .iter()
+            .find(|volume| volume["name"] == "home")
+            .unwrap();
+        assert_eq!(
+            home["persistentVolumeClaim"]["claimName"],
+            manifests[0]["metadata"]["name"]
+        );
+        let mounts = container(&pod, "workspace")["volumeMounts"]
+            .as_array()
+            .unwrap();
+        assert!(
+            mounts
+                .iter()
+                .any(|mount| mount["name"] == "home" && mount["mountPath"] == "/home/coder")
+        );
+    }
+}
+
+#[test]
+fn only_fit_nodes_where_asked() {
+    for pod in pods(&[]) {
+        assert_eq!(
+            pod["spec"].get("nodeSelector").unwrap_or(&json!({})),
+            &json!({})
+        );
+    }
+    let zone = Value::from_iter([("topology.kubernetes.io/zone", "a")]);
+    for pod in pods(&[("only_fit_nodes", true.into()), ("node_selector", zone)]) {
+        assert_eq!(
+            pod["spec"]["nodeSelector"],
+            json!({
+                "exectrail.feature.node.kubernetes.io/fit": "true",
+                "topology.kubernetes.io/zone": "a",
+            })
+        );
+    }
+}
+
+fn containers<'a>(pod: &'a Json, list: &str) -> Vec<&'a str> {
+    pod["spec"][list]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|container| container["name"].as_str().unwrap())
+        .collect()
+}

@@ -1,0 +1,111 @@
+//! `cargo xtask templates`: the deployment templates, tested or shown.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::setup::{self, For};
+use crate::{command, progress, workspace};
+
+/// What `cargo xtask templates` takes.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Print the manifests that a template makes, instead of testing: kubernetes or
+    /// kubernetes-envbox
+    #[arg(value_name = "TEMPLATE")]
+    template: Option<String>,
+
+    /// With TEMPLATE: what it is given, such as --var native_sidecar=true; --help lists it all
+    #[arg(last = true, requires = "template", value_name = "OPTIONS")]
+    options: Vec<String>,
+}
+
+/// Where templates of Terraform are, below the repository's root.
+const DIRECTORIES: [&str; 3] = ["module", "kubernetes", "kubernetes-envbox"];
+
+/// Fetching the providers takes a minute, or for ever.
+const PROVIDERS_PATIENCE: Duration = Duration::from_secs(180);
+
+/// `cargo xtask templates`.
+pub(crate) fn command(args: &Args) -> Result<()> {
+    if let Some(template) = &args.template {
+        let mut show = command::cargo_build_like("run");
+        show.args([
+            "--quiet",
+            "--package",
+            "exectrail-templates",
+            "--",
+            template,
+        ]);
+        return command::run(show.args(&args.options));
+    }
+    setup::ensure(For {
+        tests: true,
+        ..For::default()
+    })?;
+    let mut test = command::cargo_build_like("test");
+    command::run(test.args(["--package", "exectrail-templates"]))?;
+    match ["terraform", "tofu"]
+        .into_iter()
+        .find(|name| command::find(name).is_some())
+    {
+        Some(terraform) => with_terraform(terraform),
+        None => {
+            progress::note("neither terraform nor tofu is here: not asked for its own verdict");
+            Ok(())
+        }
+    }
+}
+
+/// Terraform's own verdict on the files. Providers have to be fetched for it, which not every
+/// place can do: then only the module is validated, and that is said.
+fn with_terraform(program: &str) -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    for directory in DIRECTORIES {
+        let copy = scratch.path().join(directory);
+        copy_of(directory, &copy)?;
+        let terraform = |sub_command: &str| {
+            let mut terraform = command::new(program);
+            terraform
+                .arg(format!("-chdir={}", copy.display()))
+                .args([sub_command, "-no-color"])
+                .env("CHECKPOINT_DISABLE", "1");
+            terraform
+        };
+        let mut init = terraform("init");
+        init.args(["-backend=false", "-input=false"]);
+        if let Err(error) = command::output_within(PROVIDERS_PATIENCE, &mut init) {
+            if directory == "module" {
+                return Err(error);
+            }
+            progress::warning(format_args!(
+                "templates/{directory} is not validated by {program}: its providers cannot be \
+                 fetched\n{error:#}"
+            ));
+            continue;
+        }
+        command::run(&mut terraform("validate"))?;
+    }
+    Ok(())
+}
+
+/// A copy of a template that uses the module of this tree, not the released one.
+fn copy_of(directory: &str, copy: &Path) -> Result<()> {
+    fs::create_dir(copy)?;
+    for entry in fs::read_dir(workspace::root().join("templates").join(directory))? {
+        let entry = entry?;
+        let text = fs::read_to_string(entry.path())
+            .with_context(|| format!("cannot read {}", entry.path().display()))?;
+        let lines = text.lines().map(|line| {
+            if line.contains("//templates/module?") {
+                "  source = \"../module\"\n".to_owned()
+            } else {
+                format!("{line}\n")
+            }
+        });
+        fs::write(copy.join(entry.file_name()), lines.collect::<String>())?;
+    }
+    Ok(())
+}
