@@ -1,12 +1,14 @@
 //! What the kernel side (`probes-ebpf`) and user space agree on.
 //!
-//! Four agreements, one module each: the [`record`]s that travel through the ring buffer, the
-//! [`target`]s that say which execs are recorded, the [`offsets`] that tell the probes where
-//! the running kernel keeps its fields, and the [`exec_calls`] that may fail. Every type is plain old data with no padding, so that both
+//! One module for each agreement: the [`record`]s that travel through the ring buffer, the
+//! [`target`]s that say which execs are recorded, the [`suppression`] of some of them, the [`exec_calls`]
+//! that may fail, and the [`offsets`] that tell the probes where the running kernel keeps its fields.
+//! Every type is plain old data with no padding, so that both
 //! sides can copy it as bytes. Nothing here allocates, and nothing here does anything.
 #![no_std]
 
 pub mod exec_calls;
 pub mod offsets;
 pub mod record;
+pub mod suppression;
 pub mod target;

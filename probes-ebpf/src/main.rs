@@ -2,7 +2,7 @@
 //!
 //! | Program | Hook | Does |
 //! |---|---|---|
-//! | `exec` | `tp_btf/sched_process_exec` | asks [`scope`] "ours?", has [`record`] write it down |
+//! | `exec` | `tp_btf/sched_process_exec` | asks [`scope`] "ours?", [`rules`] and [`bucket`] "left out?", has [`record`] write it down |
 //! | `comm_prepare_exec` | `tp_btf/sched_prepare_exec` (6.12 and later) | keeps the caller's comm |
 //! | `comm_task_rename` | `tp_btf/task_rename` (older kernels) | the same |
 //! | `exit` | `tp_btf/sched_process_exit` | notices that a target's reaper is gone; writes exits down where asked to |
@@ -18,6 +18,7 @@
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
 mod branchless;
+mod bucket;
 mod comm;
 mod exit;
 mod failed_exec;
@@ -27,6 +28,7 @@ mod ns_ended;
 mod own_scope;
 mod pieces;
 mod record;
+mod rules;
 mod scope;
 mod wakeup;
 
@@ -41,7 +43,10 @@ use kernel::{Binprm, KernelPtr, Task, own};
 #[btf_tracepoint(function = "sched_process_exec")]
 fn exec(ctx: BtfTracePointContext) -> i32 {
     let task = Task::from_arg(&ctx, 0);
-    if let Some(scope) = scope::scope(task) {
+    if let Some(scope) = scope::scope(task)
+        && !rules::exclude(task)
+        && !bucket::is_empty(scope.target)
+    {
         record::write(task, Binprm::from_arg(&ctx, 2), &scope);
     }
     0

@@ -23,6 +23,7 @@ struct Fields {
     of: Option<String>,
     execs: Option<u64>,
     lost: Option<u64>,
+    suppressed: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -66,7 +67,8 @@ pub enum Fault {
     },
     /// The last line's totals are not those of the lines.
     #[error(
-        "line {line}: the run says {said_execs} execs and {said_lost} lost; its lines have {execs} and {lost}"
+        "line {line}: the run says {said_execs} execs, {said_lost} lost and {said_suppressed} suppressed; \
+         its lines have {execs}, {lost} and {suppressed}"
     )]
     Totals {
         /// Number of the line.
@@ -79,6 +81,10 @@ pub enum Fault {
         said_lost: u64,
         /// Losses that lines tell of.
         lost: u64,
+        /// Execs left out on purpose that the line names.
+        said_suppressed: u64,
+        /// Those that lines tell of.
+        suppressed: u64,
     },
 }
 
@@ -97,6 +103,8 @@ pub struct Run {
     pub execs: u64,
     /// Losses told.
     pub lost: u64,
+    /// Execs told to be left out on purpose. They have no numbers.
+    pub suppressed: u64,
     /// What should not be.
     pub faults: Vec<Fault>,
     cpus: BTreeMap<u16, Cpu>,
@@ -141,30 +149,44 @@ impl Run {
                 *told = told.saturating_add(*count);
                 self.lost = self.lost.saturating_add(*count);
             }
+            (
+                "suppressed",
+                Fields {
+                    count: Some(count), ..
+                },
+            ) => self.suppressed = self.suppressed.saturating_add(*count),
             ("tracing_started", _) => self.has_beginning = true,
             (
                 "tracing_stopped",
                 Fields {
                     execs: Some(execs),
                     lost: Some(lost),
+                    suppressed,
                     ..
                 },
             ) => {
                 self.has_end = true;
-                if self.has_beginning && (*execs, *lost) != (self.execs, self.lost) {
+                let suppressed = suppressed.unwrap_or(0);
+                if self.has_beginning
+                    && (*execs, *lost, suppressed) != (self.execs, self.lost, self.suppressed)
+                {
                     self.faults.push(Fault::Totals {
                         line: number,
                         said_execs: *execs,
                         execs: self.execs,
                         said_lost: *lost,
                         lost: self.lost,
+                        said_suppressed: suppressed,
+                        suppressed: self.suppressed,
                     });
                 }
             }
-            ("exec" | "lost" | "tracing_stopped", _) => self.faults.push(Fault::NotALine {
-                line: number,
-                reason: format!("a line {:?} without its keys", line.msg),
-            }),
+            ("exec" | "lost" | "suppressed" | "tracing_stopped", _) => {
+                self.faults.push(Fault::NotALine {
+                    line: number,
+                    reason: format!("a line {:?} without its keys", line.msg),
+                })
+            }
             _ => {}
         }
     }
@@ -271,6 +293,12 @@ mod tests {
         )
     }
 
+    fn suppressed(count: u64) -> String {
+        format!(
+            r#"{{"ts":"3","level":"INFO","msg":"suppressed","fields":{{"count":{count},"of":"exec"}}}}"#
+        )
+    }
+
     fn stop(execs: u64, lost: u64) -> String {
         format!(
             r#"{{"ts":"4","level":"INFO","msg":"tracing_stopped","fields":{{"execs":{execs},"lost":{lost}}}}}"#
@@ -316,6 +344,19 @@ mod tests {
             lines.remove(gone);
             assert_ne!(audit(&lines)[0].faults, [], "line {gone}");
         }
+    }
+
+    #[test]
+    fn what_is_left_out_on_purpose_is_accounted_for() {
+        let stop = stop(1, 0).replace("\"lost\":0", "\"lost\":0,\"suppressed\":5");
+        let mut lines = vec![START.into(), exec(0, 0), suppressed(2), suppressed(3), stop];
+        let run = &audit(&lines)[0];
+        assert_eq!((run.suppressed, &run.faults[..]), (5, &[][..]));
+        lines.remove(2);
+        assert!(matches!(
+            audit(&lines)[0].faults[..],
+            [Fault::Totals { .. }]
+        ));
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::config::{
     self, Config, DEFAULT_INIT_ADDRESS, Hooked, OutputFormat, SinkPath, ValueError, label,
 };
 
+mod limits;
+pub use limits::LimitArgs;
+
 /// Records every program executed in a workspace, one JSON line per exec.
 ///
 /// Without a sub-command exectrail is the sidecar: it checks the kernel, loads its eBPF programs,
@@ -130,6 +133,10 @@ pub struct RecordArgs {
         value_parser = config::hook
     )]
     pub failed_execs: Hooked,
+
+    /// What is left out on purpose.
+    #[command(flatten)]
+    pub limits: LimitArgs,
 
     /// Least level of diagnostics
     #[arg(
@@ -335,7 +342,7 @@ impl SidecarArgs {
     /// The checked configuration.
     ///
     /// # Errors
-    /// Where the labels in the environment are not labels.
+    /// Where labels or rules in the environment are none, or rules make no sense together.
     pub fn config(&self) -> Result<Config, ValueError> {
         Ok(Config {
             init_address: self.init_address,
@@ -351,6 +358,7 @@ impl SidecarArgs {
             max_argv_bytes: self.record.max_argv_bytes,
             exit_events: self.record.exit_events,
             failed_execs: self.record.failed_execs.0,
+            limits: self.record.limits.limits()?,
         })
     }
 }
@@ -359,7 +367,7 @@ impl RunArgs {
     /// The checked configuration: a sidecar that waits for one announcement on loopback.
     ///
     /// # Errors
-    /// Where the labels in the environment are not labels.
+    /// Where labels or rules in the environment are none, or rules make no sense together.
     pub fn config(&self) -> Result<Config, ValueError> {
         Ok(Config {
             init_address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -376,6 +384,7 @@ impl RunArgs {
             max_argv_bytes: self.record.max_argv_bytes,
             exit_events: self.record.exit_events,
             failed_execs: self.record.failed_execs.0,
+            limits: self.record.limits.limits()?,
         })
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use exectrail_common::record::MAX_ARGV;
 use jiff::SignedDuration;
 
-use crate::probes::failed_execs::Hook;
+use crate::{probes::failed_execs::Hook, rules::RuleError, suppression::Limits};
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -64,6 +64,8 @@ pub struct Config {
     pub exit_events: bool,
     /// Record execs that fail, seen from there.
     pub failed_execs: Option<Hook>,
+    /// What is left out on purpose.
+    pub limits: Limits,
 }
 
 /// The address that today's users expect.
@@ -110,6 +112,17 @@ pub enum ValueError {
     Hook {
         /// What was given.
         value: String,
+    },
+    /// Rules that make no sense together.
+    #[error(transparent)]
+    Rules(#[from] RuleError),
+    /// A rule in the environment that is none.
+    #[error("in {variable}: {source}")]
+    Variable {
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong.
+        source: RuleError,
     },
     /// More argv than the kernel accepts.
     #[error("{value} bytes is more than {MAX_ARGV}, the most that the kernel accepts as argv")]

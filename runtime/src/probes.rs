@@ -19,6 +19,7 @@ use bytemuck::{bytes_of, cast};
 use exectrail_common::{
     exec_calls::CALLS,
     record::CpuStats,
+    suppression::MAX_BUCKETS,
     target::{Control, NsId, NsState, Own, OwnScope},
 };
 use exectrail_preflight::Kernel;
@@ -27,7 +28,14 @@ use rustix::{
     thread::{name, set_name},
 };
 
-use crate::target::Known;
+use crate::{
+    rate,
+    suppression::{Limits, Tally},
+    target::Known,
+};
+
+mod suppression;
+use suppression::Suppressions;
 
 pub mod failed_execs;
 
@@ -103,7 +111,7 @@ fn chain(error: &dyn Error) -> String {
 }
 
 /// What to load.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Size of the ring buffer, bytes.
     pub ring_bytes: u32,
@@ -113,6 +121,8 @@ pub struct Options {
     pub exit_events: bool,
     /// Record execs that fail, seen from there.
     pub failed_execs: Option<Hook>,
+    /// What is left out.
+    pub limits: Limits,
 }
 
 /// Attached probes, and what they are steered by. Dropping it detaches them.
@@ -138,6 +148,7 @@ pub struct Output {
 /// What the kernel counts while the probes run.
 pub struct Counters {
     stats: PerCpuArray<MapData, [u64; STATS_WORDS]>,
+    suppressions: Suppressions,
     exec_fdinfo: PathBuf,
     failed: Option<failed_execs::Counters>,
 }
@@ -153,6 +164,19 @@ impl Counters {
     pub fn cpus(&self) -> Result<Vec<CpuStats>, MapError> {
         let words = self.stats.get(&0, 0)?;
         Ok(words.iter().map(|words| cast(*words)).collect())
+    }
+
+    /// Whether anything is left out on purpose.
+    pub fn any_suppressed(&self) -> bool {
+        self.suppressions.any()
+    }
+
+    /// What is left out on purpose, as running totals.
+    ///
+    /// # Errors
+    /// Where the kernel no longer lets us read the maps.
+    pub fn suppressed(&self) -> Result<Vec<Tally>, MapError> {
+        self.suppressions.tallies()
     }
 
     /// How often the kernel skipped the `exec` program since it was loaded, because it was
@@ -209,7 +233,7 @@ impl Probes {
     ///
     /// # Errors
     /// [`AttachError`], which says what the kernel answered.
-    pub fn attach(kernel: &Kernel, options: Options) -> Result<(Self, Output), AttachError> {
+    pub fn attach(kernel: &Kernel, options: &Options) -> Result<(Self, Output), AttachError> {
         if kernel.needs_memlock {
             let unlimited = Rlimit {
                 current: None,
@@ -228,6 +252,10 @@ impl Probes {
             read_kernel: u32::from(kernel.read_kernel),
             exit_events: u32::from(options.exit_events),
         };
+        let rules = options.limits.rules.set();
+        let rate = options.limits.rate.map(rate::Limit::set);
+        let buckets = if rate.is_some() { MAX_BUCKETS } else { 1 };
+        let rate = rate.unwrap_or_default();
         let btf = Btf::from_sys_fs()?;
         // Not so much as memory for what is not asked for.
         let failed_entries = options.failed_execs.map_or(1, |_| CALLS as u32);
@@ -237,12 +265,16 @@ impl Probes {
             .override_global("OFFSETS", bytes_of(&kernel.offsets), true)
             .override_global("OWN", bytes_of(&own), true)
             .override_global("EXEC_CALLS", bytes_of(&failed_execs::exec_calls()), true)
+            .override_global("RULES", bytes_of(&rules), true)
+            .override_global("RATE", bytes_of(&rate), true)
+            .map_max_entries("BUCKETS", buckets)
             .map_max_entries("RING", options.ring_bytes)
             .map_max_entries("FAILED", failed_entries)
             .map_max_entries("FAILED_STATS", failed_entries)
             .load(OBJECT)?;
 
         let scope = look_at_ourselves(&mut ebpf, &btf)?;
+        suppression::fill(&mut ebpf, &options.limits)?;
         let (comm, comm_tracepoint) = if kernel.has_prepare_exec {
             ("comm_prepare_exec", "sched_prepare_exec")
         } else {
@@ -276,6 +308,7 @@ impl Probes {
             ring: take(&mut ebpf, "RING")?,
             counters: Counters {
                 stats: take(&mut ebpf, "STATS")?,
+                suppressions: Suppressions::take(&mut ebpf, &options.limits)?,
                 exec_fdinfo,
                 failed,
             },

@@ -16,8 +16,10 @@ use crate::{
     clock::WallClock,
     decode::{DecodeError, ExecRecord, FailedExecRecord, PieceRecord, Record, decode},
     loss::{Ledger, Loss},
-    output::{Event, ExecEvent, FailedExecEvent, Found, Kind, Lost, Writer},
+    output::{Event, ExecEvent, FailedExecEvent, Found, Kind, Lost, SuppressedEvent, Writer},
     probes::failed_execs::CallCounts,
+    suppression::{self, Limits, Suppression, Tally},
+    target::Known,
 };
 
 /// An exec whose argv has not arrived whole.
@@ -41,7 +43,11 @@ pub struct Stream {
     /// By CPU: a CPU writes all pieces of one exec before the next exec.
     pending: BTreeMap<u16, Pending>,
     workspaces: BTreeSet<u32>,
+    /// Of these, those that are known to have ended, though no record says so.
+    ended: BTreeSet<u32>,
     execs: u64,
+    limits: Limits,
+    suppressed: suppression::Ledger,
 }
 
 impl Stream {
@@ -55,8 +61,18 @@ impl Stream {
             failed: Default::default(),
             pending: BTreeMap::new(),
             workspaces: BTreeSet::new(),
+            ended: BTreeSet::new(),
             execs: 0,
+            limits: Limits::default(),
+            suppressed: suppression::Ledger::new(WallClock::boot_now()),
         }
+    }
+
+    /// The same, where execs are left out on purpose.
+    #[must_use]
+    pub fn limited(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// Takes the wall clock anew, in case it was set.
@@ -129,10 +145,60 @@ impl Stream {
         }
     }
 
-    /// Hears that no piece will come any more: the ring has been empty for a while.
+    /// Hears what was left out on purpose, as running totals taken at `now` of the boot clock or a
+    /// little later.
+    pub fn suppressed(&mut self, now: u64, tallies: &[Tally], out: &mut Vec<u8>) {
+        for Suppression {
+            cause,
+            count,
+            since,
+            until,
+            total,
+        } in self.suppressed.hear(now, tallies)
+        {
+            // The probes have no causes but those that they were given.
+            let Some(reason) = cause.reason(&self.limits) else {
+                continue;
+            };
+            let event = Event::Suppressed(SuppressedEvent {
+                reason,
+                count,
+                since: self.clock.at(since),
+                until: self.clock.at(until),
+                total,
+            });
+            self.writer.write(out, self.clock.at(until), &event);
+        }
+    }
+
+    /// Hears which targets there are: workspaces of which no exec has a line begin. Those whose end
+    /// found no room in the ring end once it has been read.
+    pub fn targets(&mut self, targets: &[Known], out: &mut Vec<u8>) {
+        let (living, ended): (Vec<&Known>, _) =
+            targets.iter().partition(|target| target.state.ended == 0);
+        let inums = |targets: Vec<&Known>| -> BTreeSet<u32> {
+            targets.iter().map(|target| target.id.inum).collect()
+        };
+        let living = inums(living);
+        self.ended = &inums(ended) - &living;
+        for pid_ns in living {
+            if self.workspaces.insert(pid_ns) {
+                let event = Event::WorkspaceStarted {
+                    pid_ns,
+                    found: Found::Discovery,
+                };
+                self.tell(WallClock::boot_now(), &event, out);
+            }
+        }
+    }
+
+    /// Hears that the ring has been empty for a while: no piece will come any more, nor an end.
     pub fn settle(&mut self, out: &mut Vec<u8>) {
         while let Some((_, pending)) = self.pending.pop_first() {
             self.complete(&pending, out);
+        }
+        for pid_ns in std::mem::take(&mut self.ended) {
+            self.ended(pid_ns, WallClock::boot_now(), out);
         }
     }
 
@@ -146,8 +212,10 @@ impl Stream {
         let event = Event::TracingStarted {
             discovery,
             failed_execs,
+            limits: &self.limits,
         };
-        self.tell(WallClock::boot_now(), &event, out);
+        self.writer
+            .write(out, self.clock.at(WallClock::boot_now()), &event);
     }
 
     /// Hears that a workspace is traced from now on.
@@ -166,6 +234,7 @@ impl Stream {
         let event = Event::TracingStopped {
             execs: self.execs,
             lost: self.ledger.total(),
+            suppressed: self.suppressed.total(),
         };
         self.tell(WallClock::boot_now(), &event, out);
     }

@@ -1,6 +1,6 @@
 //! Emitter: puts lines on the sink.
 //!
-//! Receives [`Begin`], [`Batch`], [`Counts`], [`Started`], [`Flush`]; answers when the lines are written. Sends
+//! Receives [`Begin`], [`Batch`], [`Counts`], [`Suppressed`], [`Started`], [`Targets`], [`Flush`]; answers when the lines are written. Sends
 //! [`WorkspaceTraced`] and [`ActorDied`] to Lifecycle. Has a thread of its own, which the sink may
 //! block. Never loses a line that it accepted, and never interleaves two.
 
@@ -8,7 +8,9 @@ use actix::{Actor, AsyncContext as _, Context, Handler, MessageResult, Recipient
 
 use caps::CapsHashSet;
 
-use super::messages::{ActorDied, Batch, Begin, Counts, Flush, Started, WorkspaceTraced};
+use super::messages::{
+    ActorDied, Batch, Begin, Counts, Flush, Started, Suppressed, Targets, WorkspaceTraced,
+};
 use crate::{
     internal_events::RecordUnreadable, output::Found, privileges, sink::Sink, stream::Stream,
 };
@@ -115,6 +117,24 @@ impl Handler<Counts> for Emitter {
         if counts.settled {
             self.stream.settle(&mut self.lines);
         }
+        self.put();
+    }
+}
+
+impl Handler<Suppressed> for Emitter {
+    type Result = ();
+
+    fn handle(&mut self, Suppressed { at, tallies }: Suppressed, _: &mut Self::Context) {
+        self.stream.suppressed(at, &tallies, &mut self.lines);
+        self.put();
+    }
+}
+
+impl Handler<Targets> for Emitter {
+    type Result = ();
+
+    fn handle(&mut self, Targets(targets): Targets, _: &mut Self::Context) {
+        self.stream.targets(&targets, &mut self.lines);
         self.put();
     }
 }

@@ -187,7 +187,7 @@ async fn start(
         .ok_or_else(|| StartError::Impossible(unmet(&report)))?;
 
     let labels = Labels::new(&config.labels).map_err(StartError::one)?;
-    let stream = Stream::new(Writer::new(config.output, labels));
+    let stream = Stream::new(Writer::new(config.output, labels)).limited(config.limits.clone());
     let sink = Sink::open(&config.sink).map_err(StartError::one)?;
     let emitter = Emitter::new(
         stream,
@@ -203,6 +203,7 @@ async fn start(
             max_argv_bytes: config.max_argv_bytes,
             exit_events: config.exit_events,
             failed_execs: config.failed_execs,
+            limits: config.limits,
         },
         use_local_pidns: config.use_local_pidns,
         announced_only: config.announced_only,

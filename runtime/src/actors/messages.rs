@@ -9,7 +9,8 @@ use exectrail_preflight::{Kernel, Report};
 use crate::{
     output::Found,
     probes::{AttachError, Output, failed_execs::CallCounts},
-    target::Refusal,
+    suppression::Tally,
+    target::{Known, Refusal},
 };
 
 /// To Preflight: check this machine.
@@ -149,6 +150,21 @@ pub struct Counts {
     /// Whether the ring has been empty for so long that what is unfinished stays so.
     pub settled: bool,
 }
+
+/// To Emitter: what the probes have left out on purpose, as running totals.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Suppressed {
+    /// Not after they were taken, boot clock, nanoseconds.
+    pub at: u64,
+    /// The totals.
+    pub tallies: Vec<Tally>,
+}
+
+/// To Emitter: the targets as the probes have them, ended ones included.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Targets(pub Vec<Known>);
 
 /// To Emitter: tracing is on; write the first line.
 #[derive(Message)]

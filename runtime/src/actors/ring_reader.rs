@@ -1,6 +1,6 @@
 //! RingReader: takes records from the kernel's ring.
 //!
-//! Receives [`Drain`]. Sends [`Batch`] and [`Counts`] to Emitter and waits for the answer before it
+//! Receives [`Drain`]. Sends [`Batch`], [`Counts`] and [`Suppressed`] to Emitter and waits for the answer before it
 //! reads on: a slow sink leaves records in the ring, the only big buffer, and where that is full
 //! the kernel counts. Sends [`ActorDied`] to Lifecycle. Never drops a record.
 
@@ -14,13 +14,17 @@ use aya::maps::{MapData, RingBuf};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     sync::{oneshot, watch},
+    time::sleep,
 };
 
 use super::{
     emitter::Emitter,
-    messages::{ActorDied, Batch, Counts, Drain},
+    messages::{ActorDied, Batch, Counts, Drain, Suppressed},
 };
-use crate::probes::{Counters, Output};
+use crate::{
+    clock::WallClock,
+    probes::{Counters, Output},
+};
 
 /// A batch is sent when it holds so many bytes.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -35,6 +39,9 @@ const FLOOD_BYTES: usize = 1024 * 1024;
 
 /// How often the kernel's count of skipped runs is read, at most.
 const MISSED_EVERY: Duration = Duration::from_secs(1);
+
+/// How often what is left out is told, at most. Such an exec wakes nobody, so time does.
+const SUPPRESSED_EVERY: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub struct RingReader {
@@ -123,6 +130,7 @@ async fn read(
         emitter,
         batch: Batch::default(),
         missed_at: None,
+        suppressed_at: Instant::now(),
     };
     loop {
         let stopping = tokio::select! {
@@ -131,11 +139,13 @@ async fn read(
                 ready?.clear_ready();
                 false
             }
+            () = sleep(SUPPRESSED_EVERY), if reader.counters.any_suppressed() => false,
             _ = stop.wait_for(|stop| *stop) => true,
         };
         loop {
             let found = reader.empty().await?;
             reader.count(stopping).await?;
+            reader.suppressed(stopping).await?;
             if found < FLOOD_BYTES {
                 break;
             }
@@ -152,7 +162,7 @@ async fn read(
 /// Sleeps, or less where told to stop.
 async fn pause(time: Duration, stop: &mut watch::Receiver<bool>) {
     tokio::select! {
-        () = tokio::time::sleep(time) => {}
+        () = sleep(time) => {}
         _ = stop.wait_for(|stop| *stop) => {}
     }
 }
@@ -163,6 +173,7 @@ struct Reader {
     emitter: Addr<Emitter>,
     batch: Batch,
     missed_at: Option<Instant>,
+    suppressed_at: Instant,
 }
 
 impl Reader {
@@ -204,5 +215,20 @@ impl Reader {
             settled,
         };
         Ok(self.emitter.send(counts).await?)
+    }
+
+    /// Passes on what was left out, where it is time to, or the last time.
+    async fn suppressed(&mut self, last: bool) -> Result<(), ReadError> {
+        if !self.counters.any_suppressed()
+            || !last && self.suppressed_at.elapsed() < SUPPRESSED_EVERY
+        {
+            return Ok(());
+        }
+        self.suppressed_at = Instant::now();
+        let suppressed = Suppressed {
+            at: WallClock::boot_now(),
+            tallies: self.counters.suppressed()?,
+        };
+        Ok(self.emitter.send(suppressed).await?)
     }
 }

@@ -1,7 +1,7 @@
 //! Tracer: what is traced?
 //!
 //! Receives [`Attach`], [`Announce`], [`Detach`]. Sends [`Begin`] and [`Started`] to Emitter, before the
-//! namespace's first exec can be in the ring. Never parses HTTP.
+//! namespace's first exec can be in the ring, and [`Targets`] now and then. Never parses HTTP.
 
 use std::{
     collections::HashSet,
@@ -14,7 +14,9 @@ use exectrail_preflight::Kernel;
 
 use super::{
     emitter::Emitter,
-    messages::{Announce, Attach, Attached, Begin, Detach, NotRegistered, Registered, Started},
+    messages::{
+        Announce, Attach, Attached, Begin, Detach, NotRegistered, Registered, Started, Targets,
+    },
 };
 use crate::{
     clock::WallClock,
@@ -35,7 +37,7 @@ use crate::{
 const SWEEP: Duration = Duration::from_secs(30);
 
 /// What the tracer is told at the start.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// What to load.
     pub options: Options,
@@ -73,13 +75,13 @@ impl Tracer {
         }
     }
 
-    /// Forgets targets that have ended.
+    /// Forgets targets that have ended. Has those told that no record tells of.
     fn sweep(&mut self) {
         let Some(probes) = &mut self.probes else {
             return;
         };
-        let ended: HashSet<NsId> = probes
-            .targets()
+        let targets = probes.targets();
+        let ended: HashSet<NsId> = targets
             .iter()
             .filter(|target| target.state.ended != 0)
             .map(|target| target.id)
@@ -93,6 +95,7 @@ impl Tracer {
             TargetsSwept { removed }.emit();
         }
         self.ended = ended;
+        self.emitter.do_send(Targets(targets));
     }
 }
 
@@ -149,7 +152,7 @@ impl Handler<Attach> for Tracer {
     type Result = Result<Attached, AttachError>;
 
     fn handle(&mut self, Attach(kernel): Attach, _: &mut Self::Context) -> Self::Result {
-        let (mut probes, output) = Probes::attach(&kernel, self.settings.options)?;
+        let (mut probes, output) = Probes::attach(&kernel, &self.settings.options)?;
         let map_error = |map| move |source| AttachError::Map { map, source };
         let scope = *probes.scope();
         let discovery = !self.settings.announced_only && scope.shared_network == 0;

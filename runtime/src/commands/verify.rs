@@ -71,10 +71,14 @@ fn describe(report: &mut String, number: u32, run: &Run) {
     if !run.has_end {
         notes.push("it goes on, or ended by force");
     }
+    let suppressed = match run.suppressed {
+        0 => String::new(),
+        count => format!(", {count} suppressed"),
+    };
     // Writing to a string does not fail.
     let _ = writeln!(
         report,
-        "run {number}, {} to {}: {} execs, {} lost{}{}",
+        "run {number}, {} to {}: {} execs, {} lost{suppressed}{}{}",
         or_unknown(&run.first),
         or_unknown(&run.last),
         run.execs,

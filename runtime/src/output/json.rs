@@ -1,6 +1,6 @@
 //! The JSON line: the keys that today's users parse, in their order, and new ones behind them.
 
-use std::{collections::BTreeMap, io};
+use std::{collections::BTreeMap, io, num::NonZeroU32};
 
 use exectrail_common::record::Exit;
 use jiff::Timestamp;
@@ -11,11 +11,12 @@ use serde_json::{
 };
 
 use super::{
-    Event, ExecEvent,
+    Event, ExecEvent, SuppressedEvent,
     bytes::{Text, needs_escape},
     comm, failed_exec, outcome,
     quote::{Alphabet, CommandLine, is_unseen},
 };
+use crate::{rate::Rate, rules::Rule, suppression::Reason};
 
 /// Labels, put into JSON once.
 #[derive(Debug)]
@@ -207,6 +208,45 @@ struct LostFields<'a> {
 }
 
 #[derive(Serialize)]
+struct SuppressedFields<'a> {
+    labels: &'a RawValue,
+    count: u64,
+    by: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a Rule>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<Rate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workspace_pid_ns: Option<u32>,
+    since: Instant,
+    until: Instant,
+    total: u64,
+    of: super::Kind,
+}
+
+fn suppressed_fields<'a>(
+    labels: &'a RawValue,
+    suppressed: SuppressedEvent<'a>,
+) -> SuppressedFields<'a> {
+    let (by, rule, rate, workspace_pid_ns) = match suppressed.reason {
+        Reason::Exclude(rule) => ("exclude", Some(rule), None, None),
+        Reason::RateLimit(limit, pid_ns) => ("rate_limit", None, Some(limit.rate), pid_ns),
+    };
+    SuppressedFields {
+        labels,
+        count: suppressed.count,
+        by,
+        rule,
+        rate,
+        workspace_pid_ns,
+        since: Instant(suppressed.since),
+        until: Instant(suppressed.until),
+        total: suppressed.total,
+        of: super::Kind::Exec,
+    }
+}
+
+#[derive(Serialize)]
 struct WorkspaceFields<'a> {
     labels: &'a RawValue,
     pid_ns: u32,
@@ -221,6 +261,14 @@ struct StartedFields<'a> {
     discovery: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     failed_execs: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    exclude: &'a [Rule],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    include: &'a [Rule],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<Rate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_burst: Option<NonZeroU32>,
 }
 
 #[derive(Serialize)]
@@ -228,6 +276,7 @@ struct StoppedFields<'a> {
     labels: &'a RawValue,
     execs: u64,
     lost: u64,
+    suppressed: u64,
 }
 
 /// Appends the line of `event`.
@@ -260,15 +309,28 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &
             };
             put(line, ts, "WARN", "lost", fields);
         }
+        Event::Suppressed(suppressed) => {
+            let level = match suppressed.reason {
+                Reason::Exclude(_) => "INFO",
+                Reason::RateLimit(..) => "WARN",
+            };
+            let fields = suppressed_fields(labels, suppressed);
+            put(line, ts, level, "suppressed", fields);
+        }
         Event::TracingStarted {
             discovery,
             failed_execs,
+            limits,
         } => {
             let fields = StartedFields {
                 labels,
                 version: env!("CARGO_PKG_VERSION"),
                 discovery,
                 failed_execs,
+                exclude: limits.rules.exclude(),
+                include: limits.rules.include(),
+                rate_limit: limits.rate.map(|limit| limit.rate),
+                rate_burst: limits.rate.map(|limit| limit.burst),
             };
             put(line, ts, "INFO", "tracing_started", fields);
         }
@@ -293,11 +355,16 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &
         Event::WorkspaceEnded { pid_ns } => {
             put(line, ts, "INFO", "workspace_ended", workspace(pid_ns, None));
         }
-        Event::TracingStopped { execs, lost } => {
+        Event::TracingStopped {
+            execs,
+            lost,
+            suppressed,
+        } => {
             let fields = StoppedFields {
                 labels,
                 execs,
                 lost,
+                suppressed,
             };
             put(line, ts, "INFO", "tracing_stopped", fields);
         }

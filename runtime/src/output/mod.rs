@@ -14,7 +14,12 @@ use exectrail_common::record::{
 };
 use jiff::Timestamp;
 
-use crate::{config::OutputFormat, decode::arguments, loss::Loss};
+use crate::{
+    config::OutputFormat,
+    decode::arguments,
+    loss::Loss,
+    suppression::{Limits, Reason},
+};
 
 pub use failed_exec::FailedExecEvent;
 pub use json::Labels;
@@ -30,12 +35,16 @@ pub enum Event<'a> {
     Exit(&'a Exit),
     /// Events happened that have no line.
     Lost(Lost),
+    /// Execs were left out on purpose.
+    Suppressed(SuppressedEvent<'a>),
     /// The first line: this program, from here on.
     TracingStarted {
         /// Whether workspaces are found without announcement.
         discovery: bool,
         /// Where failed execs are seen, or `unavailable`; none where nobody asked for them.
         failed_execs: Option<&'static str>,
+        /// What is left out on purpose.
+        limits: &'a Limits,
     },
     /// From here on a workspace is traced.
     WorkspaceStarted {
@@ -58,8 +67,10 @@ pub enum Event<'a> {
     TracingStopped {
         /// Lines of execs written.
         execs: u64,
-        /// Execs that have no line.
+        /// Execs that were lost.
         lost: u64,
+        /// Execs that were left out on purpose.
+        suppressed: u64,
     },
 }
 
@@ -110,6 +121,21 @@ pub struct Lost {
     /// `until` as wall-clock time.
     pub until: Timestamp,
     /// All that were lost since the start, these included.
+    pub total: u64,
+}
+
+/// Execs that were left out on purpose.
+#[derive(Clone, Copy, Debug)]
+pub struct SuppressedEvent<'a> {
+    /// By what.
+    pub reason: Reason<'a>,
+    /// How many.
+    pub count: u64,
+    /// Not before.
+    pub since: Timestamp,
+    /// Not after.
+    pub until: Timestamp,
+    /// All that were left out since the start, these included.
     pub total: u64,
 }
 

@@ -8,6 +8,15 @@ use super::{
     Event, Kind, comm, failed_exec, outcome,
     quote::{Alphabet, CommandLine},
 };
+use crate::{rules::Rule, suppression::Reason};
+
+/// A rule as one word of a command line.
+fn word(rule: &Rule) -> String {
+    let text = rule.to_string();
+    let words = std::iter::once(text.as_bytes());
+    let alphabet = Alphabet::Visible;
+    CommandLine { words, alphabet }.to_string()
+}
 
 /// Appends the line of `event`.
 pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
@@ -79,16 +88,52 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
             lost.until,
             lost.total
         ),
+        Event::Suppressed(suppressed) => {
+            let _ = write!(line, "{ts:.3} suppressed {} execs by ", suppressed.count);
+            let _ = match suppressed.reason {
+                Reason::Exclude(rule) => write!(line, "--exclude {}", word(rule)),
+                Reason::RateLimit(limit, Some(pid_ns)) => {
+                    write!(
+                        line,
+                        "--rate-limit {} of PID namespace {pid_ns}",
+                        limit.rate
+                    )
+                }
+                Reason::RateLimit(limit, None) => write!(line, "--rate-limit {}", limit.rate),
+            };
+            writeln!(
+                line,
+                " between {:.3} and {:.3}; {} in all",
+                suppressed.since, suppressed.until, suppressed.total
+            )
+        }
         Event::TracingStarted {
             discovery,
             failed_execs,
-        } => writeln!(
-            line,
-            "{ts:.3} tracing started: exectrail {}, discovery {}, failed execs {}",
-            env!("CARGO_PKG_VERSION"),
-            if *discovery { "on" } else { "off" },
-            failed_execs.unwrap_or("off"),
-        ),
+            limits,
+        } => {
+            let _ = write!(
+                line,
+                "{ts:.3} tracing started: exectrail {}, discovery {}, failed execs {}",
+                env!("CARGO_PKG_VERSION"),
+                if *discovery { "on" } else { "off" },
+                failed_execs.unwrap_or("off"),
+            );
+            for rule in limits.rules.exclude() {
+                let _ = write!(line, ", --exclude {}", word(rule));
+            }
+            for rule in limits.rules.include() {
+                let _ = write!(line, ", --include {}", word(rule));
+            }
+            if let Some(limit) = limits.rate {
+                let _ = write!(
+                    line,
+                    ", --rate-limit {} --rate-burst {}",
+                    limit.rate, limit.burst
+                );
+            }
+            writeln!(line)
+        }
         Event::WorkspaceStarted { pid_ns, found } => writeln!(
             line,
             "{ts:.3} workspace started: PID namespace {pid_ns}, found by {}",
@@ -100,8 +145,16 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
         Event::WorkspaceEnded { pid_ns } => {
             writeln!(line, "{ts:.3} workspace ended: PID namespace {pid_ns}")
         }
-        Event::TracingStopped { execs, lost } => {
-            writeln!(line, "{ts:.3} tracing stopped: {execs} execs, {lost} lost")
+        Event::TracingStopped {
+            execs,
+            lost,
+            suppressed,
+        } => {
+            let _ = write!(line, "{ts:.3} tracing stopped: {execs} execs, {lost} lost");
+            if *suppressed > 0 {
+                let _ = write!(line, ", {suppressed} suppressed");
+            }
+            writeln!(line)
         }
     };
 }

@@ -63,7 +63,7 @@ fn told(out: &[u8]) -> Vec<String> {
                     let argv: Vec<_> = argv.iter().map(|word| word.as_str().unwrap()).collect();
                     argv.join(" ") + cut
                 }
-                "lost" => format!("lost {}", line["fields"]["count"]),
+                msg @ ("lost" | "suppressed") => format!("{msg} {}", line["fields"]["count"]),
                 other => other.to_owned(),
             }
         })
@@ -198,4 +198,69 @@ fn counts_tell_what_no_record_followed() {
     let last: Value =
         serde_json::from_slice(out.split(|byte| *byte == b'\n').rev().nth(1).unwrap()).unwrap();
     assert_eq!(last["fields"]["lost"], 3);
+}
+
+#[test]
+fn what_is_left_out_is_told_and_summed() {
+    let exclude = vec!["filename=/usr/*".parse().unwrap()];
+    let limits = Limits {
+        rules: crate::rules::Rules::new(vec![], exclude).unwrap(),
+        rate: None,
+    };
+    let mut out = Vec::new();
+    let mut stream = stream().limited(limits);
+    stream.begin(true, None, &mut out);
+    let tally = |number, count| Tally {
+        cause: suppression::Cause::Rule(number),
+        count,
+        last: 7,
+    };
+    stream.suppressed(10, &[tally(0, 2)], &mut out);
+    stream.suppressed(20, &[tally(0, 2)], &mut out);
+    stream.suppressed(30, &[tally(0, 5)], &mut out);
+    stream.finish(&mut out);
+    assert_eq!(
+        told(&out),
+        [
+            "tracing_started",
+            "suppressed 2",
+            "suppressed 3",
+            "tracing_stopped"
+        ]
+    );
+    let last: Value =
+        serde_json::from_slice(out.split(|byte| *byte == b'\n').rev().nth(1).unwrap()).unwrap();
+    assert_eq!(last["fields"]["suppressed"], 5);
+}
+
+/// A workspace all of whose execs are left out, and an end that found no room in the ring.
+#[test]
+fn workspaces_that_no_record_tells_of_begin_and_end() {
+    let mut out = Vec::new();
+    let mut stream = stream();
+    let target = |inum, start, ended| Known {
+        id: NsId {
+            start,
+            inum,
+            zero: 0,
+        },
+        state: exectrail_common::target::NsState {
+            ended,
+            ..Default::default()
+        },
+    };
+    stream.targets(&[target(60, 1, 0)], &mut out);
+    stream.targets(&[target(60, 1, 0)], &mut out);
+    stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
+    // Its number has been taken by another, which lives.
+    stream.targets(&[target(60, 1, 1), target(60, 2, 0)], &mut out);
+    assert_eq!(told(&out), ["workspace_started", "a"]);
+    out.clear();
+    stream.targets(&[target(60, 1, 1), target(60, 2, 1)], &mut out);
+    // Its last execs may still be in the ring.
+    assert_eq!(told(&out), [""; 0]);
+    stream.settle(&mut out);
+    stream.targets(&[target(60, 2, 1)], &mut out);
+    stream.settle(&mut out);
+    assert_eq!(told(&out), ["workspace_ended"]);
 }

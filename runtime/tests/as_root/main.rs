@@ -17,3 +17,4 @@ mod refusal_says_why;
 mod start_and_stop_are_orderly;
 mod targets_are_verified;
 mod tools;
+mod what_is_excluded_is_counted;

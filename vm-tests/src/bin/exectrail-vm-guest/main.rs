@@ -14,6 +14,7 @@ mod refusals;
 mod report;
 mod sidecar;
 mod startup;
+mod suppression;
 mod tracing;
 mod verifier;
 
@@ -82,7 +83,9 @@ fn carry_out() -> Result<()> {
     startup::network()?;
     let tests: Vec<Test> = match plan.scenario {
         Scenario::Boot => Vec::new(),
-        Scenario::Plain | Scenario::Integrity => [tracing::TESTS, pods::TESTS].concat(),
+        Scenario::Plain | Scenario::Integrity => {
+            [tracing::TESTS, suppression::TESTS, pods::TESTS].concat()
+        }
         Scenario::Pods => played_pods::TESTS.to_vec(),
         Scenario::Confidentiality => refusals::CONFIDENTIALITY.to_vec(),
         Scenario::WithoutBtf => refusals::WITHOUT_BTF.to_vec(),

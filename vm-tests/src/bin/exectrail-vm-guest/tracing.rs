@@ -28,7 +28,7 @@ pub(crate) const TESTS: &[Test] = tests![
 
 /// Most instructions that the verifier may process for a program. Its limit is 1,000,000; this leaves
 /// room for what the next kernel finds harder.
-const VERIFIER_BUDGET: u64 = 200_000;
+pub(crate) const VERIFIER_BUDGET: u64 = 200_000;
 
 pub(crate) fn lockdown_is_as_asked_for(plan: &Plan, _: &Report) -> Result<()> {
     let state = fs::read_to_string("/sys/kernel/security/lockdown")?;
@@ -61,7 +61,7 @@ fn preflight_finds_nothing_unmet(_: &Plan, _: &Report) -> Result<()> {
 }
 
 /// Instructions that the verifier processed of each program that `exectrail run` loads.
-fn verified(flags: &[&str]) -> Result<BTreeMap<String, u64>> {
+pub(crate) fn verified(flags: &[&str]) -> Result<BTreeMap<String, u64>> {
     let output = Command::new(SELF)
         .args([
             verifier::COMMAND,
@@ -107,7 +107,7 @@ fn run(flags: &[&str], command: &[&str]) -> Result<Vec<Value>> {
 }
 
 /// Lines of `exectrail run -- COMMAND…`, and what it said besides.
-fn run_and_listen(flags: &[&str], command: &[&str]) -> Result<(Vec<Value>, String)> {
+pub(crate) fn run_and_listen(flags: &[&str], command: &[&str]) -> Result<(Vec<Value>, String)> {
     let log = "/tmp/run.log";
     let _ = fs::remove_file(log);
     let output = Command::new("/bin/exectrail")

@@ -1,0 +1,89 @@
+//! Token buckets: how often a workspace may execute and have it recorded.
+
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_boot_ns, macros::map, maps::HashMap};
+use exectrail_common::suppression::{Bucket, MAX_BUCKETS, Rate, SHARED_BUCKET, Suppressed};
+
+/// Set by user space before load, then frozen.
+#[unsafe(no_mangle)]
+// SAFETY: all fields are integers, for which zero is a value.
+static RATE: Rate = unsafe { core::mem::zeroed() };
+
+/// A field of [`RATE`]. Volatile, or the compiler would take it for the zero above.
+macro_rules! rate {
+    ($field:ident) => {
+        // SAFETY: reads an initialised static of plain integers.
+        unsafe { core::ptr::read_volatile(&raw const RATE.$field) }
+    };
+}
+
+/// By inode number of the target.
+#[map]
+static BUCKETS: HashMap<u32, Bucket> = HashMap::with_max_entries(MAX_BUCKETS, 0);
+
+/// Takes a token from the bucket of `target`. Where there is none, the exec is counted, and left out.
+///
+/// CPUs that race for the last token may all have it: one exec more each, which later ones wait for.
+/// What is left out is counted by an atomic addition, and never wrong.
+#[inline(always)]
+pub(crate) fn is_empty(target: u32) -> bool {
+    // A constant to the verifier: where there is no bound, nothing of this is there.
+    let interval = rate!(interval);
+    if interval == 0 {
+        return false;
+    }
+    let window = rate!(window);
+    let Some(bucket) = bucket(target) else {
+        return false;
+    };
+    // SAFETY: the helper takes no arguments and always succeeds.
+    let now = unsafe { bpf_ktime_get_boot_ns() };
+    // SAFETY: a pointer to a live map value of aligned u64s, which all CPUs read and write whole.
+    unsafe {
+        let full_at = &raw mut (*bucket).full_at;
+        let mut full = full_at.read_volatile();
+        if full < now {
+            full = now;
+            full_at.write_volatile(now);
+        }
+        if full.wrapping_add(interval) > now.wrapping_add(window) {
+            add(&raw mut (*bucket).suppressed.count, 1);
+            (&raw mut (*bucket).suppressed.last).write_volatile(now);
+            return true;
+        }
+        add(full_at, interval);
+    }
+    false
+}
+
+/// The bucket of `target`, made where there is none yet.
+#[inline(always)]
+fn bucket(target: u32) -> Option<*mut Bucket> {
+    if let Some(bucket) = BUCKETS.get_ptr_mut(target) {
+        return Some(bucket);
+    }
+    let full = Bucket {
+        full_at: 0,
+        suppressed: Suppressed { count: 0, last: 0 },
+    };
+    // It fails where another CPU was first, and where there is no room.
+    let _ = BUCKETS.insert(target, full, u64::from(BPF_NOEXIST));
+    BUCKETS
+        .get_ptr_mut(target)
+        .or_else(|| BUCKETS.get_ptr_mut(SHARED_BUCKET))
+}
+
+/// Adds atomically. The sum is not looked at: before 5.12 no instruction gives it.
+///
+/// # Safety
+/// `value` points to an aligned u64 that lives.
+#[inline(always)]
+unsafe fn add(value: *mut u64, summand: u64) {
+    #[cfg(target_arch = "bpf")]
+    // SAFETY: one addition to what the caller promises; `core` has none for a target without
+    // compare-and-exchange.
+    unsafe {
+        core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) value, in(reg) summand, options(nostack, preserves_flags));
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    let _ = (value, summand);
+}

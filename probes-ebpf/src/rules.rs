@@ -1,0 +1,186 @@
+//! Rules: which execs are left out because the operator said so.
+//!
+//! The patterns are in maps, by field. What a look-up gives is worked out by user space: the number of the
+//! first rule that matches. So the least of three numbers decides, and no list is walked.
+
+use aya_ebpf::{
+    helpers::{bpf_ktime_get_boot_ns, generated::bpf_probe_read_user_str},
+    macros::map,
+    maps::{HashMap, LpmTrie, PerCpuArray, lpm_trie::Key},
+};
+use exectrail_common::{
+    record::COMM_LEN,
+    suppression::{FILENAME_WINDOW, MAX_RULES, Matched, NO_RULE, RuleSet, Suppressed},
+};
+
+use crate::{
+    branchless::opaque,
+    comm,
+    kernel::{Task, offset},
+};
+
+/// Set by user space before load, then frozen.
+#[unsafe(no_mangle)]
+// SAFETY: all fields are integers, for which zero is a value.
+static RULES: RuleSet = unsafe { core::mem::zeroed() };
+
+/// A field of [`RULES`]. Volatile, or the compiler would take it for the zero above.
+macro_rules! rules {
+    ($field:ident) => {
+        // SAFETY: reads an initialised static of plain integers.
+        unsafe { core::ptr::read_volatile(&raw const RULES.$field) }
+    };
+}
+
+/// Patterns of filenames: with its NUL one that is whole, without one that is a prefix.
+#[map]
+static FILENAME_RULES: LpmTrie<[u8; FILENAME_WINDOW], Matched> =
+    LpmTrie::with_max_entries(MAX_RULES as u32, 0);
+
+/// Patterns of comms, likewise.
+#[map]
+static COMM_RULES: LpmTrie<[u8; COMM_LEN], Matched> =
+    LpmTrie::with_max_entries(MAX_RULES as u32, 0);
+
+/// User ids.
+#[map]
+static UID_RULES: HashMap<u32, Matched> = HashMap::with_max_entries(MAX_RULES as u32, 0);
+
+/// What each rule left out.
+#[map]
+static SUPPRESSED: PerCpuArray<[Suppressed; MAX_RULES]> = PerCpuArray::with_max_entries(1, 0);
+
+/// Room for the filename that is looked up.
+#[map]
+static FILENAME_KEY: PerCpuArray<Key<[u8; FILENAME_WINDOW]>> = PerCpuArray::with_max_entries(1, 0);
+
+/// Whether the exec of `task` is left out; it is counted then.
+#[inline(always)]
+pub(crate) fn exclude(task: Task) -> bool {
+    // A constant to the verifier: where there are no rules, nothing of this is there.
+    if rules!(count) == 0 {
+        return false;
+    }
+    let comm = if rules!(comm) != 0 {
+        // Of a comm that was not caught no rule can be true.
+        comm::kept(task.tgid()).unwrap_or_default()
+    } else {
+        [0; 2]
+    };
+    let uid: u32 = task.cred().load(offset!(cred_uid));
+    let env_end = task.mm().load(offset!(mm_env_end));
+    let first = first_rule(env_end, comm[0], comm[1], u64::from(uid));
+    if first < u64::from(rules!(first_exclude)) || first >= MAX_RULES as u64 {
+        return false;
+    }
+    let Some(counts) = SUPPRESSED.get_ptr_mut(0) else {
+        return false;
+    };
+    // SAFETY: a pointer to this CPU's live map value, which nothing else on it writes meanwhile; the
+    // mask keeps the index within it.
+    unsafe {
+        let count = &mut (*counts)[opaque(first) as usize & (MAX_RULES - 1)];
+        count.count += 1;
+        count.last = bpf_ktime_get_boot_ns();
+    }
+    true
+}
+
+/// Number of the first rule that matches; [`NO_RULE`] if none does. `env_end` is where the
+/// filename is in the new program's memory (see `record.rs`), `comm` in two halves.
+///
+/// A function of its own to the kernel, as its look-ups would multiply its caller's states.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn first_rule(env_end: u64, comm_head: u64, comm_tail: u64, uid: u64) -> u64 {
+    let mut first = rules!(everything);
+    if rules!(uid) != 0 {
+        let uid = uid as u32;
+        // SAFETY: entries are made before the program is attached, and never changed.
+        if let Some(matched) = unsafe { UID_RULES.get(uid) } {
+            first = first.min(matched.first);
+        }
+    }
+    if rules!(comm) != 0 {
+        first = first.min(by_comm([comm_head, comm_tail]));
+    }
+    // Last, as it ends in a loop, and the verifier follows what comes after a loop from each round.
+    if rules!(filename) != 0 {
+        first = first.min(by_filename(env_end));
+    }
+    u64::from(first)
+}
+
+/// The first rule on comms that matches. Patterns end at the NUL or before: what 5.10 leaves behind it
+/// makes no difference.
+#[inline(always)]
+fn by_comm(comm: [u64; 2]) -> u32 {
+    /// A key with its comm aligned, as the verifier wants what is on the stack.
+    #[repr(C)]
+    struct Aligned {
+        zero: u32,
+        prefix_len: u32,
+        comm: [u64; 2],
+    }
+    let aligned = Aligned {
+        zero: 0,
+        prefix_len: 8 * COMM_LEN as u32,
+        comm,
+    };
+    // SAFETY: the last two fields lie as in a key, which has no alignment.
+    let key = unsafe { &*(&raw const aligned.prefix_len).cast::<Key<[u8; COMM_LEN]>>() };
+    COMM_RULES.get(key).map_or(NO_RULE, |matched| matched.first)
+}
+
+/// The first rule on filenames that matches.
+///
+/// A prefix promises that the file is below a directory, which a path with `/..` in it need not be, nor one
+/// too long to see the end of: those it does not exclude.
+#[inline(always)]
+fn by_filename(env_end: u64) -> u32 {
+    let Some(key) = FILENAME_KEY.get_ptr_mut(0) else {
+        return NO_RULE;
+    };
+    // SAFETY: a pointer to this CPU's live map value; nothing else runs on it meanwhile.
+    let key = unsafe { &mut *key };
+    key.prefix_len = 8 * FILENAME_WINDOW as u32;
+    // SAFETY: at most FILENAME_WINDOW bytes into as many; a fault gives an error.
+    let size = unsafe {
+        bpf_probe_read_user_str(
+            (&raw mut key.data).cast(),
+            FILENAME_WINDOW as u32,
+            env_end as *const _,
+        )
+    };
+    if size < 1 {
+        return NO_RULE;
+    }
+    let Some(matched) = FILENAME_RULES.get(&*key) else {
+        return NO_RULE;
+    };
+    let first = matched.first;
+    if matched.prefix != 0
+        && first >= rules!(first_exclude)
+        && (size >= FILENAME_WINDOW as i64 || leads_up(&key.data))
+    {
+        return NO_RULE;
+    }
+    first
+}
+
+/// Whether there is a `/..` in `filename`, before its NUL.
+#[inline(always)]
+fn leads_up(filename: &[u8; FILENAME_WINDOW]) -> bool {
+    const UP: u32 = u32::from_be_bytes(*b"\0/..");
+    let mut last_three = 0;
+    for byte in filename {
+        if *byte == 0 {
+            break;
+        }
+        last_three = (last_three << 8 | u32::from(*byte)) & 0xff_ffff;
+        if last_three == UP {
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,134 @@
+//! Flags about what is left out on purpose.
+
+use std::num::NonZeroU32;
+
+use clap::Args;
+
+use crate::{
+    config::ValueError,
+    rate::{self, Rate},
+    rules::{Rule, Rules},
+    suppression::Limits,
+};
+
+/// Flags about what is left out on purpose.
+#[derive(Debug, Args)]
+pub struct LimitArgs {
+    /// Leave out execs by filename, comm (of the caller) or uid; repeatable [env: EXECTRAIL_EXCLUDE, one a line]
+    ///
+    /// The keys are those of exec lines: 'filename=/usr/bin/git', 'filename=/usr/lib/gcc/*' (a * at the end
+    /// stands for anything), 'comm=make', 'uid=0'. What is left out is counted, and told by `suppressed`
+    /// lines. Whoever knows the rules can execute something that they leave out: see docs/threat-model.md.
+    #[arg(long = "exclude", value_name = "FIELD=VALUE")]
+    pub exclude: Vec<Rule>,
+
+    /// Record these whatever --exclude says; repeatable [env: EXECTRAIL_INCLUDE, one a line]
+    ///
+    /// --exclude 'filename=*' --include … records nothing but what is included.
+    #[arg(long = "include", value_name = "FIELD=VALUE")]
+    pub include: Vec<Rule>,
+
+    /// Record at most so many execs of each workspace, such as 1000/s, 600/m or 5000/h; the others are
+    /// counted, and told by `suppressed` lines
+    #[arg(long, env = "EXECTRAIL_RATE_LIMIT", value_name = "NUMBER/UNIT")]
+    pub rate_limit: Option<Rate>,
+
+    /// How many execs may come at once before --rate-limit holds them up [default: its NUMBER]
+    #[arg(
+        long,
+        env = "EXECTRAIL_RATE_BURST",
+        value_name = "NUMBER",
+        requires = "rate_limit"
+    )]
+    pub rate_burst: Option<NonZeroU32>,
+}
+
+/// The variables that hold rules, one a line.
+const EXCLUDE_VARIABLE: &str = "EXECTRAIL_EXCLUDE";
+const INCLUDE_VARIABLE: &str = "EXECTRAIL_INCLUDE";
+
+impl LimitArgs {
+    /// The checked limits: rules of the environment and of the command line together.
+    ///
+    /// # Errors
+    /// Where a rule in the environment is none, or rules make no sense together.
+    pub(super) fn limits(&self) -> Result<Limits, ValueError> {
+        let rules = Rules::new(
+            both(INCLUDE_VARIABLE, &self.include)?,
+            both(EXCLUDE_VARIABLE, &self.exclude)?,
+        )?;
+        let rate = self
+            .rate_limit
+            .map(|rate| rate::Limit::new(rate, self.rate_burst));
+        Ok(Limits { rules, rate })
+    }
+}
+
+/// The rules of a variable, then those of a flag.
+fn both(variable: &'static str, flag: &[Rule]) -> Result<Vec<Rule>, ValueError> {
+    let text = std::env::var(variable).unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let mut rules = lines
+        .map(str::parse)
+        .collect::<Result<Vec<Rule>, _>>()
+        .map_err(|source| ValueError::Variable { variable, source })?;
+    rules.extend_from_slice(flag);
+    Ok(rules)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn nothing_is_left_out_unless_told() {
+        let cli = Cli::parse_from(["exectrail"]);
+        assert!(cli.sidecar.config().unwrap().limits.is_none());
+    }
+
+    #[test]
+    fn the_sidecar_and_run_take_the_same_flags() {
+        let flags = [
+            "--exclude=filename=/usr/lib/gcc/*",
+            "--exclude",
+            "comm=make",
+            "--include=uid=0",
+            "--rate-limit=600/m",
+            "--rate-burst=50",
+        ];
+        let sidecar = Cli::parse_from([&["exectrail"], &flags[..]].concat());
+        let sidecar = sidecar.sidecar.config().unwrap().limits;
+        let exclude: Vec<_> = sidecar
+            .rules
+            .exclude()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(exclude, ["filename=/usr/lib/gcc/*", "comm=make"]);
+        assert_eq!(sidecar.rules.include()[0].to_string(), "uid=0");
+        assert_eq!(sidecar.rate.unwrap().burst.get(), 50);
+        let run = Cli::parse_from([&["exectrail", "run"], &flags[..], &["--", "true"]].concat());
+        let Some(Command::Run(run)) = run.command else {
+            panic!("not run");
+        };
+        assert_eq!(run.config().unwrap().limits, sidecar);
+    }
+
+    #[test]
+    fn wrong_ones_are_usage_errors() {
+        for wrong in [
+            &["--exclude=git"][..],
+            &["--rate-limit=1000"],
+            &["--rate-burst=5"],
+            &["--rate-limit=1/s", "--rate-burst=0"],
+        ] {
+            let parsed = Cli::try_parse_from([&["exectrail"], wrong].concat());
+            assert!(parsed.is_err(), "{wrong:?} was accepted");
+        }
+        let cli = Cli::parse_from(["exectrail", "--include=uid=0"]);
+        let error = cli.sidecar.config().unwrap_err().to_string();
+        assert!(error.contains("--exclude 'filename=*'"), "{error}");
+    }
+}

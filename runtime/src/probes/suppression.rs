@@ -1,0 +1,126 @@
+//! What is left out: told to the probes before they are attached, counted by them while they run.
+
+use aya::{
+    Ebpf, Pod,
+    maps::{HashMap, LpmTrie, MapData, MapError, PerCpuArray, lpm_trie::Key},
+};
+use bytemuck::cast;
+use exectrail_common::{
+    record::COMM_LEN,
+    suppression::{Bucket, FILENAME_WINDOW, MAX_RULES, Matched, SHARED_BUCKET, Suppressed},
+};
+
+use super::{AttachError, take};
+use crate::{
+    rules::{Entry, Field},
+    suppression::{Cause, Limits, Tally},
+};
+
+/// [`Suppressed`] of all rules in words.
+const RULES_WORDS: usize = size_of::<[Suppressed; MAX_RULES]>() / 8;
+
+/// What the probes count of what they leave out.
+pub(super) struct Suppressions {
+    /// Where there are rules.
+    rules: Option<PerCpuArray<MapData, [u64; RULES_WORDS]>>,
+    /// Where there is a rate limit.
+    buckets: Option<HashMap<MapData, u32, [u64; 3]>>,
+}
+
+/// Puts the patterns of `limits` where the probes look them up.
+pub(super) fn fill(ebpf: &mut Ebpf, limits: &Limits) -> Result<(), AttachError> {
+    let rules = &limits.rules;
+    fill_texts::<FILENAME_WINDOW>(ebpf, "FILENAME_RULES", &rules.texts(Field::Filename))?;
+    fill_texts::<COMM_LEN>(ebpf, "COMM_RULES", &rules.texts(Field::Comm))?;
+    with_map(ebpf, "UID_RULES", |map| {
+        let mut uids = HashMap::<_, u32, [u32; 2]>::try_from(map)?;
+        for (uid, matched) in rules.uids() {
+            uids.insert(uid, cast::<Matched, [u32; 2]>(matched), 0)?;
+        }
+        Ok(())
+    })?;
+    with_map(ebpf, "BUCKETS", |map| {
+        let mut buckets = HashMap::<_, u32, [u64; 3]>::try_from(map)?;
+        let full = cast::<Bucket, [u64; 3]>(Bucket::default());
+        buckets.insert(SHARED_BUCKET, full, 0)
+    })
+}
+
+/// Fills a trie whose keys are texts of `N` bytes.
+fn fill_texts<const N: usize>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    entries: &[Entry],
+) -> Result<(), AttachError>
+where
+    [u8; N]: Pod,
+{
+    with_map(ebpf, name, |map| {
+        let mut trie = LpmTrie::<_, [u8; N], [u32; 2]>::try_from(map)?;
+        for Entry { bytes, matched } in entries {
+            let mut data = [0; N];
+            for (to, from) in data.iter_mut().zip(bytes) {
+                *to = *from;
+            }
+            let key = Key::new(8 * bytes.len() as u32, data);
+            trie.insert(&key, cast::<Matched, [u32; 2]>(*matched), 0)?;
+        }
+        Ok(())
+    })
+}
+
+/// Changes a map that stays where it is: programs that are loaded later name it.
+fn with_map(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    change: impl FnOnce(&mut aya::maps::Map) -> Result<(), MapError>,
+) -> Result<(), AttachError> {
+    let map = ebpf.map_mut(name).ok_or(AttachError::Missing(name))?;
+    change(map).map_err(|source| AttachError::Map { map: name, source })
+}
+
+impl Suppressions {
+    /// What is counted under `limits`.
+    pub(super) fn take(ebpf: &mut Ebpf, limits: &Limits) -> Result<Self, AttachError> {
+        let rules = (!limits.rules.is_empty()).then(|| take(ebpf, "SUPPRESSED"));
+        let rules = rules.transpose()?;
+        let buckets = limits.rate.map(|_| take(ebpf, "BUCKETS")).transpose()?;
+        Ok(Self { rules, buckets })
+    }
+
+    /// Whether anything is.
+    pub(super) fn any(&self) -> bool {
+        self.rules.is_some() || self.buckets.is_some()
+    }
+
+    /// The running totals.
+    pub(super) fn tallies(&self) -> Result<Vec<Tally>, MapError> {
+        let mut tallies = Vec::new();
+        if let Some(rules) = &self.rules {
+            let cpus = rules.get(&0, 0)?;
+            let mut sums = [Suppressed::default(); MAX_RULES];
+            for words in cpus.iter() {
+                let counts: [Suppressed; MAX_RULES] = cast(*words);
+                for (sum, own) in sums.iter_mut().zip(counts) {
+                    sum.count += own.count;
+                    sum.last = sum.last.max(own.last);
+                }
+            }
+            let sums = sums.into_iter().enumerate();
+            tallies.extend(sums.map(|(number, sum)| tally(Cause::Rule(number), sum)));
+        }
+        if let Some(buckets) = &self.buckets {
+            // None is ever removed; one that is added meanwhile is found the next time.
+            for entry in buckets.iter() {
+                let (target, bucket) = entry?;
+                let bucket: Bucket = cast(bucket);
+                tallies.push(tally(Cause::Rate(target), bucket.suppressed));
+            }
+        }
+        Ok(tallies)
+    }
+}
+
+fn tally(cause: Cause, Suppressed { count, last }: Suppressed) -> Tally {
+    Tally { cause, count, last }
+}

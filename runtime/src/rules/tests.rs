@@ -1,0 +1,201 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn rule(text: &str) -> Rule {
+    text.parse().unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn rules(include: &[&str], exclude: &[&str]) -> Rules {
+    let parsed = |texts: &[&str]| texts.iter().map(|text| rule(text)).collect();
+    Rules::new(parsed(include), parsed(exclude)).unwrap()
+}
+
+#[test]
+fn what_is_a_rule() {
+    let whole = |field, text: &str| Rule(Pattern::Whole(field, text.into()));
+    let prefix = |field, text: &str| Rule(Pattern::Prefix(field, text.into()));
+    assert_eq!(
+        rule("filename=/bin/git"),
+        whole(Field::Filename, "/bin/git")
+    );
+    assert_eq!(rule("filename=/a=b"), whole(Field::Filename, "/a=b"));
+    assert_eq!(
+        rule("filename=/usr/lib/*"),
+        prefix(Field::Filename, "/usr/lib/")
+    );
+    assert_eq!(rule("filename=../x"), whole(Field::Filename, "../x"));
+    assert_eq!(rule("comm=make"), whole(Field::Comm, "make"));
+    assert_eq!(rule("comm=*"), prefix(Field::Comm, ""));
+    assert_eq!(rule("uid=4294967295"), Rule(Pattern::Uid(u32::MAX)));
+}
+
+#[test]
+fn what_is_not_says_why() {
+    let refused = |text: &str| text.parse::<Rule>().unwrap_err();
+    for text in [
+        "",
+        "git",
+        "=git",
+        "filename=",
+        "path=/bin/git",
+        "Comm=x",
+        "comm=a\0",
+    ] {
+        assert!(matches!(refused(text), RuleError::Form(_)), "{text:?}");
+    }
+    for text in ["filename=/usr/*/git", "comm=**", "filename=*git"] {
+        assert!(matches!(refused(text), RuleError::Star(_)), "{text:?}");
+    }
+    for text in [
+        "uid=root",
+        "uid=1*",
+        "uid=*",
+        "uid=-1",
+        "uid=+1",
+        "uid=4294967296",
+    ] {
+        assert!(matches!(refused(text), RuleError::Uid(_)), "{text:?}");
+    }
+    assert!(matches!(refused("filename=/a/../*"), RuleError::LeadsUp(_)));
+    let long = format!("filename=/{}", "a".repeat(MAX_FILENAME_PATTERN));
+    assert!(matches!(refused(&long), RuleError::LongFilename(_)));
+    rule(&long[..long.len() - 1]);
+    let error = refused("comm=exectrail-preflight");
+    assert!(
+        error.to_string().ends_with("write comm=exectrail-prefl"),
+        "{error}"
+    );
+    rule("comm=exectrail-prefl*");
+}
+
+#[test]
+fn rules_that_make_no_sense_together() {
+    assert_eq!(
+        Rules::new(vec![rule("uid=0")], vec![]),
+        Err(RuleError::OnlyIncludes)
+    );
+    let many = vec![rule("uid=0"); MAX_RULES];
+    assert!(Rules::new(vec![], many.clone()).is_ok());
+    assert_eq!(
+        Rules::new(vec![rule("uid=1")], many),
+        Err(RuleError::TooMany(MAX_RULES + 1))
+    );
+}
+
+#[test]
+fn off_is_all_zeros_but_for_no_rule() {
+    let expected = RuleSet {
+        everything: NO_RULE,
+        ..RuleSet::default()
+    };
+    assert_eq!(Rules::default().set(), expected);
+}
+
+#[test]
+fn the_longest_pattern_knows_of_the_shorter_ones() {
+    let rules = rules(
+        &["filename=/usr/lib/git/*"],
+        &[
+            "filename=/usr/*",
+            "filename=/usr/lib/*",
+            "filename=/usr/lib/x",
+        ],
+    );
+    let first = |bytes: &[u8]| {
+        let entries = rules.texts(Field::Filename);
+        let entry = entries.iter().find(|entry| entry.bytes == bytes).unwrap();
+        (entry.matched.first, entry.matched.prefix)
+    };
+    assert_eq!(first(b"/usr/lib/git/"), (0, 1));
+    assert_eq!(first(b"/usr/"), (1, 1));
+    assert_eq!(first(b"/usr/lib/"), (1, 1));
+    assert_eq!(first(b"/usr/lib/x\0"), (1, 0));
+}
+
+/// What the kernel's LPM trie gives: the longest pattern that `text`, with its NUL, begins with.
+fn longest<'a>(entries: &'a [Entry], text: &str) -> Option<&'a Entry> {
+    let text = [text.as_bytes(), b"\0"].concat();
+    entries
+        .iter()
+        .filter(|entry| text.starts_with(&entry.bytes))
+        .max_by_key(|entry| entry.bytes.len())
+}
+
+/// What `probes-ebpf/src/rules.rs` makes of it, for paths that do not lead up.
+fn looked_up(rules: &Rules, filename: &str, comm: &str, uid: u32) -> u32 {
+    let text = |field, text| {
+        longest(&rules.texts(field), text).map_or(NO_RULE, |entry| entry.matched.first)
+    };
+    let by_uid = rules
+        .uids()
+        .iter()
+        .find(|(own, _)| *own == uid)
+        .map_or(NO_RULE, |(_, matched)| matched.first);
+    rules
+        .set()
+        .everything
+        .min(text(Field::Filename, filename))
+        .min(text(Field::Comm, comm))
+        .min(by_uid)
+}
+
+/// What the rules say, read one after another.
+fn walked(rules: &Rules, filename: &str, comm: &str, uid: u32) -> u32 {
+    let of = |field: &Field| match field {
+        Field::Filename => filename,
+        Field::Comm => comm,
+        Field::Uid => unreachable!("uids are numbers"),
+    };
+    rules
+        .first(|pattern| match pattern {
+            Pattern::Whole(field, text) => of(field) == text,
+            Pattern::Prefix(_, text) if text.is_empty() => true,
+            Pattern::Prefix(field, text) => of(field).starts_with(text),
+            Pattern::Uid(own) => *own == uid,
+        })
+        .unwrap_or(NO_RULE)
+}
+
+/// Few letters, so that patterns meet.
+fn any_rule() -> impl Strategy<Value = Rule> {
+    let text = prop_oneof![
+        ("filename=[ab/]{1,4}\\*?", Just(())),
+        ("comm=[ab]{1,3}\\*?", Just(())),
+        ("uid=[0-3]", Just(())),
+        ("(filename|comm)=\\*", Just(())),
+    ];
+    text.prop_map(|(text, ())| rule(&text))
+}
+
+proptest! {
+    #[test]
+    fn look_ups_find_what_reading_the_rules_finds(
+        include in prop::collection::vec(any_rule(), 0..5),
+        exclude in prop::collection::vec(any_rule(), 1..8),
+        filename in "[ab/]{0,5}",
+        comm in "[ab]{0,4}",
+        uid in 0u32..5,
+    ) {
+        let rules = Rules::new(include, exclude).unwrap();
+        prop_assert_eq!(
+            looked_up(&rules, &filename, &comm, uid),
+            walked(&rules, &filename, &comm, uid)
+        );
+    }
+
+    #[test]
+    fn a_rule_is_its_text(rule in any_rule()) {
+        prop_assert_eq!(rule.to_string().parse(), Ok(rule));
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC*", value in "\\PC*") {
+        for text in [&text, &format!("filename={value}"), &format!("comm={value}"), &format!("uid={value}")] {
+            match text.parse::<Rule>() {
+                Ok(rule) => prop_assert_eq!(&rule.to_string().parse::<Rule>().unwrap(), &rule),
+                Err(error) => prop_assert!(!error.to_string().is_empty()),
+            }
+        }
+    }
+}

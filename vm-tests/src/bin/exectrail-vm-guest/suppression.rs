@@ -1,0 +1,115 @@
+//! What is left out on purpose, on this kernel.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, ensure};
+use exectrail_vm_tests::Plan;
+use serde_json::Value;
+
+use crate::{
+    Test,
+    lines::{argv, execs, msg},
+    report::Report,
+    tests,
+    tracing::{VERIFIER_BUDGET, run_and_listen, verified},
+};
+
+/// The scenarios' tests.
+pub(crate) const TESTS: &[Test] = tests![
+    what_is_excluded_is_counted,
+    what_is_too_fast_is_counted,
+    the_verifier_is_not_overworked_by_limits,
+];
+
+/// The first argument of each exec, and how many are told to be left out, by rule or rate.
+fn account(lines: &[Value]) -> (Vec<String>, BTreeMap<String, u64>) {
+    let seen = execs(lines)
+        .iter()
+        .map(|event| argv(event).swap_remove(0))
+        .collect();
+    let mut suppressed = BTreeMap::new();
+    for line in lines.iter().filter(|line| msg(line) == "suppressed") {
+        let fields = &line["fields"];
+        let cause = fields["rule"].as_str().or(fields["rate"].as_str());
+        *suppressed
+            .entry(cause.unwrap_or_default().to_owned())
+            .or_default() += fields["count"].as_u64().unwrap_or_default();
+    }
+    (seen, suppressed)
+}
+
+fn expect(flags: &[&str], script: &str, seen: &[&str], suppressed: &[(&str, u64)]) -> Result<()> {
+    let (lines, _) = run_and_listen(flags, &["/bin/sh", "-c", script])?;
+    let (were_seen, were_suppressed) = account(&lines);
+    let expected: BTreeMap<String, u64> = suppressed
+        .iter()
+        .map(|(cause, count)| ((*cause).to_owned(), *count))
+        .collect();
+    ensure!(
+        were_seen == seen && were_suppressed == expected,
+        "{flags:?}: expected {seen:?} and {expected:?}, but there are {were_seen:?} and {were_suppressed:?}"
+    );
+    let stopped = &lines[lines.len() - 1]["fields"];
+    let sum: u64 = expected.values().sum();
+    ensure!(
+        stopped["suppressed"] == sum && stopped["execs"] == seen.len(),
+        "{flags:?}: the last line says {stopped}"
+    );
+    Ok(())
+}
+
+fn what_is_excluded_is_counted(_: &Plan, _: &Report) -> Result<()> {
+    let script = "/bin/true; /bin/true; /bin/../bin/true; /bin/id >/dev/null; /bin/env /bin/uname";
+    expect(
+        &[
+            "--exclude=filename=/bin/tr*",
+            "--exclude=comm=env",
+            "--exclude=uid=1",
+        ],
+        script,
+        &["/bin/sh", "/bin/../bin/true", "/bin/id", "/bin/env"],
+        &[("filename=/bin/tr*", 2), ("comm=env", 1)],
+    )?;
+    // A whole name is not the beginning of another, and a path that leads up is below nothing.
+    expect(
+        &["--exclude=filename=/bin/tru", "--exclude=filename=/bin/*"],
+        script,
+        &["/bin/../bin/true"],
+        &[("filename=/bin/*", 6)],
+    )?;
+    expect(
+        &[
+            "--exclude=uid=0",
+            "--include=filename=/bin/id",
+            "--include=comm=en*",
+        ],
+        script,
+        &["/bin/id", "/bin/uname"],
+        &[("uid=0", 5)],
+    )
+}
+
+fn what_is_too_fast_is_counted(_: &Plan, _: &Report) -> Result<()> {
+    expect(
+        &["--rate-limit=1/h", "--rate-burst=3"],
+        "/bin/true; /bin/id >/dev/null; /bin/true; /bin/true; /bin/true",
+        &["/bin/sh", "/bin/true", "/bin/id"],
+        &[("1/h", 3)],
+    )
+}
+
+fn the_verifier_is_not_overworked_by_limits(_: &Plan, report: &Report) -> Result<()> {
+    let flags = [
+        "--exclude=filename=/bin/*",
+        "--exclude=comm=env",
+        "--exclude=uid=1",
+        "--rate-limit=1/s",
+    ];
+    let count = *verified(&flags)?.get("exec").context("exec is not there")?;
+    report.figure("verifier, exec with limits", count, "instructions");
+    ensure!(
+        count <= VERIFIER_BUDGET,
+        "the verifier processed {count} instructions, more than {VERIFIER_BUDGET}"
+    );
+    Ok(())
+}
