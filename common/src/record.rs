@@ -19,6 +19,8 @@ pub const KIND_EXIT: u8 = 4;
 
 /// [`Prefix::kind`] of a [`FailedExec`].
 pub const KIND_FAILED_EXEC: u8 = 5;
+/// [`Prefix::kind`] of an [`NsFound`].
+pub const KIND_NS_FOUND: u8 = 6;
 
 /// Flag of an [`Exec`]: the file names an interpreter (`#!` or binfmt_misc), which is `argv[0]`.
 pub const FLAG_INTERPRETED: u16 = 1 << 0;
@@ -66,7 +68,7 @@ pub struct Prefix {
     pub filename_len: u16,
     /// Number of the exec on its CPU, from 0, without gaps where nothing is lost.
     ///
-    /// An [`Exit`] bears the number of the exit on its CPU, counted apart, and a [`FailedExec`] that of the failure of its call there. An [`ArgvPiece`] bears the number of the exec that it belongs to; an [`NsEnded`] bears 0.
+    /// An [`Exit`] bears the number of the exit on its CPU, counted apart, and a [`FailedExec`] that of the failure of its call there. An [`ArgvPiece`] bears the number of the exec that it belongs to; an [`NsFound`] or [`NsEnded`] bears 0.
     pub seq: u64,
 }
 
@@ -201,6 +203,18 @@ pub struct FailedExec {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct NsEnded {
     /// Kind [`KIND_NS_ENDED`].
+    pub prefix: Prefix,
+    /// Which namespace.
+    pub id: crate::target::NsId,
+    /// When, boot clock, nanoseconds.
+    pub ktime: u64,
+}
+
+/// The probes have made a namespace a target, at its first exec.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct NsFound {
+    /// Kind [`KIND_NS_FOUND`].
     pub prefix: Prefix,
     /// Which namespace.
     pub id: crate::target::NsId,

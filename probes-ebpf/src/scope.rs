@@ -1,12 +1,20 @@
 //! "Ours?": whether the PID namespace of a task is a target or lies below one.
 
-use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_boot_ns};
-use exectrail_common::target::{NsId, NsState};
+use aya_ebpf::{
+    bindings::{BPF_NOEXIST, BPF_RB_NO_WAKEUP},
+    helpers::bpf_ktime_get_boot_ns,
+};
+use exectrail_common::{
+    record::{KIND_NS_FOUND, NsFound, Prefix, VERSION},
+    target::{NsId, NsState},
+};
 
 use crate::{
     branchless::{equal, less, opaque, select},
     kernel::{MAX_LEVELS, PidNs, Task, own},
-    maps::{CONTROL, DECISION_SLOTS, DECISIONS, Decision, EVIDENCE, OWN_SCOPE, STATS, TARGETS},
+    maps::{
+        CONTROL, DECISION_SLOTS, DECISIONS, Decision, EVIDENCE, OWN_SCOPE, RING, STATS, TARGETS,
+    },
 };
 
 /// Where an exec that is ours happened.
@@ -147,8 +155,11 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
 #[inline(always)]
 fn found(id: &NsId, state: &NsState) -> u32 {
     match TARGETS.insert(id, state, u64::from(BPF_NOEXIST)) {
-        // Another CPU was first.
-        Ok(()) | Err(EEXIST) => {
+        // Another CPU was first where it exists.
+        result @ (Ok(()) | Err(EEXIST)) => {
+            if result.is_ok() {
+                tell(id, state.since);
+            }
             // SAFETY: an aligned volatile u32; a lost increment still leaves a changed value.
             unsafe {
                 let generation = core::ptr::read_volatile(&raw const FOUND);
@@ -164,6 +175,22 @@ fn found(id: &NsId, state: &NsState) -> u32 {
             0
         }
     }
+}
+
+/// Tells user space of a target that it did not make.
+#[inline(always)]
+fn tell(id: &NsId, ktime: u64) {
+    let found = NsFound {
+        prefix: Prefix {
+            version: VERSION,
+            kind: KIND_NS_FOUND,
+            ..Prefix::default()
+        },
+        id: *id,
+        ktime,
+    };
+    // With no room in the ring, user space hears of it by the first record from there.
+    let _ = RING.output::<NsFound>(&found, u64::from(BPF_RB_NO_WAKEUP));
 }
 
 /// `-EEXIST` as helpers return it.

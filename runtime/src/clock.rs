@@ -1,6 +1,6 @@
 //! From the boot clock, which the probes read, to wall-clock time, which lines bear.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 
 /// The difference between the wall clock and the boot clock, taken now and then.
@@ -18,12 +18,47 @@ fn nanoseconds(clock: ClockId) -> i128 {
     i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
 }
 
+/// A reading of the two clocks in this time is of one instant.
+const ONE_INSTANT: i128 = 20_000;
+/// Readings taken for that, at most.
+const TRIES: usize = 8;
+
+/// A difference that changes by less was slewed (at most 0.5 ms in a second, `adjtimex`) or read
+/// inexactly; from here on the wall clock was set.
+const SET: i128 = 100_000_000;
+
 impl WallClock {
     /// Takes the difference as it is now.
     pub fn now() -> Self {
-        Self {
-            offset: nanoseconds(ClockId::Realtime) - nanoseconds(ClockId::Boottime),
+        let reading = || {
+            let before = nanoseconds(ClockId::Boottime);
+            let wall = nanoseconds(ClockId::Realtime);
+            let took = nanoseconds(ClockId::Boottime) - before;
+            (took, wall - before)
+        };
+        // Whoever is interrupted between the clocks reads two instants.
+        let mut best = reading();
+        for _ in 1..TRIES {
+            if best.0 <= ONE_INSTANT {
+                break;
+            }
+            best = best.min(reading());
         }
+        Self { offset: best.1 }
+    }
+
+    /// The same, had the wall clock been set by `step`.
+    #[cfg(test)]
+    pub(crate) fn shifted(&self, step: SignedDuration) -> Self {
+        Self {
+            offset: self.offset + step.as_nanos(),
+        }
+    }
+
+    /// By how much the wall clock was set since `earlier`; none where it was not.
+    pub fn set_since(&self, earlier: &Self) -> Option<SignedDuration> {
+        let step = self.offset - earlier.offset;
+        (step.abs() >= SET).then(|| SignedDuration::from_nanos_i128(step))
     }
 
     /// The wall-clock time of an instant of the boot clock, in nanoseconds.
@@ -41,6 +76,105 @@ impl WallClock {
     /// The boot clock's present reading, nanoseconds.
     pub fn boot_now() -> u64 {
         u64::try_from(nanoseconds(ClockId::Boottime)).unwrap_or(0)
+    }
+}
+
+/// The time of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineTime {
+    /// Later than that of every event before.
+    pub ts: Timestamp,
+    /// The wall clock's time, where `ts` is ahead of it because the clock was set back.
+    pub clock: Option<Timestamp>,
+}
+
+impl From<Timestamp> for LineTime {
+    fn from(ts: Timestamp) -> Self {
+        Self { ts, clock: None }
+    }
+}
+
+/// The times of one stream's events: the later event has the later one, whatever becomes of the wall
+/// clock.
+///
+/// Set forward, it is followed at once. Set back, it is waited for: until it has caught up, times
+/// rise at a thousandth of their pace, and each line bears the clock's own time besides.
+#[derive(Debug)]
+pub struct LineClock {
+    present: Stretch,
+    /// Before the clock was last set. Records from then may be read later.
+    past: Stretch,
+}
+
+/// The times between two settings of the wall clock.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    clock: WallClock,
+    /// When it begins, boot clock, nanoseconds.
+    from: u64,
+    /// The time that the stretch before came to.
+    floor: Timestamp,
+}
+
+/// How much slower times rise while the wall clock is waited for.
+const WAITING_PACE: u64 = 1024;
+
+impl Stretch {
+    fn at(&self, boot: u64) -> LineTime {
+        let clock = self.clock.at(boot);
+        let waited = i64::try_from(boot.saturating_sub(self.from) / WAITING_PACE);
+        let least = self
+            .floor
+            .checked_add(SignedDuration::from_nanos(waited.unwrap_or(i64::MAX)))
+            .unwrap_or(Timestamp::MAX);
+        if clock >= least {
+            return clock.into();
+        }
+        LineTime {
+            ts: least,
+            clock: Some(clock),
+        }
+    }
+}
+
+impl LineClock {
+    /// Begins with this difference.
+    pub fn new(clock: WallClock) -> Self {
+        let first = Stretch {
+            clock,
+            from: 0,
+            floor: Timestamp::MIN,
+        };
+        Self {
+            present: first,
+            past: first,
+        }
+    }
+
+    /// Hears the difference as it is at `boot`, by the boot clock; by how much the wall clock was set since
+    /// it was last heard, if it was.
+    pub fn hear(&mut self, clock: WallClock, boot: u64) -> Option<SignedDuration> {
+        let step = clock.set_since(&self.present.clock);
+        if step.is_none() {
+            self.present.clock = clock;
+        } else {
+            self.past = self.present;
+            self.present = Stretch {
+                clock,
+                from: boot,
+                floor: self.past.at(boot).ts,
+            };
+        }
+        step
+    }
+
+    /// The time of what happened at `boot`, by the boot clock.
+    pub fn at(&self, boot: u64) -> LineTime {
+        if boot < self.present.from {
+            self.past.at(boot)
+        } else {
+            self.present.at(boot)
+        }
     }
 }
 
@@ -64,5 +198,65 @@ mod tests {
             offset: i128::MIN / 2,
         }
         .at(0);
+    }
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_step_is_told_from_slewing() {
+        let at = |offset| WallClock { offset };
+        assert_eq!(at(50_000_000).set_since(&at(0)), None);
+        let back = at(-3_600_000_000_000).set_since(&at(0)).unwrap();
+        assert_eq!(back, SignedDuration::from_hours(-1));
+        assert_eq!(WallClock::now().set_since(&WallClock::now()), None);
+    }
+
+    #[test]
+    fn times_rise_while_the_clock_is_set_back_and_forth() {
+        const SECOND: u64 = 1_000_000_000;
+        let at = |seconds: i128| WallClock {
+            offset: seconds * i128::from(SECOND),
+        };
+        let mut clock = LineClock::new(at(1000));
+        assert_eq!(clock.at(5 * SECOND), second(1005).into());
+        // Back by 50 s, at 10 s of the boot clock.
+        let step = clock.hear(at(950), 10 * SECOND);
+        assert_eq!(step, Some(SignedDuration::from_secs(-50)));
+        // What happened before has the time of before.
+        assert_eq!(clock.at(9 * SECOND), second(1009).into());
+        let (first, later) = (clock.at(11 * SECOND), clock.at(12 * SECOND));
+        assert!(second(1010) < first.ts && first.ts < later.ts && later.ts < second(1011));
+        assert_eq!(first.clock, Some(second(961)));
+        assert_eq!(later.clock, Some(second(962)));
+        // It has caught up.
+        assert_eq!(clock.at(61 * SECOND), second(1011).into());
+        let step = clock.hear(at(2000), 70 * SECOND);
+        assert_eq!(step, Some(SignedDuration::from_secs(1050)));
+        assert_eq!(clock.at(70 * SECOND), second(2070).into());
+        assert_eq!(clock.at(69 * SECOND), second(1019).into());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_clock_makes_times_fall(
+            steps in proptest::collection::vec((1u64..100_000, -10_000i64..10_000), 0..100),
+        ) {
+            let mut clock = LineClock::new(WallClock { offset: 0 });
+            let (mut boot, mut offset, mut last) = (0u64, 0i128, Timestamp::MIN);
+            for (passed, set) in steps {
+                boot += passed * 1_000_000;
+                // Every other one is too small to be told.
+                offset += i128::from(set) * 20_000;
+                clock.hear(WallClock { offset }, boot);
+                let time = clock.at(boot);
+                // Slewing is read inexactly; a real one never makes the wall clock fall.
+                proptest::prop_assert!(time.ts >= last || set.abs() < 5_000);
+                last = last.max(time.ts);
+                let right = WallClock { offset }.at(boot);
+                proptest::prop_assert_eq!(time.clock.unwrap_or(time.ts), right);
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use bytemuck::pod_read_unaligned;
 use exectrail_common::record::{
     ArgvPiece, Exec, Exit, FailedExec, KIND_ARGV_PIECE, KIND_EXEC, KIND_EXIT, KIND_FAILED_EXEC,
-    KIND_NS_ENDED, NsEnded, Prefix, VERSION,
+    KIND_NS_ENDED, KIND_NS_FOUND, NsEnded, NsFound, Prefix, VERSION,
 };
 
 /// What a record says.
@@ -17,6 +17,8 @@ pub enum Record<'a> {
     Exit(Exit),
     /// An exec failed.
     FailedExec(FailedExecRecord<'a>),
+    /// The probes have found a target.
+    NsFound(NsFound),
     /// A target is gone.
     NsEnded(NsEnded),
 }
@@ -154,6 +156,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
             Ok(Record::FailedExec(FailedExecRecord { head, filename }))
         }
         KIND_EXIT => Ok(Record::Exit(head::<Exit>(kind, bytes)?.0)),
+        KIND_NS_FOUND => Ok(Record::NsFound(head::<NsFound>(kind, bytes)?.0)),
         KIND_NS_ENDED => Ok(Record::NsEnded(head::<NsEnded>(kind, bytes)?.0)),
         kind => Err(DecodeError::Kind { kind }),
     }

@@ -10,13 +10,16 @@ use exectrail_common::{
     record::{
         ArgvPiece, CpuStats, Exec, Exit, FLAG_ARGV_FAULT, FLAG_CONTINUED, FLAG_LAST_PIECE, Prefix,
     },
+    target::NsId,
 };
 
 use crate::{
-    clock::WallClock,
+    clock::{LineClock, WallClock},
     decode::{DecodeError, ExecRecord, FailedExecRecord, PieceRecord, Record, decode},
     loss::{Ledger, Loss},
-    output::{Event, ExecEvent, FailedExecEvent, Found, Kind, Lost, SuppressedEvent, Writer},
+    output::{
+        Before, Event, ExecEvent, FailedExecEvent, Found, Kind, Lost, SuppressedEvent, Writer,
+    },
     probes::failed_execs::CallCounts,
     suppression::{self, Limits, Suppression, Tally},
     target::Known,
@@ -34,7 +37,10 @@ struct Pending {
 #[derive(Debug)]
 pub struct Stream {
     writer: Writer,
-    clock: WallClock,
+    clock: LineClock,
+    /// When this run began to record, boot clock, nanoseconds.
+    began: u64,
+    discovery: bool,
     ledger: Ledger,
     /// That of exits, whose numbers are their own.
     exits: Ledger,
@@ -55,7 +61,9 @@ impl Stream {
     pub fn new(writer: Writer) -> Self {
         Self {
             writer,
-            clock: WallClock::now(),
+            clock: LineClock::new(WallClock::now()),
+            began: 0,
+            discovery: false,
             ledger: Ledger::default(),
             exits: Ledger::default(),
             failed: Default::default(),
@@ -75,9 +83,16 @@ impl Stream {
         self
     }
 
-    /// Takes the wall clock anew, in case it was set.
-    pub fn check_clock(&mut self) {
-        self.clock = WallClock::now();
+    /// Takes the wall clock anew, in case it was set; tells that it was.
+    pub fn check_clock(&mut self, out: &mut Vec<u8>) {
+        self.hear_clock(WallClock::now(), out);
+    }
+
+    fn hear_clock(&mut self, now: WallClock, out: &mut Vec<u8>) {
+        let boot = WallClock::boot_now();
+        if let Some(step) = self.clock.hear(now, boot) {
+            self.tell(boot, &Event::ClockSet { step }, out);
+        }
     }
 
     /// Tells a record: appends to `out` the lines that are complete by it.
@@ -90,6 +105,9 @@ impl Stream {
             Record::ArgvPiece(piece) => self.piece(&piece, out),
             Record::Exit(exit) => self.exit(&exit, out),
             Record::FailedExec(failed) => self.failed(&failed, out),
+            Record::NsFound(found) => {
+                self.started(found.id, Found::Discovery, found.ktime, out);
+            }
             Record::NsEnded(ended) => self.ended(ended.id.inum, ended.ktime, out),
         }
         Ok(())
@@ -163,8 +181,8 @@ impl Stream {
             let event = Event::Suppressed(SuppressedEvent {
                 reason,
                 count,
-                since: self.clock.at(since),
-                until: self.clock.at(until),
+                since: self.clock.at(since).ts,
+                until: self.clock.at(until).ts,
                 total,
             });
             self.writer.write(out, self.clock.at(until), &event);
@@ -174,21 +192,14 @@ impl Stream {
     /// Hears which targets there are: workspaces of which no exec has a line begin. Those whose end
     /// found no room in the ring end once it has been read.
     pub fn targets(&mut self, targets: &[Known], out: &mut Vec<u8>) {
-        let (living, ended): (Vec<&Known>, _) =
+        let (living, ended): (Vec<&Known>, Vec<&Known>) =
             targets.iter().partition(|target| target.state.ended == 0);
-        let inums = |targets: Vec<&Known>| -> BTreeSet<u32> {
+        let inums = |targets: &[&Known]| -> BTreeSet<u32> {
             targets.iter().map(|target| target.id.inum).collect()
         };
-        let living = inums(living);
-        self.ended = &inums(ended) - &living;
-        for pid_ns in living {
-            if self.workspaces.insert(pid_ns) {
-                let event = Event::WorkspaceStarted {
-                    pid_ns,
-                    found: Found::Discovery,
-                };
-                self.tell(WallClock::boot_now(), &event, out);
-            }
+        self.ended = &inums(&ended) - &inums(&living);
+        for target in living {
+            self.started(target.id, Found::Discovery, WallClock::boot_now(), out);
         }
     }
 
@@ -202,13 +213,16 @@ impl Stream {
         }
     }
 
-    /// Tells the beginning of the stream.
+    /// Tells the beginning of the stream: tracing has been on since `began`, an instant of the boot clock.
     pub fn begin(
         &mut self,
+        began: u64,
         discovery: bool,
         failed_execs: Option<&'static str>,
         out: &mut Vec<u8>,
     ) {
+        self.began = began;
+        self.discovery = discovery;
         let event = Event::TracingStarted {
             discovery,
             failed_execs,
@@ -219,13 +233,32 @@ impl Stream {
     }
 
     /// Hears that a workspace is traced from now on.
-    pub fn registered(&mut self, pid_ns: u32, found: Found, out: &mut Vec<u8>) {
-        let event = if self.workspaces.insert(pid_ns) {
-            Event::WorkspaceStarted { pid_ns, found }
+    pub fn registered(&mut self, id: NsId, found: Found, out: &mut Vec<u8>) {
+        let now = WallClock::boot_now();
+        if self.workspaces.contains(&id.inum) {
+            let event = Event::WorkspaceAnnounced { pid_ns: id.inum };
+            self.tell(now, &event, out);
         } else {
-            Event::WorkspaceAnnounced { pid_ns }
+            self.started(id, found, now, out);
+        }
+    }
+
+    /// Tells that a workspace is traced from `ktime` on, unless that has been told.
+    fn started(&mut self, id: NsId, found: Found, ktime: u64, out: &mut Vec<u8>) {
+        if !self.workspaces.insert(id.inum) {
+            return;
+        }
+        // With discovery on, whatever was executed there since the beginning would have shown it.
+        let recorded_from = if self.discovery { self.began } else { ktime };
+        let event = Event::WorkspaceStarted {
+            pid_ns: id.inum,
+            found,
+            before: Some(Before {
+                started: self.clock.at(id.start).ts,
+                untraced_ns: recorded_from.saturating_sub(id.start),
+            }),
         };
-        self.tell(WallClock::boot_now(), &event, out);
+        self.tell(ktime, &event, out);
     }
 
     /// Tells the end of the stream.
@@ -307,6 +340,8 @@ impl Stream {
             let event = Event::WorkspaceStarted {
                 pid_ns: target,
                 found: Found::Discovery,
+                // What tells more found no room in the ring.
+                before: None,
             };
             self.tell(ktime, &event, out);
         }
@@ -346,8 +381,8 @@ impl Stream {
         let event = Event::Lost(Lost {
             of,
             loss,
-            since: self.clock.at(loss.since),
-            until: self.clock.at(loss.until),
+            since: self.clock.at(loss.since).ts,
+            until: self.clock.at(loss.until).ts,
             total,
         });
         self.tell(loss.until, &event, out);

@@ -85,7 +85,7 @@ locals {
     }
     resources = {
       requests = { cpu = "10m", memory = "16Mi" }
-      limits   = { memory = "32Mi" }
+      limits   = { memory = "64Mi" }
     }
     volume_mounts  = [{ name = "exectrail", mount_path = local.mount_path, read_only = false }]
     startup_probes = []

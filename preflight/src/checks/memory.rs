@@ -8,8 +8,18 @@ use super::Node;
 use crate::files::{self, ReadError};
 use crate::report::{Check, Id, Verdict};
 
-/// What the process itself needs beside the ring, in bytes.
-const PROCESS: u64 = 16 << 20;
+/// What the process itself needs beside the ring and what grows with the machine, in bytes.
+const PROCESS: u64 = 6 << 20;
+/// While it starts, the kernel's types are in memory, read and taken apart: so many times their size.
+/// Measured on 5.5 MB of BTF (Linux 6.18), where a limit of the ring and 28 MiB ended in an OOM kill and
+/// one of 30 MiB did not.
+const TYPES_TAKEN_APART: u64 = 5;
+/// Their size where it cannot be read: more than distributions' kernels have.
+const TYPES: u64 = 8 << 20;
+/// What the probes keep for each CPU that may be there.
+const PER_CPU: u64 = 64 << 10;
+/// CPUs where that cannot be read.
+const CPUS: u64 = 64;
 /// Deepest nesting of cgroups that is looked at.
 const MAX_DEPTH: usize = 32;
 
@@ -50,10 +60,11 @@ pub(super) fn check(node: &Node<'_>) -> Check {
     }
 
     let ring = node.options.ring_bytes;
+    let process = process(node);
     let needed = if node.needs_memlock() {
-        PROCESS
+        process
     } else {
-        ring.saturating_add(PROCESS)
+        ring.saturating_add(process)
     };
     let limited = least.as_ref().filter(|limit| limit.bytes < UNLIMITED);
     let mut check = match limited {
@@ -61,7 +72,7 @@ pub(super) fn check(node: &Node<'_>) -> Check {
             Id::Memory,
             Verdict::Unmet,
             format_args!(
-                "the limit is {} MiB, but a ring buffer of {} MiB and the process need {} MiB",
+                "the limit is {} MiB, but a ring buffer of {} MiB and the process while it starts need {} MiB",
                 limit.bytes >> 20,
                 ring >> 20,
                 needed.div_ceil(1 << 20)
@@ -102,6 +113,22 @@ pub(super) fn check(node: &Node<'_>) -> Check {
         "",
         memory_line(&cgroups).unwrap_or("no memory controller"),
     )
+}
+
+/// What the process needs beside the ring.
+fn process(node: &Node<'_>) -> u64 {
+    let types = node
+        .sys("kernel/btf/vmlinux")
+        .metadata()
+        .map_or(TYPES, |metadata| metadata.len());
+    // `0-1`, or `0`: the last number is the highest CPU's.
+    let cpus = files::read_text(&node.sys("devices/system/cpu/possible"))
+        .ok()
+        .and_then(|list| list.trim().rsplit([',', '-']).next()?.parse::<u64>().ok())
+        .map_or(CPUS, |last| last.saturating_add(1));
+    let types = types.saturating_mul(TYPES_TAKEN_APART);
+    let per_cpu = cpus.saturating_mul(PER_CPU);
+    PROCESS.saturating_add(types).saturating_add(per_cpu)
 }
 
 /// From here on a number means "no limit": cgroup v1 has `PAGE_COUNTER_MAX` for it.

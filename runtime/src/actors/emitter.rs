@@ -75,7 +75,10 @@ impl Actor for Emitter {
         // What this thread does, it does with a descriptor that is open. It was started before the
         // others gave up theirs; should the kernel refuse, they will say so.
         let _ = privileges::keep_only(&CapsHashSet::new());
-        ctx.run_interval(CLOCK_CHECK, |emitter, _| emitter.stream.check_clock());
+        ctx.run_interval(CLOCK_CHECK, |emitter, _| {
+            emitter.stream.check_clock(&mut emitter.lines);
+            emitter.put();
+        });
     }
 }
 
@@ -83,8 +86,12 @@ impl Handler<Begin> for Emitter {
     type Result = ();
 
     fn handle(&mut self, begin: Begin, _: &mut Self::Context) {
-        self.stream
-            .begin(begin.discovery, begin.failed_execs, &mut self.lines);
+        self.stream.begin(
+            begin.at,
+            begin.discovery,
+            begin.failed_execs,
+            &mut self.lines,
+        );
         self.put();
     }
 }
@@ -93,6 +100,7 @@ impl Handler<Batch> for Emitter {
     type Result = MessageResult<Batch>;
 
     fn handle(&mut self, mut batch: Batch, _: &mut Self::Context) -> Self::Result {
+        self.stream.check_clock(&mut self.lines);
         for record in batch.records() {
             if let Err(error) = self.stream.record(record, &mut self.lines) {
                 RecordUnreadable { error }.emit();
@@ -142,8 +150,8 @@ impl Handler<Targets> for Emitter {
 impl Handler<Started> for Emitter {
     type Result = ();
 
-    fn handle(&mut self, Started { pid_ns, found }: Started, _: &mut Self::Context) {
-        self.stream.registered(pid_ns, found, &mut self.lines);
+    fn handle(&mut self, Started { id, found }: Started, _: &mut Self::Context) {
+        self.stream.registered(id, found, &mut self.lines);
         self.put();
         debug_assert_ne!(found, Found::Discovery, "discovery is told by the records");
     }

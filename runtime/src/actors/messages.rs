@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use actix::{Message, Recipient};
-use exectrail_common::record::CpuStats;
+use exectrail_common::{record::CpuStats, target::NsId};
 use exectrail_preflight::{Kernel, Report};
 
 use crate::{
@@ -170,6 +170,8 @@ pub struct Targets(pub Vec<Known>);
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Begin {
+    /// Since when, boot clock, nanoseconds.
+    pub at: u64,
     /// Whether namespaces are found without announcement.
     pub discovery: bool,
     /// Where failed execs are seen, or `unavailable`; none where nobody asked for them.
@@ -180,8 +182,8 @@ pub struct Begin {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Started {
-    /// Inode number of the namespace.
-    pub pid_ns: u32,
+    /// Which namespace.
+    pub id: NsId,
     /// How it came to be known.
     pub found: Found,
 }

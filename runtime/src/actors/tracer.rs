@@ -111,10 +111,7 @@ fn register(
     id: NsId,
     found: Found,
 ) -> Result<(), aya::maps::MapError> {
-    emitter.do_send(Started {
-        pid_ns: id.inum,
-        found,
-    });
+    emitter.do_send(Started { id, found });
     let state = NsState {
         since: WallClock::boot_now(),
         ..NsState::default()
@@ -159,18 +156,20 @@ impl Handler<Attach> for Tracer {
         if self.settings.use_local_pidns && scope.id.inum == INIT_PID_NS {
             return Err(AttachError::LocalIsInit);
         }
+        // Before the first line, which says that it is on; no record is read before the answer.
+        if discovery {
+            probes.discover().map_err(map_error("CONTROL"))?;
+        }
         let failed_execs = probes.failed_execs();
         FailedExecsDecided { failed_execs }.emit();
         self.emitter.do_send(Begin {
+            at: WallClock::boot_now(),
             discovery,
             failed_execs: failed_execs.as_str(),
         });
         if self.settings.use_local_pidns {
             register(&mut probes, &self.emitter, scope.id, Found::Local)
                 .map_err(map_error("TARGETS"))?;
-        }
-        if discovery {
-            probes.discover().map_err(map_error("CONTROL"))?;
         }
         DiscoveryDecided {
             on: discovery,
@@ -201,9 +200,9 @@ impl Handler<Announce> for Tracer {
             probes.evidence(),
         );
         match verdict {
-            Ok(Verdict::Traced(_)) => {
+            Ok(Verdict::Traced(id)) => {
                 self.emitter.do_send(Started {
-                    pid_ns,
+                    id,
                     found: Found::Announcement,
                 });
                 AnnouncementAccepted { pid_ns }.emit();

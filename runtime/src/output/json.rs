@@ -1,6 +1,10 @@
 //! The JSON line: the keys that today's users parse, in their order, and new ones behind them.
 
-use std::{collections::BTreeMap, io, num::NonZeroU32};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write as _},
+    num::NonZeroU32,
+};
 
 use exectrail_common::record::Exit;
 use jiff::Timestamp;
@@ -11,12 +15,12 @@ use serde_json::{
 };
 
 use super::{
-    Event, ExecEvent, SuppressedEvent,
+    Before, Event, ExecEvent, SuppressedEvent,
     bytes::{Text, needs_escape},
     comm, failed_exec, outcome,
     quote::{Alphabet, CommandLine, is_unseen},
 };
-use crate::{rate::Rate, rules::Rule, suppression::Reason};
+use crate::{clock::LineTime, rate::Rate, rules::Rule, suppression::Reason};
 
 /// Labels, put into JSON once.
 #[derive(Debug)]
@@ -252,6 +256,16 @@ struct WorkspaceFields<'a> {
     pid_ns: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     found: Option<super::Found>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started: Option<Instant>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    untraced_ns: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct ClockSetFields<'a> {
+    labels: &'a RawValue,
+    step_ns: i64,
 }
 
 #[derive(Serialize)]
@@ -280,12 +294,26 @@ struct StoppedFields<'a> {
 }
 
 /// Appends the line of `event`.
-pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &Event<'_>) {
+pub(super) fn write(line: &mut Vec<u8>, time: LineTime, labels: &Labels, event: &Event<'_>) {
+    write_at(line, time.ts, labels, event);
+    if let Some(clock) = time.clock
+        && line.ends_with(b"}\n")
+    {
+        // Rarely: a key of every line's own type would have every line pay for it.
+        line.truncate(line.len() - 2);
+        // Writing to memory does not fail.
+        let _ = writeln!(line, r#","clock":"{clock:.9}"}}"#);
+    }
+}
+
+fn write_at(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &Event<'_>) {
     let labels = &*labels.0;
-    let workspace = |pid_ns, found| WorkspaceFields {
+    let workspace = |pid_ns, found, before: Option<Before>| WorkspaceFields {
         labels,
         pid_ns,
         found,
+        started: before.map(|before| Instant(before.started)),
+        untraced_ns: before.map(|before| before.untraced_ns),
     };
     match *event {
         Event::Exec(event) => write_exec(line, ts, labels, event),
@@ -334,13 +362,27 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &
             };
             put(line, ts, "INFO", "tracing_started", fields);
         }
-        Event::WorkspaceStarted { pid_ns, found } => {
+        Event::WorkspaceStarted {
+            pid_ns,
+            found,
+            before,
+        } => {
             put(
                 line,
                 ts,
                 "INFO",
                 "workspace_started",
-                workspace(pid_ns, Some(found)),
+                workspace(pid_ns, Some(found), before),
+            );
+        }
+        Event::ClockSet { step } => {
+            let step_ns = step.as_nanos().clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+            put(
+                line,
+                ts,
+                "WARN",
+                "clock_set",
+                ClockSetFields { labels, step_ns },
             );
         }
         Event::WorkspaceAnnounced { pid_ns } => {
@@ -349,11 +391,17 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &
                 ts,
                 "INFO",
                 "workspace_announced",
-                workspace(pid_ns, None),
+                workspace(pid_ns, None, None),
             );
         }
         Event::WorkspaceEnded { pid_ns } => {
-            put(line, ts, "INFO", "workspace_ended", workspace(pid_ns, None));
+            put(
+                line,
+                ts,
+                "INFO",
+                "workspace_ended",
+                workspace(pid_ns, None, None),
+            );
         }
         Event::TracingStopped {
             execs,

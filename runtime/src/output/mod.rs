@@ -12,9 +12,10 @@ use exectrail_common::record::{
     COMM_LEN, Exec, Exit, FLAG_COMM_UNKNOWN, FLAG_IDS_UNMAPPED, FLAG_INTERPRETED,
     FLAG_NS_PPID_UNKNOWN,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    clock::LineTime,
     config::OutputFormat,
     decode::arguments,
     loss::Loss,
@@ -52,6 +53,13 @@ pub enum Event<'a> {
         pid_ns: u32,
         /// How it was found.
         found: Found,
+        /// What was before; none where that could not be told.
+        before: Option<Before>,
+    },
+    /// The wall clock was set.
+    ClockSet {
+        /// By how much.
+        step: SignedDuration,
     },
     /// A workspace that was traced already has announced itself.
     WorkspaceAnnounced {
@@ -72,6 +80,15 @@ pub enum Event<'a> {
         /// Execs that were left out on purpose.
         suppressed: u64,
     },
+}
+
+/// What was with a workspace before it was traced.
+#[derive(Clone, Copy, Debug)]
+pub struct Before {
+    /// When its first process was started.
+    pub started: Timestamp,
+    /// For how long after that this run of exectrail did not record it, nanoseconds.
+    pub untraced_ns: u64,
 }
 
 /// How a workspace was found.
@@ -221,11 +238,11 @@ impl Writer {
         Self { format, labels }
     }
 
-    /// Appends the line of `event`, which happened at `ts`.
-    pub fn write(&self, line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
+    /// Appends the line of `event`, which happened at that time.
+    pub fn write(&self, line: &mut Vec<u8>, time: LineTime, event: &Event<'_>) {
         match self.format {
-            OutputFormat::Json => json::write(line, ts, &self.labels, event),
-            OutputFormat::Text => text::write(line, ts, event),
+            OutputFormat::Json => json::write(line, time, &self.labels, event),
+            OutputFormat::Text => text::write(line, time.ts, event),
         }
     }
 }

@@ -49,7 +49,7 @@ fn line(format: OutputFormat, head: &Exec, argv: &[u8], filename: &[u8]) -> Stri
         argv,
         filename,
     };
-    writer(format).write(&mut line, ts(), &Event::Exec(event));
+    writer(format).write(&mut line, ts().into(), &Event::Exec(event));
     String::from_utf8(line).unwrap()
 }
 
@@ -90,7 +90,7 @@ fn a_whole_second_has_nine_digits_too() {
     let mut line = Vec::new();
     let event = Event::WorkspaceEnded { pid_ns: 1 };
     let second = Timestamp::new(1_646_080_178, 0).unwrap();
-    writer(OutputFormat::Json).write(&mut line, second, &event);
+    writer(OutputFormat::Json).write(&mut line, second.into(), &event);
     assert!(line.starts_with(br#"{"ts":"2022-02-28T20:29:38.000000000Z""#));
 }
 

@@ -134,11 +134,25 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
             }
             writeln!(line)
         }
-        Event::WorkspaceStarted { pid_ns, found } => writeln!(
-            line,
-            "{ts:.3} workspace started: PID namespace {pid_ns}, found by {}",
-            found.as_str()
-        ),
+        Event::WorkspaceStarted {
+            pid_ns,
+            found,
+            before,
+        } => {
+            let _ = write!(
+                line,
+                "{ts:.3} workspace started: PID namespace {pid_ns}, found by {}",
+                found.as_str()
+            );
+            match before.map(|before| before.untraced_ns / 1_000_000_000) {
+                // A container that starts now takes its time to be seen.
+                None | Some(0) => writeln!(line),
+                Some(seconds) => writeln!(line, "; it ran for {seconds} s before"),
+            }
+        }
+        Event::ClockSet { step } => {
+            writeln!(line, "{ts:.3} the wall clock was set by {step:#}")
+        }
         Event::WorkspaceAnnounced { pid_ns } => {
             writeln!(line, "{ts:.3} workspace announced: PID namespace {pid_ns}")
         }

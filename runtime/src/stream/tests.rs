@@ -1,6 +1,8 @@
 use bytemuck::bytes_of;
 use exectrail_common::{
-    record::{KIND_ARGV_PIECE, KIND_EXEC, KIND_NS_ENDED, NsEnded, Prefix, VERSION},
+    record::{
+        KIND_ARGV_PIECE, KIND_EXEC, KIND_NS_ENDED, KIND_NS_FOUND, NsEnded, NsFound, Prefix, VERSION,
+    },
     target::NsId,
 };
 use serde_json::Value;
@@ -149,8 +151,13 @@ fn a_loss_stands_before_what_followed_it() {
 fn workspaces_start_and_end_once() {
     let mut out = Vec::new();
     let mut stream = stream();
-    stream.registered(70, Found::Announcement, &mut out);
-    stream.registered(70, Found::Announcement, &mut out);
+    let id = NsId {
+        start: 1,
+        inum: 70,
+        zero: 0,
+    };
+    stream.registered(id, Found::Announcement, &mut out);
+    stream.registered(id, Found::Announcement, &mut out);
     let ended = |inum| {
         let ended = NsEnded {
             prefix: prefix(KIND_NS_ENDED, 0, 0, 0),
@@ -200,6 +207,94 @@ fn counts_tell_what_no_record_followed() {
     assert_eq!(last["fields"]["lost"], 3);
 }
 
+/// Lines as JSON.
+fn lines(out: &[u8]) -> Vec<Value> {
+    let text = std::str::from_utf8(out).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_workspace_that_ran_before_says_for_how_long() {
+    let found = |inum, start| {
+        let found = NsFound {
+            prefix: prefix(KIND_NS_FOUND, 0, 0, 0),
+            id: NsId {
+                start,
+                inum,
+                zero: 0,
+            },
+            ktime: 9_000,
+        };
+        bytes_of(&found).to_vec()
+    };
+    let mut out = Vec::new();
+    let mut stream = stream();
+    stream.begin(5_000, true, None, &mut out);
+    // Started before us, and after.
+    stream.record(&found(60, 2_000), &mut out).unwrap();
+    stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
+    stream.record(&found(61, 8_000), &mut out).unwrap();
+    let lines = lines(&out);
+    let started: Vec<_> = lines
+        .iter()
+        .filter(|line| line["msg"] == "workspace_started")
+        .map(|line| {
+            let fields = &line["fields"];
+            assert!(fields["started"].is_string());
+            (fields["pid_ns"].clone(), fields["untraced_ns"].clone())
+        })
+        .collect();
+    assert_eq!(started, [(60.into(), 3_000.into()), (61.into(), 0.into())]);
+}
+
+#[test]
+fn lines_tell_when_the_clock_is_set() {
+    let mut out = Vec::new();
+    let mut stream = stream();
+    let tell = |stream: &mut Stream, seq, out: &mut Vec<u8>| {
+        let mut record = exec(0, 0, seq, b"a\0", 2);
+        let ktime = WallClock::boot_now();
+        let at = std::mem::offset_of!(Exec, ktime);
+        record[at..at + 8].copy_from_slice(&ktime.to_ne_bytes());
+        stream.record(&record, out).unwrap();
+        ktime
+    };
+    let now = WallClock::now();
+    let hour = jiff::SignedDuration::from_hours(1);
+    stream.hear_clock(now, &mut out);
+    tell(&mut stream, 0, &mut out);
+    stream.hear_clock(now.shifted(-hour), &mut out);
+    let behind = tell(&mut stream, 1, &mut out);
+    stream.hear_clock(now.shifted(hour), &mut out);
+    let ahead = tell(&mut stream, 2, &mut out);
+    let lines = lines(&out);
+    let messages: Vec<_> = lines
+        .iter()
+        .map(|line| line["msg"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        messages,
+        [
+            "workspace_started",
+            "exec",
+            "clock_set",
+            "exec",
+            "clock_set",
+            "exec"
+        ]
+    );
+    assert_eq!(lines[2]["fields"]["step_ns"], -3_600_000_000_000_i64);
+    let time = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let ts: Vec<jiff::Timestamp> = lines.iter().map(|line| time(&line["ts"])).collect();
+    assert!(ts.is_sorted(), "{ts:?}");
+    // Behind, the line bears the clock's own time; then `ts` is right again.
+    assert_eq!(time(&lines[3]["clock"]), now.shifted(-hour).at(behind));
+    assert_eq!(lines[5].get("clock"), None);
+    assert_eq!(ts[5], now.shifted(hour).at(ahead));
+}
+
 #[test]
 fn what_is_left_out_is_told_and_summed() {
     let exclude = vec!["filename=/usr/*".parse().unwrap()];
@@ -209,7 +304,7 @@ fn what_is_left_out_is_told_and_summed() {
     };
     let mut out = Vec::new();
     let mut stream = stream().limited(limits);
-    stream.begin(true, None, &mut out);
+    stream.begin(1, true, None, &mut out);
     let tally = |number, count| Tally {
         cause: suppression::Cause::Rule(number),
         count,

@@ -11,6 +11,7 @@ mod every_exec_is_seen;
 mod failed_execs_have_lines;
 mod handshake_keeps_to_the_protocol;
 mod losses_are_accounted;
+mod memory_is_bounded;
 mod one_command_is_traced;
 mod pod;
 mod refusal_says_why;

@@ -122,12 +122,28 @@ fn a_workspace_is_found_again_after_a_restart() {
     let mut first = pod.sidecar(&[]);
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
+    let started = |lines: &[serde_json::Value]| {
+        let line = messages(lines, "workspace_started")[0];
+        line["fields"].clone()
+    };
+    let seen = started(&first.lines());
+    assert_eq!(seen["untraced_ns"], 0);
     first.signal(Signal::KILL);
     assert!(!first.wait().success());
+    std::thread::sleep(std::time::Duration::from_secs(1));
     let second = pod.sidecar(&[]);
     workspace.run("uname", &["-a"]);
     let lines = second.stop();
     assert_eq!(argv(execs(&lines)[0]), ["uname", "-a"]);
+    // It cannot know of the first, but tells for how long it did not record the workspace at most.
+    let again = started(&lines);
+    let untraced = again["untraced_ns"].as_u64().unwrap();
+    assert!(untraced > 1_000_000_000, "{again}");
+    let time = |fields: &serde_json::Value| -> jiff::Timestamp {
+        fields["started"].as_str().unwrap().parse().unwrap()
+    };
+    let apart = time(&seen).duration_since(time(&again)).abs();
+    assert!(apart < jiff::SignedDuration::from_millis(100), "{apart}");
 }
 
 #[test]

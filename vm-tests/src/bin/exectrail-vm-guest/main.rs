@@ -4,6 +4,7 @@
 //! the reader of the verifier's figures ([`verifier`]).
 
 mod container;
+mod life_cycle;
 mod lines;
 mod node;
 mod played;
@@ -83,9 +84,13 @@ fn carry_out() -> Result<()> {
     startup::network()?;
     let tests: Vec<Test> = match plan.scenario {
         Scenario::Boot => Vec::new(),
-        Scenario::Plain | Scenario::Integrity => {
-            [tracing::TESTS, suppression::TESTS, pods::TESTS].concat()
-        }
+        Scenario::Plain | Scenario::Integrity => [
+            tracing::TESTS,
+            suppression::TESTS,
+            pods::TESTS,
+            life_cycle::TESTS,
+        ]
+        .concat(),
         Scenario::Pods => played_pods::TESTS.to_vec(),
         Scenario::Confidentiality => refusals::CONFIDENTIALITY.to_vec(),
         Scenario::WithoutBtf => refusals::WITHOUT_BTF.to_vec(),
