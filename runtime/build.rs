@@ -11,6 +11,11 @@ use std::{
     process::Command,
 };
 
+use object::{
+    build::elf::{Builder, SectionData},
+    elf::SHT_STRTAB,
+};
+
 const PACKAGE: &str = "exectrail-probes";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -62,8 +67,30 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(explain(&format!("the probes do not build:\n{log}")));
     }
     let object = target_dir.join(target).join("release").join(PACKAGE);
-    fs::copy(&object, out.join(PACKAGE))?;
+    fs::write(out.join(PACKAGE), without_debug_information(&object)?)?;
     Ok(())
+}
+
+/// The object without DWARF, four fifths of it: bpf-linker has made BTF of that, and nobody else reads it.
+fn without_debug_information(object: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
+    let whole = fs::read(object)?;
+    let mut builder = Builder::read(&*whole)?;
+    for section in &mut builder.sections {
+        let name = section.name.to_vec();
+        section.delete = [&b".debug_"[..], b".rel.debug_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
+    }
+    builder.delete_orphans();
+    // LLVM keeps names of sections and symbols in one table; `object` writes two.
+    let names = builder.sections.add();
+    names.name = b".shstrtab"[..].into();
+    names.sh_type = SHT_STRTAB;
+    names.sh_addralign = 1;
+    names.data = SectionData::SectionString;
+    let mut stripped = Vec::new();
+    builder.write(&mut stripped)?;
+    Ok(stripped)
 }
 
 /// An error with what to do about it.
