@@ -58,24 +58,17 @@
         status=
         case "$answer" in
         *HTTP/1.[01]' '[1-5][0-9][0-9]*)
-            status="${answer#*HTTP/1.[01] }"
-            status="${status%"${status#???}"}"
+            # What was said stands behind the status; busybox's wget shows nothing else.
+            answer="${answer##*HTTP/1.[01] }"
+            answer="${answer%%"$newline"*}"
+            status="${answer%"${answer#???}"}"
+            answer="${answer#"$status"}"
             ;;
         *'nrecognized option'* | *'nvalid option'*)
             refuse 1 "this wget cannot send an announcement, and the image has no curl: $answer"
             ;;
         esac
-        # Without the headers, which wget indents.
-        said=
-        IFS="$newline"
-        for line in $answer; do
-            case "$line" in
-            '  '*) ;;
-            *) said="$said$line$newline" ;;
-            esac
-        done
-        unset IFS
-        answer="${said%"$newline"}"
+        answer="${answer# }"
     }
 
     # Asks until exectrail has answered for good.
@@ -125,7 +118,7 @@ Is its container running, and its --init-address the same?"
 
     wget_options=
     case "$(wget --version 2>&1)" in
-    'GNU Wget'*) wget_options='--no-config --no-proxy --tries=1 --timeout=10 --content-on-error' ;;
+    'GNU Wget'*) wget_options='--no-config --no-proxy --tries=1 --timeout=10' ;;
     esac
 
     for client in $clients; do

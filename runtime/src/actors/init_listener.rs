@@ -19,6 +19,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     Request, Response, StatusCode,
     body::{Bytes, Incoming},
+    ext::ReasonPhrase,
     header::{CONTENT_TYPE, HeaderValue},
     server::conn::http1,
     service::service_fn,
@@ -41,6 +42,8 @@ use crate::{
 
 /// Most connections served at once; fewer where descriptors are few.
 const CONNECTIONS: u64 = 64;
+/// Most characters of a reason that stand behind a status.
+const LONGEST_PHRASE: usize = 400;
 /// A request's head must arrive in this time.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 /// A request's body must arrive in this time.
@@ -189,9 +192,10 @@ async fn read(request: Request<Incoming>) -> Result<u32, Malformed> {
     announcement::parse_body(&body)
 }
 
-/// A response of one line.
+/// A response of one line, the same in its body and, as far as it goes there, behind its status.
 fn text(status: StatusCode, line: &impl ToString) -> Response<Full<Bytes>> {
     let mut line = line.to_string();
+    let phrase = reason_phrase(&line);
     line.push('\n');
     let mut response = Response::new(Full::from(line));
     *response.status_mut() = status;
@@ -199,5 +203,17 @@ fn text(status: StatusCode, line: &impl ToString) -> Response<Full<Bytes>> {
         CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
+    if let Some(phrase) = phrase {
+        response.extensions_mut().insert(phrase);
+    }
     response
+}
+
+/// What stands behind the status in the response's first line: all that busybox's wget shows of an
+/// error. Visible ASCII and spaces only (RFC 9112, section 4, allows little more), and short enough
+/// for that wget's line of 512 bytes.
+fn reason_phrase(line: &str) -> Option<ReasonPhrase> {
+    let plain = |c: char| if c.is_ascii_graphic() { c } else { ' ' };
+    let phrase: String = line.chars().take(LONGEST_PHRASE).map(plain).collect();
+    ReasonPhrase::try_from(phrase).ok()
 }

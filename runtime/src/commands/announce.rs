@@ -14,6 +14,7 @@ use hyper::{Request, StatusCode, body::Bytes, client::conn::http1, header::HOST}
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpStream,
+    signal::unix::{SignalKind, signal},
     time::{sleep, timeout},
 };
 
@@ -29,6 +30,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 const REFUSALS: u32 = 3;
 /// Most of an answer that is read, bytes.
 const MAX_ANSWER: usize = 16 * 1024;
+
+/// Status of a program that SIGTERM has ended, as shells have it.
+const STOPPED: u8 = 128 + 15;
 
 /// Why the workspace must not start.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +64,8 @@ enum AnnounceError {
         command: OsString,
         source: io::Error,
     },
+    #[error("told to stop while waiting for exectrail at {address}")]
+    Stopped { address: SocketAddr },
     #[error("cannot set up: {0}")]
     Runtime(io::Error),
 }
@@ -76,6 +82,7 @@ pub fn main(args: &AnnounceArgs) -> ExitCode {
             ExitCode::from(127)
         }
         AnnounceError::Exec { .. } => ExitCode::from(126),
+        AnnounceError::Stopped { .. } => ExitCode::from(STOPPED),
         _ => ExitCode::FAILURE,
     }
 }
@@ -86,7 +93,7 @@ fn announce_and_exec(args: &AnnounceArgs) -> Result<(), AnnounceError> {
         .enable_all()
         .build()
         .map_err(AnnounceError::Runtime)?
-        .block_on(announce(args.init_address, pid_ns, args.timeout))?;
+        .block_on(announce_or_stop(args.init_address, pid_ns, args.timeout))?;
     if let Some((command, rest)) = args.command.split_first() {
         let source = Command::new(command).args(rest).exec();
         return Err(AnnounceError::Exec {
@@ -120,6 +127,20 @@ fn own_pid_ns() -> Result<String, AnnounceError> {
     {
         Some(number) => Ok(number.to_owned()),
         None => Err(AnnounceError::NotAPidNs { path, text }),
+    }
+}
+
+/// Announces, but for a SIGTERM. As a container's first process it would not be ended by one: it
+/// must look for it, else a pod that is deleted while it waits goes on for its grace period.
+async fn announce_or_stop(
+    address: SocketAddr,
+    pid_ns: String,
+    patience: Duration,
+) -> Result<(), AnnounceError> {
+    let mut term = signal(SignalKind::terminate()).map_err(AnnounceError::Runtime)?;
+    tokio::select! {
+        done = announce(address, pid_ns, patience) => done,
+        _ = term.recv() => Err(AnnounceError::Stopped { address }),
     }
 }
 

@@ -1,5 +1,5 @@
 use crate::{
-    pod::{Pod, argv, execs, messages},
+    pod::{Pod, argv, descendant, execs, messages, wait_for},
     tools::{NOOP, TOOL, needs_kernel},
 };
 
@@ -114,4 +114,37 @@ fn announce_gives_up_with_a_reason() {
     assert_eq!(output.stdout, b"");
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("did not answer within 1 s"), "{stderr}");
+}
+
+/// It is the first process of its container, which signals end only if they are looked for.
+#[test]
+fn announce_ends_when_told_to() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let waiting = pod
+        .container(crate::tools::EXECTRAIL)
+        .args(["announce", "--exec", "--", "echo", "untraced"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let waits = |pid: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let caught = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigCgt:"))
+            .unwrap();
+        // SIGTERM is number 15.
+        u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << 14) != 0
+    };
+    let pid = wait_for("exectrail announce to wait", || {
+        descendant(waiting.id(), "exectrail").filter(waits)
+    });
+    let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let output = waiting.wait_with_output().unwrap();
+    assert_eq!(output.stdout, b"");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("told to stop"), "{stderr}");
+    assert_eq!(output.status.code(), Some(143), "{stderr}");
 }

@@ -10,6 +10,7 @@ mod attackers_change_nothing;
 mod every_exec_is_seen;
 mod failed_execs_have_lines;
 mod handshake_keeps_to_the_protocol;
+mod init_script_holds_the_workspace;
 mod losses_are_accounted;
 mod memory_is_bounded;
 mod one_command_is_traced;

@@ -15,7 +15,7 @@ struct Package {
     reason: &'static str,
 }
 
-const PACKAGES: [Package; 13] = [
+const PACKAGES: [Package; 16] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -60,6 +60,21 @@ const PACKAGES: [Package; 13] = [
         name: "dash",
         provides: "dash",
         reason: "reads cmdline back: the strictest sh",
+    },
+    Package {
+        name: "bash",
+        provides: "bash",
+        reason: "runs the init script, as dash and busybox do",
+    },
+    Package {
+        name: "wget",
+        provides: "wget",
+        reason: "announces where there is no curl",
+    },
+    Package {
+        name: "shellcheck",
+        provides: "shellcheck",
+        reason: "reads the init script",
     },
     Package {
         name: "qemu-system-x86",

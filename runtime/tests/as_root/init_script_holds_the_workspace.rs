@@ -1,0 +1,412 @@
+//! The init script of the Terraform module, as a shell gets it: evaluated by the module, expanded as
+//! the kubelet does, run by three shells with every client that it knows.
+
+use std::{
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    thread::{scope, sleep},
+    time::Duration,
+};
+
+use exectrail_templates::{Configuration, Given, Value, kubelet, module_directory};
+use tempfile::TempDir;
+
+use crate::{
+    pod::{Pod, Sidecar, argv, execs, messages, wait_for},
+    tools::{EXECTRAIL, needs_kernel, skip},
+};
+
+/// Shells by which images may run it: Debian's, most others', Alpine's.
+const SHELLS: [&[&str]; 3] = [
+    &["/usr/bin/dash"],
+    &["/usr/bin/bash"],
+    &["/bin/busybox", "sh"],
+];
+
+/// Something that can announce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Client {
+    Curl,
+    GnuWget,
+    BusyboxWget,
+    Announce,
+}
+
+impl Client {
+    const ALL: [Self; 4] = [Self::Curl, Self::GnuWget, Self::BusyboxWget, Self::Announce];
+
+    /// Those that a shell can be left alone with: this busybox's own wget is always there.
+    fn of(shell: &[&str]) -> Vec<Self> {
+        let has_wget = shell.len() > 1;
+        let mut all = Self::ALL.to_vec();
+        all.retain(|client| !has_wget || matches!(client, Self::Curl | Self::BusyboxWget));
+        all
+    }
+}
+
+/// The module's init script, with `agent` for what it starts.
+fn script(agent: &str, variables: &[(&str, Value)]) -> String {
+    let mut given = Given::default();
+    for (name, value) in [("image", "exectrail".into()), ("script", agent.into())] {
+        given.variables.insert(name.into(), value);
+    }
+    for (name, value) in variables {
+        given.variables.insert((*name).to_owned(), value.clone());
+    }
+    let module = Configuration::read(&module_directory()).unwrap();
+    let outputs = module.evaluate(&given).unwrap().outputs;
+    kubelet::expand(
+        outputs["init_script"].as_str().unwrap(),
+        &Default::default(),
+    )
+}
+
+/// An image: programs in a directory that PATH names alone, and perhaps exectrail mounted.
+struct Image {
+    dir: TempDir,
+    mounted: bool,
+}
+
+impl Image {
+    /// One with these clients.
+    fn with(clients: &[Client]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut mounted = false;
+        let add = |name: &str, program: &str| symlink(program, dir.path().join(name)).unwrap();
+        for program in ["date", "readlink", "sleep"] {
+            add(program, &format!("/usr/bin/{program}"));
+        }
+        for client in clients {
+            match client {
+                Client::Curl => add("curl", "/usr/bin/curl"),
+                Client::GnuWget => add("wget", "/usr/bin/wget"),
+                Client::BusyboxWget => add("wget", "/bin/busybox"),
+                Client::Announce => mounted = true,
+            }
+        }
+        Self { dir, mounted }
+    }
+
+    /// `command` becomes a container of this image, which runs `script` by `shell`.
+    fn run(&self, mut command: Command, shell: &[&str], options: &[&str], script: &str) -> Command {
+        // As an init container puts it there, on a volume.
+        let mount = "mount -t tmpfs volume /opt && \"$0\" install /opt/exectrail";
+        let mount = if self.mounted { mount } else { ":" };
+        command
+            .args(["-c", &format!("{mount} && exec env -i \"$@\""), EXECTRAIL])
+            .arg(format!("PATH={}", self.dir.path().display()))
+            // Neither proxies nor a user's configuration may come between.
+            .args([
+                "http_proxy=http://127.0.0.1:9",
+                "HTTP_PROXY=http://127.0.0.1:9",
+            ])
+            .arg(format!("HOME={}", self.dir.path().display()))
+            .args(shell)
+            .args(options)
+            .args(["-c", script]);
+        command
+    }
+
+    /// The same in a container of its own, to its end.
+    fn output(&self, pod: &Pod, shell: &[&str], script: &str) -> Output {
+        self.run(pod.container("sh"), shell, &[], script)
+            .output()
+            .unwrap()
+    }
+}
+
+/// What the agent does, where nothing else is wanted of it.
+const AGENT: &str = "/usr/bin/uname -s\nexit 42\n";
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The agent has not run, and these words say why.
+fn assert_refused(output: &Output, status: i32, words: &[&str], what: &dyn std::fmt::Debug) {
+    let said = stderr(output);
+    assert_eq!(output.stdout, b"", "{what:?}: the agent has run");
+    assert_eq!(output.status.code(), Some(status), "{what:?}: {said}");
+    assert!(
+        said.contains("this workspace does not start"),
+        "{what:?}: {said}"
+    );
+    for word in words {
+        assert!(said.contains(word), "{what:?}: {word:?} is not in: {said}");
+    }
+}
+
+#[test]
+fn with_every_shell_and_every_client() {
+    needs_kernel!();
+    let script = script(AGENT, &[]);
+    for shell in SHELLS {
+        let pod = Pod::new();
+        let sidecar = pod.sidecar(&["--announced-only"]);
+        let clients = Client::of(shell);
+        for client in &clients {
+            let image = Image::with(&[*client]);
+            let output = image.output(&pod, shell, &script);
+            let said = stderr(&output);
+            assert_eq!(
+                output.status.code(),
+                Some(42),
+                "{shell:?} {client:?}: {said}"
+            );
+            assert_eq!(output.stdout, b"Linux\n", "{shell:?} {client:?}");
+            assert!(
+                said.contains("every exec in this workspace is recorded"),
+                "{said}"
+            );
+        }
+        let lines = sidecar.stop();
+        // All that the agent executes is recorded, each time.
+        let events = execs(&lines);
+        let agents = events
+            .iter()
+            .filter(|event| argv(event) == ["/usr/bin/uname", "-s"]);
+        assert_eq!(agents.count(), clients.len(), "{shell:?}");
+        assert_eq!(
+            messages(&lines, "workspace_started").len(),
+            clients.len(),
+            "{shell:?}"
+        );
+    }
+}
+
+#[test]
+fn exectrail_itself_comes_first_where_it_is_mounted_for_that() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&["--announced-only", "--log-level=debug"]);
+    let script = script(AGENT, &[("announce_with", "exectrail".into())]);
+    let image = Image::with(&[Client::Curl, Client::Announce]);
+    let output = image.output(&pod, SHELLS[0], &script);
+    assert_eq!(output.status.code(), Some(42), "{}", stderr(&output));
+    let lines = sidecar.stop();
+    let by_curl = execs(&lines).iter().any(|event| argv(event)[0] == "curl");
+    assert!(!by_curl, "{lines:?}");
+}
+
+/// Options of the shell, odd characters, variables and standard input: all as if the script were not
+/// there.
+#[test]
+fn what_follows_is_as_it_was() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let _sidecar = pod.sidecar(&["--announced-only"]);
+    let image = Image::with(&[Client::Curl]);
+    let odd = "it's \"quoted\" `back` ${HOME-} \\n $(NAME) $$x é🦀\ttab";
+    let agent = format!(
+        "cat_odd='{}'\nprintf '%s\\n' \"$cat_odd\" \"${{status-unset}}${{answer-unset}}${{pid_ns-unset}}${{address-unset}}\" \"$#\"\n(exit 3)\n",
+        odd.replace('\'', "'\\''")
+    );
+    let script = script(&agent, &[]);
+    for shell in SHELLS {
+        for options in [&[][..], &["-e"], &["-u"], &["-eu"], &["-f"], &["-x"]] {
+            let output = image
+                .run(pod.container("sh"), shell, options, &script)
+                .output()
+                .unwrap();
+            let said = stderr(&output);
+            assert_eq!(
+                output.status.code(),
+                Some(3),
+                "{shell:?} {options:?}: {said}"
+            );
+            let printed = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(
+                printed,
+                format!("{odd}\nunsetunsetunsetunset\n0\n"),
+                "{shell:?} {options:?}"
+            );
+        }
+        // From standard input, as `curl … | sh -s` has it: the clients must leave it alone.
+        let mut command = image.run(pod.container("sh"), shell, &[], "exec \"$@\"");
+        command
+            .arg("sh")
+            .args(shell)
+            .arg("-s")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        std::io::Write::write_all(child.stdin.as_mut().unwrap(), script.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{shell:?} -s");
+        assert!(output.stdout.starts_with(odd.as_bytes()), "{shell:?} -s");
+    }
+}
+
+#[test]
+fn a_sidecar_that_comes_late_is_waited_for() {
+    needs_kernel!();
+    let script = script(AGENT, &[]);
+    let runs: Vec<(&[&str], Client)> = SHELLS
+        .iter()
+        .flat_map(|shell| Client::of(shell).into_iter().map(|client| (*shell, client)))
+        .collect();
+    let pod = Pod::new();
+    let images: Vec<Image> = runs
+        .iter()
+        .map(|(_, client)| Image::with(&[*client]))
+        .collect();
+    let children: Vec<_> = runs
+        .iter()
+        .zip(&images)
+        .map(|((shell, _), image)| {
+            let mut command = image.run(pod.container("sh"), shell, &[], &script);
+            command
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    sleep(Duration::from_secs(5));
+    let _sidecar = pod.sidecar(&["--announced-only"]);
+    for (run, child) in runs.iter().zip(children) {
+        let output = child.wait_with_output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(42), "{run:?}: {said}");
+        assert!(
+            said.contains("waiting for exectrail at 127.0.0.1:56123"),
+            "{run:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn without_a_sidecar_nothing_starts() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let script = script(AGENT, &[("announce_timeout_seconds", 2.into())]);
+    scope(|threads| {
+        for shell in SHELLS {
+            for client in Client::of(shell) {
+                let (pod, script) = (&pod, &script);
+                threads.spawn(move || {
+                    let output = Image::with(&[client]).output(pod, shell, script);
+                    let words = ["127.0.0.1:56123", "within 2 s", "--init-address"];
+                    assert_refused(&output, 1, &words, &(shell, client));
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn a_503_is_shown_with_its_reason() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let mut command = pod.container("setpriv");
+    command
+        .args(["--bounding-set", "-all", EXECTRAIL])
+        .args(["--init-address=127.0.0.1:56123", "--refusal-grace=60s"]);
+    let sidecar = Sidecar::spawn(command);
+    wait_for("the refusal", || {
+        sidecar
+            .diagnostics()
+            .contains("cannot trace here")
+            .then_some(())
+    });
+    let script = script(AGENT, &[]);
+    for shell in SHELLS {
+        for client in Client::of(shell) {
+            let output = Image::with(&[client]).output(&pod, shell, &script);
+            assert_refused(&output, 1, &["503", "CAP_BPF"], &(shell, client));
+        }
+    }
+}
+
+/// The sidecar's own PID namespace is none that a workspace can have.
+#[test]
+fn a_403_is_shown_with_its_reason() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&["--announced-only"]);
+    let own = sidecar.pid();
+    let script = script(AGENT, &[]);
+    scope(|threads| {
+        for shell in SHELLS {
+            for client in Client::of(shell) {
+                let script = &script;
+                threads.spawn(move || {
+                    let mut command = Command::new("nsenter");
+                    command.arg(format!("--target={own}")).args([
+                        "--pid",
+                        "--net",
+                        "--",
+                        "unshare",
+                        "--mount",
+                        "--mount-proc",
+                        "sh",
+                    ]);
+                    let image = Image::with(&[client]);
+                    let output = image.run(command, shell, &[], script).output().unwrap();
+                    assert_refused(&output, 1, &["403", "exectrail's own"], &(shell, client));
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn an_image_without_any_client_is_told_what_to_add() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let _sidecar = pod.sidecar(&["--announced-only"]);
+    let script = script(AGENT, &[]);
+    for shell in SHELLS.iter().filter(|shell| shell.len() == 1) {
+        let output = Image::with(&[]).output(&pod, shell, &script);
+        assert_refused(
+            &output,
+            127,
+            &["curl", "wget", "/opt/exectrail/exectrail"],
+            shell,
+        );
+    }
+}
+
+/// Shells read it without complaint, and shellcheck finds nothing to say.
+#[test]
+fn it_is_posix() {
+    for program in ["shellcheck", "busybox"] {
+        if Command::new(program).arg("--help").output().is_err() {
+            skip(
+                concat!(module_path!(), "::it_is_posix"),
+                &format!("no {program}"),
+            );
+            return;
+        }
+    }
+    let file = module_directory().join("init.sh");
+    let check = |program: &str, arguments: &[&str], file: &Path| {
+        let output = Command::new(program).args(arguments).arg(file).output();
+        let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            stderr(&output)
+        );
+        assert!(
+            output.status.success() && said.is_empty(),
+            "{program}: {said}"
+        );
+    };
+    check("shellcheck", &["--shell=sh", "--severity=style"], &file);
+    let dir = TempDir::new().unwrap();
+    for (name, client) in [("one", "curl"), ("two", "exectrail")] {
+        let evaluated: PathBuf = dir.path().join(name);
+        let text = script(AGENT, &[("announce_with", client.into())]);
+        std::fs::write(&evaluated, text).unwrap();
+        check(
+            "shellcheck",
+            &["--shell=sh", "--severity=style"],
+            &evaluated,
+        );
+        check("dash", &["-n"], &evaluated);
+        check("bash", &["--posix", "-n"], &evaluated);
+        check("busybox", &["sh", "-n"], &evaluated);
+    }
+}
