@@ -163,6 +163,21 @@ resource "kubernetes_deployment_v1" "main" {
           run_as_non_root = true
         }
 
+        # Spread over the nodes, where there is a choice.
+        affinity {
+          pod_anti_affinity {
+            preferred_during_scheduling_ignored_during_execution {
+              weight = 1
+              pod_affinity_term {
+                topology_key = "kubernetes.io/hostname"
+                label_selector {
+                  match_labels = { "app.kubernetes.io/name" = "coder-workspace" }
+                }
+              }
+            }
+          }
+        }
+
         dynamic "init_container" {
           for_each = module.exectrail.init_containers
           content {

@@ -8,6 +8,11 @@ output "env" {
   description = "Variables of the workspace's container. Coder's server knows the value exectrace."
 }
 
+output "sidecar" {
+  value       = local.sidecar
+  description = "The sidecar's container, for templates that write its block themselves: name, image, command, args, resources and the rest, by the provider's names."
+}
+
 output "containers" {
   value       = var.native_sidecar ? [] : [local.sidecar]
   description = "Containers to add to the pod: the sidecar, unless it is a native one."

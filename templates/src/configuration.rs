@@ -11,7 +11,7 @@ use hcl::{
     eval::{Context, Evaluate as _},
 };
 
-use crate::{Error, Variables, scope::Scope, variables::variables};
+use crate::{Error, Variables, Workspace, scope::Scope, variables::variables};
 
 /// What a configuration is evaluated with.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,16 @@ pub struct Given {
     /// What providers would say: attributes of data sources and resources, by address, such as
     /// `data.coder_workspace.me` or `coder_agent.main`.
     pub objects: BTreeMap<String, Map<String, Value>>,
+}
+
+impl Given {
+    /// What Coder's provider says of a workspace; no variables.
+    pub fn of(workspace: &Workspace) -> Self {
+        Self {
+            variables: Variables::new(),
+            objects: workspace.objects(),
+        }
+    }
 }
 
 /// A resource that would be made.

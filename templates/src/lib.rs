@@ -91,7 +91,7 @@ pub fn manifests(
 ) -> Result<Vec<serde_json::Value>, Error> {
     let evaluated = Configuration::read(&template.directory())?.evaluate(&Given {
         variables: variables.clone(),
-        objects: workspace.objects(),
+        ..Given::of(workspace)
     })?;
     evaluated
         .resources

@@ -52,6 +52,9 @@ const LISTS: [(&str, &str); 15] = [
     ("volume_device", "volumeDevices"),
 ];
 
+/// The selector of a node affinity is there once, where its siblings are elements of lists.
+const NODE_SELECTOR: &str = "required_during_scheduling_ignored_during_execution";
+
 /// Blocks that are there once; one that is in neither list is not known here.
 const SINGLE: [&str; 31] = [
     "affinity",
@@ -139,7 +142,7 @@ fn object(content: &Map<String, Value>, address: &str) -> Result<serde_json::Val
 }
 
 fn is_block(name: &str) -> bool {
-    SINGLE.contains(&name) || LISTS.iter().any(|(block, _)| *block == name)
+    name == NODE_SELECTOR || SINGLE.contains(&name) || LISTS.iter().any(|(block, _)| *block == name)
 }
 
 /// The contents of blocks, if that is what it is.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod api_server;
+mod documentation;
 mod documents;
 mod every_manifest_is_accepted;
 mod formatting;

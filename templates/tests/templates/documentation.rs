@@ -1,0 +1,168 @@
+//! What the documents tell a reader to put into a template, put into one.
+
+use std::fs;
+
+use exectrail_templates::{Configuration, Given, Workspace, directory, kubelet, manifest, pod};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::{
+    api_server::assert_accepted,
+    documents::{Json, container, files, text},
+};
+
+const EXISTING: &str = include_str!("existing.tf");
+const COMMAND: &str = "command = [\"sh\", \"-c\", coder_agent.main.init_script]";
+const CONTAINER: &str = "    container {\n      name    = \"dev\"";
+
+/// The blocks of HCL in a document, without their indentation in it.
+fn hcl_blocks(document: &str) -> Vec<String> {
+    let path = directory().join("..").join(document);
+    let text = fs::read_to_string(&path).unwrap();
+    let mut blocks = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for line in text.lines() {
+        let indent = line.len() - line.trim_start().len();
+        match (&mut open, line.trim()) {
+            (None, "```hcl") => open = Some((indent, String::new())),
+            (Some(_), "```") => blocks.extend(open.take().map(|(_, block)| block)),
+            (Some((outer, block)), _) => {
+                block.push_str(line.get(*outer..).unwrap_or_default());
+                block.push('\n');
+            }
+            (None, _) => {}
+        }
+    }
+    blocks
+}
+
+/// The pod of the existing template, with these changes to its text.
+fn changed(changes: &[(&str, &str)], appended: &str) -> Json {
+    let mut text = EXISTING.to_owned();
+    for (from, to) in changes {
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        text = text.replace(from, to);
+    }
+    // As released, but of this tree.
+    let root = TempDir::new().unwrap();
+    fs::write(root.path().join("main.tf"), format!("{text}\n{appended}")).unwrap();
+    let given = Given::of(&Workspace::example());
+    let evaluated = Configuration::read(root.path())
+        .unwrap()
+        .evaluate(&given)
+        .unwrap();
+    let pod = evaluated
+        .resources
+        .iter()
+        .find(|resource| resource.kind == "kubernetes_pod");
+    manifest(pod.unwrap()).unwrap()
+}
+
+#[test]
+fn the_readmes_changes_trace_an_existing_template() {
+    let blocks = hcl_blocks("README.md");
+    let [module, sidecar, command] = blocks.as_slice() else {
+        panic!("not three blocks: {blocks:?}");
+    };
+    let with_sidecar = format!("{sidecar}{CONTAINER}");
+    let changes = [
+        (COMMAND, command.trim_end()),
+        (CONTAINER, with_sidecar.as_str()),
+    ];
+    let mut traced = changed(&changes, module);
+    assert_accepted(&traced);
+    let before = changed(&[], "");
+    assert_accepted(&before);
+
+    for container in pod::containers_mut(&mut traced) {
+        kubelet::expand_container(container);
+    }
+    let sidecar = container(&traced, "exectrail");
+    assert_eq!(sidecar["command"], json!(["/usr/bin/exectrail"]));
+    let labels = [
+        "user_email",
+        "user_id",
+        "username",
+        "workspace_id",
+        "workspace_name",
+    ];
+    for label in labels {
+        let flag = format!("--label={label}=");
+        let args = sidecar["args"].as_array().unwrap();
+        assert!(
+            args.iter()
+                .any(|arg| arg.as_str().unwrap().starts_with(&flag)),
+            "{flag}"
+        );
+    }
+    assert_eq!(
+        sidecar["securityContext"]["capabilities"]["add"],
+        json!(["BPF", "PERFMON"])
+    );
+    assert_eq!(sidecar["resources"]["limits"]["memory"], "96Mi");
+    // Nothing else of the workspace is changed.
+    let mut workspace = container(&traced, "dev").clone();
+    let script = workspace["command"][2].as_str().unwrap().to_owned();
+    workspace["command"][2] = Workspace::example().agent_script.into();
+    assert_eq!(&workspace, container(&before, "dev"));
+    assert_eq!(
+        script,
+        format!(
+            "{}\n{}",
+            text("module/init.sh"),
+            Workspace::example().agent_script
+        )
+    );
+}
+
+#[test]
+fn the_guides_blocks_can_be_added() {
+    let blocks = hcl_blocks("docs/deploy.md");
+    let module = &hcl_blocks("README.md")[0];
+    for block in &blocks {
+        let in_container = block.starts_with("env {");
+        let text = if in_container {
+            format!("{CONTAINER}\n{block}")
+        } else {
+            format!("{block}{CONTAINER}")
+        };
+        assert_accepted(&changed(&[(CONTAINER, &text)], module));
+    }
+    assert!(blocks.len() >= 3, "{blocks:?}");
+}
+
+/// Every variable and output that the guide names is there, and every variable of the templates and
+/// output of the module is in the guide.
+#[test]
+fn the_guide_names_what_there_is() {
+    let guide = fs::read_to_string(directory().join("../docs/deploy.md")).unwrap();
+    let declared = |file: &str, kind: &str| -> Vec<String> {
+        let opening = format!("{kind} \"");
+        text(file)
+            .lines()
+            .filter_map(|line| Some(line.strip_prefix(&opening)?.split('"').next()?.to_owned()))
+            .collect()
+    };
+    let mut names = declared("module/outputs.tf", "output");
+    names.extend(declared("module/variables.tf", "variable"));
+    for directory in ["kubernetes", "kubernetes-envbox"] {
+        names.extend(declared(&format!("{directory}/variables.tf"), "variable"));
+    }
+    for name in names {
+        if name != "image" {
+            assert!(
+                guide.contains(&format!("`{name}`")),
+                "the guide does not name {name}"
+            );
+        }
+    }
+    for file in files("plain-yaml", "yaml")
+        .iter()
+        .chain(&files("node-check", "yaml"))
+    {
+        assert!(
+            guide.contains(file.rsplit('/').next().unwrap()),
+            "the guide does not name {file}"
+        );
+    }
+}
