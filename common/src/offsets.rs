@@ -26,8 +26,12 @@ pub struct Offsets {
     pub task_signal: u32,
     /// `task_struct.start_boottime`: `u64`, nanoseconds since boot, suspend included
     pub task_start_boottime: u32,
+    /// `task_struct.pid`: `pid_t`, of the thread
+    pub task_pid: u32,
     /// `task_struct.tgid`: `pid_t`
     pub task_tgid: u32,
+    /// `task_struct.self_exec_id`: `u64`, counts the execs of a process and its ancestors (Linux 5.7 and later)
+    pub task_self_exec_id: u32,
     /// `task_struct.comm`: `char[16]`
     pub task_comm: u32,
     /// `task_struct.exit_code`: `int`

@@ -5,9 +5,6 @@
 
 use bytemuck::{Pod, Zeroable};
 
-/// Version of the layouts in this module; the first byte of every record.
-pub const VERSION: u8 = 1;
-
 /// [`Prefix::kind`] of an [`Exec`].
 pub const KIND_EXEC: u8 = 1;
 /// [`Prefix::kind`] of an [`ArgvPiece`].
@@ -55,8 +52,8 @@ pub const COMM_LEN: usize = 16;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Prefix {
-    /// [`VERSION`].
-    pub version: u8,
+    /// Which of its program's lanes wrote the record, see [`LANES`].
+    pub lane: u8,
     /// One of the `KIND_…` constants.
     pub kind: u8,
     /// A set of `FLAG_…` bits.
@@ -66,9 +63,9 @@ pub struct Prefix {
     /// Bytes of filename that follow the argv of an [`Exec`], or the head of a [`FailedExec`], without
     /// a NUL; zero otherwise.
     pub filename_len: u16,
-    /// Number of the exec on its CPU, from 0, without gaps where nothing is lost.
+    /// Number of the exec on its CPU and in its lane, from 0, without gaps where nothing is lost.
     ///
-    /// An [`Exit`] bears the number of the exit on its CPU, counted apart, and a [`FailedExec`] that of the failure of its call there. An [`ArgvPiece`] bears the number of the exec that it belongs to; an [`NsFound`] or [`NsEnded`] bears 0.
+    /// An [`Exit`] bears the number of the exit there, counted apart, and a [`FailedExec`] that of the failure of its call. An [`ArgvPiece`] bears the number of the exec that it belongs to; an [`NsFound`] or [`NsEnded`] bears 0.
     pub seq: u64,
 }
 
@@ -222,7 +219,15 @@ pub struct NsFound {
     pub ktime: u64,
 }
 
-/// What a CPU counts (map `STATS`, one entry a CPU).
+/// Programs that stand in for each other at one tracepoint, most.
+///
+/// The kernel skips a program that is running already on the same CPU. Where a tracepoint's programs
+/// may be preempted, that happens between one exec and another. So the same program is attached
+/// several times, and whatever the first was skipped for, the next one records. Each such copy is a
+/// lane: of a CPU and a lane, only one run is ever under way, so each has values and numbers of its own.
+pub const LANES: u32 = 3;
+
+/// What a CPU counts in one lane (map `STATS`, [`LANES`] entries a CPU).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct CpuStats {
@@ -242,6 +247,11 @@ pub struct CpuStats {
     pub last_exit_lost: u64,
     /// Namespaces that found no room in `TARGETS`.
     pub lost_targets: u64,
+    /// Execs that this lane was the first to see, of targets or not: all before were skipped. Always 0 in
+    /// the first lane.
+    pub caught: u64,
+    /// The same of exits.
+    pub exits_caught: u64,
 }
 
 /// What a CPU counts of failed execs (map `FAILED_STATS`, one entry a CPU and call).

@@ -35,6 +35,9 @@ pub struct NsState {
 /// Entries in `TARGETS`, `EVIDENCE`: far more containers than a pod starts in its life.
 pub const MAX_TARGETS: u32 = 1024;
 
+/// Slots that each table of decisions has, a power of two (map `DECISIONS`).
+pub const DECISION_SLOTS: u32 = 256;
+
 /// What user space tells the probes while they run (map `CONTROL`, one entry).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -63,6 +66,10 @@ pub struct Own {
     pub read_kernel: u32,
     /// 1 where exits are recorded as well as execs.
     pub exit_events: u32,
+    /// How many lanes `exec` has, see [`crate::record::LANES`].
+    pub lanes: u32,
+    /// Always zero: keeps the value free of padding.
+    pub zero: u32,
 }
 
 /// What the `own_scope` program found out about the sidecar (map `OWN_SCOPE`, one entry).

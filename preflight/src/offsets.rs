@@ -65,7 +65,9 @@ fields! {
     task_group_leader = "task_struct", pointer("group_leader");
     task_signal = "task_struct", pointer("signal");
     task_start_boottime = "task_struct", bytes(8, "start_boottime");
+    task_pid = "task_struct", bytes(4, "pid");
     task_tgid = "task_struct", bytes(4, "tgid");
+    task_self_exec_id = "task_struct", bytes(8, "self_exec_id");
     task_comm = "task_struct", bytes(16, "comm");
     task_exit_code = "task_struct", bytes(4, "exit_code");
     signal_live = "signal_struct", bytes(4, "live");

@@ -1,23 +1,31 @@
 //! Writing an exit down.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
-use exectrail_common::record::{Exit, KIND_EXIT, Prefix, VERSION};
+use exectrail_common::record::{Exit, KIND_EXIT, LANES, Prefix};
 
 use crate::{
-    kernel::Task,
+    kernel::{Task, own},
+    lane::Lane,
     maps::{RING, STATS},
     own_scope::ns_tgid,
     scope::Scope,
     wakeup,
 };
 
+/// Where decisions taken here are kept: apart from those of `exec`, which this may preempt, unless nothing
+/// preempts anything.
+#[inline(always)]
+pub(crate) fn table<const LANE: u32>(_: Lane<LANE>) -> u32 {
+    if own!(lanes) == 1 { 0 } else { LANES + LANE }
+}
+
 /// Writes the exit of `task` to the ring, or counts it as lost.
 #[inline(always)]
-pub(crate) fn write(task: Task, scope: &Scope) {
-    let Some(stats) = STATS.get_ptr_mut(0) else {
+pub(crate) fn write<const LANE: u32>(task: Task, scope: &Scope, _: Lane<LANE>) {
+    let Some(stats) = STATS.get_ptr_mut(LANE) else {
         return;
     };
-    // SAFETY: a pointer to this CPU's live map value; nothing else runs on it meanwhile.
+    // SAFETY: a pointer to the live map value of this CPU and lane, of which only `exit` uses these fields.
     let stats = unsafe { &mut *stats };
     // SAFETY: helpers without arguments that always succeed.
     let (ktime, cpu) = unsafe { (bpf_ktime_get_boot_ns(), bpf_get_smp_processor_id() as u16) };
@@ -25,7 +33,7 @@ pub(crate) fn write(task: Task, scope: &Scope) {
     stats.exits_seen += 1;
     let mut exit = Exit {
         prefix: Prefix {
-            version: VERSION,
+            lane: LANE as u8,
             kind: KIND_EXIT,
             flags: 0,
             cpu,

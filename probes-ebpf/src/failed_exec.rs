@@ -10,7 +10,7 @@ use exectrail_common::{
     exec_calls::{CALLS, COMPAT_EXECVE, ExecCalls},
     record::{
         FLAG_FILENAME_FAULT, FLAG_IDS_UNMAPPED, FLAG_NS_PPID_UNKNOWN, FailedExec, KIND_FAILED_EXEC,
-        MAX_FILENAME, Prefix, VERSION,
+        MAX_FILENAME, Prefix,
     },
 };
 
@@ -133,7 +133,7 @@ fn write(task: Task, scope: &Scope, call: usize, errno: u32, filename: u64) {
     stats.seen += 1;
     scratch.head = FailedExec {
         prefix: Prefix {
-            version: VERSION,
+            lane: 0,
             kind: KIND_FAILED_EXEC,
             flags,
             cpu,

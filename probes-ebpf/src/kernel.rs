@@ -115,6 +115,18 @@ impl Task {
         self.0.load(offset!(task_tgid))
     }
 
+    /// Id of the thread, which is the process's where it is the group leader.
+    #[inline(always)]
+    pub(crate) fn pid(self) -> u32 {
+        self.0.load(offset!(task_pid))
+    }
+
+    /// How often the process and its ancestors have executed something.
+    #[inline(always)]
+    pub(crate) fn self_exec_id(self) -> u64 {
+        self.0.load(offset!(task_self_exec_id))
+    }
+
     #[inline(always)]
     pub(crate) fn start_boottime(self) -> u64 {
         self.0.load(offset!(task_start_boottime))

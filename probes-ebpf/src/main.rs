@@ -10,8 +10,11 @@
 //! | `failed_any` | `tp_btf/sys_exit`, where asked for | the same, at the cost of every system call |
 //! | `own_scope` | `tp_btf/task_rename`, attached for an instant at start | tells user space where it stands |
 //!
-//! All but those of `fexit` run with preemption off or under the kernel's per-CPU recursion guard, so per-CPU scratch
-//! values are theirs alone. None calls `bpf_probe_read_kernel` but for one optional field: kernel
+//! `exec`, `exit` and `comm_prepare_exec` have copies, called `…_second` and `…_third`, that are loaded where programs on
+//! tracepoints can be preempted: see [`lane`].
+//!
+//! All but those of `fexit` run with preemption off or under the kernel's guard against a second run of a program on a CPU, so
+//! values that a CPU and a lane have of their own are theirs alone. None calls `bpf_probe_read_kernel` but for one optional field: kernel
 //! pointers are followed by direct loads that the verifier checks against BTF (see [`kernel`]).
 #![no_std]
 #![no_main]
@@ -23,6 +26,7 @@ mod comm;
 mod exit;
 mod failed_exec;
 mod kernel;
+mod lane;
 mod maps;
 mod ns_ended;
 mod own_scope;
@@ -38,16 +42,35 @@ use aya_ebpf::{
 };
 use exectrail_common::exec_calls::{COMPAT_EXECVE, COMPAT_EXECVEAT, EXECVE, EXECVEAT};
 use kernel::{Binprm, KernelPtr, Task, own};
+use lane::{Doing, Lane};
 
 /// One successful exec: the new image is in place, its first instruction has not run.
 #[btf_tracepoint(function = "sched_process_exec")]
 fn exec(ctx: BtfTracePointContext) -> i32 {
-    let task = Task::from_arg(&ctx, 0);
-    if let Some(scope) = scope::scope(task)
-        && !rules::exclude(task)
+    see_exec(&ctx, Lane::<0>)
+}
+
+/// Takes what `exec` was skipped for.
+#[btf_tracepoint(function = "sched_process_exec")]
+fn exec_second(ctx: BtfTracePointContext) -> i32 {
+    see_exec(&ctx, Lane::<1>)
+}
+
+/// Takes what both were skipped for.
+#[btf_tracepoint(function = "sched_process_exec")]
+fn exec_third(ctx: BtfTracePointContext) -> i32 {
+    see_exec(&ctx, Lane::<2>)
+}
+
+#[inline(always)]
+fn see_exec<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i32 {
+    let task = Task::from_arg(ctx, 0);
+    if lane.is_first(task, Doing::Exec)
+        && let Some(scope) = scope::scope(task, LANE)
+        && !rules::exclude(task, lane)
         && !bucket::is_empty(scope.target)
     {
-        record::write(task, Binprm::from_arg(&ctx, 2), &scope);
+        record::write(task, Binprm::from_arg(ctx, 2), &scope, lane);
     }
     0
 }
@@ -55,6 +78,13 @@ fn exec(ctx: BtfTracePointContext) -> i32 {
 /// An exec is about to change the comm.
 #[btf_tracepoint(function = "sched_prepare_exec")]
 fn comm_prepare_exec(ctx: BtfTracePointContext) -> i32 {
+    comm::keep(Task::from_arg(&ctx, 0));
+    0
+}
+
+/// The same again, in case the first was skipped: keeping a comm twice does no harm.
+#[btf_tracepoint(function = "sched_prepare_exec")]
+fn comm_prepare_exec_second(ctx: BtfTracePointContext) -> i32 {
     comm::keep(Task::from_arg(&ctx, 0));
     0
 }
@@ -69,16 +99,36 @@ fn comm_task_rename(ctx: BtfTracePointContext) -> i32 {
 /// A thread exits.
 #[btf_tracepoint(function = "sched_process_exit")]
 fn exit(ctx: BtfTracePointContext) -> i32 {
-    let task = Task::from_arg(&ctx, 0);
+    see_exit(&ctx, Lane::<0>)
+}
+
+/// Takes what `exit` was skipped for.
+#[btf_tracepoint(function = "sched_process_exit")]
+fn exit_second(ctx: BtfTracePointContext) -> i32 {
+    see_exit(&ctx, Lane::<1>)
+}
+
+/// Takes what both were skipped for; loaded only where exits are recorded.
+#[btf_tracepoint(function = "sched_process_exit")]
+fn exit_third(ctx: BtfTracePointContext) -> i32 {
+    see_exit(&ctx, Lane::<2>)
+}
+
+#[inline(always)]
+fn see_exit<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i32 {
+    let task = Task::from_arg(ctx, 0);
+    // A constant to the verifier: where exits are not asked for, this is not there. Without it, a lane that notices
+    // again what one before has noticed does no harm.
+    let recorded = own!(exit_events) != 0;
+    if recorded && !lane.is_first(task, Doing::Exit) {
+        return 0;
+    }
     let level = task.pid_level();
     if level == 0 || !task.is_last_thread() {
         return 0;
     }
-    // A constant to the verifier: where exits are not asked for, this is not there.
-    if own!(exit_events) != 0
-        && let Some(scope) = scope::scope(task)
-    {
-        exit::write(task, &scope);
+    if recorded && let Some(scope) = scope::scope(task, exit::table(lane)) {
+        exit::write(task, &scope, lane);
     }
     ns_ended::notice(task, level);
     0

@@ -6,8 +6,8 @@ use aya_ebpf::{
 };
 use exectrail_common::{
     exec_calls::CALLS,
-    record::{ArgvPiece, CpuStats, Exec, FailedExec, FailedStats, MAX_FILENAME, PIECE_ARGV},
-    target::{Control, MAX_TARGETS, NsId, NsState, OwnScope},
+    record::{ArgvPiece, CpuStats, Exec, FailedExec, FailedStats, LANES, MAX_FILENAME, PIECE_ARGV},
+    target::{Control, DECISION_SLOTS, MAX_TARGETS, NsId, NsState, OwnScope},
 };
 
 /// The records' way to user space. Its size is set before load (`--ring-bytes`).
@@ -32,9 +32,17 @@ pub(crate) static CONTROL: Array<Control> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static OWN_SCOPE: Array<OwnScope> = Array::with_max_entries(1, 0);
 
-/// Counters.
+/// Counters, by lane.
 #[map]
-pub(crate) static STATS: PerCpuArray<CpuStats> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static STATS: PerCpuArray<CpuStats> = PerCpuArray::with_max_entries(LANES, 0);
+
+/// Slots of [`SEEN`], a power of two.
+pub(crate) const SEEN_SLOTS: u32 = 1 << 16;
+
+/// The last thing that a lane has seen of a thread, indexed by `pid % SEEN_SLOTS`; see [`crate::lane`]. User
+/// space makes it one slot where there is but one lane.
+#[map]
+pub(crate) static SEEN: Array<u64> = Array::with_max_entries(SEEN_SLOTS, 0);
 
 /// A decision taken for a namespace.
 #[repr(C)]
@@ -49,14 +57,12 @@ pub(crate) struct Decision {
     pub(crate) zero: u32,
 }
 
-/// Slots of [`DECISIONS`], a power of two.
-pub(crate) const DECISION_SLOTS: u32 = 256;
-
-/// Decisions, indexed by `inum % DECISION_SLOTS`. Per CPU, or a reader could see half of
-/// another namespace's decision.
+/// Decisions, indexed by `inum % DECISION_SLOTS` behind the slots of the lanes before. Per CPU and lane, or a
+/// reader could see half of another namespace's decision. `exec` and `exit` have lanes of their own here; user
+/// space makes it one lane for both where they cannot preempt each other.
 #[map]
 pub(crate) static DECISIONS: PerCpuArray<Decision> =
-    PerCpuArray::with_max_entries(DECISION_SLOTS, 0);
+    PerCpuArray::with_max_entries(2 * LANES * DECISION_SLOTS, 0);
 
 /// A comm on its way out.
 #[repr(C)]
@@ -82,9 +88,9 @@ pub(crate) struct Scratch {
     pub(crate) tail: [u8; 16384 - size_of::<Exec>()],
 }
 
-/// See [`Scratch`].
+/// See [`Scratch`]. By lane.
 #[map]
-pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(LANES, 0);
 
 /// Room to put a piece of argv together.
 #[repr(C, align(8))]
@@ -93,9 +99,9 @@ pub(crate) struct PieceScratch {
     pub(crate) bytes: [u8; PIECE_ARGV],
 }
 
-/// See [`PieceScratch`].
+/// See [`PieceScratch`]. By lane.
 #[map]
-pub(crate) static PIECE: PerCpuArray<PieceScratch> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static PIECE: PerCpuArray<PieceScratch> = PerCpuArray::with_max_entries(LANES, 0);
 
 /// Counters of failed execs, one a call. User space makes this and the next map smaller where failed
 /// execs are not recorded.

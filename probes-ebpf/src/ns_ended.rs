@@ -4,7 +4,7 @@
 //! still exec. User space removes it later.
 
 use aya_ebpf::{bindings::BPF_RB_FORCE_WAKEUP, helpers::bpf_ktime_get_boot_ns};
-use exectrail_common::record::{KIND_NS_ENDED, NsEnded, Prefix, VERSION};
+use exectrail_common::record::{KIND_NS_ENDED, NsEnded, Prefix};
 
 use crate::{
     kernel::Task,
@@ -25,10 +25,12 @@ pub(crate) fn notice(task: Task, level: u32) {
         return;
     };
     // SAFETY: a pointer to a live map value.
-    unsafe { (*state).ended = 1 };
+    if unsafe { core::mem::replace(&mut (*state).ended, 1) } != 0 {
+        // Another lane has told.
+        return;
+    }
     let ended = NsEnded {
         prefix: Prefix {
-            version: VERSION,
             kind: KIND_NS_ENDED,
             ..Prefix::default()
         },

@@ -3,7 +3,7 @@
 use aya_ebpf::{bindings::BPF_RB_NO_WAKEUP, helpers::generated::bpf_probe_read_user};
 use exectrail_common::record::{
     ArgvPiece, FLAG_ARGV_FAULT, FLAG_LAST_PIECE, HEAD_ARGV, KIND_ARGV_PIECE, MAX_ARGV, PIECE_ARGV,
-    Prefix, VERSION,
+    Prefix,
 };
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 /// Pieces that the longest argv takes.
 const MAX_PIECES: u64 = (MAX_ARGV as u64).div_ceil(PIECE_ARGV as u64);
 
-/// Writes `argv[HEAD_ARGV..wanted]` of exec number `seq` on `cpu`, piece by piece. Always 0.
+/// Writes `argv[HEAD_ARGV..wanted]` of exec number `seq` on `cpu` in `lane`, piece by piece. Always 0.
 ///
 /// A function of its own to the kernel, too, which verifies it once and for any arguments (global
 /// functions, Linux 5.6 and later): as a part of its caller it would be followed anew from each of
@@ -25,11 +25,21 @@ const MAX_PIECES: u64 = (MAX_ARGV as u64).div_ceil(PIECE_ARGV as u64);
 /// the verifier would follow every length through every round.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn write_pieces(arg_start: u64, wanted: u64, cpu: u64, seq: u64) -> u64 {
-    let (Some(piece), Some(stats)) = (PIECE.get_ptr_mut(0), STATS.get_ptr_mut(0)) else {
+pub(crate) extern "C" fn write_pieces(
+    arg_start: u64,
+    wanted: u64,
+    cpu: u64,
+    seq: u64,
+    lane: u64,
+) -> u64 {
+    let values = (
+        PIECE.get_ptr_mut(lane as u32),
+        STATS.get_ptr_mut(lane as u32),
+    );
+    let (Some(piece), Some(stats)) = values else {
         return 0;
     };
-    // SAFETY: pointers to this CPU's live map values; nothing else runs on it meanwhile.
+    // SAFETY: pointers to the live map values of this CPU and lane; nothing else runs in it meanwhile.
     let (piece, stats) = unsafe { (&mut *piece, &mut *stats) };
     for round in 0..MAX_PIECES {
         let offset = HEAD_ARGV as u64 + round * PIECE_ARGV as u64;
@@ -52,7 +62,7 @@ pub(crate) extern "C" fn write_pieces(arg_start: u64, wanted: u64, cpu: u64, seq
             if last { FLAG_LAST_PIECE } else { 0 } | if fault { FLAG_ARGV_FAULT } else { 0 };
         piece.head = ArgvPiece {
             prefix: Prefix {
-                version: VERSION,
+                lane: lane as u8,
                 kind: KIND_ARGV_PIECE,
                 flags,
                 cpu: cpu as u16,

@@ -7,13 +7,14 @@ use aya_ebpf::helpers::{
 use exectrail_common::record::{
     Exec, FLAG_ARGV_FAULT, FLAG_COMM_UNKNOWN, FLAG_CONTINUED, FLAG_FILENAME_FAULT,
     FLAG_IDS_UNMAPPED, FLAG_INTERPRETED, FLAG_NS_PPID_UNKNOWN, HEAD_ARGV, KIND_EXEC, MAX_FILENAME,
-    Prefix, VERSION,
+    Prefix,
 };
 
 use crate::{
     branchless::{less, opaque, select},
     comm,
     kernel::{Binprm, KernelPtr, Task, offset, own},
+    lane::Lane,
     maps::{RING, SCRATCH, STATS},
     own_scope::ns_tgid,
     pieces,
@@ -23,11 +24,11 @@ use crate::{
 
 /// Writes the exec of `task` to the ring, or counts it as lost.
 #[inline(always)]
-pub(crate) fn write(task: Task, bprm: Binprm, scope: &Scope) {
-    let (Some(stats), Some(scratch)) = (STATS.get_ptr_mut(0), SCRATCH.get_ptr_mut(0)) else {
+pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _: Lane<LANE>) {
+    let (Some(stats), Some(scratch)) = (STATS.get_ptr_mut(LANE), SCRATCH.get_ptr_mut(LANE)) else {
         return;
     };
-    // SAFETY: pointers to this CPU's live map values; nothing else runs on it meanwhile.
+    // SAFETY: pointers to the live map values of this CPU and lane; nothing else runs in it meanwhile.
     let (stats, scratch) = unsafe { (&mut *stats, &mut *scratch) };
 
     let mut flags = 0;
@@ -103,7 +104,7 @@ pub(crate) fn write(task: Task, bprm: Binprm, scope: &Scope) {
     stats.seen += 1;
     scratch.head = Exec {
         prefix: Prefix {
-            version: VERSION,
+            lane: LANE as u8,
             kind: KIND_EXEC,
             flags,
             cpu,
@@ -143,7 +144,7 @@ pub(crate) fn write(task: Task, bprm: Binprm, scope: &Scope) {
         // Asked of `wanted` again: a decision by `flags` would have the verifier tell apart every set
         // of them, at ten times the work.
         // Its result says nothing; the kernel wants one.
-        pieces::write_pieces(arg_start, wanted, u64::from(cpu), seq);
+        pieces::write_pieces(arg_start, wanted, u64::from(cpu), seq, u64::from(LANE));
     }
 }
 

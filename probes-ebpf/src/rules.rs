@@ -9,7 +9,7 @@ use aya_ebpf::{
     maps::{HashMap, LpmTrie, PerCpuArray, lpm_trie::Key},
 };
 use exectrail_common::{
-    record::COMM_LEN,
+    record::{COMM_LEN, LANES},
     suppression::{FILENAME_WINDOW, MAX_RULES, Matched, NO_RULE, RuleSet, Suppressed},
 };
 
@@ -17,6 +17,7 @@ use crate::{
     branchless::opaque,
     comm,
     kernel::{Task, offset},
+    lane::Lane,
 };
 
 /// Set by user space before load, then frozen.
@@ -46,17 +47,18 @@ static COMM_RULES: LpmTrie<[u8; COMM_LEN], Matched> =
 #[map]
 static UID_RULES: HashMap<u32, Matched> = HashMap::with_max_entries(MAX_RULES as u32, 0);
 
-/// What each rule left out.
+/// What each rule left out. By lane.
 #[map]
-static SUPPRESSED: PerCpuArray<[Suppressed; MAX_RULES]> = PerCpuArray::with_max_entries(1, 0);
+static SUPPRESSED: PerCpuArray<[Suppressed; MAX_RULES]> = PerCpuArray::with_max_entries(LANES, 0);
 
-/// Room for the filename that is looked up.
+/// Room for the filename that is looked up. By lane.
 #[map]
-static FILENAME_KEY: PerCpuArray<Key<[u8; FILENAME_WINDOW]>> = PerCpuArray::with_max_entries(1, 0);
+static FILENAME_KEY: PerCpuArray<Key<[u8; FILENAME_WINDOW]>> =
+    PerCpuArray::with_max_entries(LANES, 0);
 
 /// Whether the exec of `task` is left out; it is counted then.
 #[inline(always)]
-pub(crate) fn exclude(task: Task) -> bool {
+pub(crate) fn exclude<const LANE: u32>(task: Task, _: Lane<LANE>) -> bool {
     // A constant to the verifier: where there are no rules, nothing of this is there.
     if rules!(count) == 0 {
         return false;
@@ -69,14 +71,14 @@ pub(crate) fn exclude(task: Task) -> bool {
     };
     let uid: u32 = task.cred().load(offset!(cred_uid));
     let env_end = task.mm().load(offset!(mm_env_end));
-    let first = first_rule(env_end, comm[0], comm[1], u64::from(uid));
+    let first = first_rule(env_end, comm[0], comm[1], u64::from(uid), u64::from(LANE));
     if first < u64::from(rules!(first_exclude)) || first >= MAX_RULES as u64 {
         return false;
     }
-    let Some(counts) = SUPPRESSED.get_ptr_mut(0) else {
+    let Some(counts) = SUPPRESSED.get_ptr_mut(LANE) else {
         return false;
     };
-    // SAFETY: a pointer to this CPU's live map value, which nothing else on it writes meanwhile; the
+    // SAFETY: a pointer to the live map value of this CPU and lane, which nothing else writes meanwhile; the
     // mask keeps the index within it.
     unsafe {
         let count = &mut (*counts)[opaque(first) as usize & (MAX_RULES - 1)];
@@ -92,7 +94,7 @@ pub(crate) fn exclude(task: Task) -> bool {
 /// A function of its own to the kernel, as its look-ups would multiply its caller's states.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn first_rule(env_end: u64, comm_head: u64, comm_tail: u64, uid: u64) -> u64 {
+extern "C" fn first_rule(env_end: u64, comm_head: u64, comm_tail: u64, uid: u64, lane: u64) -> u64 {
     let mut first = rules!(everything);
     if rules!(uid) != 0 {
         let uid = uid as u32;
@@ -106,7 +108,7 @@ extern "C" fn first_rule(env_end: u64, comm_head: u64, comm_tail: u64, uid: u64)
     }
     // Last, as it ends in a loop, and the verifier follows what comes after a loop from each round.
     if rules!(filename) != 0 {
-        first = first.min(by_filename(env_end));
+        first = first.min(by_filename(env_end, lane as u32));
     }
     u64::from(first)
 }
@@ -137,11 +139,11 @@ fn by_comm(comm: [u64; 2]) -> u32 {
 /// A prefix promises that the file is below a directory, which a path with `/..` in it need not be, nor one
 /// too long to see the end of: those it does not exclude.
 #[inline(always)]
-fn by_filename(env_end: u64) -> u32 {
-    let Some(key) = FILENAME_KEY.get_ptr_mut(0) else {
+fn by_filename(env_end: u64, lane: u32) -> u32 {
+    let Some(key) = FILENAME_KEY.get_ptr_mut(lane) else {
         return NO_RULE;
     };
-    // SAFETY: a pointer to this CPU's live map value; nothing else runs on it meanwhile.
+    // SAFETY: a pointer to the live map value of this CPU and lane; nothing else runs in it meanwhile.
     let key = unsafe { &mut *key };
     key.prefix_len = 8 * FILENAME_WINDOW as u32;
     // SAFETY: at most FILENAME_WINDOW bytes into as many; a fault gives an error.

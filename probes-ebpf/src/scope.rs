@@ -5,16 +5,14 @@ use aya_ebpf::{
     helpers::bpf_ktime_get_boot_ns,
 };
 use exectrail_common::{
-    record::{KIND_NS_FOUND, NsFound, Prefix, VERSION},
-    target::{NsId, NsState},
+    record::{KIND_NS_FOUND, NsFound, Prefix},
+    target::{DECISION_SLOTS, NsId, NsState},
 };
 
 use crate::{
     branchless::{equal, less, opaque, select},
     kernel::{MAX_LEVELS, PidNs, Task, own},
-    maps::{
-        CONTROL, DECISION_SLOTS, DECISIONS, Decision, EVIDENCE, OWN_SCOPE, RING, STATS, TARGETS,
-    },
+    maps::{CONTROL, DECISIONS, Decision, EVIDENCE, OWN_SCOPE, RING, STATS, TARGETS},
 };
 
 /// Where an exec that is ours happened.
@@ -35,9 +33,9 @@ const BELIEVE: u32 = 64;
 #[unsafe(no_mangle)]
 static mut FOUND: u32 = 0;
 
-/// The scope of `task`, if it is ours.
+/// The scope of `task`, if it is ours. Decisions are kept in that one of [`DECISIONS`]' tables.
 #[inline(always)]
-pub(crate) fn scope(task: Task) -> Option<Scope> {
+pub(crate) fn scope(task: Task, table: u32) -> Option<Scope> {
     let level = task.pid_level();
     // The init PID namespace is never ours: user space refuses it as a target.
     if level == 0 {
@@ -52,8 +50,8 @@ pub(crate) fn scope(task: Task) -> Option<Scope> {
             .wrapping_add(core::ptr::read_volatile(&raw const FOUND))
     };
 
-    let slot = DECISIONS.get_ptr_mut(id.inum & (DECISION_SLOTS - 1))?;
-    // SAFETY: a pointer to this CPU's live map value; nothing else runs on it meanwhile.
+    let slot = DECISIONS.get_ptr_mut(table * DECISION_SLOTS + (id.inum & (DECISION_SLOTS - 1)))?;
+    // SAFETY: a pointer to this CPU's live map value; nothing else runs in its lane meanwhile.
     let decision = unsafe { &mut *slot };
     let known = decision.id.inum == id.inum
         && decision.id.start == id.start
@@ -182,7 +180,6 @@ fn found(id: &NsId, state: &NsState) -> u32 {
 fn tell(id: &NsId, ktime: u64) {
     let found = NsFound {
         prefix: Prefix {
-            version: VERSION,
             kind: KIND_NS_FOUND,
             ..Prefix::default()
         },

@@ -1,10 +1,12 @@
 //! Auditing a log: whether each line is one, and whether each exec that has no line is accounted for.
 //!
-//! Sequence numbers of a CPU rise by one; a gap must be covered by the `lost` lines of that CPU.
+//! Sequence numbers of a CPU and lane rise by one; a gap must be covered by the `lost` lines of that place.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+use crate::loss::Place;
 
 /// What of a line is looked at.
 #[derive(Deserialize)]
@@ -19,6 +21,8 @@ struct Line {
 struct Fields {
     event: Option<Numbered>,
     cpu: Option<u16>,
+    #[serde(default)]
+    lane: u8,
     count: Option<u64>,
     of: Option<String>,
     execs: Option<u64>,
@@ -29,6 +33,8 @@ struct Fields {
 #[derive(Deserialize)]
 struct Numbered {
     cpu: u16,
+    #[serde(default)]
+    lane: u8,
     seq: u64,
 }
 
@@ -44,22 +50,22 @@ pub enum Fault {
         reason: String,
     },
     /// A number that was there before, or is out of order.
-    #[error("line {line}: exec {seq} of CPU {cpu} follows exec {after}")]
+    #[error("line {line}: exec {seq} of {place} follows exec {after}")]
     OutOfOrder {
         /// Number of the line.
         line: u64,
-        /// The CPU.
-        cpu: u16,
+        /// Whose numbers.
+        place: Place,
         /// The exec's number.
         seq: u64,
         /// The number before it.
         after: u64,
     },
     /// Execs without a line that no `lost` line tells of.
-    #[error("CPU {cpu}: {missing} execs have no line, and `lost` lines tell of {told}")]
+    #[error("{place}: {missing} execs have no line, and `lost` lines tell of {told}")]
     Unaccounted {
-        /// The CPU.
-        cpu: u16,
+        /// Whose numbers.
+        place: Place,
         /// Numbers that are missing.
         missing: u64,
         /// Losses told.
@@ -107,12 +113,12 @@ pub struct Run {
     pub suppressed: u64,
     /// What should not be.
     pub faults: Vec<Fault>,
-    cpus: BTreeMap<u16, Cpu>,
+    places: BTreeMap<Place, Numbers>,
 }
 
-/// What of one CPU has been read.
+/// What of one place has been read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Cpu {
+struct Numbers {
     /// The last number; none before the first.
     last: Option<u64>,
     missing: u64,
@@ -140,11 +146,16 @@ impl Run {
                 "lost",
                 Fields {
                     cpu: Some(cpu),
+                    lane,
                     count: Some(count),
                     ..
                 },
             ) => {
-                let told = &mut self.cpus.entry(*cpu).or_default().told;
+                let place = Place {
+                    cpu: *cpu,
+                    lane: *lane,
+                };
+                let told = &mut self.places.entry(place).or_default().told;
                 // Sums that nothing real reaches, but a line may say anything.
                 *told = told.saturating_add(*count);
                 self.lost = self.lost.saturating_add(*count);
@@ -194,32 +205,36 @@ impl Run {
     fn exec(&mut self, line: u64, event: &Numbered) {
         self.execs += 1;
         let has_beginning = self.has_beginning;
-        let cpu = self.cpus.entry(event.cpu).or_default();
-        match cpu.last {
+        let place = Place {
+            cpu: event.cpu,
+            lane: event.lane,
+        };
+        let numbers = self.places.entry(place).or_default();
+        match numbers.last {
             Some(after) if event.seq <= after => self.faults.push(Fault::OutOfOrder {
                 line,
-                cpu: event.cpu,
+                place,
                 seq: event.seq,
                 after,
             }),
             Some(after) => {
-                cpu.missing = cpu.missing.saturating_add(event.seq - after - 1);
+                numbers.missing = numbers.missing.saturating_add(event.seq - after - 1);
             }
             // Without the run's beginning, what came before is not in this log.
-            None if has_beginning => cpu.missing = event.seq,
+            None if has_beginning => numbers.missing = event.seq,
             None => {}
         }
-        cpu.last = cpu.last.max(Some(event.seq));
+        numbers.last = numbers.last.max(Some(event.seq));
     }
 
     fn end(&mut self) {
-        for (number, cpu) in &self.cpus {
-            // Losses after the last line of a CPU, or before the log begins, show no gap.
-            if cpu.missing > cpu.told {
+        for (place, numbers) in &self.places {
+            // Losses after the last line of a place, or before the log begins, show no gap.
+            if numbers.missing > numbers.told {
                 self.faults.push(Fault::Unaccounted {
-                    cpu: *number,
-                    missing: cpu.missing,
-                    told: cpu.told,
+                    place: *place,
+                    missing: numbers.missing,
+                    told: numbers.told,
                 });
             }
         }

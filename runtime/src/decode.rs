@@ -3,7 +3,7 @@
 use bytemuck::pod_read_unaligned;
 use exectrail_common::record::{
     ArgvPiece, Exec, Exit, FailedExec, KIND_ARGV_PIECE, KIND_EXEC, KIND_EXIT, KIND_FAILED_EXEC,
-    KIND_NS_ENDED, KIND_NS_FOUND, NsEnded, NsFound, Prefix, VERSION,
+    KIND_NS_ENDED, KIND_NS_FOUND, NsEnded, NsFound, Prefix,
 };
 
 /// What a record says.
@@ -65,12 +65,6 @@ pub enum DecodeError {
         /// Bytes of the fixed part.
         need: usize,
     },
-    /// Of another version.
-    #[error("a record has layout version {found}; this build reads version {VERSION}")]
-    Version {
-        /// The version found.
-        found: u8,
-    },
     /// Of no known kind.
     #[error("a record has the unknown kind {kind}")]
     Kind {
@@ -108,11 +102,6 @@ fn head<T: bytemuck::AnyBitPattern>(kind: u8, bytes: &[u8]) -> Result<(T, &[u8])
 /// [`DecodeError`] where the bytes are not a record; never a panic.
 pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     let (prefix, _) = head::<Prefix>(0, bytes)?;
-    if prefix.version != VERSION {
-        return Err(DecodeError::Version {
-            found: prefix.version,
-        });
-    }
     let kind = prefix.kind;
     match kind {
         KIND_EXEC => {
@@ -192,7 +181,6 @@ mod tests {
     #[test]
     fn lengths_that_do_not_fit_are_refused() {
         let mut exec = Exec::default();
-        exec.prefix.version = VERSION;
         exec.prefix.kind = KIND_EXEC;
         exec.prefix.filename_len = 5;
         let mut bytes = bytes_of(&exec).to_vec();
@@ -218,7 +206,7 @@ mod tests {
             kind in 0u8..6,
             rest in prop::collection::vec(any::<u8>(), 0..300),
         ) {
-            let mut bytes = vec![VERSION, kind];
+            let mut bytes = vec![0, kind];
             bytes.extend(rest);
             let _ = decode(&bytes);
         }

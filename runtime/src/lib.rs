@@ -13,6 +13,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod counters;
 pub mod decode;
 pub mod diagnostics;
 pub mod internal_events;

@@ -3,43 +3,37 @@
 use std::{
     error::Error,
     fmt::Write as _,
-    os::{
-        fd::{AsFd as _, AsRawFd as _},
-        linux::fs::MetadataExt as _,
-    },
+    io,
+    os::linux::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel, include_bytes_aligned,
-    maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, Map, MapData, MapError, RingBuf},
     programs::{BtfTracePoint, ProgramError, ProgramFd},
 };
 use bytemuck::{bytes_of, cast};
 use exectrail_common::{
     exec_calls::CALLS,
-    record::CpuStats,
+    record::LANES,
     suppression::MAX_BUCKETS,
-    target::{Control, NsId, NsState, Own, OwnScope},
+    target::{Control, DECISION_SLOTS, NsId, NsState, Own, OwnScope},
 };
-use exectrail_preflight::Kernel;
+use exectrail_preflight::{Kernel, KernelVersion};
 use rustix::{
     process::{Resource, Rlimit, setrlimit},
     thread::{name, set_name},
 };
 
-use crate::{
-    rate,
-    suppression::{Limits, Tally},
-    target::Known,
-};
+use crate::{counters::Counters, rate, suppression::Limits, target::Known};
 
-mod suppression;
+pub(crate) mod suppression;
 use suppression::Suppressions;
 
 pub mod failed_execs;
 
-use failed_execs::{CallCounts, FailedExecs, Hook};
+use failed_execs::{FailedExecs, Hook};
 
 /// The object that build.rs made of `probes-ebpf`.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/exectrail-probes"));
@@ -82,6 +76,9 @@ pub enum AttachError {
     /// The object lacks something that this build relies on.
     #[error("the probes' object has no {0}; exectrail was not built as a whole")]
     Missing(&'static str),
+    /// No more descriptors can be had.
+    #[error("cannot keep the descriptors of the probes: {0}")]
+    Descriptors(#[from] io::Error),
     /// The memory limit cannot be raised.
     #[error("cannot raise RLIMIT_MEMLOCK, which the kernel charges maps to before 5.11: {0}")]
     Memlock(rustix::io::Errno),
@@ -145,77 +142,18 @@ pub struct Output {
     pub counters: Counters,
 }
 
-/// What the kernel counts while the probes run.
-pub struct Counters {
-    stats: PerCpuArray<MapData, [u64; STATS_WORDS]>,
-    suppressions: Suppressions,
-    exec_fdinfo: PathBuf,
-    failed: Option<failed_execs::Counters>,
-}
+/// The programs that record execs, by lane.
+const EXEC_LANES: [&str; LANES as usize] = ["exec", "exec_second", "exec_third"];
+/// The programs that record exits, by lane.
+const EXIT_LANES: [&str; LANES as usize] = ["exit", "exit_second", "exit_third"];
 
-/// [`CpuStats`] in words.
-const STATS_WORDS: usize = size_of::<CpuStats>() / 8;
-
-impl Counters {
-    /// The CPUs' counts, in the order of CPU numbers.
-    ///
-    /// # Errors
-    /// Where the kernel no longer lets us read the map.
-    pub fn cpus(&self) -> Result<Vec<CpuStats>, MapError> {
-        let words = self.stats.get(&0, 0)?;
-        Ok(words.iter().map(|words| cast(*words)).collect())
+/// How many lanes it takes on this kernel for no exec to be missed.
+fn lanes(release: &KernelVersion) -> u32 {
+    if *release >= KernelVersion::PREEMPTIBLE_TRACEPOINTS {
+        LANES
+    } else {
+        1
     }
-
-    /// Whether anything is left out on purpose.
-    pub fn any_suppressed(&self) -> bool {
-        self.suppressions.any()
-    }
-
-    /// What is left out on purpose, as running totals.
-    ///
-    /// # Errors
-    /// Where the kernel no longer lets us read the maps.
-    pub fn suppressed(&self) -> Result<Vec<Tally>, MapError> {
-        self.suppressions.tallies()
-    }
-
-    /// How often the kernel skipped the `exec` program since it was loaded, because it was
-    /// running already on that CPU. Kernels before 5.12 do not tell; none then.
-    pub fn missed(&self) -> Option<u64> {
-        missed(&self.exec_fdinfo)
-    }
-
-    /// The counts of failed execs, by call; none where they are not recorded.
-    ///
-    /// # Errors
-    /// Where the kernel no longer lets us read the map.
-    pub fn failed(&self) -> Result<Vec<CallCounts>, MapError> {
-        self.failed
-            .as_ref()
-            .map_or_else(|| Ok(Vec::new()), failed_execs::Counters::calls)
-    }
-
-    /// How often the kernel skipped a program that sees execs fail. None as for [`Self::missed`].
-    pub fn failed_missed(&self) -> Option<u64> {
-        self.failed
-            .as_ref()
-            .and_then(failed_execs::Counters::missed)
-    }
-}
-
-/// Where the kernel tells of a program of ours.
-fn fdinfo(fd: &ProgramFd) -> PathBuf {
-    let fd = fd.as_fd().as_raw_fd();
-    PathBuf::from(format!("/proc/self/fdinfo/{fd}"))
-}
-
-/// How often the kernel skipped a program, by what it tells of its descriptor.
-fn missed(fdinfo: &Path) -> Option<u64> {
-    let text = std::fs::read_to_string(fdinfo).ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("recursion_misses:"))?;
-    line.trim().parse().ok()
 }
 
 /// Inode number of one of our namespaces, and the device that it is on.
@@ -243,6 +181,7 @@ impl Probes {
         }
         let (pid_ns, nsfs_dev) = own_namespace("pid")?;
         let (net_ns, _) = own_namespace("net")?;
+        let lanes = lanes(&kernel.release);
         let own = Own {
             nsfs_dev,
             pid_ns,
@@ -251,6 +190,8 @@ impl Probes {
             max_argv_bytes: options.max_argv_bytes,
             read_kernel: u32::from(kernel.read_kernel),
             exit_events: u32::from(options.exit_events),
+            lanes,
+            zero: 0,
         };
         let rules = options.limits.rules.set();
         let rate = options.limits.rate.map(rate::Limit::set);
@@ -259,7 +200,16 @@ impl Probes {
         let btf = Btf::from_sys_fs()?;
         // Not so much as memory for what is not asked for.
         let failed_entries = options.failed_execs.map_or(1, |_| CALLS as u32);
-        let mut ebpf = EbpfLoader::new()
+        let mut loader = EbpfLoader::new();
+        for map in ["STATS", "SCRATCH", "PIECE", "SUPPRESSED", "FILENAME_KEY"] {
+            loader.map_max_entries(map, lanes);
+        }
+        if lanes == 1 {
+            loader
+                .map_max_entries("SEEN", 1)
+                .map_max_entries("DECISIONS", DECISION_SLOTS);
+        }
+        let mut ebpf = loader
             .btf(Some(&btf))
             .verifier_log_level(VerifierLogLevel::VERBOSE | VerifierLogLevel::STATS)
             .override_global("OFFSETS", bytes_of(&kernel.offsets), true)
@@ -275,43 +225,57 @@ impl Probes {
 
         let scope = look_at_ourselves(&mut ebpf, &btf)?;
         suppression::fill(&mut ebpf, &options.limits)?;
-        let (comm, comm_tracepoint) = if kernel.has_prepare_exec {
-            ("comm_prepare_exec", "sched_prepare_exec")
+        let comms: &[&str] = if kernel.has_prepare_exec {
+            &["comm_prepare_exec", "comm_prepare_exec_second"]
         } else {
-            ("comm_task_rename", "task_rename")
+            &["comm_task_rename"]
         };
-        attach(&mut ebpf, &btf, comm, comm_tracepoint)?;
-        attach(&mut ebpf, &btf, "exit", "sched_process_exit")?;
-        attach(&mut ebpf, &btf, "exec", "sched_process_exec")?;
+        let comm_tracepoint = if kernel.has_prepare_exec {
+            "sched_prepare_exec"
+        } else {
+            "task_rename"
+        };
+        let lanes = lanes as usize;
+        // The ends of namespaces are noticed well enough by two lanes; recorded exits take all.
+        let exit_lanes = if options.exit_events {
+            lanes
+        } else {
+            lanes.min(2)
+        };
+        // A tracepoint runs its programs in the order in which they were attached (`func_add`,
+        // kernel/tracepoint.c), which is that of their lanes.
+        for (programs, lanes, tracepoint) in [
+            (comms, lanes, comm_tracepoint),
+            (&EXIT_LANES, exit_lanes, "sched_process_exit"),
+            (&EXEC_LANES, lanes, "sched_process_exec"),
+        ] {
+            for program in programs.iter().take(lanes) {
+                attach(&mut ebpf, &btf, program, tracepoint)?;
+            }
+        }
 
-        let (failed_execs, failed_fdinfos) = match options.failed_execs {
+        let (failed_execs, failed_fds) = match options.failed_execs {
             None => (FailedExecs::Off, Vec::new()),
             Some(hook) => match failed_execs::attach(&mut ebpf, &btf, &kernel.release, hook) {
-                Ok(fdinfos) => (FailedExecs::On(hook), fdinfos),
+                Ok(fds) => (FailedExecs::On(hook), fds),
                 Err(why) => (FailedExecs::Unavailable(why), Vec::new()),
             },
         };
-
-        let exec_fdinfo = program(&mut ebpf, "exec")?
-            .fd()
-            .map(fdinfo)
-            .map_err(|source| AttachError::Program {
-                program: "exec",
-                tracepoint: "sched_process_exec",
-                source: Box::new(source),
-            })?;
         let failed = match failed_execs {
-            FailedExecs::On(_) => Some(failed_execs::Counters::new(&mut ebpf, failed_fdinfos)?),
+            FailedExecs::On(_) => Some(failed_execs::Counters::new(&mut ebpf, failed_fds)?),
             FailedExecs::Off | FailedExecs::Unavailable(_) => None,
         };
+
+        let suppressions = Suppressions::take(&mut ebpf, &options.limits, lanes as u32)?;
+        let stats = take(&mut ebpf, "STATS")?;
+        let exits = options
+            .exit_events
+            .then(|| fd(&ebpf, "exit", "sched_process_exit"))
+            .transpose()?;
+        let execs = fd(&ebpf, "exec", "sched_process_exec")?;
         let output = Output {
+            counters: Counters::new(stats, lanes as u32, execs, exits, failed, suppressions)?,
             ring: take(&mut ebpf, "RING")?,
-            counters: Counters {
-                stats: take(&mut ebpf, "STATS")?,
-                suppressions: Suppressions::take(&mut ebpf, &options.limits)?,
-                exec_fdinfo,
-                failed,
-            },
         };
         let probes = Self {
             scope,
@@ -427,6 +391,23 @@ fn program<'a>(
         .ok_or(AttachError::Missing(name))
 }
 
+/// The descriptor of a loaded program.
+fn fd<'a>(
+    ebpf: &'a Ebpf,
+    name: &'static str,
+    tracepoint: &'static str,
+) -> Result<&'a ProgramFd, AttachError> {
+    let program: &BtfTracePoint = ebpf
+        .program(name)
+        .and_then(|program| program.try_into().ok())
+        .ok_or(AttachError::Missing(name))?;
+    program.fd().map_err(|source| AttachError::Program {
+        program: name,
+        tracepoint,
+        source: Box::new(source),
+    })
+}
+
 /// Loads and attaches one program.
 fn attach(
     ebpf: &mut Ebpf,
@@ -445,10 +426,26 @@ fn attach(
         })
 }
 
+/// How often a thread is renamed for the `own_scope` program, at most: the kernel may skip it, see [`LANES`].
+const LOOKS: usize = 20;
+
 /// Has the `own_scope` program look at this thread: a rename, to the name it has, shows it to it.
 fn look_at_ourselves(ebpf: &mut Ebpf, btf: &Btf) -> Result<OwnScope, AttachError> {
     let link = attach(ebpf, btf, "own_scope", "task_rename")?;
-    let renamed = name().and_then(|name| set_name(&name));
+    let map = "OWN_SCOPE";
+    let map_error = |source| AttachError::Map { map, source };
+    let mut scope = OwnScope::default();
+    for _ in 0..LOOKS {
+        if scope.is_known() {
+            break;
+        }
+        // It fails for nobody's own thread; if it does, nothing is seen, which is an error below.
+        let _ = name().and_then(|name| set_name(&name));
+        // Not taken: programs loaded later name it, too.
+        let verdict = ebpf.map(map).ok_or(AttachError::Missing(map))?;
+        let verdict = Array::<_, [u64; 3]>::try_from(verdict).map_err(map_error)?;
+        scope = verdict.get(&0, 0).map(cast).map_err(map_error)?;
+    }
     let program = program(ebpf, "own_scope")?;
     program
         .detach(link)
@@ -458,14 +455,7 @@ fn look_at_ourselves(ebpf: &mut Ebpf, btf: &Btf) -> Result<OwnScope, AttachError
             tracepoint: "task_rename",
             source: Box::new(source),
         })?;
-    // Not taken: programs loaded later name it, too.
-    let map = "OWN_SCOPE";
-    let verdict = ebpf.map(map).ok_or(AttachError::Missing(map))?;
-    let scope: OwnScope = Array::<_, [u64; 3]>::try_from(verdict)
-        .and_then(|verdict| verdict.get(&0, 0))
-        .map(cast)
-        .map_err(|source| AttachError::Map { map, source })?;
-    if renamed.is_ok() && scope.is_known() {
+    if scope.is_known() {
         Ok(scope)
     } else {
         Err(AttachError::OwnScope)

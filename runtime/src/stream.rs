@@ -7,20 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use exectrail_common::{
     exec_calls::CALLS,
-    record::{
-        ArgvPiece, CpuStats, Exec, Exit, FLAG_ARGV_FAULT, FLAG_CONTINUED, FLAG_LAST_PIECE, Prefix,
-    },
+    record::{ArgvPiece, Exec, Exit, FLAG_ARGV_FAULT, FLAG_CONTINUED, FLAG_LAST_PIECE},
     target::NsId,
 };
 
 use crate::{
     clock::{LineClock, WallClock},
+    counters::Count,
     decode::{DecodeError, ExecRecord, FailedExecRecord, PieceRecord, Record, decode},
-    loss::{Ledger, Loss},
+    loss::{Ledger, Loss, Place},
     output::{
         Before, Event, ExecEvent, FailedExecEvent, Found, Kind, Lost, SuppressedEvent, Writer,
     },
-    probes::failed_execs::CallCounts,
     suppression::{self, Limits, Suppression, Tally},
     target::Known,
 };
@@ -46,8 +44,8 @@ pub struct Stream {
     exits: Ledger,
     /// Those of failed execs: each call has numbers of its own.
     failed: [Ledger; CALLS],
-    /// By CPU: a CPU writes all pieces of one exec before the next exec.
-    pending: BTreeMap<u16, Pending>,
+    /// By CPU and lane: there, all pieces of one exec are written before the next exec.
+    pending: BTreeMap<Place, Pending>,
     workspaces: BTreeSet<u32>,
     /// Of these, those that are known to have ended, though no record says so.
     ended: BTreeSet<u32>,
@@ -113,53 +111,41 @@ impl Stream {
         Ok(())
     }
 
-    /// Hears the CPUs' own counts, in the order of CPU numbers.
-    pub fn stats(&mut self, stats: &[CpuStats], out: &mut Vec<u8>) {
-        for (cpu, stats) in (0..).zip(stats) {
-            if let Some(loss) = self.ledger.count(cpu, stats.lost, stats.last_lost) {
-                self.lost(Kind::Exec, loss, self.ledger.total(), out);
-            }
-            let exits = self
-                .exits
-                .count(cpu, stats.exits_lost, stats.last_exit_lost);
-            if let Some(loss) = exits {
-                self.lost(Kind::Exit, loss, self.exits.total(), out);
+    /// Hears the kernel's own counts.
+    pub fn count(&mut self, count: &Count, out: &mut Vec<u8>) {
+        let now = WallClock::boot_now();
+        for (lane, cpus) in (0..).zip(&count.lanes) {
+            for (cpu, stats) in (0..).zip(cpus) {
+                let place = Place { cpu, lane };
+                let execs = self.ledger.count(place, stats.lost, stats.last_lost);
+                self.lost(Kind::Exec, execs, out);
+                let exits = self
+                    .exits
+                    .count(place, stats.exits_lost, stats.last_exit_lost);
+                self.lost(Kind::Exit, exits, out);
             }
         }
-    }
-
-    /// Hears the CPUs' own counts of failed execs, and how often their programs were skipped.
-    pub fn failed_stats(&mut self, calls: &[CallCounts], missed: Option<u64>, out: &mut Vec<u8>) {
-        for counts in calls {
+        for counts in &count.failed {
             for (cpu, stats) in (0..).zip(&counts.cpus) {
-                let Some(ledger) = self.failed.get_mut(counts.call) else {
-                    continue;
-                };
-                if let Some(loss) = ledger.count(cpu, stats.lost, stats.last_lost) {
-                    self.lost(Kind::ExecFailed, loss, self.failed_lost(), out);
-                }
+                let place = Place { cpu, lane: 0 };
+                let ledger = self.failed.get_mut(counts.call);
+                let failed =
+                    ledger.and_then(|ledger| ledger.count(place, stats.lost, stats.last_lost));
+                self.lost(Kind::ExecFailed, failed, out);
             }
         }
-        // No call's in particular: the first one's account has room for them.
-        if let Some(total) = missed
-            && let Some(loss) = self.failed[0].count(NO_CPU, total, WallClock::boot_now())
-        {
-            self.lost(Kind::ExecFailed, loss, self.failed_lost(), out);
+        if let Some(total) = count.missed {
+            let execs = self.ledger.count(Place::NONE, total, now);
+            self.lost(Kind::Exec, execs, out);
         }
-    }
-
-    fn failed_lost(&self) -> u64 {
-        self.failed
-            .iter()
-            .map(Ledger::total)
-            .fold(0, u64::saturating_add)
-    }
-
-    /// Hears of execs that the probes were not run for, by the kernel's running total
-    /// (`recursion_misses`): they are no CPU's.
-    pub fn missed(&mut self, total: u64, out: &mut Vec<u8>) {
-        if let Some(loss) = self.ledger.count(NO_CPU, total, WallClock::boot_now()) {
-            self.lost(Kind::Exec, loss, self.ledger.total(), out);
+        if let Some(total) = count.missed_exits {
+            let exits = self.exits.count(Place::NONE, total, now);
+            self.lost(Kind::Exit, exits, out);
+        }
+        if let Some(total) = count.missed_failed {
+            // No call's in particular: the first one's account has room for them.
+            let failed = self.failed[0].count(Place::NONE, total, now);
+            self.lost(Kind::ExecFailed, failed, out);
         }
     }
 
@@ -279,13 +265,12 @@ impl Stream {
 
     fn exec(&mut self, exec: &ExecRecord<'_>, out: &mut Vec<u8>) {
         let head = &exec.head;
-        let cpu = head.prefix.cpu;
-        if let Some(pending) = self.pending.remove(&cpu) {
+        let place = Place::of(&head.prefix);
+        if let Some(pending) = self.pending.remove(&place) {
             self.complete(&pending, out);
         }
-        if let Some(loss) = self.ledger.record(cpu, head.prefix.seq, head.ktime) {
-            self.lost(Kind::Exec, loss, self.ledger.total(), out);
-        }
+        let lost = self.ledger.record(place, head.prefix.seq, head.ktime);
+        self.lost(Kind::Exec, lost, out);
         self.seen(head.target, head.ktime, out);
         if head.prefix.flags & FLAG_CONTINUED != 0 {
             let pending = Pending {
@@ -293,7 +278,7 @@ impl Stream {
                 argv: exec.argv.to_vec(),
                 filename: exec.filename.to_vec(),
             };
-            self.pending.insert(cpu, pending);
+            self.pending.insert(place, pending);
         } else {
             self.execs += 1;
             let event = ExecEvent {
@@ -307,7 +292,8 @@ impl Stream {
 
     fn piece(&mut self, piece: &PieceRecord<'_>, out: &mut Vec<u8>) {
         let ArgvPiece { prefix, offset, .. } = piece.head;
-        let Some(pending) = self.pending.get_mut(&prefix.cpu) else {
+        let place = Place::of(&prefix);
+        let Some(pending) = self.pending.get_mut(&place) else {
             return;
         };
         if pending.head.prefix.seq != prefix.seq {
@@ -318,7 +304,7 @@ impl Stream {
             pending.argv.extend_from_slice(piece.argv);
         }
         if prefix.flags & FLAG_LAST_PIECE != 0
-            && let Some(pending) = self.pending.remove(&prefix.cpu)
+            && let Some(pending) = self.pending.remove(&place)
         {
             self.complete(&pending, out);
         }
@@ -349,12 +335,10 @@ impl Stream {
 
     fn failed(&mut self, failed: &FailedExecRecord<'_>, out: &mut Vec<u8>) {
         let head = &failed.head;
-        let Prefix { cpu, seq, .. } = head.prefix;
-        if let Some(ledger) = self.failed.get_mut(head.call as usize)
-            && let Some(loss) = ledger.record(cpu, seq, head.ktime)
-        {
-            self.lost(Kind::ExecFailed, loss, self.failed_lost(), out);
-        }
+        let place = Place::of(&head.prefix);
+        let ledger = self.failed.get_mut(head.call as usize);
+        let lost = ledger.and_then(|ledger| ledger.record(place, head.prefix.seq, head.ktime));
+        self.lost(Kind::ExecFailed, lost, out);
         self.seen(head.target, head.ktime, out);
         let event = FailedExecEvent {
             head,
@@ -364,10 +348,9 @@ impl Stream {
     }
 
     fn exit(&mut self, exit: &Exit, out: &mut Vec<u8>) {
-        let Prefix { cpu, seq, .. } = exit.prefix;
-        if let Some(loss) = self.exits.record(cpu, seq, exit.ktime) {
-            self.lost(Kind::Exit, loss, self.exits.total(), out);
-        }
+        let place = Place::of(&exit.prefix);
+        let lost = self.exits.record(place, exit.prefix.seq, exit.ktime);
+        self.lost(Kind::Exit, lost, out);
         self.tell(exit.ktime, &Event::Exit(exit), out);
     }
 
@@ -377,7 +360,16 @@ impl Stream {
         }
     }
 
-    fn lost(&mut self, of: Kind, loss: Loss, total: u64, out: &mut Vec<u8>) {
+    fn lost(&mut self, of: Kind, loss: Option<Loss>, out: &mut Vec<u8>) {
+        let Some(loss) = loss else { return };
+        let total = match of {
+            Kind::Exec => self.ledger.total(),
+            Kind::Exit => self.exits.total(),
+            Kind::ExecFailed => {
+                let totals = self.failed.iter().map(Ledger::total);
+                totals.fold(0, u64::saturating_add)
+            }
+        };
         let event = Event::Lost(Lost {
             of,
             loss,
@@ -392,9 +384,6 @@ impl Stream {
         self.writer.write(out, self.clock.at(ktime), event);
     }
 }
-
-/// Stands for losses that are no CPU's.
-const NO_CPU: u16 = u16::MAX;
 
 #[cfg(test)]
 mod tests;

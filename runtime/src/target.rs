@@ -92,7 +92,13 @@ pub fn judge(
             .max_by_key(|known| (known.state.ended == 0, known.id.start))
     };
     let target = newest(&mut targets.into_iter());
-    if let Some(target) = target.filter(|target| target.state.ended == 0) {
+    let seen = newest(&mut evidence.into_iter());
+    // The number of a namespace is free only once it is gone: a later one is proof of that, should the end
+    // itself have been missed.
+    let is_gone = |known: &Known| {
+        known.state.ended != 0 || seen.is_some_and(|seen| seen.id.start > known.id.start)
+    };
+    if let Some(target) = target.filter(|target| !is_gone(target)) {
         return Ok(Verdict::Traced(target.id));
     }
     if pid_ns == own.id.inum {
@@ -102,7 +108,7 @@ pub fn judge(
             Err(Refusal::Own(pid_ns))
         };
     }
-    match newest(&mut evidence.into_iter()) {
+    match seen {
         Some(seen) if seen.state.ended == 0 => Ok(Verdict::Accept(seen.id)),
         _ if target.is_some() => Err(Refusal::Ended(pid_ns)),
         _ => Err(Refusal::NoEvidence(pid_ns)),
@@ -180,6 +186,15 @@ mod tests {
         assert_eq!(
             judge_with(60, &[known(60, 7, 1)], &[known(60, 9, 0)]),
             Ok(Verdict::Accept(known(60, 9, 0).id))
+        );
+        // Its end was missed.
+        assert_eq!(
+            judge_with(60, &[known(60, 7, 0)], &[known(60, 9, 0)]),
+            Ok(Verdict::Accept(known(60, 9, 0).id))
+        );
+        assert_eq!(
+            judge_with(60, &[known(60, 7, 0)], &[known(60, 7, 0)]),
+            Ok(Verdict::Traced(known(60, 7, 0).id))
         );
         assert_eq!(
             judge_with(60, &[known(60, 7, 0), known(60, 6, 1)], &[]),

@@ -160,6 +160,8 @@ pub(crate) fn kernel_btf(kernel: KernelTypes) -> Vec<u8> {
             ("mm", ptr, 0),
             ("tgid", pid_t, 64),
             ("exit_code", int, 96),
+            ("pid", pid_t, 704),
+            ("self_exec_id", u64_t, 768),
             ("real_parent", ptr, 128),
             ("group_leader", ptr, 192),
             ("thread_pid", ptr, 256),

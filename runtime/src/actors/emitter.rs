@@ -116,12 +116,7 @@ impl Handler<Counts> for Emitter {
     type Result = ();
 
     fn handle(&mut self, counts: Counts, _: &mut Self::Context) {
-        self.stream.stats(&counts.cpus, &mut self.lines);
-        if let Some(missed) = counts.missed {
-            self.stream.missed(missed, &mut self.lines);
-        }
-        self.stream
-            .failed_stats(&counts.failed, counts.failed_missed, &mut self.lines);
+        self.stream.count(&counts.count, &mut self.lines);
         if counts.settled {
             self.stream.settle(&mut self.lines);
         }

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 
 use actix::{Message, Recipient};
-use exectrail_common::{record::CpuStats, target::NsId};
+use exectrail_common::target::NsId;
 use exectrail_preflight::{Kernel, Report};
 
 use crate::{
+    counters::Count,
     output::Found,
-    probes::{AttachError, Output, failed_execs::CallCounts},
+    probes::{AttachError, Output},
     suppression::Tally,
     target::{Known, Refusal},
 };
@@ -139,14 +140,8 @@ impl Batch {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Counts {
-    /// By CPU number.
-    pub cpus: Vec<CpuStats>,
-    /// Runs of the `exec` program that the kernel skipped, where it tells.
-    pub missed: Option<u64>,
-    /// What was counted of failed execs, by call.
-    pub failed: Vec<CallCounts>,
-    /// Runs of their programs that the kernel skipped, where it tells.
-    pub failed_missed: Option<u64>,
+    /// The running totals.
+    pub count: Count,
     /// Whether the ring has been empty for so long that what is unfinished stays so.
     pub settled: bool,
 }

@@ -21,10 +21,7 @@ use super::{
     emitter::Emitter,
     messages::{ActorDied, Batch, Counts, Drain, Suppressed},
 };
-use crate::{
-    clock::WallClock,
-    probes::{Counters, Output},
-};
+use crate::{clock::WallClock, counters::Counters, probes::Output};
 
 /// A batch is sent when it holds so many bytes.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -36,9 +33,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(60);
 /// Who finds so much did not look too early: the next look follows at once, as a ring of 16 MiB
 /// may be full before a pause is over.
 const FLOOD_BYTES: usize = 1024 * 1024;
-
-/// How often the kernel's count of skipped runs is read, at most.
-const MISSED_EVERY: Duration = Duration::from_secs(1);
 
 /// How often what is left out is told, at most. Such an exec wakes nobody, so time does.
 const SUPPRESSED_EVERY: Duration = Duration::from_secs(10);
@@ -129,7 +123,6 @@ async fn read(
         counters: output.counters,
         emitter,
         batch: Batch::default(),
-        missed_at: None,
         suppressed_at: Instant::now(),
     };
     loop {
@@ -144,7 +137,7 @@ async fn read(
         };
         loop {
             let found = reader.empty().await?;
-            reader.count(stopping).await?;
+            reader.count(stopping, stopping).await?;
             reader.suppressed(stopping).await?;
             if found < FLOOD_BYTES {
                 break;
@@ -155,7 +148,7 @@ async fn read(
         }
         pause(LOOK_AGAIN, &mut stop).await;
         reader.empty().await?;
-        reader.count(true).await?;
+        reader.count(true, false).await?;
     }
 }
 
@@ -172,7 +165,6 @@ struct Reader {
     counters: Counters,
     emitter: Addr<Emitter>,
     batch: Batch,
-    missed_at: Option<Instant>,
     suppressed_at: Instant,
 }
 
@@ -196,25 +188,10 @@ impl Reader {
         }
     }
 
-    /// Passes on what the kernel counted.
-    async fn count(&mut self, settled: bool) -> Result<(), ReadError> {
-        let due = self
-            .missed_at
-            .is_none_or(|read| read.elapsed() >= MISSED_EVERY);
-        let (missed, failed_missed) = if due || settled {
-            self.missed_at = Some(Instant::now());
-            (self.counters.missed(), self.counters.failed_missed())
-        } else {
-            (None, None)
-        };
-        let counts = Counts {
-            cpus: self.counters.cpus()?,
-            missed,
-            failed: self.counters.failed()?,
-            failed_missed,
-            settled,
-        };
-        Ok(self.emitter.send(counts).await?)
+    /// Passes on what the kernel counted; the `last` time, with all that is to be known.
+    async fn count(&mut self, settled: bool, last: bool) -> Result<(), ReadError> {
+        let count = self.counters.read(last)?;
+        Ok(self.emitter.send(Counts { count, settled }).await?)
     }
 
     /// Passes on what was left out, where it is time to, or the last time.

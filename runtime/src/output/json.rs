@@ -85,6 +85,11 @@ impl Serialize for Instant {
     }
 }
 
+/// Whether it is the first lane, which most kernels have alone: it is not named.
+fn is_first(lane: &u8) -> bool {
+    *lane == 0
+}
+
 #[derive(Serialize)]
 struct ExecFields<'a> {
     labels: &'a RawValue,
@@ -120,6 +125,8 @@ struct ExecKeys<'a> {
     cgroup_id: u64,
     start: u64,
     cpu: u16,
+    #[serde(skip_serializing_if = "is_first")]
+    lane: u8,
     seq: u64,
 }
 
@@ -144,6 +151,8 @@ struct ExitKeys<'a> {
     workspace_pid_ns: u32,
     start: u64,
     cpu: u16,
+    #[serde(skip_serializing_if = "is_first")]
+    lane: u8,
     seq: u64,
 }
 
@@ -170,6 +179,7 @@ fn exit_fields<'a>(labels: &'a RawValue, exit: &'a Exit) -> ExitFields<'a> {
         workspace_pid_ns: exit.target,
         start: exit.start,
         cpu: exit.prefix.cpu,
+        lane: exit.prefix.lane,
         seq: exit.prefix.seq,
     };
     ExitFields { labels, event }
@@ -205,6 +215,8 @@ struct LostFields<'a> {
     labels: &'a RawValue,
     count: u64,
     cpu: u16,
+    #[serde(skip_serializing_if = "is_first")]
+    lane: u8,
     since: Instant,
     until: Instant,
     total: u64,
@@ -329,7 +341,8 @@ fn write_at(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &Event<'_
             let fields = LostFields {
                 labels,
                 count: lost.loss.count,
-                cpu: lost.loss.cpu,
+                cpu: lost.loss.place.cpu,
+                lane: lost.loss.place.lane,
                 since: Instant(lost.since),
                 until: Instant(lost.until),
                 total: lost.total,
@@ -473,6 +486,7 @@ fn write_exec(line: &mut Vec<u8>, ts: Timestamp, labels: &RawValue, event: ExecE
         cgroup_id: head.cgroup_id,
         start: head.start,
         cpu: head.prefix.cpu,
+        lane: head.prefix.lane,
         seq: head.prefix.seq,
     };
     let fields = ExecFields {

@@ -83,7 +83,7 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
                 Kind::Exit => "exit",
                 Kind::ExecFailed => "failed exec",
             },
-            lost.loss.cpu,
+            lost.loss.place.cpu,
             lost.since,
             lost.until,
             lost.total

@@ -1,11 +1,9 @@
 //! Programs that see execs fail: where they are attached, and what it means where they cannot be.
 
-use std::path::PathBuf;
-
 use aya::{
     Btf, BtfError, Ebpf,
     maps::{MapData, MapError, PerCpuArray},
-    programs::{BtfTracePoint, FExit, ProgramError},
+    programs::{BtfTracePoint, FExit, ProgramError, ProgramFd},
 };
 use bytemuck::cast;
 use exectrail_common::{
@@ -14,7 +12,8 @@ use exectrail_common::{
 };
 use exectrail_preflight::KernelVersion;
 
-use super::{AttachError, chain, fdinfo, missed, take};
+use super::{AttachError, chain, take};
+use crate::counters::skipped;
 
 /// Where failed execs are seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +138,7 @@ pub(super) fn attach(
     btf: &Btf,
     release: &KernelVersion,
     hook: Hook,
-) -> Result<Vec<PathBuf>, Unavailable> {
+) -> Result<Vec<ProgramFd>, Unavailable> {
     let (_, functions) = HERE.ok_or(Unavailable::Architecture(std::env::consts::ARCH))?;
     if *release < OLDEST {
         return Err(Unavailable::Kernel(release.to_string()));
@@ -150,7 +149,7 @@ pub(super) fn attach(
     let mut attached = Vec::new();
     for (program, function) in PROGRAMS.into_iter().zip(functions) {
         match attach_fexit(ebpf, btf, program, function) {
-            Ok(fdinfo) => attached.push(fdinfo),
+            Ok(fd) => attached.push(fd),
             // A kernel that runs no 32-bit programs has no functions for them.
             Err(ProgramError::Btf(BtfError::UnknownBtfTypeName { .. }))
                 if program.contains("compat") => {}
@@ -175,17 +174,17 @@ fn attach_fexit(
     btf: &Btf,
     program: &'static str,
     function: &'static str,
-) -> Result<PathBuf, ProgramError> {
+) -> Result<ProgramFd, ProgramError> {
     let program: &mut FExit = ebpf
         .program_mut(program)
         .ok_or(ProgramError::NotLoaded)?
         .try_into()?;
     program.load(function, btf)?;
     program.attach()?;
-    Ok(fdinfo(program.fd()?))
+    Ok(program.fd()?.try_clone()?)
 }
 
-fn attach_sys_exit(ebpf: &mut Ebpf, btf: &Btf) -> Result<PathBuf, Unavailable> {
+fn attach_sys_exit(ebpf: &mut Ebpf, btf: &Btf) -> Result<ProgramFd, Unavailable> {
     let (name, tracepoint) = ("failed_any", "sys_exit");
     let mut attach = || {
         let program: &mut BtfTracePoint = ebpf
@@ -194,7 +193,7 @@ fn attach_sys_exit(ebpf: &mut Ebpf, btf: &Btf) -> Result<PathBuf, Unavailable> {
             .try_into()?;
         program.load(tracepoint, btf)?;
         program.attach()?;
-        Ok(fdinfo(program.fd()?))
+        Ok(program.fd()?.try_clone()?)
     };
     attach().map_err(|error: ProgramError| Unavailable::Program {
         hook: Hook::SysExit,
@@ -246,21 +245,21 @@ pub struct CallCounts {
 const WORDS: usize = size_of::<FailedStats>() / 8;
 
 /// What the kernel counts of failed execs.
-pub(super) struct Counters {
+pub(crate) struct Counters {
     stats: PerCpuArray<MapData, [u64; WORDS]>,
-    fdinfos: Vec<PathBuf>,
+    programs: Vec<ProgramFd>,
 }
 
 impl Counters {
-    pub(super) fn new(ebpf: &mut Ebpf, fdinfos: Vec<PathBuf>) -> Result<Self, AttachError> {
+    pub(super) fn new(ebpf: &mut Ebpf, programs: Vec<ProgramFd>) -> Result<Self, AttachError> {
         Ok(Self {
             stats: take(ebpf, "FAILED_STATS")?,
-            fdinfos,
+            programs,
         })
     }
 
     /// The counts, by call.
-    pub(super) fn calls(&self) -> Result<Vec<CallCounts>, MapError> {
+    pub(crate) fn calls(&self) -> Result<Vec<CallCounts>, MapError> {
         (0..CALLS)
             .map(|call| {
                 let words = self.stats.get(&(call as u32), 0)?;
@@ -273,8 +272,8 @@ impl Counters {
     }
 
     /// How often the kernel skipped one of the programs.
-    pub(super) fn missed(&self) -> Option<u64> {
-        self.fdinfos.iter().map(|fdinfo| missed(fdinfo)).sum()
+    pub(crate) fn missed(&self) -> Option<u64> {
+        self.programs.iter().map(skipped).sum()
     }
 }
 

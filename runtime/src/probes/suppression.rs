@@ -20,11 +20,12 @@ use crate::{
 const RULES_WORDS: usize = size_of::<[Suppressed; MAX_RULES]>() / 8;
 
 /// What the probes count of what they leave out.
-pub(super) struct Suppressions {
+pub(crate) struct Suppressions {
     /// Where there are rules.
     rules: Option<PerCpuArray<MapData, [u64; RULES_WORDS]>>,
     /// Where there is a rate limit.
     buckets: Option<HashMap<MapData, u32, [u64; 3]>>,
+    lanes: u32,
 }
 
 /// Puts the patterns of `limits` where the probes look them up.
@@ -80,30 +81,35 @@ fn with_map(
 }
 
 impl Suppressions {
-    /// What is counted under `limits`.
-    pub(super) fn take(ebpf: &mut Ebpf, limits: &Limits) -> Result<Self, AttachError> {
+    /// What is counted under `limits`, by rules in `lanes` lanes.
+    pub(super) fn take(ebpf: &mut Ebpf, limits: &Limits, lanes: u32) -> Result<Self, AttachError> {
         let rules = (!limits.rules.is_empty()).then(|| take(ebpf, "SUPPRESSED"));
         let rules = rules.transpose()?;
         let buckets = limits.rate.map(|_| take(ebpf, "BUCKETS")).transpose()?;
-        Ok(Self { rules, buckets })
+        Ok(Self {
+            rules,
+            buckets,
+            lanes,
+        })
     }
 
     /// Whether anything is.
-    pub(super) fn any(&self) -> bool {
+    pub(crate) fn any(&self) -> bool {
         self.rules.is_some() || self.buckets.is_some()
     }
 
     /// The running totals.
-    pub(super) fn tallies(&self) -> Result<Vec<Tally>, MapError> {
+    pub(crate) fn tallies(&self) -> Result<Vec<Tally>, MapError> {
         let mut tallies = Vec::new();
         if let Some(rules) = &self.rules {
-            let cpus = rules.get(&0, 0)?;
             let mut sums = [Suppressed::default(); MAX_RULES];
-            for words in cpus.iter() {
-                let counts: [Suppressed; MAX_RULES] = cast(*words);
-                for (sum, own) in sums.iter_mut().zip(counts) {
-                    sum.count += own.count;
-                    sum.last = sum.last.max(own.last);
+            for lane in 0..self.lanes {
+                for words in rules.get(&lane, 0)?.iter() {
+                    let counts: [Suppressed; MAX_RULES] = cast(*words);
+                    for (sum, own) in sums.iter_mut().zip(counts) {
+                        sum.count += own.count;
+                        sum.last = sum.last.max(own.last);
+                    }
                 }
             }
             let sums = sums.into_iter().enumerate();

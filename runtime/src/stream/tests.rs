@@ -1,7 +1,8 @@
 use bytemuck::bytes_of;
 use exectrail_common::{
     record::{
-        KIND_ARGV_PIECE, KIND_EXEC, KIND_NS_ENDED, KIND_NS_FOUND, NsEnded, NsFound, Prefix, VERSION,
+        CpuStats, KIND_ARGV_PIECE, KIND_EXEC, KIND_NS_ENDED, KIND_NS_FOUND, NsEnded, NsFound,
+        Prefix,
     },
     target::NsId,
 };
@@ -17,7 +18,7 @@ fn stream() -> Stream {
 
 fn prefix(kind: u8, flags: u16, cpu: u16, seq: u64) -> Prefix {
     Prefix {
-        version: VERSION,
+        lane: 0,
         kind,
         flags,
         cpu,
@@ -189,6 +190,24 @@ fn workspaces_start_and_end_once() {
 }
 
 #[test]
+fn lanes_of_a_cpu_have_numbers_and_pieces_of_their_own() {
+    let in_second = |mut record: Vec<u8>| {
+        // `Prefix::lane`, the first byte.
+        record[0] = 1;
+        record
+    };
+    let lines = tell(&[
+        exec(FLAG_CONTINUED, 0, 0, b"long ", 9),
+        // The first was preempted here.
+        in_second(exec(0, 0, 0, b"other\0", 6)),
+        piece(FLAG_LAST_PIECE, 0, 0, 5, b"one\0"),
+        exec(0, 0, 1, b"next\0", 5),
+        in_second(exec(0, 0, 2, b"later\0", 6)),
+    ]);
+    assert_eq!(lines, ["other", "long one", "next", "lost 1", "later"]);
+}
+
+#[test]
 fn counts_tell_what_no_record_followed() {
     let mut out = Vec::new();
     let mut stream = stream();
@@ -196,15 +215,21 @@ fn counts_tell_what_no_record_followed() {
         lost,
         ..CpuStats::default()
     };
-    stream.stats(&[lost(0), lost(2)], &mut out);
-    stream.stats(&[lost(0), lost(2)], &mut out);
-    stream.missed(1, &mut out);
-    stream.missed(1, &mut out);
+    let count = Count {
+        lanes: vec![vec![lost(0), lost(2)], vec![lost(0), lost(3)]],
+        missed: Some(1),
+        ..Count::default()
+    };
+    stream.count(&count, &mut out);
+    stream.count(&count, &mut out);
     stream.finish(&mut out);
-    assert_eq!(told(&out), ["lost 2", "lost 1", "tracing_stopped"]);
+    assert_eq!(
+        told(&out),
+        ["lost 2", "lost 3", "lost 1", "tracing_stopped"]
+    );
     let last: Value =
         serde_json::from_slice(out.split(|byte| *byte == b'\n').rev().nth(1).unwrap()).unwrap();
-    assert_eq!(last["fields"]["lost"], 3);
+    assert_eq!(last["fields"]["lost"], 6);
 }
 
 /// Lines as JSON.

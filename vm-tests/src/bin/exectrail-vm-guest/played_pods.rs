@@ -86,10 +86,8 @@ fn a_pod_records_its_workspace_and_no_other(_: &Plan, _: &Report) -> Result<()> 
                 "an exec from elsewhere: {event}"
             );
         }
-        ensure!(
-            !lines.iter().any(|line| msg(line) == "lost"),
-            "something was lost"
-        );
+        let lost: Vec<&Value> = lines.iter().filter(|line| msg(line) == "lost").collect();
+        ensure!(lost.is_empty(), "something was lost: {lost:?}");
     }
     Ok(())
 }

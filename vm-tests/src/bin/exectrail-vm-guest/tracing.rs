@@ -24,6 +24,7 @@ pub(crate) const TESTS: &[Test] = tests![
     long_arguments_arrive_whole,
     what_is_cut_says_so,
     failed_execs_have_lines,
+    processes_side_by_side_miss_nothing,
 ];
 
 /// Most instructions that the verifier may process for a program. Its limit is 1,000,000; this leaves
@@ -101,6 +102,9 @@ fn the_verifier_is_not_overworked(_: &Plan, report: &Report) -> Result<()> {
     Ok(())
 }
 
+/// Where [`run_and_listen`] leaves its log.
+const RUN_LOG: &str = "/tmp/run.log";
+
 /// Events of `exectrail run -- COMMAND…`.
 fn run(flags: &[&str], command: &[&str]) -> Result<Vec<Value>> {
     Ok(execs(&run_and_listen(flags, command)?.0))
@@ -108,10 +112,9 @@ fn run(flags: &[&str], command: &[&str]) -> Result<Vec<Value>> {
 
 /// Lines of `exectrail run -- COMMAND…`, and what it said besides.
 pub(crate) fn run_and_listen(flags: &[&str], command: &[&str]) -> Result<(Vec<Value>, String)> {
-    let log = "/tmp/run.log";
-    let _ = fs::remove_file(log);
+    let _ = fs::remove_file(RUN_LOG);
     let output = Command::new("/bin/exectrail")
-        .args(["run", "--output=json", "--log", log])
+        .args(["run", "--output=json", "--log", RUN_LOG])
         .args(flags)
         .arg("--")
         .args(command)
@@ -122,7 +125,7 @@ pub(crate) fn run_and_listen(flags: &[&str], command: &[&str]) -> Result<(Vec<Va
         "run ended with {}: {stderr}",
         output.status
     );
-    let text = fs::read_to_string(log)?;
+    let text = fs::read_to_string(RUN_LOG)?;
     let lines: Vec<Value> = text
         .lines()
         .map(serde_json::from_str)
@@ -302,5 +305,48 @@ fn what_is_cut_says_so(_: &Plan, _: &Report) -> Result<()> {
     );
     let kept: usize = argv(event).iter().map(String::len).sum();
     ensure!((65_000..=65_536).contains(&kept), "{kept} bytes are kept");
+    Ok(())
+}
+
+/// Many at once on few CPUs: where the kernel lets tracepoints' programs be preempted (7.0 and later),
+/// an exec may happen on a CPU on which the program for another is not done.
+fn processes_side_by_side_miss_nothing(_: &Plan, report: &Report) -> Result<()> {
+    const PROCESSES: usize = 16;
+    const EXECS: usize = 60;
+    let line = format!(
+        "p=0; while [ $p -lt {PROCESSES} ]; do \
+           (n=0; while [ $n -lt {EXECS} ]; do /bin/true side; n=$((n+1)); done) & p=$((p+1)); \
+         done; wait"
+    );
+    let (lines, _) = run_and_listen(&["--exit-events"], &["/bin/sh", "-c", &line])?;
+    let lost: Vec<&Value> = lines.iter().filter(|line| msg(line) == "lost").collect();
+    let side: Vec<Value> = execs(&lines)
+        .into_iter()
+        .filter(|event| argv(event) == ["/bin/true", "side"])
+        .collect();
+    let caught = side.iter().filter(|event| !event["lane"].is_null());
+    report.figure(
+        "side by side, by the second lane or later",
+        caught.count() as u64,
+        "execs",
+    );
+    let exits = lines
+        .iter()
+        .filter(|line| msg(line) == "exit" && line["fields"]["event"]["comm"] == "true")
+        .count();
+    ensure!(
+        side.len() == PROCESSES * EXECS && exits == side.len() && lost.is_empty(),
+        "of {} processes there are {} execs and {exits} exits; lost: {lost:?}",
+        PROCESSES * EXECS,
+        side.len(),
+    );
+    let verified = Command::new("/bin/exectrail")
+        .args(["verify", RUN_LOG])
+        .output()?;
+    ensure!(
+        verified.status.success(),
+        "verify: {}",
+        String::from_utf8_lossy(&verified.stdout)
+    );
     Ok(())
 }
