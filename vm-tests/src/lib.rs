@@ -4,7 +4,10 @@
 //! process there, carries it out, and reports in [`Message`]s, one JSON line each, over a serial
 //! port of their own. Nothing is ever read out of the console.
 
-use std::fmt::{self, Display};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +17,9 @@ pub const PLAN: &str = "/plan.json";
 /// The guest's end of the line that [`Message`]s take.
 pub const REPORT_TTY: &str = "/dev/ttyS1";
 
-/// The image of a workspace, on the disk of machines that play pods.
-pub const WORKSPACE_IMAGE: &str = "/srv/workspace.tar";
+/// Stands in the manifests of a [`Plan`] for the script that the workspace starts: each test puts
+/// its own there.
+pub const AGENT: &str = "the-agent-of-the-test";
 
 /// What to do in the guest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,6 +30,22 @@ pub struct Plan {
     pub only: Option<String>,
     /// Leave a shell on the console in the end.
     pub keep: bool,
+    /// Pods to be played, by the names of [`manifest`].
+    pub manifests: BTreeMap<String, serde_json::Value>,
+}
+
+/// Names of the manifests that machines play.
+pub mod manifest {
+    /// `templates/plain-yaml/pod.yaml`: an ordinary sidecar, announced by curl.
+    pub const YAML_POD: &str = "plain-yaml/pod.yaml";
+    /// The pod of `templates/plain-yaml/deployment.yaml`: a native sidecar, announced by exectrail.
+    pub const YAML_DEPLOYMENT: &str = "plain-yaml/deployment.yaml";
+    /// The pod that `templates/kubernetes` makes.
+    pub const KUBERNETES: &str = "kubernetes";
+    /// The same with a native sidecar.
+    pub const KUBERNETES_NATIVE: &str = "kubernetes, native_sidecar";
+    /// The pod that `templates/kubernetes-envbox` makes.
+    pub const ENVBOX: &str = "kubernetes-envbox";
 }
 
 /// A set of tests, and the state that the kernel is put in for them.
@@ -39,8 +59,12 @@ pub enum Scenario {
     Plain,
     /// The same under lockdown=integrity, as with Secure Boot
     Integrity,
-    /// Pods, played by podman from a shipped manifest, on a disk with a Debian root
+    /// Pods of the shipped templates and manifests, played by podman on a Debian node
     Pods,
+    /// The pod of the envbox template: a dockerd in it, a workspace in that, and Docker in there
+    Envbox,
+    /// Pods where the node's runtime is dockerd
+    Docker,
     /// Under lockdown=confidentiality, which is refused with the reason
     Confidentiality,
     /// What cannot trace says so: preflight, the 503, the exit status
@@ -51,9 +75,11 @@ pub enum Scenario {
 
 impl Scenario {
     /// Those that a full run has, in its order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Plain,
         Self::Pods,
+        Self::Envbox,
+        Self::Docker,
         Self::Integrity,
         Self::Confidentiality,
         Self::Refusals,
@@ -66,6 +92,8 @@ impl Scenario {
             Self::Boot => "boot",
             Self::Plain => "plain",
             Self::Pods => "pods",
+            Self::Envbox => "envbox",
+            Self::Docker => "docker",
             Self::Integrity => "integrity",
             Self::Confidentiality => "confidentiality",
             Self::Refusals => "refusals",
@@ -78,8 +106,19 @@ impl Scenario {
         match self {
             Self::Integrity => Some("integrity"),
             Self::Confidentiality => Some("confidentiality"),
-            Self::Boot | Self::Plain | Self::Pods | Self::Refusals | Self::WithoutBtf => None,
+            Self::Boot
+            | Self::Plain
+            | Self::Pods
+            | Self::Envbox
+            | Self::Docker
+            | Self::Refusals
+            | Self::WithoutBtf => None,
         }
+    }
+
+    /// Whether its machine is a node: a Debian root on a disk, with what plays pods.
+    pub fn is_on_a_node(self) -> bool {
+        matches!(self, Self::Pods | Self::Envbox | Self::Docker)
     }
 }
 

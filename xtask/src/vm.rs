@@ -15,7 +15,8 @@ pub(crate) struct Args {
     #[arg(long = "kernel", value_name = "SERIES")]
     kernels: Vec<String>,
 
-    /// Only this scenario: plain, pods, integrity, confidentiality, refusals, without-btf; repeatable
+    /// Only this scenario: plain, pods, envbox, docker (dockerd as the node's runtime), integrity,
+    /// confidentiality, refusals, without-btf; repeatable
     #[arg(long = "scenario", value_name = "SCENARIO")]
     scenarios: Vec<String>,
 
@@ -35,7 +36,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
 
-    /// End a machine after so many seconds (three times as many for pods), and show its console
+    /// End a machine after so many seconds (three times as many where pods are
+    /// played), and show its console
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     timeout: u64,
 

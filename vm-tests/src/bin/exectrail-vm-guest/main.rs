@@ -4,9 +4,16 @@
 //! the reader of the verifier's figures ([`verifier`]).
 
 mod container;
+mod dockerd;
+mod engine;
+mod envbox;
+mod kubelet;
 mod life_cycle;
 mod lines;
+mod manifest;
+mod native_sidecar;
 mod node;
+mod node_in_container;
 mod played;
 mod played_pods;
 mod pods;
@@ -78,7 +85,7 @@ fn carry_out() -> Result<()> {
             .to_string_lossy()
             .into_owned(),
     });
-    if plan.scenario == Scenario::Pods {
+    if plan.scenario.is_on_a_node() {
         node::enter()?;
     }
     startup::network()?;
@@ -91,7 +98,14 @@ fn carry_out() -> Result<()> {
             life_cycle::TESTS,
         ]
         .concat(),
-        Scenario::Pods => played_pods::TESTS.to_vec(),
+        Scenario::Pods => [
+            played_pods::TESTS,
+            native_sidecar::TESTS,
+            node_in_container::TESTS,
+        ]
+        .concat(),
+        Scenario::Envbox => envbox::TESTS.to_vec(),
+        Scenario::Docker => dockerd::TESTS.to_vec(),
         Scenario::Confidentiality => refusals::CONFIDENTIALITY.to_vec(),
         Scenario::WithoutBtf => refusals::WITHOUT_BTF.to_vec(),
         Scenario::Refusals => refusals::TESTS.to_vec(),

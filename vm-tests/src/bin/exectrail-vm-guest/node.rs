@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -11,16 +11,23 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use exectrail_vm_tests::WORKSPACE_IMAGE;
 use rustix::{
     mount::{MountFlags, mount, mount_move},
     process::{chdir, chroot},
 };
 
-use crate::container::PATIENCE;
+use crate::{container::PATIENCE, engine::Engine};
 
 /// The root's disk, and that of the modules, by their numbers in the controller.
 const DISKS: [(&str, &str); 2] = [("1", "/root"), ("2", "/root/usr/lib/modules")];
+
+/// The image of the program under test.
+pub(crate) const EXECTRAIL_IMAGE: &str = "localhost/exectrail:test";
+
+/// That of a workspace.
+pub(crate) const WORKSPACE_IMAGE: &str = "localhost/workspace:test";
+
+const EXECTRAIL_ARCHIVE: &str = "/tmp/exectrail.tar";
 
 /// What runs containers on a node, and how it says what it does.
 const CONFIGURATION: &str = "\
@@ -83,7 +90,7 @@ fn disk(number: &str) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// Loads what containers take, and makes the images, once: nothing can be pulled.
+/// Loads what containers take, and makes the image of the program under test, once.
 pub(crate) fn ready() -> Result<()> {
     static READY: OnceLock<Result<(), String>> = OnceLock::new();
     READY
@@ -101,40 +108,118 @@ fn prepare() -> Result<()> {
     // A pod on the node's network is called as the node is.
     fs::write("/proc/sys/kernel/hostname", "node")?;
     fs::write("/etc/hosts", "127.0.0.1 localhost\n")?;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create("/tmp/image/usr/bin")?;
-    fs::copy("/bin/exectrail", "/tmp/image/usr/bin/exectrail")?;
-    fs::set_permissions(
-        "/tmp/image/usr/bin/exectrail",
-        fs::Permissions::from_mode(0o755),
+    let program = "/tmp/exectrail/usr/bin/exectrail";
+    directories("/tmp/exectrail", &["usr/bin"])?;
+    fs::copy("/bin/exectrail", program)?;
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755))?;
+    archive("/tmp/exectrail", EXECTRAIL_ARCHIVE)?;
+    podman(&["import", "-q", EXECTRAIL_ARCHIVE, EXECTRAIL_IMAGE]).map(drop)
+}
+
+/// What is in the place of envbox, see there.
+const ENVBOX: &str = include_str!("envbox.sh");
+
+/// Makes the image of envbox's own container: that of a node, and one program more.
+pub(crate) fn envbox_ready() -> Result<()> {
+    ready()?;
+    directories("/tmp/envbox", &[])?;
+    fs::write("/tmp/envbox/envbox", ENVBOX)?;
+    fs::set_permissions("/tmp/envbox/envbox", fs::Permissions::from_mode(0o755))?;
+    fs::write(
+        "/tmp/envbox/Containerfile",
+        "FROM localhost/node:test\nCOPY envbox /envbox\n",
     )?;
-    run(
-        "tar",
-        &["-C", "/tmp/image", "-cf", "/tmp/exectrail.tar", "."],
-    )?;
+    // The template mounts the node's, which a node without sources does not have.
+    fs::create_dir_all("/usr/src")?;
     podman(&[
-        "import",
+        "build",
         "-q",
-        "/tmp/exectrail.tar",
-        "localhost/exectrail:test",
-    ])?;
-    podman(&["import", "-q", WORKSPACE_IMAGE, "localhost/workspace:test"])?;
+        "--network=none",
+        "--tag=localhost/envbox:test",
+        "/tmp/envbox",
+    ])
+    .map(drop)
+}
+
+/// Starts the node's dockerd and makes its images. A workspace's has links and empty directories
+/// only: its programs are the node's, mounted at /usr. To take in a whole system takes dockerd two
+/// minutes in an emulated machine.
+pub(crate) fn docker_ready() -> Result<()> {
+    static READY: OnceLock<Result<(), String>> = OnceLock::new();
+    READY
+        .get_or_init(|| prepare_docker().map_err(|error| format!("{error:#}")))
+        .clone()
+        .map_err(|error| anyhow!("docker is not ready: {error}"))
+}
+
+fn prepare_docker() -> Result<()> {
+    ready()?;
+    let log = fs::File::create("/var/log/dockerd.log")?;
+    command("dockerd")
+        .args(["--iptables=false", "--ip6tables=false", "--bridge=none"])
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .context("cannot start dockerd")?;
+    let docker = Engine::docker();
+    let since = Instant::now();
+    while let Err(error) = docker.run(&["info"]) {
+        if since.elapsed() > PATIENCE {
+            let log = fs::read_to_string("/var/log/dockerd.log").unwrap_or_default();
+            bail!("dockerd does not start: {error:#}\n{log}");
+        }
+        thread::sleep(Duration::from_millis(500));
+    }
+    docker.run(&["import", EXECTRAIL_ARCHIVE, EXECTRAIL_IMAGE])?;
+    let frame = [
+        "etc", "home", "proc", "root", "run", "sys", "tmp", "usr", "var/tmp",
+    ];
+    directories("/tmp/frame", &frame)?;
+    for directory in ["tmp", "var/tmp"] {
+        let path = Path::new("/tmp/frame").join(directory);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o1777))?;
+    }
+    for link in ["bin", "lib", "lib64", "sbin"] {
+        symlink(format!("usr/{link}"), format!("/tmp/frame/{link}"))?;
+    }
+    archive("/tmp/frame", "/tmp/frame.tar")?;
+    docker
+        .run(&["import", "/tmp/frame.tar", WORKSPACE_IMAGE])
+        .map(drop)
+}
+
+/// Directories below one, as images have them.
+fn directories(root: &str, below: &[&str]) -> Result<()> {
+    let mut directory = fs::DirBuilder::new();
+    directory.recursive(true).mode(0o755).create(root)?;
+    for path in below {
+        directory.create(Path::new(root).join(path))?;
+    }
     Ok(())
+}
+
+fn archive(root: &str, file: &str) -> Result<()> {
+    run("tar", &["-C", root, "-cf", file, "."]).map(drop)
 }
 
 /// podman's standard output.
 pub(crate) fn podman(arguments: &[&str]) -> Result<String> {
-    run("podman", arguments)
+    Engine::podman().run(arguments)
+}
+
+/// A program of the node.
+pub(crate) fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("HOME", "/root");
+    command
 }
 
 /// A program's standard output; its standard error, where it fails.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<String> {
-    let output = Command::new(program)
+    let output = command(program)
         .args(arguments)
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("HOME", "/root")
         .output()
         .with_context(|| format!("cannot start {program}"))?;
     if !output.status.success() {

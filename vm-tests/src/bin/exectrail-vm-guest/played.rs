@@ -1,53 +1,75 @@
-//! A pod of a manifest, played by podman, and the log of its sidecar.
+//! A pod of a manifest on a node, and the log of its sidecar.
 
 use std::{
-    fs,
-    process::Command,
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::{
-    container::PATIENCE,
-    lines::shortened,
-    node::{self, podman, run},
-};
-
-/// The manifest that is shipped.
-const MANIFEST: &str = include_str!("../../../../templates/plain-yaml/pod.yaml");
-
-/// Its last line of the workspace's script: what the workspace starts.
-const AGENT: &str = "          exec sleep infinity\n";
-
-/// Kernels before it count maps as locked memory, so that the sidecar needs SYS_RESOURCE.
-const WITHOUT_SYS_RESOURCE: (u32, u32) = (5, 11);
+use crate::{container::PATIENCE, engine::Engine, lines::shortened, manifest::Manifest, node};
 
 /// See the module. Dropping it removes it.
 pub(crate) struct Played {
+    pub(crate) engine: Engine,
     name: String,
+    made: Made,
+}
+
+/// How a pod was made, and so how it is ended.
+enum Made {
+    /// By `podman kube play`.
+    ByKubePlay,
+    /// Container by container, see [`crate::kubelet`].
+    InOrder(Vec<String>),
 }
 
 impl Played {
-    /// Plays the shipped manifest, called `name`, with `agent` for what the workspace starts.
-    pub(crate) fn start(name: &str, agent: &str, host_network: bool) -> Result<Self> {
+    /// Has the node's podman play a manifest.
+    pub(crate) fn start(manifest: &Manifest) -> Result<Self> {
         node::ready()?;
-        let manifest = manifest(name, agent, host_network)?;
-        let file = format!("/tmp/{name}.yaml");
-        fs::write(&file, manifest)?;
-        let network: &[&str] = if host_network {
-            &[]
-        } else {
-            &["--network", "none"]
-        };
+        Self::start_by(&Engine::podman(), manifest)
+    }
+
+    /// Has a podman play it that is somewhere else.
+    pub(crate) fn start_by(engine: &Engine, manifest: &Manifest) -> Result<Self> {
+        for volume in manifest.list("volumes") {
+            if let Some(claim) = volume["persistentVolumeClaim"]["claimName"].as_str() {
+                let name = volume["name"].as_str().unwrap_or_default();
+                claimed_volume(engine, claim, &manifest.sub_paths(name))?;
+            }
+        }
         let mut arguments = vec!["kube", "play"];
-        arguments.extend(network);
-        arguments.push(&file);
-        let pod = Self { name: name.into() };
-        podman(&arguments)?;
+        if !manifest.is_on_host_network() {
+            arguments.extend(["--network", "none"]);
+        }
+        arguments.push("-");
+        let pod = Self {
+            engine: engine.clone(),
+            name: manifest.name().to_owned(),
+            made: Made::ByKubePlay,
+        };
+        engine.run_with_input(&arguments, &manifest.text())?;
         Ok(pod)
+    }
+
+    /// A pod that has no container yet.
+    pub(crate) fn empty(engine: &Engine, name: &str) -> Self {
+        Self {
+            engine: engine.clone(),
+            name: name.to_owned(),
+            made: Made::InOrder(Vec::new()),
+        }
+    }
+
+    /// Notes a container that is about to be made.
+    pub(crate) fn add(&mut self, container: &str) -> String {
+        let name = self.container(container);
+        if let Made::InOrder(containers) = &mut self.made {
+            containers.push(name.clone());
+        }
+        name
     }
 
     /// The full name of a container.
@@ -57,12 +79,7 @@ impl Played {
 
     /// The sidecar's log: its events, and everything for an error.
     pub(crate) fn log(&self) -> Result<Vec<Value>> {
-        let logs = Command::new("podman")
-            .args(["logs", &self.container("exectrail")])
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .output()?;
-        ensure!(logs.status.success(), "podman logs: {}", logs.status);
-        String::from_utf8_lossy(&logs.stdout)
+        self.raw_log()?
             .lines()
             .map(|line| {
                 serde_json::from_str(line).with_context(|| format!("this is no event: {line}"))
@@ -70,9 +87,25 @@ impl Played {
             .collect()
     }
 
+    /// The same as it was written.
+    pub(crate) fn raw_log(&self) -> Result<String> {
+        self.engine.run(&["logs", &self.container("exectrail")])
+    }
+
     /// Waits for a line of the log that was not among the first `seen`.
     pub(crate) fn wait_for(
         &self,
+        what: &str,
+        seen: usize,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        self.wait_longer_for(PATIENCE, what, seen, wanted)
+    }
+
+    /// The same for what takes long.
+    pub(crate) fn wait_longer_for(
+        &self,
+        patience: Duration,
         what: &str,
         seen: usize,
         wanted: impl Fn(&Value) -> bool,
@@ -83,7 +116,7 @@ impl Played {
             if let Some(line) = lines.iter().skip(seen).find(|line| wanted(line)) {
                 return Ok(line.clone());
             }
-            if since.elapsed() > PATIENCE {
+            if since.elapsed() > patience {
                 let last: Vec<String> = lines[lines.len().saturating_sub(6)..]
                     .iter()
                     .map(|line| shortened(line, 600))
@@ -91,7 +124,7 @@ impl Played {
                 bail!(
                     "no line {what}; the last ones are:\n{}\nthe containers:\n{}\nthe workspace said:\n{}",
                     last.join("\n"),
-                    podman(&["ps", "-a"]).unwrap_or_default(),
+                    self.engine.said(&["ps", "-a"]),
                     self.said("workspace")
                 );
             }
@@ -99,16 +132,23 @@ impl Played {
         }
     }
 
-    /// What a container wrote to standard error and output.
+    /// What a container wrote to standard output and error.
     pub(crate) fn said(&self, container: &str) -> String {
-        let name = self.container(container);
-        run("sh", &["-c", &format!("podman logs {name} 2>&1")]).unwrap_or_default()
+        self.engine.said(&["logs", &self.container(container)])
     }
 
-    /// What podman knows of a container.
+    /// Executes a command in a container.
+    pub(crate) fn exec(&self, container: &str, command: &[&str]) -> Result<String> {
+        let name = self.container(container);
+        let mut arguments = vec!["exec", &name];
+        arguments.extend(command);
+        self.engine.run(&arguments)
+    }
+
+    /// What the engine knows of a container.
     pub(crate) fn inspect(&self, container: &str, format: &str) -> Result<String> {
         let name = self.container(container);
-        let shown = podman(&["inspect", "--format", format, &name])?;
+        let shown = self.engine.run(&["inspect", "--format", format, &name])?;
         Ok(shown.trim().to_owned())
     }
 
@@ -121,73 +161,50 @@ impl Played {
     pub(crate) fn pid_ns(&self, container: &str) -> Result<u32> {
         let path = format!("/proc/{}/ns/pid", self.pid(container)?);
         let link = fs::read_link(&path).with_context(|| path.clone())?;
-        let digits: String = link
-            .to_string_lossy()
-            .chars()
-            .filter(char::is_ascii_digit)
-            .collect();
-        Ok(digits.parse()?)
+        number_of(&link.to_string_lossy())
     }
 
     /// Stops the pod as a node does when it is deleted; what is left of it can be looked at.
     pub(crate) fn stop(&self) -> Result<()> {
-        podman(&["pod", "stop", "-t", "20", &self.name]).map(drop)
+        self.engine
+            .run(&["pod", "stop", "-t", "20", &self.name])
+            .map(drop)
     }
+}
+
+/// The number in the link of a namespace.
+pub(crate) fn number_of(link: &str) -> Result<u32> {
+    let digits: String = link.chars().filter(char::is_ascii_digit).collect();
+    digits
+        .parse()
+        .with_context(|| format!("no number of a namespace: {link:?}"))
+}
+
+/// Does what a storage class and the kubelet do for a claim: the volume, and the directories of it
+/// that are mounted.
+fn claimed_volume(engine: &Engine, claim: &str, directories: &[&str]) -> Result<()> {
+    engine.run(&["volume", "create", "--ignore", claim])?;
+    let at = engine.run(&["volume", "inspect", "--format", "{{.Mountpoint}}", claim])?;
+    for directory in directories {
+        let path = format!("{}/{directory}", at.trim());
+        fs::create_dir_all(&path).with_context(|| path)?;
+    }
+    Ok(())
 }
 
 impl Drop for Played {
     fn drop(&mut self) {
-        if let Err(error) = podman(&["pod", "rm", "-f", "-t", "0", &self.name]) {
+        let removed = match &self.made {
+            Made::ByKubePlay => self.engine.run(&["pod", "rm", "-f", "-t", "0", &self.name]),
+            // The last one is in the first one's network.
+            Made::InOrder(containers) => containers
+                .iter()
+                .rev()
+                .map(|container| self.engine.run(&["rm", "-f", container]))
+                .collect(),
+        };
+        if let Err(error) = removed {
             eprintln!("{error:#}");
         }
     }
-}
-
-/// The shipped manifest with its images and its agent put in: nothing else is changed, but for
-/// the capability that it tells older kernels to add.
-fn manifest(name: &str, agent: &str, host_network: bool) -> Result<String> {
-    let indented: String = agent
-        .lines()
-        .map(|line| format!("          {line}\n"))
-        .collect();
-    let mut changes = vec![
-        ("  name: workspace\n", format!("  name: {name}\n")),
-        (
-            "      image: exectrail\n",
-            "      image: localhost/exectrail:test\n      imagePullPolicy: Never\n".into(),
-        ),
-        (
-            "      image: buildpack-deps:stable-curl\n",
-            "      image: localhost/workspace:test\n      imagePullPolicy: Never\n".into(),
-        ),
-        (AGENT, indented),
-    ];
-    if host_network {
-        changes.push(("spec:\n", "spec:\n  hostNetwork: true\n".into()));
-    }
-    if kernel_version()? < WITHOUT_SYS_RESOURCE {
-        changes.push((
-            "add: [BPF, PERFMON]",
-            "add: [BPF, PERFMON, SYS_RESOURCE]".into(),
-        ));
-    }
-    let mut manifest = MANIFEST.to_owned();
-    for (from, to) in changes {
-        ensure!(
-            manifest.contains(from),
-            "the shipped manifest has no {from:?}"
-        );
-        manifest = manifest.replacen(from, &to, 1);
-    }
-    Ok(manifest)
-}
-
-fn kernel_version() -> Result<(u32, u32)> {
-    let uname = rustix::system::uname();
-    let release = uname.release().to_string_lossy().into_owned();
-    let mut parts = release.split('.');
-    let mut number = || parts.next().and_then(|part| part.parse().ok());
-    number()
-        .zip(number())
-        .with_context(|| format!("an unusual release: {release}"))
 }

@@ -1,14 +1,15 @@
-//! Pods of the shipped manifest, played by podman: real images, the real init script, real curl.
+//! Pods of the shipped templates, played by podman: real images, the real init script, real curl.
 
 use std::{fs, process::Command};
 
 use anyhow::{Context, Result, ensure};
-use exectrail_vm_tests::Plan;
+use exectrail_vm_tests::{Plan, manifest};
 use serde_json::Value;
 
 use crate::{
     Test,
     lines::{argv, execs, msg},
+    manifest::Manifest,
     node::{self, podman, run},
     played::Played,
     report::Report,
@@ -21,6 +22,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_node_makes_its_images,
     a_pod_records_its_workspace_and_no_other,
     the_sidecar_has_two_capabilities_and_the_default_seccomp,
+    a_refused_workspace_does_not_start,
     a_killed_sidecar_comes_back,
     a_restarted_workspace_announces_itself_again,
     a_deleted_pod_has_its_last_line,
@@ -34,26 +36,30 @@ const SESSION: &str = include_str!("session.sh");
 const TWO: u64 = 1 << 39 | 1 << 38;
 const SYS_RESOURCE: u64 = 1 << 24;
 
-fn session(who: &str) -> String {
+pub(crate) fn session(who: &str) -> String {
     SESSION.replace("WHO", who)
 }
 
 /// An agent that says that it has started, and waits.
-fn idle(who: &str) -> String {
+pub(crate) fn idle(who: &str) -> String {
     format!("/bin/echo agent {who}\nexec sleep infinity\n")
 }
 
-fn is_exec_of(line: &Value, wanted: &[&str]) -> bool {
+pub(crate) fn is_exec_of(line: &Value, wanted: &[&str]) -> bool {
     msg(line) == "exec" && argv(&line["fields"]["event"]) == wanted
+}
+
+fn start(plan: &Plan, manifest: &str, name: &str, agent: &str) -> Result<Played> {
+    Played::start(&Manifest::of(plan, manifest, name, agent)?)
 }
 
 fn the_node_makes_its_images(_: &Plan, _: &Report) -> Result<()> {
     node::ready()
 }
 
-fn a_pod_records_its_workspace_and_no_other(_: &Plan, _: &Report) -> Result<()> {
-    let one = Played::start("one", &session("one"), false)?;
-    let other = Played::start("other", &session("other"), false)?;
+fn a_pod_records_its_workspace_and_no_other(plan: &Plan, _: &Report) -> Result<()> {
+    let one = start(plan, manifest::KUBERNETES, "one", &session("one"))?;
+    let other = start(plan, manifest::YAML_POD, "other", &session("other"))?;
     Command::new("/usr/bin/true").arg("on-the-node").status()?;
     for (pod, who, neighbour) in [(&one, "one", "other"), (&other, "other", "one")] {
         pod.wait_for("of the session's end", 0, |line| {
@@ -93,7 +99,7 @@ fn a_pod_records_its_workspace_and_no_other(_: &Plan, _: &Report) -> Result<()> 
 }
 
 /// Each of the session's own commands once, and in their order; besides, what git and make start.
-fn check_session(seen: &[Vec<String>], who: &str) -> Result<()> {
+pub(crate) fn check_session(seen: &[Vec<String>], who: &str) -> Result<()> {
     let of = format!("of-{who}");
     let marked: Vec<String> = seen
         .iter()
@@ -129,11 +135,16 @@ fn check_session(seen: &[Vec<String>], who: &str) -> Result<()> {
     Ok(())
 }
 
-fn the_sidecar_has_two_capabilities_and_the_default_seccomp(_: &Plan, _: &Report) -> Result<()> {
-    let pod = Played::start("least", &idle("least"), false)?;
+fn the_sidecar_has_two_capabilities_and_the_default_seccomp(plan: &Plan, _: &Report) -> Result<()> {
+    let pod = start(plan, manifest::YAML_POD, "least", &idle("least"))?;
     pod.wait_for("of the agent", 0, |line| {
         is_exec_of(line, &["/bin/echo", "agent", "least"])
     })?;
+    check_least_privilege(&pod)
+}
+
+/// Two capabilities, the engine's own seccomp filter, and no more to be had.
+pub(crate) fn check_least_privilege(pod: &Played) -> Result<()> {
     let status = fs::read_to_string(format!("/proc/{}/status", pod.pid("exectrail")?))?;
     let field = |name: &str| {
         status
@@ -152,8 +163,31 @@ fn the_sidecar_has_two_capabilities_and_the_default_seccomp(_: &Plan, _: &Report
     Ok(())
 }
 
-fn a_killed_sidecar_comes_back(_: &Plan, _: &Report) -> Result<()> {
-    let pod = Played::start("killed", &idle("killed"), false)?;
+/// The script asks, is told why not, and ends there.
+fn a_refused_workspace_does_not_start(plan: &Plan, _: &Report) -> Result<()> {
+    let manifest = Manifest::of(plan, manifest::KUBERNETES, "refused", &idle("refused"))?;
+    let pod = Played::start(&manifest.without_capability("PERFMON")?)?;
+    for container in ["workspace", "exectrail"] {
+        let name = pod.container(container);
+        let status = podman(&["wait", &name])?;
+        ensure!(
+            status.trim() == "1",
+            "{container} ended with {status}: {}",
+            pod.said(container)
+        );
+    }
+    let said = pod.said("workspace");
+    for expected in ["this workspace does not start", "503", "CAP_PERFMON"] {
+        ensure!(said.contains(expected), "no {expected:?} in {said}");
+    }
+    ensure!(!said.contains("agent refused"), "the agent started: {said}");
+    let lines = pod.log()?;
+    ensure!(lines.is_empty(), "there are events: {lines:?}");
+    Ok(())
+}
+
+fn a_killed_sidecar_comes_back(plan: &Plan, _: &Report) -> Result<()> {
+    let pod = start(plan, manifest::YAML_POD, "killed", &idle("killed"))?;
     pod.wait_for("of the agent", 0, |line| {
         is_exec_of(line, &["/bin/echo", "agent", "killed"])
     })?;
@@ -193,8 +227,8 @@ fn a_killed_sidecar_comes_back(_: &Plan, _: &Report) -> Result<()> {
     Ok(())
 }
 
-fn a_restarted_workspace_announces_itself_again(_: &Plan, _: &Report) -> Result<()> {
-    let pod = Played::start("again", &idle("again"), false)?;
+fn a_restarted_workspace_announces_itself_again(plan: &Plan, _: &Report) -> Result<()> {
+    let pod = start(plan, manifest::YAML_POD, "again", &idle("again"))?;
     let agent = |line: &Value| is_exec_of(line, &["/bin/echo", "agent", "again"]);
     pod.wait_for("of the agent", 0, agent)?;
     let (before, seen) = (pod.pid_ns("workspace")?, pod.log()?.len());
@@ -221,9 +255,9 @@ fn a_restarted_workspace_announces_itself_again(_: &Plan, _: &Report) -> Result<
     Ok(())
 }
 
-fn a_deleted_pod_has_its_last_line(_: &Plan, _: &Report) -> Result<()> {
+fn a_deleted_pod_has_its_last_line(plan: &Plan, _: &Report) -> Result<()> {
     let agent = "/bin/echo agent deleted\ntrap '/bin/echo last-words; exit 0' TERM\nwhile :; do sleep 1; done\n";
-    let pod = Played::start("deleted", agent, false)?;
+    let pod = start(plan, manifest::YAML_POD, "deleted", agent)?;
     pod.wait_for("of the agent", 0, |line| {
         is_exec_of(line, &["/bin/echo", "agent", "deleted"])
     })?;
@@ -241,8 +275,10 @@ fn a_deleted_pod_has_its_last_line(_: &Plan, _: &Report) -> Result<()> {
     Ok(())
 }
 
-fn a_pod_on_the_nodes_network_is_announced(_: &Plan, _: &Report) -> Result<()> {
-    let pod = Played::start("hostnet", &session("hostnet"), true)?;
+fn a_pod_on_the_nodes_network_is_announced(plan: &Plan, _: &Report) -> Result<()> {
+    let pod = Played::start(
+        &Manifest::of(plan, manifest::YAML_POD, "hostnet", &session("hostnet"))?.on_host_network(),
+    )?;
     pod.wait_for("of the session's end", 0, |line| {
         is_exec_of(line, &["/bin/echo", "session-ends", "hostnet"])
     })?;

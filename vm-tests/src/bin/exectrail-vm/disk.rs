@@ -1,5 +1,5 @@
-//! The disks of machines that play pods: a Debian root with podman, made by mmdebstrap, and the
-//! modules of the kernel. Made once and kept; machines write to a snapshot.
+//! The disks of machines that play pods: a Debian root with podman and docker, made by mmdebstrap,
+//! and the modules of the kernel. Made once and kept; machines write to a snapshot.
 
 use std::{
     fs,
@@ -9,7 +9,6 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use exectrail_vm_tests::WORKSPACE_IMAGE;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
@@ -21,11 +20,25 @@ use crate::{
 /// The suite of both roots, whichever kernel is booted.
 const SUITE: &str = "trixie";
 
-/// What the node has.
-const NODE: &str = "podman,crun,conmon,catatonit,netavark,iproute2,kmod,nftables,procps";
+/// What the node has; it is also an image, of nodes that are containers themselves and of envbox's
+/// own container.
+const NODE: &str = "podman,crun,conmon,catatonit,netavark,docker.io,docker-cli,busybox-static,\
+                    git,make,curl,mount,iproute2,kmod,nftables,procps";
 
 /// What the image of a workspace has, besides the essential packages.
 const WORKSPACE: &str = "git,make,curl,procps";
+
+/// Has podman take the images in, which in an emulated machine takes a minute. `$1` is the root,
+/// `$WORKSPACE_TAR` the archive of the other image. podman wants to make the root's mount private,
+/// so that the root has to be one.
+const IMAGES: &str = r#"exec unshare --mount sh -euc '
+mount --rbind "$1" "$1"
+chroot "$1" podman import -q - localhost/workspace:test <"$WORKSPACE_TAR"
+chroot "$1" tar -c --one-file-system --exclude=./run/\* --exclude=./tmp/\* \
+    --exclude=./var/lib/containers --exclude=./var/tmp/\* \
+    --exclude=./var/cache/apt --exclude=./var/lib/apt -C / . |
+    chroot "$1" podman import -q - localhost/node:test
+' sh "$1""#;
 
 /// What nobody reads there.
 const LEFT_OUT: [&str; 3] = [
@@ -37,7 +50,7 @@ const LEFT_OUT: [&str; 3] = [
 /// Disks of a machine, in their order.
 #[derive(Clone, Debug)]
 pub(crate) struct Disks {
-    /// The node's root, an image of a workspace in it.
+    /// The node's root, images of a workspace and of a node in podman's storage.
     pub(crate) root: PathBuf,
     /// What belongs at `/usr/lib/modules`.
     pub(crate) modules: PathBuf,
@@ -48,7 +61,7 @@ pub(crate) fn disks(kernel: &Kernel) -> Result<Disks> {
     let directory = cache()?.join("disks");
     fs::create_dir_all(&directory)
         .with_context(|| format!("cannot create {}", directory.display()))?;
-    let recipe = format!("{SUITE} {NODE} {WORKSPACE} {LEFT_OUT:?} {WORKSPACE_IMAGE}");
+    let recipe = format!("{SUITE} {NODE} {WORKSPACE} {LEFT_OUT:?} {IMAGES}");
     let digest = Sha256::digest(recipe)
         .iter()
         .take(6)
@@ -70,27 +83,36 @@ fn make_root(directory: &Path, disk: &Path) -> Result<()> {
         rustix::process::geteuid().is_root(),
         "only root can make the disk of machines that play pods: its files belong to several users"
     );
-    eprintln!("pods: making a Debian {SUITE} root with podman (some minutes, once)");
+    eprintln!("pods: making a Debian {SUITE} root with podman and docker (some minutes, once)");
     let suite = Suite::open(SUITE, directory)?;
     let at = TempDir::with_prefix_in("root-", directory)?;
     let root = at.path().join("root");
     let image = at.path().join("workspace.tar");
-    debootstrap(&suite, "essential", WORKSPACE, &image)?;
-    debootstrap(&suite, "apt", NODE, &root)?;
-    fs::rename(&image, root.join(WORKSPACE_IMAGE.trim_start_matches('/')))?;
-    file_system(directory, &root, disk, 1536)
+    debootstrap(&suite, WORKSPACE, &image, |_| ())?;
+    debootstrap(&suite, NODE, &root, |command| {
+        command
+            .arg(format!("--customize-hook={IMAGES}"))
+            .env("WORKSPACE_TAR", &image);
+    })?;
+    file_system(directory, &root, disk, 2560)
 }
 
 /// A root of a suite: a directory, or an archive if `target` is called so.
-fn debootstrap(suite: &Suite, variant: &str, include: &str, target: &Path) -> Result<()> {
+fn debootstrap(
+    suite: &Suite,
+    include: &str,
+    target: &Path,
+    extend: impl FnOnce(&mut Command),
+) -> Result<()> {
     let mut command = Command::new("mmdebstrap");
     command
-        .arg(format!("--variant={variant}"))
+        .arg("--variant=essential")
         .arg(format!("--include={include}"))
         .arg("--aptopt=Acquire::Languages none");
     for pattern in LEFT_OUT {
         command.arg(format!("--dpkgopt=path-exclude={pattern}"));
     }
+    extend(&mut command);
     command.arg(suite.name()).arg(target).arg(suite.source()?);
     output(&mut command).map(drop).context(
         "the root of machines that play pods cannot be made (`cargo xtask setup --tests` installs mmdebstrap)",

@@ -4,6 +4,7 @@ mod archive;
 mod disk;
 mod initramfs;
 mod kernels;
+mod manifests;
 mod matrix;
 mod qemu;
 
@@ -107,8 +108,8 @@ fn run(cli: Cli) -> Result<bool> {
     }
     if cells.is_empty() {
         bail!(
-            "that scenario is not for that kernel: without-btf is for uml, and uml for it; pods is \
-             not for 6.1"
+            "that scenario is not for that kernel: without-btf is for uml, and uml for it; pods \
+             and envbox are not for 6.1, docker is for 5.10 and 7"
         );
     }
     // Not in a machine's time.
@@ -123,6 +124,7 @@ fn run(cli: Cli) -> Result<bool> {
         None => qemu::Accelerator::Tcg,
     };
     let matrix = Matrix {
+        manifests: manifests::all()?,
         programs,
         accelerator,
         only: cli.test,

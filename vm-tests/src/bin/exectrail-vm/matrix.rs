@@ -1,6 +1,7 @@
 //! Kernels × scenarios: running them, a few at a time, and the table in the end.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -10,6 +11,7 @@ use std::{
 };
 
 use exectrail_vm_tests::{Message, Plan, Scenario};
+use serde_json::Value;
 
 use crate::{
     disk,
@@ -35,7 +37,12 @@ impl Cell {
         let without_btf = kernel.machine == Machine::Process;
         // Playing pods takes minutes where the processor is emulated: the oldest kernel, the newest,
         // and the one of the stable release are enough.
-        let left_out = scenario == Scenario::Pods && kernel.series == "6.1";
+        let left_out = match scenario {
+            Scenario::Pods | Scenario::Envbox => kernel.series == "6.1",
+            // What differs is how the sidecar is privileged: before 5.11, and since.
+            Scenario::Docker => ["6.1", "6.12"].contains(&kernel.series.as_str()),
+            _ => false,
+        };
         let fits = without_btf == (scenario == Scenario::WithoutBtf) && !left_out;
         fits.then(|| Self {
             kernel: kernel.clone(),
@@ -47,7 +54,7 @@ impl Cell {
 impl Cell {
     /// Makes what takes long and is kept.
     pub(crate) fn prepare(&self) -> anyhow::Result<()> {
-        if self.scenario == Scenario::Pods {
+        if self.scenario.is_on_a_node() {
             disk::disks(&self.kernel)?;
         }
         Ok(())
@@ -55,15 +62,17 @@ impl Cell {
 
     /// How long its machine may take: playing pods is most of the work of a node.
     fn limit(&self, usual: Duration) -> Duration {
-        match self.scenario {
-            Scenario::Pods => usual * 3,
-            _ => usual,
+        if self.scenario.is_on_a_node() {
+            usual * 3
+        } else {
+            usual
         }
     }
 }
 
 /// How all machines are run.
 pub(crate) struct Matrix {
+    pub(crate) manifests: BTreeMap<String, Value>,
     pub(crate) programs: Programs,
     pub(crate) accelerator: Accelerator,
     pub(crate) only: Option<String>,
@@ -175,6 +184,11 @@ impl Matrix {
             scenario: cell.scenario,
             only: self.only.clone(),
             keep: self.keep,
+            manifests: if cell.scenario.is_on_a_node() {
+                self.manifests.clone()
+            } else {
+                BTreeMap::new()
+            },
         };
         let machine = qemu::Machine {
             kernel: &cell.kernel,

@@ -1,6 +1,7 @@
 //! One virtual machine: booting it, hearing what it reports, ending it.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io::{BufRead as _, BufReader, Read},
     os::unix::process::CommandExt as _,
@@ -68,6 +69,7 @@ pub(crate) fn choose_accelerator(kernel: &Kernel, programs: &Programs) -> Result
         scenario: Scenario::Boot,
         only: None,
         keep: false,
+        manifests: BTreeMap::new(),
     };
     let machine = Machine {
         kernel,
@@ -233,7 +235,7 @@ impl Machine<'_> {
         .arg("-append")
         .arg(self.command_line())
         .stderr(Stdio::piped());
-        if self.plan.scenario == Scenario::Pods {
+        if self.plan.scenario.is_on_a_node() {
             self.attach_disks(&mut qemu)?;
         }
         Ok(qemu)
@@ -260,7 +262,7 @@ impl Machine<'_> {
 
     /// MiB. Images are written to the disk, and the page cache holds them.
     fn memory(&self) -> &'static str {
-        if self.plan.scenario == Scenario::Pods {
+        if self.plan.scenario.is_on_a_node() {
             "3072"
         } else {
             "1024"

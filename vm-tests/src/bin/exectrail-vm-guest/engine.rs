@@ -1,0 +1,96 @@
+//! What runs containers: podman or docker. Both take the same commands for what is done here.
+
+use std::{
+    io::Write as _,
+    process::{Output, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct Engine {
+    command: Vec<String>,
+}
+
+impl Engine {
+    /// The node's podman.
+    pub(crate) fn podman() -> Self {
+        Self::of(&["podman"])
+    }
+
+    /// The node's docker.
+    pub(crate) fn docker() -> Self {
+        Self::of(&["docker"])
+    }
+
+    /// podman in one of podman's containers.
+    pub(crate) fn podman_in(container: &str) -> Self {
+        Self::of(&["podman", "exec", "--interactive", container, "podman"])
+    }
+
+    fn of(command: &[&str]) -> Self {
+        Self {
+            command: command.iter().map(|&word| word.to_owned()).collect(),
+        }
+    }
+
+    /// Whether it is docker.
+    pub(crate) fn is_docker(&self) -> bool {
+        self.command == ["docker"]
+    }
+
+    /// Standard output of one of its commands; its standard error, where it fails.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Result<String> {
+        self.run_with_input(arguments, "")
+    }
+
+    /// The same, of a command that reads `input`.
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let output = self.output(arguments, input)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if !output.status.success() {
+            bail!(
+                "{} {arguments:?} failed: {}\n{}{}",
+                self.command.join(" "),
+                output.status,
+                text(&output.stdout),
+                text(&output.stderr)
+            );
+        }
+        Ok(text(&output.stdout))
+    }
+
+    /// Standard output, then standard error, whether it fails or not.
+    pub(crate) fn said(&self, arguments: &[&str]) -> String {
+        match self.output(arguments, "") {
+            Ok(output) => [output.stdout, output.stderr]
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                .concat(),
+            Err(error) => format!("{error:#}"),
+        }
+    }
+
+    fn output(&self, arguments: &[&str], input: &str) -> Result<Output> {
+        let (program, rest) = self.command.split_first().context("no command")?;
+        let mut child = crate::node::command(program)
+            .args(rest)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {program}"))?;
+        // Dropped, so that it ends.
+        let written = child
+            .stdin
+            .take()
+            .map_or(Ok(()), |mut stdin| stdin.write_all(input.as_bytes()));
+        let output = child.wait_with_output()?;
+        // A command that fails may not have read it all; its own words say more.
+        if output.status.success() {
+            written.with_context(|| format!("{program} did not read its input"))?;
+        }
+        Ok(output)
+    }
+}

@@ -1,0 +1,199 @@
+//! A pod started container by container, in the order of a kubelet.
+//!
+//! `podman kube play` knows no native sidecars (init containers with `restartPolicy: Always`), and
+//! docker no pods at all. What a kubelet does, and so is done here
+//! (<https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/>, Kubernetes 1.33):
+//! init containers start one after the other, each when the one before has ended, or, being a
+//! sidecar, when its startup probe has succeeded; then the others start. When the pod is deleted,
+//! the others get SIGTERM first; sidecars when those have ended, the last one first.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, thread, time::Duration};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::{
+    container::{PAUSE, SELF},
+    engine::Engine,
+    manifest::{Manifest, list, words},
+    node::EXECTRAIL_IMAGE,
+    played::Played,
+};
+
+/// What is the same for all containers of a pod.
+struct Starting<'a> {
+    engine: &'a Engine,
+    manifest: &'a Manifest,
+    network: String,
+}
+
+/// Starts a pod.
+pub(crate) fn start(engine: &Engine, manifest: &Manifest) -> Result<Played> {
+    let mut pod = Played::empty(engine, manifest.name());
+    let pause = pod.add("pause");
+    let program = format!("{SELF}:/pause:ro");
+    engine.run(&[
+        "run",
+        "-d",
+        "--name",
+        &pause,
+        "--network",
+        "none",
+        "-v",
+        &program,
+        EXECTRAIL_IMAGE,
+        "/pause",
+        PAUSE,
+    ])?;
+    let starting = Starting {
+        engine,
+        manifest,
+        network: format!("container:{pause}"),
+    };
+    for container in manifest.list("initContainers") {
+        if is_sidecar(container) {
+            starting.run(&mut pod, container, true)?;
+            wait_until_started(&pod, container)?;
+        } else {
+            starting.run(&mut pod, container, false)?;
+        }
+    }
+    for container in manifest.list("containers") {
+        starting.run(&mut pod, container, true)?;
+    }
+    Ok(pod)
+}
+
+/// Ends a pod; what is left of it can be looked at.
+pub(crate) fn stop(pod: &Played, manifest: &Manifest) -> Result<()> {
+    let stop = |container: &Value| {
+        let container = pod.container(name(container));
+        pod.engine.run(&["stop", "-t", "30", &container]).map(drop)
+    };
+    for container in manifest.list("containers") {
+        stop(container)?;
+    }
+    let sidecars = manifest.list("initContainers").iter();
+    for sidecar in sidecars.rev().filter(|container| is_sidecar(container)) {
+        stop(sidecar)?;
+    }
+    Ok(())
+}
+
+fn name(container: &Value) -> &str {
+    container["name"].as_str().unwrap_or_default()
+}
+
+fn is_sidecar(container: &Value) -> bool {
+    container["restartPolicy"] == "Always"
+}
+
+/// The startup probe, as often as it says. Its timeout is not kept: to start any program takes
+/// seconds in an emulated machine.
+fn wait_until_started(pod: &Played, container: &Value) -> Result<()> {
+    let probe = &container["startupProbe"];
+    let command: Vec<&str> = words(&probe["exec"]["command"]).collect();
+    ensure!(
+        !command.is_empty(),
+        "{} has no startup probe",
+        name(container)
+    );
+    let period = probe["periodSeconds"].as_u64().unwrap_or(10);
+    let attempts = probe["failureThreshold"].as_u64().unwrap_or(3);
+    let mut answer = String::new();
+    for _ in 0..attempts {
+        thread::sleep(Duration::from_secs(period));
+        match pod.exec(name(container), &command) {
+            Ok(_) => return Ok(()),
+            Err(error) => answer = format!("{error:#}"),
+        }
+    }
+    bail!(
+        "{} does not start: {answer}\nit said:\n{}",
+        name(container),
+        pod.said(name(container))
+    )
+}
+
+impl Starting<'_> {
+    /// Starts a container; if it is not to stay, waits for its end.
+    fn run(&self, pod: &mut Played, container: &Value, stays: bool) -> Result<()> {
+        let full_name = pod.add(name(container));
+        let mut arguments: Vec<String> = ["run", "--name", &full_name, "--network", &self.network]
+            .map(ToOwned::to_owned)
+            .into();
+        if stays {
+            arguments.push("-d".into());
+        }
+        self.privileges(container, &mut arguments);
+        self.resources(container, &mut arguments);
+        self.mounts(container, &mut arguments)?;
+        for variable in list(&container["env"]) {
+            let value = variable["value"].as_str().context("no plain variable")?;
+            let name = variable["name"].as_str().unwrap_or_default();
+            arguments.extend(["-e".into(), format!("{name}={value}")]);
+        }
+        let image = container["image"].as_str().context("no image")?;
+        arguments.push(image.into());
+        for field in ["command", "args"] {
+            arguments.extend(words(&container[field]).map(ToOwned::to_owned));
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        self.engine.run(&arguments).map(drop)
+    }
+
+    /// The seccomp filter is the engine's own, as with RuntimeDefault.
+    fn privileges(&self, container: &Value, arguments: &mut Vec<String>) {
+        let setting = |setting| self.manifest.security(container, setting);
+        if let Some(user) = setting("runAsUser").as_u64() {
+            let group = setting("runAsGroup").as_u64();
+            let group = group.map(|group| format!(":{group}")).unwrap_or_default();
+            arguments.push(format!("--user={user}{group}"));
+        }
+        for (action, flag) in [("drop", "--cap-drop"), ("add", "--cap-add")] {
+            for capability in words(&setting("capabilities")[action]) {
+                arguments.push(format!("{flag}={capability}"));
+            }
+        }
+        if setting("allowPrivilegeEscalation") == false {
+            arguments.push("--security-opt=no-new-privileges".into());
+        }
+        if setting("readOnlyRootFilesystem") == true {
+            arguments.push("--read-only".into());
+        }
+        if setting("privileged") == true {
+            arguments.push("--privileged".into());
+        }
+    }
+
+    /// Of memory: a sidecar's maps are charged to it.
+    fn resources(&self, container: &Value, arguments: &mut Vec<String>) {
+        if let Some(limit) = container["resources"]["limits"]["memory"].as_str() {
+            let limit = limit.replace("Mi", "m").replace("Gi", "g");
+            arguments.push(format!("--memory={limit}"));
+        }
+    }
+
+    /// Directories of the node that anybody may write to, as those of an emptyDir; also for claims.
+    fn mounts(&self, container: &Value, arguments: &mut Vec<String>) -> Result<()> {
+        if self.engine.is_docker() && name(container) == "workspace" {
+            // Its image has nothing there, see node::docker_ready.
+            arguments.push("--volume=/usr:/usr:ro".into());
+        }
+        for mount in list(&container["volumeMounts"]) {
+            let text = |field: &str| mount[field].as_str().unwrap_or_default();
+            let at = [
+                "/var/lib/pods",
+                self.manifest.name(),
+                text("name"),
+                text("subPath"),
+            ]
+            .join("/");
+            fs::create_dir_all(&at)?;
+            fs::set_permissions(&at, fs::Permissions::from_mode(0o777))?;
+            let read_only = if mount["readOnly"] == true { ":ro" } else { "" };
+            arguments.push(format!("--volume={at}:{}{read_only}", text("mountPath")));
+        }
+        Ok(())
+    }
+}

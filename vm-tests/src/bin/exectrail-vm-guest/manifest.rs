@@ -1,0 +1,146 @@
+//! A pod's manifest, and the few changes that a test makes to it.
+
+use anyhow::{Context, Result, ensure};
+use exectrail_templates::{kubelet::expand_container, pod::containers_mut};
+use exectrail_vm_tests::{AGENT, Plan};
+use serde_json::Value;
+
+/// Kernels before it count maps as locked memory, so that the sidecar needs SYS_RESOURCE.
+const WITHOUT_SYS_RESOURCE: (u32, u32) = (5, 11);
+
+/// See the module.
+pub(crate) struct Manifest {
+    pod: Value,
+}
+
+impl Manifest {
+    /// One of the plan's, for a pod called `name` whose workspace starts `agent`. Commands are as
+    /// the kubelet gives them to processes; the sidecar has the capability that older kernels need.
+    pub(crate) fn of(plan: &Plan, manifest: &str, name: &str, agent: &str) -> Result<Self> {
+        let mut pod = plan
+            .manifests
+            .get(manifest)
+            .cloned()
+            .with_context(|| format!("the plan has no manifest {manifest}"))?;
+        pod["metadata"]["name"] = name.into();
+        let needs_sys_resource = kernel_version()? < WITHOUT_SYS_RESOURCE;
+        for container in containers_mut(&mut pod) {
+            expand_container(container);
+            if container["name"] == "exectrail" && needs_sys_resource {
+                container["securityContext"]["capabilities"]["add"]
+                    .as_array_mut()
+                    .context("the sidecar adds no capabilities")?
+                    .push("SYS_RESOURCE".into());
+            }
+        }
+        ensure!(
+            replace(&mut pod, AGENT, agent) == 1,
+            "{manifest} does not start an agent once"
+        );
+        Ok(Self { pod })
+    }
+
+    /// The pod shares the node's network.
+    pub(crate) fn on_host_network(mut self) -> Self {
+        self.pod["spec"]["hostNetwork"] = true.into();
+        self
+    }
+
+    /// The sidecar lacks a capability that it needs, and nothing is started again. It answers for
+    /// longer than it usually would: an emulated workspace takes its time to ask.
+    pub(crate) fn without_capability(mut self, capability: &str) -> Result<Self> {
+        self.pod["spec"]["restartPolicy"] = "Never".into();
+        let mut sidecars = containers_mut(&mut self.pod);
+        let sidecar = sidecars
+            .iter_mut()
+            .find(|container| container["name"] == "exectrail")
+            .context("no sidecar")?;
+        sidecar["securityContext"]["capabilities"]["add"]
+            .as_array_mut()
+            .context("the sidecar adds no capabilities")?
+            .retain(|added| added != capability);
+        sidecar["args"]
+            .as_array_mut()
+            .context("the sidecar has no arguments")?
+            .push("--refusal-grace=30s".into());
+        Ok(self)
+    }
+
+    /// Whether the pod shares the node's network.
+    pub(crate) fn is_on_host_network(&self) -> bool {
+        self.pod["spec"]["hostNetwork"] == true
+    }
+
+    /// The pod's name.
+    pub(crate) fn name(&self) -> &str {
+        self.pod["metadata"]["name"].as_str().unwrap_or_default()
+    }
+
+    /// What Kubernetes would read.
+    pub(crate) fn text(&self) -> String {
+        self.pod.to_string()
+    }
+
+    /// A list of its spec: containers, initContainers, volumes.
+    pub(crate) fn list(&self, field: &str) -> &[Value] {
+        self.pod["spec"][field]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    /// A setting of a container's securityContext, or else of the pod's.
+    pub(crate) fn security<'a>(&'a self, container: &'a Value, setting: &str) -> &'a Value {
+        match &container["securityContext"][setting] {
+            Value::Null => &self.pod["spec"]["securityContext"][setting],
+            own => own,
+        }
+    }
+
+    /// The directories of a volume that its containers mount.
+    pub(crate) fn sub_paths(&self, volume: &str) -> Vec<&str> {
+        ["initContainers", "containers"]
+            .iter()
+            .flat_map(|field| self.list(field))
+            .flat_map(|container| list(&container["volumeMounts"]))
+            .filter(|mount| mount["name"] == volume)
+            .filter_map(|mount| mount["subPath"].as_str())
+            .collect()
+    }
+}
+
+/// The items of a list, none where there is no list.
+pub(crate) fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The texts of a list.
+pub(crate) fn words(value: &Value) -> impl Iterator<Item = &str> {
+    list(value).iter().filter_map(Value::as_str)
+}
+
+/// How many texts were changed.
+fn replace(value: &mut Value, from: &str, to: &str) -> usize {
+    match value {
+        Value::String(text) if text.contains(from) => {
+            *text = text.replace(from, to);
+            1
+        }
+        Value::Array(items) => items.iter_mut().map(|item| replace(item, from, to)).sum(),
+        Value::Object(fields) => fields
+            .values_mut()
+            .map(|field| replace(field, from, to))
+            .sum(),
+        _ => 0,
+    }
+}
+
+fn kernel_version() -> Result<(u32, u32)> {
+    let uname = rustix::system::uname();
+    let release = uname.release().to_string_lossy().into_owned();
+    let mut parts = release.split('.');
+    let mut number = || parts.next().and_then(|part| part.parse().ok());
+    number()
+        .zip(number())
+        .with_context(|| format!("an unusual release: {release}"))
+}

@@ -1,0 +1,100 @@
+//! The pods that machines play: of the manifests that are shipped, and of what the templates make.
+//!
+//! Their images are those of the node, and [`AGENT`] is what their workspace starts.
+
+use std::{collections::BTreeMap, fs};
+
+use anyhow::{Context, Result, ensure};
+use exectrail_templates::{Template, Value as Argument, Variables, Workspace, manifests, pod};
+use exectrail_vm_tests::{AGENT, manifest};
+use serde_json::{Value, json};
+
+const EXECTRAIL: &str = "localhost/exectrail:test";
+const WORKSPACE: &str = "localhost/workspace:test";
+const ENVBOX: &str = "localhost/envbox:test";
+
+/// All of them, by their names in [`manifest`].
+pub(crate) fn all() -> Result<BTreeMap<String, Value>> {
+    let native = [("native_sidecar", true)];
+    let pods = [
+        (manifest::YAML_POD, yaml_pod()?),
+        (manifest::YAML_DEPLOYMENT, yaml_deployment()?),
+        (manifest::KUBERNETES, made_by(Template::Kubernetes, &[])?),
+        (
+            manifest::KUBERNETES_NATIVE,
+            made_by(Template::Kubernetes, &native)?,
+        ),
+        (manifest::ENVBOX, made_by(Template::KubernetesEnvbox, &[])?),
+    ];
+    Ok(pods.map(|(name, pod)| (name.to_owned(), pod)).into())
+}
+
+/// The script of this one ends with what the workspace starts.
+fn yaml_pod() -> Result<Value> {
+    const SLEEP: &str = "\nexec sleep infinity\n";
+    let mut pod = shipped("pod.yaml")?;
+    let script = &mut pod["spec"]["containers"][1]["args"][0];
+    let text = script.as_str().unwrap_or_default();
+    ensure!(
+        text.ends_with(SLEEP),
+        "plain-yaml/pod.yaml does not end with {SLEEP:?}"
+    );
+    *script = text.replace(SLEEP, &format!("\n{AGENT}\n")).into();
+    Ok(pod)
+}
+
+fn yaml_deployment() -> Result<Value> {
+    let mut pod = shipped("deployment.yaml")?;
+    let arguments = &mut pod["spec"]["containers"][0]["args"];
+    ensure!(
+        *arguments == json!(["sleep", "infinity"]),
+        "plain-yaml/deployment.yaml starts {arguments}"
+    );
+    *arguments = json!(["sh", "-c", AGENT]);
+    Ok(pod)
+}
+
+/// A manifest of `templates/plain-yaml`.
+fn shipped(file: &str) -> Result<Value> {
+    let path = exectrail_templates::directory()
+        .join("plain-yaml")
+        .join(file);
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let document: Value =
+        serde_norway::from_str(&text).with_context(|| path.display().to_string())?;
+    let mut pod = pod::pod(&[document]).with_context(|| format!("no pod in {}", path.display()))?;
+    for container in pod::containers_mut(&mut pod) {
+        let name = container["name"].as_str().unwrap_or_default();
+        let image = match name.starts_with("exectrail") {
+            true => EXECTRAIL,
+            false => WORKSPACE,
+        };
+        container["image"] = image.into();
+        container["imagePullPolicy"] = "Never".into();
+    }
+    Ok(pod)
+}
+
+/// What a template makes of the example workspace.
+fn made_by(template: Template, switches: &[(&str, bool)]) -> Result<Value> {
+    let workspace = Workspace {
+        agent_script: AGENT.into(),
+        ..Workspace::example()
+    };
+    let mut variables: Variables = [
+        ("namespace", "workspaces"),
+        ("exectrail_image", EXECTRAIL),
+        ("workspace_image", WORKSPACE),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.into()))
+    .into();
+    for (name, on) in switches {
+        variables.insert((*name).to_owned(), Argument::from(*on));
+    }
+    if template == Template::KubernetesEnvbox {
+        variables.insert("envbox_image".into(), ENVBOX.into());
+    }
+    let made = manifests(template, &workspace, &variables)
+        .with_context(|| format!("{}", template.directory().display()))?;
+    pod::pod(&made).with_context(|| format!("{} makes no pod", template.directory().display()))
+}
