@@ -53,22 +53,28 @@
 
     ask_with_wget() {
         # shellcheck disable=SC2086 # options, to be split
-        answer="$(http_proxy='' wget $wget_options -q -S -O - \
+        answer="$(http_proxy='' wget $wget_options -S -O - \
             --header 'Content-Type: text/plain' --post-data "$pid_ns" "http://$address/" 2>&1)"
-        status=
+        # What was said stands behind the status; busybox's wget shows nothing else of an error.
+        said=
         case "$answer" in
         *HTTP/1.[01]' '[1-5][0-9][0-9]*)
-            # What was said stands behind the status; busybox's wget shows nothing else.
-            answer="${answer##*HTTP/1.[01] }"
-            answer="${answer%%"$newline"*}"
-            status="${answer%"${answer#???}"}"
-            answer="${answer#"$status"}"
+            said="${answer##*HTTP/1.[01] }"
+            ;;
+        *'HTTP '*'response '[1-5][0-9][0-9]*) # GNU's second wget
+            said="${answer#*"HTTP "*"response "}"
+            said="${said%%" [http://$address"*}"
             ;;
         *'nrecognized option'* | *'nvalid option'*)
             refuse 1 "this wget cannot send an announcement, and the image has no curl: $answer"
             ;;
         esac
-        answer="${answer# }"
+        said="${said%%"$newline"*}"
+        status="${said%"${said#???}"}"
+        if [ -n "$status" ]; then
+            answer="${said#"$status"}"
+            answer="${answer# }"
+        fi
     }
 
     # Asks until exectrail has answered for good.
@@ -116,9 +122,11 @@ Is its container running, and its --init-address the same?"
         done
     }
 
-    wget_options=
+    # Of an error GNU's second wget tells nothing with -q.
     case "$(wget --version 2>&1)" in
-    'GNU Wget'*) wget_options='--no-config --no-proxy --tries=1 --timeout=10' ;;
+    'GNU Wget2'*) wget_options='--no-config --no-proxy --tries=1 --timeout=10' ;;
+    'GNU Wget'*) wget_options='-q --no-config --no-proxy --tries=1 --timeout=10' ;;
+    *) wget_options='-q' ;;
     esac
 
     for client in $clients; do

@@ -29,12 +29,19 @@ const SHELLS: [&[&str]; 3] = [
 enum Client {
     Curl,
     GnuWget,
+    GnuWget2,
     BusyboxWget,
     Announce,
 }
 
 impl Client {
-    const ALL: [Self; 4] = [Self::Curl, Self::GnuWget, Self::BusyboxWget, Self::Announce];
+    const ALL: [Self; 5] = [
+        Self::Curl,
+        Self::GnuWget,
+        Self::GnuWget2,
+        Self::BusyboxWget,
+        Self::Announce,
+    ];
 
     /// Those that a shell can be left alone with: this busybox's own wget is always there.
     fn of(shell: &[&str]) -> Vec<Self> {
@@ -48,7 +55,13 @@ impl Client {
 /// The module's init script, with `agent` for what it starts.
 fn script(agent: &str, variables: &[(&str, Value)]) -> String {
     let mut given = Given::default();
-    for (name, value) in [("image", "exectrail".into()), ("script", agent.into())] {
+    // A client that is not understood should not be waited for as long as a slow image.
+    let patience = Value::from(60);
+    for (name, value) in [
+        ("image", "exectrail".into()),
+        ("script", agent.into()),
+        ("announce_timeout_seconds", patience),
+    ] {
         given.variables.insert(name.into(), value);
     }
     for (name, value) in variables {
@@ -81,6 +94,7 @@ impl Image {
             match client {
                 Client::Curl => add("curl", "/usr/bin/curl"),
                 Client::GnuWget => add("wget", "/usr/bin/wget"),
+                Client::GnuWget2 => add("wget", "/usr/bin/wget2"),
                 Client::BusyboxWget => add("wget", "/bin/busybox"),
                 Client::Announce => mounted = true,
             }

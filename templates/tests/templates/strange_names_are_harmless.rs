@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use exectrail_templates::{Template, Workspace, kubelet, manifests, pod};
+use proptest::{prelude::*, sample::select};
 
 use crate::{
     api_server::assert_accepted,
@@ -80,6 +81,23 @@ fn for_the_log_and_the_agent() {
                 workspace.agent_script
             );
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Any text without NUL, which no argument of a program can have.
+    #[test]
+    fn for_anything_that_can_be_typed(name in "[^\0]{0,80}", template in select(&Template::ALL)) {
+        let workspace = called(&name);
+        let manifests = manifests(template, &workspace, &variables(&[])).unwrap();
+        manifests.iter().for_each(assert_accepted);
+        let mut pod = pod::pod(&manifests).unwrap();
+        pod::containers_mut(&mut pod).into_iter().for_each(kubelet::expand_container);
+        let args = container(&pod, "exectrail")["args"].as_array().unwrap();
+        let label = format!("--label=username={name}");
+        prop_assert!(args.iter().any(|arg| arg == &label), "{:?}", args);
     }
 }
 

@@ -15,7 +15,7 @@ struct Package {
     reason: &'static str,
 }
 
-const PACKAGES: [Package; 16] = [
+const PACKAGES: [Package; 17] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -70,6 +70,11 @@ const PACKAGES: [Package; 16] = [
         name: "wget",
         provides: "wget",
         reason: "announces where there is no curl",
+    },
+    Package {
+        name: "wget2",
+        provides: "wget2",
+        reason: "which is wget on some systems, and differs",
     },
     Package {
         name: "shellcheck",
