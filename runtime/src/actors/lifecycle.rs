@@ -56,6 +56,10 @@ pub struct Lifecycle {
     /// Told the end.
     outcome: Option<oneshot::Sender<Outcome>>,
     running: Option<Running>,
+    /// The start is under way.
+    starting: bool,
+    /// How to end once it is over, where it is to end.
+    stop_after_start: Option<Outcome>,
     startup_timeout: Option<SpawnHandle>,
     started: Instant,
     refused: bool,
@@ -106,6 +110,8 @@ impl Lifecycle {
             ready: Some(ready),
             outcome: Some(outcome),
             running: None,
+            starting: true,
+            stop_after_start: None,
             startup_timeout: None,
             started: Instant::now(),
             refused: false,
@@ -115,6 +121,12 @@ impl Lifecycle {
 
     /// Ends the process's work in good order, once.
     fn stop(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
+        // A workspace may have had its answer before we have had the listener's: what it executed since
+        // is in the ring, and only actors that are known can be stopped in good order.
+        if self.starting {
+            self.stop_after_start.get_or_insert(outcome);
+            return;
+        }
         if std::mem::replace(&mut self.ending, true) {
             return;
         }
@@ -255,33 +267,44 @@ impl Actor for Lifecycle {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let starting = start(self.config.clone(), ctx.address()).into_actor(self);
-        ctx.spawn(starting.map(|result, lifecycle, ctx| match result {
-            Ok((running, address)) => {
-                lifecycle.running = Some(running);
-                Ready {
-                    address,
-                    milliseconds: lifecycle.started.elapsed().as_millis() as u64,
+        ctx.spawn(starting.map(|result, lifecycle, ctx| {
+            lifecycle.starting = false;
+            let stop = lifecycle.stop_after_start.take();
+            match result {
+                Ok((running, _)) if stop.is_some() => {
+                    lifecycle.running = Some(running);
                 }
-                .emit();
-                let patience = lifecycle.config.startup_timeout;
-                if !patience.is_zero() {
-                    let timeout = ctx.run_later(patience, |lifecycle, ctx| {
-                        StartupTimedOut {
-                            seconds: lifecycle.config.startup_timeout.as_secs(),
-                        }
-                        .emit();
-                        lifecycle.stop(Outcome::Failed, ctx);
-                    });
-                    lifecycle.startup_timeout = Some(timeout);
+                Err(_) if stop.is_some() => {}
+                Ok((running, address)) => {
+                    lifecycle.running = Some(running);
+                    Ready {
+                        address,
+                        milliseconds: lifecycle.started.elapsed().as_millis() as u64,
+                    }
+                    .emit();
+                    let patience = lifecycle.config.startup_timeout;
+                    if !patience.is_zero() {
+                        let timeout = ctx.run_later(patience, |lifecycle, ctx| {
+                            StartupTimedOut {
+                                seconds: lifecycle.config.startup_timeout.as_secs(),
+                            }
+                            .emit();
+                            lifecycle.stop(Outcome::Failed, ctx);
+                        });
+                        lifecycle.startup_timeout = Some(timeout);
+                    }
+                    if let Some(ready) = lifecycle.ready.take() {
+                        // Nobody needs to know, but `run` does.
+                        let _ = ready.send(address);
+                    }
                 }
-                if let Some(ready) = lifecycle.ready.take() {
-                    // Nobody needs to know, but `run` does.
-                    let _ = ready.send(address);
-                }
+                Err(error) => ctx.notify(Refused {
+                    reasons: error.reasons(),
+                }),
             }
-            Err(error) => ctx.notify(Refused {
-                reasons: error.reasons(),
-            }),
+            if let Some(outcome) = stop {
+                lifecycle.stop(outcome, ctx);
+            }
         }));
     }
 }

@@ -156,9 +156,27 @@ impl Sidecar {
         descendant(self.child.id(), "exectrail").unwrap()
     }
 
+    /// The process that was started, which may have started it.
+    pub(crate) fn child_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
+    }
+
+    /// The same, where it may have ended.
+    pub(crate) fn signal_if_running(&self, signal: Signal) {
+        let pid = descendant(self.child.id(), "exectrail")
+            .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        if let Some(pid) = pid {
+            let _ = kill_process(pid, signal);
+        }
     }
 
     /// Standard error so far.

@@ -44,6 +44,34 @@ fn a_signal_in_a_burst_loses_nothing() {
     }
 }
 
+/// Whenever the signal comes, what was begun is ended in good order.
+#[test]
+fn a_signal_while_it_starts() {
+    needs_kernel!();
+    let pod = Pod::new();
+    for delay in (0..400).step_by(40) {
+        let mut command = pod.container(EXECTRAIL);
+        command.arg("--init-address=127.0.0.1:56123");
+        let mut sidecar = Sidecar::spawn(command);
+        wait_for("the process", || {
+            crate::pod::descendant(sidecar.child_id(), "exectrail")
+        });
+        std::thread::sleep(Duration::from_millis(delay));
+        // Before it listens for signals, the first process of a namespace does not notice them.
+        while sidecar.is_running() {
+            sidecar.signal_if_running(Signal::TERM);
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        assert!(sidecar.wait().success(), "{}", sidecar.diagnostics());
+        let lines = sidecar.lines();
+        let last = lines.last().map(|line| &line["msg"]);
+        assert!(
+            last.is_none_or(|msg| msg == "tracing_stopped"),
+            "after {delay} ms: {lines:?}"
+        );
+    }
+}
+
 #[test]
 fn a_workspace_that_never_comes_is_given_up() {
     needs_kernel!();

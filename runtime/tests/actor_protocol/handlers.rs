@@ -1,0 +1,199 @@
+//! One rule for each handler of the actors, and for the kernel.
+
+use crate::state::{
+    Exec, Lifecycle, Line, Protocol, RING, Reader, Slip, State, Step, ToEmitter, ToListener,
+    ToTracer, Workspace,
+};
+
+impl Protocol {
+    pub(crate) fn slips(&self, slip: Slip) -> bool {
+        self.slip == Some(slip)
+    }
+
+    /// `Handler<Attach>`, `Handler<Announce>`, `Handler<Detach>` of Tracer.
+    pub(crate) fn tracer(&self, state: &mut State) {
+        match state.to_tracer.pop_front() {
+            Some(ToTracer::Attach) => {
+                state.attached = true;
+                if !self.slips(Slip::BeginsLate) {
+                    state.to_emitter.push_back(ToEmitter::Begin);
+                }
+                // `start`: the reader is there before the listener.
+                state.reader = Reader::Reads;
+                state.lifecycle = Lifecycle::AwaitsOpened;
+                state.to_listener.push_back(ToListener::Open);
+            }
+            Some(ToTracer::Announce(workspace)) => {
+                let on = state.attached && !state.detached;
+                if on {
+                    state.to_emitter.push_back(ToEmitter::Started(workspace));
+                    state.targets[workspace] = true;
+                }
+                // `respond` of InitListener, which awaits this answer.
+                if state.workspaces[workspace] == Workspace::Asks {
+                    state.workspaces[workspace] = if on {
+                        Workspace::Told204
+                    } else {
+                        Workspace::Told503
+                    };
+                }
+            }
+            Some(ToTracer::Detach) => {
+                state.detached = true;
+                self.next_step(state);
+            }
+            None => {}
+        }
+    }
+
+    /// `Handler<Open>`, `Handler<Close>` of InitListener.
+    pub(crate) fn listener(&self, state: &mut State) {
+        match state.to_listener.pop_front() {
+            Some(ToListener::Open) => {
+                state.listening = true;
+                if self.slips(Slip::BeginsLate) {
+                    state.to_emitter.push_back(ToEmitter::Begin);
+                }
+                state.opened = true;
+            }
+            Some(ToListener::Close) => {
+                state.listening = false;
+                self.next_step(state);
+            }
+            None => {}
+        }
+    }
+
+    /// The order of `shut_down` in Lifecycle.
+    pub(crate) fn steps(&self) -> [Step; 4] {
+        use Step::{Close, Detach, Drain, Flush};
+        match self.slip {
+            Some(Slip::DrainsBeforeDetaching) => [Close, Drain, Detach, Flush],
+            Some(Slip::FlushesBeforeDraining) => [Close, Detach, Flush, Drain],
+            _ => [Close, Detach, Drain, Flush],
+        }
+    }
+
+    /// Lifecycle sends what a step takes.
+    pub(crate) fn begin_step(&self, state: &mut State, step: Step) {
+        state.lifecycle = Lifecycle::Stops(step);
+        match step {
+            Step::Close => state.to_listener.push_back(ToListener::Close),
+            Step::Detach => state.to_tracer.push_back(ToTracer::Detach),
+            Step::Drain if self.slips(Slip::DrainsNothing) => self.next_step(state),
+            Step::Drain => state.drain = true,
+            Step::Flush => state.to_emitter.push_back(ToEmitter::Flush),
+        }
+    }
+
+    /// The answer to a step has come.
+    pub(crate) fn next_step(&self, state: &mut State) {
+        let Lifecycle::Stops(step) = state.lifecycle else {
+            return;
+        };
+        let steps = self.steps();
+        let at = steps.iter().position(|other| *other == step);
+        match at.and_then(|at| steps.get(at + 1)) {
+            Some(next) => self.begin_step(state, *next),
+            None => state.lifecycle = Lifecycle::Ended,
+        }
+    }
+
+    /// `read` of RingReader: `empty`, `count`, and the end.
+    pub(crate) fn reader(&self, state: &mut State) {
+        if state.reader != Reader::Reads {
+            return;
+        }
+        if state.ring.is_empty() {
+            state.to_emitter.push_back(ToEmitter::Counts(state.lost));
+            state.reader = Reader::AwaitsCounts(state.drain);
+        } else {
+            let batch = std::mem::take(&mut state.ring);
+            state.to_emitter.push_back(ToEmitter::Batch(batch));
+            state.reader = Reader::AwaitsBatch;
+        }
+    }
+
+    /// The handlers of Emitter, each with its `put`.
+    pub(crate) fn emitter(&self, state: &mut State) {
+        let Some(message) = state.to_emitter.pop_front() else {
+            return;
+        };
+        let told = state.losses_told();
+        let lines: Vec<Line> = match &message {
+            ToEmitter::Begin => vec![Line::TracingStarted],
+            ToEmitter::Started(workspace) => vec![Line::WorkspaceStarted(*workspace)],
+            ToEmitter::Batch(batch) => batch.iter().copied().map(Line::Exec).collect(),
+            ToEmitter::Counts(lost) if *lost > told => vec![Line::Lost(lost - told)],
+            ToEmitter::Counts(_) => Vec::new(),
+            ToEmitter::Flush => vec![Line::TracingStopped],
+        };
+        let late =
+            self.slips(Slip::AcknowledgesBeforeWriting) && matches!(message, ToEmitter::Batch(_));
+        if late {
+            state.unwritten.extend(lines);
+        } else if !state.sink_works && !lines.is_empty() {
+            // `ActorDied`, once.
+            state.stop = true;
+            state.failed = true;
+            if self.slips(Slip::FailsInSilence) {
+                return;
+            }
+        } else {
+            state.lines.extend(lines);
+        }
+        match (message, state.reader) {
+            (ToEmitter::Batch(_), Reader::AwaitsBatch) => state.reader = Reader::Reads,
+            (ToEmitter::Counts(_), Reader::AwaitsCounts(true)) => {
+                state.reader = Reader::Done;
+                // `Drain` is answered when reading has ended.
+                self.next_step(state);
+            }
+            (ToEmitter::Counts(_), Reader::AwaitsCounts(false)) => state.reader = Reader::Reads,
+            (ToEmitter::Flush, _) => self.next_step(state),
+            _ => {}
+        }
+    }
+
+    /// `Handler<Signal>` and `Handler<ActorDied>` of Lifecycle: the stop begins once the start is over.
+    pub(crate) fn stop(&self, state: &mut State) {
+        match state.lifecycle {
+            Lifecycle::Runs => self.begin_step(state, self.steps()[0]),
+            Lifecycle::AwaitsAttached | Lifecycle::AwaitsOpened
+                if self.slips(Slip::EndsWhileStarting) =>
+            {
+                state.lifecycle = Lifecycle::Ended;
+            }
+            _ => {}
+        }
+    }
+
+    /// The kernel runs a program: the probes see it, or nobody does.
+    pub(crate) fn execute(&self, state: &mut State, workspace: usize) {
+        let exec = Exec(workspace, state.execs[workspace]);
+        state.execs[workspace] += 1;
+        let released = state.workspaces[workspace] == Workspace::Told204;
+        let on = state.attached && !state.detached;
+        // `decide` of the probes: the first exec makes a target of the workspace.
+        state.targets[workspace] |= on && self.discovery;
+        if on && state.targets[workspace] {
+            if state.ring.len() < RING {
+                state.ring.push(exec);
+                if released {
+                    state.owed.push(exec);
+                }
+            } else {
+                state.lost += 1;
+            }
+        } else if released && !state.detached {
+            state.missed = true;
+        }
+    }
+
+    pub(crate) fn reader_can_go_on(state: &State) -> bool {
+        // Without records, a drain or losses to tell, it sleeps.
+        let told = state.losses_told();
+        state.reader == Reader::Reads
+            && (!state.ring.is_empty() || state.drain || (state.lost > told && !state.failed))
+    }
+}

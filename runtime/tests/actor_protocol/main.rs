@@ -1,0 +1,254 @@
+//! The protocol of the actors, explored: every order of messages, of execs and of what can go wrong.
+//!
+//! The model below has one rule for each handler in `src/actors/`, under the names of `messages.rs`; a
+//! mailbox is a queue, a handler runs to its end, and what an actor awaits is a state of its own. The
+//! checker walks every state that the rules can reach and looks for one that breaks a promise. That it would
+//! find one is shown by [`Slip`]s: each makes one handler wrong in one way, and breaks the promise named.
+
+mod handlers;
+mod state;
+
+use std::collections::VecDeque;
+
+use stateright::{Checker as _, Model, Property};
+
+use state::{
+    Action, EXECS, Exec, Lifecycle, Line, Protocol, Reader, Slip, State, ToTracer, WORKSPACES,
+    Workspace,
+};
+
+impl Model for Protocol {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![State {
+            lifecycle: Lifecycle::AwaitsAttached,
+            stop: false,
+            failed: false,
+            to_tracer: VecDeque::from([ToTracer::Attach]),
+            to_listener: VecDeque::new(),
+            to_emitter: VecDeque::new(),
+            opened: false,
+            listening: false,
+            attached: false,
+            detached: false,
+            targets: [false; WORKSPACES],
+            reader: Reader::NotStarted,
+            drain: false,
+            ring: Vec::new(),
+            lost: 0,
+            workspaces: [Workspace::Waits; WORKSPACES],
+            execs: [0; WORKSPACES],
+            sink_works: true,
+            unwritten: Vec::new(),
+            lines: Vec::new(),
+            owed: Vec::new(),
+            missed: false,
+        }]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        // The process is gone, and whatever was not done is not done any more.
+        if state.lifecycle == Lifecycle::Ended {
+            return;
+        }
+        if !state.to_tracer.is_empty() {
+            actions.push(Action::Tracer);
+        }
+        if !state.to_listener.is_empty() {
+            actions.push(Action::Listener);
+        }
+        if !state.to_emitter.is_empty() {
+            actions.push(Action::Emitter);
+        }
+        if !state.unwritten.is_empty() {
+            actions.push(Action::EmitterWritesLate);
+        }
+        if Self::reader_can_go_on(state) {
+            actions.push(Action::Reader);
+        }
+        for workspace in 0..WORKSPACES {
+            if state.listening && state.workspaces[workspace] == Workspace::Waits {
+                actions.push(Action::Announces(workspace));
+            }
+            // One that was refused does not start; one that waits has its init script run.
+            let runs = state.workspaces[workspace] != Workspace::Told503;
+            if runs && state.execs[workspace] < EXECS {
+                actions.push(Action::Executes(workspace));
+            }
+        }
+        if !state.stop {
+            actions.push(Action::Signal);
+        }
+        if state.lifecycle == Lifecycle::AwaitsOpened && state.opened {
+            actions.push(Action::Starts);
+        }
+        if state.sink_works && self.sink_may_fail {
+            actions.push(Action::SinkFails);
+        }
+        let stoppable = match state.lifecycle {
+            Lifecycle::Runs => true,
+            Lifecycle::AwaitsAttached | Lifecycle::AwaitsOpened => {
+                self.slips(Slip::EndsWhileStarting)
+            }
+            Lifecycle::Stops(_) | Lifecycle::Ended => false,
+        };
+        if state.stop && stoppable {
+            actions.push(Action::Stops);
+        }
+    }
+
+    fn next_state(&self, last: &State, action: Action) -> Option<State> {
+        let mut state = last.clone();
+        match action {
+            Action::Tracer => self.tracer(&mut state),
+            Action::Listener => self.listener(&mut state),
+            Action::Emitter => self.emitter(&mut state),
+            Action::EmitterWritesLate => {
+                let late = std::mem::take(&mut state.unwritten);
+                state.lines.extend(late);
+            }
+            Action::Reader => self.reader(&mut state),
+            Action::Announces(workspace) => {
+                state.to_tracer.push_back(ToTracer::Announce(workspace));
+                state.workspaces[workspace] = if self.slips(Slip::AnswersBeforeTracing) {
+                    Workspace::Told204
+                } else {
+                    Workspace::Asks
+                };
+                if self.slips(Slip::AnswersBeforeTarget) {
+                    // The answer overtakes what it stands for.
+                    state.workspaces[workspace] = Workspace::Told204;
+                }
+            }
+            Action::Executes(workspace) => self.execute(&mut state, workspace),
+            Action::Signal => state.stop = true,
+            Action::SinkFails => state.sink_works = false,
+            Action::Starts => state.lifecycle = Lifecycle::Runs,
+            Action::Stops => self.stop(&mut state),
+        }
+        Some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("204 means traced", |_, state: &State| !state.missed),
+            Property::always(
+                "no exec that was recorded is left out",
+                |_, state: &State| {
+                    let ended = state.lifecycle == Lifecycle::Ended && !state.failed;
+                    let told = |exec: &Exec| state.lines.contains(&Line::Exec(*exec));
+                    !ended || state.owed.iter().all(told)
+                },
+            ),
+            Property::always("no loss is left out", |_, state: &State| {
+                let ended = state.lifecycle == Lifecycle::Ended && !state.failed;
+                !ended || state.losses_told() == state.lost
+            }),
+            Property::always("no exec has two lines", |_, state: &State| {
+                let mut execs: Vec<Exec> = state
+                    .lines
+                    .iter()
+                    .filter_map(|line| {
+                        if let Line::Exec(exec) = line {
+                            Some(*exec)
+                        } else {
+                            None
+                        }
+                    })
+                    .collect();
+                execs.sort_unstable();
+                execs.windows(2).all(|pair| pair[0] != pair[1])
+            }),
+            Property::always("a stop comes to its end", |model, state: &State| {
+                let mut actions = Vec::new();
+                model.actions(state, &mut actions);
+                state.lifecycle == Lifecycle::Ended || !actions.is_empty()
+            }),
+            Property::always("the first line is the first", |_, state: &State| {
+                let first = state.lines.first();
+                first.is_none_or(|line| *line == Line::TracingStarted)
+            }),
+            Property::always("the last line is the last", |_, state: &State| {
+                let at = state
+                    .lines
+                    .iter()
+                    .position(|line| *line == Line::TracingStopped);
+                at.is_none_or(|at| at + 1 == state.lines.len() && state.unwritten.is_empty())
+            }),
+            // The promises are not kept by nothing ever happening.
+            Property::sometimes("a stop in the middle of it all", |_, state: &State| {
+                state.lifecycle == Lifecycle::Ended
+                    && state.lines.last() == Some(&Line::TracingStopped)
+                    && state.owed.len() == WORKSPACES
+                    && state.lost > 0
+            }),
+        ]
+    }
+}
+
+/// Promises that the protocol breaks, and how many states it has.
+fn explore(slip: Option<Slip>, discovery: bool, sink_may_fail: bool) -> (Vec<&'static str>, usize) {
+    let checker = Protocol {
+        slip,
+        discovery,
+        sink_may_fail,
+    }
+    .checker()
+    .threads(1)
+    .spawn_dfs()
+    .join();
+    let mut broken: Vec<&'static str> = checker
+        .discoveries()
+        .into_keys()
+        .filter(|name| *name != "a stop in the middle of it all")
+        .collect();
+    broken.sort_unstable();
+    if slip.is_none() {
+        checker.assert_any_discovery("a stop in the middle of it all");
+    }
+    (broken, checker.unique_state_count())
+}
+
+#[test]
+fn no_order_of_messages_breaks_a_promise() {
+    for (discovery, sink_may_fail) in [(false, false), (true, false), (false, true), (true, true)] {
+        let (broken, states) = explore(None, discovery, sink_may_fail);
+        let what = format!("discovery {discovery}, sink may fail {sink_may_fail}: {states} states");
+        println!("{what}");
+        assert_eq!(broken, [""; 0], "{what}");
+        assert!(states > 10_000, "{what} are not all of them");
+    }
+}
+
+#[test]
+fn a_slip_of_any_actor_is_found() {
+    for (slip, promise) in [
+        (Slip::AnswersBeforeTracing, "204 means traced"),
+        (Slip::AnswersBeforeTarget, "204 means traced"),
+        (
+            Slip::AcknowledgesBeforeWriting,
+            "no exec that was recorded is left out",
+        ),
+        (Slip::DrainsNothing, "no exec that was recorded is left out"),
+        (
+            Slip::DrainsBeforeDetaching,
+            "no exec that was recorded is left out",
+        ),
+        (Slip::FlushesBeforeDraining, "the last line is the last"),
+        (Slip::FailsInSilence, "a stop comes to its end"),
+        (
+            Slip::EndsWhileStarting,
+            "no exec that was recorded is left out",
+        ),
+        (Slip::BeginsLate, "the first line is the first"),
+    ] {
+        let (broken, _) = explore(
+            Some(slip),
+            slip == Slip::BeginsLate,
+            slip == Slip::FailsInSilence,
+        );
+        assert!(broken.contains(&promise), "{slip:?} broke {broken:?}");
+    }
+}

@@ -1,0 +1,175 @@
+//! What the actors have and what is on its way between them.
+
+use std::collections::VecDeque;
+
+/// Workspaces, each with a PID namespace.
+pub(crate) const WORKSPACES: usize = 2;
+/// Execs of each, before and after it is let go.
+pub(crate) const EXECS: u8 = 2;
+/// Records that the ring holds; less than what can happen, so that it runs over.
+pub(crate) const RING: usize = 2;
+
+/// A handler that is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slip {
+    /// InitListener answers `204` when it has asked, not when it was answered.
+    AnswersBeforeTracing,
+    /// Tracer answers before the namespace is a target.
+    AnswersBeforeTarget,
+    /// Emitter gives the batch back before its lines are written.
+    AcknowledgesBeforeWriting,
+    /// RingReader answers `Drain` at once.
+    DrainsNothing,
+    /// Lifecycle has the ring drained before the probes are off.
+    DrainsBeforeDetaching,
+    /// Lifecycle asks for the last line before the ring is drained.
+    FlushesBeforeDraining,
+    /// Emitter no longer answers once its sink has failed.
+    FailsInSilence,
+    /// Lifecycle, told to stop while it starts, ends at once.
+    EndsWhileStarting,
+    /// Tracer tells Emitter of the beginning after the reader may have told it of execs.
+    BeginsLate,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ToTracer {
+    Attach,
+    Announce(usize),
+    Detach,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ToListener {
+    Open,
+    Close,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ToEmitter {
+    Begin,
+    Started(usize),
+    Batch(Vec<Exec>),
+    Counts(u8),
+    Flush,
+}
+
+/// An exec: of which workspace, and which of its.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Exec(pub(crate) usize, pub(crate) u8);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Line {
+    TracingStarted,
+    WorkspaceStarted(usize),
+    Exec(Exec),
+    Lost(u8),
+    TracingStopped,
+}
+
+/// What Lifecycle waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Lifecycle {
+    AwaitsAttached,
+    AwaitsOpened,
+    Runs,
+    /// Awaits the answer to this step of the shutdown.
+    Stops(Step),
+    Ended,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Step {
+    Close,
+    Detach,
+    Drain,
+    Flush,
+}
+
+/// What RingReader waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Reader {
+    NotStarted,
+    Reads,
+    AwaitsBatch,
+    /// `true`: the last one.
+    AwaitsCounts(bool),
+    Done,
+}
+
+/// What a workspace waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Workspace {
+    Waits,
+    Asks,
+    Told204,
+    Told503,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct State {
+    pub(crate) lifecycle: Lifecycle,
+    /// It was told to stop, or an actor died.
+    pub(crate) stop: bool,
+    pub(crate) failed: bool,
+    pub(crate) to_tracer: VecDeque<ToTracer>,
+    pub(crate) to_listener: VecDeque<ToListener>,
+    pub(crate) to_emitter: VecDeque<ToEmitter>,
+    /// The listener's answer, which Lifecycle has yet to hear.
+    pub(crate) opened: bool,
+    pub(crate) listening: bool,
+    pub(crate) attached: bool,
+    pub(crate) detached: bool,
+    pub(crate) targets: [bool; WORKSPACES],
+    pub(crate) reader: Reader,
+    pub(crate) drain: bool,
+    pub(crate) ring: Vec<Exec>,
+    pub(crate) lost: u8,
+    pub(crate) workspaces: [Workspace; WORKSPACES],
+    pub(crate) execs: [u8; WORKSPACES],
+    pub(crate) sink_works: bool,
+    /// Written before they were acknowledged, where Emitter slips: lines still in its hands.
+    pub(crate) unwritten: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
+    /// Execs that a traced workspace made after its `204`: all must be told.
+    pub(crate) owed: Vec<Exec>,
+    /// Execs after a `204` that no probe saw, though nothing was being stopped.
+    pub(crate) missed: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Action {
+    Tracer,
+    Listener,
+    Emitter,
+    EmitterWritesLate,
+    Reader,
+    /// A workspace connects and asks.
+    Announces(usize),
+    Executes(usize),
+    Signal,
+    SinkFails,
+    /// Lifecycle hears that the listener is open: the start is over.
+    Starts,
+    /// Lifecycle hears that it is to stop.
+    Stops,
+}
+
+pub(crate) struct Protocol {
+    pub(crate) slip: Option<Slip>,
+    /// Whether workspaces become targets by themselves.
+    pub(crate) discovery: bool,
+    /// Whether the sink may fail.
+    pub(crate) sink_may_fail: bool,
+}
+
+impl State {
+    /// Losses that lines tell of.
+    pub(crate) fn losses_told(&self) -> u8 {
+        let counts = self.lines.iter().map(|line| match line {
+            Line::Lost(count) => *count,
+            _ => 0,
+        });
+        counts.sum()
+    }
+}
