@@ -29,3 +29,4 @@ pub mod sink;
 pub mod stream;
 pub mod suppression;
 pub mod target;
+pub mod uninterrupted;

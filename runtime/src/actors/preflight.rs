@@ -6,6 +6,7 @@ use actix::{Actor, Context, Handler, MessageResult};
 use exectrail_preflight::Options;
 
 use super::messages::RunChecks;
+use crate::uninterrupted::uninterrupted;
 
 /// See the module.
 pub struct Preflight {
@@ -27,6 +28,6 @@ impl Handler<RunChecks> for Preflight {
     type Result = MessageResult<RunChecks>;
 
     fn handle(&mut self, _: RunChecks, _: &mut Self::Context) -> Self::Result {
-        MessageResult(exectrail_preflight::run(&self.options))
+        MessageResult(uninterrupted(|| exectrail_preflight::run(&self.options)))
     }
 }

@@ -30,6 +30,7 @@ use crate::{
     probes::{AttachError, Options, Probes},
     rate_limit::RateLimit,
     target::{INIT_PID_NS, Verdict, judge},
+    uninterrupted::uninterrupted,
 };
 
 /// How often ended namespaces are looked for. One is forgotten when found ended twice, and by then
@@ -149,7 +150,8 @@ impl Handler<Attach> for Tracer {
     type Result = Result<Attached, AttachError>;
 
     fn handle(&mut self, Attach(kernel): Attach, _: &mut Self::Context) -> Self::Result {
-        let (mut probes, output) = Probes::attach(&kernel, &self.settings.options)?;
+        let (mut probes, output) =
+            uninterrupted(|| Probes::attach(&kernel, &self.settings.options))?;
         let map_error = |map| move |source| AttachError::Map { map, source };
         let scope = *probes.scope();
         let discovery = !self.settings.announced_only && scope.shared_network == 0;

@@ -3,9 +3,20 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    pod::{Pod, execs, messages},
+    pod::{Pod, Sidecar, execs, messages},
     tools::{NOOP, TOOL, needs_kernel},
 };
+
+/// Resident memory of exectrail, KiB.
+fn resident(sidecar: &Sidecar) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", sidecar.pid())).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS"))
+        .unwrap();
+    let value = line.split_whitespace().nth(1).unwrap();
+    value.parse().unwrap()
+}
 
 /// Ten thousand false announcements, by many clients at once, while a workspace works.
 #[test]
@@ -15,18 +26,7 @@ fn a_flood_of_false_announcements() {
     let sidecar = pod.sidecar(&["--announced-only"]);
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    let memory = || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", sidecar.pid())).unwrap();
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS"))
-            .unwrap();
-        line.split_whitespace()
-            .nth(1)
-            .unwrap()
-            .parse::<u64>()
-            .unwrap()
-    };
+    let memory = || resident(&sidecar);
     let before = memory();
     let script = "import http.client, concurrent.futures, random\n\
         def ask(i):\n\
@@ -96,4 +96,148 @@ fn descriptors_run_out() {
         .filter(|event| event["filename"] == noop)
         .count();
     assert_eq!(seen, 100);
+}
+
+/// Heads without end, thousands of fields, connections that say nothing or only half of it, and such as
+/// never read their answer: each is cut off, none costs memory, and announcements go on.
+#[test]
+fn floods_of_headers_and_half_open_connections() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&["--announced-only"]);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    let before = resident(&sidecar);
+    let script = "import socket\n\
+        def connect():\n\
+        \x20   return socket.create_connection(('127.0.0.1', 56123), 30)\n\
+        def flood(piece, limit):\n\
+        \x20   s = connect(); s.sendall(b'POST / HTTP/1.1\\r\\nHost: x\\r\\n'); sent = 0\n\
+        \x20   try:\n\
+        \x20       while sent < limit:\n\
+        \x20           s.sendall(piece); sent += len(piece)\n\
+        \x20       raise SystemExit('took a head of %d bytes' % sent)\n\
+        \x20   except OSError:\n\
+        \x20       pass\n\
+        \x20   s.close()\n\
+        for i in range(20):\n\
+        \x20   flood(b'X-Flood: ' + b'x' * 1000 + b'\\r\\n', 64 << 20)\n\
+        \x20   flood(b'A:\\r\\n' * 100, 64 << 20)\n\
+        \x20   flood(b'x' * 65536, 64 << 20)\n\
+        held = []\n\
+        for i in range(50):\n\
+        \x20   s = connect(); held.append(s)\n\
+        \x20   s.sendall([b'', b'P', b'POST / HTTP/1.1\\r\\nContent-Length: 10\\r\\n\\r\\n40265'][i % 3])\n\
+        for i in range(10):\n\
+        \x20   s = connect(); held.append(s); s.setblocking(False)\n\
+        \x20   try:\n\
+        \x20       for n in range(100000): s.send(b'POST / HTTP/1.1\\r\\nContent-Length: 1\\r\\n\\r\\n0')\n\
+        \x20   except BlockingIOError:\n\
+        \x20       pass\n\
+        print('held', flush=True)\n\
+        import time; time.sleep(1)\n";
+    let mut flood = pod.command("python3").args(["-c", script]).spawn().unwrap();
+    let noop = NOOP.to_str().unwrap();
+    while flood.try_wait().unwrap().is_none() {
+        workspace.run(&*TOOL, &["burst", noop, "100"]);
+    }
+    assert!(flood.wait().unwrap().success());
+    assert_eq!(workspace.announce().0, 204);
+    let after = resident(&sidecar);
+    assert!(
+        after < before + 8 * 1024,
+        "memory grew from {before} KiB to {after} KiB"
+    );
+    let lines = sidecar.stop();
+    assert!(messages(&lines, "lost").is_empty());
+    let bursts = execs(&lines)
+        .iter()
+        .filter(|event| event["filename"] == TOOL.to_str().unwrap())
+        .count();
+    let noops = execs(&lines)
+        .iter()
+        .filter(|event| event["filename"] == noop)
+        .count();
+    assert_eq!(noops, bursts * 100);
+}
+
+/// A pod beside this one reaches the init address where it listens on all of them, and gets nothing by it: not
+/// its own namespace, and none of this pod's that has not executed anything here.
+#[test]
+fn announcements_from_another_network() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let mut command = pod.container(crate::tools::EXECTRAIL);
+    command.args(["--announced-only", "--init-address=0.0.0.0:56123"]);
+    let sidecar = Sidecar::spawn(command);
+    sidecar.wait_until_on();
+    let (own, other) = (
+        format!("ex{}a", std::process::id()),
+        format!("ex{}b", std::process::id()),
+    );
+    let neighbour = Pod::new();
+    // A link between the two network namespaces, which goes with them.
+    let link = std::process::Command::new("ip")
+        .args([
+            "link",
+            "add",
+            &own,
+            "netns",
+            &pod.holder_id().to_string(),
+            "type",
+            "veth",
+        ])
+        .args([
+            "peer",
+            "name",
+            &other,
+            "netns",
+            &neighbour.holder_id().to_string(),
+        ])
+        .status()
+        .unwrap();
+    assert!(link.success());
+    for (pod, device, address) in [
+        (&pod, &own, "192.0.2.1/24"),
+        (&neighbour, &other, "192.0.2.2/24"),
+    ] {
+        let script = format!("ip addr add {address} dev {device} && ip link set {device} up");
+        assert!(
+            pod.command("sh")
+                .args(["-c", &script])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+    let foreign = neighbour.workspace();
+    let ours = pod.workspace();
+    let ask = |number: u32| {
+        let script = format!(
+            "for i in 1 2 3 4 5 6 7 8 9 10; do curl --silent --max-time 5 --output /dev/null \
+             --header Content-Type: --write-out '%{{http_code}}' --data {number} http://192.0.2.1:56123 && exit; sleep 0.2; done"
+        );
+        let output = foreign
+            .command("sh")
+            .args(["-c", &script])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // Its own, ours that has executed nothing yet but its first process, the node's.
+    for number in [foreign.pid_ns(), 4_026_531_836, 0, 1] {
+        let status = ask(number);
+        assert!(status.ends_with("403"), "{number}: {status}");
+    }
+    foreign.run("true", &["foreign"]);
+    // Ours may be announced by anyone who can reach the address: it is traced, which is no harm.
+    ours.run("true", &["before"]);
+    assert!(ask(ours.pid_ns()).ends_with("204"));
+    ours.run("true", &["ours"]);
+    let lines = sidecar.stop();
+    let seen: Vec<_> = execs(&lines)
+        .iter()
+        .map(|event| event["argv"][1].clone())
+        .collect();
+    assert_eq!(seen, ["ours"]);
 }

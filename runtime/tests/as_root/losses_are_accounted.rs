@@ -255,3 +255,29 @@ fn a_slow_pipe_loses_nothing() {
     assert_eq!(lost(&lines), 0);
     assert_eq!(numbers(&lines), (0..2000).collect::<Vec<_>>());
 }
+
+/// Stopped for longer than any of exectrail's own periods (its looks at the ring, the clock, the targets'
+/// sweep), with execs all the while, in a ring that runs over: nothing is unaccounted for.
+#[test]
+fn a_long_stop() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&["--announced-only", "--ring-bytes", "4096"]);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    sidecar.signal(Signal::STOP);
+    let since = std::time::Instant::now();
+    let mut ran = 0;
+    while since.elapsed() < std::time::Duration::from_secs(35) {
+        workspace.run(&*TOOL, &["burst", NOOP.to_str().unwrap(), "10"]);
+        ran += 11;
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
+    sidecar.signal(Signal::CONT);
+    workspace.run("true", &[]);
+    let lines = sidecar.stop();
+    let lost = lost(&lines);
+    assert!(lost > 0);
+    assert_eq!(execs(&lines).len() as u64 + lost, ran + 1);
+}

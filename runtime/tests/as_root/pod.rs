@@ -79,6 +79,11 @@ impl Pod {
         pod
     }
 
+    /// A process in the pod's network namespace.
+    pub(crate) fn holder_id(&self) -> u32 {
+        self.holder.id()
+    }
+
     /// A command in the pod's network namespace.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("nsenter");

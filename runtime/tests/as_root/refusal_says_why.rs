@@ -2,7 +2,7 @@ use std::process::Command;
 
 use crate::{
     pod::{Pod, Sidecar, curl, wait_for},
-    tools::{EXECTRAIL, needs_kernel},
+    tools::{CONFINED, EXECTRAIL, needs_kernel},
 };
 
 /// Starts exectrail behind `wrapper`, which takes away something that it needs; what an
@@ -101,6 +101,33 @@ fn two_capabilities_are_enough() {
         crate::pod::argv(crate::pod::execs(&lines).last().unwrap()),
         ["uname"]
     );
+}
+
+/// As the manifest has it started: two capabilities, no_new_privs, a seccomp filter that refuses what
+/// RuntimeDefault refuses, and a root that cannot be written to.
+#[test]
+fn a_hardened_container_is_enough() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let mut command = pod.container(&*CONFINED);
+    command
+        .arg(EXECTRAIL)
+        .args(["--init-address=127.0.0.1:56123", "--exit-events"]);
+    let sidecar = Sidecar::spawn(command);
+    sidecar.wait_until_on();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", sidecar.pid())).unwrap();
+    for expected in ["Seccomp:\t2", "NoNewPrivs:\t1", "CapEff:\t0000000000000000"] {
+        assert!(status.contains(expected), "{expected}: {status}");
+    }
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    workspace.run("uname", &[]);
+    let lines = sidecar.stop();
+    assert_eq!(
+        crate::pod::argv(crate::pod::execs(&lines).last().unwrap()),
+        ["uname"]
+    );
+    assert!(!crate::pod::messages(&lines, "exit").is_empty());
 }
 
 #[test]

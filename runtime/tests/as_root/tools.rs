@@ -81,6 +81,9 @@ pub(crate) static TOOL: LazyLock<PathBuf> = LazyLock::new(|| compile("tool"));
 /// `noop.c`, compiled.
 pub(crate) static NOOP: LazyLock<PathBuf> = LazyLock::new(|| compile("noop"));
 
+/// `confined.c`, compiled.
+pub(crate) static CONFINED: LazyLock<PathBuf> = LazyLock::new(|| compile("confined"));
+
 /// `ways.c`, compiled.
 pub(crate) static WAYS: LazyLock<PathBuf> = LazyLock::new(|| compile("ways"));
 
