@@ -271,7 +271,9 @@ impl Machine<'_> {
 
     fn command_line(&self) -> String {
         // panic=-1: a panic reboots at once, and -no-reboot ends QEMU.
-        let base = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off";
+        // no_timer_check: on a busy host an emulated timer may be too late for the kernel's check of it
+        // (check_timer, arch/x86/kernel/apic/io_apic.c), and the kernel panics.
+        let base = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off no_timer_check";
         match self.plan.scenario.lockdown() {
             Some(mode) => format!("{base} lockdown={mode}"),
             None => base.to_owned(),
