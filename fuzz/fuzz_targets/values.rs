@@ -1,7 +1,11 @@
 //! Any text as the value of a flag.
 #![no_main]
 
-use exectrail::config::{address, argv_size, duration, label, ring_size, size};
+use exectrail::{
+    config::{address, argv_size, duration, label, ring_size, size},
+    rate::Rate,
+    rules::Rule,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|value: &str| {
@@ -11,5 +15,12 @@ fuzz_target!(|value: &str| {
     }
     if let Ok(bytes) = argv_size(value) {
         assert!(bytes <= 6 << 20);
+    }
+    // What is a rule or a rate is shown as it was given.
+    if let Ok(rule) = value.parse::<Rule>() {
+        assert_eq!(rule.to_string().parse(), Ok(rule));
+    }
+    if let Ok(rate) = value.parse::<Rate>() {
+        assert_eq!(rate.to_string().parse(), Ok(rate));
     }
 });

@@ -1,17 +1,18 @@
 //! The command line. Flags are documented here once; help and completions come from here.
 
-use std::{collections::BTreeMap, ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use exectrail_preflight::cli::PreflightArgs;
 
-use crate::config::{
-    self, Config, DEFAULT_INIT_ADDRESS, Hooked, OutputFormat, SinkPath, ValueError, label,
-};
+use crate::config::{self, Config, DEFAULT_INIT_ADDRESS, OutputFormat, SinkPath, ValueError};
 
 mod limits;
+mod record;
+
 pub use limits::LimitArgs;
+pub use record::{LogLevel, RecordArgs};
 
 /// Records every program executed in a workspace, one JSON line per exec.
 ///
@@ -81,86 +82,6 @@ pub enum Command {
     PidNsInit(PidNsInitArgs),
 }
 
-/// Flags about what is recorded and how, common to the sidecar and `run`.
-#[derive(Debug, Args)]
-pub struct RecordArgs {
-    /// Put on every line; the last value of a repeated key holds [env: EXECTRAIL_LABEL, one a line]
-    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
-    pub labels: Vec<(String, String)>,
-
-    /// Size of the kernel's ring buffer, a power of two: 16MiB hold about 100,000 short execs
-    #[arg(
-        long,
-        env = "EXECTRAIL_RING_BYTES",
-        value_name = "SIZE",
-        default_value = "16MiB",
-        value_parser = config::ring_size
-    )]
-    pub ring_bytes: u32,
-
-    /// Most bytes of argv to keep of one exec; what is cut is flagged with its true length
-    #[arg(
-        long,
-        env = "EXECTRAIL_MAX_ARGV_BYTES",
-        value_name = "SIZE",
-        default_value = "128KiB",
-        value_parser = config::argv_size
-    )]
-    pub max_argv_bytes: u32,
-
-    /// Record exits as well: status, signal, duration
-    #[arg(
-        long,
-        env = "EXECTRAIL_EXIT_EVENTS",
-        value_parser = clap::builder::FalseyValueParser::new()
-    )]
-    pub exit_events: bool,
-
-    /// Record execs that fail as well: ENOENT along PATH, EACCES, ENOEXEC, E2BIG and others
-    ///
-    /// `fexit`, which it stands for without a value, costs other system calls nothing; it takes Linux
-    /// 5.11 and a kernel that allows it. `sys-exit` works on others, at a cost to every system call of the
-    /// node. Where the kernel refuses, exectrail says so and goes on without.
-    #[arg(
-        long,
-        env = "EXECTRAIL_FAILED_EXECS",
-        value_name = "HOOK",
-        num_args = 0..=1,
-        require_equals = true,
-        default_value = "false",
-        default_missing_value = "fexit",
-        hide_default_value = true,
-        value_parser = config::hook
-    )]
-    pub failed_execs: Hooked,
-
-    /// What is left out on purpose.
-    #[command(flatten)]
-    pub limits: LimitArgs,
-
-    /// Least level of diagnostics
-    #[arg(
-        long,
-        env = "EXECTRAIL_LOG_LEVEL",
-        value_name = "LEVEL",
-        default_value = "info"
-    )]
-    pub log_level: LogLevel,
-}
-
-/// Least level of diagnostics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogLevel {
-    /// Only what ends the program
-    Error,
-    /// What an operator should look into
-    Warn,
-    /// What starts and stops
-    Info,
-    /// Everything
-    Debug,
-}
-
 /// The sidecar's flags.
 #[derive(Debug, Args)]
 pub struct SidecarArgs {
@@ -175,6 +96,17 @@ pub struct SidecarArgs {
         value_parser = config::address
     )]
     pub init_address: SocketAddr,
+
+    /// Where Prometheus may scrape metrics, at /metrics; without it nothing is listened for
+    ///
+    /// Whoever reaches it can read how many execs were recorded, lost and left out.
+    #[arg(
+        long,
+        env = "EXECTRAIL_METRICS_ADDRESS",
+        value_name = "ADDRESS",
+        value_parser = config::address
+    )]
+    pub metrics_address: Option<SocketAddr>,
 
     /// How long to wait for a first workspace before giving up with status 1; 0 waits for ever
     #[arg(
@@ -321,23 +253,6 @@ pub struct PidNsInitArgs {
     pub command: Vec<OsString>,
 }
 
-/// The variable that holds labels, one `key=value` a line.
-const LABELS_VARIABLE: &str = "EXECTRAIL_LABEL";
-
-impl RecordArgs {
-    /// The labels of the environment, overridden by those of the command line.
-    fn labels(&self) -> Result<BTreeMap<String, String>, ValueError> {
-        let variable = std::env::var(LABELS_VARIABLE).unwrap_or_default();
-        let mut labels = variable
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .map(label)
-            .collect::<Result<BTreeMap<_, _>, _>>()?;
-        labels.extend(self.labels.iter().cloned());
-        Ok(labels)
-    }
-}
-
 impl SidecarArgs {
     /// The checked configuration.
     ///
@@ -346,6 +261,7 @@ impl SidecarArgs {
     pub fn config(&self) -> Result<Config, ValueError> {
         Ok(Config {
             init_address: self.init_address,
+            metrics_address: self.metrics_address,
             startup_timeout: self.startup_timeout,
             refusal_grace: self.refusal_grace,
             use_local_pidns: self.use_local_pidns,
@@ -371,6 +287,7 @@ impl RunArgs {
     pub fn config(&self) -> Result<Config, ValueError> {
         Ok(Config {
             init_address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            metrics_address: None,
             startup_timeout: Duration::ZERO,
             refusal_grace: Duration::ZERO,
             use_local_pidns: false,

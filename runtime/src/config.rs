@@ -40,6 +40,8 @@ pub enum SinkPath {
 pub struct Config {
     /// Where announcements are listened for.
     pub init_address: SocketAddr,
+    /// Where metrics can be scraped.
+    pub metrics_address: Option<SocketAddr>,
     /// How long to wait for a first workspace; zero waits for ever.
     pub startup_timeout: Duration,
     /// How long announcements are answered with the reason when tracing is impossible.

@@ -6,6 +6,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     decode::DecodeError,
+    metrics::{Totals, metrics},
     probes::failed_execs::{FailedExecs, Hook},
     target::Refusal,
 };
@@ -93,6 +94,7 @@ pub struct AnnouncementAccepted {
 impl AnnouncementAccepted {
     /// Tells it.
     pub fn emit(self) {
+        metrics().announcement("accepted", 1);
         info!(pid_ns = self.pid_ns, "announcement accepted");
     }
 }
@@ -103,17 +105,21 @@ pub struct AnnouncementRefused {
     pub pid_ns: u32,
     /// Why.
     pub refusal: Refusal,
-    /// Refusals before this one that were not told, there being too many.
-    pub untold: u64,
+    /// Refusals before this one that were not told, there being too many; none: nor is this.
+    pub untold: Option<u64>,
 }
 
 impl AnnouncementRefused {
-    /// Tells it.
+    /// Counts it, and tells it.
     pub fn emit(self) {
+        metrics().announcement(self.refusal.reason(), 1);
+        let Some(untold) = self.untold else {
+            return;
+        };
         warn!(
             pid_ns = self.pid_ns,
             reason = self.refusal.reason(),
-            untold = self.untold,
+            untold,
             "announcement refused: {}",
             self.refusal
         );
@@ -142,7 +148,34 @@ pub struct RecordUnreadable {
 impl RecordUnreadable {
     /// Tells it.
     pub fn emit(self) {
+        metrics().unreadable_record();
         error!(error = %self.error, "a record could not be read; its exec has no line");
+    }
+}
+
+/// Lines were written: the totals of the run.
+pub struct LinesWritten {
+    /// The totals.
+    pub totals: Totals,
+}
+
+impl LinesWritten {
+    /// Counts it; the lines tell themselves.
+    pub fn emit(self) {
+        metrics().totals(&self.totals);
+    }
+}
+
+/// Metrics can be scraped.
+pub struct MetricsPublished {
+    /// Where.
+    pub address: SocketAddr,
+}
+
+impl MetricsPublished {
+    /// Tells it.
+    pub fn emit(self) {
+        info!(address = %self.address, "metrics are at /metrics");
     }
 }
 
@@ -193,8 +226,10 @@ impl SinkFull<'_> {
     }
 }
 
-/// A connection to the init address could not be taken.
+/// A connection could not be taken.
 pub struct ConnectionFailed {
+    /// To which address.
+    pub of: &'static str,
     /// What the kernel answered.
     pub error: io::Error,
     /// Failures before this one that were not told, there being too many.
@@ -204,7 +239,7 @@ pub struct ConnectionFailed {
 impl ConnectionFailed {
     /// Tells it.
     pub fn emit(self) {
-        warn!(error = %self.error, untold = self.untold, "a connection to the init address could not be accepted");
+        warn!(error = %self.error, untold = self.untold, "a connection to the {} could not be accepted", self.of);
     }
 }
 

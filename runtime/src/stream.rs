@@ -16,10 +16,11 @@ use crate::{
     counters::Count,
     decode::{DecodeError, ExecRecord, FailedExecRecord, PieceRecord, Record, decode},
     loss::{Ledger, Loss, Place},
+    metrics::Totals,
     output::{
         Before, Event, ExecEvent, FailedExecEvent, Found, Kind, Lost, SuppressedEvent, Writer,
     },
-    suppression::{self, Limits, Suppression, Tally},
+    suppression::{self, Cause, Limits, Suppression, Tally},
     target::Known,
 };
 
@@ -50,6 +51,9 @@ pub struct Stream {
     /// Of these, those that are known to have ended, though no record says so.
     ended: BTreeSet<u32>,
     execs: u64,
+    /// Lines of exits and failed execs, as `execs` are those of execs.
+    exits_told: u64,
+    failed_told: u64,
     limits: Limits,
     suppressed: suppression::Ledger,
 }
@@ -69,6 +73,8 @@ impl Stream {
             workspaces: BTreeSet::new(),
             ended: BTreeSet::new(),
             execs: 0,
+            exits_told: 0,
+            failed_told: 0,
             limits: Limits::default(),
             suppressed: suppression::Ledger::new(WallClock::boot_now()),
         }
@@ -258,6 +264,28 @@ impl Stream {
         self.tell(WallClock::boot_now(), &event, out);
     }
 
+    /// What has been told so far, in numbers.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals {
+            execs: self.execs,
+            exits: self.exits_told,
+            failed_execs: self.failed_told,
+            lost: [Kind::Exec, Kind::Exit, Kind::ExecFailed].map(|of| self.lost_of(of)),
+            workspaces: self.workspaces.len(),
+            ..Totals::default()
+        };
+        let includes = self.limits.rules.include().len();
+        for (cause, count) in self.suppressed.told() {
+            match cause {
+                Cause::Rule(number) => totals
+                    .excluded
+                    .push((number.saturating_sub(includes), count)),
+                Cause::Rate(_) => totals.rate_limited += count,
+            }
+        }
+        totals
+    }
+
     /// How many workspaces are known.
     pub fn workspaces(&self) -> usize {
         self.workspaces.len()
@@ -344,6 +372,7 @@ impl Stream {
             head,
             filename: failed.filename,
         };
+        self.failed_told += 1;
         self.tell(head.ktime, &Event::ExecFailed(event), out);
     }
 
@@ -351,6 +380,7 @@ impl Stream {
         let place = Place::of(&exit.prefix);
         let lost = self.exits.record(place, exit.prefix.seq, exit.ktime);
         self.lost(Kind::Exit, lost, out);
+        self.exits_told += 1;
         self.tell(exit.ktime, &Event::Exit(exit), out);
     }
 
@@ -360,16 +390,21 @@ impl Stream {
         }
     }
 
-    fn lost(&mut self, of: Kind, loss: Option<Loss>, out: &mut Vec<u8>) {
-        let Some(loss) = loss else { return };
-        let total = match of {
+    /// All losses of a kind told so far.
+    fn lost_of(&self, of: Kind) -> u64 {
+        match of {
             Kind::Exec => self.ledger.total(),
             Kind::Exit => self.exits.total(),
             Kind::ExecFailed => {
                 let totals = self.failed.iter().map(Ledger::total);
                 totals.fold(0, u64::saturating_add)
             }
-        };
+        }
+    }
+
+    fn lost(&mut self, of: Kind, loss: Option<Loss>, out: &mut Vec<u8>) {
+        let Some(loss) = loss else { return };
+        let total = self.lost_of(of);
         let event = Event::Lost(Lost {
             of,
             loss,

@@ -96,6 +96,12 @@ impl Ledger {
         tallies.iter().filter_map(new).collect()
     }
 
+    /// What each cause was told to have left out, where anything.
+    pub fn told(&self) -> impl Iterator<Item = (Cause, u64)> {
+        let told = self.told.iter().map(|(cause, count)| (*cause, *count));
+        told.filter(|(_, count)| *count > 0)
+    }
+
     /// All that were told.
     pub fn total(&self) -> u64 {
         self.total

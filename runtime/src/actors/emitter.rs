@@ -12,7 +12,11 @@ use super::messages::{
     ActorDied, Batch, Begin, Counts, Flush, Started, Suppressed, Targets, WorkspaceTraced,
 };
 use crate::{
-    internal_events::RecordUnreadable, output::Found, privileges, sink::Sink, stream::Stream,
+    internal_events::{LinesWritten, RecordUnreadable},
+    output::Found,
+    privileges,
+    sink::Sink,
+    stream::Stream,
 };
 
 /// See the module.
@@ -65,7 +69,7 @@ impl Emitter {
     }
 }
 
-/// How often the wall clock is compared with the boot clock.
+/// How often the wall clock is compared with the boot clock, and metrics hear of the totals.
 const CLOCK_CHECK: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Actor for Emitter {
@@ -78,6 +82,10 @@ impl Actor for Emitter {
         ctx.run_interval(CLOCK_CHECK, |emitter, _| {
             emitter.stream.check_clock(&mut emitter.lines);
             emitter.put();
+            LinesWritten {
+                totals: emitter.stream.totals(),
+            }
+            .emit();
         });
     }
 }

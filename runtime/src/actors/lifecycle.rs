@@ -1,7 +1,7 @@
 //! Lifecycle: what starts and stops when.
 //!
 //! Receives [`Signal`], [`Refused`], [`ActorDied`], [`WorkspaceTraced`]. Starts the others in order —
-//! preflight, probes, emitter and reader, listener — and stops them in reverse: no more announcements,
+//! preflight, probes, emitter and reader, listeners — and stops them in reverse: no more announcements,
 //! no more probes, what the ring holds, the last line. Does no work itself.
 
 use std::time::{Duration, Instant};
@@ -20,16 +20,19 @@ use super::{
     emitter::Emitter,
     init_listener::InitListener,
     messages::{
-        ActorDied, Answer, Attach, Close, Detach, Drain, Flush, Open, Refused, RunChecks, Signal,
-        WorkspaceTraced,
+        ActorDied, Answer, Attach, Close, Detach, Drain, Flush, Open, Publish, Refused, RunChecks,
+        Signal, WorkspaceTraced,
     },
+    metrics_listener::MetricsListener,
     preflight::Preflight,
     ring_reader::RingReader,
     tracer::{Settings, Tracer},
 };
 use crate::{
     config::Config,
-    internal_events::{ActorFailed, Ready, StartupTimedOut, Stopping, TracingRefused},
+    internal_events::{
+        ActorFailed, MetricsPublished, Ready, StartupTimedOut, Stopping, TracingRefused,
+    },
     output::{Labels, Writer},
     probes::Options,
     sink::Sink,
@@ -70,6 +73,7 @@ pub struct Lifecycle {
 #[derive(Clone)]
 struct Running {
     tracer: Addr<Tracer>,
+    metrics: Addr<MetricsListener>,
     listener: Addr<InitListener>,
     reader: Addr<RingReader>,
     emitter: Addr<Emitter>,
@@ -176,7 +180,8 @@ async fn shut_down(running: Running) -> Result<(), MailboxError> {
     running.listener.send(Close).await?;
     running.tracer.send(Detach).await?;
     running.reader.send(Drain).await?;
-    running.emitter.send(Flush).await
+    running.emitter.send(Flush).await?;
+    running.metrics.send(Close).await
 }
 
 /// Starts the actors in order.
@@ -233,6 +238,15 @@ async fn start(
     );
     let reader = RingReader::start_in_arbiter(&Arbiter::new().handle(), |_| reader);
 
+    let metrics = MetricsListener::default().start();
+    if let Some(address) = config.metrics_address {
+        let address = metrics.send(Publish { address }).await?;
+        MetricsPublished {
+            address: address.map_err(StartError::one)?,
+        }
+        .emit();
+    }
+
     let listener = InitListener::default().start();
     let open = Open {
         address: config.init_address,
@@ -241,6 +255,7 @@ async fn start(
     let address = listener.send(open).await?.map_err(StartError::one)?;
     let running = Running {
         tracer,
+        metrics,
         listener,
         reader,
         emitter,

@@ -77,24 +77,36 @@ pub enum Answer {
     Refuse(String),
 }
 
-/// The init address cannot be listened at.
+/// To MetricsListener: answer scrapes there.
+#[derive(Message)]
+#[rtype(result = "Result<SocketAddr, BindError>")]
+pub struct Publish {
+    /// Where.
+    pub address: SocketAddr,
+}
+
+/// An address cannot be listened at.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot listen for announcements at {address}: {source}{}",
+    "cannot listen for {purpose} at {address}: {source}{}",
     if source.kind() == std::io::ErrorKind::AddrInUse {
-        "; another process of the pod listens there, so give one of the two another --init-address"
+        format!("; another process of the pod listens there, so give one of the two another {flag}")
     } else {
-        ""
+        String::new()
     }
 )]
 pub struct BindError {
+    /// For what.
+    pub purpose: &'static str,
+    /// The flag that says where.
+    pub flag: &'static str,
     /// Where.
     pub address: SocketAddr,
     /// Why not.
     pub source: std::io::Error,
 }
 
-/// To InitListener: listen no more.
+/// To InitListener, MetricsListener: listen no more.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Close;

@@ -8,6 +8,7 @@ pub mod emitter;
 pub mod init_listener;
 pub mod lifecycle;
 pub mod messages;
+pub mod metrics_listener;
 pub mod preflight;
 pub mod ring_reader;
 pub mod tracer;

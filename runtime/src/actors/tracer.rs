@@ -217,14 +217,12 @@ impl Handler<Announce> for Tracer {
                 Ok(Registered)
             }
             Err(refusal) => {
-                if let Some(untold) = self.refusals.admit(Instant::now()) {
-                    AnnouncementRefused {
-                        pid_ns,
-                        refusal,
-                        untold,
-                    }
-                    .emit();
+                AnnouncementRefused {
+                    pid_ns,
+                    refusal,
+                    untold: self.refusals.admit(Instant::now()),
                 }
+                .emit();
                 Err(refusal.into())
             }
         }

@@ -13,6 +13,7 @@ mod handshake_keeps_to_the_protocol;
 mod init_script_holds_the_workspace;
 mod losses_are_accounted;
 mod memory_is_bounded;
+mod metrics_tell_what_lines_tell;
 mod node_check_follows_its_protocols;
 mod one_command_is_traced;
 mod pod;

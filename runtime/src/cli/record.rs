@@ -1,0 +1,105 @@
+//! Flags about what is recorded and how.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+
+use super::LimitArgs;
+use crate::config::{self, Hooked, ValueError, label};
+
+/// Flags about what is recorded and how, common to the sidecar and `run`.
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// Put on every line; the last value of a repeated key holds [env: EXECTRAIL_LABEL, one a line]
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    pub labels: Vec<(String, String)>,
+
+    /// Size of the kernel's ring buffer, a power of two: 16MiB hold about 100,000 short execs
+    #[arg(
+        long,
+        env = "EXECTRAIL_RING_BYTES",
+        value_name = "SIZE",
+        default_value = "16MiB",
+        value_parser = config::ring_size
+    )]
+    pub ring_bytes: u32,
+
+    /// Most bytes of argv to keep of one exec; what is cut is flagged with its true length
+    #[arg(
+        long,
+        env = "EXECTRAIL_MAX_ARGV_BYTES",
+        value_name = "SIZE",
+        default_value = "128KiB",
+        value_parser = config::argv_size
+    )]
+    pub max_argv_bytes: u32,
+
+    /// Record exits as well: status, signal, duration
+    #[arg(
+        long,
+        env = "EXECTRAIL_EXIT_EVENTS",
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
+    pub exit_events: bool,
+
+    /// Record execs that fail as well: ENOENT along PATH, EACCES, ENOEXEC, E2BIG and others
+    ///
+    /// `fexit`, which it stands for without a value, costs other system calls nothing; it takes Linux
+    /// 5.11 and a kernel that allows it. `sys-exit` works on others, at a cost to every system call of the
+    /// node. Where the kernel refuses, exectrail says so and goes on without.
+    #[arg(
+        long,
+        env = "EXECTRAIL_FAILED_EXECS",
+        value_name = "HOOK",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "fexit",
+        hide_default_value = true,
+        value_parser = config::hook
+    )]
+    pub failed_execs: Hooked,
+
+    /// What is left out on purpose.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+
+    /// Least level of diagnostics
+    #[arg(
+        long,
+        env = "EXECTRAIL_LOG_LEVEL",
+        value_name = "LEVEL",
+        default_value = "info"
+    )]
+    pub log_level: LogLevel,
+}
+
+/// Least level of diagnostics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogLevel {
+    /// Only what ends the program
+    Error,
+    /// What an operator should look into
+    Warn,
+    /// What starts and stops
+    Info,
+    /// Everything
+    Debug,
+}
+
+/// The variable that holds labels, one `key=value` a line.
+const LABELS_VARIABLE: &str = "EXECTRAIL_LABEL";
+
+impl RecordArgs {
+    /// The labels of the environment, overridden by those of the command line.
+    pub(super) fn labels(&self) -> Result<BTreeMap<String, String>, ValueError> {
+        let variable = std::env::var(LABELS_VARIABLE).unwrap_or_default();
+        let mut labels = variable
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(label)
+            .collect::<Result<BTreeMap<_, _>, _>>()?;
+        labels.extend(self.labels.iter().cloned());
+        Ok(labels)
+    }
+}

@@ -1,0 +1,158 @@
+use std::collections::BTreeMap;
+
+use crate::{
+    pod::{Pod, execs, messages, wait_for},
+    tools::{EXECTRAIL, NOOP, TOOL, needs_kernel},
+};
+
+/// Has curl ask the metrics address of a pod: status, content type and body.
+fn scrape(pod: &Pod, path: &str, arguments: &[&str]) -> (u16, String, String) {
+    let output = pod
+        .command("curl")
+        .args(["--silent", "--show-error", "--max-time", "20"])
+        .args(["--write-out", "\n%{http_code} %{content_type}"])
+        .args(arguments)
+        .arg(format!("http://127.0.0.1:9464{path}"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (body, head) = text.rsplit_once('\n').unwrap();
+    let (status, content_type) = head.split_once(' ').unwrap();
+    (
+        status.parse().unwrap(),
+        content_type.to_owned(),
+        body.to_owned(),
+    )
+}
+
+/// The samples of a body: what stands before the last space of a line, and what behind.
+fn samples(body: &str) -> BTreeMap<&str, u64> {
+    let lines = body.lines().filter(|line| !line.starts_with('#'));
+    let samples = lines.map(|line| line.rsplit_once(' ').unwrap());
+    samples
+        .map(|(name, value)| (name, value.parse().unwrap()))
+        .collect()
+}
+
+#[test]
+fn the_same_counts_as_lines() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let noop = format!("filename={}", NOOP.display());
+    let sidecar = pod.sidecar(&[
+        "--announced-only",
+        "--metrics-address=127.0.0.1:9464",
+        "--exclude=comm=nosuch",
+        "--exclude",
+        &noop,
+        "--rate-limit=1/h",
+        "--rate-burst=5",
+    ]);
+    let workspace = pod.workspace();
+    // More refusals than are logged.
+    for _ in 0..25 {
+        assert_eq!(workspace.announce_as(0).0, 403);
+    }
+    assert_eq!(workspace.announce().0, 204);
+    workspace.run(&*TOOL, &["burst", NOOP.to_str().unwrap(), "50"]);
+    for _ in 0..6 {
+        workspace.run("true", &[]);
+    }
+    let body = wait_for("counts of what is left out", || {
+        let (status, content_type, body) = scrape(&pod, "/metrics", &[]);
+        assert_eq!(status, 200);
+        assert!(
+            content_type.starts_with("application/openmetrics-text"),
+            "{content_type}"
+        );
+        (samples(&body).get(r#"exectrail_suppressed_total{by="exclude",rule="1"}"#) == Some(&50)
+            && samples(&body)[r#"exectrail_events_total{of="exec"}"#] == 5)
+            .then_some(body)
+    });
+    let samples = samples(&body);
+    let rate_limited = samples
+        .iter()
+        .find(|(name, _)| name.contains("rate_limit"))
+        .unwrap();
+    assert_eq!(*rate_limited.1, 2);
+    assert_eq!(samples[r#"exectrail_lost_total{of="exec"}"#], 0);
+    assert_eq!(samples["exectrail_workspaces"], 1);
+    assert_eq!(
+        samples[r#"exectrail_announcements_total{result="accepted"}"#],
+        1
+    );
+    assert_eq!(
+        samples[r#"exectrail_announcements_total{result="zero"}"#],
+        25
+    );
+    // Nobody learns from it by what a program would have to be called.
+    assert!(
+        !body.contains(noop.as_str()) && !body.contains("nosuch"),
+        "{body}"
+    );
+    assert!(body.ends_with("# EOF\n"), "{body}");
+
+    assert_eq!(scrape(&pod, "/", &[]).0, 404);
+    assert_eq!(scrape(&pod, "/metrics", &["--request", "POST"]).0, 405);
+    assert_eq!(scrape(&pod, "/metrics", &["--head"]).0, 200);
+
+    let lines = sidecar.stop();
+    assert_eq!(execs(&lines).len(), 5);
+    let stopped = &messages(&lines, "tracing_stopped")[0]["fields"];
+    assert_eq!(stopped["suppressed"], 52);
+}
+
+#[test]
+fn nothing_is_listened_for_unasked() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let _sidecar = pod.sidecar(&["--announced-only"]);
+    let sockets = pod
+        .command("cat")
+        .args(["/proc/self/net/tcp", "/proc/self/net/tcp6"])
+        .output()
+        .unwrap();
+    let sockets = String::from_utf8(sockets.stdout).unwrap();
+    // State 0A is TCP_LISTEN (include/net/tcp_states.h).
+    let listening = sockets.lines().filter(|line| line.contains(" 0A "));
+    assert_eq!(listening.count(), 1, "{sockets}");
+}
+
+#[test]
+fn an_address_in_use_is_a_clear_error() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let _sidecar = pod.sidecar(&["--announced-only", "--metrics-address=127.0.0.1:9464"]);
+    let output = pod
+        .container(EXECTRAIL)
+        .args(["--init-address=127.0.0.1:56124", "--refusal-grace=0"])
+        .arg("--metrics-address=127.0.0.1:9464")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("another --metrics-address"), "{text}");
+}
+
+/// Many who connect and say nothing keep nobody from announcing a workspace.
+#[test]
+fn idle_clients_harm_nobody_else() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let _sidecar = pod.sidecar(&["--announced-only", "--metrics-address=127.0.0.1:9464"]);
+    let script = "for i in $(seq 40); do exec {fd}<>/dev/tcp/127.0.0.1/9464; done; echo on; read";
+    let mut idle = pod
+        .command("bash")
+        .args(["-c", script])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut on = [0; 2];
+    std::io::Read::read_exact(idle.stdout.as_mut().unwrap(), &mut on).unwrap();
+    assert_eq!(pod.workspace().announce().0, 204);
+    // The silent ones are cut off after a while, and then there is room again.
+    assert_eq!(scrape(&pod, "/metrics", &["--retry", "3"]).0, 200);
+    drop(idle.stdin.take());
+    idle.wait().unwrap();
+}
