@@ -80,7 +80,7 @@
     # Asks until exectrail has answered for good.
     ask() {
         read_pid_ns
-        start="$(date +%s)"
+        start="$(date +%s)" || refuse 1 'cannot tell the time: is date in the image?'
         pause=0
         refusals=0
         told=
@@ -108,7 +108,8 @@
                 answer="${answer:-no answer}"
                 ;;
             esac
-            waited=$(($(date +%s) - start))
+            now="$(date +%s)" || refuse 1 'cannot tell the time: is date in the image?'
+            waited=$((now - start))
             if [ "$waited" -ge "$patience" ]; then
                 refuse 1 "exectrail at $address did not answer within $patience s: $answer
 Is its container running, and its --init-address the same?"
@@ -118,7 +119,7 @@ Is its container running, and its --init-address the same?"
                 say "waiting for exectrail at $address: $answer"
             fi
             pause=$((pause < 3 ? pause + 1 : 3))
-            sleep "$pause"
+            sleep "$pause" || refuse 1 'cannot wait for exectrail: is sleep in the image?'
         done
     }
 

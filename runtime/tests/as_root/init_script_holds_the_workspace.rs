@@ -382,6 +382,24 @@ fn an_image_without_any_client_is_told_what_to_add() {
     }
 }
 
+/// Otherwise it would ask for ever, and without a pause.
+#[test]
+fn an_image_without_the_time_or_a_pause_is_told_so() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let script = script(AGENT, &[]);
+    // busybox has both in itself.
+    for shell in SHELLS.iter().filter(|shell| shell.len() == 1) {
+        for program in ["date", "sleep"] {
+            let image = Image::with(&[Client::Curl]);
+            std::fs::remove_file(image.dir.path().join(program)).unwrap();
+            let output = image.output(&pod, shell, &script);
+            let question = format!("is {program} in the image?");
+            assert_refused(&output, 1, &[&question], &(shell, program));
+        }
+    }
+}
+
 /// Shells read it without complaint, and shellcheck finds nothing to say.
 #[test]
 fn it_is_posix() {
