@@ -229,19 +229,20 @@ fn outcome(exit: &Exit) -> (Option<u32>, Option<u32>, bool) {
 #[derive(Debug)]
 pub struct Writer {
     format: OutputFormat,
-    labels: Labels,
+    json: json::Json,
 }
 
 impl Writer {
     /// A writer of lines that bear `labels`.
     pub fn new(format: OutputFormat, labels: Labels) -> Self {
-        Self { format, labels }
+        let json = json::Json::new(labels);
+        Self { format, json }
     }
 
     /// Appends the line of `event`, which happened at that time.
-    pub fn write(&self, line: &mut Vec<u8>, time: LineTime, event: &Event<'_>) {
+    pub fn write(&mut self, line: &mut Vec<u8>, time: LineTime, event: &Event<'_>) {
         match self.format {
-            OutputFormat::Json => json::write(line, time, &self.labels, event),
+            OutputFormat::Json => json::write(line, time, &mut self.json, event),
             OutputFormat::Text => text::write(line, time.ts, event),
         }
     }

@@ -15,7 +15,7 @@ struct Package {
     reason: &'static str,
 }
 
-const PACKAGES: [Package; 17] = [
+const PACKAGES: [Package; 18] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -80,6 +80,11 @@ const PACKAGES: [Package; 17] = [
         name: "shellcheck",
         provides: "shellcheck",
         reason: "reads the init script",
+    },
+    Package {
+        name: "valgrind",
+        provides: "valgrind",
+        reason: "counts instructions",
     },
     Package {
         name: "qemu-system-x86",

@@ -1,4 +1,10 @@
 //! The JSON line: the keys that today's users parse, in their order, and new ones behind them.
+//!
+//! Execs and exits come by the thousand and are written by hand ([`frequent`]); serde writes the rest.
+
+mod frequent;
+mod instant;
+mod text;
 
 use std::{
     collections::BTreeMap,
@@ -6,7 +12,6 @@ use std::{
     num::NonZeroU32,
 };
 
-use exectrail_common::record::Exit;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{
@@ -14,13 +19,10 @@ use serde_json::{
     value::RawValue,
 };
 
-use super::{
-    Before, Event, ExecEvent, SuppressedEvent,
-    bytes::{Text, needs_escape},
-    comm, failed_exec, outcome,
-    quote::{Alphabet, CommandLine, is_unseen},
-};
+use super::{Before, Event, SuppressedEvent, failed_exec, quote::is_unseen};
 use crate::{clock::LineTime, rate::Rate, rules::Rule, suppression::Reason};
+use frequent::{push_exec, push_exit};
+use instant::Second;
 
 /// Labels, put into JSON once.
 #[derive(Debug)]
@@ -38,6 +40,21 @@ impl Labels {
         ))?;
         let json = String::from_utf8(json).map_err(serde::ser::Error::custom)?;
         Ok(Self(RawValue::from_string(json)?))
+    }
+}
+
+/// What JSON lines are written with.
+#[derive(Debug)]
+pub(super) struct Json {
+    labels: Labels,
+    second: Second,
+}
+
+impl Json {
+    /// Lines that bear `labels`.
+    pub(super) fn new(labels: Labels) -> Self {
+        let second = Second::default();
+        Self { labels, second }
     }
 }
 
@@ -91,123 +108,9 @@ fn is_first(lane: &u8) -> bool {
 }
 
 #[derive(Serialize)]
-struct ExecFields<'a> {
-    labels: &'a RawValue,
-    cmdline: Cmdline<'a>,
-    event: ExecKeys<'a>,
-}
-
-/// The first seven keys are those of today, in their order.
-#[derive(Serialize)]
-struct ExecKeys<'a> {
-    filename: Text<'a>,
-    argv: Argv<'a>,
-    truncated: bool,
-    pid: u32,
-    uid: u32,
-    gid: u32,
-    comm: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    interpreter: Option<Text<'a>>,
-    argc: u32,
-    argv_bytes: u32,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    escaped: &'a [&'static str],
-    ns_pid: u32,
-    ppid: u32,
-    ns_ppid: Option<u32>,
-    euid: u32,
-    ns_uid: Option<u32>,
-    ns_gid: Option<u32>,
-    pid_ns: u32,
-    workspace_pid_ns: u32,
-    mnt_ns: u32,
-    cgroup_id: u64,
-    start: u64,
-    cpu: u16,
-    #[serde(skip_serializing_if = "is_first")]
-    lane: u8,
-    seq: u64,
-}
-
-#[derive(Serialize)]
-struct ExitFields<'a> {
-    labels: &'a RawValue,
-    event: ExitKeys<'a>,
-}
-
-#[derive(Serialize)]
-struct ExitKeys<'a> {
-    pid: u32,
-    comm: Text<'a>,
-    status: Option<u32>,
-    signal: Option<u32>,
-    core_dumped: bool,
-    duration_ns: u64,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    escaped: &'static [&'static str],
-    ns_pid: u32,
-    pid_ns: u32,
-    workspace_pid_ns: u32,
-    start: u64,
-    cpu: u16,
-    #[serde(skip_serializing_if = "is_first")]
-    lane: u8,
-    seq: u64,
-}
-
-#[derive(Serialize)]
 struct FailedExecFields<'a> {
     labels: &'a RawValue,
     event: failed_exec::Keys<'a>,
-}
-
-fn exit_fields<'a>(labels: &'a RawValue, exit: &'a Exit) -> ExitFields<'a> {
-    let bytes = comm(&exit.comm);
-    let escaped = needs_escape(bytes);
-    let (status, signal, core_dumped) = outcome(exit);
-    let event = ExitKeys {
-        pid: exit.tgid,
-        comm: Text { bytes, escaped },
-        status,
-        signal,
-        core_dumped,
-        duration_ns: exit.ktime.saturating_sub(exit.start),
-        escaped: if escaped { &["comm"] } else { &[] },
-        ns_pid: exit.ns_tgid,
-        pid_ns: exit.pid_ns,
-        workspace_pid_ns: exit.target,
-        start: exit.start,
-        cpu: exit.prefix.cpu,
-        lane: exit.prefix.lane,
-        seq: exit.prefix.seq,
-    };
-    ExitFields { labels, event }
-}
-
-struct Cmdline<'a>(ExecEvent<'a>);
-
-impl Serialize for Cmdline<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&CommandLine {
-            words: self.0.arguments(),
-            alphabet: Alphabet::All,
-        })
-    }
-}
-
-struct Argv<'a> {
-    event: ExecEvent<'a>,
-    escaped: bool,
-}
-
-impl Serialize for Argv<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.event.arguments().map(|bytes| Text {
-            bytes,
-            escaped: self.escaped,
-        }))
-    }
 }
 
 #[derive(Serialize)]
@@ -306,8 +209,17 @@ struct StoppedFields<'a> {
 }
 
 /// Appends the line of `event`.
-pub(super) fn write(line: &mut Vec<u8>, time: LineTime, labels: &Labels, event: &Event<'_>) {
-    write_at(line, time.ts, labels, event);
+pub(super) fn write(line: &mut Vec<u8>, time: LineTime, json: &mut Json, event: &Event<'_>) {
+    let ts = time.ts;
+    match *event {
+        Event::Exec(event) => {
+            put_frequent(line, ts, "exec", json, |line| push_exec(line, event));
+        }
+        Event::Exit(exit) => {
+            put_frequent(line, ts, "exit", json, |line| push_exit(line, exit));
+        }
+        _ => write_rare(line, ts, &json.labels.0, event),
+    }
     if let Some(clock) = time.clock
         && line.ends_with(b"}\n")
     {
@@ -318,8 +230,8 @@ pub(super) fn write(line: &mut Vec<u8>, time: LineTime, labels: &Labels, event: 
     }
 }
 
-fn write_at(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &Event<'_>) {
-    let labels = &*labels.0;
+/// Appends the line of an event that few are of.
+fn write_rare(line: &mut Vec<u8>, ts: Timestamp, labels: &RawValue, event: &Event<'_>) {
     let workspace = |pid_ns, found, before: Option<Before>| WorkspaceFields {
         labels,
         pid_ns,
@@ -328,7 +240,7 @@ fn write_at(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &Event<'_
         untraced_ns: before.map(|before| before.untraced_ns),
     };
     match *event {
-        Event::Exec(event) => write_exec(line, ts, labels, event),
+        Event::Exec(_) | Event::Exit(_) => {}
         Event::ExecFailed(event) => {
             let fields = FailedExecFields {
                 labels,
@@ -336,7 +248,6 @@ fn write_at(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &Event<'_
             };
             put(line, ts, "INFO", "exec_failed", fields);
         }
-        Event::Exit(exit) => put(line, ts, "INFO", "exit", exit_fields(labels, exit)),
         Event::Lost(lost) => {
             let fields = LostFields {
                 labels,
@@ -432,69 +343,22 @@ fn write_at(line: &mut Vec<u8>, ts: Timestamp, labels: &Labels, event: &Event<'_
     }
 }
 
-fn write_exec(line: &mut Vec<u8>, ts: Timestamp, labels: &RawValue, event: ExecEvent<'_>) {
-    let head = event.head;
-    let filename_escaped = needs_escape(event.filename);
-    let argv_escaped = event.arguments().any(needs_escape);
-    let comm_escaped = needs_escape(event.comm());
-    let mut escaped = [""; 3];
-    let mut count = 0;
-    for (name, applies) in [
-        ("filename", filename_escaped),
-        ("argv", argv_escaped),
-        ("comm", comm_escaped),
-    ] {
-        if applies {
-            escaped[count] = name;
-            count += 1;
-        }
-    }
-    let ids = event.ns_ids();
-    let keys = ExecKeys {
-        filename: Text {
-            bytes: event.filename,
-            escaped: filename_escaped,
-        },
-        argv: Argv {
-            event,
-            escaped: argv_escaped,
-        },
-        truncated: event.truncated(),
-        pid: head.tgid,
-        uid: head.uid,
-        gid: head.gid,
-        comm: Text {
-            bytes: event.comm(),
-            escaped: comm_escaped,
-        },
-        interpreter: event.interpreter().map(|bytes| Text {
-            bytes,
-            escaped: argv_escaped,
-        }),
-        argc: head.argc,
-        argv_bytes: head.argv_len,
-        escaped: &escaped[..count],
-        ns_pid: head.ns_tgid,
-        ppid: head.ppid,
-        ns_ppid: event.ns_ppid(),
-        euid: head.euid,
-        ns_uid: ids.map(|(uid, _)| uid),
-        ns_gid: ids.map(|(_, gid)| gid),
-        pid_ns: head.pid_ns,
-        workspace_pid_ns: head.target,
-        mnt_ns: head.mnt_ns,
-        cgroup_id: head.cgroup_id,
-        start: head.start,
-        cpu: head.prefix.cpu,
-        lane: head.prefix.lane,
-        seq: head.prefix.seq,
-    };
-    let fields = ExecFields {
-        labels,
-        cmdline: Cmdline(event),
-        event: keys,
-    };
-    put(line, ts, "INFO", "exec", fields);
+/// Appends the line of a frequent event: `push` appends what follows the labels in `fields`.
+fn put_frequent(
+    line: &mut Vec<u8>,
+    ts: Timestamp,
+    msg: &str,
+    json: &mut Json,
+    push: impl FnOnce(&mut Vec<u8>),
+) {
+    line.extend_from_slice(br#"{"ts":""#);
+    json.second.push(line, ts);
+    line.extend_from_slice(br#"","level":"INFO","msg":""#);
+    line.extend_from_slice(msg.as_bytes());
+    line.extend_from_slice(br#"","fields":{"labels":"#);
+    line.extend_from_slice(json.labels.0.get().as_bytes());
+    push(line);
+    line.extend_from_slice(b"}}\n");
 }
 
 /// Appends one line.

@@ -1,0 +1,205 @@
+//! What an event costs exectrail itself, in figures that do not depend on the machine's load: heap
+//! allocations, and instructions as callgrind counts them.
+//!
+//! Instructions are of the build that tests are made of, whose dependencies are not optimised: a
+//! released build needs fewer. What the test guards is that they do not grow unseen.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    collections::BTreeMap,
+    hint::black_box,
+    io::Write as _,
+    process::Command,
+};
+
+use bytemuck::bytes_of;
+use exectrail::{
+    config::OutputFormat,
+    output::{Labels, Writer},
+    stream::Stream,
+};
+use exectrail_common::record::{Exec, Exit, KIND_EXEC, KIND_EXIT, Prefix};
+
+/// The system's allocator, counting the calling thread's allocations.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    // A thread that is ending has nothing left to count for.
+    let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
+}
+
+// SAFETY: passes everything on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Events as a build makes them: a compiler's command line, by a shell, of 150 bytes.
+struct Build {
+    stream: Stream,
+    lines: Vec<u8>,
+    seq: u64,
+}
+
+const FILENAME: &[u8] = b"/usr/lib/gcc/x86_64-linux-gnu/12/cc1";
+const ARGV: &[u8] =
+    b"/usr/lib/gcc/x86_64-linux-gnu/12/cc1\0-quiet\0-imultiarch\0x86_64-linux-gnu\0\
+    -D\0NAME=\"apache httpd\"\0src/server/core_filters.c\0-O2\0-o\0/tmp/ccR7vQ2k.s\0";
+
+impl Build {
+    fn new() -> Self {
+        let labels: BTreeMap<String, String> = [
+            ("workspace_name", "apache"),
+            ("username", "jessie"),
+            ("workspace_id", "0668f4d8-3c5a-4b0a-9d1c-7b5b5f0f0b1a"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+        let writer = Writer::new(OutputFormat::Json, Labels::new(&labels).unwrap());
+        Self {
+            stream: Stream::new(writer),
+            lines: Vec::new(),
+            seq: 0,
+        }
+    }
+
+    fn prefix(&self, kind: u8, filename_len: usize) -> Prefix {
+        Prefix {
+            kind,
+            filename_len: filename_len as u16,
+            seq: self.seq,
+            ..Prefix::default()
+        }
+    }
+
+    /// One process's life: an exec and an exit.
+    fn process(&mut self) {
+        let ktime = 86_400_000_000_000 + self.seq * 1_234_567;
+        let exec = Exec {
+            prefix: self.prefix(KIND_EXEC, FILENAME.len()),
+            ktime,
+            start: ktime - 300_000,
+            cgroup_id: 5_431,
+            tgid: 920_684,
+            ns_tgid: 4_711,
+            ppid: 920_600,
+            ns_ppid: 4_650,
+            uid: 101_000,
+            gid: 101_000,
+            euid: 101_000,
+            ns_uid: 1_000,
+            ns_gid: 1_000,
+            pid_ns: 4_026_532_345,
+            mnt_ns: 4_026_532_344,
+            target: 4_026_532_345,
+            argc: 11,
+            argv_len: ARGV.len() as u32,
+            comm: *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        };
+        let mut record = [0; size_of::<Exec>() + FILENAME.len() + ARGV.len()];
+        let mut rest = record.as_mut_slice();
+        for part in [bytes_of(&exec), ARGV, FILENAME] {
+            rest.write_all(part).unwrap();
+        }
+        let exit = Exit {
+            prefix: self.prefix(KIND_EXIT, 0),
+            ktime: ktime + 2_000_000,
+            start: exec.start,
+            tgid: exec.tgid,
+            ns_tgid: exec.ns_tgid,
+            pid_ns: exec.pid_ns,
+            target: exec.target,
+            comm: *b"cc1\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            ..Exit::default()
+        };
+        for record in [&record[..], bytes_of(&exit)] {
+            self.stream
+                .record(black_box(record), &mut self.lines)
+                .unwrap();
+        }
+        self.seq += 1;
+    }
+
+    /// A batch of them, and the lines gone, as the emitter does it.
+    fn batch(&mut self, processes: u64) -> usize {
+        for _ in 0..processes {
+            self.process();
+        }
+        let bytes = black_box(&self.lines).len();
+        self.lines.clear();
+        bytes
+    }
+}
+
+#[test]
+fn an_event_allocates_nothing() {
+    let mut build = Build::new();
+    // Buffers grow to the size that they are going to have.
+    assert!(build.batch(1_000) > 1_000 * 500);
+    let before = ALLOCATIONS.get();
+    build.batch(1_000);
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+}
+
+/// Names the number of processes to a run of this test under callgrind.
+const PROCESSES: &str = "EXECTRAIL_TEST_PROCESSES";
+
+/// Most instructions for one exec and one exit together, in the build that tests are made of.
+const BUDGET: u64 = 105_000;
+
+/// Instructions of this test, run with so many processes.
+fn instructions(processes: u64) -> u64 {
+    let name = std::thread::current().name().unwrap().to_owned();
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", &name])
+        .env(PROCESSES, processes.to_string())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    let collected = said
+        .lines()
+        .find_map(|line| line.split_once("Collected : "))
+        .unwrap_or_else(|| panic!("callgrind did not say how many: {said}"));
+    collected.1.trim().parse().unwrap()
+}
+
+#[test]
+fn an_event_takes_no_more_instructions_than_it_did() {
+    if let Ok(processes) = std::env::var(PROCESSES) {
+        let mut build = Build::new();
+        build.batch(200);
+        build.batch(processes.parse().unwrap());
+        return;
+    }
+    // What is not per event is in both.
+    let [few, many] = [1_000, 3_000].map(instructions);
+    let each = (many - few) / 2_000;
+    println!("an exec and an exit: {each} instructions");
+    assert!(each <= BUDGET, "{each} instructions, more than {BUDGET}");
+}
