@@ -1,6 +1,7 @@
 //! `cargo xtask fuzz`: random input, guided by coverage, for everything that reads what others wrote.
 //!
-//! Targets are in `fuzz/fuzz_targets/`; what they found interesting stays in `fuzz/corpus/`.
+//! Targets are in `fuzz/fuzz_targets/`, inputs to begin with in `fuzz/seeds/`; what a run finds
+//! interesting stays in `fuzz/corpus/`.
 
 use anyhow::{Context, Result};
 
@@ -11,7 +12,15 @@ use crate::{command, setup, workspace};
 const CARGO_FUZZ: &str = "0.13.2";
 
 /// Everything that reads bytes from outside.
-const TARGETS: [&str; 5] = ["announcement", "audit", "btf", "records", "values"];
+const TARGETS: [&str; 7] = [
+    "announcement",
+    "audit",
+    "btf",
+    "http",
+    "preflight",
+    "records",
+    "values",
+];
 
 /// What `cargo xtask fuzz` takes.
 #[derive(clap::Args)]
@@ -23,6 +32,10 @@ pub(crate) struct Args {
     /// Most seconds for each target; 0 has no bound
     #[arg(long, default_value_t = 0)]
     seconds: u64,
+
+    /// Build without optimisation: quicker to begin, slower to go on
+    #[arg(long)]
+    debug: bool,
 
     /// Only these targets
     #[arg(value_parser = clap::builder::PossibleValuesParser::new(TARGETS))]
@@ -59,10 +72,20 @@ fn install() -> Result<()> {
 }
 
 fn fuzz(target: &str, args: &Args) -> Result<()> {
+    let corpus = workspace::root().join("fuzz/corpus").join(target);
+    std::fs::create_dir_all(&corpus)
+        .with_context(|| format!("cannot make {}", corpus.display()))?;
     let mut fuzz = command::cargo();
     // No address sanitizer: it wants a nightly's runtime, and next to nothing here is unsafe.
     // Coverage takes unstable compiler flags all the same.
-    fuzz.args(["fuzz", "run", "--sanitizer=none", target, "--"])
+    fuzz.args(["fuzz", "run", "--sanitizer=none"]);
+    if args.debug {
+        fuzz.arg("--dev");
+    }
+    fuzz.arg(target)
+        .arg(corpus)
+        .arg(workspace::root().join("fuzz/seeds").join(target))
+        .arg("--")
         .arg(format!("-runs={}", args.runs))
         .arg(format!("-max_total_time={}", args.seconds))
         .arg("-print_final_stats=1")
