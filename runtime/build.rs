@@ -43,14 +43,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     let target_dir = out.join("target");
-    let rustflags = [
+    let mut rustflags = vec![
         // aya-ebpf picks register layouts by it.
         format!("--cfg=bpf_target_arch=\"{architecture}\""),
         // bpf-linker makes BTF of debug information.
         "-Cdebuginfo=2".to_owned(),
         "-Clink-arg=--btf".to_owned(),
-    ]
-    .join("\x1f");
+    ];
+    rustflags.extend(same_paths_everywhere(&root)?);
+    let rustflags = rustflags.join("\x1f");
     let built = Command::new(env::var_os("CARGO").ok_or("CARGO is not set")?)
         .args(["build", "--release", "--bins", "--package", PACKAGE])
         .args(["--target", target, "-Zbuild-std=core", "--target-dir"])
@@ -91,6 +92,28 @@ fn without_debug_information(object: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut stripped = Vec::new();
     builder.write(&mut stripped)?;
     Ok(stripped)
+}
+
+/// BTF names source files, and the object is to be the same wherever it is built.
+fn same_paths_everywhere(root: &Path) -> Result<Vec<String>, Box<dyn Error>> {
+    let cargo_home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::home_dir().map(|home| home.join(".cargo")));
+    let rustc = env::var_os("RUSTC").ok_or("RUSTC is not set")?;
+    let sysroot = Command::new(rustc).args(["--print", "sysroot"]).output()?;
+    let sysroot = PathBuf::from(String::from_utf8(sysroot.stdout)?.trim_end());
+    let core = sysroot.join("lib/rustlib/src/rust");
+    let places = [
+        (cargo_home, "/cargo"),
+        // May be a link; rustc sees either name.
+        (core.canonicalize().ok(), "/rustc"),
+        (Some(core), "/rustc"),
+        (Some(root.canonicalize()?), "/exectrail"),
+    ];
+    Ok(places
+        .into_iter()
+        .filter_map(|(from, to)| Some(format!("--remap-path-prefix={}={to}", from?.display())))
+        .collect())
 }
 
 /// An error with what to do about it.

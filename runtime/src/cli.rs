@@ -77,6 +77,9 @@ pub enum Command {
         /// The shell to complete for
         shell: Shell,
     },
+    /// Write the man pages to a directory, for packages
+    #[command(hide = true)]
+    Man(ManArgs),
     /// First process of the namespace that `run` makes
     #[command(name = "pid-ns-init", hide = true)]
     PidNsInit(PidNsInitArgs),
@@ -193,6 +196,13 @@ pub struct AnnounceArgs {
 /// Flags of `install`.
 #[derive(Debug, Args)]
 pub struct InstallArgs {
+    /// Where to; made if it is not there
+    pub directory: PathBuf,
+}
+
+/// Flags of `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
     /// Where to; made if it is not there
     pub directory: PathBuf,
 }

@@ -14,8 +14,12 @@ use serde::{Deserialize, Serialize};
 /// Where the guest finds its [`Plan`].
 pub const PLAN: &str = "/plan.json";
 
-/// The guest's end of the line that [`Message`]s take.
-pub const REPORT_TTY: &str = "/dev/ttyS1";
+/// The guest's end of the line that [`Message`]s take. The console of an ARM board is no `ttyS`.
+pub const REPORT_TTY: &str = if cfg!(target_arch = "aarch64") {
+    "/dev/ttyS0"
+} else {
+    "/dev/ttyS1"
+};
 
 /// Stands in the manifests of a [`Plan`] for the script that the workspace starts: each test puts
 /// its own there.

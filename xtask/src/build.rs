@@ -10,6 +10,7 @@ use object::Endianness;
 use object::elf::{FileHeader64, PT_INTERP};
 use object::read::elf::{FileHeader, ProgramHeader};
 
+use crate::architecture::Architecture;
 use crate::setup::{self, For};
 use crate::toolchain::Toolchain;
 use crate::{command, progress, workspace};
@@ -26,19 +27,25 @@ pub(crate) struct Args {
     /// Build the static, stripped binaries that are released, and check that they are
     #[arg(long)]
     release: bool,
+
+    /// Build them for this architecture instead of this machine's
+    #[arg(long, value_name = "ARCHITECTURE", requires = "release")]
+    arch: Option<Architecture>,
 }
 
 /// What a build leaves behind.
 pub(crate) struct Built {
     /// The `exectrail` binary.
     pub(crate) exectrail: PathBuf,
-    preflight: PathBuf,
+    /// The `exectrail-preflight` binary.
+    pub(crate) preflight: PathBuf,
 }
 
 /// `cargo xtask build`.
 pub(crate) fn command(args: &Args) -> Result<()> {
     if args.release {
-        return release().map(drop);
+        let architecture = args.arch.map_or_else(Architecture::host, Ok)?;
+        return release_for(architecture).map(drop);
     }
     setup::ensure(For::default())?;
     command::run(&mut cargo_build())?;
@@ -48,16 +55,23 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Builds the binaries that are released, and checks what we promise of them.
+/// Builds the binaries that are released for this machine, and checks what we promise of them.
 pub(crate) fn release() -> Result<Built> {
-    setup::ensure(For::default())?;
-    let host = Toolchain::detect()?.host;
+    release_for(Architecture::host()?)
+}
+
+/// Builds the binaries that are released, and checks what we promise of them.
+pub(crate) fn release_for(architecture: Architecture) -> Result<Built> {
+    setup::ensure(For {
+        cross: (architecture != Architecture::host()?).then_some(architecture),
+        ..For::default()
+    })?;
     let mut build = cargo_build();
     build.arg("--release");
-    link_libc_in(&mut build, &host);
+    let directory = static_for(architecture, &mut build)?.join("release");
     command::run(&mut build)?;
 
-    let built = Built::in_directory(&workspace::target_dir().join(host).join("release"));
+    let built = Built::in_directory(&directory);
     let size = size_of(&built.exectrail)?;
     if size > EXECTRAIL_LIMIT {
         bail!(
@@ -68,23 +82,65 @@ pub(crate) fn release() -> Result<Built> {
         );
     }
     size_of(&built.preflight)?;
-    check_static(&built.exectrail)?;
-    check_static(&built.preflight)?;
+    check_static(&built.exectrail, architecture)?;
+    check_static(&built.preflight, architecture)?;
     Ok(built)
 }
 
-/// Has cargo build static programs, in the target directory's part for `host`.
-pub(crate) fn link_libc_in(build: &mut Command, host: &str) {
-    // The target is named although it is the host: flags then reach the binaries but not build
+/// Has cargo build static programs whose bytes do not depend on where they are built. Returns where
+/// cargo puts them, below it `release` or `debug`.
+pub(crate) fn static_for(architecture: Architecture, build: &mut Command) -> Result<PathBuf> {
+    let toolchain = Toolchain::detect()?;
+    let target = architecture.target();
+    let mut target_dir = workspace::target_dir();
+    if architecture != Architecture::host()? {
+        architecture.set_linker(build);
+        if !architecture.has_std() {
+            // The toolchain's own library for it is one that only rustup has. Its source is there
+            // in any case, for the probes. Apart, since RUSTC_BOOTSTRAP has all be built again.
+            target_dir.push("build-std");
+            build
+                .args(["-Z", "build-std=std,panic_abort", "--target-dir"])
+                .arg(&target_dir)
+                .env("RUSTC_BOOTSTRAP", "1");
+        }
+    }
+    // The target is named although it may be the host: flags then reach the binaries but not build
     // scripts and procedural macros, which cannot be static.
-    build.args(["--target", host]);
-    match env::var("RUSTFLAGS") {
-        // RUSTFLAGS hides the flags of any configuration.
-        Ok(flags) if !flags.is_empty() => build.env("RUSTFLAGS", format!("{flags} -C {STATIC}")),
-        _ => build
-            .arg("--config")
-            .arg(format!(r#"target.{host}.rustflags=["-C", "{STATIC}"]"#)),
+    build.args(["--target", &target]);
+    let mut flags = flags_in_environment();
+    flags.extend(["-C".into(), STATIC.into()]);
+    flags.extend(same_paths_everywhere(&toolchain));
+    build.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
+    Ok(target_dir.join(target))
+}
+
+/// Those that cargo would take from the environment.
+fn flags_in_environment() -> Vec<String> {
+    let encoded = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let spaced = env::var("RUSTFLAGS").unwrap_or_default();
+    let flags: Vec<&str> = match &*encoded {
+        "" => spaced.split_whitespace().collect(),
+        encoded => encoded.split('\x1f').collect(),
     };
+    flags.into_iter().map(str::to_owned).collect()
+}
+
+/// Messages of panics name source files; these names are to be the same wherever it is built.
+fn same_paths_everywhere(toolchain: &Toolchain) -> Vec<String> {
+    let std = toolchain.sysroot.join("lib/rustlib/src/rust");
+    let places = [
+        (workspace::cargo_home(), "/cargo"),
+        // May be a link; rustc sees either name.
+        (std.canonicalize().ok(), "/rustc"),
+        (Some(std), "/rustc"),
+        (Some(workspace::target_dir()), "/target"),
+        (Some(workspace::root().to_owned()), "/exectrail"),
+    ];
+    places
+        .into_iter()
+        .filter_map(|(from, to)| Some(format!("--remap-path-prefix={}={to}", from?.display())))
+        .collect()
 }
 
 impl Built {
@@ -112,10 +168,17 @@ fn size_of(binary: &Path) -> Result<u64> {
     Ok(size)
 }
 
-fn check_static(binary: &Path) -> Result<()> {
+fn check_static(binary: &Path, architecture: Architecture) -> Result<()> {
     let bytes = fs::read(binary).with_context(|| format!("cannot read {}", binary.display()))?;
-    let interpreter =
-        interpreter(&bytes).with_context(|| format!("{} is no ELF file", binary.display()))?;
+    let no_elf = || format!("{} is no ELF file", binary.display());
+    let machine = machine(&bytes).with_context(no_elf)?;
+    if machine != architecture.elf_machine() {
+        bail!(
+            "{} is not for {architecture}: its ELF machine is {machine}",
+            binary.display()
+        );
+    }
+    let interpreter = interpreter(&bytes).with_context(no_elf)?;
     if let Some(interpreter) = interpreter {
         bail!(
             "{} is not static: it asks for {interpreter}. Is `{STATIC}` overridden by flags in the \
@@ -125,6 +188,12 @@ fn check_static(binary: &Path) -> Result<()> {
     }
     progress::note(format_args!("{} is static", binary.display()));
     Ok(())
+}
+
+/// The processor that an ELF file is for.
+fn machine(elf: &[u8]) -> Result<u16> {
+    let header = FileHeader64::<Endianness>::parse(elf)?;
+    Ok(header.e_machine(header.endian()?))
 }
 
 /// The dynamic linker that an ELF file asks for; a static one asks for none.

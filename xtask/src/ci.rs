@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::progress::{Elapsed, Progress};
 use crate::setup::{self, For};
 use crate::tally::Tally;
-use crate::{build, check, test, vm};
+use crate::{build, check, dist, image, test, vm};
 
 /// One step that was done.
 struct Done {
@@ -69,7 +69,7 @@ pub(crate) fn command() -> Result<ExitCode> {
 }
 
 fn run(tally: &mut Tally) -> Vec<Done> {
-    let total = check::STEPS.len() + 4;
+    let total = check::STEPS.len() + 6;
     let mut run = Run {
         progress: Progress::new(total),
         done: Vec::new(),
@@ -78,6 +78,8 @@ fn run(tally: &mut Tally) -> Vec<Done> {
         setup::ensure(For {
             tests: true,
             check: true,
+            dist: true,
+            ..For::default()
         })
     }) {
         // Nothing after it would say more than that something is missing.
@@ -97,6 +99,15 @@ fn run(tally: &mut Tally) -> Vec<Done> {
         && tally.failed() == failed_before
     {
         // They did not compile, or skipped themselves.
+        tally.add_failure();
+    }
+    if !run.step("image", || image::command(&image::Args::checked())) {
+        tally.add_failure();
+    }
+    if !run.step(
+        "release tarballs",
+        || dist::command(&dist::Args::checked()?),
+    ) {
         tally.add_failure();
     }
     if !run.step("virtual machines", || vm::command(&vm::Args::default())) {

@@ -3,12 +3,15 @@
 //! Every command first makes sure that what it needs is there (see [`setup`]), so a fresh clone
 //! with a Rust toolchain is enough to start from.
 
+mod architecture;
 mod build;
 mod check;
 mod ci;
 mod command;
 mod demo;
+mod dist;
 mod fuzz;
+mod image;
 mod progress;
 mod setup;
 mod soak;
@@ -70,6 +73,15 @@ enum Command {
     /// well: for the format, for the same values, and, if it can fetch the providers, to validate.
     Templates(templates::Args),
 
+    /// Make the container image from the static binary
+    Image(image::Args),
+
+    /// Make what is released: a tarball for each architecture, and checksums
+    ///
+    /// In each: the binaries, man pages, completions, documents, licences and bills of materials
+    /// (CycloneDX). The same source gives the same bytes.
+    Dist(dist::Args),
+
     /// Feed random input, guided by coverage, to everything that reads what others wrote
     Fuzz(fuzz::Args),
 
@@ -82,7 +94,7 @@ enum Command {
     /// Check formatting, lints, documentation, licences and bans
     Check,
 
-    /// Do all that CI does: setup, check, release build, tests, virtual machines
+    /// Do all that CI does: setup, check, release build, tests, image, release, virtual machines
     ///
     /// Goes on after a failed step, so that one run shows everything that is wrong. The last line
     /// reads `N passed, N failed, N skipped`; a failed step other than the tests counts as one
@@ -104,6 +116,8 @@ fn main() -> ExitCode {
         Command::Vm(args) => vm::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Templates(args) => templates::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Soak(args) => soak::command(&args).map(|()| ExitCode::SUCCESS),
+        Command::Image(args) => image::command(&args).map(|()| ExitCode::SUCCESS),
+        Command::Dist(args) => dist::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Fuzz(args) => fuzz::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Check => check::command().map(|()| ExitCode::SUCCESS),
         Command::Ci => ci::command(),

@@ -4,8 +4,12 @@
 //! explained with what to do by hand. Nothing missing: well under a second.
 
 mod bpf_linker;
+mod cargo_cyclonedx;
 mod cargo_deny;
+mod cross_compiler;
 mod debian_archive;
+mod debian_packages;
+mod image_builder;
 mod lints;
 mod rust_src;
 mod test_packages;
@@ -15,6 +19,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
+use crate::architecture::Architecture;
 use crate::progress::{self, Progress};
 use crate::toolchain::Toolchain;
 use crate::workspace;
@@ -38,6 +43,12 @@ pub(crate) struct For {
     pub(crate) tests: bool,
     /// rustfmt, clippy and cargo-deny.
     pub(crate) check: bool,
+    /// What links programs for another architecture.
+    pub(crate) cross: Option<Architecture>,
+    /// What builds container images.
+    pub(crate) image: bool,
+    /// What lists the parts of a release.
+    pub(crate) dist: bool,
 }
 
 /// What was found when looking for one thing.
@@ -72,6 +83,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     let found = look(For {
         tests: args.tests,
         check: args.check,
+        ..For::default()
     })?;
     for thing in &found {
         match thing {
@@ -101,6 +113,15 @@ fn look(purpose: For) -> Result<Vec<Found>> {
     if purpose.check {
         found.push(lints::look(&toolchain));
         found.push(cargo_deny::look());
+    }
+    if let Some(architecture) = purpose.cross {
+        found.push(cross_compiler::look(architecture));
+    }
+    if purpose.image {
+        found.push(image_builder::look());
+    }
+    if purpose.dist {
+        found.push(cargo_cyclonedx::look());
     }
     Ok(found)
 }

@@ -1,17 +1,18 @@
 //! `cargo xtask vm`: the tests in virtual machines, on other kernels than this one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 
+use crate::architecture::Architecture;
 use crate::setup::{self, For};
-use crate::toolchain::Toolchain;
 use crate::{build, command, workspace};
 
 /// What `cargo xtask vm` takes; `exectrail-vm` in vm-tests says more about each.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only this kernel: 5.10, 6.1, 6.12, 7 (the newest in Debian) or uml (without BTF); repeatable
+    /// Only this kernel: 5.10, 6.1, 6.12, 7 (the newest in Debian), arm64 or uml (without BTF);
+    /// repeatable
     #[arg(long = "kernel", value_name = "SERIES")]
     kernels: Vec<String>,
 
@@ -72,10 +73,16 @@ pub(crate) fn command(args: &Args) -> Result<()> {
         return command::run(command::new(vm).arg("--update-lock"));
     }
     let exectrail = build::release()?.exectrail;
-    let guest = guest_program()?;
+    let guest = guest_program(Architecture::host()?)?;
     let mut run = command::new(vm);
     run.arg("--exectrail").arg(exectrail);
     run.arg("--guest").arg(guest);
+    if args.kernels.is_empty() || args.kernels.iter().any(|kernel| kernel == "arm64") {
+        let exectrail = build::release_for(Architecture::Arm64)?.exectrail;
+        run.arg("--exectrail-arm64").arg(exectrail);
+        run.arg("--guest-arm64")
+            .arg(guest_program(Architecture::Arm64)?);
+    }
     for kernel in &args.kernels {
         run.args(["--kernel", kernel]);
     }
@@ -99,12 +106,11 @@ pub(crate) fn command(args: &Args) -> Result<()> {
 fn host_program() -> Result<PathBuf> {
     let mut build = command::cargo_build_like("build");
     command::run(build.args(["--package", "exectrail-vm-tests", "--bin", "exectrail-vm"]))?;
-    Ok(in_target(Path::new("debug/exectrail-vm")))
+    Ok(workspace::target_dir().join("debug/exectrail-vm"))
 }
 
 /// What runs in them, where there is no libc.
-fn guest_program() -> Result<PathBuf> {
-    let host = Toolchain::detect()?.host;
+fn guest_program(architecture: Architecture) -> Result<PathBuf> {
     let mut build = command::cargo_build_like("build");
     build.args([
         "--package",
@@ -112,13 +118,7 @@ fn guest_program() -> Result<PathBuf> {
         "--bin",
         "exectrail-vm-guest",
     ]);
-    build::link_libc_in(&mut build, &host);
+    let directory = build::static_for(architecture, &mut build)?;
     command::run(&mut build)?;
-    Ok(in_target(
-        &Path::new(&host).join("debug/exectrail-vm-guest"),
-    ))
-}
-
-fn in_target(path: &Path) -> PathBuf {
-    workspace::target_dir().join(path)
+    Ok(directory.join("debug/exectrail-vm-guest"))
 }

@@ -2,13 +2,21 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
 
+/// Names the repository to work on, where that is not the one that xtask was built in.
+pub(crate) const ROOT: &str = "EXECTRAIL_XTASK_ROOT";
+
 /// The root of the repository.
 pub(crate) fn root() -> &'static Path {
+    static ELSEWHERE: LazyLock<Option<PathBuf>> =
+        LazyLock::new(|| env::var_os(ROOT).map(PathBuf::from));
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask.parent().unwrap_or(xtask)
+    ELSEWHERE
+        .as_deref()
+        .unwrap_or_else(|| xtask.parent().unwrap_or(xtask))
 }
 
 /// Where cargo puts what it builds.

@@ -2,6 +2,7 @@
 
 pub mod announce;
 pub mod install;
+pub mod man;
 pub mod pid_ns_init;
 pub mod ready;
 pub mod run;
@@ -28,6 +29,7 @@ pub fn main() -> ExitCode {
         Some(Command::Preflight(args)) => exectrail_preflight::cli::main(args),
         Some(Command::Announce(args)) => announce::main(&args),
         Some(Command::Install(args)) => install::main(&args),
+        Some(Command::Man(args)) => man::main(&args),
         Some(Command::Ready(args)) => ready::main(&args),
         Some(Command::Run(args)) => run::main(&args),
         Some(Command::Verify(args)) => verify::main(&args),

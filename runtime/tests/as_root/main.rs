@@ -7,6 +7,7 @@
 mod announcement_is_a_barrier;
 mod argv_is_exact;
 mod attackers_change_nothing;
+mod documented_queries_work;
 mod every_exec_is_seen;
 mod failed_execs_have_lines;
 mod handshake_keeps_to_the_protocol;

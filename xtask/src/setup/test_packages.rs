@@ -1,21 +1,9 @@
 //! The Debian packages that tests use.
 
-use std::path::Path;
-
-use anyhow::{Result, bail};
-
 use super::Found;
-use crate::command;
+use super::debian_packages::{self, Package};
 
-/// One package, how to tell that it is there, and what it is for.
-struct Package {
-    name: &'static str,
-    /// A program on PATH, or a file by its full path.
-    provides: &'static str,
-    reason: &'static str,
-}
-
-const PACKAGES: [Package; 18] = [
+const PACKAGES: [Package; 24] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -106,58 +94,38 @@ const PACKAGES: [Package; 18] = [
         provides: "/sbin/mke2fs",
         reason: "their disk",
     },
+    Package {
+        name: "qemu-system-arm",
+        provides: "qemu-system-aarch64",
+        reason: "boots a kernel for arm64",
+    },
+    Package {
+        name: "buildah",
+        provides: "buildah",
+        reason: "builds the image as its users do",
+    },
+    Package {
+        name: "podman",
+        provides: "podman",
+        reason: "runs it",
+    },
+    Package {
+        name: "runc",
+        provides: "runc",
+        reason: "podman's runtime",
+    },
+    Package {
+        name: "zsh",
+        provides: "zsh",
+        reason: "reads the completions that are released",
+    },
+    Package {
+        name: "fish",
+        provides: "fish",
+        reason: "the same",
+    },
 ];
 
-impl Package {
-    fn is_there(&self) -> bool {
-        match self.provides.strip_prefix('/') {
-            Some(_) => Path::new(self.provides).exists(),
-            None => command::find(self.provides).is_some(),
-        }
-    }
-}
-
 pub(super) fn look() -> Found {
-    let missing: Vec<&Package> = PACKAGES
-        .iter()
-        .filter(|package| !package.is_there())
-        .collect();
-    if missing.is_empty() {
-        return Found::Present(format!(
-            "the {} Debian packages of the tests",
-            PACKAGES.len()
-        ));
-    }
-    let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
-    let what = format!("Debian packages for the tests: {}", names.join(", "));
-    Found::missing(what, move || install(&missing))
-}
-
-fn install(missing: &[&Package]) -> Result<String> {
-    let names = missing.iter().map(|package| package.name);
-    if !rustix::process::geteuid().is_root() || command::find("apt-get").is_none() {
-        let reasons: String = missing
-            .iter()
-            .map(|package| {
-                format!(
-                    "\n- {}: `{}`, {}",
-                    package.name, package.provides, package.reason
-                )
-            })
-            .collect();
-        let names = names.collect::<Vec<_>>().join(" ");
-        bail!(
-            "Only root on a Debian system can install them. By hand: \
-             `apt-get install --no-install-recommends {names}`, or what your system calls \
-             these:{reasons}"
-        );
-    }
-    command::output(command::new("apt-get").args(["-q", "update"]))?;
-    let mut install = command::new("apt-get");
-    install
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .args(["-q", "-y", "--no-install-recommends", "install"])
-        .args(names);
-    command::output(&mut install)?;
-    Ok("by apt-get".into())
+    debian_packages::look("the tests", &PACKAGES)
 }

@@ -99,14 +99,18 @@ fn at_system_call(thread: Pid, loading: &mut Vec<Loading>) -> Result<()> {
         ptrace::write(thread, at(done.attributes + LOG_BUF), done.log_buf)?;
         return Ok(());
     }
-    let registers = ptrace::getregs(thread)?;
-    let is_load = registers.orig_rax == libc::SYS_bpf as u64 && registers.rdi == PROG_LOAD;
-    // On the way out of any other call this is set, too, but then rax is no longer -ENOSYS.
-    if !is_load || registers.rax as i64 != -i64::from(libc::ENOSYS) {
+    // The same for every processor (PTRACE_GET_SYSCALL_INFO, Linux 5.3).
+    let call = ptrace::syscall_info(thread)?;
+    if call.op != libc::PTRACE_SYSCALL_INFO_ENTRY {
         return Ok(());
     }
-    let attributes = registers.rsi;
-    let log_at = (registers.rsp - BELOW_STACK) & !7;
+    // SAFETY: at the entry of a system call the kernel has filled in `entry`.
+    let entry = unsafe { call.u.entry };
+    let [command, attributes, ..] = entry.args;
+    if entry.nr != libc::SYS_bpf as u64 || command != PROG_LOAD {
+        return Ok(());
+    }
+    let log_at = (call.stack_pointer - BELOW_STACK) & !7;
     let mut name = ptrace::read(thread, at(attributes + PROG_NAME))?
         .to_le_bytes()
         .to_vec();

@@ -20,6 +20,8 @@ const KEYRINGS: [&str; 2] = [
 /// One suite of the archive, its lists fetched.
 pub(crate) struct Suite {
     name: String,
+    /// What its packages are for, in Debian's words; this machine's if none.
+    architecture: Option<&'static str>,
     /// apt's private files; removed in the end.
     directory: TempDir,
 }
@@ -27,6 +29,15 @@ pub(crate) struct Suite {
 impl Suite {
     /// Fetches the lists of `name`: `trixie`, `bookworm-security`, …
     pub(crate) fn open(name: &str, parent: &Path) -> Result<Self> {
+        Self::open_for(None, name, parent)
+    }
+
+    /// Fetches the lists of `name` for another architecture than this machine's.
+    pub(crate) fn open_for(
+        architecture: Option<&'static str>,
+        name: &str,
+        parent: &Path,
+    ) -> Result<Self> {
         fs::create_dir_all(parent)
             .with_context(|| format!("cannot create {}", parent.display()))?;
         let directory = TempDir::with_prefix_in("apt-", parent)
@@ -34,6 +45,7 @@ impl Suite {
         fs::create_dir_all(directory.path().join("lists/partial"))?;
         let suite = Self {
             name: name.to_owned(),
+            architecture,
             directory,
         };
         fs::write(suite.directory.path().join("sources.list"), suite.source()?)?;
@@ -132,6 +144,12 @@ impl Suite {
             "APT::Sandbox::User=root".into(),
         ] {
             apt.args(["-o", &option]);
+        }
+        if let Some(architecture) = self.architecture {
+            apt.arg(format!("-oAPT::Architecture={architecture}"))
+                .arg(format!("-oAPT::Architectures::={architecture}"))
+                // What is installed here is for another one.
+                .arg("-oDir::State::status=/dev/null");
         }
         apt
     }

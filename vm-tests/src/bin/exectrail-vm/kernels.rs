@@ -25,14 +25,28 @@ pub(crate) struct Series {
 /// What runs a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Machine {
-    /// QEMU.
+    /// QEMU, as a PC.
     Pc,
+    /// QEMU, as its `virt` board with 64-bit ARM processors.
+    Arm64,
     /// It is a program itself (user-mode Linux).
     Process,
 }
 
+impl Machine {
+    /// Whether QEMU runs it.
+    pub(crate) fn is_virtual(self) -> bool {
+        self != Self::Process
+    }
+
+    /// What Debian calls its architecture, where that is another than this program's.
+    fn foreign_architecture(self) -> Option<&'static str> {
+        (self == Self::Arm64 && cfg!(not(target_arch = "aarch64"))).then_some("arm64")
+    }
+}
+
 /// The oldest that most clouds still run, the stable ones, the newest, and one without BTF.
-pub(crate) const SERIES: [Series; 5] = [
+pub(crate) const SERIES: [Series; 6] = [
     Series {
         name: "5.10",
         suite: "bullseye-security",
@@ -58,6 +72,12 @@ pub(crate) const SERIES: [Series; 5] = [
         machine: Machine::Pc,
     },
     Series {
+        name: "arm64",
+        suite: "trixie",
+        package: "linux-image-cloud-arm64",
+        machine: Machine::Arm64,
+    },
+    Series {
         name: "uml",
         suite: "bookworm",
         package: "user-mode-linux",
@@ -67,6 +87,9 @@ pub(crate) const SERIES: [Series; 5] = [
 
 /// The package that depends on the newest cloud kernel of a suite.
 const CLOUD: &str = "linux-image-cloud-amd64";
+
+/// Pinned with kernels for other processors than this machine's.
+const BUSYBOX: &str = "busybox-static";
 
 /// `kernels.lock`: the versions that were tested.
 #[derive(Default, Serialize, Deserialize)]
@@ -102,6 +125,8 @@ pub(crate) struct Kernel {
     pub(crate) modules: PathBuf,
     /// What runs it.
     pub(crate) machine: Machine,
+    /// busybox for it, where this machine's own is for another processor.
+    pub(crate) busybox: Option<PathBuf>,
 }
 
 const LOCK_HEAD: &str = "\
@@ -165,7 +190,7 @@ pub(crate) fn kernel(series: &Series) -> Result<Kernel> {
         return locate(series, &tree(&cache, &newest(series, &cache)?));
     };
     if !tree(&cache, &locked).exists()
-        && let Err(error) = fetch_locked(&locked, &cache)
+        && let Err(error) = fetch_locked(series, &locked, &cache)
     {
         if error.is::<Altered>() {
             return Err(error);
@@ -206,8 +231,9 @@ impl std::fmt::Display for Altered {
     }
 }
 
-fn fetch_locked(locked: &Locked, cache: &Path) -> Result<()> {
-    let suite = Suite::open(&locked.suite, cache)?;
+fn fetch_locked(series: &Series, locked: &Locked, cache: &Path) -> Result<()> {
+    let architecture = series.machine.foreign_architecture();
+    let suite = Suite::open_for(architecture, &locked.suite, cache)?;
     fetch(locked, &suite, cache)
 }
 
@@ -248,16 +274,20 @@ fn rename_whole(unpacked: tempfile::TempDir, tree: &Path) -> Result<()> {
 
 /// Resolves the newest version of a series and fetches it.
 fn newest(series: &Series, cache: &Path) -> Result<Locked> {
-    let suite = Suite::open(series.suite, cache)?;
+    let architecture = series.machine.foreign_architecture();
+    let suite = Suite::open_for(architecture, series.suite, cache)?;
     let version = suite.newest(series.package)?;
     let mut wanted = Vec::new();
     let mut open = match series.machine {
-        Machine::Pc => suite.dependencies(series.package, &version)?,
+        Machine::Pc | Machine::Arm64 => suite.dependencies(series.package, &version)?,
         Machine::Process => {
             wanted.push((series.package.to_owned(), version));
             Vec::new()
         }
     };
+    if series.machine == Machine::Arm64 {
+        wanted.push((BUSYBOX.to_owned(), suite.newest(BUSYBOX)?));
+    }
     // Newer kernels come in parts that their image package depends on.
     while let Some((name, version)) = open.pop() {
         if is_part_of_kernel(&name) && !wanted.iter().any(|(known, _)| *known == name) {
@@ -338,6 +368,7 @@ fn locate(series: &Series, tree: &Path) -> Result<Kernel> {
         image: image.clone(),
         modules,
         machine: series.machine,
+        busybox: Some(tree.join("usr/bin/busybox")).filter(|path| path.is_file()),
     })
 }
 

@@ -32,11 +32,19 @@ struct Cli {
     #[arg(long, value_name = "FILE", required_unless_present = "update_lock")]
     guest: Option<PathBuf>,
 
+    /// The exectrail to test on arm64
+    #[arg(long, value_name = "FILE", requires = "guest_arm64")]
+    exectrail_arm64: Option<PathBuf>,
+
+    /// The guest program for arm64
+    #[arg(long, value_name = "FILE", requires = "exectrail_arm64")]
+    guest_arm64: Option<PathBuf>,
+
     /// busybox, a static binary
     #[arg(long, value_name = "FILE", default_value = "/bin/busybox")]
     busybox: PathBuf,
 
-    /// Only this kernel: 5.10, 6.1, 6.12, 7 or uml; may be given more than once
+    /// Only this kernel: 5.10, 6.1, 6.12, 7, arm64 or uml; may be given more than once
     #[arg(long = "kernel", value_name = "SERIES")]
     kernels: Vec<String>,
 
@@ -91,6 +99,19 @@ fn run(cli: Cli) -> Result<bool> {
         busybox: cli.busybox,
     };
     let kernels = chosen_kernels(&cli.kernels)?;
+    let arm64 = kernels
+        .iter()
+        .find(|kernel| kernel.machine == kernels::Machine::Arm64)
+        .map(|kernel| {
+            anyhow::Ok(Programs {
+                exectrail: cli
+                    .exectrail_arm64
+                    .context("--exectrail-arm64 is missing")?,
+                guest: cli.guest_arm64.context("--guest-arm64 is missing")?,
+                busybox: kernel.busybox.clone().unwrap_or(programs.busybox.clone()),
+            })
+        })
+        .transpose()?;
     let scenarios = match &cli.scenarios[..] {
         [] => Scenario::ALL.to_vec(),
         some => some.to_vec(),
@@ -109,7 +130,7 @@ fn run(cli: Cli) -> Result<bool> {
     if cells.is_empty() {
         bail!(
             "that scenario is not for that kernel: without-btf is for uml, and uml for it; pods \
-             and envbox are not for 6.1, docker is for 5.10 and 7"
+             and envbox are not for 6.1, docker is for 5.10 and 7; arm64 has plain only"
         );
     }
     // Not in a machine's time.
@@ -126,6 +147,7 @@ fn run(cli: Cli) -> Result<bool> {
     let matrix = Matrix {
         manifests: manifests::all()?,
         programs,
+        arm64,
         accelerator,
         only: cli.test,
         keep: cli.keep,

@@ -38,6 +38,8 @@ impl Cell {
         // Playing pods takes minutes where the processor is emulated: the oldest kernel, the newest,
         // and the one of the stable release are enough.
         let left_out = match scenario {
+            // That tracing works on another processor; the rest depends on the kernel's version only.
+            _ if kernel.machine == Machine::Arm64 => scenario != Scenario::Plain,
             Scenario::Pods | Scenario::Envbox => kernel.series == "6.1",
             // What differs is how the sidecar is privileged: before 5.11, and since.
             Scenario::Docker => ["6.1", "6.12"].contains(&kernel.series.as_str()),
@@ -60,10 +62,13 @@ impl Cell {
         Ok(())
     }
 
-    /// How long its machine may take: playing pods is most of the work of a node.
+    /// How long its machine may take: playing pods is most of the work of a node, and processors of
+    /// another kind are never but emulated.
     fn limit(&self, usual: Duration) -> Duration {
         if self.scenario.is_on_a_node() {
             usual * 3
+        } else if self.kernel.machine == Machine::Arm64 {
+            usual * 2
         } else {
             usual
         }
@@ -74,6 +79,8 @@ impl Cell {
 pub(crate) struct Matrix {
     pub(crate) manifests: BTreeMap<String, Value>,
     pub(crate) programs: Programs,
+    /// The same for 64-bit ARM.
+    pub(crate) arm64: Option<Programs>,
     pub(crate) accelerator: Accelerator,
     pub(crate) only: Option<String>,
     pub(crate) keep: bool,
@@ -190,9 +197,13 @@ impl Matrix {
                 BTreeMap::new()
             },
         };
+        let programs = match (cell.kernel.machine, &self.arm64) {
+            (Machine::Arm64, Some(programs)) => programs,
+            _ => &self.programs,
+        };
         let machine = qemu::Machine {
             kernel: &cell.kernel,
-            programs: &self.programs,
+            programs,
             plan: &plan,
             accelerator: self.accelerator,
             limit: cell.limit(self.limit),

@@ -112,13 +112,13 @@ impl Machine<'_> {
             self.command(directory.path())?
                 .spawn()
                 .with_context(|| match self.kernel.machine {
-                    kernels::Machine::Pc => {
-                        "cannot start qemu-system-x86_64; `cargo xtask setup --tests` installs it"
-                            .to_owned()
-                    }
                     kernels::Machine::Process => {
                         format!("cannot start {}", self.kernel.image.display())
                     }
+                    kernels::Machine::Pc | kernels::Machine::Arm64 => format!(
+                        "cannot start {}; `cargo xtask setup --tests` installs it",
+                        self.emulator()
+                    ),
                 })?;
         let mut messages = Vec::new();
         let heard = messages_of(&mut child);
@@ -145,7 +145,7 @@ impl Machine<'_> {
         } else if ending == Ending::TimedOut || !self.ends_soon(&mut child)? {
             // It may have ended by itself just now.
             let _ = match self.kernel.machine {
-                kernels::Machine::Pc => child.kill(),
+                kernels::Machine::Pc | kernels::Machine::Arm64 => child.kill(),
                 kernels::Machine::Process => {
                     kill_process_group(Pid::from_child(&child), Signal::KILL).map_err(Into::into)
                 }
@@ -163,7 +163,7 @@ impl Machine<'_> {
     /// A guest that is done reboots, which ends QEMU; user-mode Linux would start again.
     fn ends_soon(&self, child: &mut Child) -> Result<bool> {
         let deadline = Instant::now() + Duration::from_secs(10);
-        while self.kernel.machine == kernels::Machine::Pc && Instant::now() < deadline {
+        while self.kernel.machine.is_virtual() && Instant::now() < deadline {
             if child.try_wait()?.is_some() {
                 return Ok(true);
             }
@@ -174,7 +174,7 @@ impl Machine<'_> {
 
     fn command(&self, directory: &Path) -> Result<Command> {
         let mut command = match self.kernel.machine {
-            kernels::Machine::Pc => self.qemu(directory)?,
+            kernels::Machine::Pc | kernels::Machine::Arm64 => self.qemu(directory)?,
             kernels::Machine::Process => self.process(directory)?,
         };
         command.stdin(Stdio::null()).stdout(Stdio::piped());
@@ -201,14 +201,20 @@ impl Machine<'_> {
     /// The report on standard output; the console in a file, and on a socket for whoever looks.
     fn qemu(&self, directory: &Path) -> Result<Command> {
         let at = directory.display();
-        let mut qemu = Command::new("qemu-system-x86_64");
-        match self.accelerator {
-            Accelerator::Kvm => qemu.args(["-accel", "kvm", "-cpu", "host"]),
-            Accelerator::Tcg => qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max"]),
+        let mut qemu = Command::new(self.emulator());
+        match (self.accelerator, self.kernel.machine) {
+            // KVM runs the processors of this machine only.
+            (_, kernels::Machine::Arm64) => {
+                // Of what "max" has, pointer authentication alone costs most of the time.
+                qemu.args(["-M", "virt", "-accel", "tcg,thread=multi"]);
+                qemu.args(["-cpu", "max,pauth-impdef=on"])
+            }
+            (Accelerator::Kvm, _) => qemu.args(["-M", "q35", "-accel", "kvm", "-cpu", "host"]),
+            (Accelerator::Tcg, _) => {
+                qemu.args(["-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max"])
+            }
         };
         qemu.args([
-            "-M",
-            "q35",
             "-smp",
             "2",
             "-m",
@@ -222,12 +228,8 @@ impl Machine<'_> {
             "socket,id=console,path={at}/console.socket,server=on,wait=off,logfile={at}/console"
         ))
         .args(["-serial", "chardev:console"])
-        .args([
-            "-chardev",
-            "stdio,id=report,signal=off",
-            "-serial",
-            "chardev:report",
-        ])
+        .args(["-chardev", "stdio,id=report,signal=off"])
+        .args(self.report_line())
         .arg("-kernel")
         .arg(&self.kernel.image)
         .arg("-initrd")
@@ -239,6 +241,22 @@ impl Machine<'_> {
             self.attach_disks(&mut qemu)?;
         }
         Ok(qemu)
+    }
+
+    fn emulator(&self) -> &'static str {
+        match self.kernel.machine {
+            kernels::Machine::Arm64 => "qemu-system-aarch64",
+            _ => "qemu-system-x86_64",
+        }
+    }
+
+    /// What carries the report: a PC's second serial port. The ARM board has but one, and gets a
+    /// PCI card with another.
+    fn report_line(&self) -> [&'static str; 2] {
+        match self.kernel.machine {
+            kernels::Machine::Arm64 => ["-device", "pci-serial,chardev=report"],
+            _ => ["-serial", "chardev:report"],
+        }
     }
 
     /// Of one controller, where each has its number. Every kernel here has its driver built in.
@@ -273,10 +291,14 @@ impl Machine<'_> {
         // panic=-1: a panic reboots at once, and -no-reboot ends QEMU.
         // no_timer_check: on a busy host an emulated timer may be too late for the kernel's check of it
         // (check_timer, arch/x86/kernel/apic/io_apic.c), and the kernel panics.
-        let base = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off no_timer_check";
+        let console = match self.kernel.machine {
+            kernels::Machine::Arm64 => "console=ttyAMA0",
+            _ => "console=ttyS0 no_timer_check",
+        };
+        let base = format!("{console} quiet panic=-1 oops=panic mitigations=off");
         match self.plan.scenario.lockdown() {
             Some(mode) => format!("{base} lockdown={mode}"),
-            None => base.to_owned(),
+            None => base,
         }
     }
 }

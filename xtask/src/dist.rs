@@ -1,0 +1,191 @@
+//! `cargo xtask dist`: what is released, a tarball for each architecture.
+//!
+//! Two builds of the same source, with the same toolchain and C library, give the same bytes,
+//! whichever directory they are made in. `--check` makes the second build.
+
+mod check;
+mod parts;
+mod tarball;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest as _, Sha256};
+
+use self::tarball::Tarball;
+use crate::architecture::Architecture;
+use crate::build::{self, Built};
+use crate::progress::Progress;
+use crate::setup::{self, For};
+use crate::{command, workspace};
+
+/// The version of the workspace, which all crates have.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Where a shell looks for completions below a prefix such as /usr/local.
+const COMPLETIONS: [(&str, &str); 3] = [
+    ("bash", "share/bash-completion/completions/exectrail"),
+    ("zsh", "share/zsh/site-functions/_exectrail"),
+    ("fish", "share/fish/vendor_completions.d/exectrail.fish"),
+];
+
+/// Where documents go below a prefix.
+const DOCUMENTS: &str = "share/doc/exectrail";
+
+/// What `cargo xtask dist` takes.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only this architecture; repeatable
+    #[arg(long = "arch", value_name = "ARCHITECTURE")]
+    architectures: Vec<Architecture>,
+
+    /// Where to put it; made if it is not there
+    #[arg(long, value_name = "DIR", default_value = "target/dist")]
+    out: PathBuf,
+
+    /// Check it: a second build in another directory gives the same bytes, and what is in the
+    /// tarballs is what it is said to be
+    #[arg(long)]
+    check: bool,
+}
+
+impl Args {
+    /// Made and checked, for this machine's architecture.
+    pub(crate) fn checked() -> Result<Self> {
+        Ok(Self {
+            architectures: vec![Architecture::host()?],
+            out: "target/dist".into(),
+            check: true,
+        })
+    }
+}
+
+/// `cargo xtask dist`.
+pub(crate) fn command(args: &Args) -> Result<()> {
+    setup::ensure(For {
+        dist: true,
+        ..For::default()
+    })?;
+    let architectures = match &args.architectures[..] {
+        [] => Architecture::ALL.to_vec(),
+        some => some.to_vec(),
+    };
+    let out = workspace::root().join(&args.out);
+    let time = source_time();
+    let tarballs = make(&architectures, time, &out)?;
+    if args.check {
+        check::content(&tarballs)?;
+        check::reproducible(&architectures, time, &out)?;
+    }
+    for file in tarballs.iter().chain([&out.join(SUMS)]) {
+        println!(
+            "{:>10} bytes  {}",
+            fs::metadata(file)?.len(),
+            file.display()
+        );
+    }
+    Ok(())
+}
+
+/// The checksums of all tarballs, as `sha256sum -c` reads them.
+const SUMS: &str = "SHA256SUMS";
+
+/// Makes the tarballs and their checksums.
+fn make(architectures: &[Architecture], time: u64, out: &Path) -> Result<Vec<PathBuf>> {
+    fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+    let mut progress = Progress::new(architectures.len() + 1);
+    // Help, man pages and completions are in the program, and this machine's own can be asked.
+    let host = progress.step("building for this machine", build::release)?;
+    let mut tarballs = Vec::new();
+    let mut sums = String::new();
+    for &architecture in architectures {
+        let name = format!("exectrail-{VERSION}-linux-{architecture}");
+        let file = out.join(format!("{name}.tar.gz"));
+        progress.step(&format!("making {name}.tar.gz"), || {
+            let built = build::release_for(architecture)?;
+            tarball(architecture, &host, &built, time)?.write(&name, time, &file)
+        })?;
+        sums.push_str(&format!("{}  {name}.tar.gz\n", sha256(&file)?));
+        tarballs.push(file);
+    }
+    fs::write(out.join(SUMS), sums)?;
+    Ok(tarballs)
+}
+
+/// Laid out to be unpacked over a prefix, such as /usr/local.
+fn tarball(architecture: Architecture, host: &Built, built: &Built, time: u64) -> Result<Tarball> {
+    let root = workspace::root();
+    let mut tarball = Tarball::default();
+    tarball.add_program("bin/exectrail", &built.exectrail)?;
+    tarball.add_program("bin/exectrail-preflight", &built.preflight)?;
+
+    let manual = tempfile::tempdir()?;
+    command::run(command::new(&host.exectrail).arg("man").arg(manual.path()))?;
+    for page in files_in(manual.path())? {
+        tarball.add_copy(format!("share/man/man1/{}", name_of(&page)), &page)?;
+    }
+    for (shell, path) in COMPLETIONS {
+        let script = command::output(command::new(&host.exectrail).args(["completions", shell]))?;
+        tarball.add(path, script);
+    }
+
+    for name in ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"] {
+        tarball.add_copy(format!("{DOCUMENTS}/{name}"), &root.join(name))?;
+    }
+    for document in files_in(&root.join("docs"))? {
+        tarball.add_copy(
+            format!("{DOCUMENTS}/docs/{}", name_of(&document)),
+            &document,
+        )?;
+    }
+    let bills = parts::bills_of_materials(architecture, time)?;
+    tarball.add(
+        format!("{DOCUMENTS}/LICENSES-OF-DEPENDENCIES"),
+        parts::licences(&bills)?,
+    );
+    for (program, bill) in bills {
+        tarball.add(format!("{DOCUMENTS}/sbom/{program}.cdx.json"), bill);
+    }
+    Ok(tarball)
+}
+
+/// When the source was last changed, seconds since 1970: that of every file in a release.
+///
+/// `SOURCE_DATE_EPOCH` in the environment, or else the time of the last commit, or else 0. See
+/// <https://reproducible-builds.org/specs/source-date-epoch/>.
+pub(crate) fn source_time() -> u64 {
+    let given = env::var("SOURCE_DATE_EPOCH").ok();
+    let committed =
+        || command::output(command::new("git").args(["log", "-1", "--format=%ct"])).ok();
+    given
+        .or_else(committed)
+        .and_then(|time| time.trim().parse().ok())
+        .unwrap_or_default()
+}
+
+/// The files in a directory, in the order of their names.
+fn files_in(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = fs::read_dir(directory)
+        .with_context(|| format!("cannot read {}", directory.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_file())
+        .collect();
+    files.sort();
+    ensure!(!files.is_empty(), "{} is empty", directory.display());
+    Ok(files)
+}
+
+fn name_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+fn sha256(file: &Path) -> Result<String> {
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}

@@ -1,0 +1,226 @@
+//! That a release is what it is said to be.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::{COMPLETIONS, DOCUMENTS, SUMS, VERSION, name_of, sha256};
+use crate::architecture::Architecture;
+use crate::{command, progress, workspace};
+
+/// Checks the tarballs with the programs that their users have.
+pub(super) fn content(tarballs: &[PathBuf]) -> Result<()> {
+    for tarball in tarballs {
+        let directory = tempfile::tempdir()?;
+        let unpacked = directory.path();
+        command::output(
+            command::new("tar")
+                .arg("-xzf")
+                .arg(tarball)
+                .arg("-C")
+                .arg(unpacked),
+        )?;
+        let top = unpacked.join(name_of(tarball).trim_end_matches(".tar.gz"));
+        let of_host = name_of(tarball).contains(Architecture::host()?.name());
+        if of_host {
+            programs(&top)?;
+        }
+        completions(&top)?;
+        manual(&top)?;
+        bills_of_materials(&top)?;
+        let licences = read(&top.join(DOCUMENTS).join("LICENSES-OF-DEPENDENCIES"))?;
+        for expected in ["==== aya ", "==== tokio ", "Permission is hereby granted"] {
+            ensure!(
+                licences.contains(expected),
+                "the licences lack `{expected}`"
+            );
+        }
+        progress::note(format_args!("{}: as it is said to be", name_of(tarball)));
+    }
+    let Some(out) = tarballs.first().and_then(|tarball| tarball.parent()) else {
+        return Ok(());
+    };
+    let mut sums = command::new("sha256sum");
+    command::output(sums.args(["--check", "--strict", SUMS]).current_dir(out))?;
+    Ok(())
+}
+
+fn programs(top: &Path) -> Result<()> {
+    for name in ["exectrail", "exectrail-preflight"] {
+        let printed = command::output(command::new(top.join("bin").join(name)).arg("--version"))?;
+        ensure!(
+            printed.trim() == format!("{name} {VERSION}"),
+            "{name} --version says {printed:?}; the release is {VERSION}"
+        );
+    }
+    Ok(())
+}
+
+/// Each shell takes its script, and knows the commands from it. A shell that is not here is said.
+fn completions(top: &Path) -> Result<()> {
+    for (shell, path) in COMPLETIONS {
+        if command::find(shell).is_none() {
+            progress::warning(format_args!(
+                "completions for {shell} not tried: not installed"
+            ));
+            continue;
+        }
+        let script = top.join(path);
+        let script = script.to_str().context("a path that is not UTF-8")?;
+        let mut ask = command::new(shell);
+        match shell {
+            "bash" => ask.args([
+                "--norc",
+                "-c",
+                "source \"$1\"; COMP_WORDS=(exectrail pre); COMP_CWORD=1; \
+                 _exectrail exectrail pre exectrail; echo \"${COMPREPLY[@]}\"",
+                "bash",
+                script,
+            ]),
+            "fish" => ask.args([
+                "--no-config",
+                "-c",
+                &format!("source '{script}'; complete -C 'exectrail pre'"),
+            ]),
+            // Completion in zsh needs a terminal; that it can be read and defines its function.
+            _ => ask.args([
+                "-f",
+                "-c",
+                "autoload -Uz compinit; compinit -u -D; source \"$1\"; \
+                 functions _exectrail_commands",
+                "zsh",
+                script,
+            ]),
+        };
+        let offered = command::output(&mut ask)?;
+        ensure!(
+            offered.contains("preflight"),
+            "{shell} does not complete `exectrail pre` to preflight, but: {offered:?}"
+        );
+    }
+    Ok(())
+}
+
+fn manual(top: &Path) -> Result<()> {
+    let page = |name: &str| read(&top.join("share/man/man1").join(name));
+    let exectrail = page("exectrail.1")?;
+    for expected in ["init\\-address", VERSION, "EXECTRAIL_RING_BYTES"] {
+        ensure!(
+            exectrail.contains(expected),
+            "exectrail.1 does not mention {expected}"
+        );
+    }
+    for command in ["announce", "preflight", "run", "verify"] {
+        page(&format!("exectrail-{command}.1"))?;
+    }
+    ensure!(
+        page("exectrail-pid-ns-init.1").is_err(),
+        "there is a page for a command that is not for users"
+    );
+    Ok(())
+}
+
+fn bills_of_materials(top: &Path) -> Result<()> {
+    for (program, part) in [
+        ("exectrail", "aya"),
+        ("exectrail-preflight", "clap"),
+        ("exectrail-probes", "aya-ebpf"),
+    ] {
+        let path = top.join(DOCUMENTS).join(format!("sbom/{program}.cdx.json"));
+        let text = read(&path)?;
+        let bill: Value = serde_json::from_str(&text)?;
+        ensure!(
+            bill["bomFormat"] == "CycloneDX",
+            "{} is none",
+            path.display()
+        );
+        ensure!(bill["metadata"]["component"]["version"] == VERSION);
+        let parts = bill["components"].as_array();
+        let has = parts.is_some_and(|parts| {
+            parts.iter().any(|component| {
+                component["name"] == part && component["hashes"][0]["alg"] == "SHA-256"
+            })
+        });
+        ensure!(has, "{} does not list {part} with its hash", path.display());
+        let places = text.matches("file:///").count();
+        ensure!(
+            places > 0 && places == text.matches("file:///exectrail/").count(),
+            "{} names a place of this machine",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+/// Makes it again from a copy of the source elsewhere, and compares every byte.
+pub(super) fn reproducible(architectures: &[Architecture], time: u64, out: &Path) -> Result<()> {
+    let directory = tempfile::Builder::new()
+        .prefix("exectrail-dist-")
+        .tempdir()
+        .context("cannot create a directory for the second build")?;
+    // Neither as long nor as deep as the first one.
+    let copy = directory.path().join("another/place/for the source");
+    copy_source(&copy)?;
+    let second = directory.path().join("out");
+    let mut again = Command::new(env::current_exe()?);
+    again
+        .arg("dist")
+        .arg("--out")
+        .arg(&second)
+        .env(workspace::ROOT, &copy)
+        .env("SOURCE_DATE_EPOCH", time.to_string())
+        .env_remove("CARGO_TARGET_DIR");
+    for architecture in architectures {
+        again.args(["--arch", architecture.name()]);
+    }
+    command::run(&mut again).context("the second build")?;
+    for line in read(&out.join(SUMS))?.lines() {
+        let (_, name) = line.split_once("  ").context("a line without a name")?;
+        let (one, other) = (out.join(name), second.join(name));
+        if sha256(&one)? != sha256(&other)? {
+            let kept = directory.keep();
+            bail!(
+                "{name} is not reproducible: {} and {} differ. `diffoscope` shows where",
+                one.display(),
+                kept.join("out").join(name).display()
+            );
+        }
+        progress::note(format_args!(
+            "{name}: a second build, in {}, gives the same bytes",
+            copy.display()
+        ));
+    }
+    Ok(())
+}
+
+/// All that git knows or would add.
+fn copy_source(to: &Path) -> Result<()> {
+    let mut list = command::new("git");
+    list.args([
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]);
+    for name in command::output(&mut list)?.split_terminator('\0') {
+        let (from, to) = (workspace::root().join(name), to.join(name));
+        // What was removed and not yet committed is still listed.
+        if !from.is_file() {
+            continue;
+        }
+        if let Some(parent) = to.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}

@@ -1,0 +1,22 @@
+//! What links programs for another architecture: a C compiler and its C library.
+
+use super::Found;
+use super::debian_packages::{self, Package};
+use crate::architecture::Architecture;
+
+pub(super) fn look(architecture: Architecture) -> Found {
+    let [gcc, libc] = architecture.cross_packages();
+    let packages = [
+        Package {
+            name: gcc,
+            provides: architecture.cross_compiler(),
+            reason: "links programs",
+        },
+        Package {
+            name: libc,
+            provides: architecture.cross_libc(),
+            reason: "the C library that they are linked with",
+        },
+    ];
+    debian_packages::look(&format!("building for {architecture}"), &packages)
+}
