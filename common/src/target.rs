@@ -38,6 +38,9 @@ pub const MAX_TARGETS: u32 = 1024;
 /// Slots that each table of decisions has, a power of two (map `DECISIONS`).
 pub const DECISION_SLOTS: u32 = 256;
 
+/// Slots that each table of dismissals has, a power of two (map `DISMISSALS`).
+pub const DISMISSAL_SLOTS: u32 = 1024;
+
 /// What user space tells the probes while they run (map `CONTROL`, one entry).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]

@@ -3,6 +3,8 @@
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_boot_ns, macros::map, maps::HashMap};
 use exectrail_common::suppression::{Bucket, MAX_BUCKETS, Rate, SHARED_BUCKET, Suppressed};
 
+use crate::atomic::add;
+
 /// Set by user space before load, then frozen.
 #[unsafe(no_mangle)]
 // SAFETY: all fields are integers, for which zero is a value.
@@ -70,20 +72,4 @@ fn bucket(target: u32) -> Option<*mut Bucket> {
     BUCKETS
         .get_ptr_mut(target)
         .or_else(|| BUCKETS.get_ptr_mut(SHARED_BUCKET))
-}
-
-/// Adds atomically. The sum is not looked at: before 5.12 no instruction gives it.
-///
-/// # Safety
-/// `value` points to an aligned u64 that lives.
-#[inline(always)]
-unsafe fn add(value: *mut u64, summand: u64) {
-    #[cfg(target_arch = "bpf")]
-    // SAFETY: one addition to what the caller promises; `core` has none for a target without
-    // compare-and-exchange.
-    unsafe {
-        core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) value, in(reg) summand, options(nostack, preserves_flags));
-    }
-    #[cfg(not(target_arch = "bpf"))]
-    let _ = (value, summand);
 }

@@ -3,12 +3,14 @@
 use crate::{
     kernel::Task,
     maps::{COMM_SLOTS, COMMS},
+    scope,
 };
 
-/// Keeps the comm that `task` still has. Nobody asks for those of the init PID namespace.
+/// Keeps the comm that `task` still has. Nobody asks for those of namespaces that are not ours.
 #[inline(always)]
 pub(crate) fn keep(task: Task) {
-    if task.pid_level() == 0 {
+    let level = task.pid_level();
+    if level == 0 || scope::is_dismissed(task, level) {
         return;
     }
     let tgid = task.tgid();

@@ -99,10 +99,19 @@ impl Task {
         Self(self.0.follow(offset!(task_group_leader)))
     }
 
-    /// Whether both are threads of one process.
+    /// Whether this thread, the last one of its process, is of the process that `reaper` is of.
+    ///
+    /// `reaper` is another thread than its group leader only once that has exited, and then the
+    /// last thread is another one, too (`find_child_reaper`, kernel/exit.c): a leader that is last need not
+    /// load anything of the reaper, which is seldom in the cache.
     #[inline(always)]
-    pub(crate) fn is_same_process(self, other: Self) -> bool {
-        self.group_leader().0.address() == other.group_leader().0.address()
+    pub(crate) fn is_last_of(self, reaper: Self) -> bool {
+        let leader = self.group_leader().0.address();
+        if self.0.address() == leader {
+            reaper.0.address() == leader
+        } else {
+            reaper.group_leader().0.address() == leader
+        }
     }
 
     #[inline(always)]
@@ -206,6 +215,12 @@ impl Task {
         self.cred().follow(offset!(cred_user_ns))
     }
 
+    /// Whether some thread of the process lives.
+    #[inline(always)]
+    pub(crate) fn is_alive(self) -> bool {
+        !self.is_last_thread()
+    }
+
     /// Whether no other thread of the process lives. For use in `sched_process_exit`: `do_exit`
     /// (kernel/exit.c) has counted this thread out before.
     #[inline(always)]
@@ -259,6 +274,12 @@ pub(crate) const MAX_LEVELS: u32 = 33;
 pub(crate) struct PidNs(KernelPtr);
 
 impl PidNs {
+    /// The bare address: it names the namespace for as long as that lives.
+    #[inline(always)]
+    pub(crate) fn address(self) -> u64 {
+        self.0.address() as u64
+    }
+
     #[inline(always)]
     pub(crate) fn level(self) -> u32 {
         self.0.load(offset!(pid_namespace_level))

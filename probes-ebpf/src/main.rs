@@ -5,7 +5,7 @@
 //! | `exec` | `tp_btf/sched_process_exec` | asks [`scope`] "ours?", [`rules`] and [`bucket`] "left out?", has [`record`] write it down |
 //! | `comm_prepare_exec` | `tp_btf/sched_prepare_exec` (6.12 and later) | keeps the caller's comm |
 //! | `comm_task_rename` | `tp_btf/task_rename` (older kernels) | the same |
-//! | `exit` | `tp_btf/sched_process_exit` | notices that a target's reaper is gone; writes exits down where asked to |
+//! | `exit` | `tp_btf/sched_process_exit` | notices that a reaper is gone; writes exits down where asked to |
 //! | `failed_execve`, `failed_execveat`, `failed_compat_execve`, `failed_compat_execveat` | `fexit` of these calls, where asked for | writes failed execs down |
 //! | `failed_any` | `tp_btf/sys_exit`, where asked for | the same, at the cost of every system call |
 //! | `own_scope` | `tp_btf/task_rename`, attached for an instant at start | tells user space where it stands |
@@ -20,6 +20,7 @@
 #![no_main]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
+mod atomic;
 mod branchless;
 mod bucket;
 mod comm;
@@ -108,7 +109,7 @@ fn exit_second(ctx: BtfTracePointContext) -> i32 {
     see_exit(&ctx, Lane::<1>)
 }
 
-/// Takes what both were skipped for; loaded only where exits are recorded.
+/// Takes what both were skipped for.
 #[btf_tracepoint(function = "sched_process_exit")]
 fn exit_third(ctx: BtfTracePointContext) -> i32 {
     see_exit(&ctx, Lane::<2>)

@@ -7,7 +7,7 @@ use aya_ebpf::{
 use exectrail_common::{
     exec_calls::CALLS,
     record::{ArgvPiece, CpuStats, Exec, FailedExec, FailedStats, LANES, MAX_FILENAME, PIECE_ARGV},
-    target::{Control, DECISION_SLOTS, MAX_TARGETS, NsId, NsState, OwnScope},
+    target::{Control, DECISION_SLOTS, DISMISSAL_SLOTS, MAX_TARGETS, NsId, NsState, OwnScope},
 };
 
 /// The records' way to user space. Its size is set before load (`--ring-bytes`).
@@ -44,25 +44,36 @@ pub(crate) const SEEN_SLOTS: u32 = 1 << 16;
 #[map]
 pub(crate) static SEEN: Array<u64> = Array::with_max_entries(SEEN_SLOTS, 0);
 
-/// A decision taken for a namespace.
+/// A namespace that is ours.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Decision {
     pub(crate) id: NsId,
     pub(crate) generation: u32,
-    /// The target's inum; 0: not ours.
+    /// The target's inum.
     pub(crate) target: u32,
-    /// How often a "not ours" has been believed.
-    pub(crate) believed: u32,
-    pub(crate) zero: u32,
 }
 
-/// Decisions, indexed by `inum % DECISION_SLOTS` behind the slots of the lanes before. Per CPU and lane, or a
-/// reader could see half of another namespace's decision. `exec` and `exit` have lanes of their own here; user
-/// space makes it one lane for both where they cannot preempt each other.
+/// Namespaces that are ours, indexed by `inum % DECISION_SLOTS` behind the slots of the lanes before. Per CPU and
+/// lane, or a reader could see half of another namespace's decision. `exec` and `exit` have lanes of their own
+/// here; user space makes it one lane for both where they cannot preempt each other.
 #[map]
 pub(crate) static DECISIONS: PerCpuArray<Decision> =
     PerCpuArray::with_max_entries(2 * LANES * DECISION_SLOTS, 0);
+
+/// A namespace that is not ours, known by its address: see [`crate::scope::changed`].
+#[repr(C)]
+pub(crate) struct Dismissal {
+    pub(crate) ns: u64,
+    pub(crate) generation: u32,
+    /// How often it has been believed.
+    pub(crate) believed: u32,
+}
+
+/// Namespaces that are not ours, indexed by `inum % DISMISSAL_SLOTS`, and otherwise like [`DECISIONS`].
+#[map]
+pub(crate) static DISMISSALS: PerCpuArray<Dismissal> =
+    PerCpuArray::with_max_entries(2 * LANES * DISMISSAL_SLOTS, 0);
 
 /// A comm on its way out.
 #[repr(C)]

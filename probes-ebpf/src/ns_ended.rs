@@ -1,4 +1,4 @@
-//! The end of a target: its reaper exits, and the kernel is about to kill whatever is left in it.
+//! The end of a namespace: its reaper exits, and the kernel is about to kill whatever is left in it.
 //!
 //! The entry stays in `TARGETS`, marked: until the kernel is done, others in the namespace may
 //! still exec. User space removes it later.
@@ -9,15 +9,17 @@ use exectrail_common::record::{KIND_NS_ENDED, NsEnded, Prefix};
 use crate::{
     kernel::Task,
     maps::{EVIDENCE, RING, TARGETS},
+    scope,
 };
 
 /// Notices that `task`, the last thread of a process at depth `level`, was of a reaper.
 #[inline(always)]
 pub(crate) fn notice(task: Task, level: u32) {
     let ns = task.active_pid_ns(level);
-    if !ns.reaper().is_same_process(task) {
+    if !task.is_last_of(ns.reaper()) {
         return;
     }
+    scope::changed();
     let id = ns.id();
     // Not there is as good as removed.
     let _ = EVIDENCE.remove(id);

@@ -6,13 +6,17 @@ use aya_ebpf::{
 };
 use exectrail_common::{
     record::{KIND_NS_FOUND, NsFound, Prefix},
-    target::{DECISION_SLOTS, NsId, NsState},
+    target::{DECISION_SLOTS, DISMISSAL_SLOTS, NsId, NsState},
 };
 
 use crate::{
+    atomic::add,
     branchless::{equal, less, opaque, select},
     kernel::{MAX_LEVELS, PidNs, Task, own},
-    maps::{CONTROL, DECISIONS, Decision, EVIDENCE, OWN_SCOPE, RING, STATS, TARGETS},
+    maps::{
+        CONTROL, DECISIONS, DISMISSALS, Decision, Dismissal, EVIDENCE, OWN_SCOPE, RING, STATS,
+        TARGETS,
+    },
 };
 
 /// Where an exec that is ours happened.
@@ -29,11 +33,60 @@ pub(crate) struct Scope {
 /// namespace since (`setns`), which changes no generation.
 const BELIEVE: u32 = 64;
 
-/// Changes when the probes themselves add a target; with `Control::generation` it dates decisions.
+/// Counts what makes the probes' decisions lapse: a target that they added, a namespace that ended.
 #[unsafe(no_mangle)]
-static mut FOUND: u32 = 0;
+static mut CHANGES: u64 = 0;
 
-/// The scope of `task`, if it is ours. Decisions are kept in that one of [`DECISIONS`]' tables.
+/// Makes all decisions lapse.
+///
+/// To be called when a reaper has exited, before its namespace can be freed: another may then be made
+/// at the same address, with the same inode number.
+#[inline(always)]
+pub(crate) fn changed() {
+    // Atomically, or the change that another CPU makes meanwhile would be taken back.
+    // SAFETY: an aligned u64 that lives.
+    unsafe { add(&raw mut CHANGES, 1) };
+}
+
+/// Dates decisions.
+#[inline(always)]
+fn generation() -> Option<u32> {
+    let control = CONTROL.get(0)?;
+    // SAFETY: aligned integers, which BPF loads whole.
+    let (told, found) = unsafe {
+        (
+            core::ptr::read_volatile(&raw const control.generation),
+            core::ptr::read_volatile(&raw const CHANGES),
+        )
+    };
+    Some(told.wrapping_add(found as u32))
+}
+
+/// The place of `ns` among the dismissals, and whether it is there and holds.
+#[inline(always)]
+fn dismissal(ns: PidNs, inum: u32, generation: u32, table: u32) -> Option<(*mut Dismissal, bool)> {
+    let slot = DISMISSALS.get_ptr_mut(table * DISMISSAL_SLOTS + (inum & (DISMISSAL_SLOTS - 1)))?;
+    // SAFETY: a pointer to this CPU's live map value, whose fields BPF loads whole.
+    let found = unsafe {
+        core::ptr::read_volatile(&raw const (*slot).ns) == ns.address()
+            && core::ptr::read_volatile(&raw const (*slot).generation) == generation
+            && core::ptr::read_volatile(&raw const (*slot).believed) < BELIEVE
+    };
+    Some((slot, found))
+}
+
+/// Whether an exec of `task`, at depth `level`, is going to be none of ours as far as is known.
+#[inline(always)]
+pub(crate) fn is_dismissed(task: Task, level: u32) -> bool {
+    let ns = task.active_pid_ns(level);
+    let Some(generation) = generation() else {
+        return false;
+    };
+    matches!(dismissal(ns, ns.inum(), generation, 0), Some((_, true)))
+}
+
+/// The scope of `task`, if it is ours. Decisions are kept in that one of the tables of
+/// [`DECISIONS`] and [`DISMISSALS`].
 #[inline(always)]
 pub(crate) fn scope(task: Task, table: u32) -> Option<Scope> {
     let level = task.pid_level();
@@ -42,41 +95,59 @@ pub(crate) fn scope(task: Task, table: u32) -> Option<Scope> {
         return None;
     }
     let ns = task.active_pid_ns(level);
+    let inum = ns.inum();
+    let generation = generation()?;
+    // Most execs of a node are other pods', and leave here: the reaper, which nobody else has looked
+    // at of late, is not asked for.
+    let (slot, dismissed) = dismissal(ns, inum, generation, table)?;
+    if dismissed {
+        // SAFETY: as in `dismissal`.
+        unsafe { (*slot).believed += 1 };
+        return None;
+    }
     let id = ns.id();
-    let control = CONTROL.get(0)?;
-    // SAFETY: aligned u32s, which BPF loads whole.
-    let generation = unsafe {
-        core::ptr::read_volatile(&raw const control.generation)
-            .wrapping_add(core::ptr::read_volatile(&raw const FOUND))
-    };
+    let target = decided(ns, id, generation, table)?;
+    if target != 0 {
+        return Some(Scope {
+            pid_ns: inum,
+            level,
+            target,
+        });
+    }
+    // Once the reaper has exited, nothing would make the dismissal lapse any more.
+    if ns.reaper().is_alive() {
+        // SAFETY: as in `dismissal`. In this order, whoever comes in between finds none of the two.
+        unsafe {
+            core::ptr::write_volatile(&raw mut (*slot).ns, 0);
+            core::ptr::write_volatile(&raw mut (*slot).generation, generation);
+            core::ptr::write_volatile(&raw mut (*slot).believed, 0);
+            core::ptr::write_volatile(&raw mut (*slot).ns, ns.address());
+        }
+    }
+    None
+}
 
+/// The target that `ns` lies in, from the cache or by a walk; 0 if none.
+#[inline(always)]
+fn decided(ns: PidNs, id: NsId, generation: u32, table: u32) -> Option<u32> {
     let slot = DECISIONS.get_ptr_mut(table * DECISION_SLOTS + (id.inum & (DECISION_SLOTS - 1)))?;
     // SAFETY: a pointer to this CPU's live map value; nothing else runs in its lane meanwhile.
     let decision = unsafe { &mut *slot };
-    let known = decision.id.inum == id.inum
+    if decision.id.inum == id.inum
         && decision.id.start == id.start
-        && decision.generation == generation;
-    let target = if known && decision.target != 0 {
-        decision.target
-    } else if known && decision.believed < BELIEVE {
-        decision.believed += 1;
-        0
-    } else {
-        let target = decide(ns, id, control.discovery != 0);
+        && decision.generation == generation
+    {
+        return Some(decision.target);
+    }
+    let target = decide(ns, id, CONTROL.get(0)?.discovery != 0);
+    if target != 0 {
         *decision = Decision {
             id,
             generation,
             target,
-            believed: 0,
-            zero: 0,
         };
-        target
-    };
-    (target != 0).then_some(Scope {
-        pid_ns: id.inum,
-        level,
-        target,
-    })
+    }
+    Some(target)
 }
 
 /// The same without the cache, for programs that may be preempted and so must not use what is the CPU's.
@@ -158,11 +229,7 @@ fn found(id: &NsId, state: &NsState) -> u32 {
             if result.is_ok() {
                 tell(id, state.since);
             }
-            // SAFETY: an aligned volatile u32; a lost increment still leaves a changed value.
-            unsafe {
-                let generation = core::ptr::read_volatile(&raw const FOUND);
-                core::ptr::write_volatile(&raw mut FOUND, generation.wrapping_add(1));
-            }
+            changed();
             id.inum
         }
         Err(_) => {

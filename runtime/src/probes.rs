@@ -18,7 +18,7 @@ use exectrail_common::{
     exec_calls::CALLS,
     record::LANES,
     suppression::MAX_BUCKETS,
-    target::{Control, DECISION_SLOTS, NsId, NsState, Own, OwnScope},
+    target::{Control, DECISION_SLOTS, DISMISSAL_SLOTS, NsId, NsState, Own, OwnScope},
 };
 use exectrail_preflight::{Kernel, KernelVersion};
 use rustix::{
@@ -207,7 +207,8 @@ impl Probes {
         if lanes == 1 {
             loader
                 .map_max_entries("SEEN", 1)
-                .map_max_entries("DECISIONS", DECISION_SLOTS);
+                .map_max_entries("DECISIONS", DECISION_SLOTS)
+                .map_max_entries("DISMISSALS", DISMISSAL_SLOTS);
         }
         let mut ebpf = loader
             .btf(Some(&btf))
@@ -236,17 +237,11 @@ impl Probes {
             "task_rename"
         };
         let lanes = lanes as usize;
-        // The ends of namespaces are noticed well enough by two lanes; recorded exits take all.
-        let exit_lanes = if options.exit_events {
-            lanes
-        } else {
-            lanes.min(2)
-        };
         // A tracepoint runs its programs in the order in which they were attached (`func_add`,
         // kernel/tracepoint.c), which is that of their lanes.
         for (programs, lanes, tracepoint) in [
             (comms, lanes, comm_tracepoint),
-            (&EXIT_LANES, exit_lanes, "sched_process_exit"),
+            (&EXIT_LANES, lanes, "sched_process_exit"),
             (&EXEC_LANES, lanes, "sched_process_exec"),
         ] {
             for program in programs.iter().take(lanes) {

@@ -136,19 +136,26 @@ async fn read(
             _ = stop.wait_for(|stop| *stop) => true,
         };
         loop {
-            let found = reader.empty().await?;
-            reader.count(stopping, stopping).await?;
+            let flood = reader.empty().await? >= FLOOD_BYTES;
+            if flood || stopping {
+                reader.count(stopping, stopping).await?;
+            }
             reader.suppressed(stopping).await?;
-            if found < FLOOD_BYTES {
+            if flood {
+                continue;
+            }
+            if stopping {
+                return Ok(());
+            }
+            pause(LOOK_AGAIN, &mut stop).await;
+            let found = reader.empty().await?;
+            reader.count(found == 0, false).await?;
+            // While something comes, one look after each pause takes what came meanwhile; waiting to be
+            // woken would take the first event alone.
+            if found == 0 || *stop.borrow() {
                 break;
             }
         }
-        if stopping {
-            return Ok(());
-        }
-        pause(LOOK_AGAIN, &mut stop).await;
-        reader.empty().await?;
-        reader.count(true, false).await?;
     }
 }
 

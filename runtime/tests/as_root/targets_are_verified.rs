@@ -81,6 +81,41 @@ fn a_reused_number_is_another_namespace() {
     );
 }
 
+/// The probes remember namespaces that are not ours by their address in the kernel, which soon is
+/// another's, as the number is: a workspace made where a foreign namespace died is found all the same.
+#[test]
+fn a_foreign_namespaces_heir_is_looked_at_anew() {
+    needs_kernel!();
+    let (pod, foreign_pod) = (Pod::new(), Pod::new());
+    let sidecar = pod.sidecar(&[]);
+    // On one CPU, which has caches of free memory of its own.
+    let once = |pod: &Pod| {
+        let noop = NOOP.to_string_lossy();
+        let mut command = pod.container("taskset");
+        command.args(["--cpu-list", "0", "sh", "-c"]);
+        command.arg(format!("readlink /proc/self/ns/pid; {noop}; {noop}"));
+        let output = command.output().unwrap();
+        assert!(output.status.success());
+        output.stdout
+    };
+    // Whoever makes a namespace meanwhile takes the number away.
+    let (mut rounds, mut heirs) = (0, 0);
+    while rounds < 40 || heirs == 0 && rounds < 1000 {
+        rounds += 1;
+        let dead = once(&foreign_pod);
+        heirs += u32::from(once(&pod) == dead);
+    }
+    let lines = sidecar.stop();
+    let noop = NOOP.to_str().unwrap();
+    let seen = execs(&lines)
+        .iter()
+        .filter(|event| event["filename"] == noop)
+        .count();
+    assert_eq!(seen, 2 * rounds);
+    // The test would show nothing if no number were ever used again.
+    assert!(heirs > 0);
+}
+
 #[test]
 fn a_workspace_is_found_without_announcement() {
     needs_kernel!();
