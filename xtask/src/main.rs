@@ -4,6 +4,7 @@
 //! with a Rust toolchain is enough to start from.
 
 mod architecture;
+mod bench;
 mod build;
 mod check;
 mod ci;
@@ -81,6 +82,11 @@ enum Command {
     /// In each: the binaries, man pages, completions, documents, licences and bills of materials
     /// (CycloneDX). The same source gives the same bytes.
     Dist(dist::Args),
+    /// Measure what exectrail costs, beside nothing, an empty program and other tools (root)
+    ///
+    /// Prints a table, and writes it with the data and plots to target/bench. Ten minutes; a minute with
+    /// --quick. Tools that are not installed have a row that says so.
+    Bench(bench::Args),
 
     /// Feed random input, guided by coverage, to everything that reads what others wrote
     Fuzz(fuzz::Args),
@@ -118,6 +124,7 @@ fn main() -> ExitCode {
         Command::Soak(args) => soak::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Image(args) => image::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Dist(args) => dist::command(&args).map(|()| ExitCode::SUCCESS),
+        Command::Bench(args) => bench::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Fuzz(args) => fuzz::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Check => check::command().map(|()| ExitCode::SUCCESS),
         Command::Ci => ci::command(),

@@ -1,0 +1,29 @@
+mkdir -p "$OUT/audit"
+cat >"$OUT/audit/auditd.conf" <<END
+log_file = $OUT/audit/log
+log_group = root
+log_format = RAW
+flush = INCREMENTAL_ASYNC
+freq = 50
+max_log_file = 100
+num_logs = 2
+max_log_file_action = ROTATE
+space_left = 75
+space_left_action = IGNORE
+admin_space_left = 50
+admin_space_left_action = IGNORE
+disk_full_action = IGNORE
+disk_error_action = IGNORE
+END
+chmod 640 "$OUT/audit/auditd.conf"
+ends() {
+    auditctl -q -D >/dev/null 2>&1; auditctl -D >/dev/null; auditctl -e 0 >/dev/null
+    cat "$OUT"/audit/log* >>"$OUT/out" 2>/dev/null
+}
+trap ends EXIT
+auditd -n -c "$OUT/audit" &
+sleep 1
+auditctl -b 8192 >/dev/null
+auditctl -a always,exit -F arch=b64 -S execve -S execveat || exit 1
+echo rules are set
+wait

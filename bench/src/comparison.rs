@@ -1,0 +1,185 @@
+//! All tracers, one beside the other: each round has each of them at work once, so that whatever else
+//! goes on on the machine meets all of them.
+
+use std::{path::Path, thread::sleep, time::Duration};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::{
+    compile,
+    pod::Pod,
+    process,
+    samples::Samples,
+    size::Size,
+    tracers::{self, PEERS, Running, Tracer},
+    workload::{Place, Workload},
+};
+
+/// What was measured of one tracer.
+#[derive(Default, Serialize)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    /// What it answered where it does not run here.
+    pub(crate) refused: Option<String>,
+    /// Nanoseconds of its eBPF programs for an exec that it reports.
+    pub(crate) kernel_traced: Samples,
+    /// The same for an exec in another pod.
+    pub(crate) kernel_other_pod: Samples,
+    /// The same for an exec in the init PID namespace.
+    pub(crate) kernel_host: Samples,
+    /// Microseconds of its process's CPU time for an event.
+    pub(crate) cpu: Samples,
+    /// Microseconds from exec to exit of the program that does nothing, started in the pod.
+    pub(crate) exec: Samples,
+    /// Nanoseconds of a getppid.
+    pub(crate) getppid: Samples,
+    /// Nanoseconds of a connect.
+    pub(crate) connect: Samples,
+    /// Seconds of the build.
+    pub(crate) make: Samples,
+    /// Resident memory in MiB after the execs.
+    pub(crate) resident: Samples,
+    /// Execs in the pod of which there is a line, in percent.
+    pub(crate) seen: Samples,
+}
+
+/// Measures all of them.
+pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Result<Vec<Row>> {
+    let project = workload.dir().join("project");
+    compile::write_project(&project, size.compiles)?;
+    let mut tracers = vec![Tracer::Nothing, Tracer::Floor, Tracer::Exectrail];
+    tracers.extend(PEERS.iter().map(Tracer::Peer));
+    let mut rows: Vec<Row> = tracers
+        .iter()
+        .map(|tracer| Row {
+            name: tracer.name().to_owned(),
+            ..Row::default()
+        })
+        .collect();
+    let mut tracexec = Row {
+        name: "tracexec".to_owned(),
+        ..Row::default()
+    };
+    let pod = Pod::new()?;
+    // To warm up: caches, the page cache, the CPU's clock.
+    workload.execs(Place::Pod(&pod), size.execs)?;
+    compile::seconds(workload, Place::Pod(&pod), &project)?;
+    for round in 0..size.rounds {
+        for (tracer, row) in tracers.iter().zip(&mut rows) {
+            if row.refused.is_some() {
+                continue;
+            }
+            eprintln!("round {} of {}: {}", round + 1, size.rounds, row.name);
+            match tracers::start(*tracer, exectrail, &pod, workload, &[]) {
+                Ok(running) => one(workload, &pod, &running, row, size, &project)?,
+                Err(error) => row.refused = Some(format!("{error:#}")),
+            }
+        }
+        wrapped(workload, &pod, &mut tracexec, size, &project)?;
+    }
+    rows.push(tracexec);
+    Ok(rows)
+}
+
+/// tracexec, which stops what it traces by ptrace(2) and so traces what it starts only.
+fn wrapped(
+    workload: &Workload,
+    pod: &Pod,
+    row: &mut Row,
+    size: &Size,
+    project: &Path,
+) -> Result<()> {
+    if row.refused.is_some() {
+        return Ok(());
+    }
+    let found = std::process::Command::new("tracexec")
+        .arg("--version")
+        .output();
+    if found.is_err() {
+        row.refused = Some("`cargo install tracexec` has not been done".to_owned());
+        return Ok(());
+    }
+    let events = workload.dir().join("tracexec");
+    let command = |program: &Path| {
+        let mut command = pod.container(workload.cpu, Path::new("tracexec"));
+        command
+            .args(["log", "--output"])
+            .arg(&events)
+            .arg("--")
+            .arg(program);
+        command
+    };
+    let noop = workload.noop();
+    let noop = noop.to_string_lossy();
+    let program = command(&workload.dir().join("workload"));
+    let count = size.execs / 4;
+    let took = workload.run_command(program, "exec", count, &["0", &noop, "1"])?;
+    row.exec.push(took / 1e3);
+    let text = std::fs::read_to_string(&events).unwrap_or_default();
+    let seen = text.lines().filter(|line| line.contains(&*noop)).count();
+    row.seen
+        .push(100.0 * seen.saturating_sub(1).min(count) as f64 / count as f64);
+    let cpus = format!("{}-{}", workload.tracers_cpu, workload.cpu);
+    let make = command(Path::new("taskset"));
+    row.make.push(compile::seconds_of(make, &cpus, project)?);
+    Ok(())
+}
+
+/// One tracer, one round.
+fn one(
+    workload: &Workload,
+    pod: &Pod,
+    running: &Running,
+    row: &mut Row,
+    size: &Size,
+    project: &Path,
+) -> Result<()> {
+    let count = size.execs;
+    let places = [
+        (Place::Host, &mut row.kernel_host),
+        (Place::OtherPod, &mut row.kernel_other_pod),
+    ];
+    for (place, samples) in places {
+        let before = process::programs(&running.programs_of);
+        workload.execs(place, count)?;
+        let after = process::programs(&running.programs_of);
+        if !after.is_empty() {
+            samples.push(process::spent(&before, &after) / count as f64);
+        }
+    }
+    row.getppid
+        .push(workload.run(Place::OtherPod, "getppid", size.calls, &[])?);
+    row.connect
+        .push(workload.run(Place::OtherPod, "connect", size.calls / 10, &[])?);
+
+    // What is behind has been dealt with.
+    sleep(Duration::from_millis(300));
+    let marker = workload.noop();
+    let marker = marker.to_string_lossy();
+    let lines = running.lines(&marker);
+    let before = process::programs(&running.programs_of);
+    let cpu = process::cpu(running.worker());
+    row.exec.push(workload.execs(Place::Pod(pod), count)? / 1e3);
+    let after = process::programs(&running.programs_of);
+    if !after.is_empty() {
+        row.kernel_traced
+            .push(process::spent(&before, &after) / count as f64);
+    }
+    if running.worker() != 0 {
+        sleep(Duration::from_millis(500));
+        row.cpu
+            .push((process::cpu(running.worker()) - cpu) / 1e3 / count as f64);
+        row.resident
+            .push(process::status_kib(running.worker(), "VmRSS") / 1024.0);
+    }
+    row.make
+        .push(compile::seconds(workload, Place::Pod(pod), project)?);
+    if running.worker() != 0 {
+        sleep(Duration::from_millis(300));
+        // The workload's own command line names the program, too.
+        let seen = running.lines(&marker).saturating_sub(lines + 1);
+        row.seen.push(100.0 * seen as f64 / count as f64);
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! What the figures were measured on.
+
+use std::fs;
+
+use serde::Serialize;
+
+/// The machine.
+#[derive(Serialize)]
+pub(crate) struct Machine {
+    pub(crate) kernel: String,
+    pub(crate) processor: String,
+    pub(crate) cpus: usize,
+    pub(crate) virtual_machine: bool,
+    /// Load average of a minute when the run began: others' work, as ours had not begun.
+    pub(crate) load: String,
+    pub(crate) at: String,
+}
+
+impl Machine {
+    pub(crate) fn describe() -> Self {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let info = read("/proc/cpuinfo");
+        let field = |name: &str| {
+            info.lines()
+                .find_map(|line| line.strip_prefix(name)?.split_once(": "))
+                .map(|(_, value)| value.to_owned())
+                .unwrap_or_default()
+        };
+        let uname = rustix::system::uname();
+        Self {
+            kernel: format!(
+                "{} {}",
+                uname.sysname().to_string_lossy(),
+                uname
+                    .release()
+                    .to_string_lossy()
+                    .split('-')
+                    .next()
+                    .unwrap_or_default()
+            ),
+            processor: field("model name"),
+            cpus: std::thread::available_parallelism().map_or(0, usize::from),
+            virtual_machine: field("flags").contains(" hypervisor"),
+            load: read("/proc/loadavg")
+                .split(' ')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+            at: jiff::Timestamp::now()
+                .strftime("%Y-%m-%d %H:%M UTC")
+                .to_string(),
+        }
+    }
+}
+
+impl std::fmt::Display for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            kernel,
+            processor,
+            cpus,
+            virtual_machine,
+            load,
+            at,
+        } = self;
+        let kind = if *virtual_machine {
+            "virtual machine"
+        } else {
+            "machine"
+        };
+        write!(
+            f,
+            "{kind}, {cpus} CPUs ({processor}), {kernel}, load {load} before the run, {at}"
+        )
+    }
+}

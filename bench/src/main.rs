@@ -1,0 +1,68 @@
+//! Measures what exectrail costs, beside nothing, an empty program and other tools.
+//!
+//! | Module | Measures |
+//! |---|---|
+//! | [`comparison`] | all tracers in turns: eBPF time, CPU time, system calls, a build |
+//! | [`sidecar`] | exectrail alone: start, memory, bursts, latency |
+//! | [`scaling`] | how its cost grows |
+//!
+//! Started by `cargo xtask bench`; needs root. Figures are medians of rounds in which all take turns; the
+//! workload has a CPU of its own, and tracers another.
+
+mod comparison;
+mod compile;
+mod floor;
+mod machine;
+mod plot;
+mod pod;
+mod process;
+mod report;
+mod samples;
+mod scaling;
+mod sidecar;
+mod size;
+mod tracers;
+mod workload;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+
+use report::Report;
+use size::Size;
+use workload::Workload;
+
+/// Measure what exectrail costs
+#[derive(Parser)]
+struct Args {
+    /// The released binary
+    #[arg(long)]
+    exectrail: PathBuf,
+
+    /// Where results go
+    #[arg(long)]
+    out: PathBuf,
+
+    /// Within a minute, to see that it works
+    #[arg(long)]
+    quick: bool,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let size = if args.quick { Size::QUICK } else { Size::FULL };
+    let machine = machine::Machine::describe();
+    // The kernel counts the run time of eBPF programs for as long as this is open.
+    let _statistics = aya::sys::enable_stats(aya::sys::Stats::RunTime)
+        .context("the kernel does not count the run time of programs; are you root?")?;
+    let workload = Workload::compile()?;
+    let report = Report {
+        machine,
+        quick: args.quick,
+        comparison: comparison::measure(&workload, &args.exectrail, &size)?,
+        sidecar: sidecar::measure(&workload, &args.exectrail, &size)?,
+        scaling: scaling::measure(&workload, &args.exectrail, &size)?,
+    };
+    report.write(&args.out)
+}

@@ -1,0 +1,92 @@
+//! What a process, with all that it started, has used so far.
+
+use std::{collections::BTreeMap, fs};
+
+/// It and its descendants.
+pub(crate) fn family(pid: u32) -> Vec<u32> {
+    let mut family = vec![pid];
+    let mut next = 0;
+    while let Some(pid) = family.get(next).copied() {
+        next += 1;
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        family.extend(
+            children
+                .unwrap_or_default()
+                .split_whitespace()
+                .filter_map(|child| child.parse::<u32>().ok()),
+        );
+    }
+    family
+}
+
+/// The first of a family whose command is so named.
+pub(crate) fn named(family: &[u32], name: &str) -> Option<u32> {
+    family.iter().copied().find(|pid| {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name)
+    })
+}
+
+/// CPU time of all threads in nanoseconds: user and system.
+pub(crate) fn cpu(pid: u32) -> f64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    tasks
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok())
+        .filter_map(|stat| stat.split_whitespace().next()?.parse::<f64>().ok())
+        .sum()
+}
+
+/// Share of user time in all CPU time, by the clock's ticks.
+pub(crate) fn ticks(pid: u32) -> (f64, f64) {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<f64> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .map(|field| field.parse().unwrap_or(0.0))
+        .collect();
+    (
+        fields.get(11).copied().unwrap_or(0.0),
+        fields.get(12).copied().unwrap_or(0.0),
+    )
+}
+
+/// A field of `/proc/PID/status` in KiB.
+pub(crate) fn status_kib(pid: u32, field: &str) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
+        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0.0)
+}
+
+/// Run time in nanoseconds, since statistics were turned on, of the eBPF programs that processes hold, by id. What is held through a perf event only is not seen.
+pub(crate) fn programs(family: &[u32]) -> BTreeMap<u32, f64> {
+    let mut programs = BTreeMap::new();
+    for pid in family {
+        let fds = fs::read_dir(format!("/proc/{pid}/fdinfo"));
+        for fd in fds.into_iter().flatten().flatten() {
+            let text = fs::read_to_string(fd.path()).unwrap_or_default();
+            let field = |name: &str| {
+                text.lines()
+                    .find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok())
+            };
+            if let (Some(id), Some(nanoseconds)) = (field("prog_id:"), field("run_time_ns:")) {
+                programs.insert(id as u32, nanoseconds);
+            }
+        }
+    }
+    programs
+}
+
+/// Run time between two looks at the same programs.
+pub(crate) fn spent(before: &BTreeMap<u32, f64>, after: &BTreeMap<u32, f64>) -> f64 {
+    after
+        .iter()
+        .map(|(id, now)| now - before.get(id).copied().unwrap_or_default())
+        .sum()
+}

@@ -1,0 +1,266 @@
+//! How cost grows with what there is more of: a series of points for a plot each.
+
+use std::{
+    path::Path,
+    process::Command,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use rustix::process::Signal;
+use serde::Serialize;
+
+use crate::{
+    pod::Pod,
+    process,
+    samples::Samples,
+    size::Size,
+    tracers::{self, Running, Tracer},
+    workload::{Place, Workload},
+};
+
+/// One line of a plot.
+#[derive(Serialize)]
+pub(crate) struct Series {
+    /// The plot's file.
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) x: &'static str,
+    pub(crate) y: &'static str,
+    /// Whether the axes are logarithmic.
+    pub(crate) logarithmic: bool,
+    pub(crate) points: Vec<(f64, Samples)>,
+}
+
+/// Measures all of them.
+pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Result<Vec<Series>> {
+    let bench = Bench {
+        workload,
+        exectrail,
+        size,
+        pod: Pod::new()?,
+    };
+    Ok(vec![
+        bench.argv()?,
+        bench.nesting()?,
+        bench.targets()?,
+        bench.rate()?,
+        bench.ring()?,
+    ])
+}
+
+struct Bench<'a> {
+    workload: &'a Workload,
+    exectrail: &'a Path,
+    size: &'a Size,
+    pod: Pod,
+}
+
+impl Bench<'_> {
+    fn start(&self, flags: &[&str]) -> Result<Running> {
+        tracers::start(
+            Tracer::Exectrail,
+            self.exectrail,
+            &self.pod,
+            self.workload,
+            flags,
+        )
+    }
+
+    /// Nanoseconds in the kernel for each of `count` execs that `work` does.
+    fn kernel(
+        &self,
+        running: &Running,
+        count: usize,
+        work: impl FnOnce() -> Result<f64>,
+    ) -> Result<f64> {
+        let before = process::programs(&running.programs_of);
+        work()?;
+        let after = process::programs(&running.programs_of);
+        Ok(process::spent(&before, &after) / count as f64)
+    }
+
+    /// Each point `repetitions` times, in rounds.
+    fn rounds(
+        &self,
+        xs: &[usize],
+        mut one: impl FnMut(usize) -> Result<f64>,
+    ) -> Result<Vec<(f64, Samples)>> {
+        let mut points: Vec<_> = xs.iter().map(|x| (*x as f64, Samples::default())).collect();
+        for _ in 0..self.size.repetitions.min(3) {
+            for (x, point) in xs.iter().zip(&mut points) {
+                point.1.push(one(*x)?);
+            }
+        }
+        Ok(points)
+    }
+
+    fn argv(&self) -> Result<Series> {
+        eprintln!("scaling: argv");
+        let running = self.start(&["--max-argv-bytes=2MiB"])?;
+        let noop = self.workload.noop();
+        let noop = noop.to_string_lossy();
+        let sizes: Vec<usize> = (4..=20)
+            .step_by(2)
+            .map(|power| 1 << power)
+            .chain([2_000_000])
+            .collect();
+        let points = self.rounds(&sizes, |bytes| {
+            let count = (self.size.point * 16_384 / (16_384 + bytes)).max(10);
+            let work = || {
+                let mut command = self.workload.command(Place::Pod(&self.pod));
+                // The limit of argv and environment is a quarter of the stack's.
+                let raised = ["prlimit", "--stack=unlimited"];
+                command = prefixed(&raised, &command);
+                let bytes = bytes.to_string();
+                self.workload
+                    .run_command(command, "long", count, &[&bytes, &noop])
+            };
+            Ok(self.kernel(&running, count, work)? / 1e3)
+        })?;
+        Ok(Series {
+            name: "argv",
+            title: "Kernel time of a traced exec by the length of argv",
+            x: "argv, bytes",
+            y: "microseconds",
+            logarithmic: true,
+            points,
+        })
+    }
+
+    fn nesting(&self) -> Result<Series> {
+        eprintln!("scaling: nesting");
+        let running = self.start(&[])?;
+        let noop = self.workload.noop();
+        let program = self.workload.dir().join("workload");
+        let points = self.rounds(&[1, 2, 4, 8, 16, 24, 30], |depth| {
+            let count = self.size.point;
+            let work = || {
+                // The container is the first level.
+                let mut command = self.workload.command(Place::Pod(&self.pod));
+                command
+                    .args(["nest", &(depth - 1).to_string()])
+                    .arg(&program);
+                let rest = ["0", &noop.to_string_lossy(), "1"];
+                self.workload.run_command(command, "exec", count, &rest)
+            };
+            Ok(self.kernel(&running, count, work)? / 1e3)
+        })?;
+        Ok(Series {
+            name: "nesting",
+            title: "Kernel time of a traced exec by the depth of its PID namespace",
+            x: "depth below the node's",
+            y: "microseconds",
+            logarithmic: false,
+            points,
+        })
+    }
+
+    fn targets(&self) -> Result<Series> {
+        eprintln!("scaling: targets");
+        let noop = self.workload.noop();
+        let noop = noop.to_string_lossy();
+        let counts: &[usize] = if self.size.namespaces < 1_000 {
+            &[1, 100]
+        } else {
+            &[1, 10, 100, 1_000]
+        };
+        let points = self.rounds(counts, |targets| {
+            let running = self.start(&[])?;
+            let mut command = Command::new("nsenter");
+            command
+                .arg(self.pod.network())
+                .arg("--")
+                .arg(self.workload.dir().join("workload"));
+            let living =
+                self.workload
+                    .namespaces(command, "each", &[&targets.to_string(), &noop])?;
+            let count = self.size.point;
+            let work = || self.workload.execs(Place::Pod(&self.pod), count);
+            let cost = self.kernel(&running, count, work)? / 1e3;
+            drop(living);
+            Ok(cost)
+        })?;
+        Ok(Series {
+            name: "targets",
+            title: "Kernel time of a traced exec by the number of targets alive",
+            x: "targets",
+            y: "microseconds",
+            logarithmic: true,
+            points,
+        })
+    }
+
+    fn rate(&self) -> Result<Series> {
+        eprintln!("scaling: rate");
+        let running = self.start(&[])?;
+        let noop = self.workload.noop();
+        let noop = noop.to_string_lossy();
+        let mut points: Vec<(f64, Samples)> = Vec::new();
+        let counts = [
+            (100_000, 15),
+            (20_000, 75),
+            (5_000, 300),
+            (1_000, 600),
+            (0, 2_400),
+        ];
+        for (pause, count) in counts {
+            let cpu = process::cpu(running.worker());
+            let start = Instant::now();
+            let mut command = self.workload.command(Place::Pod(&self.pod));
+            command
+                .args(["exec", &count.to_string(), &pause.to_string()])
+                .args([&*noop, "1"]);
+            command.output()?;
+            let took = start.elapsed().as_secs_f64();
+            sleep(Duration::from_millis(200));
+            let spent = (process::cpu(running.worker()) - cpu) / 1e3;
+            points.push((count as f64 / took, Samples(vec![spent / count as f64])));
+        }
+        Ok(Series {
+            name: "rate",
+            title: "CPU time of exectrail for an event by events a second",
+            x: "events a second",
+            y: "microseconds, user and system",
+            logarithmic: true,
+            points,
+        })
+    }
+
+    fn ring(&self) -> Result<Series> {
+        eprintln!("scaling: ring");
+        let marker = format!("\"filename\":\"{}\"", self.workload.noop().display());
+        let mut points: Vec<(f64, Samples)> = Vec::new();
+        for power in [12, 14, 16, 18, 20] {
+            let bytes = 1usize << power;
+            let running = self.start(&[&format!("--ring-bytes={bytes}")])?;
+            sleep(Duration::from_millis(200));
+            running.signal(Signal::STOP);
+            // Some more than fit.
+            let count = (bytes / 100).min(self.size.burst);
+            self.workload.execs(Place::Pod(&self.pod), count)?;
+            running.signal(Signal::CONT);
+            sleep(Duration::from_millis(500));
+            points.push((bytes as f64, Samples(vec![running.lines(&marker) as f64])));
+        }
+        Ok(Series {
+            name: "ring",
+            title: "Execs that a full ring holds by its size",
+            x: "ring, bytes",
+            y: "execs",
+            logarithmic: true,
+            points,
+        })
+    }
+}
+
+/// `command`, started by another.
+fn prefixed(prefix: &[&str], command: &Command) -> Command {
+    let mut prefixed = Command::new(prefix[0]);
+    prefixed
+        .args(&prefix[1..])
+        .arg(command.get_program())
+        .args(command.get_args());
+    prefixed
+}

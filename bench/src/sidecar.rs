@@ -1,0 +1,243 @@
+//! exectrail alone: what it takes while it runs, and what it holds.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::Stdio,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use jiff::Timestamp;
+use rustix::process::Signal;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    pod::Pod,
+    process,
+    samples::Samples,
+    size::Size,
+    tracers::{self, Running, Tracer},
+    workload::{Place, Workload},
+};
+
+/// What was measured.
+#[derive(Default, Serialize)]
+pub(crate) struct Figures {
+    /// Bytes.
+    pub(crate) binary: u64,
+    /// Milliseconds from its first instruction to tracing.
+    pub(crate) start: Samples,
+    /// MiB resident at rest, the 16 MiB ring's two mappings not counted: anonymous memory and the
+    /// binary's pages.
+    pub(crate) resident: f64,
+    /// The same after [`Self::events`] more execs.
+    pub(crate) resident_after: f64,
+    /// MiB at its highest, ring not counted, while it started.
+    pub(crate) peak: f64,
+    pub(crate) events: usize,
+    /// Microseconds of CPU time, user and system, for an event read from a full ring.
+    pub(crate) cpu_flood: Samples,
+    /// The same for events as they come, some thousands a second.
+    pub(crate) cpu_steady: Samples,
+    /// Share of user time in these, percent.
+    pub(crate) user_share: f64,
+    /// Execs that happened while it was stopped, and those of them that had a line in the end.
+    pub(crate) burst: usize,
+    pub(crate) burst_kept: usize,
+    /// Execs a second on all CPUs, and how many of them were lost.
+    pub(crate) sustained: f64,
+    pub(crate) sustained_lost: f64,
+    /// Milliseconds from exec to line, 50 execs a second.
+    pub(crate) latency: Samples,
+    /// Nanoseconds in the kernel for an exec in another pod, with nobody else and with many other
+    /// namespaces alive that execute, too.
+    pub(crate) other_pod: Samples,
+    pub(crate) other_pod_of_many: Samples,
+    pub(crate) namespaces: usize,
+}
+
+/// The ring, which the kernel maps twice.
+const RING_MIB: f64 = 32.0;
+
+/// Measures it.
+pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Result<Figures> {
+    let mut figures = Figures {
+        binary: fs::metadata(exectrail)?.len(),
+        events: size.events,
+        burst: size.burst,
+        namespaces: size.namespaces,
+        ..Figures::default()
+    };
+    let pod = Pod::new()?;
+    for _ in 0..size.repetitions {
+        let running = tracers::start(Tracer::Exectrail, exectrail, &pod, workload, &[])?;
+        let said = running.said();
+        let milliseconds = said.lines().find_map(|line| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            line["fields"]["milliseconds"].as_f64()
+        });
+        figures
+            .start
+            .push(milliseconds.context("it did not say when")?);
+        others(&mut figures, workload, &running, size)?;
+    }
+    let running = tracers::start(Tracer::Exectrail, exectrail, &pod, workload, &[])?;
+    let resident = |field| process::status_kib(running.worker(), field) / 1024.0;
+    figures.resident = resident("RssAnon") + resident("RssFile") - RING_MIB;
+    figures.peak = resident("VmHWM") - RING_MIB;
+    load(&mut figures, workload, &pod, &running, size)?;
+    figures.resident_after = resident("RssAnon") + resident("RssFile") - RING_MIB;
+    drop(running);
+    for _ in 0..size.repetitions {
+        held(&mut figures, workload, exectrail, &pod, size)?;
+    }
+    latency(&mut figures, workload, exectrail, &pod, size)?;
+    Ok(figures)
+}
+
+/// An exec that is none of ours.
+fn others(
+    figures: &mut Figures,
+    workload: &Workload,
+    running: &Running,
+    size: &Size,
+) -> Result<()> {
+    let noop = workload.noop();
+    let noop = noop.to_string_lossy();
+    let measure = |samples: &mut Samples| -> Result<()> {
+        workload.execs(Place::OtherPod, size.execs / 4)?;
+        let before = process::programs(&running.programs_of);
+        workload.execs(Place::OtherPod, size.execs)?;
+        let after = process::programs(&running.programs_of);
+        samples.push(process::spent(&before, &after) / size.execs as f64);
+        Ok(())
+    };
+    measure(&mut figures.other_pod)?;
+    let many = size.namespaces.to_string();
+    let living = workload.namespaces(workload.command(Place::OtherPod), "each", &[&many, &noop])?;
+    measure(&mut figures.other_pod_of_many)?;
+    drop(living);
+    Ok(())
+}
+
+/// Execs as they come, on all CPUs at once.
+fn load(
+    figures: &mut Figures,
+    workload: &Workload,
+    pod: &Pod,
+    running: &Running,
+    size: &Size,
+) -> Result<()> {
+    let noop = workload.noop();
+    let cpu = process::cpu(running.worker());
+    let ticks = process::ticks(running.worker());
+    let start = Instant::now();
+    let cpus = [workload.tracers_cpu, workload.cpu];
+    let each = size.events / cpus.len();
+    let bursts: Vec<_> = cpus
+        .iter()
+        .map(|cpu| {
+            pod.container(*cpu, &workload.dir().join("workload"))
+                .args(["exec", &each.to_string(), "0"])
+                .arg(&noop)
+                .stdout(Stdio::null())
+                .spawn()
+        })
+        .collect::<std::io::Result<_>>()?;
+    for mut burst in bursts {
+        ensure!(burst.wait()?.success(), "the burst failed");
+    }
+    figures.sustained = size.events as f64 / start.elapsed().as_secs_f64();
+    sleep(Duration::from_secs(1));
+    let spent = process::cpu(running.worker()) - cpu;
+    figures.cpu_steady.push(spent / 1e3 / size.events as f64);
+    let after = process::ticks(running.worker());
+    let (user, system) = (after.0 - ticks.0, after.1 - ticks.1);
+    figures.user_share = 100.0 * user / (user + system).max(1.0);
+    figures.sustained_lost = running.lines("\"msg\":\"lost\"") as f64;
+    Ok(())
+}
+
+/// A burst while it is stopped, and what reading it takes.
+fn held(
+    figures: &mut Figures,
+    workload: &Workload,
+    exectrail: &Path,
+    pod: &Pod,
+    size: &Size,
+) -> Result<()> {
+    let running = tracers::start(Tracer::Exectrail, exectrail, pod, workload, &[])?;
+    sleep(Duration::from_millis(300));
+    let marker = format!("\"filename\":\"{}\"", workload.noop().display());
+    running.signal(Signal::STOP);
+    let cpu = process::cpu(running.worker());
+    workload.execs(Place::Pod(pod), size.burst)?;
+    running.signal(Signal::CONT);
+    let mut kept = 0;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline && kept < size.burst {
+        sleep(Duration::from_millis(200));
+        let now = running.lines(&marker);
+        if now == kept && kept > 0 {
+            break;
+        }
+        kept = now;
+    }
+    figures.burst_kept = kept;
+    let spent = process::cpu(running.worker()) - cpu;
+    figures.cpu_flood.push(spent / 1e3 / size.burst as f64);
+    Ok(())
+}
+
+/// From exec to line, read from a pipe.
+fn latency(
+    figures: &mut Figures,
+    workload: &Workload,
+    exectrail: &Path,
+    pod: &Pod,
+    size: &Size,
+) -> Result<()> {
+    let mut child = pod
+        .container(workload.tracers_cpu, exectrail)
+        .arg("--init-address=127.0.0.1:56123")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("no output")?);
+    let mut line = String::new();
+    lines.read_line(&mut line)?;
+    let count = size.execs.min(250);
+    let noop = workload.noop();
+    let mut burst = workload
+        .command(Place::Pod(pod))
+        .args(["exec", &count.to_string(), "20000"])
+        .arg(&noop)
+        .stdout(Stdio::null())
+        .spawn()?;
+    let marker = format!("\"filename\":\"{}\"", noop.display());
+    while figures.latency.0.len() < count {
+        line.clear();
+        ensure!(lines.read_line(&mut line)? > 0, "it ended early");
+        if line.contains(&marker) {
+            let now = Timestamp::now();
+            let event: Value = serde_json::from_str(&line)?;
+            let ts: Timestamp = event["ts"].as_str().context("no ts")?.parse()?;
+            let since = now.duration_since(ts).as_secs_f64();
+            figures.latency.push(since * 1e3);
+        }
+    }
+    burst.wait()?;
+    if let Some(pid) = process::named(&process::family(child.id()), "exectrail")
+        && let Some(pid) = i32::try_from(pid)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+    {
+        rustix::process::kill_process(pid, Signal::TERM)?;
+    }
+    child.wait()?;
+    Ok(())
+}

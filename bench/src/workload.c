@@ -1,0 +1,161 @@
+// What is measured: one kind of work, so many times, on one CPU. Prints nanoseconds for all of it.
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static void die(const char *what) {
+    perror(what);
+    exit(1);
+}
+
+static long long now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+// exec COUNT PAUSE_US FILE ARGUMENT...: executes FILE.
+static int execs(char **args) {
+    long count = atol(args[0]), pause = atol(args[1]);
+    long long start = now();
+    for (long i = 0; i < count; i++) {
+        pid_t pid = vfork();
+        if (pid == 0) {
+            execv(args[2], args + 2);
+            _exit(errno);
+        }
+        int status;
+        if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0) die("exec");
+        if (pause) usleep(pause);
+    }
+    printf("%lld\n", now() - start);
+    return 0;
+}
+
+// long COUNT BYTES FILE: executes FILE with that much argv, in arguments of at most 100,000 bytes.
+static int long_argv(char **args) {
+    long bytes = atol(args[1]);
+    char *argv[64] = {"noop"};
+    int argc = 1;
+    for (bytes -= 5; bytes > 0 && argc < 63; argc++) {
+        long length = bytes > 100000 ? 100000 : bytes;
+        argv[argc] = memset(calloc(length, 1), 'a', length - 1);
+        bytes -= length;
+    }
+    char *with[66] = {args[0], "0", args[2]};
+    memcpy(with + 3, argv + 1, sizeof(char *) * (argc - 1));
+    return execs(with);
+}
+
+static int getppids(char **args) {
+    long count = atol(args[0]);
+    long long start = now();
+    for (long i = 0; i < count; i++) syscall(SYS_getppid);
+    printf("%lld\n", now() - start);
+    return 0;
+}
+
+// connect COUNT: of a datagram socket, which asks nobody.
+static int connects(char **args) {
+    long count = atol(args[0]);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int s = socket(AF_INET, SOCK_DGRAM, 0);
+    long long start = now();
+    for (long i = 0; i < count; i++)
+        if (connect(s, (void *)&to, sizeof to) < 0) die("connect");
+    printf("%lld\n", now() - start);
+    return 0;
+}
+
+static int wait_for_end(void *unused) {
+    (void)unused;
+    pause();
+    return 0;
+}
+
+// spaces COUNT: PID namespaces that live until standard input ends.
+static int spaces(char **args) {
+    static char stack[16384] __attribute__((aligned(16)));
+    long count = atol(args[0]);
+    pid_t *pids = calloc(count, sizeof *pids);
+    for (long i = 0; i < count; i++) {
+        pids[i] = clone(wait_for_end, stack + sizeof stack, CLONE_NEWPID | SIGCHLD, NULL);
+        if (pids[i] < 0) die("clone");
+    }
+    puts("ready");
+    fflush(stdout);
+    getchar();
+    for (long i = 0; i < count; i++) kill(pids[i], SIGKILL);
+    for (long i = 0; i < count; i++) waitpid(pids[i], NULL, 0);
+    return 0;
+}
+
+// each COUNT FILE: in so many PID namespaces, one after the other is made and executes FILE; all
+// live until standard input ends.
+static char *each_file;
+static int execute_and_wait(void *unused) {
+    (void)unused;
+    if (vfork() == 0) {
+        execl(each_file, "noop", NULL);
+        _exit(1);
+    }
+    pause();
+    return 0;
+}
+
+static int each(char **args) {
+    static char stack[65536] __attribute__((aligned(16)));
+    long count = atol(args[0]);
+    pid_t *pids = calloc(count, sizeof *pids);
+    each_file = args[1];
+    for (long i = 0; i < count; i++) {
+        pids[i] = clone(execute_and_wait, stack + sizeof stack, CLONE_NEWPID | SIGCHLD, NULL);
+        if (pids[i] < 0) die("clone");
+    }
+    puts("ready");
+    fflush(stdout);
+    getchar();
+    for (long i = 0; i < count; i++) kill(pids[i], SIGKILL);
+    for (long i = 0; i < count; i++) waitpid(pids[i], NULL, 0);
+    return 0;
+}
+
+// nest DEPTH COMMAND...: runs COMMAND so many PID namespaces deeper.
+static int nest(char **args) {
+    long depth = atol(args[0]);
+    for (long i = 0; i < depth; i++) {
+        if (unshare(CLONE_NEWPID) < 0) die("unshare");
+        pid_t pid = fork();
+        if (pid < 0) die("fork");
+        if (pid) {
+            int status;
+            waitpid(pid, &status, 0);
+            _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+        }
+    }
+    execvp(args[1], args + 1);
+    die("execvp");
+    return 1;
+}
+
+int main(int argc, char **argv) {
+    if (argc > 4 && !strcmp(argv[1], "exec")) return execs(argv + 2);
+    if (argc > 4 && !strcmp(argv[1], "long")) return long_argv(argv + 2);
+    if (argc > 2 && !strcmp(argv[1], "getppid")) return getppids(argv + 2);
+    if (argc > 2 && !strcmp(argv[1], "connect")) return connects(argv + 2);
+    if (argc > 2 && !strcmp(argv[1], "spaces")) return spaces(argv + 2);
+    if (argc > 3 && !strcmp(argv[1], "each")) return each(argv + 2);
+    if (argc > 3 && !strcmp(argv[1], "nest")) return nest(argv + 2);
+    fprintf(stderr, "usage: workload exec|long|getppid|connect|spaces|each|nest ...\n");
+    return 2;
+}

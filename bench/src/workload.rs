@@ -1,0 +1,139 @@
+//! Having work done, in the pod or elsewhere: `workload.c`, compiled, and a program that does nothing.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use tempfile::TempDir;
+
+use crate::pod::Pod;
+
+/// The programs, and the CPUs that they and tracers run on.
+pub(crate) struct Workload {
+    dir: TempDir,
+    /// Where work is done.
+    pub(crate) cpu: usize,
+    /// Where tracers run.
+    pub(crate) tracers_cpu: usize,
+}
+
+/// Where work is done.
+#[derive(Clone, Copy)]
+pub(crate) enum Place<'a> {
+    /// In the init PID namespace.
+    Host,
+    /// In a container of another pod.
+    OtherPod,
+    /// In a container of the pod that is traced.
+    Pod(&'a Pod),
+}
+
+impl Workload {
+    pub(crate) fn compile() -> Result<Self> {
+        let dir = TempDir::new()?;
+        let noop = "int main(void) { return 0; }\n";
+        for (name, source) in [("workload", include_str!("workload.c")), ("noop", noop)] {
+            let file = dir.path().join(name).with_extension("c");
+            fs::write(&file, source)?;
+            let status = Command::new("cc")
+                .args(["-O1", "-static", "-o"])
+                .arg(dir.path().join(name))
+                .arg(&file)
+                .status()
+                .context("cc is needed")?;
+            ensure!(status.success(), "cc cannot compile {name}.c");
+        }
+        let cpus = std::thread::available_parallelism()?.get();
+        Ok(Self {
+            dir,
+            cpu: cpus - 1,
+            tracers_cpu: 0,
+        })
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn noop(&self) -> PathBuf {
+        self.dir.path().join("noop")
+    }
+
+    /// The program, to be started in a place.
+    pub(crate) fn command(&self, place: Place<'_>) -> Command {
+        let program = self.dir.path().join("workload");
+        let cpu = self.cpu.to_string();
+        let mut command = match place {
+            Place::Pod(pod) => return pod.container(self.cpu, &program),
+            Place::Host => Command::new("taskset"),
+            Place::OtherPod => {
+                let mut command = Command::new("unshare");
+                command.args(["--net", "--pid", "--fork", "--kill-child", "--", "taskset"]);
+                command
+            }
+        };
+        command.args(["--cpu-list", &cpu]).arg(program);
+        command
+    }
+
+    /// Nanoseconds that `count` times of some work took, each.
+    pub(crate) fn run(
+        &self,
+        place: Place<'_>,
+        what: &str,
+        count: usize,
+        rest: &[&str],
+    ) -> Result<f64> {
+        self.run_command(self.command(place), what, count, rest)
+    }
+
+    /// The same, by a command that [`Self::command`] gave.
+    pub(crate) fn run_command(
+        &self,
+        mut command: Command,
+        what: &str,
+        count: usize,
+        rest: &[&str],
+    ) -> Result<f64> {
+        command.args([what, &count.to_string()]).args(rest);
+        let output = command.stderr(Stdio::inherit()).output()?;
+        ensure!(output.status.success(), "{what}: {}", output.status);
+        let text = String::from_utf8(output.stdout)?;
+        let total: f64 = text.trim().parse().context(text)?;
+        Ok(total / count as f64)
+    }
+
+    /// Nanoseconds of one exec of the program that does nothing, its end included.
+    pub(crate) fn execs(&self, place: Place<'_>, count: usize) -> Result<f64> {
+        let noop = self.noop();
+        self.run(place, "exec", count, &["0", &noop.to_string_lossy(), "1"])
+    }
+
+    /// PID namespaces that live until what is returned is dropped.
+    pub(crate) fn namespaces(&self, command: Command, what: &str, rest: &[&str]) -> Result<Living> {
+        let mut command = command;
+        let mut child = command
+            .arg(what)
+            .args(rest)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut ready = [0; 6];
+        let stdout = child.stdout.as_mut().context("no output")?;
+        std::io::Read::read_exact(stdout, &mut ready).context("the namespaces were not made")?;
+        Ok(Living(child))
+    }
+}
+
+/// Something that lives until its standard input ends.
+pub(crate) struct Living(Child);
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}

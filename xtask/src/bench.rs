@@ -1,0 +1,110 @@
+//! `cargo xtask bench`: what exectrail costs, measured beside other tools.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::setup::{self, For};
+use crate::{build, command, progress, workspace};
+
+/// What `cargo xtask bench` takes.
+#[derive(clap::Args, Default)]
+pub(crate) struct Args {
+    /// Within a minute, to see that it works; the figures are rough
+    #[arg(long)]
+    quick: bool,
+
+    /// Install the tools that are measured beside exectrail, as far as Debian and crates.io have them
+    #[arg(long)]
+    install_peers: bool,
+
+    /// Put the results where the documents show them from, in docs/bench
+    #[arg(long)]
+    publish: bool,
+}
+
+/// Debian's packages of what is measured, and of what measuring needs.
+const PACKAGES: [&str; 9] = [
+    "bpftrace",
+    "bpfcc-tools",
+    "libbpf-tools",
+    "forkstat",
+    "auditd",
+    "sysdig",
+    "tcc",
+    "make",
+    "coreutils",
+];
+
+/// `cargo xtask bench`.
+pub(crate) fn command(args: &Args) -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        bail!("only root may trace the whole machine: sudo -E cargo xtask bench");
+    }
+    setup::ensure(For {
+        tests: true,
+        ..For::default()
+    })?;
+    if args.install_peers {
+        install_peers()?;
+    }
+    for needed in ["tcc", "make"] {
+        if command::find(needed).is_none() {
+            bail!(
+                "`{needed}` is not there, which the build that is measured is made with: add --install-peers"
+            );
+        }
+    }
+    let exectrail = build::release()?.exectrail;
+    let mut bench = command::cargo_build_like("build");
+    command::run(bench.args(["--release", "--package", "exectrail-bench"]))?;
+    let target = workspace::target_dir();
+    let out = target.join("bench");
+    let mut bench = command::new(target.join("release/exectrail-bench"));
+    bench
+        .arg("--exectrail")
+        .arg(exectrail)
+        .arg("--out")
+        .arg(&out);
+    if args.quick {
+        bench.arg("--quick");
+    }
+    command::run(&mut bench)?;
+    if args.publish {
+        let docs = workspace::root().join("docs/bench");
+        fs::create_dir_all(&docs)?;
+        for file in fs::read_dir(&out)? {
+            let file = file?;
+            fs::copy(file.path(), docs.join(file.file_name()))
+                .with_context(|| format!("cannot copy to {}", docs.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Installs them; what cannot be had is said, and has a row that says so.
+fn install_peers() -> Result<()> {
+    command::output(command::new("apt-get").args(["-q", "update"]))?;
+    for package in PACKAGES {
+        let mut install = command::new("apt-get");
+        install.env("DEBIAN_FRONTEND", "noninteractive").args([
+            "-q",
+            "-y",
+            "--no-install-recommends",
+            "install",
+            package,
+        ]);
+        if let Err(error) = command::output(&mut install) {
+            progress::warning(format_args!("{package}: {error:#}"));
+        }
+    }
+    if command::find("tracexec").is_none() {
+        // Its eBPF part wants clang; the part that uses ptrace(2) is what runs everywhere.
+        let mut install = command::cargo();
+        install.args(["install", "tracexec", "--locked", "--no-default-features"]);
+        if let Err(error) = command::run(&mut install) {
+            progress::warning(format_args!("tracexec: {error:#}"));
+        }
+    }
+    Ok(())
+}
