@@ -309,7 +309,7 @@ fn lockdown_forbids_in_confidentiality_mode() {
 fn memory_limits_of_both_cgroup_versions() {
     // The ring, the process, the kernel's types taken apart, and two CPUs.
     let types = kernel_btf(KernelTypes::default()).len();
-    let needed = (16 << 20) + (6 << 20) + 5 * types + ((2 * 64) << 10);
+    let needed = (16 << 20) + (12 << 20) + 5 * types + ((2 * 64) << 10);
     let v2 = |limit: &str| {
         Node::fit()
             .file("sys/fs/cgroup/memory.max", limit)
@@ -318,7 +318,9 @@ fn memory_limits_of_both_cgroup_versions() {
     assert_eq!(verdict(&v2("max\n"), Id::Memory), Fit);
     assert_eq!(verdict(&v2(&needed.to_string()), Id::Memory), Fit);
     assert_eq!(verdict(&v2(&(needed - 1).to_string()), Id::Memory), Unmet);
-    // More CPUs need more.
+    // Three lanes need more, and so do more CPUs.
+    let lanes = v2(&needed.to_string()).release("7.0.0");
+    assert_eq!(verdict(&lanes, Id::Memory), Unmet);
     let many = v2(&needed.to_string()).file("sys/devices/system/cpu/possible", "0-3,8-127\n");
     assert_eq!(verdict(&many, Id::Memory), Unmet);
     assert_eq!(verdict(&v2("0\n"), Id::Memory), Unmet);
