@@ -6,6 +6,7 @@
 mod bpf_linker;
 mod cargo_cyclonedx;
 mod cargo_deny;
+mod cargo_tool;
 mod cross_compiler;
 mod debian_archive;
 mod debian_packages;

@@ -1,8 +1,6 @@
 //! cargo-deny, which holds dependencies to `deny.toml`.
 
-use anyhow::{Context, Result};
-
-use super::{Found, tools_dir};
+use super::{Found, cargo_tool};
 use crate::command;
 
 /// The release that `deny.toml` is written for.
@@ -14,33 +12,15 @@ pub(super) fn look() -> Found {
     if reads_our_configuration(version) {
         return Found::Present(format!("cargo-deny {version}"));
     }
-    Found::missing(format!("cargo-deny {VERSION} (about a minute)"), install)
+    Found::missing(format!("cargo-deny {VERSION} (about a minute)"), || {
+        cargo_tool::install("cargo-deny", VERSION)
+    })
 }
 
 /// The form of `deny.toml` changes with minor releases, as long as the major one is 0.
 fn reads_our_configuration(version: &str) -> bool {
     let same_minor = VERSION.rsplit_once('.').map(|(minor, _)| minor);
     same_minor.is_some() && version.rsplit_once('.').map(|(minor, _)| minor) == same_minor
-}
-
-fn install() -> Result<String> {
-    let root = tools_dir().context("no place to install to: set HOME or XDG_CACHE_HOME")?;
-    let mut install = command::cargo();
-    // Compiling it is most of its cost here, and its release profile takes minutes: unoptimised,
-    // without debug information, and in a place of its own so that nobody takes it for a proper
-    // one.
-    install
-        .args(["install", "--quiet", "--locked", "--debug", "--root"])
-        .arg(&root)
-        .arg(format!("cargo-deny@{VERSION}"))
-        .env("CARGO_PROFILE_DEV_DEBUG", "false");
-    command::run(&mut install).with_context(|| {
-        format!("By hand: `cargo install cargo-deny@{VERSION} --locked`, somewhere on PATH")
-    })?;
-    Ok(format!(
-        "cargo-deny {VERSION}, unoptimised, into {}",
-        root.display()
-    ))
 }
 
 #[cfg(test)]
