@@ -225,7 +225,7 @@ pub struct NsFound {
 /// may be preempted, that happens between one exec and another. So the same program is attached
 /// several times, and whatever the first was skipped for, the next one records. Each such copy is a
 /// lane: of a CPU and a lane, only one run is ever under way, so each has values and numbers of its own.
-pub const LANES: u32 = 3;
+pub const LANES: u32 = 5;
 
 /// What a CPU counts in one lane (map `STATS`, [`LANES`] entries a CPU).
 #[repr(C)]

@@ -1,7 +1,7 @@
 //! Writing an exit down.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
-use exectrail_common::record::{Exit, KIND_EXIT, LANES, Prefix};
+use exectrail_common::record::{Exit, KIND_EXIT, Prefix};
 
 use crate::{
     kernel::{Task, own},
@@ -11,13 +11,6 @@ use crate::{
     scope::Scope,
     wakeup,
 };
-
-/// Where decisions taken here are kept: apart from those of `exec`, which this may preempt, unless nothing
-/// preempts anything.
-#[inline(always)]
-pub(crate) fn table<const LANE: u32>(_: Lane<LANE>) -> u32 {
-    if own!(lanes) == 1 { 0 } else { LANES + LANE }
-}
 
 /// Writes the exit of `task` to the ring, or counts it as lost.
 #[inline(always)]

@@ -10,7 +10,7 @@
 //! | `failed_any` | `tp_btf/sys_exit`, where asked for | the same, at the cost of every system call |
 //! | `own_scope` | `tp_btf/task_rename`, attached for an instant at start | tells user space where it stands |
 //!
-//! `exec`, `exit` and `comm_prepare_exec` have copies, called `…_second` and `…_third`, that are loaded where programs on
+//! `exec` and `exit` have copies, called `…_second` to `…_fifth`, and so has `comm_prepare_exec`, which are loaded where programs on
 //! tracepoints can be preempted: see [`lane`].
 //!
 //! All but those of `fexit` run with preemption off or under the kernel's guard against a second run of a program on a CPU, so
@@ -45,29 +45,31 @@ use exectrail_common::exec_calls::{COMPAT_EXECVE, COMPAT_EXECVEAT, EXECVE, EXECV
 use kernel::{Binprm, KernelPtr, Task, own};
 use lane::{Doing, Lane};
 
+/// The copies of a program on a tracepoint, by lane: each takes what those before were skipped for.
+macro_rules! copies {
+    ($tracepoint:literal runs $see:ident: $($program:ident in $lane:literal),+) => {$(
+        #[btf_tracepoint(function = $tracepoint)]
+        fn $program(ctx: BtfTracePointContext) -> i32 {
+            $see(&ctx, Lane::<$lane>)
+        }
+    )+};
+}
+
+copies!("sched_process_exec" runs see_exec:
+    exec in 0, exec_second in 1, exec_third in 2, exec_fourth in 3, exec_fifth in 4);
+
+copies!("sched_process_exit" runs see_exit:
+    exit in 0, exit_second in 1, exit_third in 2, exit_fourth in 3, exit_fifth in 4);
+
+copies!("sched_prepare_exec" runs see_prepare_exec:
+    comm_prepare_exec in 0, comm_prepare_exec_second in 1, comm_prepare_exec_third in 2);
+
 /// One successful exec: the new image is in place, its first instruction has not run.
-#[btf_tracepoint(function = "sched_process_exec")]
-fn exec(ctx: BtfTracePointContext) -> i32 {
-    see_exec(&ctx, Lane::<0>)
-}
-
-/// Takes what `exec` was skipped for.
-#[btf_tracepoint(function = "sched_process_exec")]
-fn exec_second(ctx: BtfTracePointContext) -> i32 {
-    see_exec(&ctx, Lane::<1>)
-}
-
-/// Takes what both were skipped for.
-#[btf_tracepoint(function = "sched_process_exec")]
-fn exec_third(ctx: BtfTracePointContext) -> i32 {
-    see_exec(&ctx, Lane::<2>)
-}
-
 #[inline(always)]
 fn see_exec<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i32 {
     let task = Task::from_arg(ctx, 0);
     if lane.is_first(task, Doing::Exec)
-        && let Some(scope) = scope::scope(task, LANE)
+        && let Some(scope) = scope::scope(task, lane, scope::EXECS)
         && !rules::exclude(task, lane)
         && !bucket::is_empty(scope.target)
     {
@@ -76,17 +78,10 @@ fn see_exec<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i3
     0
 }
 
-/// An exec is about to change the comm.
-#[btf_tracepoint(function = "sched_prepare_exec")]
-fn comm_prepare_exec(ctx: BtfTracePointContext) -> i32 {
-    comm::keep(Task::from_arg(&ctx, 0));
-    0
-}
-
-/// The same again, in case the first was skipped: keeping a comm twice does no harm.
-#[btf_tracepoint(function = "sched_prepare_exec")]
-fn comm_prepare_exec_second(ctx: BtfTracePointContext) -> i32 {
-    comm::keep(Task::from_arg(&ctx, 0));
+/// An exec is about to change the comm. Keeping it twice does no harm.
+#[inline(always)]
+fn see_prepare_exec<const LANE: u32>(ctx: &BtfTracePointContext, _: Lane<LANE>) -> i32 {
+    comm::keep(Task::from_arg(ctx, 0));
     0
 }
 
@@ -98,23 +93,6 @@ fn comm_task_rename(ctx: BtfTracePointContext) -> i32 {
 }
 
 /// A thread exits.
-#[btf_tracepoint(function = "sched_process_exit")]
-fn exit(ctx: BtfTracePointContext) -> i32 {
-    see_exit(&ctx, Lane::<0>)
-}
-
-/// Takes what `exit` was skipped for.
-#[btf_tracepoint(function = "sched_process_exit")]
-fn exit_second(ctx: BtfTracePointContext) -> i32 {
-    see_exit(&ctx, Lane::<1>)
-}
-
-/// Takes what both were skipped for.
-#[btf_tracepoint(function = "sched_process_exit")]
-fn exit_third(ctx: BtfTracePointContext) -> i32 {
-    see_exit(&ctx, Lane::<2>)
-}
-
 #[inline(always)]
 fn see_exit<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i32 {
     let task = Task::from_arg(ctx, 0);
@@ -128,7 +106,7 @@ fn see_exit<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i3
     if level == 0 || !task.is_last_thread() {
         return 0;
     }
-    if recorded && let Some(scope) = scope::scope(task, exit::table(lane)) {
+    if recorded && let Some(scope) = scope::scope(task, lane, scope::exits()) {
         exit::write(task, &scope, lane);
     }
     ns_ended::notice(task, level);

@@ -54,12 +54,12 @@ pub(crate) struct Decision {
     pub(crate) target: u32,
 }
 
-/// Namespaces that are ours, indexed by `inum % DECISION_SLOTS` behind the slots of the lanes before. Per CPU and
-/// lane, or a reader could see half of another namespace's decision. `exec` and `exit` have lanes of their own
-/// here; user space makes it one lane for both where they cannot preempt each other.
+/// Namespaces that are ours, indexed by `inum % DECISION_SLOTS`; behind the slots of `exec` those of `exit`. Per
+/// CPU, or a reader could see half of another namespace's decision, and used by first lanes alone. User space
+/// makes it one table for both where `exec` and `exit` cannot preempt each other.
 #[map]
 pub(crate) static DECISIONS: PerCpuArray<Decision> =
-    PerCpuArray::with_max_entries(2 * LANES * DECISION_SLOTS, 0);
+    PerCpuArray::with_max_entries(2 * DECISION_SLOTS, 0);
 
 /// A namespace that is not ours, known by its address: see [`crate::scope::changed`].
 #[repr(C)]
@@ -73,7 +73,7 @@ pub(crate) struct Dismissal {
 /// Namespaces that are not ours, indexed by `inum % DISMISSAL_SLOTS`, and otherwise like [`DECISIONS`].
 #[map]
 pub(crate) static DISMISSALS: PerCpuArray<Dismissal> =
-    PerCpuArray::with_max_entries(2 * LANES * DISMISSAL_SLOTS, 0);
+    PerCpuArray::with_max_entries(2 * DISMISSAL_SLOTS, 0);
 
 /// A comm on its way out.
 #[repr(C)]

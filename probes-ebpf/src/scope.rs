@@ -13,6 +13,7 @@ use crate::{
     atomic::add,
     branchless::{equal, less, opaque, select},
     kernel::{MAX_LEVELS, PidNs, Task, own},
+    lane::Lane,
     maps::{
         CONTROL, DECISIONS, DISMISSALS, Decision, Dismissal, EVIDENCE, OWN_SCOPE, RING, STATS,
         TARGETS,
@@ -32,6 +33,15 @@ pub(crate) struct Scope {
 /// A "not ours" is looked into again after so many execs: a reaper may have joined our network
 /// namespace since (`setns`), which changes no generation.
 const BELIEVE: u32 = 64;
+
+/// The table of decisions on execs.
+pub(crate) const EXECS: u32 = 0;
+
+/// The table of decisions on exits: apart where `exit` may preempt `exec`.
+#[inline(always)]
+pub(crate) fn exits() -> u32 {
+    u32::from(own!(lanes) != 1)
+}
 
 /// Counts what makes the probes' decisions lapse: a target that they added, a namespace that ended.
 #[unsafe(no_mangle)]
@@ -82,13 +92,23 @@ pub(crate) fn is_dismissed(task: Task, level: u32) -> bool {
     let Some(generation) = generation() else {
         return false;
     };
-    matches!(dismissal(ns, ns.inum(), generation, 0), Some((_, true)))
+    matches!(dismissal(ns, ns.inum(), generation, EXECS), Some((_, true)))
 }
 
-/// The scope of `task`, if it is ours. Decisions are kept in that one of the tables of
-/// [`DECISIONS`] and [`DISMISSALS`].
+/// The scope of `task`, if it is ours. Decisions are kept in that one of the tables of [`DECISIONS`] and
+/// [`DISMISSALS`], but for those of later lanes, which come so seldom that a cache would be memory wasted.
 #[inline(always)]
-pub(crate) fn scope(task: Task, table: u32) -> Option<Scope> {
+pub(crate) fn scope<const LANE: u32>(task: Task, _: Lane<LANE>, table: u32) -> Option<Scope> {
+    if LANE == 0 {
+        cached(task, table)
+    } else {
+        look_up(task)
+    }
+}
+
+/// The same with the cache.
+#[inline(always)]
+fn cached(task: Task, table: u32) -> Option<Scope> {
     let level = task.pid_level();
     // The init PID namespace is never ours: user space refuses it as a target.
     if level == 0 {
@@ -131,7 +151,7 @@ pub(crate) fn scope(task: Task, table: u32) -> Option<Scope> {
 #[inline(always)]
 fn decided(ns: PidNs, id: NsId, generation: u32, table: u32) -> Option<u32> {
     let slot = DECISIONS.get_ptr_mut(table * DECISION_SLOTS + (id.inum & (DECISION_SLOTS - 1)))?;
-    // SAFETY: a pointer to this CPU's live map value; nothing else runs in its lane meanwhile.
+    // SAFETY: a pointer to this CPU's live map value; only the first lane comes here, which has it for itself.
     let decision = unsafe { &mut *slot };
     if decision.id.inum == id.inum
         && decision.id.start == id.start

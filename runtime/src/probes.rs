@@ -143,9 +143,21 @@ pub struct Output {
 }
 
 /// The programs that record execs, by lane.
-const EXEC_LANES: [&str; LANES as usize] = ["exec", "exec_second", "exec_third"];
+const EXEC_LANES: [&str; LANES as usize] = [
+    "exec",
+    "exec_second",
+    "exec_third",
+    "exec_fourth",
+    "exec_fifth",
+];
 /// The programs that record exits, by lane.
-const EXIT_LANES: [&str; LANES as usize] = ["exit", "exit_second", "exit_third"];
+const EXIT_LANES: [&str; LANES as usize] = [
+    "exit",
+    "exit_second",
+    "exit_third",
+    "exit_fourth",
+    "exit_fifth",
+];
 
 /// How many lanes it takes on this kernel for no exec to be missed.
 fn lanes(release: &KernelVersion) -> u32 {
@@ -227,7 +239,11 @@ impl Probes {
         let scope = look_at_ourselves(&mut ebpf, &btf)?;
         suppression::fill(&mut ebpf, &options.limits)?;
         let comms: &[&str] = if kernel.has_prepare_exec {
-            &["comm_prepare_exec", "comm_prepare_exec_second"]
+            &[
+                "comm_prepare_exec",
+                "comm_prepare_exec_second",
+                "comm_prepare_exec_third",
+            ]
         } else {
             &["comm_task_rename"]
         };

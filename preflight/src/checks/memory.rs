@@ -20,7 +20,7 @@ const TYPES_TAKEN_APART: u64 = 5;
 const TYPES: u64 = 8 << 20;
 /// What the probes keep for each CPU that may be there.
 const PER_CPU: u64 = 64 << 10;
-/// The same where programs on tracepoints may be preempted, for which they are loaded three times.
+/// The same where programs on tracepoints may be preempted, for which they are loaded five times.
 const PER_CPU_IN_LANES: u64 = 256 << 10;
 /// CPUs where that cannot be read.
 const CPUS: u64 = 64;

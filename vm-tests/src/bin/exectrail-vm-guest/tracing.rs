@@ -324,12 +324,13 @@ fn processes_side_by_side_miss_nothing(_: &Plan, report: &Report) -> Result<()> 
         .into_iter()
         .filter(|event| argv(event) == ["/bin/true", "side"])
         .collect();
-    let caught = side.iter().filter(|event| !event["lane"].is_null());
-    report.figure(
-        "side by side, by the second lane or later",
-        caught.count() as u64,
-        "execs",
-    );
+    let mut by_lane = BTreeMap::<u64, u64>::new();
+    for lane in side.iter().filter_map(|event| event["lane"].as_u64()) {
+        *by_lane.entry(lane).or_default() += 1;
+    }
+    for (lane, count) in by_lane {
+        report.figure(format!("side by side, by lane {lane}"), count, "execs");
+    }
     let exits = lines
         .iter()
         .filter(|line| msg(line) == "exit" && line["fields"]["event"]["comm"] == "true")
