@@ -3,18 +3,19 @@
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::progress::{self, Progress};
 use crate::setup::{self, For};
-use crate::{command, workspace};
+use crate::{command, fuzz, workspace};
 
 /// One check: what it is called, and the check itself.
 pub(crate) type Step = (&'static str, fn() -> Result<()>);
 
 /// All checks, quick ones first.
-pub(crate) const STEPS: [Step; 5] = [
+pub(crate) const STEPS: [Step; 6] = [
     ("cargo fmt", formatting),
+    ("Cargo.lock of the fuzz targets", lock_of_fuzz_targets),
     ("cargo deny", dependencies),
     ("clippy", lints),
     ("clippy for the probes", lints_of_probes),
@@ -46,13 +47,27 @@ pub(crate) fn command() -> Result<()> {
 }
 
 fn formatting() -> Result<()> {
-    let mut fmt = command::cargo();
-    fmt.args(["fmt", "--all", "--check"]);
-    if !io::stdout().is_terminal() {
-        // rustfmt does not look for itself.
-        fmt.args(["--", "--color", "never"]);
+    // The fuzz targets are a workspace of their own.
+    for manifest in ["Cargo.toml", fuzz::MANIFEST] {
+        let mut fmt = command::cargo();
+        fmt.args(["fmt", "--all", "--check", "--manifest-path", manifest]);
+        if !io::stdout().is_terminal() {
+            // rustfmt does not look for itself.
+            fmt.args(["--", "--color", "never"]);
+        }
+        command::run(&mut fmt)?;
     }
-    command::run(&mut fmt)
+    Ok(())
+}
+
+/// cargo-fuzz takes no `--locked`: whatever is missing there it would add, of whatever release is the newest.
+fn lock_of_fuzz_targets() -> Result<()> {
+    let mut update = command::cargo();
+    update.args(["update", "--workspace", "--locked"]);
+    command::run(update.args(["--manifest-path", fuzz::MANIFEST])).context(
+        "fuzz/Cargo.lock lacks what Cargo.toml asks for: `cargo xtask fuzz` brings it up to date, \
+         and it is to be committed",
+    )
 }
 
 fn lints() -> Result<()> {

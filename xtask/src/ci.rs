@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::progress::{Elapsed, Progress};
 use crate::setup::{self, For};
 use crate::tally::Tally;
-use crate::{build, check, dist, image, test, vm};
+use crate::{build, check, dist, fuzz, image, test, vm};
 
 /// One step that was done.
 struct Done {
@@ -69,7 +69,7 @@ pub(crate) fn command() -> Result<ExitCode> {
 }
 
 fn run(tally: &mut Tally) -> Vec<Done> {
-    let total = check::STEPS.len() + 6;
+    let total = check::STEPS.len() + 7;
     let mut run = Run {
         progress: Progress::new(total),
         done: Vec::new(),
@@ -99,6 +99,9 @@ fn run(tally: &mut Tally) -> Vec<Done> {
         && tally.failed() == failed_before
     {
         // They did not compile, or skipped themselves.
+        tally.add_failure();
+    }
+    if !run.step("fuzzing", || fuzz::command(&fuzz::Args::short())) {
         tally.add_failure();
     }
     if !run.step("image", || image::command(&image::Args::checked())) {

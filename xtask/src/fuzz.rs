@@ -1,15 +1,20 @@
 //! `cargo xtask fuzz`: random input, guided by coverage, for everything that reads what others wrote.
 //!
 //! Targets are in `fuzz/fuzz_targets/`, inputs to begin with in `fuzz/seeds/`; what a run finds
-//! interesting stays in `fuzz/corpus/`.
+//! interesting stays in `fuzz/corpus/`, and what breaks a target in `fuzz/artifacts/`.
 
-use anyhow::{Context, Result};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::progress::Progress;
-use crate::{command, setup, workspace};
+use anyhow::{Context, Result, bail};
 
-/// The release that the flags below are for.
-const CARGO_FUZZ: &str = "0.13.2";
+use crate::progress::{self, Progress};
+use crate::setup::{self, For};
+use crate::{command, workspace};
+
+/// The manifest of the targets, from the root: they are a workspace of their own.
+pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
 
 /// Everything that reads bytes from outside.
 const TARGETS: [&str; 7] = [
@@ -42,54 +47,105 @@ pub(crate) struct Args {
     targets: Vec<String>,
 }
 
-/// Fuzzes each target; the first input that breaks one ends it, and is kept in `fuzz/artifacts/`.
+impl Args {
+    /// What every change has to stand.
+    pub(crate) fn short() -> Self {
+        Self {
+            runs: 50_000,
+            seconds: 8,
+            debug: true,
+            targets: Vec::new(),
+        }
+    }
+}
+
+/// Fuzzes each target, also when another was broken; the first input that breaks one ends it.
 pub(crate) fn command(args: &Args) -> Result<()> {
-    setup::ensure(setup::For::default())?;
+    setup::ensure(For {
+        fuzz: true,
+        ..For::default()
+    })?;
     let targets: Vec<&str> = if args.targets.is_empty() {
         TARGETS.to_vec()
     } else {
         args.targets.iter().map(String::as_str).collect()
     };
     let mut progress = Progress::new(targets.len() + 1);
-    progress.step("cargo-fuzz", install)?;
+    progress.step("building", || build(&targets, args))?;
+    let mut broken = Vec::new();
     for target in targets {
-        progress.step(&format!("fuzzing {target}"), || fuzz(target, args))?;
+        if let Err(error) = progress.step(&format!("fuzzing {target}"), || fuzz(target, args)) {
+            progress::failure(&error);
+            broken.push(target);
+        }
+    }
+    if !broken.is_empty() {
+        bail!("broken by an input: {}", broken.join(", "));
     }
     Ok(())
 }
 
-fn install() -> Result<()> {
-    if command::find("cargo-fuzz").is_some() {
-        return Ok(());
+/// All at once, rather than each before its run: crates are compiled side by side.
+fn build(targets: &[&str], args: &Args) -> Result<()> {
+    let mut build = cargo_fuzz("build", args);
+    if let [target] = targets {
+        build.arg(target);
     }
-    let root = setup::tools_dir().context("no place to install to: set HOME or XDG_CACHE_HOME")?;
-    let mut install = command::cargo();
-    install
-        .args(["install", "--quiet", "--locked", "--root"])
-        .arg(root)
-        .arg(format!("cargo-fuzz@{CARGO_FUZZ}"));
-    command::run(&mut install)
+    command::run(&mut build)
 }
 
 fn fuzz(target: &str, args: &Args) -> Result<()> {
-    let corpus = workspace::root().join("fuzz/corpus").join(target);
+    let dir = |of: &str| workspace::root().join("fuzz").join(of).join(target);
+    let (corpus, artifacts) = (dir("corpus"), dir("artifacts"));
     std::fs::create_dir_all(&corpus)
         .with_context(|| format!("cannot make {}", corpus.display()))?;
-    let mut fuzz = command::cargo();
-    // No address sanitizer: it wants a nightly's runtime, and next to nothing here is unsafe.
-    // Coverage takes unstable compiler flags all the same.
-    fuzz.args(["fuzz", "run", "--sanitizer=none"]);
-    if args.debug {
-        fuzz.arg("--dev");
-    }
+    let known = files(&artifacts);
+    let mut fuzz = cargo_fuzz("run", args);
     fuzz.arg(target)
-        .arg(corpus)
-        .arg(workspace::root().join("fuzz/seeds").join(target))
+        .args([corpus, dir("seeds")])
         .arg("--")
         .arg(format!("-runs={}", args.runs))
         .arg(format!("-max_total_time={}", args.seconds))
-        .arg("-print_final_stats=1")
-        .env("RUSTC_BOOTSTRAP", "1")
-        .current_dir(workspace::root());
-    command::run(&mut fuzz)
+        .arg("-print_final_stats=1");
+    if workspace::in_ci() {
+        // Not a line for each input that it finds interesting.
+        fuzz.arg("-verbosity=0");
+    }
+    // Some targets read their input from files: those need no disk.
+    if Path::new("/dev/shm").is_dir() {
+        fuzz.env("TMPDIR", "/dev/shm");
+    }
+    command::run(&mut fuzz).with_context(|| {
+        let found: Vec<String> = files(&artifacts)
+            .difference(&known)
+            .map(|input| input.display().to_string())
+            .collect();
+        if found.is_empty() {
+            "no input was kept".to_owned()
+        } else {
+            format!(
+                "the input that broke {target} is printed above, and kept in {} (what cargo-fuzz says to \
+                 do with it wants RUSTC_BOOTSTRAP=1)",
+                found.join(", ")
+            )
+        }
+    })
+}
+
+/// No address sanitizer: it wants a nightly's runtime, and next to nothing here is unsafe. Coverage
+/// takes unstable compiler flags all the same.
+fn cargo_fuzz(sub_command: &str, args: &Args) -> Command {
+    let mut fuzz = command::cargo();
+    fuzz.args(["fuzz", sub_command, "--sanitizer=none"]);
+    if args.debug {
+        fuzz.arg("--dev");
+    }
+    fuzz.env("RUSTC_BOOTSTRAP", "1");
+    fuzz
+}
+
+fn files(dir: &Path) -> BTreeSet<PathBuf> {
+    // None yet where nothing was ever found.
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
 }

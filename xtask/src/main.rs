@@ -89,6 +89,9 @@ enum Command {
     Bench(bench::Args),
 
     /// Feed random input, guided by coverage, to everything that reads what others wrote
+    ///
+    /// Ten million inputs for each target, which takes from seconds (announcements) to most of an hour
+    /// (preflight). An input that breaks a target is printed, and kept in fuzz/artifacts.
     Fuzz(fuzz::Args),
 
     /// Execute a million programs while workspaces come and go, and account for each (root)
@@ -100,7 +103,8 @@ enum Command {
     /// Check formatting, lints, documentation, licences and bans
     Check,
 
-    /// Do all that CI does: setup, check, release build, tests, image, release, virtual machines
+    /// Do all that CI does: setup, check, release build, tests, a little fuzzing, image, release, virtual
+    /// machines
     ///
     /// Goes on after a failed step, so that one run shows everything that is wrong. The last line
     /// reads `N passed, N failed, N skipped`; a failed step other than the tests counts as one

@@ -6,6 +6,7 @@
 mod bpf_linker;
 mod cargo_cyclonedx;
 mod cargo_deny;
+mod cargo_fuzz;
 mod cargo_tool;
 mod cross_compiler;
 mod debian_archive;
@@ -50,6 +51,8 @@ pub(crate) struct For {
     pub(crate) image: bool,
     /// What lists the parts of a release.
     pub(crate) dist: bool,
+    /// cargo-fuzz and what it compiles with.
+    pub(crate) fuzz: bool,
 }
 
 /// What was found when looking for one thing.
@@ -123,6 +126,9 @@ fn look(purpose: For) -> Result<Vec<Found>> {
     }
     if purpose.dist {
         found.push(cargo_cyclonedx::look());
+    }
+    if purpose.fuzz {
+        found.extend(cargo_fuzz::look());
     }
     Ok(found)
 }

@@ -1,0 +1,175 @@
+//! What the log says, read as it is written: by `exectrail verify`, and line by line here.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader, Write as _},
+    path::Path,
+    process::{Child, ChildStdin, ChildStdout, Stdio},
+    sync::{Mutex, PoisonError},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::command;
+
+/// `exectrail verify`, fed with the log.
+pub(super) struct Verify {
+    child: Child,
+    input: ChildStdin,
+}
+
+impl Verify {
+    /// Starts it.
+    pub(super) fn new(exectrail: &Path) -> Result<Self> {
+        let mut child = command::new(exectrail)
+            .args(["verify", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start exectrail verify")?;
+        let input = child.stdin.take().context("it has no input")?;
+        Ok(Self { child, input })
+    }
+
+    fn finish(self) -> Result<String> {
+        drop(self.input);
+        let output = self.child.wait_with_output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(format!(
+            "{}, {}",
+            output.status,
+            text.trim().replace('\n', ";")
+        ))
+    }
+}
+
+/// What the log says.
+#[derive(Default)]
+pub(super) struct Told {
+    pub(super) execs: u64,
+    pub(super) lost: u64,
+    /// Workspaces that began, and that ended.
+    pub(super) begun: u64,
+    pub(super) ended: u64,
+    /// Whether it has its last line.
+    pub(super) stopped: bool,
+    /// Lines that are not what they should be.
+    pub(super) wrong: Vec<String>,
+    /// What `exectrail verify` says.
+    pub(super) verified: String,
+    /// By the workspace's PID namespace: the number that its next exec should have. Nothing where losses
+    /// are the rule: then the beginning and the end of a workspace can be lost, and its PID namespace's number
+    /// be another's.
+    next: Option<BTreeMap<u64, u64>>,
+}
+
+/// What has been read so far.
+pub(super) struct Seen {
+    told: Mutex<Told>,
+}
+
+impl Seen {
+    /// Nothing yet, of a log of which lines are missing here and there, or hardly ever.
+    pub(super) fn new(losses: bool) -> Self {
+        Self {
+            told: Mutex::new(Told {
+                next: (!losses).then(BTreeMap::new),
+                ..Told::default()
+            }),
+        }
+    }
+
+    /// Reads the log to its end.
+    pub(super) fn read(&self, log: ChildStdout, mut verify: Verify, noop: &Path) -> Result<()> {
+        let noop = noop.to_string_lossy();
+        for line in BufReader::with_capacity(1 << 20, log).split(b'\n') {
+            let mut line = line.context("cannot read the log")?;
+            self.with(|told| {
+                if let Err(error) = told.hear(&line, &noop) {
+                    told.wrong
+                        .push(format!("{error:#}: {}", String::from_utf8_lossy(&line)));
+                }
+            });
+            line.push(b'\n');
+            verify
+                .input
+                .write_all(&line)
+                .context("cannot feed exectrail verify")?;
+        }
+        let verified = verify.finish()?;
+        self.with(|told| told.verified = verified);
+        Ok(())
+    }
+
+    /// What it was that was read.
+    pub(super) fn into_told(self) -> Told {
+        self.told
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at what has been read so far.
+    pub(super) fn with<T>(&self, look: impl FnOnce(&mut Told) -> T) -> T {
+        look(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Told {
+    fn hear(&mut self, line: &[u8], noop: &str) -> Result<()> {
+        let line: Value = serde_json::from_slice(line).context("not JSON")?;
+        let fields = &line["fields"];
+        match line["msg"].as_str().context("no msg")? {
+            "exec" => self.exec(&fields["event"], noop)?,
+            "lost" if fields["of"] == "exec" => {
+                self.lost += fields["count"].as_u64().context("no count")?;
+            }
+            "workspace_started" => self.begun += 1,
+            "workspace_ended" => self.ended += 1,
+            "tracing_stopped" => {
+                self.stopped = true;
+                ensure!(
+                    fields["execs"] == self.execs && fields["lost"] == self.lost,
+                    "wrong totals"
+                );
+            }
+            "tracing_started" => {}
+            other => bail!("unexpected {other}"),
+        }
+        Ok(())
+    }
+
+    fn exec(&mut self, event: &Value, noop: &str) -> Result<()> {
+        self.execs += 1;
+        let workspace = event["workspace_pid_ns"].as_u64().context("no workspace")?;
+        ensure!(event["pid_ns"] == workspace, "another namespace");
+        ensure!(event["truncated"] == false, "truncated");
+        if event["ns_pid"] == 1 {
+            ensure!(event["argv"][1] == "burst", "not a burst");
+            if let Some(next) = &mut self.next {
+                next.insert(workspace, 0);
+            }
+            return Ok(());
+        }
+        ensure!(
+            event["filename"] == noop && event["comm"] == "tool",
+            "not what ran"
+        );
+        ensure!(
+            event["argv"][0] == "noop" && event["argc"] == 2,
+            "another argv"
+        );
+        let number: u64 = event["argv"][1].as_str().context("no number")?.parse()?;
+        let Some(next) = &mut self.next else {
+            return Ok(());
+        };
+        let next = next.get_mut(&workspace).context("of no workspace")?;
+        ensure!(number >= *next, "{number} where {next} was due");
+        ensure!(
+            number == *next || self.lost > 0,
+            "{number} where {next} was due, and no loss"
+        );
+        *next = number + 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! What is executed: workspaces, one after the other, each a program that executes another many times.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+};
+
+use anyhow::{Context, Result, bail};
+
+use super::pod::container;
+use crate::{command, workspace};
+
+/// One of the tests' programs.
+pub(super) fn compile(dir: &Path, name: &str) -> Result<PathBuf> {
+    let program = dir.join(name);
+    let source = workspace::root().join(format!("runtime/tests/as_root/{name}.c"));
+    command::run(
+        command::new("cc")
+            .args(["-O1", "-static", "-o"])
+            .args([&program, &source]),
+    )?;
+    Ok(program)
+}
+
+/// What was executed, and how much is to be.
+pub(super) struct Ran {
+    /// Programs executed.
+    pub(super) execs: AtomicU64,
+    /// Workspaces that came and went.
+    pub(super) workspaces: AtomicU64,
+    /// Programs to execute, at least.
+    pub(super) goal: AtomicU64,
+    failed: AtomicBool,
+}
+
+/// What workspaces are made of.
+pub(super) struct Making<'a> {
+    /// The pod's network namespace, by a process in it.
+    pub(super) network: u32,
+    /// The tests' program that executes another.
+    pub(super) tool: &'a Path,
+    /// That other.
+    pub(super) noop: &'a Path,
+    /// How many times, give or take a half.
+    pub(super) execs: u64,
+}
+
+impl Ran {
+    /// Nothing yet.
+    pub(super) fn new(goal: u64) -> Self {
+        Self {
+            execs: AtomicU64::new(0),
+            workspaces: AtomicU64::new(0),
+            goal: AtomicU64::new(goal),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether it came to an early end.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Relaxed)
+    }
+
+    /// Has the workspaces end early.
+    pub(super) fn give_up(&self) {
+        self.failed.store(true, Relaxed);
+    }
+
+    /// Runs workspaces, one after the other, until enough has been executed.
+    pub(super) fn work(&self, making: &Making<'_>, seed: u64) -> Result<()> {
+        let mut random = seed + 1;
+        while self.execs.load(Relaxed) < self.goal.load(Relaxed) && !self.has_failed() {
+            // Numerical Recipes' generator: nobody needs better.
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let count = making.execs / 2 + (random >> 33) % making.execs.max(1);
+            let status = container(making.network, making.tool)
+                .arg("burst")
+                .arg(making.noop)
+                .arg(count.to_string())
+                .status()
+                .context("cannot start a workspace")?;
+            if !status.success() {
+                self.give_up();
+                bail!("a workspace ended with {status}");
+            }
+            // The workspace's first process is an exec as well.
+            self.execs.fetch_add(count + 1, Relaxed);
+            self.workspaces.fetch_add(1, Relaxed);
+        }
+        Ok(())
+    }
+}
