@@ -9,8 +9,7 @@ use crate::{
 /// Keeps the comm that `task` still has. Nobody asks for those of namespaces that are not ours.
 #[inline(always)]
 pub(crate) fn keep(task: Task) {
-    let level = task.pid_level();
-    if level == 0 || scope::is_dismissed(task, level) {
+    if task.pid_level() == 0 || scope::is_dismissed(task) {
         return;
     }
     let tgid = task.tgid();

@@ -4,10 +4,10 @@ use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use exectrail_common::record::{Exit, KIND_EXIT, Prefix};
 
 use crate::{
-    kernel::{Task, own},
+    ids::current_ns_tgid,
+    kernel::Task,
     lane::Lane,
     maps::{RING, STATS},
-    own_scope::ns_tgid,
     scope::Scope,
     wakeup,
 };
@@ -36,7 +36,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, scope: &Scope, _: Lane<LANE>) {
         ktime,
         start: task.group_leader().start_boottime(),
         tgid: task.tgid(),
-        ns_tgid: ns_tgid(scope.pid_ns),
+        ns_tgid: current_ns_tgid(task, scope),
         exit_code: task.exit_code(),
         pid_ns: scope.pid_ns,
         target: scope.target,

@@ -8,17 +8,13 @@ use aya_ebpf::helpers::{
 };
 use exectrail_common::{
     exec_calls::{CALLS, COMPAT_EXECVE, ExecCalls},
-    record::{
-        FLAG_FILENAME_FAULT, FLAG_IDS_UNMAPPED, FLAG_NS_PPID_UNKNOWN, FailedExec, KIND_FAILED_EXEC,
-        MAX_FILENAME, Prefix,
-    },
+    record::{FLAG_FILENAME_FAULT, FailedExec, KIND_FAILED_EXEC, MAX_FILENAME, Prefix},
 };
 
 use crate::{
-    kernel::{KernelPtr, Task, offset, own},
+    ids::Ids,
+    kernel::{KernelPtr, Task},
     maps::{FAILED, FAILED_STATS, RING},
-    own_scope::ns_tgid,
-    record::{OVERFLOW_ID, mapped, ns_pid},
     scope::{self, Scope},
     wakeup,
 };
@@ -90,22 +86,7 @@ fn write(task: Task, scope: &Scope, call: usize, errno: u32, filename: u64) {
     let (stats, scratch) = unsafe { (&mut *stats, &mut *scratch) };
 
     let mut flags = 0;
-    let parent = task.real_parent().group_leader();
-    let ns_ppid = if own!(read_kernel) != 0 {
-        ns_pid(parent, scope.level)
-    } else {
-        flags |= FLAG_NS_PPID_UNKNOWN;
-        0
-    };
-    let cred = task.cred();
-    let uid: u32 = cred.load(offset!(cred_uid));
-    let gid: u32 = cred.load(offset!(cred_gid));
-    let user_ns = task.user_ns();
-    let ns_uid = mapped(user_ns.field(offset!(user_namespace_uid_map)), uid);
-    let ns_gid = mapped(user_ns.field(offset!(user_namespace_gid_map)), gid);
-    if ns_uid.is_none() || ns_gid.is_none() {
-        flags |= FLAG_IDS_UNMAPPED;
-    }
+    let ids = Ids::of(task, scope, &mut flags);
     // SAFETY: at most MAX_FILENAME bytes into as many; a fault gives an error.
     let filename_size = unsafe {
         bpf_probe_read_user_str(
@@ -144,14 +125,14 @@ fn write(task: Task, scope: &Scope, call: usize, errno: u32, filename: u64) {
         start: task.group_leader().start_boottime(),
         cgroup_id,
         tgid: task.tgid(),
-        ns_tgid: ns_tgid(scope.pid_ns),
-        ppid: parent.tgid(),
-        ns_ppid,
-        uid,
-        gid,
-        euid: cred.load(offset!(cred_euid)),
-        ns_uid: ns_uid.unwrap_or(OVERFLOW_ID),
-        ns_gid: ns_gid.unwrap_or(OVERFLOW_ID),
+        ns_tgid: ids.ns_tgid,
+        ppid: ids.ppid,
+        ns_ppid: ids.ns_ppid,
+        uid: ids.uid,
+        gid: ids.gid,
+        euid: ids.euid,
+        ns_uid: ids.ns_uid,
+        ns_gid: ids.ns_gid,
         pid_ns: scope.pid_ns,
         mnt_ns: task.mnt_ns(),
         target: scope.target,

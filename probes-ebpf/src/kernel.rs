@@ -10,6 +10,8 @@ use exectrail_common::{
     target::{NsId, Own},
 };
 
+use crate::branchless::opaque;
+
 /// Where fields are; set by user space before load, then frozen.
 #[unsafe(no_mangle)]
 // SAFETY: all fields are integers, for which zero is a value.
@@ -160,23 +162,21 @@ impl Task {
         self.thread_pid().load(offset!(pid_level))
     }
 
-    /// The PID namespace that the task is in, at depth `level`.
-    ///
-    /// `pid_ns_for_children` is that namespace or, after `unshare(CLONE_NEWPID)`, one below.
+    /// The PID namespace that the task's next child will be in: that which the task is in or, after
+    /// `unshare(CLONE_NEWPID)`, one below.
     #[inline(always)]
-    pub(crate) fn active_pid_ns(self, level: u32) -> PidNs {
-        let mut ns = PidNs(
+    pub(crate) fn pid_ns_for_children(self) -> PidNs {
+        PidNs(
             self.0
                 .follow(offset!(task_nsproxy))
                 .follow(offset!(nsproxy_pid_ns_for_children)),
-        );
-        for _ in 0..MAX_LEVELS {
-            if ns.level() <= level {
-                break;
-            }
-            ns = ns.parent();
-        }
-        ns
+        )
+    }
+
+    /// The PID namespace that the task is in, at depth `level`.
+    #[inline(always)]
+    pub(crate) fn active_pid_ns(self, level: u32) -> PidNs {
+        self.pid_ns_for_children().at(level)
     }
 
     /// Inode number of the network namespace.
@@ -275,9 +275,12 @@ pub(crate) struct PidNs(KernelPtr);
 
 impl PidNs {
     /// The bare address: it names the namespace for as long as that lives.
+    ///
+    /// As a number, which the verifier lets be shifted, rather than a pointer: of what there is to make one of the
+    /// other, it lets pass a swap of bytes (`check_alu_op`, kernel/bpf/verifier.c).
     #[inline(always)]
     pub(crate) fn address(self) -> u64 {
-        self.0.address() as u64
+        opaque((self.0.address() as u64).swap_bytes()).swap_bytes()
     }
 
     #[inline(always)]
@@ -293,6 +296,19 @@ impl PidNs {
     #[inline(always)]
     pub(crate) fn inum(self) -> u32 {
         self.0.load(offset!(pid_namespace_inum))
+    }
+
+    /// This one or that above it at depth `level`.
+    #[inline(always)]
+    pub(crate) fn at(self, level: u32) -> Self {
+        let mut ns = self;
+        for _ in 0..MAX_LEVELS {
+            if ns.level() <= level {
+                break;
+            }
+            ns = ns.parent();
+        }
+        ns
     }
 
     /// The first process inside, or another thread of it once its first thread has exited.

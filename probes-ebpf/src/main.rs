@@ -26,6 +26,7 @@ mod bucket;
 mod comm;
 mod exit;
 mod failed_exec;
+mod ids;
 mod kernel;
 mod lane;
 mod maps;

@@ -24,9 +24,13 @@ pub(crate) static TARGETS: HashMap<NsId, NsState> = HashMap::with_max_entries(MA
 pub(crate) static EVIDENCE: LruHashMap<NsId, NsState> =
     LruHashMap::with_max_entries(MAX_TARGETS, 0);
 
-/// User space's word.
+/// User space's word and, at [`CHANGES`] beside it, in the same cache line, the probes' own.
 #[map]
-pub(crate) static CONTROL: Array<Control> = Array::with_max_entries(1, 0);
+pub(crate) static CONTROL: Array<Control> = Array::with_max_entries(2, 0);
+
+/// Where a u64 in [`CONTROL`] counts what makes the probes' decisions lapse: a target that they added, a namespace
+/// that ended.
+pub(crate) const CHANGES: u32 = 1;
 
 /// What [`crate::own_scope`] found.
 #[map]
@@ -70,7 +74,7 @@ pub(crate) struct Dismissal {
     pub(crate) believed: u32,
 }
 
-/// Namespaces that are not ours, indexed by `inum % DISMISSAL_SLOTS`, and otherwise like [`DECISIONS`].
+/// Namespaces that are not ours, indexed by address, and otherwise like [`DECISIONS`].
 #[map]
 pub(crate) static DISMISSALS: PerCpuArray<Dismissal> =
     PerCpuArray::with_max_entries(2 * DISMISSAL_SLOTS, 0);

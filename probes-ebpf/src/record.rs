@@ -2,21 +2,20 @@
 
 use aya_ebpf::helpers::{
     bpf_get_current_cgroup_id, bpf_get_smp_processor_id, bpf_ktime_get_boot_ns,
-    generated::{bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_str},
+    generated::{bpf_probe_read_user, bpf_probe_read_user_str},
 };
 use exectrail_common::record::{
     Exec, FLAG_ARGV_FAULT, FLAG_COMM_UNKNOWN, FLAG_CONTINUED, FLAG_FILENAME_FAULT,
-    FLAG_IDS_UNMAPPED, FLAG_INTERPRETED, FLAG_NS_PPID_UNKNOWN, HEAD_ARGV, KIND_EXEC, MAX_FILENAME,
-    Prefix,
+    FLAG_INTERPRETED, HEAD_ARGV, KIND_EXEC, MAX_FILENAME, Prefix,
 };
 
 use crate::{
-    branchless::{less, opaque, select},
+    branchless::opaque,
     comm,
-    kernel::{Binprm, KernelPtr, Task, offset, own},
+    ids::Ids,
+    kernel::{Binprm, Task, offset, own},
     lane::Lane,
     maps::{RING, SCRATCH, STATS},
-    own_scope::ns_tgid,
     pieces,
     scope::Scope,
     wakeup,
@@ -43,22 +42,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
         flags |= FLAG_COMM_UNKNOWN;
         [0; 2]
     });
-    let parent = task.real_parent().group_leader();
-    let ns_ppid = if own!(read_kernel) != 0 {
-        ns_pid(parent, scope.level)
-    } else {
-        flags |= FLAG_NS_PPID_UNKNOWN;
-        0
-    };
-    let cred = task.cred();
-    let uid: u32 = cred.load(offset!(cred_uid));
-    let gid: u32 = cred.load(offset!(cred_gid));
-    let user_ns = task.user_ns();
-    let ns_uid = mapped(user_ns.field(offset!(user_namespace_uid_map)), uid);
-    let ns_gid = mapped(user_ns.field(offset!(user_namespace_gid_map)), gid);
-    if ns_uid.is_none() || ns_gid.is_none() {
-        flags |= FLAG_IDS_UNMAPPED;
-    }
+    let ids = Ids::of(task, scope, &mut flags);
     if bprm.is_interpreted() {
         flags |= FLAG_INTERPRETED;
     }
@@ -115,14 +99,14 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
         start: task.group_leader().start_boottime(),
         cgroup_id,
         tgid,
-        ns_tgid: ns_tgid(scope.pid_ns),
-        ppid: parent.tgid(),
-        ns_ppid,
-        uid,
-        gid,
-        euid: cred.load(offset!(cred_euid)),
-        ns_uid: ns_uid.unwrap_or(OVERFLOW_ID),
-        ns_gid: ns_gid.unwrap_or(OVERFLOW_ID),
+        ns_tgid: ids.ns_tgid,
+        ppid: ids.ppid,
+        ns_ppid: ids.ns_ppid,
+        uid: ids.uid,
+        gid: ids.gid,
+        euid: ids.euid,
+        ns_uid: ids.ns_uid,
+        ns_gid: ids.ns_gid,
         pid_ns: scope.pid_ns,
         mnt_ns: task.mnt_ns(),
         target: scope.target,
@@ -146,54 +130,4 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
         // Its result says nothing; the kernel wants one.
         pieces::write_pieces(arg_start, wanted, u64::from(cpu), seq, u64::from(LANE));
     }
-}
-
-/// What a namespace shows for an id that it does not map (`/proc/sys/kernel/overflowuid`'s default).
-pub(crate) const OVERFLOW_ID: u32 = 65534;
-
-/// Extents that a map holds in place (`UID_GID_MAP_MAX_BASE_EXTENTS`, include/linux/user_namespace.h).
-const EXTENTS_IN_PLACE: u32 = 5;
-
-/// `id` as the user namespace with this `struct uid_gid_map` shows it; none where the map is kept elsewhere.
-#[inline(always)]
-pub(crate) fn mapped(map: KernelPtr, id: u32) -> Option<u32> {
-    let extents: u32 = map.load(offset!(uid_gid_map_nr_extents));
-    if extents > EXTENTS_IN_PLACE {
-        return None;
-    }
-    // Without a branch: five would give the verifier that many ways through all that follows.
-    let mut shown = u64::from(OVERFLOW_ID);
-    for index in 0..EXTENTS_IN_PLACE {
-        let extent = map.field(offset!(uid_gid_map_extent) + index * offset!(uid_gid_extent_size));
-        let lower_first: u32 = extent.load(offset!(uid_gid_extent_lower_first));
-        let count: u32 = extent.load(offset!(uid_gid_extent_count));
-        let first: u32 = extent.load(offset!(uid_gid_extent_first));
-        let within = id.wrapping_sub(lower_first);
-        let hit = less(within, count) & less(index, extents);
-        shown = select(hit, u64::from(first.wrapping_add(within)), shown);
-    }
-    Some(shown as u32)
-}
-
-/// The id of `task` in the namespace at depth `level`; 0 where it has none, being outside.
-///
-/// The one kernel read by helper: `numbers` is indexed by depth, and the verifier takes no
-/// variable offset into a BTF pointer.
-#[inline(always)]
-pub(crate) fn ns_pid(task: Task, level: u32) -> u32 {
-    let pid = task.thread_pid();
-    let depth: u32 = pid.load(offset!(pid_level));
-    if depth < level {
-        return 0;
-    }
-    let mut nr = 0u32;
-    // Levels are below 64. Before 6.12 the verifier lets nothing unbounded be added to a BTF pointer,
-    // even where the sum is only handed to a helper.
-    let offset = u64::from(offset!(pid_numbers))
-        + (opaque(u64::from(level)) & 63) * u64::from(offset!(upid_size))
-        + u64::from(offset!(upid_nr));
-    let address = opaque(pid.address() as u64).wrapping_add(offset);
-    // SAFETY: four bytes into a u32; a fault gives an error and leaves 0.
-    unsafe { bpf_probe_read_kernel((&raw mut nr).cast(), 4, address as *const _) };
-    nr
 }

@@ -15,8 +15,8 @@ use crate::{
     kernel::{MAX_LEVELS, PidNs, Task, own},
     lane::Lane,
     maps::{
-        CONTROL, DECISIONS, DISMISSALS, Decision, Dismissal, EVIDENCE, OWN_SCOPE, RING, STATS,
-        TARGETS,
+        CHANGES, CONTROL, DECISIONS, DISMISSALS, Decision, Dismissal, EVIDENCE, OWN_SCOPE, RING,
+        STATS, TARGETS,
     },
 };
 
@@ -43,30 +43,28 @@ pub(crate) fn exits() -> u32 {
     u32::from(own!(lanes) != 1)
 }
 
-/// Counts what makes the probes' decisions lapse: a target that they added, a namespace that ended.
-#[unsafe(no_mangle)]
-static mut CHANGES: u64 = 0;
-
 /// Makes all decisions lapse.
 ///
 /// To be called when a reaper has exited, before its namespace can be freed: another may then be made
 /// at the same address, with the same inode number.
 #[inline(always)]
 pub(crate) fn changed() {
-    // Atomically, or the change that another CPU makes meanwhile would be taken back.
-    // SAFETY: an aligned u64 that lives.
-    unsafe { add(&raw mut CHANGES, 1) };
+    if let Some(changes) = CONTROL.get_ptr_mut(CHANGES) {
+        // Atomically, or the change that another CPU makes meanwhile would be taken back.
+        // SAFETY: a pointer to a live map value, an aligned u64.
+        unsafe { add(changes.cast(), 1) };
+    }
 }
 
 /// Dates decisions.
 #[inline(always)]
 fn generation() -> Option<u32> {
-    let control = CONTROL.get(0)?;
-    // SAFETY: aligned integers, which BPF loads whole.
+    let (control, changes) = (CONTROL.get_ptr(0)?, CONTROL.get_ptr(CHANGES)?);
+    // SAFETY: pointers to live map values, aligned integers, which BPF loads whole.
     let (told, found) = unsafe {
         (
-            core::ptr::read_volatile(&raw const control.generation),
-            core::ptr::read_volatile(&raw const CHANGES),
+            core::ptr::read_volatile(&raw const (*control).generation),
+            core::ptr::read_volatile(changes.cast::<u64>()),
         )
     };
     Some(told.wrapping_add(found as u32))
@@ -74,25 +72,28 @@ fn generation() -> Option<u32> {
 
 /// The place of `ns` among the dismissals, and whether it is there and holds.
 #[inline(always)]
-fn dismissal(ns: PidNs, inum: u32, generation: u32, table: u32) -> Option<(*mut Dismissal, bool)> {
-    let slot = DISMISSALS.get_ptr_mut(table * DISMISSAL_SLOTS + (inum & (DISMISSAL_SLOTS - 1)))?;
+fn dismissal(ns: PidNs, generation: u32, table: u32) -> Option<(*mut Dismissal, bool)> {
+    // Of the address, so that nothing of the namespace need be loaded. Its objects are not smaller than 64 bytes.
+    let address = ns.address();
+    let index = (address >> 6 ^ address >> 16) as u32 & (DISMISSAL_SLOTS - 1);
+    let slot = DISMISSALS.get_ptr_mut(table * DISMISSAL_SLOTS + index)?;
     // SAFETY: a pointer to this CPU's live map value, whose fields BPF loads whole.
     let found = unsafe {
-        core::ptr::read_volatile(&raw const (*slot).ns) == ns.address()
+        core::ptr::read_volatile(&raw const (*slot).ns) == address
             && core::ptr::read_volatile(&raw const (*slot).generation) == generation
             && core::ptr::read_volatile(&raw const (*slot).believed) < BELIEVE
     };
     Some((slot, found))
 }
 
-/// Whether an exec of `task`, at depth `level`, is going to be none of ours as far as is known.
+/// Whether an exec of `task` is going to be none of ours as far as is known.
 #[inline(always)]
-pub(crate) fn is_dismissed(task: Task, level: u32) -> bool {
-    let ns = task.active_pid_ns(level);
+pub(crate) fn is_dismissed(task: Task) -> bool {
     let Some(generation) = generation() else {
         return false;
     };
-    matches!(dismissal(ns, ns.inum(), generation, EXECS), Some((_, true)))
+    let ns = task.pid_ns_for_children();
+    matches!(dismissal(ns, generation, EXECS), Some((_, true)))
 }
 
 /// The scope of `task`, if it is ours. Decisions are kept in that one of the tables of [`DECISIONS`] and
@@ -114,28 +115,28 @@ fn cached(task: Task, table: u32) -> Option<Scope> {
     if level == 0 {
         return None;
     }
-    let ns = task.active_pid_ns(level);
-    let inum = ns.inum();
     let generation = generation()?;
-    // Most execs of a node are other pods', and leave here: the reaper, which nobody else has looked
-    // at of late, is not asked for.
-    let (slot, dismissed) = dismissal(ns, inum, generation, table)?;
+    // Most execs of a node are other pods', and leave here, with next to nothing loaded. Where that which children
+    // will be in is none of ours, none above it is, either, and the task is in one of these.
+    let below = task.pid_ns_for_children();
+    let (slot, dismissed) = dismissal(below, generation, table)?;
     if dismissed {
         // SAFETY: as in `dismissal`.
         unsafe { (*slot).believed += 1 };
         return None;
     }
+    let ns = below.at(level);
     let id = ns.id();
     let target = decided(ns, id, generation, table)?;
     if target != 0 {
         return Some(Scope {
-            pid_ns: inum,
+            pid_ns: id.inum,
             level,
             target,
         });
     }
     // Once the reaper has exited, nothing would make the dismissal lapse any more.
-    if ns.reaper().is_alive() {
+    if ns.address() == below.address() && ns.reaper().is_alive() {
         // SAFETY: as in `dismissal`. In this order, whoever comes in between finds none of the two.
         unsafe {
             core::ptr::write_volatile(&raw mut (*slot).ns, 0);

@@ -1,0 +1,127 @@
+//! Whose an exec is: process, parent, user and group, in the init namespaces and in the task's own.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use exectrail_common::record::{FLAG_IDS_UNMAPPED, FLAG_NS_PPID_UNKNOWN};
+
+use crate::{
+    branchless::{less, opaque, select},
+    kernel::{KernelPtr, Task, offset, own},
+    own_scope::ns_tgid,
+    scope::Scope,
+};
+
+/// See the fields of that name in [`exectrail_common::record::Exec`].
+pub(crate) struct Ids {
+    pub(crate) ns_tgid: u32,
+    pub(crate) ppid: u32,
+    pub(crate) ns_ppid: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) euid: u32,
+    pub(crate) ns_uid: u32,
+    pub(crate) ns_gid: u32,
+}
+
+impl Ids {
+    /// Those of `task`, the current one. Sets flags for what cannot be told.
+    #[inline(always)]
+    pub(crate) fn of(task: Task, scope: &Scope, flags: &mut u16) -> Self {
+        let parent = task.real_parent().group_leader();
+        let ns_ppid = if own!(read_kernel) != 0 {
+            ns_pid(parent, scope.level)
+        } else {
+            *flags |= FLAG_NS_PPID_UNKNOWN;
+            0
+        };
+        let cred = task.cred();
+        let uid: u32 = cred.load(offset!(cred_uid));
+        let gid: u32 = cred.load(offset!(cred_gid));
+        let user_ns = task.user_ns();
+        let ns_uid = mapped(user_ns.field(offset!(user_namespace_uid_map)), uid);
+        let ns_gid = mapped(user_ns.field(offset!(user_namespace_gid_map)), gid);
+        if ns_uid.is_none() || ns_gid.is_none() {
+            *flags |= FLAG_IDS_UNMAPPED;
+        }
+        Self {
+            ns_tgid: current_ns_tgid(task, scope),
+            ppid: parent.tgid(),
+            ns_ppid,
+            uid,
+            gid,
+            euid: cred.load(offset!(cred_euid)),
+            ns_uid: ns_uid.unwrap_or(OVERFLOW_ID),
+            ns_gid: ns_gid.unwrap_or(OVERFLOW_ID),
+        }
+    }
+}
+
+/// Id of the process of `task`, the current one, in its PID namespace; 0 where it could not be told.
+///
+/// The helper that needs no reading of kernel memory takes 100 ns longer.
+#[inline(always)]
+pub(crate) fn current_ns_tgid(task: Task, scope: &Scope) -> u32 {
+    if own!(read_kernel) != 0 {
+        ns_pid(task.group_leader(), scope.level)
+    } else {
+        ns_tgid(scope.pid_ns)
+    }
+}
+
+/// What a namespace shows for an id that it does not map (`/proc/sys/kernel/overflowuid`'s default).
+const OVERFLOW_ID: u32 = 65534;
+
+/// Extents that a map holds in place (`UID_GID_MAP_MAX_BASE_EXTENTS`, include/linux/user_namespace.h).
+const EXTENTS_IN_PLACE: u32 = 5;
+
+/// `id` as the user namespace with this `struct uid_gid_map` shows it; none where the map is kept elsewhere.
+#[inline(always)]
+fn mapped(map: KernelPtr, id: u32) -> Option<u32> {
+    let extents: u32 = map.load(offset!(uid_gid_map_nr_extents));
+    if extents > EXTENTS_IN_PLACE {
+        return None;
+    }
+    let mut shown = in_extent(map, 0, extents, id, u64::from(OVERFLOW_ID));
+    // Most maps have but one.
+    if extents > 1 {
+        // Without a branch: four would give the verifier that many ways through all that follows.
+        for index in 1..EXTENTS_IN_PLACE {
+            shown = in_extent(map, index, extents, id, shown);
+        }
+    }
+    Some(opaque(shown) as u32)
+}
+
+/// `id` as the extent at `index` shows it, if that is one of `extents` and has it; else `otherwise`.
+#[inline(always)]
+fn in_extent(map: KernelPtr, index: u32, extents: u32, id: u32, otherwise: u64) -> u64 {
+    let extent = map.field(offset!(uid_gid_map_extent) + index * offset!(uid_gid_extent_size));
+    let lower_first: u32 = extent.load(offset!(uid_gid_extent_lower_first));
+    let count: u32 = extent.load(offset!(uid_gid_extent_count));
+    let first: u32 = extent.load(offset!(uid_gid_extent_first));
+    let within = id.wrapping_sub(lower_first);
+    let hit = less(within, count) & less(index, extents);
+    select(hit, u64::from(first.wrapping_add(within)), otherwise)
+}
+
+/// The id of `task` in the namespace at depth `level`; 0 where it has none, being outside.
+///
+/// The one kernel read by helper: `numbers` is indexed by depth, and the verifier takes no
+/// variable offset into a BTF pointer.
+#[inline(always)]
+fn ns_pid(task: Task, level: u32) -> u32 {
+    let pid = task.thread_pid();
+    let depth: u32 = pid.load(offset!(pid_level));
+    if depth < level {
+        return 0;
+    }
+    let mut nr = 0u32;
+    // Levels are below 64. Before 6.12 the verifier lets nothing unbounded be added to a BTF pointer,
+    // even where the sum is only handed to a helper.
+    let offset = u64::from(offset!(pid_numbers))
+        + (opaque(u64::from(level)) & 63) * u64::from(offset!(upid_size))
+        + u64::from(offset!(upid_nr));
+    let address = opaque(pid.address() as u64).wrapping_add(offset);
+    // SAFETY: four bytes into a u32; a fault gives an error and leaves 0.
+    unsafe { bpf_probe_read_kernel((&raw mut nr).cast(), 4, address as *const _) };
+    nr
+}
