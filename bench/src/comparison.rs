@@ -1,13 +1,13 @@
 //! All tracers, one beside the other: each round has each of them at work once, so that whatever else
 //! goes on on the machine meets all of them.
 
-use std::{path::Path, thread::sleep, time::Duration};
+use std::{collections::BTreeMap, path::Path, thread::sleep, time::Duration};
 
 use anyhow::Result;
 use serde::Serialize;
 
 use crate::{
-    compile,
+    compile, floor,
     pod::Pod,
     process,
     samples::Samples,
@@ -16,18 +16,27 @@ use crate::{
     workload::{Place, Workload},
 };
 
+/// Nanoseconds by where an exec is.
+#[derive(Default, Serialize)]
+pub(crate) struct ByPlace {
+    /// In the traced pod.
+    pub(crate) traced: Samples,
+    /// In another pod.
+    pub(crate) other_pod: Samples,
+    /// In the init PID namespace.
+    pub(crate) host: Samples,
+}
+
 /// What was measured of one tracer.
 #[derive(Default, Serialize)]
 pub(crate) struct Row {
     pub(crate) name: String,
     /// What it answered where it does not run here.
     pub(crate) refused: Option<String>,
-    /// Nanoseconds of its eBPF programs for an exec that it reports.
-    pub(crate) kernel_traced: Samples,
-    /// The same for an exec in another pod.
-    pub(crate) kernel_other_pod: Samples,
-    /// The same for an exec in the init PID namespace.
-    pub(crate) kernel_host: Samples,
+    /// Nanoseconds of its eBPF programs for an exec and the end of the process.
+    pub(crate) kernel: ByPlace,
+    /// The same, by program.
+    pub(crate) programs: BTreeMap<String, ByPlace>,
     /// Microseconds of its process's CPU time for an event.
     pub(crate) cpu: Samples,
     /// Microseconds from exec to exit of the program that does nothing, started in the pod.
@@ -48,7 +57,9 @@ pub(crate) struct Row {
 pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Result<Vec<Row>> {
     let project = workload.dir().join("project");
     compile::write_project(&project, size.compiles)?;
-    let mut tracers = vec![Tracer::Nothing, Tracer::Floor, Tracer::Exectrail];
+    let mut tracers = vec![Tracer::Nothing];
+    tracers.extend(floor::DOING.map(Tracer::Floor));
+    tracers.push(Tracer::Exectrail);
     tracers.extend(PEERS.iter().map(Tracer::Peer));
     let mut rows: Vec<Row> = tracers
         .iter()
@@ -126,6 +137,30 @@ fn wrapped(
     Ok(())
 }
 
+/// Nanoseconds of one of `count` execs in a place; `samples` is where those of the programs belong.
+fn execs(
+    workload: &Workload,
+    place: Place<'_>,
+    running: &Running,
+    row: &mut Row,
+    count: usize,
+    samples: fn(&mut ByPlace) -> &mut Samples,
+) -> Result<f64> {
+    let before = process::programs(&running.programs_of);
+    let took = workload.execs(place, count)?;
+    let after = process::programs(&running.programs_of);
+    if !after.is_empty() {
+        let spent = process::spent(&before, &after);
+        let all: f64 = spent.values().sum();
+        samples(&mut row.kernel).push(all / count as f64);
+        for (name, nanoseconds) in spent {
+            let program = row.programs.entry(name).or_default();
+            samples(program).push(nanoseconds / count as f64);
+        }
+    }
+    Ok(took)
+}
+
 /// One tracer, one round.
 fn one(
     workload: &Workload,
@@ -136,18 +171,12 @@ fn one(
     project: &Path,
 ) -> Result<()> {
     let count = size.execs;
-    let places = [
-        (Place::Host, &mut row.kernel_host),
-        (Place::OtherPod, &mut row.kernel_other_pod),
-    ];
-    for (place, samples) in places {
-        let before = process::programs(&running.programs_of);
-        workload.execs(place, count)?;
-        let after = process::programs(&running.programs_of);
-        if !after.is_empty() {
-            samples.push(process::spent(&before, &after) / count as f64);
-        }
-    }
+    execs(workload, Place::Host, running, row, count, |by| {
+        &mut by.host
+    })?;
+    execs(workload, Place::OtherPod, running, row, count, |by| {
+        &mut by.other_pod
+    })?;
     row.getppid
         .push(workload.run(Place::OtherPod, "getppid", size.calls, &[])?);
     row.connect
@@ -158,14 +187,11 @@ fn one(
     let marker = workload.noop();
     let marker = marker.to_string_lossy();
     let lines = running.lines(&marker);
-    let before = process::programs(&running.programs_of);
     let cpu = process::cpu(running.worker());
-    row.exec.push(workload.execs(Place::Pod(pod), count)? / 1e3);
-    let after = process::programs(&running.programs_of);
-    if !after.is_empty() {
-        row.kernel_traced
-            .push(process::spent(&before, &after) / count as f64);
-    }
+    let traced = execs(workload, Place::Pod(pod), running, row, count, |by| {
+        &mut by.traced
+    })?;
+    row.exec.push(traced / 1e3);
     if running.worker() != 0 {
         sleep(Duration::from_millis(500));
         row.cpu

@@ -1,22 +1,113 @@
-//! The floor: a program that does nothing, on the tracepoint that exectrail's is on.
+//! The floor: programs that do nothing, or next to nothing, on the tracepoint that exectrail's is on.
 
 use std::{
-    io,
+    fs, io,
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
 };
 
 use anyhow::{Context as _, Result};
 use aya::Btf;
 use aya_obj::btf::BtfKind;
+use exectrail_preflight::offsets;
 
 // include/uapi/linux/bpf.h
+const BPF_MAP_CREATE: u32 = 0;
 const BPF_PROG_LOAD: u32 = 5;
 const BPF_RAW_TRACEPOINT_OPEN: u32 = 17;
 const BPF_PROG_TYPE_TRACING: u32 = 26;
 const BPF_TRACE_RAW_TP: u32 = 23;
+const BPF_MAP_TYPE_RINGBUF: u32 = 27;
+const BPF_FUNC_PROBE_READ_USER: i32 = 112;
+const BPF_FUNC_RINGBUF_OUTPUT: i32 = 130;
+const BPF_RB_NO_WAKEUP: i32 = 1;
 
-/// `r0 = 0; exit`
-const NOTHING: [u64; 2] = [0xb7, 0x95];
+/// What the program does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// It returns.
+    Nothing,
+    /// It copies argv, of which it has [`ROOM`] for, onto its stack.
+    CopyArgv,
+    /// And from there into a ring that nobody reads.
+    WriteArgv,
+}
+
+/// All that it can do.
+pub(crate) const DOING: [Doing; 3] = [Doing::Nothing, Doing::CopyArgv, Doing::WriteArgv];
+
+/// Bytes of argv.
+const ROOM: i16 = 256;
+/// Bytes of the ring, which must not be full before the end of a round.
+const RING: u32 = 16 << 20;
+
+impl Doing {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "empty program",
+            Self::CopyArgv => "one that copies argv",
+            Self::WriteArgv => "one that copies argv into a ring",
+        }
+    }
+
+    /// Its instructions (Documentation/bpf/standardization/instruction-set.rst).
+    fn instructions(self, ring: &OwnedFd) -> Result<Vec<u64>> {
+        let mut program = Vec::new();
+        if self != Self::Nothing {
+            let types = fs::read("/sys/kernel/btf/vmlinux")?;
+            let offsets = offsets::resolve(&types)?.offsets;
+            let at = |offset: u32| i16::try_from(offset).context("a field is far away");
+            program.extend([
+                load(6, 1, 0),
+                load(6, 6, at(offsets.task_mm)?),
+                load(3, 6, at(offsets.mm_arg_start)?),
+                load(7, 6, at(offsets.mm_arg_end)?),
+                // The length, at most ROOM.
+                instruction(0x1f, 7, 3, 0, 0),
+                instruction(0xb5, 7, 0, 1, ROOM.into()),
+                instruction(0xb7, 7, 0, 0, ROOM.into()),
+                instruction(0xbf, 2, 7, 0, 0),
+                instruction(0xbf, 1, 10, 0, 0),
+                instruction(0x07, 1, 0, 0, -i32::from(ROOM)),
+                instruction(0x85, 0, 0, 0, BPF_FUNC_PROBE_READ_USER),
+            ]);
+        }
+        if self == Self::WriteArgv {
+            program.extend([
+                // A map's descriptor, in two halves.
+                instruction(0x18, 1, 1, 0, ring.as_raw_fd()),
+                0,
+                instruction(0xbf, 2, 10, 0, 0),
+                instruction(0x07, 2, 0, 0, -i32::from(ROOM)),
+                instruction(0xbf, 3, 7, 0, 0),
+                instruction(0xb7, 4, 0, 0, BPF_RB_NO_WAKEUP),
+                instruction(0x85, 0, 0, 0, BPF_FUNC_RINGBUF_OUTPUT),
+            ]);
+        }
+        program.extend([instruction(0xb7, 0, 0, 0, 0), instruction(0x95, 0, 0, 0, 0)]);
+        Ok(program)
+    }
+}
+
+/// `dst = *(u64 *)(src + offset)`
+fn load(dst: u64, src: u64, offset: i16) -> u64 {
+    instruction(0x79, dst, src, offset, 0)
+}
+
+/// One instruction.
+fn instruction(code: u64, dst: u64, src: u64, offset: i16, immediate: i32) -> u64 {
+    let (offset, immediate) = (offset as u16, immediate as u32);
+    code | dst << 8 | src << 12 | u64::from(offset) << 16 | u64::from(immediate) << 32
+}
+
+/// What BPF_MAP_CREATE reads.
+#[repr(C)]
+#[derive(Default)]
+struct MapAttr {
+    map_type: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+}
 
 /// The part of `union bpf_attr` that BPF_PROG_LOAD reads, up to `attach_btf_id`.
 #[repr(C)]
@@ -50,28 +141,35 @@ struct AttachAttr {
     zero: u32,
 }
 
-/// The empty program; detached when dropped.
+/// The program; detached when dropped.
 pub(crate) struct Floor {
     _program: OwnedFd,
     _link: OwnedFd,
 }
 
 impl Floor {
-    pub(crate) fn attach() -> Result<Self> {
+    pub(crate) fn attach(doing: Doing) -> Result<Self> {
+        let mut attr = MapAttr {
+            map_type: BPF_MAP_TYPE_RINGBUF,
+            max_entries: RING,
+            ..MapAttr::default()
+        };
+        let ring = bpf(BPF_MAP_CREATE, &mut attr).context("a ring was refused")?;
+        let instructions = doing.instructions(&ring)?;
         let btf = Btf::from_sys_fs()?;
         let tracepoint =
             btf.id_by_type_name_kind("btf_trace_sched_process_exec", BtfKind::Typedef)?;
         let mut attr = ProgAttr {
             prog_type: BPF_PROG_TYPE_TRACING,
-            insn_cnt: NOTHING.len() as u32,
-            insns: NOTHING.as_ptr().expose_provenance() as u64,
+            insn_cnt: instructions.len().try_into()?,
+            insns: instructions.as_ptr().expose_provenance() as u64,
             license: c"GPL".as_ptr().expose_provenance() as u64,
             prog_name: *b"floor\0\0\0\0\0\0\0\0\0\0\0",
             expected_attach_type: BPF_TRACE_RAW_TP,
             attach_btf_id: tracepoint,
             ..ProgAttr::default()
         };
-        let program = bpf(BPF_PROG_LOAD, &mut attr).context("the empty program was refused")?;
+        let program = bpf(BPF_PROG_LOAD, &mut attr).context("the program was refused")?;
         let mut attr = AttachAttr {
             name: 0,
             prog_fd: program.as_raw_fd().try_into()?,
@@ -87,7 +185,7 @@ impl Floor {
 
 /// Calls bpf(2) with a command that makes a file descriptor.
 fn bpf<T>(command: u32, attr: &mut T) -> io::Result<OwnedFd> {
-    // SAFETY: both attributes are laid out as the kernel has them, and what they point to lives.
+    // SAFETY: all attributes are laid out as the kernel has them, and what they point to lives.
     let fd = unsafe {
         libc::syscall(
             libc::SYS_bpf,

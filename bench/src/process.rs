@@ -1,6 +1,11 @@
 //! What a process, with all that it started, has used so far.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use aya::programs::loaded_programs;
 
 /// It and its descendants.
 pub(crate) fn family(pid: u32) -> Vec<u32> {
@@ -64,29 +69,44 @@ pub(crate) fn status_kib(pid: u32, field: &str) -> f64 {
         .unwrap_or(0.0)
 }
 
-/// Run time in nanoseconds, since statistics were turned on, of the eBPF programs that processes hold, by id. What is held through a perf event only is not seen.
-pub(crate) fn programs(family: &[u32]) -> BTreeMap<u32, f64> {
-    let mut programs = BTreeMap::new();
+/// Run time of an eBPF program since statistics were turned on.
+pub(crate) struct Program {
+    name: String,
+    nanoseconds: f64,
+}
+
+/// The eBPF programs that processes hold, by id. What is held through a perf event only is not seen.
+pub(crate) fn programs(family: &[u32]) -> BTreeMap<u32, Program> {
+    let mut held = BTreeSet::new();
     for pid in family {
         let fds = fs::read_dir(format!("/proc/{pid}/fdinfo"));
         for fd in fds.into_iter().flatten().flatten() {
             let text = fs::read_to_string(fd.path()).unwrap_or_default();
-            let field = |name: &str| {
-                text.lines()
-                    .find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok())
-            };
-            if let (Some(id), Some(nanoseconds)) = (field("prog_id:"), field("run_time_ns:")) {
-                programs.insert(id as u32, nanoseconds);
-            }
+            let id = text.lines().find_map(|line| line.strip_prefix("prog_id:"));
+            held.extend(id.and_then(|id| id.trim().parse::<u32>().ok()));
         }
     }
-    programs
+    // Those that end while they are listed are left out.
+    loaded_programs()
+        .flatten()
+        .filter(|program| held.contains(&program.id()))
+        .map(|program| {
+            let name = program.name_as_str().unwrap_or_default().to_owned();
+            let nanoseconds = program.run_time().as_nanos() as f64;
+            (program.id(), Program { name, nanoseconds })
+        })
+        .collect()
 }
 
-/// Run time between two looks at the same programs.
-pub(crate) fn spent(before: &BTreeMap<u32, f64>, after: &BTreeMap<u32, f64>) -> f64 {
-    after
-        .iter()
-        .map(|(id, now)| now - before.get(id).copied().unwrap_or_default())
-        .sum()
+/// Run time by name between two looks at the same programs.
+pub(crate) fn spent(
+    before: &BTreeMap<u32, Program>,
+    after: &BTreeMap<u32, Program>,
+) -> BTreeMap<String, f64> {
+    let mut spent = BTreeMap::new();
+    for (id, now) in after {
+        let then = before.get(id).map_or(0.0, |then| then.nanoseconds);
+        *spent.entry(now.name.clone()).or_default() += now.nanoseconds - then;
+    }
+    spent
 }

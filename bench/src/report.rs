@@ -5,7 +5,15 @@ use std::{fmt::Write as _, fs, path::Path};
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::{comparison::Row, machine::Machine, plot, scaling::Series, sidecar::Figures};
+use crate::{
+    comparison::Row,
+    floor::{self, Doing},
+    machine::Machine,
+    plot,
+    scaling::Series,
+    sidecar::Figures,
+    tracers::Tracer,
+};
 
 /// All that a run measured.
 #[derive(Serialize)]
@@ -45,6 +53,7 @@ impl Report {
             self.machine
         )?;
         self.table(&mut text)?;
+        self.programs(&mut text)?;
         self.figures(&mut text)?;
         Ok(text)
     }
@@ -69,9 +78,9 @@ impl Report {
                 text,
                 "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 row.name,
-                row.kernel_traced.shown(0),
-                row.kernel_other_pod.shown(0),
-                row.kernel_host.shown(0),
+                row.kernel.traced.shown(0),
+                row.kernel.other_pod.shown(0),
+                row.kernel.host.shown(0),
                 row.cpu.shown(1),
                 row.exec.shown(0),
                 row.getppid.shown(0),
@@ -80,6 +89,31 @@ impl Report {
                 row.resident.shown(1),
                 row.seen.shown(0),
             )?;
+        }
+        writeln!(text)?;
+        Ok(())
+    }
+
+    /// The table again of exectrail, by program, and of the programs that do next to nothing.
+    fn programs(&self, text: &mut String) -> Result<()> {
+        writeln!(
+            text,
+            "| program | traced, ns | in another pod, ns | on the node, ns |\n|---|---|---|---|"
+        )?;
+        let ours = self.comparison.iter().filter(|row| {
+            let floors = floor::DOING.map(Doing::name);
+            row.name == Tracer::Exectrail.name() || floors.contains(&&*row.name)
+        });
+        for row in ours {
+            for (name, by) in &row.programs {
+                let (traced, other_pod, host) =
+                    (by.traced.shown(0), by.other_pod.shown(0), by.host.shown(0));
+                writeln!(
+                    text,
+                    "| {}: `{name}` | {traced} | {other_pod} | {host} |",
+                    row.name
+                )?;
+            }
         }
         writeln!(text)?;
         Ok(())

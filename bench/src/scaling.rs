@@ -78,7 +78,7 @@ impl Bench<'_> {
         let before = process::programs(&running.programs_of);
         work()?;
         let after = process::programs(&running.programs_of);
-        Ok(process::spent(&before, &after) / count as f64)
+        Ok(process::spent(&before, &after).values().sum::<f64>() / count as f64)
     }
 
     /// Each point `repetitions` times, in rounds.

@@ -113,7 +113,7 @@ fn others(
         let before = process::programs(&running.programs_of);
         workload.execs(Place::OtherPod, size.execs)?;
         let after = process::programs(&running.programs_of);
-        samples.push(process::spent(&before, &after) / size.execs as f64);
+        samples.push(process::spent(&before, &after).values().sum::<f64>() / size.execs as f64);
         Ok(())
     };
     measure(&mut figures.other_pod)?;

@@ -12,15 +12,20 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{floor::Floor, pod::Pod, process, workload::Workload};
+use crate::{
+    floor::{Doing, Floor},
+    pod::Pod,
+    process,
+    workload::Workload,
+};
 
 /// A way to have execs seen.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tracer {
     /// Nobody looks.
     Nothing,
-    /// An empty program on `tp_btf/sched_process_exec`.
-    Floor,
+    /// A program on `tp_btf/sched_process_exec` that does next to nothing.
+    Floor(Doing),
     /// exectrail, as a sidecar of the pod.
     Exectrail,
     /// Another tool.
@@ -85,7 +90,7 @@ pub(crate) static PEERS: [Peer; 6] = [
     Peer {
         name: "sysdig",
         package: "sysdig",
-        command: "exec sysdig --modern-bpf 'evt.type in (execve, execveat) and evt.dir=<'",
+        command: "exec sysdig 'evt.type in (execve, execveat) and evt.dir=<'",
         process: "sysdig",
         ready: "execve",
     },
@@ -95,7 +100,7 @@ impl Tracer {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Floor => "empty program",
+            Self::Floor(doing) => doing.name(),
             Self::Exectrail => "exectrail",
             Self::Peer(peer) => peer.name,
         }
@@ -128,8 +133,8 @@ pub(crate) fn start(
     };
     let (mut command, process, ready) = match tracer {
         Tracer::Nothing => return Ok(running),
-        Tracer::Floor => {
-            running._floor = Some(Floor::attach()?);
+        Tracer::Floor(doing) => {
+            running._floor = Some(Floor::attach(doing)?);
             running.programs_of = vec![std::process::id()];
             return Ok(running);
         }

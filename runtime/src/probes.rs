@@ -1,26 +1,19 @@
 //! The probes: loading them into the kernel, attaching them, and the maps shared with them.
 
-use std::{
-    error::Error,
-    fmt::Write as _,
-    io,
-    os::linux::fs::MetadataExt as _,
-    path::{Path, PathBuf},
-};
+use std::{os::linux::fs::MetadataExt as _, path::Path};
 
 use aya::{
-    Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel, include_bytes_aligned,
+    Btf, Ebpf, EbpfLoader, VerifierLogLevel, include_bytes_aligned,
     maps::{Array, HashMap, Map, MapData, MapError, RingBuf},
-    programs::{BtfTracePoint, ProgramError, ProgramFd},
+    programs::{BtfTracePoint, ProgramFd},
 };
 use bytemuck::{bytes_of, cast};
 use exectrail_common::{
     exec_calls::CALLS,
-    record::LANES,
     suppression::MAX_BUCKETS,
     target::{Control, DECISION_SLOTS, DISMISSAL_SLOTS, NsId, NsState, Own, OwnScope},
 };
-use exectrail_preflight::{Kernel, KernelVersion};
+use exectrail_preflight::Kernel;
 use rustix::{
     process::{Resource, Rlimit, setrlimit},
     thread::{name, set_name},
@@ -28,84 +21,17 @@ use rustix::{
 
 use crate::{counters::Counters, rate, suppression::Limits, target::Known};
 
-pub(crate) mod suppression;
-use suppression::Suppressions;
-
+mod error;
 pub mod failed_execs;
+mod lanes;
+pub(crate) mod suppression;
 
+pub use error::AttachError;
 use failed_execs::{FailedExecs, Hook};
+use suppression::Suppressions;
 
 /// The object that build.rs made of `probes-ebpf`.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/exectrail-probes"));
-
-/// Why tracing cannot be turned on. The text is complete: the verifier's log is in it.
-#[derive(Debug, thiserror::Error)]
-pub enum AttachError {
-    /// A file about ourselves cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The kernel's types cannot be read.
-    #[error("cannot read the kernel's types: {0}")]
-    Btf(#[from] aya::BtfError),
-    /// The object or a map was refused.
-    #[error("the kernel refused the probes' maps: {}", chain(.0))]
-    Load(#[from] EbpfError),
-    /// A program was refused.
-    #[error("the kernel refused the program {program} on {tracepoint}: {}", chain(.source))]
-    Program {
-        /// Which program.
-        program: &'static str,
-        /// Where it was to be attached.
-        tracepoint: &'static str,
-        /// Why, with the verifier's log.
-        source: Box<ProgramError>,
-    },
-    /// A map cannot be used.
-    #[error("the map {map} cannot be used: {}", chain(.source))]
-    Map {
-        /// Which map.
-        map: &'static str,
-        /// Why.
-        source: MapError,
-    },
-    /// The object lacks something that this build relies on.
-    #[error("the probes' object has no {0}; exectrail was not built as a whole")]
-    Missing(&'static str),
-    /// No more descriptors can be had.
-    #[error("cannot keep the descriptors of the probes: {0}")]
-    Descriptors(#[from] io::Error),
-    /// The memory limit cannot be raised.
-    #[error("cannot raise RLIMIT_MEMLOCK, which the kernel charges maps to before 5.11: {0}")]
-    Memlock(rustix::io::Errno),
-    /// Asked to trace the node's own PID namespace.
-    #[error(
-        "--use-local-pidns would trace the whole node: exectrail is in the node's own PID namespace. \
-         Run the pod without hostPID"
-    )]
-    LocalIsInit,
-    /// The program that looks at ourselves did not run.
-    #[error(
-        "the probes did not see exectrail itself: its PID namespace is not the one in \
-         /proc/self/ns/pid, or another program keeps tracepoints off"
-    )]
-    OwnScope,
-}
-
-/// An error with all its sources, each on a line where it has lines of its own.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let _ = write!(text, ": {error}");
-        source = error.source();
-    }
-    text
-}
 
 /// What to load.
 #[derive(Clone, Debug)]
@@ -142,32 +68,6 @@ pub struct Output {
     pub counters: Counters,
 }
 
-/// The programs that record execs, by lane.
-const EXEC_LANES: [&str; LANES as usize] = [
-    "exec",
-    "exec_second",
-    "exec_third",
-    "exec_fourth",
-    "exec_fifth",
-];
-/// The programs that record exits, by lane.
-const EXIT_LANES: [&str; LANES as usize] = [
-    "exit",
-    "exit_second",
-    "exit_third",
-    "exit_fourth",
-    "exit_fifth",
-];
-
-/// How many lanes it takes on this kernel for no exec to be missed.
-fn lanes(release: &KernelVersion) -> u32 {
-    if *release >= KernelVersion::PREEMPTIBLE_TRACEPOINTS {
-        LANES
-    } else {
-        1
-    }
-}
-
 /// Inode number of one of our namespaces, and the device that it is on.
 fn own_namespace(which: &str) -> Result<(u32, u64), AttachError> {
     let path = Path::new("/proc/self/ns").join(which);
@@ -193,7 +93,7 @@ impl Probes {
         }
         let (pid_ns, nsfs_dev) = own_namespace("pid")?;
         let (net_ns, _) = own_namespace("net")?;
-        let lanes = lanes(&kernel.release);
+        let lanes = lanes::count(&kernel.release);
         let own = Own {
             nsfs_dev,
             pid_ns,
@@ -238,31 +138,8 @@ impl Probes {
 
         let scope = look_at_ourselves(&mut ebpf, &btf)?;
         suppression::fill(&mut ebpf, &options.limits)?;
-        let comms: &[&str] = if kernel.has_prepare_exec {
-            &[
-                "comm_prepare_exec",
-                "comm_prepare_exec_second",
-                "comm_prepare_exec_third",
-            ]
-        } else {
-            &["comm_task_rename"]
-        };
-        let comm_tracepoint = if kernel.has_prepare_exec {
-            "sched_prepare_exec"
-        } else {
-            "task_rename"
-        };
-        let lanes = lanes as usize;
-        // A tracepoint runs its programs in the order in which they were attached (`func_add`,
-        // kernel/tracepoint.c), which is that of their lanes.
-        for (programs, lanes, tracepoint) in [
-            (comms, lanes, comm_tracepoint),
-            (&EXIT_LANES, lanes, "sched_process_exit"),
-            (&EXEC_LANES, lanes, "sched_process_exec"),
-        ] {
-            for program in programs.iter().take(lanes) {
-                attach(&mut ebpf, &btf, program, tracepoint)?;
-            }
+        for (program, tracepoint) in lanes::programs(kernel, lanes) {
+            attach(&mut ebpf, &btf, program, tracepoint)?;
         }
 
         let (failed_execs, failed_fds) = match options.failed_execs {
@@ -277,7 +154,7 @@ impl Probes {
             FailedExecs::Off | FailedExecs::Unavailable(_) => None,
         };
 
-        let suppressions = Suppressions::take(&mut ebpf, &options.limits, lanes as u32)?;
+        let suppressions = Suppressions::take(&mut ebpf, &options.limits, lanes)?;
         let stats = take(&mut ebpf, "STATS")?;
         let exits = options
             .exit_events
@@ -285,7 +162,7 @@ impl Probes {
             .transpose()?;
         let execs = fd(&ebpf, "exec", "sched_process_exec")?;
         let output = Output {
-            counters: Counters::new(stats, lanes as u32, execs, exits, failed, suppressions)?,
+            counters: Counters::new(stats, lanes, execs, exits, failed, suppressions)?,
             ring: take(&mut ebpf, "RING")?,
         };
         let probes = Self {
@@ -437,7 +314,7 @@ fn attach(
         })
 }
 
-/// How often a thread is renamed for the `own_scope` program, at most: the kernel may skip it, see [`LANES`].
+/// How often a thread is renamed for the `own_scope` program, at most: the kernel may skip it, see `LANES`.
 const LOOKS: usize = 20;
 
 /// Has the `own_scope` program look at this thread: a rename, to the name it has, shows it to it.

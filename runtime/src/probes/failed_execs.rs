@@ -12,7 +12,7 @@ use exectrail_common::{
 };
 use exectrail_preflight::KernelVersion;
 
-use super::{AttachError, chain, take};
+use super::{AttachError, error::chain, take};
 use crate::counters::skipped;
 
 /// Where failed execs are seen.

@@ -1,0 +1,74 @@
+//! What can stand in the way of the probes.
+
+use std::{error::Error, fmt::Write as _, io, path::PathBuf};
+
+use aya::{EbpfError, maps::MapError, programs::ProgramError};
+
+/// Why tracing cannot be turned on. The text is complete: the verifier's log is in it.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// A file about ourselves cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel's types cannot be read.
+    #[error("cannot read the kernel's types: {0}")]
+    Btf(#[from] aya::BtfError),
+    /// The object or a map was refused.
+    #[error("the kernel refused the probes' maps: {}", chain(.0))]
+    Load(#[from] EbpfError),
+    /// A program was refused.
+    #[error("the kernel refused the program {program} on {tracepoint}: {}", chain(.source))]
+    Program {
+        /// Which program.
+        program: &'static str,
+        /// Where it was to be attached.
+        tracepoint: &'static str,
+        /// Why, with the verifier's log.
+        source: Box<ProgramError>,
+    },
+    /// A map cannot be used.
+    #[error("the map {map} cannot be used: {}", chain(.source))]
+    Map {
+        /// Which map.
+        map: &'static str,
+        /// Why.
+        source: MapError,
+    },
+    /// The object lacks something that this build relies on.
+    #[error("the probes' object has no {0}; exectrail was not built as a whole")]
+    Missing(&'static str),
+    /// No more descriptors can be had.
+    #[error("cannot keep the descriptors of the probes: {0}")]
+    Descriptors(#[from] io::Error),
+    /// The memory limit cannot be raised.
+    #[error("cannot raise RLIMIT_MEMLOCK, which the kernel charges maps to before 5.11: {0}")]
+    Memlock(rustix::io::Errno),
+    /// Asked to trace the node's own PID namespace.
+    #[error(
+        "--use-local-pidns would trace the whole node: exectrail is in the node's own PID namespace. \
+         Run the pod without hostPID"
+    )]
+    LocalIsInit,
+    /// The program that looks at ourselves did not run.
+    #[error(
+        "the probes did not see exectrail itself: its PID namespace is not the one in \
+         /proc/self/ns/pid, or another program keeps tracepoints off"
+    )]
+    OwnScope,
+}
+
+/// An error with all its sources, each on a line where it has lines of its own.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let _ = write!(text, ": {error}");
+        source = error.source();
+    }
+    text
+}

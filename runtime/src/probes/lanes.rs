@@ -1,0 +1,60 @@
+//! Which programs are attached to which tracepoints, and how many copies of each.
+
+use exectrail_common::record::LANES;
+use exectrail_preflight::{Kernel, KernelVersion};
+
+/// Those that record execs, by lane.
+const EXEC: [&str; LANES as usize] = [
+    "exec",
+    "exec_second",
+    "exec_third",
+    "exec_fourth",
+    "exec_fifth",
+];
+/// Those that record exits, by lane.
+const EXIT: [&str; LANES as usize] = [
+    "exit",
+    "exit_second",
+    "exit_third",
+    "exit_fourth",
+    "exit_fifth",
+];
+/// Those that keep comms, by lane: a comm that is missed is said to be unknown, so that there need not be as many.
+const COMM: [&str; 3] = [
+    "comm_prepare_exec",
+    "comm_prepare_exec_second",
+    "comm_prepare_exec_third",
+];
+
+/// How many lanes it takes on this kernel for hardly an exec to be missed.
+pub(super) fn count(release: &KernelVersion) -> u32 {
+    if *release >= KernelVersion::PREEMPTIBLE_TRACEPOINTS {
+        LANES
+    } else {
+        1
+    }
+}
+
+/// The programs of the first `lanes` lanes and their tracepoints, in the order in which they are to be attached.
+///
+/// A tracepoint runs its programs in that order (`func_add`, kernel/tracepoint.c), which is that of their lanes.
+pub(super) fn programs(
+    kernel: &Kernel,
+    lanes: u32,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let comm: (&[&str], _) = if kernel.has_prepare_exec {
+        (&COMM, "sched_prepare_exec")
+    } else {
+        (&["comm_task_rename"], "task_rename")
+    };
+    [
+        comm,
+        (&EXIT, "sched_process_exit"),
+        (&EXEC, "sched_process_exec"),
+    ]
+    .into_iter()
+    .flat_map(move |(programs, tracepoint)| {
+        let copies = programs.iter().take(lanes as usize);
+        copies.map(move |program| (*program, tracepoint))
+    })
+}
