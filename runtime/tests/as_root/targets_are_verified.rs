@@ -45,9 +45,10 @@ fn a_reused_number_is_another_namespace() {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--announced-only"]);
     let witness = pod.workspace();
+    // All alive at once: each has a number of its own, of which tests beside this cannot hold all for long.
+    let workspaces: Vec<_> = (0..10).map(|_| pod.workspace()).collect();
     let mut dead = Vec::new();
-    for _ in 0..5 {
-        let workspace = pod.workspace();
+    for workspace in workspaces {
         assert_eq!(workspace.announce().0, 204);
         dead.push(workspace.pid_ns());
     }
