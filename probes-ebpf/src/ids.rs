@@ -57,7 +57,7 @@ impl Ids {
 
 /// Id of the process of `task`, the current one, in its PID namespace; 0 where it could not be told.
 ///
-/// The helper that needs no reading of kernel memory takes 100 ns longer.
+/// The helper that reads no kernel memory takes 100 ns longer.
 #[inline(always)]
 pub(crate) fn current_ns_tgid(task: Task, scope: &Scope) -> u32 {
     if own!(read_kernel) != 0 {

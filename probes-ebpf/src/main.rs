@@ -14,7 +14,7 @@
 //! tracepoints can be preempted: see [`lane`].
 //!
 //! All but those of `fexit` run with preemption off or under the kernel's guard against a second run of a program on a CPU, so
-//! values that a CPU and a lane have of their own are theirs alone. None calls `bpf_probe_read_kernel` but for one optional field: kernel
+//! values that a CPU and a lane have of their own are theirs alone. None calls `bpf_probe_read_kernel` but for ids in the namespace, where it may (see [`ids`]): kernel
 //! pointers are followed by direct loads that the verifier checks against BTF (see [`kernel`]).
 #![no_std]
 #![no_main]
