@@ -96,7 +96,7 @@ enum Command {
 
     /// Execute a million programs while workspaces come and go, and account for each (root)
     ///
-    /// About ten minutes on two idle cores. The last line has the figures; it fails unless every exec
+    /// About ten minutes on two idle cores. The last lines have the figures; it fails unless every exec
     /// is accounted for, every line right and memory flat.
     Soak(soak::Args),
 
