@@ -17,6 +17,27 @@ pub(crate) fn less(a: u32, b: u32) -> u64 {
     opaque(u64::from(a)).wrapping_sub(opaque(u64::from(b))) >> 63
 }
 
+/// 1 where they differ, else 0.
+#[inline(always)]
+pub(crate) fn differ(a: u64, b: u64) -> u64 {
+    // Of a number and its negative, one has the top bit set, unless it is zero.
+    // Pointers may be subtracted from each other, and nothing else be done with two.
+    let difference = opaque(a.wrapping_sub(b));
+    (difference | difference.wrapping_neg()) >> 63
+}
+
+/// 1 where `value` is negative, else 0.
+#[inline(always)]
+pub(crate) fn negative(value: i64) -> u64 {
+    opaque(value as u64) >> 63
+}
+
+/// `flag` where `condition` is 1, nothing where it is 0.
+#[inline(always)]
+pub(crate) fn flag(condition: u64, flag: u16) -> u16 {
+    select(condition, u64::from(flag), 0) as u16
+}
+
 /// `yes` where `condition` is 1, `no` where it is 0.
 #[inline(always)]
 pub(crate) fn select(condition: u64, yes: u64, no: u64) -> u64 {

@@ -1,6 +1,7 @@
 //! The caller's comm: gone by the time an exec is seen to succeed, so kept when it changes.
 
 use crate::{
+    branchless::{equal, select},
     kernel::Task,
     maps::{COMM_SLOTS, COMMS},
     scope,
@@ -23,14 +24,20 @@ pub(crate) fn keep(task: Task) {
     }
 }
 
-/// The comm that the process `tgid` had before its exec.
+/// The comm that the process `tgid` had before its exec, and 1 where it is not known.
 #[inline(always)]
-pub(crate) fn kept(tgid: u32) -> Option<[u64; 2]> {
-    let slot = COMMS.get_ptr(tgid & (COMM_SLOTS - 1))?;
+pub(crate) fn kept(tgid: u32) -> ([u64; 2], u64) {
+    let Some(slot) = COMMS.get_ptr(tgid & (COMM_SLOTS - 1)) else {
+        return ([0; 2], 1);
+    };
     // SAFETY: a pointer to a live map value of plain integers.
-    let (comm, owner) = unsafe {
+    let ([first, second], owner) = unsafe {
         let comm = core::ptr::read_volatile(&raw const (*slot).comm);
         (comm, core::ptr::read_volatile(&raw const (*slot).tgid))
     };
-    (owner == tgid).then_some(comm)
+    let known = equal(owner, tgid);
+    (
+        [select(known, first, 0), select(known, second, 0)],
+        known ^ 1,
+    )
 }

@@ -4,7 +4,7 @@ use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use exectrail_common::record::{FLAG_IDS_UNMAPPED, FLAG_NS_PPID_UNKNOWN};
 
 use crate::{
-    branchless::{less, opaque, select},
+    branchless::{flag, less, opaque, select},
     kernel::{KernelPtr, Task, offset, own},
     own_scope::ns_tgid,
     scope::Scope,
@@ -27,6 +27,7 @@ impl Ids {
     #[inline(always)]
     pub(crate) fn of(task: Task, scope: &Scope, flags: &mut u16) -> Self {
         let parent = task.real_parent().group_leader();
+        // Constant to the verifier, which follows but one of the ways.
         let ns_ppid = if own!(read_kernel) != 0 {
             ns_pid(parent, scope.level)
         } else {
@@ -37,11 +38,9 @@ impl Ids {
         let uid: u32 = cred.load(offset!(cred_uid));
         let gid: u32 = cred.load(offset!(cred_gid));
         let user_ns = task.user_ns();
-        let ns_uid = mapped(user_ns.field(offset!(user_namespace_uid_map)), uid);
-        let ns_gid = mapped(user_ns.field(offset!(user_namespace_gid_map)), gid);
-        if ns_uid.is_none() || ns_gid.is_none() {
-            *flags |= FLAG_IDS_UNMAPPED;
-        }
+        let (ns_uid, uid_elsewhere) = mapped(user_ns.field(offset!(user_namespace_uid_map)), uid);
+        let (ns_gid, gid_elsewhere) = mapped(user_ns.field(offset!(user_namespace_gid_map)), gid);
+        *flags |= flag(uid_elsewhere | gid_elsewhere, FLAG_IDS_UNMAPPED);
         Self {
             ns_tgid: current_ns_tgid(task, scope),
             ppid: parent.tgid(),
@@ -49,8 +48,8 @@ impl Ids {
             uid,
             gid,
             euid: cred.load(offset!(cred_euid)),
-            ns_uid: ns_uid.unwrap_or(OVERFLOW_ID),
-            ns_gid: ns_gid.unwrap_or(OVERFLOW_ID),
+            ns_uid,
+            ns_gid,
         }
     }
 }
@@ -73,13 +72,11 @@ const OVERFLOW_ID: u32 = 65534;
 /// Extents that a map holds in place (`UID_GID_MAP_MAX_BASE_EXTENTS`, include/linux/user_namespace.h).
 const EXTENTS_IN_PLACE: u32 = 5;
 
-/// `id` as the user namespace with this `struct uid_gid_map` shows it; none where the map is kept elsewhere.
+/// `id` as the user namespace with this `struct uid_gid_map` shows it, and 1 where the map is kept elsewhere, which hides it.
 #[inline(always)]
-fn mapped(map: KernelPtr, id: u32) -> Option<u32> {
+fn mapped(map: KernelPtr, id: u32) -> (u32, u64) {
     let extents: u32 = map.load(offset!(uid_gid_map_nr_extents));
-    if extents > EXTENTS_IN_PLACE {
-        return None;
-    }
+    let elsewhere = less(EXTENTS_IN_PLACE, extents);
     let mut shown = in_extent(map, 0, extents, id, u64::from(OVERFLOW_ID));
     // Most maps have but one.
     if extents > 1 {
@@ -88,7 +85,8 @@ fn mapped(map: KernelPtr, id: u32) -> Option<u32> {
             shown = in_extent(map, index, extents, id, shown);
         }
     }
-    Some(opaque(shown) as u32)
+    let shown = select(elsewhere, u64::from(OVERFLOW_ID), shown);
+    (shown as u32, elsewhere)
 }
 
 /// `id` as the extent at `index` shows it, if that is one of `extents` and has it; else `otherwise`.
@@ -111,9 +109,6 @@ fn in_extent(map: KernelPtr, index: u32, extents: u32, id: u32, otherwise: u64) 
 fn ns_pid(task: Task, level: u32) -> u32 {
     let pid = task.thread_pid();
     let depth: u32 = pid.load(offset!(pid_level));
-    if depth < level {
-        return 0;
-    }
     let mut nr = 0u32;
     // Levels are below 64. Before 6.12 the verifier lets nothing unbounded be added to a BTF pointer,
     // even where the sum is only handed to a helper.
@@ -121,7 +116,8 @@ fn ns_pid(task: Task, level: u32) -> u32 {
         + (opaque(u64::from(level)) & 63) * u64::from(offset!(upid_size))
         + u64::from(offset!(upid_nr));
     let address = opaque(pid.address() as u64).wrapping_add(offset);
+    // What is read where there is no such depth is not looked at; to branch on it would double the verifier's work.
     // SAFETY: four bytes into a u32; a fault gives an error and leaves 0.
     unsafe { bpf_probe_read_kernel((&raw mut nr).cast(), 4, address as *const _) };
-    nr
+    select(less(depth, level), 0, u64::from(nr)) as u32
 }

@@ -10,7 +10,7 @@ use exectrail_common::{
     target::{NsId, Own},
 };
 
-use crate::branchless::opaque;
+use crate::branchless::{differ, opaque};
 
 /// Where fields are; set by user space before load, then frozen.
 #[unsafe(no_mangle)]
@@ -255,13 +255,13 @@ impl Binprm {
         self.0.load(offset!(binprm_argc))
     }
 
-    /// Whether an interpreter was put in the place of the file: `bprm_change_interp`
-    /// (fs/exec.c) makes `interp` another string than `filename`.
+    /// 1 where an interpreter was put in the place of the file: `bprm_change_interp`
+    /// (fs/exec.c) makes `interp` another string than `filename`. Else 0.
     #[inline(always)]
-    pub(crate) fn is_interpreted(self) -> bool {
+    pub(crate) fn is_interpreted(self) -> u64 {
         let filename: u64 = self.0.load(offset!(binprm_filename));
         let interp: u64 = self.0.load(offset!(binprm_interp));
-        filename != interp
+        differ(filename, interp)
     }
 }
 

@@ -10,7 +10,7 @@ use exectrail_common::record::{
 };
 
 use crate::{
-    branchless::opaque,
+    branchless::{flag, less, negative, opaque, select},
     comm,
     ids::Ids,
     kernel::{Binprm, Task, offset, own},
@@ -30,7 +30,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     // SAFETY: pointers to the live map values of this CPU and lane; nothing else runs in it meanwhile.
     let (stats, scratch) = unsafe { (&mut *stats, &mut *scratch) };
 
-    let mut flags = 0;
+    // Without a branch where one would do: each doubles what the verifier has to follow from there on.
     let mm = task.mm();
     let arg_start: u64 = mm.load(offset!(mm_arg_start));
     let arg_end: u64 = mm.load(offset!(mm_arg_end));
@@ -38,26 +38,19 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let argv_len = arg_end.wrapping_sub(arg_start);
 
     let tgid = task.tgid();
-    let comm = comm::kept(tgid).unwrap_or_else(|| {
-        flags |= FLAG_COMM_UNKNOWN;
-        [0; 2]
-    });
+    let (comm, comm_unknown) = comm::kept(tgid);
+    let mut flags =
+        flag(comm_unknown, FLAG_COMM_UNKNOWN) | flag(bprm.is_interpreted(), FLAG_INTERPRETED);
     let ids = Ids::of(task, scope, &mut flags);
-    if bprm.is_interpreted() {
-        flags |= FLAG_INTERPRETED;
-    }
 
     let tail = (&raw mut scratch.tail).cast::<u8>();
     let wanted = argv_len.min(u64::from(own!(max_argv_bytes)));
-    let mut taken = opaque(wanted).min(HEAD_ARGV as u64);
+    let taken = opaque(wanted).min(HEAD_ARGV as u64);
     // SAFETY: at most HEAD_ARGV bytes into a tail that is longer; a fault gives an error.
-    if unsafe { bpf_probe_read_user(tail.cast(), taken as u32, arg_start as *const _) } < 0 {
-        flags |= FLAG_ARGV_FAULT;
-        taken = 0;
-    }
-    if wanted > HEAD_ARGV as u64 {
-        flags |= FLAG_CONTINUED;
-    }
+    let read = unsafe { bpf_probe_read_user(tail.cast(), taken as u32, arg_start as *const _) };
+    let taken = select(negative(read), 0, taken);
+    flags |= flag(negative(read), FLAG_ARGV_FAULT)
+        | flag(less(HEAD_ARGV as u32, wanted as u32), FLAG_CONTINUED);
 
     // The kernel has put the filename on the new stack, right behind the environment
     // (`do_execveat_common`, fs/exec.c: the first string copied there).
@@ -69,12 +62,11 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
             env_end as *const _,
         )
     };
-    let filename_len = if filename_size < 1 {
-        flags |= FLAG_FILENAME_FAULT;
-        0
-    } else {
-        (filename_size as u64 - 1).min(MAX_FILENAME as u64 - 1)
-    };
+    let fault = negative(filename_size - 1);
+    flags |= flag(fault, FLAG_FILENAME_FAULT);
+    // A power of two less one: a mask is a bound as well.
+    let longest = MAX_FILENAME as u64 - 1;
+    let filename_len = select(fault, 0, filename_size as u64 - 1) & longest;
 
     // SAFETY: helpers without arguments that always succeed.
     let (ktime, cgroup_id, cpu) = unsafe {

@@ -65,7 +65,7 @@ pub(crate) fn exclude<const LANE: u32>(task: Task, _: Lane<LANE>) -> bool {
     }
     let comm = if rules!(comm) != 0 {
         // Of a comm that was not caught no rule can be true.
-        comm::kept(task.tgid()).unwrap_or_default()
+        comm::kept(task.tgid()).0
     } else {
         [0; 2]
     };
