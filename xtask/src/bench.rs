@@ -24,13 +24,14 @@ pub(crate) struct Args {
 }
 
 /// Debian's packages of what is measured, and of what measuring needs.
-const PACKAGES: [&str; 9] = [
+const PACKAGES: [&str; 10] = [
     "bpftrace",
     "bpfcc-tools",
     "libbpf-tools",
     "forkstat",
     "auditd",
     "sysdig",
+    "libseccomp-dev",
     "tcc",
     "make",
     "coreutils",
@@ -99,7 +100,7 @@ fn install_peers() -> Result<()> {
         }
     }
     if command::find("tracexec").is_none() {
-        // Its eBPF part wants clang; the part that uses ptrace(2) is what runs everywhere.
+        // Its eBPF part wants clang; the part that uses ptrace(2), and libseccomp, is what runs everywhere.
         let mut install = command::cargo();
         install.args(["install", "tracexec", "--locked", "--no-default-features"]);
         if let Err(error) = command::run(&mut install) {
