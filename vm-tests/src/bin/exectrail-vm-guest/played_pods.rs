@@ -169,7 +169,9 @@ fn a_refused_workspace_does_not_start(plan: &Plan, _: &Report) -> Result<()> {
     let pod = Played::start(&manifest.without_capability("PERFMON")?)?;
     for container in ["workspace", "exectrail"] {
         let name = pod.container(container);
-        let status = podman(&["wait", &name])?;
+        // What should not have been started may go on for ever.
+        let status = run("timeout", &["120", "podman", "wait", &name])
+            .with_context(|| format!("{container} goes on: {}", pod.said(container)))?;
         ensure!(
             status.trim() == "1",
             "{container} ended with {status}: {}",
