@@ -11,7 +11,9 @@ use std::{
     process::Command,
 };
 
+use exectrail_common::offsets::{FIELDS, FIRST_FIELD};
 use object::{
+    Endianness, Object as _, ObjectSection as _, SectionKind,
     build::elf::{Builder, SectionData},
     elf::SHT_STRTAB,
 };
@@ -68,7 +70,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(explain(&format!("the probes do not build:\n{log}")));
     }
     let object = target_dir.join(target).join("release").join(PACKAGE);
-    fs::write(out.join(PACKAGE), without_debug_information(&object)?)?;
+    let object = without_debug_information(&object)?;
+    fs::write(
+        out.join("field_loads.rs"),
+        format!("{:?}", field_loads(&object)?),
+    )?;
+    fs::write(out.join(PACKAGE), object)?;
     Ok(())
 }
 
@@ -92,6 +99,50 @@ fn without_debug_information(object: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut stripped = Vec::new();
     builder.write(&mut stripped)?;
     Ok(stripped)
+}
+
+/// Where in the object loads of kernel fields have their offset, and which field each is of.
+fn field_loads(object: &[u8]) -> Result<Vec<(usize, usize)>, Box<dyn Error>> {
+    // BPF_LDX | BPF_MEM with BPF_W and BPF_DW; two instructions' room of BPF_LD | BPF_IMM | BPF_DW
+    // (Documentation/bpf/standardization/instruction-set.rst).
+    const LOADS: [u8; 2] = [0x61, 0x79];
+    const WIDE: u8 = 0x18;
+    const INSTRUCTION: usize = 8;
+
+    let file = object::File::parse(object)?;
+    let mut loads = Vec::new();
+    for section in file
+        .sections()
+        .filter(|section| section.kind() == SectionKind::Text)
+    {
+        let (start, _) = section
+            .file_range()
+            .ok_or("a section of code is not in the file")?;
+        let code = section.data()?;
+        let mut at = 0;
+        while let Some([opcode, _, low, high, ..]) = code.get(at..at + INSTRUCTION) {
+            let offset = match file.endianness() {
+                Endianness::Little => i16::from_le_bytes([*low, *high]),
+                Endianness::Big => i16::from_be_bytes([*low, *high]),
+            };
+            if LOADS.contains(opcode) && offset >= FIRST_FIELD {
+                let field = (offset - FIRST_FIELD) as usize;
+                if field >= FIELDS {
+                    return Err(format!("a load at {offset} is of no field").into());
+                }
+                loads.push((start as usize + at + 2, field));
+            }
+            at += if *opcode == WIDE {
+                2 * INSTRUCTION
+            } else {
+                INSTRUCTION
+            };
+        }
+    }
+    if loads.is_empty() {
+        return Err("no load of a kernel field is in the object".into());
+    }
+    Ok(loads)
 }
 
 /// BTF names source files, and the object is to be the same wherever it is built.

@@ -6,6 +6,16 @@
 
 use bytemuck::{Pod, Zeroable};
 
+/// Instead of the offset of a field, loads in the object have this, plus the place of the field in
+/// [`Offsets`]. No kernel structure is so large that it could be an offset.
+///
+/// User space puts the offset in before the object is loaded: one instruction loads a field then, where
+/// looking its offset up takes five.
+pub const FIRST_FIELD: i16 = 0x7e00;
+
+/// Fields in [`Offsets`].
+pub const FIELDS: usize = size_of::<Offsets>() / size_of::<u32>();
+
 /// Byte offsets of kernel fields. Field `a_b` is the offset of member `b` in `struct a`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]

@@ -45,7 +45,7 @@ pub(crate) fn ended(registers: KernelPtr, call: usize, result: i64) {
     }
     let task = Task::current();
     if let Some(scope) = scope::look_up(task) {
-        let filename: u64 = registers.load(exec_calls!(filename[call]));
+        let filename: u64 = registers.load_at(exec_calls!(filename[call]));
         let filename = if call < COMPAT_EXECVE {
             filename
         } else {
@@ -62,8 +62,8 @@ pub(crate) fn any_call_ended(registers: KernelPtr, result: i64) {
     if result >= 0 {
         return;
     }
-    let number: u32 = registers.load(exec_calls!(number_at));
-    let mode: u32 = registers.load(exec_calls!(mode_at));
+    let number: u32 = registers.load_at(exec_calls!(number_at));
+    let mode: u32 = registers.load_at(exec_calls!(mode_at));
     let compat = mode & exec_calls!(mode_mask) == exec_calls!(mode_32);
     for call in 0..CALLS {
         if number == exec_calls!(number[call]) && compat == (call >= COMPAT_EXECVE) {

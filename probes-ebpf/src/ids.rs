@@ -5,7 +5,7 @@ use exectrail_common::record::{FLAG_IDS_UNMAPPED, FLAG_NS_PPID_UNKNOWN};
 
 use crate::{
     branchless::{flag, less, opaque, select},
-    kernel::{KernelPtr, Task, offset, own},
+    kernel::{KernelPtr, Task, field, offset, own},
     own_scope::ns_tgid,
     scope::Scope,
 };
@@ -35,8 +35,8 @@ impl Ids {
             0
         };
         let cred = task.cred();
-        let uid: u32 = cred.load(offset!(cred_uid));
-        let gid: u32 = cred.load(offset!(cred_gid));
+        let uid: u32 = cred.load(field!(cred_uid));
+        let gid: u32 = cred.load(field!(cred_gid));
         let user_ns = task.user_ns();
         let (ns_uid, uid_elsewhere) = mapped(user_ns.field(offset!(user_namespace_uid_map)), uid);
         let (ns_gid, gid_elsewhere) = mapped(user_ns.field(offset!(user_namespace_gid_map)), gid);
@@ -47,7 +47,7 @@ impl Ids {
             ns_ppid,
             uid,
             gid,
-            euid: cred.load(offset!(cred_euid)),
+            euid: cred.load(field!(cred_euid)),
             ns_uid,
             ns_gid,
         }
@@ -75,7 +75,7 @@ const EXTENTS_IN_PLACE: u32 = 5;
 /// `id` as the user namespace with this `struct uid_gid_map` shows it, and 1 where the map is kept elsewhere, which hides it.
 #[inline(always)]
 fn mapped(map: KernelPtr, id: u32) -> (u32, u64) {
-    let extents: u32 = map.load(offset!(uid_gid_map_nr_extents));
+    let extents: u32 = map.load(field!(uid_gid_map_nr_extents));
     let elsewhere = less(EXTENTS_IN_PLACE, extents);
     let mut shown = in_extent(map, 0, extents, id, u64::from(OVERFLOW_ID));
     // Most maps have but one.
@@ -93,9 +93,9 @@ fn mapped(map: KernelPtr, id: u32) -> (u32, u64) {
 #[inline(always)]
 fn in_extent(map: KernelPtr, index: u32, extents: u32, id: u32, otherwise: u64) -> u64 {
     let extent = map.field(offset!(uid_gid_map_extent) + index * offset!(uid_gid_extent_size));
-    let lower_first: u32 = extent.load(offset!(uid_gid_extent_lower_first));
-    let count: u32 = extent.load(offset!(uid_gid_extent_count));
-    let first: u32 = extent.load(offset!(uid_gid_extent_first));
+    let lower_first: u32 = extent.load(field!(uid_gid_extent_lower_first));
+    let count: u32 = extent.load(field!(uid_gid_extent_count));
+    let first: u32 = extent.load(field!(uid_gid_extent_first));
     let within = id.wrapping_sub(lower_first);
     let hit = less(within, count) & less(index, extents);
     select(hit, u64::from(first.wrapping_add(within)), otherwise)
@@ -108,7 +108,7 @@ fn in_extent(map: KernelPtr, index: u32, extents: u32, id: u32, otherwise: u64) 
 #[inline(always)]
 fn ns_pid(task: Task, level: u32) -> u32 {
     let pid = task.thread_pid();
-    let depth: u32 = pid.load(offset!(pid_level));
+    let depth: u32 = pid.load(field!(pid_level));
     let mut nr = 0u32;
     // Levels are below 64. Before 6.12 the verifier lets nothing unbounded be added to a BTF pointer,
     // even where the sum is only handed to a helper.

@@ -1,12 +1,12 @@
 //! Kernel structures, seen through offsets that user space resolved from BTF.
 //!
 //! Each type is a pointer that the verifier knows the BTF type of. A load at a constant offset
-//! compiles to one instruction, checked at load time against the kernel's own type and, where the
+//! is one instruction, checked at load time against the kernel's own type and, where the
 //! pointer is NULL or stale, yielding 0 (`PROBE_MEM`, kernel/bpf/verifier.c, Linux 5.5 and later).
 
 use aya_ebpf::{helpers::bpf_get_current_task_btf, programs::BtfTracePointContext};
 use exectrail_common::{
-    offsets::Offsets,
+    offsets::{FIRST_FIELD, Offsets},
     target::{NsId, Own},
 };
 
@@ -31,6 +31,61 @@ macro_rules! offset {
 }
 pub(crate) use offset;
 
+/// A field of a kernel structure.
+#[derive(Clone, Copy)]
+pub(crate) struct Field<const INDEX: usize>;
+
+/// The field of that name in [`Offsets`].
+macro_rules! field {
+    ($field:ident) => {
+        $crate::kernel::Field::<
+            {
+                core::mem::offset_of!(exectrail_common::offsets::Offsets, $field) / size_of::<u32>()
+            },
+        >
+    };
+}
+pub(crate) use field;
+
+/// What a field can be loaded as.
+pub(crate) trait Word: Copy {
+    /// Loads the field in one instruction, which user space puts the offset into (see [`FIRST_FIELD`]).
+    fn load<const INDEX: usize>(base: *const u8) -> Self;
+}
+
+macro_rules! word {
+    ($word:ty, $size:literal) => {
+        impl Word for $word {
+            #[inline(always)]
+            fn load<const INDEX: usize>(base: *const u8) -> Self {
+                #[cfg(target_arch = "bpf")]
+                {
+                    let value;
+                    // SAFETY: the verifier rejects the program unless the field lies within the BTF type of
+                    // the pointer; the kernel gives 0 where the memory is not there.
+                    unsafe {
+                        core::arch::asm!(
+                            concat!("{0} = *(", $size, " *)({1} + {2})"),
+                            out(reg) value,
+                            in(reg) base,
+                            const FIRST_FIELD as usize + INDEX,
+                            options(pure, readonly, nostack, preserves_flags)
+                        );
+                    }
+                    value
+                }
+                #[cfg(not(target_arch = "bpf"))]
+                {
+                    let _ = (base, FIRST_FIELD);
+                    0
+                }
+            }
+        }
+    };
+}
+word!(u32, "u32");
+word!(u64, "u64");
+
 /// A field of [`OWN`].
 macro_rules! own {
     ($field:ident) => {
@@ -51,18 +106,25 @@ impl KernelPtr {
         Self(address)
     }
 
-    /// Loads the field at `offset`.
+    /// Loads a field.
     #[inline(always)]
-    pub(crate) fn load<T: Copy>(self, offset: u32) -> T {
+    pub(crate) fn load<T: Word, const INDEX: usize>(self, _: Field<INDEX>) -> T {
+        T::load::<INDEX>(self.0)
+    }
+
+    /// Follows the pointer in a field.
+    #[inline(always)]
+    fn follow<const INDEX: usize>(self, field: Field<INDEX>) -> Self {
+        let address: u64 = self.load(field);
+        Self(address as *const u8)
+    }
+
+    /// Loads what is at `offset`, a constant to the verifier.
+    #[inline(always)]
+    pub(crate) fn load_at<T: Copy>(self, offset: u32) -> T {
         // SAFETY: the verifier rejects the program unless this load lies within the BTF type of
         // the pointer; the kernel gives 0 where the memory is not there.
         unsafe { core::ptr::read_volatile(self.0.add(offset as usize).cast()) }
-    }
-
-    /// Follows the pointer in the field at `offset`.
-    #[inline(always)]
-    fn follow(self, offset: u32) -> Self {
-        Self(self.load(offset))
     }
 
     /// The address of the field at `offset`.
@@ -98,7 +160,7 @@ impl Task {
 
     #[inline(always)]
     pub(crate) fn group_leader(self) -> Self {
-        Self(self.0.follow(offset!(task_group_leader)))
+        Self(self.0.follow(field!(task_group_leader)))
     }
 
     /// Whether this thread, the last one of its process, is of the process that `reaper` is of.
@@ -118,48 +180,48 @@ impl Task {
 
     #[inline(always)]
     pub(crate) fn real_parent(self) -> Self {
-        Self(self.0.follow(offset!(task_real_parent)))
+        Self(self.0.follow(field!(task_real_parent)))
     }
 
     #[inline(always)]
     pub(crate) fn tgid(self) -> u32 {
-        self.0.load(offset!(task_tgid))
+        self.0.load(field!(task_tgid))
     }
 
     /// Id of the thread, which is the process's where it is the group leader.
     #[inline(always)]
     pub(crate) fn pid(self) -> u32 {
-        self.0.load(offset!(task_pid))
+        self.0.load(field!(task_pid))
     }
 
     /// How often the process and its ancestors have executed something.
     #[inline(always)]
     pub(crate) fn self_exec_id(self) -> u64 {
-        self.0.load(offset!(task_self_exec_id))
+        self.0.load(field!(task_self_exec_id))
     }
 
     #[inline(always)]
     pub(crate) fn start_boottime(self) -> u64 {
-        self.0.load(offset!(task_start_boottime))
+        self.0.load(field!(task_start_boottime))
     }
 
     /// The two halves of `comm`.
     #[inline(always)]
     pub(crate) fn comm(self) -> [u64; 2] {
         let comm = offset!(task_comm);
-        [self.0.load(comm), self.0.load(comm + 8)]
+        [self.0.load_at(comm), self.0.load_at(comm + 8)]
     }
 
     /// `struct pid *` of the thread.
     #[inline(always)]
     pub(crate) fn thread_pid(self) -> KernelPtr {
-        self.0.follow(offset!(task_thread_pid))
+        self.0.follow(field!(task_thread_pid))
     }
 
     /// Depth of the PID namespace that the task is in; 0 is the init PID namespace.
     #[inline(always)]
     pub(crate) fn pid_level(self) -> u32 {
-        self.thread_pid().load(offset!(pid_level))
+        self.thread_pid().load(field!(pid_level))
     }
 
     /// The PID namespace that the task's next child will be in: that which the task is in or, after
@@ -168,8 +230,8 @@ impl Task {
     pub(crate) fn pid_ns_for_children(self) -> PidNs {
         PidNs(
             self.0
-                .follow(offset!(task_nsproxy))
-                .follow(offset!(nsproxy_pid_ns_for_children)),
+                .follow(field!(task_nsproxy))
+                .follow(field!(nsproxy_pid_ns_for_children)),
         )
     }
 
@@ -183,36 +245,36 @@ impl Task {
     #[inline(always)]
     pub(crate) fn net_ns(self) -> u32 {
         self.0
-            .follow(offset!(task_nsproxy))
-            .follow(offset!(nsproxy_net_ns))
-            .load(offset!(net_inum))
+            .follow(field!(task_nsproxy))
+            .follow(field!(nsproxy_net_ns))
+            .load(field!(net_inum))
     }
 
     /// Inode number of the mount namespace.
     #[inline(always)]
     pub(crate) fn mnt_ns(self) -> u32 {
         self.0
-            .follow(offset!(task_nsproxy))
-            .follow(offset!(nsproxy_mnt_ns))
-            .load(offset!(mnt_namespace_inum))
+            .follow(field!(task_nsproxy))
+            .follow(field!(nsproxy_mnt_ns))
+            .load(field!(mnt_namespace_inum))
     }
 
     /// `struct mm_struct *`
     #[inline(always)]
     pub(crate) fn mm(self) -> KernelPtr {
-        self.0.follow(offset!(task_mm))
+        self.0.follow(field!(task_mm))
     }
 
     /// `struct cred *`, the subjective credentials.
     #[inline(always)]
     pub(crate) fn cred(self) -> KernelPtr {
-        self.0.follow(offset!(task_cred))
+        self.0.follow(field!(task_cred))
     }
 
     /// `struct user_namespace *` of the credentials.
     #[inline(always)]
     pub(crate) fn user_ns(self) -> KernelPtr {
-        self.cred().follow(offset!(cred_user_ns))
+        self.cred().follow(field!(cred_user_ns))
     }
 
     /// Whether some thread of the process lives.
@@ -225,17 +287,14 @@ impl Task {
     /// (kernel/exit.c) has counted this thread out before.
     #[inline(always)]
     pub(crate) fn is_last_thread(self) -> bool {
-        let live: u32 = self
-            .0
-            .follow(offset!(task_signal))
-            .load(offset!(signal_live));
+        let live: u32 = self.0.follow(field!(task_signal)).load(field!(signal_live));
         live == 0
     }
 
     /// Status and signal, as wait(2) has them.
     #[inline(always)]
     pub(crate) fn exit_code(self) -> u32 {
-        self.0.load(offset!(task_exit_code))
+        self.0.load(field!(task_exit_code))
     }
 }
 
@@ -252,15 +311,15 @@ impl Binprm {
 
     #[inline(always)]
     pub(crate) fn argc(self) -> u32 {
-        self.0.load(offset!(binprm_argc))
+        self.0.load(field!(binprm_argc))
     }
 
     /// 1 where an interpreter was put in the place of the file: `bprm_change_interp`
     /// (fs/exec.c) makes `interp` another string than `filename`. Else 0.
     #[inline(always)]
     pub(crate) fn is_interpreted(self) -> u64 {
-        let filename: u64 = self.0.load(offset!(binprm_filename));
-        let interp: u64 = self.0.load(offset!(binprm_interp));
+        let filename: u64 = self.0.load(field!(binprm_filename));
+        let interp: u64 = self.0.load(field!(binprm_interp));
         differ(filename, interp)
     }
 }
@@ -285,17 +344,17 @@ impl PidNs {
 
     #[inline(always)]
     pub(crate) fn level(self) -> u32 {
-        self.0.load(offset!(pid_namespace_level))
+        self.0.load(field!(pid_namespace_level))
     }
 
     #[inline(always)]
     pub(crate) fn parent(self) -> Self {
-        Self(self.0.follow(offset!(pid_namespace_parent)))
+        Self(self.0.follow(field!(pid_namespace_parent)))
     }
 
     #[inline(always)]
     pub(crate) fn inum(self) -> u32 {
-        self.0.load(offset!(pid_namespace_inum))
+        self.0.load(field!(pid_namespace_inum))
     }
 
     /// This one or that above it at depth `level`.
@@ -314,7 +373,7 @@ impl PidNs {
     /// The first process inside, or another thread of it once its first thread has exited.
     #[inline(always)]
     pub(crate) fn reaper(self) -> Task {
-        Task(self.0.follow(offset!(pid_namespace_child_reaper)))
+        Task(self.0.follow(field!(pid_namespace_child_reaper)))
     }
 
     /// Inode number of the network namespace of the reaper.

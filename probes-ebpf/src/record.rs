@@ -13,7 +13,7 @@ use crate::{
     branchless::{flag, less, negative, opaque, select},
     comm,
     ids::Ids,
-    kernel::{Binprm, Task, offset, own},
+    kernel::{Binprm, Task, field, own},
     lane::Lane,
     maps::{RING, SCRATCH, STATS},
     pieces,
@@ -32,9 +32,9 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
 
     // Without a branch where one would do: each doubles what the verifier has to follow from there on.
     let mm = task.mm();
-    let arg_start: u64 = mm.load(offset!(mm_arg_start));
-    let arg_end: u64 = mm.load(offset!(mm_arg_end));
-    let env_end: u64 = mm.load(offset!(mm_env_end));
+    let arg_start: u64 = mm.load(field!(mm_arg_start));
+    let arg_end: u64 = mm.load(field!(mm_arg_end));
+    let env_end: u64 = mm.load(field!(mm_env_end));
     let argv_len = arg_end.wrapping_sub(arg_start);
 
     let tgid = task.tgid();

@@ -16,7 +16,7 @@ use exectrail_common::{
 use crate::{
     branchless::opaque,
     comm,
-    kernel::{Task, offset},
+    kernel::{Task, field},
     lane::Lane,
 };
 
@@ -69,8 +69,8 @@ pub(crate) fn exclude<const LANE: u32>(task: Task, _: Lane<LANE>) -> bool {
     } else {
         [0; 2]
     };
-    let uid: u32 = task.cred().load(offset!(cred_uid));
-    let env_end = task.mm().load(offset!(mm_env_end));
+    let uid: u32 = task.cred().load(field!(cred_uid));
+    let env_end = task.mm().load(field!(mm_env_end));
     let first = first_rule(env_end, comm[0], comm[1], u64::from(uid), u64::from(LANE));
     if first < u64::from(rules!(first_exclude)) || first >= MAX_RULES as u64 {
         return false;

@@ -7,9 +7,10 @@ use aya::{
     maps::{Array, HashMap, Map, MapData, MapError, RingBuf},
     programs::{BtfTracePoint, ProgramFd},
 };
-use bytemuck::{bytes_of, cast};
+use bytemuck::{bytes_of, cast, cast_slice};
 use exectrail_common::{
     exec_calls::CALLS,
+    offsets::Offsets,
     suppression::MAX_BUCKETS,
     target::{Control, DECISION_SLOTS, DISMISSAL_SLOTS, NsId, NsState, Own, OwnScope},
 };
@@ -32,6 +33,24 @@ use suppression::Suppressions;
 
 /// The object that build.rs made of `probes-ebpf`.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/exectrail-probes"));
+
+/// Where in it loads of kernel fields have their offset, and which field of [`Offsets`] each is of.
+static FIELD_LOADS: &[(usize, usize)] = &include!(concat!(env!("OUT_DIR"), "/field_loads.rs"));
+
+/// The object with the offsets of this kernel put in.
+fn object(offsets: &Offsets) -> Result<Vec<u8>, AttachError> {
+    let mut object = OBJECT.to_vec();
+    let fields: &[u32] = cast_slice(bytes_of(offsets));
+    for (at, field) in FIELD_LOADS {
+        let offset = fields.get(*field).copied().unwrap_or(u32::MAX);
+        let near = i16::try_from(offset).map_err(|_| AttachError::FarField(offset))?;
+        object
+            .get_mut(*at..*at + size_of::<i16>())
+            .ok_or(AttachError::Missing("load of a field"))?
+            .copy_from_slice(&near.to_ne_bytes());
+    }
+    Ok(object)
+}
 
 /// What to load.
 #[derive(Clone, Debug)]
@@ -134,7 +153,7 @@ impl Probes {
             .map_max_entries("RING", options.ring_bytes)
             .map_max_entries("FAILED", failed_entries)
             .map_max_entries("FAILED_STATS", failed_entries)
-            .load(OBJECT)?;
+            .load(&object(&kernel.offsets)?)?;
 
         let scope = look_at_ourselves(&mut ebpf, &btf)?;
         suppression::fill(&mut ebpf, &options.limits)?;

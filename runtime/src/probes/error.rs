@@ -39,6 +39,11 @@ pub enum AttachError {
         /// Why.
         source: MapError,
     },
+    /// A field lies further into its structure than an instruction can tell.
+    #[error(
+        "this kernel has a field {0} bytes into its structure, more than the 32,767 that a load can reach"
+    )]
+    FarField(u32),
     /// The object lacks something that this build relies on.
     #[error("the probes' object has no {0}; exectrail was not built as a whole")]
     Missing(&'static str),
