@@ -62,7 +62,7 @@ pub(crate) static PEERS: [Peer; 6] = [
     Peer {
         name: "libbpf-tools execsnoop",
         package: "libbpf-tools",
-        command: "exec /usr/sbin/execsnoop",
+        command: "exec stdbuf -oL /usr/sbin/execsnoop",
         process: "execsnoop",
         ready: "PCOMM",
     },
