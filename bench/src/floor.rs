@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use aya::Btf;
 use aya_obj::btf::BtfKind;
+use exectrail_common::record::Exec;
 use exectrail_preflight::offsets;
 
 // include/uapi/linux/bpf.h
@@ -18,6 +19,7 @@ const BPF_PROG_TYPE_TRACING: u32 = 26;
 const BPF_TRACE_RAW_TP: u32 = 23;
 const BPF_MAP_TYPE_RINGBUF: u32 = 27;
 const BPF_FUNC_PROBE_READ_USER: i32 = 112;
+const BPF_FUNC_PROBE_READ_USER_STR: i32 = 114;
 const BPF_FUNC_RINGBUF_OUTPUT: i32 = 130;
 const BPF_RB_NO_WAKEUP: i32 = 1;
 
@@ -26,17 +28,30 @@ const BPF_RB_NO_WAKEUP: i32 = 1;
 pub(crate) enum Doing {
     /// It returns.
     Nothing,
-    /// It copies argv, of which it has [`ROOM`] for, onto its stack.
+    /// It copies argv onto its stack.
     CopyArgv,
     /// And from there into a ring that nobody reads.
     WriteArgv,
+    /// The filename as well, in a record that is as long as exectrail's and has zeros for all else.
+    WriteRecord,
 }
 
 /// All that it can do.
-pub(crate) const DOING: [Doing; 3] = [Doing::Nothing, Doing::CopyArgv, Doing::WriteArgv];
+pub(crate) const DOING: [Doing; 4] = [
+    Doing::Nothing,
+    Doing::CopyArgv,
+    Doing::WriteArgv,
+    Doing::WriteRecord,
+];
 
-/// Bytes of argv.
-const ROOM: i16 = 256;
+/// Bytes of argv and of filename that it has room for.
+const ROOM: i16 = 128;
+/// Bytes of a record before these.
+const HEAD: i16 = size_of::<Exec>() as i16;
+/// Where on the stack they are.
+const FILENAME: i16 = -ROOM;
+const ARGV: i16 = FILENAME - ROOM;
+const RECORD: i16 = ARGV - HEAD;
 /// Bytes of the ring, which must not be full before the end of a round.
 const RING: u32 = 16 << 20;
 
@@ -46,6 +61,9 @@ impl Doing {
             Self::Nothing => "empty program",
             Self::CopyArgv => "one that copies argv",
             Self::WriteArgv => "one that copies argv into a ring",
+            Self::WriteRecord => {
+                "one that copies argv and filename into a ring, in a record as long"
+            }
         }
     }
 
@@ -61,23 +79,41 @@ impl Doing {
                 load(6, 6, at(offsets.task_mm)?),
                 load(3, 6, at(offsets.mm_arg_start)?),
                 load(7, 6, at(offsets.mm_arg_end)?),
-                // The length, at most ROOM.
+                load(9, 6, at(offsets.mm_env_end)?),
+                // The length of argv, at most ROOM.
                 instruction(0x1f, 7, 3, 0, 0),
                 instruction(0xb5, 7, 0, 1, ROOM.into()),
                 instruction(0xb7, 7, 0, 0, ROOM.into()),
                 instruction(0xbf, 2, 7, 0, 0),
                 instruction(0xbf, 1, 10, 0, 0),
-                instruction(0x07, 1, 0, 0, -i32::from(ROOM)),
+                instruction(0x07, 1, 0, 0, ARGV.into()),
                 instruction(0x85, 0, 0, 0, BPF_FUNC_PROBE_READ_USER),
             ]);
         }
-        if self == Self::WriteArgv {
+        let record = self == Self::WriteRecord;
+        if record {
+            let words = (RECORD..ARGV).step_by(size_of::<u64>());
+            program.extend(words.map(|word| instruction(0x7a, 10, 0, word, 0)));
+            program.extend([
+                instruction(0xbf, 1, 10, 0, 0),
+                instruction(0x07, 1, 0, 0, FILENAME.into()),
+                instruction(0xb7, 2, 0, 0, ROOM.into()),
+                instruction(0xbf, 3, 9, 0, 0),
+                instruction(0x85, 0, 0, 0, BPF_FUNC_PROBE_READ_USER_STR),
+                // Its length; an error, which is negative, is more than ROOM.
+                instruction(0xb5, 0, 0, 1, ROOM.into()),
+                instruction(0xb7, 0, 0, 0, 0),
+                instruction(0x0f, 7, 0, 0, 0),
+                instruction(0x07, 7, 0, 0, HEAD.into()),
+            ]);
+        }
+        if record || self == Self::WriteArgv {
             program.extend([
                 // A map's descriptor, in two halves.
                 instruction(0x18, 1, 1, 0, ring.as_raw_fd()),
                 0,
                 instruction(0xbf, 2, 10, 0, 0),
-                instruction(0x07, 2, 0, 0, -i32::from(ROOM)),
+                instruction(0x07, 2, 0, 0, if record { RECORD } else { ARGV }.into()),
                 instruction(0xbf, 3, 7, 0, 0),
                 instruction(0xb7, 4, 0, 0, BPF_RB_NO_WAKEUP),
                 instruction(0x85, 0, 0, 0, BPF_FUNC_RINGBUF_OUTPUT),
