@@ -1,4 +1,4 @@
-mkdir -p "$OUT/audit"
+mkdir -p "$OUT/audit/plugins.d"
 cat >"$OUT/audit/auditd.conf" <<END
 log_file = $OUT/audit/log
 log_group = root
@@ -14,8 +14,35 @@ admin_space_left = 50
 admin_space_left_action = IGNORE
 disk_full_action = IGNORE
 disk_error_action = IGNORE
+plugin_dir = $OUT/audit/plugins.d
 END
 chmod 640 "$OUT/audit/auditd.conf"
+# laurel makes a JSON line of the records of an event. auditd starts it, and hands them to it.
+if [ -n "${LAUREL-}" ]; then
+    mkdir "$OUT/laurel"
+    cat >"$OUT/audit/plugins.d/laurel.conf" <<END
+active = yes
+direction = out
+type = always
+format = string
+path = $LAUREL
+args = --config $OUT/laurel.toml
+END
+    chmod 640 "$OUT/audit/plugins.d/laurel.conf"
+    cat >"$OUT/laurel.toml" <<END
+directory = "$OUT/laurel"
+user = "root"
+[auditlog]
+file = "log"
+size = 500000000
+[transform]
+execve-argv = ["array"]
+[enrich]
+container = false
+pid = false
+script = false
+END
+fi
 ends() {
     auditctl -q -D >/dev/null 2>&1; auditctl -D >/dev/null; auditctl -e 0 >/dev/null
     cat "$OUT"/audit/log* >>"$OUT/out" 2>/dev/null

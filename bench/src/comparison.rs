@@ -146,9 +146,9 @@ fn execs(
     count: usize,
     samples: fn(&mut ByPlace) -> &mut Samples,
 ) -> Result<f64> {
-    let before = process::programs(&running.programs_of);
+    let before = process::programs(&running.family);
     let took = workload.execs(place, count)?;
-    let after = process::programs(&running.programs_of);
+    let after = process::programs(&running.family);
     if !after.is_empty() {
         let spent = process::spent(&before, &after);
         let all: f64 = spent.values().sum();
@@ -187,7 +187,7 @@ fn one(
     let marker = workload.noop();
     let marker = marker.to_string_lossy();
     let lines = running.lines(&marker);
-    let cpu = process::cpu(running.worker());
+    let cpu = process::cpu(&running.family);
     let traced = execs(workload, Place::Pod(pod), running, row, count, |by| {
         &mut by.traced
     })?;
@@ -195,7 +195,7 @@ fn one(
     if running.worker() != 0 {
         sleep(Duration::from_millis(500));
         row.cpu
-            .push((process::cpu(running.worker()) - cpu) / 1e3 / count as f64);
+            .push((process::cpu(&running.family) - cpu) / 1e3 / count as f64);
         row.resident
             .push(process::status_kib(running.worker(), "VmRSS") / 1024.0);
     }

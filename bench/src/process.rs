@@ -31,11 +31,11 @@ pub(crate) fn named(family: &[u32], name: &str) -> Option<u32> {
     })
 }
 
-/// CPU time of all threads in nanoseconds: user and system.
-pub(crate) fn cpu(pid: u32) -> f64 {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
-    tasks
-        .into_iter()
+/// CPU time of all threads of processes in nanoseconds: user and system.
+pub(crate) fn cpu(family: &[u32]) -> f64 {
+    family
+        .iter()
+        .filter_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).ok())
         .flatten()
         .flatten()
         .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok())

@@ -75,9 +75,9 @@ impl Bench<'_> {
         count: usize,
         work: impl FnOnce() -> Result<f64>,
     ) -> Result<f64> {
-        let before = process::programs(&running.programs_of);
+        let before = process::programs(&running.family);
         work()?;
-        let after = process::programs(&running.programs_of);
+        let after = process::programs(&running.family);
         Ok(process::spent(&before, &after).values().sum::<f64>() / count as f64)
     }
 
@@ -206,7 +206,7 @@ impl Bench<'_> {
             (0, 2_400),
         ];
         for (pause, count) in counts {
-            let cpu = process::cpu(running.worker());
+            let cpu = process::cpu(&running.family);
             let start = Instant::now();
             let mut command = self.workload.command(Place::Pod(&self.pod));
             command
@@ -215,7 +215,7 @@ impl Bench<'_> {
             command.output()?;
             let took = start.elapsed().as_secs_f64();
             sleep(Duration::from_millis(200));
-            let spent = (process::cpu(running.worker()) - cpu) / 1e3;
+            let spent = (process::cpu(&running.family) - cpu) / 1e3;
             points.push((count as f64 / took, Samples(vec![spent / count as f64])));
         }
         Ok(Series {

@@ -110,9 +110,9 @@ fn others(
     let noop = noop.to_string_lossy();
     let measure = |samples: &mut Samples| -> Result<()> {
         workload.execs(Place::OtherPod, size.execs / 4)?;
-        let before = process::programs(&running.programs_of);
+        let before = process::programs(&running.family);
         workload.execs(Place::OtherPod, size.execs)?;
-        let after = process::programs(&running.programs_of);
+        let after = process::programs(&running.family);
         samples.push(process::spent(&before, &after).values().sum::<f64>() / size.execs as f64);
         Ok(())
     };
@@ -133,7 +133,7 @@ fn load(
     size: &Size,
 ) -> Result<()> {
     let noop = workload.noop();
-    let cpu = process::cpu(running.worker());
+    let cpu = process::cpu(&running.family);
     let ticks = process::ticks(running.worker());
     let start = Instant::now();
     let cpus = [workload.tracers_cpu, workload.cpu];
@@ -153,7 +153,7 @@ fn load(
     }
     figures.sustained = size.events as f64 / start.elapsed().as_secs_f64();
     sleep(Duration::from_secs(1));
-    let spent = process::cpu(running.worker()) - cpu;
+    let spent = process::cpu(&running.family) - cpu;
     figures.cpu_steady.push(spent / 1e3 / size.events as f64);
     let after = process::ticks(running.worker());
     let (user, system) = (after.0 - ticks.0, after.1 - ticks.1);
@@ -174,7 +174,7 @@ fn held(
     sleep(Duration::from_millis(300));
     let marker = format!("\"filename\":\"{}\"", workload.noop().display());
     running.signal(Signal::STOP);
-    let cpu = process::cpu(running.worker());
+    let cpu = process::cpu(&running.family);
     workload.execs(Place::Pod(pod), size.burst)?;
     running.signal(Signal::CONT);
     let mut kept = 0;
@@ -188,7 +188,7 @@ fn held(
         kept = now;
     }
     figures.burst_kept = kept;
-    let spent = process::cpu(running.worker()) - cpu;
+    let spent = process::cpu(&running.family) - cpu;
     figures.cpu_flood.push(spent / 1e3 / size.burst as f64);
     Ok(())
 }

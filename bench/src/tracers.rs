@@ -51,7 +51,7 @@ pub(crate) struct Peer {
 const WITH_TRACEFS: &str =
     "mount -t tracefs none /sys/kernel/tracing; mount -t debugfs none /sys/kernel/debug; ";
 
-pub(crate) static PEERS: [Peer; 6] = [
+pub(crate) static PEERS: [Peer; 7] = [
     Peer {
         name: "bpftrace execsnoop.bt",
         package: "bpftrace",
@@ -88,6 +88,13 @@ pub(crate) static PEERS: [Peer; 6] = [
         ready: "rules are set",
     },
     Peer {
+        name: "auditd with laurel",
+        package: "laurel",
+        command: concat!("LAUREL=/usr/sbin/laurel\n", include_str!("auditd.sh")),
+        process: "auditd",
+        ready: "rules are set",
+    },
+    Peer {
         name: "sysdig",
         package: "sysdig",
         command: "exec sysdig 'evt.type in (execve, execveat) and evt.dir=<'",
@@ -113,7 +120,8 @@ pub(crate) struct Running {
     child: Option<Child>,
     worker: u32,
     dir: TempDir,
-    pub(crate) programs_of: Vec<u32>,
+    /// The processes that it is; the programs of next to nothing are this process's.
+    pub(crate) family: Vec<u32>,
 }
 
 /// Starts a tracer and waits until it traces.
@@ -129,13 +137,13 @@ pub(crate) fn start(
         child: None,
         worker: 0,
         dir: TempDir::new()?,
-        programs_of: Vec::new(),
+        family: Vec::new(),
     };
     let (mut command, process, ready) = match tracer {
         Tracer::Nothing => return Ok(running),
         Tracer::Floor(doing) => {
             running._floor = Some(Floor::attach(doing)?);
-            running.programs_of = vec![std::process::id()];
+            running.family = vec![std::process::id()];
             return Ok(running);
         }
         Tracer::Exectrail => {
@@ -182,7 +190,7 @@ pub(crate) fn start(
     }
     let family = process::family(root);
     running.worker = process::named(&family, process).context("it has no process")?;
-    running.programs_of = family;
+    running.family = family;
     Ok(running)
 }
 

@@ -24,12 +24,13 @@ pub(crate) struct Args {
 }
 
 /// Debian's packages of what is measured, and of what measuring needs.
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 11] = [
     "bpftrace",
     "bpfcc-tools",
     "libbpf-tools",
     "forkstat",
     "auditd",
+    "laurel",
     "sysdig",
     "libseccomp-dev",
     "tcc",
