@@ -34,6 +34,8 @@ pub struct Plan {
     pub only: Option<String>,
     /// Leave a shell on the console in the end.
     pub keep: bool,
+    /// After so many seconds the guest says what it is doing: the host ends it soon.
+    pub overdue_after: u64,
     /// Pods to be played, by the names of [`manifest`].
     pub manifests: BTreeMap<String, serde_json::Value>,
 }
@@ -168,6 +170,16 @@ pub enum Message {
         value: u64,
         /// Of what.
         unit: String,
+    },
+    /// The machine cannot do what its tests take.
+    Unfit {
+        /// Why.
+        reason: String,
+    },
+    /// It is nearly over its time.
+    Overdue {
+        /// What each of its threads does.
+        doing: String,
     },
     /// There is nothing more to come.
     Done,

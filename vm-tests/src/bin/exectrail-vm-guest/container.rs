@@ -156,9 +156,10 @@ impl Container {
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start a container: {arguments:?}"))?;
-        let container = Self { child };
+        let mut container = Self { child };
         let since = Instant::now();
-        while container.init().is_err() {
+        // It may also have come to its end already.
+        while container.init().is_err() && container.child.try_wait()?.is_none() {
             ensure!(
                 since.elapsed() < PATIENCE,
                 "a container does not start: {arguments:?}"

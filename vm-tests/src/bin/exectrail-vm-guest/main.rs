@@ -14,6 +14,7 @@ mod manifest;
 mod native_sidecar;
 mod node;
 mod node_in_container;
+mod overdue;
 mod played;
 mod played_pods;
 mod pods;
@@ -30,6 +31,7 @@ use std::{
     env,
     panic::{AssertUnwindSafe, catch_unwind},
     process::{Command, ExitCode},
+    sync::Arc,
     time::Instant,
 };
 
@@ -76,9 +78,17 @@ fn first_process() -> ExitCode {
 
 fn carry_out() -> Result<()> {
     startup::mounts()?;
-    let report = Report::open()?;
+    let report = Arc::new(Report::open()?);
+    carry_out_plan(&report).inspect_err(|error| {
+        let reason = format!("{error:#}");
+        report.say(&Message::Unfit { reason });
+    })
+}
+
+fn carry_out_plan(report: &Arc<Report>) -> Result<()> {
     let plan = std::fs::read(exectrail_vm_tests::PLAN).context("there is no plan")?;
     let plan: Plan = serde_json::from_slice(&plan).context("the plan cannot be read")?;
+    overdue::watch(&plan, report);
     report.say(&Message::Hello {
         kernel: rustix::system::uname()
             .release()
@@ -116,7 +126,7 @@ fn carry_out() -> Result<()> {
             .as_ref()
             .is_none_or(|only| name.contains(only.as_str()))
         {
-            run(name, test, &plan, &report);
+            run(name, test, &plan, report);
         }
     }
     report.say(&Message::Done);

@@ -151,12 +151,11 @@ fn run(cli: Cli) -> Result<bool> {
         accelerator,
         only: cli.test,
         keep: cli.keep,
-        console: cli.console,
         jobs: cli.jobs,
         limit: Duration::from_secs(if cli.keep { 24 * 3600 } else { cli.timeout }),
     };
     let results = matrix.run(cells);
-    matrix::print(&kernels, &scenarios, &results);
+    matrix::print(&kernels, &scenarios, &results, cli.console);
     Ok(results.iter().all(matrix::Outcome::passed))
 }
 

@@ -23,6 +23,9 @@ use crate::{
 /// Lines of a console that are shown.
 const CONSOLE_LINES: usize = 60;
 
+/// How long before its end a machine says what it is doing; it has to boot, too.
+const BEFORE_THE_END: Duration = Duration::from_secs(30);
+
 /// One machine to be run.
 #[derive(Clone)]
 pub(crate) struct Cell {
@@ -84,7 +87,6 @@ pub(crate) struct Matrix {
     pub(crate) accelerator: Accelerator,
     pub(crate) only: Option<String>,
     pub(crate) keep: bool,
-    pub(crate) console: bool,
     pub(crate) jobs: usize,
     pub(crate) limit: Duration,
 }
@@ -98,6 +100,7 @@ pub(crate) struct Outcome {
     failed: Vec<(String, String)>,
     figures: Vec<(String, u64, String)>,
     took: Duration,
+    console: String,
 }
 
 impl Outcome {
@@ -106,7 +109,7 @@ impl Outcome {
         self.failed.is_empty() && self.passed > 0
     }
 
-    fn of(cell: &Cell, run: anyhow::Result<Run>) -> (Self, String) {
+    fn of(cell: &Cell, run: anyhow::Result<Run>) -> Self {
         let mut outcome = Self {
             release: cell.kernel.release.clone(),
             scenario: cell.scenario,
@@ -114,6 +117,7 @@ impl Outcome {
             failed: Vec::new(),
             figures: Vec::new(),
             took: Duration::ZERO,
+            console: String::new(),
         };
         let run = match run {
             Ok(run) => run,
@@ -121,11 +125,13 @@ impl Outcome {
                 outcome
                     .failed
                     .push(("machine".into(), format!("{error:#}")));
-                return (outcome, String::new());
+                return outcome;
             }
         };
         outcome.took = run.took;
-        let mut running = None;
+        outcome.console = run.console;
+        let mut running = Some("booting".to_owned());
+        let (mut unfit, mut doing) = (None, String::new());
         for message in run.messages {
             match message {
                 Message::Begins { test } => running = Some(test),
@@ -138,22 +144,37 @@ impl Outcome {
                     running = None;
                 }
                 Message::Figure { name, value, unit } => outcome.figures.push((name, value, unit)),
-                Message::Hello { .. } | Message::Done => {}
+                Message::Unfit { reason } => unfit = Some(reason),
+                Message::Overdue { doing: threads } => {
+                    doing = format!("; shortly before, its load and threads were\n{threads}");
+                }
+                Message::Hello { .. } => running = Some("starting".into()),
+                Message::Done => {}
             }
         }
         let while_running = running.unwrap_or_else(|| "no test".into());
         let reason = match run.ending {
             Ending::Done => None,
-            Ending::Early => Some("the machine ended before the guest was done".to_owned()),
+            Ending::Early => unfit
+                .or_else(|| Some("the machine ended before the guest was done".to_owned())),
             Ending::TimedOut => Some(format!(
-                "ended after {} s, being too slow",
+                "ended after {} s, being too slow{doing}",
                 run.took.as_secs()
             )),
         };
         if let Some(reason) = reason {
             outcome.failed.push((while_running, reason));
         }
-        (outcome, run.console)
+        outcome
+    }
+
+    /// The end of what its machine wrote on its console.
+    fn print_console(&self) {
+        let lines: Vec<&str> = self.console.lines().collect();
+        println!("the end of its console:");
+        for line in &lines[lines.len().saturating_sub(CONSOLE_LINES)..] {
+            println!("  | {}", line.trim_end());
+        }
     }
 }
 
@@ -187,10 +208,12 @@ impl Matrix {
             cell.kernel.series, cell.scenario
         );
         eprintln!("{title}: booting {}", cell.kernel.release);
+        let limit = cell.limit(self.limit);
         let plan = Plan {
             scenario: cell.scenario,
             only: self.only.clone(),
             keep: self.keep,
+            overdue_after: limit.saturating_sub(BEFORE_THE_END).as_secs(),
             manifests: if cell.scenario.is_on_a_node() {
                 self.manifests.clone()
             } else {
@@ -206,7 +229,7 @@ impl Matrix {
             programs,
             plan: &plan,
             accelerator: self.accelerator,
-            limit: cell.limit(self.limit),
+            limit,
         };
         let run = machine.run(|message| match message {
             Message::Passed { test, millis } => {
@@ -220,15 +243,7 @@ impl Matrix {
             Message::Figure { name, value, unit } => eprintln!("{title}: {name}: {value} {unit}"),
             _ => {}
         });
-        let (outcome, console) = Outcome::of(cell, run);
-        if self.console || !outcome.passed() {
-            let lines: Vec<&str> = console.lines().collect();
-            let shown = &lines[lines.len().saturating_sub(CONSOLE_LINES)..];
-            eprintln!("{title}: the end of its console:");
-            for line in shown {
-                eprintln!("  | {}", line.trim_end());
-            }
-        }
+        let outcome = Outcome::of(cell, run);
         eprintln!(
             "{title}: {} passed, {} failed, {} s",
             outcome.passed,
@@ -239,8 +254,13 @@ impl Matrix {
     }
 }
 
-/// Prints the figures, what failed, and the table.
-pub(crate) fn print(kernels: &[Kernel], scenarios: &[Scenario], outcomes: &[Outcome]) {
+/// Prints the figures, the table, and what failed with the console of its machine.
+pub(crate) fn print(
+    kernels: &[Kernel],
+    scenarios: &[Scenario],
+    outcomes: &[Outcome],
+    all_consoles: bool,
+) {
     let find = |release: &str, scenario| {
         outcomes
             .iter()
@@ -251,14 +271,6 @@ pub(crate) fn print(kernels: &[Kernel], scenarios: &[Scenario], outcomes: &[Outc
         for (name, value, unit) in &outcome.figures {
             println!(
                 "{:<28} {:<16} {name}: {value} {unit}",
-                outcome.release, outcome.scenario
-            );
-        }
-    }
-    for outcome in outcomes {
-        for (test, reason) in &outcome.failed {
-            println!(
-                "FAILED {} {} {test}: {reason}",
                 outcome.release, outcome.scenario
             );
         }
@@ -291,5 +303,18 @@ pub(crate) fn print(kernels: &[Kernel], scenarios: &[Scenario], outcomes: &[Outc
             print!(" {cell:<16} |");
         }
         println!();
+    }
+    // Last, where it is looked for.
+    for outcome in outcomes {
+        for (test, reason) in &outcome.failed {
+            println!(
+                "\nFAILED {} {} {test}: {reason}",
+                outcome.release, outcome.scenario
+            );
+        }
+        if all_consoles || !outcome.passed() {
+            println!("\n{} {}:", outcome.release, outcome.scenario);
+            outcome.print_console();
+        }
     }
 }

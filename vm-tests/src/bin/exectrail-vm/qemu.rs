@@ -69,6 +69,7 @@ pub(crate) fn choose_accelerator(kernel: &Kernel, programs: &Programs) -> Result
         scenario: Scenario::Boot,
         only: None,
         keep: false,
+        overdue_after: KVM_BOOTS_IN.as_secs(),
         manifests: BTreeMap::new(),
     };
     let machine = Machine {

@@ -1,0 +1,73 @@
+//! What a machine that is over its time was doing: the host cannot see that from outside.
+
+use std::{fmt::Write as _, fs, path::Path, sync::Arc, thread, time::Duration};
+
+use exectrail_vm_tests::{Message, Plan};
+
+use crate::report::Report;
+
+/// Functions of a kernel stack that are shown, from the innermost.
+const FUNCTIONS: usize = 5;
+
+/// Reports what every process waits for, should the machine still run by then.
+pub(crate) fn watch(plan: &Plan, report: &Arc<Report>) {
+    let (report, seconds) = (Arc::clone(report), plan.overdue_after);
+    thread::spawn(move || {
+        thread::sleep(Duration::from_secs(seconds));
+        report.say(&Message::Overdue { doing: doing() });
+    });
+}
+
+/// A line for each thread of each process, but for the kernel's own that are at rest.
+fn doing() -> String {
+    let mut text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    for process in numbered("/proc".as_ref()) {
+        let read = |name: &str| fs::read(process.join(name)).unwrap_or_default();
+        let command = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
+        for thread in numbered(&process.join("task")) {
+            let read = |name: &str| fs::read_to_string(thread.join(name)).unwrap_or_default();
+            let status = read("stat");
+            let state = status
+                .rsplit_once(") ")
+                .and_then(|(_, rest)| rest.chars().next())
+                .unwrap_or('?');
+            if command.is_empty() && matches!(state, 'S' | 'I') {
+                continue;
+            }
+            let stack: Vec<_> = functions(&read("stack")).map(str::to_owned).collect();
+            let id = thread.file_name().unwrap_or_default().to_string_lossy();
+            let comm = read("comm");
+            let system_call = read("syscall");
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                text,
+                "{id} {comm} {state} [{command}] syscall {system_call}: {stack}",
+                comm = comm.trim_end(),
+                command = command.trim_end(),
+                system_call = system_call.split(' ').next().unwrap_or_default().trim_end(),
+                stack = stack.join(" < "),
+            );
+        }
+    }
+    text
+}
+
+/// Entries of a directory that are numbers: processes, or threads.
+fn numbered(directory: &Path) -> Vec<std::path::PathBuf> {
+    let mut found: Vec<(u32, _)> = fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())))
+        .collect();
+    found.sort();
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+/// Names in `/proc/PID/stack`: lines of `[<0>] name+0x1/0x2`.
+fn functions(stack: &str) -> impl Iterator<Item = &str> {
+    stack
+        .lines()
+        .filter_map(|line| line.rsplit(' ').next()?.split('+').next())
+        .take(FUNCTIONS)
+}
