@@ -34,7 +34,7 @@ pub struct Plan {
     pub only: Option<String>,
     /// Leave a shell on the console in the end.
     pub keep: bool,
-    /// After so many seconds the guest says what it is doing: the host ends it soon.
+    /// After so many seconds without a report the guest says what it is doing: the host ends it soon.
     pub overdue_after: u64,
     /// Pods to be played, by the names of [`manifest`].
     pub manifests: BTreeMap<String, serde_json::Value>,
@@ -176,7 +176,7 @@ pub enum Message {
         /// Why.
         reason: String,
     },
-    /// It is nearly over its time.
+    /// It has had nothing to report for long.
     Overdue {
         /// What each of its threads does.
         doing: String,

@@ -37,9 +37,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
 
-    /// End a machine after so many seconds (three times as many where pods are
-    /// played), and show its console
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    /// End a machine that has reported nothing for so many seconds (twice as many where pods are
+    /// played, and on arm64), and show what its threads do and its console
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
 
     /// Pin the newest kernels of Debian's archive in vm-tests/kernels.lock, and end
@@ -56,7 +56,7 @@ impl Default for Args {
             keep: false,
             console: false,
             jobs: 2,
-            timeout: 300,
+            timeout: 600,
             update_lock: false,
         }
     }

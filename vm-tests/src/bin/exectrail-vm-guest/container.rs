@@ -33,8 +33,8 @@ pub(crate) const PAUSE: &str = "pause";
 /// The program that all of these are.
 pub(crate) const SELF: &str = "/init";
 
-/// How long anything may take here.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+/// How long anything may take here: where the host is busy, a hundred times what it takes else.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A pod: a network namespace, held by a first container.
 pub(crate) struct Pod {
@@ -105,7 +105,7 @@ impl Pod {
 }
 
 /// How long nobody may be listening.
-const REFUSED_FOR: Duration = Duration::from_secs(10);
+const REFUSED_FOR: Duration = Duration::from_secs(60);
 
 /// A plain HTTP POST.
 fn post(address: &str, body: &str) -> Result<(u16, String)> {

@@ -1,4 +1,4 @@
-//! What a machine that is over its time was doing: the host cannot see that from outside.
+//! What a machine that has reported nothing for long is doing: the host cannot see that from outside.
 
 use std::{fmt::Write as _, fs, path::Path, sync::Arc, thread, time::Duration};
 
@@ -9,12 +9,19 @@ use crate::report::Report;
 /// Functions of a kernel stack that are shown, from the innermost.
 const FUNCTIONS: usize = 5;
 
-/// Reports what every process waits for, should the machine still run by then.
+/// Reports what every thread does, whenever nothing was reported for as long as the plan says.
 pub(crate) fn watch(plan: &Plan, report: &Arc<Report>) {
-    let (report, seconds) = (Arc::clone(report), plan.overdue_after);
+    let report = Arc::clone(report);
+    let limit = Duration::from_secs(plan.overdue_after);
     thread::spawn(move || {
-        thread::sleep(Duration::from_secs(seconds));
-        report.say(&Message::Overdue { doing: doing() });
+        loop {
+            let left = limit.saturating_sub(report.used().elapsed());
+            if left.is_zero() {
+                report.say(&Message::Overdue { doing: doing() });
+            } else {
+                thread::sleep(left);
+            }
+        }
     });
 }
 

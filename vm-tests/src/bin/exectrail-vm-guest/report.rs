@@ -4,6 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     io::Write as _,
     sync::Mutex,
+    time::Instant,
 };
 
 use anyhow::{Context, Result};
@@ -12,22 +13,31 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 /// See the module.
 pub(crate) struct Report {
-    line: Mutex<File>,
+    line: Mutex<Line>,
+}
+
+struct Line {
+    file: File,
+    /// When something was last said.
+    used: Instant,
 }
 
 impl Report {
     /// Opens the port, and has it pass bytes as they are.
     pub(crate) fn open() -> Result<Self> {
-        let line = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .open(REPORT_TTY)
             .with_context(|| format!("cannot open {REPORT_TTY}"))?;
-        let mut settings = tcgetattr(&line)?;
+        let mut settings = tcgetattr(&file)?;
         settings.make_raw();
-        tcsetattr(&line, OptionalActions::Now, &settings)?;
+        tcsetattr(&file, OptionalActions::Now, &settings)?;
         Ok(Self {
-            line: Mutex::new(line),
+            line: Mutex::new(Line {
+                file,
+                used: Instant::now(),
+            }),
         })
     }
 
@@ -39,11 +49,19 @@ impl Report {
         });
         let written = said.map_err(anyhow::Error::from).and_then(|json| {
             let mut line = self.line.lock().map_err(|_| anyhow::anyhow!("poisoned"))?;
-            Ok(line.write_all(&json)?)
+            line.used = Instant::now();
+            Ok(line.file.write_all(&json)?)
         });
         if let Err(error) = written {
             eprintln!("cannot report {message:?}: {error:#}");
         }
+    }
+
+    /// When something was last said.
+    pub(crate) fn used(&self) -> Instant {
+        self.line
+            .lock()
+            .map_or_else(|poisoned| poisoned.into_inner().used, |line| line.used)
     }
 
     /// Reports a figure.

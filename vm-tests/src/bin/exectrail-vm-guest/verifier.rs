@@ -19,6 +19,7 @@ use nix::{
     },
     unistd::Pid,
 };
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// Prints `NAME COUNT` for each program that a command loads.
 pub(crate) const COMMAND: &str = "verifier";
@@ -38,6 +39,11 @@ const BELOW_STACK: u64 = 65536;
 /// `verifier COMMAND…`
 pub(crate) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     let (program, rest) = arguments.split_first().context("no command")?;
+    // Both on one CPU: they take turns at every system call, and where two emulated CPUs share a busy
+    // one each turn waits for the host's scheduler.
+    let mut one = CpuSet::new();
+    one.set(0);
+    sched_setaffinity(None, &one)?;
     let mut command = Command::new(program);
     command.args(rest);
     // SAFETY: ptrace(PTRACE_TRACEME) is a bare system call: safe between fork and exec.

@@ -1,4 +1,4 @@
-//! Kernels × scenarios: running them, a few at a time, and the table in the end.
+//! Kernels × scenarios: running them, a few at a time.
 
 use std::{
     collections::BTreeMap,
@@ -17,13 +17,11 @@ use crate::{
     disk,
     initramfs::Programs,
     kernels::{Kernel, Machine},
-    qemu::{self, Accelerator, Ending, Run},
+    outcome::Outcome,
+    qemu::{self, Accelerator},
 };
 
-/// Lines of a console that are shown.
-const CONSOLE_LINES: usize = 60;
-
-/// How long before its end a machine says what it is doing; it has to boot, too.
+/// How long before its end a machine says what it is doing: time enough to say it.
 const BEFORE_THE_END: Duration = Duration::from_secs(30);
 
 /// One machine to be run.
@@ -65,12 +63,10 @@ impl Cell {
         Ok(())
     }
 
-    /// How long its machine may take: playing pods is most of the work of a node, and processors of
-    /// another kind are never but emulated.
-    fn limit(&self, usual: Duration) -> Duration {
-        if self.scenario.is_on_a_node() {
-            usual * 3
-        } else if self.kernel.machine == Machine::Arm64 {
+    /// For how long its machine may report nothing: on a node a single test plays whole pods, and
+    /// processors of another kind are never but emulated.
+    fn silence(&self, usual: Duration) -> Duration {
+        if self.scenario.is_on_a_node() || self.kernel.machine == Machine::Arm64 {
             usual * 2
         } else {
             usual
@@ -88,94 +84,8 @@ pub(crate) struct Matrix {
     pub(crate) only: Option<String>,
     pub(crate) keep: bool,
     pub(crate) jobs: usize,
-    pub(crate) limit: Duration,
-}
-
-/// What came of one machine.
-pub(crate) struct Outcome {
-    release: String,
-    scenario: Scenario,
-    passed: usize,
-    /// Name and reason.
-    failed: Vec<(String, String)>,
-    figures: Vec<(String, u64, String)>,
-    took: Duration,
-    console: String,
-}
-
-impl Outcome {
-    /// Whether tests ran, and all passed.
-    pub(crate) fn passed(&self) -> bool {
-        self.failed.is_empty() && self.passed > 0
-    }
-
-    fn of(cell: &Cell, run: anyhow::Result<Run>) -> Self {
-        let mut outcome = Self {
-            release: cell.kernel.release.clone(),
-            scenario: cell.scenario,
-            passed: 0,
-            failed: Vec::new(),
-            figures: Vec::new(),
-            took: Duration::ZERO,
-            console: String::new(),
-        };
-        let run = match run {
-            Ok(run) => run,
-            Err(error) => {
-                outcome
-                    .failed
-                    .push(("machine".into(), format!("{error:#}")));
-                return outcome;
-            }
-        };
-        outcome.took = run.took;
-        outcome.console = run.console;
-        let mut running = Some("booting".to_owned());
-        let (mut unfit, mut doing) = (None, String::new());
-        for message in run.messages {
-            match message {
-                Message::Begins { test } => running = Some(test),
-                Message::Passed { .. } => {
-                    outcome.passed += 1;
-                    running = None;
-                }
-                Message::Failed { test, reason } => {
-                    outcome.failed.push((test, reason));
-                    running = None;
-                }
-                Message::Figure { name, value, unit } => outcome.figures.push((name, value, unit)),
-                Message::Unfit { reason } => unfit = Some(reason),
-                Message::Overdue { doing: threads } => {
-                    doing = format!("; shortly before, its load and threads were\n{threads}");
-                }
-                Message::Hello { .. } => running = Some("starting".into()),
-                Message::Done => {}
-            }
-        }
-        let while_running = running.unwrap_or_else(|| "no test".into());
-        let reason = match run.ending {
-            Ending::Done => None,
-            Ending::Early => unfit
-                .or_else(|| Some("the machine ended before the guest was done".to_owned())),
-            Ending::TimedOut => Some(format!(
-                "ended after {} s, being too slow{doing}",
-                run.took.as_secs()
-            )),
-        };
-        if let Some(reason) = reason {
-            outcome.failed.push((while_running, reason));
-        }
-        outcome
-    }
-
-    /// The end of what its machine wrote on its console.
-    fn print_console(&self) {
-        let lines: Vec<&str> = self.console.lines().collect();
-        println!("the end of its console:");
-        for line in &lines[lines.len().saturating_sub(CONSOLE_LINES)..] {
-            println!("  | {}", line.trim_end());
-        }
-    }
+    /// For how long a machine may report nothing; some have longer.
+    pub(crate) silence: Duration,
 }
 
 impl Matrix {
@@ -208,12 +118,12 @@ impl Matrix {
             cell.kernel.series, cell.scenario
         );
         eprintln!("{title}: booting {}", cell.kernel.release);
-        let limit = cell.limit(self.limit);
+        let silence = cell.silence(self.silence);
         let plan = Plan {
             scenario: cell.scenario,
             only: self.only.clone(),
             keep: self.keep,
-            overdue_after: limit.saturating_sub(BEFORE_THE_END).as_secs(),
+            overdue_after: silence.saturating_sub(BEFORE_THE_END).as_secs(),
             manifests: if cell.scenario.is_on_a_node() {
                 self.manifests.clone()
             } else {
@@ -229,9 +139,9 @@ impl Matrix {
             programs,
             plan: &plan,
             accelerator: self.accelerator,
-            limit,
+            silence,
         };
-        let run = machine.run(|message| match message {
+        let hear = |message: &Message| match message {
             Message::Passed { test, millis } => {
                 eprintln!(
                     "{title}: passed {test} ({}.{} s)",
@@ -242,8 +152,14 @@ impl Matrix {
             Message::Failed { test, reason } => eprintln!("{title}: FAILED {test}: {reason}"),
             Message::Figure { name, value, unit } => eprintln!("{title}: {name}: {value} {unit}"),
             _ => {}
-        });
-        let outcome = Outcome::of(cell, run);
+        };
+        let mut outcome = Outcome::of(&cell.kernel, cell.scenario, machine.run(hear));
+        if outcome.failed_before_tests() {
+            // Of what is tested nothing has run: it is the emulator that failed, or its host.
+            eprintln!("{title}: no test has begun; booting once more");
+            let second = Outcome::of(&cell.kernel, cell.scenario, machine.run(hear));
+            outcome = second.after(outcome);
+        }
         eprintln!(
             "{title}: {} passed, {} failed, {} s",
             outcome.passed,
@@ -251,70 +167,5 @@ impl Matrix {
             outcome.took.as_secs()
         );
         outcome
-    }
-}
-
-/// Prints the figures, the table, and what failed with the console of its machine.
-pub(crate) fn print(
-    kernels: &[Kernel],
-    scenarios: &[Scenario],
-    outcomes: &[Outcome],
-    all_consoles: bool,
-) {
-    let find = |release: &str, scenario| {
-        outcomes
-            .iter()
-            .find(|outcome| outcome.release == release && outcome.scenario == scenario)
-    };
-    println!();
-    for outcome in outcomes {
-        for (name, value, unit) in &outcome.figures {
-            println!(
-                "{:<28} {:<16} {name}: {value} {unit}",
-                outcome.release, outcome.scenario
-            );
-        }
-    }
-    println!();
-    print!("| {:<28} |", "kernel");
-    for scenario in scenarios {
-        print!(" {scenario:<16} |");
-    }
-    println!();
-    print!("|{:-<30}|", "");
-    for _ in scenarios {
-        print!("{:-<18}|", "");
-    }
-    println!();
-    for kernel in kernels {
-        print!("| {:<28} |", kernel.release);
-        for scenario in scenarios {
-            let cell = match find(&kernel.release, *scenario) {
-                Some(outcome) if outcome.passed() => format!("{} passed", outcome.passed),
-                Some(outcome) => {
-                    format!(
-                        "{} of {} failed",
-                        outcome.failed.len(),
-                        outcome.failed.len() + outcome.passed
-                    )
-                }
-                None => "–".to_owned(),
-            };
-            print!(" {cell:<16} |");
-        }
-        println!();
-    }
-    // Last, where it is looked for.
-    for outcome in outcomes {
-        for (test, reason) in &outcome.failed {
-            println!(
-                "\nFAILED {} {} {test}: {reason}",
-                outcome.release, outcome.scenario
-            );
-        }
-        if all_consoles || !outcome.passed() {
-            println!("\n{} {}:", outcome.release, outcome.scenario);
-            outcome.print_console();
-        }
     }
 }
