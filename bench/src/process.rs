@@ -43,7 +43,7 @@ pub(crate) fn cpu(family: &[u32]) -> f64 {
         .sum()
 }
 
-/// Share of user time in all CPU time, by the clock's ticks.
+/// CPU time in user space and in the kernel, in ticks of the clock, of threads that have ended, too.
 pub(crate) fn ticks(pid: u32) -> (f64, f64) {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields: Vec<f64> = stat

@@ -10,7 +10,7 @@ use exectrail_common::{
 };
 
 use crate::{
-    atomic::add,
+    atomic::{add, keep_order},
     branchless::{equal, less, opaque, select},
     kernel::{MAX_LEVELS, PidNs, Task, own},
     lane::Lane,
@@ -67,6 +67,8 @@ fn generation() -> Option<u32> {
             core::ptr::read_volatile(changes.cast::<u64>()),
         )
     };
+    // Whether a reaper lives is asked after: one that lives then makes a later generation by its end.
+    keep_order();
     Some(told.wrapping_add(found as u32))
 }
 
