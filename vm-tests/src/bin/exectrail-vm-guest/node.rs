@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use rustix::{
+    io::Errno,
     mount::{MountFlags, mount, mount_move},
     process::{chdir, chroot},
 };
@@ -43,18 +44,12 @@ log_driver = \"k8s-file\"
 /// not leave an initramfs.
 pub(crate) fn enter() -> Result<()> {
     for (number, at) in DISKS {
+        fs::create_dir_all(at)?;
         let since = Instant::now();
-        let disk = loop {
-            if let Some(disk) = disk(number)? {
-                break disk;
-            }
+        while !mounted(number, at)? {
             ensure!(since.elapsed() < PATIENCE, "disk {number} does not appear");
             thread::sleep(Duration::from_millis(50));
-        };
-        let disk = disk.as_path();
-        fs::create_dir_all(at)?;
-        mount(disk, at, "ext4", MountFlags::empty(), None)
-            .with_context(|| format!("cannot mount {} at {at}", disk.display()))?;
+        }
     }
     for program in ["init", "bin/exectrail"] {
         fs::copy(format!("/{program}"), format!("/root/{program}"))
@@ -75,6 +70,21 @@ pub(crate) fn enter() -> Result<()> {
             .with_context(|| format!("cannot mount {kind} at {at}"))?;
     }
     Ok(())
+}
+
+/// Mounts a disk, if it is there.
+fn mounted(number: &str, at: &str) -> Result<bool> {
+    let Some(disk) = disk(number)? else {
+        return Ok(false);
+    };
+    match mount(disk.as_path(), at, "ext4", MountFlags::empty(), None) {
+        Ok(()) => Ok(true),
+        // The device has its name before it can be opened (device_add_disk, block/genhd.c).
+        Err(Errno::NXIO) => Ok(false),
+        Err(error) => {
+            Err(error).with_context(|| format!("cannot mount {} at {at}", disk.display()))
+        }
+    }
 }
 
 /// The device of a disk. Newer kernels look for them in parallel, and name them as they come.
