@@ -66,16 +66,17 @@ pub(crate) fn start(engine: &Engine, manifest: &Manifest) -> Result<Played> {
 
 /// Ends a pod; what is left of it can be looked at.
 pub(crate) fn stop(pod: &Played, manifest: &Manifest) -> Result<()> {
-    let stop = |container: &Value| {
+    let stop = |container: &Value, grace: &str| {
         let container = pod.container(name(container));
-        pod.engine.run(&["stop", "-t", "30", &container]).map(drop)
+        pod.engine.run(&["stop", "-t", grace, &container]).map(drop)
     };
     for container in manifest.list("containers") {
-        stop(container)?;
+        stop(container, "30")?;
     }
     let sidecars = manifest.list("initContainers").iter();
     for sidecar in sidecars.rev().filter(|container| is_sidecar(container)) {
-        stop(sidecar)?;
+        // It ends when it has written everything, which on a busy host takes what it takes.
+        stop(sidecar, "120")?;
     }
     Ok(())
 }

@@ -167,7 +167,7 @@ impl Played {
     /// Stops the pod as a node does when it is deleted; what is left of it can be looked at.
     pub(crate) fn stop(&self) -> Result<()> {
         self.engine
-            .run(&["pod", "stop", "-t", "20", &self.name])
+            .run(&["pod", "stop", "-t", "120", &self.name])
             .map(drop)
     }
 }

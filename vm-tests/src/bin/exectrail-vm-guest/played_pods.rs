@@ -170,7 +170,7 @@ fn a_refused_workspace_does_not_start(plan: &Plan, _: &Report) -> Result<()> {
     for container in ["workspace", "exectrail"] {
         let name = pod.container(container);
         // What should not have been started may go on for ever.
-        let status = run("timeout", &["120", "podman", "wait", &name])
+        let status = run("timeout", &["420", "podman", "wait", &name])
             .with_context(|| format!("{container} goes on: {}", pod.said(container)))?;
         ensure!(
             status.trim() == "1",
