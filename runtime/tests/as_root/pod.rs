@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::tools::EXECTRAIL;
 
-/// Waits until `condition` holds; panics with `what` after 20 s.
+/// Waits until `condition` holds; panics with `what` after two minutes: the machine may be busy.
 pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -23,7 +23,7 @@ pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) 
             return value;
         }
         assert!(
-            start.elapsed() < Duration::from_secs(20),
+            start.elapsed() < Duration::from_secs(120),
             "waited in vain for {what}"
         );
         sleep(Duration::from_millis(10));

@@ -1,5 +1,7 @@
 use std::process::Command;
 
+use rustix::process::Signal;
+
 use crate::{
     pod::{Pod, Sidecar, curl, wait_for},
     tools::{CONFINED, EXECTRAIL, needs_kernel},
@@ -9,12 +11,16 @@ use crate::{
 /// announcement is answered and what the log says.
 fn refused(wrapper: &[&str]) -> ((u16, String), String) {
     let pod = Pod::new();
-    let mut command = pod.container(wrapper[0]);
-    command
-        .args(&wrapper[1..])
-        .arg(EXECTRAIL)
-        .args(["--init-address=127.0.0.1:56123", "--refusal-grace=3s"]);
-    let mut sidecar = Sidecar::spawn(command);
+    let spawn = |grace| {
+        let mut command = pod.container(wrapper[0]);
+        command.args(&wrapper[1..]).arg(EXECTRAIL).args([
+            "--init-address=127.0.0.1:56123",
+            "--refusal-grace",
+            grace,
+        ]);
+        Sidecar::spawn(command)
+    };
+    let mut sidecar = spawn("10m");
     wait_for("the refusal", || {
         sidecar
             .diagnostics()
@@ -45,8 +51,11 @@ fn refused(wrapper: &[&str]) -> ((u16, String), String) {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(output.stdout, b"");
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot trace this workspace"));
+    sidecar.signal(Signal::TERM);
     assert_eq!(sidecar.wait().code(), Some(1));
     assert!(sidecar.lines().is_empty());
+    // By itself, too.
+    assert_eq!(spawn("1s").wait().code(), Some(1));
     (answer.unwrap(), sidecar.diagnostics())
 }
 

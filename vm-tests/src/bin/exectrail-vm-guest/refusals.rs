@@ -5,6 +5,7 @@ use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use exectrail_vm_tests::Plan;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
@@ -61,7 +62,7 @@ fn without_btf_it_is_refused(_: &Plan, _: &Report) -> Result<()> {
 fn refused(wrapper: &[&str], check: &str) -> Result<()> {
     let remedy = preflight_says_so(wrapper, check)?;
     let pod = Pod::start()?;
-    let mut sidecar = Sidecar::spawn_as(&pod, wrapper, &["--refusal-grace=8s"])?;
+    let sidecar = Sidecar::spawn_as(&pod, wrapper, &["--refusal-grace=10m"])?;
     sidecar
         .diagnostics
         .wait_for("that it cannot trace", |line| {
@@ -95,13 +96,17 @@ fn refused(wrapper: &[&str], check: &str) -> Result<()> {
     );
     ensure!(!agent.exists(), "the agent was started all the same");
 
+    sidecar.signal(Signal::TERM)?;
+    ends_refused(sidecar).context("told to stop")?;
+    let brief = Sidecar::spawn_as(&pod, wrapper, &["--refusal-grace=1s"])?;
+    ends_refused(brief).context("by itself")
+}
+
+fn ends_refused(mut sidecar: Sidecar) -> Result<()> {
     let status = sidecar.wait()?;
     ensure!(status == 1, "the sidecar ended with {status}, not 1");
-    ensure!(
-        sidecar.events.all().is_empty(),
-        "it wrote events: {:?}",
-        sidecar.events.all()
-    );
+    let events = sidecar.events.wait_for_end()?;
+    ensure!(events.is_empty(), "it wrote events: {events:?}");
     Ok(())
 }
 
