@@ -1,5 +1,6 @@
 //! Boots kernels in virtual machines, runs the guest's tests in each, and prints a table.
 
+mod accelerator;
 mod archive;
 mod disk;
 mod initramfs;
@@ -16,6 +17,7 @@ use clap::Parser;
 use exectrail_vm_tests::Scenario;
 
 use crate::{
+    accelerator::Accelerator,
     initramfs::Programs,
     kernels::{Kernel, SERIES},
     matrix::{Cell, Matrix},
@@ -142,10 +144,7 @@ fn run(cli: Cli) -> Result<bool> {
     let pc = kernels
         .iter()
         .find(|kernel| kernel.machine == kernels::Machine::Pc);
-    let accelerator = match pc {
-        Some(kernel) => qemu::choose_accelerator(kernel, &programs)?,
-        None => qemu::Accelerator::Tcg,
-    };
+    let accelerator = Accelerator::choose(pc, &programs)?;
     let matrix = Matrix {
         manifests: manifests::all()?,
         programs,

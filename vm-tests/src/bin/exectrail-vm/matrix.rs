@@ -14,11 +14,12 @@ use exectrail_vm_tests::{Message, Plan, Scenario};
 use serde_json::Value;
 
 use crate::{
+    accelerator::Accelerator,
     disk,
     initramfs::Programs,
     kernels::{Kernel, Machine},
     outcome::Outcome,
-    qemu::{self, Accelerator},
+    qemu,
 };
 
 /// How long before its end a machine says what it is doing: time enough to say it.

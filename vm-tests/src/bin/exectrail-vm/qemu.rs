@@ -1,8 +1,7 @@
 //! One virtual machine: booting it, hearing what it reports, ending it.
 
 use std::{
-    collections::BTreeMap,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{BufRead as _, BufReader, Read},
     os::unix::process::CommandExt as _,
     path::Path,
@@ -13,23 +12,18 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use exectrail_vm_tests::{Message, Plan, Scenario};
+use exectrail_vm_tests::{Message, Plan};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{
+    accelerator::Accelerator,
     disk,
     initramfs::{self, Programs},
     kernels::{self, Kernel},
 };
 
-/// What executes the guest's instructions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Accelerator {
-    /// The processor.
-    Kvm,
-    /// QEMU, ten times slower.
-    Tcg,
-}
+/// The QEMU of a PC.
+pub(crate) const PC_EMULATOR: &str = "qemu-system-x86_64";
 
 /// How a machine ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,38 +48,6 @@ pub(crate) struct Run {
     pub(crate) console: String,
     /// From its start to its end.
     pub(crate) took: Duration,
-}
-
-/// How long a sign of life may take where KVM works.
-const KVM_BOOTS_IN: Duration = Duration::from_secs(15);
-
-/// KVM where it works, TCG else; says which and why.
-pub(crate) fn choose_accelerator(kernel: &Kernel, programs: &Programs) -> Result<Accelerator> {
-    const SLOW: &str = "QEMU emulates the processor, which takes about ten times as long";
-    let kvm = OpenOptions::new().read(true).write(true).open("/dev/kvm");
-    if let Err(error) = kvm {
-        eprintln!("no KVM here (/dev/kvm: {error}): {SLOW}");
-        return Ok(Accelerator::Tcg);
-    }
-    let plan = Plan {
-        scenario: Scenario::Boot,
-        only: None,
-        keep: false,
-        overdue_after: KVM_BOOTS_IN.as_secs(),
-        manifests: BTreeMap::new(),
-    };
-    let machine = Machine {
-        kernel,
-        programs,
-        plan: &plan,
-        accelerator: Accelerator::Kvm,
-        silence: KVM_BOOTS_IN,
-    };
-    if machine.run(|_| ())?.ending == Ending::Done {
-        return Ok(Accelerator::Kvm);
-    }
-    eprintln!("/dev/kvm is there, but no machine boots with it: {SLOW}");
-    Ok(Accelerator::Tcg)
 }
 
 /// A machine to be run.
@@ -210,18 +172,7 @@ impl Machine<'_> {
     fn qemu(&self, directory: &Path) -> Result<Command> {
         let at = directory.display();
         let mut qemu = Command::new(self.emulator());
-        match (self.accelerator, self.kernel.machine) {
-            // KVM runs the processors of this machine only.
-            (_, kernels::Machine::Arm64) => {
-                // Of what "max" has, pointer authentication alone costs most of the time.
-                qemu.args(["-M", "virt", "-accel", "tcg,thread=multi"]);
-                qemu.args(["-cpu", "max,pauth-impdef=on"])
-            }
-            (Accelerator::Kvm, _) => qemu.args(["-M", "q35", "-accel", "kvm", "-cpu", "host"]),
-            (Accelerator::Tcg, _) => {
-                qemu.args(["-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max"])
-            }
-        };
+        qemu.args(self.accelerator.arguments(self.kernel.machine));
         qemu.args([
             "-smp",
             "2",
@@ -254,7 +205,7 @@ impl Machine<'_> {
     fn emulator(&self) -> &'static str {
         match self.kernel.machine {
             kernels::Machine::Arm64 => "qemu-system-aarch64",
-            _ => "qemu-system-x86_64",
+            _ => PC_EMULATOR,
         }
     }
 
