@@ -259,11 +259,14 @@ impl Shell {
         let child = container.child();
         let input = child.stdin.take().context("no standard input")?;
         let output = BufReader::new(child.stdout.take().context("no standard output")?);
-        Ok(Self {
+        let mut shell = Self {
             container,
             input,
             output,
-        })
+        };
+        // A container is there when its first process is forked; this one is when that was executed.
+        shell.run("")?;
+        Ok(shell)
     }
 
     /// Inode number of its PID namespace.

@@ -189,8 +189,6 @@ fn least_privilege_suffices(_: &Plan, _: &Report) -> Result<()> {
     let sidecar = Sidecar::spawn_as(&pod, &wrapper, &[])?;
     sidecar.started()?;
     let mut workspace = pod.workspace()?;
-    // Its shell may not have been executed yet; whoever announces itself has.
-    workspace.run("/bin/true begin")?;
     let (status, text) = pod.announce(workspace.pid_ns()?)?;
     ensure!(status == 204, "{status} {text}");
     workspace.run("/bin/true end")?;
