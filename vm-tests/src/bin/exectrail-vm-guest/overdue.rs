@@ -1,6 +1,13 @@
 //! What a machine that has reported nothing for long is doing: the host cannot see that from outside.
 
-use std::{fmt::Write as _, fs, path::Path, sync::Arc, thread, time::Duration};
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use exectrail_vm_tests::{Message, Plan};
 
@@ -41,7 +48,7 @@ fn doing() -> String {
             if command.is_empty() && matches!(state, 'S' | 'I') {
                 continue;
             }
-            let stack: Vec<_> = functions(&read("stack")).map(str::to_owned).collect();
+            let stack = read("stack");
             let id = thread.file_name().unwrap_or_default().to_string_lossy();
             let comm = read("comm");
             let system_call = read("syscall");
@@ -52,7 +59,7 @@ fn doing() -> String {
                 comm = comm.trim_end(),
                 command = command.trim_end(),
                 system_call = system_call.split(' ').next().unwrap_or_default().trim_end(),
-                stack = stack.join(" < "),
+                stack = functions(&stack).join(" < "),
             );
         }
     }
@@ -60,7 +67,7 @@ fn doing() -> String {
 }
 
 /// Entries of a directory that are numbers: processes, or threads.
-fn numbered(directory: &Path) -> Vec<std::path::PathBuf> {
+fn numbered(directory: &Path) -> Vec<PathBuf> {
     let mut found: Vec<(u32, _)> = fs::read_dir(directory)
         .into_iter()
         .flatten()
@@ -71,10 +78,22 @@ fn numbered(directory: &Path) -> Vec<std::path::PathBuf> {
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// Names in `/proc/PID/stack`: lines of `[<0>] name+0x1/0x2`.
-fn functions(stack: &str) -> impl Iterator<Item = &str> {
+/// Names in `/proc/PID/stack`: lines of `[<0>] name+0x1/0x2`, and ` [module]` where it is one's.
+fn functions(stack: &str) -> Vec<&str> {
     stack
         .lines()
-        .filter_map(|line| line.rsplit(' ').next()?.split('+').next())
+        .filter_map(|line| line.split(' ').nth(1)?.split('+').next())
         .take(FUNCTIONS)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::functions;
+
+    #[test]
+    fn functions_of_modules_have_their_names() {
+        let stack = "[<0>] ext4_sync_file+0x10/0x20 [ext4]\n[<0>] do_fsync+0x38/0x60\n";
+        assert_eq!(functions(stack), ["ext4_sync_file", "do_fsync"]);
+    }
 }
