@@ -16,6 +16,9 @@ pub const FIRST_FIELD: i16 = 0x7e00;
 /// Fields in [`Offsets`].
 pub const FIELDS: usize = size_of::<Offsets>() / size_of::<u32>();
 
+/// Stands for a field that the running kernel does not have and the probes can do without.
+pub const ABSENT: u32 = u32::MAX;
+
 /// Byte offsets of kernel fields. Field `a_b` is the offset of member `b` in `struct a`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -46,6 +49,29 @@ pub struct Offsets {
     pub task_comm: u32,
     /// `task_struct.exit_code`: `int`
     pub task_exit_code: u32,
+    /// `task_struct.cgroups`: `struct css_set *`; [`ABSENT`] without CONFIG_CGROUPS, like all fields
+    /// of cgroups
+    pub task_cgroups: u32,
+    /// `css_set.dfl_cgrp`: `struct cgroup *`, of the default hierarchy (cgroup v2)
+    pub css_set_dfl_cgrp: u32,
+    /// `css_set.subsys`: `struct cgroup_subsys_state *[]`, by controller
+    pub css_set_subsys: u32,
+    /// `cgroup_subsys_state.cgroup`: `struct cgroup *`
+    pub css_cgroup: u32,
+    /// `cgroup.kn`: `struct kernfs_node *`
+    pub cgroup_kn: u32,
+    /// `cgroup.level`: `int`, 0 for the root of a hierarchy
+    pub cgroup_level: u32,
+    /// `cgroup.ancestors`: `struct cgroup *[]`, by level (Linux 6.1 and later)
+    pub cgroup_ancestors: u32,
+    /// `cgroup.ancestor_ids`: `u64[]`, by level (before Linux 6.1)
+    pub cgroup_ancestor_ids: u32,
+    /// `kernfs_node.id`: `u64`, the inode number of the directory on 64-bit kernels
+    pub kernfs_node_id: u32,
+    /// `kernfs_node.parent`, called `__parent` since Linux 6.15: `struct kernfs_node *`
+    pub kernfs_node_parent: u32,
+    /// `kernfs_node.name`: `const char *`
+    pub kernfs_node_name: u32,
     /// `signal_struct.live`: `atomic_t`
     pub signal_live: u32,
     /// `nsproxy.pid_ns_for_children`: `struct pid_namespace *`
@@ -70,6 +96,9 @@ pub struct Offsets {
     pub pid_namespace_child_reaper: u32,
     /// `pid_namespace.ns.inum`: `unsigned int`
     pub pid_namespace_inum: u32,
+    /// `pid_namespace.pid_allocated`: `unsigned int`, ids in use; the top bit says that there may be
+    /// more (`PIDNS_ADDING`, include/linux/pid_namespace.h)
+    pub pid_namespace_pid_allocated: u32,
     /// `net.ns.inum`: `unsigned int`
     pub net_inum: u32,
     /// `mnt_namespace.ns.inum`: `unsigned int`
@@ -80,12 +109,16 @@ pub struct Offsets {
     pub mm_arg_end: u32,
     /// `mm_struct.env_end`: `unsigned long`
     pub mm_env_end: u32,
+    /// `mm_struct.stack_vm`: `unsigned long`, pages of the stack
+    pub mm_stack_vm: u32,
     /// `linux_binprm.argc`: `int`
     pub binprm_argc: u32,
     /// `linux_binprm.filename`: `const char *`
     pub binprm_filename: u32,
     /// `linux_binprm.interp`: `const char *`
     pub binprm_interp: u32,
+    /// `linux_binprm.exec`: `unsigned long`, where the filename is on the new stack
+    pub binprm_exec: u32,
     /// `cred.uid`: `kuid_t`
     pub cred_uid: u32,
     /// `cred.gid`: `kgid_t`

@@ -25,7 +25,7 @@ pub const FLAG_INTERPRETED: u16 = 1 << 0;
 pub const FLAG_CONTINUED: u16 = 1 << 1;
 /// Flag of an [`Exec`] or [`ArgvPiece`]: memory could not be read where argv should be.
 pub const FLAG_ARGV_FAULT: u16 = 1 << 2;
-/// Flag of an [`Exec`]: the filename could not be read, or is longer than [`MAX_FILENAME`].
+/// Flag of an [`Exec`] or [`FailedExec`]: the filename could not be read.
 pub const FLAG_FILENAME_FAULT: u16 = 1 << 3;
 /// Flag of an [`Exec`]: `comm` was not caught before it changed.
 pub const FLAG_COMM_UNKNOWN: u16 = 1 << 4;
@@ -36,12 +36,26 @@ pub const FLAG_NS_PPID_UNKNOWN: u16 = 1 << 6;
 /// Flag of an [`ArgvPiece`]: the last one of its exec.
 pub const FLAG_LAST_PIECE: u16 = 1 << 7;
 
+/// Flag of an [`Exec`] or [`FailedExec`]: the filename is longer than [`MAX_FILENAME`] and was cut.
+pub const FLAG_FILENAME_CUT: u16 = 1 << 8;
+/// Flag of an [`Exec`]: the new stack has been written to before the new program's first instruction.
+///
+/// The filename there differs from the kernel's own copy, or lies elsewhere than the kernel put it.
+/// What the stack has as the filename follows the filename.
+pub const FLAG_TAMPERED: u16 = 1 << 9;
+/// Flag of an [`Exec`]: [`Exec::cgroup_id`] is a placeholder.
+pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;
+
 /// Bytes of argv that travel in the [`Exec`] record itself.
 pub const HEAD_ARGV: usize = 8192;
 /// Bytes of argv in one [`ArgvPiece`].
 pub const PIECE_ARGV: usize = 16384;
-/// Longest filename, its NUL included (`PATH_MAX`, include/uapi/linux/limits.h).
-pub const MAX_FILENAME: usize = 4096;
+/// Longest filename, its NUL included: a path of `PATH_MAX` (include/uapi/linux/limits.h) behind
+/// the `/dev/fd/NUMBER/` that `execveat` puts before it (`alloc_bprm`, fs/exec.c), rounded up.
+pub const MAX_FILENAME: usize = 4096 + 32;
+/// Bytes of the new stack, from its lowest argument on, that are kept while the kernel still keeps
+/// others from writing there (`exec_update_lock`). argv is the lowest part.
+pub const EARLY_BYTES: usize = 6144;
 /// Most bytes of argv that can be asked for (`--max-argv-bytes`): the kernel's own limit is a
 /// quarter of the stack limit, at most 6 MiB (`bprm_stack_limits`, fs/exec.c).
 pub const MAX_ARGV: u32 = 6 * 1024 * 1024;
@@ -60,7 +74,7 @@ pub struct Prefix {
     pub flags: u16,
     /// The CPU that wrote the record.
     pub cpu: u16,
-    /// Bytes of filename that follow the argv of an [`Exec`], or the head of a [`FailedExec`], without
+    /// Bytes of filename that follow the head of an [`Exec`] or a [`FailedExec`], without
     /// a NUL; zero otherwise.
     pub filename_len: u16,
     /// Number of the exec on its CPU and in its lane, from 0, without gaps where nothing is lost.
@@ -69,7 +83,7 @@ pub struct Prefix {
     pub seq: u64,
 }
 
-/// Head of the record of one successful exec. argv and then the filename follow.
+/// Head of the record of one successful exec. The filename and then argv follow.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Exec {
@@ -109,6 +123,11 @@ pub struct Exec {
     pub argc: u32,
     /// True length of argv in bytes, each argument's NUL included.
     pub argv_len: u32,
+    /// Bytes of argv, from its beginning, that were read while nobody could write there. What is
+    /// behind them was read at the exec, when whoever may trace the process could have changed it.
+    pub argv_early: u32,
+    /// Bytes of argv in this record.
+    pub argv_head: u32,
     /// `comm` of the process before the exec.
     pub comm: [u8; COMM_LEN],
 }
@@ -195,7 +214,9 @@ pub struct FailedExec {
     pub comm: [u8; COMM_LEN],
 }
 
-/// A target's reaper has exited: the namespace is about to be emptied by the kernel.
+/// A target's reaper exits. What else lives in the namespace goes on executing until the kernel kills
+/// it (`zap_pid_ns_processes`, kernel/pid_namespace.c), which whoever owns the reaper's memory and files
+/// can put off for minutes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct NsEnded {
@@ -217,6 +238,10 @@ pub struct NsFound {
     pub id: crate::target::NsId,
     /// When, boot clock, nanoseconds.
     pub ktime: u64,
+    /// Depth of the namespace; the init PID namespace has 0.
+    pub level: u32,
+    /// A set of [`crate::target::BY_NETWORK`] and [`crate::target::BY_CGROUP`].
+    pub by: u32,
 }
 
 /// Programs that stand in for each other at one tracepoint, most.
@@ -237,7 +262,7 @@ pub struct CpuStats {
     pub lost: u64,
     /// When the last of these was lost, boot clock, nanoseconds.
     pub last_lost: u64,
-    /// Pieces of argv that found no room.
+    /// Pieces of argv that found no room. Their execs have lines that are marked as truncated.
     pub lost_pieces: u64,
     /// Exits of targets' processes seen: the next exit's [`Prefix::seq`].
     pub exits_seen: u64,
@@ -245,8 +270,13 @@ pub struct CpuStats {
     pub exits_lost: u64,
     /// When the last of these was lost, boot clock, nanoseconds.
     pub last_exit_lost: u64,
-    /// Namespaces that found no room in `TARGETS`.
-    pub lost_targets: u64,
+    /// Execs in namespaces that found no room in `TARGETS`. Of these and the next two, only the first
+    /// lane counts.
+    pub unplaced_execs: u64,
+    /// The same of exits.
+    pub unplaced_exits: u64,
+    /// The same of failed execs.
+    pub unplaced_failed_execs: u64,
     /// Execs that this lane was the first to see, of targets or not: all before were skipped. Always 0 in
     /// the first lane.
     pub caught: u64,

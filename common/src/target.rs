@@ -17,19 +17,31 @@ pub struct NsId {
     pub zero: u32,
 }
 
+/// In a set of reasons why a namespace belongs to the pod: its reaper is in the sidecar's network
+/// namespace.
+pub const BY_NETWORK: u32 = 1 << 0;
+/// In the same set: its reaper is in the pod's cgroup, or below it.
+pub const BY_CGROUP: u32 = 1 << 1;
+
 /// What the probes know of a namespace: the value of both `TARGETS` and `EVIDENCE`.
 ///
-/// `EVIDENCE` holds namespaces seen to exec while their reaper was in our network namespace;
-/// `TARGETS` holds those whose execs, and whose descendants' execs, are recorded.
+/// `EVIDENCE` holds namespaces seen to exec while their reaper belonged to the pod; `TARGETS` holds
+/// those whose execs, and whose descendants' execs, are recorded.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct NsState {
     /// When the entry was made, boot clock, nanoseconds.
     pub since: u64,
+    /// Address of the namespace in the kernel; 0 where no exec has shown it yet.
+    pub address: u64,
     /// Depth of the namespace; the init PID namespace has 0.
     pub level: u32,
-    /// 1 once the reaper has exited: no further exec will come from there.
+    /// 1 once the reaper's last thread exits. The namespace may live on for a while.
     pub ended: u32,
+    /// A set of [`BY_NETWORK`] and [`BY_CGROUP`]; empty for a target of user space's.
+    pub by: u32,
+    /// Always zero: keeps the value free of padding.
+    pub zero: u32,
 }
 
 /// Entries in `TARGETS`, `EVIDENCE`: far more containers than a pod starts in its life.
@@ -51,6 +63,13 @@ pub struct Control {
     pub generation: u32,
 }
 
+/// [`Own::hierarchy`]: none that could be used.
+pub const HIERARCHY_NONE: u32 = 0;
+/// [`Own::hierarchy`]: the default hierarchy (cgroup v2).
+pub const HIERARCHY_DEFAULT: u32 = 1;
+/// [`Own::hierarchy`]: that of a controller of cgroup v1.
+pub const HIERARCHY_V1: u32 = 2;
+
 /// What the probes know of the sidecar itself, set before load and never changed.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -69,18 +88,54 @@ pub struct Own {
     pub read_kernel: u32,
     /// 1 where exits are recorded as well as execs.
     pub exit_events: u32,
+    /// 1 where a cgroup has the ids of those above it, 0 where it has their addresses.
+    pub ancestor_ids: u32,
     /// How many lanes `exec` has, see [`crate::record::LANES`].
     pub lanes: u32,
-    /// Always zero: keeps the value free of padding.
-    pub zero: u32,
+    /// Which hierarchy of cgroups pods are in: one of the `HIERARCHY_…` constants.
+    pub hierarchy: u32,
+    /// Where in a `struct css_set` the pointer to a task's place in that hierarchy is.
+    pub css_set_cgroup: u32,
+    /// Slots for the early reading of argv that each CPU has, less one: a mask.
+    pub early_mask: u32,
+    /// Bytes in a page.
+    pub page_size: u32,
+    /// Upper end of the stack while a new program is made (`STACK_TOP_MAX`).
+    pub stack_top: u64,
 }
 
-/// What the `own_scope` program found out about the sidecar (map `OWN_SCOPE`, one entry).
+/// Cgroups above and including the sidecar's own that `own_scope` names, from the sidecar's upward.
+pub const OWN_CGROUPS: u32 = 32;
+
+/// Bytes of a cgroup's name that are kept, its NUL included. `kubelet-kubepods-burstable-pod`, a UID
+/// of 36 characters and `.slice` make 72; `cri-containerd-`, 64 digits and `.scope` make 85.
+pub const CGROUP_NAME: usize = 128;
+
+/// A cgroup above the sidecar, or its own (map `OWN_CGROUPS`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct OwnCgroup {
+    /// Its id (`kernfs_node.id`); 0 where there is none.
+    pub id: u64,
+    /// Its name, behind it a NUL and anything.
+    pub name: [u8; CGROUP_NAME],
+}
+
+/// What is known about the sidecar itself (map `OWN_SCOPE`, one entry). The `own_scope` program fills
+/// in all but the pod's cgroup, which user space tells by its name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct OwnScope {
     /// Identity of the sidecar's own PID namespace; all zero until the program has run.
     pub id: NsId,
+    /// Address of the sidecar's own PID namespace in the kernel.
+    pub address: u64,
+    /// Id of the pod's cgroup; 0 where it is not known.
+    pub pod_cgroup: u64,
+    /// Depth of the pod's cgroup in its hierarchy.
+    pub pod_cgroup_level: u32,
+    /// Depth of the sidecar's own cgroup in its hierarchy.
+    pub cgroup_level: u32,
     /// Depth of the sidecar's own PID namespace.
     pub level: u32,
     /// 1 when a reaper above (or the node's init itself) is in our network namespace: the network
@@ -93,4 +148,44 @@ impl OwnScope {
     pub fn is_known(&self) -> bool {
         self.id.inum != 0
     }
+
+    /// What tells that a namespace belongs to the pod, as a set of [`BY_NETWORK`] and [`BY_CGROUP`].
+    ///
+    /// A network that is shared with more than the pod says nothing where the cgroup does. Where
+    /// nothing else is known, it is the evidence that announcements need, and no more.
+    pub fn identity(&self) -> u32 {
+        let cgroup = if self.pod_cgroup == 0 { 0 } else { BY_CGROUP };
+        let network = if self.shared_network != 0 && cgroup != 0 {
+            0
+        } else {
+            BY_NETWORK
+        };
+        network | cgroup
+    }
+
+    /// Whether namespaces of the pod can be told from all others without an announcement.
+    pub fn can_discover(&self) -> bool {
+        self.shared_network == 0 || self.pod_cgroup != 0
+    }
 }
+
+/// A question about a namespace, and its answer (map `END_CHECK`, one entry).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct EndCheck {
+    /// Which namespace.
+    pub id: NsId,
+    /// Its address in the kernel.
+    pub address: u64,
+    /// One of the `END_…` constants.
+    pub answer: u32,
+    /// Always zero: keeps the value free of padding.
+    pub zero: u32,
+}
+
+/// [`EndCheck::answer`]: not answered.
+pub const END_UNKNOWN: u32 = 0;
+/// [`EndCheck::answer`]: a process is in the namespace, or may yet be.
+pub const END_NO: u32 = 1;
+/// [`EndCheck::answer`]: no process is in the namespace, and none can be.
+pub const END_YES: u32 = 2;

@@ -3,14 +3,15 @@
 //! The one place where a name such as `task_struct.nsproxy` meets the member of
 //! [`Offsets`] that carries its offset to the probes. Names hold for Linux 5.8 to 7.3.
 
-use exectrail_common::offsets::Offsets;
+use exectrail_common::offsets::{ABSENT, Offsets};
 
 use crate::btf::{Btf, BtfError, kind};
 
 /// What is asked of BTF for one member of [`Offsets`].
 enum Wanted {
-    /// Offset in bytes of a member, by its dotted path. The probes load the member as a value of
-    /// `size` bytes; one of another size would be another value.
+    /// Offset in bytes of a member, by its dotted path; several paths, with `|` between them, where
+    /// kernels differ. The probes load the member as a value of `size` bytes; one of another size
+    /// would be another value.
     Offset {
         member: &'static str,
         size: Option<u64>,
@@ -41,19 +42,23 @@ const fn part(member: &'static str) -> Wanted {
 struct Field {
     strukt: &'static str,
     wanted: Wanted,
+    /// The probes can do without it: where it is missing, it is [`ABSENT`].
+    optional: bool,
     get: fn(&Offsets) -> u32,
     set: fn(&mut Offsets, u32),
 }
 
 macro_rules! fields {
-    ($($field:ident = $strukt:literal, $wanted:expr;)*) => {
+    ($($field:ident = $strukt:literal, $wanted:expr $(, $optional:ident)?;)*) => {
         const FIELDS: &[Field] = &[$(Field {
             strukt: $strukt,
             wanted: $wanted,
+            optional: false $(|| fields!(@$optional))?,
             get: |offsets| offsets.$field,
             set: |offsets, value| offsets.$field = value,
         }),*];
     };
+    (@optional) => { true };
 }
 
 fields! {
@@ -70,6 +75,17 @@ fields! {
     task_self_exec_id = "task_struct", bytes(8, "self_exec_id");
     task_comm = "task_struct", bytes(16, "comm");
     task_exit_code = "task_struct", bytes(4, "exit_code");
+    task_cgroups = "task_struct", pointer("cgroups"), optional;
+    css_set_dfl_cgrp = "css_set", pointer("dfl_cgrp"), optional;
+    css_set_subsys = "css_set", part("subsys"), optional;
+    css_cgroup = "cgroup_subsys_state", pointer("cgroup"), optional;
+    cgroup_kn = "cgroup", pointer("kn"), optional;
+    cgroup_level = "cgroup", bytes(4, "level"), optional;
+    cgroup_ancestors = "cgroup", part("ancestors"), optional;
+    cgroup_ancestor_ids = "cgroup", part("ancestor_ids"), optional;
+    kernfs_node_id = "kernfs_node", bytes(8, "id"), optional;
+    kernfs_node_parent = "kernfs_node", pointer("parent|__parent"), optional;
+    kernfs_node_name = "kernfs_node", pointer("name"), optional;
     signal_live = "signal_struct", bytes(4, "live");
     nsproxy_pid_ns_for_children = "nsproxy", pointer("pid_ns_for_children");
     nsproxy_net_ns = "nsproxy", pointer("net_ns");
@@ -82,14 +98,17 @@ fields! {
     pid_namespace_parent = "pid_namespace", pointer("parent");
     pid_namespace_child_reaper = "pid_namespace", pointer("child_reaper");
     pid_namespace_inum = "pid_namespace", bytes(4, "ns.inum");
+    pid_namespace_pid_allocated = "pid_namespace", bytes(4, "pid_allocated");
     net_inum = "net", bytes(4, "ns.inum");
     mnt_namespace_inum = "mnt_namespace", bytes(4, "ns.inum");
     mm_arg_start = "mm_struct", pointer("arg_start");
     mm_arg_end = "mm_struct", pointer("arg_end");
     mm_env_end = "mm_struct", pointer("env_end");
+    mm_stack_vm = "mm_struct", pointer("stack_vm");
     binprm_argc = "linux_binprm", bytes(4, "argc");
     binprm_filename = "linux_binprm", pointer("filename");
     binprm_interp = "linux_binprm", pointer("interp");
+    binprm_exec = "linux_binprm", pointer("exec");
     cred_uid = "cred", bytes(4, "uid");
     cred_gid = "cred", bytes(4, "gid");
     cred_euid = "cred", bytes(4, "euid");
@@ -171,7 +190,7 @@ pub enum Missing {
     /// No tracepoint of that name.
     #[error("tracepoint {name}: no such tracepoint")]
     Tracepoint {
-        /// Name of the tracepoint; two names where either would do.
+        /// Name of the tracepoint.
         name: &'static str,
     },
 }
@@ -186,10 +205,10 @@ pub struct Tracepoints {
     pub sched_process_exec: Option<u32>,
     /// `sched_process_exit`: required.
     pub sched_process_exit: Option<u32>,
-    /// `task_rename`: required where there is no `sched_prepare_exec`.
+    /// `task_rename`: required.
     pub task_rename: Option<u32>,
-    /// `sched_prepare_exec`: Linux 6.12 and later.
-    pub sched_prepare_exec: Option<u32>,
+    /// `oom_score_adj_update`: without it the end of a workspace cannot be confirmed.
+    pub oom_score_adj_update: Option<u32>,
 }
 
 impl Tracepoints {
@@ -197,10 +216,7 @@ impl Tracepoints {
         let absent = [
             (self.sched_process_exec.is_none(), "sched_process_exec"),
             (self.sched_process_exit.is_none(), "sched_process_exit"),
-            (
-                self.task_rename.or(self.sched_prepare_exec).is_none(),
-                "task_rename or sched_prepare_exec",
-            ),
+            (self.task_rename.is_none(), "task_rename"),
         ];
         absent
             .into_iter()
@@ -220,6 +236,18 @@ pub struct Resolved {
     pub missing: Vec<Missing>,
     /// Number of types in the BTF.
     pub types: u32,
+    /// Places of the controllers in `css_set.subsys`.
+    pub controllers: Controllers,
+}
+
+/// Places of controllers in `css_set.subsys`, as `enum cgroup_subsys_id` has them
+/// (include/linux/cgroup-defs.h). They depend on the kernel's configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Controllers {
+    /// The pids controller.
+    pub pids: Option<u32>,
+    /// The memory controller.
+    pub memory: Option<u32>,
 }
 
 /// Looks up everything the probes need in the bytes of `/sys/kernel/btf/vmlinux`.
@@ -235,6 +263,7 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
         }
     }
     let mut tracepoints = Tracepoints::default();
+    let mut controllers_enum = None;
 
     let btf = Btf::parse(bytes, |kind, name, id| {
         if kind == kind::STRUCT {
@@ -246,12 +275,16 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
             {
                 ids.push(id);
             }
+        } else if kind == kind::ENUM {
+            if name == b"cgroup_subsys_id" {
+                controllers_enum.get_or_insert(id);
+            }
         } else if let Some(name) = name.strip_prefix(b"btf_trace_") {
             let place = match name {
                 b"sched_process_exec" => &mut tracepoints.sched_process_exec,
                 b"sched_process_exit" => &mut tracepoints.sched_process_exit,
                 b"task_rename" => &mut tracepoints.task_rename,
-                b"sched_prepare_exec" => &mut tracepoints.sched_prepare_exec,
+                b"oom_score_adj_update" => &mut tracepoints.oom_score_adj_update,
                 _ => return,
             };
             place.get_or_insert(id);
@@ -270,6 +303,7 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
             for field in wanted() {
                 match look_up(&btf, id, field)? {
                     Ok(value) => (field.set)(&mut found, value),
+                    Err(_) if field.optional => (field.set)(&mut found, ABSENT),
                     Err(lack) => lacking.push(lack),
                 }
             }
@@ -285,15 +319,31 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
                 offsets = found;
                 missing.extend(lacking);
             }
-            None => missing.push(Missing::Struct { strukt }),
+            None => {
+                for field in wanted().filter(|field| field.optional) {
+                    (field.set)(&mut offsets, ABSENT);
+                }
+                if wanted().any(|field| !field.optional) {
+                    missing.push(Missing::Struct { strukt });
+                }
+            }
         }
     }
+    let controller = |name| match controllers_enum {
+        Some(id) => btf.enumerator(id, name),
+        None => Ok(None),
+    };
+    let controllers = Controllers {
+        pids: controller("pids_cgrp_id")?,
+        memory: controller("memory_cgrp_id")?,
+    };
     missing.extend(tracepoints.missing());
     Ok(Resolved {
         offsets,
         tracepoints,
         missing,
         types: btf.len(),
+        controllers,
     })
 }
 
@@ -302,7 +352,14 @@ fn look_up(btf: &Btf<'_>, id: u32, field: &Field) -> Result<Result<u32, Missing>
     let Wanted::Offset { member, size } = &field.wanted else {
         return Ok(Ok(btf.get(id)?.size_or_type));
     };
-    let Some(found) = btf.member(id, member)? else {
+    let mut found = None;
+    for path in member.split('|') {
+        found = btf.member(id, path)?;
+        if found.is_some() {
+            break;
+        }
+    }
+    let Some(found) = found else {
         return Ok(Err(Missing::Field { strukt, member }));
     };
     let offset = u32::try_from(found.bits / 8)

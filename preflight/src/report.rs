@@ -6,7 +6,7 @@ use std::path::Path;
 use exectrail_common::offsets::Offsets;
 use serde::Serialize;
 
-use crate::KernelVersion;
+use crate::{KernelVersion, offsets::Controllers};
 
 /// How a check, or all of them together, came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -169,9 +169,10 @@ fn clean(text: &str, limit: usize) -> String {
 pub struct Kernel {
     /// Where the kernel keeps the fields that the probes read.
     pub offsets: Offsets,
-    /// Whether there is `tp_btf/sched_prepare_exec` (Linux 6.12 and later). Where it is not,
-    /// there is `tp_btf/task_rename`.
-    pub has_prepare_exec: bool,
+    /// Places of the controllers in `css_set.subsys`.
+    pub controllers: Controllers,
+    /// Whether there is `tp_btf/oom_score_adj_update`.
+    pub has_oom_score_adj_update: bool,
     /// Whether a program may call `bpf_probe_read_kernel`: not under lockdown=confidentiality.
     /// False also where neither a trial nor the lockdown file could tell.
     pub read_kernel: bool,

@@ -58,7 +58,7 @@ fn a_fit_node_is_fit() {
     );
     let kernel = report.kernel().unwrap();
     assert_eq!(kernel.release, KernelVersion::new(6, 1, 0));
-    assert!(kernel.read_kernel && !kernel.needs_memlock && !kernel.has_prepare_exec);
+    assert!(kernel.read_kernel && !kernel.needs_memlock && !kernel.has_oom_score_adj_update);
     assert_eq!(kernel.offsets.task_nsproxy, 16 + 72);
     assert_eq!(kernel.offsets.mm_arg_start, 64 + 280);
     assert_eq!(kernel.offsets.net_inum, 128 + 16);
@@ -163,7 +163,7 @@ fn missing_fields_and_tracepoints_are_named() {
     for name in [
         "task_struct.start_boottime: no such field",
         "sched_process_exec",
-        "task_rename or",
+        "task_rename",
     ] {
         assert!(seen.contains(name), "{name} is not in {seen}");
     }
@@ -173,14 +173,15 @@ fn missing_fields_and_tracepoints_are_named() {
         tracepoints: &[
             "sched_process_exec",
             "sched_process_exit",
-            "sched_prepare_exec",
+            "task_rename",
+            "oom_score_adj_update",
         ],
         ..KernelTypes::default()
     };
     let report = Node::fit()
         .file("sys/kernel/btf/vmlinux", kernel_btf(newer))
         .run();
-    assert!(report.kernel().unwrap().has_prepare_exec);
+    assert!(report.kernel().unwrap().has_oom_score_adj_update);
 }
 
 #[test]

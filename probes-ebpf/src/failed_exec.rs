@@ -3,17 +3,18 @@
 //! None of the programs that come here is loaded unless failed execs are asked for.
 
 use aya_ebpf::helpers::{
-    bpf_get_current_cgroup_id, bpf_get_smp_processor_id, bpf_ktime_get_boot_ns,
+    bpf_get_smp_processor_id, bpf_ktime_get_boot_ns,
     generated::bpf_probe_read_user_str,
 };
 use exectrail_common::{
     exec_calls::{CALLS, COMPAT_EXECVE, ExecCalls},
-    record::{FLAG_FILENAME_FAULT, FailedExec, KIND_FAILED_EXEC, MAX_FILENAME, Prefix},
+    record::{FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT, FailedExec, KIND_FAILED_EXEC, MAX_FILENAME, Prefix},
 };
 
 use crate::{
-    ids::Ids,
+    ids::{Ids, cgroup},
     kernel::{KernelPtr, Task},
+    lane::Doing,
     maps::{FAILED, FAILED_STATS, RING},
     scope::{self, Scope},
     wakeup,
@@ -44,7 +45,7 @@ pub(crate) fn ended(registers: KernelPtr, call: usize, result: i64) {
         return;
     }
     let task = Task::current();
-    if let Some(scope) = scope::look_up(task) {
+    if let Some(scope) = scope::look_up(task, Doing::FailedExec) {
         let filename: u64 = registers.load_at(exec_calls!(filename[call]));
         let filename = if call < COMPAT_EXECVE {
             filename
@@ -99,14 +100,17 @@ fn write(task: Task, scope: &Scope, call: usize, errno: u32, filename: u64) {
         flags |= FLAG_FILENAME_FAULT;
         0
     } else {
+        if filename_size >= MAX_FILENAME as i64 {
+            flags |= FLAG_FILENAME_CUT;
+        }
         (filename_size as u64 - 1).min(MAX_FILENAME as u64 - 1)
     };
 
+    let cgroup_id = cgroup(task, &mut flags);
     // SAFETY: helpers without arguments that always succeed.
-    let (ktime, cgroup_id, cpu) = unsafe {
+    let (ktime, cpu) = unsafe {
         (
             bpf_ktime_get_boot_ns(),
-            bpf_get_current_cgroup_id(),
             bpf_get_smp_processor_id() as u16,
         )
     };

@@ -138,6 +138,14 @@ impl KernelPtr {
     pub(crate) fn address(self) -> *const u8 {
         self.0
     }
+
+    /// The same as a number, which the verifier lets be computed with, rather than a pointer: of what
+    /// there is to make one of the other, it lets pass a swap of bytes (`check_alu_op`,
+    /// kernel/bpf/verifier.c).
+    #[inline(always)]
+    fn number(self) -> u64 {
+        opaque((self.0 as u64).swap_bytes()).swap_bytes()
+    }
 }
 
 /// `struct task_struct *`
@@ -156,6 +164,12 @@ impl Task {
     pub(crate) fn current() -> Self {
         // SAFETY: the helper takes no arguments and always succeeds.
         Self(KernelPtr(unsafe { bpf_get_current_task_btf() }.cast()))
+    }
+
+    /// The bare address, as a number.
+    #[inline(always)]
+    pub(crate) fn address(self) -> u64 {
+        self.0.number()
     }
 
     #[inline(always)]
@@ -265,6 +279,16 @@ impl Task {
         self.0.follow(field!(task_mm))
     }
 
+    /// Id of the cgroup in the hierarchy of cgroup v1 that pods are in.
+    #[inline(always)]
+    pub(crate) fn cgroup_id_v1(self) -> u64 {
+        let place: u64 = self.0.follow(field!(task_cgroups)).load_at(own!(css_set_cgroup));
+        KernelPtr(place as *const u8)
+            .follow(field!(css_cgroup))
+            .follow(field!(cgroup_kn))
+            .load(field!(kernfs_node_id))
+    }
+
     /// `struct cred *`, the subjective credentials.
     #[inline(always)]
     pub(crate) fn cred(self) -> KernelPtr {
@@ -314,6 +338,18 @@ impl Binprm {
         self.0.load(field!(binprm_argc))
     }
 
+    /// Address of the filename: the kernel's own copy, which no process can write to.
+    #[inline(always)]
+    pub(crate) fn filename(self) -> u64 {
+        self.0.load(field!(binprm_filename))
+    }
+
+    /// Where the kernel has put the filename on the new stack.
+    #[inline(always)]
+    pub(crate) fn exec(self) -> u64 {
+        self.0.load(field!(binprm_exec))
+    }
+
     /// 1 where an interpreter was put in the place of the file: `bprm_change_interp`
     /// (fs/exec.c) makes `interp` another string than `filename`. Else 0.
     #[inline(always)]
@@ -333,13 +369,10 @@ pub(crate) const MAX_LEVELS: u32 = 33;
 pub(crate) struct PidNs(KernelPtr);
 
 impl PidNs {
-    /// The bare address: it names the namespace for as long as that lives.
-    ///
-    /// As a number, which the verifier lets be shifted, rather than a pointer: of what there is to make one of the
-    /// other, it lets pass a swap of bytes (`check_alu_op`, kernel/bpf/verifier.c).
+    /// The bare address, as a number: it names the namespace for as long as that lives.
     #[inline(always)]
     pub(crate) fn address(self) -> u64 {
-        opaque((self.0.address() as u64).swap_bytes()).swap_bytes()
+        self.0.number()
     }
 
     #[inline(always)]
@@ -374,12 +407,6 @@ impl PidNs {
     #[inline(always)]
     pub(crate) fn reaper(self) -> Task {
         Task(self.0.follow(field!(pid_namespace_child_reaper)))
-    }
-
-    /// Inode number of the network namespace of the reaper.
-    #[inline(always)]
-    pub(crate) fn reaper_net_ns(self) -> u32 {
-        self.reaper().net_ns()
     }
 
     /// Identity. Through the group leader, as the reaper's first thread may exit before others.

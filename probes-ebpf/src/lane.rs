@@ -22,6 +22,8 @@ pub(crate) enum Doing {
     Exec,
     /// It exits.
     Exit,
+    /// It has failed to execute something.
+    FailedExec,
 }
 
 impl<const LANE: u32> Lane<LANE> {
@@ -42,6 +44,8 @@ impl<const LANE: u32> Lane<LANE> {
         let what = match doing {
             Doing::Exec => task.self_exec_id() & 0xffff,
             Doing::Exit => 1 << 16,
+            // It has no lanes.
+            Doing::FailedExec => return true,
         };
         let stamp = task.start_boottime() << 17 | what;
         // SAFETY: a pointer to a live map value, an aligned u64, which BPF loads and stores whole.
@@ -57,8 +61,8 @@ impl<const LANE: u32> Lane<LANE> {
             // SAFETY: a pointer to the live map value of this CPU and lane; nothing else runs in it meanwhile.
             unsafe {
                 match doing {
-                    Doing::Exec => (*stats).caught += 1,
                     Doing::Exit => (*stats).exits_caught += 1,
+                    Doing::Exec | Doing::FailedExec => (*stats).caught += 1,
                 }
             }
         }

@@ -2,20 +2,21 @@
 //!
 //! | Program | Hook | Does |
 //! |---|---|---|
-//! | `exec` | `tp_btf/sched_process_exec` | asks [`scope`] "ours?", [`rules`] and [`bucket`] "left out?", has [`record`] write it down |
-//! | `comm_prepare_exec` | `tp_btf/sched_prepare_exec` (6.12 and later) | keeps the caller's comm |
-//! | `comm_task_rename` | `tp_btf/task_rename` (older kernels) | the same |
-//! | `exit` | `tp_btf/sched_process_exit` | notices that a reaper is gone; writes exits down where asked to |
+//! | `rename` | `tp_btf/task_rename` | has [`early`] keep the caller's comm, and argv while nobody can change it |
+//! | `exec` | `tp_btf/sched_process_exec` | asks [`scope`] for the target, [`rules`] and [`bucket`] whether it is suppressed, has [`record`] write it down |
+//! | `exit` | `tp_btf/sched_process_exit` | notices that a reaper exits; writes exits down where asked to |
 //! | `failed_execve`, `failed_execveat`, `failed_compat_execve`, `failed_compat_execveat` | `fexit` of these calls, where asked for | writes failed execs down |
 //! | `failed_any` | `tp_btf/sys_exit`, where asked for | the same, at the cost of every system call |
-//! | `own_scope` | `tp_btf/task_rename`, attached for an instant at start | tells user space where it stands |
+//! | `own_scope` | `tp_btf/task_rename`, attached for an instant at start | looks where the sidecar itself stands |
+//! | `end_check` | `tp_btf/oom_score_adj_update` | answers the sidecar whether a namespace has ended |
 //!
-//! `exec` and `exit` have copies, called `…_second` to `…_fifth`, and so has `comm_prepare_exec`, which are loaded where programs on
-//! tracepoints can be preempted: see [`lane`].
+//! `exec`, `exit` and `rename` have copies, called `…_second` and so on, which are loaded where
+//! programs on tracepoints can be preempted: see [`lane`].
 //!
-//! All but those of `fexit` run with preemption off or under the kernel's guard against a second run of a program on a CPU, so
-//! values that a CPU and a lane have of their own are theirs alone. None calls `bpf_probe_read_kernel` but for ids in the namespace, where it may (see [`ids`]): kernel
-//! pointers are followed by direct loads that the verifier checks against BTF (see [`kernel`]).
+//! All but those of `fexit` run with preemption off or under the kernel's guard against a second run
+//! of a program on a CPU, so values that a CPU and a lane have of their own are theirs alone. Kernel
+//! pointers are followed by direct loads that the verifier checks against BTF (see [`kernel`]), and
+//! where it cannot, by helper (see [`kernel_read`]).
 #![no_std]
 #![no_main]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
@@ -23,19 +24,23 @@
 mod atomic;
 mod branchless;
 mod bucket;
-mod comm;
+mod early;
+mod end_check;
 mod exit;
 mod failed_exec;
 mod ids;
 mod kernel;
+mod kernel_read;
 mod lane;
 mod maps;
 mod ns_ended;
 mod own_scope;
 mod pieces;
+mod pod;
 mod record;
 mod rules;
 mod scope;
+mod tampering;
 mod wakeup;
 
 use aya_ebpf::{
@@ -62,34 +67,28 @@ copies!("sched_process_exec" runs see_exec:
 copies!("sched_process_exit" runs see_exit:
     exit in 0, exit_second in 1, exit_third in 2, exit_fourth in 3, exit_fifth in 4);
 
-copies!("sched_prepare_exec" runs see_prepare_exec:
-    comm_prepare_exec in 0, comm_prepare_exec_second in 1, comm_prepare_exec_third in 2);
+copies!("task_rename" runs see_rename:
+    rename in 0, rename_second in 1, rename_third in 2);
 
 /// One successful exec: the new image is in place, its first instruction has not run.
 #[inline(always)]
 fn see_exec<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i32 {
     let task = Task::from_arg(ctx, 0);
+    let bprm = Binprm::from_arg(ctx, 2);
     if lane.is_first(task, Doing::Exec)
-        && let Some(scope) = scope::scope(task, lane, scope::EXECS)
-        && !rules::exclude(task, lane)
+        && let Some(scope) = scope::scope(task, lane, Doing::Exec)
+        && !rules::exclude(task, bprm, lane)
         && !bucket::is_empty(scope.target)
     {
-        record::write(task, Binprm::from_arg(ctx, 2), &scope, lane);
+        record::write(task, bprm, &scope, lane);
     }
     0
 }
 
-/// An exec is about to change the comm. Keeping it twice does no harm.
-#[inline(always)]
-fn see_prepare_exec<const LANE: u32>(ctx: &BtfTracePointContext, _: Lane<LANE>) -> i32 {
-    comm::keep(Task::from_arg(ctx, 0));
-    0
-}
-
 /// A comm is about to change, by exec or otherwise.
-#[btf_tracepoint(function = "task_rename")]
-fn comm_task_rename(ctx: BtfTracePointContext) -> i32 {
-    comm::keep(Task::from_arg(&ctx, 0));
+#[inline(always)]
+fn see_rename<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i32 {
+    early::keep(Task::from_arg(ctx, 0), lane);
     0
 }
 
@@ -107,7 +106,7 @@ fn see_exit<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i3
     if level == 0 || !task.is_last_thread() {
         return 0;
     }
-    if recorded && let Some(scope) = scope::scope(task, lane, scope::exits()) {
+    if recorded && let Some(scope) = scope::scope(task, lane, Doing::Exit) {
         exit::write(task, &scope, lane);
     }
     ns_ended::notice(task, level);
@@ -154,6 +153,13 @@ fn failed_any(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "task_rename")]
 fn own_scope(ctx: BtfTracePointContext) -> i32 {
     own_scope::look(Task::from_arg(&ctx, 0));
+    0
+}
+
+/// User space has written to its own `oom_score_adj`, to have a question answered.
+#[btf_tracepoint(function = "oom_score_adj_update")]
+fn end_check(_: BtfTracePointContext) -> i32 {
+    end_check::answer();
     0
 }
 

@@ -6,8 +6,14 @@ use aya_ebpf::{
 };
 use exectrail_common::{
     exec_calls::CALLS,
-    record::{ArgvPiece, CpuStats, Exec, FailedExec, FailedStats, LANES, MAX_FILENAME, PIECE_ARGV},
-    target::{Control, DECISION_SLOTS, DISMISSAL_SLOTS, MAX_TARGETS, NsId, NsState, OwnScope},
+    record::{
+        ArgvPiece, CpuStats, EARLY_BYTES, Exec, FailedExec, FailedStats, HEAD_ARGV, LANES,
+        MAX_FILENAME, PIECE_ARGV,
+    },
+    target::{
+        Control, DECISION_SLOTS, DISMISSAL_SLOTS, EndCheck, MAX_TARGETS, NsId, NsState, OwnCgroup,
+        OwnScope,
+    },
 };
 
 /// The records' way to user space. Its size is set before load (`--ring-bytes`).
@@ -18,7 +24,7 @@ pub(crate) static RING: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
 #[map]
 pub(crate) static TARGETS: HashMap<NsId, NsState> = HashMap::with_max_entries(MAX_TARGETS, 0);
 
-/// Namespaces seen to exec with their reaper in our network namespace. Least recently used ones
+/// Namespaces of the pod that were seen to exec. Least recently used ones
 /// make room: an announcement that comes too late for its evidence execs again and is seen again.
 #[map]
 pub(crate) static EVIDENCE: LruHashMap<NsId, NsState> =
@@ -85,7 +91,8 @@ pub(crate) static DISMISSALS: PerCpuArray<Dismissal> =
 pub(crate) struct OldComm {
     pub(crate) comm: [u64; 2],
     pub(crate) tgid: u32,
-    pub(crate) zero: u32,
+    /// Where in [`EARLY`] the new stack is, if it is there.
+    pub(crate) slot: u32,
 }
 
 /// Slots of [`COMMS`], a power of two.
@@ -95,12 +102,40 @@ pub(crate) const COMM_SLOTS: u32 = 4096;
 #[map]
 pub(crate) static COMMS: Array<OldComm> = Array::with_max_entries(COMM_SLOTS, 0);
 
-/// Room to put a record together: argv (at most `HEAD_ARGV`) and filename (at most
-/// `MAX_FILENAME`) fit whatever the other's length, which is what lets the verifier bound each alone.
+/// The lowest part of a new program's stack; see [`crate::early`].
+#[repr(C)]
+pub(crate) struct Early {
+    /// When its process was forked; 0 while it is written.
+    pub(crate) start: u64,
+    /// How often the process and its ancestors had executed something before this exec.
+    pub(crate) execs: u64,
+    /// How far below the upper end of the stack it begins, bytes.
+    pub(crate) below_top: u64,
+    /// How many bytes there are.
+    pub(crate) len: u64,
+    pub(crate) bytes: [u8; EARLY_BYTES],
+}
+
+/// By CPU, and in it by the low bits of the process id. User space sets its size before load.
+#[map]
+pub(crate) static EARLY: Array<Early> = Array::with_max_entries(1, 0);
+
+/// A question of user space, answered by [`crate::end_check`].
+#[map]
+pub(crate) static END_CHECK: Array<EndCheck> = Array::with_max_entries(1, 0);
+
+/// The sidecar's own cgroup and those above it; see [`crate::own_scope`].
+#[map]
+pub(crate) static OWN_CGROUPS: Array<OwnCgroup> =
+    Array::with_max_entries(exectrail_common::target::OWN_CGROUPS, 0);
+
+/// Room to put a record together. The filename, what was kept of argv, and the rest of argv fit
+/// whatever the others' lengths, which is what lets the verifier bound each alone; so do filename, argv
+/// and the stack's filename.
 #[repr(C, align(8))]
 pub(crate) struct Scratch {
     pub(crate) head: Exec,
-    pub(crate) tail: [u8; 16384 - size_of::<Exec>()],
+    pub(crate) tail: [u8; MAX_FILENAME + EARLY_BYTES + HEAD_ARGV],
 }
 
 /// See [`Scratch`]. By lane.

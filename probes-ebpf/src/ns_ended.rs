@@ -1,7 +1,8 @@
-//! The end of a namespace: its reaper exits, and the kernel is about to kill whatever is left in it.
+//! The beginning of the end of a namespace: its reaper exits, and the kernel is going to kill whatever is
+//! left in it.
 //!
-//! The entry stays in `TARGETS`, marked: until the kernel is done, others in the namespace may
-//! still exec. User space removes it later.
+//! The entry stays in `TARGETS`, marked: until the kernel has killed them, others in the namespace go on
+//! executing. User space removes it once [`crate::end_check`] has said that nobody is left.
 
 use aya_ebpf::{bindings::BPF_RB_FORCE_WAKEUP, helpers::bpf_ktime_get_boot_ns};
 use exectrail_common::record::{KIND_NS_ENDED, NsEnded, Prefix};
@@ -28,7 +29,7 @@ pub(crate) fn notice(task: Task, level: u32) {
     };
     // SAFETY: a pointer to a live map value.
     if unsafe { core::mem::replace(&mut (*state).ended, 1) } != 0 {
-        // Another lane has told.
+        // Another lane has reported it.
         return;
     }
     let ended = NsEnded {

@@ -1,12 +1,17 @@
-//! Where the sidecar itself stands: its own depth and identity, and whether its network namespace
-//! is shared with more than its pod. Kept apart from `scope`: it runs once.
+//! Where the sidecar itself stands: its own depth and identity, whether its network namespace is shared
+//! with more than its pod, and the cgroups that it is in. Kept apart from `scope`: it runs once.
 
-use aya_ebpf::{bindings::bpf_pidns_info, helpers::bpf_get_ns_current_pid_tgid};
-use exectrail_common::target::OwnScope;
+use aya_ebpf::{
+    bindings::bpf_pidns_info,
+    helpers::{bpf_get_ns_current_pid_tgid, generated::bpf_probe_read_kernel_str},
+};
+use exectrail_common::target::{CGROUP_NAME, HIERARCHY_NONE, OwnScope};
 
 use crate::{
-    kernel::{MAX_LEVELS, PidNs, Task, own},
-    maps::OWN_SCOPE,
+    kernel::{MAX_LEVELS, PidNs, Task, offset, own},
+    kernel_read::{read_u32, read_u64},
+    maps::{OWN_CGROUPS, OWN_SCOPE},
+    pod::cgroup_of,
 };
 
 /// Looks at `task` if it is the sidecar.
@@ -24,7 +29,7 @@ pub(crate) fn look(task: Task) {
     let mut above = start;
     let mut shared = 0;
     for _ in 0..MAX_LEVELS {
-        if above.reaper_net_ns() == own!(net_ns) {
+        if above.reaper().net_ns() == own!(net_ns) {
             shared = 1;
             break;
         }
@@ -33,16 +38,53 @@ pub(crate) fn look(task: Task) {
         }
         above = above.parent();
     }
+    let cgroup_level = if own!(hierarchy) == HIERARCHY_NONE || own!(read_kernel) == 0 {
+        0
+    } else {
+        name_cgroups(task.address())
+    };
     if let Some(verdict) = OWN_SCOPE.get_ptr_mut(0) {
         // SAFETY: a pointer to a live map value; user space reads it after this program has run.
         unsafe {
             *verdict = OwnScope {
                 id: ns.id(),
+                address: ns.address(),
+                pod_cgroup: 0,
+                pod_cgroup_level: 0,
+                cgroup_level,
                 level,
                 shared_network: shared,
             };
         }
     }
+}
+
+/// Names the cgroup of the task at this address and those above it; its depth. A container sees none
+/// above its own (cgroup_namespaces(7)), the kernel all.
+#[inline(always)]
+fn name_cgroups(task: u64) -> u32 {
+    let cgroup = cgroup_of(task);
+    let mut node = read_u64(cgroup + u64::from(offset!(cgroup_kn)));
+    for index in 0..exectrail_common::target::OWN_CGROUPS {
+        let Some(own) = OWN_CGROUPS.get_ptr_mut(index) else {
+            break;
+        };
+        if node == 0 {
+            break;
+        }
+        let name = read_u64(node + u64::from(offset!(kernfs_node_name)));
+        // SAFETY: a pointer to a live map value, and to CGROUP_NAME bytes of it.
+        unsafe {
+            (*own).id = read_u64(node + u64::from(offset!(kernfs_node_id)));
+            bpf_probe_read_kernel_str(
+                (&raw mut (*own).name).cast(),
+                CGROUP_NAME as u32,
+                name as *const _,
+            );
+        }
+        node = read_u64(node + u64::from(offset!(kernfs_node_parent)));
+    }
+    read_u32(cgroup + u64::from(offset!(cgroup_level)))
 }
 
 /// The current process's id in the PID namespace `inum`, which must be the one that it is in; else 0.

@@ -1,23 +1,25 @@
-//! Writing an exec down: the fixed head, argv, the filename, and pieces of what is too long.
+//! Writing an exec down: the fixed head, argv, the filename, and pieces of an argv that is too long.
 
 use aya_ebpf::helpers::{
-    bpf_get_current_cgroup_id, bpf_get_smp_processor_id, bpf_ktime_get_boot_ns,
-    generated::{bpf_probe_read_user, bpf_probe_read_user_str},
+    bpf_get_smp_processor_id, bpf_ktime_get_boot_ns,
+    generated::{bpf_probe_read_kernel_str, bpf_probe_read_user},
 };
 use exectrail_common::record::{
-    Exec, FLAG_ARGV_FAULT, FLAG_COMM_UNKNOWN, FLAG_CONTINUED, FLAG_FILENAME_FAULT,
-    FLAG_INTERPRETED, HEAD_ARGV, KIND_EXEC, MAX_FILENAME, Prefix,
+    Exec, FLAG_ARGV_FAULT, FLAG_COMM_UNKNOWN, FLAG_CONTINUED, FLAG_FILENAME_CUT,
+    FLAG_FILENAME_FAULT, FLAG_INTERPRETED, FLAG_TAMPERED, HEAD_ARGV, KIND_EXEC, MAX_FILENAME,
+    Prefix,
 };
 
 use crate::{
-    branchless::{flag, less, negative, opaque, select},
-    comm,
-    ids::Ids,
+    branchless::{differ, flag, less, negative, opaque, select},
+    early,
+    ids::{Ids, cgroup},
     kernel::{Binprm, Task, field, own},
     lane::Lane,
     maps::{RING, SCRATCH, STATS},
     pieces,
     scope::Scope,
+    tampering::stack_filename,
     wakeup,
 };
 
@@ -38,41 +40,64 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let argv_len = arg_end.wrapping_sub(arg_start);
 
     let tgid = task.tgid();
-    let (comm, comm_unknown) = comm::kept(tgid);
+    let kept = early::kept(tgid);
     let mut flags =
-        flag(comm_unknown, FLAG_COMM_UNKNOWN) | flag(bprm.is_interpreted(), FLAG_INTERPRETED);
+        flag(kept.comm_unknown, FLAG_COMM_UNKNOWN) | flag(bprm.is_interpreted(), FLAG_INTERPRETED);
     let ids = Ids::of(task, scope, &mut flags);
+    let cgroup_id = cgroup(task, &mut flags);
 
+    // The kernel's own copy of the filename, before argv: its length says where argv is.
     let tail = (&raw mut scratch.tail).cast::<u8>();
-    let wanted = argv_len.min(u64::from(own!(max_argv_bytes)));
-    let taken = opaque(wanted).min(HEAD_ARGV as u64);
-    // SAFETY: at most HEAD_ARGV bytes into a tail that is longer; a fault gives an error.
-    let read = unsafe { bpf_probe_read_user(tail.cast(), taken as u32, arg_start as *const _) };
-    let taken = select(negative(read), 0, taken);
-    flags |= flag(negative(read), FLAG_ARGV_FAULT)
-        | flag(less(HEAD_ARGV as u32, wanted as u32), FLAG_CONTINUED);
-
-    // The kernel has put the filename on the new stack, right behind the environment
-    // (`do_execveat_common`, fs/exec.c: the first string copied there).
-    // SAFETY: at most MAX_FILENAME bytes behind at most HEAD_ARGV, which the tail has room for.
+    // SAFETY: at most MAX_FILENAME bytes, which the tail has room for.
     let filename_size = unsafe {
-        bpf_probe_read_user_str(
-            tail.add(taken as usize).cast(),
+        bpf_probe_read_kernel_str(
+            tail.cast(),
             MAX_FILENAME as u32,
-            env_end as *const _,
+            bprm.filename() as *const _,
         )
     };
     let fault = negative(filename_size - 1);
-    flags |= flag(fault, FLAG_FILENAME_FAULT);
-    // A power of two less one: a mask is a bound as well.
-    let longest = MAX_FILENAME as u64 - 1;
-    let filename_len = select(fault, 0, filename_size as u64 - 1) & longest;
+    flags |= flag(fault, FLAG_FILENAME_FAULT)
+        | flag(less(MAX_FILENAME as u32 - 1, filename_size as u32) & (fault ^ 1), FLAG_FILENAME_CUT);
+    let filename_len = opaque(select(fault, 0, filename_size as u64 - 1)).min(MAX_FILENAME as u64 - 1);
+
+    let wanted = argv_len.min(u64::from(own!(max_argv_bytes)));
+    let head = opaque(wanted).min(HEAD_ARGV as u64);
+    // SAFETY: at most MAX_FILENAME bytes into the tail, behind which it has room for HEAD_ARGV.
+    let argv = unsafe { tail.add(filename_len as usize) };
+    let early = kept.argv(task, bprm, arg_start, filename_len, head, argv);
+    // What was not kept is read now.
+    let late = opaque(head.wrapping_sub(early)).min(HEAD_ARGV as u64);
+    let mut taken = early;
+    if late != 0 {
+        // SAFETY: at most HEAD_ARGV bytes behind at most EARLY_BYTES, which the tail has room for; a
+        // fault gives an error.
+        let read = unsafe {
+            bpf_probe_read_user(
+                argv.add(early as usize).cast(),
+                late as u32,
+                arg_start.wrapping_add(early) as *const _,
+            )
+        };
+        taken = early.wrapping_add(select(negative(read), 0, late));
+        flags |= flag(negative(read), FLAG_ARGV_FAULT);
+    }
+    let taken = opaque(taken).min(HEAD_ARGV as u64);
+    flags |= flag(less(HEAD_ARGV as u32, wanted as u32), FLAG_CONTINUED);
+
+    let exec = bprm.exec();
+    let stacks = stack_filename(exec, filename_len, taken, u64::from(LANE));
+    // The kernel computes `env_end` from the lengths of the strings on the stack (`create_elf_tables`,
+    // fs/binfmt_elf.c): it is another place where they were changed.
+    let tampered = differ(env_end, exec) | less(0, stacks as u32);
+    flags |= flag(tampered, FLAG_TAMPERED);
+    let stack_len = opaque(select(less(0, stacks as u32), stacks.wrapping_sub(1), 0))
+        .min(MAX_FILENAME as u64 - 1);
 
     // SAFETY: helpers without arguments that always succeed.
-    let (ktime, cgroup_id, cpu) = unsafe {
+    let (ktime, cpu) = unsafe {
         (
             bpf_ktime_get_boot_ns(),
-            bpf_get_current_cgroup_id(),
             bpf_get_smp_processor_id() as u16,
         )
     };
@@ -104,13 +129,15 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
         target: scope.target,
         argc: bprm.argc(),
         argv_len: argv_len.min(u64::from(u32::MAX)) as u32,
+        argv_early: early as u32,
+        argv_head: taken as u32,
         comm: [0; 16],
     };
     // SAFETY: `comm` is 16 bytes at an offset that is a multiple of 8.
-    unsafe { *(&raw mut scratch.head.comm).cast::<[u64; 2]>() = comm };
+    unsafe { *(&raw mut scratch.head.comm).cast::<[u64; 2]>() = kept.comm };
 
-    let size = size_of::<Exec>() as u64 + taken + filename_len;
-    // SAFETY: the scratch value is longer than its head and the two bounded parts.
+    let size = size_of::<Exec>() as u64 + taken + filename_len + stack_len;
+    // SAFETY: the scratch value is longer than its head and the three bounded parts.
     let record =
         unsafe { core::slice::from_raw_parts((&raw const *scratch).cast::<u8>(), size as usize) };
     if RING.output::<[u8]>(record, wakeup::flags(ktime)).is_err() {

@@ -4,7 +4,7 @@
 //! first rule that matches. So the least of three numbers decides, and no list is walked.
 
 use aya_ebpf::{
-    helpers::{bpf_ktime_get_boot_ns, generated::bpf_probe_read_user_str},
+    helpers::{bpf_ktime_get_boot_ns, generated::bpf_probe_read_kernel_str},
     macros::map,
     maps::{HashMap, LpmTrie, PerCpuArray, lpm_trie::Key},
 };
@@ -15,8 +15,8 @@ use exectrail_common::{
 
 use crate::{
     branchless::opaque,
-    comm,
-    kernel::{Task, field},
+    early,
+    kernel::{Binprm, Task, field},
     lane::Lane,
 };
 
@@ -58,20 +58,20 @@ static FILENAME_KEY: PerCpuArray<Key<[u8; FILENAME_WINDOW]>> =
 
 /// Whether the exec of `task` is left out; it is counted then.
 #[inline(always)]
-pub(crate) fn exclude<const LANE: u32>(task: Task, _: Lane<LANE>) -> bool {
+pub(crate) fn exclude<const LANE: u32>(task: Task, bprm: Binprm, _: Lane<LANE>) -> bool {
     // A constant to the verifier: where there are no rules, nothing of this is there.
     if rules!(count) == 0 {
         return false;
     }
     let comm = if rules!(comm) != 0 {
         // Of a comm that was not caught no rule can be true.
-        comm::kept(task.tgid()).0
+        early::kept(task.tgid()).comm
     } else {
         [0; 2]
     };
     let uid: u32 = task.cred().load(field!(cred_uid));
-    let env_end = task.mm().load(field!(mm_env_end));
-    let first = first_rule(env_end, comm[0], comm[1], u64::from(uid), u64::from(LANE));
+    let filename = bprm.filename();
+    let first = first_rule(filename, comm[0], comm[1], u64::from(uid), u64::from(LANE));
     if first < u64::from(rules!(first_exclude)) || first >= MAX_RULES as u64 {
         return false;
     }
@@ -88,13 +88,19 @@ pub(crate) fn exclude<const LANE: u32>(task: Task, _: Lane<LANE>) -> bool {
     true
 }
 
-/// Number of the first rule that matches; [`NO_RULE`] if none does. `env_end` is where the
-/// filename is in the new program's memory (see `record.rs`), `comm` in two halves.
+/// Number of the first rule that matches; [`NO_RULE`] if none does. `filename` is the address of the
+/// kernel's own copy, `comm` in two halves.
 ///
 /// A function of its own to the kernel, as its look-ups would multiply its caller's states.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn first_rule(env_end: u64, comm_head: u64, comm_tail: u64, uid: u64, lane: u64) -> u64 {
+extern "C" fn first_rule(
+    filename: u64,
+    comm_head: u64,
+    comm_tail: u64,
+    uid: u64,
+    lane: u64,
+) -> u64 {
     let mut first = rules!(everything);
     if rules!(uid) != 0 {
         let uid = uid as u32;
@@ -108,7 +114,7 @@ extern "C" fn first_rule(env_end: u64, comm_head: u64, comm_tail: u64, uid: u64,
     }
     // Last, as it ends in a loop, and the verifier follows what comes after a loop from each round.
     if rules!(filename) != 0 {
-        first = first.min(by_filename(env_end, lane as u32));
+        first = first.min(by_filename(filename, lane as u32));
     }
     u64::from(first)
 }
@@ -139,7 +145,7 @@ fn by_comm(comm: [u64; 2]) -> u32 {
 /// A prefix promises that the file is below a directory, which a path with `/..` in it need not be, nor one
 /// too long to see the end of: those it does not exclude.
 #[inline(always)]
-fn by_filename(env_end: u64, lane: u32) -> u32 {
+fn by_filename(filename: u64, lane: u32) -> u32 {
     let Some(key) = FILENAME_KEY.get_ptr_mut(lane) else {
         return NO_RULE;
     };
@@ -148,10 +154,10 @@ fn by_filename(env_end: u64, lane: u32) -> u32 {
     key.prefix_len = 8 * FILENAME_WINDOW as u32;
     // SAFETY: at most FILENAME_WINDOW bytes into as many; a fault gives an error.
     let size = unsafe {
-        bpf_probe_read_user_str(
+        bpf_probe_read_kernel_str(
             (&raw mut key.data).cast(),
             FILENAME_WINDOW as u32,
-            env_end as *const _,
+            filename as *const _,
         )
     };
     if size < 1 {

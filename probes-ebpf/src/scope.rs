@@ -11,13 +11,14 @@ use exectrail_common::{
 
 use crate::{
     atomic::{add, keep_order},
-    branchless::{equal, less, opaque, select},
+    branchless::{less, select},
     kernel::{MAX_LEVELS, PidNs, Task, own},
-    lane::Lane,
+    lane::{Doing, Lane},
     maps::{
         CHANGES, CONTROL, DECISIONS, DISMISSALS, Decision, Dismissal, EVIDENCE, OWN_SCOPE, RING,
         STATS, TARGETS,
     },
+    pod,
 };
 
 /// Where an exec that is ours happened.
@@ -30,17 +31,39 @@ pub(crate) struct Scope {
     pub(crate) target: u32,
 }
 
-/// A "not ours" is looked into again after so many execs: a reaper may have joined our network
+/// A dismissal is looked into again after this many execs: a reaper may have joined our network
 /// namespace since (`setns`), which changes no generation.
 const BELIEVE: u32 = 64;
 
-/// The table of decisions on execs.
-pub(crate) const EXECS: u32 = 0;
+/// Stands for the target of a namespace of the pod that has found no room in [`TARGETS`].
+const NO_ROOM: u32 = u32::MAX;
 
-/// The table of decisions on exits: apart where `exit` may preempt `exec`.
+/// The table of decisions on what a thread does: one for exits of their own where `exit` may preempt
+/// `exec`.
 #[inline(always)]
-pub(crate) fn exits() -> u32 {
-    u32::from(own!(lanes) != 1)
+fn table(doing: Doing) -> u32 {
+    match doing {
+        Doing::Exit => u32::from(own!(lanes) != 1),
+        Doing::Exec | Doing::FailedExec => 0,
+    }
+}
+
+/// Counts what a process of a namespace without room in [`TARGETS`] has done: it is lost.
+#[inline(always)]
+fn count_unplaced(doing: Doing) {
+    let Some(stats) = STATS.get_ptr_mut(0) else {
+        return;
+    };
+    // Atomically, as other lanes come here, too.
+    // SAFETY: a pointer to a live map value, aligned u64s.
+    unsafe {
+        let count = match doing {
+            Doing::Exec => &raw mut (*stats).unplaced_execs,
+            Doing::Exit => &raw mut (*stats).unplaced_exits,
+            Doing::FailedExec => &raw mut (*stats).unplaced_failed_execs,
+        };
+        add(count, 1);
+    }
 }
 
 /// Makes all decisions lapse.
@@ -88,30 +111,31 @@ fn dismissal(ns: PidNs, generation: u32, table: u32) -> Option<(*mut Dismissal, 
     Some((slot, found))
 }
 
-/// Whether an exec of `task` is going to be none of ours as far as is known.
+/// Whether the namespace of `task` is dismissed.
 #[inline(always)]
 pub(crate) fn is_dismissed(task: Task) -> bool {
     let Some(generation) = generation() else {
         return false;
     };
     let ns = task.pid_ns_for_children();
-    matches!(dismissal(ns, generation, EXECS), Some((_, true)))
+    matches!(dismissal(ns, generation, table(Doing::Exec)), Some((_, true)))
 }
 
-/// The scope of `task`, if it is ours. Decisions are kept in that one of the tables of [`DECISIONS`] and
-/// [`DISMISSALS`], but for those of later lanes, which come so seldom that a cache would be memory wasted.
+/// The scope of `task`, if it is in a target. Decisions are kept, but for those of later lanes, which
+/// come so seldom that a cache would be memory wasted.
 #[inline(always)]
-pub(crate) fn scope<const LANE: u32>(task: Task, _: Lane<LANE>, table: u32) -> Option<Scope> {
+pub(crate) fn scope<const LANE: u32>(task: Task, _: Lane<LANE>, doing: Doing) -> Option<Scope> {
     if LANE == 0 {
-        cached(task, table)
+        cached(task, doing)
     } else {
-        look_up(task)
+        look_up(task, doing)
     }
 }
 
 /// The same with the cache.
 #[inline(always)]
-fn cached(task: Task, table: u32) -> Option<Scope> {
+fn cached(task: Task, doing: Doing) -> Option<Scope> {
+    let table = table(doing);
     let level = task.pid_level();
     // The init PID namespace is never ours: user space refuses it as a target.
     if level == 0 {
@@ -130,6 +154,11 @@ fn cached(task: Task, table: u32) -> Option<Scope> {
     let ns = below.at(level);
     let id = ns.id();
     let target = decided(ns, id, generation, table)?;
+    if target == NO_ROOM {
+        // Not dismissed: each exec counts.
+        count_unplaced(doing);
+        return None;
+    }
     if target != 0 {
         return Some(Scope {
             pid_ns: id.inum,
@@ -163,7 +192,7 @@ fn decided(ns: PidNs, id: NsId, generation: u32, table: u32) -> Option<u32> {
         return Some(decision.target);
     }
     let target = decide(ns, id, CONTROL.get(0)?.discovery != 0);
-    if target != 0 {
+    if target != 0 && target != NO_ROOM {
         *decision = Decision {
             id,
             generation,
@@ -175,7 +204,7 @@ fn decided(ns: PidNs, id: NsId, generation: u32, table: u32) -> Option<u32> {
 
 /// The same without the cache, for programs that may be preempted and so must not use what is the CPU's.
 #[inline(always)]
-pub(crate) fn look_up(task: Task) -> Option<Scope> {
+pub(crate) fn look_up(task: Task, doing: Doing) -> Option<Scope> {
     let level = task.pid_level();
     if level == 0 {
         return None;
@@ -183,6 +212,10 @@ pub(crate) fn look_up(task: Task) -> Option<Scope> {
     let ns = task.active_pid_ns(level);
     let id = ns.id();
     let target = decide(ns, id, CONTROL.get(0)?.discovery != 0);
+    if target == NO_ROOM {
+        count_unplaced(doing);
+        return None;
+    }
     (target != 0).then_some(Scope {
         pid_ns: id.inum,
         level,
@@ -190,19 +223,22 @@ pub(crate) fn look_up(task: Task) -> Option<Scope> {
     })
 }
 
-/// The inum of the target that `ns` lies in, made one where discovery says so; 0 if none.
+/// The inum of the target that `ns` lies in, made one where discovery says so; 0 if none,
+/// [`NO_ROOM`] if there should be one.
 ///
 /// What is carried through the walk multiplies the verifier's work, so rather than branch on
-/// "in our network namespace?", the outermost such namespace is kept by masks.
+/// "of the pod?", the outermost such namespace is kept by masks.
 #[inline(always)]
 fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
     // Nothing is evidence until `own_scope` has told our own depth.
-    let floor = match OWN_SCOPE.get(0) {
-        Some(own) if own.is_known() => own.level.max(1),
-        _ => u32::MAX,
+    let (floor, identity) = match OWN_SCOPE.get(0) {
+        Some(own) if own.is_known() => (own.level.max(1), own.identity()),
+        _ => (u32::MAX, 0),
     };
     let mut outermost = NsId::default();
+    let mut outermost_address = 0;
     let mut outermost_level = 0;
+    let mut outermost_ties = 0;
     let mut above = ns;
     for _ in 0..MAX_LEVELS {
         let level = above.level();
@@ -210,85 +246,88 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
             break;
         }
         let id = above.id();
-        if TARGETS.get_ptr(id).is_some() {
+        if let Some(state) = TARGETS.get_ptr_mut(id) {
+            // Of a target that user space knows by number and start, nobody has seen the address.
+            // SAFETY: a pointer to a live map value, an aligned u64.
+            unsafe { (&raw mut (*state).address).write_volatile(above.address()) };
             return id.inum;
         }
-        let ours = in_our_network(above, id.inum, level, floor);
+        let ties = pod::ties(above, id.inum, level, floor, identity);
+        let ours = less(0, ties as u32);
         outermost.start = select(ours, id.start, outermost.start);
         outermost.inum = select(ours, u64::from(id.inum), u64::from(outermost.inum)) as u32;
+        outermost_address = select(ours, above.address(), outermost_address);
         outermost_level = select(ours, u64::from(level), outermost_level);
+        outermost_ties = select(ours, ties, outermost_ties);
         above = above.parent();
     }
     if outermost.inum == 0 {
         return 0;
     }
-    // SAFETY: the helper takes no arguments and always succeeds.
-    let since = unsafe { bpf_ktime_get_boot_ns() };
-    let state = |level| NsState {
-        since,
-        level,
+    let state = NsState {
+        // SAFETY: the helper takes no arguments and always succeeds.
+        since: unsafe { bpf_ktime_get_boot_ns() },
+        address: outermost_address,
+        level: outermost_level as u32,
         ended: 0,
+        by: outermost_ties as u32,
+        zero: 0,
     };
     let target = if discovery {
-        found(&outermost, &state(outermost_level as u32))
+        found(&outermost, &state)
     } else {
         // A full map evicts; the only other failure is memory, and then the next exec tries again.
-        let _ = EVIDENCE.insert(outermost, state(outermost_level as u32), 0);
+        let _ = EVIDENCE.insert(outermost, state, 0);
         0
     };
     let level = ns.level();
-    if id.inum != outermost.inum && in_our_network(ns, id.inum, level, floor) != 0 {
-        let _ = EVIDENCE.insert(id, state(level), 0);
+    if id.inum != outermost.inum {
+        let ties = pod::ties(ns, id.inum, level, floor, identity);
+        if ties != 0 {
+            let state = NsState {
+                address: ns.address(),
+                level,
+                by: ties as u32,
+                ..state
+            };
+            let _ = EVIDENCE.insert(id, state, 0);
+        }
     }
     target
 }
 
-/// Makes `id` a target; its inum, or 0 where there is no room.
+/// Makes `id` a target; its inum, or [`NO_ROOM`].
 #[inline(always)]
 fn found(id: &NsId, state: &NsState) -> u32 {
     match TARGETS.insert(id, state, u64::from(BPF_NOEXIST)) {
         // Another CPU was first where it exists.
         result @ (Ok(()) | Err(EEXIST)) => {
             if result.is_ok() {
-                tell(id, state.since);
+                tell(id, state);
             }
             changed();
             id.inum
         }
-        Err(_) => {
-            if let Some(stats) = STATS.get_ptr_mut(0) {
-                // SAFETY: a pointer to this CPU's live map value.
-                unsafe { (*stats).lost_targets += 1 };
-            }
-            0
-        }
+        Err(_) => NO_ROOM,
     }
 }
 
-/// Tells user space of a target that it did not make.
+/// Reports to user space a target that it did not make.
 #[inline(always)]
-fn tell(id: &NsId, ktime: u64) {
+fn tell(id: &NsId, state: &NsState) {
     let found = NsFound {
         prefix: Prefix {
             kind: KIND_NS_FOUND,
             ..Prefix::default()
         },
         id: *id,
-        ktime,
+        ktime: state.since,
+        level: state.level,
+        by: state.by,
     };
-    // With no room in the ring, user space hears of it by the first record from there.
+    // With no room in the ring, user space learns of it by the first record from there.
     let _ = RING.output::<NsFound>(&found, u64::from(BPF_RB_NO_WAKEUP));
 }
 
 /// `-EEXIST` as helpers return it.
 const EEXIST: i32 = -17;
-
-/// 1 where `ns`, not our own and no less deep than `floor`, has its reaper in our network
-/// namespace, else 0; without a branch.
-#[inline(always)]
-fn in_our_network(ns: PidNs, inum: u32, level: u32, floor: u32) -> u64 {
-    let same_net = equal(ns.reaper_net_ns(), own!(net_ns));
-    let not_own = equal(inum, own!(pid_ns)) ^ 1;
-    let deep_enough = less(level, floor) ^ 1;
-    opaque(same_net & not_own & deep_enough)
-}

@@ -28,10 +28,13 @@ pub enum Record<'a> {
 pub struct ExecRecord<'a> {
     /// The fixed part.
     pub head: Exec,
+    /// The file, as the caller named it: the kernel's own copy.
+    pub filename: &'a [u8],
     /// The beginning of argv: arguments, each followed by a NUL.
     pub argv: &'a [u8],
-    /// The file, as the caller named it.
-    pub filename: &'a [u8],
+    /// What the new stack had in the place of the filename, where it was written to
+    /// ([`exectrail_common::record::FLAG_TAMPERED`]).
+    pub stack_filename: &'a [u8],
 }
 
 /// An exec that failed.
@@ -53,7 +56,7 @@ pub struct PieceRecord<'a> {
 }
 
 /// A record that does not keep to the layout: user space and probes are not of one build.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Shorter than its fixed part.
     #[error("a record of kind {kind} has {len} bytes, fewer than its fixed part of {need}")]
@@ -107,19 +110,19 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
         KIND_EXEC => {
             let (head, rest) = head::<Exec>(kind, bytes)?;
             let filename_len = usize::from(prefix.filename_len);
-            let (argv, filename) = rest
-                .len()
-                .checked_sub(filename_len)
-                .and_then(|argv_len| rest.split_at_checked(argv_len))
-                .ok_or(DecodeError::Lengths {
-                    kind,
-                    named: filename_len,
-                    len: rest.len(),
-                })?;
+            let argv_len = head.argv_head as usize;
+            let lengths = DecodeError::Lengths {
+                kind,
+                named: filename_len.saturating_add(argv_len),
+                len: rest.len(),
+            };
+            let (filename, rest) = rest.split_at_checked(filename_len).ok_or(lengths)?;
+            let (argv, stack_filename) = rest.split_at_checked(argv_len).ok_or(lengths)?;
             Ok(Record::Exec(ExecRecord {
                 head,
-                argv,
                 filename,
+                argv,
+                stack_filename,
             }))
         }
         KIND_ARGV_PIECE => {

@@ -1,18 +1,19 @@
 //! The probes: loading them into the kernel, attaching them, and the maps shared with them.
 
-use std::{os::linux::fs::MetadataExt as _, path::Path};
-
 use aya::{
     Btf, Ebpf, EbpfLoader, VerifierLogLevel, include_bytes_aligned,
     maps::{Array, HashMap, Map, MapData, MapError, RingBuf},
     programs::{BtfTracePoint, ProgramFd},
+    util::nr_cpus,
 };
 use bytemuck::{bytes_of, cast, cast_slice};
 use exectrail_common::{
     exec_calls::CALLS,
-    offsets::Offsets,
+    offsets::{ABSENT, Offsets},
     suppression::MAX_BUCKETS,
-    target::{Control, DECISION_SLOTS, DISMISSAL_SLOTS, NsId, NsState, Own, OwnScope},
+    target::{
+        Control, DECISION_SLOTS, DISMISSAL_SLOTS, NsId, NsState, OWN_CGROUPS, OwnCgroup, OwnScope,
+    },
 };
 use exectrail_preflight::Kernel;
 use rustix::{
@@ -22,11 +23,16 @@ use rustix::{
 
 use crate::{counters::Counters, rate, suppression::Limits, target::Known};
 
+mod end_check;
 mod error;
 pub mod failed_execs;
 mod lanes;
+mod pod_cgroup;
+mod sidecar;
 pub(crate) mod suppression;
 
+use end_check::EndChecks;
+pub use end_check::EndUnknown;
 pub use error::AttachError;
 use failed_execs::{FailedExecs, Hook};
 use suppression::Suppressions;
@@ -43,6 +49,8 @@ fn object(offsets: &Offsets) -> Result<Vec<u8>, AttachError> {
     let fields: &[u32] = cast_slice(bytes_of(offsets));
     for (at, field) in FIELD_LOADS {
         let offset = fields.get(*field).copied().unwrap_or(u32::MAX);
+        // No program gets to a load of what is not there; the verifier does not look at it.
+        let offset = if offset == ABSENT { 0 } else { offset };
         let near = i16::try_from(offset).map_err(|_| AttachError::FarField(offset))?;
         object
             .get_mut(*at..*at + size_of::<i16>())
@@ -71,13 +79,20 @@ pub struct Options {
 pub struct Probes {
     ebpf: Ebpf,
     scope: OwnScope,
-    targets: HashMap<MapData, [u64; 2], [u64; 2]>,
-    evidence: HashMap<MapData, [u64; 2], [u64; 2]>,
+    targets: Namespaces,
+    evidence: Namespaces,
+    end_checks: Option<EndChecks>,
     control: Array<MapData, [u32; 2]>,
     generation: u32,
     discovery: bool,
     failed_execs: FailedExecs,
 }
+
+/// A map from [`NsId`] to [`NsState`].
+type Namespaces = HashMap<MapData, [u64; 2], NsWords>;
+
+/// [`NsState`] in words.
+type NsWords = [u64; size_of::<NsState>() / 8];
 
 /// What the reader of the ring needs.
 pub struct Output {
@@ -85,16 +100,6 @@ pub struct Output {
     pub ring: RingBuf<MapData>,
     /// What the kernel counts.
     pub counters: Counters,
-}
-
-/// Inode number of one of our namespaces, and the device that it is on.
-fn own_namespace(which: &str) -> Result<(u32, u64), AttachError> {
-    let path = Path::new("/proc/self/ns").join(which);
-    match std::fs::metadata(&path) {
-        // Namespace inode numbers are 32 bits wide (`ns_common.inum`, include/linux/ns_common.h).
-        Ok(metadata) => Ok((metadata.st_ino() as u32, metadata.st_dev())),
-        Err(source) => Err(AttachError::Read { path, source }),
-    }
 }
 
 impl Probes {
@@ -110,20 +115,12 @@ impl Probes {
             };
             setrlimit(Resource::Memlock, unlimited).map_err(AttachError::Memlock)?;
         }
-        let (pid_ns, nsfs_dev) = own_namespace("pid")?;
-        let (net_ns, _) = own_namespace("net")?;
+        let cpus = nr_cpus().map_err(|(path, source)| AttachError::Read {
+            path: path.into(),
+            source,
+        })?;
         let lanes = lanes::count(&kernel.release);
-        let own = Own {
-            nsfs_dev,
-            pid_ns,
-            net_ns,
-            tgid: std::process::id(),
-            max_argv_bytes: options.max_argv_bytes,
-            read_kernel: u32::from(kernel.read_kernel),
-            exit_events: u32::from(options.exit_events),
-            lanes,
-            zero: 0,
-        };
+        let own = sidecar::own(kernel, options, lanes, cpus)?;
         let rules = options.limits.rules.set();
         let rate = options.limits.rate.map(rate::Limit::set);
         let buckets = if rate.is_some() { MAX_BUCKETS } else { 1 };
@@ -151,15 +148,22 @@ impl Probes {
             .override_global("RATE", bytes_of(&rate), true)
             .map_max_entries("BUCKETS", buckets)
             .map_max_entries("RING", options.ring_bytes)
+            .map_max_entries("EARLY", sidecar::early_slots(cpus) * cpus as u32)
             .map_max_entries("FAILED", failed_entries)
             .map_max_entries("FAILED_STATS", failed_entries)
             .load(&object(&kernel.offsets)?)?;
 
         let scope = look_at_ourselves(&mut ebpf, &btf)?;
         suppression::fill(&mut ebpf, &options.limits)?;
-        for (program, tracepoint) in lanes::programs(kernel, lanes) {
+        for (program, tracepoint) in lanes::programs(lanes) {
             attach(&mut ebpf, &btf, program, tracepoint)?;
         }
+        let end_checks = if kernel.has_oom_score_adj_update && kernel.read_kernel {
+            attach(&mut ebpf, &btf, "end_check", "oom_score_adj_update")?;
+            Some(EndChecks::new(take(&mut ebpf, "END_CHECK")?))
+        } else {
+            None
+        };
 
         let (failed_execs, failed_fds) = match options.failed_execs {
             None => (FailedExecs::Off, Vec::new()),
@@ -188,6 +192,7 @@ impl Probes {
             scope,
             targets: take(&mut ebpf, "TARGETS")?,
             evidence: take(&mut ebpf, "EVIDENCE")?,
+            end_checks,
             control: take(&mut ebpf, "CONTROL")?,
             generation: 0,
             discovery: false,
@@ -232,7 +237,7 @@ impl Probes {
     pub fn add_target(&mut self, id: NsId, state: NsState) -> Result<(), MapError> {
         self.targets.insert(
             cast::<NsId, [u64; 2]>(id),
-            cast::<NsState, [u64; 2]>(state),
+            cast::<NsState, NsWords>(state),
             0,
         )?;
         self.decide_anew()
@@ -252,9 +257,20 @@ impl Probes {
         known(&self.targets)
     }
 
-    /// Namespaces that were seen to exec from our network namespace.
+    /// Namespaces of the pod that were seen to exec.
     pub fn evidence(&self) -> Vec<Known> {
         known(&self.evidence)
+    }
+
+    /// Whether no process is in the namespace of `target` any more, nor can be.
+    ///
+    /// # Errors
+    /// Where that cannot be told.
+    pub fn has_ended(&mut self, target: &Known) -> Result<bool, EndUnknown> {
+        self.end_checks
+            .as_mut()
+            .ok_or(EndUnknown::Unsupported)?
+            .has_ended(target)
     }
 
     /// Makes the probes' cached decisions lapse.
@@ -269,7 +285,7 @@ impl Probes {
 }
 
 /// What a map of namespaces holds. An entry that goes while it is read is left out.
-fn known(map: &HashMap<MapData, [u64; 2], [u64; 2]>) -> Vec<Known> {
+fn known(map: &Namespaces) -> Vec<Known> {
     map.iter()
         .flatten()
         .map(|(id, state)| Known {
@@ -333,6 +349,38 @@ fn attach(
         })
 }
 
+/// [`OwnScope`] in words.
+type ScopeWords = [u64; size_of::<OwnScope>() / 8];
+
+/// [`OwnCgroup`] in words.
+type CgroupWords = [u64; size_of::<OwnCgroup>() / 8];
+
+/// Names the pod's cgroup, if one of those that `own_scope` has seen above us is.
+fn name_pod_cgroup(ebpf: &mut Ebpf, scope: &mut OwnScope) -> Result<(), AttachError> {
+    let map = "OWN_CGROUPS";
+    let map_error = |map| move |source| AttachError::Map { map, source };
+    let cgroups = ebpf.map(map).ok_or(AttachError::Missing(map))?;
+    let cgroups = Array::<_, CgroupWords>::try_from(cgroups).map_err(map_error(map))?;
+    let mut seen = Vec::new();
+    for index in 0..OWN_CGROUPS {
+        let words = cgroups.get(&index, 0).map_err(map_error(map))?;
+        seen.push(cast::<CgroupWords, OwnCgroup>(words));
+    }
+    let Some((place, pod)) = pod_cgroup::find(&seen)
+        .and_then(|place| Some((u32::try_from(place).ok()?, seen.get(place)?)))
+    else {
+        return Ok(());
+    };
+    scope.pod_cgroup = pod.id;
+    scope.pod_cgroup_level = scope.cgroup_level.saturating_sub(place);
+    let map = "OWN_SCOPE";
+    let verdict = ebpf.map_mut(map).ok_or(AttachError::Missing(map))?;
+    let mut verdict = Array::<_, ScopeWords>::try_from(verdict).map_err(map_error(map))?;
+    verdict
+        .set(0, cast::<OwnScope, ScopeWords>(*scope), 0)
+        .map_err(map_error(map))
+}
+
 /// How often a thread is renamed for the `own_scope` program, at most: the kernel may skip it, see `LANES`.
 const LOOKS: usize = 20;
 
@@ -350,7 +398,7 @@ fn look_at_ourselves(ebpf: &mut Ebpf, btf: &Btf) -> Result<OwnScope, AttachError
         let _ = name().and_then(|name| set_name(&name));
         // Not taken: programs loaded later name it, too.
         let verdict = ebpf.map(map).ok_or(AttachError::Missing(map))?;
-        let verdict = Array::<_, [u64; 3]>::try_from(verdict).map_err(map_error)?;
+        let verdict = Array::<_, ScopeWords>::try_from(verdict).map_err(map_error)?;
         scope = verdict.get(&0, 0).map(cast).map_err(map_error)?;
     }
     let program = program(ebpf, "own_scope")?;
@@ -362,9 +410,9 @@ fn look_at_ourselves(ebpf: &mut Ebpf, btf: &Btf) -> Result<OwnScope, AttachError
             tracepoint: "task_rename",
             source: Box::new(source),
         })?;
-    if scope.is_known() {
-        Ok(scope)
-    } else {
-        Err(AttachError::OwnScope)
+    if !scope.is_known() {
+        return Err(AttachError::OwnScope);
     }
+    name_pod_cgroup(ebpf, &mut scope)?;
+    Ok(scope)
 }

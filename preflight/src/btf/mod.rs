@@ -100,8 +100,8 @@ pub struct Btf<'a> {
 }
 
 impl<'a> Btf<'a> {
-    /// Checks `bytes` in one pass and calls `named(kind, name, id)` for each struct and typedef
-    /// that has a name.
+    /// Checks `bytes` in one pass and calls `named(kind, name, id)` for each struct, enum and
+    /// typedef that has a name.
     ///
     /// # Errors
     ///
@@ -169,7 +169,7 @@ impl<'a> Btf<'a> {
             let (ty, next) = btf.record(at, id)?;
             btf.last = id;
             at = next;
-            if matches!(ty.kind(), kind::STRUCT | kind::TYPEDEF) && ty.name != 0 {
+            if matches!(ty.kind(), kind::STRUCT | kind::ENUM | kind::TYPEDEF) && ty.name != 0 {
                 named(ty.kind(), btf.name(ty.name)?, id);
             }
         }
@@ -286,6 +286,24 @@ impl<'a> Btf<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// The value of that name in the enum of that id.
+    ///
+    /// # Errors
+    ///
+    /// Those of broken types; a name that is not there is `None`.
+    pub fn enumerator(&self, id: u32, wanted: &str) -> Result<Option<u32>, BtfError> {
+        for record in self.get(id)?.body.chunks_exact(8) {
+            self.step()?;
+            let (Some(name), value) = (word(record, 0), word(record, 4)) else {
+                continue;
+            };
+            if self.name(name)? == wanted.as_bytes() {
+                return Ok(value);
+            }
+        }
+        Ok(None)
     }
 
     fn direct_member(

@@ -44,13 +44,13 @@ pub(super) fn check(node: &Node<'_>) -> (Check, Option<Resolved>) {
             "all {} fields and the tracepoints that the probes need are there",
             offsets::FIELD_COUNT
         );
-        let prepare = match resolved.tracepoints.sched_prepare_exec {
-            Some(_) => "sched_prepare_exec",
-            None => "task_rename",
+        let end_check = match resolved.tracepoints.oom_score_adj_update {
+            Some(_) => "oom_score_adj_update",
+            None => "none: the end of a workspace cannot be confirmed",
         };
         let check = Check::new(Id::Btf, Verdict::Ok, summary)
             .saw_in(&path, "", read)
-            .saw_in(&path, "tracepoint before exec", prepare);
+            .saw_in(&path, "tracepoint to confirm ends with", end_check);
         return (check, Some(resolved));
     }
     let summary = format!(

@@ -87,7 +87,8 @@ pub(crate) fn all(options: &Options) -> Report {
         .zip(node.version());
     let kernel = kernel.map(|(resolved, release)| Kernel {
         offsets: resolved.offsets,
-        has_prepare_exec: resolved.tracepoints.sched_prepare_exec.is_some(),
+        controllers: resolved.controllers,
+        has_oom_score_adj_update: resolved.tracepoints.oom_score_adj_update.is_some(),
         read_kernel,
         needs_memlock: node.needs_memlock(),
         release,

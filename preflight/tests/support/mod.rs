@@ -214,6 +214,7 @@ pub(crate) fn kernel_btf(kernel: KernelTypes) -> Vec<u8> {
             ("level", int, 384),
             ("parent", ptr, 448),
             ("ns", ns_common, 832),
+            ("pid_allocated", int, 160),
         ],
     );
     w.strukt("mnt_namespace", 160, &[("ns", ns_common, 0)]);
@@ -224,6 +225,7 @@ pub(crate) fn kernel_btf(kernel: KernelTypes) -> Vec<u8> {
             ("arg_start", long, 2240),
             ("arg_end", long, 2304),
             ("env_end", long, 2432),
+            ("stack_vm", long, 2496),
         ],
     );
     w.strukt(
@@ -238,6 +240,7 @@ pub(crate) fn kernel_btf(kernel: KernelTypes) -> Vec<u8> {
             ("argc", int, 512),
             ("filename", const_ptr, 576),
             ("interp", const_ptr, 640),
+            ("exec", long, 768),
         ],
     );
     w.strukt(

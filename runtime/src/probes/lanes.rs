@@ -1,7 +1,7 @@
 //! Which programs are attached to which tracepoints, and how many copies of each.
 
 use exectrail_common::record::LANES;
-use exectrail_preflight::{Kernel, KernelVersion};
+use exectrail_preflight::KernelVersion;
 
 /// Those that record execs, by lane.
 const EXEC: [&str; LANES as usize] = [
@@ -19,12 +19,9 @@ const EXIT: [&str; LANES as usize] = [
     "exit_fourth",
     "exit_fifth",
 ];
-/// Those that keep comms, by lane: a comm that is missed is said to be unknown, so that there need not be as many.
-const COMM: [&str; 3] = [
-    "comm_prepare_exec",
-    "comm_prepare_exec_second",
-    "comm_prepare_exec_third",
-];
+/// Those that keep comms and argv, by lane: what is missed is marked on the line, so that there need
+/// not be as many.
+const RENAME: [&str; 3] = ["rename", "rename_second", "rename_third"];
 
 /// How many lanes it takes on this kernel for hardly an exec to be missed.
 pub(super) fn count(release: &KernelVersion) -> u32 {
@@ -38,23 +35,16 @@ pub(super) fn count(release: &KernelVersion) -> u32 {
 /// The programs of the first `lanes` lanes and their tracepoints, in the order in which they are to be attached.
 ///
 /// A tracepoint runs its programs in that order (`func_add`, kernel/tracepoint.c), which is that of their lanes.
-pub(super) fn programs(
-    kernel: &Kernel,
-    lanes: u32,
-) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let comm: (&[&str], _) = if kernel.has_prepare_exec {
-        (&COMM, "sched_prepare_exec")
-    } else {
-        (&["comm_task_rename"], "task_rename")
-    };
-    [
-        comm,
+pub(super) fn programs(lanes: u32) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let programs: [(&[&str], _); 3] = [
+        (&RENAME, "task_rename"),
         (&EXIT, "sched_process_exit"),
         (&EXEC, "sched_process_exec"),
-    ]
-    .into_iter()
-    .flat_map(move |(programs, tracepoint)| {
-        let copies = programs.iter().take(lanes as usize);
-        copies.map(move |program| (*program, tracepoint))
-    })
+    ];
+    programs
+        .into_iter()
+        .flat_map(move |(programs, tracepoint)| {
+            let copies = programs.iter().take(lanes as usize);
+            copies.map(move |program| (*program, tracepoint))
+        })
 }

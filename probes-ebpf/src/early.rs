@@ -1,0 +1,181 @@
+//! What an exec has to be asked before it is seen to succeed: the caller's comm, which the exec is
+//! about to change, and argv, which others may be able to change afterwards.
+//!
+//! `task_rename` fires inside every exec, with the new memory in place and `exec_update_lock` held
+//! (`begin_new_exec`, fs/exec.c, Linux 5.8 to 7.3). Nobody else can open, trace or write that memory
+//! before the lock is released, and `sched_process_exec` comes after that. So the lowest part of
+//! the new stack, which is where argv is, is kept here, and taken from here when the exec is
+//! recorded.
+
+use aya_ebpf::helpers::{
+    bpf_get_smp_processor_id,
+    generated::{bpf_probe_read_kernel, bpf_probe_read_user},
+};
+use exectrail_common::record::EARLY_BYTES;
+
+use crate::{
+    branchless::{equal, opaque, select},
+    kernel::{Binprm, Task, field, own},
+    lane::Lane,
+    maps::{COMM_SLOTS, COMMS, EARLY, OldComm},
+    scope,
+};
+
+/// [`OldComm::slot`] where nothing of the stack was kept.
+const NO_SLOT: u32 = u32::MAX;
+
+/// Keeps what `task` is about to lose, unless it is in a namespace that is known to be no target.
+#[inline(always)]
+pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
+    if task.pid_level() == 0 || scope::is_dismissed(task) {
+        return;
+    }
+    let mm = task.mm();
+    let arg_start: u64 = mm.load(field!(mm_arg_start));
+    let pages: u64 = mm.load(field!(mm_stack_vm));
+    // Else it is a thread that renames itself: its memory has arguments, and those of a program that
+    // is being made have not been given a place yet. A kernel thread has no memory.
+    let is_exec = arg_start == 0 && pages != 0;
+    let tgid = task.tgid();
+    // A lane is there for what those before were skipped for, so that its slots would be written to
+    // while a lower one's still are. It keeps comms only.
+    let slot = if is_exec && LANE == 0 {
+        keep_stack(task, tgid, pages)
+    } else {
+        NO_SLOT
+    };
+    if let Some(old) = COMMS.get_ptr_mut(tgid & (COMM_SLOTS - 1)) {
+        let comm = task.comm();
+        // SAFETY: a pointer to a live map value; a racing CPU's write is told by `tgid`.
+        unsafe {
+            (*old).comm = comm;
+            (*old).tgid = tgid;
+            (*old).slot = slot;
+        }
+    }
+}
+
+/// Keeps the lowest part of the new stack; the slot.
+///
+/// Slots are the CPU's: one is used again when another process with the same low bits of its id
+/// begins an exec there before this exec is recorded, which is noticed.
+#[inline(always)]
+fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
+    let mask = own!(early_mask);
+    // SAFETY: the helper takes no arguments and always succeeds.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    let slot = cpu * (mask + 1) + (tgid & mask);
+    let Some(early) = EARLY.get_ptr_mut(slot) else {
+        return NO_SLOT;
+    };
+    let size = pages * u64::from(own!(page_size));
+    // Where pages are large, the arguments are rather near the upper end of theirs.
+    let below_top = if own!(page_size) > EARLY_BYTES as u32 {
+        size.min(EARLY_BYTES as u64)
+    } else {
+        size
+    };
+    let len = opaque(below_top).min(EARLY_BYTES as u64);
+    let from = own!(stack_top).wrapping_sub(below_top);
+    // SAFETY: pointers to a live map value, whose fields BPF stores whole, and to EARLY_BYTES of it;
+    // a fault gives an error. Whoever reads it meanwhile finds no owner.
+    unsafe {
+        (&raw mut (*early).start).write_volatile(0);
+        let read = bpf_probe_read_user(
+            (&raw mut (*early).bytes).cast(),
+            len as u32,
+            from as *const _,
+        );
+        if read < 0 {
+            return NO_SLOT;
+        }
+        (*early).execs = task.self_exec_id();
+        (*early).below_top = below_top;
+        (*early).len = len;
+        (&raw mut (*early).start).write_volatile(task.start_boottime());
+    }
+    slot
+}
+
+/// What was kept of a process.
+pub(crate) struct Kept {
+    /// The comm that it had; zeros where that is not known.
+    pub(crate) comm: [u64; 2],
+    /// 1 where the comm is not known.
+    pub(crate) comm_unknown: u64,
+    slot: u32,
+}
+
+/// What was kept of the process `tgid`.
+#[inline(always)]
+pub(crate) fn kept(tgid: u32) -> Kept {
+    let Some(old) = COMMS.get_ptr(tgid & (COMM_SLOTS - 1)) else {
+        return Kept {
+            comm: [0; 2],
+            comm_unknown: 1,
+            slot: NO_SLOT,
+        };
+    };
+    // SAFETY: a pointer to a live map value of plain integers.
+    let OldComm {
+        comm: [first, second],
+        tgid: owner,
+        slot,
+    } = unsafe { old.read_volatile() };
+    let known = equal(owner, tgid);
+    Kept {
+        comm: [select(known, first, 0), select(known, second, 0)],
+        comm_unknown: known ^ 1,
+        slot: select(known, u64::from(slot), u64::from(NO_SLOT)) as u32,
+    }
+}
+
+impl Kept {
+    /// Copies at most `wanted` bytes of argv to `to`; how many. 0 where none were kept of this exec.
+    ///
+    /// `filename_len` is the length of [`Binprm::filename`].
+    #[inline(always)]
+    pub(crate) fn argv(
+        &self,
+        task: Task,
+        bprm: Binprm,
+        arg_start: u64,
+        filename_len: u64,
+        wanted: u64,
+        to: *mut u8,
+    ) -> u64 {
+        let Some(early) = EARLY.get_ptr(self.slot) else {
+            return 0;
+        };
+        // The stack of a new program has, from its upper end downward: a word, the filename, the
+        // environment, argv (`alloc_bprm` and `do_execveat_common`, fs/exec.c). It has been moved as a
+        // whole since (`setup_arg_pages`); what counts is how far below its end argv begins.
+        let end = bprm.exec().wrapping_add(filename_len).wrapping_add(1 + 8);
+        let below_top = end.wrapping_sub(arg_start);
+        let start = task.start_boottime();
+        let execs = task.self_exec_id();
+        // SAFETY: a pointer to a live map value, whose fields BPF loads whole. Who writes to it sets
+        // `start` to 0 before and to what it was after: it is looked at before and after.
+        unsafe {
+            let is_owned = || {
+                (&raw const (*early).start).read_volatile() == start
+                    && (&raw const (*early).execs).read_volatile().wrapping_add(1) == execs
+            };
+            if !is_owned() {
+                return 0;
+            }
+            let len = (&raw const (*early).len).read_volatile();
+            let at = (&raw const (*early).below_top)
+                .read_volatile()
+                .wrapping_sub(below_top);
+            if at >= len {
+                return 0;
+            }
+            let size = opaque(wanted.min(len.wrapping_sub(at))).min(EARLY_BYTES as u64);
+            let from = (&raw const (*early).bytes).cast::<u8>() as u64;
+            let from = opaque(from.swap_bytes()).swap_bytes().wrapping_add(at);
+            let read = bpf_probe_read_kernel(to.cast(), size as u32, from as *const _);
+            if read < 0 || !is_owned() { 0 } else { size }
+        }
+    }
+}

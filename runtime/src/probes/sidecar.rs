@@ -1,0 +1,165 @@
+//! What the probes have to know about the sidecar and its node before they are loaded.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead as _, BufReader},
+    os::linux::fs::MetadataExt as _,
+    path::Path,
+};
+
+use exectrail_common::{
+    offsets::{ABSENT, Offsets},
+    target::{HIERARCHY_DEFAULT, HIERARCHY_NONE, HIERARCHY_V1, Own},
+};
+use exectrail_preflight::Kernel;
+
+use super::{AttachError, Options};
+
+/// Slots for the early reading of argv on the whole node, about: execs that may be under way at once.
+const EARLY_SLOTS: usize = 128;
+
+/// Slots for the early reading of argv that each of `cpus` CPUs has: a power of two.
+pub(super) fn early_slots(cpus: usize) -> u32 {
+    let each = (EARLY_SLOTS / cpus.max(1)).next_power_of_two();
+    u32::try_from(each.clamp(2, 64)).unwrap_or(2)
+}
+
+/// Inode number of one of our namespaces, and the device that it is on.
+fn namespace(which: &str) -> Result<(u32, u64), AttachError> {
+    let path = Path::new("/proc/self/ns").join(which);
+    match fs::metadata(&path) {
+        // Namespace inode numbers are 32 bits wide (`ns_common.inum`, include/linux/ns_common.h).
+        Ok(metadata) => Ok((metadata.st_ino() as u32, metadata.st_dev())),
+        Err(source) => Err(AttachError::Read { path, source }),
+    }
+}
+
+/// What the probes are given, for `lanes` lanes and `cpus` possible CPUs.
+pub(super) fn own(
+    kernel: &Kernel,
+    options: &Options,
+    lanes: u32,
+    cpus: usize,
+) -> Result<Own, AttachError> {
+    let (pid_ns, nsfs_dev) = namespace("pid")?;
+    let (net_ns, _) = namespace("net")?;
+    let (hierarchy, css_set_cgroup) = hierarchy(kernel);
+    Ok(Own {
+        nsfs_dev,
+        pid_ns,
+        net_ns,
+        tgid: std::process::id(),
+        max_argv_bytes: options.max_argv_bytes,
+        read_kernel: u32::from(kernel.read_kernel),
+        exit_events: u32::from(options.exit_events),
+        ancestor_ids: u32::from(kernel.offsets.cgroup_ancestors == ABSENT),
+        lanes,
+        hierarchy,
+        css_set_cgroup,
+        early_mask: early_slots(cpus) - 1,
+        page_size: u32::try_from(rustix::param::page_size()).unwrap_or(4096),
+        stack_top: stack_top(),
+    })
+}
+
+/// Which hierarchy of cgroups pods are in, and where in a `struct css_set` the pointer to it is.
+///
+/// On a node with cgroup v1, runtimes put each container into a cgroup of the same name in the
+/// hierarchy of each controller; any of them would do.
+fn hierarchy(kernel: &Kernel) -> (u32, u32) {
+    let none = (HIERARCHY_NONE, 0);
+    if !has_cgroups(&kernel.offsets) {
+        return none;
+    }
+    let Ok(text) = fs::read_to_string("/proc/self/cgroup") else {
+        return none;
+    };
+    let v1: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .filter(|(id, _)| *id != "0")
+        .filter_map(|(_, rest)| Some(rest.split_once(':')?.0))
+        .flat_map(|controllers| controllers.split(','))
+        .collect();
+    let controllers = [
+        ("pids", kernel.controllers.pids),
+        ("memory", kernel.controllers.memory),
+    ];
+    for (name, place) in controllers {
+        if v1.contains(&name)
+            && let Some(place) = place
+        {
+            let pointer = size_of::<u64>() as u32;
+            return (HIERARCHY_V1, kernel.offsets.css_set_subsys + place * pointer);
+        }
+    }
+    if v1.iter().any(|name| ["pids", "memory"].contains(name)) {
+        return none;
+    }
+    (HIERARCHY_DEFAULT, kernel.offsets.css_set_dfl_cgrp)
+}
+
+/// Whether the kernel has all that is read of cgroups.
+fn has_cgroups(offsets: &Offsets) -> bool {
+    let needed = [
+        offsets.task_cgroups,
+        offsets.css_set_dfl_cgrp,
+        offsets.css_set_subsys,
+        offsets.css_cgroup,
+        offsets.cgroup_kn,
+        offsets.cgroup_level,
+        offsets.cgroup_ancestors.min(offsets.cgroup_ancestor_ids),
+        offsets.kernfs_node_id,
+        offsets.kernfs_node_parent,
+        offsets.kernfs_node_name,
+    ];
+    !needed.contains(&ABSENT)
+}
+
+/// `STACK_TOP_MAX`: where the stack of a program that is being made ends, in the memory that is to be
+/// its own.
+///
+/// On x86-64 that is a page below 2^47 or, with five levels of page tables (`la57`), 2^56
+/// (`task_size_max`, arch/x86/include/asm/page_64.h). On arm64 it is the size of the address space that
+/// programs are given by default (`DEFAULT_MAP_WINDOW_64`, arch/arm64/include/asm/processor.h), in the
+/// upper half of which every stack is. Were it wrong, nothing could be read there, and the lines say so.
+fn stack_top() -> u64 {
+    if cfg!(target_arch = "x86_64") {
+        let bits = if has_la57() { 56 } else { 47 };
+        (1 << bits) - 4096
+    } else {
+        own_stack_end().map_or(0, u64::next_power_of_two)
+    }
+}
+
+/// Whether the CPUs use five levels of page tables.
+fn has_la57() -> bool {
+    let Ok(file) = File::open("/proc/cpuinfo") else {
+        return false;
+    };
+    // The first processor's flags are all processors'; a large node has megabytes of them.
+    BufReader::new(file)
+        .lines()
+        .map_while(Result::ok)
+        .find(|line| line.starts_with("flags"))
+        .is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "la57"))
+}
+
+/// Where our own stack ends.
+fn own_stack_end() -> Option<u64> {
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    let stack = maps.lines().find(|line| line.ends_with("[stack]"))?;
+    let (_, rest) = stack.split_once('-')?;
+    u64::from_str_radix(rest.split(' ').next()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::early_slots;
+
+    #[test]
+    fn each_cpu_has_a_power_of_two_of_slots() {
+        let slots: Vec<u32> = [1, 2, 3, 64, 192, 8192].map(early_slots).to_vec();
+        assert_eq!(slots, [64, 64, 64, 2, 2, 2]);
+    }
+}
