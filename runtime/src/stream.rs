@@ -3,12 +3,12 @@
 //! Pure: bytes in, bytes out. It puts long argv together, names workspaces when they first appear,
 //! and puts losses where they happened.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use exectrail_common::{
     exec_calls::CALLS,
-    record::{ArgvPiece, Exec, Exit, FLAG_ARGV_FAULT, FLAG_CONTINUED, FLAG_LAST_PIECE},
-    target::NsId,
+    record::{ArgvPiece, CpuStats, Exec, Exit, FLAG_ARGV_FAULT, FLAG_CONTINUED, FLAG_LAST_PIECE},
+    target::{NsId, NsState},
 };
 
 use crate::{
@@ -18,11 +18,19 @@ use crate::{
     loss::{Ledger, Loss, Place},
     metrics::Totals,
     output::{
-        Before, Event, ExecEvent, FailedExecEvent, Found, Kind, Lost, SuppressedEvent, Writer,
+        Event, ExecEvent, FailedExecEvent, Found, Kind, Lost, PreviousRun, Run, SuppressedEvent,
+        Writer,
     },
+    state::Previous,
     suppression::{self, Cause, Limits, Suppression, Tally},
-    target::Known,
 };
+
+mod workspaces;
+
+use workspaces::Workspace;
+
+/// The table of the probes whose lack of room costs execs.
+const TARGETS: &str = "targets";
 
 /// An exec whose argv has not arrived whole.
 #[derive(Debug)]
@@ -30,6 +38,29 @@ struct Pending {
     head: Exec,
     argv: Vec<u8>,
     filename: Vec<u8>,
+    stack_filename: Vec<u8>,
+}
+
+/// What a run begins with.
+#[derive(Clone, Debug, Default)]
+pub struct Beginning {
+    /// Since when tracing is on, boot clock, nanoseconds.
+    pub at: u64,
+    /// Random id of the run.
+    pub run: String,
+    /// Whether namespaces are found without announcement.
+    pub discovery: bool,
+    /// What tells namespaces of the pod from others, as a set of
+    /// [`exectrail_common::target::BY_NETWORK`] and [`exectrail_common::target::BY_CGROUP`].
+    pub identity: u32,
+    /// Depth of the sidecar's own PID namespace.
+    pub own_level: u32,
+    /// Where failed execs are seen, or `unavailable`; none where nobody asked for them.
+    pub failed_execs: Option<&'static str>,
+    /// The run before, where its state was found.
+    pub previous: Option<Previous>,
+    /// Why a workspace that an earlier run traced may go on unseen, if it may.
+    pub unknown: Option<String>,
 }
 
 /// What has been told so far, and what waits to be.
@@ -47,9 +78,15 @@ pub struct Stream {
     failed: [Ledger; CALLS],
     /// By CPU and lane: there, all pieces of one exec are written before the next exec.
     pending: BTreeMap<Place, Pending>,
-    workspaces: BTreeSet<u32>,
-    /// Of these, those that are known to have ended, though no record says so.
-    ended: BTreeSet<u32>,
+    /// Workspaces that have been named, by inode number.
+    workspaces: BTreeMap<u32, Workspace>,
+    /// Those of an earlier run in which nothing has been executed since, by inode number.
+    adopted: BTreeMap<u32, NsId>,
+    /// Those in which nobody is left, and of which the ring may still hold records.
+    ended: Vec<NsId>,
+    own_level: u32,
+    /// Losses for want of room in a table.
+    unplaced: [u64; 3],
     execs: u64,
     /// Lines of exits and failed execs, as `execs` are those of execs.
     exits_told: u64,
@@ -70,8 +107,11 @@ impl Stream {
             exits: Ledger::default(),
             failed: Default::default(),
             pending: BTreeMap::new(),
-            workspaces: BTreeSet::new(),
-            ended: BTreeSet::new(),
+            workspaces: BTreeMap::new(),
+            adopted: BTreeMap::new(),
+            ended: Vec::new(),
+            own_level: 0,
+            unplaced: [0; 3],
             execs: 0,
             exits_told: 0,
             failed_told: 0,
@@ -110,9 +150,16 @@ impl Stream {
             Record::Exit(exit) => self.exit(&exit, out),
             Record::FailedExec(failed) => self.failed(&failed, out),
             Record::NsFound(found) => {
-                self.started(found.id, Found::Discovery, found.ktime, out);
+                let state = NsState {
+                    since: found.ktime,
+                    level: found.level,
+                    by: found.by,
+                    ..NsState::default()
+                };
+                self.started(found.id, &state, Found::Discovery, found.ktime, out);
             }
-            Record::NsEnded(ended) => self.ended(ended.id.inum, ended.ktime, out),
+            // That its first process exits is not yet its end.
+            Record::NsEnded(_) => {}
         }
         Ok(())
     }
@@ -131,6 +178,7 @@ impl Stream {
                 self.lost(Kind::Exit, exits, out);
             }
         }
+        self.unplaced(count.lanes.iter().flatten(), now, out);
         for counts in &count.failed {
             for (cpu, stats) in (0..).zip(&counts.cpus) {
                 let place = Place { cpu, lane: 0 };
@@ -181,17 +229,35 @@ impl Stream {
         }
     }
 
-    /// Hears which targets there are: workspaces of which no exec has a line begin. Those whose end
-    /// found no room in the ring end once it has been read.
-    pub fn targets(&mut self, targets: &[Known], out: &mut Vec<u8>) {
-        let (living, ended): (Vec<&Known>, Vec<&Known>) =
-            targets.iter().partition(|target| target.state.ended == 0);
-        let inums = |targets: &[&Known]| -> BTreeSet<u32> {
-            targets.iter().map(|target| target.id.inum).collect()
-        };
-        self.ended = &inums(&ended) - &inums(&living);
-        for target in living {
-            self.started(target.id, Found::Discovery, WallClock::boot_now(), out);
+    /// Reports what was lost for want of room in the table of targets.
+    fn unplaced<'a>(
+        &mut self,
+        stats: impl Iterator<Item = &'a CpuStats> + Clone,
+        now: u64,
+        out: &mut Vec<u8>,
+    ) {
+        type Count = fn(&CpuStats) -> u64;
+        let counts: [(Kind, Count); 3] = [
+            (Kind::Exec, |stats| stats.unplaced_execs),
+            (Kind::Exit, |stats| stats.unplaced_exits),
+            (Kind::ExecFailed, |stats| stats.unplaced_failed_execs),
+        ];
+        for (place, (of, count)) in counts.into_iter().enumerate() {
+            let total: u64 = stats.clone().map(count).sum();
+            let Some(known) = self.unplaced.get_mut(place) else {
+                continue;
+            };
+            let new = total.saturating_sub(*known);
+            *known += new;
+            if new > 0 {
+                let loss = Loss {
+                    place: Place::NONE,
+                    count: new,
+                    since: self.began,
+                    until: now,
+                };
+                self.write_loss(of, Some(TARGETS), loss, out);
+            }
         }
     }
 
@@ -200,57 +266,39 @@ impl Stream {
         while let Some((_, pending)) = self.pending.pop_first() {
             self.complete(&pending, out);
         }
-        for pid_ns in std::mem::take(&mut self.ended) {
-            self.ended(pid_ns, WallClock::boot_now(), out);
-        }
+        self.write_ends(out);
     }
 
-    /// Tells the beginning of the stream: tracing has been on since `began`, an instant of the boot clock.
-    pub fn begin(
-        &mut self,
-        began: u64,
-        discovery: bool,
-        failed_execs: Option<&'static str>,
-        out: &mut Vec<u8>,
-    ) {
-        self.began = began;
-        self.discovery = discovery;
+    /// Writes the beginning of the stream.
+    pub fn begin(&mut self, beginning: &Beginning, out: &mut Vec<u8>) {
+        self.began = beginning.at;
+        self.discovery = beginning.discovery;
+        self.own_level = beginning.own_level;
+        let previous = beginning.previous.as_ref();
+        self.adopted = previous
+            .iter()
+            .flat_map(|previous| &previous.targets)
+            .map(|id| (id.inum, *id))
+            .collect();
+        let now = WallClock::boot_now();
         let event = Event::TracingStarted {
-            discovery,
-            failed_execs,
+            run: Run {
+                id: &beginning.run,
+                identity: beginning.identity,
+                previous: previous.map(|previous| PreviousRun {
+                    id: &previous.run,
+                    until: self.clock.at(previous.until).ts,
+                    gap_ns: beginning.at.saturating_sub(previous.until),
+                }),
+            },
+            discovery: beginning.discovery,
+            failed_execs: beginning.failed_execs,
             limits: &self.limits,
         };
-        self.writer
-            .write(out, self.clock.at(WallClock::boot_now()), &event);
-    }
-
-    /// Hears that a workspace is traced from now on.
-    pub fn registered(&mut self, id: NsId, found: Found, out: &mut Vec<u8>) {
-        let now = WallClock::boot_now();
-        if self.workspaces.contains(&id.inum) {
-            let event = Event::WorkspaceAnnounced { pid_ns: id.inum };
-            self.tell(now, &event, out);
-        } else {
-            self.started(id, found, now, out);
+        self.writer.write(out, self.clock.at(now), &event);
+        if let Some(reason) = &beginning.unknown {
+            self.tell(now, &Event::WorkspaceUnknown { reason }, out);
         }
-    }
-
-    /// Tells that a workspace is traced from `ktime` on, unless that has been told.
-    fn started(&mut self, id: NsId, found: Found, ktime: u64, out: &mut Vec<u8>) {
-        if !self.workspaces.insert(id.inum) {
-            return;
-        }
-        // With discovery on, whatever was executed there since the beginning would have shown it.
-        let recorded_from = if self.discovery { self.began } else { ktime };
-        let event = Event::WorkspaceStarted {
-            pid_ns: id.inum,
-            found,
-            before: Some(Before {
-                started: self.clock.at(id.start).ts,
-                untraced_ns: recorded_from.saturating_sub(id.start),
-            }),
-        };
-        self.tell(ktime, &event, out);
     }
 
     /// Tells the end of the stream.
@@ -258,7 +306,7 @@ impl Stream {
         self.settle(out);
         let event = Event::TracingStopped {
             execs: self.execs,
-            lost: self.ledger.total(),
+            lost: self.lost_of(Kind::Exec),
             suppressed: self.suppressed.total(),
         };
         self.tell(WallClock::boot_now(), &event, out);
@@ -305,6 +353,7 @@ impl Stream {
                 head: *head,
                 argv: exec.argv.to_vec(),
                 filename: exec.filename.to_vec(),
+                stack_filename: exec.stack_filename.to_vec(),
             };
             self.pending.insert(place, pending);
         } else {
@@ -313,6 +362,7 @@ impl Stream {
                 head,
                 argv: exec.argv,
                 filename: exec.filename,
+                stack_filename: exec.stack_filename,
             };
             self.tell(head.ktime, &Event::Exec(event), out);
         }
@@ -344,21 +394,9 @@ impl Stream {
             head: &pending.head,
             argv: &pending.argv,
             filename: &pending.filename,
+            stack_filename: &pending.stack_filename,
         };
         self.tell(pending.head.ktime, &Event::Exec(event), out);
-    }
-
-    /// A record shows that `target` is traced.
-    fn seen(&mut self, target: u32, ktime: u64, out: &mut Vec<u8>) {
-        if self.workspaces.insert(target) {
-            let event = Event::WorkspaceStarted {
-                pid_ns: target,
-                found: Found::Discovery,
-                // What tells more found no room in the ring.
-                before: None,
-            };
-            self.tell(ktime, &event, out);
-        }
     }
 
     fn failed(&mut self, failed: &FailedExecRecord<'_>, out: &mut Vec<u8>) {
@@ -384,29 +422,36 @@ impl Stream {
         self.tell(exit.ktime, &Event::Exit(exit), out);
     }
 
-    fn ended(&mut self, pid_ns: u32, ktime: u64, out: &mut Vec<u8>) {
-        if self.workspaces.remove(&pid_ns) {
-            self.tell(ktime, &Event::WorkspaceEnded { pid_ns }, out);
-        }
-    }
-
     /// All losses of a kind told so far.
     fn lost_of(&self, of: Kind) -> u64 {
+        let [execs, exits, failed] = self.unplaced;
         match of {
-            Kind::Exec => self.ledger.total(),
-            Kind::Exit => self.exits.total(),
+            Kind::Exec => self.ledger.total().saturating_add(execs),
+            Kind::Exit => self.exits.total().saturating_add(exits),
             Kind::ExecFailed => {
                 let totals = self.failed.iter().map(Ledger::total);
-                totals.fold(0, u64::saturating_add)
+                totals.fold(failed, u64::saturating_add)
             }
         }
     }
 
     fn lost(&mut self, of: Kind, loss: Option<Loss>, out: &mut Vec<u8>) {
-        let Some(loss) = loss else { return };
+        if let Some(loss) = loss {
+            self.write_loss(of, None, loss, out);
+        }
+    }
+
+    fn write_loss(
+        &mut self,
+        of: Kind,
+        table: Option<&'static str>,
+        loss: Loss,
+        out: &mut Vec<u8>,
+    ) {
         let total = self.lost_of(of);
         let event = Event::Lost(Lost {
             of,
+            table,
             loss,
             since: self.clock.at(loss.since).ts,
             until: self.clock.at(loss.until).ts,

@@ -3,7 +3,7 @@
 use std::{fmt, io::Write as _};
 
 use exectrail_common::record::{
-    FLAG_FILENAME_FAULT, FLAG_IDS_UNMAPPED, FLAG_NS_PPID_UNKNOWN, FailedExec,
+    FLAG_CGROUP_UNKNOWN, FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT, FLAG_IDS_UNMAPPED, FLAG_NS_PPID_UNKNOWN, FailedExec,
 };
 use jiff::Timestamp;
 use nix::errno::Errno;
@@ -77,10 +77,12 @@ pub(super) struct Keys<'a> {
     pid_ns: u32,
     workspace_pid_ns: u32,
     mnt_ns: u32,
-    cgroup_id: u64,
+    cgroup_id: Option<u64>,
     start: u64,
     cpu: u16,
     seq: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    filename_truncated: bool,
 }
 
 /// The keys of an event.
@@ -120,10 +122,11 @@ pub(super) fn keys(event: FailedExecEvent<'_>) -> Keys<'_> {
         pid_ns: head.pid_ns,
         workspace_pid_ns: head.target,
         mnt_ns: head.mnt_ns,
-        cgroup_id: head.cgroup_id,
+        cgroup_id: (!event.has(FLAG_CGROUP_UNKNOWN)).then_some(head.cgroup_id),
         start: head.start,
         cpu: head.prefix.cpu,
         seq: head.prefix.seq,
+        filename_truncated: event.has(FLAG_FILENAME_CUT),
     }
 }
 

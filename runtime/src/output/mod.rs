@@ -8,9 +8,10 @@ mod json;
 mod quote;
 mod text;
 
+use exectrail_common::target::{BY_CGROUP, BY_NETWORK};
 use exectrail_common::record::{
-    COMM_LEN, Exec, Exit, FLAG_COMM_UNKNOWN, FLAG_IDS_UNMAPPED, FLAG_INTERPRETED,
-    FLAG_NS_PPID_UNKNOWN,
+    COMM_LEN, Exec, Exit, FLAG_CGROUP_UNKNOWN, FLAG_COMM_UNKNOWN, FLAG_FILENAME_CUT,
+    FLAG_FILENAME_FAULT, FLAG_IDS_UNMAPPED, FLAG_INTERPRETED, FLAG_NS_PPID_UNKNOWN, FLAG_TAMPERED,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -40,6 +41,8 @@ pub enum Event<'a> {
     Suppressed(SuppressedEvent<'a>),
     /// The first line: this program, from here on.
     TracingStarted {
+        /// This run.
+        run: Run<'a>,
         /// Whether workspaces are found without announcement.
         discovery: bool,
         /// Where failed execs are seen, or `unavailable`; none where nobody asked for them.
@@ -66,7 +69,12 @@ pub enum Event<'a> {
         /// Inode number of its PID namespace.
         pid_ns: u32,
     },
-    /// A workspace's first process has exited, and with it all others.
+    /// A workspace that an earlier run traced may go on unseen.
+    WorkspaceUnknown {
+        /// Why, and what to do.
+        reason: &'a str,
+    },
+    /// No process is left in a workspace.
     WorkspaceEnded {
         /// Inode number of its PID namespace.
         pid_ns: u32,
@@ -82,12 +90,35 @@ pub enum Event<'a> {
     },
 }
 
+/// What identifies a run, and what it knows of the one before.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// A random id.
+    pub id: &'a str,
+    /// What tells namespaces of the pod from others, as a set of
+    /// [`exectrail_common::target::BY_NETWORK`] and [`exectrail_common::target::BY_CGROUP`].
+    pub identity: u32,
+    /// The run before, where its state was found.
+    pub previous: Option<PreviousRun<'a>>,
+}
+
+/// The run before this one.
+#[derive(Clone, Copy, Debug)]
+pub struct PreviousRun<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// When it was last known to record.
+    pub until: Timestamp,
+    /// From then to the beginning of this run, nanoseconds.
+    pub gap_ns: u64,
+}
+
 /// What was with a workspace before it was traced.
 #[derive(Clone, Copy, Debug)]
 pub struct Before {
     /// When its first process was started.
     pub started: Timestamp,
-    /// For how long after that this run of exectrail did not record it, nanoseconds.
+    /// For how long after that this run of exectrail may not have recorded it, nanoseconds.
     pub untraced_ns: u64,
 }
 
@@ -101,6 +132,8 @@ pub enum Found {
     Discovery,
     /// It is the sidecar's own PID namespace.
     Local,
+    /// An earlier run traced it, and the kernel has confirmed that it is the same namespace.
+    State,
 }
 
 impl Found {
@@ -110,6 +143,7 @@ impl Found {
             Self::Announcement => "announcement",
             Self::Discovery => "discovery",
             Self::Local => "local",
+            Self::State => "state",
         }
     }
 }
@@ -131,6 +165,8 @@ pub enum Kind {
 pub struct Lost {
     /// What they are.
     pub of: Kind,
+    /// The table of the probes that had no room; none where it was the ring.
+    pub table: Option<&'static str>,
     /// Which.
     pub loss: Loss,
     /// `since` as wall-clock time.
@@ -163,14 +199,46 @@ pub struct ExecEvent<'a> {
     pub head: &'a Exec,
     /// Arguments, each followed by a NUL.
     pub argv: &'a [u8],
-    /// The file, as the caller named it.
+    /// The file, as the caller named it: the kernel's own copy.
     pub filename: &'a [u8],
+    /// What the new stack had in its place, where it was written to.
+    pub stack_filename: &'a [u8],
 }
 
 impl<'a> ExecEvent<'a> {
     /// Whether some of argv is missing.
     pub fn truncated(&self) -> bool {
         self.argv.len() != self.head.argv_len as usize
+    }
+
+    /// Whether the end of the filename is missing.
+    pub fn filename_truncated(&self) -> bool {
+        self.has(FLAG_FILENAME_CUT | FLAG_FILENAME_FAULT)
+    }
+
+    /// Whether somebody wrote to the new program's stack before its first instruction.
+    ///
+    /// The kernel counts the arguments before anybody can, and adds up their lengths afterwards, from
+    /// the stack. Where both were read early and do not fit each other, the stack was changed.
+    pub fn tampered(&self) -> bool {
+        let all_early = self.head.argv_early == self.head.argv_len && !self.truncated();
+        let fits = || {
+            self.argv.last().is_none_or(|last| *last == 0)
+                && self.argv.iter().filter(|byte| **byte == 0).count() == self.head.argc as usize
+        };
+        self.has(FLAG_TAMPERED) || all_early && !fits()
+    }
+
+    /// Where argv begins that was read when others may have been able to change it; none where all of
+    /// it was read before.
+    pub fn unprotected_from(&self) -> Option<u32> {
+        let kept = u32::try_from(self.argv.len()).unwrap_or(u32::MAX);
+        (self.head.argv_early < kept).then_some(self.head.argv_early)
+    }
+
+    /// The cgroup's id.
+    fn cgroup_id(&self) -> Option<u64> {
+        (!self.has(FLAG_CGROUP_UNKNOWN)).then_some(self.head.cgroup_id)
     }
 
     /// The arguments that arrived; the last one may be cut where [`Self::truncated`].
@@ -208,6 +276,15 @@ impl<'a> ExecEvent<'a> {
     fn has(&self, flag: u16) -> bool {
         self.head.prefix.flags & flag != 0
     }
+}
+
+/// The names of what tells namespaces of the pod from others.
+fn identity(set: u32) -> Vec<&'static str> {
+    [(BY_NETWORK, "network"), (BY_CGROUP, "cgroup")]
+        .into_iter()
+        .filter(|(bit, _)| set & bit != 0)
+        .map(|(_, name)| name)
+        .collect()
 }
 
 /// A comm without what follows it: 5.10 leaves bytes of an older, longer one behind the NUL.

@@ -54,6 +54,13 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
                     head.argv_len
                 );
             }
+            if event.tampered() {
+                let _ = write!(
+                    line,
+                    " [TAMPERED: the new stack has {} as the filename]",
+                    word(event.stack_filename)
+                );
+            }
             writeln!(line)
         }
         Event::ExecFailed(event) => failed_exec::write_text(line, ts, *event),
@@ -76,14 +83,17 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
         }
         Event::Lost(lost) => writeln!(
             line,
-            "{ts:.3} LOST {} {}s on CPU {} between {:.3} and {:.3}; {} in all",
+            "{ts:.3} LOST {} {}s {} between {:.3} and {:.3}; {} in all",
             lost.loss.count,
             match lost.of {
                 Kind::Exec => "exec",
                 Kind::Exit => "exit",
                 Kind::ExecFailed => "failed exec",
             },
-            lost.loss.place.cpu,
+            match lost.table {
+                Some(table) => format!("as the table of {table} is full,"),
+                None => format!("on CPU {}", lost.loss.place.cpu),
+            },
             lost.since,
             lost.until,
             lost.total
@@ -108,6 +118,7 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
             )
         }
         Event::TracingStarted {
+            run,
             discovery,
             failed_execs,
             limits,
@@ -119,6 +130,10 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
                 if *discovery { "on" } else { "off" },
                 failed_execs.unwrap_or("off"),
             );
+            if let Some(previous) = run.previous {
+                let seconds = previous.gap_ns / 1_000_000_000;
+                let _ = write!(line, ", {seconds} s after the run before");
+            }
             for rule in limits.rules.exclude() {
                 let _ = write!(line, ", --exclude {}", word(rule));
             }
@@ -156,6 +171,7 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
         Event::WorkspaceAnnounced { pid_ns } => {
             writeln!(line, "{ts:.3} workspace announced: PID namespace {pid_ns}")
         }
+        Event::WorkspaceUnknown { reason } => writeln!(line, "{ts:.3} WARNING: {reason}"),
         Event::WorkspaceEnded { pid_ns } => {
             writeln!(line, "{ts:.3} workspace ended: PID namespace {pid_ns}")
         }

@@ -21,7 +21,7 @@ fn number(line: &mut Vec<u8>, key: &str, value: impl itoa::Integer) {
 }
 
 /// Appends a key and a number, or `null`.
-fn number_or_null(line: &mut Vec<u8>, key: &str, value: Option<u32>) {
+fn number_or_null(line: &mut Vec<u8>, key: &str, value: Option<impl itoa::Integer>) {
     match value {
         Some(value) => number(line, key, value),
         None => {
@@ -67,6 +67,7 @@ pub(super) fn push_exec(line: &mut Vec<u8>, event: ExecEvent<'_>) {
     // Each argument is text exactly where all of argv is: a NUL is never inside a character.
     let argv_escaped = needs_escape(event.argv);
     let comm_escaped = needs_escape(event.comm());
+    let stack_escaped = needs_escape(event.stack_filename);
 
     push(line, r#","cmdline":"#);
     push_command_line(line, event.arguments());
@@ -97,6 +98,7 @@ pub(super) fn push_exec(line: &mut Vec<u8>, event: ExecEvent<'_>) {
             ("filename", filename_escaped),
             ("argv", argv_escaped),
             ("comm", comm_escaped),
+            ("stack_filename", stack_escaped),
         ],
     );
     number(line, r#","ns_pid":"#, head.ns_tgid);
@@ -109,11 +111,26 @@ pub(super) fn push_exec(line: &mut Vec<u8>, event: ExecEvent<'_>) {
     number(line, r#","pid_ns":"#, head.pid_ns);
     number(line, r#","workspace_pid_ns":"#, head.target);
     number(line, r#","mnt_ns":"#, head.mnt_ns);
-    number(line, r#","cgroup_id":"#, head.cgroup_id);
+    number_or_null(line, r#","cgroup_id":"#, event.cgroup_id());
     number(line, r#","start":"#, head.start);
     number(line, r#","cpu":"#, head.prefix.cpu);
     lane(line, head.prefix.lane);
     number(line, r#","seq":"#, head.prefix.seq);
+    if event.filename_truncated() {
+        truth(line, r#","filename_truncated":"#, true);
+    }
+    if let Some(from) = event.unprotected_from() {
+        number(line, r#","argv_unprotected_from":"#, from);
+    }
+    if event.tampered() {
+        truth(line, r#","tampered":"#, true);
+        push(line, r#","stack_filename":"#);
+        if event.stack_filename.is_empty() {
+            push(line, "null");
+        } else {
+            push_text(line, event.stack_filename, stack_escaped);
+        }
+    }
     push(line, "}");
 }
 

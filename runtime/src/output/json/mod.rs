@@ -120,6 +120,8 @@ struct LostFields<'a> {
     cpu: u16,
     #[serde(skip_serializing_if = "is_first")]
     lane: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<&'static str>,
     since: Instant,
     until: Instant,
     total: u64,
@@ -187,7 +189,11 @@ struct ClockSetFields<'a> {
 struct StartedFields<'a> {
     labels: &'a RawValue,
     version: &'static str,
+    run: &'a str,
     discovery: bool,
+    identity: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_run: Option<PreviousRunFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failed_execs: Option<&'static str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -198,6 +204,19 @@ struct StartedFields<'a> {
     rate_limit: Option<Rate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rate_burst: Option<NonZeroU32>,
+}
+
+#[derive(Serialize)]
+struct PreviousRunFields<'a> {
+    run: &'a str,
+    until: Instant,
+    gap_ns: u64,
+}
+
+#[derive(Serialize)]
+struct UnknownFields<'a> {
+    labels: &'a RawValue,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -254,6 +273,7 @@ fn write_rare(line: &mut Vec<u8>, ts: Timestamp, labels: &RawValue, event: &Even
                 count: lost.loss.count,
                 cpu: lost.loss.place.cpu,
                 lane: lost.loss.place.lane,
+                table: lost.table,
                 since: Instant(lost.since),
                 until: Instant(lost.until),
                 total: lost.total,
@@ -270,6 +290,7 @@ fn write_rare(line: &mut Vec<u8>, ts: Timestamp, labels: &RawValue, event: &Even
             put(line, ts, level, "suppressed", fields);
         }
         Event::TracingStarted {
+            run,
             discovery,
             failed_execs,
             limits,
@@ -277,7 +298,14 @@ fn write_rare(line: &mut Vec<u8>, ts: Timestamp, labels: &RawValue, event: &Even
             let fields = StartedFields {
                 labels,
                 version: env!("CARGO_PKG_VERSION"),
+                run: run.id,
                 discovery,
+                identity: super::identity(run.identity),
+                previous_run: run.previous.map(|previous| PreviousRunFields {
+                    run: previous.id,
+                    until: Instant(previous.until),
+                    gap_ns: previous.gap_ns,
+                }),
                 failed_execs,
                 exclude: limits.rules.exclude(),
                 include: limits.rules.include(),
@@ -317,6 +345,10 @@ fn write_rare(line: &mut Vec<u8>, ts: Timestamp, labels: &RawValue, event: &Even
                 "workspace_announced",
                 workspace(pid_ns, None, None),
             );
+        }
+        Event::WorkspaceUnknown { reason } => {
+            let fields = UnknownFields { labels, reason };
+            put(line, ts, "WARN", "workspace_unknown", fields);
         }
         Event::WorkspaceEnded { pid_ns } => {
             put(

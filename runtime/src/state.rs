@@ -1,0 +1,338 @@
+//! What survives a restart (`--state-dir`): the targets, and until when they were recorded.
+//!
+//! One file, replaced as a whole by a rename. It holds for one boot of one pod: after a reboot every
+//! namespace is another, and another pod's must not be traced. It is an optional part: whatever is wrong
+//! with it is reported, and tracing goes on without.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use exectrail_common::target::NsId;
+use serde::{Deserialize, Serialize};
+
+/// Name of the file in the state directory.
+const FILE: &str = "exectrail-state.json";
+/// Name of the file that is to replace it.
+const NEXT_FILE: &str = "exectrail-state.json.new";
+/// Version of the file's format.
+const VERSION: u32 = 1;
+/// Largest file that is read, bytes. Each target takes less than 100.
+const MAX_BYTES: u64 = 1 << 20;
+/// Where the kernel shows the id of this boot (proc_sys_kernel(5)).
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+/// Where the kernel makes random ids.
+const RANDOM_ID: &str = "/proc/sys/kernel/random/uuid";
+
+/// A new random id.
+///
+/// # Errors
+/// Where /proc cannot be read.
+pub fn random_id() -> io::Result<String> {
+    Ok(fs::read_to_string(RANDOM_ID)?.trim_end().to_owned())
+}
+
+/// The pod that a state belongs to. A container that restarts is in the same one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pod {
+    /// Inode number of the network namespace.
+    pub net_ns: u32,
+    /// Id of the pod's cgroup; 0 where it is not known.
+    pub cgroup: u64,
+}
+
+/// The run before this one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Previous {
+    /// Its random id.
+    pub run: String,
+    /// When it was last known to record, boot clock, nanoseconds.
+    pub until: u64,
+    /// Its targets.
+    pub targets: Vec<NsId>,
+}
+
+/// The file's contents.
+#[derive(Debug, Serialize, Deserialize)]
+struct Contents {
+    version: u32,
+    boot_id: String,
+    pod: Pod,
+    run: String,
+    /// When it was written, boot clock, nanoseconds.
+    until: u64,
+    targets: Vec<Target>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Target {
+    pid_ns: u32,
+    /// When its first process was started, boot clock, nanoseconds.
+    start: u64,
+}
+
+/// Why there is no state of an earlier run, or none can be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel answered.
+        source: io::Error,
+    },
+    /// The file cannot be written.
+    #[error("cannot write {}: {source}; mount a directory that exectrail may write to", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel answered.
+        source: io::Error,
+    },
+    /// The file is not what this program writes.
+    #[error("{} is damaged: {reason}; it is ignored", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file has another version.
+    #[error("{} has version {version}, and this exectrail reads version {VERSION}; it is ignored", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version.
+        version: u32,
+    },
+    /// The file is of another pod.
+    #[error("{} is another pod's; give each sidecar a directory of its own; it is ignored", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// A directory that keeps the state.
+#[derive(Debug)]
+pub struct StateDir {
+    path: PathBuf,
+    boot_id: String,
+    pod: Pod,
+    run: String,
+}
+
+impl StateDir {
+    /// The state directory at `path` of the run `run` in `pod`.
+    ///
+    /// # Errors
+    /// Where the id of this boot cannot be read.
+    pub fn new(path: PathBuf, pod: Pod, run: String) -> Result<Self, StateError> {
+        let boot_id = fs::read_to_string(BOOT_ID).map_err(|source| StateError::Read {
+            path: BOOT_ID.into(),
+            source,
+        })?;
+        Ok(Self {
+            path,
+            boot_id: boot_id.trim_end().to_owned(),
+            pod,
+            run,
+        })
+    }
+
+    /// The state that the run before has left; none if there was no run of this boot.
+    ///
+    /// # Errors
+    /// Where there is a file that cannot be used.
+    pub fn previous(&self) -> Result<Option<Previous>, StateError> {
+        let path = self.path.join(FILE);
+        let bytes = match read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(StateError::Read { path, source }),
+        };
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let damaged = |reason: serde_json::Error| StateError::Damaged {
+            path: path.clone(),
+            reason: reason.to_string(),
+        };
+        let Versioned { version } = serde_json::from_slice(&bytes).map_err(damaged)?;
+        if version != VERSION {
+            return Err(StateError::Version { path, version });
+        }
+        let contents: Contents = serde_json::from_slice(&bytes).map_err(damaged)?;
+        if contents.boot_id != self.boot_id {
+            return Ok(None);
+        }
+        if contents.pod != self.pod {
+            return Err(StateError::Foreign { path });
+        }
+        Ok(Some(Previous {
+            run: contents.run,
+            until: contents.until,
+            targets: contents.targets.iter().map(Target::id).collect(),
+        }))
+    }
+
+    /// Writes down the targets, recorded until now.
+    ///
+    /// Not synchronised with the disk: the file is of use only while the machine runs, and so are the
+    /// pages that it is written to.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn save(
+        &self,
+        until: u64,
+        targets: impl Iterator<Item = NsId>,
+    ) -> Result<(), StateError> {
+        let contents = Contents {
+            version: VERSION,
+            boot_id: self.boot_id.clone(),
+            pod: self.pod,
+            run: self.run.clone(),
+            until,
+            targets: targets.map(Target::of).collect(),
+        };
+        let next = self.path.join(NEXT_FILE);
+        let write = || {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&next)?;
+            file.write_all(&serde_json::to_vec(&contents)?)?;
+            fs::rename(&next, self.path.join(FILE))
+        };
+        write().map_err(|source| StateError::Write {
+            path: next.clone(),
+            source,
+        })
+    }
+}
+
+impl Target {
+    fn of(id: NsId) -> Self {
+        Self {
+            pid_ns: id.inum,
+            start: id.start,
+        }
+    }
+
+    fn id(&self) -> NsId {
+        NsId {
+            start: self.start,
+            inum: self.pid_ns,
+            zero: 0,
+        }
+    }
+}
+
+/// Reads a regular file of bounded size.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // Of a FIFO in its place, opening would wait for a writer.
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file: File = OpenOptions::new()
+        .read(true)
+        .custom_flags(nonblock)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(io::Error::other(format!("it is larger than {MAX_BYTES} bytes")));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const POD: Pod = Pod {
+        net_ns: 4_026_532_000,
+        cgroup: 77,
+    };
+
+    fn id(inum: u32, start: u64) -> NsId {
+        NsId {
+            start,
+            inum,
+            zero: 0,
+        }
+    }
+
+    fn state(dir: &TempDir, pod: Pod, run: &str) -> StateDir {
+        StateDir::new(dir.path().to_owned(), pod, run.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn what_is_saved_is_found_by_the_next_run() {
+        let dir = TempDir::new().unwrap();
+        let first = state(&dir, POD, "one");
+        assert_eq!(first.previous().unwrap(), None);
+        let targets = [id(4_026_532_100, 5), id(4_026_532_101, 6)];
+        first.save(9, targets.into_iter()).unwrap();
+        let previous = state(&dir, POD, "two").previous().unwrap().unwrap();
+        assert_eq!(
+            previous,
+            Previous {
+                run: "one".to_owned(),
+                until: 9,
+                targets: targets.to_vec(),
+            }
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_and_ignored() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join(FILE);
+        let this = state(&dir, POD, "two");
+        let error = |contents: &str| {
+            fs::write(&path, contents).unwrap();
+            this.previous().unwrap_err().to_string()
+        };
+        for damaged in ["", "{", "[]", r#"{"version":1}"#, r#"{"version":"1"}"#, "\0\0"] {
+            assert!(error(damaged).contains("is damaged"), "{damaged:?}");
+        }
+        assert!(error(r#"{"version":2,"more":1}"#).contains("has version 2"));
+        assert!(error(&"x".repeat(2 << 20)).contains("larger than"));
+
+        let other = Pod { net_ns: 1, ..POD };
+        state(&dir, other, "one").save(9, [].into_iter()).unwrap();
+        let error = this.previous().unwrap_err();
+        assert!(matches!(error, StateError::Foreign { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_state_of_another_boot_is_none() {
+        let dir = TempDir::new().unwrap();
+        let mut other = state(&dir, POD, "one");
+        other.boot_id = "another".to_owned();
+        other.save(9, [id(1, 2)].into_iter()).unwrap();
+        assert_eq!(state(&dir, POD, "two").previous().unwrap(), None);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_written_is_named() {
+        let dir = TempDir::new().unwrap();
+        let gone = dir.path().join("gone");
+        let state = StateDir::new(gone, POD, "one".to_owned()).unwrap();
+        assert_eq!(state.previous().unwrap(), None);
+        let error = state.save(1, [].into_iter()).unwrap_err().to_string();
+        assert!(error.contains("cannot write"), "{error}");
+    }
+}

@@ -1,0 +1,152 @@
+//! Where the stream names workspaces: at their first line, and when nobody is left in them.
+
+use exectrail_common::target::{BY_CGROUP, NsId, NsState};
+
+use super::Stream;
+use crate::{
+    clock::WallClock,
+    output::{Before, Event, Found},
+    target::Known,
+};
+
+/// A workspace that has been named.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Workspace {
+    /// When its first process was started; none where that could not be told.
+    start: Option<u64>,
+}
+
+impl Stream {
+    /// A workspace is traced from now on, or has been: its state says since when.
+    pub fn registered(&mut self, workspace: &Known, found: Found, out: &mut Vec<u8>) {
+        let Known { id, state } = workspace;
+        let named = self.workspaces.get(&id.inum);
+        if named.is_some_and(|named| named.start.is_none_or(|start| start == id.start)) {
+            let event = Event::WorkspaceAnnounced { pid_ns: id.inum };
+            self.tell(WallClock::boot_now(), &event, out);
+        } else {
+            self.started(*id, state, found, WallClock::boot_now(), out);
+        }
+    }
+
+    /// Takes the targets that there are: names those of which no exec has a line.
+    pub fn targets(&mut self, targets: &[Known], out: &mut Vec<u8>) {
+        let now = WallClock::boot_now();
+        for Known { id, state } in targets {
+            // The ring has what is to be known of one that has ended; of one that an earlier run traced,
+            // nothing is known until it executes something.
+            if state.ended == 0 && !self.adopted.contains_key(&id.inum) {
+                self.started(*id, state, Found::Discovery, now, out);
+            }
+        }
+    }
+
+    /// Nobody is left in a workspace. Its line follows what the ring still has of it.
+    pub fn ended(&mut self, id: NsId) {
+        self.ended.push(id);
+    }
+
+    /// Writes the lines of workspaces that have ended, where the ring has been read.
+    pub(super) fn write_ends(&mut self, out: &mut Vec<u8>) {
+        for id in std::mem::take(&mut self.ended) {
+            self.end(id, WallClock::boot_now(), out);
+        }
+    }
+
+    /// Ends the workspace `id`, if it is the one that has been named by its number.
+    fn end(&mut self, id: NsId, ktime: u64, out: &mut Vec<u8>) {
+        self.adopted.remove(&id.inum);
+        let is_named = self
+            .workspaces
+            .get(&id.inum)
+            .is_some_and(|named| named.start.is_none_or(|start| start == id.start));
+        if is_named {
+            self.workspaces.remove(&id.inum);
+            let event = Event::WorkspaceEnded { pid_ns: id.inum };
+            self.tell(ktime, &event, out);
+        }
+    }
+
+    /// A workspace is traced from `ktime` on; named unless it has been.
+    pub(super) fn started(
+        &mut self,
+        id: NsId,
+        state: &NsState,
+        found: Found,
+        ktime: u64,
+        out: &mut Vec<u8>,
+    ) {
+        match self.workspaces.get_mut(&id.inum) {
+            Some(Workspace { start: Some(start) }) if *start != id.start => {
+                // A number is free only once its namespace is gone.
+                let start = *start;
+                self.end(NsId { start, ..id }, ktime, out);
+            }
+            Some(named) => {
+                named.start = Some(id.start);
+                return;
+            }
+            None => {}
+        }
+        self.adopted.remove(&id.inum);
+        self.name(id, self.recorded_from(&id, state), found, ktime, out);
+    }
+
+    /// A record shows that execs in `target` are recorded.
+    pub(super) fn seen(&mut self, target: u32, ktime: u64, out: &mut Vec<u8>) {
+        if self.workspaces.contains_key(&target) {
+            return;
+        }
+        if let Some(id) = self.adopted.remove(&target) {
+            // The kernel has found it under the number and start that the earlier run knew.
+            self.name(id, self.began, Found::State, ktime, out);
+            return;
+        }
+        self.workspaces.insert(target, Workspace { start: None });
+        let event = Event::WorkspaceStarted {
+            pid_ns: target,
+            found: Found::Discovery,
+            // What says more found no room in the ring.
+            before: None,
+        };
+        self.tell(ktime, &event, out);
+    }
+
+    /// Writes the first line of a workspace that is recorded since `recorded_from`.
+    fn name(
+        &mut self,
+        id: NsId,
+        recorded_from: u64,
+        found: Found,
+        ktime: u64,
+        out: &mut Vec<u8>,
+    ) {
+        let start = Some(id.start);
+        self.workspaces.insert(id.inum, Workspace { start });
+        let event = Event::WorkspaceStarted {
+            pid_ns: id.inum,
+            found,
+            before: Some(Before {
+                started: self.clock.at(id.start).ts,
+                untraced_ns: recorded_from.saturating_sub(id.start),
+            }),
+        };
+        self.tell(ktime, &event, out);
+    }
+
+    /// From when on every exec of a namespace is sure to have been recorded.
+    ///
+    /// With discovery on, that is the beginning of the run, if whatever was executed there since would
+    /// have shown it: where the pod's cgroup ties it to the pod, which no process can leave, or where the
+    /// container runtime made it, in the pod's network namespace, after the beginning. A namespace that
+    /// only its network ties to the pod may have been in another until a moment ago.
+    fn recorded_from(&self, id: &NsId, state: &NsState) -> u64 {
+        let by_cgroup = state.by & BY_CGROUP != 0;
+        let is_new = state.by != 0 && state.level == self.own_level && id.start >= self.began;
+        if self.discovery && (by_cgroup || is_new) {
+            self.began
+        } else {
+            state.since
+        }
+    }
+}
