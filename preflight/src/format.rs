@@ -67,7 +67,9 @@ impl Report {
             // Padding comes before the colour, whose escapes have no width.
             let verdict = paint(code, &format!("{word:<7}"));
             let _ = writeln!(out, "{verdict}  {:<14}  {}", check.id, check.summary);
-            if how.verbose || matches!(check.verdict, Verdict::Unmet | Verdict::Unknown) {
+            // A check that is ok may have advice.
+            let fine = matches!(check.verdict, Verdict::Ok | Verdict::NotApplicable);
+            if how.verbose || !fine || check.remedy.is_some() {
                 for evidence in &check.evidence {
                     let line = format!("{}: {}", evidence.source, evidence.value);
                     let _ = writeln!(out, "{:25}{}", "", paint("2", &line));

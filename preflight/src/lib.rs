@@ -19,6 +19,7 @@ mod checks;
 pub mod cli;
 mod files;
 mod format;
+mod obstacle;
 pub mod offsets;
 mod release;
 mod report;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::statfs;
 
 pub use format::{Format, Text};
+pub use obstacle::Obstacle;
 pub use release::KernelVersion;
 pub use report::{Check, Evidence, Id, Kernel, Report, Scope, Verdict};
 

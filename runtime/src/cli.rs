@@ -271,6 +271,7 @@ impl SidecarArgs {
     pub fn config(&self) -> Result<Config, ValueError> {
         Ok(Config {
             init_address: self.init_address,
+            needs_listener: false,
             metrics_address: self.metrics_address,
             startup_timeout: self.startup_timeout,
             refusal_grace: self.refusal_grace,
@@ -297,6 +298,8 @@ impl RunArgs {
     pub fn config(&self) -> Result<Config, ValueError> {
         Ok(Config {
             init_address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            // The command announces itself there.
+            needs_listener: true,
             metrics_address: None,
             startup_timeout: Duration::ZERO,
             refusal_grace: Duration::ZERO,

@@ -40,6 +40,8 @@ pub enum SinkPath {
 pub struct Config {
     /// Where announcements are listened for.
     pub init_address: SocketAddr,
+    /// Whether an init address that is taken ends the start, rather than being waited for.
+    pub needs_listener: bool,
     /// Where metrics can be scraped.
     pub metrics_address: Option<SocketAddr>,
     /// How long to wait for a first workspace; zero waits for ever.

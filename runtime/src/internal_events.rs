@@ -6,23 +6,64 @@ use tracing::{error, info, warn};
 
 use crate::{
     decode::DecodeError,
+    listening::BindError,
     metrics::{Totals, metrics},
     probes::failed_execs::{FailedExecs, Hook},
     target::Refusal,
 };
 
-/// Tracing is on and announcements are listened for.
+/// Tracing is on.
 pub struct Ready {
-    /// Where.
-    pub address: SocketAddr,
+    /// Where announcements are listened for; none where the address is taken.
+    pub address: Option<SocketAddr>,
     /// Start to here, milliseconds.
     pub milliseconds: u64,
 }
 
 impl Ready {
-    /// Tells it.
+    /// Logs it.
     pub fn emit(self) {
-        info!(address = %self.address, milliseconds = self.milliseconds, "tracing is on; listening for announcements");
+        let milliseconds = self.milliseconds;
+        match self.address {
+            Some(address) => info!(
+                %address,
+                milliseconds,
+                "tracing is on; listening for announcements"
+            ),
+            None => warn!(
+                milliseconds,
+                "tracing is on, but not ready: the address for announcements is not free yet"
+            ),
+        }
+    }
+}
+
+/// An address cannot be bound yet.
+pub struct AddressTaken<'a> {
+    /// Which, why, and what to do.
+    pub error: &'a BindError,
+    /// Failed tries since the last line of this kind.
+    pub untold: u64,
+}
+
+impl AddressTaken<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { error, untold } = self;
+        warn!(address = %error.place.address, untold, "{error}; trying again until it is free");
+    }
+}
+
+/// The address for announcements is bound at last.
+pub struct ListensLate {
+    /// The address.
+    pub address: SocketAddr,
+}
+
+impl ListensLate {
+    /// Logs it.
+    pub fn emit(self) {
+        info!(address = %self.address, "listening for announcements");
     }
 }
 
@@ -269,11 +310,12 @@ pub struct StartupTimedOut {
 }
 
 impl StartupTimedOut {
-    /// Tells it.
+    /// Logs it.
     pub fn emit(self) {
         error!(
             seconds = self.seconds,
-            "no workspace announced itself in time; is its init script calling the init address?"
+            "no workspace announced itself in time, and nothing is traced; \
+             is its init script calling the init address?"
         );
     }
 }

@@ -18,6 +18,7 @@ pub mod decode;
 pub mod diagnostics;
 pub mod http;
 pub mod internal_events;
+pub mod listening;
 pub mod loss;
 pub mod memory;
 pub mod metrics;

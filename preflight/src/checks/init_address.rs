@@ -7,7 +7,11 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 
+use crate::Obstacle;
 use crate::report::{Check, Id, Verdict};
+
+/// The flag that sets the address.
+const FLAG: &str = "--init-address";
 
 pub(super) fn check(address: Option<SocketAddr>) -> Check {
     let Some(address) = address else {
@@ -25,31 +29,22 @@ pub(super) fn check(address: Option<SocketAddr>) -> Check {
         )
         .saw(format_args!("bind(2) {address}"), "done, and undone");
     };
-    let (verdict, summary, remedy) = match error {
-        Errno::ADDRINUSE => (
+    let error = io::Error::from(error);
+    let (verdict, summary, remedy) = match Obstacle::from_error(&error) {
+        // No obstacle to tracing: the sidecar traces, and tries again until the port is free.
+        Some(taken @ Obstacle::Taken) => {
+            let summary = format!("{}; exectrail traces and waits for it", taken.summary());
+            (Verdict::Ok, summary, taken.remedy(FLAG))
+        }
+        Some(obstacle) => (
             Verdict::Unmet,
-            "is in use by another process of the pod",
-            "choose another port with --init-address, there and in the workspace's init script",
+            obstacle.summary().to_owned(),
+            obstacle.remedy(FLAG),
         ),
-        Errno::ADDRNOTAVAIL => (
-            Verdict::Unmet,
-            "is not an address of this pod",
-            "use 127.0.0.1 or 0.0.0.0 in --init-address",
-        ),
-        Errno::ACCESS | Errno::PERM => (
-            Verdict::Unmet,
-            "may not be bound by this process",
-            "choose a port of 1024 or above in --init-address",
-        ),
-        Errno::AFNOSUPPORT => (
-            Verdict::Unmet,
-            "is of a family that the kernel does not have switched on",
-            "use an address of the other family in --init-address",
-        ),
-        _ => (
+        None => (
             Verdict::Unknown,
-            "could not be tried",
-            "look up the error below",
+            "could not be tried".to_owned(),
+            "look up the error below".to_owned(),
         ),
     };
     Check::new(
@@ -57,7 +52,7 @@ pub(super) fn check(address: Option<SocketAddr>) -> Check {
         verdict,
         format_args!("{address} {summary}"),
     )
-    .saw(format_args!("bind(2) {address}"), io::Error::from(error))
+    .saw(format_args!("bind(2) {address}"), error)
     .remedy(remedy)
 }
 

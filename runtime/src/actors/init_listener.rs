@@ -1,15 +1,13 @@
 //! InitListener: who asks to be traced?
 //!
 //! Receives [`Open`], [`Close`]. Sends [`Announce`] to Tracer and answers `204` only when that has
-//! said that tracing is on. Reads at most 16 bytes of body and bounds every client in time and
-//! number; what it cannot serve waits in the kernel's backlog.
+//! said that tracing is on. Where the address is taken, tries again until it is free. Reads at most
+//! 16 bytes of body and bounds every client in time and number; what it cannot serve waits in the
+//! kernel's backlog.
 
 use std::{net::SocketAddr, time::Duration};
 
-use actix::{
-    Actor, ActorFutureExt as _, AsyncContext as _, Context, Handler, ResponseActFuture,
-    SpawnHandle, WrapFuture as _,
-};
+use actix::{Actor, AsyncContext as _, Context, Handler, SpawnHandle, WrapFuture as _};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     Request, Response, StatusCode,
@@ -17,14 +15,15 @@ use hyper::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
     time::timeout,
 };
 
-use super::messages::{Announce, Answer, BindError, Close, NotRegistered, Open};
+use super::messages::{Announce, Answer, Close, NotRegistered, Open};
 use crate::{
     announcement::{self, MAX_BODY, Malformed},
     http::{self, text},
+    internal_events::ListensLate,
+    listening::{BindError, Place},
 };
 
 /// Most connections served at once; fewer where descriptors are few.
@@ -42,30 +41,36 @@ impl Actor for InitListener {
 }
 
 impl Handler<Open> for InitListener {
-    type Result = ResponseActFuture<Self, Result<SocketAddr, BindError>>;
+    type Result = Result<Option<SocketAddr>, BindError>;
 
-    fn handle(&mut self, Open { address, answer }: Open, _: &mut Self::Context) -> Self::Result {
-        let bind = async move {
-            let listener = TcpListener::bind(address).await?;
-            let bound = listener.local_addr()?;
-            Ok((listener, bound))
+    fn handle(&mut self, open: Open, ctx: &mut Self::Context) -> Self::Result {
+        let place = Place {
+            purpose: "announcements",
+            flag: "--init-address",
+            address: open.address,
         };
-        Box::pin(bind.into_actor(self).map(
-            move |bound: std::io::Result<_>, listener: &mut Self, ctx: &mut Context<Self>| {
-                let (socket, bound) = bound.map_err(|source| BindError {
-                    purpose: "announcements",
-                    flag: "--init-address",
-                    address,
-                    source,
-                })?;
-                let accepting = http::accept(socket, "init address", CONNECTIONS, move |request| {
-                    respond(request, answer.clone())
-                });
-                let accepting = ctx.spawn(accepting.into_actor(listener));
-                listener.accepting = Some(accepting);
-                Ok(bound)
-            },
-        ))
+        let first = match place.listen() {
+            Err(error) if open.required => return Err(error),
+            first => first,
+        };
+        let bound = first.as_ref().ok().map(|(_, address)| *address);
+        let answer = open.answer;
+        let serving = async move {
+            let socket = match first {
+                Ok((socket, _)) => socket,
+                Err(error) => {
+                    let (socket, address) = place.listen_later(error).await;
+                    ListensLate { address }.emit();
+                    socket
+                }
+            };
+            http::accept(socket, "init address", CONNECTIONS, move |request| {
+                respond(request, answer.clone())
+            })
+            .await;
+        };
+        self.accepting = Some(ctx.spawn(serving.into_actor(self)));
+        Ok(bound)
     }
 }
 

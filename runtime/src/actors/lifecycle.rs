@@ -10,7 +10,7 @@ use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, Arbiter, AsyncContext as _, Context,
     Handler, MailboxError, SpawnHandle, WrapFuture as _,
 };
-use exectrail_preflight::{Check, Options as PreflightOptions, Report};
+use exectrail_preflight::Options as PreflightOptions;
 use tokio::{
     sync::oneshot,
     time::{sleep, timeout},
@@ -20,19 +20,17 @@ use super::{
     emitter::Emitter,
     init_listener::InitListener,
     messages::{
-        ActorDied, Answer, Attach, Close, Detach, Drain, Flush, Open, Publish, Refused, RunChecks,
-        Signal, WorkspaceTraced,
+        ActorDied, Answer, Attach, Close, Detach, DetachIfIdle, Drain, Flush, Open, Publish,
+        Refused, RunChecks, Signal, WorkspaceTraced,
     },
     metrics_listener::MetricsListener,
-    preflight::Preflight,
+    preflight::{Preflight, unmet},
     ring_reader::RingReader,
     tracer::{Settings, Tracer},
 };
 use crate::{
     config::Config,
-    internal_events::{
-        ActorFailed, MetricsPublished, Ready, StartupTimedOut, Stopping, TracingRefused,
-    },
+    internal_events::{ActorFailed, Ready, StartupTimedOut, Stopping, TracingRefused},
     output::{Labels, Writer},
     probes::Options,
     sink::Sink,
@@ -166,6 +164,22 @@ impl Lifecycle {
         }));
     }
 
+    /// Stops if nothing is traced. Tracer decides, so that no announcement is accepted meanwhile.
+    fn stop_if_idle(&mut self, ctx: &mut Context<Self>) {
+        let Some(running) = &self.running else {
+            return;
+        };
+        let detached = running.tracer.send(DetachIfIdle).into_actor(self);
+        ctx.spawn(detached.map(|detached, lifecycle, ctx| {
+            if matches!(detached, Ok(false)) || lifecycle.ending {
+                return;
+            }
+            let seconds = lifecycle.config.startup_timeout.as_secs();
+            StartupTimedOut { seconds }.emit();
+            lifecycle.stop(Outcome::Failed, ctx);
+        }));
+    }
+
     fn end(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
         if let Some(told) = self.outcome.take() {
             // Nobody listens where the process is ending for another reason.
@@ -188,9 +202,9 @@ async fn shut_down(running: Running) -> Result<(), MailboxError> {
 async fn start(
     config: Config,
     lifecycle: Addr<Lifecycle>,
-) -> Result<(Running, std::net::SocketAddr), StartError> {
+) -> Result<(Running, Option<std::net::SocketAddr>), StartError> {
+    // The init address is no precondition: a taken one is waited for, while tracing.
     let preflight = Preflight::new(PreflightOptions {
-        init_address: (config.init_address.port() != 0).then_some(config.init_address),
         ring_bytes: u64::from(config.ring_bytes),
         local_pid_ns: config.use_local_pidns,
         ..PreflightOptions::default()
@@ -240,17 +254,14 @@ async fn start(
 
     let metrics = MetricsListener::default().start();
     if let Some(address) = config.metrics_address {
-        let address = metrics.send(Publish { address }).await?;
-        MetricsPublished {
-            address: address.map_err(StartError::one)?,
-        }
-        .emit();
+        metrics.send(Publish { address }).await?;
     }
 
     let listener = InitListener::default().start();
     let open = Open {
         address: config.init_address,
         answer: Answer::Ask(tracer.clone().recipient()),
+        required: config.needs_listener,
     };
     let address = listener.send(open).await?.map_err(StartError::one)?;
     let running = Running {
@@ -261,20 +272,6 @@ async fn start(
         emitter,
     };
     Ok((running, address))
-}
-
-/// The reasons in a report that tracing is impossible.
-fn unmet(report: &Report) -> Vec<String> {
-    let reason = |check: &Check| match &check.remedy {
-        Some(remedy) => format!("{} ({remedy})", check.summary),
-        None => check.summary.clone(),
-    };
-    let reasons: Vec<String> = report.unmet().map(reason).collect();
-    if reasons.is_empty() {
-        vec!["the kernel's types could not be read; see `exectrail preflight`".to_owned()]
-    } else {
-        reasons
-    }
 }
 
 impl Actor for Lifecycle {
@@ -299,16 +296,10 @@ impl Actor for Lifecycle {
                     .emit();
                     let patience = lifecycle.config.startup_timeout;
                     if !patience.is_zero() {
-                        let timeout = ctx.run_later(patience, |lifecycle, ctx| {
-                            StartupTimedOut {
-                                seconds: lifecycle.config.startup_timeout.as_secs(),
-                            }
-                            .emit();
-                            lifecycle.stop(Outcome::Failed, ctx);
-                        });
+                        let timeout = ctx.run_later(patience, Self::stop_if_idle);
                         lifecycle.startup_timeout = Some(timeout);
                     }
-                    if let Some(ready) = lifecycle.ready.take() {
+                    if let Some((ready, address)) = lifecycle.ready.take().zip(address) {
                         // Nobody needs to know, but `run` does.
                         let _ = ready.send(address);
                     }
@@ -378,10 +369,14 @@ impl Handler<Refused> for Lifecycle {
             if grace.is_zero() {
                 return;
             }
-            // Where it cannot listen either, the log has to do; the workspace gets no answer.
-            if let Ok(Ok(_)) = listener.send(Open { address, answer }).await {
-                sleep(grace).await;
-            }
+            let open = Open {
+                address,
+                answer,
+                required: false,
+            };
+            // Where it cannot listen either, it tries again for as long, and the log has the reason.
+            let _ = listener.send(open).await;
+            sleep(grace).await;
         };
         ctx.spawn(
             refusing

@@ -8,6 +8,7 @@ use exectrail_preflight::{Kernel, Report};
 
 use crate::{
     counters::Count,
+    listening::BindError,
     output::Found,
     probes::{AttachError, Output},
     suppression::Tally,
@@ -58,14 +59,22 @@ pub enum NotRegistered {
 #[rtype(result = "()")]
 pub struct Detach;
 
-/// To InitListener: listen, and answer so.
+/// To Tracer: detach the probes unless a namespace is or was traced. Returns whether they are off.
 #[derive(Message)]
-#[rtype(result = "Result<SocketAddr, BindError>")]
+#[rtype(result = "bool")]
+pub struct DetachIfIdle;
+
+/// To InitListener: listen, and answer so. Returns the address, or none if it is not free yet and
+/// will be tried again.
+#[derive(Message)]
+#[rtype(result = "Result<Option<SocketAddr>, BindError>")]
 pub struct Open {
     /// Where.
     pub address: SocketAddr,
     /// What to answer.
     pub answer: Answer,
+    /// Whether an address that cannot be bound is an error, rather than tried again.
+    pub required: bool,
 }
 
 /// What InitListener answers to announcements.
@@ -77,33 +86,12 @@ pub enum Answer {
     Refuse(String),
 }
 
-/// To MetricsListener: answer scrapes there.
+/// To MetricsListener: answer scrapes there, now or as soon as the address is free.
 #[derive(Message)]
-#[rtype(result = "Result<SocketAddr, BindError>")]
+#[rtype(result = "()")]
 pub struct Publish {
     /// Where.
     pub address: SocketAddr,
-}
-
-/// An address cannot be listened at.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot listen for {purpose} at {address}: {source}{}",
-    if source.kind() == std::io::ErrorKind::AddrInUse {
-        format!("; another process of the pod listens there, so give one of the two another {flag}")
-    } else {
-        String::new()
-    }
-)]
-pub struct BindError {
-    /// For what.
-    pub purpose: &'static str,
-    /// The flag that says where.
-    pub flag: &'static str,
-    /// Where.
-    pub address: SocketAddr,
-    /// Why not.
-    pub source: std::io::Error,
 }
 
 /// To InitListener, MetricsListener: listen no more.

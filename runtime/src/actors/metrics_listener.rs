@@ -4,23 +4,21 @@
 //! ([`crate::metrics`]). Tells nobody a rule's text or a workspace's number: its clients may be anybody in
 //! the network.
 
-use std::{future::ready, net::SocketAddr};
+use std::future::ready;
 
-use actix::{
-    Actor, ActorFutureExt as _, AsyncContext as _, Context, Handler, ResponseActFuture,
-    SpawnHandle, WrapFuture as _,
-};
+use actix::{Actor, AsyncContext as _, Context, Handler, SpawnHandle, WrapFuture as _};
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
     header::{ALLOW, CONTENT_TYPE, HeaderValue},
 };
-use tokio::net::TcpListener;
 
-use super::messages::{BindError, Close, Publish};
+use super::messages::{Close, Publish};
 use crate::{
     http,
+    internal_events::MetricsPublished,
+    listening::Place,
     metrics::{self, metrics},
 };
 
@@ -40,29 +38,27 @@ impl Actor for MetricsListener {
 }
 
 impl Handler<Publish> for MetricsListener {
-    type Result = ResponseActFuture<Self, Result<SocketAddr, BindError>>;
+    type Result = ();
 
-    fn handle(&mut self, Publish { address }: Publish, _: &mut Self::Context) -> Self::Result {
-        let bind = async move {
-            let socket = TcpListener::bind(address).await?;
-            let bound = socket.local_addr()?;
-            Ok((socket, bound))
+    fn handle(&mut self, Publish { address }: Publish, ctx: &mut Self::Context) {
+        let place = Place {
+            purpose: "scrapes of metrics",
+            flag: "--metrics-address",
+            address,
         };
-        Box::pin(bind.into_actor(self).map(
-            move |bound: std::io::Result<_>, listener: &mut Self, ctx: &mut Context<Self>| {
-                let (socket, bound) = bound.map_err(|source| BindError {
-                    purpose: "scrapes of metrics",
-                    flag: "--metrics-address",
-                    address,
-                    source,
-                })?;
-                let accepting = http::accept(socket, "metrics address", CONNECTIONS, |request| {
-                    ready(respond(&request))
-                });
-                listener.accepting = Some(ctx.spawn(accepting.into_actor(listener)));
-                Ok(bound)
-            },
-        ))
+        let first = place.listen();
+        let serving = async move {
+            let (socket, address) = match first {
+                Ok(bound) => bound,
+                Err(error) => place.listen_later(error).await,
+            };
+            MetricsPublished { address }.emit();
+            http::accept(socket, "metrics address", CONNECTIONS, |request| {
+                ready(respond(&request))
+            })
+            .await;
+        };
+        self.accepting = Some(ctx.spawn(serving.into_actor(self)));
     }
 }
 

@@ -3,7 +3,7 @@
 //! Receives [`RunChecks`]; answers with the report. Sends nothing. Never loads the tracer.
 
 use actix::{Actor, Context, Handler, MessageResult};
-use exectrail_preflight::Options;
+use exectrail_preflight::{Check, Options, Report};
 
 use super::messages::RunChecks;
 use crate::uninterrupted::uninterrupted;
@@ -29,5 +29,19 @@ impl Handler<RunChecks> for Preflight {
 
     fn handle(&mut self, _: RunChecks, _: &mut Self::Context) -> Self::Result {
         MessageResult(uninterrupted(|| exectrail_preflight::run(&self.options)))
+    }
+}
+
+/// The reasons in a report why tracing is impossible, each with its remedy.
+pub(super) fn unmet(report: &Report) -> Vec<String> {
+    let reason = |check: &Check| match &check.remedy {
+        Some(remedy) => format!("{} ({remedy})", check.summary),
+        None => check.summary.clone(),
+    };
+    let reasons: Vec<String> = report.unmet().map(reason).collect();
+    if reasons.is_empty() {
+        vec!["the kernel's types could not be read; see `exectrail preflight`".to_owned()]
+    } else {
+        reasons
     }
 }

@@ -1,6 +1,6 @@
 //! Tracer: what is traced?
 //!
-//! Receives [`Attach`], [`Announce`], [`Detach`]. Sends [`Begin`] and [`Started`] to Emitter, before the
+//! Receives [`Attach`], [`Announce`], [`Detach`], [`DetachIfIdle`]. Sends [`Begin`] and [`Started`] to Emitter, before the
 //! namespace's first exec can be in the ring, and [`Targets`] now and then. Never parses HTTP.
 
 use std::{
@@ -15,7 +15,8 @@ use exectrail_preflight::Kernel;
 use super::{
     emitter::Emitter,
     messages::{
-        Announce, Attach, Attached, Begin, Detach, NotRegistered, Registered, Started, Targets,
+        Announce, Attach, Attached, Begin, Detach, DetachIfIdle, NotRegistered, Registered,
+        Started, Targets,
     },
 };
 use crate::{
@@ -56,6 +57,8 @@ pub struct Tracer {
     emitter: Addr<Emitter>,
     probes: Option<Probes>,
     ended: HashSet<NsId>,
+    /// Whether a sweep found a target.
+    traced: bool,
     refusals: RateLimit,
 }
 
@@ -72,6 +75,7 @@ impl Tracer {
             emitter,
             probes: None,
             ended: HashSet::new(),
+            traced: false,
             refusals: RateLimit::new(REFUSAL_BURST, REFUSAL_PERIOD),
         }
     }
@@ -82,6 +86,7 @@ impl Tracer {
             return;
         };
         let targets = probes.targets();
+        self.traced |= !targets.is_empty();
         let ended: HashSet<NsId> = targets
             .iter()
             .filter(|target| target.state.ended != 0)
@@ -226,6 +231,19 @@ impl Handler<Announce> for Tracer {
                 Err(refusal.into())
             }
         }
+    }
+}
+
+impl Handler<DetachIfIdle> for Tracer {
+    type Result = bool;
+
+    fn handle(&mut self, _: DetachIfIdle, _: &mut Self::Context) -> Self::Result {
+        let targets = self.probes.as_ref().map(Probes::targets);
+        self.traced |= targets.is_some_and(|targets| !targets.is_empty());
+        if !self.traced {
+            self.probes = None;
+        }
+        !self.traced
     }
 }
 

@@ -20,8 +20,12 @@ impl Protocol {
                 }
                 // `start`: the reader is there before the listener.
                 state.reader = Reader::Reads;
-                state.lifecycle = Lifecycle::AwaitsOpened;
-                state.to_listener.push_back(ToListener::Open);
+                if self.slips(Slip::BindsBeforeAttaching) {
+                    state.lifecycle = Lifecycle::Runs;
+                } else {
+                    state.lifecycle = Lifecycle::AwaitsOpened;
+                    state.to_listener.push_back(ToListener::Open);
+                }
             }
             Some(ToTracer::Announce(workspace)) => {
                 let on = state.attached && !state.detached;
@@ -42,6 +46,12 @@ impl Protocol {
                 state.detached = true;
                 self.next_step(state);
             }
+            Some(ToTracer::DetachIfIdle) => {
+                if !state.targets.contains(&true) {
+                    state.detached |= !self.slips(Slip::StaysAttached);
+                    self.stop_by_time(state);
+                }
+            }
             None => {}
         }
     }
@@ -50,7 +60,8 @@ impl Protocol {
     pub(crate) fn listener(&self, state: &mut State) {
         match state.to_listener.pop_front() {
             Some(ToListener::Open) => {
-                state.listening = true;
+                state.listening = !state.taken;
+                state.retrying = state.taken;
                 if self.slips(Slip::BeginsLate) {
                     state.to_emitter.push_back(ToEmitter::Begin);
                 }
@@ -58,9 +69,31 @@ impl Protocol {
             }
             Some(ToListener::Close) => {
                 state.listening = false;
+                state.retrying &= self.slips(Slip::BindsAfterClose);
                 self.next_step(state);
             }
             None => {}
+        }
+    }
+
+    /// `Lifecycle::stop_if_idle`, once it is answered that the probes are off.
+    pub(crate) fn stop_by_time(&self, state: &mut State) {
+        // Not once a stop is under way.
+        if !state.stop {
+            state.stop = true;
+            state.stopped_by_time = true;
+        }
+    }
+
+    /// Lifecycle has the answer to `Open`, or the address at last.
+    pub(crate) fn starts(&self, state: &mut State) {
+        if self.slips(Slip::BindsBeforeAttaching) {
+            state.lifecycle = Lifecycle::AwaitsAttached;
+            state.to_tracer.push_back(ToTracer::Attach);
+        } else if self.slips(Slip::EndsWithoutTheAddress) && state.retrying {
+            state.lifecycle = Lifecycle::Ended;
+        } else {
+            state.lifecycle = Lifecycle::Runs;
         }
     }
 

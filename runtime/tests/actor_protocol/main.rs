@@ -13,8 +13,8 @@ use std::collections::VecDeque;
 use stateright::{Checker as _, Model, Property};
 
 use state::{
-    Action, EXECS, Exec, Lifecycle, Line, Protocol, Reader, Slip, State, ToTracer, WORKSPACES,
-    Workspace,
+    Action, EXECS, Exec, Lifecycle, Line, Protocol, Reader, Slip, State, Step, ToListener,
+    ToTracer, WORKSPACES, Workspace,
 };
 
 impl Model for Protocol {
@@ -22,15 +22,25 @@ impl Model for Protocol {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
+        let binds_first = self.slips(Slip::BindsBeforeAttaching);
+        let (lifecycle, to_tracer, to_listener) = if binds_first {
+            (Lifecycle::AwaitsOpened, None, Some(ToListener::Open))
+        } else {
+            (Lifecycle::AwaitsAttached, Some(ToTracer::Attach), None)
+        };
         vec![State {
-            lifecycle: Lifecycle::AwaitsAttached,
+            lifecycle,
             stop: false,
             failed: false,
-            to_tracer: VecDeque::from([ToTracer::Attach]),
-            to_listener: VecDeque::new(),
+            to_tracer: to_tracer.into_iter().collect(),
+            to_listener: to_listener.into_iter().collect(),
             to_emitter: VecDeque::new(),
             opened: false,
             listening: false,
+            retrying: false,
+            taken: self.taken,
+            timed_out: false,
+            stopped_by_time: false,
             attached: false,
             detached: false,
             targets: [false; WORKSPACES],
@@ -81,8 +91,19 @@ impl Model for Protocol {
         if !state.stop {
             actions.push(Action::Signal);
         }
-        if state.lifecycle == Lifecycle::AwaitsOpened && state.opened {
+        // With this slip Lifecycle waits until the address is bound, not for the first answer.
+        let waits = self.slips(Slip::BindsBeforeAttaching) && !state.listening;
+        if state.lifecycle == Lifecycle::AwaitsOpened && state.opened && !waits {
             actions.push(Action::Starts);
+        }
+        if state.taken {
+            actions.push(Action::AddressIsFreed);
+        }
+        if state.retrying && !state.taken {
+            actions.push(Action::BindsLate);
+        }
+        if self.may_time_out && !state.timed_out && state.lifecycle == Lifecycle::Runs {
+            actions.push(Action::TimesOut);
         }
         if state.sink_works && self.sink_may_fail {
             actions.push(Action::SinkFails);
@@ -125,7 +146,20 @@ impl Model for Protocol {
             Action::Executes(workspace) => self.execute(&mut state, workspace),
             Action::Signal => state.stop = true,
             Action::SinkFails => state.sink_works = false,
-            Action::Starts => state.lifecycle = Lifecycle::Runs,
+            Action::Starts => self.starts(&mut state),
+            Action::AddressIsFreed => state.taken = false,
+            Action::BindsLate => {
+                state.retrying = false;
+                state.listening = true;
+            }
+            Action::TimesOut => {
+                state.timed_out = true;
+                if self.slips(Slip::TimesOutUnasked) {
+                    self.stop_by_time(&mut state);
+                } else {
+                    state.to_tracer.push_back(ToTracer::DetachIfIdle);
+                }
+            }
             Action::Stops => self.stop(&mut state),
         }
         Some(state)
@@ -177,6 +211,29 @@ impl Model for Protocol {
                     .position(|line| *line == Line::TracingStopped);
                 at.is_none_or(|at| at + 1 == state.lines.len() && state.unwritten.is_empty())
             }),
+            Property::always("tracing does not wait for the address", |model, state| {
+                // What other programs do is nothing to wait for.
+                let mut actions = Vec::new();
+                model.actions(state, &mut actions);
+                let own = |action: &Action| {
+                    matches!(
+                        action,
+                        Action::Tracer | Action::Listener | Action::Starts | Action::BindsLate
+                    )
+                };
+                state.attached || state.stop || actions.iter().any(own)
+            }),
+            Property::always("a taken address ends nothing", |_, state: &State| {
+                state.lifecycle != Lifecycle::Ended || state.stop
+            }),
+            Property::always("what is closed stays closed", |_, state: &State| {
+                let stops =
+                    matches!(state.lifecycle, Lifecycle::Stops(step) if step != Step::Close);
+                !(stops && state.listening)
+            }),
+            Property::always("time ends no run that traces", |_, state: &State| {
+                !(state.stopped_by_time && state.targets.contains(&true))
+            }),
             // The promises are not kept by nothing ever happening.
             Property::sometimes("a stop in the middle of it all", |_, state: &State| {
                 state.lifecycle == Lifecycle::Ended
@@ -188,12 +245,24 @@ impl Model for Protocol {
     }
 }
 
+/// What a run of the protocol can meet with.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weather {
+    discovery: bool,
+    sink_may_fail: bool,
+    taken: bool,
+    may_time_out: bool,
+}
+
 /// Promises that the protocol breaks, and how many states it has.
-fn explore(slip: Option<Slip>, discovery: bool, sink_may_fail: bool) -> (Vec<&'static str>, usize) {
+fn explore(slip: Option<Slip>, weather: Weather) -> (Vec<&'static str>, usize) {
+    const HAPPENS: &str = "a stop in the middle of it all";
     let checker = Protocol {
         slip,
-        discovery,
-        sink_may_fail,
+        discovery: weather.discovery,
+        sink_may_fail: weather.sink_may_fail,
+        taken: weather.taken,
+        may_time_out: weather.may_time_out,
     }
     .checker()
     .threads(1)
@@ -202,11 +271,11 @@ fn explore(slip: Option<Slip>, discovery: bool, sink_may_fail: bool) -> (Vec<&'s
     let mut broken: Vec<&'static str> = checker
         .discoveries()
         .into_keys()
-        .filter(|name| *name != "a stop in the middle of it all")
+        .filter(|name| *name != HAPPENS)
         .collect();
     broken.sort_unstable();
     if slip.is_none() {
-        checker.assert_any_discovery("a stop in the middle of it all");
+        checker.assert_any_discovery(HAPPENS);
     }
     (broken, checker.unique_state_count())
 }
@@ -214,8 +283,15 @@ fn explore(slip: Option<Slip>, discovery: bool, sink_may_fail: bool) -> (Vec<&'s
 #[test]
 fn no_order_of_messages_breaks_a_promise() {
     for (discovery, sink_may_fail) in [(false, false), (true, false), (false, true), (true, true)] {
-        let (broken, states) = explore(None, discovery, sink_may_fail);
-        let what = format!("discovery {discovery}, sink may fail {sink_may_fail}: {states} states");
+        // An address that is freed at once and a timeout that never comes are among these.
+        let weather = Weather {
+            discovery,
+            sink_may_fail,
+            taken: true,
+            may_time_out: true,
+        };
+        let (broken, states) = explore(None, weather);
+        let what = format!("{weather:?}: {states} states");
         println!("{what}");
         assert_eq!(broken, [""; 0], "{what}");
         assert!(states > 10_000, "{what} are not all of them");
@@ -224,31 +300,57 @@ fn no_order_of_messages_breaks_a_promise() {
 
 #[test]
 fn a_slip_of_any_actor_is_found() {
-    for (slip, promise) in [
-        (Slip::AnswersBeforeTracing, "204 means traced"),
-        (Slip::AnswersBeforeTarget, "204 means traced"),
+    let fair = Weather::default();
+    let discovery = Weather {
+        discovery: true,
+        ..fair
+    };
+    let bad_sink = Weather {
+        sink_may_fail: true,
+        ..fair
+    };
+    let taken = Weather {
+        taken: true,
+        ..fair
+    };
+    let timeout = Weather {
+        may_time_out: true,
+        ..fair
+    };
+    let recorded = "no exec that was recorded is left out";
+    for (slip, weather, promise) in [
+        (Slip::AnswersBeforeTracing, fair, "204 means traced"),
+        (Slip::AnswersBeforeTarget, fair, "204 means traced"),
+        (Slip::AcknowledgesBeforeWriting, fair, recorded),
+        (Slip::DrainsNothing, fair, recorded),
+        (Slip::DrainsBeforeDetaching, fair, recorded),
         (
-            Slip::AcknowledgesBeforeWriting,
-            "no exec that was recorded is left out",
+            Slip::FlushesBeforeDraining,
+            fair,
+            "the last line is the last",
         ),
-        (Slip::DrainsNothing, "no exec that was recorded is left out"),
+        (Slip::FailsInSilence, bad_sink, "a stop comes to its end"),
+        (Slip::EndsWhileStarting, fair, recorded),
+        (Slip::BeginsLate, discovery, "the first line is the first"),
         (
-            Slip::DrainsBeforeDetaching,
-            "no exec that was recorded is left out",
+            Slip::BindsBeforeAttaching,
+            taken,
+            "tracing does not wait for the address",
         ),
-        (Slip::FlushesBeforeDraining, "the last line is the last"),
-        (Slip::FailsInSilence, "a stop comes to its end"),
         (
-            Slip::EndsWhileStarting,
-            "no exec that was recorded is left out",
+            Slip::EndsWithoutTheAddress,
+            taken,
+            "a taken address ends nothing",
         ),
-        (Slip::BeginsLate, "the first line is the first"),
+        (Slip::BindsAfterClose, taken, "what is closed stays closed"),
+        (
+            Slip::TimesOutUnasked,
+            timeout,
+            "time ends no run that traces",
+        ),
+        (Slip::StaysAttached, timeout, "time ends no run that traces"),
     ] {
-        let (broken, _) = explore(
-            Some(slip),
-            slip == Slip::BeginsLate,
-            slip == Slip::FailsInSilence,
-        );
+        let (broken, _) = explore(Some(slip), weather);
         assert!(broken.contains(&promise), "{slip:?} broke {broken:?}");
     }
 }

@@ -30,6 +30,16 @@ pub(crate) enum Slip {
     EndsWhileStarting,
     /// Tracer tells Emitter of the beginning after the reader may have told it of execs.
     BeginsLate,
+    /// Lifecycle has the address bound before the probes are attached, and waits for it.
+    BindsBeforeAttaching,
+    /// Lifecycle ends where the address is taken.
+    EndsWithoutTheAddress,
+    /// InitListener goes on trying to bind after `Close`.
+    BindsAfterClose,
+    /// Lifecycle stops by its timeout without asking Tracer what is traced.
+    TimesOutUnasked,
+    /// Tracer answers `DetachIfIdle` but leaves the probes on.
+    StaysAttached,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +47,7 @@ pub(crate) enum ToTracer {
     Attach,
     Announce(usize),
     Detach,
+    DetachIfIdle,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -115,9 +126,17 @@ pub(crate) struct State {
     pub(crate) to_tracer: VecDeque<ToTracer>,
     pub(crate) to_listener: VecDeque<ToListener>,
     pub(crate) to_emitter: VecDeque<ToEmitter>,
-    /// The listener's answer, which Lifecycle has yet to hear.
+    /// The listener's answer, which Lifecycle has yet to hear: open, or not yet.
     pub(crate) opened: bool,
     pub(crate) listening: bool,
+    /// InitListener tries again to bind.
+    pub(crate) retrying: bool,
+    /// Something else of the pod has the address.
+    pub(crate) taken: bool,
+    /// The startup timeout is over.
+    pub(crate) timed_out: bool,
+    /// It stopped the run.
+    pub(crate) stopped_by_time: bool,
     pub(crate) attached: bool,
     pub(crate) detached: bool,
     pub(crate) targets: [bool; WORKSPACES],
@@ -149,8 +168,14 @@ pub(crate) enum Action {
     Executes(usize),
     Signal,
     SinkFails,
-    /// Lifecycle hears that the listener is open: the start is over.
+    /// Lifecycle hears that the listener is open, or not yet: the start is over.
     Starts,
+    /// What has the address lets go of it.
+    AddressIsFreed,
+    /// InitListener tries again to bind, and can.
+    BindsLate,
+    /// The startup timeout is over.
+    TimesOut,
     /// Lifecycle hears that it is to stop.
     Stops,
 }
@@ -161,6 +186,10 @@ pub(crate) struct Protocol {
     pub(crate) discovery: bool,
     /// Whether the sink may fail.
     pub(crate) sink_may_fail: bool,
+    /// Whether the address is taken at the start.
+    pub(crate) taken: bool,
+    /// Whether there is a startup timeout.
+    pub(crate) may_time_out: bool,
 }
 
 impl State {

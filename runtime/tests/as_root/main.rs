@@ -21,5 +21,6 @@ mod pod;
 mod refusal_says_why;
 mod start_and_stop_are_orderly;
 mod targets_are_verified;
+mod the_port_is_optional;
 mod tools;
 mod what_is_excluded_is_counted;

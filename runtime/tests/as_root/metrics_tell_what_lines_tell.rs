@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     pod::{Pod, execs, messages, wait_for},
-    tools::{EXECTRAIL, NOOP, TOOL, needs_kernel},
+    tools::{NOOP, TOOL, needs_kernel},
 };
 
 /// Has curl ask the metrics address of a pod: status, content type and body.
@@ -116,22 +116,6 @@ fn nothing_is_listened_for_unasked() {
     // State 0A is TCP_LISTEN (include/net/tcp_states.h).
     let listening = sockets.lines().filter(|line| line.contains(" 0A "));
     assert_eq!(listening.count(), 1, "{sockets}");
-}
-
-#[test]
-fn an_address_in_use_is_a_clear_error() {
-    needs_kernel!();
-    let pod = Pod::new();
-    let _sidecar = pod.sidecar(&["--announced-only", "--metrics-address=127.0.0.1:9464"]);
-    let output = pod
-        .container(EXECTRAIL)
-        .args(["--init-address=127.0.0.1:56124", "--refusal-grace=0"])
-        .arg("--metrics-address=127.0.0.1:9464")
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert!(text.contains("another --metrics-address"), "{text}");
 }
 
 /// Many who connect and say nothing keep nobody from announcing a workspace.

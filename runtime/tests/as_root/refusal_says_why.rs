@@ -140,23 +140,6 @@ fn a_hardened_container_is_enough() {
 }
 
 #[test]
-fn an_address_in_use() {
-    needs_kernel!();
-    let pod = Pod::new();
-    let _first = pod.sidecar(&[]);
-    let output = pod
-        .container(EXECTRAIL)
-        .args(["--init-address=127.0.0.1:56123", "--refusal-grace=1s"])
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("127.0.0.1:56123"), "{stderr}");
-    assert!(stderr.to_lowercase().contains("in use"), "{stderr}");
-    assert!(stderr.contains("--init-address"), "{stderr}");
-}
-
-#[test]
 fn wrong_flags_are_wrong_usage() {
     for (arguments, complaint) in [
         (&["--init-address", "nowhere"][..], "is not an address"),

@@ -1,0 +1,57 @@
+//! Why an address cannot be bound, and what to do about it.
+
+use std::io;
+
+use rustix::io::Errno;
+
+/// Why an address cannot be bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Something else of the pod uses the port. It may become free at any time.
+    Taken,
+    /// The network namespace does not have the address.
+    NoSuchAddress,
+    /// The process lacks the right to use the port.
+    Forbidden,
+    /// The kernel has the address family switched off.
+    NoFamily,
+}
+
+impl Obstacle {
+    /// The obstacle behind an error of bind(2) or listen(2), if it is a known one.
+    pub fn from_error(error: &io::Error) -> Option<Self> {
+        Errno::from_io_error(error).and_then(|errno| match errno {
+            Errno::ADDRINUSE => Some(Self::Taken),
+            Errno::ADDRNOTAVAIL => Some(Self::NoSuchAddress),
+            Errno::ACCESS | Errno::PERM => Some(Self::Forbidden),
+            Errno::AFNOSUPPORT => Some(Self::NoFamily),
+            _ => None,
+        })
+    }
+
+    /// What is wrong with the address, as the end of a sentence.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::Taken => {
+                "is in use by another process of the pod, \
+                 as its listener or as the local port of its connection"
+            }
+            Self::NoSuchAddress => "is not an address of this pod",
+            Self::Forbidden => "may not be bound by this process",
+            Self::NoFamily => "is of a family that this kernel has switched off",
+        }
+    }
+
+    /// What to do, where `flag` sets the address.
+    pub fn remedy(self, flag: &str) -> String {
+        match self {
+            Self::Taken => format!(
+                "end that process, or give one of the two another {flag}; \
+                 ports below 32768 are not given to connections by default"
+            ),
+            Self::NoSuchAddress => format!("use 127.0.0.1 or 0.0.0.0 in {flag}"),
+            Self::Forbidden => format!("choose a port of 1024 or above in {flag}"),
+            Self::NoFamily => format!("use an address of the other family in {flag}"),
+        }
+    }
+}
