@@ -137,6 +137,14 @@ pub struct SidecarArgs {
     )]
     pub announced_only: bool,
 
+    /// Directory to remember traced workspaces in, for a restart of the sidecar
+    ///
+    /// Without it, a sidecar that restarts finds its workspace by what that executes next, and with
+    /// --announced-only or on the host's network not at all, until it is announced again. Give each
+    /// sidecar a volume of its own that the workspace does not mount (an emptyDir).
+    #[arg(long, env = "EXECTRAIL_STATE_DIR", value_name = "DIRECTORY")]
+    pub state_dir: Option<PathBuf>,
+
     /// How long to answer announcements with the reason (503) when tracing is impossible
     #[arg(
         long,
@@ -278,6 +286,7 @@ impl SidecarArgs {
             use_local_pidns: self.use_local_pidns,
             announced_only: self.announced_only,
             drop_privileges: true,
+            state_dir: self.state_dir.clone(),
             labels: self.record.labels()?,
             output: self.output,
             sink: SinkPath::Stdout,
@@ -307,6 +316,7 @@ impl RunArgs {
             announced_only: true,
             // The command is to have what its caller has.
             drop_privileges: false,
+            state_dir: None,
             labels: self.record.labels()?,
             output: self.output,
             sink: self.log.clone().map_or(SinkPath::Stderr, SinkPath::File),

@@ -54,6 +54,8 @@ pub struct Config {
     pub announced_only: bool,
     /// Give up capabilities once tracing is on.
     pub drop_privileges: bool,
+    /// Where what survives a restart is kept.
+    pub state_dir: Option<PathBuf>,
     /// Put on every line.
     pub labels: BTreeMap<String, String>,
     /// How events are written.

@@ -2,13 +2,18 @@
 
 use std::{io, net::SocketAddr};
 
+use exectrail_common::target::{BY_CGROUP, BY_NETWORK};
 use tracing::{error, info, warn};
 
 use crate::{
     decode::DecodeError,
     listening::BindError,
     metrics::{Totals, metrics},
-    probes::failed_execs::{FailedExecs, Hook},
+    probes::{
+        EndUnknown,
+        failed_execs::{FailedExecs, Hook},
+    },
+    state::StateError,
     target::Refusal,
 };
 
@@ -86,19 +91,27 @@ pub struct DiscoveryDecided {
     pub on: bool,
     /// The operator said no.
     pub announced_only: bool,
+    /// What tells namespaces of the pod from others, as a set of [`BY_NETWORK`] and [`BY_CGROUP`].
+    pub identity: u32,
 }
 
 impl DiscoveryDecided {
     /// Tells it.
     pub fn emit(self) {
         if self.on {
-            info!("discovery is on: every other container of this network namespace is traced");
+            let by = match (self.identity & BY_NETWORK, self.identity & BY_CGROUP) {
+                (_, 0) => "network namespace",
+                (0, _) => "cgroup",
+                _ => "network namespace or cgroup",
+            };
+            info!(by, "discovery is on: every other container of this pod is traced");
         } else if self.announced_only {
             info!("discovery is off, as told: only announced namespaces are traced");
         } else {
             warn!(
-                "discovery is off: this network namespace is shared with more than the pod (hostNetwork?); \
-                 only announced namespaces are traced"
+                "discovery is off: this network namespace is shared with more than the pod (hostNetwork?), \
+                 and no cgroup above exectrail is named after a pod; only announced namespaces are \
+                 traced"
             );
         }
     }
@@ -170,13 +183,61 @@ impl AnnouncementRefused {
 /// Ended targets were forgotten.
 pub struct TargetsSwept {
     /// How many.
-    pub removed: u32,
+    pub removed: usize,
 }
 
 impl TargetsSwept {
     /// Tells it.
     pub fn emit(self) {
         info!(removed = self.removed, "forgot namespaces that have ended");
+    }
+}
+
+/// It is not known whether targets have ended.
+pub struct EndsNotChecked {
+    /// Why.
+    pub error: EndUnknown,
+}
+
+impl EndsNotChecked {
+    /// Logs it.
+    pub fn emit(self) {
+        warn!(
+            error = %self.error,
+            "cannot check whether a workspace has ended; it is traced on, and its end has no line"
+        );
+    }
+}
+
+/// There is no state of an earlier run that can be used.
+pub struct StateUnusable {
+    /// Why.
+    pub error: StateError,
+}
+
+impl StateUnusable {
+    /// Logs it.
+    pub fn emit(self) {
+        warn!(error = %self.error, "the state of an earlier run cannot be used; tracing without it");
+    }
+}
+
+/// The state could not be written.
+pub struct StateNotSaved {
+    /// Why.
+    pub error: StateError,
+    /// Failures before this one that were not logged, there being too many.
+    pub not_logged: u64,
+}
+
+impl StateNotSaved {
+    /// Logs it.
+    pub fn emit(self) {
+        warn!(
+            error = %self.error,
+            not_logged = self.not_logged,
+            "the state cannot be saved; after a restart, workspaces may have to be announced again"
+        );
     }
 }
 

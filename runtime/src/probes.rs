@@ -79,6 +79,7 @@ pub struct Options {
 pub struct Probes {
     ebpf: Ebpf,
     scope: OwnScope,
+    net_ns: u32,
     targets: Namespaces,
     evidence: Namespaces,
     end_checks: Option<EndChecks>,
@@ -190,6 +191,7 @@ impl Probes {
         };
         let probes = Self {
             scope,
+            net_ns: own.net_ns,
             targets: take(&mut ebpf, "TARGETS")?,
             evidence: take(&mut ebpf, "EVIDENCE")?,
             end_checks,
@@ -205,6 +207,11 @@ impl Probes {
     /// Where we stand.
     pub fn scope(&self) -> &OwnScope {
         &self.scope
+    }
+
+    /// Inode number of our network namespace.
+    pub fn net_ns(&self) -> u32 {
+        self.net_ns
     }
 
     /// Whether failed execs are recorded.

@@ -23,9 +23,9 @@ pub enum Refusal {
         "PID namespace {0} is exectrail's own; announce the workspace's, from inside the workspace"
     )]
     Own(u32),
-    /// No exec was seen in it from this pod's network namespace.
+    /// No exec was seen in it that ties it to this pod.
     #[error(
-        "no program was seen to start in PID namespace {0} from this pod's network namespace. \
+        "no program was seen to start in PID namespace {0} that belongs to this pod. \
          Announce it from inside the workspace container, by a program started for that"
     )]
     NoEvidence(u32),
@@ -60,9 +60,9 @@ pub struct Known {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Already a target.
-    Traced(NsId),
+    Traced(Known),
     /// To be made a target.
-    Accept(NsId),
+    Accept(Known),
 }
 
 /// Judges the announcement of `pid_ns`.
@@ -99,17 +99,24 @@ pub fn judge(
         known.state.ended != 0 || seen.is_some_and(|seen| seen.id.start > known.id.start)
     };
     if let Some(target) = target.filter(|target| !is_gone(target)) {
-        return Ok(Verdict::Traced(target.id));
+        return Ok(Verdict::Traced(target));
     }
     if pid_ns == own.id.inum {
         return if shares_pid_ns {
-            Ok(Verdict::Accept(own.id))
+            Ok(Verdict::Accept(Known {
+                id: own.id,
+                state: NsState {
+                    address: own.address,
+                    level: own.level,
+                    ..NsState::default()
+                },
+            }))
         } else {
             Err(Refusal::Own(pid_ns))
         };
     }
     match seen {
-        Some(seen) if seen.state.ended == 0 => Ok(Verdict::Accept(seen.id)),
+        Some(seen) if seen.state.ended == 0 => Ok(Verdict::Accept(seen)),
         _ if target.is_some() => Err(Refusal::Ended(pid_ns)),
         _ => Err(Refusal::NoEvidence(pid_ns)),
     }
@@ -125,6 +132,10 @@ mod tests {
             inum: 50,
             zero: 0,
         },
+        address: 0,
+        pod_cgroup: 0,
+        pod_cgroup_level: 0,
+        cgroup_level: 0,
         level: 1,
         shared_network: 0,
     };
@@ -169,11 +180,11 @@ mod tests {
     fn evidence_is_accepted_and_a_target_stays_one() {
         assert_eq!(
             judge_with(60, &[], &[known(60, 7, 0)]),
-            Ok(Verdict::Accept(known(60, 7, 0).id))
+            Ok(Verdict::Accept(known(60, 7, 0)))
         );
         assert_eq!(
             judge_with(60, &[known(60, 7, 0)], &[]),
-            Ok(Verdict::Traced(known(60, 7, 0).id))
+            Ok(Verdict::Traced(known(60, 7, 0)))
         );
     }
 
@@ -185,25 +196,26 @@ mod tests {
         );
         assert_eq!(
             judge_with(60, &[known(60, 7, 1)], &[known(60, 9, 0)]),
-            Ok(Verdict::Accept(known(60, 9, 0).id))
+            Ok(Verdict::Accept(known(60, 9, 0)))
         );
         // Its end was missed.
         assert_eq!(
             judge_with(60, &[known(60, 7, 0)], &[known(60, 9, 0)]),
-            Ok(Verdict::Accept(known(60, 9, 0).id))
+            Ok(Verdict::Accept(known(60, 9, 0)))
         );
         assert_eq!(
             judge_with(60, &[known(60, 7, 0)], &[known(60, 7, 0)]),
-            Ok(Verdict::Traced(known(60, 7, 0).id))
+            Ok(Verdict::Traced(known(60, 7, 0)))
         );
         assert_eq!(
             judge_with(60, &[known(60, 7, 0), known(60, 6, 1)], &[]),
-            Ok(Verdict::Traced(known(60, 7, 0).id))
+            Ok(Verdict::Traced(known(60, 7, 0)))
         );
     }
 
     #[test]
     fn a_shared_pid_namespace_may_be_announced() {
-        assert_eq!(judge(50, &OWN, true, [], []), Ok(Verdict::Accept(OWN.id)));
+        let verdict = judge(50, &OWN, true, [], []);
+        assert!(matches!(verdict, Ok(Verdict::Accept(Known { id, .. })) if id == OWN.id));
     }
 }

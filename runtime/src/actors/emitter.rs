@@ -1,7 +1,7 @@
 //! Emitter: puts lines on the sink.
 //!
-//! Receives [`Begin`], [`Batch`], [`Counts`], [`Suppressed`], [`Started`], [`Targets`], [`Flush`]; answers when the lines are written. Sends
-//! [`WorkspaceTraced`] and [`ActorDied`] to Lifecycle. Has a thread of its own, which the sink may
+//! Receives [`Begin`], [`Batch`], [`Counts`], [`Suppressed`], [`Started`], [`Targets`], [`Ended`],
+//! [`Flush`]; answers when the lines are written. Sends [`WorkspaceTraced`] and [`ActorDied`] to Lifecycle. Has a thread of its own, which the sink may
 //! block. Never loses a line that it accepted, and never interleaves two.
 
 use actix::{Actor, AsyncContext as _, Context, Handler, MessageResult, Recipient};
@@ -9,7 +9,7 @@ use actix::{Actor, AsyncContext as _, Context, Handler, MessageResult, Recipient
 use caps::CapsHashSet;
 
 use super::messages::{
-    ActorDied, Batch, Begin, Counts, Flush, Started, Suppressed, Targets, WorkspaceTraced,
+    ActorDied, Batch, Begin, Counts, Ended, Flush, Started, Suppressed, Targets, WorkspaceTraced,
 };
 use crate::{
     internal_events::{LinesWritten, RecordUnreadable},
@@ -93,13 +93,8 @@ impl Actor for Emitter {
 impl Handler<Begin> for Emitter {
     type Result = ();
 
-    fn handle(&mut self, begin: Begin, _: &mut Self::Context) {
-        self.stream.begin(
-            begin.at,
-            begin.discovery,
-            begin.failed_execs,
-            &mut self.lines,
-        );
+    fn handle(&mut self, Begin(beginning): Begin, _: &mut Self::Context) {
+        self.stream.begin(&beginning, &mut self.lines);
         self.put();
     }
 }
@@ -153,10 +148,21 @@ impl Handler<Targets> for Emitter {
 impl Handler<Started> for Emitter {
     type Result = ();
 
-    fn handle(&mut self, Started { id, found }: Started, _: &mut Self::Context) {
-        self.stream.registered(id, found, &mut self.lines);
+    fn handle(&mut self, Started { workspace, found }: Started, _: &mut Self::Context) {
+        self.stream
+            .registered(&workspace, found, &mut self.lines);
         self.put();
         debug_assert_ne!(found, Found::Discovery, "discovery is told by the records");
+    }
+}
+
+impl Handler<Ended> for Emitter {
+    type Result = ();
+
+    fn handle(&mut self, Ended(namespaces): Ended, _: &mut Self::Context) {
+        for id in namespaces {
+            self.stream.ended(id);
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
     init_listener::InitListener,
     messages::{
         ActorDied, Answer, Attach, Close, Detach, DetachIfIdle, Drain, Flush, Open, Publish,
-        Refused, RunChecks, Signal, WorkspaceTraced,
+        Reader, Refused, RunChecks, Signal, WorkspaceTraced,
     },
     metrics_listener::MetricsListener,
     preflight::{Preflight, unmet},
@@ -239,6 +239,7 @@ async fn start(
         use_local_pidns: config.use_local_pidns,
         announced_only: config.announced_only,
         drop_privileges: config.drop_privileges,
+        state_dir: config.state_dir,
     };
     let tracer = Tracer::new(settings, emitter.clone()).start();
     let attached = tracer
@@ -251,6 +252,7 @@ async fn start(
         lifecycle.clone().recipient(),
     );
     let reader = RingReader::start_in_arbiter(&Arbiter::new().handle(), |_| reader);
+    tracer.do_send(Reader(reader.clone().recipient()));
 
     let metrics = MetricsListener::default().start();
     if let Some(address) = config.metrics_address {

@@ -11,6 +11,7 @@ use crate::{
     listening::BindError,
     output::Found,
     probes::{AttachError, Output},
+    stream::Beginning,
     suppression::Tally,
     target::{Known, Refusal},
 };
@@ -156,7 +157,7 @@ pub struct Suppressed {
     pub tallies: Vec<Tally>,
 }
 
-/// To Emitter: the targets as the probes have them, ended ones included.
+/// To Emitter: the targets as the probes have them.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Targets(pub Vec<Known>);
@@ -164,24 +165,32 @@ pub struct Targets(pub Vec<Known>);
 /// To Emitter: tracing is on; write the first line.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Begin {
-    /// Since when, boot clock, nanoseconds.
-    pub at: u64,
-    /// Whether namespaces are found without announcement.
-    pub discovery: bool,
-    /// Where failed execs are seen, or `unavailable`; none where nobody asked for them.
-    pub failed_execs: Option<&'static str>,
-}
+pub struct Begin(pub Beginning);
 
-/// To Emitter: a namespace is about to be traced.
+/// To Emitter: a namespace is traced, or is about to be.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Started {
-    /// Which namespace.
-    pub id: NsId,
+    /// Which namespace, and since when.
+    pub workspace: Known,
     /// How it came to be known.
     pub found: Found,
 }
+
+/// To Emitter: no process is left in these namespaces.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Ended(pub Vec<NsId>);
+
+/// To RingReader: read the ring until it is empty, and tell Emitter so.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ReadRing;
+
+/// To Tracer: whom to ask to read the ring.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Reader(pub Recipient<ReadRing>);
 
 /// To Emitter: write the last line.
 #[derive(Message)]

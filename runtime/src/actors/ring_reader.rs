@@ -1,10 +1,13 @@
 //! RingReader: takes records from the kernel's ring.
 //!
-//! Receives [`Drain`]. Sends [`Batch`], [`Counts`] and [`Suppressed`] to Emitter and waits for the answer before it
+//! Receives [`Drain`], [`ReadRing`]. Sends [`Batch`], [`Counts`] and [`Suppressed`] to Emitter and waits for the answer before it
 //! reads on: a slow sink leaves records in the ring, the only big buffer, and where that is full
 //! the kernel counts. Sends [`ActorDied`] to Lifecycle. Never drops a record.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::{
     Actor, Addr, AsyncContext as _, Context, Handler, MailboxError, Recipient, ResponseFuture,
@@ -13,13 +16,13 @@ use actix::{
 use aya::maps::{MapData, RingBuf};
 use tokio::{
     io::{Interest, unix::AsyncFd},
-    sync::{oneshot, watch},
+    sync::{Notify, oneshot, watch},
     time::sleep,
 };
 
 use super::{
     emitter::Emitter,
-    messages::{ActorDied, Batch, Counts, Drain, Suppressed},
+    messages::{ActorDied, Batch, Counts, Drain, ReadRing, Suppressed},
 };
 use crate::{clock::WallClock, counters::Counters, probes::Output};
 
@@ -43,6 +46,7 @@ pub struct RingReader {
     emitter: Addr<Emitter>,
     lifecycle: Recipient<ActorDied>,
     stop: watch::Sender<bool>,
+    asked: Arc<Notify>,
     done: Option<oneshot::Receiver<()>>,
 }
 
@@ -54,6 +58,7 @@ impl RingReader {
             emitter,
             lifecycle,
             stop: watch::Sender::new(false),
+            asked: Arc::default(),
             done: None,
         }
     }
@@ -68,7 +73,12 @@ impl Actor for RingReader {
         };
         let (done, finished) = oneshot::channel();
         self.done = Some(finished);
-        let reading = read(output, self.emitter.clone(), self.stop.subscribe());
+        let reading = read(
+            output,
+            self.emitter.clone(),
+            self.stop.subscribe(),
+            Arc::clone(&self.asked),
+        );
         let lifecycle = self.lifecycle.clone();
         let task = async move {
             if let Err(error) = reading.await {
@@ -99,6 +109,14 @@ impl Handler<Drain> for RingReader {
     }
 }
 
+impl Handler<ReadRing> for RingReader {
+    type Result = ();
+
+    fn handle(&mut self, _: ReadRing, _: &mut Self::Context) {
+        self.asked.notify_one();
+    }
+}
+
 /// Why reading the ring cannot go on.
 #[derive(Debug, thiserror::Error)]
 enum ReadError {
@@ -115,6 +133,7 @@ async fn read(
     output: Output,
     emitter: Addr<Emitter>,
     mut stop: watch::Receiver<bool>,
+    asked: Arc<Notify>,
 ) -> Result<(), ReadError> {
     // SAFETY: the ring owns its descriptor, gives no other, and is dropped only with the `AsyncFd`.
     let ring = unsafe { AsyncFd::register_with_interest(output.ring, Interest::READABLE) };
@@ -132,6 +151,7 @@ async fn read(
                 ready?.clear_ready();
                 false
             }
+            () = asked.notified() => false,
             () = sleep(SUPPRESSED_EVERY), if reader.counters.any_suppressed() => false,
             _ = stop.wait_for(|stop| *stop) => true,
         };

@@ -1,42 +1,48 @@
 //! Tracer: what is traced?
 //!
-//! Receives [`Attach`], [`Announce`], [`Detach`], [`DetachIfIdle`]. Sends [`Begin`] and [`Started`] to Emitter, before the
-//! namespace's first exec can be in the ring, and [`Targets`] now and then. Never parses HTTP.
+//! Receives [`Attach`], [`Reader`], [`Announce`], [`Detach`], [`DetachIfIdle`]. Sends [`Begin`] and
+//! [`Started`] to Emitter, before the namespace's first exec can be in the ring, [`Ended`] when nobody
+//! is left in one, and [`Targets`] now and then; has RingReader read what there is of the ended. Keeps
+//! the state that survives a restart. Never parses HTTP.
 
-use std::{
-    collections::HashSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use actix::{Actor, Addr, AsyncContext as _, Context, Handler};
-use exectrail_common::target::{NsId, NsState};
+use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Recipient};
+use std::path::PathBuf;
+
+use exectrail_common::target::NsState;
 use exectrail_preflight::Kernel;
 
 use super::{
     emitter::Emitter,
     messages::{
-        Announce, Attach, Attached, Begin, Detach, DetachIfIdle, NotRegistered, Registered,
-        Started, Targets,
+        Announce, Attach, Attached, Begin, Detach, DetachIfIdle, Ended, NotRegistered, ReadRing,
+        Reader, Registered, Started, Targets,
     },
 };
 use crate::{
     clock::WallClock,
+    ending::Ends,
     internal_events::{
         AnnouncementAccepted, AnnouncementRefused, DiscoveryDecided, FailedExecsDecided,
-        PrivilegesDropped, PrivilegesKept, TargetsSwept,
+        PrivilegesDropped, PrivilegesKept, StateUnusable, TargetsSwept,
     },
     memory,
     output::Found,
     privileges,
     probes::{AttachError, Options, Probes},
     rate_limit::RateLimit,
-    target::{INIT_PID_NS, Verdict, judge},
+    state::{Keeper, Pod, Previous, StateDir, StateError, random_id},
+    stream::Beginning,
+    target::{INIT_PID_NS, Known, Verdict, judge},
     uninterrupted::uninterrupted,
 };
 
-/// How often ended namespaces are looked for. One is forgotten when found ended twice, and by then
-/// the kernel has long killed whatever was left in it (`zap_pid_ns_processes`).
-const SWEEP: Duration = Duration::from_secs(30);
+/// How often targets whose first process exits are asked for their end.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// How often all targets are: the exit of a first process may have been missed.
+const SWEEP: u32 = 30;
 
 /// What the tracer is told at the start.
 #[derive(Clone, Debug)]
@@ -49,6 +55,8 @@ pub struct Settings {
     pub announced_only: bool,
     /// Give up capabilities once tracing is on.
     pub drop_privileges: bool,
+    /// Where what survives a restart is kept.
+    pub state_dir: Option<PathBuf>,
 }
 
 /// See the module.
@@ -56,7 +64,11 @@ pub struct Tracer {
     settings: Settings,
     emitter: Addr<Emitter>,
     probes: Option<Probes>,
-    ended: HashSet<NsId>,
+    reader: Option<Recipient<ReadRing>>,
+    keeper: Option<Keeper>,
+    ends: Ends,
+    /// Times that the targets have been looked at.
+    rounds: u32,
     /// Whether a sweep found a target.
     traced: bool,
     refusals: RateLimit,
@@ -74,34 +86,73 @@ impl Tracer {
             settings,
             emitter,
             probes: None,
-            ended: HashSet::new(),
+            reader: None,
+            keeper: None,
+            ends: Ends::default(),
+            rounds: 0,
             traced: false,
             refusals: RateLimit::new(REFUSAL_BURST, REFUSAL_PERIOD),
         }
     }
 
-    /// Forgets targets that have ended. Has those told that no record tells of.
-    fn sweep(&mut self) {
+    /// Looks at the targets: all of them if `all`, else those whose first process exits. Forgets those
+    /// that have ended, and keeps the state.
+    fn watch(&mut self, all: bool) {
         let Some(probes) = &mut self.probes else {
             return;
         };
         let targets = probes.targets();
         self.traced |= !targets.is_empty();
-        let ended: HashSet<NsId> = targets
-            .iter()
-            .filter(|target| target.state.ended != 0)
-            .map(|target| target.id)
-            .collect();
-        let mut removed = 0;
-        for id in ended.intersection(&self.ended) {
-            // It fails only for a target that is gone already.
-            removed += u32::from(probes.remove_target(*id).is_ok());
+        let mut ended = self.ends.find(probes, &targets, all);
+        // It fails only for a target that is gone already.
+        ended.retain(|id| probes.remove_target(*id).is_ok());
+        if let Some(keeper) = &mut self.keeper {
+            let ids = targets.iter().map(|target| target.id);
+            keeper.keep(ids.filter(|id| !ended.contains(id)));
         }
-        if removed > 0 {
+        if !ended.is_empty() {
+            let removed = ended.len();
             TargetsSwept { removed }.emit();
+            self.emitter.do_send(Ended(ended));
+            if let Some(reader) = &self.reader {
+                reader.do_send(ReadRing);
+            }
         }
-        self.ended = ended;
-        self.emitter.do_send(Targets(targets));
+        if all {
+            self.emitter.do_send(Targets(targets));
+        }
+    }
+
+    /// Opens the state directory; what the run before has left there. Failures are reported.
+    fn open_state(&mut self, pod: Pod, run: &str) -> Option<Previous> {
+        let path = self.settings.state_dir.clone()?;
+        let report = |error: StateError| StateUnusable { error }.emit();
+        let dir = StateDir::new(path, pod, run.to_owned())
+            .map_err(report)
+            .ok()?;
+        let previous = dir.previous();
+        self.keeper = Some(Keeper::new(dir));
+        previous.map_err(report).ok().flatten()
+    }
+
+    /// Why a workspace that an earlier run traced may go on unseen, if it may.
+    fn unknown(&self, probes: &Probes, discovery: bool) -> Option<String> {
+        let is_local = !self.settings.use_local_pidns && shares_pid_ns(probes);
+        let why = if self.settings.announced_only {
+            "only announced namespaces are traced"
+        } else if !discovery {
+            "the network is shared with more than the pod"
+        } else if is_local {
+            "it may be in the PID namespace of exectrail itself"
+        } else {
+            return None;
+        };
+        self.keeper.is_none().then(|| {
+            format!(
+                "a workspace that was traced before a restart of exectrail is not recorded until it is \
+                 announced again, since {why}: give exectrail a --state-dir of its own"
+            )
+        })
     }
 }
 
@@ -110,19 +161,38 @@ fn shares_pid_ns(probes: &Probes) -> bool {
     probes.scope().level > 0 && std::process::id() != 1
 }
 
-/// Makes `id` a target; says so first.
+/// Makes a namespace a target from now on; has Emitter say so first.
 fn register(
     probes: &mut Probes,
     emitter: &Addr<Emitter>,
-    id: NsId,
+    known: &Known,
     found: Found,
 ) -> Result<(), aya::maps::MapError> {
-    emitter.do_send(Started { id, found });
     let state = NsState {
         since: WallClock::boot_now(),
-        ..NsState::default()
+        by: 0,
+        ended: 0,
+        ..known.state
     };
-    probes.add_target(id, state)
+    let workspace = Known {
+        id: known.id,
+        state,
+    };
+    emitter.do_send(Started { workspace, found });
+    probes.add_target(known.id, state)
+}
+
+/// Our own PID namespace, as a target.
+fn own_namespace(probes: &Probes) -> Known {
+    let scope = probes.scope();
+    Known {
+        id: scope.id,
+        state: NsState {
+            address: scope.address,
+            level: scope.level,
+            ..NsState::default()
+        },
+    }
 }
 
 /// Gives up what this thread, and those that it will start, no longer need.
@@ -147,7 +217,10 @@ impl Actor for Tracer {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(SWEEP, |tracer, _| tracer.sweep());
+        ctx.run_interval(WATCH, |tracer, _| {
+            tracer.rounds = tracer.rounds.wrapping_add(1);
+            tracer.watch(tracer.rounds.is_multiple_of(SWEEP));
+        });
     }
 }
 
@@ -159,28 +232,53 @@ impl Handler<Attach> for Tracer {
             uninterrupted(|| Probes::attach(&kernel, &self.settings.options))?;
         let map_error = |map| move |source| AttachError::Map { map, source };
         let scope = *probes.scope();
-        let discovery = !self.settings.announced_only && scope.shared_network == 0;
+        let discovery = !self.settings.announced_only && scope.can_discover();
         if self.settings.use_local_pidns && scope.id.inum == INIT_PID_NS {
             return Err(AttachError::LocalIsInit);
         }
+        let run = random_id().unwrap_or_else(|_| {
+            // Without /proc/sys: what no other run on this machine has.
+            format!("{}-{}", WallClock::boot_now(), std::process::id())
+        });
+        let pod = Pod {
+            net_ns: probes.net_ns(),
+            cgroup: scope.pod_cgroup,
+        };
+        let previous = self.open_state(pod, &run);
         // Before the first line, which says that it is on; no record is read before the answer.
         if discovery {
             probes.discover().map_err(map_error("CONTROL"))?;
         }
+        let since = WallClock::boot_now();
+        for id in previous.iter().flat_map(|previous| &previous.targets) {
+            // Matched by number and start, so that another namespace never is.
+            let state = NsState {
+                since,
+                ..NsState::default()
+            };
+            probes.add_target(*id, state).map_err(map_error("TARGETS"))?;
+        }
         let failed_execs = probes.failed_execs();
         FailedExecsDecided { failed_execs }.emit();
-        self.emitter.do_send(Begin {
+        self.emitter.do_send(Begin(Beginning {
             at: WallClock::boot_now(),
+            run,
             discovery,
+            identity: scope.identity(),
+            own_level: scope.level,
             failed_execs: failed_execs.as_str(),
-        });
+            unknown: self.unknown(&probes, discovery),
+            previous,
+        }));
         if self.settings.use_local_pidns {
-            register(&mut probes, &self.emitter, scope.id, Found::Local)
+            let own = own_namespace(&probes);
+            register(&mut probes, &self.emitter, &own, Found::Local)
                 .map_err(map_error("TARGETS"))?;
         }
         DiscoveryDecided {
             on: discovery,
             announced_only: self.settings.announced_only,
+            identity: scope.identity(),
         }
         .emit();
         self.probes = Some(probes);
@@ -207,17 +305,21 @@ impl Handler<Announce> for Tracer {
             probes.evidence(),
         );
         match verdict {
-            Ok(Verdict::Traced(id)) => {
+            Ok(Verdict::Traced(workspace)) => {
                 self.emitter.do_send(Started {
-                    id,
+                    workspace,
                     found: Found::Announcement,
                 });
                 AnnouncementAccepted { pid_ns }.emit();
                 Ok(Registered)
             }
-            Ok(Verdict::Accept(id)) => {
-                register(probes, &self.emitter, id, Found::Announcement)
+            Ok(Verdict::Accept(workspace)) => {
+                register(probes, &self.emitter, &workspace, Found::Announcement)
                     .map_err(|error| NotRegistered::Failed(error.to_string()))?;
+                if let Some(keeper) = &mut self.keeper {
+                    // Before the answer: what is accepted survives a restart.
+                    keeper.keep(probes.targets().iter().map(|target| target.id));
+                }
                 AnnouncementAccepted { pid_ns }.emit();
                 Ok(Registered)
             }
@@ -247,10 +349,20 @@ impl Handler<DetachIfIdle> for Tracer {
     }
 }
 
+impl Handler<Reader> for Tracer {
+    type Result = ();
+
+    fn handle(&mut self, Reader(reader): Reader, _: &mut Self::Context) {
+        self.reader = Some(reader);
+    }
+}
+
 impl Handler<Detach> for Tracer {
     type Result = ();
 
     fn handle(&mut self, _: Detach, _: &mut Self::Context) {
+        // For those that have just ended, and the time until which all were recorded.
+        self.watch(false);
         self.probes = None;
     }
 }

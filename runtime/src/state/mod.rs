@@ -11,8 +11,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+mod keeper;
+
 use exectrail_common::target::NsId;
 use serde::{Deserialize, Serialize};
+
+pub use keeper::Keeper;
 
 /// Name of the file in the state directory.
 const FILE: &str = "exectrail-state.json";

@@ -1,0 +1,64 @@
+//! When the state is written: whenever the targets have changed, and now and then, so that the next run
+//! knows until when this one recorded.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use exectrail_common::target::NsId;
+
+use super::{StateDir, StateError};
+use crate::{clock::WallClock, internal_events::StateNotSaved, rate_limit::RateLimit};
+
+/// How often the state is written where nothing has changed. The next run takes the time of the last
+/// writing for the end of this run.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// A failure is logged at most once in this time.
+const FAILURE_PERIOD: Duration = Duration::from_secs(60);
+
+/// Keeps the state of a run.
+#[derive(Debug)]
+pub struct Keeper {
+    dir: StateDir,
+    saved: BTreeSet<NsId>,
+    saved_at: Option<Instant>,
+    failures: RateLimit,
+}
+
+impl Keeper {
+    /// Keeps the state in `dir`. Nothing is written yet.
+    pub fn new(dir: StateDir) -> Self {
+        Self {
+            dir,
+            saved: BTreeSet::new(),
+            saved_at: None,
+            failures: RateLimit::new(1, FAILURE_PERIOD),
+        }
+    }
+
+    /// Writes the state if `targets` are others than those last written, or that was a while ago.
+    pub fn keep(&mut self, targets: impl Iterator<Item = NsId>) {
+        let targets: BTreeSet<NsId> = targets.collect();
+        let is_due = self
+            .saved_at
+            .is_none_or(|saved| saved.elapsed() >= HEARTBEAT);
+        if targets == self.saved && !is_due {
+            return;
+        }
+        if let Err(error) = self.save(targets)
+            && let Some(not_logged) = self.failures.admit(Instant::now())
+        {
+            StateNotSaved { error, not_logged }.emit();
+        }
+    }
+
+    fn save(&mut self, targets: BTreeSet<NsId>) -> Result<(), StateError> {
+        self.dir
+            .save(WallClock::boot_now(), targets.iter().copied())?;
+        self.saved = targets;
+        self.saved_at = Some(Instant::now());
+        Ok(())
+    }
+}
