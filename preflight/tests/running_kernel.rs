@@ -75,7 +75,10 @@ fn offsets_agree(path: &str, bytes: Vec<u8>) {
     for (strukt, member, value) in offsets::named(&resolved.offsets) {
         compared += 1;
         // Kernels differ in a few: none of these paths may be there where the field is absent.
-        let paths: Vec<&str> = member.into_iter().flat_map(|paths| paths.split('|')).collect();
+        let paths: Vec<&str> = member
+            .into_iter()
+            .flat_map(|paths| paths.split('|'))
+            .collect();
         let found = structs
             .iter()
             .filter(|(_, name)| name == strukt)

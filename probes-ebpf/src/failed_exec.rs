@@ -3,12 +3,13 @@
 //! None of the programs that come here is loaded unless failed execs are asked for.
 
 use aya_ebpf::helpers::{
-    bpf_get_smp_processor_id, bpf_ktime_get_boot_ns,
-    generated::bpf_probe_read_user_str,
+    bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, generated::bpf_probe_read_user_str,
 };
 use exectrail_common::{
     exec_calls::{CALLS, COMPAT_EXECVE, ExecCalls},
-    record::{FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT, FailedExec, KIND_FAILED_EXEC, MAX_FILENAME, Prefix},
+    record::{
+        FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT, FailedExec, KIND_FAILED_EXEC, MAX_FILENAME, Prefix,
+    },
 };
 
 use crate::{
@@ -108,12 +109,7 @@ fn write(task: Task, scope: &Scope, call: usize, errno: u32, filename: u64) {
 
     let cgroup_id = cgroup(task, &mut flags);
     // SAFETY: helpers without arguments that always succeed.
-    let (ktime, cpu) = unsafe {
-        (
-            bpf_ktime_get_boot_ns(),
-            bpf_get_smp_processor_id() as u16,
-        )
-    };
+    let (ktime, cpu) = unsafe { (bpf_ktime_get_boot_ns(), bpf_get_smp_processor_id() as u16) };
     let seq = stats.seen;
     stats.seen += 1;
     scratch.head = FailedExec {

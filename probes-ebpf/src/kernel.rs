@@ -282,7 +282,10 @@ impl Task {
     /// Id of the cgroup in the hierarchy of cgroup v1 that pods are in.
     #[inline(always)]
     pub(crate) fn cgroup_id_v1(self) -> u64 {
-        let place: u64 = self.0.follow(field!(task_cgroups)).load_at(own!(css_set_cgroup));
+        let place: u64 = self
+            .0
+            .follow(field!(task_cgroups))
+            .load_at(own!(css_set_cgroup));
         KernelPtr(place as *const u8)
             .follow(field!(css_cgroup))
             .follow(field!(cgroup_kn))

@@ -58,8 +58,12 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     };
     let fault = negative(filename_size - 1);
     flags |= flag(fault, FLAG_FILENAME_FAULT)
-        | flag(less(MAX_FILENAME as u32 - 1, filename_size as u32) & (fault ^ 1), FLAG_FILENAME_CUT);
-    let filename_len = opaque(select(fault, 0, filename_size as u64 - 1)).min(MAX_FILENAME as u64 - 1);
+        | flag(
+            less(MAX_FILENAME as u32 - 1, filename_size as u32) & (fault ^ 1),
+            FLAG_FILENAME_CUT,
+        );
+    let filename_len =
+        opaque(select(fault, 0, filename_size as u64 - 1)).min(MAX_FILENAME as u64 - 1);
 
     let wanted = argv_len.min(u64::from(own!(max_argv_bytes)));
     let head = opaque(wanted).min(HEAD_ARGV as u64);
@@ -95,12 +99,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
         .min(MAX_FILENAME as u64 - 1);
 
     // SAFETY: helpers without arguments that always succeed.
-    let (ktime, cpu) = unsafe {
-        (
-            bpf_ktime_get_boot_ns(),
-            bpf_get_smp_processor_id() as u16,
-        )
-    };
+    let (ktime, cpu) = unsafe { (bpf_ktime_get_boot_ns(), bpf_get_smp_processor_id() as u16) };
     let seq = stats.seen;
     stats.seen += 1;
     scratch.head = Exec {

@@ -118,7 +118,10 @@ pub(crate) fn is_dismissed(task: Task) -> bool {
         return false;
     };
     let ns = task.pid_ns_for_children();
-    matches!(dismissal(ns, generation, table(Doing::Exec)), Some((_, true)))
+    matches!(
+        dismissal(ns, generation, table(Doing::Exec)),
+        Some((_, true))
+    )
 }
 
 /// The scope of `task`, if it is in a target. Decisions are kept, but for those of later lanes, which

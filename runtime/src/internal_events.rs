@@ -104,7 +104,10 @@ impl DiscoveryDecided {
                 (0, _) => "cgroup",
                 _ => "network namespace or cgroup",
             };
-            info!(by, "discovery is on: every other container of this pod is traced");
+            info!(
+                by,
+                "discovery is on: every other container of this pod is traced"
+            );
         } else if self.announced_only {
             info!("discovery is off, as told: only announced namespaces are traced");
         } else {

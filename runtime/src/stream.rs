@@ -441,13 +441,7 @@ impl Stream {
         }
     }
 
-    fn write_loss(
-        &mut self,
-        of: Kind,
-        table: Option<&'static str>,
-        loss: Loss,
-        out: &mut Vec<u8>,
-    ) {
+    fn write_loss(&mut self, of: Kind, table: Option<&'static str>, loss: Loss, out: &mut Vec<u8>) {
         let total = self.lost_of(of);
         let event = Event::Lost(Lost {
             of,

@@ -149,8 +149,7 @@ impl Handler<Started> for Emitter {
     type Result = ();
 
     fn handle(&mut self, Started { workspace, found }: Started, _: &mut Self::Context) {
-        self.stream
-            .registered(&workspace, found, &mut self.lines);
+        self.stream.registered(&workspace, found, &mut self.lines);
         self.put();
         debug_assert_ne!(found, Found::Discovery, "discovery is told by the records");
     }

@@ -256,7 +256,9 @@ impl Handler<Attach> for Tracer {
                 since,
                 ..NsState::default()
             };
-            probes.add_target(*id, state).map_err(map_error("TARGETS"))?;
+            probes
+                .add_target(*id, state)
+                .map_err(map_error("TARGETS"))?;
         }
         let failed_execs = probes.failed_execs();
         FailedExecsDecided { failed_execs }.emit();

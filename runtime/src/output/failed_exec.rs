@@ -3,7 +3,8 @@
 use std::{fmt, io::Write as _};
 
 use exectrail_common::record::{
-    FLAG_CGROUP_UNKNOWN, FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT, FLAG_IDS_UNMAPPED, FLAG_NS_PPID_UNKNOWN, FailedExec,
+    FLAG_CGROUP_UNKNOWN, FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT, FLAG_IDS_UNMAPPED,
+    FLAG_NS_PPID_UNKNOWN, FailedExec,
 };
 use jiff::Timestamp;
 use nix::errno::Errno;

@@ -8,11 +8,11 @@ mod json;
 mod quote;
 mod text;
 
-use exectrail_common::target::{BY_CGROUP, BY_NETWORK};
 use exectrail_common::record::{
     COMM_LEN, Exec, Exit, FLAG_CGROUP_UNKNOWN, FLAG_COMM_UNKNOWN, FLAG_FILENAME_CUT,
     FLAG_FILENAME_FAULT, FLAG_IDS_UNMAPPED, FLAG_INTERPRETED, FLAG_NS_PPID_UNKNOWN, FLAG_TAMPERED,
 };
+use exectrail_common::target::{BY_CGROUP, BY_NETWORK};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{

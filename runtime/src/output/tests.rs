@@ -21,6 +21,8 @@ fn head() -> Exec {
         ns_gid: 1000,
         argc: 2,
         argv_len: 9,
+        argv_early: 9,
+        argv_head: 9,
         comm,
         ..Exec::default()
     }
@@ -48,6 +50,7 @@ fn line(format: OutputFormat, head: &Exec, argv: &[u8], filename: &[u8]) -> Stri
         head,
         argv,
         filename,
+        stack_filename: b"",
     };
     writer(format).write(&mut line, ts().into(), &Event::Exec(event));
     String::from_utf8(line).unwrap()
@@ -62,6 +65,7 @@ fn record(arguments: &[Vec<u8>]) -> (Exec, Vec<u8>) {
     let head = Exec {
         argc: arguments.len() as u32,
         argv_len: argv.len() as u32,
+        argv_early: argv.len() as u32,
         ..head()
     };
     (head, argv)
@@ -101,6 +105,72 @@ fn what_is_cut_is_flagged() {
     assert_eq!(event["truncated"], true);
     assert_eq!(event["argv_bytes"], 9);
     assert_eq!(event["argv"], serde_json::json!(["uname", "-"]));
+}
+
+#[test]
+fn a_stack_that_was_written_to_is_flagged() {
+    let event = |head: &Exec, argv: &[u8], stack_filename: &[u8]| {
+        let mut line = Vec::new();
+        let event = ExecEvent {
+            head,
+            argv,
+            filename: b"/tmp/secret",
+            stack_filename,
+        };
+        writer(OutputFormat::Json).write(&mut line, ts().into(), &Event::Exec(event));
+        serde_json::from_slice::<Value>(&line).unwrap()["fields"]["event"].clone()
+    };
+    let whole = b"uname\0-a\0";
+    assert_eq!(event(&head(), whole, b"").get("tampered"), None);
+    let mut flagged = head();
+    flagged.prefix.flags = FLAG_TAMPERED;
+    let seen = event(&flagged, whole, b"/usr/bin/git");
+    assert_eq!(seen["filename"], "/tmp/secret");
+    assert_eq!(
+        (&seen["tampered"], &seen["stack_filename"]),
+        (&true.into(), &"/usr/bin/git".into())
+    );
+    assert_eq!(event(&flagged, whole, b"")["stack_filename"], Value::Null);
+
+    // The kernel added up other lengths than those of the arguments that it counted.
+    for (len, argc) in [(8, 2), (6, 2), (9, 3), (9, 1)] {
+        let shifted = Exec {
+            argv_len: len,
+            argv_early: len,
+            argc,
+            ..head()
+        };
+        let seen = event(&shifted, &whole[..len as usize], b"");
+        assert_eq!(seen["tampered"], true, "{len} bytes, {argc} arguments");
+    }
+}
+
+#[test]
+fn what_was_read_late_is_flagged() {
+    let from = |early| {
+        let head = Exec {
+            argv_early: early,
+            ..head()
+        };
+        let line = line(OutputFormat::Json, &head, b"uname\0-a\0", b"f");
+        serde_json::from_str::<Value>(&line).unwrap()["fields"]["event"]
+            .get("argv_unprotected_from")
+            .cloned()
+    };
+    assert_eq!(from(9), None);
+    assert_eq!(from(6), Some(6.into()));
+    assert_eq!(from(0), Some(0.into()));
+}
+
+#[test]
+fn a_placeholder_is_null_and_a_cut_path_is_flagged() {
+    let mut head = head();
+    head.cgroup_id = 1;
+    head.prefix.flags = FLAG_CGROUP_UNKNOWN | FLAG_FILENAME_CUT;
+    let line = line(OutputFormat::Json, &head, b"uname\0-a\0", b"f");
+    let event = &serde_json::from_str::<Value>(&line).unwrap()["fields"]["event"];
+    assert_eq!(event["cgroup_id"], Value::Null);
+    assert_eq!(event["filename_truncated"], true);
 }
 
 #[test]

@@ -15,7 +15,13 @@ pub(super) fn find(cgroups: &[OwnCgroup]) -> Option<usize> {
     let names: Vec<&[u8]> = cgroups
         .iter()
         .take_while(|cgroup| cgroup.id != 0)
-        .map(|cgroup| cgroup.name.split(|byte| *byte == 0).next().unwrap_or_default())
+        .map(|cgroup| {
+            cgroup
+                .name
+                .split(|byte| *byte == 0)
+                .next()
+                .unwrap_or_default()
+        })
         .collect();
     (0..names.len()).find(|&place| names_a_pod(names.get(place..).unwrap_or_default()))
 }
@@ -89,7 +95,10 @@ mod tests {
         for (path, expected) in [
             (format!("/kubepods/pod{UID}/0123abcd"), 1),
             (format!("/kubepods/burstable/pod{UID}/0123abcd"), 1),
-            (format!("/kubepods/besteffort/pod{UID}/crio-0123/container"), 2),
+            (
+                format!("/kubepods/besteffort/pod{UID}/crio-0123/container"),
+                2,
+            ),
             (
                 format!(
                     "/kubepods.slice/kubepods-burstable.slice/\
@@ -110,7 +119,10 @@ mod tests {
                 1,
             ),
             (format!("/docker/01/kubelet/kubepods/pod{UID}/0123"), 1),
-            ("/kubepods/podc8b2d54a2f9d2f0c6d5c8a9f1d0e7b63/01".to_owned(), 1),
+            (
+                "/kubepods/podc8b2d54a2f9d2f0c6d5c8a9f1d0e7b63/01".to_owned(),
+                1,
+            ),
         ] {
             assert_eq!(place(&path), Some(expected), "{path}");
         }

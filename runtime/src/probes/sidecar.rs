@@ -90,7 +90,10 @@ fn hierarchy(kernel: &Kernel) -> (u32, u32) {
             && let Some(place) = place
         {
             let pointer = size_of::<u64>() as u32;
-            return (HIERARCHY_V1, kernel.offsets.css_set_subsys + place * pointer);
+            return (
+                HIERARCHY_V1,
+                kernel.offsets.css_set_subsys + place * pointer,
+            );
         }
     }
     if v1.iter().any(|name| ["pids", "memory"].contains(name)) {

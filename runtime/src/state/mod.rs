@@ -192,11 +192,7 @@ impl StateDir {
     ///
     /// # Errors
     /// Where the file cannot be written.
-    pub fn save(
-        &self,
-        until: u64,
-        targets: impl Iterator<Item = NsId>,
-    ) -> Result<(), StateError> {
+    pub fn save(&self, until: u64, targets: impl Iterator<Item = NsId>) -> Result<(), StateError> {
         let contents = Contents {
             version: VERSION,
             boot_id: self.boot_id.clone(),
@@ -254,7 +250,9 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(io::Error::other(format!("it is larger than {MAX_BYTES} bytes")));
+        return Err(io::Error::other(format!(
+            "it is larger than {MAX_BYTES} bytes"
+        )));
     }
     Ok(bytes)
 }
@@ -309,7 +307,14 @@ mod tests {
             fs::write(&path, contents).unwrap();
             this.previous().unwrap_err().to_string()
         };
-        for damaged in ["", "{", "[]", r#"{"version":1}"#, r#"{"version":"1"}"#, "\0\0"] {
+        for damaged in [
+            "",
+            "{",
+            "[]",
+            r#"{"version":1}"#,
+            r#"{"version":"1"}"#,
+            "\0\0",
+        ] {
             assert!(error(damaged).contains("is damaged"), "{damaged:?}");
         }
         assert!(error(r#"{"version":2,"more":1}"#).contains("has version 2"));

@@ -4,12 +4,12 @@ use exectrail_common::{
         CpuStats, KIND_ARGV_PIECE, KIND_EXEC, KIND_NS_ENDED, KIND_NS_FOUND, NsEnded, NsFound,
         Prefix,
     },
-    target::NsId,
+    target::{BY_CGROUP, BY_NETWORK, NsId, NsState},
 };
 use serde_json::Value;
 
 use super::*;
-use crate::{config::OutputFormat, output::Labels};
+use crate::{config::OutputFormat, output::Labels, target::Known};
 
 fn stream() -> Stream {
     let labels = Labels::new(&BTreeMap::new()).unwrap();
@@ -34,6 +34,7 @@ fn exec(flags: u16, cpu: u16, seq: u64, argv: &[u8], argv_len: usize) -> Vec<u8>
         ktime: 1000 + seq,
         target: 60,
         argv_len: argv_len as u32,
+        argv_head: argv.len() as u32,
         ..Exec::default()
     };
     [bytes_of(&head), argv].concat()
@@ -148,45 +149,146 @@ fn a_loss_stands_before_what_followed_it() {
     assert_eq!(told, ["a", "b", "lost 3", "c"]);
 }
 
+fn known(inum: u32, start: u64) -> Known {
+    Known {
+        id: NsId {
+            start,
+            inum,
+            zero: 0,
+        },
+        state: NsState::default(),
+    }
+}
+
 #[test]
 fn workspaces_start_and_end_once() {
     let mut out = Vec::new();
     let mut stream = stream();
-    let id = NsId {
-        start: 1,
-        inum: 70,
-        zero: 0,
+    let workspace = known(70, 1);
+    stream.registered(&workspace, Found::Announcement, &mut out);
+    stream.registered(&workspace, Found::Announcement, &mut out);
+    let first_process_exits = NsEnded {
+        prefix: prefix(KIND_NS_ENDED, 0, 0, 0),
+        id: workspace.id,
+        ktime: 5,
     };
-    stream.registered(id, Found::Announcement, &mut out);
-    stream.registered(id, Found::Announcement, &mut out);
-    let ended = |inum| {
-        let ended = NsEnded {
-            prefix: prefix(KIND_NS_ENDED, 0, 0, 0),
-            id: NsId {
-                start: 1,
-                inum,
-                zero: 0,
-            },
-            ktime: 5,
-        };
-        bytes_of(&ended).to_vec()
-    };
-    stream.record(&ended(70), &mut out).unwrap();
-    stream.record(&ended(70), &mut out).unwrap();
-    stream.record(&ended(71), &mut out).unwrap();
+    // Others may live on.
+    stream
+        .record(bytes_of(&first_process_exits), &mut out)
+        .unwrap();
+    stream.settle(&mut out);
+    assert_eq!(told(&out), ["workspace_started", "workspace_announced"]);
+    out.clear();
+    for id in [workspace.id, workspace.id, known(71, 1).id] {
+        stream.ended(id);
+    }
+    // Its last execs may still be in the ring.
+    assert_eq!(told(&out), [""; 0]);
     stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
     stream.finish(&mut out);
     assert_eq!(
         told(&out),
         [
             "workspace_started",
-            "workspace_announced",
-            "workspace_ended",
-            "workspace_started",
             "a",
+            "workspace_ended",
             "tracing_stopped"
         ]
     );
+}
+
+#[test]
+fn a_number_that_is_used_again_is_another_workspace() {
+    let mut out = Vec::new();
+    let mut stream = stream();
+    stream.registered(&known(60, 1), Found::Announcement, &mut out);
+    stream.registered(&known(60, 2), Found::Announcement, &mut out);
+    // The end of the one before comes late.
+    stream.ended(known(60, 1).id);
+    stream.settle(&mut out);
+    stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
+    assert_eq!(
+        told(&out),
+        [
+            "workspace_started",
+            "workspace_ended",
+            "workspace_started",
+            "a"
+        ]
+    );
+}
+
+/// What an earlier run traced has a line when the kernel has confirmed it by an exec, not before.
+#[test]
+fn a_workspace_of_an_earlier_run_is_named_at_its_next_exec() {
+    let mut out = Vec::new();
+    let mut stream = stream();
+    let previous = Previous {
+        run: "one".to_owned(),
+        until: 700,
+        targets: vec![known(60, 500).id, known(61, 600).id],
+    };
+    let beginning = Beginning {
+        at: 900,
+        previous: Some(previous),
+        ..Beginning::default()
+    };
+    stream.begin(&beginning, &mut out);
+    stream.targets(&[known(60, 500), known(61, 600)], &mut out);
+    stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
+    // The other number is another namespace's by now.
+    stream.registered(&known(61, 950), Found::Announcement, &mut out);
+    let lines = lines(&out);
+    assert_eq!(lines[0]["fields"]["previous_run"]["run"], "one");
+    assert_eq!(lines[0]["fields"]["previous_run"]["gap_ns"], 200);
+    let started = |line: &Value| {
+        (
+            line["fields"]["pid_ns"].clone(),
+            line["fields"]["found"].clone(),
+        )
+    };
+    assert_eq!(started(&lines[1]), (60.into(), "state".into()));
+    assert_eq!(lines[1]["fields"]["untraced_ns"], 400);
+    assert_eq!(started(&lines[3]), (61.into(), "announcement".into()));
+    assert_eq!(lines.len(), 4);
+}
+
+#[test]
+fn a_full_table_is_a_loss() {
+    let mut out = Vec::new();
+    let mut stream = stream();
+    let unplaced = |execs, exits| CpuStats {
+        unplaced_execs: execs,
+        unplaced_exits: exits,
+        ..CpuStats::default()
+    };
+    let mut count = Count {
+        lanes: vec![vec![unplaced(2, 0), unplaced(3, 1)]],
+        ..Count::default()
+    };
+    stream.count(&count, &mut out);
+    stream.count(&count, &mut out);
+    count.lanes[0][0].unplaced_execs = 4;
+    stream.count(&count, &mut out);
+    stream.finish(&mut out);
+    let lines = lines(&out);
+    let lost: Vec<_> = lines
+        .iter()
+        .filter(|line| line["msg"] == "lost")
+        .map(|line| {
+            let fields = &line["fields"];
+            assert_eq!(
+                (&line["level"], &fields["table"]),
+                (&"WARN".into(), &"targets".into())
+            );
+            (
+                fields["of"].as_str().unwrap(),
+                fields["count"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(lost, [("exec", 5), ("exit", 1), ("exec", 2)]);
+    assert_eq!(lines.last().unwrap()["fields"]["lost"], 7);
 }
 
 #[test]
@@ -242,7 +344,7 @@ fn lines(out: &[u8]) -> Vec<Value> {
 
 #[test]
 fn a_workspace_that_ran_before_says_for_how_long() {
-    let found = |inum, start| {
+    let found = |inum, start, by| {
         let found = NsFound {
             prefix: prefix(KIND_NS_FOUND, 0, 0, 0),
             id: NsId {
@@ -251,16 +353,32 @@ fn a_workspace_that_ran_before_says_for_how_long() {
                 zero: 0,
             },
             ktime: 9_000,
+            level: 1,
+            by,
         };
         bytes_of(&found).to_vec()
     };
     let mut out = Vec::new();
     let mut stream = stream();
-    stream.begin(5_000, true, None, &mut out);
-    // Started before us, and after.
-    stream.record(&found(60, 2_000), &mut out).unwrap();
+    let beginning = Beginning {
+        at: 5_000,
+        discovery: true,
+        own_level: 1,
+        ..Beginning::default()
+    };
+    stream.begin(&beginning, &mut out);
+    // Started before us, and after. What only its network ties to the pod may have been elsewhere until
+    // it was found.
+    stream
+        .record(&found(60, 2_000, BY_CGROUP | BY_NETWORK), &mut out)
+        .unwrap();
     stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
-    stream.record(&found(61, 8_000), &mut out).unwrap();
+    stream
+        .record(&found(61, 2_000, BY_NETWORK), &mut out)
+        .unwrap();
+    stream
+        .record(&found(62, 8_000, BY_NETWORK), &mut out)
+        .unwrap();
     let lines = lines(&out);
     let started: Vec<_> = lines
         .iter()
@@ -271,7 +389,14 @@ fn a_workspace_that_ran_before_says_for_how_long() {
             (fields["pid_ns"].clone(), fields["untraced_ns"].clone())
         })
         .collect();
-    assert_eq!(started, [(60.into(), 3_000.into()), (61.into(), 0.into())]);
+    assert_eq!(
+        started,
+        [
+            (60.into(), 3_000.into()),
+            (61.into(), 7_000.into()),
+            (62.into(), 0.into())
+        ]
+    );
 }
 
 #[test]
@@ -329,7 +454,7 @@ fn what_is_left_out_is_told_and_summed() {
     };
     let mut out = Vec::new();
     let mut stream = stream().limited(limits);
-    stream.begin(1, true, None, &mut out);
+    stream.begin(&Beginning::default(), &mut out);
     let tally = |number, count| Tally {
         cause: suppression::Cause::Rule(number),
         count,
@@ -353,34 +478,14 @@ fn what_is_left_out_is_told_and_summed() {
     assert_eq!(last["fields"]["suppressed"], 5);
 }
 
-/// A workspace all of whose execs are left out, and an end that found no room in the ring.
+/// A workspace all of whose execs are suppressed.
 #[test]
-fn workspaces_that_no_record_tells_of_begin_and_end() {
+fn workspaces_that_no_record_shows_begin_and_end() {
     let mut out = Vec::new();
     let mut stream = stream();
-    let target = |inum, start, ended| Known {
-        id: NsId {
-            start,
-            inum,
-            zero: 0,
-        },
-        state: exectrail_common::target::NsState {
-            ended,
-            ..Default::default()
-        },
-    };
-    stream.targets(&[target(60, 1, 0)], &mut out);
-    stream.targets(&[target(60, 1, 0)], &mut out);
-    stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
-    // Its number has been taken by another, which lives.
-    stream.targets(&[target(60, 1, 1), target(60, 2, 0)], &mut out);
-    assert_eq!(told(&out), ["workspace_started", "a"]);
-    out.clear();
-    stream.targets(&[target(60, 1, 1), target(60, 2, 1)], &mut out);
-    // Its last execs may still be in the ring.
-    assert_eq!(told(&out), [""; 0]);
+    stream.targets(&[known(60, 1)], &mut out);
+    stream.targets(&[known(60, 1)], &mut out);
+    stream.ended(known(60, 1).id);
     stream.settle(&mut out);
-    stream.targets(&[target(60, 2, 1)], &mut out);
-    stream.settle(&mut out);
-    assert_eq!(told(&out), ["workspace_ended"]);
+    assert_eq!(told(&out), ["workspace_started", "workspace_ended"]);
 }

@@ -113,14 +113,7 @@ impl Stream {
     }
 
     /// Writes the first line of a workspace that is recorded since `recorded_from`.
-    fn name(
-        &mut self,
-        id: NsId,
-        recorded_from: u64,
-        found: Found,
-        ktime: u64,
-        out: &mut Vec<u8>,
-    ) {
+    fn name(&mut self, id: NsId, recorded_from: u64, found: Found, ktime: u64, out: &mut Vec<u8>) {
         let start = Some(id.start);
         self.workspaces.insert(id.inum, Workspace { start });
         let event = Event::WorkspaceStarted {
