@@ -15,10 +15,11 @@ use exectrail_common::record::EARLY_BYTES;
 
 use crate::{
     branchless::{equal, opaque, select},
-    kernel::{Binprm, Task, field, own},
+    kernel::{Task, field, own},
     lane::Lane,
     maps::{COMM_SLOTS, COMMS, EARLY, OldComm},
     scope,
+    strings::Strings,
 };
 
 /// [`OldComm::slot`] where nothing of the stack was kept.
@@ -103,7 +104,8 @@ pub(crate) struct Kept {
     pub(crate) comm: [u64; 2],
     /// 1 where the comm is not known.
     pub(crate) comm_unknown: u64,
-    slot: u32,
+    /// Where in [`EARLY`] the new stack is, if it is there.
+    pub(crate) slot: u32,
 }
 
 /// What was kept of the process `tgid`.
@@ -130,52 +132,40 @@ pub(crate) fn kept(tgid: u32) -> Kept {
     }
 }
 
-impl Kept {
-    /// Copies at most `wanted` bytes of argv to `to`; how many. 0 where none were kept of this exec.
-    ///
-    /// `filename_len` is the length of [`Binprm::filename`].
-    #[inline(always)]
-    pub(crate) fn argv(
-        &self,
-        task: Task,
-        bprm: Binprm,
-        arg_start: u64,
-        filename_len: u64,
-        wanted: u64,
-        to: *mut u8,
-    ) -> u64 {
-        let Some(early) = EARLY.get_ptr(self.slot) else {
-            return 0;
+/// Copies argv, at most what is wanted of it, to `to`; how many bytes. 0 where nothing was kept of this
+/// exec. `filename_len` is the length of the filename.
+#[inline(always)]
+pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u64 {
+    let Some(early) = EARLY.get_ptr(strings.slot) else {
+        return 0;
+    };
+    // The stack of a new program has, from its upper end downward: a word, the filename, the
+    // environment, argv (`alloc_bprm` and `do_execveat_common`, fs/exec.c). It has been moved as a whole
+    // since (`setup_arg_pages`); what counts is how far below its end argv begins.
+    let end = strings.exec.wrapping_add(filename_len).wrapping_add(1 + 8);
+    let below_top = end.wrapping_sub(strings.arg_start);
+    // SAFETY: a pointer to a live map value, whose fields BPF loads whole. Who writes to it sets `start`
+    // to 0 before and to what it was after: it is looked at before and after.
+    unsafe {
+        let is_owned = || {
+            (&raw const (*early).start).read_volatile() == strings.start
+                && (&raw const (*early).execs).read_volatile().wrapping_add(1) == strings.execs
         };
-        // The stack of a new program has, from its upper end downward: a word, the filename, the
-        // environment, argv (`alloc_bprm` and `do_execveat_common`, fs/exec.c). It has been moved as a
-        // whole since (`setup_arg_pages`); what counts is how far below its end argv begins.
-        let end = bprm.exec().wrapping_add(filename_len).wrapping_add(1 + 8);
-        let below_top = end.wrapping_sub(arg_start);
-        let start = task.start_boottime();
-        let execs = task.self_exec_id();
-        // SAFETY: a pointer to a live map value, whose fields BPF loads whole. Who writes to it sets
-        // `start` to 0 before and to what it was after: it is looked at before and after.
-        unsafe {
-            let is_owned = || {
-                (&raw const (*early).start).read_volatile() == start
-                    && (&raw const (*early).execs).read_volatile().wrapping_add(1) == execs
-            };
-            if !is_owned() {
-                return 0;
-            }
-            let len = (&raw const (*early).len).read_volatile();
-            let at = (&raw const (*early).below_top)
-                .read_volatile()
-                .wrapping_sub(below_top);
-            if at >= len {
-                return 0;
-            }
-            let size = opaque(wanted.min(len.wrapping_sub(at))).min(EARLY_BYTES as u64);
-            let from = (&raw const (*early).bytes).cast::<u8>() as u64;
-            let from = opaque(from.swap_bytes()).swap_bytes().wrapping_add(at);
-            let read = bpf_probe_read_kernel(to.cast(), size as u32, from as *const _);
-            if read < 0 || !is_owned() { 0 } else { size }
+        if !is_owned() {
+            return 0;
         }
+        let len = (&raw const (*early).len).read_volatile();
+        let at = (&raw const (*early).below_top)
+            .read_volatile()
+            .wrapping_sub(below_top);
+        if at >= len {
+            return 0;
+        }
+        let size = opaque(strings.wanted.min(len.wrapping_sub(at))).min(EARLY_BYTES as u64);
+        // A number: what is read there is bounded by `len`, which the verifier does not know.
+        let bytes = (&raw const (*early).bytes).cast::<u8>() as u64;
+        let from = opaque(bytes.swap_bytes()).swap_bytes().wrapping_add(at);
+        let read = bpf_probe_read_kernel(to.cast(), size as u32, from as *const _);
+        if read < 0 || !is_owned() { 0 } else { size }
     }
 }

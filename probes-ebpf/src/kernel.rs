@@ -238,6 +238,13 @@ impl Task {
         self.thread_pid().load(field!(pid_level))
     }
 
+    /// Address of the `struct nsproxy`, as a number: the set of namespaces that the task is in, which
+    /// it shares with tasks that are in the same ones.
+    #[inline(always)]
+    pub(crate) fn nsproxy(self) -> u64 {
+        self.0.follow(field!(task_nsproxy)).number()
+    }
+
     /// The PID namespace that the task's next child will be in: that which the task is in or, after
     /// `unshare(CLONE_NEWPID)`, one below.
     #[inline(always)]
@@ -344,7 +351,7 @@ impl Binprm {
     /// Address of the filename: the kernel's own copy, which no process can write to.
     #[inline(always)]
     pub(crate) fn filename(self) -> u64 {
-        self.0.load(field!(binprm_filename))
+        self.0.follow(field!(binprm_filename)).number()
     }
 
     /// Where the kernel has put the filename on the new stack.

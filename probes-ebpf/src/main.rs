@@ -40,6 +40,7 @@ mod pod;
 mod record;
 mod rules;
 mod scope;
+mod strings;
 mod tampering;
 mod wakeup;
 

@@ -16,6 +16,8 @@ use exectrail_common::{
     },
 };
 
+use crate::strings::Strings;
+
 /// The records' way to user space. Its size is set before load (`--ring-bytes`).
 #[map]
 pub(crate) static RING: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
@@ -71,16 +73,18 @@ pub(crate) struct Decision {
 pub(crate) static DECISIONS: PerCpuArray<Decision> =
     PerCpuArray::with_max_entries(2 * DECISION_SLOTS, 0);
 
-/// A namespace that is not ours, known by its address: see [`crate::scope::changed`].
+/// A namespace that is no target, as tasks with that set of namespaces are in it, both known by
+/// address: see [`crate::scope::changed`].
 #[repr(C)]
 pub(crate) struct Dismissal {
     pub(crate) ns: u64,
+    pub(crate) nsproxy: u64,
     pub(crate) generation: u32,
     /// How often it has been believed.
     pub(crate) believed: u32,
 }
 
-/// Namespaces that are not ours, indexed by address, and otherwise like [`DECISIONS`].
+/// Dismissals, indexed by the address of the set of namespaces, and otherwise like [`DECISIONS`].
 #[map]
 pub(crate) static DISMISSALS: PerCpuArray<Dismissal> =
     PerCpuArray::with_max_entries(2 * DISMISSAL_SLOTS, 0);
@@ -134,6 +138,7 @@ pub(crate) static OWN_CGROUPS: Array<OwnCgroup> =
 /// and the stack's filename.
 #[repr(C, align(8))]
 pub(crate) struct Scratch {
+    pub(crate) strings: Strings,
     pub(crate) head: Exec,
     pub(crate) tail: [u8; MAX_FILENAME + EARLY_BYTES + HEAD_ARGV],
 }

@@ -73,9 +73,10 @@ fn name_cgroups(task: u64) -> u32 {
             break;
         }
         let name = read_u64(node + u64::from(offset!(kernfs_node_name)));
+        let id = read_u64(node + u64::from(offset!(kernfs_node_id)));
         // SAFETY: a pointer to a live map value, and to CGROUP_NAME bytes of it.
         unsafe {
-            (*own).id = read_u64(node + u64::from(offset!(kernfs_node_id)));
+            (*own).id = id;
             bpf_probe_read_kernel_str(
                 (&raw mut (*own).name).cast(),
                 CGROUP_NAME as u32,

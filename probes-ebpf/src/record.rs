@@ -1,17 +1,13 @@
 //! Writing an exec down: the fixed head, argv, the filename, and pieces of an argv that is too long.
 
-use aya_ebpf::helpers::{
-    bpf_get_smp_processor_id, bpf_ktime_get_boot_ns,
-    generated::{bpf_probe_read_kernel_str, bpf_probe_read_user},
-};
+use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use exectrail_common::record::{
-    Exec, FLAG_ARGV_FAULT, FLAG_COMM_UNKNOWN, FLAG_CONTINUED, FLAG_FILENAME_CUT,
-    FLAG_FILENAME_FAULT, FLAG_INTERPRETED, FLAG_TAMPERED, HEAD_ARGV, KIND_EXEC, MAX_FILENAME,
-    Prefix,
+    Exec, FLAG_COMM_UNKNOWN, FLAG_CONTINUED, FLAG_INTERPRETED, FLAG_TAMPERED, HEAD_ARGV, KIND_EXEC,
+    MAX_FILENAME, Prefix,
 };
 
 use crate::{
-    branchless::{differ, flag, less, negative, opaque, select},
+    branchless::{differ, flag, less, opaque, select},
     early,
     ids::{Ids, cgroup},
     kernel::{Binprm, Task, field, own},
@@ -19,6 +15,7 @@ use crate::{
     maps::{RING, SCRATCH, STATS},
     pieces,
     scope::Scope,
+    strings::{Strings, copy_strings},
     tampering::stack_filename,
     wakeup,
 };
@@ -46,57 +43,35 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let ids = Ids::of(task, scope, &mut flags);
     let cgroup_id = cgroup(task, &mut flags);
 
-    // The kernel's own copy of the filename, before argv: its length says where argv is.
-    let tail = (&raw mut scratch.tail).cast::<u8>();
-    // SAFETY: at most MAX_FILENAME bytes, which the tail has room for.
-    let filename_size = unsafe {
-        bpf_probe_read_kernel_str(
-            tail.cast(),
-            MAX_FILENAME as u32,
-            bprm.filename() as *const _,
-        )
-    };
-    let fault = negative(filename_size - 1);
-    flags |= flag(fault, FLAG_FILENAME_FAULT)
-        | flag(
-            less(MAX_FILENAME as u32 - 1, filename_size as u32) & (fault ^ 1),
-            FLAG_FILENAME_CUT,
-        );
-    let filename_len =
-        opaque(select(fault, 0, filename_size as u64 - 1)).min(MAX_FILENAME as u64 - 1);
-
     let wanted = argv_len.min(u64::from(own!(max_argv_bytes)));
-    let head = opaque(wanted).min(HEAD_ARGV as u64);
-    // SAFETY: at most MAX_FILENAME bytes into the tail, behind which it has room for HEAD_ARGV.
-    let argv = unsafe { tail.add(filename_len as usize) };
-    let early = kept.argv(task, bprm, arg_start, filename_len, head, argv);
-    // What was not kept is read now.
-    let late = opaque(head.wrapping_sub(early)).min(HEAD_ARGV as u64);
-    let mut taken = early;
-    if late != 0 {
-        // SAFETY: at most HEAD_ARGV bytes behind at most EARLY_BYTES, which the tail has room for; a
-        // fault gives an error.
-        let read = unsafe {
-            bpf_probe_read_user(
-                argv.add(early as usize).cast(),
-                late as u32,
-                arg_start.wrapping_add(early) as *const _,
-            )
-        };
-        taken = early.wrapping_add(select(negative(read), 0, late));
-        flags |= flag(negative(read), FLAG_ARGV_FAULT);
-    }
-    let taken = opaque(taken).min(HEAD_ARGV as u64);
-    flags |= flag(less(HEAD_ARGV as u32, wanted as u32), FLAG_CONTINUED);
-
     let exec = bprm.exec();
+    let execs = task.self_exec_id();
+    scratch.strings = Strings {
+        filename: bprm.filename(),
+        exec,
+        arg_start,
+        wanted: opaque(wanted).min(HEAD_ARGV as u64),
+        start: task.start_boottime(),
+        execs,
+        slot: kept.slot,
+        flags: 0,
+        filename_len: 0,
+        argv_len: 0,
+        argv_early: 0,
+        zero: 0,
+    };
+    copy_strings(u64::from(LANE));
+    // The kernel knows nothing of what a function of its own has written: lengths are bounded again.
+    let filename_len = opaque(scratch.strings.filename_len.into()).min(MAX_FILENAME as u64 - 1);
+    let taken = opaque(scratch.strings.argv_len.into()).min(HEAD_ARGV as u64);
+    flags |= scratch.strings.flags as u16 | flag(less(HEAD_ARGV as u32, wanted as u32), FLAG_CONTINUED);
     let stacks = stack_filename(exec, filename_len, taken, u64::from(LANE));
     // The kernel computes `env_end` from the lengths of the strings on the stack (`create_elf_tables`,
     // fs/binfmt_elf.c): it is another place where they were changed.
-    let tampered = differ(env_end, exec) | less(0, stacks as u32);
-    flags |= flag(tampered, FLAG_TAMPERED);
-    let stack_len = opaque(select(less(0, stacks as u32), stacks.wrapping_sub(1), 0))
-        .min(MAX_FILENAME as u64 - 1);
+    let differs = less(0, stacks as u32);
+    flags |= flag(differ(env_end, exec) | differs, FLAG_TAMPERED);
+    let stack_len = select(differs, stacks.wrapping_sub(1), 0);
+    let stack_len = opaque(stack_len).min(MAX_FILENAME as u64 - 1);
 
     // SAFETY: helpers without arguments that always succeed.
     let (ktime, cpu) = unsafe { (bpf_ktime_get_boot_ns(), bpf_get_smp_processor_id() as u16) };
@@ -128,7 +103,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
         target: scope.target,
         argc: bprm.argc(),
         argv_len: argv_len.min(u64::from(u32::MAX)) as u32,
-        argv_early: early as u32,
+        argv_early: scratch.strings.argv_early,
         argv_head: taken as u32,
         comm: [0; 16],
     };
@@ -138,7 +113,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let size = size_of::<Exec>() as u64 + taken + filename_len + stack_len;
     // SAFETY: the scratch value is longer than its head and the three bounded parts.
     let record =
-        unsafe { core::slice::from_raw_parts((&raw const *scratch).cast::<u8>(), size as usize) };
+        unsafe { core::slice::from_raw_parts((&raw const scratch.head).cast::<u8>(), size as usize) };
     if RING.output::<[u8]>(record, wakeup::flags(ktime)).is_err() {
         stats.lost += 1;
         stats.last_lost = ktime;

@@ -32,7 +32,7 @@ pub(crate) struct Scope {
 }
 
 /// A dismissal is looked into again after this many execs: a reaper may have joined our network
-/// namespace since (`setns`), which changes no generation.
+/// namespace since (`setns`), which changes no generation, while others stay where they were.
 const BELIEVE: u32 = 64;
 
 /// Stands for the target of a namespace of the pod that has found no room in [`TARGETS`].
@@ -95,16 +95,21 @@ fn generation() -> Option<u32> {
     Some(told.wrapping_add(found as u32))
 }
 
-/// The place of `ns` among the dismissals, and whether it is there and holds.
+/// The place of `task` among the dismissals, its set of namespaces and the namespace that its children
+/// will be in; and whether that is dismissed.
+///
+/// The set is part of it, so that a first process which joins our network namespace is looked at anew,
+/// with whatever it forks from then on: by that it is in another set.
 #[inline(always)]
-fn dismissal(ns: PidNs, generation: u32, table: u32) -> Option<(*mut Dismissal, bool)> {
-    // Of the address, so that nothing of the namespace need be loaded. Its objects are not smaller than 64 bytes.
-    let address = ns.address();
-    let index = (address >> 6 ^ address >> 16) as u32 & (DISMISSAL_SLOTS - 1);
+fn dismissal(task: Task, generation: u32, table: u32) -> Option<(*mut Dismissal, bool)> {
+    let (nsproxy, ns) = (task.nsproxy(), task.pid_ns_for_children().address());
+    // By addresses, so that nothing of the namespace need be loaded. A set is not smaller than 64 bytes.
+    let index = (nsproxy >> 6 ^ nsproxy >> 16) as u32 & (DISMISSAL_SLOTS - 1);
     let slot = DISMISSALS.get_ptr_mut(table * DISMISSAL_SLOTS + index)?;
     // SAFETY: a pointer to this CPU's live map value, whose fields BPF loads whole.
     let found = unsafe {
-        core::ptr::read_volatile(&raw const (*slot).ns) == address
+        core::ptr::read_volatile(&raw const (*slot).ns) == ns
+            && core::ptr::read_volatile(&raw const (*slot).nsproxy) == nsproxy
             && core::ptr::read_volatile(&raw const (*slot).generation) == generation
             && core::ptr::read_volatile(&raw const (*slot).believed) < BELIEVE
     };
@@ -117,9 +122,8 @@ pub(crate) fn is_dismissed(task: Task) -> bool {
     let Some(generation) = generation() else {
         return false;
     };
-    let ns = task.pid_ns_for_children();
     matches!(
-        dismissal(ns, generation, table(Doing::Exec)),
+        dismissal(task, generation, table(Doing::Exec)),
         Some((_, true))
     )
 }
@@ -148,7 +152,7 @@ fn cached(task: Task, doing: Doing) -> Option<Scope> {
     // Most execs of a node are other pods', and leave here, with next to nothing loaded. Where that which children
     // will be in is none of ours, none above it is, either, and the task is in one of these.
     let below = task.pid_ns_for_children();
-    let (slot, dismissed) = dismissal(below, generation, table)?;
+    let (slot, dismissed) = dismissal(task, generation, table)?;
     if dismissed {
         // SAFETY: as in `dismissal`.
         unsafe { (*slot).believed += 1 };
@@ -174,6 +178,7 @@ fn cached(task: Task, doing: Doing) -> Option<Scope> {
         // SAFETY: as in `dismissal`. In this order, whoever comes in between finds none of the two.
         unsafe {
             core::ptr::write_volatile(&raw mut (*slot).ns, 0);
+            core::ptr::write_volatile(&raw mut (*slot).nsproxy, task.nsproxy());
             core::ptr::write_volatile(&raw mut (*slot).generation, generation);
             core::ptr::write_volatile(&raw mut (*slot).believed, 0);
             core::ptr::write_volatile(&raw mut (*slot).ns, ns.address());

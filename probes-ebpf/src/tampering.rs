@@ -26,7 +26,8 @@ pub(crate) extern "C" fn stack_filename(address: u64, len: u64, argv: u64, lane:
     unsafe {
         let kernels = (&raw mut (*scratch).tail).cast::<u8>();
         let stacks = kernels.add(len as usize).add(argv as usize);
-        let read = bpf_probe_read_user(stacks.cast(), len as u32 + 1, address as *const _);
+        let size = opaque(len + 1).min(MAX_FILENAME as u64);
+        let read = bpf_probe_read_user(stacks.cast(), size as u32, address as *const _);
         if read < 0 || (same(kernels, stacks, len) && stacks.add(len as usize).read() == 0) {
             return 0;
         }

@@ -287,6 +287,7 @@ impl SidecarArgs {
             announced_only: self.announced_only,
             drop_privileges: true,
             state_dir: self.state_dir.clone(),
+            restarts: true,
             labels: self.record.labels()?,
             output: self.output,
             sink: SinkPath::Stdout,
@@ -317,6 +318,7 @@ impl RunArgs {
             // The command is to have what its caller has.
             drop_privileges: false,
             state_dir: None,
+            restarts: false,
             labels: self.record.labels()?,
             output: self.output,
             sink: self.log.clone().map_or(SinkPath::Stderr, SinkPath::File),

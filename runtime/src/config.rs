@@ -56,6 +56,8 @@ pub struct Config {
     pub drop_privileges: bool,
     /// Where what survives a restart is kept.
     pub state_dir: Option<PathBuf>,
+    /// It may be a restart: an earlier run may have traced a workspace.
+    pub restarts: bool,
     /// Put on every line.
     pub labels: BTreeMap<String, String>,
     /// How events are written.

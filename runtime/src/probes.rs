@@ -141,7 +141,7 @@ impl Probes {
         }
         let mut ebpf = loader
             .btf(Some(&btf))
-            .verifier_log_level(VerifierLogLevel::VERBOSE | VerifierLogLevel::STATS)
+            .verifier_log_level(verifier_log_level())
             .override_global("OFFSETS", bytes_of(&kernel.offsets), true)
             .override_global("OWN", bytes_of(&own), true)
             .override_global("EXEC_CALLS", bytes_of(&failed_execs::exec_calls()), true)
@@ -288,6 +288,17 @@ impl Probes {
             generation: self.generation,
         };
         self.control.set(0, cast::<Control, [u32; 2]>(control), 0)
+    }
+}
+
+/// How much the verifier is to say of a program that it refuses: the reason, and each instruction
+/// before it only for who wants to debug the programs. Those are megabytes, which take minutes to write
+/// on a slow machine.
+fn verifier_log_level() -> VerifierLogLevel {
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        VerifierLogLevel::VERBOSE | VerifierLogLevel::STATS
+    } else {
+        VerifierLogLevel::STATS
     }
 }
 

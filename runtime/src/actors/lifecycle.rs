@@ -240,6 +240,7 @@ async fn start(
         announced_only: config.announced_only,
         drop_privileges: config.drop_privileges,
         state_dir: config.state_dir,
+        restarts: config.restarts,
     };
     let tracer = Tracer::new(settings, emitter.clone()).start();
     let attached = tracer

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Recipient};
 use std::path::PathBuf;
 
-use exectrail_common::target::NsState;
+use exectrail_common::target::{BY_CGROUP, NsState};
 use exectrail_preflight::Kernel;
 
 use super::{
@@ -57,6 +57,8 @@ pub struct Settings {
     pub drop_privileges: bool,
     /// Where what survives a restart is kept.
     pub state_dir: Option<PathBuf>,
+    /// It may be a restart: an earlier run may have traced a workspace.
+    pub restarts: bool,
 }
 
 /// See the module.
@@ -137,6 +139,9 @@ impl Tracer {
 
     /// Why a workspace that an earlier run traced may go on unseen, if it may.
     fn unknown(&self, probes: &Probes, discovery: bool) -> Option<String> {
+        if !self.settings.restarts || self.keeper.is_some() {
+            return None;
+        }
         let is_local = !self.settings.use_local_pidns && shares_pid_ns(probes);
         let why = if self.settings.announced_only {
             "only announced namespaces are traced"
@@ -144,15 +149,15 @@ impl Tracer {
             "the network is shared with more than the pod"
         } else if is_local {
             "it may be in the PID namespace of exectrail itself"
+        } else if probes.scope().identity() & BY_CGROUP == 0 {
+            "no cgroup is named after the pod, and a first process may leave the pod's network"
         } else {
             return None;
         };
-        self.keeper.is_none().then(|| {
-            format!(
-                "a workspace that was traced before a restart of exectrail is not recorded until it is \
-                 announced again, since {why}: give exectrail a --state-dir of its own"
-            )
-        })
+        Some(format!(
+            "a workspace that was traced before a restart of exectrail may not be recorded until it is \
+             announced again: {why}; give exectrail a --state-dir of its own"
+        ))
     }
 }
 

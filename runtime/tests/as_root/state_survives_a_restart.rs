@@ -1,0 +1,279 @@
+//! What a sidecar has accepted, it knows after a restart (`--state-dir`), where nothing else could tell it;
+//! and whatever is wrong with that state never keeps it from tracing.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::{
+    pod::{Pod, Sidecar, Workspace, argv, execs, messages, wait_for},
+    tools::{EXECTRAIL, needs_kernel},
+};
+
+fn kill(mut sidecar: Sidecar) {
+    sidecar.signal(Signal::KILL);
+    assert!(!sidecar.wait().success());
+}
+
+fn argvs(lines: &[Value]) -> Vec<Vec<String>> {
+    let words = |event: &&Value| argv(event).into_iter().map(str::to_owned).collect();
+    execs(lines).iter().map(words).collect()
+}
+
+/// Checks the lines of a run after a restart that knew its workspace from the state.
+fn check_adopted(lines: &[Value]) {
+    assert_eq!(
+        argvs(lines),
+        [["uname", "-a"], ["uname", "-r"]],
+        "{lines:#?}"
+    );
+    let begin = &messages(lines, "tracing_started")[0]["fields"];
+    assert!(
+        begin["previous_run"]["gap_ns"].as_u64().unwrap() > 0,
+        "{begin}"
+    );
+    assert_ne!(begin["previous_run"]["run"], begin["run"]);
+    let started = messages(lines, "workspace_started");
+    assert_eq!(started.len(), 1, "{lines:#?}");
+    let fields = &started[0]["fields"];
+    assert_eq!(fields["found"], "state");
+    assert!(fields["untraced_ns"].as_u64().unwrap() > 0);
+    assert!(messages(lines, "workspace_unknown").is_empty());
+}
+
+#[test]
+fn an_announced_workspace_is_known_after_a_restart() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let state = pod.dir.path().join("state");
+    fs::create_dir(&state).unwrap();
+    let state = format!("--state-dir={}", state.display());
+    let arguments = ["--announced-only", &state, "--startup-timeout=2s"];
+    let first = pod.sidecar(&arguments);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    // The answer is after the state.
+    kill(first);
+    workspace.run("uname", &["-s"]);
+    let mut second = pod.sidecar(&arguments);
+    // It executes nothing for longer than a first workspace is waited for.
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    assert!(second.is_running(), "{}", second.diagnostics());
+    workspace.run("uname", &["-a"]);
+    workspace.run("uname", &["-r"]);
+    check_adopted(&second.stop());
+
+    // A stop in good order keeps it, too.
+    let third = pod.sidecar(&arguments);
+    workspace.run("uname", &["-a"]);
+    workspace.run("uname", &["-r"]);
+    check_adopted(&third.stop());
+}
+
+#[test]
+fn on_the_hosts_network_a_workspace_is_known_after_a_restart() {
+    needs_kernel!();
+    let dir = tempfile::TempDir::new().unwrap();
+    let container = |program: &str| {
+        let mut command = Command::new("unshare");
+        command.args([
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "--",
+            program,
+        ]);
+        command
+    };
+    let sidecar = || {
+        let mut command = container(EXECTRAIL);
+        command
+            .arg("--init-address=127.0.0.1:0")
+            .arg(format!("--state-dir={}", dir.path().display()));
+        let sidecar = Sidecar::spawn(command);
+        sidecar.wait_until_on();
+        sidecar
+    };
+    let first = sidecar();
+    let workspace = Workspace::spawn(container("sleep"));
+    let diagnostics = first.diagnostics();
+    let on = diagnostics
+        .lines()
+        .find(|line| line.contains("tracing is on"))
+        .unwrap();
+    let on: Value = serde_json::from_str(on).unwrap();
+    let status = workspace
+        .command(EXECTRAIL)
+        .args([
+            "announce",
+            "--init-address",
+            on["fields"]["address"].as_str().unwrap(),
+        ])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    kill(first);
+    let second = sidecar();
+    workspace.run("uname", &["-a"]);
+    workspace.run("uname", &["-r"]);
+    check_adopted(&second.stop());
+}
+
+/// shareProcessNamespace, without the flag for it.
+#[test]
+fn a_shared_pid_namespace_is_known_after_a_restart() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let shared = pod.workspace();
+    let sidecar = || {
+        let mut command = shared.command(EXECTRAIL);
+        command
+            .arg("--init-address=127.0.0.1:56123")
+            .arg(format!("--state-dir={}", pod.dir.path().display()));
+        let sidecar = Sidecar::spawn(command);
+        sidecar.wait_until_on();
+        sidecar
+    };
+    let first = sidecar();
+    assert_eq!(shared.announce().0, 204);
+    kill(first);
+    let second = sidecar();
+    shared.run("uname", &["-a"]);
+    shared.run("uname", &["-r"]);
+    let lines = second.stop();
+    let unames: Vec<_> = argvs(&lines)
+        .into_iter()
+        .filter(|argv| argv[0] == "uname")
+        .collect();
+    assert_eq!(unames, [["uname", "-a"], ["uname", "-r"]]);
+    assert_eq!(
+        messages(&lines, "workspace_started")[0]["fields"]["found"],
+        "state"
+    );
+}
+
+/// A workspace that was found by itself, and has left the pod's network since.
+#[test]
+fn a_workspace_that_was_found_is_known_after_a_restart() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let arguments = [&*format!("--state-dir={}", pod.dir.path().display())];
+    let first = pod.sidecar(&arguments);
+    let mut command = pod.container("unshare");
+    command.args(["--net", "--", "sleep"]);
+    let workspace = Workspace::spawn(command);
+    let number = workspace.pid_ns().to_string();
+    let file = pod.dir.path().join("exectrail-state.json");
+    wait_for("the state to be written", || {
+        fs::read_to_string(&file)
+            .is_ok_and(|text| text.contains(&number))
+            .then_some(())
+    });
+    kill(first);
+    let second = pod.sidecar(&arguments);
+    workspace.run("uname", &["-a"]);
+    workspace.run("uname", &["-r"]);
+    check_adopted(&second.stop());
+}
+
+/// The number may have been given to another namespace since: that one is not the workspace.
+#[test]
+fn another_namespace_under_the_number_is_not_adopted() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let arguments = [
+        "--announced-only",
+        &*format!("--state-dir={}", pod.dir.path().display()),
+    ];
+    let first = pod.sidecar(&arguments);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    kill(first);
+    let file = pod.dir.path().join("exectrail-state.json");
+    let mut state: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let start = state["targets"][0]["start"].as_u64().unwrap();
+    state["targets"][0]["start"] = (start - 1).into();
+    fs::write(&file, state.to_string()).unwrap();
+    let second = pod.sidecar(&arguments);
+    workspace.run("uname", &["-a"]);
+    let lines = second.stop();
+    assert!(execs(&lines).is_empty(), "{lines:#?}");
+    assert!(messages(&lines, "workspace_started").is_empty());
+}
+
+/// Damaged, outdated, another pod's, not a file, not readable as one: a line names it, and tracing goes on.
+#[test]
+fn a_state_that_cannot_be_used_is_named_and_keeps_nobody_from_tracing() {
+    needs_kernel!();
+    let other = Pod::new();
+    let dir = format!("--state-dir={}", other.dir.path().display());
+    other.sidecar(&[&dir]).stop();
+    let foreign = fs::read_to_string(other.dir.path().join("exectrail-state.json")).unwrap();
+    for (contents, expected) in [
+        ("", "is damaged"),
+        ("{\"version\":1,\"targets\":[]}", "is damaged"),
+        ("\u{0}\u{0}", "is damaged"),
+        ("{\"version\":99}", "has version 99"),
+        (&*foreign, "is another pod's"),
+    ] {
+        let pod = Pod::new();
+        let file = pod.dir.path().join("exectrail-state.json");
+        fs::write(&file, contents).unwrap();
+        check_unusable(&pod, pod.dir.path(), expected);
+    }
+
+    let pod = Pod::new();
+    fs::create_dir(pod.dir.path().join("exectrail-state.json")).unwrap();
+    check_unusable(&pod, pod.dir.path(), "not a regular file");
+
+    let pod = Pod::new();
+    let fifo = pod.dir.path().join("exectrail-state.json");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, 0o600.into()).unwrap();
+    check_unusable(&pod, pod.dir.path(), "not a regular file");
+
+    let pod = Pod::new();
+    check_unusable(&pod, &pod.dir.path().join("nowhere"), "cannot write");
+    check_unusable(&pod, std::path::Path::new("/proc/self"), "cannot write");
+}
+
+fn check_unusable(pod: &Pod, dir: &std::path::Path, expected: &str) {
+    let sidecar = pod.sidecar(&[&format!("--state-dir={}", dir.display())]);
+    let workspace = pod.workspace();
+    workspace.run("uname", &["-a"]);
+    let line = wait_for("the state to be named", || {
+        let diagnostics = sidecar.diagnostics();
+        let mut lines = diagnostics.lines();
+        lines
+            .find(|line| line.contains(expected))
+            .map(str::to_owned)
+    });
+    assert!(line.contains("\"WARN\""), "{line}");
+    let lines = sidecar.stop();
+    assert!(argvs(&lines).contains(&vec!["uname".to_owned(), "-a".to_owned()]));
+}
+
+#[test]
+fn the_state_is_nobody_elses_to_read() {
+    needs_kernel!();
+    let pod = Pod::new();
+    pod.sidecar(&[&format!("--state-dir={}", pod.dir.path().display())])
+        .stop();
+    let file = pod.dir.path().join("exectrail-state.json");
+    let mode = fs::metadata(file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+/// Without a state, a sidecar that cannot find a workspace of before by itself says so in the stream.
+#[test]
+fn without_a_state_a_run_says_what_it_cannot_know() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let lines = pod.sidecar(&["--announced-only"]).stop();
+    let unknown = messages(&lines, "workspace_unknown");
+    assert_eq!(unknown.len(), 1);
+    assert_eq!(unknown[0]["level"], "WARN");
+    let reason = unknown[0]["fields"]["reason"].as_str().unwrap();
+    assert!(reason.contains("--state-dir"), "{reason}");
+}
