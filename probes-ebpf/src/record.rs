@@ -64,7 +64,8 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     // The kernel knows nothing of what a function of its own has written: lengths are bounded again.
     let filename_len = opaque(scratch.strings.filename_len.into()).min(MAX_FILENAME as u64 - 1);
     let taken = opaque(scratch.strings.argv_len.into()).min(HEAD_ARGV as u64);
-    flags |= scratch.strings.flags as u16 | flag(less(HEAD_ARGV as u32, wanted as u32), FLAG_CONTINUED);
+    flags |=
+        scratch.strings.flags as u16 | flag(less(HEAD_ARGV as u32, wanted as u32), FLAG_CONTINUED);
     let stacks = stack_filename(exec, filename_len, taken, u64::from(LANE));
     // The kernel computes `env_end` from the lengths of the strings on the stack (`create_elf_tables`,
     // fs/binfmt_elf.c): it is another place where they were changed.
@@ -112,8 +113,9 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
 
     let size = size_of::<Exec>() as u64 + taken + filename_len + stack_len;
     // SAFETY: the scratch value is longer than its head and the three bounded parts.
-    let record =
-        unsafe { core::slice::from_raw_parts((&raw const scratch.head).cast::<u8>(), size as usize) };
+    let record = unsafe {
+        core::slice::from_raw_parts((&raw const scratch.head).cast::<u8>(), size as usize)
+    };
     if RING.output::<[u8]>(record, wakeup::flags(ktime)).is_err() {
         stats.lost += 1;
         stats.last_lost = ktime;

@@ -243,10 +243,8 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
         Some(own) if own.is_known() => (own.level.max(1), own.identity()),
         _ => (u32::MAX, 0),
     };
-    let mut outermost = NsId::default();
-    let mut outermost_address = 0;
+    // Its depth is all that is carried.
     let mut outermost_level = 0;
-    let mut outermost_ties = 0;
     let mut above = ns;
     for _ in 0..MAX_LEVELS {
         let level = above.level();
@@ -261,47 +259,45 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
             return id.inum;
         }
         let ties = pod::ties(above, id.inum, level, floor, identity);
-        let ours = less(0, ties as u32);
-        outermost.start = select(ours, id.start, outermost.start);
-        outermost.inum = select(ours, u64::from(id.inum), u64::from(outermost.inum)) as u32;
-        outermost_address = select(ours, above.address(), outermost_address);
-        outermost_level = select(ours, u64::from(level), outermost_level);
-        outermost_ties = select(ours, ties, outermost_ties);
+        outermost_level = select(less(0, ties as u32), u64::from(level), outermost_level);
         above = above.parent();
     }
-    if outermost.inum == 0 {
+    if outermost_level == 0 {
         return 0;
     }
-    let state = NsState {
-        // SAFETY: the helper takes no arguments and always succeeds.
-        since: unsafe { bpf_ktime_get_boot_ns() },
-        address: outermost_address,
-        level: outermost_level as u32,
-        ended: 0,
-        by: outermost_ties as u32,
-        zero: 0,
-    };
+    // One after the other in the same place: a program has 512 bytes of stack.
+    let (mut seen, mut state) = observed(ns.at(outermost_level as u32), floor, identity);
     let target = if discovery {
-        found(&outermost, &state)
+        found(&seen, &state)
     } else {
         // A full map evicts; the only other failure is memory, and then the next exec tries again.
-        let _ = EVIDENCE.insert(outermost, state, 0);
+        let _ = EVIDENCE.insert(seen, state, 0);
         0
     };
-    let level = ns.level();
-    if id.inum != outermost.inum {
-        let ties = pod::ties(ns, id.inum, level, floor, identity);
-        if ties != 0 {
-            let state = NsState {
-                address: ns.address(),
-                level,
-                by: ties as u32,
-                ..state
-            };
-            let _ = EVIDENCE.insert(id, state, 0);
+    if id.inum != seen.inum {
+        (seen, state) = observed(ns, floor, identity);
+        if state.by != 0 {
+            let _ = EVIDENCE.insert(seen, state, 0);
         }
     }
     target
+}
+
+/// Identity of `ns`, and what is to be known of it.
+#[inline(always)]
+fn observed(ns: PidNs, floor: u32, identity: u32) -> (NsId, NsState) {
+    let id = ns.id();
+    let level = ns.level();
+    let state = NsState {
+        // SAFETY: the helper takes no arguments and always succeeds.
+        since: unsafe { bpf_ktime_get_boot_ns() },
+        address: ns.address(),
+        level,
+        ended: 0,
+        by: pod::ties(ns, id.inum, level, floor, identity) as u32,
+        zero: 0,
+    };
+    (id, state)
 }
 
 /// Makes `id` a target; its inum, or [`NO_ROOM`].
@@ -323,7 +319,11 @@ fn found(id: &NsId, state: &NsState) -> u32 {
 /// Reports to user space a target that it did not make.
 #[inline(always)]
 fn tell(id: &NsId, state: &NsState) {
-    let found = NsFound {
+    // With no room in the ring, user space learns of it by the first record from there.
+    let Some(mut record) = RING.reserve::<NsFound>(0) else {
+        return;
+    };
+    record.write(NsFound {
         prefix: Prefix {
             kind: KIND_NS_FOUND,
             ..Prefix::default()
@@ -332,9 +332,8 @@ fn tell(id: &NsId, state: &NsState) {
         ktime: state.since,
         level: state.level,
         by: state.by,
-    };
-    // With no room in the ring, user space learns of it by the first record from there.
-    let _ = RING.output::<NsFound>(&found, u64::from(BPF_RB_NO_WAKEUP));
+    });
+    record.submit(u64::from(BPF_RB_NO_WAKEUP));
 }
 
 /// `-EEXIST` as helpers return it.

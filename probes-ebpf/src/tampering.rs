@@ -6,7 +6,10 @@
 use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_probe_read_user_str};
 use exectrail_common::record::{HEAD_ARGV, MAX_FILENAME};
 
-use crate::{branchless::opaque, maps::SCRATCH};
+use crate::{
+    branchless::{anew, opaque},
+    maps::SCRATCH,
+};
 
 /// Compares the filename, the first `len` bytes of the scratch value's tail, with the string at
 /// `address` of the new stack. 0 where they are the same, or the stack cannot be read; else 1 plus the
@@ -38,30 +41,37 @@ pub(crate) extern "C" fn stack_filename(address: u64, len: u64, argv: u64, lane:
 
 /// Whether `len` bytes, at most `MAX_FILENAME`, are the same in both places.
 ///
+/// Differences are added up rather than decided on, as each decision would double the verifier's work.
+///
 /// # Safety
-/// Both have `MAX_FILENAME` bytes to read.
+/// Both have `MAX_FILENAME` bytes to read, and seven more.
 #[inline(always)]
 unsafe fn same(one: *const u8, other: *const u8, len: u64) -> bool {
-    for word in 0..(MAX_FILENAME as u64).div_ceil(8) {
-        let at = word * 8;
-        if at >= opaque(len) {
-            break;
-        }
-        // SAFETY: below MAX_FILENAME, a multiple of 8.
-        let difference = unsafe {
+    let difference_at = |at: u64| {
+        // SAFETY: the caller's promise; `at` is at most MAX_FILENAME.
+        unsafe {
             one.add(at as usize).cast::<u64>().read_unaligned()
                 ^ other.add(at as usize).cast::<u64>().read_unaligned()
-        };
-        // Of the last word, only the bytes that are text count.
-        let behind = (at + 8).saturating_sub(len);
-        let shift = if behind > 8 { 0 } else { 8 * behind } & 63;
-        #[cfg(target_endian = "little")]
-        let difference = difference << shift;
-        #[cfg(target_endian = "big")]
-        let difference = difference >> shift;
-        if difference != 0 {
-            return false;
         }
+    };
+    let words = opaque(len / 8);
+    let mut difference = 0;
+    for word in 0..MAX_FILENAME as u64 / 8 {
+        if word >= anew(words) {
+            break;
+        }
+        difference = anew(difference | difference_at(word * 8));
     }
-    true
+    let rest = len & 7;
+    if rest != 0 {
+        // Of the last word, only the bytes that are text count.
+        let last = difference_at(opaque(words * 8).min(MAX_FILENAME as u64 - 8));
+        let shift = (64 - 8 * rest) & 63;
+        #[cfg(target_endian = "little")]
+        let last = last << shift;
+        #[cfg(target_endian = "big")]
+        let last = last >> shift;
+        difference |= last;
+    }
+    difference == 0
 }
