@@ -53,7 +53,7 @@ impl Handler<Publish> for MetricsListener {
                 Err(error) => place.listen_later(error).await,
             };
             MetricsPublished { address }.emit();
-            http::accept(socket, "metrics address", CONNECTIONS, |request| {
+            http::accept(socket, "metrics address", CONNECTIONS, |request, _| {
                 ready(respond(&request))
             })
             .await;
