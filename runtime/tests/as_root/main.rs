@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod announcement_is_a_barrier;
+mod announcements_are_bounded;
 mod argv_is_exact;
 mod attackers_change_nothing;
+mod clients_hold_nobody_up;
 mod documented_queries_work;
 mod every_exec_is_seen;
 mod failed_execs_have_lines;
