@@ -407,3 +407,20 @@ impl Stopping {
         info!(signal = self.signal, "stopping");
     }
 }
+
+/// Variables with our prefix are set that nothing reads.
+pub struct VariablesUnknown {
+    /// Their names.
+    pub names: Vec<String>,
+}
+
+impl VariablesUnknown {
+    /// Logs it.
+    pub fn emit(self) {
+        let names = self.names.join(" ");
+        warn!(
+            names,
+            "environment variables that exectrail does not know; mistyped?"
+        );
+    }
+}

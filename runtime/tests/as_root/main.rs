@@ -12,6 +12,7 @@ mod clients_hold_nobody_up;
 mod documented_queries_work;
 mod every_exec_is_seen;
 mod failed_execs_have_lines;
+mod flags_and_variables_are_one_grammar;
 mod handshake_keeps_to_the_protocol;
 mod init_script_holds_the_workspace;
 mod losses_are_accounted;
