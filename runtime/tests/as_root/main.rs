@@ -25,5 +25,6 @@ mod refusal_says_why;
 mod start_and_stop_are_orderly;
 mod targets_are_verified;
 mod the_port_is_optional;
+mod times_are_true_in_a_time_namespace;
 mod tools;
 mod what_is_excluded_is_counted;
