@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::{DEFAULT_RING_BYTES, Format, Options, Report, Roots, Text, Verdict, run};
+use crate::{Format, Options, Report, Roots, Text, Verdict, run, values};
 
 /// What `--help` says after the list of options.
 const AFTER_HELP: &str = "\
@@ -56,19 +56,40 @@ pub struct PreflightArgs {
     pub color: Color,
 
     /// Check that this address can be bound, for example 127.0.0.1:56123
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(
+        long,
+        env = "EXECTRAIL_INIT_ADDRESS",
+        value_name = "ADDRESS",
+        value_parser = values::address
+    )]
     pub init_address: Option<SocketAddr>,
 
     /// Size of the ring buffer, for which the memory limit must have room
-    #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_RING_BYTES)]
-    pub ring_bytes: u64,
+    #[arg(
+        long,
+        env = "EXECTRAIL_RING_BYTES",
+        value_name = "SIZE",
+        default_value = "16MiB",
+        value_parser = values::ring_size
+    )]
+    pub ring_bytes: u32,
+
+    /// Most bytes of argv to keep of one exec, for which the memory limit must have room
+    #[arg(
+        long,
+        env = "EXECTRAIL_MAX_ARGV_BYTES",
+        value_name = "SIZE",
+        default_value = "128KiB",
+        value_parser = values::argv_size
+    )]
+    pub max_argv_bytes: u32,
 
     /// Go on for ever, with a report every so many seconds: for a DaemonSet
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub every: Option<u64>,
 
     /// Check for a tracer that records its own PID namespace
-    #[arg(long)]
+    #[arg(long, env = "EXECTRAIL_USE_LOCAL_PIDNS", value_parser = values::truth)]
     pub use_local_pidns: bool,
 
     /// Where procfs is mounted
@@ -131,7 +152,8 @@ fn once(args: &PreflightArgs) -> ExitCode {
             boot: args.boot.clone(),
         },
         init_address: args.init_address,
-        ring_bytes: args.ring_bytes,
+        ring_bytes: args.ring_bytes.into(),
+        max_argv_bytes: args.max_argv_bytes.into(),
         local_pid_ns: args.use_local_pidns,
     });
     let text = match args.format {

@@ -17,12 +17,14 @@ mod bpf;
 pub mod btf;
 mod checks;
 pub mod cli;
+pub mod environment;
 mod files;
 mod format;
 mod obstacle;
 pub mod offsets;
 mod release;
 mod report;
+pub mod values;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -77,6 +79,8 @@ pub struct Options {
     pub init_address: Option<SocketAddr>,
     /// Size of the ring buffer, in bytes.
     pub ring_bytes: u64,
+    /// Most bytes of argv kept of one exec.
+    pub max_argv_bytes: u64,
     /// Whether the tracer will record its own PID namespace (`--use-local-pidns`).
     pub local_pid_ns: bool,
 }
@@ -87,6 +91,7 @@ impl Default for Options {
             roots: Roots::default(),
             init_address: None,
             ring_bytes: DEFAULT_RING_BYTES,
+            max_argv_bytes: DEFAULT_MAX_ARGV_BYTES,
             local_pid_ns: false,
         }
     }
@@ -94,6 +99,9 @@ impl Default for Options {
 
 /// Size of the ring buffer unless something else is asked for: 16 MiB.
 pub const DEFAULT_RING_BYTES: u64 = 16 << 20;
+
+/// Most bytes of argv kept of one exec unless something else is asked for: 128 KiB.
+pub const DEFAULT_MAX_ARGV_BYTES: u64 = 128 << 10;
 
 /// Makes all checks. Whatever the files hold, it comes back with a report.
 ///

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use exectrail_preflight::cli::{self, PreflightArgs};
+use exectrail_preflight::environment;
 
 #[derive(Parser)]
 #[command(name = "exectrail-preflight", version, max_term_width = 100)]
@@ -13,5 +14,5 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    cli::main(Cli::parse().args)
+    cli::main(environment::parse::<Cli>().args)
 }

@@ -2,14 +2,17 @@
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use exectrail_preflight::cli::PreflightArgs;
+use exectrail_preflight::{cli::PreflightArgs, environment};
 
 use crate::config::{self, Config, DEFAULT_INIT_ADDRESS, OutputFormat, SinkPath, ValueError};
 
 mod limits;
 mod record;
+
+use limits::{EXCLUDE_VARIABLE, INCLUDE_VARIABLE};
+use record::LABELS_VARIABLE;
 
 pub use limits::LimitArgs;
 pub use record::{LogLevel, RecordArgs};
@@ -24,7 +27,8 @@ pub use record::{LogLevel, RecordArgs};
     version,
     args_conflicts_with_subcommands = true,
     after_help = "Exit status: 0 stopped as told; 1 refused or failed (the reason is on standard error); \
-                  2 wrong usage.\nEvery flag can also be given as the environment variable shown beside it.",
+                  2 wrong usage.\nEvery flag can also be given as the environment variable shown beside it; \
+                  an empty variable is unset.",
     after_long_help = AFTER_LONG_HELP,
 )]
 pub struct Cli {
@@ -125,7 +129,7 @@ pub struct SidecarArgs {
     #[arg(
         long,
         env = "EXECTRAIL_USE_LOCAL_PIDNS",
-        value_parser = clap::builder::FalseyValueParser::new()
+        value_parser = config::truth
     )]
     pub use_local_pidns: bool,
 
@@ -133,7 +137,7 @@ pub struct SidecarArgs {
     #[arg(
         long,
         env = "EXECTRAIL_ANNOUNCED_ONLY",
-        value_parser = clap::builder::FalseyValueParser::new()
+        value_parser = config::truth
     )]
     pub announced_only: bool,
 
@@ -271,6 +275,14 @@ pub struct PidNsInitArgs {
     pub command: Vec<OsString>,
 }
 
+/// Variables that something reads.
+pub fn known_variables() -> Vec<String> {
+    let mut known = environment::variables(&Cli::command());
+    let lists = [LABELS_VARIABLE, EXCLUDE_VARIABLE, INCLUDE_VARIABLE];
+    known.extend(lists.map(str::to_owned));
+    known
+}
+
 impl SidecarArgs {
     /// The checked configuration.
     ///
@@ -333,8 +345,6 @@ impl RunArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

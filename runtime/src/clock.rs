@@ -1,7 +1,10 @@
 //! From the boot clock, which the probes read, to wall-clock time, which lines bear.
 
+mod time_namespace;
+
 use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
+use time_namespace::BOOT_OFFSET;
 
 /// The difference between the wall clock and the boot clock, taken now and then.
 ///
@@ -18,6 +21,11 @@ fn nanoseconds(clock: ClockId) -> i128 {
     i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
 }
 
+/// The boot clock as the kernel has it, whatever our time namespace is. Nanoseconds.
+fn boot_nanoseconds() -> i128 {
+    nanoseconds(ClockId::Boottime) - *BOOT_OFFSET
+}
+
 /// A reading of the two clocks in this time is of one instant.
 const ONE_INSTANT: i128 = 20_000;
 /// Readings taken for that, at most.
@@ -31,9 +39,9 @@ impl WallClock {
     /// Takes the difference as it is now.
     pub fn now() -> Self {
         let reading = || {
-            let before = nanoseconds(ClockId::Boottime);
+            let before = boot_nanoseconds();
             let wall = nanoseconds(ClockId::Realtime);
-            let took = nanoseconds(ClockId::Boottime) - before;
+            let took = boot_nanoseconds() - before;
             (took, wall - before)
         };
         // Whoever is interrupted between the clocks reads two instants.
@@ -75,7 +83,7 @@ impl WallClock {
 
     /// The boot clock's present reading, nanoseconds.
     pub fn boot_now() -> u64 {
-        u64::try_from(nanoseconds(ClockId::Boottime)).unwrap_or(0)
+        u64::try_from(boot_nanoseconds()).unwrap_or(0)
     }
 }
 

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use exectrail_common::record::MAX_ARGV;
 use jiff::SignedDuration;
 
 use crate::{probes::failed_execs::Hook, rules::RuleError, suppression::Limits};
@@ -80,15 +79,17 @@ pub struct Config {
 pub const DEFAULT_INIT_ADDRESS: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 56123);
 
+pub use exectrail_preflight::values::{address, argv_size, ring_size, size, truth};
+
 /// A value that a flag does not take.
 #[derive(Debug, thiserror::Error)]
 pub enum ValueError {
-    /// Not an address.
-    #[error("{value:?} is not an address: write IP:PORT, [IPV6]:PORT, localhost:PORT or :PORT")]
-    Address {
-        /// What was given.
-        value: String,
-    },
+    /// One that preflight does not take, either.
+    #[error(transparent)]
+    Common(#[from] exectrail_preflight::values::ValueError),
+    /// A variable that is not text.
+    #[error(transparent)]
+    Environment(#[from] exectrail_preflight::environment::VariableError),
     /// Not a duration.
     #[error("{value:?} is not a duration: write numbers with units, such as 15m, 1h30m or 500ms")]
     Duration {
@@ -101,20 +102,6 @@ pub enum ValueError {
         /// What was given.
         value: String,
     },
-    /// Not a size.
-    #[error(
-        "{value:?} is not a size: write bytes, or a number with KiB, MiB or GiB, such as 16MiB"
-    )]
-    Size {
-        /// What was given.
-        value: String,
-    },
-    /// Not a size that a ring buffer can have.
-    #[error("{value} bytes is not a ring size: it must be a power of two from 4KiB to 1GiB")]
-    Ring {
-        /// What was given.
-        value: u64,
-    },
     /// Not a place to see failed execs from.
     #[error("{value:?} is not a hook: write fexit, sys-exit, or false for none")]
     Hook {
@@ -124,35 +111,14 @@ pub enum ValueError {
     /// Rules that make no sense together.
     #[error(transparent)]
     Rules(#[from] RuleError),
-    /// A rule in the environment that is none.
-    #[error("in {variable}: {source}")]
+    /// A variable that is not understood.
+    #[error("the environment variable {variable}: {source}")]
     Variable {
         /// The variable.
         variable: &'static str,
         /// What is wrong.
-        source: RuleError,
+        source: Box<ValueError>,
     },
-    /// More argv than the kernel accepts.
-    #[error("{value} bytes is more than {MAX_ARGV}, the most that the kernel accepts as argv")]
-    Argv {
-        /// What was given.
-        value: u64,
-    },
-}
-
-/// Parses an address; a missing host means every address, as in Go's `net.Listen`.
-///
-/// # Errors
-/// [`ValueError::Address`].
-pub fn address(value: &str) -> Result<SocketAddr, ValueError> {
-    let named = match value.split_once(':') {
-        Some(("", port)) => format!("0.0.0.0:{port}"),
-        Some(("localhost", port)) => format!("127.0.0.1:{port}"),
-        _ => value.to_owned(),
-    };
-    SocketAddr::from_str(&named).map_err(|_| ValueError::Address {
-        value: value.to_owned(),
-    })
 }
 
 /// Parses a duration in Go's notation (`15m`, `1h30m`, `1.5h`, `500ms`, `0`).
@@ -184,70 +150,28 @@ pub fn label(value: &str) -> Result<(String, String), ValueError> {
     }
 }
 
-/// Parses a number of bytes with an optional binary unit.
-///
-/// # Errors
-/// [`ValueError::Size`].
-pub fn size(value: &str) -> Result<u64, ValueError> {
-    let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match value.get(digits.len()..).unwrap_or_default() {
-        "" | "B" => 1,
-        "K" | "Ki" | "KiB" => 1 << 10,
-        "M" | "Mi" | "MiB" => 1 << 20,
-        "G" | "Gi" | "GiB" => 1 << 30,
-        _ => 0,
-    };
-    u64::from_str(digits)
-        .ok()
-        .filter(|_| unit != 0)
-        .and_then(|number| number.checked_mul(unit))
-        .ok_or_else(|| ValueError::Size {
-            value: value.to_owned(),
-        })
-}
-
-/// Parses a ring size. The kernel takes powers of two that are whole pages
-/// (`ringbuf_map_alloc`, kernel/bpf/ringbuf.c).
-///
-/// # Errors
-/// [`ValueError::Size`], [`ValueError::Ring`].
-pub fn ring_size(value: &str) -> Result<u32, ValueError> {
-    let bytes = size(value)?;
-    u32::try_from(bytes)
-        .ok()
-        .filter(|bytes| bytes.is_power_of_two() && (4096..=1 << 30).contains(bytes))
-        .ok_or(ValueError::Ring { value: bytes })
-}
-
-/// Parses the most bytes of argv to keep.
-///
-/// # Errors
-/// [`ValueError::Size`], [`ValueError::Argv`].
-pub fn argv_size(value: &str) -> Result<u32, ValueError> {
-    let bytes = size(value)?;
-    u32::try_from(bytes)
-        .ok()
-        .filter(|bytes| *bytes <= MAX_ARGV)
-        .ok_or(ValueError::Argv { value: bytes })
-}
-
 /// Where failed execs are to be seen; `Hooked(None)`: nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hooked(pub Option<Hook>);
 
-/// Parses a hook, or a word for yes (`fexit`) or no, as an environment variable has it.
+/// Parses a hook, or yes (`fexit`) or no.
 ///
 /// # Errors
 /// [`ValueError::Hook`].
 pub fn hook(value: &str) -> Result<Hooked, ValueError> {
-    match value.to_ascii_lowercase().as_str() {
-        "" | "0" | "n" | "no" | "f" | "false" | "off" => Ok(Hooked(None)),
-        "1" | "y" | "yes" | "t" | "true" | "on" | "fexit" => Ok(Hooked(Some(Hook::Fexit))),
-        "sys-exit" => Ok(Hooked(Some(Hook::SysExit))),
-        _ => Err(ValueError::Hook {
-            value: value.to_owned(),
-        }),
-    }
+    let hook = match value.to_ascii_lowercase().as_str() {
+        "fexit" => Some(Hook::Fexit),
+        "sys-exit" => Some(Hook::SysExit),
+        other => match truth(other) {
+            Ok(yes) => yes.then_some(Hook::Fexit),
+            Err(_) => {
+                return Err(ValueError::Hook {
+                    value: value.to_owned(),
+                });
+            }
+        },
+    };
+    Ok(Hooked(hook))
 }
 
 #[cfg(test)]
@@ -258,26 +182,10 @@ mod tests {
     fn hooks_and_words_for_yes_and_no() {
         assert_eq!(hook("true").unwrap(), Hooked(Some(Hook::Fexit)));
         assert_eq!(hook("sys-exit").unwrap(), Hooked(Some(Hook::SysExit)));
-        assert_eq!(hook("").unwrap(), Hooked(None));
+        assert!(hook("").is_err());
+        assert!(hook("off").is_err());
         assert_eq!(hook("False").unwrap(), Hooked(None));
         assert!(hook("kprobe").is_err());
-    }
-
-    #[test]
-    fn addresses_as_go_writes_them() {
-        assert_eq!(address(":56123").unwrap(), DEFAULT_INIT_ADDRESS);
-        assert_eq!(
-            address("127.0.0.1:1").unwrap(),
-            "127.0.0.1:1".parse().unwrap()
-        );
-        assert_eq!(
-            address("localhost:9").unwrap(),
-            "127.0.0.1:9".parse().unwrap()
-        );
-        assert_eq!(address("[::1]:80").unwrap(), "[::1]:80".parse().unwrap());
-        for wrong in ["", ":", "56123", "127.0.0.1", "127.0.0.1:65536", "host:1"] {
-            assert!(address(wrong).is_err(), "{wrong:?} was accepted");
-        }
     }
 
     #[test]
@@ -308,16 +216,5 @@ mod tests {
         assert_eq!(label("a=").unwrap(), ("a".into(), String::new()));
         assert!(label("a").is_err());
         assert!(label("=b").is_err());
-    }
-
-    #[test]
-    fn sizes() {
-        assert_eq!(ring_size("16MiB").unwrap(), 16 << 20);
-        assert_eq!(ring_size("4096").unwrap(), 4096);
-        for wrong in ["0", "4095", "3MiB", "2048MiB", "MiB", "2GiB", "-1", "1é"] {
-            assert!(ring_size(wrong).is_err(), "{wrong:?} was accepted");
-        }
-        assert_eq!(argv_size("6MiB").unwrap(), MAX_ARGV);
-        assert!(argv_size("7MiB").is_err());
     }
 }

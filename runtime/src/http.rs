@@ -1,9 +1,10 @@
-//! Answering HTTP for clients that nobody trusts: bounded in number, time and bytes. What cannot be
-//! served waits in the kernel's backlog.
+//! Answering HTTP for clients that nobody trusts: bounded in number, time and bytes. One request a
+//! connection; what cannot be served waits in the kernel's backlog.
+
+mod clients;
 
 use std::{
     convert::Infallible,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,57 +18,56 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustix::process::{Resource, getrlimit};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
-    sync::Semaphore,
+    task::yield_now,
     time::{sleep, timeout},
 };
 
 use crate::{internal_events::ConnectionFailed, rate_limit::RateLimit};
 
+pub use clients::Client;
+use clients::Clients;
+
 /// A request's head must arrive in this time.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 /// A connection is closed after this time, whatever it does.
 const CONNECTION_TIME: Duration = Duration::from_secs(30);
-/// After a failed accept (no descriptors left, for one), wait so long.
+/// After a failed accept (no descriptors left, for one), wait this long.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// A failed accept is logged at most once in this time.
 const FAILURE_PERIOD: Duration = Duration::from_secs(10);
 /// Most characters of a reason that stand behind a status.
 const LONGEST_PHRASE: usize = 400;
+/// Most bytes of a line of text. Clients read at least 16 KiB of an answer.
+const LONGEST_LINE: usize = 8 * 1024;
 
-/// How many connections to serve at once, of at most `wanted`: half of the descriptors that are
-/// left, the rest of exectrail having opened what it holds.
-fn room(wanted: u64) -> usize {
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    let left = limit.saturating_sub(open as u64);
-    (left / 2).clamp(1, wanted) as usize
-}
-
-/// Accepts connections for ever, at most `connections` at once; `of` says which address in
+/// Accepts connections for ever, serving at most `connections` at once; `of` names the address in
 /// diagnostics. Needs an actix system.
 pub async fn accept<R, F>(listener: TcpListener, of: &'static str, connections: u64, respond: R)
 where
-    R: Fn(Request<Incoming>) -> F + Clone + 'static,
+    R: Fn(Request<Incoming>, Client) -> F + Clone + 'static,
     F: Future<Output = Response<Full<Bytes>>> + 'static,
 {
-    let room = Arc::new(Semaphore::new(room(connections)));
+    let clients = Clients::new(connections);
     let mut failures = RateLimit::new(1, FAILURE_PERIOD);
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
-            return;
-        };
         match listener.accept().await {
             Ok((stream, _)) => {
+                let place = clients.place().await;
                 let respond = respond.clone();
                 actix::spawn(async move {
-                    // A client too slow is cut off; it has its time in the constants above.
-                    let _ = timeout(CONNECTION_TIME, serve(stream, respond)).await;
-                    drop(place);
+                    let client = place.client();
+                    let serving = serve(stream, client.clone(), respond);
+                    tokio::select! {
+                        // A client too slow is cut off; the constants above give its time.
+                        _ = timeout(CONNECTION_TIME, serving) => {}
+                        () = client.replaced() => {}
+                    }
                 });
+                // A request that has arrived already is read before another client is accepted.
+                yield_now().await;
             }
             Err(error) => {
                 if let Some(untold) = failures.admit(Instant::now()) {
@@ -79,23 +79,31 @@ where
     }
 }
 
-/// Serves one connection, until its client is done or has broken the rules of HTTP.
+/// Answers one request of a client, unless it breaks the rules of HTTP.
 ///
 /// It has no bound in time of its own beyond that on a request's head. Needs a runtime with timers.
-pub async fn serve<S, R, F>(stream: S, respond: R)
+pub async fn serve<S, R, F>(stream: S, client: Client, respond: R)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
-    R: Fn(Request<Incoming>) -> F,
+    R: Fn(Request<Incoming>, Client) -> F,
     F: Future<Output = Response<Full<Bytes>>>,
 {
     let service = service_fn(|request| {
-        let response = respond(request);
-        async { Ok::<_, Infallible>(response.await) }
+        let client = client.clone();
+        let response = respond(request, client.clone());
+        async move {
+            let response = response.await;
+            // Refused, it may be, before its body was read: what is answered is not idle.
+            client.has_asked();
+            Ok::<_, Infallible>(response)
+        }
     });
     // What goes wrong with a connection is the client's to notice.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
+        // A connection that is kept alive takes the place of one that has something to say.
+        .keep_alive(false)
         // A client may close its sending side once it has sent its request.
         .half_close(true)
         .max_buf_size(16 * 1024)
@@ -105,7 +113,7 @@ where
 
 /// A response of one line, the same in its body and, as far as it goes there, behind its status.
 pub fn text(status: StatusCode, line: &impl ToString) -> Response<Full<Bytes>> {
-    let mut line = line.to_string();
+    let mut line = shortened(line.to_string());
     let phrase = reason_phrase(&line);
     line.push('\n');
     let mut response = Response::new(Full::from(line));
@@ -120,6 +128,21 @@ pub fn text(status: StatusCode, line: &impl ToString) -> Response<Full<Bytes>> {
     response
 }
 
+/// The line, cut where it is longer than clients read, and flagged as cut.
+fn shortened(mut line: String) -> String {
+    if line.len() > LONGEST_LINE {
+        let whole = line.len();
+        let end = (0..=LONGEST_LINE)
+            .rev()
+            .find(|at| line.is_char_boundary(*at));
+        line.truncate(end.unwrap_or(0));
+        line.push_str(&format!(
+            " … (cut here; all {whole} bytes are in exectrail's own log)"
+        ));
+    }
+    line
+}
+
 /// What stands behind the status in the response's first line: all that busybox's wget shows of an
 /// error. Visible ASCII and spaces only (RFC 9112, section 4, allows little more), and short enough
 /// for that wget's line of 512 bytes.
@@ -127,4 +150,21 @@ fn reason_phrase(line: &str) -> Option<ReasonPhrase> {
     let plain = |c: char| if c.is_ascii_graphic() { c } else { ' ' };
     let phrase: String = line.chars().take(LONGEST_PHRASE).map(plain).collect();
     ReasonPhrase::try_from(phrase).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_are_cut_and_say_so() {
+        assert_eq!(shortened("short".to_owned()), "short");
+        for letter in ["x", "é", "…", "𝄞"] {
+            let cut = shortened(letter.repeat(40_000));
+            assert!(cut.len() < 16 * 1024, "{}", cut.len());
+            assert!(cut.starts_with(letter));
+            let flag = format!("all {} bytes are in", 40_000 * letter.len());
+            assert!(cut.contains(&flag), "{cut}");
+        }
+    }
 }

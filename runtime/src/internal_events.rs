@@ -28,6 +28,8 @@ pub struct Ready {
 impl Ready {
     /// Logs it.
     pub fn emit(self) {
+        metrics().tracing(true);
+        metrics().listening(self.address.is_some());
         let milliseconds = self.milliseconds;
         match self.address {
             Some(address) => info!(
@@ -68,6 +70,7 @@ pub struct ListensLate {
 impl ListensLate {
     /// Logs it.
     pub fn emit(self) {
+        metrics().listening(true);
         info!(address = %self.address, "listening for announcements");
     }
 }
@@ -146,13 +149,18 @@ impl FailedExecsDecided<'_> {
 pub struct AnnouncementAccepted {
     /// Inode number of the namespace.
     pub pid_ns: u32,
+    /// Accepted ones before this that have no line, there being too many; none: nor has this.
+    pub untold: Option<u64>,
 }
 
 impl AnnouncementAccepted {
-    /// Tells it.
+    /// Counts it, and logs it.
     pub fn emit(self) {
         metrics().announcement("accepted", 1);
-        info!(pid_ns = self.pid_ns, "announcement accepted");
+        match self.untold {
+            Some(untold) => info!(pid_ns = self.pid_ns, untold, "announcement accepted"),
+            None => metrics().suppressed_line("announcement_accepted"),
+        }
     }
 }
 
@@ -171,6 +179,7 @@ impl AnnouncementRefused {
     pub fn emit(self) {
         metrics().announcement(self.refusal.reason(), 1);
         let Some(untold) = self.untold else {
+            metrics().suppressed_line("announcement_refused");
             return;
         };
         warn!(
@@ -359,6 +368,7 @@ pub struct ActorFailed<'a> {
 impl ActorFailed<'_> {
     /// Tells it.
     pub fn emit(self) {
+        metrics().tracing(false);
         error!(
             actor = self.actor,
             reason = self.reason,
@@ -393,6 +403,24 @@ pub struct Stopping {
 impl Stopping {
     /// Tells it.
     pub fn emit(self) {
+        metrics().tracing(false);
         info!(signal = self.signal, "stopping");
+    }
+}
+
+/// Variables with our prefix are set that nothing reads.
+pub struct VariablesUnknown {
+    /// Their names.
+    pub names: Vec<String>,
+}
+
+impl VariablesUnknown {
+    /// Logs it.
+    pub fn emit(self) {
+        let names = self.names.join(" ");
+        warn!(
+            names,
+            "environment variables that exectrail does not know; mistyped?"
+        );
     }
 }

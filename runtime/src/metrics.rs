@@ -1,18 +1,27 @@
 //! What is counted for Prometheus. Whoever tells an operator of something counts it, too
 //! ([`crate::internal_events`]), so lines and metrics come from one place.
-//!
-//! Names end as OpenMetrics has it: counters in `_total`.
+
+mod format;
 
 use std::sync::{LazyLock, atomic::Ordering::Relaxed};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
-/// What the encoded metrics are (OpenMetrics 1.0.0), as an HTTP header says it.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub use format::Format;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LineOf {
+    line: &'static str,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Of {
@@ -49,6 +58,8 @@ pub struct Totals {
     pub rate_limited: u64,
     /// Workspaces traced now.
     pub workspaces: usize,
+    /// Announcements that have no line in the stream, there being too many.
+    pub unwritten_announcements: u64,
 }
 
 /// All that is counted.
@@ -60,6 +71,9 @@ pub struct Metrics {
     announcements: Family<Outcome, Counter>,
     unreadable: Counter,
     workspaces: Gauge,
+    suppressed_lines: Family<LineOf, Counter>,
+    tracing: Gauge,
+    listening: Gauge,
 }
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
@@ -72,8 +86,10 @@ pub fn metrics() -> &'static Metrics {
 impl Metrics {
     fn new() -> Self {
         let mut registry = Registry::with_prefix("exectrail");
-        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "This exectrail", build);
+        let build: Family<Build, Gauge> = Family::default();
+        let version = env!("CARGO_PKG_VERSION");
+        build.get_or_create(&Build { version }).set(1);
+        registry.register("build_info", "Version of this exectrail", build);
         let lines = Family::default();
         registry.register("events", "Lines written, by kind", Family::clone(&lines));
         let lost = Family::default();
@@ -106,6 +122,20 @@ impl Metrics {
             "PID namespaces that are traced",
             workspaces.clone(),
         );
+        let suppressed_lines = Family::default();
+        registry.register(
+            "suppressed_lines",
+            "Lines about announcements that were not written, there being too many",
+            Family::clone(&suppressed_lines),
+        );
+        let tracing = Gauge::default();
+        registry.register("tracing", "Whether tracing is on, 1 or 0", tracing.clone());
+        let listening = Gauge::default();
+        registry.register(
+            "listening",
+            "Whether the address for announcements is bound, 1 or 0",
+            listening.clone(),
+        );
         let metrics = Self {
             registry,
             lines,
@@ -114,9 +144,15 @@ impl Metrics {
             announcements,
             unreadable,
             workspaces,
+            suppressed_lines,
+            tracing,
+            listening,
         };
         // What has not happened is 0, not missing.
         metrics.announcement("accepted", 0);
+        for line in ["announcement_accepted", "announcement_refused"] {
+            set(&metrics.suppressed_lines.get_or_create(&LineOf { line }), 0);
+        }
         metrics.totals(&Totals::default());
         metrics
     }
@@ -131,6 +167,32 @@ impl Metrics {
     /// A record could not be read.
     pub(crate) fn unreadable_record(&self) {
         self.unreadable.inc();
+    }
+
+    /// A line of that kind was not written to the diagnostics.
+    pub(crate) fn suppressed_line(&self, line: &'static str) {
+        self.suppressed_lines.get_or_create(&LineOf { line }).inc();
+    }
+
+    /// Whether tracing is on.
+    pub(crate) fn tracing(&self, on: bool) {
+        self.tracing.set(on.into());
+    }
+
+    /// Whether the address for announcements is bound.
+    pub(crate) fn listening(&self, on: bool) {
+        self.listening.set(on.into());
+    }
+
+    /// Whether a workspace can announce itself and is traced then; why not, if not.
+    pub fn is_ready(&self) -> Result<(), &'static str> {
+        if self.tracing.get() == 0 {
+            Err("not ready: tracing is not on")
+        } else if self.listening.get() == 0 {
+            Err("not ready: the address for announcements is taken")
+        } else {
+            Ok(())
+        }
     }
 
     /// The run's totals are these.
@@ -153,18 +215,23 @@ impl Metrics {
             rule: None,
         };
         set(&self.suppressed.get_or_create(&by), totals.rate_limited);
+        let line = "workspace_announced";
+        set(
+            &self.suppressed_lines.get_or_create(&LineOf { line }),
+            totals.unwritten_announcements,
+        );
         self.workspaces
             .set(i64::try_from(totals.workspaces).unwrap_or(i64::MAX));
     }
 
-    /// All metrics in the text format of OpenMetrics.
+    /// All metrics as text.
     ///
     /// # Errors
     /// None in practice: writing to memory does not fail.
-    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+    pub fn encode(&self, format: Format) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
-        Ok(text)
+        Ok(format.rewrite(&text))
     }
 }
 
@@ -178,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_format_is_that_of_openmetrics() {
+    fn both_formats_have_the_same_samples() {
         let metrics = Metrics::new();
         metrics.totals(&Totals {
             execs: 7,
@@ -186,12 +253,14 @@ mod tests {
             excluded: vec![(0, 5), (3, 0)],
             rate_limited: 4,
             workspaces: 2,
+            unwritten_announcements: 9,
             ..Totals::default()
         });
         metrics.announcement("no_evidence", 1);
-        let text = metrics.encode().unwrap();
+        let text = metrics.encode(Format::Text).unwrap();
+        let open = metrics.encode(Format::OpenMetrics).unwrap();
         for line in [
-            "# TYPE exectrail_events counter",
+            "# HELP exectrail_events_total Lines written, by kind.",
             r#"exectrail_events_total{of="exec"} 7"#,
             r#"exectrail_events_total{of="exit"} 0"#,
             r#"exectrail_lost_total{of="exec"} 1"#,
@@ -200,15 +269,43 @@ mod tests {
             r#"exectrail_suppressed_total{by="exclude",rule="3"} 0"#,
             r#"exectrail_announcements_total{result="accepted"} 0"#,
             r#"exectrail_announcements_total{result="no_evidence"} 1"#,
+            r#"exectrail_suppressed_lines_total{line="workspace_announced"} 9"#,
+            r#"exectrail_suppressed_lines_total{line="announcement_refused"} 0"#,
             "exectrail_unreadable_records_total 0",
+            "# TYPE exectrail_workspaces gauge",
             "exectrail_workspaces 2",
+            "exectrail_listening 0",
         ] {
-            assert!(text.lines().any(|own| own == line), "{line} in:\n{text}");
+            for format in [&text, &open] {
+                assert!(
+                    format.lines().any(|own| own == line),
+                    "{line} in:\n{format}"
+                );
+            }
         }
-        assert!(
-            text.contains(r#"exectrail_suppressed_total{by="rate_limit""#),
-            "{text}"
-        );
-        assert!(text.ends_with("# EOF\n"));
+        assert!(text.contains(r#"exectrail_suppressed_total{by="rate_limit""#));
+        assert!(text.contains("# TYPE exectrail_events_total counter\n"));
+        assert!(!text.contains("# EOF"));
+        assert!(!open.contains(" counter\n"));
+        assert!(open.ends_with("# EOF\n"));
+        let samples = |text: &str| {
+            let lines = text.lines().filter(|line| !line.starts_with('#'));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let mut sorted = [samples(&text), samples(&open)];
+        sorted.iter_mut().for_each(|samples| samples.sort());
+        assert_eq!(sorted[0], sorted[1]);
+    }
+
+    #[test]
+    fn ready_is_what_traces_and_listens() {
+        let metrics = Metrics::new();
+        assert!(metrics.is_ready().unwrap_err().contains("tracing"));
+        metrics.tracing(true);
+        assert!(metrics.is_ready().unwrap_err().contains("taken"));
+        metrics.listening(true);
+        assert_eq!(metrics.is_ready(), Ok(()));
+        metrics.tracing(false);
+        assert!(metrics.is_ready().is_err());
     }
 }

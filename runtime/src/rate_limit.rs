@@ -11,6 +11,8 @@ pub struct RateLimit {
     since: Option<Instant>,
     admitted: u32,
     suppressed: u64,
+    /// All that were not admitted.
+    total: u64,
 }
 
 impl RateLimit {
@@ -22,6 +24,7 @@ impl RateLimit {
             since: None,
             admitted: 0,
             suppressed: 0,
+            total: 0,
         }
     }
 
@@ -39,8 +42,14 @@ impl RateLimit {
             Some(std::mem::take(&mut self.suppressed))
         } else {
             self.suppressed += 1;
+            self.total += 1;
             None
         }
+    }
+
+    /// How many have not been said since the start.
+    pub fn total(&self) -> u64 {
+        self.total
     }
 }
 
@@ -61,5 +70,6 @@ mod tests {
         assert_eq!(admit(&mut limit, 10), Some(2));
         assert_eq!(admit(&mut limit, 11), Some(0));
         assert_eq!(admit(&mut limit, 12), None);
+        assert_eq!(limit.total(), 3);
     }
 }

@@ -21,13 +21,14 @@ use crate::{
         Event, ExecEvent, FailedExecEvent, Found, Kind, Lost, PreviousRun, Run, SuppressedEvent,
         Writer,
     },
+    rate_limit::RateLimit,
     state::Previous,
     suppression::{self, Cause, Limits, Suppression, Tally},
 };
 
 mod workspaces;
 
-use workspaces::Workspace;
+use workspaces::{ANNOUNCED_BURST, ANNOUNCED_PERIOD, Workspace};
 
 /// The table of the probes whose lack of room costs execs.
 const TARGETS: &str = "targets";
@@ -85,6 +86,8 @@ pub struct Stream {
     /// Those in which nobody is left, and of which the ring may still hold records.
     ended: Vec<NsId>,
     own_level: u32,
+    /// Limits the lines of announcements.
+    announced: RateLimit,
     /// Losses for want of room in a table.
     unplaced: [u64; 3],
     execs: u64,
@@ -111,6 +114,7 @@ impl Stream {
             adopted: BTreeMap::new(),
             ended: Vec::new(),
             own_level: 0,
+            announced: RateLimit::new(ANNOUNCED_BURST, ANNOUNCED_PERIOD),
             unplaced: [0; 3],
             execs: 0,
             exits_told: 0,
@@ -308,6 +312,7 @@ impl Stream {
             execs: self.execs,
             lost: self.lost_of(Kind::Exec),
             suppressed: self.suppressed.total(),
+            announcements: self.announced.total(),
         };
         self.tell(WallClock::boot_now(), &event, out);
     }
@@ -320,6 +325,7 @@ impl Stream {
             failed_execs: self.failed_told,
             lost: [Kind::Exec, Kind::Exit, Kind::ExecFailed].map(|of| self.lost_of(of)),
             workspaces: self.workspaces.len(),
+            unwritten_announcements: self.announced.total(),
             ..Totals::default()
         };
         let includes = self.limits.rules.include().len();

@@ -21,15 +21,16 @@ use tokio::{
 use super::messages::{Announce, Answer, Close, NotRegistered, Open};
 use crate::{
     announcement::{self, MAX_BODY, Malformed},
-    http::{self, text},
+    http::{self, Client, text},
     internal_events::ListensLate,
     listening::{BindError, Place},
 };
 
 /// Most connections served at once; fewer where descriptors are few.
-const CONNECTIONS: u64 = 64;
+const CONNECTIONS: u64 = 128;
 /// A request's body must arrive in this time.
 const BODY_TIME: Duration = Duration::from_secs(5);
+
 /// See the module.
 #[derive(Default)]
 pub struct InitListener {
@@ -64,9 +65,12 @@ impl Handler<Open> for InitListener {
                     socket
                 }
             };
-            http::accept(socket, "init address", CONNECTIONS, move |request| {
-                respond(request, answer.clone())
-            })
+            http::accept(
+                socket,
+                "init address",
+                CONNECTIONS,
+                move |request, client| respond(request, client, answer.clone()),
+            )
             .await;
         };
         self.accepting = Some(ctx.spawn(serving.into_actor(self)));
@@ -84,7 +88,7 @@ impl Handler<Close> for InitListener {
     }
 }
 
-/// Serves one connection, until its client is done or has broken the rules of HTTP.
+/// Answers one request of a client, unless it breaks the rules of HTTP.
 ///
 /// It has no bound in time of its own beyond those on a request's head and body. Needs a runtime with
 /// timers; of an answer that asks the tracer, also an actix system.
@@ -92,12 +96,19 @@ pub async fn serve<S>(stream: S, answer: Answer)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    http::serve(stream, move |request| respond(request, answer.clone())).await;
+    let respond = move |request, client| respond(request, client, answer.clone());
+    http::serve(stream, Client::new(), respond).await;
 }
 
 /// The answer to one request.
-async fn respond(request: Request<Incoming>, answer: Answer) -> Response<Full<Bytes>> {
-    match read(request).await {
+async fn respond(
+    request: Request<Incoming>,
+    client: Client,
+    answer: Answer,
+) -> Response<Full<Bytes>> {
+    let read = read(request).await;
+    client.has_asked();
+    match read {
         Err(malformed) => text(Malformed::STATUS, &malformed),
         Ok(pid_ns) => match answer {
             Answer::Refuse(reason) => text(StatusCode::SERVICE_UNAVAILABLE, &reason),

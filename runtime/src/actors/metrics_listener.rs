@@ -1,4 +1,4 @@
-//! MetricsListener: how is exectrail doing?
+//! MetricsListener: how is exectrail doing, does it live, and is it ready?
 //!
 //! Receives [`Publish`], [`Close`]. Sends nothing: whoever has something to count has counted it
 //! ([`crate::metrics`]). Tells nobody a rule's text or a workspace's number: its clients may be anybody in
@@ -11,21 +11,19 @@ use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
-    header::{ALLOW, CONTENT_TYPE, HeaderValue},
+    header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, VARY},
 };
 
 use super::messages::{Close, Publish};
 use crate::{
-    http,
+    http::{self, text},
     internal_events::MetricsPublished,
     listening::Place,
-    metrics::{self, metrics},
+    metrics::{Format, metrics},
 };
 
 /// Most connections served at once: one or two scrape.
-const CONNECTIONS: u64 = 8;
-/// Where the metrics are.
-const PATH: &str = "/metrics";
+const CONNECTIONS: u64 = 16;
 
 /// See the module.
 #[derive(Default)]
@@ -53,7 +51,7 @@ impl Handler<Publish> for MetricsListener {
                 Err(error) => place.listen_later(error).await,
             };
             MetricsPublished { address }.emit();
-            http::accept(socket, "metrics address", CONNECTIONS, |request| {
+            http::accept(socket, "metrics address", CONNECTIONS, |request, _| {
                 ready(respond(&request))
             })
             .await;
@@ -74,25 +72,40 @@ impl Handler<Close> for MetricsListener {
 
 /// The answer to one request. Its body is not looked at.
 fn respond(request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    if request.uri().path() != PATH {
-        return http::text(StatusCode::NOT_FOUND, &"Metrics are at /metrics");
-    }
+    let answer: fn(&Request<Incoming>) -> _ = match request.uri().path() {
+        "/metrics" => all_metrics,
+        // That it is answered says that the process works.
+        "/livez" => |_| text(StatusCode::OK, &"ok"),
+        "/readyz" => |_| match metrics().is_ready() {
+            Ok(()) => text(StatusCode::OK, &"ready"),
+            Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, &reason),
+        },
+        _ => {
+            let places = "Metrics are at /metrics, probes at /livez and /readyz";
+            return text(StatusCode::NOT_FOUND, &places);
+        }
+    };
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        let mut response = http::text(StatusCode::METHOD_NOT_ALLOWED, &"Metrics can only be read");
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, &"This can only be read");
         response
             .headers_mut()
             .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
-    match metrics().encode() {
-        Ok(text) => {
-            let mut response = Response::new(Full::from(text));
-            response.headers_mut().insert(
-                CONTENT_TYPE,
-                HeaderValue::from_static(metrics::CONTENT_TYPE),
-            );
+    answer(request)
+}
+
+/// The metrics, in the format that is asked for.
+fn all_metrics(request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    let format = Format::accepted(request.headers().get_all(ACCEPT));
+    match metrics().encode(format) {
+        Ok(encoded) => {
+            let mut response = Response::new(Full::from(encoded));
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, format.content_type());
+            headers.insert(VARY, HeaderValue::from_static("Accept"));
             response
         }
-        Err(error) => http::text(StatusCode::INTERNAL_SERVER_ERROR, &error),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &error),
     }
 }

@@ -73,13 +73,14 @@ pub struct Tracer {
     rounds: u32,
     /// Whether a sweep found a target.
     traced: bool,
+    accepted: RateLimit,
     refusals: RateLimit,
 }
 
-/// At most so many refusals are logged in [`REFUSAL_PERIOD`].
-const REFUSAL_BURST: u32 = 20;
-/// See [`REFUSAL_BURST`].
-const REFUSAL_PERIOD: Duration = Duration::from_secs(10);
+/// At most this many accepted announcements, and as many refusals, are logged in [`LOG_PERIOD`].
+const LOG_BURST: u32 = 20;
+/// See [`LOG_BURST`].
+const LOG_PERIOD: Duration = Duration::from_secs(10);
 
 impl Tracer {
     /// Nothing is loaded yet.
@@ -93,7 +94,8 @@ impl Tracer {
             ends: Ends::default(),
             rounds: 0,
             traced: false,
-            refusals: RateLimit::new(REFUSAL_BURST, REFUSAL_PERIOD),
+            accepted: RateLimit::new(LOG_BURST, LOG_PERIOD),
+            refusals: RateLimit::new(LOG_BURST, LOG_PERIOD),
         }
     }
 
@@ -317,7 +319,8 @@ impl Handler<Announce> for Tracer {
                     workspace,
                     found: Found::Announcement,
                 });
-                AnnouncementAccepted { pid_ns }.emit();
+                let untold = self.accepted.admit(Instant::now());
+                AnnouncementAccepted { pid_ns, untold }.emit();
                 Ok(Registered)
             }
             Ok(Verdict::Accept(workspace)) => {
@@ -327,7 +330,8 @@ impl Handler<Announce> for Tracer {
                     // Before the answer: what is accepted survives a restart.
                     keeper.keep(probes.targets().iter().map(|target| target.id));
                 }
-                AnnouncementAccepted { pid_ns }.emit();
+                let untold = self.accepted.admit(Instant::now());
+                AnnouncementAccepted { pid_ns, untold }.emit();
                 Ok(Registered)
             }
             Err(refusal) => {

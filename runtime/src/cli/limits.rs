@@ -3,11 +3,12 @@
 use std::num::NonZeroU32;
 
 use clap::Args;
+use exectrail_preflight::environment;
 
 use crate::{
     config::ValueError,
     rate::{self, Rate},
-    rules::{Rule, Rules},
+    rules::{Rule, RuleError, Rules},
     suppression::Limits,
 };
 
@@ -44,8 +45,8 @@ pub struct LimitArgs {
 }
 
 /// The variables that hold rules, one a line.
-const EXCLUDE_VARIABLE: &str = "EXECTRAIL_EXCLUDE";
-const INCLUDE_VARIABLE: &str = "EXECTRAIL_INCLUDE";
+pub(super) const EXCLUDE_VARIABLE: &str = "EXECTRAIL_EXCLUDE";
+pub(super) const INCLUDE_VARIABLE: &str = "EXECTRAIL_INCLUDE";
 
 impl LimitArgs {
     /// The checked limits: rules of the environment and of the command line together.
@@ -66,12 +67,14 @@ impl LimitArgs {
 
 /// The rules of a variable, then those of a flag.
 fn both(variable: &'static str, flag: &[Rule]) -> Result<Vec<Rule>, ValueError> {
-    let text = std::env::var(variable).unwrap_or_default();
-    let lines = text.lines().filter(|line| !line.trim().is_empty());
-    let mut rules = lines
-        .map(str::parse)
-        .collect::<Result<Vec<Rule>, _>>()
-        .map_err(|source| ValueError::Variable { variable, source })?;
+    let mut rules = environment::lines(variable)?
+        .iter()
+        .map(|line| line.parse())
+        .collect::<Result<Vec<Rule>, RuleError>>()
+        .map_err(|source| ValueError::Variable {
+            variable,
+            source: Box::new(source.into()),
+        })?;
     rules.extend_from_slice(flag);
     Ok(rules)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use exectrail_preflight::environment;
 
 use super::LimitArgs;
 use crate::config::{self, Hooked, ValueError, label};
@@ -38,7 +39,7 @@ pub struct RecordArgs {
     #[arg(
         long,
         env = "EXECTRAIL_EXIT_EVENTS",
-        value_parser = clap::builder::FalseyValueParser::new()
+        value_parser = config::truth
     )]
     pub exit_events: bool,
 
@@ -88,17 +89,20 @@ pub enum LogLevel {
 }
 
 /// The variable that holds labels, one `key=value` a line.
-const LABELS_VARIABLE: &str = "EXECTRAIL_LABEL";
+pub(super) const LABELS_VARIABLE: &str = "EXECTRAIL_LABEL";
 
 impl RecordArgs {
     /// The labels of the environment, overridden by those of the command line.
     pub(super) fn labels(&self) -> Result<BTreeMap<String, String>, ValueError> {
-        let variable = std::env::var(LABELS_VARIABLE).unwrap_or_default();
-        let mut labels = variable
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .map(label)
-            .collect::<Result<BTreeMap<_, _>, _>>()?;
+        let lines = environment::lines(LABELS_VARIABLE)?;
+        let mut labels = lines
+            .iter()
+            .map(|line| label(line))
+            .collect::<Result<BTreeMap<_, _>, _>>()
+            .map_err(|source| ValueError::Variable {
+                variable: LABELS_VARIABLE,
+                source: Box::new(source),
+            })?;
         labels.extend(self.labels.iter().cloned());
         Ok(labels)
     }

@@ -14,7 +14,7 @@ use std::{
     process::{self, ExitCode},
 };
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 
 use crate::{
     cli::{Cli, Command},
@@ -23,7 +23,7 @@ use crate::{
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = exectrail_preflight::environment::parse();
     match cli.command {
         None => sidecar::main(&cli.sidecar),
         Some(Command::Preflight(args)) => exectrail_preflight::cli::main(args),

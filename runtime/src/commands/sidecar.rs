@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, process::ExitCode};
 
 use actix::{Actor as _, Addr, System};
+use exectrail_preflight::environment;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::oneshot,
@@ -14,14 +15,19 @@ use crate::{
         lifecycle::{Lifecycle, Outcome},
         messages::Signal,
     },
-    cli::SidecarArgs,
+    cli::{SidecarArgs, known_variables},
     config::Config,
     diagnostics,
+    internal_events::VariablesUnknown,
 };
 
 /// Runs the sidecar until it is told to stop.
 pub fn main(args: &SidecarArgs) -> ExitCode {
     diagnostics::init(args.record.log_level, args.output);
+    let names = environment::unknown(&known_variables());
+    if !names.is_empty() {
+        VariablesUnknown { names }.emit();
+    }
     match args.config() {
         Ok(config) => exit_code(trace(config, Interrupt::Stops, |_, _| ())),
         Err(error) => usage(&error),

@@ -68,6 +68,8 @@ pub enum Event<'a> {
     WorkspaceAnnounced {
         /// Inode number of its PID namespace.
         pid_ns: u32,
+        /// Announcements before this one that have no line, there being too many.
+        suppressed: u64,
     },
     /// A workspace that an earlier run traced may go on unseen.
     WorkspaceUnknown {
@@ -87,6 +89,8 @@ pub enum Event<'a> {
         lost: u64,
         /// Execs that were left out on purpose.
         suppressed: u64,
+        /// Announcements that have no line, there being too many.
+        announcements: u64,
     },
 }
 

@@ -168,8 +168,12 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
         Event::ClockSet { step } => {
             writeln!(line, "{ts:.3} the wall clock was set by {step:#}")
         }
-        Event::WorkspaceAnnounced { pid_ns } => {
-            writeln!(line, "{ts:.3} workspace announced: PID namespace {pid_ns}")
+        Event::WorkspaceAnnounced { pid_ns, suppressed } => {
+            let _ = write!(line, "{ts:.3} workspace announced: PID namespace {pid_ns}");
+            if *suppressed > 0 {
+                let _ = write!(line, "; {suppressed} announcements before it have no line");
+            }
+            writeln!(line)
         }
         Event::WorkspaceUnknown { reason } => writeln!(line, "{ts:.3} WARNING: {reason}"),
         Event::WorkspaceEnded { pid_ns } => {
@@ -179,6 +183,7 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
             execs,
             lost,
             suppressed,
+            announcements: _,
         } => {
             let _ = write!(line, "{ts:.3} tracing stopped: {execs} execs, {lost} lost");
             if *suppressed > 0 {

@@ -1,5 +1,7 @@
 //! Where the stream names workspaces: at their first line, and when nobody is left in them.
 
+use std::time::{Duration, Instant};
+
 use exectrail_common::target::{BY_CGROUP, NsId, NsState};
 
 use super::Stream;
@@ -8,6 +10,12 @@ use crate::{
     output::{Before, Event, Found},
     target::Known,
 };
+
+/// At most this many `workspace_announced` lines, of all workspaces, are written in
+/// [`ANNOUNCED_PERIOD`].
+pub(super) const ANNOUNCED_BURST: u32 = 20;
+/// See [`ANNOUNCED_BURST`].
+pub(super) const ANNOUNCED_PERIOD: Duration = Duration::from_secs(10);
 
 /// A workspace that has been named.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +30,14 @@ impl Stream {
         let Known { id, state } = workspace;
         let named = self.workspaces.get(&id.inum);
         if named.is_some_and(|named| named.start.is_none_or(|start| start == id.start)) {
-            let event = Event::WorkspaceAnnounced { pid_ns: id.inum };
-            self.tell(WallClock::boot_now(), &event, out);
+            // A workspace can announce itself thousands of times a second.
+            if let Some(suppressed) = self.announced.admit(Instant::now()) {
+                let event = Event::WorkspaceAnnounced {
+                    pid_ns: id.inum,
+                    suppressed,
+                };
+                self.tell(WallClock::boot_now(), &event, out);
+            }
         } else {
             self.started(*id, state, found, WallClock::boot_now(), out);
         }

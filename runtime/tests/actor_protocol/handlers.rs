@@ -46,13 +46,11 @@ impl Protocol {
                 state.detached = true;
                 self.next_step(state);
             }
-            Some(ToTracer::DetachIfIdle) => {
-                if !state.targets.contains(&true) {
-                    state.detached |= !self.slips(Slip::StaysAttached);
-                    self.stop_by_time(state);
-                }
+            Some(ToTracer::DetachIfIdle) if !state.targets.contains(&true) => {
+                state.detached |= !self.slips(Slip::StaysAttached);
+                self.stop_by_time(state);
             }
-            None => {}
+            Some(ToTracer::DetachIfIdle) | None => {}
         }
     }
 

@@ -136,7 +136,7 @@ fn curl_is_understood() {
 }
 
 #[test]
-fn python_is_understood_and_kept_alive() {
+fn python_is_understood_and_connects_anew() {
     needs_kernel!();
     let (_pod, sidecar, workspace) = traced_pod();
     let script = format!(
@@ -147,7 +147,8 @@ fn python_is_understood_and_kept_alive() {
          \x20   r = c.getresponse()\n\
          \x20   text = r.read()\n\
          \x20   assert r.status == expected, (body, r.status, text)\n\
-         \x20   assert (text == b'') == (expected == 204), text\n",
+         \x20   assert (text == b'') == (expected == 204), text\n\
+         \x20   assert r.getheader('connection') == 'close', r.getheaders()\n",
         workspace.pid_ns()
     );
     workspace.run("python3", &["-c", &script]);

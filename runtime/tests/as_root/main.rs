@@ -5,12 +5,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod announcement_is_a_barrier;
+mod announcements_are_bounded;
 mod argv_is_exact;
 mod attackers_change_nothing;
 mod cgroups;
+mod clients_hold_nobody_up;
 mod documented_queries_work;
 mod every_exec_is_seen;
 mod failed_execs_have_lines;
+mod flags_and_variables_are_one_grammar;
 mod handshake_keeps_to_the_protocol;
 mod identity_cannot_be_left;
 mod init_script_holds_the_workspace;
@@ -25,5 +28,6 @@ mod start_and_stop_are_orderly;
 mod state_survives_a_restart;
 mod targets_are_verified;
 mod the_port_is_optional;
+mod times_are_true_in_a_time_namespace;
 mod tools;
 mod what_is_excluded_is_counted;

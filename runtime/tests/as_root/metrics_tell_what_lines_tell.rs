@@ -61,10 +61,7 @@ fn the_same_counts_as_lines() {
     let body = wait_for("counts of what is left out", || {
         let (status, content_type, body) = scrape(&pod, "/metrics", &[]);
         assert_eq!(status, 200);
-        assert!(
-            content_type.starts_with("application/openmetrics-text"),
-            "{content_type}"
-        );
+        assert!(content_type.starts_with("text/plain; version=0.0.4"));
         (samples(&body).get(r#"exectrail_suppressed_total{by="exclude",rule="1"}"#) == Some(&50)
             && samples(&body)[r#"exectrail_events_total{of="exec"}"#] == 5)
             .then_some(body)
@@ -90,7 +87,6 @@ fn the_same_counts_as_lines() {
         !body.contains(noop.as_str()) && !body.contains("nosuch"),
         "{body}"
     );
-    assert!(body.ends_with("# EOF\n"), "{body}");
 
     assert_eq!(scrape(&pod, "/", &[]).0, 404);
     assert_eq!(scrape(&pod, "/metrics", &["--request", "POST"]).0, 405);
@@ -116,6 +112,108 @@ fn nothing_is_listened_for_unasked() {
     // State 0A is TCP_LISTEN (include/net/tcp_states.h).
     let listening = sockets.lines().filter(|line| line.contains(" 0A "));
     assert_eq!(listening.count(), 1, "{sockets}");
+}
+
+/// Prometheus' own linter has nothing to say against either format.
+#[test]
+fn promtool_finds_nothing_wrong() {
+    needs_kernel!();
+    let found = std::process::Command::new("promtool")
+        .arg("--version")
+        .output();
+    if found.is_err() {
+        crate::tools::skip("promtool_finds_nothing_wrong", "promtool is not installed");
+        return;
+    }
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&[
+        "--metrics-address=127.0.0.1:9464",
+        "--exclude=comm=nosuch",
+        "--rate-limit=1/h",
+        "--exit-events",
+    ]);
+    assert_eq!(pod.workspace().announce().0, 204);
+    let open = "application/openmetrics-text";
+    let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,\
+                      text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+    for (accept, expected) in [
+        ("*/*", "text/plain; version=0.0.4"),
+        ("text/plain", "text/plain; version=0.0.4"),
+        (open, "application/openmetrics-text; version=1.0.0"),
+        (prometheus, "application/openmetrics-text; version=1.0.0"),
+    ] {
+        let header = format!("Accept: {accept}");
+        let (status, content_type, body) = scrape(&pod, "/metrics", &["--header", &header]);
+        assert_eq!(status, 200);
+        assert!(content_type.starts_with(expected), "{content_type}");
+        assert_eq!(
+            body.ends_with("# EOF\n"),
+            expected.starts_with(open),
+            "{body}"
+        );
+        let mut promtool = std::process::Command::new("promtool")
+            .args(["check", "metrics"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = promtool.stdin.take().unwrap();
+        std::io::Write::write_all(&mut input, body.as_bytes()).unwrap();
+        drop(input);
+        let output = promtool.wait_with_output().unwrap();
+        assert!(output.status.success(), "{accept}: {output:?}\n{body}");
+        assert!(
+            output.stdout.is_empty() && output.stderr.is_empty(),
+            "{output:?}"
+        );
+    }
+    sidecar.stop();
+}
+
+/// Ready is who traces and listens; live is who answers. `exectrail ready` says the same.
+#[test]
+fn readiness_is_tracing_and_listening() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let script = "import socket, sys\n\
+        s = socket.socket(); s.bind(('127.0.0.1', 56123)); s.listen()\n\
+        print('held', flush=True); sys.stdin.read()";
+    let mut squatter = pod
+        .command("python3")
+        .args(["-c", script])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut held = [0; 4];
+    std::io::Read::read_exact(squatter.stdout.as_mut().unwrap(), &mut held).unwrap();
+    let sidecar = pod.sidecar(&["--metrics-address=127.0.0.1:9464"]);
+    let ready = || {
+        let mut command = pod.command(crate::tools::EXECTRAIL);
+        command.stderr(std::process::Stdio::null());
+        command.arg("ready").status().unwrap().success()
+    };
+    assert_eq!(scrape(&pod, "/livez", &[]).0, 200);
+    let (status, _, reason) = scrape(&pod, "/readyz", &[]);
+    assert_eq!(status, 503);
+    assert!(
+        reason.contains("address for announcements is taken"),
+        "{reason}"
+    );
+    assert!(!ready());
+    let (_, _, body) = scrape(&pod, "/metrics", &[]);
+    assert_eq!(samples(&body)["exectrail_tracing"], 1);
+    assert_eq!(samples(&body)["exectrail_listening"], 0);
+    drop(squatter.stdin.take());
+    squatter.wait().unwrap();
+    wait_for("readiness", || {
+        (scrape(&pod, "/readyz", &[]).0 == 200).then_some(())
+    });
+    assert!(ready());
+    assert_eq!(scrape(&pod, "/readyz", &["--request", "POST"]).0, 405);
+    assert_eq!(scrape(&pod, "/livez", &["--head"]).0, 200);
+    sidecar.stop();
 }
 
 /// Many who connect and say nothing keep nobody from announcing a workspace.

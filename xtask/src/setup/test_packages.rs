@@ -3,7 +3,7 @@
 use super::Found;
 use super::debian_packages::{self, Package};
 
-const PACKAGES: [Package; 24] = [
+const PACKAGES: [Package; 25] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -113,6 +113,11 @@ const PACKAGES: [Package; 24] = [
         name: "runc",
         provides: "runc",
         reason: "podman's runtime",
+    },
+    Package {
+        name: "prometheus",
+        provides: "promtool",
+        reason: "checks the metrics as Prometheus reads them",
     },
     Package {
         name: "zsh",

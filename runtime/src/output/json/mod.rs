@@ -107,6 +107,11 @@ fn is_first(lane: &u8) -> bool {
     *lane == 0
 }
 
+/// Whether nothing was counted, which most lines do not mention.
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 #[derive(Serialize)]
 struct FailedExecFields<'a> {
     labels: &'a RawValue,
@@ -177,6 +182,8 @@ struct WorkspaceFields<'a> {
     started: Option<Instant>,
     #[serde(skip_serializing_if = "Option::is_none")]
     untraced_ns: Option<u64>,
+    #[serde(skip_serializing_if = "is_none")]
+    announcements_suppressed: u64,
 }
 
 #[derive(Serialize)]
@@ -225,6 +232,8 @@ struct StoppedFields<'a> {
     execs: u64,
     lost: u64,
     suppressed: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    announcements_suppressed: u64,
 }
 
 /// Appends the line of `event`.
@@ -257,6 +266,7 @@ fn write_rare(line: &mut Vec<u8>, ts: Timestamp, labels: &RawValue, event: &Even
         found,
         started: before.map(|before| Instant(before.started)),
         untraced_ns: before.map(|before| before.untraced_ns),
+        announcements_suppressed: 0,
     };
     match *event {
         Event::Exec(_) | Event::Exit(_) => {}
@@ -337,14 +347,12 @@ fn write_rare(line: &mut Vec<u8>, ts: Timestamp, labels: &RawValue, event: &Even
                 ClockSetFields { labels, step_ns },
             );
         }
-        Event::WorkspaceAnnounced { pid_ns } => {
-            put(
-                line,
-                ts,
-                "INFO",
-                "workspace_announced",
-                workspace(pid_ns, None, None),
-            );
+        Event::WorkspaceAnnounced { pid_ns, suppressed } => {
+            let fields = WorkspaceFields {
+                announcements_suppressed: suppressed,
+                ..workspace(pid_ns, None, None)
+            };
+            put(line, ts, "INFO", "workspace_announced", fields);
         }
         Event::WorkspaceUnknown { reason } => {
             let fields = UnknownFields { labels, reason };
@@ -363,12 +371,14 @@ fn write_rare(line: &mut Vec<u8>, ts: Timestamp, labels: &RawValue, event: &Even
             execs,
             lost,
             suppressed,
+            announcements,
         } => {
             let fields = StoppedFields {
                 labels,
                 execs,
                 lost,
                 suppressed,
+                announcements_suppressed: announcements,
             };
             put(line, ts, "INFO", "tracing_stopped", fields);
         }

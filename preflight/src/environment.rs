@@ -1,0 +1,169 @@
+//! The command line, and the environment as its second form: one grammar for both.
+//!
+//! A variable that is set and empty is unset: manifests and shells cannot always leave one out. Anything
+//! else that is not understood is a usage error that names the variable.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::builder::Resettable;
+use clap::error::ErrorKind;
+use clap::{Command, Parser};
+
+/// A variable cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum VariableError {
+    /// Its value is not text.
+    #[error("the environment variable {name} is not valid UTF-8")]
+    NotText {
+        /// The variable.
+        name: &'static str,
+    },
+}
+
+/// Parses the command line and the environment, or ends the process as clap does.
+pub fn parse<P: Parser>() -> P {
+    match try_parse() {
+        Ok(parsed) => parsed,
+        Err(Wrong::Clap(error)) => error.exit(),
+        Err(Wrong::Variable(complaint)) => {
+            eprint!("error: {complaint}");
+            std::process::exit(2);
+        }
+    }
+}
+
+/// The lines of a variable that holds a list, without empty ones.
+///
+/// # Errors
+/// [`VariableError::NotText`].
+pub fn lines(name: &'static str) -> Result<Vec<String>, VariableError> {
+    let value = std::env::var_os(name).unwrap_or_default();
+    let text = value
+        .into_string()
+        .map_err(|_| VariableError::NotText { name })?;
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    Ok(lines.map(str::to_owned).collect())
+}
+
+/// All variables that the flags of a command and its sub-commands have.
+pub fn variables(command: &Command) -> Vec<String> {
+    let own = command.get_arguments().filter_map(clap::Arg::get_env);
+    let mut names: Vec<String> = own
+        .map(|name| name.to_string_lossy().into_owned())
+        .chain(command.get_subcommands().flat_map(variables))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Variables with our prefix that nothing reads, `known` and Kubernetes' own apart: it gives a pod
+/// variables for each Service of its namespace, whose name may begin as ours do.
+pub fn unknown(known: &[String]) -> Vec<String> {
+    let is_of_service = |name: &str| {
+        ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT_"]
+            .iter()
+            .any(|part| name.contains(part))
+            || name.ends_with("_PORT")
+    };
+    let mut names: Vec<String> = std::env::vars_os()
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .filter(|name| name.starts_with("EXECTRAIL_") && !is_of_service(name))
+        .filter(|name| !known.contains(name))
+        .collect();
+    names.sort();
+    names
+}
+
+enum Wrong {
+    Clap(clap::Error),
+    /// What is wrong, with a line break.
+    Variable(String),
+}
+
+fn try_parse<P: Parser>() -> Result<P, Wrong> {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let parse = |without: Option<&OsStr>| {
+        let ignored = |name: &OsStr| is_empty(name) || without == Some(name);
+        let mut command = without_variables(P::command(), &ignored);
+        command
+            .try_get_matches_from_mut(std::env::args_os())
+            .and_then(|matches| Ok((P::from_arg_matches(&matches)?, matches)))
+    };
+    let set: Vec<OsString> = variables(&P::command())
+        .into_iter()
+        .map(OsString::from)
+        .filter(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+        .collect();
+    match parse(None) {
+        Ok((parsed, matches)) => {
+            // A path may be any bytes to clap; the grammar knows text only.
+            let used = used_variables(&P::command(), &matches);
+            match used.iter().find(|name| !is_text(name)) {
+                Some(name) => Err(Wrong::Variable(not_text(name))),
+                None => Ok(parsed),
+            }
+        }
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            ) =>
+        {
+            Err(Wrong::Clap(error))
+        }
+        Err(error) => {
+            // The one without which there is no such error is the one that is wrong.
+            let complaint = error.to_string();
+            let is_wrong = |name: &&OsString| match parse(Some(name)) {
+                Ok(_) => true,
+                Err(other) => other.to_string() != complaint,
+            };
+            Err(match set.iter().find(is_wrong) {
+                Some(name) if !is_text(name) => Wrong::Variable(not_text(name)),
+                Some(name) => {
+                    let reason = complaint.strip_prefix("error: ").unwrap_or(&complaint);
+                    let name = name.display();
+                    Wrong::Variable(format!("the environment variable {name}: {reason}"))
+                }
+                None => Wrong::Clap(error),
+            })
+        }
+    }
+}
+
+/// Whether a variable is text, as every value is.
+fn is_text(name: &OsStr) -> bool {
+    std::env::var_os(name).is_none_or(|value| value.to_str().is_some())
+}
+
+fn not_text(name: &OsStr) -> String {
+    format!(
+        "the environment variable {} is not valid UTF-8\n",
+        name.display()
+    )
+}
+
+/// The variables of the command that is asked for.
+fn used_variables(command: &Command, matches: &clap::ArgMatches) -> Vec<OsString> {
+    if let Some((name, matches)) = matches.subcommand()
+        && let Some(sub) = command.find_subcommand(name)
+    {
+        return used_variables(sub, matches);
+    }
+    let own = command.get_arguments().filter_map(clap::Arg::get_env);
+    own.map(OsStr::to_owned).collect()
+}
+
+/// The command, its flags not to be taken from variables that are `ignored`.
+fn without_variables(command: Command, ignored: &dyn Fn(&OsStr) -> bool) -> Command {
+    command
+        .mut_args(|arg| {
+            if arg.get_env().is_some_and(ignored) {
+                arg.env(Resettable::Reset)
+            } else {
+                arg
+            }
+        })
+        .mut_subcommands(|sub| without_variables(sub, ignored))
+}
