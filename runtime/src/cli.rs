@@ -10,18 +10,20 @@ use crate::config::{self, Config, DEFAULT_INIT_ADDRESS, OutputFormat, SinkPath, 
 
 mod limits;
 mod record;
+mod stage;
 
 use limits::{EXCLUDE_VARIABLE, INCLUDE_VARIABLE};
 use record::LABELS_VARIABLE;
 
 pub use limits::LimitArgs;
 pub use record::{LogLevel, RecordArgs};
+pub use stage::Stage;
 
 /// Records every program executed in a workspace, one JSON line per exec.
 ///
 /// Without a sub-command exectrail is the sidecar: it checks the kernel, loads its eBPF programs,
 /// listens for the workspace's announcement, and writes one line per exec to standard output until
-/// it is told to stop (SIGTERM, SIGINT). Its own diagnostics go to standard error.
+/// a signal stops it (SIGTERM, SIGINT, SIGHUP, SIGQUIT). Its own diagnostics go to standard error.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -84,7 +86,7 @@ pub enum Command {
     /// Write the man pages to a directory, for packages
     #[command(hide = true)]
     Man(ManArgs),
-    /// First process of the namespace that `run` makes
+    /// The processes between `run` and its command
     #[command(name = "pid-ns-init", hide = true)]
     PidNsInit(PidNsInitArgs),
 }
@@ -200,6 +202,23 @@ pub struct AnnounceArgs {
     #[arg(long, requires = "command")]
     pub exec: bool,
 
+    /// Stay as COMMAND's parent; end it once exectrail has not answered for this long; 0 is off
+    ///
+    /// COMMAND and all that it started are then killed, with status 1 and the reason on standard
+    /// error. A shorter restart of exectrail ends nothing: the workspace is announced again. As the
+    /// first process of a container it passes signals on, reaps orphans, and ends with the command's
+    /// status, 128 and the number of the signal where one ended it.
+    #[arg(
+        long,
+        env = "EXECTRAIL_HOLD",
+        requires = "exec",
+        value_name = "DURATION",
+        default_value = "0",
+        hide_default_value = true,
+        value_parser = config::duration
+    )]
+    pub hold: Duration,
+
     /// The command to become
     #[arg(last = true, value_name = "COMMAND", requires = "exec")]
     pub command: Vec<OsString>,
@@ -240,9 +259,16 @@ pub struct RunArgs {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: OutputFormat,
 
-    /// Append events to a file; without it they go to standard error
+    /// Append events to a file, made with mode 0600; by default they go to standard error
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
+
+    /// Run the command as this user, a name or a number, with that user's groups
+    ///
+    /// Under sudo the default is the user who called sudo (SUDO_UID); `--user root` keeps root. HOME,
+    /// USER, LOGNAME and SHELL are those of the user, all other variables stay as they are.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
 
     /// What is recorded and how.
     #[command(flatten)]
@@ -267,9 +293,12 @@ pub struct PidNsInitArgs {
     /// Where the tracing process listens
     #[arg(long, value_parser = config::address)]
     pub init_address: SocketAddr,
-    /// Set in the namespace, once made
+    /// Which of the processes between `run` and its command this is
     #[arg(long)]
-    pub inside: bool,
+    pub stage: Stage,
+    /// The user to run the command as
+    #[arg(long)]
+    pub user: Option<String>,
     /// The command to start
     #[arg(last = true, required = true)]
     pub command: Vec<OsString>,
@@ -333,7 +362,8 @@ impl RunArgs {
             restarts: false,
             labels: self.record.labels()?,
             output: self.output,
-            sink: self.log.clone().map_or(SinkPath::Stderr, SinkPath::File),
+            // That of --log, where it is given, once it is open.
+            sink: SinkPath::Stderr,
             ring_bytes: self.record.ring_bytes,
             max_argv_bytes: self.record.max_argv_bytes,
             exit_events: self.record.exit_events,

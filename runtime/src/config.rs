@@ -2,9 +2,11 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     str::FromStr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -23,15 +25,19 @@ pub enum OutputFormat {
 }
 
 /// Where events are written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum SinkPath {
     /// Standard output.
-    #[default]
     Stdout,
     /// Standard error.
     Stderr,
     /// Appended to a file.
-    File(PathBuf),
+    File {
+        /// The file, open.
+        file: Arc<File>,
+        /// Its name.
+        name: String,
+    },
 }
 
 /// Everything the sidecar was told.

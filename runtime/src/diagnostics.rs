@@ -1,8 +1,10 @@
 //! Diagnostics on standard error, in the shape of the events: `ts`, `level`, `msg`, `fields`.
 
 use std::{
-    fmt,
-    io::{self, Write as _},
+    fmt, io,
+    os::fd::AsFd as _,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 use serde_json::{Map, Value, json};
@@ -16,11 +18,46 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt as _},
 };
 
-use crate::{cli::LogLevel, config::OutputFormat};
+use crate::{cli::LogLevel, config::OutputFormat, outlet::Outlet};
+
+/// How long a full standard error is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Writes each diagnostic as one line.
 struct Lines {
     format: OutputFormat,
+    /// Standard error; none where it cannot be had.
+    outlet: Option<Outlet>,
+    /// Lines that found no room since the last one that did.
+    dropped: AtomicU64,
+}
+
+impl Lines {
+    /// Writes a line, or counts it: nobody may hold exectrail up by not reading its diagnostics.
+    fn write(&self, line: &str) {
+        let Some(outlet) = &self.outlet else { return };
+        let dropped = self.dropped.load(Ordering::Relaxed);
+        // What found no room a moment ago is not waited for again.
+        let patience = if dropped == 0 {
+            PATIENCE
+        } else {
+            Duration::ZERO
+        };
+        match outlet.write_all(line.as_bytes(), patience) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(()) if dropped > 0 => {
+                self.dropped.store(0, Ordering::Relaxed);
+                tracing::warn!(
+                    lines = dropped,
+                    "diagnostics were not written: there was no room"
+                );
+            }
+            // Where standard error is closed there is nobody to tell.
+            Ok(()) | Err(_) => {}
+        }
+    }
 }
 
 /// The fields of a diagnostic; the message apart.
@@ -72,8 +109,7 @@ impl<S: Subscriber> Layer<S> for Lines {
             OutputFormat::Json => json_line(*level, fields),
             OutputFormat::Text => text_line(*level, &fields),
         };
-        // Where standard error is closed there is nobody to tell.
-        let _ = io::stderr().lock().write_all(line.as_bytes());
+        self.write(&line);
     }
 }
 
@@ -116,7 +152,13 @@ impl From<LogLevel> for LevelFilter {
 /// Sends diagnostics from `level` up to standard error, and makes any panic end the process there
 /// and then: a logger that half works is worse than one that restarts.
 pub fn init(level: LogLevel, format: OutputFormat) {
-    let lines = Lines { format }.with_filter(LevelFilter::from(level));
+    let stderr = io::stderr().as_fd().try_clone_to_owned();
+    let lines = Lines {
+        format,
+        outlet: stderr.ok().map(Outlet::new),
+        dropped: AtomicU64::new(0),
+    };
+    let lines = lines.with_filter(LevelFilter::from(level));
     // A second call would find one set, and keep it.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
     std::panic::set_hook(Box::new(|panic| {

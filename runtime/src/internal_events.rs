@@ -15,6 +15,7 @@ use crate::{
     },
     state::StateError,
     target::Refusal,
+    unwritten::Unwritten,
 };
 
 /// Tracing is on.
@@ -421,6 +422,27 @@ impl VariablesUnknown {
         warn!(
             names,
             "environment variables that exectrail does not know; mistyped?"
+        );
+    }
+}
+
+/// Lines could not be written before the process had to end.
+pub struct LinesUnwritten {
+    /// How many, and of what.
+    pub unwritten: Unwritten,
+    /// Execs of which the kernel kept no record, in the whole run.
+    pub lost: u64,
+}
+
+impl LinesUnwritten {
+    /// Reports it.
+    pub fn emit(self) {
+        error!(
+            execs = self.unwritten.execs,
+            lines = self.unwritten.lines,
+            bytes = self.unwritten.bytes,
+            lost = self.lost,
+            "not everything that was recorded could be written"
         );
     }
 }

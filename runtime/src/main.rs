@@ -2,6 +2,13 @@
 
 use std::process::ExitCode;
 
+/// Called by the C library before the standard library starts.
+// SAFETY: the section holds pointers to functions of this type, which get three arguments and may
+// ignore them (System V ABI, "Initialization and Termination Functions").
+#[used]
+#[unsafe(link_section = ".init_array")]
+static NOTE_CLOSED_STREAMS: extern "C" fn() = exectrail::process::stdio::note_closed;
+
 fn main() -> ExitCode {
     exectrail::commands::main()
 }

@@ -1,23 +1,35 @@
 //! Where lines go: a file descriptor, written whole lines at a time.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, ErrorKind, Write as _},
-    os::fd::AsFd as _,
-    path::PathBuf,
+    fs::File,
+    io::{self, ErrorKind},
+    os::fd::{AsFd as _, OwnedFd},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use crate::{config::SinkPath, internal_events::SinkFull};
+use crate::{config::SinkPath, internal_events::SinkFull, outlet::Outlet, process::stdio};
 
 /// The sink cannot be written to.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
+    /// It was closed when this process started.
+    #[error(
+        "{name} is closed, so no event could be written; \
+         give exectrail one (`>/dev/null` discards events on purpose)"
+    )]
+    Closed {
+        /// What it is.
+        name: &'static str,
+    },
     /// It cannot be opened.
-    #[error("cannot open {path} to append events: {source}")]
+    #[error("cannot use {name} for events: {source}")]
     Open {
-        /// The file.
-        path: PathBuf,
+        /// What it is.
+        name: String,
         /// Why.
         source: io::Error,
     },
@@ -29,49 +41,84 @@ pub enum SinkError {
         /// Why.
         source: io::Error,
     },
+    /// There was no room when exectrail had to stop.
+    #[error("{name} had no room for events until exectrail had to stop")]
+    GivenUp {
+        /// What it is.
+        name: String,
+    },
 }
 
-/// How long to wait for room.
+/// A write that did not write everything.
+#[derive(Debug)]
+pub struct WriteFailure {
+    /// Bytes that were written.
+    pub written: usize,
+    /// Why the rest was not.
+    pub error: SinkError,
+}
+
+/// Ends the waiting for room, from another thread: the one that writes cannot be sent a message.
+#[derive(Clone, Debug, Default)]
+pub struct GiveUp(Arc<AtomicBool>);
+
+impl GiveUp {
+    /// From now on a write that finds no room fails.
+    pub fn now(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_now(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How long to wait for room before looking for other reasons to end.
 const RETRY: Duration = Duration::from_millis(200);
 
 /// An open sink.
 #[derive(Debug)]
 pub struct Sink {
-    file: File,
+    outlet: Outlet,
     name: String,
+    give_up: GiveUp,
 }
 
 impl Sink {
-    /// Opens it.
+    /// Opens it; `give_up` ends its waiting.
     ///
     /// # Errors
-    /// [`SinkError::Open`].
-    pub fn open(path: &SinkPath) -> Result<Self, SinkError> {
-        let (file, name) = match path {
-            // Past the standard library's buffer, which would split and flush at line breaks.
+    /// [`SinkError::Closed`], [`SinkError::Open`].
+    pub fn open(path: &SinkPath, give_up: GiveUp) -> Result<Self, SinkError> {
+        // Past the standard library's buffer, which would split and flush at line breaks.
+        let (fd, name) = match path {
+            SinkPath::Stdout if stdio::stdout_was_closed() => {
+                let name = "standard output";
+                return Err(SinkError::Closed { name });
+            }
+            SinkPath::Stderr if stdio::stderr_was_closed() => {
+                let name = "standard error";
+                return Err(SinkError::Closed { name });
+            }
             SinkPath::Stdout => (io::stdout().as_fd().try_clone_to_owned(), "standard output"),
             SinkPath::Stderr => (io::stderr().as_fd().try_clone_to_owned(), "standard error"),
-            SinkPath::File(path) => {
-                let file = OpenOptions::new().append(true).create(true).open(path);
-                let name = path.display().to_string();
-                return match file {
-                    Ok(file) => Ok(Self { file, name }),
-                    Err(source) => Err(SinkError::Open {
-                        path: path.clone(),
-                        source,
-                    }),
-                };
+            SinkPath::File { file, name } => {
+                (file.try_clone().map(|file: File| file.into()), &**name)
             }
         };
-        match file {
-            Ok(file) => Ok(Self {
-                file: file.into(),
-                name: name.to_owned(),
-            }),
-            Err(source) => Err(SinkError::Open {
-                path: name.into(),
-                source,
-            }),
+        let name = name.to_owned();
+        match fd {
+            Ok(fd) => Ok(Self::new(fd, name, give_up)),
+            Err(source) => Err(SinkError::Open { name, source }),
+        }
+    }
+
+    fn new(fd: OwnedFd, name: String, give_up: GiveUp) -> Self {
+        let outlet = Outlet::new(fd);
+        Self {
+            outlet,
+            name,
+            give_up,
         }
     }
 
@@ -79,23 +126,30 @@ impl Sink {
     /// kernel's ring, and the kernel counts what it cannot keep.
     ///
     /// # Errors
-    /// [`SinkError::Write`] where waiting would not help.
-    pub fn write(&mut self, lines: &[u8]) -> Result<(), SinkError> {
-        let mut rest = lines;
-        let mut told = false;
-        while !rest.is_empty() {
-            match self.file.write(rest) {
-                Ok(0) => return Err(self.error(ErrorKind::WriteZero.into())),
-                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::WouldBlock | ErrorKind::StorageFull | ErrorKind::QuotaExceeded
-                    ) =>
-                {
-                    if !told && error.kind() != ErrorKind::WouldBlock {
-                        told = true;
+    /// Where waiting would not help, or is to end.
+    pub fn write(&mut self, lines: &[u8]) -> Result<(), WriteFailure> {
+        let mut written = 0;
+        let mut reported = false;
+        while let Some(rest) = lines.get(written..).filter(|rest| !rest.is_empty()) {
+            let error = match self.outlet.write(rest, RETRY) {
+                Ok(0) => ErrorKind::WriteZero.into(),
+                Ok(bytes) => {
+                    written += bytes;
+                    // A reader as slow as this would take longer than there is time.
+                    if self.give_up.is_now() && written < lines.len() {
+                        return Err(self.given_up(written));
+                    }
+                    continue;
+                }
+                Err(error) => error,
+            };
+            match error.kind() {
+                ErrorKind::Interrupted => continue,
+                // That has taken time already.
+                ErrorKind::WouldBlock => {}
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                    if !reported {
+                        reported = true;
                         SinkFull {
                             name: &self.name,
                             error: &error,
@@ -104,16 +158,25 @@ impl Sink {
                     }
                     std::thread::sleep(RETRY);
                 }
-                Err(error) => return Err(self.error(error)),
+                _ => {
+                    let name = self.name.clone();
+                    let error = SinkError::Write {
+                        name,
+                        source: error,
+                    };
+                    return Err(WriteFailure { written, error });
+                }
+            }
+            if self.give_up.is_now() {
+                return Err(self.given_up(written));
             }
         }
         Ok(())
     }
 
-    fn error(&self, source: io::Error) -> SinkError {
-        SinkError::Write {
-            name: self.name.clone(),
-            source,
-        }
+    fn given_up(&self, written: usize) -> WriteFailure {
+        let name = self.name.clone();
+        let error = SinkError::GivenUp { name };
+        WriteFailure { written, error }
     }
 }

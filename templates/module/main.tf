@@ -13,6 +13,8 @@ locals {
 
   mounts_program = var.announce_with == "exectrail"
 
+  holds = var.hold_seconds > 0
+
   # init.sh with the settings of this module. Each of the replaced texts is there exactly once.
   init_sh = replace(
     replace(
@@ -28,9 +30,29 @@ locals {
     local.mounts_program ? "clients='announce curl wget'" : "clients='curl wget announce'",
   )
 
+  # hold.sh likewise; the script is one word of the shell.
+  hold_sh = replace(
+    replace(
+      replace(
+        replace(
+          file("${path.module}/hold.sh"),
+          "address='127.0.0.1:56123'",
+          "address='${var.init_address}'",
+        ),
+        "patience='900'",
+        "patience='${var.announce_timeout_seconds}'",
+      ),
+      "hold='60'",
+      "hold='${var.hold_seconds}'",
+    ),
+    "'script'",
+    "'${replace(var.script, "'", "'\\''")}'",
+  )
+
   # The kubelet replaces $(NAME) in commands, arguments and variables, and makes $$ of them $.
   # Doubled, every $ arrives as it was written: that of a script as well as that of a name.
-  init_script = replace("${local.init_sh}\n${var.script}", "$", "$$")
+  script      = local.holds ? local.hold_sh : "${local.init_sh}\n${var.script}"
+  init_script = replace(local.script, "$", "$$")
   label_args  = [for key, value in var.labels : replace("--label=${key}=${value}", "$", "$$")]
 
   # Root in its container, since Kubernetes gives added capabilities to no other user, and all

@@ -1,6 +1,11 @@
 output "init_script" {
   value       = local.init_script
   description = "The workspace's script, which starts what `script` says once it is traced. For the command, an argument or a variable of a container: every $ in it is doubled, as the kubelet wants it."
+
+  precondition {
+    condition     = !local.holds || local.mounts_program
+    error_message = "hold_seconds takes effect only with announce_with = \"exectrail\": curl does not stay to watch. Set announce_with, or hold_seconds = 0."
+  }
 }
 
 output "env" {

@@ -76,6 +76,17 @@ variable "announce_timeout_seconds" {
   }
 }
 
+variable "hold_seconds" {
+  type        = number
+  default     = 0
+  description = "End the workspace once exectrail has not answered for this many seconds; 0, the default, lets it go on. Needs announce_with = \"exectrail\". A restart of exectrail takes seconds, and minutes where its image has to be pulled: 300 is a careful value."
+
+  validation {
+    condition     = var.hold_seconds >= 0 && floor(var.hold_seconds) == var.hold_seconds
+    error_message = "hold_seconds is not a whole number of seconds, 0 (off) or more."
+  }
+}
+
 variable "init_address" {
   type        = string
   default     = "127.0.0.1:56123"

@@ -3,7 +3,7 @@
 
 use hcl::{Block, Body, Expression, Map, Structure, Value, eval::Context, eval::Evaluate as _};
 
-use crate::{Error, types::sorted};
+use crate::{Error, configuration::attribute, types::sorted};
 
 /// The value of an expression, its maps in order.
 ///
@@ -132,4 +132,24 @@ fn generated(
         })
         .collect::<Result<_, _>>()?;
     Ok((name, blocks))
+}
+
+/// What a block of a condition and its message says where the condition is not met.
+pub(crate) fn broken(
+    block: &Block,
+    context: &Context<'_>,
+    address: &str,
+) -> Result<Option<String>, Error> {
+    let (Some(condition), Some(message)) = (
+        attribute(block, "condition"),
+        attribute(block, "error_message"),
+    ) else {
+        let what = "a block without condition and error_message";
+        return Err(Error::unknown(address, what));
+    };
+    if value(condition, context, address)? == Value::Bool(true) {
+        return Ok(None);
+    }
+    let message = value(message, context, address)?;
+    Ok(Some(message.as_str().unwrap_or_default().to_owned()))
 }

@@ -53,6 +53,14 @@ pub enum Error {
         /// `error_message` of the validation.
         message: String,
     },
+    /// A value that an output's precondition refuses; the text is the output's own.
+    #[error("output {name:?}: {message}")]
+    Precondition {
+        /// The output's name.
+        name: String,
+        /// `error_message` of the precondition.
+        message: String,
+    },
     /// An expression without a value.
     #[error("{address}: {reason}")]
     Expression {

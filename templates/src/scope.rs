@@ -90,6 +90,12 @@ impl<'a> Scope<'a> {
                 let Some(expression) = attribute(block, "value") else {
                     return Err(Error::unknown(&address, "an output without value"));
                 };
+                for inner in block.body().blocks() {
+                    let address = format!("{address}.{}", inner.identifier());
+                    if let Some(message) = blocks::broken(inner, &context, &address)? {
+                        return Err(Error::Precondition { name, message });
+                    }
+                }
                 let value = blocks::value(expression, &context, &address)?;
                 self.evaluated.outputs.insert(name, value);
             }

@@ -70,18 +70,7 @@ fn validate(variable: &Block, context: &Context<'_>) -> Result<(), Error> {
     let name = address(variable)?;
     for inner in variable.body().blocks() {
         let address = format!("var.{name}.{}", inner.identifier());
-        let (Some(condition), Some(message)) = (
-            attribute(inner, "condition"),
-            attribute(inner, "error_message"),
-        ) else {
-            return Err(Error::unknown(
-                &address,
-                "a block without condition and error_message",
-            ));
-        };
-        if blocks::value(condition, context, &address)? != Value::Bool(true) {
-            let message = blocks::value(message, context, &address)?;
-            let message = message.as_str().unwrap_or_default().to_owned();
+        if let Some(message) = blocks::broken(inner, context, &address)? {
             return Err(Error::Invalid { name, message });
         }
     }

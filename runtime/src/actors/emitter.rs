@@ -1,8 +1,9 @@
 //! Emitter: puts lines on the sink.
 //!
 //! Receives [`Begin`], [`Batch`], [`Counts`], [`Suppressed`], [`Started`], [`Targets`], [`Ended`],
-//! [`Flush`]; answers when the lines are written. Sends [`WorkspaceTraced`] and [`ActorDied`] to Lifecycle. Has a thread of its own, which the sink may
-//! block. Never loses a line that it accepted, and never interleaves two.
+//! [`Flush`]; answers when the lines are written. Sends [`WorkspaceTraced`] and [`ActorDied`] to
+//! Lifecycle. Has a thread of its own, which the sink may block. Never loses a line that it
+//! accepted, and never interleaves two; what the sink does not take is counted.
 
 use actix::{Actor, AsyncContext as _, Context, Handler, MessageResult, Recipient};
 
@@ -12,11 +13,12 @@ use super::messages::{
     ActorDied, Batch, Begin, Counts, Ended, Flush, Started, Suppressed, Targets, WorkspaceTraced,
 };
 use crate::{
-    internal_events::{LinesWritten, RecordUnreadable},
+    internal_events::{LinesUnwritten, LinesWritten, RecordUnreadable},
     output::Found,
     privileges,
-    sink::Sink,
+    sink::{Sink, WriteFailure},
     stream::Stream,
+    unwritten::Unwritten,
 };
 
 /// See the module.
@@ -26,7 +28,9 @@ pub struct Emitter {
     lines: Vec<u8>,
     traced: Option<Recipient<WorkspaceTraced>>,
     lifecycle: Recipient<ActorDied>,
+    /// Nothing is written any more.
     failed: bool,
+    unwritten: Unwritten,
 }
 
 impl Emitter {
@@ -44,17 +48,18 @@ impl Emitter {
             traced: Some(traced),
             lifecycle,
             failed: false,
+            unwritten: Unwritten::default(),
         }
     }
 
     /// Writes what has been put together.
     fn put(&mut self) {
-        if !self.failed
-            && !self.lines.is_empty()
-            && let Err(error) = self.sink.write(&self.lines)
-        {
+        if self.failed {
+            self.unwritten.add(&self.lines, 0);
+        } else if let Err(WriteFailure { written, error }) = self.sink.write(&self.lines) {
             // Without a sink there is nothing left to do, and no line to say it in.
             self.failed = true;
+            self.unwritten.add(&self.lines, written);
             self.lifecycle.do_send(ActorDied {
                 actor: "emitter",
                 reason: error.to_string(),
@@ -166,10 +171,16 @@ impl Handler<Ended> for Emitter {
 }
 
 impl Handler<Flush> for Emitter {
-    type Result = ();
+    type Result = MessageResult<Flush>;
 
-    fn handle(&mut self, _: Flush, _: &mut Self::Context) {
+    fn handle(&mut self, _: Flush, _: &mut Self::Context) -> Self::Result {
         self.stream.finish(&mut self.lines);
         self.put();
+        let unwritten = self.unwritten;
+        if unwritten != Unwritten::default() {
+            let lost = self.stream.totals().lost[0];
+            LinesUnwritten { unwritten, lost }.emit();
+        }
+        MessageResult(unwritten)
     }
 }

@@ -11,10 +11,7 @@ use actix::{
     Handler, MailboxError, SpawnHandle, WrapFuture as _,
 };
 use exectrail_preflight::Options as PreflightOptions;
-use tokio::{
-    sync::oneshot,
-    time::{sleep, timeout},
-};
+use tokio::{sync::oneshot, time::sleep};
 
 use super::{
     emitter::Emitter,
@@ -33,9 +30,12 @@ use crate::{
     internal_events::{ActorFailed, Ready, StartupTimedOut, Stopping, TracingRefused},
     output::{Labels, Writer},
     probes::Options,
-    sink::Sink,
+    sink::{GiveUp, Sink},
     stream::Stream,
+    unwritten::Unwritten,
 };
+
+mod stop_in_time;
 
 /// The process's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +45,6 @@ pub enum Outcome {
     /// It could not do its work; the reason is in the diagnostics.
     Failed,
 }
-
-/// Stopping takes at most so long: a kubelet kills after 30 s.
-const STOP_TIME: Duration = Duration::from_secs(25);
 
 /// See the module.
 pub struct Lifecycle {
@@ -62,6 +59,10 @@ pub struct Lifecycle {
     /// How to end once it is over, where it is to end.
     stop_after_start: Option<Outcome>,
     startup_timeout: Option<SpawnHandle>,
+    /// Ends the emitter's waiting for its sink.
+    give_up: GiveUp,
+    /// The process ends at the latest when this is over.
+    deadline: Option<SpawnHandle>,
     started: Instant,
     refused: bool,
     ending: bool,
@@ -115,6 +116,8 @@ impl Lifecycle {
             starting: true,
             stop_after_start: None,
             startup_timeout: None,
+            give_up: GiveUp::default(),
+            deadline: None,
             started: Instant::now(),
             refused: false,
             ending: false,
@@ -123,6 +126,7 @@ impl Lifecycle {
 
     /// Ends the process's work in good order, once.
     fn stop(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
+        self.bound_stop(ctx);
         // A workspace may have had its answer before we have had the listener's: what it executed since
         // is in the ring, and only actors that are known can be stopped in good order.
         if self.starting {
@@ -142,19 +146,16 @@ impl Lifecycle {
             self.end(outcome, ctx);
             return;
         };
-        let stopping = timeout(STOP_TIME, shut_down(running)).into_actor(self);
+        let stopping = shut_down(running).into_actor(self);
         ctx.spawn(stopping.map(move |result, lifecycle, ctx| {
-            let done = match result {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(error.to_string()),
-                Err(_) => Some("what was recorded could not be written in time".to_owned()),
-            };
-            let outcome = match done {
-                None => outcome,
-                Some(reason) => {
+            let outcome = match result {
+                Ok(unwritten) if unwritten == Unwritten::default() => outcome,
+                // The emitter has reported it.
+                Ok(_) => Outcome::Failed,
+                Err(error) => {
                     ActorFailed {
                         actor: "lifecycle",
-                        reason: &reason,
+                        reason: &error.to_string(),
                     }
                     .emit();
                     Outcome::Failed
@@ -190,17 +191,19 @@ impl Lifecycle {
 }
 
 /// Stops the actors, in the reverse of the order in which they started.
-async fn shut_down(running: Running) -> Result<(), MailboxError> {
+async fn shut_down(running: Running) -> Result<Unwritten, MailboxError> {
     running.listener.send(Close).await?;
     running.tracer.send(Detach).await?;
     running.reader.send(Drain).await?;
-    running.emitter.send(Flush).await?;
-    running.metrics.send(Close).await
+    let unwritten = running.emitter.send(Flush).await?;
+    running.metrics.send(Close).await?;
+    Ok(unwritten)
 }
 
 /// Starts the actors in order.
 async fn start(
     config: Config,
+    give_up: GiveUp,
     lifecycle: Addr<Lifecycle>,
 ) -> Result<(Running, Option<std::net::SocketAddr>), StartError> {
     // The init address is no precondition: a taken one is waited for, while tracing.
@@ -219,7 +222,7 @@ async fn start(
 
     let labels = Labels::new(&config.labels).map_err(StartError::one)?;
     let stream = Stream::new(Writer::new(config.output, labels)).limited(config.limits.clone());
-    let sink = Sink::open(&config.sink).map_err(StartError::one)?;
+    let sink = Sink::open(&config.sink, give_up).map_err(StartError::one)?;
     let emitter = Emitter::new(
         stream,
         sink,
@@ -281,7 +284,8 @@ impl Actor for Lifecycle {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let starting = start(self.config.clone(), ctx.address()).into_actor(self);
+        let starting = start(self.config.clone(), self.give_up.clone(), ctx.address());
+        let starting = starting.into_actor(self);
         ctx.spawn(starting.map(|result, lifecycle, ctx| {
             lifecycle.starting = false;
             let stop = lifecycle.stop_after_start.take();

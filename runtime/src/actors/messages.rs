@@ -14,6 +14,7 @@ use crate::{
     stream::Beginning,
     suppression::Tally,
     target::{Known, Refusal},
+    unwritten::Unwritten,
 };
 
 /// To Preflight: check this machine.
@@ -192,9 +193,9 @@ pub struct ReadRing;
 #[rtype(result = "()")]
 pub struct Reader(pub Recipient<ReadRing>);
 
-/// To Emitter: write the last line.
+/// To Emitter: write the last line. The answer is what could not be written in the whole run.
 #[derive(Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Unwritten")]
 pub struct Flush;
 
 /// To Lifecycle: a first workspace is traced.

@@ -9,16 +9,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::{Request, StatusCode, body::Bytes, client::conn::http1, header::HOST};
-use hyper_util::rt::TokioIo;
-use tokio::{
-    net::TcpStream,
-    signal::unix::{SignalKind, signal},
-    time::{sleep, timeout},
-};
+use hyper::StatusCode;
+use nix::sys::signal::Signal;
+use tokio::time::{sleep, timeout};
 
-use crate::cli::AnnounceArgs;
+use super::hold;
+use crate::{
+    cli::AnnounceArgs,
+    init_client::post,
+    output::Escaped,
+    process::{
+        exit_code, exit_code_of, report,
+        signals::{SignalStream, Signals},
+    },
+};
 
 /// One try takes at most so long.
 const TRY_TIME: Duration = Duration::from_secs(10);
@@ -28,35 +32,34 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// A refusal that may be for want of evidence is believed only when repeated.
 const REFUSALS: u32 = 3;
-/// Most of an answer that is read, bytes.
-const MAX_ANSWER: usize = 16 * 1024;
-
-/// Status of a program that SIGTERM has ended, as shells have it.
-const STOPPED: u8 = 128 + 15;
 
 /// Why the workspace must not start.
 #[derive(Debug, thiserror::Error)]
-enum AnnounceError {
-    #[error("cannot read the own PID namespace from {path}: {source}; is /proc mounted?")]
+pub(super) enum AnnounceError {
+    #[error("cannot read this process's PID namespace from {path}: {source}; is /proc mounted?")]
     OwnPidNs {
         path: &'static str,
         source: io::Error,
     },
     #[error("{path} reads {text:?}, not pid:[NUMBER]; is /proc a proc file system?")]
     NotAPidNs { path: &'static str, text: String },
-    #[error("exectrail at {address} refuses (status {status}): {reason}")]
+    #[error(
+        "exectrail at {address} refuses (status {status}): {}",
+        Escaped(reason)
+    )]
     Refused {
         address: SocketAddr,
-        status: StatusCode,
+        status: u16,
         reason: String,
     },
     #[error(
-        "exectrail at {address} did not answer within {seconds} s: {last}; \
-         is the sidecar container running, and its --init-address the same?"
+        "exectrail at {address} did not answer within {seconds} s: {}; \
+         is the sidecar container running, and its --init-address the same?",
+        Escaped(last)
     )]
     TimedOut {
         address: SocketAddr,
-        seconds: u64,
+        seconds: f64,
         last: String,
     },
     #[error("cannot execute {command:?}: {source}")]
@@ -64,52 +67,90 @@ enum AnnounceError {
         command: OsString,
         source: io::Error,
     },
-    #[error("told to stop while waiting for exectrail at {address}")]
-    Stopped { address: SocketAddr },
+    #[error("told to stop ({signal}) while waiting for exectrail at {address}")]
+    Stopped { address: SocketAddr, signal: Signal },
     #[error("cannot set up: {0}")]
     Runtime(io::Error),
+    #[error(transparent)]
+    Hold(#[from] hold::HoldError),
 }
 
-/// Announces, then becomes the command if there is one.
-pub fn main(args: &AnnounceArgs) -> ExitCode {
-    let Err(error) = announce_and_exec(args) else {
-        return ExitCode::SUCCESS;
-    };
-    eprintln!("exectrail announce: {error}");
-    match error {
-        // As shells have it for commands that are not there or not executable.
-        AnnounceError::Exec { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-            ExitCode::from(127)
+impl AnnounceError {
+    pub(super) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Exec { source, .. } => exit_code_of(source),
+            Self::Stopped { signal, .. } => exit_code(128 + *signal as i32),
+            _ => ExitCode::FAILURE,
         }
-        AnnounceError::Exec { .. } => ExitCode::from(126),
-        AnnounceError::Stopped { .. } => ExitCode::from(STOPPED),
-        _ => ExitCode::FAILURE,
     }
 }
 
-fn announce_and_exec(args: &AnnounceArgs) -> Result<(), AnnounceError> {
+/// Announces, then becomes the command if there is one, or holds it.
+pub fn main(args: &AnnounceArgs) -> ExitCode {
+    announce_and_start(args).unwrap_or_else(|error| {
+        let consequence = match &error {
+            AnnounceError::Hold(error) => error.consequence(),
+            _ if args.exec => "this workspace does not start: ",
+            _ => "",
+        };
+        report(&format!("exectrail announce: {consequence}{error}"));
+        error.exit_code()
+    })
+}
+
+fn announce_and_start(args: &AnnounceArgs) -> Result<ExitCode, AnnounceError> {
     let pid_ns = own_pid_ns()?;
+    // As a container's first process it would not be ended by a signal that it does not look for:
+    // a pod that is deleted while it waits would go on for its grace period.
+    let signals = Signals::block().map_err(AnnounceError::Runtime)?;
+    let runtime = runtime()?;
+    let signals = runtime.block_on(async {
+        let signals = signals.into_stream().map_err(AnnounceError::Runtime)?;
+        announce_or_stop(args.init_address, &pid_ns, args.timeout, &signals).await?;
+        Ok::<_, AnnounceError>(signals)
+    })?;
+    let Some((name, arguments)) = args.command.split_first() else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut command = Command::new(name);
+    command.args(arguments);
+    let exec_failed = |source| AnnounceError::Exec {
+        command: name.clone(),
+        source,
+    };
+    if args.hold.is_zero() {
+        let _entered = runtime.enter();
+        signals.unblock().map_err(AnnounceError::Runtime)?;
+        return Err(exec_failed(command.exec()));
+    }
+    let sidecar = hold::Sidecar::new(args.init_address, pid_ns);
+    runtime.block_on(async {
+        let child = hold::start(command).map_err(exec_failed)?;
+        Ok(hold::hold(child, &signals, sidecar, args.hold).await?)
+    })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, AnnounceError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(AnnounceError::Runtime)?
-        .block_on(announce_or_stop(args.init_address, pid_ns, args.timeout))?;
-    if let Some((command, rest)) = args.command.split_first() {
-        let source = Command::new(command).args(rest).exec();
-        return Err(AnnounceError::Exec {
-            command: command.clone(),
-            source,
-        });
-    }
-    Ok(())
+        .map_err(AnnounceError::Runtime)
+}
+
+/// Announces the PID namespace of this process.
+pub(super) fn announce(address: SocketAddr, patience: Duration) -> Result<(), AnnounceError> {
+    let pid_ns = own_pid_ns()?;
+    runtime()?.block_on(try_for(address, &pid_ns, patience))
 }
 
 /// Executes a program here, as evidence: this one may have been executed before tracing was on.
-fn show_evidence() {
+pub(super) fn show_evidence() {
     let mut program = super::this_program();
     program.arg("--version").stdout(Stdio::null());
     if let Err(error) = program.status() {
-        eprintln!("exectrail announce: cannot execute itself: {error}");
+        report(&format!(
+            "exectrail announce: cannot execute itself: {error}"
+        ));
     }
 }
 
@@ -130,39 +171,42 @@ fn own_pid_ns() -> Result<String, AnnounceError> {
     }
 }
 
-/// Announces, but for a SIGTERM. As a container's first process it would not be ended by one: it
-/// must look for it, else a pod that is deleted while it waits goes on for its grace period.
+/// Announces, unless a signal asks to end.
 async fn announce_or_stop(
     address: SocketAddr,
-    pid_ns: String,
+    pid_ns: &str,
     patience: Duration,
+    signals: &SignalStream,
 ) -> Result<(), AnnounceError> {
-    let mut term = signal(SignalKind::terminate()).map_err(AnnounceError::Runtime)?;
     tokio::select! {
-        done = announce(address, pid_ns, patience) => done,
-        _ = term.recv() => Err(AnnounceError::Stopped { address }),
+        done = try_for(address, pid_ns, patience) => done,
+        signal = signals.next_terminating() => {
+            let signal = signal.map_err(AnnounceError::Runtime)?;
+            Err(AnnounceError::Stopped { address, signal })
+        }
     }
 }
 
 /// Tries until the sidecar has answered for good, or for `patience`.
-async fn announce(
+async fn try_for(
     address: SocketAddr,
-    pid_ns: String,
+    pid_ns: &str,
     patience: Duration,
 ) -> Result<(), AnnounceError> {
     let start = Instant::now();
+    let left = || patience.saturating_sub(start.elapsed());
     let mut pause = FIRST_PAUSE;
     let mut refusals = 0;
-    let mut told = false;
+    let mut reported = false;
     loop {
-        let failure = match timeout(TRY_TIME, post(address, pid_ns.clone())).await {
+        let failure = match timeout(left().min(TRY_TIME), post(address, pid_ns)).await {
             Ok(Ok((StatusCode::NO_CONTENT, _))) => return Ok(()),
             Ok(Ok((status, reason))) => {
                 refusals += 1;
                 if status != StatusCode::FORBIDDEN || refusals >= REFUSALS {
                     return Err(AnnounceError::Refused {
                         address,
-                        status,
+                        status: status.as_u16(),
                         reason,
                     });
                 }
@@ -172,39 +216,25 @@ async fn announce(
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer".to_owned(),
         };
-        if start.elapsed() + pause > patience {
+        let most = left();
+        // The last tries come sooner, so that none of the time is waited away.
+        let next = pause.min(most / 2).max(FIRST_PAUSE);
+        if most <= next {
+            sleep(most).await;
             return Err(AnnounceError::TimedOut {
                 address,
-                seconds: patience.as_secs(),
+                seconds: patience.as_secs_f64(),
                 last: failure,
             });
         }
-        if !told && start.elapsed() > LONGEST_PAUSE {
-            told = true;
-            eprintln!("exectrail announce: waiting for exectrail at {address}: {failure}");
+        if !reported && start.elapsed() > LONGEST_PAUSE {
+            reported = true;
+            let failure = Escaped(&failure);
+            report(&format!(
+                "exectrail announce: waiting for exectrail at {address}: {failure}"
+            ));
         }
-        sleep(pause).await;
+        sleep(next).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
-}
-
-/// One POST; the status and the text of the answer.
-async fn post(
-    address: SocketAddr,
-    pid_ns: String,
-) -> Result<(StatusCode, String), Box<dyn std::error::Error + Send + Sync>> {
-    let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) = http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
-    let request = Request::post("/")
-        .header(HOST, address.to_string())
-        .body(Full::from(pid_ns))?;
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), MAX_ANSWER)
-        .collect()
-        .await?
-        .to_bytes();
-    connection.abort();
-    Ok((status, String::from_utf8_lossy(&body).trim().to_owned()))
 }

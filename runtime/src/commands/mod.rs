@@ -1,6 +1,7 @@
 //! What the command line can ask for, one file each.
 
 pub mod announce;
+pub(crate) mod hold;
 pub mod install;
 pub mod man;
 pub mod pid_ns_init;

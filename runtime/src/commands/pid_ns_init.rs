@@ -1,94 +1,168 @@
-//! `exectrail pid-ns-init`: makes a PID namespace, is its first process, and starts a command there
-//! once tracing is on. First processes ignore signals that they do not handle and inherit orphans:
-//! a command that was not made for it should not be one.
+//! `exectrail pid-ns-init`: the processes between `exectrail run` and its command. The first makes
+//! a PID namespace; the second is the namespace's first process; the third announces it and becomes
+//! the command once tracing is on.
+//!
+//! First processes ignore signals that they do not handle and inherit orphans: a command that was
+//! not made for it should not be one.
 
-use std::{io, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io,
+    os::unix::process::CommandExt as _,
+    process::{Command, ExitCode},
+    time::Duration,
+};
 
 use rustix::{
     mount::{MountFlags, MountPropagationFlags, mount, mount_change},
-    process::{Pid, Signal, WaitOptions, WaitStatus, set_parent_process_death_signal, waitpid},
+    process::{Signal, set_parent_process_death_signal},
     thread::{UnshareFlags, unshare_unsafe},
 };
 
-use tokio::signal::unix::{SignalKind, signal};
+use super::{announce, this_program};
+use crate::{
+    cli::{PidNsInitArgs, Stage},
+    process::{
+        exit_code, exit_code_of, report,
+        signals::{Signals, unblocked_in},
+        supervise::{shell_status, supervise},
+        terminal::Terminal,
+        user,
+    },
+};
 
-use super::{run::status_code, this_program};
-use crate::cli::PidNsInitArgs;
+/// The tracing process is there, and answers at once.
+const ANNOUNCE_TIME: Duration = Duration::from_secs(60);
 
-/// Outside: makes the namespace and waits. Inside: starts the command and reaps.
+/// Why there is no command.
+#[derive(Debug, thiserror::Error)]
+enum InitError {
+    #[error("cannot make a PID namespace: {0}; run as root, with CAP_SYS_ADMIN")]
+    PidNamespace(rustix::io::Errno),
+    #[error("cannot mount /proc for the PID namespace: {0}")]
+    Mount(rustix::io::Errno),
+    #[error("cannot set up signals: {0}")]
+    Signals(io::Error),
+    #[error("cannot set up: {0}")]
+    Runtime(io::Error),
+    #[error("cannot start this program again: {0}")]
+    Start(io::Error),
+    #[error("cannot wait for a child: {0}")]
+    Wait(io::Error),
+    #[error(transparent)]
+    Announce(#[from] announce::AnnounceError),
+    #[error(transparent)]
+    User(#[from] user::UserError),
+    #[error("cannot execute {command:?}: {source}")]
+    Exec {
+        command: OsString,
+        source: io::Error,
+    },
+}
+
+/// One of the three stages.
 pub fn main(args: &PidNsInitArgs) -> ExitCode {
-    if let Err(error) = live_and_die_as_meant() {
-        eprintln!("exectrail: {error}");
-        return ExitCode::FAILURE;
-    }
-    let result = if args.inside {
-        inside(args)
-    } else {
-        outside(args)
+    let ended = match args.stage {
+        Stage::Namespace => make_namespace(args),
+        Stage::First => be_first(args),
+        Stage::Command => become_command(args),
     };
-    result.unwrap_or_else(|error| {
-        eprintln!("exectrail: {error}");
-        ExitCode::FAILURE
+    ended.unwrap_or_else(|error| {
+        report(&format!("exectrail run: {error}"));
+        match error {
+            InitError::Exec { source, .. } => exit_code_of(&source),
+            InitError::Announce(error) => error.exit_code(),
+            _ => ExitCode::FAILURE,
+        }
     })
 }
 
-/// Dies with what started it, so that nothing goes on untraced; lives through an interrupt from the
-/// terminal, which is for the command.
-fn live_and_die_as_meant() -> io::Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
+fn make_namespace(args: &PidNsInitArgs) -> Result<ExitCode, InitError> {
+    // SAFETY: unsharing namespaces leaves memory, files and signals of this one thread alone.
+    unsafe { unshare_unsafe(UnshareFlags::NEWPID | UnshareFlags::NEWNS) }
+        .map_err(InitError::PidNamespace)?;
+    // Its signals stay blocked: one that comes before it can read them is not lost.
+    look_after(own_group_without_terminal(next_stage(args, Stage::First)))
+}
+
+fn be_first(args: &PidNsInitArgs) -> Result<ExitCode, InitError> {
+    let flags = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change("/", flags).map_err(InitError::Mount)?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("proc", "/proc", "proc", flags, None).map_err(InitError::Mount)?;
+    let mut command = next_stage(args, Stage::Command);
+    unblocked_in(&mut command);
+    // In the group of its parent. As the leader of one, it could not become that of a session.
+    look_after(command)
+}
+
+/// This program as a later stage.
+fn next_stage(args: &PidNsInitArgs, stage: Stage) -> Command {
+    start(
+        args.init_address,
+        stage,
+        args.user.as_deref(),
+        &args.command,
+    )
+}
+
+/// This program as a stage.
+pub(super) fn start(
+    address: std::net::SocketAddr,
+    stage: Stage,
+    user: Option<&str>,
+    command: &[OsString],
+) -> Command {
+    let mut program = this_program();
+    program
+        .args(["pid-ns-init", "--stage", stage.name()])
+        .arg(format!("--init-address={address}"))
+        .args(user.map(|user| format!("--user={user}")))
+        .arg("--")
+        .args(command);
+    program
+}
+
+/// A terminal's process groups are the business of shells: there the command stays in its caller's.
+/// Elsewhere it is in another one, so that a signal to the caller's whole group reaches it once.
+pub(super) fn own_group_without_terminal(mut command: Command) -> Command {
+    if Terminal::controlling().is_none() {
+        command.process_group(0);
+    }
+    command
+}
+
+/// Starts the child and looks after it; its status.
+fn look_after(mut command: Command) -> Result<ExitCode, InitError> {
+    // Nothing goes on untraced: it dies with what started it.
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|error| InitError::Signals(error.into()))?;
+    let signals = Signals::block().map_err(InitError::Signals)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()?;
-    let _entered = runtime.enter();
-    // The handler stays for the life of the process; what is executed has the default again, as it
-    // would not if the signal were ignored.
-    signal(SignalKind::interrupt()).map(drop)
+        .build()
+        .map_err(InitError::Runtime)?;
+    runtime.block_on(async {
+        let signals = signals.into_stream().map_err(InitError::Signals)?;
+        let child = command.spawn().map_err(InitError::Start)?;
+        let status = supervise(&child, &signals).await.map_err(InitError::Wait)?;
+        Ok(exit_code(shell_status(status)))
+    })
 }
 
-fn outside(args: &PidNsInitArgs) -> io::Result<ExitCode> {
-    // SAFETY: unsharing namespaces leaves memory, files and signals of this one thread alone.
-    unsafe { unshare_unsafe(UnshareFlags::NEWPID | UnshareFlags::NEWNS) }.map_err(|error| {
-        let error = io::Error::from(error);
-        io::Error::new(
-            error.kind(),
-            format!("cannot make a PID namespace: {error}; run as root, with CAP_SYS_ADMIN"),
-        )
-    })?;
-    let status = this_program()
-        .args(["pid-ns-init", "--inside"])
-        .arg(format!("--init-address={}", args.init_address))
-        .arg("--")
-        .args(&args.command)
-        .status()?;
-    Ok(status_code(status))
-}
-
-fn inside(args: &PidNsInitArgs) -> io::Result<ExitCode> {
-    let flags = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    mount_change("/", flags)?;
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    mount("proc", "/proc", "proc", flags, None)?;
-    let child = this_program()
-        .args(["announce", "--exec"])
-        .arg(format!("--init-address={}", args.init_address))
-        .arg("--")
-        .args(&args.command)
-        .spawn()?;
-    let child = Pid::from_child(&child);
-    // Orphans of the whole namespace come to its first process.
-    loop {
-        if let Some((pid, status)) = waitpid(None, WaitOptions::empty())?
-            && pid == child
-        {
-            return Ok(code(status));
-        }
+fn become_command(args: &PidNsInitArgs) -> Result<ExitCode, InitError> {
+    announce::announce(args.init_address, ANNOUNCE_TIME)?;
+    // The command line asks for one word at least.
+    let name = args.command.first().cloned().unwrap_or_default();
+    let mut command = Command::new(&name);
+    command.args(args.command.iter().skip(1));
+    if let Some(user) = user::wanted(args.user.as_deref())? {
+        user.describe_in(&mut command);
+        user.assume()?;
     }
-}
-
-/// As a shell shows it.
-fn code(status: WaitStatus) -> ExitCode {
-    let code = status
-        .exit_status()
-        .unwrap_or_else(|| 128 + status.terminating_signal().unwrap_or(0));
-    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+    let source = command.exec();
+    Err(InitError::Exec {
+        command: name,
+        source,
+    })
 }

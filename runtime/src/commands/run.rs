@@ -3,54 +3,133 @@
 //! The command announces itself like a workspace: the same path through the same actors.
 
 use std::{
+    ffi::OsString,
     net::SocketAddr,
-    os::unix::process::ExitStatusExt as _,
-    process::{Child, ExitCode, ExitStatus},
-    sync::mpsc,
+    path::Path,
+    process::ExitCode,
+    sync::{Arc, mpsc},
 };
 
 use actix::Addr;
+use caps::{CapSet, Capability, has_cap};
+use tokio::sync::oneshot;
 
 use super::{
-    sidecar::{Interrupt, trace},
-    this_program, usage,
+    pid_ns_init::{own_group_without_terminal, start},
+    sidecar::trace,
+    usage,
 };
 use crate::{
     actors::{
         lifecycle::{Lifecycle, Outcome},
         messages::{ActorDied, Signal},
     },
-    cli::RunArgs,
+    cli::{RunArgs, Stage},
+    config::SinkPath,
     diagnostics,
+    log_file::{self, LogFileError},
+    output::command_line,
+    process::{
+        exit_code, report,
+        signals::{SignalStream, Signals},
+        supervise::{shell_status, supervise},
+        terminal::Terminal,
+        user::{self, UserError},
+    },
 };
+
+/// Why nothing is run.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error("it needs root; try: sudo {command}")]
+    NotRoot { command: String },
+    #[error(
+        "it makes a PID namespace, which needs CAP_SYS_ADMIN; \
+         this root does not have it (a container, perhaps: run it on the host)"
+    )]
+    NotPrivileged,
+    #[error("cannot set up signals: {0}")]
+    Signals(std::io::Error),
+    #[error(transparent)]
+    User(#[from] UserError),
+    #[error(transparent)]
+    Log(#[from] LogFileError),
+}
+
+impl RunError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Log(LogFileError::Stopped { signal, .. }) => exit_code(128 + *signal as i32),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
 
 /// Runs the command and ends with its status.
 pub fn main(args: &RunArgs) -> ExitCode {
     diagnostics::init(quieter(args), args.output);
-    let config = match args.config() {
+    let mut config = match args.config() {
         Ok(config) => config,
         Err(error) => return usage(&error),
     };
-    let (told, status) = mpsc::channel();
-    let command = args.command.clone();
-    let outcome = trace(
-        config,
-        Interrupt::IsForTheCommand,
-        move |address, lifecycle| {
-            // Waiting for the command blocks, which the actors' thread must not.
-            std::thread::spawn(move || match start(address, &command) {
-                Ok(mut child) => wait(&mut child, &told, &lifecycle),
-                Err(error) => lifecycle.do_send(ActorDied {
-                    actor: "run",
-                    reason: format!("the command cannot be started: {error}"),
-                }),
-            });
-        },
-    );
+    let (signals, sink) = match prepare(args) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            report(&format!("exectrail run: {error}"));
+            return error.exit_code();
+        }
+    };
+    config.sink = sink;
+    let terminal = Terminal::controlling().filter(Terminal::is_ours);
+    let (ended, status) = mpsc::channel();
+    let wanted = Wanted {
+        user: args.user.clone(),
+        command: args.command.clone(),
+    };
+    let outcome = trace(config, move |lifecycle, ready| {
+        // Waiting for the command blocks, which the actors' thread must not.
+        std::thread::spawn(move || {
+            if let Err(reason) = run(&wanted, signals, ready, &lifecycle, &ended) {
+                let actor = "run";
+                lifecycle.do_send(ActorDied { actor, reason });
+            }
+        });
+    });
+    if let Some(terminal) = terminal {
+        terminal.take_back();
+    }
     match (outcome, status.try_recv()) {
-        (Outcome::Stopped, Ok(status)) => status_code(status),
+        (Outcome::Stopped, Ok(status)) => exit_code(status),
         _ => ExitCode::FAILURE,
     }
+}
+
+/// What can be refused before anything is traced.
+fn prepare(args: &RunArgs) -> Result<(Signals, SinkPath), RunError> {
+    if !has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(true) {
+        return Err(if rustix::process::geteuid().is_root() {
+            RunError::NotPrivileged
+        } else {
+            let words: Vec<_> = std::env::args_os().collect();
+            let command = command_line(&words);
+            RunError::NotRoot { command }
+        });
+    }
+    user::wanted(args.user.as_deref())?;
+    // Before any thread is started.
+    let signals = Signals::block().map_err(RunError::Signals)?;
+    let sink = match &args.log {
+        None => SinkPath::Stderr,
+        Some(path) => open(path, &signals)?,
+    };
+    Ok((signals, sink))
+}
+
+fn open(path: &Path, signals: &Signals) -> Result<SinkPath, LogFileError> {
+    Ok(SinkPath::File {
+        file: Arc::new(log_file::open(path, signals)?),
+        name: path.display().to_string(),
+    })
 }
 
 /// A command's own output should not drown in what goes well.
@@ -61,35 +140,64 @@ fn quieter(args: &RunArgs) -> crate::cli::LogLevel {
     }
 }
 
-/// Starts the namespace's first process, which starts the command.
-fn start(address: SocketAddr, command: &[std::ffi::OsString]) -> std::io::Result<Child> {
-    this_program()
-        .arg("pid-ns-init")
-        .arg(format!("--init-address={address}"))
-        .arg("--")
-        .args(command)
+/// What to run.
+struct Wanted {
+    user: Option<String>,
+    command: Vec<OsString>,
+}
+
+/// Runs the command once tracing is on, then has everything stop.
+fn run(
+    wanted: &Wanted,
+    signals: Signals,
+    ready: oneshot::Receiver<SocketAddr>,
+    lifecycle: &Addr<Lifecycle>,
+    ended: &mpsc::Sender<i32>,
+) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot set up: {error}"))?;
+    runtime.block_on(async {
+        let signals = signals
+            .into_stream()
+            .map_err(|error| format!("cannot read signals: {error}"))?;
+        let (status, why) = tokio::select! {
+            biased;
+            signal = signals.next_terminating() => {
+                let signal = signal.map_err(|error| format!("cannot read signals: {error}"))?;
+                (128 + signal as i32, signal.as_str())
+            }
+            ready = ready => match ready {
+                Ok(address) => (command(wanted, address, &signals).await?, "the command's end"),
+                // The start has failed, and said why.
+                Err(_) => return Ok(()),
+            },
+        };
+        // The receiver lives as long as the process.
+        let _ = ended.send(status);
+        lifecycle.do_send(Signal(why));
+        Ok(())
+    })
+}
+
+/// Runs the command to its end; its status.
+async fn command(
+    wanted: &Wanted,
+    address: SocketAddr,
+    signals: &SignalStream,
+) -> Result<i32, String> {
+    let stage = start(
+        address,
+        Stage::Namespace,
+        wanted.user.as_deref(),
+        &wanted.command,
+    );
+    let child = own_group_without_terminal(stage)
         .spawn()
-}
-
-/// Waits for the command, then has everything stop.
-fn wait(child: &mut Child, told: &mpsc::Sender<ExitStatus>, lifecycle: &Addr<Lifecycle>) {
-    match child.wait() {
-        Ok(status) => {
-            // The receiver lives as long as the process.
-            let _ = told.send(status);
-            lifecycle.do_send(Signal("the command's end"));
-        }
-        Err(error) => lifecycle.do_send(ActorDied {
-            actor: "run",
-            reason: format!("the command cannot be waited for: {error}"),
-        }),
-    }
-}
-
-/// As a shell shows it: the status, or 128 and the signal.
-pub(super) fn status_code(status: ExitStatus) -> ExitCode {
-    let code = status
-        .code()
-        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+        .map_err(|error| format!("the command cannot be started: {error}"))?;
+    let status = supervise(&child, signals)
+        .await
+        .map_err(|error| format!("the command cannot be waited for: {error}"))?;
+    Ok(shell_status(status))
 }

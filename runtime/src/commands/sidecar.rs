@@ -4,6 +4,7 @@ use std::{net::SocketAddr, process::ExitCode};
 
 use actix::{Actor as _, Addr, System};
 use exectrail_preflight::environment;
+use nix::sys::signal::Signal as NixSignal;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::oneshot,
@@ -19,9 +20,10 @@ use crate::{
     config::Config,
     diagnostics,
     internal_events::VariablesUnknown,
+    process::signals::is_ignored,
 };
 
-/// Runs the sidecar until it is told to stop.
+/// Runs the sidecar until it is stopped.
 pub fn main(args: &SidecarArgs) -> ExitCode {
     diagnostics::init(args.record.log_level, args.output);
     let names = environment::unknown(&known_variables());
@@ -29,66 +31,82 @@ pub fn main(args: &SidecarArgs) -> ExitCode {
         VariablesUnknown { names }.emit();
     }
     match args.config() {
-        Ok(config) => exit_code(trace(config, Interrupt::Stops, |_, _| ())),
+        Ok(config) => exit_code(trace(config, |lifecycle, _| stop_on_signals(&lifecycle))),
         Err(error) => usage(&error),
     }
 }
 
 /// The status that stands for an outcome.
-pub(super) fn exit_code(outcome: Outcome) -> ExitCode {
+fn exit_code(outcome: Outcome) -> ExitCode {
     match outcome {
         Outcome::Stopped => ExitCode::SUCCESS,
         Outcome::Failed => ExitCode::FAILURE,
     }
 }
 
-/// What SIGINT does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Interrupt {
-    /// It stops exectrail.
-    Stops,
-    /// Nothing: it is for the command that is traced, whose end stops exectrail.
-    IsForTheCommand,
-}
-
-/// Traces until told to stop; calls `ready` once tracing is on, with the address listened at and
-/// whom to tell.
+/// Traces until it is stopped; calls `with` at once, with whom to tell to stop, and with what says
+/// where it listens once tracing is on.
 pub(super) fn trace(
     config: Config,
-    interrupt: Interrupt,
-    ready: impl FnOnce(SocketAddr, Addr<Lifecycle>) + 'static,
+    with: impl FnOnce(Addr<Lifecycle>, oneshot::Receiver<SocketAddr>) + 'static,
 ) -> Outcome {
     System::new().block_on(async move {
         let (told_ready, is_ready) = oneshot::channel();
         let (told_outcome, outcome) = oneshot::channel();
         let lifecycle = Lifecycle::new(config, told_ready, told_outcome).start();
-        // The kubelet sends SIGTERM to stop a container; SIGINT comes from a terminal.
-        for (kind, name) in [
-            (SignalKind::terminate(), "SIGTERM"),
-            (SignalKind::interrupt(), "SIGINT"),
-        ] {
-            match signal(kind) {
-                Ok(mut signals) => {
-                    let lifecycle = lifecycle.clone();
-                    actix::spawn(async move {
-                        while signals.recv().await.is_some() {
-                            if kind == SignalKind::interrupt()
-                                && interrupt == Interrupt::IsForTheCommand
-                            {
-                                continue;
-                            }
-                            lifecycle.do_send(Signal(name));
-                        }
-                    });
-                }
-                Err(error) => tracing::warn!(%error, name, "this signal cannot be caught"),
-            }
-        }
-        actix::spawn(async move {
-            if let Ok(address) = is_ready.await {
-                ready(address, lifecycle);
-            }
-        });
+        with(lifecycle, is_ready);
         outcome.await.unwrap_or(Outcome::Failed)
     })
+}
+
+/// Signals that stop the sidecar in good order. The kubelet sends SIGTERM (or what the image says);
+/// the others come from a terminal, or from its end.
+const STOPPING: [(NixSignal, &str); 5] = [
+    (NixSignal::SIGTERM, "SIGTERM"),
+    (NixSignal::SIGINT, "SIGINT"),
+    (NixSignal::SIGHUP, "SIGHUP"),
+    (NixSignal::SIGQUIT, "SIGQUIT"),
+    (NixSignal::SIGPWR, "SIGPWR"),
+];
+
+/// Signals that mean nothing to the sidecar, and would end it where it is not the first process of
+/// its PID namespace. (Past the limit on a file's size, a write then fails instead.)
+const IGNORED: [NixSignal; 8] = [
+    NixSignal::SIGUSR1,
+    NixSignal::SIGUSR2,
+    NixSignal::SIGALRM,
+    NixSignal::SIGVTALRM,
+    NixSignal::SIGPROF,
+    NixSignal::SIGIO,
+    NixSignal::SIGXCPU,
+    NixSignal::SIGXFSZ,
+];
+
+/// Has signals stop tracing, or do nothing. Needs an actix system.
+fn stop_on_signals(lifecycle: &Addr<Lifecycle>) {
+    for (of, name) in STOPPING {
+        // nohup ignores it for good reason.
+        if of == NixSignal::SIGHUP && is_ignored(of) {
+            continue;
+        }
+        let lifecycle = lifecycle.clone();
+        on_signal(of, move || lifecycle.do_send(Signal(name)));
+    }
+    for of in IGNORED {
+        on_signal(of, || ());
+    }
+}
+
+/// Has a signal do this, from now on.
+fn on_signal(of: NixSignal, then: impl Fn() + 'static) {
+    match signal(SignalKind::from_raw(of as i32)) {
+        Ok(mut signals) => {
+            actix::spawn(async move {
+                while signals.recv().await.is_some() {
+                    then();
+                }
+            });
+        }
+        Err(error) => tracing::warn!(%error, name = of.as_str(), "this signal cannot be caught"),
+    }
 }

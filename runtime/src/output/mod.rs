@@ -25,6 +25,7 @@ use crate::{
 
 pub use failed_exec::FailedExecEvent;
 pub use json::Labels;
+pub(crate) use quote::{Escaped, command_line};
 
 /// Something that the stream of events tells.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,10 @@
 //! Arguments as a command line that a shell reads back to the same arguments.
 
-use std::fmt::{self, Write as _};
+use std::{
+    ffi::OsString,
+    fmt::{self, Write as _},
+    os::unix::ffi::OsStrExt as _,
+};
 
 /// Which characters may stand in a quoted word as they are.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,4 +80,23 @@ fn dollar_quote(f: &mut fmt::Formatter<'_>, word: &[u8], alphabet: Alphabet) -> 
         octal(f, chunk.invalid())?;
     }
     f.write_char('\'')
+}
+
+/// Text from elsewhere, for a message to people: one line, and nothing that acts on the display.
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            c if is_unseen(c) => write!(f, "{}", c.escape_default()),
+            c => f.write_char(c),
+        })
+    }
+}
+
+/// Words as one command line, with nothing in it that acts on the display.
+pub(crate) fn command_line(words: &[OsString]) -> String {
+    let alphabet = Alphabet::Visible;
+    let words = words.iter().map(|word| word.as_bytes());
+    CommandLine { words, alphabet }.to_string()
 }

@@ -130,12 +130,13 @@ fn announce_ends_when_told_to() {
         .unwrap();
     let waits = |pid: &u32| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let caught = status
+        // It is blocked, and read from a descriptor.
+        let blocked = status
             .lines()
-            .find_map(|line| line.strip_prefix("SigCgt:"))
+            .find_map(|line| line.strip_prefix("SigBlk:"))
             .unwrap();
         // SIGTERM is number 15.
-        u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << 14) != 0
+        u64::from_str_radix(blocked.trim(), 16).unwrap() & (1 << 14) != 0
     };
     let pid = wait_for("exectrail announce to wait", || {
         descendant(waiting.id(), "exectrail").filter(waits)

@@ -400,6 +400,32 @@ fn an_image_without_the_time_or_a_pause_is_told_so() {
     }
 }
 
+/// Held, the workspace goes on in exectrail's hands, in every shell, and ends with the agent's status.
+#[test]
+fn a_held_workspace_is_recorded_and_ends_with_its_status() {
+    needs_kernel!();
+    let given = [
+        ("announce_with", "exectrail".into()),
+        ("hold_seconds", 60.into()),
+    ];
+    let script = script(AGENT, &given);
+    for shell in SHELLS {
+        let pod = Pod::new();
+        let sidecar = pod.sidecar(&["--announced-only"]);
+        let image = Image::with(&[Client::Announce]);
+        symlink("/usr/bin/dash", image.dir.path().join("sh")).unwrap();
+        let output = image.output(&pod, shell, &script);
+        assert_eq!(output.status.code(), Some(42), "{shell:?}: {output:?}");
+        assert_eq!(output.stdout, b"Linux\n", "{shell:?}: {output:?}");
+        let lines = sidecar.stop();
+        let events = execs(&lines);
+        assert_eq!(argv(events.last().unwrap()), ["/usr/bin/uname", "-s"]);
+        // Without exectrail, or without its program, nothing starts.
+        let output = Image::with(&[]).output(&pod, shell, &script);
+        assert_refused(&output, 127, &["/opt/exectrail/exectrail"], &shell);
+    }
+}
+
 /// Shells read it without complaint, and shellcheck finds nothing to say.
 #[test]
 fn it_is_posix() {
@@ -426,11 +452,22 @@ fn it_is_posix() {
             "{program}: {said}"
         );
     };
-    check("shellcheck", &["--shell=sh", "--severity=style"], &file);
+    let hold = module_directory().join("hold.sh");
+    for file in [&file, &hold] {
+        check("shellcheck", &["--shell=sh", "--severity=style"], file);
+    }
     let dir = TempDir::new().unwrap();
-    for (name, client) in [("one", "curl"), ("two", "exectrail")] {
+    for (name, client, hold) in [
+        ("one", "curl", 0),
+        ("two", "exectrail", 0),
+        ("three", "exectrail", 60),
+    ] {
         let evaluated: PathBuf = dir.path().join(name);
-        let text = script(AGENT, &[("announce_with", client.into())]);
+        let given = [
+            ("announce_with", client.into()),
+            ("hold_seconds", hold.into()),
+        ];
+        let text = script(AGENT, &given);
         std::fs::write(&evaluated, text).unwrap();
         check(
             "shellcheck",

@@ -4,6 +4,7 @@
 //! missing they say so and count as skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod announce_reads_the_answer;
 mod announcement_is_a_barrier;
 mod announcements_are_bounded;
 mod argv_is_exact;
@@ -15,6 +16,7 @@ mod every_exec_is_seen;
 mod failed_execs_have_lines;
 mod flags_and_variables_are_one_grammar;
 mod handshake_keeps_to_the_protocol;
+mod hold_fails_closed;
 mod identity_cannot_be_left;
 mod init_script_holds_the_workspace;
 mod losses_are_accounted;
@@ -23,7 +25,11 @@ mod metrics_tell_what_lines_tell;
 mod node_check_follows_its_protocols;
 mod one_command_is_traced;
 mod pod;
+mod readme_script_works;
 mod refusal_says_why;
+mod run_as_a_user;
+mod run_looks_after_its_command;
+mod signals_and_streams;
 mod start_and_stop_are_orderly;
 mod state_survives_a_restart;
 mod targets_are_verified;

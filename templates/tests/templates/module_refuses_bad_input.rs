@@ -65,6 +65,12 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Value>, &'static str
             "whole number",
         ),
         (
+            "hold_seconds",
+            vec![0.into()],
+            vec![(-1).into(), number(0.5)],
+            "whole number",
+        ),
+        (
             "init_address",
             vec![
                 "127.0.0.1:1".into(),
@@ -167,5 +173,26 @@ fn types_are_checked() {
     ] {
         let error = module(&[(name, value)]).unwrap_err();
         assert!(matches!(error, Error::WrongType { .. }), "{error}");
+    }
+}
+
+/// Only exectrail itself can stay and watch: with another client the variable would do nothing.
+#[test]
+fn holding_needs_exectrail_in_the_workspace() {
+    for seconds in [1, 300] {
+        let hold = ("hold_seconds", Value::from(seconds));
+        let with = |client: &str| module(&[hold.clone(), ("announce_with", client.into())]);
+        with("exectrail").unwrap();
+        for refused in [with("curl"), module(std::slice::from_ref(&hold))] {
+            let Err(Error::Precondition { name, message }) = refused else {
+                panic!("{seconds} is not refused: {refused:?}");
+            };
+            assert_eq!(name, "init_script");
+            assert!(message.contains("announce_with"), "{message}");
+            assert!(
+                message.ends_with('.'),
+                "Terraform wants a sentence: {message}"
+            );
+        }
     }
 }

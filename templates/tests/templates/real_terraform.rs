@@ -153,6 +153,8 @@ fn agrees_on_every_value() {
                 ("args", ["--exit-events"].into_iter().collect()),
                 ("image_pull_policy", "Never".into()),
             ]);
+            // Each odd form announces with exectrail.
+            arguments.push(("hold_seconds", 300.into()));
         }
         hcl += &call(&format!("form_{index}"), &arguments);
     }

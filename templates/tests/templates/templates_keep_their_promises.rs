@@ -1,9 +1,12 @@
 //! What the templates promise of the pods that they make.
 
-use exectrail_templates::{Template, Value, Workspace, manifests};
-use serde_json::json;
+use std::{collections::BTreeMap, process::Command};
 
-use crate::documents::{Json, container, forms, pod_of, variables};
+use exectrail_templates::{Template, Value, Workspace, kubelet, manifests};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::documents::{Json, container, forms, module, pod_of, variables};
 
 fn pods(others: &[(&str, Value)]) -> Vec<Json> {
     Template::ALL
@@ -229,4 +232,57 @@ fn containers<'a>(pod: &'a Json, list: &str) -> Vec<&'a str> {
         .iter()
         .map(|container| container["name"].as_str().unwrap())
         .collect()
+}
+
+/// exectrail becomes the container's first process and gets the script as one word, whatever is in
+/// it; without the variable it does not.
+#[test]
+fn a_held_workspace_has_exectrail_for_its_first_process() {
+    let script = "echo 'it'\\''s' \"$HOME\" $(id) 'script'\nexit 3\n";
+    let held = |seconds: u32| {
+        let given = [
+            ("script", script.into()),
+            ("announce_with", "exectrail".into()),
+            ("announce_timeout_seconds", 7.into()),
+            ("init_address", "127.0.0.1:1".into()),
+            ("hold_seconds", seconds.into()),
+        ];
+        let outputs = module(&given).unwrap().outputs;
+        kubelet::expand(outputs["init_script"].as_str().unwrap(), &BTreeMap::new())
+    };
+    assert!(!held(0).contains("--hold"));
+    // A program in exectrail's place that shows its words.
+    let dir = TempDir::new().unwrap();
+    let program = dir.path().join("exectrail");
+    std::fs::write(&program, "#!/bin/sh\nprintf '%s\\0' \"$@\"\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, mode).unwrap();
+    let text = held(300);
+    assert_eq!(text.matches("/opt/exectrail/exectrail").count(), 1);
+    let text = text.replace("/opt/exectrail/exectrail", program.to_str().unwrap());
+    for options in ["-c", "-eufc"] {
+        let output = Command::new("sh").args([options, &text]).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let words: Vec<&str> = printed.trim_end_matches('\0').split('\0').collect();
+        assert_eq!(
+            words,
+            [
+                "announce",
+                "--init-address",
+                "127.0.0.1:1",
+                "--timeout",
+                "7s",
+                "--hold",
+                "300s",
+                "--exec",
+                "--",
+                "sh",
+                "-c",
+                script
+            ]
+        );
+    }
+    let text = text.replace(program.to_str().unwrap(), "/no/such/exectrail");
+    let output = Command::new("sh").args(["-c", &text]).output().unwrap();
+    assert_eq!(output.status.code(), Some(127), "{output:?}");
 }

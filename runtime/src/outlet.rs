@@ -1,0 +1,181 @@
+//! A descriptor that is written to without waiting longer than asked, whatever reads from it.
+
+use std::{
+    fs::File,
+    io::{self, ErrorKind, Write as _},
+    os::fd::{AsRawFd as _, OwnedFd},
+    time::Duration,
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{FileType, Mode, OFlags, fcntl_getfl, fstat, open},
+    io::Errno,
+};
+
+/// What a pipe takes without blocking once it says that it has room (PIPE_BUF, pipe(7)).
+const PIPE_BUF: usize = 4096;
+/// The same of a terminal: it says so while fewer than 256 characters wait (tty_poll, n_tty.c), and
+/// the smallest buffer is one page.
+const TERMINAL_ROOM: usize = 1024;
+
+/// Who a write may have to wait for.
+#[derive(Clone, Copy, Debug)]
+enum Reader {
+    /// Nobody: a file, a device without a reader.
+    None,
+    /// A reader; a write that would wait for it fails instead.
+    NonBlocking,
+    /// A reader; a write of this many bytes does not wait where there is room at all.
+    Blocking(usize),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    file: File,
+    reader: Reader,
+}
+
+impl Outlet {
+    /// Writes to `fd`. Its flags belong to whoever else has it, so they stay as they are: a pipe or
+    /// a terminal is opened once more.
+    pub(crate) fn new(fd: OwnedFd) -> Self {
+        let kind = fstat(&fd).map(|stat| FileType::from_raw_mode(stat.st_mode));
+        let is_non_blocking = fcntl_getfl(&fd).is_ok_and(|flags| flags.contains(OFlags::NONBLOCK));
+        let room = match kind {
+            Ok(FileType::Fifo | FileType::Socket) => PIPE_BUF,
+            Ok(FileType::CharacterDevice) if rustix::termios::isatty(&fd) => TERMINAL_ROOM,
+            _ => return Self::with(fd, Reader::None),
+        };
+        if is_non_blocking {
+            return Self::with(fd, Reader::NonBlocking);
+        }
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+        match open(path, flags, Mode::empty()) {
+            Ok(again) => Self::with(again, Reader::NonBlocking),
+            // A socket; a pipe or terminal of another user; no /proc.
+            Err(_) => Self::with(fd, Reader::Blocking(room)),
+        }
+    }
+
+    fn with(fd: OwnedFd, reader: Reader) -> Self {
+        let file = fd.into();
+        Self { file, reader }
+    }
+
+    /// Writes some of `bytes`; says how many.
+    ///
+    /// # Errors
+    /// `WouldBlock` where there was no room for as long as `patience`, else as write(2).
+    pub(crate) fn write(&self, bytes: &[u8], patience: Duration) -> io::Result<usize> {
+        let mut file = &self.file;
+        match self.reader {
+            Reader::None => file.write(bytes),
+            Reader::NonBlocking => match file.write(bytes) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.wait(patience)?;
+                    file.write(bytes)
+                }
+                done => done,
+            },
+            Reader::Blocking(room) => {
+                self.wait(patience)?;
+                file.write(bytes.get(..room).unwrap_or(bytes))
+            }
+        }
+    }
+
+    /// Waits for room.
+    fn wait(&self, patience: Duration) -> io::Result<()> {
+        let mut fds = [PollFd::new(&self.file, PollFlags::OUT)];
+        let patience = Timespec::try_from(patience).map_err(io::Error::other)?;
+        match poll(&mut fds, Some(&patience)) {
+            Ok(0) | Err(Errno::INTR) => Err(ErrorKind::WouldBlock.into()),
+            // Also where the reader has gone: the write says so.
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes all of `bytes`, or gives up after about `patience` without room.
+    pub(crate) fn write_all(&self, bytes: &[u8], patience: Duration) -> io::Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match self.write(rest, patience) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read as _, os::unix::net::UnixStream, time::Instant};
+
+    use rustix::pipe::pipe;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_millis(20);
+
+    /// Fills it: bytes that went in before nothing more did.
+    fn fill(outlet: &Outlet) -> usize {
+        let start = Instant::now();
+        let mut written = 0;
+        loop {
+            match outlet.write(&[b'x'; 100_000], PATIENCE) {
+                Ok(bytes) => written += bytes,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                    assert!(start.elapsed() >= PATIENCE);
+                    return written;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_pipe_is_waited_for_no_longer_than_asked() {
+        let (reader, writer) = pipe().unwrap();
+        let outlet = Outlet::new(writer);
+        assert!(matches!(outlet.reader, Reader::NonBlocking));
+        let written = fill(&outlet);
+        assert!(written >= PIPE_BUF);
+        let mut read = vec![0; written];
+        File::from(reader).read_exact(&mut read).unwrap();
+    }
+
+    #[test]
+    fn nor_is_one_that_cannot_be_opened_again() {
+        let (reader, writer) = pipe().unwrap();
+        let outlet = Outlet::with(writer, Reader::Blocking(PIPE_BUF));
+        assert!(fill(&outlet) >= PIPE_BUF);
+        drop(reader);
+        let error = outlet.write(b"x", PATIENCE).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn nor_is_a_socket() {
+        let (reader, writer) = UnixStream::pair().unwrap();
+        let outlet = Outlet::new(writer.into());
+        assert!(matches!(outlet.reader, Reader::Blocking(_)));
+        assert!(fill(&outlet) > 0);
+        drop(reader);
+    }
+
+    /// The flags of a pipe that others write to as well stay as they are.
+    #[test]
+    fn others_go_on_blocking() {
+        let (_reader, writer) = pipe().unwrap();
+        let other = writer.try_clone().unwrap();
+        let _outlet = Outlet::new(writer);
+        assert!(!fcntl_getfl(&other).unwrap().contains(OFlags::NONBLOCK));
+    }
+}

@@ -1,0 +1,166 @@
+//! Signals as data: blocked in every thread, read from a descriptor, with what sent them.
+
+use std::{
+    io,
+    os::{fd::AsFd, unix::process::CommandExt as _},
+    process::Command,
+    time::Duration,
+};
+
+use nix::sys::{
+    signal::{SigSet, SigmaskHow, Signal, pthread_sigmask},
+    signalfd::{SfdFlags, SignalFd},
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+use tokio::io::{Interest, unix::AsyncFd};
+
+/// What is read. Not the stops of a terminal (they stop this process, as they should), nor signals
+/// that mean a fault of this process itself.
+const READ: [Signal; 12] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGALRM,
+    Signal::SIGTERM,
+    Signal::SIGCONT,
+    Signal::SIGWINCH,
+    Signal::SIGURG,
+    Signal::SIGPWR,
+    Signal::SIGCHLD,
+];
+
+/// Signals that ask a process to end, and a workspace's or a command's first process is sent.
+pub(crate) const TERMINATING: [Signal; 4] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+];
+
+/// A signal that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) signal: Signal,
+    /// The kernel sent it (a key of the terminal, or its end) and not a process.
+    pub(crate) by_kernel: bool,
+}
+
+/// The signals of this process, which are blocked from here on.
+pub(crate) struct Signals {
+    fd: SignalFd,
+}
+
+fn set() -> SigSet {
+    READ.into_iter().collect()
+}
+
+impl Signals {
+    /// Blocks the signals. Threads that are started later inherit that: call it before any is.
+    pub(crate) fn block() -> io::Result<Self> {
+        pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&set()), None)?;
+        let fd = SignalFd::with_flags(&set(), SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        Ok(Self { fd })
+    }
+
+    /// Unblocks the signals in this thread, for a program that it becomes. One that is pending
+    /// takes effect now.
+    pub(crate) fn unblock(self) -> io::Result<()> {
+        drop(self);
+        Ok(pthread_sigmask(
+            SigmaskHow::SIG_UNBLOCK,
+            Some(&set()),
+            None,
+        )?)
+    }
+
+    /// The next signal that is pending.
+    fn try_next(&self) -> io::Result<Option<Received>> {
+        let Some(info) = self.fd.read_signal()? else {
+            return Ok(None);
+        };
+        let number = i32::try_from(info.ssi_signo).map_err(io::Error::other)?;
+        Ok(Some(Received {
+            signal: Signal::try_from(number)?,
+            by_kernel: info.ssi_code == libc::SI_KERNEL,
+        }))
+    }
+
+    /// Waits for a signal, at most for `patience`.
+    pub(crate) fn wait(&self, patience: Duration) -> io::Result<Option<Received>> {
+        let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
+        let patience = Timespec::try_from(patience).map_err(io::Error::other)?;
+        match poll(&mut fds, Some(&patience)) {
+            Ok(_) | Err(Errno::INTR) => self.try_next(),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// For a tokio runtime of this thread.
+    pub(crate) fn into_stream(self) -> io::Result<SignalStream> {
+        // SAFETY: the `Signals` owns its descriptor, gives no other, and is dropped only with the
+        // `AsyncFd`.
+        let fd = unsafe { AsyncFd::register_with_interest(self, Interest::READABLE) };
+        Ok(SignalStream(fd.map_err(io::Error::from)?))
+    }
+}
+
+impl std::os::fd::AsRawFd for Signals {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        std::os::fd::AsRawFd::as_raw_fd(&self.fd.as_fd())
+    }
+}
+
+/// The signals of this process, for a tokio runtime.
+pub(crate) struct SignalStream(AsyncFd<Signals>);
+
+impl SignalStream {
+    /// The next signal. Nothing is lost where this is cancelled.
+    pub(crate) async fn next(&self) -> io::Result<Received> {
+        loop {
+            let mut ready = self.0.readable().await?;
+            match self.0.get_ref().try_next()? {
+                Some(received) => return Ok(received),
+                None => ready.clear_ready(),
+            }
+        }
+    }
+
+    /// The next signal that asks this process to end.
+    pub(crate) async fn next_terminating(&self) -> io::Result<Signal> {
+        loop {
+            let Received { signal, .. } = self.next().await?;
+            if TERMINATING.contains(&signal) {
+                return Ok(signal);
+            }
+        }
+    }
+
+    /// See [`Signals::unblock`].
+    pub(crate) fn unblock(self) -> io::Result<()> {
+        self.0.into_inner().unblock()
+    }
+}
+
+/// Has a child start with these signals unblocked. Without this it inherits that they are blocked.
+pub(crate) fn unblocked_in(command: &mut Command) -> &mut Command {
+    let set = set();
+    let unblock = move || Ok(pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&set), None)?);
+    // SAFETY: after the fork it makes one system call on memory of its own, without allocating.
+    unsafe { command.pre_exec(unblock) }
+}
+
+/// Whether this process was started with a signal ignored, as nohup does it with SIGHUP.
+pub(crate) fn is_ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0);
+    mask & (1 << (signal as i32 - 1)) != 0
+}

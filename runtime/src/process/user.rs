@@ -1,0 +1,130 @@
+//! Another user for a command: `--user`, or the one who called sudo.
+
+use std::{env, ffi::CString, path::PathBuf, process::Command};
+
+use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist, setgid, setgroups, setuid};
+
+/// What sudo says of its caller. Whoever runs as that user again is not below sudo any more.
+const SUDO: [&str; 4] = ["SUDO_USER", "SUDO_UID", "SUDO_GID", "SUDO_COMMAND"];
+
+/// Why the command cannot run as that user.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UserError {
+    #[error("there is no user {name:?} (--user)")]
+    Unknown { name: String },
+    #[error("cannot look up the user {name:?}: {source}")]
+    LookUp {
+        name: String,
+        source: nix::errno::Errno,
+    },
+    #[error("cannot become the user {name:?}: {source}")]
+    Become {
+        name: String,
+        source: nix::errno::Errno,
+    },
+}
+
+/// A user to become.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    name: String,
+    uid: Uid,
+    gid: Gid,
+    groups: Vec<Gid>,
+    /// Home directory and shell; none of a user that has no entry.
+    entry: Option<(PathBuf, PathBuf)>,
+}
+
+/// The user whom the command is to run as: the one of `--user`, else sudo's caller; none where that
+/// is this process's own.
+pub(crate) fn wanted(user: Option<&str>) -> Result<Option<Identity>, UserError> {
+    let identity = match user {
+        Some(name) => Some(named(name)?),
+        None => sudo_caller()?,
+    };
+    Ok(identity.filter(|identity| identity.uid != geteuid()))
+}
+
+/// A user by name, else by number.
+fn named(name: &str) -> Result<Identity, UserError> {
+    let failed = |source| UserError::LookUp {
+        name: name.to_owned(),
+        source,
+    };
+    let mut found = User::from_name(name).map_err(failed)?;
+    if found.is_none()
+        && let Ok(uid) = name.parse()
+    {
+        found = User::from_uid(Uid::from_raw(uid)).map_err(failed)?;
+    }
+    let user = found.ok_or_else(|| UserError::Unknown {
+        name: name.to_owned(),
+    })?;
+    Identity::of(user)
+}
+
+/// The user who called sudo. Without an entry that can be read here (a directory service) it is
+/// known by numbers alone.
+fn sudo_caller() -> Result<Option<Identity>, UserError> {
+    let number = |name| env::var(name).ok()?.parse().ok();
+    let (Some(uid), Some(gid)) = (number("SUDO_UID"), number("SUDO_GID")) else {
+        return Ok(None);
+    };
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    if let Ok(Some(user)) = User::from_uid(uid) {
+        return Identity::of(user).map(Some);
+    }
+    Ok(Some(Identity {
+        name: env::var("SUDO_USER").unwrap_or_else(|_| uid.to_string()),
+        uid,
+        gid,
+        groups: vec![gid],
+        entry: None,
+    }))
+}
+
+impl Identity {
+    fn of(user: User) -> Result<Self, UserError> {
+        let failed = |source| UserError::LookUp {
+            name: user.name.clone(),
+            source,
+        };
+        let name = CString::new(user.name.as_str()).map_err(|_| UserError::Unknown {
+            name: user.name.clone(),
+        })?;
+        Ok(Self {
+            groups: getgrouplist(&name, user.gid).map_err(failed)?,
+            uid: user.uid,
+            gid: user.gid,
+            entry: Some((user.dir, user.shell)),
+            name: user.name,
+        })
+    }
+
+    /// Becomes the user, for good.
+    pub(crate) fn assume(&self) -> Result<(), UserError> {
+        setgroups(&self.groups)
+            .and_then(|()| setgid(self.gid))
+            .and_then(|()| setuid(self.uid))
+            .map_err(|source| UserError::Become {
+                name: self.name.clone(),
+                source,
+            })
+    }
+
+    /// Gives a command the variables that name its user; all others stay.
+    pub(crate) fn describe_in(&self, command: &mut Command) {
+        command.env("USER", &self.name).env("LOGNAME", &self.name);
+        match &self.entry {
+            Some((home, shell)) => command.env("HOME", home).env("SHELL", shell),
+            None => command.env_remove("HOME").env_remove("SHELL"),
+        };
+        // Those of the user before.
+        command.env_remove("MAIL");
+        if env::var("SUDO_UID").ok().as_deref() == Some(&self.uid.to_string()) {
+            for variable in SUDO {
+                command.env_remove(variable);
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Has exectrail be this container's first process, instead of init.sh: it announces the container,
+# starts the script once every exec is recorded, and ends the container once exectrail has not
+# answered for too long.
+
+# Settings. The Terraform module puts its own values in their place.
+address='127.0.0.1:56123' # where exectrail listens (--init-address)
+patience='900' # seconds to wait for it: its image may have to be pulled first
+hold='60' # seconds without an answer after which the workspace ends
+exectrail='/opt/exectrail/exectrail' # where the program is mounted
+
+if [ ! -x "$exectrail" ]; then
+    printf 'exectrail: this workspace does not start: there is no %s\n' "$exectrail" >&2
+    exit 127
+fi
+exec "$exectrail" announce --init-address "$address" --timeout "${patience}s" \
+    --hold "${hold}s" --exec -- sh -c 'script'
