@@ -8,7 +8,7 @@ use exectrail_common::record::{HEAD_ARGV, MAX_FILENAME};
 
 use crate::{
     branchless::{anew, opaque},
-    maps::SCRATCH,
+    maps::{SCRATCH, Scratch},
 };
 
 /// Compares the filename, the first `len` bytes of the scratch value's tail, with the string at
@@ -22,56 +22,109 @@ pub(crate) extern "C" fn stack_filename(address: u64, len: u64, argv: u64, lane:
     let Some(scratch) = SCRATCH.get_ptr_mut(lane as u32) else {
         return 0;
     };
-    let argv = opaque(argv).min(HEAD_ARGV as u64);
-    let len = opaque(len).min(MAX_FILENAME as u64 - 1);
+    let at = opaque(argv).min(HEAD_ARGV as u64) + opaque(len).min(MAX_FILENAME as u64 - 1);
     // SAFETY: the tail has room for HEAD_ARGV bytes and two filenames; a pointer to the live map value
     // of this CPU and lane, in which nothing else runs meanwhile.
     unsafe {
-        let kernels = (&raw mut (*scratch).tail).cast::<u8>();
-        let stacks = kernels.add(len as usize).add(argv as usize);
+        let stacks = (&raw mut (*scratch).tail).cast::<u8>().add(at as usize);
         let size = opaque(len + 1).min(MAX_FILENAME as u64);
         let read = bpf_probe_read_user(stacks.cast(), size as u32, address as *const _);
-        if read < 0 || (same(kernels, stacks, len) && stacks.add(len as usize).read() == 0) {
+        if read < 0 || differing_words(at, len, lane) | differing_rest(at, len, lane) == 0 {
             return 0;
         }
-        let size = bpf_probe_read_user_str(stacks.cast(), MAX_FILENAME as u32, address as *const _);
+        let size =
+            bpf_probe_read_user_str(stacks.cast(), MAX_FILENAME as u32, address as *const _);
         if size < 1 { 1 } else { size as u64 }
     }
 }
 
-/// Whether `len` bytes, at most `MAX_FILENAME`, are the same in both places.
+/// What differs between the words of the filename that are whole and those at `at` of the tail; 0 where
+/// nothing does.
 ///
-/// Differences are added up rather than decided on, as each decision would double the verifier's work.
-///
-/// # Safety
-/// Both have `MAX_FILENAME` bytes to read, and seven more.
-#[inline(always)]
-unsafe fn same(one: *const u8, other: *const u8, len: u64) -> bool {
-    let difference_at = |at: u64| {
-        // SAFETY: the caller's promise; `at` is at most MAX_FILENAME.
-        unsafe {
-            one.add(at as usize).cast::<u64>().read_unaligned()
-                ^ other.add(at as usize).cast::<u64>().read_unaligned()
-        }
+/// A function of its own, as the verifier follows what comes after a loop from each of its rounds.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn differing_words(at: u64, len: u64, lane: u64) -> u64 {
+    let Some(scratch) = SCRATCH.get_ptr_mut(lane as u32) else {
+        return 1;
     };
     let words = opaque(len / 8);
-    let mut difference = 0;
+    let mut differing = 0;
     for word in 0..MAX_FILENAME as u64 / 8 {
         if word >= anew(words) {
             break;
         }
-        difference = anew(difference | difference_at(word * 8));
+        // SAFETY: as in `stack_filename`.
+        differing |= unsafe { difference(scratch, at, word * 8) };
     }
-    let rest = len & 7;
-    if rest != 0 {
-        // Of the last word, only the bytes that are text count.
-        let last = difference_at(opaque(words * 8).min(MAX_FILENAME as u64 - 8));
-        let shift = (64 - 8 * rest) & 63;
-        #[cfg(target_endian = "little")]
-        let last = last << shift;
-        #[cfg(target_endian = "big")]
-        let last = last >> shift;
-        difference |= last;
+    differing
+}
+
+/// What differs between the rest of the filename, its NUL included, and that behind `at` of the tail.
+#[inline(always)]
+fn differing_rest(at: u64, len: u64, lane: u64) -> u64 {
+    let Some(scratch) = SCRATCH.get_ptr_mut(lane as u32) else {
+        return 1;
+    };
+    let bits = 8 * (len & 7);
+    let last = opaque(len & !7).min(MAX_FILENAME as u64 - 8);
+    // SAFETY: as in `stack_filename`.
+    let (text, behind) = unsafe {
+        let stacks = (&raw const (*scratch).tail).cast::<u8>();
+        let nul = opaque(at).min((HEAD_ARGV + MAX_FILENAME) as u64)
+            + opaque(len).min(MAX_FILENAME as u64 - 1);
+        (
+            difference(scratch, at, last),
+            u64::from(stacks.add(nul as usize).read()),
+        )
+    };
+    // The bytes of the word that are text: the first in memory.
+    #[cfg(target_endian = "little")]
+    let text = text & ((1 << bits) - 1);
+    #[cfg(target_endian = "big")]
+    let text = text & !(u64::MAX >> bits);
+    text | behind
+}
+
+/// The difference between the eight bytes at `word` of the tail and those as far behind `at`.
+///
+/// # Safety
+/// `scratch` is a live map value, and `word` is below `MAX_FILENAME`.
+#[inline(always)]
+unsafe fn difference(scratch: *const Scratch, at: u64, word: u64) -> u64 {
+    let at = opaque(at).min((HEAD_ARGV + MAX_FILENAME) as u64);
+    // SAFETY: the tail is longer than `at` and a filename together.
+    unsafe {
+        let kernels = (&raw const (*scratch).tail).cast::<u8>().add(word as usize);
+        let stacks = kernels.add(at as usize);
+        load(kernels) ^ load(stacks)
     }
-    difference == 0
+}
+
+/// Eight bytes at any address, in one instruction: the compiler would make it eight, not knowing that
+/// the CPUs that exectrail runs on need no alignment.
+///
+/// # Safety
+/// There are eight bytes.
+#[inline(always)]
+unsafe fn load(at: *const u8) -> u64 {
+    #[cfg(target_arch = "bpf")]
+    {
+        let value;
+        // SAFETY: the caller's promise, which the verifier checks.
+        unsafe {
+            core::arch::asm!(
+                "{0} = *(u64 *)({1} + 0)",
+                out(reg) value,
+                in(reg) at,
+                options(readonly, nostack, preserves_flags)
+            );
+        }
+        value
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        let _ = at;
+        0
+    }
 }
