@@ -32,8 +32,7 @@ pub(crate) extern "C" fn stack_filename(address: u64, len: u64, argv: u64, lane:
         if read < 0 || differing_words(at, len, lane) | differing_rest(at, len, lane) == 0 {
             return 0;
         }
-        let size =
-            bpf_probe_read_user_str(stacks.cast(), MAX_FILENAME as u32, address as *const _);
+        let size = bpf_probe_read_user_str(stacks.cast(), MAX_FILENAME as u32, address as *const _);
         if size < 1 { 1 } else { size as u64 }
     }
 }

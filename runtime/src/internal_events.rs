@@ -206,6 +206,23 @@ impl TargetsSwept {
     }
 }
 
+/// A table of the probes is full.
+pub struct TableFull {
+    /// Which.
+    pub table: &'static str,
+}
+
+impl TableFull {
+    /// Logs it.
+    pub fn emit(self) {
+        warn!(
+            table = self.table,
+            "a table of the probes is full: execs are lost, and `lost` lines count them; the pod has \
+             more containers at once than exectrail keeps track of"
+        );
+    }
+}
+
 /// It is not known whether targets have ended.
 pub struct EndsNotChecked {
     /// Why.

@@ -29,6 +29,12 @@ struct Of {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Table {
+    table: &'static str,
+    of: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct By {
     by: &'static str,
     /// Number of the rule in `exclude` of `tracing_started`, not its text: who scrapes may be the very
@@ -52,6 +58,10 @@ pub struct Totals {
     pub failed_execs: u64,
     /// Losses: of execs, exits, failed execs.
     pub lost: [u64; 3],
+    /// Those of them for want of room in the table of targets.
+    pub unplaced: [u64; 3],
+    /// Pieces of argv that found no room in the ring.
+    pub lost_pieces: u64,
     /// Execs left out on purpose, by `--exclude` rules in their order.
     pub excluded: Vec<(usize, u64)>,
     /// Execs left out by the rate limit.
@@ -67,6 +77,8 @@ pub struct Metrics {
     registry: Registry,
     lines: Family<Of, Counter>,
     lost: Family<Of, Counter>,
+    unplaced: Family<Table, Counter>,
+    lost_pieces: Counter,
     suppressed: Family<By, Counter>,
     announcements: Family<Outcome, Counter>,
     unreadable: Counter,
@@ -97,6 +109,18 @@ impl Metrics {
             "lost",
             "Events that happened and have no line, as `lost` lines tell",
             Family::clone(&lost),
+        );
+        let unplaced = Family::default();
+        registry.register(
+            "lost_to_full_table",
+            "Events among the lost, for want of room in a table of the probes",
+            Family::clone(&unplaced),
+        );
+        let lost_pieces = Counter::default();
+        registry.register(
+            "lost_argv_pieces",
+            "Pieces of long argv that found no room in the ring; their execs have lines",
+            lost_pieces.clone(),
         );
         let suppressed = Family::default();
         registry.register(
@@ -140,6 +164,8 @@ impl Metrics {
             registry,
             lines,
             lost,
+            unplaced,
+            lost_pieces,
             suppressed,
             announcements,
             unreadable,
@@ -203,6 +229,14 @@ impl Metrics {
             set(&self.lines.get_or_create(&Of { of }), lines);
             set(&self.lost.get_or_create(&Of { of }), lost);
         }
+        for (of, lost) in kinds.into_iter().zip(totals.unplaced) {
+            let table = Table {
+                table: "targets",
+                of,
+            };
+            set(&self.unplaced.get_or_create(&table), lost);
+        }
+        set(&self.lost_pieces, totals.lost_pieces);
         for (rule, count) in &totals.excluded {
             let by = By {
                 by: "exclude",

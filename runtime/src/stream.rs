@@ -15,6 +15,7 @@ use crate::{
     clock::{LineClock, WallClock},
     counters::Count,
     decode::{DecodeError, ExecRecord, FailedExecRecord, PieceRecord, Record, decode},
+    internal_events::TableFull,
     loss::{Ledger, Loss, Place},
     metrics::Totals,
     output::{
@@ -90,6 +91,8 @@ pub struct Stream {
     announced: RateLimit,
     /// Losses for want of room in a table.
     unplaced: [u64; 3],
+    /// Pieces of argv that found no room in the ring.
+    lost_pieces: u64,
     execs: u64,
     /// Lines of exits and failed execs, as `execs` are those of execs.
     exits_told: u64,
@@ -116,6 +119,7 @@ impl Stream {
             own_level: 0,
             announced: RateLimit::new(ANNOUNCED_BURST, ANNOUNCED_PERIOD),
             unplaced: [0; 3],
+            lost_pieces: 0,
             execs: 0,
             exits_told: 0,
             failed_told: 0,
@@ -182,7 +186,9 @@ impl Stream {
                 self.lost(Kind::Exit, exits, out);
             }
         }
-        self.unplaced(count.lanes.iter().flatten(), now, out);
+        let stats = count.lanes.iter().flatten();
+        self.lost_pieces = stats.clone().map(|stats| stats.lost_pieces).sum();
+        self.unplaced(stats, now, out);
         for counts in &count.failed {
             for (cpu, stats) in (0..).zip(&counts.cpus) {
                 let place = Place { cpu, lane: 0 };
@@ -254,6 +260,9 @@ impl Stream {
             let new = total.saturating_sub(*known);
             *known += new;
             if new > 0 {
+                if total == new {
+                    TableFull { table: TARGETS }.emit();
+                }
                 let loss = Loss {
                     place: Place::NONE,
                     count: new,
@@ -324,6 +333,8 @@ impl Stream {
             exits: self.exits_told,
             failed_execs: self.failed_told,
             lost: [Kind::Exec, Kind::Exit, Kind::ExecFailed].map(|of| self.lost_of(of)),
+            unplaced: self.unplaced,
+            lost_pieces: self.lost_pieces,
             workspaces: self.workspaces.len(),
             unwritten_announcements: self.announced.total(),
             ..Totals::default()

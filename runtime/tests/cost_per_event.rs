@@ -117,11 +117,13 @@ impl Build {
             target: 4_026_532_345,
             argc: 11,
             argv_len: ARGV.len() as u32,
+            argv_early: ARGV.len() as u32,
+            argv_head: ARGV.len() as u32,
             comm: *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
         };
         let mut record = [0; size_of::<Exec>() + FILENAME.len() + ARGV.len()];
         let mut rest = record.as_mut_slice();
-        for part in [bytes_of(&exec), ARGV, FILENAME] {
+        for part in [bytes_of(&exec), FILENAME, ARGV] {
             rest.write_all(part).unwrap();
         }
         let exit = Exit {

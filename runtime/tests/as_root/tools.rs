@@ -81,6 +81,15 @@ pub(crate) static TOOL: LazyLock<PathBuf> = LazyLock::new(|| compile("tool"));
 /// `noop.c`, compiled.
 pub(crate) static NOOP: LazyLock<PathBuf> = LazyLock::new(|| compile("noop"));
 
+/// `slow_exit.c`, compiled.
+pub(crate) static SLOW_EXIT: LazyLock<PathBuf> = LazyLock::new(|| compile("slow_exit"));
+
+/// `namespaces.c`, compiled.
+pub(crate) static NAMESPACES: LazyLock<PathBuf> = LazyLock::new(|| compile("namespaces"));
+
+/// `stack_writer.c`, compiled.
+pub(crate) static STACK_WRITER: LazyLock<PathBuf> = LazyLock::new(|| compile("stack_writer"));
+
 /// `confined.c`, compiled.
 pub(crate) static CONFINED: LazyLock<PathBuf> = LazyLock::new(|| compile("confined"));
 

@@ -1,0 +1,107 @@
+//! A table of the probes that is full costs lines, and the stream says which and how many.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::{
+    pod::{Pod, execs, messages, wait_for},
+    tools::{EXECTRAIL, NAMESPACES, NOOP, needs_kernel},
+};
+
+/// More namespaces than there is room for (`MAX_TARGETS`).
+const COUNT: usize = 1_100;
+const ROOM: usize = 1_024;
+
+/// Losses for want of room in the table of targets.
+fn lost(lines: &[Value], of: &str) -> u64 {
+    messages(lines, "lost")
+        .iter()
+        .filter(|line| line["fields"]["table"] == "targets" && line["fields"]["of"] == of)
+        .map(|line| line["fields"]["count"].as_u64().unwrap())
+        .sum()
+}
+
+#[test]
+fn execs_of_namespaces_without_room_are_lost_and_counted() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&["--exit-events", "--metrics-address=127.0.0.1:9100"]);
+    let mut child = pod
+        .command(&*NAMESPACES)
+        .arg(COUNT.to_string())
+        .arg(&*NOOP)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut done = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut done)
+        .unwrap();
+    assert_eq!(done, "done\n");
+    wait_for("the loss to be told", || {
+        (lost(&sidecar.lines(), "exec") as usize >= COUNT - ROOM).then_some(())
+    });
+    let metrics = pod
+        .command("curl")
+        .args(["--silent", "http://127.0.0.1:9100/metrics"])
+        .output()
+        .unwrap();
+    let metrics = String::from_utf8(metrics.stdout).unwrap();
+    let log = sidecar.log();
+    let lines = {
+        let _ = child.kill();
+        let _ = child.wait();
+        let text = std::fs::read_to_string(&log).unwrap();
+        drop(text);
+        sidecar.stop()
+    };
+    let kept = execs(&lines)
+        .iter()
+        .filter(|event| event["argv"][0] == "noop")
+        .count();
+    assert_eq!(kept + lost(&lines, "exec") as usize, COUNT);
+    assert_eq!(kept, ROOM);
+    assert!(lost(&lines, "exit") as usize >= COUNT - ROOM);
+    let stopped = &lines.last().unwrap()["fields"];
+    assert_eq!(stopped["lost"].as_u64().unwrap() as usize, COUNT - ROOM);
+    assert!(
+        metrics.contains("table=\"targets\""),
+        "no metric names the table: {metrics}"
+    );
+}
+
+/// What was lost so is accounted for, and the log passes.
+#[test]
+fn verify_accounts_for_a_full_table() {
+    needs_kernel!();
+    let line = |msg: &str, fields: &str| {
+        format!(
+            "{{\"ts\":\"2026-11-25T00:00:00.000000000Z\",\"level\":\"INFO\",\"msg\":\"{msg}\",\
+             \"fields\":{{\"labels\":{{}},{fields}}}}}\n"
+        )
+    };
+    let log = [
+        line("tracing_started", "\"version\":\"0\""),
+        line(
+            "lost",
+            "\"count\":3,\"cpu\":65535,\"table\":\"targets\",\"since\":\"a\",\"until\":\"b\",\
+             \"total\":3,\"of\":\"exec\"",
+        ),
+        line("tracing_stopped", "\"execs\":0,\"lost\":3,\"suppressed\":0"),
+    ]
+    .concat();
+    let dir = tempfile::TempDir::new().unwrap();
+    let path = dir.path().join("log");
+    std::fs::write(&path, log).unwrap();
+    let output = Command::new(EXECTRAIL)
+        .arg("verify")
+        .arg(&path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains("3 lost"), "{said}");
+}
