@@ -261,6 +261,15 @@ resource "kubernetes_deployment_v1" "main" {
               requests = container.value.resources.requests
               limits   = container.value.resources.limits
             }
+
+            dynamic "volume_mount" {
+              for_each = container.value.volume_mounts
+              content {
+                name       = volume_mount.value.name
+                mount_path = volume_mount.value.mount_path
+                read_only  = volume_mount.value.read_only
+              }
+            }
           }
         }
 

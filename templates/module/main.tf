@@ -11,6 +11,9 @@ locals {
   # Where the announce form has the program in the workspace's container.
   mount_path = "/opt/exectrail"
 
+  # Where the sidecar keeps what survives its restart, in a volume that nothing else mounts.
+  state_path = "/var/lib/exectrail"
+
   mounts_program = var.announce_with == "exectrail"
 
   holds = var.hold_seconds > 0
@@ -72,11 +75,15 @@ locals {
     image             = var.image
     image_pull_policy = var.image_pull_policy
     command           = [local.program]
-    args              = concat(["--init-address=${var.init_address}"], local.label_args, var.args)
-    restart_policy    = var.native_sidecar ? "Always" : null
-    security_context  = local.sidecar_security_context
-    resources         = var.resources
-    volume_mounts     = []
+    args = concat(
+      ["--init-address=${var.init_address}", "--state-dir=${local.state_path}"],
+      local.label_args,
+      var.args,
+    )
+    restart_policy   = var.native_sidecar ? "Always" : null
+    security_context = local.sidecar_security_context
+    resources        = var.resources
+    volume_mounts    = [{ name = "exectrail-state", mount_path = local.state_path, read_only = false }]
 
     # Three minutes for a node that is busy; the workspace starts when it succeeds. An ordinary
     # sidecar has none: there the announcement is what the workspace waits for.

@@ -32,7 +32,7 @@ output "init_containers" {
 }
 
 output "volumes" {
-  value       = local.mounts_program ? [{ name = "exectrail" }] : []
+  value       = concat([{ name = "exectrail-state" }], local.mounts_program ? [{ name = "exectrail" }] : [])
   description = "Empty directories to add to the pod as volumes."
 }
 

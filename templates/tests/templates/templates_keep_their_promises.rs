@@ -32,7 +32,7 @@ fn the_sidecar_has_two_capabilities_and_nothing_else() {
                     "seccompProfile": {"type": "RuntimeDefault"},
                 })
             );
-            assert_eq!(sidecar.get("volumeMounts"), None);
+            check_state(&pod, sidecar);
             assert_eq!(sidecar["args"][0], "--init-address=127.0.0.1:56123");
             assert_eq!(sidecar["resources"]["limits"]["memory"], "96Mi");
             assert_eq!(pod["spec"]["automountServiceAccountToken"], false);
@@ -41,6 +41,31 @@ fn the_sidecar_has_two_capabilities_and_nothing_else() {
             }
         }
     }
+}
+
+/// What survives a restart is in an empty directory that nobody else mounts.
+fn check_state(pod: &Value, sidecar: &Value) {
+    let mount = json!([{
+        "name": "exectrail-state",
+        "mountPath": "/var/lib/exectrail",
+        "readOnly": false,
+    }]);
+    assert_eq!(sidecar["volumeMounts"], mount);
+    let args = sidecar["args"].as_array().unwrap();
+    assert!(args.contains(&json!("--state-dir=/var/lib/exectrail")));
+    let volumes = pod["spec"]["volumes"].as_array().unwrap();
+    assert!(volumes.contains(&json!({"name": "exectrail-state", "emptyDir": {}})));
+    let mounting = ["containers", "initContainers"]
+        .iter()
+        .filter_map(|list| pod["spec"][list].as_array())
+        .flatten()
+        .filter(|container| {
+            container["volumeMounts"]
+                .to_string()
+                .contains("exectrail-state")
+        })
+        .count();
+    assert_eq!(mounting, 1);
 }
 
 #[test]
