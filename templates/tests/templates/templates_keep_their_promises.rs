@@ -44,7 +44,7 @@ fn the_sidecar_has_two_capabilities_and_nothing_else() {
 }
 
 /// What survives a restart is in an empty directory that nobody else mounts.
-fn check_state(pod: &Value, sidecar: &Value) {
+fn check_state(pod: &serde_json::Value, sidecar: &serde_json::Value) {
     let mount = json!([{
         "name": "exectrail-state",
         "mountPath": "/var/lib/exectrail",
