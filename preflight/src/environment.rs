@@ -124,7 +124,7 @@ fn try_parse<P: Parser>() -> Result<P, Wrong> {
                 Some(name) => {
                     let reason = complaint.strip_prefix("error: ").unwrap_or(&complaint);
                     let name = name.display();
-                    Wrong::Variable(format!("the environment variable {name}: {reason}"))
+                    Wrong::Variable(format!("in {name}: {reason}"))
                 }
                 None => Wrong::Clap(error),
             })

@@ -118,7 +118,7 @@ pub enum ValueError {
     #[error(transparent)]
     Rules(#[from] RuleError),
     /// A variable that is not understood.
-    #[error("the environment variable {variable}: {source}")]
+    #[error("in {variable}: {source}")]
     Variable {
         /// The variable.
         variable: &'static str,
