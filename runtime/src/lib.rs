@@ -20,6 +20,7 @@ pub mod ending;
 pub mod http;
 pub(crate) mod init_client;
 pub mod internal_events;
+pub mod line_sink;
 pub mod listening;
 pub(crate) mod listening_socket;
 pub(crate) mod log_file;

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 
 use exectrail_common::{
     exec_calls::CALLS,
-    record::{ArgvPiece, CpuStats, Exec, Exit, FLAG_ARGV_FAULT, FLAG_CONTINUED, FLAG_LAST_PIECE},
+    record::{CpuStats, Exit, FLAG_CONTINUED, MAX_ARGV},
     target::{NsId, NsState},
 };
 
 use crate::{
     clock::{LineClock, WallClock},
     counters::Count,
-    decode::{DecodeError, ExecRecord, FailedExecRecord, PieceRecord, Record, decode},
+    decode::{DecodeError, ExecRecord, FailedExecRecord, Record, decode},
     internal_events::TableFull,
     loss::{Ledger, Loss, Place},
     metrics::Totals,
@@ -27,21 +27,14 @@ use crate::{
     suppression::{self, Cause, Limits, Suppression, Tally},
 };
 
+mod long_argv;
 mod workspaces;
 
+use long_argv::Pending;
 use workspaces::{ANNOUNCED_BURST, ANNOUNCED_PERIOD, Workspace};
 
 /// The table of the probes whose lack of room costs execs.
 const TARGETS: &str = "targets";
-
-/// An exec whose argv has not arrived whole.
-#[derive(Debug)]
-struct Pending {
-    head: Exec,
-    argv: Vec<u8>,
-    filename: Vec<u8>,
-    stack_filename: Vec<u8>,
-}
 
 /// What a run begins with.
 #[derive(Clone, Debug, Default)]
@@ -87,6 +80,7 @@ pub struct Stream {
     /// Those in which nobody is left, and of which the ring may still hold records.
     ended: Vec<NsId>,
     own_level: u32,
+    max_argv_bytes: u32,
     /// Limits the lines of announcements.
     announced: RateLimit,
     /// Losses for want of room in a table.
@@ -117,6 +111,7 @@ impl Stream {
             adopted: BTreeMap::new(),
             ended: Vec::new(),
             own_level: 0,
+            max_argv_bytes: MAX_ARGV,
             announced: RateLimit::new(ANNOUNCED_BURST, ANNOUNCED_PERIOD),
             unplaced: [0; 3],
             lost_pieces: 0,
@@ -132,6 +127,13 @@ impl Stream {
     #[must_use]
     pub fn limited(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// The same, where at most so many bytes of argv are kept of one exec.
+    #[must_use]
+    pub fn bounded(mut self, max_argv_bytes: u32) -> Self {
+        self.max_argv_bytes = max_argv_bytes;
         self
     }
 
@@ -366,13 +368,7 @@ impl Stream {
         self.lost(Kind::Exec, lost, out);
         self.seen(head.target, head.ktime, out);
         if head.prefix.flags & FLAG_CONTINUED != 0 {
-            let pending = Pending {
-                head: *head,
-                argv: exec.argv.to_vec(),
-                filename: exec.filename.to_vec(),
-                stack_filename: exec.stack_filename.to_vec(),
-            };
-            self.pending.insert(place, pending);
+            self.put_together(place, exec);
         } else {
             self.execs += 1;
             let event = ExecEvent {
@@ -383,37 +379,6 @@ impl Stream {
             };
             self.tell(head.ktime, &Event::Exec(event), out);
         }
-    }
-
-    fn piece(&mut self, piece: &PieceRecord<'_>, out: &mut Vec<u8>) {
-        let ArgvPiece { prefix, offset, .. } = piece.head;
-        let place = Place::of(&prefix);
-        let Some(pending) = self.pending.get_mut(&place) else {
-            return;
-        };
-        if pending.head.prefix.seq != prefix.seq {
-            return;
-        }
-        // Behind a gap nothing can be said to be argv: what is kept ends there.
-        if offset as usize == pending.argv.len() && prefix.flags & FLAG_ARGV_FAULT == 0 {
-            pending.argv.extend_from_slice(piece.argv);
-        }
-        if prefix.flags & FLAG_LAST_PIECE != 0
-            && let Some(pending) = self.pending.remove(&place)
-        {
-            self.complete(&pending, out);
-        }
-    }
-
-    fn complete(&mut self, pending: &Pending, out: &mut Vec<u8>) {
-        self.execs += 1;
-        let event = ExecEvent {
-            head: &pending.head,
-            argv: &pending.argv,
-            filename: &pending.filename,
-            stack_filename: &pending.stack_filename,
-        };
-        self.tell(pending.head.ktime, &Event::Exec(event), out);
     }
 
     fn failed(&mut self, failed: &FailedExecRecord<'_>, out: &mut Vec<u8>) {

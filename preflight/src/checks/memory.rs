@@ -1,4 +1,4 @@
-//! The memory limit has room for the ring buffer.
+//! The memory limit has room for the ring buffer and for long argv.
 //!
 //! From Linux 5.11 on a ring buffer counts against the memory cgroup of whoever makes it.
 
@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Node;
 use crate::files::{self, ReadError};
+use crate::pending_argv_bytes;
 use crate::release::KernelVersion;
 use crate::report::{Check, Id, Verdict};
 
@@ -18,6 +19,9 @@ const PROCESS: u64 = 12 << 20;
 const TYPES_TAKEN_APART: u64 = 5;
 /// Their size where it cannot be read: more than distributions' kernels have.
 const TYPES: u64 = 8 << 20;
+/// What the process takes for lines and clients once it runs, beside long argv: buffers of lines and of
+/// records, 144 clients.
+const RUNNING: u64 = 8 << 20;
 /// What the probes keep for each CPU that may be there.
 const PER_CPU: u64 = 64 << 10;
 /// The same where programs on tracepoints may be preempted, for which they are loaded five times.
@@ -76,14 +80,17 @@ pub(super) fn check(node: &Node<'_>) -> Check {
             Id::Memory,
             Verdict::Unmet,
             format_args!(
-                "the limit is {} MiB, but a ring buffer of {} MiB and the process while it starts need {} MiB",
+                "the limit is {} MiB, but a ring buffer of {} MiB, argv of up to {} KiB, \
+                 and the process while it starts need {} MiB",
                 limit.bytes >> 20,
                 ring >> 20,
+                node.options.max_argv_bytes >> 10,
                 needed.div_ceil(1 << 20)
             ),
         )
         .remedy(format_args!(
-            "set the container's resources.limits.memory to {}Mi or more, or ask for a smaller ring",
+            "set the container's resources.limits.memory to {}Mi or more, or ask for a smaller ring or \
+             fewer --max-argv-bytes",
             needed.div_ceil(1 << 20)
         )),
         _ if !unreadable.is_empty() => {
@@ -135,7 +142,11 @@ fn process(node: &Node<'_>) -> u64 {
         .version()
         .is_some_and(|version| version >= KernelVersion::PREEMPTIBLE_TRACEPOINTS);
     let per_cpu = cpus.saturating_mul(if in_lanes { PER_CPU_IN_LANES } else { PER_CPU });
-    PROCESS.saturating_add(types).saturating_add(per_cpu)
+    // What the start takes is given back before anything is recorded.
+    let running = pending_argv_bytes(node.options.max_argv_bytes).saturating_add(RUNNING);
+    PROCESS
+        .saturating_add(types.max(running))
+        .saturating_add(per_cpu)
 }
 
 /// From here on a number means "no limit": cgroup v1 has `PAGE_COUNTER_MAX` for it.

@@ -14,9 +14,9 @@ use super::messages::{
 };
 use crate::{
     internal_events::{LinesUnwritten, LinesWritten, RecordUnreadable},
-    output::Found,
+    line_sink::LineSink,
+    output::{Found, LONGEST_IN_MEMORY},
     privileges,
-    sink::{Sink, WriteFailure},
     stream::Stream,
     unwritten::Unwritten,
 };
@@ -24,20 +24,17 @@ use crate::{
 /// See the module.
 pub struct Emitter {
     stream: Stream,
-    sink: Sink,
+    sink: LineSink,
     lines: Vec<u8>,
     traced: Option<Recipient<WorkspaceTraced>>,
     lifecycle: Recipient<ActorDied>,
-    /// Nothing is written any more.
-    failed: bool,
-    unwritten: Unwritten,
 }
 
 impl Emitter {
     /// Writes the lines of `stream` to `sink`.
     pub fn new(
         stream: Stream,
-        sink: Sink,
+        sink: LineSink,
         traced: Recipient<WorkspaceTraced>,
         lifecycle: Recipient<ActorDied>,
     ) -> Self {
@@ -47,25 +44,20 @@ impl Emitter {
             lines: Vec::new(),
             traced: Some(traced),
             lifecycle,
-            failed: false,
-            unwritten: Unwritten::default(),
         }
     }
 
     /// Writes what has been put together.
     fn put(&mut self) {
-        if self.failed {
-            self.unwritten.add(&self.lines, 0);
-        } else if let Err(WriteFailure { written, error }) = self.sink.write(&self.lines) {
+        if let Err(error) = self.sink.write(&self.lines) {
             // Without a sink there is nothing left to do, and no line to say it in.
-            self.failed = true;
-            self.unwritten.add(&self.lines, written);
             self.lifecycle.do_send(ActorDied {
                 actor: "emitter",
                 reason: error.to_string(),
             });
         }
         self.lines.clear();
+        self.lines.shrink_to(LONGEST_IN_MEMORY);
         if self.stream.workspaces() > 0
             && let Some(lifecycle) = self.traced.take()
         {
@@ -112,6 +104,9 @@ impl Handler<Batch> for Emitter {
         for record in batch.records() {
             if let Err(error) = self.stream.record(record, &mut self.lines) {
                 RecordUnreadable { error }.emit();
+            }
+            if self.lines.len() > LONGEST_IN_MEMORY {
+                self.put();
             }
         }
         self.put();
@@ -176,7 +171,7 @@ impl Handler<Flush> for Emitter {
     fn handle(&mut self, _: Flush, _: &mut Self::Context) -> Self::Result {
         self.stream.finish(&mut self.lines);
         self.put();
-        let unwritten = self.unwritten;
+        let unwritten = self.sink.unwritten();
         if unwritten != Unwritten::default() {
             let lost = self.stream.totals().lost[0];
             LinesUnwritten { unwritten, lost }.emit();

@@ -28,6 +28,7 @@ use super::{
 use crate::{
     config::Config,
     internal_events::{ActorFailed, Ready, StartupTimedOut, Stopping, TracingRefused},
+    line_sink::LineSink,
     output::{Labels, Writer},
     probes::Options,
     sink::{GiveUp, Sink},
@@ -209,6 +210,7 @@ async fn start(
     // The init address is no precondition: a taken one is waited for, while tracing.
     let preflight = Preflight::new(PreflightOptions {
         ring_bytes: u64::from(config.ring_bytes),
+        max_argv_bytes: u64::from(config.max_argv_bytes),
         local_pid_ns: config.use_local_pidns,
         ..PreflightOptions::default()
     })
@@ -221,8 +223,12 @@ async fn start(
         .ok_or_else(|| StartError::Impossible(unmet(&report)))?;
 
     let labels = Labels::new(&config.labels).map_err(StartError::one)?;
-    let stream = Stream::new(Writer::new(config.output, labels)).limited(config.limits.clone());
     let sink = Sink::open(&config.sink, give_up).map_err(StartError::one)?;
+    let sink = LineSink::new(sink);
+    let writer = Writer::new(config.output, labels).overflowing(sink.overflow());
+    let stream = Stream::new(writer)
+        .limited(config.limits.clone())
+        .bounded(config.max_argv_bytes);
     let emitter = Emitter::new(
         stream,
         sink,

@@ -5,6 +5,7 @@
 mod bytes;
 mod failed_exec;
 mod json;
+mod line;
 mod quote;
 mod text;
 
@@ -25,6 +26,7 @@ use crate::{
 
 pub use failed_exec::FailedExecEvent;
 pub use json::Labels;
+pub use line::{LONGEST_IN_MEMORY, Overflow};
 pub(crate) use quote::{Escaped, command_line};
 
 /// Something that the stream of events tells.
@@ -321,11 +323,21 @@ impl Writer {
         Self { format, json }
     }
 
+    /// The same, where lines that are too long for memory go to `overflow`, part by part, each with
+    /// what stands before it in the buffer.
+    #[must_use]
+    pub fn overflowing(mut self, overflow: Overflow) -> Self {
+        self.json.overflow = Some(overflow);
+        self
+    }
+
     /// Appends the line of `event`, which happened at that time.
     pub fn write(&mut self, line: &mut Vec<u8>, time: LineTime, event: &Event<'_>) {
         match self.format {
             OutputFormat::Json => json::write(line, time, &mut self.json, event),
-            OutputFormat::Text => text::write(line, time.ts, event),
+            OutputFormat::Text => {
+                text::write(line, self.json.overflow.as_mut(), time.ts, event);
+            }
         }
     }
 }

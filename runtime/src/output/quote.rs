@@ -31,17 +31,23 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> fmt::Display for CommandLine<I> {
                 f.write_char(' ')?;
             }
             match std::str::from_utf8(word) {
-                Ok(text) if !self.alphabet.forbids(text) => match shlex::try_quote(text) {
-                    Ok(quoted) => f.write_str(&quoted)?,
-                    // Only for a NUL, which no argument holds.
-                    Err(_) => dollar_quote(f, word, self.alphabet)?,
-                },
+                Ok(text) if text.len() <= LONGEST_WORD && !self.alphabet.forbids(text) => {
+                    match shlex::try_quote(text) {
+                        Ok(quoted) => f.write_str(&quoted)?,
+                        // Only for a NUL, which no argument holds.
+                        Err(_) => dollar_quote(f, word, self.alphabet)?,
+                    }
+                }
                 _ => dollar_quote(f, word, self.alphabet)?,
             }
         }
         Ok(())
     }
 }
+
+/// Most bytes of a word that is quoted in memory: the kernel's limit for one argument
+/// (`MAX_ARG_STRLEN`). A longer one has been changed since.
+const LONGEST_WORD: usize = 128 * 1024;
 
 impl Alphabet {
     /// Whether `text` has a character outside.

@@ -5,7 +5,9 @@ use std::io::Write as _;
 use jiff::Timestamp;
 
 use super::{
-    Event, Kind, comm, failed_exec, outcome,
+    Event, Kind, comm, failed_exec,
+    line::{LineBuffer, Overflow},
+    outcome,
     quote::{Alphabet, CommandLine},
 };
 use crate::{rules::Rule, suppression::Reason};
@@ -19,7 +21,13 @@ fn word(rule: &Rule) -> String {
 }
 
 /// Appends the line of `event`.
-pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
+pub(super) fn write(
+    buffer: &mut Vec<u8>,
+    overflow: Option<&mut Overflow>,
+    ts: Timestamp,
+    event: &Event<'_>,
+) {
+    let line = &mut LineBuffer { buffer, overflow };
     // Writing to memory does not fail.
     let _ = match event {
         Event::Exec(event) => {
@@ -63,7 +71,7 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, event: &Event<'_>) {
             }
             writeln!(line)
         }
-        Event::ExecFailed(event) => failed_exec::write_text(line, ts, *event),
+        Event::ExecFailed(event) => failed_exec::write_text(line.buffer, ts, *event),
         Event::Exit(exit) => {
             let (status, signal, _) = outcome(exit);
             let (how, number) = match (status, signal) {

@@ -1,12 +1,14 @@
 use bytemuck::bytes_of;
 use exectrail_common::{
     record::{
-        CpuStats, KIND_ARGV_PIECE, KIND_EXEC, KIND_NS_ENDED, KIND_NS_FOUND, NsEnded, NsFound,
-        Prefix,
+        ArgvPiece, CpuStats, Exec, FLAG_ARGV_FAULT, FLAG_LAST_PIECE, KIND_ARGV_PIECE, KIND_EXEC,
+        KIND_NS_ENDED, KIND_NS_FOUND, NsEnded, NsFound, Prefix,
     },
     target::{BY_CGROUP, BY_NETWORK, NsId, NsState},
 };
 use serde_json::Value;
+
+use exectrail_preflight::pending_argv_bytes;
 
 use super::*;
 use crate::{config::OutputFormat, output::Labels, target::Known};
@@ -125,6 +127,35 @@ fn a_lost_piece_cuts_and_invents_nothing() {
         piece(FLAG_LAST_PIECE, 0, 0, 5, b"ef\0"),
     ]);
     assert_eq!(told, ["ab (cut)"]);
+}
+
+#[test]
+fn what_is_put_together_at_once_is_bounded() {
+    const LONG: usize = 1 << 20;
+    let mut stream = stream().bounded(LONG as u32);
+    let mut out = Vec::new();
+    // On many CPUs at once, each with the longest argv there is.
+    for cpu in 0..64 {
+        let head = exec(FLAG_CONTINUED, cpu, 0, &[b'x'; 8192], LONG);
+        stream.record(&head, &mut out).unwrap();
+    }
+    for offset in (8192..LONG).step_by(8192) {
+        for cpu in 0..64 {
+            let last = offset + 8192 == LONG;
+            let flags = if last { FLAG_LAST_PIECE } else { 0 };
+            let piece = piece(flags, cpu, 0, offset, &[b'x'; 8192]);
+            stream.record(&piece, &mut out).unwrap();
+        }
+        let held: usize = stream.pending.values().map(|p| p.argv.capacity()).sum();
+        let most = pending_argv_bytes(LONG as u64) as usize + 64 * 8192;
+        assert!(held <= most, "{held} bytes are held, more than {most}");
+    }
+    let lines = std::str::from_utf8(&out).unwrap();
+    let cut = lines.matches(r#""truncated":true"#).count();
+    let whole = lines.matches(r#""truncated":false"#).count();
+    // What found room is whole; what did not is flagged, with its true length.
+    assert_eq!((whole, cut), (8, 56));
+    assert_eq!(lines.matches(r#""argv_bytes":1048576"#).count(), 64);
 }
 
 #[test]

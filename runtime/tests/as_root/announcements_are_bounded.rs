@@ -142,7 +142,7 @@ fn the_next_line_says_how_many_have_none() {
 fn a_long_reason_is_shortened_for_the_workspace() {
     needs_kernel!();
     let pod = Pod::new();
-    // Types in which a field of task_struct lies where the kernel has none: its verifier refuses the
+    // Types in which a field of struct cred lies where the kernel has none: its verifier refuses the
     // programs, at length.
     let types = scratch("shifted-types");
     let script = "import struct, sys\n\
@@ -159,7 +159,7 @@ fn a_long_reason_is_shortened_for_the_workspace() {
         \x20   if kind in (4, 5):\n\
         \x20       for m in range(count):\n\
         \x20           member, _, _ = struct.unpack_from('<3I', data, at + 12 * m)\n\
-        \x20           if name(of) == b'task_struct' and name(member) == b'start_boottime':\n\
+        \x20           if name(of) == b'cred' and name(member) == b'euid':\n\
         \x20               struct.pack_into('<I', data, at + 12 * m + 8, 30000 * 8); done += 1\n\
         \x20       at += 12 * count\n\
         \x20   else:\n\
@@ -176,7 +176,7 @@ fn a_long_reason_is_shortened_for_the_workspace() {
         "-c",
         &format!(
             "mount --bind {} /sys/kernel/btf/vmlinux && exec {EXECTRAIL} \
-             --init-address=127.0.0.1:56123 --refusal-grace=10m",
+             --init-address=127.0.0.1:56123 --refusal-grace=10m --log-level=debug",
             types.display()
         ),
     ]);

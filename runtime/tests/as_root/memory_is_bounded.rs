@@ -1,6 +1,10 @@
 //! A memory limit ends in a refusal at the start, or in nothing at all; never in a kill later.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    io::{Read as _, Seek as _, SeekFrom},
+    path::PathBuf,
+};
 
 use crate::{
     pod::{Pod, Sidecar, wait_for},
@@ -43,13 +47,13 @@ impl Cgroup {
     }
 
     /// exectrail in it.
-    fn sidecar(&self, pod: &Pod) -> Sidecar {
+    fn sidecar(&self, pod: &Pod, arguments: &str) -> Sidecar {
         let mut command = pod.container("sh");
         command.args([
             "-c",
             &format!(
                 "echo 0 >{}/cgroup.procs && exec {EXECTRAIL} --announced-only \
-                 --init-address=127.0.0.1:56123 --refusal-grace=0s",
+                 --init-address=127.0.0.1:56123 --refusal-grace=0s {arguments}",
                 self.dir.display()
             ),
         ]);
@@ -83,6 +87,13 @@ impl Drop for Cgroup {
     }
 }
 
+/// How many MiB a refusal asks for.
+fn needed(said: &str) -> u64 {
+    said.split_once("while it starts need ")
+        .and_then(|(_, rest)| rest.split(' ').next()?.parse().ok())
+        .unwrap_or_else(|| panic!("it does not say what it takes: {said}"))
+}
+
 #[test]
 fn a_limit_is_refused_or_kept() {
     needs_kernel!();
@@ -92,20 +103,17 @@ fn a_limit_is_refused_or_kept() {
         crate::tools::not_here("a_limit_is_refused_or_kept", "no memory controller");
         return;
     };
-    let mut refused = small.sidecar(&pod);
+    let mut refused = small.sidecar(&pod, "");
     assert_eq!(refused.wait().code(), Some(1));
     let said = refused.diagnostics();
     assert!(said.contains("the limit is 20 MiB"), "{said}");
     assert!(said.contains("resources.limits.memory"), "{said}");
     assert_eq!(small.killed(), 0);
-    let needed: u64 = said
-        .split_once("while it starts need ")
-        .and_then(|(_, rest)| rest.split(' ').next()?.parse().ok())
-        .unwrap_or_else(|| panic!("it does not say what it takes: {said}"));
+    let needed = needed(&said);
 
     // With what it asks for it starts and goes on, the ring full or not.
     let enough = Cgroup::new(needed * MIB).unwrap();
-    let sidecar = enough.sidecar(&pod);
+    let sidecar = enough.sidecar(&pod, "");
     sidecar.wait_until_on();
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
@@ -119,4 +127,112 @@ fn a_limit_is_refused_or_kept() {
     });
     assert_eq!(enough.killed(), 0);
     sidecar.stop();
+}
+
+/// What is refused grows with `--max-argv-bytes`, in the sidecar and in `exectrail preflight`.
+#[test]
+fn long_argv_counts_against_the_limit() {
+    needs_kernel!();
+    const MIB: u64 = 1 << 20;
+    let pod = Pod::new();
+    let Some(small) = Cgroup::new(21 * MIB) else {
+        crate::tools::not_here("long_argv_counts_against_the_limit", "no memory controller");
+        return;
+    };
+    let asked = |arguments: &str| {
+        let mut refused = small.sidecar(&pod, arguments);
+        assert_eq!(refused.wait().code(), Some(1));
+        needed(&refused.diagnostics())
+    };
+    let (least, most) = (asked(""), asked("--max-argv-bytes=6MiB"));
+    assert!(least < most, "{least} MiB and {most} MiB");
+    let preflight = |size: &str| {
+        let script = format!(
+            "echo 0 >{}/cgroup.procs && exec {EXECTRAIL} preflight --max-argv-bytes={size}",
+            small.dir.display()
+        );
+        let output = pod.command("sh").args(["-c", &script]).output().unwrap();
+        needed(&String::from_utf8(output.stdout).unwrap())
+    };
+    assert_eq!(preflight("128KiB"), least);
+    assert_eq!(preflight("6MiB"), most);
+    assert_eq!(small.killed(), 0);
+}
+
+/// With just the limit that is asked for, many execs at once with the longest argv there is kill
+/// nothing, whatever bytes they hold; each has its line, whole or flagged as cut.
+#[test]
+fn no_exec_outgrows_a_limit_that_was_accepted() {
+    needs_kernel!();
+    const MIB: u64 = 1 << 20;
+    let pod = Pod::new();
+    let Some(small) = Cgroup::new(22 * MIB) else {
+        crate::tools::not_here("no_exec_outgrows_a_limit", "no memory controller");
+        return;
+    };
+    let flags = "--max-argv-bytes=6MiB --ring-bytes=32MiB";
+    let mut refused = small.sidecar(&pod, flags);
+    assert_eq!(refused.wait().code(), Some(1));
+    let enough = Cgroup::new(needed(&refused.diagnostics()) * MIB).unwrap();
+    let sidecar = enough.sidecar(&pod, flags);
+    sidecar.wait_until_on();
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    // Bytes that grow most in a line: six times as JSON, with backslashes, with quotes.
+    let mut all = 0;
+    for (kind, word, at_once) in [
+        ("control", r"b'\x01' * 131000", 4),
+        ("invalid", r"b'\xff' * 131000", 1),
+        ("quotes", "b\"'\" * 131000", 1),
+        ("short", r"b'\x01'", 4),
+    ] {
+        let count = if kind == "short" { 300_000 } else { 42 };
+        all += at_once;
+        let script = format!(
+            "import os, resource, sys\n\
+             unlimited = resource.RLIM_INFINITY\n\
+             resource.setrlimit(resource.RLIMIT_STACK, (unlimited, unlimited))\n\
+             argv = [b'noop', b'{kind}'] + [{word}] * {count}\n\
+             children = []\n\
+             for n in range({at_once}):\n\
+             \x20   pid = os.fork()\n\
+             \x20   if pid == 0: os.execve('{}', argv, {{}})\n\
+             \x20   children.append(pid)\n\
+             for pid in children:\n\
+             \x20   assert os.waitpid(pid, 0)[1] == 0\n",
+            NOOP.display()
+        );
+        workspace.run("python3", &["-c", &script]);
+        wait_for("the lines to be written", || {
+            assert_eq!(enough.killed(), 0, "{kind}");
+            // Itself it may be lost: the ring is full.
+            workspace.run("true", &[kind]);
+            let mut log = fs::File::open(sidecar.log()).unwrap();
+            let start = log.metadata().unwrap().len().saturating_sub(65536);
+            log.seek(SeekFrom::Start(start)).unwrap();
+            let mut tail = Vec::new();
+            log.read_to_end(&mut tail).unwrap();
+            String::from_utf8_lossy(&tail)
+                .contains(&format!(r#""argv":["true","{kind}"]"#))
+                .then_some(())
+        });
+    }
+    assert_eq!(enough.killed(), 0);
+    let lines = sidecar.stop();
+    let losses = crate::pod::messages(&lines, "lost");
+    let noop = NOOP.to_str().unwrap();
+    let long: Vec<_> = crate::pod::execs(&lines)
+        .into_iter()
+        .filter(|event| event["filename"] == noop)
+        .collect();
+    assert!(long.len() == all || !losses.is_empty(), "{}", long.len());
+    assert!(!long.is_empty());
+    for event in long {
+        let kept = event["argv"].as_array().unwrap().len();
+        let whole = event["argc"].as_u64().unwrap() as usize;
+        assert!(
+            event["truncated"] == true || kept == whole,
+            "{kept} {whole}"
+        );
+    }
 }

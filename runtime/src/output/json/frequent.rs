@@ -5,23 +5,23 @@
 use exectrail_common::record::Exit;
 
 use super::{
-    super::{ExecEvent, bytes::needs_escape, comm, outcome},
+    super::{ExecEvent, bytes::needs_escape, comm, line::LineBuffer, outcome},
     text::{push_command_line, push_text},
 };
 
 /// Appends a piece of JSON.
-fn push(line: &mut Vec<u8>, json: &str) {
+fn push(line: &mut LineBuffer<'_>, json: &str) {
     line.extend_from_slice(json.as_bytes());
 }
 
 /// Appends a key, with all that is to stand before its value, and a number.
-fn number(line: &mut Vec<u8>, key: &str, value: impl itoa::Integer) {
+fn number(line: &mut LineBuffer<'_>, key: &str, value: impl itoa::Integer) {
     push(line, key);
     push(line, itoa::Buffer::new().format(value));
 }
 
 /// Appends a key and a number, or `null`.
-fn number_or_null(line: &mut Vec<u8>, key: &str, value: Option<impl itoa::Integer>) {
+fn number_or_null(line: &mut LineBuffer<'_>, key: &str, value: Option<impl itoa::Integer>) {
     match value {
         Some(value) => number(line, key, value),
         None => {
@@ -32,20 +32,20 @@ fn number_or_null(line: &mut Vec<u8>, key: &str, value: Option<impl itoa::Intege
 }
 
 /// Appends a key and a truth value.
-fn truth(line: &mut Vec<u8>, key: &str, value: bool) {
+fn truth(line: &mut LineBuffer<'_>, key: &str, value: bool) {
     push(line, key);
     push(line, if value { "true" } else { "false" });
 }
 
 /// Appends the lane, but for the first, which most kernels have alone.
-fn lane(line: &mut Vec<u8>, lane: u8) {
+fn lane(line: &mut LineBuffer<'_>, lane: u8) {
     if lane != 0 {
         number(line, r#","lane":"#, lane);
     }
 }
 
 /// Appends the key that names those of `fields` that are escaped, if any is.
-fn escaped(line: &mut Vec<u8>, fields: &[(&str, bool)]) {
+fn escaped(line: &mut LineBuffer<'_>, fields: &[(&str, bool)]) {
     let mut before = r#","escaped":["#;
     for (name, _) in fields.iter().filter(|(_, escaped)| *escaped) {
         push(line, before);
@@ -61,7 +61,7 @@ fn escaped(line: &mut Vec<u8>, fields: &[(&str, bool)]) {
 
 /// Appends the fields of an exec after its labels. The first seven keys of `event` are those that
 /// today's users parse, in their order.
-pub(super) fn push_exec(line: &mut Vec<u8>, event: ExecEvent<'_>) {
+pub(super) fn push_exec(line: &mut LineBuffer<'_>, event: ExecEvent<'_>) {
     let head = event.head;
     let filename_escaped = needs_escape(event.filename);
     // Each argument is text exactly where all of argv is: a NUL is never inside a character.
@@ -135,7 +135,7 @@ pub(super) fn push_exec(line: &mut Vec<u8>, event: ExecEvent<'_>) {
 }
 
 /// Appends the fields of an exit after its labels.
-pub(super) fn push_exit(line: &mut Vec<u8>, exit: &Exit) {
+pub(super) fn push_exit(line: &mut LineBuffer<'_>, exit: &Exit) {
     let comm = comm(&exit.comm);
     let comm_escaped = needs_escape(comm);
     let (status, signal, core_dumped) = outcome(exit);

@@ -19,7 +19,11 @@ use serde_json::{
     value::RawValue,
 };
 
-use super::{Before, Event, SuppressedEvent, failed_exec, quote::is_unseen};
+use super::{
+    Before, Event, SuppressedEvent, failed_exec,
+    line::{LineBuffer, Overflow},
+    quote::is_unseen,
+};
 use crate::{clock::LineTime, rate::Rate, rules::Rule, suppression::Reason};
 use frequent::{push_exec, push_exit};
 use instant::Second;
@@ -48,13 +52,19 @@ impl Labels {
 pub(super) struct Json {
     labels: Labels,
     second: Second,
+    /// Where lines go that are too long for memory.
+    pub(super) overflow: Option<Overflow>,
 }
 
 impl Json {
     /// Lines that bear `labels`.
     pub(super) fn new(labels: Labels) -> Self {
         let second = Second::default();
-        Self { labels, second }
+        Self {
+            labels,
+            second,
+            overflow: None,
+        }
     }
 }
 
@@ -391,7 +401,7 @@ fn put_frequent(
     ts: Timestamp,
     msg: &str,
     json: &mut Json,
-    push: impl FnOnce(&mut Vec<u8>),
+    push: impl FnOnce(&mut LineBuffer<'_>),
 ) {
     line.extend_from_slice(br#"{"ts":""#);
     json.second.push(line, ts);
@@ -399,7 +409,10 @@ fn put_frequent(
     line.extend_from_slice(msg.as_bytes());
     line.extend_from_slice(br#"","fields":{"labels":"#);
     line.extend_from_slice(json.labels.0.get().as_bytes());
-    push(line);
+    push(&mut LineBuffer {
+        buffer: line,
+        overflow: json.overflow.as_mut(),
+    });
     line.extend_from_slice(b"}}\n");
 }
 

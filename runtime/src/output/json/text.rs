@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::super::{
     bytes::Text,
+    line::LineBuffer,
     quote::{Alphabet, CommandLine, is_unseen},
 };
 
@@ -45,7 +46,7 @@ fn classes(bytes: &[u8]) -> u8 {
 
 /// Appends the contents of a JSON string: `text`, escaped where JSON asks for it (RFC 8259, section
 /// 7) and where a character would act on a display.
-fn push_escaped(line: &mut Vec<u8>, text: &str) {
+fn push_escaped(line: &mut LineBuffer<'_>, text: &str) {
     let mut rest = text;
     let special = |byte: &u8| CLASSES[usize::from(*byte)] & ESCAPED != 0;
     while let Some(at) = rest.as_bytes().iter().position(special) {
@@ -77,9 +78,9 @@ fn push_escaped(line: &mut Vec<u8>, text: &str) {
 }
 
 /// Formats into the contents of a JSON string.
-struct Escaping<'a>(&'a mut Vec<u8>);
+struct Escaping<'a, 'b>(&'a mut LineBuffer<'b>);
 
-impl fmt::Write for Escaping<'_> {
+impl fmt::Write for Escaping<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         push_escaped(self.0, text);
         Ok(())
@@ -87,7 +88,7 @@ impl fmt::Write for Escaping<'_> {
 }
 
 /// Appends `bytes` as a JSON string; for `escaped`, see [`Text`].
-pub(super) fn push_text(line: &mut Vec<u8>, bytes: &[u8], escaped: bool) {
+pub(super) fn push_text(line: &mut LineBuffer<'_>, bytes: &[u8], escaped: bool) {
     line.push(b'"');
     if classes(bytes) & ESCAPED == 0 {
         line.extend_from_slice(bytes);
@@ -99,7 +100,10 @@ pub(super) fn push_text(line: &mut Vec<u8>, bytes: &[u8], escaped: bool) {
 }
 
 /// Appends `words` as a JSON string that holds a command line; see [`CommandLine`].
-pub(super) fn push_command_line<'a>(line: &mut Vec<u8>, words: impl Iterator<Item = &'a [u8]>) {
+pub(super) fn push_command_line<'a>(
+    line: &mut LineBuffer<'_>,
+    words: impl Iterator<Item = &'a [u8]>,
+) {
     line.push(b'"');
     for (index, word) in words.enumerate() {
         if index > 0 {
@@ -131,9 +135,12 @@ mod tests {
 
     use super::*;
 
-    fn pushed(push: impl FnOnce(&mut Vec<u8>)) -> String {
+    fn pushed(push: impl FnOnce(&mut LineBuffer<'_>)) -> String {
         let mut line = Vec::new();
-        push(&mut line);
+        push(&mut LineBuffer {
+            buffer: &mut line,
+            overflow: None,
+        });
         String::from_utf8(line).unwrap()
     }
 
