@@ -26,12 +26,6 @@ pub(crate) fn differ(a: u64, b: u64) -> u64 {
     (difference | difference.wrapping_neg()) >> 63
 }
 
-/// 1 where `value` is negative, else 0.
-#[inline(always)]
-pub(crate) fn negative(value: i64) -> u64 {
-    opaque(value as u64) >> 63
-}
-
 /// `flag` where `condition` is 1, nothing where it is 0.
 #[inline(always)]
 pub(crate) fn flag(condition: u64, flag: u16) -> u16 {

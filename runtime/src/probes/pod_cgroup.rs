@@ -35,11 +35,10 @@ fn names_a_pod(names: &[&[u8]]) -> bool {
         return is_pod_slice(slice);
     }
     name.strip_prefix(b"pod").is_some_and(is_uid)
-        && match above {
-            [b"kubepods", ..] => true,
-            [b"burstable" | b"besteffort", b"kubepods", ..] => true,
-            _ => false,
-        }
+        && matches!(
+            above,
+            [b"kubepods", ..] | [b"burstable" | b"besteffort", b"kubepods", ..]
+        )
 }
 
 /// Whether a slice is a pod's. systemd has the way to a slice in its name, with dashes between its
