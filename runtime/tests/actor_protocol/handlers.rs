@@ -15,6 +15,9 @@ impl Protocol {
         match state.to_tracer.pop_front() {
             Some(ToTracer::Attach) => {
                 state.attached = true;
+                if !self.slips(Slip::AdoptsNothing) {
+                    state.targets = state.saved;
+                }
                 if !self.slips(Slip::BeginsLate) {
                     state.to_emitter.push_back(ToEmitter::Begin);
                 }
@@ -32,6 +35,7 @@ impl Protocol {
                 if on {
                     state.to_emitter.push_back(ToEmitter::Started(workspace));
                     state.targets[workspace] = true;
+                    state.saved[workspace] |= !self.slips(Slip::SavesAfterAnswering);
                 }
                 // `respond` of InitListener, which awaits this answer.
                 if state.workspaces[workspace] == Workspace::Asks {
@@ -199,6 +203,24 @@ impl Protocol {
         }
     }
 
+    /// SIGKILL: all that the process had is gone, and what the ring held; a new one starts. Who waits for
+    /// an answer asks again.
+    pub(crate) fn kill(&self, state: &mut State) {
+        let workspaces = state.workspaces.map(|workspace| match workspace {
+            Workspace::Asks => Workspace::Waits,
+            other => other,
+        });
+        *state = State {
+            workspaces,
+            execs: state.execs,
+            saved: state.saved,
+            missed: state.missed,
+            sink_works: state.sink_works,
+            killed: true,
+            ..self.fresh()
+        };
+    }
+
     /// The kernel runs a program: the probes see it, or nobody does.
     pub(crate) fn execute(&self, state: &mut State, workspace: usize) {
         let exec = Exec(workspace, state.execs[workspace]);
@@ -216,7 +238,8 @@ impl Protocol {
             } else {
                 state.lost += 1;
             }
-        } else if released && !state.detached {
+        } else if released && !state.detached && (state.attached || !state.killed) {
+            // Between a kill and the next run's probes nobody sees anything.
             state.missed = true;
         }
     }

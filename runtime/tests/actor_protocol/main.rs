@@ -17,18 +17,16 @@ use state::{
     ToTracer, WORKSPACES, Workspace,
 };
 
-impl Model for Protocol {
-    type State = State;
-    type Action = Action;
-
-    fn init_states(&self) -> Vec<State> {
+impl Protocol {
+    /// A process that starts.
+    fn fresh(&self) -> State {
         let binds_first = self.slips(Slip::BindsBeforeAttaching);
         let (lifecycle, to_tracer, to_listener) = if binds_first {
             (Lifecycle::AwaitsOpened, None, Some(ToListener::Open))
         } else {
             (Lifecycle::AwaitsAttached, Some(ToTracer::Attach), None)
         };
-        vec![State {
+        State {
             lifecycle,
             stop: false,
             failed: false,
@@ -44,6 +42,8 @@ impl Model for Protocol {
             attached: false,
             detached: false,
             targets: [false; WORKSPACES],
+            saved: [false; WORKSPACES],
+            killed: false,
             reader: Reader::NotStarted,
             drain: false,
             ring: Vec::new(),
@@ -55,7 +55,16 @@ impl Model for Protocol {
             lines: Vec::new(),
             owed: Vec::new(),
             missed: false,
-        }]
+        }
+    }
+}
+
+impl Model for Protocol {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![self.fresh()]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -107,6 +116,12 @@ impl Model for Protocol {
         }
         if state.sink_works && self.sink_may_fail {
             actions.push(Action::SinkFails);
+        }
+        if self.may_be_killed && state.attached && state.saved != state.targets {
+            actions.push(Action::Saves);
+        }
+        if self.may_be_killed && !state.killed && !state.stop {
+            actions.push(Action::Killed);
         }
         let stoppable = match state.lifecycle {
             Lifecycle::Runs => true,
@@ -160,6 +175,8 @@ impl Model for Protocol {
                     state.to_tracer.push_back(ToTracer::DetachIfIdle);
                 }
             }
+            Action::Saves => state.saved = state.targets,
+            Action::Killed => self.kill(&mut state),
             Action::Stops => self.stop(&mut state),
         }
         Some(state)
@@ -252,6 +269,7 @@ struct Weather {
     sink_may_fail: bool,
     taken: bool,
     may_time_out: bool,
+    may_be_killed: bool,
 }
 
 /// Promises that the protocol breaks, and how many states it has.
@@ -263,6 +281,7 @@ fn explore(slip: Option<Slip>, weather: Weather) -> (Vec<&'static str>, usize) {
         sink_may_fail: weather.sink_may_fail,
         taken: weather.taken,
         may_time_out: weather.may_time_out,
+        may_be_killed: weather.may_be_killed,
     }
     .checker()
     .threads(1)
@@ -289,6 +308,24 @@ fn no_order_of_messages_breaks_a_promise() {
             sink_may_fail,
             taken: true,
             may_time_out: true,
+            may_be_killed: false,
+        };
+        let (broken, states) = explore(None, weather);
+        let what = format!("{weather:?}: {states} states");
+        println!("{what}");
+        assert_eq!(broken, [""; 0], "{what}");
+        assert!(states > 10_000, "{what} are not all of them");
+    }
+}
+
+/// A process that is killed at any moment, and the next one, which knows the targets from the state.
+#[test]
+fn no_kill_breaks_a_promise() {
+    for discovery in [false, true] {
+        let weather = Weather {
+            discovery,
+            may_be_killed: true,
+            ..Weather::default()
         };
         let (broken, states) = explore(None, weather);
         let what = format!("{weather:?}: {states} states");
@@ -317,10 +354,16 @@ fn a_slip_of_any_actor_is_found() {
         may_time_out: true,
         ..fair
     };
+    let killed = Weather {
+        may_be_killed: true,
+        ..fair
+    };
     let recorded = "no exec that was recorded is left out";
     for (slip, weather, promise) in [
         (Slip::AnswersBeforeTracing, fair, "204 means traced"),
         (Slip::AnswersBeforeTarget, fair, "204 means traced"),
+        (Slip::SavesAfterAnswering, killed, "204 means traced"),
+        (Slip::AdoptsNothing, killed, "204 means traced"),
         (Slip::AcknowledgesBeforeWriting, fair, recorded),
         (Slip::DrainsNothing, fair, recorded),
         (Slip::DrainsBeforeDetaching, fair, recorded),

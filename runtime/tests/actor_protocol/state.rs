@@ -40,6 +40,10 @@ pub(crate) enum Slip {
     TimesOutUnasked,
     /// Tracer answers `DetachIfIdle` but leaves the probes on.
     StaysAttached,
+    /// Tracer has an announcement answered before the state has the namespace.
+    SavesAfterAnswering,
+    /// Tracer does not take up what the state has.
+    AdoptsNothing,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -140,6 +144,10 @@ pub(crate) struct State {
     pub(crate) attached: bool,
     pub(crate) detached: bool,
     pub(crate) targets: [bool; WORKSPACES],
+    /// Those that the state directory has.
+    pub(crate) saved: [bool; WORKSPACES],
+    /// The process was killed, and started again.
+    pub(crate) killed: bool,
     pub(crate) reader: Reader,
     pub(crate) drain: bool,
     pub(crate) ring: Vec<Exec>,
@@ -176,6 +184,10 @@ pub(crate) enum Action {
     BindsLate,
     /// The startup timeout is over.
     TimesOut,
+    /// Tracer writes the state, as it does now and then.
+    Saves,
+    /// The process is killed, and a new one starts.
+    Killed,
     /// Lifecycle hears that it is to stop.
     Stops,
 }
@@ -190,6 +202,8 @@ pub(crate) struct Protocol {
     pub(crate) taken: bool,
     /// Whether there is a startup timeout.
     pub(crate) may_time_out: bool,
+    /// Whether the process may be killed, with a state directory.
+    pub(crate) may_be_killed: bool,
 }
 
 impl State {
