@@ -48,13 +48,14 @@ extern "C" fn differing_words(at: u64, len: u64, lane: u64) -> u64 {
         return 1;
     };
     let words = opaque(len / 8);
+    let (kernels, stacks) = texts(scratch, at);
     let mut differing = 0;
     for word in 0..MAX_FILENAME as u64 / 8 {
         if word >= anew(words) {
             break;
         }
         // SAFETY: as in `stack_filename`.
-        differing |= unsafe { difference(scratch, at, word * 8) };
+        differing |= unsafe { difference(kernels, stacks, word * 8) };
     }
     differing
 }
@@ -67,14 +68,13 @@ fn differing_rest(at: u64, len: u64, lane: u64) -> u64 {
     };
     let bits = 8 * (len & 7);
     let last = opaque(len & !7).min(MAX_FILENAME as u64 - 8);
+    let (kernels, stacks) = texts(scratch, at);
+    let nul = opaque(len).min(MAX_FILENAME as u64 - 1) as usize;
     // SAFETY: as in `stack_filename`.
     let (text, behind) = unsafe {
-        let stacks = (&raw const (*scratch).tail).cast::<u8>();
-        let nul = opaque(at).min((HEAD_ARGV + MAX_FILENAME) as u64)
-            + opaque(len).min(MAX_FILENAME as u64 - 1);
         (
-            difference(scratch, at, last),
-            u64::from(stacks.add(nul as usize).read()),
+            difference(kernels, stacks, last),
+            u64::from(stacks.add(nul).read()),
         )
     };
     // The bytes of the word that are text: the first in memory.
@@ -85,19 +85,26 @@ fn differing_rest(at: u64, len: u64, lane: u64) -> u64 {
     text | behind
 }
 
-/// The difference between the eight bytes at `word` of the tail and those as far behind `at`.
+/// The filename, and what is at `at` of the tail. Bounded here, once: in a loop, what the verifier knows of
+/// `at` after one round contradicts the bound in the next.
+#[inline(always)]
+fn texts(scratch: *const Scratch, at: u64) -> (*const u8, *const u8) {
+    let at = opaque(at).min((HEAD_ARGV + MAX_FILENAME) as u64);
+    // SAFETY: a live map value, whose tail is longer than `at` and a filename together.
+    unsafe {
+        let kernels = (&raw const (*scratch).tail).cast::<u8>();
+        (kernels, kernels.add(at as usize))
+    }
+}
+
+/// The difference between the eight bytes at `word` of the two.
 ///
 /// # Safety
-/// `scratch` is a live map value, and `word` is below `MAX_FILENAME`.
+/// Both have as many bytes.
 #[inline(always)]
-unsafe fn difference(scratch: *const Scratch, at: u64, word: u64) -> u64 {
-    let at = opaque(at).min((HEAD_ARGV + MAX_FILENAME) as u64);
-    // SAFETY: the tail is longer than `at` and a filename together.
-    unsafe {
-        let kernels = (&raw const (*scratch).tail).cast::<u8>().add(word as usize);
-        let stacks = kernels.add(at as usize);
-        load(kernels) ^ load(stacks)
-    }
+unsafe fn difference(kernels: *const u8, stacks: *const u8, word: u64) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { load(kernels.add(word as usize)) ^ load(stacks.add(word as usize)) }
 }
 
 /// Eight bytes at any address, in one instruction: the compiler would make it eight, not knowing that

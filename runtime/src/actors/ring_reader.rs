@@ -40,6 +40,10 @@ const FLOOD_BYTES: usize = 1024 * 1024;
 /// How often what is left out is told, at most. Such an exec wakes nobody, so time does.
 const SUPPRESSED_EVERY: Duration = Duration::from_secs(10);
 
+/// How often the kernel's counts are read at least: an exec that is lost for want of room in a table
+/// leaves no record, and wakes nobody.
+const COUNTED_EVERY: Duration = Duration::from_secs(10);
+
 /// See the module.
 pub struct RingReader {
     output: Option<Output>,
@@ -152,6 +156,7 @@ async fn read(
                 false
             }
             () = asked.notified() => false,
+            () = sleep(COUNTED_EVERY) => false,
             () = sleep(SUPPRESSED_EVERY), if reader.counters.any_suppressed() => false,
             _ = stop.wait_for(|stop| *stop) => true,
         };

@@ -274,6 +274,11 @@ impl Shell {
         self.container.pid_ns()
     }
 
+    /// Process id of its first process, as the machine sees it.
+    pub(crate) fn init(&self) -> Result<i32> {
+        self.container.init()
+    }
+
     /// Has the shell carry out a line; what was printed.
     pub(crate) fn run(&mut self, line: &str) -> Result<String> {
         writeln!(self.input, "{line}\necho {DONE}")?;

@@ -7,6 +7,7 @@ mod container;
 mod dockerd;
 mod engine;
 mod envbox;
+mod identity;
 mod kubelet;
 mod life_cycle;
 mod lines;
@@ -106,6 +107,7 @@ fn carry_out_plan(report: &Arc<Report>) -> Result<()> {
             suppression::TESTS,
             pods::TESTS,
             life_cycle::TESTS,
+            identity::TESTS,
         ]
         .concat(),
         Scenario::Pods => [
