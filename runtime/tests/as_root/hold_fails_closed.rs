@@ -176,7 +176,10 @@ fn it_is_a_first_process_as_it_should_be() {
         (Signal::USR2, "USR2"),
     ] {
         let script = format!("trap 'exit 9' {name}; echo up; while :; do sleep 0.05; done");
-        let mut held = Held::start(&pod, pod.container(EXECTRAIL), "60s", &script);
+        let mut command = pod.container("env");
+        // The tests may have been started with these ignored, as shells do it in the background.
+        command.args(["--default-signal=INT,QUIT", EXECTRAIL]);
+        let mut held = Held::start(&pod, command, "60s", &script);
         held.signal(signal);
         assert_eq!(held.wait().code(), Some(9), "{name}: {}", held.stderr());
     }

@@ -157,7 +157,9 @@ fn interrupts_are_for_the_command() {
     let dir = tempfile::tempdir().unwrap();
     let ready = dir.path().join("ready");
     let start = |script: &str| {
-        let mut child = Command::new(EXECTRAIL)
+        // Ignored, as shells have it in the background, it would stay so for the command.
+        let mut child = Command::new("env")
+            .args(["--default-signal=INT", EXECTRAIL])
             .args(["run", "--", "sh", "-c", script, "sh"])
             .arg(&ready)
             .process_group(0)

@@ -34,10 +34,12 @@ struct Run {
 }
 
 impl Run {
-    /// In a session of its own, without a terminal.
+    /// In a session of its own, without a terminal. Shells have what they start in the background
+    /// ignore SIGINT and SIGQUIT, the tests perhaps as well.
     fn start(command: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
-        let child = Command::new("setsid")
+        let child = Command::new("env")
+            .args(["--default-signal=INT,QUIT", "setsid"])
             .args([EXECTRAIL, "run", "--output=json", "--log"])
             .arg(dir.path().join("log"))
             .arg("--")
@@ -189,7 +191,8 @@ fn a_signal_while_it_starts() {
 /// Runs a Python script that plays the terminal: `argv` is the command, `p` its process and `t` the
 /// terminal; `status` is printed at its end.
 fn on_a_terminal(script: &str, command: &[&str]) -> String {
-    let frame = "import os, pty, select, sys, time\n\
+    let frame = "import os, pty, select, signal, sys, time\n\
+        for s in (signal.SIGINT, signal.SIGQUIT): signal.signal(s, signal.SIG_DFL)\n\
         p, t = pty.fork()\n\
         if p == 0: os.execv(sys.argv[1], sys.argv[1:])\n\
         def until(word):\n\
@@ -273,10 +276,9 @@ fn an_interactive_shell_is_at_home() {
     needs_kernel!();
     let play = "until(b'# ')\npress(b'sleep 1000\\n', b'\\x03', b'# ')\n\
         press(b'sleep 999\\n', b'\\x1a', b'Stopped')\n\
-        os.write(t, b'kill -KILL $(jobs -p); wait; exit 7\\n')\n\
+        os.write(t, b'kill -KILL $(jobs -p)\\n')\n\
         while True:\n\
-        \x20   try:\n\
-        \x20       if not os.read(t, 4096): break\n\
+        \x20   try: os.write(t, b'exit 7\\n'); quiet()\n\
         \x20   except OSError: break";
     let dir = TempDir::new().unwrap();
     let shell = ["env", "PS1=# ", "bash", "--norc", "--noprofile", "-i"];
@@ -306,7 +308,8 @@ fn a_log_that_is_a_fifo_is_waited_for_and_can_be_interrupted() {
                 .success()
         );
         let stderr = dir.path().join("stderr");
-        let mut child = Command::new(EXECTRAIL)
+        let mut child = Command::new("env")
+            .args(["--default-signal=INT,QUIT", EXECTRAIL])
             .args(["run", "--output=json", "--log"])
             .arg(&fifo)
             .args(["--", "true"])
