@@ -139,6 +139,11 @@ fn a_workspace_with_somebody_left_has_not_ended(_: &Plan, _: &Report) -> Result<
     sidecar.wait_for_exec("1000")?;
     let outsider = Pid::from_raw(i32::try_from(entering.0.id())?).context("no id")?;
     kill_process(outsider, Signal::STOP)?;
+    // It must not reap what it waits for on its way into the stop.
+    let stopped = format!("/proc/{}/stat", entering.0.id());
+    while !fs::read_to_string(&stopped)?.contains(") T ") {
+        thread::sleep(Duration::from_millis(10));
+    }
     let killed = Pid::from_raw(init.parse()?).context("no id")?;
     kill_process(killed, Signal::KILL)?;
     thread::sleep(Duration::from_secs(4));
