@@ -141,10 +141,14 @@ fn nobody_writes_another_name_or_other_arguments_into_a_line() {
         .filter(|event| event["filename"] == name)
         .collect();
     assert_eq!(seen.len(), rounds);
-    for event in &seen {
+    // On a machine with much else to do, what was kept of an exec can be another's before the exec is
+    // recorded. Then its line says that argv could have been changed.
+    let protected = |event: &&&Value| event.get("argv_unprotected_from").is_none();
+    for event in seen.iter().filter(protected) {
         assert_eq!(argv(event), ["secret-word", "--upload"], "{event}");
-        assert_eq!(event.get("argv_unprotected_from"), None, "{event}");
     }
+    let unprotected = seen.iter().filter(|event| !protected(event)).count();
+    assert!(unprotected < rounds, "none of {rounds} was protected");
     let flagged: Vec<_> = seen
         .iter()
         .filter(|event| event["tampered"] == true)
@@ -224,11 +228,18 @@ fn ordinary_arguments_are_protected() {
         .filter(|event| event["filename"] == "/bin/true")
         .collect();
     assert_eq!(truths.len(), expected.len());
+    let mut unprotected = 0;
     for (event, word) in truths.iter().zip(&expected) {
         assert_eq!(argv(event), ["/bin/true", word]);
         assert_eq!(event.get("tampered"), None, "{event}");
-        assert_eq!(event.get("argv_unprotected_from"), None, "{event}");
+        unprotected += usize::from(event.get("argv_unprotected_from").is_some());
     }
+    // Seldom, and only beside many other execs: see above.
+    assert!(
+        unprotected <= truths.len() / 4,
+        "{unprotected} of {}",
+        truths.len()
+    );
     let scripts: Vec<&&Value> = events
         .iter()
         .filter(|event| event["filename"] == script.to_str().unwrap())
