@@ -223,17 +223,16 @@ impl<'a> ExecEvent<'a> {
         self.has(FLAG_FILENAME_CUT | FLAG_FILENAME_FAULT)
     }
 
-    /// Whether somebody wrote to the new program's stack before its first instruction.
+    /// Whether somebody wrote to the new program's stack before its first instruction; `arguments` is the
+    /// number of [`Self::arguments`], which whoever writes the line has counted.
     ///
     /// The kernel counts the arguments before anybody can, and adds up their lengths afterwards, from
     /// the stack. Where both were read early and do not fit each other, the stack was changed.
-    pub fn tampered(&self) -> bool {
+    pub fn tampered(&self, arguments: usize) -> bool {
         let all_early = self.head.argv_early == self.head.argv_len && !self.truncated();
-        let fits = || {
-            self.argv.last().is_none_or(|last| *last == 0)
-                && self.argv.iter().filter(|byte| **byte == 0).count() == self.head.argc as usize
-        };
-        self.has(FLAG_TAMPERED) || all_early && !fits()
+        let fits =
+            arguments == self.head.argc as usize && self.argv.last().is_none_or(|last| *last == 0);
+        self.has(FLAG_TAMPERED) || all_early && !fits
     }
 
     /// Where argv begins that was read when others may have been able to change it; none where all of

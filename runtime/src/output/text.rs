@@ -62,7 +62,7 @@ pub(super) fn write(
                     head.argv_len
                 );
             }
-            if event.tampered() {
+            if event.tampered(event.arguments().count()) {
                 let _ = write!(
                     line,
                     " [TAMPERED: the new stack has {} as the filename]",

@@ -67,18 +67,20 @@ pub(super) fn push_exec(line: &mut LineBuffer<'_>, event: ExecEvent<'_>) {
     // Each argument is text exactly where all of argv is: a NUL is never inside a character.
     let argv_escaped = needs_escape(event.argv);
     let comm_escaped = needs_escape(event.comm());
-    let stack_escaped = needs_escape(event.stack_filename);
+    let stack_escaped = !event.stack_filename.is_empty() && needs_escape(event.stack_filename);
 
     push(line, r#","cmdline":"#);
     push_command_line(line, event.arguments());
     push(line, r#","event":{"filename":"#);
     push_text(line, event.filename, filename_escaped);
     push(line, r#","argv":["#);
-    for (index, argument) in event.arguments().enumerate() {
-        if index > 0 {
+    let mut arguments = 0;
+    for argument in event.arguments() {
+        if arguments > 0 {
             push(line, ",");
         }
         push_text(line, argument, argv_escaped);
+        arguments += 1;
     }
     truth(line, r#"],"truncated":"#, event.truncated());
     number(line, r#","pid":"#, head.tgid);
@@ -122,7 +124,7 @@ pub(super) fn push_exec(line: &mut LineBuffer<'_>, event: ExecEvent<'_>) {
     if let Some(from) = event.unprotected_from() {
         number(line, r#","argv_unprotected_from":"#, from);
     }
-    if event.tampered() {
+    if event.tampered(arguments) {
         truth(line, r#","tampered":"#, true);
         push(line, r#","stack_filename":"#);
         if event.stack_filename.is_empty() {
