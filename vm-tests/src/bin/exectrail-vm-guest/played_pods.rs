@@ -198,7 +198,7 @@ fn a_killed_sidecar_comes_back(plan: &Plan, _: &Report) -> Result<()> {
     let workspace = pod.container("workspace");
     let found = |line: &Value| msg(line) == "workspace_started";
     let mut round = 0;
-    // Restarted, it finds the workspace by its next exec.
+    // Restarted, it knows the workspace from its state, and names it at its next exec.
     let started = loop {
         podman(&["exec", &workspace, "/bin/true"])?;
         if let Some(line) = pod.log()?.iter().skip(seen).find(|line| found(line)) {
@@ -217,7 +217,7 @@ fn a_killed_sidecar_comes_back(plan: &Plan, _: &Report) -> Result<()> {
         after != before && after > 0,
         "it is still {before}: {after}"
     );
-    ensure!(started["fields"]["found"] == "discovery", "{started}");
+    ensure!(started["fields"]["found"] == "state", "{started}");
     ensure!(
         started["fields"]["pid_ns"] == pod.pid_ns("workspace")?,
         "{started}"
