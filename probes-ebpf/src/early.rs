@@ -38,8 +38,8 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
     // is being made have not been given a place yet. A kernel thread has no memory.
     let is_exec = arg_start == 0 && pages != 0;
     let tgid = task.tgid();
-    // A lane is there for what those before were skipped for, so that its slots would be written to
-    // while a lower one's still are. It keeps comms only.
+    // A later lane is there for what those before were skipped for, and slots are the first lane's
+    // alone: another would write to them while the first still does. It keeps comms only.
     let slot = if is_exec && LANE == 0 {
         keep_stack(task, tgid, pages)
     } else {
@@ -49,9 +49,13 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
         let comm = task.comm();
         // SAFETY: a pointer to a live map value; a racing CPU's write is told by `tgid`.
         unsafe {
+            // What the first lane has just kept is not for a later one to forget. Where the slot is left
+            // from an earlier exec, it has another owner by its number of execs.
+            if LANE == 0 || (*old).tgid != tgid {
+                (*old).slot = slot;
+            }
             (*old).comm = comm;
             (*old).tgid = tgid;
-            (*old).slot = slot;
         }
     }
 }
@@ -64,8 +68,15 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
 fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
     let mask = own!(early_mask);
     // SAFETY: the helper takes no arguments and always succeeds.
-    let cpu = unsafe { bpf_get_smp_processor_id() };
-    let slot = cpu * (mask + 1) + (tgid & mask);
+    let first = unsafe { bpf_get_smp_processor_id() } * (mask + 1);
+    // Most execs are recorded before another begins: they all use the first slot, which is in the CPU's
+    // cache. One that never is (it was killed) leaves it owned until a process comes by that has it
+    // by its id.
+    let slot = if owner(first) == 0 {
+        first
+    } else {
+        first + (tgid & mask)
+    };
     let Some(early) = EARLY.get_ptr_mut(slot) else {
         return NO_SLOT;
     };
@@ -96,6 +107,28 @@ fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
         (&raw mut (*early).start).write_volatile(task.start_boottime());
     }
     slot
+}
+
+/// When the process was forked whose stack is in the slot; 0 where there is none.
+#[inline(always)]
+fn owner(slot: u32) -> u64 {
+    match EARLY.get_ptr(slot) {
+        // SAFETY: a pointer to a live map value, an aligned u64, which BPF loads whole.
+        Some(early) => unsafe { (&raw const (*early).start).read_volatile() },
+        None => 0,
+    }
+}
+
+/// Gives the slot of `task` back, whose exec is not recorded.
+#[inline(always)]
+pub(crate) fn release(task: Task) {
+    let slot = kept(task.tgid()).slot;
+    if owner(slot) == task.start_boottime()
+        && let Some(early) = EARLY.get_ptr_mut(slot)
+    {
+        // SAFETY: a pointer to a live map value, an aligned u64, which BPF stores whole.
+        unsafe { (&raw mut (*early).start).write_volatile(0) };
+    }
 }
 
 /// What was kept of a process.
@@ -132,11 +165,11 @@ pub(crate) fn kept(tgid: u32) -> Kept {
     }
 }
 
-/// Copies argv, at most what is wanted of it, to `to`; how many bytes. 0 where nothing was kept of this
-/// exec. `filename_len` is the length of the filename.
+/// Copies argv, at most what is wanted of it, to `to`, and gives the slot back; how many bytes. 0 where
+/// nothing was kept of this exec. `filename_len` is the length of the filename.
 #[inline(always)]
 pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u64 {
-    let Some(early) = EARLY.get_ptr(strings.slot) else {
+    let Some(early) = EARLY.get_ptr_mut(strings.slot) else {
         return 0;
     };
     // The stack of a new program has, from its upper end downward: a word, the filename, the
@@ -166,6 +199,10 @@ pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u6
         let bytes = (&raw const (*early).bytes).cast::<u8>() as u64;
         let from = opaque(bytes.swap_bytes()).swap_bytes().wrapping_add(at);
         let read = bpf_probe_read_kernel(to.cast(), size as u32, from as *const _);
-        if read < 0 || !is_owned() { 0 } else { size }
+        if read < 0 || !is_owned() {
+            return 0;
+        }
+        (&raw mut (*early).start).write_volatile(0);
+        size
     }
 }

@@ -1,7 +1,7 @@
 //! Process, parent, user and group ids of an exec, in the init namespaces and in the task's own, and
 //! its cgroup.
 
-use aya_ebpf::helpers::{bpf_get_current_cgroup_id, generated::bpf_probe_read_kernel};
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use exectrail_common::{
     record::{FLAG_CGROUP_UNKNOWN, FLAG_IDS_UNMAPPED, FLAG_NS_PPID_UNKNOWN},
     target::{HIERARCHY_DEFAULT, HIERARCHY_V1},
@@ -65,10 +65,7 @@ pub(crate) fn cgroup(task: Task, flags: &mut u16) -> u64 {
     // Constant to the verifier, which follows but one of the ways.
     match own!(hierarchy) {
         HIERARCHY_V1 => task.cgroup_id_v1(),
-        HIERARCHY_DEFAULT => {
-            // SAFETY: the helper takes no arguments and always succeeds.
-            unsafe { bpf_get_current_cgroup_id() }
-        }
+        HIERARCHY_DEFAULT => task.cgroup_id_default(),
         _ => {
             *flags |= FLAG_CGROUP_UNKNOWN;
             0

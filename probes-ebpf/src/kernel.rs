@@ -286,15 +286,36 @@ impl Task {
         self.0.follow(field!(task_mm))
     }
 
-    /// Id of the cgroup in the hierarchy of cgroup v1 that pods are in.
+    /// Address of the `struct css_set`, as a number: the set of cgroups that the task is in, which it
+    /// shares with tasks that are in the same ones.
     #[inline(always)]
-    pub(crate) fn cgroup_id_v1(self) -> u64 {
+    pub(crate) fn css_set(self) -> u64 {
+        self.0.follow(field!(task_cgroups)).number()
+    }
+
+    /// The task's place in the hierarchy of cgroups that pods are in.
+    #[inline(always)]
+    fn place(self) -> KernelPtr {
         let place: u64 = self
             .0
             .follow(field!(task_cgroups))
             .load_at(own!(css_set_cgroup));
         KernelPtr(place as *const u8)
+    }
+
+    /// Id of the cgroup, where that hierarchy is cgroup v1's.
+    #[inline(always)]
+    pub(crate) fn cgroup_id_v1(self) -> u64 {
+        self.place()
             .follow(field!(css_cgroup))
+            .follow(field!(cgroup_kn))
+            .load(field!(kernfs_node_id))
+    }
+
+    /// Id of the cgroup, where that hierarchy is the default one.
+    #[inline(always)]
+    pub(crate) fn cgroup_id_default(self) -> u64 {
+        self.place()
             .follow(field!(cgroup_kn))
             .load(field!(kernfs_node_id))
     }

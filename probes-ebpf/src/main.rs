@@ -78,10 +78,12 @@ fn see_exec<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i3
     let bprm = Binprm::from_arg(ctx, 2);
     if lane.is_first(task, Doing::Exec)
         && let Some(scope) = scope::scope(task, lane, Doing::Exec)
-        && !rules::exclude(task, bprm, lane)
-        && !bucket::is_empty(scope.target)
     {
-        record::write(task, bprm, &scope, lane);
+        if rules::exclude(task, bprm, lane) || bucket::is_empty(scope.target) {
+            early::release(task);
+        } else {
+            record::write(task, bprm, &scope, lane);
+        }
     }
     0
 }

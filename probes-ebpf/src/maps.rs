@@ -73,12 +73,13 @@ pub(crate) struct Decision {
 pub(crate) static DECISIONS: PerCpuArray<Decision> =
     PerCpuArray::with_max_entries(2 * DECISION_SLOTS, 0);
 
-/// A namespace that is no target, as tasks with that set of namespaces are in it, both known by
-/// address: see [`crate::scope::changed`].
+/// A namespace that is no target, as tasks with that set of namespaces and that set of cgroups are in
+/// it, all known by address: see [`crate::scope::changed`].
 #[repr(C)]
 pub(crate) struct Dismissal {
     pub(crate) ns: u64,
     pub(crate) nsproxy: u64,
+    pub(crate) css_set: u64,
     pub(crate) generation: u32,
     /// How often it has been believed.
     pub(crate) believed: u32,

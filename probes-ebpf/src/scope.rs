@@ -6,7 +6,7 @@ use aya_ebpf::{
 };
 use exectrail_common::{
     record::{KIND_NS_FOUND, NsFound, Prefix},
-    target::{DECISION_SLOTS, DISMISSAL_SLOTS, NsId, NsState},
+    target::{DECISION_SLOTS, DISMISSAL_SLOTS, HIERARCHY_NONE, NsId, NsState},
 };
 
 use crate::{
@@ -32,7 +32,8 @@ pub(crate) struct Scope {
 }
 
 /// A dismissal is looked into again after this many execs: a reaper may have joined our network
-/// namespace since (`setns`), which changes no generation, while others stay where they were.
+/// namespace since (`setns`), or have been moved to the pod's cgroup, which changes no generation,
+/// while others stay where they were.
 const BELIEVE: u32 = 64;
 
 /// Stands for the target of a namespace of the pod that has found no room in [`TARGETS`].
@@ -95,21 +96,47 @@ fn generation() -> Option<u32> {
     Some(told.wrapping_add(found as u32))
 }
 
-/// The place of `task` among the dismissals, its set of namespaces and the namespace that its children
-/// will be in; and whether that is dismissed.
+/// What ties a task to a pod, as a task that is tied by something else has another of: the addresses
+/// of its set of namespaces and of its set of cgroups.
+#[derive(Clone, Copy)]
+struct Sets {
+    nsproxy: u64,
+    css_set: u64,
+}
+
+impl Sets {
+    #[inline(always)]
+    fn of(task: Task) -> Self {
+        // A constant to the verifier: where cgroups cannot be read, nothing of this is there.
+        let css_set = if own!(hierarchy) == HIERARCHY_NONE {
+            0
+        } else {
+            task.css_set()
+        };
+        Self {
+            nsproxy: task.nsproxy(),
+            css_set,
+        }
+    }
+}
+
+/// The place of `task` among the dismissals, its sets and the namespace that its children will be in;
+/// and whether that is dismissed.
 ///
-/// The set is part of it, so that a first process which joins our network namespace is looked at anew,
-/// with whatever it forks from then on: by that it is in another set.
+/// The sets are part of it, so that a first process which joins our network namespace or is moved to the
+/// pod's cgroup is looked at anew, with whatever it forks from then on: by that it has other sets.
 #[inline(always)]
 fn dismissal(task: Task, generation: u32, table: u32) -> Option<(*mut Dismissal, bool)> {
-    let (nsproxy, ns) = (task.nsproxy(), task.pid_ns_for_children().address());
+    let Sets { nsproxy, css_set } = Sets::of(task);
+    let ns = task.pid_ns_for_children().address();
     // By addresses, so that nothing of the namespace need be loaded. A set is not smaller than 64 bytes.
-    let index = (nsproxy >> 6 ^ nsproxy >> 16) as u32 & (DISMISSAL_SLOTS - 1);
+    let index = (nsproxy >> 6 ^ nsproxy >> 16 ^ css_set >> 6) as u32 & (DISMISSAL_SLOTS - 1);
     let slot = DISMISSALS.get_ptr_mut(table * DISMISSAL_SLOTS + index)?;
     // SAFETY: a pointer to this CPU's live map value, whose fields BPF loads whole.
     let found = unsafe {
         core::ptr::read_volatile(&raw const (*slot).ns) == ns
             && core::ptr::read_volatile(&raw const (*slot).nsproxy) == nsproxy
+            && core::ptr::read_volatile(&raw const (*slot).css_set) == css_set
             && core::ptr::read_volatile(&raw const (*slot).generation) == generation
             && core::ptr::read_volatile(&raw const (*slot).believed) < BELIEVE
     };
@@ -175,10 +202,12 @@ fn cached(task: Task, doing: Doing) -> Option<Scope> {
     }
     // Once the reaper has exited, nothing would make the dismissal lapse any more.
     if ns.address() == below.address() && ns.reaper().is_alive() {
+        let sets = Sets::of(task);
         // SAFETY: as in `dismissal`. In this order, whoever comes in between finds none of the two.
         unsafe {
             core::ptr::write_volatile(&raw mut (*slot).ns, 0);
-            core::ptr::write_volatile(&raw mut (*slot).nsproxy, task.nsproxy());
+            core::ptr::write_volatile(&raw mut (*slot).nsproxy, sets.nsproxy);
+            core::ptr::write_volatile(&raw mut (*slot).css_set, sets.css_set);
             core::ptr::write_volatile(&raw mut (*slot).generation, generation);
             core::ptr::write_volatile(&raw mut (*slot).believed, 0);
             core::ptr::write_volatile(&raw mut (*slot).ns, ns.address());

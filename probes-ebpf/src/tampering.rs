@@ -7,34 +7,59 @@ use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_probe_read_user_str}
 use exectrail_common::record::{HEAD_ARGV, MAX_FILENAME};
 
 use crate::{
-    branchless::{anew, opaque},
+    branchless::{anew, less, opaque, select},
     maps::{SCRATCH, Scratch},
 };
+
+/// Words of a filename that are compared without a loop.
+const NEAR_WORDS: u64 = 4;
 
 /// Compares the filename, the first `len` bytes of the scratch value's tail, with the string at
 /// `address` of the new stack. 0 where they are the same, or the stack cannot be read; else 1 plus the
 /// length of what the stack has, which then follows the `argv` bytes behind the filename.
 ///
-/// A function of its own to the kernel, which verifies it once.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub(crate) extern "C" fn stack_filename(address: u64, len: u64, argv: u64, lane: u64) -> u64 {
-    let Some(scratch) = SCRATCH.get_ptr_mut(lane as u32) else {
-        return 0;
-    };
+/// # Safety
+/// `scratch` is a live map value of this CPU and lane, in which nothing else runs meanwhile.
+#[inline(always)]
+pub(crate) unsafe fn stack_filename(
+    scratch: *mut Scratch,
+    address: u64,
+    len: u64,
+    argv: u64,
+    lane: u64,
+) -> u64 {
     let at = opaque(argv).min(HEAD_ARGV as u64) + opaque(len).min(MAX_FILENAME as u64 - 1);
-    // SAFETY: the tail has room for HEAD_ARGV bytes and two filenames; a pointer to the live map value
-    // of this CPU and lane, in which nothing else runs meanwhile.
+    // SAFETY: the tail has room for HEAD_ARGV bytes and two filenames; the caller's promise.
     unsafe {
         let stacks = (&raw mut (*scratch).tail).cast::<u8>().add(at as usize);
         let size = opaque(len + 1).min(MAX_FILENAME as u64);
         let read = bpf_probe_read_user(stacks.cast(), size as u32, address as *const _);
-        if read < 0 || differing_words(at, len, lane) | differing_rest(at, len, lane) == 0 {
+        let words = len / 8;
+        let whole = if words > NEAR_WORDS {
+            differing_words(at, len, lane)
+        } else {
+            differing_near(scratch, at, words)
+        };
+        if read < 0 || whole | differing_rest(scratch, at, len) == 0 {
             return 0;
         }
         let size = bpf_probe_read_user_str(stacks.cast(), MAX_FILENAME as u32, address as *const _);
         if size < 1 { 1 } else { size as u64 }
     }
+}
+
+/// What differs between the first `words` words of the filename, at most [`NEAR_WORDS`], and those at
+/// `at` of the tail; 0 where nothing does.
+#[inline(always)]
+fn differing_near(scratch: *const Scratch, at: u64, words: u64) -> u64 {
+    let (kernels, stacks) = texts(scratch, at);
+    let mut differing = 0;
+    for word in 0..NEAR_WORDS {
+        // SAFETY: as in `stack_filename`; what is behind the filename is there, and masked.
+        let difference = unsafe { difference(kernels, stacks, word * 8) };
+        differing |= select(less(word as u32, words as u32), difference, 0);
+    }
+    differing
 }
 
 /// What differs between the words of the filename that are whole and those at `at` of the tail; 0 where
@@ -62,10 +87,7 @@ extern "C" fn differing_words(at: u64, len: u64, lane: u64) -> u64 {
 
 /// What differs between the rest of the filename, its NUL included, and that behind `at` of the tail.
 #[inline(always)]
-fn differing_rest(at: u64, len: u64, lane: u64) -> u64 {
-    let Some(scratch) = SCRATCH.get_ptr_mut(lane as u32) else {
-        return 1;
-    };
+fn differing_rest(scratch: *const Scratch, at: u64, len: u64) -> u64 {
     let bits = 8 * (len & 7);
     let last = opaque(len & !7).min(MAX_FILENAME as u64 - 8);
     let (kernels, stacks) = texts(scratch, at);
