@@ -49,6 +49,13 @@ impl Cgroups {
         entering
     }
 
+    /// Moves a process to the cgroup at `path` of the tree, which is made.
+    pub(crate) fn receive(&self, path: &str, process: u32) {
+        let cgroup = self.top.join(path);
+        fs::create_dir_all(&cgroup).unwrap();
+        fs::write(cgroup.join("cgroup.procs"), process.to_string()).unwrap();
+    }
+
     /// Id of the cgroup at `path`: the inode number of its directory.
     pub(crate) fn id(&self, path: &str) -> u64 {
         use std::os::unix::fs::MetadataExt as _;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     cgroups::Cgroups,
-    pod::{Pod, Sidecar, Workspace, argv, execs, messages, wait_for},
+    pod::{Pod, Sidecar, Workspace, argv, descendant, execs, messages, wait_for},
     tools::{EXECTRAIL, needs_kernel},
 };
 
@@ -132,6 +132,41 @@ fn a_workspace_outside_the_network_can_be_announced() {
     let lines = sidecar.stop();
     assert!(argvs(&lines).contains(&vec!["uname".to_owned(), "-a".to_owned()]));
     assert!(!argvs(&lines).contains(&vec!["uname".to_owned(), "-s".to_owned()]));
+}
+
+/// Who was looked at in another cgroup is looked at anew in the pod's.
+#[test]
+fn a_first_process_that_is_moved_to_the_pods_cgroup_is_seen_from_its_next_exec() {
+    needs_kernel!();
+    let pod = CgroupPod::new(LAYOUTS[0]);
+    let sidecar = pod.sidecar(&[]);
+    let [ready, go_on] = ["ready", "go-on"].map(|name| pod.pod.dir.path().join(name));
+    for fifo in [&ready, &go_on] {
+        rustix::fs::mkfifoat(rustix::fs::CWD, fifo, 0o600.into()).unwrap();
+    }
+    let script = format!(
+        "for i in 1 2 3 4 5 6 7 8; do uname -s; done; echo >{}; read word <{}; uname -a; \
+         exec sleep infinity",
+        ready.display(),
+        go_on.display()
+    );
+    let elsewhere = Pod::new();
+    let mut command = elsewhere.container("sh");
+    command.args(["-c", &script]);
+    let mut outside = command.stdout(Stdio::null()).spawn().unwrap();
+    std::fs::read(&ready).unwrap();
+    let first = descendant(outside.id(), "sh").unwrap();
+    pod.cgroups.receive(&format!("{}/b", pod.path), first);
+    std::fs::write(&go_on, "on\n").unwrap();
+    wait_for("its last exec", || descendant(outside.id(), "sleep"));
+    let lines = sidecar.stop();
+    outside.kill().unwrap();
+    outside.wait().unwrap();
+    assert_eq!(
+        argvs(&lines),
+        [["uname", "-a"], ["sleep", "infinity"]],
+        "{lines:#?}"
+    );
 }
 
 /// The workspace may nest cgroups as it likes: the pod's is still above them.
