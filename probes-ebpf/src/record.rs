@@ -16,6 +16,7 @@ use crate::{
     pieces,
     scope::Scope,
     strings::{Strings, copy_strings},
+    tampering::stack_filename,
     wakeup,
 };
 
@@ -57,7 +58,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
         filename_len: 0,
         argv_len: 0,
         argv_early: 0,
-        stack_filename: 0,
+        zero: 0,
     };
     copy_strings(u64::from(LANE));
     // The kernel knows nothing of what a function of its own has written: lengths are bounded again.
@@ -65,7 +66,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let taken = opaque(scratch.strings.argv_len.into()).min(HEAD_ARGV as u64);
     flags |=
         scratch.strings.flags as u16 | flag(less(HEAD_ARGV as u32, wanted as u32), FLAG_CONTINUED);
-    let stacks = u64::from(scratch.strings.stack_filename);
+    let stacks = stack_filename(exec, filename_len, taken, u64::from(LANE));
     // The kernel computes `env_end` from the lengths of the strings on the stack (`create_elf_tables`,
     // fs/binfmt_elf.c): it is another place where they were changed.
     let differs = less(0, stacks as u32);

@@ -1,5 +1,4 @@
-//! The strings of an exec, put together in its CPU's scratch value: the filename, argv and, where it is
-//! another, the filename that is on the new stack.
+//! The strings of an exec, put together in its CPU's scratch value: the filename and argv.
 //!
 //! A function of its own to the kernel, which verifies it once, for any values: as a part of its caller
 //! it would be followed anew from each of the caller's many states, and would use up its stack.
@@ -9,7 +8,7 @@ use exectrail_common::record::{
     FLAG_ARGV_FAULT, FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT, HEAD_ARGV, MAX_FILENAME,
 };
 
-use crate::{branchless::opaque, early, maps::SCRATCH, tampering::stack_filename};
+use crate::{branchless::opaque, early, maps::SCRATCH};
 
 /// What [`copy_strings`] is given, and what it gives back.
 #[repr(C)]
@@ -36,11 +35,11 @@ pub(crate) struct Strings {
     pub(crate) argv_len: u32,
     /// How many of them were read early.
     pub(crate) argv_early: u32,
-    /// 1 plus the length of the filename that is on the stack, behind argv, where it is another; else 0.
-    pub(crate) stack_filename: u32,
+    /// Keeps the value free of padding.
+    pub(crate) zero: u32,
 }
 
-/// Copies them to the tail of the scratch value of this CPU and lane, as its
+/// Copies the filename and argv to the tail of the scratch value of this CPU and lane, as its
 /// [`Strings`] say. Always 0: the kernel wants a result.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -98,8 +97,5 @@ pub(crate) extern "C" fn copy_strings(lane: u64) -> u64 {
     strings.filename_len = filename_len as u32;
     strings.argv_len = taken as u32;
     strings.argv_early = early as u32;
-    // SAFETY: as above.
-    strings.stack_filename =
-        unsafe { stack_filename(scratch, strings.exec, filename_len, taken, lane) } as u32;
     0
 }

@@ -18,29 +18,27 @@ const NEAR_WORDS: u64 = 4;
 /// `address` of the new stack. 0 where they are the same, or the stack cannot be read; else 1 plus the
 /// length of what the stack has, which then follows the `argv` bytes behind the filename.
 ///
-/// # Safety
-/// `scratch` is a live map value of this CPU and lane, in which nothing else runs meanwhile.
-#[inline(always)]
-pub(crate) unsafe fn stack_filename(
-    scratch: *mut Scratch,
-    address: u64,
-    len: u64,
-    argv: u64,
-    lane: u64,
-) -> u64 {
+/// A function of its own to the kernel, which verifies it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn stack_filename(address: u64, len: u64, argv: u64, lane: u64) -> u64 {
+    let Some(scratch) = SCRATCH.get_ptr_mut(lane as u32) else {
+        return 0;
+    };
     let at = opaque(argv).min(HEAD_ARGV as u64) + opaque(len).min(MAX_FILENAME as u64 - 1);
-    // SAFETY: the tail has room for HEAD_ARGV bytes and two filenames; the caller's promise.
+    // SAFETY: the tail has room for HEAD_ARGV bytes and two filenames; a pointer to the live map value
+    // of this CPU and lane, in which nothing else runs meanwhile.
     unsafe {
-        let stacks = (&raw mut (*scratch).tail).cast::<u8>().add(at as usize);
+        let (kernels, stacks) = texts(scratch, at);
         let size = opaque(len + 1).min(MAX_FILENAME as u64);
         let read = bpf_probe_read_user(stacks.cast(), size as u32, address as *const _);
-        let words = len / 8;
+        let words = opaque(len / 8);
         let whole = if words > NEAR_WORDS {
             differing_words(at, len, lane)
         } else {
-            differing_near(scratch, at, words)
+            differing_near(kernels, stacks, words)
         };
-        if read < 0 || whole | differing_rest(scratch, at, len) == 0 {
+        if read < 0 || whole | differing_rest(kernels, stacks, len) == 0 {
             return 0;
         }
         let size = bpf_probe_read_user_str(stacks.cast(), MAX_FILENAME as u32, address as *const _);
@@ -48,14 +46,16 @@ pub(crate) unsafe fn stack_filename(
     }
 }
 
-/// What differs between the first `words` words of the filename, at most [`NEAR_WORDS`], and those at
-/// `at` of the tail; 0 where nothing does.
+/// What differs between the first `words` words of the two, at most [`NEAR_WORDS`]; 0 where nothing
+/// does.
+///
+/// # Safety
+/// Both have room for a filename.
 #[inline(always)]
-fn differing_near(scratch: *const Scratch, at: u64, words: u64) -> u64 {
-    let (kernels, stacks) = texts(scratch, at);
+unsafe fn differing_near(kernels: *const u8, stacks: *const u8, words: u64) -> u64 {
     let mut differing = 0;
     for word in 0..NEAR_WORDS {
-        // SAFETY: as in `stack_filename`; what is behind the filename is there, and masked.
+        // SAFETY: the caller's promise; what is behind the filename is masked.
         let difference = unsafe { difference(kernels, stacks, word * 8) };
         differing |= select(less(word as u32, words as u32), difference, 0);
     }
@@ -73,6 +73,9 @@ extern "C" fn differing_words(at: u64, len: u64, lane: u64) -> u64 {
         return 1;
     };
     let words = opaque(len / 8);
+    // Bounded here, once: in the loop, what the verifier knows of it after one round contradicts the
+    // bound in the next.
+    let at = opaque(at).min((HEAD_ARGV + MAX_FILENAME) as u64);
     let (kernels, stacks) = texts(scratch, at);
     let mut differing = 0;
     for word in 0..MAX_FILENAME as u64 / 8 {
@@ -85,14 +88,17 @@ extern "C" fn differing_words(at: u64, len: u64, lane: u64) -> u64 {
     differing
 }
 
-/// What differs between the rest of the filename, its NUL included, and that behind `at` of the tail.
+/// What differs between the rest of the filename, of `len` bytes, its NUL included, and that of the
+/// stack.
+///
+/// # Safety
+/// Both have room for a filename.
 #[inline(always)]
-fn differing_rest(scratch: *const Scratch, at: u64, len: u64) -> u64 {
+unsafe fn differing_rest(kernels: *const u8, stacks: *const u8, len: u64) -> u64 {
     let bits = 8 * (len & 7);
     let last = opaque(len & !7).min(MAX_FILENAME as u64 - 8);
-    let (kernels, stacks) = texts(scratch, at);
     let nul = opaque(len).min(MAX_FILENAME as u64 - 1) as usize;
-    // SAFETY: as in `stack_filename`.
+    // SAFETY: the caller's promise.
     let (text, behind) = unsafe {
         (
             difference(kernels, stacks, last),
@@ -107,14 +113,12 @@ fn differing_rest(scratch: *const Scratch, at: u64, len: u64) -> u64 {
     text | behind
 }
 
-/// The filename, and what is at `at` of the tail. Bounded here, once: in a loop, what the verifier knows of
-/// `at` after one round contradicts the bound in the next.
+/// The filename, and what is at `at` of the tail, which has room for a filename from there on.
 #[inline(always)]
-fn texts(scratch: *const Scratch, at: u64) -> (*const u8, *const u8) {
-    let at = opaque(at).min((HEAD_ARGV + MAX_FILENAME) as u64);
+fn texts(scratch: *mut Scratch, at: u64) -> (*mut u8, *mut u8) {
     // SAFETY: a live map value, whose tail is longer than `at` and a filename together.
     unsafe {
-        let kernels = (&raw const (*scratch).tail).cast::<u8>();
+        let kernels = (&raw mut (*scratch).tail).cast::<u8>();
         (kernels, kernels.add(at as usize))
     }
 }
