@@ -9,6 +9,7 @@ use aya::{
 use bytemuck::{bytes_of, cast, cast_slice};
 use exectrail_common::{
     exec_calls::CALLS,
+    map_memory::early_slots,
     offsets::{ABSENT, Offsets},
     suppression::MAX_BUCKETS,
     target::{
@@ -149,7 +150,7 @@ impl Probes {
             .override_global("RATE", bytes_of(&rate), true)
             .map_max_entries("BUCKETS", buckets)
             .map_max_entries("RING", options.ring_bytes)
-            .map_max_entries("EARLY", sidecar::early_slots(cpus) * cpus as u32)
+            .map_max_entries("EARLY", early_slots(cpus as u64) * cpus as u32)
             .map_max_entries("FAILED", failed_entries)
             .map_max_entries("FAILED_STATS", failed_entries)
             .load(&object(&kernel.offsets)?)?;
