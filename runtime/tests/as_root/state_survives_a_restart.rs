@@ -191,16 +191,100 @@ fn another_namespace_under_the_number_is_not_adopted() {
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
     kill(first);
-    let file = pod.dir.path().join("exectrail-state.json");
-    let mut state: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    let start = state["targets"][0]["start"].as_u64().unwrap();
-    state["targets"][0]["start"] = (start - 1).into();
-    fs::write(&file, state.to_string()).unwrap();
+    rewrite_target(&pod, workspace.pid_ns(), 1);
     let second = pod.sidecar(&arguments);
     workspace.run("uname", &["-a"]);
     let lines = second.stop();
     assert!(execs(&lines).is_empty(), "{lines:#?}");
     assert!(messages(&lines, "workspace_started").is_empty());
+}
+
+/// Has the state name another PID namespace as its target, started at another time.
+fn rewrite_target(pod: &Pod, pid_ns: u32, earlier: u64) {
+    let file = pod.dir.path().join("exectrail-state.json");
+    let mut state: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let target = &mut state["targets"][0];
+    target["pid_ns"] = pid_ns.into();
+    target["start"] = (target["start"].as_u64().unwrap() - earlier).into();
+    fs::write(&file, state.to_string()).unwrap();
+}
+
+/// A state whose target is gone makes no announcement true: another pod's namespace may have its
+/// number by now, and nothing of that is traced.
+#[test]
+fn a_number_in_the_state_is_not_yet_traced() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let arguments = [
+        "--announced-only",
+        &*format!("--state-dir={}", pod.dir.path().display()),
+    ];
+    let first = pod.sidecar(&arguments);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    kill(first);
+    let other = Pod::new();
+    let foreign = other.workspace();
+    rewrite_target(&pod, foreign.pid_ns(), 1);
+    let second = pod.sidecar(&arguments);
+    foreign.run("true", &[]);
+    let (status, reason) = workspace.announce_as(foreign.pid_ns());
+    assert_eq!(status, 403, "{reason}");
+    // The true one executes curl for that, which is enough.
+    assert_eq!(workspace.announce().0, 204);
+    let lines = second.stop();
+    assert!(
+        argvs(&lines).iter().all(|argv| argv[0] != "true"),
+        "{lines:#?}"
+    );
+}
+
+/// The one that the state knows answers for itself as soon as anything is executed in it.
+#[test]
+fn a_workspace_in_the_state_can_announce_itself_again() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let arguments = [
+        "--announced-only",
+        &*format!("--state-dir={}", pod.dir.path().display()),
+    ];
+    let first = pod.sidecar(&arguments);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    kill(first);
+    let second = pod.sidecar(&arguments);
+    assert_eq!(workspace.announce().0, 204);
+    let lines = second.stop();
+    let started = messages(&lines, "workspace_started");
+    assert_eq!(started[0]["fields"]["found"], "state", "{lines:#?}");
+}
+
+/// A target that is proved gone, by a later namespace under its number, keeps no run alive that
+/// traces nothing.
+#[test]
+fn a_target_that_is_gone_does_not_hold_up_the_startup_timeout() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let arguments = [
+        "--announced-only",
+        &*format!("--state-dir={}", pod.dir.path().display()),
+        "--startup-timeout=10s",
+    ];
+    let first = pod.sidecar(&arguments);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    kill(first);
+    rewrite_target(&pod, workspace.pid_ns(), 1);
+    let mut second = pod.sidecar(&arguments);
+    workspace.run("uname", &["-a"]);
+    let status = second.wait();
+    let said = second.diagnostics();
+    assert_eq!(status.code(), Some(1), "{said}");
+    let lines = second.lines();
+    assert!(execs(&lines).is_empty(), "{lines:#?}");
+    assert!(messages(&lines, "workspace_ended").is_empty(), "{lines:#?}");
+    let state = fs::read_to_string(pod.dir.path().join("exectrail-state.json")).unwrap();
+    assert!(state.contains("\"targets\":[]"), "{state}");
 }
 
 /// Damaged, outdated, another pod's, not a file, not readable as one: a line names it, and tracing goes on.
