@@ -15,7 +15,6 @@ use crate::{
     clock::{LineClock, WallClock},
     counters::Count,
     decode::{DecodeError, ExecRecord, FailedExecRecord, Record, decode},
-    internal_events::TableFull,
     loss::{Ledger, Loss, Place},
     metrics::Totals,
     output::{
@@ -262,9 +261,6 @@ impl Stream {
             let new = total.saturating_sub(*known);
             *known += new;
             if new > 0 {
-                if total == new {
-                    TableFull { table: TARGETS }.emit();
-                }
                 let loss = Loss {
                     place: Place::NONE,
                     count: new,
@@ -351,6 +347,11 @@ impl Stream {
             }
         }
         totals
+    }
+
+    /// The table of the probes that was full, once that has cost lines.
+    pub fn full_table(&self) -> Option<&'static str> {
+        (self.unplaced != [0; 3]).then_some(TARGETS)
     }
 
     /// How many workspaces are known.

@@ -51,14 +51,12 @@ fn execs_of_namespaces_without_room_are_lost_and_counted() {
         .output()
         .unwrap();
     let metrics = String::from_utf8(metrics.stdout).unwrap();
-    let log = sidecar.log();
-    let lines = {
-        let _ = child.kill();
-        let _ = child.wait();
-        let text = std::fs::read_to_string(&log).unwrap();
-        drop(text);
-        sidecar.stop()
-    };
+    let _ = child.kill();
+    let _ = child.wait();
+    // Of execs and of exits: one line for the operator.
+    let said = sidecar.diagnostics();
+    assert_eq!(said.matches("a table of the probes is full").count(), 1);
+    let lines = sidecar.stop();
     let kept = execs(&lines)
         .iter()
         .filter(|event| event["argv"][0] == "noop")
