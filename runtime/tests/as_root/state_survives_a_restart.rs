@@ -1,24 +1,19 @@
 //! What a sidecar has accepted, it knows after a restart (`--state-dir`), where nothing else could tell it;
 //! and whatever is wrong with that state never keeps it from tracing.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    pod::{Pod, Sidecar, Workspace, argv, execs, messages, wait_for},
+    pod::{Pod, Sidecar, Workspace, argvs, execs, host_container, messages, wait_for},
     tools::{EXECTRAIL, needs_kernel},
 };
 
 fn kill(mut sidecar: Sidecar) {
     sidecar.signal(Signal::KILL);
     assert!(!sidecar.wait().success());
-}
-
-fn argvs(lines: &[Value]) -> Vec<Vec<String>> {
-    let words = |event: &&Value| argv(event).into_iter().map(str::to_owned).collect();
-    execs(lines).iter().map(words).collect()
 }
 
 /// Checks the lines of a run after a restart that knew its workspace from the state.
@@ -75,20 +70,8 @@ fn an_announced_workspace_is_known_after_a_restart() {
 fn on_the_hosts_network_a_workspace_is_known_after_a_restart() {
     needs_kernel!();
     let dir = tempfile::TempDir::new().unwrap();
-    let container = |program: &str| {
-        let mut command = Command::new("unshare");
-        command.args([
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            "--",
-            program,
-        ]);
-        command
-    };
     let sidecar = || {
-        let mut command = container(EXECTRAIL);
+        let mut command = host_container(EXECTRAIL);
         command
             .arg("--init-address=127.0.0.1:0")
             .arg(format!("--state-dir={}", dir.path().display()));
@@ -97,20 +80,10 @@ fn on_the_hosts_network_a_workspace_is_known_after_a_restart() {
         sidecar
     };
     let first = sidecar();
-    let workspace = Workspace::spawn(container("sleep"));
-    let diagnostics = first.diagnostics();
-    let on = diagnostics
-        .lines()
-        .find(|line| line.contains("tracing is on"))
-        .unwrap();
-    let on: Value = serde_json::from_str(on).unwrap();
+    let workspace = Workspace::spawn(host_container("sleep"));
     let status = workspace
         .command(EXECTRAIL)
-        .args([
-            "announce",
-            "--init-address",
-            on["fields"]["address"].as_str().unwrap(),
-        ])
+        .args(["announce", "--init-address", &first.address()])
         .status()
         .unwrap();
     assert!(status.success());
@@ -335,7 +308,7 @@ fn check_unusable(pod: &Pod, dir: &std::path::Path, expected: &str) {
     });
     assert!(line.contains("\"WARN\""), "{line}");
     let lines = sidecar.stop();
-    assert!(argvs(&lines).contains(&vec!["uname".to_owned(), "-a".to_owned()]));
+    assert!(argvs(&lines).contains(&vec!["uname", "-a"]));
 }
 
 #[test]
