@@ -13,7 +13,7 @@ pub const EARLY_SLOT_BYTES: u64 = EARLY_BYTES as u64 + 32;
 
 /// What the per-CPU maps take for each CPU, whatever the number of lanes: cached decisions, and room
 /// for failed execs.
-const PER_CPU: u64 = 48 << 10;
+const PER_CPU: u64 = 64 << 10;
 
 /// What they take beside for each CPU and lane: room to put a record together, counters, and in two
 /// lanes and more a second table of decisions.

@@ -169,7 +169,12 @@ fn the_maps_take_what_is_counted() {
     /// Kinds of maps that have values for each CPU, by their numbers in include/uapi/linux/bpf.h.
     const PER_CPU: [&str; 3] = ["5", "6", "10"];
     let pod = Pod::new();
-    let sidecar = pod.sidecar(&["--announced-only"]);
+    // With all that has maps of its own.
+    let sidecar = pod.sidecar(&[
+        "--failed-execs",
+        "--exclude=comm=make",
+        "--rate-limit=1000/s",
+    ]);
     let cpus = aya::util::nr_cpus().unwrap() as u64;
     let mut early = Vec::new();
     let mut per_cpu = 0;
