@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::sizes::SizeArgs;
 use crate::{Format, Options, Report, Roots, Text, Verdict, run, values};
 
 /// What `--help` says after the list of options.
@@ -64,25 +65,9 @@ pub struct PreflightArgs {
     )]
     pub init_address: Option<SocketAddr>,
 
-    /// Size of the ring buffer, for which the memory limit must have room
-    #[arg(
-        long,
-        env = "EXECTRAIL_RING_BYTES",
-        value_name = "SIZE",
-        default_value = "16MiB",
-        value_parser = values::ring_size
-    )]
-    pub ring_bytes: u32,
-
-    /// Most bytes of argv to keep of one exec, for which the memory limit must have room
-    #[arg(
-        long,
-        env = "EXECTRAIL_MAX_ARGV_BYTES",
-        value_name = "SIZE",
-        default_value = "128KiB",
-        value_parser = values::argv_size
-    )]
-    pub max_argv_bytes: u32,
+    /// What the memory limit must have room for.
+    #[command(flatten)]
+    pub sizes: SizeArgs,
 
     /// Go on for ever, with a report every so many seconds: for a DaemonSet
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
@@ -152,8 +137,8 @@ fn once(args: &PreflightArgs) -> ExitCode {
             boot: args.boot.clone(),
         },
         init_address: args.init_address,
-        ring_bytes: args.ring_bytes.into(),
-        max_argv_bytes: args.max_argv_bytes.into(),
+        ring_bytes: args.sizes.ring_bytes.into(),
+        max_argv_bytes: args.sizes.max_argv_bytes.into(),
         local_pid_ns: args.use_local_pidns,
     });
     let text = match args.format {

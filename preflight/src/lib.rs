@@ -24,6 +24,7 @@ mod obstacle;
 pub mod offsets;
 mod release;
 mod report;
+pub mod sizes;
 pub mod values;
 
 use std::net::SocketAddr;

@@ -308,9 +308,12 @@ fn lockdown_forbids_in_confidentiality_mode() {
 
 #[test]
 fn memory_limits_of_both_cgroup_versions() {
-    // The ring, the process, long argv with lines and clients, and two CPUs. The kernel's types, which are
-    // small here, are given back before there is argv.
-    let needed = (16 << 20) + (12 << 20) + (16 << 20) + ((2 * 64) << 10);
+    // The process, and long argv with lines and clients. The kernel's types, which are small here,
+    // are given back before there is argv.
+    let process = (12 << 20) + (16 << 20);
+    // The ring, and of two CPUs 128 slots for early argv and what each CPU has for itself.
+    let maps = (16 << 20) + 128 * (6144 + 32) + ((2 * 112) << 10);
+    let needed = process + maps;
     let v2 = |limit: &str| {
         Node::fit()
             .file("sys/fs/cgroup/memory.max", limit)
@@ -319,7 +322,9 @@ fn memory_limits_of_both_cgroup_versions() {
     assert_eq!(verdict(&v2("max\n"), Id::Memory), Fit);
     assert_eq!(verdict(&v2(&needed.to_string()), Id::Memory), Fit);
     assert_eq!(verdict(&v2(&(needed - 1).to_string()), Id::Memory), Unmet);
-    // Three lanes need more, and so do more CPUs.
+    // Several lanes need more, and so do more CPUs. Holes in their list are no CPUs.
+    let holes = v2(&needed.to_string()).file("sys/devices/system/cpu/possible", "0,126\n");
+    assert_eq!(verdict(&holes, Id::Memory), Fit);
     let lanes = v2(&needed.to_string()).release("7.0.0");
     assert_eq!(verdict(&lanes, Id::Memory), Unmet);
     let many = v2(&needed.to_string()).file("sys/devices/system/cpu/possible", "0-3,8-127\n");
@@ -330,14 +335,16 @@ fn memory_limits_of_both_cgroup_versions() {
         verdict(&v2("99999999999999999999999\n"), Id::Memory),
         Unknown
     );
-    // Below 5.11 the ring counts against locked memory instead.
-    assert_eq!(
-        verdict(&v2("20971520\n").release("5.10.0"), Id::Memory),
-        Fit
-    );
-    let mut huge = v2("33554432\n");
-    huge.options.ring_bytes = u64::MAX;
-    assert_eq!(verdict(&huge, Id::Memory), Unmet);
+    // Below 5.11 maps, the ring among them, count against locked memory instead.
+    let old = |limit: u64| v2(&limit.to_string()).release("5.10.0");
+    assert_eq!(verdict(&old(process), Id::Memory), Fit);
+    assert_eq!(verdict(&old(process - 1), Id::Memory), Unmet);
+    let with_huge_ring = |mut node: Node| {
+        node.options.ring_bytes = u64::MAX;
+        verdict(&node, Id::Memory)
+    };
+    assert_eq!(with_huge_ring(old(process)), Fit);
+    assert_eq!(with_huge_ring(v2(&needed.to_string())), Unmet);
 
     // The least limit on the way up holds.
     let nested = v2("max\n")

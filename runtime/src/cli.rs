@@ -8,6 +8,7 @@ use exectrail_preflight::{cli::PreflightArgs, environment};
 
 use crate::config::{self, Config, DEFAULT_INIT_ADDRESS, OutputFormat, SinkPath, ValueError};
 
+mod announce;
 mod limits;
 mod record;
 mod stage;
@@ -15,6 +16,7 @@ mod stage;
 use limits::{EXCLUDE_VARIABLE, INCLUDE_VARIABLE};
 use record::LABELS_VARIABLE;
 
+pub use announce::{AnnounceArgs, ReadyArgs};
 pub use limits::LimitArgs;
 pub use record::{LogLevel, RecordArgs};
 pub use stage::Stage;
@@ -175,55 +177,6 @@ pub struct SidecarArgs {
     pub record: RecordArgs,
 }
 
-/// Flags of `announce`.
-#[derive(Debug, Args)]
-pub struct AnnounceArgs {
-    /// Where the sidecar listens
-    #[arg(
-        long,
-        env = "EXECTRAIL_INIT_ADDRESS",
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:56123",
-        value_parser = config::address
-    )]
-    pub init_address: SocketAddr,
-
-    /// How long to keep trying while the sidecar does not answer
-    #[arg(
-        long,
-        env = "EXECTRAIL_ANNOUNCE_TIMEOUT",
-        value_name = "DURATION",
-        default_value = "15m",
-        value_parser = config::duration
-    )]
-    pub timeout: Duration,
-
-    /// Once tracing is on, become COMMAND
-    #[arg(long, requires = "command")]
-    pub exec: bool,
-
-    /// Stay as COMMAND's parent; end it once exectrail has not answered for this long; 0 is off
-    ///
-    /// COMMAND and all that it started are then killed, with status 1 and the reason on standard
-    /// error. A shorter restart of exectrail ends nothing: the workspace is announced again. As the
-    /// first process of a container it passes signals on, reaps orphans, and ends with the command's
-    /// status, 128 and the number of the signal where one ended it.
-    #[arg(
-        long,
-        env = "EXECTRAIL_HOLD",
-        requires = "exec",
-        value_name = "DURATION",
-        default_value = "0",
-        hide_default_value = true,
-        value_parser = config::duration
-    )]
-    pub hold: Duration,
-
-    /// The command to become
-    #[arg(last = true, value_name = "COMMAND", requires = "exec")]
-    pub command: Vec<OsString>,
-}
-
 /// Flags of `install`.
 #[derive(Debug, Args)]
 pub struct InstallArgs {
@@ -236,20 +189,6 @@ pub struct InstallArgs {
 pub struct ManArgs {
     /// Where to; made if it is not there
     pub directory: PathBuf,
-}
-
-/// Flags of `ready`.
-#[derive(Debug, Args)]
-pub struct ReadyArgs {
-    /// Where the sidecar listens
-    #[arg(
-        long,
-        env = "EXECTRAIL_INIT_ADDRESS",
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:56123",
-        value_parser = config::address
-    )]
-    pub init_address: SocketAddr,
 }
 
 /// Flags of `run`.
@@ -332,8 +271,8 @@ impl SidecarArgs {
             labels: self.record.labels()?,
             output: self.output,
             sink: SinkPath::Stdout,
-            ring_bytes: self.record.ring_bytes,
-            max_argv_bytes: self.record.max_argv_bytes,
+            ring_bytes: self.record.sizes.ring_bytes,
+            max_argv_bytes: self.record.sizes.max_argv_bytes,
             exit_events: self.record.exit_events,
             failed_execs: self.record.failed_execs.0,
             limits: self.record.limits.limits()?,
@@ -364,8 +303,8 @@ impl RunArgs {
             output: self.output,
             // That of --log, where it is given, once it is open.
             sink: SinkPath::Stderr,
-            ring_bytes: self.record.ring_bytes,
-            max_argv_bytes: self.record.max_argv_bytes,
+            ring_bytes: self.record.sizes.ring_bytes,
+            max_argv_bytes: self.record.sizes.max_argv_bytes,
             exit_events: self.record.exit_events,
             failed_execs: self.record.failed_execs.0,
             limits: self.record.limits.limits()?,

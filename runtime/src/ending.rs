@@ -31,12 +31,24 @@ impl Default for Ends {
 }
 
 impl Ends {
-    /// Those of `targets` that have ended, out of those whose first process exits or has exited; out of
-    /// `all` where its exit may have been missed.
+    /// Those of `targets` that have ended, out of those whose first process exits or has exited, and of
+    /// those that an earlier run has left; out of `all` where its exit may have been missed.
     pub fn find(&mut self, probes: &mut Probes, targets: &[Known], all: bool) -> Vec<NsId> {
         let mut ended = Vec::new();
-        for target in targets.iter().filter(|known| all || known.state.ended != 0) {
-            let has_successor = targets.iter().any(|other| is_successor(target, other));
+        // The kernel shows no address of these to ask about: a successor is the only proof.
+        let evidence = if targets.iter().all(Known::is_confirmed) {
+            Vec::new()
+        } else {
+            probes.evidence()
+        };
+        let suspects = targets
+            .iter()
+            .filter(|known| all || known.state.ended != 0 || !known.is_confirmed());
+        for target in suspects {
+            let has_successor = targets
+                .iter()
+                .chain(&evidence)
+                .any(|other| is_successor(target, other));
             let has_ended = has_successor
                 || match probes.has_ended(target) {
                     Ok(ended) => ended,
@@ -59,5 +71,5 @@ impl Ends {
 
 /// Whether `other` has the number of `target`, and was made later.
 fn is_successor(target: &Known, other: &Known) -> bool {
-    other.id.inum == target.id.inum && other.id.start > target.id.start
+    other.is_confirmed() && other.id.inum == target.id.inum && other.id.start > target.id.start
 }

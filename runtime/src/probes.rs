@@ -1,25 +1,20 @@
 //! The probes: loading them into the kernel, attaching them, and the maps shared with them.
 
 use aya::{
-    Btf, Ebpf, EbpfLoader, VerifierLogLevel, include_bytes_aligned,
+    Btf, Ebpf, EbpfLoader, VerifierLogLevel,
     maps::{Array, HashMap, Map, MapData, MapError, RingBuf},
     programs::{BtfTracePoint, ProgramFd},
     util::nr_cpus,
 };
-use bytemuck::{bytes_of, cast, cast_slice};
+use bytemuck::{bytes_of, cast};
 use exectrail_common::{
     exec_calls::CALLS,
-    offsets::{ABSENT, Offsets},
+    map_memory::early_slots,
     suppression::MAX_BUCKETS,
-    target::{
-        Control, DECISION_SLOTS, DISMISSAL_SLOTS, NsId, NsState, OWN_CGROUPS, OwnCgroup, OwnScope,
-    },
+    target::{Control, DECISION_SLOTS, DISMISSAL_SLOTS, NsId, NsState, OwnScope},
 };
 use exectrail_preflight::Kernel;
-use rustix::{
-    process::{Resource, Rlimit, setrlimit},
-    thread::{name, set_name},
-};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::{counters::Counters, rate, suppression::Limits, target::Known};
 
@@ -27,6 +22,8 @@ mod end_check;
 mod error;
 pub mod failed_execs;
 mod lanes;
+mod object;
+mod own_scope;
 mod pod_cgroup;
 mod sidecar;
 pub(crate) mod suppression;
@@ -35,30 +32,8 @@ use end_check::EndChecks;
 pub use end_check::EndUnknown;
 pub use error::AttachError;
 use failed_execs::{FailedExecs, Hook};
+use object::object;
 use suppression::Suppressions;
-
-/// The object that build.rs made of `probes-ebpf`.
-static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/exectrail-probes"));
-
-/// Where in it loads of kernel fields have their offset, and which field of [`Offsets`] each is of.
-static FIELD_LOADS: &[(usize, usize)] = &include!(concat!(env!("OUT_DIR"), "/field_loads.rs"));
-
-/// The object with the offsets of this kernel put in.
-fn object(offsets: &Offsets) -> Result<Vec<u8>, AttachError> {
-    let mut object = OBJECT.to_vec();
-    let fields: &[u32] = cast_slice(bytes_of(offsets));
-    for (at, field) in FIELD_LOADS {
-        let offset = fields.get(*field).copied().unwrap_or(u32::MAX);
-        // No program gets to a load of what is not there; the verifier does not look at it.
-        let offset = if offset == ABSENT { 0 } else { offset };
-        let near = i16::try_from(offset).map_err(|_| AttachError::FarField(offset))?;
-        object
-            .get_mut(*at..*at + size_of::<i16>())
-            .ok_or(AttachError::Missing("load of a field"))?
-            .copy_from_slice(&near.to_ne_bytes());
-    }
-    Ok(object)
-}
 
 /// What to load.
 #[derive(Clone, Debug)]
@@ -149,12 +124,12 @@ impl Probes {
             .override_global("RATE", bytes_of(&rate), true)
             .map_max_entries("BUCKETS", buckets)
             .map_max_entries("RING", options.ring_bytes)
-            .map_max_entries("EARLY", sidecar::early_slots(cpus) * cpus as u32)
+            .map_max_entries("EARLY", early_slots(cpus as u64) * cpus as u32)
             .map_max_entries("FAILED", failed_entries)
             .map_max_entries("FAILED_STATS", failed_entries)
             .load(&object(&kernel.offsets)?)?;
 
-        let scope = look_at_ourselves(&mut ebpf, &btf)?;
+        let scope = own_scope::look(&mut ebpf, &btf)?;
         suppression::fill(&mut ebpf, &options.limits)?;
         for (program, tracepoint) in lanes::programs(lanes) {
             attach(&mut ebpf, &btf, program, tracepoint)?;
@@ -365,72 +340,4 @@ fn attach(
             tracepoint,
             source: Box::new(source),
         })
-}
-
-/// [`OwnScope`] in words.
-type ScopeWords = [u64; size_of::<OwnScope>() / 8];
-
-/// [`OwnCgroup`] in words.
-type CgroupWords = [u64; size_of::<OwnCgroup>() / 8];
-
-/// Names the pod's cgroup, if one of those that `own_scope` has seen above us is.
-fn name_pod_cgroup(ebpf: &mut Ebpf, scope: &mut OwnScope) -> Result<(), AttachError> {
-    let map = "OWN_CGROUPS";
-    let map_error = |map| move |source| AttachError::Map { map, source };
-    let cgroups = ebpf.map(map).ok_or(AttachError::Missing(map))?;
-    let cgroups = Array::<_, CgroupWords>::try_from(cgroups).map_err(map_error(map))?;
-    let mut seen = Vec::new();
-    for index in 0..OWN_CGROUPS {
-        let words = cgroups.get(&index, 0).map_err(map_error(map))?;
-        seen.push(cast::<CgroupWords, OwnCgroup>(words));
-    }
-    let Some((place, pod)) = pod_cgroup::find(&seen)
-        .and_then(|place| Some((u32::try_from(place).ok()?, seen.get(place)?)))
-    else {
-        return Ok(());
-    };
-    scope.pod_cgroup = pod.id;
-    scope.pod_cgroup_level = scope.cgroup_level.saturating_sub(place);
-    let map = "OWN_SCOPE";
-    let verdict = ebpf.map_mut(map).ok_or(AttachError::Missing(map))?;
-    let mut verdict = Array::<_, ScopeWords>::try_from(verdict).map_err(map_error(map))?;
-    verdict
-        .set(0, cast::<OwnScope, ScopeWords>(*scope), 0)
-        .map_err(map_error(map))
-}
-
-/// How often a thread is renamed for the `own_scope` program, at most: the kernel may skip it, see `LANES`.
-const LOOKS: usize = 20;
-
-/// Has the `own_scope` program look at this thread: a rename, to the name it has, shows it to it.
-fn look_at_ourselves(ebpf: &mut Ebpf, btf: &Btf) -> Result<OwnScope, AttachError> {
-    let link = attach(ebpf, btf, "own_scope", "task_rename")?;
-    let map = "OWN_SCOPE";
-    let map_error = |source| AttachError::Map { map, source };
-    let mut scope = OwnScope::default();
-    for _ in 0..LOOKS {
-        if scope.is_known() {
-            break;
-        }
-        // It fails for nobody's own thread; if it does, nothing is seen, which is an error below.
-        let _ = name().and_then(|name| set_name(&name));
-        // Not taken: programs loaded later name it, too.
-        let verdict = ebpf.map(map).ok_or(AttachError::Missing(map))?;
-        let verdict = Array::<_, ScopeWords>::try_from(verdict).map_err(map_error)?;
-        scope = verdict.get(&0, 0).map(cast).map_err(map_error)?;
-    }
-    let program = program(ebpf, "own_scope")?;
-    program
-        .detach(link)
-        .and_then(|()| program.unload())
-        .map_err(|source| AttachError::Program {
-            program: "own_scope",
-            tracepoint: "task_rename",
-            source: Box::new(source),
-        })?;
-    if !scope.is_known() {
-        return Err(AttachError::OwnScope);
-    }
-    name_pod_cgroup(ebpf, &mut scope)?;
-    Ok(scope)
 }

@@ -7,20 +7,17 @@ use std::collections::BTreeMap;
 
 use exectrail_common::{
     exec_calls::CALLS,
-    record::{CpuStats, Exit, FLAG_CONTINUED, MAX_ARGV},
+    record::{Exit, FLAG_CONTINUED, MAX_ARGV},
     target::{NsId, NsState},
 };
 
 use crate::{
     clock::{LineClock, WallClock},
-    counters::Count,
     decode::{DecodeError, ExecRecord, FailedExecRecord, Record, decode},
-    internal_events::TableFull,
-    loss::{Ledger, Loss, Place},
+    loss::{Ledger, Place},
     metrics::Totals,
     output::{
-        Event, ExecEvent, FailedExecEvent, Found, Kind, Lost, PreviousRun, Run, SuppressedEvent,
-        Writer,
+        Event, ExecEvent, FailedExecEvent, Found, Kind, PreviousRun, Run, SuppressedEvent, Writer,
     },
     rate_limit::RateLimit,
     state::Previous,
@@ -28,13 +25,11 @@ use crate::{
 };
 
 mod long_argv;
+mod losses;
 mod workspaces;
 
 use long_argv::Pending;
 use workspaces::{ANNOUNCED_BURST, ANNOUNCED_PERIOD, Workspace};
-
-/// The table of the probes whose lack of room costs execs.
-const TARGETS: &str = "targets";
 
 /// What a run begins with.
 #[derive(Clone, Debug, Default)]
@@ -174,47 +169,6 @@ impl Stream {
         Ok(())
     }
 
-    /// Hears the kernel's own counts.
-    pub fn count(&mut self, count: &Count, out: &mut Vec<u8>) {
-        let now = WallClock::boot_now();
-        for (lane, cpus) in (0..).zip(&count.lanes) {
-            for (cpu, stats) in (0..).zip(cpus) {
-                let place = Place { cpu, lane };
-                let execs = self.ledger.count(place, stats.lost, stats.last_lost);
-                self.lost(Kind::Exec, execs, out);
-                let exits = self
-                    .exits
-                    .count(place, stats.exits_lost, stats.last_exit_lost);
-                self.lost(Kind::Exit, exits, out);
-            }
-        }
-        let stats = count.lanes.iter().flatten();
-        self.lost_pieces = stats.clone().map(|stats| stats.lost_pieces).sum();
-        self.unplaced(stats, now, out);
-        for counts in &count.failed {
-            for (cpu, stats) in (0..).zip(&counts.cpus) {
-                let place = Place { cpu, lane: 0 };
-                let ledger = self.failed.get_mut(counts.call);
-                let failed =
-                    ledger.and_then(|ledger| ledger.count(place, stats.lost, stats.last_lost));
-                self.lost(Kind::ExecFailed, failed, out);
-            }
-        }
-        if let Some(total) = count.missed {
-            let execs = self.ledger.count(Place::NONE, total, now);
-            self.lost(Kind::Exec, execs, out);
-        }
-        if let Some(total) = count.missed_exits {
-            let exits = self.exits.count(Place::NONE, total, now);
-            self.lost(Kind::Exit, exits, out);
-        }
-        if let Some(total) = count.missed_failed {
-            // No call's in particular: the first one's account has room for them.
-            let failed = self.failed[0].count(Place::NONE, total, now);
-            self.lost(Kind::ExecFailed, failed, out);
-        }
-    }
-
     /// Hears what was left out on purpose, as running totals taken at `now` of the boot clock or a
     /// little later.
     pub fn suppressed(&mut self, now: u64, tallies: &[Tally], out: &mut Vec<u8>) {
@@ -238,41 +192,6 @@ impl Stream {
                 total,
             });
             self.writer.write(out, self.clock.at(until), &event);
-        }
-    }
-
-    /// Reports what was lost for want of room in the table of targets.
-    fn unplaced<'a>(
-        &mut self,
-        stats: impl Iterator<Item = &'a CpuStats> + Clone,
-        now: u64,
-        out: &mut Vec<u8>,
-    ) {
-        type Count = fn(&CpuStats) -> u64;
-        let counts: [(Kind, Count); 3] = [
-            (Kind::Exec, |stats| stats.unplaced_execs),
-            (Kind::Exit, |stats| stats.unplaced_exits),
-            (Kind::ExecFailed, |stats| stats.unplaced_failed_execs),
-        ];
-        for (place, (of, count)) in counts.into_iter().enumerate() {
-            let total: u64 = stats.clone().map(count).sum();
-            let Some(known) = self.unplaced.get_mut(place) else {
-                continue;
-            };
-            let new = total.saturating_sub(*known);
-            *known += new;
-            if new > 0 {
-                if total == new {
-                    TableFull { table: TARGETS }.emit();
-                }
-                let loss = Loss {
-                    place: Place::NONE,
-                    count: new,
-                    since: self.began,
-                    until: now,
-                };
-                self.write_loss(of, Some(TARGETS), loss, out);
-            }
         }
     }
 
@@ -402,38 +321,6 @@ impl Stream {
         self.lost(Kind::Exit, lost, out);
         self.exits_told += 1;
         self.tell(exit.ktime, &Event::Exit(exit), out);
-    }
-
-    /// All losses of a kind told so far.
-    fn lost_of(&self, of: Kind) -> u64 {
-        let [execs, exits, failed] = self.unplaced;
-        match of {
-            Kind::Exec => self.ledger.total().saturating_add(execs),
-            Kind::Exit => self.exits.total().saturating_add(exits),
-            Kind::ExecFailed => {
-                let totals = self.failed.iter().map(Ledger::total);
-                totals.fold(failed, u64::saturating_add)
-            }
-        }
-    }
-
-    fn lost(&mut self, of: Kind, loss: Option<Loss>, out: &mut Vec<u8>) {
-        if let Some(loss) = loss {
-            self.write_loss(of, None, loss, out);
-        }
-    }
-
-    fn write_loss(&mut self, of: Kind, table: Option<&'static str>, loss: Loss, out: &mut Vec<u8>) {
-        let total = self.lost_of(of);
-        let event = Event::Lost(Lost {
-            of,
-            table,
-            loss,
-            since: self.clock.at(loss.since).ts,
-            until: self.clock.at(loss.until).ts,
-            total,
-        });
-        self.tell(loss.until, &event, out);
     }
 
     fn tell(&mut self, ktime: u64, event: &Event<'_>, out: &mut Vec<u8>) {

@@ -56,6 +56,15 @@ pub struct Known {
     pub state: NsState,
 }
 
+impl Known {
+    /// Whether the kernel has shown that there is such a namespace. A target that an earlier run has
+    /// left in its state may be gone: until something is executed in it, only its number and start are
+    /// known.
+    pub fn is_confirmed(&self) -> bool {
+        self.state.address != 0
+    }
+}
+
 /// What an announcement comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -89,7 +98,7 @@ pub fn judge(
     let newest = |known: &mut dyn Iterator<Item = Known>| {
         known
             .filter(|known| known.id.inum == pid_ns)
-            .max_by_key(|known| (known.state.ended == 0, known.id.start))
+            .max_by_key(|known| (known.state.ended == 0, known.is_confirmed(), known.id.start))
     };
     let target = newest(&mut targets.into_iter());
     let seen = newest(&mut evidence.into_iter());
@@ -98,7 +107,10 @@ pub fn judge(
     let is_gone = |known: &Known| {
         known.state.ended != 0 || seen.is_some_and(|seen| seen.id.start > known.id.start)
     };
-    if let Some(target) = target.filter(|target| !is_gone(target)) {
+    let target_is_gone = target.as_ref().is_some_and(is_gone);
+    if let Some(target) = target.filter(Known::is_confirmed)
+        && !target_is_gone
+    {
         return Ok(Verdict::Traced(target));
     }
     if pid_ns == own.id.inum {
@@ -117,7 +129,7 @@ pub fn judge(
     }
     match seen {
         Some(seen) if seen.state.ended == 0 => Ok(Verdict::Accept(seen)),
-        _ if target.is_some() => Err(Refusal::Ended(pid_ns)),
+        _ if target_is_gone => Err(Refusal::Ended(pid_ns)),
         _ => Err(Refusal::NoEvidence(pid_ns)),
     }
 }
@@ -149,9 +161,17 @@ mod tests {
             },
             state: NsState {
                 ended,
+                address: 0xffff_8880_0000_0000,
                 ..NsState::default()
             },
         }
+    }
+
+    /// A target that an earlier run has left, and in which nothing has been executed since.
+    fn left(inum: u32, start: u64) -> Known {
+        let mut known = known(inum, start, 0);
+        known.state.address = 0;
+        known
     }
 
     fn judge_with(pid_ns: u32, targets: &[Known], evidence: &[Known]) -> Result<Verdict, Refusal> {
@@ -209,6 +229,26 @@ mod tests {
         );
         assert_eq!(
             judge_with(60, &[known(60, 7, 0), known(60, 6, 1)], &[]),
+            Ok(Verdict::Traced(known(60, 7, 0)))
+        );
+    }
+
+    #[test]
+    fn what_an_earlier_run_has_left_is_no_target_until_the_kernel_shows_it() {
+        assert_eq!(
+            judge_with(60, &[left(60, 7)], &[]),
+            Err(Refusal::NoEvidence(60))
+        );
+        assert_eq!(
+            judge_with(60, &[left(60, 7)], &[known(60, 7, 0)]),
+            Ok(Verdict::Accept(known(60, 7, 0)))
+        );
+        assert_eq!(
+            judge_with(60, &[left(60, 7)], &[known(60, 9, 0)]),
+            Ok(Verdict::Accept(known(60, 9, 0)))
+        );
+        assert_eq!(
+            judge_with(60, &[left(60, 9), known(60, 7, 0)], &[]),
             Ok(Verdict::Traced(known(60, 7, 0)))
         );
     }

@@ -64,6 +64,7 @@ module "exectrail" {
   script             = "exec /envbox docker"
   native_sidecar     = var.native_sidecar
   announce_with      = var.announce_with
+  hold_seconds       = var.hold_seconds
   kernel_before_5_11 = var.kernel_before_5_11
 
   labels = {

@@ -46,6 +46,12 @@ variable "announce_with" {
   description = "What envbox's container announces itself with: \"curl\", which envbox's image has, or \"exectrail\", mounted."
 }
 
+variable "hold_seconds" {
+  type        = number
+  default     = 0
+  description = "End envbox's container once exectrail has not answered for this many seconds; 0 lets it go on. Needs announce_with = \"exectrail\"; 300 is a careful value."
+}
+
 variable "kernel_before_5_11" {
   type        = bool
   default     = false

@@ -62,6 +62,7 @@ module "exectrail" {
   script             = coder_agent.main.init_script
   native_sidecar     = var.native_sidecar
   announce_with      = var.announce_with
+  hold_seconds       = var.hold_seconds
   kernel_before_5_11 = var.kernel_before_5_11
 
   labels = {

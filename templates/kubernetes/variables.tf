@@ -34,6 +34,12 @@ variable "announce_with" {
   description = "What the workspace announces itself with: \"curl\" of its image, or \"exectrail\", mounted."
 }
 
+variable "hold_seconds" {
+  type        = number
+  default     = 0
+  description = "End the workspace once exectrail has not answered for this many seconds; 0 lets it go on. Needs announce_with = \"exectrail\"; 300 is a careful value."
+}
+
 variable "kernel_before_5_11" {
   type        = bool
   default     = false

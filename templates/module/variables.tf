@@ -115,7 +115,7 @@ variable "resources" {
     requests = { cpu = "10m", memory = "64Mi" }
     limits   = { memory = "96Mi" }
   }
-  description = "Resources of the sidecar. The memory limit must hold the ring buffer (16 MiB unless --ring-bytes says otherwise) and 48 MiB, and on Linux 7.0 and later 256 KiB for each CPU of the node. A CPU limit makes losses likelier: a sidecar that is held up does not empty the ring."
+  description = "Resources of the sidecar. The memory limit must hold the ring buffer (16 MiB unless --ring-bytes says otherwise) and 48 MiB, and for each CPU of the node 128 KiB, on Linux 7.0 and later 320 KiB. A CPU limit makes losses likelier: a sidecar that is held up does not empty the ring."
 }
 
 variable "args" {

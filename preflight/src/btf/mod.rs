@@ -9,10 +9,12 @@
 //! Whatever the bytes hold, the answer is a value or a [`BtfError`]: no panic, no unbounded work.
 
 mod error;
+mod types;
 
 use std::cell::Cell;
 
 pub use error::BtfError;
+pub use types::{Member, Type, kind};
 
 /// `BTF_MAGIC`.
 pub const MAGIC: u16 = 0xeb9f;
@@ -23,70 +25,6 @@ const STRIDE: u32 = 32;
 const MAX_DEPTH: u32 = 32;
 /// Members and records visited in all look-ups together. The kernel's own need about 60,000.
 const MAX_STEPS: u32 = 8_000_000;
-
-/// Kinds of type that have a meaning here (`BTF_KIND_…`); the others are skipped by length.
-pub mod kind {
-    #![allow(missing_docs, reason = "the names are the kernel's")]
-    pub const INT: u8 = 1;
-    pub const PTR: u8 = 2;
-    pub const ARRAY: u8 = 3;
-    pub const STRUCT: u8 = 4;
-    pub const UNION: u8 = 5;
-    pub const ENUM: u8 = 6;
-    pub const FWD: u8 = 7;
-    pub const TYPEDEF: u8 = 8;
-    pub const VOLATILE: u8 = 9;
-    pub const CONST: u8 = 10;
-    pub const RESTRICT: u8 = 11;
-    pub const FUNC: u8 = 12;
-    pub const FUNC_PROTO: u8 = 13;
-    pub const VAR: u8 = 14;
-    pub const DATASEC: u8 = 15;
-    pub const FLOAT: u8 = 16;
-    pub const DECL_TAG: u8 = 17;
-    pub const TYPE_TAG: u8 = 18;
-    pub const ENUM64: u8 = 19;
-}
-
-/// One record of the type section.
-#[derive(Clone, Copy, Debug)]
-pub struct Type<'a> {
-    name: u32,
-    info: u32,
-    /// Size in bytes, or the id of the type referred to, as the kind has it.
-    pub size_or_type: u32,
-    body: &'a [u8],
-}
-
-impl Type<'_> {
-    /// One of the constants in [`kind`].
-    ///
-    /// Seven bits since Linux 7.2; before, five of them, with zeros in the others.
-    pub fn kind(&self) -> u8 {
-        (self.info >> 24 & 0x7f) as u8
-    }
-
-    /// Number of members, parameters or enumerators: 24 bits since Linux 7.2, 16 before.
-    fn vlen(&self) -> usize {
-        (self.info & 0x00ff_ffff) as usize
-    }
-
-    /// Whether member offsets carry the size of a bit field in their upper eight bits.
-    fn kind_flag(&self) -> bool {
-        self.info >> 31 == 1
-    }
-}
-
-/// Where a member lies in the struct that was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// Offset in bits from the beginning of the struct.
-    pub bits: u64,
-    /// Width in bits of a bit field; 0 for anything else.
-    pub bit_field: u8,
-    /// Id of the member's type.
-    pub type_id: u32,
-}
 
 /// BTF whose records all lie within their bounds.
 #[derive(Debug)]

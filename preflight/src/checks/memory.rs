@@ -1,8 +1,11 @@
-//! The memory limit has room for the ring buffer and for long argv.
+//! The memory limit has room for the ring buffer, the probes' other maps, and long argv.
 //!
-//! From Linux 5.11 on a ring buffer counts against the memory cgroup of whoever makes it.
+//! From Linux 5.11 on maps count against the memory cgroup of the process that makes them.
 
 use std::path::{Component, Path, PathBuf};
+
+use exectrail_common::map_memory;
+use exectrail_common::record::LANES;
 
 use super::Node;
 use crate::files::{self, ReadError};
@@ -10,8 +13,8 @@ use crate::pending_argv_bytes;
 use crate::release::KernelVersion;
 use crate::report::{Check, Id, Verdict};
 
-/// What the process itself needs beside the ring and what grows with the machine, in bytes; half of it is
-/// for what differs between one start and another (a start on 5.10 was killed in 6 MiB, one in three).
+/// What the process and the small maps need, in bytes; half of it is for what differs between one
+/// start and another (a start on 5.10 was killed in 6 MiB, one in three).
 const PROCESS: u64 = 12 << 20;
 /// While it starts, the kernel's types are in memory, read and taken apart: so many times their size.
 /// Measured on 5.5 MB of BTF (Linux 6.18), where a limit of the ring and 28 MiB ended in an OOM kill and
@@ -22,10 +25,6 @@ const TYPES: u64 = 8 << 20;
 /// What the process takes for lines and clients once it runs, beside long argv: buffers of lines and of
 /// records, 144 clients.
 const RUNNING: u64 = 8 << 20;
-/// What the probes keep for each CPU that may be there.
-const PER_CPU: u64 = 64 << 10;
-/// The same where programs on tracepoints may be preempted, for which they are loaded five times.
-const PER_CPU_IN_LANES: u64 = 256 << 10;
 /// CPUs where that cannot be read.
 const CPUS: u64 = 64;
 /// Deepest nesting of cgroups that is looked at.
@@ -68,12 +67,12 @@ pub(super) fn check(node: &Node<'_>) -> Check {
     }
 
     let ring = node.options.ring_bytes;
-    let process = process(node);
-    let needed = if node.needs_memlock() {
-        process
+    let maps = if node.needs_memlock() {
+        0
     } else {
-        ring.saturating_add(process)
+        ring.saturating_add(maps_by_cpu(node))
     };
+    let needed = maps.saturating_add(process(node));
     let limited = least.as_ref().filter(|limit| limit.bytes < UNLIMITED);
     let mut check = match limited {
         Some(limit) if limit.bytes < needed => Check::new(
@@ -126,27 +125,39 @@ pub(super) fn check(node: &Node<'_>) -> Check {
     )
 }
 
-/// What the process needs beside the ring.
+/// What the process needs, and the maps that are the same on every node.
 fn process(node: &Node<'_>) -> u64 {
     let types = node
         .sys("kernel/btf/vmlinux")
         .metadata()
         .map_or(TYPES, |metadata| metadata.len());
-    // `0-1`, or `0`: the last number is the highest CPU's.
+    let types = types.saturating_mul(TYPES_TAKEN_APART);
+    // What the start takes is given back before anything is recorded.
+    let running = pending_argv_bytes(node.options.max_argv_bytes).saturating_add(RUNNING);
+    PROCESS.saturating_add(types.max(running))
+}
+
+/// What the maps take whose size depends on the number of CPUs.
+fn maps_by_cpu(node: &Node<'_>) -> u64 {
     let cpus = files::read_text(&node.sys("devices/system/cpu/possible"))
         .ok()
-        .and_then(|list| list.trim().rsplit([',', '-']).next()?.parse::<u64>().ok())
-        .map_or(CPUS, |last| last.saturating_add(1));
-    let types = types.saturating_mul(TYPES_TAKEN_APART);
+        .and_then(|list| count(&list))
+        .unwrap_or(CPUS);
     let in_lanes = node
         .version()
         .is_some_and(|version| version >= KernelVersion::PREEMPTIBLE_TRACEPOINTS);
-    let per_cpu = cpus.saturating_mul(if in_lanes { PER_CPU_IN_LANES } else { PER_CPU });
-    // What the start takes is given back before anything is recorded.
-    let running = pending_argv_bytes(node.options.max_argv_bytes).saturating_add(RUNNING);
-    PROCESS
-        .saturating_add(types.max(running))
-        .saturating_add(per_cpu)
+    let lanes = if in_lanes { LANES } else { 1 };
+    map_memory::early_bytes(cpus).saturating_add(map_memory::per_cpu_bytes(cpus, lanes))
+}
+
+/// How many numbers a list such as `0-3,8` names.
+fn count(list: &str) -> Option<u64> {
+    list.trim().split(',').try_fold(0_u64, |sum, range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last) = (first.parse::<u64>().ok()?, last.parse::<u64>().ok()?);
+        let numbers = last.checked_sub(first)?.saturating_add(1);
+        Some(sum.saturating_add(numbers))
+    })
 }
 
 /// From here on a number means "no limit": cgroup v1 has `PAGE_COUNTER_MAX` for it.

@@ -5,6 +5,8 @@
 //! Lifecycle. Has a thread of its own, which the sink may block. Never loses a line that it
 //! accepted, and never interleaves two; what the sink does not take is counted.
 
+use std::mem;
+
 use actix::{Actor, AsyncContext as _, Context, Handler, MessageResult, Recipient};
 
 use caps::CapsHashSet;
@@ -13,7 +15,7 @@ use super::messages::{
     ActorDied, Batch, Begin, Counts, Ended, Flush, Started, Suppressed, Targets, WorkspaceTraced,
 };
 use crate::{
-    internal_events::{LinesUnwritten, LinesWritten, RecordUnreadable},
+    internal_events::{LinesUnwritten, LinesWritten, RecordUnreadable, TableFull},
     line_sink::LineSink,
     output::{Found, LONGEST_IN_MEMORY},
     privileges,
@@ -26,6 +28,7 @@ pub struct Emitter {
     stream: Stream,
     sink: LineSink,
     lines: Vec<u8>,
+    full_table_reported: bool,
     traced: Option<Recipient<WorkspaceTraced>>,
     lifecycle: Recipient<ActorDied>,
 }
@@ -42,6 +45,7 @@ impl Emitter {
             stream,
             sink,
             lines: Vec::new(),
+            full_table_reported: false,
             traced: Some(traced),
             lifecycle,
         }
@@ -120,6 +124,11 @@ impl Handler<Counts> for Emitter {
 
     fn handle(&mut self, counts: Counts, _: &mut Self::Context) {
         self.stream.count(&counts.count, &mut self.lines);
+        if let Some(table) = self.stream.full_table()
+            && !mem::replace(&mut self.full_table_reported, true)
+        {
+            TableFull { table }.emit();
+        }
         if counts.settled {
             self.stream.settle(&mut self.lines);
         }

@@ -71,7 +71,7 @@ pub struct Tracer {
     ends: Ends,
     /// Times that the targets have been looked at.
     rounds: u32,
-    /// Whether a sweep found a target.
+    /// Whether there has been a target that the kernel has shown.
     traced: bool,
     accepted: RateLimit,
     refusals: RateLimit,
@@ -106,7 +106,7 @@ impl Tracer {
             return;
         };
         let targets = probes.targets();
-        self.traced |= !targets.is_empty();
+        self.traced |= targets.iter().any(Known::is_confirmed);
         let mut ended = self.ends.find(probes, &targets, all);
         // It fails only for a target that is gone already.
         ended.retain(|id| probes.remove_target(*id).is_ok());
@@ -351,12 +351,14 @@ impl Handler<DetachIfIdle> for Tracer {
     type Result = bool;
 
     fn handle(&mut self, _: DetachIfIdle, _: &mut Self::Context) -> Self::Result {
+        self.watch(false);
+        // One that an earlier run has left may be there and quiet: it counts until it is proved gone.
         let targets = self.probes.as_ref().map(Probes::targets);
-        self.traced |= targets.is_some_and(|targets| !targets.is_empty());
-        if !self.traced {
+        let is_idle = !self.traced && targets.is_none_or(|targets| targets.is_empty());
+        if is_idle {
             self.probes = None;
         }
-        !self.traced
+        is_idle
     }
 }
 

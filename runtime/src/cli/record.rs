@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use exectrail_preflight::environment;
+use exectrail_preflight::{environment, sizes::SizeArgs};
 
 use super::LimitArgs;
 use crate::config::{self, Hooked, ValueError, label};
@@ -15,25 +15,9 @@ pub struct RecordArgs {
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub labels: Vec<(String, String)>,
 
-    /// Size of the kernel's ring buffer, a power of two: 16MiB hold about 100,000 short execs
-    #[arg(
-        long,
-        env = "EXECTRAIL_RING_BYTES",
-        value_name = "SIZE",
-        default_value = "16MiB",
-        value_parser = config::ring_size
-    )]
-    pub ring_bytes: u32,
-
-    /// Most bytes of argv to keep of one exec; what is cut is flagged with its true length
-    #[arg(
-        long,
-        env = "EXECTRAIL_MAX_ARGV_BYTES",
-        value_name = "SIZE",
-        default_value = "128KiB",
-        value_parser = config::argv_size
-    )]
-    pub max_argv_bytes: u32,
+    /// What takes memory.
+    #[command(flatten)]
+    pub sizes: SizeArgs,
 
     /// Record exits as well: status, signal, duration
     #[arg(

@@ -8,21 +8,13 @@ use std::{
 };
 
 use exectrail_common::{
+    map_memory::early_slots,
     offsets::{ABSENT, Offsets},
     target::{HIERARCHY_DEFAULT, HIERARCHY_NONE, HIERARCHY_V1, Own},
 };
 use exectrail_preflight::Kernel;
 
 use super::{AttachError, Options};
-
-/// Slots for the early reading of argv on the whole node, about: execs that may be under way at once.
-const EARLY_SLOTS: usize = 128;
-
-/// Slots for the early reading of argv that each of `cpus` CPUs has: a power of two.
-pub(super) fn early_slots(cpus: usize) -> u32 {
-    let each = (EARLY_SLOTS / cpus.max(1)).next_power_of_two();
-    u32::try_from(each.clamp(2, 64)).unwrap_or(2)
-}
 
 /// Inode number of one of our namespaces, and the device that it is on.
 fn namespace(which: &str) -> Result<(u32, u64), AttachError> {
@@ -56,7 +48,7 @@ pub(super) fn own(
         lanes,
         hierarchy,
         css_set_cgroup,
-        early_mask: early_slots(cpus) - 1,
+        early_mask: early_slots(cpus as u64) - 1,
         page_size: u32::try_from(rustix::param::page_size()).unwrap_or(4096),
         stack_top: stack_top(),
     })
@@ -154,15 +146,4 @@ fn own_stack_end() -> Option<u64> {
     let stack = maps.lines().find(|line| line.ends_with("[stack]"))?;
     let (_, rest) = stack.split_once('-')?;
     u64::from_str_radix(rest.split(' ').next()?, 16).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::early_slots;
-
-    #[test]
-    fn each_cpu_has_a_power_of_two_of_slots() {
-        let slots: Vec<u32> = [1, 2, 3, 64, 192, 8192].map(early_slots).to_vec();
-        assert_eq!(slots, [64, 64, 64, 2, 2, 2]);
-    }
 }

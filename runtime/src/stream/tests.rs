@@ -11,7 +11,7 @@ use serde_json::Value;
 use exectrail_preflight::pending_argv_bytes;
 
 use super::*;
-use crate::{config::OutputFormat, output::Labels, target::Known};
+use crate::{config::OutputFormat, counters::Count, output::Labels, target::Known};
 
 fn stream() -> Stream {
     let labels = Labels::new(&BTreeMap::new()).unwrap();

@@ -69,7 +69,10 @@ impl Stream {
 
     /// Ends the workspace `id`, if it is the one that has been named by its number.
     fn end(&mut self, id: NsId, ktime: u64, out: &mut Vec<u8>) {
-        self.adopted.remove(&id.inum);
+        if self.adopted.remove(&id.inum) == Some(id) {
+            // It has not been named, and a later namespace may have been by the same number.
+            return;
+        }
         let is_named = self
             .workspaces
             .get(&id.inum)

@@ -2,19 +2,45 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use serde_json::Value;
 
 use crate::{
-    pod::{Pod, execs, messages, wait_for},
+    pod::{Pod, argvs, execs, messages, wait_for},
     tools::{EXECTRAIL, NAMESPACES, NOOP, needs_kernel},
 };
 
 /// More namespaces than there is room for (`MAX_TARGETS`).
 const COUNT: usize = 1_100;
 const ROOM: usize = 1_024;
+
+/// [`COUNT`] PID namespaces of the pod, in each of which something has been executed.
+struct Others(Child);
+
+impl Others {
+    fn start(pod: &Pod) -> Self {
+        let mut child = pod
+            .command(&*NAMESPACES)
+            .arg(COUNT.to_string())
+            .arg(&*NOOP)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut done = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut done)
+            .unwrap();
+        assert_eq!(done, "done\n");
+        Self(child)
+    }
+
+    fn end(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 /// Losses for want of room in the table of targets.
 fn lost(lines: &[Value], of: &str) -> u64 {
@@ -30,18 +56,7 @@ fn execs_of_namespaces_without_room_are_lost_and_counted() {
     needs_kernel!();
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--exit-events", "--metrics-address=127.0.0.1:9100"]);
-    let mut child = pod
-        .command(&*NAMESPACES)
-        .arg(COUNT.to_string())
-        .arg(&*NOOP)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut done = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut done)
-        .unwrap();
-    assert_eq!(done, "done\n");
+    let mut others = Others::start(&pod);
     wait_for("the loss to be told", || {
         (lost(&sidecar.lines(), "exec") as usize >= COUNT - ROOM).then_some(())
     });
@@ -51,14 +66,11 @@ fn execs_of_namespaces_without_room_are_lost_and_counted() {
         .output()
         .unwrap();
     let metrics = String::from_utf8(metrics.stdout).unwrap();
-    let log = sidecar.log();
-    let lines = {
-        let _ = child.kill();
-        let _ = child.wait();
-        let text = std::fs::read_to_string(&log).unwrap();
-        drop(text);
-        sidecar.stop()
-    };
+    others.end();
+    // Of execs and of exits: one line for the operator.
+    let said = sidecar.diagnostics();
+    assert_eq!(said.matches("a table of the probes is full").count(), 1);
+    let lines = sidecar.stop();
     let kept = execs(&lines)
         .iter()
         .filter(|event| event["argv"][0] == "noop")
@@ -72,6 +84,28 @@ fn execs_of_namespaces_without_room_are_lost_and_counted() {
         metrics.contains("table=\"targets\""),
         "no metric names the table: {metrics}"
     );
+}
+
+/// More namespaces execute than evidence is kept of, and a workspace from before them is announced.
+#[test]
+fn forgotten_evidence_is_seen_again() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&["--announced-only"]);
+    let workspace = pod.workspace();
+    workspace.run("uname", &["-n"]);
+    let mut others = Others::start(&pod);
+    let status = workspace
+        .command(EXECTRAIL)
+        .args(["announce", "--init-address=127.0.0.1:56123"])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    workspace.run("uname", &["-a"]);
+    others.end();
+    let lines = sidecar.stop();
+    assert_eq!(argvs(&lines), [["uname", "-a"]]);
+    assert!(messages(&lines, "lost").is_empty(), "{lines:#?}");
 }
 
 /// What was lost so is accounted for, and the log passes.

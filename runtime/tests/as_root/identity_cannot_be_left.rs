@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     cgroups::Cgroups,
-    pod::{Pod, Sidecar, Workspace, argv, descendant, execs, messages, wait_for},
+    pod::{Pod, Sidecar, Workspace, argvs, descendant, execs, host_container, messages, wait_for},
     tools::{EXECTRAIL, needs_kernel},
 };
 
@@ -79,11 +79,6 @@ fn identity(lines: &[Value]) -> &Value {
     &messages(lines, "tracing_started")[0]["fields"]["identity"]
 }
 
-fn argvs(lines: &[Value]) -> Vec<Vec<String>> {
-    let words = |event: &&Value| argv(event).into_iter().map(str::to_owned).collect();
-    execs(lines).iter().map(words).collect()
-}
-
 #[test]
 fn a_workspace_outside_the_network_is_found_after_a_restart() {
     needs_kernel!();
@@ -130,8 +125,8 @@ fn a_workspace_outside_the_network_can_be_announced() {
     // The messenger is in the pod's network, and in no cgroup of the pod: either suffices.
     assert_eq!(messenger.announce().0, 204);
     let lines = sidecar.stop();
-    assert!(argvs(&lines).contains(&vec!["uname".to_owned(), "-a".to_owned()]));
-    assert!(!argvs(&lines).contains(&vec!["uname".to_owned(), "-s".to_owned()]));
+    assert!(argvs(&lines).contains(&vec!["uname", "-a"]));
+    assert!(!argvs(&lines).contains(&vec!["uname", "-s"]));
 }
 
 /// Who was looked at in another cgroup is looked at anew in the pod's.
@@ -194,17 +189,8 @@ fn on_the_hosts_network_the_cgroup_tells_pods_apart() {
     needs_kernel!();
     let cgroups = Cgroups::new();
     let container = |pod: &str, name: &str, program: &str, arguments: &[&str]| {
-        let mut command = Command::new("unshare");
-        command
-            .args([
-                "--pid",
-                "--fork",
-                "--kill-child",
-                "--mount-proc",
-                "--",
-                program,
-            ])
-            .args(arguments);
+        let mut command = host_container(program);
+        command.args(arguments);
         cgroups.enter(&format!("kubepods/besteffort/{pod}/{name}"), &command)
     };
     let sidecar = Sidecar::spawn(container(
@@ -218,16 +204,10 @@ fn on_the_hosts_network_the_cgroup_tells_pods_apart() {
     let neighbour = Workspace::spawn(container("pod2", "a", "sleep", &[]));
     neighbour.run("uname", &["-n"]);
     workspace.run("uname", &["-a"]);
-    let diagnostics = sidecar.diagnostics();
-    let on = diagnostics
-        .lines()
-        .find(|line| line.contains("tracing is on"))
-        .unwrap();
-    let on: Value = serde_json::from_str(on).unwrap();
-    let address = on["fields"]["address"].as_str().unwrap();
+    let address = sidecar.address();
     let announced = neighbour
         .command(EXECTRAIL)
-        .args(["announce", "--init-address", address])
+        .args(["announce", "--init-address", &address])
         .stderr(Stdio::null())
         .status()
         .unwrap();
@@ -298,7 +278,7 @@ fn time_outside_the_network_is_told() {
         let lines = first.lines();
         argvs(&lines)
             .iter()
-            .any(|argv| argv.first().is_some_and(|word| word == "sh"))
+            .any(|argv| argv.first().is_some_and(|word| *word == "sh"))
             .then_some(())
     });
     first.signal(Signal::KILL);

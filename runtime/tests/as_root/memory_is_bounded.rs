@@ -6,6 +6,9 @@ use std::{
     path::PathBuf,
 };
 
+use exectrail_common::{map_memory, record::LANES};
+use exectrail_preflight::KernelVersion;
+
 use crate::{
     pod::{Pod, Sidecar, wait_for},
     tools::{EXECTRAIL, NOOP, TOOL, needs_kernel},
@@ -157,6 +160,63 @@ fn long_argv_counts_against_the_limit() {
     assert_eq!(preflight("128KiB"), least);
     assert_eq!(preflight("6MiB"), most);
     assert_eq!(small.killed(), 0);
+}
+
+/// What preflight counts for the maps is what the kernel says that they take.
+#[test]
+fn the_maps_take_what_is_counted() {
+    needs_kernel!();
+    /// Kinds of maps that have values for each CPU, by their numbers in include/uapi/linux/bpf.h.
+    const PER_CPU: [&str; 3] = ["5", "6", "10"];
+    let pod = Pod::new();
+    // With all that has maps of its own.
+    let sidecar = pod.sidecar(&[
+        "--failed-execs",
+        "--exclude=comm=make",
+        "--rate-limit=1000/s",
+    ]);
+    let cpus = aya::util::nr_cpus().unwrap() as u64;
+    let mut early = Vec::new();
+    let mut per_cpu = 0;
+    let directory = format!("/proc/{}/fdinfo", sidecar.pid());
+    for file in fs::read_dir(directory).unwrap() {
+        // A client's connection may have been closed since.
+        let info = fs::read_to_string(file.unwrap().path()).unwrap_or_default();
+        let value = |key: &str| {
+            let line = info.lines().find_map(|line| line.strip_prefix(key))?;
+            Some(line.trim_start_matches([':', '\t']))
+        };
+        let Some(kind) = value("map_type") else {
+            continue;
+        };
+        let bytes: u64 = value("memlock").unwrap().parse().unwrap();
+        if value("value_size") == Some(&map_memory::EARLY_SLOT_BYTES.to_string()) {
+            early.push(bytes);
+        } else if PER_CPU.contains(&kind) {
+            per_cpu += bytes;
+        }
+    }
+    assert_eq!(
+        early.len(),
+        1,
+        "no map, or several, with slots of this size"
+    );
+    let counted = map_memory::early_bytes(cpus);
+    assert!(
+        (counted..counted + 8192).contains(&early[0]),
+        "{counted} counted, {} taken",
+        early[0]
+    );
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let release = KernelVersion::parse(release.trim()).unwrap();
+    let in_lanes = release >= KernelVersion::PREEMPTIBLE_TRACEPOINTS;
+    let lanes = if in_lanes { LANES } else { 1 };
+    let counted = map_memory::per_cpu_bytes(cpus, lanes);
+    assert!(
+        (counted / 2..=counted).contains(&per_cpu),
+        "{counted} counted, {per_cpu} taken"
+    );
+    sidecar.stop();
 }
 
 /// With just the limit that is asked for, many execs at once with the longest argv there is kill

@@ -1,6 +1,7 @@
 //! A pod made by hand: a network namespace, and in it containers with a PID namespace each.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     io::Write as _,
     path::{Path, PathBuf},
@@ -51,6 +52,19 @@ pub(crate) fn namespace(pid: u32, which: &str) -> u32 {
     text.split(['[', ']']).nth(1).unwrap().parse().unwrap()
 }
 
+/// Has `unshare`, with the arguments that it has already, make a container with this first process.
+pub(crate) fn first_process(mut unshare: Command, program: impl AsRef<OsStr>) -> Command {
+    unshare
+        .args(["--pid", "--fork", "--kill-child", "--mount-proc", "--"])
+        .arg(program);
+    unshare
+}
+
+/// A command that will be the first process of a container on the host's network.
+pub(crate) fn host_container(program: impl AsRef<OsStr>) -> Command {
+    first_process(Command::new("unshare"), program)
+}
+
 /// A network namespace, held by a process as a pod's pause container holds it.
 pub(crate) struct Pod {
     holder: Child,
@@ -85,7 +99,7 @@ impl Pod {
     }
 
     /// A command in the pod's network namespace.
-    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command
             .arg(format!("--net=/proc/{}/ns/net", self.holder.id()))
@@ -95,12 +109,8 @@ impl Pod {
     }
 
     /// A command that will be the first process of a container.
-    pub(crate) fn container(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = self.command("unshare");
-        command
-            .args(["--pid", "--fork", "--kill-child", "--mount-proc", "--"])
-            .arg(program);
-        command
+    pub(crate) fn container(&self, program: impl AsRef<OsStr>) -> Command {
+        first_process(self.command("unshare"), program)
     }
 
     /// exectrail, listening where init scripts expect it.
@@ -189,6 +199,17 @@ impl Sidecar {
         std::fs::read_to_string(self.dir.path().join("stderr")).unwrap()
     }
 
+    /// The address for announcements that it listens at, once it traces.
+    pub(crate) fn address(&self) -> String {
+        let diagnostics = self.diagnostics();
+        let on = diagnostics
+            .lines()
+            .find(|line| line.contains("tracing is on"))
+            .unwrap();
+        let on: Value = serde_json::from_str(on).unwrap();
+        on["fields"]["address"].as_str().unwrap().to_owned()
+    }
+
     /// The file that standard output goes to.
     pub(crate) fn log(&self) -> PathBuf {
         self.dir.path().join("stdout")
@@ -253,7 +274,7 @@ impl Workspace {
     }
 
     /// A command in the workspace: one exec, of the command itself.
-    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command
             .arg(format!("--target={}", self.init))
@@ -263,7 +284,7 @@ impl Workspace {
     }
 
     /// Runs a command to its end, which must be success.
-    pub(crate) fn run(&self, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) {
+    pub(crate) fn run(&self, program: impl AsRef<OsStr>, arguments: &[&str]) {
         let status = self.command(program).args(arguments).status().unwrap();
         assert!(status.success());
     }
@@ -348,4 +369,9 @@ pub(crate) fn argv(event: &Value) -> Vec<&str> {
     argv.iter()
         .map(|argument| argument.as_str().unwrap())
         .collect()
+}
+
+/// argv of each exec.
+pub(crate) fn argvs(lines: &[Value]) -> Vec<Vec<&str>> {
+    execs(lines).into_iter().map(argv).collect()
 }

@@ -1,24 +1,19 @@
 //! What a sidecar has accepted, it knows after a restart (`--state-dir`), where nothing else could tell it;
 //! and whatever is wrong with that state never keeps it from tracing.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    pod::{Pod, Sidecar, Workspace, argv, execs, messages, wait_for},
+    pod::{Pod, Sidecar, Workspace, argvs, execs, host_container, messages, wait_for},
     tools::{EXECTRAIL, needs_kernel},
 };
 
 fn kill(mut sidecar: Sidecar) {
     sidecar.signal(Signal::KILL);
     assert!(!sidecar.wait().success());
-}
-
-fn argvs(lines: &[Value]) -> Vec<Vec<String>> {
-    let words = |event: &&Value| argv(event).into_iter().map(str::to_owned).collect();
-    execs(lines).iter().map(words).collect()
 }
 
 /// Checks the lines of a run after a restart that knew its workspace from the state.
@@ -75,20 +70,8 @@ fn an_announced_workspace_is_known_after_a_restart() {
 fn on_the_hosts_network_a_workspace_is_known_after_a_restart() {
     needs_kernel!();
     let dir = tempfile::TempDir::new().unwrap();
-    let container = |program: &str| {
-        let mut command = Command::new("unshare");
-        command.args([
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            "--",
-            program,
-        ]);
-        command
-    };
     let sidecar = || {
-        let mut command = container(EXECTRAIL);
+        let mut command = host_container(EXECTRAIL);
         command
             .arg("--init-address=127.0.0.1:0")
             .arg(format!("--state-dir={}", dir.path().display()));
@@ -97,20 +80,10 @@ fn on_the_hosts_network_a_workspace_is_known_after_a_restart() {
         sidecar
     };
     let first = sidecar();
-    let workspace = Workspace::spawn(container("sleep"));
-    let diagnostics = first.diagnostics();
-    let on = diagnostics
-        .lines()
-        .find(|line| line.contains("tracing is on"))
-        .unwrap();
-    let on: Value = serde_json::from_str(on).unwrap();
+    let workspace = Workspace::spawn(host_container("sleep"));
     let status = workspace
         .command(EXECTRAIL)
-        .args([
-            "announce",
-            "--init-address",
-            on["fields"]["address"].as_str().unwrap(),
-        ])
+        .args(["announce", "--init-address", &first.address()])
         .status()
         .unwrap();
     assert!(status.success());
@@ -191,16 +164,100 @@ fn another_namespace_under_the_number_is_not_adopted() {
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
     kill(first);
-    let file = pod.dir.path().join("exectrail-state.json");
-    let mut state: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    let start = state["targets"][0]["start"].as_u64().unwrap();
-    state["targets"][0]["start"] = (start - 1).into();
-    fs::write(&file, state.to_string()).unwrap();
+    rewrite_target(&pod, workspace.pid_ns(), 1);
     let second = pod.sidecar(&arguments);
     workspace.run("uname", &["-a"]);
     let lines = second.stop();
     assert!(execs(&lines).is_empty(), "{lines:#?}");
     assert!(messages(&lines, "workspace_started").is_empty());
+}
+
+/// Has the state name another PID namespace as its target, started at another time.
+fn rewrite_target(pod: &Pod, pid_ns: u32, earlier: u64) {
+    let file = pod.dir.path().join("exectrail-state.json");
+    let mut state: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let target = &mut state["targets"][0];
+    target["pid_ns"] = pid_ns.into();
+    target["start"] = (target["start"].as_u64().unwrap() - earlier).into();
+    fs::write(&file, state.to_string()).unwrap();
+}
+
+/// A state whose target is gone makes no announcement true: another pod's namespace may have its
+/// number by now, and nothing of that is traced.
+#[test]
+fn a_number_in_the_state_is_not_yet_traced() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let arguments = [
+        "--announced-only",
+        &*format!("--state-dir={}", pod.dir.path().display()),
+    ];
+    let first = pod.sidecar(&arguments);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    kill(first);
+    let other = Pod::new();
+    let foreign = other.workspace();
+    rewrite_target(&pod, foreign.pid_ns(), 1);
+    let second = pod.sidecar(&arguments);
+    foreign.run("true", &[]);
+    let (status, reason) = workspace.announce_as(foreign.pid_ns());
+    assert_eq!(status, 403, "{reason}");
+    // The true one executes curl for that, which is enough.
+    assert_eq!(workspace.announce().0, 204);
+    let lines = second.stop();
+    assert!(
+        argvs(&lines).iter().all(|argv| argv[0] != "true"),
+        "{lines:#?}"
+    );
+}
+
+/// The one that the state knows answers for itself as soon as anything is executed in it.
+#[test]
+fn a_workspace_in_the_state_can_announce_itself_again() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let arguments = [
+        "--announced-only",
+        &*format!("--state-dir={}", pod.dir.path().display()),
+    ];
+    let first = pod.sidecar(&arguments);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    kill(first);
+    let second = pod.sidecar(&arguments);
+    assert_eq!(workspace.announce().0, 204);
+    let lines = second.stop();
+    let started = messages(&lines, "workspace_started");
+    assert_eq!(started[0]["fields"]["found"], "state", "{lines:#?}");
+}
+
+/// A target that is proved gone, by a later namespace under its number, keeps no run alive that
+/// traces nothing.
+#[test]
+fn a_target_that_is_gone_does_not_hold_up_the_startup_timeout() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let arguments = [
+        "--announced-only",
+        &*format!("--state-dir={}", pod.dir.path().display()),
+        "--startup-timeout=10s",
+    ];
+    let first = pod.sidecar(&arguments);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    kill(first);
+    rewrite_target(&pod, workspace.pid_ns(), 1);
+    let mut second = pod.sidecar(&arguments);
+    workspace.run("uname", &["-a"]);
+    let status = second.wait();
+    let said = second.diagnostics();
+    assert_eq!(status.code(), Some(1), "{said}");
+    let lines = second.lines();
+    assert!(execs(&lines).is_empty(), "{lines:#?}");
+    assert!(messages(&lines, "workspace_ended").is_empty(), "{lines:#?}");
+    let state = fs::read_to_string(pod.dir.path().join("exectrail-state.json")).unwrap();
+    assert!(state.contains("\"targets\":[]"), "{state}");
 }
 
 /// Damaged, outdated, another pod's, not a file, not readable as one: a line names it, and tracing goes on.
@@ -251,7 +308,7 @@ fn check_unusable(pod: &Pod, dir: &std::path::Path, expected: &str) {
     });
     assert!(line.contains("\"WARN\""), "{line}");
     let lines = sidecar.stop();
-    assert!(argvs(&lines).contains(&vec!["uname".to_owned(), "-a".to_owned()]));
+    assert!(argvs(&lines).contains(&vec!["uname", "-a"]));
 }
 
 #[test]

@@ -6,7 +6,10 @@ use std::{
 use rustix::process::Signal;
 
 use crate::{
-    pod::{Pod, Sidecar, Workspace, argv, execs, messages, namespace, wait_for},
+    pod::{
+        Pod, Sidecar, Workspace, argv, argvs, execs, first_process, host_container, messages,
+        namespace, wait_for,
+    },
     tools::{EXECTRAIL, NOOP, needs_kernel},
 };
 
@@ -213,33 +216,15 @@ fn a_restarted_workspace_is_found() {
 #[test]
 fn discovery_is_off_on_the_hosts_network() {
     needs_kernel!();
-    let mut command = Command::new("unshare");
-    command
-        .args([
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            "--",
-            EXECTRAIL,
-        ])
-        .arg("--init-address=127.0.0.1:0");
+    let mut command = host_container(EXECTRAIL);
+    command.arg("--init-address=127.0.0.1:0");
     let sidecar = Sidecar::spawn(command);
     sidecar.wait_until_on();
     assert!(sidecar.diagnostics().contains("discovery is off"));
 
-    let mut command = Command::new("unshare");
-    command.args([
-        "--pid",
-        "--fork",
-        "--kill-child",
-        "--mount-proc",
-        "--",
-        "sleep",
-    ]);
-    let workspace = Workspace::spawn(command);
+    let workspace = Workspace::spawn(host_container("sleep"));
     workspace.run("uname", &["-a"]);
-    let address = address(&sidecar);
+    let address = sidecar.address();
     let status = workspace
         .command(EXECTRAIL)
         .args(["announce", "--init-address", &address])
@@ -248,8 +233,7 @@ fn discovery_is_off_on_the_hosts_network() {
     assert!(status.success());
     workspace.run("uname", &["-r"]);
     let lines = sidecar.stop();
-    let seen: Vec<_> = execs(&lines).into_iter().map(argv).collect();
-    assert_eq!(seen, [["uname", "-r"]]);
+    assert_eq!(argvs(&lines), [["uname", "-r"]]);
 }
 
 /// A node that is itself a container: a pod on the node's network shares it with the node's other
@@ -259,18 +243,7 @@ fn discovery_is_off_on_a_network_shared_with_a_node_in_a_container() {
     needs_kernel!();
     let node_pod = Pod::new();
     let node = node_pod.workspace();
-    let container = |program: &str| {
-        let mut command = node.command("unshare");
-        command.args([
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            "--",
-            program,
-        ]);
-        command
-    };
+    let container = |program| first_process(node.command("unshare"), program);
     let mut command = container(EXECTRAIL);
     command.arg("--init-address=127.0.0.1:56123");
     let sidecar = Sidecar::spawn(command);
@@ -283,8 +256,7 @@ fn discovery_is_off_on_a_network_shared_with_a_node_in_a_container() {
     workspace.run("uname", &["-r"]);
     node.run("uname", &["-n"]);
     let lines = sidecar.stop();
-    let seen: Vec<_> = execs(&lines).into_iter().map(argv).collect();
-    assert_eq!(seen, [["uname", "-r"]]);
+    assert_eq!(argvs(&lines), [["uname", "-r"]]);
 }
 
 /// A pod with a network of its own on such a node is a pod like any other.
@@ -319,17 +291,8 @@ fn discovery_works_in_a_pod_on_a_node_in_a_container() {
         let mut command = node.command("nsenter");
         command
             .arg(format!("--net=/proc/{}/ns/net", ns_pid(held)))
-            .args([
-                "--",
-                "unshare",
-                "--pid",
-                "--fork",
-                "--kill-child",
-                "--mount-proc",
-                "--",
-                program,
-            ]);
-        command
+            .args(["--", "unshare"]);
+        first_process(command, program)
     };
     let mut command = container(EXECTRAIL);
     command.arg("--init-address=127.0.0.1:56123");
@@ -340,8 +303,7 @@ fn discovery_works_in_a_pod_on_a_node_in_a_container() {
     workspace.run("uname", &["-a"]);
     node.run("uname", &["-n"]);
     let lines = sidecar.stop();
-    let seen: Vec<_> = execs(&lines).into_iter().map(argv).collect();
-    assert_eq!(seen, [["sleep", "infinity"], ["uname", "-a"]]);
+    assert_eq!(argvs(&lines), [["sleep", "infinity"], ["uname", "-a"]]);
     let _ = holder.kill();
     let _ = holder.wait();
 }
@@ -354,17 +316,6 @@ fn ns_pid(pid: u32) -> u32 {
         .find(|line| line.starts_with("NSpid:"))
         .unwrap();
     line.split_whitespace().last().unwrap().parse().unwrap()
-}
-
-/// The address that a sidecar chose itself.
-fn address(sidecar: &Sidecar) -> String {
-    let diagnostics = sidecar.diagnostics();
-    let line = diagnostics
-        .lines()
-        .find(|line| line.contains("tracing is on"))
-        .unwrap();
-    let line: serde_json::Value = serde_json::from_str(line).unwrap();
-    line["fields"]["address"].as_str().unwrap().to_owned()
 }
 
 /// shareProcessNamespace: workspace and sidecar in one PID namespace, whose first is another.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    pod::{Pod, Sidecar, Workspace, execs, messages, wait_for},
+    pod::{Pod, Sidecar, Workspace, execs, first_process, messages, wait_for},
     tools::{EXECTRAIL, needs_kernel},
 };
 
@@ -21,25 +21,14 @@ fn check(what: &str, sidecar: &[&str], workspace: &[&str]) {
     let first = Timestamp::now();
     // The workspace is there for a while before it is traced.
     let mut command = pod.command("unshare");
-    command.args(workspace).args([
-        "--pid",
-        "--fork",
-        "--kill-child",
-        "--mount-proc",
-        "--",
-        "sleep",
-    ]);
-    let workspace = Workspace::spawn(command);
+    command.args(workspace);
+    let workspace = Workspace::spawn(first_process(command, "sleep"));
     let made = Timestamp::now();
     std::thread::sleep(Duration::from_secs(2));
     let mut command = pod.command("unshare");
-    command.args(sidecar).args([
-        "--pid",
-        "--fork",
-        "--kill-child",
-        "--mount-proc",
-        "--",
-        EXECTRAIL,
+    command.args(sidecar);
+    let mut command = first_process(command, EXECTRAIL);
+    command.args([
         "--announced-only",
         "--exit-events",
         "--init-address=127.0.0.1:56123",
@@ -122,14 +111,7 @@ fn gaps_are_true_across_time_namespaces() {
     for offset in ["0", "86400", "0"] {
         let mut command = pod.command("unshare");
         command.args(["--time", "--boottime", offset]);
-        command.args([
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            "--",
-            EXECTRAIL,
-        ]);
+        let mut command = first_process(command, EXECTRAIL);
         command.arg("--init-address=127.0.0.1:56123");
         let sidecar = Sidecar::spawn(command);
         sidecar.wait_until_on();

@@ -107,3 +107,13 @@ fn their_namespace_lets_them_in() {
         );
     }
 }
+
+#[test]
+fn the_workspace_is_not_held_unless_the_file_is_changed() {
+    let pod = pod("plain-yaml/deployment.yaml");
+    let command = &container(&pod, "workspace")["command"];
+    assert!(
+        command.as_array().unwrap().contains(&json!("--hold=0s")),
+        "{command}"
+    );
+}

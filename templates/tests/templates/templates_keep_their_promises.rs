@@ -311,3 +311,17 @@ fn a_held_workspace_has_exectrail_for_its_first_process() {
     let output = Command::new("sh").args(["-c", &text]).output().unwrap();
     assert_eq!(output.status.code(), Some(127), "{output:?}");
 }
+
+/// Both templates hand the module's variable on, which is off by default.
+#[test]
+fn a_template_holds_its_workspace_where_it_is_asked_to() {
+    for (seconds, holds) in [(None, false), (Some(0), false), (Some(300), true)] {
+        let mut given = vec![("announce_with", "exectrail".into())];
+        given.extend(seconds.map(|seconds: u32| ("hold_seconds", seconds.into())));
+        for pod in pods(&given) {
+            let command = container(&pod, "workspace")["command"].to_string();
+            assert_eq!(command.contains("hold='300'"), holds, "{command}");
+            assert_eq!(command.contains("--hold"), holds, "{command}");
+        }
+    }
+}

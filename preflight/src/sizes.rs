@@ -1,0 +1,29 @@
+//! Flags that decide how much memory exectrail needs: the same for it and for its preflight.
+
+use clap::Args;
+
+use crate::values;
+
+/// Sizes that the memory limit must have room for.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct SizeArgs {
+    /// Size of the kernel's ring buffer, a power of two: 16MiB hold about 100,000 short execs
+    #[arg(
+        long,
+        env = "EXECTRAIL_RING_BYTES",
+        value_name = "SIZE",
+        default_value = "16MiB",
+        value_parser = values::ring_size
+    )]
+    pub ring_bytes: u32,
+
+    /// Most bytes of argv to keep of one exec; what is cut is flagged with its true length
+    #[arg(
+        long,
+        env = "EXECTRAIL_MAX_ARGV_BYTES",
+        value_name = "SIZE",
+        default_value = "128KiB",
+        value_parser = values::argv_size
+    )]
+    pub max_argv_bytes: u32,
+}

@@ -1,0 +1,316 @@
+//! Lines on the cold path, which serde writes.
+
+use std::num::NonZeroU32;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::{
+    super::{Before, Event, Found, Kind, SuppressedEvent, failed_exec, identity},
+    OneLine,
+};
+use crate::{rate::Rate, rules::Rule, suppression::Reason};
+
+#[derive(Serialize)]
+struct Line<T> {
+    ts: Instant,
+    level: &'static str,
+    msg: &'static str,
+    fields: T,
+}
+
+/// An instant in UTC with nanoseconds, all nine digits of them.
+struct Instant(Timestamp);
+
+impl Serialize for Instant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:.9}", self.0))
+    }
+}
+
+/// Whether it is the first lane, which most kernels have alone: it is not named.
+fn is_first(lane: &u8) -> bool {
+    *lane == 0
+}
+
+/// Whether nothing was counted, which most lines do not mention.
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
+#[derive(Serialize)]
+struct FailedExecFields<'a> {
+    labels: &'a RawValue,
+    event: failed_exec::Keys<'a>,
+}
+
+#[derive(Serialize)]
+struct LostFields<'a> {
+    labels: &'a RawValue,
+    count: u64,
+    cpu: u16,
+    #[serde(skip_serializing_if = "is_first")]
+    lane: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<&'static str>,
+    since: Instant,
+    until: Instant,
+    total: u64,
+    of: Kind,
+}
+
+#[derive(Serialize)]
+struct SuppressedFields<'a> {
+    labels: &'a RawValue,
+    count: u64,
+    by: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a Rule>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<Rate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workspace_pid_ns: Option<u32>,
+    since: Instant,
+    until: Instant,
+    total: u64,
+    of: Kind,
+}
+
+fn suppressed_fields<'a>(
+    labels: &'a RawValue,
+    suppressed: SuppressedEvent<'a>,
+) -> SuppressedFields<'a> {
+    let (by, rule, rate, workspace_pid_ns) = match suppressed.reason {
+        Reason::Exclude(rule) => ("exclude", Some(rule), None, None),
+        Reason::RateLimit(limit, pid_ns) => ("rate_limit", None, Some(limit.rate), pid_ns),
+    };
+    SuppressedFields {
+        labels,
+        count: suppressed.count,
+        by,
+        rule,
+        rate,
+        workspace_pid_ns,
+        since: Instant(suppressed.since),
+        until: Instant(suppressed.until),
+        total: suppressed.total,
+        of: Kind::Exec,
+    }
+}
+
+#[derive(Serialize)]
+struct WorkspaceFields<'a> {
+    labels: &'a RawValue,
+    pid_ns: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found: Option<Found>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started: Option<Instant>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    untraced_ns: Option<u64>,
+    #[serde(skip_serializing_if = "is_none")]
+    announcements_suppressed: u64,
+}
+
+#[derive(Serialize)]
+struct ClockSetFields<'a> {
+    labels: &'a RawValue,
+    step_ns: i64,
+}
+
+#[derive(Serialize)]
+struct StartedFields<'a> {
+    labels: &'a RawValue,
+    version: &'static str,
+    run: &'a str,
+    discovery: bool,
+    identity: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_run: Option<PreviousRunFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_execs: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    exclude: &'a [Rule],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    include: &'a [Rule],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<Rate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_burst: Option<NonZeroU32>,
+}
+
+#[derive(Serialize)]
+struct PreviousRunFields<'a> {
+    run: &'a str,
+    until: Instant,
+    gap_ns: u64,
+}
+
+#[derive(Serialize)]
+struct UnknownFields<'a> {
+    labels: &'a RawValue,
+    reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct StoppedFields<'a> {
+    labels: &'a RawValue,
+    execs: u64,
+    lost: u64,
+    suppressed: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    announcements_suppressed: u64,
+}
+
+/// Appends the line of an event that few are of.
+pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &RawValue, event: &Event<'_>) {
+    let workspace = |pid_ns, found, before: Option<Before>| WorkspaceFields {
+        labels,
+        pid_ns,
+        found,
+        started: before.map(|before| Instant(before.started)),
+        untraced_ns: before.map(|before| before.untraced_ns),
+        announcements_suppressed: 0,
+    };
+    match *event {
+        Event::Exec(_) | Event::Exit(_) => {}
+        Event::ExecFailed(event) => {
+            let fields = FailedExecFields {
+                labels,
+                event: failed_exec::keys(event),
+            };
+            put(line, ts, "INFO", "exec_failed", fields);
+        }
+        Event::Lost(lost) => {
+            let fields = LostFields {
+                labels,
+                count: lost.loss.count,
+                cpu: lost.loss.place.cpu,
+                lane: lost.loss.place.lane,
+                table: lost.table,
+                since: Instant(lost.since),
+                until: Instant(lost.until),
+                total: lost.total,
+                of: lost.of,
+            };
+            put(line, ts, "WARN", "lost", fields);
+        }
+        Event::Suppressed(suppressed) => {
+            let level = match suppressed.reason {
+                Reason::Exclude(_) => "INFO",
+                Reason::RateLimit(..) => "WARN",
+            };
+            let fields = suppressed_fields(labels, suppressed);
+            put(line, ts, level, "suppressed", fields);
+        }
+        Event::TracingStarted {
+            run,
+            discovery,
+            failed_execs,
+            limits,
+        } => {
+            let fields = StartedFields {
+                labels,
+                version: env!("CARGO_PKG_VERSION"),
+                run: run.id,
+                discovery,
+                identity: identity(run.identity),
+                previous_run: run.previous.map(|previous| PreviousRunFields {
+                    run: previous.id,
+                    until: Instant(previous.until),
+                    gap_ns: previous.gap_ns,
+                }),
+                failed_execs,
+                exclude: limits.rules.exclude(),
+                include: limits.rules.include(),
+                rate_limit: limits.rate.map(|limit| limit.rate),
+                rate_burst: limits.rate.map(|limit| limit.burst),
+            };
+            put(line, ts, "INFO", "tracing_started", fields);
+        }
+        Event::WorkspaceStarted {
+            pid_ns,
+            found,
+            before,
+        } => {
+            put(
+                line,
+                ts,
+                "INFO",
+                "workspace_started",
+                workspace(pid_ns, Some(found), before),
+            );
+        }
+        Event::ClockSet { step } => {
+            let step_ns = step.as_nanos().clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+            put(
+                line,
+                ts,
+                "WARN",
+                "clock_set",
+                ClockSetFields { labels, step_ns },
+            );
+        }
+        Event::WorkspaceAnnounced { pid_ns, suppressed } => {
+            let fields = WorkspaceFields {
+                announcements_suppressed: suppressed,
+                ..workspace(pid_ns, None, None)
+            };
+            put(line, ts, "INFO", "workspace_announced", fields);
+        }
+        Event::WorkspaceUnknown { reason } => {
+            let fields = UnknownFields { labels, reason };
+            put(line, ts, "WARN", "workspace_unknown", fields);
+        }
+        Event::WorkspaceEnded { pid_ns } => {
+            put(
+                line,
+                ts,
+                "INFO",
+                "workspace_ended",
+                workspace(pid_ns, None, None),
+            );
+        }
+        Event::TracingStopped {
+            execs,
+            lost,
+            suppressed,
+            announcements,
+        } => {
+            let fields = StoppedFields {
+                labels,
+                execs,
+                lost,
+                suppressed,
+                announcements_suppressed: announcements,
+            };
+            put(line, ts, "INFO", "tracing_stopped", fields);
+        }
+    }
+}
+
+/// Appends one line.
+fn put(
+    line: &mut Vec<u8>,
+    ts: Timestamp,
+    level: &'static str,
+    msg: &'static str,
+    fields: impl Serialize,
+) {
+    let start = line.len();
+    let whole = Line {
+        ts: Instant(ts),
+        level,
+        msg,
+        fields,
+    };
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *line, OneLine);
+    if let Err(error) = whole.serialize(&mut serializer) {
+        // Writing to memory does not fail; were it to, the stream would still say so.
+        line.truncate(start);
+        line.extend_from_slice(br#"{"level":"ERROR","msg":"unwritable","fields":{}}"#);
+        tracing::error!(%error, "an event could not be written");
+    }
+    line.push(b'\n');
+}

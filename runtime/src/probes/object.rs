@@ -1,0 +1,30 @@
+//! The programs as they are loaded: with the offsets of this kernel's fields.
+
+use aya::include_bytes_aligned;
+use bytemuck::{bytes_of, cast_slice};
+use exectrail_common::offsets::{ABSENT, Offsets};
+
+use super::AttachError;
+
+/// The object that build.rs made of `probes-ebpf`.
+static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/exectrail-probes"));
+
+/// Where in it loads of kernel fields have their offset, and which field of [`Offsets`] each is of.
+static FIELD_LOADS: &[(usize, usize)] = &include!(concat!(env!("OUT_DIR"), "/field_loads.rs"));
+
+/// The object with the offsets of this kernel put in.
+pub(super) fn object(offsets: &Offsets) -> Result<Vec<u8>, AttachError> {
+    let mut object = OBJECT.to_vec();
+    let fields: &[u32] = cast_slice(bytes_of(offsets));
+    for (at, field) in FIELD_LOADS {
+        let offset = fields.get(*field).copied().unwrap_or(u32::MAX);
+        // No program gets to a load of what is not there; the verifier does not look at it.
+        let offset = if offset == ABSENT { 0 } else { offset };
+        let near = i16::try_from(offset).map_err(|_| AttachError::FarField(offset))?;
+        object
+            .get_mut(*at..*at + size_of::<i16>())
+            .ok_or(AttachError::Missing("load of a field"))?
+            .copy_from_slice(&near.to_ne_bytes());
+    }
+    Ok(object)
+}

@@ -1,0 +1,126 @@
+//! Where the stream says what was lost: by gaps in the numbers, and by the kernel's own counts.
+
+use exectrail_common::record::CpuStats;
+
+use super::Stream;
+use crate::{
+    clock::WallClock,
+    counters::Count,
+    loss::{Ledger, Loss, Place},
+    output::{Event, Kind, Lost},
+};
+
+/// The table of the probes whose lack of room costs execs.
+const TARGETS: &str = "targets";
+
+impl Stream {
+    /// Hears the kernel's own counts.
+    pub fn count(&mut self, count: &Count, out: &mut Vec<u8>) {
+        let now = WallClock::boot_now();
+        for (lane, cpus) in (0..).zip(&count.lanes) {
+            for (cpu, stats) in (0..).zip(cpus) {
+                let place = Place { cpu, lane };
+                let execs = self.ledger.count(place, stats.lost, stats.last_lost);
+                self.lost(Kind::Exec, execs, out);
+                let exits = self
+                    .exits
+                    .count(place, stats.exits_lost, stats.last_exit_lost);
+                self.lost(Kind::Exit, exits, out);
+            }
+        }
+        let stats = count.lanes.iter().flatten();
+        self.lost_pieces = stats.clone().map(|stats| stats.lost_pieces).sum();
+        self.unplaced(stats, now, out);
+        for counts in &count.failed {
+            for (cpu, stats) in (0..).zip(&counts.cpus) {
+                let place = Place { cpu, lane: 0 };
+                let ledger = self.failed.get_mut(counts.call);
+                let failed =
+                    ledger.and_then(|ledger| ledger.count(place, stats.lost, stats.last_lost));
+                self.lost(Kind::ExecFailed, failed, out);
+            }
+        }
+        if let Some(total) = count.missed {
+            let execs = self.ledger.count(Place::NONE, total, now);
+            self.lost(Kind::Exec, execs, out);
+        }
+        if let Some(total) = count.missed_exits {
+            let exits = self.exits.count(Place::NONE, total, now);
+            self.lost(Kind::Exit, exits, out);
+        }
+        if let Some(total) = count.missed_failed {
+            // No call's in particular: the first one's account has room for them.
+            let failed = self.failed[0].count(Place::NONE, total, now);
+            self.lost(Kind::ExecFailed, failed, out);
+        }
+    }
+
+    /// Reports what was lost for want of room in the table of targets.
+    fn unplaced<'a>(
+        &mut self,
+        stats: impl Iterator<Item = &'a CpuStats> + Clone,
+        now: u64,
+        out: &mut Vec<u8>,
+    ) {
+        type Count = fn(&CpuStats) -> u64;
+        let counts: [(Kind, Count); 3] = [
+            (Kind::Exec, |stats| stats.unplaced_execs),
+            (Kind::Exit, |stats| stats.unplaced_exits),
+            (Kind::ExecFailed, |stats| stats.unplaced_failed_execs),
+        ];
+        for (place, (of, count)) in counts.into_iter().enumerate() {
+            let total: u64 = stats.clone().map(count).sum();
+            let Some(known) = self.unplaced.get_mut(place) else {
+                continue;
+            };
+            let new = total.saturating_sub(*known);
+            *known += new;
+            if new > 0 {
+                let loss = Loss {
+                    place: Place::NONE,
+                    count: new,
+                    since: self.began,
+                    until: now,
+                };
+                self.write_loss(of, Some(TARGETS), loss, out);
+            }
+        }
+    }
+
+    /// The table of the probes that was full, once that has cost lines.
+    pub fn full_table(&self) -> Option<&'static str> {
+        (self.unplaced != [0; 3]).then_some(TARGETS)
+    }
+
+    /// All losses of a kind told so far.
+    pub(super) fn lost_of(&self, of: Kind) -> u64 {
+        let [execs, exits, failed] = self.unplaced;
+        match of {
+            Kind::Exec => self.ledger.total().saturating_add(execs),
+            Kind::Exit => self.exits.total().saturating_add(exits),
+            Kind::ExecFailed => {
+                let totals = self.failed.iter().map(Ledger::total);
+                totals.fold(failed, u64::saturating_add)
+            }
+        }
+    }
+
+    pub(super) fn lost(&mut self, of: Kind, loss: Option<Loss>, out: &mut Vec<u8>) {
+        if let Some(loss) = loss {
+            self.write_loss(of, None, loss, out);
+        }
+    }
+
+    fn write_loss(&mut self, of: Kind, table: Option<&'static str>, loss: Loss, out: &mut Vec<u8>) {
+        let total = self.lost_of(of);
+        let event = Event::Lost(Lost {
+            of,
+            table,
+            loss,
+            since: self.clock.at(loss.since).ts,
+            until: self.clock.at(loss.until).ts,
+            total,
+        });
+        self.tell(loss.until, &event, out);
+    }
+}
