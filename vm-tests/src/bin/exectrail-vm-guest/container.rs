@@ -62,8 +62,20 @@ impl Pod {
 
     /// A container of the pod that runs `command`.
     pub(crate) fn container(&self, command: &[&str]) -> Result<Container> {
+        self.container_with(&[], command)
+    }
+
+    /// The same in a cgroup, by its directory. As with runtimes, the container's process is there
+    /// before it has a namespace of its own.
+    pub(crate) fn container_in(&self, cgroup: &Path, command: &[&str]) -> Result<Container> {
+        self.container_with(&[&format!("--cgroup={}", cgroup.display())], command)
+    }
+
+    fn container_with(&self, options: &[&str], command: &[&str]) -> Result<Container> {
         let net = format!("--net={}", self.network.display());
-        let mut arguments = vec![net.as_str(), "--"];
+        let mut arguments = vec![net.as_str()];
+        arguments.extend(options);
+        arguments.push("--");
         arguments.extend(command);
         Container::spawn(&arguments)
     }
@@ -73,7 +85,12 @@ impl Pod {
         Shell::of(self.container(&["/bin/sh"])?)
     }
 
-    /// The same, by way of a program that puts the shell elsewhere.
+    /// The same in a cgroup, see [`Pod::container_in`].
+    pub(crate) fn workspace_in(&self, cgroup: &Path) -> Result<Shell> {
+        Shell::of(self.container_in(cgroup, &["/bin/sh"])?)
+    }
+
+    /// A shell, by way of a program that puts it elsewhere.
     pub(crate) fn workspace_by(&self, wrapper: &[&str]) -> Result<Shell> {
         let mut command = wrapper.to_vec();
         command.push("/bin/sh");
@@ -85,8 +102,7 @@ impl Pod {
     /// All kinds of namespaces draw their numbers from one pool: with no other kind made, a freed
     /// number soon comes again.
     pub(crate) fn bare_shell(&self) -> Result<Shell> {
-        let net = format!("--net={}", self.network.display());
-        Shell::of(Container::spawn(&[&net, "--bare", "--", "/bin/sh"])?)
+        Shell::of(self.container_with(&["--bare"], &["/bin/sh"])?)
     }
 
     /// Announces a PID namespace to the pod's sidecar; the answer's status and text.
@@ -218,7 +234,7 @@ impl Container {
 }
 
 /// The first child of a process.
-fn first_child(id: i32) -> Result<i32> {
+pub(crate) fn first_child(id: i32) -> Result<i32> {
     let path = format!("/proc/{id}/task/{id}/children");
     let children = fs::read_to_string(&path).with_context(|| path.clone())?;
     children
@@ -301,7 +317,7 @@ impl Shell {
     }
 }
 
-/// `container [--new-net | --net=PATH] [--bare] -- COMMAND…`
+/// `container [--new-net | --net=PATH] [--cgroup=DIRECTORY] [--bare] -- COMMAND…`
 pub(crate) fn outside(arguments: &[OsString]) -> Result<ExitCode> {
     let separator = arguments
         .iter()
@@ -322,6 +338,7 @@ pub(crate) fn outside(arguments: &[OsString]) -> Result<ExitCode> {
                 let network = File::open(Path::new(path))?;
                 move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
             }
+            Some(("--cgroup", path)) => fs::write(Path::new(path).join("cgroup.procs"), "0")?,
             Some(("--bare", _)) => bare = true,
             _ => bail!("unknown option {option:?}"),
         }

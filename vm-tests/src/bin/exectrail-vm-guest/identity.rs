@@ -1,24 +1,32 @@
-//! What ties a workspace to its pod, and when it has ended, on this kernel.
+//! What ties a workspace to its pod, on this kernel.
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command},
     thread,
     time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
 use exectrail_vm_tests::Plan;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
+use serde_json::Value;
 
-use crate::{Test, container::Pod, lines::msg, report::Report, sidecar::Sidecar, tests};
+use crate::{
+    Test,
+    container::Pod,
+    lines::{argv, execs, msg},
+    pods::{words, workspace_start},
+    report::Report,
+    sidecar::Sidecar,
+    tests,
+};
 
 /// The scenarios' tests.
 pub(crate) const TESTS: &[Test] = tests![
     a_workspace_outside_the_network_is_found_after_a_restart,
     a_workspace_outside_the_network_is_found_on_the_hosts,
-    a_workspace_with_somebody_left_has_not_ended,
+    a_workspace_made_in_its_cgroup_is_found_on_the_hosts_network,
 ];
 
 /// Where a kubelet puts a pod, by either of its drivers.
@@ -39,11 +47,16 @@ fn hierarchy() -> PathBuf {
     .to_owned()
 }
 
-/// A script that goes on as its arguments say, in the cgroup at `path`, which is made.
-fn entering(path: &str) -> Result<String> {
+/// The directory of the cgroup at `path`, which is made.
+fn made(path: &str) -> Result<PathBuf> {
     let cgroup = hierarchy().join(path);
     fs::create_dir_all(&cgroup)?;
-    let procs = cgroup.join("cgroup.procs");
+    Ok(cgroup)
+}
+
+/// A script that goes on as its arguments say, in the cgroup at `path`, which is made.
+fn entering(path: &str) -> Result<String> {
+    let procs = made(path)?.join("cgroup.procs");
     Ok(format!("echo 0 >{} && exec \"$0\" \"$@\"", procs.display()))
 }
 
@@ -111,55 +124,46 @@ fn a_workspace_outside_the_network_is_found_on_the_hosts(_: &Plan, _: &Report) -
     Ok(())
 }
 
-/// Ended by hand, even where a test fails.
-struct Guarded(Child);
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+/// As runtimes do it: a process is in its container's cgroup before it has a namespace of its own.
+/// So the first exec in the namespace is recorded.
+fn a_workspace_made_in_its_cgroup_is_found_on_the_hosts_network(
+    _: &Plan,
+    _: &Report,
+) -> Result<()> {
+    let pod = Pod::on_host_network();
+    let at = |pod: &str, container: &str| made(&format!("{pod}/{container}"));
+    let other = PODS[1].replace("7b0c5f4e", "00000000");
+    let sidecar = Sidecar::start_in(&pod, &at(PODS[1], "sidecar")?)?;
+    let mut workspace = pod.workspace_in(&at(PODS[1], "workspace")?)?;
+    let mut neighbours = [
+        pod.workspace_in(&at(&other, "workspace")?)?,
+        pod.workspace_in(&at("elsewhere", "workspace")?)?,
+    ];
+    for neighbour in &mut neighbours {
+        neighbour.run("/bin/true neighbour")?;
     }
-}
-
-/// A process from outside is in the namespace, and nobody waits for it: the kernel keeps the namespace,
-/// whose first process is gone, and exectrail knows.
-fn a_workspace_with_somebody_left_has_not_ended(_: &Plan, _: &Report) -> Result<()> {
-    let pod = Pod::start()?;
-    let sidecar = Sidecar::start(&pod, &[])?;
-    let mut workspace = pod.workspace()?;
-    let inside = workspace.run("/bin/true first")?;
-    ensure!(inside.is_empty(), "{inside}");
-    let init = workspace.init()?.to_string();
-    let entering = Command::new("/bin/busybox")
-        .args(["nsenter", "-t", &init, "-p", "-n", "--"])
-        .args(["/bin/sleep", "1000"])
-        .spawn()
-        .context("cannot enter the namespace")?;
-    let entering = Guarded(entering);
-    sidecar.wait_for_exec("1000")?;
-    let outsider = Pid::from_raw(i32::try_from(entering.0.id())?).context("no id")?;
-    kill_process(outsider, Signal::STOP)?;
-    // It must not reap what it waits for on its way into the stop.
-    let stopped = format!("/proc/{}/stat", entering.0.id());
-    while !fs::read_to_string(&stopped)?.contains(") T ") {
-        thread::sleep(Duration::from_millis(10));
-    }
-    let killed = Pid::from_raw(init.parse()?).context("no id")?;
-    kill_process(killed, Signal::KILL)?;
-    thread::sleep(Duration::from_secs(4));
-    let ended = |lines: &[serde_json::Value]| {
-        lines
-            .iter()
-            .filter(|line| msg(line) == "workspace_ended")
-            .count()
-    };
+    workspace.run("/bin/true ours")?;
+    sidecar.wait_for_exec("ours")?;
+    let pid_ns = workspace.pid_ns()?;
+    let lines = sidecar.stop()?;
+    let seen: Vec<Vec<String>> = execs(&lines).iter().map(argv).collect();
+    let mut expected = workspace_start().to_vec();
+    expected.push(words(&["/bin/true", "ours"]));
     ensure!(
-        ended(&sidecar.events.all()) == 0,
-        "it is said to have ended"
+        seen == expected,
+        "expected {expected:?}, but there are {seen:?}"
     );
-    kill_process(outsider, Signal::CONT)?;
-    sidecar.events.wait_for("of the workspace's end", |line| {
-        msg(line) == "workspace_ended"
-    })?;
-    sidecar.stop().map(drop)
+    let started: Vec<&Value> = lines
+        .iter()
+        .filter(|line| msg(line) == "workspace_started")
+        .map(|line| &line["fields"])
+        .collect();
+    ensure!(
+        started.len() == 1
+            && started[0]["pid_ns"] == pid_ns
+            && started[0]["found"] == "discovery"
+            && started[0]["untraced_ns"] == 0,
+        "{started:?}"
+    );
+    Ok(())
 }

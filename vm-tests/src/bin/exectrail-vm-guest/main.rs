@@ -5,6 +5,7 @@
 
 mod container;
 mod dockerd;
+mod ends;
 mod engine;
 mod envbox;
 mod identity;
@@ -23,6 +24,7 @@ mod privileges;
 mod refusals;
 mod report;
 mod sidecar;
+mod slow_exit;
 mod startup;
 mod suppression;
 mod tracing;
@@ -58,6 +60,9 @@ fn main() -> ExitCode {
         Some(container::INSIDE) => container::inside(rest),
         Some(container::PAUSE) => container::pause(),
         Some(privileges::COMMAND) => privileges::main(rest),
+        Some(slow_exit::COMMAND) => slow_exit::main(rest),
+        Some(slow_exit::OCCUPY) => slow_exit::occupy(),
+        Some(ends::HOLD) => ends::hold(rest),
         Some(verifier::COMMAND) => verifier::main(rest),
         _ => return first_process(),
     };
@@ -108,6 +113,7 @@ fn carry_out_plan(report: &Arc<Report>) -> Result<()> {
             pods::TESTS,
             life_cycle::TESTS,
             identity::TESTS,
+            ends::TESTS,
         ]
         .concat(),
         Scenario::Pods => [

@@ -32,14 +32,14 @@ pub(crate) const TESTS: &[Test] = tests![
 ];
 
 /// The first process of a container before it becomes its command, and the shell of a workspace.
-fn workspace_start() -> [Vec<String>; 2] {
+pub(crate) fn workspace_start() -> [Vec<String>; 2] {
     [
         words(&[SELF, "container-init", "/bin/sh"]),
         words(&["/bin/sh"]),
     ]
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+pub(crate) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
 }
 

@@ -1,5 +1,7 @@
 //! The sidecar of a pod, and what it writes.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -29,7 +31,17 @@ impl Sidecar {
         let mut command = wrapper.to_vec();
         command.push("/bin/exectrail");
         command.extend(flags);
-        let mut container = pod.container(&command)?;
+        Self::of(pod.container(&command)?)
+    }
+
+    /// Starts one in a cgroup of the pod's, see [`Pod::container_in`], and waits until it traces.
+    pub(crate) fn start_in(pod: &Pod, cgroup: &Path) -> Result<Self> {
+        let sidecar = Self::of(pod.container_in(cgroup, &["/bin/exectrail"])?)?;
+        sidecar.started()?;
+        Ok(sidecar)
+    }
+
+    fn of(mut container: Container) -> Result<Self> {
         let child = container.child();
         Ok(Self {
             events: Lines::read(child.stdout.take().context("no standard output")?),
