@@ -4,6 +4,7 @@
 //! the reader of the verifier's figures ([`verifier`]).
 
 mod container;
+mod docker_identity;
 mod dockerd;
 mod ends;
 mod engine;
@@ -123,7 +124,7 @@ fn carry_out_plan(report: &Arc<Report>) -> Result<()> {
         ]
         .concat(),
         Scenario::Envbox => envbox::TESTS.to_vec(),
-        Scenario::Docker => dockerd::TESTS.to_vec(),
+        Scenario::Docker => [dockerd::TESTS, docker_identity::TESTS].concat(),
         Scenario::Confidentiality => refusals::CONFIDENTIALITY.to_vec(),
         Scenario::WithoutBtf => refusals::WITHOUT_BTF.to_vec(),
         Scenario::Refusals => refusals::TESTS.to_vec(),

@@ -197,11 +197,15 @@ impl Drop for Played {
         let removed = match &self.made {
             Made::ByKubePlay => self.engine.run(&["pod", "rm", "-f", "-t", "0", &self.name]),
             // The last one is in the first one's network.
-            Made::InOrder(containers) => containers
-                .iter()
-                .rev()
-                .map(|container| self.engine.run(&["rm", "-f", container]))
-                .collect(),
+            Made::InOrder(containers) => {
+                let mut arguments = vec!["rm", "-f"];
+                if !self.engine.is_docker() {
+                    // docker's does not wait.
+                    arguments.extend(["-t", "0"]);
+                }
+                arguments.extend(containers.iter().rev().map(String::as_str));
+                self.engine.run(&arguments)
+            }
         };
         if let Err(error) = removed {
             eprintln!("{error:#}");

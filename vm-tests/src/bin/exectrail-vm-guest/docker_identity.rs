@@ -1,0 +1,275 @@
+//! What ties a workspace to its pod where dockerd makes the containers: `--cgroup-parent` names the
+//! pod's cgroup, as a kubelet with the cgroupfs driver has it.
+//!
+//! dockerd's systemd driver asks the node's systemd to make cgroups, and the node's first process is
+//! the tests': how that driver names pods is tested in [`crate::identity`].
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use exectrail_vm_tests::Plan;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::{
+    Test,
+    container::{PAUSE, SELF},
+    engine::Engine,
+    lines::{argv, execs, msg},
+    node::{self, EXECTRAIL_IMAGE, WORKSPACE_IMAGE},
+    played::Played,
+    report::Report,
+    tests,
+};
+
+/// The scenario's tests.
+pub(crate) const TESTS: &[Test] = tests![
+    a_workspace_of_dockerd_outside_the_network_is_found_after_a_restart,
+    containers_of_dockerd_that_share_a_cgroup_are_told_apart,
+    a_workspace_of_dockerd_is_found_on_the_hosts_network,
+];
+
+const POD: &str = "--cgroup-parent=/kubepods/burstable/pod7b0c5f4e-1d2a-4c3b-9e8f-001122334455";
+const OTHER_POD: &str =
+    "--cgroup-parent=/kubepods/burstable/pod00000000-1d2a-4c3b-9e8f-001122334455";
+
+/// What the first process of a workspace does, in the end: execs with rising numbers.
+const ROUNDS: &str = "n=0; while :; do n=$((n+1)); /bin/echo $0 $n; sleep 1; done";
+
+/// Containers of a pod, and such as are none of it.
+struct Containers {
+    played: Played,
+}
+
+impl Containers {
+    fn of(pod: &str) -> Result<Self> {
+        node::docker_ready()?;
+        let played = Played::empty(&Engine::docker(), pod);
+        Ok(Self { played })
+    }
+
+    fn start(&mut self, name: &str, options: &[&str], command: &[&str]) -> Result<()> {
+        let full_name = self.played.add(name);
+        let mut arguments = vec!["run", "-d", "--name", &full_name];
+        arguments.extend(options);
+        arguments.extend(command);
+        self.played.engine.run(&arguments).map(drop)
+    }
+
+    /// Starts the sidecar and waits until it traces.
+    fn sidecar(&mut self, options: &[&str]) -> Result<()> {
+        let mut all = vec!["--cap-drop=ALL", "--cap-add=BPF", "--cap-add=PERFMON"];
+        // Kernels before 5.11 need it.
+        all.push("--cap-add=SYS_RESOURCE");
+        all.extend(options);
+        self.start("exectrail", &all, &[EXECTRAIL_IMAGE, "/usr/bin/exectrail"])?;
+        self.tracing_started(0).map(drop)
+    }
+
+    /// Starts a container whose first process does [`ROUNDS`], by way of `wrapper`.
+    fn rounds(&mut self, name: &str, options: &[&str], wrapper: &[&str]) -> Result<()> {
+        let mut all = options.to_vec();
+        all.push("--volume=/usr:/usr:ro");
+        let mut command = vec![WORKSPACE_IMAGE];
+        command.extend(wrapper);
+        command.extend(["/bin/sh", "-c", ROUNDS, name]);
+        self.start(name, &all, &command)
+    }
+
+    /// What the run says of itself whose lines are behind the first `seen`.
+    fn tracing_started(&self, seen: usize) -> Result<Value> {
+        let is_it = |line: &Value| msg(line) == "tracing_started";
+        let line = self.played.wait_for("of the run's start", seen, is_it)?;
+        Ok(line["fields"].clone())
+    }
+
+    /// Waits for two rounds more of a container that is recorded.
+    fn wait_for_rounds(&self, name: &str) -> Result<()> {
+        let last = rounds(&self.played.log()?, name).last().copied();
+        let wanted = last.unwrap_or_default() + 2;
+        self.played.wait_for("of a later round", 0, |line| {
+            round(&line["fields"]["event"], name).is_some_and(|round| round >= wanted)
+        })?;
+        Ok(())
+    }
+
+    /// Has `strangers` execute for a while, and the workspace at their side; none of them may have
+    /// a line.
+    fn check_strangers(&self, workspace: &str, strangers: &[&str]) -> Result<()> {
+        self.wait_for_rounds(workspace)?;
+        for stranger in strangers {
+            let said = self.played.said(stranger);
+            ensure!(
+                said.contains(&format!("{stranger} 2\n")),
+                "{stranger} does nothing: {said}"
+            );
+        }
+        for event in execs(&self.played.log()?) {
+            ensure!(
+                !strangers
+                    .iter()
+                    .any(|name| argv(&event).iter().any(|word| word == name)),
+                "an exec of a stranger: {event}"
+            );
+        }
+        Ok(())
+    }
+
+    /// A namespace of a container's first process.
+    fn namespace(&self, name: &str, kind: &str) -> Result<String> {
+        let path = format!("/proc/{}/ns/{kind}", self.played.pid(name)?);
+        let link = fs::read_link(&path).with_context(|| path.clone())?;
+        Ok(link.to_string_lossy().into_owned())
+    }
+
+    /// The cgroup of a container's first process, as the node sees it.
+    fn cgroup(&self, name: &str) -> Result<String> {
+        let path = format!("/proc/{}/cgroup", self.played.pid(name)?);
+        fs::read_to_string(&path).with_context(|| path.clone())
+    }
+}
+
+/// The number of the round that an exec is of.
+fn round(event: &Value, name: &str) -> Option<u64> {
+    match &argv(event)[..] {
+        [echo, who, number] if echo == "/bin/echo" && who == name => number.parse().ok(),
+        _ => None,
+    }
+}
+
+fn rounds(lines: &[Value], name: &str) -> Vec<u64> {
+    let events = execs(lines);
+    events
+        .iter()
+        .filter_map(|event| round(event, name))
+        .collect()
+}
+
+/// First processes leave the pod's network, as root and, by a user namespace, as anybody; exectrail
+/// restarts without a state. Their next execs are recorded, and how long they were not.
+fn a_workspace_of_dockerd_outside_the_network_is_found_after_a_restart(
+    _: &Plan,
+    _: &Report,
+) -> Result<()> {
+    let mut pod = Containers::of("left")?;
+    let program = format!("--volume={SELF}:/pause:ro");
+    let pause = ["--network=none", POD, &program];
+    pod.start("pause", &pause, &[EXECTRAIL_IMAGE, "/pause", PAUSE])?;
+    let network = format!("--network=container:{}", pod.played.container("pause"));
+    pod.sidecar(&[POD, &network])?;
+    let root = [POD, &network, "--cap-add=SYS_ADMIN"];
+    pod.rounds("root", &root, &["unshare", "-n"])?;
+    // Kubernetes has no seccomp filter unless asked to. Docker's own forbids user namespaces.
+    let anybody = [
+        POD,
+        &network,
+        "--user=1000:1000",
+        "--security-opt=seccomp=unconfined",
+    ];
+    pod.rounds("anybody", &anybody, &["unshare", "-U", "-r", "-n"])?;
+    pod.rounds("neighbour", &[OTHER_POD, "--network=none"], &[])?;
+    for name in ["root", "anybody"] {
+        pod.wait_for_rounds(name)?;
+        let networks = [pod.namespace(name, "net")?, pod.namespace("pause", "net")?];
+        ensure!(
+            networks[0] != networks[1],
+            "{name} is still in {networks:?}"
+        );
+    }
+
+    let sidecar = pod.played.container("exectrail");
+    pod.played.engine.run(&["kill", "-s", "KILL", &sidecar])?;
+    pod.played.engine.run(&["wait", &sidecar])?;
+    let seen = pod.played.log()?.len();
+    let restarted = Timestamp::now();
+    pod.played.engine.run(&["start", &sidecar])?;
+    let identity = &pod.tracing_started(seen)?["identity"];
+    ensure!(*identity == json!(["network", "cgroup"]), "{identity}");
+    for name in ["root", "anybody"] {
+        pod.played
+            .wait_for("of an exec after the restart", seen, |line| {
+                round(&line["fields"]["event"], name).is_some()
+            })?;
+    }
+    pod.check_strangers("root", &["neighbour"])?;
+    let lines = pod.played.log()?.split_off(seen);
+    for name in ["root", "anybody"] {
+        check_found_again(&lines, name, pod.played.pid_ns(name)?, restarted)
+            .with_context(|| name.to_owned())?;
+    }
+    Ok(())
+}
+
+/// Recorded from some exec on to the last; and nothing was, it says, until the run began, which was
+/// after `restarted` and before the first line.
+fn check_found_again(lines: &[Value], name: &str, pid_ns: u32, restarted: Timestamp) -> Result<()> {
+    let started = lines
+        .iter()
+        .find(|line| msg(line) == "workspace_started" && line["fields"]["pid_ns"] == pid_ns)
+        .with_context(|| format!("no line of the start of {pid_ns}: {lines:?}"))?;
+    let fields = &started["fields"];
+    ensure!(fields["found"] == "discovery", "{started}");
+    let untraced = fields["untraced_ns"].as_i64().context("no untraced_ns")?;
+    let since = time(&fields["started"])?;
+    let until = since + SignedDuration::from_nanos(untraced);
+    let first = lines
+        .iter()
+        .find(|line| line["fields"]["event"]["workspace_pid_ns"] == pid_ns)
+        .context("no exec")?;
+    ensure!(
+        restarted <= until && until <= time(&first["ts"])?,
+        "untraced until {until}, restarted at {restarted}: {started}, {first}"
+    );
+    let seen = rounds(lines, name);
+    let from = *seen.first().context("no round")?;
+    let expected: Vec<u64> = (from..).take(seen.len()).collect();
+    ensure!(seen == expected, "{seen:?}");
+    Ok(())
+}
+
+fn time(value: &Value) -> Result<Timestamp> {
+    Ok(value.as_str().context("no time")?.parse()?)
+}
+
+/// Without a pod's cgroup there is but one above all of them, which says nothing.
+fn containers_of_dockerd_that_share_a_cgroup_are_told_apart(_: &Plan, _: &Report) -> Result<()> {
+    let mut pod = Containers::of("plain")?;
+    pod.rounds("neighbour", &["--network=none"], &[])?;
+    pod.sidecar(&["--network=none"])?;
+    let network = format!("--network=container:{}", pod.played.container("exectrail"));
+    pod.rounds("workspace", &[&network], &[])?;
+    let above = |name: &str| -> Result<String> {
+        let cgroup = pod.cgroup(name)?;
+        let (above, _) = cgroup.trim_end().rsplit_once('/').context("no cgroup")?;
+        Ok(above.to_owned())
+    };
+    let cgroups = [above("exectrail")?, above("neighbour")?];
+    ensure!(
+        cgroups[0] == cgroups[1] && cgroups[0].ends_with("/docker"),
+        "they share none: {cgroups:?}"
+    );
+    let identity = &pod.tracing_started(0)?["identity"];
+    ensure!(*identity == json!(["network"]), "{identity}");
+    pod.check_strangers("workspace", &["neighbour"])
+}
+
+/// With the node's network, the pod's cgroup is all that tells the workspace from others.
+fn a_workspace_of_dockerd_is_found_on_the_hosts_network(_: &Plan, _: &Report) -> Result<()> {
+    let mut pod = Containers::of("hosts")?;
+    pod.rounds("neighbour", &["--network=host", OTHER_POD], &[])?;
+    pod.rounds("stranger", &["--network=host"], &[])?;
+    pod.sidecar(&["--network=host", POD])?;
+    pod.rounds("workspace", &["--network=host", POD], &[])?;
+    let started = pod.tracing_started(0)?;
+    ensure!(
+        started["identity"] == json!(["cgroup"]) && started["discovery"] == true,
+        "{started}"
+    );
+    pod.check_strangers("workspace", &["neighbour", "stranger"])?;
+    let seen = rounds(&pod.played.log()?, "workspace");
+    ensure!(
+        seen.first() == Some(&1),
+        "not from the first exec on: {seen:?}"
+    );
+    Ok(())
+}
