@@ -4,7 +4,10 @@
 //! dockerd's systemd driver asks the node's systemd to make cgroups, and the node's first process is
 //! the tests': how that driver names pods is tested in [`crate::identity`].
 
-use std::fs;
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use exectrail_vm_tests::Plan;
@@ -13,11 +16,11 @@ use serde_json::{Value, json};
 
 use crate::{
     Test,
-    container::{PAUSE, SELF},
+    container::{PATIENCE, PAUSE, SELF},
     engine::Engine,
     lines::{argv, execs, msg},
     node::{self, EXECTRAIL_IMAGE, WORKSPACE_IMAGE},
-    played::Played,
+    played::{Played, Shared},
     report::Report,
     tests,
 };
@@ -34,18 +37,35 @@ const OTHER_POD: &str =
     "--cgroup-parent=/kubepods/burstable/pod00000000-1d2a-4c3b-9e8f-001122334455";
 
 /// What the first process of a workspace does, in the end: execs with rising numbers.
-const ROUNDS: &str = "n=0; while :; do n=$((n+1)); /bin/echo $0 $n; sleep 1; done";
+const ROUNDS: &str = "n=0; while :; do n=$((n+1)); /bin/echo $0 $n; sleep 2; done";
 
-/// Containers of a pod, and such as are none of it.
+/// Containers of the node that no sidecar here may record: of another pod, and of none.
+const STRANGERS: [&str; 2] = ["neighbour", "stranger"];
+
+/// They are there for all tests, on the node's network.
+static OTHERS: Shared = Shared::new();
+
+fn start_strangers() -> Result<Played> {
+    let mut others = Containers::of("others");
+    others.rounds("neighbour", &["--network=host", OTHER_POD], &[])?;
+    others.rounds("stranger", &["--network=host"], &[])?;
+    Ok(others.played)
+}
+
+fn with_strangers<T>(work: impl FnOnce(&Played) -> Result<T>) -> Result<T> {
+    node::docker_ready()?;
+    OTHERS.with(start_strangers, work)
+}
+
+/// Containers of a pod.
 struct Containers {
     played: Played,
 }
 
 impl Containers {
-    fn of(pod: &str) -> Result<Self> {
-        node::docker_ready()?;
+    fn of(pod: &str) -> Self {
         let played = Played::empty(&Engine::docker(), pod);
-        Ok(Self { played })
+        Self { played }
     }
 
     fn start(&mut self, name: &str, options: &[&str], command: &[&str]) -> Result<()> {
@@ -83,34 +103,30 @@ impl Containers {
         Ok(line["fields"].clone())
     }
 
-    /// Waits for two rounds more of a container that is recorded.
-    fn wait_for_rounds(&self, name: &str) -> Result<()> {
+    /// Waits for a round of a container that is not recorded yet.
+    fn wait_for_round(&self, name: &str) -> Result<()> {
         let last = rounds(&self.played.log()?, name).last().copied();
-        let wanted = last.unwrap_or_default() + 2;
         self.played.wait_for("of a later round", 0, |line| {
-            round(&line["fields"]["event"], name).is_some_and(|round| round >= wanted)
+            round(&line["fields"]["event"], name) > last
         })?;
         Ok(())
     }
 
-    /// Has `strangers` execute for a while, and the workspace at their side; none of them may have
-    /// a line.
-    fn check_strangers(&self, workspace: &str, strangers: &[&str]) -> Result<()> {
-        self.wait_for_rounds(workspace)?;
-        for stranger in strangers {
-            let said = self.played.said(stranger);
-            ensure!(
-                said.contains(&format!("{stranger} 2\n")),
-                "{stranger} does nothing: {said}"
-            );
+    /// Strangers execute, and the workspace after them; it is recorded, they are not.
+    fn check_strangers(&self, others: &Played, workspace: &str) -> Result<()> {
+        for stranger in STRANGERS {
+            let before = others.said(stranger);
+            let since = Instant::now();
+            while others.said(stranger) == before {
+                ensure!(since.elapsed() < PATIENCE, "it does nothing: {before}");
+                thread::sleep(Duration::from_millis(500));
+            }
         }
+        self.wait_for_round(workspace)?;
         for event in execs(&self.played.log()?) {
-            ensure!(
-                !strangers
-                    .iter()
-                    .any(|name| argv(&event).iter().any(|word| word == name)),
-                "an exec of a stranger: {event}"
-            );
+            let argv = argv(&event);
+            let is_strangers = |name| argv.iter().any(|word| word == name);
+            ensure!(!STRANGERS.into_iter().any(is_strangers), "{event}");
         }
         Ok(())
     }
@@ -121,12 +137,12 @@ impl Containers {
         let link = fs::read_link(&path).with_context(|| path.clone())?;
         Ok(link.to_string_lossy().into_owned())
     }
+}
 
-    /// The cgroup of a container's first process, as the node sees it.
-    fn cgroup(&self, name: &str) -> Result<String> {
-        let path = format!("/proc/{}/cgroup", self.played.pid(name)?);
-        fs::read_to_string(&path).with_context(|| path.clone())
-    }
+/// The cgroup of a container's first process, as the node sees it.
+fn cgroup(played: &Played, name: &str) -> Result<String> {
+    let path = format!("/proc/{}/cgroup", played.pid(name)?);
+    fs::read_to_string(&path).with_context(|| path.clone())
 }
 
 /// The number of the round that an exec is of.
@@ -151,7 +167,11 @@ fn a_workspace_of_dockerd_outside_the_network_is_found_after_a_restart(
     _: &Plan,
     _: &Report,
 ) -> Result<()> {
-    let mut pod = Containers::of("left")?;
+    with_strangers(left_network)
+}
+
+fn left_network(others: &Played) -> Result<()> {
+    let mut pod = Containers::of("left");
     let program = format!("--volume={SELF}:/pause:ro");
     let pause = ["--network=none", POD, &program];
     pod.start("pause", &pause, &[EXECTRAIL_IMAGE, "/pause", PAUSE])?;
@@ -167,14 +187,11 @@ fn a_workspace_of_dockerd_outside_the_network_is_found_after_a_restart(
         "--security-opt=seccomp=unconfined",
     ];
     pod.rounds("anybody", &anybody, &["unshare", "-U", "-r", "-n"])?;
-    pod.rounds("neighbour", &[OTHER_POD, "--network=none"], &[])?;
+    let network = pod.namespace("pause", "net")?;
     for name in ["root", "anybody"] {
-        pod.wait_for_rounds(name)?;
-        let networks = [pod.namespace(name, "net")?, pod.namespace("pause", "net")?];
-        ensure!(
-            networks[0] != networks[1],
-            "{name} is still in {networks:?}"
-        );
+        pod.wait_for_round(name)?;
+        let its_own = pod.namespace(name, "net")?;
+        ensure!(its_own != network, "{name} is still in the pod's network");
     }
 
     let sidecar = pod.played.container("exectrail");
@@ -191,7 +208,7 @@ fn a_workspace_of_dockerd_outside_the_network_is_found_after_a_restart(
                 round(&line["fields"]["event"], name).is_some()
             })?;
     }
-    pod.check_strangers("root", &["neighbour"])?;
+    pod.check_strangers(others, "root")?;
     let lines = pod.played.log()?.split_off(seen);
     for name in ["root", "anybody"] {
         check_found_again(&lines, name, pod.played.pid_ns(name)?, restarted)
@@ -233,31 +250,36 @@ fn time(value: &Value) -> Result<Timestamp> {
 
 /// Without a pod's cgroup there is but one above all of them, which says nothing.
 fn containers_of_dockerd_that_share_a_cgroup_are_told_apart(_: &Plan, _: &Report) -> Result<()> {
-    let mut pod = Containers::of("plain")?;
-    pod.rounds("neighbour", &["--network=none"], &[])?;
+    with_strangers(share_a_cgroup)
+}
+
+fn share_a_cgroup(others: &Played) -> Result<()> {
+    let mut pod = Containers::of("plain");
     pod.sidecar(&["--network=none"])?;
     let network = format!("--network=container:{}", pod.played.container("exectrail"));
     pod.rounds("workspace", &[&network], &[])?;
-    let above = |name: &str| -> Result<String> {
-        let cgroup = pod.cgroup(name)?;
+    let above = |played: &Played, name: &str| -> Result<String> {
+        let cgroup = cgroup(played, name)?;
         let (above, _) = cgroup.trim_end().rsplit_once('/').context("no cgroup")?;
         Ok(above.to_owned())
     };
-    let cgroups = [above("exectrail")?, above("neighbour")?];
+    let cgroups = [above(&pod.played, "exectrail")?, above(others, "stranger")?];
     ensure!(
         cgroups[0] == cgroups[1] && cgroups[0].ends_with("/docker"),
         "they share none: {cgroups:?}"
     );
     let identity = &pod.tracing_started(0)?["identity"];
     ensure!(*identity == json!(["network"]), "{identity}");
-    pod.check_strangers("workspace", &["neighbour"])
+    pod.check_strangers(others, "workspace")
 }
 
 /// With the node's network, the pod's cgroup is all that tells the workspace from others.
 fn a_workspace_of_dockerd_is_found_on_the_hosts_network(_: &Plan, _: &Report) -> Result<()> {
-    let mut pod = Containers::of("hosts")?;
-    pod.rounds("neighbour", &["--network=host", OTHER_POD], &[])?;
-    pod.rounds("stranger", &["--network=host"], &[])?;
+    with_strangers(on_hosts_network)
+}
+
+fn on_hosts_network(others: &Played) -> Result<()> {
+    let mut pod = Containers::of("hosts");
     pod.sidecar(&["--network=host", POD])?;
     pod.rounds("workspace", &["--network=host", POD], &[])?;
     let started = pod.tracing_started(0)?;
@@ -265,7 +287,7 @@ fn a_workspace_of_dockerd_is_found_on_the_hosts_network(_: &Plan, _: &Report) ->
         started["identity"] == json!(["cgroup"]) && started["discovery"] == true,
         "{started}"
     );
-    pod.check_strangers("workspace", &["neighbour", "stranger"])?;
+    pod.check_strangers(others, "workspace")?;
     let seen = rounds(&pod.played.log()?, "workspace");
     ensure!(
         seen.first() == Some(&1),

@@ -1,12 +1,9 @@
 //! The pod of the envbox template: a container runtime in the pod, the workspace in one of its
 //! containers, and Docker in the workspace.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use exectrail_vm_tests::{Plan, manifest};
 use serde_json::Value;
 
@@ -16,7 +13,7 @@ use crate::{
     lines::{argv, execs, msg},
     manifest::Manifest,
     node::{self, podman},
-    played::Played,
+    played::{Played, Shared},
     played_pods::is_exec_of,
     report::Report,
     tests,
@@ -46,17 +43,11 @@ const PATIENCE: Duration = Duration::from_secs(420);
 /// The first id of the inner container's range, see envbox.sh.
 const FIRST_ID: u64 = 100_000;
 
-/// The pod of all these tests, or why it did not start.
-static POD: Mutex<Option<Result<Played, String>>> = Mutex::new(None);
+/// The pod of all these tests.
+static POD: Shared = Shared::new();
 
-/// Does something with the pod, started if that was not tried yet.
 fn with_pod<T>(plan: &Plan, work: impl FnOnce(&Played) -> Result<T>) -> Result<T> {
-    let mut pod = POD.lock().unwrap_or_else(PoisonError::into_inner);
-    let started = pod.get_or_insert_with(|| start(plan).map_err(|error| format!("{error:#}")));
-    match started {
-        Ok(pod) => work(pod),
-        Err(error) => bail!("the pod did not start: {error}"),
-    }
+    POD.with(|| start(plan), work)
 }
 
 /// Starts the pod, and waits until its workspace's session is over.
@@ -221,8 +212,7 @@ fn a_deleted_envbox_pod_has_its_last_line(plan: &Plan, _: &Report) -> Result<()>
         ensure!(msg(last) == "tracing_stopped", "the last line is {last}");
         Ok(())
     })?;
-    // Removed.
-    POD.lock().unwrap_or_else(PoisonError::into_inner).take();
+    POD.remove();
     // Nothing of it runs on.
     let left = Engine::podman().run(&["ps", "-q"])?;
     ensure!(left.is_empty(), "containers are left: {left}");

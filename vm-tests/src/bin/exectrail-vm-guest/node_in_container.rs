@@ -10,7 +10,7 @@ use crate::{
     manifest::Manifest,
     node::{self, WORKSPACE_IMAGE, podman},
     played::{Played, number_of},
-    played_pods::{check_session, is_exec_of, session},
+    played_pods::{check_short_session, is_exec_of, short_session},
     report::Report,
     tests,
 };
@@ -77,7 +77,7 @@ impl Drop for NodeContainer {
 fn a_host_network_pod_in_a_node_container_is_announced(plan: &Plan, _: &Report) -> Result<()> {
     node::ready()?;
     let node = NodeContainer::start()?;
-    let agent = session("kind");
+    let agent = short_session("kind");
     let manifest = Manifest::of(plan, manifest::YAML_POD, "kind", &agent)?.on_host_network();
     let pod = Played::start_by(&Engine::podman_in(NodeContainer::NAME), &manifest)?;
     pod.wait_for("of the session's end", 0, |line| {
@@ -130,7 +130,7 @@ fn a_host_network_pod_in_a_node_container_is_announced(plan: &Plan, _: &Report) 
     );
     let events = execs(&lines);
     let seen: Vec<Vec<String>> = events.iter().map(argv).collect();
-    check_session(&seen, "kind")?;
+    check_short_session(&seen, "kind")?;
     for event in &events {
         ensure!(
             event["workspace_pid_ns"] == pid_ns

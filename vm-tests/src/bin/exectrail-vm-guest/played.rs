@@ -1,7 +1,9 @@
 //! A pod of a manifest on a node, and the log of its sidecar.
 
 use std::{
-    fs, thread,
+    fs,
+    sync::{Mutex, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -15,6 +17,36 @@ pub(crate) struct Played {
     pub(crate) engine: Engine,
     name: String,
     made: Made,
+}
+
+/// A pod that several tests look at, one after the other: to start one takes half a minute in an
+/// emulated machine.
+pub(crate) struct Shared(Mutex<Option<Result<Played, String>>>);
+
+impl Shared {
+    /// Not started yet.
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Does something with the pod, started if that was not tried yet.
+    pub(crate) fn with<T>(
+        &self,
+        start: impl FnOnce() -> Result<Played>,
+        work: impl FnOnce(&Played) -> Result<T>,
+    ) -> Result<T> {
+        let mut pod = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let started = pod.get_or_insert_with(|| start().map_err(|error| format!("{error:#}")));
+        match started {
+            Ok(pod) => work(pod),
+            Err(error) => bail!("the pod did not start: {error}"),
+        }
+    }
+
+    /// Removes the pod.
+    pub(crate) fn remove(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
 }
 
 /// How a pod was made, and so how it is ended.
