@@ -120,7 +120,7 @@ fn run(cli: Cli) -> Result<bool> {
         [] => Scenario::ALL.to_vec(),
         some => some.to_vec(),
     };
-    let cells: Vec<Cell> = kernels
+    let mut cells: Vec<Cell> = kernels
         .iter()
         .flat_map(|kernel| {
             scenarios
@@ -128,6 +128,7 @@ fn run(cli: Cli) -> Result<bool> {
                 .filter_map(|scenario| Cell::new(kernel, *scenario))
         })
         .collect();
+    cells.sort_by_key(Cell::order);
     if cli.keep && cells.len() > 1 {
         bail!("--keep is for one machine: name its --kernel and --scenario");
     }

@@ -64,6 +64,18 @@ impl Cell {
         Ok(())
     }
 
+    /// Its place in the order: what takes longest is begun first, so that in the end no machine
+    /// runs alone for long.
+    pub(crate) fn order(&self) -> u8 {
+        match (self.kernel.machine, self.scenario) {
+            (Machine::Arm64, _) => 0,
+            (_, Scenario::Pods | Scenario::Docker) => 1,
+            (_, Scenario::Envbox) => 2,
+            (_, Scenario::Plain) => 3,
+            _ => 4,
+        }
+    }
+
     /// For how long its machine may report nothing: on a node a single test plays whole pods, and
     /// processors of another kind are never but emulated.
     fn silence(&self, usual: Duration) -> Duration {
