@@ -126,7 +126,7 @@ fn wait_for_end(sidecar: &Sidecar, pid_ns: u32) -> Result<()> {
 
 /// The first process is gone, but the kernel keeps the namespace, since nobody reaps a process in
 /// it: one that came from outside, and one that is attached to from outside.
-fn a_workspace_with_somebody_left_has_not_ended(_: &Plan, _: &Report) -> Result<()> {
+pub(crate) fn a_workspace_with_somebody_left_has_not_ended(_: &Plan, _: &Report) -> Result<()> {
     let pod = Pod::start()?;
     let sidecar = Sidecar::start(&pod, &[])?;
     let (mut entered, mut attached) = (pod.workspace()?, pod.workspace()?);

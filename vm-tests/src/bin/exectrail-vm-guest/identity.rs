@@ -70,39 +70,38 @@ fn sidecar(pod: &Pod, path: &str, flags: &[&str]) -> Result<Sidecar> {
 
 /// The first process leaves the pod's network; exectrail restarts; the next exec is recorded.
 fn a_workspace_outside_the_network_is_found_after_a_restart(_: &Plan, _: &Report) -> Result<()> {
-    for path in PODS {
-        let pod = Pod::start()?;
-        let first = sidecar(&pod, path, &[])?;
-        let script = entering(&format!("{path}/workspace/deeper/still"))?;
-        let mut workspace = pod.workspace_by(&["/bin/sh", "-c", &script, "/bin/unshare", "-n"])?;
-        workspace.run("/bin/true one")?;
-        first.wait_for_exec("one")?;
-        first.signal(Signal::KILL)?;
-        drop(first);
-        thread::sleep(Duration::from_secs(1));
-        let second = sidecar(&pod, path, &[])?;
-        workspace.run("/bin/true two")?;
-        second.wait_for_exec("two")?;
-        let lines = second.stop()?;
-        let line = |wanted: &str| {
-            let found = lines.iter().find(|line| msg(line) == wanted);
-            found.with_context(|| format!("no line {wanted}: {lines:?}"))
-        };
-        let identity = &line("tracing_started")?["fields"]["identity"];
-        ensure!(
-            *identity == serde_json::json!(["network", "cgroup"]),
-            "{identity}"
-        );
-        let started = &line("workspace_started")?["fields"];
-        ensure!(started["pid_ns"] == workspace.pid_ns()?, "{started}");
-        ensure!(
-            started["untraced_ns"]
-                .as_u64()
-                .is_some_and(|ns| ns > 1_000_000_000),
-            "{started}"
-        );
-        ensure!(line("workspace_unknown").is_err(), "{lines:?}");
-    }
+    let path = PODS[1];
+    let pod = Pod::start()?;
+    let first = sidecar(&pod, path, &[])?;
+    let script = entering(&format!("{path}/workspace/deeper/still"))?;
+    let mut workspace = pod.workspace_by(&["/bin/sh", "-c", &script, "/bin/unshare", "-n"])?;
+    workspace.run("/bin/true one")?;
+    first.wait_for_exec("one")?;
+    first.signal(Signal::KILL)?;
+    drop(first);
+    thread::sleep(Duration::from_secs(1));
+    let second = sidecar(&pod, path, &[])?;
+    workspace.run("/bin/true two")?;
+    second.wait_for_exec("two")?;
+    let lines = second.stop()?;
+    let line = |wanted: &str| {
+        let found = lines.iter().find(|line| msg(line) == wanted);
+        found.with_context(|| format!("no line {wanted}: {lines:?}"))
+    };
+    let identity = &line("tracing_started")?["fields"]["identity"];
+    ensure!(
+        *identity == serde_json::json!(["network", "cgroup"]),
+        "{identity}"
+    );
+    let started = &line("workspace_started")?["fields"];
+    ensure!(started["pid_ns"] == workspace.pid_ns()?, "{started}");
+    ensure!(
+        started["untraced_ns"]
+            .as_u64()
+            .is_some_and(|ns| ns > 1_000_000_000),
+        "{started}"
+    );
+    ensure!(line("workspace_unknown").is_err(), "{lines:?}");
     Ok(())
 }
 
@@ -126,7 +125,7 @@ fn a_workspace_outside_the_network_is_found_on_the_hosts(_: &Plan, _: &Report) -
 
 /// As runtimes do it: a process is in its container's cgroup before it has a namespace of its own.
 /// So the first exec in the namespace is recorded.
-fn a_workspace_made_in_its_cgroup_is_found_on_the_hosts_network(
+pub(crate) fn a_workspace_made_in_its_cgroup_is_found_on_the_hosts_network(
     _: &Plan,
     _: &Report,
 ) -> Result<()> {

@@ -15,6 +15,7 @@ use crate::{
     Test,
     container::Pod,
     lines::{argv, msg},
+    pods::words,
     report::Report,
     sidecar::Sidecar,
     tests,
@@ -108,6 +109,7 @@ fn times_rise_while_the_clock_is_set(_: &Plan, _: &Report) -> Result<()> {
     Ok(())
 }
 
+/// It finds the workspace by its next exec.
 fn a_killed_sidecar_says_for_how_long_it_was_away(_: &Plan, _: &Report) -> Result<()> {
     let started = |sidecar: &Sidecar| {
         sidecar
@@ -125,6 +127,7 @@ fn a_killed_sidecar_says_for_how_long_it_was_away(_: &Plan, _: &Report) -> Resul
     ensure!(seen["untraced_ns"] == 0, "{seen}");
     first.signal(Signal::KILL)?;
     drop(first);
+    workspace.run("/bin/true between")?;
     thread::sleep(Duration::from_secs(2));
     let second = Sidecar::start(&pod, &[])?;
     workspace.run("/bin/true two")?;
@@ -138,6 +141,10 @@ fn a_killed_sidecar_says_for_how_long_it_was_away(_: &Plan, _: &Report) -> Resul
             < SignedDuration::from_millis(100),
         "{seen}, {again}"
     );
+    let (status, text) = pod.announce(workspace.pid_ns()?)?;
+    ensure!(status == 204, "{status} {text}");
+    let recorded = second.stop_and_list()?;
+    ensure!(recorded == [words(&["/bin/true", "two"])], "{recorded:?}");
     Ok(())
 }
 

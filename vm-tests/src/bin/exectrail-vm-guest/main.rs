@@ -3,6 +3,7 @@
 //! The same binary is what the tests start: the first process of a container ([`container`]), and
 //! the reader of the verifier's figures ([`verifier`]).
 
+mod arguments;
 mod container;
 mod docker_identity;
 mod dockerd;
@@ -10,6 +11,7 @@ mod ends;
 mod engine;
 mod envbox;
 mod identity;
+mod integrity;
 mod kubelet;
 mod life_cycle;
 mod lines;
@@ -108,8 +110,10 @@ fn carry_out_plan(report: &Arc<Report>) -> Result<()> {
     startup::network()?;
     let tests: Vec<Test> = match plan.scenario {
         Scenario::Boot => Vec::new(),
-        Scenario::Plain | Scenario::Integrity => [
+        Scenario::Integrity => integrity::TESTS.to_vec(),
+        Scenario::Plain => [
             tracing::TESTS,
+            arguments::TESTS,
             suppression::TESTS,
             pods::TESTS,
             life_cycle::TESTS,

@@ -26,7 +26,6 @@ pub(crate) const TESTS: &[Test] = tests![
     host_network_turns_discovery_off,
     a_node_in_a_container_is_no_pod,
     ids_are_shown_both_ways,
-    a_restarted_sidecar_finds_the_workspace,
     a_reused_number_is_no_identity,
     no_exec_is_lost_uncounted,
 ];
@@ -43,7 +42,7 @@ pub(crate) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
 }
 
-fn a_workspace_is_found_by_itself(_: &Plan, report: &Report) -> Result<()> {
+pub(crate) fn a_workspace_is_found_by_itself(_: &Plan, report: &Report) -> Result<()> {
     let pod = Pod::start()?;
     let sidecar = Sidecar::start(&pod, &[])?;
     report.figure("start to tracing", sidecar.started()?, "ms");
@@ -227,7 +226,7 @@ fn a_reused_number_is_no_identity(_: &Plan, report: &Report) -> Result<()> {
 }
 
 fn no_exec_is_lost_uncounted(_: &Plan, report: &Report) -> Result<()> {
-    const EXECS: u64 = 900;
+    const EXECS: u64 = 700;
     let pod = Pod::start()?;
     let sidecar = Sidecar::start(&pod, &["--ring-bytes=64KiB"])?;
     let mut workspace = pod.workspace()?;
@@ -322,24 +321,5 @@ fn ids_are_shown_both_ways(_: &Plan, _: &Report) -> Result<()> {
     ] {
         ensure!(event[key] == expected, "{key} is not {expected}: {event}");
     }
-    Ok(())
-}
-
-fn a_restarted_sidecar_finds_the_workspace(_: &Plan, _: &Report) -> Result<()> {
-    let pod = Pod::start()?;
-    let first = Sidecar::start(&pod, &[])?;
-    let mut workspace = pod.workspace()?;
-    workspace.run("/bin/true one")?;
-    first.wait_for_exec("one")?;
-    first.signal(Signal::KILL)?;
-    drop(first);
-    workspace.run("/bin/true between")?;
-    let second = Sidecar::start(&pod, &[])?;
-    workspace.run("/bin/true two")?;
-    second.wait_for_exec("two")?;
-    let (status, text) = pod.announce(workspace.pid_ns()?)?;
-    ensure!(status == 204, "{status} {text}");
-    let seen = second.stop_and_list()?;
-    ensure!(seen == [words(&["/bin/true", "two"])], "{seen:?}");
     Ok(())
 }

@@ -24,7 +24,7 @@ use rustix::{
 
 use crate::container::{PATIENCE, SELF, unshare};
 
-/// `as [--caps=… | --old-kernel | --user-ns] -- COMMAND…`
+/// `as [--caps=… | --uid=… | --old-kernel | --user-ns] -- COMMAND…`
 pub(crate) const COMMAND: &str = "as";
 
 /// What a restricted program is started by.
@@ -41,6 +41,10 @@ pub(crate) fn main(arguments: &[OsString]) -> Result<ExitCode> {
         .context("no command")?;
     match option.map(|option| option.split_once('=').unwrap_or((option, ""))) {
         Some(("--caps", kept)) => keep_capabilities(kept)?,
+        Some(("--uid", id)) => {
+            let id = Uid::from_raw(id.parse()?);
+            setresuid(id, id, id)?;
+        }
         // uname then says 2.6.x (UNAME26, kernel/sys.c)
         Some(("--old-kernel", _)) => personality::set(Persona::UNAME26).map(drop)?,
         Some(("--user-ns", _)) => return outside_user_namespace(command),

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use exectrail_vm_tests::Plan;
 use serde_json::Value;
 
 use crate::{
     Test,
+    container::SELF,
     lines::{argv, execs, msg},
+    privileges::COMMAND,
     report::Report,
     tests,
     tracing::{VERIFIER_BUDGET, run_and_listen, verified},
@@ -18,7 +20,7 @@ use crate::{
 pub(crate) const TESTS: &[Test] = tests![
     what_is_excluded_is_counted,
     what_is_too_fast_is_counted,
-    the_verifier_is_not_overworked_by_limits,
+    the_verifier_is_not_overworked_by_options,
 ];
 
 /// The first argument of each exec, and how many are told to be left out, by rule or rate.
@@ -58,34 +60,32 @@ fn expect(flags: &[&str], script: &str, seen: &[&str], suppressed: &[(&str, u64)
     Ok(())
 }
 
-fn what_is_excluded_is_counted(_: &Plan, _: &Report) -> Result<()> {
-    let script = "/bin/true; /bin/true; /bin/../bin/true; /bin/id >/dev/null; /bin/env /bin/uname";
+pub(crate) fn what_is_excluded_is_counted(_: &Plan, _: &Report) -> Result<()> {
+    let script = format!(
+        "/bin/true; /bin/true; /bin/../bin/true; /bin/id >/dev/null; \
+         /bin/env /bin/uname; /bin/env /bin/ls >/dev/null; {SELF} {COMMAND} --uid=1 -- /bin/cat"
+    );
+    // A whole name is not the beginning of another, a path that leads up is below nothing, and
+    // including wins.
     expect(
         &[
             "--exclude=filename=/bin/tr*",
+            "--exclude=filename=/bin/i",
             "--exclude=comm=env",
             "--exclude=uid=1",
+            "--include=filename=/bin/l*",
         ],
-        script,
-        &["/bin/sh", "/bin/../bin/true", "/bin/id", "/bin/env"],
-        &[("filename=/bin/tr*", 2), ("comm=env", 1)],
-    )?;
-    // A whole name is not the beginning of another, and a path that leads up is below nothing.
-    expect(
-        &["--exclude=filename=/bin/tru", "--exclude=filename=/bin/*"],
-        script,
-        &["/bin/../bin/true"],
-        &[("filename=/bin/*", 6)],
-    )?;
-    expect(
+        &script,
         &[
-            "--exclude=uid=0",
-            "--include=filename=/bin/id",
-            "--include=comm=en*",
+            "/bin/sh",
+            "/bin/../bin/true",
+            "/bin/id",
+            "/bin/env",
+            "/bin/env",
+            "/bin/ls",
+            SELF,
         ],
-        script,
-        &["/bin/id", "/bin/uname"],
-        &[("uid=0", 5)],
+        &[("filename=/bin/tr*", 2), ("comm=env", 1), ("uid=1", 1)],
     )
 }
 
@@ -98,18 +98,27 @@ fn what_is_too_fast_is_counted(_: &Plan, _: &Report) -> Result<()> {
     )
 }
 
-fn the_verifier_is_not_overworked_by_limits(_: &Plan, report: &Report) -> Result<()> {
+fn the_verifier_is_not_overworked_by_options(_: &Plan, report: &Report) -> Result<()> {
     let flags = [
         "--exclude=filename=/bin/*",
         "--exclude=comm=env",
         "--exclude=uid=1",
         "--rate-limit=1/s",
+        "--failed-execs",
     ];
-    let count = *verified(&flags)?.get("exec").context("exec is not there")?;
-    report.figure("verifier, exec with limits", count, "instructions");
-    ensure!(
-        count <= VERIFIER_BUDGET,
-        "the verifier processed {count} instructions, more than {VERIFIER_BUDGET}"
-    );
+    let counts = verified(&flags)?;
+    ensure!(counts.contains_key("exec"), "no exec: {counts:?}");
+    for (name, count) in counts {
+        let shown = match &*name {
+            "exec" => "exec with limits",
+            name if name.starts_with("failed") => name,
+            _ => continue,
+        };
+        report.figure(format!("verifier, {shown}"), count, "instructions");
+        ensure!(
+            count <= VERIFIER_BUDGET,
+            "the verifier processed {count} instructions of {shown}, more than {VERIFIER_BUDGET}"
+        );
+    }
     Ok(())
 }
