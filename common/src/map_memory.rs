@@ -13,11 +13,11 @@ pub const EARLY_SLOT_BYTES: u64 = EARLY_BYTES as u64 + 32;
 
 /// What the per-CPU maps take for each CPU, whatever the number of lanes: cached decisions, and room
 /// for failed execs.
-const PER_CPU: u64 = 64 << 10;
+const PER_CPU: u64 = 26 << 10;
 
-/// What they take beside for each CPU and lane: room to put a record together, counters, and in two
-/// lanes and more a second table of decisions.
-const PER_CPU_AND_LANE: u64 = 48 << 10;
+/// What they take beside for each CPU and lane: room to put a record together, counters and, with
+/// `--exit-events`, a second table of decisions.
+const PER_CPU_AND_LANE: u64 = 19 << 10;
 
 /// Slots of the map `EARLY` that each of `cpus` possible CPUs has: a power of two.
 pub const fn early_slots(cpus: u64) -> u32 {

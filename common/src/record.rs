@@ -9,8 +9,6 @@ use bytemuck::{Pod, Zeroable};
 pub const KIND_EXEC: u8 = 1;
 /// [`Prefix::kind`] of an [`ArgvPiece`].
 pub const KIND_ARGV_PIECE: u8 = 2;
-/// [`Prefix::kind`] of an [`NsEnded`].
-pub const KIND_NS_ENDED: u8 = 3;
 /// [`Prefix::kind`] of an [`Exit`].
 pub const KIND_EXIT: u8 = 4;
 
@@ -47,9 +45,9 @@ pub const FLAG_TAMPERED: u16 = 1 << 9;
 pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;
 
 /// Bytes of argv that travel in the [`Exec`] record itself.
-pub const HEAD_ARGV: usize = 8192;
+pub const HEAD_ARGV: usize = 2048;
 /// Bytes of argv in one [`ArgvPiece`].
-pub const PIECE_ARGV: usize = 16384;
+pub const PIECE_ARGV: usize = 8192;
 /// Longest filename, its NUL included: a path of `PATH_MAX` (include/uapi/linux/limits.h) behind
 /// the `/dev/fd/NUMBER/` that `execveat` puts before it (`alloc_bprm`, fs/exec.c), rounded up.
 pub const MAX_FILENAME: usize = 4096 + 32;
@@ -79,7 +77,7 @@ pub struct Prefix {
     pub filename_len: u16,
     /// Number of the exec on its CPU and in its lane, from 0, without gaps where nothing is lost.
     ///
-    /// An [`Exit`] bears the number of the exit there, counted apart, and a [`FailedExec`] that of the failure of its call. An [`ArgvPiece`] bears the number of the exec that it belongs to; an [`NsFound`] or [`NsEnded`] bears 0.
+    /// An [`Exit`] bears the number of the exit there, counted apart, and a [`FailedExec`] that of the failure of its call. An [`ArgvPiece`] bears the number of the exec that it belongs to; an [`NsFound`] bears 0.
     pub seq: u64,
 }
 
@@ -214,20 +212,6 @@ pub struct FailedExec {
     pub comm: [u8; COMM_LEN],
 }
 
-/// A target's reaper exits. What else lives in the namespace goes on executing until the kernel kills
-/// it (`zap_pid_ns_processes`, kernel/pid_namespace.c), which whoever owns the reaper's memory and files
-/// can put off for minutes.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct NsEnded {
-    /// Kind [`KIND_NS_ENDED`].
-    pub prefix: Prefix,
-    /// Which namespace.
-    pub id: crate::target::NsId,
-    /// When, boot clock, nanoseconds.
-    pub ktime: u64,
-}
-
 /// The probes have made a namespace a target, at its first exec.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -250,7 +234,7 @@ pub struct NsFound {
 /// may be preempted, that happens between one exec and another. So the same program is attached
 /// several times, and whatever the first was skipped for, the next one records. Each such copy is a
 /// lane: of a CPU and a lane, only one run is ever under way, so each has values and numbers of its own.
-pub const LANES: u32 = 5;
+pub const LANES: u32 = 3;
 
 /// What a CPU counts in one lane (map `STATS`, [`LANES`] entries a CPU).
 #[repr(C)]

@@ -36,22 +36,18 @@ pub struct NsState {
     pub address: u64,
     /// Depth of the namespace; the init PID namespace has 0.
     pub level: u32,
-    /// 1 once the reaper's last thread exits. The namespace may live on for a while.
-    pub ended: u32,
     /// A set of [`BY_NETWORK`] and [`BY_CGROUP`]; empty for a target of user space's.
     pub by: u32,
-    /// Always zero: keeps the value free of padding.
-    pub zero: u32,
 }
 
 /// Entries in `TARGETS`, `EVIDENCE`: far more containers than a pod starts in its life.
 pub const MAX_TARGETS: u32 = 1024;
 
 /// Slots that each table of decisions has, a power of two (map `DECISIONS`).
-pub const DECISION_SLOTS: u32 = 256;
+pub const DECISION_SLOTS: u32 = 64;
 
 /// Slots that each table of dismissals has, a power of two (map `DISMISSALS`).
-pub const DISMISSAL_SLOTS: u32 = 1024;
+pub const DISMISSAL_SLOTS: u32 = 128;
 
 /// What user space tells the probes while they run (map `CONTROL`, one entry).
 #[repr(C)]

@@ -15,14 +15,3 @@ pub(crate) unsafe fn add(value: *mut u64, summand: u64) {
     #[cfg(not(target_arch = "bpf"))]
     let _ = (value, summand);
 }
-
-/// Has the compiler keep what is loaded and stored before, before. It is no instruction: of what this CPU
-/// loads out of order nothing is older than the few steps in flight.
-#[inline(always)]
-pub(crate) fn keep_order() {
-    #[cfg(target_arch = "bpf")]
-    // SAFETY: no instruction; that it may touch memory is only what the compiler is told.
-    unsafe {
-        core::arch::asm!("", options(nostack, preserves_flags));
-    }
-}

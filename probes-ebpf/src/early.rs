@@ -11,7 +11,7 @@ use aya_ebpf::helpers::{
     bpf_get_smp_processor_id,
     generated::{bpf_probe_read_kernel, bpf_probe_read_user},
 };
-use exectrail_common::record::EARLY_BYTES;
+use exectrail_common::record::{EARLY_BYTES, HEAD_ARGV};
 
 use crate::{
     branchless::{equal, opaque, select},
@@ -194,7 +194,7 @@ pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u6
         if at >= len {
             return 0;
         }
-        let size = opaque(strings.wanted.min(len.wrapping_sub(at))).min(EARLY_BYTES as u64);
+        let size = opaque(strings.wanted.min(len.wrapping_sub(at))).min(HEAD_ARGV as u64);
         // A number: what is read there is bounded by `len`, which the verifier does not know.
         let bytes = (&raw const (*early).bytes).cast::<u8>() as u64;
         let from = opaque(bytes.swap_bytes()).swap_bytes().wrapping_add(at);

@@ -177,21 +177,6 @@ impl Task {
         Self(self.0.follow(field!(task_group_leader)))
     }
 
-    /// Whether this thread, the last one of its process, is of the process that `reaper` is of.
-    ///
-    /// `reaper` is another thread than its group leader only once that has exited, and then the
-    /// last thread is another one, too (`find_child_reaper`, kernel/exit.c): a leader that is last need not
-    /// load anything of the reaper, which is seldom in the cache.
-    #[inline(always)]
-    pub(crate) fn is_last_of(self, reaper: Self) -> bool {
-        let leader = self.group_leader().0.address();
-        if self.0.address() == leader {
-            reaper.0.address() == leader
-        } else {
-            reaper.group_leader().0.address() == leader
-        }
-    }
-
     #[inline(always)]
     pub(crate) fn real_parent(self) -> Self {
         Self(self.0.follow(field!(task_real_parent)))
@@ -330,12 +315,6 @@ impl Task {
     #[inline(always)]
     pub(crate) fn user_ns(self) -> KernelPtr {
         self.cred().follow(field!(cred_user_ns))
-    }
-
-    /// Whether some thread of the process lives.
-    #[inline(always)]
-    pub(crate) fn is_alive(self) -> bool {
-        !self.is_last_thread()
     }
 
     /// Whether no other thread of the process lives. For use in `sched_process_exit`: `do_exit`

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `rename` | `tp_btf/task_rename` | has [`early`] keep the caller's comm, and argv while nobody can change it |
 //! | `exec` | `tp_btf/sched_process_exec` | asks [`scope`] for the target, [`rules`] and [`bucket`] whether it is suppressed, has [`record`] write it down |
-//! | `exit` | `tp_btf/sched_process_exit` | notices that a reaper exits; writes exits down where asked to |
+//! | `exit` | `tp_btf/sched_process_exit`, where asked for | writes exits down |
 //! | `failed_execve`, `failed_execveat`, `failed_compat_execve`, `failed_compat_execveat` | `fexit` of these calls, where asked for | writes failed execs down |
 //! | `failed_any` | `tp_btf/sys_exit`, where asked for | the same, at the cost of every system call |
 //! | `own_scope` | `tp_btf/task_rename`, attached for an instant at start | looks where the sidecar itself stands |
@@ -33,7 +33,6 @@ mod kernel;
 mod kernel_read;
 mod lane;
 mod maps;
-mod ns_ended;
 mod own_scope;
 mod pieces;
 mod pod;
@@ -49,7 +48,7 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, FExitContext},
 };
 use exectrail_common::exec_calls::{COMPAT_EXECVE, COMPAT_EXECVEAT, EXECVE, EXECVEAT};
-use kernel::{Binprm, KernelPtr, Task, own};
+use kernel::{Binprm, KernelPtr, Task};
 use lane::{Doing, Lane};
 
 /// The copies of a program on a tracepoint, by lane: each takes what those before were skipped for.
@@ -63,13 +62,13 @@ macro_rules! copies {
 }
 
 copies!("sched_process_exec" runs see_exec:
-    exec in 0, exec_second in 1, exec_third in 2, exec_fourth in 3, exec_fifth in 4);
+    exec in 0, exec_second in 1, exec_third in 2);
 
 copies!("sched_process_exit" runs see_exit:
-    exit in 0, exit_second in 1, exit_third in 2, exit_fourth in 3, exit_fifth in 4);
+    exit in 0, exit_second in 1, exit_third in 2);
 
 copies!("task_rename" runs see_rename:
-    rename in 0, rename_second in 1, rename_third in 2);
+    rename in 0, rename_second in 1);
 
 /// One successful exec: the new image is in place, its first instruction has not run.
 #[inline(always)]
@@ -99,20 +98,12 @@ fn see_rename<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> 
 #[inline(always)]
 fn see_exit<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i32 {
     let task = Task::from_arg(ctx, 0);
-    // A constant to the verifier: where exits are not asked for, this is not there. Without it, a lane that notices
-    // again what one before has noticed does no harm.
-    let recorded = own!(exit_events) != 0;
-    if recorded && !lane.is_first(task, Doing::Exit) {
-        return 0;
-    }
-    let level = task.pid_level();
-    if level == 0 || !task.is_last_thread() {
-        return 0;
-    }
-    if recorded && let Some(scope) = scope::scope(task, lane, Doing::Exit) {
+    if lane.is_first(task, Doing::Exit)
+        && task.is_last_thread()
+        && let Some(scope) = scope::scope(task, lane, Doing::Exit)
+    {
         exit::write(task, &scope, lane);
     }
-    ns_ended::notice(task, level);
     0
 }
 

@@ -36,8 +36,7 @@ pub(crate) static EVIDENCE: LruHashMap<NsId, NsState> =
 #[map]
 pub(crate) static CONTROL: Array<Control> = Array::with_max_entries(2, 0);
 
-/// Where a u64 in [`CONTROL`] counts what makes the probes' decisions lapse: a target that they added, a namespace
-/// that ended.
+/// Where a u64 in [`CONTROL`] counts what makes the probes' decisions lapse: targets that they added.
 pub(crate) const CHANGES: u32 = 1;
 
 /// What [`crate::own_scope`] found.
@@ -66,20 +65,22 @@ pub(crate) struct Decision {
     pub(crate) target: u32,
 }
 
-/// Namespaces that are ours, indexed by `inum % DECISION_SLOTS`; behind the slots of `exec` those of `exit`. Per
-/// CPU, or a reader could see half of another namespace's decision, and used by first lanes alone. User space
-/// makes it one table for both where `exec` and `exit` cannot preempt each other.
+/// Namespaces that are ours, indexed by `inum % DECISION_SLOTS`; behind the slots of `exec` those of
+/// `exit`. Per CPU, or a reader could see half of another namespace's decision, and used by first lanes
+/// alone. User space makes it one table unless both record, and can preempt each other.
 #[map]
 pub(crate) static DECISIONS: PerCpuArray<Decision> =
     PerCpuArray::with_max_entries(2 * DECISION_SLOTS, 0);
 
 /// A namespace that is no target, as tasks with that set of namespaces and that set of cgroups are in
-/// it, all known by address: see [`crate::scope::changed`].
+/// it, all known by address.
 #[repr(C)]
 pub(crate) struct Dismissal {
     pub(crate) ns: u64,
     pub(crate) nsproxy: u64,
     pub(crate) css_set: u64,
+    /// When the reaper's thread was forked: another namespace at the same address has another.
+    pub(crate) start: u64,
     pub(crate) generation: u32,
     /// How often it has been believed.
     pub(crate) believed: u32,
@@ -141,23 +142,23 @@ pub(crate) static OWN_CGROUPS: Array<OwnCgroup> =
 pub(crate) struct Scratch {
     pub(crate) strings: Strings,
     pub(crate) head: Exec,
-    pub(crate) tail: [u8; MAX_FILENAME + EARLY_BYTES + HEAD_ARGV],
+    pub(crate) tail: [u8; 2 * MAX_FILENAME + HEAD_ARGV],
 }
 
 /// See [`Scratch`]. By lane.
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(LANES, 0);
 
-/// Room to put a piece of argv together.
+/// The same room for a piece of argv, once the record of its exec has been written.
 #[repr(C, align(8))]
 pub(crate) struct PieceScratch {
     pub(crate) head: ArgvPiece,
     pub(crate) bytes: [u8; PIECE_ARGV],
 }
 
-/// See [`PieceScratch`]. By lane.
-#[map]
-pub(crate) static PIECE: PerCpuArray<PieceScratch> = PerCpuArray::with_max_entries(LANES, 0);
+const _: () = assert!(size_of::<PieceScratch>() <= size_of::<Scratch>());
+// Filename, what was kept of argv, and the rest of argv.
+const _: () = assert!(HEAD_ARGV <= MAX_FILENAME);
 
 /// Counters of failed execs, one a call. User space makes this and the next map smaller where failed
 /// execs are not recorded.

@@ -9,7 +9,7 @@ use exectrail_common::record::{
 use crate::{
     branchless::anew,
     kernel::own,
-    maps::{PIECE, RING, STATS},
+    maps::{PieceScratch, RING, SCRATCH, STATS},
 };
 
 /// Pieces that the longest argv takes.
@@ -33,14 +33,15 @@ pub(crate) extern "C" fn write_pieces(
     lane: u64,
 ) -> u64 {
     let values = (
-        PIECE.get_ptr_mut(lane as u32),
+        SCRATCH.get_ptr_mut(lane as u32),
         STATS.get_ptr_mut(lane as u32),
     );
     let (Some(piece), Some(stats)) = values else {
         return 0;
     };
-    // SAFETY: pointers to the live map values of this CPU and lane; nothing else runs in it meanwhile.
-    let (piece, stats) = unsafe { (&mut *piece, &mut *stats) };
+    // SAFETY: pointers to the live map values of this CPU and lane, in which nothing else runs meanwhile;
+    // a piece is plain integers, and shorter.
+    let (piece, stats) = unsafe { (&mut *piece.cast::<PieceScratch>(), &mut *stats) };
     for round in 0..MAX_PIECES {
         let offset = HEAD_ARGV as u64 + round * PIECE_ARGV as u64;
         // Never so, and a constant to the verifier: it need not look into rounds that cannot be.

@@ -10,7 +10,7 @@ use exectrail_common::{
 };
 
 use crate::{
-    atomic::{add, keep_order},
+    atomic::add,
     branchless::{less, select},
     kernel::{MAX_LEVELS, PidNs, Task, own},
     lane::{Doing, Lane},
@@ -44,7 +44,7 @@ const NO_ROOM: u32 = u32::MAX;
 #[inline(always)]
 fn table(doing: Doing) -> u32 {
     match doing {
-        Doing::Exit => u32::from(own!(lanes) != 1),
+        Doing::Exit => u32::from(own!(lanes) != 1 && own!(exit_events) != 0),
         Doing::Exec | Doing::FailedExec => 0,
     }
 }
@@ -68,11 +68,8 @@ fn count_unplaced(doing: Doing) {
 }
 
 /// Makes all decisions lapse.
-///
-/// To be called when a reaper has exited, before its namespace can be freed: another may then be made
-/// at the same address, with the same inode number.
 #[inline(always)]
-pub(crate) fn changed() {
+fn changed() {
     if let Some(changes) = CONTROL.get_ptr_mut(CHANGES) {
         // Atomically, or the change that another CPU makes meanwhile would be taken back.
         // SAFETY: a pointer to a live map value, an aligned u64.
@@ -91,8 +88,6 @@ fn generation() -> Option<u32> {
             core::ptr::read_volatile(changes.cast::<u64>()),
         )
     };
-    // Whether a reaper lives is asked after: one that lives then makes a later generation by its end.
-    keep_order();
     Some(told.wrapping_add(found as u32))
 }
 
@@ -128,8 +123,9 @@ impl Sets {
 #[inline(always)]
 fn dismissal(task: Task, generation: u32, table: u32) -> Option<(*mut Dismissal, bool)> {
     let Sets { nsproxy, css_set } = Sets::of(task);
-    let ns = task.pid_ns_for_children().address();
-    // By addresses, so that nothing of the namespace need be loaded. A set is not smaller than 64 bytes.
+    let below = task.pid_ns_for_children();
+    let (ns, start) = (below.address(), below.reaper().start_boottime());
+    // A set is not smaller than 64 bytes.
     let index = (nsproxy >> 6 ^ nsproxy >> 16 ^ css_set >> 6) as u32 & (DISMISSAL_SLOTS - 1);
     let slot = DISMISSALS.get_ptr_mut(table * DISMISSAL_SLOTS + index)?;
     // SAFETY: a pointer to this CPU's live map value, whose fields BPF loads whole.
@@ -137,6 +133,7 @@ fn dismissal(task: Task, generation: u32, table: u32) -> Option<(*mut Dismissal,
         core::ptr::read_volatile(&raw const (*slot).ns) == ns
             && core::ptr::read_volatile(&raw const (*slot).nsproxy) == nsproxy
             && core::ptr::read_volatile(&raw const (*slot).css_set) == css_set
+            && core::ptr::read_volatile(&raw const (*slot).start) == start
             && core::ptr::read_volatile(&raw const (*slot).generation) == generation
             && core::ptr::read_volatile(&raw const (*slot).believed) < BELIEVE
     };
@@ -200,14 +197,14 @@ fn cached(task: Task, doing: Doing) -> Option<Scope> {
             target,
         });
     }
-    // Once the reaper has exited, nothing would make the dismissal lapse any more.
-    if ns.address() == below.address() && ns.reaper().is_alive() {
+    if ns.address() == below.address() {
         let sets = Sets::of(task);
         // SAFETY: as in `dismissal`. In this order, whoever comes in between finds none of the two.
         unsafe {
             core::ptr::write_volatile(&raw mut (*slot).ns, 0);
             core::ptr::write_volatile(&raw mut (*slot).nsproxy, sets.nsproxy);
             core::ptr::write_volatile(&raw mut (*slot).css_set, sets.css_set);
+            core::ptr::write_volatile(&raw mut (*slot).start, ns.reaper().start_boottime());
             core::ptr::write_volatile(&raw mut (*slot).generation, generation);
             core::ptr::write_volatile(&raw mut (*slot).believed, 0);
             core::ptr::write_volatile(&raw mut (*slot).ns, ns.address());
@@ -322,9 +319,7 @@ fn observed(ns: PidNs, floor: u32, identity: u32) -> (NsId, NsState) {
         since: unsafe { bpf_ktime_get_boot_ns() },
         address: ns.address(),
         level,
-        ended: 0,
         by: pod::ties(ns, id.inum, level, floor, identity) as u32,
-        zero: 0,
     };
     (id, state)
 }

@@ -49,7 +49,7 @@ pub(crate) extern "C" fn copy_strings(lane: u64) -> u64 {
     };
     // SAFETY: a pointer to the live map value of this CPU and lane, in which nothing else runs meanwhile.
     let strings = unsafe { &mut (*scratch).strings };
-    // SAFETY: as above; the tail has room for a filename, EARLY_BYTES and HEAD_ARGV.
+    // SAFETY: as above; the tail has room for a filename and twice HEAD_ARGV.
     let tail = unsafe { (&raw mut (*scratch).tail).cast::<u8>() };
     let mut flags = 0;
 
@@ -79,7 +79,7 @@ pub(crate) extern "C" fn copy_strings(lane: u64) -> u64 {
     let late = opaque(strings.wanted.wrapping_sub(early)).min(HEAD_ARGV as u64);
     let mut taken = early;
     if late != 0 {
-        // SAFETY: at most HEAD_ARGV bytes behind at most EARLY_BYTES; a fault gives an error.
+        // SAFETY: at most HEAD_ARGV bytes behind at most as many; a fault gives an error.
         let read = unsafe {
             bpf_probe_read_user(
                 argv.add(early as usize).cast(),

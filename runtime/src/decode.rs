@@ -3,7 +3,7 @@
 use bytemuck::pod_read_unaligned;
 use exectrail_common::record::{
     ArgvPiece, Exec, Exit, FailedExec, KIND_ARGV_PIECE, KIND_EXEC, KIND_EXIT, KIND_FAILED_EXEC,
-    KIND_NS_ENDED, KIND_NS_FOUND, NsEnded, NsFound, Prefix,
+    KIND_NS_FOUND, NsFound, Prefix,
 };
 
 /// What a record says.
@@ -19,8 +19,6 @@ pub enum Record<'a> {
     FailedExec(FailedExecRecord<'a>),
     /// The probes have found a target.
     NsFound(NsFound),
-    /// A target is gone.
-    NsEnded(NsEnded),
 }
 
 /// An exec, as far as its first record tells.
@@ -149,7 +147,6 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
         }
         KIND_EXIT => Ok(Record::Exit(head::<Exit>(kind, bytes)?.0)),
         KIND_NS_FOUND => Ok(Record::NsFound(head::<NsFound>(kind, bytes)?.0)),
-        KIND_NS_ENDED => Ok(Record::NsEnded(head::<NsEnded>(kind, bytes)?.0)),
         kind => Err(DecodeError::Kind { kind }),
     }
 }

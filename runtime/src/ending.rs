@@ -31,20 +31,16 @@ impl Default for Ends {
 }
 
 impl Ends {
-    /// Those of `targets` that have ended, out of those whose first process exits or has exited, and of
-    /// those that an earlier run has left; out of `all` where its exit may have been missed.
-    pub fn find(&mut self, probes: &mut Probes, targets: &[Known], all: bool) -> Vec<NsId> {
+    /// Those of `targets` that have ended.
+    pub fn find(&mut self, probes: &mut Probes, targets: &[Known]) -> Vec<NsId> {
         let mut ended = Vec::new();
-        // The kernel shows no address of these to ask about: a successor is the only proof.
+        // The kernel shows no address of some to ask about: a successor is the only proof.
         let evidence = if targets.iter().all(Known::is_confirmed) {
             Vec::new()
         } else {
             probes.evidence()
         };
-        let suspects = targets
-            .iter()
-            .filter(|known| all || known.state.ended != 0 || !known.is_confirmed());
-        for target in suspects {
+        for target in targets {
             let has_successor = targets
                 .iter()
                 .chain(&evidence)

@@ -105,12 +105,22 @@ impl Probes {
         // Not so much as memory for what is not asked for.
         let failed_entries = options.failed_execs.map_or(1, |_| CALLS as u32);
         let mut loader = EbpfLoader::new();
-        for map in ["STATS", "SCRATCH", "PIECE", "SUPPRESSED", "FILENAME_KEY"] {
+        for map in ["STATS", "SCRATCH"] {
             loader.map_max_entries(map, lanes);
         }
+        let rule_lanes = if options.limits.rules.is_empty() {
+            1
+        } else {
+            lanes
+        };
+        for map in ["SUPPRESSED", "FILENAME_KEY"] {
+            loader.map_max_entries(map, rule_lanes);
+        }
         if lanes == 1 {
+            loader.map_max_entries("SEEN", 1);
+        }
+        if lanes == 1 || !options.exit_events {
             loader
-                .map_max_entries("SEEN", 1)
                 .map_max_entries("DECISIONS", DECISION_SLOTS)
                 .map_max_entries("DISMISSALS", DISMISSAL_SLOTS);
         }
@@ -131,7 +141,7 @@ impl Probes {
 
         let scope = own_scope::look(&mut ebpf, &btf)?;
         suppression::fill(&mut ebpf, &options.limits)?;
-        for (program, tracepoint) in lanes::programs(lanes) {
+        for (program, tracepoint) in lanes::programs(lanes, options.exit_events) {
             attach(&mut ebpf, &btf, program, tracepoint)?;
         }
         let end_checks = if kernel.has_oom_score_adj_update && kernel.read_kernel {

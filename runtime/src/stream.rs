@@ -163,8 +163,6 @@ impl Stream {
                 };
                 self.started(found.id, &state, Found::Discovery, found.ktime, out);
             }
-            // That its first process exits is not yet its end.
-            Record::NsEnded(_) => {}
         }
         Ok(())
     }

@@ -29,8 +29,8 @@ pub enum Refusal {
          Announce it from inside the workspace container, by a program started for that"
     )]
     NoEvidence(u32),
-    /// Its reaper has exited.
-    #[error("PID namespace {0} has ended: its first process has exited")]
+    /// No process is left in it.
+    #[error("PID namespace {0} has ended: no process is left in it")]
     Ended(u32),
 }
 
@@ -78,7 +78,8 @@ pub enum Verdict {
 ///
 /// `targets` and `evidence` are what the probes hold. Several entries may bear one inum, of
 /// namespaces that lived one after another; a living one counts before an ended one, a later one
-/// before an earlier. `shares_pid_ns` says that our own namespace holds other containers too.
+/// before an earlier. `has_ended` asks whether one has; `shares_pid_ns` says that our own namespace
+/// holds other containers too.
 ///
 /// # Errors
 /// [`Refusal`].
@@ -88,6 +89,7 @@ pub fn judge(
     shares_pid_ns: bool,
     targets: impl IntoIterator<Item = Known>,
     evidence: impl IntoIterator<Item = Known>,
+    has_ended: &mut dyn FnMut(&Known) -> bool,
 ) -> Result<Verdict, Refusal> {
     if pid_ns == 0 {
         return Err(Refusal::Zero);
@@ -95,20 +97,21 @@ pub fn judge(
     if pid_ns == INIT_PID_NS {
         return Err(Refusal::Init);
     }
-    let newest = |known: &mut dyn Iterator<Item = Known>| {
+    let mut newest = |known: &mut dyn Iterator<Item = Known>| {
         known
             .filter(|known| known.id.inum == pid_ns)
-            .max_by_key(|known| (known.state.ended == 0, known.is_confirmed(), known.id.start))
+            .map(|known| (!has_ended(&known), known))
+            .max_by_key(|(lives, known)| (*lives, known.is_confirmed(), known.id.start))
     };
     let target = newest(&mut targets.into_iter());
     let seen = newest(&mut evidence.into_iter());
     // The number of a namespace is free only once it is gone: a later one is proof of that, should the end
     // itself have been missed.
-    let is_gone = |known: &Known| {
-        known.state.ended != 0 || seen.is_some_and(|seen| seen.id.start > known.id.start)
-    };
-    let target_is_gone = target.as_ref().is_some_and(is_gone);
-    if let Some(target) = target.filter(Known::is_confirmed)
+    let target_is_gone = target.is_some_and(|(lives, known)| {
+        !lives || seen.is_some_and(|(_, seen)| seen.id.start > known.id.start)
+    });
+    if let Some((_, target)) = target
+        && target.is_confirmed()
         && !target_is_gone
     {
         return Ok(Verdict::Traced(target));
@@ -128,8 +131,9 @@ pub fn judge(
         };
     }
     match seen {
-        Some(seen) if seen.state.ended == 0 => Ok(Verdict::Accept(seen)),
-        _ if target_is_gone => Err(Refusal::Ended(pid_ns)),
+        Some((true, seen)) => Ok(Verdict::Accept(seen)),
+        Some((false, _)) => Err(Refusal::Ended(pid_ns)),
+        None if target_is_gone => Err(Refusal::Ended(pid_ns)),
         _ => Err(Refusal::NoEvidence(pid_ns)),
     }
 }
@@ -152,6 +156,9 @@ mod tests {
         shared_network: 0,
     };
 
+    /// A depth that the tests' `has_ended` takes for an end.
+    const ENDED: u32 = 1;
+
     fn known(inum: u32, start: u64, ended: u32) -> Known {
         Known {
             id: NsId {
@@ -160,7 +167,7 @@ mod tests {
                 zero: 0,
             },
             state: NsState {
-                ended,
+                level: ended * ENDED,
                 address: 0xffff_8880_0000_0000,
                 ..NsState::default()
             },
@@ -181,6 +188,7 @@ mod tests {
             false,
             targets.iter().copied(),
             evidence.iter().copied(),
+            &mut |known| known.state.level == ENDED,
         )
     }
 
@@ -255,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_shared_pid_namespace_may_be_announced() {
-        let verdict = judge(50, &OWN, true, [], []);
+        let verdict = judge(50, &OWN, true, [], [], &mut |_| false);
         assert!(matches!(verdict, Ok(Verdict::Accept(Known { id, .. })) if id == OWN.id));
     }
 }

@@ -99,15 +99,15 @@ impl Tracer {
         }
     }
 
-    /// Looks at the targets: all of them if `all`, else those whose first process exits. Forgets those
-    /// that have ended, and keeps the state.
+    /// Looks at the targets: forgets those that have ended, keeps the state and, if `all`, has Emitter
+    /// name those that are quiet.
     fn watch(&mut self, all: bool) {
         let Some(probes) = &mut self.probes else {
             return;
         };
         let targets = probes.targets();
         self.traced |= targets.iter().any(Known::is_confirmed);
-        let mut ended = self.ends.find(probes, &targets, all);
+        let mut ended = self.ends.find(probes, &targets);
         // It fails only for a target that is gone already.
         ended.retain(|id| probes.remove_target(*id).is_ok());
         if let Some(keeper) = &mut self.keeper {
@@ -178,7 +178,6 @@ fn register(
     let state = NsState {
         since: WallClock::boot_now(),
         by: 0,
-        ended: 0,
         ..known.state
     };
     let workspace = Known {
@@ -306,13 +305,11 @@ impl Handler<Announce> for Tracer {
         let Some(probes) = &mut self.probes else {
             return Err(NotRegistered::Failed("it is stopping".to_owned()));
         };
-        let verdict = judge(
-            pid_ns,
-            probes.scope(),
-            shares_pid_ns(probes),
-            probes.targets(),
-            probes.evidence(),
-        );
+        let (targets, evidence) = (probes.targets(), probes.evidence());
+        let (own, shared) = (*probes.scope(), shares_pid_ns(probes));
+        // Where the kernel cannot be asked, it is taken for living.
+        let mut has_ended = |known: &Known| probes.has_ended(known).unwrap_or(false);
+        let verdict = judge(pid_ns, &own, shared, targets, evidence, &mut has_ended);
         match verdict {
             Ok(Verdict::Traced(workspace)) => {
                 self.emitter.do_send(Started {

@@ -2,7 +2,7 @@ use bytemuck::bytes_of;
 use exectrail_common::{
     record::{
         ArgvPiece, CpuStats, Exec, FLAG_ARGV_FAULT, FLAG_LAST_PIECE, KIND_ARGV_PIECE, KIND_EXEC,
-        KIND_NS_ENDED, KIND_NS_FOUND, NsEnded, NsFound, Prefix,
+        KIND_NS_FOUND, NsFound, Prefix,
     },
     target::{BY_CGROUP, BY_NETWORK, NsId, NsState},
 };
@@ -198,16 +198,6 @@ fn workspaces_start_and_end_once() {
     let workspace = known(70, 1);
     stream.registered(&workspace, Found::Announcement, &mut out);
     stream.registered(&workspace, Found::Announcement, &mut out);
-    let first_process_exits = NsEnded {
-        prefix: prefix(KIND_NS_ENDED, 0, 0, 0),
-        id: workspace.id,
-        ktime: 5,
-    };
-    // Others may live on.
-    stream
-        .record(bytes_of(&first_process_exits), &mut out)
-        .unwrap();
-    stream.settle(&mut out);
     assert_eq!(told(&out), ["workspace_started", "workspace_announced"]);
     out.clear();
     for id in [workspace.id, workspace.id, known(71, 1).id] {

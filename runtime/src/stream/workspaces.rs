@@ -47,9 +47,8 @@ impl Stream {
     pub fn targets(&mut self, targets: &[Known], out: &mut Vec<u8>) {
         let now = WallClock::boot_now();
         for Known { id, state } in targets {
-            // The ring has what is to be known of one that has ended; of one that an earlier run traced,
-            // nothing is known until it executes something.
-            if state.ended == 0 && !self.adopted.contains_key(&id.inum) {
+            // Of one that an earlier run traced, nothing is known until it executes something.
+            if !self.adopted.contains_key(&id.inum) {
                 self.started(*id, state, Found::Discovery, now, out);
             }
         }
