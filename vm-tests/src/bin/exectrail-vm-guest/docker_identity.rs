@@ -1,8 +1,8 @@
 //! What ties a workspace to its pod where dockerd makes the containers: `--cgroup-parent` names the
 //! pod's cgroup, as a kubelet with the cgroupfs driver has it.
 //!
-//! dockerd's systemd driver asks the node's systemd to make cgroups, and the node's first process is
-//! the tests': how that driver names pods is tested in [`crate::identity`].
+//! Not with dockerd's systemd driver: it has the node's systemd make cgroups, and here the tests
+//! are the node's first process. How that driver names pods is tested in [`crate::identity`].
 
 use std::{
     fs, thread,
