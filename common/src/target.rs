@@ -22,6 +22,8 @@ pub struct NsId {
 pub const BY_NETWORK: u32 = 1 << 0;
 /// In the same set: its reaper is in the pod's cgroup, or below it.
 pub const BY_CGROUP: u32 = 1 << 1;
+/// The namespace lies below a target, by which its execs are recorded.
+pub const BELOW_TARGET: u32 = 1 << 2;
 
 /// What the probes know of a namespace: the value of both `TARGETS` and `EVIDENCE`.
 ///
@@ -36,7 +38,7 @@ pub struct NsState {
     pub address: u64,
     /// Depth of the namespace; the init PID namespace has 0.
     pub level: u32,
-    /// A set of [`BY_NETWORK`] and [`BY_CGROUP`]; empty for a target of user space's.
+    /// A set of [`BY_NETWORK`], [`BY_CGROUP`] and [`BELOW_TARGET`]; empty for a target of user space's.
     pub by: u32,
 }
 

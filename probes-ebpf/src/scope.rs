@@ -6,7 +6,7 @@ use aya_ebpf::{
 };
 use exectrail_common::{
     record::{KIND_NS_FOUND, NsFound, Prefix},
-    target::{DECISION_SLOTS, DISMISSAL_SLOTS, HIERARCHY_NONE, NsId, NsState},
+    target::{BELOW_TARGET, DECISION_SLOTS, DISMISSAL_SLOTS, HIERARCHY_NONE, NsId, NsState},
 };
 
 use crate::{
@@ -271,6 +271,7 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
     };
     // Its depth is all that is carried.
     let mut outermost_level = 0;
+    let mut target = 0;
     let mut above = ns;
     for _ in 0..MAX_LEVELS {
         let level = above.level();
@@ -282,11 +283,18 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
             // Of a target that user space knows by number and start, nobody has seen the address.
             // SAFETY: a pointer to a live map value, an aligned u64.
             unsafe { (&raw mut (*state).address).write_volatile(above.address()) };
-            return id.inum;
+            target = id.inum;
+            break;
         }
         let ties = pod::ties(above, id.inum, level, floor, identity);
         outermost_level = select(less(0, ties as u32), u64::from(level), outermost_level);
         above = above.parent();
+    }
+    if target != 0 {
+        if target != id.inum {
+            note_below(ns);
+        }
+        return target;
     }
     if outermost_level == 0 {
         return 0;
@@ -307,6 +315,14 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
         }
     }
     target
+}
+
+/// Notes that `ns` lies below a target, for who announces it.
+#[inline(always)]
+fn note_below(ns: PidNs) {
+    let (seen, mut state) = observed(ns, u32::MAX, 0);
+    state.by = BELOW_TARGET;
+    let _ = EVIDENCE.insert(seen, state, 0);
 }
 
 /// Identity of `ns`, and what is to be known of it.

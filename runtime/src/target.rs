@@ -1,7 +1,7 @@
 //! Whether an announced namespace is what it claims to be: the policy, apart from the maps that
 //! hold the evidence.
 
-use exectrail_common::target::{NsId, NsState, OwnScope};
+use exectrail_common::target::{BELOW_TARGET, NsId, NsState, OwnScope};
 
 /// Inode number of the init PID namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
 pub const INIT_PID_NS: u32 = 0xEFFF_FFFC;
@@ -70,6 +70,8 @@ impl Known {
 pub enum Verdict {
     /// Already a target.
     Traced(Known),
+    /// Below a target, by which its execs are recorded.
+    Below,
     /// To be made a target.
     Accept(Known),
 }
@@ -131,6 +133,7 @@ pub fn judge(
         };
     }
     match seen {
+        Some((true, seen)) if seen.state.by & BELOW_TARGET != 0 => Ok(Verdict::Below),
         Some((true, seen)) => Ok(Verdict::Accept(seen)),
         Some((false, _)) => Err(Refusal::Ended(pid_ns)),
         None if target_is_gone => Err(Refusal::Ended(pid_ns)),
@@ -258,6 +261,21 @@ mod tests {
         assert_eq!(
             judge_with(60, &[left(60, 9), known(60, 7, 0)], &[]),
             Ok(Verdict::Traced(known(60, 7, 0)))
+        );
+    }
+
+    #[test]
+    fn what_lies_below_a_target_is_recorded_already() {
+        let mut inner = known(61, 8, 0);
+        inner.state.by = BELOW_TARGET;
+        assert_eq!(
+            judge_with(61, &[known(60, 7, 0)], &[inner]),
+            Ok(Verdict::Below)
+        );
+        inner.state.level = ENDED;
+        assert_eq!(
+            judge_with(61, &[known(60, 7, 0)], &[inner]),
+            Err(Refusal::Ended(61))
         );
     }
 

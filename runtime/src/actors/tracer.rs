@@ -127,21 +127,31 @@ impl Tracer {
         }
     }
 
-    /// Opens the state directory; what the run before has left there. Failures are reported.
-    fn open_state(&mut self, pod: Pod, run: &str) -> Option<Previous> {
-        let path = self.settings.state_dir.clone()?;
+    /// Opens the state directory; what the run before has left there, and whether that is all that an
+    /// earlier run knew. Failures are reported.
+    fn open_state(&mut self, pod: Pod, run: &str) -> (Option<Previous>, bool) {
+        let Some(path) = self.settings.state_dir.clone() else {
+            return (None, false);
+        };
         let report = |error: StateError| StateUnusable { error }.emit();
-        let dir = StateDir::new(path, pod, run.to_owned())
-            .map_err(report)
-            .ok()?;
-        let previous = dir.previous();
+        let dir = match StateDir::new(path, pod, run.to_owned()) {
+            Ok(dir) => dir,
+            Err(error) => {
+                report(error);
+                return (None, false);
+            }
+        };
+        let previous = dir.previous().map_err(report);
+        let left_out = |previous: &Option<Previous>| previous.as_ref().map_or(0, |p| p.left_out);
+        let is_all = dir.is_writable() && previous.as_ref().is_ok_and(|p| left_out(p) == 0);
         self.keeper = Some(Keeper::new(dir));
-        previous.map_err(report).ok().flatten()
+        (previous.ok().flatten(), is_all)
     }
 
-    /// Why a workspace that an earlier run traced may go on unseen, if it may.
+    /// Why a workspace that an earlier run traced may go on unseen, if it may, where the state does not
+    /// tell.
     fn unknown(&self, probes: &Probes, discovery: bool) -> Option<String> {
-        if !self.settings.restarts || self.keeper.is_some() {
+        if !self.settings.restarts {
             return None;
         }
         let is_local = !self.settings.use_local_pidns && shares_pid_ns(probes);
@@ -158,7 +168,7 @@ impl Tracer {
         };
         Some(format!(
             "a workspace that was traced before a restart of exectrail may not be recorded until it is \
-             announced again: {why}; give exectrail a --state-dir of its own"
+             announced again: {why}; give exectrail a --state-dir of its own that it can write to"
         ))
     }
 }
@@ -250,7 +260,7 @@ impl Handler<Attach> for Tracer {
             net_ns: probes.net_ns(),
             cgroup: scope.pod_cgroup,
         };
-        let previous = self.open_state(pod, &run);
+        let (previous, is_all) = self.open_state(pod, &run);
         // Before the first line, which says that it is on; no record is read before the answer.
         if discovery {
             probes.discover().map_err(map_error("CONTROL"))?;
@@ -275,7 +285,11 @@ impl Handler<Attach> for Tracer {
             identity: scope.identity(),
             own_level: scope.level,
             failed_execs: failed_execs.as_str(),
-            unknown: self.unknown(&probes, discovery),
+            unknown: if is_all {
+                None
+            } else {
+                self.unknown(&probes, discovery)
+            },
             previous,
         }));
         if self.settings.use_local_pidns {
@@ -316,6 +330,11 @@ impl Handler<Announce> for Tracer {
                     workspace,
                     found: Found::Announcement,
                 });
+                let untold = self.accepted.admit(Instant::now());
+                AnnouncementAccepted { pid_ns, untold }.emit();
+                Ok(Registered)
+            }
+            Ok(Verdict::Below) => {
                 let untold = self.accepted.admit(Instant::now());
                 AnnouncementAccepted { pid_ns, untold }.emit();
                 Ok(Registered)

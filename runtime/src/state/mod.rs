@@ -13,10 +13,15 @@ use std::{
 
 mod keeper;
 
-use exectrail_common::target::NsId;
+use exectrail_common::target::{MAX_TARGETS, NsId};
 use serde::{Deserialize, Serialize};
 
 pub use keeper::Keeper;
+
+use crate::clock::WallClock;
+
+/// Of a FIFO in a file's place, opening would wait for who is at its other end.
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 /// Name of the file in the state directory.
 const FILE: &str = "exectrail-state.json";
@@ -26,6 +31,9 @@ const NEXT_FILE: &str = "exectrail-state.json.new";
 const VERSION: u32 = 1;
 /// Largest file that is read, bytes. Each target takes less than 100.
 const MAX_BYTES: u64 = 1 << 20;
+/// Most targets that are taken over. Some may be gone, which nothing proves before their numbers are used
+/// again: half of the table is for those to come.
+const MAX_TAKEN_OVER: usize = MAX_TARGETS as usize / 2;
 /// Where the kernel shows the id of this boot (proc_sys_kernel(5)).
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Where the kernel makes random ids.
@@ -55,8 +63,10 @@ pub struct Previous {
     pub run: String,
     /// When it was last known to record, boot clock, nanoseconds.
     pub until: u64,
-    /// Its targets.
+    /// Its targets, those that were started last.
     pub targets: Vec<NsId>,
+    /// How many more it had, which are not taken over.
+    pub left_out: usize,
 }
 
 /// The file's contents.
@@ -178,11 +188,34 @@ impl StateDir {
         if contents.pod != self.pod {
             return Err(StateError::Foreign { path });
         }
+        if contents.until > WallClock::boot_now() {
+            return Err(StateError::Damaged {
+                path,
+                reason: "it was written later than now".to_owned(),
+            });
+        }
+        let mut targets: Vec<NsId> = contents.targets.iter().map(Target::id).collect();
+        targets.sort_by_key(|id| (id.start, id.inum));
+        let left_out = targets.len().saturating_sub(MAX_TAKEN_OVER);
+        targets.drain(..left_out);
         Ok(Some(Previous {
             run: contents.run,
             until: contents.until,
-            targets: contents.targets.iter().map(Target::id).collect(),
+            targets,
+            left_out,
         }))
+    }
+
+    /// Whether a state can be kept here. Leaves the one that there is.
+    pub fn is_writable(&self) -> bool {
+        let next = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(NONBLOCK)
+            .open(self.path.join(NEXT_FILE));
+        next.is_ok()
     }
 
     /// Writes down the targets, recorded until now.
@@ -238,11 +271,9 @@ impl Target {
 
 /// Reads a regular file of bounded size.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // Of a FIFO in its place, opening would wait for a writer.
-    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file: File = OpenOptions::new()
         .read(true)
-        .custom_flags(nonblock)
+        .custom_flags(NONBLOCK)
         .open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
@@ -294,8 +325,34 @@ mod tests {
                 run: "one".to_owned(),
                 until: 9,
                 targets: targets.to_vec(),
+                left_out: 0,
             }
         );
+    }
+
+    /// However many targets a run leaves, room is left for those to come; the latest are taken over.
+    #[test]
+    fn half_of_the_table_is_for_new_targets() {
+        let dir = TempDir::new().unwrap();
+        let first = state(&dir, POD, "one");
+        let ids = (0..3 * u64::from(MAX_TARGETS)).map(|n| id(4_026_532_100, n));
+        first.save(9, ids).unwrap();
+        let previous = state(&dir, POD, "two").previous().unwrap().unwrap();
+        assert_eq!(previous.targets.len(), MAX_TAKEN_OVER);
+        assert_eq!(previous.left_out, 3 * MAX_TARGETS as usize - MAX_TAKEN_OVER);
+        assert_eq!(
+            previous.targets.last().map(|id| id.start),
+            Some(3 * u64::from(MAX_TARGETS) - 1)
+        );
+    }
+
+    #[test]
+    fn a_state_of_later_than_now_is_damaged() {
+        let dir = TempDir::new().unwrap();
+        let first = state(&dir, POD, "one");
+        first.save(u64::MAX, [].into_iter()).unwrap();
+        let error = first.previous().unwrap_err().to_string();
+        assert!(error.contains("later than now"), "{error}");
     }
 
     #[test]

@@ -297,6 +297,7 @@ fn a_state_that_cannot_be_used_is_named_and_keeps_nobody_from_tracing() {
 
 fn check_unusable(pod: &Pod, dir: &std::path::Path, expected: &str) {
     let sidecar = pod.sidecar(&[&format!("--state-dir={}", dir.display())]);
+    // It is as good as none, and the stream says so.
     let workspace = pod.workspace();
     workspace.run("uname", &["-a"]);
     let line = wait_for("the state to be named", || {
@@ -309,6 +310,42 @@ fn check_unusable(pod: &Pod, dir: &std::path::Path, expected: &str) {
     assert!(line.contains("\"WARN\""), "{line}");
     let lines = sidecar.stop();
     assert!(argvs(&lines).contains(&vec!["uname", "-a"]));
+    let unknown = messages(&lines, "workspace_unknown");
+    assert_eq!(unknown.len(), 1, "{expected}: {lines:#?}");
+}
+
+/// More targets than there is room for, most of them gone: the workspace that is there is recorded, and so
+/// is a new one.
+#[test]
+fn a_state_with_too_many_targets_leaves_room_for_others() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let arguments = [&*format!("--state-dir={}", pod.dir.path().display())];
+    let first = pod.sidecar(&arguments);
+    let workspace = pod.workspace();
+    workspace.run("uname", &["-s"]);
+    wait_for("the state", || {
+        let file = pod.dir.path().join("exectrail-state.json");
+        let text = fs::read_to_string(file).ok()?;
+        text.contains(&workspace.pid_ns().to_string()).then_some(())
+    });
+    kill(first);
+    let file = pod.dir.path().join("exectrail-state.json");
+    let mut state: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    for start in 1..3000 {
+        let gone = serde_json::json!({"pid_ns": 4_026_500_000_u32 + start, "start": start});
+        state["targets"].as_array_mut().unwrap().push(gone);
+    }
+    fs::write(&file, state.to_string()).unwrap();
+    let second = pod.sidecar(&arguments);
+    workspace.run("uname", &["-a"]);
+    pod.workspace().run("uname", &["-n"]);
+    let lines = second.stop();
+    for expected in [["uname", "-a"], ["uname", "-n"]] {
+        assert!(argvs(&lines).contains(&expected.to_vec()), "{lines:#?}");
+    }
+    assert_eq!(messages(&lines, "workspace_unknown").len(), 1);
+    assert!(messages(&lines, "lost").is_empty());
 }
 
 #[test]

@@ -385,6 +385,27 @@ fn a_target_stays_one_in_another_network() {
     );
 }
 
+/// What is recorded already may say so: an init script in a namespace below the workspace's.
+#[test]
+fn a_namespace_below_a_traced_one_is_told_that_it_is_traced() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&[]);
+    let workspace = pod.workspace();
+    let script = "number=$(readlink /proc/self/ns/pid | tr -dc 0-9); \
+                  exec curl --silent --output /dev/null --write-out '%{http_code}' \
+                  --header 'Content-Type: text/plain' --data $number http://127.0.0.1:56123/";
+    let answer = workspace
+        .command("unshare")
+        .args(["--pid", "--fork", "--mount-proc", "--", "sh", "-c", script])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&answer.stdout), "204");
+    let lines = sidecar.stop();
+    // It is the outer one's, as before.
+    assert_eq!(messages(&lines, "workspace_started").len(), 1);
+}
+
 /// Evasion: namespaces nested as deep as the kernel lets them be.
 #[test]
 fn the_deepest_namespace_is_traced() {

@@ -292,7 +292,11 @@ fn processes_side_by_side_miss_nothing(_: &Plan, report: &Report) -> Result<()> 
     );
     // It tells of losses by failing.
     if lost_execs + lost_exits > 0 {
-        report.figure("side by side, skipped in every lane", lost_execs as u64, "execs");
+        report.figure(
+            "side by side, skipped in every lane",
+            lost_execs as u64,
+            "execs",
+        );
         return Ok(());
     }
     let verified = Command::new("/bin/exectrail")
