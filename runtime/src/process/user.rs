@@ -12,6 +12,11 @@ const SUDO: [&str; 4] = ["SUDO_USER", "SUDO_UID", "SUDO_GID", "SUDO_COMMAND"];
 pub(crate) enum UserError {
     #[error("there is no user {name:?} (--user)")]
     Unknown { name: String },
+    #[error("{variable}={value:?} is no user's number; unset it, or name a user (--user)")]
+    NoNumber {
+        variable: &'static str,
+        value: String,
+    },
     #[error("cannot look up the user {name:?}: {source}")]
     LookUp {
         name: String,
@@ -63,11 +68,26 @@ fn named(name: &str) -> Result<Identity, UserError> {
     Identity::of(user)
 }
 
+/// The number in a variable that sudo sets; none where it is not set or empty. What is no number is an
+/// error: to take it for "not under sudo" would run the command as root.
+fn number(variable: &'static str) -> Result<Option<u32>, UserError> {
+    let Some(value) = env::var_os(variable).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let value = value.to_string_lossy();
+    match value.parse() {
+        Ok(number) => Ok(Some(number)),
+        Err(_) => Err(UserError::NoNumber {
+            variable,
+            value: value.into_owned(),
+        }),
+    }
+}
+
 /// The user who called sudo. Without an entry that can be read here (a directory service) it is
 /// known by numbers alone.
 fn sudo_caller() -> Result<Option<Identity>, UserError> {
-    let number = |name| env::var(name).ok()?.parse().ok();
-    let (Some(uid), Some(gid)) = (number("SUDO_UID"), number("SUDO_GID")) else {
+    let (Some(uid), Some(gid)) = (number("SUDO_UID")?, number("SUDO_GID")?) else {
         return Ok(None);
     };
     let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));

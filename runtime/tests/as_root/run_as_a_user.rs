@@ -133,6 +133,24 @@ fn a_user_that_is_not_there_is_an_error_before_anything_runs() {
     }
 }
 
+/// Whose number is not understood is not taken for root.
+#[test]
+fn a_caller_that_is_no_number_is_an_error() {
+    needs_kernel!();
+    for value in ["1000x", "-1", "alice"] {
+        let output = Command::new(EXECTRAIL)
+            .args(["run", "--", "echo", "ran"])
+            .env("SUDO_UID", value)
+            .env("SUDO_GID", "1000")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(output.stdout, b"");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("SUDO_UID"), "{said}");
+    }
+}
+
 /// What another user may not execute is not executed, though root could.
 #[test]
 fn permissions_are_the_users() {
