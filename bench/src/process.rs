@@ -75,7 +75,8 @@ pub(crate) struct Program {
     nanoseconds: f64,
 }
 
-/// The eBPF programs that the processes hold, by id. Programs held only by a perf event are not found.
+/// The eBPF programs that the processes hold, by id. Programs held only by a perf event are not
+/// found.
 pub(crate) fn programs(family: &[u32]) -> BTreeMap<u32, Program> {
     let mut held = BTreeSet::new();
     for pid in family {

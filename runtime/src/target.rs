@@ -1,5 +1,5 @@
-//! The policy for announcements: whether an announced namespace belongs to the pod. The maps with the
-//! evidence are elsewhere.
+//! The policy for announcements: whether an announced namespace belongs to the pod. The maps with
+//! the evidence are elsewhere.
 
 use exectrail_common::target::{BELOW_TARGET, NsId, NsState, OwnScope};
 
@@ -57,8 +57,9 @@ pub struct Known {
 }
 
 impl Known {
-    /// Whether an exec in this run has shown that the namespace exists. A target from the state of an
-    /// earlier run may have ended: only its number and start are known until the first exec in it.
+    /// Whether an exec in this run has shown that the namespace exists. A target from the state of
+    /// an earlier run may have ended: only its number and start are known until the first exec in
+    /// it.
     pub fn is_confirmed(&self) -> bool {
         self.state.address != 0
     }
@@ -79,8 +80,9 @@ pub enum Verdict {
 ///
 /// `targets` and `evidence` are the entries of the probes' maps. Several entries may have the same
 /// inum, if the kernel has reused it. Of these, a living namespace is preferred to an ended one, a
-/// confirmed one to an unconfirmed one, and a later one to an earlier one. `has_ended` returns whether
-/// a namespace has ended. `shares_pid_ns` is true if other containers share the sidecar's namespace.
+/// confirmed one to an unconfirmed one, and a later one to an earlier one. `has_ended` returns
+/// whether a namespace has ended. `shares_pid_ns` is true if other containers share the sidecar's
+/// namespace.
 ///
 /// # Errors
 /// [`Refusal`].

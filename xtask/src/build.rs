@@ -87,8 +87,8 @@ pub(crate) fn release_for(architecture: Architecture) -> Result<Built> {
     Ok(built)
 }
 
-/// Sets up a cargo build of static programs whose bytes do not depend on the build directory. Returns
-/// the directory in which cargo creates `release` or `debug`.
+/// Sets up a cargo build of static programs whose bytes do not depend on the build directory.
+/// Returns the directory in which cargo creates `release` or `debug`.
 pub(crate) fn static_for(architecture: Architecture, build: &mut Command) -> Result<PathBuf> {
     let toolchain = Toolchain::detect()?;
     let target = architecture.target();

@@ -1,8 +1,8 @@
 //! InitListener: serves announcements at the init address.
 //!
-//! Receives [`Open`], [`Close`]. Sends [`Announce`] to Tracer and answers `204` only after Tracer has
-//! answered that the namespace is traced. If the address is taken, retries until it is free. Reads at
-//! most 16 bytes of body, and limits the number of clients and the time of each.
+//! Receives [`Open`], [`Close`]. Sends [`Announce`] to Tracer and answers `204` only after Tracer
+//! has answered that the namespace is traced. If the address is taken, retries until it is free.
+//! Reads at most 16 bytes of body, and limits the number of clients and the time of each.
 
 use std::{net::SocketAddr, time::Duration};
 

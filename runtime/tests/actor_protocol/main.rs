@@ -1,10 +1,11 @@
-//! A model of the protocol between the actors, checked for every order of messages, execs and faults.
+//! A model of the protocol between the actors, checked for every order of messages, execs and
+//! faults.
 //!
 //! The model has one rule for each handler in `src/actors/`, with the names of `messages.rs`. A
-//! mailbox is a queue, and a handler runs to its end. An actor that awaits an answer is in a state of
-//! its own. The checker visits every state that the rules can reach and looks for one that breaks a
-//! promise. [`Slip`]s show that it would find one: each slip puts one fault into one handler, and the
-//! checker must find that it breaks the named promise.
+//! mailbox is a queue, and a handler runs to its end. An actor that awaits an answer is in a state
+//! of its own. The checker visits every state that the rules can reach and looks for one that
+//! breaks a promise. [`Slip`]s show that it would find one: each slip puts one fault into one
+//! handler, and the checker must find that it breaks the named promise.
 
 mod handlers;
 mod state;
@@ -92,7 +93,8 @@ impl Model for Protocol {
             if state.listening && state.workspaces[workspace] == Workspace::Waits {
                 actions.push(Action::Announces(workspace));
             }
-            // A refused workspace does not start. In a waiting one, the init script executes programs.
+            // A refused workspace does not start. In a waiting one, the init script executes
+            // programs.
             let runs = state.workspaces[workspace] != Workspace::Told503;
             if runs && state.execs[workspace] < EXECS {
                 actions.push(Action::Executes(workspace));

@@ -116,8 +116,8 @@ fn announce_gives_up_with_a_reason() {
     assert!(stderr.contains("did not answer within 1 s"), "{stderr}");
 }
 
-/// `announce` is the first process of its container. A signal ends a first process only if the process
-/// handles it.
+/// `announce` is the first process of its container. A signal ends a first process only if the
+/// process handles it.
 #[test]
 fn announce_ends_when_told_to() {
     needs_kernel!();

@@ -1,4 +1,5 @@
-//! A pod without Kubernetes: a network namespace with containers in it, each in its own PID namespace.
+//! A pod without Kubernetes: a network namespace with containers in it, each in its own PID
+//! namespace.
 
 use std::{
     ffi::OsStr,
@@ -16,7 +17,8 @@ use tempfile::TempDir;
 
 use crate::tools::EXECTRAIL;
 
-/// Waits until `condition` holds; panics with `what` after two minutes, since the machine may be busy.
+/// Waits until `condition` holds; panics with `what` after two minutes, since the machine may be
+/// busy.
 pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {

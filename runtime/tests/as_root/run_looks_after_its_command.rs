@@ -1,4 +1,5 @@
-//! `exectrail run`: signals, terminals, orphans, the log file, and commands that cannot be executed.
+//! `exectrail run`: signals, terminals, orphans, the log file, and commands that cannot be
+//! executed.
 
 use std::{
     fs,
@@ -52,8 +53,8 @@ impl Run {
         Self { child, dir }
     }
 
-    /// Its process id, which is its process group as well: `setsid` does not fork, because it is not
-    /// the leader of a group.
+    /// Its process id, which is its process group as well: `setsid` does not fork, because it is
+    /// not the leader of a group.
     fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().try_into().unwrap()).unwrap()
     }

@@ -44,8 +44,8 @@ fn classes(bytes: &[u8]) -> u8 {
     any & !BARE | all
 }
 
-/// Appends `text` as the contents of a JSON string. Escapes what JSON requires (RFC 8259, section 7)
-/// and each character that would act on a display.
+/// Appends `text` as the contents of a JSON string. Escapes what JSON requires (RFC 8259, section
+/// 7) and each character that would act on a display.
 fn push_escaped(line: &mut LineBuffer<'_>, text: &str) {
     let mut rest = text;
     let special = |byte: &u8| CLASSES[usize::from(*byte)] & ESCAPED != 0;

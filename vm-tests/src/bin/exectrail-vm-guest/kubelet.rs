@@ -1,13 +1,13 @@
 //! Starts a pod container by container, in the order of a kubelet.
 //!
-//! `podman kube play` does not support native sidecars (init containers with `restartPolicy:
-//! Always`), and docker does not support pods. So this module does what a kubelet does
+//! `podman kube play` does not support native sidecars, which are init containers with
+//! `restartPolicy: Always`, and docker does not support pods. So this module does what a kubelet does
 //! (<https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/>, Kubernetes 1.33).
 //!
-//! Init containers start one after another. The next one starts when the one before has ended or, if
-//! that is a sidecar, when its startup probe has succeeded. Then the main containers start. When the
-//! pod is deleted, the main containers get SIGTERM first. When they have ended, the sidecars get it,
-//! in reverse order.
+//! Init containers start one after another. The next one starts when the one before has ended or,
+//! if that is a sidecar, when its startup probe has succeeded. Then the main containers start. When
+//! the pod is deleted, the main containers get SIGTERM first. When they have ended, the sidecars
+//! get it, in reverse order.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, thread, time::Duration};
 
@@ -91,8 +91,8 @@ fn is_sidecar(container: &Value) -> bool {
     container["restartPolicy"] == "Always"
 }
 
-/// Runs the startup probe until it succeeds, with its period and its number of attempts. Its timeout
-/// is ignored, because starting a program takes seconds in an emulated machine.
+/// Runs the startup probe until it succeeds, with its period and its number of attempts. Its
+/// timeout is ignored, because starting a program takes seconds in an emulated machine.
 fn wait_until_started(pod: &Played, container: &Value) -> Result<()> {
     let probe = &container["startupProbe"];
     let command: Vec<&str> = words(&probe["exec"]["command"]).collect();
@@ -145,7 +145,8 @@ impl Starting<'_> {
         self.engine.run(&arguments).map(drop)
     }
 
-    /// Flags for the security context. The seccomp filter is the engine's own, as with RuntimeDefault.
+    /// Flags for the security context. The seccomp filter is the engine's own, as with
+    /// RuntimeDefault.
     fn privileges(&self, container: &Value, arguments: &mut Vec<String>) {
         let setting = |setting| self.manifest.security(container, setting);
         if let Some(user) = setting("runAsUser").as_u64() {
