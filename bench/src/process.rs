@@ -1,4 +1,4 @@
-//! What a process, with all that it started, has used so far.
+//! CPU time, memory and eBPF programs of a process and its descendants.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,7 +7,7 @@ use std::{
 
 use aya::programs::loaded_programs;
 
-/// It and its descendants.
+/// The process and its descendants.
 pub(crate) fn family(pid: u32) -> Vec<u32> {
     let mut family = vec![pid];
     let mut next = 0;
@@ -24,14 +24,14 @@ pub(crate) fn family(pid: u32) -> Vec<u32> {
     family
 }
 
-/// The first of a family whose command is so named.
+/// The first process of a family with this `comm`.
 pub(crate) fn named(family: &[u32], name: &str) -> Option<u32> {
     family.iter().copied().find(|pid| {
         fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name)
     })
 }
 
-/// CPU time of all threads of processes in nanoseconds: user and system.
+/// CPU time of all living threads of the processes, user and system together, in nanoseconds.
 pub(crate) fn cpu(family: &[u32]) -> f64 {
     family
         .iter()
@@ -43,7 +43,7 @@ pub(crate) fn cpu(family: &[u32]) -> f64 {
         .sum()
 }
 
-/// CPU time in user space and in the kernel, in ticks of the clock, of threads that have ended, too.
+/// CPU time in user space and in the kernel, in clock ticks; includes threads that have ended.
 pub(crate) fn ticks(pid: u32) -> (f64, f64) {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields: Vec<f64> = stat
@@ -75,7 +75,8 @@ pub(crate) struct Program {
     nanoseconds: f64,
 }
 
-/// The eBPF programs that processes hold, by id. What is held through a perf event only is not seen.
+/// The eBPF programs that the processes hold, by id. Programs held only by a perf event are not
+/// found.
 pub(crate) fn programs(family: &[u32]) -> BTreeMap<u32, Program> {
     let mut held = BTreeSet::new();
     for pid in family {
@@ -86,7 +87,7 @@ pub(crate) fn programs(family: &[u32]) -> BTreeMap<u32, Program> {
             held.extend(id.and_then(|id| id.trim().parse::<u32>().ok()));
         }
     }
-    // Those that end while they are listed are left out.
+    // A program that is unloaded during the listing is skipped.
     loaded_programs()
         .flatten()
         .filter(|program| held.contains(&program.id()))
@@ -98,7 +99,7 @@ pub(crate) fn programs(family: &[u32]) -> BTreeMap<u32, Program> {
         .collect()
 }
 
-/// Run time by name between two looks at the same programs.
+/// Run time between two measurements of the same programs, by name.
 pub(crate) fn spent(
     before: &BTreeMap<u32, Program>,
     after: &BTreeMap<u32, Program>,

@@ -1,4 +1,4 @@
-//! Any bytes as what a client sends to the init address: answers of HTTP, and never a `204`, as
+//! A client sends any bytes to the init address. Every answer is HTTP, and none is a `204`, because
 //! nothing is traced.
 #![no_main]
 
@@ -16,7 +16,7 @@ thread_local! {
         .expect("a runtime without I/O needs nothing");
 }
 
-/// More than what is sent and answered in one run, so that nobody waits for room.
+/// Larger than any request and answer, so that neither side waits for room.
 const ROOM: usize = 1 << 20;
 
 fuzz_target!(|request: &[u8]| {

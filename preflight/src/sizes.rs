@@ -1,4 +1,4 @@
-//! Flags that decide how much memory exectrail needs: the same for it and for its preflight.
+//! Flags that determine how much memory exectrail needs, shared by exectrail and its preflight.
 
 use clap::Args;
 
@@ -7,7 +7,7 @@ use crate::values;
 /// Sizes that the memory limit must have room for.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct SizeArgs {
-    /// Size of the kernel's ring buffer, a power of two: 16MiB hold about 100,000 short execs
+    /// Size of the kernel's ring buffer, a power of two; 16MiB hold about 100,000 short execs
     #[arg(
         long,
         env = "EXECTRAIL_RING_BYTES",
@@ -17,7 +17,7 @@ pub struct SizeArgs {
     )]
     pub ring_bytes: u32,
 
-    /// Most bytes of argv to keep of one exec; what is cut is flagged with its true length
+    /// Maximum length of argv to record; longer argv is truncated and flagged, with its true length
     #[arg(
         long,
         env = "EXECTRAIL_MAX_ARGV_BYTES",

@@ -1,15 +1,15 @@
-//! Giving up what is no longer needed.
+//! Gives up capabilities that are no longer needed.
 //!
-//! Capabilities belong to threads, and a thread starts with those of the one that starts it.
+//! Capabilities belong to threads. A new thread has those of the thread that starts it.
 
 use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
 use exectrail_preflight::KernelVersion;
 
-/// From here on the kernel lets a process use BPF descriptors that it holds without any capability
+/// From this version on, a process needs no capability to use BPF descriptors that it holds
 /// ("bpf: refine kernel.unprivileged_bpf_disabled behaviour", Linux 5.19).
 const HELD_DESCRIPTORS_SUFFICE: (u32, u32) = (5, 19);
 
-/// What a thread that uses the probes' maps must keep on this kernel.
+/// The capabilities that a thread needs on this kernel to use the probes' maps.
 pub fn needed_for_maps(release: &KernelVersion) -> CapsHashSet {
     if (release.major, release.minor) >= HELD_DESCRIPTORS_SUFFICE {
         CapsHashSet::new()
@@ -18,18 +18,18 @@ pub fn needed_for_maps(release: &KernelVersion) -> CapsHashSet {
     }
 }
 
-/// Leaves this thread with no capability but those in `keep`, as far as it has them, for good. What
-/// it still has.
+/// Drops all capabilities of this thread that are not in `keep`, permanently. Returns those that it
+/// still has.
 ///
 /// # Errors
-/// Where the kernel refuses, which it never does for giving up.
+/// If the kernel refuses, which it never does when capabilities are dropped.
 pub fn keep_only(keep: &CapsHashSet) -> Result<CapsHashSet, CapsError> {
     let kept = caps::read(None, CapSet::Permitted)?
         .intersection(keep)
         .copied()
         .collect();
-    // Takes CAP_SETPCAP, which a sidecar has not; without it the bounding set matters to nobody, as
-    // exectrail executes nothing.
+    // This needs CAP_SETPCAP, which a sidecar does not have. The bounding set does not matter then,
+    // because the sidecar executes nothing.
     let _ = caps::clear(None, CapSet::Bounding);
     caps::clear(None, CapSet::Ambient)?;
     caps::clear(None, CapSet::Inheritable)?;

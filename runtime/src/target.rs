@@ -1,29 +1,29 @@
-//! Whether an announced namespace is what it claims to be: the policy, apart from the maps that
-//! hold the evidence.
+//! The policy for announcements: whether an announced namespace belongs to the pod. The maps with
+//! the evidence are elsewhere.
 
 use exectrail_common::target::{BELOW_TARGET, NsId, NsState, OwnScope};
 
 /// Inode number of the init PID namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
 pub const INIT_PID_NS: u32 = 0xEFFF_FFFC;
 
-/// Why an announcement is refused. The text goes to whoever announced.
+/// Why an announcement is refused. The client gets the text as the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Not a namespace at all.
+    /// There is no namespace 0.
     #[error("PID namespace 0 does not exist; announce the number in `readlink /proc/self/ns/pid`")]
     Zero,
-    /// The node's own.
+    /// The init PID namespace of the node.
     #[error(
         "PID namespace {INIT_PID_NS} is the node's own; tracing it would record every pod. \
          Run the workspace without hostPID"
     )]
     Init,
-    /// The sidecar's own, where nobody else is in it.
+    /// The sidecar's own, if no other container shares it.
     #[error(
         "PID namespace {0} is exectrail's own; announce the workspace's, from inside the workspace"
     )]
     Own(u32),
-    /// No exec was seen in it that ties it to this pod.
+    /// No exec has shown that it belongs to this pod.
     #[error(
         "no program was seen to start in PID namespace {0} that belongs to this pod. \
          Announce it from inside the workspace container, by a program started for that"
@@ -35,7 +35,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// A word for it, for logs and metrics.
+    /// A short name of the reason, for logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Zero => "zero",
@@ -57,20 +57,20 @@ pub struct Known {
 }
 
 impl Known {
-    /// Whether the kernel has shown that there is such a namespace. A target that an earlier run has
-    /// left in its state may be gone: until something is executed in it, only its number and start are
-    /// known.
+    /// Whether an exec in this run has shown that the namespace exists. A target from the state of
+    /// an earlier run may have ended: only its number and start are known until the first exec in
+    /// it.
     pub fn is_confirmed(&self) -> bool {
         self.state.address != 0
     }
 }
 
-/// What an announcement comes to.
+/// The result of an announcement that is not refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Already a target.
     Traced(Known),
-    /// Below a target, by which its execs are recorded.
+    /// Below a target, so its execs are recorded already.
     Below,
     /// To be made a target.
     Accept(Known),
@@ -78,10 +78,11 @@ pub enum Verdict {
 
 /// Judges the announcement of `pid_ns`.
 ///
-/// `targets` and `evidence` are what the probes hold. Several entries may bear one inum, of
-/// namespaces that lived one after another; a living one counts before an ended one, a later one
-/// before an earlier. `has_ended` asks whether one has; `shares_pid_ns` says that our own namespace
-/// holds other containers too.
+/// `targets` and `evidence` are the entries of the probes' maps. Several entries may have the same
+/// inum, if the kernel has reused it. Of these, a living namespace is preferred to an ended one, a
+/// confirmed one to an unconfirmed one, and a later one to an earlier one. `has_ended` returns
+/// whether a namespace has ended. `shares_pid_ns` is true if other containers share the sidecar's
+/// namespace.
 ///
 /// # Errors
 /// [`Refusal`].
@@ -107,8 +108,8 @@ pub fn judge(
     };
     let target = newest(&mut targets.into_iter());
     let seen = newest(&mut evidence.into_iter());
-    // The number of a namespace is free only once it is gone: a later one is proof of that, should the end
-    // itself have been missed.
+    // The kernel reuses a number only after the namespace has ended. So a later namespace with the
+    // same number proves the end, even if the end itself was not seen.
     let target_is_gone = target.is_some_and(|(lives, known)| {
         !lives || seen.is_some_and(|(_, seen)| seen.id.start > known.id.start)
     });
@@ -159,7 +160,7 @@ mod tests {
         shared_network: 0,
     };
 
-    /// A depth that the tests' `has_ended` takes for an end.
+    /// A depth by which the `has_ended` of these tests recognises an ended namespace.
     const ENDED: u32 = 1;
 
     fn known(inum: u32, start: u64, ended: u32) -> Known {
@@ -177,7 +178,7 @@ mod tests {
         }
     }
 
-    /// A target that an earlier run has left, and in which nothing has been executed since.
+    /// A target from the state of an earlier run, without an exec since.
     fn left(inum: u32, start: u64) -> Known {
         let mut known = known(inum, start, 0);
         known.state.address = 0;
@@ -229,7 +230,7 @@ mod tests {
             judge_with(60, &[known(60, 7, 1)], &[known(60, 9, 0)]),
             Ok(Verdict::Accept(known(60, 9, 0)))
         );
-        // Its end was missed.
+        // Its end was not seen.
         assert_eq!(
             judge_with(60, &[known(60, 7, 0)], &[known(60, 9, 0)]),
             Ok(Verdict::Accept(known(60, 9, 0)))

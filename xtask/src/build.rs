@@ -1,4 +1,4 @@
-//! `cargo xtask build`: the binaries, and whether they are what we promise.
+//! `cargo xtask build`: builds the binaries and checks that they are static and small enough.
 
 use std::env;
 use std::fs;
@@ -15,25 +15,25 @@ use crate::setup::{self, For};
 use crate::toolchain::Toolchain;
 use crate::{command, progress, workspace};
 
-/// `exectrail` as released is no larger.
+/// Maximum size of the released `exectrail` in bytes.
 const EXECTRAIL_LIMIT: u64 = 4_500_000;
 
-/// Links libc in: the image has nothing but the binary in it.
+/// Links libc statically, because the image contains only the binary.
 const STATIC: &str = "target-feature=+crt-static";
 
-/// What `cargo xtask build` takes.
+/// Arguments of `cargo xtask build`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Build the static, stripped binaries that are released, and check that they are
+    /// Build the static, stripped binaries for a release, and check them
     #[arg(long)]
     release: bool,
 
-    /// Build them for this architecture instead of this machine's
+    /// Build for this architecture instead of this machine's
     #[arg(long, value_name = "ARCHITECTURE", requires = "release")]
     arch: Option<Architecture>,
 }
 
-/// What a build leaves behind.
+/// The binaries that a build has made.
 pub(crate) struct Built {
     /// The `exectrail` binary.
     pub(crate) exectrail: PathBuf,
@@ -55,12 +55,12 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Builds the binaries that are released for this machine, and checks what we promise of them.
+/// Builds the release binaries for this machine's architecture, and checks them.
 pub(crate) fn release() -> Result<Built> {
     release_for(Architecture::host()?)
 }
 
-/// Builds the binaries that are released, and checks what we promise of them.
+/// Builds the release binaries, and checks their size and that they are static.
 pub(crate) fn release_for(architecture: Architecture) -> Result<Built> {
     setup::ensure(For {
         cross: (architecture != Architecture::host()?).then_some(architecture),
@@ -87,8 +87,8 @@ pub(crate) fn release_for(architecture: Architecture) -> Result<Built> {
     Ok(built)
 }
 
-/// Has cargo build static programs whose bytes do not depend on where they are built. Returns where
-/// cargo puts them, below it `release` or `debug`.
+/// Sets up a cargo build of static programs whose bytes do not depend on the build directory.
+/// Returns the directory in which cargo creates `release` or `debug`.
 pub(crate) fn static_for(architecture: Architecture, build: &mut Command) -> Result<PathBuf> {
     let toolchain = Toolchain::detect()?;
     let target = architecture.target();
@@ -96,8 +96,9 @@ pub(crate) fn static_for(architecture: Architecture, build: &mut Command) -> Res
     if architecture != Architecture::host()? {
         architecture.set_linker(build);
         if !architecture.has_std() {
-            // The toolchain's own library for it is one that only rustup has. Its source is there
-            // in any case, for the probes. Apart, since RUSTC_BOOTSTRAP has all be built again.
+            // Only rustup can install the standard library for this target, so it is built from its
+            // source, which the probes need in any case. It gets a directory of its own, because
+            // RUSTC_BOOTSTRAP would make cargo rebuild everything in the usual one.
             target_dir.push("build-std");
             build
                 .args(["-Z", "build-std=std,panic_abort", "--target-dir"])
@@ -105,8 +106,8 @@ pub(crate) fn static_for(architecture: Architecture, build: &mut Command) -> Res
                 .env("RUSTC_BOOTSTRAP", "1");
         }
     }
-    // The target is named although it may be the host: flags then reach the binaries but not build
-    // scripts and procedural macros, which cannot be static.
+    // The target is passed even if it is the host. Then the flags apply to the binaries but not to
+    // build scripts and procedural macros, which cannot be static.
     build.args(["--target", &target]);
     let mut flags = flags_in_environment();
     flags.extend(["-C".into(), STATIC.into()]);
@@ -115,7 +116,7 @@ pub(crate) fn static_for(architecture: Architecture, build: &mut Command) -> Res
     Ok(target_dir.join(target))
 }
 
-/// Those that cargo would take from the environment.
+/// The compiler flags that cargo would take from the environment.
 fn flags_in_environment() -> Vec<String> {
     let encoded = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let spaced = env::var("RUSTFLAGS").unwrap_or_default();
@@ -126,12 +127,12 @@ fn flags_in_environment() -> Vec<String> {
     flags.into_iter().map(str::to_owned).collect()
 }
 
-/// Messages of panics name source files; these names are to be the same wherever it is built.
+/// Flags that make the source paths in panic messages independent of the build machine.
 fn same_paths_everywhere(toolchain: &Toolchain) -> Vec<String> {
     let std = toolchain.sysroot.join("lib/rustlib/src/rust");
     let places = [
         (workspace::cargo_home(), "/cargo"),
-        // May be a link; rustc sees either name.
+        // It may be a symbolic link, and rustc may use either name.
         (std.canonicalize().ok(), "/rustc"),
         (Some(std), "/rustc"),
         (Some(workspace::target_dir()), "/target"),
@@ -158,7 +159,7 @@ fn cargo_build() -> Command {
     build
 }
 
-/// Prints where it is and how large.
+/// Prints a binary's path and size, and returns the size.
 fn size_of(binary: &Path) -> Result<u64> {
     let size = fs::metadata(binary)
         .with_context(|| format!("cargo built no {}", binary.display()))?
@@ -196,7 +197,7 @@ fn machine(elf: &[u8]) -> Result<u16> {
     Ok(header.e_machine(header.endian()?))
 }
 
-/// The dynamic linker that an ELF file asks for; a static one asks for none.
+/// The dynamic linker that an ELF file names; none if the file is static.
 fn interpreter(elf: &[u8]) -> Result<Option<String>> {
     let header = FileHeader64::<Endianness>::parse(elf)?;
     let endian = header.endian()?;
@@ -216,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_dynamic_program_names_its_interpreter() {
-        // The test itself is one, as cargo builds it by default.
+        // This test itself is dynamic, unless cargo is told otherwise.
         let test = fs::read(env::current_exe().unwrap()).unwrap();
         if cfg!(not(target_feature = "crt-static")) {
             assert!(interpreter(&test).unwrap().unwrap().contains("ld-linux"));

@@ -103,7 +103,7 @@ pub(crate) fn run(exectrail: &Path) -> Result<()> {
     println!();
     let count = |msg: &str| counts.get(msg).copied().unwrap_or(0);
     progress::note(format_args!(
-        "{} lines of execs, {} of losses; the announcement was {}",
+        "{} `exec` lines, {} `lost` lines; the announcement was {}",
         count("exec"),
         count("lost"),
         if status.success() {

@@ -1,9 +1,8 @@
-//! InitListener: who asks to be traced?
+//! InitListener: serves announcements at the init address.
 //!
-//! Receives [`Open`], [`Close`]. Sends [`Announce`] to Tracer and answers `204` only when that has
-//! said that tracing is on. Where the address is taken, tries again until it is free. Reads at most
-//! 16 bytes of body and bounds every client in time and number; what it cannot serve waits in the
-//! kernel's backlog.
+//! Receives [`Open`], [`Close`]. Sends [`Announce`] to Tracer and answers `204` only after Tracer
+//! has answered that the namespace is traced. If the address is taken, retries until it is free.
+//! Reads at most 16 bytes of body, and limits the number of clients and the time of each.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -26,12 +25,12 @@ use crate::{
     listening::{BindError, Place},
 };
 
-/// Most connections served at once; fewer where descriptors are few.
+/// Maximum number of connections served at once; lower if few descriptors are available.
 const CONNECTIONS: u64 = 128;
-/// A request's body must arrive in this time.
+/// Time limit for the arrival of a request's body.
 const BODY_TIME: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// Accepts connections from [`Open`] to [`Close`].
 #[derive(Default)]
 pub struct InitListener {
     accepting: Option<SpawnHandle>,
@@ -88,10 +87,10 @@ impl Handler<Close> for InitListener {
     }
 }
 
-/// Answers one request of a client, unless it breaks the rules of HTTP.
+/// Serves one request of a client. A request that is not valid HTTP may get no answer.
 ///
-/// It has no bound in time of its own beyond those on a request's head and body. Needs a runtime with
-/// timers; of an answer that asks the tracer, also an actix system.
+/// Only the arrival of the head and of the body has a time limit here. Needs a runtime with timers;
+/// with [`Answer::Ask`], also an actix system.
 pub async fn serve<S>(stream: S, answer: Answer)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,

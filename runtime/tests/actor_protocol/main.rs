@@ -1,9 +1,11 @@
-//! The protocol of the actors, explored: every order of messages, of execs and of what can go wrong.
+//! A model of the protocol between the actors, checked for every order of messages, execs and
+//! faults.
 //!
-//! The model below has one rule for each handler in `src/actors/`, under the names of `messages.rs`; a
-//! mailbox is a queue, a handler runs to its end, and what an actor awaits is a state of its own. The
-//! checker walks every state that the rules can reach and looks for one that breaks a promise. That it would
-//! find one is shown by [`Slip`]s: each makes one handler wrong in one way, and breaks the promise named.
+//! The model has one rule for each handler in `src/actors/`, with the names of `messages.rs`. A
+//! mailbox is a queue, and a handler runs to its end. An actor that awaits an answer is in a state
+//! of its own. The checker visits every state that the rules can reach and looks for one that
+//! breaks a promise. [`Slip`]s show that it would find one: each slip puts one fault into one
+//! handler, and the checker must find that it breaks the named promise.
 
 mod handlers;
 mod state;
@@ -18,7 +20,7 @@ use state::{
 };
 
 impl Protocol {
-    /// A process that starts.
+    /// The state of a process that has just started.
     fn fresh(&self) -> State {
         let binds_first = self.slips(Slip::BindsBeforeAttaching);
         let (lifecycle, to_tracer, to_listener) = if binds_first {
@@ -68,7 +70,7 @@ impl Model for Protocol {
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        // The process is gone, and whatever was not done is not done any more.
+        // The process has ended and does nothing more.
         if state.lifecycle == Lifecycle::Ended {
             return;
         }
@@ -91,7 +93,8 @@ impl Model for Protocol {
             if state.listening && state.workspaces[workspace] == Workspace::Waits {
                 actions.push(Action::Announces(workspace));
             }
-            // One that was refused does not start; one that waits has its init script run.
+            // A refused workspace does not start. In a waiting one, the init script executes
+            // programs.
             let runs = state.workspaces[workspace] != Workspace::Told503;
             if runs && state.execs[workspace] < EXECS {
                 actions.push(Action::Executes(workspace));
@@ -154,7 +157,7 @@ impl Model for Protocol {
                     Workspace::Asks
                 };
                 if self.slips(Slip::AnswersBeforeTarget) {
-                    // The answer overtakes what it stands for.
+                    // The answer arrives before the namespace is a target.
                     state.workspaces[workspace] = Workspace::Told204;
                 }
             }
@@ -229,7 +232,7 @@ impl Model for Protocol {
                 at.is_none_or(|at| at + 1 == state.lines.len() && state.unwritten.is_empty())
             }),
             Property::always("tracing does not wait for the address", |model, state| {
-                // What other programs do is nothing to wait for.
+                // Actions of other programs do not count: tracing must not wait for them.
                 let mut actions = Vec::new();
                 model.actions(state, &mut actions);
                 let own = |action: &Action| {
@@ -251,7 +254,7 @@ impl Model for Protocol {
             Property::always("time ends no run that traces", |_, state: &State| {
                 !(state.stopped_by_time && state.targets.contains(&true))
             }),
-            // The promises are not kept by nothing ever happening.
+            // The promises must not hold merely because nothing happens.
             Property::sometimes("a stop in the middle of it all", |_, state: &State| {
                 state.lifecycle == Lifecycle::Ended
                     && state.lines.last() == Some(&Line::TracingStopped)
@@ -262,7 +265,7 @@ impl Model for Protocol {
     }
 }
 
-/// What a run of the protocol can meet with.
+/// The conditions of a run: which options are on and which faults can happen.
 #[derive(Clone, Copy, Debug, Default)]
 struct Weather {
     discovery: bool,
@@ -272,7 +275,7 @@ struct Weather {
     may_be_killed: bool,
 }
 
-/// Promises that the protocol breaks, and how many states it has.
+/// Returns the promises that the protocol breaks, and the number of its states.
 fn explore(slip: Option<Slip>, weather: Weather) -> (Vec<&'static str>, usize) {
     const HAPPENS: &str = "a stop in the middle of it all";
     let checker = Protocol {
@@ -302,7 +305,7 @@ fn explore(slip: Option<Slip>, weather: Weather) -> (Vec<&'static str>, usize) {
 #[test]
 fn no_order_of_messages_breaks_a_promise() {
     for (discovery, sink_may_fail) in [(false, false), (true, false), (false, true), (true, true)] {
-        // An address that is freed at once and a timeout that never comes are among these.
+        // These include an address that is freed at once and a timeout that never comes.
         let weather = Weather {
             discovery,
             sink_may_fail,
@@ -318,7 +321,7 @@ fn no_order_of_messages_breaks_a_promise() {
     }
 }
 
-/// A process that is killed at any moment, and the next one, which knows the targets from the state.
+/// A process can be killed at any moment; the next one knows its targets from the state.
 #[test]
 fn no_kill_breaks_a_promise() {
     for discovery in [false, true] {

@@ -29,7 +29,7 @@ fn from_announcement_to_line() {
     assert_eq!(started[0]["fields"]["labels"]["username"], "jessie");
 }
 
-/// Namespaces by the hundred announce themselves; none loses the exec that follows the answer.
+/// A thousand namespaces announce themselves; none loses the exec that follows the answer.
 #[test]
 fn no_exec_after_204_is_missed() {
     needs_kernel!();
@@ -116,7 +116,8 @@ fn announce_gives_up_with_a_reason() {
     assert!(stderr.contains("did not answer within 1 s"), "{stderr}");
 }
 
-/// It is the first process of its container, which signals end only if they are looked for.
+/// `announce` is the first process of its container. A signal ends a first process only if the
+/// process handles it.
 #[test]
 fn announce_ends_when_told_to() {
     needs_kernel!();
@@ -130,7 +131,7 @@ fn announce_ends_when_told_to() {
         .unwrap();
     let waits = |pid: &u32| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        // It is blocked, and read from a descriptor.
+        // exectrail blocks SIGTERM and reads it from a descriptor.
         let blocked = status
             .lines()
             .find_map(|line| line.strip_prefix("SigBlk:"))

@@ -74,7 +74,7 @@ fn long_and_short_by_turns() {
             }
         })
         .collect();
-    // 38 MB altogether: none is lost even where the reader gets no CPU until the last has run.
+    // 38 MB in total: the ring holds them all, even if the reader gets no CPU until the last exec.
     check(&["--ring-bytes", "64MiB"], &argvs);
 }
 

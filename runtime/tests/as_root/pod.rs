@@ -1,4 +1,5 @@
-//! A pod made by hand: a network namespace, and in it containers with a PID namespace each.
+//! A pod without Kubernetes: a network namespace with containers in it, each in its own PID
+//! namespace.
 
 use std::{
     ffi::OsStr,
@@ -16,7 +17,8 @@ use tempfile::TempDir;
 
 use crate::tools::EXECTRAIL;
 
-/// Waits until `condition` holds; panics with `what` after two minutes: the machine may be busy.
+/// Waits until `condition` holds; panics with `what` after two minutes, since the machine may be
+/// busy.
 pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -31,8 +33,8 @@ pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) 
     }
 }
 
-/// The process of this name at the end of a chain of processes, each the first child of the one
-/// before: what makes namespaces forks to enter them.
+/// Follows first children from `pid` to a process with this name. Programs that create namespaces
+/// fork to enter them, so the wanted process is a descendant.
 pub(crate) fn descendant(pid: u32, name: &str) -> Option<u32> {
     let mut pid = pid;
     loop {
@@ -52,7 +54,7 @@ pub(crate) fn namespace(pid: u32, which: &str) -> u32 {
     text.split(['[', ']']).nth(1).unwrap().parse().unwrap()
 }
 
-/// Has `unshare`, with the arguments that it has already, make a container with this first process.
+/// Adds arguments to `unshare` so that it creates a container with this first process.
 pub(crate) fn first_process(mut unshare: Command, program: impl AsRef<OsStr>) -> Command {
     unshare
         .args(["--pid", "--fork", "--kill-child", "--mount-proc", "--"])
@@ -171,7 +173,7 @@ impl Sidecar {
         descendant(self.child.id(), "exectrail").unwrap()
     }
 
-    /// The process that was started, which may have started it.
+    /// The process id of the child of the test: exectrail itself, or an ancestor of it.
     pub(crate) fn child_id(&self) -> u32 {
         self.child.id()
     }
@@ -185,7 +187,7 @@ impl Sidecar {
         kill_process(pid, signal).unwrap();
     }
 
-    /// The same, where it may have ended.
+    /// The same for a process that may have ended already.
     pub(crate) fn signal_if_running(&self, signal: Signal) {
         let pid = descendant(self.child.id(), "exectrail")
             .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
@@ -199,7 +201,7 @@ impl Sidecar {
         std::fs::read_to_string(self.dir.path().join("stderr")).unwrap()
     }
 
-    /// The address for announcements that it listens at, once it traces.
+    /// The address at which it accepts announcements. Call it once tracing is on.
     pub(crate) fn address(&self) -> String {
         let diagnostics = self.diagnostics();
         let on = diagnostics
@@ -231,7 +233,7 @@ impl Sidecar {
         wait_for("exectrail to end", || child.try_wait().unwrap())
     }
 
-    /// Stops it in good order; its lines.
+    /// Stops it on request; returns its lines.
     pub(crate) fn stop(mut self) -> Vec<Value> {
         self.signal(Signal::TERM);
         let status = self.wait();
@@ -252,7 +254,7 @@ impl Drop for Sidecar {
     }
 }
 
-/// A container with a process that sleeps, for others to be started in.
+/// A container whose first process sleeps; tests start other processes in it.
 pub(crate) struct Workspace {
     child: Child,
     init: u32,
@@ -283,13 +285,13 @@ impl Workspace {
         command
     }
 
-    /// Runs a command to its end, which must be success.
+    /// Runs a command to its end; it must succeed.
     pub(crate) fn run(&self, program: impl AsRef<OsStr>, arguments: &[&str]) {
         let status = self.command(program).args(arguments).status().unwrap();
         assert!(status.success());
     }
 
-    /// Feeds a command; it must succeed.
+    /// Runs a command with this standard input; it must succeed.
     pub(crate) fn feed(&self, program: &Path, arguments: &[&Path], input: &[u8]) {
         let mut child = self
             .command(program)
@@ -301,7 +303,7 @@ impl Workspace {
         assert!(child.wait().unwrap().success());
     }
 
-    /// Announces itself with curl, as today's init script does: status and text of the answer.
+    /// Announces itself with curl, as an init script does. Returns status and text of the answer.
     pub(crate) fn announce(&self) -> (u16, String) {
         self.announce_as(self.pid_ns())
     }
@@ -327,12 +329,12 @@ impl Drop for Workspace {
     }
 }
 
-/// Has curl ask the init address: status and text of the answer.
+/// Sends a request to the init address with curl. Returns status and text of the answer.
 pub(crate) fn curl(command: Command, arguments: &[&str]) -> (u16, String) {
     curl_at(command, "/", arguments)
 }
 
-/// Has curl ask the init address for a path.
+/// The same for a path of the init address.
 pub(crate) fn curl_at(mut command: Command, path: &str, arguments: &[&str]) -> (u16, String) {
     let Output { stdout, stderr, .. } = command
         .args(["--silent", "--show-error", "--max-time", "20"])

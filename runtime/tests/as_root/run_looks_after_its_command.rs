@@ -1,4 +1,5 @@
-//! `exectrail run`: signals, terminals, orphans, the log file, what cannot be started.
+//! `exectrail run`: signals, terminals, orphans, the log file, and commands that cannot be
+//! executed.
 
 use std::{
     fs,
@@ -27,15 +28,15 @@ const SIGNALS: [(Signal, &str); 6] = [
     (Signal::USR2, "USR2"),
 ];
 
-/// `exectrail run` with a log, which must end in good order.
+/// `exectrail run` with a log, which must end with `tracing_stopped`.
 struct Run {
     child: Child,
     dir: TempDir,
 }
 
 impl Run {
-    /// In a session of its own, without a terminal. Shells have what they start in the background
-    /// ignore SIGINT and SIGQUIT, the tests perhaps as well.
+    /// Starts it in a session of its own, without a terminal. SIGINT and SIGQUIT are reset to their
+    /// defaults: if a shell started the tests in the background, they are ignored.
     fn start(command: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
         let child = Command::new("env")
@@ -52,7 +53,8 @@ impl Run {
         Self { child, dir }
     }
 
-    /// Its process and its process group: not being the leader of one, `setsid` does not fork.
+    /// Its process id, which is its process group as well: `setsid` does not fork, because it is
+    /// not the leader of a group.
     fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().try_into().unwrap()).unwrap()
     }
@@ -70,7 +72,7 @@ impl Run {
             .collect()
     }
 
-    /// The last line is there: everything before it is, too.
+    /// The last line is `tracing_stopped`, so everything before it was written.
     fn assert_whole(&self) {
         let lines = self.log();
         let last = lines.last().map(|line| &line["msg"]);
@@ -104,7 +106,7 @@ fn a_command_in_another_group_or_session_is_waited_for() {
     }
 }
 
-/// Whose parents have ended, or never wait.
+/// Processes whose parents have ended or never wait for them.
 #[test]
 fn orphans_are_reaped() {
     needs_kernel!();
@@ -115,7 +117,7 @@ fn orphans_are_reaped() {
     assert_eq!(Run::start(&["sh", "-c", script]).wait().code(), Some(0));
 }
 
-/// Sent to exectrail or to its whole process group, a signal reaches the command, once.
+/// A signal to exectrail, or to its whole process group, reaches the command once.
 #[test]
 fn signals_reach_the_command_once() {
     needs_kernel!();
@@ -162,7 +164,7 @@ fn a_signal_that_ends_the_command_is_the_status() {
     }
 }
 
-/// Whenever it comes, the signal ends it.
+/// SIGTERM ends `run` at any time during its start.
 #[test]
 fn a_signal_while_it_starts() {
     needs_kernel!();
@@ -188,8 +190,8 @@ fn a_signal_while_it_starts() {
     }
 }
 
-/// Runs a Python script that plays the terminal: `argv` is the command, `p` its process and `t` the
-/// terminal; `status` is printed at its end.
+/// Runs a Python script that acts as the terminal. The command is its `argv`, `p` the command's
+/// process and `t` the terminal. It prints the command's `status` at the end.
 fn on_a_terminal(script: &str, command: &[&str]) -> String {
     let frame = "import os, pty, select, signal, sys, time\n\
         for s in (signal.SIGINT, signal.SIGQUIT): signal.signal(s, signal.SIG_DFL)\n\
@@ -219,7 +221,7 @@ fn on_a_terminal(script: &str, command: &[&str]) -> String {
     printed
 }
 
-/// The same of a command that is traced.
+/// The same for a command under `exectrail run`.
 fn run_on_a_terminal(script: &str, log: &Path, command: &[&str]) -> String {
     let log = log.to_str().unwrap();
     let run = [EXECTRAIL, "run", "--output=json", "--log", log, "--"];
@@ -250,7 +252,7 @@ fn a_closing_terminal_ends_the_command() {
     }
 }
 
-/// Ctrl-C is for the command, once, whether or not it left its caller's process group.
+/// Ctrl-C reaches the command once, whether or not it has left its caller's process group.
 #[test]
 fn a_key_reaches_the_command_once() {
     needs_kernel!();
@@ -270,7 +272,7 @@ fn a_key_reaches_the_command_once() {
     }
 }
 
-/// With jobs in process groups of their own; afterwards the terminal is the caller's again.
+/// Its jobs have process groups of their own. Afterwards the terminal belongs to the caller again.
 #[test]
 fn an_interactive_shell_is_at_home() {
     needs_kernel!();
@@ -338,7 +340,7 @@ fn a_log_that_is_a_fifo_is_waited_for_and_can_be_interrupted() {
     }
 }
 
-/// Command lines hold secrets.
+/// Command lines can contain secrets, so only the owner may read the log.
 #[test]
 fn the_log_is_its_owners_alone() {
     needs_kernel!();
@@ -362,7 +364,7 @@ fn the_log_is_its_owners_alone() {
         fs::metadata(&log).unwrap().permissions().mode() & 0o777
     };
     assert_eq!(run("000"), 0o600);
-    // One that is there already has what its owner gave it.
+    // A file that exists keeps its mode.
     fs::set_permissions(&log, fs::Permissions::from_mode(0o640)).unwrap();
     assert_eq!(run("000"), 0o640);
 }

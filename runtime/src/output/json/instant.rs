@@ -1,4 +1,5 @@
-//! Instants as text. Between one event and the next it is mostly the fraction of the second that changes.
+//! Instants as text. The text of the second is cached: from one event to the next, usually only the
+//! fraction changes.
 
 use std::io::Write as _;
 
@@ -7,16 +8,16 @@ use jiff::Timestamp;
 /// The text of the last second that was written.
 #[derive(Debug, Default)]
 pub(super) struct Second {
-    /// Which: seconds since 1970 UTC. None before the first.
+    /// The second, since 1970 UTC. None until one is written.
     of: Option<i64>,
-    /// Up to the point before the fraction.
+    /// Its text, up to and including the decimal point.
     text: Vec<u8>,
 }
 
 impl Second {
-    /// Appends an instant in UTC, all nine digits of its nanoseconds.
+    /// Appends an instant in UTC with nine digits of nanoseconds.
     pub(super) fn push(&mut self, line: &mut Vec<u8>, ts: Timestamp) {
-        // Before 1970 both parts are negative, and the second's text is another's.
+        // Before 1970 seconds and nanoseconds are negative, so the cached text would be wrong.
         if ts < Timestamp::UNIX_EPOCH {
             let _ = write!(line, "{ts:.9}");
             return;

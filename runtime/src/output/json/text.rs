@@ -1,4 +1,4 @@
-//! Text in JSON, quickly: nearly all of it is printable ASCII, which is copied as it is.
+//! JSON strings, on the hot path: nearly all text is printable ASCII, which is copied unchanged.
 
 use std::fmt::{self, Write as _};
 
@@ -8,14 +8,14 @@ use super::super::{
     quote::{Alphabet, CommandLine, is_unseen},
 };
 
-/// A byte that `sh` reads as itself outside quotes, as the crate shlex has it.
+/// A byte that needs no quotes in `sh`, by the rules of the crate shlex.
 const BARE: u8 = 1;
-/// A byte that cannot stand in every shell's single quotes, as the crate shlex has it.
+/// A byte that not every shell allows in single quotes, by the rules of the crate shlex.
 const NO_SINGLE_QUOTES: u8 = 2;
-/// A byte that JSON, or [`is_unseen`], may want escaped.
+/// A byte that may have to be escaped, for JSON or because of [`is_unseen`].
 const ESCAPED: u8 = 4;
 
-/// What each byte is.
+/// The class of each byte.
 static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
     let mut byte = 0;
@@ -33,7 +33,7 @@ static CLASSES: [u8; 256] = {
     classes
 };
 
-/// What there is in `bytes`; [`BARE`] if and only if all of them are.
+/// The classes that occur in `bytes`; [`BARE`] only if every byte has it.
 fn classes(bytes: &[u8]) -> u8 {
     let (mut any, mut all) = (0, BARE);
     for byte in bytes {
@@ -44,8 +44,8 @@ fn classes(bytes: &[u8]) -> u8 {
     any & !BARE | all
 }
 
-/// Appends the contents of a JSON string: `text`, escaped where JSON asks for it (RFC 8259, section
-/// 7) and where a character would act on a display.
+/// Appends `text` as the contents of a JSON string. Escapes what JSON requires (RFC 8259, section
+/// 7) and each character that would act on a display.
 fn push_escaped(line: &mut LineBuffer<'_>, text: &str) {
     let mut rest = text;
     let special = |byte: &u8| CLASSES[usize::from(*byte)] & ESCAPED != 0;
@@ -63,7 +63,7 @@ fn push_escaped(line: &mut LineBuffer<'_>, text: &str) {
             Some('\u{c}') => line.extend_from_slice(b"\\f"),
             Some(unseen) if is_unseen(unseen) => {
                 line.extend_from_slice(b"\\u");
-                // All of them are in the first plane.
+                // All unseen characters are in the first plane, so four digits are enough.
                 for shift in [12, 8, 4, 0] {
                     let digit = u32::from(unseen) >> shift & 0xf;
                     line.push(b"0123456789abcdef"[digit as usize]);
@@ -152,7 +152,7 @@ mod tests {
             prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
         }
 
-        /// The quick ways write what the whole way would.
+        /// The shortcuts write the same as [`CommandLine`].
         #[test]
         fn a_command_line_is_the_same_however_written(
             words in prop::collection::vec("[ -~]{0,6}|[a-z^'\\\\é\u{202e}\n]{0,6}|[a-z]{1,6}", 0..6),

@@ -1,4 +1,4 @@
-//! Pods where the node's runtime is dockerd.
+//! Pods on a node whose container runtime is dockerd.
 
 use anyhow::{Result, ensure};
 use exectrail_vm_tests::{Plan, manifest};
@@ -16,7 +16,7 @@ use crate::{
     tests,
 };
 
-/// The scenario's tests.
+/// The tests of this scenario.
 pub(crate) const TESTS: &[Test] = tests![
     the_node_runs_dockerd,
     dockerds_seccomp_filter_and_two_capabilities_let_it_trace,

@@ -1,11 +1,13 @@
-//! A pod started container by container, in the order of a kubelet.
+//! Starts a pod container by container, in the order of a kubelet.
 //!
-//! `podman kube play` knows no native sidecars (init containers with `restartPolicy: Always`), and
-//! docker no pods at all. What a kubelet does, and so is done here
-//! (<https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/>, Kubernetes 1.33):
-//! init containers start one after the other, each when the one before has ended, or, being a
-//! sidecar, when its startup probe has succeeded; then the others start. When the pod is deleted,
-//! the others get SIGTERM first; sidecars when those have ended, the last one first.
+//! `podman kube play` does not support native sidecars, which are init containers with
+//! `restartPolicy: Always`, and docker does not support pods. So this module does what a kubelet does
+//! (<https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/>, Kubernetes 1.33).
+//!
+//! Init containers start one after another. The next one starts when the one before has ended or,
+//! if that is a sidecar, when its startup probe has succeeded. Then the main containers start. When
+//! the pod is deleted, the main containers get SIGTERM first. When they have ended, the sidecars
+//! get it, in reverse order.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, thread, time::Duration};
 
@@ -20,7 +22,7 @@ use crate::{
     played::Played,
 };
 
-/// What is the same for all containers of a pod.
+/// The pod that containers are started for.
 struct Starting<'a> {
     engine: &'a Engine,
     manifest: &'a Manifest,
@@ -64,7 +66,7 @@ pub(crate) fn start(engine: &Engine, manifest: &Manifest) -> Result<Played> {
     Ok(pod)
 }
 
-/// Ends a pod; what is left of it can be looked at.
+/// Stops the containers of a pod. They are not removed, so tests can inspect them.
 pub(crate) fn stop(pod: &Played, manifest: &Manifest) -> Result<()> {
     let stop = |container: &Value, grace: &str| {
         let container = pod.container(name(container));
@@ -75,7 +77,7 @@ pub(crate) fn stop(pod: &Played, manifest: &Manifest) -> Result<()> {
     }
     let sidecars = manifest.list("initContainers").iter();
     for sidecar in sidecars.rev().filter(|container| is_sidecar(container)) {
-        // It ends when it has written everything, which on a busy host takes what it takes.
+        // It ends when it has written everything, which can take long on a busy host.
         stop(sidecar, "120")?;
     }
     Ok(())
@@ -89,8 +91,8 @@ fn is_sidecar(container: &Value) -> bool {
     container["restartPolicy"] == "Always"
 }
 
-/// The startup probe, as often as it says. Its timeout is not kept: to start any program takes
-/// seconds in an emulated machine.
+/// Runs the startup probe until it succeeds, with its period and its number of attempts. Its
+/// timeout is ignored, because starting a program takes seconds in an emulated machine.
 fn wait_until_started(pod: &Played, container: &Value) -> Result<()> {
     let probe = &container["startupProbe"];
     let command: Vec<&str> = words(&probe["exec"]["command"]).collect();
@@ -110,14 +112,14 @@ fn wait_until_started(pod: &Played, container: &Value) -> Result<()> {
         }
     }
     bail!(
-        "{} does not start: {answer}\nit said:\n{}",
+        "{} does not start: {answer}\nits output:\n{}",
         name(container),
         pod.said(name(container))
     )
 }
 
 impl Starting<'_> {
-    /// Starts a container; if it is not to stay, waits for its end.
+    /// Starts a container. Unless it `stays`, waits for its end.
     fn run(&self, pod: &mut Played, container: &Value, stays: bool) -> Result<()> {
         let full_name = pod.add(name(container));
         let mut arguments: Vec<String> = ["run", "--name", &full_name, "--network", &self.network]
@@ -143,7 +145,8 @@ impl Starting<'_> {
         self.engine.run(&arguments).map(drop)
     }
 
-    /// The seccomp filter is the engine's own, as with RuntimeDefault.
+    /// Flags for the security context. The seccomp filter is the engine's own, as with
+    /// RuntimeDefault.
     fn privileges(&self, container: &Value, arguments: &mut Vec<String>) {
         let setting = |setting| self.manifest.security(container, setting);
         if let Some(user) = setting("runAsUser").as_u64() {
@@ -167,7 +170,7 @@ impl Starting<'_> {
         }
     }
 
-    /// Of memory: a sidecar's maps are charged to it.
+    /// The flag for the memory limit, which a sidecar's maps count towards.
     fn resources(&self, container: &Value, arguments: &mut Vec<String>) {
         if let Some(limit) = container["resources"]["limits"]["memory"].as_str() {
             let limit = limit.replace("Mi", "m").replace("Gi", "g");
@@ -175,10 +178,11 @@ impl Starting<'_> {
         }
     }
 
-    /// Directories of the node that anybody may write to, as those of an emptyDir; also for claims.
+    /// Flags for the volumes. Each is a directory of the node that every user may write to, like an
+    /// emptyDir; so are claims.
     fn mounts(&self, container: &Value, arguments: &mut Vec<String>) -> Result<()> {
         if self.engine.is_docker() && name(container) == "workspace" {
-            // Its image has nothing there, see node::docker_ready.
+            // The image has no /usr, see node::docker_ready.
             arguments.push("--volume=/usr:/usr:ro".into());
         }
         for mount in list(&container["volumeMounts"]) {

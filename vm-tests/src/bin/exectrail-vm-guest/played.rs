@@ -12,14 +12,14 @@ use serde_json::Value;
 
 use crate::{container::PATIENCE, engine::Engine, lines::shortened, manifest::Manifest, node};
 
-/// See the module. Dropping it removes it.
+/// A running pod; dropping the value removes the pod.
 pub(crate) struct Played {
     pub(crate) engine: Engine,
     name: String,
     made: Made,
 }
 
-/// A pod that several tests look at, one after the other: to start one takes half a minute in an
+/// A pod that several tests use, one after another, because starting one takes half a minute in an
 /// emulated machine.
 pub(crate) struct Shared(Mutex<Option<Result<Played, String>>>);
 
@@ -29,7 +29,7 @@ impl Shared {
         Self(Mutex::new(None))
     }
 
-    /// Does something with the pod, started if that was not tried yet.
+    /// Calls `work` with the pod. The first call starts the pod; if that fails, every call fails.
     pub(crate) fn with<T>(
         &self,
         start: impl FnOnce() -> Result<Played>,
@@ -49,7 +49,7 @@ impl Shared {
     }
 }
 
-/// How a pod was made, and so how it is ended.
+/// How a pod was started, which decides how it is removed.
 enum Made {
     /// By `podman kube play`.
     ByKubePlay,
@@ -58,13 +58,13 @@ enum Made {
 }
 
 impl Played {
-    /// Has the node's podman play a manifest.
+    /// Starts a manifest with the node's podman.
     pub(crate) fn start(manifest: &Manifest) -> Result<Self> {
         node::ready()?;
         Self::start_by(&Engine::podman(), manifest)
     }
 
-    /// Has a podman play it that is somewhere else.
+    /// Starts a manifest with another podman.
     pub(crate) fn start_by(engine: &Engine, manifest: &Manifest) -> Result<Self> {
         for volume in manifest.list("volumes") {
             if let Some(claim) = volume["persistentVolumeClaim"]["claimName"].as_str() {
@@ -95,7 +95,7 @@ impl Played {
         }
     }
 
-    /// Notes a container that is about to be made.
+    /// Registers a container that is about to be started, for removal. Returns its full name.
     pub(crate) fn add(&mut self, container: &str) -> String {
         let name = self.container(container);
         if let Made::InOrder(containers) = &mut self.made {
@@ -109,7 +109,7 @@ impl Played {
         format!("{}-{container}", self.name)
     }
 
-    /// The sidecar's log: its events, and everything for an error.
+    /// The lines of the sidecar's log, parsed.
     pub(crate) fn log(&self) -> Result<Vec<Value>> {
         self.raw_log()?
             .lines()
@@ -119,7 +119,7 @@ impl Played {
             .collect()
     }
 
-    /// The same as it was written.
+    /// The sidecar's log as text.
     pub(crate) fn raw_log(&self) -> Result<String> {
         self.engine.run(&["logs", &self.container("exectrail")])
     }
@@ -134,7 +134,7 @@ impl Played {
         self.wait_longer_for(PATIENCE, what, seen, wanted)
     }
 
-    /// The same for what takes long.
+    /// The same with another time limit.
     pub(crate) fn wait_longer_for(
         &self,
         patience: Duration,
@@ -164,7 +164,7 @@ impl Played {
         }
     }
 
-    /// What a container wrote to standard output and error.
+    /// Standard output and standard error of a container.
     pub(crate) fn said(&self, container: &str) -> String {
         self.engine.said(&["logs", &self.container(container)])
     }
@@ -177,26 +177,26 @@ impl Played {
         self.engine.run(&arguments)
     }
 
-    /// What the engine knows of a container.
+    /// A field of the engine's description of a container.
     pub(crate) fn inspect(&self, container: &str, format: &str) -> Result<String> {
         let name = self.container(container);
         let shown = self.engine.run(&["inspect", "--format", format, &name])?;
         Ok(shown.trim().to_owned())
     }
 
-    /// Process id of a container's first process, as the node sees it.
+    /// Process id of a container's first process, in the node's PID namespace.
     pub(crate) fn pid(&self, container: &str) -> Result<i32> {
         Ok(self.inspect(container, "{{.State.Pid}}")?.parse()?)
     }
 
-    /// Number of its PID namespace.
+    /// Inode number of a container's PID namespace.
     pub(crate) fn pid_ns(&self, container: &str) -> Result<u32> {
         let path = format!("/proc/{}/ns/pid", self.pid(container)?);
         let link = fs::read_link(&path).with_context(|| path.clone())?;
         number_of(&link.to_string_lossy())
     }
 
-    /// Stops the pod as a node does when it is deleted; what is left of it can be looked at.
+    /// Stops the pod as a node does when it is deleted. Its containers can still be inspected.
     pub(crate) fn stop(&self) -> Result<()> {
         self.engine
             .run(&["pod", "stop", "-t", "120", &self.name])
@@ -204,16 +204,16 @@ impl Played {
     }
 }
 
-/// The number in the link of a namespace.
+/// The inode number in a namespace link, such as `pid:[4026531836]`.
 pub(crate) fn number_of(link: &str) -> Result<u32> {
     let digits: String = link.chars().filter(char::is_ascii_digit).collect();
     digits
         .parse()
-        .with_context(|| format!("no number of a namespace: {link:?}"))
+        .with_context(|| format!("no namespace number in {link:?}"))
 }
 
-/// Does what a storage class and the kubelet do for a claim: the volume, and the directories of it
-/// that are mounted.
+/// Creates a claim's volume and the directories of it that are mounted, as a storage class and the
+/// kubelet do.
 fn claimed_volume(engine: &Engine, claim: &str, directories: &[&str]) -> Result<()> {
     engine.run(&["volume", "create", "--ignore", claim])?;
     let at = engine.run(&["volume", "inspect", "--format", "{{.Mountpoint}}", claim])?;
@@ -228,11 +228,11 @@ impl Drop for Played {
     fn drop(&mut self) {
         let removed = match &self.made {
             Made::ByKubePlay => self.engine.run(&["pod", "rm", "-f", "-t", "0", &self.name]),
-            // The last one is in the first one's network.
+            // In reverse order, because later containers are in the network of the first.
             Made::InOrder(containers) => {
                 let mut arguments = vec!["rm", "-f"];
                 if !self.engine.is_docker() {
-                    // docker's does not wait.
+                    // docker's `rm -f` does not wait, so it needs no such flag.
                     arguments.extend(["-t", "0"]);
                 }
                 arguments.extend(containers.iter().rev().map(String::as_str));
