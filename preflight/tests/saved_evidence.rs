@@ -312,7 +312,7 @@ fn memory_limits_of_both_cgroup_versions() {
     // are given back before there is argv.
     let process = (12 << 20) + (16 << 20);
     // The ring, and of two CPUs 128 slots for early argv and what each CPU has for itself.
-    let maps = (16 << 20) + 128 * (6144 + 32) + ((2 * 112) << 10);
+    let maps = (16 << 20) + 128 * (6144 + 32) + ((2 * 45) << 10);
     let needed = process + maps;
     let v2 = |limit: &str| {
         Node::fit()

@@ -122,8 +122,8 @@ fn in_extent(map: KernelPtr, index: u32, extents: u32, id: u32, otherwise: u64) 
 
 /// The id of `task` in the namespace at depth `level`; 0 where it has none, being outside.
 ///
-/// The one kernel read by helper: `numbers` is indexed by depth, and the verifier takes no
-/// variable offset into a BTF pointer.
+/// A kernel read by helper: `numbers` is indexed by depth, and the verifier takes no variable offset
+/// into a BTF pointer.
 #[inline(always)]
 fn ns_pid(task: Task, level: u32) -> u32 {
     let pid = task.thread_pid();
