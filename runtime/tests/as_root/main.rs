@@ -36,6 +36,7 @@ mod signals_and_streams;
 mod start_and_stop_are_orderly;
 mod state_survives_a_restart;
 mod targets_are_verified;
+mod the_node_pays_for_execs_only;
 mod the_port_is_optional;
 mod times_are_true_in_a_time_namespace;
 mod tools;
