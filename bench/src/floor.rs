@@ -184,7 +184,13 @@ pub(crate) struct Floor {
 }
 
 impl Floor {
+    /// Attaches it to the tracepoint of an exec.
     pub(crate) fn attach(doing: Doing) -> Result<Self> {
+        Self::attach_to(doing, "sched_process_exec")
+    }
+
+    /// Attaches it to a tracepoint. Only that of an exec has what a program that copies argv needs.
+    pub(crate) fn attach_to(doing: Doing, tracepoint: &str) -> Result<Self> {
         let mut attr = MapAttr {
             map_type: BPF_MAP_TYPE_RINGBUF,
             max_entries: RING,
@@ -194,7 +200,7 @@ impl Floor {
         let instructions = doing.instructions(&ring)?;
         let btf = Btf::from_sys_fs()?;
         let tracepoint =
-            btf.id_by_type_name_kind("btf_trace_sched_process_exec", BtfKind::Typedef)?;
+            btf.id_by_type_name_kind(&format!("btf_trace_{tracepoint}"), BtfKind::Typedef)?;
         let mut attr = ProgAttr {
             prog_type: BPF_PROG_TYPE_TRACING,
             insn_cnt: instructions.len().try_into()?,

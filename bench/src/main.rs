@@ -5,12 +5,14 @@
 //! | [`comparison`] | all tracers in turns: eBPF time, CPU time, system calls, a build |
 //! | [`sidecar`] | exectrail alone: start, memory, bursts, latency |
 //! | [`scaling`] | how its cost grows |
+//! | [`fleet`] | many sidecars on one node, by themselves |
 //!
 //! Started by `cargo xtask bench`; needs root. Figures are medians of rounds in which all take turns; the
 //! workload has a CPU of its own, and tracers another.
 
 mod comparison;
 mod compile;
+mod fleet;
 mod floor;
 mod machine;
 mod plot;
@@ -47,10 +49,18 @@ struct Args {
     /// Within a minute, to see that it works
     #[arg(long)]
     quick: bool,
+
+    /// Measure only what so many sidecars on one node cost, such as 1,16,64
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',')]
+    sidecars: Vec<usize>,
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    if !args.sidecars.is_empty() {
+        let workload = Workload::compile()?;
+        return fleet::measure(&workload, &args.exectrail, &args.sidecars, &args.out);
+    }
     let size = if args.quick { Size::QUICK } else { Size::FULL };
     let machine = machine::Machine::describe();
     // The kernel counts the run time of eBPF programs for as long as this is open.

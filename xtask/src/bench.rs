@@ -14,6 +14,10 @@ pub(crate) struct Args {
     #[arg(long)]
     quick: bool,
 
+    /// Measure only what so many sidecars on one node cost, such as 1,16,64 (some ten minutes)
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',', conflicts_with_all = ["quick", "install_peers"])]
+    sidecars: Vec<usize>,
+
     /// Install the tools that are measured beside exectrail, as far as Debian and crates.io have them
     #[arg(long)]
     install_peers: bool,
@@ -50,7 +54,13 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     if args.install_peers {
         install_peers()?;
     }
-    for needed in ["tcc", "make"] {
+    // What the build that is measured is made with; many sidecars are measured without it.
+    let needed: &[&str] = if args.sidecars.is_empty() {
+        &["tcc", "make"]
+    } else {
+        &[]
+    };
+    for needed in needed {
         if command::find(needed).is_none() {
             bail!(
                 "`{needed}` is not there, which the build that is measured is made with: add --install-peers"
@@ -61,7 +71,11 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     let mut bench = command::cargo_build_like("build");
     command::run(bench.args(["--release", "--package", "exectrail-bench"]))?;
     let target = workspace::target_dir();
-    let out = target.join("bench");
+    let out = target.join(if args.sidecars.is_empty() {
+        "bench"
+    } else {
+        "bench-sidecars"
+    });
     let mut bench = command::new(target.join("release/exectrail-bench"));
     bench
         .arg("--exectrail")
@@ -70,6 +84,10 @@ pub(crate) fn command(args: &Args) -> Result<()> {
         .arg(&out);
     if args.quick {
         bench.arg("--quick");
+    }
+    if !args.sidecars.is_empty() {
+        let numbers: Vec<String> = args.sidecars.iter().map(usize::to_string).collect();
+        bench.arg(format!("--sidecars={}", numbers.join(",")));
     }
     command::run(&mut bench)?;
     if args.publish {

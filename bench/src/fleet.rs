@@ -1,0 +1,244 @@
+//! What many sidecars on one node cost: an exec and the end of its process, beside so many of them.
+//!
+//! The workload takes its own time, and the kernel does not count the run time of programs
+//! meanwhile: counting would cost more than the programs.
+
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+use crate::{
+    floor::{Doing, Floor},
+    machine::Machine,
+    plot,
+    pod::Pod,
+    process,
+    samples::Samples,
+    scaling::Series,
+    tracers::{self, Running, Tracer},
+    workload::{Place, Workload},
+};
+
+/// Rounds, in each of which every tool has its turn.
+const ROUNDS: usize = 3;
+/// Batches of a turn.
+const BATCHES: usize = 30;
+/// Execs of a batch.
+const EXECS: usize = 100;
+
+/// The tracepoints of an exec and the end of its process, which programs may be attached to.
+const TRACEPOINTS: [&str; 3] = ["sched_process_exec", "task_rename", "sched_process_exit"];
+
+/// What there is many of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Tool {
+    /// Nothing.
+    Nothing,
+    /// exectrail, each in a pod of its own.
+    Exectrail,
+    /// A program that returns at once, on `sched_process_exec`.
+    EmptyExec,
+    /// Such a program on each of [`TRACEPOINTS`].
+    EmptyAll,
+}
+
+const TOOLS: [Tool; 4] = [
+    Tool::Nothing,
+    Tool::Exectrail,
+    Tool::EmptyExec,
+    Tool::EmptyAll,
+];
+
+impl Tool {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Exectrail => "exectrail",
+            Self::EmptyExec => "empty programs on the exec",
+            Self::EmptyAll => "empty programs on exec, rename and exit",
+        }
+    }
+}
+
+/// What so many of a tool cost.
+#[derive(Default, Serialize)]
+struct Cost {
+    /// Microseconds of an exec and the end of its process in a pod without a sidecar.
+    other_pod: Samples,
+    /// The same in the first traced pod.
+    traced: Samples,
+    /// MiB resident, of all sidecars.
+    resident: Samples,
+    /// MiB by which the node's memory for CPUs grew (`Percpu` of /proc/meminfo).
+    per_cpu: Samples,
+}
+
+/// All that was measured.
+#[derive(Serialize)]
+struct Report {
+    machine: Machine,
+    /// By number, then by the tool's name.
+    costs: BTreeMap<usize, BTreeMap<&'static str, Cost>>,
+}
+
+/// Measures with each of `numbers` of sidecars, and writes `fleet.md`, `fleet.json` and `fleet.svg`
+/// to `out`.
+pub(crate) fn measure(
+    workload: &Workload,
+    exectrail: &Path,
+    numbers: &[usize],
+    out: &Path,
+) -> Result<()> {
+    let mut report = Report {
+        machine: Machine::describe(),
+        costs: BTreeMap::new(),
+    };
+    for number in numbers {
+        let costs = report.costs.entry(*number).or_default();
+        for round in 1..=ROUNDS {
+            for tool in TOOLS {
+                eprintln!(
+                    "{number} sidecars, round {round} of {ROUNDS}: {}",
+                    tool.name()
+                );
+                let cost = costs.entry(tool.name()).or_default();
+                turn(workload, exectrail, *number, tool, cost)
+                    .with_context(|| format!("{number} times {}", tool.name()))?;
+            }
+        }
+    }
+    report.write(out)
+}
+
+/// One turn of a tool.
+fn turn(
+    workload: &Workload,
+    exectrail: &Path,
+    number: usize,
+    tool: Tool,
+    cost: &mut Cost,
+) -> Result<()> {
+    let before = per_cpu_mib();
+    let mut floors = Vec::new();
+    let mut sidecars: Vec<(Pod, Running)> = Vec::new();
+    for _ in 0..number {
+        match tool {
+            Tool::Nothing => {}
+            Tool::EmptyExec => floors.push(Floor::attach(Doing::Nothing)?),
+            Tool::EmptyAll => {
+                for tracepoint in TRACEPOINTS {
+                    floors.push(Floor::attach_to(Doing::Nothing, tracepoint)?);
+                }
+            }
+            Tool::Exectrail => {
+                let pod = Pod::new()?;
+                let running = tracers::start(Tracer::Exectrail, exectrail, &pod, workload, &[])?;
+                sidecars.push((pod, running));
+            }
+        }
+    }
+    if tool == Tool::Exectrail {
+        let resident =
+            |(_, running): &(Pod, Running)| process::status_kib(running.worker(), "VmRSS");
+        cost.resident
+            .push(sidecars.iter().map(resident).sum::<f64>() / 1024.0);
+        cost.per_cpu.push(per_cpu_mib() - before);
+    }
+    for _ in 0..BATCHES {
+        let other = workload.execs(Place::OtherPod, EXECS)?;
+        cost.other_pod.push(other / 1e3);
+        if let Some((pod, _)) = sidecars.first() {
+            cost.traced
+                .push(workload.execs(Place::Pod(pod), EXECS)? / 1e3);
+        }
+    }
+    Ok(())
+}
+
+/// The node's memory for what each CPU has of its own, MiB.
+fn per_cpu_mib() -> f64 {
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = memory.lines().find_map(|line| line.strip_prefix("Percpu:"));
+    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+    kib.unwrap_or_default() / 1024.0
+}
+
+impl Report {
+    fn write(&self, out: &Path) -> Result<()> {
+        fs::create_dir_all(out)?;
+        fs::write(out.join("fleet.json"), serde_json::to_vec_pretty(self)?)?;
+        let text = self.markdown()?;
+        fs::write(out.join("fleet.md"), &text)?;
+        plot::write(&self.series(), out)?;
+        print!("{text}");
+        eprintln!("written to {}", out.display());
+        Ok(())
+    }
+
+    fn markdown(&self) -> Result<String> {
+        let numbers: Vec<String> = self.costs.keys().map(usize::to_string).collect();
+        let mut text = String::new();
+        writeln!(
+            text,
+            "# A run of `cargo xtask bench --sidecars {}`\n\n{}.\n\n\
+             Microseconds of an exec and the end of its process: median (least) of {} batches of \
+             {EXECS}, in rounds in which all take turns.\n\n\
+             | Sidecars | What there is so many of | in another pod | against nothing | traced \
+             | resident, all, MiB | node's memory for CPUs, MiB |\n\
+             |---|---|---|---|---|---|---|",
+            numbers.join(","),
+            self.machine,
+            ROUNDS * BATCHES,
+        )?;
+        for (number, costs) in &self.costs {
+            let nothing = costs
+                .get(Tool::Nothing.name())
+                .and_then(|cost| cost.other_pod.median());
+            for tool in TOOLS {
+                let Some(cost) = costs.get(tool.name()) else {
+                    continue;
+                };
+                let more = cost.other_pod.median().zip(nothing).map_or_else(
+                    || "–".to_owned(),
+                    |(with, without)| format!("{:+.1} %", (with / without - 1.0) * 100.0),
+                );
+                writeln!(
+                    text,
+                    "| {number} | {} | {} | {more} | {} | {} | {} |",
+                    tool.name(),
+                    median_and_least(&cost.other_pod),
+                    median_and_least(&cost.traced),
+                    cost.resident.shown(0),
+                    cost.per_cpu.shown(1),
+                )?;
+            }
+        }
+        writeln!(text, "\n![Exec and exit in another pod](fleet.svg)")?;
+        Ok(text)
+    }
+
+    fn series(&self) -> Series {
+        let of = |tool: Tool| {
+            self.costs.iter().filter_map(move |(number, costs)| {
+                let cost = costs.get(tool.name())?;
+                Some((*number as f64, cost.other_pod.clone()))
+            })
+        };
+        Series {
+            name: "fleet",
+            title: "Exec and exit in another pod by sidecars on the node",
+            x: "sidecars",
+            y: "µs",
+            logarithmic: false,
+            points: of(Tool::Exectrail).collect(),
+        }
+    }
+}
+
+fn median_and_least(samples: &Samples) -> String {
+    match (samples.median(), samples.quantile(0.0)) {
+        (Some(median), Some(least)) => format!("{median:.1} ({least:.1})"),
+        _ => "–".to_owned(),
+    }
+}
