@@ -1,5 +1,6 @@
 //! The process itself and those that it starts: signals, children, users, standard streams.
 
+mod accounts;
 pub mod signals;
 pub mod stdio;
 pub(crate) mod supervise;

@@ -1,8 +1,10 @@
 //! Another user for a command: `--user`, or the one who called sudo.
 
-use std::{env, ffi::CString, path::PathBuf, process::Command};
+use std::{env, io, path::PathBuf, process::Command};
 
-use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist, setgid, setgroups, setuid};
+use nix::unistd::{Gid, Uid, geteuid, setgid, setgroups, setuid};
+
+use super::accounts::{self, Account};
 
 /// What sudo says of its caller. Whoever runs as that user again is not below sudo any more.
 const SUDO: [&str; 4] = ["SUDO_USER", "SUDO_UID", "SUDO_GID", "SUDO_COMMAND"];
@@ -18,10 +20,7 @@ pub(crate) enum UserError {
         value: String,
     },
     #[error("cannot look up the user {name:?}: {source}")]
-    LookUp {
-        name: String,
-        source: nix::errno::Errno,
-    },
+    LookUp { name: String, source: io::Error },
     #[error("cannot become the user {name:?}: {source}")]
     Become {
         name: String,
@@ -52,20 +51,19 @@ pub(crate) fn wanted(user: Option<&str>) -> Result<Option<Identity>, UserError> 
 
 /// A user by name, else by number.
 fn named(name: &str) -> Result<Identity, UserError> {
-    let failed = |source| UserError::LookUp {
+    match look_up(name)? {
+        Some(account) => Identity::of(account),
+        None => Err(UserError::Unknown {
+            name: name.to_owned(),
+        }),
+    }
+}
+
+fn look_up(name: &str) -> Result<Option<Account>, UserError> {
+    accounts::account(name).map_err(|source| UserError::LookUp {
         name: name.to_owned(),
         source,
-    };
-    let mut found = User::from_name(name).map_err(failed)?;
-    if found.is_none()
-        && let Ok(uid) = name.parse()
-    {
-        found = User::from_uid(Uid::from_raw(uid)).map_err(failed)?;
-    }
-    let user = found.ok_or_else(|| UserError::Unknown {
-        name: name.to_owned(),
-    })?;
-    Identity::of(user)
+    })
 }
 
 /// The number in a variable that sudo sets; none where it is not set or empty. What is no number is an
@@ -90,13 +88,15 @@ fn sudo_caller() -> Result<Option<Identity>, UserError> {
     let (Some(uid), Some(gid)) = (number("SUDO_UID")?, number("SUDO_GID")?) else {
         return Ok(None);
     };
-    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-    if let Ok(Some(user)) = User::from_uid(uid) {
-        return Identity::of(user).map(Some);
+    if let Ok(Some(account)) = look_up(&uid.to_string())
+        && account.uid == uid
+    {
+        return Identity::of(account).map(Some);
     }
+    let gid = Gid::from_raw(gid);
     Ok(Some(Identity {
         name: env::var("SUDO_USER").unwrap_or_else(|_| uid.to_string()),
-        uid,
+        uid: Uid::from_raw(uid),
         gid,
         groups: vec![gid],
         entry: None,
@@ -104,20 +104,17 @@ fn sudo_caller() -> Result<Option<Identity>, UserError> {
 }
 
 impl Identity {
-    fn of(user: User) -> Result<Self, UserError> {
-        let failed = |source| UserError::LookUp {
-            name: user.name.clone(),
+    fn of(account: Account) -> Result<Self, UserError> {
+        let groups = accounts::groups(&account).map_err(|source| UserError::LookUp {
+            name: account.name.clone(),
             source,
-        };
-        let name = CString::new(user.name.as_str()).map_err(|_| UserError::Unknown {
-            name: user.name.clone(),
         })?;
         Ok(Self {
-            groups: getgrouplist(&name, user.gid).map_err(failed)?,
-            uid: user.uid,
-            gid: user.gid,
-            entry: Some((user.dir, user.shell)),
-            name: user.name,
+            groups: groups.into_iter().map(Gid::from_raw).collect(),
+            uid: Uid::from_raw(account.uid),
+            gid: Gid::from_raw(account.gid),
+            entry: Some((account.home, account.shell)),
+            name: account.name,
         })
     }
 

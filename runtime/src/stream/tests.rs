@@ -239,6 +239,34 @@ fn a_number_that_is_used_again_is_another_workspace() {
     );
 }
 
+/// Announcements are heard at once, and what the ring has up to 60 ms later.
+#[test]
+fn what_the_ring_has_of_a_namespace_that_is_gone_ends_nothing() {
+    let mut out = Vec::new();
+    let mut stream = stream();
+    stream.registered(&known(60, 1_000), Found::Announcement, &mut out);
+    stream.registered(&known(60, 2_000), Found::Announcement, &mut out);
+    out.clear();
+    // Named already.
+    stream
+        .record(&found(60, 1_000, BY_NETWORK), &mut out)
+        .unwrap();
+    assert_eq!(told(&out), [""; 0]);
+    // Between the two, and never announced.
+    stream
+        .record(&found(60, 1_500, BY_NETWORK), &mut out)
+        .unwrap();
+    stream
+        .record(&found(60, 1_500, BY_NETWORK), &mut out)
+        .unwrap();
+    assert_eq!(told(&out), ["workspace_started", "workspace_ended"]);
+    out.clear();
+    stream.ended(known(60, 2_000).id);
+    stream.settle(&mut out);
+    stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
+    assert_eq!(told(&out)[0], "workspace_ended");
+}
+
 /// What an earlier run traced has a line when the kernel has confirmed it by an exec, not before.
 #[test]
 fn a_workspace_of_an_earlier_run_is_named_at_its_next_exec() {
@@ -364,22 +392,24 @@ fn lines(out: &[u8]) -> Vec<Value> {
         .collect()
 }
 
+/// The record of a target that the probes have found.
+fn found(inum: u32, start: u64, by: u32) -> Vec<u8> {
+    let found = NsFound {
+        prefix: prefix(KIND_NS_FOUND, 0, 0, 0),
+        id: NsId {
+            start,
+            inum,
+            zero: 0,
+        },
+        ktime: 9_000,
+        level: 1,
+        by,
+    };
+    bytes_of(&found).to_vec()
+}
+
 #[test]
 fn a_workspace_that_ran_before_says_for_how_long() {
-    let found = |inum, start, by| {
-        let found = NsFound {
-            prefix: prefix(KIND_NS_FOUND, 0, 0, 0),
-            id: NsId {
-                start,
-                inum,
-                zero: 0,
-            },
-            ktime: 9_000,
-            level: 1,
-            by,
-        };
-        bytes_of(&found).to_vec()
-    };
     let mut out = Vec::new();
     let mut stream = stream();
     let beginning = Beginning {

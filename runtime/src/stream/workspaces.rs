@@ -22,6 +22,8 @@ pub(super) const ANNOUNCED_PERIOD: Duration = Duration::from_secs(10);
 pub(super) struct Workspace {
     /// When its first process was started; none where that could not be told.
     start: Option<u64>,
+    /// The same of the one that was named by this number before it; none where there was none.
+    before: Option<u64>,
 }
 
 impl Stream {
@@ -92,10 +94,21 @@ impl Stream {
         ktime: u64,
         out: &mut Vec<u8>,
     ) {
+        let mut before = None;
         match self.workspaces.get_mut(&id.inum) {
-            Some(Workspace { start: Some(start) }) if *start != id.start => {
+            Some(named) if named.start.is_some_and(|start| start > id.start) => {
+                // The announcement of its successor was faster than what the ring has of it.
+                if named.before.is_none_or(|before| before < id.start) {
+                    named.before = Some(id.start);
+                    self.tell_start(id, self.recorded_from(&id, state), found, ktime, out);
+                    self.tell(ktime, &Event::WorkspaceEnded { pid_ns: id.inum }, out);
+                }
+                return;
+            }
+            Some(named) if named.start.is_some_and(|start| start < id.start) => {
                 // A number is free only once its namespace is gone.
-                let start = *start;
+                before = named.start;
+                let start = named.start.unwrap_or_default();
                 self.end(NsId { start, ..id }, ktime, out);
             }
             Some(named) => {
@@ -106,6 +119,9 @@ impl Stream {
         }
         self.adopted.remove(&id.inum);
         self.name(id, self.recorded_from(&id, state), found, ktime, out);
+        if let Some(named) = self.workspaces.get_mut(&id.inum) {
+            named.before = before;
+        }
     }
 
     /// A record shows that execs in `target` are recorded.
@@ -118,7 +134,11 @@ impl Stream {
             self.name(id, self.began, Found::State, ktime, out);
             return;
         }
-        self.workspaces.insert(target, Workspace { start: None });
+        let unknown = Workspace {
+            start: None,
+            before: None,
+        };
+        self.workspaces.insert(target, unknown);
         let event = Event::WorkspaceStarted {
             pid_ns: target,
             found: Found::Discovery,
@@ -130,8 +150,23 @@ impl Stream {
 
     /// Writes the first line of a workspace that is recorded since `recorded_from`.
     fn name(&mut self, id: NsId, recorded_from: u64, found: Found, ktime: u64, out: &mut Vec<u8>) {
-        let start = Some(id.start);
-        self.workspaces.insert(id.inum, Workspace { start });
+        let named = Workspace {
+            start: Some(id.start),
+            before: None,
+        };
+        self.workspaces.insert(id.inum, named);
+        self.tell_start(id, recorded_from, found, ktime, out);
+    }
+
+    /// Writes that line.
+    fn tell_start(
+        &mut self,
+        id: NsId,
+        recorded_from: u64,
+        found: Found,
+        ktime: u64,
+        out: &mut Vec<u8>,
+    ) {
         let event = Event::WorkspaceStarted {
             pid_ns: id.inum,
             found,

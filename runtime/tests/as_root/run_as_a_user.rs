@@ -151,6 +151,20 @@ fn a_caller_that_is_no_number_is_an_error() {
     }
 }
 
+/// A static program that asks the C library for a user loads the machine's modules, and crashes in them
+/// where they were made for another C library.
+#[test]
+fn the_machines_modules_are_not_loaded() {
+    needs_kernel!();
+    let symbols = Command::new("nm").args(["-D", EXECTRAIL]).output().unwrap();
+    assert!(symbols.status.success(), "{symbols:?}");
+    let symbols = String::from_utf8(symbols.stdout).unwrap();
+    assert!(symbols.contains("setgroups"), "{symbols}");
+    for function in ["getpw", "getgr", "getaddrinfo", "getservby"] {
+        assert!(!symbols.contains(function), "{function}");
+    }
+}
+
 /// What another user may not execute is not executed, though root could.
 #[test]
 fn permissions_are_the_users() {

@@ -1,0 +1,134 @@
+//! User accounts, as the machine knows them.
+//!
+//! getent(1) and id(1) are asked. A static program must not ask the C library: that would load the
+//! machine's NSS modules, which are made for another C library and crash. Where the programs are not
+//! there, as in small images, the files are read, which is all that such images have.
+
+use std::{
+    fs,
+    io::{self, ErrorKind},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+const PASSWD: &str = "/etc/passwd";
+const GROUP: &str = "/etc/group";
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Account {
+    pub(super) name: String,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) home: PathBuf,
+    pub(super) shell: PathBuf,
+}
+
+impl Account {
+    /// A line of passwd(5).
+    fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.split(':');
+        let name = fields.next()?.to_owned();
+        let uid = fields.nth(1)?.parse().ok()?;
+        let gid = fields.next()?.parse().ok()?;
+        let home = fields.nth(1)?.into();
+        let shell = fields.next()?.into();
+        Some(Self {
+            name,
+            uid,
+            gid,
+            home,
+            shell,
+        })
+    }
+
+    /// Whether it has that name or number.
+    fn is(&self, key: &str) -> bool {
+        self.name == key || self.uid.to_string() == key
+    }
+}
+
+/// The account of that name or number.
+///
+/// # Errors
+/// Where neither getent(1) nor the file can be used.
+pub(super) fn account(key: &str) -> io::Result<Option<Account>> {
+    // No account has such a name, and getent would take it for an option or for none at all.
+    if key.is_empty() || key.starts_with('-') || key.contains([':', '\n', '\0']) {
+        return Ok(None);
+    }
+    let lines = match ask("getent", &["passwd", key])? {
+        Some(lines) => lines,
+        None => fs::read_to_string(PASSWD)?,
+    };
+    let mut accounts = lines.lines().filter_map(Account::parse);
+    Ok(accounts.find(|account| account.is(key)))
+}
+
+/// Ids of the groups that the account is in, its own first.
+///
+/// # Errors
+/// Where neither id(1) nor the file can be used.
+pub(super) fn groups(account: &Account) -> io::Result<Vec<u32>> {
+    let mut groups = vec![account.gid];
+    let others: Vec<u32> = match ask("id", &["-G", &account.name])? {
+        Some(ids) => ids.split_whitespace().flat_map(str::parse).collect(),
+        None => fs::read_to_string(GROUP)?
+            .lines()
+            .filter_map(|line| member_of(line, &account.name))
+            .collect(),
+    };
+    groups.extend(others.into_iter().filter(|group| *group != account.gid));
+    Ok(groups)
+}
+
+/// The id in a line of group(5), if the user is a member.
+fn member_of(line: &str, user: &str) -> Option<u32> {
+    let mut fields = line.split(':').skip(2);
+    let (gid, members) = (fields.next()?, fields.next()?);
+    let is_member = members.split(',').any(|member| member == user);
+    is_member.then(|| gid.parse().ok()).flatten()
+}
+
+/// What a program prints; nothing where it finds nothing, none where it is not there.
+fn ask(program: &str, arguments: &[&str]) -> io::Result<Option<String>> {
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    match output {
+        Ok(output) => Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_passwd_and_group() {
+        let alice = Account::parse("alice:x:4001:4002:Alice, A:/home/alice:/bin/zsh").unwrap();
+        assert_eq!((alice.uid, alice.gid), (4001, 4002));
+        assert_eq!(alice.home, PathBuf::from("/home/alice"));
+        assert_eq!(alice.shell, PathBuf::from("/bin/zsh"));
+        assert!(alice.is("alice") && alice.is("4001") && !alice.is("4002"));
+        assert_eq!(Account::parse("alice:x:many:1::/:/bin/sh"), None);
+        assert_eq!(Account::parse("+::::::"), None);
+        assert_eq!(member_of("build:x:4010:bob,alice", "alice"), Some(4010));
+        assert_eq!(member_of("build:x:4010:bob,malice", "alice"), None);
+    }
+
+    #[test]
+    fn root_is_everywhere() {
+        let root = account("root").unwrap().unwrap();
+        assert_eq!((root.uid, root.gid), (0, 0));
+        assert_eq!(account("0").unwrap().unwrap().name, "root");
+        assert_eq!(groups(&root).unwrap().first(), Some(&0));
+        for nobody in ["", "-s", "root:x", "no such user"] {
+            assert_eq!(account(nobody).unwrap(), None, "{nobody:?}");
+        }
+    }
+}
