@@ -68,6 +68,7 @@ pub(crate) fn run(exectrail: &Path) -> Result<()> {
     let mut sidecar = Container(
         container(&pod, exectrail)
             .arg("--init-address=127.0.0.1:56123")
+            .arg(format!("--state-dir={}", dir.path().display()))
             .args([
                 "--label",
                 "workspace_name=demo",
