@@ -11,6 +11,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::target::Refusal;
+
 pub use format::Format;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -176,6 +178,9 @@ impl Metrics {
         };
         // What has not happened is 0, not missing.
         metrics.announcement("accepted", 0);
+        for reason in Refusal::REASONS {
+            metrics.announcement(reason, 0);
+        }
         for line in ["announcement_accepted", "announcement_refused"] {
             set(&metrics.suppressed_lines.get_or_create(&LineOf { line }), 0);
         }

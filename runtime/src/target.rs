@@ -35,6 +35,9 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// All of these words.
+    pub const REASONS: [&str; 5] = ["zero", "init_pid_ns", "own_pid_ns", "no_evidence", "ended"];
+
     /// A short name of the reason, for logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -206,6 +209,14 @@ mod tests {
         );
         assert_eq!(judge_with(50, &[], &everything), Err(Refusal::Own(50)));
         assert_eq!(judge_with(60, &[], &[]), Err(Refusal::NoEvidence(60)));
+        let all = [
+            Refusal::Zero,
+            Refusal::Init,
+            Refusal::Own(1),
+            Refusal::NoEvidence(1),
+            Refusal::Ended(1),
+        ];
+        assert_eq!(all.map(|refusal| refusal.reason()), Refusal::REASONS);
     }
 
     #[test]
