@@ -1,7 +1,7 @@
-//! What many sidecars on one node cost: an exec and the end of its process, beside so many of them.
+//! What many sidecars on one node cost: the time of an exec and the end of its process.
 //!
-//! The workload takes its own time, and the kernel does not count the run time of programs
-//! meanwhile: counting would cost more than the programs.
+//! The workload measures its own time. The kernel does not count the run time of programs meanwhile,
+//! as counting would cost more than the programs.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
@@ -30,7 +30,7 @@ const EXECS: usize = 100;
 /// The tracepoints of an exec and the end of its process, which programs may be attached to.
 const TRACEPOINTS: [&str; 3] = ["sched_process_exec", "task_rename", "sched_process_exit"];
 
-/// What there is many of.
+/// A tool of which a number runs at once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Tool {
     /// Nothing.
@@ -61,16 +61,16 @@ impl Tool {
     }
 }
 
-/// What so many of a tool cost.
+/// The cost of a number of one tool.
 #[derive(Default, Serialize)]
 struct Cost {
     /// Microseconds of an exec and the end of its process in a pod without a sidecar.
     other_pod: Samples,
     /// The same in the first traced pod.
     traced: Samples,
-    /// MiB resident, of all sidecars.
+    /// Resident memory of all sidecars, MiB.
     resident: Samples,
-    /// MiB by which the node's memory for CPUs grew (`Percpu` of /proc/meminfo).
+    /// Growth of the node's per-CPU memory (`Percpu` of /proc/meminfo), MiB.
     per_cpu: Samples,
 }
 
@@ -156,7 +156,7 @@ fn turn(
     Ok(())
 }
 
-/// The node's memory for what each CPU has of its own, MiB.
+/// The node's per-CPU memory, MiB.
 fn per_cpu_mib() -> f64 {
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = memory.lines().find_map(|line| line.strip_prefix("Percpu:"));
@@ -184,8 +184,8 @@ impl Report {
             "# A run of `cargo xtask bench --sidecars {}`\n\n{}.\n\n\
              Microseconds of an exec and the end of its process: median (least) of {} batches of \
              {EXECS}, in rounds in which all take turns.\n\n\
-             | Sidecars | What there is so many of | in another pod | against nothing | traced \
-             | resident, all, MiB | node's memory for CPUs, MiB |\n\
+             | Number | Tool | in another pod | against nothing | traced \
+             | resident, all, MiB | node's per-CPU memory, MiB |\n\
              |---|---|---|---|---|---|---|",
             numbers.join(","),
             self.machine,

@@ -5,7 +5,7 @@
 //! | [`comparison`] | all tracers in turns: eBPF time, CPU time, system calls, a build |
 //! | [`sidecar`] | exectrail alone: start, memory, bursts, latency |
 //! | [`scaling`] | how its cost grows |
-//! | [`fleet`] | many sidecars on one node, by themselves |
+//! | [`fleet`] | many sidecars on one node; measured alone |
 //!
 //! Started by `cargo xtask bench`; needs root. Figures are medians of rounds in which all take turns; the
 //! workload has a CPU of its own, and tracers another.
@@ -50,7 +50,7 @@ struct Args {
     #[arg(long)]
     quick: bool,
 
-    /// Measure only what so many sidecars on one node cost, such as 1,16,64
+    /// Measure only the cost of these numbers of sidecars on one node, such as 1,16,64
     #[arg(long, value_name = "NUMBER", value_delimiter = ',')]
     sidecars: Vec<usize>,
 }

@@ -14,7 +14,7 @@ pub(crate) struct Args {
     #[arg(long)]
     quick: bool,
 
-    /// Measure only what so many sidecars on one node cost, such as 1,16,64 (some ten minutes)
+    /// Measure only the cost of these numbers of sidecars on one node, such as 1,16,64 (ten minutes)
     #[arg(long, value_name = "NUMBER", value_delimiter = ',', conflicts_with_all = ["quick", "install_peers"])]
     sidecars: Vec<usize>,
 
