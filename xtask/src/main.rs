@@ -65,7 +65,7 @@ enum Command {
     ///
     /// Fetches Debian's kernels from 5.10 to the newest into ~/.cache/exectrail/vm, boots each in
     /// QEMU with the static binary, and prints a table of kernels and scenarios. Needs no root.
-    /// About 20 minutes on two cores without KVM.
+    /// About 40 minutes on two cores without KVM.
     Vm(vm::Args),
 
     /// Test the deployment templates, or print the manifests that one makes

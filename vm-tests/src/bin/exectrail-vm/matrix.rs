@@ -37,14 +37,16 @@ impl Cell {
     pub(crate) fn new(kernel: &Kernel, scenario: Scenario) -> Option<Self> {
         // User-mode Linux has no BTF, and is here for nothing else.
         let without_btf = kernel.machine == Machine::Process;
-        // Playing pods takes minutes where the processor is emulated: the oldest kernel, the newest,
-        // and the one of the stable release are enough.
+        // Playing pods takes minutes where the processor is emulated. For templates the oldest kernel,
+        // the newest and that of the stable release are enough; for Docker in a pod, and as the node's
+        // runtime, the oldest and the newest.
         let left_out = match scenario {
             // That tracing works on another processor; the rest depends on the kernel's version only.
             _ if kernel.machine == Machine::Arm64 => scenario != Scenario::Plain,
-            Scenario::Pods | Scenario::Envbox => kernel.series == "6.1",
-            // What differs is how the sidecar is privileged: before 5.11, and since.
-            Scenario::Docker => ["6.1", "6.12"].contains(&kernel.series.as_str()),
+            Scenario::Pods => kernel.series == "6.1",
+            Scenario::Envbox | Scenario::Docker => {
+                ["6.1", "6.12"].contains(&kernel.series.as_str())
+            }
             _ => false,
         };
         let fits = without_btf == (scenario == Scenario::WithoutBtf) && !left_out;
