@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use nix::{
+    errno::Errno,
     libc,
     sys::{
         ptrace,
@@ -67,21 +68,30 @@ pub(crate) fn main(arguments: &[OsString]) -> Result<ExitCode> {
             WaitStatus::Signaled(pid, signal, _) if pid == leader => bail!("it died of {signal}"),
             WaitStatus::Exited(..) | WaitStatus::Signaled(..) => {}
             WaitStatus::PtraceSyscall(thread) => {
-                at_system_call(thread, &mut loading)?;
-                ptrace::syscall(thread, None)?;
+                let seen = at_system_call(thread, &mut loading);
+                unless_gone(seen.and_then(|()| ptrace::syscall(thread, None)))?;
             }
             WaitStatus::Stopped(thread, signal) => {
                 // New threads begin with a stop that is no signal to pass on.
                 let signal =
                     (signal != Signal::SIGSTOP && signal != Signal::SIGTRAP).then_some(signal);
-                ptrace::syscall(thread, signal)?;
+                unless_gone(ptrace::syscall(thread, signal))?;
             }
             other => {
                 if let Some(thread) = other.pid() {
-                    ptrace::syscall(thread, None)?;
+                    unless_gone(ptrace::syscall(thread, None))?;
                 }
             }
         }
+    }
+}
+
+/// When a process exits, its other threads end even while they are stopped: there is nothing left to do
+/// with such a thread.
+fn unless_gone(result: nix::Result<()>) -> nix::Result<()> {
+    match result {
+        Err(Errno::ESRCH) => Ok(()),
+        other => other,
     }
 }
 
@@ -95,7 +105,7 @@ struct Loading {
     name: String,
 }
 
-fn at_system_call(thread: Pid, loading: &mut Vec<Loading>) -> Result<()> {
+fn at_system_call(thread: Pid, loading: &mut Vec<Loading>) -> nix::Result<()> {
     if let Some(index) = loading.iter().position(|loading| loading.thread == thread) {
         let done = loading.swap_remove(index);
         if let Some(count) = processed(&log(&done)?) {
@@ -139,7 +149,7 @@ fn at_system_call(thread: Pid, loading: &mut Vec<Loading>) -> Result<()> {
     Ok(())
 }
 
-fn log(loading: &Loading) -> Result<String> {
+fn log(loading: &Loading) -> nix::Result<String> {
     let mut bytes = Vec::new();
     for offset in (0..LOG_SIZE).step_by(8) {
         bytes.extend(ptrace::read(loading.thread, at(loading.log_at + offset))?.to_le_bytes());
