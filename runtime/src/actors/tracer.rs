@@ -134,16 +134,13 @@ impl Tracer {
             return (None, false);
         };
         let report = |error: StateError| StateUnusable { error }.emit();
-        let dir = match StateDir::new(path, pod, run.to_owned()) {
-            Ok(dir) => dir,
-            Err(error) => {
-                report(error);
-                return (None, false);
-            }
+        let Ok(dir) = StateDir::new(path, pod, run.to_owned()).map_err(report) else {
+            return (None, false);
         };
         let previous = dir.previous().map_err(report);
-        let left_out = |previous: &Option<Previous>| previous.as_ref().map_or(0, |p| p.left_out);
-        let is_all = dir.is_writable() && previous.as_ref().is_ok_and(|p| left_out(p) == 0);
+        let is_whole =
+            |previous: &Option<Previous>| previous.as_ref().is_none_or(|p| p.left_out == 0);
+        let is_all = dir.is_writable() && previous.as_ref().is_ok_and(is_whole);
         self.keeper = Some(Keeper::new(dir));
         (previous.ok().flatten(), is_all)
     }
