@@ -6,9 +6,13 @@
 use std::ffi::OsStr;
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Read};
+use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+
+use memmap2::{Mmap, MmapOptions};
+use rustix::fs::statfs;
 
 /// Most bytes of a text file of procfs or sysfs.
 pub(crate) const TEXT: u64 = 1 << 20;
@@ -59,6 +63,52 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
         return Err(ReadError::TooLong { limit });
     }
     read_all(file, limit, len as usize)
+}
+
+/// The bytes of a file.
+pub(crate) enum Bytes {
+    /// The kernel's own memory.
+    Mapped(Mmap),
+    /// A copy.
+    Read(Vec<u8>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Read(bytes) => bytes,
+        }
+    }
+}
+
+/// The BTF of the running kernel, at most `limit` bytes of it.
+///
+/// From Linux 6.16 on it can be mapped, privately and to be read (`btf_sysfs_vmlinux_mmap`,
+/// kernel/bpf/sysfs_btf.c). A copy takes more than a thousand reads of a page, and its memory.
+pub(crate) fn kernel_btf(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
+    let file = open(path)?;
+    let len = file.metadata()?.len();
+    if len > limit {
+        return Err(ReadError::TooLong { limit });
+    }
+    if is_sysfs(path) {
+        // SAFETY: the memory is the kernel's, which never changes or goes: the kernel makes the
+        // file once, at boot, and a file of sysfs cannot be truncated.
+        if let Ok(map) = unsafe { MmapOptions::new().map_copy_read_only(&file) } {
+            return Ok(Bytes::Mapped(map));
+        }
+    }
+    Ok(Bytes::Read(read_all(file, limit, len as usize)?))
+}
+
+/// Whether `path` is in a sysfs.
+pub(crate) fn is_sysfs(path: &Path) -> bool {
+    // include/uapi/linux/magic.h
+    const SYSFS_MAGIC: u64 = 0x6265_6572;
+    statfs(path).is_ok_and(|stat| stat.f_type as u64 == SYSFS_MAGIC)
 }
 
 /// Reads to the end, but at most `limit` bytes.

@@ -13,6 +13,7 @@
 //! }
 //! ```
 
+pub mod attach_points;
 mod bpf;
 pub mod btf;
 mod checks;
@@ -64,9 +65,9 @@ impl Roots {
     pub fn are_live(&self) -> bool {
         // include/uapi/linux/magic.h
         const PROC_SUPER_MAGIC: u64 = 0x9fa0;
-        const SYSFS_MAGIC: u64 = 0x6265_6572;
-        let is = |path: &Path, magic| statfs(path).is_ok_and(|stat| stat.f_type as u64 == magic);
-        is(&self.proc, PROC_SUPER_MAGIC) && is(&self.sys, SYSFS_MAGIC)
+        let is_procfs =
+            |path: &Path| statfs(path).is_ok_and(|stat| stat.f_type as u64 == PROC_SUPER_MAGIC);
+        is_procfs(&self.proc) && files::is_sysfs(&self.sys)
     }
 }
 

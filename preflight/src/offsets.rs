@@ -5,6 +5,7 @@
 
 use exectrail_common::offsets::{ABSENT, Offsets};
 
+use crate::attach_points::{AttachPoint, AttachPoints, REQUIRED};
 use crate::btf::{Btf, BtfError, kind};
 
 /// What is asked of BTF for one member of [`Offsets`].
@@ -195,43 +196,13 @@ pub enum Missing {
     },
 }
 
-/// BTF ids of the typedefs that name tracepoints (`btf_trace_…`), where the kernel has them.
-///
-/// They are what a `tp_btf` program attaches to (`bpf_check_attach_target`,
-/// kernel/bpf/verifier.c, Linux 5.5 and later).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tracepoints {
-    /// `sched_process_exec`: required.
-    pub sched_process_exec: Option<u32>,
-    /// `sched_process_exit`: required.
-    pub sched_process_exit: Option<u32>,
-    /// `task_rename`: required.
-    pub task_rename: Option<u32>,
-    /// `oom_score_adj_update`: without it the end of a workspace cannot be confirmed.
-    pub oom_score_adj_update: Option<u32>,
-}
-
-impl Tracepoints {
-    fn missing(&self) -> impl Iterator<Item = Missing> {
-        let absent = [
-            (self.sched_process_exec.is_none(), "sched_process_exec"),
-            (self.sched_process_exit.is_none(), "sched_process_exit"),
-            (self.task_rename.is_none(), "task_rename"),
-        ];
-        absent
-            .into_iter()
-            .filter(|(absent, _)| *absent)
-            .map(|(_, name)| Missing::Tracepoint { name })
-    }
-}
-
 /// What BTF says of the fields and tracepoints that the probes use.
 #[derive(Clone, Debug)]
 pub struct Resolved {
     /// The offsets. Fields named in `missing` are zero.
     pub offsets: Offsets,
-    /// The tracepoints.
-    pub tracepoints: Tracepoints,
+    /// What probes can be attached to.
+    pub attach_points: AttachPoints,
     /// What the probes need and the kernel does not have; empty where all is well.
     pub missing: Vec<Missing>,
     /// Number of types in the BTF.
@@ -262,7 +233,7 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
             structs.push((field.strukt, Vec::new()));
         }
     }
-    let mut tracepoints = Tracepoints::default();
+    let mut attach_points = AttachPoints::default();
     let mut controllers_enum = None;
 
     let btf = Btf::parse(bytes, |kind, name, id| {
@@ -279,15 +250,8 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
             if name == b"cgroup_subsys_id" {
                 controllers_enum.get_or_insert(id);
             }
-        } else if let Some(name) = name.strip_prefix(b"btf_trace_") {
-            let place = match name {
-                b"sched_process_exec" => &mut tracepoints.sched_process_exec,
-                b"sched_process_exit" => &mut tracepoints.sched_process_exit,
-                b"task_rename" => &mut tracepoints.task_rename,
-                b"oom_score_adj_update" => &mut tracepoints.oom_score_adj_update,
-                _ => return,
-            };
-            place.get_or_insert(id);
+        } else {
+            attach_points.note(kind, name, id);
         }
     })?;
 
@@ -337,10 +301,13 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
         pids: controller("pids_cgrp_id")?,
         memory: controller("memory_cgrp_id")?,
     };
-    missing.extend(tracepoints.missing());
+    let absent = REQUIRED
+        .into_iter()
+        .filter(|name| attach_points.id(AttachPoint::Tracepoint(name)).is_none());
+    missing.extend(absent.map(|name| Missing::Tracepoint { name }));
     Ok(Resolved {
         offsets,
-        tracepoints,
+        attach_points,
         missing,
         types: btf.len(),
         controllers,

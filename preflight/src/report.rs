@@ -6,7 +6,7 @@ use std::path::Path;
 use exectrail_common::offsets::Offsets;
 use serde::Serialize;
 
-use crate::{KernelVersion, offsets::Controllers};
+use crate::{KernelVersion, attach_points::AttachPoints, offsets::Controllers};
 
 /// How a check, or all of them together, came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -171,8 +171,8 @@ pub struct Kernel {
     pub offsets: Offsets,
     /// Places of the controllers in `css_set.subsys`.
     pub controllers: Controllers,
-    /// Whether there is `tp_btf/oom_score_adj_update`.
-    pub has_oom_score_adj_update: bool,
+    /// What probes can be attached to.
+    pub attach_points: AttachPoints,
     /// Whether a program may call `bpf_probe_read_kernel`: not under lockdown=confidentiality.
     /// False also where neither a trial nor the lockdown file could tell.
     pub read_kernel: bool,

@@ -13,7 +13,7 @@ use exectrail_common::{
     suppression::MAX_BUCKETS,
     target::{Control, DECISION_SLOTS, DISMISSAL_SLOTS, NsId, NsState, OwnScope},
 };
-use exectrail_preflight::Kernel;
+use exectrail_preflight::{Kernel, attach_points::AttachPoint};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::{counters::Counters, rate, suppression::Limits, target::Known};
@@ -21,6 +21,7 @@ use crate::{counters::Counters, rate, suppression::Limits, target::Known};
 mod end_check;
 mod error;
 pub mod failed_execs;
+mod kernel_btf;
 mod lanes;
 mod object;
 mod own_scope;
@@ -34,6 +35,9 @@ pub use error::AttachError;
 use failed_execs::{FailedExecs, Hook};
 use object::object;
 use suppression::Suppressions;
+
+/// Where the program is attached that confirms ends.
+const END_CHECK: AttachPoint = AttachPoint::Tracepoint("oom_score_adj_update");
 
 /// What to load.
 #[derive(Clone, Debug)]
@@ -101,7 +105,11 @@ impl Probes {
         let rate = options.limits.rate.map(rate::Limit::set);
         let buckets = if rate.is_some() { MAX_BUCKETS } else { 1 };
         let rate = rate.unwrap_or_default();
-        let btf = Btf::from_sys_fs()?;
+        let btf = kernel_btf::of(
+            &kernel.attach_points,
+            options.failed_execs == Some(Hook::Fexit),
+        )
+        .map_err(AttachError::Btf)?;
         // Not so much as memory for what is not asked for.
         let failed_entries = options.failed_execs.map_or(1, |_| CALLS as u32);
         let mut loader = EbpfLoader::new();
@@ -125,7 +133,8 @@ impl Probes {
                 .map_max_entries("DISMISSALS", DISMISSAL_SLOTS);
         }
         let mut ebpf = loader
-            .btf(Some(&btf))
+            // The probes have no relocations that aya makes.
+            .btf(None)
             .verifier_log_level(verifier_log_level())
             .override_global("OFFSETS", bytes_of(&kernel.offsets), true)
             .override_global("OWN", bytes_of(&own), true)
@@ -144,7 +153,7 @@ impl Probes {
         for (program, tracepoint) in lanes::programs(lanes, options.exit_events) {
             attach(&mut ebpf, &btf, program, tracepoint)?;
         }
-        let end_checks = if kernel.has_oom_score_adj_update && kernel.read_kernel {
+        let end_checks = if kernel.attach_points.id(END_CHECK).is_some() && kernel.read_kernel {
             attach(&mut ebpf, &btf, "end_check", "oom_score_adj_update")?;
             Some(EndChecks::new(take(&mut ebpf, "END_CHECK")?))
         } else {

@@ -6,18 +6,21 @@ use std::path::PathBuf;
 use flate2::bufread::GzDecoder;
 
 use super::Node;
+use crate::attach_points::AttachPoint;
 use crate::files::{self, ReadError};
 use crate::offsets::{self, Resolved};
 use crate::report::{Check, Id, Verdict};
 
 /// Most bytes of BTF that are read. Distributions' kernels have 4 to 8 MB.
 const MAX_BTF: u64 = 64 << 20;
+/// The tracepoint by which the end of a workspace is confirmed.
+const END_CHECK: &str = "oom_score_adj_update";
 /// Most bytes of a kernel configuration, unpacked. Distributions' have 300 KB.
 const MAX_CONFIG: u64 = 8 << 20;
 
 pub(super) fn check(node: &Node<'_>) -> (Check, Option<Resolved>) {
     let path = node.sys("kernel/btf/vmlinux");
-    let bytes = match files::read(&path, MAX_BTF) {
+    let bytes = match files::kernel_btf(&path, MAX_BTF) {
         Ok(bytes) => bytes,
         Err(error) => return (not_readable(node, &path, &error), None),
     };
@@ -44,8 +47,11 @@ pub(super) fn check(node: &Node<'_>) -> (Check, Option<Resolved>) {
             "all {} fields and the tracepoints that the probes need are there",
             offsets::FIELD_COUNT
         );
-        let end_check = match resolved.tracepoints.oom_score_adj_update {
-            Some(_) => "oom_score_adj_update",
+        let end_check = match resolved
+            .attach_points
+            .id(AttachPoint::Tracepoint(END_CHECK))
+        {
+            Some(_) => END_CHECK,
             None => "none: the end of a workspace cannot be confirmed",
         };
         let check = Check::new(Id::Btf, Verdict::Ok, summary)

@@ -12,6 +12,7 @@ mod user_namespace;
 
 use std::path::PathBuf;
 
+use crate::attach_points::AttachPoint;
 use crate::files::{self, ReadError};
 use crate::report::{Kernel, Report};
 use crate::{KernelVersion, Options};
@@ -75,9 +76,10 @@ pub(crate) fn all(options: &Options) -> Report {
     let (btf, resolved) = btf::check(&node);
     let capabilities = capabilities::check(&node);
     let user_namespace = user_namespace::check(&node);
-    let tracepoint = resolved
-        .as_ref()
-        .and_then(|r| r.tracepoints.sched_process_exec);
+    let tracepoint = resolved.as_ref().and_then(|r| {
+        r.attach_points
+            .id(AttachPoint::Tracepoint("sched_process_exec"))
+    });
     let (bpf, read_kernel) = bpf::check(&node, tracepoint, &capabilities, &user_namespace);
     let (lockdown, read_kernel) = lockdown::check(&node, read_kernel);
     let (scope, namespaces) = scope::check(&node);
@@ -88,7 +90,7 @@ pub(crate) fn all(options: &Options) -> Report {
     let kernel = kernel.map(|(resolved, release)| Kernel {
         offsets: resolved.offsets,
         controllers: resolved.controllers,
-        has_oom_score_adj_update: resolved.tracepoints.oom_score_adj_update.is_some(),
+        attach_points: resolved.attach_points,
         read_kernel,
         needs_memlock: node.needs_memlock(),
         release,

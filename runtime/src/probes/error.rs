@@ -15,9 +15,9 @@ pub enum AttachError {
         /// Why.
         source: io::Error,
     },
-    /// The kernel's types cannot be read.
-    #[error("cannot read the kernel's types: {0}")]
-    Btf(#[from] aya::BtfError),
+    /// The kernel's types cannot be told to the loader.
+    #[error("cannot tell the loader the kernel's types: {0}")]
+    Btf(aya::BtfError),
     /// The object or a map was refused.
     #[error("the kernel refused the probes' maps: {}", chain(.0))]
     Load(#[from] EbpfError),

@@ -10,7 +10,7 @@ use exectrail_common::{
     exec_calls::{self, CALLS, ExecCalls},
     record::FailedStats,
 };
-use exectrail_preflight::KernelVersion;
+use exectrail_preflight::{KernelVersion, attach_points::EXEC_FUNCTIONS};
 
 use super::{AttachError, error::chain, take};
 use crate::counters::skipped;
@@ -93,31 +93,12 @@ pub enum Unavailable {
 /// `bpf_get_current_task_btf` came with Linux 5.11.
 const OLDEST: KernelVersion = KernelVersion::new(5, 11, 0);
 
-/// How this architecture enters the calls: their functions in the kernel, by call.
-#[cfg(target_arch = "x86_64")]
-const HERE: Option<(ExecCalls, [&str; CALLS])> = Some((
-    ExecCalls::X86_64,
-    [
-        "__x64_sys_execve",
-        "__x64_sys_execveat",
-        "__ia32_compat_sys_execve",
-        "__ia32_compat_sys_execveat",
-    ],
-));
-/// How this architecture enters the calls: their functions in the kernel, by call.
+/// How this architecture enters the calls.
 #[cfg(target_arch = "aarch64")]
-const HERE: Option<(ExecCalls, [&str; CALLS])> = Some((
-    ExecCalls::AARCH64,
-    [
-        "__arm64_sys_execve",
-        "__arm64_sys_execveat",
-        "__arm64_compat_sys_execve",
-        "__arm64_compat_sys_execveat",
-    ],
-));
-/// How this architecture enters the calls: not known.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-const HERE: Option<(ExecCalls, [&str; CALLS])> = None;
+const HERE: ExecCalls = ExecCalls::AARCH64;
+/// How this architecture enters the calls; on those that are not known nothing is attached.
+#[cfg(not(target_arch = "aarch64"))]
+const HERE: ExecCalls = ExecCalls::X86_64;
 
 /// The programs on the exits, by call.
 const PROGRAMS: [&str; CALLS] = [
@@ -127,9 +108,9 @@ const PROGRAMS: [&str; CALLS] = [
     "failed_compat_execveat",
 ];
 
-/// What the probes are told of the calls; nothing of use where they are not known.
+/// What the probes are told of the calls.
 pub(super) fn exec_calls() -> ExecCalls {
-    HERE.map_or(ExecCalls::X86_64, |(calls, _)| calls)
+    HERE
 }
 
 /// Attaches the programs that `hook` takes: all of them or none. Where their skipped runs are told.
@@ -139,7 +120,7 @@ pub(super) fn attach(
     release: &KernelVersion,
     hook: Hook,
 ) -> Result<Vec<ProgramFd>, Unavailable> {
-    let (_, functions) = HERE.ok_or(Unavailable::Architecture(std::env::consts::ARCH))?;
+    let functions = EXEC_FUNCTIONS.ok_or(Unavailable::Architecture(std::env::consts::ARCH))?;
     if *release < OLDEST {
         return Err(Unavailable::Kernel(release.to_string()));
     }
