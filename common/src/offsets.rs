@@ -74,6 +74,8 @@ pub struct Offsets {
     pub kernfs_node_name: u32,
     /// `signal_struct.live`: `atomic_t`
     pub signal_live: u32,
+    /// `signal_struct.pids`, an array of pointers by `enum pid_type`
+    pub signal_pids: u32,
     /// `nsproxy.pid_ns_for_children`: `struct pid_namespace *`
     pub nsproxy_pid_ns_for_children: u32,
     /// `nsproxy.net_ns`: `struct net *`

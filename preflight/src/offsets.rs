@@ -88,6 +88,7 @@ fields! {
     kernfs_node_parent = "kernfs_node", pointer("parent|__parent"), optional;
     kernfs_node_name = "kernfs_node", pointer("name"), optional;
     signal_live = "signal_struct", bytes(4, "live");
+    signal_pids = "signal_struct", part("pids");
     nsproxy_pid_ns_for_children = "nsproxy", pointer("pid_ns_for_children");
     nsproxy_net_ns = "nsproxy", pointer("net_ns");
     nsproxy_mnt_ns = "nsproxy", pointer("mnt_ns");

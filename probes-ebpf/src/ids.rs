@@ -30,7 +30,7 @@ impl Ids {
     /// Those of `task`, the current one. Sets flags for what cannot be told.
     #[inline(always)]
     pub(crate) fn of(task: Task, scope: &Scope, flags: &mut u16) -> Self {
-        let parent = task.real_parent().group_leader();
+        let parent = task.real_parent();
         // Constant to the verifier, which follows but one of the ways.
         let ns_ppid = if own!(read_kernel) != 0 {
             ns_pid(parent, scope.level)
@@ -79,7 +79,7 @@ pub(crate) fn cgroup(task: Task, flags: &mut u16) -> u64 {
 #[inline(always)]
 pub(crate) fn current_ns_tgid(task: Task, scope: &Scope) -> u32 {
     if own!(read_kernel) != 0 {
-        ns_pid(task.group_leader(), scope.level)
+        ns_pid(task, scope.level)
     } else {
         ns_tgid(scope.pid_ns)
     }
@@ -120,13 +120,13 @@ fn in_extent(map: KernelPtr, index: u32, extents: u32, id: u32, otherwise: u64) 
     select(hit, u64::from(first.wrapping_add(within)), otherwise)
 }
 
-/// The id of `task` in the namespace at depth `level`; 0 where it has none, being outside.
+/// The id of the process of `task` in the namespace at depth `level`; 0 where it has none, being outside.
 ///
 /// A kernel read by helper: `numbers` is indexed by depth, and the verifier takes no variable offset
 /// into a BTF pointer.
 #[inline(always)]
 fn ns_pid(task: Task, level: u32) -> u32 {
-    let pid = task.thread_pid();
+    let pid = task.process_pid();
     let depth: u32 = pid.load(field!(pid_level));
     let mut nr = 0u32;
     // Levels are below 64. Before 6.12 the verifier lets nothing unbounded be added to a BTF pointer,

@@ -50,6 +50,9 @@ pub(crate) use field;
 /// What a field can be loaded as.
 pub(crate) trait Word: Copy {
     /// Loads the field in one instruction, which user space puts the offset into (see [`FIRST_FIELD`]).
+    ///
+    /// The compiler may make two loads of one field one, even with a store in between: nothing here
+    /// depends on seeing a field change.
     fn load<const INDEX: usize>(base: *const u8) -> Self;
 }
 
@@ -69,7 +72,7 @@ macro_rules! word {
                             out(reg) value,
                             in(reg) base,
                             const FIRST_FIELD as usize + INDEX,
-                            options(pure, readonly, nostack, preserves_flags)
+                            options(pure, nomem, nostack, preserves_flags)
                         );
                     }
                     value
@@ -215,6 +218,19 @@ impl Task {
     #[inline(always)]
     pub(crate) fn thread_pid(self) -> KernelPtr {
         self.0.follow(field!(task_thread_pid))
+    }
+
+    /// `struct pid *` of the process.
+    ///
+    /// The thread's or the group leader's would be the same, but a pointer loaded from a task that
+    /// the verifier trusts takes it a search through all types of the kernel, up to Linux 6.19
+    /// (`btf_nested_type_is_trusted`, kernel/bpf/btf.c); one loaded from here does not.
+    #[inline(always)]
+    pub(crate) fn process_pid(self) -> KernelPtr {
+        // `PIDTYPE_TGID` (include/linux/pid_types.h).
+        let place = offset!(signal_pids) + 8;
+        let pid: u64 = self.0.follow(field!(task_signal)).load_at(place);
+        KernelPtr(pid as *const u8)
     }
 
     /// Depth of the PID namespace that the task is in; 0 is the init PID namespace.

@@ -46,12 +46,14 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let wanted = argv_len.min(u64::from(own!(max_argv_bytes)));
     let exec = bprm.exec();
     let execs = task.self_exec_id();
+    // A thread that executes has become its process's leader (`de_thread`, fs/exec.c).
+    let start = task.start_boottime();
     scratch.strings = Strings {
         filename: bprm.filename(),
         exec,
         arg_start,
         wanted: opaque(wanted).min(HEAD_ARGV as u64),
-        start: task.start_boottime(),
+        start,
         execs,
         slot: kept.slot,
         flags: 0,
@@ -88,7 +90,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
             seq,
         },
         ktime,
-        start: task.group_leader().start_boottime(),
+        start,
         cgroup_id,
         tgid,
         ns_tgid: ids.ns_tgid,

@@ -179,8 +179,8 @@ pub(crate) fn kernel_btf(kernel: KernelTypes) -> Vec<u8> {
     );
     w.strukt(
         "signal_struct",
-        16,
-        &[("live", atomic_t, 32), ("flags", int, 64)],
+        48,
+        &[("live", atomic_t, 32), ("flags", int, 64), ("pids", int, 128)],
     );
     w.strukt(
         "nsproxy",
