@@ -266,6 +266,9 @@ pub struct CpuStats {
     pub caught: u64,
     /// The same of exits.
     pub exits_caught: u64,
+    /// Execs of the whole node that the program ran for; counted in the first lane alone, and only
+    /// where [`crate::target::Own::count_execs`] asks for it.
+    pub execs: u64,
 }
 
 /// What a CPU counts of failed execs (map `FAILED_STATS`, one entry a CPU and call).
@@ -278,4 +281,6 @@ pub struct FailedStats {
     pub lost: u64,
     /// When the last of these was lost, boot clock, nanoseconds.
     pub last_lost: u64,
+    /// Execs of the whole node that have succeeded; not counted by `tp_btf/sys_exit`.
+    pub succeeded: u64,
 }

@@ -98,6 +98,11 @@ pub struct Own {
     pub early_mask: u32,
     /// Bytes in a page.
     pub page_size: u32,
+    /// 1 where all execs of the node are counted: those that succeeded are none of the failed execs
+    /// that the kernel skipped a program for.
+    pub count_execs: u32,
+    /// Keeps the value free of padding.
+    pub zero: u32,
     /// Upper end of the stack while a new program is made (`STACK_TOP_MAX`).
     pub stack_top: u64,
 }

@@ -217,14 +217,32 @@ impl Program {
     }
 }
 
-/// The lines of a verifier log that say why, without the listing of the program.
+/// The text of a verifier log.
 fn verdict_of(log: &[u8]) -> String {
     let text = log.split(|&byte| byte == 0).next().unwrap_or_default();
-    let text = String::from_utf8_lossy(text);
-    let mut lines = text.lines().filter(|line| {
-        !line.is_empty() && !line.starts_with("processed ") && !line.starts_with(';')
-    });
-    lines.next_back().unwrap_or_default().to_owned()
+    verifier_reason(&String::from_utf8_lossy(text)).to_owned()
+}
+
+/// The line of a verifier log that says why a program was refused; empty where none does.
+///
+/// It is the last before the statistics, if there are any (`print_verification_stats`,
+/// kernel/bpf/verifier.c: `verification time`, `stack depth`, `processed`; from Linux 7.1 on also a
+/// line for each function of the program, which begins with `(subprog`).
+pub fn verifier_reason(log: &str) -> &str {
+    const STATISTICS: [&str; 5] = [
+        "processed ",
+        "verification time ",
+        "stack depth ",
+        "(subprog ",
+        "subprog ",
+    ];
+    log.lines()
+        .map(str::trim)
+        .rfind(|line| {
+            let is_statistics = STATISTICS.iter().any(|start| line.starts_with(start));
+            !line.is_empty() && !line.starts_with(';') && !is_statistics
+        })
+        .unwrap_or_default()
 }
 
 /// A program in the making: eight bytes an instruction.
@@ -303,6 +321,22 @@ mod tests {
         assert_eq!(offset_of!(ProgAttr, attach_btf_id), 108);
         assert_eq!(size_of::<ProgAttr>(), 112);
         assert_eq!(size_of::<MapAttr>(), 20);
+    }
+
+    #[test]
+    fn statistics_are_no_reason() {
+        let log = "R7 unbounded memory access, make sure to bounds check any such access\n\
+            verification time 1042 usec\n\
+            stack depth 88+0\n\
+            (subprog 0 (failed_any) static insns_self 96 insns_total 96)\n\
+            (subprog 1 (memset) static insns_self 0 insns_total 0)\n\
+            processed 96 insns (limit 1000000) max_states_per_insn 0 total_states 8\n";
+        assert_eq!(
+            verifier_reason(log),
+            "R7 unbounded memory access, make sure to bounds check any such access"
+        );
+        assert_eq!(verifier_reason("processed 3 insns\n"), "");
+        assert_eq!(verifier_reason(""), "");
     }
 
     #[test]

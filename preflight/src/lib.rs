@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::statfs;
 
+pub use bpf::verifier_reason;
 pub use format::{Format, Text};
 pub use obstacle::Obstacle;
 pub use release::KernelVersion;

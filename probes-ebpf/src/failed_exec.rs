@@ -6,7 +6,7 @@ use aya_ebpf::helpers::{
     bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, generated::bpf_probe_read_user_str,
 };
 use exectrail_common::{
-    exec_calls::{CALLS, COMPAT_EXECVE, ExecCalls},
+    exec_calls::{COMPAT_EXECVE, COMPAT_EXECVEAT, EXECVE, EXECVEAT, ExecCalls},
     record::{
         FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT, FailedExec, KIND_FAILED_EXEC, MAX_FILENAME, Prefix,
     },
@@ -14,9 +14,9 @@ use exectrail_common::{
 
 use crate::{
     ids::{Ids, cgroup},
-    kernel::{KernelPtr, Task},
+    kernel::{KernelPtr, Task, own},
     lane::Doing,
-    maps::{FAILED, FAILED_STATS, RING},
+    maps::{FAILED, FAILED_STATS, RING, STATS},
     scope::{self, Scope},
     wakeup,
 };
@@ -38,11 +38,33 @@ macro_rules! exec_calls {
 /// never reach who called (`ERESTARTSYS`, include/linux/errno.h).
 const FIRST_INTERNAL_ERRNO: u64 = 512;
 
+/// Counts an exec that has succeeded, anywhere on the node, where failed execs are asked for.
+///
+/// The kernel skips a program that is running already on the same CPU, and says how often, but not
+/// for which calls. Those that succeeded are known by this count and the one in [`ended`]; the
+/// others failed.
+#[inline(always)]
+pub(crate) fn count_success() {
+    if own!(count_execs) != 0
+        && let Some(stats) = STATS.get_ptr_mut(0)
+    {
+        // SAFETY: a pointer to the live map value of this CPU and lane, of which this is the only writer.
+        unsafe { (*stats).execs += 1 };
+    }
+}
+
 /// `call` ends with `result`.
 #[inline(always)]
 pub(crate) fn ended(registers: KernelPtr, call: usize, result: i64) {
     let errno = result.wrapping_neg() as u64;
-    if errno == 0 || errno >= FIRST_INTERNAL_ERRNO {
+    if errno == 0 {
+        if let Some(stats) = FAILED_STATS.get_ptr_mut(call as u32) {
+            // SAFETY: a pointer to the live map value of this CPU and call, of which this is the only writer.
+            unsafe { (*stats).succeeded += 1 };
+        }
+        return;
+    }
+    if errno >= FIRST_INTERNAL_ERRNO {
         return;
     }
     let task = Task::current();
@@ -67,11 +89,19 @@ pub(crate) fn any_call_ended(registers: KernelPtr, result: i64) {
     let number: u32 = registers.load_at(exec_calls!(number_at));
     let mode: u32 = registers.load_at(exec_calls!(mode_at));
     let compat = mode & exec_calls!(mode_mask) == exec_calls!(mode_32);
-    for call in 0..CALLS {
-        if number == exec_calls!(number[call]) && compat == (call >= COMPAT_EXECVE) {
-            ended(registers, call, result);
-            return;
-        }
+    // Not as a loop over an array: the compiler would walk it by a pointer that begins before the
+    // array, which Linux 7.1 to 7.3 refuse.
+    let native = [exec_calls!(number[EXECVE]), exec_calls!(number[EXECVEAT])];
+    let compats = [
+        exec_calls!(number[COMPAT_EXECVE]),
+        exec_calls!(number[COMPAT_EXECVEAT]),
+    ];
+    let [execve, execveat] = if compat { compats } else { native };
+    let first = if compat { COMPAT_EXECVE } else { EXECVE };
+    if number == execve {
+        ended(registers, first, result);
+    } else if number == execveat {
+        ended(registers, first + 1, result);
     }
 }
 

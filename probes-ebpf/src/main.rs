@@ -75,6 +75,9 @@ copies!("task_rename" runs see_rename:
 fn see_exec<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i32 {
     let task = Task::from_arg(ctx, 0);
     let bprm = Binprm::from_arg(ctx, 2);
+    if LANE == 0 {
+        failed_exec::count_success();
+    }
     if lane.is_first(task, Doing::Exec)
         && let Some(scope) = scope::scope(task, lane, Doing::Exec)
     {

@@ -75,8 +75,8 @@ pub struct Config {
     pub max_argv_bytes: u32,
     /// Record exits as well as execs.
     pub exit_events: bool,
-    /// Record execs that fail, seen from there.
-    pub failed_execs: Option<Hook>,
+    /// Record execs that fail, seen from the first of these that the kernel allows.
+    pub failed_execs: &'static [Hook],
     /// What is left out on purpose.
     pub limits: Limits,
 }
@@ -109,7 +109,7 @@ pub enum ValueError {
         value: String,
     },
     /// Not a place to see failed execs from.
-    #[error("{value:?} is not a hook: write fexit, sys-exit, or false for none")]
+    #[error("{value:?} is not a hook: write fexit, sys-exit, any, or false for none")]
     Hook {
         /// What was given.
         value: String,
@@ -156,20 +156,22 @@ pub fn label(value: &str) -> Result<(String, String), ValueError> {
     }
 }
 
-/// Where failed execs are to be seen; `Hooked(None)`: nowhere.
+/// Where failed execs are to be seen: hooks, of which the first is used that the kernel allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hooked(pub Option<Hook>);
+pub struct Hooks(pub &'static [Hook]);
 
-/// Parses a hook, or yes (`fexit`) or no.
+/// Parses a hook, `any` for the first that the kernel allows, or yes (`fexit`) or no.
 ///
 /// # Errors
 /// [`ValueError::Hook`].
-pub fn hook(value: &str) -> Result<Hooked, ValueError> {
-    let hook = match value.to_ascii_lowercase().as_str() {
-        "fexit" => Some(Hook::Fexit),
-        "sys-exit" => Some(Hook::SysExit),
+pub fn hooks(value: &str) -> Result<Hooks, ValueError> {
+    let hooks: &[Hook] = match value.to_ascii_lowercase().as_str() {
+        "fexit" => &[Hook::Fexit],
+        "sys-exit" => &[Hook::SysExit],
+        "any" => &[Hook::Fexit, Hook::SysExit],
         other => match truth(other) {
-            Ok(yes) => yes.then_some(Hook::Fexit),
+            Ok(true) => &[Hook::Fexit],
+            Ok(false) => &[],
             Err(_) => {
                 return Err(ValueError::Hook {
                     value: value.to_owned(),
@@ -177,7 +179,7 @@ pub fn hook(value: &str) -> Result<Hooked, ValueError> {
             }
         },
     };
-    Ok(Hooked(hook))
+    Ok(Hooks(hooks))
 }
 
 #[cfg(test)]
@@ -186,12 +188,13 @@ mod tests {
 
     #[test]
     fn hooks_and_words_for_yes_and_no() {
-        assert_eq!(hook("true").unwrap(), Hooked(Some(Hook::Fexit)));
-        assert_eq!(hook("sys-exit").unwrap(), Hooked(Some(Hook::SysExit)));
-        assert!(hook("").is_err());
-        assert!(hook("off").is_err());
-        assert_eq!(hook("False").unwrap(), Hooked(None));
-        assert!(hook("kprobe").is_err());
+        assert_eq!(hooks("true").unwrap(), Hooks(&[Hook::Fexit]));
+        assert_eq!(hooks("sys-exit").unwrap(), Hooks(&[Hook::SysExit]));
+        assert_eq!(hooks("any").unwrap(), Hooks(&[Hook::Fexit, Hook::SysExit]));
+        assert!(hooks("").is_err());
+        assert!(hooks("off").is_err());
+        assert_eq!(hooks("False").unwrap(), Hooks(&[]));
+        assert!(hooks("kprobe").is_err());
     }
 
     #[test]

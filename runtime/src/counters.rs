@@ -36,6 +36,8 @@ pub struct Counters {
     exits: Option<Skipped>,
     /// Only where failed execs are recorded.
     failed: Option<failed_execs::Counters>,
+    /// Execs of the node that were counted before the programs for failed ones were attached.
+    execs_before_failed: u64,
     suppressions: Suppressions,
     read_at: Option<Instant>,
 }
@@ -52,7 +54,8 @@ pub struct Count {
     pub missed_exits: Option<u64>,
     /// Failed execs, by call; none where they are not recorded.
     pub failed: Vec<CallCounts>,
-    /// Runs of their programs that the kernel skipped, as for `missed`.
+    /// Failed execs that no program was run for, as for `missed`. None with `tp_btf/sys_exit`, too: its
+    /// program is skipped for any system call, and the kernel does not tell for which.
     pub missed_failed: Option<u64>,
 }
 
@@ -66,7 +69,7 @@ impl Counters {
         lanes: u32,
         execs: &ProgramFd,
         exits: Option<&ProgramFd>,
-        failed: Option<failed_execs::Counters>,
+        (failed, execs_before_failed): (Option<failed_execs::Counters>, u64),
         suppressions: Suppressions,
     ) -> io::Result<Self> {
         Ok(Self {
@@ -75,6 +78,7 @@ impl Counters {
             execs: Skipped::of(execs)?,
             exits: exits.map(Skipped::of).transpose()?,
             failed,
+            execs_before_failed,
             suppressions,
             read_at: None,
         })
@@ -98,19 +102,27 @@ impl Counters {
     /// # Errors
     /// Where the kernel no longer lets us read the map.
     pub fn read(&mut self, last: bool) -> Result<Count, MapError> {
+        let due = last
+            || self
+                .read_at
+                .is_none_or(|read| read.elapsed() >= SKIPPED_EVERY);
+        // In this order, so that no exec that succeeded is taken for one that failed.
+        let failed = self.failed.as_ref();
+        let skipped_failed = failed
+            .filter(|_| due)
+            .and_then(failed_execs::Counters::skipped);
+        let calls = failed.map_or_else(|| Ok(Vec::new()), failed_execs::Counters::calls)?;
         let mut lanes = Vec::with_capacity(self.lanes as usize);
         for lane in 0..self.lanes {
             let words = self.stats.get(&lane, 0)?;
             lanes.push(words.iter().map(|words| cast(*words)).collect());
         }
-        let failed = self.failed.as_ref();
         let mut count = Count {
             lanes,
-            failed: failed.map_or_else(|| Ok(Vec::new()), failed_execs::Counters::calls)?,
+            failed: calls,
             ..Count::default()
         };
-        let due = |read: Instant| read.elapsed() >= SKIPPED_EVERY;
-        if last || self.read_at.is_none_or(due) {
+        if due {
             self.read_at = Some(Instant::now());
             let sum = |caught: fn(&CpuStats) -> u64| count.lanes.iter().flatten().map(caught).sum();
             let caught: u64 = sum(|stats| stats.caught);
@@ -120,10 +132,28 @@ impl Counters {
                 .exits
                 .as_mut()
                 .and_then(|exits| exits.missed(exits_caught, last));
-            count.missed_failed = failed.and_then(failed_execs::Counters::missed);
+            let execs = sum(|stats| stats.execs) + self.execs.before;
+            let succeeded = count.failed.iter().flat_map(|call| &call.cpus);
+            let succeeded: u64 = succeeded.map(|stats| stats.succeeded).sum();
+            count.missed_failed = skipped_failed.map(|skipped| {
+                let seen = self.execs_before_failed.saturating_add(succeeded);
+                skipped.saturating_sub(execs.saturating_sub(seen))
+            });
         }
         Ok(count)
     }
+}
+
+/// Execs of the whole node that were counted ([`CpuStats::execs`]).
+///
+/// # Errors
+/// Where the kernel does not let us read the map.
+pub(crate) fn execs(stats: &PerCpuArray<MapData, StatsWords>) -> Result<u64, MapError> {
+    let words = stats.get(&0, 0)?;
+    let cpus = words
+        .iter()
+        .map(|words| cast::<StatsWords, CpuStats>(*words));
+    Ok(cpus.map(|stats| stats.execs).sum())
 }
 
 /// Runs of a first lane that the kernel skipped, as it was running already on that CPU.

@@ -16,7 +16,12 @@ use exectrail_common::{
 use exectrail_preflight::{Kernel, attach_points::AttachPoint};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::{counters::Counters, rate, suppression::Limits, target::Known};
+use crate::{
+    counters::{self, Counters},
+    rate,
+    suppression::Limits,
+    target::Known,
+};
 
 mod end_check;
 mod error;
@@ -48,8 +53,8 @@ pub struct Options {
     pub max_argv_bytes: u32,
     /// Record exits as well as execs.
     pub exit_events: bool,
-    /// Record execs that fail, seen from there.
-    pub failed_execs: Option<Hook>,
+    /// Record execs that fail, seen from the first of these that the kernel allows.
+    pub failed_execs: &'static [Hook],
     /// What is left out.
     pub limits: Limits,
 }
@@ -107,11 +112,15 @@ impl Probes {
         let rate = rate.unwrap_or_default();
         let btf = kernel_btf::of(
             &kernel.attach_points,
-            options.failed_execs == Some(Hook::Fexit),
+            options.failed_execs.contains(&Hook::Fexit),
         )
         .map_err(AttachError::Btf)?;
         // Not so much as memory for what is not asked for.
-        let failed_entries = options.failed_execs.map_or(1, |_| CALLS as u32);
+        let failed_entries = if options.failed_execs.is_empty() {
+            1
+        } else {
+            CALLS as u32
+        };
         let mut loader = EbpfLoader::new();
         for map in ["STATS", "SCRATCH"] {
             loader.map_max_entries(map, lanes);
@@ -160,27 +169,31 @@ impl Probes {
             None
         };
 
-        let (failed_execs, failed_fds) = match options.failed_execs {
-            None => (FailedExecs::Off, Vec::new()),
-            Some(hook) => match failed_execs::attach(&mut ebpf, &btf, &kernel.release, hook) {
-                Ok(fds) => (FailedExecs::On(hook), fds),
-                Err(why) => (FailedExecs::Unavailable(why), Vec::new()),
-            },
-        };
-        let failed = match failed_execs {
-            FailedExecs::On(_) => Some(failed_execs::Counters::new(&mut ebpf, failed_fds)?),
-            FailedExecs::Off | FailedExecs::Unavailable(_) => None,
-        };
+        let stats = take(&mut ebpf, "STATS")?;
+        let map = "STATS";
+        let execs_before_failed =
+            counters::execs(&stats).map_err(|source| AttachError::Map { map, source })?;
+        let (failed_execs, attached) =
+            failed_execs::attach(&mut ebpf, &btf, &kernel.release, options.failed_execs);
+        let failed = attached
+            .map(|(hook, fds)| failed_execs::Counters::new(&mut ebpf, hook, fds))
+            .transpose()?;
 
         let suppressions = Suppressions::take(&mut ebpf, &options.limits, lanes)?;
-        let stats = take(&mut ebpf, "STATS")?;
         let exits = options
             .exit_events
             .then(|| fd(&ebpf, "exit", "sched_process_exit"))
             .transpose()?;
         let execs = fd(&ebpf, "exec", "sched_process_exec")?;
         let output = Output {
-            counters: Counters::new(stats, lanes, execs, exits, failed, suppressions)?,
+            counters: Counters::new(
+                stats,
+                lanes,
+                execs,
+                exits,
+                (failed, execs_before_failed),
+                suppressions,
+            )?,
             ring: take(&mut ebpf, "RING")?,
         };
         let probes = Self {

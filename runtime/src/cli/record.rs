@@ -6,7 +6,7 @@ use clap::Args;
 use exectrail_preflight::{environment, sizes::SizeArgs};
 
 use super::LimitArgs;
-use crate::config::{self, Hooked, ValueError, label};
+use crate::config::{self, Hooks, ValueError, label};
 
 /// Flags about what is recorded and how, common to the sidecar and `run`.
 #[derive(Debug, Args)]
@@ -30,8 +30,9 @@ pub struct RecordArgs {
     /// Record execs that fail as well: ENOENT along PATH, EACCES, ENOEXEC, E2BIG and others
     ///
     /// `fexit`, which it stands for without a value, costs other system calls nothing; it takes Linux
-    /// 5.11 and a kernel that allows it. `sys-exit` works on others, at a cost to every system call of the
-    /// node. Where the kernel refuses, exectrail says so and goes on without.
+    /// 5.11 and a kernel that allows it, and a node has room for 36 sidecars with it. `sys-exit` works
+    /// without these, at a cost to every system call of the node. `any` is `fexit` or, where the kernel
+    /// refuses that, `sys-exit`. Where the kernel refuses, exectrail says so and continues without.
     #[arg(
         long,
         env = "EXECTRAIL_FAILED_EXECS",
@@ -41,9 +42,9 @@ pub struct RecordArgs {
         default_value = "false",
         default_missing_value = "fexit",
         hide_default_value = true,
-        value_parser = config::hook
+        value_parser = config::hooks
     )]
-    pub failed_execs: Hooked,
+    pub failed_execs: Hooks,
 
     /// What is left out on purpose.
     #[command(flatten)]

@@ -86,6 +86,9 @@ impl DiscoveryDecided {
     }
 }
 
+/// What `--failed-execs=sys-exit` means for the node.
+const SYS_EXIT: &str = "failed execs are recorded at the exit of every system call: all programs of the node pay for it";
+
 /// Whether failed execs are recorded.
 pub struct FailedExecsDecided<'a> {
     /// The answer.
@@ -98,10 +101,8 @@ impl FailedExecsDecided<'_> {
         match self.failed_execs {
             FailedExecs::Off => {}
             FailedExecs::On(Hook::Fexit) => info!("failed execs are recorded"),
-            FailedExecs::On(Hook::SysExit) => warn!(
-                "failed execs are recorded from the exit of every system call: all programs of the \
-                 node pay for it"
-            ),
+            FailedExecs::On(Hook::SysExit) => warn!("{SYS_EXIT}"),
+            FailedExecs::Fallback(_, why) => warn!(reason = %why, "{SYS_EXIT}"),
             FailedExecs::Unavailable(why) => {
                 warn!(reason = %why, "failed execs are not recorded; everything else is");
             }

@@ -10,7 +10,9 @@ use exectrail_common::{
     exec_calls::{self, CALLS, ExecCalls},
     record::FailedStats,
 };
-use exectrail_preflight::{KernelVersion, attach_points::EXEC_FUNCTIONS};
+use exectrail_preflight::{KernelVersion, attach_points::EXEC_FUNCTIONS, verifier_reason};
+
+use rustix::io::Errno;
 
 use super::{AttachError, error::chain, take};
 use crate::counters::skipped;
@@ -42,6 +44,8 @@ pub enum FailedExecs {
     Off,
     /// They are.
     On(Hook),
+    /// They are, as the kernel does not let us use the hook before.
+    Fallback(Hook, Unavailable),
     /// They were asked for, and this kernel does not let us.
     Unavailable(Unavailable),
 }
@@ -51,7 +55,7 @@ impl FailedExecs {
     pub fn as_str(&self) -> Option<&'static str> {
         match self {
             Self::Off => None,
-            Self::On(hook) => Some(hook.as_str()),
+            Self::On(hook) | Self::Fallback(hook, _) => Some(hook.as_str()),
             Self::Unavailable(_) => Some("unavailable"),
         }
     }
@@ -85,6 +89,16 @@ pub enum Unavailable {
         /// What the kernel answered, in one line.
         reason: String,
     },
+    /// Others have taken all places on a function (`BPF_MAX_TRAMP_LINKS`, include/linux/bpf.h).
+    #[error(
+        "the kernel takes no more programs on {function} (E2BIG): it has room for about 38 on the \
+         whole node, and other sidecars or tools have taken them; --failed-execs=sys-exit has no \
+         such limit, at a cost to every system call of the node"
+    )]
+    Full {
+        /// The function.
+        function: &'static str,
+    },
     /// No such way to call on this architecture.
     #[error("exectrail does not know how {0} calls")]
     Architecture(&'static str),
@@ -113,8 +127,33 @@ pub(super) fn exec_calls() -> ExecCalls {
     HERE
 }
 
-/// Attaches the programs that `hook` takes: all of them or none. Where their skipped runs are told.
+/// Attaches the programs of the first of `hooks` that the kernel allows. Which one that is, with the
+/// descriptors of its programs.
 pub(super) fn attach(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    release: &KernelVersion,
+    hooks: &[Hook],
+) -> (FailedExecs, Option<(Hook, Vec<ProgramFd>)>) {
+    let mut refused = None;
+    for hook in hooks {
+        match attach_hook(ebpf, btf, release, *hook) {
+            Ok(fds) => {
+                let failed_execs = match refused {
+                    None => FailedExecs::On(*hook),
+                    Some(why) => FailedExecs::Fallback(*hook, why),
+                };
+                return (failed_execs, Some((*hook, fds)));
+            }
+            Err(why) => refused = Some(why),
+        }
+    }
+    let failed_execs = refused.map_or(FailedExecs::Off, FailedExecs::Unavailable);
+    (failed_execs, None)
+}
+
+/// Attaches the programs that `hook` takes: all of them or none.
+fn attach_hook(
     ebpf: &mut Ebpf,
     btf: &Btf,
     release: &KernelVersion,
@@ -137,6 +176,9 @@ pub(super) fn attach(
             Err(error) => {
                 for program in PROGRAMS {
                     unload(ebpf, program);
+                }
+                if is_full(&error) {
+                    return Err(Unavailable::Full { function });
                 }
                 return Err(Unavailable::Program {
                     hook,
@@ -184,6 +226,12 @@ fn attach_sys_exit(ebpf: &mut Ebpf, btf: &Btf) -> Result<ProgramFd, Unavailable>
     })
 }
 
+/// Whether there is no more room where a program was to be attached.
+fn is_full(error: &ProgramError) -> bool {
+    matches!(error, ProgramError::SyscallError(error)
+        if error.io_error.raw_os_error() == Some(Errno::TOOBIG.raw_os_error()))
+}
+
 /// Undoes [`attach_fexit`]; what was never loaded is unloaded already.
 fn unload(ebpf: &mut Ebpf, program: &'static str) {
     if let Some(program) = ebpf.program_mut(program)
@@ -193,7 +241,7 @@ fn unload(ebpf: &mut Ebpf, program: &'static str) {
     }
 }
 
-/// What the kernel answered, in one line; of the verifier's log, the last line that says something.
+/// What the kernel answered, in one line.
 fn one_line(error: &ProgramError) -> String {
     let ProgramError::LoadError {
         io_error,
@@ -202,14 +250,9 @@ fn one_line(error: &ProgramError) -> String {
     else {
         return chain(error).replace('\n', " ");
     };
-    let log = verifier_log.to_string();
-    let last = log
-        .lines()
-        .map(str::trim)
-        .rfind(|line| !line.is_empty() && !line.starts_with("processed "));
-    match last {
-        Some(last) => format!("{io_error} ({last})"),
-        None => io_error.to_string(),
+    match verifier_reason(&verifier_log.to_string()) {
+        "" => io_error.to_string(),
+        reason => format!("{io_error} ({reason})"),
     }
 }
 
@@ -228,13 +271,19 @@ const WORDS: usize = size_of::<FailedStats>() / 8;
 /// What the kernel counts of failed execs.
 pub(crate) struct Counters {
     stats: PerCpuArray<MapData, [u64; WORDS]>,
+    hook: Hook,
     programs: Vec<ProgramFd>,
 }
 
 impl Counters {
-    pub(super) fn new(ebpf: &mut Ebpf, programs: Vec<ProgramFd>) -> Result<Self, AttachError> {
+    pub(super) fn new(
+        ebpf: &mut Ebpf,
+        hook: Hook,
+        programs: Vec<ProgramFd>,
+    ) -> Result<Self, AttachError> {
         Ok(Self {
             stats: take(ebpf, "FAILED_STATS")?,
+            hook,
             programs,
         })
     }
@@ -252,9 +301,15 @@ impl Counters {
             .collect()
     }
 
-    /// How often the kernel skipped one of the programs.
-    pub(crate) fn missed(&self) -> Option<u64> {
-        self.programs.iter().map(skipped).sum()
+    /// How often the kernel skipped one of the programs, for execs that failed or succeeded.
+    ///
+    /// None with `tp_btf/sys_exit`: it is skipped for any system call, and the kernel does not tell
+    /// for which.
+    pub(crate) fn skipped(&self) -> Option<u64> {
+        match self.hook {
+            Hook::Fexit => self.programs.iter().map(skipped).sum(),
+            Hook::SysExit => None,
+        }
     }
 }
 

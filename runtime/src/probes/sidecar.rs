@@ -14,7 +14,7 @@ use exectrail_common::{
 };
 use exectrail_preflight::Kernel;
 
-use super::{AttachError, Options};
+use super::{AttachError, Options, failed_execs::Hook};
 
 /// Inode number of one of our namespaces, and the device that it is on.
 fn namespace(which: &str) -> Result<(u32, u64), AttachError> {
@@ -50,6 +50,8 @@ pub(super) fn own(
         css_set_cgroup,
         early_mask: early_slots(cpus as u64) - 1,
         page_size: u32::try_from(rustix::param::page_size()).unwrap_or(4096),
+        count_execs: u32::from(options.failed_execs.contains(&Hook::Fexit)),
+        zero: 0,
         stack_top: stack_top(),
     })
 }
