@@ -10,6 +10,8 @@ mod dockerd;
 mod ends;
 mod engine;
 mod envbox;
+mod failed_execs;
+mod fexit;
 mod identity;
 mod integrity;
 mod kubelet;

@@ -9,6 +9,10 @@ use serde_json::Value;
 use crate::{
     Test,
     container::SELF,
+    failed_execs::{
+        a_function_without_room_for_programs_is_reported, failed_execs_have_lines,
+        failed_execs_side_by_side_are_counted,
+    },
     lines::{argv, execs, msg},
     report::Report,
     tests, verifier,
@@ -21,6 +25,8 @@ pub(crate) const TESTS: &[Test] = tests![
     the_verifier_is_not_overworked,
     run_lists_what_a_shell_starts,
     failed_execs_have_lines,
+    failed_execs_side_by_side_are_counted,
+    a_function_without_room_for_programs_is_reported,
     processes_side_by_side_miss_nothing,
 ];
 
@@ -136,52 +142,8 @@ pub(crate) fn run_and_listen(flags: &[&str], command: &[&str]) -> Result<(Vec<Va
     Ok((lines, stderr.into_owned()))
 }
 
-/// From 5.11 on, by programs on the exits of the functions that execute; before, it says why not.
-pub(crate) fn failed_execs_have_lines(_: &Plan, _: &Report) -> Result<()> {
-    let plain = "/tmp/plain";
-    fs::write(plain, "no program")?;
-    let script = format!("/nosuch/program; {plain}; /bin/true; true");
-    let (lines, said) = run_and_listen(&["--failed-execs"], &["/bin/sh", "-c", &script])?;
-    let started = lines.first().context("no lines")?;
-    let hook = &started["fields"]["failed_execs"];
-    let failed: Vec<&Value> = lines
-        .iter()
-        .filter(|line| msg(line) == "exec_failed")
-        .map(|line| &line["fields"]["event"])
-        .collect();
-    let events = execs(&lines);
-    ensure!(events.len() == 2, "sh and true expected: {events:?}");
-    if is_before((5, 11))? {
-        ensure!(hook == "unavailable", "{started}");
-        ensure!(said.contains("5.11"), "it does not say why: {said}");
-        ensure!(failed.is_empty(), "{failed:?}");
-        return Ok(());
-    }
-    ensure!(hook == "fexit", "{started}; {said}");
-    let seen: Vec<(&Value, &Value)> = failed
-        .iter()
-        .map(|event| (&event["filename"], &event["error"]))
-        .collect();
-    ensure!(
-        seen.len() == 2
-            && seen[0] == (&"/nosuch/program".into(), &"ENOENT".into())
-            && seen[1] == (&plain.into(), &"EACCES".into()),
-        "{failed:?}"
-    );
-    let sh = &events[0];
-    for event in failed {
-        ensure!(event["comm"] == "sh", "{event}");
-        ensure!(event["syscall"] == "execve", "{event}");
-        ensure!(event["ppid"] == sh["pid"], "{event}, {sh}");
-        for key in ["uid", "ns_uid", "pid_ns", "workspace_pid_ns", "mnt_ns"] {
-            ensure!(event[key] == sh[key], "{key}: {event}, {sh}");
-        }
-    }
-    Ok(())
-}
-
 /// Whether the kernel is older than a version.
-fn is_before(version: (u32, u32)) -> Result<bool> {
+pub(crate) fn is_before(version: (u32, u32)) -> Result<bool> {
     let release = rustix::system::uname()
         .release()
         .to_string_lossy()
