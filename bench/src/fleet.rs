@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::{
+    cgroup::Cgroup,
     floor::{Doing, Floor},
     machine::Machine,
     plot,
@@ -21,9 +22,9 @@ use crate::{
 };
 
 /// Rounds, in each of which every tool has its turn.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 9;
 /// Batches of a turn.
-const BATCHES: usize = 30;
+const BATCHES: usize = 10;
 /// Execs of a batch.
 const EXECS: usize = 100;
 
@@ -68,8 +69,10 @@ struct Cost {
     other_pod: Samples,
     /// The same in the first traced pod.
     traced: Samples,
-    /// Resident memory of all sidecars, MiB.
+    /// Resident memory of all sidecars, MiB; the ring counts twice, as it is mapped twice.
     resident: Samples,
+    /// What a memory cgroup of all sidecars is charged with, MiB.
+    charged: Samples,
     /// Growth of the node's per-CPU memory (`Percpu` of /proc/meminfo), MiB.
     per_cpu: Samples,
 }
@@ -120,6 +123,7 @@ fn turn(
     cost: &mut Cost,
 ) -> Result<()> {
     let before = per_cpu_mib();
+    let cgroup = Cgroup::new();
     let mut floors = Vec::new();
     let mut sidecars: Vec<(Pod, Running)> = Vec::new();
     for _ in 0..number {
@@ -133,7 +137,11 @@ fn turn(
             }
             Tool::Exectrail => {
                 let pod = Pod::new()?;
-                let running = tracers::start(Tracer::Exectrail, exectrail, &pod, workload, &[])?;
+                let start = || tracers::start(Tracer::Exectrail, exectrail, &pod, workload, &[]);
+                let running = match &cgroup {
+                    Some(cgroup) => cgroup.inside(start),
+                    None => start(),
+                }?;
                 sidecars.push((pod, running));
             }
         }
@@ -144,6 +152,9 @@ fn turn(
         cost.resident
             .push(sidecars.iter().map(resident).sum::<f64>() / 1024.0);
         cost.per_cpu.push(per_cpu_mib() - before);
+        if let Some(charged) = cgroup.as_ref().and_then(Cgroup::charged_mib) {
+            cost.charged.push(charged);
+        }
     }
     for _ in 0..BATCHES {
         let other = workload.execs(Place::OtherPod, EXECS)?;
@@ -185,31 +196,37 @@ impl Report {
              Microseconds of an exec and the end of its process: median (least) of {} batches of \
              {EXECS}, in rounds in which all take turns.\n\n\
              | Number | Tool | in another pod | against nothing | traced \
-             | resident, all, MiB | node's per-CPU memory, MiB |\n\
-             |---|---|---|---|---|---|---|",
+             | resident, all, MiB | charged to their cgroup, MiB | node's per-CPU memory, MiB |\n\
+             |---|---|---|---|---|---|---|---|",
             numbers.join(","),
             self.machine,
             ROUNDS * BATCHES,
         )?;
         for (number, costs) in &self.costs {
-            let nothing = costs
-                .get(Tool::Nothing.name())
-                .and_then(|cost| cost.other_pod.median());
+            let of_nothing = |quantile| {
+                let nothing = costs.get(Tool::Nothing.name())?;
+                nothing.other_pod.quantile(quantile)
+            };
             for tool in TOOLS {
                 let Some(cost) = costs.get(tool.name()) else {
                     continue;
                 };
-                let more = cost.other_pod.median().zip(nothing).map_or_else(
-                    || "–".to_owned(),
-                    |(with, without)| format!("{:+.1} %", (with / without - 1.0) * 100.0),
-                );
+                let more = |quantile| {
+                    let with = cost.other_pod.quantile(quantile);
+                    with.zip(of_nothing(quantile)).map_or_else(
+                        || "–".to_owned(),
+                        |(with, without)| format!("{:+.1} %", (with / without - 1.0) * 100.0),
+                    )
+                };
+                let more = format!("{} ({})", more(0.5), more(0.0));
                 writeln!(
                     text,
-                    "| {number} | {} | {} | {more} | {} | {} | {} |",
+                    "| {number} | {} | {} | {more} | {} | {} | {} | {} |",
                     tool.name(),
                     median_and_least(&cost.other_pod),
                     median_and_least(&cost.traced),
                     cost.resident.shown(0),
+                    cost.charged.shown(0),
                     cost.per_cpu.shown(1),
                 )?;
             }

@@ -10,6 +10,7 @@
 //! Started by `cargo xtask bench`; needs root. Figures are medians of rounds in which all take turns; the
 //! workload has a CPU of its own, and tracers another.
 
+mod cgroup;
 mod comparison;
 mod compile;
 mod fleet;

@@ -31,7 +31,7 @@ pub(crate) struct Figures {
     pub(crate) binary: u64,
     /// Milliseconds from its first instruction to tracing.
     pub(crate) start: Samples,
-    /// MiB resident at rest, the 16 MiB ring's two mappings not counted: anonymous memory and the
+    /// MiB resident at rest, the 4 MiB ring's two mappings not counted: anonymous memory and the
     /// binary's pages.
     pub(crate) resident: f64,
     /// The same after [`Self::events`] more execs.
@@ -61,7 +61,7 @@ pub(crate) struct Figures {
 }
 
 /// The ring, which the kernel maps twice.
-const RING_MIB: f64 = 32.0;
+const RING_MIB: f64 = 8.0;
 
 /// Measures it.
 pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Result<Figures> {
@@ -170,7 +170,8 @@ fn held(
     pod: &Pod,
     size: &Size,
 ) -> Result<()> {
-    let running = tracers::start(Tracer::Exectrail, exectrail, pod, workload, &[])?;
+    let flags = ["--ring-bytes=16MiB"];
+    let running = tracers::start(Tracer::Exectrail, exectrail, pod, workload, &flags)?;
     sleep(Duration::from_millis(300));
     let marker = format!("\"filename\":\"{}\"", workload.noop().display());
     running.signal(Signal::STOP);

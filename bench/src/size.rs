@@ -30,7 +30,7 @@ impl Size {
         calls: 300_000,
         compiles: 1_000,
         events: 150_000,
-        burst: 60_000,
+        burst: 100_000,
         namespaces: 1_000,
         repetitions: 5,
         point: 600,

@@ -100,8 +100,8 @@ impl Default for Options {
     }
 }
 
-/// Size of the ring buffer unless something else is asked for: 16 MiB.
-pub const DEFAULT_RING_BYTES: u64 = 16 << 20;
+/// Size of the ring buffer unless something else is asked for: 4 MiB.
+pub const DEFAULT_RING_BYTES: u64 = 4 << 20;
 
 /// Most bytes of argv kept of one exec unless something else is asked for: 128 KiB.
 pub const DEFAULT_MAX_ARGV_BYTES: u64 = 128 << 10;

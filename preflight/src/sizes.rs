@@ -7,12 +7,12 @@ use crate::values;
 /// Sizes that the memory limit must have room for.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct SizeArgs {
-    /// Size of the kernel's ring buffer, a power of two; 16MiB hold about 100,000 short execs
+    /// Size of the kernel's ring buffer, a power of two; 4MiB hold about 25,000 short execs
     #[arg(
         long,
         env = "EXECTRAIL_RING_BYTES",
         value_name = "SIZE",
-        default_value = "16MiB",
+        default_value = "4MiB",
         value_parser = values::ring_size
     )]
     pub ring_bytes: u32,

@@ -317,8 +317,9 @@ fn memory_limits_of_both_cgroup_versions() {
     // The process, and long argv with lines and clients. The kernel's types, which are small here,
     // are given back before there is argv.
     let process = (12 << 20) + (16 << 20);
-    // The ring, and of two CPUs 128 slots for early argv and what each CPU has for itself.
-    let maps = (16 << 20) + 128 * (6144 + 32) + ((2 * 45) << 10);
+    // The ring, 128 slots for early argv, and room for failed execs on two CPUs. What each CPU has
+    // for itself is the node's.
+    let maps = (4 << 20) + 128 * (6144 + 32) + 2 * 4 * (4096 + 192);
     let needed = process + maps;
     let v2 = |limit: &str| {
         Node::fit()
@@ -328,12 +329,17 @@ fn memory_limits_of_both_cgroup_versions() {
     assert_eq!(verdict(&v2("max\n"), Id::Memory), Fit);
     assert_eq!(verdict(&v2(&needed.to_string()), Id::Memory), Fit);
     assert_eq!(verdict(&v2(&(needed - 1).to_string()), Id::Memory), Unmet);
-    // Several lanes need more, and so do more CPUs. Holes in their list are no CPUs.
+    // Many CPUs need more slots. Holes in their list are no CPUs. What several lanes need, the node pays.
     let holes = v2(&needed.to_string()).file("sys/devices/system/cpu/possible", "0,126\n");
     assert_eq!(verdict(&holes, Id::Memory), Fit);
     let lanes = v2(&needed.to_string()).release("7.0.0");
-    assert_eq!(verdict(&lanes, Id::Memory), Unmet);
-    let many = v2(&needed.to_string()).file("sys/devices/system/cpu/possible", "0-3,8-127\n");
+    assert_eq!(verdict(&lanes, Id::Memory), Fit);
+    let paid = evidence(&lanes.run(), Id::Memory);
+    assert!(
+        paid.contains("that the node pays, at most: 82 KiB for 2 possible CPUs; 122 KiB with"),
+        "{paid}"
+    );
+    let many = v2(&needed.to_string()).file("sys/devices/system/cpu/possible", "0-3,8-191\n");
     assert_eq!(verdict(&many, Id::Memory), Unmet);
     assert_eq!(verdict(&v2("0\n"), Id::Memory), Unmet);
     assert_eq!(verdict(&v2("many\n"), Id::Memory), Unknown);

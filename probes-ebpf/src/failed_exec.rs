@@ -6,7 +6,7 @@ use aya_ebpf::helpers::{
     bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, generated::bpf_probe_read_user_str,
 };
 use exectrail_common::{
-    exec_calls::{COMPAT_EXECVE, COMPAT_EXECVEAT, EXECVE, EXECVEAT, ExecCalls},
+    exec_calls::{CALLS, COMPAT_EXECVE, COMPAT_EXECVEAT, EXECVE, EXECVEAT, ExecCalls},
     record::{
         FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT, FailedExec, KIND_FAILED_EXEC, MAX_FILENAME, Prefix,
     },
@@ -108,9 +108,11 @@ pub(crate) fn any_call_ended(registers: KernelPtr, result: i64) {
 /// Writes it to the ring, or counts it as lost.
 #[inline(always)]
 fn write(task: Task, scope: &Scope, call: usize, errno: u32, filename: u64) {
+    // SAFETY: a helper without arguments that always succeeds.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
     let (Some(stats), Some(scratch)) = (
         FAILED_STATS.get_ptr_mut(call as u32),
-        FAILED.get_ptr_mut(call as u32),
+        FAILED.get_ptr_mut(cpu * CALLS as u32 + call as u32),
     ) else {
         return;
     };
@@ -138,8 +140,8 @@ fn write(task: Task, scope: &Scope, call: usize, errno: u32, filename: u64) {
     };
 
     let cgroup_id = cgroup(task, &mut flags);
-    // SAFETY: helpers without arguments that always succeed.
-    let (ktime, cpu) = unsafe { (bpf_ktime_get_boot_ns(), bpf_get_smp_processor_id() as u16) };
+    // SAFETY: a helper without arguments that always succeeds.
+    let ktime = unsafe { bpf_ktime_get_boot_ns() };
     let seq = stats.seen;
     stats.seen += 1;
     scratch.head = FailedExec {
@@ -147,7 +149,7 @@ fn write(task: Task, scope: &Scope, call: usize, errno: u32, filename: u64) {
             lane: 0,
             kind: KIND_FAILED_EXEC,
             flags,
-            cpu,
+            cpu: cpu as u16,
             filename_len: filename_len as u16,
             seq,
         },

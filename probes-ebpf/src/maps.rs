@@ -20,7 +20,7 @@ use crate::strings::Strings;
 
 /// The records' way to user space. Its size is set before load (`--ring-bytes`).
 #[map]
-pub(crate) static RING: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
+pub(crate) static RING: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
 /// Namespaces whose execs are recorded.
 #[map]
@@ -176,5 +176,4 @@ pub(crate) struct FailedScratch {
 /// See [`FailedScratch`]. One a call: a program on the exit of a function can be preempted, and while it
 /// is, the kernel runs those of other functions on its CPU, but not itself.
 #[map]
-pub(crate) static FAILED: PerCpuArray<FailedScratch> =
-    PerCpuArray::with_max_entries(CALLS as u32, 0);
+pub(crate) static FAILED: Array<FailedScratch> = Array::with_max_entries(1, 0);

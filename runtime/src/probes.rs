@@ -116,6 +116,11 @@ impl Probes {
         )
         .map_err(AttachError::Btf)?;
         // Not so much as memory for what is not asked for.
+        let failed_scratch = if options.failed_execs.is_empty() {
+            1
+        } else {
+            (CALLS * cpus) as u32
+        };
         let failed_entries = if options.failed_execs.is_empty() {
             1
         } else {
@@ -153,7 +158,7 @@ impl Probes {
             .map_max_entries("BUCKETS", buckets)
             .map_max_entries("RING", options.ring_bytes)
             .map_max_entries("EARLY", early_slots(cpus as u64) * cpus as u32)
-            .map_max_entries("FAILED", failed_entries)
+            .map_max_entries("FAILED", failed_scratch)
             .map_max_entries("FAILED_STATS", failed_entries)
             .load(&object(&kernel.offsets)?)?;
 

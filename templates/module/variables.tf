@@ -112,10 +112,10 @@ variable "resources" {
     limits   = map(string)
   })
   default = {
-    requests = { cpu = "10m", memory = "64Mi" }
-    limits   = { memory = "96Mi" }
+    requests = { cpu = "10m", memory = "32Mi" }
+    limits   = { memory = "64Mi" }
   }
-  description = "Resources of the sidecar. The memory limit must hold the ring buffer (16 MiB unless --ring-bytes says otherwise) and 48 MiB, and for each CPU of the node 128 KiB, on Linux 7.0 and later 320 KiB. A CPU limit makes losses likelier: a sidecar that is held up does not empty the ring."
+  description = "Resources of the sidecar. The memory limit must hold the ring buffer (4 MiB unless --ring-bytes says otherwise) and 32 MiB, and on nodes with more than 64 CPUs 12 KiB for each CPU. A CPU limit makes losses likelier: a sidecar that is held up does not empty the ring."
 }
 
 variable "args" {

@@ -166,16 +166,42 @@ fn long_argv_counts_against_the_limit() {
 #[test]
 fn the_maps_take_what_is_counted() {
     needs_kernel!();
-    /// Kinds of maps that have values for each CPU, by their numbers in include/uapi/linux/bpf.h.
-    const PER_CPU: [&str; 3] = ["5", "6", "10"];
-    let pod = Pod::new();
-    // With all that has maps of its own.
-    let sidecar = pod.sidecar(&[
-        "--failed-execs",
+    let cpus = aya::util::nr_cpus().unwrap() as u64;
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let release = KernelVersion::parse(release.trim()).unwrap();
+    let in_lanes = release >= KernelVersion::PREEMPTIBLE_TRACEPOINTS;
+    let lanes = if in_lanes { LANES } else { 1 };
+    // By default, and with all that has maps of its own.
+    let all = [
+        "--exit-events",
+        "--failed-execs=any",
         "--exclude=comm=make",
         "--rate-limit=1000/s",
-    ]);
-    let cpus = aya::util::nr_cpus().unwrap() as u64;
+    ];
+    for (flags, counted) in [
+        (&[][..], map_memory::per_cpu_bytes(cpus, lanes)),
+        (&all, map_memory::per_cpu_bytes_of_all(cpus, lanes)),
+    ] {
+        let pod = Pod::new();
+        let sidecar = pod.sidecar(flags);
+        let (early, per_cpu) = map_bytes(&sidecar);
+        let slots = map_memory::early_bytes(cpus);
+        assert!(
+            (slots..slots + 8192).contains(&early),
+            "{slots} counted, {early} taken"
+        );
+        assert!(
+            (counted / 2..=counted).contains(&per_cpu),
+            "{counted} counted, {per_cpu} taken with {flags:?}"
+        );
+        sidecar.stop();
+    }
+}
+
+/// Bytes of the map with slots for early argv, and of all per-CPU maps.
+fn map_bytes(sidecar: &Sidecar) -> (u64, u64) {
+    /// Kinds of maps that have values for each CPU, by their numbers in include/uapi/linux/bpf.h.
+    const PER_CPU: [&str; 3] = ["5", "6", "10"];
     let mut early = Vec::new();
     let mut per_cpu = 0;
     let directory = format!("/proc/{}/fdinfo", sidecar.pid());
@@ -201,22 +227,7 @@ fn the_maps_take_what_is_counted() {
         1,
         "no map, or several, with slots of this size"
     );
-    let counted = map_memory::early_bytes(cpus);
-    assert!(
-        (counted..counted + 8192).contains(&early[0]),
-        "{counted} counted, {} taken",
-        early[0]
-    );
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let release = KernelVersion::parse(release.trim()).unwrap();
-    let in_lanes = release >= KernelVersion::PREEMPTIBLE_TRACEPOINTS;
-    let lanes = if in_lanes { LANES } else { 1 };
-    let counted = map_memory::per_cpu_bytes(cpus, lanes);
-    assert!(
-        (counted / 2..=counted).contains(&per_cpu),
-        "{counted} counted, {per_cpu} taken"
-    );
-    sidecar.stop();
+    (early[0], per_cpu)
 }
 
 /// With just the limit that is asked for, many execs at once with the longest argv there is kill

@@ -99,7 +99,7 @@ fn the_readmes_changes_trace_an_existing_template() {
         sidecar["securityContext"]["capabilities"]["add"],
         json!(["BPF", "PERFMON"])
     );
-    assert_eq!(sidecar["resources"]["limits"]["memory"], "96Mi");
+    assert_eq!(sidecar["resources"]["limits"]["memory"], "64Mi");
     // Nothing else of the workspace is changed.
     let mut workspace = container(&traced, "dev").clone();
     let script = workspace["command"][2].as_str().unwrap().to_owned();

@@ -18,7 +18,7 @@ fn it_has_the_sidecars_privileges() {
         let check = container(&pod, "preflight");
         assert_eq!(check["securityContext"], sidecar, "{file}");
         // What the memory limit must hold is one of the things that are checked.
-        assert_eq!(check["resources"]["limits"]["memory"], "96Mi", "{file}");
+        assert_eq!(check["resources"]["limits"]["memory"], "64Mi", "{file}");
         assert_eq!(pod["spec"]["automountServiceAccountToken"], false, "{file}");
         assert_eq!(pod["spec"].get("hostNetwork"), None, "{file}");
     }

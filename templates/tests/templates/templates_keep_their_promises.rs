@@ -34,7 +34,7 @@ fn the_sidecar_has_two_capabilities_and_nothing_else() {
             );
             check_state(&pod, sidecar);
             assert_eq!(sidecar["args"][0], "--init-address=127.0.0.1:56123");
-            assert_eq!(sidecar["resources"]["limits"]["memory"], "96Mi");
+            assert_eq!(sidecar["resources"]["limits"]["memory"], "64Mi");
             assert_eq!(pod["spec"]["automountServiceAccountToken"], false);
             for namespace in ["hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"] {
                 assert_eq!(pod["spec"].get(namespace), None);
