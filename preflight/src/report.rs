@@ -45,6 +45,8 @@ impl Display for Verdict {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Id {
+    /// Where exectrail runs: not in a sandbox without BPF.
+    Platform,
     /// The kernel is 5.8 or later.
     Kernel,
     /// The kernel describes its types, and has the fields that the probes read.
@@ -69,6 +71,7 @@ impl Id {
     /// The name that all formats use.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Platform => "platform",
             Self::Kernel => "kernel",
             Self::Btf => "btf",
             Self::Capabilities => "capabilities",
