@@ -2,9 +2,11 @@
 //!
 //! No kind of node is unfit for that reason, but where there is no id, nobody should look for it.
 
+use exectrail_common::offsets::ABSENT;
+
 use super::Node;
 use crate::files;
-use crate::offsets::Controllers;
+use crate::offsets::{Controllers, Resolved};
 use crate::report::Check;
 
 /// The controllers in whose v1 hierarchies pods are, the one that is used first.
@@ -24,12 +26,14 @@ enum Hierarchy {
 }
 
 /// Adds to a check what `cgroup_id` will be.
-pub(super) fn noted(node: &Node<'_>, controllers: Option<Controllers>, check: Check) -> Check {
+pub(super) fn noted(node: &Node<'_>, resolved: Option<&Resolved>, check: Check) -> Check {
     let path = node.proc("self/cgroup");
-    let (Ok(text), Some(controllers)) = (files::read_text(&path), controllers) else {
+    let (Ok(text), Some(resolved)) = (files::read_text(&path), resolved) else {
         return check;
     };
-    let what = match hierarchy(&text, controllers) {
+    let has_cgroups = resolved.offsets.task_cgroups != ABSENT;
+    let found = has_cgroups.then(|| hierarchy(&text, resolved.controllers));
+    let what = match found.unwrap_or(Hierarchy::None) {
         Hierarchy::Unified => "the id in cgroup v2".to_owned(),
         Hierarchy::UnifiedAmongOthers => {
             "the id in cgroup v2, which is the root's if pods are in v1 hierarchies only".to_owned()

@@ -77,12 +77,11 @@ pub(super) fn check(
         Some(Module::SeLinux { domain }) => {
             because("bpf(2) is denied, most likely by SELinux").remedy(selinux_remedy(domain))
         }
-        Some(Module::AppArmor) => {
-            because("bpf(2) is denied, most likely by the AppArmor profile").remedy(
+        Some(Module::AppArmor) => because("bpf(2) is denied, most likely by the AppArmor profile")
+            .remedy(
                 "allow capability bpf and capability perfmon in the container's AppArmor profile, \
                  or set appArmorProfile: {type: Unconfined}",
-            )
-        }
+            ),
         None => because("bpf(2) is denied; nothing visible from here explains why").remedy(
             "look for a BPF LSM policy, or for a denial by a security module in the node's audit \
              log",

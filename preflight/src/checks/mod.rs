@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use crate::attach_points::AttachPoint;
 use crate::files::{self, ReadError};
 use crate::report::{Kernel, Report};
-use crate::{KernelVersion, Options};
+use crate::{KernelVersion, Options, fields};
 
 /// What several checks start from.
 struct Node<'a> {
@@ -98,8 +98,8 @@ pub(crate) fn all(options: &Options) -> Report {
     let (bpf, read_kernel) = bpf::check(&node, tracepoint, &capabilities, &user_namespace);
     let (lockdown, read_kernel) = lockdown::check(&node, read_kernel);
     let (scope, namespaces) = scope::check(&node);
-    let controllers = resolved.as_ref().map(|resolved| resolved.controllers);
-    let scope = cgroup_id::noted(&node, controllers, scope);
+    let scope = cgroup_id::noted(&node, resolved.as_ref(), scope);
+    let fields = resolved.as_ref().map(fields::all).unwrap_or_default();
 
     let kernel = resolved
         .filter(|r| r.missing.is_empty())
@@ -129,5 +129,6 @@ pub(crate) fn all(options: &Options) -> Report {
         checks,
         kernel,
         scope: namespaces,
+        fields,
     }
 }

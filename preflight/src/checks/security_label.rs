@@ -89,7 +89,11 @@ fn module_of(label: &str) -> Module {
     let mut parts = label.splitn(4, ':');
     let (user, role, domain) = (parts.next(), parts.next(), parts.next());
     let level = parts.next().unwrap_or_default();
-    match (user.filter(is_name), role.filter(is_name), domain.filter(is_name)) {
+    match (
+        user.filter(is_name),
+        role.filter(is_name),
+        domain.filter(is_name),
+    ) {
         (Some(_), Some(_), Some(domain)) if !level.contains([' ', '(']) => Module::SeLinux {
             domain: domain.to_owned(),
         },
@@ -115,8 +119,14 @@ mod tests {
             Module::AppArmor => None,
         };
         for (text, expected) in [
-            ("system_u:system_r:container_t:s0:c5,c1023", Some("container_t")),
-            ("system_u:system_r:container_t:s0-s0:c0.c1023", Some("container_t")),
+            (
+                "system_u:system_r:container_t:s0:c5,c1023",
+                Some("container_t"),
+            ),
+            (
+                "system_u:system_r:container_t:s0-s0:c0.c1023",
+                Some("container_t"),
+            ),
             ("system_u:system_r:container_t", Some("container_t")),
             ("cri-containerd.apparmor.d (enforce)", None),
             ("a:b:c (enforce)", None),
@@ -141,7 +151,11 @@ mod tests {
             (selinux, Some("0"), false),
             ("system_u:system_r:spc_t:s0", None, false),
             ("system_u:system_r:kernel_t:s0", None, false),
-            ("unconfined_u:unconfined_r:unconfined_t:s0-s0:c0.c1023", None, false),
+            (
+                "unconfined_u:unconfined_r:unconfined_t:s0-s0:c0.c1023",
+                None,
+                false,
+            ),
             ("system_u:system_r:unconfined_service_t:s0", None, false),
             ("kernel", None, false),
             ("unconfined", None, false),
