@@ -103,7 +103,7 @@ impl Trial {
 
     fn note(&mut self, source: String, error: Option<String>, unmet: bool) {
         match (&error, unmet) {
-            (None, _) => {}
+            (None, _) => self.denial.note_allowed(),
             (Some(_), true) => self.verdict = Verdict::Unmet,
             (Some(_), false) if self.verdict == Verdict::Ok => self.verdict = Verdict::Unknown,
             (Some(_), false) => {}

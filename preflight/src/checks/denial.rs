@@ -15,6 +15,8 @@ pub(super) struct Denial {
     access: bool,
     /// EPERM: capabilities, a filter of seccomp, or a security module.
     permission: bool,
+    /// Something else was allowed, so the system call is there.
+    allowed: bool,
 }
 
 impl Denial {
@@ -28,9 +30,14 @@ impl Denial {
         no_call || access || permission
     }
 
+    /// Takes note of a success.
+    pub(super) fn note_allowed(&mut self) {
+        self.allowed = true;
+    }
+
     /// Whether anything was denied.
     pub(super) fn any(self) -> bool {
-        self != Self::default()
+        self.no_call || self.access || self.permission
     }
 }
 
@@ -47,7 +54,7 @@ pub(super) fn check(
     let module = label.confined_by();
     let because = |summary: &str| Check::new(Id::Bpf, Verdict::Unmet, summary);
     let check = match &module {
-        _ if denial.no_call => no_call(node, filtered),
+        _ if denial.no_call && !denial.allowed => no_call(node, filtered),
         Some(Module::SeLinux { domain }) if denial.access => Check::new(
             Id::Bpf,
             Verdict::Unmet,
@@ -82,6 +89,12 @@ pub(super) fn check(
                 "allow capability bpf and capability perfmon in the container's AppArmor profile, \
                  or set appArmorProfile: {type: Unconfined}",
             ),
+        Some(Module::Other) => {
+            because("bpf(2) is denied, most likely by the security module with this label").remedy(
+                "allow bpf(2) in the policy of the node's security module for exectrail's \
+                 container",
+            )
+        }
         None => because("bpf(2) is denied; nothing visible from here explains why").remedy(
             "look for a BPF LSM policy, or for a denial by a security module in the node's audit \
              log",

@@ -14,13 +14,18 @@ use crate::report::Check;
 /// processes of the node, and containers that are set to be like them.
 const UNCONFINED_TYPES: [&str; 3] = ["spc_t", "kernel_t", "super_t"];
 
+/// AppArmor's label of what has no profile.
+const UNCONFINED: &str = "unconfined";
+
 /// Which security module a label is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Module {
     /// SELinux, with the type of the label.
     SeLinux { domain: String },
-    /// AppArmor, or another module with labels of its form.
+    /// AppArmor.
     AppArmor,
+    /// Another one, such as Smack.
+    Other,
 }
 
 /// What can be read of the label.
@@ -59,12 +64,13 @@ impl SecurityLabel {
                     || domain.starts_with("unconfined_");
                 !free && self.enforce.1.as_deref() != Some("0")
             }
-            // `kernel` is SELinux's label before a policy is loaded.
             Module::AppArmor => {
-                !["unconfined", "kernel"].contains(&label.as_str())
+                label != UNCONFINED
                     && !label.ends_with("(complain)")
                     && !label.ends_with("(unconfined)")
             }
+            // SELinux's label before a policy is loaded.
+            Module::Other => label != "kernel",
         };
         confines.then_some(module)
     }
@@ -97,7 +103,8 @@ fn module_of(label: &str) -> Module {
         (Some(_), Some(_), Some(domain)) if !level.contains([' ', '(']) => Module::SeLinux {
             domain: domain.to_owned(),
         },
-        _ => Module::AppArmor,
+        _ if label == UNCONFINED || label.ends_with(')') => Module::AppArmor,
+        _ => Module::Other,
     }
 }
 
@@ -116,7 +123,7 @@ mod tests {
     fn labels_of_selinux_and_of_apparmor_are_told_apart() {
         let domain = |text| match module_of(text) {
             Module::SeLinux { domain } => Some(domain),
-            Module::AppArmor => None,
+            Module::AppArmor | Module::Other => None,
         };
         for (text, expected) in [
             (
@@ -140,6 +147,16 @@ mod tests {
         ] {
             assert_eq!(domain(text).as_deref(), expected, "{text}");
         }
+        for (text, expected) in [
+            ("unconfined", Module::AppArmor),
+            ("a:b:c (enforce)", Module::AppArmor),
+            ("a//&b (complain)", Module::AppArmor),
+            ("kernel", Module::Other),
+            ("_", Module::Other),
+            ("User::App::Shared", Module::Other),
+        ] {
+            assert_eq!(module_of(text), expected, "{text}");
+        }
     }
 
     #[test]
@@ -161,6 +178,7 @@ mod tests {
             ("unconfined", None, false),
             ("docker-default (enforce)", None, true),
             ("docker-default (complain)", None, false),
+            ("_", None, true),
             ("crun (unconfined)", None, false),
         ] {
             let found = label(text, enforce).confined_by();

@@ -168,7 +168,11 @@ pub(crate) fn kernel_btf(kernel: KernelTypes) -> Vec<u8> {
     w.strukt(
         "signal_struct",
         48,
-        &[("live", atomic_t, 32), ("flags", int, 64), ("pids", int, 128)],
+        &[
+            ("live", atomic_t, 32),
+            ("flags", int, 64),
+            ("pids", int, 128),
+        ],
     );
     w.strukt(
         "nsproxy",
