@@ -17,8 +17,9 @@ const PODS: [&str; 2] = ["pids", "memory"];
 enum Hierarchy {
     /// cgroup v2.
     Unified,
-    /// cgroup v2, but there are v1 hierarchies, too, and pods may be in those alone.
-    UnifiedAmongOthers,
+    /// cgroup v2, but nothing shows that pods are in it: it is not mounted, or there are v1
+    /// hierarchies, too.
+    UnifiedPerhaps,
     /// The v1 hierarchy of a controller.
     Of(&'static str),
     /// Nothing: the key is `null`.
@@ -33,17 +34,24 @@ pub(super) fn noted(node: &Node<'_>, resolved: Option<&Resolved>, check: Check) 
     };
     let has_cgroups = resolved.offsets.task_cgroups != ABSENT;
     let found = has_cgroups.then(|| hierarchy(&text, resolved.controllers));
-    let what = match found.unwrap_or(Hierarchy::None) {
-        Hierarchy::Unified => "the id in cgroup v2".to_owned(),
-        Hierarchy::UnifiedAmongOthers => {
-            "the id in cgroup v2, which is the root's if pods are in v1 hierarchies only".to_owned()
-        }
-        Hierarchy::Of(controller) => {
-            format!("the id in the cgroup v1 hierarchy of the {controller} controller")
-        }
-        Hierarchy::None => "null: there is no hierarchy that pods are known to be in".to_owned(),
+    let (what, caution) = match found.unwrap_or(Hierarchy::None) {
+        Hierarchy::Unified => ("the id in cgroup v2".to_owned(), ""),
+        Hierarchy::UnifiedPerhaps => (
+            "the id in cgroup v2, that of its root where pods are not in it".to_owned(),
+            "; cgroup_id may be the same in all lines",
+        ),
+        Hierarchy::Of(controller) => (
+            format!("the id in the cgroup v1 hierarchy of the {controller} controller"),
+            "",
+        ),
+        Hierarchy::None => (
+            "null: there is no hierarchy that pods are known to be in".to_owned(),
+            "; cgroup_id is null",
+        ),
     };
-    check.saw_in(&path, "cgroup_id", what)
+    let mut check = check.saw_in(&path, "cgroup_id", what);
+    check.summary.push_str(caution);
+    check
 }
 
 /// The lines are `ID:CONTROLLERS:PATH`; that of v2 is `0::PATH`.
@@ -61,9 +69,9 @@ fn hierarchy(cgroups: &str, controllers: Controllers) -> Hierarchy {
     let mut v1 = PODS.into_iter().filter(|name| names.contains(name));
     match v1.clone().find(|name| known(name)) {
         Some(controller) => Hierarchy::Of(controller),
-        None if v1.next().is_some() || !lines().any(|(id, _)| id == "0") => Hierarchy::None,
-        None if names.is_empty() => Hierarchy::Unified,
-        None => Hierarchy::UnifiedAmongOthers,
+        None if v1.next().is_some() => Hierarchy::None,
+        None if names.is_empty() && lines().any(|(id, _)| id == "0") => Hierarchy::Unified,
+        None => Hierarchy::UnifiedPerhaps,
     }
 }
 
@@ -87,10 +95,10 @@ mod tests {
             (&hybrid, all, Hierarchy::Of("pids")),
             (&hybrid, memory, Hierarchy::Of("memory")),
             (&hybrid, Controllers::default(), Hierarchy::None),
-            (others, all, Hierarchy::UnifiedAmongOthers),
-            ("3:cpu:/c\n", all, Hierarchy::None),
-            ("", all, Hierarchy::None),
-            ("nonsense\n:\n::\n", all, Hierarchy::None),
+            (others, all, Hierarchy::UnifiedPerhaps),
+            ("3:cpu:/c\n", all, Hierarchy::UnifiedPerhaps),
+            ("", all, Hierarchy::UnifiedPerhaps),
+            ("nonsense\n:\n::\n", all, Hierarchy::UnifiedPerhaps),
         ] {
             assert_eq!(hierarchy(cgroups, controllers), expected, "{cgroups}");
         }

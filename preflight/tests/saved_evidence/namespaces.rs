@@ -85,5 +85,7 @@ fn where_the_id_of_the_cgroup_comes_from_is_told() {
     let report = Node::fit().run();
     // The types that this node has are without cgroups.
     assert!(evidence(&report, Id::Scope).contains("cgroup_id: null"));
-    assert_eq!(check(&report, Id::Scope).verdict, Fit);
+    let scope = check(&report, Id::Scope);
+    assert_eq!(scope.verdict, Fit);
+    assert!(scope.summary.ends_with("cgroup_id is null"), "{scope:?}");
 }
