@@ -7,7 +7,7 @@ use crate::files;
 use crate::report::{Check, Id, Verdict};
 use crate::{KernelVersion, Roots};
 
-/// A platform that is told by its traces.
+/// A platform that is recognised by what it shows to its containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Platform {
     /// A user-space kernel in the place of Linux: <https://gvisor.dev>.
@@ -20,7 +20,7 @@ pub(super) enum Platform {
     Bottlerocket,
 }
 
-/// What the platform was told by: the file, and what is in it.
+/// What a platform is recognised by: the file, and what is in it.
 type Trace = (PathBuf, String);
 
 /// The platform, if one was recognised.
@@ -231,7 +231,7 @@ fn is_of_kata(word: &str) -> bool {
     word == "systemd.unit=kata-containers.target" || word.starts_with("agent.")
 }
 
-/// The mount point of what Kata shares with the guest: `… MOUNTPOINT … - virtiofs kataShared …`.
+/// The mount of what Kata shares with the guest: `… - virtiofs kataShared …`.
 fn kata_mount(line: &str) -> Option<&str> {
     let source = line.split_once(" - ")?.1.split(' ').nth(1)?;
     (source == "kataShared").then_some(line)

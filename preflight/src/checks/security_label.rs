@@ -1,8 +1,8 @@
 //! The label that a security module has given this process, and whether it confines it.
 //!
-//! `/proc/self/attr/current` belongs to whichever module the kernel shows first, so the form of the
-//! label tells which that is: SELinux's are `user:role:type`, mostly with `:level` behind; AppArmor's
-//! are a profile with its mode in parentheses, or `unconfined`.
+//! `/proc/self/attr/current` belongs to the module that the kernel shows first. Which one that is
+//! follows from the form of the label: `user:role:type` or `user:role:type:level` for SELinux; for
+//! AppArmor a profile with its mode in parentheses, or `unconfined`.
 
 use std::path::PathBuf;
 
