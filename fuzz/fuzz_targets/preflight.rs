@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 use support::Node;
 
 /// What can be damaged. Whatever is not keeps what a node has.
-const FILES: [&str; 12] = [
+const FILES: [&str; 14] = [
     "proc/sys/kernel/osrelease",
     "proc/self/status",
     "proc/self/limits",
@@ -24,7 +24,12 @@ const FILES: [&str; 12] = [
     "sys/kernel/security/lockdown",
     BTF,
     "sys/fs/cgroup/memory.max",
+    "proc/version",
+    "proc/cmdline",
 ];
+
+/// The number of the files that the first inputs were made for.
+const FIRST: u8 = 12;
 
 const BTF: &str = "sys/kernel/btf/vmlinux";
 
@@ -49,7 +54,11 @@ fn node() -> Node {
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (which, content) = input;
-    let which = usize::from(which) % FILES.len();
+    // The first inputs keep their meaning: they damage the file that they were found with.
+    let which = usize::from(match which {
+        254 | 255 => which - 254 + FIRST,
+        _ => which % FIRST,
+    });
     let report = NODE.with(|node| {
         let path = node.path(FILES[which]);
         fs::write(&path, content).expect("a scratch directory");

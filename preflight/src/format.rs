@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::fields::Field;
 use crate::report::{Check, Report, Verdict};
 
 /// In what form to write the report.
@@ -110,14 +111,16 @@ impl Report {
             exectrail_version: &'static str,
             verdict: Verdict,
             checks: &'a [Check],
+            offsets: &'a [Field],
         }
         let json = Json {
             schema_version: SCHEMA_VERSION,
             exectrail_version: env!("CARGO_PKG_VERSION"),
             verdict: self.verdict(),
             checks: &self.checks,
+            offsets: self.fields(),
         };
-        // Only strings and enumerators: there is nothing in it that JSON could not say.
+        // Only strings, numbers and enumerators: there is nothing in it that JSON could not say.
         let mut text = serde_json::to_string_pretty(&json).unwrap_or_default();
         text.push('\n');
         text

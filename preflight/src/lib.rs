@@ -19,6 +19,7 @@ pub mod btf;
 mod checks;
 pub mod cli;
 pub mod environment;
+mod fields;
 mod files;
 mod format;
 mod obstacle;
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::statfs;
 
 pub use bpf::verifier_reason;
+pub use fields::{Field, FieldValue};
 pub use format::{Format, Text};
 pub use obstacle::Obstacle;
 pub use release::KernelVersion;

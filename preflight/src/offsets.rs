@@ -210,6 +210,8 @@ pub struct Resolved {
     pub types: u32,
     /// Places of the controllers in `css_set.subsys`.
     pub controllers: Controllers,
+    /// Of members whose name differs between kernels, struct and name in this one.
+    pub spellings: Vec<(&'static str, &'static str)>,
 }
 
 /// Places of controllers in `css_set.subsys`, as `enum cgroup_subsys_id` has them
@@ -258,6 +260,7 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
 
     let mut offsets = Offsets::default();
     let mut missing = Vec::new();
+    let mut spellings = Vec::new();
     for (strukt, ids) in structs {
         let wanted = || FIELDS.iter().filter(|field| field.strukt == strukt);
         // Of several structs of one name, the one meant is the one that has the members.
@@ -267,7 +270,10 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
             let mut lacking = Vec::new();
             for field in wanted() {
                 match look_up(&btf, id, field)? {
-                    Ok(value) => (field.set)(&mut found, value),
+                    Ok((value, spelling)) => {
+                        (field.set)(&mut found, value);
+                        spellings.extend(spelling.map(|name| (strukt, name)));
+                    }
                     Err(_) if field.optional => (field.set)(&mut found, ABSENT),
                     Err(lack) => lacking.push(lack),
                 }
@@ -312,18 +318,24 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
         missing,
         types: btf.len(),
         controllers,
+        spellings,
     })
 }
 
-fn look_up(btf: &Btf<'_>, id: u32, field: &Field) -> Result<Result<u32, Missing>, BtfError> {
+/// A value for [`Offsets`], and the name of the member where it has several.
+type Value = (u32, Option<&'static str>);
+
+fn look_up(btf: &Btf<'_>, id: u32, field: &Field) -> Result<Result<Value, Missing>, BtfError> {
     let strukt = field.strukt;
     let Wanted::Offset { member, size } = &field.wanted else {
-        return Ok(Ok(btf.get(id)?.size_or_type));
+        return Ok(Ok((btf.get(id)?.size_or_type, None)));
     };
     let mut found = None;
+    let mut spelling = None;
     for path in member.split('|') {
         found = btf.member(id, path)?;
         if found.is_some() {
+            spelling = (path != *member).then_some(path);
             break;
         }
     }
@@ -341,11 +353,11 @@ fn look_up(btf: &Btf<'_>, id: u32, field: &Field) -> Result<Result<u32, Missing>
         }));
     };
     let Some(expected) = *size else {
-        return Ok(Ok(offset));
+        return Ok(Ok((offset, spelling)));
     };
     let found = btf.size_of(found.type_id)?.unwrap_or_default();
     if found == expected {
-        Ok(Ok(offset))
+        Ok(Ok((offset, spelling)))
     } else {
         Ok(Err(Missing::Size {
             strukt,

@@ -6,7 +6,7 @@ use std::path::Path;
 use exectrail_common::offsets::Offsets;
 use serde::Serialize;
 
-use crate::{KernelVersion, attach_points::AttachPoints, offsets::Controllers};
+use crate::{Field, KernelVersion, attach_points::AttachPoints, offsets::Controllers};
 
 /// How a check, or all of them together, came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -45,6 +45,8 @@ impl Display for Verdict {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Id {
+    /// Where exectrail runs: not in a sandbox without BPF.
+    Platform,
     /// The kernel is 5.8 or later.
     Kernel,
     /// The kernel describes its types, and has the fields that the probes read.
@@ -69,6 +71,7 @@ impl Id {
     /// The name that all formats use.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Platform => "platform",
             Self::Kernel => "kernel",
             Self::Btf => "btf",
             Self::Capabilities => "capabilities",
@@ -203,6 +206,7 @@ pub struct Report {
     pub checks: Vec<Check>,
     pub(crate) kernel: Option<Kernel>,
     pub(crate) scope: Scope,
+    pub(crate) fields: Vec<Field>,
 }
 
 impl Report {
@@ -234,6 +238,12 @@ impl Report {
     /// or the version of the kernel cannot be told.
     pub fn kernel(&self) -> Option<&Kernel> {
         self.kernel.as_ref()
+    }
+
+    /// Where the running kernel keeps the fields that the probes read; empty where its BTF could
+    /// not be read.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
     }
 
     /// Which namespaces this process is in.

@@ -22,6 +22,8 @@ const FILES: &[&str] = &[
     "sys/kernel/security/lockdown",
     "sys/kernel/btf/vmlinux",
     "sys/fs/cgroup/memory.max",
+    "proc/version",
+    "proc/cmdline",
 ];
 
 /// Bytes that look like something more often than chance would have it.
@@ -51,6 +53,12 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
         "5.8",
         ".",
         "CONFIG_DEBUG_INFO_BTF",
+        "Linux version ",
+        "#1 SMP Sun Jan 10 15:06:54 PST 2016",
+        "BOOT_IMAGE=",
+        "-gvisor",
+        "agent.",
+        "kataShared",
         "=y",
         "\0",
         "\x1b[2J",

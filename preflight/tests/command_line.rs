@@ -13,8 +13,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
-use support::Node;
+use serde_json::{Value, json};
+use support::{KernelTypes, Node, kernel_btf};
 
 fn program(node: &Node) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_exectrail-preflight"));
@@ -145,6 +145,35 @@ fn json_is_as_the_schema_has_it() {
     }
 }
 
+/// Every field that is looked up, by the name that this kernel has for it; what it lacks is null.
+#[test]
+fn json_lists_the_offsets_of_the_kernel() {
+    let offsets = |node: &Node| {
+        let output = run(node, &["--format", "json"]);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        report["offsets"].as_array().unwrap().clone()
+    };
+    let fit = offsets(&Node::fit());
+    assert_eq!(fit.len(), exectrail_preflight::offsets::FIELD_COUNT);
+    for expected in [
+        json!({"struct": "task_struct", "member": "nsproxy", "offset": 88}),
+        json!({"struct": "upid", "size": 16}),
+        json!({"struct": "net", "member": "ns.inum", "offset": 144}),
+        json!({"struct": "kernfs_node", "member": "parent", "offset": null}),
+    ] {
+        assert!(fit.contains(&expected), "{expected} is not in {fit:#?}");
+    }
+    let old = KernelTypes {
+        start_boottime: "real_start_time",
+        ..KernelTypes::default()
+    };
+    let old = Node::fit().file("sys/kernel/btf/vmlinux", kernel_btf(old));
+    let lacking = json!({"struct": "task_struct", "member": "start_boottime", "offset": null});
+    assert!(offsets(&old).contains(&lacking));
+    assert_eq!(offsets(&old).len(), fit.len());
+    assert!(offsets(&Node::fit().without("sys/kernel/btf")).is_empty());
+}
+
 /// As much of JSON Schema as the schema uses; another keyword in it fails the test.
 fn conforms(value: &Value, schema: &Value, root: &Value, at: &str) {
     for (keyword, rule) in schema.as_object().unwrap() {
@@ -156,15 +185,31 @@ fn conforms(value: &Value, schema: &Value, root: &Value, at: &str) {
             }
             "const" => assert_eq!(value, rule, "{at}"),
             "enum" => assert!(rule.as_array().unwrap().contains(value), "{at}: {value}"),
-            "type" => assert!(
-                match rule.as_str().unwrap() {
+            "type" => {
+                let is = |ty: &Value| match ty.as_str().unwrap() {
                     "object" => value.is_object(),
                     "array" => value.is_array(),
                     "string" => value.is_string(),
+                    "integer" => value.is_i64() || value.is_u64(),
+                    "null" => value.is_null(),
                     other => panic!("type {other}"),
-                },
-                "{at}: {value}"
-            ),
+                };
+                let fits = rule
+                    .as_array()
+                    .map_or_else(|| is(rule), |all| all.iter().any(is));
+                assert!(fits, "{at}: {value}");
+            }
+            "minimum" => {
+                let number = value.as_i64().unwrap_or(i64::MAX);
+                assert!(number >= rule.as_i64().unwrap(), "{at}: {value}");
+            }
+            "dependentRequired" => {
+                for (name, others) in rule.as_object().unwrap() {
+                    let mut others = others.as_array().unwrap().iter();
+                    let complete = others.all(|name| value.get(name.as_str().unwrap()).is_some());
+                    assert!(value.get(name).is_none() || complete, "{at}: {value}");
+                }
+            }
             "minLength" => {
                 let least = rule.as_u64().unwrap() as usize;
                 assert!(value.as_str().unwrap().chars().count() >= least, "{at}");

@@ -60,6 +60,10 @@ macro_rules! word {
     ($word:ty, $size:literal) => {
         impl Word for $word {
             #[inline(always)]
+            #[expect(
+                clippy::pointers_in_nomem_asm_block,
+                reason = "the compiler may make two loads one, see `KernelPtr::load`"
+            )]
             fn load<const INDEX: usize>(base: *const u8) -> Self {
                 #[cfg(target_arch = "bpf")]
                 {

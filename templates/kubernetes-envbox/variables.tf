@@ -70,6 +70,12 @@ variable "create_fuse" {
   description = "Whether the workspace has a FUSE device."
 }
 
+variable "selinux_type" {
+  type        = string
+  default     = null
+  description = "SELinux type of exectrail's container: \"spc_t\" on nodes that enforce SELinux (OpenShift, RHEL, Fedora), else null."
+}
+
 variable "only_fit_nodes" {
   type        = bool
   default     = false

@@ -64,6 +64,7 @@ module "exectrail" {
   announce_with      = var.announce_with
   hold_seconds       = var.hold_seconds
   kernel_before_5_11 = var.kernel_before_5_11
+  selinux_type       = var.selinux_type
 
   labels = {
     workspace_id   = data.coder_workspace.me.id
@@ -203,6 +204,12 @@ resource "kubernetes_deployment_v1" "main" {
               seccomp_profile {
                 type = "RuntimeDefault"
               }
+              dynamic "se_linux_options" {
+                for_each = init_container.value.security_context.se_linux_options
+                content {
+                  type = se_linux_options.value.type
+                }
+              }
             }
 
             resources {
@@ -255,6 +262,12 @@ resource "kubernetes_deployment_v1" "main" {
               }
               seccomp_profile {
                 type = "RuntimeDefault"
+              }
+              dynamic "se_linux_options" {
+                for_each = container.value.security_context.se_linux_options
+                content {
+                  type = se_linux_options.value.type
+                }
               }
             }
 

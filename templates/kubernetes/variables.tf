@@ -46,6 +46,12 @@ variable "kernel_before_5_11" {
   description = "Whether nodes have Linux 5.8 to 5.10."
 }
 
+variable "selinux_type" {
+  type        = string
+  default     = null
+  description = "SELinux type of exectrail's container: \"spc_t\" on nodes that enforce SELinux (OpenShift, RHEL, Fedora), else null."
+}
+
 variable "only_fit_nodes" {
   type        = bool
   default     = false

@@ -68,6 +68,7 @@ locals {
     allow_privilege_escalation = false
     read_only_root_filesystem  = true
     add_capabilities           = var.kernel_before_5_11 ? ["BPF", "PERFMON", "SYS_RESOURCE"] : ["BPF", "PERFMON"]
+    se_linux_options           = var.selinux_type == null ? [] : [{ type = var.selinux_type }]
   }
 
   sidecar = {
@@ -111,6 +112,7 @@ locals {
       allow_privilege_escalation = false
       read_only_root_filesystem  = true
       add_capabilities           = []
+      se_linux_options           = []
     }
     resources = {
       requests = { cpu = "10m", memory = "16Mi" }

@@ -106,6 +106,17 @@ variable "kernel_before_5_11" {
   description = "Whether nodes have Linux 5.8 to 5.10. There the sidecar also needs the capability SYS_RESOURCE."
 }
 
+variable "selinux_type" {
+  type        = string
+  default     = null
+  description = "SELinux type of the sidecar, \"spc_t\" where SELinux is enforced: on OpenShift, RHEL and Fedora nodes a container's own type must not use bpf(2). null, the default, leaves it to the node."
+
+  validation {
+    condition     = var.selinux_type == null ? true : length(regexall("^[A-Za-z0-9_.-]+$", var.selinux_type)) > 0
+    error_message = "selinux_type is no name of an SELinux type. Give one such as spc_t, or null for the node's default."
+  }
+}
+
 variable "resources" {
   type = object({
     requests = map(string)

@@ -56,7 +56,7 @@ const LISTS: [(&str, &str); 15] = [
 const NODE_SELECTOR: &str = "required_during_scheduling_ignored_during_execution";
 
 /// Blocks that are there once; one that is in neither list is not known here.
-const SINGLE: [&str; 31] = [
+const SINGLE: [&str; 32] = [
     "affinity",
     "capabilities",
     "config_map",
@@ -79,6 +79,7 @@ const SINGLE: [&str; 31] = [
     "readiness_probe",
     "resource_field_ref",
     "resources",
+    "se_linux_options",
     "seccomp_profile",
     "secret",
     "security_context",

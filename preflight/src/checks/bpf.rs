@@ -5,9 +5,9 @@ use std::io;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::Node;
+use super::denial::{self, Denial};
+use super::{Node, is};
 use crate::bpf::{Map, Program, Refused, make_map};
-use crate::files;
 use crate::report::{Check, Id, Verdict};
 
 /// Also returns whether a program may call `bpf_probe_read_kernel`, where it could be tried.
@@ -32,7 +32,7 @@ pub(super) fn check(
     }
     let mut trial = Trial {
         verdict: Verdict::Ok,
-        denied: false,
+        denial: Denial::default(),
         evidence: Vec::new(),
     };
     let mut ring = None;
@@ -70,8 +70,8 @@ pub(super) fn check(
 /// What the trials showed so far.
 struct Trial {
     verdict: Verdict,
-    /// Whether something was refused by permission rather than by ability.
-    denied: bool,
+    /// What was denied: refused by permission rather than by ability.
+    denial: Denial,
     evidence: Vec<(String, String)>,
 }
 
@@ -80,7 +80,7 @@ impl Trial {
         let unmet = error.is_some_and(|error| {
             // EINVAL: the kernel does not know the kind of map. What is asked for is the least
             // that any kernel takes.
-            self.is_denied(error) || is(error, Errno::INVAL)
+            self.denial.note(error) || is(error, Errno::INVAL)
         });
         self.note(
             format!("bpf(2) map {}", map.name()),
@@ -94,22 +94,16 @@ impl Trial {
             // With a log it is the verifier that spoke: no matter of permission.
             let silent = refused.log.is_empty();
             // E2BIG: the kernel is too old to know of attachment by BTF id (before 5.5).
-            silent && (self.is_denied(&refused.error) || is(&refused.error, Errno::TOOBIG))
+            silent && (self.denial.note(&refused.error) || is(&refused.error, Errno::TOOBIG))
                 || refused.lacks_helper()
         });
         let source = format!("bpf(2) program {}{what}", program.name());
         self.note(source, refused.map(ToString::to_string), unmet);
     }
 
-    fn is_denied(&mut self, error: &io::Error) -> bool {
-        let denied = is(error, Errno::PERM) || is(error, Errno::ACCESS) || is(error, Errno::NOSYS);
-        self.denied |= denied;
-        denied
-    }
-
     fn note(&mut self, source: String, error: Option<String>, unmet: bool) {
         match (&error, unmet) {
-            (None, _) => {}
+            (None, _) => self.denial.note_allowed(),
             (Some(_), true) => self.verdict = Verdict::Unmet,
             (Some(_), false) if self.verdict == Verdict::Ok => self.verdict = Verdict::Unknown,
             (Some(_), false) => {}
@@ -125,13 +119,17 @@ impl Trial {
                 Verdict::Ok,
                 "the maps and programs of the tracer are allowed",
             ),
-            Verdict::Unmet if self.denied => why_denied(node, capabilities, user_namespace),
+            Verdict::Unmet if self.denial.any() => {
+                denial::check(node, self.denial, capabilities, user_namespace)
+            }
             Verdict::Unmet => Check::new(
                 Id::Bpf,
                 Verdict::Unmet,
                 "the kernel lacks a part of BPF that is needed",
             )
-            .remedy("run on nodes with Linux 5.8 or later and CONFIG_BPF_EVENTS=y"),
+            .remedy(node.platform.other_kernel().unwrap_or_else(|| {
+                "run on nodes with Linux 5.8 or later and CONFIG_BPF_EVENTS=y".to_owned()
+            })),
             _ => Check::new(
                 Id::Bpf,
                 Verdict::Unknown,
@@ -144,63 +142,4 @@ impl Trial {
         }
         check
     }
-}
-
-fn is(error: &io::Error, errno: Errno) -> bool {
-    error.raw_os_error() == Some(errno.raw_os_error())
-}
-
-/// Names the likeliest of those that can refuse bpf(2). The kernel does not tell.
-fn why_denied(node: &Node<'_>, capabilities: &Check, user_namespace: &Check) -> Check {
-    let seccomp = node.status_evidence("Seccomp");
-    let lsm = lsm_profile(node);
-    let profile = lsm.as_ref().map(|(_, profile)| profile.as_str());
-    let confined = profile.is_some_and(|profile| {
-        !profile.is_empty()
-            && !["unconfined", "kernel"].contains(&profile)
-            && !profile.contains("unconfined_t")
-    });
-    let because = |summary: &str| Check::new(Id::Bpf, Verdict::Unmet, summary);
-    let check = if user_namespace.verdict == Verdict::Unmet {
-        let check = because("bpf(2) is denied, since this is a user namespace");
-        user_namespace.remedy.iter().fold(check, Check::remedy)
-    } else if capabilities.verdict == Verdict::Unmet {
-        let check = because("bpf(2) is denied for want of capabilities");
-        capabilities.remedy.iter().fold(check, Check::remedy)
-    } else if seccomp == "2" {
-        because("bpf(2) is denied, most likely by the seccomp filter").remedy(
-            "set seccompProfile: {type: RuntimeDefault} with containerd 1.7 or later (it allows \
-             bpf with CAP_BPF), or allow bpf in the Localhost profile",
-        )
-    } else if confined {
-        because("bpf(2) is denied, most likely by the security module's profile").remedy(
-            "allow bpf for the container in the AppArmor or SELinux policy, or use an unconfined \
-             profile",
-        )
-    } else {
-        because("bpf(2) is denied, and nothing that can be read here says by whom").remedy(
-            "look for a BPF LSM policy, a security module's denial in the node's audit log, or \
-             CONFIG_BPF_SYSCALL=n",
-        )
-    };
-    let check = check.saw_in(
-        &node.proc("self/status"),
-        "Seccomp",
-        format_args!("{seccomp} (2 is a filter)"),
-    );
-    match &lsm {
-        Some((path, profile)) => check.saw_in(path, "", profile),
-        None => check.saw_in(&node.proc("self/attr/current"), "", "no profile to be read"),
-    }
-}
-
-fn lsm_profile(node: &Node<'_>) -> Option<(std::path::PathBuf, String)> {
-    ["self/attr/current", "self/attr/apparmor/current"]
-        .into_iter()
-        .find_map(|path| {
-            let path = node.proc(path);
-            let text = files::read_text(&path).ok()?;
-            let profile = text.trim_matches(['\0', '\n', ' ']).to_owned();
-            (!profile.is_empty()).then_some((path, profile))
-        })
 }

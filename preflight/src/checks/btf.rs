@@ -1,12 +1,14 @@
 //! The kernel describes its types, and has the fields that the probes read.
 
+use std::fmt::Display;
 use std::io::BufReader;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use flate2::bufread::GzDecoder;
 
 use super::Node;
 use crate::attach_points::AttachPoint;
+use crate::btf::BtfError;
 use crate::files::{self, ReadError};
 use crate::offsets::{self, Resolved};
 use crate::report::{Check, Id, Verdict};
@@ -26,21 +28,11 @@ pub(super) fn check(node: &Node<'_>) -> (Check, Option<Resolved>) {
     };
     let resolved = match offsets::resolve(&bytes) {
         Ok(resolved) => resolved,
-        Err(error) => {
-            let check = Check::new(
-                Id::Btf,
-                Verdict::Unmet,
-                "the kernel's BTF cannot be understood",
-            )
-            .saw_in(&path, "", format_args!("{} bytes", bytes.len()))
-            .saw_in(&path, "", error)
-            .remedy(
-                "if the kernel is newer than exectrail, use a newer exectrail; else report \
-                     this output as a bug",
-            );
-            return (check, None);
-        }
+        Err(error) => return (not_understood(&path, bytes.len(), &error), None),
     };
+    if cfg!(target_endian = "big") {
+        return (big_endian(&path, "of this machine's byte order"), None);
+    }
     let read = format!("{} bytes, {} types", bytes.len(), resolved.types);
     if resolved.missing.is_empty() {
         let summary = format!(
@@ -67,14 +59,44 @@ pub(super) fn check(node: &Node<'_>) -> (Check, Option<Resolved>) {
     for missing in &resolved.missing {
         check = check.saw_in(&path, "", missing);
     }
-    let check = check.remedy(
+    let check = check.remedy(node.platform.other_kernel().unwrap_or_else(|| {
         "run on nodes with a kernel from 5.8 on that is listed in docs/compatibility.md, or report \
-         this output as a bug",
-    );
+         this output as a bug"
+            .to_owned()
+    }));
     (check, Some(resolved))
 }
 
-fn not_readable(node: &Node<'_>, path: &std::path::Path, error: &ReadError) -> Check {
+/// There are bytes, but they are no BTF of this machine.
+fn not_understood(path: &Path, len: usize, error: &BtfError) -> Check {
+    let (summary, remedy) = match error {
+        BtfError::ByteOrder => return big_endian(path, error),
+        BtfError::UnknownKind { kind, .. } => (
+            format!("the kernel's BTF has types of kind {kind}, which exectrail cannot skip"),
+            "use a newer exectrail: the kernel describes its types in a way that is newer than \
+             this one",
+        ),
+        _ => (
+            "the kernel's BTF cannot be understood".to_owned(),
+            "if the kernel is newer than exectrail, use a newer exectrail; else report this output \
+             as a bug",
+        ),
+    };
+    Check::new(Id::Btf, Verdict::Unmet, summary)
+        .saw_in(path, "", format_args!("{len} bytes"))
+        .saw_in(path, "", error)
+        .remedy(remedy)
+}
+
+/// No version of exectrail reads the types of such a kernel.
+fn big_endian(path: &Path, what: impl Display) -> Check {
+    let summary = "the kernel is big-endian (s390x, for example), which exectrail does not support";
+    Check::new(Id::Btf, Verdict::Unmet, summary)
+        .saw_in(path, "", what)
+        .remedy("run workspaces that are to be traced on nodes of amd64 or arm64")
+}
+
+fn not_readable(node: &Node<'_>, path: &Path, error: &ReadError) -> Check {
     let check =
         |verdict, summary: &str| Check::new(Id::Btf, verdict, summary).saw_in(path, "", error);
     // A root given by hand that holds no sysfs says nothing of the kernel. In /sys itself it
@@ -96,7 +118,17 @@ fn not_readable(node: &Node<'_>, path: &std::path::Path, error: &ReadError) -> C
             )
             .remedy("do not mask /sys/kernel/btf: a plain read-only /sys is enough");
         }
-        ReadError::TooLong { .. } | ReadError::Io(_) => {
+        ReadError::TooLong { limit } => {
+            let summary = format!(
+                "the kernel's BTF is larger than {} MiB, the most that exectrail reads",
+                limit >> 20
+            );
+            return check(Verdict::Unmet, &summary).remedy(
+                "run on nodes with a distribution's kernel, whose BTF has 4 to 8 MiB, or report \
+                 this output as a bug",
+            );
+        }
+        ReadError::Io(_) => {
             return check(Verdict::Unknown, "the kernel's BTF could not be read")
                 .remedy("make /sys/kernel/btf/vmlinux readable for the container (LSM policy?)");
         }
@@ -119,8 +151,11 @@ fn not_readable(node: &Node<'_>, path: &std::path::Path, error: &ReadError) -> C
             Err(error) => evidence.push((config, error.to_string())),
         }
     }
-    let built_with_it = "run on nodes whose kernel is built with CONFIG_DEBUG_INFO_BTF=y, as those \
-                         of all current distributions are";
+    let built_with_it = node.platform.other_kernel().unwrap_or_else(|| {
+        "run on nodes whose kernel is built with CONFIG_DEBUG_INFO_BTF=y, as those of all current \
+         distributions are"
+            .to_owned()
+    });
     let check = match found.as_deref() {
         Some("CONFIG_DEBUG_INFO_BTF=y") => check(
             Verdict::Unmet,
@@ -149,7 +184,7 @@ fn configs(node: &Node<'_>) -> Vec<PathBuf> {
 }
 
 /// The line about BTF in a kernel configuration, packed or not.
-fn config_line(path: &std::path::Path) -> Result<Option<String>, ReadError> {
+fn config_line(path: &Path) -> Result<Option<String>, ReadError> {
     let file = files::open(path)?;
     let text = if path.extension().is_some_and(|extension| extension == "gz") {
         files::read_all(GzDecoder::new(BufReader::new(file)), MAX_CONFIG, 0)?

@@ -30,7 +30,7 @@ impl Release {
     }
 
     /// The release that decides.
-    fn text(&self) -> Option<&str> {
+    pub(super) fn text(&self) -> Option<&str> {
         self.uname.as_deref().or(self.osrelease.as_deref().ok())
     }
 
@@ -86,10 +86,11 @@ pub(super) fn check(node: &Node<'_>) -> Check {
         Err(error) => check.saw_in(&release.path, "", error),
     };
     match verdict {
-        Verdict::Unmet => check.remedy(
+        Verdict::Unmet => check.remedy(node.platform.other_kernel().unwrap_or_else(|| {
             "run the pod on nodes with Linux 5.8 or later (RHEL 9, Ubuntu 22.04, Debian 11, \
-             Amazon Linux 2023 or newer)",
-        ),
+             Amazon Linux 2023 or newer)"
+                .to_owned()
+        })),
         Verdict::Unknown => check.remedy("make procfs readable, or pass its root with --proc"),
         _ => check,
     }

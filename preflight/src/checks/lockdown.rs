@@ -56,10 +56,7 @@ pub(super) fn check(node: &Node<'_>, tried: Option<bool>) -> (Check, bool) {
         check = check.saw("bpf(2) program with bpf_probe_read_kernel", outcome);
     }
     if verdict == Verdict::Unmet {
-        check = check.remedy(
-            "boot the node with lockdown=integrity, which is what Secure Boot asks for, \
-             or choose another node",
-        );
+        check = check.remedy(node.platform.other_lockdown());
     }
     if verdict == Verdict::Unknown {
         check = check.remedy("make securityfs readable (/sys/kernel/security)");

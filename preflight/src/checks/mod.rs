@@ -3,19 +3,26 @@
 mod bpf;
 mod btf;
 mod capabilities;
+mod cgroup_id;
+mod denial;
 mod init_address;
 mod kernel;
 mod lockdown;
 mod memory;
+mod platform;
 mod scope;
+mod security_label;
 mod user_namespace;
 
+use std::io;
 use std::path::PathBuf;
+
+use rustix::io::Errno;
 
 use crate::attach_points::AttachPoint;
 use crate::files::{self, ReadError};
 use crate::report::{Kernel, Report};
-use crate::{KernelVersion, Options};
+use crate::{KernelVersion, Options, fields};
 
 /// What several checks start from.
 struct Node<'a> {
@@ -26,6 +33,8 @@ struct Node<'a> {
     status: Result<String, ReadError>,
     /// `<proc>/sys/kernel/osrelease`, or what uname(2) says.
     release: kernel::Release,
+    /// Where exectrail runs.
+    platform: platform::Found,
 }
 
 impl Node<'_> {
@@ -64,13 +73,19 @@ impl Node<'_> {
     }
 }
 
+fn is(error: &io::Error, errno: Errno) -> bool {
+    error.raw_os_error() == Some(errno.raw_os_error())
+}
+
 pub(crate) fn all(options: &Options) -> Report {
     let live = options.roots.are_live();
+    let release = kernel::Release::read(&options.roots, live);
     let node = Node {
         options,
         live,
         status: files::read_text(&options.roots.proc.join("self/status")),
-        release: kernel::Release::read(&options.roots, live),
+        platform: platform::Found::read(&options.roots, release.text()),
+        release,
     };
 
     let (btf, resolved) = btf::check(&node);
@@ -83,6 +98,8 @@ pub(crate) fn all(options: &Options) -> Report {
     let (bpf, read_kernel) = bpf::check(&node, tracepoint, &capabilities, &user_namespace);
     let (lockdown, read_kernel) = lockdown::check(&node, read_kernel);
     let (scope, namespaces) = scope::check(&node);
+    let scope = cgroup_id::noted(&node, resolved.as_ref(), scope);
+    let fields = resolved.as_ref().map(fields::all).unwrap_or_default();
 
     let kernel = resolved
         .filter(|r| r.missing.is_empty())
@@ -95,12 +112,14 @@ pub(crate) fn all(options: &Options) -> Report {
         needs_memlock: node.needs_memlock(),
         release,
     });
+    let judge = |check| node.platform.judge(check);
     let checks = vec![
-        kernel::check(&node),
-        btf,
-        user_namespace,
-        capabilities,
-        lockdown,
+        node.platform.check(),
+        judge(kernel::check(&node)),
+        judge(btf),
+        judge(user_namespace),
+        judge(capabilities),
+        judge(lockdown),
         bpf,
         scope,
         memory::check(&node),
@@ -110,5 +129,6 @@ pub(crate) fn all(options: &Options) -> Report {
         checks,
         kernel,
         scope: namespaces,
+        fields,
     }
 }

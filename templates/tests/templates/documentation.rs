@@ -159,6 +159,7 @@ fn the_guide_names_what_there_is() {
     for file in files("plain-yaml", "yaml")
         .iter()
         .chain(&files("node-check", "yaml"))
+        .chain(&files("openshift", "yaml"))
     {
         assert!(
             guide.contains(file.rsplit('/').next().unwrap()),

@@ -8,6 +8,7 @@ mod every_manifest_is_accepted;
 mod formatting;
 mod module_refuses_bad_input;
 mod node_check;
+mod openshift_and_selinux;
 mod plain_yaml;
 mod real_terraform;
 mod strange_names_are_harmless;

@@ -88,6 +88,17 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Value>, &'static str
             "127.0.0.1:56123",
         ),
         (
+            "selinux_type",
+            vec![Value::Null, "spc_t".into(), "my.type-1".into()],
+            vec![
+                "".into(),
+                "a b".into(),
+                "system_u:system_r:spc_t".into(),
+                "spc_t\n".into(),
+            ],
+            "spc_t",
+        ),
+        (
             "args",
             vec![list(&[]), list(&["--max-argv-bytes=1MiB", "--exit-events"])],
             vec![

@@ -3,7 +3,7 @@
 use super::Found;
 use super::debian_packages::{self, Package};
 
-const PACKAGES: [Package; 25] = [
+const PACKAGES: [Package; 27] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -113,6 +113,16 @@ const PACKAGES: [Package; 25] = [
         name: "runc",
         provides: "runc",
         reason: "podman's runtime",
+    },
+    Package {
+        name: "runsc",
+        provides: "runsc",
+        reason: "gVisor, which preflight must name",
+    },
+    Package {
+        name: "pahole",
+        provides: "pahole",
+        reason: "reads the kernel's offsets as well",
     },
     Package {
         name: "prometheus",

@@ -1,0 +1,137 @@
+//! Why the kernel denies bpf(2). It does not say, so the likeliest of those that can is named.
+
+use rustix::io::Errno;
+
+use super::security_label::{Module, SecurityLabel};
+use super::{Node, is};
+use crate::report::{Check, Id, Verdict};
+
+/// What bpf(2) was denied with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Denial {
+    /// ENOSYS: there is no such system call.
+    no_call: bool,
+    /// EACCES: of those that can deny bpf(2), only security modules answer with it by default.
+    access: bool,
+    /// EPERM: capabilities, a filter of seccomp, or a security module.
+    permission: bool,
+    /// Something else was allowed, so the system call is there.
+    allowed: bool,
+}
+
+impl Denial {
+    /// Takes note of an error. Returns whether it is a denial.
+    pub(super) fn note(&mut self, error: &std::io::Error) -> bool {
+        let (no_call, access) = (is(error, Errno::NOSYS), is(error, Errno::ACCESS));
+        let permission = is(error, Errno::PERM);
+        self.no_call |= no_call;
+        self.access |= access;
+        self.permission |= permission;
+        no_call || access || permission
+    }
+
+    /// Takes note of a success.
+    pub(super) fn note_allowed(&mut self) {
+        self.allowed = true;
+    }
+
+    /// Whether anything was denied.
+    pub(super) fn any(self) -> bool {
+        self.no_call || self.access || self.permission
+    }
+}
+
+/// The check of bpf(2), denied. The other checks help to say why.
+pub(super) fn check(
+    node: &Node<'_>,
+    denial: Denial,
+    capabilities: &Check,
+    user_namespace: &Check,
+) -> Check {
+    let seccomp = node.status_evidence("Seccomp");
+    let filtered = seccomp == "2";
+    let label = SecurityLabel::read(node);
+    let module = label.confined_by();
+    let because = |summary: &str| Check::new(Id::Bpf, Verdict::Unmet, summary);
+    let check = match &module {
+        _ if denial.no_call && !denial.allowed => no_call(node, filtered),
+        Some(Module::SeLinux { domain }) if denial.access => Check::new(
+            Id::Bpf,
+            Verdict::Unmet,
+            format_args!("bpf(2) is denied by SELinux, which confines this container to {domain}"),
+        )
+        .remedy(selinux_remedy(domain)),
+        _ if user_namespace.verdict == Verdict::Unmet => {
+            let check = because("bpf(2) is denied, since this is a user namespace");
+            user_namespace.remedy.iter().fold(check, Check::remedy)
+        }
+        _ if capabilities.verdict == Verdict::Unmet => {
+            let check = because("bpf(2) is denied for want of capabilities");
+            capabilities.remedy.iter().fold(check, Check::remedy)
+        }
+        _ if filtered => {
+            let also = match &module {
+                Some(Module::SeLinux { .. }) => {
+                    "; if it is still denied, set seLinuxOptions: {type: spc_t}"
+                }
+                _ => "",
+            };
+            because("bpf(2) is denied, most likely by the seccomp filter").remedy(format_args!(
+                "set seccompProfile: {{type: RuntimeDefault}} with containerd 1.7 or later (it \
+                 allows bpf with CAP_BPF), or allow bpf in the Localhost profile{also}"
+            ))
+        }
+        Some(Module::SeLinux { domain }) => {
+            because("bpf(2) is denied, most likely by SELinux").remedy(selinux_remedy(domain))
+        }
+        Some(Module::AppArmor) => because("bpf(2) is denied, most likely by the AppArmor profile")
+            .remedy(
+                "allow capability bpf and capability perfmon in the container's AppArmor profile, \
+                 or set appArmorProfile: {type: Unconfined}",
+            ),
+        Some(Module::Other) => {
+            because("bpf(2) is denied, most likely by the security module with this label").remedy(
+                "allow bpf(2) in the policy of the node's security module for exectrail's \
+                 container",
+            )
+        }
+        None => because("bpf(2) is denied; nothing visible from here explains why").remedy(
+            "look for a BPF LSM policy, or for a denial by a security module in the node's audit \
+             log",
+        ),
+    };
+    let check = check.saw_in(
+        &node.proc("self/status"),
+        "Seccomp",
+        format_args!("{seccomp} (2 is a filter)"),
+    );
+    label.shown_in(check, node)
+}
+
+/// The system call does not exist, or a filter of seccomp answers as if it did not.
+fn no_call(node: &Node<'_>, filtered: bool) -> Check {
+    let (summary, remedy) = match (node.platform.other_kernel(), filtered) {
+        (Some(remedy), _) => ("this kernel does not have bpf(2)", remedy),
+        (None, true) => (
+            "there is no bpf(2): the kernel lacks it, or the seccomp filter hides it",
+            "set seccompProfile: {type: RuntimeDefault} with containerd 1.7 or later, or allow \
+             bpf in the Localhost profile; the kernel needs CONFIG_BPF_SYSCALL=y"
+                .to_owned(),
+        ),
+        (None, false) => (
+            "this kernel does not have bpf(2)",
+            "run on nodes whose kernel is built with CONFIG_BPF_SYSCALL=y".to_owned(),
+        ),
+    };
+    Check::new(Id::Bpf, Verdict::Unmet, summary).remedy(remedy)
+}
+
+/// container-selinux allows the class `bpf` to `spc_t` alone.
+fn selinux_remedy(domain: &str) -> String {
+    format!(
+        "set seLinuxOptions: {{type: spc_t}} in the securityContext of exectrail's container (the \
+         templates: selinux_type), or load a policy module with: allow {domain} self:bpf \
+         {{ map_create map_read map_write prog_load prog_run }}; the node's audit log has the \
+         denial (ausearch -m avc)"
+    )
+}

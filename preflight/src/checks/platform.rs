@@ -1,0 +1,275 @@
+//! Where exectrail runs, where that decides what helps: in a sandbox, in a virtual machine of the
+//! pod's own, or on a node whose kernel is set up in a way of its own.
+
+use std::path::PathBuf;
+
+use crate::files;
+use crate::report::{Check, Id, Verdict};
+use crate::{KernelVersion, Roots};
+
+/// A platform that is recognised by what it shows to its containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Platform {
+    /// A user-space kernel in the place of Linux: <https://gvisor.dev>.
+    GVisor,
+    /// A virtual machine for each pod: <https://katacontainers.io>.
+    Kata,
+    /// <https://www.talos.dev>
+    Talos,
+    /// <https://bottlerocket.dev>
+    Bottlerocket,
+}
+
+/// What a platform is recognised by: the file, and what is in it.
+type Trace = (PathBuf, String);
+
+/// The platform, if one was recognised.
+pub(super) struct Found {
+    platform: Option<Platform>,
+    traces: Vec<Trace>,
+    /// The files that were looked at.
+    looked_at: Vec<PathBuf>,
+}
+
+impl Found {
+    /// Looks for traces. `release` is the kernel's, as [`super::kernel::Release`] has it.
+    pub(super) fn read(roots: &Roots, release: Option<&str>) -> Self {
+        let file = |path: &str| {
+            let path = roots.proc.join(path);
+            let text = files::read_text(&path).unwrap_or_default();
+            (path, text)
+        };
+        let (version, command_line) = (file("version"), file("cmdline"));
+        let mounts = file("self/mountinfo");
+        let sentry = roots.proc.join("sentry-meminfo");
+        let release_path = roots.proc.join("sys/kernel/osrelease");
+        let release = (release_path, release.unwrap_or_default().to_owned());
+
+        let mut traces: Vec<(Platform, Trace)> = Vec::new();
+        let mut note = |platform, path: &PathBuf, what: Option<&str>| {
+            if let Some(what) = what {
+                traces.push((platform, (path.clone(), what.to_owned())));
+            }
+        };
+        note(
+            Platform::GVisor,
+            &version.0,
+            gvisor_version(&version.1).then_some(version.1.trim()),
+        );
+        note(
+            Platform::GVisor,
+            &command_line.0,
+            word(&command_line.1, is_gvisor_image),
+        );
+        note(
+            Platform::GVisor,
+            &sentry,
+            sentry.is_file().then_some("a file that only gVisor has"),
+        );
+        note(
+            Platform::Kata,
+            &command_line.0,
+            word(&command_line.1, is_of_kata),
+        );
+        note(
+            Platform::Kata,
+            &mounts.0,
+            mounts.1.lines().find_map(kata_mount),
+        );
+        note(
+            Platform::Talos,
+            &release.0,
+            release.1.ends_with("-talos").then_some(release.1.as_str()),
+        );
+        note(
+            Platform::Talos,
+            &command_line.0,
+            word(&command_line.1, |word| word.starts_with("talos.platform=")),
+        );
+        note(
+            Platform::Bottlerocket,
+            &version.0,
+            bottlerocket_compiler(&version.1),
+        );
+
+        // A sandbox or a virtual machine decides more than what its kernel was built for.
+        let platform = [
+            Platform::GVisor,
+            Platform::Kata,
+            Platform::Talos,
+            Platform::Bottlerocket,
+        ]
+        .into_iter()
+        .find(|platform| traces.iter().any(|(of, _)| of == platform));
+        Self {
+            platform,
+            traces: traces
+                .into_iter()
+                .filter(|(of, _)| Some(*of) == platform)
+                .map(|(_, trace)| trace)
+                .collect(),
+            looked_at: vec![version.0, command_line.0],
+        }
+    }
+
+    pub(super) fn is(&self, platform: Platform) -> bool {
+        self.platform == Some(platform)
+    }
+
+    /// The check that names the platform.
+    pub(super) fn check(&self) -> Check {
+        let (verdict, summary) = match self.platform {
+            Some(Platform::GVisor) => (
+                Verdict::Unmet,
+                "gVisor is the kernel of this container, and it has no BPF",
+            ),
+            Some(Platform::Kata) => (
+                Verdict::Ok,
+                "in a virtual machine of Kata Containers, with a kernel of its own",
+            ),
+            Some(Platform::Talos) => (Verdict::Ok, "on Talos Linux"),
+            Some(Platform::Bottlerocket) => (Verdict::Ok, "on Bottlerocket"),
+            None => (
+                Verdict::Ok,
+                "no sandbox, and no virtual machine of the pod's own, was recognised",
+            ),
+        };
+        let mut check = Check::new(Id::Platform, verdict, summary);
+        for (path, what) in &self.traces {
+            check = check.saw_in(path, "", what);
+        }
+        if self.platform.is_none() {
+            for path in &self.looked_at {
+                check = check.saw_in(path, "", "nothing that names a platform");
+            }
+        }
+        match self.other_kernel() {
+            Some(remedy) if verdict == Verdict::Unmet => check.remedy(remedy),
+            _ => check,
+        }
+    }
+
+    /// What helps where the kernel itself is the obstacle, if the platform determines the kernel.
+    pub(super) fn other_kernel(&self) -> Option<String> {
+        match self.platform? {
+            Platform::GVisor => Some(
+                "give workspaces that are to be traced another runtimeClassName, one of runc or \
+                 crun: their containers share the node's kernel"
+                    .to_owned(),
+            ),
+            Platform::Kata => Some(format!(
+                "give workspaces that are to be traced another runtimeClassName, or give Kata a \
+                 guest kernel from Linux {}.{} on, built with CONFIG_DEBUG_INFO_BTF=y, \
+                 CONFIG_BPF_SYSCALL=y and CONFIG_BPF_EVENTS=y",
+                KernelVersion::OLDEST.major,
+                KernelVersion::OLDEST.minor,
+            )),
+            Platform::Talos | Platform::Bottlerocket => None,
+        }
+    }
+
+    /// How to leave lockdown=confidentiality.
+    pub(super) fn other_lockdown(&self) -> &'static str {
+        match self.platform {
+            Some(Platform::Talos) => {
+                "in the node's Image Factory schematic set extraKernelArgs: [-lockdown, \
+                 lockdown=integrity], and upgrade the node to that image: Talos boots \
+                 lockdown=confidentiality with Secure Boot"
+            }
+            Some(Platform::Bottlerocket) => {
+                "set kernel.lockdown = \"integrity\" in the node's settings (user data: \
+                 [settings.kernel]; on the node: apiclient set kernel.lockdown=integrity), and \
+                 reboot it"
+            }
+            Some(Platform::Kata) => {
+                "give workspaces that are to be traced another runtimeClassName, or boot Kata's \
+                 guest kernel with lockdown=integrity"
+            }
+            Some(Platform::GVisor) | None => {
+                "boot the node with lockdown=integrity, which is enough for Secure Boot on most \
+                 distributions, or choose another node"
+            }
+        }
+    }
+
+    /// Replaces the verdict on something that gVisor only imitates: whatever the check concludes
+    /// from it, its remedy would not help.
+    pub(super) fn judge(&self, mut check: Check) -> Check {
+        if self.is(Platform::GVisor) {
+            check.verdict = Verdict::NotApplicable;
+            check.summary = "gVisor only imitates what this check reads: see platform".to_owned();
+            check.remedy = None;
+        }
+        check
+    }
+}
+
+/// The first word of a kernel command line that fits.
+fn word(command_line: &str, fits: impl Fn(&str) -> bool) -> Option<&str> {
+    command_line.split_whitespace().find(|word| fits(word))
+}
+
+/// gVisor's `/proc/version`: Linux names its compiler and builder in parentheses, gVisor does not,
+/// and has the same time of build in all of its versions (pkg/sentry/syscalls/linux).
+fn gvisor_version(version: &str) -> bool {
+    let imitated = version.starts_with("Linux version ") && !version.contains('(');
+    imitated && version.contains("#1 SMP Sun Jan 10 15:06:54 PST 2016")
+        || version
+            .split_whitespace()
+            .nth(2)
+            .is_some_and(|release| release.ends_with("-gvisor"))
+}
+
+/// gVisor's `/proc/cmdline` begins with `BOOT_IMAGE=/vmlinuz-4.4.0-gvisor`.
+fn is_gvisor_image(word: &str) -> bool {
+    word.strip_prefix("BOOT_IMAGE=")
+        .is_some_and(|image| image.ends_with("-gvisor"))
+}
+
+/// What Kata's runtime gives its guest kernel: where systemd starts, and settings of its agent.
+fn is_of_kata(word: &str) -> bool {
+    word == "systemd.unit=kata-containers.target" || word.starts_with("agent.")
+}
+
+/// The mount of what Kata shares with the guest: `… - virtiofs kataShared …`.
+fn kata_mount(line: &str) -> Option<&str> {
+    let source = line.split_once(" - ")?.1.split(' ').nth(1)?;
+    (source == "kataShared").then_some(line)
+}
+
+/// Bottlerocket's kernel names the compiler of its SDK: `x86_64-bottlerocket-linux-gnu-gcc`.
+fn bottlerocket_compiler(version: &str) -> Option<&str> {
+    version
+        .split(['(', ')', ' '])
+        .find(|word| word.contains("-bottlerocket-linux-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_linux_kernel_is_not_taken_for_gvisor() {
+        let linux = "Linux version 6.1.0-37-amd64 (debian-kernel@lists.debian.org) (gcc-12 \
+                     (Debian 12.2.0-14) 12.2.0) #1 SMP PREEMPT_DYNAMIC Debian 6.1.140-1";
+        assert!(!gvisor_version(linux));
+        assert!(!gvisor_version(""));
+        assert!(!gvisor_version("Linux version 4.4.0 #1 SMP"));
+        assert!(gvisor_version(
+            "Linux version 4.4.0 #1 SMP Sun Jan 10 15:06:54 PST 2016\n"
+        ));
+        assert!(gvisor_version("Linux version 4.19.0-gvisor #1 SMP\n"));
+        assert!(!is_gvisor_image("BOOT_IMAGE=/boot/vmlinuz-6.1.0-37-amd64"));
+        assert!(!is_gvisor_image("gvisor"));
+    }
+
+    #[test]
+    fn a_virtiofs_mount_alone_is_not_kata() {
+        let own = "30 29 0:35 /share /mnt rw - virtiofs myshare rw";
+        assert_eq!(kata_mount(own), None);
+        assert!(kata_mount("1 2 0:3 /c/rootfs / rw - virtiofs kataShared rw").is_some());
+        assert_eq!(kata_mount("kataShared"), None);
+        assert!(!is_of_kata("systemd.unit=multi-user.target"));
+        assert!(!is_of_kata("reagent.x=1"));
+    }
+}

@@ -1,0 +1,78 @@
+//! The program in gVisor, run by Debian's runsc.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that fails should stop where it failed"
+)]
+
+mod support;
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use support::skip;
+
+/// Platforms of runsc: the first is faster, and missing in old versions.
+const PLATFORMS: [&str; 2] = ["systrap", "ptrace"];
+
+/// Runs preflight in a sandbox that sees this machine's files.
+fn in_sandbox(platform: &str) -> Option<Output> {
+    let mut runsc = Command::new("runsc");
+    runsc.args([&format!("--platform={platform}"), "--network=none"]);
+    // Keeps what it notes of the container away from other users of runsc.
+    let root = tempfile::tempdir().unwrap();
+    runsc.arg("--root").arg(root.path());
+    runsc.args(["do", "--", env!("CARGO_BIN_EXE_exectrail-preflight")]);
+    runsc.args(["--format", "json"]).output().ok()
+}
+
+/// The report, from the first platform that gives one. runsc ends now and then before it has passed
+/// on what the program wrote: then there is nothing, and it is run again.
+fn report() -> Result<Value, String> {
+    let mut why = String::new();
+    for attempt in 0..10 {
+        for platform in PLATFORMS {
+            let Some(output) = in_sandbox(platform) else {
+                return Err("there is no runsc here".to_owned());
+            };
+            if let Ok(report) = serde_json::from_slice(&output.stdout) {
+                assert_eq!(output.status.code(), Some(1), "{report:#}");
+                return Ok(report);
+            }
+            let said = String::from_utf8_lossy(&output.stderr);
+            let last = said.lines().next_back().unwrap_or_default();
+            why.push_str(&format!(
+                "{attempt}, {platform}: {}: {last}; ",
+                output.status
+            ));
+        }
+    }
+    Err(why)
+}
+
+#[test]
+fn gvisor_is_named_by_what_it_shows() {
+    let test = "gvisor_is_named_by_what_it_shows";
+    if !rustix::process::geteuid().is_root() {
+        return skip(test, "runsc needs root");
+    }
+    let report = match report() {
+        Ok(report) => report,
+        Err(why) => return skip(test, &format!("runsc cannot run programs here: {why}")),
+    };
+    let unmet: Vec<&Value> = report["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|check| check["verdict"] == "unmet")
+        .collect();
+    let ids: Vec<&Value> = unmet.iter().map(|check| &check["id"]).collect();
+    assert_eq!(ids, ["platform", "bpf"], "{report:#}");
+    for check in unmet {
+        let remedy = check["remedy"].as_str().unwrap();
+        assert!(remedy.contains("runtimeClassName"), "{check:#}");
+    }
+    // What was tried there, and what it answered, whatever the reason given above.
+    let evidence = report["checks"].to_string();
+    assert!(evidence.contains("Function not implemented"), "{report:#}");
+}

@@ -1,0 +1,70 @@
+//! gVisor, by files that two versions of Debian's runsc showed to a process in it.
+
+use exectrail_preflight::{Format, Id};
+
+use crate::support::Node;
+use crate::{Fit, NotApplicable, Unmet, check, evidence};
+
+/// What gVisor imitates, with remedies that would not help.
+const IMITATED: [Id; 5] = [
+    Id::Kernel,
+    Id::Btf,
+    Id::UserNamespace,
+    Id::Capabilities,
+    Id::Lockdown,
+];
+
+/// The containers as runsc showed them. It has no links that can be kept as files.
+fn sandboxes() -> [Node; 2] {
+    [("gvisor-20221219", 112), ("gvisor-20240729", 125)].map(|(saved, user_ns)| {
+        Node::saved(saved)
+            .link("proc/self/ns/user", &format!("user:[{user_ns}]"))
+            .link("proc/self/ns/pid", "pid:[1]")
+            .link("proc/self/ns/net", "net:[1]")
+    })
+}
+
+#[test]
+fn gvisor_is_named_and_nothing_else_is_blamed() {
+    for node in sandboxes() {
+        let report = node.run();
+        let text = report.format(Format::Text);
+        let platform = check(&report, Id::Platform);
+        assert_eq!(platform.verdict, Unmet, "{text}");
+        assert!(platform.summary.contains("gVisor"), "{text}");
+        let remedy = platform.remedy.as_ref().unwrap();
+        assert!(remedy.contains("runtimeClassName"), "{remedy}");
+        for id in IMITATED {
+            let check = check(&report, id);
+            assert_eq!(
+                (check.verdict, &check.remedy),
+                (NotApplicable, &None),
+                "{text}"
+            );
+        }
+        assert_eq!(report.unmet().count(), 1, "{text}");
+        assert!(!text.contains("hostUsers"), "{text}");
+        assert!(!text.contains("is older"), "{text}");
+        assert_eq!(
+            report.format(Format::Npd),
+            "exectrail cannot trace: platform\n"
+        );
+    }
+}
+
+#[test]
+fn each_trace_of_gvisor_suffices() {
+    let traces = ["proc/version", "proc/cmdline", "proc/sentry-meminfo"];
+    for node in sandboxes() {
+        for kept in traces {
+            let content = std::fs::read(node.path(kept)).unwrap();
+            let node = Node::fit().file(kept, content);
+            let report = node.run();
+            assert_eq!(check(&report, Id::Platform).verdict, Unmet, "{kept}");
+            assert!(evidence(&report, Id::Platform).contains(kept), "{kept}");
+        }
+        let report = traces.into_iter().fold(node, Node::without).run();
+        assert_eq!(check(&report, Id::Platform).verdict, Fit);
+        assert_eq!(check(&report, Id::UserNamespace).verdict, Unmet);
+    }
+}

@@ -1,0 +1,80 @@
+//! Memory limits of both versions of cgroups.
+
+use exectrail_preflight::Id;
+
+use crate::support::Node;
+use crate::{Fit, Unknown, Unmet, evidence, verdict};
+
+#[test]
+fn memory_limits_of_both_cgroup_versions() {
+    // The process, and long argv with lines and clients. The kernel's types, which are small here,
+    // are given back before there is argv.
+    let process = (12 << 20) + (16 << 20);
+    // The ring, 128 slots for early argv, and room for failed execs on two CPUs. What each CPU has
+    // for itself is the node's.
+    let maps = (4 << 20) + 128 * (6144 + 32) + 2 * 4 * (4096 + 192);
+    let needed = process + maps;
+    let v2 = |limit: &str| {
+        Node::fit()
+            .file("sys/fs/cgroup/memory.max", limit)
+            .file("sys/devices/system/cpu/possible", "0-1\n")
+    };
+    assert_eq!(verdict(&v2("max\n"), Id::Memory), Fit);
+    assert_eq!(verdict(&v2(&needed.to_string()), Id::Memory), Fit);
+    assert_eq!(verdict(&v2(&(needed - 1).to_string()), Id::Memory), Unmet);
+    // Many CPUs need more slots. Holes in their list are no CPUs. What several lanes need, the node pays.
+    let holes = v2(&needed.to_string()).file("sys/devices/system/cpu/possible", "0,126\n");
+    assert_eq!(verdict(&holes, Id::Memory), Fit);
+    let lanes = v2(&needed.to_string()).release("7.0.0");
+    assert_eq!(verdict(&lanes, Id::Memory), Fit);
+    let paid = evidence(&lanes.run(), Id::Memory);
+    assert!(
+        paid.contains("that the node pays, at most: 82 KiB for 2 possible CPUs; 122 KiB with"),
+        "{paid}"
+    );
+    let many = v2(&needed.to_string()).file("sys/devices/system/cpu/possible", "0-3,8-191\n");
+    assert_eq!(verdict(&many, Id::Memory), Unmet);
+    assert_eq!(verdict(&v2("0\n"), Id::Memory), Unmet);
+    assert_eq!(verdict(&v2("many\n"), Id::Memory), Unknown);
+    assert_eq!(
+        verdict(&v2("99999999999999999999999\n"), Id::Memory),
+        Unknown
+    );
+    // Below 5.11 maps, the ring among them, count against locked memory instead.
+    let old = |limit: u64| v2(&limit.to_string()).release("5.10.0");
+    assert_eq!(verdict(&old(process), Id::Memory), Fit);
+    assert_eq!(verdict(&old(process - 1), Id::Memory), Unmet);
+    let with_huge_ring = |mut node: Node| {
+        node.options.ring_bytes = u64::MAX;
+        verdict(&node, Id::Memory)
+    };
+    assert_eq!(with_huge_ring(old(process)), Fit);
+    assert_eq!(with_huge_ring(v2(&needed.to_string())), Unmet);
+
+    // The least limit on the way up holds.
+    let nested = v2("max\n")
+        .file("proc/self/cgroup", "0::/kubepods/pod1/c1\n")
+        .file("sys/fs/cgroup/kubepods/pod1/c1/memory.max", "max\n")
+        .file("sys/fs/cgroup/kubepods/pod1/memory.max", "1048576\n");
+    assert_eq!(verdict(&nested, Id::Memory), Unmet);
+    assert!(evidence(&nested.run(), Id::Memory).contains("pod1/memory.max: 1048576"));
+
+    let v1 = |limit: &str| {
+        Node::fit()
+            .file("proc/self/cgroup", "5:cpu,memory:/docker/c1\n0::/\n")
+            .file("sys/fs/cgroup/memory/memory.limit_in_bytes", limit)
+    };
+    assert_eq!(verdict(&v1("9223372036854771712\n"), Id::Memory), Fit);
+    assert_eq!(verdict(&v1("16777216\n"), Id::Memory), Unmet);
+
+    let outside = v2("1\n").file("proc/self/cgroup", "0::/../../etc\n");
+    assert_eq!(verdict(&outside, Id::Memory), Unmet);
+    for cgroup in ["", "\n\n", "nonsense", "0", "::", "0::"] {
+        let node = v2("max\n").file("proc/self/cgroup", cgroup);
+        assert_eq!(verdict(&node, Id::Memory), Fit, "{cgroup:?}");
+    }
+    assert_eq!(
+        verdict(&Node::fit().without("proc/self/cgroup"), Id::Memory),
+        Unknown
+    );
+}

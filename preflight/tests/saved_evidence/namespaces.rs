@@ -1,0 +1,91 @@
+//! The namespaces that a container is in, and the address that it binds.
+
+use exectrail_preflight::Id;
+
+use crate::support::{self, Node};
+use crate::{Fit, NotApplicable, Unknown, Unmet, check, evidence, verdict};
+
+#[test]
+fn scope_tells_namespaces_and_guesses_at_a_shared_one() {
+    let report = Node::fit().run();
+    let scope = report.scope();
+    assert_eq!(
+        (scope.pid_ns, scope.net_ns),
+        (Some(4_026_532_801), Some(4_026_532_703))
+    );
+    assert_eq!(
+        (scope.init_pid_ns, scope.shared_pid_ns),
+        (Some(false), Some(false))
+    );
+
+    let inside = |comm: &str| {
+        let status = support::STATUS.replace("NSpid:\t1", "NSpid:\t4711\t17");
+        Node::fit()
+            .file("proc/self/status", status)
+            .file("proc/1/comm", comm)
+    };
+    assert_eq!(inside("pause\n").run().scope().shared_pid_ns, Some(true));
+    assert_eq!(
+        inside("exectrail\n").run().scope().shared_pid_ns,
+        Some(false)
+    );
+    assert!(
+        check(&inside("pause\n").run(), Id::Scope)
+            .summary
+            .contains("--use-local-pidns")
+    );
+
+    let host = || Node::fit().link("proc/self/ns/pid", "pid:[4026531836]");
+    assert_eq!(host().run().scope().init_pid_ns, Some(true));
+    let mut local = host();
+    local.options.local_pid_ns = true;
+    assert!(
+        check(&local.run(), Id::Scope)
+            .summary
+            .contains("every exec on the node")
+    );
+    for garbage in [
+        "pid:[]",
+        "pid:[x]",
+        "net:[1]",
+        "pid:[99999999999]",
+        "/etc/passwd",
+    ] {
+        let node = Node::fit().link("proc/self/ns/pid", garbage);
+        assert_eq!(verdict(&node, Id::Scope), Unknown, "{garbage}");
+    }
+}
+
+#[test]
+fn the_init_address_is_bound_and_let_go() {
+    let mut node = Node::fit();
+    assert_eq!(verdict(&node, Id::InitAddress), NotApplicable);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    node.options.init_address = Some(address);
+    let report = node.run();
+    // Advice: exectrail traces, and waits for the port.
+    let taken_check = check(&report, Id::InitAddress);
+    assert_eq!(taken_check.verdict, Fit);
+    assert!(taken_check.summary.contains("in use"), "{taken_check:?}");
+    let remedy = taken_check.remedy.as_ref().unwrap();
+    assert!(remedy.contains("--init-address"), "{remedy}");
+    let text = report.text(Default::default());
+    assert!(text.contains(remedy.as_str()), "{text}");
+    drop(taken);
+    assert_eq!(verdict(&node, Id::InitAddress), Fit);
+    assert!(std::net::TcpListener::bind(address).is_ok());
+    // TEST-NET-3: nobody has it.
+    node.options.init_address = Some("203.0.113.7:80".parse().unwrap());
+    assert_eq!(verdict(&node, Id::InitAddress), Unmet);
+}
+
+#[test]
+fn where_the_id_of_the_cgroup_comes_from_is_told() {
+    let report = Node::fit().run();
+    // The types that this node has are without cgroups.
+    assert!(evidence(&report, Id::Scope).contains("cgroup_id: null"));
+    let scope = check(&report, Id::Scope);
+    assert_eq!(scope.verdict, Fit);
+    assert!(scope.summary.ends_with("cgroup_id is null"), "{scope:?}");
+}
