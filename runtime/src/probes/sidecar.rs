@@ -12,7 +12,7 @@ use exectrail_common::{
     offsets::{ABSENT, Offsets},
     target::{HIERARCHY_DEFAULT, HIERARCHY_NONE, HIERARCHY_V1, Own},
 };
-use exectrail_preflight::Kernel;
+use exectrail_preflight::{Hierarchy, Kernel};
 
 use super::{AttachError, Options, failed_execs::Hook};
 
@@ -57,43 +57,18 @@ pub(super) fn own(
 }
 
 /// Which hierarchy of cgroups pods are in, and where in a `struct css_set` the pointer to it is.
-///
-/// On a node with cgroup v1, runtimes put each container into a cgroup of the same name in the
-/// hierarchy of each controller; any of them would do.
 fn hierarchy(kernel: &Kernel) -> (u32, u32) {
-    let none = (HIERARCHY_NONE, 0);
-    if !has_cgroups(&kernel.offsets) {
-        return none;
-    }
-    let Ok(text) = fs::read_to_string("/proc/self/cgroup") else {
-        return none;
-    };
-    let v1: Vec<&str> = text
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .filter(|(id, _)| *id != "0")
-        .filter_map(|(_, rest)| Some(rest.split_once(':')?.0))
-        .flat_map(|controllers| controllers.split(','))
-        .collect();
-    let controllers = [
-        ("pids", kernel.controllers.pids),
-        ("memory", kernel.controllers.memory),
-    ];
-    for (name, place) in controllers {
-        if v1.contains(&name)
-            && let Some(place) = place
-        {
+    let text = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let offsets = &kernel.offsets;
+    match Hierarchy::of(&text, kernel.controllers) {
+        _ if !has_cgroups(offsets) => (HIERARCHY_NONE, 0),
+        Hierarchy::Unified => (HIERARCHY_DEFAULT, offsets.css_set_dfl_cgrp),
+        Hierarchy::Of { place, .. } => {
             let pointer = size_of::<u64>() as u32;
-            return (
-                HIERARCHY_V1,
-                kernel.offsets.css_set_subsys + place * pointer,
-            );
+            (HIERARCHY_V1, offsets.css_set_subsys + place * pointer)
         }
+        Hierarchy::None => (HIERARCHY_NONE, 0),
     }
-    if v1.iter().any(|name| ["pids", "memory"].contains(name)) {
-        return none;
-    }
-    (HIERARCHY_DEFAULT, kernel.offsets.css_set_dfl_cgrp)
 }
 
 /// Whether the kernel has all that is read of cgroups.
