@@ -12,14 +12,15 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use exectrail_vm_tests::{Message, Plan};
+use exectrail_vm_tests::{Message, Plan, Variant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{
     accelerator::Accelerator,
     disk,
     initramfs::{self, Programs},
-    kernels::{self, Kernel},
+    kernels::Kernel,
+    series,
 };
 
 /// The QEMU of a PC.
@@ -74,18 +75,17 @@ impl Machine<'_> {
         let initramfs = directory.path().join("initramfs");
         fs::write(&initramfs, initramfs::build(self.programs, self.plan)?)?;
 
-        let mut child =
-            self.command(directory.path())?
-                .spawn()
-                .with_context(|| match self.kernel.machine {
-                    kernels::Machine::Process => {
-                        format!("cannot start {}", self.kernel.image.display())
-                    }
-                    kernels::Machine::Pc | kernels::Machine::Arm64 => format!(
-                        "cannot start {}; `cargo xtask setup --tests` installs it",
-                        self.emulator()
-                    ),
-                })?;
+        let mut child = self.command(directory.path())?.spawn().with_context(|| {
+            match self.kernel.series.machine {
+                series::Machine::Process => {
+                    format!("cannot start {}", self.kernel.image.display())
+                }
+                series::Machine::Pc | series::Machine::Arm64 => format!(
+                    "cannot start {}; `cargo xtask setup --tests` installs it",
+                    self.emulator()
+                ),
+            }
+        })?;
         let mut messages = Vec::new();
         let heard = messages_of(&mut child);
         let mut progress = Instant::now();
@@ -114,9 +114,9 @@ impl Machine<'_> {
             );
         } else if ending == Ending::Silent || !self.ends_soon(&mut child)? {
             // It may have ended by itself just now.
-            let _ = match self.kernel.machine {
-                kernels::Machine::Pc | kernels::Machine::Arm64 => child.kill(),
-                kernels::Machine::Process => {
+            let _ = match self.kernel.series.machine {
+                series::Machine::Pc | series::Machine::Arm64 => child.kill(),
+                series::Machine::Process => {
                     kill_process_group(Pid::from_child(&child), Signal::KILL).map_err(Into::into)
                 }
             };
@@ -133,7 +133,7 @@ impl Machine<'_> {
     /// A guest that is done reboots, which ends QEMU; user-mode Linux would start again.
     fn ends_soon(&self, child: &mut Child) -> Result<bool> {
         let deadline = Instant::now() + Duration::from_secs(10);
-        while self.kernel.machine.is_virtual() && Instant::now() < deadline {
+        while self.kernel.series.machine.is_virtual() && Instant::now() < deadline {
             if child.try_wait()?.is_some() {
                 return Ok(true);
             }
@@ -143,9 +143,9 @@ impl Machine<'_> {
     }
 
     fn command(&self, directory: &Path) -> Result<Command> {
-        let mut command = match self.kernel.machine {
-            kernels::Machine::Pc | kernels::Machine::Arm64 => self.qemu(directory)?,
-            kernels::Machine::Process => self.process(directory)?,
+        let mut command = match self.kernel.series.machine {
+            series::Machine::Pc | series::Machine::Arm64 => self.qemu(directory)?,
+            series::Machine::Process => self.process(directory)?,
         };
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         Ok(command)
@@ -172,10 +172,10 @@ impl Machine<'_> {
     fn qemu(&self, directory: &Path) -> Result<Command> {
         let at = directory.display();
         let mut qemu = Command::new(self.emulator());
-        qemu.args(self.accelerator.arguments(self.kernel.machine));
+        qemu.args(self.accelerator.arguments(self.kernel.series.machine));
         qemu.args([
             "-smp",
-            "2",
+            self.processors(),
             "-m",
             self.memory(),
             "-nodefaults",
@@ -203,8 +203,8 @@ impl Machine<'_> {
     }
 
     fn emulator(&self) -> &'static str {
-        match self.kernel.machine {
-            kernels::Machine::Arm64 => "qemu-system-aarch64",
+        match self.kernel.series.machine {
+            series::Machine::Arm64 => "qemu-system-aarch64",
             _ => PC_EMULATOR,
         }
     }
@@ -212,8 +212,8 @@ impl Machine<'_> {
     /// What carries the report: a PC's second serial port. The ARM board has but one, and gets a
     /// PCI card with another.
     fn report_line(&self) -> [&'static str; 2] {
-        match self.kernel.machine {
-            kernels::Machine::Arm64 => ["-device", "pci-serial,chardev=report"],
+        match self.kernel.series.machine {
+            series::Machine::Arm64 => ["-device", "pci-serial,chardev=report"],
             _ => ["-serial", "chardev:report"],
         }
     }
@@ -237,6 +237,17 @@ impl Machine<'_> {
         Ok(())
     }
 
+    fn processors(&self) -> &'static str {
+        match self.plan.variant {
+            Variant::OneCpu => "1",
+            // Those that are not there yet could be added while the kernel runs. It does not believe
+            // that of a socket which holds others already (topology_register_apic,
+            // arch/x86/kernel/cpu/topology.c).
+            Variant::ManyCpus => "4,sockets=48,cores=4,maxcpus=192",
+            Variant::Usual | Variant::CgroupV1 | Variant::NoJit => "2",
+        }
+    }
+
     /// MiB. Images are written to the disk, and the page cache holds them.
     fn memory(&self) -> &'static str {
         if self.plan.scenario.is_on_a_node() {
@@ -250,8 +261,8 @@ impl Machine<'_> {
         // panic=-1: a panic reboots at once, and -no-reboot ends QEMU.
         // no_timer_check: on a busy host an emulated timer may be too late for the kernel's check of it
         // (check_timer, arch/x86/kernel/apic/io_apic.c), and the kernel panics.
-        let console = match self.kernel.machine {
-            kernels::Machine::Arm64 => "console=ttyAMA0",
+        let console = match self.kernel.series.machine {
+            series::Machine::Arm64 => "console=ttyAMA0",
             _ => "console=ttyS0 no_timer_check",
         };
         let base = format!("{console} quiet panic=-1 oops=panic mitigations=off");

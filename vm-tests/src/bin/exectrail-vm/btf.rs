@@ -1,0 +1,143 @@
+//! Whether the offsets that preflight reads in BTF are right, for many kernels: those of the test
+//! machines, and one of each of Debian's suites. Nothing is booted. pahole reads the same.
+
+mod image;
+mod pahole;
+mod suites;
+
+use std::{
+    env, fs,
+    io::Write as _,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use anyhow::{Context, Result, ensure};
+use exectrail_common::offsets::ABSENT;
+use exectrail_preflight::offsets::{named, resolve};
+
+use crate::{
+    btf::{pahole::Structs, suites::SUITES},
+    kernels::{self, Kernel},
+};
+
+/// What came of a kernel.
+enum Compared {
+    /// So many offsets are the same.
+    Same(usize),
+    /// These are not, or it could not be found out.
+    Failed(String),
+    /// Debian's archive does not give it.
+    Skipped(String),
+}
+
+/// Compares all kernels, `jobs` at a time; whether all offsets are right.
+pub(crate) fn compare(jobs: usize) -> Result<bool> {
+    let on_disk = kernels::on_disk()?;
+    let results = Mutex::new((0, 0, 0));
+    let tell = |name: &str, compared: Compared| {
+        let mut counts = results
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        match compared {
+            Compared::Same(offsets) => {
+                counts.0 += 1;
+                eprintln!("btf: {name}: {offsets} offsets are those that pahole reads");
+            }
+            Compared::Failed(reason) => {
+                counts.1 += 1;
+                eprintln!("btf: {name}: FAILED: {reason}");
+            }
+            Compared::Skipped(reason) => {
+                counts.2 += 1;
+                eprintln!("btf: {name}: skipped: {reason}");
+            }
+        }
+    };
+    for kernel in &on_disk {
+        let name = format!("{} ({})", kernel.release, kernel.series.name);
+        tell(&name, of_kernel(kernel));
+    }
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(|| {
+                while let Some(series) = SUITES.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    match kernels::newest_kernel(series) {
+                        Ok(kernel) => {
+                            let name = format!("{} ({})", kernel.release, series.name);
+                            tell(&name, of_kernel(&kernel));
+                        }
+                        Err(error) => tell(series.name, Compared::Skipped(format!("{error:#}"))),
+                    }
+                }
+            });
+        }
+    });
+    let (same, failed, skipped) = *results
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    println!(
+        "btf: {same} kernels have the offsets that pahole reads, {failed} failed, {skipped} skipped"
+    );
+    let in_ci = env::var_os("CI").is_some_and(|value| value == "true");
+    if in_ci && skipped == SUITES.len() {
+        println!("btf: none of Debian's suites can be reached, which fails in CI");
+        return Ok(false);
+    }
+    Ok(failed == 0)
+}
+
+fn of_kernel(kernel: &Kernel) -> Compared {
+    match differences(kernel) {
+        Ok((offsets, differing)) if differing.is_empty() => Compared::Same(offsets),
+        Ok((_, differing)) => Compared::Failed(differing.join("; ")),
+        Err(error) => Compared::Failed(format!("{error:#}")),
+    }
+}
+
+/// The number of offsets, and those that differ.
+fn differences(kernel: &Kernel) -> Result<(usize, Vec<String>)> {
+    let image = fs::read(&kernel.image)
+        .with_context(|| format!("cannot read {}", kernel.image.display()))?;
+    let btf = image::btf(&image)?;
+    let resolved = resolve(&btf)?;
+    ensure!(
+        resolved.missing.is_empty(),
+        "preflight misses {:?}",
+        resolved.missing
+    );
+    let mut file = tempfile::NamedTempFile::new()?;
+    file.write_all(&btf)?;
+
+    let values: Vec<_> = named(&resolved.offsets).collect();
+    // Members of this one are reached through others.
+    let mut names = vec!["ns_common"];
+    for (strukt, _, _) in &values {
+        if !names.contains(strukt) {
+            names.push(strukt);
+        }
+    }
+    let structs = Structs::read(file.path(), &names)?;
+    let mut differing = Vec::new();
+    for (strukt, member, ours) in &values {
+        let theirs = match member {
+            // Where kernels differ there are several names.
+            Some(member) => member
+                .split('|')
+                .find_map(|name| structs.offset(strukt, name)),
+            None => structs.size(strukt),
+        };
+        let ours = (*ours != ABSENT).then_some(*ours);
+        if ours != theirs {
+            let member = member.unwrap_or("(size)");
+            differing.push(format!(
+                "{strukt}.{member} is {ours:?}, but pahole reads {theirs:?}"
+            ));
+        }
+    }
+    Ok((values.len(), differing))
+}
