@@ -3,7 +3,7 @@
 use super::Found;
 use super::debian_packages::{self, Package};
 
-const PACKAGES: [Package; 25] = [
+const PACKAGES: [Package; 29] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -98,6 +98,26 @@ const PACKAGES: [Package; 25] = [
         name: "qemu-system-arm",
         provides: "qemu-system-aarch64",
         reason: "boots a kernel for arm64",
+    },
+    Package {
+        name: "dwarves",
+        provides: "pahole",
+        reason: "reads BTF, as preflight does",
+    },
+    Package {
+        name: "lz4",
+        provides: "lz4",
+        reason: "unpacks kernels that have it",
+    },
+    Package {
+        name: "xz-utils",
+        provides: "xz",
+        reason: "the same",
+    },
+    Package {
+        name: "zstd",
+        provides: "zstd",
+        reason: "the same",
     },
     Package {
         name: "buildah",

@@ -32,10 +32,8 @@ pub(crate) fn the_machine_is_as_asked_for(plan: &Plan, _: &Report) -> Result<()>
         has("cgroup2 ") != v1 && has("cgroup ") == v1
     })?;
 
-    let release = rustix::system::uname()
-        .release()
-        .to_string_lossy()
-        .into_owned();
+    let kernel = rustix::system::uname();
+    let release = kernel.release().to_string_lossy();
     let page = if release.contains("-16k") {
         16384
     } else {
@@ -46,10 +44,10 @@ pub(crate) fn the_machine_is_as_asked_for(plan: &Plan, _: &Report) -> Result<()>
         "{release} has pages of {} bytes",
         rustix::param::page_size()
     );
-    let real_time = fs::read_to_string("/sys/kernel/realtime").is_ok_and(|one| one.trim() == "1");
+    let version = kernel.version().to_string_lossy();
     ensure!(
-        real_time == release.contains("-rt-"),
-        "{release} is real-time: {real_time}"
+        version.contains("PREEMPT_RT") == release.contains("-rt-"),
+        "{release} is {version}"
     );
     Ok(())
 }

@@ -203,7 +203,7 @@ pub(crate) fn run_lists_what_a_shell_starts(_: &Plan, _: &Report) -> Result<()> 
 pub(crate) fn processes_side_by_side_miss_nothing(_: &Plan, report: &Report) -> Result<()> {
     const PROCESSES: usize = 16;
     // Before, none is preempted, and fewer show that what the programs share is each CPU's own.
-    let execs_of_each = if is_before((7, 0))? { 20 } else { 60 };
+    let execs_of_each = if is_before((7, 0))? { 10 } else { 60 };
     let line = format!(
         "p=0; while [ $p -lt {PROCESSES} ]; do \
            (n=0; while [ $n -lt {execs_of_each} ]; do /bin/true side; n=$((n+1)); done) & p=$((p+1)); \

@@ -17,6 +17,11 @@ const KEYRINGS: [&str; 2] = [
     "/usr/share/keyrings/debian-archive-keyring.gpg",
 ];
 
+/// The context of errors that the network or the archive cause.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unreachable(String);
+
 /// One suite of the archive, its lists fetched.
 pub(crate) struct Suite {
     name: String,
@@ -52,7 +57,9 @@ impl Suite {
         let source = suite.source_with("targets=Packages ")?;
         fs::write(suite.directory.path().join("sources.list"), source)?;
         output(suite.apt("apt-get").args(["-q", "update"])).with_context(|| {
-            format!("the package lists of Debian's suite {name} cannot be fetched")
+            Unreachable(format!(
+                "the package lists of Debian's suite {name} cannot be fetched"
+            ))
         })?;
         Ok(suite)
     }
@@ -146,10 +153,10 @@ impl Suite {
                 .args(["-q", "download", &package]),
         )
         .with_context(|| {
-            format!(
+            Unreachable(format!(
                 "{package} cannot be fetched from Debian's suite {}",
                 self.name
-            )
+            ))
         })?;
         let file = fs::read_dir(at.path())?
             .filter_map(|entry| Some(entry.ok()?.path()))

@@ -139,16 +139,17 @@ pub(crate) fn newest_kernel(series: &'static Series) -> Result<Kernel> {
     locate(series, &tree(&cache, &newest(series, &cache)?))
 }
 
-/// The pinned kernels that are there and that describe their types.
+/// The pinned kernels that are there.
 pub(crate) fn on_disk() -> Result<Vec<Kernel>> {
     let cache = cache()?;
     let mut kernels = Vec::new();
     for locked in read_lock()?.kernel {
         let series = SERIES.iter().find(|series| series.name == locked.series);
-        if let Some(series) = series.filter(|series| series.machine.is_virtual())
-            && tree(&cache, &locked).exists()
+        let tree = tree(&cache, &locked);
+        if let Some(series) = series
+            && tree.exists()
         {
-            kernels.push(locate(series, &tree(&cache, &locked))?);
+            kernels.push(locate(series, &tree)?);
         }
     }
     Ok(kernels)

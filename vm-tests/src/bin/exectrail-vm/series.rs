@@ -18,7 +18,7 @@ pub(crate) struct Series {
 }
 
 /// How the newest version of a series is found in its suite.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// This package depends on it.
     Meta(&'static str),
@@ -127,5 +127,9 @@ impl Series {
             runs_all: false,
             ..Self::full(name, suite, source)
         }
+    }
+    /// Whether another series is found in the same suite in the same way, on the same processor.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        (self.suite, self.source, self.machine) == (other.suite, other.source, other.machine)
     }
 }
