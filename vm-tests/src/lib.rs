@@ -1,8 +1,8 @@
 //! What the host and the guest of a test in a virtual machine say to each other.
 //!
-//! `exectrail-vm` boots a kernel with a [`Plan`] in its initramfs; `exectrail-vm-guest` is the first
-//! process there, carries it out, and reports in [`Message`]s, one JSON line each, over a serial
-//! port of their own. Nothing is ever read out of the console.
+//! `exectrail-vm` boots a kernel with a [`Plan`] in its initramfs; `exectrail-vm-guest` is the
+//! first process there, carries it out, and reports in [`Message`]s, one JSON line each, over a
+//! serial port of their own. Nothing is ever read out of the console.
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +36,8 @@ pub struct Plan {
     pub only: Option<String>,
     /// Leave a shell on the console in the end.
     pub keep: bool,
-    /// After so many seconds without a report the guest says what it is doing: the host ends it soon.
+    /// After this many seconds without a report the guest reports what it is doing: the host ends
+    /// it soon.
     pub overdue_after: u64,
     /// Pods to be played, by the names of [`manifest`].
     pub manifests: BTreeMap<String, serde_json::Value>,

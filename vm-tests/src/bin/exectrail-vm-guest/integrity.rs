@@ -11,9 +11,7 @@ use crate::{
     pods::a_workspace_is_found_by_itself,
     suppression::what_is_excluded_is_counted,
     tests,
-    tracing::{
-        preflight_finds_nothing_unmet, run_lists_what_a_shell_starts,
-    },
+    tracing::{preflight_finds_nothing_unmet, run_lists_what_a_shell_starts},
 };
 
 /// The scenario's tests.

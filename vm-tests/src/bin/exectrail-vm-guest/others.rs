@@ -92,8 +92,8 @@ pub(crate) fn programs_run_for_execs_of_others_only(_: &Plan, report: &Report) -
             && busy
                 .iter()
                 .all(|count| (TIMES..TIMES + BACKGROUND).contains(count)),
-        "for each of {TIMES} execs of another pod {expected} programs are to run once; the programs \
-         ran {for_execs:?} times"
+        "for each of {TIMES} execs of another pod {expected} programs are to run once; the \
+         programs ran {for_execs:?} times"
     );
     for (what, counts) in [("exits", &for_exits), ("system calls", &for_calls)] {
         ensure!(

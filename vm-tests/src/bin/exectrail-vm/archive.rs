@@ -232,8 +232,8 @@ fn site(security: bool) -> Result<String> {
     };
     pick_site(&targets, label).with_context(|| {
         format!(
-            "none of apt's sources is labelled {label}. Run `apt-get update`, so that apt knows what \
-             its sources are"
+            "none of apt's sources is labelled {label}. Run `apt-get update`, so that apt knows \
+             what its sources are"
         )
     })
 }

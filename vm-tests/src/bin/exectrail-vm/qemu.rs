@@ -61,8 +61,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) plan: &'a Plan,
     /// What executes it.
     pub(crate) accelerator: Accelerator,
-    /// For how long it may report nothing: how fast a machine is depends on what else its host does,
-    /// so that there is no limit to the whole.
+    /// For how long it may report nothing: how fast a machine is depends on what else its host
+    /// does, so that there is no limit to the whole.
     pub(crate) silence: Duration,
 }
 
@@ -240,8 +240,8 @@ impl Machine<'_> {
     fn processors(&self) -> &'static str {
         match self.plan.variant {
             Variant::OneCpu => "1",
-            // Those that are not there yet could be added while the kernel runs. It does not believe
-            // that of a socket which holds others already (topology_register_apic,
+            // Those that are not there yet could be added while the kernel runs. The kernel counts
+            // none of a socket which has others already (topology_register_apic,
             // arch/x86/kernel/cpu/topology.c).
             Variant::ManyCpus => "4,sockets=48,cores=4,maxcpus=192",
             Variant::Usual | Variant::CgroupV1 | Variant::NoJit => "2",
@@ -259,8 +259,8 @@ impl Machine<'_> {
 
     fn command_line(&self) -> String {
         // panic=-1: a panic reboots at once, and -no-reboot ends QEMU.
-        // no_timer_check: on a busy host an emulated timer may be too late for the kernel's check of it
-        // (check_timer, arch/x86/kernel/apic/io_apic.c), and the kernel panics.
+        // no_timer_check: on a busy host an emulated timer may be too late for the kernel's check of
+        // it (check_timer, arch/x86/kernel/apic/io_apic.c), and the kernel panics.
         let console = match self.kernel.series.machine {
             series::Machine::Arm64 => "console=ttyAMA0",
             _ => "console=ttyS0 no_timer_check",
