@@ -58,10 +58,12 @@ impl Accelerator {
     }
 
     /// QEMU's arguments for it.
-    pub(crate) fn arguments(self, machine: series::Machine) -> [&'static str; 6] {
+    pub(crate) fn arguments(self, machine: series::Machine, variant: Variant) -> [&'static str; 6] {
         // Of what "max" has on ARM, pointer authentication alone costs most of the time.
         let (board, emulated) = match machine {
             series::Machine::Arm64 => ("virt", "max,pauth-impdef=on"),
+            // See `MANY_CPUS` in qemu.rs.
+            _ if variant == Variant::ManyCpus => ("q35", "max,-hypervisor"),
             series::Machine::Pc | series::Machine::Process => ("q35", "max"),
         };
         let (accelerator, processor) = match self.emulation {

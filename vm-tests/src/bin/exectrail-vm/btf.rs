@@ -136,7 +136,7 @@ fn differences(kernel: &Kernel) -> Result<(usize, Vec<String>)> {
     let mut file = tempfile::NamedTempFile::new()?;
     file.write_all(&btf)?;
 
-    let values: Vec<_> = named(&resolved.offsets).collect();
+    let values: Vec<Named> = named(&resolved.offsets).collect();
     // Members of this one are reached through others.
     let mut names = vec!["ns_common"];
     for (strukt, _, _) in &values {
@@ -145,8 +145,16 @@ fn differences(kernel: &Kernel) -> Result<(usize, Vec<String>)> {
         }
     }
     let structs = Structs::read(file.path(), &names)?;
+    Ok((values.len(), differing(&values, &structs)))
+}
+
+/// A value with its names, see [`named`].
+type Named = (&'static str, Option<&'static str>, u32);
+
+/// The values that are others for pahole, or that only one of both has.
+fn differing(values: &[Named], structs: &Structs) -> Vec<String> {
     let mut differing = Vec::new();
-    for (strukt, member, ours) in &values {
+    for (strukt, member, ours) in values {
         let theirs = match member {
             // Where kernels differ there are several names.
             Some(member) => member
@@ -162,5 +170,27 @@ fn differences(kernel: &Kernel) -> Result<(usize, Vec<String>)> {
             ));
         }
     }
-    Ok((values.len(), differing))
+    differing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_only_one_reader_has_differs() {
+        let structs = Structs::parse(
+            "struct pid {\n\tint level; /* 4 4 */\n\tint __new; /* 8 4 */\n\t/* size: 12 */\n};\n",
+        )
+        .unwrap();
+        let differs = |member, ours| !differing(&[("pid", member, ours)], &structs).is_empty();
+        assert!(!differs(Some("level"), 4));
+        assert!(!differs(Some("old|__new"), 8));
+        assert!(!differs(None, 12));
+        assert!(!differs(Some("numbers"), ABSENT));
+        assert!(differs(Some("level"), 8));
+        assert!(differs(Some("level"), ABSENT));
+        assert!(differs(Some("numbers"), 0));
+        assert!(differs(None, 16));
+    }
 }

@@ -26,6 +26,12 @@ use crate::{
 /// The QEMU of a PC.
 pub(crate) const PC_EMULATOR: &str = "qemu-system-x86_64";
 
+/// What makes Linux expect more processors than there are. It does so on hypervisors only
+/// (topology_register_apic, arch/x86/kernel/cpu/topology.c), and QEMU's emulation is none that it
+/// knows. So it is made to take the machine for VMware's, whose port QEMU has
+/// (vmware_platform, arch/x86/kernel/cpu/vmware.c).
+const MANY_CPUS: [&str; 2] = ["-smbios", "type=1,serial=VMware-0"];
+
 /// How a machine ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -172,7 +178,11 @@ impl Machine<'_> {
     fn qemu(&self, directory: &Path) -> Result<Command> {
         let at = directory.display();
         let mut qemu = Command::new(self.emulator());
-        qemu.args(self.accelerator.arguments(self.kernel.series.machine));
+        let machine = self.kernel.series.machine;
+        qemu.args(self.accelerator.arguments(machine, self.plan.variant));
+        if self.plan.variant == Variant::ManyCpus {
+            qemu.args(MANY_CPUS);
+        }
         qemu.args([
             "-smp",
             self.processors(),
@@ -240,9 +250,7 @@ impl Machine<'_> {
     fn processors(&self) -> &'static str {
         match self.plan.variant {
             Variant::OneCpu => "1",
-            // Those that are not there yet could be added while the kernel runs. The kernel counts
-            // none of a socket which has others already (topology_register_apic,
-            // arch/x86/kernel/cpu/topology.c).
+            // The others could be added while the kernel runs.
             Variant::ManyCpus => "4,sockets=48,cores=4,maxcpus=192",
             Variant::Usual | Variant::CgroupV1 | Variant::NoJit => "2",
         }

@@ -44,7 +44,8 @@ impl Structs {
         Self::parse(&text)
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    /// Reads what pahole prints.
+    pub(super) fn parse(text: &str) -> Result<Self> {
         let mut structs = Self::default();
         let mut open: Vec<(String, Struct)> = Vec::new();
         for line in text.lines().map(str::trim) {
