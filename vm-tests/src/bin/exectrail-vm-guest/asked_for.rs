@@ -28,8 +28,8 @@ pub(crate) fn the_machine_is_as_asked_for(plan: &Plan, _: &Report) -> Result<()>
 
     let v1 = plan.variant == Variant::CgroupV1;
     holds("/proc/mounts", |mounts| {
-        let has = |kind: &str| mounts.lines().any(|line| line.starts_with(kind));
-        has("cgroup2 ") != v1 && has("cgroup ") == v1
+        let has = |start: &str| mounts.lines().any(|line| line.starts_with(start));
+        has("cgroup2 ") != v1 && has("cgroup /sys/fs/cgroup/pids ") == v1
     })?;
 
     let kernel = rustix::system::uname();
