@@ -19,6 +19,7 @@ mod integrity;
 mod kubelet;
 mod life_cycle;
 mod lines;
+mod log_file;
 mod manifest;
 mod native_sidecar;
 mod node;

@@ -22,10 +22,10 @@ pub(crate) const TESTS: &[Test] = tests![programs_run_for_execs_of_others_only];
 const STATS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 
 /// Execs, and as many of all else.
-const TIMES: u64 = 100;
+const TIMES: u64 = 60;
 
 /// What the kernel itself does meanwhile, such as renaming its threads, makes fewer runs than this.
-const BACKGROUND: u64 = TIMES / 4;
+const BACKGROUND: u64 = TIMES / 3;
 
 /// Runs of each program, by its number.
 type Runs = BTreeMap<u64, u64>;

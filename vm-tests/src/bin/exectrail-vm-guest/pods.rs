@@ -226,8 +226,8 @@ fn a_reused_number_is_no_identity(_: &Plan, report: &Report) -> Result<()> {
 }
 
 pub(crate) fn no_exec_is_lost_uncounted(_: &Plan, report: &Report) -> Result<()> {
-    // More than twice as many as the ring holds.
-    const EXECS: u64 = 250;
+    // The ring holds about 110.
+    const EXECS: u64 = 160;
     let pod = Pod::start()?;
     let sidecar = Sidecar::start(&pod, &["--ring-bytes=16KiB"])?;
     let mut workspace = pod.workspace()?;

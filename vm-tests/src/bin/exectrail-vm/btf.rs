@@ -9,7 +9,7 @@ use std::{
     env, fs,
     io::Write as _,
     sync::{
-        Mutex,
+        Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -28,7 +28,7 @@ use crate::{
 
 /// What came of a kernel.
 enum Compared {
-    /// So many offsets are the same.
+    /// This many offsets are the same.
     Same(usize),
     /// These are not, or it could not be found out.
     Failed(String),
@@ -36,71 +36,96 @@ enum Compared {
     Skipped(String),
 }
 
+/// Kernels, by what came of them.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    same: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+/// A kernel to be compared.
+enum Candidate<'a> {
+    Known(&'a Kernel),
+    NewestOf(&'static Series),
+}
+
 /// Compares these kernels and those of other suites, `jobs` at a time; whether all offsets are
 /// right.
 pub(crate) fn compare(known: &[Kernel], jobs: usize) -> bool {
-    let results = Mutex::new((0, 0, 0));
-    let tell = |name: &str, compared: Compared| {
-        let mut counts = results
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        match compared {
-            Compared::Same(offsets) => {
-                counts.0 += 1;
-                eprintln!("btf: {name}: {offsets} offsets are those that pahole reads");
-            }
-            Compared::Failed(reason) => {
-                counts.1 += 1;
-                eprintln!("btf: {name}: FAILED: {reason}");
-            }
-            Compared::Skipped(reason) => {
-                counts.2 += 1;
-                eprintln!("btf: {name}: skipped: {reason}");
-            }
-        }
-    };
-    let described = || {
-        known
-            .iter()
-            .filter(|kernel| kernel.series.machine.is_virtual())
-    };
+    let described: Vec<&Kernel> = known
+        .iter()
+        .filter(|kernel| kernel.series.machine.is_virtual())
+        .collect();
     // A known kernel stands for its suite.
     let others: Vec<&'static Series> = SUITES
         .iter()
-        .filter(|series| !described().any(|kernel| kernel.series.is_like(series)))
+        .filter(|series| !described.iter().any(|kernel| kernel.series.is_like(series)))
         .collect();
-    for kernel in described() {
-        let name = format!("{} ({})", kernel.release, kernel.series.name);
-        tell(&name, of_kernel(kernel));
-    }
+    let suites = others.len();
+    let candidates: Vec<Candidate> = others
+        .into_iter()
+        .map(Candidate::NewestOf)
+        .chain(described.into_iter().map(Candidate::Known))
+        .collect();
     let next = AtomicUsize::new(0);
+    let counts = Mutex::new(Counts::default());
     thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
-                while let Some(series) = others.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    match kernels::newest_kernel(series) {
-                        Ok(kernel) => {
-                            let name = format!("{} ({})", kernel.release, series.name);
-                            tell(&name, of_kernel(&kernel));
-                        }
-                        Err(error) => tell(series.name, not_fetched(&error)),
-                    }
+                while let Some(candidate) = candidates.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let (name, compared) = of_candidate(candidate);
+                    let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+                    counts.add(&name, compared);
                 }
             });
         }
     });
-    let (same, failed, skipped) = *results
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let counts = *counts.lock().unwrap_or_else(PoisonError::into_inner);
     println!(
-        "btf: {same} kernels have the offsets that pahole reads, {failed} failed, {skipped} skipped"
+        "btf: {} kernels have the offsets that pahole reads, {} failed, {} skipped",
+        counts.same, counts.failed, counts.skipped
     );
     let in_ci = env::var_os("CI").is_some_and(|value| value == "true");
-    if in_ci && skipped > 0 && skipped == others.len() {
+    if in_ci && suites > 0 && counts.skipped == suites {
         println!("btf: none of Debian's suites can be reached, which fails in CI");
         return false;
     }
-    failed == 0
+    counts.failed == 0
+}
+
+impl Counts {
+    fn add(&mut self, name: &str, compared: Compared) {
+        match compared {
+            Compared::Same(offsets) => {
+                self.same += 1;
+                eprintln!("btf: {name}: {offsets} offsets are those that pahole reads");
+            }
+            Compared::Failed(reason) => {
+                self.failed += 1;
+                eprintln!("btf: {name}: FAILED: {reason}");
+            }
+            Compared::Skipped(reason) => {
+                self.skipped += 1;
+                eprintln!("btf: {name}: skipped: {reason}");
+            }
+        }
+    }
+}
+
+/// A name, and what came of it.
+fn of_candidate(candidate: &Candidate) -> (String, Compared) {
+    let of = |kernel: &Kernel| {
+        let name = format!("{} ({})", kernel.release, kernel.series.name);
+        (name, of_kernel(kernel))
+    };
+    match candidate {
+        Candidate::Known(kernel) => of(kernel),
+        Candidate::NewestOf(series) => match kernels::newest_kernel(series) {
+            Ok(kernel) => of(&kernel),
+            Err(error) => (series.name.to_owned(), not_fetched(&error)),
+        },
+    }
 }
 
 /// Only the network and the archive are excuses.
