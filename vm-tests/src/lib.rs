@@ -1,8 +1,8 @@
 //! What the host and the guest of a test in a virtual machine say to each other.
 //!
-//! `exectrail-vm` boots a kernel with a [`Plan`] in its initramfs; `exectrail-vm-guest` is the first
-//! process there, carries it out, and reports in [`Message`]s, one JSON line each, over a serial
-//! port of their own. Nothing is ever read out of the console.
+//! `exectrail-vm` boots a kernel with a [`Plan`] in its initramfs; `exectrail-vm-guest` is the
+//! first process there, carries it out, and reports in [`Message`]s, one JSON line each, over a
+//! serial port of their own. Nothing is ever read out of the console.
 
 use std::{
     collections::BTreeMap,
@@ -30,11 +30,14 @@ pub const AGENT: &str = "the-agent-of-the-test";
 pub struct Plan {
     /// The tests.
     pub scenario: Scenario,
+    /// The machine that they run in.
+    pub variant: Variant,
     /// Only those tests whose name contains this.
     pub only: Option<String>,
     /// Leave a shell on the console in the end.
     pub keep: bool,
-    /// After so many seconds without a report the guest says what it is doing: the host ends it soon.
+    /// After this many seconds without a report the guest reports what it is doing: the host ends
+    /// it soon.
     pub overdue_after: u64,
     /// Pods to be played, by the names of [`manifest`].
     pub manifests: BTreeMap<String, serde_json::Value>,
@@ -63,7 +66,9 @@ pub enum Scenario {
     Boot,
     /// All that tracing promises, on the kernel as distributed
     Plain,
-    /// The same under lockdown=integrity, as with Secure Boot
+    /// Those of `plain` that show whether tracing works on a kernel or a machine at all
+    Brief,
+    /// What `plain` promises under lockdown=integrity, as with Secure Boot
     Integrity,
     /// Pods of the shipped templates and manifests, played by podman on a Debian node
     Pods,
@@ -81,8 +86,9 @@ pub enum Scenario {
 
 impl Scenario {
     /// Those that a full run has, in its order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Plain,
+        Self::Brief,
         Self::Pods,
         Self::Envbox,
         Self::Docker,
@@ -97,6 +103,7 @@ impl Scenario {
         match self {
             Self::Boot => "boot",
             Self::Plain => "plain",
+            Self::Brief => "brief",
             Self::Pods => "pods",
             Self::Envbox => "envbox",
             Self::Docker => "docker",
@@ -114,6 +121,7 @@ impl Scenario {
             Self::Confidentiality => Some("confidentiality"),
             Self::Boot
             | Self::Plain
+            | Self::Brief
             | Self::Pods
             | Self::Envbox
             | Self::Docker
@@ -129,6 +137,51 @@ impl Scenario {
 }
 
 impl Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What is different about a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Variant {
+    /// Two processors, cgroup v2, eBPF programs compiled
+    Usual,
+    /// The hierarchies of cgroup v1, and none of v2
+    CgroupV1,
+    /// One processor
+    OneCpu,
+    /// Four processors, and room for 192
+    #[value(name = "192-cpus")]
+    ManyCpus,
+    /// eBPF programs are interpreted (net.core.bpf_jit_enable=0)
+    NoJit,
+}
+
+impl Variant {
+    /// Those that a full run has.
+    pub const ALL: [Self; 5] = [
+        Self::Usual,
+        Self::CgroupV1,
+        Self::OneCpu,
+        Self::ManyCpus,
+        Self::NoJit,
+    ];
+
+    /// Its name on the command line and in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Usual => "usual",
+            Self::CgroupV1 => "cgroup-v1",
+            Self::OneCpu => "one-cpu",
+            Self::ManyCpus => "192-cpus",
+            Self::NoJit => "no-jit",
+        }
+    }
+}
+
+impl Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }

@@ -11,15 +11,22 @@ use crate::{build, command, workspace};
 /// What `cargo xtask vm` takes; `exectrail-vm` in vm-tests says more about each.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only this kernel: 5.10, 6.1, 6.12, 7 (the newest in Debian), arm64 or uml (without BTF);
+    /// Only this kernel: 5.10, 6.1, 6.12, 7 (the newest in Debian), arm64, uml (without BTF), or
+    /// one that runs `brief` only: 6.18, 6.12-rt and 7-rt (real-time), arm64-16k (pages of 16 KiB);
     /// repeatable
     #[arg(long = "kernel", value_name = "SERIES")]
     kernels: Vec<String>,
 
-    /// Only this scenario: plain, pods, envbox, docker (dockerd as the node's runtime), integrity,
-    /// confidentiality, refusals, without-btf; repeatable
+    /// Only this scenario: plain, brief (the tests of plain that show whether tracing works at
+    /// all), pods, envbox, docker (dockerd as the node's runtime), integrity, confidentiality,
+    /// refusals, without-btf; repeatable
     #[arg(long = "scenario", value_name = "SCENARIO")]
     scenarios: Vec<String>,
+
+    /// Only machines of this variant: usual, cgroup-v1, one-cpu, 192-cpus (possible ones), no-jit
+    /// (eBPF is interpreted); repeatable. With --kernel, brief runs in it on that kernel
+    #[arg(long = "variant", value_name = "VARIANT")]
+    variants: Vec<String>,
 
     /// Only tests whose name contains this
     #[arg(long, value_name = "NAME")]
@@ -42,6 +49,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
 
+    /// Boot nothing: compare the field offsets that preflight reads in the BTF of the kernels at
+    /// hand, and of one from each of Debian's suites, with those that pahole reads. A run without
+    /// --kernel, --scenario, --variant and --test includes it
+    #[arg(long)]
+    btf: bool,
+
     /// Pin the newest kernels of Debian's archive in vm-tests/kernels.lock, and end
     #[arg(long)]
     update_lock: bool,
@@ -52,11 +65,13 @@ impl Default for Args {
         Self {
             kernels: Vec::new(),
             scenarios: Vec::new(),
+            variants: Vec::new(),
             test: None,
             keep: false,
             console: false,
             jobs: 2,
             timeout: 600,
+            btf: false,
             update_lock: false,
         }
     }
@@ -72,12 +87,18 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     if args.update_lock {
         return command::run(command::new(vm).arg("--update-lock"));
     }
+    if args.btf {
+        let mut compare = command::new(vm);
+        compare.arg("--btf").arg(format!("--jobs={}", args.jobs));
+        return command::run(&mut compare);
+    }
     let exectrail = build::release()?.exectrail;
     let guest = guest_program(Architecture::host()?)?;
     let mut run = command::new(vm);
     run.arg("--exectrail").arg(exectrail);
     run.arg("--guest").arg(guest);
-    if args.kernels.is_empty() || args.kernels.iter().any(|kernel| kernel == "arm64") {
+    let names_arm64 = |kernel: &String| kernel.starts_with("arm64");
+    if args.kernels.is_empty() || args.kernels.iter().any(names_arm64) {
         let exectrail = build::release_for(Architecture::Arm64)?.exectrail;
         run.arg("--exectrail-arm64").arg(exectrail);
         run.arg("--guest-arm64")
@@ -88,6 +109,9 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     }
     for scenario in &args.scenarios {
         run.args(["--scenario", scenario]);
+    }
+    for variant in &args.variants {
+        run.args(["--variant", variant]);
     }
     if let Some(test) = &args.test {
         run.args(["--test", test]);

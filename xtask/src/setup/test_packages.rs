@@ -3,7 +3,7 @@
 use super::Found;
 use super::debian_packages::{self, Package};
 
-const PACKAGES: [Package; 27] = [
+const PACKAGES: [Package; 30] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -100,6 +100,26 @@ const PACKAGES: [Package; 27] = [
         reason: "boots a kernel for arm64",
     },
     Package {
+        name: "dwarves",
+        provides: "pahole",
+        reason: "a second reader of BTF, to compare offsets with",
+    },
+    Package {
+        name: "lz4",
+        provides: "lz4",
+        reason: "unpacks kernels that have it",
+    },
+    Package {
+        name: "xz-utils",
+        provides: "xz",
+        reason: "the same",
+    },
+    Package {
+        name: "zstd",
+        provides: "zstd",
+        reason: "the same",
+    },
+    Package {
         name: "buildah",
         provides: "buildah",
         reason: "builds the image as its users do",
@@ -118,11 +138,6 @@ const PACKAGES: [Package; 27] = [
         name: "runsc",
         provides: "runsc",
         reason: "gVisor, which preflight must name",
-    },
-    Package {
-        name: "pahole",
-        provides: "pahole",
-        reason: "reads the kernel's offsets as well",
     },
     Package {
         name: "prometheus",

@@ -107,7 +107,7 @@ fn a_script_names_its_interpreter(_: &Plan, _: &Report) -> Result<()> {
     Ok(())
 }
 
-fn long_arguments_arrive_whole(_: &Plan, _: &Report) -> Result<()> {
+pub(crate) fn long_arguments_arrive_whole(_: &Plan, _: &Report) -> Result<()> {
     let event = only(&truths("before")?)?;
     let seen = argv(event);
     ensure!(seen.len() == 4, "{} arguments instead of 4", seen.len());
@@ -141,7 +141,7 @@ fn unprotected_from(event: &Value) -> Option<u64> {
 }
 
 /// Seldom, where the kernel skipped the first program of an exec, one is not.
-fn ordinary_arguments_are_protected(_: &Plan, _: &Report) -> Result<()> {
+pub(crate) fn ordinary_arguments_are_protected(_: &Plan, _: &Report) -> Result<()> {
     let events = truths("ordinary")?;
     ensure!(events.len() == 2 * ROUNDS, "there are {}", events.len());
     let unprotected = events

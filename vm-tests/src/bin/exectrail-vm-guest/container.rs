@@ -212,7 +212,8 @@ impl Container {
         send(self.innermost()?, signal)
     }
 
-    fn innermost(&self) -> Result<i32> {
+    /// Process id of the innermost process, where containers are nested.
+    pub(crate) fn innermost(&self) -> Result<i32> {
         let mut innermost = self.init()?;
         while let Ok(child) = first_child(innermost) {
             innermost = child;

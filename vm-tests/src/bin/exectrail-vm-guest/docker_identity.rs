@@ -19,6 +19,7 @@ use crate::{
     container::{PATIENCE, PAUSE, SELF},
     engine::Engine,
     lines::{argv, execs, msg},
+    log_file::LogFile,
     node::{self, EXECTRAIL_IMAGE, WORKSPACE_IMAGE},
     played::{Played, Shared},
     report::Report,
@@ -115,10 +116,11 @@ impl Containers {
     /// Strangers execute, and the workspace after them; it is recorded, they are not.
     fn check_strangers(&self, others: &Played, workspace: &str) -> Result<()> {
         for stranger in STRANGERS {
-            let before = others.said(stranger);
+            let log = LogFile::of(&others.engine, &others.container(stranger))?;
+            let before = log.lines()?;
             let since = Instant::now();
-            while others.said(stranger) == before {
-                ensure!(since.elapsed() < PATIENCE, "it does nothing: {before}");
+            while log.lines()? == before {
+                ensure!(since.elapsed() < PATIENCE, "it does nothing: {before:?}");
                 thread::sleep(Duration::from_millis(500));
             }
         }

@@ -2,6 +2,7 @@
 
 use std::{
     io::Write as _,
+    path::PathBuf,
     process::{Output, Stdio},
 };
 
@@ -11,6 +12,8 @@ use anyhow::{Context, Result, bail};
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
     command: Vec<String>,
+    /// The container that it runs in, one of the node's podman.
+    container: Option<String>,
 }
 
 impl Engine {
@@ -26,13 +29,26 @@ impl Engine {
 
     /// podman in one of podman's containers.
     pub(crate) fn podman_in(container: &str) -> Self {
-        Self::of(&["podman", "exec", "--interactive", container, "podman"])
+        Self {
+            container: Some(container.to_owned()),
+            ..Self::of(&["podman", "exec", "--interactive", container, "podman"])
+        }
     }
 
     fn of(command: &[&str]) -> Self {
         Self {
             command: command.iter().map(|&word| word.to_owned()).collect(),
+            container: None,
         }
+    }
+
+    /// Where its files are: the root of the container that it runs in, or the node's.
+    pub(crate) fn root(&self) -> Result<PathBuf> {
+        let Some(container) = &self.container else {
+            return Ok("/".into());
+        };
+        let pid = Self::podman().run(&["inspect", "--format", "{{.State.Pid}}", container])?;
+        Ok(format!("/proc/{}/root", pid.trim()).into())
     }
 
     /// Whether it is docker.

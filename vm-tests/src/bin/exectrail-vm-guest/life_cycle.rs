@@ -180,7 +180,7 @@ impl Drop for Cgroup {
 }
 
 /// With less than it asks for it refuses to start and says what it takes; with that it is not killed.
-fn a_memory_limit_is_kept_or_refused(_: &Plan, report: &Report) -> Result<()> {
+pub(crate) fn a_memory_limit_is_kept_or_refused(_: &Plan, report: &Report) -> Result<()> {
     const MIB: u64 = 1 << 20;
     let pod = Pod::start()?;
     let start = |cgroup: &Cgroup| {

@@ -4,6 +4,8 @@
 //! the reader of the verifier's figures ([`verifier`]).
 
 mod arguments;
+mod asked_for;
+mod brief;
 mod container;
 mod docker_identity;
 mod dockerd;
@@ -17,10 +19,12 @@ mod integrity;
 mod kubelet;
 mod life_cycle;
 mod lines;
+mod log_file;
 mod manifest;
 mod native_sidecar;
 mod node;
 mod node_in_container;
+mod others;
 mod overdue;
 mod played;
 mod played_pods;
@@ -108,13 +112,17 @@ fn carry_out_plan(report: &Arc<Report>) -> Result<()> {
     });
     if plan.scenario.is_on_a_node() {
         node::enter()?;
+    } else {
+        startup::variant(plan.variant)?;
     }
     startup::network()?;
     let tests: Vec<Test> = match plan.scenario {
         Scenario::Boot => Vec::new(),
+        Scenario::Brief => brief::tests(plan.variant),
         Scenario::Integrity => integrity::TESTS.to_vec(),
         Scenario::Plain => [
             tracing::TESTS,
+            others::TESTS,
             arguments::TESTS,
             suppression::TESTS,
             pods::TESTS,

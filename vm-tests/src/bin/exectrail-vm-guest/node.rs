@@ -60,6 +60,7 @@ pub(crate) fn enter() -> Result<()> {
     chroot(".")?;
     chdir("/")?;
     crate::startup::mounts()?;
+    crate::startup::cgroups()?;
     for (kind, at, options) in [
         ("devpts", "/dev/pts", c"ptmxmode=0666"),
         ("tmpfs", "/dev/shm", c"mode=1777"),

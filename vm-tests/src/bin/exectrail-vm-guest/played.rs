@@ -10,7 +10,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::{container::PATIENCE, engine::Engine, lines::shortened, manifest::Manifest, node};
+use crate::{
+    container::PATIENCE, engine::Engine, lines::shortened, log_file::LogFile, manifest::Manifest,
+    node,
+};
 
 /// A running pod; dropping the value removes the pod.
 pub(crate) struct Played {
@@ -111,12 +114,7 @@ impl Played {
 
     /// The lines of the sidecar's log, parsed.
     pub(crate) fn log(&self) -> Result<Vec<Value>> {
-        self.raw_log()?
-            .lines()
-            .map(|line| {
-                serde_json::from_str(line).with_context(|| format!("this is no event: {line}"))
-            })
-            .collect()
+        self.raw_log()?.lines().map(event).collect()
     }
 
     /// The sidecar's log as text.
@@ -143,8 +141,13 @@ impl Played {
         wanted: impl Fn(&Value) -> bool,
     ) -> Result<Value> {
         let since = Instant::now();
+        let file = LogFile::of(&self.engine, &self.container("exectrail"))?;
         loop {
-            let lines = self.log()?;
+            let lines: Vec<Value> = file
+                .lines()?
+                .iter()
+                .map(|line| event(line))
+                .collect::<Result<_>>()?;
             if let Some(line) = lines.iter().skip(seen).find(|line| wanted(line)) {
                 return Ok(line.clone());
             }
@@ -202,6 +205,10 @@ impl Played {
             .run(&["pod", "stop", "-t", "120", &self.name])
             .map(drop)
     }
+}
+
+fn event(line: &str) -> Result<Value> {
+    serde_json::from_str(line).with_context(|| format!("this is no event: {line}"))
 }
 
 /// The inode number in a namespace link, such as `pid:[4026531836]`.

@@ -9,8 +9,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    Test, container::Pod, lines::msg, privileges::wrapper, report::Report, sidecar::Sidecar, tests,
-    tracing::lockdown_is_as_asked_for,
+    Test, asked_for::the_machine_is_as_asked_for, container::Pod, lines::msg, privileges::wrapper,
+    report::Report, sidecar::Sidecar, tests,
 };
 
 /// The tests of a kernel that could trace.
@@ -25,7 +25,7 @@ pub(crate) const TESTS: &[Test] = tests![
 
 /// The tests under lockdown=confidentiality.
 pub(crate) const CONFIDENTIALITY: &[Test] =
-    tests![lockdown_is_as_asked_for, confidentiality_is_refused];
+    tests![the_machine_is_as_asked_for, confidentiality_is_refused];
 
 /// The tests of a kernel without BTF.
 pub(crate) const WITHOUT_BTF: &[Test] = tests![without_btf_it_is_refused];

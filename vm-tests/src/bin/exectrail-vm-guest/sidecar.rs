@@ -72,6 +72,11 @@ impl Sidecar {
         self.container.signal_innermost(signal)
     }
 
+    /// Its process id, as the machine sees it.
+    pub(crate) fn process(&self) -> Result<i32> {
+        self.container.innermost()
+    }
+
     /// Inode number of its PID namespace.
     pub(crate) fn pid_ns(&self) -> Result<u32> {
         self.container.pid_ns()

@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, fs, process::Command};
 
 use anyhow::{Context, Result, ensure};
-use exectrail_vm_tests::Plan;
+use exectrail_vm_tests::{Plan, Scenario};
 use serde_json::Value;
 
 use crate::{
     Test,
+    asked_for::the_machine_is_as_asked_for,
     container::SELF,
     failed_execs::{
         a_function_without_room_for_programs_is_reported, failed_execs_have_lines,
@@ -20,7 +21,7 @@ use crate::{
 
 /// The scenarios' tests.
 pub(crate) const TESTS: &[Test] = tests![
-    lockdown_is_as_asked_for,
+    the_machine_is_as_asked_for,
     preflight_finds_nothing_unmet,
     the_verifier_is_not_overworked,
     run_lists_what_a_shell_starts,
@@ -33,16 +34,6 @@ pub(crate) const TESTS: &[Test] = tests![
 /// Most instructions that the verifier may process for a program. Its limit is 1,000,000; this leaves
 /// room for what the next kernel finds harder.
 pub(crate) const VERIFIER_BUDGET: u64 = 200_000;
-
-pub(crate) fn lockdown_is_as_asked_for(plan: &Plan, _: &Report) -> Result<()> {
-    let state = fs::read_to_string("/sys/kernel/security/lockdown")?;
-    let asked = plan.scenario.lockdown().unwrap_or("none");
-    ensure!(
-        state.contains(&format!("[{asked}]")),
-        "lockdown is {state}, not {asked}"
-    );
-    Ok(())
-}
 
 pub(crate) fn preflight_finds_nothing_unmet(_: &Plan, _: &Report) -> Result<()> {
     let output = Command::new("/bin/exectrail")
@@ -90,7 +81,7 @@ pub(crate) fn verified(flags: &[&str]) -> Result<BTreeMap<String, u64>> {
         .collect())
 }
 
-fn the_verifier_is_not_overworked(_: &Plan, report: &Report) -> Result<()> {
+pub(crate) fn the_verifier_is_not_overworked(_: &Plan, report: &Report) -> Result<()> {
     let counts = verified(&[])?;
     for name in ["exec", "own_scope", "rename"] {
         let count = *counts
@@ -209,10 +200,14 @@ pub(crate) fn run_lists_what_a_shell_starts(_: &Plan, _: &Report) -> Result<()> 
 
 /// Many at once on few CPUs: where the kernel lets tracepoints' programs be preempted (7.0 and later),
 /// an exec may happen on a CPU on which the program for another is not done.
-fn processes_side_by_side_miss_nothing(_: &Plan, report: &Report) -> Result<()> {
+pub(crate) fn processes_side_by_side_miss_nothing(plan: &Plan, report: &Report) -> Result<()> {
     const PROCESSES: usize = 16;
     // Before, none is preempted, and fewer show that what the programs share is each CPU's own.
-    let execs_of_each = if is_before((7, 0))? { 20 } else { 60 };
+    let execs_of_each = match plan.scenario {
+        _ if is_before((7, 0))? => 10,
+        Scenario::Brief => 20,
+        _ => 60,
+    };
     let line = format!(
         "p=0; while [ $p -lt {PROCESSES} ]; do \
            (n=0; while [ $n -lt {execs_of_each} ]; do /bin/true side; n=$((n+1)); done) & p=$((p+1)); \

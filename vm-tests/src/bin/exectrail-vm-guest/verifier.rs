@@ -1,7 +1,10 @@
 //! How many instructions the kernel's verifier processed for each program.
 //!
-//! From 5.16 on the kernel keeps the figure with the program; before, it only writes it to a log that
-//! exectrail does not ask for. So exectrail is run under ptrace, and asked for that log in its stead.
+//! From 5.16 on the kernel keeps the figure with the program; before, it only writes it to a log
+//! that exectrail does not ask for. So exectrail is run under ptrace, and asked for that log in its
+//! stead.
+//! A seccomp filter stops it at bpf(2) only: to stop at every system call takes seconds where the
+//! processor is emulated.
 
 use std::{
     ffi::OsString,
@@ -40,25 +43,32 @@ const BELOW_STACK: u64 = 65536;
 /// `verifier COMMAND…`
 pub(crate) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     let (program, rest) = arguments.split_first().context("no command")?;
-    // Both on one CPU: they take turns at every system call, and where two emulated CPUs share a busy
-    // one each turn waits for the host's scheduler.
+    // Both on one CPU: they take turns, and where two emulated CPUs share a busy one each turn waits
+    // for the host's scheduler.
     let mut one = CpuSet::new();
     one.set(0);
     sched_setaffinity(None, &one)?;
     let mut command = Command::new(program);
     command.args(rest);
-    // SAFETY: ptrace(PTRACE_TRACEME) is a bare system call: safe between fork and exec.
-    unsafe { command.pre_exec(|| ptrace::traceme().map_err(Into::into)) };
+    // SAFETY: both are bare system calls, safe between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            ptrace::traceme()
+                .map_err(Into::into)
+                .and_then(|()| stop_at_bpf())
+        })
+    };
     let child = command.spawn()?;
     let leader = Pid::from_raw(i32::try_from(child.id())?);
     waitpid(leader, None)?;
     ptrace::setoptions(
         leader,
         ptrace::Options::PTRACE_O_TRACESYSGOOD
+            | ptrace::Options::PTRACE_O_TRACESECCOMP
             | ptrace::Options::PTRACE_O_TRACECLONE
             | ptrace::Options::PTRACE_O_EXITKILL,
     )?;
-    ptrace::syscall(leader, None)?;
+    ptrace::cont(leader, None)?;
     let mut loading = Vec::new();
     loop {
         match waitpid(None, Some(WaitPidFlag::__WALL))? {
@@ -67,19 +77,26 @@ pub(crate) fn main(arguments: &[OsString]) -> Result<ExitCode> {
             }
             WaitStatus::Signaled(pid, signal, _) if pid == leader => bail!("it died of {signal}"),
             WaitStatus::Exited(..) | WaitStatus::Signaled(..) => {}
+            WaitStatus::PtraceEvent(thread, _, libc::PTRACE_EVENT_SECCOMP) => {
+                let seen = before_bpf(thread, &mut loading);
+                unless_gone(seen.and_then(|stop_behind| match stop_behind {
+                    true => ptrace::syscall(thread, None),
+                    false => ptrace::cont(thread, None),
+                }))?;
+            }
             WaitStatus::PtraceSyscall(thread) => {
-                let seen = at_system_call(thread, &mut loading);
-                unless_gone(seen.and_then(|()| ptrace::syscall(thread, None)))?;
+                let seen = behind_bpf(thread, &mut loading);
+                unless_gone(seen.and_then(|()| ptrace::cont(thread, None)))?;
             }
             WaitStatus::Stopped(thread, signal) => {
                 // New threads begin with a stop that is no signal to pass on.
                 let signal =
                     (signal != Signal::SIGSTOP && signal != Signal::SIGTRAP).then_some(signal);
-                unless_gone(ptrace::syscall(thread, signal))?;
+                unless_gone(ptrace::cont(thread, signal))?;
             }
             other => {
                 if let Some(thread) = other.pid() {
-                    unless_gone(ptrace::syscall(thread, None))?;
+                    unless_gone(ptrace::cont(thread, None))?;
                 }
             }
         }
@@ -105,26 +122,70 @@ struct Loading {
     name: String,
 }
 
-fn at_system_call(thread: Pid, loading: &mut Vec<Loading>) -> nix::Result<()> {
-    if let Some(index) = loading.iter().position(|loading| loading.thread == thread) {
-        let done = loading.swap_remove(index);
-        if let Some(count) = processed(&log(&done)?) {
-            println!("{} {count}", done.name);
+/// Makes bpf(2) of this process an event of whoever traces it.
+fn stop_at_bpf() -> std::io::Result<()> {
+    const fn instruction(code: u32, jump_if_not: u8, k: u32) -> libc::sock_filter {
+        libc::sock_filter {
+            code: code as u16,
+            jt: 0,
+            jf: jump_if_not,
+            k,
         }
-        ptrace::write(thread, at(done.attributes + LOG_LEVEL), done.log_level)?;
-        ptrace::write(thread, at(done.attributes + LOG_BUF), done.log_buf)?;
-        return Ok(());
     }
+    // The number of the call is the first member of `seccomp_data`.
+    let mut filter = [
+        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+        instruction(
+            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+            1,
+            libc::SYS_bpf as u32,
+        ),
+        instruction(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_TRACE),
+        instruction(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: the kernel copies the filter, which is there until the call returns.
+    let done = unsafe {
+        libc::prctl(
+            libc::PR_SET_SECCOMP,
+            libc::SECCOMP_MODE_FILTER,
+            &raw const program,
+        )
+    };
+    match done {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// Behind the call: takes the log, and puts the attributes back.
+fn behind_bpf(thread: Pid, loading: &mut Vec<Loading>) -> nix::Result<()> {
+    let Some(index) = loading.iter().position(|loading| loading.thread == thread) else {
+        return Ok(());
+    };
+    let done = loading.swap_remove(index);
+    if let Some(count) = processed(&log(&done)?) {
+        println!("{} {count}", done.name);
+    }
+    ptrace::write(thread, at(done.attributes + LOG_LEVEL), done.log_level)?;
+    ptrace::write(thread, at(done.attributes + LOG_BUF), done.log_buf)
+}
+
+/// Before the call: has it write the log, if it loads a program; whether it does.
+fn before_bpf(thread: Pid, loading: &mut Vec<Loading>) -> nix::Result<bool> {
     // The same for every processor (PTRACE_GET_SYSCALL_INFO, Linux 5.3).
     let call = ptrace::syscall_info(thread)?;
-    if call.op != libc::PTRACE_SYSCALL_INFO_ENTRY {
-        return Ok(());
+    if call.op != libc::PTRACE_SYSCALL_INFO_SECCOMP {
+        return Ok(false);
     }
-    // SAFETY: at the entry of a system call the kernel has filled in `entry`.
-    let entry = unsafe { call.u.entry };
-    let [command, attributes, ..] = entry.args;
-    if entry.nr != libc::SYS_bpf as u64 || command != PROG_LOAD {
-        return Ok(());
+    // SAFETY: at such an event the kernel has filled in `seccomp`.
+    let seccomp = unsafe { call.u.seccomp };
+    let [command, attributes, ..] = seccomp.args;
+    if seccomp.nr != libc::SYS_bpf as u64 || command != PROG_LOAD {
+        return Ok(false);
     }
     let log_at = (call.stack_pointer - BELOW_STACK) & !7;
     let mut name = ptrace::read(thread, at(attributes + PROG_NAME))?
@@ -146,7 +207,7 @@ fn at_system_call(thread: Pid, loading: &mut Vec<Loading>) -> nix::Result<()> {
         (LOG_SIZE << 32 | STATS) as i64,
     )?;
     ptrace::write(thread, at(attributes + LOG_BUF), log_at as i64)?;
-    Ok(())
+    Ok(true)
 }
 
 fn log(loading: &Loading) -> nix::Result<String> {

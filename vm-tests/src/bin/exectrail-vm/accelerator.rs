@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, fs::OpenOptions, process::Command, time::Duration};
 
 use anyhow::Result;
-use exectrail_vm_tests::{Plan, Scenario};
+use exectrail_vm_tests::{Plan, Scenario, Variant};
 
 use crate::{
     initramfs::Programs,
-    kernels::{self, Kernel},
+    kernels::Kernel,
     qemu::{self, Ending},
+    series,
 };
 
 /// See the module.
@@ -57,14 +58,16 @@ impl Accelerator {
     }
 
     /// QEMU's arguments for it.
-    pub(crate) fn arguments(self, machine: kernels::Machine) -> [&'static str; 6] {
+    pub(crate) fn arguments(self, machine: series::Machine, variant: Variant) -> [&'static str; 6] {
         // Of what "max" has on ARM, pointer authentication alone costs most of the time.
         let (board, emulated) = match machine {
-            kernels::Machine::Arm64 => ("virt", "max,pauth-impdef=on"),
-            kernels::Machine::Pc | kernels::Machine::Process => ("q35", "max"),
+            series::Machine::Arm64 => ("virt", "max,pauth-impdef=on"),
+            // See `MANY_CPUS` in qemu.rs.
+            _ if variant == Variant::ManyCpus => ("q35", "max,-hypervisor"),
+            series::Machine::Pc | series::Machine::Process => ("q35", "max"),
         };
         let (accelerator, processor) = match self.emulation {
-            _ if self.kvm && machine == kernels::Machine::Pc => ("kvm", "host"),
+            _ if self.kvm && machine == series::Machine::Pc => ("kvm", "host"),
             Emulation::Parallel => ("tcg,thread=multi", emulated),
             Emulation::InTurn => ("tcg,thread=single", emulated),
         };
@@ -80,6 +83,7 @@ fn kvm_works(kernel: &Kernel, programs: &Programs, emulation: Emulation) -> Resu
     }
     let plan = Plan {
         scenario: Scenario::Boot,
+        variant: Variant::Usual,
         only: None,
         keep: false,
         overdue_after: KVM_BOOTS_IN.as_secs(),

@@ -17,6 +17,11 @@ const KEYRINGS: [&str; 2] = [
     "/usr/share/keyrings/debian-archive-keyring.gpg",
 ];
 
+/// The context of errors that the network or the archive cause.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unreachable(String);
+
 /// One suite of the archive, its lists fetched.
 pub(crate) struct Suite {
     name: String,
@@ -48,9 +53,13 @@ impl Suite {
             architecture,
             directory,
         };
-        fs::write(suite.directory.path().join("sources.list"), suite.source()?)?;
+        // Nothing but the lists of packages.
+        let source = suite.source_with("targets=Packages ")?;
+        fs::write(suite.directory.path().join("sources.list"), source)?;
         output(suite.apt("apt-get").args(["-q", "update"])).with_context(|| {
-            format!("the package lists of Debian's suite {name} cannot be fetched")
+            Unreachable(format!(
+                "the package lists of Debian's suite {name} cannot be fetched"
+            ))
         })?;
         Ok(suite)
     }
@@ -62,14 +71,22 @@ impl Suite {
 
     /// Its line in a `sources.list`.
     pub(crate) fn source(&self) -> Result<String> {
+        self.source_with("")
+    }
+
+    fn source_with(&self, options: &str) -> Result<String> {
         let name = &self.name;
         let site = site(name.ends_with("-security"))?;
         let signed_by = KEYRINGS
             .iter()
             .find(|keyring| Path::new(keyring).exists())
-            .map(|keyring| format!("[signed-by={keyring}] "))
+            .map(|keyring| format!("signed-by={keyring} "))
             .unwrap_or_default();
-        Ok(format!("deb {signed_by}{site} {name} main\n"))
+        let options = match format!("{options}{signed_by}") {
+            none if none.is_empty() => none,
+            some => format!("[{}] ", some.trim_end()),
+        };
+        Ok(format!("deb {options}{site} {name} main\n"))
     }
 
     /// The newest version of `package`.
@@ -80,6 +97,18 @@ impl Suite {
             .lines()
             .find_map(|line| Some(line.split('|').nth(1)?.trim().to_owned()))
             .with_context(|| format!("Debian's suite {} has no package {package}", self.name))
+    }
+
+    /// The package whose name begins with `prefix` and ends with `suffix`, and whose name has the
+    /// highest version in between.
+    pub(crate) fn newest_named(&self, prefix: &str, suffix: &str) -> Result<String> {
+        let names = output(self.apt("apt-cache").args(["pkgnames", prefix]))?;
+        newest_of(names.lines(), prefix, suffix).with_context(|| {
+            format!(
+                "Debian's suite {} has no package {prefix}*{suffix}",
+                self.name
+            )
+        })
     }
 
     /// What `package` depends on, as `(package, version)` where the version is given exactly.
@@ -97,6 +126,22 @@ impl Suite {
         Ok(exact_dependencies(depends))
     }
 
+    /// SHA-256 of a package's file, in hexadecimal, as the archive gives it.
+    pub(crate) fn sha256(&self, package: &str, version: &str) -> Result<String> {
+        let package = format!("{package}={version}");
+        let shown = output(self.apt("apt-cache").args(["show", &package]))?;
+        shown
+            .lines()
+            .find_map(|line| line.strip_prefix("SHA256: "))
+            .map(|sum| sum.trim().to_owned())
+            .with_context(|| {
+                format!(
+                    "Debian's suite {} gives no checksum of {package}",
+                    self.name
+                )
+            })
+    }
+
     /// Downloads a package.
     pub(crate) fn download(&self, package: &str, version: &str) -> Result<Deb> {
         let at = TempDir::with_prefix_in("deb-", self.directory.path())?;
@@ -108,10 +153,10 @@ impl Suite {
                 .args(["-q", "download", &package]),
         )
         .with_context(|| {
-            format!(
+            Unreachable(format!(
                 "{package} cannot be fetched from Debian's suite {}",
                 self.name
-            )
+            ))
         })?;
         let file = fs::read_dir(at.path())?
             .filter_map(|entry| Some(entry.ok()?.path()))
@@ -187,8 +232,8 @@ fn site(security: bool) -> Result<String> {
     };
     pick_site(&targets, label).with_context(|| {
         format!(
-            "none of apt's sources is labelled {label}. Run `apt-get update`, so that apt knows what \
-             its sources are"
+            "none of apt's sources is labelled {label}. Run `apt-get update`, so that apt knows \
+             what its sources are"
         )
     })
 }
@@ -199,6 +244,23 @@ fn pick_site(targets: &str, label: &str) -> Option<String> {
         let site = fields.next()?;
         (fields.next()? == label).then(|| site.to_owned())
     })
+}
+
+/// The name of the highest version among those that begin and end like this.
+fn newest_of<'a>(
+    names: impl Iterator<Item = &'a str>,
+    prefix: &str,
+    suffix: &str,
+) -> Option<String> {
+    let version = |name: &str| -> Option<Vec<u32>> {
+        let middle = name.strip_prefix(prefix)?.strip_suffix(suffix)?;
+        let numbers = middle.split(|character: char| !character.is_ascii_digit());
+        Some(numbers.filter_map(|number| number.parse().ok()).collect())
+    };
+    let newest = names
+        .filter_map(|name| Some((version(name)?, name)))
+        .max()?;
+    Some(newest.1.to_owned())
 }
 
 /// `a (= 1), b (>= 2), c | d` gives `a` at `1`.
@@ -242,6 +304,22 @@ mod tests {
             Some("http://a.example/security")
         );
         assert_eq!(pick_site(targets, "Other"), None);
+    }
+
+    #[test]
+    fn the_newest_has_the_highest_version() {
+        let names = [
+            "linux-image-6.18.9+deb13-cloud-amd64",
+            "linux-image-6.18.15+deb13-cloud-amd64",
+            "linux-image-6.18.15+deb13-rt-amd64",
+            "linux-image-6.18.16+deb13-cloud-amd64-unsigned",
+            "linux-image-6.19.2+deb13-cloud-amd64",
+        ];
+        assert_eq!(
+            newest_of(names.into_iter(), "linux-image-6.18.", "-cloud-amd64").as_deref(),
+            Some("linux-image-6.18.15+deb13-cloud-amd64")
+        );
+        assert_eq!(newest_of(names.into_iter(), "linux-image-5.", ""), None);
     }
 
     #[test]

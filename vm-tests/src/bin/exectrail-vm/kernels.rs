@@ -1,4 +1,4 @@
-//! The kernels: which ones, in which version, and their files.
+//! The kernels of the series: in which version, and their files.
 
 use std::{
     env, fs,
@@ -8,85 +8,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::archive::Suite;
-
-/// A line of kernels that nodes run.
-pub(crate) struct Series {
-    /// Its name on the command line: `6.1`, or `7` for the newest there is.
-    pub(crate) name: &'static str,
-    /// Debian's suite that carries it.
-    suite: &'static str,
-    /// The package that is it, or that depends on the newest of it.
-    package: &'static str,
-    /// What runs it.
-    machine: Machine,
-}
-
-/// What runs a kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Machine {
-    /// QEMU, as a PC.
-    Pc,
-    /// QEMU, as its `virt` board with 64-bit ARM processors.
-    Arm64,
-    /// It is a program itself (user-mode Linux).
-    Process,
-}
-
-impl Machine {
-    /// Whether QEMU runs it.
-    pub(crate) fn is_virtual(self) -> bool {
-        self != Self::Process
-    }
-
-    /// What Debian calls its architecture, where that is another than this program's.
-    fn foreign_architecture(self) -> Option<&'static str> {
-        (self == Self::Arm64 && cfg!(not(target_arch = "aarch64"))).then_some("arm64")
-    }
-}
-
-/// The oldest that most clouds still run, the stable ones, the newest, and one without BTF.
-pub(crate) const SERIES: [Series; 6] = [
-    Series {
-        name: "5.10",
-        suite: "bullseye-security",
-        package: CLOUD,
-        machine: Machine::Pc,
-    },
-    Series {
-        name: "6.1",
-        suite: "bookworm-security",
-        package: CLOUD,
-        machine: Machine::Pc,
-    },
-    Series {
-        name: "6.12",
-        suite: "trixie",
-        package: CLOUD,
-        machine: Machine::Pc,
-    },
-    Series {
-        name: "7",
-        suite: "trixie-backports",
-        package: CLOUD,
-        machine: Machine::Pc,
-    },
-    Series {
-        name: "arm64",
-        suite: "trixie",
-        package: "linux-image-cloud-arm64",
-        machine: Machine::Arm64,
-    },
-    Series {
-        name: "uml",
-        suite: "bookworm",
-        package: "user-mode-linux",
-        machine: Machine::Process,
-    },
-];
-
-/// The package that depends on the newest cloud kernel of a suite.
-const CLOUD: &str = "linux-image-cloud-amd64";
+use crate::{
+    archive::Suite,
+    series::{Machine, Parts, SERIES, Series, Source},
+};
 
 /// Pinned with kernels for other processors than this machine's.
 const BUSYBOX: &str = "busybox-static";
@@ -116,15 +41,13 @@ struct Package {
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel {
     /// Its series.
-    pub(crate) series: String,
+    pub(crate) series: &'static Series,
     /// Its release, as uname gives it.
     pub(crate) release: String,
     /// The image, or the program.
     pub(crate) image: PathBuf,
     /// The directory of its modules, named by their release.
     pub(crate) modules: PathBuf,
-    /// What runs it.
-    pub(crate) machine: Machine,
     /// busybox for it, where this machine's own is for another processor.
     pub(crate) busybox: Option<PathBuf>,
 }
@@ -176,7 +99,7 @@ pub(crate) fn update_lock() -> Result<()> {
 }
 
 /// The pinned kernel of a series, fetched where it is not there yet.
-pub(crate) fn kernel(series: &Series) -> Result<Kernel> {
+pub(crate) fn kernel(series: &'static Series) -> Result<Kernel> {
     let cache = cache()?;
     let locked = read_lock()?
         .kernel
@@ -208,6 +131,28 @@ pub(crate) fn kernel(series: &Series) -> Result<Kernel> {
         return Ok(kernel);
     }
     locate(series, &tree(&cache, &locked))
+}
+
+/// The newest kernel of a series that is not pinned.
+pub(crate) fn newest_kernel(series: &'static Series) -> Result<Kernel> {
+    let cache = cache()?;
+    locate(series, &tree(&cache, &newest(series, &cache)?))
+}
+
+/// The pinned kernels that are there.
+pub(crate) fn on_disk() -> Result<Vec<Kernel>> {
+    let cache = cache()?;
+    let mut kernels = Vec::new();
+    for locked in read_lock()?.kernel {
+        let series = SERIES.iter().find(|series| series.name == locked.series);
+        let tree = tree(&cache, &locked);
+        if let Some(series) = series
+            && tree.exists()
+        {
+            kernels.push(locate(series, &tree)?);
+        }
+    }
+    Ok(kernels)
 }
 
 /// A package has the pinned version but not the pinned content.
@@ -272,61 +217,71 @@ fn rename_whole(unpacked: tempfile::TempDir, tree: &Path) -> Result<()> {
         .with_context(|| format!("cannot move {} to {}", path.display(), tree.display()))
 }
 
-/// Resolves the newest version of a series and fetches it.
+/// The newest version of a series, fetched if it is not there yet.
 fn newest(series: &Series, cache: &Path) -> Result<Locked> {
     let architecture = series.machine.foreign_architecture();
     let suite = Suite::open_for(architecture, series.suite, cache)?;
-    let version = suite.newest(series.package)?;
     let mut wanted = Vec::new();
-    let mut open = match series.machine {
-        Machine::Pc | Machine::Arm64 => suite.dependencies(series.package, &version)?,
-        Machine::Process => {
-            wanted.push((series.package.to_owned(), version));
+    let mut open = match series.source {
+        Source::Meta(package) => suite.dependencies(package, &suite.newest(package)?)?,
+        Source::Image { prefix, suffix } => {
+            let image = suite.newest_named(prefix, suffix)?;
+            let version = suite.newest(&image)?;
+            vec![(image, version)]
+        }
+        Source::Program(package) => {
+            wanted.push((package.to_owned(), suite.newest(package)?));
             Vec::new()
         }
     };
-    if series.machine == Machine::Arm64 {
+    if series.machine == Machine::Arm64 && series.parts != Parts::Image {
         wanted.push((BUSYBOX.to_owned(), suite.newest(BUSYBOX)?));
     }
-    // Newer kernels come in parts that their image package depends on.
     while let Some((name, version)) = open.pop() {
-        if is_part_of_kernel(&name) && !wanted.iter().any(|(known, _)| *known == name) {
+        if is_part_of_kernel(&name, series.parts) && !wanted.iter().any(|(known, _)| *known == name)
+        {
             open.extend(suite.dependencies(&name, &version)?);
             wanted.push((name, version));
         }
     }
     wanted.sort();
-    let unpacked = tempfile::TempDir::with_prefix_in("kernel-", cache)?;
-    let mut package = Vec::new();
-    for (name, version) in wanted {
-        let deb = suite.download(&name, &version)?;
-        deb.unpack(unpacked.path())?;
-        package.push(Package {
-            name,
-            version,
-            sha256: deb.sha256,
-        });
-    }
+    let package = wanted
+        .into_iter()
+        .map(|(name, version)| {
+            Ok(Package {
+                sha256: suite.sha256(&name, &version)?,
+                name,
+                version,
+            })
+        })
+        .collect::<Result<_>>()?;
     let locked = Locked {
         series: series.name.to_owned(),
         suite: suite.name().to_owned(),
         package,
     };
-    rename_whole(unpacked, &tree(cache, &locked))?;
+    if !tree(cache, &locked).exists() {
+        fetch(&locked, &suite, cache)?;
+    }
     Ok(locked)
 }
 
 /// `linux-image-6.1.0-56-cloud-amd64` and its like, but no meta-package.
-fn is_part_of_kernel(package: &str) -> bool {
-    [
-        "linux-image-",
-        "linux-binary-",
-        "linux-modules-",
-        "linux-base-",
-    ]
-    .iter()
-    .filter_map(|prefix| package.strip_prefix(prefix))
-    .any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+fn is_part_of_kernel(package: &str, parts: Parts) -> bool {
+    let prefixes: &[&str] = match parts {
+        Parts::WithModules => &[
+            "linux-image-",
+            "linux-binary-",
+            "linux-base-",
+            "linux-modules-",
+        ],
+        // Old versions of linux-base are no longer in the archive.
+        Parts::Bootable | Parts::Image => &["linux-image-", "linux-binary-"],
+    };
+    prefixes
+        .iter()
+        .filter_map(|prefix| package.strip_prefix(prefix))
+        .any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 /// Where a kernel's files are kept, by the checksums of its packages.
@@ -343,7 +298,7 @@ fn tree(cache: &Path, locked: &Locked) -> PathBuf {
 }
 
 /// Finds the image in an unpacked tree.
-fn locate(series: &Series, tree: &Path) -> Result<Kernel> {
+fn locate(series: &'static Series, tree: &Path) -> Result<Kernel> {
     let modules = ["usr/lib/modules", "lib/modules", "usr/lib/uml/modules"]
         .map(|below| tree.join(below))
         .into_iter()
@@ -363,11 +318,10 @@ fn locate(series: &Series, tree: &Path) -> Result<Kernel> {
         .find(|path| path.is_file())
         .with_context(|| format!("{} holds no kernel image", tree.display()))?;
     Ok(Kernel {
-        series: series.name.to_owned(),
+        series,
         release,
         image: image.clone(),
         modules,
-        machine: series.machine,
         busybox: Some(tree.join("usr/bin/busybox")).filter(|path| path.is_file()),
     })
 }
@@ -378,10 +332,12 @@ mod tests {
 
     #[test]
     fn parts_of_kernels_are_told_from_meta_packages() {
-        assert!(is_part_of_kernel("linux-image-6.1.0-56-cloud-amd64"));
-        assert!(is_part_of_kernel("linux-binary-7.3.4+deb13-cloud-amd64"));
-        assert!(!is_part_of_kernel("linux-image-cloud-amd64"));
-        assert!(!is_part_of_kernel("linux-libc-dev"));
+        let is_part = |package| is_part_of_kernel(package, Parts::Bootable);
+        assert!(is_part("linux-image-6.1.0-56-cloud-amd64"));
+        assert!(is_part("linux-binary-7.3.4+deb13-cloud-amd64"));
+        assert!(!is_part("linux-image-cloud-amd64"));
+        assert!(!is_part("linux-libc-dev"));
+        assert!(!is_part("linux-modules-7.3.4+deb13-cloud-amd64"));
     }
 
     #[test]

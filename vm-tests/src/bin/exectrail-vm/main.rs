@@ -2,6 +2,8 @@
 
 mod accelerator;
 mod archive;
+mod btf;
+mod cell;
 mod disk;
 mod initramfs;
 mod kernels;
@@ -9,18 +11,17 @@ mod manifests;
 mod matrix;
 mod outcome;
 mod qemu;
+mod series;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use exectrail_vm_tests::Scenario;
+use exectrail_vm_tests::{Scenario, Variant};
 
 use crate::{
-    accelerator::Accelerator,
-    initramfs::Programs,
-    kernels::{Kernel, SERIES},
-    matrix::{Cell, Matrix},
+    accelerator::Accelerator, cell::Choice, initramfs::Programs, kernels::Kernel, matrix::Matrix,
+    series::SERIES,
 };
 
 /// Test exectrail on real kernels, in QEMU.
@@ -28,11 +29,11 @@ use crate::{
 #[command(name = "exectrail-vm", max_term_width = 100)]
 struct Cli {
     /// The exectrail to test, a static binary
-    #[arg(long, value_name = "FILE", required_unless_present = "update_lock")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["btf", "update_lock"])]
     exectrail: Option<PathBuf>,
 
     /// The guest program, a static binary
-    #[arg(long, value_name = "FILE", required_unless_present = "update_lock")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["btf", "update_lock"])]
     guest: Option<PathBuf>,
 
     /// The exectrail to test on arm64
@@ -47,13 +48,19 @@ struct Cli {
     #[arg(long, value_name = "FILE", default_value = "/bin/busybox")]
     busybox: PathBuf,
 
-    /// Only this kernel: 5.10, 6.1, 6.12, 7, arm64 or uml; may be given more than once
+    /// Only this kernel: 5.10, 6.1, 6.12, 7, arm64, uml, or one that runs `brief` only: 6.18,
+    /// 6.12-rt, 7-rt, arm64-16k; may be given more than once
     #[arg(long = "kernel", value_name = "SERIES")]
     kernels: Vec<String>,
 
     /// Only this scenario; may be given more than once
     #[arg(long = "scenario", value_name = "SCENARIO")]
     scenarios: Vec<Scenario>,
+
+    /// Only this variant of machines; may be given more than once. With --kernel, `brief` runs in
+    /// it on that kernel
+    #[arg(long = "variant", value_name = "VARIANT")]
+    variants: Vec<Variant>,
 
     /// Only tests whose name contains this
     #[arg(long, value_name = "NAME")]
@@ -76,6 +83,11 @@ struct Cli {
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
 
+    /// Boot nothing: compare the offsets that preflight reads in the BTF of many kernels with
+    /// those that pahole reads
+    #[arg(long)]
+    btf: bool,
+
     /// Pin the newest kernels of the archive, and end
     #[arg(long)]
     update_lock: bool,
@@ -97,6 +109,9 @@ fn run(cli: Cli) -> Result<bool> {
     if cli.update_lock {
         return kernels::update_lock().map(|()| true);
     }
+    if cli.btf {
+        return Ok(btf::compare(&kernels::on_disk()?, cli.jobs));
+    }
     let programs = Programs {
         exectrail: cli.exectrail.context("--exectrail is missing")?,
         guest: cli.guest.context("--guest is missing")?,
@@ -105,7 +120,7 @@ fn run(cli: Cli) -> Result<bool> {
     let kernels = chosen_kernels(&cli.kernels)?;
     let arm64 = kernels
         .iter()
-        .find(|kernel| kernel.machine == kernels::Machine::Arm64)
+        .find(|kernel| kernel.series.machine == series::Machine::Arm64)
         .map(|kernel| {
             anyhow::Ok(Programs {
                 exectrail: cli
@@ -116,26 +131,24 @@ fn run(cli: Cli) -> Result<bool> {
             })
         })
         .transpose()?;
-    let scenarios = match &cli.scenarios[..] {
-        [] => Scenario::ALL.to_vec(),
-        some => some.to_vec(),
+    let is_full_run = cli.kernels.is_empty()
+        && cli.scenarios.is_empty()
+        && cli.variants.is_empty()
+        && cli.test.is_none();
+    let choice = Choice {
+        scenarios: cli.scenarios,
+        variants: cli.variants,
+        names_kernels: !cli.kernels.is_empty(),
     };
-    let mut cells: Vec<Cell> = kernels
-        .iter()
-        .flat_map(|kernel| {
-            scenarios
-                .iter()
-                .filter_map(|scenario| Cell::new(kernel, *scenario))
-        })
-        .collect();
-    cells.sort_by_key(Cell::order);
+    let cells = choice.cells(&kernels);
     if cli.keep && cells.len() > 1 {
-        bail!("--keep is for one machine: name its --kernel and --scenario");
+        bail!("--keep is for one machine: name its --kernel, --scenario and --variant");
     }
     if cells.is_empty() {
         bail!(
-            "that scenario is not for that kernel: without-btf is for uml, and uml for it; pods \
-             and envbox are not for 6.1, docker is for 5.10 and 7; arm64 has plain only"
+            "no machine fits: without-btf is for uml, and uml for it; pods are not for 6.1, envbox \
+             and docker are for 5.10 and 7; arm64 has plain and brief only, kernels that are named \
+             after what differs have brief only; variants have brief only, and are for PCs"
         );
     }
     // Not in a machine's time.
@@ -144,7 +157,7 @@ fn run(cli: Cli) -> Result<bool> {
     }
     let pc = kernels
         .iter()
-        .find(|kernel| kernel.machine == kernels::Machine::Pc);
+        .find(|kernel| kernel.series.machine == series::Machine::Pc);
     let accelerator = Accelerator::choose(pc, &programs)?;
     let matrix = Matrix {
         manifests: manifests::all()?,
@@ -156,9 +169,14 @@ fn run(cli: Cli) -> Result<bool> {
         jobs: cli.jobs,
         silence: Duration::from_secs(if cli.keep { 24 * 3600 } else { cli.timeout }),
     };
+    // Before machines take the processors. Their kernels are there by now.
+    let offsets_are_right = !is_full_run || btf::compare(&kernels, cli.jobs);
     let results = matrix.run(cells);
-    outcome::print(&kernels, &scenarios, &results, cli.console);
-    Ok(results.iter().all(outcome::Outcome::passed))
+    outcome::print(&results, cli.console);
+    if !offsets_are_right {
+        println!("\nFAILED: offsets in BTF, see above");
+    }
+    Ok(offsets_are_right && results.iter().all(outcome::Outcome::passed))
 }
 
 fn chosen_kernels(names: &[String]) -> Result<Vec<Kernel>> {

@@ -10,84 +10,16 @@ use std::{
     time::Duration,
 };
 
-use exectrail_vm_tests::{Message, Plan, Scenario};
+use exectrail_vm_tests::{Message, Plan};
 use serde_json::Value;
 
 use crate::{
-    accelerator::Accelerator,
-    disk,
-    initramfs::Programs,
-    kernels::{Kernel, Machine},
-    outcome::Outcome,
-    qemu,
+    accelerator::Accelerator, cell::Cell, initramfs::Programs, outcome::Outcome, qemu,
+    series::Machine,
 };
 
 /// How long before its end a machine says what it is doing: time enough to say it.
 const BEFORE_THE_END: Duration = Duration::from_secs(30);
-
-/// One machine to be run.
-#[derive(Clone)]
-pub(crate) struct Cell {
-    kernel: Kernel,
-    scenario: Scenario,
-}
-
-impl Cell {
-    /// `scenario` on `kernel`, if that makes sense.
-    pub(crate) fn new(kernel: &Kernel, scenario: Scenario) -> Option<Self> {
-        // User-mode Linux has no BTF, and is here for nothing else.
-        let without_btf = kernel.machine == Machine::Process;
-        // Playing pods takes minutes where the processor is emulated. For templates the oldest kernel,
-        // the newest and that of the stable release are enough; for Docker in a pod, and as the node's
-        // runtime, the oldest and the newest.
-        let left_out = match scenario {
-            // That tracing works on another processor; the rest depends on the kernel's version only.
-            _ if kernel.machine == Machine::Arm64 => scenario != Scenario::Plain,
-            Scenario::Pods => kernel.series == "6.1",
-            Scenario::Envbox | Scenario::Docker => {
-                ["6.1", "6.12"].contains(&kernel.series.as_str())
-            }
-            _ => false,
-        };
-        let fits = without_btf == (scenario == Scenario::WithoutBtf) && !left_out;
-        fits.then(|| Self {
-            kernel: kernel.clone(),
-            scenario,
-        })
-    }
-}
-
-impl Cell {
-    /// Makes what takes long and is kept.
-    pub(crate) fn prepare(&self) -> anyhow::Result<()> {
-        if self.scenario.is_on_a_node() {
-            disk::disks(&self.kernel)?;
-        }
-        Ok(())
-    }
-
-    /// Its place in the order: what takes longest is begun first, so that in the end no machine
-    /// runs alone for long.
-    pub(crate) fn order(&self) -> u8 {
-        match (self.kernel.machine, self.scenario) {
-            (Machine::Arm64, _) => 0,
-            (_, Scenario::Pods | Scenario::Docker) => 1,
-            (_, Scenario::Envbox) => 2,
-            (_, Scenario::Plain) => 3,
-            _ => 4,
-        }
-    }
-
-    /// For how long its machine may report nothing: on a node a single test plays whole pods, and
-    /// processors of another kind are never but emulated.
-    fn silence(&self, usual: Duration) -> Duration {
-        if self.scenario.is_on_a_node() || self.kernel.machine == Machine::Arm64 {
-            usual * 2
-        } else {
-            usual
-        }
-    }
-}
 
 /// How all machines are run.
 pub(crate) struct Matrix {
@@ -128,14 +60,12 @@ impl Matrix {
     }
 
     fn run_one(&self, cell: &Cell, number: usize, total: usize) -> Outcome {
-        let title = format!(
-            "[{number}/{total}] {} {}",
-            cell.kernel.series, cell.scenario
-        );
+        let title = format!("[{number}/{total}] {cell}");
         eprintln!("{title}: booting {}", cell.kernel.release);
         let silence = cell.silence(self.silence);
         let plan = Plan {
             scenario: cell.scenario,
+            variant: cell.variant,
             only: self.only.clone(),
             keep: self.keep,
             overdue_after: silence.saturating_sub(BEFORE_THE_END).as_secs(),
@@ -145,7 +75,7 @@ impl Matrix {
                 BTreeMap::new()
             },
         };
-        let programs = match (cell.kernel.machine, &self.arm64) {
+        let programs = match (cell.kernel.series.machine, &self.arm64) {
             (Machine::Arm64, Some(programs)) => programs,
             _ => &self.programs,
         };
@@ -168,11 +98,11 @@ impl Matrix {
             Message::Figure { name, value, unit } => eprintln!("{title}: {name}: {value} {unit}"),
             _ => {}
         };
-        let mut outcome = Outcome::of(&cell.kernel, cell.scenario, machine.run(hear));
+        let mut outcome = Outcome::of(cell, machine.run(hear));
         if outcome.failed_before_tests() {
             // Of what is tested nothing has run: it is the emulator that failed, or its host.
             eprintln!("{title}: no test has begun; booting once more");
-            let second = Outcome::of(&cell.kernel, cell.scenario, machine.run(hear));
+            let second = Outcome::of(cell, machine.run(hear));
             outcome = second.after(outcome);
         }
         eprintln!(

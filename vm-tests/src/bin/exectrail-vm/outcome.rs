@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use exectrail_vm_tests::{Message, Scenario};
+use exectrail_vm_tests::{Message, Scenario, Variant};
 
 use crate::{
-    kernels::Kernel,
+    cell::Cell,
     qemu::{Ending, Run},
 };
 
@@ -16,6 +16,7 @@ const CONSOLE_LINES: usize = 60;
 pub(crate) struct Outcome {
     release: String,
     scenario: Scenario,
+    variant: Variant,
     /// Whether a test has begun.
     began: bool,
     pub(crate) passed: usize,
@@ -48,10 +49,11 @@ impl Outcome {
     }
 
     /// That of a machine.
-    pub(crate) fn of(kernel: &Kernel, scenario: Scenario, run: anyhow::Result<Run>) -> Self {
+    pub(crate) fn of(cell: &Cell, run: anyhow::Result<Run>) -> Self {
         let mut outcome = Self {
-            release: kernel.release.clone(),
-            scenario,
+            release: cell.kernel.release.clone(),
+            scenario: cell.scenario,
+            variant: cell.variant,
             began: false,
             passed: 0,
             failed: Vec::new(),
@@ -116,76 +118,51 @@ impl Outcome {
         outcome
     }
 
+    /// Its kernel, and its variant where it is none of the usual.
+    fn machine(&self) -> String {
+        match self.variant {
+            Variant::Usual => self.release.clone(),
+            variant => format!("{}, {variant}", self.release),
+        }
+    }
+
     /// What failed in it, and the end of what its machine wrote on its console.
     fn print(&self, word: &str) {
+        let title = format!("{} {}", self.machine(), self.scenario);
         for (test, reason) in &self.failed {
-            println!(
-                "\n{word} {} {} {test}: {reason}",
-                self.release, self.scenario
-            );
+            println!("\n{word} {title} {test}: {reason}");
         }
-        println!(
-            "\nthe end of the console of {} {}:",
-            self.release, self.scenario
-        );
+        println!("\nthe end of the console of {title}:");
         let lines: Vec<&str> = self.console.lines().collect();
         for line in &lines[lines.len().saturating_sub(CONSOLE_LINES)..] {
             println!("  | {}", line.trim_end());
         }
     }
+
+    /// What the table says of it.
+    fn summary(&self) -> String {
+        match self.failed.len() {
+            0 if self.passed > 0 => format!("{} passed", self.passed),
+            0 => "no test".to_owned(),
+            failed => format!("{failed} of {} failed", failed + self.passed),
+        }
+    }
 }
 
 /// Prints the figures, the table, and what failed with the console of its machine.
-pub(crate) fn print(
-    kernels: &[Kernel],
-    scenarios: &[Scenario],
-    outcomes: &[Outcome],
-    all_consoles: bool,
-) {
-    let find = |release: &str, scenario| {
-        outcomes
-            .iter()
-            .find(|outcome| outcome.release == release && outcome.scenario == scenario)
-    };
+pub(crate) fn print(outcomes: &[Outcome], all_consoles: bool) {
     println!();
     for outcome in outcomes {
         for (name, value, unit) in &outcome.figures {
             println!(
-                "{:<28} {:<16} {name}: {value} {unit}",
-                outcome.release, outcome.scenario
+                "{:<36} {:<16} {name}: {value} {unit}",
+                outcome.machine(),
+                outcome.scenario
             );
         }
     }
     println!();
-    print!("| {:<28} |", "kernel");
-    for scenario in scenarios {
-        print!(" {scenario:<16} |");
-    }
-    println!();
-    print!("|{:-<30}|", "");
-    for _ in scenarios {
-        print!("{:-<18}|", "");
-    }
-    println!();
-    for kernel in kernels {
-        print!("| {:<28} |", kernel.release);
-        for scenario in scenarios {
-            let cell = match find(&kernel.release, *scenario) {
-                Some(outcome) if outcome.passed() => format!("{} passed", outcome.passed),
-                Some(outcome) if outcome.failed.is_empty() => "no test".to_owned(),
-                Some(outcome) => {
-                    format!(
-                        "{} of {} failed",
-                        outcome.failed.len(),
-                        outcome.failed.len() + outcome.passed
-                    )
-                }
-                None => "–".to_owned(),
-            };
-            print!(" {cell:<16} |");
-        }
-        println!();
-    }
+    print_table(outcomes);
     // Last, where it is looked for.
     for outcome in outcomes {
         if let Some(first) = &outcome.first {
@@ -194,5 +171,37 @@ pub(crate) fn print(
         if all_consoles || !outcome.passed() {
             outcome.print("FAILED");
         }
+    }
+}
+
+/// A line for each kernel and variant, a column for each scenario.
+fn print_table(outcomes: &[Outcome]) {
+    let scenarios: Vec<Scenario> = Scenario::ALL
+        .into_iter()
+        .filter(|scenario| outcomes.iter().any(|outcome| outcome.scenario == *scenario))
+        .collect();
+    let mut machines: Vec<String> = outcomes.iter().map(Outcome::machine).collect();
+    machines.sort();
+    machines.dedup();
+    print!("| {:<36} |", "kernel");
+    for scenario in &scenarios {
+        print!(" {scenario:<16} |");
+    }
+    println!();
+    print!("|{:-<38}|", "");
+    for _ in &scenarios {
+        print!("{:-<18}|", "");
+    }
+    println!();
+    for machine in machines {
+        print!("| {machine:<36} |");
+        for scenario in &scenarios {
+            let found = outcomes
+                .iter()
+                .find(|outcome| outcome.scenario == *scenario && outcome.machine() == machine);
+            let summary = found.map_or_else(|| "–".to_owned(), Outcome::summary);
+            print!(" {summary:<16} |");
+        }
+        println!();
     }
 }

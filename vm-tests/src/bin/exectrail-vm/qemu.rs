@@ -12,18 +12,25 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use exectrail_vm_tests::{Message, Plan};
+use exectrail_vm_tests::{Message, Plan, Variant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{
     accelerator::Accelerator,
     disk,
     initramfs::{self, Programs},
-    kernels::{self, Kernel},
+    kernels::Kernel,
+    series,
 };
 
 /// The QEMU of a PC.
 pub(crate) const PC_EMULATOR: &str = "qemu-system-x86_64";
+
+/// What makes Linux expect more processors than there are. It does so on hypervisors only
+/// (topology_register_apic, arch/x86/kernel/cpu/topology.c), and QEMU's emulation is none that it
+/// knows. So it is made to take the machine for VMware's, whose port QEMU has
+/// (vmware_platform, arch/x86/kernel/cpu/vmware.c).
+const MANY_CPUS: [&str; 2] = ["-smbios", "type=1,serial=VMware-0"];
 
 /// How a machine ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,8 +67,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) plan: &'a Plan,
     /// What executes it.
     pub(crate) accelerator: Accelerator,
-    /// For how long it may report nothing: how fast a machine is depends on what else its host does,
-    /// so that there is no limit to the whole.
+    /// For how long it may report nothing: how fast a machine is depends on what else its host
+    /// does, so that there is no limit to the whole.
     pub(crate) silence: Duration,
 }
 
@@ -74,18 +81,17 @@ impl Machine<'_> {
         let initramfs = directory.path().join("initramfs");
         fs::write(&initramfs, initramfs::build(self.programs, self.plan)?)?;
 
-        let mut child =
-            self.command(directory.path())?
-                .spawn()
-                .with_context(|| match self.kernel.machine {
-                    kernels::Machine::Process => {
-                        format!("cannot start {}", self.kernel.image.display())
-                    }
-                    kernels::Machine::Pc | kernels::Machine::Arm64 => format!(
-                        "cannot start {}; `cargo xtask setup --tests` installs it",
-                        self.emulator()
-                    ),
-                })?;
+        let mut child = self.command(directory.path())?.spawn().with_context(|| {
+            match self.kernel.series.machine {
+                series::Machine::Process => {
+                    format!("cannot start {}", self.kernel.image.display())
+                }
+                series::Machine::Pc | series::Machine::Arm64 => format!(
+                    "cannot start {}; `cargo xtask setup --tests` installs it",
+                    self.emulator()
+                ),
+            }
+        })?;
         let mut messages = Vec::new();
         let heard = messages_of(&mut child);
         let mut progress = Instant::now();
@@ -114,9 +120,9 @@ impl Machine<'_> {
             );
         } else if ending == Ending::Silent || !self.ends_soon(&mut child)? {
             // It may have ended by itself just now.
-            let _ = match self.kernel.machine {
-                kernels::Machine::Pc | kernels::Machine::Arm64 => child.kill(),
-                kernels::Machine::Process => {
+            let _ = match self.kernel.series.machine {
+                series::Machine::Pc | series::Machine::Arm64 => child.kill(),
+                series::Machine::Process => {
                     kill_process_group(Pid::from_child(&child), Signal::KILL).map_err(Into::into)
                 }
             };
@@ -133,7 +139,7 @@ impl Machine<'_> {
     /// A guest that is done reboots, which ends QEMU; user-mode Linux would start again.
     fn ends_soon(&self, child: &mut Child) -> Result<bool> {
         let deadline = Instant::now() + Duration::from_secs(10);
-        while self.kernel.machine.is_virtual() && Instant::now() < deadline {
+        while self.kernel.series.machine.is_virtual() && Instant::now() < deadline {
             if child.try_wait()?.is_some() {
                 return Ok(true);
             }
@@ -143,9 +149,9 @@ impl Machine<'_> {
     }
 
     fn command(&self, directory: &Path) -> Result<Command> {
-        let mut command = match self.kernel.machine {
-            kernels::Machine::Pc | kernels::Machine::Arm64 => self.qemu(directory)?,
-            kernels::Machine::Process => self.process(directory)?,
+        let mut command = match self.kernel.series.machine {
+            series::Machine::Pc | series::Machine::Arm64 => self.qemu(directory)?,
+            series::Machine::Process => self.process(directory)?,
         };
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         Ok(command)
@@ -172,10 +178,14 @@ impl Machine<'_> {
     fn qemu(&self, directory: &Path) -> Result<Command> {
         let at = directory.display();
         let mut qemu = Command::new(self.emulator());
-        qemu.args(self.accelerator.arguments(self.kernel.machine));
+        let machine = self.kernel.series.machine;
+        qemu.args(self.accelerator.arguments(machine, self.plan.variant));
+        if self.plan.variant == Variant::ManyCpus {
+            qemu.args(MANY_CPUS);
+        }
         qemu.args([
             "-smp",
-            "2",
+            self.processors(),
             "-m",
             self.memory(),
             "-nodefaults",
@@ -203,8 +213,8 @@ impl Machine<'_> {
     }
 
     fn emulator(&self) -> &'static str {
-        match self.kernel.machine {
-            kernels::Machine::Arm64 => "qemu-system-aarch64",
+        match self.kernel.series.machine {
+            series::Machine::Arm64 => "qemu-system-aarch64",
             _ => PC_EMULATOR,
         }
     }
@@ -212,8 +222,8 @@ impl Machine<'_> {
     /// What carries the report: a PC's second serial port. The ARM board has but one, and gets a
     /// PCI card with another.
     fn report_line(&self) -> [&'static str; 2] {
-        match self.kernel.machine {
-            kernels::Machine::Arm64 => ["-device", "pci-serial,chardev=report"],
+        match self.kernel.series.machine {
+            series::Machine::Arm64 => ["-device", "pci-serial,chardev=report"],
             _ => ["-serial", "chardev:report"],
         }
     }
@@ -237,6 +247,15 @@ impl Machine<'_> {
         Ok(())
     }
 
+    fn processors(&self) -> &'static str {
+        match self.plan.variant {
+            Variant::OneCpu => "1",
+            // The others could be added while the kernel runs.
+            Variant::ManyCpus => "4,sockets=48,cores=4,maxcpus=192",
+            Variant::Usual | Variant::CgroupV1 | Variant::NoJit => "2",
+        }
+    }
+
     /// MiB. Images are written to the disk, and the page cache holds them.
     fn memory(&self) -> &'static str {
         if self.plan.scenario.is_on_a_node() {
@@ -248,10 +267,10 @@ impl Machine<'_> {
 
     fn command_line(&self) -> String {
         // panic=-1: a panic reboots at once, and -no-reboot ends QEMU.
-        // no_timer_check: on a busy host an emulated timer may be too late for the kernel's check of it
-        // (check_timer, arch/x86/kernel/apic/io_apic.c), and the kernel panics.
-        let console = match self.kernel.machine {
-            kernels::Machine::Arm64 => "console=ttyAMA0",
+        // no_timer_check: on a busy host an emulated timer may be too late for the kernel's check of
+        // it (check_timer, arch/x86/kernel/apic/io_apic.c), and the kernel panics.
+        let console = match self.kernel.series.machine {
+            series::Machine::Arm64 => "console=ttyAMA0",
             _ => "console=ttyS0 no_timer_check",
         };
         let base = format!("{console} quiet panic=-1 oops=panic mitigations=off");

@@ -1,0 +1,107 @@
+//! What runs for the processes of others: a fixed number of programs for an exec, and none for
+//! anything else.
+
+use std::{collections::BTreeMap, fs};
+
+use anyhow::{Context, Result, ensure};
+use exectrail_vm_tests::Plan;
+
+use crate::{
+    Test,
+    container::{Pod, Shell},
+    report::Report,
+    sidecar::Sidecar,
+    tests,
+    tracing::is_before,
+};
+
+/// The scenario's tests.
+pub(crate) const TESTS: &[Test] = tests![programs_run_for_execs_of_others_only];
+
+/// The kernel's switch for counting how often each program runs (kernel.bpf_stats_enabled).
+const STATS: &str = "/proc/sys/kernel/bpf_stats_enabled";
+
+/// Execs, and as many of all else.
+const TIMES: u64 = 60;
+
+/// What the kernel itself does meanwhile, such as renaming its threads, makes fewer runs than this.
+const BACKGROUND: u64 = TIMES / 3;
+
+/// Runs of each program, by its number.
+type Runs = BTreeMap<u64, u64>;
+
+/// How often each of the sidecar's programs has run, or would have: one that the kernel skipped,
+/// since it was running on that CPU already, counts (`run_cnt` and `recursion_misses` of
+/// `bpf_prog_show_fdinfo`, kernel/bpf/syscall.c).
+fn runs(sidecar: &Sidecar) -> Result<Runs> {
+    let directory = format!("/proc/{}/fdinfo", sidecar.process()?);
+    let mut runs = BTreeMap::new();
+    for file in fs::read_dir(&directory).context(directory.clone())? {
+        // A descriptor may have been closed since.
+        let info = fs::read_to_string(file?.path()).unwrap_or_default();
+        let value = |key: &str| {
+            let line = info.lines().find_map(|line| line.strip_prefix(key))?;
+            line.trim().parse::<u64>().ok()
+        };
+        // Links show the program's number as well, but no runs.
+        if let (Some(id), Some(count)) = (value("prog_id:"), value("run_cnt:")) {
+            runs.insert(id, count + value("recursion_misses:").unwrap_or(0));
+        }
+    }
+    Ok(runs)
+}
+
+/// Runs of each program while a shell carries out a line, [`TIMES`] times.
+fn runs_while(sidecar: &Sidecar, shell: &mut Shell, line: &str) -> Result<Vec<u64>> {
+    let before = runs(sidecar)?;
+    shell.run(&format!(
+        "n=0; while [ $n -lt {TIMES} ]; do {line}; n=$((n+1)); done"
+    ))?;
+    let after = runs(sidecar)?;
+    ensure!(!after.is_empty(), "no program is among its descriptors");
+    Ok(after
+        .iter()
+        .map(|(id, count)| count - before.get(id).copied().unwrap_or(0))
+        .collect())
+}
+
+/// Two programs for an exec of another pod, `exec` and `rename`. From 7.0 on, where programs can be
+/// preempted, there are three copies of the one and two of the other.
+pub(crate) fn programs_run_for_execs_of_others_only(_: &Plan, report: &Report) -> Result<()> {
+    let (pod, other) = (Pod::start()?, Pod::start()?);
+    let sidecar = Sidecar::start(&pod, &[])?;
+    let mut neighbour = other.workspace()?;
+    fs::write(STATS, "1").context("the kernel does not count runs")?;
+
+    let for_execs = runs_while(&sidecar, &mut neighbour, "/bin/true")?;
+    let for_exits = runs_while(&sidecar, &mut neighbour, "(:)")?;
+    // Opens, duplicates, writes and closes; sends a signal; looks for a file.
+    let calls = "echo >/dev/null; kill -0 $$; [ -e /nosuch ]";
+    let for_calls = runs_while(&sidecar, &mut neighbour, calls)?;
+    fs::write(STATS, "0")?;
+    sidecar.stop()?;
+
+    let expected = if is_before((7, 0))? { 2 } else { 5 };
+    let busy: Vec<u64> = for_execs
+        .iter()
+        .copied()
+        .filter(|count| *count >= BACKGROUND)
+        .collect();
+    ensure!(
+        busy.len() == expected
+            && busy
+                .iter()
+                .all(|count| (TIMES..TIMES + BACKGROUND).contains(count)),
+        "for each of {TIMES} execs of another pod {expected} programs are to run once; the \
+         programs ran {for_execs:?} times"
+    );
+    for (what, counts) in [("exits", &for_exits), ("system calls", &for_calls)] {
+        ensure!(
+            counts.iter().sum::<u64>() < BACKGROUND,
+            "for {TIMES} {what} of another pod no program is to run; the programs ran {counts:?} \
+             times"
+        );
+    }
+    report.figure("programs for an exec of another pod", busy.len() as u64, "");
+    Ok(())
+}

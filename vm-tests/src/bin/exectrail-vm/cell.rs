@@ -1,0 +1,223 @@
+//! One machine to be run: a kernel, a scenario and a variant; and which of them make sense.
+
+use std::{fmt, time::Duration};
+
+use exectrail_vm_tests::{Scenario, Variant};
+
+use crate::{
+    disk,
+    kernels::Kernel,
+    series::{Machine, Series},
+};
+
+/// One machine to be run.
+#[derive(Clone)]
+pub(crate) struct Cell {
+    pub(crate) kernel: Kernel,
+    pub(crate) scenario: Scenario,
+    pub(crate) variant: Variant,
+}
+
+/// The variants of a full run, with their kernels. All run [`Scenario::Brief`].
+const VARIANTS: [(Variant, &[&str]); 4] = [
+    (Variant::CgroupV1, &["5.10", "6.12"]),
+    (Variant::OneCpu, &["5.10", "7"]),
+    (Variant::ManyCpus, &["7"]),
+    (Variant::NoJit, &["6.12", "7"]),
+];
+
+/// What the command line names. What it does not name is chosen as for a full run.
+pub(crate) struct Choice {
+    pub(crate) scenarios: Vec<Scenario>,
+    pub(crate) variants: Vec<Variant>,
+    /// Whether it names kernels.
+    pub(crate) names_kernels: bool,
+}
+
+impl Choice {
+    /// The machines for these kernels, in the order in which they are begun.
+    pub(crate) fn cells(&self, kernels: &[Kernel]) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for kernel in kernels {
+            for scenario in Scenario::ALL {
+                for variant in Variant::ALL {
+                    if self.has(kernel.series, scenario, variant) {
+                        cells.push(Cell {
+                            kernel: kernel.clone(),
+                            scenario,
+                            variant,
+                        });
+                    }
+                }
+            }
+        }
+        cells.sort_by_key(Cell::order);
+        cells
+    }
+
+    fn has(&self, series: &Series, scenario: Scenario, variant: Variant) -> bool {
+        let named = |empty, contains| if empty { None } else { Some(contains) };
+        let scenario_named = named(
+            self.scenarios.is_empty(),
+            self.scenarios.contains(&scenario),
+        );
+        let variant_named = named(self.variants.is_empty(), self.variants.contains(&variant));
+        if scenario_named == Some(false) || variant_named == Some(false) {
+            return false;
+        }
+        // A kernel and a variant that are both named are tried together, also where a full run has
+        // not got them; and so is `brief` on a kernel that is named.
+        let asked_for = self.names_kernels
+            && (variant_named == Some(true)
+                || (scenario_named == Some(true) && variant == Variant::Usual));
+        match asked_for {
+            true => is_possible(series, scenario, variant),
+            false => is_in_a_full_run(series, scenario, variant),
+        }
+    }
+}
+
+/// Whether the kernel can run it.
+fn is_possible(series: &Series, scenario: Scenario, variant: Variant) -> bool {
+    match scenario {
+        Scenario::Brief => match variant {
+            Variant::Usual => series.machine.is_virtual(),
+            // Made of a PC's parameters.
+            _ => series.machine == Machine::Pc,
+        },
+        _ => is_in_a_full_run(series, scenario, variant),
+    }
+}
+
+fn is_in_a_full_run(series: &Series, scenario: Scenario, variant: Variant) -> bool {
+    if variant != Variant::Usual {
+        let kernels = VARIANTS.iter().find(|(known, _)| *known == variant);
+        return scenario == Scenario::Brief
+            && kernels.is_some_and(|(_, names)| names.contains(&series.name));
+    }
+    if !series.runs_all {
+        return scenario == Scenario::Brief;
+    }
+    match (series.machine, scenario) {
+        // Its tests are among those of `plain`.
+        (_, Scenario::Brief) => false,
+        // User-mode Linux has no BTF, and is here for nothing else.
+        (Machine::Process, _) => scenario == Scenario::WithoutBtf,
+        (_, Scenario::WithoutBtf) => false,
+        // That tracing works on another processor; the rest depends on the kernel's version only.
+        (Machine::Arm64, _) => scenario == Scenario::Plain,
+        // Playing pods takes minutes where the processor is emulated. For templates the oldest
+        // kernel, the newest and that of the stable release are enough; for Docker in a pod, and as
+        // the node's runtime, the oldest and the newest.
+        (_, Scenario::Pods) => series.name != "6.1",
+        (_, Scenario::Envbox | Scenario::Docker) => !["6.1", "6.12"].contains(&series.name),
+        _ => true,
+    }
+}
+
+impl Cell {
+    /// Makes what takes long and is kept.
+    pub(crate) fn prepare(&self) -> anyhow::Result<()> {
+        if self.scenario.is_on_a_node() {
+            disk::disks(&self.kernel)?;
+        }
+        Ok(())
+    }
+
+    /// Its place in the order: what takes longest is begun first, so that in the end no machine
+    /// runs alone for long.
+    fn order(&self) -> u8 {
+        match (self.kernel.series.machine, self.scenario) {
+            (Machine::Arm64, _) => 0,
+            (_, Scenario::Pods | Scenario::Docker) => 1,
+            (_, Scenario::Envbox) => 2,
+            (_, Scenario::Plain) => 3,
+            _ => 4,
+        }
+    }
+
+    /// For how long its machine may report nothing: on a node a single test plays whole pods, and
+    /// processors of another kind are never but emulated.
+    pub(crate) fn silence(&self, usual: Duration) -> Duration {
+        if self.scenario.is_on_a_node() || self.kernel.series.machine == Machine::Arm64 {
+            usual * 2
+        } else {
+            usual
+        }
+    }
+}
+
+/// `7 plain`, `7 brief, one-cpu`
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kernel.series.name, self.scenario)?;
+        match self.variant {
+            Variant::Usual => Ok(()),
+            variant => write!(f, ", {variant}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::series::SERIES;
+
+    fn machines(scenarios: &[Scenario], variants: &[Variant], kernels: &[&str]) -> Vec<String> {
+        let choice = Choice {
+            scenarios: scenarios.to_vec(),
+            variants: variants.to_vec(),
+            names_kernels: !kernels.is_empty(),
+        };
+        let mut machines = Vec::new();
+        for series in &SERIES {
+            for scenario in Scenario::ALL {
+                for variant in Variant::ALL {
+                    let chosen = kernels.is_empty() || kernels.contains(&series.name);
+                    if chosen && choice.has(series, scenario, variant) {
+                        machines.push(format!("{} {scenario} {variant}", series.name));
+                    }
+                }
+            }
+        }
+        machines
+    }
+
+    #[test]
+    fn each_kernel_and_each_variant_is_in_a_full_run() {
+        let machines = machines(&[], &[], &[]);
+        let has = |word: &str| {
+            let mut words = machines.iter().flat_map(|machine| machine.split(' '));
+            words.any(|each| each == word)
+        };
+        for series in &SERIES {
+            assert!(has(series.name), "{}", series.name);
+        }
+        for variant in Variant::ALL {
+            assert!(has(variant.name()), "{variant}");
+        }
+        for (_, names) in VARIANTS {
+            for name in names {
+                assert!(SERIES.iter().any(|series| series.name == *name), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_full_run_has_not_got_can_be_asked_for() {
+        use Scenario::Brief;
+        assert_eq!(
+            machines(&[], &[Variant::OneCpu], &[]),
+            ["5.10 brief one-cpu", "7 brief one-cpu"]
+        );
+        assert_eq!(
+            machines(&[], &[Variant::OneCpu], &["6.1"]),
+            ["6.1 brief one-cpu"]
+        );
+        assert_eq!(machines(&[Brief], &[], &["6.1"]), ["6.1 brief usual"]);
+        assert_eq!(
+            machines(&[], &[Variant::OneCpu], &["uml", "arm64"]),
+            [""; 0]
+        );
+    }
+}

@@ -1,0 +1,135 @@
+//! Which kernels are booted, and which packages of Debian have them.
+
+/// A line of kernels that nodes run.
+#[derive(Debug)]
+pub(crate) struct Series {
+    /// Its name on the command line: `6.1`, or `7` for the newest there is.
+    pub(crate) name: &'static str,
+    /// Debian's suite that carries it.
+    pub(crate) suite: &'static str,
+    /// Where its newest version is found.
+    pub(crate) source: Source,
+    /// What runs it.
+    pub(crate) machine: Machine,
+    /// What is fetched of it.
+    pub(crate) parts: Parts,
+    /// Whether all tests run on it; otherwise only those of the scenario `brief`.
+    pub(crate) runs_all: bool,
+}
+
+/// How the newest version of a series is found in its suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// This package depends on it.
+    Meta(&'static str),
+    /// No package depends on it: it is the newest whose name begins and ends like this.
+    Image {
+        prefix: &'static str,
+        suffix: &'static str,
+    },
+    /// This package is it.
+    Program(&'static str),
+}
+
+/// What is fetched of a kernel. Newer ones come in several packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parts {
+    /// Everything: nodes load modules.
+    WithModules,
+    /// The image, and what an initramfs is made of.
+    Bootable,
+    /// The image alone, which is not booted.
+    Image,
+}
+
+/// What runs a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Machine {
+    /// QEMU, as a PC.
+    Pc,
+    /// QEMU, as its `virt` board with 64-bit ARM processors.
+    Arm64,
+    /// It is a program itself (user-mode Linux).
+    Process,
+}
+
+impl Machine {
+    /// Whether QEMU runs it.
+    pub(crate) fn is_virtual(self) -> bool {
+        self != Self::Process
+    }
+
+    /// What Debian calls its architecture, if it is another one than this program's.
+    pub(crate) fn foreign_architecture(self) -> Option<&'static str> {
+        (self == Self::Arm64 && cfg!(not(target_arch = "aarch64"))).then_some("arm64")
+    }
+}
+
+/// The package that depends on the newest cloud kernel of a suite.
+const CLOUD: Source = Source::Meta("linux-image-cloud-amd64");
+
+/// The same for real-time kernels.
+const REAL_TIME: Source = Source::Meta("linux-image-rt-amd64");
+
+/// The oldest kernel that most clouds still run, the stable ones, the newest, and one without BTF.
+/// Then those that differ from one of these in one thing.
+pub(crate) static SERIES: [Series; 10] = [
+    Series::full("5.10", "bullseye-security", CLOUD),
+    Series::full("6.1", "bookworm-security", CLOUD),
+    Series::full("6.12", "trixie", CLOUD),
+    Series::full("7", "trixie-backports", CLOUD),
+    Series {
+        source: Source::Meta("linux-image-cloud-arm64"),
+        machine: Machine::Arm64,
+        parts: Parts::Bootable,
+        ..Series::full("arm64", "trixie", CLOUD)
+    },
+    Series {
+        source: Source::Program("user-mode-linux"),
+        machine: Machine::Process,
+        parts: Parts::Bootable,
+        ..Series::full("uml", "bookworm", CLOUD)
+    },
+    // The long-term release after 6.12.
+    Series::brief(
+        "6.18",
+        "trixie-backports",
+        Source::Image {
+            prefix: "linux-image-6.18.",
+            suffix: "-cloud-amd64",
+        },
+    ),
+    Series::brief("6.12-rt", "trixie", REAL_TIME),
+    Series::brief("7-rt", "trixie-backports", REAL_TIME),
+    Series {
+        machine: Machine::Arm64,
+        ..Series::brief("arm64-16k", "trixie", Source::Meta("linux-image-arm64-16k"))
+    },
+];
+
+impl Series {
+    /// A series that runs all tests on a PC.
+    const fn full(name: &'static str, suite: &'static str, source: Source) -> Self {
+        Self {
+            name,
+            suite,
+            source,
+            machine: Machine::Pc,
+            parts: Parts::WithModules,
+            runs_all: true,
+        }
+    }
+
+    /// A series that runs the scenario `brief` only.
+    const fn brief(name: &'static str, suite: &'static str, source: Source) -> Self {
+        Self {
+            parts: Parts::Bootable,
+            runs_all: false,
+            ..Self::full(name, suite, source)
+        }
+    }
+    /// Whether another series is found in the same suite in the same way, on the same processor.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        (self.suite, self.source, self.machine) == (other.suite, other.source, other.machine)
+    }
+}
