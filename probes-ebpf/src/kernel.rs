@@ -226,9 +226,9 @@ impl Task {
 
     /// `struct pid *` of the process.
     ///
-    /// The thread's or the group leader's would be the same, but a pointer loaded from a task that
-    /// the verifier trusts takes it a search through all types of the kernel, up to Linux 6.19
-    /// (`btf_nested_type_is_trusted`, kernel/bpf/btf.c); one loaded from here does not.
+    /// The group leader's thread has the same, but each pointer loaded from a task that the verifier
+    /// trusts makes it search all types of the kernel (`btf_nested_type_is_trusted`,
+    /// kernel/bpf/btf.c, seen on Linux 6.18); those loaded from `signal_struct` do not.
     #[inline(always)]
     pub(crate) fn process_pid(self) -> KernelPtr {
         // `PIDTYPE_TGID` (include/linux/pid_types.h).
