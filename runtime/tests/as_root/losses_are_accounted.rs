@@ -9,9 +9,6 @@ use crate::{
 /// As many as a ring of 16 MiB is said to hold.
 const BURST: u64 = 100_000;
 
-/// What a burst executes: where the tests are kept, a full path could be of any length.
-const SHORT: &str = "./noop";
-
 /// The sum of the `lost` lines, which the last line must confirm.
 fn lost(lines: &[Value]) -> u64 {
     let counts = messages(lines, "lost");
@@ -32,11 +29,13 @@ fn burst_while_stopped(pod: &Pod, sidecar: &Sidecar, count: u64) {
     // Idle first, or records of the announcement might be read in between.
     std::thread::sleep(std::time::Duration::from_millis(300));
     sidecar.signal(Signal::STOP);
+    // Where the tests are kept, its path could be of any length.
+    let short = pod.dir.path().join("n");
+    std::fs::copy(&*NOOP, &short).unwrap();
     let half = (count / 2).to_string();
     let start = || {
         let mut command = workspace.command(&*TOOL);
-        command.args(["burst", SHORT, &half]);
-        command.current_dir(NOOP.parent().unwrap()).spawn().unwrap()
+        command.arg("burst").arg(&short).arg(&half).spawn().unwrap()
     };
     for mut burst in [start(), start()] {
         assert!(burst.wait().unwrap().success());
@@ -48,8 +47,9 @@ fn burst_while_stopped(pod: &Pod, sidecar: &Sidecar, count: u64) {
 fn numbers(lines: &[Value]) -> Vec<u64> {
     execs(lines)
         .into_iter()
-        .filter(|event| event["filename"] == SHORT)
-        .map(|event| argv(event)[1].parse().unwrap())
+        .map(argv)
+        .filter(|argv| argv[0] == "noop")
+        .map(|argv| argv[1].parse().unwrap())
         .collect()
 }
 
