@@ -197,3 +197,32 @@ fn nothing_is_loaded_unasked() {
     let (_pod, asked) = pod_and_sidecar(&[]);
     assert!(programs(&asked) > count, "{count}");
 }
+
+/// `any` takes the hook that costs others nothing where the kernel allows it, and says why where not.
+#[test]
+fn any_hook_that_the_kernel_allows_is_taken() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let hook = |flag: &str| {
+        let sidecar = pod.sidecar(&["--announced-only", flag]);
+        let started = crate::pod::wait_for("the first line", || sidecar.lines().first().cloned());
+        let hook = started["fields"]["failed_execs"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let said = sidecar.diagnostics();
+        sidecar.stop();
+        (hook, said)
+    };
+    let (fexit, _) = hook("--failed-execs=fexit");
+    let (any, said) = hook("--failed-execs=any");
+    if fexit == "fexit" {
+        assert_eq!(any, "fexit");
+    } else {
+        assert_eq!((&*fexit, &*any), ("unavailable", "sys-exit"));
+        assert!(
+            said.contains("all programs of the node pay") && said.contains("__x64_sys_exec"),
+            "{said}"
+        );
+    }
+}
