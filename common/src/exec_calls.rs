@@ -52,8 +52,8 @@ impl ExecCalls {
     /// arm64: arch/arm64/include/asm/ptrace.h (`struct pt_regs`), uapi/asm/ptrace.h (`PSR_MODE32_BIT`);
     /// include/uapi/asm-generic/unistd.h; arch/arm/tools/syscall.tbl.
     pub const AARCH64: Self = Self {
-        // x0, x1
-        filename: [0, 8, 0, 8],
+        // x0 as the caller had it (`orig_x0`): at the exit of the call x0 has the result; x1
+        filename: [272, 8, 272, 8],
         number: [221, 281, 11, 387],
         // syscallno, behind 31 registers, sp, pc, pstate, orig_x0
         number_at: 280,

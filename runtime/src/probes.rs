@@ -1,7 +1,7 @@
 //! The probes: loading them into the kernel, attaching them, and the maps shared with them.
 
 use aya::{
-    Btf, Ebpf, EbpfLoader, VerifierLogLevel,
+    Btf, Ebpf, VerifierLogLevel,
     maps::{Array, HashMap, Map, MapData, MapError, RingBuf},
     programs::{BtfTracePoint, ProgramFd},
     util::nr_cpus,
@@ -28,6 +28,7 @@ mod error;
 pub mod failed_execs;
 mod kernel_btf;
 mod lanes;
+mod loader;
 mod object;
 mod own_scope;
 mod pod_cgroup;
@@ -126,7 +127,7 @@ impl Probes {
         } else {
             CALLS as u32
         };
-        let mut loader = EbpfLoader::new();
+        let mut loader = loader::without_kernel_types();
         for map in ["STATS", "SCRATCH"] {
             loader.map_max_entries(map, lanes);
         }
@@ -147,7 +148,6 @@ impl Probes {
                 .map_max_entries("DISMISSALS", DISMISSAL_SLOTS);
         }
         let mut ebpf = loader
-            // The probes have no relocations that aya makes.
             .btf(None)
             .verifier_log_level(verifier_log_level())
             .override_global("OFFSETS", bytes_of(&kernel.offsets), true)
