@@ -23,7 +23,7 @@ const VARIANTS: [(Variant, &[&str]); 4] = [
     (Variant::CgroupV1, &["5.10", "6.12"]),
     (Variant::OneCpu, &["5.10", "7"]),
     (Variant::ManyCpus, &["7"]),
-    (Variant::NoJit, &["6.12", "7"]),
+    (Variant::NoJit, &["7"]),
 ];
 
 /// What the command line names. What it does not name is chosen as for a full run.
@@ -106,11 +106,11 @@ fn is_in_a_full_run(series: &Series, scenario: Scenario, variant: Variant) -> bo
         (_, Scenario::WithoutBtf) => false,
         // That tracing works on another processor; the rest depends on the kernel's version only.
         (Machine::Arm64, _) => scenario == Scenario::Plain,
-        // Playing pods takes minutes where the processor is emulated. For templates the oldest
-        // kernel, the newest and that of the stable release are enough; for Docker in a pod, and as
-        // the node's runtime, the oldest and the newest.
-        (_, Scenario::Pods) => series.name != "6.1",
-        (_, Scenario::Envbox | Scenario::Docker) => !["6.1", "6.12"].contains(&series.name),
+        // Playing pods takes minutes where the processor is emulated. The oldest kernel and the
+        // newest are enough, between which the sidecar's privileges and the programs differ.
+        (_, Scenario::Pods | Scenario::Envbox | Scenario::Docker) => {
+            !["6.1", "6.12"].contains(&series.name)
+        }
         _ => true,
     }
 }
