@@ -1,7 +1,7 @@
 //! Builds the eBPF programs and puts the object where `src/probes.rs` includes it from.
 //!
-//! The BPF target has no prebuilt `core`: cargo builds it from source, which on a stable toolchain it
-//! does only with `RUSTC_BOOTSTRAP=1`. That is set for this one build and nothing else.
+//! The BPF target has no prebuilt `core`: cargo builds it from source, which on a stable toolchain
+//! it does only with `RUSTC_BOOTSTRAP=1`. That is set for this one build and nothing else.
 
 use std::{
     env,
@@ -21,7 +21,8 @@ use object::{
 const PACKAGE: &str = "exectrail-probes";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // As it is now, not as it was when this script was compiled: clones may share a target directory.
+    // As it is now, not as it was when this script was compiled: clones may share a target
+    // directory.
     let manifest_dir = env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set")?;
     let root = Path::new(&manifest_dir).join("..");
     for source in ["common", "probes-ebpf", "Cargo.lock"] {
@@ -79,7 +80,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The object without DWARF, four fifths of it: bpf-linker has made BTF of that, and nobody else reads it.
+/// The object without DWARF, four fifths of it: bpf-linker has made BTF of that, and nobody else
+/// reads it.
 fn without_debug_information(object: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     let whole = fs::read(object)?;
     let mut builder = Builder::read(&*whole)?;

@@ -1,5 +1,5 @@
-//! All tracers, one beside the other: each round has each of them at work once, so that whatever else
-//! goes on on the machine meets all of them.
+//! All tracers, one beside the other: each round has each of them at work once, so that whatever
+//! else goes on on the machine meets all of them.
 
 use std::{collections::BTreeMap, path::Path, thread::sleep, time::Duration};
 

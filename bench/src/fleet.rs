@@ -1,7 +1,7 @@
 //! What many sidecars on one node cost: the time of an exec and the end of its process.
 //!
-//! The workload measures its own time. The kernel does not count the run time of programs meanwhile,
-//! as counting would cost more than the programs.
+//! The workload measures its own time. The kernel does not count the run time of programs
+//! meanwhile, as counting would cost more than the programs.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 

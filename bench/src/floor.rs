@@ -1,4 +1,5 @@
-//! The floor: programs that do nothing, or next to nothing, on the tracepoint that exectrail's is on.
+//! The floor: programs that do nothing, or next to nothing, on the tracepoint that exectrail's is
+//! on.
 
 use std::{
     fs, io,

@@ -7,8 +7,8 @@
 //! | [`scaling`] | how its cost grows |
 //! | [`fleet`] | many sidecars on one node; measured alone |
 //!
-//! Started by `cargo xtask bench`; needs root. Figures are medians of rounds in which all take turns; the
-//! workload has a CPU of its own, and tracers another.
+//! Started by `cargo xtask bench`; needs root. Figures are medians of rounds in which all take
+//! turns; the workload has a CPU of its own, and tracers another.
 
 mod cgroup;
 mod comparison;

@@ -46,8 +46,8 @@ pub(crate) struct Peer {
     ready: &'static str,
 }
 
-/// In a mount namespace of its own, where those that need it find tracefs: on the node that a sidecar
-/// runs on, nobody has mounted it.
+/// In a mount namespace of its own, where those that need it find tracefs: on the node that a
+/// sidecar runs on, nobody has mounted it.
 const WITH_TRACEFS: &str =
     "mount -t tracefs none /sys/kernel/tracing; mount -t debugfs none /sys/kernel/debug; ";
 

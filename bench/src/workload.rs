@@ -1,4 +1,5 @@
-//! Having work done, in the pod or elsewhere: `workload.c`, compiled, and a program that does nothing.
+//! Having work done, in the pod or elsewhere: `workload.c`, compiled, and a program that does
+//! nothing.
 
 use std::{
     fs,

@@ -1,11 +1,13 @@
 //! The system calls that execute, and where each finds the name of the file.
 //!
-//! The kernel enters a system call with the caller's registers, `struct pt_regs`, as its one argument.
-//! Which register holds what is a promise of each architecture's ABI, so it is written down here.
+//! The kernel enters a system call with the caller's registers, `struct pt_regs`, as its one
+//! argument. Which register holds what is a promise of each architecture's ABI, so it is written
+//! down here.
 
 use bytemuck::{Pod, Zeroable};
 
-/// Number of calls; they index the arrays below, and [`crate::record::FailedExec::call`] is an index.
+/// Number of calls; they index the arrays below, and [`crate::record::FailedExec::call`] is an
+/// index.
 pub const CALLS: usize = 4;
 /// `execve`.
 pub const EXECVE: usize = 0;
@@ -49,8 +51,8 @@ impl ExecCalls {
         mode_32: 0x23,
     };
 
-    /// arm64: arch/arm64/include/asm/ptrace.h (`struct pt_regs`), uapi/asm/ptrace.h (`PSR_MODE32_BIT`);
-    /// include/uapi/asm-generic/unistd.h; arch/arm/tools/syscall.tbl.
+    /// arm64: arch/arm64/include/asm/ptrace.h (`struct pt_regs`), uapi/asm/ptrace.h
+    /// (`PSR_MODE32_BIT`); include/uapi/asm-generic/unistd.h; arch/arm/tools/syscall.tbl.
     pub const AARCH64: Self = Self {
         // x0 as the caller had it (`orig_x0`): at the exit of the call x0 has the result; x1
         filename: [272, 8, 272, 8],

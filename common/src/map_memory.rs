@@ -1,8 +1,8 @@
 //! Memory of those maps whose size depends on the number of CPUs.
 //!
-//! User space makes the maps by these numbers, and preflight counts them. From Linux 5.11 on, maps are
-//! charged to the memory cgroup of the process that makes them, but for the per-CPU ones, which the
-//! node pays.
+//! User space makes the maps by these numbers, and preflight counts them. From Linux 5.11 on, maps
+//! are charged to the memory cgroup of the process that makes them, but for the per-CPU ones, which
+//! the node pays.
 
 use crate::{exec_calls::CALLS, record::EARLY_BYTES};
 

@@ -9,8 +9,8 @@ use bytemuck::{Pod, Zeroable};
 /// Instead of the offset of a field, loads in the object have this, plus the place of the field in
 /// [`Offsets`]. No kernel structure is so large that it could be an offset.
 ///
-/// User space puts the offset in before the object is loaded: one instruction loads a field then, where
-/// looking its offset up takes five.
+/// User space puts the offset in before the object is loaded: one instruction loads a field then,
+/// where looking its offset up takes five.
 pub const FIRST_FIELD: i16 = 0x7e00;
 
 /// Fields in [`Offsets`].
@@ -43,14 +43,15 @@ pub struct Offsets {
     pub task_pid: u32,
     /// `task_struct.tgid`: `pid_t`
     pub task_tgid: u32,
-    /// `task_struct.self_exec_id`: `u64`, counts the execs of a process and its ancestors (Linux 5.7 and later)
+    /// `task_struct.self_exec_id`: `u64`, counts the execs of a process and its ancestors (Linux
+    /// 5.7 and later)
     pub task_self_exec_id: u32,
     /// `task_struct.comm`: `char[16]`
     pub task_comm: u32,
     /// `task_struct.exit_code`: `int`
     pub task_exit_code: u32,
-    /// `task_struct.cgroups`: `struct css_set *`; [`ABSENT`] without CONFIG_CGROUPS, like all fields
-    /// of cgroups
+    /// `task_struct.cgroups`: `struct css_set *`; [`ABSENT`] without CONFIG_CGROUPS, like all
+    /// fields of cgroups
     pub task_cgroups: u32,
     /// `css_set.dfl_cgrp`: `struct cgroup *`, of the default hierarchy (cgroup v2)
     pub css_set_dfl_cgrp: u32,
@@ -98,8 +99,8 @@ pub struct Offsets {
     pub pid_namespace_child_reaper: u32,
     /// `pid_namespace.ns.inum`: `unsigned int`
     pub pid_namespace_inum: u32,
-    /// `pid_namespace.pid_allocated`: `unsigned int`, ids in use; the top bit says that there may be
-    /// more (`PIDNS_ADDING`, include/linux/pid_namespace.h)
+    /// `pid_namespace.pid_allocated`: `unsigned int`, ids in use; the top bit says that there may
+    /// be more (`PIDNS_ADDING`, include/linux/pid_namespace.h)
     pub pid_namespace_pid_allocated: u32,
     /// `net.ns.inum`: `unsigned int`
     pub net_inum: u32,

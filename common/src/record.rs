@@ -1,7 +1,8 @@
 //! The form on which the probes write down what happened, one form a ring record.
 //!
-//! A record is a fixed head, told apart by [`Prefix::kind`], followed by the variable parts that the
-//! head gives the lengths of. All numbers are in the byte order of the machine; both sides run on it.
+//! A record is a fixed head, told apart by [`Prefix::kind`], followed by the variable parts that
+//! the head gives the lengths of. All numbers are in the byte order of the machine; both sides run
+//! on it.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -36,7 +37,8 @@ pub const FLAG_LAST_PIECE: u16 = 1 << 7;
 
 /// Flag of an [`Exec`] or [`FailedExec`]: the filename is longer than [`MAX_FILENAME`] and was cut.
 pub const FLAG_FILENAME_CUT: u16 = 1 << 8;
-/// Flag of an [`Exec`]: the new stack has been written to before the new program's first instruction.
+/// Flag of an [`Exec`]: the new stack has been written to before the new program's first
+/// instruction.
 ///
 /// The filename there differs from the kernel's own copy, or lies elsewhere than the kernel put it.
 /// What the stack has as the filename follows the filename.
@@ -77,7 +79,9 @@ pub struct Prefix {
     pub filename_len: u16,
     /// Number of the exec on its CPU and in its lane, from 0, without gaps where nothing is lost.
     ///
-    /// An [`Exit`] bears the number of the exit there, counted apart, and a [`FailedExec`] that of the failure of its call. An [`ArgvPiece`] bears the number of the exec that it belongs to; an [`NsFound`] bears 0.
+    /// An [`Exit`] bears the number of the exit there, counted apart, and a [`FailedExec`] that of
+    /// the failure of its call. An [`ArgvPiece`] bears the number of the exec that it belongs to;
+    /// an [`NsFound`] bears 0.
     pub seq: u64,
 }
 
@@ -230,10 +234,11 @@ pub struct NsFound {
 
 /// Programs that stand in for each other at one tracepoint, most.
 ///
-/// The kernel skips a program that is running already on the same CPU. Where a tracepoint's programs
-/// may be preempted, that happens between one exec and another. So the same program is attached
-/// several times, and whatever the first was skipped for, the next one records. Each such copy is a
-/// lane: of a CPU and a lane, only one run is ever under way, so each has values and numbers of its own.
+/// The kernel skips a program that is running already on the same CPU. Where a tracepoint's
+/// programs may be preempted, that happens between one exec and another. So the same program is
+/// attached several times, and whatever the first was skipped for, the next one records. Each such
+/// copy is a lane: of a CPU and a lane, only one run is ever under way, so each has values and
+/// numbers of its own.
 pub const LANES: u32 = 3;
 
 /// What a CPU counts in one lane (map `STATS`, [`LANES`] entries a CPU).
@@ -254,15 +259,15 @@ pub struct CpuStats {
     pub exits_lost: u64,
     /// When the last of these was lost, boot clock, nanoseconds.
     pub last_exit_lost: u64,
-    /// Execs in namespaces that found no room in `TARGETS`. Of these and the next two, only the first
-    /// lane counts.
+    /// Execs in namespaces that found no room in `TARGETS`. Of these and the next two, only the
+    /// first lane counts.
     pub unplaced_execs: u64,
     /// The same of exits.
     pub unplaced_exits: u64,
     /// The same of failed execs.
     pub unplaced_failed_execs: u64,
-    /// Execs that this lane was the first to see, of targets or not: all before were skipped. Always 0 in
-    /// the first lane.
+    /// Execs that this lane was the first to see, of targets or not: all before were skipped.
+    /// Always 0 in the first lane.
     pub caught: u64,
     /// The same of exits.
     pub exits_caught: u64,

@@ -1,7 +1,7 @@
 //! Which execs are left out on purpose: rules, and a bound on the rate of each workspace.
 //!
-//! User space sets [`RuleSet`] and [`Rate`] before load, frozen: with all zeros the verifier takes the
-//! code behind them out of the program.
+//! User space sets [`RuleSet`] and [`Rate`] before load, frozen: with all zeros the verifier takes
+//! the code behind them out of the program.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -9,14 +9,14 @@ use bytemuck::{Pod, Zeroable};
 pub const MAX_RULES: usize = 64;
 /// Stands for no rule.
 pub const NO_RULE: u32 = u32::MAX;
-/// Bytes of a filename that rules look at, a NUL included; the kernel's LPM tries take no longer keys
-/// (`LPM_DATA_SIZE_MAX`, kernel/bpf/lpm_trie.c).
+/// Bytes of a filename that rules look at, a NUL included; the kernel's LPM tries take no longer
+/// keys (`LPM_DATA_SIZE_MAX`, kernel/bpf/lpm_trie.c).
 pub const FILENAME_WINDOW: usize = 256;
 
 /// The rules, but for their patterns, which are in maps.
 ///
-/// A rule's number is its place in the order in which they decide: the first that matches does. Rules
-/// that include come before those that exclude.
+/// A rule's number is its place in the order in which they decide: the first that matches does.
+/// Rules that include come before those that exclude.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct RuleSet {
@@ -38,7 +38,8 @@ pub struct RuleSet {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Matched {
-    /// Number of the first of all rules of this field that match whatever has this pattern for its longest.
+    /// Number of the first of all rules of this field that match whatever has this pattern for its
+    /// longest.
     pub first: u32,
     /// 1 where the pattern is a prefix, 0 where it is the whole.
     pub prefix: u32,
@@ -66,8 +67,9 @@ pub struct Rate {
 
 /// The token bucket of one workspace, known by the inode number of its PID namespace.
 ///
-/// Kept as an instant rather than a number of tokens (the generic cell rate algorithm, ITU-T I.371): one
-/// value to change, and by addition, which is all that 5.10 can do atomically in a program.
+/// Kept as an instant rather than a number of tokens (the generic cell rate algorithm, ITU-T
+/// I.371): one value to change, and by addition, which is all that 5.10 can do atomically in a
+/// program.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Bucket {

@@ -38,7 +38,8 @@ pub struct NsState {
     pub address: u64,
     /// Depth of the namespace; the init PID namespace has 0.
     pub level: u32,
-    /// A set of [`BY_NETWORK`], [`BY_CGROUP`] and [`BELOW_TARGET`]; empty for a target of user space's.
+    /// A set of [`BY_NETWORK`], [`BY_CGROUP`] and [`BELOW_TARGET`]; empty for a target of user
+    /// space's.
     pub by: u32,
 }
 
@@ -110,8 +111,8 @@ pub struct Own {
 /// Cgroups above and including the sidecar's own that `own_scope` names, from the sidecar's upward.
 pub const OWN_CGROUPS: u32 = 32;
 
-/// Bytes of a cgroup's name that are kept, its NUL included. `kubelet-kubepods-burstable-pod`, a UID
-/// of 36 characters and `.slice` make 72; `cri-containerd-`, 64 digits and `.scope` make 85.
+/// Bytes of a cgroup's name that are kept, its NUL included. `kubelet-kubepods-burstable-pod`, a
+/// UID of 36 characters and `.slice` make 72; `cri-containerd-`, 64 digits and `.scope` make 85.
 pub const CGROUP_NAME: usize = 128;
 
 /// A cgroup above the sidecar, or its own (map `OWN_CGROUPS`).
@@ -124,8 +125,8 @@ pub struct OwnCgroup {
     pub name: [u8; CGROUP_NAME],
 }
 
-/// What is known about the sidecar itself (map `OWN_SCOPE`, one entry). The `own_scope` program fills
-/// in all but the pod's cgroup, which user space tells by its name.
+/// What is known about the sidecar itself (map `OWN_SCOPE`, one entry). The `own_scope` program
+/// fills in all but the pod's cgroup, which user space tells by its name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct OwnScope {
@@ -152,7 +153,8 @@ impl OwnScope {
         self.id.inum != 0
     }
 
-    /// What tells that a namespace belongs to the pod, as a set of [`BY_NETWORK`] and [`BY_CGROUP`].
+    /// What tells that a namespace belongs to the pod, as a set of [`BY_NETWORK`] and
+    /// [`BY_CGROUP`].
     ///
     /// A network that is shared with more than the pod says nothing where the cgroup does. Where
     /// nothing else is known, it is the evidence that announcements need, and no more.

@@ -1,6 +1,7 @@
 //! Any bytes as ring records: no panic, and every line is one line of JSON.
 //!
-//! Records are what stands between separators, so that a change to one leaves the others what they were.
+//! Records are what stands between separators, so that a change to one leaves the others what they
+//! were.
 #![no_main]
 
 use std::collections::BTreeMap;

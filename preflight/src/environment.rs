@@ -1,7 +1,7 @@
 //! The command line, and the environment as its second form: one grammar for both.
 //!
-//! A variable that is set and empty is unset: manifests and shells cannot always leave one out. Anything
-//! else that is not understood is a usage error that names the variable.
+//! A variable that is set and empty is unset: manifests and shells cannot always leave one out.
+//! Anything else that is not understood is a usage error that names the variable.
 
 use std::ffi::{OsStr, OsString};
 

@@ -110,8 +110,8 @@ pub const DEFAULT_RING_BYTES: u64 = 4 << 20;
 /// Most bytes of argv kept of one exec unless something else is asked for: 128 KiB.
 pub const DEFAULT_MAX_ARGV_BYTES: u64 = 128 << 10;
 
-/// Most bytes of long argv that the tracer holds at once while they are put together, where it keeps at
-/// most so many of one exec. Several CPUs may execute something long at the same time.
+/// Most bytes of long argv that the tracer holds at once while they are put together, where it
+/// keeps at most so many of one exec. Several CPUs may execute something long at the same time.
 pub fn pending_argv_bytes(max_argv_bytes: u64) -> u64 {
     const AT_ONCE: u64 = 4;
     const LEAST: u64 = 8 << 20;

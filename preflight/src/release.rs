@@ -22,8 +22,9 @@ impl KernelVersion {
     /// (commit series of Roman Gushchin, merged for 5.11).
     pub const WITHOUT_MEMLOCK: Self = Self::new(5, 11, 0);
 
-    /// From here on a program on a tracepoint may be preempted: tracepoints are walked under SRCU and
-    /// no longer with preemption off (`__DECLARE_TRACE`, include/linux/tracepoint.h, Linux 7.0).
+    /// From here on a program on a tracepoint may be preempted: tracepoints are walked under SRCU
+    /// and no longer with preemption off (`__DECLARE_TRACE`, include/linux/tracepoint.h, Linux
+    /// 7.0).
     pub const PREEMPTIBLE_TRACEPOINTS: Self = Self::new(7, 0, 0);
 
     /// That version.

@@ -39,8 +39,8 @@ pub(crate) fn select(condition: u64, yes: u64, no: u64) -> u64 {
     (yes & mask) | (no & !mask)
 }
 
-/// Like [`opaque`], and anew in each round of a loop: the compiler may neither take it out of the loop
-/// nor make a running difference of what is computed from it.
+/// Like [`opaque`], and anew in each round of a loop: the compiler may neither take it out of the
+/// loop nor make a running difference of what is computed from it.
 #[inline(always)]
 #[cfg_attr(not(target_arch = "bpf"), expect(unused_mut))]
 pub(crate) fn anew(mut value: u64) -> u64 {

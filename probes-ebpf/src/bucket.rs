@@ -22,10 +22,11 @@ macro_rules! rate {
 #[map]
 static BUCKETS: HashMap<u32, Bucket> = HashMap::with_max_entries(MAX_BUCKETS, 0);
 
-/// Takes a token from the bucket of `target`. Where there is none, the exec is counted, and left out.
+/// Takes a token from the bucket of `target`. Where there is none, the exec is counted, and left
+/// out.
 ///
-/// CPUs that race for the last token may all have it: one exec more each, which later ones wait for.
-/// What is left out is counted by an atomic addition, and never wrong.
+/// CPUs that race for the last token may all have it: one exec more each, which later ones wait
+/// for. What is left out is counted by an atomic addition, and never wrong.
 #[inline(always)]
 pub(crate) fn is_empty(target: u32) -> bool {
     // A constant to the verifier: where there is no bound, nothing of this is there.

@@ -2,10 +2,10 @@
 //! about to change, and argv, which others may be able to change afterwards.
 //!
 //! `task_rename` fires inside every exec, with the new memory in place and `exec_update_lock` held
-//! (`begin_new_exec`, fs/exec.c, Linux 5.8 to 7.3). Nobody else can open, trace or write that memory
-//! before the lock is released, and `sched_process_exec` comes after that. So the lowest part of
-//! the new stack, which is where argv is, is kept here, and taken from here when the exec is
-//! recorded.
+//! (`begin_new_exec`, fs/exec.c, Linux 5.8 to 7.3). Nobody else can open, trace or write that
+//! memory before the lock is released, and `sched_process_exec` comes after that. So the lowest
+//! part of the new stack, which is where argv is, is kept here, and taken from here when the exec
+//! is recorded.
 
 use aya_ebpf::helpers::{
     bpf_get_smp_processor_id,
@@ -34,8 +34,8 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
     let mm = task.mm();
     let arg_start: u64 = mm.load(field!(mm_arg_start));
     let pages: u64 = mm.load(field!(mm_stack_vm));
-    // Else it is a thread that renames itself: its memory has arguments, and those of a program that
-    // is being made have not been given a place yet. A kernel thread has no memory.
+    // Else it is a thread that renames itself: its memory has arguments, and those of a program
+    // that is being made have not been given a place yet. A kernel thread has no memory.
     let is_exec = arg_start == 0 && pages != 0;
     let tgid = task.tgid();
     // A later lane is there for what those before were skipped for, and slots are the first lane's
@@ -49,8 +49,8 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
         let comm = task.comm();
         // SAFETY: a pointer to a live map value; a racing CPU's write is told by `tgid`.
         unsafe {
-            // What the first lane has just kept is not for a later one to forget. Where the slot is left
-            // from an earlier exec, it has another owner by its number of execs.
+            // What the first lane has just kept is not for a later one to forget. Where the slot is
+            // left from an earlier exec, it has another owner by its number of execs.
             if LANE == 0 || (*old).tgid != tgid {
                 (*old).slot = slot;
             }
@@ -69,9 +69,9 @@ fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
     let mask = own!(early_mask);
     // SAFETY: the helper takes no arguments and always succeeds.
     let first = unsafe { bpf_get_smp_processor_id() } * (mask + 1);
-    // Most execs are recorded before another begins: they all use the first slot, which is in the CPU's
-    // cache. One that never is (it was killed) leaves it owned until a process comes by that has it
-    // by its id.
+    // Most execs are recorded before another begins: they all use the first slot, which is in the
+    // CPU's cache. One that never is (it was killed) leaves it owned until a process comes by that
+    // has it by its id.
     let slot = if owner(first) == 0 {
         first
     } else {
@@ -89,8 +89,8 @@ fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
     };
     let len = opaque(below_top).min(EARLY_BYTES as u64);
     let from = own!(stack_top).wrapping_sub(below_top);
-    // SAFETY: pointers to a live map value, whose fields BPF stores whole, and to EARLY_BYTES of it;
-    // a fault gives an error. Whoever reads it meanwhile finds no owner.
+    // SAFETY: pointers to a live map value, whose fields BPF stores whole, and to EARLY_BYTES of
+    // it; a fault gives an error. Whoever reads it meanwhile finds no owner.
     unsafe {
         (&raw mut (*early).start).write_volatile(0);
         let read = bpf_probe_read_user(
@@ -165,20 +165,20 @@ pub(crate) fn kept(tgid: u32) -> Kept {
     }
 }
 
-/// Copies argv, at most what is wanted of it, to `to`, and gives the slot back; how many bytes. 0 where
-/// nothing was kept of this exec. `filename_len` is the length of the filename.
+/// Copies argv, at most what is wanted of it, to `to`, and gives the slot back; how many bytes. 0
+/// where nothing was kept of this exec. `filename_len` is the length of the filename.
 #[inline(always)]
 pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u64 {
     let Some(early) = EARLY.get_ptr_mut(strings.slot) else {
         return 0;
     };
     // The stack of a new program has, from its upper end downward: a word, the filename, the
-    // environment, argv (`alloc_bprm` and `do_execveat_common`, fs/exec.c). It has been moved as a whole
-    // since (`setup_arg_pages`); what counts is how far below its end argv begins.
+    // environment, argv (`alloc_bprm` and `do_execveat_common`, fs/exec.c). It has been moved as a
+    // whole since (`setup_arg_pages`); what counts is how far below its end argv begins.
     let end = strings.exec.wrapping_add(filename_len).wrapping_add(1 + 8);
     let below_top = end.wrapping_sub(strings.arg_start);
-    // SAFETY: a pointer to a live map value, whose fields BPF loads whole. Who writes to it sets `start`
-    // to 0 before and to what it was after: it is looked at before and after.
+    // SAFETY: a pointer to a live map value, whose fields BPF loads whole. Who writes to it sets
+    // `start` to 0 before and to what it was after: it is looked at before and after.
     unsafe {
         let is_owned = || {
             (&raw const (*early).start).read_volatile() == strings.start

@@ -2,10 +2,10 @@
 //! `/proc/self/oom_score_adj`, which has this program run at once, and hardly anything else of a
 //! node does (`__set_oom_adj`, fs/proc/base.c).
 //!
-//! That a reaper exits does not say that its namespace has ended, nor how soon it will. The kernel's own
-//! account does: once the reaper has begun to kill what is left, no process can be made there any more
-//! (`PIDNS_ADDING` is gone, `zap_pid_ns_processes`, kernel/pid_namespace.c), and once only the
-//! reaper's own id is in use, nobody is left.
+//! That a reaper exits does not say that its namespace has ended, nor how soon it will. The
+//! kernel's own account does: once the reaper has begun to kill what is left, no process can be
+//! made there any more (`PIDNS_ADDING` is gone, `zap_pid_ns_processes`, kernel/pid_namespace.c),
+//! and once only the reaper's own id is in use, nobody is left.
 
 use exectrail_common::target::{END_NO, END_UNKNOWN, END_YES};
 
@@ -21,9 +21,9 @@ const ADDING: u32 = 1 << 31;
 
 /// Answers the question in [`END_CHECK`], if the sidecar asks.
 ///
-/// The namespace is looked at by an address that was its own while it was a target. The memory may have
-/// been given to something else since; then the number or the reaper's start differ, and that it was
-/// given away is proof as well: a namespace is freed after its last process.
+/// The namespace is looked at by an address that was its own while it was a target. The memory may
+/// have been given to something else since; then the number or the reaper's start differ, and that
+/// it was given away is proof as well: a namespace is freed after its last process.
 #[inline(always)]
 pub(crate) fn answer() {
     if own!(read_kernel) == 0 || ns_tgid(own!(pid_ns)) != own!(tgid) {

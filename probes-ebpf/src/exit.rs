@@ -18,7 +18,8 @@ pub(crate) fn write<const LANE: u32>(task: Task, scope: &Scope, _: Lane<LANE>) {
     let Some(stats) = STATS.get_ptr_mut(LANE) else {
         return;
     };
-    // SAFETY: a pointer to the live map value of this CPU and lane, of which only `exit` uses these fields.
+    // SAFETY: a pointer to the live map value of this CPU and lane, of which only `exit` uses these
+    // fields.
     let stats = unsafe { &mut *stats };
     // SAFETY: helpers without arguments that always succeed.
     let (ktime, cpu) = unsafe { (bpf_ktime_get_boot_ns(), bpf_get_smp_processor_id() as u16) };

@@ -48,7 +48,8 @@ pub(crate) fn count_success() {
     if own!(count_execs) != 0
         && let Some(stats) = STATS.get_ptr_mut(0)
     {
-        // SAFETY: a pointer to the live map value of this CPU and lane, of which this is the only writer.
+        // SAFETY: a pointer to the live map value of this CPU and lane, of which this is the only
+        // writer.
         unsafe { (*stats).execs += 1 };
     }
 }
@@ -59,7 +60,8 @@ pub(crate) fn ended(registers: KernelPtr, call: usize, result: i64) {
     let errno = result.wrapping_neg() as u64;
     if errno == 0 {
         if let Some(stats) = FAILED_STATS.get_ptr_mut(call as u32) {
-            // SAFETY: a pointer to the live map value of this CPU and call, of which this is the only writer.
+            // SAFETY: a pointer to the live map value of this CPU and call, of which this is the
+            // only writer.
             unsafe { (*stats).succeeded += 1 };
         }
         return;

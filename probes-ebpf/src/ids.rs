@@ -1,5 +1,5 @@
-//! Process, parent, user and group ids of an exec, in the init namespaces and in the task's own, and
-//! its cgroup.
+//! Process, parent, user and group ids of an exec, in the init namespaces and in the task's own,
+//! and its cgroup.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use exectrail_common::{
@@ -58,8 +58,8 @@ impl Ids {
     }
 }
 
-/// Id of the cgroup of `task`, the current one, in the hierarchy that pods are in. Sets a flag where
-/// there is none: the default hierarchy of a node with cgroup v1 has its root for everybody.
+/// Id of the cgroup of `task`, the current one, in the hierarchy that pods are in. Sets a flag
+/// where there is none: the default hierarchy of a node with cgroup v1 has its root for everybody.
 #[inline(always)]
 pub(crate) fn cgroup(task: Task, flags: &mut u16) -> u64 {
     // Constant to the verifier, which follows but one of the ways.
@@ -73,7 +73,8 @@ pub(crate) fn cgroup(task: Task, flags: &mut u16) -> u64 {
     }
 }
 
-/// Id of the process of `task`, the current one, in its PID namespace; 0 where it could not be told.
+/// Id of the process of `task`, the current one, in its PID namespace; 0 where it could not be
+/// told.
 ///
 /// The helper that reads no kernel memory takes 100 ns longer.
 #[inline(always)]
@@ -85,13 +86,16 @@ pub(crate) fn current_ns_tgid(task: Task, scope: &Scope) -> u32 {
     }
 }
 
-/// What a namespace shows for an id that it does not map (`/proc/sys/kernel/overflowuid`'s default).
+/// What a namespace shows for an id that it does not map (`/proc/sys/kernel/overflowuid`'s
+/// default).
 const OVERFLOW_ID: u32 = 65534;
 
-/// Extents that a map holds in place (`UID_GID_MAP_MAX_BASE_EXTENTS`, include/linux/user_namespace.h).
+/// Extents that a map holds in place (`UID_GID_MAP_MAX_BASE_EXTENTS`,
+/// include/linux/user_namespace.h).
 const EXTENTS_IN_PLACE: u32 = 5;
 
-/// `id` as the user namespace with this `struct uid_gid_map` shows it, and 1 where the map is kept elsewhere, which hides it.
+/// `id` as the user namespace with this `struct uid_gid_map` shows it, and 1 where the map is kept
+/// elsewhere, which hides it.
 #[inline(always)]
 fn mapped(map: KernelPtr, id: u32) -> (u32, u64) {
     let extents: u32 = map.load(field!(uid_gid_map_nr_extents));
@@ -108,7 +112,8 @@ fn mapped(map: KernelPtr, id: u32) -> (u32, u64) {
     (shown as u32, elsewhere)
 }
 
-/// `id` as the extent at `index` shows it, if that is one of `extents` and has it; else `otherwise`.
+/// `id` as the extent at `index` shows it, if that is one of `extents` and has it; else
+/// `otherwise`.
 #[inline(always)]
 fn in_extent(map: KernelPtr, index: u32, extents: u32, id: u32, otherwise: u64) -> u64 {
     let extent = map.field(offset!(uid_gid_map_extent) + index * offset!(uid_gid_extent_size));
@@ -120,22 +125,24 @@ fn in_extent(map: KernelPtr, index: u32, extents: u32, id: u32, otherwise: u64) 
     select(hit, u64::from(first.wrapping_add(within)), otherwise)
 }
 
-/// The id of the process of `task` in the namespace at depth `level`; 0 where it has none, being outside.
+/// The id of the process of `task` in the namespace at depth `level`; 0 where it has none, being
+/// outside.
 ///
-/// A kernel read by helper: `numbers` is indexed by depth, and the verifier takes no variable offset
-/// into a BTF pointer.
+/// A kernel read by helper: `numbers` is indexed by depth, and the verifier takes no variable
+/// offset into a BTF pointer.
 #[inline(always)]
 fn ns_pid(task: Task, level: u32) -> u32 {
     let pid = task.process_pid();
     let depth: u32 = pid.load(field!(pid_level));
     let mut nr = 0u32;
-    // Levels are below 64. Before 6.12 the verifier lets nothing unbounded be added to a BTF pointer,
-    // even where the sum is only handed to a helper.
+    // Levels are below 64. Before 6.12 the verifier lets nothing unbounded be added to a BTF
+    // pointer, even where the sum is only handed to a helper.
     let offset = u64::from(offset!(pid_numbers))
         + (opaque(u64::from(level)) & 63) * u64::from(offset!(upid_size))
         + u64::from(offset!(upid_nr));
     let address = opaque(pid.address() as u64).wrapping_add(offset);
-    // What is read where there is no such depth is not looked at; to branch on it would double the verifier's work.
+    // What is read where there is no such depth is not looked at; to branch on it would double the
+    // verifier's work.
     // SAFETY: four bytes into a u32; a fault gives an error and leaves 0.
     unsafe { bpf_probe_read_kernel((&raw mut nr).cast(), 4, address as *const _) };
     select(less(depth, level), 0, u64::from(nr)) as u32

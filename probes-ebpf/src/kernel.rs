@@ -49,7 +49,8 @@ pub(crate) use field;
 
 /// What a field can be loaded as.
 pub(crate) trait Word: Copy {
-    /// Loads the field in one instruction, which user space puts the offset into (see [`FIRST_FIELD`]).
+    /// Loads the field in one instruction, which user space puts the offset into (see
+    /// [`FIRST_FIELD`]).
     ///
     /// The compiler may make two loads of one field one, even with a store in between: nothing here
     /// depends on seeing a field change.
@@ -68,8 +69,8 @@ macro_rules! word {
                 #[cfg(target_arch = "bpf")]
                 {
                     let value;
-                    // SAFETY: the verifier rejects the program unless the field lies within the BTF type of
-                    // the pointer; the kernel gives 0 where the memory is not there.
+                    // SAFETY: the verifier rejects the program unless the field lies within the BTF
+                    // type of the pointer; the kernel gives 0 where the memory is not there.
                     unsafe {
                         core::arch::asm!(
                             concat!("{0} = *(", $size, " *)({1} + {2})"),
@@ -146,8 +147,8 @@ impl KernelPtr {
         self.0
     }
 
-    /// The same as a number, which the verifier lets be computed with, rather than a pointer: of what
-    /// there is to make one of the other, it lets pass a swap of bytes (`check_alu_op`,
+    /// The same as a number, which the verifier lets be computed with, rather than a pointer: of
+    /// what there is to make one of the other, it lets pass a swap of bytes (`check_alu_op`,
     /// kernel/bpf/verifier.c).
     #[inline(always)]
     fn number(self) -> u64 {
@@ -226,8 +227,8 @@ impl Task {
 
     /// `struct pid *` of the process.
     ///
-    /// The group leader's thread has the same, but each pointer loaded from a task that the verifier
-    /// trusts makes it search all types of the kernel (`btf_nested_type_is_trusted`,
+    /// The group leader's thread has the same, but each pointer loaded from a task that the
+    /// verifier trusts makes it search all types of the kernel (`btf_nested_type_is_trusted`,
     /// kernel/bpf/btf.c, seen on Linux 6.18); those loaded from `signal_struct` do not.
     #[inline(always)]
     pub(crate) fn process_pid(self) -> KernelPtr {
@@ -243,8 +244,8 @@ impl Task {
         self.thread_pid().load(field!(pid_level))
     }
 
-    /// Address of the `struct nsproxy`, as a number: the set of namespaces that the task is in, which
-    /// it shares with tasks that are in the same ones.
+    /// Address of the `struct nsproxy`, as a number: the set of namespaces that the task is in,
+    /// which it shares with tasks that are in the same ones.
     #[inline(always)]
     pub(crate) fn nsproxy(self) -> u64 {
         self.0.follow(field!(task_nsproxy)).number()
@@ -291,8 +292,8 @@ impl Task {
         self.0.follow(field!(task_mm))
     }
 
-    /// Address of the `struct css_set`, as a number: the set of cgroups that the task is in, which it
-    /// shares with tasks that are in the same ones.
+    /// Address of the `struct css_set`, as a number: the set of cgroups that the task is in, which
+    /// it shares with tasks that are in the same ones.
     #[inline(always)]
     pub(crate) fn css_set(self) -> u64 {
         self.0.follow(field!(task_cgroups)).number()

@@ -13,10 +13,10 @@
 //! `exec`, `exit` and `rename` have copies, called `…_second` and so on, which are loaded where
 //! programs on tracepoints can be preempted: see [`lane`].
 //!
-//! All but those of `fexit` run with preemption off or under the kernel's guard against a second run
-//! of a program on a CPU, so values that a CPU and a lane have of their own are theirs alone. Kernel
-//! pointers are followed by direct loads that the verifier checks against BTF (see [`kernel`]), and
-//! where it cannot, by helper (see [`kernel_read`]).
+//! All but those of `fexit` run with preemption off or under the kernel's guard against a second
+//! run of a program on a CPU, so values that a CPU and a lane have of their own are theirs alone.
+//! Kernel pointers are followed by direct loads that the verifier checks against BTF (see
+//! [`kernel`]), and where it cannot, by helper (see [`kernel_read`]).
 #![no_std]
 #![no_main]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]

@@ -36,7 +36,8 @@ pub(crate) static EVIDENCE: LruHashMap<NsId, NsState> =
 #[map]
 pub(crate) static CONTROL: Array<Control> = Array::with_max_entries(2, 0);
 
-/// Where a u64 in [`CONTROL`] counts what makes the probes' decisions lapse: targets that they added.
+/// Where a u64 in [`CONTROL`] counts what makes the probes' decisions lapse: targets that they
+/// added.
 pub(crate) const CHANGES: u32 = 1;
 
 /// What [`crate::own_scope`] found.
@@ -50,8 +51,8 @@ pub(crate) static STATS: PerCpuArray<CpuStats> = PerCpuArray::with_max_entries(L
 /// Slots of [`SEEN`], a power of two.
 pub(crate) const SEEN_SLOTS: u32 = 1 << 16;
 
-/// The last thing that a lane has seen of a thread, indexed by `pid % SEEN_SLOTS`; see [`crate::lane`]. User
-/// space makes it one slot where there is but one lane.
+/// The last thing that a lane has seen of a thread, indexed by `pid % SEEN_SLOTS`; see
+/// [`crate::lane`]. User space makes it one slot where there is but one lane.
 #[map]
 pub(crate) static SEEN: Array<u64> = Array::with_max_entries(SEEN_SLOTS, 0);
 
@@ -65,15 +66,15 @@ pub(crate) struct Decision {
     pub(crate) target: u32,
 }
 
-/// Namespaces that are ours, indexed by `inum % DECISION_SLOTS`; behind the slots of `exec` those of
-/// `exit`. Per CPU, or a reader could see half of another namespace's decision, and used by first lanes
-/// alone. User space makes it one table unless both record, and can preempt each other.
+/// Namespaces that are ours, indexed by `inum % DECISION_SLOTS`; behind the slots of `exec` those
+/// of `exit`. Per CPU, or a reader could see half of another namespace's decision, and used by
+/// first lanes alone. User space makes it one table unless both record, and can preempt each other.
 #[map]
 pub(crate) static DECISIONS: PerCpuArray<Decision> =
     PerCpuArray::with_max_entries(2 * DECISION_SLOTS, 0);
 
-/// A namespace that is no target, as tasks with that set of namespaces and that set of cgroups are in
-/// it, all known by address.
+/// A namespace that is no target, as tasks with that set of namespaces and that set of cgroups are
+/// in it, all known by address.
 #[repr(C)]
 pub(crate) struct Dismissal {
     pub(crate) ns: u64,
@@ -136,8 +137,8 @@ pub(crate) static OWN_CGROUPS: Array<OwnCgroup> =
     Array::with_max_entries(exectrail_common::target::OWN_CGROUPS, 0);
 
 /// Room to put a record together. The filename, what was kept of argv, and the rest of argv fit
-/// whatever the others' lengths, which is what lets the verifier bound each alone; so do filename, argv
-/// and the stack's filename.
+/// whatever the others' lengths, which is what lets the verifier bound each alone; so do filename,
+/// argv and the stack's filename.
 #[repr(C, align(8))]
 pub(crate) struct Scratch {
     pub(crate) strings: Strings,
@@ -160,8 +161,8 @@ const _: () = assert!(size_of::<PieceScratch>() <= size_of::<Scratch>());
 // Filename, what was kept of argv, and the rest of argv.
 const _: () = assert!(HEAD_ARGV <= MAX_FILENAME);
 
-/// Counters of failed execs, one a call. User space makes this and the next map smaller where failed
-/// execs are not recorded.
+/// Counters of failed execs, one a call. User space makes this and the next map smaller where
+/// failed execs are not recorded.
 #[map]
 pub(crate) static FAILED_STATS: PerCpuArray<FailedStats> =
     PerCpuArray::with_max_entries(CALLS as u32, 0);
@@ -173,7 +174,7 @@ pub(crate) struct FailedScratch {
     pub(crate) filename: [u8; MAX_FILENAME],
 }
 
-/// See [`FailedScratch`]. One a call: a program on the exit of a function can be preempted, and while it
-/// is, the kernel runs those of other functions on its CPU, but not itself.
+/// See [`FailedScratch`]. One a call: a program on the exit of a function can be preempted, and
+/// while it is, the kernel runs those of other functions on its CPU, but not itself.
 #[map]
 pub(crate) static FAILED: Array<FailedScratch> = Array::with_max_entries(1, 0);

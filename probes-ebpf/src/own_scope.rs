@@ -1,5 +1,6 @@
-//! Where the sidecar itself stands: its own depth and identity, whether its network namespace is shared
-//! with more than its pod, and the cgroups that it is in. Kept apart from `scope`: it runs once.
+//! Where the sidecar itself stands: its own depth and identity, whether its network namespace is
+//! shared with more than its pod, and the cgroups that it is in. Kept apart from `scope`: it runs
+//! once.
 
 use aya_ebpf::{
     bindings::bpf_pidns_info,
@@ -59,8 +60,8 @@ pub(crate) fn look(task: Task) {
     }
 }
 
-/// Names the cgroup of the task at this address and those above it; its depth. A container sees none
-/// above its own (cgroup_namespaces(7)), the kernel all.
+/// Names the cgroup of the task at this address and those above it; its depth. A container sees
+/// none above its own (cgroup_namespaces(7)), the kernel all.
 #[inline(always)]
 fn name_cgroups(task: u64) -> u32 {
     let cgroup = cgroup_of(task);
@@ -88,7 +89,8 @@ fn name_cgroups(task: u64) -> u32 {
     read_u32(cgroup + u64::from(offset!(cgroup_level)))
 }
 
-/// The current process's id in the PID namespace `inum`, which must be the one that it is in; else 0.
+/// The current process's id in the PID namespace `inum`, which must be the one that it is in; else
+/// 0.
 #[inline(always)]
 pub(crate) fn ns_tgid(inum: u32) -> u32 {
     let mut info = bpf_pidns_info { pid: 0, tgid: 0 };

@@ -15,7 +15,8 @@ use crate::{
 /// Pieces that the longest argv takes.
 const MAX_PIECES: u64 = (MAX_ARGV as u64).div_ceil(PIECE_ARGV as u64);
 
-/// Writes `argv[HEAD_ARGV..wanted]` of exec number `seq` on `cpu` in `lane`, piece by piece. Always 0.
+/// Writes `argv[HEAD_ARGV..wanted]` of exec number `seq` on `cpu` in `lane`, piece by piece. Always
+/// 0.
 ///
 /// A function of its own to the kernel, too, which verifies it once and for any arguments (global
 /// functions, Linux 5.6 and later): as a part of its caller it would be followed anew from each of
@@ -39,8 +40,8 @@ pub(crate) extern "C" fn write_pieces(
     let (Some(piece), Some(stats)) = values else {
         return 0;
     };
-    // SAFETY: pointers to the live map values of this CPU and lane, in which nothing else runs meanwhile;
-    // a piece is plain integers, and shorter.
+    // SAFETY: pointers to the live map values of this CPU and lane, in which nothing else runs
+    // meanwhile; a piece is plain integers, and shorter.
     let (piece, stats) = unsafe { (&mut *piece.cast::<PieceScratch>(), &mut *stats) };
     for round in 0..MAX_PIECES {
         let offset = HEAD_ARGV as u64 + round * PIECE_ARGV as u64;

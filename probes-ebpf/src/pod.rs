@@ -32,8 +32,8 @@ pub(crate) fn ties(ns: PidNs, inum: u32, level: u32, floor: u32, identity: u32) 
 /// 1 where the task at this address is in the pod's cgroup or below it, else 0.
 ///
 /// The pod's cgroup, if it is one above the task's, stands at its own depth among the ancestors of
-/// the task's cgroup: one look, however deep the workspace nests cgroups. By helper, as the verifier
-/// refuses loads from that array, whose length the kernel's types do not tell.
+/// the task's cgroup: one look, however deep the workspace nests cgroups. By helper, as the
+/// verifier refuses loads from that array, whose length the kernel's types do not tell.
 ///
 /// A function of its own to the kernel, which verifies it once.
 #[unsafe(no_mangle)]
@@ -64,7 +64,8 @@ extern "C" fn in_pod_cgroup(task: u64) -> u64 {
     u64::from(found == wanted)
 }
 
-/// The address of the `struct cgroup` of the task at this address, in the hierarchy that pods are in.
+/// The address of the `struct cgroup` of the task at this address, in the hierarchy that pods are
+/// in.
 #[inline(always)]
 pub(crate) fn cgroup_of(task: u64) -> u64 {
     let css_set = read_u64(task + u64::from(offset!(task_cgroups)));

@@ -1,4 +1,5 @@
-//! Writing an exec down: the fixed head, argv, the filename, and pieces of an argv that is too long.
+//! Writing an exec down: the fixed head, argv, the filename, and pieces of an argv that is too
+//! long.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use exectrail_common::record::{
@@ -26,10 +27,12 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let (Some(stats), Some(scratch)) = (STATS.get_ptr_mut(LANE), SCRATCH.get_ptr_mut(LANE)) else {
         return;
     };
-    // SAFETY: pointers to the live map values of this CPU and lane; nothing else runs in it meanwhile.
+    // SAFETY: pointers to the live map values of this CPU and lane; nothing else runs in it
+    // meanwhile.
     let (stats, scratch) = unsafe { (&mut *stats, &mut *scratch) };
 
-    // Without a branch where one would do: each doubles what the verifier has to follow from there on.
+    // Without a branch where one would do: each doubles what the verifier has to follow from there
+    // on.
     let mm = task.mm();
     let arg_start: u64 = mm.load(field!(mm_arg_start));
     let arg_end: u64 = mm.load(field!(mm_arg_end));
@@ -63,14 +66,15 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
         zero: 0,
     };
     copy_strings(u64::from(LANE));
-    // The kernel knows nothing of what a function of its own has written: lengths are bounded again.
+    // The kernel knows nothing of what a function of its own has written: lengths are bounded
+    // again.
     let filename_len = opaque(scratch.strings.filename_len.into()).min(MAX_FILENAME as u64 - 1);
     let taken = opaque(scratch.strings.argv_len.into()).min(HEAD_ARGV as u64);
     flags |=
         scratch.strings.flags as u16 | flag(less(HEAD_ARGV as u32, wanted as u32), FLAG_CONTINUED);
     let stacks = stack_filename(exec, filename_len, taken, u64::from(LANE));
-    // The kernel computes `env_end` from the lengths of the strings on the stack (`create_elf_tables`,
-    // fs/binfmt_elf.c): it is another place where they were changed.
+    // The kernel computes `env_end` from the lengths of the strings on the stack
+    // (`create_elf_tables`, fs/binfmt_elf.c): it is another place where they were changed.
     let differs = less(0, stacks as u32);
     flags |= flag(differ(env_end, exec) | differs, FLAG_TAMPERED);
     let stack_len = select(differs, stacks.wrapping_sub(1), 0);
@@ -122,9 +126,8 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
         stats.lost += 1;
         stats.last_lost = ktime;
     } else if opaque(wanted) > HEAD_ARGV as u64 {
-        // Asked of `wanted` again: a decision by `flags` would have the verifier tell apart every set
-        // of them, at ten times the work.
-        // Its result says nothing; the kernel wants one.
+        // Asked of `wanted` again: a decision by `flags` would have the verifier tell apart every
+        // set of them, at ten times the work. Its result says nothing; the kernel wants one.
         pieces::write_pieces(arg_start, wanted, u64::from(cpu), seq, u64::from(LANE));
     }
 }

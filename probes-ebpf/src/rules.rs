@@ -1,7 +1,7 @@
 //! Rules: which execs are left out because the operator said so.
 //!
-//! The patterns are in maps, by field. What a look-up gives is worked out by user space: the number of the
-//! first rule that matches. So the least of three numbers decides, and no list is walked.
+//! The patterns are in maps, by field. What a look-up gives is worked out by user space: the number
+//! of the first rule that matches. So the least of three numbers decides, and no list is walked.
 
 use aya_ebpf::{
     helpers::{bpf_ktime_get_boot_ns, generated::bpf_probe_read_kernel_str},
@@ -78,8 +78,8 @@ pub(crate) fn exclude<const LANE: u32>(task: Task, bprm: Binprm, _: Lane<LANE>) 
     let Some(counts) = SUPPRESSED.get_ptr_mut(LANE) else {
         return false;
     };
-    // SAFETY: a pointer to the live map value of this CPU and lane, which nothing else writes meanwhile; the
-    // mask keeps the index within it.
+    // SAFETY: a pointer to the live map value of this CPU and lane, which nothing else writes
+    // meanwhile; the mask keeps the index within it.
     unsafe {
         let count = &mut (*counts)[opaque(first) as usize & (MAX_RULES - 1)];
         count.count += 1;
@@ -88,8 +88,8 @@ pub(crate) fn exclude<const LANE: u32>(task: Task, bprm: Binprm, _: Lane<LANE>) 
     true
 }
 
-/// Number of the first rule that matches; [`NO_RULE`] if none does. `filename` is the address of the
-/// kernel's own copy, `comm` in two halves.
+/// Number of the first rule that matches; [`NO_RULE`] if none does. `filename` is the address of
+/// the kernel's own copy, `comm` in two halves.
 ///
 /// A function of its own to the kernel, as its look-ups would multiply its caller's states.
 #[unsafe(no_mangle)]
@@ -119,8 +119,8 @@ extern "C" fn first_rule(
     u64::from(first)
 }
 
-/// The first rule on comms that matches. Patterns end at the NUL or before: what 5.10 leaves behind it
-/// makes no difference.
+/// The first rule on comms that matches. Patterns end at the NUL or before: what 5.10 leaves behind
+/// it makes no difference.
 #[inline(always)]
 fn by_comm(comm: [u64; 2]) -> u32 {
     /// A key with its comm aligned, as the verifier wants what is on the stack.
@@ -142,14 +142,15 @@ fn by_comm(comm: [u64; 2]) -> u32 {
 
 /// The first rule on filenames that matches.
 ///
-/// A prefix promises that the file is below a directory, which a path with `/..` in it need not be, nor one
-/// too long to see the end of: those it does not exclude.
+/// A prefix promises that the file is below a directory, which a path with `/..` in it need not be,
+/// nor one too long to see the end of: those it does not exclude.
 #[inline(always)]
 fn by_filename(filename: u64, lane: u32) -> u32 {
     let Some(key) = FILENAME_KEY.get_ptr_mut(lane) else {
         return NO_RULE;
     };
-    // SAFETY: a pointer to the live map value of this CPU and lane; nothing else runs in it meanwhile.
+    // SAFETY: a pointer to the live map value of this CPU and lane; nothing else runs in it
+    // meanwhile.
     let key = unsafe { &mut *key };
     key.prefix_len = 8 * FILENAME_WINDOW as u32;
     // SAFETY: at most FILENAME_WINDOW bytes into as many; a fault gives an error.

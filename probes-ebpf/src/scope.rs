@@ -39,8 +39,8 @@ const BELIEVE: u32 = 64;
 /// Stands for the target of a namespace of the pod that has found no room in [`TARGETS`].
 const NO_ROOM: u32 = u32::MAX;
 
-/// The table of decisions on what a thread does: one for exits of their own where `exit` may preempt
-/// `exec`.
+/// The table of decisions on what a thread does: one for exits of their own where `exit` may
+/// preempt `exec`.
 #[inline(always)]
 fn table(doing: Doing) -> u32 {
     match doing {
@@ -91,8 +91,8 @@ fn generation() -> Option<u32> {
     Some(told.wrapping_add(found as u32))
 }
 
-/// What ties a task to a pod, as a task that is tied by something else has another of: the addresses
-/// of its set of namespaces and of its set of cgroups.
+/// What ties a task to a pod, as a task that is tied by something else has another of: the
+/// addresses of its set of namespaces and of its set of cgroups.
 #[derive(Clone, Copy)]
 struct Sets {
     nsproxy: u64,
@@ -115,11 +115,12 @@ impl Sets {
     }
 }
 
-/// The place of `task` among the dismissals, its sets and the namespace that its children will be in;
-/// and whether that is dismissed.
+/// The place of `task` among the dismissals, its sets and the namespace that its children will be
+/// in; and whether that is dismissed.
 ///
-/// The sets are part of it, so that a first process which joins our network namespace or is moved to the
-/// pod's cgroup is looked at anew, with whatever it forks from then on: by that it has other sets.
+/// The sets are part of it, so that a first process which joins our network namespace or is moved
+/// to the pod's cgroup is looked at anew, with whatever it forks from then on: by that it has other
+/// sets.
 #[inline(always)]
 fn dismissal(task: Task, generation: u32, table: u32) -> Option<(*mut Dismissal, bool)> {
     let Sets { nsproxy, css_set } = Sets::of(task);
@@ -152,8 +153,8 @@ pub(crate) fn is_dismissed(task: Task) -> bool {
     )
 }
 
-/// The scope of `task`, if it is in a target. Decisions are kept, but for those of later lanes, which
-/// come so seldom that a cache would be memory wasted.
+/// The scope of `task`, if it is in a target. Decisions are kept, but for those of later lanes,
+/// which come so seldom that a cache would be memory wasted.
 #[inline(always)]
 pub(crate) fn scope<const LANE: u32>(task: Task, _: Lane<LANE>, doing: Doing) -> Option<Scope> {
     if LANE == 0 {
@@ -173,8 +174,9 @@ fn cached(task: Task, doing: Doing) -> Option<Scope> {
         return None;
     }
     let generation = generation()?;
-    // Most execs of a node are other pods', and leave here, with next to nothing loaded. Where that which children
-    // will be in is none of ours, none above it is, either, and the task is in one of these.
+    // Most execs of a node are other pods', and leave here, with next to nothing loaded. Where that
+    // which children will be in is none of ours, none above it is, either, and the task is in one
+    // of these.
     let below = task.pid_ns_for_children();
     let (slot, dismissed) = dismissal(task, generation, table)?;
     if dismissed {
@@ -217,7 +219,8 @@ fn cached(task: Task, doing: Doing) -> Option<Scope> {
 #[inline(always)]
 fn decided(ns: PidNs, id: NsId, generation: u32, table: u32) -> Option<u32> {
     let slot = DECISIONS.get_ptr_mut(table * DECISION_SLOTS + (id.inum & (DECISION_SLOTS - 1)))?;
-    // SAFETY: a pointer to this CPU's live map value; only the first lane comes here, which has it for itself.
+    // SAFETY: a pointer to this CPU's live map value; only the first lane comes here, which has it
+    // for itself.
     let decision = unsafe { &mut *slot };
     if decision.id.inum == id.inum
         && decision.id.start == id.start
@@ -236,7 +239,8 @@ fn decided(ns: PidNs, id: NsId, generation: u32, table: u32) -> Option<u32> {
     Some(target)
 }
 
-/// The same without the cache, for programs that may be preempted and so must not use what is the CPU's.
+/// The same without the cache, for programs that may be preempted and so must not use what is the
+/// CPU's.
 #[inline(always)]
 pub(crate) fn look_up(task: Task, doing: Doing) -> Option<Scope> {
     let level = task.pid_level();

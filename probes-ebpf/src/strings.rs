@@ -1,7 +1,8 @@
 //! The strings of an exec, put together in its CPU's scratch value: the filename and argv.
 //!
-//! A function of its own to the kernel, which verifies it once, for any values: as a part of its caller
-//! it would be followed anew from each of the caller's many states, and would use up its stack.
+//! A function of its own to the kernel, which verifies it once, for any values: as a part of its
+//! caller it would be followed anew from each of the caller's many states, and would use up its
+//! stack.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user};
 use exectrail_common::record::{
@@ -47,7 +48,8 @@ pub(crate) extern "C" fn copy_strings(lane: u64) -> u64 {
     let Some(scratch) = SCRATCH.get_ptr_mut(lane as u32) else {
         return 0;
     };
-    // SAFETY: a pointer to the live map value of this CPU and lane, in which nothing else runs meanwhile.
+    // SAFETY: a pointer to the live map value of this CPU and lane, in which nothing else runs
+    // meanwhile.
     let strings = unsafe { &mut (*scratch).strings };
     // SAFETY: as above; the tail has room for a filename and twice HEAD_ARGV.
     let tail = unsafe { (&raw mut (*scratch).tail).cast::<u8>() };

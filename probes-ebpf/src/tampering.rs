@@ -1,7 +1,7 @@
 //! Whether the new stack still has the filename that the kernel put there.
 //!
-//! After `setup_new_exec` and before `sched_process_exec`, whoever may trace the process can write to
-//! its new memory. What is recorded does not come from there; that it was tried is worth a line.
+//! After `setup_new_exec` and before `sched_process_exec`, whoever may trace the process can write
+//! to its new memory. What is recorded does not come from there; that it was tried is worth a line.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_probe_read_user_str};
 use exectrail_common::record::{HEAD_ARGV, MAX_FILENAME};
@@ -15,8 +15,8 @@ use crate::{
 const NEAR_WORDS: u64 = 4;
 
 /// Compares the filename, the first `len` bytes of the scratch value's tail, with the string at
-/// `address` of the new stack. 0 where they are the same, or the stack cannot be read; else 1 plus the
-/// length of what the stack has, which then follows the `argv` bytes behind the filename.
+/// `address` of the new stack. 0 where they are the same, or the stack cannot be read; else 1 plus
+/// the length of what the stack has, which then follows the `argv` bytes behind the filename.
 ///
 /// A function of its own to the kernel, which verifies it once.
 #[unsafe(no_mangle)]
@@ -26,8 +26,8 @@ pub(crate) extern "C" fn stack_filename(address: u64, len: u64, argv: u64, lane:
         return 0;
     };
     let at = opaque(argv).min(HEAD_ARGV as u64) + opaque(len).min(MAX_FILENAME as u64 - 1);
-    // SAFETY: the tail has room for HEAD_ARGV bytes and two filenames; a pointer to the live map value
-    // of this CPU and lane, in which nothing else runs meanwhile.
+    // SAFETY: the tail has room for HEAD_ARGV bytes and two filenames; a pointer to the live map
+    // value of this CPU and lane, in which nothing else runs meanwhile.
     unsafe {
         let (kernels, stacks) = texts(scratch, at);
         let size = opaque(len + 1).min(MAX_FILENAME as u64);
@@ -62,8 +62,8 @@ unsafe fn differing_near(kernels: *const u8, stacks: *const u8, words: u64) -> u
     differing
 }
 
-/// What differs between the words of the filename that are whole and those at `at` of the tail; 0 where
-/// nothing does.
+/// What differs between the words of the filename that are whole and those at `at` of the tail; 0
+/// where nothing does.
 ///
 /// A function of its own, as the verifier follows what comes after a loop from each of its rounds.
 #[unsafe(no_mangle)]
@@ -73,8 +73,8 @@ extern "C" fn differing_words(at: u64, len: u64, lane: u64) -> u64 {
         return 1;
     };
     let words = opaque(len / 8);
-    // Bounded here, once: in the loop, what the verifier knows of it after one round contradicts the
-    // bound in the next.
+    // Bounded here, once: in the loop, what the verifier knows of it after one round contradicts
+    // the bound in the next.
     let at = opaque(at).min((HEAD_ARGV + MAX_FILENAME) as u64);
     let (kernels, stacks) = texts(scratch, at);
     let mut differing = 0;
@@ -133,8 +133,8 @@ unsafe fn difference(kernels: *const u8, stacks: *const u8, word: u64) -> u64 {
     unsafe { load(kernels.add(word as usize)) ^ load(stacks.add(word as usize)) }
 }
 
-/// Eight bytes at any address, in one instruction: the compiler would make it eight, not knowing that
-/// the CPUs that exectrail runs on need no alignment.
+/// Eight bytes at any address, in one instruction: the compiler would make it eight, not knowing
+/// that the CPUs that exectrail runs on need no alignment.
 ///
 /// # Safety
 /// There are eight bytes.

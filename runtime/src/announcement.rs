@@ -58,8 +58,8 @@ pub fn check_head(method: &Method, path: &str, headers: &HeaderMap) -> Result<()
             media_type.is_empty() || media_type.eq_ignore_ascii_case("text/plain")
         })
     };
-    // Of several the first counts, as with today's sidecar (Go's `Header.Get`): GNU's second wget sends
-    // its own after the one that it is told to send.
+    // Of several the first counts, as with today's sidecar (Go's `Header.Get`): GNU's second wget
+    // sends its own after the one that it is told to send.
     if headers.get(CONTENT_TYPE).is_none_or(plain) {
         Ok(())
     } else {

@@ -1,6 +1,8 @@
-//! Auditing a log: whether each line is one, and whether each exec that has no line is accounted for.
+//! Auditing a log: whether each line is one, and whether each exec that has no line is accounted
+//! for.
 //!
-//! Sequence numbers of a CPU and lane rise by one; a gap must be covered by the `lost` lines of that place.
+//! Sequence numbers of a CPU and lane rise by one; a gap must be covered by the `lost` lines of
+//! that place.
 
 use std::collections::BTreeMap;
 

@@ -204,8 +204,8 @@ pub struct RunArgs {
 
     /// Run the command as this user, a name or a number, with that user's groups
     ///
-    /// Under sudo the default is the user who called sudo (SUDO_UID); `--user root` keeps root. HOME,
-    /// USER, LOGNAME and SHELL are those of the user, all other variables stay as they are.
+    /// Under sudo the default is the user who called sudo (SUDO_UID); `--user root` keeps root.
+    /// HOME, USER, LOGNAME and SHELL are those of the user, all other variables stay as they are.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
 

@@ -102,8 +102,8 @@ impl From<Timestamp> for LineTime {
     }
 }
 
-/// The times of one stream's events: the later event has the later one, whatever becomes of the wall
-/// clock.
+/// The times of one stream's events: the later event has the later one, whatever becomes of the
+/// wall clock.
 ///
 /// Set forward, it is followed at once. Set back, it is waited for: until it has caught up, times
 /// rise at a thousandth of their pace, and each line bears the clock's own time besides.
@@ -159,8 +159,8 @@ impl LineClock {
         }
     }
 
-    /// Hears the difference as it is at `boot`, by the boot clock; by how much the wall clock was set since
-    /// it was last heard, if it was.
+    /// Hears the difference as it is at `boot`, by the boot clock; by how much the wall clock was
+    /// set since it was last heard, if it was.
     pub fn hear(&mut self, clock: WallClock, boot: u64) -> Option<SignedDuration> {
         let step = clock.set_since(&self.present.clock);
         if step.is_none() {

@@ -47,20 +47,21 @@ pub struct Counters {
 pub struct Count {
     /// By lane, and in it by CPU number.
     pub lanes: Vec<Vec<CpuStats>>,
-    /// Execs that no lane was run for, and that may have been of targets. None where the kernel does not
-    /// tell (before 5.12), or was not asked this time.
+    /// Execs that no lane was run for, and that may have been of targets. None where the kernel
+    /// does not tell (before 5.12), or was not asked this time.
     pub missed: Option<u64>,
     /// The same of exits.
     pub missed_exits: Option<u64>,
     /// Failed execs, by call; none where they are not recorded.
     pub failed: Vec<CallCounts>,
-    /// Failed execs that no program was run for, as for `missed`. None with `tp_btf/sys_exit`, too: its
-    /// program is skipped for any system call, and the kernel does not tell for which.
+    /// Failed execs that no program was run for, as for `missed`. None with `tp_btf/sys_exit`, too:
+    /// its program is skipped for any system call, and the kernel does not tell for which.
     pub missed_failed: Option<u64>,
 }
 
 impl Counters {
-    /// Of `lanes` lanes, the first of which are the programs `execs` and, where exits are recorded, `exits`.
+    /// Of `lanes` lanes, the first of which are the programs `execs` and, where exits are recorded,
+    /// `exits`.
     ///
     /// # Errors
     /// Where no more descriptors can be had.
@@ -174,8 +175,8 @@ impl Skipped {
 
     /// How many of them no other lane caught.
     ///
-    /// A run is skipped before it is caught, so that the total of last time is compared: what was under way
-    /// then has been caught by now, or never will be.
+    /// A run is skipped before it is caught, so that the total of last time is compared: what was
+    /// under way then has been caught by now, or never will be.
     fn missed(&mut self, caught: u64, last: bool) -> Option<u64> {
         let now = skipped(&self.program)?;
         let settled = if last { now } else { self.before };

@@ -1,6 +1,6 @@
-//! Which targets have ended. Only proof counts: the kernel's own account of the namespace, or a later
-//! namespace under its number, which is free only once the one before is gone. That time has passed
-//! proves nothing: a first process can take minutes to exit, and others execute meanwhile.
+//! Which targets have ended. Only proof counts: the kernel's own account of the namespace, or a
+//! later namespace under its number, which is free only once the one before is gone. That time has
+//! passed proves nothing: a first process can take minutes to exit, and others execute meanwhile.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! Listening at an address that may be taken: at once if it is free, otherwise as soon as it is.
 //!
-//! Any process of the pod can hold a port, as a listener or as the local port of a connection, or take
-//! an address away. None of that keeps exectrail from tracing.
+//! Any process of the pod can hold a port, as a listener or as the local port of a connection, or
+//! take an address away. None of that keeps exectrail from tracing.
 
 use std::{
     io,

@@ -1,5 +1,5 @@
-//! What was lost, told from two witnesses: the gaps in the sequence numbers of each CPU and lane, which say
-//! where, and their own counts, which knows of losses that nothing has followed yet.
+//! What was lost, told from two witnesses: the gaps in the sequence numbers of each CPU and lane,
+//! which say where, and their own counts, which knows of losses that nothing has followed yet.
 
 use std::{
     collections::BTreeMap,

@@ -7,8 +7,8 @@ const LARGE: libc::c_int = 128 * 1024;
 /// Returns freed memory to the kernel, and has large buffers returned whenever they are freed.
 ///
 /// Reading the kernel's types takes some 15 MB for an instant, in small pieces that the C library
-/// would keep for later; there is no later. Left to itself, it would also keep what long argv was put
-/// together in.
+/// would keep for later; there is no later. Left to itself, it would also keep what long argv was
+/// put together in.
 pub fn give_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: neither takes a pointer; they touch only memory that the allocator knows to be free.

@@ -39,8 +39,8 @@ struct Table {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct By {
     by: &'static str,
-    /// Number of the rule in `exclude` of `tracing_started`, not its text: who scrapes may be the very
-    /// one who should not know it.
+    /// Number of the rule in `exclude` of `tracing_started`, not its text: who scrapes may be the
+    /// very one who should not know it.
     rule: Option<u64>,
 }
 

@@ -304,8 +304,8 @@ impl Probes {
 }
 
 /// How much the verifier is to say of a program that it refuses: the reason, and each instruction
-/// before it only for who wants to debug the programs. Those are megabytes, which take minutes to write
-/// on a slow machine.
+/// before it only for who wants to debug the programs. Those are megabytes, which take minutes to
+/// write on a slow machine.
 fn verifier_log_level() -> VerifierLogLevel {
     if tracing::enabled!(tracing::Level::DEBUG) {
         VerifierLogLevel::VERBOSE | VerifierLogLevel::STATS

@@ -113,7 +113,8 @@ impl Limit {
         let interval = self.rate.interval();
         suppression::Rate {
             interval,
-            // At most 2^32 hours, which 64 bits of nanoseconds do not hold; half of them are 292 years.
+            // At most 2^32 hours, which 64 bits of nanoseconds do not hold; half of them are 292
+            // years.
             window: interval
                 .saturating_mul(u64::from(self.burst.get()))
                 .min(u64::MAX / 2),
@@ -178,8 +179,8 @@ mod tests {
     }
 
     proptest! {
-        /// In no stretch of time more come through than the burst and what the rate gives in it; whoever
-        /// keeps to the rate is never held up.
+        /// In no stretch of time more come through than the burst and what the rate gives in it;
+        /// whoever keeps to the rate is never held up.
         #[test]
         fn a_bucket_keeps_to_its_rate(
             count in 1u32..50,

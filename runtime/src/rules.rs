@@ -1,4 +1,5 @@
-//! Rules: which execs are left out because the operator said so, and which are recorded all the same.
+//! Rules: which execs are left out because the operator said so, and which are recorded all the
+//! same.
 //!
 //! Pure: from text to rules, and from rules to the patterns that the probes look up.
 
@@ -9,8 +10,8 @@ use exectrail_common::{
     suppression::{FILENAME_WINDOW, MAX_RULES, Matched, NO_RULE, RuleSet},
 };
 
-/// Longest text of a filename rule. The probes look at 256 bytes, the last a NUL, and take a path that
-/// fills them for one that may be longer.
+/// Longest text of a filename rule. The probes look at 256 bytes, the last a NUL, and take a path
+/// that fills them for one that may be longer.
 pub const MAX_FILENAME_PATTERN: usize = FILENAME_WINDOW - 2;
 
 /// What a rule looks at: keys of the `exec` line.
@@ -169,8 +170,8 @@ impl serde::Serialize for Rule {
     }
 }
 
-/// All rules, in the order in which they decide: the first that matches does. Those that include come
-/// first, so that including wins; an exec that none matches is recorded.
+/// All rules, in the order in which they decide: the first that matches does. Those that include
+/// come first, so that including wins; an exec that none matches is recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     rules: Vec<Rule>,
@@ -256,7 +257,8 @@ impl Rules {
             if *own != field || entries.iter().any(|entry| entry.bytes == bytes) {
                 continue;
             }
-            // Whatever has this pattern for its longest, all shorter prefixes of the pattern match as well.
+            // Whatever has this pattern for its longest, all shorter prefixes of the pattern match
+            // as well.
             let first = self.first(|other| match other {
                 Pattern::Whole(own, other) => *own == field && whole && other == value,
                 Pattern::Prefix(own, other) => *own == field && value.starts_with(other),

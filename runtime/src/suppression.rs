@@ -28,7 +28,8 @@ impl Limits {
 pub enum Cause {
     /// The rule of this number.
     Rule(usize),
-    /// The rate limit of a workspace: the inode number of its PID namespace, 0 where it had no bucket of its own.
+    /// The rate limit of a workspace: the inode number of its PID namespace, 0 where it had no
+    /// bucket of its own.
     Rate(u32),
 }
 

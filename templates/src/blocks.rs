@@ -7,9 +7,9 @@ use crate::{Error, configuration::attribute, types::sorted};
 
 /// The value of an expression, its maps in order.
 ///
-/// Two things are not as in Terraform: `for` over a map that is written out in the expression itself
-/// takes its entries as they are written, not in the order of their keys; and text stays as it is,
-/// where Terraform normalises it (NFC).
+/// Two things are not as in Terraform: `for` over a map that is written out in the expression
+/// itself takes its entries as they are written, not in the order of their keys; and text stays as
+/// it is, where Terraform normalises it (NFC).
 pub(crate) fn value(
     expression: &Expression,
     context: &Context<'_>,

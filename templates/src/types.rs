@@ -1,7 +1,8 @@
 //! Types of variables, and the conversion of values to them.
 //!
-//! The rules are those of <https://developer.hashicorp.com/terraform/language/expressions/type-constraints>:
-//! primitive values are converted where they can be, maps are in the order of their keys.
+//! The rules are those of
+//! <https://developer.hashicorp.com/terraform/language/expressions/type-constraints>: primitive
+//! values are converted where they can be, maps are in the order of their keys.
 
 use hcl::{Expression, Map, Value, expr::FuncCall};
 

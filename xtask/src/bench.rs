@@ -14,11 +14,13 @@ pub(crate) struct Args {
     #[arg(long)]
     quick: bool,
 
-    /// Measure only the cost of these numbers of sidecars on one node, such as 1,16,64 (ten minutes)
+    /// Measure only the cost of these numbers of sidecars on one node, such as 1,16,64 (ten
+    /// minutes)
     #[arg(long, value_name = "NUMBER", value_delimiter = ',', conflicts_with_all = ["quick", "install_peers"])]
     sidecars: Vec<usize>,
 
-    /// Install the tools that are measured beside exectrail, as far as Debian and crates.io have them
+    /// Install the tools that are measured beside exectrail, as far as Debian and crates.io have
+    /// them
     #[arg(long)]
     install_peers: bool,
 
@@ -119,7 +121,8 @@ fn install_peers() -> Result<()> {
         }
     }
     if command::find("tracexec").is_none() {
-        // Its eBPF part wants clang; the part that uses ptrace(2), and libseccomp, is what runs everywhere.
+        // Its eBPF part wants clang; the part that uses ptrace(2), and libseccomp, is what runs
+        // everywhere.
         let mut install = command::cargo();
         install.args(["install", "tracexec", "--locked", "--no-default-features"]);
         if let Err(error) = command::run(&mut install) {

@@ -60,7 +60,8 @@ fn formatting() -> Result<()> {
     Ok(())
 }
 
-/// cargo-fuzz takes no `--locked`: whatever is missing there it would add, of whatever release is the newest.
+/// cargo-fuzz takes no `--locked`: whatever is missing there it would add, of whatever release is
+/// the newest.
 fn lock_of_fuzz_targets() -> Result<()> {
     let mut update = command::cargo();
     update.args(["update", "--workspace", "--locked"]);

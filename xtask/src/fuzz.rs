@@ -1,4 +1,5 @@
-//! `cargo xtask fuzz`: random input, guided by coverage, for everything that reads what others wrote.
+//! `cargo xtask fuzz`: random input, guided by coverage, for everything that reads what others
+//! wrote.
 //!
 //! Targets are in `fuzz/fuzz_targets/`, inputs to begin with in `fuzz/seeds/`; what a run finds
 //! interesting stays in `fuzz/corpus/`, and what breaks a target in `fuzz/artifacts/`.

@@ -84,27 +84,27 @@ enum Command {
     Dist(dist::Args),
     /// Measure what exectrail costs, beside nothing, an empty program and other tools (root)
     ///
-    /// Prints a table, and writes it with the data and plots to target/bench. Ten minutes; a minute with
-    /// --quick. Tools that are not installed have a row that says so.
+    /// Prints a table, and writes it with the data and plots to target/bench. Ten minutes; a minute
+    /// with --quick. Tools that are not installed have a row that says so.
     Bench(bench::Args),
 
     /// Feed random input, guided by coverage, to everything that reads what others wrote
     ///
-    /// Ten million inputs for each target, which takes from seconds (announcements) to most of an hour
-    /// (preflight). An input that breaks a target is printed, and kept in fuzz/artifacts.
+    /// Ten million inputs for each target, which takes from seconds (announcements) to most of an
+    /// hour (preflight). An input that breaks a target is printed, and kept in fuzz/artifacts.
     Fuzz(fuzz::Args),
 
     /// Execute a million programs while workspaces come and go, and account for each (root)
     ///
-    /// About ten minutes on two idle cores. The last lines have the figures; it fails unless every exec
-    /// is accounted for, every line right and memory flat.
+    /// About ten minutes on two idle cores. The last lines have the figures; it fails unless every
+    /// exec is accounted for, every line right and memory flat.
     Soak(soak::Args),
 
     /// Check formatting, lints, documentation, licences and bans
     Check,
 
-    /// Do all that CI does: setup, check, release build, tests, a little fuzzing, image, release, virtual
-    /// machines
+    /// Do all that CI does: setup, check, release build, tests, a little fuzzing, image, release,
+    /// virtual machines
     ///
     /// Goes on after a failed step, so that one run shows everything that is wrong. The last line
     /// reads `N passed, N failed, N skipped`; a failed step other than the tests counts as one

@@ -1,11 +1,11 @@
 //! `cargo xtask soak`: a million execs at full speed while workspaces come and go.
 //!
-//! What ran is known from outside: each workspace is a program that executes another so many times and
-//! fails if one of them does. The log is read as it is written, by this program, which looks at every
-//! line, and by `exectrail verify`.
+//! What ran is known from outside: each workspace is a program that executes another so many times
+//! and fails if one of them does. The log is read as it is written, by this program, which looks at
+//! every line, and by `exectrail verify`.
 //!
-//! With `--stop`, exectrail is stopped in the middle of it, as a debugger or a frozen cgroup stops a
-//! process: what its ring has no room for is lost, and has to be told to the last exec.
+//! With `--stop`, exectrail is stopped in the middle of it, as a debugger or a frozen cgroup stops
+//! a process: what its ring has no room for is lost, and has to be told to the last exec.
 
 mod log;
 mod pod;
@@ -47,8 +47,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20)]
     ring_bytes: u64,
 
-    /// Stop exectrail (SIGSTOP) for so long, after a quarter of the programs, while others are executed; as
-    /// many again follow
+    /// Stop exectrail (SIGSTOP) for so long, after a quarter of the programs, while others are
+    /// executed; as many again follow
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     stop: u64,
 }
@@ -169,7 +169,8 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> anyhow::Error {
     anyhow::anyhow!("a thread of the soak panicked")
 }
 
-/// Stops exectrail in the middle; how many programs were executed meanwhile. Sets how many will be in all.
+/// Stops exectrail in the middle; how many programs were executed meanwhile. Sets how many will be
+/// in all.
 fn stop(args: &Args, exectrail: Process, ran: &Ran) -> Result<u64> {
     let part = args.execs / 4;
     let wait_while = |condition: &dyn Fn() -> bool| {

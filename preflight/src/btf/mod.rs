@@ -1,10 +1,10 @@
 //! Reads BTF, the kernel's own description of its types.
 //!
 //! The format is that of `include/uapi/linux/btf.h`. One pass over the bytes checks every record's
-//! bounds and reports the named structs, typedefs and functions; after that, single types can be looked up.
-//! Nothing is allocated per type: of the positions of records, every thirty-second is kept, and
-//! the few records in between are walked again. A vmlinux of 5.5 MB takes a few milliseconds and
-//! 20 KB beside the bytes themselves.
+//! bounds and reports the named structs, typedefs and functions; after that, single types can be
+//! looked up. Nothing is allocated per type: of the positions of records, every thirty-second is
+//! kept, and the few records in between are walked again. A vmlinux of 5.5 MB takes a few
+//! milliseconds and 20 KB beside the bytes themselves.
 //!
 //! Whatever the bytes hold, the answer is a value or a [`BtfError`]: no panic, no unbounded work.
 

@@ -1,8 +1,8 @@
 //! The memory limit has room for the ring buffer, the probes' other maps, and long argv.
 //!
-//! From Linux 5.11 on maps count against the memory cgroup of the process that makes them; per-CPU maps
-//! do not, and are memory that the node pays (measured on 6.1 to 7.3: a map has no cgroup yet when its
-//! per-CPU values are allocated).
+//! From Linux 5.11 on maps count against the memory cgroup of the process that makes them; per-CPU
+//! maps do not, and are memory that the node pays (measured on 6.1 to 7.3: a map has no cgroup yet
+//! when its per-CPU values are allocated).
 
 use std::path::{Component, Path, PathBuf};
 
@@ -18,13 +18,13 @@ use crate::report::{Check, Id, Verdict};
 /// What the process and the small maps need, in bytes; half of it is for what differs between one
 /// start and another (a start on 5.10 was killed in 6 MiB, one in three).
 const PROCESS: u64 = 12 << 20;
-/// While it starts, the kernel's types are in memory, or with `--failed-execs` a list as long as their
-/// number: at most so many times their size.
+/// While it starts, the kernel's types are in memory, or with `--failed-execs` a list as long as
+/// their number: at most so many times their size.
 const TYPES_TAKEN_APART: u64 = 2;
 /// Their size where it cannot be read: more than distributions' kernels have.
 const TYPES: u64 = 8 << 20;
-/// What the process takes for lines and clients once it runs, beside long argv: buffers of lines and of
-/// records, 144 clients.
+/// What the process takes for lines and clients once it runs, beside long argv: buffers of lines
+/// and of records, 144 clients.
 const RUNNING: u64 = 8 << 20;
 /// CPUs where that cannot be read.
 const CPUS: u64 = 64;

@@ -22,7 +22,8 @@ fn memory_limits_of_both_cgroup_versions() {
     assert_eq!(verdict(&v2("max\n"), Id::Memory), Fit);
     assert_eq!(verdict(&v2(&needed.to_string()), Id::Memory), Fit);
     assert_eq!(verdict(&v2(&(needed - 1).to_string()), Id::Memory), Unmet);
-    // Many CPUs need more slots. Holes in their list are no CPUs. What several lanes need, the node pays.
+    // Many CPUs need more slots. Holes in their list are no CPUs. What several lanes need, the node
+    // pays.
     let holes = v2(&needed.to_string()).file("sys/devices/system/cpu/possible", "0,126\n");
     assert_eq!(verdict(&holes, Id::Memory), Fit);
     let lanes = v2(&needed.to_string()).release("7.0.0");

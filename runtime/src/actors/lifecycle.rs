@@ -1,8 +1,8 @@
 //! Lifecycle: what starts and stops when.
 //!
-//! Receives [`Signal`], [`Refused`], [`ActorDied`], [`WorkspaceTraced`]. Starts the others in order —
-//! preflight, probes, emitter and reader, listeners — and stops them in reverse: no more announcements,
-//! no more probes, what the ring holds, the last line. Does no work itself.
+//! Receives [`Signal`], [`Refused`], [`ActorDied`], [`WorkspaceTraced`]. Starts the others in order
+//! — preflight, probes, emitter and reader, listeners — and stops them in reverse: no more
+//! announcements, no more probes, what the ring holds, the last line. Does no work itself.
 
 use std::time::{Duration, Instant};
 
@@ -128,8 +128,8 @@ impl Lifecycle {
     /// Ends the process's work in good order, once.
     fn stop(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
         self.bound_stop(ctx);
-        // A workspace may have had its answer before we have had the listener's: what it executed since
-        // is in the ring, and only actors that are known can be stopped in good order.
+        // A workspace may have had its answer before we have had the listener's: what it executed
+        // since is in the ring, and only actors that are known can be stopped in good order.
         if self.starting {
             self.stop_after_start.get_or_insert(outcome);
             return;
@@ -387,7 +387,8 @@ impl Handler<Refused> for Lifecycle {
                 answer,
                 required: false,
             };
-            // Where it cannot listen either, it tries again for as long, and the log has the reason.
+            // Where it cannot listen either, it tries again for as long, and the log has the
+            // reason.
             let _ = listener.send(open).await;
             sleep(grace).await;
         };

@@ -1,8 +1,8 @@
 //! MetricsListener: how is exectrail doing, does it live, and is it ready?
 //!
 //! Receives [`Publish`], [`Close`]. Sends nothing: whoever has something to count has counted it
-//! ([`crate::metrics`]). Tells nobody a rule's text or a workspace's number: its clients may be anybody in
-//! the network.
+//! ([`crate::metrics`]). Tells nobody a rule's text or a workspace's number: its clients may be
+//! anybody in the network.
 
 use std::future::ready;
 

@@ -1,8 +1,9 @@
 //! RingReader: takes records from the kernel's ring.
 //!
-//! Receives [`Drain`], [`ReadRing`]. Sends [`Batch`], [`Counts`] and [`Suppressed`] to Emitter and waits for the answer before it
-//! reads on: a slow sink leaves records in the ring, the only big buffer, and where that is full
-//! the kernel counts. Sends [`ActorDied`] to Lifecycle. Never drops a record.
+//! Receives [`Drain`], [`ReadRing`]. Sends [`Batch`], [`Counts`] and [`Suppressed`] to Emitter and
+//! waits for the answer before it reads on: a slow sink leaves records in the ring, the only big
+//! buffer, and where that is full the kernel counts. Sends [`ActorDied`] to Lifecycle. Never drops
+//! a record.
 
 use std::{
     sync::Arc,
@@ -40,8 +41,8 @@ const FLOOD_BYTES: usize = 1024 * 1024;
 /// How often what is left out is told, at most. Such an exec wakes nobody, so time does.
 const SUPPRESSED_EVERY: Duration = Duration::from_secs(10);
 
-/// How often the kernel's counts are read at least: an exec that is lost for want of room in a table
-/// leaves no record, and wakes nobody.
+/// How often the kernel's counts are read at least: an exec that is lost for want of room in a
+/// table leaves no record, and wakes nobody.
 const COUNTED_EVERY: Duration = Duration::from_secs(10);
 
 /// See the module.
@@ -175,8 +176,8 @@ async fn read(
             pause(LOOK_AGAIN, &mut stop).await;
             let found = reader.empty().await?;
             reader.count(found == 0, false).await?;
-            // While something comes, one look after each pause takes what came meanwhile; waiting to be
-            // woken would take the first event alone.
+            // While something comes, one look after each pause takes what came meanwhile; waiting
+            // to be woken would take the first event alone.
             if found == 0 || *stop.borrow() {
                 break;
             }

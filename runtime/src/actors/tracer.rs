@@ -1,9 +1,9 @@
 //! Tracer: what is traced?
 //!
 //! Receives [`Attach`], [`Reader`], [`Announce`], [`Detach`], [`DetachIfIdle`]. Sends [`Begin`] and
-//! [`Started`] to Emitter, before the namespace's first exec can be in the ring, [`Ended`] when nobody
-//! is left in one, and [`Targets`] now and then; has RingReader read what there is of the ended. Keeps
-//! the state that survives a restart. Never parses HTTP.
+//! [`Started`] to Emitter, before the namespace's first exec can be in the ring, [`Ended`] when
+//! nobody is left in one, and [`Targets`] now and then; has RingReader read what there is of the
+//! ended. Keeps the state that survives a restart. Never parses HTTP.
 
 use std::time::{Duration, Instant};
 
@@ -99,8 +99,8 @@ impl Tracer {
         }
     }
 
-    /// Looks at the targets: forgets those that have ended, keeps the state and, if `all`, has Emitter
-    /// name those that are quiet.
+    /// Looks at the targets: forgets those that have ended, keeps the state and, if `all`, has
+    /// Emitter name those that are quiet.
     fn watch(&mut self, all: bool) {
         let Some(probes) = &mut self.probes else {
             return;
@@ -127,8 +127,8 @@ impl Tracer {
         }
     }
 
-    /// Opens the state directory; what the run before has left there, and whether that is all that an
-    /// earlier run knew. Failures are reported.
+    /// Opens the state directory; what the run before has left there, and whether that is all that
+    /// an earlier run knew. Failures are reported.
     fn open_state(&mut self, pod: Pod, run: &str) -> (Option<Previous>, bool) {
         let Some(path) = self.settings.state_dir.clone() else {
             return (None, false);
@@ -145,8 +145,8 @@ impl Tracer {
         (previous.ok().flatten(), is_all)
     }
 
-    /// Why a workspace that an earlier run traced may go on unseen, if it may, where the state does not
-    /// tell.
+    /// Why a workspace that an earlier run traced may go on unseen, if it may, where the state does
+    /// not tell.
     fn unknown(&self, probes: &Probes, discovery: bool) -> Option<String> {
         if !self.settings.restarts {
             return None;
@@ -365,7 +365,8 @@ impl Handler<DetachIfIdle> for Tracer {
 
     fn handle(&mut self, _: DetachIfIdle, _: &mut Self::Context) -> Self::Result {
         self.watch(false);
-        // One that an earlier run has left may be there and quiet: it counts until it is proved gone.
+        // One that an earlier run has left may be there and quiet: it counts until it is proved
+        // gone.
         let targets = self.probes.as_ref().map(Probes::targets);
         let is_idle = !self.traced && targets.is_none_or(|targets| targets.is_empty());
         if is_idle {

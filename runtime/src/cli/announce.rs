@@ -37,8 +37,8 @@ pub struct AnnounceArgs {
     ///
     /// COMMAND and all that it started are then killed, with status 1 and the reason on standard
     /// error. A shorter restart of exectrail ends nothing: the workspace is announced again. As the
-    /// first process of a container it passes signals on, reaps orphans, and ends with the command's
-    /// status, 128 and the number of the signal where one ended it.
+    /// first process of a container it passes signals on, reaps orphans, and ends with the
+    /// command's status, 128 and the number of the signal where one ended it.
     #[arg(
         long,
         env = "EXECTRAIL_HOLD",

@@ -15,11 +15,13 @@ use crate::{
 /// Flags about what is left out on purpose.
 #[derive(Debug, Args)]
 pub struct LimitArgs {
-    /// Leave out execs by filename, comm (of the caller) or uid; repeatable [env: EXECTRAIL_EXCLUDE, one a line]
+    /// Leave out execs by filename, comm (of the caller) or uid; repeatable [env:
+    /// EXECTRAIL_EXCLUDE, one a line]
     ///
-    /// The keys are those of exec lines: 'filename=/usr/bin/git', 'filename=/usr/lib/gcc/*' (a * at the end
-    /// stands for anything), 'comm=make', 'uid=0'. What is left out is counted, and told by `suppressed`
-    /// lines. Whoever knows the rules can execute something that they leave out: see docs/threat-model.md.
+    /// The keys are those of exec lines: 'filename=/usr/bin/git', 'filename=/usr/lib/gcc/*' (a * at
+    /// the end stands for anything), 'comm=make', 'uid=0'. What is left out is counted, and told by
+    /// `suppressed` lines. Whoever knows the rules can execute something that they leave out: see
+    /// docs/threat-model.md.
     #[arg(long = "exclude", value_name = "FIELD=VALUE")]
     pub exclude: Vec<Rule>,
 
@@ -29,8 +31,8 @@ pub struct LimitArgs {
     #[arg(long = "include", value_name = "FIELD=VALUE")]
     pub include: Vec<Rule>,
 
-    /// Record at most so many execs of each workspace, such as 1000/s, 600/m or 5000/h; the others are
-    /// counted, and told by `suppressed` lines
+    /// Record at most so many execs of each workspace, such as 1000/s, 600/m or 5000/h; the others
+    /// are counted, and told by `suppressed` lines
     #[arg(long, env = "EXECTRAIL_RATE_LIMIT", value_name = "NUMBER/UNIT")]
     pub rate_limit: Option<Rate>,
 

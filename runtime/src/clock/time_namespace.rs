@@ -1,5 +1,5 @@
-//! The boot clock of the init time namespace, which the probes read, from that of our own namespace,
-//! which system calls show (time_namespaces(7)).
+//! The boot clock of the init time namespace, which the probes read, from that of our own
+//! namespace, which system calls show (time_namespaces(7)).
 
 use std::{
     fs,
@@ -7,13 +7,13 @@ use std::{
     sync::LazyLock,
 };
 
-/// How far the boot clock of our time namespace is ahead of the kernel's own, nanoseconds. A process
-/// stays in its time namespace.
+/// How far the boot clock of our time namespace is ahead of the kernel's own, nanoseconds. A
+/// process stays in its time namespace.
 pub(super) static BOOT_OFFSET: LazyLock<i128> =
     LazyLock::new(|| boot_offset(Path::new("/proc")).unwrap_or(0));
 
-/// Reads the offset. None without procfs, or where nothing shows that of our namespace; kernels without
-/// time namespaces have none.
+/// Reads the offset. None without procfs, or where nothing shows that of our namespace; kernels
+/// without time namespaces have none.
 fn boot_offset(proc: &Path) -> Option<i128> {
     let own = fs::read_link(proc.join("self/ns/time")).ok()?;
     // The file shows the offsets of the namespace that the process's children will be in.
@@ -65,8 +65,8 @@ mod tests {
         }
     }
 
-    /// A process in a procfs of the test's own: its time namespace, that of its children, and what its
-    /// file shows.
+    /// A process in a procfs of the test's own: its time namespace, that of its children, and what
+    /// its file shows.
     fn process(proc: &Path, name: &str, own: &str, children: &str, seconds: i64) {
         let dir = proc.join(name);
         fs::create_dir_all(dir.join("ns")).unwrap();

@@ -161,8 +161,8 @@ impl Sidecar {
 
     /// Ends once it has not answered for that long; with the last failure.
     ///
-    /// Only time that was spent with asking counts, so that a pod or machine that was frozen has its
-    /// full time after that.
+    /// Only time that was spent with asking counts, so that a pod or machine that was frozen has
+    /// its full time after that.
     async fn silent_for(&mut self, patience: Duration) -> String {
         let pause = (patience / 4).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         let mut silent = Duration::ZERO;
@@ -226,8 +226,8 @@ impl Sidecar {
         }
     }
 
-    /// Whoever runs in the workspace can listen at the address while exectrail does not. Where that is
-    /// another user than exectrail's, it is no answer.
+    /// Whoever runs in the workspace can listen at the address while exectrail does not. Where that
+    /// is another user than exectrail's, it is no answer.
     fn check_user(&self, socket: Option<&ListeningSocket>) -> Result<(), String> {
         match (&self.socket, socket) {
             (Some(known), Some(found)) if known.uid() != found.uid() => Err(format!(

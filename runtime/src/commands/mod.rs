@@ -43,8 +43,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// This program, to be executed again: by its path, so that it goes by its name, or where that is gone
-/// (replaced by an update, outside the root directory) by the kernel's link to it.
+/// This program, to be executed again: by its path, so that it goes by its name, or where that is
+/// gone (replaced by an update, outside the root directory) by the kernel's link to it.
 fn this_program() -> process::Command {
     let path = std::env::current_exe()
         .ok()

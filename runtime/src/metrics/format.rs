@@ -1,9 +1,9 @@
 //! The two text formats that Prometheus reads, and which of them a scraper asks for.
 //!
-//! prometheus-client writes OpenMetrics, which names a counter's family without `_total`. Prometheus'
-//! own linter (`promtool check metrics`) reads the older format only and finds counters named so
-//! undocumented. What is written here it accepts in both: families have the names of their samples,
-//! and in OpenMetrics counters have no type of their own, as any name is allowed to those.
+//! prometheus-client writes OpenMetrics, which names a counter's family without `_total`.
+//! Prometheus' own linter (`promtool check metrics`) reads the older format only and finds counters
+//! named so undocumented. What is written here it accepts in both: families have the names of their
+//! samples, and in OpenMetrics counters have no type of their own, as any name is allowed to those.
 
 use hyper::header::HeaderValue;
 

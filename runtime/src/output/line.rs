@@ -1,7 +1,7 @@
 //! A line that is being written: in memory, unless it is too long for that.
 //!
-//! An exec's argv can have 6 MiB, and each of its bytes stands up to six times in `argv` and as often in
-//! `cmdline`. Such a line is written to the sink part by part.
+//! An exec's argv can have 6 MiB, and each of its bytes stands up to six times in `argv` and as
+//! often in `cmdline`. Such a line is written to the sink part by part.
 
 use std::{
     fmt,

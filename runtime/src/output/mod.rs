@@ -223,11 +223,11 @@ impl<'a> ExecEvent<'a> {
         self.has(FLAG_FILENAME_CUT | FLAG_FILENAME_FAULT)
     }
 
-    /// Whether somebody wrote to the new program's stack before its first instruction; `arguments` is the
-    /// number of [`Self::arguments`], which whoever writes the line has counted.
+    /// Whether somebody wrote to the new program's stack before its first instruction; `arguments`
+    /// is the number of [`Self::arguments`], which whoever writes the line has counted.
     ///
-    /// The kernel counts the arguments before anybody can, and adds up their lengths afterwards, from
-    /// the stack. Where both were read early and do not fit each other, the stack was changed.
+    /// The kernel counts the arguments before anybody can, and adds up their lengths afterwards,
+    /// from the stack. Where both were read early and do not fit each other, the stack was changed.
     pub fn tampered(&self, arguments: usize) -> bool {
         let all_early = self.head.argv_early == self.head.argv_len && !self.truncated();
         let fits =
@@ -235,8 +235,8 @@ impl<'a> ExecEvent<'a> {
         self.has(FLAG_TAMPERED) || all_early && !fits
     }
 
-    /// Where argv begins that was read when others may have been able to change it; none where all of
-    /// it was read before.
+    /// Where argv begins that was read when others may have been able to change it; none where all
+    /// of it was read before.
     pub fn unprotected_from(&self) -> Option<u32> {
         let kept = u32::try_from(self.argv.len()).unwrap_or(u32::MAX);
         (self.head.argv_early < kept).then_some(self.head.argv_early)

@@ -17,8 +17,8 @@ pub(super) enum Alphabet {
 
 /// A command line.
 ///
-/// Words are quoted for POSIX `sh`. A word with bytes that are not UTF-8, or with characters outside
-/// the alphabet, is written as `$'…'`, which bash, zsh, ksh, busybox and POSIX.1-2024 read.
+/// Words are quoted for POSIX `sh`. A word with bytes that are not UTF-8, or with characters
+/// outside the alphabet, is written as `$'…'`, which bash, zsh, ksh, busybox and POSIX.1-2024 read.
 pub(super) struct CommandLine<I> {
     pub(super) words: I,
     pub(super) alphabet: Alphabet,
@@ -57,7 +57,8 @@ impl Alphabet {
 }
 
 /// Whether a character acts on the display rather than standing on it: controls (C0, DEL, C1), line
-/// and paragraph separators, and the marks that turn the direction of writing (Unicode Bidi_Control).
+/// and paragraph separators, and the marks that turn the direction of writing (Unicode
+/// Bidi_Control).
 pub(super) fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -66,7 +67,8 @@ pub(super) fn is_unseen(c: char) -> bool {
 /// Writes `word` as `$'…'`.
 fn dollar_quote(f: &mut fmt::Formatter<'_>, word: &[u8], alphabet: Alphabet) -> fmt::Result {
     f.write_str("$'")?;
-    // A hexadecimal escape would swallow hexadecimal digits after it; three octal digits end by themselves.
+    // A hexadecimal escape would swallow hexadecimal digits after it; three octal digits end by
+    // themselves.
     let octal = |f: &mut fmt::Formatter<'_>, bytes: &[u8]| {
         bytes.iter().try_for_each(|byte| write!(f, "\\{byte:03o}"))
     };

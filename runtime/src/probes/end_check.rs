@@ -1,5 +1,5 @@
-//! Asking the kernel whether a namespace has ended: the question goes into a map, and a write to our own
-//! `oom_score_adj`, of the value that it has, runs the program that answers it.
+//! Asking the kernel whether a namespace has ended: the question goes into a map, and a write to
+//! our own `oom_score_adj`, of the value that it has, runs the program that answers it.
 
 use std::fs;
 

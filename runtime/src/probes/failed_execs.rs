@@ -22,8 +22,8 @@ use crate::counters::skipped;
 pub enum Hook {
     /// On the exits of the functions that execute (`fexit`): no other system call pays.
     Fexit,
-    /// On the exit of every system call (`tp_btf/sys_exit`): works on kernels that refuse the first,
-    /// and every failing system call on the node pays for it, every other one a little.
+    /// On the exit of every system call (`tp_btf/sys_exit`): works on kernels that refuse the
+    /// first, and every failing system call on the node pays for it, every other one a little.
     SysExit,
 }
 
@@ -127,8 +127,8 @@ pub(super) fn exec_calls() -> ExecCalls {
     HERE
 }
 
-/// Attaches the programs of the first of `hooks` that the kernel allows. Which one that is, with the
-/// descriptors of its programs.
+/// Attaches the programs of the first of `hooks` that the kernel allows. Which one that is, with
+/// the descriptors of its programs.
 pub(super) fn attach(
     ebpf: &mut Ebpf,
     btf: &Btf,

@@ -7,8 +7,8 @@ use exectrail_preflight::KernelVersion;
 const EXEC: [&str; LANES as usize] = ["exec", "exec_second", "exec_third"];
 /// Those that record exits, by lane.
 const EXIT: [&str; LANES as usize] = ["exit", "exit_second", "exit_third"];
-/// Those that keep comms and argv, by lane: what is missed is marked on the line, so that there need
-/// not be as many.
+/// Those that keep comms and argv, by lane: what is missed is marked on the line, so that there
+/// need not be as many.
 const RENAME: [&str; 2] = ["rename", "rename_second"];
 
 /// How many lanes it takes on this kernel for hardly an exec to be missed.
@@ -20,8 +20,8 @@ pub(super) fn count(release: &KernelVersion) -> u32 {
     }
 }
 
-/// The programs of the first `lanes` lanes and their tracepoints, in the order in which they are to be
-/// attached; those that record exits if `exits`.
+/// The programs of the first `lanes` lanes and their tracepoints, in the order in which they are to
+/// be attached; those that record exits if `exits`.
 ///
 /// A tracepoint runs its programs in that order (`func_add`, kernel/tracepoint.c), which is that of
 /// their lanes.

@@ -1,12 +1,12 @@
-//! Which of the cgroups above the sidecar is its pod's: the nearest that the kubelet has named after
-//! a pod.
+//! Which of the cgroups above the sidecar is its pod's: the nearest that the kubelet has named
+//! after a pod.
 //!
 //! Names are those of both of the kubelet's drivers (pkg/kubelet/cm/cgroup_manager_linux.go and
 //! pkg/kubelet/cm/pod_container_manager_linux.go, Kubernetes 1.20 to 1.34): `pod<UID>` below
 //! `kubepods`, with at most the class of service between them, and
 //! `…kubepods-<class>-pod<UID>.slice`. What a runtime has below, one level or two (CRI-O), makes no
-//! difference. Without such a name, the cgroup says nothing: under plain Docker all containers share
-//! the one above theirs.
+//! difference. Without such a name, the cgroup says nothing: under plain Docker all containers
+//! share the one above theirs.
 
 use exectrail_common::target::OwnCgroup;
 

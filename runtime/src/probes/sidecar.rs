@@ -88,13 +88,14 @@ fn has_cgroups(offsets: &Offsets) -> bool {
     !needed.contains(&ABSENT)
 }
 
-/// `STACK_TOP_MAX`: where the stack of a program that is being made ends, in the memory that is to be
-/// its own.
+/// `STACK_TOP_MAX`: where the stack of a program that is being made ends, in the memory that is to
+/// be its own.
 ///
 /// On x86-64 that is a page below 2^47 or, with five levels of page tables (`la57`), 2^56
-/// (`task_size_max`, arch/x86/include/asm/page_64.h). On arm64 it is the size of the address space that
-/// programs are given by default (`DEFAULT_MAP_WINDOW_64`, arch/arm64/include/asm/processor.h), in the
-/// upper half of which every stack is. Were it wrong, nothing could be read there, and the lines say so.
+/// (`task_size_max`, arch/x86/include/asm/page_64.h). On arm64 it is the size of the address space
+/// that programs are given by default (`DEFAULT_MAP_WINDOW_64`,
+/// arch/arm64/include/asm/processor.h), in the upper half of which every stack is. Were it wrong,
+/// nothing could be read there, and the lines say so.
 fn stack_top() -> u64 {
     if cfg!(target_arch = "x86_64") {
         let bits = if has_la57() { 56 } else { 47 };

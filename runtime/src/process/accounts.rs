@@ -1,8 +1,8 @@
 //! User accounts, as the machine knows them.
 //!
 //! getent(1) and id(1) are asked. A static program must not ask the C library: that would load the
-//! machine's NSS modules, which are made for another C library and crash. Where the programs are not
-//! there, as in small images, the files are read, which is all that such images have.
+//! machine's NSS modules, which are made for another C library and crash. Where the programs are
+//! not there, as in small images, the files are read, which is all that such images have.
 
 use std::{
     fs,

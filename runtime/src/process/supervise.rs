@@ -66,8 +66,8 @@ fn reap(child: Pid) -> io::Result<Option<WaitStatus>> {
 fn forward(child: Pid, received: Received, last: &mut Option<(Signal, Instant)>) {
     let Received { signal, by_kernel } = received;
     let shares_group = getpgid(Some(child)) == Ok(getpgrp());
-    // A key of the terminal reaches the whole process group in the foreground. Its end does not: the
-    // leader of the session alone gets that.
+    // A key of the terminal reaches the whole process group in the foreground. Its end does not:
+    // the leader of the session alone gets that.
     if shares_group && by_kernel && signal != Signal::SIGHUP {
         return;
     }

@@ -66,8 +66,8 @@ fn look_up(name: &str) -> Result<Option<Account>, UserError> {
     })
 }
 
-/// The number in a variable that sudo sets; none where it is not set or empty. What is no number is an
-/// error: to take it for "not under sudo" would run the command as root.
+/// The number in a variable that sudo sets; none where it is not set or empty. What is no number is
+/// an error: to take it for "not under sudo" would run the command as root.
 fn number(variable: &'static str) -> Result<Option<u32>, UserError> {
     let Some(value) = env::var_os(variable).filter(|value| !value.is_empty()) else {
         return Ok(None);

@@ -1,5 +1,5 @@
-//! When the state is written: whenever the targets have changed, and now and then, so that the next run
-//! knows until when this one recorded.
+//! When the state is written: whenever the targets have changed, and now and then, so that the next
+//! run knows until when this one recorded.
 
 use std::{
     collections::BTreeSet,
@@ -11,8 +11,8 @@ use exectrail_common::target::NsId;
 use super::{StateDir, StateError};
 use crate::{clock::WallClock, internal_events::StateNotSaved, rate_limit::RateLimit};
 
-/// How often the state is written where nothing has changed. The next run takes the time of the last
-/// writing for the end of this run.
+/// How often the state is written where nothing has changed. The next run takes the time of the
+/// last writing for the end of this run.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// A failure is logged at most once in this time.

@@ -1,8 +1,8 @@
 //! What survives a restart (`--state-dir`): the targets, and until when they were recorded.
 //!
-//! One file, replaced as a whole by a rename. It holds for one boot of one pod: after a reboot every
-//! namespace is another, and another pod's must not be traced. It is an optional part: whatever is wrong
-//! with it is reported, and tracing goes on without.
+//! One file, replaced as a whole by a rename. It holds for one boot of one pod: after a reboot
+//! every namespace is another, and another pod's must not be traced. It is an optional part:
+//! whatever is wrong with it is reported, and tracing goes on without.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -31,8 +31,8 @@ const NEXT_FILE: &str = "exectrail-state.json.new";
 const VERSION: u32 = 1;
 /// Largest file that is read, bytes. Each target takes less than 100.
 const MAX_BYTES: u64 = 1 << 20;
-/// Most targets that are taken over. Some may be gone, which nothing proves before their numbers are used
-/// again: half of the table is for those to come.
+/// Most targets that are taken over. Some may be gone, which nothing proves before their numbers
+/// are used again: half of the table is for those to come.
 const MAX_TAKEN_OVER: usize = MAX_TARGETS as usize / 2;
 /// Where the kernel shows the id of this boot (proc_sys_kernel(5)).
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -220,8 +220,8 @@ impl StateDir {
 
     /// Writes down the targets, recorded until now.
     ///
-    /// Not synchronised with the disk: the file is of use only while the machine runs, and so are the
-    /// pages that it is written to.
+    /// Not synchronised with the disk: the file is of use only while the machine runs, and so are
+    /// the pages that it is written to.
     ///
     /// # Errors
     /// Where the file cannot be written.
@@ -330,7 +330,8 @@ mod tests {
         );
     }
 
-    /// However many targets a run leaves, room is left for those to come; the latest are taken over.
+    /// However many targets a run leaves, room is left for those to come; the latest are taken
+    /// over.
     #[test]
     fn half_of_the_table_is_for_new_targets() {
         let dir = TempDir::new().unwrap();

@@ -35,8 +35,8 @@ impl Stream {
         self.pending.insert(place, pending);
     }
 
-    /// How many bytes of an argv of `argv_len` to make room for: as many as are kept of one exec, and
-    /// fewer where others that are put together have taken the room.
+    /// How many bytes of an argv of `argv_len` to make room for: as many as are kept of one exec,
+    /// and fewer where others that are put together have taken the room.
     fn room(&self, argv_len: u32) -> usize {
         let all = usize::try_from(pending_argv_bytes(self.max_argv_bytes.into()));
         let taken: usize = self.pending.values().map(|p| p.argv.capacity()).sum();
@@ -53,8 +53,8 @@ impl Stream {
         if pending.head.prefix.seq != prefix.seq {
             return;
         }
-        // Behind a gap nothing can be said to be argv: what is kept ends there. So it does where there
-        // is no room for more.
+        // Behind a gap nothing can be said to be argv: what is kept ends there. So it does where
+        // there is no room for more.
         let fits = pending.argv.len() + piece.argv.len() <= pending.argv.capacity();
         if offset as usize == pending.argv.len() && prefix.flags & FLAG_ARGV_FAULT == 0 && fits {
             pending.argv.extend_from_slice(piece.argv);

@@ -419,8 +419,8 @@ fn a_workspace_that_ran_before_says_for_how_long() {
         ..Beginning::default()
     };
     stream.begin(&beginning, &mut out);
-    // Started before us, and after. What only its network ties to the pod may have been elsewhere until
-    // it was found.
+    // Started before us, and after. What only its network ties to the pod may have been elsewhere
+    // until it was found.
     stream
         .record(&found(60, 2_000, BY_CGROUP | BY_NETWORK), &mut out)
         .unwrap();

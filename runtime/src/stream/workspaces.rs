@@ -180,10 +180,11 @@ impl Stream {
 
     /// From when on every exec of a namespace is sure to have been recorded.
     ///
-    /// With discovery on, that is the beginning of the run, if whatever was executed there since would
-    /// have shown it: where the pod's cgroup ties it to the pod, which no process can leave, or where the
-    /// container runtime made it, in the pod's network namespace, after the beginning. A namespace that
-    /// only its network ties to the pod may have been in another until a moment ago.
+    /// With discovery on, that is the beginning of the run, if whatever was executed there since
+    /// would have shown it: where the pod's cgroup ties it to the pod, which no process can leave,
+    /// or where the container runtime made it, in the pod's network namespace, after the beginning.
+    /// A namespace that only its network ties to the pod may have been in another until a moment
+    /// ago.
     fn recorded_from(&self, id: &NsId, state: &NsState) -> u64 {
         let by_cgroup = state.by & BY_CGROUP != 0;
         let is_new = state.by != 0 && state.level == self.own_level && id.start >= self.began;

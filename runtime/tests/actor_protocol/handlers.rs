@@ -190,7 +190,8 @@ impl Protocol {
         }
     }
 
-    /// `Handler<Signal>` and `Handler<ActorDied>` of Lifecycle: the stop begins once the start is over.
+    /// `Handler<Signal>` and `Handler<ActorDied>` of Lifecycle: the stop begins once the start is
+    /// over.
     pub(crate) fn stop(&self, state: &mut State) {
         match state.lifecycle {
             Lifecycle::Runs => self.begin_step(state, self.steps()[0]),
@@ -203,8 +204,8 @@ impl Protocol {
         }
     }
 
-    /// SIGKILL: all that the process had is gone, and what the ring held; a new one starts. Who waits for
-    /// an answer asks again.
+    /// SIGKILL: all that the process had is gone, and what the ring held; a new one starts. Who
+    /// waits for an answer asks again.
     pub(crate) fn kill(&self, state: &mut State) {
         let workspaces = state.workspaces.map(|workspace| match workspace {
             Workspace::Asks => Workspace::Waits,

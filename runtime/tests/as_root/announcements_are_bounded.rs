@@ -137,13 +137,14 @@ fn the_next_line_says_how_many_have_none() {
     assert!(verify.status.success(), "{verify:?}");
 }
 
-/// A reason as long as the verifier's log reaches the workspace shortened, and the diagnostics whole.
+/// A reason as long as the verifier's log reaches the workspace shortened, and the diagnostics
+/// whole.
 #[test]
 fn a_long_reason_is_shortened_for_the_workspace() {
     needs_kernel!();
     let pod = Pod::new();
-    // Types in which a field of struct cred lies where the kernel has none: its verifier refuses the
-    // programs, at length.
+    // Types in which a field of struct cred lies where the kernel has none: its verifier refuses
+    // the programs, at length.
     let types = scratch("shifted-types");
     let script = "import struct, sys\n\
         data = bytearray(open('/sys/kernel/btf/vmlinux', 'rb').read())\n\

@@ -98,8 +98,8 @@ fn descriptors_run_out() {
     assert_eq!(seen, 100);
 }
 
-/// Heads without end, thousands of fields, connections that say nothing or only half of it, and such as
-/// never read their answer: each is cut off, none costs memory, and announcements go on.
+/// Heads without end, thousands of fields, connections that say nothing or only half of it, and
+/// such as never read their answer: each is cut off, none costs memory, and announcements go on.
 #[test]
 fn floods_of_headers_and_half_open_connections() {
     needs_kernel!();
@@ -161,8 +161,8 @@ fn floods_of_headers_and_half_open_connections() {
     assert_eq!(noops, bursts * 100);
 }
 
-/// A pod beside this one reaches the init address where it listens on all of them, and gets nothing by it: not
-/// its own namespace, and none of this pod's that has not executed anything here.
+/// A pod beside this one reaches the init address where it listens on all of them, and gets nothing
+/// by it: not its own namespace, and none of this pod's that has not executed anything here.
 #[test]
 fn announcements_from_another_network() {
     needs_kernel!();

@@ -1,5 +1,5 @@
-//! Cgroups as a kubelet and a container runtime make them, in the hierarchy that pods are in on this
-//! machine: that of the pids controller with cgroup v1, else the only one.
+//! Cgroups as a kubelet and a container runtime make them, in the hierarchy that pods are in on
+//! this machine: that of the pids controller with cgroup v1, else the only one.
 
 use std::{
     fs,

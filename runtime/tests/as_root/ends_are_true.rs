@@ -1,5 +1,5 @@
-//! A workspace has ended when nobody is left in it, and no sooner: not when its first process begins to
-//! exit, and not because time has passed since.
+//! A workspace has ended when nobody is left in it, and no sooner: not when its first process
+//! begins to exit, and not because time has passed since.
 
 use std::{process::Command, time::Duration};
 

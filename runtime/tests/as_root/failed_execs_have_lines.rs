@@ -10,8 +10,8 @@ use crate::{
     tools::{TOOL, needs_kernel, scratch},
 };
 
-/// A pod whose sidecar records failed execs by the cheapest hook that this kernel allows. Programs on
-/// functions are refused by some; the virtual machines have kernels that allow them.
+/// A pod whose sidecar records failed execs by the cheapest hook that this kernel allows. Programs
+/// on functions are refused by some; the virtual machines have kernels that allow them.
 fn pod_and_sidecar(flags: &[&str]) -> (Pod, Sidecar) {
     let pod = Pod::new();
     for hook in ["--failed-execs", "--failed-execs=sys-exit"] {
@@ -198,7 +198,8 @@ fn nothing_is_loaded_unasked() {
     assert!(programs(&asked) > count, "{count}");
 }
 
-/// `any` takes the hook that costs others nothing where the kernel allows it, and says why where not.
+/// `any` takes the hook that costs others nothing where the kernel allows it, and says why where
+/// not.
 #[test]
 fn any_hook_that_the_kernel_allows_is_taken() {
     needs_kernel!();

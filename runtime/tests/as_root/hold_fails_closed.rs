@@ -124,8 +124,8 @@ fn a_silent_sidecar_ends_the_workspace() {
     }
 }
 
-/// A restart that is shorter than the time to hold: the next exectrail knows the workspace, though it
-/// traces nothing that is not announced.
+/// A restart that is shorter than the time to hold: the next exectrail knows the workspace, though
+/// it traces nothing that is not announced.
 #[test]
 fn a_restart_ends_nothing_and_is_announced_to() {
     needs_kernel!();
@@ -222,8 +222,8 @@ fn a_command_that_cannot_be_executed_has_the_status_of_shells() {
     }
 }
 
-/// While exectrail is away, anybody in the pod can listen at its address. Who is not its user is not
-/// believed.
+/// While exectrail is away, anybody in the pod can listen at its address. Who is not its user is
+/// not believed.
 #[test]
 fn another_users_listener_is_not_believed() {
     needs_kernel!();

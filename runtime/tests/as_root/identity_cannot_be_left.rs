@@ -1,5 +1,5 @@
-//! A workspace belongs to its pod by what no process in it can change: a first process may leave the
-//! pod's network namespace, as root or by a user namespace, but not the pod's cgroup.
+//! A workspace belongs to its pod by what no process in it can change: a first process may leave
+//! the pod's network namespace, as root or by a user namespace, but not the pod's cgroup.
 
 use std::process::{Command, Stdio};
 
@@ -182,8 +182,8 @@ fn a_deeply_nested_cgroup_is_still_the_pods() {
     assert_ne!(execs(&lines)[0]["cgroup_id"], id);
 }
 
-/// On the host's network only the cgroup tells pods apart, and it does: for discovery, and for what an
-/// announcement takes.
+/// On the host's network only the cgroup tells pods apart, and it does: for discovery, and for what
+/// an announcement takes.
 #[test]
 fn on_the_hosts_network_the_cgroup_tells_pods_apart() {
     needs_kernel!();
@@ -256,8 +256,8 @@ fn a_cgroup_that_names_no_pod_says_nothing() {
     }
 }
 
-/// A first process that leaves the network and comes back after a restart: what it executed meanwhile
-/// has no line, and `untraced_ns` covers all of that time.
+/// A first process that leaves the network and comes back after a restart: what it executed
+/// meanwhile has no line, and `untraced_ns` covers all of that time.
 #[test]
 fn time_outside_the_network_is_told() {
     needs_kernel!();

@@ -1,5 +1,5 @@
-//! The init script of the Terraform module, as a shell gets it: evaluated by the module, expanded as
-//! the kubelet does, run by three shells with every client that it knows.
+//! The init script of the Terraform module, as a shell gets it: evaluated by the module, expanded
+//! as the kubelet does, run by three shells with every client that it knows.
 
 use std::{
     os::unix::fs::symlink,
@@ -203,8 +203,8 @@ fn exectrail_itself_comes_first_where_it_is_mounted_for_that() {
     assert!(!by_curl, "{lines:?}");
 }
 
-/// Options of the shell, odd characters, variables and standard input: all as if the script were not
-/// there.
+/// Options of the shell, odd characters, variables and standard input: all as if the script were
+/// not there.
 #[test]
 fn what_follows_is_as_it_was() {
     needs_kernel!();
@@ -400,7 +400,8 @@ fn an_image_without_the_time_or_a_pause_is_told_so() {
     }
 }
 
-/// Held, the workspace goes on in exectrail's hands, in every shell, and ends with the agent's status.
+/// Held, the workspace goes on in exectrail's hands, in every shell, and ends with the agent's
+/// status.
 #[test]
 fn a_held_workspace_is_recorded_and_ends_with_its_status() {
     needs_kernel!();

@@ -261,8 +261,8 @@ fn a_slow_pipe_loses_nothing() {
     assert_eq!(numbers(&lines), (0..2000).collect::<Vec<_>>());
 }
 
-/// Stopped for longer than any of exectrail's own periods (its looks at the ring, the clock, the targets'
-/// sweep), with execs all the while, in a ring that runs over: nothing is unaccounted for.
+/// Stopped for longer than any of exectrail's own periods (its looks at the ring, the clock, the
+/// targets' sweep), with execs all the while, in a ring that runs over: nothing is unaccounted for.
 #[test]
 fn a_long_stop() {
     needs_kernel!();

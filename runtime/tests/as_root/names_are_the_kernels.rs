@@ -1,5 +1,5 @@
-//! Filename and argv of a line are what was executed, whoever writes to the new program's memory before
-//! its first instruction; and a path that is cut is flagged.
+//! Filename and argv of a line are what was executed, whoever writes to the new program's memory
+//! before its first instruction; and a path that is cut is flagged.
 
 use std::{
     fs,
@@ -63,7 +63,8 @@ fn many_segments(path: &Path) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Has the program executed and written to, until `done`; how many times, or none where it never was.
+/// Has the program executed and written to, until `done`; how many times, or none where it never
+/// was.
 fn write_to(scene: &Scene, mut done: impl FnMut(&Scene) -> bool) -> Option<usize> {
     for round in 1..=300 {
         let output = scene
@@ -148,8 +149,8 @@ fn nobody_writes_another_name_or_other_arguments_into_a_line() {
         .filter(|event| event["filename"] == name)
         .collect();
     assert_eq!(seen.len(), rounds);
-    // On a machine with much else to do, what was kept of an exec can be another's before the exec is
-    // recorded. Then its line says that argv could have been changed.
+    // On a machine with much else to do, what was kept of an exec can be another's before the exec
+    // is recorded. Then its line says that argv could have been changed.
     let protected = |event: &&&Value| event.get("argv_unprotected_from").is_none();
     for event in seen.iter().filter(protected) {
         assert_eq!(argv(event), ["secret-word", "--upload"], "{event}");

@@ -112,8 +112,8 @@ fn two_capabilities_are_enough() {
     );
 }
 
-/// As the manifest has it started: two capabilities, no_new_privs, a seccomp filter that refuses what
-/// RuntimeDefault refuses, and a root that cannot be written to.
+/// As the manifest has it started: two capabilities, no_new_privs, a seccomp filter that refuses
+/// what RuntimeDefault refuses, and a root that cannot be written to.
 #[test]
 fn a_hardened_container_is_enough() {
     needs_kernel!();

@@ -151,8 +151,8 @@ fn a_caller_that_is_no_number_is_an_error() {
     }
 }
 
-/// A static program that asks the C library for a user loads the machine's modules, and crashes in them
-/// where they were made for another C library.
+/// A static program that asks the C library for a user loads the machine's modules, and crashes in
+/// them where they were made for another C library.
 #[test]
 fn the_machines_modules_are_not_loaded() {
     needs_kernel!();

@@ -1,5 +1,5 @@
-//! What a sidecar has accepted, it knows after a restart (`--state-dir`), where nothing else could tell it;
-//! and whatever is wrong with that state never keeps it from tracing.
+//! What a sidecar has accepted, it knows after a restart (`--state-dir`), where nothing else could
+//! tell it; and whatever is wrong with that state never keeps it from tracing.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -260,7 +260,8 @@ fn a_target_that_is_gone_does_not_hold_up_the_startup_timeout() {
     assert!(state.contains("\"targets\":[]"), "{state}");
 }
 
-/// Damaged, outdated, another pod's, not a file, not readable as one: a line names it, and tracing goes on.
+/// Damaged, outdated, another pod's, not a file, not readable as one: a line names it, and tracing
+/// goes on.
 #[test]
 fn a_state_that_cannot_be_used_is_named_and_keeps_nobody_from_tracing() {
     needs_kernel!();
@@ -314,8 +315,8 @@ fn check_unusable(pod: &Pod, dir: &std::path::Path, expected: &str) {
     assert_eq!(unknown.len(), 1, "{expected}: {lines:#?}");
 }
 
-/// More targets than there is room for, most of them gone: the workspace that is there is recorded, and so
-/// is a new one.
+/// More targets than there is room for, most of them gone: the workspace that is there is recorded,
+/// and so is a new one.
 #[test]
 fn a_state_with_too_many_targets_leaves_room_for_others() {
     needs_kernel!();
@@ -359,7 +360,8 @@ fn the_state_is_nobody_elses_to_read() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
-/// Without a state, a sidecar that cannot find a workspace of before by itself says so in the stream.
+/// Without a state, a sidecar that cannot find a workspace of before by itself says so in the
+/// stream.
 #[test]
 fn without_a_state_a_run_says_what_it_cannot_know() {
     needs_kernel!();

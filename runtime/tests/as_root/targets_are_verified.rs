@@ -48,7 +48,8 @@ fn a_reused_number_is_another_namespace() {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--announced-only"]);
     let witness = pod.workspace();
-    // All alive at once: each has a number of its own, of which tests beside this cannot hold all for long.
+    // All alive at once: each has a number of its own, of which tests beside this cannot hold all
+    // for long.
     let workspaces: Vec<_> = (0..10).map(|_| pod.workspace()).collect();
     let mut dead = Vec::new();
     for workspace in workspaces {
@@ -89,7 +90,8 @@ fn a_reused_number_is_another_namespace() {
 }
 
 /// The probes remember namespaces that are not ours by their address in the kernel, which soon is
-/// another's, as the number is: a workspace made where a foreign namespace died is found all the same.
+/// another's, as the number is: a workspace made where a foreign namespace died is found all the
+/// same.
 #[test]
 fn a_foreign_namespaces_heir_is_looked_at_anew() {
     needs_kernel!();
@@ -105,8 +107,8 @@ fn a_foreign_namespaces_heir_is_looked_at_anew() {
         assert!(output.status.success());
         output.stdout
     };
-    // Numbers come free a while after the end. Were it one foreign namespace for each of ours, either could get
-    // none but its own again, for ever.
+    // Numbers come free a while after the end. Were it one foreign namespace for each of ours,
+    // either could get none but its own again, for ever.
     let mut dead = HashSet::new();
     let (mut rounds, mut heirs) = (0, 0);
     while rounds < 40 || heirs == 0 && rounds < 400 {

@@ -14,8 +14,8 @@ fn time(value: &Value) -> Timestamp {
     value.as_str().unwrap().parse().unwrap()
 }
 
-/// `ts`, `started` and `untraced_ns` of a workspace and its execs, with the sidecar and the workspace
-/// each in a time namespace made like this, or in none.
+/// `ts`, `started` and `untraced_ns` of a workspace and its execs, with the sidecar and the
+/// workspace each in a time namespace made like this, or in none.
 fn check(what: &str, sidecar: &[&str], workspace: &[&str]) {
     let pod = Pod::new();
     let first = Timestamp::now();

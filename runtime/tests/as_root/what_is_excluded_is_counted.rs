@@ -24,7 +24,8 @@ fn run(flags: &[&str], command: &[&str]) -> Vec<Value> {
         .collect()
 }
 
-/// How many execs the `suppressed` lines tell of, by rule or rate; the last line must confirm the sum.
+/// How many execs the `suppressed` lines tell of, by rule or rate; the last line must confirm the
+/// sum.
 fn suppressed(lines: &[Value]) -> BTreeMap<&str, u64> {
     let mut by_cause = BTreeMap::new();
     let mut sum = 0;
@@ -135,8 +136,8 @@ fn each_kind_of_rule_leaves_out_what_it_matches_and_no_more() {
     );
 }
 
-/// A prefix speaks of what is below a directory: a path that leads up, or whose end is not seen, is not
-/// left out by it, and is not kept from being recorded by it.
+/// A prefix speaks of what is below a directory: a path that leads up, or whose end is not seen, is
+/// not left out by it, and is not kept from being recorded by it.
 #[test]
 fn paths_that_lead_elsewhere_are_recorded() {
     needs_kernel!();
@@ -176,7 +177,8 @@ fn paths_that_lead_elsewhere_are_recorded() {
     assert_eq!(suppressed(&lines), [(&*rule, 1)].into());
 }
 
-/// The rule matches the path of a script, not its interpreter; and the longest path that a rule can name.
+/// The rule matches the path of a script, not its interpreter; and the longest path that a rule can
+/// name.
 #[test]
 fn scripts_and_long_paths_are_matched_by_their_own_name() {
     needs_kernel!();
@@ -254,7 +256,8 @@ fn kept_and_lost_and_left_out_are_all_that_ran() {
     }
 }
 
-/// Numbers have no gaps where execs are left out, and `exectrail verify` misses a line that is taken out.
+/// Numbers have no gaps where execs are left out, and `exectrail verify` misses a line that is
+/// taken out.
 #[test]
 fn verify_accepts_what_is_left_out() {
     needs_kernel!();
@@ -409,7 +412,8 @@ fn what_is_no_rule_is_a_usage_error() {
     }
 }
 
-/// Instructions of the `exec` program: those that the verifier followed, and bytes of those that it left.
+/// Instructions of the `exec` program: those that the verifier followed, and bytes of those that it
+/// left.
 fn program_of(sidecar: &Sidecar) -> (u32, u32) {
     let dir = Path::new("/proc")
         .join(sidecar.pid().to_string())

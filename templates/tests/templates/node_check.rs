@@ -51,7 +51,8 @@ fn the_daemon_set_writes_where_node_feature_discovery_reads() {
         "{output}"
     );
     assert!(args.contains(&"--format=nfd"), "{args:?}");
-    // https://kubernetes-sigs.github.io/node-feature-discovery, "Customization guide", local feature source
+    // https://kubernetes-sigs.github.io/node-feature-discovery, "Customization guide", local
+    // feature source
     assert_eq!(
         pod["spec"]["volumes"][0]["hostPath"]["path"],
         "/etc/kubernetes/node-feature-discovery/features.d"

@@ -113,7 +113,8 @@ fn exectrail_is_mounted_where_it_announces() {
             ("native_sidecar", native.into()),
             ("announce_with", "exectrail".into()),
         ]) {
-            // What the workspace mounts is there before the sidecar, which may be an init container too.
+            // What the workspace mounts is there before the sidecar, which may be an init container
+            // too.
             assert_eq!(containers(&pod, "initContainers")[0], "exectrail-install");
             let installer = container(&pod, "exectrail-install");
             assert_eq!(installer["args"], json!(["install", "/opt/exectrail"]));

@@ -9,8 +9,9 @@ use crate::command;
 pub(super) fn install(name: &str, version: &str) -> Result<String> {
     let root = tools_dir().context("no place to install to: set HOME or XDG_CACHE_HOME")?;
     let mut install = command::cargo();
-    // Compiling is most of what it costs here, and release profiles take minutes: unoptimised, without
-    // debug information, and in a place of its own so that nobody takes it for a proper one.
+    // Compiling is most of what it costs here, and release profiles take minutes: unoptimised,
+    // without debug information, and in a place of its own so that nobody takes it for a proper
+    // one.
     install
         .args(["install", "--quiet", "--locked", "--debug", "--root"])
         .arg(&root)

@@ -58,9 +58,9 @@ pub(super) struct Told {
     pub(super) wrong: Vec<String>,
     /// What `exectrail verify` says.
     pub(super) verified: String,
-    /// By the workspace's PID namespace: the number that its next exec should have. Nothing where losses
-    /// are the rule: then the beginning and the end of a workspace can be lost, and its PID namespace's number
-    /// be another's.
+    /// By the workspace's PID namespace: the number that its next exec should have. Nothing where
+    /// losses are the rule: then the beginning and the end of a workspace can be lost, and its PID
+    /// namespace's number be another's.
     next: Option<BTreeMap<u64, u64>>,
 }
 

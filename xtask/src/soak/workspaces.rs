@@ -1,4 +1,5 @@
-//! What is executed: workspaces, one after the other, each a program that executes another many times.
+//! What is executed: workspaces, one after the other, each a program that executes another many
+//! times.
 
 use std::{
     path::{Path, PathBuf},

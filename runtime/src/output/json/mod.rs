@@ -1,6 +1,7 @@
 //! The JSON line: the keys that today's users parse, in their order, and new ones behind them.
 //!
-//! Execs and exits come by the thousand and are written by hand ([`frequent`]); serde writes the rest ([`rare`]).
+//! Execs and exits come by the thousand and are written by hand ([`frequent`]); serde writes the
+//! rest ([`rare`]).
 
 mod frequent;
 mod instant;

@@ -281,7 +281,8 @@ impl Shell {
             input,
             output,
         };
-        // A container is there when its first process is forked; this one is when that was executed.
+        // A container is there when its first process is forked; this one is when that was
+        // executed.
         shell.run("")?;
         Ok(shell)
     }

@@ -1,8 +1,9 @@
 //! Starts a pod container by container, in the order of a kubelet.
 //!
 //! `podman kube play` does not support native sidecars, which are init containers with
-//! `restartPolicy: Always`, and docker does not support pods. So this module does what a kubelet does
-//! (<https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/>, Kubernetes 1.33).
+//! `restartPolicy: Always`, and docker does not support pods. So this module does what a kubelet
+//! does (<https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/>, Kubernetes
+//! 1.33).
 //!
 //! Init containers start one after another. The next one starts when the one before has ended or,
 //! if that is a sidecar, when its startup probe has succeeded. Then the main containers start. When

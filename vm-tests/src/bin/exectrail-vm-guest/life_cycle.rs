@@ -179,7 +179,8 @@ impl Drop for Cgroup {
     }
 }
 
-/// With less than it asks for it refuses to start and says what it takes; with that it is not killed.
+/// With less than it asks for it refuses to start and says what it takes; with that it is not
+/// killed.
 pub(crate) fn a_memory_limit_is_kept_or_refused(_: &Plan, report: &Report) -> Result<()> {
     const MIB: u64 = 1 << 20;
     let pod = Pod::start()?;

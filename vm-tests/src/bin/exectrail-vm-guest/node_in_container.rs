@@ -18,8 +18,8 @@ use crate::{
 /// The scenario's tests.
 pub(crate) const TESTS: &[Test] = tests![a_host_network_pod_in_a_node_container_is_announced];
 
-/// What kind's entrypoint does: makes room for cgroups below its own. The node's images are there to
-/// be read.
+/// What kind's entrypoint does: makes room for cgroups below its own. The node's images are there
+/// to be read.
 const ENTRYPOINT: &str = r#"
 mkdir -p /sys/fs/cgroup/init
 while read -r process; do echo "$process" >/sys/fs/cgroup/init/cgroup.procs || :; done </sys/fs/cgroup/cgroup.procs

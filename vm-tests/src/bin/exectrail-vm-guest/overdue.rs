@@ -1,4 +1,5 @@
-//! What a machine that has reported nothing for long is doing: the host cannot see that from outside.
+//! What a machine that has reported nothing for long is doing: the host cannot see that from
+//! outside.
 
 use std::{
     fmt::Write as _,

@@ -31,8 +31,8 @@ pub(crate) const TESTS: &[Test] = tests![
     processes_side_by_side_miss_nothing,
 ];
 
-/// Most instructions that the verifier may process for a program. Its limit is 1,000,000; this leaves
-/// room for what the next kernel finds harder.
+/// Most instructions that the verifier may process for a program. Its limit is 1,000,000; this
+/// leaves room for what the next kernel finds harder.
 pub(crate) const VERIFIER_BUDGET: u64 = 200_000;
 
 pub(crate) fn preflight_finds_nothing_unmet(_: &Plan, _: &Report) -> Result<()> {
@@ -198,8 +198,8 @@ pub(crate) fn run_lists_what_a_shell_starts(_: &Plan, _: &Report) -> Result<()> 
     Ok(())
 }
 
-/// Many at once on few CPUs: where the kernel lets tracepoints' programs be preempted (7.0 and later),
-/// an exec may happen on a CPU on which the program for another is not done.
+/// Many at once on few CPUs: where the kernel lets tracepoints' programs be preempted (7.0 and
+/// later), an exec may happen on a CPU on which the program for another is not done.
 pub(crate) fn processes_side_by_side_miss_nothing(plan: &Plan, report: &Report) -> Result<()> {
     const PROCESSES: usize = 16;
     // Before, none is preempted, and fewer show that what the programs share is each CPU's own.
@@ -238,8 +238,8 @@ pub(crate) fn processes_side_by_side_miss_nothing(plan: &Plan, report: &Report) 
         .count();
     let all = PROCESSES * execs_of_each;
     let (lost_execs, lost_exits) = (lost("exec"), lost("exit"));
-    // What the kernel skipped in every lane may be anybody's, and is counted: never too little. On an
-    // emulated machine a program takes so long that this comes up, though seldom.
+    // What the kernel skipped in every lane may be anybody's, and is counted: never too little. On
+    // an emulated machine a program takes so long that this comes up, though seldom.
     let few = all / 100;
     ensure!(
         (all - side.len() <= lost_execs && lost_execs <= few)

@@ -43,8 +43,8 @@ const BELOW_STACK: u64 = 65536;
 /// `verifier COMMAND…`
 pub(crate) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     let (program, rest) = arguments.split_first().context("no command")?;
-    // Both on one CPU: they take turns, and where two emulated CPUs share a busy one each turn waits
-    // for the host's scheduler.
+    // Both on one CPU: they take turns, and where two emulated CPUs share a busy one each turn
+    // waits for the host's scheduler.
     let mut one = CpuSet::new();
     one.set(0);
     sched_setaffinity(None, &one)?;
@@ -103,8 +103,8 @@ pub(crate) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     }
 }
 
-/// When a process exits, its other threads end even while they are stopped: there is nothing left to do
-/// with such a thread.
+/// When a process exits, its other threads end even while they are stopped: there is nothing left
+/// to do with such a thread.
 fn unless_gone(result: nix::Result<()>) -> nix::Result<()> {
     match result {
         Err(Errno::ESRCH) => Ok(()),

@@ -30,14 +30,14 @@ enum Emulation {
     InTurn,
 }
 
-/// The first QEMU that is known to emulate processors at once and yet never execute what is no longer
-/// there.
+/// The first QEMU that is known to emulate processors at once and yet never execute what is no
+/// longer there.
 ///
 /// In 7.2 one may translate an instruction while another replaces it, and keep what it has. Kernels
 /// replace their own (static keys; `text_poke_bp`, arch/x86/kernel/alternative.c), on x86 with a
-/// breakpoint for a moment. With `kernel.sched_schedstats` switched to and fro on two busy processors,
-/// 6.12 panics at that breakpoint within a second, 5.10 and 6.1 hang; emulated in turn, or by 10.0 at once,
-/// 6.12 goes through 3,000 switches.
+/// breakpoint for a moment. With `kernel.sched_schedstats` switched to and fro on two busy
+/// processors, 6.12 panics at that breakpoint within a second, 5.10 and 6.1 hang; emulated in turn,
+/// or by 10.0 at once, 6.12 goes through 3,000 switches.
 const PARALLEL_SINCE: u32 = 10;
 
 /// How long a sign of life may take where KVM works.
@@ -46,8 +46,8 @@ const KVM_BOOTS_IN: Duration = Duration::from_secs(15);
 const SLOW: &str = "QEMU emulates the processors, which takes about ten times as long";
 
 impl Accelerator {
-    /// KVM where it works, emulation else; says which and why. `kernel` is one for this processor, if any
-    /// is to be booted.
+    /// KVM where it works, emulation else; says which and why. `kernel` is one for this processor,
+    /// if any is to be booted.
     pub(crate) fn choose(kernel: Option<&Kernel>, programs: &Programs) -> Result<Self> {
         let emulation = Emulation::of_installed();
         let kvm = match kernel {

@@ -266,9 +266,9 @@ impl Machine<'_> {
     }
 
     fn command_line(&self) -> String {
-        // panic=-1: a panic reboots at once, and -no-reboot ends QEMU.
-        // no_timer_check: on a busy host an emulated timer may be too late for the kernel's check of
-        // it (check_timer, arch/x86/kernel/apic/io_apic.c), and the kernel panics.
+        // panic=-1: a panic reboots at once, and -no-reboot ends QEMU. no_timer_check: on a busy
+        // host an emulated timer may be too late for the kernel's check of it (check_timer,
+        // arch/x86/kernel/apic/io_apic.c), and the kernel panics.
         let console = match self.kernel.series.machine {
             series::Machine::Arm64 => "console=ttyAMA0",
             _ => "console=ttyS0 no_timer_check",
