@@ -99,7 +99,7 @@ pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Res
     Ok(figures)
 }
 
-/// An exec that is none of ours.
+/// Execs in other pods.
 fn others(
     figures: &mut Figures,
     workload: &Workload,

@@ -251,7 +251,7 @@ impl Task {
         self.0.follow(field!(task_nsproxy)).number()
     }
 
-    /// The PID namespace that the task's next child will be in: that which the task is in or, after
+    /// The PID namespace that the task's next child will be in: the task's own or, after
     /// `unshare(CLONE_NEWPID)`, one below.
     #[inline(always)]
     pub(crate) fn pid_ns_for_children(self) -> PidNs {

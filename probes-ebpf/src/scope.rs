@@ -169,14 +169,14 @@ pub(crate) fn scope<const LANE: u32>(task: Task, _: Lane<LANE>, doing: Doing) ->
 fn cached(task: Task, doing: Doing) -> Option<Scope> {
     let table = table(doing);
     let level = task.pid_level();
-    // The init PID namespace is never ours: user space refuses it as a target.
+    // The init PID namespace is never a target: user space refuses it.
     if level == 0 {
         return None;
     }
     let generation = generation()?;
-    // Most execs of a node are other pods', and leave here, with next to nothing loaded. Where that
-    // which children will be in is none of ours, none above it is, either, and the task is in one
-    // of these.
+    // Most execs of a node are in other pods and return here, with next to nothing loaded. If the
+    // namespace that children will be in is not in a target, neither is any above it, and the task
+    // is in one of these.
     let below = task.pid_ns_for_children();
     let (slot, dismissed) = dismissal(task, generation, table)?;
     if dismissed {

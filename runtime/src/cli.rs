@@ -30,7 +30,7 @@ pub use stage::Stage;
 #[command(
     version,
     args_conflicts_with_subcommands = true,
-    after_help = "Exit status: 0 stopped as told; 1 refused or failed (the reason is on standard error); \
+    after_help = "Exit status: 0 stopped on request; 1 refused or failed (the reason is on standard error); \
                   2 wrong usage.\nEvery flag can also be given as the environment variable shown beside it; \
                   an empty variable is unset.",
     after_long_help = AFTER_LONG_HELP,
@@ -59,7 +59,7 @@ Examples:
   exectrail run -- make
 
 Exit status:
-  0  stopped as told
+  0  stopped on request
   1  refused or failed; the reason is on standard error
   2  wrong usage
 `exectrail run` and `exectrail announce --exec` end with the status of the command they start.

@@ -81,7 +81,7 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// The address that today's users expect.
+/// The address that exectrace's users expect.
 pub const DEFAULT_INIT_ADDRESS: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 56123);
 

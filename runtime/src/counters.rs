@@ -27,7 +27,7 @@ const SKIPPED_EVERY: Duration = Duration::from_secs(1);
 /// [`CpuStats`] in words, as the map has it.
 pub(crate) type StatsWords = [u64; size_of::<CpuStats>() / 8];
 
-/// See the module. Works on after the probes are detached.
+/// The kernel's counts. They can be read after the probes are detached, too.
 pub struct Counters {
     stats: PerCpuArray<MapData, StatsWords>,
     lanes: u32,

@@ -30,7 +30,7 @@ enum Reader {
     Blocking(usize),
 }
 
-/// See the module.
+/// A file, pipe, socket or terminal that is written to without blocking.
 #[derive(Debug)]
 pub(crate) struct Outlet {
     file: File,

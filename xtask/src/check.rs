@@ -7,14 +7,15 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::progress::{self, Progress};
 use crate::setup::{self, For};
-use crate::{command, fuzz, workspace};
+use crate::{command, fuzz, prose, workspace};
 
 /// One check: what it is called, and the check itself.
 pub(crate) type Step = (&'static str, fn() -> Result<()>);
 
 /// All checks, quick ones first.
-pub(crate) const STEPS: [Step; 6] = [
+pub(crate) const STEPS: [Step; 7] = [
     ("cargo fmt", formatting),
+    ("prose", prose::check),
     ("Cargo.lock of the fuzz targets", lock_of_fuzz_targets),
     ("cargo deny", dependencies),
     ("clippy", lints),

@@ -14,6 +14,7 @@ mod dist;
 mod fuzz;
 mod image;
 mod progress;
+mod prose;
 mod setup;
 mod soak;
 mod tally;

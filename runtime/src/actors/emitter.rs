@@ -23,7 +23,7 @@ use crate::{
     unwritten::Unwritten,
 };
 
-/// See the module.
+/// Writes the stream: makes lines out of records and hands them to the sink.
 pub struct Emitter {
     stream: Stream,
     sink: LineSink,

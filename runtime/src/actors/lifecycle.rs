@@ -47,7 +47,7 @@ pub enum Outcome {
     Failed,
 }
 
-/// See the module.
+/// Starts and stops the other actors in order, and decides the exit status.
 pub struct Lifecycle {
     config: Config,
     /// Told the address listened at, once tracing is on.

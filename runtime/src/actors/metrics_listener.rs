@@ -25,7 +25,7 @@ use crate::{
 /// Most connections served at once: one or two scrape.
 const CONNECTIONS: u64 = 16;
 
-/// See the module.
+/// Serves the metrics address.
 #[derive(Default)]
 pub struct MetricsListener {
     accepting: Option<SpawnHandle>,

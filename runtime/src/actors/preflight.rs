@@ -8,7 +8,7 @@ use exectrail_preflight::{Check, Options, Report};
 use super::messages::RunChecks;
 use crate::uninterrupted::uninterrupted;
 
-/// See the module.
+/// Runs the preflight checks.
 pub struct Preflight {
     options: Options,
 }

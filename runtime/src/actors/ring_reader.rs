@@ -45,7 +45,7 @@ const SUPPRESSED_EVERY: Duration = Duration::from_secs(10);
 /// table leaves no record, and wakes nobody.
 const COUNTED_EVERY: Duration = Duration::from_secs(10);
 
-/// See the module.
+/// Reads the ring in batches.
 pub struct RingReader {
     output: Option<Output>,
     emitter: Addr<Emitter>,

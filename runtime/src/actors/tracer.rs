@@ -61,7 +61,7 @@ pub struct Settings {
     pub restarts: bool,
 }
 
-/// See the module.
+/// Loads the probes, judges announcements, and owns the targets.
 pub struct Tracer {
     settings: Settings,
     emitter: Addr<Emitter>,

@@ -18,7 +18,7 @@ const TRIES: usize = 3;
 /// [`EndCheck`] in words, as the map has it.
 type Words = [u64; size_of::<EndCheck>() / 8];
 
-/// See the module.
+/// Asks the probes whether a namespace has ended.
 pub(super) struct EndChecks(Array<MapData, Words>);
 
 /// Why it is not known whether a namespace has ended.

@@ -2,7 +2,7 @@
 //!
 //! One file, replaced as a whole by a rename. It holds for one boot of one pod: after a reboot
 //! every namespace is another, and another pod's must not be traced. It is an optional part:
-//! whatever is wrong with it is reported, and tracing goes on without.
+//! whatever is wrong with it is reported, and tracing continues without it.
 
 use std::{
     fs::{self, File, OpenOptions},

@@ -39,7 +39,10 @@ pub(super) fn content(tarballs: &[PathBuf]) -> Result<()> {
                 "the licences lack `{expected}`"
             );
         }
-        progress::note(format_args!("{}: as it is said to be", name_of(tarball)));
+        progress::note(format_args!(
+            "{}: content and metadata are as documented",
+            name_of(tarball)
+        ));
     }
     let Some(out) = tarballs.first().and_then(|tarball| tarball.parent()) else {
         return Ok(());

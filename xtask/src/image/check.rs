@@ -34,7 +34,9 @@ pub(super) fn image(architecture: Architecture, binary: &Path, tag: &str) -> Res
     podman.runs_by_both_names()?;
     podman.preflight_is_json()?;
     podman.a_workspace_is_traced()?;
-    progress::note(format_args!("{tag}: as it is said to be"));
+    progress::note(format_args!(
+        "{tag}: content and metadata are as documented"
+    ));
     Ok(())
 }
 

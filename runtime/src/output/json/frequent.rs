@@ -60,7 +60,7 @@ fn escaped(line: &mut LineBuffer<'_>, fields: &[(&str, bool)]) {
 }
 
 /// Appends the fields of an exec after its labels. The first seven keys of `event` are those that
-/// today's users parse, in their order.
+/// exectrace writes, in its order.
 pub(super) fn push_exec(line: &mut LineBuffer<'_>, event: ExecEvent<'_>) {
     let head = event.head;
     let filename_escaped = needs_escape(event.filename);

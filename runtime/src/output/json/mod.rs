@@ -1,4 +1,4 @@
-//! The JSON line: the keys that today's users parse, in their order, and new ones behind them.
+//! The JSON line: the keys that exectrace writes, in its order, and new ones behind them.
 //!
 //! Execs and exits come by the thousand and are written by hand ([`frequent`]); serde writes the
 //! rest ([`rare`]).

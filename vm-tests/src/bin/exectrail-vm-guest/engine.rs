@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// See the module.
+/// A container engine: podman or dockerd.
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
     command: Vec<String>,

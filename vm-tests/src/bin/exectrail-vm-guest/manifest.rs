@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Kernels before it count maps as locked memory, so that the sidecar needs SYS_RESOURCE.
 const WITHOUT_SYS_RESOURCE: (u32, u32) = (5, 11);
 
-/// See the module.
+/// A pod's manifest.
 pub(crate) struct Manifest {
     pod: Value,
 }

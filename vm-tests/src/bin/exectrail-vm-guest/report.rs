@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use exectrail_vm_tests::{Message, REPORT_TTY};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
-/// See the module.
+/// The guest's end of the line to the host.
 pub(crate) struct Report {
     line: Mutex<Line>,
 }

@@ -12,7 +12,7 @@ use crate::{
     series,
 };
 
-/// See the module.
+/// How QEMU runs a machine's processors.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Accelerator {
     /// Whether this machine's processor executes what is for it.
