@@ -1,0 +1,164 @@
+//! Kernel structures, seen through offsets that user space resolved from BTF.
+//!
+//! Each type is a pointer that the verifier knows the BTF type of. A load at a constant offset
+//! is one instruction, checked at load time against the kernel's own type and, where the
+//! pointer is NULL or stale, yielding 0 (`PROBE_MEM`, kernel/bpf/verifier.c, Linux 5.5 and later).
+
+mod binprm;
+mod pid_ns;
+mod task;
+
+use exectrail_common::{
+    offsets::{FIRST_FIELD, Offsets},
+    target::Own,
+};
+
+pub(crate) use binprm::Binprm;
+pub(crate) use pid_ns::{MAX_LEVELS, PidNs};
+pub(crate) use task::Task;
+
+use crate::branchless::opaque;
+
+/// Where fields are; set by user space before load, then frozen.
+#[unsafe(no_mangle)]
+// SAFETY: all fields are integers, for which zero is a value.
+pub(crate) static OFFSETS: Offsets = unsafe { core::mem::zeroed() };
+
+/// Who the sidecar is; set by user space before load, then frozen.
+#[unsafe(no_mangle)]
+// SAFETY: all fields are integers, for which zero is a value.
+pub(crate) static OWN: Own = unsafe { core::mem::zeroed() };
+
+/// The offset of a field. Volatile, or the compiler would take it for the zero above.
+macro_rules! offset {
+    ($field:ident) => {
+        // SAFETY: reads an initialised static of plain integers.
+        unsafe { core::ptr::read_volatile(&raw const $crate::kernel::OFFSETS.$field) }
+    };
+}
+pub(crate) use offset;
+
+/// A field of a kernel structure.
+#[derive(Clone, Copy)]
+pub(crate) struct Field<const INDEX: usize>;
+
+/// The field of that name in [`Offsets`].
+macro_rules! field {
+    ($field:ident) => {
+        $crate::kernel::Field::<
+            {
+                core::mem::offset_of!(exectrail_common::offsets::Offsets, $field) / size_of::<u32>()
+            },
+        >
+    };
+}
+pub(crate) use field;
+
+/// What a field can be loaded as.
+pub(crate) trait Word: Copy {
+    /// Loads the field in one instruction, which user space puts the offset into (see
+    /// [`FIRST_FIELD`]).
+    ///
+    /// The compiler may make two loads of one field one, even with a store in between: nothing here
+    /// depends on seeing a field change.
+    fn load<const INDEX: usize>(base: *const u8) -> Self;
+}
+
+macro_rules! word {
+    ($word:ty, $size:literal) => {
+        impl Word for $word {
+            #[inline(always)]
+            #[expect(
+                clippy::pointers_in_nomem_asm_block,
+                reason = "the compiler may make two loads one, see `KernelPtr::load`"
+            )]
+            fn load<const INDEX: usize>(base: *const u8) -> Self {
+                #[cfg(target_arch = "bpf")]
+                {
+                    let value;
+                    // SAFETY: the verifier rejects the program unless the field lies within the BTF
+                    // type of the pointer; the kernel gives 0 where the memory is not there.
+                    unsafe {
+                        core::arch::asm!(
+                            concat!("{0} = *(", $size, " *)({1} + {2})"),
+                            out(reg) value,
+                            in(reg) base,
+                            const FIRST_FIELD as usize + INDEX,
+                            options(pure, nomem, nostack, preserves_flags)
+                        );
+                    }
+                    value
+                }
+                #[cfg(not(target_arch = "bpf"))]
+                {
+                    let _ = (base, FIRST_FIELD);
+                    0
+                }
+            }
+        }
+    };
+}
+word!(u32, "u32");
+word!(u64, "u64");
+
+/// A field of [`OWN`].
+macro_rules! own {
+    ($field:ident) => {
+        // SAFETY: reads an initialised static of plain integers.
+        unsafe { core::ptr::read_volatile(&raw const $crate::kernel::OWN.$field) }
+    };
+}
+pub(crate) use own;
+
+/// A pointer into kernel memory that the verifier knows the type of.
+#[derive(Clone, Copy)]
+pub(crate) struct KernelPtr(*const u8);
+
+impl KernelPtr {
+    /// A pointer that the kernel gave.
+    #[inline(always)]
+    pub(crate) fn new(address: *const u8) -> Self {
+        Self(address)
+    }
+
+    /// Loads a field.
+    #[inline(always)]
+    pub(crate) fn load<T: Word, const INDEX: usize>(self, _: Field<INDEX>) -> T {
+        T::load::<INDEX>(self.0)
+    }
+
+    /// Follows the pointer in a field.
+    #[inline(always)]
+    fn follow<const INDEX: usize>(self, field: Field<INDEX>) -> Self {
+        let address: u64 = self.load(field);
+        Self(address as *const u8)
+    }
+
+    /// Loads what is at `offset`, a constant to the verifier.
+    #[inline(always)]
+    pub(crate) fn load_at<T: Copy>(self, offset: u32) -> T {
+        // SAFETY: the verifier rejects the program unless this load lies within the BTF type of
+        // the pointer; the kernel gives 0 where the memory is not there.
+        unsafe { core::ptr::read_volatile(self.0.add(offset as usize).cast()) }
+    }
+
+    /// The address of the field at `offset`.
+    #[inline(always)]
+    pub(crate) fn field(self, offset: u32) -> Self {
+        Self(self.0.wrapping_add(offset as usize))
+    }
+
+    /// The bare address.
+    #[inline(always)]
+    pub(crate) fn address(self) -> *const u8 {
+        self.0
+    }
+
+    /// The same as a number, which the verifier lets be computed with, rather than a pointer: of
+    /// what there is to make one of the other, it lets pass a swap of bytes (`check_alu_op`,
+    /// kernel/bpf/verifier.c).
+    #[inline(always)]
+    fn number(self) -> u64 {
+        opaque((self.0 as u64).swap_bytes()).swap_bytes()
+    }
+}

@@ -1,0 +1,65 @@
+//! `struct pid_namespace`.
+
+use exectrail_common::target::NsId;
+
+use super::{KernelPtr, Task, field};
+
+/// Deepest nesting of PID namespaces, the init one included (`MAX_PID_NS_LEVEL` is 32,
+/// include/linux/pid_namespace.h).
+pub(crate) const MAX_LEVELS: u32 = 33;
+
+/// `struct pid_namespace *`
+#[derive(Clone, Copy)]
+pub(crate) struct PidNs(pub(super) KernelPtr);
+
+impl PidNs {
+    /// The bare address, as a number: it names the namespace for as long as that lives.
+    #[inline(always)]
+    pub(crate) fn address(self) -> u64 {
+        self.0.number()
+    }
+
+    #[inline(always)]
+    pub(crate) fn level(self) -> u32 {
+        self.0.load(field!(pid_namespace_level))
+    }
+
+    #[inline(always)]
+    pub(crate) fn parent(self) -> Self {
+        Self(self.0.follow(field!(pid_namespace_parent)))
+    }
+
+    #[inline(always)]
+    pub(crate) fn inum(self) -> u32 {
+        self.0.load(field!(pid_namespace_inum))
+    }
+
+    /// This one or that above it at depth `level`.
+    #[inline(always)]
+    pub(crate) fn at(self, level: u32) -> Self {
+        let mut ns = self;
+        for _ in 0..MAX_LEVELS {
+            if ns.level() <= level {
+                break;
+            }
+            ns = ns.parent();
+        }
+        ns
+    }
+
+    /// The first process inside, or another thread of it once its first thread has exited.
+    #[inline(always)]
+    pub(crate) fn reaper(self) -> Task {
+        Task(self.0.follow(field!(pid_namespace_child_reaper)))
+    }
+
+    /// Identity. Through the group leader, as the reaper's first thread may exit before others.
+    #[inline(always)]
+    pub(crate) fn id(self) -> NsId {
+        NsId {
+            start: self.reaper().group_leader().start_boottime(),
+            inum: self.inum(),
+            zero: 0,
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! `struct task_struct`, and what is reached from it.
+
+use aya_ebpf::{helpers::bpf_get_current_task_btf, programs::BtfTracePointContext};
+
+use super::{KernelPtr, PidNs, field, offset, own};
+
+/// `struct task_struct *`
+#[derive(Clone, Copy)]
+pub(crate) struct Task(pub(super) KernelPtr);
+
+impl Task {
+    /// The `n`th argument of the tracepoint.
+    #[inline(always)]
+    pub(crate) fn from_arg(ctx: &BtfTracePointContext, n: usize) -> Self {
+        Self(KernelPtr(ctx.arg(n)))
+    }
+
+    /// The task that runs this program (Linux 5.11 and later).
+    #[inline(always)]
+    pub(crate) fn current() -> Self {
+        // SAFETY: the helper takes no arguments and always succeeds.
+        Self(KernelPtr(unsafe { bpf_get_current_task_btf() }.cast()))
+    }
+
+    /// The bare address, as a number.
+    #[inline(always)]
+    pub(crate) fn address(self) -> u64 {
+        self.0.number()
+    }
+
+    #[inline(always)]
+    pub(crate) fn group_leader(self) -> Self {
+        Self(self.0.follow(field!(task_group_leader)))
+    }
+
+    #[inline(always)]
+    pub(crate) fn real_parent(self) -> Self {
+        Self(self.0.follow(field!(task_real_parent)))
+    }
+
+    #[inline(always)]
+    pub(crate) fn tgid(self) -> u32 {
+        self.0.load(field!(task_tgid))
+    }
+
+    /// Id of the thread, which is the process's where it is the group leader.
+    #[inline(always)]
+    pub(crate) fn pid(self) -> u32 {
+        self.0.load(field!(task_pid))
+    }
+
+    /// How often the process and its ancestors have executed something.
+    #[inline(always)]
+    pub(crate) fn self_exec_id(self) -> u64 {
+        self.0.load(field!(task_self_exec_id))
+    }
+
+    #[inline(always)]
+    pub(crate) fn start_boottime(self) -> u64 {
+        self.0.load(field!(task_start_boottime))
+    }
+
+    /// The two halves of `comm`.
+    #[inline(always)]
+    pub(crate) fn comm(self) -> [u64; 2] {
+        let comm = offset!(task_comm);
+        [self.0.load_at(comm), self.0.load_at(comm + 8)]
+    }
+
+    /// `struct pid *` of the thread.
+    #[inline(always)]
+    pub(crate) fn thread_pid(self) -> KernelPtr {
+        self.0.follow(field!(task_thread_pid))
+    }
+
+    /// `struct pid *` of the process.
+    ///
+    /// The group leader's thread has the same, but each pointer loaded from a task that the
+    /// verifier trusts makes it search all types of the kernel (`btf_nested_type_is_trusted`,
+    /// kernel/bpf/btf.c, seen on Linux 6.18); those loaded from `signal_struct` do not.
+    #[inline(always)]
+    pub(crate) fn process_pid(self) -> KernelPtr {
+        // `PIDTYPE_TGID` (include/linux/pid_types.h).
+        let place = offset!(signal_pids) + 8;
+        let pid: u64 = self.0.follow(field!(task_signal)).load_at(place);
+        KernelPtr(pid as *const u8)
+    }
+
+    /// Depth of the PID namespace that the task is in; 0 is the init PID namespace.
+    #[inline(always)]
+    pub(crate) fn pid_level(self) -> u32 {
+        self.thread_pid().load(field!(pid_level))
+    }
+
+    /// Address of the `struct nsproxy`, as a number: the set of namespaces that the task is in,
+    /// which it shares with tasks that are in the same ones.
+    #[inline(always)]
+    pub(crate) fn nsproxy(self) -> u64 {
+        self.0.follow(field!(task_nsproxy)).number()
+    }
+
+    /// The PID namespace that the task's next child will be in: the task's own or, after
+    /// `unshare(CLONE_NEWPID)`, one below.
+    #[inline(always)]
+    pub(crate) fn pid_ns_for_children(self) -> PidNs {
+        PidNs(
+            self.0
+                .follow(field!(task_nsproxy))
+                .follow(field!(nsproxy_pid_ns_for_children)),
+        )
+    }
+
+    /// The PID namespace that the task is in, at depth `level`.
+    #[inline(always)]
+    pub(crate) fn active_pid_ns(self, level: u32) -> PidNs {
+        self.pid_ns_for_children().at(level)
+    }
+
+    /// Inode number of the network namespace.
+    #[inline(always)]
+    pub(crate) fn net_ns(self) -> u32 {
+        self.0
+            .follow(field!(task_nsproxy))
+            .follow(field!(nsproxy_net_ns))
+            .load(field!(net_inum))
+    }
+
+    /// Inode number of the mount namespace.
+    #[inline(always)]
+    pub(crate) fn mnt_ns(self) -> u32 {
+        self.0
+            .follow(field!(task_nsproxy))
+            .follow(field!(nsproxy_mnt_ns))
+            .load(field!(mnt_namespace_inum))
+    }
+
+    /// `struct mm_struct *`
+    #[inline(always)]
+    pub(crate) fn mm(self) -> KernelPtr {
+        self.0.follow(field!(task_mm))
+    }
+
+    /// Address of the `struct css_set`, as a number: the set of cgroups that the task is in, which
+    /// it shares with tasks that are in the same ones.
+    #[inline(always)]
+    pub(crate) fn css_set(self) -> u64 {
+        self.0.follow(field!(task_cgroups)).number()
+    }
+
+    /// The task's place in the hierarchy of cgroups that pods are in.
+    #[inline(always)]
+    fn place(self) -> KernelPtr {
+        let place: u64 = self
+            .0
+            .follow(field!(task_cgroups))
+            .load_at(own!(css_set_cgroup));
+        KernelPtr(place as *const u8)
+    }
+
+    /// Id of the cgroup, where that hierarchy is cgroup v1's.
+    #[inline(always)]
+    pub(crate) fn cgroup_id_v1(self) -> u64 {
+        self.place()
+            .follow(field!(css_cgroup))
+            .follow(field!(cgroup_kn))
+            .load(field!(kernfs_node_id))
+    }
+
+    /// Id of the cgroup, where that hierarchy is the default one.
+    #[inline(always)]
+    pub(crate) fn cgroup_id_default(self) -> u64 {
+        self.place()
+            .follow(field!(cgroup_kn))
+            .load(field!(kernfs_node_id))
+    }
+
+    /// `struct cred *`, the subjective credentials.
+    #[inline(always)]
+    pub(crate) fn cred(self) -> KernelPtr {
+        self.0.follow(field!(task_cred))
+    }
+
+    /// `struct user_namespace *` of the credentials.
+    #[inline(always)]
+    pub(crate) fn user_ns(self) -> KernelPtr {
+        self.cred().follow(field!(cred_user_ns))
+    }
+
+    /// Whether no other thread of the process lives. For use in `sched_process_exit`: `do_exit`
+    /// (kernel/exit.c) has counted this thread out before.
+    #[inline(always)]
+    pub(crate) fn is_last_thread(self) -> bool {
+        let live: u32 = self.0.follow(field!(task_signal)).load(field!(signal_live));
+        live == 0
+    }
+
+    /// Status and signal, as wait(2) has them.
+    #[inline(always)]
+    pub(crate) fn exit_code(self) -> u32 {
+        self.0.load(field!(task_exit_code))
+    }
+}
