@@ -1,0 +1,155 @@
+//! Losses, suppressed execs, and a clock that is set.
+
+use super::*;
+
+#[test]
+fn a_loss_stands_before_what_followed_it() {
+    let told = tell(&[
+        exec(0, 0, 0, b"a\0", 2),
+        exec(0, 1, 0, b"b\0", 2),
+        exec(0, 0, 4, b"c\0", 2),
+    ]);
+    assert_eq!(told, ["a", "b", "lost 3", "c"]);
+}
+
+#[test]
+fn a_full_table_is_a_loss() {
+    let mut out = Vec::new();
+    let mut stream = stream();
+    let unplaced = |execs, exits| CpuStats {
+        unplaced_execs: execs,
+        unplaced_exits: exits,
+        ..CpuStats::default()
+    };
+    let mut count = Count {
+        lanes: vec![vec![unplaced(2, 0), unplaced(3, 1)]],
+        ..Count::default()
+    };
+    stream.count(&count, &mut out);
+    stream.count(&count, &mut out);
+    count.lanes[0][0].unplaced_execs = 4;
+    stream.count(&count, &mut out);
+    stream.finish(&mut out);
+    let lines = lines(&out);
+    let lost: Vec<_> = lines
+        .iter()
+        .filter(|line| line["msg"] == "lost")
+        .map(|line| {
+            let fields = &line["fields"];
+            assert_eq!(
+                (&line["level"], &fields["table"]),
+                (&"WARN".into(), &"targets".into())
+            );
+            (
+                fields["of"].as_str().unwrap(),
+                fields["count"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(lost, [("exec", 5), ("exit", 1), ("exec", 2)]);
+    assert_eq!(lines.last().unwrap()["fields"]["lost"], 7);
+}
+
+#[test]
+fn counts_tell_what_no_record_followed() {
+    let mut out = Vec::new();
+    let mut stream = stream();
+    let lost = |lost| CpuStats {
+        lost,
+        ..CpuStats::default()
+    };
+    let count = Count {
+        lanes: vec![vec![lost(0), lost(2)], vec![lost(0), lost(3)]],
+        missed: Some(1),
+        ..Count::default()
+    };
+    stream.count(&count, &mut out);
+    stream.count(&count, &mut out);
+    stream.finish(&mut out);
+    assert_eq!(
+        told(&out),
+        ["lost 2", "lost 3", "lost 1", "tracing_stopped"]
+    );
+    let last: Value =
+        serde_json::from_slice(out.split(|byte| *byte == b'\n').rev().nth(1).unwrap()).unwrap();
+    assert_eq!(last["fields"]["lost"], 6);
+}
+
+#[test]
+fn lines_tell_when_the_clock_is_set() {
+    let mut out = Vec::new();
+    let mut stream = stream();
+    let tell = |stream: &mut Stream, seq, out: &mut Vec<u8>| {
+        let mut record = exec(0, 0, seq, b"a\0", 2);
+        let ktime = WallClock::boot_now();
+        let at = std::mem::offset_of!(Exec, ktime);
+        record[at..at + 8].copy_from_slice(&ktime.to_ne_bytes());
+        stream.record(&record, out).unwrap();
+        ktime
+    };
+    let now = WallClock::now();
+    let hour = jiff::SignedDuration::from_hours(1);
+    stream.hear_clock(now, &mut out);
+    tell(&mut stream, 0, &mut out);
+    stream.hear_clock(now.shifted(-hour), &mut out);
+    let behind = tell(&mut stream, 1, &mut out);
+    stream.hear_clock(now.shifted(hour), &mut out);
+    let ahead = tell(&mut stream, 2, &mut out);
+    let lines = lines(&out);
+    let messages: Vec<_> = lines
+        .iter()
+        .map(|line| line["msg"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        messages,
+        [
+            "workspace_started",
+            "exec",
+            "clock_set",
+            "exec",
+            "clock_set",
+            "exec"
+        ]
+    );
+    assert_eq!(lines[2]["fields"]["step_ns"], -3_600_000_000_000_i64);
+    let time = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let ts: Vec<jiff::Timestamp> = lines.iter().map(|line| time(&line["ts"])).collect();
+    assert!(ts.is_sorted(), "{ts:?}");
+    // Behind, the line bears the clock's own time; then `ts` is right again.
+    assert_eq!(time(&lines[3]["clock"]), now.shifted(-hour).at(behind));
+    assert_eq!(lines[5].get("clock"), None);
+    assert_eq!(ts[5], now.shifted(hour).at(ahead));
+}
+
+#[test]
+fn what_is_left_out_is_told_and_summed() {
+    let exclude = vec!["filename=/usr/*".parse().unwrap()];
+    let limits = Limits {
+        rules: crate::rules::Rules::new(vec![], exclude).unwrap(),
+        rate: None,
+    };
+    let mut out = Vec::new();
+    let mut stream = stream().limited(limits);
+    stream.begin(&Beginning::default(), &mut out);
+    let tally = |number, count| Tally {
+        cause: suppression::Cause::Rule(number),
+        count,
+        last: 7,
+    };
+    stream.suppressed(10, &[tally(0, 2)], &mut out);
+    stream.suppressed(20, &[tally(0, 2)], &mut out);
+    stream.suppressed(30, &[tally(0, 5)], &mut out);
+    stream.finish(&mut out);
+    assert_eq!(
+        told(&out),
+        [
+            "tracing_started",
+            "suppressed 2",
+            "suppressed 3",
+            "tracing_stopped"
+        ]
+    );
+    let last: Value =
+        serde_json::from_slice(out.split(|byte| *byte == b'\n').rev().nth(1).unwrap()).unwrap();
+    assert_eq!(last["fields"]["suppressed"], 5);
+}
