@@ -17,7 +17,7 @@ impl Samples {
         sorted
     }
 
-    /// The value that so much of all (0 to 1) does not exceed; none of nothing.
+    /// The quantile of `share` (0 to 1); `None` without measurements.
     pub(crate) fn quantile(&self, share: f64) -> Option<f64> {
         let sorted = self.sorted();
         let last = sorted.len().checked_sub(1)?;
@@ -29,7 +29,7 @@ impl Samples {
         self.quantile(0.5)
     }
 
-    /// `median (least–most)` in so many digits behind the point.
+    /// `median (least–most)` with `digits` decimal places.
     pub(crate) fn shown(&self, digits: usize) -> String {
         match (self.quantile(0.0), self.median(), self.quantile(1.0)) {
             (Some(least), Some(median), Some(most)) if self.0.len() > 1 => {

@@ -1,4 +1,4 @@
-//! How much is measured.
+//! How many repetitions are measured.
 
 /// Counts of what is done.
 pub(crate) struct Size {

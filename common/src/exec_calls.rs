@@ -1,8 +1,8 @@
-//! The system calls that execute, and where each finds the name of the file.
+//! The system calls that execute, and the register that has the address of the filename.
 //!
 //! The kernel enters a system call with the caller's registers, `struct pt_regs`, as its one
-//! argument. Which register holds what is a promise of each architecture's ABI, so it is written
-//! down here.
+//! argument. Each architecture's ABI fixes what a register holds, so the offsets are
+//! constants.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -18,7 +18,7 @@ pub const COMPAT_EXECVE: usize = 2;
 /// `execveat` of a 32-bit program, or by `int 0x80`.
 pub const COMPAT_EXECVEAT: usize = 3;
 
-/// How one architecture calls. Offsets are in bytes, into `struct pt_regs`.
+/// Where one architecture has the arguments. Offsets are in bytes, into `struct pt_regs`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct ExecCalls {
@@ -28,11 +28,11 @@ pub struct ExecCalls {
     pub number: [u32; CALLS],
     /// Where the number of a call is, while it runs.
     pub number_at: u32,
-    /// Where it shows whether the caller runs 32-bit code.
+    /// Offset of the field that shows whether the caller runs 32-bit code.
     pub mode_at: u32,
-    /// It does if these bits there …
+    /// The bits of that field that show it.
     pub mode_mask: u32,
-    /// … are these.
+    /// The value of these bits for 32-bit code.
     pub mode_32: u32,
 }
 
@@ -54,7 +54,7 @@ impl ExecCalls {
     /// arm64: arch/arm64/include/asm/ptrace.h (`struct pt_regs`), uapi/asm/ptrace.h
     /// (`PSR_MODE32_BIT`); include/uapi/asm-generic/unistd.h; arch/arm/tools/syscall.tbl.
     pub const AARCH64: Self = Self {
-        // x0 as the caller had it (`orig_x0`): at the exit of the call x0 has the result; x1
+        // `orig_x0`, as x0 has the result when the call exits; x1
         filename: [272, 8, 272, 8],
         number: [221, 281, 11, 387],
         // syscallno, behind 31 registers, sp, pc, pstate, orig_x0

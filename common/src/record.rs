@@ -1,7 +1,7 @@
-//! The form on which the probes write down what happened, one form a ring record.
+//! The records that the probes write to the ring, one per event.
 //!
-//! A record is a fixed head, told apart by [`Prefix::kind`], followed by the variable parts that
-//! the head gives the lengths of. All numbers are in the byte order of the machine; both sides run
+//! A record is a fixed head, of the type that [`Prefix::kind`] names, and variable parts, whose
+//! lengths are in the head. Numbers are in the byte order of the machine, as writer and reader run
 //! on it.
 
 use bytemuck::{Pod, Zeroable};
@@ -26,7 +26,7 @@ pub const FLAG_CONTINUED: u16 = 1 << 1;
 pub const FLAG_ARGV_FAULT: u16 = 1 << 2;
 /// Flag of an [`Exec`] or [`FailedExec`]: the filename could not be read.
 pub const FLAG_FILENAME_FAULT: u16 = 1 << 3;
-/// Flag of an [`Exec`]: `comm` was not caught before it changed.
+/// Flag of an [`Exec`]: `comm` before the exec is unknown.
 pub const FLAG_COMM_UNKNOWN: u16 = 1 << 4;
 /// Flag of an [`Exec`]: the user namespace maps ids in more extents than the probe reads.
 pub const FLAG_IDS_UNMAPPED: u16 = 1 << 5;
@@ -53,7 +53,7 @@ pub const PIECE_ARGV: usize = 8192;
 /// Longest filename, its NUL included: a path of `PATH_MAX` (include/uapi/linux/limits.h) behind
 /// the `/dev/fd/NUMBER/` that `execveat` puts before it (`alloc_bprm`, fs/exec.c), rounded up.
 pub const MAX_FILENAME: usize = 4096 + 32;
-/// Bytes of the new stack, from its lowest argument on, that are kept while the kernel still keeps
+/// Bytes of the new stack, from its lowest argument on, that are copied while the kernel keeps
 /// others from writing there (`exec_update_lock`). argv is the lowest part.
 pub const EARLY_BYTES: usize = 6144;
 /// Most bytes of argv that can be asked for (`--max-argv-bytes`): the kernel's own limit is a
@@ -79,9 +79,9 @@ pub struct Prefix {
     pub filename_len: u16,
     /// Number of the exec on its CPU and in its lane, from 0, without gaps where nothing is lost.
     ///
-    /// An [`Exit`] bears the number of the exit there, counted apart, and a [`FailedExec`] that of
-    /// the failure of its call. An [`ArgvPiece`] bears the number of the exec that it belongs to;
-    /// an [`NsFound`] bears 0.
+    /// Exits are numbered separately, and failed execs
+    /// separately for each call. An [`ArgvPiece`] has the number of its exec;
+    /// an [`NsFound`] has 0.
     pub seq: u64,
 }
 
@@ -95,11 +95,11 @@ pub struct Exec {
     pub ktime: u64,
     /// When the process was forked, boot clock, nanoseconds; with `tgid` it names the process.
     pub start: u64,
-    /// Id of the cgroup (v2 hierarchy).
+    /// Id of the cgroup, in cgroup v2 or a v1 hierarchy.
     pub cgroup_id: u64,
     /// Process id in the init PID namespace.
     pub tgid: u32,
-    /// Process id in the PID namespace of the process; 0 where it could not be told.
+    /// Process id in the PID namespace of the process; 0 if unknown.
     pub ns_tgid: u32,
     /// Parent's process id in the init PID namespace.
     pub ppid: u32,
@@ -125,8 +125,8 @@ pub struct Exec {
     pub argc: u32,
     /// True length of argv in bytes, each argument's NUL included.
     pub argv_len: u32,
-    /// Bytes of argv, from its beginning, that were read while nobody could write there. What is
-    /// behind them was read at the exec, when whoever may trace the process could have changed it.
+    /// Bytes of argv, from its beginning, that were read while nobody could write there. The bytes
+    /// after them were read at the exec; a tracer of the process could have changed them before.
     pub argv_early: u32,
     /// Bytes of argv in this record.
     pub argv_head: u32,
@@ -146,7 +146,7 @@ pub struct ArgvPiece {
     pub len: u32,
 }
 
-/// The last thread of a process in scope has exited.
+/// Record of the exit of the last thread of a target's process.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Exit {
@@ -182,7 +182,7 @@ pub struct FailedExec {
     pub ktime: u64,
     /// When the process was forked, boot clock, nanoseconds; as in an [`Exec`].
     pub start: u64,
-    /// Id of the cgroup (v2 hierarchy).
+    /// Id of the cgroup, in cgroup v2 or a v1 hierarchy.
     pub cgroup_id: u64,
     /// Process id in the init PID namespace.
     pub tgid: u32,
@@ -208,7 +208,7 @@ pub struct FailedExec {
     pub mnt_ns: u32,
     /// Inode number of the target through which it is recorded: `pid_ns` or one above.
     pub target: u32,
-    /// The error number that the call gives, positive.
+    /// The error number that the call returns, as a positive number.
     pub errno: u32,
     /// Which call: an index of [`crate::exec_calls`].
     pub call: u32,
@@ -232,12 +232,12 @@ pub struct NsFound {
     pub by: u32,
 }
 
-/// Programs that stand in for each other at one tracepoint, most.
+/// Maximum number of copies of one program at a tracepoint.
 ///
-/// The kernel skips a program that is running already on the same CPU. Where a tracepoint's
-/// programs may be preempted, that happens between one exec and another. So the same program is
-/// attached several times, and whatever the first was skipped for, the next one records. Each such
-/// copy is a lane: of a CPU and a lane, only one run is ever under way, so each has values and
+/// The kernel skips a program that is running already on the same CPU. If a tracepoint's
+/// programs can be preempted, a second exec finds the program running. So the same program is
+/// attached several times, and the next copy records what the first was skipped for. Each
+/// copy is a lane: a CPU executes it only once at a time, so each CPU and lane has values and
 /// numbers of its own.
 pub const LANES: u32 = 3;
 
@@ -266,7 +266,7 @@ pub struct CpuStats {
     pub unplaced_exits: u64,
     /// The same of failed execs.
     pub unplaced_failed_execs: u64,
-    /// Execs that this lane was the first to see, of targets or not: all before were skipped.
+    /// Execs, of targets or not, that this lane saw because the kernel skipped all earlier lanes.
     /// Always 0 in the first lane.
     pub caught: u64,
     /// The same of exits.

@@ -37,13 +37,13 @@ pub const EXEC_FUNCTIONS: Option<[&str; CALLS]> = Some([
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub const EXEC_FUNCTIONS: Option<[&str; CALLS]> = None;
 
-/// Tracepoints without which nothing can be traced.
+/// Tracepoints that tracing needs.
 pub const REQUIRED: [&str; 3] = ["sched_process_exec", "sched_process_exit", "task_rename"];
 
-/// Tracepoints that some features take: confirming ends, and `--failed-execs=sys-exit`.
+/// Tracepoints that some features need: confirming ends, and `--failed-execs=sys-exit`.
 const OPTIONAL: [&str; 2] = ["oom_score_adj_update", "sys_exit"];
 
-/// Those of the wanted attach points that the kernel has.
+/// The wanted attach points that the kernel has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AttachPoints(Vec<(AttachPoint, u32)>);
 

@@ -14,15 +14,15 @@ pub enum Format {
     /// For people
     #[default]
     Text,
-    /// For programs: everything, as docs/preflight.schema.json has it
+    /// For programs: the whole report; docs/preflight.schema.json describes it
     Json,
     /// For node-problem-detector, as a custom plugin: one line of at most 80 characters
     Npd,
-    /// For node-feature-discovery: a feature file, one label a line
+    /// For node-feature-discovery: a feature file, one label per line
     Nfd,
 }
 
-/// How much text, and in what dress.
+/// Verbosity and colour of the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Text {
     /// Whether to colour the verdicts, with ANSI escapes.
@@ -31,7 +31,7 @@ pub struct Text {
     pub verbose: bool,
 }
 
-/// Version of the JSON form; changes when a reader of the old one would misread the new.
+/// Version of the JSON form; increased if a reader of the old form would misread the new one.
 const SCHEMA_VERSION: u32 = 1;
 
 /// Most characters that node-problem-detector takes (`max_output_length`).
@@ -120,7 +120,7 @@ impl Report {
             checks: &self.checks,
             offsets: self.fields(),
         };
-        // Only strings, numbers and enumerators: there is nothing in it that JSON could not say.
+        // This cannot fail: it has only strings, numbers and enumerators.
         let mut text = serde_json::to_string_pretty(&json).unwrap_or_default();
         text.push('\n');
         text

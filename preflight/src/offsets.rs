@@ -8,7 +8,7 @@ use exectrail_common::offsets::{ABSENT, Offsets};
 use crate::attach_points::{AttachPoint, AttachPoints, REQUIRED};
 use crate::btf::{Btf, BtfError, kind};
 
-/// What is asked of BTF for one member of [`Offsets`].
+/// The value that BTF gives for one member of [`Offsets`].
 enum Wanted {
     /// Offset in bytes of a member, by its dotted path; several paths, with `|` between them, where
     /// kernels differ. The probes load the member as a value of `size` bytes; one of another size
@@ -43,7 +43,7 @@ const fn part(member: &'static str) -> Wanted {
 struct Field {
     strukt: &'static str,
     wanted: Wanted,
-    /// The probes can do without it: where it is missing, it is [`ABSENT`].
+    /// Whether the kernel may lack it; the value is then [`ABSENT`].
     optional: bool,
     get: fn(&Offsets) -> u32,
     set: fn(&mut Offsets, u32),
@@ -125,7 +125,7 @@ fields! {
     uid_gid_extent_count = "uid_gid_extent", bytes(4, "count");
 }
 
-// A member added to `Offsets` must be added here too: left out, it would be a silent zero.
+// A member added to `Offsets` must be added here too; without that its offset is 0.
 const _: () = assert!(
     FIELDS.len() == size_of::<Offsets>() / size_of::<u32>(),
     "every member of `Offsets` needs a line in `fields!`"
@@ -146,7 +146,7 @@ pub fn named(offsets: &Offsets) -> impl Iterator<Item = (&'static str, Option<&'
     })
 }
 
-/// Structs of one name that are looked at: kernels have two of some names, never this many.
+/// Maximum number of structs of one name that are examined; kernels have at most two.
 const MAX_NAMESAKES: usize = 8;
 
 /// A type or field that the running kernel does not have, or not as the probes read it.
@@ -179,7 +179,7 @@ pub enum Missing {
         /// The size in bytes that the probes read.
         expected: u64,
     },
-    /// The member does not begin at a byte that the probes could be told.
+    /// The member does not begin at a whole byte, or its offset is too large.
     #[error("{strukt}.{member}: bit {bits} is not where a whole field can begin")]
     Position {
         /// Name of the struct.
@@ -204,13 +204,13 @@ pub struct Resolved {
     pub offsets: Offsets,
     /// What probes can be attached to.
     pub attach_points: AttachPoints,
-    /// What the probes need and the kernel does not have; empty where all is well.
+    /// What the probes need and the kernel lacks; empty if it lacks nothing.
     pub missing: Vec<Missing>,
     /// Number of types in the BTF.
     pub types: u32,
     /// Places of the controllers in `css_set.subsys`.
     pub controllers: Controllers,
-    /// Of members whose name differs between kernels, struct and name in this one.
+    /// Struct and name in this kernel of each member whose name differs between kernels.
     pub spellings: Vec<(&'static str, &'static str)>,
 }
 
@@ -263,7 +263,7 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
     let mut spellings = Vec::new();
     for (strukt, ids) in structs {
         let wanted = || FIELDS.iter().filter(|field| field.strukt == strukt);
-        // Of several structs of one name, the one meant is the one that has the members.
+        // If several structs have this name, take the one with the most of the members.
         let mut best: Option<(Offsets, Vec<Missing>)> = None;
         for id in ids {
             let mut found = offsets;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use exectrail_common::record::MAX_ARGV;
 
-/// A value that a flag does not take.
+/// A value that a flag does not accept.
 #[derive(Debug, thiserror::Error)]
 pub enum ValueError {
     /// Not an address.
@@ -92,7 +92,7 @@ pub fn ring_size(value: &str) -> Result<u32, ValueError> {
         .ok_or(ValueError::Ring { value: bytes })
 }
 
-/// Parses the most bytes of argv to keep.
+/// Parses the maximum number of bytes of argv to record.
 ///
 /// # Errors
 /// [`ValueError::Size`], [`ValueError::Argv`].

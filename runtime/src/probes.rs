@@ -42,7 +42,7 @@ use failed_execs::{FailedExecs, Hook};
 use object::object;
 use suppression::Suppressions;
 
-/// Where the program is attached that confirms ends.
+/// Attach point of the program that confirms ends.
 const END_CHECK: AttachPoint = AttachPoint::Tracepoint("oom_score_adj_update");
 
 /// What to load.
@@ -56,11 +56,11 @@ pub struct Options {
     pub exit_events: bool,
     /// Record execs that fail, seen from the first of these that the kernel allows.
     pub failed_execs: &'static [Hook],
-    /// What is left out.
+    /// What is suppressed.
     pub limits: Limits,
 }
 
-/// Attached probes, and what they are steered by. Dropping it detaches them.
+/// Attached probes, and the maps that control them. Dropping it detaches them.
 pub struct Probes {
     ebpf: Ebpf,
     scope: OwnScope,
@@ -116,7 +116,7 @@ impl Probes {
             options.failed_execs.contains(&Hook::Fexit),
         )
         .map_err(AttachError::Btf)?;
-        // Not so much as memory for what is not asked for.
+        // A feature that is off takes no memory.
         let failed_scratch = if options.failed_execs.is_empty() {
             1
         } else {
@@ -216,7 +216,7 @@ impl Probes {
         Ok((probes, output))
     }
 
-    /// Where we stand.
+    /// The sidecar's own namespace and the pod's cgroup.
     pub fn scope(&self) -> &OwnScope {
         &self.scope
     }
@@ -240,7 +240,7 @@ impl Probes {
             .verified_instruction_count()
     }
 
-    /// Lets namespaces of our network namespace become targets by themselves.
+    /// Lets namespaces of the pod become targets at their first exec.
     ///
     /// # Errors
     /// Where the kernel refuses to change the map.
@@ -281,10 +281,10 @@ impl Probes {
         known(&self.evidence)
     }
 
-    /// Whether no process is in the namespace of `target` any more, nor can be.
+    /// Whether the namespace of `target` has no process and cannot get one.
     ///
     /// # Errors
-    /// Where that cannot be told.
+    /// If that is unknown.
     pub fn has_ended(&mut self, target: &Known) -> Result<bool, EndUnknown> {
         self.end_checks
             .as_mut()
@@ -303,8 +303,8 @@ impl Probes {
     }
 }
 
-/// How much the verifier is to say of a program that it refuses: the reason, and each instruction
-/// before it only for who wants to debug the programs. Those are megabytes, which take minutes to
+/// What the verifier logs about a program that it refuses: the reason, and each instruction
+/// before it only at the level `debug`. Those are megabytes, which take minutes to
 /// write on a slow machine.
 fn verifier_log_level() -> VerifierLogLevel {
     if tracing::enabled!(tracing::Level::DEBUG) {
@@ -314,7 +314,7 @@ fn verifier_log_level() -> VerifierLogLevel {
     }
 }
 
-/// What a map of namespaces holds. An entry that goes while it is read is left out.
+/// What a map of namespaces holds. An entry that is removed meanwhile is omitted.
 fn known(map: &Namespaces) -> Vec<Known> {
     map.iter()
         .flatten()

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::setup::{self, For};
 use crate::{command, progress, workspace};
 
-/// What `cargo xtask templates` takes.
+/// Arguments of `cargo xtask templates`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Print the manifests that a template makes, instead of testing: kubernetes or
@@ -17,7 +17,7 @@ pub(crate) struct Args {
     #[arg(value_name = "TEMPLATE")]
     template: Option<String>,
 
-    /// With TEMPLATE: what it is given, such as --var native_sidecar=true; --help lists it all
+    /// With TEMPLATE: its options, such as --var native_sidecar=true; --help lists them
     #[arg(last = true, requires = "template", value_name = "OPTIONS")]
     options: Vec<String>,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Args {
 /// Where templates of Terraform are, below the repository's root.
 const DIRECTORIES: [&str; 3] = ["module", "kubernetes", "kubernetes-envbox"];
 
-/// Fetching the providers takes a minute, or for ever.
+/// Limit for fetching the providers, which takes a minute or hangs.
 const PROVIDERS_PATIENCE: Duration = Duration::from_secs(180);
 
 /// `cargo xtask templates`.
@@ -53,14 +53,14 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     {
         Some(terraform) => with_terraform(terraform),
         None => {
-            progress::note("neither terraform nor tofu is here: not asked for its own verdict");
+            progress::note("neither terraform nor tofu is installed: no validation by them");
             Ok(())
         }
     }
 }
 
-/// Terraform's own verdict on the files. Providers have to be fetched for it, which not every
-/// place can do: then only the module is validated, and that is said.
+/// Terraform's own verdict on the files. It needs the providers. If they cannot
+/// be fetched, only the module is validated, with a warning.
 fn with_terraform(program: &str) -> Result<()> {
     let scratch = tempfile::tempdir()?;
     for directory in DIRECTORIES {

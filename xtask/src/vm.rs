@@ -8,7 +8,7 @@ use crate::architecture::Architecture;
 use crate::setup::{self, For};
 use crate::{build, command, workspace};
 
-/// What `cargo xtask vm` takes; `exectrail-vm` in vm-tests says more about each.
+/// Arguments of `cargo xtask vm`; `exectrail-vm` in vm-tests says more about each.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only this kernel: 5.10, 6.1, 6.12, 7 (the newest in Debian), arm64, uml (without BTF), or
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
 
-    /// End a machine that has reported nothing for so many seconds (twice as many where pods are
+    /// End a machine that has reported nothing for this many seconds (twice as many where pods are
     /// played, and on arm64), and show what its threads do and its console
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
@@ -55,7 +55,7 @@ pub(crate) struct Args {
     #[arg(long)]
     btf: bool,
 
-    /// Pin the newest kernels of Debian's archive in vm-tests/kernels.lock, and end
+    /// Pin the newest kernels of Debian's archive in vm-tests/kernels.lock, and exit
     #[arg(long)]
     update_lock: bool,
 }
@@ -126,14 +126,14 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     command::run(&mut run)
 }
 
-/// What boots the machines: a program for this system.
+/// Builds the program that boots the machines, for this system.
 fn host_program() -> Result<PathBuf> {
     let mut build = command::cargo_build_like("build");
     command::run(build.args(["--package", "exectrail-vm-tests", "--bin", "exectrail-vm"]))?;
     Ok(workspace::target_dir().join("debug/exectrail-vm"))
 }
 
-/// What runs in them, where there is no libc.
+/// Builds the program that runs in them: static, since they have no libc.
 fn guest_program(architecture: Architecture) -> Result<PathBuf> {
     let mut build = command::cargo_build_like("build");
     build.args([

@@ -19,9 +19,9 @@ pub use types::{Member, Type, kind};
 /// `BTF_MAGIC`.
 pub const MAGIC: u16 = 0xeb9f;
 
-/// Every how many types a position is kept.
+/// Number of types per position that is kept.
 const STRIDE: u32 = 32;
-/// Modifiers (`const`, typedefs…) in a row, and structs inside structs: deeper is not a kernel's.
+/// Maximum depth of modifiers (`const`, typedefs…) and of nested structs; kernels have less.
 const MAX_DEPTH: u32 = 32;
 /// Members and records visited in all look-ups together. The kernel's own need about 60,000.
 const MAX_STEPS: u32 = 8_000_000;
@@ -82,7 +82,7 @@ impl<'a> Btf<'a> {
                 len,
             })
         };
-        // The layout section tells the lengths of all kinds, new ones too; older kernels have none.
+        // The layout section has the lengths of all kinds, new ones too; older kernels lack it.
         let (layout_off, layout_len) = if header_len >= 32 {
             (field(24)?, field(28)?)
         } else {
@@ -159,7 +159,7 @@ impl<'a> Btf<'a> {
     ///
     /// # Errors
     ///
-    /// [`BtfError::TooDeep`] when they go round in a circle, or as [`Btf::get`].
+    /// [`BtfError::TooDeep`] if they form a cycle, or as [`Btf::get`].
     pub fn unqualified(&self, mut id: u32) -> Result<(u32, Type<'a>), BtfError> {
         for _ in 0..MAX_DEPTH {
             let ty = self.get(id)?;

@@ -1,6 +1,6 @@
 //! Which cgroup the key `cgroup_id` of the log names on this node.
 //!
-//! No kind of node is unfit for that reason, but where there is no id, nobody should look for it.
+//! It never makes a node unfit. The summary says so if there is no id.
 
 use exectrail_common::offsets::ABSENT;
 
@@ -25,7 +25,7 @@ pub(super) fn noted(node: &Node<'_>, resolved: Option<&Resolved>, check: Check) 
             "",
         ),
         Hierarchy::None => (
-            "null: there is no hierarchy that pods are known to be in".to_owned(),
+            "null: no known cgroup hierarchy of pods was found".to_owned(),
             "; cgroup_id is null",
         ),
     };

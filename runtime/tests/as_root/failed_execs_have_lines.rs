@@ -1,4 +1,4 @@
-//! Execs that fail have lines of their own, where that is asked for and the kernel lets us.
+//! Execs that fail have lines of their own, if the flag is set and the kernel allows it.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
@@ -10,8 +10,8 @@ use crate::{
     tools::{TOOL, needs_kernel, scratch},
 };
 
-/// A pod whose sidecar records failed execs by the cheapest hook that this kernel allows. Programs
-/// on functions are refused by some; the virtual machines have kernels that allow them.
+/// A pod whose sidecar records failed execs by the cheapest hook that this kernel allows.
+/// Some kernels refuse fexit; those of the virtual machines allow it.
 fn pod_and_sidecar(flags: &[&str]) -> (Pod, Sidecar) {
     let pod = Pod::new();
     for hook in ["--failed-execs", "--failed-execs=sys-exit"] {
@@ -113,7 +113,7 @@ fn each_with_its_error() {
             assert_eq!(event[key], tool[key], "{key}");
         }
     }
-    // What failed is no exec, and what succeeded no failure.
+    // A failure has no exec line, and a success no failure line.
     assert!(
         !failed(&lines)
             .iter()
@@ -168,7 +168,7 @@ fn lines_and_losses_are_all_that_failed() {
         .sum();
     assert!(lost > 0);
     assert_eq!((failed(&lines).len() - before) as u64 + lost, 2000);
-    // The execs' own account is another.
+    // Execs are counted separately.
     let stopped = messages(&lines, "tracing_stopped")[0];
     assert_eq!(stopped["fields"]["execs"], execs(&lines).len());
 }
@@ -198,7 +198,7 @@ fn nothing_is_loaded_unasked() {
     assert!(programs(&asked) > count, "{count}");
 }
 
-/// `any` takes the hook that costs others nothing where the kernel allows it, and says why where
+/// `any` takes fexit if the kernel allows it, and gives the reason if
 /// not.
 #[test]
 fn any_hook_that_the_kernel_allows_is_taken() {

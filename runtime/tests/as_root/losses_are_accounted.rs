@@ -6,7 +6,7 @@ use crate::{
     tools::{NOOP, TOOL, needs_kernel},
 };
 
-/// As many as a ring of 16 MiB is said to hold.
+/// The number of short execs that a ring of 16 MiB holds.
 const BURST: u64 = 100_000;
 
 /// The sum of the `lost` lines, which the last line must confirm.
@@ -43,7 +43,7 @@ fn burst_while_stopped(pod: &Pod, sidecar: &Sidecar, count: u64) {
     sidecar.signal(Signal::CONT);
 }
 
-/// Each of two bursts in its order, without doubles: what one of them ran.
+/// The numbers of the execs of both bursts, in the order of the log.
 fn numbers(lines: &[Value]) -> Vec<u64> {
     execs(lines)
         .into_iter()
@@ -76,7 +76,7 @@ fn kept_and_lost_are_all_that_ran() {
         burst_while_stopped(&pod, &sidecar, 2_000);
         let lines = sidecar.stop();
         let lost = lost(&lines);
-        // Both bursts' own execs are lines as well, or lost.
+        // The execs of the two burst programs are recorded or lost too.
         assert_eq!(
             execs(&lines).len() as u64 + lost,
             2_000 + 2,
@@ -115,7 +115,7 @@ fn an_outside_reader_can_check() {
     assert_eq!(gaps, lost(&lines));
 }
 
-/// `exectrail verify` finds nothing wrong in a log with losses, and a line that was taken out.
+/// `exectrail verify` accepts a log with losses, and finds a removed line.
 #[test]
 fn verify_tells_a_loss_from_a_gap() {
     needs_kernel!();
@@ -261,8 +261,8 @@ fn a_slow_pipe_loses_nothing() {
     assert_eq!(numbers(&lines), (0..2000).collect::<Vec<_>>());
 }
 
-/// Stopped for longer than any of exectrail's own periods (its looks at the ring, the clock, the
-/// targets' sweep), with execs all the while, in a ring that runs over: nothing is unaccounted for.
+/// A stop longer than each period of exectrail (reading the ring, checking the clock, checking the
+/// targets), with execs meanwhile and a ring that overflows: each exec is recorded or lost.
 #[test]
 fn a_long_stop() {
     needs_kernel!();

@@ -57,7 +57,7 @@ fn the_daemon_set_writes_where_node_feature_discovery_reads() {
         pod["spec"]["volumes"][0]["hostPath"]["path"],
         "/etc/kubernetes/node-feature-discovery/features.d"
     );
-    // A node that is tainted is a node that wants a label.
+    // Tainted nodes need labels too.
     assert_eq!(pod["spec"]["tolerations"], json!([{"operator": "Exists"}]));
 }
 

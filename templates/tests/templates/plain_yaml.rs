@@ -59,7 +59,7 @@ fn the_sidecars_are_those_of_the_templates() {
                     "{file}: {name}.{field}"
                 );
             }
-            // What the template says and YAML leaves to the default.
+            // The template sets it; the YAML uses the default.
             let mut context = found["securityContext"].clone();
             for (field, default) in [
                 ("privileged", json!(false)),

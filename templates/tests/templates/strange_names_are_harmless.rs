@@ -1,5 +1,5 @@
-//! Whatever users call themselves and their workspaces: the manifests are accepted, and exectrail's
-//! labels and the agent's script arrive as they were.
+//! With any names of users and workspaces, Kubernetes accepts the manifests, and exectrail's
+//! labels and the agent's script arrive unchanged.
 
 use std::collections::BTreeMap;
 

@@ -8,7 +8,7 @@ use crate::{
     documents::{Json, variables},
 };
 
-/// A mistake: where (a JSON pointer), what is put there (null takes it away), and what is said.
+/// A mistake: a JSON pointer, the value put there (null removes it), and the expected complaint.
 const SIDECAR: &str = "/spec/template/spec/initContainers/0";
 const WORKSPACE: &str = "/spec/template/spec/containers/0";
 

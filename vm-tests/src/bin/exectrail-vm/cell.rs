@@ -1,4 +1,4 @@
-//! One machine to be run: a kernel, a scenario and a variant; and which of them make sense.
+//! One machine to run: a kernel, a scenario and a variant; and which combinations exist.
 
 use std::{fmt, time::Duration};
 
@@ -65,8 +65,8 @@ impl Choice {
         if scenario_named == Some(false) || variant_named == Some(false) {
             return false;
         }
-        // A kernel and a variant that are both named are tried together, also where a full run has
-        // not got them; and so is `brief` on a kernel that is named.
+        // A kernel and a variant that are both named run together, even if a full run does
+        // not have them. The same is true of `brief` on a named kernel.
         let asked_for = self.names_kernels
             && (variant_named == Some(true)
                 || (scenario_named == Some(true) && variant == Variant::Usual));
@@ -101,10 +101,10 @@ fn is_in_a_full_run(series: &Series, scenario: Scenario, variant: Variant) -> bo
     match (series.machine, scenario) {
         // Its tests are among those of `plain`.
         (_, Scenario::Brief) => false,
-        // User-mode Linux has no BTF, and is here for nothing else.
+        // User-mode Linux is the kernel without BTF.
         (Machine::Process, _) => scenario == Scenario::WithoutBtf,
         (_, Scenario::WithoutBtf) => false,
-        // That tracing works on another processor; the rest depends on the kernel's version only.
+        // arm64 shows that tracing works there; the rest depends on the kernel's version only.
         (Machine::Arm64, _) => scenario == Scenario::Plain,
         // Playing pods takes minutes where the processor is emulated. The oldest kernel and the
         // newest are enough, between which the sidecar's privileges and the programs differ.
@@ -116,7 +116,7 @@ fn is_in_a_full_run(series: &Series, scenario: Scenario, variant: Variant) -> bo
 }
 
 impl Cell {
-    /// Makes what takes long and is kept.
+    /// Makes the disks, which take long to make and are kept.
     pub(crate) fn prepare(&self) -> anyhow::Result<()> {
         if self.scenario.is_on_a_node() {
             disk::disks(&self.kernel)?;
@@ -124,7 +124,7 @@ impl Cell {
         Ok(())
     }
 
-    /// Its place in the order: what takes longest is begun first, so that in the end no machine
+    /// Its place in the order: the longest is started first, so that at the end no machine
     /// runs alone for long.
     fn order(&self) -> u8 {
         match (self.kernel.series.machine, self.scenario) {
@@ -137,7 +137,7 @@ impl Cell {
     }
 
     /// For how long its machine may report nothing: on a node a single test plays whole pods, and
-    /// processors of another kind are never but emulated.
+    /// processors of another architecture are always emulated.
     pub(crate) fn silence(&self, usual: Duration) -> Duration {
         if self.scenario.is_on_a_node() || self.kernel.series.machine == Machine::Arm64 {
             usual * 2
