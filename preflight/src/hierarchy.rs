@@ -1,9 +1,12 @@
 //! Which hierarchy of cgroups pods are in on a node.
 
+use exectrail_common::offsets::{ABSENT, Offsets};
+
 use crate::offsets::Controllers;
 
-/// The controllers in whose v1 hierarchies pods are, the one that is used first.
-const PODS: [&str; 2] = ["pids", "memory"];
+/// Controllers whose v1 hierarchies every pod is in, as runtimes use them all. Others, such as `net_cls`
+/// or a named hierarchy, may be mounted on a node whose pods are in cgroup v2.
+const OF_PODS: [&str; 4] = ["pids", "memory", "cpu", "devices"];
 
 /// A hierarchy of cgroups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,34 +25,54 @@ pub enum Hierarchy {
 }
 
 impl Hierarchy {
-    /// The one that `cgroups`, the text of a process's `/proc/PID/cgroup` (cgroups(7)), shows.
+    /// The one that `cgroups`, the text of a process's `/proc/PID/cgroup` (cgroups(7)), shows;
+    /// [`Hierarchy::None`] if the kernel lacks a field that the probes need to read cgroups.
     ///
     /// Its lines are `ID:CONTROLLERS:PATH`; that of v2 is `0::PATH`. On a node with cgroup v1,
     /// runtimes put each container into a cgroup of the same name in the hierarchy of each
-    /// controller; any of them would do. Where there are v1 hierarchies, pods are not in v2.
-    pub fn of(cgroups: &str, controllers: Controllers) -> Self {
+    /// controller; any of them would do.
+    pub fn of(cgroups: &str, controllers: Controllers, offsets: &Offsets) -> Self {
+        if !has_cgroups(offsets) {
+            return Self::None;
+        }
         let lines = || cgroups.lines().filter_map(|line| line.split_once(':'));
-        let mut names = lines()
+        let v1: Vec<&str> = lines()
             .filter(|(id, _)| *id != "0")
             .filter_map(|(_, rest)| Some(rest.split_once(':')?.0))
             .flat_map(|names| names.split(','))
-            .peekable();
-        if names.peek().is_none() {
+            .filter(|name| OF_PODS.contains(name))
+            .collect();
+        if v1.is_empty() {
             let has_v2 = lines().any(|(id, _)| id == "0");
             return if has_v2 { Self::Unified } else { Self::None };
         }
-        let names: Vec<&str> = names.collect();
-        PODS.into_iter()
-            .filter(|name| names.contains(name))
-            .find_map(|controller| {
-                let place = match controller {
-                    "pids" => controllers.pids,
-                    _ => controllers.memory,
-                }?;
+        let known = [("pids", controllers.pids), ("memory", controllers.memory)];
+        known
+            .into_iter()
+            .filter(|(controller, _)| v1.contains(controller))
+            .find_map(|(controller, place)| {
+                let place = place?;
                 Some(Self::Of { controller, place })
             })
             .unwrap_or(Self::None)
     }
+}
+
+/// Whether the kernel has all that the probes read of cgroups.
+fn has_cgroups(offsets: &Offsets) -> bool {
+    let needed = [
+        offsets.task_cgroups,
+        offsets.css_set_dfl_cgrp,
+        offsets.css_set_subsys,
+        offsets.css_cgroup,
+        offsets.cgroup_kn,
+        offsets.cgroup_level,
+        offsets.cgroup_ancestors.min(offsets.cgroup_ancestor_ids),
+        offsets.kernfs_node_id,
+        offsets.kernfs_node_parent,
+        offsets.kernfs_node_name,
+    ];
+    !needed.contains(&ABSENT)
 }
 
 #[cfg(test)]
@@ -74,6 +97,7 @@ mod tests {
         let v1 = "12:pids:/kubepods/pod1/c\n5:cpu,memory:/kubepods/pod1/c\n1:name=systemd:/x\n";
         let hybrid = format!("{v1}0::/system.slice/containerd.service\n");
         let others = "3:cpu,cpuacct:/c\n1:name=systemd:/c\n0::/\n";
+        let stray = "7:net_cls,net_prio:/\n1:name=systemd:/\n0::/kubepods/pod1/c\n";
         for (cgroups, controllers, expected) in [
             ("0::/\n", all, Hierarchy::Unified),
             (v1, all, pids),
@@ -81,11 +105,28 @@ mod tests {
             (&hybrid, memory, in_memory),
             (&hybrid, Controllers::default(), Hierarchy::None),
             (others, all, Hierarchy::None),
+            (stray, all, Hierarchy::Unified),
+            ("13:misc:/\n0::/c\n", all, Hierarchy::Unified),
             ("3:cpu:/c\n", all, Hierarchy::None),
             ("", all, Hierarchy::None),
             ("nonsense\n:\n::\n", all, Hierarchy::None),
         ] {
-            assert_eq!(Hierarchy::of(cgroups, controllers), expected, "{cgroups}");
+            assert_eq!(
+                Hierarchy::of(cgroups, controllers, &Offsets::default()),
+                expected,
+                "{cgroups}"
+            );
         }
+    }
+
+    #[test]
+    fn a_field_that_is_missing_leaves_no_hierarchy() {
+        let offsets = Offsets {
+            kernfs_node_parent: ABSENT,
+            ..Offsets::default()
+        };
+        let controllers = Controllers::default();
+        let found = Hierarchy::of("0::/\n", controllers, &offsets);
+        assert_eq!(found, Hierarchy::None);
     }
 }

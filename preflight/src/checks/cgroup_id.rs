@@ -2,8 +2,6 @@
 //!
 //! It never makes a node unfit. The summary says so if there is no id.
 
-use exectrail_common::offsets::ABSENT;
-
 use super::Node;
 use crate::files;
 use crate::hierarchy::Hierarchy;
@@ -16,9 +14,8 @@ pub(super) fn noted(node: &Node<'_>, resolved: Option<&Resolved>, check: Check) 
     let (Ok(text), Some(resolved)) = (files::read_text(&path), resolved) else {
         return check;
     };
-    let has_cgroups = resolved.offsets.task_cgroups != ABSENT;
-    let found = has_cgroups.then(|| Hierarchy::of(&text, resolved.controllers));
-    let (what, caution) = match found.unwrap_or(Hierarchy::None) {
+    let found = Hierarchy::of(&text, resolved.controllers, &resolved.offsets);
+    let (what, caution) = match found {
         Hierarchy::Unified => ("the id in cgroup v2".to_owned(), ""),
         Hierarchy::Of { controller, .. } => (
             format!("the id in the cgroup v1 hierarchy of the {controller} controller"),

@@ -92,6 +92,10 @@ impl Found {
             bottlerocket_compiler(&version.1),
         );
 
+        // gVisor does not describe types. A kernel that does is Linux, whatever its name is.
+        if roots.sys.join("kernel/btf/vmlinux").exists() {
+            traces.retain(|(of, _)| *of != Platform::GVisor);
+        }
         // A sandbox or a virtual machine decides more than what its kernel was built for.
         let platform = [
             Platform::GVisor,

@@ -30,7 +30,7 @@ pub struct RecordArgs {
     /// Record execs that fail as well: ENOENT along PATH, EACCES, ENOEXEC, E2BIG and others
     ///
     /// `fexit`, which it stands for without a value, costs other system calls nothing; it takes
-    /// Linux 5.11 and a kernel that allows it, and a node has room for 36 sidecars with it.
+    /// Linux 5.11 and a kernel that allows it, and a node has room for 36 to 40 sidecars with it.
     /// `sys-exit` works without these, at a cost to every system call of the node. `any` is `fexit`
     /// or, where the kernel refuses that, `sys-exit`. Where the kernel refuses, exectrail says so
     /// and continues without.

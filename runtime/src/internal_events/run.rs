@@ -104,7 +104,11 @@ impl FailedExecsDecided<'_> {
             FailedExecs::On(Hook::SysExit) => warn!("{SYS_EXIT}"),
             FailedExecs::Fallback(_, why) => warn!(reason = %why, "{SYS_EXIT}"),
             FailedExecs::Unavailable(why) => {
-                warn!(reason = %why, "failed execs are not recorded; everything else is");
+                warn!(
+                    reason = %why,
+                    hint = why.hint(),
+                    "failed execs are not recorded; everything else is"
+                );
             }
         }
     }

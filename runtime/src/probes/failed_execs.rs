@@ -71,14 +71,7 @@ pub enum Unavailable {
     )]
     Kernel(String),
     /// A program was refused.
-    #[error(
-        "the kernel refused the program {program} on {function}: {reason}{}",
-        if *.hook == Hook::Fexit {
-            "; --failed-execs=sys-exit may work, at a cost to every system call of the node"
-        } else {
-            ""
-        }
-    )]
+    #[error("the kernel refused the program {program} on {function}: {reason}")]
     Program {
         /// By which hook.
         hook: Hook,
@@ -91,9 +84,8 @@ pub enum Unavailable {
     },
     /// Others have taken all places on a function (`BPF_MAX_TRAMP_LINKS`, include/linux/bpf.h).
     #[error(
-        "the kernel takes no more programs on {function} (E2BIG): it has room for about 38 on the \
-         whole node, and other sidecars or tools have taken them; --failed-execs=sys-exit has no \
-         such limit, at a cost to every system call of the node"
+        "the kernel takes no more programs on {function} (E2BIG): it has room for 36 to 40 on the \
+         whole node, and other sidecars or tools have taken them"
     )]
     Full {
         /// The function.
@@ -102,6 +94,22 @@ pub enum Unavailable {
     /// No such way to call on this architecture.
     #[error("exectrail does not know how {0} calls")]
     Architecture(&'static str),
+}
+
+impl Unavailable {
+    /// What to try instead; empty where nothing helps.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Full { .. }
+            | Self::Program {
+                hook: Hook::Fexit, ..
+            } => {
+                "--failed-execs=sys-exit does without such programs, at a cost to every system call \
+                 of the node"
+            }
+            Self::Program { .. } | Self::Kernel(_) | Self::Architecture(_) => "",
+        }
+    }
 }
 
 /// `bpf_get_current_task_btf` came with Linux 5.11.

@@ -9,7 +9,7 @@ use std::{
 
 use exectrail_common::{
     map_memory::early_slots,
-    offsets::{ABSENT, Offsets},
+    offsets::ABSENT,
     target::{HIERARCHY_DEFAULT, HIERARCHY_NONE, HIERARCHY_V1, Own},
 };
 use exectrail_preflight::{Hierarchy, Kernel};
@@ -60,8 +60,7 @@ pub(super) fn own(
 fn hierarchy(kernel: &Kernel) -> (u32, u32) {
     let text = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let offsets = &kernel.offsets;
-    match Hierarchy::of(&text, kernel.controllers) {
-        _ if !has_cgroups(offsets) => (HIERARCHY_NONE, 0),
+    match Hierarchy::of(&text, kernel.controllers, offsets) {
         Hierarchy::Unified => (HIERARCHY_DEFAULT, offsets.css_set_dfl_cgrp),
         Hierarchy::Of { place, .. } => {
             let pointer = size_of::<u64>() as u32;
@@ -69,23 +68,6 @@ fn hierarchy(kernel: &Kernel) -> (u32, u32) {
         }
         Hierarchy::None => (HIERARCHY_NONE, 0),
     }
-}
-
-/// Whether the kernel has all that is read of cgroups.
-fn has_cgroups(offsets: &Offsets) -> bool {
-    let needed = [
-        offsets.task_cgroups,
-        offsets.css_set_dfl_cgrp,
-        offsets.css_set_subsys,
-        offsets.css_cgroup,
-        offsets.cgroup_kn,
-        offsets.cgroup_level,
-        offsets.cgroup_ancestors.min(offsets.cgroup_ancestor_ids),
-        offsets.kernfs_node_id,
-        offsets.kernfs_node_parent,
-        offsets.kernfs_node_name,
-    ];
-    !needed.contains(&ABSENT)
 }
 
 /// `STACK_TOP_MAX`: where the stack of a program that is being made ends, in the memory that is to
