@@ -251,7 +251,12 @@ fn binfmt_misc() {
 fn filenames_and_arguments_to_the_kernels_limits() {
     needs_kernel!();
     let pod = Pod::new();
-    let sidecar = pod.sidecar(&["--announced-only", "--max-argv-bytes", "6MiB"]);
+    // The ring holds the longest argv.
+    let sidecar = pod.sidecar(&[
+        "--announced-only",
+        "--max-argv-bytes=6MiB",
+        "--ring-bytes=16MiB",
+    ]);
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
     // A path of 4,095 bytes, which is PATH_MAX with its NUL.
