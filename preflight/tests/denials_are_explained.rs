@@ -93,6 +93,7 @@ fn assert_says(check: &Value, summary: &str, remedy: &str) {
 
 /// EACCES is what SELinux answers; the container's filter of seccomp is there all the same.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn selinux_is_blamed_before_seccomp() {
     let test = "selinux_is_blamed_before_seccomp";
     let Some(check) = denied(test, libc::EACCES, SELINUX) else {
@@ -112,6 +113,7 @@ fn selinux_is_blamed_before_seccomp() {
 
 /// A label that confines nothing, one of AppArmor, and EPERM, which the filter answers by default.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn seccomp_is_blamed_where_selinux_did_not_answer() {
     let test = "seccomp_is_blamed_where_selinux_did_not_answer";
     for (errno, label) in [
@@ -132,6 +134,7 @@ fn seccomp_is_blamed_where_selinux_did_not_answer() {
 
 /// ENOSYS is no denial: podman's filter answers it where Docker's answers EPERM.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_call_that_is_not_there_is_not_called_denied() {
     let test = "a_call_that_is_not_there_is_not_called_denied";
     let Some(check) = denied(test, libc::ENOSYS, SELINUX) else {

@@ -51,6 +51,7 @@ fn report() -> Result<Value, String> {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn gvisor_is_named_by_what_it_shows() {
     let test = "gvisor_is_named_by_what_it_shows";
     if !rustix::process::geteuid().is_root() {

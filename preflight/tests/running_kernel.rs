@@ -100,6 +100,7 @@ fn offsets_agree(path: &str, bytes: Vec<u8>) {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn trials_agree_with_the_capabilities() {
     let report = run(&Options::default());
     eprintln!("{}", report.format(exectrail_preflight::Format::Text));
@@ -160,6 +161,7 @@ fn of<'a>(json: &'a serde_json::Value, id: &str) -> &'a serde_json::Value {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn bpf_and_perfmon_suffice() {
     let Some((json, code)) = with(&["setpriv", "--bounding-set=-all,+bpf,+perfmon"]) else {
         return;
@@ -182,6 +184,7 @@ fn bpf_and_perfmon_suffice() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn without_capabilities_the_trials_are_denied_and_the_reason_is_named() {
     for set in [
         "--bounding-set=-all",
@@ -200,6 +203,7 @@ fn without_capabilities_the_trials_are_denied_and_the_reason_is_named() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn in_a_user_namespace_all_capabilities_are_worth_nothing() {
     let Some((json, code)) = with(&["unshare", "--user", "--map-root-user"]) else {
         return;
@@ -218,6 +222,7 @@ fn in_a_user_namespace_all_capabilities_are_worth_nothing() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn an_older_release_told_by_uname_is_believed() {
     let Some((json, code)) = with(&["setarch", "--uname-2.6"]) else {
         return;

@@ -80,7 +80,9 @@ pub(crate) fn run(tally: &mut Tally, args: &Args) -> Result<()> {
         "--no-fail-fast",
     ])
     .args(&args.name)
-    .arg("--")
+    // Plain `cargo test` reports tests that need root as ignored. Here they run, or skip themselves
+    // with the reason.
+    .args(["--", "--include-ignored"])
     .args(&args.arguments)
     .env(SKIP_LOG, skip_log.path());
     let result = run_counting(&mut test, tally);

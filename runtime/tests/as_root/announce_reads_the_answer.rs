@@ -65,6 +65,7 @@ fn said(output: &Output) -> String {
 
 /// Whether nobody listens, or who listens never answers, or not to the end of its head.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn the_timeout_is_kept() {
     needs_kernel!();
     for answer in [
@@ -101,6 +102,7 @@ fn the_timeout_is_kept() {
 
 /// It is one line, whatever the peer says, and nothing in it acts on a terminal.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn the_answer_is_escaped() {
     needs_kernel!();
     let (output, _) = announce(
@@ -122,6 +124,7 @@ fn the_answer_is_escaped() {
 
 /// Too long, endless, or cut off: the status is an answer, and so is what came of the text.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_reason_that_is_too_long_is_shown_as_far_as_it_goes() {
     needs_kernel!();
     let head = "c.recv(9999); c.sendall(b'HTTP/1.1 503 X\\r\\n";

@@ -4,6 +4,7 @@ use crate::{
 };
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn from_announcement_to_line() {
     needs_kernel!();
     let pod = Pod::new();
@@ -31,6 +32,7 @@ fn from_announcement_to_line() {
 
 /// A thousand namespaces announce themselves; none loses the exec that follows the answer.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn no_exec_after_204_is_missed() {
     needs_kernel!();
     let pod = Pod::new();
@@ -56,6 +58,7 @@ fn no_exec_after_204_is_missed() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn announce_becomes_its_command() {
     needs_kernel!();
     let pod = Pod::new();
@@ -79,6 +82,7 @@ fn announce_becomes_its_command() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn announce_waits_for_a_sidecar_that_starts_later() {
     needs_kernel!();
     let pod = Pod::new();
@@ -94,6 +98,7 @@ fn announce_waits_for_a_sidecar_that_starts_later() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn announce_gives_up_with_a_reason() {
     needs_kernel!();
     let pod = Pod::new();
@@ -119,6 +124,7 @@ fn announce_gives_up_with_a_reason() {
 /// `announce` is the first process of its container. A signal ends a first process only if the
 /// process handles it.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn announce_ends_when_told_to() {
     needs_kernel!();
     let pod = Pod::new();

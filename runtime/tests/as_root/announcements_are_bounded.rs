@@ -30,6 +30,7 @@ fn flood(pod: &Pod, numbers: &[u32], seconds: u32) -> Command {
 /// Both the stream and the diagnostics stay small, also where several namespaces take turns; every
 /// announcement is counted, and a new workspace has its line in the midst of it.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn true_announcements_do_not_flood_the_log() {
     needs_kernel!();
     let pod = Pod::new();
@@ -101,6 +102,7 @@ fn true_announcements_do_not_flood_the_log() {
 
 /// How many were left out stands in the next line that there is.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn the_next_line_says_how_many_have_none() {
     needs_kernel!();
     let pod = Pod::new();
@@ -140,6 +142,7 @@ fn the_next_line_says_how_many_have_none() {
 /// A reason as long as the verifier's log reaches the workspace shortened, and the diagnostics
 /// whole.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_long_reason_is_shortened_for_the_workspace() {
     needs_kernel!();
     let pod = Pod::new();

@@ -60,6 +60,7 @@ fn words(words: &[&[u8]]) -> Vec<Vec<u8>> {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn long_and_short_by_turns() {
     needs_kernel!();
     let argvs: Vec<_> = (0..3000)
@@ -79,6 +80,7 @@ fn long_and_short_by_turns() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn odd_arguments() {
     needs_kernel!();
     check(
@@ -106,6 +108,7 @@ fn odd_arguments() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn random_arguments() {
     needs_kernel!();
     let bytes = prop::collection::vec(1u8.., 0..40);
@@ -121,6 +124,7 @@ fn random_arguments() {
 
 /// Around each bound: of the record, of a piece, and 1 MiB.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn long_arguments() {
     needs_kernel!();
     let argvs: Vec<_> = [
@@ -152,6 +156,7 @@ fn long_arguments() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn what_is_cut_says_so() {
     needs_kernel!();
     let pod = Pod::new();

@@ -20,6 +20,7 @@ fn resident(sidecar: &Sidecar) -> u64 {
 
 /// Ten thousand false announcements, by many clients at once, while a workspace works.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_flood_of_false_announcements() {
     needs_kernel!();
     let pod = Pod::new();
@@ -68,6 +69,7 @@ fn a_flood_of_false_announcements() {
 
 /// With no descriptor left, connections wait; tracing goes on, and so do announcements afterwards.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn descriptors_run_out() {
     needs_kernel!();
     let pod = Pod::new();
@@ -101,6 +103,7 @@ fn descriptors_run_out() {
 /// Heads without end, thousands of fields, connections that say nothing or only half of it, and
 /// such as never read their answer: each is cut off, none costs memory, and announcements go on.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn floods_of_headers_and_half_open_connections() {
     needs_kernel!();
     let pod = Pod::new();
@@ -164,6 +167,7 @@ fn floods_of_headers_and_half_open_connections() {
 /// A pod beside this one reaches the init address where it listens on all of them, and gets nothing
 /// by it: not its own namespace, and none of this pod's that has not executed anything here.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn announcements_from_another_network() {
     needs_kernel!();
     let pod = Pod::new();

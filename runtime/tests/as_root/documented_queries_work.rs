@@ -161,6 +161,7 @@ fn titled(blocks: &[Block], title: &str) -> String {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn every_shell_block_answers_its_question() {
     needs_kernel!();
     let log = Log::of_the_session();
@@ -244,6 +245,7 @@ fn every_shell_block_answers_its_question() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn losses_are_found_by_their_query() {
     needs_kernel!();
     let log = Log::of_losses();
@@ -263,6 +265,7 @@ fn losses_are_found_by_their_query() {
 
 /// Whichever language it is in, a query that names a key which no line has finds nothing.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn queries_name_keys_that_lines_have() {
     needs_kernel!();
     let mut lines = Log::of_the_session().lines;

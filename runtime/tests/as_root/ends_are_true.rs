@@ -23,6 +23,7 @@ fn numbers(lines: &[Value]) -> Vec<u64> {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_workspace_whose_first_process_takes_long_to_exit_is_recorded_to_its_last_exec() {
     needs_kernel!();
     if !std::path::Path::new("/dev/fuse").exists() {
@@ -97,6 +98,7 @@ fn wait_for_long(child: &mut std::process::Child, longest: Duration) -> std::pro
 
 /// An ordinary end is told soon, and once.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn an_end_is_told() {
     needs_kernel!();
     let pod = Pod::new();
@@ -123,6 +125,7 @@ fn an_end_is_told() {
 
 /// With a first thread that exits before the others, the namespace lives on.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_first_process_without_its_first_thread_lives_on() {
     needs_kernel!();
     let pod = Pod::new();

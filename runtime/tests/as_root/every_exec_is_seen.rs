@@ -39,6 +39,7 @@ fn after_way<'a>(events: &[&'a Value], way: &str) -> Vec<&'a Value> {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn every_system_call_and_namespace() {
     needs_kernel!();
     let (_pod, sidecar, workspace) = traced();
@@ -117,6 +118,7 @@ fn executable(path: &Path, text: &str) {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn scripts_nested_to_the_kernels_limit() {
     needs_kernel!();
     let (pod, sidecar, workspace) = traced();
@@ -150,6 +152,7 @@ fn scripts_nested_to_the_kernels_limit() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn the_dynamic_loader_called_by_hand() {
     needs_kernel!();
     let loader = "/lib64/ld-linux-x86-64.so.2";
@@ -189,6 +192,7 @@ pub(crate) fn build_exec32(program: &Path) -> bool {
 
 /// Both ways between 64 and 32 bits: a 32-bit program executed, and one that executes by int 0x80.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn programs_of_32_bits() {
     needs_kernel!();
     let program = scratch("exec32");
@@ -215,6 +219,7 @@ fn programs_of_32_bits() {
 
 /// binfmt_misc, where the kernel has it: the interpreter is named, the file as well.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn binfmt_misc() {
     needs_kernel!();
     let (pod, sidecar, workspace) = traced();
@@ -248,6 +253,7 @@ fn binfmt_misc() {
 
 /// The longest filename, and limits of the kernel on arguments.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn filenames_and_arguments_to_the_kernels_limits() {
     needs_kernel!();
     let pod = Pod::new();

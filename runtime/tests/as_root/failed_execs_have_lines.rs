@@ -48,6 +48,7 @@ fn failed(lines: &[Value]) -> Vec<&Value> {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn each_with_its_error() {
     needs_kernel!();
     let (pod, sidecar) = pod_and_sidecar(&[]);
@@ -123,6 +124,7 @@ fn each_with_its_error() {
 
 /// Also from 32-bit programs, by `int 0x80`.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn of_32_bit_programs() {
     needs_kernel!();
     let program = scratch("exec32-failing");
@@ -150,6 +152,7 @@ fn of_32_bit_programs() {
 
 /// In a full ring they are lost and counted as execs are.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn lines_and_losses_are_all_that_failed() {
     needs_kernel!();
     let (pod, sidecar) = pod_and_sidecar(&["--ring-bytes=4096"]);
@@ -175,6 +178,7 @@ fn lines_and_losses_are_all_that_failed() {
 
 /// Without the flag no program for it is in the kernel.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn nothing_is_loaded_unasked() {
     needs_kernel!();
     let programs = |sidecar: &Sidecar| {
@@ -201,6 +205,7 @@ fn nothing_is_loaded_unasked() {
 /// `any` takes fexit if the kernel allows it, and gives the reason if
 /// not.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn any_hook_that_the_kernel_allows_is_taken() {
     needs_kernel!();
     let pod = Pod::new();

@@ -49,6 +49,7 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn an_empty_variable_is_unset() {
     needs_kernel!();
     for (name, _) in SIDECAR.into_iter().chain([("STATE_DIR", "")]) {
@@ -65,6 +66,7 @@ fn an_empty_variable_is_unset() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_variable_that_is_not_understood_is_named() {
     needs_kernel!();
     for (name, wrong) in SIDECAR {
@@ -106,6 +108,7 @@ fn a_variable_that_is_not_understood_is_named() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_variable_that_is_not_text_is_named() {
     needs_kernel!();
     let all = SIDECAR.map(|(name, _)| name);
@@ -121,6 +124,7 @@ fn a_variable_that_is_not_text_is_named() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn yes_and_no_have_three_words_each() {
     needs_kernel!();
     let lines = |value: &str| {
@@ -150,6 +154,7 @@ fn yes_and_no_have_three_words_each() {
 
 /// A flag on the command line counts, whatever a good variable says.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn flags_come_before_variables() {
     needs_kernel!();
     let output = Command::new(EXECTRAIL)
@@ -166,6 +171,7 @@ fn flags_come_before_variables() {
 
 /// What the sidecar takes, preflight takes, as part of exectrail and as a program of its own.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn preflight_takes_the_sidecars_values() {
     needs_kernel!();
     let own = Path::new(EXECTRAIL).with_file_name("exectrail-preflight");
@@ -221,6 +227,7 @@ fn preflight_takes_the_sidecars_values() {
 
 /// Mistyped variables are warned of; those that Kubernetes sets for Services are not.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn an_unknown_variable_is_a_warning() {
     needs_kernel!();
     let output = sidecar("RING_BYTE", OsStr::new("16MiB"));

@@ -52,6 +52,7 @@ fn lost(lines: &[Value], of: &str) -> u64 {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn execs_of_namespaces_without_room_are_lost_and_counted() {
     needs_kernel!();
     let pod = Pod::new();
@@ -88,6 +89,7 @@ fn execs_of_namespaces_without_room_are_lost_and_counted() {
 
 /// More namespaces execute than evidence is kept of, and a workspace from before them is announced.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn forgotten_evidence_is_seen_again() {
     needs_kernel!();
     let pod = Pod::new();
@@ -110,6 +112,7 @@ fn forgotten_evidence_is_seen_again() {
 
 /// What was lost so is accounted for, and the log passes.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn verify_accounts_for_a_full_table() {
     needs_kernel!();
     let line = |msg: &str, fields: &str| {

@@ -50,6 +50,7 @@ fn status(answer: &str) -> &str {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn curl_is_understood() {
     needs_kernel!();
     let (_pod, sidecar, workspace) = traced_pod();
@@ -136,6 +137,7 @@ fn curl_is_understood() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn python_is_understood_and_connects_anew() {
     needs_kernel!();
     let (_pod, sidecar, workspace) = traced_pod();
@@ -156,6 +158,7 @@ fn python_is_understood_and_connects_anew() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn raw_bytes_get_an_answer_or_the_door() {
     needs_kernel!();
     let (_pod, sidecar, workspace) = traced_pod();
@@ -244,6 +247,7 @@ except OSError:
 
 /// Clients that never finish are cut off, and meanwhile others are served.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn slow_clients_hold_nobody_up() {
     needs_kernel!();
     let (_pod, sidecar, workspace) = traced_pod();
@@ -290,6 +294,7 @@ fn slow_clients_hold_nobody_up() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn many_clients_at_once_are_all_answered() {
     needs_kernel!();
     let (_pod, sidecar, workspace) = traced_pod();

@@ -82,6 +82,7 @@ fn with_word(word: &str) -> usize {
 
 /// However exectrail came to be silent, and whether or not the holder is the first process.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_silent_sidecar_ends_the_workspace() {
     needs_kernel!();
     for (round, (signal, first)) in [
@@ -127,6 +128,7 @@ fn a_silent_sidecar_ends_the_workspace() {
 /// A restart that is shorter than the time to hold: the next exectrail knows the workspace, though
 /// it traces nothing that is not announced.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_restart_ends_nothing_and_is_announced_to() {
     needs_kernel!();
     let pod = Pod::new();
@@ -163,6 +165,7 @@ fn a_restart_ends_nothing_and_is_announced_to() {
 
 /// Signals reach the command, orphans are reaped, and the status is the command's.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn it_is_a_first_process_as_it_should_be() {
     needs_kernel!();
     let pod = Pod::new();
@@ -208,6 +211,7 @@ fn it_is_a_first_process_as_it_should_be() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_command_that_cannot_be_executed_has_the_status_of_shells() {
     needs_kernel!();
     let pod = Pod::new();
@@ -225,6 +229,7 @@ fn a_command_that_cannot_be_executed_has_the_status_of_shells() {
 /// While exectrail is away, anybody in the pod can listen at its address. Who is not its user is
 /// not believed.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn another_users_listener_is_not_believed() {
     needs_kernel!();
     let pod = Pod::new();

@@ -80,6 +80,7 @@ fn identity(lines: &[Value]) -> &Value {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_workspace_outside_the_network_is_found_after_a_restart() {
     needs_kernel!();
     for layout in LAYOUTS {
@@ -113,6 +114,7 @@ fn a_workspace_outside_the_network_is_found_after_a_restart() {
 
 /// `--announced-only`: the kernel's evidence is the cgroup, too.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_workspace_outside_the_network_can_be_announced() {
     needs_kernel!();
     let pod = CgroupPod::new(LAYOUTS[0]);
@@ -131,6 +133,7 @@ fn a_workspace_outside_the_network_can_be_announced() {
 
 /// Who was looked at in another cgroup is looked at anew in the pod's.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_first_process_that_is_moved_to_the_pods_cgroup_is_seen_from_its_next_exec() {
     needs_kernel!();
     let pod = CgroupPod::new(LAYOUTS[0]);
@@ -166,6 +169,7 @@ fn a_first_process_that_is_moved_to_the_pods_cgroup_is_seen_from_its_next_exec()
 
 /// The workspace may nest cgroups as it likes: the pod's is still above them.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_deeply_nested_cgroup_is_still_the_pods() {
     needs_kernel!();
     let pod = CgroupPod::new(LAYOUTS[2]);
@@ -185,6 +189,7 @@ fn a_deeply_nested_cgroup_is_still_the_pods() {
 /// On the host's network only the cgroup tells pods apart, and it does: for discovery, and for what
 /// an announcement takes.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn on_the_hosts_network_the_cgroup_tells_pods_apart() {
     needs_kernel!();
     let cgroups = Cgroups::new();
@@ -223,6 +228,7 @@ fn on_the_hosts_network_the_cgroup_tells_pods_apart() {
 
 /// Under plain Docker all containers share the cgroup above theirs: it says nothing.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_cgroup_that_names_no_pod_says_nothing() {
     needs_kernel!();
     for (ours, theirs) in [
@@ -259,6 +265,7 @@ fn a_cgroup_that_names_no_pod_says_nothing() {
 /// A first process that leaves the network and comes back after a restart: what it executed
 /// meanwhile has no line, and `untraced_ns` covers all of that time.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn time_outside_the_network_is_told() {
     needs_kernel!();
     let pod = Pod::new();

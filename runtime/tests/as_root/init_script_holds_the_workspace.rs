@@ -152,6 +152,7 @@ fn assert_refused(output: &Output, status: i32, words: &[&str], what: &dyn std::
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn with_every_shell_and_every_client() {
     needs_kernel!();
     let script = script(AGENT, &[]);
@@ -190,6 +191,7 @@ fn with_every_shell_and_every_client() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn exectrail_itself_comes_first_where_it_is_mounted_for_that() {
     needs_kernel!();
     let pod = Pod::new();
@@ -206,6 +208,7 @@ fn exectrail_itself_comes_first_where_it_is_mounted_for_that() {
 /// Options of the shell, odd characters, variables and standard input: all as if the script were
 /// not there.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn what_follows_is_as_it_was() {
     needs_kernel!();
     let pod = Pod::new();
@@ -253,6 +256,7 @@ fn what_follows_is_as_it_was() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_sidecar_that_comes_late_is_waited_for() {
     needs_kernel!();
     let script = script(AGENT, &[]);
@@ -291,6 +295,7 @@ fn a_sidecar_that_comes_late_is_waited_for() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn without_a_sidecar_nothing_starts() {
     needs_kernel!();
     let pod = Pod::new();
@@ -310,6 +315,7 @@ fn without_a_sidecar_nothing_starts() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_503_is_shown_with_its_reason() {
     needs_kernel!();
     let pod = Pod::new();
@@ -335,6 +341,7 @@ fn a_503_is_shown_with_its_reason() {
 
 /// The sidecar's own PID namespace is none that a workspace can have.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_403_is_shown_with_its_reason() {
     needs_kernel!();
     let pod = Pod::new();
@@ -366,6 +373,7 @@ fn a_403_is_shown_with_its_reason() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn an_image_without_any_client_is_told_what_to_add() {
     needs_kernel!();
     let pod = Pod::new();
@@ -384,6 +392,7 @@ fn an_image_without_any_client_is_told_what_to_add() {
 
 /// Otherwise it would ask for ever, and without a pause.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn an_image_without_the_time_or_a_pause_is_told_so() {
     needs_kernel!();
     let pod = Pod::new();
@@ -403,6 +412,7 @@ fn an_image_without_the_time_or_a_pause_is_told_so() {
 /// Held, the workspace goes on in exectrail's hands, in every shell, and ends with the agent's
 /// status.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_held_workspace_is_recorded_and_ends_with_its_status() {
     needs_kernel!();
     let given = [

@@ -54,6 +54,7 @@ fn numbers(lines: &[Value]) -> Vec<u64> {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_burst_waits_in_the_ring() {
     needs_kernel!();
     let pod = Pod::new();
@@ -68,6 +69,7 @@ fn a_burst_waits_in_the_ring() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn kept_and_lost_are_all_that_ran() {
     needs_kernel!();
     for ring in ["4096", "64KiB"] {
@@ -89,6 +91,7 @@ fn kept_and_lost_are_all_that_ran() {
 
 /// Per CPU, sequence numbers have gaps exactly where execs were lost.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn an_outside_reader_can_check() {
     needs_kernel!();
     let pod = Pod::new();
@@ -117,6 +120,7 @@ fn an_outside_reader_can_check() {
 
 /// `exectrail verify` accepts a log with losses, and finds a removed line.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn verify_tells_a_loss_from_a_gap() {
     needs_kernel!();
     let pod = Pod::new();
@@ -173,6 +177,7 @@ impl Drop for Disk {
 
 /// On a full disk exectrail waits; once there is room, every line is written, each of them whole.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_full_disk_is_waited_for() {
     needs_kernel!();
     let pod = Pod::new();
@@ -216,6 +221,7 @@ fn a_full_disk_is_waited_for() {
 
 /// A sink that takes nothing for a while holds the reader back and loses nothing.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_slow_pipe_loses_nothing() {
     needs_kernel!();
     let pod = Pod::new();
@@ -264,6 +270,7 @@ fn a_slow_pipe_loses_nothing() {
 /// A stop longer than each period of exectrail (reading the ring, checking the clock, checking the
 /// targets), with execs meanwhile and a ring that overflows: each exec is recorded or lost.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_long_stop() {
     needs_kernel!();
     let pod = Pod::new();

@@ -98,6 +98,7 @@ fn needed(said: &str) -> u64 {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_limit_is_refused_or_kept() {
     needs_kernel!();
     const MIB: u64 = 1 << 20;
@@ -134,6 +135,7 @@ fn a_limit_is_refused_or_kept() {
 
 /// What is refused grows with `--max-argv-bytes`, in the sidecar and in `exectrail preflight`.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn long_argv_counts_against_the_limit() {
     needs_kernel!();
     const MIB: u64 = 1 << 20;
@@ -164,6 +166,7 @@ fn long_argv_counts_against_the_limit() {
 
 /// What preflight counts for the maps is what the kernel says that they take.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn the_maps_take_what_is_counted() {
     needs_kernel!();
     let cpus = aya::util::nr_cpus().unwrap() as u64;
@@ -233,6 +236,7 @@ fn map_bytes(sidecar: &Sidecar) -> (u64, u64) {
 /// With just the limit that is asked for, many execs at once with the longest argv there is kill
 /// nothing, whatever bytes they hold; each has its line, whole or flagged as cut.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn no_exec_outgrows_a_limit_that_was_accepted() {
     needs_kernel!();
     const MIB: u64 = 1 << 20;

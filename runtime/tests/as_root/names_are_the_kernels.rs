@@ -135,6 +135,7 @@ fn scene(flags: &[&str]) -> Scene {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn nobody_writes_another_name_or_other_arguments_into_a_line() {
     needs_kernel!();
     let scene = scene(&[]);
@@ -179,6 +180,7 @@ fn nobody_writes_another_name_or_other_arguments_into_a_line() {
 
 /// A rule looks at the kernel's name, too: a written one suppresses nothing, nor keeps from it.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn nobody_writes_himself_out_of_the_log() {
     needs_kernel!();
     let scene = scene(&["--exclude", "filename=/usr/bin/*"]);
@@ -202,6 +204,7 @@ fn nobody_writes_himself_out_of_the_log() {
 
 /// Ordinary execs are read in time, whatever their arguments and environment are like.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn ordinary_arguments_are_protected() {
     needs_kernel!();
     let pod = Pod::new();
@@ -272,6 +275,7 @@ fn ordinary_arguments_are_protected() {
 
 /// What does not fit the part of the stack that is kept is flagged, from where on.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn long_arguments_say_from_where_they_could_have_been_changed() {
     needs_kernel!();
     let pod = Pod::new();
@@ -299,6 +303,7 @@ fn long_arguments_say_from_where_they_could_have_been_changed() {
 
 /// `execveat` puts `/dev/fd/NUMBER/` before a relative path: longer than any path, and still whole.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn the_longest_path_of_execveat_is_whole() {
     needs_kernel!();
     let pod = Pod::new();

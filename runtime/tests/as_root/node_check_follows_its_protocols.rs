@@ -63,6 +63,7 @@ fn plugin(wrapper: &[&str], others: &[&str]) -> (i32, String) {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn node_problem_detector_is_told() {
     needs_kernel!();
     let (status, message) = plugin(AS_SIDECAR, &[]);
@@ -80,6 +81,7 @@ fn node_problem_detector_is_told() {
 /// Lines `<namespace>/<name>=<value>` in a file that appears whole (node-feature-discovery,
 /// "Customization guide", local feature source).
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn node_feature_discovery_gets_its_file() {
     needs_kernel!();
     for flag in [
@@ -123,6 +125,7 @@ fn node_feature_discovery_gets_its_file() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn the_job_says_why() {
     needs_kernel!();
     let arguments = ["preflight", "--verbose", "--init-address=127.0.0.1:0"];

@@ -8,6 +8,7 @@ use crate::{
 };
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn run_logs_a_command_and_ends_with_its_status() {
     needs_kernel!();
     let output = Command::new(EXECTRAIL)
@@ -39,6 +40,7 @@ fn run_logs_a_command_and_ends_with_its_status() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_signal_is_shown_as_shells_show_it() {
     needs_kernel!();
     let status = Command::new(EXECTRAIL)
@@ -49,6 +51,7 @@ fn a_signal_is_shown_as_shells_show_it() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_command_that_is_not_there_is_an_error() {
     needs_kernel!();
     let output = Command::new(EXECTRAIL)
@@ -61,6 +64,7 @@ fn a_command_that_is_not_there_is_an_error() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn scripts_name_their_interpreter() {
     needs_kernel!();
     let dir = tempfile::tempdir().unwrap();
@@ -87,6 +91,7 @@ fn scripts_name_their_interpreter() {
 
 /// Exits are joined to their execs by process id and start time.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn exits_have_status_signal_and_duration() {
     needs_kernel!();
     let dir = tempfile::tempdir().unwrap();
@@ -152,6 +157,7 @@ fn exits_have_status_signal_and_duration() {
 
 /// Ctrl-C is for the command; a signal to end exectrail ends the command, too.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn interrupts_are_for_the_command() {
     needs_kernel!();
     let dir = tempfile::tempdir().unwrap();

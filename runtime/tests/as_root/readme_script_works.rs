@@ -48,6 +48,7 @@ fn run(pod: &Pod) -> Output {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn the_agent_starts_once_it_is_traced() {
     needs_kernel!();
     let pod = Pod::new();
@@ -64,6 +65,7 @@ fn the_agent_starts_once_it_is_traced() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_refusal_is_shown_and_nothing_starts() {
     needs_kernel!();
     let pod = Pod::new();
@@ -84,6 +86,7 @@ fn a_refusal_is_shown_and_nothing_starts() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn without_exectrail_nothing_starts() {
     needs_kernel!();
     let output = run(&Pod::new());

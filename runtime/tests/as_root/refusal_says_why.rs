@@ -60,6 +60,7 @@ fn refused(wrapper: &[&str]) -> ((u16, String), String) {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn missing_capabilities() {
     needs_kernel!();
     for (kept, missing) in [
@@ -75,6 +76,7 @@ fn missing_capabilities() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn an_old_kernel() {
     needs_kernel!();
     let ((status, reason), _) = refused(&["setarch", "--uname-2.6"]);
@@ -83,6 +85,7 @@ fn an_old_kernel() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_user_namespace_as_sysbox_makes_it() {
     needs_kernel!();
     let ((status, reason), _) = refused(&["unshare", "--user", "--map-root-user"]);
@@ -92,6 +95,7 @@ fn a_user_namespace_as_sysbox_makes_it() {
 
 /// The two capabilities that the pod's manifest gives are enough.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn two_capabilities_are_enough() {
     needs_kernel!();
     let pod = Pod::new();
@@ -115,6 +119,7 @@ fn two_capabilities_are_enough() {
 /// As the manifest has it started: two capabilities, no_new_privs, a seccomp filter that refuses
 /// what RuntimeDefault refuses, and a root that cannot be written to.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_hardened_container_is_enough() {
     needs_kernel!();
     let pod = Pod::new();
@@ -169,6 +174,7 @@ fn wrong_flags_are_wrong_usage() {
 
 /// Once tracing is on, no thread can do anything that an ordinary process could not.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn what_is_no_longer_needed_is_given_up() {
     needs_kernel!();
     let pod = Pod::new();

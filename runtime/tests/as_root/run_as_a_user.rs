@@ -73,6 +73,7 @@ fn who(machine: &Machine, sudo: Option<(&str, u32)>, user: &[&str]) -> String {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn the_command_is_wholly_that_users() {
     needs_kernel!();
     let machine = Machine::new();
@@ -86,6 +87,7 @@ fn the_command_is_wholly_that_users() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn under_sudo_it_is_the_callers() {
     needs_kernel!();
     let machine = Machine::new();
@@ -107,6 +109,7 @@ fn under_sudo_it_is_the_callers() {
 
 /// Known to a directory service alone: by numbers, then.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_caller_without_an_entry_is_a_number() {
     needs_kernel!();
     let machine = Machine::new();
@@ -118,6 +121,7 @@ fn a_caller_without_an_entry_is_a_number() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_user_that_is_not_there_is_an_error_before_anything_runs() {
     needs_kernel!();
     for user in ["dave", "4003", ""] {
@@ -135,6 +139,7 @@ fn a_user_that_is_not_there_is_an_error_before_anything_runs() {
 
 /// Whose number is not understood is not taken for root.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_caller_that_is_no_number_is_an_error() {
     needs_kernel!();
     for value in ["1000x", "-1", "alice"] {
@@ -154,6 +159,7 @@ fn a_caller_that_is_no_number_is_an_error() {
 /// A static program that asks the C library for a user loads the machine's modules, and crashes in
 /// them where they were made for another C library.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn the_machines_modules_are_not_loaded() {
     needs_kernel!();
     let symbols = Command::new("nm").args(["-D", EXECTRAIL]).output().unwrap();
@@ -167,6 +173,7 @@ fn the_machines_modules_are_not_loaded() {
 
 /// What another user may not execute is not executed, though root could.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn permissions_are_the_users() {
     needs_kernel!();
     let machine = Machine::new();
@@ -179,6 +186,7 @@ fn permissions_are_the_users() {
 
 /// One line that helps, and nothing about pods.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn without_root_it_suggests_sudo() {
     needs_kernel!();
     let machine = Machine::new();

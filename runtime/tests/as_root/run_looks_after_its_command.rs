@@ -88,6 +88,7 @@ impl Drop for Run {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_command_in_another_group_or_session_is_waited_for() {
     needs_kernel!();
     let new_group = "import os, sys; os.setpgid(0, 0); sys.exit(3)";
@@ -108,6 +109,7 @@ fn a_command_in_another_group_or_session_is_waited_for() {
 
 /// Processes whose parents have ended or never wait for them.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn orphans_are_reaped() {
     needs_kernel!();
     let script = "for i in 1 2 3 4 5 6 7 8 9; do\n\
@@ -119,6 +121,7 @@ fn orphans_are_reaped() {
 
 /// A signal to exectrail, or to its whole process group, reaches the command once.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn signals_reach_the_command_once() {
     needs_kernel!();
     for (signal, name) in SIGNALS {
@@ -147,6 +150,7 @@ fn signals_reach_the_command_once() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_signal_that_ends_the_command_is_the_status() {
     needs_kernel!();
     for (signal, name) in SIGNALS {
@@ -166,6 +170,7 @@ fn a_signal_that_ends_the_command_is_the_status() {
 
 /// SIGTERM ends `run` at any time during its start.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_signal_while_it_starts() {
     needs_kernel!();
     for delay in (0..600).step_by(60) {
@@ -229,6 +234,7 @@ fn run_on_a_terminal(script: &str, log: &Path, command: &[&str]) -> String {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_closing_terminal_ends_the_command() {
     needs_kernel!();
     for command in [
@@ -254,6 +260,7 @@ fn a_closing_terminal_ends_the_command() {
 
 /// Ctrl-C reaches the command once, whether or not it has left its caller's process group.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_key_reaches_the_command_once() {
     needs_kernel!();
     let script = "trap 'echo got; n=1' INT; n=0; echo ready\n\
@@ -274,6 +281,7 @@ fn a_key_reaches_the_command_once() {
 
 /// Its jobs have process groups of their own. Afterwards the terminal belongs to the caller again.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn an_interactive_shell_is_at_home() {
     needs_kernel!();
     let play = "until(b'# ')\npress(b'sleep 1000\\n', b'\\x03', b'# ')\n\
@@ -297,6 +305,7 @@ fn an_interactive_shell_is_at_home() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_log_that_is_a_fifo_is_waited_for_and_can_be_interrupted() {
     needs_kernel!();
     for (signal, _) in SIGNALS.into_iter().take(4) {
@@ -342,6 +351,7 @@ fn a_log_that_is_a_fifo_is_waited_for_and_can_be_interrupted() {
 
 /// Command lines can contain secrets, so only the owner may read the log.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn the_log_is_its_owners_alone() {
     needs_kernel!();
     let dir = TempDir::new().unwrap();
@@ -370,6 +380,7 @@ fn the_log_is_its_owners_alone() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn what_cannot_be_executed_is_an_error_of_run() {
     needs_kernel!();
     for (command, status, why) in [

@@ -35,6 +35,7 @@ fn program(pod: &Pod, first: bool) -> Command {
 const BOTH: [bool; 2] = [true, false];
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn each_signal_to_end_drains() {
     needs_kernel!();
     for first in BOTH {
@@ -62,6 +63,7 @@ fn each_signal_to_end_drains() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn other_signals_change_nothing() {
     needs_kernel!();
     for first in BOTH {
@@ -94,6 +96,7 @@ fn other_signals_change_nothing() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn nohup_is_respected() {
     needs_kernel!();
     let pod = Pod::new();
@@ -116,6 +119,7 @@ fn redirected(pod: &Pod, to: &str) -> Command {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_closed_standard_output_is_an_error() {
     needs_kernel!();
     for to in [">&-", "<&- >&-"] {
@@ -139,6 +143,7 @@ fn a_closed_standard_output_is_an_error() {
 
 /// However it was opened: what a closed descriptor becomes cannot be told from it later.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn events_can_be_discarded_on_purpose() {
     needs_kernel!();
     for to in [">/dev/null", "1<>/dev/null", "<&- >/dev/null"] {
@@ -217,6 +222,7 @@ fn wait_until_on(pod: &Pod) {
 
 /// A signal ends it all the same, and each exec is written, or counted as not written, or as lost.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_reader_that_never_reads_does_not_stop_the_end() {
     needs_kernel!();
     for (kind, ring) in [("pipe", "16MiB"), ("socket", "16MiB"), ("pipe", "4096")] {
@@ -272,6 +278,7 @@ fn a_reader_that_never_reads_does_not_stop_the_end() {
 /// Full from the start on, so that not even the start comes to its end; or shared with the
 /// diagnostics, so that they cannot be written either.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn nor_does_a_full_pipe_at_the_start_or_for_diagnostics() {
     needs_kernel!();
     for both in BOTH {
@@ -302,6 +309,7 @@ fn nor_does_a_full_pipe_at_the_start_or_for_diagnostics() {
 
 /// On a disk that stays full.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn nor_does_a_full_disk() {
     needs_kernel!();
     let pod = Pod::new();

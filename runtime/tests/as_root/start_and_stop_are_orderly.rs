@@ -12,6 +12,7 @@ use crate::{
 
 /// Whatever ran before the signal has a line, though the signal comes in the middle of a burst.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_signal_in_a_burst_loses_nothing() {
     needs_kernel!();
     for signal in [Signal::TERM, Signal::INT] {
@@ -46,6 +47,7 @@ fn a_signal_in_a_burst_loses_nothing() {
 
 /// Whenever the signal comes, what was begun is ended in good order.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_signal_while_it_starts() {
     needs_kernel!();
     let pod = Pod::new();
@@ -73,6 +75,7 @@ fn a_signal_while_it_starts() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_workspace_that_never_comes_is_given_up() {
     needs_kernel!();
     let pod = Pod::new();
@@ -88,6 +91,7 @@ fn a_workspace_that_never_comes_is_given_up() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_workspace_in_time_ends_the_waiting() {
     needs_kernel!();
     let pod = Pod::new();
@@ -101,6 +105,7 @@ fn a_workspace_in_time_ends_the_waiting() {
 
 /// Each line is there soon after its exec, and `ts` is when it happened.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn lines_come_at_once() {
     needs_kernel!();
     let pod = Pod::new();
@@ -124,6 +129,7 @@ fn lines_come_at_once() {
 
 /// A reader of the log that goes away ends exectrail with an error: it would log into the void.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_closed_pipe_ends_it() {
     needs_kernel!();
     let pod = Pod::new();
@@ -151,6 +157,7 @@ fn a_closed_pipe_ends_it() {
 
 /// The sidecar's own diagnostics are lines of the same shape.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn diagnostics_are_json_too() {
     needs_kernel!();
     let pod = Pod::new();

@@ -38,6 +38,7 @@ fn check_adopted(lines: &[Value]) {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn an_announced_workspace_is_known_after_a_restart() {
     needs_kernel!();
     let pod = Pod::new();
@@ -67,6 +68,7 @@ fn an_announced_workspace_is_known_after_a_restart() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn on_the_hosts_network_a_workspace_is_known_after_a_restart() {
     needs_kernel!();
     let dir = tempfile::TempDir::new().unwrap();
@@ -96,6 +98,7 @@ fn on_the_hosts_network_a_workspace_is_known_after_a_restart() {
 
 /// shareProcessNamespace, without the flag for it.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_shared_pid_namespace_is_known_after_a_restart() {
     needs_kernel!();
     let pod = Pod::new();
@@ -129,6 +132,7 @@ fn a_shared_pid_namespace_is_known_after_a_restart() {
 
 /// A workspace that was found by itself, and has left the pod's network since.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_workspace_that_was_found_is_known_after_a_restart() {
     needs_kernel!();
     let pod = Pod::new();
@@ -153,6 +157,7 @@ fn a_workspace_that_was_found_is_known_after_a_restart() {
 
 /// The number may have been given to another namespace since: that one is not the workspace.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn another_namespace_under_the_number_is_not_adopted() {
     needs_kernel!();
     let pod = Pod::new();
@@ -185,6 +190,7 @@ fn rewrite_target(pod: &Pod, pid_ns: u32, earlier: u64) {
 /// A state whose target is gone makes no announcement true: another pod's namespace may have its
 /// number by now, and nothing of that is traced.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_number_in_the_state_is_not_yet_traced() {
     needs_kernel!();
     let pod = Pod::new();
@@ -214,6 +220,7 @@ fn a_number_in_the_state_is_not_yet_traced() {
 
 /// The one that the state knows answers for itself as soon as anything is executed in it.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_workspace_in_the_state_can_announce_itself_again() {
     needs_kernel!();
     let pod = Pod::new();
@@ -235,6 +242,7 @@ fn a_workspace_in_the_state_can_announce_itself_again() {
 /// A target that is proved gone, by a later namespace under its number, keeps no run alive that
 /// traces nothing.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_target_that_is_gone_does_not_hold_up_the_startup_timeout() {
     needs_kernel!();
     let pod = Pod::new();
@@ -263,6 +271,7 @@ fn a_target_that_is_gone_does_not_hold_up_the_startup_timeout() {
 /// Damaged, outdated, another pod's, not a file, not readable as one: a line names it, and tracing
 /// goes on.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_state_that_cannot_be_used_is_named_and_keeps_nobody_from_tracing() {
     needs_kernel!();
     let other = Pod::new();
@@ -318,6 +327,7 @@ fn check_unusable(pod: &Pod, dir: &std::path::Path, expected: &str) {
 /// More targets than there is room for, most of them gone: the workspace that is there is recorded,
 /// and so is a new one.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_state_with_too_many_targets_leaves_room_for_others() {
     needs_kernel!();
     let pod = Pod::new();
@@ -350,6 +360,7 @@ fn a_state_with_too_many_targets_leaves_room_for_others() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn the_state_is_nobody_elses_to_read() {
     needs_kernel!();
     let pod = Pod::new();
@@ -363,6 +374,7 @@ fn the_state_is_nobody_elses_to_read() {
 /// Without a state, a sidecar that cannot find a workspace of before by itself says so in the
 /// stream.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn without_a_state_a_run_says_what_it_cannot_know() {
     needs_kernel!();
     let pod = Pod::new();

@@ -14,6 +14,7 @@ use crate::{
 };
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn false_announcements_are_refused() {
     needs_kernel!();
     let pod = Pod::new();
@@ -43,6 +44,7 @@ fn false_announcements_are_refused() {
 
 /// A dead namespace is refused; the next one, which the kernel gives its number, is another.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_reused_number_is_another_namespace() {
     needs_kernel!();
     let pod = Pod::new();
@@ -93,6 +95,7 @@ fn a_reused_number_is_another_namespace() {
 /// another's, as the number is: a workspace made where a foreign namespace died is found all the
 /// same.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_foreign_namespaces_heir_is_looked_at_anew() {
     needs_kernel!();
     let (pod, foreign_pod) = (Pod::new(), Pod::new());
@@ -131,6 +134,7 @@ fn a_foreign_namespaces_heir_is_looked_at_anew() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_workspace_is_found_without_announcement() {
     needs_kernel!();
     let pod = Pod::new();
@@ -165,6 +169,7 @@ fn a_workspace_is_found_without_announcement() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_workspace_is_found_again_after_a_restart() {
     needs_kernel!();
     let pod = Pod::new();
@@ -196,6 +201,7 @@ fn a_workspace_is_found_again_after_a_restart() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_restarted_workspace_is_found() {
     needs_kernel!();
     let pod = Pod::new();
@@ -216,6 +222,7 @@ fn a_restarted_workspace_is_found() {
 
 /// On the host's network everything would look like the pod's: only announcements count.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn discovery_is_off_on_the_hosts_network() {
     needs_kernel!();
     let mut command = host_container(EXECTRAIL);
@@ -241,6 +248,7 @@ fn discovery_is_off_on_the_hosts_network() {
 /// A node that is itself a container: a pod on the node's network shares it with the node's other
 /// processes, though not with the machine's init.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn discovery_is_off_on_a_network_shared_with_a_node_in_a_container() {
     needs_kernel!();
     let node_pod = Pod::new();
@@ -263,6 +271,7 @@ fn discovery_is_off_on_a_network_shared_with_a_node_in_a_container() {
 
 /// A pod with a network of its own on such a node is a pod like any other.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn discovery_works_in_a_pod_on_a_node_in_a_container() {
     needs_kernel!();
     let node_pod = Pod::new();
@@ -322,6 +331,7 @@ fn ns_pid(pid: u32) -> u32 {
 
 /// shareProcessNamespace: workspace and sidecar in one PID namespace, whose first is another.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_shared_pid_namespace_can_be_traced() {
     needs_kernel!();
     for arguments in [&["--use-local-pidns"][..], &[]] {
@@ -350,6 +360,7 @@ fn a_shared_pid_namespace_can_be_traced() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn the_nodes_own_pid_namespace_is_never_local() {
     needs_kernel!();
     let output = Command::new(EXECTRAIL)
@@ -367,6 +378,7 @@ fn the_nodes_own_pid_namespace_is_never_local() {
 
 /// Evasion: the first process leaves the pod's network namespace once it is a target.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_target_stays_one_in_another_network() {
     needs_kernel!();
     let pod = Pod::new();
@@ -389,6 +401,7 @@ fn a_target_stays_one_in_another_network() {
 
 /// What is recorded already may say so: an init script in a namespace below the workspace's.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_namespace_below_a_traced_one_is_told_that_it_is_traced() {
     needs_kernel!();
     let pod = Pod::new();
@@ -410,6 +423,7 @@ fn a_namespace_below_a_traced_one_is_told_that_it_is_traced() {
 
 /// Evasion: namespaces nested as deep as the kernel lets them be.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn the_deepest_namespace_is_traced() {
     needs_kernel!();
     let pod = Pod::new();

@@ -81,6 +81,7 @@ fn runs_for_others(flags: &[&str]) -> BTreeMap<String, u64> {
 
 /// Two programs for an exec, and none for an exit. Others may execute something meanwhile.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn nothing_runs_when_somebody_elses_process_exits() {
     needs_kernel!();
     let counting = Counting::start();

@@ -123,6 +123,7 @@ fn announce_with_patience(workspace: &Workspace) -> (u16, String) {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_taken_port_is_waited_for_while_tracing() {
     needs_kernel!();
     for (what, way) in WAYS {
@@ -167,6 +168,7 @@ fn a_taken_port_is_waited_for_while_tracing() {
 
 /// A port that is taken while exectrail restarts, as a workspace could arrange it.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_port_taken_at_a_restart_is_waited_for() {
     needs_kernel!();
     let pod = Pod::new();
@@ -203,6 +205,7 @@ fn a_port_taken_at_a_restart_is_waited_for() {
 
 /// An address that comes into being, and a right that is granted, while exectrail runs.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn an_address_that_is_not_there_is_waited_for() {
     needs_kernel!();
     let pod = Pod::new();
@@ -249,6 +252,7 @@ fn an_address_that_is_not_there_is_waited_for() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_taken_port_is_logged_seldom() {
     needs_kernel!();
     let pod = Pod::new();
@@ -264,6 +268,7 @@ fn a_taken_port_is_logged_seldom() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_taken_metrics_port_is_waited_for_while_tracing() {
     needs_kernel!();
     let pod = Pod::new();
@@ -285,6 +290,7 @@ fn a_taken_metrics_port_is_waited_for_while_tracing() {
 
 /// Time ends no run that traces something, however little of it can be seen from outside.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn no_startup_timeout_ends_a_run_that_traces() {
     needs_kernel!();
     // Standard output is a full pipe that nobody reads: no line can be written.
@@ -350,6 +356,7 @@ fn no_startup_timeout_ends_a_run_that_traces() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_startup_timeout_ends_a_run_that_traces_nothing() {
     needs_kernel!();
     let pod = Pod::new();
@@ -367,6 +374,7 @@ fn a_startup_timeout_ends_a_run_that_traces_nothing() {
 
 /// The reason of a refusal reaches the workspace once the port is free.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_refusal_waits_for_the_port_as_well() {
     needs_kernel!();
     let pod = Pod::new();
@@ -404,6 +412,7 @@ fn a_refusal_waits_for_the_port_as_well() {
 
 /// `run` has no use for a trace without its command, which announces itself.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn run_needs_its_listener() {
     needs_kernel!();
     let pod = Pod::new();
@@ -425,6 +434,7 @@ fn run_needs_its_listener() {
 
 /// Whoever asks from the first instant on is never refused: the listener opens once tracing is on.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn nobody_is_answered_before_tracing_is_on() {
     needs_kernel!();
     for _ in 0..3 {

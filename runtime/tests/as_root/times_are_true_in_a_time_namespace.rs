@@ -67,6 +67,7 @@ fn check(what: &str, sidecar: &[&str], workspace: &[&str]) {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn a_sidecar_in_a_time_namespace_tells_the_true_time() {
     needs_kernel!();
     if !std::path::Path::new("/proc/self/timens_offsets").exists() {
@@ -104,6 +105,7 @@ fn a_sidecar_in_a_time_namespace_tells_the_true_time() {
 
 /// Between two runs, too, of which one is in a time namespace.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn gaps_are_true_across_time_namespaces() {
     needs_kernel!();
     let pod = Pod::new();

@@ -63,6 +63,7 @@ fn filenames(lines: &[Value]) -> Vec<&str> {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn each_kind_of_rule_leaves_out_what_it_matches_and_no_more() {
     needs_kernel!();
     let script = "/bin/true; /usr/bin/true; /usr/bin/uname >/dev/null; \
@@ -139,6 +140,7 @@ fn each_kind_of_rule_leaves_out_what_it_matches_and_no_more() {
 /// A prefix speaks of what is below a directory: a path that leads up, or whose end is not seen, is
 /// not left out by it, and is not kept from being recorded by it.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn paths_that_lead_elsewhere_are_recorded() {
     needs_kernel!();
     let dir = tempfile::tempdir().unwrap();
@@ -180,6 +182,7 @@ fn paths_that_lead_elsewhere_are_recorded() {
 /// The rule matches the path of a script, not its interpreter; and the longest path that a rule can
 /// name.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn scripts_and_long_paths_are_matched_by_their_own_name() {
     needs_kernel!();
     let dir = tempfile::tempdir().unwrap();
@@ -224,6 +227,7 @@ fn bursts(pod: &Pod, sidecar: &Sidecar, count: u64) {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn kept_and_lost_and_left_out_are_all_that_ran() {
     needs_kernel!();
     let noop = format!("filename={}", NOOP.display());
@@ -259,6 +263,7 @@ fn kept_and_lost_and_left_out_are_all_that_ran() {
 /// Numbers have no gaps where execs are left out, and `exectrail verify` misses a line that is
 /// taken out.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn verify_accepts_what_is_left_out() {
     needs_kernel!();
     let pod = Pod::new();
@@ -295,6 +300,7 @@ fn verify_accepts_what_is_left_out() {
 
 /// One workspace's flood is not another's.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn each_workspace_has_its_own_bucket() {
     needs_kernel!();
     let pod = Pod::new();
@@ -325,6 +331,7 @@ fn each_workspace_has_its_own_bucket() {
 
 /// A bucket fills again with time.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn the_rate_is_kept() {
     needs_kernel!();
     let script = "for i in 1 2 3 4 5 6 7 8; do /bin/true; sleep 0.5; done";
@@ -355,6 +362,7 @@ fn the_rate_is_kept() {
 
 /// The log itself says what it does not hold, also where nothing else happens.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn the_log_tells_its_rules_and_what_they_left_out_in_time() {
     needs_kernel!();
     let pod = Pod::new();
@@ -441,6 +449,7 @@ fn program_of(sidecar: &Sidecar) -> (u32, u32) {
 
 /// What is not asked for is not in the program: the verifier takes out what constants rule out.
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn limits_that_are_off_cost_nothing() {
     needs_kernel!();
     // A pod each: one that was killed may hold the init address a little longer.
