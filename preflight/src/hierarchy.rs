@@ -4,8 +4,8 @@ use exectrail_common::offsets::{ABSENT, Offsets};
 
 use crate::offsets::Controllers;
 
-/// Controllers whose v1 hierarchies every pod is in, as runtimes use them all. Others, such as `net_cls`
-/// or a named hierarchy, may be mounted on a node whose pods are in cgroup v2.
+/// Controllers whose v1 hierarchies every pod is in, as runtimes use them all. Others, such as
+/// `net_cls` or a named hierarchy, may be mounted on a node whose pods are in cgroup v2.
 const OF_PODS: [&str; 4] = ["pids", "memory", "cpu", "devices"];
 
 /// A hierarchy of cgroups.

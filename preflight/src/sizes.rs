@@ -17,8 +17,9 @@ pub struct SizeArgs {
     )]
     pub ring_bytes: u32,
 
-    /// Maximum length of argv to record; longer argv is truncated and flagged, with its true length.
-    /// An argv that finds no room in the ring is truncated, too: make the ring larger than this
+    /// Maximum length of argv to record; longer argv is truncated and flagged, with its true
+    /// length. An argv that finds no room in the ring is truncated, too: make the ring larger than
+    /// this
     #[arg(
         long,
         env = "EXECTRAIL_MAX_ARGV_BYTES",
