@@ -38,8 +38,9 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
     // program that is being loaded have no address yet. A kernel thread has no memory.
     let is_exec = arg_start == 0 && pages != 0;
     let tgid = task.tgid();
-    // A later lane runs if the kernel skipped the earlier ones. Only the first lane uses slots:
-    // another lane would write to a slot while the first still does. Later lanes copy comms only.
+    // A later lane is for the events that the kernel skipped the earlier lanes for. Only the first
+    // lane uses slots: another lane would write to a slot while the first still does. Later lanes
+    // copy comms only.
     let slot = if is_exec && LANE == 0 {
         keep_stack(task, tgid, pages)
     } else {
@@ -138,7 +139,7 @@ pub(crate) struct Kept {
     pub(crate) comm: [u64; 2],
     /// 1 if the comm is unknown.
     pub(crate) comm_unknown: u64,
-    /// Slot in [`EARLY`] of the new stack, or [`NO_SLOT`].
+    /// Slot in [`EARLY`] of the new stack, or `NO_SLOT`.
     pub(crate) slot: u32,
 }
 

@@ -26,8 +26,9 @@ pub(crate) static RING: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 #[map]
 pub(crate) static TARGETS: HashMap<NsId, NsState> = HashMap::with_max_entries(MAX_TARGETS, 0);
 
-/// Namespaces of the pod in which an exec was seen. The map evicts the least recently used ones. A
-/// client whose evidence is evicted executes again to announce, which restores the evidence.
+/// Namespaces of the pod in which an exec was seen. The map evicts the least recently used ones. If
+/// the evidence of an announcement is evicted, the client executes a program again for its next
+/// try, which restores the evidence.
 #[map]
 pub(crate) static EVIDENCE: LruHashMap<NsId, NsState> =
     LruHashMap::with_max_entries(MAX_TARGETS, 0);
@@ -36,8 +37,8 @@ pub(crate) static EVIDENCE: LruHashMap<NsId, NsState> =
 #[map]
 pub(crate) static CONTROL: Array<Control> = Array::with_max_entries(2, 0);
 
-/// Index in [`CONTROL`] of a u64 that counts the changes of targets by the probes. A change makes
-/// cached decisions lapse.
+/// Index in [`CONTROL`] of a u64 that counts the targets that the probes added. Each addition makes
+/// the cached decisions lapse.
 pub(crate) const CHANGES: u32 = 1;
 
 /// The result of [`crate::own_scope`].

@@ -90,8 +90,8 @@ fn generation() -> Option<u32> {
     Some(told.wrapping_add(found as u32))
 }
 
-/// The addresses of a task's set of namespaces and set of cgroups. A task that belongs to a pod by
-/// others has other addresses.
+/// The addresses of a task's set of namespaces and set of cgroups. A task in another network
+/// namespace or cgroup has other addresses.
 #[derive(Clone, Copy)]
 struct Sets {
     nsproxy: u64,
@@ -117,8 +117,9 @@ impl Sets {
 /// The slot of `task` among the dismissals, for its sets and its children's namespace; and whether
 /// that namespace is dismissed.
 ///
-/// A first process that joins our network namespace, or is moved to the pod's cgroup, gets other
-/// sets, and its later children have these. So it is checked again, as the sets are compared too.
+/// A dismissal is for one pair of sets. A first process that joins our network namespace, or is
+/// moved to the pod's cgroup, gets other sets, and so do its later children: they are checked
+/// again.
 #[inline(always)]
 fn dismissal(task: Task, generation: u32, table: u32) -> Option<(*mut Dismissal, bool)> {
     let Sets { nsproxy, css_set } = Sets::of(task);
@@ -162,7 +163,7 @@ pub(crate) fn scope<const LANE: u32>(task: Task, _: Lane<LANE>, doing: Doing) ->
     }
 }
 
-/// [`scope`] with the cache.
+/// [`scope()`] with the cache.
 #[inline(always)]
 fn cached(task: Task, doing: Doing) -> Option<Scope> {
     let table = table(doing);
@@ -237,7 +238,7 @@ fn decided(ns: PidNs, id: NsId, generation: u32, table: u32) -> Option<u32> {
     Some(target)
 }
 
-/// [`scope`] without the cache, for programs that can be preempted and so must not use the values
+/// [`scope()`] without the cache, for programs that can be preempted and so must not use the values
 /// of a CPU.
 #[inline(always)]
 pub(crate) fn look_up(task: Task, doing: Doing) -> Option<Scope> {

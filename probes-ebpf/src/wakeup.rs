@@ -1,5 +1,5 @@
-//! Decides when to wake the reader. A wake-up costs ten times as much as a record, so most records
-//! cause none.
+//! Decides when to wake the reader. A wake-up costs ten times as much as a record, so their rate is
+//! limited.
 
 use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 
