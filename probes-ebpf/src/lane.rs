@@ -7,7 +7,6 @@
 //! program is preempted in one exec, and another exec runs on that CPU. The next lane then records
 //! what the kernel skipped the earlier one for. The lanes of an event run one after another in the
 //! same thread, so they can leave marks for each other.
-//! word.
 
 use crate::{
     kernel::{Task, own},

@@ -189,7 +189,6 @@ impl Skipped {
 
 /// Number of times that the kernel skipped a program: `recursion_misses` of `/proc/self/fdinfo`
 /// (`bpf_prog_show_fdinfo`, kernel/bpf/syscall.c, Linux 5.12 and later).
-/// (`bpf_prog_show_fdinfo`, kernel/bpf/syscall.c, Linux 5.12 and later).
 pub(crate) fn skipped(program: &ProgramFd) -> Option<u64> {
     let fd = program.as_fd().as_raw_fd();
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;

@@ -38,7 +38,7 @@ use crate::{
     uninterrupted::uninterrupted,
 };
 
-/// Period of checking targets whose first process exits for their end.
+/// Period of checking whether targets have ended whose first process exits.
 const WATCH: Duration = Duration::from_secs(1);
 
 /// All targets are checked every this many rounds: the exit of a first process may have been
