@@ -17,7 +17,8 @@ pub const COMPAT_EXECVE: usize = 2;
 /// `execveat` of a 32-bit program, or by `int 0x80`.
 pub const COMPAT_EXECVEAT: usize = 3;
 
-/// Where one architecture has the arguments. Offsets are in bytes, into `struct pt_regs`.
+/// Positions of the calls' arguments on one architecture. Offsets are in bytes, into
+/// `struct pt_regs`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct ExecCalls {

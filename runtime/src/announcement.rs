@@ -34,7 +34,7 @@ pub enum Malformed {
     NotANumber {
         /// The body, trimmed.
         text: String,
-        /// What is wrong with it.
+        /// The parse error.
         source: ParseIntError,
     },
 }

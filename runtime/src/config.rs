@@ -24,7 +24,7 @@ pub enum OutputFormat {
     Text,
 }
 
-/// Where events are written.
+/// The sink of events.
 #[derive(Clone, Debug)]
 pub enum SinkPath {
     /// Standard output.
@@ -67,7 +67,7 @@ pub struct Config {
     pub labels: BTreeMap<String, String>,
     /// How events are written.
     pub output: OutputFormat,
-    /// Where events are written.
+    /// The sink of events.
     pub sink: SinkPath,
     /// Size of the kernel's ring buffer, bytes: a power of two, at least a page.
     pub ring_bytes: u32,
@@ -99,19 +99,19 @@ pub enum ValueError {
     /// Not a duration.
     #[error("{value:?} is not a duration: write numbers with units, such as 15m, 1h30m or 500ms")]
     Duration {
-        /// What was given.
+        /// The value of the flag or variable.
         value: String,
     },
     /// Not a label.
     #[error("{value:?} is not a label: write key=value")]
     Label {
-        /// What was given.
+        /// The value of the flag or variable.
         value: String,
     },
     /// Not a hook for failed execs.
     #[error("{value:?} is not a hook: write fexit, sys-exit, any, or false for none")]
     Hook {
-        /// What was given.
+        /// The value of the flag or variable.
         value: String,
     },
     /// Rules that contradict each other.

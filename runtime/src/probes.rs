@@ -45,7 +45,7 @@ use suppression::Suppressions;
 /// Attach point of the program that confirms ends.
 const END_CHECK: AttachPoint = AttachPoint::Tracepoint("oom_score_adj_update");
 
-/// What to load.
+/// Options of the probes.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Size of the ring buffer, bytes.

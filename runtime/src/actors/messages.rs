@@ -113,7 +113,7 @@ pub struct Drain;
 pub struct Batch {
     /// The records, concatenated.
     pub bytes: Vec<u8>,
-    /// Where each record ends in `bytes`.
+    /// End of each record in `bytes`.
     pub ends: Vec<usize>,
 }
 

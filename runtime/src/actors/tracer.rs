@@ -48,7 +48,7 @@ const SWEEP: u32 = 30;
 /// Settings of the tracer.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What to load.
+    /// Options of the probes.
     pub options: Options,
     /// Trace our own PID namespace.
     pub use_local_pidns: bool,

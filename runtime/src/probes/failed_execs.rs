@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use super::{AttachError, error::chain, take};
 use crate::counters::skipped;
 
-/// Where failed execs are recorded.
+/// The hook that records failed execs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
     /// At the exits of the exec functions (`fexit`): no other system call becomes slower.
