@@ -76,7 +76,7 @@ pub struct Rate {
 pub struct Bucket {
     /// Time when the bucket is full if no token is taken, boot clock, nanoseconds.
     pub full_at: u64,
-    /// Execs that found the bucket empty, and the time of the last.
+    /// Execs that found the bucket empty, and the time of the last ([`Suppressed::last`]).
     pub suppressed: Suppressed,
 }
 
