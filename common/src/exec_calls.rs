@@ -1,13 +1,12 @@
 //! The system calls that execute, and the register that has the address of the filename.
 //!
 //! The kernel enters a system call with the caller's registers, `struct pt_regs`, as its one
-//! argument. Each architecture's ABI fixes what a register holds, so the offsets are
-//! constants.
+//! argument. Each architecture's ABI fixes what a register holds, so the offsets are constants.
 
 use bytemuck::{Pod, Zeroable};
 
-/// Number of calls; they index the arrays below, and [`crate::record::FailedExec::call`] is an
-/// index.
+/// Number of calls. A call is an index into the arrays below; [`crate::record::FailedExec::call`]
+/// is such an index.
 pub const CALLS: usize = 4;
 /// `execve`.
 pub const EXECVE: usize = 0;
@@ -18,15 +17,16 @@ pub const COMPAT_EXECVE: usize = 2;
 /// `execveat` of a 32-bit program, or by `int 0x80`.
 pub const COMPAT_EXECVEAT: usize = 3;
 
-/// Where one architecture has the arguments. Offsets are in bytes, into `struct pt_regs`.
+/// Positions of the calls' arguments on one architecture. Offsets are in bytes, into
+/// `struct pt_regs`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct ExecCalls {
-    /// Where the address of the filename is, by call.
+    /// Offset of the register with the address of the filename, by call.
     pub filename: [u32; CALLS],
     /// The calls' numbers.
     pub number: [u32; CALLS],
-    /// Where the number of a call is, while it runs.
+    /// Offset of the number of a call while it runs.
     pub number_at: u32,
     /// Offset of the field that shows whether the caller runs 32-bit code.
     pub mode_at: u32,
@@ -57,7 +57,7 @@ impl ExecCalls {
         // `orig_x0`, as x0 has the result when the call exits; x1
         filename: [272, 8, 272, 8],
         number: [221, 281, 11, 387],
-        // syscallno, behind 31 registers, sp, pc, pstate, orig_x0
+        // syscallno, after 31 registers, sp, pc, pstate, orig_x0
         number_at: 280,
         // pstate
         mode_at: 264,

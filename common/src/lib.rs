@@ -1,10 +1,9 @@
-//! What the kernel side (`probes-ebpf`) and user space agree on.
+//! The types and constants that the probes (`probes-ebpf`) and user space share.
 //!
-//! One module for each agreement: the [`record`]s that travel through the ring buffer, the
-//! [`target`]s that say which execs are recorded, the [`suppression`] of some of them, the
-//! [`exec_calls`] that may fail, the [`offsets`] that tell the probes where the running kernel
-//! keeps its fields, and the [`map_memory`] that the maps take. Every type is plain old data with
-//! no padding, so that both sides can copy it as bytes. Nothing here allocates.
+//! There is one module per subject: the [`record`]s in the ring, the [`target`]s whose execs are
+//! recorded, the [`suppression`] of some of them, the [`exec_calls`] that may fail, the [`offsets`]
+//! of the running kernel's fields, and the [`map_memory`] of the maps. Every type is plain old data
+//! without padding, so that both sides can copy it as bytes. Nothing here allocates.
 #![no_std]
 
 pub mod exec_calls;

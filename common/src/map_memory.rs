@@ -1,34 +1,34 @@
-//! Memory of those maps whose size depends on the number of CPUs.
+//! Memory of the maps whose size depends on the number of CPUs.
 //!
-//! User space makes the maps by these numbers, and preflight counts them. From Linux 5.11 on, maps
-//! are charged to the memory cgroup of the process that makes them, but for the per-CPU ones, which
-//! the node pays.
+//! User space sizes the maps by these numbers, and preflight counts them. From Linux 5.11 on, the
+//! kernel charges maps to the memory cgroup of the process that creates them, except per-CPU maps:
+//! no container's limit includes these.
 
 use crate::{exec_calls::CALLS, record::EARLY_BYTES};
 
-/// Slots on the whole node, about: execs that may be under way at once.
+/// Approximate number of slots on the node: execs in progress at once.
 const EARLY_SLOTS: u64 = 128;
 
-/// Bytes in a slot of the map `EARLY`: the lowest part of a stack, and four numbers before it.
+/// Bytes of a slot of the map `EARLY`: the lowest part of a stack, and four numbers before it.
 pub const EARLY_SLOT_BYTES: u64 = EARLY_BYTES as u64 + 32;
 
-/// What the per-CPU maps take for each CPU, whatever the number of lanes: cached decisions.
+/// Bytes of the per-CPU maps per CPU, for any number of lanes: cached decisions.
 const PER_CPU: u64 = 10 << 10;
 
-/// What they take beside for each CPU and lane: room to put a record together, and counters.
+/// Further bytes per CPU and lane: memory for building a record, and counters.
 const PER_CPU_AND_LANE: u64 = 10_624;
 
-/// What they take beside for each CPU with features that are off by default: a second table of
-/// decisions for exits.
+/// Further bytes per CPU with features that are off by default: a second table of decisions for
+/// exits.
 const PER_CPU_OPTIONAL: u64 = 8 << 10;
 
-/// The same for each CPU and lane: counts of what was suppressed.
+/// Further bytes per CPU and lane with these features: counts of suppressed execs.
 const PER_CPU_AND_LANE_OPTIONAL: u64 = 4 << 10;
 
-/// Bytes of a value of the map `FAILED`, at most: a filename and what is beside it in a record.
+/// Maximum size of a value of the map `FAILED`, bytes: a filename and the other fields of a record.
 const FAILED_BYTES: u64 = 4096 + 192;
 
-/// Slots of the map `EARLY` that each of `cpus` possible CPUs has: a power of two.
+/// Number of slots of the map `EARLY` for each of `cpus` possible CPUs: a power of two.
 pub const fn early_slots(cpus: u64) -> u32 {
     let cpus = if cpus == 0 { 1 } else { cpus };
     let each = (EARLY_SLOTS / cpus).next_power_of_two();
@@ -41,17 +41,17 @@ pub const fn early_slots(cpus: u64) -> u32 {
     }
 }
 
-/// Bytes that the map `EARLY` takes with `cpus` possible CPUs.
+/// Bytes of the map `EARLY` with `cpus` possible CPUs.
 pub const fn early_bytes(cpus: u64) -> u64 {
     cpus.saturating_mul(early_slots(cpus) as u64 * EARLY_SLOT_BYTES)
 }
 
-/// Bytes that the map `FAILED` takes with `cpus` possible CPUs, where failed execs are recorded.
+/// Bytes of the map `FAILED` with `cpus` possible CPUs, if failed execs are recorded.
 pub const fn failed_bytes(cpus: u64) -> u64 {
     cpus.saturating_mul(CALLS as u64 * FAILED_BYTES)
 }
 
-/// Bytes that the per-CPU maps take at most with `cpus` possible CPUs and `lanes` lanes (see
+/// Maximum bytes of the per-CPU maps with `cpus` possible CPUs and `lanes` lanes (see
 /// [`crate::record::LANES`]), by default.
 pub const fn per_cpu_bytes(cpus: u64, lanes: u32) -> u64 {
     cpus.saturating_mul(PER_CPU + PER_CPU_AND_LANE * lanes as u64)

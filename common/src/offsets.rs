@@ -1,22 +1,22 @@
-//! Where the running kernel keeps the fields that the probes read.
+//! The offsets of the running kernel's fields that the probes read.
 //!
-//! User space resolves these from `/sys/kernel/btf/vmlinux` and sets them as frozen read-only
-//! data before the probes are loaded, so the verifier sees constants and checks every load
-//! against the kernel's own types (`btf_struct_access`, kernel/bpf/btf.c, Linux 5.5 and later).
+//! User space resolves these from `/sys/kernel/btf/vmlinux` and sets them as frozen read-only data
+//! before the probes are loaded. So the verifier sees constants and checks every load against the
+//! kernel's own types (`btf_struct_access`, kernel/bpf/btf.c, Linux 5.5 and later).
 
 use bytemuck::{Pod, Zeroable};
 
-/// Instead of the offset of a field, loads in the object have this, plus the place of the field in
-/// [`Offsets`]. No kernel structure is so large that it could be an offset.
+/// In the object, loads have this plus the index of the field in [`Offsets`] in place of the
+/// field's offset. It is larger than any offset in a kernel structure.
 ///
-/// User space puts the offset in before the object is loaded: one instruction loads a field then,
-/// where looking its offset up takes five.
+/// User space puts the offset in before the object is loaded. Then one instruction loads a field; a
+/// look-up of its offset would take five.
 pub const FIRST_FIELD: i16 = 0x7e00;
 
-/// Fields in [`Offsets`].
+/// Number of fields in [`Offsets`].
 pub const FIELDS: usize = size_of::<Offsets>() / size_of::<u32>();
 
-/// Stands for a field that the running kernel does not have and the probes can do without.
+/// The offset of a field that the running kernel lacks and the probes do not need.
 pub const ABSENT: u32 = u32::MAX;
 
 /// Byte offsets of kernel fields. Field `a_b` is the offset of member `b` in `struct a`.
@@ -99,8 +99,8 @@ pub struct Offsets {
     pub pid_namespace_child_reaper: u32,
     /// `pid_namespace.ns.inum`: `unsigned int`
     pub pid_namespace_inum: u32,
-    /// `pid_namespace.pid_allocated`: `unsigned int`, ids in use; the top bit says that there may
-    /// be more (`PIDNS_ADDING`, include/linux/pid_namespace.h)
+    /// `pid_namespace.pid_allocated`: `unsigned int`, ids in use; the top bit is set while
+    /// processes can be added (`PIDNS_ADDING`, include/linux/pid_namespace.h)
     pub pid_namespace_pid_allocated: u32,
     /// `net.ns.inum`: `unsigned int`
     pub net_inum: u32,
@@ -120,7 +120,7 @@ pub struct Offsets {
     pub binprm_filename: u32,
     /// `linux_binprm.interp`: `const char *`
     pub binprm_interp: u32,
-    /// `linux_binprm.exec`: `unsigned long`, where the filename is on the new stack
+    /// `linux_binprm.exec`: `unsigned long`, address of the filename on the new stack
     pub binprm_exec: u32,
     /// `cred.uid`: `kuid_t`
     pub cred_uid: u32,

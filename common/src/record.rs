@@ -1,8 +1,7 @@
 //! The records that the probes write to the ring, one per event.
 //!
-//! A record is a fixed head, of the type that [`Prefix::kind`] names, and variable parts, whose
-//! lengths are in the head. Numbers are in the byte order of the machine, as writer and reader run
-//! on it.
+//! A record is a fixed head, whose type [`Prefix::kind`] gives, and variable parts, whose lengths
+//! are in the head. Numbers are in native byte order, as writer and reader run on the same machine.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -22,7 +21,7 @@ pub const KIND_NS_FOUND: u8 = 6;
 pub const FLAG_INTERPRETED: u16 = 1 << 0;
 /// Flag of an [`Exec`]: more of argv follows in [`ArgvPiece`]s.
 pub const FLAG_CONTINUED: u16 = 1 << 1;
-/// Flag of an [`Exec`] or [`ArgvPiece`]: memory could not be read where argv should be.
+/// Flag of an [`Exec`] or [`ArgvPiece`]: a part of argv could not be read.
 pub const FLAG_ARGV_FAULT: u16 = 1 << 2;
 /// Flag of an [`Exec`] or [`FailedExec`]: the filename could not be read.
 pub const FLAG_FILENAME_FAULT: u16 = 1 << 3;
@@ -37,36 +36,36 @@ pub const FLAG_LAST_PIECE: u16 = 1 << 7;
 
 /// Flag of an [`Exec`] or [`FailedExec`]: the filename is longer than [`MAX_FILENAME`] and was cut.
 pub const FLAG_FILENAME_CUT: u16 = 1 << 8;
-/// Flag of an [`Exec`]: the new stack has been written to before the new program's first
+/// Flag of an [`Exec`]: a process wrote to the new stack before the new program's first
 /// instruction.
 ///
-/// The filename there differs from the kernel's own copy, or lies elsewhere than the kernel put it.
-/// What the stack has as the filename follows the filename.
+/// The filename there differs from the kernel's own copy, or is at another address than the
+/// kernel's. The stack's filename follows the filename in the record.
 pub const FLAG_TAMPERED: u16 = 1 << 9;
 /// Flag of an [`Exec`]: [`Exec::cgroup_id`] is a placeholder.
 pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;
 
-/// Bytes of argv that travel in the [`Exec`] record itself.
+/// Maximum bytes of argv in the [`Exec`] record itself.
 pub const HEAD_ARGV: usize = 2048;
-/// Bytes of argv in one [`ArgvPiece`].
+/// Maximum bytes of argv in one [`ArgvPiece`].
 pub const PIECE_ARGV: usize = 8192;
-/// Longest filename, its NUL included: a path of `PATH_MAX` (include/uapi/linux/limits.h) behind
-/// the `/dev/fd/NUMBER/` that `execveat` puts before it (`alloc_bprm`, fs/exec.c), rounded up.
+/// Longest filename with its NUL: a path of `PATH_MAX` (include/uapi/linux/limits.h) after the
+/// `/dev/fd/NUMBER/` that `execveat` adds (`alloc_bprm`, fs/exec.c), rounded up.
 pub const MAX_FILENAME: usize = 4096 + 32;
-/// Bytes of the new stack, from its lowest argument on, that are copied while the kernel keeps
-/// others from writing there (`exec_update_lock`). argv is the lowest part.
+/// Bytes of the new stack, from its lowest argument on, that are copied while the kernel prevents
+/// other processes from writing there (`exec_update_lock`). argv is the lowest part.
 pub const EARLY_BYTES: usize = 6144;
-/// Most bytes of argv that can be asked for (`--max-argv-bytes`): the kernel's own limit is a
-/// quarter of the stack limit, at most 6 MiB (`bprm_stack_limits`, fs/exec.c).
+/// Maximum of `--max-argv-bytes`: the kernel's own limit is a quarter of the stack limit, at most 6
+/// MiB (`bprm_stack_limits`, fs/exec.c).
 pub const MAX_ARGV: u32 = 6 * 1024 * 1024;
 /// Length of a `comm`, its NUL included (`TASK_COMM_LEN`, include/linux/sched.h).
 pub const COMM_LEN: usize = 16;
 
-/// What every record begins with.
+/// The beginning of every record.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Prefix {
-    /// Which of its program's lanes wrote the record, see [`LANES`].
+    /// The lane that wrote the record, see [`LANES`].
     pub lane: u8,
     /// One of the `KIND_…` constants.
     pub kind: u8,
@@ -74,14 +73,13 @@ pub struct Prefix {
     pub flags: u16,
     /// The CPU that wrote the record.
     pub cpu: u16,
-    /// Bytes of filename that follow the head of an [`Exec`] or a [`FailedExec`], without
-    /// a NUL; zero otherwise.
+    /// Bytes of filename that follow the head of an [`Exec`] or a [`FailedExec`], without a NUL;
+    /// zero otherwise.
     pub filename_len: u16,
-    /// Number of the exec on its CPU and in its lane, from 0, without gaps where nothing is lost.
+    /// Number of the exec on its CPU and in its lane, from 0, without gaps if nothing is lost.
     ///
-    /// Exits are numbered separately, and failed execs
-    /// separately for each call. An [`ArgvPiece`] has the number of its exec;
-    /// an [`NsFound`] has 0.
+    /// Exits are numbered separately, and failed execs separately for each call. An [`ArgvPiece`]
+    /// has the number of its exec; an [`NsFound`] has 0.
     pub seq: u64,
 }
 
@@ -91,9 +89,10 @@ pub struct Prefix {
 pub struct Exec {
     /// Kind [`KIND_EXEC`].
     pub prefix: Prefix,
-    /// When, boot clock, nanoseconds.
+    /// Time, boot clock, nanoseconds.
     pub ktime: u64,
-    /// When the process was forked, boot clock, nanoseconds; with `tgid` it names the process.
+    /// Start time of the process, boot clock, nanoseconds; it identifies the process together with
+    /// `tgid`.
     pub start: u64,
     /// Id of the cgroup, in cgroup v2 or a v1 hierarchy.
     pub cgroup_id: u64,
@@ -111,22 +110,23 @@ pub struct Exec {
     pub gid: u32,
     /// Effective user id in the init user namespace, after the exec (set-user-ID included).
     pub euid: u32,
-    /// Real user id as the user namespace of the process shows it.
+    /// Real user id in the user namespace of the process.
     pub ns_uid: u32,
-    /// Real group id as the user namespace of the process shows it.
+    /// Real group id in the user namespace of the process.
     pub ns_gid: u32,
     /// Inode number of the PID namespace of the process.
     pub pid_ns: u32,
     /// Inode number of its mount namespace.
     pub mnt_ns: u32,
-    /// Inode number of the target through which it is recorded: `pid_ns` or one above.
+    /// Inode number of the target: `pid_ns` or a namespace above it.
     pub target: u32,
     /// Number of arguments.
     pub argc: u32,
-    /// True length of argv in bytes, each argument's NUL included.
+    /// Full length of argv in bytes, with the NUL of each argument.
     pub argv_len: u32,
-    /// Bytes of argv, from its beginning, that were read while nobody could write there. The bytes
-    /// after them were read at the exec; a tracer of the process could have changed them before.
+    /// Bytes of argv, from its beginning, that were read while no other process could write there.
+    /// The bytes after them were read at the exec; a tracer of the process could have changed them
+    /// before.
     pub argv_early: u32,
     /// Bytes of argv in this record.
     pub argv_head: u32,
@@ -140,9 +140,9 @@ pub struct Exec {
 pub struct ArgvPiece {
     /// Kind [`KIND_ARGV_PIECE`].
     pub prefix: Prefix,
-    /// Where in argv the bytes belong.
+    /// Offset of the bytes in argv.
     pub offset: u32,
-    /// How many bytes there are; with [`FLAG_ARGV_FAULT`], how many are missing.
+    /// Number of bytes; with [`FLAG_ARGV_FAULT`], number of missing bytes.
     pub len: u32,
 }
 
@@ -152,19 +152,19 @@ pub struct ArgvPiece {
 pub struct Exit {
     /// Kind [`KIND_EXIT`].
     pub prefix: Prefix,
-    /// When, boot clock, nanoseconds.
+    /// Time, boot clock, nanoseconds.
     pub ktime: u64,
-    /// When the process was forked, boot clock, nanoseconds; as in its [`Exec`].
+    /// Start time of the process, boot clock, nanoseconds; as in its [`Exec`].
     pub start: u64,
     /// Process id in the init PID namespace.
     pub tgid: u32,
-    /// Process id in the PID namespace of the process; 0 where it could not be told.
+    /// Process id in the PID namespace of the process; 0 if unknown.
     pub ns_tgid: u32,
-    /// Status in bits 8 to 15, signal in bits 0 to 6, core dumped in bit 7, as wait(2) has it.
+    /// Status in bits 8 to 15, signal in bits 0 to 6, core dumped in bit 7, as in wait(2).
     pub exit_code: u32,
     /// Inode number of the PID namespace of the process.
     pub pid_ns: u32,
-    /// Inode number of the target through which it is recorded.
+    /// Inode number of the target: `pid_ns` or a namespace above it.
     pub target: u32,
     /// Always zero.
     pub zero: u32,
@@ -176,17 +176,17 @@ pub struct Exit {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct FailedExec {
-    /// Kind [`KIND_FAILED_EXEC`]. Numbers are by CPU and call.
+    /// Kind [`KIND_FAILED_EXEC`]. Sequence numbers are per CPU and call.
     pub prefix: Prefix,
-    /// When, boot clock, nanoseconds.
+    /// Time, boot clock, nanoseconds.
     pub ktime: u64,
-    /// When the process was forked, boot clock, nanoseconds; as in an [`Exec`].
+    /// Start time of the process, boot clock, nanoseconds; as in an [`Exec`].
     pub start: u64,
     /// Id of the cgroup, in cgroup v2 or a v1 hierarchy.
     pub cgroup_id: u64,
     /// Process id in the init PID namespace.
     pub tgid: u32,
-    /// Process id in the PID namespace of the process; 0 where it could not be told.
+    /// Process id in the PID namespace of the process; 0 if unknown.
     pub ns_tgid: u32,
     /// Parent's process id in the init PID namespace.
     pub ppid: u32,
@@ -198,33 +198,33 @@ pub struct FailedExec {
     pub gid: u32,
     /// Effective user id in the init user namespace.
     pub euid: u32,
-    /// Real user id as the user namespace of the process shows it.
+    /// Real user id in the user namespace of the process.
     pub ns_uid: u32,
-    /// Real group id as the user namespace of the process shows it.
+    /// Real group id in the user namespace of the process.
     pub ns_gid: u32,
     /// Inode number of the PID namespace of the process.
     pub pid_ns: u32,
     /// Inode number of its mount namespace.
     pub mnt_ns: u32,
-    /// Inode number of the target through which it is recorded: `pid_ns` or one above.
+    /// Inode number of the target: `pid_ns` or a namespace above it.
     pub target: u32,
     /// The error number that the call returns, as a positive number.
     pub errno: u32,
-    /// Which call: an index of [`crate::exec_calls`].
+    /// The call: an index of [`crate::exec_calls`].
     pub call: u32,
     /// `comm` of the process.
     pub comm: [u8; COMM_LEN],
 }
 
-/// The probes have made a namespace a target, at its first exec.
+/// The probes have made a namespace a target at its first exec.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct NsFound {
     /// Kind [`KIND_NS_FOUND`].
     pub prefix: Prefix,
-    /// Which namespace.
+    /// The namespace.
     pub id: crate::target::NsId,
-    /// When, boot clock, nanoseconds.
+    /// Time, boot clock, nanoseconds.
     pub ktime: u64,
     /// Depth of the namespace; the init PID namespace has 0.
     pub level: u32,
@@ -234,58 +234,59 @@ pub struct NsFound {
 
 /// Maximum number of copies of one program at a tracepoint.
 ///
-/// The kernel skips a program that is running already on the same CPU. If a tracepoint's
-/// programs can be preempted, a second exec finds the program running. So the same program is
-/// attached several times, and the next copy records what the first was skipped for. Each
-/// copy is a lane: a CPU executes it only once at a time, so each CPU and lane has values and
-/// numbers of its own.
+/// The kernel skips a program that is already running on the same CPU. If a tracepoint's programs
+/// can be preempted, a second exec finds the program running. So the same program is attached
+/// several times, and the next copy records what the first was skipped for. Each copy is a lane: a
+/// CPU executes it only once at a time, so each CPU and lane has values and sequence numbers of its
+/// own.
 pub const LANES: u32 = 3;
 
-/// What a CPU counts in one lane (map `STATS`, [`LANES`] entries a CPU).
+/// The counters of a CPU in one lane (map `STATS`, [`LANES`] entries per CPU).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct CpuStats {
-    /// Execs of targets seen: the next exec's [`Prefix::seq`].
+    /// Execs of targets: the [`Prefix::seq`] of the next exec.
     pub seen: u64,
-    /// Of these, how many found no room in the ring.
+    /// Number of these that were lost because the ring was full.
     pub lost: u64,
-    /// When the last of these was lost, boot clock, nanoseconds.
+    /// Time of the last loss, boot clock, nanoseconds.
     pub last_lost: u64,
-    /// Pieces of argv that found no room. Their execs have lines that are marked as truncated.
+    /// Pieces of argv that were lost because the ring was full. Their execs' lines are flagged as
+    /// truncated.
     pub lost_pieces: u64,
-    /// Exits of targets' processes seen: the next exit's [`Prefix::seq`].
+    /// Exits of targets' processes: the [`Prefix::seq`] of the next exit.
     pub exits_seen: u64,
-    /// Of these, how many found no room in the ring.
+    /// Number of these that were lost because the ring was full.
     pub exits_lost: u64,
-    /// When the last of these was lost, boot clock, nanoseconds.
+    /// Time of the last loss, boot clock, nanoseconds.
     pub last_exit_lost: u64,
-    /// Execs in namespaces that found no room in `TARGETS`. Of these and the next two, only the
-    /// first lane counts.
+    /// Execs in namespaces for which `TARGETS` had no room. Only the first lane counts this and the
+    /// next two.
     pub unplaced_execs: u64,
-    /// The same of exits.
+    /// The same count for exits.
     pub unplaced_exits: u64,
-    /// The same of failed execs.
+    /// The same count for failed execs.
     pub unplaced_failed_execs: u64,
     /// Execs, of targets or not, that this lane saw because the kernel skipped all earlier lanes.
     /// Always 0 in the first lane.
     pub caught: u64,
-    /// The same of exits.
+    /// The same count for exits.
     pub exits_caught: u64,
-    /// Execs of the whole node that the program ran for; counted in the first lane alone, and only
-    /// where [`crate::target::Own::count_execs`] asks for it.
+    /// Execs of the whole node for which the program ran. Counted only in the first lane, and only
+    /// if [`crate::target::Own::count_execs`] is set.
     pub execs: u64,
 }
 
-/// What a CPU counts of failed execs (map `FAILED_STATS`, one entry a CPU and call).
+/// The counters of a CPU for failed execs (map `FAILED_STATS`, one entry per CPU and call).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct FailedStats {
-    /// Failed execs of targets seen: the next one's [`Prefix::seq`].
+    /// Failed execs of targets: the [`Prefix::seq`] of the next one.
     pub seen: u64,
-    /// Of these, how many found no room in the ring.
+    /// Number of these that were lost because the ring was full.
     pub lost: u64,
-    /// When the last of these was lost, boot clock, nanoseconds.
+    /// Time of the last loss, boot clock, nanoseconds.
     pub last_lost: u64,
-    /// Execs of the whole node that have succeeded; not counted by `tp_btf/sys_exit`.
+    /// Successful execs of the whole node; not counted by `tp_btf/sys_exit`.
     pub succeeded: u64,
 }

@@ -1,86 +1,87 @@
-//! Which execs are left out on purpose: rules, and a bound on the rate of each workspace.
+//! Which execs are suppressed: by rules, and by a limit on the rate of each workspace.
 //!
-//! User space sets [`RuleSet`] and [`Rate`] before load, frozen: with all zeros the verifier takes
-//! the code behind them out of the program.
+//! User space sets [`RuleSet`] and [`Rate`] before load, frozen. If they are zero, the verifier
+//! removes the code that uses them.
 
 use bytemuck::{Pod, Zeroable};
 
-/// Most rules at once. A power of two: the probes bound an index by it with a mask.
+/// Maximum number of rules. A power of two: the probes bound an index by a mask.
 pub const MAX_RULES: usize = 64;
-/// Stands for no rule.
+/// The number for no rule.
 pub const NO_RULE: u32 = u32::MAX;
-/// Bytes of a filename that rules look at, a NUL included; the kernel's LPM tries take no longer
-/// keys (`LPM_DATA_SIZE_MAX`, kernel/bpf/lpm_trie.c).
+/// Bytes of a filename that rules read, with a NUL; the kernel's LPM tries accept no longer keys
+/// (`LPM_DATA_SIZE_MAX`, kernel/bpf/lpm_trie.c).
 pub const FILENAME_WINDOW: usize = 256;
 
-/// The rules, but for their patterns, which are in maps.
+/// The rules without their patterns, which are in maps.
 ///
-/// A rule's number is its place in the order in which they decide: the first that matches does.
+/// A rule's number is its place in the order of decision: the first rule that matches decides.
 /// Rules that include come before those that exclude.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct RuleSet {
-    /// How many there are; 0: the rest says nothing.
+    /// Number of rules; if 0, the other fields have no meaning.
     pub count: u32,
-    /// Number of the first that excludes: how many include.
+    /// Number of the first rule that excludes, which is also the number of rules that include.
     pub first_exclude: u32,
-    /// Number of the first that matches every exec; [`NO_RULE`] if none does.
+    /// Number of the first rule that matches every exec; [`NO_RULE`] if none does.
     pub everything: u32,
-    /// 1 where there are rules on filenames.
+    /// 1 if there are rules on filenames.
     pub filename: u32,
-    /// 1 where there are rules on comms.
+    /// 1 if there are rules on comms.
     pub comm: u32,
-    /// 1 where there are rules on user ids.
+    /// 1 if there are rules on user ids.
     pub uid: u32,
 }
 
-/// What a pattern that matches comes to.
+/// The value of a pattern in the maps.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Matched {
-    /// Number of the first of all rules of this field that match whatever has this pattern for its
-    /// longest.
+    /// Number of the first rule of this field that matches every text whose longest matching
+    /// pattern is this one.
     pub first: u32,
-    /// 1 where the pattern is a prefix, 0 where it is the whole.
+    /// 1 if the pattern is a prefix, 0 if it is the whole text.
     pub prefix: u32,
 }
 
-/// What a CPU counts for one rule.
+/// The counter of one rule.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Suppressed {
-    /// Execs that the rule left out.
+    /// Execs that the rule suppressed.
     pub count: u64,
-    /// When the last of these was, boot clock, nanoseconds.
+    /// Time of the last one, boot clock, nanoseconds.
     pub last: u64,
 }
 
-/// How often each workspace may execute and have it recorded, as one token bucket each.
+/// The limit on the rate at which the execs of each workspace are recorded, as a token bucket.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Rate {
-    /// Nanoseconds in which one token comes; 0: no bound.
+    /// Nanoseconds per token; 0 for no limit.
     pub interval: u64,
-    /// Nanoseconds in which an empty bucket is full again: `interval` by the tokens that it holds.
+    /// Nanoseconds in which an empty bucket fills: `interval` times the number of tokens in a full
+    /// bucket.
     pub window: u64,
 }
 
-/// The token bucket of one workspace, known by the inode number of its PID namespace.
+/// The token bucket of one workspace, by the inode number of its PID namespace.
 ///
-/// Kept as an instant rather than a number of tokens (the generic cell rate algorithm, ITU-T
-/// I.371): one value to change, and by addition, which is all that 5.10 can do atomically in a
-/// program.
+/// It has an instant instead of a number of tokens (the generic cell rate algorithm, ITU-T I.371).
+/// So there is one value to change, by addition, the only atomic operation that 5.10 has for
+/// programs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Bucket {
-    /// When the bucket will be full again if nothing more is taken, boot clock, nanoseconds.
+    /// Time when the bucket is full if no token is taken, boot clock, nanoseconds.
     pub full_at: u64,
-    /// Execs that found it empty, and [`Suppressed::last`].
+    /// Execs that found the bucket empty, and the time of the last ([`Suppressed::last`]).
     pub suppressed: Suppressed,
 }
 
-/// Buckets, one a workspace. An inode number that is used again gets the old bucket, so numbers of
-/// dead namespaces do not pile up.
+/// Maximum number of buckets, one per workspace. An inode number that is used again gets the old
+/// bucket, so buckets of ended namespaces do not accumulate.
 pub const MAX_BUCKETS: u32 = crate::target::MAX_TARGETS + 1;
-/// Whose bucket those share that find no room for one of their own.
+/// Key of the bucket that workspaces without room for their own share.
 pub const SHARED_BUCKET: u32 = 0;

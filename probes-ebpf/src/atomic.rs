@@ -1,13 +1,13 @@
-//! What several CPUs write to.
+//! Additions to values that several CPUs write.
 
-/// Adds atomically. The sum is not looked at: before 5.12 no instruction gives it.
+/// Adds atomically. Returns nothing: before 5.12 no instruction returns the sum.
 ///
 /// # Safety
-/// `value` points to an aligned u64 that lives.
+/// `value` points to an aligned u64 that is alive.
 #[inline(always)]
 pub(crate) unsafe fn add(value: *mut u64, summand: u64) {
     #[cfg(target_arch = "bpf")]
-    // SAFETY: one addition to what the caller promises; `core` has none for a target without
+    // SAFETY: one addition to the caller's u64; `core` has no atomic addition for a target without
     // compare-and-exchange.
     unsafe {
         core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) value, in(reg) summand, options(nostack, preserves_flags));

@@ -1,46 +1,47 @@
-//! Decisions without branches, and values that the compiler cannot see through.
+//! Decisions without branches, and values whose origin is hidden from the compiler.
 //!
-//! The verifier follows every way through a program. Where a decision is only about a value, a mask
-//! costs it nothing; where the compiler would be too clever for it, the compiler must not see.
+//! The verifier follows every path through a program. If a decision only selects a value, a mask
+//! adds no path. The compiler would turn some masks back into branches, so their operands are
+//! hidden from it.
 
-/// 1 where equal, else 0.
+/// 1 if equal, else 0.
 #[inline(always)]
 pub(crate) fn equal(a: u32, b: u32) -> u64 {
-    // Zero minus one is the only difference here with the top bit set.
+    // 0 - 1 is the only difference here with the top bit set.
     opaque(u64::from(a ^ b)).wrapping_sub(1) >> 63
 }
 
-/// 1 where `a` is less than `b`, else 0.
+/// 1 if `a` is less than `b`, else 0.
 #[inline(always)]
 pub(crate) fn less(a: u32, b: u32) -> u64 {
-    // The difference of two u32, taken in 64 bits, has the top bit set exactly when it is negative.
+    // The 64-bit difference of two u32 has the top bit set exactly if it is negative.
     opaque(u64::from(a)).wrapping_sub(opaque(u64::from(b))) >> 63
 }
 
-/// 1 where they differ, else 0.
+/// 1 if they differ, else 0.
 #[inline(always)]
 pub(crate) fn differ(a: u64, b: u64) -> u64 {
-    // Of a number and its negative, one has the top bit set, unless it is zero.
-    // Pointers may be subtracted from each other, and nothing else be done with two.
+    // Of a nonzero number and its negative, one has the top bit set. Subtraction is the only
+    // operation that the verifier allows on two pointers.
     let difference = opaque(a.wrapping_sub(b));
     (difference | difference.wrapping_neg()) >> 63
 }
 
-/// `flag` where `condition` is 1, nothing where it is 0.
+/// `flag` if `condition` is 1, no flag if it is 0.
 #[inline(always)]
 pub(crate) fn flag(condition: u64, flag: u16) -> u16 {
     select(condition, u64::from(flag), 0) as u16
 }
 
-/// `yes` where `condition` is 1, `no` where it is 0.
+/// `yes` if `condition` is 1, `no` if it is 0.
 #[inline(always)]
 pub(crate) fn select(condition: u64, yes: u64, no: u64) -> u64 {
     let mask = opaque(0u64.wrapping_sub(condition));
     (yes & mask) | (no & !mask)
 }
 
-/// Like [`opaque`], and anew in each round of a loop: the compiler may neither take it out of the
-/// loop nor make a running difference of what is computed from it.
+/// Like [`opaque`], and again in each iteration of a loop: the compiler can neither move the value
+/// out of the loop nor turn the results into a running difference.
 #[inline(always)]
 #[cfg_attr(not(target_arch = "bpf"), expect(unused_mut))]
 pub(crate) fn anew(mut value: u64) -> u64 {

@@ -1,4 +1,4 @@
-//! Token buckets: how often a workspace may execute and have it recorded.
+//! Token buckets: the limit on the rate at which a workspace's execs are recorded.
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_boot_ns, macros::map, maps::HashMap};
 use exectrail_common::suppression::{Bucket, MAX_BUCKETS, Rate, SHARED_BUCKET, Suppressed};
@@ -10,7 +10,7 @@ use crate::atomic::add;
 // SAFETY: all fields are integers, for which zero is a value.
 static RATE: Rate = unsafe { core::mem::zeroed() };
 
-/// A field of [`RATE`]. Volatile, or the compiler would take it for the zero above.
+/// A field of [`RATE`]. Volatile, or the compiler would use the zero above.
 macro_rules! rate {
     ($field:ident) => {
         // SAFETY: reads an initialised static of plain integers.
@@ -22,14 +22,15 @@ macro_rules! rate {
 #[map]
 static BUCKETS: HashMap<u32, Bucket> = HashMap::with_max_entries(MAX_BUCKETS, 0);
 
-/// Takes a token from the bucket of `target`. Where there is none, the exec is counted, and left
-/// out.
+/// Takes a token from the bucket of `target`. If the bucket is empty, the exec is counted as
+/// suppressed.
 ///
-/// CPUs that race for the last token may all have it: one exec more each, which later ones wait
-/// for. What is left out is counted by an atomic addition, and never wrong.
+/// CPUs that race for the last token may all take it. Each then admits one exec more, and later
+/// execs wait longer. The suppressed execs are counted by an atomic addition, so their count is
+/// exact.
 #[inline(always)]
 pub(crate) fn is_empty(target: u32) -> bool {
-    // A constant to the verifier: where there is no bound, nothing of this is there.
+    // A constant to the verifier: without a limit it removes the rest of this function.
     let interval = rate!(interval);
     if interval == 0 {
         return false;
@@ -58,7 +59,7 @@ pub(crate) fn is_empty(target: u32) -> bool {
     false
 }
 
-/// The bucket of `target`, made where there is none yet.
+/// The bucket of `target`, created if it does not exist.
 #[inline(always)]
 fn bucket(target: u32) -> Option<*mut Bucket> {
     if let Some(bucket) = BUCKETS.get_ptr_mut(target) {
@@ -68,7 +69,7 @@ fn bucket(target: u32) -> Option<*mut Bucket> {
         full_at: 0,
         suppressed: Suppressed { count: 0, last: 0 },
     };
-    // It fails where another CPU was first, and where there is no room.
+    // This fails if another CPU has created it, or if the map is full.
     let _ = BUCKETS.insert(target, full, u64::from(BPF_NOEXIST));
     BUCKETS
         .get_ptr_mut(target)

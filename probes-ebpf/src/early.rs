@@ -1,11 +1,11 @@
-//! What an exec has to be asked before it is seen to succeed: the caller's comm, which the exec is
-//! about to change, and argv, which others may be able to change afterwards.
+//! Reads what is lost or unprotected when an exec has succeeded: the caller's comm, which the exec
+//! changes, and argv, which other processes may be able to change afterwards.
 //!
 //! `task_rename` fires inside every exec, with the new memory in place and `exec_update_lock` held
-//! (`begin_new_exec`, fs/exec.c, Linux 5.8 to 7.3). Nobody else can open, trace or write that
-//! memory before the lock is released, and `sched_process_exec` comes after that. So the lowest
-//! part of the new stack, which is where argv is, is kept here, and taken from here when the exec
-//! is recorded.
+//! (`begin_new_exec`, fs/exec.c, Linux 5.8 to 7.3). No other process can open, trace or write that
+//! memory before the lock is released, and `sched_process_exec` fires after that. So this module
+//! copies the lowest part of the new stack, where argv is, and the record of the exec takes argv
+//! from the copy.
 
 use aya_ebpf::helpers::{
     bpf_get_smp_processor_id,
@@ -22,10 +22,10 @@ use crate::{
     strings::Strings,
 };
 
-/// [`OldComm::slot`] where nothing of the stack was kept.
+/// [`OldComm::slot`] if no part of the stack was copied.
 const NO_SLOT: u32 = u32::MAX;
 
-/// Keeps what `task` is about to lose, unless it is in a namespace that is known to be no target.
+/// Copies comm and argv of `task`, unless its namespace is dismissed.
 #[inline(always)]
 pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
     if task.pid_level() == 0 || scope::is_dismissed(task) {
@@ -34,12 +34,13 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
     let mm = task.mm();
     let arg_start: u64 = mm.load(field!(mm_arg_start));
     let pages: u64 = mm.load(field!(mm_stack_vm));
-    // Else it is a thread that renames itself: its memory has arguments, and those of a program
-    // that is being made have not been given a place yet. A kernel thread has no memory.
+    // Otherwise it is a thread that renames itself: its memory has arguments, and those of a
+    // program that is being loaded have no address yet. A kernel thread has no memory.
     let is_exec = arg_start == 0 && pages != 0;
     let tgid = task.tgid();
-    // A later lane is there for what those before were skipped for, and slots are the first lane's
-    // alone: another would write to them while the first still does. It keeps comms only.
+    // A later lane is for the events that the kernel skipped the earlier lanes for. Only the first
+    // lane uses slots: another lane would write to a slot while the first still does. Later lanes
+    // copy comms only.
     let slot = if is_exec && LANE == 0 {
         keep_stack(task, tgid, pages)
     } else {
@@ -47,10 +48,10 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
     };
     if let Some(old) = COMMS.get_ptr_mut(tgid & (COMM_SLOTS - 1)) {
         let comm = task.comm();
-        // SAFETY: a pointer to a live map value; a racing CPU's write is told by `tgid`.
+        // SAFETY: a pointer to a live map value; `tgid` reveals the write of a racing CPU.
         unsafe {
-            // What the first lane has just kept is not for a later one to forget. Where the slot is
-            // left from an earlier exec, it has another owner by its number of execs.
+            // A later lane must not overwrite the slot that the first lane has just written. A slot
+            // of an earlier exec has another owner, as its number of execs differs.
             if LANE == 0 || (*old).tgid != tgid {
                 (*old).slot = slot;
             }
@@ -60,18 +61,19 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
     }
 }
 
-/// Keeps the lowest part of the new stack; the slot.
+/// Copies the lowest part of the new stack; returns the slot.
 ///
-/// Slots are the CPU's: one is used again when another process with the same low bits of its id
-/// begins an exec there before this exec is recorded, which is noticed.
+/// Each CPU has its own slots. A slot is used again if, before this exec is recorded, another
+/// process with the same low bits of its id begins an exec on the CPU. The reader of the slot
+/// detects that.
 #[inline(always)]
 fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
     let mask = own!(early_mask);
     // SAFETY: the helper takes no arguments and always succeeds.
     let first = unsafe { bpf_get_smp_processor_id() } * (mask + 1);
-    // Most execs are recorded before another begins: they all use the first slot, which is in the
-    // CPU's cache. One that never is (it was killed) leaves it owned until a process comes by that
-    // has it by its id.
+    // Most execs are recorded before the next one begins, so all of them use the first slot, which
+    // is in the CPU's cache. An exec that is never recorded (its process was killed) keeps the
+    // first slot until a process whose id maps to that slot uses it.
     let slot = if owner(first) == 0 {
         first
     } else {
@@ -81,7 +83,7 @@ fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
         return NO_SLOT;
     };
     let size = pages * u64::from(own!(page_size));
-    // Where pages are large, the arguments are rather near the upper end of theirs.
+    // With large pages, the arguments are near the upper end of their page.
     let below_top = if own!(page_size) > EARLY_BYTES as u32 {
         size.min(EARLY_BYTES as u64)
     } else {
@@ -90,7 +92,7 @@ fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
     let len = opaque(below_top).min(EARLY_BYTES as u64);
     let from = own!(stack_top).wrapping_sub(below_top);
     // SAFETY: pointers to a live map value, whose fields BPF stores whole, and to EARLY_BYTES of
-    // it; a fault gives an error. Whoever reads it meanwhile finds no owner.
+    // it; a fault gives an error. A concurrent reader finds no owner.
     unsafe {
         (&raw mut (*early).start).write_volatile(0);
         let read = bpf_probe_read_user(
@@ -109,7 +111,7 @@ fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
     slot
 }
 
-/// When the process was forked whose stack is in the slot; 0 where there is none.
+/// Start time of the process whose stack is in the slot; 0 if the slot is free.
 #[inline(always)]
 fn owner(slot: u32) -> u64 {
     match EARLY.get_ptr(slot) {
@@ -119,7 +121,7 @@ fn owner(slot: u32) -> u64 {
     }
 }
 
-/// Gives the slot of `task` back, whose exec is not recorded.
+/// Frees the slot of `task`, whose exec is not recorded.
 #[inline(always)]
 pub(crate) fn release(task: Task) {
     let slot = kept(task.tgid()).slot;
@@ -131,17 +133,17 @@ pub(crate) fn release(task: Task) {
     }
 }
 
-/// What was kept of a process.
+/// The values that were copied of a process.
 pub(crate) struct Kept {
-    /// The comm that it had; zeros where that is not known.
+    /// Its comm before the exec; zeros if unknown.
     pub(crate) comm: [u64; 2],
-    /// 1 where the comm is not known.
+    /// 1 if the comm is unknown.
     pub(crate) comm_unknown: u64,
-    /// Where in [`EARLY`] the new stack is, if it is there.
+    /// Slot in [`EARLY`] of the new stack, or `NO_SLOT`.
     pub(crate) slot: u32,
 }
 
-/// What was kept of the process `tgid`.
+/// The values that were copied of the process `tgid`.
 #[inline(always)]
 pub(crate) fn kept(tgid: u32) -> Kept {
     let Some(old) = COMMS.get_ptr(tgid & (COMM_SLOTS - 1)) else {
@@ -165,20 +167,22 @@ pub(crate) fn kept(tgid: u32) -> Kept {
     }
 }
 
-/// Copies argv, at most what is wanted of it, to `to`, and gives the slot back; how many bytes. 0
-/// where nothing was kept of this exec. `filename_len` is the length of the filename.
+/// Copies the wanted bytes of argv to `to`, and frees the slot. Returns the number of bytes, 0 if
+/// nothing was copied for this exec. `filename_len` is the length of the filename.
 #[inline(always)]
 pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u64 {
     let Some(early) = EARLY.get_ptr_mut(strings.slot) else {
         return 0;
     };
     // The stack of a new program has, from its upper end downward: a word, the filename, the
-    // environment, argv (`alloc_bprm` and `do_execveat_common`, fs/exec.c). It has been moved as a
-    // whole since (`setup_arg_pages`); what counts is how far below its end argv begins.
+    // environment, argv (`alloc_bprm` and `do_execveat_common`, fs/exec.c). The kernel has moved it
+    // as a whole since (`setup_arg_pages`), so the position of argv is its distance from the upper
+    // end.
     let end = strings.exec.wrapping_add(filename_len).wrapping_add(1 + 8);
     let below_top = end.wrapping_sub(strings.arg_start);
-    // SAFETY: a pointer to a live map value, whose fields BPF loads whole. Who writes to it sets
-    // `start` to 0 before and to what it was after: it is looked at before and after.
+    // SAFETY: a pointer to a live map value, whose fields BPF loads whole. A writer sets `start` to
+    // 0 before it writes and to the start time afterwards; this code checks it before and after the
+    // copy.
     unsafe {
         let is_owned = || {
             (&raw const (*early).start).read_volatile() == strings.start
@@ -195,7 +199,7 @@ pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u6
             return 0;
         }
         let size = opaque(strings.wanted.min(len.wrapping_sub(at))).min(HEAD_ARGV as u64);
-        // A number: what is read there is bounded by `len`, which the verifier does not know.
+        // A number: `len` bounds the bytes read there, and the verifier does not know that.
         let bytes = (&raw const (*early).bytes).cast::<u8>() as u64;
         let from = opaque(bytes.swap_bytes()).swap_bytes().wrapping_add(at);
         let read = bpf_probe_read_kernel(to.cast(), size as u32, from as *const _);

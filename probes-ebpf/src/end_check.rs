@@ -1,11 +1,11 @@
-//! Whether a namespace has ended, for user space to know: it asks by writing to its own
-//! `/proc/self/oom_score_adj`, which has this program run at once, and hardly anything else of a
-//! node does (`__set_oom_adj`, fs/proc/base.c).
+//! Answers user space whether a namespace has ended. User space writes to its own
+//! `/proc/self/oom_score_adj`, which runs this program at once; processes of a node rarely write to
+//! that file (`__set_oom_adj`, fs/proc/base.c).
 //!
-//! That a reaper exits does not say that its namespace has ended, nor how soon it will. The
-//! kernel's own account does: once the reaper has begun to kill what is left, no process can be
-//! made there any more (`PIDNS_ADDING` is gone, `zap_pid_ns_processes`, kernel/pid_namespace.c),
-//! and once only the reaper's own id is in use, nobody is left.
+//! The exit of a reaper proves no end of its namespace. The kernel's own state does: once the
+//! reaper has begun to kill the remaining processes, no process can be created there
+//! (`PIDNS_ADDING` is cleared, `zap_pid_ns_processes`, kernel/pid_namespace.c); and once only the
+//! reaper's own id is in use, no other process is left.
 
 use exectrail_common::target::{END_NO, END_UNKNOWN, END_YES};
 
@@ -19,11 +19,11 @@ use crate::{
 /// `PIDNS_ADDING`, include/linux/pid_namespace.h
 const ADDING: u32 = 1 << 31;
 
-/// Answers the question in [`END_CHECK`], if the sidecar asks.
+/// Answers the question in [`END_CHECK`], if the sidecar has written the file.
 ///
-/// The namespace is looked at by an address that was its own while it was a target. The memory may
-/// have been given to something else since; then the number or the reaper's start differ, and that
-/// it was given away is proof as well: a namespace is freed after its last process.
+/// This reads the namespace at the address that it had while it was a target. If that memory now
+/// has other contents, the number or the reaper's start differ. That also proves the end: the
+/// kernel frees a namespace after its last process.
 #[inline(always)]
 pub(crate) fn answer() {
     if own!(read_kernel) == 0 || ns_tgid(own!(pid_ns)) != own!(tgid) {
@@ -32,7 +32,7 @@ pub(crate) fn answer() {
     let Some(check) = END_CHECK.get_ptr_mut(0) else {
         return;
     };
-    // SAFETY: a pointer to a live map value, which user space reads after this has run.
+    // SAFETY: a pointer to a live map value, which user space reads after this program has run.
     unsafe {
         if (*check).address != 0 && (*check).answer == END_UNKNOWN {
             let has_ended = has_ended((*check).address, (*check).id.inum, (*check).id.start);
@@ -41,7 +41,8 @@ pub(crate) fn answer() {
     }
 }
 
-/// Whether no process is or can be in the namespace at `address`, known by number and start.
+/// Whether the namespace at `address`, with this number and start, has no process and cannot get
+/// one.
 #[inline(always)]
 fn has_ended(address: u64, inum: u32, start: u64) -> bool {
     if read_u32(address + u64::from(offset!(pid_namespace_inum))) != inum {

@@ -1,4 +1,4 @@
-//! Writing an exit down.
+//! Writes the record of an exit.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use exectrail_common::record::{Exit, KIND_EXIT, Prefix};

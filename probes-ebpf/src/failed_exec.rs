@@ -1,6 +1,6 @@
-//! Writing an exec down that failed.
+//! Writes the record of a failed exec.
 //!
-//! None of the programs that come here is loaded unless failed execs are asked for.
+//! The programs that use this module are loaded only if failed execs are recorded.
 
 use aya_ebpf::helpers::{
     bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, generated::bpf_probe_read_user_str,
@@ -21,7 +21,7 @@ use crate::{
     wakeup,
 };
 
-/// How system calls are entered here; set by user space before load, then frozen.
+/// How this architecture enters system calls; set by user space before load, then frozen.
 #[unsafe(no_mangle)]
 // SAFETY: all fields are integers, for which zero is a value.
 static EXEC_CALLS: ExecCalls = unsafe { core::mem::zeroed() };
@@ -34,14 +34,14 @@ macro_rules! exec_calls {
     };
 }
 
-/// From here on error numbers are the kernel's own; they have a call restarted after a signal and
-/// never reach who called (`ERESTARTSYS`, include/linux/errno.h).
+/// From this number on, error numbers are internal to the kernel: they restart a call after a
+/// signal and never reach the caller (`ERESTARTSYS`, include/linux/errno.h).
 const FIRST_INTERNAL_ERRNO: u64 = 512;
 
-/// Counts an exec that has succeeded, anywhere on the node, where failed execs are asked for.
+/// Counts a successful exec anywhere on the node, if failed execs are recorded.
 ///
-/// The kernel skips a program that is running already on the same CPU, and says how often, but not
-/// for which calls. Those that succeeded are known by this count and the one in [`ended`]; the
+/// The kernel skips a program that is already running on the same CPU. It counts these runs, but
+/// not by call. This count and the one in [`ended`] give the successful execs among them; the
 /// others failed.
 #[inline(always)]
 pub(crate) fn count_success() {
@@ -54,7 +54,7 @@ pub(crate) fn count_success() {
     }
 }
 
-/// `call` ends with `result`.
+/// Handles the end of `call` with `result`.
 #[inline(always)]
 pub(crate) fn ended(registers: KernelPtr, call: usize, result: i64) {
     let errno = result.wrapping_neg() as u64;
@@ -81,18 +81,18 @@ pub(crate) fn ended(registers: KernelPtr, call: usize, result: i64) {
     }
 }
 
-/// Any system call ends with `result`.
+/// Handles the end of any system call with `result`.
 #[inline(always)]
 pub(crate) fn any_call_ended(registers: KernelPtr, result: i64) {
-    // Nearly all that comes here leaves here.
+    // Nearly all calls return here.
     if result >= 0 {
         return;
     }
     let number: u32 = registers.load_at(exec_calls!(number_at));
     let mode: u32 = registers.load_at(exec_calls!(mode_at));
     let compat = mode & exec_calls!(mode_mask) == exec_calls!(mode_32);
-    // Not as a loop over an array: the compiler would walk it by a pointer that begins before the
-    // array, which Linux 7.1 to 7.3 refuse.
+    // Not as a loop over an array: the compiler would use a pointer that begins before the array,
+    // which Linux 7.1 to 7.3 refuse.
     let native = [exec_calls!(number[EXECVE]), exec_calls!(number[EXECVEAT])];
     let compats = [
         exec_calls!(number[COMPAT_EXECVE]),
@@ -107,7 +107,7 @@ pub(crate) fn any_call_ended(registers: KernelPtr, result: i64) {
     }
 }
 
-/// Writes it to the ring, or counts it as lost.
+/// Writes the failed exec to the ring, or counts it as lost.
 #[inline(always)]
 fn write(task: Task, scope: &Scope, call: usize, errno: u32, filename: u64) {
     // SAFETY: a helper without arguments that always succeeds.

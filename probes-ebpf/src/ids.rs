@@ -14,7 +14,7 @@ use crate::{
     scope::Scope,
 };
 
-/// See the fields of that name in [`exectrail_common::record::Exec`].
+/// Ids; for each field see the field of that name in [`exectrail_common::record::Exec`].
 pub(crate) struct Ids {
     pub(crate) ns_tgid: u32,
     pub(crate) ppid: u32,
@@ -27,11 +27,11 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    /// Those of `task`, the current one. Sets flags for what cannot be told.
+    /// The ids of `task`, the current task. Sets flags for unknown ids.
     #[inline(always)]
     pub(crate) fn of(task: Task, scope: &Scope, flags: &mut u16) -> Self {
         let parent = task.real_parent();
-        // Constant to the verifier, which follows but one of the ways.
+        // A constant to the verifier, which follows only one of the two paths.
         let ns_ppid = if own!(read_kernel) != 0 {
             ns_pid(parent, scope.level)
         } else {
@@ -58,11 +58,12 @@ impl Ids {
     }
 }
 
-/// Id of the cgroup of `task`, the current one, in the hierarchy that pods are in. Sets a flag
-/// where there is none: the default hierarchy of a node with cgroup v1 has its root for everybody.
+/// Id of the cgroup of `task`, the current task, in the cgroup hierarchy of pods. Sets a flag if
+/// there is no such hierarchy: on a node with cgroup v1 all tasks are in the root of the default
+/// hierarchy.
 #[inline(always)]
 pub(crate) fn cgroup(task: Task, flags: &mut u16) -> u64 {
-    // Constant to the verifier, which follows but one of the ways.
+    // A constant to the verifier, which follows only one of the paths.
     match own!(hierarchy) {
         HIERARCHY_V1 => task.cgroup_id_v1(),
         HIERARCHY_DEFAULT => task.cgroup_id_default(),
@@ -73,10 +74,9 @@ pub(crate) fn cgroup(task: Task, flags: &mut u16) -> u64 {
     }
 }
 
-/// Id of the process of `task`, the current one, in its PID namespace; 0 where it could not be
-/// told.
+/// Process id of `task`, the current task, in its PID namespace; 0 if unknown.
 ///
-/// The helper that reads no kernel memory takes 100 ns longer.
+/// The helper that does not read kernel memory takes 100 ns longer.
 #[inline(always)]
 pub(crate) fn current_ns_tgid(task: Task, scope: &Scope) -> u32 {
     if own!(read_kernel) != 0 {
@@ -86,24 +86,25 @@ pub(crate) fn current_ns_tgid(task: Task, scope: &Scope) -> u32 {
     }
 }
 
-/// What a namespace shows for an id that it does not map (`/proc/sys/kernel/overflowuid`'s
-/// default).
+/// The id that a namespace shows for an id without a mapping (default of
+/// `/proc/sys/kernel/overflowuid`).
 const OVERFLOW_ID: u32 = 65534;
 
-/// Extents that a map holds in place (`UID_GID_MAP_MAX_BASE_EXTENTS`,
+/// Maximum number of extents inside `struct uid_gid_map` (`UID_GID_MAP_MAX_BASE_EXTENTS`,
 /// include/linux/user_namespace.h).
 const EXTENTS_IN_PLACE: u32 = 5;
 
-/// `id` as the user namespace with this `struct uid_gid_map` shows it, and 1 where the map is kept
-/// elsewhere, which hides it.
+/// `id` in the user namespace with this `struct uid_gid_map`, and 1 if the extents are outside that
+/// struct, where they cannot be read.
 #[inline(always)]
 fn mapped(map: KernelPtr, id: u32) -> (u32, u64) {
     let extents: u32 = map.load(field!(uid_gid_map_nr_extents));
     let elsewhere = less(EXTENTS_IN_PLACE, extents);
     let mut shown = in_extent(map, 0, extents, id, u64::from(OVERFLOW_ID));
-    // Most maps have but one.
+    // Most maps have one extent.
     if extents > 1 {
-        // Without a branch: four would give the verifier that many ways through all that follows.
+        // Without branches: four branches would multiply the paths that the verifier follows
+        // afterwards.
         for index in 1..EXTENTS_IN_PLACE {
             shown = in_extent(map, index, extents, id, shown);
         }
@@ -112,7 +113,7 @@ fn mapped(map: KernelPtr, id: u32) -> (u32, u64) {
     (shown as u32, elsewhere)
 }
 
-/// `id` as the extent at `index` shows it, if that is one of `extents` and has it; else
+/// `id` as mapped by the extent at `index`, if that is one of `extents` and contains it; else
 /// `otherwise`.
 #[inline(always)]
 fn in_extent(map: KernelPtr, index: u32, extents: u32, id: u32, otherwise: u64) -> u64 {
@@ -125,24 +126,24 @@ fn in_extent(map: KernelPtr, index: u32, extents: u32, id: u32, otherwise: u64) 
     select(hit, u64::from(first.wrapping_add(within)), otherwise)
 }
 
-/// The id of the process of `task` in the namespace at depth `level`; 0 where it has none, being
-/// outside.
+/// The process id of `task` in the namespace at depth `level`; 0 if the task is outside that
+/// namespace.
 ///
-/// A kernel read by helper: `numbers` is indexed by depth, and the verifier takes no variable
-/// offset into a BTF pointer.
+/// Read by helper: `numbers` is indexed by depth, and the verifier accepts no variable offset into
+/// a BTF pointer.
 #[inline(always)]
 fn ns_pid(task: Task, level: u32) -> u32 {
     let pid = task.process_pid();
     let depth: u32 = pid.load(field!(pid_level));
     let mut nr = 0u32;
-    // Levels are below 64. Before 6.12 the verifier lets nothing unbounded be added to a BTF
-    // pointer, even where the sum is only handed to a helper.
+    // Levels are below 64. Before 6.12 the verifier accepts only bounded additions to a BTF
+    // pointer, even if the sum is only an argument of a helper.
     let offset = u64::from(offset!(pid_numbers))
         + (opaque(u64::from(level)) & 63) * u64::from(offset!(upid_size))
         + u64::from(offset!(upid_nr));
     let address = opaque(pid.address() as u64).wrapping_add(offset);
-    // What is read where there is no such depth is not looked at; to branch on it would double the
-    // verifier's work.
+    // The value that is read at a depth that does not exist is not used. A branch on the depth
+    // would double the verifier's work.
     // SAFETY: four bytes into a u32; a fault gives an error and leaves 0.
     unsafe { bpf_probe_read_kernel((&raw mut nr).cast(), 4, address as *const _) };
     select(less(depth, level), 0, u64::from(nr)) as u32

@@ -1,11 +1,11 @@
-//! Kernel memory read by helper, where the verifier does not let a program load it.
+//! Reads kernel memory by helper, if the verifier does not allow a load.
 //!
-//! Only where [`crate::kernel::own`]`!(read_kernel)` says that the helper may be called: under
-//! lockdown=confidentiality it may not. Memory that is not there reads as 0.
+//! Only if [`crate::kernel::own`]`!(read_kernel)` is 1: under lockdown=confidentiality the kernel
+//! does not allow this helper. Unmapped memory reads as 0.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 
-/// The u64 at `address`; 0 where there is no memory.
+/// The u64 at `address`; 0 if that is not mapped.
 #[inline(always)]
 pub(crate) fn read_u64(address: u64) -> u64 {
     let mut value = 0u64;
@@ -14,7 +14,7 @@ pub(crate) fn read_u64(address: u64) -> u64 {
     value
 }
 
-/// The u32 at `address`; 0 where there is no memory.
+/// The u32 at `address`; 0 if that is not mapped.
 #[inline(always)]
 pub(crate) fn read_u32(address: u64) -> u32 {
     let mut value = 0u32;

@@ -1,19 +1,19 @@
-//! Lanes: copies of a program at one tracepoint, so that none is missed where they can be
+//! Lanes: copies of a program at one tracepoint, so that no event is lost if the program is
 //! preempted.
 //!
-//! The kernel skips a program that is running already on the same CPU
+//! The kernel skips a program that is already running on the same CPU
 //! (`bpf_prog_get_recursion_context`, or the `active` counter before it, kernel/trace/bpf_trace.c).
-//! With preemption off inside a tracepoint that cannot come up. Since Linux 7.0 it does: an exec
-//! preempted in the program, another one on that CPU. The next lane then takes what the one before
-//! was skipped for. Lanes run one after another in the thread itself, so they can leave each other
-//! word.
+//! If tracepoints run with preemption off, this does not happen. Since Linux 7.0 it does: the
+//! program is preempted in one exec, and another exec runs on that CPU. The next lane then records
+//! what the kernel skipped the earlier one for. The lanes of an event run one after another in the
+//! same thread, so they can leave marks for each other.
 
 use crate::{
     kernel::{Task, own},
     maps::{SEEN, SEEN_SLOTS, STATS},
 };
 
-/// Lane `LANE` of a program's, the first being 0.
+/// Lane `LANE` of a program; the first is 0.
 #[derive(Clone, Copy)]
 pub(crate) struct Lane<const LANE: u32>;
 
@@ -29,11 +29,11 @@ pub(crate) enum Doing {
 }
 
 impl<const LANE: u32> Lane<LANE> {
-    /// Whether no lane before this has seen `task` do it; leaves word for those to come.
+    /// Whether no earlier lane has seen `task` do this; marks it as seen for later lanes.
     ///
-    /// The first lane is always the first to see. A later one could only be misled by two threads
-    /// whose ids are equal modulo [`SEEN_SLOTS`], between whose lanes the other's fall: then it
-    /// records a thing twice.
+    /// The first lane always returns true. A later lane can be wrong only if two threads have ids
+    /// that are equal modulo [`SEEN_SLOTS`], and one runs its lanes between those of the other.
+    /// Then it records an event twice.
     #[inline(always)]
     pub(crate) fn is_first(self, task: Task, doing: Doing) -> bool {
         if own!(lanes) == 1 {
@@ -42,12 +42,12 @@ impl<const LANE: u32> Lane<LANE> {
         let Some(slot) = SEEN.get_ptr_mut(task.pid() & (SEEN_SLOTS - 1)) else {
             return true;
         };
-        // When the thread was started tells it from those that had its id before, and the number of
-        // the exec that from those before.
+        // The thread's start time differs from that of earlier threads with the same id. The number
+        // of the exec differs from that of earlier execs.
         let what = match doing {
             Doing::Exec => task.self_exec_id() & 0xffff,
             Doing::Exit => 1 << 16,
-            // It has no lanes.
+            // Failed execs have no lanes.
             Doing::FailedExec => return true,
         };
         let stamp = task.start_boottime() << 17 | what;
@@ -61,8 +61,8 @@ impl<const LANE: u32> Lane<LANE> {
         if LANE > 0
             && let Some(stats) = STATS.get_ptr_mut(LANE)
         {
-            // SAFETY: a pointer to the live map value of this CPU and lane; nothing else runs in it
-            // meanwhile.
+            // SAFETY: a pointer to the live map value of this CPU and lane; no other program uses
+            // it meanwhile.
             unsafe {
                 match doing {
                     Doing::Exit => (*stats).exits_caught += 1,

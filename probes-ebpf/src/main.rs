@@ -1,22 +1,22 @@
-//! The kernel side of exectrail.
+//! The eBPF programs of exectrail.
 //!
 //! | Program | Hook | Does |
 //! |---|---|---|
-//! | `rename` | `tp_btf/task_rename` | has [`early`] keep the caller's comm, and argv while nobody can change it |
-//! | `exec` | `tp_btf/sched_process_exec` | asks [`scope`] for the target, [`rules`] and [`bucket`] whether it is suppressed, has [`record`] write it down |
-//! | `exit` | `tp_btf/sched_process_exit`, where asked for | writes exits down |
-//! | `failed_execve`, `failed_execveat`, `failed_compat_execve`, `failed_compat_execveat` | `fexit` of these calls, where asked for | writes failed execs down |
-//! | `failed_any` | `tp_btf/sys_exit`, where asked for | the same, at the cost of every system call |
-//! | `own_scope` | `tp_btf/task_rename`, attached for an instant at start | looks where the sidecar itself stands |
+//! | `rename` | `tp_btf/task_rename` | has [`early`] copy the caller's comm, and argv while no other process can change it |
+//! | `exec` | `tp_btf/sched_process_exec` | gets the target from [`scope`], checks suppression with [`rules`] and [`bucket`], and writes the record with [`record`] |
+//! | `exit` | `tp_btf/sched_process_exit`, if enabled | writes records of exits |
+//! | `failed_execve`, `failed_execveat`, `failed_compat_execve`, `failed_compat_execveat` | `fexit` of these calls, if enabled | writes records of failed execs |
+//! | `failed_any` | `tp_btf/sys_exit`, if enabled | writes records of failed execs; slows down every system call |
+//! | `own_scope` | `tp_btf/task_rename`, attached for a moment at start | finds the sidecar's own namespaces and cgroups |
 //! | `end_check` | `tp_btf/oom_score_adj_update` | answers the sidecar whether a namespace has ended |
 //!
-//! `exec`, `exit` and `rename` have copies, called `…_second` and so on, which are loaded where
-//! programs on tracepoints can be preempted: see [`lane`].
+//! `exec`, `exit` and `rename` have copies, called `…_second` and so on. They are loaded if
+//! programs at tracepoints can be preempted: see [`lane`].
 //!
-//! All but those of `fexit` run with preemption off or under the kernel's guard against a second
-//! run of a program on a CPU, so values that a CPU and a lane have of their own are theirs alone.
-//! Kernel pointers are followed by direct loads that the verifier checks against BTF (see
-//! [`kernel`]), and where it cannot, by helper (see [`kernel_read`]).
+//! All programs except those of `fexit` run with preemption off, or the kernel prevents a second
+//! run of the program on the same CPU. So no other run uses the values of a CPU and lane meanwhile.
+//! Programs follow kernel pointers by direct loads that the verifier checks against BTF (see
+//! [`kernel`]), or by helper if it cannot check them (see [`kernel_read`]).
 #![no_std]
 #![no_main]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
@@ -51,7 +51,8 @@ use exectrail_common::exec_calls::{COMPAT_EXECVE, COMPAT_EXECVEAT, EXECVE, EXECV
 use kernel::{Binprm, KernelPtr, Task};
 use lane::{Doing, Lane};
 
-/// The copies of a program on a tracepoint, by lane: each takes what those before were skipped for.
+/// The copies of a program at a tracepoint, by lane: each records what the kernel skipped the
+/// earlier ones for.
 macro_rules! copies {
     ($tracepoint:literal runs $see:ident: $($program:ident in $lane:literal),+) => {$(
         #[btf_tracepoint(function = $tracepoint)]
@@ -110,8 +111,8 @@ fn see_exit<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i3
     0
 }
 
-/// An `execve` ends. What a program of `fexit` is given: the arguments, then the result; the helper
-/// that tells the result needs Linux 5.17.
+/// An `execve` ends. A program of `fexit` has the arguments and then the result in its context; the
+/// helper that returns the result needs Linux 5.17.
 #[fexit(function = "__x64_sys_execve")]
 fn failed_execve(ctx: FExitContext) -> i32 {
     failed_exec::ended(KernelPtr::new(ctx.arg(0)), EXECVE, ctx.arg(1));
@@ -146,14 +147,14 @@ fn failed_any(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// User space has renamed its own thread, to be looked at from here.
+/// User space has renamed its own thread, so that this program looks at it.
 #[btf_tracepoint(function = "task_rename")]
 fn own_scope(ctx: BtfTracePointContext) -> i32 {
     own_scope::look(Task::from_arg(&ctx, 0));
     0
 }
 
-/// User space has written to its own `oom_score_adj`, to have a question answered.
+/// User space has written to its own `oom_score_adj`, so that this program answers a question.
 #[btf_tracepoint(function = "oom_score_adj_update")]
 fn end_check(_: BtfTracePointContext) -> i32 {
     end_check::answer();
@@ -166,7 +167,7 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// The kernel's word for a licence that may call GPL-only helpers (include/linux/license.h).
+/// A licence string that allows GPL-only helpers (include/linux/license.h).
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,4 +1,4 @@
-//! Everything the probes keep, and share with user space.
+//! The maps of the probes; user space reads and writes some of them.
 
 use aya_ebpf::{
     macros::map,
@@ -18,7 +18,7 @@ use exectrail_common::{
 
 use crate::strings::Strings;
 
-/// The records' way to user space. Its size is set before load (`--ring-bytes`).
+/// The ring with the records for user space. Its size is set before load (`--ring-bytes`).
 #[map]
 pub(crate) static RING: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
@@ -26,21 +26,22 @@ pub(crate) static RING: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 #[map]
 pub(crate) static TARGETS: HashMap<NsId, NsState> = HashMap::with_max_entries(MAX_TARGETS, 0);
 
-/// Namespaces of the pod that were seen to exec. Least recently used ones
-/// make room: an announcement that comes too late for its evidence execs again and is seen again.
+/// Namespaces of the pod in which an exec was seen. The map evicts the least recently used ones. If
+/// the evidence of an announcement is evicted, the client executes a program again for its next
+/// try, which restores the evidence.
 #[map]
 pub(crate) static EVIDENCE: LruHashMap<NsId, NsState> =
     LruHashMap::with_max_entries(MAX_TARGETS, 0);
 
-/// User space's word and, at [`CHANGES`] beside it, in the same cache line, the probes' own.
+/// The values set by user space and, at [`CHANGES`], in the same cache line, those of the probes.
 #[map]
 pub(crate) static CONTROL: Array<Control> = Array::with_max_entries(2, 0);
 
-/// Where a u64 in [`CONTROL`] counts what makes the probes' decisions lapse: targets that they
-/// added.
+/// Index in [`CONTROL`] of a u64 that counts the targets that the probes added. Each addition makes
+/// the cached decisions lapse.
 pub(crate) const CHANGES: u32 = 1;
 
-/// What [`crate::own_scope`] found.
+/// The result of [`crate::own_scope`].
 #[map]
 pub(crate) static OWN_SCOPE: Array<OwnScope> = Array::with_max_entries(1, 0);
 
@@ -48,15 +49,15 @@ pub(crate) static OWN_SCOPE: Array<OwnScope> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static STATS: PerCpuArray<CpuStats> = PerCpuArray::with_max_entries(LANES, 0);
 
-/// Slots of [`SEEN`], a power of two.
+/// Number of slots of [`SEEN`], a power of two.
 pub(crate) const SEEN_SLOTS: u32 = 1 << 16;
 
-/// The last thing that a lane has seen of a thread, indexed by `pid % SEEN_SLOTS`; see
-/// [`crate::lane`]. User space makes it one slot where there is but one lane.
+/// The last event that a lane has seen of a thread, indexed by `pid % SEEN_SLOTS`; see
+/// [`crate::lane`]. User space reduces it to one slot if there is only one lane.
 #[map]
 pub(crate) static SEEN: Array<u64> = Array::with_max_entries(SEEN_SLOTS, 0);
 
-/// A namespace that is ours.
+/// The cached decision that a namespace is in a target.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Decision {
@@ -66,64 +67,67 @@ pub(crate) struct Decision {
     pub(crate) target: u32,
 }
 
-/// Namespaces that are ours, indexed by `inum % DECISION_SLOTS`; behind the slots of `exec` those
-/// of `exit`. Per CPU, or a reader could see half of another namespace's decision, and used by
-/// first lanes alone. User space makes it one table unless both record, and can preempt each other.
+/// Cached [`Decision`]s, indexed by `inum % DECISION_SLOTS`; the slots of `exit` follow those of
+/// `exec`. The map is per CPU, as a reader could otherwise see half of another namespace's
+/// decision. Only first lanes use it. User space reduces it to one table unless both programs
+/// record and can preempt each other.
 #[map]
 pub(crate) static DECISIONS: PerCpuArray<Decision> =
     PerCpuArray::with_max_entries(2 * DECISION_SLOTS, 0);
 
-/// A namespace that is no target, as tasks with that set of namespaces and that set of cgroups are
-/// in it, all known by address.
+/// The cached decision that a namespace is no target. It applies to tasks with this set of
+/// namespaces and this set of cgroups, all identified by address.
 #[repr(C)]
 pub(crate) struct Dismissal {
     pub(crate) ns: u64,
     pub(crate) nsproxy: u64,
     pub(crate) css_set: u64,
-    /// When the reaper's thread was forked: another namespace at the same address has another.
+    /// Start time of the reaper's thread: another namespace at the same address has another start
+    /// time.
     pub(crate) start: u64,
     pub(crate) generation: u32,
-    /// How often it has been believed.
+    /// Number of times that it was used.
     pub(crate) believed: u32,
 }
 
-/// Dismissals, indexed by the address of the set of namespaces, and otherwise like [`DECISIONS`].
+/// Dismissals, indexed by the address of the set of namespaces; otherwise like [`DECISIONS`].
 #[map]
 pub(crate) static DISMISSALS: PerCpuArray<Dismissal> =
     PerCpuArray::with_max_entries(2 * DISMISSAL_SLOTS, 0);
 
-/// A comm on its way out.
+/// A comm before its change by an exec.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct OldComm {
     pub(crate) comm: [u64; 2],
     pub(crate) tgid: u32,
-    /// Where in [`EARLY`] the new stack is, if it is there.
+    /// Slot in [`EARLY`] of the new stack, if it was copied.
     pub(crate) slot: u32,
 }
 
-/// Slots of [`COMMS`], a power of two.
+/// Number of slots of [`COMMS`], a power of two.
 pub(crate) const COMM_SLOTS: u32 = 4096;
 
-/// Comms before exec, indexed by `tgid % COMM_SLOTS`: an array slot costs a tenth of an LRU entry.
+/// Comms before exec, indexed by `tgid % COMM_SLOTS`: an array is ten times as fast as an LRU map.
 #[map]
 pub(crate) static COMMS: Array<OldComm> = Array::with_max_entries(COMM_SLOTS, 0);
 
 /// The lowest part of a new program's stack; see [`crate::early`].
 #[repr(C)]
 pub(crate) struct Early {
-    /// When its process was forked; 0 while it is written.
+    /// Start time of its process; 0 while the slot is written or free.
     pub(crate) start: u64,
-    /// How often the process and its ancestors had executed something before this exec.
+    /// Number of execs of the process and its ancestors before this exec.
     pub(crate) execs: u64,
-    /// How far below the upper end of the stack it begins, bytes.
+    /// Distance of its beginning from the upper end of the stack, bytes.
     pub(crate) below_top: u64,
-    /// How many bytes there are.
+    /// Number of bytes.
     pub(crate) len: u64,
     pub(crate) bytes: [u8; EARLY_BYTES],
 }
 
-/// By CPU, and in it by the low bits of the process id. User space sets its size before load.
+/// Slots by CPU, then by the low bits of the process id. User space sets the map's size before
+/// load.
 #[map]
 pub(crate) static EARLY: Array<Early> = Array::with_max_entries(1, 0);
 
@@ -136,9 +140,9 @@ pub(crate) static END_CHECK: Array<EndCheck> = Array::with_max_entries(1, 0);
 pub(crate) static OWN_CGROUPS: Array<OwnCgroup> =
     Array::with_max_entries(exectrail_common::target::OWN_CGROUPS, 0);
 
-/// Room to put a record together. The filename, what was kept of argv, and the rest of argv fit
-/// whatever the others' lengths, which is what lets the verifier bound each alone; so do filename,
-/// argv and the stack's filename.
+/// Memory for building a record. It has room for the filename, the early argv and the late argv at
+/// their maximum lengths, so the verifier can bound each length separately. It also has room for
+/// the filename, argv and the stack's filename.
 #[repr(C, align(8))]
 pub(crate) struct Scratch {
     pub(crate) strings: Strings,
@@ -150,7 +154,7 @@ pub(crate) struct Scratch {
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(LANES, 0);
 
-/// The same room for a piece of argv, once the record of its exec has been written.
+/// The same memory for a piece of argv, after the record of its exec has been written.
 #[repr(C, align(8))]
 pub(crate) struct PieceScratch {
     pub(crate) head: ArgvPiece,
@@ -158,23 +162,23 @@ pub(crate) struct PieceScratch {
 }
 
 const _: () = assert!(size_of::<PieceScratch>() <= size_of::<Scratch>());
-// Filename, what was kept of argv, and the rest of argv.
+// Filename, early argv, and late argv.
 const _: () = assert!(HEAD_ARGV <= MAX_FILENAME);
 
-/// Counters of failed execs, one a call. User space makes this and the next map smaller where
+/// Counters of failed execs, one entry per call. User space makes this and the next map smaller if
 /// failed execs are not recorded.
 #[map]
 pub(crate) static FAILED_STATS: PerCpuArray<FailedStats> =
     PerCpuArray::with_max_entries(CALLS as u32, 0);
 
-/// Room to put the record of a failed exec together.
+/// Memory for building the record of a failed exec.
 #[repr(C, align(8))]
 pub(crate) struct FailedScratch {
     pub(crate) head: FailedExec,
     pub(crate) filename: [u8; MAX_FILENAME],
 }
 
-/// See [`FailedScratch`]. One a call: a program on the exit of a function can be preempted, and
-/// while it is, the kernel runs those of other functions on its CPU, but not itself.
+/// See [`FailedScratch`]. One entry per call: a program at the exit of a function can be preempted.
+/// Meanwhile the kernel runs programs of other functions on its CPU, but not the same program.
 #[map]
 pub(crate) static FAILED: Array<FailedScratch> = Array::with_max_entries(1, 0);

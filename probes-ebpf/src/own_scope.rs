@@ -1,6 +1,6 @@
-//! Where the sidecar itself stands: its own depth and identity, whether its network namespace is
-//! shared with more than its pod, and the cgroups that it is in. Kept apart from `scope`: it runs
-//! once.
+//! Finds the sidecar's own namespaces and cgroups: its depth and identity, whether its network
+//! namespace is shared with more than its pod, and its cgroups. It is separate from `scope` because
+//! it runs once.
 
 use aya_ebpf::{
     bindings::bpf_pidns_info,
@@ -17,8 +17,8 @@ use crate::{
 
 /// Looks at `task` if it is the sidecar.
 ///
-/// The network is shared where a namespace above ours has its reaper in it (hostNetwork, also on
-/// a node that is itself a container), or where ours is the init PID namespace and its init is.
+/// The network is shared if the reaper of a namespace above ours is in it (hostNetwork, also on a
+/// node that is itself a container), or if ours is the init PID namespace and its init is in it.
 #[inline(always)]
 pub(crate) fn look(task: Task) {
     if ns_tgid(own!(pid_ns)) != own!(tgid) {
@@ -60,8 +60,8 @@ pub(crate) fn look(task: Task) {
     }
 }
 
-/// Names the cgroup of the task at this address and those above it; its depth. A container sees
-/// none above its own (cgroup_namespaces(7)), the kernel all.
+/// Writes the names of the cgroup of the task at this address and of those above it; returns its
+/// depth. A container sees no cgroup above its own (cgroup_namespaces(7)); the kernel sees all.
 #[inline(always)]
 fn name_cgroups(task: u64) -> u32 {
     let cgroup = cgroup_of(task);
@@ -89,8 +89,8 @@ fn name_cgroups(task: u64) -> u32 {
     read_u32(cgroup + u64::from(offset!(cgroup_level)))
 }
 
-/// The current process's id in the PID namespace `inum`, which must be the one that it is in; else
-/// 0.
+/// The current process's id in the PID namespace `inum`, if that is the process's own namespace;
+/// else 0.
 #[inline(always)]
 pub(crate) fn ns_tgid(inum: u32) -> u32 {
     let mut info = bpf_pidns_info { pid: 0, tgid: 0 };

@@ -1,4 +1,4 @@
-//! Writing down what of a long argv has no room in the record of its exec.
+//! Writes the part of a long argv that has no room in the record of its exec.
 
 use aya_ebpf::{bindings::BPF_RB_NO_WAKEUP, helpers::generated::bpf_probe_read_user};
 use exectrail_common::record::{
@@ -12,18 +12,18 @@ use crate::{
     maps::{PieceScratch, RING, SCRATCH, STATS},
 };
 
-/// Pieces that the longest argv takes.
+/// Number of pieces of the longest argv.
 const MAX_PIECES: u64 = (MAX_ARGV as u64).div_ceil(PIECE_ARGV as u64);
 
-/// Writes `argv[HEAD_ARGV..wanted]` of exec number `seq` on `cpu` in `lane`, piece by piece. Always
-/// 0.
+/// Writes `argv[HEAD_ARGV..wanted]` of exec number `seq` on `cpu` in `lane`, in pieces. Always
+/// returns 0.
 ///
-/// A function of its own to the kernel, too, which verifies it once and for any arguments (global
-/// functions, Linux 5.6 and later): as a part of its caller it would be followed anew from each of
+/// This is a separate function for the kernel too, which verifies it once for all arguments (global
+/// functions, Linux 5.6 and later). As a part of its caller it would be verified again for each of
 /// the caller's many states.
 ///
-/// The offset depends on the round alone and the rest is taken anew in each: with a running offset
-/// the verifier would follow every length through every round.
+/// The offset depends on the iteration only, and the rest is computed again in each. With a running
+/// offset the verifier would follow every length through every iteration.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn write_pieces(
@@ -40,12 +40,12 @@ pub(crate) extern "C" fn write_pieces(
     let (Some(piece), Some(stats)) = values else {
         return 0;
     };
-    // SAFETY: pointers to the live map values of this CPU and lane, in which nothing else runs
-    // meanwhile; a piece is plain integers, and shorter.
+    // SAFETY: pointers to the live map values of this CPU and lane, which no other program uses
+    // meanwhile; a piece is plain integers, and shorter than the value.
     let (piece, stats) = unsafe { (&mut *piece.cast::<PieceScratch>(), &mut *stats) };
     for round in 0..MAX_PIECES {
         let offset = HEAD_ARGV as u64 + round * PIECE_ARGV as u64;
-        // Never so, and a constant to the verifier: it need not look into rounds that cannot be.
+        // Never true, and a constant to the verifier: it can omit iterations that do not happen.
         if offset >= u64::from(own!(max_argv_bytes)) {
             break;
         }

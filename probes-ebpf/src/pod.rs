@@ -1,8 +1,8 @@
-//! "Of the pod?": whether the reaper of a PID namespace belongs to the sidecar's pod.
+//! Decides whether the reaper of a PID namespace belongs to the sidecar's pod.
 //!
-//! Two things tell, and either suffices. A pod's network namespace is shared by its containers and
-//! nobody else, but a process can leave it. A pod's cgroup cannot be left from inside: only who can
-//! write to the node's cgroup file system moves a process out of it.
+//! There are two identities, and either is enough. The containers of a pod share its network
+//! namespace with no other process, but a process can leave it. A process cannot leave a pod's
+//! cgroup from inside: only a process that can write to the node's cgroup file system can move it.
 
 use exectrail_common::target::{BY_CGROUP, BY_NETWORK, HIERARCHY_NONE, HIERARCHY_V1};
 
@@ -13,13 +13,14 @@ use crate::{
     maps::OWN_SCOPE,
 };
 
-/// What ties `ns` to the pod, a set of [`BY_NETWORK`] and [`BY_CGROUP`] out of `identity`; empty
-/// for the sidecar's own namespace and for those less deep than `floor`. Without a branch.
+/// The identities that tie `ns` to the pod: a subset of `identity`, which has [`BY_NETWORK`] and
+/// [`BY_CGROUP`]. Empty for the sidecar's own namespace and for those less deep than `floor`.
+/// Without branches.
 #[inline(always)]
 pub(crate) fn ties(ns: PidNs, inum: u32, level: u32, floor: u32, identity: u32) -> u64 {
     let reaper = ns.reaper();
     let network = equal(reaper.net_ns(), own!(net_ns)) * u64::from(BY_NETWORK);
-    // Constants to the verifier: where cgroups cannot be read, nothing of this is there.
+    // Constants to the verifier: if cgroups cannot be read, it removes this part.
     let cgroup = if own!(hierarchy) == HIERARCHY_NONE || own!(read_kernel) == 0 {
         0
     } else {
@@ -29,13 +30,14 @@ pub(crate) fn ties(ns: PidNs, inum: u32, level: u32, floor: u32, identity: u32) 
     select(possible, (network | cgroup) & u64::from(identity), 0)
 }
 
-/// 1 where the task at this address is in the pod's cgroup or below it, else 0.
+/// 1 if the task at this address is in the pod's cgroup or below it, else 0.
 ///
-/// The pod's cgroup, if it is one above the task's, stands at its own depth among the ancestors of
-/// the task's cgroup: one look, however deep the workspace nests cgroups. By helper, as the
-/// verifier refuses loads from that array, whose length the kernel's types do not tell.
+/// If the pod's cgroup is above the task's, it is at its own depth among the ancestors of the
+/// task's cgroup. So one read is enough at any depth of cgroups in the workspace. The read uses a
+/// helper, as the verifier refuses loads from that array, whose length is not in the kernel's
+/// types.
 ///
-/// A function of its own to the kernel, which verifies it once.
+/// This is a separate function for the kernel too, which verifies it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn in_pod_cgroup(task: u64) -> u64 {
@@ -64,8 +66,7 @@ extern "C" fn in_pod_cgroup(task: u64) -> u64 {
     u64::from(found == wanted)
 }
 
-/// The address of the `struct cgroup` of the task at this address, in the hierarchy that pods are
-/// in.
+/// The address of the `struct cgroup` of the task at this address, in the cgroup hierarchy of pods.
 #[inline(always)]
 pub(crate) fn cgroup_of(task: u64) -> u64 {
     let css_set = read_u64(task + u64::from(offset!(task_cgroups)));

@@ -1,5 +1,4 @@
-//! Writing an exec down: the fixed head, argv, the filename, and pieces of an argv that is too
-//! long.
+//! Writes the record of an exec: the fixed head, the filename, argv, and pieces of a long argv.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use exectrail_common::record::{
@@ -27,12 +26,11 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let (Some(stats), Some(scratch)) = (STATS.get_ptr_mut(LANE), SCRATCH.get_ptr_mut(LANE)) else {
         return;
     };
-    // SAFETY: pointers to the live map values of this CPU and lane; nothing else runs in it
+    // SAFETY: pointers to the live map values of this CPU and lane; no other program uses them
     // meanwhile.
     let (stats, scratch) = unsafe { (&mut *stats, &mut *scratch) };
 
-    // Without a branch where one would do: each doubles what the verifier has to follow from there
-    // on.
+    // This avoids branches: each doubles the number of states that the verifier follows afterwards.
     let mm = task.mm();
     let arg_start: u64 = mm.load(field!(mm_arg_start));
     let arg_end: u64 = mm.load(field!(mm_arg_end));
@@ -49,7 +47,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let wanted = argv_len.min(u64::from(own!(max_argv_bytes)));
     let exec = bprm.exec();
     let execs = task.self_exec_id();
-    // A thread that executes has become its process's leader (`de_thread`, fs/exec.c).
+    // A thread that executes becomes its process's leader (`de_thread`, fs/exec.c).
     let start = task.start_boottime();
     scratch.strings = Strings {
         filename: bprm.filename(),
@@ -66,15 +64,16 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
         zero: 0,
     };
     copy_strings(u64::from(LANE));
-    // The kernel knows nothing of what a function of its own has written: lengths are bounded
-    // again.
+    // The verifier knows nothing about values that a separate function has written, so the lengths
+    // are bounded again.
     let filename_len = opaque(scratch.strings.filename_len.into()).min(MAX_FILENAME as u64 - 1);
     let taken = opaque(scratch.strings.argv_len.into()).min(HEAD_ARGV as u64);
     flags |=
         scratch.strings.flags as u16 | flag(less(HEAD_ARGV as u32, wanted as u32), FLAG_CONTINUED);
     let stacks = stack_filename(exec, filename_len, taken, u64::from(LANE));
     // The kernel computes `env_end` from the lengths of the strings on the stack
-    // (`create_elf_tables`, fs/binfmt_elf.c): it is another place where they were changed.
+    // (`create_elf_tables`, fs/binfmt_elf.c). So a wrong value also shows that the strings were
+    // changed.
     let differs = less(0, stacks as u32);
     flags |= flag(differ(env_end, exec) | differs, FLAG_TAMPERED);
     let stack_len = select(differs, stacks.wrapping_sub(1), 0);
@@ -126,8 +125,8 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
         stats.lost += 1;
         stats.last_lost = ktime;
     } else if opaque(wanted) > HEAD_ARGV as u64 {
-        // Asked of `wanted` again: a decision by `flags` would have the verifier tell apart every
-        // set of them, at ten times the work. Its result says nothing; the kernel wants one.
+        // This tests `wanted` again: with a test of `flags` the verifier would follow every set of
+        // flags separately, at ten times the work. The result is always 0; the kernel requires one.
         pieces::write_pieces(arg_start, wanted, u64::from(cpu), seq, u64::from(LANE));
     }
 }

@@ -1,7 +1,7 @@
-//! Rules: which execs are left out because the operator said so.
+//! Decides by rules which execs are suppressed.
 //!
-//! The patterns are in maps, by field. What a look-up gives is worked out by user space: the number
-//! of the first rule that matches. So the least of three numbers decides, and no list is walked.
+//! The patterns are in maps, by field. User space computes the value of each pattern: the number of
+//! the first rule that matches. So the lowest of three numbers decides, without a loop over rules.
 
 use aya_ebpf::{
     helpers::{bpf_ktime_get_boot_ns, generated::bpf_probe_read_kernel_str},
@@ -25,7 +25,7 @@ use crate::{
 // SAFETY: all fields are integers, for which zero is a value.
 static RULES: RuleSet = unsafe { core::mem::zeroed() };
 
-/// A field of [`RULES`]. Volatile, or the compiler would take it for the zero above.
+/// A field of [`RULES`]. Volatile, or the compiler would use the zero above.
 macro_rules! rules {
     ($field:ident) => {
         // SAFETY: reads an initialised static of plain integers.
@@ -33,12 +33,12 @@ macro_rules! rules {
     };
 }
 
-/// Patterns of filenames: with its NUL one that is whole, without one that is a prefix.
+/// Patterns of filenames. A pattern for the whole text ends in NUL; a prefix does not.
 #[map]
 static FILENAME_RULES: LpmTrie<[u8; FILENAME_WINDOW], Matched> =
     LpmTrie::with_max_entries(MAX_RULES as u32, 0);
 
-/// Patterns of comms, likewise.
+/// Patterns of comms, in the same form.
 #[map]
 static COMM_RULES: LpmTrie<[u8; COMM_LEN], Matched> =
     LpmTrie::with_max_entries(MAX_RULES as u32, 0);
@@ -47,24 +47,24 @@ static COMM_RULES: LpmTrie<[u8; COMM_LEN], Matched> =
 #[map]
 static UID_RULES: HashMap<u32, Matched> = HashMap::with_max_entries(MAX_RULES as u32, 0);
 
-/// What each rule left out. By lane.
+/// Counts of suppressed execs by rule. By lane.
 #[map]
 static SUPPRESSED: PerCpuArray<[Suppressed; MAX_RULES]> = PerCpuArray::with_max_entries(LANES, 0);
 
-/// Room for the filename that is looked up. By lane.
+/// Memory for the filename that is looked up. By lane.
 #[map]
 static FILENAME_KEY: PerCpuArray<Key<[u8; FILENAME_WINDOW]>> =
     PerCpuArray::with_max_entries(LANES, 0);
 
-/// Whether the exec of `task` is left out; it is counted then.
+/// Whether rules suppress the exec of `task`; if so, it is counted.
 #[inline(always)]
 pub(crate) fn exclude<const LANE: u32>(task: Task, bprm: Binprm, _: Lane<LANE>) -> bool {
-    // A constant to the verifier: where there are no rules, nothing of this is there.
+    // A constant to the verifier: without rules it removes the rest of this function.
     if rules!(count) == 0 {
         return false;
     }
     let comm = if rules!(comm) != 0 {
-        // Of a comm that was not caught no rule can be true.
+        // No rule matches an unknown comm.
         early::kept(task.tgid()).comm
     } else {
         [0; 2]
@@ -78,7 +78,7 @@ pub(crate) fn exclude<const LANE: u32>(task: Task, bprm: Binprm, _: Lane<LANE>) 
     let Some(counts) = SUPPRESSED.get_ptr_mut(LANE) else {
         return false;
     };
-    // SAFETY: a pointer to the live map value of this CPU and lane, which nothing else writes
+    // SAFETY: a pointer to the live map value of this CPU and lane, which no other program writes
     // meanwhile; the mask keeps the index within it.
     unsafe {
         let count = &mut (*counts)[opaque(first) as usize & (MAX_RULES - 1)];
@@ -89,9 +89,10 @@ pub(crate) fn exclude<const LANE: u32>(task: Task, bprm: Binprm, _: Lane<LANE>) 
 }
 
 /// Number of the first rule that matches; [`NO_RULE`] if none does. `filename` is the address of
-/// the kernel's own copy, `comm` in two halves.
+/// the kernel's own copy; `comm` is two halves.
 ///
-/// A function of its own to the kernel, as its look-ups would multiply its caller's states.
+/// This is a separate function for the kernel too, as its look-ups would multiply its caller's
+/// states.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn first_rule(
@@ -104,7 +105,8 @@ extern "C" fn first_rule(
     let mut first = rules!(everything);
     if rules!(uid) != 0 {
         let uid = uid as u32;
-        // SAFETY: entries are made before the program is attached, and never changed.
+        // SAFETY: user space adds the entries before the program is attached, and never changes
+        // them.
         if let Some(matched) = unsafe { UID_RULES.get(uid) } {
             first = first.min(matched.first);
         }
@@ -112,18 +114,18 @@ extern "C" fn first_rule(
     if rules!(comm) != 0 {
         first = first.min(by_comm([comm_head, comm_tail]));
     }
-    // Last, as it ends in a loop, and the verifier follows what comes after a loop from each round.
+    // Last, as it ends in a loop: the verifier follows the code after a loop from each iteration.
     if rules!(filename) != 0 {
         first = first.min(by_filename(filename, lane as u32));
     }
     u64::from(first)
 }
 
-/// The first rule on comms that matches. Patterns end at the NUL or before: what 5.10 leaves behind
-/// it makes no difference.
+/// The first rule on comms that matches. Patterns end at the NUL or before, so the bytes that 5.10
+/// leaves after the NUL do not matter.
 #[inline(always)]
 fn by_comm(comm: [u64; 2]) -> u32 {
-    /// A key with its comm aligned, as the verifier wants what is on the stack.
+    /// A key with an aligned comm, as the verifier requires for values on the stack.
     #[repr(C)]
     struct Aligned {
         zero: u32,
@@ -135,21 +137,21 @@ fn by_comm(comm: [u64; 2]) -> u32 {
         prefix_len: 8 * COMM_LEN as u32,
         comm,
     };
-    // SAFETY: the last two fields lie as in a key, which has no alignment.
+    // SAFETY: the last two fields have the layout of a key, which has no alignment.
     let key = unsafe { &*(&raw const aligned.prefix_len).cast::<Key<[u8; COMM_LEN]>>() };
     COMM_RULES.get(key).map_or(NO_RULE, |matched| matched.first)
 }
 
 /// The first rule on filenames that matches.
 ///
-/// A prefix promises that the file is below a directory, which a path with `/..` in it need not be,
-/// nor one too long to see the end of: those it does not exclude.
+/// A prefix means that the file is below a directory. That is not certain for a path with `/..` in
+/// it, nor for a path that is longer than the window. A prefix does not exclude such paths.
 #[inline(always)]
 fn by_filename(filename: u64, lane: u32) -> u32 {
     let Some(key) = FILENAME_KEY.get_ptr_mut(lane) else {
         return NO_RULE;
     };
-    // SAFETY: a pointer to the live map value of this CPU and lane; nothing else runs in it
+    // SAFETY: a pointer to the live map value of this CPU and lane; no other program uses it
     // meanwhile.
     let key = unsafe { &mut *key };
     key.prefix_len = 8 * FILENAME_WINDOW as u32;
@@ -177,7 +179,7 @@ fn by_filename(filename: u64, lane: u32) -> u32 {
     first
 }
 
-/// Whether there is a `/..` in `filename`, before its NUL.
+/// Whether `filename` has a `/..` before its NUL.
 #[inline(always)]
 fn leads_up(filename: &[u8; FILENAME_WINDOW]) -> bool {
     const UP: u32 = u32::from_be_bytes(*b"\0/..");

@@ -1,4 +1,4 @@
-//! "Ours?": whether the PID namespace of a task is a target or lies below one.
+//! Decides whether the PID namespace of a task is a target or lies below one.
 
 use aya_ebpf::{
     bindings::{BPF_NOEXIST, BPF_RB_NO_WAKEUP},
@@ -21,26 +21,25 @@ use crate::{
     pod,
 };
 
-/// Where an exec that is ours happened.
+/// The namespace and the target of an exec that is recorded.
 pub(crate) struct Scope {
     /// Inum of the PID namespace of the task.
     pub(crate) pid_ns: u32,
     /// Its depth.
     pub(crate) level: u32,
-    /// Inum of the target that makes it ours.
+    /// Inum of the target: this namespace or one above it.
     pub(crate) target: u32,
 }
 
-/// A dismissal is looked into again after this many execs: a reaper may have joined our network
-/// namespace since (`setns`), or have been moved to the pod's cgroup, which changes no generation,
-/// while others stay where they were.
+/// A dismissal is checked again after this many execs. A reaper may have joined our network
+/// namespace since (`setns`), or have been moved to the pod's cgroup. That changes no generation,
+/// and the other tasks keep their sets.
 const BELIEVE: u32 = 64;
 
-/// Stands for the target of a namespace of the pod that has found no room in [`TARGETS`].
+/// The target of a namespace of the pod for which [`TARGETS`] has no room.
 const NO_ROOM: u32 = u32::MAX;
 
-/// The table of decisions on what a thread does: one for exits of their own where `exit` may
-/// preempt `exec`.
+/// The table of decisions for an event. Exits have their own table if `exit` may preempt `exec`.
 #[inline(always)]
 fn table(doing: Doing) -> u32 {
     match doing {
@@ -49,13 +48,13 @@ fn table(doing: Doing) -> u32 {
     }
 }
 
-/// Counts what a process of a namespace without room in [`TARGETS`] has done: it is lost.
+/// Counts an event in a namespace without room in [`TARGETS`] as lost.
 #[inline(always)]
 fn count_unplaced(doing: Doing) {
     let Some(stats) = STATS.get_ptr_mut(0) else {
         return;
     };
-    // Atomically, as other lanes come here, too.
+    // Atomically, as other lanes write here too.
     // SAFETY: a pointer to a live map value, aligned u64s.
     unsafe {
         let count = match doing {
@@ -67,17 +66,17 @@ fn count_unplaced(doing: Doing) {
     }
 }
 
-/// Makes all decisions lapse.
+/// Makes all cached decisions lapse.
 #[inline(always)]
 fn changed() {
     if let Some(changes) = CONTROL.get_ptr_mut(CHANGES) {
-        // Atomically, or the change that another CPU makes meanwhile would be taken back.
+        // Atomically, or a concurrent change by another CPU would be undone.
         // SAFETY: a pointer to a live map value, an aligned u64.
         unsafe { add(changes.cast(), 1) };
     }
 }
 
-/// Dates decisions.
+/// The generation of cached decisions.
 #[inline(always)]
 fn generation() -> Option<u32> {
     let (control, changes) = (CONTROL.get_ptr(0)?, CONTROL.get_ptr(CHANGES)?);
@@ -91,8 +90,8 @@ fn generation() -> Option<u32> {
     Some(told.wrapping_add(found as u32))
 }
 
-/// What ties a task to a pod, as a task that is tied by something else has another of: the
-/// addresses of its set of namespaces and of its set of cgroups.
+/// The addresses of a task's set of namespaces and set of cgroups. A task in another network
+/// namespace or cgroup has other addresses.
 #[derive(Clone, Copy)]
 struct Sets {
     nsproxy: u64,
@@ -102,7 +101,7 @@ struct Sets {
 impl Sets {
     #[inline(always)]
     fn of(task: Task) -> Self {
-        // A constant to the verifier: where cgroups cannot be read, nothing of this is there.
+        // A constant to the verifier: if cgroups cannot be read, it removes this part.
         let css_set = if own!(hierarchy) == HIERARCHY_NONE {
             0
         } else {
@@ -115,18 +114,18 @@ impl Sets {
     }
 }
 
-/// The place of `task` among the dismissals, its sets and the namespace that its children will be
-/// in; and whether that is dismissed.
+/// The slot of `task` among the dismissals, for its sets and its children's namespace; and whether
+/// that namespace is dismissed.
 ///
-/// The sets are part of it, so that a first process which joins our network namespace or is moved
-/// to the pod's cgroup is looked at anew, with whatever it forks from then on: by that it has other
-/// sets.
+/// A dismissal is for one pair of sets. A first process that joins our network namespace, or is
+/// moved to the pod's cgroup, gets other sets, and so do its later children: they are checked
+/// again.
 #[inline(always)]
 fn dismissal(task: Task, generation: u32, table: u32) -> Option<(*mut Dismissal, bool)> {
     let Sets { nsproxy, css_set } = Sets::of(task);
     let below = task.pid_ns_for_children();
     let (ns, start) = (below.address(), below.reaper().start_boottime());
-    // A set is not smaller than 64 bytes.
+    // A set has at least 64 bytes.
     let index = (nsproxy >> 6 ^ nsproxy >> 16 ^ css_set >> 6) as u32 & (DISMISSAL_SLOTS - 1);
     let slot = DISMISSALS.get_ptr_mut(table * DISMISSAL_SLOTS + index)?;
     // SAFETY: a pointer to this CPU's live map value, whose fields BPF loads whole.
@@ -153,8 +152,8 @@ pub(crate) fn is_dismissed(task: Task) -> bool {
     )
 }
 
-/// The scope of `task`, if it is in a target. Decisions are kept, but for those of later lanes,
-/// which come so seldom that a cache would be memory wasted.
+/// The scope of `task`, if it is in a target. The first lane uses the cache. Later lanes run so
+/// rarely that a cache would waste memory.
 #[inline(always)]
 pub(crate) fn scope<const LANE: u32>(task: Task, _: Lane<LANE>, doing: Doing) -> Option<Scope> {
     if LANE == 0 {
@@ -164,7 +163,7 @@ pub(crate) fn scope<const LANE: u32>(task: Task, _: Lane<LANE>, doing: Doing) ->
     }
 }
 
-/// The same with the cache.
+/// [`scope()`] with the cache.
 #[inline(always)]
 fn cached(task: Task, doing: Doing) -> Option<Scope> {
     let table = table(doing);
@@ -174,9 +173,9 @@ fn cached(task: Task, doing: Doing) -> Option<Scope> {
         return None;
     }
     let generation = generation()?;
-    // Most execs of a node are in other pods and return here, with next to nothing loaded. If the
-    // namespace that children will be in is not in a target, neither is any above it, and the task
-    // is in one of these.
+    // Most execs of a node are in other pods and return here after few loads. If the namespace of
+    // the task's children is not in a target, no namespace above it is a target either, and the
+    // task is in one of these.
     let below = task.pid_ns_for_children();
     let (slot, dismissed) = dismissal(task, generation, table)?;
     if dismissed {
@@ -188,7 +187,7 @@ fn cached(task: Task, doing: Doing) -> Option<Scope> {
     let id = ns.id();
     let target = decided(ns, id, generation, table)?;
     if target == NO_ROOM {
-        // Not dismissed: each exec counts.
+        // The namespace is not dismissed, so that each exec is counted.
         count_unplaced(doing);
         return None;
     }
@@ -201,7 +200,8 @@ fn cached(task: Task, doing: Doing) -> Option<Scope> {
     }
     if ns.address() == below.address() {
         let sets = Sets::of(task);
-        // SAFETY: as in `dismissal`. In this order, whoever comes in between finds none of the two.
+        // SAFETY: as in `dismissal`. In this order, a program that interrupts this one finds no
+        // valid dismissal.
         unsafe {
             core::ptr::write_volatile(&raw mut (*slot).ns, 0);
             core::ptr::write_volatile(&raw mut (*slot).nsproxy, sets.nsproxy);
@@ -215,12 +215,11 @@ fn cached(task: Task, doing: Doing) -> Option<Scope> {
     None
 }
 
-/// The target that `ns` lies in, from the cache or by a walk; 0 if none.
+/// The target that contains `ns`, from the cache or by a walk; 0 if none.
 #[inline(always)]
 fn decided(ns: PidNs, id: NsId, generation: u32, table: u32) -> Option<u32> {
     let slot = DECISIONS.get_ptr_mut(table * DECISION_SLOTS + (id.inum & (DECISION_SLOTS - 1)))?;
-    // SAFETY: a pointer to this CPU's live map value; only the first lane comes here, which has it
-    // for itself.
+    // SAFETY: a pointer to this CPU's live map value, which only the first lane uses.
     let decision = unsafe { &mut *slot };
     if decision.id.inum == id.inum
         && decision.id.start == id.start
@@ -239,8 +238,8 @@ fn decided(ns: PidNs, id: NsId, generation: u32, table: u32) -> Option<u32> {
     Some(target)
 }
 
-/// The same without the cache, for programs that may be preempted and so must not use what is the
-/// CPU's.
+/// [`scope()`] without the cache, for programs that can be preempted and so must not use the values
+/// of a CPU.
 #[inline(always)]
 pub(crate) fn look_up(task: Task, doing: Doing) -> Option<Scope> {
     let level = task.pid_level();
@@ -261,19 +260,19 @@ pub(crate) fn look_up(task: Task, doing: Doing) -> Option<Scope> {
     })
 }
 
-/// The inum of the target that `ns` lies in, made one where discovery says so; 0 if none,
-/// [`NO_ROOM`] if there should be one.
+/// The inum of the target that contains `ns`; with discovery, this may create the target. 0 if
+/// there is none, [`NO_ROOM`] if the map is full.
 ///
-/// What is carried through the walk multiplies the verifier's work, so rather than branch on
-/// "of the pod?", the outermost such namespace is kept by masks.
+/// Each value that the walk carries multiplies the verifier's work. So the walk does not branch on
+/// membership in the pod; it keeps the depth of the outermost such namespace by masks.
 #[inline(always)]
 fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
-    // Nothing is evidence until `own_scope` has told our own depth.
+    // There is no evidence before `own_scope` has found our own depth.
     let (floor, identity) = match OWN_SCOPE.get(0) {
         Some(own) if own.is_known() => (own.level.max(1), own.identity()),
         _ => (u32::MAX, 0),
     };
-    // Its depth is all that is carried.
+    // The walk carries only the depth.
     let mut outermost_level = 0;
     let mut target = 0;
     let mut above = ns;
@@ -284,7 +283,7 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
         }
         let id = above.id();
         if let Some(state) = TARGETS.get_ptr_mut(id) {
-            // Of a target that user space knows by number and start, nobody has seen the address.
+            // The address of a target from an earlier run is unknown until now.
             // SAFETY: a pointer to a live map value, an aligned u64.
             unsafe { (&raw mut (*state).address).write_volatile(above.address()) };
             target = id.inum;
@@ -303,12 +302,13 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
     if outermost_level == 0 {
         return 0;
     }
-    // One after the other in the same place: a program has 512 bytes of stack.
+    // One after the other in the same variables: a program has 512 bytes of stack.
     let (mut seen, mut state) = observed(ns.at(outermost_level as u32), floor, identity);
     let target = if discovery {
         found(&seen, &state)
     } else {
-        // A full map evicts; the only other failure is memory, and then the next exec tries again.
+        // A full map evicts; the only other failure is lack of memory, and then the next exec tries
+        // again.
         let _ = EVIDENCE.insert(seen, state, 0);
         0
     };
@@ -321,7 +321,7 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
     target
 }
 
-/// Notes that `ns` lies below a target, for who announces it.
+/// Saves that `ns` lies below a target, for its announcement.
 #[inline(always)]
 fn note_below(ns: PidNs) {
     let (seen, mut state) = observed(ns, u32::MAX, 0);
@@ -329,7 +329,7 @@ fn note_below(ns: PidNs) {
     let _ = EVIDENCE.insert(seen, state, 0);
 }
 
-/// Identity of `ns`, and what is to be known of it.
+/// Identity and state of `ns`.
 #[inline(always)]
 fn observed(ns: PidNs, floor: u32, identity: u32) -> (NsId, NsState) {
     let id = ns.id();
@@ -344,11 +344,11 @@ fn observed(ns: PidNs, floor: u32, identity: u32) -> (NsId, NsState) {
     (id, state)
 }
 
-/// Makes `id` a target; its inum, or [`NO_ROOM`].
+/// Makes `id` a target; returns its inum, or [`NO_ROOM`].
 #[inline(always)]
 fn found(id: &NsId, state: &NsState) -> u32 {
     match TARGETS.insert(id, state, u64::from(BPF_NOEXIST)) {
-        // Another CPU was first where it exists.
+        // If it exists, another CPU has created it.
         result @ (Ok(()) | Err(EEXIST)) => {
             if result.is_ok() {
                 tell(id, state);
@@ -360,10 +360,10 @@ fn found(id: &NsId, state: &NsState) -> u32 {
     }
 }
 
-/// Reports to user space a target that it did not make.
+/// Reports a target that the probes found to user space.
 #[inline(always)]
 fn tell(id: &NsId, state: &NsState) {
-    // With no room in the ring, user space learns of it by the first record from there.
+    // If the ring is full, the target's first record shows it to user space.
     let Some(mut record) = RING.reserve::<NsFound>(0) else {
         return;
     };

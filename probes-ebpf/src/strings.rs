@@ -1,8 +1,8 @@
-//! The strings of an exec, put together in its CPU's scratch value: the filename and argv.
+//! Collects the strings of an exec, filename and argv, in its CPU's scratch value.
 //!
-//! A function of its own to the kernel, which verifies it once, for any values: as a part of its
-//! caller it would be followed anew from each of the caller's many states, and would use up its
-//! stack.
+//! This is a separate function for the kernel too, which verifies it once, for all values. As a
+//! part of its caller it would be verified again for each of the caller's many states, and would
+//! use up its stack.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user};
 use exectrail_common::record::{
@@ -11,51 +11,51 @@ use exectrail_common::record::{
 
 use crate::{branchless::opaque, early, maps::SCRATCH};
 
-/// What [`copy_strings`] is given, and what it gives back.
+/// Arguments and results of [`copy_strings`].
 #[repr(C)]
 pub(crate) struct Strings {
     /// Address of the filename: the kernel's own copy.
     pub(crate) filename: u64,
-    /// Where the kernel has put it on the new stack.
+    /// Address of the filename on the new stack.
     pub(crate) exec: u64,
-    /// Where argv is.
+    /// Address of argv.
     pub(crate) arg_start: u64,
-    /// Bytes of argv that are wanted here.
+    /// Number of bytes of argv to copy.
     pub(crate) wanted: u64,
-    /// When the process was forked.
+    /// Start time of the process.
     pub(crate) start: u64,
-    /// How often the process and its ancestors have executed something.
+    /// Number of execs of the process and its ancestors.
     pub(crate) execs: u64,
-    /// Where in the map `EARLY` the new stack is, if it is there.
+    /// Slot in the map `EARLY` of the new stack, if it was copied.
     pub(crate) slot: u32,
-    /// Flags of what could not be read.
+    /// Flags for strings that could not be read.
     pub(crate) flags: u32,
     /// Length of the filename, at the beginning of the tail.
     pub(crate) filename_len: u32,
-    /// Bytes of argv, behind the filename.
+    /// Bytes of argv, after the filename.
     pub(crate) argv_len: u32,
-    /// How many of them were read early.
+    /// Number of these that were read early.
     pub(crate) argv_early: u32,
     /// Keeps the value free of padding.
     pub(crate) zero: u32,
 }
 
-/// Copies the filename and argv to the tail of the scratch value of this CPU and lane, as its
-/// [`Strings`] say. Always 0: the kernel wants a result.
+/// Copies the filename and argv to the tail of the scratch value of this CPU and lane, using its
+/// [`Strings`]. Always returns 0: the kernel requires a result.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn copy_strings(lane: u64) -> u64 {
     let Some(scratch) = SCRATCH.get_ptr_mut(lane as u32) else {
         return 0;
     };
-    // SAFETY: a pointer to the live map value of this CPU and lane, in which nothing else runs
+    // SAFETY: a pointer to the live map value of this CPU and lane, which no other program uses
     // meanwhile.
     let strings = unsafe { &mut (*scratch).strings };
     // SAFETY: as above; the tail has room for a filename and twice HEAD_ARGV.
     let tail = unsafe { (&raw mut (*scratch).tail).cast::<u8>() };
     let mut flags = 0;
 
-    // The filename comes first: where argv was on the stack is known by its length.
+    // The filename comes first: its length gives the position of argv on the stack.
     // SAFETY: at most MAX_FILENAME bytes; a fault gives an error.
     let size = unsafe {
         bpf_probe_read_kernel_str(
@@ -77,11 +77,11 @@ pub(crate) extern "C" fn copy_strings(lane: u64) -> u64 {
     // SAFETY: at most MAX_FILENAME bytes into the tail.
     let argv = unsafe { tail.add(filename_len as usize) };
     let early = early::copy_argv(strings, filename_len, argv);
-    // What was not kept is read now.
+    // The bytes that were not copied early are read now.
     let late = opaque(strings.wanted.wrapping_sub(early)).min(HEAD_ARGV as u64);
     let mut taken = early;
     if late != 0 {
-        // SAFETY: at most HEAD_ARGV bytes behind at most as many; a fault gives an error.
+        // SAFETY: at most HEAD_ARGV bytes after at most as many; a fault gives an error.
         let read = unsafe {
             bpf_probe_read_user(
                 argv.add(early as usize).cast(),

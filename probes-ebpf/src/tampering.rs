@@ -1,7 +1,7 @@
-//! Whether the new stack still has the filename that the kernel put there.
+//! Checks that the new stack still has the filename that the kernel put there.
 //!
-//! After `setup_new_exec` and before `sched_process_exec`, whoever may trace the process can write
-//! to its new memory. What is recorded does not come from there; that it was tried is worth a line.
+//! After `setup_new_exec` and before `sched_process_exec`, a process that may trace this one can
+//! write to its new memory. The record does not use that memory, but a line flags the write.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_probe_read_user_str};
 use exectrail_common::record::{HEAD_ARGV, MAX_FILENAME};
@@ -11,14 +11,15 @@ use crate::{
     maps::{SCRATCH, Scratch},
 };
 
-/// Words of a filename that are compared without a loop.
+/// Number of words of a filename that are compared without a loop.
 const NEAR_WORDS: u64 = 4;
 
 /// Compares the filename, the first `len` bytes of the scratch value's tail, with the string at
-/// `address` of the new stack. 0 where they are the same, or the stack cannot be read; else 1 plus
-/// the length of what the stack has, which then follows the `argv` bytes behind the filename.
+/// `address` on the new stack. Returns 0 if they are equal, or if the stack cannot be read.
+/// Otherwise returns 1 plus the length of the stack's string, and writes that string after the
+/// `argv` bytes that follow the filename.
 ///
-/// A function of its own to the kernel, which verifies it once.
+/// This is a separate function for the kernel too, which verifies it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn stack_filename(address: u64, len: u64, argv: u64, lane: u64) -> u64 {
@@ -27,7 +28,7 @@ pub(crate) extern "C" fn stack_filename(address: u64, len: u64, argv: u64, lane:
     };
     let at = opaque(argv).min(HEAD_ARGV as u64) + opaque(len).min(MAX_FILENAME as u64 - 1);
     // SAFETY: the tail has room for HEAD_ARGV bytes and two filenames; a pointer to the live map
-    // value of this CPU and lane, in which nothing else runs meanwhile.
+    // value of this CPU and lane, which no other program uses meanwhile.
     unsafe {
         let (kernels, stacks) = texts(scratch, at);
         let size = opaque(len + 1).min(MAX_FILENAME as u64);
@@ -46,26 +47,26 @@ pub(crate) extern "C" fn stack_filename(address: u64, len: u64, argv: u64, lane:
     }
 }
 
-/// What differs between the first `words` words of the two, at most [`NEAR_WORDS`]; 0 where nothing
-/// does.
+/// The difference of the first `words` words of the two, at most [`NEAR_WORDS`]; 0 if they are
+/// equal.
 ///
 /// # Safety
-/// Both have room for a filename.
+/// Both pointers have room for a filename.
 #[inline(always)]
 unsafe fn differing_near(kernels: *const u8, stacks: *const u8, words: u64) -> u64 {
     let mut differing = 0;
     for word in 0..NEAR_WORDS {
-        // SAFETY: the caller's promise; what is behind the filename is masked.
+        // SAFETY: the caller's promise; bytes after the filename are masked.
         let difference = unsafe { difference(kernels, stacks, word * 8) };
         differing |= select(less(word as u32, words as u32), difference, 0);
     }
     differing
 }
 
-/// What differs between the words of the filename that are whole and those at `at` of the tail; 0
-/// where nothing does.
+/// The difference of the whole words of the filename and the words at `at` of the tail; 0 if they
+/// are equal.
 ///
-/// A function of its own, as the verifier follows what comes after a loop from each of its rounds.
+/// This is a separate function, as the verifier follows the code after a loop from each iteration.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn differing_words(at: u64, len: u64, lane: u64) -> u64 {
@@ -73,8 +74,8 @@ extern "C" fn differing_words(at: u64, len: u64, lane: u64) -> u64 {
         return 1;
     };
     let words = opaque(len / 8);
-    // Bounded here, once: in the loop, what the verifier knows of it after one round contradicts
-    // the bound in the next.
+    // Bounded once, here: in the loop, the verifier's knowledge after one iteration contradicts the
+    // bound in the next.
     let at = opaque(at).min((HEAD_ARGV + MAX_FILENAME) as u64);
     let (kernels, stacks) = texts(scratch, at);
     let mut differing = 0;
@@ -88,11 +89,11 @@ extern "C" fn differing_words(at: u64, len: u64, lane: u64) -> u64 {
     differing
 }
 
-/// What differs between the rest of the filename, of `len` bytes, its NUL included, and that of the
-/// stack.
+/// The difference of the rest of the filename, of `len` bytes with its NUL, and of the stack's
+/// string.
 ///
 /// # Safety
-/// Both have room for a filename.
+/// Both pointers have room for a filename.
 #[inline(always)]
 unsafe fn differing_rest(kernels: *const u8, stacks: *const u8, len: u64) -> u64 {
     let bits = 8 * (len & 7);
@@ -105,7 +106,7 @@ unsafe fn differing_rest(kernels: *const u8, stacks: *const u8, len: u64) -> u64
             u64::from(stacks.add(nul).read()),
         )
     };
-    // The bytes of the word that are text: the first in memory.
+    // Keep the bytes of the word that are text: the first in memory.
     #[cfg(target_endian = "little")]
     let text = text & ((1 << bits) - 1);
     #[cfg(target_endian = "big")]
@@ -113,7 +114,7 @@ unsafe fn differing_rest(kernels: *const u8, stacks: *const u8, len: u64) -> u64
     text | behind
 }
 
-/// The filename, and what is at `at` of the tail, which has room for a filename from there on.
+/// The filename, and the string at `at` of the tail, which has room for a filename there.
 #[inline(always)]
 fn texts(scratch: *mut Scratch, at: u64) -> (*mut u8, *mut u8) {
     // SAFETY: a live map value, whose tail is longer than `at` and a filename together.
@@ -123,21 +124,21 @@ fn texts(scratch: *mut Scratch, at: u64) -> (*mut u8, *mut u8) {
     }
 }
 
-/// The difference between the eight bytes at `word` of the two.
+/// The difference of the eight bytes at `word` of the two.
 ///
 /// # Safety
-/// Both have as many bytes.
+/// Both pointers have eight bytes there.
 #[inline(always)]
 unsafe fn difference(kernels: *const u8, stacks: *const u8, word: u64) -> u64 {
     // SAFETY: the caller's promise.
     unsafe { load(kernels.add(word as usize)) ^ load(stacks.add(word as usize)) }
 }
 
-/// Eight bytes at any address, in one instruction: the compiler would make it eight, not knowing
-/// that the CPUs that exectrail runs on need no alignment.
+/// Loads eight bytes at any address with one instruction. The compiler would use eight
+/// instructions, as it does not know that exectrail's CPUs need no alignment.
 ///
 /// # Safety
-/// There are eight bytes.
+/// The pointer has eight bytes.
 #[inline(always)]
 unsafe fn load(at: *const u8) -> u64 {
     #[cfg(target_arch = "bpf")]

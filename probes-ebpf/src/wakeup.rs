@@ -1,12 +1,13 @@
-//! When to wake the reader: a wake-up costs ten times what a record costs, so never one an event.
+//! Decides when to wake the reader. A wake-up costs ten times as much as a record, so their rate is
+//! limited.
 
 use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 
-/// At most one wake-up in so many nanoseconds. After each, the reader looks once more after 60 ms,
-/// when whatever came in between without waking it is there.
+/// Minimum time between two wake-ups, nanoseconds. After each, the reader reads the ring again
+/// after 60 ms, and finds the records that caused no wake-up.
 const PERIOD: u64 = 50_000_000;
 
-/// When the reader was last woken, boot clock. Racing CPUs may both wake it; no harm.
+/// Time of the last wake-up, boot clock. Racing CPUs may both wake the reader, which is harmless.
 #[unsafe(no_mangle)]
 static mut LAST_WAKE: u64 = 0;
 

@@ -1,5 +1,5 @@
-//! What a request to the init address says, by the protocol that today's init scripts speak:
-//! one POST to `/`, plain text, at most 16 bytes: the inode number of a PID namespace in decimal.
+//! Parses a request to the init address. The protocol is exectrace's: one POST to `/`, plain text,
+//! at most 16 bytes: the inode number of a PID namespace in decimal.
 
 use std::num::ParseIntError;
 
@@ -8,7 +8,7 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderValue},
 };
 
-/// Longest body, bytes.
+/// Maximum length of the body, bytes.
 pub const MAX_BODY: usize = 16;
 
 /// A request that is not an announcement. The text is the response's body.
@@ -23,28 +23,28 @@ pub enum Malformed {
     /// Body too long.
     #[error("Failed to parse request body: more than {MAX_BODY} bytes")]
     TooLong,
-    /// Body did not arrive whole.
+    /// Body did not arrive completely.
     #[error("Failed to parse request body: {0}")]
     Body(String),
     /// Body is not UTF-8.
     #[error("Failed to parse request body: not text")]
     NotText,
-    /// Body is not a number that an inode number can be.
+    /// Body is not an inode number.
     #[error("Failed to parse request body: {text:?}: {source}")]
     NotANumber {
         /// The body, trimmed.
         text: String,
-        /// What is wrong with it.
+        /// The parse error.
         source: ParseIntError,
     },
 }
 
 impl Malformed {
-    /// The status of the response.
+    /// The status of the response to a malformed request.
     pub const STATUS: StatusCode = StatusCode::BAD_REQUEST;
 }
 
-/// Checks everything but the body.
+/// Checks the request except its body.
 ///
 /// # Errors
 /// [`Malformed::MethodOrPath`], [`Malformed::ContentType`].
@@ -58,8 +58,8 @@ pub fn check_head(method: &Method, path: &str, headers: &HeaderMap) -> Result<()
             media_type.is_empty() || media_type.eq_ignore_ascii_case("text/plain")
         })
     };
-    // Of several the first counts, as with today's sidecar (Go's `Header.Get`): GNU's second wget
-    // sends its own after the one that it is told to send.
+    // Of several headers the first counts, as in exectrace (Go's `Header.Get`): GNU's second wget
+    // sends its own header after the requested one.
     if headers.get(CONTENT_TYPE).is_none_or(plain) {
         Ok(())
     } else {
@@ -67,7 +67,7 @@ pub fn check_head(method: &Method, path: &str, headers: &HeaderMap) -> Result<()
     }
 }
 
-/// Reads the body.
+/// Parses the body.
 ///
 /// # Errors
 /// [`Malformed::TooLong`], [`Malformed::NotText`], [`Malformed::NotANumber`].
@@ -78,7 +78,7 @@ pub fn parse_body(body: &[u8]) -> Result<u32, Malformed> {
     let text = std::str::from_utf8(body)
         .map_err(|_| Malformed::NotText)?
         .trim();
-    // `u32::from_str` takes a sign, which Go's `strconv.ParseUint` and so today's sidecar do not.
+    // `u32::from_str` accepts a sign; Go's `strconv.ParseUint`, and so exectrace, does not.
     let digits = if text.starts_with('+') { "+" } else { text };
     digits.parse().map_err(|source| Malformed::NotANumber {
         text: text.to_owned(),

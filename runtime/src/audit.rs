@@ -1,8 +1,8 @@
-//! Auditing a log: whether each line is one, and whether each exec that has no line is accounted
-//! for.
+//! Audits a log: whether each line is a valid line, and whether each exec without a line is
+//! accounted for.
 //!
-//! Sequence numbers of a CPU and lane rise by one; a gap must be covered by the `lost` lines of
-//! that place.
+//! Sequence numbers of a CPU and lane increase by one. The `lost` lines of that place must cover
+//! each gap.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::loss::Place;
 
-/// What of a line is looked at.
+/// The keys of a line that the audit reads.
 #[derive(Deserialize)]
 struct Line {
     ts: String,
@@ -40,40 +40,40 @@ struct Numbered {
     seq: u64,
 }
 
-/// Something in a log that should not be.
+/// A fault in a log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// Not a line of exectrail's.
+    /// Not a line of exectrail.
     #[error("line {line} is not one of exectrail's: {reason}")]
     NotALine {
         /// Its number, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// A number that was there before, or is out of order.
+    /// A number that occurred before, or is out of order.
     #[error("line {line}: exec {seq} of {place} follows exec {after}")]
     OutOfOrder {
         /// Number of the line.
         line: u64,
-        /// Whose numbers.
+        /// The CPU and lane that the number belongs to.
         place: Place,
         /// The exec's number.
         seq: u64,
-        /// The number before it.
+        /// The number of the previous exec.
         after: u64,
     },
-    /// Execs without a line that no `lost` line tells of.
+    /// Execs without a line that no `lost` line reports.
     #[error("{place}: {missing} execs have no line, and `lost` lines tell of {told}")]
     Unaccounted {
-        /// Whose numbers.
+        /// The CPU and lane that the numbers belong to.
         place: Place,
         /// Numbers that are missing.
         missing: u64,
-        /// Losses told.
+        /// Losses that `lost` lines report.
         told: u64,
     },
-    /// The last line's totals are not those of the lines.
+    /// The last line's totals differ from the sums of the lines.
     #[error(
         "line {line}: the run says {said_execs} execs, {said_lost} lost and {said_suppressed} suppressed; \
          its lines have {execs}, {lost} and {suppressed}"
@@ -81,17 +81,17 @@ pub enum Fault {
     Totals {
         /// Number of the line.
         line: u64,
-        /// Execs that the line names.
+        /// Execs according to the last line.
         said_execs: u64,
         /// Execs that have lines.
         execs: u64,
-        /// Losses that the line names.
+        /// Losses according to the last line.
         said_lost: u64,
-        /// Losses that lines tell of.
+        /// Losses that `lost` lines report.
         lost: u64,
-        /// Execs left out on purpose that the line names.
+        /// Suppressed execs according to the last line.
         said_suppressed: u64,
-        /// Those that lines tell of.
+        /// Suppressed execs that `suppressed` lines report.
         suppressed: u64,
     },
 }
@@ -103,25 +103,25 @@ pub struct Run {
     pub first: String,
     /// `ts` of its last line.
     pub last: String,
-    /// Whether the log has its beginning.
+    /// Whether the log has the first line of the run.
     pub has_beginning: bool,
-    /// Whether it ended in good order.
+    /// Whether the log has the last line of the run.
     pub has_end: bool,
-    /// Lines of execs.
+    /// Number of `exec` lines.
     pub execs: u64,
-    /// Losses told.
+    /// Losses that `lost` lines report.
     pub lost: u64,
-    /// Execs told to be left out on purpose. They have no numbers.
+    /// Suppressed execs that lines report. They have no sequence numbers.
     pub suppressed: u64,
-    /// What should not be.
+    /// The faults in this run.
     pub faults: Vec<Fault>,
     places: BTreeMap<Place, Numbers>,
 }
 
-/// What of one place has been read.
+/// The sequence numbers of one place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Numbers {
-    /// The last number; none before the first.
+    /// The last number; `None` before the first.
     last: Option<u64>,
     missing: u64,
     told: u64,
@@ -129,7 +129,7 @@ struct Numbers {
 
 impl Run {
     fn read(&mut self, number: u64, line: &Line) {
-        // Exits have numbers of their own, which are not looked at.
+        // Exits have their own sequence numbers, which the audit does not check.
         if line.fields.of.as_deref().is_some_and(|of| of != "exec") {
             return;
         }
@@ -158,7 +158,7 @@ impl Run {
                     lane: *lane,
                 };
                 let told = &mut self.places.entry(place).or_default().told;
-                // Sums that nothing real reaches, but a line may say anything.
+                // Real sums do not overflow, but a line may have any number.
                 *told = told.saturating_add(*count);
                 self.lost = self.lost.saturating_add(*count);
             }
@@ -222,7 +222,7 @@ impl Run {
             Some(after) => {
                 numbers.missing = numbers.missing.saturating_add(event.seq - after - 1);
             }
-            // Without the run's beginning, what came before is not in this log.
+            // Without the run's first line, earlier execs are not in this log.
             None if has_beginning => numbers.missing = event.seq,
             None => {}
         }
@@ -231,7 +231,7 @@ impl Run {
 
     fn end(&mut self) {
         for (place, numbers) in &self.places {
-            // Losses after the last line of a place, or before the log begins, show no gap.
+            // Losses after the last line of a place, or before the log begins, cause no gap.
             if numbers.missing > numbers.told {
                 self.faults.push(Fault::Unaccounted {
                     place: *place,
@@ -243,7 +243,7 @@ impl Run {
     }
 }
 
-/// Reads a log, line by line.
+/// Audits a log, line by line.
 #[derive(Debug, Default)]
 pub struct Audit {
     lines: u64,
@@ -280,7 +280,7 @@ impl Audit {
         self.runs
     }
 
-    /// The run that lines belong to now.
+    /// The run that the current line belongs to.
     fn present(&mut self) -> &mut Run {
         if self.runs.is_empty() {
             self.runs.push(Run::default());

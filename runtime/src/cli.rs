@@ -1,4 +1,4 @@
-//! The command line. Flags are documented here once; help and completions come from here.
+//! The command line. Each flag is documented here only; help and completions are generated from it.
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -36,7 +36,7 @@ pub use stage::Stage;
     after_long_help = AFTER_LONG_HELP,
 )]
 pub struct Cli {
-    /// What to do, if not to be the sidecar.
+    /// The sub-command; without one exectrail is the sidecar.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// The sidecar's flags.
@@ -68,17 +68,17 @@ Exit status:
 /// Sub-commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check whether this machine can trace, and say what to do where it cannot
+    /// Check whether this machine can trace, and print a remedy for each problem
     Preflight(PreflightArgs),
     /// Announce the PID namespace of the caller to the sidecar, as the init script does with curl
     Announce(AnnounceArgs),
     /// Trace one command, in a PID namespace of its own
     Run(RunArgs),
-    /// Read a log and say whether every exec in it is accounted for
+    /// Read a log and check that every exec in it is accounted for
     Verify(VerifyArgs),
-    /// Copy this program to a directory: for an init container that hands it to the workspace
+    /// Copy this program to a directory: for an init container that installs it for the workspace
     Install(InstallArgs),
-    /// Succeed where the sidecar answers: for its startup probe
+    /// Exit 0 if the sidecar answers: for its startup probe
     Ready(ReadyArgs),
     /// Print a completion script for a shell
     Completions {
@@ -96,9 +96,10 @@ pub enum Command {
 /// The sidecar's flags.
 #[derive(Debug, Args)]
 pub struct SidecarArgs {
-    /// Where to listen for the workspace's announcement
+    /// Address to listen at for the workspace's announcement
     ///
-    /// The pod shares one network namespace, so 127.0.0.1 is enough and keeps others out.
+    /// The containers of a pod share one network namespace, so 127.0.0.1 is enough, and no other
+    /// pod can connect to it.
     #[arg(
         long,
         env = "EXECTRAIL_INIT_ADDRESS",
@@ -108,9 +109,10 @@ pub struct SidecarArgs {
     )]
     pub init_address: SocketAddr,
 
-    /// Where Prometheus may scrape metrics, at /metrics; without it nothing is listened for
+    /// Address at which Prometheus can scrape metrics, at /metrics; off by default
     ///
-    /// Whoever reaches it can read how many execs were recorded, lost and left out.
+    /// Every client that can connect to it can read how many execs were recorded, lost and
+    /// suppressed.
     #[arg(
         long,
         env = "EXECTRAIL_METRICS_ADDRESS",
@@ -119,7 +121,7 @@ pub struct SidecarArgs {
     )]
     pub metrics_address: Option<SocketAddr>,
 
-    /// How long to wait for a first workspace before giving up with status 1; 0 waits for ever
+    /// How long to wait for a first workspace before exiting with status 1; 0 waits forever
     #[arg(
         long,
         env = "EXECTRAIL_STARTUP_TIMEOUT",
@@ -145,11 +147,12 @@ pub struct SidecarArgs {
     )]
     pub announced_only: bool,
 
-    /// Directory to remember traced workspaces in, for a restart of the sidecar
+    /// Directory that keeps the list of traced workspaces, for a restart of the sidecar
     ///
-    /// Without it, a sidecar that restarts finds its workspace by what that executes next, and with
-    /// --announced-only or on the host's network not at all, until it is announced again. Give each
-    /// sidecar a volume of its own that the workspace does not mount (an emptyDir).
+    /// Without it, a sidecar that restarts finds its workspace by the next exec in it. With
+    /// --announced-only or on the host's network it does not find the workspace until that is
+    /// announced again. Give each sidecar its own volume (an emptyDir) that the workspace does not
+    /// mount.
     #[arg(long, env = "EXECTRAIL_STATE_DIR", value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
 
@@ -172,7 +175,7 @@ pub struct SidecarArgs {
     )]
     pub output: OutputFormat,
 
-    /// What is recorded and how.
+    /// What is recorded, and how.
     #[command(flatten)]
     pub record: RecordArgs,
 }
@@ -180,14 +183,14 @@ pub struct SidecarArgs {
 /// Flags of `install`.
 #[derive(Debug, Args)]
 pub struct InstallArgs {
-    /// Where to; made if it is not there
+    /// The directory; created if it does not exist
     pub directory: PathBuf,
 }
 
 /// Flags of `man`.
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// Where to; made if it is not there
+    /// The directory; created if it does not exist
     pub directory: PathBuf,
 }
 
@@ -198,7 +201,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: OutputFormat,
 
-    /// Append events to a file, made with mode 0600; by default they go to standard error
+    /// Append events to a file, created with mode 0600; by default they go to standard error
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
 
@@ -209,7 +212,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
 
-    /// What is recorded and how.
+    /// What is recorded, and how.
     #[command(flatten)]
     pub record: RecordArgs,
 
@@ -229,7 +232,7 @@ pub struct VerifyArgs {
 /// Flags of `pid-ns-init`.
 #[derive(Debug, Args)]
 pub struct PidNsInitArgs {
-    /// Where the tracing process listens
+    /// Address at which the tracing process listens
     #[arg(long, value_parser = config::address)]
     pub init_address: SocketAddr,
     /// Which of the processes between `run` and its command this is
@@ -243,7 +246,7 @@ pub struct PidNsInitArgs {
     pub command: Vec<OsString>,
 }
 
-/// Variables that something reads.
+/// The environment variables that exectrail reads.
 pub fn known_variables() -> Vec<String> {
     let mut known = environment::variables(&Cli::command());
     let lists = [LABELS_VARIABLE, EXCLUDE_VARIABLE, INCLUDE_VARIABLE];
@@ -255,7 +258,7 @@ impl SidecarArgs {
     /// The checked configuration.
     ///
     /// # Errors
-    /// Where labels or rules in the environment are none, or rules make no sense together.
+    /// If labels or rules in the environment are invalid, or if rules contradict each other.
     pub fn config(&self) -> Result<Config, ValueError> {
         Ok(Config {
             init_address: self.init_address,
@@ -281,27 +284,28 @@ impl SidecarArgs {
 }
 
 impl RunArgs {
-    /// The checked configuration: a sidecar that waits for one announcement on loopback.
+    /// The checked configuration: a sidecar that waits for one announcement on the loopback
+    /// address.
     ///
     /// # Errors
-    /// Where labels or rules in the environment are none, or rules make no sense together.
+    /// If labels or rules in the environment are invalid, or if rules contradict each other.
     pub fn config(&self) -> Result<Config, ValueError> {
         Ok(Config {
             init_address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            // The command announces itself there.
+            // The command announces itself at this address.
             needs_listener: true,
             metrics_address: None,
             startup_timeout: Duration::ZERO,
             refusal_grace: Duration::ZERO,
             use_local_pidns: false,
             announced_only: true,
-            // The command is to have what its caller has.
+            // The command keeps the capabilities of its caller.
             drop_privileges: false,
             state_dir: None,
             restarts: false,
             labels: self.record.labels()?,
             output: self.output,
-            // That of --log, where it is given, once it is open.
+            // If --log is given, the opened file replaces this.
             sink: SinkPath::Stderr,
             ring_bytes: self.record.sizes.ring_bytes,
             max_argv_bytes: self.record.sizes.max_argv_bytes,

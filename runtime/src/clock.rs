@@ -1,4 +1,4 @@
-//! From the boot clock, which the probes read, to wall-clock time, which lines bear.
+//! Converts the boot clock, which the probes read, to the wall-clock time of lines.
 
 mod time_namespace;
 
@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 use time_namespace::BOOT_OFFSET;
 
-/// The difference between the wall clock and the boot clock, taken now and then.
+/// The difference between the wall clock and the boot clock, measured periodically.
 ///
 /// The boot clock counts suspend and is never set, so the difference changes only when the wall
 /// clock is set or slewed.
@@ -21,22 +21,22 @@ fn nanoseconds(clock: ClockId) -> i128 {
     i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
 }
 
-/// The boot clock as the kernel has it, whatever our time namespace is. Nanoseconds.
+/// The kernel's boot clock, independent of our time namespace. Nanoseconds.
 fn boot_nanoseconds() -> i128 {
     nanoseconds(ClockId::Boottime) - *BOOT_OFFSET
 }
 
-/// A reading of the two clocks in this time is of one instant.
+/// Two clocks read within this time count as read at one instant. Nanoseconds.
 const ONE_INSTANT: i128 = 20_000;
-/// Readings taken for that, at most.
+/// Maximum number of tries to read both within [`ONE_INSTANT`].
 const TRIES: usize = 8;
 
-/// A difference that changes by less was slewed (at most 0.5 ms in a second, `adjtimex`) or read
-/// inexactly; from here on the wall clock was set.
+/// A smaller change of the difference is a slew (at most 0.5 ms in a second, `adjtimex`) or an
+/// inexact reading. From this value on the wall clock was set. Nanoseconds.
 const SET: i128 = 100_000_000;
 
 impl WallClock {
-    /// Takes the difference as it is now.
+    /// Measures the difference now.
     pub fn now() -> Self {
         let reading = || {
             let before = boot_nanoseconds();
@@ -44,7 +44,7 @@ impl WallClock {
             let took = boot_nanoseconds() - before;
             (took, wall - before)
         };
-        // Whoever is interrupted between the clocks reads two instants.
+        // A thread that is preempted between the two clocks reads two instants.
         let mut best = reading();
         for _ in 1..TRIES {
             if best.0 <= ONE_INSTANT {
@@ -55,7 +55,7 @@ impl WallClock {
         Self { offset: best.1 }
     }
 
-    /// The same, had the wall clock been set by `step`.
+    /// This difference, after the wall clock is set by `step`.
     #[cfg(test)]
     pub(crate) fn shifted(&self, step: SignedDuration) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl WallClock {
         }
     }
 
-    /// By how much the wall clock was set since `earlier`; none where it was not.
+    /// The amount by which the wall clock was set since `earlier`; `None` if it was not set.
     pub fn set_since(&self, earlier: &Self) -> Option<SignedDuration> {
         let step = self.offset - earlier.offset;
         (step.abs() >= SET).then(|| SignedDuration::from_nanos_i128(step))
@@ -71,7 +71,7 @@ impl WallClock {
 
     /// The wall-clock time of an instant of the boot clock, in nanoseconds.
     ///
-    /// An instant outside what [`Timestamp`] can hold becomes the nearest one inside.
+    /// An instant outside the range of [`Timestamp`] becomes the nearest one in it.
     pub fn at(&self, boot: u64) -> Timestamp {
         let nanoseconds = self.offset + i128::from(boot);
         Timestamp::from_nanosecond(nanoseconds).unwrap_or(if nanoseconds < 0 {
@@ -81,7 +81,7 @@ impl WallClock {
         })
     }
 
-    /// The boot clock's present reading, nanoseconds.
+    /// The current value of the boot clock, nanoseconds.
     pub fn boot_now() -> u64 {
         u64::try_from(boot_nanoseconds()).unwrap_or(0)
     }
@@ -90,9 +90,9 @@ impl WallClock {
 /// The time of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineTime {
-    /// Later than that of every event before.
+    /// Later than the time of every earlier event.
     pub ts: Timestamp,
-    /// The wall clock's time, where `ts` is ahead of it because the clock was set back.
+    /// The wall clock's time, if `ts` is ahead of it because the clock was set back.
     pub clock: Option<Timestamp>,
 }
 
@@ -102,29 +102,29 @@ impl From<Timestamp> for LineTime {
     }
 }
 
-/// The times of one stream's events: the later event has the later one, whatever becomes of the
-/// wall clock.
+/// The times of one stream's events: a later event has a later time, even if the wall clock is set.
 ///
-/// Set forward, it is followed at once. Set back, it is waited for: until it has caught up, times
-/// rise at a thousandth of their pace, and each line bears the clock's own time besides.
+/// If the wall clock is set forward, the times follow at once. If it is set back, the times
+/// increase at a thousandth of the normal rate until the wall clock reaches them, and each line
+/// also has the wall clock's own time.
 #[derive(Debug)]
 pub struct LineClock {
     present: Stretch,
-    /// Before the clock was last set. Records from then may be read later.
+    /// Before the clock was last set. Records of that time may be read later.
     past: Stretch,
 }
 
-/// The times between two settings of the wall clock.
+/// The time between two settings of the wall clock.
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
     clock: WallClock,
-    /// When it begins, boot clock, nanoseconds.
+    /// Its beginning: boot clock, nanoseconds.
     from: u64,
-    /// The time that the stretch before came to.
+    /// The last time of the previous stretch.
     floor: Timestamp,
 }
 
-/// How much slower times rise while the wall clock is waited for.
+/// Times increase slower by this factor until the wall clock reaches them.
 const WAITING_PACE: u64 = 1024;
 
 impl Stretch {
@@ -146,7 +146,7 @@ impl Stretch {
 }
 
 impl LineClock {
-    /// Begins with this difference.
+    /// Makes a clock with this difference.
     pub fn new(clock: WallClock) -> Self {
         let first = Stretch {
             clock,
@@ -159,8 +159,8 @@ impl LineClock {
         }
     }
 
-    /// Hears the difference as it is at `boot`, by the boot clock; by how much the wall clock was
-    /// set since it was last heard, if it was.
+    /// Takes the difference measured at `boot` (boot clock). Returns the amount by which the wall
+    /// clock was set since the last call, if it was set.
     pub fn hear(&mut self, clock: WallClock, boot: u64) -> Option<SignedDuration> {
         let step = clock.set_since(&self.present.clock);
         if step.is_none() {
@@ -176,7 +176,7 @@ impl LineClock {
         step
     }
 
-    /// The time of what happened at `boot`, by the boot clock.
+    /// The time of an event at `boot` (boot clock).
     pub fn at(&self, boot: u64) -> LineTime {
         if boot < self.present.from {
             self.past.at(boot)
@@ -229,16 +229,16 @@ mod tests {
         };
         let mut clock = LineClock::new(at(1000));
         assert_eq!(clock.at(5 * SECOND), second(1005).into());
-        // Back by 50 s, at 10 s of the boot clock.
+        // The wall clock is set back by 50 s, at 10 s of the boot clock.
         let step = clock.hear(at(950), 10 * SECOND);
         assert_eq!(step, Some(SignedDuration::from_secs(-50)));
-        // What happened before has the time of before.
+        // Events before the setting have the old time.
         assert_eq!(clock.at(9 * SECOND), second(1009).into());
         let (first, later) = (clock.at(11 * SECOND), clock.at(12 * SECOND));
         assert!(second(1010) < first.ts && first.ts < later.ts && later.ts < second(1011));
         assert_eq!(first.clock, Some(second(961)));
         assert_eq!(later.clock, Some(second(962)));
-        // It has caught up.
+        // The wall clock has reached the times.
         assert_eq!(clock.at(61 * SECOND), second(1011).into());
         let step = clock.hear(at(2000), 70 * SECOND);
         assert_eq!(step, Some(SignedDuration::from_secs(1050)));
@@ -255,11 +255,11 @@ mod tests {
             let (mut boot, mut offset, mut last) = (0u64, 0i128, Timestamp::MIN);
             for (passed, set) in steps {
                 boot += passed * 1_000_000;
-                // Every other one is too small to be told.
+                // Every other change is too small to count as a setting.
                 offset += i128::from(set) * 20_000;
                 clock.hear(WallClock { offset }, boot);
                 let time = clock.at(boot);
-                // Slewing is read inexactly; a real one never makes the wall clock fall.
+                // Slewing is read inexactly; a real slew never makes the wall clock go back.
                 proptest::prop_assert!(time.ts >= last || set.abs() < 5_000);
                 last = last.max(time.ts);
                 let right = WallClock { offset }.at(boot);

@@ -1,4 +1,4 @@
-//! What the flags and the environment came to, checked: after this the types cannot be wrong.
+//! The configuration from flags and environment, checked: the types here have no invalid values.
 
 use std::{
     collections::BTreeMap,
@@ -17,14 +17,14 @@ use crate::{probes::failed_execs::Hook, rules::RuleError, suppression::Limits};
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum OutputFormat {
-    /// One JSON object a line.
+    /// One JSON object per line.
     #[default]
     Json,
-    /// One line for people.
+    /// One line of text, for people.
     Text,
 }
 
-/// Where events are written.
+/// The sink of events.
 #[derive(Clone, Debug)]
 pub enum SinkPath {
     /// Standard output.
@@ -33,25 +33,25 @@ pub enum SinkPath {
     Stderr,
     /// Appended to a file.
     File {
-        /// The file, open.
+        /// The open file.
         file: Arc<File>,
         /// Its name.
         name: String,
     },
 }
 
-/// Everything the sidecar was told.
+/// The configuration of the sidecar.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where announcements are listened for.
+    /// Address at which announcements are accepted.
     pub init_address: SocketAddr,
-    /// Whether an init address that is taken ends the start, rather than being waited for.
+    /// Whether a taken init address ends the start. Otherwise the bind is retried.
     pub needs_listener: bool,
-    /// Where metrics can be scraped.
+    /// Address at which metrics can be scraped.
     pub metrics_address: Option<SocketAddr>,
-    /// How long to wait for a first workspace; zero waits for ever.
+    /// How long to wait for a first workspace; zero waits forever.
     pub startup_timeout: Duration,
-    /// How long announcements are answered with the reason when tracing is impossible.
+    /// How long to answer announcements with the reason when tracing is impossible.
     pub refusal_grace: Duration,
     /// Trace the sidecar's own PID namespace.
     pub use_local_pidns: bool,
@@ -59,38 +59,38 @@ pub struct Config {
     pub announced_only: bool,
     /// Give up capabilities once tracing is on.
     pub drop_privileges: bool,
-    /// Where what survives a restart is kept.
+    /// Directory of the state that survives a restart.
     pub state_dir: Option<PathBuf>,
-    /// It may be a restart: an earlier run may have traced a workspace.
+    /// Whether this may be a restart: an earlier run may have traced a workspace.
     pub restarts: bool,
-    /// Put on every line.
+    /// Labels of every line.
     pub labels: BTreeMap<String, String>,
     /// How events are written.
     pub output: OutputFormat,
-    /// Where events are written.
+    /// The sink of events.
     pub sink: SinkPath,
     /// Size of the kernel's ring buffer, bytes: a power of two, at least a page.
     pub ring_bytes: u32,
-    /// Most bytes of argv kept of an exec.
+    /// Maximum number of bytes of argv recorded per exec.
     pub max_argv_bytes: u32,
     /// Record exits as well as execs.
     pub exit_events: bool,
-    /// Record execs that fail, seen from the first of these that the kernel allows.
+    /// Record failed execs with the first of these hooks that the kernel allows.
     pub failed_execs: &'static [Hook],
-    /// What is left out on purpose.
+    /// What is suppressed.
     pub limits: Limits,
 }
 
-/// The address that exectrace's users expect.
+/// The address that clients of exectrace use.
 pub const DEFAULT_INIT_ADDRESS: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 56123);
 
 pub use exectrail_preflight::values::{address, argv_size, ring_size, size, truth};
 
-/// A value that a flag does not take.
+/// A value that a flag does not accept.
 #[derive(Debug, thiserror::Error)]
 pub enum ValueError {
-    /// One that preflight does not take, either.
+    /// One that preflight does not accept either.
     #[error(transparent)]
     Common(#[from] exectrail_preflight::values::ValueError),
     /// A variable that is not text.
@@ -99,30 +99,30 @@ pub enum ValueError {
     /// Not a duration.
     #[error("{value:?} is not a duration: write numbers with units, such as 15m, 1h30m or 500ms")]
     Duration {
-        /// What was given.
+        /// The value of the flag or variable.
         value: String,
     },
     /// Not a label.
     #[error("{value:?} is not a label: write key=value")]
     Label {
-        /// What was given.
+        /// The value of the flag or variable.
         value: String,
     },
-    /// Not a place to see failed execs from.
+    /// Not a hook for failed execs.
     #[error("{value:?} is not a hook: write fexit, sys-exit, any, or false for none")]
     Hook {
-        /// What was given.
+        /// The value of the flag or variable.
         value: String,
     },
-    /// Rules that make no sense together.
+    /// Rules that contradict each other.
     #[error(transparent)]
     Rules(#[from] RuleError),
-    /// A variable that is not understood.
+    /// A variable with an invalid value.
     #[error("in {variable}: {source}")]
     Variable {
         /// The variable.
         variable: &'static str,
-        /// What is wrong.
+        /// The reason.
         source: Box<ValueError>,
     },
 }
@@ -143,7 +143,7 @@ pub fn duration(value: &str) -> Result<Duration, ValueError> {
         })
 }
 
-/// Parses `key=value`. The value may hold anything, more `=` included.
+/// Parses `key=value`. The value may have any characters, also `=`.
 ///
 /// # Errors
 /// [`ValueError::Label`] without `=` or with an empty key.
@@ -156,7 +156,7 @@ pub fn label(value: &str) -> Result<(String, String), ValueError> {
     }
 }
 
-/// Where failed execs are to be seen: hooks, of which the first is used that the kernel allows.
+/// Hooks for failed execs; the first that the kernel allows is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hooks(pub &'static [Hook]);
 

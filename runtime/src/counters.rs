@@ -1,4 +1,4 @@
-//! What the kernel counts while the probes run: losses in the ring, and runs that it skipped.
+//! The kernel's counts while the probes run: losses in the ring, and runs that the kernel skipped.
 
 use std::{
     io,
@@ -21,22 +21,22 @@ use crate::{
     suppression::Tally,
 };
 
-/// How often the kernel's counts of skipped runs are read, at most.
+/// The kernel's counts of skipped runs are read at most once in this time.
 const SKIPPED_EVERY: Duration = Duration::from_secs(1);
 
-/// [`CpuStats`] in words, as the map has it.
+/// [`CpuStats`] as words, the value type of the map.
 pub(crate) type StatsWords = [u64; size_of::<CpuStats>() / 8];
 
-/// The kernel's counts. They can be read after the probes are detached, too.
+/// The kernel's counts. They can still be read after the probes are detached.
 pub struct Counters {
     stats: PerCpuArray<MapData, StatsWords>,
     lanes: u32,
     execs: Skipped,
-    /// Only where exits are recorded.
+    /// `None` if exits are not recorded.
     exits: Option<Skipped>,
-    /// Only where failed execs are recorded.
+    /// `None` if failed execs are not recorded.
     failed: Option<failed_execs::Counters>,
-    /// Execs of the node that were counted before the programs for failed ones were attached.
+    /// Execs of the node that were counted before the programs for failed execs were attached.
     execs_before_failed: u64,
     suppressions: Suppressions,
     read_at: Option<Instant>,
@@ -45,26 +45,27 @@ pub struct Counters {
 /// Running totals.
 #[derive(Clone, Debug, Default)]
 pub struct Count {
-    /// By lane, and in it by CPU number.
+    /// By lane, then by CPU number.
     pub lanes: Vec<Vec<CpuStats>>,
-    /// Execs that no lane was run for, and that may have been of targets. None where the kernel
-    /// does not tell (before 5.12), or was not asked this time.
+    /// Execs for which the kernel ran no lane, and which may have been in targets. `None` if the
+    /// kernel does not count them (before 5.12), or if they were not read this time.
     pub missed: Option<u64>,
-    /// The same of exits.
+    /// The same count for exits.
     pub missed_exits: Option<u64>,
-    /// Failed execs, by call; none where they are not recorded.
+    /// Failed execs, by call; empty if they are not recorded.
     pub failed: Vec<CallCounts>,
-    /// Failed execs that no program was run for, as for `missed`. None with `tp_btf/sys_exit`, too:
-    /// its program is skipped for any system call, and the kernel does not tell for which.
+    /// Failed execs for which the kernel ran no program, like `missed`. Also `None` with
+    /// `tp_btf/sys_exit`: the kernel skips its program for any system call, and does not count by
+    /// call.
     pub missed_failed: Option<u64>,
 }
 
 impl Counters {
-    /// Of `lanes` lanes, the first of which are the programs `execs` and, where exits are recorded,
+    /// Counts of `lanes` lanes. Their first programs are `execs` and, if exits are recorded,
     /// `exits`.
     ///
     /// # Errors
-    /// Where no more descriptors can be had.
+    /// If no more descriptors are available.
     pub(crate) fn new(
         stats: PerCpuArray<MapData, StatsWords>,
         lanes: u32,
@@ -85,29 +86,30 @@ impl Counters {
         })
     }
 
-    /// Whether anything is left out on purpose.
+    /// Whether anything is suppressed.
     pub fn any_suppressed(&self) -> bool {
         self.suppressions.any()
     }
 
-    /// What is left out on purpose, as running totals.
+    /// Running totals of the suppressed execs.
     ///
     /// # Errors
-    /// Where the kernel no longer lets us read the maps.
+    /// If the kernel no longer allows reading the maps.
     pub fn suppressed(&self) -> Result<Vec<Tally>, MapError> {
         self.suppressions.tallies()
     }
 
-    /// Reads them. Skipped runs are read at most once a second, unless this is the `last` time.
+    /// Reads the counts. Skipped runs are read at most once a second, unless this is the `last`
+    /// time.
     ///
     /// # Errors
-    /// Where the kernel no longer lets us read the map.
+    /// If the kernel no longer allows reading the map.
     pub fn read(&mut self, last: bool) -> Result<Count, MapError> {
         let due = last
             || self
                 .read_at
                 .is_none_or(|read| read.elapsed() >= SKIPPED_EVERY);
-        // In this order, so that no exec that succeeded is taken for one that failed.
+        // In this order, so that a successful exec is never counted as failed.
         let failed = self.failed.as_ref();
         let skipped_failed = failed
             .filter(|_| due)
@@ -145,10 +147,10 @@ impl Counters {
     }
 }
 
-/// Execs of the whole node that were counted ([`CpuStats::execs`]).
+/// Number of execs of the whole node ([`CpuStats::execs`]).
 ///
 /// # Errors
-/// Where the kernel does not let us read the map.
+/// If the kernel does not allow reading the map.
 pub(crate) fn execs(stats: &PerCpuArray<MapData, StatsWords>) -> Result<u64, MapError> {
     let words = stats.get(&0, 0)?;
     let cpus = words
@@ -157,11 +159,11 @@ pub(crate) fn execs(stats: &PerCpuArray<MapData, StatsWords>) -> Result<u64, Map
     Ok(cpus.map(|stats| stats.execs).sum())
 }
 
-/// Runs of a first lane that the kernel skipped, as it was running already on that CPU.
+/// Runs of a first lane that the kernel skipped because that lane was already running on the CPU.
 struct Skipped {
-    /// Ours: the count stays there when the probes are gone.
+    /// Our own descriptor: the count stays readable when the probes are detached.
     program: ProgramFd,
-    /// The total when it was last read.
+    /// The total at the last reading.
     before: u64,
 }
 
@@ -173,10 +175,10 @@ impl Skipped {
         })
     }
 
-    /// How many of them no other lane caught.
+    /// The number of skipped runs that no other lane caught.
     ///
-    /// A run is skipped before it is caught, so that the total of last time is compared: what was
-    /// under way then has been caught by now, or never will be.
+    /// A run is skipped before another lane catches it, so this compares the total of the last
+    /// reading: a run that was in progress then is caught by now, or never will be.
     fn missed(&mut self, caught: u64, last: bool) -> Option<u64> {
         let now = skipped(&self.program)?;
         let settled = if last { now } else { self.before };
@@ -185,7 +187,7 @@ impl Skipped {
     }
 }
 
-/// How often the kernel skipped a program: `recursion_misses` of `/proc/self/fdinfo`
+/// Number of times that the kernel skipped a program: `recursion_misses` of `/proc/self/fdinfo`
 /// (`bpf_prog_show_fdinfo`, kernel/bpf/syscall.c, Linux 5.12 and later).
 pub(crate) fn skipped(program: &ProgramFd) -> Option<u64> {
     let fd = program.as_fd().as_raw_fd();

@@ -1,4 +1,4 @@
-//! Reading a ring record: from bytes that the kernel wrote to what they say.
+//! Decodes a ring record from the bytes that a program wrote.
 
 use bytemuck::pod_read_unaligned;
 use exectrail_common::record::{
@@ -6,31 +6,31 @@ use exectrail_common::record::{
     KIND_NS_FOUND, NsFound, Prefix,
 };
 
-/// What a record says.
+/// A decoded record.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Record<'a> {
     /// A successful exec.
     Exec(ExecRecord<'a>),
-    /// More of the argv of an exec seen before.
+    /// A further piece of the argv of an earlier exec.
     ArgvPiece(PieceRecord<'a>),
     /// A process has exited.
     Exit(Exit),
     /// An exec failed.
     FailedExec(FailedExecRecord<'a>),
-    /// The probes have found a target.
+    /// The probes found a target.
     NsFound(NsFound),
 }
 
-/// An exec, as far as its first record tells.
+/// An exec, as in its first record.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ExecRecord<'a> {
     /// The fixed part.
     pub head: Exec,
-    /// The file, as the caller named it: the kernel's own copy.
+    /// The filename that the caller gave: the kernel's own copy.
     pub filename: &'a [u8],
     /// The beginning of argv: arguments, each followed by a NUL.
     pub argv: &'a [u8],
-    /// What the new stack had in the place of the filename, where it was written to
+    /// The filename on the new stack, if it was written to
     /// ([`exectrail_common::record::FLAG_TAMPERED`]).
     pub stack_filename: &'a [u8],
 }
@@ -40,7 +40,7 @@ pub struct ExecRecord<'a> {
 pub struct FailedExecRecord<'a> {
     /// The fixed part.
     pub head: FailedExec,
-    /// The file, as the caller named it.
+    /// The filename that the caller gave.
     pub filename: &'a [u8],
 }
 
@@ -53,20 +53,20 @@ pub struct PieceRecord<'a> {
     pub argv: &'a [u8],
 }
 
-/// A record that does not keep to the layout: user space and probes are not of one build.
+/// A record that does not follow the layout: user space and probes are of different builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Shorter than its fixed part.
     #[error("a record of kind {kind} has {len} bytes, fewer than its fixed part of {need}")]
     Short {
-        /// The kind; 0 when not even that is there.
+        /// The kind; 0 if the record is empty.
         kind: u8,
         /// Bytes in the record.
         len: usize,
         /// Bytes of the fixed part.
         need: usize,
     },
-    /// Of no known kind.
+    /// Unknown kind.
     #[error("a record has the unknown kind {kind}")]
     Kind {
         /// The kind found.
@@ -77,14 +77,14 @@ pub enum DecodeError {
     Lengths {
         /// The kind.
         kind: u8,
-        /// Bytes named.
+        /// Variable bytes according to the fixed part.
         named: usize,
-        /// Bytes there.
+        /// Variable bytes in the record.
         len: usize,
     },
 }
 
-/// Reads the fixed part of type `T`; the rest of the bytes.
+/// Decodes the fixed part as `T`; returns it with the rest of the bytes.
 fn head<T: bytemuck::AnyBitPattern>(kind: u8, bytes: &[u8]) -> Result<(T, &[u8]), DecodeError> {
     let need = size_of::<T>();
     match bytes.split_at_checked(need) {
@@ -97,10 +97,10 @@ fn head<T: bytemuck::AnyBitPattern>(kind: u8, bytes: &[u8]) -> Result<(T, &[u8])
     }
 }
 
-/// Reads one record.
+/// Decodes one record.
 ///
 /// # Errors
-/// [`DecodeError`] where the bytes are not a record; never a panic.
+/// [`DecodeError`] if the bytes are not a record. Never panics.
 pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     let (prefix, _) = head::<Prefix>(0, bytes)?;
     let kind = prefix.kind;
@@ -151,10 +151,10 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     }
 }
 
-/// The arguments in `argv` bytes: what stands before each NUL, and what follows the last.
+/// The arguments in `argv` bytes: the text before each NUL, and the text after the last.
 pub fn arguments(argv: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     let whole = argv.strip_suffix(&[0]).unwrap_or(argv);
-    // No bytes at all are no argument; a single NUL is one empty argument.
+    // Zero bytes are no argument; a single NUL is one empty argument.
     let none = argv.is_empty();
     whole
         .split(|byte| *byte == 0)

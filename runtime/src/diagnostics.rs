@@ -1,4 +1,4 @@
-//! Diagnostics on standard error, in the shape of the events: `ts`, `level`, `msg`, `fields`.
+//! Diagnostics on standard error, with the keys of events: `ts`, `level`, `msg`, `fields`.
 
 use std::{
     fmt, io,
@@ -20,24 +20,24 @@ use tracing_subscriber::{
 
 use crate::{cli::LogLevel, config::OutputFormat, outlet::Outlet};
 
-/// How long a full standard error is waited for.
+/// Maximum wait for room in standard error.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Writes each diagnostic as one line.
 struct Lines {
     format: OutputFormat,
-    /// Standard error; none where it cannot be had.
+    /// Standard error; `None` if it is not available.
     outlet: Option<Outlet>,
-    /// Lines that found no room since the last one that did.
+    /// Lines dropped since the last line that was written.
     dropped: AtomicU64,
 }
 
 impl Lines {
-    /// Writes a line, or counts it: nobody may hold exectrail up by not reading its diagnostics.
+    /// Writes a line, or counts it: a full standard error must not block exectrail.
     fn write(&self, line: &str) {
         let Some(outlet) = &self.outlet else { return };
         let dropped = self.dropped.load(Ordering::Relaxed);
-        // What found no room a moment ago is not waited for again.
+        // After a dropped line, do not wait again.
         let patience = if dropped == 0 {
             PATIENCE
         } else {
@@ -54,13 +54,13 @@ impl Lines {
                     "diagnostics were not written: there was no room"
                 );
             }
-            // Where standard error is closed there is nobody to tell.
+            // If standard error is closed, this cannot be reported.
             Ok(()) | Err(_) => {}
         }
     }
 }
 
-/// The fields of a diagnostic; the message apart.
+/// The fields of a diagnostic, without the message.
 #[derive(Default)]
 struct Fields {
     message: String,
@@ -114,7 +114,7 @@ impl<S: Subscriber> Layer<S> for Lines {
 }
 
 fn json_line(level: Level, fields: Fields) -> String {
-    // Put together by hand only for the order of the keys.
+    // Built by hand for the order of the keys.
     let ts = format!("{:.9}", jiff::Timestamp::now());
     format!(
         "{{\"ts\":{},\"level\":{},\"msg\":{},\"fields\":{}}}\n",
@@ -149,8 +149,8 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
-/// Sends diagnostics from `level` up to standard error, and makes any panic end the process there
-/// and then: a logger that half works is worse than one that restarts.
+/// Writes diagnostics from `level` up to standard error, and makes every panic abort the process at
+/// once: a logger that works in part is worse than one that restarts.
 pub fn init(level: LogLevel, format: OutputFormat) {
     let stderr = io::stderr().as_fd().try_clone_to_owned();
     let lines = Lines {
@@ -159,7 +159,7 @@ pub fn init(level: LogLevel, format: OutputFormat) {
         dropped: AtomicU64::new(0),
     };
     let lines = lines.with_filter(LevelFilter::from(level));
-    // A second call would find one set, and keep it.
+    // A second call finds a subscriber set, and keeps it.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!("exectrail has a fault and ends: {panic}");

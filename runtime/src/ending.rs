@@ -1,6 +1,6 @@
-//! Which targets have ended. Only proof counts: the kernel's own account of the namespace, or a
-//! later namespace under its number, which is free only once the one before is gone. That time has
-//! passed proves nothing: a first process can take minutes to exit, and others execute meanwhile.
+//! Finds the targets that have ended. An end needs proof: the kernel reports that the namespace has
+//! no process, or a later namespace has its number, which is free only after the end. Elapsed time
+//! proves nothing: a first process can take minutes to exit, and other processes execute meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::{
     target::Known,
 };
 
-/// That ends cannot be checked is logged at most once in this time.
+/// A failure to check ends is logged at most once in this time.
 const FAILURE_PERIOD: Duration = Duration::from_secs(600);
 
 /// Finds targets that have ended.
@@ -31,10 +31,11 @@ impl Default for Ends {
 }
 
 impl Ends {
-    /// Those of `targets` that have ended.
+    /// The targets that have ended.
     pub fn find(&mut self, probes: &mut Probes, targets: &[Known]) -> Vec<NsId> {
         let mut ended = Vec::new();
-        // The kernel shows no address of some to ask about: a successor is the only proof.
+        // For some targets the kernel has shown no address to check: only a successor proves their
+        // end.
         let evidence = if targets.iter().all(Known::is_confirmed) {
             Vec::new()
         } else {
@@ -48,7 +49,7 @@ impl Ends {
             let has_ended = has_successor
                 || match probes.has_ended(target) {
                     Ok(ended) => ended,
-                    // Nothing is known about it, or the kernel cannot be asked: it stays a target.
+                    // Without an answer of the kernel the namespace stays a target.
                     Err(EndUnknown::Unseen) => false,
                     Err(error) => {
                         if self.failures.admit(Instant::now()).is_some() {
@@ -65,7 +66,7 @@ impl Ends {
     }
 }
 
-/// Whether `other` has the number of `target`, and was made later.
+/// Whether `other` has the number of `target` and was created later.
 fn is_successor(target: &Known, other: &Known) -> bool {
     other.is_confirmed() && other.id.inum == target.id.inum && other.id.start > target.id.start
 }

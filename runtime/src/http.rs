@@ -1,5 +1,5 @@
-//! Answering HTTP for clients that nobody trusts: bounded in number, time and bytes. One request a
-//! connection; what cannot be served waits in the kernel's backlog.
+//! Serves HTTP to untrusted clients, with limits on their number, time and bytes. Each connection
+//! serves one request; further connections wait in the kernel's backlog.
 
 mod clients;
 
@@ -32,18 +32,18 @@ use clients::Clients;
 
 /// A request's head must arrive in this time.
 const HEAD_TIME: Duration = Duration::from_secs(5);
-/// A connection is closed after this time, whatever it does.
+/// A connection is closed after this time in any case.
 const CONNECTION_TIME: Duration = Duration::from_secs(30);
-/// After a failed accept (no descriptors left, for one), wait this long.
+/// Wait after a failed accept, such as one without free descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// A failed accept is logged at most once in this time.
 const FAILURE_PERIOD: Duration = Duration::from_secs(10);
-/// Most characters of a reason that stand behind a status.
+/// Maximum number of characters of a reason phrase.
 const LONGEST_PHRASE: usize = 400;
-/// Most bytes of a line of text. Clients read at least 16 KiB of an answer.
+/// Maximum number of bytes of a line of text. Clients read at least 16 KiB of a response.
 const LONGEST_LINE: usize = 8 * 1024;
 
-/// Accepts connections for ever, serving at most `connections` at once; `of` names the address in
+/// Accepts connections forever, serving at most `connections` at once; `of` names the address in
 /// diagnostics. Needs an actix system.
 pub async fn accept<R, F>(listener: TcpListener, of: &'static str, connections: u64, respond: R)
 where
@@ -61,12 +61,12 @@ where
                     let client = place.client();
                     let serving = serve(stream, client.clone(), respond);
                     tokio::select! {
-                        // A client too slow is cut off; the constants above give its time.
+                        // A client that is too slow is disconnected, see the constants above.
                         _ = timeout(CONNECTION_TIME, serving) => {}
                         () = client.replaced() => {}
                     }
                 });
-                // A request that has arrived already is read before another client is accepted.
+                // Requests that have arrived are read before the next client is accepted.
                 yield_now().await;
             }
             Err(error) => {
@@ -79,9 +79,9 @@ where
     }
 }
 
-/// Answers one request of a client, unless it breaks the rules of HTTP.
+/// Answers one request of a client, if it is valid HTTP.
 ///
-/// It has no bound in time of its own beyond that on a request's head. Needs a runtime with timers.
+/// Only the request's head has a time limit here. Needs a runtime with timers.
 pub async fn serve<S, R, F>(stream: S, client: Client, respond: R)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -93,16 +93,17 @@ where
         let response = respond(request, client.clone());
         async move {
             let response = response.await;
-            // Refused, it may be, before its body was read: what is answered is not idle.
+            // The request may be refused before its body is read: a client with an answer is not
+            // idle.
             client.has_asked();
             Ok::<_, Infallible>(response)
         }
     });
-    // What goes wrong with a connection is the client's to notice.
+    // The client detects errors of its connection.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
-        // A connection that is kept alive takes the place of one that has something to say.
+        // A connection that is kept alive takes the place of one with a request.
         .keep_alive(false)
         // A client may close its sending side once it has sent its request.
         .half_close(true)
@@ -111,7 +112,7 @@ where
         .await;
 }
 
-/// A response of one line, the same in its body and, as far as it goes there, behind its status.
+/// A response of one line, as body and, as far as possible, as reason phrase.
 pub fn text(status: StatusCode, line: &impl ToString) -> Response<Full<Bytes>> {
     let mut line = shortened(line.to_string());
     let phrase = reason_phrase(&line);
@@ -128,7 +129,7 @@ pub fn text(status: StatusCode, line: &impl ToString) -> Response<Full<Bytes>> {
     response
 }
 
-/// The line, cut where it is longer than clients read, and flagged as cut.
+/// The line, truncated to the maximum that clients read, and flagged as truncated.
 fn shortened(mut line: String) -> String {
     if line.len() > LONGEST_LINE {
         let whole = line.len();
@@ -143,9 +144,9 @@ fn shortened(mut line: String) -> String {
     line
 }
 
-/// What stands behind the status in the response's first line: all that busybox's wget shows of an
-/// error. Visible ASCII and spaces only (RFC 9112, section 4, allows little more), and short enough
-/// for that wget's line of 512 bytes.
+/// The reason phrase, the text after the status in the response's first line: busybox's wget shows
+/// only this text of an error. It has visible ASCII and spaces only (RFC 9112, section 4, allows
+/// little more), and fits that wget's line of 512 bytes.
 fn reason_phrase(line: &str) -> Option<ReasonPhrase> {
     let plain = |c: char| if c.is_ascii_graphic() { c } else { ' ' };
     let phrase: String = line.chars().take(LONGEST_PHRASE).map(plain).collect();

@@ -1,4 +1,4 @@
-//! The other side of the init address: what asks exectrail.
+//! The client of the init address.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -14,23 +14,22 @@ use tokio::{net::TcpStream, task::JoinSet, time::timeout};
 
 use crate::announcement::Malformed;
 
-/// Most of an answer that is read, bytes. What is longer is an answer all the same.
+/// Maximum number of bytes read of an answer. A longer answer is truncated.
 const MAX_ANSWER: usize = 16 * 1024;
-/// The text of an answer must arrive in this time after its status.
+/// Time limit for the text of an answer, after its status.
 const BODY_TIME: Duration = Duration::from_secs(2);
-/// Stands where an answer was cut.
+/// Marks a truncated answer.
 const CUT: &str = " … (cut)";
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Announces a PID namespace, once; the status and the text of the answer.
+/// Announces a PID namespace once; returns the status and the text of the answer.
 pub(crate) async fn post(address: SocketAddr, pid_ns: &str) -> Result<(StatusCode, String), Error> {
     let body = Full::new(Bytes::copy_from_slice(pid_ns.as_bytes()));
     ask(address, Request::post("/"), body).await
 }
 
-/// Asks for what no announcement asks for, so that nothing is announced. Fails unless it is
-/// exectrail that answers.
+/// Sends a request that is not an announcement. Fails unless exectrail answers.
 pub(crate) async fn probe(address: SocketAddr) -> Result<(), Error> {
     let (_, text) = ask(address, Request::get("/"), Empty::new()).await?;
     if text.contains(&Malformed::MethodOrPath.to_string()) {
@@ -55,7 +54,7 @@ where
 {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = http1::handshake::<_, B>(TokioIo::new(stream)).await?;
-    // Dropped with this future, wherever that ends.
+    // Dropped with this future, at any return.
     let mut connections = JoinSet::new();
     connections.spawn(connection);
     let request = request
@@ -67,7 +66,7 @@ where
     Ok((status, text(response.into_body()).await))
 }
 
-/// The text of an answer, as far as it can be had: the status says the rest.
+/// The text of an answer, as far as it arrives; the status has the decision.
 async fn text(mut body: Incoming) -> String {
     let mut bytes = Vec::new();
     let read = async {

@@ -1,4 +1,4 @@
-//! What operators are told about exectrail itself: one type for each thing worth telling.
+//! Events about exectrail itself, for operators: one type per event.
 
 mod addresses;
 mod lines;

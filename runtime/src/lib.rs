@@ -1,10 +1,11 @@
 //! exectrail: a sidecar that records every program executed in a workspace's PID namespace and in
 //! every PID namespace below it.
 //!
-//! An exec's way through this crate: [`probes`] loads the programs that write it into the kernel's
-//! ring; [`actors::ring_reader`] takes it from there; [`decode`] reads it; [`output`] says it
-//! aloud; [`actors::emitter`] puts it on the sink. Beside that way: [`announcement`] (who asks to
-//! be traced?), [`target`] (is it true?), [`actors::lifecycle`] (what starts and stops when?).
+//! An exec passes through these modules: [`probes`] loads the programs that write it into the
+//! kernel's ring; [`actors::ring_reader`] reads the ring; [`decode`] decodes the record; [`output`]
+//! formats it as a line; [`actors::emitter`] writes the line to the sink. Other modules decide what
+//! is traced: [`announcement`] parses requests, [`target`] judges them, [`actors::lifecycle`]
+//! starts and stops the actors.
 
 pub mod actors;
 pub mod announcement;

@@ -1,5 +1,5 @@
-//! The sink with an account of what could not be written to it. Lines that are too long for memory
-//! come part by part.
+//! The sink, with counts of what could not be written to it. Lines that are too long for memory
+//! arrive in parts.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,32 +9,32 @@ use crate::{
     unwritten::Unwritten,
 };
 
-/// The sink of one stream of lines. What writes lines and what writes their parts share it, in one
-/// thread.
+/// The sink of one stream of lines. The writer of lines and the writer of their parts share it, in
+/// one thread.
 #[derive(Clone, Debug)]
 pub struct LineSink(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     sink: Sink,
-    /// Nothing is written any more.
+    /// A write failed: nothing is written any more.
     failed: bool,
-    /// Why, until that has been asked for.
+    /// The failure, until it is reported.
     error: Option<SinkError>,
     unwritten: Unwritten,
-    /// The line that the parts so far have begun.
+    /// The line whose first parts have arrived.
     begun: Option<Begun>,
 }
 
-/// A line of which parts have come. Only lines of execs are long.
+/// A line of which some parts have arrived. Only `exec` lines are long.
 #[derive(Clone, Copy, Debug)]
 struct Begun {
-    /// It has been counted as not written.
+    /// Whether it was counted as not written.
     counted: bool,
 }
 
 impl LineSink {
-    /// Nothing is written yet.
+    /// Makes a line sink; nothing is written yet.
     pub fn new(sink: Sink) -> Self {
         Self(Arc::new(Mutex::new(State {
             sink,
@@ -45,24 +45,24 @@ impl LineSink {
         })))
     }
 
-    /// Writes lines, or the end of one and lines.
+    /// Writes lines, or the end of a long line and further lines.
     ///
     /// # Errors
-    /// The first failure to write, once; from then on everything is counted as not written.
+    /// The first failure to write, once; after it all lines are counted as not written.
     pub fn write(&self, lines: &[u8]) -> Result<(), SinkError> {
         let mut state = self.state();
         state.write(lines);
         state.error.take().map_or(Ok(()), Err)
     }
 
-    /// Writes parts of lines to the same place.
+    /// A writer of parts of lines to the same sink.
     pub fn overflow(&self) -> Overflow {
         let sink = self.clone();
-        // A failure is reported with what is written next: the end of the line.
+        // A failure is reported with the next write: the end of the line.
         Overflow::new(move |part| sink.state().write(part))
     }
 
-    /// What could not be written.
+    /// The counts of what could not be written.
     pub fn unwritten(&self) -> Unwritten {
         self.state().unwritten
     }
@@ -90,7 +90,7 @@ impl State {
         self.account(part, written);
     }
 
-    /// Counts what of a part was not written: each line once, however many parts it has.
+    /// Counts the unwritten lines of a part: each line once, even if it has several parts.
     fn account(&mut self, part: &[u8], written: usize) {
         if part.is_empty() {
             return;
@@ -145,7 +145,7 @@ mod tests {
         LineSink::new(Sink::open(&path, GiveUp::default()).unwrap())
     }
 
-    /// Wherever the parts end, every line that is not written counts once.
+    /// At any division into parts, every line that is not written counts once.
     #[test]
     fn parts_of_lines_count_as_lines() {
         let begin = LINES.rfind('{').unwrap_or(0);
@@ -173,7 +173,7 @@ mod tests {
         }
     }
 
-    /// A line of which a part was written, and the rest not, is not written.
+    /// A line that was written in part only counts as not written.
     #[test]
     fn a_line_that_was_begun_counts() {
         let sink = sink(tempfile::tempfile().unwrap());

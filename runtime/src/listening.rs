@@ -1,7 +1,7 @@
-//! Listening at an address that may be taken: at once if it is free, otherwise as soon as it is.
+//! Listens at an address: at once if it is free, otherwise as soon as it is.
 //!
 //! Any process of the pod can hold a port, as a listener or as the local port of a connection, or
-//! take an address away. None of that keeps exectrail from tracing.
+//! remove an address. exectrail traces anyway.
 
 use std::{
     io,
@@ -17,17 +17,17 @@ use tokio::{
 
 use crate::{internal_events::AddressTaken, rate_limit::RateLimit};
 
-/// An address that is taken is tried again after this time.
+/// Time between two tries to bind a taken address.
 const RETRY: Duration = Duration::from_millis(250);
 /// A failed try is logged at most once in this time.
 const LOG_PERIOD: Duration = Duration::from_secs(60);
-/// Connections that wait to be accepted, at most.
+/// Maximum number of connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// An address and what it is for.
+/// An address and its purpose.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    /// What is listened for.
+    /// The purpose, for messages.
     pub purpose: &'static str,
     /// The flag that sets the address.
     pub flag: &'static str,
@@ -44,9 +44,9 @@ pub struct Place {
     remedy(.source, .place.flag)
 )]
 pub struct BindError {
-    /// Which address.
+    /// The address.
     pub place: Place,
-    /// Why not.
+    /// The kernel's error.
     pub source: io::Error,
 }
 
@@ -57,7 +57,7 @@ fn remedy(error: &io::Error, flag: &str) -> String {
 }
 
 impl Place {
-    /// Listens there now. Needs a runtime.
+    /// Listens now. Needs a runtime.
     ///
     /// # Errors
     /// If the kernel refuses.
@@ -68,7 +68,7 @@ impl Place {
             } else {
                 TcpSocket::new_v6()?
             };
-            // Connections of an earlier run that are still closing do not count.
+            // Allow the bind while connections of an earlier run are closing.
             socket.set_reuseaddr(true)?;
             socket.bind(self.address)?;
             let listener = socket.listen(BACKLOG)?;
@@ -81,7 +81,7 @@ impl Place {
         })
     }
 
-    /// Tries again until it listens. `error` is why it does not yet.
+    /// Retries until it listens. `error` is the reason of the last failure.
     pub async fn listen_later(self, mut error: BindError) -> (TcpListener, SocketAddr) {
         let mut log = RateLimit::new(1, LOG_PERIOD);
         loop {

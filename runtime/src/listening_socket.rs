@@ -1,5 +1,5 @@
-//! The socket that listens at an address of this network namespace, as the kernel lists it: a
-//! process that was restarted has another one, however short the restart was.
+//! The socket that listens at an address of this network namespace, as the kernel lists it. A
+//! process that restarts has another socket, even after a short restart.
 
 use std::{
     fs::File,
@@ -10,7 +10,7 @@ use std::{
 /// The state of a socket that listens (`TCP_LISTEN`, include/net/tcp_states.h).
 const LISTEN: &str = "0A";
 
-/// Which socket it is.
+/// Identity of a listening socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ListeningSocket {
     uid: u32,
@@ -18,14 +18,14 @@ pub(crate) struct ListeningSocket {
 }
 
 impl ListeningSocket {
-    /// The one that a connection to this address reaches; none where none is found.
+    /// The socket that a connection to this address reaches; `None` if none is found.
     pub(crate) fn at(address: SocketAddr) -> Option<Self> {
         let lists = ["/proc/net/tcp", "/proc/net/tcp6"];
         let mut lists = lists.into_iter().filter_map(|path| File::open(path).ok());
         lists.find_map(|list| Self::in_list(BufReader::new(list), address))
     }
 
-    /// The user whose process made it.
+    /// The user whose process created it.
     pub(crate) fn uid(&self) -> u32 {
         self.uid
     }
@@ -38,7 +38,7 @@ impl ListeningSocket {
             let (Some(local), Some(state)) = (fields.get(1), fields.get(3)) else {
                 continue;
             };
-            // Those that listen come first (tcp_seq_start, net/ipv4/tcp_ipv4.c).
+            // Listening sockets are listed first (tcp_seq_start, net/ipv4/tcp_ipv4.c).
             if *state != LISTEN {
                 break;
             }
@@ -62,7 +62,8 @@ impl ListeningSocket {
     }
 }
 
-/// An address of the list: each 32 bits of it as a number in the machine's order, and the port.
+/// Parses an address of the list: the port, and each 32 bits of the address as a number in native
+/// byte order.
 fn parse(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;

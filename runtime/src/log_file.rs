@@ -16,10 +16,10 @@ use crate::process::{
     signals::{Signals, TERMINATING},
 };
 
-/// How often to look for a reader.
+/// Period of checking for a reader.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Why there is no file to write to.
+/// Why the log file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LogFileError {
     #[error("cannot open {path} to append events: {source}", path = path.display())]
@@ -28,8 +28,8 @@ pub(crate) enum LogFileError {
     Stopped { path: PathBuf, signal: Signal },
 }
 
-/// Opens it. Only its owner may read it: command lines hold secrets. A FIFO is waited for until it
-/// has a reader, or a signal says to end.
+/// Opens the file. Only its owner may read it, as command lines contain secrets. If it is a FIFO,
+/// this waits for a reader or for a signal to stop.
 pub(crate) fn open(path: &Path, signals: &Signals) -> Result<File, LogFileError> {
     let failed = |source| LogFileError::Open {
         path: path.to_owned(),

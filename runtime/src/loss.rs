@@ -1,5 +1,6 @@
-//! What was lost, told from two witnesses: the gaps in the sequence numbers of each CPU and lane,
-//! which say where, and their own counts, which knows of losses that nothing has followed yet.
+//! Counts losses from two sources: the gaps in the sequence numbers of each CPU and lane, which
+//! show the place of a loss; and the counts of each CPU and lane, which include losses without a
+//! later record.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +9,7 @@ use std::{
 
 use exectrail_common::record::Prefix;
 
-/// Whose numbers: those of a CPU, in one lane.
+/// A CPU and a lane; each has its own sequence numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The CPU.
@@ -18,13 +19,13 @@ pub struct Place {
 }
 
 impl Place {
-    /// Stands for losses that are no CPU's: the kernel did not run the probes.
+    /// The place of losses that belong to no CPU: the kernel did not run the probes.
     pub const NONE: Self = Self {
         cpu: u16::MAX,
         lane: 0,
     };
 
-    /// Where a record was written.
+    /// The place that wrote a record.
     pub fn of(prefix: &Prefix) -> Self {
         Self {
             cpu: prefix.cpu,
@@ -46,36 +47,37 @@ impl Display for Place {
 /// Events that happened and left no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loss {
-    /// Where there was no room for them.
+    /// The place without room for them.
     pub place: Place,
-    /// How many.
+    /// Their number.
     pub count: u64,
-    /// Not before this instant of the boot clock, nanoseconds.
+    /// Earliest time, boot clock, nanoseconds.
     pub since: u64,
-    /// Not after this instant.
+    /// Latest time, boot clock, nanoseconds.
     pub until: u64,
 }
 
-/// What is known of one place.
+/// The counts of one place.
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
     /// Exec records received.
     received: u64,
-    /// Losses told so far.
+    /// Losses reported so far.
     told: u64,
-    /// When the last record or loss was.
+    /// Time of the last record or loss.
     last: u64,
 }
 
-/// The account of all places. Both witnesses give running totals, so that no order of hearing them
-/// tells a loss twice.
+/// The account of all places. Both sources give running totals, so no order of their arrival counts
+/// a loss twice.
 #[derive(Debug, Default)]
 pub struct Ledger {
     places: BTreeMap<Place, Known>,
 }
 
 impl Ledger {
-    /// Hears an exec record: its place, number and time. What was lost before it there.
+    /// Takes an exec record: its place, number and time. Returns the losses before it at this
+    /// place.
     pub fn record(&mut self, place: Place, seq: u64, ktime: u64) -> Option<Loss> {
         let entry = self.places.entry(place).or_default();
         let lost = seq.saturating_sub(entry.received);
@@ -83,13 +85,13 @@ impl Ledger {
         entry.tell(place, lost, ktime)
     }
 
-    /// Hears a place's own count of losses, and when the last was. What was lost of late there.
+    /// Takes a place's own count of losses, and the time of the last. Returns the new losses there.
     pub fn count(&mut self, place: Place, lost: u64, last: u64) -> Option<Loss> {
         let entry = self.places.entry(place).or_default();
         entry.tell(place, lost, last)
     }
 
-    /// All losses told so far.
+    /// All losses reported so far.
     pub fn total(&self) -> u64 {
         let told = self.places.values().map(|known| known.told);
         told.fold(0, u64::saturating_add)
@@ -97,7 +99,7 @@ impl Ledger {
 }
 
 impl Known {
-    /// Tells what is new in a running total of losses.
+    /// Returns the new losses in a running total.
     fn tell(&mut self, place: Place, lost: u64, at: u64) -> Option<Loss> {
         let since = self.last;
         self.last = self.last.max(at);
@@ -133,7 +135,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is lost, and however often the counts are heard: told + received = happened.
+        /// For any losses and any readings of the counts: reported + received = happened.
         #[test]
         fn nothing_is_told_twice_or_forgotten(
             kept in prop::collection::vec((0u16..3, 0u8..2, any::<bool>(), any::<bool>()), 0..200),

@@ -1,4 +1,4 @@
-//! The exectrail binary; see the library for everything.
+//! The exectrail binary; all code is in the library.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! What is counted for Prometheus. Whoever tells an operator of something counts it, too
-//! ([`crate::internal_events`]), so lines and metrics come from one place.
+//! The metrics for Prometheus. [`crate::internal_events`] counts each event that it logs, so lines
+//! and metrics agree.
 
 mod format;
 
@@ -39,8 +39,8 @@ struct Table {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct By {
     by: &'static str,
-    /// Number of the rule in `exclude` of `tracing_started`, not its text: who scrapes may be the
-    /// very one who should not know it.
+    /// Number of the rule in `exclude` of `tracing_started`. Its text stays out of the metrics, as
+    /// the traced user may be able to scrape them.
     rule: Option<u64>,
 }
 
@@ -58,23 +58,23 @@ pub struct Totals {
     pub exits: u64,
     /// Lines of failed execs.
     pub failed_execs: u64,
-    /// Losses: of execs, exits, failed execs.
+    /// Lost execs, exits and failed execs.
     pub lost: [u64; 3],
-    /// Those of them for want of room in the table of targets.
+    /// Those of them that were lost because the table of targets was full.
     pub unplaced: [u64; 3],
-    /// Pieces of argv that found no room in the ring.
+    /// Pieces of argv that were lost because the ring was full.
     pub lost_pieces: u64,
-    /// Execs left out on purpose, by `--exclude` rules in their order.
+    /// Execs that `--exclude` rules suppressed, by rule in order.
     pub excluded: Vec<(usize, u64)>,
-    /// Execs left out by the rate limit.
+    /// Execs that the rate limit suppressed.
     pub rate_limited: u64,
-    /// Workspaces traced now.
+    /// Number of workspaces traced now.
     pub workspaces: usize,
-    /// Announcements that have no line in the stream, there being too many.
+    /// Announcements without a line in the stream, because of the limit on such lines.
     pub unwritten_announcements: u64,
 }
 
-/// All that is counted.
+/// All metrics.
 pub struct Metrics {
     registry: Registry,
     lines: Family<Of, Counter>,
@@ -176,7 +176,7 @@ impl Metrics {
             tracing,
             listening,
         };
-        // What has not happened is 0, not missing.
+        // An event that has not happened has the value 0 instead of no value.
         metrics.announcement("accepted", 0);
         for reason in Refusal::REASONS {
             metrics.announcement(reason, 0);
@@ -188,34 +188,34 @@ impl Metrics {
         metrics
     }
 
-    /// An announcement was answered so.
+    /// Counts announcements with this result.
     pub(crate) fn announcement(&self, result: &'static str, count: u64) {
         self.announcements
             .get_or_create(&Outcome { result })
             .inc_by(count);
     }
 
-    /// A record could not be read.
+    /// Counts a record that could not be decoded.
     pub(crate) fn unreadable_record(&self) {
         self.unreadable.inc();
     }
 
-    /// A line of that kind was not written to the diagnostics.
+    /// Counts a line of this kind that was not written to the diagnostics.
     pub(crate) fn suppressed_line(&self, line: &'static str) {
         self.suppressed_lines.get_or_create(&LineOf { line }).inc();
     }
 
-    /// Whether tracing is on.
+    /// Sets whether tracing is on.
     pub(crate) fn tracing(&self, on: bool) {
         self.tracing.set(on.into());
     }
 
-    /// Whether the address for announcements is bound.
+    /// Sets whether the init address is bound.
     pub(crate) fn listening(&self, on: bool) {
         self.listening.set(on.into());
     }
 
-    /// Whether a workspace can announce itself and is traced then; why not, if not.
+    /// Ready if a workspace can announce itself and is then traced; otherwise the reason.
     pub fn is_ready(&self) -> Result<(), &'static str> {
         if self.tracing.get() == 0 {
             Err("not ready: tracing is not on")
@@ -226,7 +226,7 @@ impl Metrics {
         }
     }
 
-    /// The run's totals are these.
+    /// Stores the run's totals.
     pub(crate) fn totals(&self, totals: &Totals) {
         let kinds = ["exec", "exit", "exec_failed"];
         let lines = [totals.execs, totals.exits, totals.failed_execs];
@@ -274,7 +274,7 @@ impl Metrics {
     }
 }
 
-/// Totals that rise by themselves are stored, not added up again.
+/// Stores a total. It is already cumulative, so it is not added.
 fn set(counter: &Counter, total: u64) {
     counter.inner().store(total, Relaxed);
 }

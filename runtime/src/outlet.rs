@@ -1,4 +1,4 @@
-//! A descriptor that is written to without waiting longer than asked, whatever reads from it.
+//! A descriptor with writes that wait at most a given time for its reader.
 
 use std::{
     fs::File,
@@ -13,20 +13,20 @@ use rustix::{
     io::Errno,
 };
 
-/// What a pipe takes without blocking once it says that it has room (PIPE_BUF, pipe(7)).
+/// Bytes that a pipe accepts without blocking when it reports room (PIPE_BUF, pipe(7)).
 const PIPE_BUF: usize = 4096;
-/// The same of a terminal: it says so while fewer than 256 characters wait (tty_poll, n_tty.c), and
-/// the smallest buffer is one page.
+/// Bytes that a terminal accepts without blocking when it reports room. It reports room while fewer
+/// than 256 characters wait (tty_poll, n_tty.c), and its smallest buffer is one page.
 const TERMINAL_ROOM: usize = 1024;
 
-/// Who a write may have to wait for.
+/// The reader that a write may have to wait for.
 #[derive(Clone, Copy, Debug)]
 enum Reader {
-    /// Nobody: a file, a device without a reader.
+    /// None: a file, or a device without a reader.
     None,
-    /// A reader; a write that would wait for it fails instead.
+    /// A reader. A write that would wait for it fails instead.
     NonBlocking,
-    /// A reader; a write of this many bytes does not wait where there is room at all.
+    /// A reader. A write of at most this many bytes does not wait if there is any room.
     Blocking(usize),
 }
 
@@ -38,8 +38,8 @@ pub(crate) struct Outlet {
 }
 
 impl Outlet {
-    /// Writes to `fd`. Its flags belong to whoever else has it, so they stay as they are: a pipe or
-    /// a terminal is opened once more.
+    /// Writes to `fd`. Other processes share the flags of its open file, so the flags stay
+    /// unchanged: a pipe or a terminal is opened a second time.
     pub(crate) fn new(fd: OwnedFd) -> Self {
         let kind = fstat(&fd).map(|stat| FileType::from_raw_mode(stat.st_mode));
         let is_non_blocking = fcntl_getfl(&fd).is_ok_and(|flags| flags.contains(OFlags::NONBLOCK));
@@ -55,7 +55,7 @@ impl Outlet {
         let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
         match open(path, flags, Mode::empty()) {
             Ok(again) => Self::with(again, Reader::NonBlocking),
-            // A socket; a pipe or terminal of another user; no /proc.
+            // A socket; a pipe or terminal of another user; or /proc is missing.
             Err(_) => Self::with(fd, Reader::Blocking(room)),
         }
     }
@@ -65,10 +65,10 @@ impl Outlet {
         Self { file, reader }
     }
 
-    /// Writes some of `bytes`; says how many.
+    /// Writes some of `bytes`; returns their number.
     ///
     /// # Errors
-    /// `WouldBlock` where there was no room for as long as `patience`, else as write(2).
+    /// `WouldBlock` if there was no room for `patience`, otherwise the errors of write(2).
     pub(crate) fn write(&self, bytes: &[u8], patience: Duration) -> io::Result<usize> {
         let mut file = &self.file;
         match self.reader {
@@ -93,13 +93,13 @@ impl Outlet {
         let patience = Timespec::try_from(patience).map_err(io::Error::other)?;
         match poll(&mut fds, Some(&patience)) {
             Ok(0) | Err(Errno::INTR) => Err(ErrorKind::WouldBlock.into()),
-            // Also where the reader has gone: the write says so.
+            // Also if the reader has closed: the write returns that error.
             Ok(_) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Writes all of `bytes`, or gives up after about `patience` without room.
+    /// Writes all of `bytes`, or fails after about `patience` without room.
     pub(crate) fn write_all(&self, bytes: &[u8], patience: Duration) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -124,7 +124,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_millis(20);
 
-    /// Fills it: bytes that went in before nothing more did.
+    /// Fills it; returns the bytes that it accepted before it was full.
     fn fill(outlet: &Outlet) -> usize {
         let start = Instant::now();
         let mut written = 0;
@@ -170,7 +170,7 @@ mod tests {
         drop(reader);
     }
 
-    /// The flags of a pipe that others write to as well stay as they are.
+    /// The flags of a pipe that other processes write to stay unchanged.
     #[test]
     fn others_go_on_blocking() {
         let (_reader, writer) = pipe().unwrap();

@@ -45,16 +45,16 @@ use suppression::Suppressions;
 /// Attach point of the program that confirms ends.
 const END_CHECK: AttachPoint = AttachPoint::Tracepoint("oom_score_adj_update");
 
-/// What to load.
+/// Options of the probes.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Size of the ring buffer, bytes.
     pub ring_bytes: u32,
-    /// Most bytes of argv kept of an exec.
+    /// Maximum number of bytes of argv recorded per exec.
     pub max_argv_bytes: u32,
     /// Record exits as well as execs.
     pub exit_events: bool,
-    /// Record execs that fail, seen from the first of these that the kernel allows.
+    /// Record failed execs with the first of these hooks that the kernel allows.
     pub failed_execs: &'static [Hook],
     /// What is suppressed.
     pub limits: Limits,
@@ -80,19 +80,19 @@ type Namespaces = HashMap<MapData, [u64; 2], NsWords>;
 /// [`NsState`] in words.
 type NsWords = [u64; size_of::<NsState>() / 8];
 
-/// What the reader of the ring needs.
+/// The ring and its counters, for the reader.
 pub struct Output {
-    /// The records.
+    /// The ring.
     pub ring: RingBuf<MapData>,
-    /// What the kernel counts.
+    /// The kernel's counts.
     pub counters: Counters,
 }
 
 impl Probes {
-    /// Loads and attaches everything. Nothing is a target yet.
+    /// Loads and attaches all programs. There are no targets yet.
     ///
     /// # Errors
-    /// [`AttachError`], which says what the kernel answered.
+    /// [`AttachError`] with the kernel's answer.
     pub fn attach(kernel: &Kernel, options: &Options) -> Result<(Self, Output), AttachError> {
         if kernel.needs_memlock {
             let unlimited = Rlimit {
@@ -226,12 +226,13 @@ impl Probes {
         self.net_ns
     }
 
-    /// Whether failed execs are recorded.
+    /// How failed execs are recorded.
     pub fn failed_execs(&self) -> &FailedExecs {
         &self.failed_execs
     }
 
-    /// How many instructions the verifier processed for the `exec` program (Linux 5.16 and later).
+    /// Number of instructions that the verifier processed for the `exec` program (Linux 5.16 and
+    /// later).
     pub fn verified_instructions(&mut self) -> Option<u32> {
         program(&mut self.ebpf, "exec")
             .ok()?
@@ -243,7 +244,7 @@ impl Probes {
     /// Lets namespaces of the pod become targets at their first exec.
     ///
     /// # Errors
-    /// Where the kernel refuses to change the map.
+    /// If the kernel refuses to change the map.
     pub fn discover(&mut self) -> Result<(), MapError> {
         self.discovery = true;
         self.decide_anew()
@@ -252,7 +253,7 @@ impl Probes {
     /// Makes `id` a target. On return, every exec in it is recorded.
     ///
     /// # Errors
-    /// Where the kernel refuses to change the map; it is full after 1,024 targets.
+    /// If the kernel refuses to change the map; the map has room for 1,024 targets.
     pub fn add_target(&mut self, id: NsId, state: NsState) -> Result<(), MapError> {
         self.targets.insert(
             cast::<NsId, [u64; 2]>(id),
@@ -262,10 +263,10 @@ impl Probes {
         self.decide_anew()
     }
 
-    /// Forgets a target whose namespace has ended.
+    /// Removes a target whose namespace has ended.
     ///
     /// # Errors
-    /// Where the kernel refuses to change the map.
+    /// If the kernel refuses to change the map.
     pub fn remove_target(&mut self, id: NsId) -> Result<(), MapError> {
         self.targets.remove(&cast::<NsId, [u64; 2]>(id))?;
         self.decide_anew()
@@ -276,7 +277,7 @@ impl Probes {
         known(&self.targets)
     }
 
-    /// Namespaces of the pod that were seen to exec.
+    /// Namespaces of the pod in which an exec was seen.
     pub fn evidence(&self) -> Vec<Known> {
         known(&self.evidence)
     }
@@ -292,7 +293,7 @@ impl Probes {
             .has_ended(target)
     }
 
-    /// Makes the probes' cached decisions lapse.
+    /// Makes all cached decisions of the probes lapse.
     fn decide_anew(&mut self) -> Result<(), MapError> {
         self.generation = self.generation.wrapping_add(1);
         let control = Control {
@@ -303,9 +304,8 @@ impl Probes {
     }
 }
 
-/// What the verifier logs about a program that it refuses: the reason, and each instruction
-/// before it only at the level `debug`. Those are megabytes, which take minutes to
-/// write on a slow machine.
+/// The verifier's log of a program that it refuses: the reason; at the level `debug` also each
+/// instruction before it. Those are megabytes, which take minutes to write on a slow machine.
 fn verifier_log_level() -> VerifierLogLevel {
     if tracing::enabled!(tracing::Level::DEBUG) {
         VerifierLogLevel::VERBOSE | VerifierLogLevel::STATS
@@ -314,7 +314,7 @@ fn verifier_log_level() -> VerifierLogLevel {
     }
 }
 
-/// What a map of namespaces holds. An entry that is removed meanwhile is omitted.
+/// The entries of a map of namespaces. An entry that is removed meanwhile is omitted.
 fn known(map: &Namespaces) -> Vec<Known> {
     map.iter()
         .flatten()

@@ -1,10 +1,10 @@
-//! How often a workspace may execute and have it recorded.
+//! The rate at which the execs of a workspace are recorded.
 
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
 use exectrail_common::suppression;
 
-/// So many in a unit of time, and so many at once.
+/// A number of execs per unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     count: NonZeroU32,
@@ -18,16 +18,16 @@ enum Unit {
     Hour,
 }
 
-/// Most that may be asked for, in a second: above, a nanosecond more or less would tell.
+/// Maximum rate per second: above it, rounding to nanoseconds would change the rate noticeably.
 pub const MAX_PER_SECOND: u64 = 1_000_000;
 
 /// Not a rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RateError {
-    /// Not `NUMBER/UNIT`.
+    /// Not of the form `NUMBER/UNIT`.
     #[error("{0:?} is not a rate: write a number and a unit, such as 1000/s, 600/m or 5000/h")]
     Form(String),
-    /// Faster than can be told.
+    /// Above [`MAX_PER_SECOND`].
     #[error("{0:?} is more than {MAX_PER_SECOND}/s, the most that can be asked for")]
     Fast(String),
 }
@@ -84,23 +84,23 @@ impl serde::Serialize for Rate {
 }
 
 impl Rate {
-    /// Nanoseconds in which one token comes.
+    /// Nanoseconds per token.
     fn interval(self) -> u64 {
         self.per.nanoseconds() / u64::from(self.count.get())
     }
 }
 
-/// A rate with the number of execs that may come at once.
+/// A rate with the number of execs that may happen at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// The rate.
     pub rate: Rate,
-    /// Tokens that a full bucket holds.
+    /// Maximum number of tokens in a bucket.
     pub burst: NonZeroU32,
 }
 
 impl Limit {
-    /// With no burst given, what `rate` says of its unit of time may come at once.
+    /// A limit; the default burst is the number in `rate`.
     pub fn new(rate: Rate, burst: Option<NonZeroU32>) -> Self {
         Self {
             rate,
@@ -108,12 +108,12 @@ impl Limit {
         }
     }
 
-    /// What the probes are told before they are loaded.
+    /// The configuration for the probes, set before they are loaded.
     pub fn set(self) -> suppression::Rate {
         let interval = self.rate.interval();
         suppression::Rate {
             interval,
-            // At most 2^32 hours, which 64 bits of nanoseconds do not hold; half of them are 292
+            // Up to 2^32 hours, which do not fit in 64 bits of nanoseconds; half of 64 bits are 292
             // years.
             window: interval
                 .saturating_mul(u64::from(self.burst.get()))
@@ -168,7 +168,7 @@ mod tests {
         ));
     }
 
-    /// As `probes-ebpf/src/bucket.rs` has it.
+    /// The same computation as in `probes-ebpf/src/bucket.rs`.
     fn admits(set: suppression::Rate, full_at: &mut u64, now: u64) -> bool {
         *full_at = (*full_at).max(now);
         if *full_at + set.interval > now + set.window {
@@ -179,8 +179,8 @@ mod tests {
     }
 
     proptest! {
-        /// In no stretch of time more come through than the burst and what the rate gives in it;
-        /// whoever keeps to the rate is never held up.
+        /// In any period the admitted execs are at most the burst plus the rate's number for that
+        /// period. A workspace that keeps to the rate is never limited.
         #[test]
         fn a_bucket_keeps_to_its_rate(
             count in 1u32..50,

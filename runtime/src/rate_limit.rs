@@ -1,22 +1,22 @@
-//! Saying the same kind of thing only so often, and how often it was not said.
+//! Limits how often messages of a kind are written, and counts those that are not.
 
 use std::time::{Duration, Instant};
 
-/// Admits `burst` of them in each `period`.
+/// Admits `burst` messages in each `period`.
 #[derive(Debug)]
 pub struct RateLimit {
     burst: u32,
     period: Duration,
-    /// When the present period began.
+    /// Beginning of the current period.
     since: Option<Instant>,
     admitted: u32,
     suppressed: u64,
-    /// All that were not admitted.
+    /// All messages that were not admitted.
     total: u64,
 }
 
 impl RateLimit {
-    /// Nothing said yet.
+    /// Makes a limit; nothing is admitted yet.
     pub fn new(burst: u32, period: Duration) -> Self {
         Self {
             burst,
@@ -28,7 +28,8 @@ impl RateLimit {
         }
     }
 
-    /// Whether to say one more at `now`: if so, how many have not been said since the last.
+    /// Decides about a message at `now`: if admitted, returns the number not admitted since the
+    /// last.
     pub fn admit(&mut self, now: Instant) -> Option<u64> {
         if self
             .since
@@ -47,7 +48,7 @@ impl RateLimit {
         }
     }
 
-    /// How many have not been said since the start.
+    /// Number of messages not admitted since the start.
     pub fn total(&self) -> u64 {
         self.total
     }

@@ -1,7 +1,6 @@
-//! Rules: which execs are left out because the operator said so, and which are recorded all the
-//! same.
+//! Rules: which execs are suppressed, and which are recorded as exceptions to that.
 //!
-//! Pure: from text to rules, and from rules to the patterns that the probes look up.
+//! Pure: converts text to rules, and rules to the patterns that the probes look up.
 
 use std::{fmt, str::FromStr};
 
@@ -10,14 +9,14 @@ use exectrail_common::{
     suppression::{FILENAME_WINDOW, MAX_RULES, Matched, NO_RULE, RuleSet},
 };
 
-/// Longest text of a filename rule. The probes look at 256 bytes, the last a NUL, and take a path
-/// that fills them for one that may be longer.
+/// Maximum length of a filename rule. The probes read 256 bytes with the NUL. A path that fills
+/// these bytes may be longer, so the probes treat it as longer.
 pub const MAX_FILENAME_PATTERN: usize = FILENAME_WINDOW - 2;
 
-/// What a rule looks at: keys of the `exec` line.
+/// The key of the `exec` line that a rule reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// The file, as the caller named it.
+    /// The filename that the caller gave.
     Filename,
     /// The caller's comm.
     Comm,
@@ -26,7 +25,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// As rules and lines write it.
+    /// As in rules and lines.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Filename => "filename",
@@ -36,12 +35,12 @@ impl Field {
     }
 }
 
-/// What a rule matches.
+/// The pattern of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pattern {
-    /// A text that is so.
+    /// The whole text.
     Whole(Field, String),
-    /// A text that begins so; with nothing, every exec.
+    /// A prefix of the text; the empty prefix matches every exec.
     Prefix(Field, String),
     /// A user id.
     Uid(u32),
@@ -51,10 +50,10 @@ pub enum Pattern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule(Pattern);
 
-/// A text that is no rule, or rules that make no sense together.
+/// Text that is not a rule, or rules that contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
-    /// No `FIELD=VALUE`.
+    /// Not of the form `FIELD=VALUE`.
     #[error(
         "{0:?} is not a rule: write filename=PATH, comm=NAME or uid=NUMBER; \
          a * at the end of PATH or NAME stands for anything, as in 'filename=/usr/lib/*'"
@@ -68,25 +67,25 @@ pub enum RuleError {
     /// Not a user id.
     #[error("{0:?}: uid takes one number, the user id as the `uid` of exec lines shows it")]
     Uid(String),
-    /// A path longer than the probes look at.
+    /// A path longer than the probes read.
     #[error("{0:?}: a filename rule has at most {MAX_FILENAME_PATTERN} bytes")]
     LongFilename(String),
-    /// A name longer than any comm.
+    /// A name longer than a comm.
     #[error(
         "{0:?}: the kernel cuts comm at {max} bytes, so this matches nothing; write comm={cut}",
         max = COMM_LEN - 1,
         cut = .0.get(.0.find('=').map_or(0, |at| at + 1)..).map_or("", comm_of)
     )]
     LongComm(String),
-    /// A prefix that leads up.
+    /// A prefix with `/..`.
     #[error(
         "{0:?}: a prefix with /.. in it matches nothing: such paths may lead anywhere. Write the path that is meant"
     )]
     LeadsUp(String),
-    /// More than the probes hold.
+    /// More rules than the probes have room for.
     #[error("{0} rules are more than {MAX_RULES}, the most that there may be")]
     TooMany(usize),
-    /// Includes without anything to be excepted from.
+    /// Includes without an exclude.
     #[error(
         "--include makes exceptions to --exclude, and there is no --exclude. \
          To record nothing but what is included, add --exclude 'filename=*'"
@@ -94,7 +93,7 @@ pub enum RuleError {
     OnlyIncludes,
 }
 
-/// What the kernel makes of a name as comm.
+/// The comm that the kernel makes from a name.
 fn comm_of(name: &str) -> &str {
     let mut end = name.len().min(COMM_LEN - 1);
     while !name.is_char_boundary(end) {
@@ -115,7 +114,7 @@ impl FromStr for Rule {
             "filename" => Field::Filename,
             "comm" => Field::Comm,
             "uid" => {
-                // Digits only: `parse` also takes a sign.
+                // Digits only: `parse` also accepts a sign.
                 let digits = value.bytes().all(|byte| byte.is_ascii_digit());
                 return value
                     .parse()
@@ -170,25 +169,25 @@ impl serde::Serialize for Rule {
     }
 }
 
-/// All rules, in the order in which they decide: the first that matches does. Those that include
-/// come first, so that including wins; an exec that none matches is recorded.
+/// All rules, in the order of decision: the first rule that matches decides. Rules that include are
+/// first, so they win. An exec that matches no rule is recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     rules: Vec<Rule>,
     includes: usize,
 }
 
-/// A pattern as the probes look it up, and what it comes to.
+/// A pattern in the probes' form, with the rule that it leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The text, with its NUL where it is whole.
+    /// The text, with its NUL if the pattern is the whole text.
     pub bytes: Vec<u8>,
-    /// The first rule of the field that matches whatever has this pattern for its longest.
+    /// The first matching rule of the field, for a text whose longest matching pattern is this one.
     pub matched: Matched,
 }
 
 impl Rules {
-    /// What is excluded, and what is recorded all the same.
+    /// Makes the rules from includes and excludes.
     ///
     /// # Errors
     /// [`RuleError::TooMany`], [`RuleError::OnlyIncludes`].
@@ -205,27 +204,27 @@ impl Rules {
         Ok(Self { rules, includes })
     }
 
-    /// Whether there are none.
+    /// Whether there are no rules.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// Those that include.
+    /// The rules that include.
     pub fn include(&self) -> &[Rule] {
         &self.rules[..self.includes]
     }
 
-    /// Those that exclude.
+    /// The rules that exclude.
     pub fn exclude(&self) -> &[Rule] {
         &self.rules[self.includes..]
     }
 
-    /// The rule of this number.
+    /// The rule with this number.
     pub fn get(&self, number: usize) -> Option<&Rule> {
         self.rules.get(number)
     }
 
-    /// What the probes are told before they are loaded.
+    /// The configuration for the probes, set before they are loaded.
     pub fn set(&self) -> RuleSet {
         let everything =
             self.first(|pattern| matches!(pattern, Pattern::Prefix(_, value) if value.is_empty()));
@@ -239,13 +238,13 @@ impl Rules {
         }
     }
 
-    /// The patterns of a field that is text, none twice.
+    /// The patterns of a text field, without duplicates.
     pub fn texts(&self, field: Field) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::new();
         for Rule(pattern) in &self.rules {
             let (own, value, whole) = match pattern {
                 Pattern::Whole(own, value) => (own, value, true),
-                // Nothing to look up: it matches everything.
+                // The empty prefix matches everything, so there is nothing to look up.
                 Pattern::Prefix(_, value) if value.is_empty() => continue,
                 Pattern::Prefix(own, value) => (own, value, false),
                 Pattern::Uid(_) => continue,
@@ -257,8 +256,7 @@ impl Rules {
             if *own != field || entries.iter().any(|entry| entry.bytes == bytes) {
                 continue;
             }
-            // Whatever has this pattern for its longest, all shorter prefixes of the pattern match
-            // as well.
+            // A text with this longest pattern also matches all shorter prefixes of the pattern.
             let first = self.first(|other| match other {
                 Pattern::Whole(own, other) => *own == field && whole && other == value,
                 Pattern::Prefix(own, other) => *own == field && value.starts_with(other),
@@ -273,7 +271,7 @@ impl Rules {
         entries
     }
 
-    /// The user ids, none twice.
+    /// The user ids, without duplicates.
     pub fn uids(&self) -> Vec<(u32, Matched)> {
         let mut uids: Vec<(u32, Matched)> = Vec::new();
         for (number, Rule(pattern)) in (0..).zip(&self.rules) {
@@ -290,7 +288,7 @@ impl Rules {
         uids
     }
 
-    /// Number of the first rule whose pattern is so.
+    /// Number of the first rule with a wanted pattern.
     fn first(&self, wanted: impl Fn(&Pattern) -> bool) -> Option<u32> {
         let position = self.rules.iter().position(|Rule(pattern)| wanted(pattern));
         position.map(|position| position as u32)

@@ -1,4 +1,4 @@
-//! Where lines go: a file descriptor, written whole lines at a time.
+//! The sink of lines: a file descriptor that receives whole lines.
 
 use std::{
     fs::File,
@@ -22,48 +22,48 @@ pub enum SinkError {
          give exectrail one (`>/dev/null` discards events on purpose)"
     )]
     Closed {
-        /// What it is.
+        /// Its name.
         name: &'static str,
     },
     /// It cannot be opened.
     #[error("cannot use {name} for events: {source}")]
     Open {
-        /// What it is.
+        /// Its name.
         name: String,
-        /// Why.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// It cannot be written to and never will be.
+    /// A write failed for good.
     #[error("cannot write events to {name}: {source}")]
     Write {
-        /// What it is.
+        /// Its name.
         name: String,
-        /// Why.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// There was no room when exectrail had to stop.
+    /// It had no room when exectrail had to stop.
     #[error("{name} had no room for events until exectrail had to stop")]
     GivenUp {
-        /// What it is.
+        /// Its name.
         name: String,
     },
 }
 
-/// A write that did not write everything.
+/// A write that did not write all bytes.
 #[derive(Debug)]
 pub struct WriteFailure {
-    /// Bytes that were written.
+    /// Number of bytes written.
     pub written: usize,
-    /// Why the rest was not.
+    /// The reason.
     pub error: SinkError,
 }
 
-/// Ends the waiting for room, from another thread: the one that writes cannot be sent a message.
+/// Ends the wait for room, from another thread: the writing thread blocks and receives no messages.
 #[derive(Clone, Debug, Default)]
 pub struct GiveUp(Arc<AtomicBool>);
 
 impl GiveUp {
-    /// From now on a write that finds no room fails.
+    /// From now on a write without room fails.
     pub fn now(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -73,7 +73,7 @@ impl GiveUp {
     }
 }
 
-/// How long to wait for room before looking for other reasons to end.
+/// How long to wait for room before checking for other reasons to stop.
 const RETRY: Duration = Duration::from_millis(200);
 
 /// An open sink.
@@ -85,12 +85,12 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Opens it; `give_up` ends its waiting.
+    /// Opens the sink; `give_up` ends its wait for room.
     ///
     /// # Errors
     /// [`SinkError::Closed`], [`SinkError::Open`].
     pub fn open(path: &SinkPath, give_up: GiveUp) -> Result<Self, SinkError> {
-        // Past the standard library's buffer, which would split and flush at line breaks.
+        // Not through the standard library's buffer, which splits and flushes at line breaks.
         let (fd, name) = match path {
             SinkPath::Stdout if stdio::stdout_was_closed() => {
                 let name = "standard output";
@@ -122,11 +122,11 @@ impl Sink {
         }
     }
 
-    /// Writes all of `lines`, waiting for room as long as it takes: meanwhile records wait in the
-    /// kernel's ring, and the kernel counts what it cannot keep.
+    /// Writes all of `lines`, and waits for room without a limit. Meanwhile records stay in the
+    /// kernel's ring, and the kernel counts records without room.
     ///
     /// # Errors
-    /// Where waiting would not help, or is to end.
+    /// If the write failed for good, or `give_up` ended the wait.
     pub fn write(&mut self, lines: &[u8]) -> Result<(), WriteFailure> {
         let mut written = 0;
         let mut reported = false;
@@ -135,7 +135,7 @@ impl Sink {
                 Ok(0) => ErrorKind::WriteZero.into(),
                 Ok(bytes) => {
                     written += bytes;
-                    // A reader as slow as this would take longer than there is time.
+                    // With a reader as slow as this, the rest would take too long.
                     if self.give_up.is_now() && written < lines.len() {
                         return Err(self.given_up(written));
                     }
@@ -145,7 +145,7 @@ impl Sink {
             };
             match error.kind() {
                 ErrorKind::Interrupted => continue,
-                // That has taken time already.
+                // The wait for room has already taken time.
                 ErrorKind::WouldBlock => {}
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                     if !reported {

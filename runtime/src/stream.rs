@@ -1,7 +1,8 @@
-//! The stream of events: from records, in the order of the ring, to lines, in the order to be read.
+//! The stream of events: converts records, in the order of the ring, to lines in the order of
+//! output.
 //!
-//! Pure: bytes in, bytes out. It puts long argv together, names workspaces when they first appear,
-//! and puts losses where they happened.
+//! Pure: bytes in, bytes out. It reassembles long argv, writes a line for each workspace when it
+//! first appears, and writes losses at the place where they happened.
 
 use std::collections::BTreeMap;
 
@@ -31,59 +32,60 @@ mod workspaces;
 use long_argv::Pending;
 use workspaces::{ANNOUNCED_BURST, ANNOUNCED_PERIOD, Workspace};
 
-/// What a run begins with.
+/// The beginning of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Beginning {
-    /// Since when tracing is on, boot clock, nanoseconds.
+    /// Start of tracing, boot clock, nanoseconds.
     pub at: u64,
     /// Random id of the run.
     pub run: String,
-    /// Whether namespaces are found without announcement.
+    /// Whether discovery is on.
     pub discovery: bool,
-    /// What tells namespaces of the pod from others, as a set of
+    /// The identities that tie namespaces to the pod, as a set of
     /// [`exectrail_common::target::BY_NETWORK`] and [`exectrail_common::target::BY_CGROUP`].
     pub identity: u32,
     /// Depth of the sidecar's own PID namespace.
     pub own_level: u32,
-    /// Where failed execs are seen, or `unavailable`; none where nobody asked for them.
+    /// The hook for failed execs, or `unavailable`; `None` if they are off.
     pub failed_execs: Option<&'static str>,
-    /// The run before, where its state was found.
+    /// The previous run, if its state was found.
     pub previous: Option<Previous>,
-    /// Why a workspace that an earlier run traced may go on unseen, if it may.
+    /// Why a workspace of an earlier run may continue untraced, if it may.
     pub unknown: Option<String>,
 }
 
-/// What has been told so far, and what waits to be.
+/// The stream's state: what is written, and what is incomplete.
 #[derive(Debug)]
 pub struct Stream {
     writer: Writer,
     clock: LineClock,
-    /// When this run began to record, boot clock, nanoseconds.
+    /// Start of recording in this run, boot clock, nanoseconds.
     began: u64,
     discovery: bool,
     ledger: Ledger,
-    /// That of exits, whose numbers are their own.
+    /// The losses of exits, which have their own sequence numbers.
     exits: Ledger,
-    /// Those of failed execs: each call has numbers of its own.
+    /// The losses of failed execs: each call has its own sequence numbers.
     failed: [Ledger; CALLS],
-    /// By CPU and lane: there, all pieces of one exec are written before the next exec.
+    /// Incomplete execs by CPU and lane: each place writes all pieces of one exec before the next
+    /// exec.
     pending: BTreeMap<Place, Pending>,
-    /// Workspaces that have been named, by inode number.
+    /// Workspaces that have a line, by inode number.
     workspaces: BTreeMap<u32, Workspace>,
-    /// Those of an earlier run in which nothing has been executed since, by inode number.
+    /// Workspaces of an earlier run without an exec since then, by inode number.
     adopted: BTreeMap<u32, NsId>,
-    /// Those in which nobody is left, and of which the ring may still hold records.
+    /// Workspaces without a process. The ring may still have records of them.
     ended: Vec<NsId>,
     own_level: u32,
     max_argv_bytes: u32,
-    /// Limits the lines of announcements.
+    /// Limits the lines about announcements.
     announced: RateLimit,
-    /// Losses for want of room in a table.
+    /// Losses because a table was full.
     unplaced: [u64; 3],
-    /// Pieces of argv that found no room in the ring.
+    /// Pieces of argv that were lost because the ring was full.
     lost_pieces: u64,
     execs: u64,
-    /// Lines of exits and failed execs, as `execs` are those of execs.
+    /// Number of lines of exits and of failed execs, like `execs` for execs.
     exits_told: u64,
     failed_told: u64,
     limits: Limits,
@@ -91,7 +93,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// An empty stream.
+    /// Makes an empty stream.
     pub fn new(writer: Writer) -> Self {
         Self {
             writer,
@@ -118,21 +120,21 @@ impl Stream {
         }
     }
 
-    /// The same, where execs are left out on purpose.
+    /// This stream, with suppressed execs.
     #[must_use]
     pub fn limited(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// The same, where at most so many bytes of argv are kept of one exec.
+    /// This stream, with a maximum number of bytes of argv per exec.
     #[must_use]
     pub fn bounded(mut self, max_argv_bytes: u32) -> Self {
         self.max_argv_bytes = max_argv_bytes;
         self
     }
 
-    /// Takes the wall clock anew, in case it was set; tells that it was.
+    /// Measures the wall clock again, and writes a line if it was set.
     pub fn check_clock(&mut self, out: &mut Vec<u8>) {
         self.hear_clock(WallClock::now(), out);
     }
@@ -144,10 +146,10 @@ impl Stream {
         }
     }
 
-    /// Tells a record: appends to `out` the lines that are complete by it.
+    /// Takes a record: appends to `out` the lines that it completes.
     ///
     /// # Errors
-    /// Where the bytes are not a record; nothing is appended then.
+    /// If the bytes are not a record; then nothing is appended.
     pub fn record(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
         match decode(bytes)? {
             Record::Exec(exec) => self.exec(&exec, out),
@@ -167,8 +169,8 @@ impl Stream {
         Ok(())
     }
 
-    /// Hears what was left out on purpose, as running totals taken at `now` of the boot clock or a
-    /// little later.
+    /// Takes running totals of suppressed execs that were read at `now` (boot clock) or a little
+    /// later.
     pub fn suppressed(&mut self, now: u64, tallies: &[Tally], out: &mut Vec<u8>) {
         for Suppression {
             cause,
@@ -178,7 +180,7 @@ impl Stream {
             total,
         } in self.suppressed.hear(now, tallies)
         {
-            // The probes have no causes but those that they were given.
+            // The probes have only the causes in `limits`.
             let Some(reason) = cause.reason(&self.limits) else {
                 continue;
             };
@@ -193,7 +195,8 @@ impl Stream {
         }
     }
 
-    /// Hears that the ring has been empty for a while: no piece will come any more, nor an end.
+    /// Completes what is incomplete, after the ring has been empty for a while: no further piece of
+    /// an argv will come, and no record of an ended workspace.
     pub fn settle(&mut self, out: &mut Vec<u8>) {
         while let Some((_, pending)) = self.pending.pop_first() {
             self.complete(&pending, out);
@@ -201,7 +204,7 @@ impl Stream {
         self.write_ends(out);
     }
 
-    /// Writes the beginning of the stream.
+    /// Writes the first line of the stream.
     pub fn begin(&mut self, beginning: &Beginning, out: &mut Vec<u8>) {
         self.began = beginning.at;
         self.discovery = beginning.discovery;
@@ -233,7 +236,7 @@ impl Stream {
         }
     }
 
-    /// Tells the end of the stream.
+    /// Writes the last lines of the stream.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         self.settle(out);
         let event = Event::TracingStopped {
@@ -245,7 +248,7 @@ impl Stream {
         self.tell(WallClock::boot_now(), &event, out);
     }
 
-    /// What has been told so far, in numbers.
+    /// The totals so far.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals {
             execs: self.execs,
@@ -270,7 +273,7 @@ impl Stream {
         totals
     }
 
-    /// How many workspaces are known.
+    /// Number of workspaces that have a first line and have not ended.
     pub fn workspaces(&self) -> usize {
         self.workspaces.len()
     }

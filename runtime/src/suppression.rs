@@ -1,4 +1,4 @@
-//! What is left out on purpose, and the account of it.
+//! What is suppressed, and the account of it.
 
 use std::collections::BTreeMap;
 
@@ -7,69 +7,69 @@ use crate::{
     rules::{Rule, Rules},
 };
 
-/// What is left out on purpose: nothing, unless the operator says so.
+/// The limits that suppress execs; by default there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// By what they are.
+    /// Rules about single execs.
     pub rules: Rules,
-    /// By how many they are, in each workspace.
+    /// Maximum rate of execs per workspace.
     pub rate: Option<Limit>,
 }
 
 impl Limits {
-    /// Whether nothing is left out.
+    /// Whether nothing is suppressed.
     pub fn is_none(&self) -> bool {
         self.rules.is_empty() && self.rate.is_none()
     }
 }
 
-/// Whose doing it is that execs have no line.
+/// Why execs are suppressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     /// The rule of this number.
     Rule(usize),
-    /// The rate limit of a workspace: the inode number of its PID namespace, 0 where it had no
+    /// The rate limit of a workspace: the inode number of its PID namespace, or 0 if it had no
     /// bucket of its own.
     Rate(u32),
 }
 
-/// The running total of execs that one cause left out.
+/// The running total of execs that one cause suppressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tally {
-    /// Which.
+    /// The cause.
     pub cause: Cause,
-    /// How many.
+    /// The number of execs.
     pub count: u64,
-    /// When the last was, boot clock, nanoseconds.
+    /// Time of the last one, boot clock, nanoseconds.
     pub last: u64,
 }
 
-/// Execs that were left out.
+/// Execs that were suppressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Suppression {
-    /// Whose doing it is.
+    /// The cause.
     pub cause: Cause,
-    /// How many.
+    /// The number of execs.
     pub count: u64,
-    /// Not before this instant of the boot clock, nanoseconds.
+    /// Earliest time, boot clock, nanoseconds.
     pub since: u64,
-    /// Not after this instant.
+    /// Latest time, boot clock, nanoseconds.
     pub until: u64,
-    /// All that were left out since the start, by whatever cause, these included.
+    /// All suppressed execs since the start, of any cause, with these.
     pub total: u64,
 }
 
-/// The account of all causes, from running totals: no way of hearing them tells an exec twice.
+/// The account of all causes. It uses running totals, so no exec counts twice.
 #[derive(Debug)]
 pub struct Ledger {
     told: BTreeMap<Cause, u64>,
     total: u64,
-    /// When totals were last heard.
+    /// Time of the last totals.
     heard: u64,
 }
 
 impl Ledger {
-    /// Nothing was left out before `now`.
+    /// An account without suppressed execs before `now`.
     pub fn new(now: u64) -> Self {
         Self {
             told: BTreeMap::new(),
@@ -78,7 +78,7 @@ impl Ledger {
         }
     }
 
-    /// Hears totals that were taken at `now` or a little later: what is new in them.
+    /// Takes totals that were read at `now` or a little later; returns what is new in them.
     pub fn hear(&mut self, now: u64, tallies: &[Tally]) -> Vec<Suppression> {
         let since = std::mem::replace(&mut self.heard, now);
         let new = |tally: &Tally| {
@@ -97,19 +97,19 @@ impl Ledger {
         tallies.iter().filter_map(new).collect()
     }
 
-    /// What each cause was told to have left out, where anything.
+    /// The reported total of each cause, if not 0.
     pub fn told(&self) -> impl Iterator<Item = (Cause, u64)> {
         let told = self.told.iter().map(|(cause, count)| (*cause, *count));
         told.filter(|(_, count)| *count > 0)
     }
 
-    /// All that were told.
+    /// The reported total of all causes.
     pub fn total(&self) -> u64 {
         self.total
     }
 }
 
-/// Execs that were left out, as lines tell of them.
+/// The cause of suppressed execs, as in lines.
 #[derive(Clone, Copy, Debug)]
 pub enum Reason<'a> {
     /// A rule.
@@ -119,7 +119,7 @@ pub enum Reason<'a> {
 }
 
 impl Cause {
-    /// What lines call it; none for what `limits` does not have.
+    /// The cause as in lines; `None` for a cause that `limits` does not have.
     pub fn reason<'a>(&self, limits: &'a Limits) -> Option<Reason<'a>> {
         match *self {
             Self::Rule(number) => limits.rules.get(number).map(Reason::Exclude),

@@ -1,5 +1,5 @@
-//! The policy for announcements: whether an announced namespace belongs to the pod. The maps with
-//! the evidence are elsewhere.
+//! The policy for announcements: whether an announced namespace belongs to the pod. Other modules
+//! read the maps with the evidence.
 
 use exectrail_common::target::{BELOW_TARGET, NsId, NsState, OwnScope};
 
@@ -9,7 +9,7 @@ pub const INIT_PID_NS: u32 = 0xEFFF_FFFC;
 /// Why an announcement is refused. The client gets the text as the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// There is no namespace 0.
+    /// Namespace 0 does not exist.
     #[error("PID namespace 0 does not exist; announce the number in `readlink /proc/self/ns/pid`")]
     Zero,
     /// The init PID namespace of the node.
@@ -35,7 +35,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// All of these words.
+    /// All results of [`Self::reason`].
     pub const REASONS: [&str; 5] = ["zero", "init_pid_ns", "own_pid_ns", "no_evidence", "ended"];
 
     /// A short name of the reason, for logs and metrics.
@@ -55,7 +55,7 @@ impl Refusal {
 pub struct Known {
     /// Its identity.
     pub id: NsId,
-    /// What the probes know of it.
+    /// Its state in the probes' map.
     pub state: NsState,
 }
 
@@ -241,7 +241,7 @@ mod tests {
             judge_with(60, &[known(60, 7, 1)], &[known(60, 9, 0)]),
             Ok(Verdict::Accept(known(60, 9, 0)))
         );
-        // Its end was not seen.
+        // The end of the namespace was not seen.
         assert_eq!(
             judge_with(60, &[known(60, 7, 0)], &[known(60, 9, 0)]),
             Ok(Verdict::Accept(known(60, 9, 0)))

@@ -1,13 +1,13 @@
-//! What had a line and could not be written: counted, so that it is not lost unnoticed.
+//! Counts of lines that could not be written, so that their loss is reported.
 
-/// Counts of lines that were not, or not wholly, written.
+/// Counts of lines that were not written completely.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unwritten {
     /// All lines.
     pub lines: u64,
-    /// Those of execs.
+    /// Lines of execs.
     pub execs: u64,
-    /// Their bytes.
+    /// Bytes of these lines that were not written.
     pub bytes: u64,
 }
 
@@ -19,7 +19,7 @@ impl Unwritten {
         if rest.is_empty() {
             return;
         }
-        // A line that was begun is not written.
+        // A line that was written in part counts as not written.
         let begin = done.iter().rposition(|byte| *byte == b'\n');
         let begin = begin.map_or(0, |end| end + 1);
         let lines = lines.get(begin..).unwrap_or_default();
@@ -30,11 +30,11 @@ impl Unwritten {
     }
 }
 
-/// Whether a line is that of an exec, in either format.
+/// Whether a line is an `exec` line, in either format.
 fn is_exec(line: &[u8]) -> bool {
     const MSG: &[u8] = b"\"msg\":\"";
     if line.starts_with(b"{") {
-        // Before it stand the time and the level, which have no such text.
+        // The time and the level are before it, and do not contain this text.
         let msg = line.windows(MSG.len()).position(|window| window == MSG);
         let msg = msg.and_then(|at| line.get(at + MSG.len()..));
         msg.is_some_and(|msg| msg.starts_with(b"exec\""))

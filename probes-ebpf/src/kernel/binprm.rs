@@ -1,4 +1,4 @@
-//! `struct linux_binprm`: an exec while it is under way.
+//! `struct linux_binprm`: an exec in progress.
 
 use aya_ebpf::programs::BtfTracePointContext;
 
@@ -27,14 +27,14 @@ impl Binprm {
         self.0.follow(field!(binprm_filename)).number()
     }
 
-    /// Where the kernel has put the filename on the new stack.
+    /// Address at which the kernel has put the filename on the new stack.
     #[inline(always)]
     pub(crate) fn exec(self) -> u64 {
         self.0.load(field!(binprm_exec))
     }
 
-    /// 1 where an interpreter was put in the place of the file: `bprm_change_interp`
-    /// (fs/exec.c) makes `interp` another string than `filename`. Else 0.
+    /// 1 if an interpreter replaces the file: `bprm_change_interp` (fs/exec.c) makes `interp`
+    /// another string than `filename`. Else 0.
     #[inline(always)]
     pub(crate) fn is_interpreted(self) -> u64 {
         let filename: u64 = self.0.load(field!(binprm_filename));

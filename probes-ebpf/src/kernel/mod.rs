@@ -1,8 +1,8 @@
-//! Kernel structures, seen through offsets that user space resolved from BTF.
+//! Kernel structures, read at offsets that user space resolved from BTF.
 //!
-//! Each type is a pointer that the verifier knows the BTF type of. A load at a constant offset
-//! is one instruction, checked at load time against the kernel's own type and, where the
-//! pointer is NULL or stale, yielding 0 (`PROBE_MEM`, kernel/bpf/verifier.c, Linux 5.5 and later).
+//! Each type is a pointer whose BTF type the verifier knows. A load at a constant offset is one
+//! instruction. The verifier checks it at load time against the kernel's own type; if the pointer
+//! is NULL or stale, the load gives 0 (`PROBE_MEM`, kernel/bpf/verifier.c, Linux 5.5 and later).
 
 mod binprm;
 mod pid_ns;
@@ -19,17 +19,17 @@ pub(crate) use task::Task;
 
 use crate::branchless::opaque;
 
-/// Where fields are; set by user space before load, then frozen.
+/// The offsets of the kernel's fields; set by user space before load, then frozen.
 #[unsafe(no_mangle)]
 // SAFETY: all fields are integers, for which zero is a value.
 pub(crate) static OFFSETS: Offsets = unsafe { core::mem::zeroed() };
 
-/// Who the sidecar is; set by user space before load, then frozen.
+/// The probes' configuration; set by user space before load, then frozen.
 #[unsafe(no_mangle)]
 // SAFETY: all fields are integers, for which zero is a value.
 pub(crate) static OWN: Own = unsafe { core::mem::zeroed() };
 
-/// The offset of a field. Volatile, or the compiler would take it for the zero above.
+/// The offset of a field. Volatile, or the compiler would use the zero above.
 macro_rules! offset {
     ($field:ident) => {
         // SAFETY: reads an initialised static of plain integers.
@@ -54,13 +54,13 @@ macro_rules! field {
 }
 pub(crate) use field;
 
-/// What a field can be loaded as.
+/// A type that a field can be loaded as.
 pub(crate) trait Word: Copy {
-    /// Loads the field in one instruction, which user space puts the offset into (see
+    /// Loads the field with one instruction. User space puts the offset into that instruction (see
     /// [`FIRST_FIELD`]).
     ///
-    /// The compiler may make two loads of one field one, even with a store in between: nothing here
-    /// depends on seeing a field change.
+    /// The compiler may merge two loads of a field, even across a store: no program here depends on
+    /// seeing a field change.
     fn load<const INDEX: usize>(base: *const u8) -> Self;
 }
 
@@ -77,7 +77,7 @@ macro_rules! word {
                 {
                     let value;
                     // SAFETY: the verifier rejects the program unless the field lies within the BTF
-                    // type of the pointer; the kernel gives 0 where the memory is not there.
+                    // type of the pointer; the kernel gives 0 if the memory is not mapped.
                     unsafe {
                         core::arch::asm!(
                             concat!("{0} = *(", $size, " *)({1} + {2})"),
@@ -110,12 +110,12 @@ macro_rules! own {
 }
 pub(crate) use own;
 
-/// A pointer into kernel memory that the verifier knows the type of.
+/// A pointer into kernel memory with a BTF type that the verifier knows.
 #[derive(Clone, Copy)]
 pub(crate) struct KernelPtr(*const u8);
 
 impl KernelPtr {
-    /// A pointer that the kernel gave.
+    /// Wraps a pointer from the kernel.
     #[inline(always)]
     pub(crate) fn new(address: *const u8) -> Self {
         Self(address)
@@ -134,11 +134,11 @@ impl KernelPtr {
         Self(address as *const u8)
     }
 
-    /// Loads what is at `offset`, a constant to the verifier.
+    /// Loads the value at `offset`, which is a constant to the verifier.
     #[inline(always)]
     pub(crate) fn load_at<T: Copy>(self, offset: u32) -> T {
-        // SAFETY: the verifier rejects the program unless this load lies within the BTF type of
-        // the pointer; the kernel gives 0 where the memory is not there.
+        // SAFETY: the verifier rejects the program unless this load lies within the BTF type of the
+        // pointer; the kernel gives 0 if the memory is not mapped.
         unsafe { core::ptr::read_volatile(self.0.add(offset as usize).cast()) }
     }
 
@@ -148,14 +148,14 @@ impl KernelPtr {
         Self(self.0.wrapping_add(offset as usize))
     }
 
-    /// The bare address.
+    /// The address.
     #[inline(always)]
     pub(crate) fn address(self) -> *const u8 {
         self.0
     }
 
-    /// The same as a number, which the verifier lets be computed with, rather than a pointer: of
-    /// what there is to make one of the other, it lets pass a swap of bytes (`check_alu_op`,
+    /// The address as a number, with which the verifier allows arithmetic. Of the operations that
+    /// make a number of a pointer, the verifier accepts a byte swap (`check_alu_op`,
     /// kernel/bpf/verifier.c).
     #[inline(always)]
     fn number(self) -> u64 {

@@ -4,7 +4,7 @@ use exectrail_common::target::NsId;
 
 use super::{KernelPtr, Task, field};
 
-/// Deepest nesting of PID namespaces, the init one included (`MAX_PID_NS_LEVEL` is 32,
+/// Maximum depth of PID namespaces, with the init one (`MAX_PID_NS_LEVEL` is 32,
 /// include/linux/pid_namespace.h).
 pub(crate) const MAX_LEVELS: u32 = 33;
 
@@ -13,7 +13,7 @@ pub(crate) const MAX_LEVELS: u32 = 33;
 pub(crate) struct PidNs(pub(super) KernelPtr);
 
 impl PidNs {
-    /// The bare address, as a number: it names the namespace for as long as that lives.
+    /// The address as a number: it identifies the namespace while the namespace is alive.
     #[inline(always)]
     pub(crate) fn address(self) -> u64 {
         self.0.number()
@@ -34,7 +34,7 @@ impl PidNs {
         self.0.load(field!(pid_namespace_inum))
     }
 
-    /// This one or that above it at depth `level`.
+    /// This namespace, or the one above it at depth `level`.
     #[inline(always)]
     pub(crate) fn at(self, level: u32) -> Self {
         let mut ns = self;
@@ -53,7 +53,8 @@ impl PidNs {
         Task(self.0.follow(field!(pid_namespace_child_reaper)))
     }
 
-    /// Identity. Through the group leader, as the reaper's first thread may exit before others.
+    /// The identity, read from the group leader, as the reaper's first thread may exit before
+    /// others.
     #[inline(always)]
     pub(crate) fn id(self) -> NsId {
         NsId {

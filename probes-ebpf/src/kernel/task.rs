@@ -1,4 +1,4 @@
-//! `struct task_struct`, and what is reached from it.
+//! `struct task_struct`, and the structures that it points to.
 
 use aya_ebpf::{helpers::bpf_get_current_task_btf, programs::BtfTracePointContext};
 
@@ -22,7 +22,7 @@ impl Task {
         Self(KernelPtr(unsafe { bpf_get_current_task_btf() }.cast()))
     }
 
-    /// The bare address, as a number.
+    /// The address as a number.
     #[inline(always)]
     pub(crate) fn address(self) -> u64 {
         self.0.number()
@@ -43,13 +43,13 @@ impl Task {
         self.0.load(field!(task_tgid))
     }
 
-    /// Id of the thread, which is the process's where it is the group leader.
+    /// Thread id; for the group leader it is the process id.
     #[inline(always)]
     pub(crate) fn pid(self) -> u32 {
         self.0.load(field!(task_pid))
     }
 
-    /// How often the process and its ancestors have executed something.
+    /// Number of execs of the process and its ancestors.
     #[inline(always)]
     pub(crate) fn self_exec_id(self) -> u64 {
         self.0.load(field!(task_self_exec_id))
@@ -75,9 +75,9 @@ impl Task {
 
     /// `struct pid *` of the process.
     ///
-    /// The group leader's thread has the same, but each pointer loaded from a task that the
-    /// verifier trusts makes it search all types of the kernel (`btf_nested_type_is_trusted`,
-    /// kernel/bpf/btf.c, seen on Linux 6.18); those loaded from `signal_struct` do not.
+    /// The group leader's thread has the same. But each pointer loaded from a trusted task makes
+    /// the verifier search all types of the kernel (`btf_nested_type_is_trusted`, kernel/bpf/btf.c,
+    /// seen on Linux 6.18); pointers loaded from `signal_struct` do not.
     #[inline(always)]
     pub(crate) fn process_pid(self) -> KernelPtr {
         // `PIDTYPE_TGID` (include/linux/pid_types.h).
@@ -86,20 +86,20 @@ impl Task {
         KernelPtr(pid as *const u8)
     }
 
-    /// Depth of the PID namespace that the task is in; 0 is the init PID namespace.
+    /// Depth of the task's PID namespace; 0 is the init PID namespace.
     #[inline(always)]
     pub(crate) fn pid_level(self) -> u32 {
         self.thread_pid().load(field!(pid_level))
     }
 
-    /// Address of the `struct nsproxy`, as a number: the set of namespaces that the task is in,
-    /// which it shares with tasks that are in the same ones.
+    /// Address of the `struct nsproxy`, as a number. This set of namespaces is shared with tasks in
+    /// the same namespaces.
     #[inline(always)]
     pub(crate) fn nsproxy(self) -> u64 {
         self.0.follow(field!(task_nsproxy)).number()
     }
 
-    /// The PID namespace that the task's next child will be in: the task's own or, after
+    /// The PID namespace of the task's next child: the task's own or, after
     /// `unshare(CLONE_NEWPID)`, one below.
     #[inline(always)]
     pub(crate) fn pid_ns_for_children(self) -> PidNs {
@@ -110,7 +110,7 @@ impl Task {
         )
     }
 
-    /// The PID namespace that the task is in, at depth `level`.
+    /// The PID namespace of the task, at depth `level`.
     #[inline(always)]
     pub(crate) fn active_pid_ns(self, level: u32) -> PidNs {
         self.pid_ns_for_children().at(level)
@@ -140,14 +140,14 @@ impl Task {
         self.0.follow(field!(task_mm))
     }
 
-    /// Address of the `struct css_set`, as a number: the set of cgroups that the task is in, which
-    /// it shares with tasks that are in the same ones.
+    /// Address of the `struct css_set`, as a number. This set of cgroups is shared with tasks in
+    /// the same cgroups.
     #[inline(always)]
     pub(crate) fn css_set(self) -> u64 {
         self.0.follow(field!(task_cgroups)).number()
     }
 
-    /// The task's place in the hierarchy of cgroups that pods are in.
+    /// The task's `struct cgroup_subsys_state` in the cgroup hierarchy of pods.
     #[inline(always)]
     fn place(self) -> KernelPtr {
         let place: u64 = self
@@ -157,7 +157,7 @@ impl Task {
         KernelPtr(place as *const u8)
     }
 
-    /// Id of the cgroup, where that hierarchy is cgroup v1's.
+    /// Id of the cgroup, if that hierarchy is of cgroup v1.
     #[inline(always)]
     pub(crate) fn cgroup_id_v1(self) -> u64 {
         self.place()
@@ -166,7 +166,7 @@ impl Task {
             .load(field!(kernfs_node_id))
     }
 
-    /// Id of the cgroup, where that hierarchy is the default one.
+    /// Id of the cgroup, if that hierarchy is the default one.
     #[inline(always)]
     pub(crate) fn cgroup_id_default(self) -> u64 {
         self.place()
@@ -186,8 +186,8 @@ impl Task {
         self.cred().follow(field!(cred_user_ns))
     }
 
-    /// Whether no other thread of the process lives. For use in `sched_process_exit`: `do_exit`
-    /// (kernel/exit.c) has counted this thread out before.
+    /// Whether no other thread of the process is alive. For use in `sched_process_exit`: `do_exit`
+    /// (kernel/exit.c) has already subtracted this thread.
     #[inline(always)]
     pub(crate) fn is_last_thread(self) -> bool {
         let live: u32 = self.0.follow(field!(task_signal)).load(field!(signal_live));

@@ -1,9 +1,9 @@
-//! Emitter: puts lines on the sink.
+//! Emitter: writes the lines to the sink.
 //!
 //! Receives [`Begin`], [`Batch`], [`Counts`], [`Suppressed`], [`Started`], [`Targets`], [`Ended`],
 //! [`Flush`]; answers when the lines are written. Sends [`WorkspaceTraced`] and [`ActorDied`] to
-//! Lifecycle. Has a thread of its own, which the sink may block. Never loses a line that it
-//! accepted, and never interleaves two; what the sink does not take is counted.
+//! Lifecycle. Has its own thread, because the sink may block. Every line that it accepted is
+//! written whole, or counted if the sink does not accept it. Lines are never interleaved.
 
 use std::mem;
 
@@ -23,7 +23,7 @@ use crate::{
     unwritten::Unwritten,
 };
 
-/// Writes the stream: makes lines out of records and hands them to the sink.
+/// Writes the stream: makes lines from records and passes them to the sink.
 pub struct Emitter {
     stream: Stream,
     sink: LineSink,
@@ -51,10 +51,10 @@ impl Emitter {
         }
     }
 
-    /// Writes what has been put together.
+    /// Writes the lines that are ready.
     fn put(&mut self) {
         if let Err(error) = self.sink.write(&self.lines) {
-            // Without a sink there is nothing left to do, and no line to say it in.
+            // Without a sink no line can be written, not even one about the failure.
             self.lifecycle.do_send(ActorDied {
                 actor: "emitter",
                 reason: error.to_string(),
@@ -70,15 +70,15 @@ impl Emitter {
     }
 }
 
-/// How often the wall clock is compared with the boot clock, and metrics hear of the totals.
+/// Period of comparing the wall clock with the boot clock, and of updating the metrics.
 const CLOCK_CHECK: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Actor for Emitter {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        // What this thread does, it does with a descriptor that is open. It was started before the
-        // others gave up theirs; should the kernel refuse, they will say so.
+        // This thread uses only descriptors that are already open. It was started before the other
+        // threads dropped their capabilities. If the kernel refuses, those threads report it.
         let _ = privileges::keep_only(&CapsHashSet::new());
         ctx.run_interval(CLOCK_CHECK, |emitter, _| {
             emitter.stream.check_clock(&mut emitter.lines);

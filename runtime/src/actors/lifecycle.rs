@@ -1,8 +1,9 @@
-//! Lifecycle: what starts and stops when.
+//! Lifecycle: starts and stops the other actors.
 //!
-//! Receives [`Signal`], [`Refused`], [`ActorDied`], [`WorkspaceTraced`]. Starts the others in order
-//! — preflight, probes, emitter and reader, listeners — and stops them in reverse: no more
-//! announcements, no more probes, what the ring holds, the last line. Does no work itself.
+//! Receives [`Signal`], [`Refused`], [`ActorDied`], [`WorkspaceTraced`]. Starts the others in
+//! order: preflight, probes, emitter and reader, listeners. Stops them in reverse order: it accepts
+//! no more announcements, detaches the probes, empties the ring and writes the last line. It does
+//! nothing else.
 
 use std::time::{Duration, Instant};
 
@@ -38,38 +39,38 @@ use crate::{
 
 mod stop_in_time;
 
-/// The process's end.
+/// How the process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// As it was told to.
+    /// Stopped on request.
     Stopped,
-    /// It could not do its work; the reason is in the diagnostics.
+    /// Failed; the reason is in the diagnostics.
     Failed,
 }
 
 /// Starts and stops the other actors in order, and decides the exit status.
 pub struct Lifecycle {
     config: Config,
-    /// Told the address listened at, once tracing is on.
+    /// Receives the address that the listener is bound to, once tracing is on.
     ready: Option<oneshot::Sender<std::net::SocketAddr>>,
-    /// Told the end.
+    /// Receives the outcome.
     outcome: Option<oneshot::Sender<Outcome>>,
     running: Option<Running>,
-    /// The start is under way.
+    /// Whether the start is in progress.
     starting: bool,
-    /// How to end once it is over, where it is to end.
+    /// If set, stop with this outcome when the start is complete.
     stop_after_start: Option<Outcome>,
     startup_timeout: Option<SpawnHandle>,
-    /// Ends the emitter's waiting for its sink.
+    /// Makes the emitter stop waiting for its sink.
     give_up: GiveUp,
-    /// The process ends at the latest when this is over.
+    /// Timer that ends the process if stopping takes too long.
     deadline: Option<SpawnHandle>,
     started: Instant,
     refused: bool,
     ending: bool,
 }
 
-/// The actors, once they run.
+/// The actors that are running.
 #[derive(Clone)]
 struct Running {
     tracer: Addr<Tracer>,
@@ -79,10 +80,10 @@ struct Running {
     emitter: Addr<Emitter>,
 }
 
-/// Why the start did not come to its end.
+/// Why the start failed.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
-    /// The reasons, each with what to do.
+    /// The reasons, each with its remedy.
     #[error("{}", .0.join("\n"))]
     Impossible(Vec<String>),
     #[error("an actor does not answer: {0}")]
@@ -103,7 +104,7 @@ impl StartError {
 }
 
 impl Lifecycle {
-    /// Runs with `config`; tells `ready` where it listens and `outcome` how it ended.
+    /// Runs with `config`; sends the listener's address to `ready` and the outcome to `outcome`.
     pub fn new(
         config: Config,
         ready: oneshot::Sender<std::net::SocketAddr>,
@@ -125,11 +126,12 @@ impl Lifecycle {
         }
     }
 
-    /// Ends the process's work in good order, once.
+    /// Stops all actors in order, once.
     fn stop(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
         self.bound_stop(ctx);
-        // A workspace may have had its answer before we have had the listener's: what it executed
-        // since is in the ring, and only actors that are known can be stopped in good order.
+        // A workspace may have its `204` before Lifecycle has the listener's answer. Its execs
+        // since then are in the ring, and only actors in `running` can be stopped in order. So the
+        // stop waits for the start.
         if self.starting {
             self.stop_after_start.get_or_insert(outcome);
             return;
@@ -138,7 +140,7 @@ impl Lifecycle {
             return;
         }
         let Some(running) = self.running.take() else {
-            // Stopped before anything was traced: as told, unless it was never going to be.
+            // Stopped on request before anything was traced, unless tracing was refused.
             let outcome = if self.refused {
                 Outcome::Failed
             } else {
@@ -151,7 +153,7 @@ impl Lifecycle {
         ctx.spawn(stopping.map(move |result, lifecycle, ctx| {
             let outcome = match result {
                 Ok(unwritten) if unwritten == Unwritten::default() => outcome,
-                // The emitter has reported it.
+                // The emitter has reported the failure.
                 Ok(_) => Outcome::Failed,
                 Err(error) => {
                     ActorFailed {
@@ -184,14 +186,14 @@ impl Lifecycle {
 
     fn end(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
         if let Some(told) = self.outcome.take() {
-            // Nobody listens where the process is ending for another reason.
+            // If the process is ending for another reason, nothing receives this.
             let _ = told.send(outcome);
         }
         ctx.stop();
     }
 }
 
-/// Stops the actors, in the reverse of the order in which they started.
+/// Stops the actors in the reverse of their starting order.
 async fn shut_down(running: Running) -> Result<Unwritten, MailboxError> {
     running.listener.send(Close).await?;
     running.tracer.send(Detach).await?;
@@ -207,7 +209,7 @@ async fn start(
     give_up: GiveUp,
     lifecycle: Addr<Lifecycle>,
 ) -> Result<(Running, Option<std::net::SocketAddr>), StartError> {
-    // The init address is no precondition: a taken one is waited for, while tracing.
+    // A taken init address does not stop the start: exectrail traces, and retries the bind.
     let preflight = Preflight::new(PreflightOptions {
         ring_bytes: u64::from(config.ring_bytes),
         max_argv_bytes: u64::from(config.max_argv_bytes),
@@ -313,7 +315,7 @@ impl Actor for Lifecycle {
                         lifecycle.startup_timeout = Some(timeout);
                     }
                     if let Some((ready, address)) = lifecycle.ready.take().zip(address) {
-                        // Nobody needs to know, but `run` does.
+                        // Only `run` reads this address.
                         let _ = ready.send(address);
                     }
                 }
@@ -335,7 +337,7 @@ impl Handler<WorkspaceTraced> for Lifecycle {
         if let Some(timeout) = self.startup_timeout.take() {
             ctx.cancel_future(timeout);
         }
-        // Should it be traced before the start has come to its end, there is nothing to wait for.
+        // If this happens before the start is complete, the start sets no timer.
         self.config.startup_timeout = Duration::ZERO;
     }
 }
@@ -365,7 +367,7 @@ impl Handler<ActorDied> for Lifecycle {
 impl Handler<Refused> for Lifecycle {
     type Result = ();
 
-    /// Logs the reasons, answers announcements with them for a while, then fails.
+    /// Logs the reasons, answers announcements with them for the grace period, then fails.
     fn handle(&mut self, Refused { reasons }: Refused, ctx: &mut Self::Context) {
         self.refused = true;
         for reason in &reasons {
@@ -387,8 +389,8 @@ impl Handler<Refused> for Lifecycle {
                 answer,
                 required: false,
             };
-            // Where it cannot listen either, it tries again for as long, and the log has the
-            // reason.
+            // If the address cannot be bound, the listener retries during the grace period; the log
+            // has the reasons.
             let _ = listener.send(open).await;
             sleep(grace).await;
         };

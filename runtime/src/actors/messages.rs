@@ -1,4 +1,4 @@
-//! The whole vocabulary of the actors.
+//! All messages of the actors.
 
 use std::net::SocketAddr;
 
@@ -29,11 +29,11 @@ pub struct Attach(pub Kernel);
 
 /// From Tracer: tracing is on.
 pub struct Attached {
-    /// What the ring's reader needs.
+    /// The ring and its counters.
     pub output: Output,
 }
 
-/// To Tracer: a request says that this PID namespace is the workspace's.
+/// To Tracer: a request announces this PID namespace as the workspace's.
 #[derive(Message)]
 #[rtype(result = "Result<Registered, NotRegistered>")]
 pub struct Announce {
@@ -51,7 +51,7 @@ pub enum NotRegistered {
     /// The announcement is not true.
     #[error("{0}")]
     Refused(#[from] Refusal),
-    /// The probes cannot take it.
+    /// The probes cannot trace it.
     #[error("exectrail cannot trace this namespace: {0}")]
     Failed(String),
 }
@@ -61,42 +61,43 @@ pub enum NotRegistered {
 #[rtype(result = "()")]
 pub struct Detach;
 
-/// To Tracer: detach the probes unless a namespace is or was traced. Returns whether they are off.
+/// To Tracer: detach the probes unless a namespace is or was traced. Returns whether they are
+/// detached.
 #[derive(Message)]
 #[rtype(result = "bool")]
 pub struct DetachIfIdle;
 
-/// To InitListener: listen, and answer so. Returns the address, or none if it is not free yet and
-/// will be tried again.
+/// To InitListener: listen, and answer requests with `answer`. Returns the bound address, or `None`
+/// if the address is taken and the listener retries.
 #[derive(Message)]
 #[rtype(result = "Result<Option<SocketAddr>, BindError>")]
 pub struct Open {
-    /// Where.
+    /// The address to bind.
     pub address: SocketAddr,
-    /// What to answer.
+    /// How to answer.
     pub answer: Answer,
-    /// Whether an address that cannot be bound is an error, rather than tried again.
+    /// Whether an address that cannot be bound is an error. Otherwise the listener retries.
     pub required: bool,
 }
 
 /// What InitListener answers to announcements.
 #[derive(Clone)]
 pub enum Answer {
-    /// What the tracer says.
+    /// With the decision of Tracer.
     Ask(Recipient<Announce>),
-    /// That tracing is impossible, and why.
+    /// With a refusal: tracing is impossible, for this reason.
     Refuse(String),
 }
 
-/// To MetricsListener: answer scrapes there, now or as soon as the address is free.
+/// To MetricsListener: serve scrapes at this address, now or as soon as the address is free.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Publish {
-    /// Where.
+    /// The address to bind.
     pub address: SocketAddr,
 }
 
-/// To InitListener, MetricsListener: listen no more.
+/// To InitListener, MetricsListener: stop listening.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Close;
@@ -110,9 +111,9 @@ pub struct Drain;
 #[derive(Debug, Default, Message)]
 #[rtype(result = "Batch")]
 pub struct Batch {
-    /// The records, one behind the other.
+    /// The records, concatenated.
     pub bytes: Vec<u8>,
-    /// Where each record ends in `bytes`.
+    /// End of each record in `bytes`.
     pub ends: Vec<usize>,
 }
 
@@ -138,27 +139,28 @@ impl Batch {
     }
 }
 
-/// To Emitter: what the kernel counted, heard when the ring was found empty.
+/// To Emitter: the kernel's counts, read when the ring was empty.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Counts {
     /// The running totals.
     pub count: Count,
-    /// Whether the ring has been empty for so long that what is unfinished stays so.
+    /// Whether the ring has been empty for so long that no more pieces of unfinished execs will
+    /// come.
     pub settled: bool,
 }
 
-/// To Emitter: what the probes have left out on purpose, as running totals.
+/// To Emitter: running totals of the suppressed execs.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Suppressed {
-    /// Not after they were taken, boot clock, nanoseconds.
+    /// Time of reading them, at the latest: boot clock, nanoseconds.
     pub at: u64,
     /// The totals.
     pub tallies: Vec<Tally>,
 }
 
-/// To Emitter: the targets as the probes have them.
+/// To Emitter: the targets in the probes' map.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Targets(pub Vec<Known>);
@@ -168,42 +170,42 @@ pub struct Targets(pub Vec<Known>);
 #[rtype(result = "()")]
 pub struct Begin(pub Beginning);
 
-/// To Emitter: a namespace is traced, or is about to be.
+/// To Emitter: a namespace is traced from now on, or within moments.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Started {
-    /// Which namespace, and since when.
+    /// The namespace, and the start of its tracing.
     pub workspace: Known,
-    /// How it came to be known.
+    /// How the namespace was found.
     pub found: Found,
 }
 
-/// To Emitter: no process is left in these namespaces.
+/// To Emitter: these namespaces have no process left.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Ended(pub Vec<NsId>);
 
-/// To RingReader: read the ring until it is empty, and tell Emitter so.
+/// To RingReader: read the ring until it is empty, and send Emitter the records.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct ReadRing;
 
-/// To Tracer: whom to ask to read the ring.
+/// To Tracer: the recipient of [`ReadRing`].
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Reader(pub Recipient<ReadRing>);
 
-/// To Emitter: write the last line. The answer is what could not be written in the whole run.
+/// To Emitter: write the last line. Returns the counts of what was not written in the whole run.
 #[derive(Message)]
 #[rtype(result = "Unwritten")]
 pub struct Flush;
 
-/// To Lifecycle: a first workspace is traced.
+/// To Lifecycle: the first workspace is traced.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct WorkspaceTraced;
 
-/// To Lifecycle: stop in good order.
+/// To Lifecycle: stop in order.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct Signal(pub &'static str);
@@ -212,17 +214,17 @@ pub struct Signal(pub &'static str);
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Refused {
-    /// Each a reason with what to do about it.
+    /// The reasons, each with its remedy.
     pub reasons: Vec<String>,
 }
 
-/// To Lifecycle: an actor cannot go on.
+/// To Lifecycle: an actor cannot continue.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct ActorDied {
-    /// Which.
+    /// The actor's name.
     pub actor: &'static str,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 

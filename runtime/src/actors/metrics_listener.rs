@@ -1,8 +1,8 @@
-//! MetricsListener: how is exectrail doing, does it live, and is it ready?
+//! MetricsListener: serves the metrics, liveness and readiness.
 //!
-//! Receives [`Publish`], [`Close`]. Sends nothing: whoever has something to count has counted it
-//! ([`crate::metrics`]). Tells nobody a rule's text or a workspace's number: its clients may be
-//! anybody in the network.
+//! Receives [`Publish`], [`Close`]. Sends nothing: the other actors count in [`crate::metrics`].
+//! Any client in the network may connect, so responses have no text of a rule and no inode number
+//! of a workspace.
 
 use std::future::ready;
 
@@ -22,7 +22,7 @@ use crate::{
     metrics::{Format, metrics},
 };
 
-/// Most connections served at once: one or two scrape.
+/// Maximum number of connections served at once; usually one or two clients scrape.
 const CONNECTIONS: u64 = 16;
 
 /// Serves the metrics address.
@@ -70,11 +70,11 @@ impl Handler<Close> for MetricsListener {
     }
 }
 
-/// The answer to one request. Its body is not looked at.
+/// The answer to one request. The request's body is not read.
 fn respond(request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let answer: fn(&Request<Incoming>) -> _ = match request.uri().path() {
         "/metrics" => all_metrics,
-        // That it is answered says that the process works.
+        // An answer shows that the process works.
         "/livez" => |_| text(StatusCode::OK, &"ok"),
         "/readyz" => |_| match metrics().is_ready() {
             Ok(()) => text(StatusCode::OK, &"ready"),
@@ -95,7 +95,7 @@ fn respond(request: &Request<Incoming>) -> Response<Full<Bytes>> {
     answer(request)
 }
 
-/// The metrics, in the format that is asked for.
+/// The metrics, in the format that the request accepts.
 fn all_metrics(request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let format = Format::accepted(request.headers().get_all(ACCEPT));
     match metrics().encode(format) {

@@ -1,8 +1,8 @@
-//! The actors: who does what while tracing. They share nothing and talk by the messages of
-//! [`messages`] alone; each file says at its head what its actor receives and sends.
+//! The actors do all work while tracing. They share nothing and communicate only by the messages of
+//! [`messages`]. Each file lists at its head what its actor receives and sends.
 //!
-//! Three threads: one serves HTTP and steers the probes, one reads the ring, one writes lines,
-//! which may block. A panic in any of them ends the process.
+//! There are three threads: one serves HTTP and controls the probes, one reads the ring, one writes
+//! lines and may block. A panic in any of them ends the process.
 
 pub mod emitter;
 pub mod init_listener;

@@ -1,6 +1,6 @@
-//! Preflight: may we run here?
+//! Preflight: checks whether exectrail can trace on this machine.
 //!
-//! Receives [`RunChecks`]; answers with the report. Sends nothing. Never loads the tracer.
+//! Receives [`RunChecks`]; answers with the report. Sends nothing. Never loads the probes.
 
 use actix::{Actor, Context, Handler, MessageResult};
 use exectrail_preflight::{Check, Options, Report};
@@ -14,7 +14,7 @@ pub struct Preflight {
 }
 
 impl Preflight {
-    /// Checks with these options.
+    /// Makes an actor that runs the checks with these options.
     pub fn new(options: Options) -> Self {
         Self { options }
     }

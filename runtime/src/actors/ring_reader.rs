@@ -1,9 +1,9 @@
-//! RingReader: takes records from the kernel's ring.
+//! RingReader: reads records from the kernel's ring.
 //!
 //! Receives [`Drain`], [`ReadRing`]. Sends [`Batch`], [`Counts`] and [`Suppressed`] to Emitter and
-//! waits for the answer before it reads on: a slow sink leaves records in the ring, the only big
-//! buffer, and where that is full the kernel counts. Sends [`ActorDied`] to Lifecycle. Never drops
-//! a record.
+//! waits for the answer before it reads more. So with a slow sink the records stay in the ring, the
+//! only large buffer; if the ring is full, the kernel counts losses. Sends [`ActorDied`] to
+//! Lifecycle. Never drops a record.
 
 use std::{
     sync::Arc,
@@ -27,22 +27,22 @@ use super::{
 };
 use crate::{clock::WallClock, counters::Counters, probes::Output};
 
-/// A batch is sent when it holds so many bytes.
+/// A batch is sent when it has at least this many bytes.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// After a wake-up the ring is looked at once more: the probes wake us at most every 50 ms, and
-/// what they wrote meanwhile woke nobody.
+/// After a wake-up the ring is read once more after this time. The probes wake the reader at most
+/// every 50 ms, and records written meanwhile cause no wake-up.
 const LOOK_AGAIN: Duration = Duration::from_millis(60);
 
-/// Who finds so much did not look too early: the next look follows at once, as a ring of 16 MiB
-/// may be full before a pause is over.
+/// A read of at least this many bytes means that the reader is behind: it reads again at once, as a
+/// ring of 16 MiB may be full before a pause ends.
 const FLOOD_BYTES: usize = 1024 * 1024;
 
-/// How often what is left out is told, at most. Such an exec wakes nobody, so time does.
+/// Minimum time between two [`Suppressed`]. A suppressed exec causes no wake-up, so a timer does.
 const SUPPRESSED_EVERY: Duration = Duration::from_secs(10);
 
-/// How often the kernel's counts are read at least: an exec that is lost for want of room in a
-/// table leaves no record, and wakes nobody.
+/// The kernel's counts are read at least this often. An exec that is lost because a table is full
+/// leaves no record and causes no wake-up.
 const COUNTED_EVERY: Duration = Duration::from_secs(10);
 
 /// Reads the ring in batches.
@@ -92,7 +92,7 @@ impl Actor for RingReader {
                     reason: error.to_string(),
                 });
             }
-            // Nobody waits where the process is about to end anyway.
+            // If the process is about to end anyway, nothing waits for this.
             let _ = done.send(());
         };
         ctx.spawn(task.into_actor(self));
@@ -107,7 +107,7 @@ impl Handler<Drain> for RingReader {
         let done = self.done.take();
         Box::pin(async move {
             if let Some(done) = done {
-                // An error says that the reading has ended, which is what is waited for.
+                // An error means that reading has ended, which is what this waits for.
                 let _ = done.await;
             }
         })
@@ -122,7 +122,7 @@ impl Handler<ReadRing> for RingReader {
     }
 }
 
-/// Why reading the ring cannot go on.
+/// Why reading the ring failed.
 #[derive(Debug, thiserror::Error)]
 enum ReadError {
     #[error("the ring cannot be waited for: {0}")]
@@ -133,7 +133,7 @@ enum ReadError {
     Emitter(#[from] MailboxError),
 }
 
-/// Reads until told to stop, then until the ring is empty.
+/// Reads until a stop is requested, then until the ring is empty.
 async fn read(
     output: Output,
     emitter: Addr<Emitter>,
@@ -152,7 +152,7 @@ async fn read(
     loop {
         let stopping = tokio::select! {
             ready = reader.ring.readable_mut() => {
-                // Before reading: a wake-up from here on is for what is not read yet.
+                // Before reading: any wake-up from here on is for records that are not read yet.
                 ready?.clear_ready();
                 false
             }
@@ -176,8 +176,8 @@ async fn read(
             pause(LOOK_AGAIN, &mut stop).await;
             let found = reader.empty().await?;
             reader.count(found == 0, false).await?;
-            // While something comes, one look after each pause takes what came meanwhile; waiting
-            // to be woken would take the first event alone.
+            // While records arrive, one read after each pause takes all that arrived meanwhile.
+            // Waiting for a wake-up would read the first record alone.
             if found == 0 || *stop.borrow() {
                 break;
             }
@@ -185,7 +185,7 @@ async fn read(
     }
 }
 
-/// Sleeps, or less where told to stop.
+/// Sleeps for `time`, or until a stop is requested.
 async fn pause(time: Duration, stop: &mut watch::Receiver<bool>) {
     tokio::select! {
         () = sleep(time) => {}
@@ -202,7 +202,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Passes on what is in the ring until nothing is; says how many bytes that was.
+    /// Sends the ring's records until the ring is empty; returns their total bytes.
     async fn empty(&mut self) -> Result<usize, ReadError> {
         let mut found = 0;
         loop {
@@ -221,13 +221,13 @@ impl Reader {
         }
     }
 
-    /// Passes on what the kernel counted; the `last` time, with all that is to be known.
+    /// Sends the kernel's counts; with `last`, the final and complete ones.
     async fn count(&mut self, settled: bool, last: bool) -> Result<(), ReadError> {
         let count = self.counters.read(last)?;
         Ok(self.emitter.send(Counts { count, settled }).await?)
     }
 
-    /// Passes on what was left out, where it is time to, or the last time.
+    /// Sends the suppressed totals if they are due, or if this is the `last` time.
     async fn suppressed(&mut self, last: bool) -> Result<(), ReadError> {
         if !self.counters.any_suppressed()
             || !last && self.suppressed_at.elapsed() < SUPPRESSED_EVERY

@@ -1,9 +1,9 @@
-//! Tracer: what is traced?
+//! Tracer: decides what is traced.
 //!
-//! Receives [`Attach`], [`Reader`], [`Announce`], [`Detach`], [`DetachIfIdle`]. Sends [`Begin`] and
-//! [`Started`] to Emitter, before the namespace's first exec can be in the ring, [`Ended`] when
-//! nobody is left in one, and [`Targets`] now and then; has RingReader read what there is of the
-//! ended. Keeps the state that survives a restart. Never parses HTTP.
+//! Receives [`Attach`], [`Reader`], [`Announce`], [`Detach`], [`DetachIfIdle`]. Sends Emitter
+//! [`Begin`], [`Started`] before the namespace's first exec can be in the ring, [`Ended`] when a
+//! namespace has no process left, and [`Targets`] periodically. Has RingReader read the remaining
+//! records of namespaces that ended. Keeps the state that survives a restart. Never parses HTTP.
 
 use std::time::{Duration, Instant};
 
@@ -38,26 +38,27 @@ use crate::{
     uninterrupted::uninterrupted,
 };
 
-/// How often targets whose first process exits are asked for their end.
+/// Period of checking whether targets have ended whose first process exits.
 const WATCH: Duration = Duration::from_secs(1);
 
-/// How often all targets are: the exit of a first process may have been missed.
+/// All targets are checked every this many rounds: the exit of a first process may have been
+/// missed.
 const SWEEP: u32 = 30;
 
-/// What the tracer is told at the start.
+/// Settings of the tracer.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What to load.
+    /// Options of the probes.
     pub options: Options,
     /// Trace our own PID namespace.
     pub use_local_pidns: bool,
-    /// No discovery.
+    /// Trace announced namespaces only, without discovery.
     pub announced_only: bool,
     /// Give up capabilities once tracing is on.
     pub drop_privileges: bool,
-    /// Where what survives a restart is kept.
+    /// Directory of the state that survives a restart.
     pub state_dir: Option<PathBuf>,
-    /// It may be a restart: an earlier run may have traced a workspace.
+    /// Whether this may be a restart: an earlier run may have traced a workspace.
     pub restarts: bool,
 }
 
@@ -69,9 +70,9 @@ pub struct Tracer {
     reader: Option<Recipient<ReadRing>>,
     keeper: Option<Keeper>,
     ends: Ends,
-    /// Times that the targets have been looked at.
+    /// Number of rounds in which the targets were checked.
     rounds: u32,
-    /// Whether there has been a target that the kernel has shown.
+    /// Whether there was a target that the kernel has confirmed.
     traced: bool,
     accepted: RateLimit,
     refusals: RateLimit,
@@ -83,7 +84,7 @@ const LOG_BURST: u32 = 20;
 const LOG_PERIOD: Duration = Duration::from_secs(10);
 
 impl Tracer {
-    /// Nothing is loaded yet.
+    /// Makes a tracer; nothing is loaded yet.
     pub fn new(settings: Settings, emitter: Addr<Emitter>) -> Self {
         Self {
             settings,
@@ -99,8 +100,8 @@ impl Tracer {
         }
     }
 
-    /// Looks at the targets: forgets those that have ended, keeps the state and, if `all`, has
-    /// Emitter name those that are quiet.
+    /// Checks the targets: removes those that have ended, saves the state and, if `all`, has
+    /// Emitter list those that are quiet.
     fn watch(&mut self, all: bool) {
         let Some(probes) = &mut self.probes else {
             return;
@@ -108,7 +109,7 @@ impl Tracer {
         let targets = probes.targets();
         self.traced |= targets.iter().any(Known::is_confirmed);
         let mut ended = self.ends.find(probes, &targets);
-        // It fails only for a target that is gone already.
+        // This fails only for a target that is already removed.
         ended.retain(|id| probes.remove_target(*id).is_ok());
         if let Some(keeper) = &mut self.keeper {
             let ids = targets.iter().map(|target| target.id);
@@ -127,8 +128,8 @@ impl Tracer {
         }
     }
 
-    /// Opens the state directory; what the run before has left there, and whether that is all that
-    /// an earlier run knew. Failures are reported.
+    /// Opens the state directory. Returns the state of the previous run, and whether that state is
+    /// complete. Failures are reported.
     fn open_state(&mut self, pod: Pod, run: &str) -> (Option<Previous>, bool) {
         let Some(path) = self.settings.state_dir.clone() else {
             return (None, false);
@@ -145,8 +146,8 @@ impl Tracer {
         (previous.ok().flatten(), is_all)
     }
 
-    /// Why a workspace that an earlier run traced may go on unseen, if it may, where the state does
-    /// not tell.
+    /// Why a workspace of an earlier run may continue untraced, if it may, and the state has no
+    /// record of it.
     fn unknown(&self, probes: &Probes, discovery: bool) -> Option<String> {
         if !self.settings.restarts {
             return None;
@@ -170,12 +171,12 @@ impl Tracer {
     }
 }
 
-/// Whether our PID namespace holds other containers: then its first process is not ours.
+/// Whether our PID namespace has other containers: then its first process is not ours.
 fn shares_pid_ns(probes: &Probes) -> bool {
     probes.scope().level > 0 && std::process::id() != 1
 }
 
-/// Makes a namespace a target from now on; has Emitter say so first.
+/// Makes a namespace a target from now on, after Emitter has received [`Started`].
 fn register(
     probes: &mut Probes,
     emitter: &Addr<Emitter>,
@@ -208,7 +209,7 @@ fn own_namespace(probes: &Probes) -> Known {
     }
 }
 
-/// Gives up what this thread, and those that it will start, no longer need.
+/// Drops the capabilities that this thread, and threads that it will start, no longer need.
 fn drop_privileges(kernel: &Kernel) {
     match privileges::keep_only(&privileges::needed_for_maps(&kernel.release)) {
         Ok(kept) => {
@@ -250,7 +251,7 @@ impl Handler<Attach> for Tracer {
             return Err(AttachError::LocalIsInit);
         }
         let run = random_id().unwrap_or_else(|_| {
-            // Without /proc/sys: what no other run on this machine has.
+            // Without /proc/sys: a value that no other run on this machine has.
             format!("{}-{}", WallClock::boot_now(), std::process::id())
         });
         let pod = Pod {
@@ -258,13 +259,14 @@ impl Handler<Attach> for Tracer {
             cgroup: scope.pod_cgroup,
         };
         let (previous, is_all) = self.open_state(pod, &run);
-        // Before the first line, which says that it is on; no record is read before the answer.
+        // Before the first line, which reports discovery as on; no record is read before the
+        // answer.
         if discovery {
             probes.discover().map_err(map_error("CONTROL"))?;
         }
         let since = WallClock::boot_now();
         for id in previous.iter().flat_map(|previous| &previous.targets) {
-            // Matched by number and start, so that another namespace never is.
+            // Matched by number and start time, so that another namespace never matches.
             let state = NsState {
                 since,
                 ..NsState::default()
@@ -318,7 +320,7 @@ impl Handler<Announce> for Tracer {
         };
         let (targets, evidence) = (probes.targets(), probes.evidence());
         let (own, shared) = (*probes.scope(), shares_pid_ns(probes));
-        // Where the kernel cannot be asked, it is taken for living.
+        // If the kernel cannot answer, the target is assumed to be alive.
         let mut has_ended = |known: &Known| probes.has_ended(known).unwrap_or(false);
         let verdict = judge(pid_ns, &own, shared, targets, evidence, &mut has_ended);
         match verdict {
@@ -340,7 +342,7 @@ impl Handler<Announce> for Tracer {
                 register(probes, &self.emitter, &workspace, Found::Announcement)
                     .map_err(|error| NotRegistered::Failed(error.to_string()))?;
                 if let Some(keeper) = &mut self.keeper {
-                    // Before the answer: what is accepted survives a restart.
+                    // Before the answer: an accepted announcement survives a restart.
                     keeper.keep(probes.targets().iter().map(|target| target.id));
                 }
                 let untold = self.accepted.admit(Instant::now());
@@ -365,8 +367,8 @@ impl Handler<DetachIfIdle> for Tracer {
 
     fn handle(&mut self, _: DetachIfIdle, _: &mut Self::Context) -> Self::Result {
         self.watch(false);
-        // One that an earlier run has left may be there and quiet: it counts until it is proved
-        // gone.
+        // A target of an earlier run may exist without executing: it counts until its end is
+        // proved.
         let targets = self.probes.as_ref().map(Probes::targets);
         let is_idle = !self.traced && targets.is_none_or(|targets| targets.is_empty());
         if is_idle {
@@ -388,7 +390,7 @@ impl Handler<Detach> for Tracer {
     type Result = ();
 
     fn handle(&mut self, _: Detach, _: &mut Self::Context) {
-        // For those that have just ended, and the time until which all were recorded.
+        // For those that have just ended, and for the time until which all execs were recorded.
         self.watch(false);
         self.probes = None;
     }

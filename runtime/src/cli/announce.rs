@@ -1,4 +1,4 @@
-//! Flags of the commands that ask a sidecar.
+//! Flags of the commands that send requests to a sidecar.
 
 use std::{ffi::OsString, net::SocketAddr, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::config;
 /// Flags of `announce`.
 #[derive(Debug, Args)]
 pub struct AnnounceArgs {
-    /// Where the sidecar listens
+    /// Address at which the sidecar listens
     #[arg(
         long,
         env = "EXECTRAIL_INIT_ADDRESS",
@@ -19,7 +19,7 @@ pub struct AnnounceArgs {
     )]
     pub init_address: SocketAddr,
 
-    /// How long to keep trying while the sidecar does not answer
+    /// How long to retry while the sidecar does not answer
     #[arg(
         long,
         env = "EXECTRAIL_ANNOUNCE_TIMEOUT",
@@ -29,16 +29,17 @@ pub struct AnnounceArgs {
     )]
     pub timeout: Duration,
 
-    /// Once tracing is on, become COMMAND
+    /// Once tracing is on, replace this process with COMMAND
     #[arg(long, requires = "command")]
     pub exec: bool,
 
-    /// Stay as COMMAND's parent; end it once exectrail has not answered for this long; 0 is off
+    /// Stay as COMMAND's parent; kill COMMAND if exectrail does not answer for this long; 0 is off
     ///
-    /// COMMAND and all that it started are then killed, with status 1 and the reason on standard
-    /// error. A shorter restart of exectrail ends nothing: the workspace is announced again. As the
-    /// first process of a container it passes signals on, reaps orphans, and ends with the
-    /// command's status, 128 and the number of the signal where one ended it.
+    /// Then COMMAND and all processes that it started are killed; the status is 1, and the reason
+    /// is on standard error. A shorter restart of exectrail ends nothing: the workspace is
+    /// announced again. As the first process of a container, this process forwards signals and
+    /// reaps orphans. It exits with the command's status, or with 128 plus the number of the signal
+    /// that ended the command.
     #[arg(
         long,
         env = "EXECTRAIL_HOLD",
@@ -50,7 +51,7 @@ pub struct AnnounceArgs {
     )]
     pub hold: Duration,
 
-    /// The command to become
+    /// The command to execute
     #[arg(last = true, value_name = "COMMAND", requires = "exec")]
     pub command: Vec<OsString>,
 }
@@ -58,7 +59,7 @@ pub struct AnnounceArgs {
 /// Flags of `ready`.
 #[derive(Debug, Args)]
 pub struct ReadyArgs {
-    /// Where the sidecar listens
+    /// Address at which the sidecar listens
     #[arg(
         long,
         env = "EXECTRAIL_INIT_ADDRESS",

@@ -1,4 +1,4 @@
-//! Flags about what is left out on purpose.
+//! Flags that suppress execs.
 
 use std::num::NonZeroU32;
 
@@ -12,31 +12,31 @@ use crate::{
     suppression::Limits,
 };
 
-/// Flags about what is left out on purpose.
+/// Flags that suppress execs.
 #[derive(Debug, Args)]
 pub struct LimitArgs {
-    /// Leave out execs by filename, comm (of the caller) or uid; repeatable [env:
-    /// EXECTRAIL_EXCLUDE, one a line]
+    /// Do not record execs with this filename, comm (of the caller) or uid; repeatable [env:
+    /// EXECTRAIL_EXCLUDE, one per line]
     ///
     /// The keys are those of exec lines: 'filename=/usr/bin/git', 'filename=/usr/lib/gcc/*' (a * at
-    /// the end stands for anything), 'comm=make', 'uid=0'. What is left out is counted, and told by
-    /// `suppressed` lines. Whoever knows the rules can execute something that they leave out: see
+    /// the end matches any text), 'comm=make', 'uid=0'. Suppressed execs are counted in
+    /// `suppressed` lines. A user who knows the rules can execute programs that they suppress: see
     /// docs/threat-model.md.
     #[arg(long = "exclude", value_name = "FIELD=VALUE")]
     pub exclude: Vec<Rule>,
 
-    /// Record these whatever --exclude says; repeatable [env: EXECTRAIL_INCLUDE, one a line]
+    /// Record these execs despite --exclude; repeatable [env: EXECTRAIL_INCLUDE, one per line]
     ///
-    /// --exclude 'filename=*' --include … records nothing but what is included.
+    /// --exclude 'filename=*' --include … records only the included execs.
     #[arg(long = "include", value_name = "FIELD=VALUE")]
     pub include: Vec<Rule>,
 
-    /// Record at most so many execs of each workspace, such as 1000/s, 600/m or 5000/h; the others
-    /// are counted, and told by `suppressed` lines
+    /// Record at most this many execs per workspace, such as 1000/s, 600/m or 5000/h; the others
+    /// are suppressed, and counted in `suppressed` lines
     #[arg(long, env = "EXECTRAIL_RATE_LIMIT", value_name = "NUMBER/UNIT")]
     pub rate_limit: Option<Rate>,
 
-    /// How many execs may come at once before --rate-limit holds them up [default: its NUMBER]
+    /// How many execs can happen at once before --rate-limit applies [default: its NUMBER]
     #[arg(
         long,
         env = "EXECTRAIL_RATE_BURST",
@@ -46,15 +46,15 @@ pub struct LimitArgs {
     pub rate_burst: Option<NonZeroU32>,
 }
 
-/// The variables that hold rules, one a line.
+/// The variables with rules, one per line.
 pub(super) const EXCLUDE_VARIABLE: &str = "EXECTRAIL_EXCLUDE";
 pub(super) const INCLUDE_VARIABLE: &str = "EXECTRAIL_INCLUDE";
 
 impl LimitArgs {
-    /// The checked limits: rules of the environment and of the command line together.
+    /// The checked limits, from the rules of the environment and of the command line.
     ///
     /// # Errors
-    /// Where a rule in the environment is none, or rules make no sense together.
+    /// If a rule in the environment is invalid, or if rules contradict each other.
     pub(super) fn limits(&self) -> Result<Limits, ValueError> {
         let rules = Rules::new(
             both(INCLUDE_VARIABLE, &self.include)?,
@@ -67,7 +67,7 @@ impl LimitArgs {
     }
 }
 
-/// The rules of a variable, then those of a flag.
+/// The rules of a variable, followed by those of a flag.
 fn both(variable: &'static str, flag: &[Rule]) -> Result<Vec<Rule>, ValueError> {
     let mut rules = environment::lines(variable)?
         .iter()

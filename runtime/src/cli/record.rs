@@ -1,4 +1,4 @@
-//! Flags about what is recorded and how.
+//! Flags about what is recorded, and how.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,15 @@ use exectrail_preflight::{environment, sizes::SizeArgs};
 use super::LimitArgs;
 use crate::config::{self, Hooks, ValueError, label};
 
-/// Flags about what is recorded and how, common to the sidecar and `run`.
+/// Flags about what is recorded, and how; common to the sidecar and `run`.
 #[derive(Debug, Args)]
 pub struct RecordArgs {
-    /// Put on every line; the last value of a repeated key holds [env: EXECTRAIL_LABEL, one a line]
+    /// Label of every line; the last value of a repeated key wins [env: EXECTRAIL_LABEL, one per
+    /// line]
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub labels: Vec<(String, String)>,
 
-    /// What takes memory.
+    /// The sizes that determine memory.
     #[command(flatten)]
     pub sizes: SizeArgs,
 
@@ -27,13 +28,13 @@ pub struct RecordArgs {
     )]
     pub exit_events: bool,
 
-    /// Record execs that fail as well: ENOENT along PATH, EACCES, ENOEXEC, E2BIG and others
+    /// Record failed execs as well: ENOENT along PATH, EACCES, ENOEXEC, E2BIG and others
     ///
-    /// `fexit`, which it stands for without a value, costs other system calls nothing; it takes
-    /// Linux 5.11 and a kernel that allows it, and a node has room for 36 to 40 sidecars with it.
-    /// `sys-exit` works without these, at a cost to every system call of the node. `any` is `fexit`
-    /// or, where the kernel refuses that, `sys-exit`. Where the kernel refuses, exectrail says so
-    /// and continues without.
+    /// Without a value this is `fexit`, which costs other system calls nothing. It needs Linux 5.11
+    /// and a kernel that allows it, and a node has room for 36 to 40 sidecars with it. `sys-exit`
+    /// works without these, at a cost to every system call of the node. `any` is `fexit` or, if the
+    /// kernel refuses that, `sys-exit`. If the kernel refuses the hook, exectrail reports that and
+    /// continues without it.
     #[arg(
         long,
         env = "EXECTRAIL_FAILED_EXECS",
@@ -47,11 +48,11 @@ pub struct RecordArgs {
     )]
     pub failed_execs: Hooks,
 
-    /// What is left out on purpose.
+    /// What is suppressed.
     #[command(flatten)]
     pub limits: LimitArgs,
 
-    /// Least level of diagnostics
+    /// Minimum level of diagnostics
     #[arg(
         long,
         env = "EXECTRAIL_LOG_LEVEL",
@@ -61,24 +62,24 @@ pub struct RecordArgs {
     pub log_level: LogLevel,
 }
 
-/// Least level of diagnostics.
+/// Minimum level of diagnostics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogLevel {
-    /// Only what ends the program
+    /// Errors that end the program
     Error,
-    /// What an operator should look into
+    /// Problems that an operator should look into
     Warn,
-    /// What starts and stops
+    /// Starts and stops
     Info,
-    /// Everything
+    /// All diagnostics
     Debug,
 }
 
-/// The variable that holds labels, one `key=value` a line.
+/// The variable with labels, one `key=value` per line.
 pub(super) const LABELS_VARIABLE: &str = "EXECTRAIL_LABEL";
 
 impl RecordArgs {
-    /// The labels of the environment, overridden by those of the command line.
+    /// The labels of the environment; those of the command line override them.
     pub(super) fn labels(&self) -> Result<BTreeMap<String, String>, ValueError> {
         let lines = environment::lines(LABELS_VARIABLE)?;
         let mut labels = lines

@@ -1,13 +1,13 @@
 //! The processes between `run` and its command.
 
-/// Which one.
+/// One of these processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Stage {
-    /// Makes the PID namespace
+    /// Creates the PID namespace
     Namespace,
-    /// Is the namespace's first process
+    /// Is the first process of the namespace
     First,
-    /// Announces the namespace and becomes the command
+    /// Announces the namespace and executes the command
     Command,
 }
 

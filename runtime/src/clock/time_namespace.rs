@@ -1,5 +1,5 @@
-//! The boot clock of the init time namespace, which the probes read, from that of our own
-//! namespace, which system calls show (time_namespaces(7)).
+//! Computes the boot clock of the init time namespace, which the probes read, from the boot clock
+//! of our own time namespace, which system calls return (time_namespaces(7)).
 
 use std::{
     fs,
@@ -7,16 +7,16 @@ use std::{
     sync::LazyLock,
 };
 
-/// How far the boot clock of our time namespace is ahead of the kernel's own, nanoseconds. A
-/// process stays in its time namespace.
+/// Offset of the boot clock of our time namespace from the kernel's own, nanoseconds. It is
+/// constant: a process stays in its time namespace.
 pub(super) static BOOT_OFFSET: LazyLock<i128> =
     LazyLock::new(|| boot_offset(Path::new("/proc")).unwrap_or(0));
 
-/// Reads the offset. None without procfs, or where nothing shows that of our namespace; kernels
-/// without time namespaces have none.
+/// Reads the offset. `None` without procfs, if no file shows the offset of our namespace, or on
+/// kernels without time namespaces.
 fn boot_offset(proc: &Path) -> Option<i128> {
     let own = fs::read_link(proc.join("self/ns/time")).ok()?;
-    // The file shows the offsets of the namespace that the process's children will be in.
+    // The file shows the offsets of the time namespace of the process's children.
     let shows_own = |process: &PathBuf| {
         fs::read_link(process.join("ns/time_for_children")).is_ok_and(|children| children == own)
     };
@@ -25,7 +25,7 @@ fn boot_offset(proc: &Path) -> Option<i128> {
     parse(&fs::read_to_string(process.join("timens_offsets")).ok()?)
 }
 
-/// The directory of our parent.
+/// The procfs directory of our parent.
 fn parent(proc: &Path) -> Option<PathBuf> {
     let status = fs::read_to_string(proc.join("self/status")).ok()?;
     let ppid = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
@@ -65,8 +65,8 @@ mod tests {
         }
     }
 
-    /// A process in a procfs of the test's own: its time namespace, that of its children, and what
-    /// its file shows.
+    /// A process in a procfs made by the test: its time namespace, that of its children, and the
+    /// offset that its file shows.
     fn process(proc: &Path, name: &str, own: &str, children: &str, seconds: i64) {
         let dir = proc.join(name);
         fs::create_dir_all(dir.join("ns")).unwrap();
@@ -87,7 +87,7 @@ mod tests {
         process(proc.path(), "self", "time:[1]", "time:[1]", 5);
         assert_eq!(boot_offset(proc.path()), Some(5 * second));
 
-        // Made by us for our children: the parent's file shows ours.
+        // We created it for our children: the parent's file shows the offset of ours.
         let proc = tempfile::tempdir().unwrap();
         process(proc.path(), "self", "time:[1]", "time:[2]", 5);
         assert_eq!(boot_offset(proc.path()), None);

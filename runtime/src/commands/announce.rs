@@ -1,4 +1,4 @@
-//! `exectrail announce`: what the workspace's init script does with curl, without needing curl.
+//! `exectrail announce`: announces as the workspace's init script does, without curl.
 
 use std::{
     ffi::OsString,
@@ -24,13 +24,13 @@ use crate::{
     },
 };
 
-/// One try takes at most so long.
+/// Time limit of one try.
 const TRY_TIME: Duration = Duration::from_secs(10);
-/// The first pause between tries; it doubles up to [`LONGEST_PAUSE`].
+/// First pause between tries; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest pause between tries.
+/// Maximum pause between tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
-/// A refusal that may be for want of evidence is believed only when repeated.
+/// Number of refusals after which a refusal for lack of evidence is final.
 const REFUSALS: u32 = 3;
 
 /// Why the workspace must not start.
@@ -85,7 +85,7 @@ impl AnnounceError {
     }
 }
 
-/// Announces, then becomes the command if there is one, or holds it.
+/// Announces, then executes the command or, with `--hold`, starts and holds it.
 pub fn main(args: &AnnounceArgs) -> ExitCode {
     announce_and_start(args).unwrap_or_else(|error| {
         let consequence = match &error {
@@ -100,8 +100,8 @@ pub fn main(args: &AnnounceArgs) -> ExitCode {
 
 fn announce_and_start(args: &AnnounceArgs) -> Result<ExitCode, AnnounceError> {
     let pid_ns = own_pid_ns()?;
-    // As a container's first process it would not be ended by a signal that it does not look for:
-    // a pod that is deleted while it waits would go on for its grace period.
+    // The first process of a container ignores signals that it does not handle. Without this, a pod
+    // that is deleted during the wait would continue for its grace period.
     let signals = Signals::block().map_err(AnnounceError::Runtime)?;
     let runtime = runtime()?;
     let signals = runtime.block_on(async {
@@ -143,7 +143,7 @@ pub(super) fn announce(address: SocketAddr, patience: Duration) -> Result<(), An
     runtime()?.block_on(try_for(address, &pid_ns, patience))
 }
 
-/// Executes a program here, as evidence: this one may have been executed before tracing was on.
+/// Executes a program here, as evidence: this process may have executed before tracing was on.
 pub(super) fn show_evidence() {
     let mut program = super::this_program();
     program.arg("--version").stdout(Stdio::null());
@@ -154,7 +154,7 @@ pub(super) fn show_evidence() {
     }
 }
 
-/// Where a process sees its PID namespace (pid_namespaces(7)).
+/// Link to the PID namespace of the reading process (pid_namespaces(7)).
 const OWN_PID_NS: &str = "/proc/self/ns/pid";
 
 fn own_pid_ns() -> Result<String, AnnounceError> {
@@ -171,7 +171,7 @@ fn own_pid_ns() -> Result<String, AnnounceError> {
     }
 }
 
-/// Announces, unless a signal asks to end.
+/// Announces, unless a signal requests a stop.
 async fn announce_or_stop(
     address: SocketAddr,
     pid_ns: &str,
@@ -187,7 +187,7 @@ async fn announce_or_stop(
     }
 }
 
-/// Tries until the sidecar has answered for good, or for `patience`.
+/// Tries until the sidecar gives a final answer, or for `patience`.
 async fn try_for(
     address: SocketAddr,
     pid_ns: &str,
@@ -217,7 +217,7 @@ async fn try_for(
             Err(_) => "no answer".to_owned(),
         };
         let most = left();
-        // The last tries come sooner, so that none of the time is waited away.
+        // The last pauses are shorter, so that the remaining time has more tries.
         let next = pause.min(most / 2).max(FIRST_PAUSE);
         if most <= next {
             sleep(most).await;

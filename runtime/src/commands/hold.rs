@@ -1,5 +1,5 @@
-//! `exectrail announce --hold`: the parent of the workspace's command, which ends the workspace
-//! once exectrail has not answered for too long.
+//! `exectrail announce --hold`: the parent of the workspace's command. It ends the workspace if
+//! exectrail does not answer for too long.
 
 use std::{
     io,
@@ -30,16 +30,16 @@ use crate::{
     },
 };
 
-/// The longest pause between two questions.
+/// Maximum pause between two requests.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// The shortest.
+/// Minimum pause between two requests.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-/// One question takes at most this long. It bounds what a pod that is frozen counts as silence.
+/// Time limit of one request. It also limits the time of a frozen pod that counts as silence.
 const ASK_TIME: Duration = Duration::from_secs(5);
-/// Killing takes at most this long; what cannot be killed is reported.
+/// Time limit of killing; processes that cannot be killed are reported.
 const KILL_TIME: Duration = Duration::from_secs(10);
 
-/// Why a workspace that was traced has ended, other than by itself.
+/// Why a traced workspace was ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HoldError {
     #[error(
@@ -57,7 +57,7 @@ pub(crate) enum HoldError {
 }
 
 impl HoldError {
-    /// What it leads to.
+    /// The consequence of the error.
     pub(super) fn consequence(&self) -> &'static str {
         match self {
             Self::Silent { .. } => "this workspace ends: ",
@@ -66,12 +66,12 @@ impl HoldError {
     }
 }
 
-/// Starts the command that is to be held.
+/// Starts the command to hold.
 pub(super) fn start(mut command: Command) -> io::Result<Child> {
-    // The workspace's own user might attach to this process, and have it go on without asking.
+    // Otherwise the workspace's user could attach to this process and stop its requests.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     if !is_first() {
-        // As the first process of a namespace has it: orphans come here.
+        // As for the first process of a namespace: orphans become children of this process.
         set_child_subreaper(Some(rustix::process::getpid()))?;
     }
     unblocked_in(&mut command).spawn()
@@ -82,7 +82,7 @@ fn is_first() -> bool {
     getpid().as_raw() == 1
 }
 
-/// Looks after the command; ends it, and all that came of it, when the sidecar is silent.
+/// Supervises the command; kills it and its descendants if the sidecar is silent.
 pub(super) async fn hold(
     child: Child,
     signals: &SignalStream,
@@ -95,7 +95,7 @@ pub(super) async fn hold(
         }
         last = sidecar.silent_for(patience) => last,
     };
-    // At once: nobody sees what is executed from here on.
+    // At once: execs from here on are not recorded.
     let left = match kill_all() {
         0 => String::new(),
         count => format!("; {count} processes cannot be killed"),
@@ -108,16 +108,16 @@ pub(super) async fn hold(
     })
 }
 
-/// Kills every process of the workspace; how many there still are.
+/// Kills every process of the workspace; returns the number of those that remain.
 fn kill_all() -> usize {
     if is_first() {
-        // The kernel kills those that this does not reach when this process exits.
+        // When this process exits, the kernel kills those that this does not reach.
         let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
         return 0;
     }
     let start = Instant::now();
     loop {
-        // A killed process's children come here, and are next.
+        // The children of a killed process become children of this one, and are killed next.
         let children = children();
         if children.is_empty() || start.elapsed() > KILL_TIME {
             return children.len();
@@ -132,24 +132,24 @@ fn kill_all() -> usize {
 
 /// The children of this process.
 fn children() -> Vec<Pid> {
-    // The one thread that starts any.
+    // Only this thread starts children.
     let list = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
     list.split_whitespace()
         .filter_map(|pid| pid.parse().ok().map(Pid::from_raw))
         .collect()
 }
 
-/// The exectrail that this workspace is announced to.
+/// The sidecar that this workspace is announced to.
 pub(super) struct Sidecar {
     address: SocketAddr,
     pid_ns: String,
-    /// What it listens with: another one after a restart.
+    /// Its listening socket; a sidecar that restarts has another one.
     socket: Option<ListeningSocket>,
     announced: bool,
 }
 
 impl Sidecar {
-    /// One that has just taken the announcement.
+    /// A sidecar that has just accepted the announcement.
     pub(super) fn new(address: SocketAddr, pid_ns: String) -> Self {
         Self {
             address,
@@ -159,10 +159,10 @@ impl Sidecar {
         }
     }
 
-    /// Ends once it has not answered for that long; with the last failure.
+    /// Returns when it has not answered for `patience`, with the last failure.
     ///
-    /// Only time that was spent with asking counts, so that a pod or machine that was frozen has
-    /// its full time after that.
+    /// Only the time of requests and pauses counts, so that a frozen pod or machine has its full
+    /// time afterwards.
     async fn silent_for(&mut self, patience: Duration) -> String {
         let pause = (patience / 4).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         let mut silent = Duration::ZERO;
@@ -187,7 +187,7 @@ impl Sidecar {
         }
     }
 
-    /// Asks once whether this workspace is traced; announces it anew where that may not be so.
+    /// Asks once whether this workspace is traced; announces it again if that is uncertain.
     async fn ask(&mut self) -> Result<(), String> {
         let before = ListeningSocket::at(self.address);
         if before.is_none() || before != self.socket {
@@ -201,7 +201,7 @@ impl Sidecar {
         } else {
             self.announce().await?;
         }
-        // Again: the one that answered may have come since.
+        // Look again: the process that answered may have started since.
         let after = ListeningSocket::at(self.address);
         self.check_user(after.as_ref())?;
         if self.socket.is_some() && after.is_none() {
@@ -212,7 +212,7 @@ impl Sidecar {
         Ok(())
     }
 
-    /// Announces the workspace, once: whoever asks tries again.
+    /// Announces the workspace once; the caller retries.
     async fn announce(&self) -> Result<(), String> {
         match post(self.address, &self.pid_ns).await {
             Ok((StatusCode::NO_CONTENT, _)) => Ok(()),
@@ -226,8 +226,8 @@ impl Sidecar {
         }
     }
 
-    /// Whoever runs in the workspace can listen at the address while exectrail does not. Where that
-    /// is another user than exectrail's, it is no answer.
+    /// Any process of the workspace can listen at the address while exectrail does not. An answer
+    /// of another user's process than exectrail's does not count.
     fn check_user(&self, socket: Option<&ListeningSocket>) -> Result<(), String> {
         match (&self.socket, socket) {
             (Some(known), Some(found)) if known.uid() != found.uid() => Err(format!(

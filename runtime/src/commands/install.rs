@@ -1,7 +1,7 @@
-//! `exectrail install`: puts a copy of the program where other containers find it.
+//! `exectrail install`: copies the program to a directory that other containers can read.
 //!
-//! An image made from scratch has no `cp`. An init container runs this with a volume that it
-//! shares with the workspace, which can then call `exectrail announce`.
+//! An image made from scratch has no `cp`. An init container runs this with a volume that it shares
+//! with the workspace. The workspace can then run `exectrail announce`.
 
 use std::{
     fs::{self, Permissions},
@@ -13,14 +13,14 @@ use std::{
 
 use crate::cli::InstallArgs;
 
-/// This program; a file system without the program's own path has it as well.
+/// This program; readable even if the program's own path is not in this file system.
 const OWN_PROGRAM: &str = "/proc/self/exe";
-/// What the copy is called.
+/// Name of the copy.
 const NAME: &str = "exectrail";
-/// What the copy is called until it is whole.
+/// Name of the copy until it is complete.
 const PARTIAL_NAME: &str = ".exectrail.partial";
 
-/// Why there is no copy.
+/// Why the copy failed.
 #[derive(Debug, thiserror::Error)]
 enum InstallError {
     #[error("cannot make the directory {path}: {source}", path = path.display())]
@@ -36,7 +36,7 @@ enum InstallError {
     },
 }
 
-/// Copies, and says where to.
+/// Copies the program, and prints the path of the copy.
 pub fn main(args: &InstallArgs) -> ExitCode {
     match install(&args.directory) {
         Ok(copy) => {
@@ -55,8 +55,8 @@ fn install(directory: &Path) -> Result<PathBuf, InstallError> {
         path: directory.to_owned(),
         source,
     })?;
-    // Renamed when whole: a container that was restarted meanwhile never executes half of it, and
-    // one that executes the old copy keeps it.
+    // Renamed when complete: a container that restarts meanwhile never executes an incomplete copy,
+    // and a container that executes the old copy keeps it.
     let partial = directory.join(PARTIAL_NAME);
     let copy = directory.join(NAME);
     fs::copy(OWN_PROGRAM, &partial)

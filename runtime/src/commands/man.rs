@@ -1,4 +1,4 @@
-//! `exectrail man`: the man pages, one for each command, from the same words as `--help`.
+//! `exectrail man`: writes the man pages, one per command, from the text of `--help`.
 
 use std::{fs, process::ExitCode};
 
@@ -6,7 +6,7 @@ use clap::CommandFactory as _;
 
 use crate::cli::{Cli, ManArgs};
 
-/// Does what the command line says.
+/// Runs the command.
 pub fn main(args: &ManArgs) -> ExitCode {
     let written = fs::create_dir_all(&args.directory)
         .and_then(|()| clap_mangen::generate_to(Cli::command(), &args.directory));

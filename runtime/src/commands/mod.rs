@@ -1,4 +1,4 @@
-//! What the command line can ask for, one file each.
+//! The commands, one file each.
 
 pub mod announce;
 pub(crate) mod hold;
@@ -22,7 +22,7 @@ use crate::{
     config::ValueError,
 };
 
-/// Does what the command line says.
+/// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let cli: Cli = exectrail_preflight::environment::parse();
     match cli.command {
@@ -43,8 +43,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// This program, to be executed again: by its path, so that it goes by its name, or where that is
-/// gone (replaced by an update, outside the root directory) by the kernel's link to it.
+/// A command that executes this program again: by its path, which gives the process its name, or,
+/// if that path is gone (replaced by an update, or outside the root directory), by the kernel's
+/// link to it.
 fn this_program() -> process::Command {
     let path = std::env::current_exe()
         .ok()
@@ -53,7 +54,7 @@ fn this_program() -> process::Command {
     process::Command::new(path)
 }
 
-/// Writes to standard output; a reader that went away is no error of ours.
+/// Writes to standard output; a closed reader is no error.
 fn print(bytes: &[u8]) -> ExitCode {
     match std::io::Write::write_all(&mut std::io::stdout(), bytes) {
         Ok(()) => ExitCode::SUCCESS,
@@ -65,7 +66,7 @@ fn print(bytes: &[u8]) -> ExitCode {
     }
 }
 
-/// Reports a wrong value in the environment as clap reports one on the command line.
+/// Reports an invalid value in the environment as clap reports one on the command line.
 fn usage(error: &ValueError) -> ExitCode {
     eprintln!("error: {error}\n\nFor more information, try '--help'.");
     ExitCode::from(2)

@@ -1,9 +1,9 @@
-//! `exectrail pid-ns-init`: the processes between `exectrail run` and its command. The first makes
-//! a PID namespace; the second is the namespace's first process; the third announces it and becomes
-//! the command once tracing is on.
+//! `exectrail pid-ns-init`: the processes between `exectrail run` and its command. The first
+//! creates a PID namespace. The second is the namespace's first process. The third announces the
+//! namespace and executes the command once tracing is on.
 //!
-//! First processes ignore signals that they do not handle and inherit orphans: a command that was
-//! not made for it should not be one.
+//! A first process ignores signals that it does not handle, and inherits orphans. So a command that
+//! does not expect this must not be a first process.
 
 use std::{
     ffi::OsString,
@@ -31,10 +31,10 @@ use crate::{
     },
 };
 
-/// The tracing process is there, and answers at once.
+/// The tracing process runs already, and answers at once.
 const ANNOUNCE_TIME: Duration = Duration::from_secs(60);
 
-/// Why there is no command.
+/// Why the command cannot start.
 #[derive(Debug, thiserror::Error)]
 enum InitError {
     #[error("cannot make a PID namespace: {0}; run as root, with CAP_SYS_ADMIN")]
@@ -60,7 +60,7 @@ enum InitError {
     },
 }
 
-/// One of the three stages.
+/// Runs one of the three stages.
 pub fn main(args: &PidNsInitArgs) -> ExitCode {
     let ended = match args.stage {
         Stage::Namespace => make_namespace(args),
@@ -78,10 +78,10 @@ pub fn main(args: &PidNsInitArgs) -> ExitCode {
 }
 
 fn make_namespace(args: &PidNsInitArgs) -> Result<ExitCode, InitError> {
-    // SAFETY: unsharing namespaces leaves memory, files and signals of this one thread alone.
+    // SAFETY: unsharing namespaces does not affect memory, files and signals of this one thread.
     unsafe { unshare_unsafe(UnshareFlags::NEWPID | UnshareFlags::NEWNS) }
         .map_err(InitError::PidNamespace)?;
-    // Its signals stay blocked: one that comes before it can read them is not lost.
+    // Its signals stay blocked: a signal that arrives before it can read signals is not lost.
     look_after(own_group_without_terminal(next_stage(args, Stage::First)))
 }
 
@@ -92,7 +92,7 @@ fn be_first(args: &PidNsInitArgs) -> Result<ExitCode, InitError> {
     mount("proc", "/proc", "proc", flags, None).map_err(InitError::Mount)?;
     let mut command = next_stage(args, Stage::Command);
     unblocked_in(&mut command);
-    // In the group of its parent. As the leader of one, it could not become that of a session.
+    // In the group of its parent: as a group leader it could not create a session.
     look_after(command)
 }
 
@@ -123,8 +123,8 @@ pub(super) fn start(
     program
 }
 
-/// A terminal's process groups are the business of shells: there the command stays in its caller's.
-/// Elsewhere it is in another one, so that a signal to the caller's whole group reaches it once.
+/// With a terminal, shells manage the process groups, so the command stays in its caller's group.
+/// Otherwise it is in another group, so that a signal to the caller's whole group reaches it once.
 pub(super) fn own_group_without_terminal(mut command: Command) -> Command {
     if Terminal::controlling().is_none() {
         command.process_group(0);
@@ -132,9 +132,9 @@ pub(super) fn own_group_without_terminal(mut command: Command) -> Command {
     command
 }
 
-/// Starts the child and looks after it; its status.
+/// Starts the child and supervises it; returns its exit code.
 fn look_after(mut command: Command) -> Result<ExitCode, InitError> {
-    // Nothing goes on untraced: it dies with what started it.
+    // The child dies with its parent, so that nothing continues untraced.
     set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| InitError::Signals(error.into()))?;
     let signals = Signals::block().map_err(InitError::Signals)?;
@@ -152,7 +152,7 @@ fn look_after(mut command: Command) -> Result<ExitCode, InitError> {
 
 fn become_command(args: &PidNsInitArgs) -> Result<ExitCode, InitError> {
     announce::announce(args.init_address, ANNOUNCE_TIME)?;
-    // The command line asks for one word at least.
+    // The command line requires at least one word.
     let name = args.command.first().cloned().unwrap_or_default();
     let mut command = Command::new(&name);
     command.args(args.command.iter().skip(1));

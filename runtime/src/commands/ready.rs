@@ -1,10 +1,10 @@
-//! `exectrail ready`: has the sidecar come so far that a workspace can ask it?
+//! `exectrail ready`: checks whether the sidecar answers workspaces.
 //!
-//! The kubelet runs this in the sidecar's container as its startup probe. It cannot ask itself: the
-//! init address is on the pod's loopback, and the image has no other program.
+//! The kubelet runs this in the sidecar's container as its startup probe. The kubelet cannot
+//! connect itself: the init address is on the pod's loopback. The image has no other program.
 //!
-//! Ready is also an exectrail that refuses: the workspace is then to start, to be refused, and to
-//! show the reason in its own log.
+//! A sidecar that refuses is ready too. The workspace then starts, is refused, and shows the reason
+//! in its own log.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -15,10 +15,10 @@ use std::{
 
 use crate::{announcement::Malformed, cli::ReadyArgs};
 
-/// The kubelet gives a probe one second.
+/// Time limit; the kubelet gives a probe one second.
 const PATIENCE: Duration = Duration::from_millis(800);
 
-/// Why it is not ready.
+/// Why the sidecar is not ready.
 #[derive(Debug, thiserror::Error)]
 enum NotReady {
     #[error("nothing answers at {address}: {source}")]
@@ -41,7 +41,7 @@ pub fn main(args: &ReadyArgs) -> ExitCode {
     }
 }
 
-/// Asks for what no announcement asks for, so that nothing is announced.
+/// Sends a request that is not an announcement.
 fn ask(address: SocketAddr) -> Result<(), NotReady> {
     let answer = get(address).map_err(|source| NotReady::Silent { address, source })?;
     let answer = String::from_utf8_lossy(&answer);

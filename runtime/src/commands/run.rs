@@ -1,6 +1,6 @@
 //! `exectrail run`: traces one command in a PID namespace of its own.
 //!
-//! The command announces itself like a workspace: the same path through the same actors.
+//! The command announces itself like a workspace, through the same actors.
 
 use std::{
     ffi::OsString,
@@ -38,7 +38,7 @@ use crate::{
     },
 };
 
-/// Why nothing is run.
+/// Why the command cannot run.
 #[derive(Debug, thiserror::Error)]
 enum RunError {
     #[error("it needs root; try: sudo {command}")]
@@ -65,7 +65,7 @@ impl RunError {
     }
 }
 
-/// Runs the command and ends with its status.
+/// Runs the command and exits with its status.
 pub fn main(args: &RunArgs) -> ExitCode {
     diagnostics::init(quieter(args), args.output);
     let mut config = match args.config() {
@@ -87,7 +87,7 @@ pub fn main(args: &RunArgs) -> ExitCode {
         command: args.command.clone(),
     };
     let outcome = trace(config, move |lifecycle, ready| {
-        // Waiting for the command blocks, which the actors' thread must not.
+        // The wait for the command blocks; the actors' thread must not block.
         std::thread::spawn(move || {
             if let Err(reason) = run(&wanted, signals, ready, &lifecycle, &ended) {
                 let actor = "run";
@@ -104,7 +104,7 @@ pub fn main(args: &RunArgs) -> ExitCode {
     }
 }
 
-/// What can be refused before anything is traced.
+/// Checks all that can fail before tracing starts.
 fn prepare(args: &RunArgs) -> Result<(Signals, SinkPath), RunError> {
     if !has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(true) {
         return Err(if rustix::process::geteuid().is_root() {
@@ -132,7 +132,7 @@ fn open(path: &Path, signals: &Signals) -> Result<SinkPath, LogFileError> {
     })
 }
 
-/// A command's own output should not drown in what goes well.
+/// At the default level only warnings, so that diagnostics do not obscure the command's output.
 fn quieter(args: &RunArgs) -> crate::cli::LogLevel {
     match args.record.log_level {
         crate::cli::LogLevel::Info => crate::cli::LogLevel::Warn,
@@ -140,13 +140,13 @@ fn quieter(args: &RunArgs) -> crate::cli::LogLevel {
     }
 }
 
-/// What to run.
+/// The command to run.
 struct Wanted {
     user: Option<String>,
     command: Vec<OsString>,
 }
 
-/// Runs the command once tracing is on, then has everything stop.
+/// Runs the command once tracing is on, then stops all actors.
 fn run(
     wanted: &Wanted,
     signals: Signals,
@@ -170,7 +170,7 @@ fn run(
             }
             ready = ready => match ready {
                 Ok(address) => (command(wanted, address, &signals).await?, "the command's end"),
-                // The start has failed, and said why.
+                // The start has failed, and has reported the reason.
                 Err(_) => return Ok(()),
             },
         };
@@ -181,7 +181,7 @@ fn run(
     })
 }
 
-/// Runs the command to its end; its status.
+/// Runs the command to its end; returns its status.
 async fn command(
     wanted: &Wanted,
     address: SocketAddr,

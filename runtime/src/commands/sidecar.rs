@@ -23,7 +23,7 @@ use crate::{
     process::signals::is_ignored,
 };
 
-/// Runs the sidecar until it is stopped.
+/// Runs the sidecar until it stops.
 pub fn main(args: &SidecarArgs) -> ExitCode {
     diagnostics::init(args.record.log_level, args.output);
     let names = environment::unknown(&known_variables());
@@ -36,7 +36,7 @@ pub fn main(args: &SidecarArgs) -> ExitCode {
     }
 }
 
-/// The status that stands for an outcome.
+/// The exit code of an outcome.
 fn exit_code(outcome: Outcome) -> ExitCode {
     match outcome {
         Outcome::Stopped => ExitCode::SUCCESS,
@@ -44,8 +44,8 @@ fn exit_code(outcome: Outcome) -> ExitCode {
     }
 }
 
-/// Traces until it is stopped; calls `with` at once, with whom to tell to stop, and with what says
-/// where it listens once tracing is on.
+/// Traces until it is stopped. Calls `with` at once, with the recipient of requests to stop and a
+/// receiver of the listener's address, which is sent once tracing is on.
 pub(super) fn trace(
     config: Config,
     with: impl FnOnce(Addr<Lifecycle>, oneshot::Receiver<SocketAddr>) + 'static,
@@ -59,7 +59,7 @@ pub(super) fn trace(
     })
 }
 
-/// Signals that stop the sidecar in good order. The kubelet sends SIGTERM (or what the image says);
+/// Signals that stop the sidecar in order. The kubelet sends SIGTERM (or the image's stop signal);
 /// the others come from a terminal, or from its end.
 const STOPPING: [(NixSignal, &str); 5] = [
     (NixSignal::SIGTERM, "SIGTERM"),
@@ -69,8 +69,8 @@ const STOPPING: [(NixSignal, &str); 5] = [
     (NixSignal::SIGPWR, "SIGPWR"),
 ];
 
-/// Signals that mean nothing to the sidecar, and would end it where it is not the first process of
-/// its PID namespace. (Past the limit on a file's size, a write then fails instead.)
+/// Signals that the sidecar ignores. They would end it if it is not the first process of its PID
+/// namespace. (With SIGXFSZ ignored, a write beyond the file size limit fails instead.)
 const IGNORED: [NixSignal; 8] = [
     NixSignal::SIGUSR1,
     NixSignal::SIGUSR2,
@@ -82,10 +82,10 @@ const IGNORED: [NixSignal; 8] = [
     NixSignal::SIGXFSZ,
 ];
 
-/// Has signals stop tracing, or do nothing. Needs an actix system.
+/// Makes signals stop tracing, or have no effect. Needs an actix system.
 fn stop_on_signals(lifecycle: &Addr<Lifecycle>) {
     for (of, name) in STOPPING {
-        // nohup ignores it for good reason.
+        // nohup sets SIGHUP to ignored on purpose.
         if of == NixSignal::SIGHUP && is_ignored(of) {
             continue;
         }
@@ -97,7 +97,7 @@ fn stop_on_signals(lifecycle: &Addr<Lifecycle>) {
     }
 }
 
-/// Has a signal do this, from now on.
+/// Calls `then` for each signal of this kind from now on.
 fn on_signal(of: NixSignal, then: impl Fn() + 'static) {
     match signal(SignalKind::from_raw(of as i32)) {
         Ok(mut signals) => {

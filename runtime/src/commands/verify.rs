@@ -1,4 +1,4 @@
-//! `exectrail verify`: reads a log and says whether every exec is accounted for.
+//! `exectrail verify`: reads a log and reports whether every exec is accounted for.
 
 use std::{
     fmt::Write as _,
@@ -14,10 +14,10 @@ use crate::{
     cli::VerifyArgs,
 };
 
-/// Faults shown of one run.
+/// Maximum number of faults shown per run.
 const SHOWN: usize = 20;
 
-/// Reads the log; status 0 where nothing is wrong, 1 where something is.
+/// Reads the log; exits with 0 if it has no faults, otherwise with 1.
 pub fn main(args: &VerifyArgs) -> ExitCode {
     let name = args.log.display();
     let audit = if args.log == Path::new("-") {
@@ -58,7 +58,7 @@ fn read(mut log: impl BufRead) -> io::Result<Audit> {
     Ok(audit)
 }
 
-/// A time, or that no line has told it.
+/// A time, or `?` if no line has one.
 fn or_unknown(ts: &str) -> &str {
     if ts.is_empty() { "?" } else { ts }
 }

@@ -1,5 +1,5 @@
-//! The clients that are served at once. When there are too many, a new one replaces the oldest idle
-//! one: anybody can connect and say nothing, and must keep nobody else out by that.
+//! The clients that are being served. If there are too many, a new client replaces the oldest idle
+//! one: a client that connects and sends nothing cannot keep others out.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,7 +14,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// A client is not replaced before this time: it connected just now, and may be about to ask.
+/// A client is not replaced before this time, as a client that has just connected may be about to
+/// send its request.
 const YOUNG: Duration = Duration::from_millis(10);
 
 /// A client, from its connection to its answer.
@@ -24,13 +25,13 @@ pub struct Client(Rc<State>);
 #[derive(Debug)]
 struct State {
     since: Instant,
-    /// Its request is not complete.
+    /// Whether its request is still incomplete.
     idle: Cell<bool>,
     replaced: Notify,
 }
 
 impl Client {
-    /// One that has just connected.
+    /// A client that has just connected.
     pub fn new() -> Self {
         Self(Rc::new(State {
             since: Instant::now(),
@@ -39,12 +40,12 @@ impl Client {
         }))
     }
 
-    /// Its request is complete: it is answered, and not replaced any more.
+    /// Its request is complete: it is no longer replaced.
     pub fn has_asked(&self) {
         self.0.idle.set(false);
     }
 
-    /// Waits until another client takes its place.
+    /// Waits until another client replaces it.
     pub(super) async fn replaced(&self) {
         self.0.replaced.notified().await;
     }
@@ -56,7 +57,7 @@ impl Default for Client {
     }
 }
 
-/// All clients that are served, the oldest first.
+/// All clients that are being served, the oldest first.
 #[derive(Debug)]
 pub(super) struct Clients {
     places: usize,
@@ -64,7 +65,7 @@ pub(super) struct Clients {
     left: Notify,
 }
 
-/// A client's place among [`Clients`], free again once this is dropped.
+/// A client's place among [`Clients`]; dropping it frees the place.
 #[derive(Debug)]
 pub(super) struct Place {
     clients: Rc<Clients>,
@@ -81,14 +82,14 @@ impl Drop for Place {
     fn drop(&mut self) {
         let own = &self.client.0;
         let mut served = self.clients.served.borrow_mut();
-        // One that was replaced is gone from there.
+        // A client that was replaced is no longer in the list.
         served.retain(|other| !Rc::ptr_eq(&other.0, own));
         self.clients.left.notify_one();
     }
 }
 
 impl Clients {
-    /// Room for at most `wanted` clients: fewer where descriptors are few.
+    /// Room for at most `wanted` clients, or fewer if few descriptors are available.
     pub(super) fn new(wanted: u64) -> Rc<Self> {
         Rc::new(Self {
             places: room(wanted),
@@ -109,7 +110,7 @@ impl Clients {
                         () = sleep_until(later) => {}
                     }
                 }
-                // All are being answered, which takes no time.
+                // All are being answered, which takes very little time.
                 Err(None) => self.left.notified().await,
             }
         }
@@ -120,7 +121,7 @@ impl Clients {
         }
     }
 
-    /// Makes room for one more, or says when it may be possible.
+    /// Makes room for one client, or returns the time when that may be possible.
     fn make_room(&self) -> Result<(), Option<Instant>> {
         let mut served = self.served.borrow_mut();
         if served.len() < self.places {
@@ -144,8 +145,8 @@ impl Clients {
     }
 }
 
-/// How many clients to serve at once, of at most `wanted`: half of the descriptors that are left,
-/// the rest of exectrail having opened what it holds.
+/// Number of clients to serve at once, at most `wanted`: half of the free descriptors. The rest of
+/// exectrail has already opened its own.
 fn room(wanted: u64) -> usize {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
@@ -182,7 +183,7 @@ mod tests {
             clients.place().await,
         );
         asks.client().has_asked();
-        // Time stands still unless it is waited for.
+        // Time stands still except for waits.
         let start = Instant::now();
         let _new = clients.place().await;
         assert!(start.elapsed() >= YOUNG);

@@ -1,4 +1,4 @@
-//! The addresses that are listened at, and who asks there.
+//! Events of the listening addresses, and of their clients.
 
 use std::{io, net::SocketAddr};
 
@@ -8,7 +8,7 @@ use crate::{listening::BindError, metrics::metrics, target::Refusal};
 
 /// An address cannot be bound yet.
 pub struct AddressTaken<'a> {
-    /// Which, why, and what to do.
+    /// The address, the reason and the remedy.
     pub error: &'a BindError,
     /// Failed tries since the last line of this kind.
     pub untold: u64,
@@ -22,7 +22,7 @@ impl AddressTaken<'_> {
     }
 }
 
-/// The address for announcements is bound at last.
+/// The init address is bound, after retries.
 pub struct ListensLate {
     /// The address.
     pub address: SocketAddr,
@@ -38,7 +38,7 @@ impl ListensLate {
 
 /// Metrics can be scraped.
 pub struct MetricsPublished {
-    /// Where.
+    /// The address.
     pub address: SocketAddr,
 }
 
@@ -49,13 +49,13 @@ impl MetricsPublished {
     }
 }
 
-/// A connection could not be taken.
+/// A connection could not be accepted.
 pub struct ConnectionFailed {
-    /// To which address.
+    /// The purpose of the address.
     pub of: &'static str,
-    /// What the kernel answered.
+    /// The kernel's error.
     pub error: io::Error,
-    /// Failures before this one that were not told, there being too many.
+    /// Earlier failures without a line, because of the limit on such lines.
     pub untold: u64,
 }
 
@@ -75,7 +75,8 @@ impl ConnectionFailed {
 pub struct AnnouncementAccepted {
     /// Inode number of the namespace.
     pub pid_ns: u32,
-    /// Accepted ones before this that have no line, there being too many; none: nor has this.
+    /// Earlier accepted announcements without a line, because of the limit; `None` if this one has
+    /// no line either.
     pub untold: Option<u64>,
 }
 
@@ -94,9 +95,10 @@ impl AnnouncementAccepted {
 pub struct AnnouncementRefused {
     /// Inode number of the namespace.
     pub pid_ns: u32,
-    /// Why.
+    /// The reason.
     pub refusal: Refusal,
-    /// Refusals before this one that were not told, there being too many; none: nor is this.
+    /// Earlier refusals without a line, because of the limit; `None` if this one has no line
+    /// either.
     pub untold: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! Records, lines, and the sink that they go to.
+//! Events of records, lines, and the sink.
 
 use std::io;
 
@@ -10,9 +10,9 @@ use crate::{
     unwritten::Unwritten,
 };
 
-/// A record could not be read.
+/// A record could not be decoded.
 pub struct RecordUnreadable {
-    /// Why.
+    /// The error.
     pub error: DecodeError,
 }
 
@@ -31,7 +31,7 @@ pub struct LinesWritten {
 }
 
 impl LinesWritten {
-    /// Counts it; the lines tell themselves.
+    /// Counts the totals; the lines themselves are in the stream.
     pub fn emit(self) {
         metrics().totals(&self.totals);
     }
@@ -39,9 +39,9 @@ impl LinesWritten {
 
 /// The sink has no room.
 pub struct SinkFull<'a> {
-    /// What it is.
+    /// The sink's name.
     pub name: &'a str,
-    /// What it answered.
+    /// The kernel's error.
     pub error: &'a io::Error,
 }
 
@@ -54,9 +54,9 @@ impl SinkFull<'_> {
 
 /// Lines could not be written before the process had to end.
 pub struct LinesUnwritten {
-    /// How many, and of what.
+    /// The counts of these lines.
     pub unwritten: Unwritten,
-    /// Execs of which the kernel kept no record, in the whole run.
+    /// Execs without a record, in the whole run.
     pub lost: u64,
 }
 

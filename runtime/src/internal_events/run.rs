@@ -1,4 +1,4 @@
-//! The run: its start, what was decided then, and its end.
+//! Events of the run: its start, the decisions at the start, and its end.
 
 use std::net::SocketAddr;
 
@@ -12,9 +12,9 @@ use crate::{
 
 /// Tracing is on.
 pub struct Ready {
-    /// Where announcements are listened for; none where the address is taken.
+    /// The address that accepts announcements; `None` if the address is taken.
     pub address: Option<SocketAddr>,
-    /// Start to here, milliseconds.
+    /// Time since the start of the process, milliseconds.
     pub milliseconds: u64,
 }
 
@@ -40,7 +40,7 @@ impl Ready {
 
 /// Tracing is impossible.
 pub struct TracingRefused<'a> {
-    /// One reason of perhaps several.
+    /// One of the reasons.
     pub reason: &'a str,
 }
 
@@ -51,13 +51,13 @@ impl TracingRefused<'_> {
     }
 }
 
-/// Whether workspaces are found without announcement.
+/// Whether discovery is on.
 pub struct DiscoveryDecided {
-    /// They are.
+    /// Whether it is on.
     pub on: bool,
-    /// The operator said no.
+    /// Whether `--announced-only` is set.
     pub announced_only: bool,
-    /// What tells namespaces of the pod from others, as a set of [`BY_NETWORK`] and [`BY_CGROUP`].
+    /// The identities that tie namespaces to the pod, as a set of [`BY_NETWORK`] and [`BY_CGROUP`].
     pub identity: u32,
 }
 
@@ -86,17 +86,17 @@ impl DiscoveryDecided {
     }
 }
 
-/// What `--failed-execs=sys-exit` means for the node.
+/// The cost of `--failed-execs=sys-exit` for the node.
 const SYS_EXIT: &str = "failed execs are recorded at the exit of every system call: all programs of the node pay for it";
 
-/// Whether failed execs are recorded.
+/// Whether and how failed execs are recorded.
 pub struct FailedExecsDecided<'a> {
-    /// The answer.
+    /// The decision.
     pub failed_execs: &'a FailedExecs,
 }
 
 impl FailedExecsDecided<'_> {
-    /// Tells it, where anybody asked.
+    /// Logs it, unless failed execs are off.
     pub fn emit(self) {
         match self.failed_execs {
             FailedExecs::Off => {}
@@ -114,9 +114,9 @@ impl FailedExecsDecided<'_> {
     }
 }
 
-/// Capabilities were given up.
+/// Capabilities were dropped.
 pub struct PrivilegesDropped {
-    /// What is left.
+    /// The capabilities that remain.
     pub kept: String,
 }
 
@@ -130,9 +130,9 @@ impl PrivilegesDropped {
     }
 }
 
-/// Capabilities could not be given up.
+/// Capabilities could not be dropped.
 pub struct PrivilegesKept {
-    /// What the kernel answered.
+    /// The kernel's error.
     pub error: String,
 }
 
@@ -146,7 +146,7 @@ impl PrivilegesKept {
     }
 }
 
-/// Variables with our prefix are set that nothing reads.
+/// Variables with our prefix that exectrail does not read are set.
 pub struct VariablesUnknown {
     /// Their names.
     pub names: Vec<String>,
@@ -163,7 +163,7 @@ impl VariablesUnknown {
     }
 }
 
-/// No workspace came.
+/// No workspace was announced or found in time.
 pub struct StartupTimedOut {
     /// Seconds waited.
     pub seconds: u64,
@@ -180,11 +180,11 @@ impl StartupTimedOut {
     }
 }
 
-/// An actor cannot go on.
+/// An actor cannot continue.
 pub struct ActorFailed<'a> {
-    /// Which.
+    /// The actor's name.
     pub actor: &'a str,
-    /// Why.
+    /// The reason.
     pub reason: &'a str,
 }
 
@@ -200,9 +200,9 @@ impl ActorFailed<'_> {
     }
 }
 
-/// The process is told to stop.
+/// The process stops on request.
 pub struct Stopping {
-    /// By what.
+    /// The signal.
     pub signal: &'static str,
 }
 

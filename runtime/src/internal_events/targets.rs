@@ -1,12 +1,12 @@
-//! The targets, and the state that knows them after a restart.
+//! Events of the targets, and of the state that survives a restart.
 
 use tracing::{info, warn};
 
 use crate::{probes::EndUnknown, state::StateError};
 
-/// Ended targets were forgotten.
+/// Targets that have ended were removed.
 pub struct TargetsSwept {
-    /// How many.
+    /// Their number.
     pub removed: usize,
 }
 
@@ -19,7 +19,7 @@ impl TargetsSwept {
 
 /// A table of the probes is full.
 pub struct TableFull {
-    /// Which.
+    /// The table.
     pub table: &'static str,
 }
 
@@ -34,9 +34,9 @@ impl TableFull {
     }
 }
 
-/// It is not known whether targets have ended.
+/// The end of targets could not be checked.
 pub struct EndsNotChecked {
-    /// Why.
+    /// The reason.
     pub error: EndUnknown,
 }
 
@@ -50,9 +50,9 @@ impl EndsNotChecked {
     }
 }
 
-/// There is no state of an earlier run that can be used.
+/// The state of an earlier run cannot be used.
 pub struct StateUnusable {
-    /// Why.
+    /// The error.
     pub error: StateError,
 }
 
@@ -68,9 +68,9 @@ impl StateUnusable {
 
 /// The state could not be written.
 pub struct StateNotSaved {
-    /// Why.
+    /// The error.
     pub error: StateError,
-    /// Failures before this one that were not logged, there being too many.
+    /// Earlier failures without a line, because of the limit on such lines.
     pub not_logged: u64,
 }
 

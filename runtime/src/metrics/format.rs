@@ -1,16 +1,17 @@
-//! The two text formats that Prometheus reads, and which of them a scraper asks for.
+//! The two text formats that Prometheus reads, and the choice between them for a scraper.
 //!
-//! prometheus-client writes OpenMetrics, which names a counter's family without `_total`.
-//! Prometheus' own linter (`promtool check metrics`) reads the older format only and finds counters
-//! named so undocumented. What is written here it accepts in both: families have the names of their
-//! samples, and in OpenMetrics counters have no type of their own, as any name is allowed to those.
+//! prometheus-client writes OpenMetrics, in which the family of a counter has no `_total` in its
+//! name. Prometheus' own linter (`promtool check metrics`) reads only the older format, and reports
+//! counters without `_total` in the family as undocumented. It accepts both formats of this module:
+//! families have the names of their samples, and in OpenMetrics counters have no TYPE line, as a
+//! family without a type may have any name.
 
 use hyper::header::HeaderValue;
 
 /// A format of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// The text format 0.0.4, which everything reads.
+    /// The text format 0.0.4, which every scraper reads.
     Text,
     /// OpenMetrics 1.0.0.
     OpenMetrics,
@@ -18,11 +19,11 @@ pub enum Format {
 
 /// The media type of [`Format::OpenMetrics`].
 const OPEN_METRICS: &str = "application/openmetrics-text";
-/// The versions of it that a scraper can read and is served.
+/// Versions of it that scrapers accept and exectrail serves.
 const VERSIONS: [&str; 2] = ["1.0.0", "0.0.1"];
 
 impl Format {
-    /// What it is, as a header has it.
+    /// The value of the `Content-Type` header.
     pub fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
@@ -30,8 +31,8 @@ impl Format {
         })
     }
 
-    /// The format that `Accept` headers ask for (RFC 9110, section 12.5.1): OpenMetrics where it is
-    /// named and nothing that fits text is preferred, else text.
+    /// The format for these `Accept` headers (RFC 9110, section 12.5.1): OpenMetrics if it is named
+    /// and no type that matches text is preferred, else text.
     pub fn accepted<'a>(accept: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
         let (mut open, mut text) = (0, 0);
         let headers = accept.into_iter().filter_map(|value| value.to_str().ok());
@@ -63,10 +64,10 @@ impl Format {
         }
     }
 
-    /// What prometheus-client has written, in this format.
+    /// The output of prometheus-client, in this format.
     pub(super) fn rewrite(self, encoded: &str) -> String {
         let mut text = String::with_capacity(encoded.len() + encoded.len() / 4);
-        // The help of a family comes first, then its type (prometheus-client's encoder).
+        // prometheus-client writes the help of a family first, then its type.
         let mut help: Option<(&str, &str)> = None;
         for line in encoded.lines() {
             if let Some(rest) = line.strip_prefix("# HELP ") {
@@ -95,7 +96,7 @@ impl Format {
     }
 }
 
-/// A weight in thousandths; what is none weighs nothing.
+/// A weight in thousandths; 0 if the text is not a weight.
 fn thousandths(text: &str) -> u32 {
     let weight = text.parse::<f32>().unwrap_or(0.0);
     (weight.clamp(0.0, 1.0) * 1000.0) as u32

@@ -1,16 +1,16 @@
-//! Bytes as text, with nothing lost: text that is UTF-8 as it is, all other escaped.
+//! Converts bytes to text without loss: UTF-8 is unchanged, all other bytes are escaped.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Whether `bytes` must be escaped to become text.
+/// Whether `bytes` must be escaped in text.
 pub(super) fn needs_escape(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err()
 }
 
-/// `bytes` as they are, which must be UTF-8 for that, or escaped: `\` as `\\`, and each byte that
-/// is no part of a UTF-8 character as `\xHH`. Whoever writes one says elsewhere which of the two.
+/// `bytes` unchanged, if they are UTF-8, or escaped: `\` as `\\`, and each byte that is not in a
+/// UTF-8 character as `\xHH`. The line records separately which of the two applies.
 pub(super) struct Text<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) escaped: bool,

@@ -1,4 +1,4 @@
-//! Saying a failed exec aloud.
+//! Formats a failed exec as a line.
 
 use std::{fmt, io::Write as _};
 
@@ -22,7 +22,7 @@ use crate::probes::failed_execs::call_name;
 pub struct FailedExecEvent<'a> {
     /// The fixed part of the record.
     pub head: &'a FailedExec,
-    /// The file, as the caller named it.
+    /// The filename that the caller gave.
     pub filename: &'a [u8],
 }
 
@@ -31,13 +31,13 @@ impl FailedExecEvent<'_> {
         self.head.prefix.flags & flag != 0
     }
 
-    /// The error, by name and number.
+    /// The error, with name and number.
     fn error(&self) -> Error {
         Error(self.head.errno)
     }
 }
 
-/// An error number; shows its name, or the number where it has none.
+/// An error number; displays its name, or the number if it has no name.
 #[derive(Clone, Copy)]
 struct Error(u32);
 
@@ -56,7 +56,7 @@ impl Serialize for Error {
     }
 }
 
-/// The keys of `fields.event`: those that an `exec` has mean the same.
+/// The keys of `fields.event`: keys that `exec` lines also have mean the same.
 #[derive(Serialize)]
 pub(super) struct Keys<'a> {
     filename: Option<Text<'a>>,

@@ -1,23 +1,23 @@
-//! A line that is being written: in memory, unless it is too long for that.
+//! A line that is being written: in memory, or in parts if it is too long for memory.
 //!
-//! An exec's argv can have 6 MiB, and each of its bytes stands up to six times in `argv` and as
-//! often in `cmdline`. Such a line is written to the sink part by part.
+//! An exec's argv can have 6 MiB, and each of its bytes can take six bytes in `argv` and six in
+//! `cmdline`. Such a line is written to the sink in parts.
 
 use std::{
     fmt,
     io::{self, Write},
 };
 
-/// A buffer of lines that grows beyond this is written before it grows on.
+/// A buffer of lines that exceeds this size is written before it grows further.
 pub const LONGEST_IN_MEMORY: usize = 512 * 1024;
 
-/// Where lines go that are too long for memory.
+/// Receives lines that are too long for memory.
 pub struct Overflow(Box<WritePart>);
 
 type WritePart = dyn FnMut(&[u8]) + Send;
 
 impl Overflow {
-    /// Calls `write` with each part, in their order.
+    /// Calls `write` with each part, in order.
     pub fn new(write: impl FnMut(&[u8]) + Send + 'static) -> Self {
         Self(Box::new(write))
     }
@@ -34,7 +34,7 @@ impl fmt::Debug for Overflow {
     }
 }
 
-/// The end of a buffer of lines, to which a line is appended.
+/// The end of a buffer of lines. A line is appended to it.
 pub(super) struct LineBuffer<'a> {
     pub(super) buffer: &'a mut Vec<u8>,
     pub(super) overflow: Option<&'a mut Overflow>,

@@ -1,6 +1,6 @@
-//! Saying an event aloud: as a JSON line for machines or a text line for people.
+//! Formats an event as a JSON line for machines or a text line for people.
 //!
-//! Both put exactly one line break after each event and none inside, whatever an event holds.
+//! Both have exactly one line break, at the end of the line, for any values in the event.
 
 mod bytes;
 mod failed_exec;
@@ -29,7 +29,7 @@ pub use json::Labels;
 pub use line::{LONGEST_IN_MEMORY, Overflow};
 pub(crate) use quote::{Escaped, command_line};
 
-/// Something that the stream of events tells.
+/// An event of the stream.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// A program was executed.
@@ -38,94 +38,94 @@ pub enum Event<'a> {
     ExecFailed(FailedExecEvent<'a>),
     /// A process has exited.
     Exit(&'a Exit),
-    /// Events happened that have no line.
+    /// Events that have no line.
     Lost(Lost),
-    /// Execs were left out on purpose.
+    /// Execs were suppressed.
     Suppressed(SuppressedEvent<'a>),
-    /// The first line: this program, from here on.
+    /// The first line: this program traces from here on.
     TracingStarted {
-        /// This run.
+        /// The run.
         run: Run<'a>,
-        /// Whether workspaces are found without announcement.
+        /// Whether discovery is on.
         discovery: bool,
-        /// Where failed execs are seen, or `unavailable`; none where nobody asked for them.
+        /// The hook for failed execs, or `unavailable`; `None` if they are off.
         failed_execs: Option<&'static str>,
-        /// What is left out on purpose.
+        /// What is suppressed.
         limits: &'a Limits,
     },
-    /// From here on a workspace is traced.
+    /// A workspace is traced from here on.
     WorkspaceStarted {
         /// Inode number of its PID namespace.
         pid_ns: u32,
         /// How it was found.
         found: Found,
-        /// What was before; none where that could not be told.
+        /// Its time before tracing; `None` if unknown.
         before: Option<Before>,
     },
     /// The wall clock was set.
     ClockSet {
-        /// By how much.
+        /// The amount.
         step: SignedDuration,
     },
-    /// A workspace that was traced already has announced itself.
+    /// A workspace that was already traced has announced itself.
     WorkspaceAnnounced {
         /// Inode number of its PID namespace.
         pid_ns: u32,
-        /// Announcements before this one that have no line, there being too many.
+        /// Earlier announcements without a line, because of the limit on such lines.
         suppressed: u64,
     },
-    /// A workspace that an earlier run traced may go on unseen.
+    /// A workspace of an earlier run may continue untraced.
     WorkspaceUnknown {
-        /// Why, and what to do.
+        /// The reason and the remedy.
         reason: &'a str,
     },
-    /// No process is left in a workspace.
+    /// A workspace has no process left.
     WorkspaceEnded {
         /// Inode number of its PID namespace.
         pid_ns: u32,
     },
     /// The last line: nothing is recorded from here on.
     TracingStopped {
-        /// Lines of execs written.
+        /// Number of `exec` lines written.
         execs: u64,
-        /// Execs that were lost.
+        /// Number of execs lost.
         lost: u64,
-        /// Execs that were left out on purpose.
+        /// Number of execs suppressed.
         suppressed: u64,
-        /// Announcements that have no line, there being too many.
+        /// Announcements without a line, because of the limit on such lines.
         announcements: u64,
     },
 }
 
-/// What identifies a run, and what it knows of the one before.
+/// The id of a run, and what is known of the previous one.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
     /// A random id.
     pub id: &'a str,
-    /// What tells namespaces of the pod from others, as a set of
+    /// The identities that tie namespaces to the pod, as a set of
     /// [`exectrail_common::target::BY_NETWORK`] and [`exectrail_common::target::BY_CGROUP`].
     pub identity: u32,
-    /// The run before, where its state was found.
+    /// The previous run, if its state was found.
     pub previous: Option<PreviousRun<'a>>,
 }
 
-/// The run before this one.
+/// The previous run.
 #[derive(Clone, Copy, Debug)]
 pub struct PreviousRun<'a> {
     /// Its id.
     pub id: &'a str,
-    /// When it was last known to record.
+    /// Time when it last saved its state.
     pub until: Timestamp,
-    /// From then to the beginning of this run, nanoseconds.
+    /// Time from `until` to the beginning of this run, nanoseconds.
     pub gap_ns: u64,
 }
 
-/// What was with a workspace before it was traced.
+/// The time of a workspace before it was traced.
 #[derive(Clone, Copy, Debug)]
 pub struct Before {
-    /// When its first process was started.
+    /// Start of its first process.
     pub started: Timestamp,
-    /// For how long after that this run of exectrail may not have recorded it, nanoseconds.
+    /// Time after that in which this run may not have recorded it, nanoseconds.
     pub untraced_ns: u64,
 }
 
@@ -144,7 +144,7 @@ pub enum Found {
 }
 
 impl Found {
-    /// As lines show it.
+    /// As in lines.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Announcement => "announcement",
@@ -155,7 +155,7 @@ impl Found {
     }
 }
 
-/// What events are of.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -167,48 +167,48 @@ pub enum Kind {
     ExecFailed,
 }
 
-/// Events that happened and have no line.
+/// Events that have no line.
 #[derive(Clone, Copy, Debug)]
 pub struct Lost {
-    /// What they are.
+    /// Their kind.
     pub of: Kind,
-    /// The table of the probes that had no room; none where it was the ring.
+    /// The table of the probes that was full; `None` if the ring was full.
     pub table: Option<&'static str>,
-    /// Which.
+    /// Place, number and time of the loss.
     pub loss: Loss,
     /// `since` as wall-clock time.
     pub since: Timestamp,
     /// `until` as wall-clock time.
     pub until: Timestamp,
-    /// All that were lost since the start, these included.
+    /// All losses since the start, with these.
     pub total: u64,
 }
 
-/// Execs that were left out on purpose.
+/// Execs that were suppressed.
 #[derive(Clone, Copy, Debug)]
 pub struct SuppressedEvent<'a> {
-    /// By what.
+    /// The reason.
     pub reason: Reason<'a>,
-    /// How many.
+    /// Their number.
     pub count: u64,
-    /// Not before.
+    /// Earliest time.
     pub since: Timestamp,
-    /// Not after.
+    /// Latest time.
     pub until: Timestamp,
-    /// All that were left out since the start, these included.
+    /// All suppressed execs since the start, with these.
     pub total: u64,
 }
 
-/// An exec with all of its argv that arrived.
+/// An exec with all of its argv that was received.
 #[derive(Clone, Copy, Debug)]
 pub struct ExecEvent<'a> {
     /// The fixed part of the record.
     pub head: &'a Exec,
     /// Arguments, each followed by a NUL.
     pub argv: &'a [u8],
-    /// The file, as the caller named it: the kernel's own copy.
+    /// The filename that the caller gave: the kernel's own copy.
     pub filename: &'a [u8],
-    /// What the new stack had in its place, where it was written to.
+    /// The filename on the new stack, if it was written to.
     pub stack_filename: &'a [u8],
 }
 
@@ -223,11 +223,12 @@ impl<'a> ExecEvent<'a> {
         self.has(FLAG_FILENAME_CUT | FLAG_FILENAME_FAULT)
     }
 
-    /// Whether somebody wrote to the new program's stack before its first instruction; `arguments`
-    /// is the number of [`Self::arguments`], which whoever writes the line has counted.
+    /// Whether a process wrote to the new program's stack before its first instruction. `arguments`
+    /// is the number of [`Self::arguments`], which the writer of the line has counted.
     ///
-    /// The kernel counts the arguments before anybody can, and adds up their lengths afterwards,
-    /// from the stack. Where both were read early and do not fit each other, the stack was changed.
+    /// The kernel counts the arguments before another process can write there. It adds up their
+    /// lengths afterwards, from the stack. If both were read early and contradict each other, the
+    /// stack was changed.
     pub fn tampered(&self, arguments: usize) -> bool {
         let all_early = self.head.argv_early == self.head.argv_len && !self.truncated();
         let fits =
@@ -235,8 +236,8 @@ impl<'a> ExecEvent<'a> {
         self.has(FLAG_TAMPERED) || all_early && !fits
     }
 
-    /// Where argv begins that was read when others may have been able to change it; none where all
-    /// of it was read before.
+    /// Offset in argv of the part that was read when other processes may have been able to change
+    /// it; `None` if all of argv was read before.
     pub fn unprotected_from(&self) -> Option<u32> {
         let kept = u32::try_from(self.argv.len()).unwrap_or(u32::MAX);
         (self.head.argv_early < kept).then_some(self.head.argv_early)
@@ -247,24 +248,24 @@ impl<'a> ExecEvent<'a> {
         (!self.has(FLAG_CGROUP_UNKNOWN)).then_some(self.head.cgroup_id)
     }
 
-    /// The arguments that arrived; the last one may be cut where [`Self::truncated`].
+    /// The arguments that were received; the last one may be cut if [`Self::truncated`].
     pub fn arguments(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
         arguments(self.argv)
     }
 
-    /// The caller's comm; empty where it was not caught.
+    /// The caller's comm; empty if it was not recorded.
     pub fn comm(&self) -> &'a [u8] {
         comm(&self.head.comm)
     }
 
-    /// The interpreter that runs the file, where one does: the kernel made it `argv[0]`
+    /// The interpreter that runs the file, if there is one: the kernel made it `argv[0]`
     /// (fs/binfmt_script.c, fs/binfmt_misc.c).
     pub fn interpreter(&self) -> Option<&'a [u8]> {
         self.has(FLAG_INTERPRETED)
             .then(|| self.arguments().next().unwrap_or_default())
     }
 
-    /// User and group id as the process's user namespace shows them.
+    /// User and group id in the process's user namespace.
     fn ns_ids(&self) -> Option<(u32, u32)> {
         (!self.has(FLAG_IDS_UNMAPPED)).then_some((self.head.ns_uid, self.head.ns_gid))
     }
@@ -274,7 +275,7 @@ impl<'a> ExecEvent<'a> {
         (!self.has(FLAG_NS_PPID_UNKNOWN)).then_some(self.head.ns_ppid)
     }
 
-    /// Whether the comm was caught.
+    /// Whether the comm was recorded.
     fn comm_known(&self) -> bool {
         !self.has(FLAG_COMM_UNKNOWN)
     }
@@ -284,7 +285,7 @@ impl<'a> ExecEvent<'a> {
     }
 }
 
-/// The names of what tells namespaces of the pod from others.
+/// The names of the identities in a set.
 fn identity(set: u32) -> Vec<&'static str> {
     [(BY_NETWORK, "network"), (BY_CGROUP, "cgroup")]
         .into_iter()
@@ -293,12 +294,12 @@ fn identity(set: u32) -> Vec<&'static str> {
         .collect()
 }
 
-/// A comm without what follows it: 5.10 leaves bytes of an older, longer one behind the NUL.
+/// A comm up to its NUL: 5.10 leaves bytes of an older, longer comm after the NUL.
 fn comm(field: &[u8; COMM_LEN]) -> &[u8] {
     field.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
-/// Status or signal of an exit, and whether a core was dumped; see [`Exit::exit_code`].
+/// Status or signal of an exit, and whether it dumped core; see [`Exit::exit_code`].
 fn outcome(exit: &Exit) -> (Option<u32>, Option<u32>, bool) {
     let signal = exit.exit_code & 0x7f;
     if signal == 0 {
@@ -316,21 +317,21 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer of lines that bear `labels`.
+    /// Makes a writer of lines with `labels`.
     pub fn new(format: OutputFormat, labels: Labels) -> Self {
         let json = json::Json::new(labels);
         Self { format, json }
     }
 
-    /// The same, where lines that are too long for memory go to `overflow`, part by part, each with
-    /// what stands before it in the buffer.
+    /// This writer, with `overflow` for lines that are too long for memory. Each part has with it
+    /// all bytes before it in the buffer.
     #[must_use]
     pub fn overflowing(mut self, overflow: Overflow) -> Self {
         self.json.overflow = Some(overflow);
         self
     }
 
-    /// Appends the line of `event`, which happened at that time.
+    /// Appends the line of `event`, with its time.
     pub fn write(&mut self, line: &mut Vec<u8>, time: LineTime, event: &Event<'_>) {
         match self.format {
             OutputFormat::Json => json::write(line, time, &mut self.json, event),

@@ -1,4 +1,4 @@
-//! Arguments as a command line that a shell reads back to the same arguments.
+//! Formats arguments as a command line that a shell parses to the same arguments.
 
 use std::{
     ffi::OsString,
@@ -6,19 +6,20 @@ use std::{
     os::unix::ffi::OsStrExt as _,
 };
 
-/// Which characters may stand in a quoted word as they are.
+/// The characters that may be unchanged in a quoted word.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alphabet {
-    /// Any: what carries the line escapes them.
+    /// All: the format of the line escapes them.
     All,
-    /// None that would move a cursor, break a line or turn the direction of writing.
+    /// All except those that move a cursor, break a line or change the writing direction.
     Visible,
 }
 
 /// A command line.
 ///
 /// Words are quoted for POSIX `sh`. A word with bytes that are not UTF-8, or with characters
-/// outside the alphabet, is written as `$'…'`, which bash, zsh, ksh, busybox and POSIX.1-2024 read.
+/// outside the alphabet, is written as `$'…'`, which bash, zsh, ksh, busybox and POSIX.1-2024
+/// accept.
 pub(super) struct CommandLine<I> {
     pub(super) words: I,
     pub(super) alphabet: Alphabet,
@@ -34,7 +35,7 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> fmt::Display for CommandLine<I> {
                 Ok(text) if text.len() <= LONGEST_WORD && !self.alphabet.forbids(text) => {
                     match shlex::try_quote(text) {
                         Ok(quoted) => f.write_str(&quoted)?,
-                        // Only for a NUL, which no argument holds.
+                        // Only for a NUL, which no argument contains.
                         Err(_) => dollar_quote(f, word, self.alphabet)?,
                     }
                 }
@@ -45,19 +46,19 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> fmt::Display for CommandLine<I> {
     }
 }
 
-/// Most bytes of a word that is quoted in memory: the kernel's limit for one argument
-/// (`MAX_ARG_STRLEN`). A longer one has been changed since.
+/// Maximum length of a word that is quoted in memory: the kernel's limit for one argument
+/// (`MAX_ARG_STRLEN`). A longer word was changed after the kernel's check.
 const LONGEST_WORD: usize = 128 * 1024;
 
 impl Alphabet {
-    /// Whether `text` has a character outside.
+    /// Whether `text` has a character outside the alphabet.
     fn forbids(self, text: &str) -> bool {
         self == Self::Visible && text.chars().any(is_unseen)
     }
 }
 
-/// Whether a character acts on the display rather than standing on it: controls (C0, DEL, C1), line
-/// and paragraph separators, and the marks that turn the direction of writing (Unicode
+/// Whether a character acts on the display instead of showing a glyph: controls (C0, DEL, C1), line
+/// and paragraph separators, and the marks that change the writing direction (Unicode
 /// Bidi_Control).
 pub(super) fn is_unseen(c: char) -> bool {
     c.is_control()
@@ -67,8 +68,8 @@ pub(super) fn is_unseen(c: char) -> bool {
 /// Writes `word` as `$'…'`.
 fn dollar_quote(f: &mut fmt::Formatter<'_>, word: &[u8], alphabet: Alphabet) -> fmt::Result {
     f.write_str("$'")?;
-    // A hexadecimal escape would swallow hexadecimal digits after it; three octal digits end by
-    // themselves.
+    // A hexadecimal escape would include hexadecimal digits after it; an octal escape has at most
+    // three digits.
     let octal = |f: &mut fmt::Formatter<'_>, bytes: &[u8]| {
         bytes.iter().try_for_each(|byte| write!(f, "\\{byte:03o}"))
     };
@@ -90,7 +91,7 @@ fn dollar_quote(f: &mut fmt::Formatter<'_>, word: &[u8], alphabet: Alphabet) -> 
     f.write_char('\'')
 }
 
-/// Text from elsewhere, for a message to people: one line, and nothing that acts on the display.
+/// External text, for a message to people: one line, without characters that act on the display.
 pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -102,7 +103,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Words as one command line, with nothing in it that acts on the display.
+/// Words as one command line, without characters that act on the display.
 pub(crate) fn command_line(words: &[OsString]) -> String {
     let alphabet = Alphabet::Visible;
     let words = words.iter().map(|word| word.as_bytes());

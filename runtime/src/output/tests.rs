@@ -56,7 +56,7 @@ fn line(format: OutputFormat, head: &Exec, argv: &[u8], filename: &[u8]) -> Stri
     String::from_utf8(line).unwrap()
 }
 
-/// argv bytes of these arguments, and a head that says so.
+/// argv bytes of these arguments, and a head with their number and length.
 fn record(arguments: &[Vec<u8>]) -> (Exec, Vec<u8>) {
     let argv: Vec<u8> = arguments
         .iter()
@@ -235,7 +235,7 @@ fn nothing_acts_on_a_terminal() {
     );
 }
 
-/// The argv that a line gives back.
+/// The argv that a line contains.
 fn given_back(event: &Value) -> Vec<Vec<u8>> {
     let escaped = event["escaped"]
         .as_array()
@@ -269,7 +269,7 @@ fn given_back(event: &Value) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The words that bash makes of a command line.
+/// The words that a shell parses from a command line.
 fn read_by(shell: &str, cmdline: &str) -> Vec<Vec<u8>> {
     let output = std::process::Command::new(shell)
         .args(["-c", &format!("printf '%s\\0' {cmdline}")])
@@ -310,7 +310,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// `sh` reads text back; what is not text needs a shell that knows `$'…'`.
+    /// `sh` parses text; other bytes need a shell with `$'…'`.
     #[test]
     fn a_shell_reads_the_command_line_back(arguments in any_arguments()) {
         let (head, argv) = record(&arguments);

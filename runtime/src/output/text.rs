@@ -1,4 +1,4 @@
-//! The text line, for people: what ran, who ran it, nothing that could be taken for another line.
+//! The text line, for people: program, user and process. No value can look like another line.
 
 use std::io::Write as _;
 
@@ -168,7 +168,7 @@ pub(super) fn write(
                 found.as_str()
             );
             match before.map(|before| before.untraced_ns / 1_000_000_000) {
-                // A container that starts now takes its time to be seen.
+                // A workspace that starts now is seen only after a short time.
                 None | Some(0) => writeln!(line),
                 Some(seconds) => writeln!(line, "; it ran for {seconds} s before"),
             }

@@ -1,5 +1,5 @@
-//! Asking the kernel whether a namespace has ended: the question goes into a map, and a write to
-//! our own `oom_score_adj`, of the value that it has, runs the program that answers it.
+//! Checks with the kernel whether a namespace has ended. User space puts the question into a map. A
+//! write to our own `oom_score_adj`, of its current value, runs the program that answers.
 
 use std::fs;
 
@@ -9,31 +9,31 @@ use exectrail_common::target::{END_NO, END_YES, EndCheck};
 
 use crate::target::Known;
 
-/// Where a process sets how likely it is to be killed when memory is short.
+/// File that sets the OOM score adjustment of a process.
 const OOM_SCORE_ADJ: &str = "/proc/self/oom_score_adj";
 
-/// How often a question is asked at most: the kernel may skip the program once.
+/// Maximum number of tries: the kernel may skip the program.
 const TRIES: usize = 3;
 
-/// [`EndCheck`] in words, as the map has it.
+/// [`EndCheck`] as words, the value type of the map.
 type Words = [u64; size_of::<EndCheck>() / 8];
 
-/// Asks the probes whether a namespace has ended.
+/// Checks whether namespaces have ended.
 pub(super) struct EndChecks(Array<MapData, Words>);
 
-/// Why it is not known whether a namespace has ended.
+/// Why the end of a namespace is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum EndUnknown {
-    /// The kernel does not have what it takes.
+    /// The kernel lacks a feature that the check needs.
     #[error("this kernel has no tracepoint to ask by, or no program may read its memory")]
     Unsupported,
-    /// No exec has shown where the namespace is.
+    /// No exec has shown the address of the namespace.
     #[error("nothing has been executed in it since it is a target")]
     Unseen,
-    /// The file that is written to in order to ask.
+    /// The write that runs the program failed.
     #[error("cannot write to {OOM_SCORE_ADJ}: {0}")]
     Ask(#[from] std::io::Error),
-    /// The map.
+    /// The map failed.
     #[error("cannot use the map END_CHECK: {0}")]
     Map(#[from] aya::maps::MapError),
     /// The program did not run.
@@ -46,7 +46,7 @@ impl EndChecks {
         Self(map)
     }
 
-    /// Whether no process is in the namespace of `target` any more, nor can be.
+    /// Whether the namespace of `target` has no process and cannot get one.
     pub(super) fn has_ended(&mut self, target: &Known) -> Result<bool, EndUnknown> {
         if target.state.address == 0 {
             return Err(EndUnknown::Unseen);

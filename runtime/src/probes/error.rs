@@ -1,65 +1,65 @@
-//! What can stand in the way of the probes.
+//! Errors of loading and attaching the probes.
 
 use std::{error::Error, fmt::Write as _, io, path::PathBuf};
 
 use aya::{EbpfError, maps::MapError, programs::ProgramError};
 
-/// Why tracing cannot be turned on. The text is complete: the verifier's log is in it.
+/// Why tracing cannot start. The text is complete: it has the verifier's log.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
-    /// A file about ourselves cannot be read.
+    /// A file about this process cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// The kernel's types cannot be told to the loader.
+    /// The loader did not accept the kernel's types.
     #[error("cannot tell the loader the kernel's types: {0}")]
     Btf(aya::BtfError),
-    /// The object or a map was refused.
+    /// The kernel refused the object or a map.
     #[error("the kernel refused the probes' maps: {}", chain(.0))]
     Load(#[from] EbpfError),
-    /// A program was refused.
+    /// The kernel refused a program.
     #[error("the kernel refused the program {program} on {tracepoint}: {}", chain(.source))]
     Program {
-        /// Which program.
+        /// The program.
         program: &'static str,
-        /// Where it was to be attached.
+        /// Its attach point.
         tracepoint: &'static str,
-        /// Why, with the verifier's log.
+        /// The error, with the verifier's log.
         source: Box<ProgramError>,
     },
     /// A map cannot be used.
     #[error("the map {map} cannot be used: {}", chain(.source))]
     Map {
-        /// Which map.
+        /// The map.
         map: &'static str,
-        /// Why.
+        /// The error.
         source: MapError,
     },
-    /// A field lies further into its structure than an instruction can tell.
+    /// A field's offset is too large for a load instruction.
     #[error(
         "this kernel has a field {0} bytes into its structure, more than the 32,767 that a load can reach"
     )]
     FarField(u32),
-    /// The object lacks something that this build relies on.
+    /// The object lacks a part that this build needs.
     #[error("the probes' object has no {0}; exectrail was not built as a whole")]
     Missing(&'static str),
-    /// No more descriptors can be had.
+    /// No more descriptors are available.
     #[error("cannot keep the descriptors of the probes: {0}")]
     Descriptors(#[from] io::Error),
     /// The memory limit cannot be raised.
     #[error("cannot raise RLIMIT_MEMLOCK, which the kernel charges maps to before 5.11: {0}")]
     Memlock(rustix::io::Errno),
-    /// Asked to trace the node's own PID namespace.
+    /// The request is to trace the node's own PID namespace.
     #[error(
         "--use-local-pidns would trace the whole node: exectrail is in the node's own PID namespace. \
          Run the pod without hostPID"
     )]
     LocalIsInit,
-    /// The program that looks at ourselves did not run.
+    /// The program that looks at this process did not run.
     #[error(
         "the probes did not see exectrail itself: its PID namespace is not the one in \
          /proc/self/ns/pid, or another program keeps tracepoints off"
@@ -67,7 +67,7 @@ pub enum AttachError {
     OwnScope,
 }
 
-/// An error with all its sources, each on a line where it has lines of its own.
+/// An error with all its sources; a source with several lines starts on a new line.
 pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

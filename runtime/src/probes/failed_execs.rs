@@ -1,4 +1,4 @@
-//! Programs that see execs fail: where they are attached, and what it means where they cannot be.
+//! The programs that record failed execs: where they are attached, and the fallback if that fails.
 
 use aya::{
     Btf, BtfError, Ebpf,
@@ -17,18 +17,18 @@ use rustix::io::Errno;
 use super::{AttachError, error::chain, take};
 use crate::counters::skipped;
 
-/// Where failed execs are seen.
+/// The hook that records failed execs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
-    /// On the exits of the functions that execute (`fexit`): no other system call pays.
+    /// At the exits of the exec functions (`fexit`): no other system call becomes slower.
     Fexit,
-    /// On the exit of every system call (`tp_btf/sys_exit`): works on kernels that refuse the
-    /// first, and every failing system call on the node pays for it, every other one a little.
+    /// At the exit of every system call (`tp_btf/sys_exit`). Works on kernels that refuse `fexit`.
+    /// Every failing system call on the node becomes slower, every other one a little.
     SysExit,
 }
 
 impl Hook {
-    /// As flags and lines show it.
+    /// As in flags and lines.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Fexit => "fexit",
@@ -37,21 +37,21 @@ impl Hook {
     }
 }
 
-/// Whether failed execs are recorded.
+/// Whether and how failed execs are recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FailedExecs {
-    /// Nobody asked.
+    /// Off: the flag is not set.
     Off,
-    /// They are.
+    /// On, with this hook.
     On(Hook),
-    /// They are, as the kernel does not let us use the hook before.
+    /// On with this hook, as the kernel refused an earlier one.
     Fallback(Hook, Unavailable),
-    /// They were asked for, and this kernel does not let us.
+    /// Off, as the kernel refused all hooks.
     Unavailable(Unavailable),
 }
 
 impl FailedExecs {
-    /// As the first line of the stream shows it; none where nobody asked.
+    /// As in the first line of the stream; `None` if off.
     pub fn as_str(&self) -> Option<&'static str> {
         match self {
             Self::Off => None,
@@ -64,25 +64,25 @@ impl FailedExecs {
 /// Why failed execs cannot be recorded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
-    /// The programs take a helper that came later.
+    /// The kernel lacks a helper that the programs need.
     #[error(
         "kernel {0} is too old: it takes Linux 5.11 or later, which tells a program its task \
          (bpf_get_current_task_btf)"
     )]
     Kernel(String),
-    /// A program was refused.
+    /// The kernel refused a program.
     #[error("the kernel refused the program {program} on {function}: {reason}")]
     Program {
-        /// By which hook.
+        /// The hook.
         hook: Hook,
-        /// Which program.
+        /// The program.
         program: &'static str,
-        /// Where it was to be attached.
+        /// Its attach point.
         function: &'static str,
-        /// What the kernel answered, in one line.
+        /// The kernel's answer, in one line.
         reason: String,
     },
-    /// Others have taken all places on a function (`BPF_MAX_TRAMP_LINKS`, include/linux/bpf.h).
+    /// Other programs use all places at a function (`BPF_MAX_TRAMP_LINKS`, include/linux/bpf.h).
     #[error(
         "the kernel takes no more programs on {function} (E2BIG): it has room for 36 to 40 on the \
          whole node, and other sidecars or tools have taken them"
@@ -91,7 +91,7 @@ pub enum Unavailable {
         /// The function.
         function: &'static str,
     },
-    /// No such way to call on this architecture.
+    /// The system calls of this architecture are unknown.
     #[error("exectrail does not know how {0} calls")]
     Architecture(&'static str),
 }
@@ -118,11 +118,11 @@ const OLDEST: KernelVersion = KernelVersion::new(5, 11, 0);
 /// How this architecture enters the calls.
 #[cfg(target_arch = "aarch64")]
 const HERE: ExecCalls = ExecCalls::AARCH64;
-/// How this architecture enters the calls; on those that are not known nothing is attached.
+/// How this architecture enters the calls; on unknown architectures nothing is attached.
 #[cfg(not(target_arch = "aarch64"))]
 const HERE: ExecCalls = ExecCalls::X86_64;
 
-/// The programs on the exits, by call.
+/// The programs at the exits, by call.
 const PROGRAMS: [&str; CALLS] = [
     "failed_execve",
     "failed_execveat",
@@ -130,13 +130,13 @@ const PROGRAMS: [&str; CALLS] = [
     "failed_compat_execveat",
 ];
 
-/// What the probes are told of the calls.
+/// The configuration of the calls for the probes.
 pub(super) fn exec_calls() -> ExecCalls {
     HERE
 }
 
-/// Attaches the programs of the first of `hooks` that the kernel allows. Which one that is, with
-/// the descriptors of its programs.
+/// Attaches the programs of the first of `hooks` that the kernel allows. Returns the hook and the
+/// descriptors of its programs.
 pub(super) fn attach(
     ebpf: &mut Ebpf,
     btf: &Btf,
@@ -160,7 +160,7 @@ pub(super) fn attach(
     (failed_execs, None)
 }
 
-/// Attaches the programs that `hook` takes: all of them or none.
+/// Attaches all programs of `hook`, or none.
 fn attach_hook(
     ebpf: &mut Ebpf,
     btf: &Btf,
@@ -234,13 +234,13 @@ fn attach_sys_exit(ebpf: &mut Ebpf, btf: &Btf) -> Result<ProgramFd, Unavailable>
     })
 }
 
-/// Whether there is no more room where a program was to be attached.
+/// Whether the attach point had no room for a program.
 fn is_full(error: &ProgramError) -> bool {
     matches!(error, ProgramError::SyscallError(error)
         if error.io_error.raw_os_error() == Some(Errno::TOOBIG.raw_os_error()))
 }
 
-/// Undoes [`attach_fexit`]; what was never loaded is unloaded already.
+/// Undoes [`attach_fexit`]; a program that was never loaded needs nothing.
 fn unload(ebpf: &mut Ebpf, program: &'static str) {
     if let Some(program) = ebpf.program_mut(program)
         && let Ok(program) = TryInto::<&mut FExit>::try_into(program)
@@ -249,7 +249,7 @@ fn unload(ebpf: &mut Ebpf, program: &'static str) {
     }
 }
 
-/// What the kernel answered, in one line.
+/// The kernel's answer, in one line.
 fn one_line(error: &ProgramError) -> String {
     let ProgramError::LoadError {
         io_error,
@@ -264,7 +264,7 @@ fn one_line(error: &ProgramError) -> String {
     }
 }
 
-/// What one call's program counts.
+/// Counts of one call's program.
 #[derive(Clone, Debug)]
 pub struct CallCounts {
     /// Index in [`exec_calls`].
@@ -273,10 +273,10 @@ pub struct CallCounts {
     pub cpus: Vec<FailedStats>,
 }
 
-/// [`FailedStats`] in words.
+/// [`FailedStats`] as words, the value type of the map.
 const WORDS: usize = size_of::<FailedStats>() / 8;
 
-/// What the kernel counts of failed execs.
+/// The kernel's counts of failed execs.
 pub(crate) struct Counters {
     stats: PerCpuArray<MapData, [u64; WORDS]>,
     hook: Hook,
@@ -309,10 +309,10 @@ impl Counters {
             .collect()
     }
 
-    /// How often the kernel skipped one of the programs, for execs that failed or succeeded.
+    /// Number of times that the kernel skipped one of the programs, for failed or successful execs.
     ///
-    /// None with `tp_btf/sys_exit`: it is skipped for any system call, and the kernel does not tell
-    /// for which.
+    /// `None` with `tp_btf/sys_exit`: the kernel skips its program for any system call, and does
+    /// not count by call.
     pub(crate) fn skipped(&self) -> Option<u64> {
         match self.hook {
             Hook::Fexit => self.programs.iter().map(skipped).sum(),

@@ -1,17 +1,17 @@
-//! Which programs are attached to which tracepoints, and how many copies of each.
+//! The programs at each tracepoint, and the number of their copies.
 
 use exectrail_common::record::LANES;
 use exectrail_preflight::KernelVersion;
 
-/// Those that record execs, by lane.
+/// The programs that record execs, by lane.
 const EXEC: [&str; LANES as usize] = ["exec", "exec_second", "exec_third"];
-/// Those that record exits, by lane.
+/// The programs that record exits, by lane.
 const EXIT: [&str; LANES as usize] = ["exit", "exit_second", "exit_third"];
-/// Those that keep comms and argv, by lane: what is missed is marked on the line, so that there
-/// need not be as many.
+/// The programs that save comms and argv, by lane. Lines flag what these programs did not save, so
+/// fewer copies are enough.
 const RENAME: [&str; 2] = ["rename", "rename_second"];
 
-/// How many lanes it takes on this kernel for hardly an exec to be missed.
+/// Number of lanes that this kernel needs so that hardly any exec is lost.
 pub(super) fn count(release: &KernelVersion) -> u32 {
     if *release >= KernelVersion::PREEMPTIBLE_TRACEPOINTS {
         LANES
@@ -20,11 +20,11 @@ pub(super) fn count(release: &KernelVersion) -> u32 {
     }
 }
 
-/// The programs of the first `lanes` lanes and their tracepoints, in the order in which they are to
-/// be attached; those that record exits if `exits`.
+/// The programs of the first `lanes` lanes and their tracepoints, in the order of attaching; with
+/// the programs that record exits if `exits`.
 ///
-/// A tracepoint runs its programs in that order (`func_add`, kernel/tracepoint.c), which is that of
-/// their lanes.
+/// A tracepoint runs its programs in that order (`func_add`, kernel/tracepoint.c), which is the
+/// order of their lanes.
 pub(super) fn programs(
     lanes: u32,
     exits: bool,

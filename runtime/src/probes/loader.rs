@@ -1,4 +1,4 @@
-//! aya's loader, without reading the kernel's types.
+//! Makes aya's loader without reading the kernel's types.
 
 use aya::EbpfLoader;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -6,9 +6,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// The loader.
 ///
 /// `EbpfLoader::new` (aya 0.14) reads and parses all of the kernel's BTF, for relocations that the
-/// probes do not have. That took half of the start and 18 MiB, and no parameter turns it off.
-/// aya continues if it cannot open the file. So for that moment this process can open
-/// no file. The start is sequential: no other thread needs one.
+/// probes do not have. That took half of the start and 18 MiB, and no parameter turns it off. aya
+/// continues if it cannot open the file. So for that moment this process can open no file. The
+/// start is sequential: no other thread needs one.
 pub(super) fn without_kernel_types<'a>() -> EbpfLoader<'a> {
     let limit = getrlimit(Resource::Nofile);
     let none = Rlimit {

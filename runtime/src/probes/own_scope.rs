@@ -1,4 +1,4 @@
-//! Where the sidecar itself stands: its PID namespace, and the pod's cgroup above it.
+//! The sidecar's own PID namespace, and the pod's cgroup.
 
 use aya::{Btf, Ebpf, maps::Array};
 use bytemuck::cast;
@@ -7,13 +7,13 @@ use rustix::thread::{name, set_name};
 
 use super::{AttachError, attach, pod_cgroup, program};
 
-/// [`OwnScope`] in words.
+/// [`OwnScope`] as words, the value type of the map.
 type ScopeWords = [u64; size_of::<OwnScope>() / 8];
 
-/// [`OwnCgroup`] in words.
+/// [`OwnCgroup`] as words, the value type of the map.
 type CgroupWords = [u64; size_of::<OwnCgroup>() / 8];
 
-/// Names the pod's cgroup, if one of those that `own_scope` has seen above us is.
+/// Sets the pod's cgroup, if it is one of the cgroups that `own_scope` saw above this process.
 fn name_pod_cgroup(ebpf: &mut Ebpf, scope: &mut OwnScope) -> Result<(), AttachError> {
     let map = "OWN_CGROUPS";
     let map_error = |map| move |source| AttachError::Map { map, source };
@@ -39,11 +39,11 @@ fn name_pod_cgroup(ebpf: &mut Ebpf, scope: &mut OwnScope) -> Result<(), AttachEr
         .map_err(map_error(map))
 }
 
-/// How often a thread is renamed for the `own_scope` program, at most: the kernel may skip it, see
+/// Maximum number of renames of a thread for the `own_scope` program: the kernel may skip it, see
 /// [`exectrail_common::record::LANES`].
 const LOOKS: usize = 20;
 
-/// Has the `own_scope` program look at this thread: a rename, to the name it has, shows it to it.
+/// Runs the `own_scope` program on this thread: renames the thread to its current name.
 pub(super) fn look(ebpf: &mut Ebpf, btf: &Btf) -> Result<OwnScope, AttachError> {
     let link = attach(ebpf, btf, "own_scope", "task_rename")?;
     let map = "OWN_SCOPE";
@@ -53,9 +53,10 @@ pub(super) fn look(ebpf: &mut Ebpf, btf: &Btf) -> Result<OwnScope, AttachError> 
         if scope.is_known() {
             break;
         }
-        // It fails for nobody's own thread; if it does, nothing is seen, which is an error below.
+        // A thread can always rename itself. If this fails, the program does not run, an error
+        // below.
         let _ = name().and_then(|name| set_name(&name));
-        // Not taken: programs loaded later name it, too.
+        // The map stays in the object: programs loaded later use it too.
         let verdict = ebpf.map(map).ok_or(AttachError::Missing(map))?;
         let verdict = Array::<_, ScopeWords>::try_from(verdict).map_err(map_error)?;
         scope = verdict.get(&0, 0).map(cast).map_err(map_error)?;

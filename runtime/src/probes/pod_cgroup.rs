@@ -1,16 +1,15 @@
-//! Which of the cgroups above the sidecar is its pod's: the nearest that the kubelet has named
+//! Finds the pod's cgroup among those above the sidecar: the nearest one that the kubelet named
 //! after a pod.
 //!
-//! Names are those of both of the kubelet's drivers (pkg/kubelet/cm/cgroup_manager_linux.go and
+//! Names are those of both drivers of the kubelet (pkg/kubelet/cm/cgroup_manager_linux.go and
 //! pkg/kubelet/cm/pod_container_manager_linux.go, Kubernetes 1.20 to 1.34): `pod<UID>` below
-//! `kubepods`, with at most the class of service between them, and
-//! `…kubepods-<class>-pod<UID>.slice`. What a runtime has below, one level or two (CRI-O), makes no
-//! difference. Without such a name, the cgroup says nothing: under plain Docker all containers
-//! share the one above theirs.
+//! `kubepods`, with at most the QoS class between them, and `…kubepods-<class>-pod<UID>.slice`. A
+//! runtime may have one or two levels (CRI-O) below. Without such a name the cgroup identifies no
+//! pod: under plain Docker all containers share the cgroup above theirs.
 
 use exectrail_common::target::OwnCgroup;
 
-/// The place of the pod's cgroup among `cgroups`, the sidecar's own first, then those above it.
+/// The index of the pod's cgroup in `cgroups`: the sidecar's own is first, then those above it.
 pub(super) fn find(cgroups: &[OwnCgroup]) -> Option<usize> {
     let names: Vec<&[u8]> = cgroups
         .iter()
@@ -26,7 +25,7 @@ pub(super) fn find(cgroups: &[OwnCgroup]) -> Option<usize> {
     (0..names.len()).find(|&place| names_a_pod(names.get(place..).unwrap_or_default()))
 }
 
-/// Whether the first of `names` is that of a pod; behind it are those above.
+/// Whether the first of `names` is a pod's name; the names above it follow.
 fn names_a_pod(names: &[&[u8]]) -> bool {
     let [name, above @ ..] = names else {
         return false;
@@ -41,8 +40,8 @@ fn names_a_pod(names: &[&[u8]]) -> bool {
         )
 }
 
-/// Whether a slice is a pod's. systemd has the way to a slice in its name, with dashes between its
-/// parts, so that a UID has underscores.
+/// Whether a slice is a pod's. systemd puts the path of a slice into its name, with dashes between
+/// the parts, so a UID has underscores.
 fn is_pod_slice(slice: &[u8]) -> bool {
     let Ok(slice) = str::from_utf8(slice) else {
         return false;
@@ -59,7 +58,7 @@ fn is_pod_slice(slice: &[u8]) -> bool {
         }
 }
 
-/// Whether it could be a pod's UID: digits, letters and separators. Static pods have a hash.
+/// Whether it may be a pod's UID: digits, letters and separators. Static pods have a hash.
 fn is_uid(text: &[u8]) -> bool {
     !text.is_empty()
         && text

@@ -1,4 +1,4 @@
-//! What the probes have to know about the sidecar and its node before they are loaded.
+//! The configuration of the probes that depends on the sidecar and its node, set before loading.
 
 use std::{
     fs::{self, File},
@@ -16,7 +16,7 @@ use exectrail_preflight::{Hierarchy, Kernel};
 
 use super::{AttachError, Options, failed_execs::Hook};
 
-/// Inode number of one of our namespaces, and the device that it is on.
+/// Inode number of one of our namespaces, and its device.
 fn namespace(which: &str) -> Result<(u32, u64), AttachError> {
     let path = Path::new("/proc/self/ns").join(which);
     match fs::metadata(&path) {
@@ -26,7 +26,7 @@ fn namespace(which: &str) -> Result<(u32, u64), AttachError> {
     }
 }
 
-/// What the probes are given, for `lanes` lanes and `cpus` possible CPUs.
+/// The configuration for `lanes` lanes and `cpus` possible CPUs.
 pub(super) fn own(
     kernel: &Kernel,
     options: &Options,
@@ -56,7 +56,7 @@ pub(super) fn own(
     })
 }
 
-/// Which hierarchy of cgroups pods are in, and where in a `struct css_set` the pointer to it is.
+/// The cgroup hierarchy of pods, and the offset of its pointer in a `struct css_set`.
 fn hierarchy(kernel: &Kernel) -> (u32, u32) {
     let text = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let offsets = &kernel.offsets;
@@ -70,14 +70,13 @@ fn hierarchy(kernel: &Kernel) -> (u32, u32) {
     }
 }
 
-/// `STACK_TOP_MAX`: where the stack of a program that is being made ends, in the memory that is to
-/// be its own.
+/// `STACK_TOP_MAX`: the end of a new program's stack, in its own memory.
 ///
 /// On x86-64 that is a page below 2^47 or, with five levels of page tables (`la57`), 2^56
 /// (`task_size_max`, arch/x86/include/asm/page_64.h). On arm64 it is the size of the address space
-/// that programs are given by default (`DEFAULT_MAP_WINDOW_64`,
-/// arch/arm64/include/asm/processor.h), in the upper half of which every stack is. Were it wrong,
-/// nothing could be read there, and the lines say so.
+/// that programs have by default (`DEFAULT_MAP_WINDOW_64`, arch/arm64/include/asm/processor.h);
+/// every stack is in its upper half. With a wrong value the probes could read nothing there, and
+/// the lines would show that.
 fn stack_top() -> u64 {
     if cfg!(target_arch = "x86_64") {
         let bits = if has_la57() { 56 } else { 47 };
@@ -92,7 +91,7 @@ fn has_la57() -> bool {
     let Ok(file) = File::open("/proc/cpuinfo") else {
         return false;
     };
-    // The first processor's flags are all processors'; a large node has megabytes of them.
+    // All processors have the flags of the first; a large node has megabytes of them.
     BufReader::new(file)
         .lines()
         .map_while(Result::ok)
@@ -100,7 +99,7 @@ fn has_la57() -> bool {
         .is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "la57"))
 }
 
-/// Where our own stack ends.
+/// The end of our own stack.
 fn own_stack_end() -> Option<u64> {
     let maps = fs::read_to_string("/proc/self/maps").ok()?;
     let stack = maps.lines().find(|line| line.ends_with("[stack]"))?;

@@ -1,4 +1,4 @@
-//! What is left out: told to the probes before they are attached, counted by them while they run.
+//! The configuration of suppression, set before the probes are attached, and its counts.
 
 use aya::{
     Ebpf, Pod,
@@ -16,19 +16,19 @@ use crate::{
     suppression::{Cause, Limits, Tally},
 };
 
-/// [`Suppressed`] of all rules in words.
+/// [`Suppressed`] of all rules as words, the value type of the map.
 const RULES_WORDS: usize = size_of::<[Suppressed; MAX_RULES]>() / 8;
 
-/// What the probes count of what they leave out.
+/// The probes' counts of suppressed execs.
 pub(crate) struct Suppressions {
-    /// Where there are rules.
+    /// `None` without rules.
     rules: Option<PerCpuArray<MapData, [u64; RULES_WORDS]>>,
-    /// Where there is a rate limit.
+    /// `None` without a rate limit.
     buckets: Option<HashMap<MapData, u32, [u64; 3]>>,
     lanes: u32,
 }
 
-/// Puts the patterns of `limits` where the probes look them up.
+/// Writes the patterns of `limits` to the probes' maps.
 pub(super) fn fill(ebpf: &mut Ebpf, limits: &Limits) -> Result<(), AttachError> {
     let rules = &limits.rules;
     fill_texts::<FILENAME_WINDOW>(ebpf, "FILENAME_RULES", &rules.texts(Field::Filename))?;
@@ -47,7 +47,7 @@ pub(super) fn fill(ebpf: &mut Ebpf, limits: &Limits) -> Result<(), AttachError> 
     })
 }
 
-/// Fills a trie whose keys are texts of `N` bytes.
+/// Fills a trie with keys of `N` bytes of text.
 fn fill_texts<const N: usize>(
     ebpf: &mut Ebpf,
     name: &'static str,
@@ -70,7 +70,7 @@ where
     })
 }
 
-/// Changes a map that stays where it is: programs that are loaded later name it.
+/// Changes a map that stays in the object: programs loaded later use it too.
 fn with_map(
     ebpf: &mut Ebpf,
     name: &'static str,
@@ -81,7 +81,7 @@ fn with_map(
 }
 
 impl Suppressions {
-    /// What is counted under `limits`, by rules in `lanes` lanes.
+    /// The counters of `limits`; rules have one per lane.
     pub(super) fn take(ebpf: &mut Ebpf, limits: &Limits, lanes: u32) -> Result<Self, AttachError> {
         let rules = (!limits.rules.is_empty()).then(|| take(ebpf, "SUPPRESSED"));
         let rules = rules.transpose()?;
@@ -93,7 +93,7 @@ impl Suppressions {
         })
     }
 
-    /// Whether anything is.
+    /// Whether anything is suppressed.
     pub(crate) fn any(&self) -> bool {
         self.rules.is_some() || self.buckets.is_some()
     }
@@ -116,7 +116,7 @@ impl Suppressions {
             tallies.extend(sums.map(|(number, sum)| tally(Cause::Rule(number), sum)));
         }
         if let Some(buckets) = &self.buckets {
-            // None is ever removed; one that is added meanwhile is found the next time.
+            // No entry is ever removed; an entry that is added meanwhile is found the next time.
             for entry in buckets.iter() {
                 let (target, bucket) = entry?;
                 let bucket: Bucket = cast(bucket);

@@ -1,8 +1,9 @@
-//! User accounts, as the machine knows them.
+//! User accounts of the machine.
 //!
-//! getent(1) and id(1) are asked. A static program must not ask the C library: that would load the
-//! machine's NSS modules, which are made for another C library and crash. Where the programs are
-//! not there, as in small images, the files are read, which is all that such images have.
+//! This runs getent(1) and id(1). A static program must not use the C library for this: that would
+//! load the machine's NSS modules, which are built for another C library and crash. If the programs
+//! are missing, as in small images, this reads the files, the only source of accounts in such
+//! images.
 
 use std::{
     fs,
@@ -25,7 +26,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// A line of passwd(5).
+    /// Parses a line of passwd(5).
     fn parse(line: &str) -> Option<Self> {
         let mut fields = line.split(':');
         let name = fields.next()?.to_owned();
@@ -42,18 +43,18 @@ impl Account {
         })
     }
 
-    /// Whether it has that name or number.
+    /// Whether it has this name or number.
     fn is(&self, key: &str) -> bool {
         self.name == key || self.uid.to_string() == key
     }
 }
 
-/// The account of that name or number.
+/// The account with this name or number.
 ///
 /// # Errors
-/// Where neither getent(1) nor the file can be used.
+/// If neither getent(1) nor the file can be used.
 pub(super) fn account(key: &str) -> io::Result<Option<Account>> {
-    // No account has such a name, and getent would take it for an option or for none at all.
+    // No account has such a name, and getent would parse it as an option or as no key.
     if key.is_empty() || key.starts_with('-') || key.contains([':', '\n', '\0']) {
         return Ok(None);
     }
@@ -65,10 +66,10 @@ pub(super) fn account(key: &str) -> io::Result<Option<Account>> {
     Ok(accounts.find(|account| account.is(key)))
 }
 
-/// Ids of the groups that the account is in, its own first.
+/// Ids of the account's groups, its own first.
 ///
 /// # Errors
-/// Where neither id(1) nor the file can be used.
+/// If neither id(1) nor the file can be used.
 pub(super) fn groups(account: &Account) -> io::Result<Vec<u32>> {
     let mut groups = vec![account.gid];
     let others: Vec<u32> = match ask("id", &["-G", &account.name])? {
@@ -90,7 +91,7 @@ fn member_of(line: &str, user: &str) -> Option<u32> {
     is_member.then(|| gid.parse().ok()).flatten()
 }
 
-/// What a program prints; nothing where it finds nothing, none where it is not there.
+/// The output of a program; empty if the program finds nothing, `None` if it is not installed.
 fn ask(program: &str, arguments: &[&str]) -> io::Result<Option<String>> {
     let output = Command::new(program)
         .args(arguments)

@@ -1,4 +1,4 @@
-//! The process itself and those that it starts: signals, children, users, standard streams.
+//! This process and its children: signals, children, users, standard streams.
 
 mod accounts;
 pub mod signals;
@@ -11,27 +11,27 @@ use std::{io, os::fd::AsFd as _, process::ExitCode, time::Duration};
 
 use crate::outlet::Outlet;
 
-/// How long a full standard error is waited for.
+/// Maximum wait for room in standard error.
 const REPORT_TIME: Duration = Duration::from_secs(2);
 
-/// Writes a line to standard error, whole: others write there as well. Nobody may hold up what
-/// follows by not reading it.
+/// Writes a whole line to standard error, as other processes write there too. A reader that does
+/// not read cannot block this for longer than [`REPORT_TIME`].
 pub(crate) fn report(line: &str) {
     let line = format!("{line}\n");
     let written = io::stderr()
         .as_fd()
         .try_clone_to_owned()
         .and_then(|fd| Outlet::new(fd).write_all(line.as_bytes(), REPORT_TIME));
-    // Where standard error is closed or full, there is no other place.
+    // If standard error is closed or full, the line cannot be reported.
     drop(written);
 }
 
-/// The exit code for a status as shells show it: 0 to 255.
+/// The exit code for a status, as in shells: 0 to 255.
 pub(crate) fn exit_code(status: i32) -> ExitCode {
     ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX))
 }
 
-/// The exit code for a command that cannot be executed, as shells have it.
+/// The exit code for a command that cannot be executed, as in shells.
 pub(crate) fn exit_code_of(error: &io::Error) -> ExitCode {
     match error.kind() {
         io::ErrorKind::NotFound => ExitCode::from(127),

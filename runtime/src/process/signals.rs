@@ -1,4 +1,4 @@
-//! Signals as data: blocked in every thread, read from a descriptor, with what sent them.
+//! Signals as data: blocked in every thread, and read from a descriptor together with their sender.
 
 use std::{
     io,
@@ -17,8 +17,8 @@ use rustix::{
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
-/// What is read. Not the stops of a terminal (they stop this process, as they should), nor signals
-/// that mean a fault of this process itself.
+/// The signals that are read. Not included are the stop signals of a terminal, which must stop this
+/// process, and signals that mean a fault in this process.
 const READ: [Signal; 12] = [
     Signal::SIGHUP,
     Signal::SIGINT,
@@ -34,7 +34,8 @@ const READ: [Signal; 12] = [
     Signal::SIGCHLD,
 ];
 
-/// Signals that ask a process to end, and a workspace's or a command's first process is sent.
+/// Signals that request the end of a process; the first process of a workspace or command gets
+/// them.
 pub(crate) const TERMINATING: [Signal; 4] = [
     Signal::SIGTERM,
     Signal::SIGINT,
@@ -46,11 +47,11 @@ pub(crate) const TERMINATING: [Signal; 4] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Received {
     pub(crate) signal: Signal,
-    /// The kernel sent it (a key of the terminal, or its end) and not a process.
+    /// The kernel sent it (a key of the terminal, or the terminal's end), not a process.
     pub(crate) by_kernel: bool,
 }
 
-/// The signals of this process, which are blocked from here on.
+/// The signals of this process, blocked since this was created.
 pub(crate) struct Signals {
     fd: SignalFd,
 }
@@ -60,15 +61,15 @@ fn set() -> SigSet {
 }
 
 impl Signals {
-    /// Blocks the signals. Threads that are started later inherit that: call it before any is.
+    /// Blocks the signals. Later threads inherit the mask, so call this before any thread starts.
     pub(crate) fn block() -> io::Result<Self> {
         pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&set()), None)?;
         let fd = SignalFd::with_flags(&set(), SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         Ok(Self { fd })
     }
 
-    /// Unblocks the signals in this thread, for a program that it becomes. One that is pending
-    /// takes effect now.
+    /// Unblocks the signals in this thread, before it executes a program. A pending signal takes
+    /// effect now.
     pub(crate) fn unblock(self) -> io::Result<()> {
         drop(self);
         Ok(pthread_sigmask(
@@ -78,7 +79,7 @@ impl Signals {
         )?)
     }
 
-    /// The next signal that is pending.
+    /// The next pending signal.
     fn try_next(&self) -> io::Result<Option<Received>> {
         let Some(info) = self.fd.read_signal()? else {
             return Ok(None);
@@ -90,7 +91,7 @@ impl Signals {
         }))
     }
 
-    /// Waits for a signal, at most for `patience`.
+    /// Waits for a signal, for at most `patience`.
     pub(crate) fn wait(&self, patience: Duration) -> io::Result<Option<Received>> {
         let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
         let patience = Timespec::try_from(patience).map_err(io::Error::other)?;
@@ -100,7 +101,7 @@ impl Signals {
         }
     }
 
-    /// For a tokio runtime of this thread.
+    /// Converts it for a tokio runtime of this thread.
     pub(crate) fn into_stream(self) -> io::Result<SignalStream> {
         // SAFETY: the `Signals` owns its descriptor, gives no other, and is dropped only with the
         // `AsyncFd`.
@@ -119,7 +120,7 @@ impl std::os::fd::AsRawFd for Signals {
 pub(crate) struct SignalStream(AsyncFd<Signals>);
 
 impl SignalStream {
-    /// The next signal. Nothing is lost where this is cancelled.
+    /// The next signal. If this future is dropped, no signal is lost.
     pub(crate) async fn next(&self) -> io::Result<Received> {
         loop {
             let mut ready = self.0.readable().await?;
@@ -130,7 +131,7 @@ impl SignalStream {
         }
     }
 
-    /// The next signal that asks this process to end.
+    /// The next signal that requests the end of this process.
     pub(crate) async fn next_terminating(&self) -> io::Result<Signal> {
         loop {
             let Received { signal, .. } = self.next().await?;
@@ -146,15 +147,15 @@ impl SignalStream {
     }
 }
 
-/// Has a child start with these signals unblocked. Without this it inherits that they are blocked.
+/// Makes a child start with these signals unblocked. Otherwise it inherits the mask.
 pub(crate) fn unblocked_in(command: &mut Command) -> &mut Command {
     let set = set();
     let unblock = move || Ok(pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&set), None)?);
-    // SAFETY: after the fork it makes one system call on memory of its own, without allocating.
+    // SAFETY: after the fork it makes one system call on its own memory, without allocating.
     unsafe { command.pre_exec(unblock) }
 }
 
-/// Whether this process was started with a signal ignored, as nohup does it with SIGHUP.
+/// Whether a signal was ignored when this process started, as nohup does with SIGHUP.
 pub(crate) fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status

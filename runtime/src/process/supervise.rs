@@ -1,6 +1,6 @@
-//! Looking after a child: it gets the signals that this process gets, and every other child that
-//! ends is reaped, orphans included. What the first process of a PID namespace has to do, and what
-//! every process does that stands between its caller and a command.
+//! Supervises a child: forwards the signals of this process to it, and reaps all children that end,
+//! orphans included. The first process of a PID namespace must do this, and so must every process
+//! between a caller and a command.
 
 use std::{
     io,
@@ -20,11 +20,11 @@ use super::{
     signals::{Received, SignalStream},
 };
 
-/// A signal to a whole process group reaches this process twice where its parent is in the group
-/// as well and passes it on. A second one this soon is taken for the same.
+/// A signal to a whole process group reaches this process twice if its parent is in the group and
+/// forwards the signal. A second signal within this time counts as the same one.
 const SAME_SIGNAL: Duration = Duration::from_millis(50);
 
-/// How a child ended, as shells show it: its exit status, or 128 and the number of the signal.
+/// How a child ended, as in shells: its exit status, or 128 plus the number of the signal.
 pub(crate) fn shell_status(status: WaitStatus) -> i32 {
     match (status.exit_status(), status.terminating_signal()) {
         (Some(status), _) => status,
@@ -32,16 +32,16 @@ pub(crate) fn shell_status(status: WaitStatus) -> i32 {
     }
 }
 
-/// Looks after a child until it ends; its status. Reaps every child that ends meanwhile: call it
-/// where nothing else waits for any.
+/// Supervises a child until it ends; returns its status. Reaps every child that ends meanwhile, so
+/// no other code may wait for children.
 ///
 /// # Errors
-/// Where the child cannot be waited for.
+/// If waiting for the child fails.
 pub(crate) async fn supervise(child: &Child, signals: &SignalStream) -> io::Result<WaitStatus> {
     let child = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
     let mut last: Option<(Signal, Instant)> = None;
     loop {
-        // Before waiting: its signal may have been read by whoever was here before.
+        // Before the wait: earlier code may have read the signal of its end.
         if let Some(status) = reap(child)? {
             return Ok(status);
         }
@@ -52,7 +52,7 @@ pub(crate) async fn supervise(child: &Child, signals: &SignalStream) -> io::Resu
     }
 }
 
-/// Reaps what has ended; the status of the child where that has.
+/// Reaps all children that have ended; returns the status of `child` if it has.
 fn reap(child: Pid) -> io::Result<Option<WaitStatus>> {
     while let Some((pid, status)) = wait(WaitOptions::NOHANG)? {
         if pid.as_raw_nonzero().get() == child.as_raw() {
@@ -62,12 +62,12 @@ fn reap(child: Pid) -> io::Result<Option<WaitStatus>> {
     Ok(None)
 }
 
-/// Passes a signal on, unless the child has had it.
+/// Forwards a signal, unless the child has already received it.
 fn forward(child: Pid, received: Received, last: &mut Option<(Signal, Instant)>) {
     let Received { signal, by_kernel } = received;
     let shares_group = getpgid(Some(child)) == Ok(getpgrp());
-    // A key of the terminal reaches the whole process group in the foreground. Its end does not:
-    // the leader of the session alone gets that.
+    // A key of the terminal sends its signal to the whole foreground process group. The end of the
+    // terminal does not: only the session leader gets that signal.
     if shares_group && by_kernel && signal != Signal::SIGHUP {
         return;
     }
@@ -78,9 +78,9 @@ fn forward(child: Pid, received: Received, last: &mut Option<(Signal, Instant)>)
     }
     *last = Some((signal, now));
     match kill(child, signal) {
-        // It has ended, which the next look shows.
+        // The child has ended, which the next reaping shows.
         Ok(()) | Err(Errno::ESRCH) => {}
-        // A program that became another user: no signal reaches it but from root.
+        // The child became another user: only root can signal it.
         Err(error) => report(&format!("exectrail: cannot pass {signal} on: {error}")),
     }
 }

@@ -1,4 +1,4 @@
-//! The terminal that controls this process, if one does.
+//! The controlling terminal of this process, if it has one.
 
 use std::fs::File;
 
@@ -15,27 +15,28 @@ use rustix::{
 pub(crate) struct Terminal(File);
 
 impl Terminal {
-    /// The one of this process.
+    /// The controlling terminal of this process.
     pub(crate) fn controlling() -> Option<Self> {
         let options = File::options().read(true).write(true).open("/dev/tty");
         options.ok().map(Self)
     }
 
-    /// Whether this process group is the one that reads from it.
+    /// Whether this process group is its foreground group.
     pub(crate) fn is_ours(&self) -> bool {
         let own = Pid::from_raw(getpgrp().as_raw());
         own.is_some() && tcgetpgrp(&self.0).ok() == own
     }
 
-    /// Makes this process group the one that reads from it: a shell with job control that has ended
-    /// leaves it to a group that is gone.
+    /// Makes this process group the foreground group. A shell with job control leaves the terminal,
+    /// when it ends, to a group that no longer exists.
     pub(crate) fn take_back(&self) {
         let mut before = SigSet::empty();
         let block = SigSet::from(Signal::SIGTTOU);
-        // Else it would stop us, as it does whatever is in the background.
+        // Otherwise the terminal would stop this process, as it stops any process in the
+        // background.
         let blocked = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&block), Some(&mut before));
         if let Some(own) = Pid::from_raw(getpgrp().as_raw()) {
-            // It fails where the terminal has been closed.
+            // This fails if the terminal is closed.
             let _ = tcsetpgrp(&self.0, own);
         }
         if blocked.is_ok() {

@@ -1,4 +1,4 @@
-//! Another user for a command: `--user`, or the one who called sudo.
+//! The user of a command, if it is another one: the one of `--user`, or sudo's caller.
 
 use std::{env, io, path::PathBuf, process::Command};
 
@@ -6,7 +6,8 @@ use nix::unistd::{Gid, Uid, geteuid, setgid, setgroups, setuid};
 
 use super::accounts::{self, Account};
 
-/// What sudo says of its caller. Whoever runs as that user again is not below sudo any more.
+/// Variables in which sudo describes its caller. A command that runs as that user again does not
+/// run under sudo, so they are removed.
 const SUDO: [&str; 4] = ["SUDO_USER", "SUDO_UID", "SUDO_GID", "SUDO_COMMAND"];
 
 /// Why the command cannot run as that user.
@@ -28,19 +29,19 @@ pub(crate) enum UserError {
     },
 }
 
-/// A user to become.
+/// A user that this process can become.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     name: String,
     uid: Uid,
     gid: Gid,
     groups: Vec<Gid>,
-    /// Home directory and shell; none of a user that has no entry.
+    /// Home directory and shell; `None` for a user without an entry.
     entry: Option<(PathBuf, PathBuf)>,
 }
 
-/// The user whom the command is to run as: the one of `--user`, else sudo's caller; none where that
-/// is this process's own.
+/// The user of the command: the one of `--user`, otherwise sudo's caller; `None` if that is this
+/// process's own user.
 pub(crate) fn wanted(user: Option<&str>) -> Result<Option<Identity>, UserError> {
     let identity = match user {
         Some(name) => Some(named(name)?),
@@ -49,7 +50,7 @@ pub(crate) fn wanted(user: Option<&str>) -> Result<Option<Identity>, UserError> 
     Ok(identity.filter(|identity| identity.uid != geteuid()))
 }
 
-/// A user by name, else by number.
+/// A user by name, otherwise by number.
 fn named(name: &str) -> Result<Identity, UserError> {
     match look_up(name)? {
         Some(account) => Identity::of(account),
@@ -66,8 +67,8 @@ fn look_up(name: &str) -> Result<Option<Account>, UserError> {
     })
 }
 
-/// The number in a variable that sudo sets; none where it is not set or empty. What is no number is
-/// an error: to take it for "not under sudo" would run the command as root.
+/// The number in a variable that sudo sets; `None` if it is unset or empty. Other text is an error:
+/// as "not under sudo" it would run the command as root.
 fn number(variable: &'static str) -> Result<Option<u32>, UserError> {
     let Some(value) = env::var_os(variable).filter(|value| !value.is_empty()) else {
         return Ok(None);
@@ -82,8 +83,8 @@ fn number(variable: &'static str) -> Result<Option<u32>, UserError> {
     }
 }
 
-/// The user who called sudo. Without an entry that can be read here (a directory service) it is
-/// known by numbers alone.
+/// The user who called sudo. If no entry is readable here (a directory service), only its numbers
+/// are known.
 fn sudo_caller() -> Result<Option<Identity>, UserError> {
     let (Some(uid), Some(gid)) = (number("SUDO_UID")?, number("SUDO_GID")?) else {
         return Ok(None);
@@ -118,7 +119,7 @@ impl Identity {
         })
     }
 
-    /// Becomes the user, for good.
+    /// Becomes the user, permanently.
     pub(crate) fn assume(&self) -> Result<(), UserError> {
         setgroups(&self.groups)
             .and_then(|()| setgid(self.gid))
@@ -129,14 +130,14 @@ impl Identity {
             })
     }
 
-    /// Gives a command the variables that name its user; all others stay.
+    /// Sets the variables that name the command's user; all others stay.
     pub(crate) fn describe_in(&self, command: &mut Command) {
         command.env("USER", &self.name).env("LOGNAME", &self.name);
         match &self.entry {
             Some((home, shell)) => command.env("HOME", home).env("SHELL", shell),
             None => command.env_remove("HOME").env_remove("SHELL"),
         };
-        // Those of the user before.
+        // This belongs to the previous user.
         command.env_remove("MAIL");
         if env::var("SUDO_UID").ok().as_deref() == Some(&self.uid.to_string()) {
             for variable in SUDO {

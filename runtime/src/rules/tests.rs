@@ -113,7 +113,8 @@ fn the_longest_pattern_knows_of_the_shorter_ones() {
     assert_eq!(first(b"/usr/lib/x\0"), (1, 0));
 }
 
-/// What the kernel's LPM trie gives: the longest pattern that `text`, with its NUL, begins with.
+/// The result of the kernel's LPM trie: the longest pattern that is a prefix of `text` with its
+/// NUL.
 fn longest<'a>(entries: &'a [Entry], text: &str) -> Option<&'a Entry> {
     let text = [text.as_bytes(), b"\0"].concat();
     entries
@@ -122,7 +123,7 @@ fn longest<'a>(entries: &'a [Entry], text: &str) -> Option<&'a Entry> {
         .max_by_key(|entry| entry.bytes.len())
 }
 
-/// What `probes-ebpf/src/rules.rs` makes of it, for paths that do not lead up.
+/// The result of `probes-ebpf/src/rules.rs` for paths without `/..`.
 fn looked_up(rules: &Rules, filename: &str, comm: &str, uid: u32) -> u32 {
     let text = |field, text| {
         longest(&rules.texts(field), text).map_or(NO_RULE, |entry| entry.matched.first)
@@ -140,7 +141,7 @@ fn looked_up(rules: &Rules, filename: &str, comm: &str, uid: u32) -> u32 {
         .min(by_uid)
 }
 
-/// What the rules say, read one after another.
+/// The result of checking the rules one after another.
 fn walked(rules: &Rules, filename: &str, comm: &str, uid: u32) -> u32 {
     let of = |field: &Field| match field {
         Field::Filename => filename,
@@ -157,7 +158,7 @@ fn walked(rules: &Rules, filename: &str, comm: &str, uid: u32) -> u32 {
         .unwrap_or(NO_RULE)
 }
 
-/// Few letters, so that patterns meet.
+/// Only a few letters, so that patterns overlap.
 fn any_rule() -> impl Strategy<Value = Rule> {
     let text = prop_oneof![
         ("filename=[ab/]{1,4}\\*?", Just(())),

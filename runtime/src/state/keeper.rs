@@ -1,5 +1,5 @@
-//! When the state is written: whenever the targets have changed, and now and then, so that the next
-//! run knows until when this one recorded.
+//! Decides when the state is written: whenever the targets have changed, and periodically, so that
+//! the next run knows how long this one recorded.
 
 use std::{
     collections::BTreeSet,
@@ -11,14 +11,14 @@ use exectrail_common::target::NsId;
 use super::{StateDir, StateError};
 use crate::{clock::WallClock, internal_events::StateNotSaved, rate_limit::RateLimit};
 
-/// How often the state is written where nothing has changed. The next run takes the time of the
-/// last writing for the end of this run.
+/// Period of writing the state without a change. The next run uses the time of the last write as
+/// the end of this run.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// A failure is logged at most once in this time.
 const FAILURE_PERIOD: Duration = Duration::from_secs(60);
 
-/// Keeps the state of a run.
+/// Saves the state of a run.
 #[derive(Debug)]
 pub struct Keeper {
     dir: StateDir,
@@ -28,7 +28,7 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps the state in `dir`. Nothing is written yet.
+    /// Saves the state in `dir`. Nothing is written yet.
     pub fn new(dir: StateDir) -> Self {
         Self {
             dir,
@@ -38,7 +38,7 @@ impl Keeper {
         }
     }
 
-    /// Writes the state if `targets` are others than those last written, or that was a while ago.
+    /// Writes the state if `targets` have changed since the last write, or if that was a while ago.
     pub fn keep(&mut self, targets: impl Iterator<Item = NsId>) {
         let targets: BTreeSet<NsId> = targets.collect();
         let is_due = self

@@ -1,8 +1,9 @@
-//! What survives a restart (`--state-dir`): the targets, and until when they were recorded.
+//! The state that survives a restart (`--state-dir`): the targets, and the time until which they
+//! were recorded.
 //!
-//! One file, replaced as a whole by a rename. It holds for one boot of one pod: after a reboot
-//! every namespace is another, and another pod's must not be traced. It is an optional part:
-//! whatever is wrong with it is reported, and tracing continues without it.
+//! It is one file, replaced atomically by a rename. It is valid for one boot and one pod: after a
+//! reboot all namespaces are new, and namespaces of another pod must not be traced. The state is
+//! optional: any error in it is reported, and tracing continues without it.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -20,52 +21,52 @@ pub use keeper::Keeper;
 
 use crate::clock::WallClock;
 
-/// Of a FIFO in a file's place, opening would wait for who is at its other end.
+/// If a FIFO has the file's name, opening it would wait for a process at its other end.
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 /// Name of the file in the state directory.
 const FILE: &str = "exectrail-state.json";
-/// Name of the file that is to replace it.
+/// Name of the file before it replaces [`FILE`].
 const NEXT_FILE: &str = "exectrail-state.json.new";
 /// Version of the file's format.
 const VERSION: u32 = 1;
-/// Largest file that is read, bytes. Each target takes less than 100.
+/// Maximum size of a file that is read, bytes. Each target takes less than 100.
 const MAX_BYTES: u64 = 1 << 20;
-/// Most targets that are taken over. Some may be gone, which nothing proves before their numbers
-/// are used again: half of the table is for those to come.
+/// Maximum number of targets taken over. Some may have ended, which is proved only when their
+/// numbers are used again. So half of the table is left for new targets.
 const MAX_TAKEN_OVER: usize = MAX_TARGETS as usize / 2;
-/// Where the kernel shows the id of this boot (proc_sys_kernel(5)).
+/// File with the id of this boot (proc_sys_kernel(5)).
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
-/// Where the kernel makes random ids.
+/// File with a new random id at each read.
 const RANDOM_ID: &str = "/proc/sys/kernel/random/uuid";
 
 /// A new random id.
 ///
 /// # Errors
-/// Where /proc cannot be read.
+/// If /proc cannot be read.
 pub fn random_id() -> io::Result<String> {
     Ok(fs::read_to_string(RANDOM_ID)?.trim_end().to_owned())
 }
 
-/// The pod that a state belongs to. A container that restarts is in the same one.
+/// The pod of a state. A container that restarts stays in its pod.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pod {
     /// Inode number of the network namespace.
     pub net_ns: u32,
-    /// Id of the pod's cgroup; 0 where it is not known.
+    /// Id of the pod's cgroup; 0 if unknown.
     pub cgroup: u64,
 }
 
-/// The run before this one.
+/// The previous run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Previous {
     /// Its random id.
     pub run: String,
-    /// When it was last known to record, boot clock, nanoseconds.
+    /// Time when it last saved its state, boot clock, nanoseconds.
     pub until: u64,
-    /// Its targets, those that were started last.
+    /// Its targets, the latest ones.
     pub targets: Vec<NsId>,
-    /// How many more it had, which are not taken over.
+    /// Number of further targets, which are not taken over.
     pub left_out: usize,
 }
 
@@ -76,7 +77,7 @@ struct Contents {
     boot_id: String,
     pod: Pod,
     run: String,
-    /// When it was written, boot clock, nanoseconds.
+    /// Time of writing, boot clock, nanoseconds.
     until: u64,
     targets: Vec<Target>,
 }
@@ -84,11 +85,11 @@ struct Contents {
 #[derive(Debug, Serialize, Deserialize)]
 struct Target {
     pid_ns: u32,
-    /// When its first process was started, boot clock, nanoseconds.
+    /// Start time of its first process, boot clock, nanoseconds.
     start: u64,
 }
 
-/// Why there is no state of an earlier run, or none can be kept.
+/// Why the state of an earlier run cannot be used, or no state can be saved.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The file cannot be read.
@@ -96,7 +97,7 @@ pub enum StateError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the kernel answered.
+        /// The kernel's error.
         source: io::Error,
     },
     /// The file cannot be written.
@@ -104,15 +105,15 @@ pub enum StateError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the kernel answered.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// The file is not what this program writes.
+    /// The file does not have the format of this program.
     #[error("{} is damaged: {reason}; it is ignored", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error.
         reason: String,
     },
     /// The file has another version.
@@ -120,10 +121,10 @@ pub enum StateError {
     Version {
         /// The file.
         path: PathBuf,
-        /// The version.
+        /// The file's version.
         version: u32,
     },
-    /// The file is of another pod.
+    /// The file belongs to another pod.
     #[error("{} is another pod's; give each sidecar a directory of its own; it is ignored", path.display())]
     Foreign {
         /// The file.
@@ -131,7 +132,7 @@ pub enum StateError {
     },
 }
 
-/// A directory that keeps the state.
+/// A directory for the state.
 #[derive(Debug)]
 pub struct StateDir {
     path: PathBuf,
@@ -144,7 +145,7 @@ impl StateDir {
     /// The state directory at `path` of the run `run` in `pod`.
     ///
     /// # Errors
-    /// Where the id of this boot cannot be read.
+    /// If the id of this boot cannot be read.
     pub fn new(path: PathBuf, pod: Pod, run: String) -> Result<Self, StateError> {
         let boot_id = fs::read_to_string(BOOT_ID).map_err(|source| StateError::Read {
             path: BOOT_ID.into(),
@@ -158,10 +159,10 @@ impl StateDir {
         })
     }
 
-    /// The state that the run before has left; none if there was no run of this boot.
+    /// The state of the previous run; `None` if there was no run in this boot.
     ///
     /// # Errors
-    /// Where there is a file that cannot be used.
+    /// If the file exists and cannot be used.
     pub fn previous(&self) -> Result<Option<Previous>, StateError> {
         let path = self.path.join(FILE);
         let bytes = match read(&path) {
@@ -206,7 +207,7 @@ impl StateDir {
         }))
     }
 
-    /// Whether a state can be kept here. Leaves the one that there is.
+    /// Whether a state can be saved here. An existing state is unchanged.
     pub fn is_writable(&self) -> bool {
         let next = OpenOptions::new()
             .write(true)
@@ -218,13 +219,13 @@ impl StateDir {
         next.is_ok()
     }
 
-    /// Writes down the targets, recorded until now.
+    /// Saves the targets, recorded until `until`.
     ///
-    /// Not synchronised with the disk: the file is of use only while the machine runs, and so are
-    /// the pages that it is written to.
+    /// The file is not synchronised to the disk: it is useful only while the machine runs, and so
+    /// are its pages in the page cache.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn save(&self, until: u64, targets: impl Iterator<Item = NsId>) -> Result<(), StateError> {
         let contents = Contents {
             version: VERSION,
@@ -269,7 +270,7 @@ impl Target {
     }
 }
 
-/// Reads a regular file of bounded size.
+/// Reads a regular file of limited size.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let file: File = OpenOptions::new()
         .read(true)
@@ -330,8 +331,7 @@ mod tests {
         );
     }
 
-    /// However many targets a run leaves, room is left for those to come; the latest are taken
-    /// over.
+    /// A run with any number of targets leaves room for new ones; the latest are taken over.
     #[test]
     fn half_of_the_table_is_for_new_targets() {
         let dir = TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! Where the stream puts long argv together, in memory that is bounded whatever is executed.
+//! Reassembles long argv for the stream, in bounded memory.
 
 use exectrail_common::record::{ArgvPiece, Exec, FLAG_ARGV_FAULT, FLAG_LAST_PIECE};
 use exectrail_preflight::pending_argv_bytes;
@@ -10,7 +10,7 @@ use crate::{
     output::{Event, ExecEvent},
 };
 
-/// An exec whose argv has not arrived whole.
+/// An exec whose argv is incomplete.
 #[derive(Debug)]
 pub(super) struct Pending {
     head: Exec,
@@ -20,10 +20,10 @@ pub(super) struct Pending {
 }
 
 impl Stream {
-    /// The pieces of an exec's argv are to follow, from the same CPU and lane.
+    /// Begins an exec whose argv continues in pieces from the same CPU and lane.
     pub(super) fn put_together(&mut self, place: Place, exec: &ExecRecord<'_>) {
         let mut argv = Vec::new();
-        // At once: a buffer that doubles would take twice as much.
+        // Reserve the exact size: a buffer that doubles would need twice as much.
         argv.reserve_exact(self.room(exec.head.argv_len).max(exec.argv.len()));
         argv.extend_from_slice(exec.argv);
         let pending = Pending {
@@ -35,8 +35,8 @@ impl Stream {
         self.pending.insert(place, pending);
     }
 
-    /// How many bytes of an argv of `argv_len` to make room for: as many as are kept of one exec,
-    /// and fewer where others that are put together have taken the room.
+    /// Number of bytes to reserve for an argv of `argv_len` bytes: at most the maximum per exec,
+    /// and fewer if other incomplete execs have taken the memory.
     fn room(&self, argv_len: u32) -> usize {
         let all = usize::try_from(pending_argv_bytes(self.max_argv_bytes.into()));
         let taken: usize = self.pending.values().map(|p| p.argv.capacity()).sum();
@@ -53,8 +53,8 @@ impl Stream {
         if pending.head.prefix.seq != prefix.seq {
             return;
         }
-        // Behind a gap nothing can be said to be argv: what is kept ends there. So it does where
-        // there is no room for more.
+        // After a gap the position of a piece is unknown, so the recorded argv ends at the gap. It
+        // also ends if the memory is full.
         let fits = pending.argv.len() + piece.argv.len() <= pending.argv.capacity();
         if offset as usize == pending.argv.len() && prefix.flags & FLAG_ARGV_FAULT == 0 && fits {
             pending.argv.extend_from_slice(piece.argv);

@@ -1,4 +1,4 @@
-//! Where the stream says what was lost: by gaps in the numbers, and by the kernel's own counts.
+//! Writes losses to the stream, from gaps in the sequence numbers and from the kernel's counts.
 
 use exectrail_common::record::CpuStats;
 
@@ -10,11 +10,11 @@ use crate::{
     output::{Event, Kind, Lost},
 };
 
-/// The table of the probes whose lack of room costs execs.
+/// The table of the probes that loses execs when it is full.
 const TARGETS: &str = "targets";
 
 impl Stream {
-    /// Hears the kernel's own counts.
+    /// Takes the kernel's counts.
     pub fn count(&mut self, count: &Count, out: &mut Vec<u8>) {
         let now = WallClock::boot_now();
         for (lane, cpus) in (0..).zip(&count.lanes) {
@@ -49,13 +49,13 @@ impl Stream {
             self.lost(Kind::Exit, exits, out);
         }
         if let Some(total) = count.missed_failed {
-            // No call's in particular: the first one's account has room for them.
+            // These belong to no call in particular, so the first call's account has them.
             let failed = self.failed[0].count(Place::NONE, total, now);
             self.lost(Kind::ExecFailed, failed, out);
         }
     }
 
-    /// Reports what was lost for want of room in the table of targets.
+    /// Writes the losses because the table of targets was full.
     fn unplaced<'a>(
         &mut self,
         stats: impl Iterator<Item = &'a CpuStats> + Clone,
@@ -87,12 +87,12 @@ impl Stream {
         }
     }
 
-    /// The table of the probes that was full, once that has cost lines.
+    /// The table of the probes that was full, if that has lost events.
     pub fn full_table(&self) -> Option<&'static str> {
         (self.unplaced != [0; 3]).then_some(TARGETS)
     }
 
-    /// All losses of a kind told so far.
+    /// All losses of a kind reported so far.
     pub(super) fn lost_of(&self, of: Kind) -> u64 {
         let [execs, exits, failed] = self.unplaced;
         match of {

@@ -1,4 +1,4 @@
-//! Where the stream names workspaces: at their first line, and when nobody is left in them.
+//! Writes the first line and the end of each workspace to the stream.
 
 use std::time::{Duration, Instant};
 
@@ -17,17 +17,17 @@ pub(super) const ANNOUNCED_BURST: u32 = 20;
 /// See [`ANNOUNCED_BURST`].
 pub(super) const ANNOUNCED_PERIOD: Duration = Duration::from_secs(10);
 
-/// A workspace that has been named.
+/// A workspace that has a line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Workspace {
-    /// When its first process was started; none where that could not be told.
+    /// Start of its first process; `None` if unknown.
     start: Option<u64>,
-    /// The same of the one that was named by this number before it; none where there was none.
+    /// The same of the previous workspace with this number; `None` if there was none.
     before: Option<u64>,
 }
 
 impl Stream {
-    /// A workspace is traced from now on, or has been: its state says since when.
+    /// A workspace is traced from now on, or was traced before: its state has the time.
     pub fn registered(&mut self, workspace: &Known, found: Found, out: &mut Vec<u8>) {
         let Known { id, state } = workspace;
         let named = self.workspaces.get(&id.inum);
@@ -45,33 +45,33 @@ impl Stream {
         }
     }
 
-    /// Takes the targets that there are: names those of which no exec has a line.
+    /// Takes the current targets: writes the first line of those without a line.
     pub fn targets(&mut self, targets: &[Known], out: &mut Vec<u8>) {
         let now = WallClock::boot_now();
         for Known { id, state } in targets {
-            // Of one that an earlier run traced, nothing is known until it executes something.
+            // A workspace of an earlier run is confirmed only by its next exec.
             if !self.adopted.contains_key(&id.inum) {
                 self.started(*id, state, Found::Discovery, now, out);
             }
         }
     }
 
-    /// Nobody is left in a workspace. Its line follows what the ring still has of it.
+    /// A workspace has no process left. Its line follows the records that the ring still has of it.
     pub fn ended(&mut self, id: NsId) {
         self.ended.push(id);
     }
 
-    /// Writes the lines of workspaces that have ended, where the ring has been read.
+    /// Writes the lines of ended workspaces, once the ring has been read.
     pub(super) fn write_ends(&mut self, out: &mut Vec<u8>) {
         for id in std::mem::take(&mut self.ended) {
             self.end(id, WallClock::boot_now(), out);
         }
     }
 
-    /// Ends the workspace `id`, if it is the one that has been named by its number.
+    /// Ends the workspace `id`, if it is the one with a line under this number.
     fn end(&mut self, id: NsId, ktime: u64, out: &mut Vec<u8>) {
         if self.adopted.remove(&id.inum) == Some(id) {
-            // It has not been named, and a later namespace may have been by the same number.
+            // It has no line, and a later namespace with the same number may have one.
             return;
         }
         let is_named = self
@@ -85,7 +85,7 @@ impl Stream {
         }
     }
 
-    /// A workspace is traced from `ktime` on; named unless it has been.
+    /// A workspace is traced from `ktime` on; writes its first line unless it has one.
     pub(super) fn started(
         &mut self,
         id: NsId,
@@ -97,7 +97,7 @@ impl Stream {
         let mut before = None;
         match self.workspaces.get_mut(&id.inum) {
             Some(named) if named.start.is_some_and(|start| start > id.start) => {
-                // The announcement of its successor was faster than what the ring has of it.
+                // The announcement of its successor arrived before the records in the ring.
                 if named.before.is_none_or(|before| before < id.start) {
                     named.before = Some(id.start);
                     self.tell_start(id, self.recorded_from(&id, state), found, ktime, out);
@@ -106,7 +106,7 @@ impl Stream {
                 return;
             }
             Some(named) if named.start.is_some_and(|start| start < id.start) => {
-                // A number is free only once its namespace is gone.
+                // A number is free only after its namespace has ended.
                 before = named.start;
                 let start = named.start.unwrap_or_default();
                 self.end(NsId { start, ..id }, ktime, out);
@@ -130,7 +130,7 @@ impl Stream {
             return;
         }
         if let Some(id) = self.adopted.remove(&target) {
-            // The kernel has found it under the number and start that the earlier run knew.
+            // The kernel has found it with the number and start time that the earlier run saved.
             self.name(id, self.began, Found::State, ktime, out);
             return;
         }
@@ -142,7 +142,7 @@ impl Stream {
         let event = Event::WorkspaceStarted {
             pid_ns: target,
             found: Found::Discovery,
-            // What says more found no room in the ring.
+            // The record with the details was lost because the ring was full.
             before: None,
         };
         self.tell(ktime, &event, out);
@@ -178,13 +178,12 @@ impl Stream {
         self.tell(ktime, &event, out);
     }
 
-    /// From when on every exec of a namespace is sure to have been recorded.
+    /// The time since which every exec of a namespace is certainly recorded.
     ///
-    /// With discovery on, that is the beginning of the run, if whatever was executed there since
-    /// would have shown it: where the pod's cgroup ties it to the pod, which no process can leave,
-    /// or where the container runtime made it, in the pod's network namespace, after the beginning.
-    /// A namespace that only its network ties to the pod may have been in another until a moment
-    /// ago.
+    /// With discovery on, this is the beginning of the run in two cases. The pod's cgroup ties the
+    /// namespace to the pod: no process can leave it. Or the container runtime created the
+    /// namespace, in the pod's network namespace, after the beginning. A namespace that only its
+    /// network ties to the pod may have been in another network until a moment ago.
     fn recorded_from(&self, id: &NsId, state: &NsState) -> u64 {
         let by_cgroup = state.by & BY_CGROUP != 0;
         let is_new = state.by != 0 && state.level == self.own_level && id.start >= self.began;

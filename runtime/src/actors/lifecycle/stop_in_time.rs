@@ -1,4 +1,4 @@
-//! The bound on the time that stopping takes.
+//! The time limit of a stop.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use actix::{AsyncContext as _, Context};
 use super::{Lifecycle, Outcome};
 use crate::internal_events::ActorFailed;
 
-/// Stopping takes at most this long: a kubelet kills after 30 s.
+/// Time limit of a stop. A kubelet kills after 30 s.
 const STOP_TIME: Duration = Duration::from_secs(18);
-/// Lines are written for this long; then those that are left are counted.
+/// Time limit for writing lines during a stop; lines that remain are counted.
 const WRITE_TIME: Duration = Duration::from_secs(12);
 
 impl Lifecycle {
-    /// Bounds the time until the process ends, from the first request to stop on. A start that is
-    /// under way counts as well: it may wait for the sink, too.
+    /// Starts the time limit at the first request to stop. The limit includes a start that is in
+    /// progress, as the start may also wait for the sink.
     pub(super) fn bound_stop(&mut self, ctx: &mut Context<Self>) {
         if self.deadline.is_some() {
             return;

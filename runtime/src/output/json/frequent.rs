@@ -1,6 +1,6 @@
-//! Lines that there are thousands a second of: their keys are written out, their values copied.
+//! Lines on the hot path: the keys are constants, the values are copied.
 //!
-//! serde would do with a few more lines of code, and ten times the instructions.
+//! serde would need a few lines of code less, and ten times the instructions.
 
 use exectrail_common::record::Exit;
 
@@ -14,7 +14,7 @@ fn push(line: &mut LineBuffer<'_>, json: &str) {
     line.extend_from_slice(json.as_bytes());
 }
 
-/// Appends a key, with all that is to stand before its value, and a number.
+/// Appends a key, with all text before its value, and a number.
 fn number(line: &mut LineBuffer<'_>, key: &str, value: impl itoa::Integer) {
     push(line, key);
     push(line, itoa::Buffer::new().format(value));
@@ -31,20 +31,20 @@ fn number_or_null(line: &mut LineBuffer<'_>, key: &str, value: Option<impl itoa:
     }
 }
 
-/// Appends a key and a truth value.
+/// Appends a key and a boolean.
 fn truth(line: &mut LineBuffer<'_>, key: &str, value: bool) {
     push(line, key);
     push(line, if value { "true" } else { "false" });
 }
 
-/// Appends the lane, but for the first, which most kernels have alone.
+/// Appends the lane, except for the first: most kernels have only that one.
 fn lane(line: &mut LineBuffer<'_>, lane: u8) {
     if lane != 0 {
         number(line, r#","lane":"#, lane);
     }
 }
 
-/// Appends the key that names those of `fields` that are escaped, if any is.
+/// Appends the key that lists the escaped ones of `fields`, if there are any.
 fn escaped(line: &mut LineBuffer<'_>, fields: &[(&str, bool)]) {
     let mut before = r#","escaped":["#;
     for (name, _) in fields.iter().filter(|(_, escaped)| *escaped) {
@@ -59,12 +59,12 @@ fn escaped(line: &mut LineBuffer<'_>, fields: &[(&str, bool)]) {
     }
 }
 
-/// Appends the fields of an exec after its labels. The first seven keys of `event` are those that
-/// exectrace writes, in its order.
+/// Appends the fields of an exec after its labels. The first seven keys of `event` are those of
+/// exectrace, in its order.
 pub(super) fn push_exec(line: &mut LineBuffer<'_>, event: ExecEvent<'_>) {
     let head = event.head;
     let filename_escaped = needs_escape(event.filename);
-    // Each argument is text exactly where all of argv is: a NUL is never inside a character.
+    // Each argument is UTF-8 exactly if all of argv is: a NUL is never inside a character.
     let argv_escaped = needs_escape(event.argv);
     let comm_escaped = needs_escape(event.comm());
     let stack_escaped = !event.stack_filename.is_empty() && needs_escape(event.stack_filename);

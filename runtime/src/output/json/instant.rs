@@ -1,4 +1,4 @@
-//! Instants as text. The text of the second is cached: from one event to the next, usually only the
+//! Formats instants. The text of the second is cached: from one event to the next, usually only the
 //! fraction changes.
 
 use std::io::Write as _;

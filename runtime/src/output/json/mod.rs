@@ -1,7 +1,7 @@
-//! The JSON line: the keys that exectrace writes, in its order, and new ones behind them.
+//! The JSON line: exectrace's keys, in its order, and further keys after them.
 //!
-//! Execs and exits come by the thousand and are written by hand ([`frequent`]); serde writes the
-//! rest ([`rare`]).
+//! Execs and exits are frequent, so [`frequent`] formats them by hand; serde formats the others
+//! ([`rare`]).
 
 mod frequent;
 mod instant;
@@ -29,7 +29,7 @@ use crate::clock::LineTime;
 use frequent::{push_exec, push_exit};
 use instant::Second;
 
-/// Labels, put into JSON once.
+/// Labels, as JSON text.
 #[derive(Debug)]
 pub struct Labels(Box<RawValue>);
 
@@ -48,17 +48,17 @@ impl Labels {
     }
 }
 
-/// What JSON lines are written with.
+/// The state of writing JSON lines.
 #[derive(Debug)]
 pub(super) struct Json {
     labels: Labels,
     second: Second,
-    /// Where lines go that are too long for memory.
+    /// Receives lines that are too long for memory.
     pub(super) overflow: Option<Overflow>,
 }
 
 impl Json {
-    /// Lines that bear `labels`.
+    /// Makes a writer of lines with `labels`.
     pub(super) fn new(labels: Labels) -> Self {
         let second = Second::default();
         Self {
@@ -69,8 +69,8 @@ impl Json {
     }
 }
 
-/// Compact JSON that also escapes what would act on a display (DEL, C1 controls, bidi marks, line
-/// separators): JSON itself asks only for C0 controls (RFC 8259, section 7).
+/// Compact JSON that also escapes the characters that act on a display (DEL, C1 controls, bidi
+/// marks, line separators): JSON itself requires this only for C0 controls (RFC 8259, section 7).
 struct OneLine;
 
 impl Formatter for OneLine {
@@ -111,7 +111,7 @@ pub(super) fn write(line: &mut Vec<u8>, time: LineTime, json: &mut Json, event: 
     if let Some(clock) = time.clock
         && line.ends_with(b"}\n")
     {
-        // Rarely: a key of every line's own type would have every line pay for it.
+        // This is rare. A key in every line's own type would slow down every line.
         line.truncate(line.len() - 2);
         // Writing to memory does not fail.
         let _ = writeln!(line, r#","clock":"{clock:.9}"}}"#);

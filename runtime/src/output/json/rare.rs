@@ -1,4 +1,4 @@
-//! Lines on the cold path, which serde writes.
+//! Lines on the cold path, formatted by serde.
 
 use std::num::NonZeroU32;
 
@@ -20,7 +20,7 @@ struct Line<T> {
     fields: T,
 }
 
-/// An instant in UTC with nanoseconds, all nine digits of them.
+/// An instant in UTC with all nine digits of nanoseconds.
 struct Instant(Timestamp);
 
 impl Serialize for Instant {
@@ -29,12 +29,12 @@ impl Serialize for Instant {
     }
 }
 
-/// Whether it is the first lane, which most kernels have alone: it is not named.
+/// Whether it is the first lane; most kernels have only that one, so lines omit it.
 fn is_first(lane: &u8) -> bool {
     *lane == 0
 }
 
-/// Whether nothing was counted, which most lines do not mention.
+/// Whether a count is 0; most lines omit the key then.
 fn is_none(count: &u64) -> bool {
     *count == 0
 }
@@ -163,7 +163,7 @@ struct StoppedFields<'a> {
     announcements_suppressed: u64,
 }
 
-/// Appends the line of an event that few are of.
+/// Appends the line of an event on the cold path.
 pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &RawValue, event: &Event<'_>) {
     let workspace = |pid_ns, found, before: Option<Before>| WorkspaceFields {
         labels,
@@ -307,7 +307,7 @@ fn put(
     };
     let mut serializer = serde_json::Serializer::with_formatter(&mut *line, OneLine);
     if let Err(error) = whole.serialize(&mut serializer) {
-        // Writing to memory does not fail; were it to, the stream would still say so.
+        // Writing to memory does not fail. If it did, the stream would have an error line.
         line.truncate(start);
         line.extend_from_slice(br#"{"level":"ERROR","msg":"unwritable","fields":{}}"#);
         tracing::error!(%error, "an event could not be written");

@@ -10,7 +10,7 @@ use super::super::{
 
 /// A byte that needs no quotes in `sh`, by the rules of the crate shlex.
 const BARE: u8 = 1;
-/// A byte that not every shell allows in single quotes, by the rules of the crate shlex.
+/// A byte that some shells do not accept in single quotes, by the rules of the crate shlex.
 const NO_SINGLE_QUOTES: u8 = 2;
 /// A byte that may have to be escaped, for JSON or because of [`is_unseen`].
 const ESCAPED: u8 = 4;
@@ -99,7 +99,7 @@ pub(super) fn push_text(line: &mut LineBuffer<'_>, bytes: &[u8], escaped: bool) 
     line.push(b'"');
 }
 
-/// Appends `words` as a JSON string that holds a command line; see [`CommandLine`].
+/// Appends `words` as a JSON string with a command line; see [`CommandLine`].
 pub(super) fn push_command_line<'a>(
     line: &mut LineBuffer<'_>,
     words: impl Iterator<Item = &'a [u8]>,
@@ -152,7 +152,7 @@ mod tests {
             prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
         }
 
-        /// The shortcuts write the same as [`CommandLine`].
+        /// The fast paths write the same as [`CommandLine`].
         #[test]
         fn a_command_line_is_the_same_however_written(
             words in prop::collection::vec("[ -~]{0,6}|[a-z^'\\\\é\u{202e}\n]{0,6}|[a-z]{1,6}", 0..6),

@@ -1,4 +1,4 @@
-//! Long argv, put together from pieces.
+//! Long argv in pieces.
 
 use super::*;
 
@@ -17,21 +17,21 @@ fn pieces_are_put_together_though_other_cpus_write_between() {
 
 #[test]
 fn a_lost_piece_cuts_and_invents_nothing() {
-    // The middle one is missing: what is behind it has no place.
+    // The middle piece is missing: the position of the next is unknown.
     let told = tell(&[
         exec(FLAG_CONTINUED, 0, 0, b"ab", 8),
         piece(FLAG_LAST_PIECE, 0, 0, 5, b"ef\0"),
         exec(0, 0, 1, b"next\0", 5),
     ]);
     assert_eq!(told, ["ab (cut)", "next"]);
-    // The last one is missing: the next exec of the CPU shows it.
+    // The last piece is missing: the next exec of the CPU shows this.
     let told = tell(&[
         exec(FLAG_CONTINUED, 0, 0, b"ab", 8),
         piece(0, 0, 0, 2, b"cd"),
         exec(0, 0, 1, b"next\0", 5),
     ]);
     assert_eq!(told, ["abcd (cut)", "next"]);
-    // All are missing, and nothing follows.
+    // All pieces are missing, and nothing follows.
     assert_eq!(tell(&[exec(FLAG_CONTINUED, 0, 0, b"ab", 8)]), ["ab (cut)"]);
     // A fault in the middle.
     let told = tell(&[
@@ -47,7 +47,7 @@ fn what_is_put_together_at_once_is_bounded() {
     const LONG: usize = 1 << 20;
     let mut stream = stream().bounded(LONG as u32);
     let mut out = Vec::new();
-    // On many CPUs at once, each with the longest argv there is.
+    // On many CPUs at once, each with an argv of maximum length.
     for cpu in 0..64 {
         let head = exec(FLAG_CONTINUED, cpu, 0, &[b'x'; 8192], LONG);
         stream.record(&head, &mut out).unwrap();
@@ -66,7 +66,7 @@ fn what_is_put_together_at_once_is_bounded() {
     let lines = std::str::from_utf8(&out).unwrap();
     let cut = lines.matches(r#""truncated":true"#).count();
     let whole = lines.matches(r#""truncated":false"#).count();
-    // What found room is whole; what did not is flagged, with its true length.
+    // An argv with memory is complete. One without is flagged, with its true length.
     assert_eq!((whole, cut), (8, 56));
     assert_eq!(lines.matches(r#""argv_bytes":1048576"#).count(), 64);
 }

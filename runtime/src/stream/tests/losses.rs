@@ -1,4 +1,4 @@
-//! Losses, suppressed execs, and a clock that is set.
+//! Losses, suppressed execs, and a wall clock that is set.
 
 use super::*;
 
@@ -115,7 +115,8 @@ fn lines_tell_when_the_clock_is_set() {
     let time = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     let ts: Vec<jiff::Timestamp> = lines.iter().map(|line| time(&line["ts"])).collect();
     assert!(ts.is_sorted(), "{ts:?}");
-    // Behind, the line bears the clock's own time; then `ts` is right again.
+    // While the wall clock is behind, the line also has its time; then `ts` is the wall clock
+    // again.
     assert_eq!(time(&lines[3]["clock"]), now.shifted(-hour).at(behind));
     assert_eq!(lines[5].get("clock"), None);
     assert_eq!(ts[5], now.shifted(hour).at(ahead));

@@ -1,4 +1,4 @@
-//! Records and counts in, lines out.
+//! Tests of the stream: records and counts in, lines out.
 
 mod argv;
 mod losses;
@@ -57,7 +57,7 @@ fn piece(flags: u16, cpu: u16, seq: u64, offset: usize, argv: &[u8]) -> Vec<u8> 
     [bytes_of(&head), argv].concat()
 }
 
-/// `msg` of each line, and of execs the joined argv.
+/// `msg` of each line; for execs the joined argv.
 fn told(out: &[u8]) -> Vec<String> {
     let text = std::str::from_utf8(out).unwrap();
     text.lines()
@@ -82,7 +82,7 @@ fn told(out: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// Tells all records, one after another.
+/// The lines of all records, in order.
 fn tell(records: &[Vec<u8>]) -> Vec<String> {
     let mut out = Vec::new();
     let mut stream = stream();
@@ -114,7 +114,7 @@ fn lines(out: &[u8]) -> Vec<Value> {
         .collect()
 }
 
-/// The record of a target that the probes have found.
+/// The record of a target that the probes found.
 fn found(inum: u32, start: u64, by: u32) -> Vec<u8> {
     let found = NsFound {
         prefix: prefix(KIND_NS_FOUND, 0, 0, 0),

@@ -1,4 +1,4 @@
-//! Starts and ends of workspaces.
+//! First lines and ends of workspaces.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn workspaces_start_and_end_once() {
     for id in [workspace.id, workspace.id, known(71, 1).id] {
         stream.ended(id);
     }
-    // Its last execs may still be in the ring.
+    // The ring may still have its last execs.
     assert_eq!(told(&out), [""; 0]);
     stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
     stream.finish(&mut out);
@@ -35,7 +35,7 @@ fn a_number_that_is_used_again_is_another_workspace() {
     let mut stream = stream();
     stream.registered(&known(60, 1), Found::Announcement, &mut out);
     stream.registered(&known(60, 2), Found::Announcement, &mut out);
-    // The end of the one before comes late.
+    // The end of the previous namespace arrives late.
     stream.ended(known(60, 1).id);
     stream.settle(&mut out);
     stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
@@ -50,7 +50,7 @@ fn a_number_that_is_used_again_is_another_workspace() {
     );
 }
 
-/// Announcements are heard at once, and what the ring has up to 60 ms later.
+/// Announcements arrive at once, and records of the ring up to 60 ms later.
 #[test]
 fn what_the_ring_has_of_a_namespace_that_is_gone_ends_nothing() {
     let mut out = Vec::new();
@@ -58,7 +58,7 @@ fn what_the_ring_has_of_a_namespace_that_is_gone_ends_nothing() {
     stream.registered(&known(60, 1_000), Found::Announcement, &mut out);
     stream.registered(&known(60, 2_000), Found::Announcement, &mut out);
     out.clear();
-    // Named already.
+    // It has a line already.
     stream
         .record(&found(60, 1_000, BY_NETWORK), &mut out)
         .unwrap();
@@ -78,7 +78,7 @@ fn what_the_ring_has_of_a_namespace_that_is_gone_ends_nothing() {
     assert_eq!(told(&out)[0], "workspace_ended");
 }
 
-/// What an earlier run traced has a line when the kernel has confirmed it by an exec, not before.
+/// A workspace of an earlier run has a line when an exec has confirmed it, not before.
 #[test]
 fn a_workspace_of_an_earlier_run_is_named_at_its_next_exec() {
     let mut out = Vec::new();
@@ -97,7 +97,7 @@ fn a_workspace_of_an_earlier_run_is_named_at_its_next_exec() {
     stream.begin(&beginning, &mut out);
     stream.targets(&[known(60, 500), known(61, 600)], &mut out);
     stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
-    // The other number is another namespace's by now.
+    // The other number now belongs to another namespace.
     stream.registered(&known(61, 950), Found::Announcement, &mut out);
     let lines = lines(&out);
     assert_eq!(lines[0]["fields"]["previous_run"]["run"], "one");
@@ -125,8 +125,8 @@ fn a_workspace_that_ran_before_says_for_how_long() {
         ..Beginning::default()
     };
     stream.begin(&beginning, &mut out);
-    // Started before us, and after. What only its network ties to the pod may have been elsewhere
-    // until it was found.
+    // Started before this run, and after its beginning. A namespace that only its network ties to
+    // the pod may have been in another network until it was found.
     stream
         .record(&found(60, 2_000, BY_CGROUP | BY_NETWORK), &mut out)
         .unwrap();
