@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use crate::sizes::SizeArgs;
 use crate::{Format, Options, Report, Roots, Text, Verdict, run, values};
 
-/// What `--help` says after the list of options.
+/// Text of `--help` after the list of options.
 const AFTER_HELP: &str = "\
 Examples:
   exectrail-preflight                        can exectrail trace here?
@@ -103,7 +103,7 @@ pub enum Color {
 }
 
 impl Color {
-    /// Whether to use colour on standard output, or in a file.
+    /// Whether to use colour on standard output, or in a file if `to_file`.
     fn on(self, to_file: bool, var: impl Fn(&str) -> Option<OsString>) -> bool {
         match self {
             Self::Always => true,
@@ -118,7 +118,7 @@ impl Color {
     }
 }
 
-/// Makes the checks, writes the report, and gives the exit code that `--help` promises.
+/// Makes the checks, writes the report, and returns the exit code that `--help` documents.
 pub fn main(args: PreflightArgs) -> ExitCode {
     loop {
         let code = once(&args);
@@ -162,7 +162,7 @@ fn once(args: &PreflightArgs) -> ExitCode {
             Some(path) => path.display().to_string(),
             None => "standard output".to_owned(),
         };
-        // Nothing is left to tell it to if this fails, too.
+        // If standard error fails too, the error cannot be reported.
         let _ = writeln!(io::stderr(), "error: could not write to {place}: {error}");
         return ExitCode::from(4);
     }
@@ -171,7 +171,7 @@ fn once(args: &PreflightArgs) -> ExitCode {
 
 fn exit_code(format: Format, report: &Report) -> ExitCode {
     match (format, report.verdict()) {
-        // The labels carry the verdict; a failure would only restart the pod that writes them.
+        // The labels have the verdict; a failure would only restart the pod that writes them.
         (Format::Nfd, _) => ExitCode::SUCCESS,
         (_, Verdict::Unmet) => ExitCode::from(1),
         (_, Verdict::Unknown) => ExitCode::from(3),
@@ -179,7 +179,7 @@ fn exit_code(format: Format, report: &Report) -> ExitCode {
     }
 }
 
-/// Whoever reads may stop reading: `| head` is no failure.
+/// Prints the report. A reader may stop reading: `| head` is not a failure.
 fn print(text: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
@@ -188,9 +188,9 @@ fn print(text: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Writes a dotfile in the same directory, which node-feature-discovery passes over, and renames
-/// it: nobody ever reads half a file. Devices and pipes are written to instead, since renaming
-/// would put a file in the place of, say, `/dev/null`. Links are followed.
+/// Writes a dotfile in the same directory, which node-feature-discovery ignores, and renames it: no
+/// reader sees half a file. Devices and pipes are written directly, since renaming would replace,
+/// for example, `/dev/null` with a file. Links are followed.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     match path.metadata() {
