@@ -32,7 +32,7 @@ Exit codes:
   all          2 wrong usage, 4 the output could not be written
 ";
 
-/// Checks whether this kernel and this container can run exectrail, and says what to change where
+/// Checks whether this kernel and this container can run exectrail, and reports what to change if
 /// they cannot.
 ///
 /// It changes nothing: it reads files in /proc, /sys and /boot, tries to bind the address given,
@@ -44,11 +44,11 @@ pub struct PreflightArgs {
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
 
-    /// Write to FILE instead of standard output: whole, under another name first, then renamed
+    /// Write to FILE instead of standard output: to a temporary file, which is then renamed
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Show the evidence of all checks, not only of those that are not fine (text only)
+    /// Show the evidence of all checks, also of those that are fine (text only)
     #[arg(long, short)]
     pub verbose: bool,
 
@@ -69,7 +69,7 @@ pub struct PreflightArgs {
     #[command(flatten)]
     pub sizes: SizeArgs,
 
-    /// Go on for ever, with a report every so many seconds: for a DaemonSet
+    /// Repeat the checks and the report every SECONDS, for a DaemonSet
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub every: Option<u64>,
 

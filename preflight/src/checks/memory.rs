@@ -16,7 +16,7 @@ use crate::release::KernelVersion;
 use crate::report::{Check, Id, Verdict};
 
 /// Memory for the process and the small maps, in bytes. Half of it covers the difference between
-/// starts (of three starts on 5.10 with 6 MiB, one was killed).
+/// starts (on 5.10 one start in three was killed with 6 MiB).
 const PROCESS: u64 = 12 << 20;
 /// During the start, the kernel's types are in memory, or with `--failed-execs` a list with one
 /// entry per type. This factor times their size is the maximum.
