@@ -10,7 +10,7 @@ use crate::{
     tools::{EXECTRAIL, NOOP, TOOL, needs_kernel},
 };
 
-/// Whatever ran before the signal has a line, though the signal comes in the middle of a burst.
+/// Every exec before the signal has a line, though the signal arrives in the middle of a burst.
 #[test]
 fn a_signal_in_a_burst_loses_nothing() {
     needs_kernel!();
@@ -44,7 +44,7 @@ fn a_signal_in_a_burst_loses_nothing() {
     }
 }
 
-/// Whenever the signal comes, what was begun is ended in good order.
+/// At any time of the signal, every step that began ends properly.
 #[test]
 fn a_signal_while_it_starts() {
     needs_kernel!();
@@ -57,7 +57,7 @@ fn a_signal_while_it_starts() {
             crate::pod::descendant(sidecar.child_id(), "exectrail")
         });
         std::thread::sleep(Duration::from_millis(delay));
-        // Before it listens for signals, the first process of a namespace does not notice them.
+        // Before it handles signals, the first process of a namespace ignores them.
         while sidecar.is_running() {
             sidecar.signal_if_running(Signal::TERM);
             std::thread::sleep(Duration::from_millis(200));
@@ -99,7 +99,7 @@ fn a_workspace_in_time_ends_the_waiting() {
     assert_eq!(argv(execs(&sidecar.stop())[0]), ["uname"]);
 }
 
-/// Each line is there soon after its exec, and `ts` is when it happened.
+/// Each line appears soon after its exec, and `ts` is the time of the exec.
 #[test]
 fn lines_come_at_once() {
     needs_kernel!();
@@ -122,7 +122,8 @@ fn lines_come_at_once() {
     sidecar.stop();
 }
 
-/// A reader of the log that goes away ends exectrail with an error: it would log into the void.
+/// If the reader of the log closes the pipe, exectrail ends with an error, since its lines would be
+/// lost.
 #[test]
 fn a_closed_pipe_ends_it() {
     needs_kernel!();
@@ -136,7 +137,7 @@ fn a_closed_pipe_ends_it() {
         .unwrap();
     drop(child.stdout.take());
     let status = wait_for("the end", || {
-        // Each is found, and has a line.
+        // Each workspace is found, and has a line.
         drop(pod.workspace());
         child.try_wait().unwrap()
     });
@@ -149,7 +150,7 @@ fn a_closed_pipe_ends_it() {
     );
 }
 
-/// The sidecar's own diagnostics are lines of the same shape.
+/// The sidecar's own diagnostics are lines of the same form.
 #[test]
 fn diagnostics_are_json_too() {
     needs_kernel!();
