@@ -65,7 +65,7 @@ pub struct PreflightArgs {
     )]
     pub init_address: Option<SocketAddr>,
 
-    /// What the memory limit must have room for.
+    /// Sizes that the memory limit must have room for.
     #[command(flatten)]
     pub sizes: SizeArgs,
 
@@ -77,15 +77,15 @@ pub struct PreflightArgs {
     #[arg(long, env = "EXECTRAIL_USE_LOCAL_PIDNS", value_parser = values::truth)]
     pub use_local_pidns: bool,
 
-    /// Where procfs is mounted
+    /// Mount point of procfs
     #[arg(long, value_name = "DIR", default_value = "/proc")]
     pub proc: PathBuf,
 
-    /// Where sysfs is mounted
+    /// Mount point of sysfs
     #[arg(long, value_name = "DIR", default_value = "/sys")]
     pub sys: PathBuf,
 
-    /// Where kernels' configurations are
+    /// Directory of the kernels' configurations
     #[arg(long, value_name = "DIR", default_value = "/boot")]
     pub boot: PathBuf,
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::fields::Field;
 use crate::report::{Check, Report, Verdict};
 
-/// In what form to write the report.
+/// Format of the report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Format {
     /// For people

@@ -1,4 +1,4 @@
-//! Can exectrail trace here, and if not, what has to change?
+//! Checks whether exectrail can trace here, and if not, what has to change.
 //!
 //! [`run`] examines the kernel and the container of this process, and returns a [`Report`]: for
 //! every check a verdict, the evidence for it, and a remedy. The report also has what the tracer

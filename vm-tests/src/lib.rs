@@ -66,7 +66,7 @@ pub enum Scenario {
     Boot,
     /// All guarantees of tracing, on the kernel as distributed
     Plain,
-    /// Those of `plain` that show whether tracing works on a kernel or a machine at all
+    /// The tests of `plain` that show whether tracing works at all on a kernel or a machine
     Brief,
     /// The guarantees of `plain` under lockdown=integrity, as with Secure Boot
     Integrity,

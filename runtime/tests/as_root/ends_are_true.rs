@@ -1,5 +1,5 @@
 //! A workspace has ended when no process is left in it. It has not ended when its first process
-//! begins to exit, nor after some time without an exec.
+//! begins to exit, nor some time after that.
 
 use std::{process::Command, time::Duration};
 

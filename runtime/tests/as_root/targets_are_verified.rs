@@ -185,8 +185,8 @@ fn a_workspace_is_found_again_after_a_restart() {
     workspace.run("uname", &["-a"]);
     let lines = second.stop();
     assert_eq!(argv(execs(&lines)[0]), ["uname", "-a"]);
-    // exectrail cannot know of the first exec, but reports the maximum time during which it did not
-    // record the workspace.
+    // The second exectrail does not know of the first, but reports the maximum time during which
+    // the workspace was not recorded.
     let again = started(&lines);
     let untraced = again["untraced_ns"].as_u64().unwrap();
     assert!(untraced > 1_000_000_000, "{again}");
