@@ -1,4 +1,4 @@
-//! A memory cgroup for what is measured.
+//! A memory cgroup for the measured processes.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ pub(crate) struct Cgroup {
 }
 
 impl Cgroup {
-    /// One below our own; none where no memory controller can be had.
+    /// Makes a cgroup below the process's own; `None` if there is no memory controller.
     pub(crate) fn new() -> Option<Self> {
         let cgroups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let v1 = cgroups
@@ -38,7 +38,7 @@ impl Cgroup {
         cgroup.charged_mib().map(|_| cgroup)
     }
 
-    /// Does something inside: what it starts stays there.
+    /// Does something inside the cgroup: the processes that it starts stay there.
     pub(crate) fn inside<T>(&self, work: impl FnOnce() -> T) -> T {
         let enter = |dir: &Path| {
             if let Err(error) = fs::write(dir.join("cgroup.procs"), "0") {
@@ -51,7 +51,7 @@ impl Cgroup {
         result
     }
 
-    /// What is charged to it, MiB.
+    /// Memory charged to the cgroup, in MiB.
     pub(crate) fn charged_mib(&self) -> Option<f64> {
         let bytes = fs::read_to_string(self.dir.join(self.usage)).ok()?;
         Some(bytes.trim().parse::<f64>().ok()? / f64::from(1 << 20))
@@ -60,7 +60,7 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        // What was inside has ended; the kernel may take an instant to see that.
+        // The processes inside have ended; the kernel may take a moment to notice that.
         for _ in 0..100 {
             if fs::remove_dir(&self.dir).is_ok() {
                 return;

@@ -1,5 +1,5 @@
-//! All tracers, one beside the other: each round has each of them at work once, so that whatever
-//! else goes on on the machine meets all of them.
+//! All tracers, beside one another: each round measures each of them once, so that other work on
+//! the machine affects all of them.
 
 use std::{collections::BTreeMap, path::Path, thread::sleep, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::{
     workload::{Place, Workload},
 };
 
-/// Nanoseconds by where an exec is.
+/// Nanoseconds, by the place of an exec.
 #[derive(Default, Serialize)]
 pub(crate) struct ByPlace {
     /// In the traced pod.
@@ -27,17 +27,17 @@ pub(crate) struct ByPlace {
     pub(crate) host: Samples,
 }
 
-/// What was measured of one tracer.
+/// Measurements of one tracer.
 #[derive(Default, Serialize)]
 pub(crate) struct Row {
     pub(crate) name: String,
-    /// What it answered where it does not run here.
+    /// Its output if it does not run here.
     pub(crate) refused: Option<String>,
-    /// Nanoseconds of its eBPF programs for an exec and the end of the process.
+    /// Nanoseconds in its eBPF programs for an exec and the end of the process.
     pub(crate) kernel: ByPlace,
-    /// The same, by program.
+    /// Nanoseconds as in [`Self::kernel`], by program.
     pub(crate) programs: BTreeMap<String, ByPlace>,
-    /// Microseconds of its process's CPU time for an event.
+    /// Microseconds of its process's CPU time per event.
     pub(crate) cpu: Samples,
     /// Microseconds from exec to exit of the program that does nothing, started in the pod.
     pub(crate) exec: Samples,
@@ -49,11 +49,11 @@ pub(crate) struct Row {
     pub(crate) make: Samples,
     /// Resident memory in MiB after the execs.
     pub(crate) resident: Samples,
-    /// Execs in the pod of which there is a line, in percent.
+    /// Percentage of execs in the pod that have a line.
     pub(crate) seen: Samples,
 }
 
-/// Measures all of them.
+/// Measures all tracers.
 pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Result<Vec<Row>> {
     let project = workload.dir().join("project");
     compile::write_project(&project, size.compiles)?;
@@ -73,7 +73,7 @@ pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Res
         ..Row::default()
     };
     let pod = Pod::new()?;
-    // To warm up: caches, the page cache, the CPU's clock.
+    // Warm-up: caches, the page cache, the CPU's clock.
     workload.execs(Place::Pod(&pod), size.execs)?;
     compile::seconds(workload, Place::Pod(&pod), &project)?;
     for round in 0..size.rounds {
@@ -93,7 +93,7 @@ pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Res
     Ok(rows)
 }
 
-/// tracexec, which stops what it traces by ptrace(2) and so traces what it starts only.
+/// tracexec, which traces with ptrace(2) and therefore only what it starts.
 fn wrapped(
     workload: &Workload,
     pod: &Pod,
@@ -137,7 +137,7 @@ fn wrapped(
     Ok(())
 }
 
-/// Nanoseconds of one of `count` execs in a place; `samples` is where those of the programs belong.
+/// Nanoseconds per exec, of `count` execs in a place; `samples` gets those of each program.
 fn execs(
     workload: &Workload,
     place: Place<'_>,
@@ -161,7 +161,7 @@ fn execs(
     Ok(took)
 }
 
-/// One tracer, one round.
+/// Measures one tracer in one round.
 fn one(
     workload: &Workload,
     pod: &Pod,
@@ -182,7 +182,7 @@ fn one(
     row.connect
         .push(workload.run(Place::Host, "connect", size.calls / 10, &[])?);
 
-    // What is behind has been dealt with.
+    // The tracer needs time to process its backlog.
     sleep(Duration::from_millis(300));
     let marker = workload.noop();
     let marker = marker.to_string_lossy();
@@ -203,7 +203,7 @@ fn one(
         .push(compile::seconds(workload, Place::Pod(pod), project)?);
     if running.worker() != 0 {
         sleep(Duration::from_millis(300));
-        // The workload's own command line names the program, too.
+        // The workload's own command line also has the program's name.
         let seen = running.lines(&marker).saturating_sub(lines + 1);
         row.seen.push(100.0 * seen as f64 / count as f64);
     }

@@ -21,7 +21,7 @@ pub(crate) fn write_project(dir: &Path, files: usize) -> Result<()> {
         fs::write(dir.join(format!("f{number}.c")), source)?;
         write!(makefile, " f{number}.o")?;
     }
-    // The quotes have make use a shell, as most real rules do.
+    // The quotes make `make` use a shell, as most real rules do.
     makefile.push_str("\n\n%.o: %.c\n\t@tcc -c -D'NAME=\"$*\"' -o $@ $<\n");
     fs::write(dir.join("Makefile"), makefile)?;
     Ok(())
@@ -33,7 +33,7 @@ pub(crate) fn seconds(workload: &Workload, place: Place<'_>, dir: &Path) -> Resu
         Place::Pod(pod) => pod.container(0, Path::new("taskset")),
         _ => Command::new("taskset"),
     };
-    // On all CPUs: a build is not pinned.
+    // Use all CPUs: a build is not pinned.
     let cpus = format!("{}-{}", workload.tracers_cpu, workload.cpu);
     seconds_of(taskset, &cpus, dir)
 }

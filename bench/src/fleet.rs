@@ -1,4 +1,4 @@
-//! What many sidecars on one node cost: the time of an exec and the end of its process.
+//! Cost of many sidecars on one node: the time of an exec and the end of its process.
 //!
 //! The workload measures its own time. The kernel does not count the run time of programs
 //! meanwhile, as counting would cost more than the programs.
@@ -21,26 +21,26 @@ use crate::{
     workload::{Place, Workload},
 };
 
-/// Rounds, in each of which every tool has its turn.
+/// Number of rounds; in each, every tool has one turn.
 const ROUNDS: usize = 9;
-/// Batches of a turn.
+/// Number of batches of a turn.
 const BATCHES: usize = 10;
-/// Execs of a batch.
+/// Number of execs of a batch.
 const EXECS: usize = 100;
 
 /// The tracepoints of an exec and the end of its process, which programs may be attached to.
 const TRACEPOINTS: [&str; 3] = ["sched_process_exec", "task_rename", "sched_process_exit"];
 
-/// A tool of which a number runs at once.
+/// A tool, of which several instances run at once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Tool {
-    /// Nothing.
+    /// No tool.
     Nothing,
-    /// exectrail, each in a pod of its own.
+    /// exectrail, each instance in its own pod.
     Exectrail,
     /// A program that returns at once, on `sched_process_exec`.
     EmptyExec,
-    /// Such a program on each of [`TRACEPOINTS`].
+    /// A program that returns at once, on each of [`TRACEPOINTS`].
     EmptyAll,
 }
 
@@ -62,22 +62,22 @@ impl Tool {
     }
 }
 
-/// The cost of a number of one tool.
+/// The cost of a number of instances of one tool.
 #[derive(Default, Serialize)]
 struct Cost {
     /// Microseconds of an exec and the end of its process in a pod without a sidecar.
     other_pod: Samples,
-    /// The same in the first traced pod.
+    /// Microseconds, as in [`Self::other_pod`], in the first traced pod.
     traced: Samples,
     /// Resident memory of all sidecars, MiB; the ring counts twice, as it is mapped twice.
     resident: Samples,
-    /// What a memory cgroup of all sidecars is charged with, MiB.
+    /// Memory charged to a memory cgroup of all sidecars, MiB.
     charged: Samples,
     /// Growth of the node's per-CPU memory (`Percpu` of /proc/meminfo), MiB.
     per_cpu: Samples,
 }
 
-/// All that was measured.
+/// All measurements.
 #[derive(Serialize)]
 struct Report {
     machine: Machine,

@@ -1,5 +1,4 @@
-//! The floor: programs that do nothing, or next to nothing, on the tracepoint that exectrail's is
-//! on.
+//! The floor: programs that do nothing, or hardly anything, on exectrail's tracepoint.
 
 use std::{
     fs, io,
@@ -24,20 +23,21 @@ const BPF_FUNC_PROBE_READ_USER_STR: i32 = 114;
 const BPF_FUNC_RINGBUF_OUTPUT: i32 = 130;
 const BPF_RB_NO_WAKEUP: i32 = 1;
 
-/// What the program does.
+/// The work of the program.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doing {
     /// It returns.
     Nothing,
     /// It copies argv onto its stack.
     CopyArgv,
-    /// And from there into a ring that nobody reads.
+    /// It copies argv from there into a ring that is not read.
     WriteArgv,
-    /// The filename as well, in a record that is as long as exectrail's and has zeros for all else.
+    /// It also copies the filename, in a record of the same length as exectrail's, with zeros
+    /// elsewhere.
     WriteRecord,
 }
 
-/// All that it can do.
+/// All kinds of work.
 pub(crate) const DOING: [Doing; 4] = [
     Doing::Nothing,
     Doing::CopyArgv,
@@ -45,15 +45,15 @@ pub(crate) const DOING: [Doing; 4] = [
     Doing::WriteRecord,
 ];
 
-/// Bytes of argv and of filename that it has room for.
+/// Maximum number of bytes of argv and of the filename.
 const ROOM: i16 = 128;
-/// Bytes of a record before these.
+/// Number of bytes of a record before these.
 const HEAD: i16 = size_of::<Exec>() as i16;
-/// Where on the stack they are.
+/// Their offsets on the stack.
 const FILENAME: i16 = -ROOM;
 const ARGV: i16 = FILENAME - ROOM;
 const RECORD: i16 = ARGV - HEAD;
-/// Bytes of the ring, which must not be full before the end of a round.
+/// Size of the ring in bytes, which must not fill up during a round.
 const RING: u32 = 16 << 20;
 
 impl Doing {
@@ -101,7 +101,7 @@ impl Doing {
                 instruction(0xb7, 2, 0, 0, ROOM.into()),
                 instruction(0xbf, 3, 9, 0, 0),
                 instruction(0x85, 0, 0, 0, BPF_FUNC_PROBE_READ_USER_STR),
-                // Its length; an error, which is negative, is more than ROOM.
+                // Its length; an error is negative, so as an unsigned number it is more than ROOM.
                 instruction(0xb5, 0, 0, 1, ROOM.into()),
                 instruction(0xb7, 0, 0, 0, 0),
                 instruction(0x0f, 7, 0, 0, 0),
@@ -110,7 +110,7 @@ impl Doing {
         }
         if record || self == Self::WriteArgv {
             program.extend([
-                // A map's descriptor, in two halves.
+                // A map's descriptor, split into two instructions.
                 instruction(0x18, 1, 1, 0, ring.as_raw_fd()),
                 0,
                 instruction(0xbf, 2, 10, 0, 0),
@@ -136,7 +136,7 @@ fn instruction(code: u64, dst: u64, src: u64, offset: i16, immediate: i32) -> u6
     code | dst << 8 | src << 12 | u64::from(offset) << 16 | u64::from(immediate) << 32
 }
 
-/// What BPF_MAP_CREATE reads.
+/// The part of `union bpf_attr` that BPF_MAP_CREATE reads.
 #[repr(C)]
 #[derive(Default)]
 struct MapAttr {
@@ -170,7 +170,8 @@ struct ProgAttr {
     attach_btf_id: u32,
 }
 
-/// What BPF_RAW_TRACEPOINT_OPEN reads; the program says which tracepoint.
+/// The part of `union bpf_attr` that BPF_RAW_TRACEPOINT_OPEN reads; the program determines the
+/// tracepoint.
 #[repr(C)]
 struct AttachAttr {
     name: u64,
@@ -185,12 +186,13 @@ pub(crate) struct Floor {
 }
 
 impl Floor {
-    /// Attaches it to the tracepoint of an exec.
+    /// Attaches the program to the tracepoint of an exec.
     pub(crate) fn attach(doing: Doing) -> Result<Self> {
         Self::attach_to(doing, "sched_process_exec")
     }
 
-    /// Attaches it to a tracepoint. Only that of an exec has what a program that copies argv needs.
+    /// Attaches the program to a tracepoint. Only that of an exec has the arguments that a program
+    /// that copies argv needs.
     pub(crate) fn attach_to(doing: Doing, tracepoint: &str) -> Result<Self> {
         let mut attr = MapAttr {
             map_type: BPF_MAP_TYPE_RINGBUF,
@@ -228,7 +230,7 @@ impl Floor {
 
 /// Calls bpf(2) with a command that makes a file descriptor.
 fn bpf<T>(command: u32, attr: &mut T) -> io::Result<OwnedFd> {
-    // SAFETY: all attributes are laid out as the kernel has them, and what they point to lives.
+    // SAFETY: all attributes have the kernel's layout, and the memory that they point to is alive.
     let fd = unsafe {
         libc::syscall(
             libc::SYS_bpf,

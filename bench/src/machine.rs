@@ -1,4 +1,4 @@
-//! What the figures were measured on.
+//! The machine of the measurements.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ pub(crate) struct Machine {
     pub(crate) processor: String,
     pub(crate) cpus: usize,
     pub(crate) virtual_machine: bool,
-    /// Load average of a minute when the run began: others' work, as ours had not begun.
+    /// Load average over one minute at the start of the run: the load of other processes.
     pub(crate) load: String,
     pub(crate) at: String,
 }

@@ -1,4 +1,4 @@
-//! Measures what exectrail costs, beside nothing, an empty program and other tools.
+//! Measures the cost of exectrail, beside nothing, an empty program and other tools.
 //!
 //! | Module | Measures |
 //! |---|---|
@@ -7,8 +7,8 @@
 //! | [`scaling`] | how its cost grows |
 //! | [`fleet`] | many sidecars on one node; measured alone |
 //!
-//! Started by `cargo xtask bench`; needs root. Figures are medians of rounds in which all take
-//! turns; the workload has a CPU of its own, and tracers another.
+//! `cargo xtask bench` starts it; it needs root. Figures are medians of rounds in which all tools
+//! take turns. The workload and the tracers run on different CPUs.
 
 mod cgroup;
 mod comparison;
@@ -36,18 +36,18 @@ use report::Report;
 use size::Size;
 use workload::Workload;
 
-/// Measure what exectrail costs
+/// Measure the cost of exectrail
 #[derive(Parser)]
 struct Args {
     /// The released binary
     #[arg(long)]
     exectrail: PathBuf,
 
-    /// Where results go
+    /// Directory of the results
     #[arg(long)]
     out: PathBuf,
 
-    /// Within a minute, to see that it works
+    /// Take a minute at most, to see that it works
     #[arg(long)]
     quick: bool,
 
@@ -64,7 +64,7 @@ fn main() -> Result<()> {
     }
     let size = if args.quick { Size::QUICK } else { Size::FULL };
     let machine = machine::Machine::describe();
-    // The kernel counts the run time of eBPF programs for as long as this is open.
+    // The kernel counts the run time of eBPF programs while this is open.
     let _statistics = aya::sys::enable_stats(aya::sys::Stats::RunTime)
         .context("the kernel does not count the run time of programs; are you root?")?;
     let workload = Workload::compile()?;

@@ -46,7 +46,7 @@ pub(crate) fn write(series: &Series, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A number as short as it can be told.
+/// A number in its shortest form.
 fn short(value: &f64) -> String {
     match *value {
         value if value >= 1e6 => format!("{}M", (value / 1e5).round() / 10.0),

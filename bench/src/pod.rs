@@ -1,4 +1,4 @@
-//! A pod made by hand: a network namespace that a sleeping process holds.
+//! A pod made from a network namespace, which a sleeping process holds.
 
 use std::{
     io::Read as _,
@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-/// The namespace; gone when dropped.
+/// The namespace; removed when dropped.
 pub(crate) struct Pod {
     holder: Child,
 }
@@ -30,12 +30,12 @@ impl Pod {
         Ok(Self { holder })
     }
 
-    /// What `nsenter` enters it by.
+    /// The path that `nsenter` enters it by.
     pub(crate) fn network(&self) -> String {
         format!("--net=/proc/{}/ns/net", self.holder.id())
     }
 
-    /// A command in a PID namespace of its own inside the pod, on this CPU.
+    /// A command in a new PID namespace inside the pod, on this CPU.
     pub(crate) fn container(&self, cpu: usize, program: &Path) -> Command {
         let mut command = Command::new("nsenter");
         command
@@ -50,7 +50,7 @@ impl Pod {
 
 impl Drop for Pod {
     fn drop(&mut self) {
-        // It may be gone already.
+        // It may have ended already.
         let _ = self.holder.kill();
         let _ = self.holder.wait();
     }

@@ -87,7 +87,7 @@ pub(crate) fn programs(family: &[u32]) -> BTreeMap<u32, Program> {
             held.extend(id.and_then(|id| id.trim().parse::<u32>().ok()));
         }
     }
-    // A program that is unloaded during the listing is skipped.
+    // A program may be unloaded during the listing; it is omitted.
     loaded_programs()
         .flatten()
         .filter(|program| held.contains(&program.id()))

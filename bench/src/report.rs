@@ -1,4 +1,4 @@
-//! The run as a document and as data.
+//! The run's results, as a document and as data.
 
 use std::{fmt::Write as _, fs, path::Path};
 
@@ -15,7 +15,7 @@ use crate::{
     tracers::Tracer,
 };
 
-/// All that a run measured.
+/// All measurements of a run.
 #[derive(Serialize)]
 pub(crate) struct Report {
     pub(crate) machine: Machine,
@@ -94,7 +94,7 @@ impl Report {
         Ok(())
     }
 
-    /// The table again of exectrail, by program, and of the programs that do next to nothing.
+    /// The tables of exectrail's programs, and of the programs that do hardly anything.
     fn programs(&self, text: &mut String) -> Result<()> {
         writeln!(
             text,

@@ -1,4 +1,4 @@
-//! Several measurements of one thing: their middle, and how far they lie apart.
+//! Several measurements of one value: their median, and their spread.
 
 use serde::Serialize;
 

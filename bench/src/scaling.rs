@@ -1,4 +1,4 @@
-//! How cost grows with what there is more of: a series of points for a plot each.
+//! How the cost grows with each parameter: one series of points per plot.
 
 use std::{
     path::Path,
@@ -23,7 +23,7 @@ use crate::{
 /// One line of a plot.
 #[derive(Serialize)]
 pub(crate) struct Series {
-    /// The plot's file.
+    /// The name of the plot's file.
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
     pub(crate) x: &'static str,
@@ -33,7 +33,7 @@ pub(crate) struct Series {
     pub(crate) points: Vec<(f64, Samples)>,
 }
 
-/// Measures all of them.
+/// Measures all series.
 pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Result<Vec<Series>> {
     let bench = Bench {
         workload,
@@ -68,7 +68,7 @@ impl Bench<'_> {
         )
     }
 
-    /// Nanoseconds in the kernel for each of `count` execs that `work` does.
+    /// Nanoseconds in the kernel per exec, for `count` execs that `work` makes.
     fn kernel(
         &self,
         running: &Running,
@@ -81,7 +81,7 @@ impl Bench<'_> {
         Ok(process::spent(&before, &after).values().sum::<f64>() / count as f64)
     }
 
-    /// Each point `repetitions` times, in rounds.
+    /// Measures each point `repetitions` times, in rounds.
     fn rounds(
         &self,
         xs: &[usize],
@@ -110,7 +110,7 @@ impl Bench<'_> {
             let count = (self.size.point * 16_384 / (16_384 + bytes)).max(10);
             let work = || {
                 let mut command = self.workload.command(Place::Pod(&self.pod));
-                // The limit of argv and environment is a quarter of the stack's.
+                // The kernel limits argv and environment to a quarter of the stack limit.
                 let raised = ["prlimit", "--stack=unlimited"];
                 command = prefixed(&raised, &command);
                 let bytes = bytes.to_string();
@@ -137,7 +137,7 @@ impl Bench<'_> {
         let points = self.rounds(&[1, 2, 4, 8, 16, 24, 30], |depth| {
             let count = self.size.point;
             let work = || {
-                // The container is the first level.
+                // The container is itself the first level.
                 let mut command = self.workload.command(Place::Pod(&self.pod));
                 command
                     .args(["nest", &(depth - 1).to_string()])
@@ -237,7 +237,7 @@ impl Bench<'_> {
             let running = self.start(&[&format!("--ring-bytes={bytes}")])?;
             sleep(Duration::from_millis(200));
             running.signal(Signal::STOP);
-            // Some more than fit.
+            // A few more than fit.
             let count = (bytes / 100).min(self.size.burst);
             self.workload.execs(Place::Pod(&self.pod), count)?;
             running.signal(Signal::CONT);

@@ -1,4 +1,4 @@
-//! exectrail alone: what it takes while it runs, and what it holds.
+//! Measurements of exectrail alone: its costs, and its capacity.
 
 use std::{
     fs,
@@ -24,37 +24,38 @@ use crate::{
     workload::{Place, Workload},
 };
 
-/// What was measured.
+/// All measurements.
 #[derive(Default, Serialize)]
 pub(crate) struct Figures {
-    /// Bytes.
+    /// Size of the binary in bytes.
     pub(crate) binary: u64,
     /// Milliseconds from its first instruction to tracing.
     pub(crate) start: Samples,
-    /// MiB resident at rest, the 4 MiB ring's two mappings not counted: anonymous memory and the
+    /// MiB resident at rest, without the two mappings of the 4 MiB ring: anonymous memory and the
     /// binary's pages.
     pub(crate) resident: f64,
-    /// The same after [`Self::events`] more execs.
+    /// MiB resident after [`Self::events`] more execs.
     pub(crate) resident_after: f64,
-    /// MiB at its highest, ring not counted, while it started.
+    /// Highest MiB during its start, without the ring.
     pub(crate) peak: f64,
     pub(crate) events: usize,
     /// Microseconds of CPU time, user and system, for an event read from a full ring.
     pub(crate) cpu_flood: Samples,
-    /// The same for events as they come, some thousands a second.
+    /// Microseconds as in [`Self::cpu_flood`], for events that are read as they happen, thousands
+    /// per second.
     pub(crate) cpu_steady: Samples,
-    /// Share of user time in these, percent.
+    /// Percentage of user time in this CPU time.
     pub(crate) user_share: f64,
-    /// Execs that happened while it was stopped, and those of them that had a line in the end.
+    /// Number of execs while it was stopped, and of those among them that have a line at the end.
     pub(crate) burst: usize,
     pub(crate) burst_kept: usize,
-    /// Execs a second on all CPUs, and how many of them were lost.
+    /// Execs per second on all CPUs, and how many of them were lost.
     pub(crate) sustained: f64,
     pub(crate) sustained_lost: f64,
-    /// Milliseconds from exec to line, 50 execs a second.
+    /// Milliseconds from exec to line, at 50 execs per second.
     pub(crate) latency: Samples,
-    /// Nanoseconds in the kernel for an exec in another pod, with nobody else and with many other
-    /// namespaces alive that execute, too.
+    /// Nanoseconds in the kernel for an exec in another pod: without other namespaces, and with
+    /// many that also execute programs.
     pub(crate) other_pod: Samples,
     pub(crate) other_pod_of_many: Samples,
     pub(crate) namespaces: usize,
@@ -63,7 +64,7 @@ pub(crate) struct Figures {
 /// The ring, which the kernel maps twice.
 const RING_MIB: f64 = 8.0;
 
-/// Measures it.
+/// Takes all measurements.
 pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Result<Figures> {
     let mut figures = Figures {
         binary: fs::metadata(exectrail)?.len(),
@@ -99,7 +100,7 @@ pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Res
     Ok(figures)
 }
 
-/// Execs in other pods.
+/// Measures execs in other pods.
 fn others(
     figures: &mut Figures,
     workload: &Workload,
@@ -124,7 +125,7 @@ fn others(
     Ok(())
 }
 
-/// Execs as they come, on all CPUs at once.
+/// Measures execs that are read as they happen, on all CPUs at once.
 fn load(
     figures: &mut Figures,
     workload: &Workload,
@@ -162,7 +163,7 @@ fn load(
     Ok(())
 }
 
-/// A burst while it is stopped, and what reading it takes.
+/// Measures a burst while exectrail is stopped, and the time for reading it.
 fn held(
     figures: &mut Figures,
     workload: &Workload,
@@ -194,7 +195,7 @@ fn held(
     Ok(())
 }
 
-/// From exec to line, read from a pipe.
+/// Measures the time from exec to line, read from a pipe.
 fn latency(
     figures: &mut Figures,
     workload: &Workload,

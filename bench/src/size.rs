@@ -1,29 +1,29 @@
 //! How many repetitions are measured.
 
-/// Counts of what is done.
+/// Numbers of repetitions.
 pub(crate) struct Size {
-    /// Rounds of the comparison.
+    /// Number of rounds of the comparison.
     pub(crate) rounds: usize,
-    /// Execs measured at once.
+    /// Number of execs per measurement.
     pub(crate) execs: usize,
-    /// System calls measured at once.
+    /// Number of system calls per measurement.
     pub(crate) calls: usize,
-    /// Files of the project that is built.
+    /// Number of files of the project that is built.
     pub(crate) compiles: usize,
-    /// Events for memory under load.
+    /// Number of events for memory under load.
     pub(crate) events: usize,
-    /// Execs while the reader is stopped.
+    /// Number of execs while the reader is stopped.
     pub(crate) burst: usize,
-    /// Other namespaces alive.
+    /// Number of other namespaces.
     pub(crate) namespaces: usize,
-    /// Repetitions of what is measured of exectrail alone.
+    /// Repetitions of the measurements of exectrail alone.
     pub(crate) repetitions: usize,
-    /// Execs for a point of a plot.
+    /// Number of execs per point of a plot.
     pub(crate) point: usize,
 }
 
 impl Size {
-    /// For the documents: some ten minutes.
+    /// For the documents: takes about ten minutes.
     pub(crate) const FULL: Self = Self {
         rounds: 5,
         execs: 2_000,
@@ -36,7 +36,7 @@ impl Size {
         point: 600,
     };
 
-    /// To see that it works: within a minute.
+    /// To see that it works: takes a minute at most.
     pub(crate) const QUICK: Self = Self {
         rounds: 1,
         execs: 200,

@@ -1,4 +1,4 @@
-//! What is measured, one beside the other: nothing, the floor, exectrail, and other tools.
+//! The tracers that are compared: nothing, the floor, exectrail, and other tools.
 
 use std::{
     fs::{self, File},
@@ -19,12 +19,12 @@ use crate::{
     workload::Workload,
 };
 
-/// A way to have execs seen.
+/// A way to trace execs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tracer {
-    /// Nobody looks.
+    /// No tracer.
     Nothing,
-    /// A program on `tp_btf/sched_process_exec` that does next to nothing.
+    /// A program on `tp_btf/sched_process_exec` that does hardly anything.
     Floor(Doing),
     /// exectrail, as a sidecar of the pod.
     Exectrail,
@@ -36,18 +36,18 @@ pub(crate) enum Tracer {
 #[derive(PartialEq, Eq)]
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
-    /// Debian's package of it.
+    /// Name of its Debian package.
     pub(crate) package: &'static str,
-    /// A shell's command line.
+    /// Its command line, for a shell.
     command: &'static str,
-    /// The process that does the work.
+    /// Name of the process that does the work.
     process: &'static str,
-    /// What it prints once it traces.
+    /// Text that it prints once it traces.
     ready: &'static str,
 }
 
-/// In a mount namespace of its own, where those that need it find tracefs: on the node that a
-/// sidecar runs on, nobody has mounted it.
+/// Runs a tool in a new mount namespace with tracefs, for tools that need it: on a node with a
+/// sidecar, tracefs is not mounted.
 const WITH_TRACEFS: &str =
     "mount -t tracefs none /sys/kernel/tracing; mount -t debugfs none /sys/kernel/debug; ";
 
@@ -114,13 +114,13 @@ impl Tracer {
     }
 }
 
-/// A tracer at work; it ends when dropped.
+/// A running tracer; it ends when dropped.
 pub(crate) struct Running {
     _floor: Option<Floor>,
     child: Option<Child>,
     worker: u32,
     dir: TempDir,
-    /// The processes that it is; the programs of next to nothing are this process's.
+    /// Its processes; the programs of the floor belong to this process.
     pub(crate) family: Vec<u32>,
 }
 
@@ -199,12 +199,12 @@ impl Running {
         self.dir.path().join(name)
     }
 
-    /// The file that events go to.
+    /// The file of its events.
     pub(crate) fn events(&self) -> PathBuf {
         self.path("out")
     }
 
-    /// What it has printed: events and diagnostics, as far as short.
+    /// Its output: events and diagnostics, if they are short.
     pub(crate) fn said(&self) -> String {
         let read = |name| fs::read(self.path(name)).unwrap_or_default();
         let mut said = read("err");
@@ -212,7 +212,7 @@ impl Running {
         String::from_utf8_lossy(&said).into_owned()
     }
 
-    /// Events printed so far that name what is executed.
+    /// Number of events so far that have the name of the executed program.
     pub(crate) fn lines(&self, name: &str) -> usize {
         let text = fs::read(self.events()).unwrap_or_default();
         let name = name.as_bytes();
@@ -221,15 +221,15 @@ impl Running {
             .count()
     }
 
-    /// The process that does the work; 0 where there is none.
+    /// The process that does the work; 0 if there is none.
     pub(crate) fn worker(&self) -> u32 {
         self.worker
     }
 
-    /// Signals it.
+    /// Sends a signal to it.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(pid) = i32::try_from(self.worker).ok().and_then(Pid::from_raw) {
-            // It may have ended.
+            // It may have ended already.
             let _ = kill_process(pid, signal);
         }
     }

@@ -1,4 +1,4 @@
-// What is measured: one kind of work, so many times, on one CPU. Prints nanoseconds for all of it.
+// The measured workload: one kind of work, repeated, on one CPU. Prints its nanoseconds in total.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -41,7 +41,7 @@ static int execs(char **args) {
     return 0;
 }
 
-// long COUNT BYTES FILE: executes FILE with that much argv, in arguments of at most 100,000 bytes.
+// long COUNT BYTES FILE: executes FILE with BYTES of argv, in arguments of at most 100,000 bytes.
 static int long_argv(char **args) {
     long bytes = atol(args[1]);
     char *argv[64] = {"noop"};
@@ -64,7 +64,7 @@ static int getppids(char **args) {
     return 0;
 }
 
-// connect COUNT: of a datagram socket, which asks nobody.
+// connect COUNT: connects a datagram socket, which sends nothing.
 static int connects(char **args) {
     long count = atol(args[0]);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9),
@@ -83,7 +83,7 @@ static int wait_for_end(void *unused) {
     return 0;
 }
 
-// spaces COUNT: PID namespaces that live until standard input ends.
+// spaces COUNT: makes PID namespaces that live until standard input ends.
 static int spaces(char **args) {
     static char stack[16384] __attribute__((aligned(16)));
     long count = atol(args[0]);
@@ -100,8 +100,8 @@ static int spaces(char **args) {
     return 0;
 }
 
-// each COUNT FILE: in so many PID namespaces, one after the other is made and executes FILE; all
-// live until standard input ends.
+// each COUNT FILE: makes COUNT PID namespaces, one after the other; each executes FILE. All live
+// until standard input ends.
 static char *each_file;
 static int execute_and_wait(void *unused) {
     (void)unused;
@@ -130,7 +130,7 @@ static int each(char **args) {
     return 0;
 }
 
-// nest DEPTH COMMAND...: runs COMMAND so many PID namespaces deeper.
+// nest DEPTH COMMAND...: runs COMMAND in DEPTH nested PID namespaces.
 static int nest(char **args) {
     long depth = atol(args[0]);
     for (long i = 0; i < depth; i++) {

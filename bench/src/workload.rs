@@ -1,5 +1,4 @@
-//! Having work done, in the pod or elsewhere: `workload.c`, compiled, and a program that does
-//! nothing.
+//! Runs work in the pod or elsewhere: `workload.c`, compiled, and a program that does nothing.
 
 use std::{
     fs,
@@ -12,23 +11,23 @@ use tempfile::TempDir;
 
 use crate::pod::Pod;
 
-/// The programs, and the CPUs that they and tracers run on.
+/// The programs, and the CPUs for them and for the tracers.
 pub(crate) struct Workload {
     dir: TempDir,
-    /// Where work is done.
+    /// The CPU of the workload.
     pub(crate) cpu: usize,
-    /// Where tracers run.
+    /// The CPU of the tracers.
     pub(crate) tracers_cpu: usize,
 }
 
-/// Where work is done.
+/// The place of the work.
 #[derive(Clone, Copy)]
 pub(crate) enum Place<'a> {
     /// In the init PID namespace.
     Host,
     /// In a container of another pod.
     OtherPod,
-    /// In a container of the pod that is traced.
+    /// In a container of the traced pod.
     Pod(&'a Pod),
 }
 
@@ -63,7 +62,7 @@ impl Workload {
         self.dir.path().join("noop")
     }
 
-    /// The program, to be started in a place.
+    /// A command that starts the workload in a place.
     pub(crate) fn command(&self, place: Place<'_>) -> Command {
         let program = self.dir.path().join("workload");
         let cpu = self.cpu.to_string();
@@ -80,7 +79,7 @@ impl Workload {
         command
     }
 
-    /// Nanoseconds that `count` times of some work took, each.
+    /// Runs some work `count` times; returns the nanoseconds of each.
     pub(crate) fn run(
         &self,
         place: Place<'_>,
@@ -91,7 +90,7 @@ impl Workload {
         self.run_command(self.command(place), what, count, rest)
     }
 
-    /// The same, by a command that [`Self::command`] gave.
+    /// As [`Self::run`], with a command from [`Self::command`].
     pub(crate) fn run_command(
         &self,
         mut command: Command,
@@ -107,13 +106,13 @@ impl Workload {
         Ok(total / count as f64)
     }
 
-    /// Nanoseconds of one exec of the program that does nothing, its end included.
+    /// Nanoseconds of one exec of the program that does nothing, including its end.
     pub(crate) fn execs(&self, place: Place<'_>, count: usize) -> Result<f64> {
         let noop = self.noop();
         self.run(place, "exec", count, &["0", &noop.to_string_lossy(), "1"])
     }
 
-    /// PID namespaces that live until what is returned is dropped.
+    /// Makes PID namespaces that live until the returned value is dropped.
     pub(crate) fn namespaces(&self, command: Command, what: &str, rest: &[&str]) -> Result<Living> {
         let mut command = command;
         let mut child = command
@@ -129,7 +128,7 @@ impl Workload {
     }
 }
 
-/// Something that lives until its standard input ends.
+/// A process that lives until its standard input ends.
 pub(crate) struct Living(Child);
 
 impl Drop for Living {

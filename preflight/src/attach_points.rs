@@ -17,7 +17,7 @@ pub enum AttachPoint {
     Function(&'static str),
 }
 
-/// The functions of the calls that execute, in the order of [`exectrail_common::exec_calls`].
+/// The functions of the exec system calls, in the order of [`exectrail_common::exec_calls`].
 #[cfg(target_arch = "x86_64")]
 pub const EXEC_FUNCTIONS: Option<[&str; CALLS]> = Some([
     "__x64_sys_execve",
@@ -25,7 +25,7 @@ pub const EXEC_FUNCTIONS: Option<[&str; CALLS]> = Some([
     "__ia32_compat_sys_execve",
     "__ia32_compat_sys_execveat",
 ]);
-/// The functions of the calls that execute, in the order of [`exectrail_common::exec_calls`].
+/// The functions of the exec system calls, in the order of [`exectrail_common::exec_calls`].
 #[cfg(target_arch = "aarch64")]
 pub const EXEC_FUNCTIONS: Option<[&str; CALLS]> = Some([
     "__arm64_sys_execve",
@@ -33,7 +33,7 @@ pub const EXEC_FUNCTIONS: Option<[&str; CALLS]> = Some([
     "__arm64_compat_sys_execve",
     "__arm64_compat_sys_execveat",
 ]);
-/// The functions of the calls that execute: not known for this architecture.
+/// The functions of the exec system calls: unknown for this architecture.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub const EXEC_FUNCTIONS: Option<[&str; CALLS]> = None;
 
@@ -48,7 +48,7 @@ const OPTIONAL: [&str; 2] = ["oom_score_adj_update", "sys_exit"];
 pub struct AttachPoints(Vec<(AttachPoint, u32)>);
 
 impl AttachPoints {
-    /// Notes a named type, if it is one of those that are wanted.
+    /// Records a named type if it is a wanted attach point.
     pub(crate) fn note(&mut self, type_kind: u8, name: &[u8], id: u32) {
         let wanted = |names: &[&'static str], name: &[u8]| {
             let found = names.iter().find(|wanted| wanted.as_bytes() == name);
@@ -72,13 +72,13 @@ impl AttachPoints {
         }
     }
 
-    /// The BTF id of `point`; none where the kernel does not have it.
+    /// The BTF id of `point`; `None` if the kernel lacks it.
     pub fn id(&self, point: AttachPoint) -> Option<u32> {
         let found = self.0.iter().find(|(known, _)| *known == point);
         found.map(|(_, id)| *id)
     }
 
-    /// All of them with their BTF ids.
+    /// All attach points of this kernel, with their BTF ids.
     pub fn iter(&self) -> impl Iterator<Item = (AttachPoint, u32)> {
         self.0.iter().copied()
     }

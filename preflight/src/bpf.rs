@@ -1,10 +1,10 @@
-//! Asks the kernel, by trying, what it lets this process do with BPF.
+//! Tests by trial what the kernel lets this process do with BPF.
 //!
-//! The trials use the very program type that the tracer loads: tracing programs of attach type
-//! `BPF_TRACE_RAW_TP`. The probes of general libraries try other types: `fentry`, which some
-//! kernels and architectures refuse although the tracer runs there, and for helpers none that
-//! needs a BTF target. Nothing is attached, and everything is gone when the file descriptors
-//! close.
+//! The trials use the program type that the tracer loads: tracing programs of attach type
+//! `BPF_TRACE_RAW_TP`. The feature probes of general libraries try other types. They try `fentry`,
+//! which some kernels and architectures refuse although the tracer runs there; and for helpers they
+//! try no type that needs a BTF target. The trials attach nothing, and the kernel frees everything
+//! when the file descriptors close.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -45,14 +45,15 @@ impl Map {
 #[derive(Debug, thiserror::Error)]
 #[error("{error}{}{log}", if log.is_empty() { "" } else { ": " })]
 pub(crate) struct Refused {
-    /// What bpf(2) failed with.
+    /// Error of bpf(2).
     pub(crate) error: io::Error,
-    /// The verifier's last words; empty when it was not reached.
+    /// End of the verifier's log; empty if the verifier did not run.
     pub(crate) log: String,
 }
 
 impl Refused {
-    /// Whether the verifier does not have a helper for this type of program. The name follows.
+    /// Whether the verifier refused because this type of program lacks a helper; its message gives
+    /// the helper's name.
     pub(crate) fn lacks_helper(&self) -> bool {
         ["unknown func ", "invalid func ", "cannot use helper "]
             .iter()
@@ -60,7 +61,7 @@ impl Refused {
     }
 }
 
-/// The part of `union bpf_attr` that BPF_MAP_CREATE reads; the kernel takes what follows as zero.
+/// The part of `union bpf_attr` that BPF_MAP_CREATE reads; the kernel treats the rest as zero.
 #[repr(C)]
 struct MapAttr {
     map_type: u32,
@@ -100,21 +101,21 @@ struct ProgAttr {
 ///
 /// # Safety
 ///
-/// `attr` must be laid out as `command` has it, without padding, and every address in it must be
-/// valid for the length beside it while the call lasts.
+/// `attr` must be laid out as `command` requires, without padding, and every address in it must be
+/// valid for the length beside it during the call.
 unsafe fn bpf<T>(command: u32, attr: &mut T) -> io::Result<OwnedFd> {
     let attr: *mut T = attr;
-    // SAFETY: `attr` points to `size_of::<T>()` bytes; the caller vouches for what they mean.
+    // SAFETY: `attr` points to `size_of::<T>()` bytes; the caller guarantees their meaning.
     let fd = unsafe { libc::syscall(libc::SYS_bpf, command, attr, size_of::<T>()) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the kernel has just made this file descriptor, close-on-exec, and nobody else has
+    // SAFETY: the kernel has just made this file descriptor, close-on-exec, and nothing else owns
     // it. File descriptors fit an int.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
-/// Makes the smallest map of that kind.
+/// Makes the smallest map of this kind.
 pub(crate) fn make_map(map: Map) -> io::Result<OwnedFd> {
     let (key_size, value_size, max_entries) = match map {
         Map::Hash | Map::Array | Map::PerCpuArray => (4, 8, 1),
@@ -132,12 +133,12 @@ pub(crate) fn make_map(map: Map) -> io::Result<OwnedFd> {
     unsafe { bpf(BPF_MAP_CREATE, &mut attr) }
 }
 
-/// What kind of program to try with.
+/// Type of the trial program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Program {
-    /// What the tracer loads, for the tracepoint with that BTF id.
+    /// The type that the tracer loads, for the tracepoint with this BTF id.
     TpBtf(u32),
-    /// Has the same helpers and needs no BTF: tells whether BPF is allowed at all.
+    /// Has the same helpers and needs no BTF: shows whether BPF is allowed at all.
     RawTracepoint,
 }
 
@@ -154,7 +155,7 @@ impl Program {
         self.load_code(Code::new())
     }
 
-    /// Loads a program that calls each helper that the tracer cannot do without.
+    /// Loads a program that calls each helper that the tracer requires.
     pub(crate) fn load_with_helpers(self, ring: &OwnedFd) -> Result<(), Refused> {
         const GET_SMP_PROCESSOR_ID: i32 = 8;
         const GET_CURRENT_PID_TGID: i32 = 14;
@@ -201,12 +202,13 @@ impl Program {
         if unsafe { bpf(BPF_PROG_LOAD, &mut attr) }.is_ok() {
             return Ok(());
         }
-        // Once more for the verifier's words: a log costs time, so the good case does without.
+        // Load again with a log for the verifier's message; the first load has none, as a log takes
+        // time.
         let mut log = vec![0_u8; 64 << 10];
         attr.log_level = 1;
         attr.log_size = log.len() as u32;
         attr.log_buf = log.as_mut_ptr() as u64;
-        // SAFETY: as above, and the log is as long as it says and outlives the call.
+        // SAFETY: as above, and the log has the length in `attr` and outlives the call.
         match unsafe { bpf(BPF_PROG_LOAD, &mut attr) } {
             Ok(_) => Ok(()),
             Err(error) => Err(Refused {
@@ -223,9 +225,9 @@ fn verdict_of(log: &[u8]) -> String {
     verifier_reason(&String::from_utf8_lossy(text)).to_owned()
 }
 
-/// The line of a verifier log that says why a program was refused; empty where none does.
+/// The line of a verifier log that says why a program was refused; empty if there is none.
 ///
-/// It is the last before the statistics, if there are any (`print_verification_stats`,
+/// It is the last line before the statistics, if there are any (`print_verification_stats`,
 /// kernel/bpf/verifier.c: `verification time`, `stack depth`, `processed`; from Linux 7.1 on also a
 /// line for each function of the program, which begins with `(subprog`).
 pub fn verifier_reason(log: &str) -> &str {
@@ -245,7 +247,7 @@ pub fn verifier_reason(log: &str) -> &str {
         .unwrap_or_default()
 }
 
-/// A program in the making: eight bytes an instruction.
+/// An unfinished program: eight bytes per instruction.
 struct Code(Vec<[u8; 8]>);
 
 /// Registers: r10 is the frame pointer.

@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use crate::sizes::SizeArgs;
 use crate::{Format, Options, Report, Roots, Text, Verdict, run, values};
 
-/// What `--help` says after the list of options.
+/// Text of `--help` after the list of options.
 const AFTER_HELP: &str = "\
 Examples:
   exectrail-preflight                        can exectrail trace here?
@@ -32,7 +32,7 @@ Exit codes:
   all          2 wrong usage, 4 the output could not be written
 ";
 
-/// Checks whether this kernel and this container can run exectrail, and says what to change where
+/// Checks whether this kernel and this container can run exectrail, and reports what to change if
 /// they cannot.
 ///
 /// It changes nothing: it reads files in /proc, /sys and /boot, tries to bind the address given,
@@ -44,11 +44,11 @@ pub struct PreflightArgs {
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
 
-    /// Write to FILE instead of standard output: whole, under another name first, then renamed
+    /// Write to FILE instead of standard output: to a temporary file, which is then renamed
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Show the evidence of all checks, not only of those that are not fine (text only)
+    /// Show the evidence of all checks, also of those that are fine (text only)
     #[arg(long, short)]
     pub verbose: bool,
 
@@ -65,11 +65,11 @@ pub struct PreflightArgs {
     )]
     pub init_address: Option<SocketAddr>,
 
-    /// What the memory limit must have room for.
+    /// Sizes that the memory limit must have room for.
     #[command(flatten)]
     pub sizes: SizeArgs,
 
-    /// Go on for ever, with a report every so many seconds: for a DaemonSet
+    /// Repeat the checks and the report every SECONDS, for a DaemonSet
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub every: Option<u64>,
 
@@ -77,15 +77,15 @@ pub struct PreflightArgs {
     #[arg(long, env = "EXECTRAIL_USE_LOCAL_PIDNS", value_parser = values::truth)]
     pub use_local_pidns: bool,
 
-    /// Where procfs is mounted
+    /// Mount point of procfs
     #[arg(long, value_name = "DIR", default_value = "/proc")]
     pub proc: PathBuf,
 
-    /// Where sysfs is mounted
+    /// Mount point of sysfs
     #[arg(long, value_name = "DIR", default_value = "/sys")]
     pub sys: PathBuf,
 
-    /// Where kernels' configurations are
+    /// Directory of the kernels' configurations
     #[arg(long, value_name = "DIR", default_value = "/boot")]
     pub boot: PathBuf,
 }
@@ -103,7 +103,7 @@ pub enum Color {
 }
 
 impl Color {
-    /// Whether to use colour on standard output, or in a file.
+    /// Whether to use colour on standard output, or in a file if `to_file`.
     fn on(self, to_file: bool, var: impl Fn(&str) -> Option<OsString>) -> bool {
         match self {
             Self::Always => true,
@@ -118,7 +118,7 @@ impl Color {
     }
 }
 
-/// Makes the checks, writes the report, and gives the exit code that `--help` promises.
+/// Makes the checks, writes the report, and returns the exit code that `--help` documents.
 pub fn main(args: PreflightArgs) -> ExitCode {
     loop {
         let code = once(&args);
@@ -162,7 +162,7 @@ fn once(args: &PreflightArgs) -> ExitCode {
             Some(path) => path.display().to_string(),
             None => "standard output".to_owned(),
         };
-        // Nothing is left to tell it to if this fails, too.
+        // If standard error fails too, the error cannot be reported.
         let _ = writeln!(io::stderr(), "error: could not write to {place}: {error}");
         return ExitCode::from(4);
     }
@@ -171,7 +171,7 @@ fn once(args: &PreflightArgs) -> ExitCode {
 
 fn exit_code(format: Format, report: &Report) -> ExitCode {
     match (format, report.verdict()) {
-        // The labels carry the verdict; a failure would only restart the pod that writes them.
+        // The labels have the verdict; a failure would only restart the pod that writes them.
         (Format::Nfd, _) => ExitCode::SUCCESS,
         (_, Verdict::Unmet) => ExitCode::from(1),
         (_, Verdict::Unknown) => ExitCode::from(3),
@@ -179,7 +179,7 @@ fn exit_code(format: Format, report: &Report) -> ExitCode {
     }
 }
 
-/// Whoever reads may stop reading: `| head` is no failure.
+/// Prints the report. A reader may stop reading: `| head` is not a failure.
 fn print(text: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
@@ -188,9 +188,9 @@ fn print(text: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Writes a dotfile in the same directory, which node-feature-discovery passes over, and renames
-/// it: nobody ever reads half a file. Devices and pipes are written to instead, since renaming
-/// would put a file in the place of, say, `/dev/null`. Links are followed.
+/// Writes a dotfile in the same directory, which node-feature-discovery ignores, and renames it: no
+/// reader sees half a file. Devices and pipes are written directly, since renaming would replace,
+/// for example, `/dev/null` with a file. Links are followed.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     match path.metadata() {

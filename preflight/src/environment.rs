@@ -1,7 +1,7 @@
-//! The command line, and the environment as its second form: one grammar for both.
+//! Flags and environment variables: two forms of the same grammar.
 //!
-//! A variable that is set and empty is unset: manifests and shells cannot always leave one out.
-//! Anything else that is not understood is a usage error that names the variable.
+//! A variable that is set and empty counts as unset: manifests and shells cannot always omit a
+//! variable. Any other value that cannot be parsed is a usage error that names the variable.
 
 use std::ffi::{OsStr, OsString};
 
@@ -12,7 +12,7 @@ use clap::{Command, Parser};
 /// A variable cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum VariableError {
-    /// Its value is not text.
+    /// Its value is not UTF-8 text.
     #[error("the environment variable {name} is not valid UTF-8")]
     NotText {
         /// The variable.
@@ -20,7 +20,7 @@ pub enum VariableError {
     },
 }
 
-/// Parses the command line and the environment, or ends the process as clap does.
+/// Parses the command line and the environment, or exits as clap does.
 pub fn parse<P: Parser>() -> P {
     match try_parse() {
         Ok(parsed) => parsed,
@@ -32,7 +32,7 @@ pub fn parse<P: Parser>() -> P {
     }
 }
 
-/// The lines of a variable that holds a list, without empty ones.
+/// The non-empty lines of a variable that holds a list.
 ///
 /// # Errors
 /// [`VariableError::NotText`].
@@ -45,7 +45,7 @@ pub fn lines(name: &'static str) -> Result<Vec<String>, VariableError> {
     Ok(lines.map(str::to_owned).collect())
 }
 
-/// All variables that the flags of a command and its sub-commands have.
+/// All variables of the flags of a command and its sub-commands.
 pub fn variables(command: &Command) -> Vec<String> {
     let own = command.get_arguments().filter_map(clap::Arg::get_env);
     let mut names: Vec<String> = own
@@ -57,8 +57,9 @@ pub fn variables(command: &Command) -> Vec<String> {
     names
 }
 
-/// Variables with our prefix that nothing reads, `known` and Kubernetes' own apart: it gives a pod
-/// variables for each Service of its namespace, whose name may begin as ours do.
+/// Variables with exectrail's prefix that are neither `known` nor Kubernetes' own. Kubernetes gives
+/// a pod variables for each Service of its namespace, and a Service's name may begin with the
+/// prefix.
 pub fn unknown(known: &[String]) -> Vec<String> {
     let is_of_service = |name: &str| {
         ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT_"]
@@ -77,7 +78,7 @@ pub fn unknown(known: &[String]) -> Vec<String> {
 
 enum Wrong {
     Clap(clap::Error),
-    /// What is wrong, with a line break.
+    /// The error text, with a line break.
     Variable(String),
 }
 
@@ -97,7 +98,7 @@ fn try_parse<P: Parser>() -> Result<P, Wrong> {
         .collect();
     match parse(None) {
         Ok((parsed, matches)) => {
-            // A path may be any bytes to clap; the grammar knows text only.
+            // For clap a path may be any bytes; this grammar allows only text.
             let used = used_variables(&P::command(), &matches);
             match used.iter().find(|name| !is_text(name)) {
                 Some(name) => Err(Wrong::Variable(not_text(name))),
@@ -113,7 +114,7 @@ fn try_parse<P: Parser>() -> Result<P, Wrong> {
             Err(Wrong::Clap(error))
         }
         Err(error) => {
-            // The one without which there is no such error is the one that is wrong.
+            // The faulty variable is the one whose removal removes this error.
             let complaint = error.to_string();
             let is_wrong = |name: &&OsString| match parse(Some(name)) {
                 Ok(_) => true,
@@ -144,7 +145,7 @@ fn not_text(name: &OsStr) -> String {
     )
 }
 
-/// The variables of the command that is asked for.
+/// The variables of the command that the user chose.
 fn used_variables(command: &Command, matches: &clap::ArgMatches) -> Vec<OsString> {
     if let Some((name, matches)) = matches.subcommand()
         && let Some(sub) = command.find_subcommand(name)
@@ -155,7 +156,7 @@ fn used_variables(command: &Command, matches: &clap::ArgMatches) -> Vec<OsString
     own.map(OsStr::to_owned).collect()
 }
 
-/// The command, its flags not to be taken from variables that are `ignored`.
+/// The command, with `ignored` variables removed from its flags.
 fn without_variables(command: Command, ignored: &dyn Fn(&OsStr) -> bool) -> Command {
     command
         .mut_args(|arg| {

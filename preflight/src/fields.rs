@@ -1,17 +1,17 @@
-//! The kernel's fields as `--format json` lists them, so that a node can be checked with pahole.
+//! The kernel's fields for `--format json`, so that a node can be checked with pahole.
 
 use exectrail_common::offsets::ABSENT;
 use serde::Serialize;
 
 use crate::offsets::{self, Missing, Resolved};
 
-/// Where the running kernel keeps a field that the probes read, or how large a struct is.
+/// Position of a field that the probes read, or size of a struct, in the running kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Field {
     /// Name of the struct.
     #[serde(rename = "struct")]
     pub strukt: &'static str,
-    /// Name of the member, a dotted path where it is inside another one. `None` for a size.
+    /// Name of the member, a dotted path if it is inside another member. `None` for a size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member: Option<&'static str>,
     /// The value.
@@ -19,8 +19,8 @@ pub struct Field {
     pub value: FieldValue,
 }
 
-/// What is known of a field; `None` where this kernel does not have it, or not as the probes
-/// read it.
+/// Value of a field; `None` if this kernel lacks the field, or has it in a form that the probes do
+/// not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldValue {
@@ -30,7 +30,7 @@ pub enum FieldValue {
     Size(Option<u32>),
 }
 
-/// All fields that were looked up, in the order in which they are listed in `offsets.rs`.
+/// All fields that were looked up, in the order of `offsets.rs`.
 pub(crate) fn all(resolved: &Resolved) -> Vec<Field> {
     let is_missing = |strukt: &str, member: Option<&str>| {
         resolved.missing.iter().any(|missing| match missing {
@@ -69,7 +69,8 @@ pub(crate) fn all(resolved: &Resolved) -> Vec<Field> {
         .collect()
 }
 
-/// The name that this kernel has for a member; of several, the first where it has none of them.
+/// The member's name in this kernel. If it can have several names and this kernel has none of them,
+/// the first.
 fn spelling(resolved: &Resolved, strukt: &str, member: &'static str) -> &'static str {
     let mut names = member.split('|');
     let known = |name: &&str| resolved.spellings.contains(&(strukt, *name));

@@ -1,7 +1,7 @@
-//! Reads evidence: whole files, but never more of them than makes sense.
+//! Reads evidence: whole files, up to a size limit.
 //!
-//! The roots can point anywhere, so a "file" may be a pipe that blocks, a device without an end or
-//! a copy that somebody damaged. Container runtimes hide files by mounting `/dev/null` over them.
+//! The roots can point anywhere, so a "file" may be a pipe that blocks, a device without an end, or
+//! a damaged copy. Container runtimes hide files by mounting `/dev/null` over them.
 
 use std::ffi::OsStr;
 use std::fs::{File, FileType, OpenOptions};
@@ -14,7 +14,7 @@ use std::path::Path;
 use memmap2::{Mmap, MmapOptions};
 use rustix::fs::statfs;
 
-/// Most bytes of a text file of procfs or sysfs.
+/// Maximum size of a text file of procfs or sysfs.
 pub(crate) const TEXT: u64 = 1 << 20;
 
 /// Why a file could not be read whole.
@@ -30,7 +30,7 @@ pub(crate) enum ReadError {
     Io(#[from] io::Error),
 }
 
-/// Opens a regular file. Anything else is refused before it is opened: opening can have effects.
+/// Opens a regular file. Other files are refused before they are opened: opening can have effects.
 pub(crate) fn open(path: &Path) -> Result<File, ReadError> {
     let of_kind = |kind: FileType| match kind {
         kind if kind.is_file() => Ok(()),
@@ -44,7 +44,7 @@ pub(crate) fn open(path: &Path) -> Result<File, ReadError> {
         _ => ReadError::Io(error),
     };
     of_kind(path.metadata().map_err(missing)?.file_type())?;
-    // Should a pipe have taken its place since, O_NONBLOCK keeps the opening from waiting.
+    // If a pipe has replaced the file since, O_NONBLOCK keeps open(2) from waiting.
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
@@ -57,7 +57,7 @@ pub(crate) fn open(path: &Path) -> Result<File, ReadError> {
 /// Reads a regular file of at most `limit` bytes.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     let file = open(path)?;
-    // procfs says 0 for the length; sysfs the truth for BTF, a page for text.
+    // procfs gives a length of 0. sysfs gives the true length for BTF, and a page for text.
     let len = file.metadata()?.len();
     if len > limit {
         return Err(ReadError::TooLong { limit });
@@ -86,8 +86,8 @@ impl Deref for Bytes {
 
 /// The BTF of the running kernel, at most `limit` bytes of it.
 ///
-/// From Linux 6.16 on it can be mapped, privately and to be read (`btf_sysfs_vmlinux_mmap`,
-/// kernel/bpf/sysfs_btf.c). A copy takes more than a thousand reads of a page, and its memory.
+/// From Linux 6.16 on a process can map it, privately and read-only (`btf_sysfs_vmlinux_mmap`,
+/// kernel/bpf/sysfs_btf.c). A copy takes more than a thousand reads of a page, and memory.
 pub(crate) fn kernel_btf(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
     let file = open(path)?;
     let len = file.metadata()?.len();
@@ -95,7 +95,7 @@ pub(crate) fn kernel_btf(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
         return Err(ReadError::TooLong { limit });
     }
     if is_sysfs(path) {
-        // SAFETY: the memory is the kernel's, which never changes or goes: the kernel makes the
+        // SAFETY: the memory is the kernel's, which never changes or frees it: the kernel makes the
         // file once, at boot, and a file of sysfs cannot be truncated.
         if let Ok(map) = unsafe { MmapOptions::new().map_copy_read_only(&file) } {
             return Ok(Bytes::Mapped(map));
@@ -113,7 +113,7 @@ pub(crate) fn is_sysfs(path: &Path) -> bool {
 
 /// Reads to the end, but at most `limit` bytes.
 pub(crate) fn read_all(from: impl Read, limit: u64, expected: usize) -> Result<Vec<u8>, ReadError> {
-    // One more than expected, so that the end is seen without growing.
+    // One byte more than expected, so that the end is found without growing the buffer.
     let mut bytes = Vec::with_capacity(expected.saturating_add(1));
     from.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::fields::Field;
 use crate::report::{Check, Report, Verdict};
 
-/// In what form to write the report.
+/// Format of the report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Format {
     /// For people
@@ -34,14 +34,14 @@ pub struct Text {
 /// Version of the JSON form; increased if a reader of the old form would misread the new one.
 const SCHEMA_VERSION: u32 = 1;
 
-/// Most characters that node-problem-detector takes (`max_output_length`).
+/// Maximum number of characters that node-problem-detector accepts (`max_output_length`).
 const NPD_WIDTH: usize = 80;
 
-/// Prefix of labels: node-feature-discovery accepts sub-domains of its own domain from anybody.
+/// Prefix of labels: node-feature-discovery accepts sub-domains of its own domain from any pod.
 const NFD_NAMESPACE: &str = "exectrail.feature.node.kubernetes.io";
 
 impl Report {
-    /// The report in that form, line end included. Text is without colour.
+    /// The report in this format, with its line end. Text has no colour.
     pub fn format(&self, format: Format) -> String {
         match format {
             Format::Text => self.text(Text::default()),
@@ -65,10 +65,10 @@ impl Report {
                 Verdict::Unknown => ("33", "unknown"),
                 Verdict::NotApplicable => ("2", "-"),
             };
-            // Padding comes before the colour, whose escapes have no width.
+            // Padding precedes the colour, whose escapes have no width.
             let verdict = paint(code, &format!("{word:<7}"));
             let _ = writeln!(out, "{verdict}  {:<14}  {}", check.id, check.summary);
-            // A check that is ok may have advice.
+            // A check with the verdict ok can have advice.
             let fine = matches!(check.verdict, Verdict::Ok | Verdict::NotApplicable);
             if how.verbose || !fine || check.remedy.is_some() {
                 for evidence in &check.evidence {

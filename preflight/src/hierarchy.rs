@@ -1,10 +1,10 @@
-//! Which hierarchy of cgroups pods are in on a node.
+//! The hierarchy of cgroups that a node's pods are in.
 
 use exectrail_common::offsets::{ABSENT, Offsets};
 
 use crate::offsets::Controllers;
 
-/// Controllers whose v1 hierarchies every pod is in, as runtimes use them all. Others, such as
+/// Controllers whose v1 hierarchies every pod is in, as runtimes use all of these. Others, such as
 /// `net_cls` or a named hierarchy, may be mounted on a node whose pods are in cgroup v2.
 const OF_PODS: [&str; 4] = ["pids", "memory", "cpu", "devices"];
 
@@ -17,20 +17,20 @@ pub enum Hierarchy {
     Of {
         /// Name of the controller.
         controller: &'static str,
-        /// Its place in `css_set.subsys`.
+        /// Its index in `css_set.subsys`.
         place: u32,
     },
-    /// None that pods are known to be in.
+    /// No known hierarchy of pods.
     None,
 }
 
 impl Hierarchy {
-    /// The one that `cgroups`, the text of a process's `/proc/PID/cgroup` (cgroups(7)), shows;
+    /// The hierarchy in `cgroups`, the text of a process's `/proc/PID/cgroup` (cgroups(7));
     /// [`Hierarchy::None`] if the kernel lacks a field that the probes need to read cgroups.
     ///
     /// Its lines are `ID:CONTROLLERS:PATH`; that of v2 is `0::PATH`. On a node with cgroup v1,
     /// runtimes put each container into a cgroup of the same name in the hierarchy of each
-    /// controller; any of them would do.
+    /// controller, so each of these hierarchies is suitable.
     pub fn of(cgroups: &str, controllers: Controllers, offsets: &Offsets) -> Self {
         if !has_cgroups(offsets) {
             return Self::None;
@@ -58,7 +58,7 @@ impl Hierarchy {
     }
 }
 
-/// Whether the kernel has all that the probes read of cgroups.
+/// Whether the kernel has all cgroup fields that the probes read.
 fn has_cgroups(offsets: &Offsets) -> bool {
     let needed = [
         offsets.task_cgroups,

@@ -1,8 +1,8 @@
-//! Can exectrail trace here, and if not, what has to change?
+//! Checks whether exectrail can trace here, and if not, what has to change.
 //!
-//! [`run`] looks at the kernel and at the container around this process, and gives a [`Report`]:
-//! for every check a verdict, the evidence that led to it, and a remedy. What it learns on the way
-//! about the kernel, [`Kernel`], is what the tracer needs to load its probes.
+//! [`run`] examines the kernel and the container of this process, and returns a [`Report`]: for
+//! every check a verdict, the evidence for it, and a remedy. The report also has what the tracer
+//! needs to load its probes: [`Kernel`].
 //!
 //! ```no_run
 //! use exectrail_preflight::{Options, run};
@@ -43,7 +43,7 @@ pub use obstacle::Obstacle;
 pub use release::KernelVersion;
 pub use report::{Check, Evidence, Id, Kernel, Report, Scope, Verdict};
 
-/// Where the files lie that the checks read.
+/// Roots of the files that the checks read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roots {
     /// `/proc`
@@ -65,8 +65,8 @@ impl Default for Roots {
 }
 
 impl Roots {
-    /// Whether the files speak of the kernel that runs: a procfs and a sysfs, wherever they are
-    /// mounted, and not copies of somebody else's.
+    /// Whether the files describe the running kernel: a procfs and a sysfs, wherever they are
+    /// mounted, and not copies from another machine.
     pub fn are_live(&self) -> bool {
         // include/uapi/linux/magic.h
         const PROC_SUPER_MAGIC: u64 = 0x9fa0;
@@ -76,17 +76,17 @@ impl Roots {
     }
 }
 
-/// What to check, and for whom.
+/// What to check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Where to read. Unless they are live ([`Roots::are_live`]), no system call asks the running
-    /// kernel anything.
+    /// Where to read. Unless the roots are live ([`Roots::are_live`]), no system call queries the
+    /// running kernel.
     pub roots: Roots,
-    /// Address on which announcements will be awaited; `None` leaves that check out.
+    /// Address on which exectrail will accept announcements; `None` omits that check.
     pub init_address: Option<SocketAddr>,
     /// Size of the ring buffer, in bytes.
     pub ring_bytes: u64,
-    /// Most bytes of argv kept of one exec.
+    /// Maximum number of bytes of argv recorded for one exec.
     pub max_argv_bytes: u64,
     /// Whether the tracer will record its own PID namespace (`--use-local-pidns`).
     pub local_pid_ns: bool,
@@ -104,26 +104,25 @@ impl Default for Options {
     }
 }
 
-/// Size of the ring buffer unless something else is asked for: 4 MiB.
+/// Default size of the ring buffer: 4 MiB.
 pub const DEFAULT_RING_BYTES: u64 = 4 << 20;
 
-/// Most bytes of argv kept of one exec unless something else is asked for: 128 KiB.
+/// Default of the maximum number of bytes of argv recorded for one exec: 128 KiB.
 pub const DEFAULT_MAX_ARGV_BYTES: u64 = 128 << 10;
 
-/// Most bytes of long argv that the tracer holds at once while they are put together, where it
-/// keeps at most so many of one exec. Several CPUs may execute something long at the same time.
+/// Maximum number of bytes of incomplete long argv that the tracer holds at once, if it records at
+/// most `max_argv_bytes` of one exec. Several CPUs may execute a long argv at the same time.
 pub fn pending_argv_bytes(max_argv_bytes: u64) -> u64 {
     const AT_ONCE: u64 = 4;
     const LEAST: u64 = 8 << 20;
     max_argv_bytes.saturating_mul(AT_ONCE).max(LEAST)
 }
 
-/// Makes all checks. Whatever the files hold, it comes back with a report.
+/// Makes all checks. It returns a report whatever the files contain.
 ///
 /// On a live system it makes a few small BPF maps and loads a few small programs, attaches none,
-/// and lets all of them go again. Below Linux 5.11 it first raises
-/// RLIMIT_MEMLOCK where it may, since without that any map can be refused; the tracer needs the
-/// same.
+/// and closes all of them. Before Linux 5.11 it first raises RLIMIT_MEMLOCK if it may, since
+/// without that the kernel can refuse any map; the tracer needs the same.
 pub fn run(options: &Options) -> Report {
     checks::all(options)
 }

@@ -1,4 +1,4 @@
-//! The node check as a program of its own: `exectrail preflight` without the rest of exectrail.
+//! The node check as a separate program: `exectrail preflight` without the rest of exectrail.
 
 use std::process::ExitCode;
 

@@ -7,18 +7,18 @@ use rustix::io::Errno;
 /// Why an address cannot be bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Obstacle {
-    /// Something else of the pod uses the port. It may become free at any time.
+    /// Another process of the pod uses the port. It may become free at any time.
     Taken,
     /// The network namespace does not have the address.
     NoSuchAddress,
-    /// The process lacks the right to use the port.
+    /// The process may not use the port.
     Forbidden,
-    /// The kernel has the address family switched off.
+    /// The address family is disabled in the kernel.
     NoFamily,
 }
 
 impl Obstacle {
-    /// The obstacle behind an error of bind(2) or listen(2), if it is a known one.
+    /// The obstacle that an error of bind(2) or listen(2) stands for, if it is a known one.
     pub fn from_error(error: &io::Error) -> Option<Self> {
         Errno::from_io_error(error).and_then(|errno| match errno {
             Errno::ADDRINUSE => Some(Self::Taken),
@@ -29,7 +29,7 @@ impl Obstacle {
         })
     }
 
-    /// What is wrong with the address, as the end of a sentence.
+    /// The problem with the address, as the end of a sentence.
     pub fn summary(self) -> &'static str {
         match self {
             Self::Taken => {
@@ -42,7 +42,7 @@ impl Obstacle {
         }
     }
 
-    /// What to do, where `flag` sets the address.
+    /// The remedy; `flag` is the flag that sets the address.
     pub fn remedy(self, flag: &str) -> String {
         match self {
             Self::Taken => format!(

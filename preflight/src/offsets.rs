@@ -1,7 +1,7 @@
 //! Which kernel fields the probes read, by their names in the kernel's sources.
 //!
-//! The one place where a name such as `task_struct.nsproxy` meets the member of
-//! [`Offsets`] that carries its offset to the probes. Names hold for Linux 5.8 to 7.3.
+//! Only this file connects a name such as `task_struct.nsproxy` with the member of [`Offsets`] that
+//! has its offset for the probes. The names are valid for Linux 5.8 to 7.3.
 
 use exectrail_common::offsets::{ABSENT, Offsets};
 
@@ -10,9 +10,9 @@ use crate::btf::{Btf, BtfError, kind};
 
 /// The value that BTF gives for one member of [`Offsets`].
 enum Wanted {
-    /// Offset in bytes of a member, by its dotted path; several paths, with `|` between them, where
-    /// kernels differ. The probes load the member as a value of `size` bytes; one of another size
-    /// would be another value.
+    /// Offset in bytes of a member, by its dotted path. If kernels differ, several paths with `|`
+    /// between them. The probes load the member as a value of `size` bytes; a member of another
+    /// size would give another value.
     Offset {
         member: &'static str,
         size: Option<u64>,
@@ -35,7 +35,7 @@ const fn bytes(size: u64, member: &'static str) -> Wanted {
     }
 }
 
-/// A struct or an array, whose size the probes do not rely on.
+/// A struct or an array; the probes do not depend on its size.
 const fn part(member: &'static str) -> Wanted {
     Wanted::Offset { member, size: None }
 }
@@ -134,8 +134,8 @@ const _: () = assert!(
 /// Number of fields that are looked up.
 pub const FIELD_COUNT: usize = FIELDS.len();
 
-/// Every value with the names it has in the kernel's sources: struct, member, offset in bytes.
-/// Without a member, the value is the size of the struct.
+/// Every value with its names in the kernel's sources: struct, member, offset in bytes. Without a
+/// member, the value is the size of the struct.
 pub fn named(offsets: &Offsets) -> impl Iterator<Item = (&'static str, Option<&'static str>, u32)> {
     FIELDS.iter().map(|field| {
         let member = match field.wanted {
@@ -149,7 +149,7 @@ pub fn named(offsets: &Offsets) -> impl Iterator<Item = (&'static str, Option<&'
 /// Maximum number of structs of one name that are examined; kernels have at most two.
 const MAX_NAMESAKES: usize = 8;
 
-/// A type or field that the running kernel does not have, or not as the probes read it.
+/// A type or field that the running kernel lacks, or has in a form that the probes do not read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Missing {
@@ -167,7 +167,7 @@ pub enum Missing {
         /// Dotted path of the member.
         member: &'static str,
     },
-    /// The member is there, but of another size.
+    /// The member exists but has another size.
     #[error("{strukt}.{member}: {found} bytes instead of {expected}")]
     Size {
         /// Name of the struct.
@@ -197,7 +197,7 @@ pub enum Missing {
     },
 }
 
-/// What BTF says of the fields and tracepoints that the probes use.
+/// The fields and tracepoints of the probes, as found in BTF.
 #[derive(Clone, Debug)]
 pub struct Resolved {
     /// The offsets. Fields named in `missing` are zero.
@@ -208,13 +208,13 @@ pub struct Resolved {
     pub missing: Vec<Missing>,
     /// Number of types in the BTF.
     pub types: u32,
-    /// Places of the controllers in `css_set.subsys`.
+    /// Indices of the controllers in `css_set.subsys`.
     pub controllers: Controllers,
     /// Struct and name in this kernel of each member whose name differs between kernels.
     pub spellings: Vec<(&'static str, &'static str)>,
 }
 
-/// Places of controllers in `css_set.subsys`, as `enum cgroup_subsys_id` has them
+/// Indices of controllers in `css_set.subsys`, from `enum cgroup_subsys_id`
 /// (include/linux/cgroup-defs.h). They depend on the kernel's configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Controllers {
@@ -228,7 +228,7 @@ pub struct Controllers {
 ///
 /// # Errors
 ///
-/// When the bytes are not BTF. Fields that are not there are no error but [`Resolved::missing`].
+/// If the bytes are not BTF. Fields that are missing are no error but in [`Resolved::missing`].
 pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
     let mut structs: Vec<(&'static str, Vec<u32>)> = Vec::new();
     for field in FIELDS {
@@ -322,7 +322,7 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
     })
 }
 
-/// A value for [`Offsets`], and the name of the member where it has several.
+/// A value for [`Offsets`], and the name of the member if it can have several names.
 type Value = (u32, Option<&'static str>);
 
 fn look_up(btf: &Btf<'_>, id: u32, field: &Field) -> Result<Result<Value, Missing>, BtfError> {

@@ -9,25 +9,25 @@ pub struct KernelVersion {
     pub major: u32,
     /// `15` in `5.15.0-1053-aws`.
     pub minor: u32,
-    /// `0` in `5.15.0-1053-aws`; 0 where there is none. Distributions often leave it at 0.
+    /// `0` in `5.15.0-1053-aws`; 0 if there is none. Distributions often keep it at 0.
     pub patch: u32,
 }
 
 impl KernelVersion {
-    /// The oldest kernel with all that the tracer needs: 5.8 brought the BPF ring buffer,
+    /// The oldest kernel with everything that the tracer needs: 5.8 added the BPF ring buffer,
     /// CAP_BPF, CAP_PERFMON and `bpf_ktime_get_boot_ns`.
     pub const OLDEST: Self = Self::new(5, 8, 0);
 
-    /// From here on BPF memory counts against the memory cgroup; before, against RLIMIT_MEMLOCK
-    /// (commit series of Roman Gushchin, merged for 5.11).
+    /// From this version on BPF memory counts against the memory cgroup; before, against
+    /// RLIMIT_MEMLOCK (commit series of Roman Gushchin, merged for 5.11).
     pub const WITHOUT_MEMLOCK: Self = Self::new(5, 11, 0);
 
-    /// From here on a program on a tracepoint may be preempted: tracepoints are walked under SRCU
-    /// and no longer with preemption off (`__DECLARE_TRACE`, include/linux/tracepoint.h, Linux
-    /// 7.0).
+    /// From this version on a program on a tracepoint may be preempted: the kernel walks
+    /// tracepoints under SRCU and no longer with preemption off (`__DECLARE_TRACE`,
+    /// include/linux/tracepoint.h, Linux 7.0).
     pub const PREEMPTIBLE_TRACEPOINTS: Self = Self::new(7, 0, 0);
 
-    /// That version.
+    /// Makes a version.
     pub const fn new(major: u32, minor: u32, patch: u32) -> Self {
         Self {
             major,
@@ -36,7 +36,7 @@ impl KernelVersion {
         }
     }
 
-    /// Reads a release leniently: whatever follows the numbers is the distribution's.
+    /// Parses a release leniently: the text after the numbers is the distribution's.
     ///
     /// ```
     /// use exectrail_preflight::KernelVersion;
@@ -59,7 +59,7 @@ impl KernelVersion {
     }
 }
 
-/// The number at the beginning, and what follows it.
+/// The number at the beginning, and the text after it.
 fn number(text: &str) -> Option<(u32, &str)> {
     let end = text
         .find(|c: char| !c.is_ascii_digit())

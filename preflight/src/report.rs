@@ -1,4 +1,4 @@
-//! What the checks found.
+//! Results of the checks.
 
 use std::fmt::{self, Display};
 use std::path::Path;
@@ -8,22 +8,22 @@ use serde::Serialize;
 
 use crate::{Field, KernelVersion, attach_points::AttachPoints, offsets::Controllers};
 
-/// How a check, or all of them together, came out.
+/// Result of a check, or of all checks together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The tracer has what it needs.
     Ok,
-    /// The tracer cannot run like this.
+    /// The tracer cannot run in this environment.
     Unmet,
-    /// There was not enough evidence to tell.
+    /// The evidence was not sufficient for a verdict.
     Unknown,
-    /// The question does not arise here.
+    /// The check does not apply here.
     NotApplicable,
 }
 
 impl Verdict {
-    /// The name that all formats use.
+    /// The name of the verdict in all formats.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -40,12 +40,12 @@ impl Display for Verdict {
     }
 }
 
-/// Which check. Names are stable: other programs read them.
+/// Name of a check. Names are stable: other programs read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Id {
-    /// Where exectrail runs: not in a sandbox without BPF.
+    /// The platform: exectrail is not in a sandbox without BPF.
     Platform,
     /// The kernel is 5.8 or later.
     Kernel,
@@ -55,11 +55,11 @@ pub enum Id {
     Capabilities,
     /// The kernel lets this process make the maps and load the programs.
     Bpf,
-    /// What kernel lockdown leaves.
+    /// What kernel lockdown allows.
     Lockdown,
-    /// Not in a user namespace, hence not under sysbox-runc.
+    /// This process is in the init user namespace, hence not under sysbox-runc.
     UserNamespace,
-    /// Which namespaces this process is in.
+    /// Namespaces of this process.
     Scope,
     /// The memory limit has room for the ring buffer.
     Memory,
@@ -68,7 +68,7 @@ pub enum Id {
 }
 
 impl Id {
-    /// The name that all formats use.
+    /// The name of the check in all formats.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Platform => "platform",
@@ -91,28 +91,28 @@ impl Display for Id {
     }
 }
 
-/// Something that was read, and where.
+/// A value that was read, and its source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Evidence {
     /// The file, and the part of it, or the system call.
     pub source: String,
-    /// What it said, or why it could not be read. Never longer than a few lines, never with
-    /// control characters: files can hold anything, and this goes to terminals and logs.
+    /// The value, or why it could not be read. At most a few lines, without control characters:
+    /// files can contain anything, and terminals and logs show this text.
     pub value: String,
 }
 
-/// The outcome of one check.
+/// Result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// Which one.
+    /// Name of the check.
     pub id: Id,
-    /// How it came out.
+    /// Its verdict.
     pub verdict: Verdict,
     /// One line for people.
     pub summary: String,
-    /// What was read to come to the verdict.
+    /// The evidence for the verdict.
     pub evidence: Vec<Evidence>,
-    /// One line that a cluster admin can act on. Always there when the verdict is unmet.
+    /// One line that a cluster admin can act on. Always present if the verdict is unmet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
@@ -148,8 +148,8 @@ impl Check {
     }
 }
 
-/// Text from a file, fit for a terminal: control characters and those that turn the direction of
-/// writing are escaped, and what is too long is cut.
+/// Text from a file, safe for a terminal: control characters and those that change the direction of
+/// writing are escaped, and text over the limit is truncated.
 fn clean(text: &str, limit: usize) -> String {
     let mut out = String::new();
     for (count, c) in text.chars().enumerate() {
@@ -170,14 +170,14 @@ fn clean(text: &str, limit: usize) -> String {
 /// What the tracer needs to know of the running kernel.
 #[derive(Clone, Debug)]
 pub struct Kernel {
-    /// Where the kernel keeps the fields that the probes read.
+    /// Offsets of the fields that the probes read.
     pub offsets: Offsets,
-    /// Places of the controllers in `css_set.subsys`.
+    /// Indices of the controllers in `css_set.subsys`.
     pub controllers: Controllers,
     /// What probes can be attached to.
     pub attach_points: AttachPoints,
-    /// Whether a program may call `bpf_probe_read_kernel`: not under lockdown=confidentiality.
-    /// False also where neither a trial nor the lockdown file could tell.
+    /// Whether a program may call `bpf_probe_read_kernel`: not under lockdown=confidentiality. Also
+    /// false if neither a trial nor the lockdown file gave an answer.
     pub read_kernel: bool,
     /// Whether BPF memory counts against RLIMIT_MEMLOCK (before Linux 5.11).
     pub needs_memlock: bool,
@@ -185,24 +185,24 @@ pub struct Kernel {
     pub release: KernelVersion,
 }
 
-/// Which namespaces this process is in.
+/// Namespaces of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// Inode number of its PID namespace.
     pub pid_ns: Option<u32>,
     /// Inode number of its network namespace.
     pub net_ns: Option<u32>,
-    /// Whether that PID namespace is the node's own.
+    /// Whether this PID namespace is the init PID namespace.
     pub init_pid_ns: Option<bool>,
     /// Whether other containers of the pod seem to be in the same PID namespace
     /// (`shareProcessNamespace`): PID 1 is neither this process nor another exectrail. A guess.
     pub shared_pid_ns: Option<bool>,
 }
 
-/// The outcome of all checks.
+/// Results of all checks.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// In the order in which they are best read: the cause before the consequence.
+    /// The checks in the order for reading: the cause before the consequence.
     pub checks: Vec<Check>,
     pub(crate) kernel: Option<Kernel>,
     pub(crate) scope: Scope,
@@ -210,7 +210,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Unmet if any check is; else unknown if any is; else ok.
+    /// Unmet if any check is unmet; else unknown if any is unknown; else ok.
     pub fn verdict(&self) -> Verdict {
         let any = |verdict| self.checks.iter().any(|check| check.verdict == verdict);
         if any(Verdict::Unmet) {
@@ -222,31 +222,31 @@ impl Report {
         }
     }
 
-    /// The checks that say the tracer cannot run.
+    /// The checks with the verdict unmet.
     pub fn unmet(&self) -> impl Iterator<Item = &Check> {
         self.checks
             .iter()
             .filter(|check| check.verdict == Verdict::Unmet)
     }
 
-    /// The check of that id.
+    /// The check of this name.
     pub fn check(&self, id: Id) -> Option<&Check> {
         self.checks.iter().find(|check| check.id == id)
     }
 
-    /// What the tracer needs to know of the kernel; `None` where a field that it reads is missing,
-    /// or the version of the kernel cannot be told.
+    /// What the tracer needs to know about the kernel; `None` if a field that it reads is missing,
+    /// or if the version of the kernel is unknown.
     pub fn kernel(&self) -> Option<&Kernel> {
         self.kernel.as_ref()
     }
 
-    /// Where the running kernel keeps the fields that the probes read; empty where its BTF could
-    /// not be read.
+    /// Offsets in the running kernel of the fields that the probes read; empty if its BTF could not
+    /// be read.
     pub fn fields(&self) -> &[Field] {
         &self.fields
     }
 
-    /// Which namespaces this process is in.
+    /// Namespaces of this process.
     pub fn scope(&self) -> Scope {
         self.scope
     }

@@ -42,7 +42,7 @@ pub enum ValueError {
     },
 }
 
-/// Parses an address; a missing host means every address, as in Go's `net.Listen`.
+/// Parses an address; without a host it means every address, as in Go's `net.Listen`.
 ///
 /// # Errors
 /// [`ValueError::Address`].
@@ -79,8 +79,8 @@ pub fn size(value: &str) -> Result<u64, ValueError> {
         })
 }
 
-/// Parses a ring size. The kernel takes powers of two that are whole pages
-/// (`ringbuf_map_alloc`, kernel/bpf/ringbuf.c).
+/// Parses a ring size. The kernel accepts powers of two that are whole pages (`ringbuf_map_alloc`,
+/// kernel/bpf/ringbuf.c).
 ///
 /// # Errors
 /// [`ValueError::Size`], [`ValueError::Ring`].

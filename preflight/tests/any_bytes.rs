@@ -1,5 +1,5 @@
-//! Whatever the files hold, there is a report: no panic, no endless work, no text that would
-//! take over a terminal.
+//! preflight gives a report whatever the files contain: no panic, no endless work, no text that
+//! acts on a terminal.
 
 mod support;
 
@@ -26,7 +26,7 @@ const FILES: &[&str] = &[
     "proc/cmdline",
 ];
 
-/// Bytes that look like something more often than chance would have it.
+/// Bytes that are valid more often than random bytes.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let words = prop::sample::select(vec![
         "CapEff:",
@@ -110,7 +110,7 @@ proptest! {
     #[test]
     fn any_types_under_a_good_header(words in prop::collection::vec(any::<u32>(), 0..200), small in any::<bool>()) {
         let mut writer = support::Writer::new();
-        // Small numbers are kinds and ids that exist more often.
+        // Small numbers are more often existing kinds and ids.
         let words: Vec<u32> = words.iter().map(|w| if small { (w & 0x1f) << 24 | w >> 29 } else { *w }).collect();
         writer.raw(&words);
         let _ = offsets::resolve(&writer.finish());
@@ -158,6 +158,7 @@ fn the_running_kernels_btf_damaged_is_never_a_panic() {
             Ok(())
         })
         .unwrap();
-    // A debug build on a busy machine: far above what it takes, far below "without end".
+    // The limit for a debug build on a busy machine: far above the usual time, far below "without
+    // end".
     assert!(worst.get() < Duration::from_secs(20), "{:?}", worst.get());
 }

@@ -1,4 +1,4 @@
-//! The BTF reader on types that are written for the purpose.
+//! Tests of the BTF reader with types written for them.
 
 mod support;
 
@@ -127,7 +127,7 @@ fn types_that_contain_themselves_are_an_error() {
 
 #[test]
 fn types_that_multiply_are_an_error_and_soon() {
-    // Thirty levels, each with the one below it in it a thousand times.
+    // Thirty levels; each has the level below it as a member, a thousand times.
     let mut w = Writer::new();
     let mut below = w.int("int", 4);
     for _ in 0..30 {
@@ -150,7 +150,7 @@ fn types_that_multiply_are_an_error_and_soon() {
 fn new_kinds_are_skipped_where_the_file_gives_their_length() {
     let mut w = Writer::new();
     let int = w.int("int", 4);
-    // Kind 21 with two elements of four bytes, after eight bytes of its own.
+    // Kind 21 with two elements of four bytes, after eight bytes of fixed data.
     let new = w.raw(&[0, 21 << 24 | 2, 0, 1, 2, 3, 4]);
     let after = w.strukt("after", 4, &[("a", int, 0)]);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The program as a user, a node agent or a careless script runs it.
+//! Tests of the program as a user, a node agent or a careless script runs it.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -145,7 +145,8 @@ fn json_is_as_the_schema_has_it() {
     }
 }
 
-/// Every field that is looked up, by the name that this kernel has for it; what it lacks is null.
+/// Every field that is looked up, with its name in this kernel; a field that the kernel lacks is
+/// null.
 #[test]
 fn json_lists_the_offsets_of_the_kernel() {
     let offsets = |node: &Node| {
@@ -174,7 +175,7 @@ fn json_lists_the_offsets_of_the_kernel() {
     assert!(offsets(&Node::fit().without("sys/kernel/btf")).is_empty());
 }
 
-/// As much of JSON Schema as the schema uses; another keyword in it fails the test.
+/// The part of JSON Schema that the schema uses; another keyword in it fails the test.
 fn conforms(value: &Value, schema: &Value, root: &Value, at: &str) {
     for (keyword, rule) in schema.as_object().unwrap() {
         match keyword.as_str() {
@@ -287,7 +288,7 @@ fn output_is_replaced_whole() {
 #[test]
 fn output_to_what_is_no_file_replaces_nothing() {
     let node = Node::fit();
-    // A pipe of our own: a test that fails must not put a file in the place of /dev/null.
+    // The test uses its own pipe: a failing test must not replace /dev/null with a file.
     let pipe = node.path("pipe");
     assert!(
         Command::new("mkfifo")
@@ -308,7 +309,7 @@ fn output_to_what_is_no_file_replaces_nothing() {
     assert_eq!(reader.join().unwrap(), "exectrail can trace\n");
     assert!(!pipe.metadata().unwrap().is_file());
 
-    // A link stays one, and the file that it names is replaced.
+    // A link stays a link, and the file that it names is replaced.
     let node = node.file("real/report", "old").link("link", "real/report");
     let link = node.path("link");
     assert!(
@@ -325,7 +326,7 @@ fn output_to_what_is_no_file_replaces_nothing() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
-    // Named, as its files must outlive the start of the program.
+    // The node needs a variable, as its files must outlive the start of the program.
     let node = Node::fit();
     let mut child = program(&node)
         .args(["--format", "json"])
@@ -351,7 +352,7 @@ fn a_full_disk_is_told() {
     let output = program(&Node::fit()).stdout(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&output.stderr).contains("could not write to standard output"));
-    // And if that cannot be told, either:
+    // The status is also right if standard error fails:
     let status = program(&Node::fit())
         .stdout(full())
         .stderr(full())

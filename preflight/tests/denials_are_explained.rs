@@ -1,5 +1,5 @@
-//! Why bpf(2) is denied: a filter of seccomp denies it to the program, which reads a label of a
-//! security module where it looks for its own.
+//! Tests of the reason for a denied bpf(2): a seccomp filter denies it to the program, and the
+//! program reads a security module's label from a file that replaces its own.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -15,12 +15,12 @@ use std::process::Command;
 use serde_json::Value;
 use support::skip;
 
-/// Labels as the kernel shows them, with the zero byte that SELinux puts behind its own.
+/// Labels as the kernel shows them, with the zero byte that SELinux appends to its own.
 const SELINUX: &str = "system_u:system_r:container_t:s0:c5,c1023\0";
 const SPC: &str = "system_u:system_r:spc_t:s0\0";
 const APPARMOR: &str = "cri-containerd.apparmor.d (enforce)\n";
 
-/// The check of bpf(2), which answers `errno`, in a program with this label.
+/// The check of bpf(2), which fails with `errno`, in a program with this label.
 fn denied(test: &str, errno: i32, label: &str) -> Option<Value> {
     if !rustix::process::geteuid().is_root() {
         skip(test, "mounts and filters need root");
@@ -48,7 +48,7 @@ fn denied(test: &str, errno: i32, label: &str) -> Option<Value> {
     Some(check.clone())
 }
 
-/// Installs a filter that answers bpf(2) with an error and lets all else through.
+/// Installs a filter that answers bpf(2) with an error and allows all other calls.
 fn deny_bpf(errno: i32) -> io::Result<()> {
     // include/uapi/linux/filter.h, include/uapi/linux/seccomp.h
     const LOAD_NUMBER: u16 = 0x20;
@@ -67,7 +67,8 @@ fn deny_bpf(errno: i32) -> io::Result<()> {
         len: filter.len() as u16,
         filter: filter.as_mut_ptr(),
     };
-    // SAFETY: prctl(2) reads the program and the filter that it points to, both of which live on.
+    // SAFETY: prctl(2) reads the program and the filter that it points to, and both outlive the
+    // call.
     let done = unsafe {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
             && libc::prctl(libc::PR_SET_SECCOMP, 2, &raw const program) == 0
@@ -91,7 +92,7 @@ fn assert_says(check: &Value, summary: &str, remedy: &str) {
     );
 }
 
-/// EACCES is what SELinux answers; the container's filter of seccomp is there all the same.
+/// SELinux answers EACCES; the container's seccomp filter is installed in any case.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn selinux_is_blamed_before_seccomp() {
@@ -111,7 +112,7 @@ fn selinux_is_blamed_before_seccomp() {
     assert!(evidence.contains("container_t:s0:c5,c1023"), "{evidence}");
 }
 
-/// A label that confines nothing, one of AppArmor, and EPERM, which the filter answers by default.
+/// A label that confines nothing; one of AppArmor; and EPERM, which the filter answers by default.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn seccomp_is_blamed_where_selinux_did_not_answer() {
@@ -132,7 +133,7 @@ fn seccomp_is_blamed_where_selinux_did_not_answer() {
     }
 }
 
-/// ENOSYS is no denial: podman's filter answers it where Docker's answers EPERM.
+/// ENOSYS is not a denial: podman's filter answers it where Docker's answers EPERM.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_call_that_is_not_there_is_not_called_denied() {

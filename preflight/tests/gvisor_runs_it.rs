@@ -1,4 +1,4 @@
-//! The program in gVisor, run by Debian's runsc.
+//! Runs the program in gVisor, with Debian's runsc.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -19,15 +19,15 @@ const PLATFORMS: [&str; 2] = ["systrap", "ptrace"];
 fn in_sandbox(platform: &str) -> Option<Output> {
     let mut runsc = Command::new("runsc");
     runsc.args([&format!("--platform={platform}"), "--network=none"]);
-    // Keeps what it notes of the container away from other users of runsc.
+    // Keep runsc's state about the container separate from that of other users of runsc.
     let root = tempfile::tempdir().unwrap();
     runsc.arg("--root").arg(root.path());
     runsc.args(["do", "--", env!("CARGO_BIN_EXE_exectrail-preflight")]);
     runsc.args(["--format", "json"]).output().ok()
 }
 
-/// The report, from the first platform that gives one. runsc ends now and then before it has passed
-/// on what the program wrote: then there is nothing, and it is run again.
+/// The report of the first platform that works. runsc sometimes ends before it has passed on the
+/// program's output: then the output is empty, and the program runs again.
 fn report() -> Result<Value, String> {
     let mut why = String::new();
     for attempt in 0..10 {
@@ -73,7 +73,7 @@ fn gvisor_is_named_by_what_it_shows() {
         let remedy = check["remedy"].as_str().unwrap();
         assert!(remedy.contains("runtimeClassName"), "{check:#}");
     }
-    // What was tried there, and what it answered, whatever the reason given above.
+    // The trial and its answer are in the evidence, whatever reason the summary gives.
     let evidence = report["checks"].to_string();
     assert!(evidence.contains("Function not implemented"), "{report:#}");
 }

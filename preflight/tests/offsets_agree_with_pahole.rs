@@ -1,4 +1,4 @@
-//! The offsets that `--format json` lists, against what pahole reads of the running kernel.
+//! Compares the offsets of `--format json` with those that pahole reads from the running kernel.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -19,12 +19,12 @@ const BTF: &str = "/sys/kernel/btf/vmlinux";
 #[derive(Default)]
 struct Struct {
     size: Option<u64>,
-    /// Offset of each member, those of anonymous structs and unions included, and what is written
-    /// in front of its name.
+    /// Offset of each member, including those of anonymous structs and unions, and the text in
+    /// front of its name.
     members: BTreeMap<String, (u64, String)>,
 }
 
-/// What pahole printed so far, by the names of structs: it takes a while for each.
+/// pahole's output so far, by the names of structs: each takes a while.
 #[derive(Default)]
 struct Pahole(BTreeMap<String, Struct>);
 
@@ -36,7 +36,7 @@ impl Pahole {
         })
     }
 
-    /// The offset of a dotted path, part by part.
+    /// The offset of a dotted path, computed part by part.
     fn offset(&mut self, strukt: &str, path: &str) -> Option<u64> {
         let mut strukt = strukt.to_owned();
         let mut sum = 0;
@@ -49,11 +49,11 @@ impl Pahole {
     }
 }
 
-/// Members stand one a line, as `TYPE NAME; /* OFFSET SIZE */`. Those of a struct with a name come
-/// after `{` and before the line with that name.
+/// Parses pahole's output. It has one member per line, as `TYPE NAME; /* OFFSET SIZE */`. The
+/// members of a named struct follow `{` and precede the line with that name.
 fn parse(printed: &str) -> Struct {
     let mut found = Struct::default();
-    // What each open brace has in it; the first is the struct itself.
+    // The members in each open brace; the first is the struct itself.
     let mut open: Vec<Vec<(String, u64, String)>> = Vec::new();
     for line in printed.lines().map(str::trim) {
         if let Some(rest) = line.strip_prefix("/* size: ") {
@@ -71,7 +71,7 @@ fn parse(printed: &str) -> Struct {
             let (ty, name) = name_of(closed.unwrap_or(declaration));
             if closed.is_some() {
                 let inside = open.pop().unwrap();
-                // Those of a member with a name are reached by that name only.
+                // Members of a named member are reached by its name only.
                 if name.is_empty() {
                     open.last_mut().unwrap().extend(inside);
                 }
@@ -131,7 +131,7 @@ fn every_listed_offset_is_the_one_that_pahole_prints() {
         assert_eq!(expected, found, "{field}");
         compared += u64::from(found.is_some());
     }
-    // A few are of other kernels only.
+    // A few exist only in other kernels.
     assert!(compared + 5 > listed.len() as u64, "{compared}");
 }
 

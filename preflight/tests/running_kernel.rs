@@ -1,5 +1,6 @@
-//! The running kernel: its own BTF against another reader, and the trials against what the
-//! other checks say. Where the kernel or the privileges are missing, a line says what was skipped.
+//! Tests on the running kernel: compares the offsets of its BTF with another reader's, and the
+//! trials with the results of the other checks. If the kernel or the privileges do not suffice, a
+//! line says what was skipped.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -15,7 +16,7 @@ use exectrail_preflight::{Id, Options, Report, Verdict, offsets, run};
 
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 
-/// Bytes, as the other reader wants them.
+/// Bytes in the type that the other reader needs.
 struct Bytes(Vec<u8>);
 
 impl Readable for Bytes {
@@ -74,7 +75,7 @@ fn offsets_agree(path: &str, bytes: Vec<u8>) {
     let mut compared = 0;
     for (strukt, member, value) in offsets::named(&resolved.offsets) {
         compared += 1;
-        // Kernels differ in a few: none of these paths may be there where the field is absent.
+        // Kernels differ in a few fields: if a field is absent, none of these paths may exist.
         let paths: Vec<&str> = member
             .into_iter()
             .flat_map(|paths| paths.split('|'))
@@ -126,7 +127,7 @@ fn trials_agree_with_the_capabilities() {
     assert!(report.kernel().is_some());
 }
 
-/// Runs the program with fewer privileges and returns what it says, as JSON.
+/// Runs the program with fewer privileges and returns its output, as JSON.
 fn with(wrapper: &[&str]) -> Option<(serde_json::Value, i32)> {
     let tool = wrapper[0];
     if !is_root() {

@@ -1,8 +1,8 @@
-//! What an event costs exectrail itself, in figures that do not depend on the machine's load: heap
-//! allocations, and instructions as callgrind counts them.
+//! The cost of an event in exectrail itself, in figures that do not depend on the machine's load:
+//! heap allocations, and instructions as callgrind counts them.
 //!
-//! Instructions are of the build that tests are made of, whose dependencies are not optimised: a
-//! released build needs fewer. What the test guards is that they do not grow unseen.
+//! The instructions are those of the test build, whose dependencies are not optimised; a release
+//! build needs fewer. The test ensures that they do not grow unnoticed.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{
@@ -30,26 +30,26 @@ thread_local! {
 }
 
 fn count() {
-    // A thread that is ending has nothing left to count for.
+    // A thread that is ending has nothing left to count.
     let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
 }
 
-// SAFETY: passes everything on to the system's allocator unchanged.
+// SAFETY: passes all calls to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller's guarantee is passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller's guarantee is passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller's guarantee is passed on.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
@@ -57,7 +57,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Events as a build makes them: a compiler's command line, by a shell, of 150 bytes.
+/// Events of a typical build: a compiler's command line of 150 bytes, started by a shell.
 struct Build {
     stream: Stream,
     lines: Vec<u8>,
@@ -95,7 +95,7 @@ impl Build {
         }
     }
 
-    /// One process's life: an exec and an exit.
+    /// The life of one process: an exec and an exit.
     fn process(&mut self) {
         let ktime = 86_400_000_000_000 + self.seq * 1_234_567;
         let exec = Exec {
@@ -145,7 +145,7 @@ impl Build {
         self.seq += 1;
     }
 
-    /// A batch of them, and the lines gone, as the emitter does it.
+    /// Processes a batch and discards its lines, as the emitter does.
     fn batch(&mut self, processes: u64) -> usize {
         for _ in 0..processes {
             self.process();
@@ -159,20 +159,20 @@ impl Build {
 #[test]
 fn an_event_allocates_nothing() {
     let mut build = Build::new();
-    // Buffers grow to the size that they are going to have.
+    // Buffers grow to their final size.
     assert!(build.batch(1_000) > 1_000 * 500);
     let before = ALLOCATIONS.get();
     build.batch(1_000);
     assert_eq!(ALLOCATIONS.get() - before, 0);
 }
 
-/// Names the number of processes to a run of this test under callgrind.
+/// Variable with the number of processes for a run of this test under callgrind.
 const PROCESSES: &str = "EXECTRAIL_TEST_PROCESSES";
 
-/// Most instructions for one exec and one exit together, in the build that tests are made of.
+/// Maximum number of instructions for one exec and one exit together, in the test build.
 const BUDGET: u64 = 110_000;
 
-/// Instructions of this test, run with so many processes.
+/// Number of instructions of this test with this many processes.
 fn instructions(processes: u64) -> u64 {
     let name = std::thread::current().name().unwrap().to_owned();
     let output = Command::new("valgrind")
@@ -199,7 +199,7 @@ fn an_event_takes_no_more_instructions_than_it_did() {
         build.batch(processes.parse().unwrap());
         return;
     }
-    // What is not per event is in both.
+    // Both runs include the cost that does not depend on events.
     let [few, many] = [1_000, 3_000].map(instructions);
     let each = (many - few) / 2_000;
     println!("an exec and an exit: {each} instructions");

@@ -1,15 +1,15 @@
-//! The content of a block, as one value: attributes by name, and the blocks in it by name as
-//! lists, as providers describe them. `dynamic` blocks become what they generate.
+//! The content of a block, as one value. Attributes are by name, and so are the blocks in it, as
+//! lists, as providers describe them. Blocks that `dynamic` blocks generate replace these.
 
 use hcl::{Block, Body, Expression, Map, Structure, Value, eval::Context, eval::Evaluate as _};
 
 use crate::{Error, configuration::attribute, types::sorted};
 
-/// The value of an expression, its maps in order.
+/// The value of an expression, with its maps in order.
 ///
-/// Two things are not as in Terraform: `for` over a map that is written out in the expression
-/// itself takes its entries as they are written, not in the order of their keys; and text stays as
-/// it is, where Terraform normalises it (NFC).
+/// Two things differ from Terraform. A `for` over a map that is written in the expression itself
+/// takes its entries in their written order, not in the order of their keys. And text stays
+/// unchanged, where Terraform normalises it (NFC).
 pub(crate) fn value(
     expression: &Expression,
     context: &Context<'_>,
@@ -21,7 +21,7 @@ pub(crate) fn value(
         .map_err(|error| Error::expression(address, error))
 }
 
-/// The content of a block; attributes and blocks named in `without` are left out.
+/// The content of a block, without the attributes and blocks named in `without`.
 pub(crate) fn content(
     body: &Body,
     without: &[&str],
@@ -70,7 +70,7 @@ fn add(content: &mut Map<String, Value>, name: &str, blocks: Vec<Value>) {
     }
 }
 
-/// What a `dynamic` block makes: the name of the blocks, and their contents.
+/// The blocks that a `dynamic` block generates: their name, and their contents.
 /// <https://developer.hashicorp.com/terraform/language/expressions/dynamic-blocks>
 fn generated(
     block: &Block,
@@ -134,7 +134,7 @@ fn generated(
     Ok((name, blocks))
 }
 
-/// What a block of a condition and its message says where the condition is not met.
+/// The error message of a block with a condition and a message, if the condition is not met.
 pub(crate) fn broken(
     block: &Block,
     context: &Context<'_>,

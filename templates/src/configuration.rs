@@ -1,4 +1,4 @@
-//! A directory of Terraform files, evaluated.
+//! Evaluates a directory of Terraform files.
 
 use std::{
     collections::BTreeMap,
@@ -13,18 +13,18 @@ use hcl::{
 
 use crate::{Error, Variables, Workspace, scope::Scope, variables::variables};
 
-/// What a configuration is evaluated with.
+/// Input of an evaluation.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
     /// Values of its variables.
     pub variables: Variables,
-    /// What providers would say: attributes of data sources and resources, by address, such as
+    /// Values from providers: attributes of data sources and resources, by address, such as
     /// `data.coder_workspace.me` or `coder_agent.main`.
     pub objects: BTreeMap<String, Map<String, Value>>,
 }
 
 impl Given {
-    /// What Coder's provider says of a workspace; no variables.
+    /// The values of Coder's provider for a workspace; no variables.
     pub fn of(workspace: &Workspace) -> Self {
         Self {
             variables: Variables::new(),
@@ -33,7 +33,7 @@ impl Given {
     }
 }
 
-/// A resource that would be made.
+/// A resource that Terraform would create.
 #[derive(Clone, Debug)]
 pub struct Resource {
     /// `kind.name`.
@@ -44,12 +44,12 @@ pub struct Resource {
     pub content: Map<String, Value>,
 }
 
-/// What comes out of a configuration.
+/// Result of evaluating a configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Evaluated {
     /// Values of its outputs.
     pub outputs: Map<String, Value>,
-    /// Its resources, in the order of the files; those with `count = 0` are not there.
+    /// Its resources, in the order of the files, without those with `count = 0`.
     pub resources: Vec<Resource>,
 }
 
@@ -61,10 +61,10 @@ pub struct Configuration {
 }
 
 impl Configuration {
-    /// Reads all `*.tf` in a directory, not those below it.
+    /// Reads all `*.tf` in a directory, without its subdirectories.
     ///
     /// # Errors
-    /// Where one cannot be read, or is not HCL.
+    /// If a file cannot be read, or is not HCL.
     pub fn read(directory: &Path) -> Result<Self, Error> {
         let unread = |path: &Path| {
             let path = path.to_owned();
@@ -93,16 +93,16 @@ impl Configuration {
         })
     }
 
-    /// Evaluates it.
+    /// Evaluates the configuration.
     ///
     /// # Errors
-    /// See [`crate::manifests`].
+    /// Those of [`crate::manifests`].
     pub fn evaluate(&self, given: &Given) -> Result<Evaluated, Error> {
         let mut scope = Scope::new(&self.directory, given);
         scope.variables = variables(&self.body, given, &self.directory)?;
         let mut pending = items(&self.body)?;
-        // In the order in which they refer to each other, found by trying: what refers to something
-        // that is not there yet has no value, and is tried again.
+        // The items refer to each other in some order, which this loop finds by trying: an item
+        // that refers to one without a value has no value yet, and is tried again.
         while !pending.is_empty() {
             let before = pending.len();
             let mut first_error = None;
@@ -125,7 +125,7 @@ impl Configuration {
         Ok(self.in_order(scope.evaluated))
     }
 
-    /// The resources as the files have them, whichever was evaluated first.
+    /// The resources in the order of the files, not in that of their evaluation.
     fn in_order(&self, mut evaluated: Evaluated) -> Evaluated {
         let order: Vec<String> = self
             .body
@@ -142,7 +142,7 @@ impl Configuration {
     }
 }
 
-/// Something that has a value.
+/// An item of a configuration that has a value.
 pub(crate) enum Item<'a> {
     Local(&'a str, &'a Expression),
     Data(&'a Block),
@@ -152,7 +152,7 @@ pub(crate) enum Item<'a> {
     Output(&'a Block),
 }
 
-/// All that has a value, what others refer to first.
+/// All items that have a value, beginning with those that others refer to.
 fn items(body: &Body) -> Result<Vec<Item<'_>>, Error> {
     let mut items = Vec::new();
     for block in body.blocks() {
@@ -181,7 +181,7 @@ fn items(body: &Body) -> Result<Vec<Item<'_>>, Error> {
     Ok(items)
 }
 
-/// Labels of a block, joined.
+/// The labels of a block, joined.
 pub(crate) fn address(block: &Block) -> Result<String, Error> {
     let labels: Vec<&str> = block.labels().iter().map(|label| label.as_str()).collect();
     let expected = match block.identifier() {
@@ -205,7 +205,7 @@ pub(crate) fn attribute<'a>(block: &'a Block, name: &str) -> Option<&'a Expressi
     Some(attributes.find(|attribute| attribute.key() == name)?.expr())
 }
 
-/// The text of an expression that is nothing but text.
+/// The text of an expression that consists of text only.
 pub(crate) fn literal(expression: &Expression) -> String {
     let value = expression.evaluate(&Context::new()).ok();
     value

@@ -1,27 +1,27 @@
-//! What can be wrong with a template, or with what it was given.
+//! Errors in a template, or in its input.
 
 use std::{io, path::PathBuf};
 
 /// Why a template has no manifests.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file of the template, or one that it names.
+    /// A file of the template, or one that it names, cannot be read.
     #[error("cannot read {path}: {source}", path = path.display())]
     Read {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// Not HCL.
+    /// The file is not HCL.
     #[error("{path} is not HCL: {source}", path = path.display())]
     Parse {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Where and why.
+        /// Position and reason.
         source: Box<hcl::Error>,
     },
-    /// A variable without a default that was given no value.
+    /// A variable without a default has no value.
     #[error("variable {name:?} has no value: {description}")]
     NoValue {
         /// Its name.
@@ -29,23 +29,23 @@ pub enum Error {
         /// Its description.
         description: String,
     },
-    /// A value for a variable that there is not.
+    /// A value is given for a variable that does not exist.
     #[error("there is no variable {name:?}; there are {known}")]
     NoVariable {
         /// The name that was given.
         name: String,
-        /// All that there are.
+        /// All existing names.
         known: String,
     },
-    /// A value that is not of its variable's type.
+    /// A value does not have its variable's type.
     #[error("variable {name:?}: {reason}")]
     WrongType {
         /// The variable's name.
         name: String,
-        /// What was expected, and what is there.
+        /// The expected and the actual value.
         reason: String,
     },
-    /// A value that a variable's validation refuses; the text is the variable's own.
+    /// A variable's validation refuses a value; the text is the variable's own.
     #[error("variable {name:?}: {message}")]
     Invalid {
         /// The variable's name.
@@ -53,7 +53,7 @@ pub enum Error {
         /// `error_message` of the validation.
         message: String,
     },
-    /// A value that an output's precondition refuses; the text is the output's own.
+    /// An output's precondition refuses a value; the text is the output's own.
     #[error("output {name:?}: {message}")]
     Precondition {
         /// The output's name.
@@ -61,20 +61,20 @@ pub enum Error {
         /// `error_message` of the precondition.
         message: String,
     },
-    /// An expression without a value.
+    /// An expression has no value.
     #[error("{address}: {reason}")]
     Expression {
-        /// What it belongs to, such as `local.name`.
+        /// The address that it belongs to, such as `local.name`.
         address: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Something that this crate does not know, and so does not pass over.
+    /// Something that this crate does not know, and therefore does not ignore.
     #[error("{address}: {what} is not something that this evaluates")]
     Unknown {
-        /// Where.
+        /// Its address.
         address: String,
-        /// What.
+        /// What it is.
         what: String,
     },
 }

@@ -1,6 +1,6 @@
 //! Terraform's functions, as far as the templates use them.
 //!
-//! <https://developer.hashicorp.com/terraform/language/functions> says what each does.
+//! <https://developer.hashicorp.com/terraform/language/functions> describes each.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ use crate::types::sorted;
 
 type Outcome = Result<Value, String>;
 
-/// Makes the functions known to `context`.
+/// Declares the functions in `context`.
 pub(crate) fn declare(context: &mut Context<'_>) {
     use ParamType::{Any, Bool, Number, String};
     let list = || ParamType::array_of(Any);
@@ -47,7 +47,7 @@ pub(crate) fn declare(context: &mut Context<'_>) {
     context.declare_func("merge", merge);
 }
 
-/// An argument that its definition has said to be text.
+/// An argument that the function's definition declares as text.
 fn text(args: &FuncArgs, index: usize) -> &str {
     args.get(index).and_then(Value::as_str).unwrap_or_default()
 }
@@ -84,7 +84,7 @@ fn file(args: FuncArgs) -> Outcome {
 fn floor(args: FuncArgs) -> Outcome {
     match &args[0] {
         Value::Number(number) if number.as_i64().is_some() => Ok(args[0].clone()),
-        // Whole numbers beyond 2^53 are not what the templates round.
+        // The templates round no whole numbers beyond 2^53.
         #[allow(clippy::cast_possible_truncation)]
         Value::Number(number) => Ok((number.as_f64().unwrap_or_default().floor() as i64).into()),
         other => Err(format!("a number is required, not {other}")),
@@ -119,7 +119,7 @@ fn merge(args: FuncArgs) -> Outcome {
     Ok(sorted(Value::Object(merged)))
 }
 
-/// Go's syntax of regular expressions (RE2) is, for what the templates need, that of `regex`.
+/// For what the templates need, Go's syntax of regular expressions (RE2) is that of `regex`.
 fn regex(pattern: &str) -> Result<Regex, String> {
     Regex::new(pattern).map_err(|error| error.to_string())
 }
@@ -127,7 +127,7 @@ fn regex(pattern: &str) -> Result<Regex, String> {
 fn regexall(args: FuncArgs) -> Outcome {
     let regex = regex(text(&args, 0))?;
     if regex.captures_len() > 2 {
-        // The value of more groups depends on their names.
+        // With more groups, the value depends on their names.
         return Ok(regex
             .captures_iter(text(&args, 1))
             .map(|found| {

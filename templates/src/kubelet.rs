@@ -1,4 +1,4 @@
-//! What the kubelet makes of the commands, arguments and variables of a manifest.
+//! Expands the commands, arguments and variables of a manifest as the kubelet does.
 //!
 //! "Variable references $(VAR_NAME) are expanded using the container's environment. If a variable
 //! cannot be resolved, the reference in the input string will be unchanged. Double $$ are reduced
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// `text` as a process gets it, with `variables` of the container.
+/// `text` as a process gets it, with the container's `variables`.
 pub fn expand(text: &str, variables: &BTreeMap<String, String>) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -25,10 +25,10 @@ pub fn expand(text: &str, variables: &BTreeMap<String, String>) -> String {
                     let value = variables.get(&after[1..end]).cloned();
                     (value.unwrap_or_else(unresolved), end + 1)
                 }
-                // Not closed: nothing to replace.
+                // The reference is not closed: it stays.
                 None => ("$(".to_owned(), 1),
             },
-            // Any other character, and the $ before it, stay.
+            // Any other character stays, and so does the $ before it.
             Some(other) => (format!("${other}"), other.len_utf8()),
             None => ("$".to_owned(), 0),
         };
@@ -39,9 +39,9 @@ pub fn expand(text: &str, variables: &BTreeMap<String, String>) -> String {
     out
 }
 
-/// Replaces, in a container of a manifest, the commands, arguments and variables by what its
-/// processes get. Variables see those before them. What comes from fields or secrets is not known
-/// here, and stays.
+/// Replaces a container's commands, arguments and variables with those that its processes get. A
+/// variable can refer to those before it. Values from fields or secrets are unknown here, and
+/// references to them stay.
 pub fn expand_container(container: &mut Value) {
     let mut variables = BTreeMap::new();
     if let Some(entries) = container["env"].as_array_mut() {
@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    /// Cases of expand_test.go, beside the code that this follows.
+    /// The cases of expand_test.go, which tests the kubelet's code.
     #[test]
     fn expands_as_the_kubelet_does() {
         let variables = BTreeMap::from(

@@ -1,8 +1,8 @@
-//! The deployment templates, evaluated without Terraform and without a cluster: what manifests
-//! do they make of a workspace?
+//! The manifests that the deployment templates make for a workspace, evaluated without Terraform
+//! and without a cluster.
 //!
 //! [`manifests`] reads one of the [`Template`]s and the module that it uses, evaluates both as
-//! Terraform would, and puts the resources into the form in which Kubernetes takes them:
+//! Terraform does, and converts the resources into the form that Kubernetes accepts:
 //!
 //! ```
 //! use exectrail_templates::{Template, Variables, Workspace, manifests};
@@ -17,8 +17,8 @@
 //! # Ok::<(), exectrail_templates::Error>(())
 //! ```
 //!
-//! Only as much of Terraform is here as the templates use; anything else is an error, never
-//! passed over. What is here is compared with the real one in `tests/real_terraform.rs`.
+//! This crate has only the part of Terraform that the templates use; anything else is an error and
+//! never ignored. `tests/real_terraform.rs` compares this part with Terraform itself.
 #![deny(missing_docs)]
 
 mod blocks;
@@ -47,7 +47,7 @@ pub use workspace::Workspace;
 /// Values of variables, by name.
 pub type Variables = BTreeMap<String, Value>;
 
-/// A template that is shipped.
+/// A shipped template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Template {
     /// A workspace in a Deployment
@@ -57,10 +57,10 @@ pub enum Template {
 }
 
 impl Template {
-    /// All of them.
+    /// All templates.
     pub const ALL: [Self; 2] = [Self::Kubernetes, Self::KubernetesEnvbox];
 
-    /// The directory that it is in.
+    /// The directory of the template.
     pub fn directory(self) -> PathBuf {
         directory().join(match self {
             Self::Kubernetes => "kubernetes",
@@ -69,7 +69,7 @@ impl Template {
     }
 }
 
-/// The directory of all templates, in the repository that this was built from.
+/// The directory of all templates, in the repository that this crate was built from.
 pub fn directory() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -79,11 +79,11 @@ pub fn module_directory() -> PathBuf {
     directory().join("module")
 }
 
-/// The manifests that a template makes for a workspace, as Kubernetes takes them.
+/// The manifests that a template makes for a workspace, in the form that Kubernetes accepts.
 ///
 /// # Errors
-/// Whatever Terraform would refuse: a variable that is missing, of the wrong type or refused by
-/// its validation, an expression that has no value. And what this crate does not know.
+/// Everything that Terraform would refuse: a variable that is missing, has the wrong type or fails
+/// its validation, or an expression without a value. And everything that this crate does not know.
 pub fn manifests(
     template: Template,
     workspace: &Workspace,

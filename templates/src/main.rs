@@ -1,4 +1,4 @@
-//! `exectrail-templates`: prints what a template makes of a workspace.
+//! `exectrail-templates`: prints the manifests that a template makes for a workspace.
 
 use std::{
     io::{self, Write as _},
@@ -8,7 +8,7 @@ use std::{
 use clap::Parser;
 use exectrail_templates::{Template, Value, Variables, Workspace, kubelet, manifests, pod};
 
-/// Prints the manifests that a template makes of a workspace, without Terraform.
+/// Prints the manifests that a template makes for a workspace, without Terraform.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -17,11 +17,11 @@ use exectrail_templates::{Template, Value, Variables, Workspace, kubelet, manife
                   --var native_sidecar=true --workspace-name apache"
 )]
 struct Cli {
-    /// Which template
+    /// Name of the template
     template: Template,
 
-    /// A variable of the template; repeatable. Values are text, converted as Terraform converts
-    /// them, or JSON where they begin with { or [
+    /// A variable of the template; repeatable. A value is text, which is converted as in Terraform,
+    /// or JSON if it begins with { or [
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     variables: Vec<(String, Value)>,
 
@@ -53,7 +53,7 @@ struct Cli {
     #[arg(long, value_name = "SCRIPT")]
     agent_script: Option<String>,
 
-    /// Only the pod, and not what makes it or belongs to it
+    /// Print only the pod, without the resource that creates it and those that belong to it
     #[arg(long)]
     pod: bool,
 
@@ -98,7 +98,7 @@ impl Cli {
         workspace
     }
 
-    /// What is given, and something for what has no default.
+    /// The given variables, and a value for each variable without a default.
     fn variables(&self) -> Variables {
         let examples = [
             ("namespace", "workspaces"),

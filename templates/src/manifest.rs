@@ -1,6 +1,6 @@
-//! From the form of Terraform's Kubernetes provider to that of Kubernetes.
+//! Converts from the form of Terraform's Kubernetes provider to that of Kubernetes.
 //!
-//! The provider describes Kubernetes' own fields, in snake_case, lists of objects as repeated
+//! The provider describes Kubernetes' own fields in snake_case, and lists of objects as repeated
 //! blocks with a name in the singular
 //! (<https://registry.terraform.io/providers/hashicorp/kubernetes/latest/docs>).
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{Error, Resource};
 
-/// Resources of the provider: type, and what they are in Kubernetes.
+/// Resources of the provider: their type, and their `apiVersion` and `kind` in Kubernetes.
 const KINDS: [(&str, &str, &str); 6] = [
     ("kubernetes_deployment", "apps/v1", "Deployment"),
     ("kubernetes_deployment_v1", "apps/v1", "Deployment"),
@@ -27,10 +27,10 @@ const KINDS: [(&str, &str, &str); 6] = [
     ),
 ];
 
-/// Attributes of resources that tell the provider what to do, and Kubernetes nothing.
+/// Attributes of resources that are for the provider only, and not for Kubernetes.
 const PROVIDERS_OWN: [&str; 3] = ["timeouts", "wait_for_rollout", "wait_until_bound"];
 
-/// Blocks that are elements of a list, and what the list is called. All others are there once.
+/// Blocks that are elements of a list, and the name of the list. All other blocks occur once.
 const LISTS: [(&str, &str); 15] = [
     ("container", "containers"),
     ("env", "env"),
@@ -52,10 +52,10 @@ const LISTS: [(&str, &str); 15] = [
     ("volume_device", "volumeDevices"),
 ];
 
-/// The selector of a node affinity is there once, where its siblings are elements of lists.
+/// The selector of a node affinity occurs once, while its siblings are elements of lists.
 const NODE_SELECTOR: &str = "required_during_scheduling_ignored_during_execution";
 
-/// Blocks that are there once; one that is in neither list is not known here.
+/// Blocks that occur once. A block that is in neither list is unknown here.
 const SINGLE: [&str; 32] = [
     "affinity",
     "capabilities",
@@ -91,10 +91,10 @@ const SINGLE: [&str; 32] = [
     "value_from",
 ];
 
-/// The manifest that the provider would send.
+/// The manifest that the provider sends.
 ///
 /// # Errors
-/// [`Error::Unknown`] for a resource or a block that is not known here.
+/// [`Error::Unknown`] for a resource or a block that is unknown here.
 pub fn manifest(resource: &Resource) -> Result<serde_json::Value, Error> {
     let address = &resource.address;
     let Some((_, api_version, kind)) = KINDS.iter().find(|(of, ..)| *of == resource.kind) else {
@@ -114,7 +114,7 @@ pub fn manifest(resource: &Resource) -> Result<serde_json::Value, Error> {
     Ok(manifest.into())
 }
 
-/// The content of a block. What is null is not there, as the provider has it.
+/// The content of a block. As with the provider, an attribute that is null is omitted.
 fn object(content: &Map<String, Value>, address: &str) -> Result<serde_json::Value, Error> {
     let mut fields = serde_json::Map::new();
     for (name, value) in content {
@@ -130,7 +130,7 @@ fn object(content: &Map<String, Value>, address: &str) -> Result<serde_json::Val
             .map(|block| object(block, &address))
             .collect::<Result<Vec<_>, _>>()?;
         if objects.is_empty() {
-            // A dynamic block that has made nothing.
+            // A dynamic block that has generated no block.
         } else if let Some((_, list)) = LISTS.iter().find(|(block, _)| block == name) {
             fields.insert((*list).to_owned(), objects.into());
         } else if objects.len() > 1 {
@@ -146,13 +146,13 @@ fn is_block(name: &str) -> bool {
     name == NODE_SELECTOR || SINGLE.contains(&name) || LISTS.iter().any(|(block, _)| *block == name)
 }
 
-/// The contents of blocks, if that is what it is.
+/// The contents of blocks, if the value is a list of blocks.
 fn blocks(value: &Value) -> Option<Vec<&Map<String, Value>>> {
     value.as_array()?.iter().map(Value::as_object).collect()
 }
 
-/// The value of an attribute: a primitive, a list of them, or a map of them with its keys as they
-/// are. A list of objects is a block that is not known.
+/// The value of an attribute: a primitive, a list of them, or a map of them with its keys
+/// unchanged. A list of objects is an unknown block.
 fn plain(value: &Value, address: &str) -> Result<serde_json::Value, Error> {
     Ok(match value {
         Value::Null => serde_json::Value::Null,
@@ -177,7 +177,7 @@ fn plain(value: &Value, address: &str) -> Result<serde_json::Value, Error> {
     })
 }
 
-/// `host_pid` is `hostPID`; most others have no abbreviations.
+/// Converts a name to camelCase; `host_pid` becomes `hostPID`, most others have no abbreviations.
 fn camel_case(name: &str) -> String {
     match name {
         "host_pid" => return "hostPID".into(),

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-/// The manifest of the pod among `manifests`: a Pod as it is, or the one that a Deployment makes.
+/// The manifest of the pod among `manifests`: a Pod unchanged, or the one that a Deployment makes.
 ///
-/// It is called as its owner is, and is in the same namespace. `None` where there is neither.
+/// The pod has the name and the namespace of its owner. `None` if there is neither.
 pub fn pod(manifests: &[Value]) -> Option<Value> {
     manifests
         .iter()
@@ -27,7 +27,7 @@ pub fn pod(manifests: &[Value]) -> Option<Value> {
         })
 }
 
-/// The containers of a pod, those of its init first.
+/// The containers of a pod, init containers first.
 pub fn containers_mut(pod: &mut Value) -> Vec<&mut Value> {
     let Some(spec) = pod["spec"].as_object_mut() else {
         return Vec::new();

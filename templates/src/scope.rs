@@ -1,4 +1,4 @@
-//! What has a value so far, and how it comes by it.
+//! The values of a configuration so far, and the evaluation of the next one.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -11,10 +11,10 @@ use crate::{
     types::Type,
 };
 
-/// How a template of its own repository names our module.
+/// The part of a source address by which a template in another repository names the module.
 const MODULE_SOURCE: &str = "//templates/module?";
 
-/// What every expression sees: the functions, `path`, and `names`.
+/// The context of every expression: the functions, `path`, and `names`.
 pub(crate) fn context(directory: &Path, names: &[(&str, Value)]) -> Context<'static> {
     let mut context = Context::new();
     functions::declare(&mut context);
@@ -27,7 +27,7 @@ pub(crate) fn context(directory: &Path, names: &[(&str, Value)]) -> Context<'sta
     context
 }
 
-/// What has a value so far.
+/// The values so far.
 pub(crate) struct Scope<'a> {
     directory: &'a Path,
     given: &'a Given,
@@ -69,7 +69,7 @@ impl<'a> Scope<'a> {
         context(self.directory, &names)
     }
 
-    /// Gives it its value, or says why it has none yet.
+    /// Evaluates an item and stores its value, or returns why it has none yet.
     pub(crate) fn add(&mut self, item: &Item<'_>) -> Result<(), Error> {
         let context = self.context();
         match item {
@@ -107,7 +107,7 @@ impl<'a> Scope<'a> {
         let address = format!("data.{}", address(block)?);
         let mut content = blocks::content(block.body(), &[], context, &address)?;
         if let Some(default) = content.get("default").cloned() {
-            // A parameter's value is text, whatever its type.
+            // A parameter's value is text, for every type.
             let value = Type::String.convert(default);
             let value = value.map_err(|reason| Error::expression(&address, reason))?;
             content.insert("value".into(), value);
@@ -180,7 +180,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// Puts a value where a block's labels say.
+/// Stores a value at the place that a block's labels give.
 fn insert(into: &mut Map<String, Value>, block: &Block, value: Value) {
     let [kind, name] = block.labels() else {
         return;

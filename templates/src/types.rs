@@ -2,7 +2,7 @@
 //!
 //! The rules are those of
 //! <https://developer.hashicorp.com/terraform/language/expressions/type-constraints>: primitive
-//! values are converted where they can be, maps are in the order of their keys.
+//! values are converted if possible, and maps are in the order of their keys.
 
 use hcl::{Expression, Map, Value, expr::FuncCall};
 
@@ -53,10 +53,10 @@ impl Type {
         }
     }
 
-    /// The value as one of this type, or what was expected and what is there.
+    /// Converts the value to this type; an error has the expected and the actual value.
     pub(crate) fn convert(&self, value: Value) -> Result<Value, String> {
         match (self, value) {
-            // Any type has null.
+            // null has every type.
             (_, Value::Null) => Ok(Value::Null),
             (Self::Any, value) => Ok(sorted(value)),
             (Self::String, value @ Value::String(_)) => Ok(value),
@@ -96,7 +96,7 @@ impl Type {
     }
 }
 
-/// Terraform's maps and objects have no order but that of their keys.
+/// Terraform's maps and objects have only the order of their keys.
 pub(crate) fn sorted(value: Value) -> Value {
     match value {
         Value::Object(entries) => {

@@ -1,5 +1,5 @@
-//! Variables of a configuration: what they are given, or their defaults, of their types, and found
-//! right by their validations.
+//! Variables of a configuration: their given values or their defaults, converted to their types and
+//! validated.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::{
     types::Type,
 };
 
-/// Values for all variables: given, or their defaults; converted and validated.
+/// Values of all variables: given, or their defaults; converted and validated.
 pub(crate) fn variables(
     body: &Body,
     given: &Given,

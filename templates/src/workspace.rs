@@ -1,10 +1,10 @@
-//! A workspace: what Coder's provider tells a template of one.
+//! A workspace, as Coder's provider describes it to a template.
 
 use std::collections::BTreeMap;
 
 use hcl::{Map, Value};
 
-/// What the provider's data sources and resources say, by the provider's own names
+/// The values of the provider's data sources and resources, by the provider's own names
 /// (<https://registry.terraform.io/providers/coder/coder/latest/docs>).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workspace {
@@ -12,9 +12,9 @@ pub struct Workspace {
     pub id: String,
     /// `data.coder_workspace.me.name`.
     pub name: String,
-    /// `data.coder_workspace.me.access_url`: where Coder's server is.
+    /// `data.coder_workspace.me.access_url`: the address of Coder's server.
     pub access_url: String,
-    /// Whether the workspace is to run: `start_count` is 1, else 0.
+    /// Whether the workspace is started: `start_count` is 1, else 0.
     pub started: bool,
     /// `data.coder_workspace_owner.me.id`, a UUID.
     pub owner_id: String,
@@ -24,14 +24,14 @@ pub struct Workspace {
     pub owner_email: String,
     /// `coder_agent.main.token`.
     pub agent_token: String,
-    /// `coder_agent.main.init_script`: fetches the agent and becomes it.
+    /// `coder_agent.main.init_script`: fetches the agent and executes it.
     pub agent_script: String,
-    /// Values of parameters that are not their defaults, by name.
+    /// Values of parameters that differ from their defaults, by name.
     pub parameters: BTreeMap<String, String>,
 }
 
 impl Workspace {
-    /// One to look at; its agent says that it has started, and waits.
+    /// An example; its agent prints that it has started, and waits.
     pub fn example() -> Self {
         Self {
             id: "0668f6ea-2f5b-4fbb-9d5b-2c0dcbd57a3a".into(),
@@ -48,8 +48,8 @@ impl Workspace {
         }
     }
 
-    /// The objects that a configuration refers to, by address. Those of parameters have only the
-    /// values that are set here.
+    /// The objects that a configuration refers to, by address. The objects of parameters have only
+    /// the values that are set here.
     pub(crate) fn objects(&self) -> BTreeMap<String, Map<String, Value>> {
         let object = |entries: &[(&str, &str)]| -> Map<String, Value> {
             entries

@@ -1,8 +1,8 @@
-//! What the host and the guest of a test in a virtual machine say to each other.
+//! The protocol between the host and the guest of a test in a virtual machine.
 //!
-//! `exectrail-vm` boots a kernel with a [`Plan`] in its initramfs; `exectrail-vm-guest` is the
-//! first process there, carries it out, and reports in [`Message`]s, one JSON line each, over a
-//! serial port of their own. Nothing is ever read out of the console.
+//! `exectrail-vm` boots a kernel with a [`Plan`] in its initramfs. `exectrail-vm-guest` is the
+//! first process there: it executes the plan, and reports in [`Message`]s, one JSON line each, over
+//! a separate serial port. The host never parses the console.
 
 use std::{
     collections::BTreeMap,
@@ -11,39 +11,39 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// Where the guest finds its [`Plan`].
+/// Path of the [`Plan`] in the guest.
 pub const PLAN: &str = "/plan.json";
 
-/// The guest's end of the line that [`Message`]s take. The console of an ARM board is no `ttyS`.
+/// The guest's device for [`Message`]s. The console of an ARM board is not a `ttyS`.
 pub const REPORT_TTY: &str = if cfg!(target_arch = "aarch64") {
     "/dev/ttyS0"
 } else {
     "/dev/ttyS1"
 };
 
-/// Stands in the manifests of a [`Plan`] for the script that the workspace starts: each test puts
-/// its own there.
+/// Placeholder in the manifests of a [`Plan`] for the script that the workspace starts: each test
+/// inserts its own.
 pub const AGENT: &str = "the-agent-of-the-test";
 
-/// What to do in the guest.
+/// The task of the guest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
-    /// The tests.
+    /// The tests to run.
     pub scenario: Scenario,
-    /// The machine that they run in.
+    /// The machine that the tests run in.
     pub variant: Variant,
-    /// Only those tests whose name contains this.
+    /// Run only tests whose name contains this.
     pub only: Option<String>,
-    /// Leave a shell on the console in the end.
+    /// Leave a shell on the console at the end.
     pub keep: bool,
-    /// After this many seconds without a report the guest reports what it is doing: the host ends
-    /// it soon.
+    /// After this many seconds without a report, the guest reports what it is doing: the host will
+    /// end it soon.
     pub overdue_after: u64,
-    /// Pods to be played, by the names of [`manifest`].
+    /// Pods to run, by the names in [`manifest`].
     pub manifests: BTreeMap<String, serde_json::Value>,
 }
 
-/// Names of the manifests that machines play.
+/// Names of the manifests that machines run.
 pub mod manifest {
     /// `templates/plain-yaml/pod.yaml`: an ordinary sidecar, announced by curl.
     pub const YAML_POD: &str = "plain-yaml/pod.yaml";
@@ -51,41 +51,42 @@ pub mod manifest {
     pub const YAML_DEPLOYMENT: &str = "plain-yaml/deployment.yaml";
     /// The pod that `templates/kubernetes` makes.
     pub const KUBERNETES: &str = "kubernetes";
-    /// The same with a native sidecar.
+    /// The pod that `templates/kubernetes` makes with a native sidecar.
     pub const KUBERNETES_NATIVE: &str = "kubernetes, native_sidecar";
     /// The pod that `templates/kubernetes-envbox` makes.
     pub const ENVBOX: &str = "kubernetes-envbox";
 }
 
-/// A set of tests, and the state that the kernel is put in for them.
+/// A set of tests, and the state of the kernel for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scenario {
-    /// Nothing but a sign of life: whether this accelerator boots anything at all
+    /// Only one message: shows whether this accelerator boots anything at all
     #[value(skip)]
     Boot,
-    /// All that tracing promises, on the kernel as distributed
+    /// All guarantees of tracing, on the kernel as distributed
     Plain,
-    /// Those of `plain` that show whether tracing works on a kernel or a machine at all
+    /// The tests of `plain` that show whether tracing works at all on a kernel or a machine
     Brief,
-    /// What `plain` promises under lockdown=integrity, as with Secure Boot
+    /// The guarantees of `plain` under lockdown=integrity, as with Secure Boot
     Integrity,
-    /// Pods of the shipped templates and manifests, played by podman on a Debian node
+    /// Pods of the shipped templates and manifests, run by podman on a Debian node
     Pods,
-    /// The pod of the envbox template: a dockerd in it, a workspace in that, and Docker in there
+    /// The pod of the envbox template: a dockerd in it, a workspace in that, and Docker in the
+    /// workspace
     Envbox,
     /// Pods where the node's runtime is dockerd
     Docker,
-    /// Under lockdown=confidentiality, which is refused with the reason
+    /// Lockdown=confidentiality, which exectrail refuses with the reason
     Confidentiality,
-    /// What cannot trace says so: preflight, the 503, the exit status
+    /// Reports that tracing is impossible: preflight, the 503, the exit status
     Refusals,
-    /// The same on a kernel that does not describe its types
+    /// The same reports on a kernel that does not describe its types
     WithoutBtf,
 }
 
 impl Scenario {
-    /// Those that a full run has, in its order.
+    /// The scenarios of a full run, in order.
     pub const ALL: [Self; 9] = [
         Self::Plain,
         Self::Brief,
@@ -114,7 +115,7 @@ impl Scenario {
         }
     }
 
-    /// The mode of lockdown that the kernel is booted in.
+    /// The lockdown mode that the kernel is booted with.
     pub fn lockdown(self) -> Option<&'static str> {
         match self {
             Self::Integrity => Some("integrity"),
@@ -130,7 +131,7 @@ impl Scenario {
         }
     }
 
-    /// Whether its machine is a node: a Debian root on a disk, with what plays pods.
+    /// Whether its machine is a node: a Debian root on a disk, with a container engine.
     pub fn is_on_a_node(self) -> bool {
         matches!(self, Self::Pods | Self::Envbox | Self::Docker)
     }
@@ -142,13 +143,13 @@ impl Display for Scenario {
     }
 }
 
-/// What is different about a machine.
+/// A difference between machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Variant {
     /// Two processors, cgroup v2, eBPF programs compiled
     Usual,
-    /// The hierarchies of cgroup v1, and none of v2
+    /// The hierarchies of cgroup v1, without v2
     CgroupV1,
     /// One processor
     OneCpu,
@@ -160,7 +161,7 @@ pub enum Variant {
 }
 
 impl Variant {
-    /// Those that a full run has.
+    /// The variants of a full run.
     pub const ALL: [Self; 5] = [
         Self::Usual,
         Self::CgroupV1,
@@ -191,49 +192,49 @@ impl Display for Variant {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "message")]
 pub enum Message {
-    /// It has booted.
+    /// The guest has booted.
     Hello {
         /// Release of the running kernel.
         kernel: String,
     },
     /// A test begins.
     Begins {
-        /// Its name.
+        /// Name of the test.
         test: String,
     },
-    /// It passed.
+    /// The test passed.
     Passed {
-        /// Its name.
+        /// Name of the test.
         test: String,
-        /// How long it took, milliseconds.
+        /// Duration in milliseconds.
         millis: u64,
     },
-    /// It failed.
+    /// The test failed.
     Failed {
-        /// Its name.
+        /// Name of the test.
         test: String,
-        /// What was expected and what was there.
+        /// The expected and the actual value.
         reason: String,
     },
-    /// Something was measured.
+    /// A measurement.
     Figure {
-        /// What.
+        /// What was measured.
         name: String,
-        /// How much.
+        /// The value.
         value: u64,
-        /// Of what.
+        /// The unit.
         unit: String,
     },
-    /// The machine cannot do what its tests take.
+    /// The machine cannot run its tests.
     Unfit {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// It has had nothing to report for long.
+    /// The guest has reported nothing for long.
     Overdue {
         /// What each of its threads does.
         doing: String,
     },
-    /// There is nothing more to come.
+    /// No message follows.
     Done,
 }

@@ -1,4 +1,4 @@
-//! The architectures that exectrail is released for, and what each is called where.
+//! The architectures that exectrail is released for, and their names in other programs.
 
 use std::fmt::{self, Display};
 use std::process::Command;
@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::command;
 
-/// One of them.
+/// A released architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Architecture {
     /// x86-64
@@ -17,10 +17,10 @@ pub(crate) enum Architecture {
 }
 
 impl Architecture {
-    /// All of them.
+    /// All architectures.
     pub(crate) const ALL: [Self; 2] = [Self::Amd64, Self::Arm64];
 
-    /// That of this machine, for which rustc builds unless told otherwise.
+    /// The architecture of this machine, for which rustc builds by default.
     pub(crate) fn host() -> Result<Self> {
         let triple = crate::toolchain::Toolchain::detect()?.host;
         Self::ALL
@@ -34,7 +34,7 @@ impl Architecture {
             })
     }
 
-    /// As Debian, Kubernetes and the OCI say it.
+    /// Its name in Debian, Kubernetes and the OCI.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Amd64 => "amd64",
@@ -42,7 +42,7 @@ impl Architecture {
         }
     }
 
-    /// As rustc, GNU and `uname -m` say it.
+    /// Its name in rustc, GNU and `uname -m`.
     fn processor(self) -> &'static str {
         match self {
             Self::Amd64 => "x86_64",
@@ -55,7 +55,7 @@ impl Architecture {
         format!("{}-unknown-linux-gnu", self.processor())
     }
 
-    /// The C compiler that links for it from another architecture.
+    /// The C compiler that links for it on another architecture.
     pub(crate) fn cross_compiler(self) -> &'static str {
         match self {
             Self::Amd64 => "x86_64-linux-gnu-gcc",
@@ -63,7 +63,7 @@ impl Architecture {
         }
     }
 
-    /// The static C library that comes for it.
+    /// The static C library of that compiler.
     pub(crate) fn cross_libc(self) -> &'static str {
         match self {
             Self::Amd64 => "/usr/x86_64-linux-gnu/lib/libc.a",
@@ -71,7 +71,7 @@ impl Architecture {
         }
     }
 
-    /// The Debian packages that the two come in.
+    /// The Debian packages of the compiler and the library.
     pub(crate) fn cross_packages(self) -> [&'static str; 2] {
         match self {
             Self::Amd64 => ["gcc-x86-64-linux-gnu", "libc6-dev-amd64-cross"],
@@ -79,7 +79,7 @@ impl Architecture {
         }
     }
 
-    /// The machine that the head of an ELF file names.
+    /// Its machine number in the header of an ELF file.
     pub(crate) fn elf_machine(self) -> u16 {
         match self {
             Self::Amd64 => object::elf::EM_X86_64,
@@ -95,7 +95,7 @@ impl Architecture {
             .is_ok_and(|directory| std::path::Path::new(directory.trim()).is_dir())
     }
 
-    /// Tells cargo which compiler links for it.
+    /// Sets the compiler that cargo links with for it.
     pub(crate) fn set_linker(self, build: &mut Command) {
         let variable = self.target().to_uppercase().replace('-', "_");
         build.env(

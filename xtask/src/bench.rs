@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what exectrail costs, measured beside other tools.
+//! `cargo xtask bench`: the cost of exectrail, measured beside other tools.
 
 use std::fs;
 
@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result, bail};
 use crate::setup::{self, For};
 use crate::{build, command, progress, workspace};
 
-/// What `cargo xtask bench` takes.
+/// Arguments of `cargo xtask bench`.
 #[derive(clap::Args, Default)]
 pub(crate) struct Args {
-    /// Within a minute, to see that it works; the figures are rough
+    /// Take a minute at most, to see that it works; the figures are rough
     #[arg(long)]
     quick: bool,
 
@@ -19,17 +19,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NUMBER", value_delimiter = ',', conflicts_with_all = ["quick", "install_peers"])]
     sidecars: Vec<usize>,
 
-    /// Install the tools that are measured beside exectrail, as far as Debian and crates.io have
-    /// them
+    /// Install the tools that are measured beside exectrail, if Debian or crates.io have them
     #[arg(long)]
     install_peers: bool,
 
-    /// Put the results where the documents show them from, in docs/bench
+    /// Put the results into docs/bench, where the documents show them from
     #[arg(long)]
     publish: bool,
 }
 
-/// Debian's packages of what is measured, and of what measuring needs.
+/// Debian's packages of the measured tools, and of the programs for measuring.
 const PACKAGES: [&str; 11] = [
     "bpftrace",
     "bpfcc-tools",
@@ -56,7 +55,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     if args.install_peers {
         install_peers()?;
     }
-    // What the build that is measured is made with; many sidecars are measured without it.
+    // Requirements of the measured build; measuring many sidecars needs none of them.
     let needed: &[&str] = if args.sidecars.is_empty() {
         &["tcc", "make"]
     } else {
@@ -104,7 +103,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Installs them; what cannot be had is said, and has a row that says so.
+/// Installs the tools; a tool that cannot be installed is reported, and the table shows that.
 fn install_peers() -> Result<()> {
     command::output(command::new("apt-get").args(["-q", "update"]))?;
     for package in PACKAGES {
@@ -121,7 +120,7 @@ fn install_peers() -> Result<()> {
         }
     }
     if command::find("tracexec").is_none() {
-        // Its eBPF part wants clang; the part that uses ptrace(2), and libseccomp, is what runs
+        // Its eBPF part needs clang. The part that uses ptrace(2), with libseccomp, runs
         // everywhere.
         let mut install = command::cargo();
         install.args(["install", "tracexec", "--locked", "--no-default-features"]);

@@ -97,7 +97,7 @@ pub(crate) fn static_for(architecture: Architecture, build: &mut Command) -> Res
         architecture.set_linker(build);
         if !architecture.has_std() {
             // Only rustup can install the standard library for this target, so it is built from its
-            // source, which the probes need in any case. It gets a directory of its own, because
+            // source, which the probes need in any case. It gets a separate directory, because
             // RUSTC_BOOTSTRAP would make cargo rebuild everything in the usual one.
             target_dir.push("build-std");
             build
@@ -132,7 +132,7 @@ fn same_paths_everywhere(toolchain: &Toolchain) -> Vec<String> {
     let std = toolchain.sysroot.join("lib/rustlib/src/rust");
     let places = [
         (workspace::cargo_home(), "/cargo"),
-        // It may be a symbolic link, and rustc may use either name.
+        // The source path may be a symbolic link, and rustc may use either name.
         (std.canonicalize().ok(), "/rustc"),
         (Some(std), "/rustc"),
         (Some(workspace::target_dir()), "/target"),
@@ -197,7 +197,7 @@ fn machine(elf: &[u8]) -> Result<u16> {
     Ok(header.e_machine(header.endian()?))
 }
 
-/// The dynamic linker that an ELF file names; none if the file is static.
+/// The dynamic linker that an ELF file names; `None` if the file is static.
 fn interpreter(elf: &[u8]) -> Result<Option<String>> {
     let header = FileHeader64::<Endianness>::parse(elf)?;
     let endian = header.endian()?;
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_dynamic_program_names_its_interpreter() {
-        // This test itself is dynamic, unless cargo is told otherwise.
+        // This test itself is dynamic, unless cargo's configuration changes that.
         let test = fs::read(env::current_exe().unwrap()).unwrap();
         if cfg!(not(target_feature = "crt-static")) {
             assert!(interpreter(&test).unwrap().unwrap().contains("ld-linux"));

@@ -1,4 +1,4 @@
-//! `cargo xtask check`: what can be said about the code without running it.
+//! `cargo xtask check`: checks of the code that do not run it.
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::progress::{self, Progress};
 use crate::setup::{self, For};
 use crate::{command, fuzz, prose, workspace};
 
-/// One check: what it is called, and the check itself.
+/// One check: its name, and its function.
 pub(crate) type Step = (&'static str, fn() -> Result<()>);
 
 /// All checks, quick ones first.
@@ -23,7 +23,7 @@ pub(crate) const STEPS: [Step; 7] = [
     ("rustdoc", documentation),
 ];
 
-/// Cloning the advisory database takes seconds, or for ever.
+/// Limit for cloning the advisory database, which takes seconds or hangs.
 const ADVISORIES_PATIENCE: Duration = Duration::from_secs(120);
 
 /// `cargo xtask check`.
@@ -35,7 +35,7 @@ pub(crate) fn command() -> Result<()> {
     let mut progress = Progress::new(STEPS.len());
     let mut failed = Vec::new();
     for (name, step) in STEPS {
-        // All of them: one run shows everything that is wrong.
+        // Continue after a failure: one run shows all problems.
         if let Err(error) = progress.step(name, step) {
             progress::failure(&error);
             failed.push(name);
@@ -48,12 +48,12 @@ pub(crate) fn command() -> Result<()> {
 }
 
 fn formatting() -> Result<()> {
-    // The fuzz targets are a workspace of their own.
+    // The fuzz targets are a separate workspace.
     for manifest in ["Cargo.toml", fuzz::MANIFEST] {
         let mut fmt = command::cargo();
         fmt.args(["fmt", "--all", "--check", "--manifest-path", manifest]);
         if !io::stdout().is_terminal() {
-            // rustfmt does not look for itself.
+            // rustfmt itself does not detect whether it writes to a terminal.
             fmt.args(["--", "--color", "never"]);
         }
         command::run(&mut fmt)?;
@@ -61,8 +61,7 @@ fn formatting() -> Result<()> {
     Ok(())
 }
 
-/// cargo-fuzz takes no `--locked`: whatever is missing there it would add, of whatever release is
-/// the newest.
+/// cargo-fuzz has no `--locked`: it would add a missing package in its newest release.
 fn lock_of_fuzz_targets() -> Result<()> {
     let mut update = command::cargo();
     update.args(["update", "--workspace", "--locked"]);
@@ -93,8 +92,8 @@ fn lints_of_probes() -> Result<()> {
             "bpfel-unknown-none",
         ])
         .args(["-Z", "build-std=core"])
-        // Build scripts of our dependencies are run again whenever RUSTC_BOOTSTRAP changes: in the
-        // common target directory this would rebuild half of it each time.
+        // cargo runs build scripts of dependencies again whenever RUSTC_BOOTSTRAP changes: in the
+        // common target directory each change would rebuild half of it.
         .arg("--target-dir")
         .arg(workspace::target_dir().join("probes"))
         .env("RUSTC_BOOTSTRAP", "1");
@@ -119,8 +118,8 @@ fn dependencies() -> Result<()> {
     advisories()
 }
 
-/// The advisories are a git repository on a public host, which not every place that builds can
-/// reach: then they are not checked, and that is said.
+/// The advisories are a git repository on a public host, which not every build environment can
+/// reach. If it cannot, they are not checked, with a warning.
 fn advisories() -> Result<()> {
     let mut deny = command::cargo();
     deny.args(["deny", "check", "advisories"])

@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: everything, with the time each step took.
+//! `cargo xtask ci`: all steps, with the time of each.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::setup::{self, For};
 use crate::tally::Tally;
 use crate::{build, check, dist, fuzz, image, test, vm};
 
-/// One step that was done.
+/// A completed step.
 struct Done {
     name: &'static str,
     took: Duration,
@@ -27,7 +27,7 @@ impl Run {
     fn step(&mut self, name: &'static str, work: impl FnOnce() -> Result<()>) -> bool {
         let since = Instant::now();
         let mut failed = false;
-        // Said at once, not only in the end: the output above it is what explains it.
+        // Print the error at once, not only at the end: the output above it explains it.
         let result = self.progress.step(name, work).inspect_err(|error| {
             failed = true;
             crate::progress::failure(error);
@@ -41,7 +41,7 @@ impl Run {
     }
 }
 
-/// `cargo xtask ci`. The account of the tests is the last line, also of a run that failed.
+/// `cargo xtask ci`. The tally of the tests is the last line, also of a failed run.
 pub(crate) fn command() -> Result<ExitCode> {
     let mut tally = Tally::default();
     let done = run(&mut tally);
@@ -82,7 +82,7 @@ fn run(tally: &mut Tally) -> Vec<Done> {
             ..For::default()
         })
     }) {
-        // Nothing after it would say more than that something is missing.
+        // Later steps would only fail because something is missing.
         tally.add_failure();
         return run.done;
     }
@@ -98,7 +98,7 @@ fn run(tally: &mut Tally) -> Vec<Done> {
     if !run.step("tests", || test::run(tally, &test::Args::everything()))
         && tally.failed() == failed_before
     {
-        // They did not compile, or skipped themselves.
+        // The tests did not compile, or skipped themselves.
         tally.add_failure();
     }
     if !run.step("fuzzing", || fuzz::command(&fuzz::Args::short())) {

@@ -1,5 +1,5 @@
-//! Starting other programs: always in the repository's root, never with our stdin, and with an
-//! error that can be pasted into a shell.
+//! Starts other programs: always in the repository's root, never with xtask's stdin, and with
+//! errors that can be pasted into a shell.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -15,14 +15,15 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{progress, workspace};
 
-/// A program, found on our own [`search_path`].
+/// A command for a program, found on xtask's [`search_path`].
 pub(crate) fn new(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command
         .current_dir(workspace::root())
         .stdin(Stdio::null())
         .env("PATH", search_path());
-    // `cargo run` describes xtask to us in these. A build started by us is about other packages.
+    // `cargo run` describes xtask in these variables, but a build that xtask starts is about other
+    // packages.
     for (name, _) in env::vars_os() {
         let name_text = name.to_string_lossy();
         if name_text.starts_with("CARGO_PKG_") || name_text.starts_with("CARGO_MANIFEST_") {
@@ -32,17 +33,17 @@ pub(crate) fn new(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// The cargo that started us.
+/// The cargo that started xtask.
 pub(crate) fn cargo() -> Command {
     let mut cargo = new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     if workspace::in_ci() {
-        // Nothing is built twice there, so what incremental builds write down is never read.
+        // CI builds nothing twice, so incremental data would never be read.
         cargo.env("CARGO_INCREMENTAL", "0");
     }
     cargo
 }
 
-/// A cargo sub-command that resolves dependencies: in CI exactly those of `Cargo.lock`.
+/// A cargo sub-command that resolves dependencies: in CI exactly as in `Cargo.lock`.
 pub(crate) fn cargo_build_like(sub_command: &str) -> Command {
     let mut cargo = cargo();
     cargo.arg(sub_command);
@@ -52,14 +53,14 @@ pub(crate) fn cargo_build_like(sub_command: &str) -> Command {
     cargo
 }
 
-/// Runs it to its end; its output passes through.
+/// Runs a command to its end; its output passes through.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     progress::note(format_args!("$ {}", shown(command)));
     let status = command.status().with_context(|| cannot_start(command))?;
     check(command, status, "")
 }
 
-/// Runs it silently and returns its stdout; its stderr is part of the error.
+/// Runs a command silently and returns its stdout; an error has its stderr.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| cannot_start(command))?;
     check(
@@ -70,17 +71,17 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Like [`output`], but kills it and all that it started when it takes longer than `limit`, and
-/// fails.
+/// Like [`output`], but if the command takes longer than `limit`, kills it and all processes that
+/// it started, and fails.
 ///
-/// For programs that wait long for a network that is not there.
+/// For programs that wait long for an unreachable network.
 pub(crate) fn output_within(limit: Duration, command: &mut Command) -> Result<String> {
     command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
     let mut child = command.spawn().with_context(|| cannot_start(command))?;
-    // Read on the side: a full pipe would stop the program.
+    // Threads read both pipes: a full pipe would stop the program.
     let stdout = read_all(child.stdout.take());
     let stderr = read_all(child.stderr.take());
     let status = wait_until(&mut child, Instant::now() + limit)?;
@@ -95,7 +96,7 @@ pub(crate) fn output_within(limit: Duration, command: &mut Command) -> Result<St
     Ok(stdout.join().unwrap_or_default())
 }
 
-/// The first file of that name on our [`search_path`].
+/// The first file of this name on xtask's [`search_path`].
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = search_path();
     env::split_paths(&path)
@@ -103,10 +104,10 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// The command as one would type it.
+/// The command as typed into a shell.
 pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
-    // The full path to cargo tells a reader nothing.
+    // The full path to cargo does not help a reader.
     let program = program.file_name().unwrap_or(command.get_program());
     let words = std::iter::once(program).chain(command.get_args());
     words
@@ -115,7 +116,8 @@ pub(crate) fn shown(command: &Command) -> String {
         .join(" ")
 }
 
-/// PATH, and after it where cargo and we install tools: also when the user has neither on PATH.
+/// PATH, followed by the directories into which cargo and xtask install tools, as users may have
+/// neither on PATH.
 fn search_path() -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
     let ours = workspace::cargo_home()
@@ -143,7 +145,7 @@ fn wait_until(child: &mut Child, deadline: Instant) -> Result<Option<ExitStatus>
             return Ok(Some(status));
         }
         if Instant::now() >= deadline {
-            // It leads a process group of its own.
+            // The command leads its own process group.
             kill_process_group(Pid::from_child(child), Signal::KILL)?;
             child.wait()?;
             return Ok(None);
@@ -156,7 +158,7 @@ fn read_all(stream: Option<impl Read + Send + 'static>) -> thread::JoinHandle<St
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut stream) = stream {
-            // What was read before an error is still worth showing.
+            // Text that was read before an error is still useful.
             let _ = stream.read_to_end(&mut bytes);
         }
         String::from_utf8_lossy(&bytes).into_owned()

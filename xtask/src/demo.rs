@@ -1,8 +1,8 @@
-//! The demo workspace of `cargo xtask run`: a pod made by hand, with namespaces of its own.
+//! The demo workspace of `cargo xtask run`: a pod made from namespaces.
 //!
-//! As in a pod, a network namespace holds two containers, each with a PID namespace of its own:
-//! exectrail, and a workspace whose init script announces itself with curl. Nothing is staged: the
-//! lines shown are what exectrail wrote about programs that ran.
+//! As in a pod, a network namespace holds two containers, each with its own PID namespace:
+//! exectrail, and a workspace whose init script announces itself with curl. The lines are real:
+//! exectrail wrote them about programs that ran.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::{command, progress, workspace};
 
-/// Ends its process when dropped.
+/// A process that is killed when dropped.
 struct Container(Child);
 
 impl Drop for Container {
@@ -92,7 +92,7 @@ pub(crate) fn run(exectrail: &Path) -> Result<()> {
         .arg(scripts.join("agent.sh"))
         .status()
         .context("cannot start the workspace")?;
-    // Lines are at most 60 ms behind their execs.
+    // A line follows its exec within 60 ms.
     thread::sleep(Duration::from_millis(200));
     stop(&mut sidecar)?;
 
@@ -118,7 +118,7 @@ pub(crate) fn run(exectrail: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A command that will be the first process of a container of the pod.
+/// A command that runs as the first process of a container of the pod.
 fn container(pod: &Container, program: &Path) -> Command {
     let mut command = command::new("nsenter");
     command
@@ -136,7 +136,7 @@ fn container(pod: &Container, program: &Path) -> Command {
     command
 }
 
-/// Shows exectrail's diagnostics until tracing is on, and goes on showing them behind our back.
+/// Shows exectrail's diagnostics until it traces, and continues in a thread.
 fn wait_until_on(stderr: ChildStderr) -> Result<()> {
     let mut lines = BufReader::new(stderr).lines();
     let mut on = false;
@@ -156,7 +156,7 @@ fn wait_until_on(stderr: ChildStderr) -> Result<()> {
     Ok(())
 }
 
-/// Asks exectrail to stop, as the kubelet does, and waits.
+/// Asks exectrail to stop, as the kubelet does, and waits for its end.
 fn stop(sidecar: &mut Container) -> Result<()> {
     let unshare = sidecar.0.id();
     let children = std::fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children"))
@@ -172,7 +172,7 @@ fn stop(sidecar: &mut Container) -> Result<()> {
     Ok(())
 }
 
-/// Prints the log; how often each `msg` is in it.
+/// Prints the log; returns the number of lines for each `msg`.
 fn show(log: &Path) -> Result<BTreeMap<String, usize>> {
     let text = std::fs::read_to_string(log).context("cannot read the demo's log")?;
     let mut counts = BTreeMap::new();

@@ -1,7 +1,7 @@
-//! `cargo xtask dist`: what is released, a tarball for each architecture.
+//! `cargo xtask dist`: the release, one tarball per architecture.
 //!
-//! Two builds of the same source, with the same toolchain and C library, give the same bytes,
-//! whichever directory they are made in. `--check` makes the second build.
+//! Two builds of the same source, with the same toolchain and C library, give the same bytes in any
+//! directory. `--check` makes the second build.
 
 mod check;
 mod parts;
@@ -24,35 +24,35 @@ use crate::{command, workspace};
 /// The version of the workspace, which all crates have.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Where a shell looks for completions below a prefix such as /usr/local.
+/// Paths that shells search for completions, below a prefix such as /usr/local.
 const COMPLETIONS: [(&str, &str); 3] = [
     ("bash", "share/bash-completion/completions/exectrail"),
     ("zsh", "share/zsh/site-functions/_exectrail"),
     ("fish", "share/fish/vendor_completions.d/exectrail.fish"),
 ];
 
-/// Where documents go below a prefix.
+/// Directory of documents, below a prefix.
 const DOCUMENTS: &str = "share/doc/exectrail";
 
-/// What `cargo xtask dist` takes.
+/// Arguments of `cargo xtask dist`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only this architecture; repeatable
     #[arg(long = "arch", value_name = "ARCHITECTURE")]
     architectures: Vec<Architecture>,
 
-    /// Where to put it; made if it is not there
+    /// Directory for the tarballs; created if it does not exist
     #[arg(long, value_name = "DIR", default_value = "target/dist")]
     out: PathBuf,
 
-    /// Check it: a second build in another directory gives the same bytes, and what is in the
-    /// tarballs is what it is said to be
+    /// Check the release: a second build in another directory gives the same bytes, and the content
+    /// of the tarballs is correct
     #[arg(long)]
     check: bool,
 }
 
 impl Args {
-    /// Made and checked, for this machine's architecture.
+    /// Arguments for a checked release of this machine's architecture.
     pub(crate) fn checked() -> Result<Self> {
         Ok(Self {
             architectures: vec![Architecture::host()?],
@@ -89,14 +89,14 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The checksums of all tarballs, as `sha256sum -c` reads them.
+/// The checksums of all tarballs, in the format of `sha256sum -c`.
 const SUMS: &str = "SHA256SUMS";
 
 /// Makes the tarballs and their checksums.
 fn make(architectures: &[Architecture], time: u64, out: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     let mut progress = Progress::new(architectures.len() + 1);
-    // Help, man pages and completions are in the program, and this machine's own can be asked.
+    // The program itself writes its help, man pages and completions; only this machine's can run.
     let host = progress.step("building for this machine", build::release)?;
     let mut tarballs = Vec::new();
     let mut sums = String::new();
@@ -114,7 +114,7 @@ fn make(architectures: &[Architecture], time: u64, out: &Path) -> Result<Vec<Pat
     Ok(tarballs)
 }
 
-/// Laid out to be unpacked over a prefix, such as /usr/local.
+/// A tarball to unpack over a prefix, such as /usr/local.
 fn tarball(architecture: Architecture, host: &Built, built: &Built, time: u64) -> Result<Tarball> {
     let root = workspace::root();
     let mut tarball = Tarball::default();
@@ -151,10 +151,10 @@ fn tarball(architecture: Architecture, host: &Built, built: &Built, time: u64) -
     Ok(tarball)
 }
 
-/// When the source was last changed, seconds since 1970: that of every file in a release.
+/// Time of the last change to the source, in seconds since 1970: every file of a release has it.
 ///
-/// `SOURCE_DATE_EPOCH` in the environment, or else the time of the last commit, or else 0. See
-/// <https://reproducible-builds.org/specs/source-date-epoch/>.
+/// It is `SOURCE_DATE_EPOCH` of the environment, or else the time of the last commit, or else 0.
+/// See <https://reproducible-builds.org/specs/source-date-epoch/>.
 pub(crate) fn source_time() -> u64 {
     let given = env::var("SOURCE_DATE_EPOCH").ok();
     let committed =

@@ -1,8 +1,8 @@
-//! `cargo xtask fuzz`: random input, guided by coverage, for everything that reads what others
-//! wrote.
+//! `cargo xtask fuzz`: random input, guided by coverage, for all code that reads input from
+//! outside.
 //!
-//! Targets are in `fuzz/fuzz_targets/`, inputs to begin with in `fuzz/seeds/`; what a run finds
-//! interesting stays in `fuzz/corpus/`, and what breaks a target in `fuzz/artifacts/`.
+//! Targets are in `fuzz/fuzz_targets/`, initial inputs in `fuzz/seeds/`. A run keeps inputs with
+//! new coverage in `fuzz/corpus/`, and those that break a target in `fuzz/artifacts/`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use crate::progress::{self, Progress};
 use crate::setup::{self, For};
 use crate::{command, workspace};
 
-/// The manifest of the targets, from the root: they are a workspace of their own.
+/// The manifest of the targets, relative to the root: they are a separate workspace.
 pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
 
-/// Everything that reads bytes from outside.
+/// All code that reads bytes from outside.
 const TARGETS: [&str; 7] = [
     "announcement",
     "audit",
@@ -28,18 +28,18 @@ const TARGETS: [&str; 7] = [
     "values",
 ];
 
-/// What `cargo xtask fuzz` takes.
+/// Arguments of `cargo xtask fuzz`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Inputs for each target
+    /// Number of inputs for each target
     #[arg(long, default_value_t = 10_000_000)]
     runs: u64,
 
-    /// Most seconds for each target; 0 has no bound
+    /// Maximum number of seconds for each target; 0 means no limit
     #[arg(long, default_value_t = 0)]
     seconds: u64,
 
-    /// Build without optimisation: quicker to begin, slower to go on
+    /// Build without optimisation: the build is faster, the run slower
     #[arg(long)]
     debug: bool,
 
@@ -49,7 +49,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// What every change has to stand.
+    /// The fuzzing that every change must pass.
     pub(crate) fn short() -> Self {
         Self {
             runs: 50_000,
@@ -60,7 +60,8 @@ impl Args {
     }
 }
 
-/// Fuzzes each target, also when another was broken; the first input that breaks one ends it.
+/// Fuzzes each target, also after another was broken. The first input that breaks a target ends its
+/// run.
 pub(crate) fn command(args: &Args) -> Result<()> {
     setup::ensure(For {
         fuzz: true,
@@ -86,7 +87,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// All at once, rather than each before its run: crates are compiled side by side.
+/// Builds all targets together, rather than each before its run: cargo compiles crates in parallel.
 fn build(targets: &[&str], args: &Args) -> Result<()> {
     let mut build = cargo_fuzz("build", args);
     if let [target] = targets {
@@ -109,10 +110,10 @@ fn fuzz(target: &str, args: &Args) -> Result<()> {
         .arg(format!("-max_total_time={}", args.seconds))
         .arg("-print_final_stats=1");
     if workspace::in_ci() {
-        // Not a line for each input that it finds interesting.
+        // Print no line for each input with new coverage.
         fuzz.arg("-verbosity=0");
     }
-    // Some targets read their input from files: those need no disk.
+    // Some targets read their input from files: these files need no disk.
     if Path::new("/dev/shm").is_dir() {
         fuzz.env("TMPDIR", "/dev/shm");
     }
@@ -133,8 +134,8 @@ fn fuzz(target: &str, args: &Args) -> Result<()> {
     })
 }
 
-/// No address sanitizer: it wants a nightly's runtime, and next to nothing here is unsafe. Coverage
-/// takes unstable compiler flags all the same.
+/// A command of cargo-fuzz. It has no address sanitizer, which needs a nightly's runtime, and
+/// hardly any code here is unsafe. Coverage needs unstable compiler flags in any case.
 fn cargo_fuzz(sub_command: &str, args: &Args) -> Command {
     let mut fuzz = command::cargo();
     fuzz.args(["fuzz", sub_command, "--sanitizer=none"]);
@@ -146,7 +147,7 @@ fn cargo_fuzz(sub_command: &str, args: &Args) -> Command {
 }
 
 fn files(dir: &Path) -> BTreeSet<PathBuf> {
-    // None yet where nothing was ever found.
+    // The directory does not exist if no run found anything.
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).collect()
 }

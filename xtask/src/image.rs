@@ -1,4 +1,4 @@
-//! `cargo xtask image`: the container image, from a binary that was built here.
+//! `cargo xtask image`: the container image, from a locally built binary.
 
 mod check;
 
@@ -15,26 +15,26 @@ use crate::dist::{VERSION, source_time};
 use crate::setup::{self, For};
 use crate::{build, command, progress, workspace};
 
-/// Where the program is, and by which other name it can be called: that of the image it replaces.
+/// Path of the program, and its second name: that of the program in the image that it replaces.
 const PROGRAM: &str = "usr/bin/exectrail";
 const SECOND_NAME: &str = "opt/exectrace";
 
-/// What `cargo xtask image` takes.
+/// Arguments of `cargo xtask image`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// For this architecture instead of this machine's
+    /// Build for this architecture instead of this machine's
     #[arg(long, value_name = "ARCHITECTURE")]
     arch: Option<Architecture>,
 
-    /// What to call it
+    /// Name of the image
     #[arg(long, value_name = "NAME", default_value_t = default_tag())]
     tag: String,
 
-    /// What to build it with; by default the first of these that is installed
+    /// Program that builds it; by default the first of these that is installed
     #[arg(long, value_name = "PROGRAM")]
     with: Option<Builder>,
 
-    /// Check it: size, labels, what is in it, and a traced workspace in podman (root)
+    /// Check it: size, labels, content, and a traced workspace in podman (root)
     #[arg(long)]
     check: bool,
 }
@@ -44,11 +44,11 @@ fn default_tag() -> String {
 }
 
 impl Args {
-    /// Made and checked, for this machine's architecture.
+    /// Arguments for a checked image of this machine's architecture.
     pub(crate) fn checked() -> Self {
         Self {
             arch: None,
-            // Not what somebody here may have under the usual name.
+            // Do not overwrite an image that has the usual name.
             tag: format!("localhost/exectrail-check:{}", std::process::id()),
             with: None,
             check: true,
@@ -61,14 +61,14 @@ impl Args {
 pub(crate) enum Builder {
     /// Needs no daemon
     Buildah,
-    /// The same, with what runs containers
+    /// Needs no daemon, and also runs containers
     Podman,
-    /// Asks its daemon
+    /// Uses its daemon
     Docker,
 }
 
 impl Builder {
-    /// The first that is installed.
+    /// The first builder that is installed.
     pub(crate) fn find() -> Option<Self> {
         [Self::Buildah, Self::Podman, Self::Docker]
             .into_iter()
@@ -83,7 +83,7 @@ impl Builder {
         }
     }
 
-    /// Makes the image's times those of the source.
+    /// Sets the times in the image to that of the source.
     fn set_time(self, build: &mut Command) {
         let time = source_time();
         match self {
@@ -117,7 +117,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     if args.check {
         let checked = check::image(architecture, &binary, &args.tag);
         if args.tag == Args::checked().tag {
-            // A check of CI leaves nothing behind.
+            // A check in CI leaves no image behind.
             let _ = command::output(command::new("podman").args(["image", "rm", &args.tag]));
         }
         checked?;
@@ -126,7 +126,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The image's root directory, as it will be seen in it.
+/// Makes the root directory of the image.
 fn root_directory(architecture: Architecture, binary: &Path) -> Result<PathBuf> {
     let root = workspace::target_dir()
         .join("image")
@@ -165,7 +165,7 @@ fn build_image(builder: Builder, architecture: Architecture, root: &Path, tag: &
     Ok(())
 }
 
-/// The commit, with a mark where the tree differs from it.
+/// The commit, marked if the tree differs from it.
 fn revision() -> String {
     let mut describe = command::new("git");
     describe.args([

@@ -1,7 +1,7 @@
-//! `cargo xtask`: one command for each thing one does with this repository.
+//! `cargo xtask`: one command for each task in this repository.
 //!
-//! Every command first makes sure that what it needs is there (see [`setup`]), so a fresh clone
-//! with a Rust toolchain is enough to start from.
+//! Every command first installs what it needs (see [`setup`]), so a fresh clone and a Rust
+//! toolchain are enough.
 
 mod architecture;
 mod bench;
@@ -44,9 +44,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install what building needs: bpf-linker and the standard library's source
+    /// Install the requirements of the build: bpf-linker and the standard library's source
     ///
-    /// Needs no root. The source comes from rustup or, where rustup cannot get it, from the Debian
+    /// Needs no root. The source comes from rustup or, if rustup cannot get it, from the Debian
     /// archive. Running it again is safe, and quick when nothing is missing.
     Setup(setup::Args),
 
@@ -58,7 +58,7 @@ enum Command {
 
     /// Run all tests
     ///
-    /// Those that load programs into the kernel need root. Without it they are skipped, and listed
+    /// Tests that load programs into the kernel need root. Without it they are skipped, and listed
     /// at the end.
     Test(test::Args),
 
@@ -71,45 +71,44 @@ enum Command {
 
     /// Test the deployment templates, or print the manifests that one makes
     ///
-    /// They are evaluated without Terraform. Where terraform or tofu is installed, it is asked as
-    /// well: for the format, for the same values, and, if it can fetch the providers, to validate.
+    /// The templates are evaluated without Terraform. If terraform or tofu is installed, it also
+    /// checks the format, computes the same values and, if it can fetch the providers, validates.
     Templates(templates::Args),
 
     /// Make the container image from the static binary
     Image(image::Args),
 
-    /// Make what is released: a tarball for each architecture, and checksums
+    /// Make the release: a tarball for each architecture, and checksums
     ///
-    /// In each: the binaries, man pages, completions, documents, licences and bills of materials
-    /// (CycloneDX). The same source gives the same bytes.
+    /// Each tarball has the binaries, man pages, completions, documents, licences and bills of
+    /// materials (CycloneDX). The same source gives the same bytes.
     Dist(dist::Args),
-    /// Measure what exectrail costs, beside nothing, an empty program and other tools (root)
+    /// Measure the cost of exectrail beside nothing, an empty program and other tools (root)
     ///
-    /// Prints a table, and writes it with the data and plots to target/bench. Ten minutes; a minute
-    /// with --quick. Tools that are not installed have a row that says so.
+    /// Prints a table, and writes it with the data and plots to target/bench. Takes ten minutes; a
+    /// minute with --quick. A tool that is not installed has a row that says so.
     Bench(bench::Args),
 
-    /// Feed random input, guided by coverage, to everything that reads what others wrote
+    /// Feed random input, guided by coverage, to all code that reads input from outside
     ///
-    /// Ten million inputs for each target, which takes from seconds (announcements) to most of an
-    /// hour (preflight). An input that breaks a target is printed, and kept in fuzz/artifacts.
+    /// Feeds ten million inputs to each target, which takes from seconds (announcements) to most of
+    /// an hour (preflight). An input that breaks a target is printed, and kept in fuzz/artifacts.
     Fuzz(fuzz::Args),
 
     /// Execute a million programs while workspaces come and go, and account for each (root)
     ///
-    /// About ten minutes on two idle cores. The last lines have the figures; it fails unless every
-    /// exec is accounted for, every line right and memory flat.
+    /// Takes about ten minutes on two idle cores. The last lines have the figures. Fails unless
+    /// every exec is accounted for, every line is right and memory is flat.
     Soak(soak::Args),
 
     /// Check formatting, lints, documentation, licences and bans
     Check,
 
-    /// Do all that CI does: setup, check, release build, tests, a little fuzzing, image, release,
+    /// Run all steps of CI: setup, check, release build, tests, short fuzzing, image, release,
     /// virtual machines
     ///
-    /// Goes on after a failed step, so that one run shows everything that is wrong. The last line
-    /// reads `N passed, N failed, N skipped`; a failed step other than the tests counts as one
-    /// failed.
+    /// Continues after a failed step, so that one run shows all problems. The last line reads `N
+    /// passed, N failed, N skipped`; a failed step other than the tests counts as one failed.
     Ci,
 }
 

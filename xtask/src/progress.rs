@@ -1,4 +1,4 @@
-//! What one sees while waiting. Progress goes to stderr, results to stdout.
+//! Output during a command. Progress goes to stderr, results to stdout.
 
 use std::env;
 use std::fmt::{self, Display};
@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-/// A known number of steps, announced one by one.
+/// A known number of steps, printed one by one.
 pub(crate) struct Progress {
     total: usize,
     started: usize,
 }
 
 impl Progress {
-    /// Of `total` steps none has started.
+    /// `total` steps, of which none has started.
     pub(crate) fn new(total: usize) -> Self {
         Self { total, started: 0 }
     }
 
-    /// Says what comes, does it, says how long it took.
+    /// Prints the step, runs it, and prints how long it took.
     pub(crate) fn step<T>(&mut self, what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.started += 1;
         let count = format!("[{}/{}]", self.started, self.total);
@@ -35,17 +35,17 @@ impl Progress {
     }
 }
 
-/// Says something in passing.
+/// Prints a remark.
 pub(crate) fn note(text: impl Display) {
     eprintln!("      {text}");
 }
 
-/// Says something that needs attention but stops nothing.
+/// Prints a warning; the command continues.
 pub(crate) fn warning(text: impl Display) {
     eprintln!("{} {text}", Painted::yellow("warning:"));
 }
 
-/// Says why the command failed, cause by cause.
+/// Prints why the command failed, with all causes.
 pub(crate) fn failure(error: &anyhow::Error) {
     eprintln!("{} {error}", Painted::red("error:"));
     for cause in error.chain().skip(1) {
@@ -53,7 +53,7 @@ pub(crate) fn failure(error: &anyhow::Error) {
     }
 }
 
-/// A duration as one would say it: `0.4 s`, `71 s`, `4 min 05 s`.
+/// A duration in readable form: `0.4 s`, `71 s`, `4 min 05 s`.
 pub(crate) struct Elapsed(pub(crate) Duration);
 
 impl Display for Elapsed {
@@ -66,7 +66,7 @@ impl Display for Elapsed {
     }
 }
 
-/// Text in a colour, on a terminal only.
+/// Text with a colour that shows on a terminal only.
 struct Painted<'a> {
     code: &'static str,
     text: &'a str,

@@ -1,4 +1,4 @@
-//! How comments and documents are written: columns, and phrases that say nothing.
+//! Rules for comments and documents: the number of columns, and phrases without meaning.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::{command, workspace};
 /// The last column of a comment or of a document's prose.
 const COLUMNS: usize = 100;
 
-/// Most findings that are shown.
+/// Maximum number of findings to show.
 const SHOWN: usize = 20;
 
 /// Phrases to avoid, in lower case, and what to write instead.
@@ -31,7 +31,7 @@ struct Finding {
     what: String,
 }
 
-/// Checks every Rust file and Markdown document that git knows.
+/// Checks every Rust file and Markdown document that git tracks.
 pub(crate) fn check() -> Result<()> {
     let files = command::output(command::new("git").args(["ls-files", "*.rs", "*.md"]))?;
     let mut findings = Vec::new();
@@ -57,7 +57,7 @@ pub(crate) fn check() -> Result<()> {
     bail!("{} lines of prose to change", findings.len());
 }
 
-/// Written by programs, or quoting the phrases.
+/// Whether a program writes the file, or the file quotes the phrases.
 fn is_generated(file: &str) -> bool {
     file.starts_with("docs/bench/") || file == "xtask/src/prose.rs"
 }
@@ -89,7 +89,7 @@ fn prose<'a>(file: &Path, text: &'a str) -> Vec<(usize, &'a str)> {
     lines
 }
 
-/// What is wrong with a line, if anything.
+/// The problem with a line, if any.
 fn judge(line: &str) -> Option<String> {
     let columns = line.chars().count();
     if columns > COLUMNS && !is_one_span(line) {

@@ -1,7 +1,7 @@
-//! Making sure that what the other commands need is there.
+//! Installs what the other commands need.
 //!
-//! Each part looks for one thing and, if it is missing, knows how to get it. What cannot be had is
-//! explained with what to do by hand. Nothing missing: well under a second.
+//! Each part looks for one requirement and can install it if it is missing. If it cannot, it
+//! explains the manual steps. Without anything missing, all of this takes well under a second.
 
 mod bpf_linker;
 mod cargo_cyclonedx;
@@ -26,47 +26,47 @@ use crate::progress::{self, Progress};
 use crate::toolchain::Toolchain;
 use crate::workspace;
 
-/// What `cargo xtask setup` takes.
+/// Arguments of `cargo xtask setup`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Also install the Debian packages that the tests use (root)
     #[arg(long)]
     tests: bool,
 
-    /// Also install what `cargo xtask check` uses
+    /// Also install the tools of `cargo xtask check`
     #[arg(long)]
     check: bool,
 }
 
-/// What is going to be done, and so what has to be there.
+/// The tasks that follow, which determine the requirements.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct For {
     /// The Debian packages of the tests.
     pub(crate) tests: bool,
     /// rustfmt, clippy and cargo-deny.
     pub(crate) check: bool,
-    /// What links programs for another architecture.
+    /// A C compiler that links programs for another architecture.
     pub(crate) cross: Option<Architecture>,
-    /// What builds container images.
+    /// A builder of container images.
     pub(crate) image: bool,
-    /// What lists the parts of a release.
+    /// cargo-cyclonedx, which lists the parts of a release.
     pub(crate) dist: bool,
-    /// cargo-fuzz and what it compiles with.
+    /// cargo-fuzz, and the compiler that it needs.
     pub(crate) fuzz: bool,
 }
 
-/// What was found when looking for one thing.
+/// Result of looking for one requirement.
 enum Found {
-    /// It is there; says what and where.
+    /// It is present; the text names it and its place.
     Present(String),
     Missing(Missing),
 }
 
-/// Something to be installed.
+/// A requirement that can be installed.
 struct Missing {
-    /// What, and how long it takes: `bpf-linker 0.10.3 (about a minute)`.
+    /// Its name, and how long it takes: `bpf-linker 0.10.3 (about a minute)`.
     what: String,
-    /// Installs it and says how it was done.
+    /// Installs it, and returns how.
     install: Box<dyn FnOnce() -> Result<String>>,
 }
 
@@ -98,12 +98,12 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     install(found)
 }
 
-/// Installs what is missing; says nothing when nothing is.
+/// Installs what is missing; prints nothing if nothing is missing.
 pub(crate) fn ensure(purpose: For) -> Result<()> {
     install(look(purpose)?)
 }
 
-/// Where we install tools of our own, below it `bin`.
+/// Directory of the tools that xtask installs, which are in its `bin`.
 pub(crate) fn tools_dir() -> Option<PathBuf> {
     workspace::cache_dir().ok().map(|cache| cache.join("tools"))
 }
@@ -145,8 +145,7 @@ fn install(found: Vec<Found>) -> Result<()> {
     let mut failures = String::new();
     let mut failed = 0;
     for Missing { what, install } in missing {
-        // One thing that cannot be had does not stop the others: all that is left to do by hand is
-        // said at once.
+        // A failure does not stop the other installations: one run reports all manual steps.
         match progress.step(&format!("installing {what}"), install) {
             Ok(how) => progress::note(how),
             Err(error) => {

@@ -1,11 +1,11 @@
 //! `cargo xtask soak`: a million execs at full speed while workspaces come and go.
 //!
-//! What ran is known from outside: each workspace is a program that executes another so many times
-//! and fails if one of them does. The log is read as it is written, by this program, which looks at
-//! every line, and by `exectrail verify`.
+//! The number of execs is known independently of exectrail: each workspace is a program that
+//! executes another a given number of times, and fails if one of them fails. This program reads the
+//! log while it is written and checks every line; `exectrail verify` reads it too.
 //!
-//! With `--stop`, exectrail is stopped in the middle of it, as a debugger or a frozen cgroup stops
-//! a process: what its ring has no room for is lost, and has to be told to the last exec.
+//! With `--stop`, exectrail is stopped in the middle, as a debugger or a frozen cgroup stops a
+//! process. Execs that do not fit the ring are lost, and the log must count every one of them.
 
 mod log;
 mod pod;
@@ -28,18 +28,18 @@ use self::{
 use crate::build;
 use crate::progress::{self, Elapsed};
 
-/// What `cargo xtask soak` takes.
+/// Arguments of `cargo xtask soak`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Programs to execute, at least
+    /// Minimum number of programs to execute
     #[arg(long, default_value_t = 1_000_000)]
     execs: u64,
 
-    /// Programs that each workspace executes, give or take a half
+    /// Number of programs that each workspace executes, plus or minus a half
     #[arg(long, default_value_t = 4_000)]
     per_workspace: u64,
 
-    /// Workspaces at once; 0 stands for one a CPU
+    /// Number of workspaces at once; 0 means one per CPU
     #[arg(long, default_value_t = 0)]
     at_once: usize,
 
@@ -47,17 +47,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20)]
     ring_bytes: u64,
 
-    /// Stop exectrail (SIGSTOP) for so long, after a quarter of the programs, while others are
-    /// executed; as many again follow
+    /// Stop exectrail (SIGSTOP) for this many seconds, after a quarter of the programs, while
+    /// others are executed; as many again follow
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     stop: u64,
 }
 
-/// Memory is flat if it ends no more than this above what it was once warm.
+/// Memory is flat if at the end it is at most this much above its value after the warm-up.
 const FLAT: u64 = 1 << 20;
-/// How often progress is said, and memory measured.
+/// Interval of progress messages and memory measurements.
 const EVERY: Duration = Duration::from_secs(5);
-/// How often it is looked whether something has come to its end.
+/// Interval of checks for the end of a program.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// `cargo xtask soak`.
@@ -109,7 +109,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
             .into_iter()
             .try_for_each(|worker| worker.join().map_err(panicked)?);
         let while_stopped = stopper.map_or(Ok(0), |stopper| stopper.join().map_err(panicked)?);
-        // Its end is also that of its log, hence of the reader.
+        // The end of exectrail also ends its log, and so the reader.
         let ended = pod.end();
         reader.join().map_err(panicked)??;
         worked?;
@@ -126,7 +126,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Says how it went, and fails where something is not as it should be.
+/// Prints the results, and fails if one of them is wrong.
 fn account(args: &Args, took: Duration, ran: &Ran, told: &Told, memory: &[u64]) -> Result<()> {
     let (execs, workspaces) = (ran.execs.load(Relaxed), ran.workspaces.load(Relaxed));
     let unaccounted = execs.abs_diff(told.execs + told.lost);
@@ -153,7 +153,8 @@ fn account(args: &Args, took: Duration, ran: &Ran, told: &Told, memory: &[u64]) 
         told.verified.starts_with("exit status: 0"),
         "exectrail verify found faults"
     );
-    // Of a workspace that came and went while exectrail was stopped, nothing may have found room.
+    // A workspace that started and ended while exectrail was stopped may have no line: the ring was
+    // full.
     let all_begun = told.begun == workspaces || args.stop > 0 && told.begun < workspaces;
     ensure!(
         all_begun && told.ended == told.begun,
@@ -169,8 +170,8 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> anyhow::Error {
     anyhow::anyhow!("a thread of the soak panicked")
 }
 
-/// Stops exectrail in the middle; how many programs were executed meanwhile. Sets how many will be
-/// in all.
+/// Stops exectrail in the middle; returns how many programs were executed meanwhile. Sets the total
+/// number of programs.
 fn stop(args: &Args, exectrail: Process, ran: &Ran) -> Result<u64> {
     let part = args.execs / 4;
     let wait_while = |condition: &dyn Fn() -> bool| {
@@ -191,7 +192,7 @@ fn stop(args: &Args, exectrail: Process, ran: &Ran) -> Result<u64> {
     Ok(after - before)
 }
 
-/// Says how far it is until all is done; exectrail's memory, in bytes, over the time.
+/// Prints progress until all is done; returns exectrail's memory over time, in bytes.
 fn watch(exectrail: Process, ran: &Ran, seen: &Seen, done: impl Fn() -> bool) -> Result<Vec<u64>> {
     let mut memory = Vec::new();
     let mut said = Instant::now();
@@ -214,7 +215,8 @@ fn watch(exectrail: Process, ran: &Ran, seen: &Seen, done: impl Fn() -> bool) ->
     Ok(memory)
 }
 
-/// The most memory in the second quarter of the time, when all is warm, and in the last.
+/// The highest memory in the second quarter of the time, after the warm-up, and in the last
+/// quarter.
 fn flatness(memory: &[u64]) -> Result<(u64, u64)> {
     let quarter = memory.len() / 4;
     ensure!(

@@ -1,9 +1,9 @@
-//! Counting what test programs say of themselves.
+//! Counts the results in the output of test programs.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
-/// What a test that cannot run puts before its reason when it prints it.
+/// Prefix of the reason that a test prints if it cannot run.
 const SKIPPED: &str = "SKIPPED:";
 
 /// How many tests passed, failed and were skipped. Displays as the last line of a CI run.
@@ -12,12 +12,12 @@ pub(crate) struct Tally {
     passed: u64,
     failed: u64,
     ignored: u64,
-    /// What skipped itself, as `name: reason`. The test program counts it as passed.
+    /// Tests that skipped themselves, as `name: reason`. The test program counts them as passed.
     skipped: BTreeSet<String>,
 }
 
 impl Tally {
-    /// Takes note of one line of a test program's output.
+    /// Reads one line of a test program's output.
     pub(crate) fn read_output(&mut self, line: &str) {
         if let Some(what) = line.strip_prefix(SKIPPED) {
             self.skipped.insert(what.trim().to_owned());
@@ -45,7 +45,7 @@ impl Tally {
         }
     }
 
-    /// Takes note of the file that tests write to when they skip themselves: a line for each.
+    /// Reads the file to which tests append a line when they skip themselves.
     pub(crate) fn read_skip_log(&mut self, log: &str) {
         let lines = log
             .lines()
@@ -54,17 +54,17 @@ impl Tally {
             .extend(lines.filter(|line| !line.is_empty()).map(str::to_owned));
     }
 
-    /// Counts something else that failed, such as a test program that did not compile.
+    /// Counts another failure, such as a test program that did not compile.
     pub(crate) fn add_failure(&mut self) {
         self.failed += 1;
     }
 
-    /// How many tests failed.
+    /// Number of tests that failed.
     pub(crate) fn failed(&self) -> u64 {
         self.failed
     }
 
-    /// What skipped itself, and why: `name: reason`.
+    /// Tests that skipped themselves, with the reason: `name: reason`.
     pub(crate) fn skipped(&self) -> impl ExactSizeIterator<Item = &str> {
         self.skipped.iter().map(String::as_str)
     }
@@ -101,7 +101,7 @@ mod tests {
         let mut tally = Tally::default();
         tally.read_output("test result: ok. 3 passed; 0 failed; 0 ignored");
         tally.read_skip_log("sees_execveat: needs root\n\nsees_fexecve: needs root\n");
-        // Said on the output as well: still one test.
+        // The test also printed its reason: it is still one test.
         tally.read_output("SKIPPED: sees_execveat: needs root");
         assert_eq!(tally.to_string(), "1 passed, 0 failed, 2 skipped");
         assert_eq!(tally.skipped().next(), Some("sees_execveat: needs root"));

@@ -1,4 +1,4 @@
-//! `cargo xtask templates`: the deployment templates, tested or shown.
+//! `cargo xtask templates`: tests or prints the deployment templates.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ pub(crate) struct Args {
     options: Vec<String>,
 }
 
-/// Where templates of Terraform are, below the repository's root.
+/// Directories of Terraform's templates, below the repository's root.
 const DIRECTORIES: [&str; 3] = ["module", "kubernetes", "kubernetes-envbox"];
 
 /// Limit for fetching the providers, which takes a minute or hangs.
@@ -59,8 +59,8 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     }
 }
 
-/// Terraform's own verdict on the files. It needs the providers. If they cannot
-/// be fetched, only the module is validated, with a warning.
+/// Terraform's own validation of the files. It needs the providers. If they cannot be fetched, only
+/// the module is validated, with a warning.
 fn with_terraform(program: &str) -> Result<()> {
     let scratch = tempfile::tempdir()?;
     for directory in DIRECTORIES {

@@ -1,9 +1,9 @@
-//! `cargo xtask test`: all tests, and an account of them.
+//! `cargo xtask test`: runs all tests, and prints a tally.
 //!
-//! A test that cannot run here (no root, no BTF) returns early and appends one line,
-//! `name: reason`, to the file that `EXECTRAIL_SKIP_LOG` names, since cargo hides what a passing
-//! test prints. Such a test counts as skipped, never as passed, and fails the run where every test
-//! is meant to run.
+//! A test that cannot run here (no root, no BTF) returns early and appends one line, `name:
+//! reason`, to the file that `EXECTRAIL_SKIP_LOG` names, since cargo hides the output of a passing
+//! test. Such a test counts as skipped, never as passed. It fails a run in which all tests must
+//! run.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
@@ -15,17 +15,17 @@ use crate::setup::{self, For};
 use crate::tally::Tally;
 use crate::{command, progress, workspace};
 
-/// Names the file to which tests append a line when they skip themselves.
+/// Variable with the path of the file to which tests append a line when they skip themselves.
 const SKIP_LOG: &str = "EXECTRAIL_SKIP_LOG";
 
-/// What `cargo xtask test` takes.
+/// Arguments of `cargo xtask test`.
 #[derive(clap::Args, Default)]
 pub(crate) struct Args {
-    /// Fail when a test skips itself; always so when the environment says CI=true
+    /// Fail if a test skips itself; always set if the environment has CI=true
     #[arg(long)]
     no_skips: bool,
 
-    /// Only tests whose name contains this
+    /// Run only tests whose name contains this
     name: Option<String>,
 
     /// Arguments of the test programs, such as --nocapture
@@ -34,7 +34,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Every test, and none may skip itself.
+    /// Arguments for all tests, of which none may skip itself.
     pub(crate) fn everything() -> Self {
         Self {
             no_skips: true,
@@ -43,13 +43,14 @@ impl Args {
     }
 }
 
-/// `cargo xtask test`. The account is the last line, also of a run that failed.
+/// `cargo xtask test`. The tally is the last line, also of a failed run.
 pub(crate) fn command(args: &Args) -> Result<ExitCode> {
     if let Err(error) = setup::ensure(For {
         tests: true,
         ..For::default()
     }) {
-        // Most tests need none of it; those that do say so when they skip themselves.
+        // Most tests need none of these packages; those that do report it when they skip
+        // themselves.
         progress::warning(format_args!("{error:#}"));
     }
     let mut tally = Tally::default();
@@ -68,11 +69,11 @@ pub(crate) fn command(args: &Args) -> Result<ExitCode> {
     Ok(code)
 }
 
-/// Runs the tests; `tally` is complete even when that fails.
+/// Runs the tests; `tally` is complete even if they fail.
 pub(crate) fn run(tally: &mut Tally, args: &Args) -> Result<()> {
     let skip_log = tempfile::NamedTempFile::new().context("cannot create the list of skips")?;
     let mut test = command::cargo_build_like("test");
-    // --no-fail-fast: the account is of all tests, not of those up to the first failure.
+    // --no-fail-fast: the tally has all tests, not only those up to the first failure.
     test.args([
         "--workspace",
         "--exclude",
@@ -101,7 +102,7 @@ pub(crate) fn run(tally: &mut Tally, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Runs cargo test, counting what passes through.
+/// Runs cargo test, and counts the results in its output.
 fn run_counting(test: &mut Command, tally: &mut Tally) -> Result<()> {
     progress::note(format_args!("$ {}", command::shown(test)));
     let failed_before = tally.failed();
@@ -114,7 +115,7 @@ fn run_counting(test: &mut Command, tally: &mut Tally) -> Result<()> {
         .take()
         .context("cargo's output is not there to be read")?;
     let mut terminal = io::stdout().lock();
-    // Bytes, not text: a test may print anything.
+    // Read bytes, not text: a test may print anything.
     for line in BufReader::new(stdout).split(b'\n') {
         let mut line = line.context("cannot read cargo's output")?;
         tally.read_output(&String::from_utf8_lossy(&line));

@@ -1,4 +1,4 @@
-//! Facts about the Rust toolchain in use, as rustc itself tells them.
+//! Facts about the Rust toolchain in use, from rustc itself.
 
 use std::path::PathBuf;
 
@@ -10,16 +10,16 @@ use crate::command;
 pub(crate) struct Toolchain {
     /// rustc's version: `1.95.0`.
     pub(crate) release: String,
-    /// The target it builds for unless told otherwise: `x86_64-unknown-linux-gnu`.
+    /// The target that it builds for by default: `x86_64-unknown-linux-gnu`.
     pub(crate) host: String,
     /// The major version of the LLVM inside rustc.
     pub(crate) llvm_major: u32,
-    /// Where the toolchain is installed.
+    /// Directory of the toolchain.
     pub(crate) sysroot: PathBuf,
 }
 
 impl Toolchain {
-    /// Asks the rustc that cargo would use.
+    /// Queries the rustc that cargo would use.
     pub(crate) fn detect() -> Result<Self> {
         let version = command::output(command::new("rustc").arg("-vV"))?;
         let sysroot = command::output(command::new("rustc").args(["--print", "sysroot"]))?;

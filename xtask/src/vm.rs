@@ -8,7 +8,7 @@ use crate::architecture::Architecture;
 use crate::setup::{self, For};
 use crate::{build, command, workspace};
 
-/// Arguments of `cargo xtask vm`; `exectrail-vm` in vm-tests says more about each.
+/// Arguments of `cargo xtask vm`; the help of `exectrail-vm` in vm-tests describes each.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only this kernel: 5.10, 6.1, 6.12, 7 (the newest in Debian), arm64, uml (without BTF), or
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     test: Option<String>,
 
-    /// Leave the machine running in the end, with a shell on its console
+    /// At the end, leave the machine running with a shell on its console
     #[arg(long)]
     keep: bool,
 
@@ -40,18 +40,18 @@ pub(crate) struct Args {
     #[arg(long)]
     console: bool,
 
-    /// Machines at once
+    /// Number of machines at once
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
 
-    /// End a machine that has reported nothing for this many seconds (twice as many where pods are
-    /// played, and on arm64), and show what its threads do and its console
+    /// End a machine that has reported nothing for this many seconds (twice as many if it runs
+    /// pods, and on arm64), and show what its threads do and its console
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
 
-    /// Boot nothing: compare the field offsets that preflight reads in the BTF of the kernels at
-    /// hand, and of one from each of Debian's suites, with those that pahole reads. A run without
-    /// --kernel, --scenario, --variant and --test includes it
+    /// Boot nothing: compare the field offsets that preflight reads in the BTF of the fetched
+    /// kernels, and of one from each of Debian's suites, with those that pahole reads. A run
+    /// without --kernel, --scenario, --variant and --test includes it
     #[arg(long)]
     btf: bool,
 

@@ -1,4 +1,4 @@
-//! Where things are: the repository, its target directory, our cache.
+//! Directories: the repository, its target directory, and the cache.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
 
-/// Names the repository to work on, where that is not the one that xtask was built in.
+/// Variable with the path of the repository, if it is not the one that xtask was built in.
 pub(crate) const ROOT: &str = "EXECTRAIL_XTASK_ROOT";
 
 /// The root of the repository.
@@ -19,14 +19,15 @@ pub(crate) fn root() -> &'static Path {
         .unwrap_or_else(|| xtask.parent().unwrap_or(xtask))
 }
 
-/// Where cargo puts what it builds.
+/// The directory of cargo's builds.
 pub(crate) fn target_dir() -> PathBuf {
-    // Relative to where cargo is started: `command::new` starts everything in the root.
+    // Relative to the directory that cargo is started in: `command::new` starts everything in the
+    // root.
     root().join(env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from))
 }
 
-/// Where downloads are kept that are neither a toolchain's nor cargo's: beyond one clone, and
-/// beyond `cargo clean`.
+/// Directory of downloads that belong neither to a toolchain nor to cargo. They outlive a clone and
+/// `cargo clean`.
 pub(crate) fn cache_dir() -> Result<PathBuf> {
     let base = match env::var_os("XDG_CACHE_HOME") {
         Some(dir) if Path::new(&dir).is_absolute() => PathBuf::from(dir),
@@ -44,7 +45,7 @@ pub(crate) fn cargo_home() -> Option<PathBuf> {
         .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
 }
 
-/// Whether this is a CI run, as nearly every CI system says it.
+/// Whether this is a CI run, from the variable that nearly every CI system sets.
 pub(crate) fn in_ci() -> bool {
     env::var_os("CI").is_some_and(|ci| ci == "true" || ci == "1")
 }

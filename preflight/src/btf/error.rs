@@ -7,10 +7,10 @@ pub enum BtfError {
     /// Fewer bytes than a header has.
     #[error("{len} bytes are too few for a BTF header")]
     TooShort {
-        /// Bytes there are.
+        /// Number of bytes.
         len: usize,
     },
-    /// Not BTF at all.
+    /// The bytes are not BTF.
     #[error("not BTF: it begins with {magic:#06x} instead of {MAGIC:#06x}")]
     Magic {
         /// The first two bytes.
@@ -25,7 +25,7 @@ pub enum BtfError {
         /// The version in the header.
         version: u8,
     },
-    /// The header says that a section lies where there are no bytes.
+    /// The header places a section outside the bytes.
     #[error("the {section} section (offset {offset}, length {len}) lies outside the file")]
     Section {
         /// Which section: `type`, `string` or `layout`.
@@ -35,7 +35,7 @@ pub enum BtfError {
         /// Its length in bytes.
         len: u32,
     },
-    /// A record that is cut off by the end of its section.
+    /// The end of the section cuts off a record.
     #[error("type {id} runs past the end of the type section")]
     Truncated {
         /// Id of the type.
@@ -63,13 +63,13 @@ pub enum BtfError {
         /// Id of the last type.
         last: u32,
     },
-    /// Types that contain or rename one another without an end.
+    /// Types that contain or rename one another in a cycle, or too deeply.
     #[error("types are nested more than {MAX_DEPTH} deep at type {id}")]
     TooDeep {
         /// The type where counting stopped.
         id: u32,
     },
-    /// Look-ups that take more work than any kernel's types need.
+    /// Look-ups need more steps than those in any kernel's types.
     #[error("looking types up took more than {MAX_STEPS} steps")]
     TooComplex,
 }

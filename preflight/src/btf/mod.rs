@@ -1,12 +1,12 @@
 //! Reads BTF, the kernel's own description of its types.
 //!
 //! The format is that of `include/uapi/linux/btf.h`. One pass over the bytes checks every record's
-//! bounds and reports the named structs, typedefs and functions; after that, single types can be
-//! looked up. Nothing is allocated per type: of the positions of records, every thirty-second is
-//! kept, and the few records in between are walked again. A vmlinux of 5.5 MB takes a few
-//! milliseconds and 20 KB beside the bytes themselves.
+//! bounds and reports the named structs, typedefs and functions. After that, single types can be
+//! looked up. Nothing is allocated per type: the reader keeps the position of every thirty-second
+//! record, and reads the few records in between again. A vmlinux of 5.5 MB takes a few milliseconds
+//! and 20 KB besides the bytes themselves.
 //!
-//! Whatever the bytes hold, the answer is a value or a [`BtfError`]: no panic, no unbounded work.
+//! For any bytes the result is a value or a [`BtfError`]: no panic, no unbounded work.
 
 mod error;
 mod types;
@@ -23,7 +23,7 @@ pub const MAGIC: u16 = 0xeb9f;
 const STRIDE: u32 = 32;
 /// Maximum depth of modifiers (`const`, typedefs…) and of nested structs; kernels have less.
 const MAX_DEPTH: u32 = 32;
-/// Members and records visited in all look-ups together. The kernel's own need about 60,000.
+/// Maximum number of members and records visited by all look-ups together. A kernel needs 60,000.
 const MAX_STEPS: u32 = 8_000_000;
 
 /// BTF whose records all lie within their bounds.
@@ -43,7 +43,7 @@ impl<'a> Btf<'a> {
     ///
     /// # Errors
     ///
-    /// Any [`BtfError`] but `TooDeep` and `TooComplex`.
+    /// Any [`BtfError`] except `TooDeep` and `TooComplex`.
     pub fn parse(
         bytes: &'a [u8],
         mut named: impl FnMut(u8, &'a [u8], u32),
@@ -118,17 +118,17 @@ impl<'a> Btf<'a> {
         Ok(btf)
     }
 
-    /// Number of types, which is also the id of the last: ids begin with 1.
+    /// Number of types. It is also the id of the last type, as ids begin with 1.
     pub fn len(&self) -> u32 {
         self.last
     }
 
-    /// Whether there is no type at all.
+    /// Whether there are no types.
     pub fn is_empty(&self) -> bool {
         self.last == 0
     }
 
-    /// The type of that id.
+    /// The type with this id.
     ///
     /// # Errors
     ///
@@ -173,7 +173,7 @@ impl<'a> Btf<'a> {
         Err(BtfError::TooDeep { id })
     }
 
-    /// Size in bytes of a value of that type; `None` for what has no size, such as a function.
+    /// Size in bytes of a value of this type; `None` for a type without a size, such as a function.
     ///
     /// # Errors
     ///
@@ -206,12 +206,12 @@ impl<'a> Btf<'a> {
         Err(BtfError::TooDeep { id })
     }
 
-    /// Finds the member at a dotted path, such as `ns.inum`, in the struct or union of that id.
+    /// Finds the member at a dotted path, such as `ns.inum`, in the struct or union with this id.
     /// Members of anonymous structs and unions inside it count as its own, as in C.
     ///
     /// # Errors
     ///
-    /// Those of broken types on the way; a member that does not exist is `None`.
+    /// Those of broken types in the path; for a member that does not exist the result is `None`.
     pub fn member(&self, mut id: u32, path: &str) -> Result<Option<Member>, BtfError> {
         let mut found: Option<Member> = None;
         for part in path.split('.') {
@@ -230,11 +230,11 @@ impl<'a> Btf<'a> {
         Ok(found)
     }
 
-    /// The value of that name in the enum of that id.
+    /// The value of this name in the enum with this id.
     ///
     /// # Errors
     ///
-    /// Those of broken types; a name that is not there is `None`.
+    /// Those of broken types; for a name that does not exist the result is `None`.
     pub fn enumerator(&self, id: u32, wanted: &str) -> Result<Option<u32>, BtfError> {
         for record in self.get(id)?.body.chunks_exact(8) {
             self.step()?;
@@ -292,7 +292,7 @@ impl<'a> Btf<'a> {
         Ok(None)
     }
 
-    /// The record at `at`, and where the next one begins.
+    /// The record at `at`, and the position of the next one.
     fn record(&self, at: usize, id: u32) -> Result<(Type<'a>, usize), BtfError> {
         let truncated = BtfError::Truncated { id };
         let rest = self.types.get(at..).unwrap_or_default();
@@ -316,7 +316,7 @@ impl<'a> Btf<'a> {
         Ok((ty, at + 12 + len))
     }
 
-    /// Bytes that follow the fixed part of a record.
+    /// Number of bytes after the fixed part of a record.
     fn body_len(&self, ty: &Type<'_>) -> Option<usize> {
         Some(match ty.kind() {
             kind::PTR
@@ -332,7 +332,7 @@ impl<'a> Btf<'a> {
             kind::ARRAY => 12,
             kind::ENUM | kind::FUNC_PROTO => 8 * ty.vlen(),
             kind::STRUCT | kind::UNION | kind::DATASEC | kind::ENUM64 => 12 * ty.vlen(),
-            // `struct btf_layout { __u8 info_sz; __u8 elem_sz; __u16 flags; }`, one a kind.
+            // `struct btf_layout { __u8 info_sz; __u8 elem_sz; __u16 flags; }`, one per kind.
             other => match self.layout.chunks_exact(4).nth(other.into()) {
                 Some([info, element, ..]) if other != 0 => {
                     usize::from(*info) + usize::from(*element) * ty.vlen()

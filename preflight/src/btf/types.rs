@@ -1,6 +1,6 @@
-//! Types as BTF has them.
+//! Types in BTF.
 
-/// Kinds of type that have a meaning here (`BTF_KIND_…`); the others are skipped by length.
+/// Kinds of type that this reader interprets (`BTF_KIND_…`); it skips the others by their length.
 pub mod kind {
     #![allow(missing_docs, reason = "the names are the kernel's")]
     pub const INT: u8 = 1;
@@ -29,7 +29,7 @@ pub mod kind {
 pub struct Type<'a> {
     pub(super) name: u32,
     pub(super) info: u32,
-    /// Size in bytes, or the id of the type referred to, as the kind has it.
+    /// Size in bytes, or the id of the type referred to; the kind determines which.
     pub size_or_type: u32,
     pub(super) body: &'a [u8],
 }
@@ -37,7 +37,7 @@ pub struct Type<'a> {
 impl Type<'_> {
     /// One of the constants in [`kind`].
     ///
-    /// Seven bits since Linux 7.2; before, five of them, with zeros in the others.
+    /// Seven bits since Linux 7.2. Before, five bits, and the others are zero.
     pub fn kind(&self) -> u8 {
         (self.info >> 24 & 0x7f) as u8
     }
@@ -47,18 +47,18 @@ impl Type<'_> {
         (self.info & 0x00ff_ffff) as usize
     }
 
-    /// Whether member offsets carry the size of a bit field in their upper eight bits.
+    /// Whether the upper eight bits of member offsets are the size of a bit field.
     pub(super) fn kind_flag(&self) -> bool {
         self.info >> 31 == 1
     }
 }
 
-/// Where a member lies in the struct that was asked.
+/// Position of a member in the outermost struct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Offset in bits from the beginning of the struct.
     pub bits: u64,
-    /// Width in bits of a bit field; 0 for anything else.
+    /// Width in bits of a bit field; 0 for other members.
     pub bit_field: u8,
     /// Id of the member's type.
     pub type_id: u32,

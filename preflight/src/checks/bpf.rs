@@ -10,8 +10,8 @@ use super::{Node, is};
 use crate::bpf::{Map, Program, Refused, make_map};
 use crate::report::{Check, Id, Verdict};
 
-/// Also returns whether a program may call `bpf_probe_read_kernel`, where it could be tried.
-/// `tracepoint` is the BTF id of `sched_process_exec`. The other checks help to say why not.
+/// Also returns whether a program may call `bpf_probe_read_kernel`, if that could be tried.
+/// `tracepoint` is the BTF id of `sched_process_exec`. The other checks help to explain a denial.
 pub(super) fn check(
     node: &Node<'_>,
     tracepoint: Option<u32>,
@@ -23,7 +23,7 @@ pub(super) fn check(
         return (Check::new(Id::Bpf, Verdict::NotApplicable, summary), None);
     }
     if node.needs_memlock() {
-        // Refused without CAP_SYS_RESOURCE; the capabilities check tells that.
+        // The kernel refuses this without CAP_SYS_RESOURCE; the capabilities check reports that.
         let unlimited = Rlimit {
             current: None,
             maximum: None,
@@ -57,7 +57,7 @@ pub(super) fn check(
             Err(_) => None,
         };
     }
-    // Without BTF the type of program that matters could not be tried.
+    // Without BTF the program type that the tracer needs could not be tried.
     if tracepoint.is_none() && trial.verdict == Verdict::Ok {
         trial.verdict = Verdict::Unknown;
     }
@@ -67,10 +67,10 @@ pub(super) fn check(
     )
 }
 
-/// What the trials showed so far.
+/// Results of the trials so far.
 struct Trial {
     verdict: Verdict,
-    /// What was denied: refused by permission rather than by ability.
+    /// Denials: refusals for lack of permission rather than of ability.
     denial: Denial,
     evidence: Vec<(String, String)>,
 }
@@ -78,8 +78,8 @@ struct Trial {
 impl Trial {
     fn map(&mut self, map: Map, error: Option<&io::Error>) {
         let unmet = error.is_some_and(|error| {
-            // EINVAL: the kernel does not know the kind of map. What is asked for is the least
-            // that any kernel takes.
+            // EINVAL: the kernel does not know this kind of map. The trial asks for the least that
+            // any kernel accepts.
             self.denial.note(error) || is(error, Errno::INVAL)
         });
         self.note(
@@ -91,9 +91,9 @@ impl Trial {
 
     fn program(&mut self, program: Program, what: &str, refused: Option<&Refused>) {
         let unmet = refused.is_some_and(|refused| {
-            // With a log it is the verifier that spoke: no matter of permission.
+            // A log shows that the verifier refused, so permissions are not the reason.
             let silent = refused.log.is_empty();
-            // E2BIG: the kernel is too old to know of attachment by BTF id (before 5.5).
+            // E2BIG: the kernel has no attachment by BTF id (before 5.5).
             silent && (self.denial.note(&refused.error) || is(&refused.error, Errno::TOOBIG))
                 || refused.lacks_helper()
         });

@@ -13,11 +13,11 @@ use crate::files::{self, ReadError};
 use crate::offsets::{self, Resolved};
 use crate::report::{Check, Id, Verdict};
 
-/// Most bytes of BTF that are read. Distributions' kernels have 4 to 8 MB.
+/// Maximum number of bytes of BTF to read. Distributions' kernels have 4 to 8 MB.
 const MAX_BTF: u64 = 64 << 20;
-/// The tracepoint by which the end of a workspace is confirmed.
+/// The tracepoint that confirms the end of a workspace.
 const END_CHECK: &str = "oom_score_adj_update";
-/// Most bytes of a kernel configuration, unpacked. Distributions' have 300 KB.
+/// Maximum size of a kernel configuration, unpacked. Distributions' have 300 KB.
 const MAX_CONFIG: u64 = 8 << 20;
 
 pub(super) fn check(node: &Node<'_>) -> (Check, Option<Resolved>) {
@@ -67,7 +67,7 @@ pub(super) fn check(node: &Node<'_>) -> (Check, Option<Resolved>) {
     (check, Some(resolved))
 }
 
-/// There are bytes, but they are no BTF of this machine.
+/// There are bytes, but they are not BTF of this machine.
 fn not_understood(path: &Path, len: usize, error: &BtfError) -> Check {
     let (summary, remedy) = match error {
         BtfError::ByteOrder => return big_endian(path, error),
@@ -88,7 +88,7 @@ fn not_understood(path: &Path, len: usize, error: &BtfError) -> Check {
         .remedy(remedy)
 }
 
-/// No version of exectrail reads the types of such a kernel.
+/// No version of exectrail reads the types of a big-endian kernel.
 fn big_endian(path: &Path, what: impl Display) -> Check {
     let summary = "the kernel is big-endian (s390x, for example), which exectrail does not support";
     Check::new(Id::Btf, Verdict::Unmet, summary)
@@ -99,8 +99,8 @@ fn big_endian(path: &Path, what: impl Display) -> Check {
 fn not_readable(node: &Node<'_>, path: &Path, error: &ReadError) -> Check {
     let check =
         |verdict, summary: &str| Check::new(Id::Btf, verdict, summary).saw_in(path, "", error);
-    // A root given by hand that holds no sysfs says nothing of the kernel. In /sys itself it
-    // does: there the tracer looks, too.
+    // A given root without a sysfs says nothing about the kernel. A missing file in /sys does, as
+    // the tracer reads that too.
     let given = node.options.roots.sys != crate::Roots::default().sys;
     if given && !node.sys("kernel").is_dir() {
         return check(
@@ -174,7 +174,7 @@ fn not_readable(node: &Node<'_>, path: &Path, error: &ReadError) -> Check {
     })
 }
 
-/// Where kernels and distributions leave the configuration.
+/// Paths where kernels and distributions keep the configuration.
 fn configs(node: &Node<'_>) -> Vec<PathBuf> {
     let mut paths = vec![node.proc("config.gz")];
     if let Some(release) = node.release.as_suffix() {
@@ -197,7 +197,7 @@ fn config_line(path: &Path) -> Result<Option<String>, ReadError> {
         .map(<[u8]>::trim_ascii)
         .find(|line| {
             let name = line.strip_prefix(b"# ").unwrap_or(line);
-            // Not CONFIG_DEBUG_INFO_BTF_MODULES.
+            // `CONFIG_DEBUG_INFO_BTF_MODULES` must not match.
             name.strip_prefix(OPTION)
                 .is_some_and(|rest| rest.starts_with(b"=") || rest.starts_with(b" "))
         });

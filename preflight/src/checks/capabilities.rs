@@ -6,7 +6,7 @@ use super::Node;
 use crate::files;
 use crate::report::{Check, Id, Verdict};
 
-/// The capabilities by the names that Kubernetes has for them.
+/// The capabilities, by their names in Kubernetes.
 const BPF: (&str, Capability) = ("BPF", Capability::CAP_BPF);
 const PERFMON: (&str, Capability) = ("PERFMON", Capability::CAP_PERFMON);
 const SYS_RESOURCE: (&str, Capability) = ("SYS_RESOURCE", Capability::CAP_SYS_RESOURCE);
@@ -35,7 +35,7 @@ pub(super) fn check(node: &Node<'_>) -> Check {
                 .filter(|(_, capability)| !has(*capability)),
         );
     }
-    // CAP_SYS_ADMIN does not stand in for this one.
+    // CAP_SYS_ADMIN does not replace this capability.
     let memlock = node.needs_memlock().then(|| memlock_limit(node));
     if let Some(limit) = &memlock
         && limit != "unlimited"

@@ -1,4 +1,5 @@
-//! Why the kernel denies bpf(2). It does not say, so the likeliest of those that can is named.
+//! Why the kernel denies bpf(2). The kernel gives no reason, so the check names the likeliest
+//! cause.
 
 use rustix::io::Errno;
 
@@ -6,21 +7,21 @@ use super::security_label::{Module, SecurityLabel};
 use super::{Node, is};
 use crate::report::{Check, Id, Verdict};
 
-/// What bpf(2) was denied with.
+/// Errors with which bpf(2) was denied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Denial {
-    /// ENOSYS: there is no such system call.
+    /// ENOSYS: the system call does not exist.
     no_call: bool,
-    /// EACCES: of those that can deny bpf(2), only security modules answer with it by default.
+    /// EACCES: by default only a security module answers bpf(2) with it.
     access: bool,
-    /// EPERM: capabilities, a filter of seccomp, or a security module.
+    /// EPERM: capabilities, a seccomp filter, or a security module.
     permission: bool,
-    /// Something else was allowed, so the system call is there.
+    /// Another trial was allowed, so the system call exists.
     allowed: bool,
 }
 
 impl Denial {
-    /// Takes note of an error. Returns whether it is a denial.
+    /// Records an error. Returns whether it is a denial.
     pub(super) fn note(&mut self, error: &std::io::Error) -> bool {
         let (no_call, access) = (is(error, Errno::NOSYS), is(error, Errno::ACCESS));
         let permission = is(error, Errno::PERM);
@@ -30,7 +31,7 @@ impl Denial {
         no_call || access || permission
     }
 
-    /// Takes note of a success.
+    /// Records a success.
     pub(super) fn note_allowed(&mut self) {
         self.allowed = true;
     }
@@ -41,7 +42,7 @@ impl Denial {
     }
 }
 
-/// The check of bpf(2), denied. The other checks help to say why.
+/// The check of bpf(2) after a denial. The other checks help to explain it.
 pub(super) fn check(
     node: &Node<'_>,
     denial: Denial,
@@ -108,7 +109,7 @@ pub(super) fn check(
     label.shown_in(check, node)
 }
 
-/// The system call does not exist, or a filter of seccomp answers as if it did not.
+/// The system call does not exist, or a seccomp filter answers as if it did not.
 fn no_call(node: &Node<'_>, filtered: bool) -> Check {
     let (summary, remedy) = match (node.platform.other_kernel(), filtered) {
         (Some(remedy), _) => ("this kernel does not have bpf(2)", remedy),
@@ -126,7 +127,7 @@ fn no_call(node: &Node<'_>, filtered: bool) -> Check {
     Check::new(Id::Bpf, Verdict::Unmet, summary).remedy(remedy)
 }
 
-/// container-selinux allows the class `bpf` to `spc_t` alone.
+/// container-selinux allows the class `bpf` only to `spc_t`.
 fn selinux_remedy(domain: &str) -> String {
     format!(
         "set seLinuxOptions: {{type: spc_t}} in the securityContext of exectrail's container (the \

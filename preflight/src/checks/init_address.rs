@@ -31,7 +31,7 @@ pub(super) fn check(address: Option<SocketAddr>) -> Check {
     };
     let error = io::Error::from(error);
     let (verdict, summary, remedy) = match Obstacle::from_error(&error) {
-        // No obstacle to tracing: the sidecar traces, and tries again until the port is free.
+        // This does not prevent tracing: the sidecar traces, and retries until the port is free.
         Some(taken @ Obstacle::Taken) => {
             let summary = format!("{}; exectrail traces and waits for it", taken.summary());
             (Verdict::Ok, summary, taken.remedy(FLAG))
@@ -56,8 +56,8 @@ pub(super) fn check(address: Option<SocketAddr>) -> Check {
     .remedy(remedy)
 }
 
-/// Binds and lets go, as a server would but for listening: a workspace that is already trying to
-/// announce itself must not be accepted here and dropped.
+/// Binds as a server does, and closes the socket without listening: a workspace that already tries
+/// to announce itself must not be accepted here and dropped.
 fn bind(address: SocketAddr) -> Result<OwnedFd, Errno> {
     let family = if address.is_ipv4() {
         AddressFamily::INET
@@ -65,7 +65,7 @@ fn bind(address: SocketAddr) -> Result<OwnedFd, Errno> {
         AddressFamily::INET6
     };
     let socket = net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    // As std's TcpListener: connections of an earlier server that are still closing do not count.
+    // As std's TcpListener does: an earlier server's connections that still close are ignored.
     net::sockopt::set_socket_reuseaddr(&socket, true)?;
     net::bind(&socket, &address)?;
     Ok(socket)

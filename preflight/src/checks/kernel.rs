@@ -8,10 +8,10 @@ use super::Node;
 use crate::report::{Check, Id, Verdict};
 use crate::{KernelVersion, Roots, files};
 
-/// The kernel's release, from wherever it could be read.
+/// The kernel's release, from each source that could be read.
 pub(super) struct Release {
-    /// What uname(2) says; asked only of a live system. `setarch --uname-2.6` changes it, and
-    /// programs that ask it believe it.
+    /// Release from uname(2), only for a live system. `setarch --uname-2.6` changes it, and
+    /// programs that call uname(2) believe it.
     uname: Option<String>,
     path: PathBuf,
     osrelease: Result<String, files::ReadError>,
@@ -29,7 +29,7 @@ impl Release {
         }
     }
 
-    /// The release that decides.
+    /// The release that the check uses.
     pub(super) fn text(&self) -> Option<&str> {
         self.uname.as_deref().or(self.osrelease.as_deref().ok())
     }
@@ -38,7 +38,7 @@ impl Release {
         KernelVersion::parse(self.text()?)
     }
 
-    /// The release as a file name ends with it: `/boot/config-RELEASE`.
+    /// The release as the suffix of a file name: `/boot/config-RELEASE`.
     pub(super) fn as_suffix(&self) -> Option<&str> {
         let text = self.osrelease.as_deref().ok().or(self.uname.as_deref())?;
         let plain = |c: char| c.is_ascii_alphanumeric() || "._+-~".contains(c);

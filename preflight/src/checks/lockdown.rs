@@ -1,17 +1,17 @@
-//! What kernel lockdown leaves.
+//! What kernel lockdown allows.
 //!
 //! `integrity` forbids nothing that the tracer does. `confidentiality` forbids
 //! `bpf_probe_read_kernel` and the old `bpf_probe_read` (`LOCKDOWN_BPF_READ_KERNEL`,
-//! kernel/trace/bpf_trace.c). The tracer reads argv with `bpf_probe_read_user`, which is allowed;
-//! but its loader, aya 0.14, takes the missing kernel read for an old kernel and puts the old
-//! helper in the place of the new one.
+//! kernel/trace/bpf_trace.c). The tracer reads argv with `bpf_probe_read_user`, which is allowed.
+//! But its loader, aya 0.14, treats a kernel without the kernel read as an old kernel, and replaces
+//! the new helper with the old one.
 
 use super::Node;
 use crate::files;
 use crate::report::{Check, Id, Verdict};
 
-/// Also returns whether `bpf_probe_read_kernel` may be called; `tried` is what loading a program
-/// with it gave, and decides.
+/// Also returns whether a program may call `bpf_probe_read_kernel`. `tried` is the result of
+/// loading a program that calls it; if known, it decides.
 pub(super) fn check(node: &Node<'_>, tried: Option<bool>) -> (Check, bool) {
     let path = node.sys("kernel/security/lockdown");
     let text = files::read_text(&path);

@@ -1,8 +1,8 @@
 //! The memory limit has room for the ring buffer, the probes' other maps, and long argv.
 //!
-//! From Linux 5.11 on maps count against the memory cgroup of the process that makes them; per-CPU
-//! maps do not, and are memory that the node pays (measured on 6.1 to 7.3: a map has no cgroup yet
-//! when its per-CPU values are allocated).
+//! From Linux 5.11 on maps count against the memory cgroup of the process that makes them. Per-CPU
+//! values do not: the node pays for them (measured on 6.1 to 7.3: a map has no cgroup yet when its
+//! per-CPU values are allocated).
 
 use std::path::{Component, Path, PathBuf};
 
@@ -15,20 +15,20 @@ use crate::pending_argv_bytes;
 use crate::release::KernelVersion;
 use crate::report::{Check, Id, Verdict};
 
-/// What the process and the small maps need, in bytes; half of it is for what differs between one
-/// start and another (a start on 5.10 was killed in 6 MiB, one in three).
+/// Memory for the process and the small maps, in bytes. Half of it covers the difference between
+/// starts (on 5.10 one start in three was killed with 6 MiB).
 const PROCESS: u64 = 12 << 20;
-/// While it starts, the kernel's types are in memory, or with `--failed-execs` a list as long as
-/// their number: at most so many times their size.
+/// During the start, the kernel's types are in memory, or with `--failed-execs` a list with one
+/// entry per type. This factor times their size is the maximum.
 const TYPES_TAKEN_APART: u64 = 2;
-/// Their size where it cannot be read: more than distributions' kernels have.
+/// Assumed size of the types if it is unknown: more than distributions' kernels have.
 const TYPES: u64 = 8 << 20;
-/// What the process takes for lines and clients once it runs, beside long argv: buffers of lines
-/// and of records, 144 clients.
+/// Memory for lines and clients at run time, besides long argv: buffers of lines and of records,
+/// and 144 clients.
 const RUNNING: u64 = 8 << 20;
-/// CPUs where that cannot be read.
+/// Assumed number of CPUs if it is unknown.
 const CPUS: u64 = 64;
-/// Deepest nesting of cgroups that is looked at.
+/// Maximum depth of nested cgroups to examine.
 const MAX_DEPTH: usize = 32;
 
 struct Limit {
@@ -61,7 +61,8 @@ pub(super) fn check(node: &Node<'_>) -> Check {
                 Some(_) => {}
                 None => unreadable.push((path, format!("{:?} is no limit", text.trim()))),
             },
-            // The root cgroup has none, and a container does not see those above its own.
+            // The root cgroup has no limit file, and a container does not see the cgroups above its
+            // own.
             Err(ReadError::Missing) => {}
             Err(error) => unreadable.push((path, error.to_string())),
         }
@@ -141,14 +142,14 @@ pub(super) fn check(node: &Node<'_>) -> Check {
         )
 }
 
-/// What the process needs, and the maps that are the same on every node.
+/// Memory for the process, and for the maps that are the same on every node.
 fn process(node: &Node<'_>) -> u64 {
     let types = node
         .sys("kernel/btf/vmlinux")
         .metadata()
         .map_or(TYPES, |metadata| metadata.len());
     let types = types.saturating_mul(TYPES_TAKEN_APART);
-    // What the start takes is given back before anything is recorded.
+    // The process frees the memory of the start before it records anything.
     let running = pending_argv_bytes(node.options.max_argv_bytes).saturating_add(RUNNING);
     PROCESS.saturating_add(types.max(running))
 }
@@ -161,7 +162,7 @@ fn cpus(node: &Node<'_>) -> u64 {
         .unwrap_or(CPUS)
 }
 
-/// How many copies of the programs there are on this kernel.
+/// Number of copies of the programs on this kernel.
 fn lanes(node: &Node<'_>) -> u32 {
     let in_lanes = node
         .version()
@@ -169,7 +170,7 @@ fn lanes(node: &Node<'_>) -> u32 {
     if in_lanes { LANES } else { 1 }
 }
 
-/// How many numbers a list such as `0-3,8` names.
+/// Number of elements in a list such as `0-3,8`.
 fn count(list: &str) -> Option<u64> {
     list.trim().split(',').try_fold(0_u64, |sum, range| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
@@ -179,7 +180,7 @@ fn count(list: &str) -> Option<u64> {
     })
 }
 
-/// From here on a number means "no limit": cgroup v1 has `PAGE_COUNTER_MAX` for it.
+/// Values from here on mean "no limit": cgroup v1 uses `PAGE_COUNTER_MAX`.
 const UNLIMITED: u64 = 1 << 62;
 
 fn parse(text: &str) -> Option<u64> {
@@ -189,7 +190,7 @@ fn parse(text: &str) -> Option<u64> {
     }
 }
 
-/// `ID:memory:PATH` (v1) where there is one, else `0::PATH` (v2).
+/// `ID:memory:PATH` (v1) if it exists, else `0::PATH` (v2).
 fn memory_line(cgroups: &str) -> Option<&str> {
     let controllers = |line: &str| line.split(':').nth(1).map(str::to_owned);
     let v1 = cgroups
@@ -198,7 +199,7 @@ fn memory_line(cgroups: &str) -> Option<&str> {
     v1.or_else(|| cgroups.lines().find(|line| line.starts_with("0::")))
 }
 
-/// The limit files of the own cgroup and of those above it: the least of them holds.
+/// The limit files of the own cgroup and of those above it: the lowest limit applies.
 fn limit_files(node: &Node<'_>, cgroups: &str) -> Vec<PathBuf> {
     let Some(line) = memory_line(cgroups) else {
         return Vec::new();
@@ -215,7 +216,7 @@ fn limit_files(node: &Node<'_>, cgroups: &str) -> Vec<PathBuf> {
     } else {
         (node.sys("fs/cgroup/memory"), "memory.limit_in_bytes")
     };
-    // A cgroup namespace shows what lies above it as `/..`: such a path leads nowhere here.
+    // A cgroup namespace shows the cgroups above it as `/..`: such a path does not exist here.
     let names: Vec<_> = Path::new(path)
         .components()
         .filter(|component| *component != Component::RootDir)

@@ -1,4 +1,4 @@
-//! The checks, one file each.
+//! The checks, one per file.
 
 mod bpf;
 mod btf;
@@ -24,16 +24,16 @@ use crate::files::{self, ReadError};
 use crate::report::{Kernel, Report};
 use crate::{KernelVersion, Options, fields};
 
-/// What several checks start from.
+/// Input of several checks.
 struct Node<'a> {
     options: &'a Options,
-    /// Whether the running kernel may be asked, or only files.
+    /// Whether the checks may query the running kernel, or only read files.
     live: bool,
     /// `<proc>/self/status`
     status: Result<String, ReadError>,
-    /// `<proc>/sys/kernel/osrelease`, or what uname(2) says.
+    /// `<proc>/sys/kernel/osrelease`, or the result of uname(2).
     release: kernel::Release,
-    /// Where exectrail runs.
+    /// The platform that exectrail runs on.
     platform: platform::Found,
 }
 
@@ -50,8 +50,8 @@ impl Node<'_> {
         self.release.version()
     }
 
-    /// Whether BPF memory counts against RLIMIT_MEMLOCK. Not told of an unknown version: the
-    /// kernel check speaks of that.
+    /// Whether BPF memory counts against RLIMIT_MEMLOCK. False for an unknown version, which the
+    /// kernel check reports.
     fn needs_memlock(&self) -> bool {
         self.version()
             .is_some_and(|version| version < KernelVersion::WITHOUT_MEMLOCK)
@@ -61,7 +61,7 @@ impl Node<'_> {
         files::status_field(self.status.as_deref().ok()?, name)
     }
 
-    /// A field of `<proc>/self/status`, or why there is none, as evidence.
+    /// A field of `<proc>/self/status`, or why it is missing, as evidence.
     fn status_evidence(&self, name: &str) -> String {
         match &self.status {
             Ok(status) => match files::status_field(status, name) {

@@ -1,5 +1,5 @@
-//! Where exectrail runs, where that decides what helps: in a sandbox, in a virtual machine of the
-//! pod's own, or on a node whose kernel is set up in a way of its own.
+//! The platform that exectrail runs on, if it determines the remedy: a sandbox, a virtual machine
+//! for each pod, or a node whose kernel has its own way of configuration.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,10 @@ use crate::files;
 use crate::report::{Check, Id, Verdict};
 use crate::{KernelVersion, Roots};
 
-/// A platform that is recognised by what it shows to its containers.
+/// A platform that its containers can recognise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Platform {
-    /// A user-space kernel in the place of Linux: <https://gvisor.dev>.
+    /// A user-space kernel that replaces Linux: <https://gvisor.dev>.
     GVisor,
     /// A virtual machine for each pod: <https://katacontainers.io>.
     Kata,
@@ -20,19 +20,19 @@ pub(super) enum Platform {
     Bottlerocket,
 }
 
-/// What a platform is recognised by: the file, and what is in it.
+/// Evidence of a platform: the file, and its text.
 type Trace = (PathBuf, String);
 
 /// The platform, if one was recognised.
 pub(super) struct Found {
     platform: Option<Platform>,
     traces: Vec<Trace>,
-    /// The files that were looked at.
+    /// The files that were examined.
     looked_at: Vec<PathBuf>,
 }
 
 impl Found {
-    /// Looks for traces. `release` is the kernel's, as [`super::kernel::Release`] has it.
+    /// Looks for evidence. `release` is the kernel's, from [`super::kernel::Release`].
     pub(super) fn read(roots: &Roots, release: Option<&str>) -> Self {
         let file = |path: &str| {
             let path = roots.proc.join(path);
@@ -92,11 +92,11 @@ impl Found {
             bottlerocket_compiler(&version.1),
         );
 
-        // gVisor does not describe types. A kernel that does is Linux, whatever its name is.
+        // gVisor does not describe types. A kernel that does is Linux, whatever its name.
         if roots.sys.join("kernel/btf/vmlinux").exists() {
             traces.retain(|(of, _)| *of != Platform::GVisor);
         }
-        // A sandbox or a virtual machine decides more than what its kernel was built for.
+        // A sandbox or a virtual machine matters more than the kernel's build.
         let platform = [
             Platform::GVisor,
             Platform::Kata,
@@ -153,7 +153,7 @@ impl Found {
         }
     }
 
-    /// What helps where the kernel itself is the obstacle, if the platform determines the kernel.
+    /// The remedy for an obstacle in the kernel, if the platform determines the kernel.
     pub(super) fn other_kernel(&self) -> Option<String> {
         match self.platform? {
             Platform::GVisor => Some(
@@ -196,8 +196,8 @@ impl Found {
         }
     }
 
-    /// Replaces the verdict on something that gVisor only imitates: whatever the check concludes
-    /// from it, its remedy would not help.
+    /// Replaces the verdict on something that gVisor only imitates: the check's remedy would not
+    /// help.
     pub(super) fn judge(&self, mut check: Check) -> Check {
         if self.is(Platform::GVisor) {
             check.verdict = Verdict::NotApplicable;
@@ -208,13 +208,13 @@ impl Found {
     }
 }
 
-/// The first word of a kernel command line that fits.
+/// The first word of a kernel command line for which `fits` holds.
 fn word(command_line: &str, fits: impl Fn(&str) -> bool) -> Option<&str> {
     command_line.split_whitespace().find(|word| fits(word))
 }
 
-/// gVisor's `/proc/version`: Linux names its compiler and builder in parentheses, gVisor does not,
-/// and has the same time of build in all of its versions (pkg/sentry/syscalls/linux).
+/// Whether this is gVisor's `/proc/version`. Linux names its compiler and builder in parentheses.
+/// gVisor does not, and all of its versions have the same build time (pkg/sentry/syscalls/linux).
 fn gvisor_version(version: &str) -> bool {
     let imitated = version.starts_with("Linux version ") && !version.contains('(');
     imitated && version.contains("#1 SMP Sun Jan 10 15:06:54 PST 2016")
@@ -224,24 +224,26 @@ fn gvisor_version(version: &str) -> bool {
             .is_some_and(|release| release.ends_with("-gvisor"))
 }
 
-/// gVisor's `/proc/cmdline` begins with `BOOT_IMAGE=/vmlinuz-4.4.0-gvisor`.
+/// Whether the word is gVisor's: its `/proc/cmdline` begins with
+/// `BOOT_IMAGE=/vmlinuz-4.4.0-gvisor`.
 fn is_gvisor_image(word: &str) -> bool {
     word.strip_prefix("BOOT_IMAGE=")
         .is_some_and(|image| image.ends_with("-gvisor"))
 }
 
-/// What Kata's runtime gives its guest kernel: where systemd starts, and settings of its agent.
+/// Whether the word is one that Kata's runtime passes to its guest kernel: systemd's start target,
+/// or settings of its agent.
 fn is_of_kata(word: &str) -> bool {
     word == "systemd.unit=kata-containers.target" || word.starts_with("agent.")
 }
 
-/// The mount of what Kata shares with the guest: `… - virtiofs kataShared …`.
+/// The mount of the directory that Kata shares with the guest: `… - virtiofs kataShared …`.
 fn kata_mount(line: &str) -> Option<&str> {
     let source = line.split_once(" - ")?.1.split(' ').nth(1)?;
     (source == "kataShared").then_some(line)
 }
 
-/// Bottlerocket's kernel names the compiler of its SDK: `x86_64-bottlerocket-linux-gnu-gcc`.
+/// The compiler of Bottlerocket's SDK, which its kernel names: `x86_64-bottlerocket-linux-gnu-gcc`.
 fn bottlerocket_compiler(version: &str) -> Option<&str> {
     version
         .split(['(', ')', ' '])

@@ -1,8 +1,8 @@
-//! Which namespaces this process is in.
+//! Namespaces of this process.
 //!
-//! Nothing here keeps the tracer from running; it tells what the tracer would see. The network
-//! namespace of the node cannot be read from inside a pod, so whether the pod shares it is left
-//! to the tracer, which asks the kernel.
+//! No result here keeps the tracer from running; the check shows what the tracer would see. A pod
+//! cannot read the network namespace of the node, so the tracer finds out whether the pod shares
+//! it: it asks the kernel.
 
 use super::Node;
 use crate::files;
@@ -80,8 +80,9 @@ pub(super) fn check(node: &Node<'_>) -> (Check, Scope) {
     (check, scope)
 }
 
-/// Alone in its container, exectrail is PID 1, or a process started beside it is not but PID 1
-/// is. With `shareProcessNamespace` PID 1 is the pod's first container, `pause`.
+/// Without a shared PID namespace, exectrail is PID 1 of its container, or it is a process started
+/// beside an exectrail that is PID 1. With `shareProcessNamespace` PID 1 is the pod's first
+/// container, `pause`.
 fn is_shared(node: &Node<'_>, first: Option<&str>) -> Option<bool> {
     let own = node.status_field("NSpid")?.split_whitespace().next_back()?;
     if own.parse::<u32>().ok()? == 1 {

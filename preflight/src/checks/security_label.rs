@@ -1,8 +1,8 @@
-//! The label that a security module has given this process, and whether it confines it.
+//! The label that a security module has given this process, and whether the module confines it.
 //!
-//! `/proc/self/attr/current` belongs to the module that the kernel shows first. Which one that is
-//! follows from the form of the label: `user:role:type` or `user:role:type:level` for SELinux; for
-//! AppArmor a profile with its mode in parentheses, or `unconfined`.
+//! `/proc/self/attr/current` belongs to the module that the kernel shows first. The form of the
+//! label shows which module that is: `user:role:type` or `user:role:type:level` is SELinux; a
+//! profile with its mode in parentheses, or `unconfined`, is AppArmor.
 
 use std::path::PathBuf;
 
@@ -10,14 +10,14 @@ use super::Node;
 use crate::files;
 use crate::report::Check;
 
-/// Types of SELinux that may do what a container with these capabilities may do without SELinux:
-/// processes of the node, and containers that are set to be like them.
+/// SELinux types that SELinux does not restrict further than the capabilities do: those of
+/// processes of the node, and of containers that are configured like them.
 const UNCONFINED_TYPES: [&str; 3] = ["spc_t", "kernel_t", "super_t"];
 
-/// AppArmor's label of what has no profile.
+/// AppArmor's label of a process without a profile.
 const UNCONFINED: &str = "unconfined";
 
-/// Which security module a label is of.
+/// The security module of a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Module {
     /// SELinux, with the type of the label.
@@ -28,11 +28,11 @@ pub(super) enum Module {
     Other,
 }
 
-/// What can be read of the label.
+/// The label, as far as it could be read.
 pub(super) struct SecurityLabel {
-    /// Where it was read, and its text.
+    /// Path and text of the label.
     label: Option<(PathBuf, String)>,
-    /// `<sys>/fs/selinux/enforce`, where it can be read: whether SELinux forbids or only reports.
+    /// `<sys>/fs/selinux/enforce`, if it can be read: whether SELinux forbids or only reports.
     enforce: (PathBuf, Option<String>),
 }
 
@@ -54,7 +54,7 @@ impl SecurityLabel {
         }
     }
 
-    /// The module that confines this process, if one does.
+    /// The module that confines this process, if any.
     pub(super) fn confined_by(&self) -> Option<Module> {
         let (_, label) = self.label.as_ref()?;
         let module = module_of(label);
@@ -75,7 +75,7 @@ impl SecurityLabel {
         confines.then_some(module)
     }
 
-    /// Adds what was read to a check.
+    /// Adds the label to a check as evidence.
     pub(super) fn shown_in(&self, check: Check, node: &Node<'_>) -> Check {
         let check = match &self.label {
             Some((path, label)) => check.saw_in(path, "", label),
@@ -88,7 +88,7 @@ impl SecurityLabel {
     }
 }
 
-/// The module by the label's form.
+/// The module, from the form of the label.
 fn module_of(label: &str) -> Module {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     let is_name = |part: &&str| !part.is_empty() && part.chars().all(plain);

@@ -1,7 +1,8 @@
-//! Not in a user namespace, hence not under sysbox-runc.
+//! Whether this process is in the init user namespace, hence not under sysbox-runc.
 //!
-//! bpf(2) asks for capabilities in the init user namespace (`bpf_capable`, include/linux/
-//! capability.h): those held in another count for nothing, whatever `CapEff` shows.
+//! bpf(2) requires capabilities in the init user namespace (`bpf_capable`,
+//! include/linux/capability.h). Those held in another namespace do not count, whatever `CapEff`
+//! shows.
 
 use super::Node;
 use crate::files;
@@ -23,8 +24,8 @@ pub(super) fn check(node: &Node<'_>) -> Check {
 
     let identity = map.as_deref().ok().and_then(is_identity);
     let verdict = match (&ns, identity) {
-        // The init namespace maps every id to itself; a child can do so too, so the inode number
-        // decides where it can be read.
+        // The init namespace maps every id to itself. A child can do so too, so the inode number
+        // decides if it can be read.
         (Ok(INIT_USER_NS), Some(true) | None) => Verdict::Ok,
         (Ok(_), _) | (Err(_), Some(false)) => Verdict::Unmet,
         (Err(_), Some(true)) => Verdict::Ok,
@@ -78,7 +79,7 @@ pub(super) fn check(node: &Node<'_>) -> Check {
     remedy.into_iter().fold(check, Check::remedy)
 }
 
-/// Whether ids are mapped one to one; `None` where the text is no map.
+/// Whether ids are mapped one to one; `None` if the text is not a map.
 fn is_identity(map: &str) -> Option<bool> {
     let numbers: Option<Vec<u32>> = map.split_whitespace().map(|n| n.parse().ok()).collect();
     let numbers = numbers.filter(|n| !n.is_empty() && n.len().is_multiple_of(3))?;

@@ -1,4 +1,4 @@
-//! Files that are none, or not there.
+//! Files that are not regular files, or missing.
 
 use std::process::Command;
 
@@ -16,7 +16,7 @@ fn what_is_no_file_is_not_read() {
         ("sys/fs/cgroup/memory.max", Id::Memory),
     ];
     for (path, id) in files {
-        // Each of them blocks a reader, has no end, or is of the wrong sort.
+        // Each of these blocks a reader, has no end, or has the wrong type.
         let fifo = Node::fit().without(path);
         assert!(
             Command::new("mkfifo")

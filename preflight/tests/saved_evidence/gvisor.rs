@@ -1,11 +1,11 @@
-//! gVisor, by files that two versions of Debian's runsc showed to a process in it.
+//! gVisor, with files that two versions of Debian's runsc showed to a process inside.
 
 use exectrail_preflight::{Format, Id};
 
 use crate::support::Node;
 use crate::{Fit, NotApplicable, Unmet, check, evidence};
 
-/// What gVisor imitates, with remedies that would not help.
+/// The checks of what gVisor only imitates, whose remedies would not help.
 const IMITATED: [Id; 5] = [
     Id::Kernel,
     Id::Btf,
@@ -14,7 +14,7 @@ const IMITATED: [Id; 5] = [
     Id::Lockdown,
 ];
 
-/// The containers as runsc showed them. It has no links that can be kept as files.
+/// The containers as runsc showed them. They have no links that can be saved as files.
 fn sandboxes() -> [Node; 2] {
     [("gvisor-20221219", 112), ("gvisor-20240729", 125)].map(|(saved, user_ns)| {
         Node::saved(saved)
@@ -59,7 +59,7 @@ fn each_trace_of_gvisor_suffices() {
         for kept in traces {
             let content = std::fs::read(node.path(kept)).unwrap();
             let linux = Node::fit().file(kept, content);
-            // A kernel that describes its types is Linux, whatever it is called.
+            // A kernel that describes its types is Linux, whatever its name.
             assert_eq!(check(&linux.run(), Id::Platform).verdict, Fit, "{kept}");
             let report = linux.without("sys/kernel/btf").run();
             assert_eq!(check(&report, Id::Platform).verdict, Unmet, "{kept}");

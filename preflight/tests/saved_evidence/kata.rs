@@ -1,4 +1,4 @@
-//! Kata Containers, by what its runtime gives the guest: words of the kernel's command line
+//! Kata Containers, by what its runtime passes to the guest: words of the kernel's command line
 //! (`systemd.unit=kata-containers.target`, settings of the agent) and the share `kataShared`.
 
 use exectrail_preflight::{Id, Report};

@@ -1,4 +1,4 @@
-//! Kernels by their releases, their types and their configuration.
+//! Kernels, by their releases, their types and their configuration.
 
 use exectrail_preflight::Id;
 
@@ -57,7 +57,7 @@ fn missing_btf_says_why() {
     assert!(summary(bare().file("boot/config-6.1.0-37-amd64", on)).contains("not visible"));
     assert!(summary(bare().file("boot/config-6.1.0-37-amd64", off)).contains("without BTF"));
     assert!(summary(bare()).contains("no kernel configuration"));
-    // A damaged archive is passed over in favour of the next source.
+    // A damaged archive is skipped, and the next source is used.
     let damaged = bare().file(
         "proc/config.gz",
         [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xff, 0xff],
@@ -67,7 +67,7 @@ fn missing_btf_says_why() {
     // Container runtimes mask files with /dev/null.
     assert!(summary(Node::fit().link("sys/kernel/btf/vmlinux", "/dev/null")).contains("hidden"));
     assert!(summary(Node::fit().file("sys/kernel/btf/vmlinux", "")).contains("understood"));
-    // Nothing at all where sysfs should be is no evidence of anything.
+    // A root without a sysfs is not evidence of anything.
     assert_eq!(verdict(&Node::fit().without("sys"), Id::Btf), Unknown);
 }
 
@@ -120,7 +120,7 @@ fn missing_fields_and_tracepoints_are_named() {
     assert!(has_end_check(report.kernel().unwrap()));
 }
 
-/// An s390x kernel's BTF has the words of a header in the other byte order.
+/// An s390x kernel's BTF has its header in the other byte order.
 #[test]
 fn a_big_endian_kernel_is_named_and_no_newer_exectrail_is_promised() {
     let mut btf = kernel_btf(KernelTypes::default());

@@ -1,4 +1,4 @@
-//! The modes of lockdown, and what helps on the nodes that have one.
+//! The modes of lockdown, and the remedies on nodes that have one.
 
 use exectrail_preflight::Id;
 
@@ -29,8 +29,8 @@ fn lockdown_forbids_in_confidentiality_mode() {
     assert_eq!(verdict(&without, Id::Lockdown), NotApplicable);
 }
 
-/// What is to be done differs: a node's command line is set where its image is made, or in its
-/// settings, or by hand.
+/// The remedy depends on the platform: a node's command line is set where its image is built, in
+/// its settings, or by hand.
 #[test]
 fn the_way_out_of_lockdown_is_that_of_the_platform() {
     const TALOS: &str = "talos.platform=metal console=tty0 init_on_alloc=1 slab_nomerge pti=on \

@@ -1,4 +1,4 @@
-//! The verdicts on nodes as they are found, from copies of the files that they show.
+//! The verdicts on real nodes, from copies of their files.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -78,6 +78,6 @@ fn a_fit_node_is_fit() {
     assert_eq!(kernel.offsets.uid_gid_map_extent, 8);
     assert_eq!(kernel.offsets.uid_gid_extent_size, 12);
     assert_eq!(kernel.offsets.upid_size, 16);
-    // Copies of files are not the running kernel: nothing is tried.
+    // Copies of files are not the running kernel: there are no trials.
     assert_eq!(check(&report, Id::Bpf).verdict, NotApplicable);
 }

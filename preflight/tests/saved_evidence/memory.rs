@@ -7,11 +7,11 @@ use crate::{Fit, Unknown, Unmet, evidence, verdict};
 
 #[test]
 fn memory_limits_of_both_cgroup_versions() {
-    // The process, and long argv with lines and clients. The kernel's types, which are small here,
-    // are given back before there is argv.
+    // The process, and long argv with lines and clients. The process frees the kernel's types,
+    // which are small here, before it holds argv.
     let process = (12 << 20) + (16 << 20);
-    // The ring, 128 slots for early argv, and room for failed execs on two CPUs. What each CPU has
-    // for itself is the node's.
+    // The ring, 128 slots for early argv, and memory for failed execs on two CPUs. The node pays
+    // for per-CPU values.
     let maps = (4 << 20) + 128 * (6144 + 32) + 2 * 4 * (4096 + 192);
     let needed = process + maps;
     let v2 = |limit: &str| {
@@ -22,8 +22,8 @@ fn memory_limits_of_both_cgroup_versions() {
     assert_eq!(verdict(&v2("max\n"), Id::Memory), Fit);
     assert_eq!(verdict(&v2(&needed.to_string()), Id::Memory), Fit);
     assert_eq!(verdict(&v2(&(needed - 1).to_string()), Id::Memory), Unmet);
-    // Many CPUs need more slots. Holes in their list are no CPUs. What several lanes need, the node
-    // pays.
+    // More CPUs need more slots. Gaps in the list of CPUs are not CPUs. The node pays for what
+    // several lanes need.
     let holes = v2(&needed.to_string()).file("sys/devices/system/cpu/possible", "0,126\n");
     assert_eq!(verdict(&holes, Id::Memory), Fit);
     let lanes = v2(&needed.to_string()).release("7.0.0");
@@ -41,7 +41,7 @@ fn memory_limits_of_both_cgroup_versions() {
         verdict(&v2("99999999999999999999999\n"), Id::Memory),
         Unknown
     );
-    // Below 5.11 maps, the ring among them, count against locked memory instead.
+    // Before 5.11 maps, including the ring, count against locked memory instead.
     let old = |limit: u64| v2(&limit.to_string()).release("5.10.0");
     assert_eq!(verdict(&old(process), Id::Memory), Fit);
     assert_eq!(verdict(&old(process - 1), Id::Memory), Unmet);
@@ -52,7 +52,7 @@ fn memory_limits_of_both_cgroup_versions() {
     assert_eq!(with_huge_ring(old(process)), Fit);
     assert_eq!(with_huge_ring(v2(&needed.to_string())), Unmet);
 
-    // The least limit on the way up holds.
+    // The lowest limit on the path to the root applies.
     let nested = v2("max\n")
         .file("proc/self/cgroup", "0::/kubepods/pod1/c1\n")
         .file("sys/fs/cgroup/kubepods/pod1/c1/memory.max", "max\n")

@@ -1,4 +1,4 @@
-//! The namespaces that a container is in, and the address that it binds.
+//! The namespaces of a container, and the address that it binds.
 
 use exectrail_preflight::Id;
 
@@ -64,7 +64,7 @@ fn the_init_address_is_bound_and_let_go() {
     let address = taken.local_addr().unwrap();
     node.options.init_address = Some(address);
     let report = node.run();
-    // Advice: exectrail traces, and waits for the port.
+    // This is advice only: exectrail traces, and retries until the port is free.
     let taken_check = check(&report, Id::InitAddress);
     assert_eq!(taken_check.verdict, Fit);
     assert!(taken_check.summary.contains("in use"), "{taken_check:?}");
@@ -75,7 +75,7 @@ fn the_init_address_is_bound_and_let_go() {
     drop(taken);
     assert_eq!(verdict(&node, Id::InitAddress), Fit);
     assert!(std::net::TcpListener::bind(address).is_ok());
-    // TEST-NET-3: nobody has it.
+    // TEST-NET-3: no machine has this address.
     node.options.init_address = Some("203.0.113.7:80".parse().unwrap());
     assert_eq!(verdict(&node, Id::InitAddress), Unmet);
 }
@@ -83,7 +83,7 @@ fn the_init_address_is_bound_and_let_go() {
 #[test]
 fn where_the_id_of_the_cgroup_comes_from_is_told() {
     let report = Node::fit().run();
-    // The types that this node has are without cgroups.
+    // The types of this node have no cgroups.
     assert!(evidence(&report, Id::Scope).contains("cgroup_id: null"));
     let scope = check(&report, Id::Scope);
     assert_eq!(scope.verdict, Fit);

@@ -1,4 +1,4 @@
-//! What the container is allowed: capabilities, and the user namespace that they count in.
+//! The privileges of a container: its capabilities, and the user namespace in which they count.
 
 use exectrail_preflight::Id;
 
@@ -42,7 +42,7 @@ fn each_combination_of_capabilities() {
             }
         }
     }
-    // Locked memory without a limit needs nobody to raise it.
+    // If locked memory has no limit, nothing has to raise it.
     let limits = support::LIMITS.replace("8388608", "unlimited");
     let node = Node::fit().release("5.10.0").cap_eff(BPF | PERFMON);
     assert_eq!(
@@ -78,7 +78,7 @@ fn sysbox_and_other_user_namespaces() {
     );
     assert!(evidence(&report, Id::UserNamespace).contains("sysboxfs on /proc/sys"));
 
-    // hostUsers: false, and a nested namespace that maps every id to itself.
+    // `hostUsers: false`, and a nested namespace that maps every id to itself.
     let mapped = || Node::fit().file("proc/self/uid_map", "0 100000 65536\n");
     let nested = || Node::fit().link("proc/self/ns/user", "user:[4026533021]");
     assert_eq!(verdict(&mapped(), Id::UserNamespace), Unmet);

@@ -1,4 +1,4 @@
-//! A writer of small BTF, and the BTF of a small kernel.
+//! A writer of BTF, and the BTF of a small kernel.
 
 use exectrail_preflight::btf::{MAGIC, kind};
 
@@ -81,7 +81,7 @@ impl Writer {
         self.raw(&words)
     }
 
-    /// Sets what the layout section says of a kind.
+    /// Sets the sizes of a kind in the layout section.
     pub(crate) fn layout(&mut self, kind: u8, info_size: u8, element_size: u8) {
         let end = 4 * (usize::from(kind) + 1);
         self.layout.resize(self.layout.len().max(end), 0);
@@ -106,12 +106,12 @@ impl Writer {
     }
 }
 
-/// Which kernel to write the BTF of.
+/// The kernel whose BTF is written.
 #[derive(Clone, Copy)]
 pub(crate) struct KernelTypes {
-    /// Name of the member that is `start_boottime` from Linux 5.5 on.
+    /// Name of the member that is called `start_boottime` from Linux 5.5 on.
     pub(crate) start_boottime: &'static str,
-    /// Tracepoints there are.
+    /// The kernel's tracepoints.
     pub(crate) tracepoints: &'static [&'static str],
 }
 
@@ -124,8 +124,9 @@ impl Default for KernelTypes {
     }
 }
 
-/// The types that the probes read, as a kernel nests them: anonymous structs and unions, a
-/// randomised part of `task_struct`, typedefs and qualifiers, and a namesake of one struct.
+/// The types that the probes read, nested as in a kernel: anonymous structs and unions, a
+/// randomised part of `task_struct`, typedefs and qualifiers, and a second struct with the name of
+/// another.
 pub(crate) fn kernel_btf(kernel: KernelTypes) -> Vec<u8> {
     let mut w = Writer::new();
     let int = w.int("int", 4);
@@ -195,7 +196,7 @@ pub(crate) fn kernel_btf(kernel: KernelTypes) -> Vec<u8> {
             ("numbers", upids, 768),
         ],
     );
-    // A namesake without the members, as drivers have them.
+    // A second struct with the same name but without the members, as some drivers have.
     w.strukt("net", 8, &[("device", ptr, 0)]);
     w.strukt("net", 4096, &[("passive", int, 0), ("ns", ns_common, 1024)]);
     w.strukt(
@@ -256,7 +257,7 @@ pub(crate) fn kernel_btf(kernel: KernelTypes) -> Vec<u8> {
     );
     let extents = w.array(extent, 5);
     let forward = w.strukt("", 16, &[("forward", ptr, 0), ("reverse", ptr, 64)]);
-    // Linux 6.12 put `nr_extents` into the union, too; here it is outside, as before.
+    // Linux 6.12 moved `nr_extents` into the union; here it is outside, as before.
     let choice = w.union("", 64, &[("extent", extents, 0), ("", forward, 0)]);
     let map = w.strukt(
         "uid_gid_map",

@@ -1,5 +1,5 @@
-//! What several tests use: small BTF, directories that look like a node's `/proc`, `/sys` and
-//! `/boot`, and the account of tests that skip themselves.
+//! Tools of several tests: small BTF, directories that look like a node's `/proc`, `/sys` and
+//! `/boot`, and the list of tests that skip themselves.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(unused_imports, reason = "each test file uses a part of it")]
 #![allow(
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 pub(crate) use kernel_types::{KernelTypes, Writer, kernel_btf};
 
-/// A node in a directory. [`Node::fit`] is one on which all is well.
+/// A node in a directory. [`Node::fit`] is a node without any problem.
 pub(crate) struct Node {
     dir: TempDir,
     pub(crate) options: Options,
@@ -76,7 +76,7 @@ impl Node {
             .link("proc/self/ns/net", "net:[4026532703]")
     }
 
-    /// A copy of files that a node showed, from a directory beside this one.
+    /// A copy of a node's files, from a directory beside this file.
     pub(crate) fn saved(name: &str) -> Self {
         let saved = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/saved")
@@ -105,7 +105,7 @@ impl Node {
         self
     }
 
-    /// Puts a link, in place of whatever is there.
+    /// Creates a link, in place of an existing file.
     pub(crate) fn link(self, path: &str, target: &str) -> Self {
         let node = self.without(path);
         let path = node.path(path);

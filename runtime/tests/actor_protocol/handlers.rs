@@ -1,4 +1,4 @@
-//! One rule for each handler of the actors, and for the kernel.
+//! Rules of the model: one for each handler of the actors, and one for the kernel.
 
 use crate::state::{
     Exec, Lifecycle, Line, Protocol, RING, Reader, Slip, State, Step, ToEmitter, ToListener,
@@ -21,7 +21,7 @@ impl Protocol {
                 if !self.slips(Slip::BeginsLate) {
                     state.to_emitter.push_back(ToEmitter::Begin);
                 }
-                // `start`: the reader is there before the listener.
+                // `start`: the reader starts before the listener.
                 state.reader = Reader::Reads;
                 if self.slips(Slip::BindsBeforeAttaching) {
                     state.lifecycle = Lifecycle::Runs;
@@ -78,16 +78,16 @@ impl Protocol {
         }
     }
 
-    /// `Lifecycle::stop_if_idle`, once it is answered that the probes are off.
+    /// `Lifecycle::stop_if_idle`, after the answer that the probes are off.
     pub(crate) fn stop_by_time(&self, state: &mut State) {
-        // Not once a stop is under way.
+        // This does not apply once a stop is under way.
         if !state.stop {
             state.stop = true;
             state.stopped_by_time = true;
         }
     }
 
-    /// Lifecycle has the answer to `Open`, or the address at last.
+    /// Lifecycle has the answer to `Open`, or the address is bound later.
     pub(crate) fn starts(&self, state: &mut State) {
         if self.slips(Slip::BindsBeforeAttaching) {
             state.lifecycle = Lifecycle::AwaitsAttached;
@@ -109,7 +109,7 @@ impl Protocol {
         }
     }
 
-    /// Lifecycle sends what a step takes.
+    /// Lifecycle sends the message of a step.
     pub(crate) fn begin_step(&self, state: &mut State, step: Step) {
         state.lifecycle = Lifecycle::Stops(step);
         match step {
@@ -121,7 +121,7 @@ impl Protocol {
         }
     }
 
-    /// The answer to a step has come.
+    /// The answer to a step has arrived.
     pub(crate) fn next_step(&self, state: &mut State) {
         let Lifecycle::Stops(step) = state.lifecycle else {
             return;
@@ -134,7 +134,7 @@ impl Protocol {
         }
     }
 
-    /// `read` of RingReader: `empty`, `count`, and the end.
+    /// `read` of RingReader: `empty`, `count`, and the end of reading.
     pub(crate) fn reader(&self, state: &mut State) {
         if state.reader != Reader::Reads {
             return;
@@ -204,8 +204,8 @@ impl Protocol {
         }
     }
 
-    /// SIGKILL: all that the process had is gone, and what the ring held; a new one starts. Who
-    /// waits for an answer asks again.
+    /// SIGKILL: the data of the process and the content of the ring are gone; a new process starts.
+    /// A client that waits for an answer asks again.
     pub(crate) fn kill(&self, state: &mut State) {
         let workspaces = state.workspaces.map(|workspace| match workspace {
             Workspace::Asks => Workspace::Waits,
@@ -222,7 +222,7 @@ impl Protocol {
         };
     }
 
-    /// The kernel runs a program: the probes see it, or nobody does.
+    /// The kernel runs a program: the probes record the exec, or it has no record.
     pub(crate) fn execute(&self, state: &mut State, workspace: usize) {
         let exec = Exec(workspace, state.execs[workspace]);
         state.execs[workspace] += 1;
@@ -240,13 +240,13 @@ impl Protocol {
                 state.lost += 1;
             }
         } else if released && !state.detached && (state.attached || !state.killed) {
-            // Between a kill and the next run's probes nobody sees anything.
+            // Between a kill and the probes of the next run, no probe sees an exec.
             state.missed = true;
         }
     }
 
     pub(crate) fn reader_can_go_on(state: &State) -> bool {
-        // Without records, a drain or losses to tell, it sleeps.
+        // The reader sleeps unless there are records, a drain, or losses to report.
         let told = state.losses_told();
         state.reader == Reader::Reads
             && (!state.ring.is_empty() || state.drain || (state.lost > told && !state.failed))

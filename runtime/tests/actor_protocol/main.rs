@@ -2,10 +2,10 @@
 //! faults.
 //!
 //! The model has one rule for each handler in `src/actors/`, with the names of `messages.rs`. A
-//! mailbox is a queue, and a handler runs to its end. An actor that awaits an answer is in a state
-//! of its own. The checker visits every state that the rules can reach and looks for one that
-//! breaks a promise. [`Slip`]s show that it would find one: each slip puts one fault into one
-//! handler, and the checker must find that it breaks the named promise.
+//! mailbox is a queue, and a handler runs to its end. An actor that awaits an answer is in a
+//! separate state. The checker visits every state that the rules can reach, and looks for one that
+//! breaks a guarantee. [`Slip`]s show that it would find one: each slip puts one fault into one
+//! handler, and the checker must find that it breaks the named guarantee.
 
 mod handlers;
 mod state;
@@ -254,7 +254,7 @@ impl Model for Protocol {
             Property::always("time ends no run that traces", |_, state: &State| {
                 !(state.stopped_by_time && state.targets.contains(&true))
             }),
-            // The promises must not hold merely because nothing happens.
+            // The guarantees must not hold merely because nothing happens.
             Property::sometimes("a stop in the middle of it all", |_, state: &State| {
                 state.lifecycle == Lifecycle::Ended
                     && state.lines.last() == Some(&Line::TracingStopped)
@@ -275,7 +275,7 @@ struct Weather {
     may_be_killed: bool,
 }
 
-/// Returns the promises that the protocol breaks, and the number of its states.
+/// Returns the guarantees that the protocol breaks, and the number of its states.
 fn explore(slip: Option<Slip>, weather: Weather) -> (Vec<&'static str>, usize) {
     const HAPPENS: &str = "a stop in the middle of it all";
     let checker = Protocol {

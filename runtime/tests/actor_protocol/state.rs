@@ -1,48 +1,48 @@
-//! What the actors have and what is on its way between them.
+//! State of the actors, and messages between them.
 
 use std::collections::VecDeque;
 
-/// Workspaces, each with a PID namespace.
+/// Number of workspaces, each with a PID namespace.
 pub(crate) const WORKSPACES: usize = 2;
-/// Execs of each, before and after it is let go.
+/// Number of execs of each workspace, before and after it starts.
 pub(crate) const EXECS: u8 = 2;
-/// Records that the ring holds; less than what can happen, so that it runs over.
+/// Number of records that the ring holds: fewer than can happen, so that it overflows.
 pub(crate) const RING: usize = 2;
 
-/// A handler that is wrong.
+/// A fault in a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slip {
-    /// InitListener answers `204` when it has asked, not when it was answered.
+    /// InitListener answers `204` when it has sent its question, not when it has the answer.
     AnswersBeforeTracing,
     /// Tracer answers before the namespace is a target.
     AnswersBeforeTarget,
-    /// Emitter gives the batch back before its lines are written.
+    /// Emitter returns the batch before its lines are written.
     AcknowledgesBeforeWriting,
     /// RingReader answers `Drain` at once.
     DrainsNothing,
-    /// Lifecycle has the ring drained before the probes are off.
+    /// Lifecycle drains the ring before the probes are off.
     DrainsBeforeDetaching,
-    /// Lifecycle asks for the last line before the ring is drained.
+    /// Lifecycle requests the last line before the ring is drained.
     FlushesBeforeDraining,
     /// Emitter no longer answers once its sink has failed.
     FailsInSilence,
-    /// Lifecycle, told to stop while it starts, ends at once.
+    /// Lifecycle ends at once if it is stopped while it starts.
     EndsWhileStarting,
-    /// Tracer tells Emitter of the beginning after the reader may have told it of execs.
+    /// Tracer sends `Begin` to Emitter when the reader may already have sent execs.
     BeginsLate,
-    /// Lifecycle has the address bound before the probes are attached, and waits for it.
+    /// Lifecycle binds the address before the probes are attached, and waits for that.
     BindsBeforeAttaching,
-    /// Lifecycle ends where the address is taken.
+    /// Lifecycle ends if the address is taken.
     EndsWithoutTheAddress,
-    /// InitListener goes on trying to bind after `Close`.
+    /// InitListener continues to retry the bind after `Close`.
     BindsAfterClose,
-    /// Lifecycle stops by its timeout without asking Tracer what is traced.
+    /// Lifecycle stops by its timeout without asking Tracer whether anything is traced.
     TimesOutUnasked,
     /// Tracer answers `DetachIfIdle` but leaves the probes on.
     StaysAttached,
-    /// Tracer has an announcement answered before the state has the namespace.
+    /// An announcement is answered before Tracer has saved the namespace in the state.
     SavesAfterAnswering,
-    /// Tracer does not take up what the state has.
+    /// Tracer does not adopt the targets in the state.
     AdoptsNothing,
 }
 
@@ -69,7 +69,7 @@ pub(crate) enum ToEmitter {
     Flush,
 }
 
-/// An exec: of which workspace, and which of its.
+/// An exec: the number of its workspace, and its number in that workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Exec(pub(crate) usize, pub(crate) u8);
 
@@ -82,7 +82,7 @@ pub(crate) enum Line {
     TracingStopped,
 }
 
-/// What Lifecycle waits for.
+/// State of Lifecycle; some states wait for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Lifecycle {
     AwaitsAttached,
@@ -101,18 +101,18 @@ pub(crate) enum Step {
     Flush,
 }
 
-/// What RingReader waits for.
+/// State of RingReader; some states wait for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Reader {
     NotStarted,
     Reads,
     AwaitsBatch,
-    /// `true`: the last one.
+    /// `true`: these counts are the last.
     AwaitsCounts(bool),
     Done,
 }
 
-/// What a workspace waits for.
+/// State of a workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Workspace {
     Waits,
@@ -124,29 +124,29 @@ pub(crate) enum Workspace {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     pub(crate) lifecycle: Lifecycle,
-    /// It was told to stop, or an actor died.
+    /// Lifecycle has received a signal, or an actor has died.
     pub(crate) stop: bool,
     pub(crate) failed: bool,
     pub(crate) to_tracer: VecDeque<ToTracer>,
     pub(crate) to_listener: VecDeque<ToListener>,
     pub(crate) to_emitter: VecDeque<ToEmitter>,
-    /// The listener's answer, which Lifecycle has yet to hear: open, or not yet.
+    /// The listener's answer has arrived, but Lifecycle has not handled it: open, or not yet.
     pub(crate) opened: bool,
     pub(crate) listening: bool,
-    /// InitListener tries again to bind.
+    /// InitListener retries the bind.
     pub(crate) retrying: bool,
-    /// Something else of the pod has the address.
+    /// Another process of the pod has the address.
     pub(crate) taken: bool,
-    /// The startup timeout is over.
+    /// The startup timeout has expired.
     pub(crate) timed_out: bool,
-    /// It stopped the run.
+    /// The startup timeout has stopped the run.
     pub(crate) stopped_by_time: bool,
     pub(crate) attached: bool,
     pub(crate) detached: bool,
     pub(crate) targets: [bool; WORKSPACES],
-    /// Those that the state directory has.
+    /// The targets in the state directory.
     pub(crate) saved: [bool; WORKSPACES],
-    /// The process was killed, and started again.
+    /// The process was killed and started again.
     pub(crate) killed: bool,
     pub(crate) reader: Reader,
     pub(crate) drain: bool,
@@ -155,12 +155,12 @@ pub(crate) struct State {
     pub(crate) workspaces: [Workspace; WORKSPACES],
     pub(crate) execs: [u8; WORKSPACES],
     pub(crate) sink_works: bool,
-    /// Written before they were acknowledged, where Emitter slips: lines still in its hands.
+    /// Acknowledged lines that are not written yet, which happens only with a fault of Emitter.
     pub(crate) unwritten: Vec<Line>,
     pub(crate) lines: Vec<Line>,
-    /// Execs that a traced workspace made after its `204`: all must be told.
+    /// Execs that a traced workspace made after its `204`: all must be recorded or counted.
     pub(crate) owed: Vec<Exec>,
-    /// Execs after a `204` that no probe saw, though nothing was being stopped.
+    /// Execs after a `204` that no probe saw although nothing was being stopped.
     pub(crate) missed: bool,
 }
 
@@ -176,25 +176,25 @@ pub(crate) enum Action {
     Executes(usize),
     Signal,
     SinkFails,
-    /// Lifecycle hears that the listener is open, or not yet: the start is over.
+    /// Lifecycle handles the listener's answer, open or not yet: the start is over.
     Starts,
-    /// What has the address lets go of it.
+    /// The other process releases the address.
     AddressIsFreed,
-    /// InitListener tries again to bind, and can.
+    /// InitListener retries the bind, and succeeds.
     BindsLate,
-    /// The startup timeout is over.
+    /// The startup timeout expires.
     TimesOut,
-    /// Tracer writes the state, as it does now and then.
+    /// Tracer writes the state, as it does periodically.
     Saves,
     /// The process is killed, and a new one starts.
     Killed,
-    /// Lifecycle hears that it is to stop.
+    /// Lifecycle handles the request to stop.
     Stops,
 }
 
 pub(crate) struct Protocol {
     pub(crate) slip: Option<Slip>,
-    /// Whether workspaces become targets by themselves.
+    /// Whether workspaces become targets by discovery.
     pub(crate) discovery: bool,
     /// Whether the sink may fail.
     pub(crate) sink_may_fail: bool,
@@ -207,7 +207,7 @@ pub(crate) struct Protocol {
 }
 
 impl State {
-    /// Losses that lines tell of.
+    /// Number of losses in lines.
     pub(crate) fn losses_told(&self) -> u8 {
         let counts = self.lines.iter().map(|line| match line {
             Line::Lost(count) => *count,

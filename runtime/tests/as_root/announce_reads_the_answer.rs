@@ -1,4 +1,4 @@
-//! `exectrail announce` and answers that are slow, long, or not meant for a terminal.
+//! Tests of `exectrail announce` with answers that are slow, long, or unsafe for a terminal.
 
 use std::{
     process::Output,
@@ -10,7 +10,7 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel},
 };
 
-/// A pod in which this Python code answers each connection `c` at the init address.
+/// A pod in which this Python code handles each connection `c` at the init address.
 fn answered_by(answer: &str) -> (Pod, std::process::Child) {
     let pod = Pod::new();
     let script = format!(
@@ -63,7 +63,8 @@ fn said(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// Whether nobody listens, or who listens never answers, or not to the end of its head.
+/// The timeout applies if nothing listens, if the listener never answers, and if it does not
+/// complete the head of its answer.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_timeout_is_kept() {
@@ -84,7 +85,7 @@ fn the_timeout_is_kept() {
                 "{answer}: {said}"
             );
             let least = Duration::from_millis(if timeout == "2s" { 2000 } else { 500 });
-            // The machine may be busy; a try without a bound takes ten seconds and more.
+            // The machine may be busy; an attempt without a limit takes more than ten seconds.
             let most = least + Duration::from_secs(6);
             assert!((least..most).contains(&took), "{answer}: {took:?}");
         }
@@ -100,7 +101,7 @@ fn the_timeout_is_kept() {
     assert!(start.elapsed() >= Duration::from_secs(2));
 }
 
-/// It is one line, whatever the peer says, and nothing in it acts on a terminal.
+/// The output is one line, whatever the peer sends, and nothing in it acts on a terminal.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_answer_is_escaped() {
@@ -122,7 +123,7 @@ fn the_answer_is_escaped() {
     }
 }
 
-/// Too long, endless, or cut off: the status is an answer, and so is what came of the text.
+/// The answer is too long, endless, or cut off: its status counts, and the received text is shown.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_reason_that_is_too_long_is_shown_as_far_as_it_goes() {

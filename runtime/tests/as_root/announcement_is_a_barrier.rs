@@ -30,7 +30,7 @@ fn from_announcement_to_line() {
     assert_eq!(started[0]["fields"]["labels"]["username"], "jessie");
 }
 
-/// A thousand namespaces announce themselves; none loses the exec that follows the answer.
+/// A thousand namespaces announce themselves; the exec after each answer has a line.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn no_exec_after_204_is_missed() {

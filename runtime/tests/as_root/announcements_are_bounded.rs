@@ -1,4 +1,5 @@
-//! What announcements can make exectrail write is bounded, and what is left out is counted.
+//! What announcements make exectrail write is limited, and announcements without a line are
+//! counted.
 
 use std::process::Command;
 
@@ -7,7 +8,7 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel, scratch},
 };
 
-/// Announces `pid_ns` from the pod's network for some seconds, as fast as it goes; how often.
+/// Announces `pid_ns` from the pod's network for some seconds, at full speed; prints how often.
 fn flood(pod: &Pod, numbers: &[u32], seconds: u32) -> Command {
     let script = format!(
         "import socket, time\n\
@@ -27,8 +28,8 @@ fn flood(pod: &Pod, numbers: &[u32], seconds: u32) -> Command {
     command
 }
 
-/// Both the stream and the diagnostics stay small, also where several namespaces take turns; every
-/// announcement is counted, and a new workspace has its line in the midst of it.
+/// The stream and the diagnostics both stay small, also if several namespaces take turns. Every
+/// announcement is counted, and a new workspace has its line in spite of the others.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn true_announcements_do_not_flood_the_log() {
@@ -72,7 +73,7 @@ fn true_announcements_do_not_flood_the_log() {
     let silent = crate::pod::wait_for("the count of lines", || {
         let count = metrics(r#"exectrail_suppressed_lines_total{line="workspace_announced"}"#);
         (count > 0).then_some(())?;
-        // The totals are at most a second old.
+        // The totals are up to one second old.
         std::thread::sleep(std::time::Duration::from_secs(2));
         Some(metrics(
             r#"exectrail_suppressed_lines_total{line="workspace_announced"}"#,
@@ -91,7 +92,7 @@ fn true_announcements_do_not_flood_the_log() {
             .any(|line| line["fields"]["pid_ns"] == late.pid_ns())
     );
     let announced = messages(&lines, "workspace_announced");
-    // Twenty in ten seconds; the machine may take long.
+    // Twenty per ten seconds; the machine may be slow.
     assert!((1..=200).contains(&announced.len()), "{}", announced.len());
     assert!((1..=200).contains(&accepted), "{accepted}");
     let stopped = &lines.last().unwrap()["fields"];
@@ -100,7 +101,7 @@ fn true_announcements_do_not_flood_the_log() {
     assert_eq!(silent, suppressed);
 }
 
-/// How many were left out stands in the next line that there is.
+/// The next line that is written has the number of announcements without a line.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_next_line_says_how_many_have_none() {
@@ -109,7 +110,7 @@ fn the_next_line_says_how_many_have_none() {
     let sidecar = pod.sidecar(&["--announced-only"]);
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    // Longer than the period of the limit.
+    // This is longer than the period of the limit.
     let output = flood(&pod, &[workspace.pid_ns()], 12).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let sent: u64 = String::from_utf8(output.stdout)
@@ -139,15 +140,15 @@ fn the_next_line_says_how_many_have_none() {
     assert!(verify.status.success(), "{verify:?}");
 }
 
-/// A reason as long as the verifier's log reaches the workspace shortened, and the diagnostics
-/// whole.
+/// A reason as long as the verifier's log is shortened for the workspace, and complete in the
+/// diagnostics.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_long_reason_is_shortened_for_the_workspace() {
     needs_kernel!();
     let pod = Pod::new();
-    // Types in which a field of struct cred lies where the kernel has none: its verifier refuses
-    // the programs, at length.
+    // In these types a field of struct cred has another offset than in the kernel, so its verifier
+    // refuses the programs, with a long log.
     let types = scratch("shifted-types");
     let script = "import struct, sys\n\
         data = bytearray(open('/sys/kernel/btf/vmlinux', 'rb').read())\n\

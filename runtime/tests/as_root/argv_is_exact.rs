@@ -9,7 +9,7 @@ use crate::{
     tools::{NOOP, TOOL, needs_kernel, replay_input},
 };
 
-/// What JSON shows for an argument when the line says that argv is escaped.
+/// The JSON form of an argument in a line whose argv is escaped.
 fn escaped(argument: &[u8]) -> String {
     let mut text = String::new();
     for chunk in argument.utf8_chunks() {
@@ -21,7 +21,7 @@ fn escaped(argument: &[u8]) -> String {
     text
 }
 
-/// Executes every argv in a traced workspace and compares each line with what was executed.
+/// Executes every argv in a traced workspace and compares each line with the executed argv.
 fn check(arguments: &[&str], argvs: &[Vec<Vec<u8>>]) {
     let pod = Pod::new();
     let sidecar = pod.sidecar(arguments);
@@ -75,7 +75,7 @@ fn long_and_short_by_turns() {
             }
         })
         .collect();
-    // 38 MB in total: the ring holds them all, even if the reader gets no CPU until the last exec.
+    // 38 MB in total: the ring holds all of it, even if the reader gets no CPU until the last exec.
     check(&["--ring-bytes", "64MiB"], &argvs);
 }
 
@@ -122,7 +122,7 @@ fn random_arguments() {
     check(&[], &argvs);
 }
 
-/// Around each bound: of the record, of a piece, and 1 MiB.
+/// Tests lengths around each limit: of the record, of a piece, and 1 MiB.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn long_arguments() {
@@ -140,7 +140,8 @@ fn long_arguments() {
     ]
     .into_iter()
     .map(|total: usize| {
-        // Many arguments, as one may have only 128 KiB; together `total` bytes with their NULs.
+        // This takes many arguments, as one may have only 128 KiB; in total `total` bytes with
+        // their NULs.
         let mut argv = Vec::new();
         let mut left = total;
         while left > 0 {

@@ -1,4 +1,4 @@
-//! Hostile neighbours on the init address.
+//! Tests of hostile clients on the init address.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use crate::{
     tools::{NOOP, TOOL, needs_kernel},
 };
 
-/// Resident memory of exectrail, KiB.
+/// Resident memory of exectrail, in KiB.
 fn resident(sidecar: &Sidecar) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", sidecar.pid())).unwrap();
     let line = status
@@ -18,7 +18,7 @@ fn resident(sidecar: &Sidecar) -> u64 {
     value.parse().unwrap()
 }
 
-/// Ten thousand false announcements, by many clients at once, while a workspace works.
+/// Many clients at once make ten thousand false announcements while a workspace works.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_flood_of_false_announcements() {
@@ -40,7 +40,8 @@ fn a_flood_of_false_announcements() {
         with concurrent.futures.ThreadPoolExecutor(50) as pool:\n\
         \x20   got = sum(pool.map(ask, range(100)), [])\n\
         assert got == [403] * 10000, set(got)\n";
-    // From the pod's network namespace, but not from the workspace: its execs are not lines.
+    // The flood comes from the pod's network namespace, but not from the workspace: its execs have
+    // no lines.
     let mut flood = pod.command("python3").args(["-c", script]).spawn().unwrap();
     let noop = NOOP.to_str().unwrap();
     while flood.try_wait().unwrap().is_none() {
@@ -67,7 +68,8 @@ fn a_flood_of_false_announcements() {
     assert_eq!(execs(&lines).len(), bursts * 101);
 }
 
-/// With no descriptor left, connections wait; tracing goes on, and so do announcements afterwards.
+/// If no descriptor is free, connections wait. Tracing continues, and so do announcements
+/// afterwards.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn descriptors_run_out() {
@@ -100,8 +102,9 @@ fn descriptors_run_out() {
     assert_eq!(seen, 100);
 }
 
-/// Heads without end, thousands of fields, connections that say nothing or only half of it, and
-/// such as never read their answer: each is cut off, none costs memory, and announcements go on.
+/// Clients send endless heads and thousands of fields, send nothing or only half a request, or
+/// never read their answer. exectrail disconnects each, none costs memory, and announcements
+/// continue.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn floods_of_headers_and_half_open_connections() {
@@ -164,8 +167,9 @@ fn floods_of_headers_and_half_open_connections() {
     assert_eq!(noops, bursts * 100);
 }
 
-/// A pod beside this one reaches the init address where it listens on all of them, and gets nothing
-/// by it: not its own namespace, and none of this pod's that has not executed anything here.
+/// Another pod reaches the init address if exectrail listens on all addresses. It gains nothing:
+/// exectrail traces neither the other pod's namespace nor one of this pod that has not executed
+/// anything.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn announcements_from_another_network() {
@@ -180,7 +184,7 @@ fn announcements_from_another_network() {
         format!("ex{}b", std::process::id()),
     );
     let neighbour = Pod::new();
-    // A link between the two network namespaces, which goes with them.
+    // A link between the two network namespaces, which is removed with them.
     let link = std::process::Command::new("ip")
         .args([
             "link",
@@ -228,13 +232,14 @@ fn announcements_from_another_network() {
             .unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    // Its own, ours that has executed nothing yet but its first process, the node's.
+    // The numbers are the other pod's, the node's, and two that no namespace has.
     for number in [foreign.pid_ns(), 4_026_531_836, 0, 1] {
         let status = ask(number);
         assert!(status.ends_with("403"), "{number}: {status}");
     }
     foreign.run("true", &["foreign"]);
-    // Ours may be announced by anyone who can reach the address: it is traced, which is no harm.
+    // Any client that reaches the address may announce a workspace of this pod: tracing it does no
+    // harm.
     ours.run("true", &["before"]);
     assert!(ask(ours.pid_ns()).ends_with("204"));
     ours.run("true", &["ours"]);

@@ -1,5 +1,5 @@
-//! Cgroups as a kubelet and a container runtime make them, in the hierarchy that pods are in on
-//! this machine: that of the pids controller with cgroup v1, else the only one.
+//! Cgroups as a kubelet and a container runtime make them, in the hierarchy of pods on this
+//! machine: with cgroup v1 that of the pids controller, else the only one.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// Where the hierarchy is mounted.
+/// Mount point of the hierarchy.
 fn root() -> PathBuf {
     let v1 = Path::new("/sys/fs/cgroup/pids");
     if v1.is_dir() {
@@ -18,7 +18,7 @@ fn root() -> PathBuf {
     }
 }
 
-/// A tree of cgroups of a test's own, removed when dropped.
+/// A tree of cgroups for one test, removed when dropped.
 pub(crate) struct Cgroups {
     top: PathBuf,
 }
@@ -32,7 +32,7 @@ impl Cgroups {
         Self { top }
     }
 
-    /// The same command, in the cgroup at `path` of the tree, which is made.
+    /// Makes the cgroup at `path` of the tree; returns `command` so that it runs in it.
     pub(crate) fn enter(&self, path: &str, command: &Command) -> Command {
         let cgroup = self.top.join(path);
         fs::create_dir_all(&cgroup).unwrap();
@@ -49,7 +49,7 @@ impl Cgroups {
         entering
     }
 
-    /// Moves a process to the cgroup at `path` of the tree, which is made.
+    /// Makes the cgroup at `path` of the tree, and moves a process into it.
     pub(crate) fn receive(&self, path: &str, process: u32) {
         let cgroup = self.top.join(path);
         fs::create_dir_all(&cgroup).unwrap();
@@ -71,7 +71,7 @@ impl Drop for Cgroups {
                     remove(&entry.path());
                 }
             }
-            // A process that has just been killed is in it for a moment.
+            // A process that has just been killed stays in it for a moment.
             for _ in 0..200 {
                 if fs::remove_dir(directory).is_ok() {
                     return;

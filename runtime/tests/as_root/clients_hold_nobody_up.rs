@@ -1,4 +1,4 @@
-//! Clients that hold connections keep nobody else waiting.
+//! Tests that clients which hold connections do not delay other clients.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -11,7 +11,7 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel},
 };
 
-/// What a client sends before it falls silent, as Python.
+/// Data that a client sends before it stops sending, in Python.
 const KINDS: [(&str, &str); 5] = [
     ("nothing", "b''"),
     ("half a head", "b'POST / HT'"),
@@ -29,8 +29,8 @@ const KINDS: [(&str, &str); 5] = [
     ),
 ];
 
-/// 300 of each kind hold connections to both addresses; an announcement and a scrape take no longer
-/// for it. The promise is a second; a machine that is busy otherwise has four.
+/// 300 clients of each kind hold connections to both addresses, and do not delay an announcement or
+/// a scrape. The guarantee is one second; a busy machine has four.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn idle_clients_delay_nobody() {
@@ -81,7 +81,7 @@ fn idle_clients_delay_nobody() {
     sidecar.stop();
 }
 
-/// As many clients as there are places, again and again, while workspaces announce themselves.
+/// The clients take all places, repeatedly, while workspaces announce themselves.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_flood_of_connections_delays_nobody() {
@@ -107,7 +107,7 @@ fn a_flood_of_connections_delays_nobody() {
     sidecar.stop();
 }
 
-/// A connection is closed after its answer, whatever the client asks for.
+/// A connection is closed after its answer, even if the client asks otherwise.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_connection_is_closed_after_its_answer() {

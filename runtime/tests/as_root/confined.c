@@ -1,6 +1,7 @@
-// confined COMMAND...: becomes COMMAND as a container runtime would start it by the pod's manifest:
-// CAP_BPF and CAP_PERFMON, no_new_privs, a root that cannot be written to, and a seccomp filter that refuses
-// what RuntimeDefault refuses (docs.docker.com/engine/security/seccomp, moby profiles/seccomp/default.json).
+// confined COMMAND...: executes COMMAND as a container runtime would start it by the pod's
+// manifest: with CAP_BPF and CAP_PERFMON, no_new_privs, a read-only root, and a seccomp filter that
+// refuses what RuntimeDefault refuses (docs.docker.com/engine/security/seccomp, moby
+// profiles/seccomp/default.json).
 // The test compiles it statically.
 #define _GNU_SOURCE
 #include <errno.h>

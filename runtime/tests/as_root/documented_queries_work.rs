@@ -1,4 +1,4 @@
-//! What docs/reading-the-log.md has for copying, run on lines that were recorded just before.
+//! Runs the code blocks of docs/reading-the-log.md on freshly recorded lines.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,7 @@ use crate::{
 
 const DOCUMENT: &str = "docs/reading-the-log.md";
 
-/// One developer's session, `$0` a directory of its own.
+/// A developer's session; `$0` is its directory.
 const SESSION: &str = r#"
 uname -r >/dev/null
 uname -m >/dev/null
@@ -32,16 +32,16 @@ sh -c 'kill -KILL $$'
 /bin/echo "$(head -c 100000 /dev/zero | tr '\0' x)" >/dev/null
 "#;
 
-/// A log as it was written, and what is in it.
+/// A recorded log, and facts about it.
 struct Log {
     directory: TempDir,
     lines: Vec<Value>,
-    /// The process of the session, where it is one.
+    /// Process id of the session, if it is a process.
     pid: Option<Value>,
 }
 
 impl Log {
-    /// Has a sidecar record what `workspace` does.
+    /// Records the log of a sidecar while `work` runs.
     fn of(flags: &[&str], work: impl FnOnce(&Path, &Pod, &crate::pod::Sidecar)) -> Self {
         let directory = TempDir::new().unwrap();
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
@@ -100,7 +100,7 @@ impl Log {
             .unwrap_or_else(|| panic!("no exec of {start:?}"))
     }
 
-    /// What the shell says to a block of the document.
+    /// The output of a shell that runs a block of the document.
     fn ask(&self, block: &str) -> String {
         let programs = Path::new(EXECTRAIL).parent().unwrap();
         let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
@@ -139,7 +139,7 @@ fn blocks() -> Vec<Block> {
             language: language.to_owned(),
             text: text.to_owned(),
         });
-        // What follows may begin with the next fence.
+        // The text after the block may begin with the next fence.
         rest = after;
         if let Some(next) = after.strip_prefix("```") {
             panic!("two blocks without a line between them: {next:.40}");
@@ -148,7 +148,7 @@ fn blocks() -> Vec<Block> {
     blocks
 }
 
-/// A block that is for the shell, by its first line.
+/// A block for the shell, identified by its first line.
 fn titled(blocks: &[Block], title: &str) -> String {
     let head = format!("# {title}");
     let found = blocks
@@ -229,10 +229,10 @@ fn every_shell_block_answers_its_question() {
         assert!(line[1].parse::<f64>().unwrap() < 60.0, "{line:?}");
         assert!(command_lines.contains(&line[2]), "{line:?}");
     };
-    // 7: could not connect.
+    // 7: curl could not connect.
     ended("7", "curl ");
     ended("signal 9", "sh -c ");
-    // The workspace's own first process is killed in the end, and may still be recorded.
+    // The workspace's first process is killed at the end, and may still be recorded.
     let of_session = failed.iter().filter(|line| line[2] != "sleep");
     assert_eq!(of_session.count(), 2, "{failed:?}");
 
@@ -263,7 +263,8 @@ fn losses_are_found_by_their_query() {
     assert_eq!(said.lines().collect::<Vec<_>>(), expected);
 }
 
-/// Whichever language it is in, a query that names a key which no line has finds nothing.
+/// Every query, in any language, names keys that lines have: with another key it would find
+/// nothing.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn queries_name_keys_that_lines_have() {
@@ -273,7 +274,7 @@ fn queries_name_keys_that_lines_have() {
     let known = |path: &str| {
         lines.iter().any(|line| {
             let mut at = line;
-            // Elements of an array are named by their number.
+            // Elements of an array are named by their index.
             for key in path.split('.').filter(|key| key.parse::<u64>().is_err()) {
                 at = &at[key];
             }
@@ -306,7 +307,7 @@ fn queries_name_keys_that_lines_have() {
     assert!(seen > 40, "only {seen} keys were found in {DOCUMENT}");
 }
 
-/// The paths that an index template gives a type.
+/// Paths of the keys to which an index template gives a type.
 fn mapped(above: &str, properties: &serde_json::Map<String, Value>) -> Vec<String> {
     let mut paths = Vec::new();
     for (key, value) in properties {

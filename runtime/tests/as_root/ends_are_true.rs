@@ -1,5 +1,5 @@
-//! A workspace has ended when nobody is left in it, and no sooner: not when its first process
-//! begins to exit, and not because time has passed since.
+//! A workspace has ended when no process is left in it. It has not ended when its first process
+//! begins to exit, nor some time after that.
 
 use std::{process::Command, time::Duration};
 
@@ -10,10 +10,10 @@ use crate::{
     tools::{NOOP, SLOW_EXIT, needs_kernel, not_here},
 };
 
-/// For how long the first process exits. Longer than any clock in exectrail.
+/// How long the first process exits: longer than every period in exectrail.
 const SECONDS: u64 = 80;
 
-/// The numbers of the programs that were executed meanwhile.
+/// The numbers of the programs executed meanwhile.
 fn numbers(lines: &[Value]) -> Vec<u64> {
     execs(lines)
         .iter()
@@ -63,18 +63,18 @@ fn a_workspace_whose_first_process_takes_long_to_exit_is_recorded_to_its_last_ex
         });
         let lines = sidecar.stop();
         let numbers = numbers(&lines);
-        // None is missing between the first that is recorded and the last.
+        // No number is missing between the first that is recorded and the last.
         let first = *numbers.first().unwrap();
         let expected: Vec<u64> = (first..first + numbers.len() as u64).collect();
         assert_eq!(numbers, expected);
-        // Two a second, while the first process exits.
+        // At least two per second while the first process exits.
         let least = seconds;
         assert!(
             numbers.len() as u64 > least,
             "{} in {seconds} s",
             numbers.len()
         );
-        // The end is behind all of them, and there is one.
+        // The line of the end follows all of them, and there is only one.
         let last = execs(&lines).len();
         let place = lines.iter().position(|line| *line == ended).unwrap();
         let before = execs(&lines[..place]).len();
@@ -96,7 +96,7 @@ fn wait_for_long(child: &mut std::process::Child, longest: Duration) -> std::pro
     }
 }
 
-/// An ordinary end is told soon, and once.
+/// An ordinary end has one line, soon.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn an_end_is_told() {
@@ -123,7 +123,7 @@ fn an_end_is_told() {
     assert_eq!(told, numbers);
 }
 
-/// With a first thread that exits before the others, the namespace lives on.
+/// If the first thread exits before the others, the namespace lives on.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_first_process_without_its_first_thread_lives_on() {

@@ -1,4 +1,4 @@
-//! Every way to execute a program has one line, with the right argv, filename and ids.
+//! Every way to execute a program gives one line, with the right argv, filename and ids.
 
 use std::{
     os::unix::fs::PermissionsExt as _,
@@ -22,7 +22,7 @@ fn traced() -> (Pod, Sidecar, Workspace) {
     (pod, sidecar, workspace)
 }
 
-/// What follows the line of the program that went this way.
+/// The events after the line of the program that used this way.
 fn after_way<'a>(events: &[&'a Value], way: &str) -> Vec<&'a Value> {
     let start = events
         .iter()
@@ -45,7 +45,7 @@ fn every_system_call_and_namespace() {
     let (_pod, sidecar, workspace) = traced();
     let noop = NOOP.to_str().unwrap();
     let name = NOOP.file_name().unwrap().to_str().unwrap();
-    // The way, the filename (a prefix where it ends with *), argv[0].
+    // The way, the filename (a prefix if it ends with *), and argv[0].
     let ways = [
         ("execve", noop, "noop"),
         ("execveat_path", noop, "noop"),
@@ -99,7 +99,7 @@ fn every_system_call_and_namespace() {
         assert_eq!(event["ns_pid"] == 1, !own, "{way}");
         let comm = if way == "renamed" { "renamed" } else { "ways" };
         assert_eq!(event["comm"], comm, "{way}");
-        // In a new user namespace without a map nobody has a name.
+        // In a new user namespace without a map, no id has a name.
         let mapped = !["unshare_user", "unshare_all"].contains(&way);
         assert_eq!(event["ns_uid"], if mapped { 0 } else { 65534 }, "{way}");
         assert_eq!(event["uid"], 0, "{way}");
@@ -122,7 +122,7 @@ fn executable(path: &Path, text: &str) {
 fn scripts_nested_to_the_kernels_limit() {
     needs_kernel!();
     let (pod, sidecar, workspace) = traced();
-    // exec.c follows five interpreters, the last of which must be a program.
+    // exec.c follows five interpreters, and the last must be a program.
     let path = |level: u32| pod.dir.path().join(format!("script{level}"));
     executable(
         &path(0),
@@ -168,7 +168,7 @@ fn the_dynamic_loader_called_by_hand() {
     assert_eq!(argv(event), [loader, "/bin/true", "x"]);
 }
 
-/// Makes a 32-bit program of `exec32.s`; whether it can be made and run here.
+/// Makes a 32-bit program from `exec32.s`; returns whether it can be built and run here.
 pub(crate) fn build_exec32(program: &Path) -> bool {
     let object = program.with_extension("o");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/as_root/exec32.s");
@@ -190,7 +190,8 @@ pub(crate) fn build_exec32(program: &Path) -> bool {
     Command::new(program).status().is_ok()
 }
 
-/// Both ways between 64 and 32 bits: a 32-bit program executed, and one that executes by int 0x80.
+/// Both directions between 64 and 32 bits: executing a 32-bit program, and executing from one by
+/// int 0x80.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn programs_of_32_bits() {
@@ -217,7 +218,7 @@ fn programs_of_32_bits() {
     assert_eq!(seen[3], [program]);
 }
 
-/// binfmt_misc, where the kernel has it: the interpreter is named, the file as well.
+/// binfmt_misc, if the kernel has it: the line has the interpreter and the file.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn binfmt_misc() {
@@ -251,7 +252,7 @@ fn binfmt_misc() {
     assert_eq!(argv(event), [noop, file, "own"]);
 }
 
-/// The longest filename, and limits of the kernel on arguments.
+/// The longest filename, and the kernel's limits on arguments.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn filenames_and_arguments_to_the_kernels_limits() {

@@ -1,4 +1,4 @@
-//! Execs that fail have lines of their own, if the flag is set and the kernel allows it.
+//! Execs that fail have lines, if the flag is set and the kernel allows it.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
@@ -10,8 +10,8 @@ use crate::{
     tools::{TOOL, needs_kernel, scratch},
 };
 
-/// A pod whose sidecar records failed execs by the cheapest hook that this kernel allows.
-/// Some kernels refuse fexit; those of the virtual machines allow it.
+/// A pod whose sidecar records failed execs with the cheapest hook that this kernel allows. Some
+/// kernels refuse fexit; those of the virtual machines allow it.
 fn pod_and_sidecar(flags: &[&str]) -> (Pod, Sidecar) {
     let pod = Pod::new();
     for hook in ["--failed-execs", "--failed-execs=sys-exit"] {
@@ -31,7 +31,7 @@ fn pod_and_sidecar(flags: &[&str]) -> (Pod, Sidecar) {
             reason.contains("__x64_sys_exec") && reason.contains("sys-exit"),
             "{reason}"
         );
-        // Everything else works.
+        // All other functions work.
         let workspace = pod.workspace();
         assert_eq!(workspace.announce().0, 204);
         workspace.run("uname", &[]);
@@ -122,7 +122,7 @@ fn each_with_its_error() {
     );
 }
 
-/// Also from 32-bit programs, by `int 0x80`.
+/// Execs of 32-bit programs by `int 0x80` can fail too.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn of_32_bit_programs() {
@@ -150,7 +150,7 @@ fn of_32_bit_programs() {
     assert_eq!(event["syscall"], "compat_execve");
 }
 
-/// In a full ring they are lost and counted as execs are.
+/// If the ring is full, failed execs are lost and counted as execs are.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn lines_and_losses_are_all_that_failed() {
@@ -176,7 +176,7 @@ fn lines_and_losses_are_all_that_failed() {
     assert_eq!(stopped["fields"]["execs"], execs(&lines).len());
 }
 
-/// Without the flag no program for it is in the kernel.
+/// Without the flag, the kernel has no program for failed execs.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn nothing_is_loaded_unasked() {
@@ -202,8 +202,7 @@ fn nothing_is_loaded_unasked() {
     assert!(programs(&asked) > count, "{count}");
 }
 
-/// `any` takes fexit if the kernel allows it, and gives the reason if
-/// not.
+/// `any` takes fexit if the kernel allows it, and gives the reason if not.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn any_hook_that_the_kernel_allows_is_taken() {

@@ -1,4 +1,4 @@
-//! One grammar for flags and environment variables, in the sidecar, in `run` and in preflight.
+//! Flags and environment variables have the same grammar in the sidecar, in `run` and in preflight.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -9,7 +9,7 @@ use std::{
 
 use crate::tools::{EXECTRAIL, needs_kernel};
 
-/// Every variable of the sidecar, with a value that is none.
+/// Every variable of the sidecar, with an invalid value.
 const SIDECAR: [(&str, &str); 17] = [
     ("INIT_ADDRESS", "nowhere"),
     ("METRICS_ADDRESS", "host:1"),
@@ -34,7 +34,7 @@ fn variable(name: &str) -> String {
     format!("EXECTRAIL_{name}")
 }
 
-/// exectrail where it has no capability: it refuses at once, unless its usage is wrong.
+/// Runs exectrail without capabilities: it refuses at once, unless its usage is wrong.
 fn sidecar(name: &str, value: &OsStr) -> Output {
     Command::new("unshare")
         .args(["--net", "setpriv", "--bounding-set", "-all", EXECTRAIL])
@@ -54,7 +54,7 @@ fn an_empty_variable_is_unset() {
     needs_kernel!();
     for (name, _) in SIDECAR.into_iter().chain([("STATE_DIR", "")]) {
         let output = sidecar(name, OsStr::new(""));
-        // Refused for want of capabilities: the usage is right.
+        // It refuses for lack of capabilities: the usage is right.
         assert_eq!(output.status.code(), Some(1), "{name}: {}", stderr(&output));
     }
     let output = Command::new(EXECTRAIL)
@@ -71,7 +71,7 @@ fn a_variable_that_is_not_understood_is_named() {
     needs_kernel!();
     for (name, wrong) in SIDECAR {
         if name == "REFUSAL_GRACE" {
-            // Given as a flag here, which counts.
+            // This test sets it by a flag, which takes precedence.
             continue;
         }
         let output = sidecar(name, OsStr::new(wrong));
@@ -81,7 +81,7 @@ fn a_variable_that_is_not_understood_is_named() {
         assert!(said.contains(wrong), "{name}: {said}");
         assert!(output.stdout.is_empty(), "{name}");
     }
-    // One that makes sense with another only.
+    // This variable is valid only with another one.
     let output = sidecar("RATE_BURST", OsStr::new("5"));
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("EXECTRAIL_RATE_BURST"));
@@ -152,7 +152,7 @@ fn yes_and_no_have_three_words_each() {
     }
 }
 
-/// A flag on the command line counts, whatever a good variable says.
+/// A flag on the command line overrides a valid variable.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn flags_come_before_variables() {
@@ -169,7 +169,7 @@ fn flags_come_before_variables() {
     );
 }
 
-/// What the sidecar takes, preflight takes, as part of exectrail and as a program of its own.
+/// preflight accepts the values of the sidecar, as part of exectrail and as a separate program.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn preflight_takes_the_sidecars_values() {
@@ -225,7 +225,7 @@ fn preflight_takes_the_sidecars_values() {
     }
 }
 
-/// Mistyped variables are warned of; those that Kubernetes sets for Services are not.
+/// exectrail warns of mistyped variables, but not of those that Kubernetes sets for Services.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn an_unknown_variable_is_a_warning() {

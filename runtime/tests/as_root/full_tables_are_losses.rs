@@ -1,4 +1,4 @@
-//! A table of the probes that is full costs lines, and the stream says which and how many.
+//! If a table of the probes is full, lines are lost, and the stream shows which and how many.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -12,11 +12,11 @@ use crate::{
     tools::{EXECTRAIL, NAMESPACES, NOOP, needs_kernel},
 };
 
-/// More namespaces than there is room for (`MAX_TARGETS`).
+/// More namespaces than the table holds (`MAX_TARGETS`).
 const COUNT: usize = 1_100;
 const ROOM: usize = 1_024;
 
-/// [`COUNT`] PID namespaces of the pod, in each of which something has been executed.
+/// [`COUNT`] PID namespaces of the pod, each with an exec.
 struct Others(Child);
 
 impl Others {
@@ -42,7 +42,7 @@ impl Others {
     }
 }
 
-/// Losses for want of room in the table of targets.
+/// Number of losses because the table of targets is full.
 fn lost(lines: &[Value], of: &str) -> u64 {
     messages(lines, "lost")
         .iter()
@@ -68,7 +68,7 @@ fn execs_of_namespaces_without_room_are_lost_and_counted() {
         .unwrap();
     let metrics = String::from_utf8(metrics.stdout).unwrap();
     others.end();
-    // Of execs and of exits: one line for the operator.
+    // Losses of execs and of exits together have one line for the operator.
     let said = sidecar.diagnostics();
     assert_eq!(said.matches("a table of the probes is full").count(), 1);
     let lines = sidecar.stop();
@@ -87,7 +87,8 @@ fn execs_of_namespaces_without_room_are_lost_and_counted() {
     );
 }
 
-/// More namespaces execute than evidence is kept of, and a workspace from before them is announced.
+/// More namespaces execute than exectrail keeps evidence of. Then an earlier workspace is
+/// announced.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn forgotten_evidence_is_seen_again() {
@@ -110,7 +111,7 @@ fn forgotten_evidence_is_seen_again() {
     assert!(messages(&lines, "lost").is_empty(), "{lines:#?}");
 }
 
-/// What was lost so is accounted for, and the log passes.
+/// These losses are accounted for, and the log passes the check.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn verify_accounts_for_a_full_table() {

@@ -1,4 +1,4 @@
-//! The protocol of DESIGN and docs/architecture.md, spoken by curl, Python and a raw socket.
+//! Tests the protocol of DESIGN and docs/architecture.md with curl, Python and a raw socket.
 
 use std::{
     io::{Read as _, Write as _},
@@ -15,7 +15,7 @@ const METHOD_OR_PATH: &str = "This server only accepts POST requests at /";
 const CONTENT_TYPE: &str = "This server only accepts text/plain requests";
 const BODY: &str = "Failed to parse request body: ";
 
-/// A pod with exectrail that traces announced namespaces only, and a workspace.
+/// A pod with exectrail that traces only announced namespaces, and a workspace.
 fn traced_pod() -> (Pod, crate::pod::Sidecar, Workspace) {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--announced-only"]);
@@ -23,8 +23,8 @@ fn traced_pod() -> (Pod, crate::pod::Sidecar, Workspace) {
     (pod, sidecar, workspace)
 }
 
-/// Sends bytes as they are from inside the workspace (of which sh's own exec is evidence); all that
-/// comes back until the server closes.
+/// Sends bytes unchanged from inside the workspace (whose exec of sh is evidence); returns all
+/// bytes until the server closes the connection.
 fn raw(workspace: &Workspace, bytes: &[u8]) -> String {
     let script = "import socket,sys\n\
         s = socket.create_connection(('127.0.0.1', 56123), 30)\n\
@@ -66,7 +66,7 @@ fn curl_is_understood() {
         let answer = curl_at(workspace.command("curl"), path, &["--data", &pid_ns]);
         assert_eq!(answer, (400, METHOD_OR_PATH.to_owned()), "{path}");
     }
-    // curl's own default for --data is a form.
+    // curl's default content type for --data is a form.
     assert_eq!(ask(&["--data", &pid_ns]), (400, CONTENT_TYPE.to_owned()));
     for content_type in ["application/json", "text/html", "text/plain2"] {
         let header = format!("Content-Type: {content_type}");
@@ -107,13 +107,13 @@ fn curl_is_understood() {
         ]);
         assert_eq!(answer, (204, String::new()), "{header}");
     }
-    // 16 bytes are read.
+    // exectrail reads 16 bytes.
     let padded = format!("{pid_ns:0>16}");
     assert_eq!(
         ask(&["--header", "Content-Type:", "--data", &padded]).0,
         204
     );
-    // Chunked, and HTTP/1.0.
+    // Chunked, and with HTTP/1.0.
     assert_eq!(
         ask(&[
             "--header",
@@ -178,7 +178,7 @@ fn raw_bytes_get_an_answer_or_the_door() {
         )),
         "204"
     );
-    // Bytes one may not send.
+    // Bytes that are invalid in a request.
     assert_eq!(
         status(&raw(&workspace, b"\x16\x03\x01\x02\x00\x01\x00\x01")),
         "400"
@@ -196,7 +196,7 @@ fn raw_bytes_get_an_answer_or_the_door() {
         status(&post("Transfer-Encoding: chunked\r\n", "zz\r\n")),
         "400"
     );
-    // More than 16 bytes, however they are sent.
+    // More than 16 bytes, in every encoding.
     assert_eq!(
         status(&post("Content-Length: 17\r\n", "00000000000000001")),
         "400"
@@ -208,7 +208,7 @@ fn raw_bytes_get_an_answer_or_the_door() {
         )),
         "400"
     );
-    // A huge head.
+    // A very long head.
     let huge = format!("X: {}\r\n", "x".repeat(100_000));
     let answer = raw_tolerant(
         &workspace,
@@ -222,7 +222,7 @@ fn raw_bytes_get_an_answer_or_the_door() {
     sidecar.stop();
 }
 
-/// As `raw`, for what the server may cut off while it is sent.
+/// As `raw`, for a request that the server may cut off while the client sends it.
 fn raw_tolerant(workspace: &Workspace, bytes: &[u8]) -> String {
     let mut client = workspace
         .command("sh")
@@ -245,7 +245,7 @@ except OSError:
     String::from_utf8(client.wait_with_output().unwrap().stdout).unwrap()
 }
 
-/// Clients that never finish are cut off, and meanwhile others are served.
+/// exectrail disconnects clients that never finish, and serves others meanwhile.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn slow_clients_hold_nobody_up() {

@@ -1,4 +1,5 @@
-//! `announce --hold`: without exectrail the workspace ends, and with it nothing else changes.
+//! Tests of `announce --hold`: without exectrail the workspace ends; with exectrail it has no other
+//! effect.
 
 use std::{
     fs,
@@ -14,16 +15,16 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel},
 };
 
-/// A held workspace whose command has said that it runs.
+/// A held workspace whose command has printed that it runs.
 struct Held {
     child: Child,
-    /// The process that holds it, as the test sees it.
+    /// Process id of the holder, in the test's PID namespace.
     holder: u32,
     stderr: std::path::PathBuf,
 }
 
 impl Held {
-    /// `command` becomes `announce --hold` with this script, which says `up`.
+    /// `command` executes `announce --hold` with this script, which prints `up`.
     fn start(pod: &Pod, mut command: Command, hold: &str, script: &str) -> Self {
         let stderr = pod.dir.path().join("workspace");
         let mut child = command
@@ -68,7 +69,7 @@ impl Drop for Held {
     }
 }
 
-/// Processes with this word in their command lines.
+/// Number of processes with this word in their command lines.
 fn with_word(word: &str) -> usize {
     fs::read_dir("/proc")
         .unwrap()
@@ -80,7 +81,8 @@ fn with_word(word: &str) -> usize {
         .count()
 }
 
-/// However exectrail came to be silent, and whether or not the holder is the first process.
+/// The workspace ends whatever the reason for exectrail's silence, and whether or not the holder is
+/// the first process.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_silent_sidecar_ends_the_workspace() {
@@ -95,7 +97,7 @@ fn a_silent_sidecar_ends_the_workspace() {
     {
         let pod = Pod::new();
         let sidecar = pod.sidecar(&["--announced-only"]);
-        // Each has another number, by which it is known.
+        // Each process has its own number, which identifies it.
         let number = format!("{}{round}", std::process::id());
         let script = format!(
             "(setsid sh -c 'sleep {number} & sleep {number} & wait' &) ; echo up; sleep {number}"
@@ -114,7 +116,7 @@ fn a_silent_sidecar_ends_the_workspace() {
         let status = held.wait();
         let said = held.stderr();
         assert_eq!(status.code(), Some(1), "{said}");
-        // One question may have been answered just before.
+        // exectrail may have answered a question just before.
         assert!(start.elapsed() > Duration::from_millis(1500), "too soon");
         assert!(said.contains("this workspace ends"), "{said}");
         assert!(said.contains("has not answered for 3 s (--hold)"), "{said}");
@@ -125,8 +127,8 @@ fn a_silent_sidecar_ends_the_workspace() {
     }
 }
 
-/// A restart that is shorter than the time to hold: the next exectrail knows the workspace, though
-/// it traces nothing that is not announced.
+/// The restart is shorter than the time to hold. The next exectrail knows the workspace, though it
+/// traces only announced namespaces.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_restart_ends_nothing_and_is_announced_to() {
@@ -156,14 +158,14 @@ fn a_restart_ends_nothing_and_is_announced_to() {
     let started = messages(&lines, "workspace_started");
     assert_eq!(started.len(), 1, "{lines:?}");
     assert_eq!(started[0]["fields"]["found"], "announcement");
-    // Once is enough.
+    // One announcement is enough.
     assert!(
         messages(&lines, "workspace_announced").is_empty(),
         "{lines:?}"
     );
 }
 
-/// Signals reach the command, orphans are reaped, and the status is the command's.
+/// Signals reach the command, orphans are reaped, and the exit status is the command's.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn it_is_a_first_process_as_it_should_be() {
@@ -180,7 +182,7 @@ fn it_is_a_first_process_as_it_should_be() {
     ] {
         let script = format!("trap 'exit 9' {name}; echo up; while :; do sleep 0.05; done");
         let mut command = pod.container("env");
-        // The tests may have been started with these ignored, as shells do it in the background.
+        // The tests may run with these signals ignored, as shells do for background processes.
         command.args(["--default-signal=INT,QUIT", EXECTRAIL]);
         let mut held = Held::start(&pod, command, "60s", &script);
         held.signal(signal);
@@ -226,8 +228,8 @@ fn a_command_that_cannot_be_executed_has_the_status_of_shells() {
     }
 }
 
-/// While exectrail is away, anybody in the pod can listen at its address. Who is not its user is
-/// not believed.
+/// While exectrail is away, any process in the pod can listen at its address. The holder trusts no
+/// listener of another user.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn another_users_listener_is_not_believed() {
@@ -266,7 +268,7 @@ fn another_users_listener_is_not_believed() {
     );
 }
 
-/// The program where any user may execute it.
+/// A copy of the program that any user may execute.
 fn copy_for_everybody(pod: &Pod) -> std::path::PathBuf {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = pod.dir.path();

@@ -1,5 +1,5 @@
-//! A workspace belongs to its pod by what no process in it can change: a first process may leave
-//! the pod's network namespace, as root or by a user namespace, but not the pod's cgroup.
+//! A workspace belongs to its pod by a property that no process in it can change. A first process
+//! may leave the pod's network namespace, as root or by a user namespace, but not the pod's cgroup.
 
 use std::process::{Command, Stdio};
 
@@ -12,7 +12,7 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel},
 };
 
-/// Where kubelets put a pod, with either driver, and what runtimes have below.
+/// Paths of a pod's cgroup with each driver of the kubelet, and of the container's cgroup below it.
 const LAYOUTS: [(&str, &str); 4] = [
     (
         "kubepods/burstable/pod7b0c5f4e-1d2a-4c3b-9e8f-001122334455",
@@ -34,7 +34,7 @@ const LAYOUTS: [(&str, &str); 4] = [
     ),
 ];
 
-/// A pod with a network and a cgroup of its own.
+/// A pod with its own network namespace and cgroup.
 struct CgroupPod {
     pod: Pod,
     cgroups: Cgroups,
@@ -112,7 +112,7 @@ fn a_workspace_outside_the_network_is_found_after_a_restart() {
     }
 }
 
-/// `--announced-only`: the kernel's evidence is the cgroup, too.
+/// With `--announced-only`, the cgroup is evidence too.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_workspace_outside_the_network_can_be_announced() {
@@ -124,14 +124,15 @@ fn a_workspace_outside_the_network_can_be_announced() {
     let messenger = pod.pod.workspace();
     assert_eq!(messenger.announce_as(workspace.pid_ns()).0, 204);
     workspace.run("uname", &["-a"]);
-    // The messenger is in the pod's network, and in no cgroup of the pod: either suffices.
+    // The messenger is in the pod's network, and in no cgroup of the pod: one of the two is
+    // sufficient.
     assert_eq!(messenger.announce().0, 204);
     let lines = sidecar.stop();
     assert!(argvs(&lines).contains(&vec!["uname", "-a"]));
     assert!(!argvs(&lines).contains(&vec!["uname", "-s"]));
 }
 
-/// Who was looked at in another cgroup is looked at anew in the pod's.
+/// A process that was checked in another cgroup is checked again in the pod's.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_first_process_that_is_moved_to_the_pods_cgroup_is_seen_from_its_next_exec() {
@@ -167,7 +168,7 @@ fn a_first_process_that_is_moved_to_the_pods_cgroup_is_seen_from_its_next_exec()
     );
 }
 
-/// The workspace may nest cgroups as it likes: the pod's is still above them.
+/// The workspace may nest cgroups: the pod's is still above them.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_deeply_nested_cgroup_is_still_the_pods() {
@@ -182,12 +183,12 @@ fn a_deeply_nested_cgroup_is_still_the_pods() {
     let lines = sidecar.stop();
     assert_eq!(argvs(&lines), [["uname", "-a"]]);
     let id = pod.cgroups.id(&deep);
-    // What nsenter starts is in the cgroup of the test.
+    // Processes that nsenter starts are in the cgroup of the test.
     assert_ne!(execs(&lines)[0]["cgroup_id"], id);
 }
 
-/// On the host's network only the cgroup tells pods apart, and it does: for discovery, and for what
-/// an announcement takes.
+/// On the host's network only the cgroup distinguishes pods. It does so for discovery and for
+/// announcements.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn on_the_hosts_network_the_cgroup_tells_pods_apart() {
@@ -226,7 +227,7 @@ fn on_the_hosts_network_the_cgroup_tells_pods_apart() {
     );
 }
 
-/// Under plain Docker all containers share the cgroup above theirs: it says nothing.
+/// With plain Docker all containers share the cgroup above theirs, so it identifies no pod.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_cgroup_that_names_no_pod_says_nothing() {
@@ -255,15 +256,15 @@ fn a_cgroup_that_names_no_pod_says_nothing() {
             [&["sleep", "infinity"][..], &["uname", "-a"]],
             "{ours}"
         );
-        // It says that a first process could slip away, and what helps.
+        // The line says that a first process could leave, and what helps.
         let unknown = messages(&lines, "workspace_unknown");
         assert_eq!(unknown.len(), 1);
         assert_eq!(unknown[0]["level"], "WARN");
     }
 }
 
-/// A first process that leaves the network and comes back after a restart: what it executed
-/// meanwhile has no line, and `untraced_ns` covers all of that time.
+/// A first process leaves the network and returns after a restart: its execs meanwhile have no
+/// line, and `untraced_ns` covers all of that time.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn time_outside_the_network_is_told() {
@@ -272,7 +273,7 @@ fn time_outside_the_network_is_told() {
     let mut first = pod.sidecar(&[]);
     let fifo = pod.dir.path().join("go-on");
     rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, 0o600.into()).unwrap();
-    // The network's file is opened before /proc is another.
+    // The network's file is opened before /proc is replaced.
     let script = format!(
         "exec 9</proc/{}/ns/net; exec unshare --pid --fork --kill-child --mount-proc -- \
          unshare --net -- sh -c 'read word <{}; exec nsenter --net=/proc/self/fd/9 sleep infinity'",

@@ -1,5 +1,5 @@
-//! The init script of the Terraform module, as a shell gets it: evaluated by the module, expanded
-//! as the kubelet does, run by three shells with every client that it knows.
+//! Tests of the Terraform module's init script in its final form: evaluated by the module, expanded
+//! as the kubelet does, and run by three shells with every client that it supports.
 
 use std::{
     os::unix::fs::symlink,
@@ -17,14 +17,14 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel, skip},
 };
 
-/// Shells by which images may run it: Debian's, most others', Alpine's.
+/// Shells that may run it in images: Debian's, most others', Alpine's.
 const SHELLS: [&[&str]; 3] = [
     &["/usr/bin/dash"],
     &["/usr/bin/bash"],
     &["/bin/busybox", "sh"],
 ];
 
-/// Something that can announce.
+/// A program that can announce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Client {
     Curl,
@@ -43,7 +43,7 @@ impl Client {
         Self::Announce,
     ];
 
-    /// Those that a shell can be left alone with: this busybox's own wget is always there.
+    /// Clients that can be the only one for a shell: this busybox always has its own wget.
     fn of(shell: &[&str]) -> Vec<Self> {
         let has_wget = shell.len() > 1;
         let mut all = Self::ALL.to_vec();
@@ -52,10 +52,10 @@ impl Client {
     }
 }
 
-/// The module's init script, with `agent` for what it starts.
+/// The module's init script that starts `agent`.
 fn script(agent: &str, variables: &[(&str, Value)]) -> String {
     let mut given = Given::default();
-    // A client that is not understood should not be waited for as long as a slow image.
+    // An invalid client should not take as long as the limit for a slow image.
     let patience = Value::from(60);
     for (name, value) in [
         ("image", "exectrail".into()),
@@ -75,14 +75,14 @@ fn script(agent: &str, variables: &[(&str, Value)]) -> String {
     )
 }
 
-/// An image: programs in a directory that PATH names alone, and perhaps exectrail mounted.
+/// An image: a directory with programs, which is all of PATH, and perhaps a mount of exectrail.
 struct Image {
     dir: TempDir,
     mounted: bool,
 }
 
 impl Image {
-    /// One with these clients.
+    /// An image with these clients.
     fn with(clients: &[Client]) -> Self {
         let dir = TempDir::new().unwrap();
         let mut mounted = false;
@@ -104,13 +104,13 @@ impl Image {
 
     /// `command` becomes a container of this image, which runs `script` by `shell`.
     fn run(&self, mut command: Command, shell: &[&str], options: &[&str], script: &str) -> Command {
-        // As an init container puts it there, on a volume.
+        // An init container puts it there in the same way, on a volume.
         let mount = "mount -t tmpfs volume /opt && \"$0\" install /opt/exectrail";
         let mount = if self.mounted { mount } else { ":" };
         command
             .args(["-c", &format!("{mount} && exec env -i \"$@\""), EXECTRAIL])
             .arg(format!("PATH={}", self.dir.path().display()))
-            // Neither proxies nor a user's configuration may come between.
+            // Neither proxies nor a user's configuration may interfere.
             .args([
                 "http_proxy=http://127.0.0.1:9",
                 "HTTP_PROXY=http://127.0.0.1:9",
@@ -122,7 +122,7 @@ impl Image {
         command
     }
 
-    /// The same in a container of its own, to its end.
+    /// Runs the script to its end in a separate container.
     fn output(&self, pod: &Pod, shell: &[&str], script: &str) -> Output {
         self.run(pod.container("sh"), shell, &[], script)
             .output()
@@ -130,14 +130,14 @@ impl Image {
     }
 }
 
-/// What the agent does, where nothing else is wanted of it.
+/// A minimal agent.
 const AGENT: &str = "/usr/bin/uname -s\nexit 42\n";
 
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// The agent has not run, and these words say why.
+/// Checks that the agent has not run, and that these words explain why.
 fn assert_refused(output: &Output, status: i32, words: &[&str], what: &dyn std::fmt::Debug) {
     let said = stderr(output);
     assert_eq!(output.stdout, b"", "{what:?}: the agent has run");
@@ -176,7 +176,7 @@ fn with_every_shell_and_every_client() {
             );
         }
         let lines = sidecar.stop();
-        // All that the agent executes is recorded, each time.
+        // All execs of the agent are recorded, in each run.
         let events = execs(&lines);
         let agents = events
             .iter()
@@ -205,8 +205,8 @@ fn exectrail_itself_comes_first_where_it_is_mounted_for_that() {
     assert!(!by_curl, "{lines:?}");
 }
 
-/// Options of the shell, odd characters, variables and standard input: all as if the script were
-/// not there.
+/// Options of the shell, unusual characters, variables and standard input are unchanged by the
+/// script.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn what_follows_is_as_it_was() {
@@ -239,7 +239,8 @@ fn what_follows_is_as_it_was() {
                 "{shell:?} {options:?}"
             );
         }
-        // From standard input, as `curl … | sh -s` has it: the clients must leave it alone.
+        // The script is on standard input, as in `curl … | sh -s`: the clients must not read from
+        // it.
         let mut command = image.run(pod.container("sh"), shell, &[], "exec \"$@\"");
         command
             .arg("sh")
@@ -339,7 +340,7 @@ fn a_503_is_shown_with_its_reason() {
     }
 }
 
-/// The sidecar's own PID namespace is none that a workspace can have.
+/// A workspace cannot have the sidecar's own PID namespace.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_403_is_shown_with_its_reason() {
@@ -390,14 +391,14 @@ fn an_image_without_any_client_is_told_what_to_add() {
     }
 }
 
-/// Otherwise it would ask for ever, and without a pause.
+/// Without this check it would ask for ever, and without a pause.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn an_image_without_the_time_or_a_pause_is_told_so() {
     needs_kernel!();
     let pod = Pod::new();
     let script = script(AGENT, &[]);
-    // busybox has both in itself.
+    // busybox has both as builtins.
     for shell in SHELLS.iter().filter(|shell| shell.len() == 1) {
         for program in ["date", "sleep"] {
             let image = Image::with(&[Client::Curl]);
@@ -409,7 +410,7 @@ fn an_image_without_the_time_or_a_pause_is_told_so() {
     }
 }
 
-/// Held, the workspace goes on in exectrail's hands, in every shell, and ends with the agent's
+/// If the workspace is held, exectrail runs it, in every shell, and it ends with the agent's exit
 /// status.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
@@ -431,13 +432,13 @@ fn a_held_workspace_is_recorded_and_ends_with_its_status() {
         let lines = sidecar.stop();
         let events = execs(&lines);
         assert_eq!(argv(events.last().unwrap()), ["/usr/bin/uname", "-s"]);
-        // Without exectrail, or without its program, nothing starts.
+        // Without the sidecar, or without exectrail's program, nothing starts.
         let output = Image::with(&[]).output(&pod, shell, &script);
         assert_refused(&output, 127, &["/opt/exectrail/exectrail"], &shell);
     }
 }
 
-/// Shells read it without complaint, and shellcheck finds nothing to say.
+/// Shells parse it without errors, and shellcheck has no findings.
 #[test]
 fn it_is_posix() {
     for program in ["shellcheck", "busybox"] {

@@ -9,7 +9,7 @@ use crate::{
 /// The number of short execs that a ring of 16 MiB holds.
 const BURST: u64 = 100_000;
 
-/// The sum of the `lost` lines, which the last line must confirm.
+/// The sum of the `lost` lines, which the last line must have too.
 fn lost(lines: &[Value]) -> u64 {
     let counts = messages(lines, "lost");
     let sum = counts
@@ -22,14 +22,14 @@ fn lost(lines: &[Value]) -> u64 {
     sum
 }
 
-/// Has `count` programs run while exectrail is stopped.
+/// Runs `count` programs while exectrail is stopped.
 fn burst_while_stopped(pod: &Pod, sidecar: &Sidecar, count: u64) {
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    // Idle first, or records of the announcement might be read in between.
+    // Wait until exectrail is idle; otherwise it may read records of the announcement in between.
     std::thread::sleep(std::time::Duration::from_millis(300));
     sidecar.signal(Signal::STOP);
-    // Where the tests are kept, its path could be of any length.
+    // The path in the tests' directory can have any length.
     let short = pod.dir.path().join("n");
     std::fs::copy(&*NOOP, &short).unwrap();
     let half = (count / 2).to_string();
@@ -97,7 +97,7 @@ fn an_outside_reader_can_check() {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--announced-only", "--ring-bytes", "64KiB"]);
     burst_while_stopped(&pod, &sidecar, 2_000);
-    // Something must follow the loss, for it to be a gap; on each CPU.
+    // A gap needs a later exec, on each CPU.
     std::thread::sleep(std::time::Duration::from_millis(300));
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
@@ -175,7 +175,7 @@ impl Drop for Disk {
     }
 }
 
-/// On a full disk exectrail waits; once there is room, every line is written, each of them whole.
+/// On a full disk exectrail waits. Once there is space, it writes every line, each of them whole.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_full_disk_is_waited_for() {
@@ -205,7 +205,7 @@ fn a_full_disk_is_waited_for() {
             .contains("no room for events")
             .then_some(())
     });
-    // Others are served meanwhile.
+    // exectrail serves other clients meanwhile.
     assert_eq!(workspace.announce().0, 204);
     disk.mount("remount,size=64m");
     sidecar.signal(Signal::TERM);
@@ -219,7 +219,7 @@ fn a_full_disk_is_waited_for() {
     assert_eq!(numbers(&lines), (0..2000).collect::<Vec<_>>());
 }
 
-/// A sink that takes nothing for a while holds the reader back and loses nothing.
+/// A sink that blocks for a while delays the reader, and nothing is lost.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_slow_pipe_loses_nothing() {
@@ -267,8 +267,9 @@ fn a_slow_pipe_loses_nothing() {
     assert_eq!(numbers(&lines), (0..2000).collect::<Vec<_>>());
 }
 
-/// A stop longer than each period of exectrail (reading the ring, checking the clock, checking the
-/// targets), with execs meanwhile and a ring that overflows: each exec is recorded or lost.
+/// exectrail is stopped for longer than each of its periods (reading the ring, checking the clock,
+/// checking the targets), with execs meanwhile and a ring that overflows. Each exec is recorded or
+/// lost.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_long_stop() {

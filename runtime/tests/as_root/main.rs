@@ -1,7 +1,7 @@
 //! Tests on the running kernel: the real binary, real namespaces, real clients.
 //!
-//! They need root, BTF and the tools that `cargo xtask setup --tests` installs. Where that is
-//! missing they say so and count as skipped.
+//! They need root, BTF and the tools that `cargo xtask setup --tests` installs. Without these they
+//! print the reason and count as skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod announce_reads_the_answer;

@@ -1,4 +1,5 @@
-//! A memory limit ends in a refusal at the start, or in nothing at all; never in a kill later.
+//! A memory limit leads to a refusal at the start, or has no effect; the kernel never kills
+//! exectrail later.
 
 use std::{
     fs,
@@ -14,14 +15,14 @@ use crate::{
     tools::{EXECTRAIL, NOOP, TOOL, needs_kernel},
 };
 
-/// A memory cgroup below our own, removed when dropped.
+/// A memory cgroup below the process's own, removed when dropped.
 struct Cgroup {
     dir: PathBuf,
     version: u8,
 }
 
 impl Cgroup {
-    /// None where no memory controller can be had here.
+    /// `None` if there is no memory controller here.
     fn new(limit: u64) -> Option<Self> {
         let own = fs::read_to_string("/proc/self/cgroup").unwrap();
         let v1 = own
@@ -49,7 +50,7 @@ impl Cgroup {
         Some(cgroup)
     }
 
-    /// exectrail in it.
+    /// Starts exectrail in the cgroup.
     fn sidecar(&self, pod: &Pod, arguments: &str) -> Sidecar {
         let mut command = pod.container("sh");
         command.args([
@@ -80,7 +81,7 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        // What was in it has ended; the kernel may take an instant to see that.
+        // The processes inside have ended; the kernel may take a moment to notice that.
         for _ in 0..100 {
             if fs::remove_dir(&self.dir).is_ok() {
                 return;
@@ -90,7 +91,7 @@ impl Drop for Cgroup {
     }
 }
 
-/// How many MiB a refusal asks for.
+/// The number of MiB that a refusal asks for.
 fn needed(said: &str) -> u64 {
     said.split_once("while it starts need ")
         .and_then(|(_, rest)| rest.split(' ').next()?.parse().ok())
@@ -115,7 +116,7 @@ fn a_limit_is_refused_or_kept() {
     assert_eq!(small.killed(), 0);
     let needed = needed(&said);
 
-    // With what it asks for it starts and goes on, the ring full or not.
+    // With the requested limit it starts and continues, whether the ring is full or not.
     let enough = Cgroup::new(needed * MIB).unwrap();
     let sidecar = enough.sidecar(&pod, "");
     sidecar.wait_until_on();
@@ -125,7 +126,7 @@ fn a_limit_is_refused_or_kept() {
     workspace.run(&*TOOL, &["burst", NOOP.to_str().unwrap(), "5000"]);
     sidecar.signal(rustix::process::Signal::CONT);
     wait_for("the burst's last line", || {
-        // The last line may be half written.
+        // The last line may be incomplete.
         let text = fs::read_to_string(sidecar.log()).unwrap();
         text.contains(r#""argv":["noop","4999"]"#).then_some(())
     });
@@ -133,7 +134,8 @@ fn a_limit_is_refused_or_kept() {
     sidecar.stop();
 }
 
-/// What is refused grows with `--max-argv-bytes`, in the sidecar and in `exectrail preflight`.
+/// The memory that a refusal asks for grows with `--max-argv-bytes`, in the sidecar and in
+/// `exectrail preflight`.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn long_argv_counts_against_the_limit() {
@@ -164,7 +166,7 @@ fn long_argv_counts_against_the_limit() {
     assert_eq!(small.killed(), 0);
 }
 
-/// What preflight counts for the maps is what the kernel says that they take.
+/// preflight's figure for the maps is equal to the kernel's.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_maps_take_what_is_counted() {
@@ -174,7 +176,7 @@ fn the_maps_take_what_is_counted() {
     let release = KernelVersion::parse(release.trim()).unwrap();
     let in_lanes = release >= KernelVersion::PREEMPTIBLE_TRACEPOINTS;
     let lanes = if in_lanes { LANES } else { 1 };
-    // By default, and with all that has maps of its own.
+    // By default, and with all flags that add maps.
     let all = [
         "--exit-events",
         "--failed-execs=any",
@@ -201,15 +203,15 @@ fn the_maps_take_what_is_counted() {
     }
 }
 
-/// Bytes of the map with slots for early argv, and of all per-CPU maps.
+/// Number of bytes of the map with slots for early argv, and of all per-CPU maps.
 fn map_bytes(sidecar: &Sidecar) -> (u64, u64) {
-    /// Kinds of maps that have values for each CPU, by their numbers in include/uapi/linux/bpf.h.
+    /// Kinds of maps with per-CPU values, by their numbers in include/uapi/linux/bpf.h.
     const PER_CPU: [&str; 3] = ["5", "6", "10"];
     let mut early = Vec::new();
     let mut per_cpu = 0;
     let directory = format!("/proc/{}/fdinfo", sidecar.pid());
     for file in fs::read_dir(directory).unwrap() {
-        // A client's connection may have been closed since.
+        // The descriptor of a client's connection may be closed by now.
         let info = fs::read_to_string(file.unwrap().path()).unwrap_or_default();
         let value = |key: &str| {
             let line = info.lines().find_map(|line| line.strip_prefix(key))?;
@@ -233,8 +235,8 @@ fn map_bytes(sidecar: &Sidecar) -> (u64, u64) {
     (early[0], per_cpu)
 }
 
-/// With just the limit that is asked for, many execs at once with the longest argv there is kill
-/// nothing, whatever bytes they hold; each has its line, whole or flagged as cut.
+/// With exactly the requested limit, many execs at once with the longest possible argv do not lead
+/// to a kill, whatever bytes they have. Each has its line, complete or flagged as truncated.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn no_exec_outgrows_a_limit_that_was_accepted() {
@@ -253,7 +255,7 @@ fn no_exec_outgrows_a_limit_that_was_accepted() {
     sidecar.wait_until_on();
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    // Bytes that grow most in a line: six times as JSON, with backslashes, with quotes.
+    // These bytes grow most in a line: six times as JSON, with backslashes, with quotes.
     let mut all = 0;
     for (kind, word, at_once) in [
         ("control", r"b'\x01' * 131000", 4),
@@ -280,7 +282,7 @@ fn no_exec_outgrows_a_limit_that_was_accepted() {
         workspace.run("python3", &["-c", &script]);
         wait_for("the lines to be written", || {
             assert_eq!(enough.killed(), 0, "{kind}");
-            // Itself it may be lost: the ring is full.
+            // This exec itself may be lost: the ring is full.
             workspace.run("true", &[kind]);
             let mut log = fs::File::open(sidecar.log()).unwrap();
             let start = log.metadata().unwrap().len().saturating_sub(65536);

@@ -5,7 +5,7 @@ use crate::{
     tools::{NOOP, TOOL, needs_kernel},
 };
 
-/// Has curl ask the metrics address of a pod: status, content type and body.
+/// Queries the metrics address of a pod with curl: status, content type and body.
 fn scrape(pod: &Pod, path: &str, arguments: &[&str]) -> (u16, String, String) {
     let output = pod
         .command("curl")
@@ -25,7 +25,7 @@ fn scrape(pod: &Pod, path: &str, arguments: &[&str]) -> (u16, String, String) {
     )
 }
 
-/// The samples of a body: what stands before the last space of a line, and what behind.
+/// The samples of a body: the text before the last space of a line, and the text after it.
 fn samples(body: &str) -> BTreeMap<&str, u64> {
     let lines = body.lines().filter(|line| !line.starts_with('#'));
     let samples = lines.map(|line| line.rsplit_once(' ').unwrap());
@@ -50,7 +50,7 @@ fn the_same_counts_as_lines() {
         "--rate-burst=5",
     ]);
     let workspace = pod.workspace();
-    // More refusals than are logged.
+    // These are more refusals than the log's limit.
     for _ in 0..25 {
         assert_eq!(workspace.announce_as(0).0, 403);
     }
@@ -83,7 +83,7 @@ fn the_same_counts_as_lines() {
         samples[r#"exectrail_announcements_total{result="zero"}"#],
         25
     );
-    // Nobody learns from it by what a program would have to be called.
+    // The metrics do not show what the rules match, so they reveal no name that suppresses an exec.
     assert!(
         !body.contains(noop.as_str()) && !body.contains("nosuch"),
         "{body}"
@@ -116,7 +116,7 @@ fn nothing_is_listened_for_unasked() {
     assert_eq!(listening.count(), 1, "{sockets}");
 }
 
-/// Prometheus' own linter has nothing to say against either format.
+/// Prometheus' own linter has no findings in either format.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn promtool_finds_nothing_wrong() {
@@ -174,7 +174,7 @@ fn promtool_finds_nothing_wrong() {
     sidecar.stop();
 }
 
-/// Ready is who traces and listens; live is who answers. `exectrail ready` says the same.
+/// exectrail is ready if it traces and listens, and live if it answers. `exectrail ready` agrees.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn readiness_is_tracing_and_listening() {
@@ -220,7 +220,7 @@ fn readiness_is_tracing_and_listening() {
     sidecar.stop();
 }
 
-/// Many who connect and say nothing keep nobody from announcing a workspace.
+/// Many clients that connect and send nothing do not prevent announcements.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn idle_clients_harm_nobody_else() {
@@ -238,7 +238,7 @@ fn idle_clients_harm_nobody_else() {
     let mut on = [0; 2];
     std::io::Read::read_exact(idle.stdout.as_mut().unwrap(), &mut on).unwrap();
     assert_eq!(pod.workspace().announce().0, 204);
-    // The silent ones are cut off after a while, and then there is room again.
+    // exectrail disconnects the silent clients after a while, and then has free places again.
     assert_eq!(scrape(&pod, "/metrics", &["--retry", "3"]).0, 200);
     drop(idle.stdin.take());
     idle.wait().unwrap();

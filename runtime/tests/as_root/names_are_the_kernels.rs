@@ -1,5 +1,5 @@
-//! Filename and argv of a line are what was executed, whoever writes to the new program's memory
-//! before its first instruction; and a path that is cut is flagged.
+//! Filename and argv of a line are what was executed, even if a process writes to the new program's
+//! memory before its first instruction. A path that is truncated is flagged.
 
 use std::{
     fs,
@@ -15,8 +15,8 @@ use crate::{
     tools::{STACK_WRITER, needs_kernel, not_here},
 };
 
-/// An ELF program that exits at once, with so many segments that mapping them takes milliseconds:
-/// meanwhile, its stack is there to be written to.
+/// An ELF program that exits at once. It has so many segments that mapping them takes milliseconds,
+/// and meanwhile its stack can be written to.
 fn many_segments(path: &Path) {
     const CODE_AT: u64 = 0x10000;
     const SEGMENTS: u64 = 1000;
@@ -63,8 +63,8 @@ fn many_segments(path: &Path) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Has the program executed and written to, until `done`; how many times, or none where it never
-/// was.
+/// Executes the program and writes to it, until `done`; returns the number of times, or `None` if
+/// it was never written to.
 fn write_to(scene: &Scene, mut done: impl FnMut(&Scene) -> bool) -> Option<usize> {
     for round in 1..=300 {
         let output = scene
@@ -89,7 +89,7 @@ fn write_to(scene: &Scene, mut done: impl FnMut(&Scene) -> bool) -> Option<usize
             "{said} {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        // It may have been written to after its first instruction.
+        // The write may have happened after its first instruction.
         if how == "written" && done(scene) {
             return Some(round);
         }
@@ -97,7 +97,7 @@ fn write_to(scene: &Scene, mut done: impl FnMut(&Scene) -> bool) -> Option<usize
     None
 }
 
-/// Execs whose lines say that their stack was written to.
+/// Number of execs whose lines say that their stack was written to.
 fn tampered(lines: &[Value]) -> usize {
     execs(lines)
         .iter()
@@ -150,8 +150,8 @@ fn nobody_writes_another_name_or_other_arguments_into_a_line() {
         .filter(|event| event["filename"] == name)
         .collect();
     assert_eq!(seen.len(), rounds);
-    // On a machine with much else to do, what was kept of an exec can be another's before the exec
-    // is recorded. Then its line says that argv could have been changed.
+    // On a busy machine, another exec can overwrite what was kept of an exec before it is recorded.
+    // Then its line says that argv could have been changed.
     let protected = |event: &&&Value| event.get("argv_unprotected_from").is_none();
     for event in seen.iter().filter(protected) {
         assert_eq!(argv(event), ["secret-word", "--upload"], "{event}");
@@ -162,7 +162,7 @@ fn nobody_writes_another_name_or_other_arguments_into_a_line() {
         .iter()
         .filter(|event| event["tampered"] == true)
         .collect();
-    // Where only the arguments had been written when it was looked at, the name is still the same.
+    // If only the arguments had been written when the probe read them, the name is still right.
     let names: Vec<&Value> = flagged
         .iter()
         .map(|event| &event["stack_filename"])
@@ -178,7 +178,8 @@ fn nobody_writes_another_name_or_other_arguments_into_a_line() {
     );
 }
 
-/// A rule looks at the kernel's name, too: a written one suppresses nothing, nor keeps from it.
+/// A rule also checks the kernel's name: a forged name neither suppresses an exec nor prevents its
+/// suppression.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn nobody_writes_himself_out_of_the_log() {
@@ -202,7 +203,7 @@ fn nobody_writes_himself_out_of_the_log() {
     assert_eq!(seen, rounds);
 }
 
-/// Ordinary execs are read in time, whatever their arguments and environment are like.
+/// Ordinary execs are read in time, with any arguments and environment.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn ordinary_arguments_are_protected() {
@@ -225,7 +226,7 @@ fn ordinary_arguments_are_protected() {
             expected.push(word);
         }
     }
-    // What a script adds moves the arguments on the stack.
+    // The arguments that a script adds move the others on the stack.
     let script = pod.dir.path().join("script");
     let long = "#!/bin/sh -e\n";
     fs::write(&script, format!("{long}exit 0\n")).unwrap();
@@ -255,7 +256,7 @@ fn ordinary_arguments_are_protected() {
         assert_eq!(event.get("tampered"), None, "{event}");
         unprotected += usize::from(event.get("argv_unprotected_from").is_some());
     }
-    // Seldom, and only beside many other execs: see above.
+    // This happens rarely, and only beside many other execs: see above.
     assert!(
         unprotected <= truths.len() / 4,
         "{unprotected} of {}",
@@ -273,7 +274,7 @@ fn ordinary_arguments_are_protected() {
     assert_eq!(scripts[0].get("tampered"), None, "{}", scripts[0]);
 }
 
-/// What does not fit the part of the stack that is kept is flagged, from where on.
+/// argv that exceeds the kept part of the stack is flagged, with the position.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn long_arguments_say_from_where_they_could_have_been_changed() {
@@ -296,12 +297,13 @@ fn long_arguments_say_from_where_they_could_have_been_changed() {
         from.push(event["argv_unprotected_from"].as_u64().unwrap());
     }
     assert_eq!(from.len(), 8);
-    // 0 where another exec has overwritten what was kept of this one.
+    // 0 means that another exec has overwritten what was kept of this one.
     let kept = from.iter().filter(|from| (2_000..=6_144).contains(*from));
     assert!(kept.count() >= 1, "{from:?}");
 }
 
-/// `execveat` puts `/dev/fd/NUMBER/` before a relative path: longer than any path, and still whole.
+/// `execveat` puts `/dev/fd/NUMBER/` before a relative path. The result is longer than any path,
+/// and still complete.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_longest_path_of_execveat_is_whole() {
@@ -309,7 +311,8 @@ fn the_longest_path_of_execveat_is_whole() {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--failed-execs=sys-exit"]);
     let workspace = pod.workspace();
-    // Up and down again, to a program that is there: the longest path that the kernel takes.
+    // The path goes up and down, and ends at an existing program: the longest path that the kernel
+    // accepts.
     let step = "../bin/";
     let target = "true";
     let count = (4_095 - target.len()) / step.len();

@@ -1,6 +1,6 @@
-//! The node check as it is shipped: the commands of its manifests, run by the real binary, with the
-//! sidecar's privileges and without, read as node-problem-detector and node-feature-discovery read
-//! them.
+//! Tests of the node check as shipped. The real binary runs the commands of its manifests, with the
+//! sidecar's privileges and without. The tests read the output as node-problem-detector and
+//! node-feature-discovery do.
 
 use std::{
     process::{Command, Output},
@@ -16,14 +16,14 @@ const PLUGIN: &str = include_str!("../../../templates/node-check/node-problem-de
 const JOB: &str = include_str!("../../../templates/node-check/job.yaml");
 const DAEMON_SET: &str = include_str!("../../../templates/node-check/node-feature-discovery.yaml");
 
-/// What the manifests' security contexts leave.
+/// The privileges that the manifests' security contexts give.
 const AS_SIDECAR: &[&str] = &[
     "setpriv",
     "--no-new-privs",
     "--bounding-set",
     "-all,+bpf,+perfmon",
 ];
-/// A node that does not let it.
+/// The privileges on a node that does not allow tracing.
 const WITHOUT: &[&str] = &["setpriv", "--bounding-set", "-all"];
 
 fn run(wrapper: &[&str], arguments: &[&str]) -> Output {
@@ -35,9 +35,9 @@ fn run(wrapper: &[&str], arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// A custom plugin's rule: what node-problem-detector makes of it. The status is 0 for OK, 1 for a
-/// problem and any other for unknown; the message is standard output, white space trimmed, cut at
-/// `max_output_length` bytes (pkg/custompluginmonitor/plugin/plugin.go, v0.8.20).
+/// Applies a custom plugin's rule as node-problem-detector does. The status is 0 for OK, 1 for a
+/// problem and any other for unknown. The message is standard output, with white space trimmed, cut
+/// at `max_output_length` bytes (pkg/custompluginmonitor/plugin/plugin.go, v0.8.20).
 fn plugin(wrapper: &[&str], others: &[&str]) -> (i32, String) {
     let config: Value = serde_json::from_str(PLUGIN).unwrap();
     let limit = config["pluginConfig"]["max_output_length"]
@@ -50,7 +50,7 @@ fn plugin(wrapper: &[&str], others: &[&str]) -> (i32, String) {
     arguments.extend(others);
     let since = Instant::now();
     let output = run(wrapper, &arguments);
-    // node-problem-detector kills what takes longer.
+    // node-problem-detector kills a plugin that takes longer.
     assert!(since.elapsed() < Duration::from_secs(timeout.parse().unwrap()));
     let text = String::from_utf8(output.stdout).unwrap();
     let message = text.trim();
@@ -71,7 +71,7 @@ fn node_problem_detector_is_told() {
     let (status, message) = plugin(WITHOUT, &[]);
     assert_eq!(status, 1, "{message}");
     assert!(message.contains("capabilities"), "{message}");
-    // Evidence that cannot be read is no evidence either way.
+    // Evidence that cannot be read supports neither verdict.
     let nothing = TempDir::new().unwrap();
     let roots = ["--proc", "--sys", "--boot"].map(|flag| [flag, nothing.path().to_str().unwrap()]);
     let (status, message) = plugin(AS_SIDECAR, roots.as_flattened());
@@ -115,7 +115,7 @@ fn node_feature_discovery_gets_its_file() {
                 assert!(part.len() <= 63 && part.chars().all(plain), "{line}");
             }
         }
-        // What the templates select nodes by.
+        // The label that the templates select nodes by.
         let expected = format!("exectrail.feature.node.kubernetes.io/fit={fit}");
         assert!(
             text.lines().any(|line| line == expected),

@@ -1,2 +1,2 @@
-// The program that the tests execute by the thousand.
+// The program that the tests execute thousands of times.
 int main(void) { return 0; }

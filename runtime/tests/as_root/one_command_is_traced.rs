@@ -32,7 +32,7 @@ fn run_logs_a_command_and_ends_with_its_status() {
             &["id", "-u"]
         ]
     );
-    // The nested namespace is told apart, and belongs to the outer one.
+    // The nested namespace has its own number, and belongs to the outer one.
     assert_ne!(events[3]["pid_ns"], events[1]["pid_ns"]);
     assert_eq!(events[3]["workspace_pid_ns"], events[1]["pid_ns"]);
     assert_eq!(events[3]["ns_pid"], 1);
@@ -143,7 +143,7 @@ fn exits_have_status_signal_and_duration() {
     let (status, signal, _) = exit_of(&["sh", "-c", "kill -KILL $$"]);
     assert_eq!((status, signal), (None, Some(9)));
     assert_eq!(exit_of(&["uname"]).0, Some(0));
-    // Off unless asked for.
+    // The flag is off by default.
     let output = Command::new(EXECTRAIL)
         .args(["run", "--output", "json", "--", "true"])
         .output()
@@ -155,7 +155,7 @@ fn exits_have_status_signal_and_duration() {
     );
 }
 
-/// Ctrl-C is for the command; a signal to end exectrail ends the command, too.
+/// Ctrl-C is for the command; a signal that ends exectrail ends the command too.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn interrupts_are_for_the_command() {
@@ -163,7 +163,8 @@ fn interrupts_are_for_the_command() {
     let dir = tempfile::tempdir().unwrap();
     let ready = dir.path().join("ready");
     let start = |script: &str| {
-        // Ignored, as shells have it in the background, it would stay so for the command.
+        // The tests may run with SIGINT ignored, as shells do for background processes. The command
+        // would inherit that.
         let mut child = Command::new("env")
             .args(["--default-signal=INT", EXECTRAIL])
             .args(["run", "--", "sh", "-c", script, "sh"])

@@ -126,7 +126,7 @@ impl Pod {
         sidecar
     }
 
-    /// A workspace that does nothing yet.
+    /// A workspace that is idle.
     pub(crate) fn workspace(&self) -> Workspace {
         Workspace::spawn(self.container("sleep"))
     }
@@ -139,7 +139,7 @@ impl Drop for Pod {
     }
 }
 
-/// A running exectrail, its lines in files.
+/// A running exectrail, with its output in files.
 pub(crate) struct Sidecar {
     child: Child,
     dir: TempDir,
@@ -187,7 +187,7 @@ impl Sidecar {
         kill_process(pid, signal).unwrap();
     }
 
-    /// The same for a process that may have ended already.
+    /// Sends a signal to a process that may have ended already.
     pub(crate) fn signal_if_running(&self, signal: Signal) {
         let pid = descendant(self.child.id(), "exectrail")
             .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
@@ -275,7 +275,7 @@ impl Workspace {
         namespace(self.init, "pid")
     }
 
-    /// A command in the workspace: one exec, of the command itself.
+    /// A command in the workspace; it makes one exec, that of the command itself.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command
@@ -308,7 +308,7 @@ impl Workspace {
         self.announce_as(self.pid_ns())
     }
 
-    /// Announces any number.
+    /// Announces this number.
     pub(crate) fn announce_as(&self, pid_ns: u32) -> (u16, String) {
         curl(
             self.command("curl"),
@@ -334,7 +334,7 @@ pub(crate) fn curl(command: Command, arguments: &[&str]) -> (u16, String) {
     curl_at(command, "/", arguments)
 }
 
-/// The same for a path of the init address.
+/// Sends a request to a path of the init address.
 pub(crate) fn curl_at(mut command: Command, path: &str, arguments: &[&str]) -> (u16, String) {
     let Output { stdout, stderr, .. } = command
         .args(["--silent", "--show-error", "--max-time", "20"])

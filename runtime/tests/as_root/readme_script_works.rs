@@ -1,4 +1,4 @@
-//! The script of the README, run as it stands there, by an old curl as well.
+//! Runs the README's script unchanged, also with an old curl.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel},
 };
 
-/// The first block of shell in the README that announces.
+/// The first shell block of the README that announces.
 fn script() -> String {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = fs::read_to_string(readme).unwrap();
@@ -23,8 +23,8 @@ fn script() -> String {
     block.split("```").next().unwrap().to_owned()
 }
 
-/// Runs it in a container, behind a proxy that is not there, with a curl that knows no option that
-/// is newer than 7.52.
+/// Runs it in a container with a proxy that does not exist, and a curl that has no option newer
+/// than 7.52.
 fn run(pod: &Pod) -> Output {
     let bin = pod.dir.path().join("bin");
     fs::create_dir_all(&bin).unwrap();

@@ -7,8 +7,8 @@ use crate::{
     tools::{CONFINED, EXECTRAIL, needs_kernel},
 };
 
-/// Starts exectrail behind `wrapper`, which takes away something that it needs; what an
-/// announcement is answered and what the log says.
+/// Starts exectrail by `wrapper`, which removes something that it needs. Returns the answer to an
+/// announcement, and the log.
 fn refused(wrapper: &[&str]) -> ((u16, String), String) {
     let pod = Pod::new();
     let spawn = |grace| {
@@ -42,7 +42,7 @@ fn refused(wrapper: &[&str]) -> ((u16, String), String) {
         }
         answer.as_ref().map(|_| ())
     });
-    // No workspace starts: announce fails as well, and its command is not executed.
+    // No workspace starts: `announce` fails too, and does not execute its command.
     let output = pod
         .container(EXECTRAIL)
         .args(["announce", "--exec", "--", "echo", "untraced"])
@@ -54,7 +54,7 @@ fn refused(wrapper: &[&str]) -> ((u16, String), String) {
     sidecar.signal(Signal::TERM);
     assert_eq!(sidecar.wait().code(), Some(1));
     assert!(sidecar.lines().is_empty());
-    // By itself, too.
+    // It also exits without an announcement.
     assert_eq!(spawn("1s").wait().code(), Some(1));
     (answer.unwrap(), sidecar.diagnostics())
 }
@@ -93,7 +93,7 @@ fn a_user_namespace_as_sysbox_makes_it() {
     assert!(reason.contains("user namespace"), "{reason}");
 }
 
-/// The two capabilities that the pod's manifest gives are enough.
+/// The two capabilities in the pod's manifest are sufficient.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn two_capabilities_are_enough() {
@@ -116,8 +116,8 @@ fn two_capabilities_are_enough() {
     );
 }
 
-/// As the manifest has it started: two capabilities, no_new_privs, a seccomp filter that refuses
-/// what RuntimeDefault refuses, and a root that cannot be written to.
+/// The container is as the manifest starts it: two capabilities, no_new_privs, a seccomp filter
+/// that refuses what RuntimeDefault refuses, and a read-only root.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_hardened_container_is_enough() {
@@ -172,7 +172,7 @@ fn wrong_flags_are_wrong_usage() {
     assert_eq!(output.status.code(), Some(2));
 }
 
-/// Once tracing is on, no thread can do anything that an ordinary process could not.
+/// Once exectrail traces, no thread can do more than an ordinary process.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn what_is_no_longer_needed_is_given_up() {

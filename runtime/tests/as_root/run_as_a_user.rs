@@ -1,4 +1,4 @@
-//! Whose process the command of `exectrail run` is.
+//! Tests of the user that the command of `exectrail run` runs as.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::tools::{EXECTRAIL, needs_kernel};
 
-/// A machine with the users alice (with two more groups) and bob, and nobody else but root.
+/// A machine with the users alice (in two more groups), bob and root.
 struct Machine(TempDir);
 
 impl Machine {
@@ -25,7 +25,8 @@ impl Machine {
         Self(dir)
     }
 
-    /// `exectrail run` with these arguments, and with variables as sudo sets them for this user.
+    /// Runs `exectrail run` with these arguments, and with variables as sudo sets them for this
+    /// user.
     fn run(&self, sudo: Option<(&str, u32)>, arguments: &[&str]) -> Output {
         let mut command = Command::new("unshare");
         command
@@ -100,14 +101,14 @@ fn under_sudo_it_is_the_callers() {
         assert!(root.starts_with("0:0:"), "{root}");
         assert!(root.contains("/root root"), "{root}");
     }
-    // Root's own sudo, and none.
+    // sudo by root itself, and no sudo.
     for sudo in [Some(("root", 0)), None] {
         let root = who(&machine, sudo, &[]);
         assert!(root.starts_with("0:0:"), "{root}");
     }
 }
 
-/// Known to a directory service alone: by numbers, then.
+/// Only a directory service knows the user, so the ids are numbers.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_caller_without_an_entry_is_a_number() {
@@ -137,7 +138,7 @@ fn a_user_that_is_not_there_is_an_error_before_anything_runs() {
     }
 }
 
-/// Whose number is not understood is not taken for root.
+/// A user id that cannot be parsed is not treated as root.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_caller_that_is_no_number_is_an_error() {
@@ -157,7 +158,7 @@ fn a_caller_that_is_no_number_is_an_error() {
 }
 
 /// A static program that asks the C library for a user loads the machine's modules, and crashes in
-/// them where they were made for another C library.
+/// them if they were built for another C library.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_machines_modules_are_not_loaded() {
@@ -171,7 +172,7 @@ fn the_machines_modules_are_not_loaded() {
     }
 }
 
-/// What another user may not execute is not executed, though root could.
+/// A program that the user may not execute is not executed, though root could.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn permissions_are_the_users() {
@@ -184,7 +185,7 @@ fn permissions_are_the_users() {
     assert_eq!(output.status.code(), Some(126), "{output:?}");
 }
 
-/// One line that helps, and nothing about pods.
+/// The error is one useful line, without any mention of pods.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn without_root_it_suggests_sudo() {

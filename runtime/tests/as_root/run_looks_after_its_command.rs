@@ -107,7 +107,7 @@ fn a_command_in_another_group_or_session_is_waited_for() {
     }
 }
 
-/// Processes whose parents have ended or never wait for them.
+/// Orphans are processes whose parents have ended or never wait for them.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn orphans_are_reaped() {
@@ -226,7 +226,7 @@ fn on_a_terminal(script: &str, command: &[&str]) -> String {
     printed
 }
 
-/// The same for a command under `exectrail run`.
+/// As [`on_a_terminal`], for a command under `exectrail run`.
 fn run_on_a_terminal(script: &str, log: &Path, command: &[&str]) -> String {
     let log = log.to_str().unwrap();
     let run = [EXECTRAIL, "run", "--output=json", "--log", log, "--"];
@@ -279,7 +279,7 @@ fn a_key_reaches_the_command_once() {
     }
 }
 
-/// Its jobs have process groups of their own. Afterwards the terminal belongs to the caller again.
+/// Its jobs have their own process groups. Afterwards the terminal belongs to the caller again.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn an_interactive_shell_is_at_home() {

@@ -1,5 +1,5 @@
-//! Signals that stop the sidecar and signals that do not; standard streams that are closed, full or
-//! never read.
+//! Tests of signals that stop the sidecar and signals that do not, and of standard streams that are
+//! closed, full or never read.
 
 use std::{
     fs::{self, File},
@@ -110,7 +110,7 @@ fn nohup_is_respected() {
     sidecar.stop();
 }
 
-/// With these redirections of the shell.
+/// A command with these redirections of the shell.
 fn redirected(pod: &Pod, to: &str) -> Command {
     let mut command = pod.container("sh");
     let script = format!("exec \"$0\" --init-address=127.0.0.1:56123 --refusal-grace=1s {to}");
@@ -131,7 +131,7 @@ fn a_closed_standard_output_is_an_error() {
     }
     let status = redirected(&Pod::new(), ">&- 2>&-").status().unwrap();
     assert_eq!(status.code(), Some(1));
-    // So is what cannot be written to.
+    // So is a stream that cannot be written to.
     let output = redirected(&Pod::new(), "1</dev/null").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
@@ -141,7 +141,8 @@ fn a_closed_standard_output_is_an_error() {
     );
 }
 
-/// However it was opened: what a closed descriptor becomes cannot be told from it later.
+/// The way of opening /dev/null does not matter, since a descriptor that was closed at the start
+/// looks the same later.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn events_can_be_discarded_on_purpose() {
@@ -155,7 +156,7 @@ fn events_can_be_discarded_on_purpose() {
     }
 }
 
-/// An exectrail whose standard output nobody reads.
+/// An exectrail whose standard output is not read.
 struct Unread {
     child: Child,
     stderr: std::path::PathBuf,
@@ -180,7 +181,7 @@ impl Unread {
         kill_process(pid, Signal::TERM).unwrap();
     }
 
-    /// It ends in time, with an error.
+    /// Checks that it ends in time, with an error.
     fn assert_ends(&mut self, what: &str) {
         self.signal();
         let start = Instant::now();
@@ -190,7 +191,7 @@ impl Unread {
         assert!(took < Duration::from_secs(20), "{what}: {took:?}");
     }
 
-    /// The diagnostic that counts what was not written.
+    /// The diagnostic with the number of unwritten lines.
     fn unwritten(&self) -> Value {
         let said = fs::read_to_string(&self.stderr).unwrap();
         let mut lines = said
@@ -220,7 +221,7 @@ fn wait_until_on(pod: &Pod) {
     });
 }
 
-/// A signal ends it all the same, and each exec is written, or counted as not written, or as lost.
+/// A signal ends exectrail in any case, and each exec is written, counted as not written, or lost.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_reader_that_never_reads_does_not_stop_the_end() {
@@ -275,7 +276,7 @@ fn a_reader_that_never_reads_does_not_stop_the_end() {
     }
 }
 
-/// Full from the start on, so that not even the start comes to its end; or shared with the
+/// The pipe is full from the start, so that not even the start completes. Or it is shared with the
 /// diagnostics, so that they cannot be written either.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
@@ -307,7 +308,7 @@ fn nor_does_a_full_pipe_at_the_start_or_for_diagnostics() {
     }
 }
 
-/// On a disk that stays full.
+/// The disk stays full.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn nor_does_a_full_disk() {

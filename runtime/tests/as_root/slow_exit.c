@@ -1,8 +1,8 @@
 // The first process of a workspace whose exit takes long: `slow_exit SECONDS PROGRAM`.
 //
-// It has a file of a file system in user space open. When it exits, the kernel closes the file, asks that
-// file system to flush it, and waits for the answer, which takes SECONDS. Meanwhile another process of the
-// namespace executes PROGRAM with a number, twice a second.
+// It has an open file of a file system in user space. When it exits, the kernel closes the file,
+// asks that file system to flush it, and waits for the answer, which takes SECONDS. Meanwhile
+// another process of the namespace executes PROGRAM with a number, twice per second.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ static void answer(int device, uint64_t unique, int error, const void *body, siz
     struct fuse_out_header head = {.len = sizeof head + size, .error = error, .unique = unique};
     memcpy(message, &head, sizeof head);
     memcpy(message + sizeof head, body, size);
-    // A request may have been given up.
+    // The kernel may have cancelled a request.
     if (write(device, message, head.len) < 0 && errno != ENOENT) die("answer");
 }
 

@@ -10,7 +10,7 @@ use crate::{
     tools::{EXECTRAIL, NOOP, TOOL, needs_kernel},
 };
 
-/// Whatever ran before the signal has a line, though the signal comes in the middle of a burst.
+/// Every exec before the signal has a line, though the signal arrives in the middle of a burst.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_signal_in_a_burst_loses_nothing() {
@@ -45,7 +45,7 @@ fn a_signal_in_a_burst_loses_nothing() {
     }
 }
 
-/// Whenever the signal comes, what was begun is ended in good order.
+/// At any time of the signal, every step that began ends properly.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_signal_while_it_starts() {
@@ -59,7 +59,7 @@ fn a_signal_while_it_starts() {
             crate::pod::descendant(sidecar.child_id(), "exectrail")
         });
         std::thread::sleep(Duration::from_millis(delay));
-        // Before it listens for signals, the first process of a namespace does not notice them.
+        // Before it handles signals, the first process of a namespace ignores them.
         while sidecar.is_running() {
             sidecar.signal_if_running(Signal::TERM);
             std::thread::sleep(Duration::from_millis(200));
@@ -103,7 +103,7 @@ fn a_workspace_in_time_ends_the_waiting() {
     assert_eq!(argv(execs(&sidecar.stop())[0]), ["uname"]);
 }
 
-/// Each line is there soon after its exec, and `ts` is when it happened.
+/// Each line appears soon after its exec, and `ts` is the time of the exec.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn lines_come_at_once() {
@@ -127,7 +127,8 @@ fn lines_come_at_once() {
     sidecar.stop();
 }
 
-/// A reader of the log that goes away ends exectrail with an error: it would log into the void.
+/// If the reader of the log closes the pipe, exectrail ends with an error, since its lines would be
+/// lost.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_closed_pipe_ends_it() {
@@ -142,7 +143,7 @@ fn a_closed_pipe_ends_it() {
         .unwrap();
     drop(child.stdout.take());
     let status = wait_for("the end", || {
-        // Each is found, and has a line.
+        // Each workspace is found, and has a line.
         drop(pod.workspace());
         child.try_wait().unwrap()
     });
@@ -155,7 +156,7 @@ fn a_closed_pipe_ends_it() {
     );
 }
 
-/// The sidecar's own diagnostics are lines of the same shape.
+/// The sidecar's own diagnostics are lines of the same form.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn diagnostics_are_json_too() {

@@ -1,5 +1,5 @@
-//! What a sidecar has accepted, it knows after a restart (`--state-dir`), where nothing else could
-//! tell it; and whatever is wrong with that state never keeps it from tracing.
+//! With `--state-dir`, a sidecar knows its accepted targets after a restart, even if nothing else
+//! shows them. A faulty state never prevents tracing.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -49,18 +49,18 @@ fn an_announced_workspace_is_known_after_a_restart() {
     let first = pod.sidecar(&arguments);
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    // The answer is after the state.
+    // The state is written before the answer.
     kill(first);
     workspace.run("uname", &["-s"]);
     let mut second = pod.sidecar(&arguments);
-    // It executes nothing for longer than a first workspace is waited for.
+    // The workspace executes nothing for longer than exectrail waits for a first workspace.
     std::thread::sleep(std::time::Duration::from_secs(4));
     assert!(second.is_running(), "{}", second.diagnostics());
     workspace.run("uname", &["-a"]);
     workspace.run("uname", &["-r"]);
     check_adopted(&second.stop());
 
-    // A stop in good order keeps it, too.
+    // The state also survives an orderly stop.
     let third = pod.sidecar(&arguments);
     workspace.run("uname", &["-a"]);
     workspace.run("uname", &["-r"]);
@@ -96,7 +96,7 @@ fn on_the_hosts_network_a_workspace_is_known_after_a_restart() {
     check_adopted(&second.stop());
 }
 
-/// shareProcessNamespace, without the flag for it.
+/// shareProcessNamespace, without its flag.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_shared_pid_namespace_is_known_after_a_restart() {
@@ -130,7 +130,7 @@ fn a_shared_pid_namespace_is_known_after_a_restart() {
     );
 }
 
-/// A workspace that was found by itself, and has left the pod's network since.
+/// A discovered workspace, which has since left the pod's network.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_workspace_that_was_found_is_known_after_a_restart() {
@@ -155,7 +155,7 @@ fn a_workspace_that_was_found_is_known_after_a_restart() {
     check_adopted(&second.stop());
 }
 
-/// The number may have been given to another namespace since: that one is not the workspace.
+/// The kernel may have given the number to another namespace since: that one is not the workspace.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn another_namespace_under_the_number_is_not_adopted() {
@@ -177,7 +177,7 @@ fn another_namespace_under_the_number_is_not_adopted() {
     assert!(messages(&lines, "workspace_started").is_empty());
 }
 
-/// Has the state name another PID namespace as its target, started at another time.
+/// Changes the target in the state to another PID namespace, with an earlier start.
 fn rewrite_target(pod: &Pod, pid_ns: u32, earlier: u64) {
     let file = pod.dir.path().join("exectrail-state.json");
     let mut state: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
@@ -187,8 +187,8 @@ fn rewrite_target(pod: &Pod, pid_ns: u32, earlier: u64) {
     fs::write(&file, state.to_string()).unwrap();
 }
 
-/// A state whose target is gone makes no announcement true: another pod's namespace may have its
-/// number by now, and nothing of that is traced.
+/// A target in the state that is gone does not make an announcement true: another pod's namespace
+/// may have its number now, and nothing of that is traced.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_number_in_the_state_is_not_yet_traced() {
@@ -209,7 +209,7 @@ fn a_number_in_the_state_is_not_yet_traced() {
     foreign.run("true", &[]);
     let (status, reason) = workspace.announce_as(foreign.pid_ns());
     assert_eq!(status, 403, "{reason}");
-    // The true one executes curl for that, which is enough.
+    // The real workspace executes curl for its announcement, which is sufficient evidence.
     assert_eq!(workspace.announce().0, 204);
     let lines = second.stop();
     assert!(
@@ -218,7 +218,7 @@ fn a_number_in_the_state_is_not_yet_traced() {
     );
 }
 
-/// The one that the state knows answers for itself as soon as anything is executed in it.
+/// A workspace in the state can announce itself after any exec in it.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_workspace_in_the_state_can_announce_itself_again() {
@@ -239,8 +239,8 @@ fn a_workspace_in_the_state_can_announce_itself_again() {
     assert_eq!(started[0]["fields"]["found"], "state", "{lines:#?}");
 }
 
-/// A target that is proved gone, by a later namespace under its number, keeps no run alive that
-/// traces nothing.
+/// A later namespace with the same number proves that the target is gone. Then it does not keep a
+/// run alive that traces nothing.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_target_that_is_gone_does_not_hold_up_the_startup_timeout() {
@@ -268,8 +268,8 @@ fn a_target_that_is_gone_does_not_hold_up_the_startup_timeout() {
     assert!(state.contains("\"targets\":[]"), "{state}");
 }
 
-/// Damaged, outdated, another pod's, not a file, not readable as one: a line names it, and tracing
-/// goes on.
+/// The state is damaged, outdated, another pod's, not a file, or unreadable: a line reports it, and
+/// tracing continues.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_state_that_cannot_be_used_is_named_and_keeps_nobody_from_tracing() {
@@ -307,7 +307,7 @@ fn a_state_that_cannot_be_used_is_named_and_keeps_nobody_from_tracing() {
 
 fn check_unusable(pod: &Pod, dir: &std::path::Path, expected: &str) {
     let sidecar = pod.sidecar(&[&format!("--state-dir={}", dir.display())]);
-    // It is as good as none, and the stream says so.
+    // exectrail behaves as without a state, and the stream says so.
     let workspace = pod.workspace();
     workspace.run("uname", &["-a"]);
     let line = wait_for("the state to be named", || {
@@ -324,8 +324,8 @@ fn check_unusable(pod: &Pod, dir: &std::path::Path, expected: &str) {
     assert_eq!(unknown.len(), 1, "{expected}: {lines:#?}");
 }
 
-/// More targets than there is room for, most of them gone: the workspace that is there is recorded,
-/// and so is a new one.
+/// The state has more targets than the table holds, most of them gone: the existing workspace is
+/// recorded, and so is a new one.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_state_with_too_many_targets_leaves_room_for_others() {
@@ -371,8 +371,7 @@ fn the_state_is_nobody_elses_to_read() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
-/// Without a state, a sidecar that cannot find a workspace of before by itself says so in the
-/// stream.
+/// Without a state, a sidecar that cannot discover an earlier workspace says so in the stream.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn without_a_state_a_run_says_what_it_cannot_know() {

@@ -42,7 +42,7 @@ fn false_announcements_are_refused() {
     assert!(messages(&lines, "workspace_started").is_empty());
 }
 
-/// A dead namespace is refused; the next one, which the kernel gives its number, is another.
+/// A dead namespace is refused; the next one, which gets the same number, is another namespace.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_reused_number_is_another_namespace() {
@@ -50,8 +50,8 @@ fn a_reused_number_is_another_namespace() {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--announced-only"]);
     let witness = pod.workspace();
-    // All alive at once: each has a number of its own, of which tests beside this cannot hold all
-    // for long.
+    // All are alive at once, so each has its own number. Other tests cannot use all of these
+    // numbers for long.
     let workspaces: Vec<_> = (0..10).map(|_| pod.workspace()).collect();
     let mut dead = Vec::new();
     for workspace in workspaces {
@@ -66,7 +66,7 @@ fn a_reused_number_is_another_namespace() {
         assert_eq!(witness.announce_as(*pid_ns).0, 403);
     }
 
-    // Numbers are handed out lowest-free: a foreign namespace gets one of them soon.
+    // The kernel assigns the lowest free number: a foreign namespace gets one of them soon.
     let foreign_pod = Pod::new();
     let mut others = Vec::new();
     let heir = wait_for("a namespace with the same number", || {
@@ -91,16 +91,16 @@ fn a_reused_number_is_another_namespace() {
     );
 }
 
-/// The probes remember namespaces that are not ours by their address in the kernel, which soon is
-/// another's, as the number is: a workspace made where a foreign namespace died is found all the
-/// same.
+/// The probes store dismissals by the namespace's address in the kernel, which another namespace
+/// gets soon, as with the number. A workspace made where a foreign namespace died is still
+/// discovered.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_foreign_namespaces_heir_is_looked_at_anew() {
     needs_kernel!();
     let (pod, foreign_pod) = (Pod::new(), Pod::new());
     let sidecar = pod.sidecar(&[]);
-    // On one CPU, which has caches of free memory of its own.
+    // Use one CPU, as each CPU has its own caches of free memory.
     let once = |pod: &Pod| {
         let noop = NOOP.to_string_lossy();
         let mut command = pod.container("taskset");
@@ -110,8 +110,8 @@ fn a_foreign_namespaces_heir_is_looked_at_anew() {
         assert!(output.status.success());
         output.stdout
     };
-    // Numbers come free a while after the end. Were it one foreign namespace for each of ours,
-    // either could get none but its own again, for ever.
+    // Numbers become free some time after the end. With one foreign namespace for each workspace,
+    // each side could always get its own numbers again.
     let mut dead = HashSet::new();
     let (mut rounds, mut heirs) = (0, 0);
     while rounds < 40 || heirs == 0 && rounds < 400 {
@@ -129,7 +129,7 @@ fn a_foreign_namespaces_heir_is_looked_at_anew() {
         .filter(|event| event["filename"] == noop)
         .count();
     assert_eq!(seen, 2 * rounds);
-    // The test would show nothing if no number were ever used again.
+    // The test would show nothing if no number were used again.
     assert!(heirs > 0);
 }
 
@@ -144,7 +144,8 @@ fn a_workspace_is_found_without_announcement() {
     let workspace = pod.workspace();
     neighbour.run("true", &[]);
     workspace.run("uname", &["-a"]);
-    // Its own network namespace does not take a nested namespace out: envbox's inner containers.
+    // A nested namespace stays in the target though it has its own network namespace: envbox's
+    // inner containers do.
     workspace.run("unshare", &["--pid", "--net", "--fork", "--", "id", "-u"]);
     let lines = sidecar.stop();
 
@@ -189,7 +190,8 @@ fn a_workspace_is_found_again_after_a_restart() {
     workspace.run("uname", &["-a"]);
     let lines = second.stop();
     assert_eq!(argv(execs(&lines)[0]), ["uname", "-a"]);
-    // It cannot know of the first, but tells for how long it did not record the workspace at most.
+    // The second exectrail does not know of the first, but reports the maximum time during which
+    // the workspace was not recorded.
     let again = started(&lines);
     let untraced = again["untraced_ns"].as_u64().unwrap();
     assert!(untraced > 1_000_000_000, "{again}");
@@ -220,7 +222,7 @@ fn a_restarted_workspace_is_found() {
     assert_eq!(unames, 2);
 }
 
-/// On the host's network everything would look like the pod's: only announcements count.
+/// On the host's network all namespaces look like the pod's: only announcements count.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn discovery_is_off_on_the_hosts_network() {
@@ -269,7 +271,7 @@ fn discovery_is_off_on_a_network_shared_with_a_node_in_a_container() {
     assert_eq!(argvs(&lines), [["uname", "-r"]]);
 }
 
-/// A pod with a network of its own on such a node is a pod like any other.
+/// A pod with its own network on such a node is an ordinary pod.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn discovery_works_in_a_pod_on_a_node_in_a_container() {
@@ -319,7 +321,7 @@ fn discovery_works_in_a_pod_on_a_node_in_a_container() {
     let _ = holder.wait();
 }
 
-/// A process's id in its own PID namespace.
+/// Process id of a process in its own PID namespace.
 fn ns_pid(pid: u32) -> u32 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status
@@ -329,7 +331,8 @@ fn ns_pid(pid: u32) -> u32 {
     line.split_whitespace().last().unwrap().parse().unwrap()
 }
 
-/// shareProcessNamespace: workspace and sidecar in one PID namespace, whose first is another.
+/// shareProcessNamespace: workspace and sidecar are in one PID namespace, whose first process is
+/// another one.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_shared_pid_namespace_can_be_traced() {
@@ -376,7 +379,7 @@ fn the_nodes_own_pid_namespace_is_never_local() {
     assert!(stderr.contains("would trace the whole node"), "{stderr}");
 }
 
-/// Evasion: the first process leaves the pod's network namespace once it is a target.
+/// Evasion: the first process leaves the pod's network namespace after it has become a target.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_target_stays_one_in_another_network() {
@@ -399,7 +402,7 @@ fn a_target_stays_one_in_another_network() {
     );
 }
 
-/// What is recorded already may say so: an init script in a namespace below the workspace's.
+/// A namespace below a target can announce itself, as an init script in it does, and gets `204`.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_namespace_below_a_traced_one_is_told_that_it_is_traced() {
@@ -417,11 +420,11 @@ fn a_namespace_below_a_traced_one_is_told_that_it_is_traced() {
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&answer.stdout), "204");
     let lines = sidecar.stop();
-    // It is the outer one's, as before.
+    // It belongs to the outer target, as before.
     assert_eq!(messages(&lines, "workspace_started").len(), 1);
 }
 
-/// Evasion: namespaces nested as deep as the kernel lets them be.
+/// Evasion: namespaces nested as deeply as the kernel allows.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_deepest_namespace_is_traced() {
@@ -429,7 +432,7 @@ fn the_deepest_namespace_is_traced() {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&[]);
     let workspace = pod.workspace();
-    // 32 levels below the init namespace (MAX_PID_NS_LEVEL), of which the workspace is the first.
+    // 32 levels below the init namespace (MAX_PID_NS_LEVEL); the workspace is the first of them.
     let mut command = Vec::new();
     for _ in 0..31 {
         command.extend(["unshare", "--pid", "--fork", "--"]);

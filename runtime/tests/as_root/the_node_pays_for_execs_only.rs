@@ -1,4 +1,5 @@
-//! What runs for the processes of others: nothing at their exits, unless exits are asked for.
+//! Tests which programs run for processes outside the targets: none at their exits, unless exit
+//! events are on.
 
 use std::{collections::BTreeMap, fs};
 
@@ -12,10 +13,10 @@ use crate::{
 /// The kernel's switch for counting how often each program runs (kernel.bpf_stats_enabled).
 const STATS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 
-/// Execs, and as many processes that end without having executed anything.
+/// Number of execs, and of processes that end without an exec.
 const TIMES: u64 = 500;
 
-/// Counts runs of programs while it lives.
+/// Counts runs of programs until it is dropped.
 struct Counting(String);
 
 impl Counting {
@@ -32,7 +33,7 @@ impl Drop for Counting {
     }
 }
 
-/// How often each of the sidecar's programs has run, by name (`run_cnt` of `bpf_prog_show_fdinfo`,
+/// Number of runs of each of the sidecar's programs, by name (`run_cnt` of `bpf_prog_show_fdinfo`,
 /// kernel/bpf/syscall.c).
 fn runs(sidecar: &Sidecar) -> BTreeMap<String, u64> {
     let names: BTreeMap<u32, String> = loaded_programs()
@@ -47,13 +48,13 @@ fn runs(sidecar: &Sidecar) -> BTreeMap<String, u64> {
     let directory = format!("/proc/{}/fdinfo", sidecar.pid());
     let mut runs = BTreeMap::new();
     for file in fs::read_dir(directory).unwrap() {
-        // A descriptor may have been closed since.
+        // The descriptor may be closed by now.
         let info = fs::read_to_string(file.unwrap().path()).unwrap_or_default();
         let value = |key: &str| {
             let line = info.lines().find_map(|line| line.strip_prefix(key))?;
             line.trim().parse::<u64>().ok()
         };
-        // Links show the program's number as well, but no runs.
+        // Links also show the program's number, but no runs.
         if let (Some(id), Some(count)) = (value("prog_id:"), value("run_cnt:"))
             && let Some(name) = names.get(&(id as u32))
         {
@@ -79,7 +80,7 @@ fn runs_for_others(flags: &[&str]) -> BTreeMap<String, u64> {
     after
 }
 
-/// Two programs for an exec, and none for an exit. Others may execute something meanwhile.
+/// Two programs run for an exec, and none for an exit. Other processes may execute meanwhile.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn nothing_runs_when_somebody_elses_process_exits() {
@@ -90,7 +91,7 @@ fn nothing_runs_when_somebody_elses_process_exits() {
     drop(counting);
     let ran = |runs: &BTreeMap<String, u64>| -> Vec<String> {
         let often = runs.iter().filter(|(_, count)| **count >= TIMES);
-        // Copies of one program, on kernels that need them, count as one.
+        // Copies of one program, which some kernels need, count as one.
         let mut names: Vec<String> = often
             .map(|(name, _)| name.split('_').next().unwrap_or_default().to_owned())
             .collect();

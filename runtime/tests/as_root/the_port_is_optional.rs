@@ -1,4 +1,4 @@
-//! An address that cannot be bound keeps nothing from being traced: it is waited for.
+//! An address that cannot be bound does not prevent tracing: exectrail retries.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -12,7 +12,8 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel},
 };
 
-/// Python that takes port 56123 in one way, says so, and keeps it until its standard input ends.
+/// Ways in which Python takes port 56123, prints that, and keeps the port until its standard input
+/// ends.
 const WAYS: [(&str, &str); 5] = [
     (
         "a listener",
@@ -33,7 +34,7 @@ const WAYS: [(&str, &str); 5] = [
     ),
     (
         "a connection that the kernel gave that port",
-        // 51 is IP_LOCAL_PORT_RANGE: the kernel has one port to choose from.
+        // 51 is IP_LOCAL_PORT_RANGE: the kernel can choose only one port.
         "t = socket.socket(); t.bind(('127.0.0.1', 8000)); t.listen()\n\
          s = socket.socket()\n\
          s.setsockopt(0, 51, struct.pack('=I', 56123 << 16 | 56123))\n\
@@ -76,7 +77,7 @@ impl Drop for Squatter {
     }
 }
 
-/// exectrail in the pod, whose address for announcements is not free.
+/// exectrail in a pod where its address for announcements is taken.
 fn sidecar(pod: &Pod, arguments: &[&str]) -> Sidecar {
     let mut command = pod.container(EXECTRAIL);
     command
@@ -87,7 +88,7 @@ fn sidecar(pod: &Pod, arguments: &[&str]) -> Sidecar {
     sidecar
 }
 
-/// Whether `exectrail ready` says so in the sidecar's network.
+/// Whether `exectrail ready` succeeds in the sidecar's network.
 fn is_ready(pod: &Pod, address: &str) -> bool {
     let mut ready = pod.command(EXECTRAIL);
     ready.args(["ready", "--init-address", address]);
@@ -104,7 +105,7 @@ fn wait_for_exec(sidecar: &Sidecar, argument: &str) {
     });
 }
 
-/// Announces until it is answered.
+/// Announces until there is an answer.
 fn announce_with_patience(workspace: &Workspace) -> (u16, String) {
     let script = format!(
         "for i in $(seq 600); do curl --silent --max-time 20 --write-out '\\n%{{http_code}}' \
@@ -166,7 +167,7 @@ fn a_taken_port_is_waited_for_while_tracing() {
     }
 }
 
-/// A port that is taken while exectrail restarts, as a workspace could arrange it.
+/// A workspace could take the port like this while exectrail restarts.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_port_taken_at_a_restart_is_waited_for() {
@@ -175,7 +176,7 @@ fn a_port_taken_at_a_restart_is_waited_for() {
     let first = sidecar(&pod, &[]);
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    // It waits for the port, and takes it the instant it is free.
+    // It waits for the port, and takes it at the moment when it is free.
     let script = "import time\n\
         s = socket.socket()\n\
         while True:\n\
@@ -203,7 +204,7 @@ fn a_port_taken_at_a_restart_is_waited_for() {
     last.stop();
 }
 
-/// An address that comes into being, and a right that is granted, while exectrail runs.
+/// An address that is added, and a permission that is granted, while exectrail runs.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn an_address_that_is_not_there_is_waited_for() {
@@ -260,7 +261,8 @@ fn a_taken_port_is_logged_seldom() {
     let sidecar = sidecar(&pod, &["--metrics-address=127.0.0.1:56123"]);
     sleep(Duration::from_secs(5));
     let said = sidecar.diagnostics();
-    // Tried four times a second: once for announcements and once for metrics.
+    // exectrail tries four times per second, but reports it once for announcements and once for
+    // metrics.
     assert_eq!(said.matches("cannot listen").count(), 2, "{said}");
     assert!(said.contains("another --metrics-address"), "{said}");
     squatter.let_go();
@@ -288,12 +290,12 @@ fn a_taken_metrics_port_is_waited_for_while_tracing() {
     sidecar.stop();
 }
 
-/// Time ends no run that traces something, however little of it can be seen from outside.
+/// A timeout ends no run that traces something, however little of it is visible from outside.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn no_startup_timeout_ends_a_run_that_traces() {
     needs_kernel!();
-    // Standard output is a full pipe that nobody reads: no line can be written.
+    // Standard output is a full pipe without a reader: no line can be written.
     let blocked = format!(
         "import os\n\
          r, w = os.pipe(); os.set_inheritable(r, True); os.set_blocking(w, False)\n\
@@ -410,13 +412,13 @@ fn a_refusal_waits_for_the_port_as_well() {
     assert_eq!(long.wait().code(), Some(1));
 }
 
-/// `run` has no use for a trace without its command, which announces itself.
+/// `run` cannot trace without its command, which announces itself.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn run_needs_its_listener() {
     needs_kernel!();
     let pod = Pod::new();
-    // The one port that the kernel may choose is taken.
+    // The only port that the kernel may choose is taken.
     let ports = "echo 50000 50000 >/proc/sys/net/ipv4/ip_local_port_range";
     let status = pod.command("sh").args(["-c", ports]).status().unwrap();
     assert!(status.success());
@@ -432,7 +434,7 @@ fn run_needs_its_listener() {
     assert!(said.contains("cannot listen for announcements"), "{said}");
 }
 
-/// Whoever asks from the first instant on is never refused: the listener opens once tracing is on.
+/// A client that asks from the start is never refused: the listener opens once exectrail traces.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn nobody_is_answered_before_tracing_is_on() {
@@ -462,12 +464,12 @@ fn nobody_is_answered_before_tracing_is_on() {
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
         let sidecar = sidecar(&pod, &[]);
-        // Evidence of the workspace, which its first process was executed too early for.
+        // The exec of the workspace's first process was too early, so this is its evidence.
         workspace.run("true", &[]);
         line.clear();
         output.read_line(&mut line).unwrap();
         asks.wait().unwrap();
-        // 403: nothing was executed in the workspace since tracing is on. Never 503.
+        // 403: the workspace has had no exec since tracing began. The answer is never 503.
         assert!(line.starts_with("204") || line.starts_with("403"), "{line}");
         sidecar.stop();
     }

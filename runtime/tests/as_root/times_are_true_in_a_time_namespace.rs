@@ -1,4 +1,4 @@
-//! Clocks that a time namespace shifts shift no time in the log.
+//! A time namespace that shifts clocks shifts no time in the log.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ fn time(value: &Value) -> Timestamp {
     value.as_str().unwrap().parse().unwrap()
 }
 
-/// `ts`, `started` and `untraced_ns` of a workspace and its execs, with the sidecar and the
-/// workspace each in a time namespace made like this, or in none.
+/// Checks `ts`, `started` and `untraced_ns` of a workspace and its execs. The sidecar and the
+/// workspace are each in a time namespace made like this, or in none.
 fn check(what: &str, sidecar: &[&str], workspace: &[&str]) {
     let pod = Pod::new();
     let first = Timestamp::now();
-    // The workspace is there for a while before it is traced.
+    // The workspace exists for a while before it is traced.
     let mut command = pod.command("unshare");
     command.args(workspace);
     let workspace = Workspace::spawn(first_process(command, "sleep"));
@@ -103,7 +103,7 @@ fn a_sidecar_in_a_time_namespace_tells_the_true_time() {
     }
 }
 
-/// Between two runs, too, of which one is in a time namespace.
+/// The times are also right between two runs, of which one is in a time namespace.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn gaps_are_true_across_time_namespaces() {
@@ -124,7 +124,7 @@ fn gaps_are_true_across_time_namespaces() {
         let lines = sidecar.stop();
         let started = &messages(&lines, "workspace_started")[0]["fields"];
         let untraced = started["untraced_ns"].as_u64().unwrap();
-        // The test takes no hour.
+        // The test takes less than an hour.
         assert!(untraced < 3_600_000_000_000, "offset {offset}: {untraced}");
         assert!(time(&started["started"]) < Timestamp::now());
     }

@@ -1,4 +1,4 @@
-// What a test has run inside a workspace. The test compiles it, and noop.c with it, statically.
+// The programs that tests run inside a workspace. The tests compile it and noop.c statically.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,7 +31,7 @@ static void run(const char *file, char **argv) {
     }
 }
 
-// burst FILE COUNT: executes FILE with its number, so many times.
+// burst FILE COUNT: executes FILE COUNT times, each with its number.
 static int burst(char **args) {
     int count = atoi(args[1]);
     for (int i = 0; i < count; i++) {
@@ -67,7 +67,7 @@ static int replay(char **args) {
     return 0;
 }
 
-// announce FILE NUMBER PORT: announces its PID namespace; in the instant after 204 becomes FILE.
+// announce FILE NUMBER PORT: announces its PID namespace; executes FILE at once after 204.
 static int announce(char **args) {
     char link[64] = {0}, request[256], response[256] = {0};
     if (readlink("/proc/self/ns/pid", link, sizeof link - 1) < 0) die("readlink");
@@ -102,7 +102,7 @@ static int become_announcer(void *argument) {
     return 1;
 }
 
-// race FILE COUNT PORT: so many namespaces, each announced by its first process.
+// race FILE COUNT PORT: makes COUNT namespaces, each announced by its first process.
 static int race(char *self, char **args) {
     static char stack[64 * 1024] __attribute__((aligned(16)));
     int count = atoi(args[1]);
@@ -124,7 +124,8 @@ static void failing(int with, int result) {
     if (result != -1 || errno != with) die("a failure that is not the one expected");
 }
 
-// fail DIR: fails to execute in many ways. DIR/plain is no program, DIR/garbage an executable one of none.
+// fail DIR: fails to execute in many ways. DIR/plain is not a program, and DIR/garbage is an
+// executable file of no known format.
 static int fail(const char *dir) {
     char path[256], *const none[] = {"noop", NULL}, *const environment[] = {NULL};
     snprintf(path, sizeof path, "/nosuch:%s/nosuch:%s", dir, dir);
@@ -147,7 +148,7 @@ static int fail(const char *dir) {
     return 0;
 }
 
-// fail_burst COUNT: fails to execute so many times.
+// fail_burst COUNT: fails to execute COUNT times.
 static int fail_burst(int count) {
     char *const none[] = {"noop", NULL};
     for (int i = 0; i < count; i++) {

@@ -1,4 +1,5 @@
-//! What tests need besides a pod: programs to execute, and the word that a test cannot run here.
+//! Tools of the tests besides a pod: programs to execute, and reporting that a test cannot run
+//! here.
 
 use std::{
     fs::OpenOptions,
@@ -8,7 +9,7 @@ use std::{
     sync::LazyLock,
 };
 
-/// Whether tests on the kernel can run here; says so where not.
+/// Whether tests on the kernel can run here; reports the reason if not.
 pub(crate) fn can_trace(test: &str) -> bool {
     let reason = if !rustix::process::geteuid().is_root() {
         "not root"
@@ -21,7 +22,7 @@ pub(crate) fn can_trace(test: &str) -> bool {
     false
 }
 
-/// Says that a test cannot run here. Where every test is meant to run, that is a failure.
+/// Reports that a test cannot run here. If every test must run, that is a failure.
 pub(crate) fn skip(test: &str, reason: &str) {
     println!("SKIPPED: {test}: {reason}");
     if let Some(log) = std::env::var_os("EXECTRAIL_SKIP_LOG") {
@@ -34,12 +35,12 @@ pub(crate) fn skip(test: &str, reason: &str) {
     }
 }
 
-/// Says that there is nothing to test on this kernel, which is as good as passed.
+/// Reports that this kernel has nothing to test, which counts as passed.
 pub(crate) fn not_here(test: &str, reason: &str) {
     println!("nothing to test in {test}: {reason}");
 }
 
-/// Returns from the test where it cannot run.
+/// Returns from the test if it cannot run.
 macro_rules! needs_kernel {
     () => {
         if !$crate::tools::can_trace(concat!(module_path!(), ":", line!())) {
@@ -52,7 +53,7 @@ pub(crate) use needs_kernel;
 /// The binary under test.
 pub(crate) const EXECTRAIL: &str = env!("CARGO_BIN_EXE_exectrail");
 
-/// A file for a test to make.
+/// Path of a file that a test makes.
 pub(crate) fn scratch(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }

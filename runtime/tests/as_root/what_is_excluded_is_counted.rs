@@ -24,7 +24,7 @@ fn run(flags: &[&str], command: &[&str]) -> Vec<Value> {
         .collect()
 }
 
-/// How many execs the `suppressed` lines tell of, by rule or rate; the last line must confirm the
+/// Number of execs in the `suppressed` lines, by rule or rate; the last line must have the same
 /// sum.
 fn suppressed(lines: &[Value]) -> BTreeMap<&str, u64> {
     let mut by_cause = BTreeMap::new();
@@ -48,7 +48,7 @@ fn suppressed(lines: &[Value]) -> BTreeMap<&str, u64> {
     by_cause
 }
 
-/// What the `lost` lines tell of.
+/// Number of execs in the `lost` lines.
 fn lost(lines: &[Value]) -> u64 {
     let counts = messages(lines, "lost");
     let counts = counts.iter().map(|line| line["fields"]["count"].as_u64());
@@ -122,7 +122,7 @@ fn each_kind_of_rule_leaves_out_what_it_matches_and_no_more() {
     expect("uid=123", &[]);
     expect("filename=*", &all);
 
-    // Including wins, whatever the order; the first rule that matches counts.
+    // An inclusion takes precedence, in any order; the first rule that matches counts.
     let (seen, suppressed) = run(&[
         "--exclude=filename=/usr/*",
         "--include=filename=/usr/bin/uname",
@@ -137,8 +137,8 @@ fn each_kind_of_rule_leaves_out_what_it_matches_and_no_more() {
     );
 }
 
-/// A prefix speaks of what is below a directory: a path that leads up, or whose end is not seen, is
-/// not left out by it, and is not kept from being recorded by it.
+/// A prefix applies to files below a directory. It neither suppresses nor includes a path with
+/// `..`, or a path whose end was not read.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn paths_that_lead_elsewhere_are_recorded() {
@@ -147,7 +147,7 @@ fn paths_that_lead_elsewhere_are_recorded() {
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     std::fs::create_dir(path("allowed")).unwrap();
     std::fs::copy(&*NOOP, path("evil")).unwrap();
-    // The kernel takes a path of 4,096 bytes; rules look at 256.
+    // The kernel accepts a path of 4,096 bytes; rules check 256.
     let long = format!("{}/{}evil", path("allowed"), "./".repeat(150));
     std::fs::copy(&*NOOP, path("allowed/evil")).unwrap();
     let near = format!("{}/..evil", path("allowed"));
@@ -173,14 +173,14 @@ fn paths_that_lead_elsewhere_are_recorded() {
         filenames(&lines),
         [&up, &long, &near, &path("allowed/evil")]
     );
-    // A path that is named whole is what it says.
+    // A rule that has a whole path matches exactly that path.
     let rule = format!("filename={up}");
     let lines = run(&["--exclude", &rule], &["/bin/sh", "-c", &script]);
     assert_eq!(suppressed(&lines), [(&*rule, 1)].into());
 }
 
 /// The rule matches the path of a script, not its interpreter; and the longest path that a rule can
-/// name.
+/// have.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn scripts_and_long_paths_are_matched_by_their_own_name() {
@@ -208,11 +208,11 @@ fn scripts_and_long_paths_are_matched_by_their_own_name() {
     assert_eq!(filenames(&lines), ["/bin/sh", &format!("{longest}y")]);
 }
 
-/// Has `count` programs run by each of two processes at once, while exectrail does not read.
+/// Runs `count` programs in each of two processes at once, while exectrail does not read.
 fn bursts(pod: &Pod, sidecar: &Sidecar, count: u64) {
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    // Idle first, or records of the announcement might be read in between.
+    // Wait until exectrail is idle; otherwise it may read records of the announcement in between.
     std::thread::sleep(std::time::Duration::from_millis(300));
     sidecar.signal(Signal::STOP);
     let start = || {
@@ -232,11 +232,11 @@ fn kept_and_lost_and_left_out_are_all_that_ran() {
     needs_kernel!();
     let noop = format!("filename={}", NOOP.display());
     for (flags, kept) in [
-        // By a rule; by its CPU's count.
+        // By a rule, with a count for each CPU.
         (&["--exclude", &noop][..], 2..3),
         // By the bucket, which all CPUs share: each may take one token too many.
         (&["--rate-limit=1/h", "--rate-burst=1000"], 1000..1010),
-        // With a ring that overflows as well.
+        // With a ring that also overflows.
         (
             &[
                 "--rate-limit=1/h",
@@ -260,8 +260,8 @@ fn kept_and_lost_and_left_out_are_all_that_ran() {
     }
 }
 
-/// Numbers have no gaps where execs are left out, and `exectrail verify` misses a line that is
-/// taken out.
+/// Numbers have no gaps where execs are suppressed, and `exectrail verify` finds a line that was
+/// removed.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn verify_accepts_what_is_left_out() {
@@ -298,7 +298,7 @@ fn verify_accepts_what_is_left_out() {
     assert_eq!(status, Some(1), "{report}");
 }
 
-/// One workspace's flood is not another's.
+/// A flood in one workspace does not affect another.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn each_workspace_has_its_own_bucket() {
@@ -329,7 +329,7 @@ fn each_workspace_has_its_own_bucket() {
     assert_eq!(fields["workspace_pid_ns"], workspaces[0].pid_ns());
 }
 
-/// A bucket fills again with time.
+/// A bucket fills again over time.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_rate_is_kept() {
@@ -343,7 +343,7 @@ fn the_rate_is_kept() {
         ],
         &["/bin/sh", "-c", script],
     );
-    // 4 s at one in a second, and more where the machine is slow.
+    // 4 s at one per second, and more if the machine is slow.
     let kept = execs(&lines).len();
     let suppressed = suppressed(&lines);
     assert_eq!(suppressed["filename=/usr/*"], 8);
@@ -360,7 +360,7 @@ fn the_rate_is_kept() {
     }
 }
 
-/// The log itself says what it does not hold, also where nothing else happens.
+/// The log itself states what is suppressed, also if nothing else happens.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_log_tells_its_rules_and_what_they_left_out_in_time() {
@@ -420,8 +420,8 @@ fn what_is_no_rule_is_a_usage_error() {
     }
 }
 
-/// Instructions of the `exec` program: those that the verifier followed, and bytes of those that it
-/// left.
+/// Size of the `exec` program: the instructions that the verifier processed, and the bytes of those
+/// that remain.
 fn program_of(sidecar: &Sidecar) -> (u32, u32) {
     let dir = Path::new("/proc")
         .join(sidecar.pid().to_string())
@@ -447,12 +447,13 @@ fn program_of(sidecar: &Sidecar) -> (u32, u32) {
         .unwrap()
 }
 
-/// What is not asked for is not in the program: the verifier takes out what constants rule out.
+/// A feature that is off is not in the program: the verifier removes the code that constants
+/// exclude.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn limits_that_are_off_cost_nothing() {
     needs_kernel!();
-    // A pod each: one that was killed may hold the init address a little longer.
+    // Use a separate pod each time: a killed exectrail may hold the init address a little longer.
     let program = |flags: &[&str]| program_of(&Pod::new().sidecar(flags));
     let off = program(&[]);
     let sizes = [
@@ -468,6 +469,6 @@ fn limits_that_are_off_cost_nothing() {
     println!("off {off:?}, rules {sizes:?}, bucket {bucket:?}");
     assert!(off.1 < sizes[0].1 && off.1 < bucket.1);
     assert!(sizes[0].1 < sizes[1].1 && sizes[1].1 < sizes[2].1);
-    // The same to the instruction, wherever it is loaded.
+    // The number of instructions is exactly the same in every pod.
     assert_eq!(program(&[]), off);
 }

@@ -1,10 +1,10 @@
-//! Would Kubernetes take this manifest?
+//! Checks whether Kubernetes accepts a manifest.
 //!
-//! First by the types of its API (`k8s-openapi`, made of Kubernetes' own description): a manifest
-//! must survive the way through them unchanged. A field that is not known is lost on it, one that
-//! is required and missing appears, one of a wrong type does not get through. Then by what the API
-//! server checks beyond types (pkg/apis/core/validation of Kubernetes 1.33), as far as the
-//! templates can be wrong in it.
+//! First by the types of its API (`k8s-openapi`, made from Kubernetes' own description): a manifest
+//! must survive a conversion to them and back unchanged. An unknown field is lost, a required field
+//! that is missing appears, and a field of a wrong type fails the conversion. Then by the API
+//! server's checks beyond types (pkg/apis/core/validation of Kubernetes 1.33), as far as they
+//! concern the templates.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,7 +23,7 @@ use regex::Regex;
 
 use crate::documents::Json;
 
-/// What is wrong with a manifest; nothing where Kubernetes takes it.
+/// The problems of a manifest; empty if Kubernetes accepts it.
 pub(crate) fn complaints(manifest: &Json) -> Vec<String> {
     let kind = (
         manifest["apiVersion"].as_str().unwrap_or_default(),
@@ -60,22 +60,22 @@ pub(crate) fn complaints(manifest: &Json) -> Vec<String> {
     complaints.0
 }
 
-/// Fails with what is wrong.
+/// Panics with the problems, if there are any.
 pub(crate) fn assert_accepted(manifest: &Json) {
     let complaints = complaints(manifest);
     assert!(complaints.is_empty(), "{complaints:#?}\nin {manifest:#}");
 }
 
-/// The manifest, read and written by the type.
+/// The manifest, converted to the type and back.
 fn through<T: DeserializeOwned + Serialize>(manifest: &Json) -> Result<Json, String> {
     let typed: T = serde_json::from_value(manifest.clone()).map_err(|error| error.to_string())?;
     serde_json::to_value(typed).map_err(|error| error.to_string())
 }
 
-/// Patterns that were matched before.
+/// Patterns that are already compiled.
 static COMPILED: Mutex<BTreeMap<String, Regex>> = Mutex::new(BTreeMap::new());
 
-/// What is wrong, each with the path of the field.
+/// The problems, each with the path of its field.
 #[derive(Default)]
 struct Complaints(Vec<String>);
 
@@ -298,8 +298,8 @@ impl Complaints {
         }
     }
 
-    /// What may and may not go together in a security context: validateSecurityContext for the
-    /// first, the kubelet's verifyRunAsNonRoot for the second.
+    /// Valid combinations in a security context: validateSecurityContext for the first, the
+    /// kubelet's verifyRunAsNonRoot for the second.
     fn user(&mut self, path: &str, container: &Json, pod: &Json) {
         let own = &container["securityContext"];
         let effective = |field: &str| match &own[field] {
@@ -321,7 +321,7 @@ impl Complaints {
         for list in ["add", "drop"] {
             for capability in own["capabilities"][list].as_array().into_iter().flatten() {
                 let name = capability.as_str().unwrap_or_default();
-                // Runtimes take the names of capabilities(7) without CAP_.
+                // Runtimes accept the names of capabilities(7) without CAP_.
                 self.matches(
                     &format!("{path}.capabilities"),
                     name,

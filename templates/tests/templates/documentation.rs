@@ -1,4 +1,4 @@
-//! What the documents tell a reader to put into a template, put into one.
+//! Applies the instructions of the documents to a template.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ const EXISTING: &str = include_str!("existing.tf");
 const COMMAND: &str = "command = [\"sh\", \"-c\", coder_agent.main.init_script]";
 const CONTAINER: &str = "    container {\n      name    = \"dev\"";
 
-/// The blocks of HCL in a document, without their indentation in it.
+/// The blocks of HCL in a document, without their indentation.
 fn hcl_blocks(document: &str) -> Vec<String> {
     let path = directory().join("..").join(document);
     let text = fs::read_to_string(&path).unwrap();
@@ -43,7 +43,7 @@ fn changed(changes: &[(&str, &str)], appended: &str) -> Json {
         assert_eq!(text.matches(from).count(), 1, "{from}");
         text = text.replace(from, to);
     }
-    // As released, but of this tree.
+    // As released, but with this tree's module.
     let root = TempDir::new().unwrap();
     fs::write(root.path().join("main.tf"), format!("{text}\n{appended}")).unwrap();
     let given = Given::of(&Workspace::example());
@@ -100,7 +100,7 @@ fn the_readmes_changes_trace_an_existing_template() {
         json!(["BPF", "PERFMON"])
     );
     assert_eq!(sidecar["resources"]["limits"]["memory"], "64Mi");
-    // Nothing else of the workspace is changed.
+    // The rest of the workspace is unchanged.
     let mut workspace = container(&traced, "dev").clone();
     let script = workspace["command"][2].as_str().unwrap().to_owned();
     workspace["command"][2] = Workspace::example().agent_script.into();
@@ -131,8 +131,8 @@ fn the_guides_blocks_can_be_added() {
     assert!(blocks.len() >= 3, "{blocks:?}");
 }
 
-/// Every variable and output that the guide names is there, and every variable of the templates and
-/// output of the module is in the guide.
+/// Every variable and output in the guide exists, and the guide has every variable of the templates
+/// and every output of the module.
 #[test]
 fn the_guide_names_what_there_is() {
     let guide = fs::read_to_string(directory().join("../docs/deploy.md")).unwrap();

@@ -1,4 +1,4 @@
-//! Templates and files, read for tests.
+//! Templates and files for the tests.
 
 use std::{fs, path::Path};
 
@@ -43,7 +43,7 @@ pub(crate) fn pod_of(template: Template, workspace: &Workspace, others: &[(&str,
     pod::pod(&manifests).unwrap()
 }
 
-/// The container of this name, one of the init ones or an ordinary one.
+/// The container with this name, an init container or an ordinary one.
 pub(crate) fn container<'a>(pod: &'a Json, name: &str) -> &'a Json {
     let lists = [&pod["spec"]["initContainers"], &pod["spec"]["containers"]];
     lists
@@ -54,7 +54,7 @@ pub(crate) fn container<'a>(pod: &'a Json, name: &str) -> &'a Json {
         .unwrap_or_else(|| panic!("no container {name} in {pod:#}"))
 }
 
-/// The module alone, with what has no default and `others`.
+/// The module alone, with values for the variables without a default, and `others`.
 pub(crate) fn module(others: &[(&str, Value)]) -> Result<Evaluated, Error> {
     let required = [
         ("image", Value::from("registry.example.com/exectrail:1")),

@@ -1,4 +1,4 @@
-//! Kubernetes takes whatever the templates make, and whatever is shipped as YAML.
+//! Kubernetes accepts all manifests of the templates, and all shipped YAML.
 
 use exectrail_templates::{Template, Workspace, manifests, pod};
 

@@ -1,11 +1,11 @@
-//! Files are as `terraform fmt` writes them, as far as that can be said without it, and short
-//! enough to be read. Where Terraform is there, `real_terraform` asks it itself.
+//! Files have the format of `terraform fmt`, as far as this can be checked without it, and a
+//! readable length. If Terraform is installed, `real_terraform` runs it.
 
 use crate::documents::{files, text};
 
 const DIRECTORIES: [&str; 3] = ["kubernetes", "kubernetes-envbox", "module"];
 
-/// Longest file, lines.
+/// Maximum length of a file, in lines.
 const LONGEST: usize = 400;
 
 #[test]
@@ -29,7 +29,7 @@ fn hcl_is_formatted() {
             );
             let indent = line.len() - line.trim_start().len();
             assert!(indent % 2 == 0, "{at}: indented by {indent}");
-            // Neighbours at the same depth that are whole in one line have their = in one column.
+            // Adjacent one-line attributes at the same depth have their = in the same column.
             if let (Some(here), Some(next)) =
                 (equals(line), lines.get(index + 1).copied().and_then(equals))
             {
@@ -42,7 +42,7 @@ fn hcl_is_formatted() {
     }
 }
 
-/// Depth of an attribute that is whole in its line, and the column of its `=`.
+/// Depth of a one-line attribute, and the column of its `=`.
 fn equals(line: &str) -> Option<(usize, usize)> {
     let indent = line.len() - line.trim_start().len();
     let at = line.find(" = ")?;

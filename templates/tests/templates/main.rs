@@ -1,4 +1,5 @@
-//! The deployment templates: what they make of a workspace, and that Kubernetes takes it.
+//! Tests of the deployment templates: the manifests that they make, and that Kubernetes accepts
+//! them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod api_server;

@@ -1,5 +1,5 @@
-//! Every validation of the module's variables, both ways: what is right passes, what is wrong is
-//! refused with a text that names the variable and says what is wanted.
+//! Tests every validation of the module's variables, both ways: valid values pass, and invalid
+//! values are refused with a text that names the variable and describes valid values.
 
 use exectrail_templates::{Error, Value};
 
@@ -13,7 +13,7 @@ fn map(entries: &[(&str, &str)]) -> Value {
     entries.iter().copied().collect()
 }
 
-/// For each variable: values that pass, values that do not, and a word that the refusal says.
+/// For each variable: values that pass, values that do not, and a word of the refusal.
 pub(crate) fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Value>, &'static str)> {
     let number =
         |number: f64| Value::Number(exectrail_templates::Number::from_f64(number).unwrap());
@@ -187,7 +187,7 @@ fn types_are_checked() {
     }
 }
 
-/// Only exectrail itself can stay and watch: with another client the variable would do nothing.
+/// Only exectrail itself can keep watching: with another client the variable would have no effect.
 #[test]
 fn holding_needs_exectrail_in_the_workspace() {
     for seconds in [1, 300] {

@@ -1,4 +1,5 @@
-//! The node check asks what the sidecar would: as the same user, with the same capabilities.
+//! The node check tests what the sidecar needs: it runs as the same user, with the same
+//! capabilities.
 
 use exectrail_templates::{Template, Workspace, pod};
 use serde_json::json;
@@ -17,7 +18,7 @@ fn it_has_the_sidecars_privileges() {
         let pod = pod::pod(&yaml(file)).unwrap();
         let check = container(&pod, "preflight");
         assert_eq!(check["securityContext"], sidecar, "{file}");
-        // What the memory limit must hold is one of the things that are checked.
+        // One of the checks is whether the memory limit is sufficient.
         assert_eq!(check["resources"]["limits"]["memory"], "64Mi", "{file}");
         assert_eq!(pod["spec"]["automountServiceAccountToken"], false, "{file}");
         assert_eq!(pod["spec"].get("hostNetwork"), None, "{file}");
@@ -72,7 +73,7 @@ fn the_templates_select_the_label_that_it_makes() {
 }
 
 /// The fields of a custom plugin's configuration, as node-problem-detector reads them
-/// (pkg/custompluginmonitor/types/config.go, v0.8.20), unknown ones refused.
+/// (pkg/custompluginmonitor/types/config.go, v0.8.20); unknown fields are refused.
 #[test]
 fn the_plugin_configuration_is_one() {
     let config: Json =
@@ -123,7 +124,7 @@ fn the_plugin_configuration_is_one() {
                 .iter()
                 .any(|condition| condition["type"] == rule["condition"])
         );
-        // A reason in CamelCase, as conditions of nodes have it.
+        // The reason is in CamelCase, as in conditions of nodes.
         let reason = rule["reason"].as_str().unwrap();
         assert!(reason.chars().all(char::is_alphanumeric), "{reason}");
         // "the timeout of a rule must not exceed the global one"

@@ -1,4 +1,5 @@
-//! What nodes with SELinux and clusters of OpenShift need is in the templates, and off by default.
+//! The templates have what nodes with SELinux and clusters of OpenShift need, and it is off by
+//! default.
 
 use exectrail_templates::{Template, Workspace, pod};
 use serde_json::json;
@@ -8,7 +9,7 @@ use crate::{
     documents::{Json, container, forms, pod_of, text, yaml},
 };
 
-/// The files with a sidecar or a node check, and the container that it is.
+/// The files with a sidecar or a node check, and the name of its container.
 const FILES: [(&str, &str); 4] = [
     ("plain-yaml/pod.yaml", "exectrail"),
     ("plain-yaml/deployment.yaml", "exectrail"),
@@ -59,7 +60,7 @@ fn the_type_is_that_of_the_sidecar_and_of_no_other_container() {
     }
 }
 
-/// A reader takes the comment's sign away; what is left must be in the right place.
+/// A reader removes the comment sign; the rest of the line must be valid at that place.
 #[test]
 fn the_commented_line_of_each_file_is_right_where_it_is() {
     const LINE: &str = "# seLinuxOptions: {type: spc_t}";
@@ -81,7 +82,8 @@ fn the_commented_line_of_each_file_is_right_where_it_is() {
     }
 }
 
-/// Why the constraints do not admit a pod, by the rules of OpenShift's admission for each field.
+/// The reasons why the constraints do not admit a pod, by the rules of OpenShift's admission for
+/// each field.
 fn objections(scc: &Json, pod: &Json) -> Vec<String> {
     let mut objections = Vec::new();
     let mut demand = |met: bool, what: &str| {
@@ -136,7 +138,7 @@ fn the_constraints_admit_what_the_templates_make() {
     for field in REQUIRED {
         assert!(scc.get(field).is_some(), "{field} is not there");
     }
-    // Root, with a type of its own: no range fits both the sidecar and the workspace.
+    // The sidecar is root with its own type: no range fits both the sidecar and the workspace.
     for strategy in [
         "runAsUser",
         "seLinuxContext",
@@ -162,7 +164,7 @@ fn the_constraints_admit_what_the_templates_make() {
     }
 }
 
-/// No more than that: not what envbox needs, and nothing of the host.
+/// The constraints admit no more than that: neither what envbox needs, nor anything of the host.
 #[test]
 fn the_constraints_admit_nothing_of_the_host() {
     let scc = &yaml("openshift/scc.yaml")[0];

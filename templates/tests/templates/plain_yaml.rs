@@ -1,4 +1,4 @@
-//! The manifests without Terraform say the same as the templates.
+//! The manifests without Terraform have the same content as the templates.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Terraform itself, where it is installed: it finds the files formatted, and its values are those
-//! of the evaluation here. The module needs no provider, so that nothing is fetched.
+//! Tests with Terraform itself, if it is installed: it finds the files formatted, and its values
+//! are equal to those of the evaluation here. The module needs no provider, so nothing is fetched.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::documents::{Json, forms};
 
-/// Terraform or OpenTofu, if one is there.
+/// Terraform or OpenTofu, if one is installed.
 fn terraform() -> Option<&'static str> {
     let there = |program: &&str| Command::new(program).arg("version").output().is_ok();
     let found = ["terraform", "tofu"].into_iter().find(there);
@@ -56,13 +56,13 @@ fn with_module() -> TempDir {
     root
 }
 
-/// The value as HCL writes it: as JSON does, but that text is a template.
+/// The value in HCL: the same as in JSON, but text is a template.
 fn literal(value: &Value) -> String {
     let json = serde_json::to_string(value).unwrap();
     json.replace("${", "$${").replace("%{", "%%{")
 }
 
-/// The module called with these values, and all of its outputs as one.
+/// A call of the module with these values, with all of its outputs as one.
 fn call(name: &str, arguments: &[(&str, Value)]) -> String {
     let mut hcl = format!("module \"{name}\" {{\n  source = \"./module\"\n");
     for (name, value) in arguments {
@@ -81,7 +81,7 @@ fn finds_the_files_formatted() {
     );
 }
 
-/// Expressions of the kinds that the templates use, with an eye to corners.
+/// Expressions of the kinds that the templates use, including edge cases.
 const EXPRESSIONS: [&str; 34] = [
     r#"replace("a-b-a", "a", "$")"#,
     r#"replace("$x$$", "$", "$$")"#,
@@ -153,7 +153,7 @@ fn agrees_on_every_value() {
                 ("args", ["--exit-events"].into_iter().collect()),
                 ("image_pull_policy", "Never".into()),
             ]);
-            // Each odd form announces with exectrail.
+            // Every odd combination announces with exectrail.
             arguments.push(("hold_seconds", 300.into()));
         }
         hcl += &call(&format!("form_{index}"), &arguments);

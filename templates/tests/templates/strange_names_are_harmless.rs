@@ -87,7 +87,7 @@ fn for_the_log_and_the_agent() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Any text without NUL, which no argument of a program can have.
+    /// Any text without NUL, since no argument of a program can have NUL.
     #[test]
     fn for_anything_that_can_be_typed(name in "[^\0]{0,80}", template in select(&Template::ALL)) {
         let workspace = called(&name);

@@ -1,4 +1,4 @@
-//! What the templates promise of the pods that they make.
+//! Tests the guarantees of the templates about the pods that they make.
 
 use std::{collections::BTreeMap, process::Command};
 
@@ -43,7 +43,7 @@ fn the_sidecar_has_two_capabilities_and_nothing_else() {
     }
 }
 
-/// What survives a restart is in an empty directory that nobody else mounts.
+/// The data that survives a restart is in an emptyDir that only the sidecar mounts.
 fn check_state(pod: &serde_json::Value, sidecar: &serde_json::Value) {
     let mount = json!([{
         "name": "exectrail-state",
@@ -113,8 +113,8 @@ fn exectrail_is_mounted_where_it_announces() {
             ("native_sidecar", native.into()),
             ("announce_with", "exectrail".into()),
         ]) {
-            // What the workspace mounts is there before the sidecar, which may be an init container
-            // too.
+            // The container that fills the workspace's volume comes before the sidecar, which may
+            // be an init container too.
             assert_eq!(containers(&pod, "initContainers")[0], "exectrail-install");
             let installer = container(&pod, "exectrail-install");
             assert_eq!(installer["args"], json!(["install", "/opt/exectrail"]));
@@ -260,8 +260,8 @@ fn containers<'a>(pod: &'a Json, list: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// exectrail becomes the container's first process and gets the script as one word, whatever is in
-/// it; without the variable it does not.
+/// exectrail becomes the container's first process and gets the script as one argument, whatever is
+/// in it. Without the variable it does not.
 #[test]
 fn a_held_workspace_has_exectrail_for_its_first_process() {
     let script = "echo 'it'\\''s' \"$HOME\" $(id) 'script'\nexit 3\n";
@@ -277,7 +277,7 @@ fn a_held_workspace_has_exectrail_for_its_first_process() {
         kubelet::expand(outputs["init_script"].as_str().unwrap(), &BTreeMap::new())
     };
     assert!(!held(0).contains("--hold"));
-    // A program in exectrail's place that shows its words.
+    // A program that replaces exectrail and prints its arguments.
     let dir = TempDir::new().unwrap();
     let program = dir.path().join("exectrail");
     std::fs::write(&program, "#!/bin/sh\nprintf '%s\\0' \"$@\"\n").unwrap();
@@ -313,7 +313,7 @@ fn a_held_workspace_has_exectrail_for_its_first_process() {
     assert_eq!(output.status.code(), Some(127), "{output:?}");
 }
 
-/// Both templates hand the module's variable on, which is off by default.
+/// Both templates pass on the module's variable, which is off by default.
 #[test]
 fn a_template_holds_its_workspace_where_it_is_asked_to() {
     for (seconds, holds) in [(None, false), (Some(0), false), (Some(300), true)] {

@@ -1,4 +1,5 @@
-//! The check itself: each of these mistakes, made in a manifest that is accepted, is found.
+//! Tests of the check itself: it finds each of these mistakes in a manifest that is otherwise
+//! accepted.
 
 use exectrail_templates::{Template, Workspace, manifests};
 use serde_json::json;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What a workspace's init script does: announce the PID namespace, and start only once it is traced.
+# A workspace's init script: announces the PID namespace, and starts the agent once it is traced.
 set -eu
 pid_ns="$(readlink /proc/self/ns/pid)"
 pid_ns="${pid_ns#pid:[}"

@@ -1,4 +1,4 @@
-//! That a release is what it is said to be.
+//! Checks the content of a release, and that its build is reproducible.
 
 use std::env;
 use std::fs;
@@ -12,7 +12,7 @@ use super::{COMPLETIONS, DOCUMENTS, SUMS, VERSION, name_of, sha256};
 use crate::architecture::Architecture;
 use crate::{command, progress, workspace};
 
-/// Checks the tarballs with the programs that their users have.
+/// Checks the tarballs with the programs that users have.
 pub(super) fn content(tarballs: &[PathBuf]) -> Result<()> {
     for tarball in tarballs {
         let directory = tempfile::tempdir()?;
@@ -63,7 +63,8 @@ fn programs(top: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Each shell takes its script, and knows the commands from it. A shell that is not here is said.
+/// Checks that each shell reads its script, and completes the commands. Reports shells that are not
+/// installed.
 fn completions(top: &Path) -> Result<()> {
     for (shell, path) in COMPLETIONS {
         if command::find(shell).is_none() {
@@ -89,7 +90,8 @@ fn completions(top: &Path) -> Result<()> {
                 "-c",
                 &format!("source '{script}'; complete -C 'exectrail pre'"),
             ]),
-            // Completion in zsh needs a terminal; that it can be read and defines its function.
+            // Completion in zsh needs a terminal. This checks that zsh can read the script, and
+            // that the script defines its function.
             _ => ask.args([
                 "-f",
                 "-c",
@@ -159,13 +161,13 @@ fn bills_of_materials(top: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes it again from a copy of the source elsewhere, and compares every byte.
+/// Builds the release again from a copy of the source in another directory, and compares all bytes.
 pub(super) fn reproducible(architectures: &[Architecture], time: u64, out: &Path) -> Result<()> {
     let directory = tempfile::Builder::new()
         .prefix("exectrail-dist-")
         .tempdir()
         .context("cannot create a directory for the second build")?;
-    // Neither as long nor as deep as the first one.
+    // The path differs from that of the first build in length and depth.
     let copy = directory.path().join("another/place/for the source");
     copy_source(&copy)?;
     let second = directory.path().join("out");
@@ -200,7 +202,7 @@ pub(super) fn reproducible(architectures: &[Architecture], time: u64, out: &Path
     Ok(())
 }
 
-/// All that git knows or would add.
+/// Copies all files that git tracks or would add.
 fn copy_source(to: &Path) -> Result<()> {
     let mut list = command::new("git");
     list.args([
@@ -212,7 +214,7 @@ fn copy_source(to: &Path) -> Result<()> {
     ]);
     for name in command::output(&mut list)?.split_terminator('\0') {
         let (from, to) = (workspace::root().join(name), to.join(name));
-        // What was removed and not yet committed is still listed.
+        // git still lists a file whose removal is not committed.
         if !from.is_file() {
             continue;
         }

@@ -1,4 +1,4 @@
-//! What a release is made of: a bill of materials for each program, and the licences of all crates.
+//! Parts of a release: a bill of materials for each program, and the licences of all crates.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,18 +11,18 @@ use serde_json::Value;
 use crate::architecture::Architecture;
 use crate::{command, workspace};
 
-/// The programs, by the directory of their crate. The probes are a program of their own, for
-/// another machine, inside exectrail.
+/// The programs, by the directory of their crate. The probes are a separate program inside
+/// exectrail, for another machine.
 const PROGRAMS: [(&str, &str); 3] = [
     ("runtime", "exectrail"),
     ("preflight", "exectrail-preflight"),
     ("probes-ebpf", "exectrail-probes"),
 ];
 
-/// What cargo-cyclonedx is told to call its files; ignored by git.
+/// File name that cargo-cyclonedx uses; git ignores these files.
 const FILE_NAME: &str = "sbom.cdx";
 
-/// Where the repository is said to be, whichever directory it is in.
+/// Path of the repository in the bills, whichever directory it is in.
 const ROOT: &str = "/exectrail";
 
 /// A bill of materials (CycloneDX 1.5, JSON) for each program, by the program's name.
@@ -41,7 +41,7 @@ pub(super) fn bills_of_materials(
     ])
     .args(["--target", &architecture.target()])
     .args(["--override-filename", FILE_NAME])
-    // With it there is neither a time nor a random number in them.
+    // With this variable, the bills have neither a time nor a random number.
     .env("SOURCE_DATE_EPOCH", time.to_string());
     let listed = command::run(&mut list);
     let bills = listed.and_then(|()| PROGRAMS.iter().map(read).collect());
@@ -58,7 +58,7 @@ fn read(&(crate_directory, program): &(&str, &'static str)) -> Result<(&'static 
     Ok((program, without_place(&text, crate_directory)?))
 }
 
-/// References name the directory of each crate of ours, as part of a URL.
+/// Replaces the directories of the workspace's crates in references, where they are part of a URL.
 fn without_place(bill: &str, crate_directory: &str) -> Result<String> {
     let parsed: Value = serde_json::from_str(bill).context("cargo-cyclonedx wrote no JSON")?;
     let reference = parsed["metadata"]["component"]["bom-ref"].as_str();
@@ -71,7 +71,7 @@ fn without_place(bill: &str, crate_directory: &str) -> Result<String> {
     Ok(bill.replace(here, &format!("file://{ROOT}/")))
 }
 
-/// It writes one beside each Cargo.toml of the workspace, wanted or not.
+/// Removes the files: cargo-cyclonedx writes one beside each Cargo.toml of the workspace.
 fn remove_all() -> Result<()> {
     for entry in fs::read_dir(workspace::root())? {
         let file = entry?.path().join(format!("{FILE_NAME}.json"));
@@ -82,7 +82,7 @@ fn remove_all() -> Result<()> {
     Ok(())
 }
 
-/// The texts of all licences, with the crates that each is of.
+/// The texts of all licences, each with its crates.
 pub(super) fn licences(bills: &[(&str, String)]) -> Result<String> {
     let mut crates = BTreeSet::new();
     for (_, bill) in bills {
@@ -108,7 +108,7 @@ pub(super) fn licences(bills: &[(&str, String)]) -> Result<String> {
         else {
             continue;
         };
-        // Ours are in files of their own.
+        // The workspace's own licences have separate files.
         if package["source"].is_null() {
             continue;
         }

@@ -1,5 +1,5 @@
-//! A tarball whose bytes follow from its content alone: sorted, with one time for all files, no
-//! owner, and nothing in its head about where and when it was compressed.
+//! A tarball whose bytes depend only on its content: it is sorted, has one time for all files and
+//! no owner, and its header does not show where and when it was compressed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use flate2::{Compression, GzBuilder};
 use tar::{Builder, EntryType, Header};
 
-/// One to be written.
+/// A tarball to be written.
 #[derive(Default)]
 pub(super) struct Tarball {
     /// Mode and content by path.
@@ -35,7 +35,8 @@ impl Tarball {
         Ok(())
     }
 
-    /// Writes it, everything below the directory `top`, with `time` in seconds since 1970.
+    /// Writes the tarball, with all files below the directory `top`, and `time` in seconds since
+    /// 1970.
     pub(super) fn write(&self, top: &str, time: u64, to: &Path) -> Result<()> {
         let bytes = self
             .bytes(top, time)
@@ -44,7 +45,7 @@ impl Tarball {
     }
 
     fn bytes(&self, top: &str, time: u64) -> Result<Vec<u8>> {
-        // GzBuilder's time is 0 and its operating system "unknown" unless told otherwise.
+        // GzBuilder's defaults are the time 0 and an "unknown" operating system.
         let gzip = GzBuilder::new().write(Vec::new(), Compression::best());
         let mut tar = Builder::new(gzip);
         for directory in self.directories(top) {
@@ -62,7 +63,7 @@ impl Tarball {
         Ok(tar.into_inner()?.finish()?)
     }
 
-    /// Every directory once, each before what is in it.
+    /// Each directory once, before its content.
     fn directories(&self, top: &str) -> BTreeSet<String> {
         let mut directories = BTreeSet::from([format!("{top}/")]);
         for path in self.files.keys() {

@@ -1,4 +1,4 @@
-//! That an image is what it is said to be, and that its program traces a workspace beside it.
+//! Checks the content of an image, and that its program traces a workspace beside it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,10 +16,10 @@ use crate::architecture::Architecture;
 use crate::dist::VERSION;
 use crate::{command, progress};
 
-/// The largest that it may be.
+/// Maximum size of the image.
 const SIZE_LIMIT: u64 = 5 << 20;
 
-/// How long the sidecar may take for anything.
+/// Time limit of each wait for the sidecar.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Checks `tag`, in podman's storage, whose program is a copy of `binary`.
@@ -96,7 +96,7 @@ fn configuration(architecture: Architecture, tag: &str) -> Result<()> {
     Ok(())
 }
 
-/// One file, a link to it, and the directories of both.
+/// Checks that the image has one file, a link to it, and the directories of both.
 fn content(binary: &Path, tag: &str) -> Result<()> {
     let mounted = Mounted::new(tag)?;
     let mut found = BTreeMap::new();
@@ -127,7 +127,7 @@ fn content(binary: &Path, tag: &str) -> Result<()> {
     Ok(())
 }
 
-/// Owner and mode by path.
+/// Collects owner and mode by path.
 fn walk(root: &Path, at: &Path, found: &mut BTreeMap<String, (u32, u32)>) -> Result<()> {
     for entry in fs::read_dir(at)? {
         let path = entry?.path();
@@ -141,7 +141,7 @@ fn walk(root: &Path, at: &Path, found: &mut BTreeMap<String, (u32, u32)>) -> Res
     Ok(())
 }
 
-/// An image's files, where they can be looked at.
+/// An image whose files are mounted.
 struct Mounted<'a> {
     tag: &'a str,
     root: PathBuf,
@@ -164,15 +164,15 @@ impl Drop for Mounted<'_> {
     }
 }
 
-/// Runs containers of the image; ends those that are left.
+/// Runs containers of the image; removes the remaining ones when dropped.
 struct Podman<'a> {
     tag: &'a str,
     sidecar: String,
-    /// Holds the seccomp profile.
+    /// Directory of the seccomp profile.
     directory: tempfile::TempDir,
 }
 
-/// All that a sidecar is given, of `templates/plain-yaml/pod.yaml`.
+/// All privileges that `templates/plain-yaml/pod.yaml` gives the sidecar.
 const SIDECAR: [&str; 3] = ["--cap-drop=all", "--cap-add=BPF", "--cap-add=PERFMON"];
 
 impl<'a> Podman<'a> {
@@ -196,7 +196,7 @@ impl<'a> Podman<'a> {
                 "seccomp={}",
                 self.directory.path().join("seccomp.json").display()
             ))
-            // Podman would raise them, which not every root may.
+            // Podman would raise these limits, which root may not do everywhere.
             .args(["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"])
             .args(flags)
             .arg(self.tag)
@@ -204,7 +204,7 @@ impl<'a> Podman<'a> {
         podman
     }
 
-    /// Podman as it works with and without systemd, and where both versions of cgroups are mounted.
+    /// A command of podman that works with and without systemd, and with both versions of cgroups.
     fn podman(&self) -> Command {
         let mut podman = command::new("podman");
         podman.args(["--runtime=runc", "--cgroup-manager=cgroupfs"]);
@@ -239,7 +239,7 @@ impl<'a> Podman<'a> {
     }
 
     /// As in a pod: a sidecar, and a workspace in its network namespace that announces itself and
-    /// becomes something else; called as templates for exectrace do.
+    /// executes another program. Both are called as templates for exectrace call them.
     fn a_workspace_is_traced(&self) -> Result<()> {
         let name = format!("--name={}", self.sidecar);
         let entry = format!("--entrypoint=/{SECOND_NAME}");
@@ -282,7 +282,7 @@ impl<'a> Podman<'a> {
         Ok(())
     }
 
-    /// What the sidecar wrote until it was told to stop.
+    /// Stops the sidecar; returns its log.
     fn stopped_log(&self) -> Result<String> {
         let deadline = Instant::now() + PATIENCE;
         command::output(self.podman().args(["kill", "--signal=TERM", &self.sidecar]))?;
@@ -317,7 +317,7 @@ impl Drop for Podman<'_> {
     }
 }
 
-/// The default profile of this podman, with what newer ones have besides: bpf(2) for whoever has
+/// The default profile of this podman, with an addition of newer ones: bpf(2) for processes with
 /// CAP_BPF (containers-common 0.51; containerd 1.7 and moby 23 have the same).
 fn seccomp_profile() -> Result<String> {
     let path = "/usr/share/containers/seccomp.json";
@@ -326,7 +326,7 @@ fn seccomp_profile() -> Result<String> {
     let rules = profile["syscalls"]
         .as_array_mut()
         .with_context(|| format!("{path} lists no system calls"))?;
-    // It is refused by name to whoever has not CAP_SYS_ADMIN.
+    // The profile has a rule that refuses bpf(2) to processes without CAP_SYS_ADMIN.
     for rule in rules
         .iter_mut()
         .filter(|rule| rule["action"] == "SCMP_ACT_ERRNO")

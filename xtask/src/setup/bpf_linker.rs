@@ -1,6 +1,6 @@
 //! bpf-linker, which turns the probes' LLVM bitcode into a BPF object.
 //!
-//! It uses the LLVM inside rustc and must have been built for that version of LLVM.
+//! It uses the LLVM of rustc, and must have been built for that version of LLVM.
 
 use std::fs;
 
@@ -11,16 +11,16 @@ use super::Found;
 use crate::toolchain::Toolchain;
 use crate::{command, progress, workspace};
 
-/// The bpf-linker that fits an LLVM.
+/// The bpf-linker for a version of LLVM.
 struct Fit {
     llvm_major: u32,
     version: &'static str,
-    /// The cargo feature that chooses this LLVM.
+    /// The cargo feature that selects this LLVM.
     feature: &'static str,
 }
 
-/// Oldest LLVM first. From 0.11 on, bpf-linker wants a system LLVM instead of rustc's.
-/// Tested: 22. The features for 20 and 21 exist in the same release and are built alike.
+/// Oldest LLVM first. From 0.11 on, bpf-linker needs a system LLVM instead of rustc's. Tested: 22.
+/// The features for 20 and 21 exist in the same release and are built in the same way.
 const FITS: [Fit; 3] = [
     Fit {
         llvm_major: 20,
@@ -39,7 +39,7 @@ const FITS: [Fit; 3] = [
     },
 ];
 
-/// What 0.10.3 is built for when cargo is asked for no feature.
+/// The feature of a 0.10.3 that was built without a named feature.
 const DEFAULT_FEATURE: &str = "rust-llvm-22";
 
 pub(super) fn look(toolchain: &Toolchain) -> Result<Found> {
@@ -56,7 +56,7 @@ pub(super) fn look(toolchain: &Toolchain) -> Result<Found> {
              probes fails, install a bpf-linker for LLVM {llvm} or use an older rustc.",
             toolchain.release, fit.llvm_major,
         ));
-        // Somebody with so new a rustc knows better than our table.
+        // For an rustc newer than this table, use the bpf-linker that is installed.
         if installed.is_some() {
             return Ok(present());
         }
@@ -99,7 +99,7 @@ fn installed_version() -> Option<String> {
     Some(printed.trim().strip_prefix("bpf-linker ")?.to_owned())
 }
 
-/// The LLVM feature that cargo noted when it installed this version; none if it did not.
+/// The LLVM feature that cargo recorded when it installed this version; `None` if there is none.
 fn built_for(version: &str) -> Option<String> {
     let notes = fs::read(workspace::cargo_home()?.join(".crates2.json")).ok()?;
     feature_noted(&serde_json::from_slice(&notes).ok()?, version)

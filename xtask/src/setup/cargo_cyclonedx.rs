@@ -1,9 +1,9 @@
-//! cargo-cyclonedx, which lists the crates that a binary is made of.
+//! cargo-cyclonedx, which lists the crates of a binary.
 
 use super::{Found, cargo_tool};
 use crate::command;
 
-/// The release whose output `cargo xtask dist` was tried with.
+/// The release whose output `cargo xtask dist` was tested with.
 const VERSION: &str = "0.5.9";
 
 pub(super) fn look() -> Found {

@@ -1,4 +1,4 @@
-//! cargo-deny, which holds dependencies to `deny.toml`.
+//! cargo-deny, which checks dependencies against `deny.toml`.
 
 use super::{Found, cargo_tool};
 use crate::command;
@@ -17,7 +17,7 @@ pub(super) fn look() -> Found {
     })
 }
 
-/// The form of `deny.toml` changes with minor releases, as long as the major one is 0.
+/// The format of `deny.toml` changes with minor releases while the major version is 0.
 fn reads_our_configuration(version: &str) -> bool {
     let same_minor = VERSION.rsplit_once('.').map(|(minor, _)| minor);
     same_minor.is_some() && version.rsplit_once('.').map(|(minor, _)| minor) == same_minor

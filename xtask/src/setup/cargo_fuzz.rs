@@ -1,4 +1,4 @@
-//! What fuzzing needs: cargo-fuzz, and a C++ compiler for libFuzzer.
+//! Requirements of fuzzing: cargo-fuzz, and a C++ compiler for libFuzzer.
 
 use super::debian_packages::{self, Package};
 use super::{Found, cargo_tool};

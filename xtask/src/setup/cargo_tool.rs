@@ -1,17 +1,17 @@
-//! Programs that cargo installs, for our own use.
+//! Programs that cargo installs for xtask.
 
 use anyhow::{Context, Result};
 
 use super::tools_dir;
 use crate::command;
 
-/// Installs `name` and says how it was done.
+/// Installs `name`, and returns how.
 pub(super) fn install(name: &str, version: &str) -> Result<String> {
     let root = tools_dir().context("no place to install to: set HOME or XDG_CACHE_HOME")?;
     let mut install = command::cargo();
-    // Compiling is most of what it costs here, and release profiles take minutes: unoptimised,
-    // without debug information, and in a place of its own so that nobody takes it for a proper
-    // one.
+    // Compiling takes most of the time, and release profiles take minutes. So the build is
+    // unoptimised and without debug information. It goes to a separate place, since it does not
+    // replace a proper installation.
     install
         .args(["install", "--quiet", "--locked", "--debug", "--root"])
         .arg(&root)

@@ -1,4 +1,4 @@
-//! What links programs for another architecture: a C compiler and its C library.
+//! A C compiler and its C library, which link programs for another architecture.
 
 use super::Found;
 use super::debian_packages::{self, Package};

@@ -1,6 +1,6 @@
-//! Packages of other Debian suites, unpacked and never installed, without touching apt's own
-//! configuration: a private list of sources and private state, on the mirror that apt already
-//! uses. Needs no root.
+//! Packages of other Debian suites, unpacked and never installed, without changes to apt's own
+//! configuration: with a private list of sources and private state, from the mirror that apt
+//! already uses. Needs no root.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,21 +11,21 @@ use tempfile::TempDir;
 
 use crate::command;
 
-/// Where Debian keeps the archive's keys, in newer and older releases.
+/// Paths of the archive's keys, in newer and older Debian releases.
 const KEYRINGS: [&str; 2] = [
     "/usr/share/keyrings/debian-archive-keyring.pgp",
     "/usr/share/keyrings/debian-archive-keyring.gpg",
 ];
 
-/// Debian's main archive, as seen from here.
+/// Debian's main archive, on the mirror of this machine.
 pub(super) struct DebianArchive {
-    /// apt's private files; removed in the end.
+    /// apt's private files; removed when dropped.
     directory: TempDir,
     site: String,
 }
 
 impl DebianArchive {
-    /// Finds the mirror; keeps working files below `parent`.
+    /// Finds the mirror; keeps temporary files below `parent`.
     pub(super) fn find(parent: &Path) -> Result<Self> {
         for program in ["apt-get", "apt-cache", "dpkg-deb"] {
             if command::find(program).is_none() {
@@ -37,8 +37,8 @@ impl DebianArchive {
         fs::create_dir_all(directory.path().join("lists/partial"))?;
         let site = match main_site(&index_targets(&mut command::new("apt-get"))?) {
             Some(site) => site,
-            // Images are often shipped without package lists: nothing says yet which source is
-            // whose. Fetch the lists of the configured sources, into our own directory.
+            // Images often have no package lists, and without them nothing identifies the sources.
+            // Fetch the lists of the configured sources, into the private directory.
             None => {
                 let lists = format!("Dir::State::lists={}/lists", directory.path().display());
                 let apt = || with_options(command::new("apt-get"), [lists.as_str()]);
@@ -58,7 +58,7 @@ impl DebianArchive {
             .unwrap_or_default();
         let source = format!("deb {signed_by}{} {suite} main\n", self.site);
         fs::write(self.path("sources.list"), source)?;
-        // -o APT::Update::Error-Mode=any: what could not be fetched is an error, not a warning.
+        // -o APT::Update::Error-Mode=any: a failed fetch is an error, not a warning.
         command::output(self.apt("apt-get").args([
             "-q",
             "-o",
@@ -69,11 +69,11 @@ impl DebianArchive {
         Ok(versions(&listed))
     }
 
-    /// Unpacks a package of the suite last looked at, and returns the root of its files.
+    /// Unpacks a package of the suite used last, and returns the root of its files.
     pub(super) fn unpack(&self, package: &str, version: &str) -> Result<PathBuf> {
         let package = format!("{package}={version}");
         let mut download = self.apt("apt-get");
-        // apt-get puts it into the current directory, under a name of its choice.
+        // apt-get writes it into the current directory, under a name that it chooses.
         download
             .current_dir(self.directory.path())
             .args(["-q", "download", &package]);
@@ -91,7 +91,7 @@ impl DebianArchive {
         self.directory.path().join(name)
     }
 
-    /// apt with our sources and our state, and otherwise as configured (proxies, certificates).
+    /// apt with private sources and state, and otherwise as configured (proxies, certificates).
     fn apt(&self, program: &str) -> Command {
         let at = self.directory.path().display();
         with_options(
@@ -102,7 +102,7 @@ impl DebianArchive {
                 format!("Dir::State::lists={at}/lists"),
                 format!("Dir::Cache={at}"),
                 "Acquire::Languages=none".into(),
-                // The user that apt downloads as cannot enter our directory.
+                // apt's download user cannot enter this directory.
                 "APT::Sandbox::User=root".into(),
             ],
         )
@@ -116,13 +116,14 @@ fn with_options(mut apt: Command, options: impl IntoIterator<Item = impl AsRef<s
     apt
 }
 
-/// One line for each of apt's sources: site, origin and label, as the archive itself says it.
+/// One line for each of apt's sources: site, origin and label, as the archive gives them.
 fn index_targets(apt: &mut Command) -> Result<String> {
     let format = "$(SITE)|$(ORIGIN)|$(LABEL)";
     command::output(apt.args(["indextargets", "--format", format, "Created-By: Packages"]))
 }
 
-/// The main archive is neither security's nor anybody else's.
+/// The site of the main archive: the source that is neither the security archive nor a third
+/// party's.
 fn main_site(index_targets: &str) -> Option<String> {
     index_targets
         .lines()
@@ -150,7 +151,7 @@ mod tests {
             main_site(targets).as_deref(),
             Some("http://c.example/debian")
         );
-        // Without lists apt leaves what it does not know as it is.
+        // Without lists apt leaves unknown fields as they are.
         assert_eq!(
             main_site("http://c.example/debian|$(ORIGIN)|$(LABEL)\n"),
             None

@@ -1,4 +1,4 @@
-//! Debian packages: whether they are there, and installing them.
+//! Debian packages: looks for them, and installs them.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::Found;
 use crate::command;
 
-/// One package, how to tell that it is there, and what it is for.
+/// One package, the file that shows its presence, and its purpose.
 #[derive(Clone, Copy)]
 pub(super) struct Package {
     pub(super) name: &'static str,

@@ -1,4 +1,4 @@
-//! What builds container images: whichever there is.
+//! A builder of container images: any that is installed.
 
 use super::Found;
 use super::debian_packages::{self, Package};

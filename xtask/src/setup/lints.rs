@@ -1,4 +1,4 @@
-//! rustfmt and clippy: components that a minimal Rust toolchain comes without.
+//! rustfmt and clippy: components that a minimal Rust toolchain lacks.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::toolchain::Toolchain;
 
 pub(super) fn look(toolchain: &Toolchain) -> Found {
     let there = |program: &str| {
-        // rustup's own bin directory has a stand-in for each, installed or not.
+        // rustup's own bin directory has a proxy for each, installed or not.
         let in_toolchain = toolchain.sysroot.join("bin").join(program);
         in_toolchain.is_file()
             || (command::find("rustup").is_none() && command::find(program).is_some())

@@ -1,5 +1,5 @@
-//! The standard library's source. BPF targets come without a compiled `core`, so cargo builds it
-//! from the source of exactly the rustc in use, and looks for that in the toolchain's sysroot.
+//! The standard library's source. BPF targets have no compiled `core`, so cargo builds it from the
+//! source of exactly the rustc in use, which it finds in the toolchain's sysroot.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,8 +13,8 @@ use super::debian_archive::DebianArchive;
 use crate::toolchain::Toolchain;
 use crate::{command, progress, workspace};
 
-/// Names that stay while Debian's releases move on. Backports keep several versions; the others
-/// have one each.
+/// Suite names that stay valid across Debian's releases. Backports keep several versions; the other
+/// suites have one each.
 const SUITES: [&str; 5] = [
     "stable-backports",
     "testing",
@@ -23,7 +23,7 @@ const SUITES: [&str; 5] = [
     "stable",
 ];
 
-/// rustup waits long for a server that does not answer.
+/// Limit for rustup, which waits long for a server that does not answer.
 const RUSTUP_PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn look(toolchain: &Toolchain) -> Found {
@@ -36,10 +36,10 @@ pub(super) fn look(toolchain: &Toolchain) -> Found {
     Found::missing(what, move || source.install())
 }
 
-/// The source of one release, and where it belongs.
+/// The source of one release, and its place.
 struct Source {
     release: String,
-    /// Where cargo looks: `lib/rustlib/src/rust` in the sysroot.
+    /// The path where cargo looks: `lib/rustlib/src/rust` in the sysroot.
     place: PathBuf,
 }
 
@@ -55,8 +55,8 @@ impl Source {
         is_library(&self.place) && !self.is_link_for_another_release()
     }
 
-    /// rustup keeps its own copy up to date, but a link to Debian's survives `rustup update`. The
-    /// directory linked to is named after its release.
+    /// Whether the source is a link to another release. rustup keeps its own copy up to date, but a
+    /// link to Debian's survives `rustup update`. The name of the linked directory has its release.
     fn is_link_for_another_release(&self) -> bool {
         fs::read_link(&self.place).is_ok_and(|to| !to.ends_with(self.directory_name()))
     }
@@ -68,7 +68,7 @@ impl Source {
 
     fn install(&self) -> Result<String> {
         if self.place.is_symlink() {
-            // Stale or dangling. rustup would refuse to install over it.
+            // The link is outdated or dangling. rustup would refuse to install over it.
             fs::remove_file(&self.place).with_context(|| self.not_writable())?;
         }
         let rustup = match install_from_rustup() {
@@ -102,7 +102,7 @@ impl Source {
         ))
     }
 
-    /// Fills `unpacked`, and returns which package it came from.
+    /// Fills `unpacked`, and returns the package that it came from.
     fn download(&self, cache: &Path, unpacked: &Path) -> Result<String> {
         let archive = DebianArchive::find(cache)?;
         let upstream = format!("{}+", self.release);
@@ -132,16 +132,16 @@ impl Source {
         )
     }
 
-    /// Moves what cargo needs, a sixth of the package, out of `tree`.
+    /// Moves the part that cargo needs, a sixth of the package, out of `tree`.
     fn keep_library(&self, tree: &Path, unpacked: &Path) -> Result<()> {
         let whole = tree.join("usr/src").join(self.directory_name());
         let kept = tree.join("kept");
         fs::create_dir(&kept)?;
         fs::rename(whole.join("library"), kept.join("library"))
             .with_context(|| format!("the package has no library in {}", whole.display()))?;
-        // In one step, so that half a library is never taken for a whole one.
+        // Rename in one step, so that an incomplete library is never mistaken for a complete one.
         match fs::rename(&kept, unpacked) {
-            // Another xtask was as fast.
+            // Another xtask was faster.
             Err(_) if is_library(unpacked) => Ok(()),
             renamed => renamed.with_context(|| format!("cannot create {}", unpacked.display())),
         }
@@ -193,13 +193,13 @@ fn install_from_rustup() -> Result<()> {
     }
     let mut rustup = command::new("rustup");
     rustup.args(["component", "add", "rust-src"]);
-    // Its error is enough; a backtrace of rustup's threads explains nothing.
+    // Its error is enough; a backtrace of rustup's threads does not explain it.
     rustup.env("RUST_BACKTRACE", "0");
     command::output_within(RUSTUP_PATIENCE, &mut rustup)?;
     Ok(())
 }
 
-/// The line of an error that says what is wrong.
+/// The line of an error that has the reason.
 fn gist(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     let telling = |line: &&str| line.starts_with("error:") || line.starts_with("E:");

@@ -1,4 +1,4 @@
-//! What the log says, read as it is written: by `exectrail verify`, and line by line here.
+//! Reads the log while it is written: line by line here, and by `exectrail verify`.
 
 use std::{
     collections::BTreeMap,
@@ -13,14 +13,14 @@ use serde_json::Value;
 
 use crate::command;
 
-/// `exectrail verify`, fed with the log.
+/// A process of `exectrail verify` that reads the log.
 pub(super) struct Verify {
     child: Child,
     input: ChildStdin,
 }
 
 impl Verify {
-    /// Starts it.
+    /// Starts the process.
     pub(super) fn new(exectrail: &Path) -> Result<Self> {
         let mut child = command::new(exectrail)
             .args(["verify", "-"])
@@ -44,33 +44,33 @@ impl Verify {
     }
 }
 
-/// What the log says.
+/// Content of the log.
 #[derive(Default)]
 pub(super) struct Told {
     pub(super) execs: u64,
     pub(super) lost: u64,
-    /// Workspaces that began, and that ended.
+    /// Number of workspaces that started, and that ended.
     pub(super) begun: u64,
     pub(super) ended: u64,
-    /// Whether it has its last line.
+    /// Whether the log has its last line.
     pub(super) stopped: bool,
-    /// Lines that are not what they should be.
+    /// Lines that are wrong.
     pub(super) wrong: Vec<String>,
-    /// What `exectrail verify` says.
+    /// Output of `exectrail verify`.
     pub(super) verified: String,
-    /// By the workspace's PID namespace: the number that its next exec should have. Nothing where
-    /// losses are the rule: then the beginning and the end of a workspace can be lost, and its PID
-    /// namespace's number be another's.
+    /// By the workspace's PID namespace: the number that its next exec should have. `None` if many
+    /// execs are lost: then the lines for the start and the end of a workspace can be lost, and
+    /// another namespace can have the same number.
     next: Option<BTreeMap<u64, u64>>,
 }
 
-/// What has been read so far.
+/// Content of the log so far.
 pub(super) struct Seen {
     told: Mutex<Told>,
 }
 
 impl Seen {
-    /// Nothing yet, of a log of which lines are missing here and there, or hardly ever.
+    /// Nothing so far. `losses` says whether many lines of the log are missing.
     pub(super) fn new(losses: bool) -> Self {
         Self {
             told: Mutex::new(Told {
@@ -102,14 +102,14 @@ impl Seen {
         Ok(())
     }
 
-    /// What it was that was read.
+    /// The content of the whole log.
     pub(super) fn into_told(self) -> Told {
         self.told
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at what has been read so far.
+    /// Calls `look` with the content so far.
     pub(super) fn with<T>(&self, look: impl FnOnce(&mut Told) -> T) -> T {
         look(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,4 +1,4 @@
-//! A pod made by hand: a network namespace, and exectrail beside the workspaces.
+//! A pod made from namespaces: a network namespace, and exectrail beside the workspaces.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -17,12 +17,12 @@ pub(super) struct Pod {
     network: Child,
     sidecar: Child,
     process: Process,
-    /// Its log, until somebody takes it.
+    /// Its log, until it is taken.
     pub(super) log: Option<ChildStdout>,
 }
 
 impl Pod {
-    /// Makes it, and returns once tracing is on.
+    /// Makes the pod, and returns once exectrail traces.
     pub(super) fn new(exectrail: &Path, ring_bytes: u64) -> Result<Self> {
         let mut network = command::new("unshare")
             .args(["--net", "--", "sh", "-c"])
@@ -44,7 +44,7 @@ impl Pod {
             .context("cannot start exectrail")?;
         let log = sidecar.stdout.take();
         let stderr = sidecar.stderr.take().context("exectrail has no stderr")?;
-        // From here on, whatever goes wrong, both are ended.
+        // From here on, an error ends both processes.
         let mut pod = Self {
             network,
             sidecar,
@@ -63,23 +63,23 @@ impl Pod {
                 break;
             }
         }
-        // Nobody is to wait for room in a pipe that nobody reads.
+        // Read the pipe, so that exectrail never waits for space in it.
         thread::spawn(move || diagnostics.map_while(Result::ok).for_each(drop));
         pod.process = Process::child_of(pod.sidecar.id())?;
         Ok(pod)
     }
 
-    /// exectrail itself, which is not the child that was started: that one is `nsenter`.
+    /// exectrail itself, which is not the child that was started: the child is `nsenter`.
     pub(super) fn exectrail(&self) -> Process {
         self.process
     }
 
-    /// The network namespace, by a process in it.
+    /// The network namespace, as the id of a process in it.
     pub(super) fn network(&self) -> u32 {
         self.network.id()
     }
 
-    /// Ends exectrail in good order.
+    /// Stops exectrail with SIGTERM.
     pub(super) fn end(&mut self) -> Result<()> {
         self.process.signal(Signal::TERM)?;
         let status = self.sidecar.wait().context("cannot wait for exectrail")?;
@@ -98,7 +98,7 @@ impl Drop for Pod {
     }
 }
 
-/// A command that will be the first process of a container in this network namespace.
+/// A command that runs as the first process of a container in this network namespace.
 pub(super) fn container(network: u32, program: &Path) -> Command {
     let mut command = command::new("nsenter");
     command
@@ -133,7 +133,7 @@ impl Process {
         kill_process(self.0, signal).with_context(|| format!("cannot send {signal:?} to exectrail"))
     }
 
-    /// Memory that is its own: the ring is not, which it only maps.
+    /// Its private memory, without the ring, which it only maps.
     pub(super) fn memory(self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0))
             .context("exectrail has ended before its time")?;

@@ -1,5 +1,4 @@
-//! What is executed: workspaces, one after the other, each a program that executes another many
-//! times.
+//! Workspaces that run one after another: each is a program that executes another many times.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::pod::container;
 use crate::{command, workspace};
 
-/// One of the tests' programs.
+/// Compiles one of the tests' programs.
 pub(super) fn compile(dir: &Path, name: &str) -> Result<PathBuf> {
     let program = dir.join(name);
     let source = workspace::root().join(format!("runtime/tests/as_root/{name}.c"));
@@ -23,31 +22,31 @@ pub(super) fn compile(dir: &Path, name: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// What was executed, and how much is to be.
+/// The number of execs so far, and the goal.
 pub(super) struct Ran {
     /// Programs executed.
     pub(super) execs: AtomicU64,
-    /// Workspaces that came and went.
+    /// Workspaces that started and ended.
     pub(super) workspaces: AtomicU64,
-    /// Programs to execute, at least.
+    /// Minimum number of programs to execute.
     pub(super) goal: AtomicU64,
     failed: AtomicBool,
 }
 
-/// What workspaces are made of.
+/// How workspaces are made.
 pub(super) struct Making<'a> {
-    /// The pod's network namespace, by a process in it.
+    /// The pod's network namespace, as the id of a process in it.
     pub(super) network: u32,
     /// The tests' program that executes another.
     pub(super) tool: &'a Path,
-    /// That other.
+    /// The program that it executes.
     pub(super) noop: &'a Path,
-    /// How many times, give or take a half.
+    /// Number of times, plus or minus a half.
     pub(super) execs: u64,
 }
 
 impl Ran {
-    /// Nothing yet.
+    /// Nothing executed so far.
     pub(super) fn new(goal: u64) -> Self {
         Self {
             execs: AtomicU64::new(0),
@@ -57,21 +56,21 @@ impl Ran {
         }
     }
 
-    /// Whether it came to an early end.
+    /// Whether the run ended early.
     pub(super) fn has_failed(&self) -> bool {
         self.failed.load(Relaxed)
     }
 
-    /// Has the workspaces end early.
+    /// Makes the workspaces end early.
     pub(super) fn give_up(&self) {
         self.failed.store(true, Relaxed);
     }
 
-    /// Runs workspaces, one after the other, until enough has been executed.
+    /// Runs workspaces, one after the other, until the goal is reached.
     pub(super) fn work(&self, making: &Making<'_>, seed: u64) -> Result<()> {
         let mut random = seed + 1;
         while self.execs.load(Relaxed) < self.goal.load(Relaxed) && !self.has_failed() {
-            // Numerical Recipes' generator: nobody needs better.
+            // The generator of Numerical Recipes is sufficient here.
             random = random
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1_442_695_040_888_963_407);

@@ -1,5 +1,5 @@
-//! argv and filename of a line are what was executed, on this kernel. One run has all of it, since
-//! to load the probes takes most of a test's time.
+//! Tests on this kernel that a line has the argv and filename that were executed. One run of
+//! exectrail serves all of them, since loading the probes takes most of a test's time.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, sync::OnceLock};
 
@@ -26,18 +26,18 @@ pub(crate) const TESTS: &[Test] = tests![
 
 const SCRIPT: &str = "/tmp/script";
 
-/// How often what another exec may spoil is tried.
+/// Number of repetitions of what another exec can disturb.
 const ROUNDS: usize = 8;
 
-/// The most that is kept of an argv; an argument that is longer, and one that is not much shorter.
+/// Maximum length of a recorded argv; an argument longer than it, and one slightly shorter.
 const MOST: usize = 110 << 10;
 const CUT: usize = 120_000;
 const LONG: usize = 102_400;
-/// Two that are shorter and longer than what is always protected: 2,000 bytes.
+/// One length below and one above the number of bytes that are always protected: 2,000.
 const ORDINARY: usize = 1_500;
 const UNPROTECTED: usize = 5 << 10;
 
-/// The shell's `$1` to `$4` are the arguments: those after `-c` may be no longer together.
+/// The arguments are the shell's `$1` to `$4`, since after `-c` they may no longer be contiguous.
 const PROGRAMS: &str = "\
 /tmp/script argument
 /bin/true before \"$1\" after
@@ -52,7 +52,7 @@ done
 exit 0
 ";
 
-/// An argument each part of which differs, so that a piece in the wrong place shows.
+/// An argument whose parts all differ, so that a piece in the wrong place is visible.
 fn long(length: usize) -> String {
     let mut text: String = (0..length / 8 + 1)
         .map(|index| format!("{index:07}-"))
@@ -81,7 +81,7 @@ fn run() -> Result<Vec<Value>> {
     Ok(execs(&run_and_listen(&[&limit], &command)?.0))
 }
 
-/// Those of `/bin/true` with this first argument.
+/// The execs of `/bin/true` with this first argument.
 fn truths(word: &str) -> Result<Vec<&'static Value>> {
     let is_it = |event: &&Value| {
         event["filename"] == "/bin/true" && argv(event).get(1).is_some_and(|first| first == word)
@@ -135,12 +135,12 @@ fn what_is_cut_says_so(_: &Plan, _: &Report) -> Result<()> {
     Ok(())
 }
 
-/// From where on, where the line says so.
+/// The number of bytes that are protected, if the line has it.
 fn unprotected_from(event: &Value) -> Option<u64> {
     event["argv_unprotected_from"].as_u64()
 }
 
-/// Seldom, where the kernel skipped the first program of an exec, one is not.
+/// Rarely, if the kernel skipped the first program of an exec, one is not protected.
 pub(crate) fn ordinary_arguments_are_protected(_: &Plan, _: &Report) -> Result<()> {
     let events = truths("ordinary")?;
     ensure!(events.len() == 2 * ROUNDS, "there are {}", events.len());
@@ -162,7 +162,7 @@ pub(crate) fn ordinary_arguments_are_protected(_: &Plan, _: &Report) -> Result<(
     Ok(())
 }
 
-/// At least 2,000 bytes are protected, or, seldom, none; how many more depends on where in its page
+/// At least 2,000 bytes are protected, or, rarely, none. The number depends on where in its page
 /// argv begins.
 pub(crate) fn long_arguments_say_from_where_they_could_have_been_changed(
     _: &Plan,

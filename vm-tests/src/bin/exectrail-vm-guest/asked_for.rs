@@ -1,4 +1,5 @@
-//! Whether the machine is what its tests are about: otherwise they would pass for nothing.
+//! Checks that the machine is the one that its tests are for: otherwise they could pass without
+//! testing anything.
 
 use std::fs;
 
@@ -7,8 +8,8 @@ use exectrail_vm_tests::{Plan, Variant};
 
 use crate::report::Report;
 
-/// Lockdown, processors, cgroups and the compiler of eBPF programs are as the plan says; pages and
-/// preemption as the kernel's name says.
+/// Lockdown, processors, cgroups and the eBPF JIT compiler are as the plan requires; page size and
+/// preemption are as the kernel's name indicates.
 pub(crate) fn the_machine_is_as_asked_for(plan: &Plan, _: &Report) -> Result<()> {
     let lockdown = plan.scenario.lockdown().unwrap_or("none");
     holds("/sys/kernel/security/lockdown", |state| {
@@ -52,7 +53,7 @@ pub(crate) fn the_machine_is_as_asked_for(plan: &Plan, _: &Report) -> Result<()>
     Ok(())
 }
 
-/// Whether eBPF programs are compiled.
+/// Whether the kernel compiles eBPF programs.
 pub(crate) const BPF_JIT_ENABLE: &str = "/proc/sys/net/core/bpf_jit_enable";
 
 fn holds(path: &str, expected: impl FnOnce(&str) -> bool) -> Result<()> {

@@ -1,5 +1,5 @@
-//! Whether tracing works on a kernel or a machine at all: those tests of `plain` that what is
-//! different about it could make fail.
+//! Tests whether tracing works at all on a kernel or a machine: those tests of `plain` that can
+//! fail because the kernel or the machine is different.
 
 use exectrail_vm_tests::Variant;
 
@@ -41,10 +41,10 @@ const TESTS: &[Test] = tests![
     a_workspace_with_somebody_left_has_not_ended,
 ];
 
-/// What a limit has to allow for grows with the number of processors that there may be.
+/// The memory that a limit must allow grows with the number of possible processors.
 const WITH_MANY_CPUS: &[Test] = tests![a_memory_limit_is_kept_or_refused];
 
-/// On one processor all processes preempt each other.
+/// On one processor processes preempt each other.
 const WITH_ONE_CPU: &[Test] = tests![failed_execs_side_by_side_are_counted];
 
 /// The scenario's tests.

@@ -1,4 +1,4 @@
-//! Containers as a runtime makes them: namespaces of their own, and a network namespace that they
+//! Containers as a runtime makes them: with new namespaces, and in a network namespace that they
 //! share with their pod.
 
 use std::{
@@ -23,17 +23,17 @@ use rustix::{
     thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe},
 };
 
-/// Runs as the runtime: makes the namespaces and waits.
+/// Runs as the runtime: makes the namespaces, and waits.
 pub(crate) const OUTSIDE: &str = "container";
-/// Runs as the first process, until it becomes the container's command.
+/// Runs as the container's first process, until it executes the container's command.
 pub(crate) const INSIDE: &str = "container-init";
-/// Does nothing, for ever: what holds a pod's network namespace.
+/// Only sleeps: it holds a pod's network namespace.
 pub(crate) const PAUSE: &str = "pause";
 
-/// The program that all of these are.
+/// The binary of all these programs.
 pub(crate) const SELF: &str = "/init";
 
-/// How long anything may take here: where the host is busy, a hundred times what it takes else.
+/// Time limit of each step: on a busy host a step takes a hundred times as long as usual.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A pod: a network namespace, held by a first container.
@@ -43,7 +43,7 @@ pub(crate) struct Pod {
 }
 
 impl Pod {
-    /// A pod with a network of its own.
+    /// Starts a pod with its own network namespace.
     pub(crate) fn start() -> Result<Self> {
         let pause = Container::spawn(&["--new-net", "--", SELF, PAUSE])?;
         Ok(Self {
@@ -52,7 +52,7 @@ impl Pod {
         })
     }
 
-    /// A pod with hostNetwork.
+    /// A pod with `hostNetwork`.
     pub(crate) fn on_host_network() -> Self {
         Self {
             network: "/proc/1/ns/net".into(),
@@ -60,13 +60,13 @@ impl Pod {
         }
     }
 
-    /// A container of the pod that runs `command`.
+    /// Starts a container of the pod that runs `command`.
     pub(crate) fn container(&self, command: &[&str]) -> Result<Container> {
         self.container_with(&[], command)
     }
 
-    /// The same in a cgroup, by its directory. As with runtimes, the container's process is there
-    /// before it has a namespace of its own.
+    /// Starts a container in the cgroup of this directory. As with runtimes, the container's
+    /// process enters the cgroup before it has its own namespaces.
     pub(crate) fn container_in(&self, cgroup: &Path, command: &[&str]) -> Result<Container> {
         self.container_with(&[&format!("--cgroup={}", cgroup.display())], command)
     }
@@ -80,37 +80,37 @@ impl Pod {
         Container::spawn(&arguments)
     }
 
-    /// A container of the pod that runs a shell, for the test to type into.
+    /// Starts a container of the pod with a shell that the test controls.
     pub(crate) fn workspace(&self) -> Result<Shell> {
         Shell::of(self.container(&["/bin/sh"])?)
     }
 
-    /// The same in a cgroup, see [`Pod::container_in`].
+    /// Starts a workspace in a cgroup, see [`Pod::container_in`].
     pub(crate) fn workspace_in(&self, cgroup: &Path) -> Result<Shell> {
         Shell::of(self.container_in(cgroup, &["/bin/sh"])?)
     }
 
-    /// A shell, by way of a program that puts it elsewhere.
+    /// Starts a shell by a program that moves it elsewhere.
     pub(crate) fn workspace_by(&self, wrapper: &[&str]) -> Result<Shell> {
         let mut command = wrapper.to_vec();
         command.push("/bin/sh");
         Shell::of(self.container(&command)?)
     }
 
-    /// A shell in the pod's network namespace that has nothing of its own but a PID namespace.
+    /// Starts a shell in the pod's network namespace whose only new namespace is a PID namespace.
     ///
-    /// All kinds of namespaces draw their numbers from one pool: with no other kind made, a freed
-    /// number soon comes again.
+    /// All kinds of namespaces take their numbers from one pool: if no other kind is made, a freed
+    /// number is soon used again.
     pub(crate) fn bare_shell(&self) -> Result<Shell> {
         Shell::of(self.container_with(&["--bare"], &["/bin/sh"])?)
     }
 
-    /// Announces a PID namespace to the pod's sidecar; the answer's status and text.
+    /// Announces a PID namespace to the pod's sidecar; returns status and text of the answer.
     pub(crate) fn announce(&self, pid_ns: impl ToString) -> Result<(u16, String)> {
         let network = File::open(&self.network)?;
         let body = pid_ns.to_string();
         let asked = thread::spawn(move || -> Result<(u16, String)> {
-            // Of this thread only.
+            // This changes the namespace of this thread only.
             move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
             post("127.0.0.1:56123", &body)
         });
@@ -120,7 +120,7 @@ impl Pod {
     }
 }
 
-/// How long nobody may be listening.
+/// How long the connection may be refused.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
 
 /// A plain HTTP POST.
@@ -129,7 +129,7 @@ fn post(address: &str, body: &str) -> Result<(u16, String)> {
     let mut stream = loop {
         match TcpStream::connect(address) {
             Ok(stream) => break stream,
-            // Whoever announces tries again: a sidecar may not be listening yet.
+            // A client retries: a sidecar may not listen yet.
             Err(_) if since.elapsed() < REFUSED_FOR => thread::sleep(Duration::from_millis(50)),
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot connect to {address}"));
@@ -162,7 +162,7 @@ pub(crate) struct Container {
 }
 
 impl Container {
-    /// Starts one; standard input and output are pipes, standard error a pipe, too.
+    /// Starts a container; standard input, output and error are pipes.
     fn spawn(arguments: &[&str]) -> Result<Self> {
         let child = Command::new(SELF)
             .arg(OUTSIDE)
@@ -174,7 +174,7 @@ impl Container {
             .with_context(|| format!("cannot start a container: {arguments:?}"))?;
         let mut container = Self { child };
         let since = Instant::now();
-        // It may also have come to its end already.
+        // The container may also have ended already.
         while container.init().is_err() && container.child.try_wait()?.is_none() {
             ensure!(
                 since.elapsed() < PATIENCE,
@@ -185,34 +185,34 @@ impl Container {
         Ok(container)
     }
 
-    /// The child, for its streams.
+    /// The child, for access to its streams.
     pub(crate) fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
-    /// Inode number of its PID namespace; of the innermost, where containers are nested.
+    /// Inode number of its PID namespace; of the innermost one, if containers are nested.
     pub(crate) fn pid_ns(&self) -> Result<u32> {
         let path = format!("/proc/{}/ns/pid", self.innermost()?);
         let inode = fs::metadata(&path).with_context(|| path.clone())?.ino();
         Ok(u32::try_from(inode)?)
     }
 
-    /// Process id of its first process, as the machine sees it.
+    /// Process id of its first process, in the machine's PID namespace.
     pub(crate) fn init(&self) -> Result<i32> {
         first_child(i32::try_from(self.child.id())?)
     }
 
-    /// Sends its first process a signal.
+    /// Sends a signal to its first process.
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         send(self.init()?, signal)
     }
 
-    /// Sends a signal to the innermost process, where containers are nested.
+    /// Sends a signal to the innermost process, if containers are nested.
     pub(crate) fn signal_innermost(&self, signal: Signal) -> Result<()> {
         send(self.innermost()?, signal)
     }
 
-    /// Process id of the innermost process, where containers are nested.
+    /// Process id of the innermost process, if containers are nested.
     pub(crate) fn innermost(&self) -> Result<i32> {
         let mut innermost = self.init()?;
         while let Ok(child) = first_child(innermost) {
@@ -221,7 +221,7 @@ impl Container {
         Ok(innermost)
     }
 
-    /// Waits for its end; the exit status of its command.
+    /// Waits for its end; returns the exit status of its command.
     pub(crate) fn wait(&mut self) -> Result<i32> {
         let since = Instant::now();
         loop {
@@ -252,8 +252,9 @@ fn send(id: i32, signal: Signal) -> Result<()> {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        // Its first process first: the outer one then reaps it and ends. Were the outer one killed,
-        // the inner one would stay a zombie of ours, and keep its namespace's number taken.
+        // Kill the first process first: the outer process then reaps it and ends. If the outer
+        // process were killed, the inner one would stay a zombie of this process, and its
+        // namespace's number would stay in use.
         if self.signal(Signal::KILL).is_err() || self.wait().is_err() {
             let _ = self.child.kill();
         }
@@ -268,7 +269,7 @@ pub(crate) struct Shell {
     output: BufReader<ChildStdout>,
 }
 
-/// What the shell prints when it is done with a line; by its builtin, which is no exec.
+/// The shell prints this after a line; with a builtin, which is no exec.
 const DONE: &str = "done-with-it";
 
 impl Shell {
@@ -281,8 +282,8 @@ impl Shell {
             input,
             output,
         };
-        // A container is there when its first process is forked; this one is when that was
-        // executed.
+        // A container counts as started when its first process is forked; this one when the shell
+        // was executed.
         shell.run("")?;
         Ok(shell)
     }
@@ -292,12 +293,12 @@ impl Shell {
         self.container.pid_ns()
     }
 
-    /// Process id of its first process, as the machine sees it.
+    /// Process id of its first process, in the machine's PID namespace.
     pub(crate) fn init(&self) -> Result<i32> {
         self.container.init()
     }
 
-    /// Has the shell carry out a line; what was printed.
+    /// Makes the shell execute a line; returns what the line printed.
     pub(crate) fn run(&mut self, line: &str) -> Result<String> {
         writeln!(self.input, "{line}\necho {DONE}")?;
         self.input.flush()?;
@@ -383,7 +384,7 @@ pub(crate) fn inside(arguments: &[OsString]) -> Result<ExitCode> {
     Err(error).with_context(|| format!("cannot become {command:?}"))
 }
 
-/// Until killed.
+/// Sleeps until it is killed.
 pub(crate) fn pause() -> Result<ExitCode> {
     loop {
         thread::sleep(Duration::from_secs(3600));
@@ -391,6 +392,6 @@ pub(crate) fn pause() -> Result<ExitCode> {
 }
 
 pub(crate) fn unshare(flags: UnshareFlags) -> Result<()> {
-    // SAFETY: unsharing namespaces leaves memory, files and signals of this one thread alone.
+    // SAFETY: unsharing namespaces does not change memory, files and signals of this single thread.
     Ok(unsafe { unshare_unsafe(flags) }?)
 }

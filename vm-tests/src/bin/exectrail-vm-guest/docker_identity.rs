@@ -1,8 +1,9 @@
-//! What ties a workspace to its pod where dockerd makes the containers: `--cgroup-parent` names the
-//! pod's cgroup, as a kubelet with the cgroupfs driver has it.
+//! Identity of a workspace whose containers dockerd makes: `--cgroup-parent` names the pod's
+//! cgroup, as a kubelet with the cgroupfs driver names it.
 //!
-//! Not with dockerd's systemd driver: it has the node's systemd make cgroups, and here the tests
-//! are the node's first process. How that driver names pods is tested in [`crate::identity`].
+//! dockerd's systemd driver is not tested here: it asks the node's systemd to make cgroups, and
+//! here the first process of the node is the test program. [`crate::identity`] tests how that
+//! driver names pods.
 
 use std::{
     fs, thread,
@@ -37,13 +38,14 @@ const POD: &str = "--cgroup-parent=/kubepods/burstable/pod7b0c5f4e-1d2a-4c3b-9e8
 const OTHER_POD: &str =
     "--cgroup-parent=/kubepods/burstable/pod00000000-1d2a-4c3b-9e8f-001122334455";
 
-/// What the first process of a workspace does, in the end: execs with rising numbers.
+/// Command of a workspace's first process: execs with increasing numbers.
 const ROUNDS: &str = "n=0; while :; do n=$((n+1)); /bin/echo $0 $n; sleep 2; done";
 
-/// Containers of the node that no sidecar here may record: of another pod, and of none.
+/// Containers of the node that no sidecar here may record: one of another pod, and one without a
+/// pod.
 const STRANGERS: [&str; 2] = ["neighbour", "stranger"];
 
-/// They are there for all tests, on the node's network.
+/// These containers run during all tests, on the node's network.
 static OTHERS: Shared = Shared::new();
 
 fn start_strangers() -> Result<Played> {
@@ -80,14 +82,14 @@ impl Containers {
     /// Starts the sidecar and waits until it traces.
     fn sidecar(&mut self, options: &[&str]) -> Result<()> {
         let mut all = vec!["--cap-drop=ALL", "--cap-add=BPF", "--cap-add=PERFMON"];
-        // Kernels before 5.11 need it.
+        // Kernels before 5.11 require it.
         all.push("--cap-add=SYS_RESOURCE");
         all.extend(options);
         self.start("exectrail", &all, &[EXECTRAIL_IMAGE, "/usr/bin/exectrail"])?;
         self.tracing_started(0).map(drop)
     }
 
-    /// Starts a container whose first process does [`ROUNDS`], by way of `wrapper`.
+    /// Starts a container whose first process runs [`ROUNDS`], by `wrapper`.
     fn rounds(&mut self, name: &str, options: &[&str], wrapper: &[&str]) -> Result<()> {
         let mut all = options.to_vec();
         all.push("--volume=/usr:/usr:ro");
@@ -97,7 +99,7 @@ impl Containers {
         self.start(name, &all, &command)
     }
 
-    /// What the run says of itself whose lines are behind the first `seen`.
+    /// The line `tracing_started` of the run whose lines follow the first `seen`.
     fn tracing_started(&self, seen: usize) -> Result<Value> {
         let is_it = |line: &Value| msg(line) == "tracing_started";
         let line = self.played.wait_for("of the run's start", seen, is_it)?;
@@ -113,7 +115,7 @@ impl Containers {
         Ok(())
     }
 
-    /// Strangers execute, and the workspace after them; it is recorded, they are not.
+    /// The strangers execute, and then the workspace does; only the workspace is recorded.
     fn check_strangers(&self, others: &Played, workspace: &str) -> Result<()> {
         for stranger in STRANGERS {
             let log = LogFile::of(&others.engine, &others.container(stranger))?;
@@ -141,13 +143,13 @@ impl Containers {
     }
 }
 
-/// The cgroup of a container's first process, as the node sees it.
+/// The cgroup of a container's first process, in the node's view.
 fn cgroup(played: &Played, name: &str) -> Result<String> {
     let path = format!("/proc/{}/cgroup", played.pid(name)?);
     fs::read_to_string(&path).with_context(|| path.clone())
 }
 
-/// The number of the round that an exec is of.
+/// Number of the round that an exec belongs to.
 fn round(event: &Value, name: &str) -> Option<u64> {
     match &argv(event)[..] {
         [echo, who, number] if echo == "/bin/echo" && who == name => number.parse().ok(),
@@ -163,8 +165,9 @@ fn rounds(lines: &[Value], name: &str) -> Vec<u64> {
         .collect()
 }
 
-/// First processes leave the pod's network, as root and, by a user namespace, as anybody; exectrail
-/// restarts without a state. Their next execs are recorded, and how long they were not.
+/// First processes leave the pod's network: one as root, and one as an ordinary user, in a user
+/// namespace. exectrail restarts without a state file. Their next execs are recorded, and how long
+/// they were not traced.
 fn a_workspace_of_dockerd_outside_the_network_is_found_after_a_restart(
     _: &Plan,
     _: &Report,
@@ -181,7 +184,7 @@ fn left_network(others: &Played) -> Result<()> {
     pod.sidecar(&[POD, &network])?;
     let root = [POD, &network, "--cap-add=SYS_ADMIN"];
     pod.rounds("root", &root, &["unshare", "-n"])?;
-    // Kubernetes has no seccomp filter unless asked to. Docker's own forbids user namespaces.
+    // Kubernetes has no seccomp filter by default. Docker's default filter forbids user namespaces.
     let anybody = [
         POD,
         &network,
@@ -219,8 +222,8 @@ fn left_network(others: &Played) -> Result<()> {
     Ok(())
 }
 
-/// Recorded from some exec on to the last; and nothing was, it says, until the run began, which was
-/// after `restarted` and before the first line.
+/// Checks that execs are recorded from one on to the last. The line says that nothing was recorded
+/// until the run began, which was after `restarted` and before the first line.
 fn check_found_again(lines: &[Value], name: &str, pid_ns: u32, restarted: Timestamp) -> Result<()> {
     let started = lines
         .iter()
@@ -250,7 +253,7 @@ fn time(value: &Value) -> Result<Timestamp> {
     Ok(value.as_str().context("no time")?.parse()?)
 }
 
-/// Without a pod's cgroup there is but one above all of them, which says nothing.
+/// Without a pod's cgroup, only one cgroup is above all of them, and it identifies none.
 fn containers_of_dockerd_that_share_a_cgroup_are_told_apart(_: &Plan, _: &Report) -> Result<()> {
     with_strangers(share_a_cgroup)
 }
@@ -275,7 +278,7 @@ fn share_a_cgroup(others: &Played) -> Result<()> {
     pod.check_strangers(others, "workspace")
 }
 
-/// With the node's network, the pod's cgroup is all that tells the workspace from others.
+/// With the node's network, only the pod's cgroup distinguishes the workspace from others.
 fn a_workspace_of_dockerd_is_found_on_the_hosts_network(_: &Plan, _: &Report) -> Result<()> {
     with_strangers(on_hosts_network)
 }

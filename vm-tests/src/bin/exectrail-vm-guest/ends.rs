@@ -1,5 +1,5 @@
-//! When a workspace has ended: when the kernel's PID namespace has, however long that takes after
-//! its first process was killed.
+//! Tests of when a workspace has ended: when the kernel's PID namespace has ended, however long
+//! that takes after its first process was killed.
 
 use std::{
     ffi::OsString,
@@ -33,16 +33,16 @@ pub(crate) const TESTS: &[Test] = tests![
     a_workspace_whose_first_process_takes_long_to_exit_is_recorded_to_its_last_exec,
 ];
 
-/// Attaches to a process as a debugger does, and then does nothing.
+/// Attaches to a process as a debugger does, and then sleeps.
 pub(crate) const HOLD: &str = "hold";
 
-/// For how long nothing may be said of an end that has not come.
+/// For this long, no line may report an end that has not happened.
 const NO_END_FOR: Duration = Duration::from_secs(4);
 
-/// For how long a first process exits.
+/// How long a first process takes to exit.
 const EXITING_FOR: Duration = Duration::from_secs(12);
 
-/// Ended by hand, even where a test fails.
+/// A process that is killed when dropped, even if a test fails.
 struct Guarded(Child);
 
 impl Drop for Guarded {
@@ -78,8 +78,8 @@ pub(crate) fn hold(arguments: &[OsString]) -> Result<ExitCode> {
     }
 }
 
-/// A debugger outside that does not wait for the process that it is attached to: nobody else can
-/// reap that one.
+/// Starts a debugger, outside the container, that does not wait for the process that it traces: no
+/// other process can reap that process.
 fn debugger_of(id: i32) -> Result<Guarded> {
     let child = Command::new(SELF)
         .args([HOLD, &id.to_string()])
@@ -92,8 +92,8 @@ fn debugger_of(id: i32) -> Result<Guarded> {
     Ok(debugger)
 }
 
-/// A process from outside that has entered the namespace of the process `init`, by way of its
-/// parent, which is stopped and so does not reap it.
+/// Starts a process, outside the container, that enters the namespace of the process `init`.
+/// Returns its parent, which is stopped and so does not reap it.
 fn stopped_parent_of_a_process_in(init: i32, sidecar: &Sidecar) -> Result<Guarded> {
     let child = Command::new("/bin/busybox")
         .args(["nsenter", "-t", &init.to_string(), "-p", "-n", "--"])
@@ -103,7 +103,7 @@ fn stopped_parent_of_a_process_in(init: i32, sidecar: &Sidecar) -> Result<Guarde
     let parent = Guarded(child);
     sidecar.wait_for_exec("1000")?;
     kill_process(parent.id()?, Signal::STOP)?;
-    // It must not reap what it waits for on its way into the stop.
+    // The parent must not reap the process before it stops.
     let stat = format!("/proc/{}/stat", parent.id()?);
     while !fs::read_to_string(&stat)?.contains(") T ") {
         thread::sleep(Duration::from_millis(10));
@@ -111,7 +111,7 @@ fn stopped_parent_of_a_process_in(init: i32, sidecar: &Sidecar) -> Result<Guarde
     Ok(parent)
 }
 
-/// Namespaces that are said to have ended.
+/// The lines that report the end of a namespace.
 fn ended(sidecar: &Sidecar) -> Vec<Value> {
     let lines = sidecar.events.all();
     let ends = lines.iter().filter(|line| msg(line) == "workspace_ended");
@@ -124,8 +124,8 @@ fn wait_for_end(sidecar: &Sidecar, pid_ns: u32) -> Result<()> {
     sidecar.events.wait_for(&what, is_it).map(drop)
 }
 
-/// The first process is gone, but the kernel keeps the namespace, since nobody reaps a process in
-/// it: one that came from outside, and one that is attached to from outside.
+/// The first process is gone, but the kernel keeps the namespace, since no process reaps a process
+/// in it: one that entered from outside, and one that is traced from outside.
 pub(crate) fn a_workspace_with_somebody_left_has_not_ended(_: &Plan, _: &Report) -> Result<()> {
     let pod = Pod::start()?;
     let sidecar = Sidecar::start(&pod, &[])?;
@@ -158,7 +158,7 @@ pub(crate) fn a_workspace_with_somebody_left_has_not_ended(_: &Plan, _: &Report)
     sidecar.stop().map(drop)
 }
 
-/// Its children live on while it exits, and what they execute has lines. The end comes behind.
+/// Its children live on while it exits, and their execs have lines. The line of the end follows.
 fn a_workspace_whose_first_process_takes_long_to_exit_is_recorded_to_its_last_exec(
     _: &Plan,
     report: &Report,

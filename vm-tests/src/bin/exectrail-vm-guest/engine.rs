@@ -1,4 +1,4 @@
-//! What runs containers: podman or docker. Both take the same commands for what is done here.
+//! The container engine: podman or docker. Both accept the commands that the tests use.
 
 use std::{
     io::Write as _,
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
     command: Vec<String>,
-    /// The container that it runs in, one of the node's podman.
+    /// The container that the engine runs in, which belongs to the node's podman.
     container: Option<String>,
 }
 
@@ -27,7 +27,7 @@ impl Engine {
         Self::of(&["docker"])
     }
 
-    /// podman in one of podman's containers.
+    /// podman in a container of podman.
     pub(crate) fn podman_in(container: &str) -> Self {
         Self {
             container: Some(container.to_owned()),
@@ -42,7 +42,7 @@ impl Engine {
         }
     }
 
-    /// Where its files are: the root of the container that it runs in, or the node's.
+    /// Root directory of its files: that of the container that it runs in, or the node's.
     pub(crate) fn root(&self) -> Result<PathBuf> {
         let Some(container) = &self.container else {
             return Ok("/".into());
@@ -56,12 +56,12 @@ impl Engine {
         self.command == ["docker"]
     }
 
-    /// Standard output of one of its commands; its standard error, where it fails.
+    /// Runs one of its commands; returns its standard output. An error has its standard error.
     pub(crate) fn run(&self, arguments: &[&str]) -> Result<String> {
         self.run_with_input(arguments, "")
     }
 
-    /// The same, of a command that reads `input`.
+    /// As [`Engine::run`], for a command that reads `input`.
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Result<String> {
         let output = self.output(arguments, input)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -77,7 +77,7 @@ impl Engine {
         Ok(text(&output.stdout))
     }
 
-    /// Standard output, then standard error, whether it fails or not.
+    /// Standard output, then standard error, of a command, also if it fails.
     pub(crate) fn said(&self, arguments: &[&str]) -> String {
         match self.output(arguments, "") {
             Ok(output) => [output.stdout, output.stderr]
@@ -97,13 +97,13 @@ impl Engine {
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {program}"))?;
-        // Dropped, so that it ends.
+        // This drops the pipe, so that the input ends.
         let written = child
             .stdin
             .take()
             .map_or(Ok(()), |mut stdin| stdin.write_all(input.as_bytes()));
         let output = child.wait_with_output()?;
-        // A command that fails may not have read it all; its own words say more.
+        // A command that fails may not have read all its input; its own error is more useful.
         if output.status.success() {
             written.with_context(|| format!("{program} did not read its input"))?;
         }

@@ -1,5 +1,5 @@
-//! The pod of the envbox template: a container runtime in the pod, the workspace in one of its
-//! containers, and Docker in the workspace.
+//! Tests of the pod of the envbox template: a container runtime in the pod, the workspace in one of
+//! its containers, and Docker in the workspace.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::{
     tests,
 };
 
-/// The scenario's tests. The first starts the pod that the others look at.
+/// The scenario's tests. The first starts the pod that the others use.
 pub(crate) const TESTS: &[Test] = tests![
     envbox_starts_behind_its_announcement,
     the_inner_workspace_has_its_ids_shown_both_ways,
@@ -28,7 +28,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_deleted_envbox_pod_has_its_last_line,
 ];
 
-/// What the workspace's user does: an image and a container of their own.
+/// Session of the workspace's user: builds an image and runs a container.
 const SESSION: &str = "\
 /bin/echo in-the-workspace
 tar -C / -c usr/bin/busybox | docker import - busybox
@@ -37,13 +37,13 @@ docker run --rm --network none busybox /usr/bin/busybox echo in-a-container
 exec sleep infinity
 ";
 
-/// Two daemons start, one in the other, each emulated.
+/// Time limit: two emulated daemons start, one inside the other.
 const PATIENCE: Duration = Duration::from_secs(420);
 
 /// The first id of the inner container's range, see envbox.sh.
 const FIRST_ID: u64 = 100_000;
 
-/// The pod of all these tests.
+/// The pod of all tests of this file.
 static POD: Shared = Shared::new();
 
 fn with_pod<T>(plan: &Plan, work: impl FnOnce(&Played) -> Result<T>) -> Result<T> {
@@ -61,7 +61,7 @@ fn start(plan: &Plan) -> Result<Played> {
     Ok(pod)
 }
 
-/// The only exec with this argv.
+/// The exec with this argv; an error unless there is exactly one.
 fn the_exec(pod: &Played, wanted: &[&str]) -> Result<Value> {
     let mut found: Vec<Value> = execs(&pod.log()?)
         .into_iter()
@@ -75,7 +75,7 @@ fn the_exec(pod: &Played, wanted: &[&str]) -> Result<Value> {
     found.pop().context("no exec")
 }
 
-/// Who executed it: ids on the node, and in its user namespace.
+/// Checks the user ids of an exec: on the node, and in its user namespace.
 fn check_ids(event: &Value, uid: u64, ns_uid: u64) -> Result<()> {
     for (key, expected) in [
         ("uid", uid),
@@ -89,7 +89,7 @@ fn check_ids(event: &Value, uid: u64, ns_uid: u64) -> Result<()> {
     Ok(())
 }
 
-/// The announcement is that of envbox's own container; what it starts from there on is recorded.
+/// envbox's own container announces itself; everything that it starts from then on is recorded.
 fn envbox_starts_behind_its_announcement(plan: &Plan, _: &Report) -> Result<()> {
     with_pod(plan, |pod| {
         let pid_ns = pod.pid_ns("workspace")?;
@@ -101,7 +101,7 @@ fn envbox_starts_behind_its_announcement(plan: &Plan, _: &Report) -> Result<()> 
                 .with_context(|| format!("no line {what}"))
         };
         let known = position("of the announcement", &|line| {
-            // What is announced before any exec was seen has just started.
+            // A target that is announced before an exec was seen has just started.
             msg(line) == "workspace_announced" || line["fields"]["found"] == "announcement"
         })?;
         ensure!(
@@ -213,7 +213,7 @@ fn a_deleted_envbox_pod_has_its_last_line(plan: &Plan, _: &Report) -> Result<()>
         Ok(())
     })?;
     POD.remove();
-    // Nothing of it runs on.
+    // No container of the pod still runs.
     let left = Engine::podman().run(&["ps", "-q"])?;
     ensure!(left.is_empty(), "containers are left: {left}");
     Ok(())

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Stands in for envbox, whose image cannot be had here: the same containers in the same places, made
-# by Debian's dockerd and runc. envbox has sysbox-runc make the inner container, so that Docker works
-# in it as on a machine; here it gets by flags, and by a cgroup of its own, what Docker needs.
+# Replaces envbox, whose image is not available here: the same containers in the same places, made
+# by Debian's dockerd and runc. envbox makes the inner container with sysbox-runc, so that Docker works
+# in it as on a machine. Here, flags and a separate cgroup give the container what Docker needs.
 set -eu
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
-# Processes must not be in a cgroup with controlled ones below (cgroups(7)): ours go into one beside.
+# A cgroup with controlled cgroups below it must have no processes (cgroups(7)): this moves them to
+# another cgroup.
 make_room_for_cgroups() {
     mkdir -p /sys/fs/cgroup/init
     while read -r process; do
@@ -16,8 +17,8 @@ make_room_for_cgroups() {
     done
 }
 
-# An init system starts it again, too: an emulated machine may be slower than dockerd waits for
-# its containerd.
+# Restarts dockerd, as an init system does: on an emulated machine containerd may start later than
+# dockerd's time limit for it.
 start_dockerd() {
     while :; do
         dockerd --iptables=false --ip6tables=false --bridge=none "$@" >>/var/log/dockerd.log 2>&1 || sleep 1
@@ -25,7 +26,7 @@ start_dockerd() {
     until [ -S /var/run/docker.sock ] && docker info >/dev/null 2>&1; do sleep 1; done
 }
 
-# Where the inner container says that its Docker has started.
+# File that shows that the inner container's Docker has started.
 started=/home/coder/.docker-started
 
 case "$1" in
@@ -37,7 +38,7 @@ docker)
     useradd --system dockremap
     start_dockerd --userns-remap=default
 
-    # In the place of CODER_INNER_IMAGE: /usr is this container's.
+    # Replaces CODER_INNER_IMAGE: /usr is this container's.
     mkdir -p /tmp/frame
     (
         cd /tmp/frame
@@ -63,7 +64,7 @@ docker)
     wait
     ;;
 inner)
-    # The workspace's init system, whose Docker is for its user.
+    # The workspace's init system, which starts Docker for the user.
     until [ -w /sys/fs/cgroup/cgroup.procs ] || mount -o remount,bind,rw /sys/fs/cgroup; do sleep 1; done
     until [ -O /sys/fs/cgroup/cgroup.procs ]; do sleep 1; done
     make_room_for_cgroups 2>/dev/null

@@ -1,4 +1,4 @@
-//! Execs that fail, by each hook.
+//! Tests of execs that fail, with each hook.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ const HOOKS: [(&str, &str); 2] = [
     ("--failed-execs=sys-exit", "sys-exit"),
 ];
 
-/// From 5.11 on, by each hook; before, exectrail says why not.
+/// From 5.11 on, each hook works; before, exectrail reports the reason.
 pub(crate) fn failed_execs_have_lines(_: &Plan, _: &Report) -> Result<()> {
     for (flag, hook) in HOOKS {
         have_lines(flag, hook).context(hook)?;
@@ -66,8 +66,8 @@ fn have_lines(flag: &str, wanted: &str) -> Result<()> {
     Ok(())
 }
 
-/// From Linux 7.0 on the kernel skips programs when processes preempt each other in them. The runs
-/// that it skips for execs that succeed are no lost failures; those for execs that fail are.
+/// From Linux 7.0 on the kernel skips programs when processes preempt each other in them. Programs
+/// skipped for execs that succeed are no lost failures; those skipped for execs that fail are.
 pub(crate) fn failed_execs_side_by_side_are_counted(plan: &Plan, report: &Report) -> Result<()> {
     const PROCESSES: usize = 16;
     if is_before((5, 11))? {
@@ -100,8 +100,8 @@ pub(crate) fn failed_execs_side_by_side_are_counted(plan: &Plan, report: &Report
     Ok(())
 }
 
-/// Other tools, or other sidecars, have taken all places on a function. Only on the newest kernels:
-/// the older ones answer the same, and the test takes half a minute.
+/// Other tools, or other sidecars, have used all program slots of a function. This runs only on the
+/// newest kernels: the older ones answer the same, and the test takes half a minute.
 pub(crate) fn a_function_without_room_for_programs_is_reported(
     _: &Plan,
     report: &Report,

@@ -1,4 +1,4 @@
-//! Takes all places that a kernel function has for programs, as other tools could.
+//! Uses all slots that a kernel function has for programs, as other tools could.
 
 use std::{
     fs, io,
@@ -20,7 +20,7 @@ const BPF_TRACE_FEXIT: u32 = 25;
 /// `return 0`
 const PROGRAM: [u64; 2] = [0xb7, 0x95];
 
-/// More than a function takes on any kernel.
+/// More programs than any kernel allows on one function.
 const MANY: usize = 100;
 
 /// The part of `union bpf_attr` that BPF_PROG_LOAD reads, up to `attach_btf_id`.
@@ -41,7 +41,8 @@ struct ProgAttr {
     attach_btf_id: u32,
 }
 
-/// What BPF_RAW_TRACEPOINT_OPEN reads; the program says to which function.
+/// The part of `union bpf_attr` that BPF_RAW_TRACEPOINT_OPEN reads; the program determines the
+/// function.
 #[repr(C)]
 struct AttachAttr {
     name: u64,
@@ -49,8 +50,8 @@ struct AttachAttr {
     zero: u32,
 }
 
-/// Attaches programs that do nothing to the exit of `call` until the kernel takes no more. They are
-/// detached when dropped.
+/// Attaches programs that do nothing to the exit of `call` until the kernel refuses more. Dropping
+/// them detaches them.
 pub(crate) fn fill(call: &str) -> Result<Vec<[OwnedFd; 2]>> {
     let name = EXEC_FUNCTIONS
         .into_iter()
@@ -91,11 +92,11 @@ pub(crate) fn fill(call: &str) -> Result<Vec<[OwnedFd; 2]>> {
 /// Calls bpf(2) with a command that makes a file descriptor.
 fn bpf<T>(command: u32, attr: &mut T) -> io::Result<OwnedFd> {
     let attr: *mut T = attr;
-    // SAFETY: both structures are what their command reads, and what they point to is static.
+    // SAFETY: both structures are what their command reads, and they point to static data.
     let fd = unsafe { libc::syscall(libc::SYS_bpf, command, attr, size_of::<T>()) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the kernel has just made this descriptor, and nobody else has it.
+    // SAFETY: the kernel has just made this descriptor, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }

@@ -1,4 +1,4 @@
-//! What ties a workspace to its pod, on this kernel.
+//! Tests of a workspace's identity, on this kernel.
 
 use std::{
     fs,
@@ -29,14 +29,14 @@ pub(crate) const TESTS: &[Test] = tests![
     a_workspace_made_in_its_cgroup_is_found_on_the_hosts_network,
 ];
 
-/// Where a kubelet puts a pod, by either of its drivers.
+/// Paths of a pod's cgroup, one for each driver of the kubelet.
 const PODS: [&str; 2] = [
     "kubepods/burstable/pod7b0c5f4e-1d2a-4c3b-9e8f-001122334455",
     "kubepods.slice/kubepods-besteffort.slice/\
      kubepods-besteffort-pod7b0c5f4e_1d2a_4c3b_9e8f_001122334455.slice",
 ];
 
-/// The hierarchy that pods are in.
+/// The hierarchy of cgroups that pods are in.
 fn hierarchy() -> PathBuf {
     let v1 = Path::new("/sys/fs/cgroup/pids");
     if v1.is_dir() {
@@ -47,20 +47,20 @@ fn hierarchy() -> PathBuf {
     .to_owned()
 }
 
-/// The directory of the cgroup at `path`, which is made.
+/// Makes the cgroup at `path`; returns its directory.
 fn made(path: &str) -> Result<PathBuf> {
     let cgroup = hierarchy().join(path);
     fs::create_dir_all(&cgroup)?;
     Ok(cgroup)
 }
 
-/// A script that goes on as its arguments say, in the cgroup at `path`, which is made.
+/// Makes the cgroup at `path`; returns a script that enters it and executes its arguments.
 fn entering(path: &str) -> Result<String> {
     let procs = made(path)?.join("cgroup.procs");
     Ok(format!("echo 0 >{} && exec \"$0\" \"$@\"", procs.display()))
 }
 
-/// A sidecar in a container of the pod with that cgroup.
+/// Starts a sidecar in a container of the pod with this cgroup.
 fn sidecar(pod: &Pod, path: &str, flags: &[&str]) -> Result<Sidecar> {
     let script = entering(&format!("{path}/sidecar"))?;
     let sidecar = Sidecar::spawn_as(pod, &["/bin/sh", "-c", &script], flags)?;
@@ -68,7 +68,7 @@ fn sidecar(pod: &Pod, path: &str, flags: &[&str]) -> Result<Sidecar> {
     Ok(sidecar)
 }
 
-/// The first process leaves the pod's network; exectrail restarts; the next exec is recorded.
+/// The first process leaves the pod's network; exectrail restarts and records the next exec.
 fn a_workspace_outside_the_network_is_found_after_a_restart(_: &Plan, _: &Report) -> Result<()> {
     let path = PODS[1];
     let pod = Pod::start()?;
@@ -105,7 +105,7 @@ fn a_workspace_outside_the_network_is_found_after_a_restart(_: &Plan, _: &Report
     Ok(())
 }
 
-/// On the host's network the cgroup is all that tells pods apart.
+/// On the host's network only the cgroup distinguishes pods.
 fn a_workspace_outside_the_network_is_found_on_the_hosts(_: &Plan, _: &Report) -> Result<()> {
     let pod = Pod::on_host_network();
     let sidecar = sidecar(&pod, PODS[0], &[])?;
@@ -123,8 +123,8 @@ fn a_workspace_outside_the_network_is_found_on_the_hosts(_: &Plan, _: &Report) -
     Ok(())
 }
 
-/// As runtimes do it: a process is in its container's cgroup before it has a namespace of its own.
-/// So the first exec in the namespace is recorded.
+/// As with runtimes, a process enters its container's cgroup before it has its own namespace. So
+/// the first exec in the namespace is recorded.
 pub(crate) fn a_workspace_made_in_its_cgroup_is_found_on_the_hosts_network(
     _: &Plan,
     _: &Report,

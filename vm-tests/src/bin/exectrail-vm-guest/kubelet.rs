@@ -78,7 +78,7 @@ pub(crate) fn stop(pod: &Played, manifest: &Manifest) -> Result<()> {
     }
     let sidecars = manifest.list("initContainers").iter();
     for sidecar in sidecars.rev().filter(|container| is_sidecar(container)) {
-        // It ends when it has written everything, which can take long on a busy host.
+        // The sidecar ends after it has written everything, which can take long on a busy host.
         stop(sidecar, "120")?;
     }
     Ok(())
@@ -120,7 +120,7 @@ fn wait_until_started(pod: &Played, container: &Value) -> Result<()> {
 }
 
 impl Starting<'_> {
-    /// Starts a container. Unless it `stays`, waits for its end.
+    /// Starts a container. Unless `stays` is set, waits for its end.
     fn run(&self, pod: &mut Played, container: &Value, stays: bool) -> Result<()> {
         let full_name = pod.add(name(container));
         let mut arguments: Vec<String> = ["run", "--name", &full_name, "--network", &self.network]
@@ -179,8 +179,8 @@ impl Starting<'_> {
         }
     }
 
-    /// Flags for the volumes. Each is a directory of the node that every user may write to, like an
-    /// emptyDir; so are claims.
+    /// Flags for the volumes. Each volume, also a claim, is a directory of the node that every user
+    /// may write to, like an emptyDir.
     fn mounts(&self, container: &Value, arguments: &mut Vec<String>) -> Result<()> {
         if self.engine.is_docker() && name(container) == "workspace" {
             // The image has no /usr, see node::docker_ready.

@@ -1,4 +1,4 @@
-//! What a sidecar lives through: the clock is set, memory is short, it is killed.
+//! Tests of events in a sidecar's life: the clock is set, memory is short, the sidecar is killed.
 
 use std::{fs, path::PathBuf, thread, time::Duration};
 
@@ -28,7 +28,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_memory_limit_is_kept_or_refused,
 ];
 
-/// Sets the wall clock by so many seconds.
+/// Changes the wall clock by this many seconds.
 fn set_clock(by: i64) -> Result<()> {
     let now = clock_gettime(ClockId::Realtime);
     clock_settime(
@@ -49,7 +49,7 @@ fn times_rise_while_the_clock_is_set(_: &Plan, _: &Report) -> Result<()> {
     let pod = Pod::start()?;
     let sidecar = Sidecar::start(&pod, &[])?;
     let mut workspace = pod.workspace()?;
-    // What each exec should show: its word, and the wall clock's time at it.
+    // Expected values of each exec: its argument, and the wall clock's time.
     let mut expected = Vec::new();
     for (word, by) in [
         ("before", 0),
@@ -59,7 +59,7 @@ fn times_rise_while_the_clock_is_set(_: &Plan, _: &Report) -> Result<()> {
     ] {
         if by != 0 {
             set_clock(by)?;
-            // It is noticed within a second.
+            // exectrail notices the change within a second.
             thread::sleep(Duration::from_millis(1500));
         }
         for round in 0..3 {
@@ -109,7 +109,7 @@ fn times_rise_while_the_clock_is_set(_: &Plan, _: &Report) -> Result<()> {
     Ok(())
 }
 
-/// It finds the workspace by its next exec.
+/// The sidecar finds the workspace by its next exec.
 fn a_killed_sidecar_says_for_how_long_it_was_away(_: &Plan, _: &Report) -> Result<()> {
     let started = |sidecar: &Sidecar| {
         sidecar
@@ -162,7 +162,7 @@ impl Cgroup {
         Ok(cgroup)
     }
 
-    /// Processes that the kernel killed for want of memory.
+    /// Number of processes that the kernel killed for lack of memory.
     fn killed(&self) -> Result<u64> {
         let events = fs::read_to_string(self.0.join("memory.events"))?;
         let count = events
@@ -179,8 +179,8 @@ impl Drop for Cgroup {
     }
 }
 
-/// With less than it asks for it refuses to start and says what it takes; with that it is not
-/// killed.
+/// With less memory than it needs, exectrail refuses to start and reports what it needs; with that
+/// much it is not killed.
 pub(crate) fn a_memory_limit_is_kept_or_refused(_: &Plan, report: &Report) -> Result<()> {
     const MIB: u64 = 1 << 20;
     let pod = Pod::start()?;

@@ -1,4 +1,4 @@
-//! Lines of a log: read as they come, waited for, and looked at.
+//! Lines of a log: read while they are written, waited for, and searched.
 
 use std::{
     io::{BufRead as _, BufReader, Read},
@@ -25,7 +25,7 @@ struct State {
 }
 
 impl Lines {
-    /// Reads `stream` to its end, in a thread of its own.
+    /// Reads `stream` to its end, in a separate thread.
     pub(crate) fn read(stream: impl Read + Send + 'static) -> Self {
         let lines = Self {
             shared: Arc::default(),
@@ -48,12 +48,12 @@ impl Lines {
         self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Everything so far.
+    /// All lines so far.
     pub(crate) fn all(&self) -> Vec<Value> {
         self.state().lines.clone()
     }
 
-    /// Waits for a line, present or to come.
+    /// Waits for a line; it may already be there.
     pub(crate) fn wait_for(
         &self,
         what: &str,
@@ -102,7 +102,8 @@ impl Lines {
     }
 }
 
-/// The start and the end of a line's text: refusals carry a verifier's log, whose end tells why.
+/// The start and the end of a line's text: refusals have a verifier's log, whose end has the
+/// reason.
 pub(crate) fn shortened(line: &Value, limit: usize) -> String {
     let text: Vec<char> = line.to_string().chars().collect();
     if text.len() <= limit {

@@ -1,7 +1,7 @@
-//! A container's log as its engine keeps it.
+//! A container's log file, read directly.
 //!
-//! Whoever waits for a line looks often, and to start an engine for each look (`podman logs`) takes
-//! seconds where the processor is emulated: more than what is waited for.
+//! A test that waits for a line reads the log often. Starting an engine for each read (`podman
+//! logs`) takes seconds in an emulated machine: longer than the wait itself.
 
 use std::{fs, path::PathBuf};
 
@@ -25,7 +25,7 @@ enum Format {
 }
 
 impl LogFile {
-    /// Asks the engine where it is.
+    /// Asks the engine for the path of the log.
     pub(crate) fn of(engine: &Engine, container: &str) -> Result<Self> {
         let (format, field) = match engine.is_docker() {
             true => (Format::Json, "{{.LogPath}}"),
@@ -66,7 +66,7 @@ fn of_cri(text: &str) -> String {
 
 fn of_json(text: &str) -> String {
     text.lines()
-        // The last one may not have been written to its end.
+        // The last line may be incomplete.
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter(|record| record["stream"] == "stdout")
         .filter_map(|record| record["log"].as_str().map(str::to_owned))

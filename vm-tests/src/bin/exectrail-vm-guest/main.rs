@@ -1,7 +1,7 @@
-//! The first process of a test machine: carries out its plan and reports.
+//! The first process of a test machine: executes its plan and reports.
 //!
-//! The same binary is what the tests start: the first process of a container ([`container`]), and
-//! the reader of the verifier's figures ([`verifier`]).
+//! The tests also start this binary as other programs: as the first process of a container
+//! ([`container`]), and as the reader of the verifier's figures ([`verifier`]).
 
 mod arguments;
 mod asked_for;
@@ -52,7 +52,7 @@ use exectrail_vm_tests::{Message, Plan, Scenario};
 
 use crate::report::Report;
 
-/// A test: its name is the promise that it checks.
+/// A test: its name is the guarantee that it checks.
 type Test = (&'static str, fn(&Plan, &Report) -> Result<()>);
 
 /// Tests by the names of their functions.
@@ -81,12 +81,12 @@ fn main() -> ExitCode {
     })
 }
 
-/// The kernel panics when the first process ends, so this one reboots whatever happens.
+/// The kernel panics when the first process ends, so this one always reboots.
 fn first_process() -> ExitCode {
     if let Err(error) = carry_out() {
         eprintln!("the guest cannot go on: {error:#}");
     }
-    // Nothing is mounted that would need to be written back.
+    // No mounted file system needs a write-back.
     let _ = rustix::system::reboot(rustix::system::RebootCommand::Restart);
     ExitCode::FAILURE
 }

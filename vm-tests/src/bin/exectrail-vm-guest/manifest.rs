@@ -1,11 +1,11 @@
-//! A pod's manifest, and the few changes that a test makes to it.
+//! A pod's manifest, and the changes that tests make to it.
 
 use anyhow::{Context, Result, ensure};
 use exectrail_templates::{kubelet::expand_container, pod::containers_mut};
 use exectrail_vm_tests::{AGENT, Plan};
 use serde_json::Value;
 
-/// Kernels before it count maps as locked memory, so that the sidecar needs SYS_RESOURCE.
+/// Earlier kernels count maps as locked memory, so the sidecar needs SYS_RESOURCE.
 const WITHOUT_SYS_RESOURCE: (u32, u32) = (5, 11);
 
 /// A pod's manifest.
@@ -14,8 +14,9 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
-    /// One of the plan's, for a pod called `name` whose workspace starts `agent`. Commands are as
-    /// the kubelet gives them to processes; the sidecar has the capability that older kernels need.
+    /// A manifest of the plan, for a pod called `name` whose workspace starts `agent`. Commands are
+    /// what the kubelet would give to processes; the sidecar has the capability that older kernels
+    /// require.
     pub(crate) fn of(plan: &Plan, manifest: &str, name: &str, agent: &str) -> Result<Self> {
         let mut pod = plan
             .manifests
@@ -40,14 +41,14 @@ impl Manifest {
         Ok(Self { pod })
     }
 
-    /// The pod shares the node's network.
+    /// Makes the pod share the node's network.
     pub(crate) fn on_host_network(mut self) -> Self {
         self.pod["spec"]["hostNetwork"] = true.into();
         self
     }
 
-    /// The sidecar lacks a capability that it needs, and nothing is started again. It answers for
-    /// longer than it usually would: an emulated workspace takes its time to ask.
+    /// Removes a capability that the sidecar needs, and restarts nothing. The sidecar answers for
+    /// longer than by default, as an emulated workspace is slow to ask.
     pub(crate) fn without_capability(mut self, capability: &str) -> Result<Self> {
         self.pod["spec"]["restartPolicy"] = "Never".into();
         let mut sidecars = containers_mut(&mut self.pod);
@@ -76,12 +77,12 @@ impl Manifest {
         self.pod["metadata"]["name"].as_str().unwrap_or_default()
     }
 
-    /// What Kubernetes would read.
+    /// The manifest as text for Kubernetes.
     pub(crate) fn text(&self) -> String {
         self.pod.to_string()
     }
 
-    /// A list of its spec: containers, initContainers, volumes.
+    /// A list of its spec: `containers`, `initContainers` or `volumes`.
     pub(crate) fn list(&self, field: &str) -> &[Value] {
         self.pod["spec"][field]
             .as_array()
@@ -89,7 +90,7 @@ impl Manifest {
             .unwrap_or_default()
     }
 
-    /// A setting of a container's securityContext, or else of the pod's.
+    /// A setting of a container's securityContext, or of the pod's if the container has none.
     pub(crate) fn security<'a>(&'a self, container: &'a Value, setting: &str) -> &'a Value {
         match &container["securityContext"][setting] {
             Value::Null => &self.pod["spec"]["securityContext"][setting],
@@ -97,7 +98,7 @@ impl Manifest {
         }
     }
 
-    /// The directories of a volume that its containers mount.
+    /// Sub-paths of a volume that the containers mount.
     pub(crate) fn sub_paths(&self, volume: &str) -> Vec<&str> {
         ["initContainers", "containers"]
             .iter()
@@ -109,17 +110,17 @@ impl Manifest {
     }
 }
 
-/// The items of a list, none where there is no list.
+/// The items of a list; none if the value is not a list.
 pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// The texts of a list.
+/// The strings of a list.
 pub(crate) fn words(value: &Value) -> impl Iterator<Item = &str> {
     list(value).iter().filter_map(Value::as_str)
 }
 
-/// How many texts were changed.
+/// Replaces a text; returns the number of replacements.
 fn replace(value: &mut Value, from: &str, to: &str) -> usize {
     match value {
         Value::String(text) if text.contains(from) => {

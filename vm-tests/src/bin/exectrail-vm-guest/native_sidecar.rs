@@ -1,4 +1,4 @@
-//! A native sidecar is there before the workspace and after it.
+//! Tests that a native sidecar runs before the workspace starts and after it ends.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ use crate::{
 /// The scenario's tests.
 pub(crate) const TESTS: &[Test] = tests![a_native_sidecar_has_the_first_exec_and_the_last];
 
-/// Has last words when it is told to stop.
+/// Executes one more command when it is asked to stop.
 const AGENT: &str =
     "/bin/echo agent\ntrap '/bin/echo last-words; exit 0' TERM\nwhile :; do sleep 1; done\n";
 
@@ -37,7 +37,7 @@ fn a_native_sidecar_has_the_first_exec_and_the_last(plan: &Plan, _: &Report) -> 
     Ok(())
 }
 
-/// Plays a manifest from its start to its end.
+/// Runs a pod of this manifest from its start to its end.
 pub(crate) fn first_and_last(
     plan: &Plan,
     engine: &Engine,

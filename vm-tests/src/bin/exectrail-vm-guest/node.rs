@@ -1,4 +1,4 @@
-//! A machine that is a node: its root is the disk, and podman plays manifests on it.
+//! A machine that is a node: its root is a disk, and podman runs pods on it.
 
 use std::{
     fs,
@@ -19,18 +19,18 @@ use rustix::{
 
 use crate::{container::PATIENCE, engine::Engine};
 
-/// The root's disk, and that of the modules, by their numbers in the controller.
+/// Disks of the root and of the modules, by their numbers in the controller.
 const DISKS: [(&str, &str); 2] = [("1", "/root"), ("2", "/root/usr/lib/modules")];
 
 /// The image of the program under test.
 pub(crate) const EXECTRAIL_IMAGE: &str = "localhost/exectrail:test";
 
-/// That of a workspace.
+/// The image of a workspace.
 pub(crate) const WORKSPACE_IMAGE: &str = "localhost/workspace:test";
 
 const EXECTRAIL_ARCHIVE: &str = "/tmp/exectrail.tar";
 
-/// What runs containers on a node, and how it says what it does.
+/// Configuration of podman, for running containers and for its log.
 const CONFIGURATION: &str = "\
 [engine]
 cgroup_manager = \"cgroupfs\"
@@ -40,8 +40,8 @@ image_copy_tmp_dir = \"/var/tmp\"
 log_driver = \"k8s-file\"
 ";
 
-/// Makes the disk the root, as an initramfs does: containers are made by pivot_root, which does
-/// not leave an initramfs.
+/// Makes the disk the root, as an initramfs does: a runtime makes containers with pivot_root, which
+/// does not work in an initramfs.
 pub(crate) fn enter() -> Result<()> {
     for (number, at) in DISKS {
         fs::create_dir_all(at)?;
@@ -73,14 +73,14 @@ pub(crate) fn enter() -> Result<()> {
     Ok(())
 }
 
-/// Mounts a disk, if it is there.
+/// Mounts a disk, if it exists.
 fn mounted(number: &str, at: &str) -> Result<bool> {
     let Some(disk) = disk(number)? else {
         return Ok(false);
     };
     match mount(disk.as_path(), at, "ext4", MountFlags::empty(), None) {
         Ok(()) => Ok(true),
-        // The device has its name before it can be opened (device_add_disk, block/genhd.c).
+        // The device has its name before a process can open it (device_add_disk, block/genhd.c).
         Err(Errno::NXIO) => Ok(false),
         Err(error) => {
             Err(error).with_context(|| format!("cannot mount {} at {at}", disk.display()))
@@ -88,7 +88,7 @@ fn mounted(number: &str, at: &str) -> Result<bool> {
     }
 }
 
-/// The device of a disk. Newer kernels look for them in parallel, and name them as they come.
+/// The device of a disk. Newer kernels probe disks in parallel, so the order of their names varies.
 fn disk(number: &str) -> Result<Option<PathBuf>> {
     for entry in fs::read_dir("/sys/block")? {
         let entry = entry?;
@@ -101,7 +101,7 @@ fn disk(number: &str) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// Loads what containers take, and makes the image of the program under test, once.
+/// Loads the modules that containers need, and makes the image of exectrail, once.
 pub(crate) fn ready() -> Result<()> {
     static READY: OnceLock<Result<(), String>> = OnceLock::new();
     READY
@@ -116,7 +116,7 @@ fn prepare() -> Result<()> {
         run("modprobe", &[module])?;
     }
     fs::write("/etc/containers/containers.conf", CONFIGURATION)?;
-    // A pod on the node's network is called as the node is.
+    // A pod on the node's network has the node's host name.
     fs::write("/proc/sys/kernel/hostname", "node")?;
     fs::write("/etc/hosts", "127.0.0.1 localhost\n")?;
     let program = "/tmp/exectrail/usr/bin/exectrail";
@@ -127,10 +127,10 @@ fn prepare() -> Result<()> {
     podman(&["import", "-q", EXECTRAIL_ARCHIVE, EXECTRAIL_IMAGE]).map(drop)
 }
 
-/// What is in the place of envbox, see there.
+/// Replacement of envbox; the script documents it.
 const ENVBOX: &str = include_str!("envbox.sh");
 
-/// Makes the image of envbox's own container: that of a node, and one program more.
+/// Makes the image of envbox's own container: that of a node, with one more program.
 pub(crate) fn envbox_ready() -> Result<()> {
     ready()?;
     directories("/tmp/envbox", &[])?;
@@ -140,7 +140,7 @@ pub(crate) fn envbox_ready() -> Result<()> {
         "/tmp/envbox/Containerfile",
         "FROM localhost/node:test\nCOPY envbox /envbox\n",
     )?;
-    // The template mounts the node's, which a node without sources does not have.
+    // The template mounts the node's directory, which a node without sources does not have.
     fs::create_dir_all("/usr/src")?;
     podman(&[
         "build",
@@ -152,9 +152,9 @@ pub(crate) fn envbox_ready() -> Result<()> {
     .map(drop)
 }
 
-/// Starts the node's dockerd and makes its images. A workspace's has links and empty directories
-/// only: its programs are the node's, mounted at /usr. To take in a whole system takes dockerd two
-/// minutes in an emulated machine.
+/// Starts the node's dockerd and makes its images. A workspace's image has only links and empty
+/// directories: its programs are the node's, mounted at /usr. dockerd takes two minutes to import a
+/// whole system in an emulated machine.
 pub(crate) fn docker_ready() -> Result<()> {
     static READY: OnceLock<Result<(), String>> = OnceLock::new();
     READY
@@ -199,7 +199,7 @@ fn prepare_docker() -> Result<()> {
         .map(drop)
 }
 
-/// Directories below one, as images have them.
+/// Makes the directories below `root` that images have.
 fn directories(root: &str, below: &[&str]) -> Result<()> {
     let mut directory = fs::DirBuilder::new();
     directory.recursive(true).mode(0o755).create(root)?;
@@ -213,7 +213,7 @@ fn archive(root: &str, file: &str) -> Result<()> {
     run("tar", &["-C", root, "-cf", file, "."]).map(drop)
 }
 
-/// podman's standard output.
+/// Runs podman; returns its standard output.
 pub(crate) fn podman(arguments: &[&str]) -> Result<String> {
     Engine::podman().run(arguments)
 }
@@ -227,7 +227,7 @@ pub(crate) fn command(program: &str) -> Command {
     command
 }
 
-/// A program's standard output; its standard error, where it fails.
+/// Runs a program; returns its standard output. An error has its standard error.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<String> {
     let output = command(program)
         .args(arguments)

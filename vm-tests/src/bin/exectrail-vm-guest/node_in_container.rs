@@ -1,4 +1,4 @@
-//! A node that is itself a container, as kind makes them: podman in one of podman's containers.
+//! Tests of a node that is itself a container, as with kind: podman in a container of podman.
 
 use anyhow::{Context, Result, ensure};
 use exectrail_vm_tests::{Plan, manifest};
@@ -18,8 +18,8 @@ use crate::{
 /// The scenario's tests.
 pub(crate) const TESTS: &[Test] = tests![a_host_network_pod_in_a_node_container_is_announced];
 
-/// What kind's entrypoint does: makes room for cgroups below its own. The node's images are there
-/// to be read.
+/// The essential part of kind's entrypoint: it allows cgroups below the container's own. The node's
+/// images are shared read-only.
 const ENTRYPOINT: &str = r#"
 mkdir -p /sys/fs/cgroup/init
 while read -r process; do echo "$process" >/sys/fs/cgroup/init/cgroup.procs || :; done </sys/fs/cgroup/cgroup.procs
@@ -58,7 +58,7 @@ impl NodeContainer {
         Ok(node)
     }
 
-    /// Standard output of a program in it.
+    /// Runs a program in the container; returns its standard output.
     fn run(&self, command: &[&str]) -> Result<String> {
         let mut arguments = vec!["exec", Self::NAME];
         arguments.extend(command);
@@ -93,7 +93,8 @@ fn a_host_network_pod_in_a_node_container_is_announced(plan: &Plan, _: &Report) 
     );
     let pid_ns = number_of(&pod.exec("workspace", &["readlink", "/proc/self/ns/pid"])?)?;
 
-    // All of these would be found by their network, or by the namespaces that they are below.
+    // exectrail would find all of these if it recognised them by network, or by an ancestor
+    // namespace.
     node.run(&["/bin/echo", "of-a-stranger"])?;
     let stranger = ["--rm", WORKSPACE_IMAGE, "/bin/echo", "of-a-stranger"];
     for network in ["--network=host", "--network=none"] {

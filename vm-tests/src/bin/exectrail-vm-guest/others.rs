@@ -1,5 +1,5 @@
-//! What runs for the processes of others: a fixed number of programs for an exec, and none for
-//! anything else.
+//! Tests which programs run for processes outside the targets: a fixed number for an exec, and none
+//! for anything else.
 
 use std::{collections::BTreeMap, fs};
 
@@ -21,29 +21,29 @@ pub(crate) const TESTS: &[Test] = tests![programs_run_for_execs_of_others_only];
 /// The kernel's switch for counting how often each program runs (kernel.bpf_stats_enabled).
 const STATS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 
-/// Execs, and as many of all else.
+/// Number of execs, and of each other operation.
 const TIMES: u64 = 60;
 
-/// What the kernel itself does meanwhile, such as renaming its threads, makes fewer runs than this.
+/// The kernel's own operations meanwhile, such as renaming its threads, cause fewer runs than this.
 const BACKGROUND: u64 = TIMES / 3;
 
 /// Runs of each program, by its number.
 type Runs = BTreeMap<u64, u64>;
 
-/// How often each of the sidecar's programs has run, or would have: one that the kernel skipped,
-/// since it was running on that CPU already, counts (`run_cnt` and `recursion_misses` of
+/// Number of runs of each of the sidecar's programs, including those that the kernel skipped
+/// because the program was already running on that CPU (`run_cnt` and `recursion_misses` of
 /// `bpf_prog_show_fdinfo`, kernel/bpf/syscall.c).
 fn runs(sidecar: &Sidecar) -> Result<Runs> {
     let directory = format!("/proc/{}/fdinfo", sidecar.process()?);
     let mut runs = BTreeMap::new();
     for file in fs::read_dir(&directory).context(directory.clone())? {
-        // A descriptor may have been closed since.
+        // The descriptor may be closed by now.
         let info = fs::read_to_string(file?.path()).unwrap_or_default();
         let value = |key: &str| {
             let line = info.lines().find_map(|line| line.strip_prefix(key))?;
             line.trim().parse::<u64>().ok()
         };
-        // Links show the program's number as well, but no runs.
+        // Links also show the program's number, but no runs.
         if let (Some(id), Some(count)) = (value("prog_id:"), value("run_cnt:")) {
             runs.insert(id, count + value("recursion_misses:").unwrap_or(0));
         }
@@ -51,7 +51,7 @@ fn runs(sidecar: &Sidecar) -> Result<Runs> {
     Ok(runs)
 }
 
-/// Runs of each program while a shell carries out a line, [`TIMES`] times.
+/// Runs of each program while a shell executes a line, [`TIMES`] times.
 fn runs_while(sidecar: &Sidecar, shell: &mut Shell, line: &str) -> Result<Vec<u64>> {
     let before = runs(sidecar)?;
     shell.run(&format!(
@@ -65,8 +65,8 @@ fn runs_while(sidecar: &Sidecar, shell: &mut Shell, line: &str) -> Result<Vec<u6
         .collect())
 }
 
-/// Two programs for an exec of another pod, `exec` and `rename`. From 7.0 on, where programs can be
-/// preempted, there are three copies of the one and two of the other.
+/// Two programs run for an exec of another pod, `exec` and `rename`. From 7.0 on, which can preempt
+/// programs, there are three copies of the first and two of the second.
 pub(crate) fn programs_run_for_execs_of_others_only(_: &Plan, report: &Report) -> Result<()> {
     let (pod, other) = (Pod::start()?, Pod::start()?);
     let sidecar = Sidecar::start(&pod, &[])?;
@@ -75,7 +75,7 @@ pub(crate) fn programs_run_for_execs_of_others_only(_: &Plan, report: &Report) -
 
     let for_execs = runs_while(&sidecar, &mut neighbour, "/bin/true")?;
     let for_exits = runs_while(&sidecar, &mut neighbour, "(:)")?;
-    // Opens, duplicates, writes and closes; sends a signal; looks for a file.
+    // Opens, duplicates, writes and closes a file; sends a signal; looks up a file.
     let calls = "echo >/dev/null; kill -0 $$; [ -e /nosuch ]";
     let for_calls = runs_while(&sidecar, &mut neighbour, calls)?;
     fs::write(STATS, "0")?;

@@ -1,4 +1,4 @@
-//! What a machine that has reported nothing for long is doing: the host cannot see that from
+//! Reports what a machine does that has reported nothing for long: the host cannot see that from
 //! outside.
 
 use std::{
@@ -14,10 +14,10 @@ use exectrail_vm_tests::{Message, Plan};
 
 use crate::report::Report;
 
-/// Functions of a kernel stack that are shown, from the innermost.
+/// Maximum number of functions of a kernel stack to show, from the innermost.
 const FUNCTIONS: usize = 5;
 
-/// Reports what every thread does, whenever nothing was reported for as long as the plan says.
+/// Reports what every thread does if nothing was reported for the time that the plan sets.
 pub(crate) fn watch(plan: &Plan, report: &Arc<Report>) {
     let report = Arc::clone(report);
     let limit = Duration::from_secs(plan.overdue_after);
@@ -33,7 +33,7 @@ pub(crate) fn watch(plan: &Plan, report: &Arc<Report>) {
     });
 }
 
-/// A line for each thread of each process, but for the kernel's own that are at rest.
+/// One line for each thread of each process, except the kernel's own idle threads.
 fn doing() -> String {
     let mut text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     for process in numbered("/proc".as_ref()) {
@@ -67,7 +67,7 @@ fn doing() -> String {
     text
 }
 
-/// Entries of a directory that are numbers: processes, or threads.
+/// Entries of a directory whose names are numbers: processes, or threads.
 fn numbered(directory: &Path) -> Vec<PathBuf> {
     let mut found: Vec<(u32, _)> = fs::read_dir(directory)
         .into_iter()
@@ -79,7 +79,7 @@ fn numbered(directory: &Path) -> Vec<PathBuf> {
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// Names in `/proc/PID/stack`: lines of `[<0>] name+0x1/0x2`, and ` [module]` where it is one's.
+/// Names in `/proc/PID/stack`: lines of `[<0>] name+0x1/0x2`, and ` [module]` if it is a module's.
 fn functions(stack: &str) -> Vec<&str> {
     stack
         .lines()

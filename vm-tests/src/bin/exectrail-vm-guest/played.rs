@@ -27,7 +27,7 @@ pub(crate) struct Played {
 pub(crate) struct Shared(Mutex<Option<Result<Played, String>>>);
 
 impl Shared {
-    /// Not started yet.
+    /// A pod that is not started yet.
     pub(crate) const fn new() -> Self {
         Self(Mutex::new(None))
     }
@@ -132,7 +132,7 @@ impl Played {
         self.wait_longer_for(PATIENCE, what, seen, wanted)
     }
 
-    /// The same with another time limit.
+    /// As [`Played::wait_for`], with another time limit.
     pub(crate) fn wait_longer_for(
         &self,
         patience: Duration,

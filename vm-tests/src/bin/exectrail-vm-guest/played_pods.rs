@@ -1,4 +1,5 @@
-//! Pods of the shipped templates, played by podman: real images, the real init script, real curl.
+//! Tests of pods of the shipped templates, run by podman: real images, the real init script, real
+//! curl.
 
 use std::{fs, process::Command};
 
@@ -16,8 +17,7 @@ use crate::{
     tests,
 };
 
-/// The scenario's tests. The first makes the images that the others use, who would make them
-/// themselves.
+/// The scenario's tests. The first makes the images; without it, the others would make them.
 pub(crate) const TESTS: &[Test] = tests![
     the_node_makes_its_images,
     a_pod_records_its_workspace_and_no_other,
@@ -29,7 +29,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_pod_on_the_nodes_network_is_announced,
 ];
 
-/// A developer's session: what an agent would be asked to do. `WHO` is the workspace's own name.
+/// A developer's session, as an agent could be asked to run it. `WHO` is the workspace's own name.
 const SESSION: &str = include_str!("session.sh");
 
 /// BPF and PERFMON, and SYS_RESOURCE.
@@ -40,12 +40,12 @@ pub(crate) fn session(who: &str) -> String {
     SESSION.replace("WHO", who)
 }
 
-/// The same without what takes long: where a whole session is recorded does not matter to it.
+/// A session without the slow commands, for tests that need no whole session.
 pub(crate) fn short_session(who: &str) -> String {
     format!("/bin/echo first of-{who}\n/bin/echo session-ends {who}\nexec sleep infinity\n")
 }
 
-/// An agent that says that it has started, and waits.
+/// An agent that reports that it has started, and waits.
 pub(crate) fn idle(who: &str) -> String {
     format!("/bin/echo agent {who}\nexec sleep infinity\n")
 }
@@ -74,8 +74,8 @@ fn a_pod_records_its_workspace_and_no_other(plan: &Plan, _: &Report) -> Result<(
         let pid_ns = pod.pid_ns("workspace")?;
         let events = execs(&lines);
         let seen: Vec<Vec<String>> = events.iter().map(argv).collect();
-        // An ordinary sidecar starts beside the workspace, whose init script may be ahead of it:
-        // it waits there, so that the session is behind it.
+        // An ordinary sidecar starts beside the workspace, and the init script may start before it.
+        // The script then waits, so the session starts after the sidecar.
         ensure!(
             seen.iter()
                 .position(|argv| argv.contains(&format!("of-{who}")))
@@ -103,7 +103,7 @@ fn a_pod_records_its_workspace_and_no_other(plan: &Plan, _: &Report) -> Result<(
     Ok(())
 }
 
-/// Each of the session's own commands once, and in their order; besides, what git and make start.
+/// Each command of the session once, in order; between them, what git and make start.
 pub(crate) fn check_session(seen: &[Vec<String>], who: &str) -> Result<()> {
     let of = format!("of-{who}");
     let marked: Vec<String> = seen
@@ -140,7 +140,7 @@ pub(crate) fn check_session(seen: &[Vec<String>], who: &str) -> Result<()> {
     Ok(())
 }
 
-/// Both of its commands once, in their order.
+/// Both commands of the short session once, in order.
 pub(crate) fn check_short_session(seen: &[Vec<String>], who: &str) -> Result<()> {
     let of_it: Vec<&Vec<String>> = seen
         .iter()
@@ -153,10 +153,10 @@ pub(crate) fn check_short_session(seen: &[Vec<String>], who: &str) -> Result<()>
     Ok(())
 }
 
-/// The pod of the tests that need no other.
+/// The pod of the tests that need no particular pod.
 static POD: Shared = Shared::new();
 
-/// Waits, and has last words when it is stopped.
+/// Waits, and executes one more command when it is stopped.
 const AGENT: &str = "\
 /bin/echo agent shared
 trap '/bin/echo last-words; exit 0' TERM
@@ -181,7 +181,7 @@ fn the_sidecar_has_two_capabilities_and_the_default_seccomp(plan: &Plan, _: &Rep
     with_pod(plan, check_least_privilege)
 }
 
-/// Two capabilities, the engine's own seccomp filter, and no more to be had.
+/// The sidecar has two capabilities and the engine's own seccomp filter, and cannot gain more.
 pub(crate) fn check_least_privilege(pod: &Played) -> Result<()> {
     let status = fs::read_to_string(format!("/proc/{}/status", pod.pid("exectrail")?))?;
     let field = |name: &str| {
@@ -195,23 +195,23 @@ pub(crate) fn check_least_privilege(pod: &Played) -> Result<()> {
         bounding & !SYS_RESOURCE == TWO,
         "the bounding set is {bounding:x}"
     );
-    // 2: a filter
+    // 2: a filter is installed.
     ensure!(field("Seccomp")? == "2", "no seccomp filter: {status}");
     ensure!(field("NoNewPrivs")? == "1", "{status}");
     Ok(())
 }
 
-/// The script asks, is told why not, and ends there.
+/// The script asks, gets the reason of the refusal, and exits.
 fn a_refused_workspace_does_not_start(plan: &Plan, _: &Report) -> Result<()> {
     let manifest = Manifest::of(plan, manifest::KUBERNETES, "refused", &idle("refused"))?;
     let pod = Played::start(&manifest.without_capability("PERFMON")?)?;
     for container in ["workspace", "exectrail"] {
         let name = pod.container(container);
         if container == "exectrail" {
-            // That it also ends by itself is among the refusals' tests.
+            // The refusals' tests check that it also ends by itself.
             podman(&["stop", "-t", "120", &name])?;
         }
-        // What should not have been started may go on for ever.
+        // A workspace that was started by mistake may run without end.
         let status = run("timeout", &["420", "podman", "wait", &name])
             .with_context(|| format!("{container} goes on: {}", pod.said(container)))?;
         ensure!(
@@ -240,7 +240,8 @@ fn comes_back(pod: &Played) -> Result<()> {
     let workspace = pod.container("workspace");
     let found = |line: &Value| msg(line) == "workspace_started";
     let mut round = 0;
-    // Restarted, it knows the workspace from its state, and names it at its next exec.
+    // After the restart, exectrail knows the workspace from its state, and reports it at its next
+    // exec.
     let started = loop {
         podman(&["exec", &workspace, "/bin/true"])?;
         if let Some(line) = pod.log()?.iter().skip(seen).find(|line| found(line)) {
@@ -294,7 +295,7 @@ fn announces_itself_again(pod: &Played) -> Result<()> {
             .map(|position| position + from)
             .with_context(|| format!("no {what} of {pid_ns}: {told:?}"))
     };
-    // The number may be the same, freed and taken again.
+    // The new number may be equal to the old one, which was freed.
     let ended = position("workspace_ended", before, 0)?;
     let started = position("workspace_started", after, ended)?;
     position("workspace_announced", after, started)?;
@@ -333,7 +334,7 @@ fn a_pod_on_the_nodes_network_is_announced(plan: &Plan, _: &Report) -> Result<()
     pod.wait_for("of the session's end", 0, |line| {
         is_exec_of(line, &["/bin/echo", "session-ends", "hostnet"])
     })?;
-    // Discovery would find this one, which has the node's network too.
+    // Discovery would find this one, which is on the node's network too.
     podman(&[
         "run",
         "--rm",

@@ -1,4 +1,4 @@
-//! What a sidecar sees of its pod, and of nothing else.
+//! Tests that a sidecar sees everything in its pod, and nothing outside it.
 
 use std::{process::Command, thread, time::Duration};
 
@@ -30,7 +30,7 @@ pub(crate) const TESTS: &[Test] = tests![
     no_exec_is_lost_uncounted,
 ];
 
-/// The first process of a container before it becomes its command, and the shell of a workspace.
+/// The execs at the start of a workspace: the container's first process, then the shell.
 pub(crate) fn workspace_start() -> [Vec<String>; 2] {
     [
         words(&[SELF, "container-init", "/bin/sh"]),
@@ -181,7 +181,7 @@ fn host_network_turns_discovery_off(_: &Plan, _: &Report) -> Result<()> {
     Ok(())
 }
 
-/// Containers that are tried until one has the number of a dead namespace.
+/// Maximum number of containers to start until one has the number of a dead namespace.
 const ATTEMPTS: usize = 40;
 
 fn a_reused_number_is_no_identity(_: &Plan, report: &Report) -> Result<()> {
@@ -195,7 +195,7 @@ fn a_reused_number_is_no_identity(_: &Plan, report: &Report) -> Result<()> {
     drop(workspace);
     let mut kept = Vec::new();
     for attempt in 1..=ATTEMPTS {
-        // The kernel frees a namespace a little after its last process.
+        // The kernel frees a namespace a short time after its last process.
         thread::sleep(Duration::from_millis(50));
         let mut foreign = neighbour.bare_shell()?;
         if foreign.pid_ns()? == number {
@@ -245,7 +245,7 @@ pub(crate) fn no_exec_is_lost_uncounted(_: &Plan, report: &Report) -> Result<()>
         lost_at_first["fields"]["count"].as_u64() > Some(0),
         "{lost_at_first}"
     );
-    // The ring is not empty at once: these may be lost, too, until one is not.
+    // The ring takes time to drain: some of these may be lost too, until one is recorded.
     let mut happened = EXECS;
     while !execs(&sidecar.events.all()).iter().any(is_after) {
         ensure!(happened < 2 * EXECS, "nothing is seen any more");
@@ -278,7 +278,7 @@ fn is_after(event: &Value) -> bool {
     argv(event) == ["/bin/true", "after"]
 }
 
-/// A node that is itself a container, as with kind: its pods with hostNetwork share the network of
+/// The node is itself a container, as with kind: its pods with `hostNetwork` share the network of
 /// that container, which is not the machine's.
 fn a_node_in_a_container_is_no_pod(_: &Plan, _: &Report) -> Result<()> {
     let node = Pod::start()?;
@@ -299,7 +299,7 @@ fn a_node_in_a_container_is_no_pod(_: &Plan, _: &Report) -> Result<()> {
     Ok(())
 }
 
-/// The workspace's root is another user outside of its user namespace.
+/// The workspace's root is another user outside its user namespace.
 fn ids_are_shown_both_ways(_: &Plan, _: &Report) -> Result<()> {
     let pod = Pod::start()?;
     let sidecar = Sidecar::start(&pod, &[])?;

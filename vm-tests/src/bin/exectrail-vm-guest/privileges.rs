@@ -1,4 +1,4 @@
-//! Running a program with less than everything.
+//! Runs a program with restricted privileges.
 
 use std::{
     ffi::OsString,
@@ -27,12 +27,12 @@ use crate::container::{PATIENCE, SELF, unshare};
 /// `as [--caps=… | --uid=… | --old-kernel | --user-ns] -- COMMAND…`
 pub(crate) const COMMAND: &str = "as";
 
-/// What a restricted program is started by.
+/// The command line that starts a restricted program.
 pub(crate) fn wrapper(option: &str) -> [&str; 4] {
     [SELF, COMMAND, option, "--"]
 }
 
-/// See [`COMMAND`].
+/// Runs [`COMMAND`].
 pub(crate) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     let option = arguments.first().and_then(|option| option.to_str());
     let command = arguments
@@ -45,7 +45,7 @@ pub(crate) fn main(arguments: &[OsString]) -> Result<ExitCode> {
             let id = Uid::from_raw(id.parse()?);
             setresuid(id, id, id)?;
         }
-        // uname then says 2.6.x (UNAME26, kernel/sys.c)
+        // uname(2) then returns 2.6.x (UNAME26, kernel/sys.c).
         Some(("--old-kernel", _)) => personality::set(Persona::UNAME26).map(drop)?,
         Some(("--user-ns", _)) => return outside_user_namespace(command),
         Some(("--inside-user-ns", _)) => enter_user_namespace()?,
@@ -59,7 +59,7 @@ fn become_command(command: &[OsString]) -> Result<ExitCode> {
     Err(error).with_context(|| format!("cannot become {command:?}"))
 }
 
-/// As a container runtime does it: what is not in the bounding set is gone with the next exec.
+/// As with a container runtime: the next exec loses every capability outside the bounding set.
 fn keep_capabilities(kept: &str) -> Result<()> {
     let mut wanted = CapabilitySet::empty();
     for name in kept.split(',').filter(|name| !name.is_empty()) {
@@ -77,11 +77,11 @@ fn keep_capabilities(kept: &str) -> Result<()> {
     Ok(set_no_new_privs(true)?)
 }
 
-/// The first id that the user namespace maps, and how many: as sysbox-runc does, root inside is
-/// nobody outside.
+/// The first id that the user namespace maps, and the number of ids: as with sysbox-runc, root
+/// inside is an unprivileged user outside.
 const MAP: &str = "0 100000 65536\n";
 
-/// Starts the command by way of [`enter_user_namespace`], and gives that its ids.
+/// Starts the command by [`enter_user_namespace`], and maps its ids.
 fn outside_user_namespace(command: &[OsString]) -> Result<ExitCode> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut child = Command::new(SELF)
@@ -115,6 +115,6 @@ fn enter_user_namespace() -> Result<()> {
     }
     setresgid(Gid::from_raw(0), Gid::from_raw(0), Gid::from_raw(0))?;
     setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0))?;
-    // Changing ids takes it away.
+    // Changing ids clears the death signal.
     Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
 }

@@ -1,5 +1,6 @@
-//! Where tracing is impossible, exectrail says so: preflight in each of its formats, the sidecar to
-//! whoever announces and by its exit status; and the workspace's agent does not start.
+//! Tests that exectrail reports when tracing is impossible: preflight does in each of its formats,
+//! the sidecar does in its answer to an announcement and by its exit status; and the workspace's
+//! agent does not start.
 
 use std::{fs, path::Path, process::Command};
 
@@ -13,7 +14,7 @@ use crate::{
     report::Report, sidecar::Sidecar, tests,
 };
 
-/// The tests of a kernel that could trace.
+/// The tests on a kernel that can trace.
 pub(crate) const TESTS: &[Test] = tests![
     a_kernel_before_5_8_is_refused,
     without_cap_bpf_it_is_refused,
@@ -27,7 +28,7 @@ pub(crate) const TESTS: &[Test] = tests![
 pub(crate) const CONFIDENTIALITY: &[Test] =
     tests![the_machine_is_as_asked_for, confidentiality_is_refused];
 
-/// The tests of a kernel without BTF.
+/// The tests on a kernel without BTF.
 pub(crate) const WITHOUT_BTF: &[Test] = tests![without_btf_it_is_refused];
 
 fn a_kernel_before_5_8_is_refused(_: &Plan, _: &Report) -> Result<()> {
@@ -58,7 +59,7 @@ fn without_btf_it_is_refused(_: &Plan, _: &Report) -> Result<()> {
     refused(&[], "btf")
 }
 
-/// Everything that a refusal consists of; `check` is the one that must be unmet.
+/// Checks all parts of a refusal; `check` is the check that must be unmet.
 fn refused(wrapper: &[&str], check: &str) -> Result<()> {
     let remedy = preflight_says_so(wrapper, check)?;
     let pod = Pod::start()?;
@@ -110,7 +111,7 @@ fn ends_refused(mut sidecar: Sidecar) -> Result<()> {
     Ok(())
 }
 
-/// The verdict in each format; the remedy that goes with it.
+/// Checks the verdict in each format; returns the remedy.
 fn preflight_says_so(wrapper: &[&str], check: &str) -> Result<String> {
     let (status, json) = preflight(wrapper, "json")?;
     let report: Value = serde_json::from_str(&json).with_context(|| json.clone())?;
@@ -163,7 +164,7 @@ fn preflight_says_so(wrapper: &[&str], check: &str) -> Result<String> {
     Ok(remedy.to_owned())
 }
 
-/// Exit status and output.
+/// Runs preflight; returns exit status and output.
 fn preflight(wrapper: &[&str], format: &str) -> Result<(i32, String)> {
     let mut command = wrapper.to_vec();
     command.extend(["/bin/exectrail", "preflight", "--format", format]);

@@ -1,4 +1,4 @@
-//! The line to the host.
+//! The connection to the host.
 
 use std::{
     fs::{File, OpenOptions},
@@ -11,19 +11,19 @@ use anyhow::{Context, Result};
 use exectrail_vm_tests::{Message, REPORT_TTY};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
-/// The guest's end of the line to the host.
+/// The guest's end of the connection to the host.
 pub(crate) struct Report {
     line: Mutex<Line>,
 }
 
 struct Line {
     file: File,
-    /// When something was last said.
+    /// Time of the last message.
     used: Instant,
 }
 
 impl Report {
-    /// Opens the port, and has it pass bytes as they are.
+    /// Opens the port, and sets it to pass bytes unchanged.
     pub(crate) fn open() -> Result<Self> {
         let file = OpenOptions::new()
             .read(true)
@@ -41,7 +41,7 @@ impl Report {
         })
     }
 
-    /// Reports. Without the line there is nobody to tell of a failure but the console.
+    /// Sends a message. Without the connection, only the console can show a failure.
     pub(crate) fn say(&self, message: &Message) {
         let said = serde_json::to_vec(message).map(|mut json| {
             json.push(b'\n');
@@ -57,7 +57,7 @@ impl Report {
         }
     }
 
-    /// When something was last said.
+    /// Time of the last message.
     pub(crate) fn used(&self) -> Instant {
         self.line
             .lock()

@@ -1,4 +1,4 @@
-//! The sidecar of a pod, and what it writes.
+//! The sidecar of a pod, and its output.
 
 use std::path::Path;
 
@@ -21,12 +21,12 @@ pub(crate) struct Sidecar {
 }
 
 impl Sidecar {
-    /// Starts one in `pod`; it may not be ready yet.
+    /// Starts a sidecar in `pod`; it may not be ready yet.
     pub(crate) fn spawn(pod: &Pod, flags: &[&str]) -> Result<Self> {
         Self::spawn_as(pod, &[], flags)
     }
 
-    /// The same, by way of a program that gives it its privileges.
+    /// Starts a sidecar by a program that restricts its privileges.
     pub(crate) fn spawn_as(pod: &Pod, wrapper: &[&str], flags: &[&str]) -> Result<Self> {
         let mut command = wrapper.to_vec();
         command.push("/bin/exectrail");
@@ -34,7 +34,8 @@ impl Sidecar {
         Self::of(pod.container(&command)?)
     }
 
-    /// Starts one in a cgroup of the pod's, see [`Pod::container_in`], and waits until it traces.
+    /// Starts a sidecar in a cgroup of the pod, see [`Pod::container_in`], and waits until it
+    /// traces.
     pub(crate) fn start_in(pod: &Pod, cgroup: &Path) -> Result<Self> {
         let sidecar = Self::of(pod.container_in(cgroup, &["/bin/exectrail"])?)?;
         sidecar.started()?;
@@ -50,14 +51,14 @@ impl Sidecar {
         })
     }
 
-    /// Starts one and waits until it traces.
+    /// Starts a sidecar and waits until it traces.
     pub(crate) fn start(pod: &Pod, flags: &[&str]) -> Result<Self> {
         let sidecar = Self::spawn(pod, flags)?;
         sidecar.started()?;
         Ok(sidecar)
     }
 
-    /// Waits until it traces; how long its start took, milliseconds.
+    /// Waits until it traces; returns how long its start took, in milliseconds.
     pub(crate) fn started(&self) -> Result<u64> {
         let line = self.diagnostics.wait_for("that tracing is on", |line| {
             msg(line).starts_with("tracing is on")
@@ -67,12 +68,12 @@ impl Sidecar {
             .with_context(|| format!("it does not say how long its start took: {line}"))
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to it.
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         self.container.signal_innermost(signal)
     }
 
-    /// Its process id, as the machine sees it.
+    /// Its process id in the machine's PID namespace.
     pub(crate) fn process(&self) -> Result<i32> {
         self.container.innermost()
     }
@@ -82,7 +83,7 @@ impl Sidecar {
         self.container.pid_ns()
     }
 
-    /// Waits until an exec with this argument appears: what came before it is there, too.
+    /// Waits until an exec with this argument appears. All earlier execs then have lines too.
     pub(crate) fn wait_for_exec(&self, argument: &str) -> Result<()> {
         self.events
             .wait_for(&format!("of an exec with {argument:?}"), |line| {
@@ -93,19 +94,19 @@ impl Sidecar {
             .map(drop)
     }
 
-    /// Its diagnostics so far, for an error.
+    /// Its diagnostics so far, for an error message.
     pub(crate) fn said(&self) -> String {
         let lines = self.diagnostics.all();
         let lines: Vec<String> = lines.iter().map(|line| shortened(line, 2000)).collect();
         format!("the sidecar said:\n{}", lines.join("\n"))
     }
 
-    /// Its exit status, once it has ended by itself.
+    /// Waits until it has ended by itself; returns its exit status.
     pub(crate) fn wait(&mut self) -> Result<i32> {
         self.container.wait()
     }
 
-    /// Has it stop as a kubelet does; everything that it wrote.
+    /// Stops it as a kubelet does; returns all its lines.
     pub(crate) fn stop(mut self) -> Result<Vec<Value>> {
         self.signal(Signal::TERM)?;
         let status = self.container.wait()?;
@@ -118,7 +119,7 @@ impl Sidecar {
         Ok(lines)
     }
 
-    /// Stops it; the argv of each exec, in order.
+    /// Stops it; returns the argv of each exec, in order.
     pub(crate) fn stop_and_list(self) -> Result<Vec<Vec<String>>> {
         Ok(execs(&self.stop()?).iter().map(argv).collect())
     }

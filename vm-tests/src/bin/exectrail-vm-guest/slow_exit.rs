@@ -1,5 +1,5 @@
-//! A first process that takes long to exit: it has thousands of sockets open, which the kernel
-//! closes before it ends the process's PID namespace, on a CPU that another process occupies.
+//! A first process that takes long to exit: it has thousands of open sockets. The kernel closes
+//! them before it ends the process's PID namespace, on a CPU that another process occupies.
 
 use std::{
     ffi::OsString,
@@ -24,12 +24,14 @@ pub(crate) const COMMAND: &str = "slow-exit";
 /// Occupies the CPU that it exits on.
 pub(crate) const OCCUPY: &str = "occupy";
 
-/// Closing them takes about a second in an emulated machine that does nothing else.
+/// Number of open sockets. Closing them takes about a second in an emulated machine that is
+/// otherwise idle.
 const SOCKETS: usize = 10_000;
 /// The CPU of the first process, and that of its children.
 const CPU: usize = 1;
 const CPU_OF_CHILDREN: usize = 0;
-/// Nice values: of two processes on one CPU the first gets a six hundredth of the second's time.
+/// Nice value: of two processes on one CPU, the one with this value gets about 1/600 of the time of
+/// the other.
 const HARDLY_ANY_TIME: i32 = 19;
 const NEARLY_ALL_TIME: i32 = -10;
 
@@ -49,7 +51,7 @@ pub(crate) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     stay_on(CPU)?;
     let mut child = Command::new(command);
     child.args(rest);
-    // SAFETY: sched_setaffinity(2) is a bare system call: safe between fork and exec.
+    // SAFETY: sched_setaffinity(2) is a bare system call, safe between fork and exec.
     unsafe { child.pre_exec(|| stay_on(CPU_OF_CHILDREN).map_err(Into::into)) };
     child.status()?;
     drop(sockets);
@@ -62,7 +64,7 @@ fn stay_on(cpu: usize) -> rustix::io::Result<()> {
     sched_setaffinity(None, &one)
 }
 
-/// Until killed, once a byte was read.
+/// Reads one byte, then occupies the CPU until it is killed.
 pub(crate) fn occupy() -> Result<ExitCode> {
     stay_on(CPU)?;
     setpriority_process(None, NEARLY_ALL_TIME)?;
@@ -72,14 +74,14 @@ pub(crate) fn occupy() -> Result<ExitCode> {
     }
 }
 
-/// What occupies the CPU. Dropping it ends it.
+/// The process that occupies the CPU. Dropping it kills the process.
 pub(crate) struct Occupant {
     child: Child,
     input: ChildStdin,
 }
 
 impl Occupant {
-    /// Starts one, which waits.
+    /// Starts the process, which waits.
     pub(crate) fn start() -> Result<Self> {
         let mut child = Command::new(SELF)
             .arg(OCCUPY)
@@ -89,7 +91,7 @@ impl Occupant {
         Ok(Self { child, input })
     }
 
-    /// Kills `init`, and occupies its CPU when the kernel has begun to close its sockets.
+    /// Kills `init`, and occupies its CPU once the kernel begins to close its sockets.
     pub(crate) fn prolong_the_exit_of(&mut self, init: Pid) -> Result<()> {
         use std::io::Write as _;
 
@@ -97,7 +99,8 @@ impl Occupant {
         rustix::process::kill_process(init, rustix::process::Signal::KILL)?;
         let files = format!("/proc/{init}/fd");
         let since = Instant::now();
-        // They are its own until the kernel closes them, all at once (exit_files, kernel/exit.c).
+        // The sockets are visible until the kernel closes them, all at once (exit_files,
+        // kernel/exit.c).
         while fs::read_dir(&files).is_ok_and(|mut files| files.next().is_some()) {
             ensure!(since.elapsed() < PATIENCE, "{init} does not exit");
             thread::sleep(Duration::from_millis(1));

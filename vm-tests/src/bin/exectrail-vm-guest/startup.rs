@@ -1,4 +1,4 @@
-//! What an init system would do.
+//! The tasks of an init system.
 
 use std::{ffi::CString, fs, path::Path, process::Command};
 
@@ -12,7 +12,7 @@ use rustix::{
 
 use crate::asked_for::BPF_JIT_ENABLE;
 
-/// Where cgroups are.
+/// Mount point of cgroups.
 const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// Mounts the kernel's file systems, except for cgroups.
@@ -32,7 +32,7 @@ pub(crate) fn mounts() -> Result<()> {
     Ok(())
 }
 
-/// Makes the machine what is asked for, as far as that is done from inside.
+/// Configures the machine as the variant requires, as far as that is possible from inside.
 pub(crate) fn variant(variant: Variant) -> Result<()> {
     if variant == Variant::NoJit {
         fs::write(BPF_JIT_ENABLE, "0").context("cannot turn the compiler of eBPF off")?;
@@ -48,8 +48,8 @@ pub(crate) fn cgroups() -> Result<()> {
     mount("cgroup2", CGROUPS, "cgroup2", MountFlags::empty(), None).context("cannot mount cgroup2")
 }
 
-/// Mounts the hierarchies of version 1 as nodes do: one for each controller that the kernel has for
-/// it, and systemd's, which has none.
+/// Mounts the hierarchies of version 1 as nodes do: one for each controller that the kernel has in
+/// version 1, and systemd's, which has no controller.
 fn hierarchies() -> Result<()> {
     mount("tmpfs", CGROUPS, "tmpfs", MountFlags::empty(), None)?;
     mount_hierarchy("systemd", "none,name=systemd")
@@ -59,7 +59,7 @@ fn hierarchies() -> Result<()> {
     for line in controllers.lines().filter(|line| line.ends_with("\t1")) {
         let name = line.split('\t').next().unwrap_or_default();
         match mount_hierarchy(name, name) {
-            // Newer kernels have some for version 2 only. Pods are told apart by this one.
+            // Newer kernels have some controllers for version 2 only. This one identifies pods.
             Err(Errno::INVAL) if name != "pids" => {}
             result => result.with_context(|| format!("cannot mount the hierarchy of {name}"))?,
         }

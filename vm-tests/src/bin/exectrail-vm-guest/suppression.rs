@@ -1,4 +1,4 @@
-//! What is left out on purpose, on this kernel.
+//! Tests of suppressed execs, on this kernel.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_verifier_is_not_overworked_by_options,
 ];
 
-/// The first argument of each exec, and how many are told to be left out, by rule or rate.
+/// The first argument of each exec, and the number of suppressed execs by rule or rate.
 fn account(lines: &[Value]) -> (Vec<String>, BTreeMap<String, u64>) {
     let seen = execs(lines)
         .iter()
@@ -65,8 +65,8 @@ pub(crate) fn what_is_excluded_is_counted(_: &Plan, _: &Report) -> Result<()> {
         "/bin/true; /bin/true; /bin/../bin/true; /bin/id >/dev/null; \
          /bin/env /bin/uname; /bin/env /bin/ls >/dev/null; {SELF} {COMMAND} --uid=1 -- /bin/cat"
     );
-    // A whole name is not the beginning of another, a path that leads up is below nothing, and
-    // including wins.
+    // A whole name does not match the beginning of another, a path with `..` is below no directory,
+    // and an inclusion takes precedence.
     expect(
         &[
             "--exclude=filename=/bin/tr*",

@@ -1,4 +1,4 @@
-//! What tracing promises, on this kernel.
+//! Tests of the guarantees of tracing, on this kernel.
 
 use std::{collections::BTreeMap, fs, process::Command};
 
@@ -31,8 +31,8 @@ pub(crate) const TESTS: &[Test] = tests![
     processes_side_by_side_miss_nothing,
 ];
 
-/// Most instructions that the verifier may process for a program. Its limit is 1,000,000; this
-/// leaves room for what the next kernel finds harder.
+/// Maximum number of instructions that the verifier may process for a program. Its limit is
+/// 1,000,000; this leaves a reserve for kernels whose verifier processes more.
 pub(crate) const VERIFIER_BUDGET: u64 = 200_000;
 
 pub(crate) fn preflight_finds_nothing_unmet(_: &Plan, _: &Report) -> Result<()> {
@@ -55,7 +55,7 @@ pub(crate) fn preflight_finds_nothing_unmet(_: &Plan, _: &Report) -> Result<()> 
     Ok(())
 }
 
-/// Instructions that the verifier processed of each program that `exectrail run` loads.
+/// Number of instructions that the verifier processed for each program that `exectrail run` loads.
 pub(crate) fn verified(flags: &[&str]) -> Result<BTreeMap<String, u64>> {
     let output = Command::new(SELF)
         .args([
@@ -96,7 +96,7 @@ pub(crate) fn the_verifier_is_not_overworked(_: &Plan, report: &Report) -> Resul
     Ok(())
 }
 
-/// Where [`run_and_listen`] leaves its log.
+/// The log of [`run_and_listen`].
 const RUN_LOG: &str = "/tmp/run.log";
 
 /// Events of `exectrail run -- COMMAND…`.
@@ -104,7 +104,7 @@ fn run(flags: &[&str], command: &[&str]) -> Result<Vec<Value>> {
     Ok(execs(&run_and_listen(flags, command)?.0))
 }
 
-/// Lines of `exectrail run -- COMMAND…`, and what it said besides.
+/// Lines of `exectrail run -- COMMAND…`, and its other output.
 pub(crate) fn run_and_listen(flags: &[&str], command: &[&str]) -> Result<(Vec<Value>, String)> {
     let _ = fs::remove_file(RUN_LOG);
     let output = Command::new("/bin/exectrail")
@@ -198,11 +198,12 @@ pub(crate) fn run_lists_what_a_shell_starts(_: &Plan, _: &Report) -> Result<()> 
     Ok(())
 }
 
-/// Many at once on few CPUs: where the kernel lets tracepoints' programs be preempted (7.0 and
-/// later), an exec may happen on a CPU on which the program for another is not done.
+/// Many processes run at once on few CPUs. If the kernel can preempt programs on tracepoints (7.0
+/// and later), an exec may happen on a CPU on which the program for another exec is not finished.
 pub(crate) fn processes_side_by_side_miss_nothing(plan: &Plan, report: &Report) -> Result<()> {
     const PROCESSES: usize = 16;
-    // Before, none is preempted, and fewer show that what the programs share is each CPU's own.
+    // Earlier kernels preempt none, so fewer execs are enough to show that each CPU has its own
+    // data.
     let execs_of_each = match plan.scenario {
         _ if is_before((7, 0))? => 10,
         Scenario::Brief => 20,
@@ -238,8 +239,9 @@ pub(crate) fn processes_side_by_side_miss_nothing(plan: &Plan, report: &Report) 
         .count();
     let all = PROCESSES * execs_of_each;
     let (lost_execs, lost_exits) = (lost("exec"), lost("exit"));
-    // What the kernel skipped in every lane may be anybody's, and is counted: never too little. On
-    // an emulated machine a program takes so long that this comes up, though seldom.
+    // Programs that the kernel skipped in every lane may belong to any process; their count is
+    // never too low. On an emulated machine a program takes so long that this happens, though
+    // rarely.
     let few = all / 100;
     ensure!(
         (all - side.len() <= lost_execs && lost_execs <= few)
@@ -247,7 +249,7 @@ pub(crate) fn processes_side_by_side_miss_nothing(plan: &Plan, report: &Report) 
         "of {all} processes there are {} execs and {exits} exits; lost: {lost_execs} and {lost_exits}",
         side.len(),
     );
-    // It tells of losses by failing.
+    // `exectrail verify` fails if events were lost.
     if lost_execs + lost_exits > 0 {
         report.figure(
             "side by side, skipped in every lane",

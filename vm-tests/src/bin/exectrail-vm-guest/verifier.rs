@@ -1,10 +1,9 @@
-//! How many instructions the kernel's verifier processed for each program.
+//! Reads how many instructions the kernel's verifier processed for each program.
 //!
-//! From 5.16 on the kernel keeps the figure with the program; before, it only writes it to a log
-//! that exectrail does not ask for. So exectrail is run under ptrace, and asked for that log in its
-//! stead.
-//! A seccomp filter stops it at bpf(2) only: to stop at every system call takes seconds where the
-//! processor is emulated.
+//! From 5.16 on the kernel keeps the figure with the program. Before, it only writes it to a log
+//! that exectrail does not request. So this module runs exectrail under ptrace, and changes its
+//! system call to request the log. A seccomp filter stops exectrail at bpf(2) only: stopping at
+//! every system call takes seconds in an emulated machine.
 
 use std::{
     ffi::OsString,
@@ -30,20 +29,20 @@ pub(crate) const COMMAND: &str = "verifier";
 
 /// `BPF_PROG_LOAD` (include/uapi/linux/bpf.h).
 const PROG_LOAD: u64 = 5;
-/// Where `union bpf_attr` has log_level and log_size, log_buf, and prog_name.
+/// Offsets of log_level and log_size, log_buf, and prog_name in `union bpf_attr`.
 const LOG_LEVEL: u64 = 24;
 const LOG_BUF: u64 = 32;
 const PROG_NAME: u64 = 48;
 /// `BPF_LOG_STATS` (include/linux/bpf_verifier.h).
 const STATS: u64 = 4;
-/// Room for the log, below everything that the thread has on its stack.
+/// Size of the log, which lies below the used part of the thread's stack.
 const LOG_SIZE: u64 = 4096;
 const BELOW_STACK: u64 = 65536;
 
 /// `verifier COMMAND…`
 pub(crate) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     let (program, rest) = arguments.split_first().context("no command")?;
-    // Both on one CPU: they take turns, and where two emulated CPUs share a busy one each turn
+    // Both run on one CPU: they take turns, and if two emulated CPUs share a busy one, each turn
     // waits for the host's scheduler.
     let mut one = CpuSet::new();
     one.set(0);
@@ -89,7 +88,7 @@ pub(crate) fn main(arguments: &[OsString]) -> Result<ExitCode> {
                 unless_gone(seen.and_then(|()| ptrace::cont(thread, None)))?;
             }
             WaitStatus::Stopped(thread, signal) => {
-                // New threads begin with a stop that is no signal to pass on.
+                // The first stop of a new thread has no signal to pass on.
                 let signal =
                     (signal != Signal::SIGSTOP && signal != Signal::SIGTRAP).then_some(signal);
                 unless_gone(ptrace::cont(thread, signal))?;
@@ -103,8 +102,8 @@ pub(crate) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     }
 }
 
-/// When a process exits, its other threads end even while they are stopped: there is nothing left
-/// to do with such a thread.
+/// When a process exits, its other threads end even while they are stopped: then such a thread
+/// needs nothing more.
 fn unless_gone(result: nix::Result<()>) -> nix::Result<()> {
     match result {
         Err(Errno::ESRCH) => Ok(()),
@@ -112,7 +111,7 @@ fn unless_gone(result: nix::Result<()>) -> nix::Result<()> {
     }
 }
 
-/// A thread in the middle of loading a program: the attributes' address, and what was in them.
+/// A thread that is loading a program: the attributes' address, and their original content.
 struct Loading {
     thread: Pid,
     attributes: u64,
@@ -122,7 +121,7 @@ struct Loading {
     name: String,
 }
 
-/// Makes bpf(2) of this process an event of whoever traces it.
+/// Makes bpf(2) of this process an event for its tracer.
 fn stop_at_bpf() -> std::io::Result<()> {
     const fn instruction(code: u32, jump_if_not: u8, k: u32) -> libc::sock_filter {
         libc::sock_filter {
@@ -132,7 +131,7 @@ fn stop_at_bpf() -> std::io::Result<()> {
             k,
         }
     }
-    // The number of the call is the first member of `seccomp_data`.
+    // The first member of `seccomp_data` is the number of the system call.
     let mut filter = [
         instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
         instruction(
@@ -147,7 +146,7 @@ fn stop_at_bpf() -> std::io::Result<()> {
         len: filter.len() as u16,
         filter: filter.as_mut_ptr(),
     };
-    // SAFETY: the kernel copies the filter, which is there until the call returns.
+    // SAFETY: the kernel copies the filter, which lives until the call returns.
     let done = unsafe {
         libc::prctl(
             libc::PR_SET_SECCOMP,
@@ -161,7 +160,7 @@ fn stop_at_bpf() -> std::io::Result<()> {
     }
 }
 
-/// Behind the call: takes the log, and puts the attributes back.
+/// After the call: takes the log, and restores the attributes.
 fn behind_bpf(thread: Pid, loading: &mut Vec<Loading>) -> nix::Result<()> {
     let Some(index) = loading.iter().position(|loading| loading.thread == thread) else {
         return Ok(());
@@ -174,9 +173,9 @@ fn behind_bpf(thread: Pid, loading: &mut Vec<Loading>) -> nix::Result<()> {
     ptrace::write(thread, at(done.attributes + LOG_BUF), done.log_buf)
 }
 
-/// Before the call: has it write the log, if it loads a program; whether it does.
+/// Before the call: requests a log if it loads a program; returns whether it does.
 fn before_bpf(thread: Pid, loading: &mut Vec<Loading>) -> nix::Result<bool> {
-    // The same for every processor (PTRACE_GET_SYSCALL_INFO, Linux 5.3).
+    // This is the same on every architecture (PTRACE_GET_SYSCALL_INFO, Linux 5.3).
     let call = ptrace::syscall_info(thread)?;
     if call.op != libc::PTRACE_SYSCALL_INFO_SECCOMP {
         return Ok(false);

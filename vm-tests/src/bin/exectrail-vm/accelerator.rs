@@ -1,4 +1,4 @@
-//! What executes a guest's instructions: the processor, or QEMU in its place.
+//! How a guest's instructions are executed: by the processor (KVM), or by QEMU's emulation.
 
 use std::{collections::BTreeMap, fs::OpenOptions, process::Command, time::Duration};
 
@@ -15,39 +15,40 @@ use crate::{
 /// How QEMU runs a machine's processors.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Accelerator {
-    /// Whether this machine's processor executes what is for it.
+    /// Whether KVM executes a machine of the host's architecture.
     kvm: bool,
-    /// How QEMU executes all else.
+    /// How QEMU executes the other machines.
     emulation: Emulation,
 }
 
 /// How QEMU emulates a machine's processors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Emulation {
-    /// At once, a thread for each.
+    /// In parallel, one thread per processor.
     Parallel,
-    /// In turn, one thread for all.
+    /// In turn, one thread for all processors.
     InTurn,
 }
 
-/// The first QEMU that is known to emulate processors at once and yet never execute what is no
-/// longer there.
+/// The first QEMU version that is known to emulate processors in parallel without executing
+/// replaced instructions.
 ///
-/// In 7.2 one may translate an instruction while another replaces it, and keep what it has. Kernels
-/// replace their own (static keys; `text_poke_bp`, arch/x86/kernel/alternative.c), on x86 with a
-/// breakpoint for a moment. With `kernel.sched_schedstats` switched to and fro on two busy
-/// processors, 6.12 panics at that breakpoint within a second, 5.10 and 6.1 hang; emulated in turn,
-/// or by 10.0 at once, 6.12 goes through 3,000 switches.
+/// In 7.2 one thread may translate an instruction while another replaces it, and keep the old
+/// translation. Kernels replace their own instructions (static keys; `text_poke_bp`,
+/// arch/x86/kernel/alternative.c), on x86 with a temporary breakpoint. If `kernel.sched_schedstats`
+/// is switched on and off on two busy processors, 6.12 panics at that breakpoint within a second,
+/// and 5.10 and 6.1 hang. With processors emulated in turn, or in parallel by 10.0, 6.12 survives
+/// 3,000 switches.
 const PARALLEL_SINCE: u32 = 10;
 
-/// How long a sign of life may take where KVM works.
+/// Time limit of the first message if KVM works.
 const KVM_BOOTS_IN: Duration = Duration::from_secs(15);
 
 const SLOW: &str = "QEMU emulates the processors, which takes about ten times as long";
 
 impl Accelerator {
-    /// KVM where it works, emulation else; says which and why. `kernel` is one for this processor,
-    /// if any is to be booted.
+    /// Chooses KVM if it works, else emulation, and prints the choice and its reason. `kernel` is a
+    /// kernel for this processor, if one is to be booted.
     pub(crate) fn choose(kernel: Option<&Kernel>, programs: &Programs) -> Result<Self> {
         let emulation = Emulation::of_installed();
         let kvm = match kernel {
@@ -57,12 +58,12 @@ impl Accelerator {
         Ok(Self { kvm, emulation })
     }
 
-    /// QEMU's arguments for it.
+    /// QEMU's arguments for this accelerator.
     pub(crate) fn arguments(self, machine: series::Machine, variant: Variant) -> [&'static str; 6] {
-        // Of what "max" has on ARM, pointer authentication alone costs most of the time.
+        // Of the features of "max" on ARM, pointer authentication alone takes most of the time.
         let (board, emulated) = match machine {
             series::Machine::Arm64 => ("virt", "max,pauth-impdef=on"),
-            // See `MANY_CPUS` in qemu.rs.
+            // `MANY_CPUS` in qemu.rs gives the reason.
             _ if variant == Variant::ManyCpus => ("q35", "max,-hypervisor"),
             series::Machine::Pc | series::Machine::Process => ("q35", "max"),
         };
@@ -107,7 +108,7 @@ fn kvm_works(kernel: &Kernel, programs: &Programs, emulation: Emulation) -> Resu
 }
 
 impl Emulation {
-    /// As the installed QEMU can. Where there is none, starting it tells.
+    /// What the installed QEMU supports. If there is none, starting it reports that.
     fn of_installed() -> Self {
         let output = Command::new(qemu::PC_EMULATOR).arg("--version").output();
         let said = output.map(|output| output.stdout).unwrap_or_default();
@@ -125,7 +126,7 @@ impl Emulation {
     }
 }
 
-/// Of "QEMU emulator version 7.2.22 (Debian …)", the 7.
+/// The major version in QEMU's output: 7 in "QEMU emulator version 7.2.22 (Debian …)".
 fn major_version(said: &str) -> Option<u32> {
     let (_, version) = said.split_once(" version ")?;
     version.split('.').next()?.parse().ok()

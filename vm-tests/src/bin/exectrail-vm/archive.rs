@@ -1,5 +1,6 @@
-//! Packages of Debian's suites, fetched without installing them and without touching apt's own
-//! configuration: a private list of sources and private state, on the mirror that apt already uses.
+//! Packages of Debian's suites, fetched without installing them and without changes to apt's own
+//! configuration: with a private list of sources and private state, from the mirror that apt
+//! already uses.
 
 use std::{
     fs,
@@ -11,33 +12,33 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-/// Where Debian keeps the archive's keys, in newer and older releases.
+/// Paths of the archive's keys, in newer and older Debian releases.
 const KEYRINGS: [&str; 2] = [
     "/usr/share/keyrings/debian-archive-keyring.pgp",
     "/usr/share/keyrings/debian-archive-keyring.gpg",
 ];
 
-/// The context of errors that the network or the archive cause.
+/// Context of errors that the network or the archive causes.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Unreachable(String);
 
-/// One suite of the archive, its lists fetched.
+/// One suite of the archive, with its package lists.
 pub(crate) struct Suite {
     name: String,
-    /// What its packages are for, in Debian's words; this machine's if none.
+    /// Debian's name of the architecture of its packages; this machine's architecture if `None`.
     architecture: Option<&'static str>,
-    /// apt's private files; removed in the end.
+    /// apt's private files; removed when dropped.
     directory: TempDir,
 }
 
 impl Suite {
-    /// Fetches the lists of `name`: `trixie`, `bookworm-security`, …
+    /// Fetches the package lists of the suite `name`: `trixie`, `bookworm-security`, …
     pub(crate) fn open(name: &str, parent: &Path) -> Result<Self> {
         Self::open_for(None, name, parent)
     }
 
-    /// Fetches the lists of `name` for another architecture than this machine's.
+    /// Fetches the package lists of the suite `name` for another architecture.
     pub(crate) fn open_for(
         architecture: Option<&'static str>,
         name: &str,
@@ -53,7 +54,7 @@ impl Suite {
             architecture,
             directory,
         };
-        // Nothing but the lists of packages.
+        // Fetch only the lists of packages.
         let source = suite.source_with("targets=Packages ")?;
         fs::write(suite.directory.path().join("sources.list"), source)?;
         output(suite.apt("apt-get").args(["-q", "update"])).with_context(|| {
@@ -92,15 +93,15 @@ impl Suite {
     /// The newest version of `package`.
     pub(crate) fn newest(&self, package: &str) -> Result<String> {
         let listed = output(self.apt("apt-cache").args(["madison", package]))?;
-        // `package | version | source`, newest first
+        // `package | version | source`, newest first.
         listed
             .lines()
             .find_map(|line| Some(line.split('|').nth(1)?.trim().to_owned()))
             .with_context(|| format!("Debian's suite {} has no package {package}", self.name))
     }
 
-    /// The package whose name begins with `prefix` and ends with `suffix`, and whose name has the
-    /// highest version in between.
+    /// The package whose name begins with `prefix` and ends with `suffix`, with the highest version
+    /// between them.
     pub(crate) fn newest_named(&self, prefix: &str, suffix: &str) -> Result<String> {
         let names = output(self.apt("apt-cache").args(["pkgnames", prefix]))?;
         newest_of(names.lines(), prefix, suffix).with_context(|| {
@@ -111,7 +112,7 @@ impl Suite {
         })
     }
 
-    /// What `package` depends on, as `(package, version)` where the version is given exactly.
+    /// Dependencies of `package` with an exact version, as `(package, version)`.
     pub(crate) fn dependencies(
         &self,
         package: &str,
@@ -126,7 +127,7 @@ impl Suite {
         Ok(exact_dependencies(depends))
     }
 
-    /// SHA-256 of a package's file, in hexadecimal, as the archive gives it.
+    /// SHA-256 of a package's file, in hexadecimal, from the archive's lists.
     pub(crate) fn sha256(&self, package: &str, version: &str) -> Result<String> {
         let package = format!("{package}={version}");
         let shown = output(self.apt("apt-cache").args(["show", &package]))?;
@@ -146,7 +147,7 @@ impl Suite {
     pub(crate) fn download(&self, package: &str, version: &str) -> Result<Deb> {
         let at = TempDir::with_prefix_in("deb-", self.directory.path())?;
         let package = format!("{package}={version}");
-        // apt-get puts it into the current directory, under a name of its choice.
+        // apt-get writes it into the current directory, under a name that it chooses.
         output(
             self.apt("apt-get")
                 .current_dir(at.path())
@@ -173,7 +174,7 @@ impl Suite {
         })
     }
 
-    /// apt with our sources and our state, and otherwise as configured (proxies, certificates).
+    /// apt with private sources and state, and otherwise as configured (proxies, certificates).
     fn apt(&self, program: &str) -> Command {
         let at = self.directory.path().display();
         let mut apt = Command::new(program);
@@ -183,9 +184,9 @@ impl Suite {
             format!("Dir::State::lists={at}/lists"),
             format!("Dir::Cache={at}"),
             "Acquire::Languages=none".into(),
-            // What could not be fetched is an error, not a warning.
+            // A failed fetch is an error, not a warning.
             "APT::Update::Error-Mode=any".into(),
-            // The user that apt downloads as cannot enter our directory.
+            // apt's download user cannot enter this directory.
             "APT::Sandbox::User=root".into(),
         ] {
             apt.args(["-o", &option]);
@@ -193,7 +194,7 @@ impl Suite {
         if let Some(architecture) = self.architecture {
             apt.arg(format!("-oAPT::Architecture={architecture}"))
                 .arg(format!("-oAPT::Architectures::={architecture}"))
-                // What is installed here is for another one.
+                // The installed packages are for another architecture.
                 .arg("-oDir::State::status=/dev/null");
         }
         apt
@@ -209,14 +210,14 @@ pub(crate) struct Deb {
 }
 
 impl Deb {
-    /// Unpacks its files below `root`.
+    /// Unpacks its files into `root`.
     pub(crate) fn unpack(&self, root: &Path) -> Result<()> {
         fs::create_dir_all(root)?;
         output(Command::new("dpkg-deb").arg("-x").arg(&self.file).arg(root)).map(drop)
     }
 }
 
-/// The site of the main archive or of security's, as apt is configured with.
+/// The site of the main archive or of the security archive, from apt's configuration.
 fn site(security: bool) -> Result<String> {
     let format = "$(SITE)|$(LABEL)|$(CODENAME)|$(SUITE)|$(RELEASE)";
     let targets = output(Command::new("apt-get").args([
@@ -246,7 +247,7 @@ fn pick_site(targets: &str, label: &str) -> Option<String> {
     })
 }
 
-/// The name of the highest version among those that begin and end like this.
+/// The name with the highest version among those with this prefix and suffix.
 fn newest_of<'a>(
     names: impl Iterator<Item = &'a str>,
     prefix: &str,
@@ -274,7 +275,7 @@ fn exact_dependencies(depends: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Runs it silently; its stdout, or an error with its stderr.
+/// Runs a command silently; returns its stdout, or an error with its stderr.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let shown = format!("{command:?}");
     let output = command

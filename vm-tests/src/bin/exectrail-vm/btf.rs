@@ -1,5 +1,5 @@
-//! Whether the offsets that preflight reads in BTF are right, for many kernels: those of the test
-//! machines, and one of each of Debian's suites. Nothing is booted. pahole reads the same.
+//! Compares the offsets that preflight reads in BTF with pahole's, for many kernels: those of the
+//! test machines, and one of each of Debian's suites. Nothing is booted.
 
 mod image;
 mod pahole;
@@ -26,17 +26,17 @@ use crate::{
     series::Series,
 };
 
-/// What came of a kernel.
+/// Result of a comparison.
 enum Compared {
-    /// This many offsets are the same.
+    /// This many offsets are equal.
     Same(usize),
-    /// These are not, or it could not be found out.
+    /// Some offsets differ, or the comparison failed.
     Failed(String),
-    /// Debian's archive does not give it.
+    /// Debian's archive does not have this kernel.
     Skipped(String),
 }
 
-/// Kernels, by what came of them.
+/// Names of the kernels, by result.
 #[derive(Clone, Copy, Default)]
 struct Counts {
     same: usize,
@@ -44,20 +44,20 @@ struct Counts {
     skipped: usize,
 }
 
-/// A kernel to be compared.
+/// A kernel to compare.
 enum Candidate<'a> {
     Known(&'a Kernel),
     NewestOf(&'static Series),
 }
 
-/// Compares these kernels and those of other suites, `jobs` at a time; whether all offsets are
-/// right.
+/// Compares these kernels and those of other suites, `jobs` at a time; returns whether all offsets
+/// are correct.
 pub(crate) fn compare(known: &[Kernel], jobs: usize) -> bool {
     let described: Vec<&Kernel> = known
         .iter()
         .filter(|kernel| kernel.series.machine.is_virtual())
         .collect();
-    // A known kernel stands for its suite.
+    // A known kernel represents its suite.
     let others: Vec<&'static Series> = SUITES
         .iter()
         .filter(|series| !described.iter().any(|kernel| kernel.series.is_like(series)))
@@ -113,7 +113,7 @@ impl Counts {
     }
 }
 
-/// A name, and what came of it.
+/// The name of a kernel, and its result.
 fn of_candidate(candidate: &Candidate) -> (String, Compared) {
     let of = |kernel: &Kernel| {
         let name = format!("{} ({})", kernel.release, kernel.series.name);
@@ -128,13 +128,13 @@ fn of_candidate(candidate: &Candidate) -> (String, Compared) {
     }
 }
 
-/// Only the network and the archive are excuses.
+/// A kernel is skipped only because of the network or the archive.
 fn not_fetched(error: &anyhow::Error) -> Compared {
     let reason = format!("{error:#}");
     if error.downcast_ref::<Unreachable>().is_none() {
         return Compared::Failed(reason);
     }
-    // apt ends with what it could not do.
+    // apt's last lines give the reason of its failure.
     let last = reason.lines().rfind(|line| line.starts_with("E: "));
     Compared::Skipped(format!("{error}: {}", last.unwrap_or(&reason)))
 }
@@ -162,7 +162,7 @@ fn differences(kernel: &Kernel) -> Result<(usize, Vec<String>)> {
     file.write_all(&btf)?;
 
     let values: Vec<Named> = named(&resolved.offsets).collect();
-    // Members of this one are reached through others.
+    // Members of this struct are reached through others.
     let mut names = vec!["ns_common"];
     for (strukt, _, _) in &values {
         if !names.contains(strukt) {
@@ -176,12 +176,12 @@ fn differences(kernel: &Kernel) -> Result<(usize, Vec<String>)> {
 /// A value with its names, see [`named`].
 type Named = (&'static str, Option<&'static str>, u32);
 
-/// The values that are others for pahole, or that only one of both has.
+/// The values that differ from pahole's, or that only one of the two has.
 fn differing(values: &[Named], structs: &Structs) -> Vec<String> {
     let mut differing = Vec::new();
     for (strukt, member, ours) in values {
         let theirs = match member {
-            // Where kernels differ there are several names.
+            // If kernels differ, a member has several names.
             Some(member) => member
                 .split('|')
                 .find_map(|name| structs.offset(strukt, name)),

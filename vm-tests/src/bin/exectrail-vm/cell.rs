@@ -10,7 +10,7 @@ use crate::{
     series::{Machine, Series},
 };
 
-/// One machine to be run.
+/// One machine to run.
 #[derive(Clone)]
 pub(crate) struct Cell {
     pub(crate) kernel: Kernel,
@@ -26,16 +26,16 @@ const VARIANTS: [(Variant, &[&str]); 4] = [
     (Variant::NoJit, &["7"]),
 ];
 
-/// What the command line names. What it does not name is chosen as for a full run.
+/// The choice on the command line. What it does not name is chosen as for a full run.
 pub(crate) struct Choice {
     pub(crate) scenarios: Vec<Scenario>,
     pub(crate) variants: Vec<Variant>,
-    /// Whether it names kernels.
+    /// Whether the command line names kernels.
     pub(crate) names_kernels: bool,
 }
 
 impl Choice {
-    /// The machines for these kernels, in the order in which they are begun.
+    /// The machines for these kernels, in the order of their start.
     pub(crate) fn cells(&self, kernels: &[Kernel]) -> Vec<Cell> {
         let mut cells = Vec::new();
         for kernel in kernels {
@@ -77,12 +77,12 @@ impl Choice {
     }
 }
 
-/// Whether the kernel can run it.
+/// Whether the kernel can run this scenario in this variant.
 fn is_possible(series: &Series, scenario: Scenario, variant: Variant) -> bool {
     match scenario {
         Scenario::Brief => match variant {
             Variant::Usual => series.machine.is_virtual(),
-            // Made of a PC's parameters.
+            // Variants consist of parameters for a PC.
             _ => series.machine == Machine::Pc,
         },
         _ => is_in_a_full_run(series, scenario, variant),
@@ -99,15 +99,15 @@ fn is_in_a_full_run(series: &Series, scenario: Scenario, variant: Variant) -> bo
         return scenario == Scenario::Brief;
     }
     match (series.machine, scenario) {
-        // Its tests are among those of `plain`.
+        // `plain` includes its tests.
         (_, Scenario::Brief) => false,
         // User-mode Linux is the kernel without BTF.
         (Machine::Process, _) => scenario == Scenario::WithoutBtf,
         (_, Scenario::WithoutBtf) => false,
         // arm64 shows that tracing works there; the rest depends on the kernel's version only.
         (Machine::Arm64, _) => scenario == Scenario::Plain,
-        // Playing pods takes minutes where the processor is emulated. The oldest kernel and the
-        // newest are enough, between which the sidecar's privileges and the programs differ.
+        // Running pods takes minutes in an emulated machine. The oldest kernel and the newest are
+        // enough: the sidecar's privileges and the programs differ between them.
         (_, Scenario::Pods | Scenario::Envbox | Scenario::Docker) => {
             !["6.1", "6.12"].contains(&series.name)
         }
@@ -124,8 +124,8 @@ impl Cell {
         Ok(())
     }
 
-    /// Its place in the order: the longest is started first, so that at the end no machine
-    /// runs alone for long.
+    /// Its rank in the order: the longest is started first, so that at the end no machine runs
+    /// alone for long.
     fn order(&self) -> u8 {
         match (self.kernel.series.machine, self.scenario) {
             (Machine::Arm64, _) => 0,
@@ -136,7 +136,7 @@ impl Cell {
         }
     }
 
-    /// For how long its machine may report nothing: on a node a single test plays whole pods, and
+    /// How long its machine may report nothing: on a node a single test runs whole pods, and
     /// processors of another architecture are always emulated.
     pub(crate) fn silence(&self, usual: Duration) -> Duration {
         if self.scenario.is_on_a_node() || self.kernel.series.machine == Machine::Arm64 {

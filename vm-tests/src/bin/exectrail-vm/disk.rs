@@ -1,5 +1,5 @@
-//! The disks of machines that play pods: a Debian root with podman and docker, made by mmdebstrap,
-//! and the modules of the kernel. Made once and kept; machines write to a snapshot.
+//! The disks of machines that run pods: a Debian root with podman and docker, made by mmdebstrap,
+//! and the modules of the kernel. They are made once and kept; machines write to a snapshot.
 
 use std::{
     fs,
@@ -17,20 +17,20 @@ use crate::{
     kernels::{Kernel, cache},
 };
 
-/// The suite of both roots, whichever kernel is booted.
+/// The suite of both roots, for every kernel.
 const SUITE: &str = "trixie";
 
-/// What the node has; it is also an image, of nodes that are containers themselves and of envbox's
-/// own container.
+/// Packages of the node. The node is also an image: of nodes that are containers themselves, and of
+/// envbox's own container.
 const NODE: &str = "podman,crun,conmon,catatonit,netavark,docker.io,docker-cli,busybox-static,\
                     git,make,curl,mount,iproute2,kmod,nftables,procps";
 
-/// What the image of a workspace has, besides the essential packages.
+/// Packages of the workspace's image, besides the essential ones.
 const WORKSPACE: &str = "git,make,curl,procps";
 
-/// Has podman take the images in, which in an emulated machine takes a minute. `$1` is the root,
-/// `$WORKSPACE_TAR` the archive of the other image. podman wants to make the root's mount private,
-/// so that the root has to be one.
+/// Makes podman import the images, which takes a minute in an emulated machine. `$1` is the root,
+/// `$WORKSPACE_TAR` the archive of the other image. podman makes the root's mount private, so the
+/// root must be a mount.
 const IMAGES: &str = r#"exec unshare --mount sh -euc '
 mount --rbind "$1" "$1"
 chroot "$1" podman import -q - localhost/workspace:test <"$WORKSPACE_TAR"
@@ -40,23 +40,23 @@ chroot "$1" tar -c --one-file-system --exclude=./run/\* --exclude=./tmp/\* \
     chroot "$1" podman import -q - localhost/node:test
 ' sh "$1""#;
 
-/// What nobody reads there.
+/// Files that no test reads.
 const LEFT_OUT: [&str; 3] = [
     "/usr/share/man/*",
     "/usr/share/locale/*",
     "/usr/share/doc/*",
 ];
 
-/// Disks of a machine, in their order.
+/// Disks of a machine, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Disks {
     /// The node's root, images of a workspace and of a node in podman's storage.
     pub(crate) root: PathBuf,
-    /// What belongs at `/usr/lib/modules`.
+    /// The content of `/usr/lib/modules`.
     pub(crate) modules: PathBuf,
 }
 
-/// Those for `kernel`, made where they are not there yet.
+/// The disks for `kernel`; makes those that do not exist yet.
 pub(crate) fn disks(kernel: &Kernel) -> Result<Disks> {
     let directory = cache()?.join("disks");
     fs::create_dir_all(&directory)
@@ -97,7 +97,7 @@ fn make_root(directory: &Path, disk: &Path) -> Result<()> {
     file_system(directory, &root, disk, 2560)
 }
 
-/// A root of a suite: a directory, or an archive if `target` is called so.
+/// Makes a root of a suite: a directory, or an archive if the name of `target` ends like one.
 fn debootstrap(
     suite: &Suite,
     include: &str,
@@ -119,7 +119,7 @@ fn debootstrap(
     )
 }
 
-/// A file system with the content of `source` and some room; it appears whole or not at all.
+/// Makes a file system with the content of `source` and free space; it appears whole or not at all.
 fn file_system(directory: &Path, source: &Path, disk: &Path, room_mib: u64) -> Result<()> {
     let made = tempfile::NamedTempFile::new_in(directory)?;
     let mib = size(source)? / (1 << 20);
@@ -135,7 +135,7 @@ fn file_system(directory: &Path, source: &Path, disk: &Path, room_mib: u64) -> R
     Ok(())
 }
 
-/// What the files below `path` take, in bytes.
+/// Size of the files below `path`, in bytes.
 fn size(path: &Path) -> Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(path).with_context(|| path.display().to_string())? {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use cpio::newc;
 use exectrail_vm_tests::{PLAN, Plan};
 
-/// The programs that go in.
+/// The programs in the initramfs.
 #[derive(Clone, Debug)]
 pub(crate) struct Programs {
     /// `exectrail`, static.
@@ -20,7 +20,7 @@ pub(crate) struct Programs {
     pub(crate) busybox: PathBuf,
 }
 
-/// What busybox is called as.
+/// Names of busybox's links.
 const APPLETS: [&str; 16] = [
     "cat", "env", "false", "id", "ip", "ls", "mkdir", "mount", "nice", "ps", "readlink", "sh",
     "sleep", "true", "uname", "unshare",
@@ -31,7 +31,7 @@ const DIRECTORY: u32 = 0o040_000;
 const LINK: u32 = 0o120_000;
 const CHARACTER_DEVICE: u32 = 0o020_000;
 
-/// The archive, in the form that kernels unpack.
+/// The archive, in the format that kernels unpack.
 pub(crate) fn build(programs: &Programs, plan: &Plan) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     for directory in ["bin", "dev", "etc", "proc", "root", "run", "sys", "tmp"] {
@@ -67,7 +67,8 @@ impl Archive {
         Ok(self.add(name, REGULAR | 0o755, &bytes)?)
     }
 
-    /// The first process finds its standard streams here, before anything is mounted.
+    /// Adds the device that the first process has as its standard streams, before anything is
+    /// mounted.
     fn console(&mut self) -> io::Result<()> {
         self.write(
             newc::Builder::new("dev/console")

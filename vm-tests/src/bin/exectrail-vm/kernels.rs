@@ -1,4 +1,4 @@
-//! The kernels of the series: in which version, and their files.
+//! The kernels of the series: their versions and their files.
 
 use std::{
     env, fs,
@@ -13,10 +13,10 @@ use crate::{
     series::{Machine, Parts, SERIES, Series, Source},
 };
 
-/// Pinned with kernels for other processors than this machine's.
+/// This package is pinned with kernels for other architectures than this machine's.
 const BUSYBOX: &str = "busybox-static";
 
-/// `kernels.lock`: the versions that were tested.
+/// `kernels.lock`: the tested versions.
 #[derive(Default, Serialize, Deserialize)]
 struct Lock {
     kernel: Vec<Locked>,
@@ -37,18 +37,18 @@ struct Package {
     sha256: String,
 }
 
-/// A kernel, ready to be booted.
+/// A kernel that is ready to boot.
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel {
     /// Its series.
     pub(crate) series: &'static Series,
-    /// Its release, as uname gives it.
+    /// Its release, as uname(2) returns it.
     pub(crate) release: String,
-    /// The image, or the program.
+    /// The image, or the program of user-mode Linux.
     pub(crate) image: PathBuf,
-    /// The directory of its modules, named by their release.
+    /// The directory of its modules, named after the release.
     pub(crate) modules: PathBuf,
-    /// busybox for it, where this machine's own is for another processor.
+    /// busybox for it, if this machine's own is for another architecture.
     pub(crate) busybox: Option<PathBuf>,
 }
 
@@ -57,7 +57,7 @@ const LOCK_HEAD: &str = "\
 # A version that the archive no longer has is replaced by the newest at run time, with a message.
 ";
 
-/// Where kernels and roots are kept.
+/// Directory of the kept kernels and roots.
 pub(crate) fn cache() -> Result<PathBuf> {
     let base = match env::var_os("XDG_CACHE_HOME") {
         Some(dir) if Path::new(&dir).is_absolute() => PathBuf::from(dir),
@@ -98,7 +98,7 @@ pub(crate) fn update_lock() -> Result<()> {
     Ok(())
 }
 
-/// The pinned kernel of a series, fetched where it is not there yet.
+/// The pinned kernel of a series; fetched if it is not there yet.
 pub(crate) fn kernel(series: &'static Series) -> Result<Kernel> {
     let cache = cache()?;
     let locked = read_lock()?
@@ -139,7 +139,7 @@ pub(crate) fn newest_kernel(series: &'static Series) -> Result<Kernel> {
     locate(series, &tree(&cache, &newest(series, &cache)?))
 }
 
-/// The pinned kernels that are there.
+/// The pinned kernels that are already fetched.
 pub(crate) fn on_disk() -> Result<Vec<Kernel>> {
     let cache = cache()?;
     let mut kernels = Vec::new();
@@ -155,7 +155,7 @@ pub(crate) fn on_disk() -> Result<Vec<Kernel>> {
     Ok(kernels)
 }
 
-/// A package has the pinned version but not the pinned content.
+/// A package has the pinned version but other content.
 #[derive(Debug)]
 struct Altered {
     package: String,
@@ -182,7 +182,7 @@ fn fetch_locked(series: &Series, locked: &Locked, cache: &Path) -> Result<()> {
     fetch(locked, &suite, cache)
 }
 
-/// Downloads, checks and unpacks; the tree appears whole or not at all.
+/// Downloads, checks and unpacks the packages; the tree appears whole or not at all.
 fn fetch(locked: &Locked, suite: &Suite, cache: &Path) -> Result<()> {
     let tree = tree(cache, locked);
     fs::create_dir_all(cache)?;
@@ -266,7 +266,8 @@ fn newest(series: &Series, cache: &Path) -> Result<Locked> {
     Ok(locked)
 }
 
-/// `linux-image-6.1.0-56-cloud-amd64` and its like, but no meta-package.
+/// Whether a package is one of a kernel's, such as `linux-image-6.1.0-56-cloud-amd64`, and not a
+/// meta-package.
 fn is_part_of_kernel(package: &str, parts: Parts) -> bool {
     let prefixes: &[&str] = match parts {
         Parts::WithModules => &[
@@ -284,7 +285,7 @@ fn is_part_of_kernel(package: &str, parts: Parts) -> bool {
         .any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
-/// Where a kernel's files are kept, by the checksums of its packages.
+/// Directory of a kernel's files, named after the checksums of its packages.
 fn tree(cache: &Path, locked: &Locked) -> PathBuf {
     let checksums: String = locked
         .package

@@ -66,7 +66,7 @@ struct Cli {
     #[arg(long, value_name = "NAME")]
     test: Option<String>,
 
-    /// Leave the machine running in the end, with a shell on its console
+    /// At the end, leave the machine running with a shell on its console
     #[arg(long)]
     keep: bool,
 
@@ -74,12 +74,12 @@ struct Cli {
     #[arg(long)]
     console: bool,
 
-    /// Machines at once
+    /// Number of machines at once
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
 
-    /// End a machine that has reported nothing for so many seconds; one that plays pods or is
-    /// arm64 has twice as long
+    /// End a machine that has reported nothing for this many seconds; a machine that runs pods or
+    /// is arm64 has twice as long
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
 
@@ -88,7 +88,7 @@ struct Cli {
     #[arg(long)]
     btf: bool,
 
-    /// Pin the newest kernels of the archive, and end
+    /// Pin the newest kernels of the archive, and exit
     #[arg(long)]
     update_lock: bool,
 }
@@ -104,7 +104,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether everything passed.
+/// Runs what the command line names; returns whether everything passed.
 fn run(cli: Cli) -> Result<bool> {
     if cli.update_lock {
         return kernels::update_lock().map(|()| true);
@@ -151,7 +151,7 @@ fn run(cli: Cli) -> Result<bool> {
              after what differs have brief only; variants have brief only, and are for PCs"
         );
     }
-    // Not in a machine's time.
+    // Do this before the machines start, so that it does not use up their time.
     for cell in &cells {
         cell.prepare()?;
     }
@@ -169,7 +169,7 @@ fn run(cli: Cli) -> Result<bool> {
         jobs: cli.jobs,
         silence: Duration::from_secs(if cli.keep { 24 * 3600 } else { cli.timeout }),
     };
-    // Before machines take the processors. Their kernels are there by now.
+    // Compare before machines use the processors. Their kernels are fetched by now.
     let offsets_are_right = !is_full_run || btf::compare(&kernels, cli.jobs);
     let results = matrix.run(cells);
     outcome::print(&results, cli.console);

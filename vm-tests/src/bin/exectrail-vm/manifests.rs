@@ -1,6 +1,6 @@
-//! The pods that machines play: of the manifests that are shipped, and of what the templates make.
+//! The pods that machines run: from the shipped manifests, and from the templates.
 //!
-//! Their images are those of the node, and [`AGENT`] is what their workspace starts.
+//! Their images are those of the node, and their workspaces start [`AGENT`].
 
 use std::{collections::BTreeMap, fs};
 
@@ -13,7 +13,7 @@ const EXECTRAIL: &str = "localhost/exectrail:test";
 const WORKSPACE: &str = "localhost/workspace:test";
 const ENVBOX: &str = "localhost/envbox:test";
 
-/// All of them, by their names in [`manifest`].
+/// All pods, by their names in [`manifest`].
 pub(crate) fn all() -> Result<BTreeMap<String, Value>> {
     let native = [("native_sidecar", true)];
     let pods = [
@@ -29,7 +29,7 @@ pub(crate) fn all() -> Result<BTreeMap<String, Value>> {
     Ok(pods.map(|(name, pod)| (name.to_owned(), pod)).into())
 }
 
-/// The script of this one ends with what the workspace starts.
+/// The end of this pod's script is what the workspace starts.
 fn yaml_pod() -> Result<Value> {
     const SLEEP: &str = "\nexec sleep infinity\n";
     let mut pod = shipped("pod.yaml")?;
@@ -75,7 +75,7 @@ fn shipped(file: &str) -> Result<Value> {
     Ok(pod)
 }
 
-/// What a template makes of the example workspace.
+/// The pod that a template makes for the example workspace.
 fn made_by(template: Template, switches: &[(&str, bool)]) -> Result<Value> {
     let workspace = Workspace {
         agent_script: AGENT.into(),

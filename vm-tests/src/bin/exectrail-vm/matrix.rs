@@ -1,4 +1,4 @@
-//! Kernels × scenarios: running them, a few at a time.
+//! Kernels × scenarios: runs them, a few at a time.
 
 use std::{
     collections::BTreeMap,
@@ -18,25 +18,26 @@ use crate::{
     series::Machine,
 };
 
-/// How long before its end a machine says what it is doing: time enough to say it.
+/// Time between a machine's report of what it is doing and its forced end: enough to send the
+/// report.
 const BEFORE_THE_END: Duration = Duration::from_secs(30);
 
-/// How all machines are run.
+/// Settings of all machines.
 pub(crate) struct Matrix {
     pub(crate) manifests: BTreeMap<String, Value>,
     pub(crate) programs: Programs,
-    /// The same for 64-bit ARM.
+    /// The programs for 64-bit ARM.
     pub(crate) arm64: Option<Programs>,
     pub(crate) accelerator: Accelerator,
     pub(crate) only: Option<String>,
     pub(crate) keep: bool,
     pub(crate) jobs: usize,
-    /// For how long a machine may report nothing; some have longer.
+    /// How long a machine may report nothing; some have a longer limit.
     pub(crate) silence: Duration,
 }
 
 impl Matrix {
-    /// Runs every cell; the outcomes are in their order.
+    /// Runs every cell; returns the outcomes in the order of the cells.
     pub(crate) fn run(&self, cells: Vec<Cell>) -> Vec<Outcome> {
         let next = AtomicUsize::new(0);
         let outcomes = Mutex::new(Vec::new());
@@ -100,7 +101,7 @@ impl Matrix {
         };
         let mut outcome = Outcome::of(cell, machine.run(hear));
         if outcome.failed_before_tests() {
-            // Of what is tested nothing has run: it is the emulator that failed, or its host.
+            // No test has run: the emulator failed, or its host.
             eprintln!("{title}: no test has begun; booting once more");
             let second = Outcome::of(cell, machine.run(hear));
             outcome = second.after(outcome);

@@ -1,4 +1,4 @@
-//! What came of a machine, and the table of all.
+//! The outcome of a machine, and the table of all outcomes.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::{
     qemu::{Ending, Run},
 };
 
-/// Lines of a console that are shown.
+/// Number of lines of a console to show.
 const CONSOLE_LINES: usize = 60;
 
-/// What came of one machine.
+/// The outcome of one machine.
 pub(crate) struct Outcome {
     release: String,
     scenario: Scenario,
@@ -25,7 +25,7 @@ pub(crate) struct Outcome {
     figures: Vec<(String, u64, String)>,
     pub(crate) took: Duration,
     console: String,
-    /// What came of the first boot, where this is the second.
+    /// The outcome of the first boot, if this is the second.
     first: Option<Box<Outcome>>,
 }
 
@@ -35,12 +35,13 @@ impl Outcome {
         self.failed.is_empty() && self.passed > 0
     }
 
-    /// Whether its machine failed before a test began: then nothing is known of what is tested.
+    /// Whether its machine failed before a test began: then the outcome shows nothing about
+    /// exectrail.
     pub(crate) fn failed_before_tests(&self) -> bool {
         !self.began && !self.failed.is_empty()
     }
 
-    /// The same, as what came of a second boot.
+    /// This outcome as that of a second boot, after `first`.
     pub(crate) fn after(self, first: Self) -> Self {
         Self {
             first: Some(Box::new(first)),
@@ -48,7 +49,7 @@ impl Outcome {
         }
     }
 
-    /// That of a machine.
+    /// The outcome of a machine's run.
     pub(crate) fn of(cell: &Cell, run: anyhow::Result<Run>) -> Self {
         let mut outcome = Self {
             release: cell.kernel.release.clone(),
@@ -118,7 +119,7 @@ impl Outcome {
         outcome
     }
 
-    /// Its kernel, and its variant where it is none of the usual.
+    /// Its kernel, and its variant unless it is the usual one.
     fn machine(&self) -> String {
         match self.variant {
             Variant::Usual => self.release.clone(),
@@ -126,7 +127,7 @@ impl Outcome {
         }
     }
 
-    /// What failed in it, and the end of what its machine wrote on its console.
+    /// Prints what failed, and the end of its machine's console.
     fn print(&self, word: &str) {
         let title = format!("{} {}", self.machine(), self.scenario);
         for (test, reason) in &self.failed {
@@ -139,7 +140,7 @@ impl Outcome {
         }
     }
 
-    /// What the table says of it.
+    /// Its cell in the table.
     fn summary(&self) -> String {
         match self.failed.len() {
             0 if self.passed > 0 => format!("{} passed", self.passed),
@@ -149,7 +150,7 @@ impl Outcome {
     }
 }
 
-/// Prints the figures, the table, and what failed with the console of its machine.
+/// Prints the figures, the table, and the failures with the console of their machines.
 pub(crate) fn print(outcomes: &[Outcome], all_consoles: bool) {
     println!();
     for outcome in outcomes {
@@ -163,7 +164,7 @@ pub(crate) fn print(outcomes: &[Outcome], all_consoles: bool) {
     }
     println!();
     print_table(outcomes);
-    // Last, where it is looked for.
+    // Print failures last, where readers look for them.
     for outcome in outcomes {
         if let Some(first) = &outcome.first {
             first.print("BOOTED TWICE");
@@ -174,7 +175,7 @@ pub(crate) fn print(outcomes: &[Outcome], all_consoles: bool) {
     }
 }
 
-/// A line for each kernel and variant, a column for each scenario.
+/// Prints a line for each kernel and variant, with a column for each scenario.
 fn print_table(outcomes: &[Outcome]) {
     let scenarios: Vec<Scenario> = Scenario::ALL
         .into_iter()

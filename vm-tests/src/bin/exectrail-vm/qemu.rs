@@ -1,4 +1,4 @@
-//! One virtual machine: booting it, hearing what it reports, ending it.
+//! One virtual machine: boots it, receives its reports, ends it.
 
 use std::{
     fs::{self, File},
@@ -26,54 +26,54 @@ use crate::{
 /// The QEMU of a PC.
 pub(crate) const PC_EMULATOR: &str = "qemu-system-x86_64";
 
-/// What makes Linux expect more processors than there are. It does so on hypervisors only
-/// (topology_register_apic, arch/x86/kernel/cpu/topology.c), and QEMU's emulation is none that it
-/// knows. So it is made to take the machine for VMware's, whose port QEMU has
+/// Makes Linux expect more processors than there are. Linux does so on hypervisors only
+/// (topology_register_apic, arch/x86/kernel/cpu/topology.c), and does not know QEMU's emulation as
+/// one. So these arguments make Linux treat the machine as one of VMware, whose port QEMU has
 /// (vmware_platform, arch/x86/kernel/cpu/vmware.c).
 const MANY_CPUS: [&str; 2] = ["-smbios", "type=1,serial=VMware-0"];
 
 /// How a machine ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The guest said that it is done.
+    /// The guest reported that it is done.
     Done,
-    /// It ended before.
+    /// It ended before it was done.
     Early,
-    /// It was ended, having reported nothing for too long.
+    /// It was ended because it had reported nothing for too long.
     Silent,
 }
 
-/// What is left of a machine.
+/// The result of a machine's run.
 pub(crate) struct Run {
     /// How it ended.
     pub(crate) ending: Ending,
-    /// What was left of QEMU.
+    /// Exit status of QEMU.
     pub(crate) status: ExitStatus,
-    /// What it reported.
+    /// The messages that it reported.
     pub(crate) messages: Vec<Message>,
-    /// What was on its console, and what QEMU itself said.
+    /// The text of its console, and QEMU's own messages.
     pub(crate) console: String,
-    /// From its start to its end.
+    /// Time from its start to its end.
     pub(crate) took: Duration,
 }
 
-/// A machine to be run.
+/// A machine to run.
 pub(crate) struct Machine<'a> {
-    /// What it boots.
+    /// The kernel that it boots.
     pub(crate) kernel: &'a Kernel,
-    /// What its initramfs holds.
+    /// The programs in its initramfs.
     pub(crate) programs: &'a Programs,
-    /// What it does.
+    /// The tests that it runs.
     pub(crate) plan: &'a Plan,
-    /// What executes it.
+    /// How its instructions are executed.
     pub(crate) accelerator: Accelerator,
-    /// For how long it may report nothing: how fast a machine is depends on what else its host
-    /// does, so that there is no limit to the whole.
+    /// How long it may report nothing. There is no limit to the whole run, since a machine's speed
+    /// depends on the other work of its host.
     pub(crate) silence: Duration,
 }
 
 impl Machine<'_> {
-    /// Boots it and calls `hear` with each message, until the machine is done.
+    /// Boots the machine and calls `hear` with each message, until the machine is done.
     pub(crate) fn run(&self, mut hear: impl FnMut(&Message)) -> Result<Run> {
         let since = Instant::now();
         let directory = tempfile::TempDir::with_prefix("exectrail-vm-")
@@ -119,7 +119,7 @@ impl Machine<'_> {
                 console.display()
             );
         } else if ending == Ending::Silent || !self.ends_soon(&mut child)? {
-            // It may have ended by itself just now.
+            // The machine may have ended by itself just now.
             let _ = match self.kernel.series.machine {
                 series::Machine::Pc | series::Machine::Arm64 => child.kill(),
                 series::Machine::Process => {
@@ -136,7 +136,8 @@ impl Machine<'_> {
         })
     }
 
-    /// A guest that is done reboots, which ends QEMU; user-mode Linux would start again.
+    /// Whether the machine ends soon. A guest that is done reboots, which ends QEMU; user-mode
+    /// Linux would start again.
     fn ends_soon(&self, child: &mut Child) -> Result<bool> {
         let deadline = Instant::now() + Duration::from_secs(10);
         while self.kernel.series.machine.is_virtual() && Instant::now() < deadline {
@@ -157,7 +158,7 @@ impl Machine<'_> {
         Ok(command)
     }
 
-    /// User-mode Linux: the same, but for the socket.
+    /// The command of user-mode Linux: as [`Self::qemu`], but without the socket.
     fn process(&self, directory: &Path) -> Result<Command> {
         let console = File::create(directory.join("console"))?;
         let mut linux = Command::new(&self.kernel.image);
@@ -169,12 +170,13 @@ impl Machine<'_> {
             .args(self.command_line().split(' '))
             .current_dir(directory)
             .stderr(console)
-            // It is several processes.
+            // It consists of several processes.
             .process_group(0);
         Ok(linux)
     }
 
-    /// The report on standard output; the console in a file, and on a socket for whoever looks.
+    /// The command of QEMU. The report is on standard output; the console is in a file, and on a
+    /// socket for people.
     fn qemu(&self, directory: &Path) -> Result<Command> {
         let at = directory.display();
         let mut qemu = Command::new(self.emulator());
@@ -219,7 +221,7 @@ impl Machine<'_> {
         }
     }
 
-    /// What carries the report: a PC's second serial port. The ARM board has but one, and gets a
+    /// The device of the report: a PC's second serial port. The ARM board has only one, and gets a
     /// PCI card with another.
     fn report_line(&self) -> [&'static str; 2] {
         match self.kernel.series.machine {
@@ -228,7 +230,8 @@ impl Machine<'_> {
         }
     }
 
-    /// Of one controller, where each has its number. Every kernel here has its driver built in.
+    /// All disks are on one controller, on which each has its number. Every kernel has its driver
+    /// built in.
     fn attach_disks(&self, qemu: &mut Command) -> Result<()> {
         let disks = disk::disks(self.kernel)?;
         qemu.args(["-device", "nvme,id=nvme,serial=disks"]);
@@ -250,13 +253,13 @@ impl Machine<'_> {
     fn processors(&self) -> &'static str {
         match self.plan.variant {
             Variant::OneCpu => "1",
-            // The others could be added while the kernel runs.
+            // The other processors could be added while the kernel runs.
             Variant::ManyCpus => "4,sockets=48,cores=4,maxcpus=192",
             Variant::Usual | Variant::CgroupV1 | Variant::NoJit => "2",
         }
     }
 
-    /// MiB. Images are written to the disk, and the page cache holds them.
+    /// Memory of the machine, in MiB. It writes images to the disk, and the page cache holds them.
     fn memory(&self) -> &'static str {
         if self.plan.scenario.is_on_a_node() {
             "3072"
@@ -281,7 +284,7 @@ impl Machine<'_> {
     }
 }
 
-/// The messages, as they come; the channel closes when QEMU ends.
+/// The messages of a machine, as it sends them; the channel closes when QEMU ends.
 fn messages_of(child: &mut Child) -> mpsc::Receiver<Message> {
     let (said, heard) = mpsc::channel();
     if let Some(stdout) = child.stdout.take() {
@@ -310,7 +313,7 @@ fn console(directory: &Path, child: &mut Child) -> String {
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
     if let Some(mut stderr) = child.stderr.take() {
         let mut bytes = Vec::new();
-        // What was read before an error is still worth showing.
+        // Text that was read before an error is still useful.
         let _ = stderr.read_to_end(&mut bytes);
         text.push_str(&String::from_utf8_lossy(&bytes));
     }

@@ -1,65 +1,65 @@
-//! Which kernels are booted, and which packages of Debian have them.
+//! The kernels that the tests boot, and the Debian packages that have them.
 
-/// A line of kernels that nodes run.
+/// A series of kernels that nodes run.
 #[derive(Debug)]
 pub(crate) struct Series {
-    /// Its name on the command line: `6.1`, or `7` for the newest there is.
+    /// Its name on the command line: `6.1`, or `7` for the newest kernel.
     pub(crate) name: &'static str,
-    /// Debian's suite that carries it.
+    /// Debian's suite that has it.
     pub(crate) suite: &'static str,
-    /// Where its newest version is found.
+    /// How to find its newest version.
     pub(crate) source: Source,
-    /// What runs it.
+    /// The machine that runs it.
     pub(crate) machine: Machine,
-    /// What is fetched of it.
+    /// The parts to fetch.
     pub(crate) parts: Parts,
-    /// Whether all tests run on it; otherwise only those of the scenario `brief`.
+    /// Whether all tests run on it; otherwise only those of the scenario `brief` do.
     pub(crate) runs_all: bool,
 }
 
-/// How the newest version of a series is found in its suite.
+/// How to find the newest version of a series in its suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// This package depends on it.
     Meta(&'static str),
-    /// No package depends on it: it is the newest whose name begins and ends like this.
+    /// No package depends on it: it is the newest package with this prefix and suffix.
     Image {
         prefix: &'static str,
         suffix: &'static str,
     },
-    /// This package is it.
+    /// This package has it.
     Program(&'static str),
 }
 
-/// What is fetched of a kernel. Newer ones come in several packages.
+/// Parts of a kernel to fetch. Newer kernels are split into several packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Parts {
-    /// Everything: nodes load modules.
+    /// All parts: nodes load modules.
     WithModules,
-    /// The image, and what an initramfs is made of.
+    /// The image, and the parts for an initramfs.
     Bootable,
     /// The image alone, which is not booted.
     Image,
 }
 
-/// What runs a kernel.
+/// The machine that runs a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Machine {
     /// QEMU, as a PC.
     Pc,
     /// QEMU, as its `virt` board with 64-bit ARM processors.
     Arm64,
-    /// It is a program itself (user-mode Linux).
+    /// The kernel is itself a program (user-mode Linux).
     Process,
 }
 
 impl Machine {
-    /// Whether QEMU runs it.
+    /// Whether QEMU runs the kernel.
     pub(crate) fn is_virtual(self) -> bool {
         self != Self::Process
     }
 
-    /// What Debian calls its architecture, if it is another one than this program's.
+    /// Debian's name of its architecture, if it differs from this program's.
     pub(crate) fn foreign_architecture(self) -> Option<&'static str> {
         (self == Self::Arm64 && cfg!(not(target_arch = "aarch64"))).then_some("arm64")
     }
@@ -68,11 +68,11 @@ impl Machine {
 /// The package that depends on the newest cloud kernel of a suite.
 const CLOUD: Source = Source::Meta("linux-image-cloud-amd64");
 
-/// The same for real-time kernels.
+/// The package that depends on the newest real-time kernel of a suite.
 const REAL_TIME: Source = Source::Meta("linux-image-rt-amd64");
 
 /// The oldest kernel that most clouds still run, the stable ones, the newest, and one without BTF.
-/// Then those that differ from one of these in one thing.
+/// Then kernels that differ from one of these in one property.
 pub(crate) static SERIES: [Series; 10] = [
     Series::full("5.10", "bullseye-security", CLOUD),
     Series::full("6.1", "bookworm-security", CLOUD),
@@ -128,7 +128,8 @@ impl Series {
             ..Self::full(name, suite, source)
         }
     }
-    /// Whether another series is found in the same suite in the same way, on the same processor.
+    /// Whether another series is found in the same suite in the same way, for the same
+    /// architecture.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         (self.suite, self.source, self.machine) == (other.suite, other.source, other.machine)
     }

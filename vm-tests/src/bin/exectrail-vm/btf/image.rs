@@ -1,5 +1,5 @@
-//! The BTF in a kernel's image: a PC's holds a compressed program, an ARM board's is the kernel
-//! itself or an EFI program with a compressed one in it.
+//! The BTF in a kernel's image. A PC's image has a compressed program; an ARM board's is the kernel
+//! itself, or an EFI program that has a compressed kernel.
 
 use std::{
     io::Write as _,
@@ -44,7 +44,7 @@ impl Compression {
         Some(found.1)
     }
 
-    /// The program that undoes it, which is also its package's name, except for xz-utils.
+    /// The program that decompresses it; its package has the same name, except for xz-utils.
     fn program(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
@@ -55,7 +55,7 @@ impl Compression {
     }
 }
 
-/// The compressed kernel in an image; none if the image is the kernel.
+/// The compressed kernel in an image; `None` if the image is the kernel.
 fn packed(image: &[u8]) -> Result<Option<(&[u8], Compression)>> {
     let packed = if image.get(0x202..0x206) == Some(b"HdrS") {
         // Documentation/arch/x86/boot.rst: setup_sects, payload_offset, payload_length.
@@ -66,7 +66,7 @@ fn packed(image: &[u8]) -> Result<Option<(&[u8], Compression)>> {
         let start = (sectors + 1) * 512 + number(image, 0x248)?;
         slice(image, start, number(image, 0x24c)?)?
     } else if image.get(4..8) == Some(b"zimg") {
-        // drivers/firmware/efi/libstub/zboot-header.S: where the payload is, and its length.
+        // drivers/firmware/efi/libstub/zboot-header.S: offset and length of the payload.
         slice(image, number(image, 8)?, number(image, 12)?)?
     } else {
         return Ok(None);
@@ -93,7 +93,7 @@ fn slice(image: &[u8], start: usize, length: usize) -> Result<&[u8]> {
     })
 }
 
-/// What a program makes of compressed bytes.
+/// Decompresses bytes with a program.
 fn unpacked(bytes: &[u8], compression: Compression) -> Result<Vec<u8>> {
     let program = compression.program();
     let mut child = Command::new(program)
@@ -107,8 +107,8 @@ fn unpacked(bytes: &[u8], compression: Compression) -> Result<Vec<u8>> {
         })?;
     let mut input = child.stdin.take().context("no standard input")?;
     let bytes = bytes.to_vec();
-    // Behind the payload the kernel's build leaves its unpacked length, which is none of the
-    // programs' business: they complain of it after they have written all.
+    // After the payload, the kernel's build appends its unpacked length. The programs do not know
+    // this, and report an error after they have written everything.
     let feeder = thread::spawn(move || input.write_all(&bytes));
     let output = child.wait_with_output()?;
     let fed = feeder.join();
@@ -122,8 +122,8 @@ fn unpacked(bytes: &[u8], compression: Compression) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// Where the BTF is: the longest stretch that begins with a header which fits what follows. (In an
-/// ELF file it is the section `.BTF`. An ARM image has no sections.)
+/// Range of the BTF: the longest range that begins with a header that fits the bytes after it. (In
+/// an ELF file it is the section `.BTF`. An ARM image has no sections.)
 fn find(kernel: &[u8]) -> Option<Range<usize>> {
     let mut best: Option<Range<usize>> = None;
     let mut from = 0;
@@ -139,7 +139,7 @@ fn find(kernel: &[u8]) -> Option<Range<usize>> {
     best
 }
 
-/// The length of the BTF that begins here.
+/// The length of the BTF at the beginning of `bytes`.
 fn length(bytes: &[u8]) -> Result<usize> {
     let header = number(bytes, 4)?;
     let (types, types_length) = (number(bytes, 8)?, number(bytes, 12)?);
@@ -150,7 +150,7 @@ fn length(bytes: &[u8]) -> Result<usize> {
     );
     let length = header + types_length + strings_length;
     slice(bytes, 0, length)?;
-    // The first string is the empty one, and the last one ends.
+    // The first string is empty, and the last one is terminated.
     ensure!(
         bytes[header + strings] == 0 && bytes[length - 1] == 0,
         "no strings"
@@ -174,7 +174,7 @@ fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// BTF without types, and with these strings.
+    /// BTF without types, with these strings.
     fn sample(strings: &[u8]) -> Vec<u8> {
         let mut btf = BTF_START.to_vec();
         for number in [0, 0, 0, strings.len() as u32] {

@@ -1,4 +1,4 @@
-//! What pahole reads in BTF: another reader than ours, which finds the place of each member itself.
+//! Offsets that pahole reads in BTF: an independent reader, which locates each member itself.
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
@@ -14,17 +14,17 @@ struct Struct {
     members: Vec<Member>,
 }
 
-/// A member of a struct, or of a struct or union without a name in it.
+/// A member of a struct, or of an anonymous struct or union in it.
 #[derive(Debug, PartialEq, Eq)]
 struct Member {
     name: String,
-    /// The struct that it is, if it is one.
+    /// Name of its struct type, if it is a struct.
     strukt: Option<String>,
     offset: u32,
 }
 
 impl Structs {
-    /// Has pahole print these structs of a file with BTF.
+    /// Runs pahole to print these structs of a file with BTF.
     pub(super) fn read(file: &Path, names: &[&str]) -> Result<Self> {
         let output = Command::new("pahole")
             .args(["-F", "btf", "-C", &names.join(",")])
@@ -33,7 +33,7 @@ impl Structs {
             .output()
             .context("cannot start pahole; `cargo xtask setup --tests` installs it")?;
         let text = String::from_utf8_lossy(&output.stdout);
-        // Its status says nothing of a struct that is not there.
+        // Its exit status does not show that a struct is missing.
         if text.trim().is_empty() {
             bail!(
                 "pahole reads nothing: {}\n{}",
@@ -44,7 +44,7 @@ impl Structs {
         Self::parse(&text)
     }
 
-    /// Reads what pahole prints.
+    /// Parses pahole's output.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let mut structs = Self::default();
         let mut open: Vec<(String, Struct)> = Vec::new();
@@ -99,7 +99,7 @@ impl Structs {
 fn member(code: &str, comment: &str) -> Option<Member> {
     let declared = code.trim().strip_suffix(';')?.trim();
     let name = match declared.split_once("(*") {
-        // A function's address: `int (*name)(…)`.
+        // A pointer to a function: `int (*name)(…)`.
         Some((_, rest)) => rest.split(')').next()?,
         None => {
             let whole = declared.split(['[', ':']).next()?.trim_end();

@@ -1,4 +1,4 @@
-//! Kernels that no machine boots: of each of Debian's suites, for both processors.
+//! Kernels that no machine boots: one of each of Debian's suites, for both architectures.
 
 use crate::series::{Machine, Parts, Series, Source};
 
