@@ -217,10 +217,12 @@ impl Sidecar {
         self.dir.path().join("stdout")
     }
 
-    /// The lines so far; each must be whole and JSON.
+    /// The lines so far; each must be JSON. While exectrail runs, the last one may be half written.
     pub(crate) fn lines(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.log()).unwrap();
-        text.lines()
+        let end = text.rfind('\n').map_or(0, |end| end + 1);
+        text[..end]
+            .lines()
             .map(|line| {
                 serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
             })
@@ -238,6 +240,8 @@ impl Sidecar {
         self.signal(Signal::TERM);
         let status = self.wait();
         assert!(status.success(), "{status}: {}", self.diagnostics());
+        let text = std::fs::read_to_string(self.log()).unwrap();
+        assert!(text.is_empty() || text.ends_with('\n'), "half a line");
         let lines = self.lines();
         assert_eq!(lines.last().unwrap()["msg"], "tracing_stopped");
         lines
