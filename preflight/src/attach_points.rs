@@ -40,8 +40,11 @@ pub const EXEC_FUNCTIONS: Option<[&str; CALLS]> = None;
 /// Tracepoints that tracing needs.
 pub const REQUIRED: [&str; 3] = ["sched_process_exec", "sched_process_exit", "task_rename"];
 
+/// The tracepoint by which the end of a workspace is confirmed.
+pub const END_CHECK: &str = "oom_score_adj_update";
+
 /// Tracepoints that some features need: confirming ends, and `--failed-execs=sys-exit`.
-const OPTIONAL: [&str; 2] = ["oom_score_adj_update", "sys_exit"];
+const OPTIONAL: [&str; 2] = [END_CHECK, "sys_exit"];
 
 /// The wanted attach points that the kernel has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

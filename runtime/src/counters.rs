@@ -36,8 +36,6 @@ pub struct Counters {
     exits: Option<Skipped>,
     /// `None` if failed execs are not recorded.
     failed: Option<failed_execs::Counters>,
-    /// Execs of the node that were counted before the programs for failed execs were attached.
-    execs_before_failed: u64,
     suppressions: Suppressions,
     read_at: Option<Instant>,
 }
@@ -71,7 +69,7 @@ impl Counters {
         lanes: u32,
         execs: &ProgramFd,
         exits: Option<&ProgramFd>,
-        (failed, execs_before_failed): (Option<failed_execs::Counters>, u64),
+        failed: Option<failed_execs::Counters>,
         suppressions: Suppressions,
     ) -> io::Result<Self> {
         Ok(Self {
@@ -80,7 +78,6 @@ impl Counters {
             execs: Skipped::of(execs)?,
             exits: exits.map(Skipped::of).transpose()?,
             failed,
-            execs_before_failed,
             suppressions,
             read_at: None,
         })
@@ -136,12 +133,9 @@ impl Counters {
                 .as_mut()
                 .and_then(|exits| exits.missed(exits_caught, last));
             let execs = sum(|stats| stats.execs) + self.execs.before;
-            let succeeded = count.failed.iter().flat_map(|call| &call.cpus);
-            let succeeded: u64 = succeeded.map(|stats| stats.succeeded).sum();
-            count.missed_failed = skipped_failed.map(|skipped| {
-                let seen = self.execs_before_failed.saturating_add(succeeded);
-                skipped.saturating_sub(execs.saturating_sub(seen))
-            });
+            count.missed_failed = failed
+                .zip(skipped_failed)
+                .map(|(failed, skipped)| failed.missed(skipped, &count.failed, execs));
         }
         Ok(count)
     }

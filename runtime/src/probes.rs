@@ -13,7 +13,10 @@ use exectrail_common::{
     suppression::MAX_BUCKETS,
     target::{Control, DECISION_SLOTS, DISMISSAL_SLOTS, NsId, NsState, OwnScope},
 };
-use exectrail_preflight::{Kernel, attach_points::AttachPoint};
+use exectrail_preflight::{
+    Kernel,
+    attach_points::{self, AttachPoint},
+};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::{
@@ -43,7 +46,7 @@ use object::object;
 use suppression::Suppressions;
 
 /// Attach point of the program that confirms ends.
-const END_CHECK: AttachPoint = AttachPoint::Tracepoint("oom_score_adj_update");
+const END_CHECK: AttachPoint = AttachPoint::Tracepoint(attach_points::END_CHECK);
 
 /// Options of the probes.
 #[derive(Clone, Debug)]
@@ -117,15 +120,10 @@ impl Probes {
         )
         .map_err(AttachError::Btf)?;
         // A feature that is off takes no memory.
-        let failed_scratch = if options.failed_execs.is_empty() {
-            1
+        let calls = if options.failed_execs.is_empty() {
+            0
         } else {
-            (CALLS * cpus) as u32
-        };
-        let failed_entries = if options.failed_execs.is_empty() {
-            1
-        } else {
-            CALLS as u32
+            CALLS
         };
         let mut loader = loader::without_kernel_types();
         for map in ["STATS", "SCRATCH"] {
@@ -158,8 +156,8 @@ impl Probes {
             .map_max_entries("BUCKETS", buckets)
             .map_max_entries("RING", options.ring_bytes)
             .map_max_entries("EARLY", early_slots(cpus as u64) * cpus as u32)
-            .map_max_entries("FAILED", failed_scratch)
-            .map_max_entries("FAILED_STATS", failed_entries)
+            .map_max_entries("FAILED", (calls * cpus).max(1) as u32)
+            .map_max_entries("FAILED_STATS", calls.max(1) as u32)
             .load(&object(&kernel.offsets)?)?;
 
         let scope = own_scope::look(&mut ebpf, &btf)?;
@@ -168,7 +166,7 @@ impl Probes {
             attach(&mut ebpf, &btf, program, tracepoint)?;
         }
         let end_checks = if kernel.attach_points.id(END_CHECK).is_some() && kernel.read_kernel {
-            attach(&mut ebpf, &btf, "end_check", "oom_score_adj_update")?;
+            attach(&mut ebpf, &btf, "end_check", attach_points::END_CHECK)?;
             Some(EndChecks::new(take(&mut ebpf, "END_CHECK")?))
         } else {
             None
@@ -176,12 +174,12 @@ impl Probes {
 
         let stats = take(&mut ebpf, "STATS")?;
         let map = "STATS";
-        let execs_before_failed =
+        let execs_before =
             counters::execs(&stats).map_err(|source| AttachError::Map { map, source })?;
         let (failed_execs, attached) =
             failed_execs::attach(&mut ebpf, &btf, &kernel.release, options.failed_execs);
         let failed = attached
-            .map(|(hook, fds)| failed_execs::Counters::new(&mut ebpf, hook, fds))
+            .map(|(hook, fds)| failed_execs::Counters::new(&mut ebpf, hook, fds, execs_before))
             .transpose()?;
 
         let suppressions = Suppressions::take(&mut ebpf, &options.limits, lanes)?;
@@ -191,14 +189,7 @@ impl Probes {
             .transpose()?;
         let execs = fd(&ebpf, "exec", "sched_process_exec")?;
         let output = Output {
-            counters: Counters::new(
-                stats,
-                lanes,
-                execs,
-                exits,
-                (failed, execs_before_failed),
-                suppressions,
-            )?,
+            counters: Counters::new(stats, lanes, execs, exits, failed, suppressions)?,
             ring: take(&mut ebpf, "RING")?,
         };
         let probes = Self {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::GzDecoder;
 
 use super::Node;
-use crate::attach_points::AttachPoint;
+use crate::attach_points::{AttachPoint, END_CHECK};
 use crate::btf::BtfError;
 use crate::files::{self, ReadError};
 use crate::offsets::{self, Resolved};
@@ -15,8 +15,6 @@ use crate::report::{Check, Id, Verdict};
 
 /// Maximum number of bytes of BTF to read. Distributions' kernels have 4 to 8 MB.
 const MAX_BTF: u64 = 64 << 20;
-/// The tracepoint that confirms the end of a workspace.
-const END_CHECK: &str = "oom_score_adj_update";
 /// Maximum size of a kernel configuration, unpacked. Distributions' have 300 KB.
 const MAX_CONFIG: u64 = 8 << 20;
 

@@ -87,7 +87,8 @@ impl DiscoveryDecided {
 }
 
 /// The cost of `--failed-execs=sys-exit` for the node.
-const SYS_EXIT: &str = "failed execs are recorded at the exit of every system call: all programs of the node pay for it";
+const SYS_EXIT: &str = "failed execs are recorded at the exit of every system call: all programs \
+                        of the node pay for it";
 
 /// Whether and how failed execs are recorded.
 pub struct FailedExecsDecided<'a> {

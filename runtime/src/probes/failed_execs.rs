@@ -281,6 +281,8 @@ pub(crate) struct Counters {
     stats: PerCpuArray<MapData, [u64; WORDS]>,
     hook: Hook,
     programs: Vec<ProgramFd>,
+    /// Execs of the node that were counted before the programs were attached.
+    execs_before: u64,
 }
 
 impl Counters {
@@ -288,11 +290,13 @@ impl Counters {
         ebpf: &mut Ebpf,
         hook: Hook,
         programs: Vec<ProgramFd>,
+        execs_before: u64,
     ) -> Result<Self, AttachError> {
         Ok(Self {
             stats: take(ebpf, "FAILED_STATS")?,
             hook,
             programs,
+            execs_before,
         })
     }
 
@@ -318,6 +322,17 @@ impl Counters {
             Hook::Fexit => self.programs.iter().map(skipped).sum(),
             Hook::SysExit => None,
         }
+    }
+
+    /// How many of the `skipped` runs were for execs that failed.
+    ///
+    /// The others were for execs that succeeded: those of the node's `execs` that no program has
+    /// seen, by the counts of `calls`.
+    pub(crate) fn missed(&self, skipped: u64, calls: &[CallCounts], execs: u64) -> u64 {
+        let stats = calls.iter().flat_map(|call| &call.cpus);
+        let succeeded: u64 = stats.map(|stats| stats.succeeded).sum();
+        let seen = self.execs_before.saturating_add(succeeded);
+        skipped.saturating_sub(execs.saturating_sub(seen))
     }
 }
 
