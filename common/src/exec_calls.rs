@@ -17,6 +17,9 @@ pub const COMPAT_EXECVE: usize = 2;
 /// `execveat` of a 32-bit program, or by `int 0x80`.
 pub const COMPAT_EXECVEAT: usize = 3;
 
+/// Names of the calls, as in lines.
+pub const NAMES: [&str; CALLS] = ["execve", "execveat", "compat_execve", "compat_execveat"];
+
 /// Positions of the calls' arguments on one architecture. Offsets are in bytes, into
 /// `struct pt_regs`.
 #[repr(C)]

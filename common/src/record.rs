@@ -83,12 +83,10 @@ pub struct Prefix {
     pub seq: u64,
 }
 
-/// Head of the record of one successful exec. The filename and then argv follow.
+/// The process of an exec, and when the exec happened.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct Exec {
-    /// Kind [`KIND_EXEC`].
-    pub prefix: Prefix,
+pub struct Subject {
     /// Time, boot clock, nanoseconds.
     pub ktime: u64,
     /// Start time of the process, boot clock, nanoseconds; it identifies the process together with
@@ -108,7 +106,8 @@ pub struct Exec {
     pub uid: u32,
     /// Real group id in the init user namespace.
     pub gid: u32,
-    /// Effective user id in the init user namespace, after the exec (set-user-ID included).
+    /// Effective user id in the init user namespace, after an exec that succeeded
+    /// (set-user-ID included).
     pub euid: u32,
     /// Real user id in the user namespace of the process.
     pub ns_uid: u32,
@@ -120,6 +119,16 @@ pub struct Exec {
     pub mnt_ns: u32,
     /// Inode number of the target: `pid_ns` or a namespace above it.
     pub target: u32,
+}
+
+/// Head of the record of one successful exec. The filename and then argv follow.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Exec {
+    /// Kind [`KIND_EXEC`].
+    pub prefix: Prefix,
+    /// The process that executed it.
+    pub subject: Subject,
     /// Number of arguments.
     pub argc: u32,
     /// Full length of argv in bytes, with the NUL of each argument.
@@ -178,36 +187,8 @@ pub struct Exit {
 pub struct FailedExec {
     /// Kind [`KIND_FAILED_EXEC`]. Sequence numbers are per CPU and call.
     pub prefix: Prefix,
-    /// Time, boot clock, nanoseconds.
-    pub ktime: u64,
-    /// Start time of the process, boot clock, nanoseconds; as in an [`Exec`].
-    pub start: u64,
-    /// Id of the cgroup, in cgroup v2 or a v1 hierarchy.
-    pub cgroup_id: u64,
-    /// Process id in the init PID namespace.
-    pub tgid: u32,
-    /// Process id in the PID namespace of the process; 0 if unknown.
-    pub ns_tgid: u32,
-    /// Parent's process id in the init PID namespace.
-    pub ppid: u32,
-    /// Parent's process id in the PID namespace of the process; 0 for a parent outside it.
-    pub ns_ppid: u32,
-    /// Real user id in the init user namespace.
-    pub uid: u32,
-    /// Real group id in the init user namespace.
-    pub gid: u32,
-    /// Effective user id in the init user namespace.
-    pub euid: u32,
-    /// Real user id in the user namespace of the process.
-    pub ns_uid: u32,
-    /// Real group id in the user namespace of the process.
-    pub ns_gid: u32,
-    /// Inode number of the PID namespace of the process.
-    pub pid_ns: u32,
-    /// Inode number of its mount namespace.
-    pub mnt_ns: u32,
-    /// Inode number of the target: `pid_ns` or a namespace above it.
-    pub target: u32,
+    /// The process that called it.
+    pub subject: Subject,
     /// The error number that the call returns, as a positive number.
     pub errno: u32,
     /// The call: an index of [`crate::exec_calls`].
@@ -273,7 +254,7 @@ pub struct CpuStats {
     /// The same count for exits.
     pub exits_caught: u64,
     /// Execs of the whole node for which the program ran. Counted only in the first lane, and only
-    /// if [`crate::target::Own::count_execs`] is set.
+    /// if [`crate::probe_config::ProbeConfig::count_execs`] is set.
     pub execs: u64,
 }
 

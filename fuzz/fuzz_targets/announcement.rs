@@ -1,7 +1,7 @@
 //! Any head and body as an announcement: accepted only where it is a number in plain text.
 #![no_main]
 
-use exectrail::announcement::{check_head, parse_body};
+use exectrail::internals::{check_head, parse_body};
 use hyper::{
     HeaderMap, Method,
     header::{CONTENT_TYPE, HeaderValue},

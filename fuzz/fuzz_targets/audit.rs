@@ -1,7 +1,7 @@
 //! Any bytes as a log for `exectrail verify`.
 #![no_main]
 
-use exectrail::audit::Audit;
+use exectrail::internals::Audit;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|log: &[u8]| {

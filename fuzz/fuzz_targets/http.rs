@@ -2,7 +2,7 @@
 //! nothing is traced.
 #![no_main]
 
-use exectrail::actors::{init_listener::serve, messages::Answer};
+use exectrail::internals::{Answer, serve};
 use libfuzzer_sys::fuzz_target;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},

@@ -6,11 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use exectrail::{
-    config::OutputFormat,
-    output::{Labels, Writer},
-    stream::Stream,
-};
+use exectrail::internals::{Labels, OutputFormat, Stream, Writer};
 use libfuzzer_sys::fuzz_target;
 use serde::de::IgnoredAny;
 

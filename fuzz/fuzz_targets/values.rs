@@ -1,11 +1,8 @@
 //! Any text as the value of a flag.
 #![no_main]
 
-use exectrail::{
-    config::{address, argv_size, duration, label, ring_size, size},
-    rate::Rate,
-    rules::Rule,
-};
+use exectrail::internals::{Rate, Rule, duration, label};
+use exectrail_preflight::values::{address, argv_size, ring_size, size};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|value: &str| {

@@ -11,8 +11,12 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::checks::run;
+use crate::format::{Format, Text};
+use crate::options::{Options, Roots};
+use crate::report::{Report, Verdict};
 use crate::sizes::SizeArgs;
-use crate::{Format, Options, Report, Roots, Text, Verdict, run, values};
+use crate::values;
 
 /// Text of `--help` after the list of options.
 const AFTER_HELP: &str = "\

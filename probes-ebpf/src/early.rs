@@ -15,11 +15,11 @@ use exectrail_common::record::{EARLY_BYTES, HEAD_ARGV};
 
 use crate::{
     branchless::{equal, opaque, select},
-    kernel::{Task, field, own},
+    config::config,
+    kernel::{Task, field},
     lane::Lane,
-    maps::{COMM_SLOTS, COMMS, EARLY, OldComm},
+    maps::{COMM_SLOTS, COMMS, EARLY, OldComm, Strings},
     scope,
-    strings::Strings,
 };
 
 /// [`OldComm::slot`] if no part of the stack was copied.
@@ -68,7 +68,7 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
 /// detects that.
 #[inline(always)]
 fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
-    let mask = own!(early_mask);
+    let mask = config!(early_mask);
     // SAFETY: the helper takes no arguments and always succeeds.
     let first = unsafe { bpf_get_smp_processor_id() } * (mask + 1);
     // Most execs are recorded before the next one begins, so all of them use the first slot, which
@@ -82,15 +82,15 @@ fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
     let Some(early) = EARLY.get_ptr_mut(slot) else {
         return NO_SLOT;
     };
-    let size = pages * u64::from(own!(page_size));
+    let size = pages * u64::from(config!(page_size));
     // With large pages, the arguments are near the upper end of their page.
-    let below_top = if own!(page_size) > EARLY_BYTES as u32 {
+    let below_top = if config!(page_size) > EARLY_BYTES as u32 {
         size.min(EARLY_BYTES as u64)
     } else {
         size
     };
     let len = opaque(below_top).min(EARLY_BYTES as u64);
-    let from = own!(stack_top).wrapping_sub(below_top);
+    let from = config!(stack_top).wrapping_sub(below_top);
     // SAFETY: pointers to a live map value, whose fields BPF stores whole, and to EARLY_BYTES of
     // it; a fault gives an error. A concurrent reader finds no owner.
     unsafe {

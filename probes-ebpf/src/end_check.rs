@@ -10,10 +10,10 @@
 use exectrail_common::target::{END_NO, END_UNKNOWN, END_YES};
 
 use crate::{
-    kernel::{offset, own},
+    config::{config, offset},
+    ids::ns_tgid,
     kernel_read::{read_u32, read_u64},
     maps::END_CHECK,
-    own_scope::ns_tgid,
 };
 
 /// `PIDNS_ADDING`, include/linux/pid_namespace.h
@@ -26,7 +26,7 @@ const ADDING: u32 = 1 << 31;
 /// kernel frees a namespace after its last process.
 #[inline(always)]
 pub(crate) fn answer() {
-    if own!(read_kernel) == 0 || ns_tgid(own!(pid_ns)) != own!(tgid) {
+    if config!(read_kernel) == 0 || ns_tgid(config!(pid_ns)) != config!(tgid) {
         return;
     }
     let Some(check) = END_CHECK.get_ptr_mut(0) else {

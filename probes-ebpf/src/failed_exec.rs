@@ -13,9 +13,10 @@ use exectrail_common::{
 };
 
 use crate::{
+    config::config,
     ids::{Ids, cgroup},
-    kernel::{KernelPtr, Task, own},
-    lane::Doing,
+    kernel::{KernelPtr, Task},
+    lane::Event,
     maps::{FAILED, FAILED_STATS, RING, STATS},
     scope::{self, Scope},
     wakeup,
@@ -45,7 +46,7 @@ const FIRST_INTERNAL_ERRNO: u64 = 512;
 /// others failed.
 #[inline(always)]
 pub(crate) fn count_success() {
-    if own!(count_execs) != 0
+    if config!(count_execs) != 0
         && let Some(stats) = STATS.get_ptr_mut(0)
     {
         // SAFETY: a pointer to the live map value of this CPU and lane, of which this is the only
@@ -70,7 +71,7 @@ pub(crate) fn ended(registers: KernelPtr, call: usize, result: i64) {
         return;
     }
     let task = Task::current();
-    if let Some(scope) = scope::look_up(task, Doing::FailedExec) {
+    if let Some(scope) = scope::look_up(task, Event::FailedExec) {
         let filename: u64 = registers.load_at(exec_calls!(filename[call]));
         let filename = if call < COMPAT_EXECVE {
             filename
@@ -146,6 +147,7 @@ fn write(task: Task, scope: &Scope, call: usize, errno: u32, filename: u64) {
     let ktime = unsafe { bpf_ktime_get_boot_ns() };
     let seq = stats.seen;
     stats.seen += 1;
+    let start = task.group_leader().start_boottime();
     scratch.head = FailedExec {
         prefix: Prefix {
             lane: 0,
@@ -155,21 +157,7 @@ fn write(task: Task, scope: &Scope, call: usize, errno: u32, filename: u64) {
             filename_len: filename_len as u16,
             seq,
         },
-        ktime,
-        start: task.group_leader().start_boottime(),
-        cgroup_id,
-        tgid: task.tgid(),
-        ns_tgid: ids.ns_tgid,
-        ppid: ids.ppid,
-        ns_ppid: ids.ns_ppid,
-        uid: ids.uid,
-        gid: ids.gid,
-        euid: ids.euid,
-        ns_uid: ids.ns_uid,
-        ns_gid: ids.ns_gid,
-        pid_ns: scope.pid_ns,
-        mnt_ns: task.mnt_ns(),
-        target: scope.target,
+        subject: ids.subject(task, scope, ktime, start, cgroup_id),
         errno,
         call: call as u32,
         comm: [0; 16],

@@ -1,20 +1,23 @@
 //! Process, parent, user and group ids of an exec, in the init namespaces and in the task's own,
 //! and its cgroup.
 
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use aya_ebpf::{
+    bindings::bpf_pidns_info,
+    helpers::{bpf_get_ns_current_pid_tgid, generated::bpf_probe_read_kernel},
+};
 use exectrail_common::{
-    record::{FLAG_CGROUP_UNKNOWN, FLAG_IDS_UNMAPPED, FLAG_NS_PPID_UNKNOWN},
-    target::{HIERARCHY_DEFAULT, HIERARCHY_V1},
+    probe_config::{HIERARCHY_DEFAULT, HIERARCHY_V1},
+    record::{FLAG_CGROUP_UNKNOWN, FLAG_IDS_UNMAPPED, FLAG_NS_PPID_UNKNOWN, Subject},
 };
 
 use crate::{
     branchless::{flag, less, opaque, select},
-    kernel::{KernelPtr, Task, field, offset, own},
-    own_scope::ns_tgid,
+    config::{config, offset},
+    kernel::{KernelPtr, Task, field},
     scope::Scope,
 };
 
-/// Ids; for each field see the field of that name in [`exectrail_common::record::Exec`].
+/// Ids; for each field see the field of that name in [`Subject`].
 pub(crate) struct Ids {
     pub(crate) ns_tgid: u32,
     pub(crate) ppid: u32,
@@ -32,7 +35,7 @@ impl Ids {
     pub(crate) fn of(task: Task, scope: &Scope, flags: &mut u16) -> Self {
         let parent = task.real_parent();
         // A constant to the verifier, which follows only one of the two paths.
-        let ns_ppid = if own!(read_kernel) != 0 {
+        let ns_ppid = if config!(read_kernel) != 0 {
             ns_pid(parent, scope.level)
         } else {
             *flags |= FLAG_NS_PPID_UNKNOWN;
@@ -56,6 +59,35 @@ impl Ids {
             ns_gid,
         }
     }
+
+    /// The subject of a record: these ids of `task`, the current task, and what else identifies it.
+    #[inline(always)]
+    pub(crate) fn subject(
+        &self,
+        task: Task,
+        scope: &Scope,
+        ktime: u64,
+        start: u64,
+        cgroup_id: u64,
+    ) -> Subject {
+        Subject {
+            ktime,
+            start,
+            cgroup_id,
+            tgid: task.tgid(),
+            ns_tgid: self.ns_tgid,
+            ppid: self.ppid,
+            ns_ppid: self.ns_ppid,
+            uid: self.uid,
+            gid: self.gid,
+            euid: self.euid,
+            ns_uid: self.ns_uid,
+            ns_gid: self.ns_gid,
+            pid_ns: scope.pid_ns,
+            mnt_ns: task.mnt_ns(),
+            target: scope.target,
+        }
+    }
 }
 
 /// Id of the cgroup of `task`, the current task, in the cgroup hierarchy of pods. Sets a flag if
@@ -64,7 +96,7 @@ impl Ids {
 #[inline(always)]
 pub(crate) fn cgroup(task: Task, flags: &mut u16) -> u64 {
     // A constant to the verifier, which follows only one of the paths.
-    match own!(hierarchy) {
+    match config!(hierarchy) {
         HIERARCHY_V1 => task.cgroup_id_v1(),
         HIERARCHY_DEFAULT => task.cgroup_id_default(),
         _ => {
@@ -79,7 +111,7 @@ pub(crate) fn cgroup(task: Task, flags: &mut u16) -> u64 {
 /// The helper that does not read kernel memory takes 100 ns longer.
 #[inline(always)]
 pub(crate) fn current_ns_tgid(task: Task, scope: &Scope) -> u32 {
-    if own!(read_kernel) != 0 {
+    if config!(read_kernel) != 0 {
         ns_pid(task, scope.level)
     } else {
         ns_tgid(scope.pid_ns)
@@ -147,4 +179,22 @@ fn ns_pid(task: Task, level: u32) -> u32 {
     // SAFETY: four bytes into a u32; a fault gives an error and leaves 0.
     unsafe { bpf_probe_read_kernel((&raw mut nr).cast(), 4, address as *const _) };
     select(less(depth, level), 0, u64::from(nr)) as u32
+}
+
+/// The current process's id in the PID namespace `inum`, if that is the process's own namespace;
+/// else 0.
+#[inline(always)]
+pub(crate) fn ns_tgid(inum: u32) -> u32 {
+    let mut info = bpf_pidns_info { pid: 0, tgid: 0 };
+    let dev = config!(nsfs_dev);
+    // SAFETY: the helper writes `size_of::<bpf_pidns_info>()` bytes, or fails.
+    let result = unsafe {
+        bpf_get_ns_current_pid_tgid(
+            dev,
+            u64::from(inum),
+            &raw mut info,
+            size_of::<bpf_pidns_info>() as u32,
+        )
+    };
+    if result == 0 { info.tgid } else { 0 }
 }

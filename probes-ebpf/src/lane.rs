@@ -9,7 +9,8 @@
 //! same thread, so they can leave marks for each other.
 
 use crate::{
-    kernel::{Task, own},
+    config::config,
+    kernel::Task,
     maps::{SEEN, SEEN_SLOTS, STATS},
 };
 
@@ -19,7 +20,7 @@ pub(crate) struct Lane<const LANE: u32>;
 
 /// What a thread does.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Doing {
+pub(crate) enum Event {
     /// It has executed something.
     Exec,
     /// It exits.
@@ -35,8 +36,8 @@ impl<const LANE: u32> Lane<LANE> {
     /// that are equal modulo [`SEEN_SLOTS`], and one runs its lanes between those of the other.
     /// Then it records an event twice.
     #[inline(always)]
-    pub(crate) fn is_first(self, task: Task, doing: Doing) -> bool {
-        if own!(lanes) == 1 {
+    pub(crate) fn is_first(self, task: Task, event: Event) -> bool {
+        if config!(lanes) == 1 {
             return true;
         }
         let Some(slot) = SEEN.get_ptr_mut(task.pid() & (SEEN_SLOTS - 1)) else {
@@ -44,11 +45,11 @@ impl<const LANE: u32> Lane<LANE> {
         };
         // The thread's start time differs from that of earlier threads with the same id. The number
         // of the exec differs from that of earlier execs.
-        let what = match doing {
-            Doing::Exec => task.self_exec_id() & 0xffff,
-            Doing::Exit => 1 << 16,
+        let what = match event {
+            Event::Exec => task.self_exec_id() & 0xffff,
+            Event::Exit => 1 << 16,
             // Failed execs have no lanes.
-            Doing::FailedExec => return true,
+            Event::FailedExec => return true,
         };
         let stamp = task.start_boottime() << 17 | what;
         // SAFETY: a pointer to a live map value, an aligned u64, which BPF loads and stores whole.
@@ -64,9 +65,9 @@ impl<const LANE: u32> Lane<LANE> {
             // SAFETY: a pointer to the live map value of this CPU and lane; no other program uses
             // it meanwhile.
             unsafe {
-                match doing {
-                    Doing::Exit => (*stats).exits_caught += 1,
-                    Doing::Exec | Doing::FailedExec => (*stats).caught += 1,
+                match event {
+                    Event::Exit => (*stats).exits_caught += 1,
+                    Event::Exec | Event::FailedExec => (*stats).caught += 1,
                 }
             }
         }

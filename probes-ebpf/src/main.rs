@@ -7,7 +7,7 @@
 //! | `exit` | `tp_btf/sched_process_exit`, if enabled | writes records of exits |
 //! | `failed_execve`, `failed_execveat`, `failed_compat_execve`, `failed_compat_execveat` | `fexit` of these calls, if enabled | writes records of failed execs |
 //! | `failed_any` | `tp_btf/sys_exit`, if enabled | writes records of failed execs; slows down every system call |
-//! | `own_scope` | `tp_btf/task_rename`, attached for a moment at start | finds the sidecar's own namespaces and cgroups |
+//! | `sidecar_scope` | `tp_btf/task_rename`, attached for a moment at start | finds the sidecar's own namespaces and cgroups |
 //! | `end_check` | `tp_btf/oom_score_adj_update` | answers the sidecar whether a namespace has ended |
 //!
 //! `exec`, `exit` and `rename` have copies, called `…_second` and so on. They are loaded if
@@ -24,6 +24,7 @@
 mod atomic;
 mod branchless;
 mod bucket;
+mod config;
 mod early;
 mod end_check;
 mod exit;
@@ -33,12 +34,12 @@ mod kernel;
 mod kernel_read;
 mod lane;
 mod maps;
-mod own_scope;
 mod pieces;
 mod pod;
 mod record;
 mod rules;
 mod scope;
+mod sidecar_scope;
 mod strings;
 mod tampering;
 mod wakeup;
@@ -49,7 +50,7 @@ use aya_ebpf::{
 };
 use exectrail_common::exec_calls::{COMPAT_EXECVE, COMPAT_EXECVEAT, EXECVE, EXECVEAT};
 use kernel::{Binprm, KernelPtr, Task};
-use lane::{Doing, Lane};
+use lane::{Event, Lane};
 
 /// The copies of a program at a tracepoint, by lane: each records what the kernel skipped the
 /// earlier ones for.
@@ -79,8 +80,8 @@ fn see_exec<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i3
     if LANE == 0 {
         failed_exec::count_success();
     }
-    if lane.is_first(task, Doing::Exec)
-        && let Some(scope) = scope::scope(task, lane, Doing::Exec)
+    if lane.is_first(task, Event::Exec)
+        && let Some(scope) = scope::scope(task, lane, Event::Exec)
     {
         if rules::exclude(task, bprm, lane) || bucket::is_empty(scope.target) {
             early::release(task);
@@ -102,9 +103,9 @@ fn see_rename<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> 
 #[inline(always)]
 fn see_exit<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i32 {
     let task = Task::from_arg(ctx, 0);
-    if lane.is_first(task, Doing::Exit)
+    if lane.is_first(task, Event::Exit)
         && task.is_last_thread()
-        && let Some(scope) = scope::scope(task, lane, Doing::Exit)
+        && let Some(scope) = scope::scope(task, lane, Event::Exit)
     {
         exit::write(task, &scope, lane);
     }
@@ -149,8 +150,8 @@ fn failed_any(ctx: BtfTracePointContext) -> i32 {
 
 /// User space has renamed its own thread, so that this program looks at it.
 #[btf_tracepoint(function = "task_rename")]
-fn own_scope(ctx: BtfTracePointContext) -> i32 {
-    own_scope::look(Task::from_arg(&ctx, 0));
+fn sidecar_scope(ctx: BtfTracePointContext) -> i32 {
+    sidecar_scope::look(Task::from_arg(&ctx, 0));
     0
 }
 

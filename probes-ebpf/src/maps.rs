@@ -10,13 +10,9 @@ use exectrail_common::{
         ArgvPiece, CpuStats, EARLY_BYTES, Exec, FailedExec, FailedStats, HEAD_ARGV, LANES,
         MAX_FILENAME, PIECE_ARGV,
     },
-    target::{
-        Control, DECISION_SLOTS, DISMISSAL_SLOTS, EndCheck, MAX_TARGETS, NsId, NsState, OwnCgroup,
-        OwnScope,
-    },
+    sidecar_scope::{SidecarCgroup, SidecarScope},
+    target::{Control, DECISION_SLOTS, DISMISSAL_SLOTS, EndCheck, MAX_TARGETS, NsId, NsState},
 };
-
-use crate::strings::Strings;
 
 /// The ring with the records for user space. Its size is set before load (`--ring-bytes`).
 #[map]
@@ -41,9 +37,9 @@ pub(crate) static CONTROL: Array<Control> = Array::with_max_entries(2, 0);
 /// the cached decisions lapse.
 pub(crate) const CHANGES: u32 = 1;
 
-/// The result of [`crate::own_scope`].
+/// The result of [`crate::sidecar_scope`].
 #[map]
-pub(crate) static OWN_SCOPE: Array<OwnScope> = Array::with_max_entries(1, 0);
+pub(crate) static SIDECAR_SCOPE: Array<SidecarScope> = Array::with_max_entries(1, 0);
 
 /// Counters, by lane.
 #[map]
@@ -135,10 +131,39 @@ pub(crate) static EARLY: Array<Early> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static END_CHECK: Array<EndCheck> = Array::with_max_entries(1, 0);
 
-/// The sidecar's own cgroup and those above it; see [`crate::own_scope`].
+/// The sidecar's own cgroup and those above it; see [`crate::sidecar_scope`].
 #[map]
-pub(crate) static OWN_CGROUPS: Array<OwnCgroup> =
-    Array::with_max_entries(exectrail_common::target::OWN_CGROUPS, 0);
+pub(crate) static SIDECAR_CGROUPS: Array<SidecarCgroup> =
+    Array::with_max_entries(exectrail_common::sidecar_scope::SIDECAR_CGROUPS, 0);
+
+/// Arguments and results of [`crate::strings::copy_strings`].
+#[repr(C)]
+pub(crate) struct Strings {
+    /// Address of the filename: the kernel's own copy.
+    pub(crate) filename: u64,
+    /// Address of the filename on the new stack.
+    pub(crate) exec: u64,
+    /// Address of argv.
+    pub(crate) arg_start: u64,
+    /// Number of bytes of argv to copy.
+    pub(crate) wanted: u64,
+    /// Start time of the process.
+    pub(crate) start: u64,
+    /// Number of execs of the process and its ancestors.
+    pub(crate) execs: u64,
+    /// Slot in the map `EARLY` of the new stack, if it was copied.
+    pub(crate) slot: u32,
+    /// Flags for strings that could not be read.
+    pub(crate) flags: u32,
+    /// Length of the filename, at the beginning of the tail.
+    pub(crate) filename_len: u32,
+    /// Bytes of argv, after the filename.
+    pub(crate) argv_len: u32,
+    /// Number of these that were read early.
+    pub(crate) argv_early: u32,
+    /// Keeps the value free of padding.
+    pub(crate) zero: u32,
+}
 
 /// Memory for building a record. It has room for the filename, the early argv and the late argv at
 /// their maximum lengths, so the verifier can bound each length separately. It also has room for

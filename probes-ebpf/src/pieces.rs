@@ -8,7 +8,7 @@ use exectrail_common::record::{
 
 use crate::{
     branchless::anew,
-    kernel::own,
+    config::config,
     maps::{PieceScratch, RING, SCRATCH, STATS},
 };
 
@@ -46,7 +46,7 @@ pub(crate) extern "C" fn write_pieces(
     for round in 0..MAX_PIECES {
         let offset = HEAD_ARGV as u64 + round * PIECE_ARGV as u64;
         // Never true, and a constant to the verifier: it can omit iterations that do not happen.
-        if offset >= u64::from(own!(max_argv_bytes)) {
+        if offset >= u64::from(config!(max_argv_bytes)) {
             break;
         }
         let rest = anew(wanted).wrapping_sub(offset);

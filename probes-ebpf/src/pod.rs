@@ -4,13 +4,17 @@
 //! namespace with no other process, but a process can leave it. A process cannot leave a pod's
 //! cgroup from inside: only a process that can write to the node's cgroup file system can move it.
 
-use exectrail_common::target::{BY_CGROUP, BY_NETWORK, HIERARCHY_NONE, HIERARCHY_V1};
+use exectrail_common::{
+    probe_config::{HIERARCHY_NONE, HIERARCHY_V1},
+    target::{BY_CGROUP, BY_NETWORK},
+};
 
 use crate::{
     branchless::{equal, less, select},
-    kernel::{PidNs, offset, own},
+    config::{config, offset},
+    kernel::PidNs,
     kernel_read::{read_u32, read_u64},
-    maps::OWN_SCOPE,
+    maps::SIDECAR_SCOPE,
 };
 
 /// The identities that tie `ns` to the pod: a subset of `identity`, which has [`BY_NETWORK`] and
@@ -19,14 +23,14 @@ use crate::{
 #[inline(always)]
 pub(crate) fn ties(ns: PidNs, inum: u32, level: u32, floor: u32, identity: u32) -> u64 {
     let reaper = ns.reaper();
-    let network = equal(reaper.net_ns(), own!(net_ns)) * u64::from(BY_NETWORK);
+    let network = equal(reaper.net_ns(), config!(net_ns)) * u64::from(BY_NETWORK);
     // Constants to the verifier: if cgroups cannot be read, it removes this part.
-    let cgroup = if own!(hierarchy) == HIERARCHY_NONE || own!(read_kernel) == 0 {
+    let cgroup = if config!(hierarchy) == HIERARCHY_NONE || config!(read_kernel) == 0 {
         0
     } else {
         in_pod_cgroup(reaper.address()) * u64::from(BY_CGROUP)
     };
-    let possible = (equal(inum, own!(pid_ns)) ^ 1) & (less(level, floor) ^ 1);
+    let possible = (equal(inum, config!(pid_ns)) ^ 1) & (less(level, floor) ^ 1);
     select(possible, (network | cgroup) & u64::from(identity), 0)
 }
 
@@ -41,10 +45,10 @@ pub(crate) fn ties(ns: PidNs, inum: u32, level: u32, floor: u32, identity: u32) 
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn in_pod_cgroup(task: u64) -> u64 {
-    if own!(hierarchy) == HIERARCHY_NONE || own!(read_kernel) == 0 {
+    if config!(hierarchy) == HIERARCHY_NONE || config!(read_kernel) == 0 {
         return 0;
     }
-    let Some(own) = OWN_SCOPE.get(0) else {
+    let Some(own) = SIDECAR_SCOPE.get(0) else {
         return 0;
     };
     let (wanted, depth) = (own.pod_cgroup, own.pod_cgroup_level);
@@ -56,7 +60,7 @@ extern "C" fn in_pod_cgroup(task: u64) -> u64 {
         return 0;
     }
     let index = 8 * u64::from(depth);
-    let found = if own!(ancestor_ids) != 0 {
+    let found = if config!(ancestor_ids) != 0 {
         read_u64(cgroup + u64::from(offset!(cgroup_ancestor_ids)) + index)
     } else {
         cgroup_id(read_u64(
@@ -70,8 +74,8 @@ extern "C" fn in_pod_cgroup(task: u64) -> u64 {
 #[inline(always)]
 pub(crate) fn cgroup_of(task: u64) -> u64 {
     let css_set = read_u64(task + u64::from(offset!(task_cgroups)));
-    let place = read_u64(css_set + u64::from(own!(css_set_cgroup)));
-    if own!(hierarchy) == HIERARCHY_V1 {
+    let place = read_u64(css_set + u64::from(config!(css_set_cgroup)));
+    if config!(hierarchy) == HIERARCHY_V1 {
         // A `struct cgroup_subsys_state`.
         read_u64(place + u64::from(offset!(css_cgroup)))
     } else {

@@ -8,14 +8,15 @@ use exectrail_common::record::{
 
 use crate::{
     branchless::{differ, flag, less, opaque, select},
+    config::config,
     early,
     ids::{Ids, cgroup},
-    kernel::{Binprm, Task, field, own},
+    kernel::{Binprm, Task, field},
     lane::Lane,
-    maps::{RING, SCRATCH, STATS},
+    maps::{RING, SCRATCH, STATS, Strings},
     pieces,
     scope::Scope,
-    strings::{Strings, copy_strings},
+    strings::copy_strings,
     tampering::stack_filename,
     wakeup,
 };
@@ -37,14 +38,13 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let env_end: u64 = mm.load(field!(mm_env_end));
     let argv_len = arg_end.wrapping_sub(arg_start);
 
-    let tgid = task.tgid();
-    let kept = early::kept(tgid);
+    let kept = early::kept(task.tgid());
     let mut flags =
         flag(kept.comm_unknown, FLAG_COMM_UNKNOWN) | flag(bprm.is_interpreted(), FLAG_INTERPRETED);
     let ids = Ids::of(task, scope, &mut flags);
     let cgroup_id = cgroup(task, &mut flags);
 
-    let wanted = argv_len.min(u64::from(own!(max_argv_bytes)));
+    let wanted = argv_len.min(u64::from(config!(max_argv_bytes)));
     let exec = bprm.exec();
     let execs = task.self_exec_id();
     // A thread that executes becomes its process's leader (`de_thread`, fs/exec.c).
@@ -92,21 +92,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
             filename_len: filename_len as u16,
             seq,
         },
-        ktime,
-        start,
-        cgroup_id,
-        tgid,
-        ns_tgid: ids.ns_tgid,
-        ppid: ids.ppid,
-        ns_ppid: ids.ns_ppid,
-        uid: ids.uid,
-        gid: ids.gid,
-        euid: ids.euid,
-        ns_uid: ids.ns_uid,
-        ns_gid: ids.ns_gid,
-        pid_ns: scope.pid_ns,
-        mnt_ns: task.mnt_ns(),
-        target: scope.target,
+        subject: ids.subject(task, scope, ktime, start, cgroup_id),
         argc: bprm.argc(),
         argv_len: argv_len.min(u64::from(u32::MAX)) as u32,
         argv_early: scratch.strings.argv_early,

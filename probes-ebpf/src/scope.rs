@@ -5,18 +5,20 @@ use aya_ebpf::{
     helpers::bpf_ktime_get_boot_ns,
 };
 use exectrail_common::{
+    probe_config::HIERARCHY_NONE,
     record::{KIND_NS_FOUND, NsFound, Prefix},
-    target::{BELOW_TARGET, DECISION_SLOTS, DISMISSAL_SLOTS, HIERARCHY_NONE, NsId, NsState},
+    target::{BELOW_TARGET, DECISION_SLOTS, DISMISSAL_SLOTS, NsId, NsState},
 };
 
 use crate::{
     atomic::add,
     branchless::{less, select},
-    kernel::{MAX_LEVELS, PidNs, Task, own},
-    lane::{Doing, Lane},
+    config::config,
+    kernel::{MAX_LEVELS, PidNs, Task},
+    lane::{Event, Lane},
     maps::{
-        CHANGES, CONTROL, DECISIONS, DISMISSALS, Decision, Dismissal, EVIDENCE, OWN_SCOPE, RING,
-        STATS, TARGETS,
+        CHANGES, CONTROL, DECISIONS, DISMISSALS, Decision, Dismissal, EVIDENCE, RING,
+        SIDECAR_SCOPE, STATS, TARGETS,
     },
     pod,
 };
@@ -41,26 +43,26 @@ const NO_ROOM: u32 = u32::MAX;
 
 /// The table of decisions for an event. Exits have their own table if `exit` may preempt `exec`.
 #[inline(always)]
-fn table(doing: Doing) -> u32 {
-    match doing {
-        Doing::Exit => u32::from(own!(lanes) != 1 && own!(exit_events) != 0),
-        Doing::Exec | Doing::FailedExec => 0,
+fn table(event: Event) -> u32 {
+    match event {
+        Event::Exit => u32::from(config!(lanes) != 1 && config!(exit_events) != 0),
+        Event::Exec | Event::FailedExec => 0,
     }
 }
 
 /// Counts an event in a namespace without room in [`TARGETS`] as lost.
 #[inline(always)]
-fn count_unplaced(doing: Doing) {
+fn count_unplaced(event: Event) {
     let Some(stats) = STATS.get_ptr_mut(0) else {
         return;
     };
     // Atomically, as other lanes write here too.
     // SAFETY: a pointer to a live map value, aligned u64s.
     unsafe {
-        let count = match doing {
-            Doing::Exec => &raw mut (*stats).unplaced_execs,
-            Doing::Exit => &raw mut (*stats).unplaced_exits,
-            Doing::FailedExec => &raw mut (*stats).unplaced_failed_execs,
+        let count = match event {
+            Event::Exec => &raw mut (*stats).unplaced_execs,
+            Event::Exit => &raw mut (*stats).unplaced_exits,
+            Event::FailedExec => &raw mut (*stats).unplaced_failed_execs,
         };
         add(count, 1);
     }
@@ -102,7 +104,7 @@ impl Sets {
     #[inline(always)]
     fn of(task: Task) -> Self {
         // A constant to the verifier: if cgroups cannot be read, it removes this part.
-        let css_set = if own!(hierarchy) == HIERARCHY_NONE {
+        let css_set = if config!(hierarchy) == HIERARCHY_NONE {
             0
         } else {
             task.css_set()
@@ -147,7 +149,7 @@ pub(crate) fn is_dismissed(task: Task) -> bool {
         return false;
     };
     matches!(
-        dismissal(task, generation, table(Doing::Exec)),
+        dismissal(task, generation, table(Event::Exec)),
         Some((_, true))
     )
 }
@@ -155,18 +157,18 @@ pub(crate) fn is_dismissed(task: Task) -> bool {
 /// The scope of `task`, if it is in a target. The first lane uses the cache. Later lanes run so
 /// rarely that a cache would waste memory.
 #[inline(always)]
-pub(crate) fn scope<const LANE: u32>(task: Task, _: Lane<LANE>, doing: Doing) -> Option<Scope> {
+pub(crate) fn scope<const LANE: u32>(task: Task, _: Lane<LANE>, event: Event) -> Option<Scope> {
     if LANE == 0 {
-        cached(task, doing)
+        cached(task, event)
     } else {
-        look_up(task, doing)
+        look_up(task, event)
     }
 }
 
 /// [`scope()`] with the cache.
 #[inline(always)]
-fn cached(task: Task, doing: Doing) -> Option<Scope> {
-    let table = table(doing);
+fn cached(task: Task, event: Event) -> Option<Scope> {
+    let table = table(event);
     let level = task.pid_level();
     // The init PID namespace is never a target: user space refuses it.
     if level == 0 {
@@ -188,7 +190,7 @@ fn cached(task: Task, doing: Doing) -> Option<Scope> {
     let target = decided(ns, id, generation, table)?;
     if target == NO_ROOM {
         // The namespace is not dismissed, so that each exec is counted.
-        count_unplaced(doing);
+        count_unplaced(event);
         return None;
     }
     if target != 0 {
@@ -241,7 +243,7 @@ fn decided(ns: PidNs, id: NsId, generation: u32, table: u32) -> Option<u32> {
 /// [`scope()`] without the cache, for programs that can be preempted and so must not use the values
 /// of a CPU.
 #[inline(always)]
-pub(crate) fn look_up(task: Task, doing: Doing) -> Option<Scope> {
+pub(crate) fn look_up(task: Task, event: Event) -> Option<Scope> {
     let level = task.pid_level();
     if level == 0 {
         return None;
@@ -250,7 +252,7 @@ pub(crate) fn look_up(task: Task, doing: Doing) -> Option<Scope> {
     let id = ns.id();
     let target = decide(ns, id, CONTROL.get(0)?.discovery != 0);
     if target == NO_ROOM {
-        count_unplaced(doing);
+        count_unplaced(event);
         return None;
     }
     (target != 0).then_some(Scope {
@@ -267,8 +269,8 @@ pub(crate) fn look_up(task: Task, doing: Doing) -> Option<Scope> {
 /// membership in the pod; it keeps the depth of the outermost such namespace by masks.
 #[inline(always)]
 fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
-    // There is no evidence before `own_scope` has found our own depth.
-    let (floor, identity) = match OWN_SCOPE.get(0) {
+    // There is no evidence before `sidecar_scope` has found our own depth.
+    let (floor, identity) = match SIDECAR_SCOPE.get(0) {
         Some(own) if own.is_known() => (own.level.max(1), own.identity()),
         _ => (u32::MAX, 0),
     };

@@ -2,10 +2,7 @@
 //! limited.
 
 use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
-
-/// Minimum time between two wake-ups, nanoseconds. After each, the reader reads the ring again
-/// after 60 ms, and finds the records that caused no wake-up.
-const PERIOD: u64 = 50_000_000;
+use exectrail_common::maps::WAKEUP_PERIOD;
 
 /// Time of the last wake-up, boot clock. Racing CPUs may both wake the reader, which is harmless.
 #[unsafe(no_mangle)]
@@ -16,7 +13,7 @@ static mut LAST_WAKE: u64 = 0;
 pub(crate) fn flags(now: u64) -> u64 {
     // SAFETY: an aligned volatile u64, which BPF loads and stores whole.
     let last = unsafe { core::ptr::read_volatile(&raw const LAST_WAKE) };
-    if now.wrapping_sub(last) > PERIOD {
+    if now.wrapping_sub(last) > WAKEUP_PERIOD {
         // SAFETY: as above.
         unsafe { core::ptr::write_volatile(&raw mut LAST_WAKE, now) };
         u64::from(BPF_RB_FORCE_WAKEUP)

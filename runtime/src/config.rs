@@ -12,7 +12,10 @@ use std::{
 
 use jiff::SignedDuration;
 
-use crate::{probes::failed_execs::Hook, rules::RuleError, suppression::Limits};
+use crate::{
+    probes::{Hook, Options},
+    suppression::rules::RuleError,
+};
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -24,9 +27,22 @@ pub enum OutputFormat {
     Text,
 }
 
+/// Minimum level of diagnostics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogLevel {
+    /// Errors that end the program
+    Error,
+    /// Problems that an operator should look into
+    Warn,
+    /// Starts and stops
+    Info,
+    /// All diagnostics
+    Debug,
+}
+
 /// The sink of events.
 #[derive(Clone, Debug)]
-pub enum SinkPath {
+pub(crate) enum SinkPath {
     /// Standard output.
     Stdout,
     /// Standard error.
@@ -42,7 +58,7 @@ pub enum SinkPath {
 
 /// The configuration of the sidecar.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// Address at which announcements are accepted.
     pub init_address: SocketAddr,
     /// Whether a taken init address ends the start. Otherwise the bind is retried.
@@ -53,6 +69,21 @@ pub struct Config {
     pub startup_timeout: Duration,
     /// How long to answer announcements with the reason when tracing is impossible.
     pub refusal_grace: Duration,
+    /// What is traced, and how.
+    pub tracing: Tracing,
+    /// Labels of every line.
+    pub labels: BTreeMap<String, String>,
+    /// How events are written.
+    pub output: OutputFormat,
+    /// The sink of events.
+    pub sink: SinkPath,
+}
+
+/// What is traced, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Tracing {
+    /// Options of the probes.
+    pub probes: Options,
     /// Trace the sidecar's own PID namespace.
     pub use_local_pidns: bool,
     /// Trace announced namespaces only.
@@ -63,29 +94,13 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// Whether this may be a restart: an earlier run may have traced a workspace.
     pub restarts: bool,
-    /// Labels of every line.
-    pub labels: BTreeMap<String, String>,
-    /// How events are written.
-    pub output: OutputFormat,
-    /// The sink of events.
-    pub sink: SinkPath,
-    /// Size of the kernel's ring buffer, bytes: a power of two, at least a page.
-    pub ring_bytes: u32,
-    /// Maximum number of bytes of argv recorded per exec.
-    pub max_argv_bytes: u32,
-    /// Record exits as well as execs.
-    pub exit_events: bool,
-    /// Record failed execs with the first of these hooks that the kernel allows.
-    pub failed_execs: &'static [Hook],
-    /// What is suppressed.
-    pub limits: Limits,
 }
 
 /// The address that clients of exectrace use.
-pub const DEFAULT_INIT_ADDRESS: SocketAddr =
+pub(crate) const DEFAULT_INIT_ADDRESS: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 56123);
 
-pub use exectrail_preflight::values::{address, argv_size, ring_size, size, truth};
+pub(crate) use exectrail_preflight::values::{address, truth};
 
 /// A value that a flag does not accept.
 #[derive(Debug, thiserror::Error)]
@@ -158,13 +173,13 @@ pub fn label(value: &str) -> Result<(String, String), ValueError> {
 
 /// Hooks for failed execs; the first that the kernel allows is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hooks(pub &'static [Hook]);
+pub(crate) struct Hooks(pub &'static [Hook]);
 
 /// Parses a hook, `any` for the first that the kernel allows, or yes (`fexit`) or no.
 ///
 /// # Errors
 /// [`ValueError::Hook`].
-pub fn hooks(value: &str) -> Result<Hooks, ValueError> {
+pub(crate) fn hooks(value: &str) -> Result<Hooks, ValueError> {
     let hooks: &[Hook] = match value.to_ascii_lowercase().as_str() {
         "fexit" => &[Hook::Fexit],
         "sys-exit" => &[Hook::SysExit],

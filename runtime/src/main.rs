@@ -7,8 +7,8 @@ use std::process::ExitCode;
 // ignore them (System V ABI, "Initialization and Termination Functions").
 #[used]
 #[unsafe(link_section = ".init_array")]
-static NOTE_CLOSED_STREAMS: extern "C" fn() = exectrail::process::stdio::note_closed;
+static NOTE_CLOSED_STREAMS: extern "C" fn() = exectrail::note_closed;
 
 fn main() -> ExitCode {
-    exectrail::commands::main()
+    exectrail::main()
 }

@@ -15,12 +15,8 @@ use std::{
 };
 
 use bytemuck::bytes_of;
-use exectrail::{
-    config::OutputFormat,
-    output::{Labels, Writer},
-    stream::Stream,
-};
-use exectrail_common::record::{Exec, Exit, KIND_EXEC, KIND_EXIT, Prefix};
+use exectrail::internals::{Labels, OutputFormat, Stream, Writer};
+use exectrail_common::record::{Exec, Exit, KIND_EXEC, KIND_EXIT, Prefix, Subject};
 
 /// The system's allocator, counting the calling thread's allocations.
 struct Counting;
@@ -100,21 +96,23 @@ impl Build {
         let ktime = 86_400_000_000_000 + self.seq * 1_234_567;
         let exec = Exec {
             prefix: self.prefix(KIND_EXEC, FILENAME.len()),
-            ktime,
-            start: ktime - 300_000,
-            cgroup_id: 5_431,
-            tgid: 920_684,
-            ns_tgid: 4_711,
-            ppid: 920_600,
-            ns_ppid: 4_650,
-            uid: 101_000,
-            gid: 101_000,
-            euid: 101_000,
-            ns_uid: 1_000,
-            ns_gid: 1_000,
-            pid_ns: 4_026_532_345,
-            mnt_ns: 4_026_532_344,
-            target: 4_026_532_345,
+            subject: Subject {
+                ktime,
+                start: ktime - 300_000,
+                cgroup_id: 5_431,
+                tgid: 920_684,
+                ns_tgid: 4_711,
+                ppid: 920_600,
+                ns_ppid: 4_650,
+                uid: 101_000,
+                gid: 101_000,
+                euid: 101_000,
+                ns_uid: 1_000,
+                ns_gid: 1_000,
+                pid_ns: 4_026_532_345,
+                mnt_ns: 4_026_532_344,
+                target: 4_026_532_345,
+            },
             argc: 11,
             argv_len: ARGV.len() as u32,
             argv_early: ARGV.len() as u32,
@@ -129,11 +127,11 @@ impl Build {
         let exit = Exit {
             prefix: self.prefix(KIND_EXIT, 0),
             ktime: ktime + 2_000_000,
-            start: exec.start,
-            tgid: exec.tgid,
-            ns_tgid: exec.ns_tgid,
-            pid_ns: exec.pid_ns,
-            target: exec.target,
+            start: exec.subject.start,
+            tgid: exec.subject.tgid,
+            ns_tgid: exec.subject.ns_tgid,
+            pid_ns: exec.subject.pid_ns,
+            target: exec.subject.target,
             comm: *b"cc1\0\0\0\0\0\0\0\0\0\0\0\0\0",
             ..Exit::default()
         };

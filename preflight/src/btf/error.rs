@@ -1,4 +1,12 @@
-use super::{MAGIC, MAX_DEPTH, MAX_STEPS};
+//! Errors of reading BTF, and the limits that some of them report.
+
+/// `BTF_MAGIC`.
+pub const MAGIC: u16 = 0xeb9f;
+
+/// Maximum depth of modifiers (`const`, typedefs…) and of nested structs; kernels have less.
+pub(super) const MAX_DEPTH: u32 = 32;
+/// Maximum number of members and records visited by all look-ups together. A kernel needs 60,000.
+pub(super) const MAX_STEPS: u32 = 8_000_000;
 
 /// Why bytes could not be read as BTF.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::denial::{self, Denial};
-use super::{Node, is};
+use super::node::{Node, is};
 use crate::bpf::{Map, Program, Refused, make_map};
 use crate::report::{Check, Id, Verdict};
 
@@ -35,11 +35,15 @@ pub(super) fn check(
         denial: Denial::default(),
         evidence: Vec::new(),
     };
-    let mut ring = None;
+    let (mut ring, mut hash) = (None, None);
     for map in Map::ALL {
         let made = make_map(map);
         trial.map(map, made.as_ref().err());
-        ring = made.ok().filter(|_| map == Map::RingBuf);
+        match map {
+            Map::RingBuf => ring = made.ok(),
+            Map::Hash => hash = made.ok(),
+            _ => {}
+        }
     }
 
     let program = tracepoint.map_or(Program::RawTracepoint, Program::TpBtf);
@@ -47,8 +51,8 @@ pub(super) fn check(
     trial.program(program, "", loaded.as_ref().err());
     let mut read_kernel = None;
     if loaded.is_ok() {
-        if let Some(ring) = &ring {
-            let loaded = program.load_with_helpers(ring);
+        if let (Some(ring), Some(hash)) = (&ring, &hash) {
+            let loaded = program.load_with_helpers(ring, hash);
             trial.program(program, " with all helpers", loaded.as_ref().err());
         }
         read_kernel = match program.load_with_read_kernel() {

@@ -3,8 +3,8 @@
 
 use rustix::io::Errno;
 
+use super::node::{Node, is};
 use super::security_label::{Module, SecurityLabel};
-use super::{Node, is};
 use crate::report::{Check, Id, Verdict};
 
 /// Errors with which bpf(2) was denied.

@@ -2,7 +2,7 @@
 
 use aya_ebpf::programs::BtfTracePointContext;
 
-use super::{KernelPtr, field};
+use super::pointer::{KernelPtr, field};
 use crate::branchless::differ;
 
 /// `struct linux_binprm *`
@@ -13,7 +13,7 @@ impl Binprm {
     /// The `n`th argument of the tracepoint.
     #[inline(always)]
     pub(crate) fn from_arg(ctx: &BtfTracePointContext, n: usize) -> Self {
-        Self(KernelPtr(ctx.arg(n)))
+        Self(KernelPtr::new(ctx.arg(n)))
     }
 
     #[inline(always)]

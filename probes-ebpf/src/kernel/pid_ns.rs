@@ -2,7 +2,10 @@
 
 use exectrail_common::target::NsId;
 
-use super::{KernelPtr, Task, field};
+use super::{
+    pointer::{KernelPtr, field},
+    task::Task,
+};
 
 /// Maximum depth of PID namespaces, with the init one (`MAX_PID_NS_LEVEL` is 32,
 /// include/linux/pid_namespace.h).
@@ -62,5 +65,25 @@ impl PidNs {
             inum: self.inum(),
             zero: 0,
         }
+    }
+}
+
+/// The PID namespaces of a task.
+impl Task {
+    /// The PID namespace of the task's next child: the task's own or, after
+    /// `unshare(CLONE_NEWPID)`, one below.
+    #[inline(always)]
+    pub(crate) fn pid_ns_for_children(self) -> PidNs {
+        PidNs(
+            self.0
+                .follow(field!(task_nsproxy))
+                .follow(field!(nsproxy_pid_ns_for_children)),
+        )
+    }
+
+    /// The PID namespace of the task, at depth `level`.
+    #[inline(always)]
+    pub(crate) fn active_pid_ns(self, level: u32) -> PidNs {
+        self.pid_ns_for_children().at(level)
     }
 }

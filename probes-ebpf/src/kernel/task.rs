@@ -2,7 +2,8 @@
 
 use aya_ebpf::{helpers::bpf_get_current_task_btf, programs::BtfTracePointContext};
 
-use super::{KernelPtr, PidNs, field, offset, own};
+use super::pointer::{KernelPtr, field};
+use crate::config::{config, offset};
 
 /// `struct task_struct *`
 #[derive(Clone, Copy)]
@@ -12,14 +13,14 @@ impl Task {
     /// The `n`th argument of the tracepoint.
     #[inline(always)]
     pub(crate) fn from_arg(ctx: &BtfTracePointContext, n: usize) -> Self {
-        Self(KernelPtr(ctx.arg(n)))
+        Self(KernelPtr::new(ctx.arg(n)))
     }
 
     /// The task that runs this program (Linux 5.11 and later).
     #[inline(always)]
     pub(crate) fn current() -> Self {
         // SAFETY: the helper takes no arguments and always succeeds.
-        Self(KernelPtr(unsafe { bpf_get_current_task_btf() }.cast()))
+        Self(KernelPtr::new(unsafe { bpf_get_current_task_btf() }.cast()))
     }
 
     /// The address as a number.
@@ -83,7 +84,7 @@ impl Task {
         // `PIDTYPE_TGID` (include/linux/pid_types.h).
         let place = offset!(signal_pids) + 8;
         let pid: u64 = self.0.follow(field!(task_signal)).load_at(place);
-        KernelPtr(pid as *const u8)
+        KernelPtr::new(pid as *const u8)
     }
 
     /// Depth of the task's PID namespace; 0 is the init PID namespace.
@@ -97,23 +98,6 @@ impl Task {
     #[inline(always)]
     pub(crate) fn nsproxy(self) -> u64 {
         self.0.follow(field!(task_nsproxy)).number()
-    }
-
-    /// The PID namespace of the task's next child: the task's own or, after
-    /// `unshare(CLONE_NEWPID)`, one below.
-    #[inline(always)]
-    pub(crate) fn pid_ns_for_children(self) -> PidNs {
-        PidNs(
-            self.0
-                .follow(field!(task_nsproxy))
-                .follow(field!(nsproxy_pid_ns_for_children)),
-        )
-    }
-
-    /// The PID namespace of the task, at depth `level`.
-    #[inline(always)]
-    pub(crate) fn active_pid_ns(self, level: u32) -> PidNs {
-        self.pid_ns_for_children().at(level)
     }
 
     /// Inode number of the network namespace.
@@ -153,8 +137,8 @@ impl Task {
         let place: u64 = self
             .0
             .follow(field!(task_cgroups))
-            .load_at(own!(css_set_cgroup));
-        KernelPtr(place as *const u8)
+            .load_at(config!(css_set_cgroup));
+        KernelPtr::new(place as *const u8)
     }
 
     /// Id of the cgroup, if that hierarchy is of cgroup v1.

@@ -15,16 +15,14 @@ use super::messages::{
     ActorDied, Batch, Begin, Counts, Ended, Flush, Started, Suppressed, Targets, WorkspaceTraced,
 };
 use crate::{
-    internal_events::{LinesUnwritten, LinesWritten, RecordUnreadable, TableFull},
-    line_sink::LineSink,
-    output::{Found, LONGEST_IN_MEMORY},
-    privileges,
+    output::{Found, LONGEST_IN_MEMORY, line_sink::LineSink, unwritten::Unwritten},
+    process::privileges,
     stream::Stream,
-    unwritten::Unwritten,
+    telemetry::events::{LinesUnwritten, LinesWritten, RecordUnreadable, TableFull},
 };
 
 /// Writes the stream: makes lines from records and passes them to the sink.
-pub struct Emitter {
+pub(crate) struct Emitter {
     stream: Stream,
     sink: LineSink,
     lines: Vec<u8>,
@@ -35,7 +33,7 @@ pub struct Emitter {
 
 impl Emitter {
     /// Writes the lines of `stream` to `sink`.
-    pub fn new(
+    pub(crate) fn new(
         stream: Stream,
         sink: LineSink,
         traced: Recipient<WorkspaceTraced>,
@@ -183,7 +181,18 @@ impl Handler<Flush> for Emitter {
         let unwritten = self.sink.unwritten();
         if unwritten != Unwritten::default() {
             let lost = self.stream.totals().lost[0];
-            LinesUnwritten { unwritten, lost }.emit();
+            let Unwritten {
+                lines,
+                execs,
+                bytes,
+            } = unwritten;
+            LinesUnwritten {
+                execs,
+                lines,
+                bytes,
+                lost,
+            }
+            .emit();
         }
         MessageResult(unwritten)
     }

@@ -19,10 +19,13 @@ use tokio::{
 
 use super::messages::{Announce, Answer, Close, NotRegistered, Open};
 use crate::{
-    announcement::{self, MAX_BODY, Malformed},
-    http::{self, Client, text},
-    internal_events::ListensLate,
-    listening::{BindError, Place},
+    actors::http::{
+        self, Client,
+        listening::{BindError, Place},
+        text,
+    },
+    handshake::announcement::{self, MAX_BODY, Malformed},
+    telemetry::events::ListensLate,
 };
 
 /// Maximum number of connections served at once; lower if few descriptors are available.
@@ -32,7 +35,7 @@ const BODY_TIME: Duration = Duration::from_secs(5);
 
 /// Accepts connections from [`Open`] to [`Close`].
 #[derive(Default)]
-pub struct InitListener {
+pub(crate) struct InitListener {
     accepting: Option<SpawnHandle>,
 }
 

@@ -7,28 +7,26 @@ use exectrail_common::target::NsId;
 use exectrail_preflight::{Kernel, Report};
 
 use crate::{
-    counters::Count,
-    listening::BindError,
-    output::Found,
-    probes::{AttachError, Output},
+    actors::http::listening::BindError,
+    handshake::verdict::{Namespace, Refusal},
+    output::{Found, unwritten::Unwritten},
+    probes::{AttachError, Output, counters::Count},
     stream::Beginning,
-    suppression::Tally,
-    target::{Known, Refusal},
-    unwritten::Unwritten,
+    suppression::account::Tally,
 };
 
 /// To Preflight: check this machine.
 #[derive(Message)]
 #[rtype(result = "Report")]
-pub struct RunChecks;
+pub(crate) struct RunChecks;
 
 /// To Tracer: load the probes and attach them.
 #[derive(Message)]
 #[rtype(result = "Result<Attached, AttachError>")]
-pub struct Attach(pub Kernel);
+pub(crate) struct Attach(pub Kernel);
 
 /// From Tracer: tracing is on.
-pub struct Attached {
+pub(crate) struct Attached {
     /// The ring and its counters.
     pub output: Output,
 }
@@ -59,19 +57,19 @@ pub enum NotRegistered {
 /// To Tracer: detach the probes. The ring keeps what it holds.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Detach;
+pub(crate) struct Detach;
 
 /// To Tracer: detach the probes unless a namespace is or was traced. Returns whether they are
 /// detached.
 #[derive(Message)]
 #[rtype(result = "bool")]
-pub struct DetachIfIdle;
+pub(crate) struct DetachIfIdle;
 
 /// To InitListener: listen, and answer requests with `answer`. Returns the bound address, or `None`
 /// if the address is taken and the listener retries.
 #[derive(Message)]
 #[rtype(result = "Result<Option<SocketAddr>, BindError>")]
-pub struct Open {
+pub(crate) struct Open {
     /// The address to bind.
     pub address: SocketAddr,
     /// How to answer.
@@ -92,7 +90,7 @@ pub enum Answer {
 /// To MetricsListener: serve scrapes at this address, now or as soon as the address is free.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Publish {
+pub(crate) struct Publish {
     /// The address to bind.
     pub address: SocketAddr,
 }
@@ -100,17 +98,17 @@ pub struct Publish {
 /// To InitListener, MetricsListener: stop listening.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Close;
+pub(crate) struct Close;
 
 /// To RingReader: empty the ring once more, then stop.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Drain;
+pub(crate) struct Drain;
 
 /// To Emitter: records in the order of the ring. The emptied batch comes back for reuse.
 #[derive(Debug, Default, Message)]
 #[rtype(result = "Batch")]
-pub struct Batch {
+pub(crate) struct Batch {
     /// The records, concatenated.
     pub bytes: Vec<u8>,
     /// End of each record in `bytes`.
@@ -119,13 +117,13 @@ pub struct Batch {
 
 impl Batch {
     /// Appends a record.
-    pub fn push(&mut self, record: &[u8]) {
+    pub(crate) fn push(&mut self, record: &[u8]) {
         self.bytes.extend_from_slice(record);
         self.ends.push(self.bytes.len());
     }
 
     /// The records.
-    pub fn records(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn records(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts
             .zip(self.ends.iter().copied())
@@ -133,7 +131,7 @@ impl Batch {
     }
 
     /// Removes all records and keeps the memory.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
     }
@@ -142,7 +140,7 @@ impl Batch {
 /// To Emitter: the kernel's counts, read when the ring was empty.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Counts {
+pub(crate) struct Counts {
     /// The running totals.
     pub count: Count,
     /// Whether the ring has been empty for so long that no more pieces of unfinished execs will
@@ -153,7 +151,7 @@ pub struct Counts {
 /// To Emitter: running totals of the suppressed execs.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Suppressed {
+pub(crate) struct Suppressed {
     /// Time of reading them, at the latest: boot clock, nanoseconds.
     pub at: u64,
     /// The totals.
@@ -163,19 +161,19 @@ pub struct Suppressed {
 /// To Emitter: the targets in the probes' map.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Targets(pub Vec<Known>);
+pub(crate) struct Targets(pub Vec<Namespace>);
 
 /// To Emitter: tracing is on; write the first line.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Begin(pub Beginning);
+pub(crate) struct Begin(pub Beginning);
 
 /// To Emitter: a namespace is traced from now on, or within moments.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Started {
+pub(crate) struct Started {
     /// The namespace, and the start of its tracing.
-    pub workspace: Known,
+    pub workspace: Namespace,
     /// How the namespace was found.
     pub found: Found,
 }
@@ -183,45 +181,37 @@ pub struct Started {
 /// To Emitter: these namespaces have no process left.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Ended(pub Vec<NsId>);
+pub(crate) struct Ended(pub Vec<NsId>);
 
 /// To RingReader: read the ring until it is empty, and send Emitter the records.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct ReadRing;
+pub(crate) struct ReadRing;
 
 /// To Tracer: the recipient of [`ReadRing`].
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Reader(pub Recipient<ReadRing>);
+pub(crate) struct Reader(pub Recipient<ReadRing>);
 
 /// To Emitter: write the last line. Returns the counts of what was not written in the whole run.
 #[derive(Message)]
 #[rtype(result = "Unwritten")]
-pub struct Flush;
+pub(crate) struct Flush;
 
 /// To Lifecycle: the first workspace is traced.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct WorkspaceTraced;
+pub(crate) struct WorkspaceTraced;
 
 /// To Lifecycle: stop in order.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub struct Signal(pub &'static str);
-
-/// To Lifecycle: tracing is impossible.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Refused {
-    /// The reasons, each with its remedy.
-    pub reasons: Vec<String>,
-}
+pub(crate) struct Signal(pub &'static str);
 
 /// To Lifecycle: an actor cannot continue.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct ActorDied {
+pub(crate) struct ActorDied {
     /// The actor's name.
     pub actor: &'static str,
     /// The reason.

@@ -1,8 +1,8 @@
 //! MetricsListener: serves the metrics, liveness and readiness.
 //!
-//! Receives [`Publish`], [`Close`]. Sends nothing: the other actors count in [`crate::metrics`].
-//! Any client in the network may connect, so responses have no text of a rule and no inode number
-//! of a workspace.
+//! Receives [`Publish`], [`Close`]. Sends nothing: the other actors count in
+//! [`crate::telemetry::metrics`]. Any client in the network may connect, so responses have no text
+//! of a rule and no inode number of a workspace.
 
 use std::future::ready;
 
@@ -16,10 +16,11 @@ use hyper::{
 
 use super::messages::{Close, Publish};
 use crate::{
-    http::{self, text},
-    internal_events::MetricsPublished,
-    listening::Place,
-    metrics::{Format, metrics},
+    actors::http::{self, listening::Place, text},
+    telemetry::{
+        events::MetricsPublished,
+        metrics::{Format, metrics},
+    },
 };
 
 /// Maximum number of connections served at once; usually one or two clients scrape.
@@ -27,7 +28,7 @@ const CONNECTIONS: u64 = 16;
 
 /// Serves the metrics address.
 #[derive(Default)]
-pub struct MetricsListener {
+pub(crate) struct MetricsListener {
     accepting: Option<SpawnHandle>,
 }
 

@@ -4,11 +4,13 @@
 //! There are three threads: one serves HTTP and controls the probes, one reads the ring, one writes
 //! lines and may block. A panic in any of them ends the process.
 
-pub mod emitter;
-pub mod init_listener;
-pub mod lifecycle;
-pub mod messages;
-pub mod metrics_listener;
-pub mod preflight;
-pub mod ring_reader;
-pub mod tracer;
+pub(crate) mod emitter;
+mod ending;
+pub(crate) mod http;
+pub(crate) mod init_listener;
+pub(crate) mod lifecycle;
+pub(crate) mod messages;
+pub(crate) mod metrics_listener;
+pub(crate) mod preflight;
+pub(crate) mod ring_reader;
+pub(crate) mod tracer;

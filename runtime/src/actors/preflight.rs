@@ -6,16 +6,16 @@ use actix::{Actor, Context, Handler, MessageResult};
 use exectrail_preflight::{Check, Options, Report};
 
 use super::messages::RunChecks;
-use crate::uninterrupted::uninterrupted;
+use crate::process::uninterrupted::uninterrupted;
 
 /// Runs the preflight checks.
-pub struct Preflight {
+pub(crate) struct Preflight {
     options: Options,
 }
 
 impl Preflight {
     /// Makes an actor that runs the checks with these options.
-    pub fn new(options: Options) -> Self {
+    pub(crate) fn new(options: Options) -> Self {
         Self { options }
     }
 }

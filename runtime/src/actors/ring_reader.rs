@@ -15,6 +15,7 @@ use actix::{
     WrapFuture as _,
 };
 use aya::maps::{MapData, RingBuf};
+use exectrail_common::maps::WAKEUP_PERIOD;
 use tokio::{
     io::{Interest, unix::AsyncFd},
     sync::{Notify, oneshot, watch},
@@ -25,14 +26,19 @@ use super::{
     emitter::Emitter,
     messages::{ActorDied, Batch, Counts, Drain, ReadRing, Suppressed},
 };
-use crate::{clock::WallClock, counters::Counters, probes::Output};
+use crate::{
+    event::clock::WallClock,
+    probes::{Output, counters::Counters},
+};
 
 /// A batch is sent when it has at least this many bytes.
 const BATCH_BYTES: usize = 256 * 1024;
 
 /// After a wake-up the ring is read once more after this time. The probes wake the reader at most
-/// every 50 ms, and records written meanwhile cause no wake-up.
+/// once per [`WAKEUP_PERIOD`], and records written meanwhile cause no wake-up.
 const LOOK_AGAIN: Duration = Duration::from_millis(60);
+// Otherwise records that follow a wake-up would wait in the ring for the next one.
+const _: () = assert!(LOOK_AGAIN.as_nanos() > WAKEUP_PERIOD as u128);
 
 /// A read of at least this many bytes means that the reader is behind: it reads again at once, as a
 /// ring of 16 MiB may be full before a pause ends.
@@ -46,7 +52,7 @@ const SUPPRESSED_EVERY: Duration = Duration::from_secs(10);
 const COUNTED_EVERY: Duration = Duration::from_secs(10);
 
 /// Reads the ring in batches.
-pub struct RingReader {
+pub(crate) struct RingReader {
     output: Option<Output>,
     emitter: Addr<Emitter>,
     lifecycle: Recipient<ActorDied>,
@@ -57,7 +63,11 @@ pub struct RingReader {
 
 impl RingReader {
     /// Reads from `output`.
-    pub fn new(output: Output, emitter: Addr<Emitter>, lifecycle: Recipient<ActorDied>) -> Self {
+    pub(crate) fn new(
+        output: Output,
+        emitter: Addr<Emitter>,
+        lifecycle: Recipient<ActorDied>,
+    ) -> Self {
         Self {
             output: Some(output),
             emitter,

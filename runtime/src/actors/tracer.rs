@@ -8,7 +8,6 @@
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Recipient};
-use std::path::PathBuf;
 
 use exectrail_common::target::{BY_CGROUP, NsState};
 use exectrail_preflight::Kernel;
@@ -21,21 +20,22 @@ use super::{
     },
 };
 use crate::{
-    clock::WallClock,
-    ending::Ends,
-    internal_events::{
-        AnnouncementAccepted, AnnouncementRefused, DiscoveryDecided, FailedExecsDecided,
-        PrivilegesDropped, PrivilegesKept, StateUnusable, TargetsSwept,
-    },
-    memory,
+    actors::ending::Ends,
+    config,
+    event::clock::WallClock,
+    handshake::verdict::{INIT_PID_NS, Namespace, Verdict, judge},
     output::Found,
-    privileges,
-    probes::{AttachError, Options, Probes},
-    rate_limit::RateLimit,
+    probes::{AttachError, Probes},
+    process::{heap, privileges, uninterrupted::uninterrupted},
     state::{Keeper, Pod, Previous, StateDir, StateError, random_id},
     stream::Beginning,
-    target::{INIT_PID_NS, Known, Verdict, judge},
-    uninterrupted::uninterrupted,
+    telemetry::{
+        events::{
+            AnnouncementAccepted, AnnouncementRefused, DiscoveryDecided, FailedExecsDecided,
+            PrivilegesDropped, PrivilegesKept, StateUnusable, TargetsSwept,
+        },
+        line_limit::LineLimit,
+    },
 };
 
 /// Period of checking whether targets have ended whose first process exits.
@@ -45,26 +45,9 @@ const WATCH: Duration = Duration::from_secs(1);
 /// missed.
 const SWEEP: u32 = 30;
 
-/// Settings of the tracer.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Options of the probes.
-    pub options: Options,
-    /// Trace our own PID namespace.
-    pub use_local_pidns: bool,
-    /// Trace announced namespaces only, without discovery.
-    pub announced_only: bool,
-    /// Give up capabilities once tracing is on.
-    pub drop_privileges: bool,
-    /// Directory of the state that survives a restart.
-    pub state_dir: Option<PathBuf>,
-    /// Whether this may be a restart: an earlier run may have traced a workspace.
-    pub restarts: bool,
-}
-
 /// Loads the probes, judges announcements, and owns the targets.
-pub struct Tracer {
-    settings: Settings,
+pub(crate) struct Tracer {
+    settings: config::Tracing,
     emitter: Addr<Emitter>,
     probes: Option<Probes>,
     reader: Option<Recipient<ReadRing>>,
@@ -74,8 +57,8 @@ pub struct Tracer {
     rounds: u32,
     /// Whether there was a target that the kernel has confirmed.
     traced: bool,
-    accepted: RateLimit,
-    refusals: RateLimit,
+    accepted: LineLimit,
+    refusals: LineLimit,
 }
 
 /// At most this many accepted announcements, and as many refusals, are logged in [`LOG_PERIOD`].
@@ -85,7 +68,7 @@ const LOG_PERIOD: Duration = Duration::from_secs(10);
 
 impl Tracer {
     /// Makes a tracer; nothing is loaded yet.
-    pub fn new(settings: Settings, emitter: Addr<Emitter>) -> Self {
+    pub(crate) fn new(settings: config::Tracing, emitter: Addr<Emitter>) -> Self {
         Self {
             settings,
             emitter,
@@ -95,8 +78,8 @@ impl Tracer {
             ends: Ends::default(),
             rounds: 0,
             traced: false,
-            accepted: RateLimit::new(LOG_BURST, LOG_PERIOD),
-            refusals: RateLimit::new(LOG_BURST, LOG_PERIOD),
+            accepted: LineLimit::new(LOG_BURST, LOG_PERIOD),
+            refusals: LineLimit::new(LOG_BURST, LOG_PERIOD),
         }
     }
 
@@ -107,7 +90,7 @@ impl Tracer {
             return;
         };
         let targets = probes.targets();
-        self.traced |= targets.iter().any(Known::is_confirmed);
+        self.traced |= targets.iter().any(Namespace::is_confirmed);
         let mut ended = self.ends.find(probes, &targets);
         // This fails only for a target that is already removed.
         ended.retain(|id| probes.remove_target(*id).is_ok());
@@ -134,7 +117,7 @@ impl Tracer {
         let Some(path) = self.settings.state_dir.clone() else {
             return (None, false);
         };
-        let report = |error: StateError| StateUnusable { error }.emit();
+        let report = |error: StateError| StateUnusable { error: &error }.emit();
         let Ok(dir) = StateDir::new(path, pod, run.to_owned()).map_err(report) else {
             return (None, false);
         };
@@ -180,7 +163,7 @@ fn shares_pid_ns(probes: &Probes) -> bool {
 fn register(
     probes: &mut Probes,
     emitter: &Addr<Emitter>,
-    known: &Known,
+    known: &Namespace,
     found: Found,
 ) -> Result<(), aya::maps::MapError> {
     let state = NsState {
@@ -188,7 +171,7 @@ fn register(
         by: 0,
         ..known.state
     };
-    let workspace = Known {
+    let workspace = Namespace {
         id: known.id,
         state,
     };
@@ -197,9 +180,9 @@ fn register(
 }
 
 /// Our own PID namespace, as a target.
-fn own_namespace(probes: &Probes) -> Known {
+fn own_namespace(probes: &Probes) -> Namespace {
     let scope = probes.scope();
-    Known {
+    Namespace {
         id: scope.id,
         state: NsState {
             address: scope.address,
@@ -243,7 +226,7 @@ impl Handler<Attach> for Tracer {
 
     fn handle(&mut self, Attach(kernel): Attach, _: &mut Self::Context) -> Self::Result {
         let (mut probes, output) =
-            uninterrupted(|| Probes::attach(&kernel, &self.settings.options))?;
+            uninterrupted(|| Probes::attach(&kernel, &self.settings.probes))?;
         let map_error = |map| move |source| AttachError::Map { map, source };
         let scope = *probes.scope();
         let discovery = !self.settings.announced_only && scope.can_discover();
@@ -303,7 +286,7 @@ impl Handler<Attach> for Tracer {
         }
         .emit();
         self.probes = Some(probes);
-        memory::give_back();
+        heap::give_back();
         if self.settings.drop_privileges {
             drop_privileges(&kernel);
         }
@@ -321,7 +304,7 @@ impl Handler<Announce> for Tracer {
         let (targets, evidence) = (probes.targets(), probes.evidence());
         let (own, shared) = (*probes.scope(), shares_pid_ns(probes));
         // If the kernel cannot answer, the target is assumed to be alive.
-        let mut has_ended = |known: &Known| probes.has_ended(known).unwrap_or(false);
+        let mut has_ended = |known: &Namespace| probes.has_ended(known).unwrap_or(false);
         let verdict = judge(pid_ns, &own, shared, targets, evidence, &mut has_ended);
         match verdict {
             Ok(Verdict::Traced(workspace)) => {

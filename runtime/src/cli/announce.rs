@@ -8,7 +8,7 @@ use crate::config;
 
 /// Flags of `announce`.
 #[derive(Debug, Args)]
-pub struct AnnounceArgs {
+pub(crate) struct AnnounceArgs {
     /// Address at which the sidecar listens
     #[arg(
         long,
@@ -58,7 +58,7 @@ pub struct AnnounceArgs {
 
 /// Flags of `ready`.
 #[derive(Debug, Args)]
-pub struct ReadyArgs {
+pub(crate) struct ReadyArgs {
     /// Address at which the sidecar listens
     #[arg(
         long,

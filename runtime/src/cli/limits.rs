@@ -7,14 +7,16 @@ use exectrail_preflight::environment;
 
 use crate::{
     config::ValueError,
-    rate::{self, Rate},
-    rules::{Rule, RuleError, Rules},
-    suppression::Limits,
+    suppression::{
+        Limits,
+        rate::{self, Rate},
+        rules::{Rule, RuleError, Rules},
+    },
 };
 
 /// Flags that suppress execs.
 #[derive(Debug, Args)]
-pub struct LimitArgs {
+pub(crate) struct LimitArgs {
     /// Do not record execs with this filename, comm (of the caller) or uid; repeatable [env:
     /// EXECTRAIL_EXCLUDE, one per line]
     ///
@@ -57,8 +59,8 @@ impl LimitArgs {
     /// If a rule in the environment is invalid, or if rules contradict each other.
     pub(super) fn limits(&self) -> Result<Limits, ValueError> {
         let rules = Rules::new(
-            both(INCLUDE_VARIABLE, &self.include)?,
-            both(EXCLUDE_VARIABLE, &self.exclude)?,
+            chained(INCLUDE_VARIABLE, &self.include)?,
+            chained(EXCLUDE_VARIABLE, &self.exclude)?,
         )?;
         let rate = self
             .rate_limit
@@ -68,7 +70,7 @@ impl LimitArgs {
 }
 
 /// The rules of a variable, followed by those of a flag.
-fn both(variable: &'static str, flag: &[Rule]) -> Result<Vec<Rule>, ValueError> {
+fn chained(variable: &'static str, flag: &[Rule]) -> Result<Vec<Rule>, ValueError> {
     let mut rules = environment::lines(variable)?
         .iter()
         .map(|line| line.parse())
@@ -90,7 +92,15 @@ mod tests {
     #[test]
     fn nothing_is_left_out_unless_told() {
         let cli = Cli::parse_from(["exectrail"]);
-        assert!(cli.sidecar.config().unwrap().limits.is_none());
+        assert!(
+            cli.sidecar
+                .config()
+                .unwrap()
+                .tracing
+                .probes
+                .limits
+                .is_none()
+        );
     }
 
     #[test]
@@ -104,7 +114,7 @@ mod tests {
             "--rate-burst=50",
         ];
         let sidecar = Cli::parse_from([&["exectrail"], &flags[..]].concat());
-        let sidecar = sidecar.sidecar.config().unwrap().limits;
+        let sidecar = sidecar.sidecar.config().unwrap().tracing.probes.limits;
         let exclude: Vec<_> = sidecar
             .rules
             .exclude()
@@ -118,7 +128,7 @@ mod tests {
         let Some(Command::Run(run)) = run.command else {
             panic!("not run");
         };
-        assert_eq!(run.config().unwrap().limits, sidecar);
+        assert_eq!(run.config().unwrap().tracing.probes.limits, sidecar);
     }
 
     #[test]

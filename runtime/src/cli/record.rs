@@ -1,16 +1,23 @@
 //! Flags about what is recorded, and how.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use clap::Args;
 use exectrail_preflight::{environment, sizes::SizeArgs};
 
 use super::LimitArgs;
-use crate::config::{self, Hooks, ValueError, label};
+use crate::{
+    config::{self, Config, Hooks, LogLevel, OutputFormat, SinkPath, Tracing, ValueError, label},
+    probes::Options,
+};
 
 /// Flags about what is recorded, and how; common to the sidecar and `run`.
 #[derive(Debug, Args)]
-pub struct RecordArgs {
+pub(crate) struct RecordArgs {
     /// Label of every line; the last value of a repeated key wins [env: EXECTRAIL_LABEL, one per
     /// line]
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
@@ -62,25 +69,47 @@ pub struct RecordArgs {
     pub log_level: LogLevel,
 }
 
-/// Minimum level of diagnostics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogLevel {
-    /// Errors that end the program
-    Error,
-    /// Problems that an operator should look into
-    Warn,
-    /// Starts and stops
-    Info,
-    /// All diagnostics
-    Debug,
-}
-
 /// The variable with labels, one `key=value` per line.
 pub(super) const LABELS_VARIABLE: &str = "EXECTRAIL_LABEL";
 
 impl RecordArgs {
+    /// The checked configuration of `run`: it waits for one announcement, on the loopback address.
+    /// The sidecar's flags change it.
+    pub(super) fn config(
+        &self,
+        output: OutputFormat,
+        sink: SinkPath,
+    ) -> Result<Config, ValueError> {
+        Ok(Config {
+            init_address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            // The command announces itself at this address.
+            needs_listener: true,
+            metrics_address: None,
+            startup_timeout: Duration::ZERO,
+            refusal_grace: Duration::ZERO,
+            tracing: Tracing {
+                probes: Options {
+                    ring_bytes: self.sizes.ring_bytes,
+                    max_argv_bytes: self.sizes.max_argv_bytes,
+                    exit_events: self.exit_events,
+                    failed_execs: self.failed_execs.0,
+                    limits: self.limits.limits()?,
+                },
+                use_local_pidns: false,
+                announced_only: true,
+                // The command keeps the capabilities of its caller.
+                drop_privileges: false,
+                state_dir: None,
+                restarts: false,
+            },
+            labels: self.labels()?,
+            output,
+            sink,
+        })
+    }
+
     /// The labels of the environment; those of the command line override them.
-    pub(super) fn labels(&self) -> Result<BTreeMap<String, String>, ValueError> {
+    fn labels(&self) -> Result<BTreeMap<String, String>, ValueError> {
         let lines = environment::lines(LABELS_VARIABLE)?;
         let mut labels = lines
             .iter()

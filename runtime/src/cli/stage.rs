@@ -2,7 +2,7 @@
 
 /// One of these processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// Creates the PID namespace
     Namespace,
     /// Is the first process of the namespace

@@ -5,7 +5,7 @@ use std::{
     io,
     net::SocketAddr,
     os::unix::process::CommandExt as _,
-    process::{Command, ExitCode, Stdio},
+    process::{Command, ExitCode},
     time::{Duration, Instant},
 };
 
@@ -13,10 +13,10 @@ use hyper::StatusCode;
 use nix::sys::signal::Signal;
 use tokio::time::{sleep, timeout};
 
-use super::hold;
+use super::{evidence::show_evidence, hold};
 use crate::{
     cli::AnnounceArgs,
-    init_client::post,
+    handshake::client::post,
     output::Escaped,
     process::{
         exit_code, exit_code_of, report,
@@ -86,7 +86,7 @@ impl AnnounceError {
 }
 
 /// Announces, then executes the command or, with `--hold`, starts and holds it.
-pub fn main(args: &AnnounceArgs) -> ExitCode {
+pub(crate) fn main(args: &AnnounceArgs) -> ExitCode {
     announce_and_start(args).unwrap_or_else(|error| {
         let consequence = match &error {
             AnnounceError::Hold(error) => error.consequence(),
@@ -141,17 +141,6 @@ fn runtime() -> Result<tokio::runtime::Runtime, AnnounceError> {
 pub(super) fn announce(address: SocketAddr, patience: Duration) -> Result<(), AnnounceError> {
     let pid_ns = own_pid_ns()?;
     runtime()?.block_on(try_for(address, &pid_ns, patience))
-}
-
-/// Executes a program here, as evidence: this process may have executed before tracing was on.
-pub(super) fn show_evidence() {
-    let mut program = super::this_program();
-    program.arg("--version").stdout(Stdio::null());
-    if let Err(error) = program.status() {
-        report(&format!(
-            "exectrail announce: cannot execute itself: {error}"
-        ));
-    }
 }
 
 /// Link to the PID namespace of the reading process (pid_namespaces(7)).

@@ -18,10 +18,12 @@ use rustix::process::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::announce::show_evidence;
+use super::evidence::show_evidence;
 use crate::{
-    init_client::{post, probe},
-    listening_socket::ListeningSocket,
+    handshake::{
+        client::{post, probe},
+        listening_socket::ListeningSocket,
+    },
     output::Escaped,
     process::{
         exit_code,

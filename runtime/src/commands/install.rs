@@ -37,7 +37,7 @@ enum InstallError {
 }
 
 /// Copies the program, and prints the path of the copy.
-pub fn main(args: &InstallArgs) -> ExitCode {
+pub(crate) fn main(args: &InstallArgs) -> ExitCode {
     match install(&args.directory) {
         Ok(copy) => {
             eprintln!("exectrail install: {} is there", copy.display());

@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use crate::cli::{Cli, ManArgs};
 
 /// Runs the command.
-pub fn main(args: &ManArgs) -> ExitCode {
+pub(crate) fn main(args: &ManArgs) -> ExitCode {
     let written = fs::create_dir_all(&args.directory)
         .and_then(|()| clap_mangen::generate_to(Cli::command(), &args.directory));
     match written {

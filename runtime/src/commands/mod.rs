@@ -1,25 +1,24 @@
 //! The commands, one file each.
 
-pub mod announce;
+pub(crate) mod announce;
+mod evidence;
 pub(crate) mod hold;
-pub mod install;
-pub mod man;
-pub mod pid_ns_init;
-pub mod ready;
-pub mod run;
-pub mod sidecar;
-pub mod verify;
+pub(crate) mod install;
+mod log_file;
+pub(crate) mod man;
+pub(crate) mod pid_ns_init;
+pub(crate) mod ready;
+pub(crate) mod run;
+pub(crate) mod sidecar;
+pub(crate) mod verify;
 
-use std::{
-    path::PathBuf,
-    process::{self, ExitCode},
-};
+use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 
 use crate::{
     cli::{Cli, Command},
-    config::ValueError,
+    process::stdio::print,
 };
 
 /// Parses the command line and runs the command.
@@ -41,33 +40,4 @@ pub fn main() -> ExitCode {
         }
         Some(Command::PidNsInit(args)) => pid_ns_init::main(&args),
     }
-}
-
-/// A command that executes this program again: by its path, which gives the process its name, or,
-/// if that path is gone (replaced by an update, or outside the root directory), by the kernel's
-/// link to it.
-fn this_program() -> process::Command {
-    let path = std::env::current_exe()
-        .ok()
-        .filter(|path| path.exists())
-        .unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
-    process::Command::new(path)
-}
-
-/// Writes to standard output; a closed reader is no error.
-fn print(bytes: &[u8]) -> ExitCode {
-    match std::io::Write::write_all(&mut std::io::stdout(), bytes) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("exectrail: cannot write to standard output: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Reports an invalid value in the environment as clap reports one on the command line.
-fn usage(error: &ValueError) -> ExitCode {
-    eprintln!("error: {error}\n\nFor more information, try '--help'.");
-    ExitCode::from(2)
 }

@@ -19,7 +19,7 @@ use rustix::{
     thread::{UnshareFlags, unshare_unsafe},
 };
 
-use super::{announce, this_program};
+use super::announce;
 use crate::{
     cli::{PidNsInitArgs, Stage},
     process::{
@@ -27,7 +27,7 @@ use crate::{
         signals::{Signals, unblocked_in},
         supervise::{shell_status, supervise},
         terminal::Terminal,
-        user,
+        this_program, user,
     },
 };
 
@@ -61,7 +61,7 @@ enum InitError {
 }
 
 /// Runs one of the three stages.
-pub fn main(args: &PidNsInitArgs) -> ExitCode {
+pub(crate) fn main(args: &PidNsInitArgs) -> ExitCode {
     let ended = match args.stage {
         Stage::Namespace => make_namespace(args),
         Stage::First => be_first(args),

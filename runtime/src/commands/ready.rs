@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{announcement::Malformed, cli::ReadyArgs};
+use crate::{cli::ReadyArgs, handshake::announcement::Malformed};
 
 /// Time limit; the kubelet gives a probe one second.
 const PATIENCE: Duration = Duration::from_millis(800);
@@ -31,7 +31,7 @@ enum NotReady {
 }
 
 /// Asks once.
-pub fn main(args: &ReadyArgs) -> ExitCode {
+pub(crate) fn main(args: &ReadyArgs) -> ExitCode {
     match ask(args.init_address) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -17,17 +17,15 @@ use tokio::sync::oneshot;
 use super::{
     pid_ns_init::{own_group_without_terminal, start},
     sidecar::trace,
-    usage,
 };
 use crate::{
     actors::{
         lifecycle::{Lifecycle, Outcome},
         messages::{ActorDied, Signal},
     },
-    cli::{RunArgs, Stage},
+    cli::{RunArgs, Stage, usage},
+    commands::log_file::{self, LogFileError},
     config::SinkPath,
-    diagnostics,
-    log_file::{self, LogFileError},
     output::command_line,
     process::{
         exit_code, report,
@@ -36,6 +34,7 @@ use crate::{
         terminal::Terminal,
         user::{self, UserError},
     },
+    telemetry::diagnostics,
 };
 
 /// Why the command cannot run.
@@ -66,7 +65,7 @@ impl RunError {
 }
 
 /// Runs the command and exits with its status.
-pub fn main(args: &RunArgs) -> ExitCode {
+pub(crate) fn main(args: &RunArgs) -> ExitCode {
     diagnostics::init(quieter(args), args.output);
     let mut config = match args.config() {
         Ok(config) => config,
@@ -133,9 +132,9 @@ fn open(path: &Path, signals: &Signals) -> Result<SinkPath, LogFileError> {
 }
 
 /// At the default level only warnings, so that diagnostics do not obscure the command's output.
-fn quieter(args: &RunArgs) -> crate::cli::LogLevel {
+fn quieter(args: &RunArgs) -> crate::config::LogLevel {
     match args.record.log_level {
-        crate::cli::LogLevel::Info => crate::cli::LogLevel::Warn,
+        crate::config::LogLevel::Info => crate::config::LogLevel::Warn,
         level => level,
     }
 }

@@ -10,21 +10,19 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::usage;
 use crate::{
     actors::{
         lifecycle::{Lifecycle, Outcome},
         messages::Signal,
     },
-    cli::{SidecarArgs, known_variables},
+    cli::{SidecarArgs, known_variables, usage},
     config::Config,
-    diagnostics,
-    internal_events::VariablesUnknown,
     process::signals::is_ignored,
+    telemetry::{diagnostics, events::VariablesUnknown},
 };
 
 /// Runs the sidecar until it stops.
-pub fn main(args: &SidecarArgs) -> ExitCode {
+pub(crate) fn main(args: &SidecarArgs) -> ExitCode {
     diagnostics::init(args.record.log_level, args.output);
     let names = environment::unknown(&known_variables());
     if !names.is_empty() {

@@ -8,17 +8,17 @@ use std::{
     process::ExitCode,
 };
 
-use super::print;
 use crate::{
     audit::{Audit, Run},
     cli::VerifyArgs,
+    process::stdio::print,
 };
 
 /// Maximum number of faults shown per run.
 const SHOWN: usize = 20;
 
 /// Reads the log; exits with 0 if it has no faults, otherwise with 1.
-pub fn main(args: &VerifyArgs) -> ExitCode {
+pub(crate) fn main(args: &VerifyArgs) -> ExitCode {
     let name = args.log.display();
     let audit = if args.log == Path::new("-") {
         read(io::stdin().lock())

@@ -2,9 +2,12 @@
 
 use std::{fmt, io::Write as _};
 
-use exectrail_common::record::{
-    FLAG_CGROUP_UNKNOWN, FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT, FLAG_IDS_UNMAPPED,
-    FLAG_NS_PPID_UNKNOWN, FailedExec,
+use exectrail_common::{
+    exec_calls::NAMES,
+    record::{
+        FLAG_CGROUP_UNKNOWN, FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT, FLAG_IDS_UNMAPPED,
+        FLAG_NS_PPID_UNKNOWN, FailedExec,
+    },
 };
 use jiff::Timestamp;
 use nix::errno::Errno;
@@ -12,10 +15,9 @@ use serde::Serialize;
 
 use super::{
     bytes::{Text, needs_escape},
-    comm,
+    exec::comm,
     quote::{Alphabet, CommandLine},
 };
-use crate::probes::failed_execs::call_name;
 
 /// An exec that failed.
 #[derive(Clone, Copy, Debug)]
@@ -32,16 +34,16 @@ impl FailedExecEvent<'_> {
     }
 
     /// The error, with name and number.
-    fn error(&self) -> Error {
-        Error(self.head.errno)
+    fn error(&self) -> ErrorNumber {
+        ErrorNumber(self.head.errno)
     }
 }
 
 /// An error number; displays its name, or the number if it has no name.
 #[derive(Clone, Copy)]
-struct Error(u32);
+struct ErrorNumber(u32);
 
-impl fmt::Display for Error {
+impl fmt::Display for ErrorNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match i32::try_from(self.0).map(Errno::from_raw) {
             Ok(known) if known != Errno::UnknownErrno => write!(f, "{known:?}"),
@@ -50,7 +52,7 @@ impl fmt::Display for Error {
     }
 }
 
-impl Serialize for Error {
+impl Serialize for ErrorNumber {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -60,7 +62,7 @@ impl Serialize for Error {
 #[derive(Serialize)]
 pub(super) struct Keys<'a> {
     filename: Option<Text<'a>>,
-    error: Error,
+    error: ErrorNumber,
     errno: u32,
     syscall: &'static str,
     pid: u32,
@@ -100,10 +102,10 @@ pub(super) fn keys(event: FailedExecEvent<'_>) -> Keys<'_> {
         }),
         error: event.error(),
         errno: head.errno,
-        syscall: call_name(head.call),
-        pid: head.tgid,
-        uid: head.uid,
-        gid: head.gid,
+        syscall: NAMES.get(head.call as usize).unwrap_or(&"unknown"),
+        pid: head.subject.tgid,
+        uid: head.subject.uid,
+        gid: head.subject.gid,
         comm: Text {
             bytes: comm,
             escaped: comm_escaped,
@@ -114,17 +116,17 @@ pub(super) fn keys(event: FailedExecEvent<'_>) -> Keys<'_> {
             (false, true) => &["comm"],
             (false, false) => &[],
         },
-        ns_pid: head.ns_tgid,
-        ppid: head.ppid,
-        ns_ppid: (!event.has(FLAG_NS_PPID_UNKNOWN)).then_some(head.ns_ppid),
-        euid: head.euid,
-        ns_uid: has_ids.then_some(head.ns_uid),
-        ns_gid: has_ids.then_some(head.ns_gid),
-        pid_ns: head.pid_ns,
-        workspace_pid_ns: head.target,
-        mnt_ns: head.mnt_ns,
-        cgroup_id: (!event.has(FLAG_CGROUP_UNKNOWN)).then_some(head.cgroup_id),
-        start: head.start,
+        ns_pid: head.subject.ns_tgid,
+        ppid: head.subject.ppid,
+        ns_ppid: (!event.has(FLAG_NS_PPID_UNKNOWN)).then_some(head.subject.ns_ppid),
+        euid: head.subject.euid,
+        ns_uid: has_ids.then_some(head.subject.ns_uid),
+        ns_gid: has_ids.then_some(head.subject.ns_gid),
+        pid_ns: head.subject.pid_ns,
+        workspace_pid_ns: head.subject.target,
+        mnt_ns: head.subject.mnt_ns,
+        cgroup_id: (!event.has(FLAG_CGROUP_UNKNOWN)).then_some(head.subject.cgroup_id),
+        start: head.subject.start,
         cpu: head.prefix.cpu,
         seq: head.prefix.seq,
         filename_truncated: event.has(FLAG_FILENAME_CUT),
@@ -143,9 +145,9 @@ pub(super) fn write_text(
         alphabet: Alphabet::Visible,
     };
     let uid = if event.has(FLAG_IDS_UNMAPPED) {
-        head.uid
+        head.subject.uid
     } else {
-        head.ns_uid
+        head.subject.ns_uid
     };
     let filename = if event.has(FLAG_FILENAME_FAULT) {
         b"?"
@@ -155,8 +157,8 @@ pub(super) fn write_text(
     writeln!(
         line,
         "{ts:.3} exec failed pid={}/{} uid={uid} {} -> {}: {}",
-        head.tgid,
-        head.ns_tgid,
+        head.subject.tgid,
+        head.subject.ns_tgid,
         word(comm(&head.comm)),
         word(filename),
         event.error(),

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// A buffer of lines that exceeds this size is written before it grows further.
-pub const LONGEST_IN_MEMORY: usize = 512 * 1024;
+pub(crate) const LONGEST_IN_MEMORY: usize = 512 * 1024;
 
 /// Receives lines that are too long for memory.
 pub struct Overflow(Box<WritePart>);

@@ -1,4 +1,8 @@
-use exectrail_common::record::{FLAG_INTERPRETED, Prefix};
+use exectrail_common::record::{
+    COMM_LEN, Exec, FLAG_CGROUP_UNKNOWN, FLAG_FILENAME_CUT, FLAG_INTERPRETED, FLAG_TAMPERED,
+    Prefix, Subject,
+};
+use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -14,17 +18,19 @@ fn head() -> Exec {
             seq: 7,
             ..Prefix::default()
         },
-        tgid: 920_684,
-        uid: 101_000,
-        gid: 101_000,
-        ns_uid: 1000,
-        ns_gid: 1000,
+        subject: Subject {
+            tgid: 920_684,
+            uid: 101_000,
+            gid: 101_000,
+            ns_uid: 1000,
+            ns_gid: 1000,
+            ..Subject::default()
+        },
         argc: 2,
         argv_len: 9,
         argv_early: 9,
         argv_head: 9,
         comm,
-        ..Exec::default()
     }
 }
 
@@ -165,7 +171,7 @@ fn what_was_read_late_is_flagged() {
 #[test]
 fn a_placeholder_is_null_and_a_cut_path_is_flagged() {
     let mut head = head();
-    head.cgroup_id = 1;
+    head.subject.cgroup_id = 1;
     head.prefix.flags = FLAG_CGROUP_UNKNOWN | FLAG_FILENAME_CUT;
     let line = line(OutputFormat::Json, &head, b"uname\0-a\0", b"f");
     let event = &serde_json::from_str::<Value>(&line).unwrap()["fields"]["event"];

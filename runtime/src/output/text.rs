@@ -5,12 +5,13 @@ use std::io::Write as _;
 use jiff::Timestamp;
 
 use super::{
-    Event, Kind, comm, failed_exec,
+    event::{Event, Kind, outcome},
+    exec::comm,
+    failed_exec,
     line::{LineBuffer, Overflow},
-    outcome,
     quote::{Alphabet, CommandLine},
 };
-use crate::{rules::Rule, suppression::Reason};
+use crate::suppression::{Reason, rules::Rule};
 
 /// A rule as one word of a command line.
 fn word(rule: &Rule) -> String {
@@ -41,12 +42,12 @@ pub(super) fn write(
             } else {
                 b"?"
             };
-            let shown_uid = event.ns_ids().map_or(head.uid, |(uid, _)| uid);
+            let shown_uid = event.ns_ids().map_or(head.subject.uid, |(uid, _)| uid);
             let _ = write!(
                 line,
                 "{ts:.3} exec pid={}/{} uid={shown_uid} {} -> {}: {}",
-                head.tgid,
-                head.ns_tgid,
+                head.subject.tgid,
+                head.subject.ns_tgid,
                 word(comm),
                 word(event.filename),
                 CommandLine {

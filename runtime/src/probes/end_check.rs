@@ -7,7 +7,7 @@ use aya::maps::{Array, MapData};
 use bytemuck::cast;
 use exectrail_common::target::{END_NO, END_YES, EndCheck};
 
-use crate::target::Known;
+use crate::handshake::verdict::Namespace;
 
 /// File that sets the OOM score adjustment of a process.
 const OOM_SCORE_ADJ: &str = "/proc/self/oom_score_adj";
@@ -23,7 +23,7 @@ pub(super) struct EndChecks(Array<MapData, Words>);
 
 /// Why the end of a namespace is unknown.
 #[derive(Debug, thiserror::Error)]
-pub enum EndUnknown {
+pub(crate) enum EndUnknown {
     /// The kernel lacks a feature that the check needs.
     #[error("this kernel has no tracepoint to ask by, or no program may read its memory")]
     Unsupported,
@@ -47,7 +47,7 @@ impl EndChecks {
     }
 
     /// Whether the namespace of `target` has no process and cannot get one.
-    pub(super) fn has_ended(&mut self, target: &Known) -> Result<bool, EndUnknown> {
+    pub(super) fn has_ended(&mut self, target: &Namespace) -> Result<bool, EndUnknown> {
         if target.state.address == 0 {
             return Err(EndUnknown::Unseen);
         }

@@ -6,7 +6,7 @@ use aya::{EbpfError, maps::MapError, programs::ProgramError};
 
 /// Why tracing cannot start. The text is complete: it has the verifier's log.
 #[derive(Debug, thiserror::Error)]
-pub enum AttachError {
+pub(crate) enum AttachError {
     /// A file about this process cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
@@ -16,8 +16,8 @@ pub enum AttachError {
         source: io::Error,
     },
     /// The loader did not accept the kernel's types.
-    #[error("cannot tell the loader the kernel's types: {0}")]
-    Btf(aya::BtfError),
+    #[error("the loader refused the kernel's types: {0}")]
+    Btf(#[from] aya::BtfError),
     /// The kernel refused the object or a map.
     #[error("the kernel refused the probes' maps: {}", chain(.0))]
     Load(#[from] EbpfError),
@@ -64,7 +64,7 @@ pub enum AttachError {
         "the probes did not see exectrail itself: its PID namespace is not the one in \
          /proc/self/ns/pid, or another program keeps tracepoints off"
     )]
-    OwnScope,
+    SidecarScope,
 }
 
 /// An error with all its sources; a source with several lines starts on a new line.
@@ -76,4 +76,9 @@ pub(super) fn chain(error: &dyn Error) -> String {
         source = error.source();
     }
     text
+}
+
+/// Adds the name of the map to an error of a map.
+pub(super) fn map_error(map: &'static str) -> impl FnOnce(MapError) -> AttachError + Copy {
+    move |source| AttachError::Map { map, source }
 }

@@ -4,10 +4,11 @@ use aya::include_bytes_aligned;
 use bytemuck::{bytes_of, cast_slice};
 use exectrail_common::offsets::{ABSENT, Offsets};
 
-use super::AttachError;
+use super::error::AttachError;
 
 /// The object that build.rs builds from `probes-ebpf`.
-static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/exectrail-probes"));
+pub(super) static OBJECT: &[u8] =
+    include_bytes_aligned!(concat!(env!("OUT_DIR"), "/exectrail-probes"));
 
 /// Position in the object of each offset of a kernel field, and the field of [`Offsets`] for it.
 static FIELD_LOADS: &[(usize, usize)] = &include!(concat!(env!("OUT_DIR"), "/field_loads.rs"));

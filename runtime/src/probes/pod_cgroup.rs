@@ -7,10 +7,10 @@
 //! runtime may have one or two levels (CRI-O) below. Without such a name the cgroup identifies no
 //! pod: under plain Docker all containers share the cgroup above theirs.
 
-use exectrail_common::target::OwnCgroup;
+use exectrail_common::sidecar_scope::SidecarCgroup;
 
 /// The index of the pod's cgroup in `cgroups`: the sidecar's own is first, then those above it.
-pub(super) fn find(cgroups: &[OwnCgroup]) -> Option<usize> {
+pub(super) fn find(cgroups: &[SidecarCgroup]) -> Option<usize> {
     let names: Vec<&[u8]> = cgroups
         .iter()
         .take_while(|cgroup| cgroup.id != 0)
@@ -68,7 +68,7 @@ fn is_uid(text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use exectrail_common::target::{CGROUP_NAME, OwnCgroup};
+    use exectrail_common::sidecar_scope::{CGROUP_NAME, SidecarCgroup};
 
     use super::find;
 
@@ -76,12 +76,12 @@ mod tests {
 
     fn place(path: &str) -> Option<usize> {
         // The root of a hierarchy has an empty name.
-        let cgroups: Vec<OwnCgroup> = path
+        let cgroups: Vec<SidecarCgroup> = path
             .rsplit('/')
             .map(|name| {
                 let mut field = [0; CGROUP_NAME];
                 field[..name.len()].copy_from_slice(name.as_bytes());
-                OwnCgroup { id: 7, name: field }
+                SidecarCgroup { id: 7, name: field }
             })
             .collect();
         find(&cgroups)

@@ -10,10 +10,16 @@ use exectrail_common::{
     suppression::{Bucket, FILENAME_WINDOW, MAX_RULES, Matched, SHARED_BUCKET, Suppressed},
 };
 
-use super::{AttachError, take};
-use crate::{
+use exectrail_common::maps;
+
+use super::{
+    error::AttachError,
+    map::{take, with_map},
+};
+use crate::suppression::{
+    Cause, Limits,
+    account::Tally,
     rules::{Entry, Field},
-    suppression::{Cause, Limits, Tally},
 };
 
 /// [`Suppressed`] of all rules as words, the value type of the map.
@@ -31,16 +37,16 @@ pub(crate) struct Suppressions {
 /// Writes the patterns of `limits` to the probes' maps.
 pub(super) fn fill(ebpf: &mut Ebpf, limits: &Limits) -> Result<(), AttachError> {
     let rules = &limits.rules;
-    fill_texts::<FILENAME_WINDOW>(ebpf, "FILENAME_RULES", &rules.texts(Field::Filename))?;
-    fill_texts::<COMM_LEN>(ebpf, "COMM_RULES", &rules.texts(Field::Comm))?;
-    with_map(ebpf, "UID_RULES", |map| {
+    fill_texts::<FILENAME_WINDOW>(ebpf, maps::FILENAME_RULES, &rules.texts(Field::Filename))?;
+    fill_texts::<COMM_LEN>(ebpf, maps::COMM_RULES, &rules.texts(Field::Comm))?;
+    with_map(ebpf, maps::UID_RULES, |map| {
         let mut uids = HashMap::<_, u32, [u32; 2]>::try_from(map)?;
         for (uid, matched) in rules.uids() {
             uids.insert(uid, cast::<Matched, [u32; 2]>(matched), 0)?;
         }
         Ok(())
     })?;
-    with_map(ebpf, "BUCKETS", |map| {
+    with_map(ebpf, maps::BUCKETS, |map| {
         let mut buckets = HashMap::<_, u32, [u64; 3]>::try_from(map)?;
         let full = cast::<Bucket, [u64; 3]>(Bucket::default());
         buckets.insert(SHARED_BUCKET, full, 0)
@@ -70,22 +76,12 @@ where
     })
 }
 
-/// Changes a map that stays in the object: programs loaded later use it too.
-fn with_map(
-    ebpf: &mut Ebpf,
-    name: &'static str,
-    change: impl FnOnce(&mut aya::maps::Map) -> Result<(), MapError>,
-) -> Result<(), AttachError> {
-    let map = ebpf.map_mut(name).ok_or(AttachError::Missing(name))?;
-    change(map).map_err(|source| AttachError::Map { map: name, source })
-}
-
 impl Suppressions {
     /// The counters of `limits`; rules have one per lane.
     pub(super) fn take(ebpf: &mut Ebpf, limits: &Limits, lanes: u32) -> Result<Self, AttachError> {
-        let rules = (!limits.rules.is_empty()).then(|| take(ebpf, "SUPPRESSED"));
+        let rules = (!limits.rules.is_empty()).then(|| take(ebpf, maps::SUPPRESSED));
         let rules = rules.transpose()?;
-        let buckets = limits.rate.map(|_| take(ebpf, "BUCKETS")).transpose()?;
+        let buckets = limits.rate.map(|_| take(ebpf, maps::BUCKETS)).transpose()?;
         Ok(Self {
             rules,
             buckets,

@@ -1,15 +1,25 @@
-//! This process and its children: signals, children, users, standard streams.
+//! This process and its children: signals, users, privileges, standard streams.
 
 mod accounts;
-pub mod signals;
-pub mod stdio;
+pub(crate) mod heap;
+pub(crate) mod outlet;
+pub(crate) mod privileges;
+pub(crate) mod signals;
+pub(crate) mod stdio;
 pub(crate) mod supervise;
 pub(crate) mod terminal;
+pub(crate) mod uninterrupted;
 pub(crate) mod user;
 
-use std::{io, os::fd::AsFd as _, process::ExitCode, time::Duration};
+use std::{
+    io,
+    os::fd::AsFd as _,
+    path::PathBuf,
+    process::{Command, ExitCode},
+    time::Duration,
+};
 
-use crate::outlet::Outlet;
+use outlet::Outlet;
 
 /// Maximum wait for room in standard error.
 const REPORT_TIME: Duration = Duration::from_secs(2);
@@ -37,4 +47,15 @@ pub(crate) fn exit_code_of(error: &io::Error) -> ExitCode {
         io::ErrorKind::NotFound => ExitCode::from(127),
         _ => ExitCode::from(126),
     }
+}
+
+/// A command that executes this program again: by its path, which gives the process its name, or,
+/// if that path is gone (replaced by an update, or outside the root directory), by the kernel's
+/// link to it.
+pub(crate) fn this_program() -> Command {
+    let path = std::env::current_exe()
+        .ok()
+        .filter(|path| path.exists())
+        .unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
+    Command::new(path)
 }

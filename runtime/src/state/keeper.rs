@@ -8,8 +8,11 @@ use std::{
 
 use exectrail_common::target::NsId;
 
-use super::{StateDir, StateError};
-use crate::{clock::WallClock, internal_events::StateNotSaved, rate_limit::RateLimit};
+use super::{dir::StateDir, error::StateError};
+use crate::{
+    event::clock::WallClock,
+    telemetry::{events::StateNotSaved, line_limit::LineLimit},
+};
 
 /// Period of writing the state without a change. The next run uses the time of the last write as
 /// the end of this run.
@@ -20,26 +23,26 @@ const FAILURE_PERIOD: Duration = Duration::from_secs(60);
 
 /// Saves the state of a run.
 #[derive(Debug)]
-pub struct Keeper {
+pub(crate) struct Keeper {
     dir: StateDir,
     saved: BTreeSet<NsId>,
     saved_at: Option<Instant>,
-    failures: RateLimit,
+    failures: LineLimit,
 }
 
 impl Keeper {
     /// Saves the state in `dir`. Nothing is written yet.
-    pub fn new(dir: StateDir) -> Self {
+    pub(crate) fn new(dir: StateDir) -> Self {
         Self {
             dir,
             saved: BTreeSet::new(),
             saved_at: None,
-            failures: RateLimit::new(1, FAILURE_PERIOD),
+            failures: LineLimit::new(1, FAILURE_PERIOD),
         }
     }
 
     /// Writes the state if `targets` have changed since the last write, or if that was a while ago.
-    pub fn keep(&mut self, targets: impl Iterator<Item = NsId>) {
+    pub(crate) fn keep(&mut self, targets: impl Iterator<Item = NsId>) {
         let targets: BTreeSet<NsId> = targets.collect();
         let is_due = self
             .saved_at
@@ -50,7 +53,11 @@ impl Keeper {
         if let Err(error) = self.save(targets)
             && let Some(not_logged) = self.failures.admit(Instant::now())
         {
-            StateNotSaved { error, not_logged }.emit();
+            StateNotSaved {
+                error: &error,
+                not_logged,
+            }
+            .emit();
         }
     }
 

@@ -1,23 +1,16 @@
 //! Reassembles long argv for the stream, in bounded memory.
 
-use exectrail_common::record::{ArgvPiece, Exec, FLAG_ARGV_FAULT, FLAG_LAST_PIECE};
+use exectrail_common::record::{ArgvPiece, FLAG_ARGV_FAULT, FLAG_LAST_PIECE};
 use exectrail_preflight::pending_argv_bytes;
 
-use super::Stream;
+use super::{Stream, pending::Pending};
 use crate::{
-    decode::{ExecRecord, PieceRecord},
-    loss::Place,
+    event::{
+        decode::{ExecRecord, PieceRecord},
+        loss::Place,
+    },
     output::{Event, ExecEvent},
 };
-
-/// An exec whose argv is incomplete.
-#[derive(Debug)]
-pub(super) struct Pending {
-    head: Exec,
-    pub(super) argv: Vec<u8>,
-    filename: Vec<u8>,
-    stack_filename: Vec<u8>,
-}
 
 impl Stream {
     /// Begins an exec whose argv continues in pieces from the same CPU and lane.
@@ -74,6 +67,6 @@ impl Stream {
             filename: &pending.filename,
             stack_filename: &pending.stack_filename,
         };
-        self.tell(pending.head.ktime, &Event::Exec(event), out);
+        self.tell(pending.head.subject.ktime, &Event::Exec(event), out);
     }
 }

@@ -4,10 +4,12 @@ use exectrail_common::record::CpuStats;
 
 use super::Stream;
 use crate::{
-    clock::WallClock,
-    counters::Count,
-    loss::{Ledger, Loss, Place},
+    event::{
+        clock::WallClock,
+        loss::{Ledger, Loss, Place},
+    },
     output::{Event, Kind, Lost},
+    probes::counters::Count,
 };
 
 /// The table of the probes that loses execs when it is full.

@@ -1,35 +1,20 @@
 //! Writes the first line and the end of each workspace to the stream.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use exectrail_common::target::{BY_CGROUP, NsId, NsState};
 
-use super::Stream;
+use super::{Stream, workspace::Workspace};
 use crate::{
-    clock::WallClock,
+    event::clock::WallClock,
+    handshake::verdict::Namespace,
     output::{Before, Event, Found},
-    target::Known,
 };
-
-/// At most this many `workspace_announced` lines, of all workspaces, are written in
-/// [`ANNOUNCED_PERIOD`].
-pub(super) const ANNOUNCED_BURST: u32 = 20;
-/// See [`ANNOUNCED_BURST`].
-pub(super) const ANNOUNCED_PERIOD: Duration = Duration::from_secs(10);
-
-/// A workspace that has a line.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Workspace {
-    /// Start of its first process; `None` if unknown.
-    start: Option<u64>,
-    /// The same of the previous workspace with this number; `None` if there was none.
-    before: Option<u64>,
-}
 
 impl Stream {
     /// A workspace is traced from now on, or was traced before: its state has the time.
-    pub fn registered(&mut self, workspace: &Known, found: Found, out: &mut Vec<u8>) {
-        let Known { id, state } = workspace;
+    pub fn registered(&mut self, workspace: &Namespace, found: Found, out: &mut Vec<u8>) {
+        let Namespace { id, state } = workspace;
         let named = self.workspaces.get(&id.inum);
         if named.is_some_and(|named| named.start.is_none_or(|start| start == id.start)) {
             // A workspace can announce itself thousands of times a second.
@@ -46,9 +31,9 @@ impl Stream {
     }
 
     /// Takes the current targets: writes the first line of those without a line.
-    pub fn targets(&mut self, targets: &[Known], out: &mut Vec<u8>) {
+    pub fn targets(&mut self, targets: &[Namespace], out: &mut Vec<u8>) {
         let now = WallClock::boot_now();
-        for Known { id, state } in targets {
+        for Namespace { id, state } in targets {
             // A workspace of an earlier run is confirmed only by its next exec.
             if !self.adopted.contains_key(&id.inum) {
                 self.started(*id, state, Found::Discovery, now, out);

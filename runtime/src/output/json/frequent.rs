@@ -4,9 +4,12 @@
 
 use exectrail_common::record::Exit;
 
-use super::{
-    super::{ExecEvent, bytes::needs_escape, comm, line::LineBuffer, outcome},
-    text::{push_command_line, push_text},
+use super::text::{push_command_line, push_text};
+use crate::output::{
+    bytes::needs_escape,
+    event::outcome,
+    exec::{ExecEvent, comm},
+    line::LineBuffer,
 };
 
 /// Appends a piece of JSON.
@@ -83,9 +86,9 @@ pub(super) fn push_exec(line: &mut LineBuffer<'_>, event: ExecEvent<'_>) {
         arguments += 1;
     }
     truth(line, r#"],"truncated":"#, event.truncated());
-    number(line, r#","pid":"#, head.tgid);
-    number(line, r#","uid":"#, head.uid);
-    number(line, r#","gid":"#, head.gid);
+    number(line, r#","pid":"#, head.subject.tgid);
+    number(line, r#","uid":"#, head.subject.uid);
+    number(line, r#","gid":"#, head.subject.gid);
     push(line, r#","comm":"#);
     push_text(line, event.comm(), comm_escaped);
     if let Some(interpreter) = event.interpreter() {
@@ -103,18 +106,18 @@ pub(super) fn push_exec(line: &mut LineBuffer<'_>, event: ExecEvent<'_>) {
             ("stack_filename", stack_escaped),
         ],
     );
-    number(line, r#","ns_pid":"#, head.ns_tgid);
-    number(line, r#","ppid":"#, head.ppid);
+    number(line, r#","ns_pid":"#, head.subject.ns_tgid);
+    number(line, r#","ppid":"#, head.subject.ppid);
     number_or_null(line, r#","ns_ppid":"#, event.ns_ppid());
-    number(line, r#","euid":"#, head.euid);
+    number(line, r#","euid":"#, head.subject.euid);
     let ids = event.ns_ids();
     number_or_null(line, r#","ns_uid":"#, ids.map(|(uid, _)| uid));
     number_or_null(line, r#","ns_gid":"#, ids.map(|(_, gid)| gid));
-    number(line, r#","pid_ns":"#, head.pid_ns);
-    number(line, r#","workspace_pid_ns":"#, head.target);
-    number(line, r#","mnt_ns":"#, head.mnt_ns);
+    number(line, r#","pid_ns":"#, head.subject.pid_ns);
+    number(line, r#","workspace_pid_ns":"#, head.subject.target);
+    number(line, r#","mnt_ns":"#, head.subject.mnt_ns);
     number_or_null(line, r#","cgroup_id":"#, event.cgroup_id());
-    number(line, r#","start":"#, head.start);
+    number(line, r#","start":"#, head.subject.start);
     number(line, r#","cpu":"#, head.prefix.cpu);
     lane(line, head.prefix.lane);
     number(line, r#","seq":"#, head.prefix.seq);

@@ -5,29 +5,24 @@
 
 mod frequent;
 mod instant;
+mod one_line;
 mod rare;
 mod text;
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write as _},
-};
+use std::{collections::BTreeMap, io::Write as _};
 
 use jiff::Timestamp;
 use serde::Serialize as _;
-use serde_json::{
-    ser::{CompactFormatter, Formatter},
-    value::RawValue,
-};
+use serde_json::value::RawValue;
 
 use super::{
-    Event,
+    event::Event,
     line::{LineBuffer, Overflow},
-    quote::is_unseen,
 };
-use crate::clock::LineTime;
+use crate::event::clock::LineTime;
 use frequent::{push_exec, push_exit};
 use instant::Second;
+use one_line::OneLine;
 
 /// Labels, as JSON text.
 #[derive(Debug)]
@@ -66,33 +61,6 @@ impl Json {
             second,
             overflow: None,
         }
-    }
-}
-
-/// Compact JSON that also escapes the characters that act on a display (DEL, C1 controls, bidi
-/// marks, line separators): JSON itself requires this only for C0 controls (RFC 8259, section 7).
-struct OneLine;
-
-impl Formatter for OneLine {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        let printable = |byte: u8| byte.is_ascii() && byte != 0x7f;
-        if fragment.bytes().all(printable) || !fragment.contains(is_unseen) {
-            return CompactFormatter.write_string_fragment(writer, fragment);
-        }
-        for part in fragment.split_inclusive(is_unseen) {
-            match part.chars().next_back().filter(|last| is_unseen(*last)) {
-                Some(unseen) => {
-                    let seen = &part[..part.len() - unseen.len_utf8()];
-                    write!(writer, "{seen}\\u{:04x}", u32::from(unseen))?;
-                }
-                None => writer.write_all(part.as_bytes())?,
-            }
-        }
-        Ok(())
     }
 }
 

@@ -6,11 +6,14 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{
-    super::{Before, Event, Found, Kind, SuppressedEvent, failed_exec, identity},
-    OneLine,
+use super::one_line::OneLine;
+use crate::{
+    output::{
+        event::{Before, Event, Found, Kind, SuppressedEvent, identity},
+        failed_exec,
+    },
+    suppression::{Reason, rate::Rate, rules::Rule},
 };
-use crate::{rate::Rate, rules::Rule, suppression::Reason};
 
 #[derive(Serialize)]
 struct Line<T> {

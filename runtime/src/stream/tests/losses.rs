@@ -1,6 +1,7 @@
 //! Losses, suppressed execs, and a wall clock that is set.
 
 use super::*;
+use crate::suppression::rules::Rules;
 
 #[test]
 fn a_loss_stands_before_what_followed_it() {
@@ -82,7 +83,7 @@ fn lines_tell_when_the_clock_is_set() {
     let tell = |stream: &mut Stream, seq, out: &mut Vec<u8>| {
         let mut record = exec(0, 0, seq, b"a\0", 2);
         let ktime = WallClock::boot_now();
-        let at = std::mem::offset_of!(Exec, ktime);
+        let at = std::mem::offset_of!(Exec, subject.ktime);
         record[at..at + 8].copy_from_slice(&ktime.to_ne_bytes());
         stream.record(&record, out).unwrap();
         ktime
@@ -126,14 +127,14 @@ fn lines_tell_when_the_clock_is_set() {
 fn what_is_left_out_is_told_and_summed() {
     let exclude = vec!["filename=/usr/*".parse().unwrap()];
     let limits = Limits {
-        rules: crate::rules::Rules::new(vec![], exclude).unwrap(),
+        rules: Rules::new(vec![], exclude).unwrap(),
         rate: None,
     };
     let mut out = Vec::new();
     let mut stream = stream().limited(limits);
     stream.begin(&Beginning::default(), &mut out);
     let tally = |number, count| Tally {
-        cause: suppression::Cause::Rule(number),
+        cause: Cause::Rule(number),
         count,
         last: 7,
     };

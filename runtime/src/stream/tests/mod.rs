@@ -8,7 +8,7 @@ use bytemuck::bytes_of;
 use exectrail_common::{
     record::{
         ArgvPiece, CpuStats, Exec, FLAG_ARGV_FAULT, FLAG_LAST_PIECE, KIND_ARGV_PIECE, KIND_EXEC,
-        KIND_NS_FOUND, NsFound, Prefix,
+        KIND_NS_FOUND, NsFound, Prefix, Subject,
     },
     target::{BY_CGROUP, BY_NETWORK, NsId, NsState},
 };
@@ -17,7 +17,9 @@ use serde_json::Value;
 use exectrail_preflight::pending_argv_bytes;
 
 use super::*;
-use crate::{config::OutputFormat, counters::Count, output::Labels, target::Known};
+use crate::{
+    config::OutputFormat, handshake::verdict::Namespace, output::Labels, probes::counters::Count,
+};
 
 fn stream() -> Stream {
     let labels = Labels::new(&BTreeMap::new()).unwrap();
@@ -39,8 +41,11 @@ fn prefix(kind: u8, flags: u16, cpu: u16, seq: u64) -> Prefix {
 fn exec(flags: u16, cpu: u16, seq: u64, argv: &[u8], argv_len: usize) -> Vec<u8> {
     let head = Exec {
         prefix: prefix(KIND_EXEC, flags, cpu, seq),
-        ktime: 1000 + seq,
-        target: 60,
+        subject: Subject {
+            ktime: 1000 + seq,
+            target: 60,
+            ..Subject::default()
+        },
         argv_len: argv_len as u32,
         argv_head: argv.len() as u32,
         ..Exec::default()
@@ -95,8 +100,8 @@ fn tell(records: &[Vec<u8>]) -> Vec<String> {
     told
 }
 
-fn known(inum: u32, start: u64) -> Known {
-    Known {
+fn known(inum: u32, start: u64) -> Namespace {
+    Namespace {
         id: NsId {
             start,
             inum,

@@ -1,0 +1,41 @@
+//! The names of the maps, and the period of wake-ups of the ring's reader.
+
+/// Minimum time between two wake-ups of the reader, nanoseconds. The reader reads the ring again
+/// later than this after each, to find the records that caused no wake-up.
+pub const WAKEUP_PERIOD: u64 = 50_000_000;
+
+macro_rules! names {
+    ($($name:ident),+ $(,)?) => {
+        $(
+            #[doc = concat!("The map `", stringify!($name), "` of the probes.")]
+            pub const $name: &str = stringify!($name);
+        )+
+        /// All names, in alphabetical order.
+        pub const ALL: &[&str] = &[$($name),+];
+    };
+}
+
+names!(
+    BUCKETS,
+    COMMS,
+    COMM_RULES,
+    CONTROL,
+    DECISIONS,
+    DISMISSALS,
+    EARLY,
+    END_CHECK,
+    EVIDENCE,
+    FAILED,
+    FAILED_STATS,
+    FILENAME_KEY,
+    FILENAME_RULES,
+    RING,
+    SCRATCH,
+    SEEN,
+    SIDECAR_CGROUPS,
+    SIDECAR_SCOPE,
+    STATS,
+    SUPPRESSED,
+    TARGETS,
+    UID_RULES,
+);

@@ -1,0 +1,49 @@
+//! The configuration of the probes, set before load and never changed.
+
+use bytemuck::{Pod, Zeroable};
+
+/// [`ProbeConfig::hierarchy`]: no hierarchy can be used.
+pub const HIERARCHY_NONE: u32 = 0;
+/// [`ProbeConfig::hierarchy`]: the default hierarchy (cgroup v2).
+pub const HIERARCHY_DEFAULT: u32 = 1;
+/// [`ProbeConfig::hierarchy`]: the hierarchy of a controller of cgroup v1.
+pub const HIERARCHY_V1: u32 = 2;
+
+/// The probes' configuration, set before load and never changed.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct ProbeConfig {
+    /// Device of the namespace file system: `st_dev` of `/proc/self/ns/pid`.
+    pub nsfs_dev: u64,
+    /// Inode number of the sidecar's PID namespace.
+    pub pid_ns: u32,
+    /// Inode number of the sidecar's network namespace.
+    pub net_ns: u32,
+    /// The sidecar's process id in its own PID namespace.
+    pub tgid: u32,
+    /// Maximum number of bytes of argv per exec.
+    pub max_argv_bytes: u32,
+    /// 1 if `bpf_probe_read_kernel` may be called (not under lockdown=confidentiality).
+    pub read_kernel: u32,
+    /// 1 if exits are recorded as well as execs.
+    pub exit_events: u32,
+    /// 1 if a cgroup has the ids of its ancestors, 0 if it has their addresses.
+    pub ancestor_ids: u32,
+    /// Number of lanes of `exec`, see [`crate::record::LANES`].
+    pub lanes: u32,
+    /// The cgroup hierarchy of pods: one of the `HIERARCHY_…` constants.
+    pub hierarchy: u32,
+    /// Offset in a `struct css_set` of the pointer for that hierarchy.
+    pub css_set_cgroup: u32,
+    /// Mask: number of slots per CPU for the early copy of argv, less one.
+    pub early_mask: u32,
+    /// Size of a page, bytes.
+    pub page_size: u32,
+    /// 1 if all execs of the node are counted: successful ones are subtracted from the runs that
+    /// the kernel skipped, and the rest are failed execs.
+    pub count_execs: u32,
+    /// Keeps the value free of padding.
+    pub zero: u32,
+    /// Upper end of the stack while a new program is made (`STACK_TOP_MAX`).
+    pub stack_top: u64,
+}

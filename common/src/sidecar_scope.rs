@@ -1,0 +1,72 @@
+//! The namespaces and cgroups of the sidecar itself, which the kernel sees and a container does
+//! not.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::target::{BY_CGROUP, BY_NETWORK, NsId};
+
+/// Maximum number of cgroups that `sidecar_scope` names, from the sidecar's own upward.
+pub const SIDECAR_CGROUPS: u32 = 32;
+
+/// Maximum bytes of a cgroup's name, with its NUL. `kubelet-kubepods-burstable-pod`, a UID of 36
+/// characters and `.slice` make 72; `cri-containerd-`, 64 digits and `.scope` make 85.
+pub const CGROUP_NAME: usize = 128;
+
+/// The sidecar's own cgroup, or one above it (map `SIDECAR_CGROUPS`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct SidecarCgroup {
+    /// Its id (`kernfs_node.id`); 0 if the entry is unused.
+    pub id: u64,
+    /// Its name and a NUL; the bytes after it are undefined.
+    pub name: [u8; CGROUP_NAME],
+}
+
+/// The sidecar's own namespaces and cgroups (map `SIDECAR_SCOPE`, one entry). The `sidecar_scope`
+/// program sets all but the pod's cgroup, which user space finds by name.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct SidecarScope {
+    /// Identity of the sidecar's own PID namespace; all zero until the program has run.
+    pub id: NsId,
+    /// Address of the sidecar's own PID namespace in the kernel.
+    pub address: u64,
+    /// Id of the pod's cgroup; 0 if unknown.
+    pub pod_cgroup: u64,
+    /// Depth of the pod's cgroup in its hierarchy.
+    pub pod_cgroup_level: u32,
+    /// Depth of the sidecar's own cgroup in its hierarchy.
+    pub cgroup_level: u32,
+    /// Depth of the sidecar's own PID namespace.
+    pub level: u32,
+    /// 1 if a reaper above (or the node's init itself) is in our network namespace: the network is
+    /// shared with more than the pod.
+    pub shared_network: u32,
+}
+
+impl SidecarScope {
+    /// Whether the program has run.
+    pub fn is_known(&self) -> bool {
+        self.id.inum != 0
+    }
+
+    /// The identities that tie a namespace to the pod, as a set of [`BY_NETWORK`] and
+    /// [`BY_CGROUP`].
+    ///
+    /// If the cgroup is known, a network that is shared with more than the pod does not count. If
+    /// it is not known, that network is evidence for announcements only.
+    pub fn identity(&self) -> u32 {
+        let cgroup = if self.pod_cgroup == 0 { 0 } else { BY_CGROUP };
+        let network = if self.shared_network != 0 && cgroup != 0 {
+            0
+        } else {
+            BY_NETWORK
+        };
+        network | cgroup
+    }
+
+    /// Whether namespaces of the pod can be recognised without an announcement.
+    pub fn can_discover(&self) -> bool {
+        self.shared_network == 0 || self.pod_cgroup != 0
+    }
+}

@@ -1,0 +1,71 @@
+//! Finds the targets that have ended. An end needs proof: the kernel reports that the namespace has
+//! no process, or a later namespace has its number, which is free only after the end. Elapsed time
+//! proves nothing: a first process can take minutes to exit, and other processes execute meanwhile.
+
+use std::time::{Duration, Instant};
+
+use exectrail_common::target::NsId;
+
+use crate::{
+    handshake::verdict::Namespace,
+    probes::{EndUnknown, Probes},
+    telemetry::{events::EndsNotChecked, line_limit::LineLimit},
+};
+
+/// A failure to check ends is logged at most once in this time.
+const FAILURE_PERIOD: Duration = Duration::from_secs(600);
+
+/// Finds targets that have ended.
+#[derive(Debug)]
+pub(super) struct Ends {
+    failures: LineLimit,
+}
+
+impl Default for Ends {
+    fn default() -> Self {
+        Self {
+            failures: LineLimit::new(1, FAILURE_PERIOD),
+        }
+    }
+}
+
+impl Ends {
+    /// The targets that have ended.
+    pub(super) fn find(&mut self, probes: &mut Probes, targets: &[Namespace]) -> Vec<NsId> {
+        let mut ended = Vec::new();
+        // For some targets the kernel has shown no address to check: only a successor proves their
+        // end.
+        let evidence = if targets.iter().all(Namespace::is_confirmed) {
+            Vec::new()
+        } else {
+            probes.evidence()
+        };
+        for target in targets {
+            let has_successor = targets
+                .iter()
+                .chain(&evidence)
+                .any(|other| is_successor(target, other));
+            let has_ended = has_successor
+                || match probes.has_ended(target) {
+                    Ok(ended) => ended,
+                    // Without an answer of the kernel the namespace stays a target.
+                    Err(EndUnknown::Unseen) => false,
+                    Err(error) => {
+                        if self.failures.admit(Instant::now()).is_some() {
+                            EndsNotChecked { error }.emit();
+                        }
+                        false
+                    }
+                };
+            if has_ended {
+                ended.push(target.id);
+            }
+        }
+        ended
+    }
+}
+
+/// Whether `other` has the number of `target` and was created later.
+fn is_successor(target: &Namespace, other: &Namespace) -> bool {
+    other.is_confirmed() && other.id.inum == target.id.inum && other.id.start > target.id.start
+}

@@ -1,0 +1,326 @@
+//! The command line. Each flag is documented here only; help and completions are generated from it.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+use exectrail_preflight::{cli::PreflightArgs, environment};
+
+use crate::config::{self, Config, DEFAULT_INIT_ADDRESS, OutputFormat, SinkPath, ValueError};
+
+mod announce;
+mod limits;
+mod record;
+mod stage;
+
+use limits::{EXCLUDE_VARIABLE, INCLUDE_VARIABLE};
+use record::LABELS_VARIABLE;
+
+pub(crate) use announce::{AnnounceArgs, ReadyArgs};
+pub(crate) use limits::LimitArgs;
+pub(crate) use record::RecordArgs;
+pub(crate) use stage::Stage;
+
+/// Records every program executed in a workspace, one JSON line per exec.
+///
+/// Without a sub-command exectrail is the sidecar: it checks the kernel, loads its eBPF programs,
+/// listens for the workspace's announcement, and writes one line per exec to standard output until
+/// a signal stops it (SIGTERM, SIGINT, SIGHUP, SIGQUIT). Its own diagnostics go to standard error.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Exit status: 0 stopped on request; 1 refused or failed (the reason is on standard error); \
+                  2 wrong usage.\nEvery flag can also be given as the environment variable shown beside it; \
+                  an empty variable is unset.",
+    after_long_help = AFTER_LONG_HELP,
+)]
+pub(crate) struct Cli {
+    /// The sub-command; without one exectrail is the sidecar.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The sidecar's flags.
+    #[command(flatten)]
+    pub sidecar: SidecarArgs,
+}
+
+const AFTER_LONG_HELP: &str = "\
+Examples:
+  # beside a workspace, as the sidecar of its pod
+  exectrail --init-address 127.0.0.1:56123 --label workspace_id=0668 --label username=jessie
+
+  # in the workspace's init script, before the agent
+  exectrail announce --exec -- /bin/sh -c \"$AGENT_SCRIPT\"
+
+  # can this node trace?
+  exectrail preflight
+
+  # what does a build execute?
+  exectrail run -- make
+
+Exit status:
+  0  stopped on request
+  1  refused or failed; the reason is on standard error
+  2  wrong usage
+`exectrail run` and `exectrail announce --exec` end with the status of the command they start.
+";
+
+/// Sub-commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check whether this machine can trace, and print a remedy for each problem
+    Preflight(PreflightArgs),
+    /// Announce the PID namespace of the caller to the sidecar, as the init script does with curl
+    Announce(AnnounceArgs),
+    /// Trace one command, in a PID namespace of its own
+    Run(RunArgs),
+    /// Read a log and check that every exec in it is accounted for
+    Verify(VerifyArgs),
+    /// Copy this program to a directory: for an init container that installs it for the workspace
+    Install(InstallArgs),
+    /// Exit 0 if the sidecar answers: for its startup probe
+    Ready(ReadyArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell to complete for
+        shell: Shell,
+    },
+    /// Write the man pages to a directory, for packages
+    #[command(hide = true)]
+    Man(ManArgs),
+    /// The processes between `run` and its command
+    #[command(name = "pid-ns-init", hide = true)]
+    PidNsInit(PidNsInitArgs),
+}
+
+/// The sidecar's flags.
+#[derive(Debug, Args)]
+pub(crate) struct SidecarArgs {
+    /// Address to listen at for the workspace's announcement
+    ///
+    /// The containers of a pod share one network namespace, so 127.0.0.1 is enough, and no other
+    /// pod can connect to it.
+    #[arg(
+        long,
+        env = "EXECTRAIL_INIT_ADDRESS",
+        value_name = "ADDRESS",
+        default_value_t = DEFAULT_INIT_ADDRESS,
+        value_parser = config::address
+    )]
+    pub init_address: SocketAddr,
+
+    /// Address at which Prometheus can scrape metrics, at /metrics; off by default
+    ///
+    /// Every client that can connect to it can read how many execs were recorded, lost and
+    /// suppressed.
+    #[arg(
+        long,
+        env = "EXECTRAIL_METRICS_ADDRESS",
+        value_name = "ADDRESS",
+        value_parser = config::address
+    )]
+    pub metrics_address: Option<SocketAddr>,
+
+    /// How long to wait for a first workspace before exiting with status 1; 0 waits forever
+    #[arg(
+        long,
+        env = "EXECTRAIL_STARTUP_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "15m",
+        value_parser = config::duration
+    )]
+    pub startup_timeout: Duration,
+
+    /// Trace the sidecar's own PID namespace, for pods with shareProcessNamespace: true
+    #[arg(
+        long,
+        env = "EXECTRAIL_USE_LOCAL_PIDNS",
+        value_parser = config::truth
+    )]
+    pub use_local_pidns: bool,
+
+    /// Trace announced namespaces only, and no other container of the pod
+    #[arg(
+        long,
+        env = "EXECTRAIL_ANNOUNCED_ONLY",
+        value_parser = config::truth
+    )]
+    pub announced_only: bool,
+
+    /// Directory that keeps the list of traced workspaces, for a restart of the sidecar
+    ///
+    /// Without it, a sidecar that restarts finds its workspace by the next exec in it. With
+    /// --announced-only or on the host's network it does not find the workspace until that is
+    /// announced again. Give each sidecar its own volume (an emptyDir) that the workspace does not
+    /// mount.
+    #[arg(long, env = "EXECTRAIL_STATE_DIR", value_name = "DIRECTORY")]
+    pub state_dir: Option<PathBuf>,
+
+    /// How long to answer announcements with the reason (503) when tracing is impossible
+    #[arg(
+        long,
+        env = "EXECTRAIL_REFUSAL_GRACE",
+        value_name = "DURATION",
+        default_value = "10s",
+        value_parser = config::duration
+    )]
+    pub refusal_grace: Duration,
+
+    /// How to write events
+    #[arg(
+        long,
+        env = "EXECTRAIL_OUTPUT",
+        value_name = "FORMAT",
+        default_value = "json"
+    )]
+    pub output: OutputFormat,
+
+    /// What is recorded, and how.
+    #[command(flatten)]
+    pub record: RecordArgs,
+}
+
+/// Flags of `install`.
+#[derive(Debug, Args)]
+pub(crate) struct InstallArgs {
+    /// The directory; created if it does not exist
+    pub directory: PathBuf,
+}
+
+/// Flags of `man`.
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// The directory; created if it does not exist
+    pub directory: PathBuf,
+}
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// How to write events
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: OutputFormat,
+
+    /// Append events to a file, created with mode 0600; by default they go to standard error
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+
+    /// Run the command as this user, a name or a number, with that user's groups
+    ///
+    /// Under sudo the default is the user who called sudo (SUDO_UID); `--user root` keeps root.
+    /// HOME, USER, LOGNAME and SHELL are those of the user, all other variables stay as they are.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+
+    /// What is recorded, and how.
+    #[command(flatten)]
+    pub record: RecordArgs,
+
+    /// The command to trace
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// Flags of `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The log, in JSON lines; - reads standard input
+    #[arg(default_value = "-", value_name = "FILE")]
+    pub log: PathBuf,
+}
+
+/// Flags of `pid-ns-init`.
+#[derive(Debug, Args)]
+pub(crate) struct PidNsInitArgs {
+    /// Address at which the tracing process listens
+    #[arg(long, value_parser = config::address)]
+    pub init_address: SocketAddr,
+    /// Which of the processes between `run` and its command this is
+    #[arg(long)]
+    pub stage: Stage,
+    /// The user to run the command as
+    #[arg(long)]
+    pub user: Option<String>,
+    /// The command to start
+    #[arg(last = true, required = true)]
+    pub command: Vec<OsString>,
+}
+
+/// Reports an invalid value in the environment as clap reports one on the command line.
+pub(crate) fn usage(error: &ValueError) -> ExitCode {
+    eprintln!("error: {error}\n\nFor more information, try '--help'.");
+    ExitCode::from(2)
+}
+
+/// The environment variables that exectrail reads.
+pub(crate) fn known_variables() -> Vec<String> {
+    let mut known = environment::variables(&Cli::command());
+    let lists = [LABELS_VARIABLE, EXCLUDE_VARIABLE, INCLUDE_VARIABLE];
+    known.extend(lists.map(str::to_owned));
+    known
+}
+
+impl SidecarArgs {
+    /// The checked configuration.
+    ///
+    /// # Errors
+    /// If labels or rules in the environment are invalid, or if rules contradict each other.
+    pub(crate) fn config(&self) -> Result<Config, ValueError> {
+        let mut config = self.record.config(self.output, SinkPath::Stdout)?;
+        config.init_address = self.init_address;
+        config.needs_listener = false;
+        config.metrics_address = self.metrics_address;
+        config.startup_timeout = self.startup_timeout;
+        config.refusal_grace = self.refusal_grace;
+        config.tracing.use_local_pidns = self.use_local_pidns;
+        config.tracing.announced_only = self.announced_only;
+        config.tracing.drop_privileges = true;
+        config.tracing.state_dir.clone_from(&self.state_dir);
+        config.tracing.restarts = true;
+        Ok(config)
+    }
+}
+
+impl RunArgs {
+    /// The checked configuration. If --log is given, the opened file replaces the sink.
+    ///
+    /// # Errors
+    /// If labels or rules in the environment are invalid, or if rules contradict each other.
+    pub(crate) fn config(&self) -> Result<Config, ValueError> {
+        self.record.config(self.output, SinkPath::Stderr)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_today() {
+        let cli = Cli::parse_from(["exectrail"]);
+        let config = cli.sidecar.config().unwrap();
+        assert_eq!(config.init_address.to_string(), "0.0.0.0:56123");
+        assert_eq!(config.startup_timeout, Duration::from_secs(900));
+        assert!(!config.tracing.use_local_pidns);
+    }
+
+    #[test]
+    fn the_last_label_of_a_key_holds() {
+        let cli = Cli::parse_from([
+            "exectrail",
+            "--label",
+            "a=1",
+            "--label=b=2",
+            "--label",
+            "a=3",
+        ]);
+        let labels = cli.sidecar.config().unwrap().labels;
+        assert_eq!(labels["a"], "3");
+        assert_eq!(labels["b"], "2");
+    }
+}

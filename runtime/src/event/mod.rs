@@ -1,0 +1,5 @@
+//! From the kernel's record to an event: decoding, time, and what is lost. No input or output.
+
+pub(crate) mod clock;
+pub(crate) mod decode;
+pub(crate) mod loss;

@@ -1,0 +1,202 @@
+//! The events of the stream.
+
+use exectrail_common::{
+    record::Exit,
+    target::{BY_CGROUP, BY_NETWORK},
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{exec::ExecEvent, failed_exec::FailedExecEvent};
+use crate::{
+    event::loss::Loss,
+    suppression::{Limits, Reason},
+};
+
+/// An event of the stream.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// A program was executed.
+    Exec(ExecEvent<'a>),
+    /// An exec failed.
+    ExecFailed(FailedExecEvent<'a>),
+    /// A process has exited.
+    Exit(&'a Exit),
+    /// Events that have no line.
+    Lost(Lost),
+    /// Execs were suppressed.
+    Suppressed(SuppressedEvent<'a>),
+    /// The first line: this program traces from here on.
+    TracingStarted {
+        /// The run.
+        run: Run<'a>,
+        /// Whether discovery is on.
+        discovery: bool,
+        /// The hook for failed execs, or `unavailable`; `None` if they are off.
+        failed_execs: Option<&'static str>,
+        /// What is suppressed.
+        limits: &'a Limits,
+    },
+    /// A workspace is traced from here on.
+    WorkspaceStarted {
+        /// Inode number of its PID namespace.
+        pid_ns: u32,
+        /// How it was found.
+        found: Found,
+        /// Its time before tracing; `None` if unknown.
+        before: Option<Before>,
+    },
+    /// The wall clock was set.
+    ClockSet {
+        /// The amount.
+        step: SignedDuration,
+    },
+    /// A workspace that was already traced has announced itself.
+    WorkspaceAnnounced {
+        /// Inode number of its PID namespace.
+        pid_ns: u32,
+        /// Earlier announcements without a line, because of the limit on such lines.
+        suppressed: u64,
+    },
+    /// A workspace of an earlier run may continue untraced.
+    WorkspaceUnknown {
+        /// The reason and the remedy.
+        reason: &'a str,
+    },
+    /// A workspace has no process left.
+    WorkspaceEnded {
+        /// Inode number of its PID namespace.
+        pid_ns: u32,
+    },
+    /// The last line: nothing is recorded from here on.
+    TracingStopped {
+        /// Number of `exec` lines written.
+        execs: u64,
+        /// Number of execs lost.
+        lost: u64,
+        /// Number of execs suppressed.
+        suppressed: u64,
+        /// Announcements without a line, because of the limit on such lines.
+        announcements: u64,
+    },
+}
+
+/// The id of a run, and what is known of the previous one.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// A random id.
+    pub id: &'a str,
+    /// The identities that tie namespaces to the pod, as a set of
+    /// [`exectrail_common::target::BY_NETWORK`] and [`exectrail_common::target::BY_CGROUP`].
+    pub identity: u32,
+    /// The previous run, if its state was found.
+    pub previous: Option<PreviousRun<'a>>,
+}
+
+/// The previous run.
+#[derive(Clone, Copy, Debug)]
+pub struct PreviousRun<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Time when it last saved its state.
+    pub until: Timestamp,
+    /// Time from `until` to the beginning of this run, nanoseconds.
+    pub gap_ns: u64,
+}
+
+/// The time of a workspace before it was traced.
+#[derive(Clone, Copy, Debug)]
+pub struct Before {
+    /// Start of its first process.
+    pub started: Timestamp,
+    /// Time after that in which this run may not have recorded it, nanoseconds.
+    pub untraced_ns: u64,
+}
+
+/// How a workspace was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Found {
+    /// It announced itself.
+    Announcement,
+    /// An exec in it was seen, with its first process in this pod's network namespace.
+    Discovery,
+    /// It is the sidecar's own PID namespace.
+    Local,
+    /// An earlier run traced it, and the kernel has confirmed that it is the same namespace.
+    State,
+}
+
+impl Found {
+    /// As in lines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Announcement => "announcement",
+            Self::Discovery => "discovery",
+            Self::Local => "local",
+            Self::State => "state",
+        }
+    }
+}
+
+/// The kind of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Execs.
+    Exec,
+    /// Exits.
+    Exit,
+    /// Execs that failed.
+    ExecFailed,
+}
+
+/// Events that have no line.
+#[derive(Clone, Copy, Debug)]
+pub struct Lost {
+    /// Their kind.
+    pub of: Kind,
+    /// The table of the probes that was full; `None` if the ring was full.
+    pub table: Option<&'static str>,
+    /// Place, number and time of the loss.
+    pub loss: Loss,
+    /// `since` as wall-clock time.
+    pub since: Timestamp,
+    /// `until` as wall-clock time.
+    pub until: Timestamp,
+    /// All losses since the start, with these.
+    pub total: u64,
+}
+
+/// Execs that were suppressed.
+#[derive(Clone, Copy, Debug)]
+pub struct SuppressedEvent<'a> {
+    /// The reason.
+    pub reason: Reason<'a>,
+    /// Their number.
+    pub count: u64,
+    /// Earliest time.
+    pub since: Timestamp,
+    /// Latest time.
+    pub until: Timestamp,
+    /// All suppressed execs since the start, with these.
+    pub total: u64,
+}
+
+/// The names of the identities in a set.
+pub(super) fn identity(set: u32) -> Vec<&'static str> {
+    [(BY_NETWORK, "network"), (BY_CGROUP, "cgroup")]
+        .into_iter()
+        .filter(|(bit, _)| set & bit != 0)
+        .map(|(_, name)| name)
+        .collect()
+}
+
+/// Status or signal of an exit, and whether it dumped core; see [`Exit::exit_code`].
+pub(super) fn outcome(exit: &Exit) -> (Option<u32>, Option<u32>, bool) {
+    let signal = exit.exit_code & 0x7f;
+    if signal == 0 {
+        (Some(exit.exit_code >> 8 & 0xff), None, false)
+    } else {
+        (None, Some(signal), exit.exit_code & 0x80 != 0)
+    }
+}

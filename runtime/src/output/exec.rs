@@ -1,0 +1,100 @@
+//! An exec that succeeded, as an event.
+
+use exectrail_common::record::{
+    COMM_LEN, Exec, FLAG_CGROUP_UNKNOWN, FLAG_COMM_UNKNOWN, FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT,
+    FLAG_IDS_UNMAPPED, FLAG_INTERPRETED, FLAG_NS_PPID_UNKNOWN, FLAG_TAMPERED,
+};
+
+use crate::event::decode::arguments;
+
+/// An exec with all of its argv that was received.
+#[derive(Clone, Copy, Debug)]
+pub struct ExecEvent<'a> {
+    /// The fixed part of the record.
+    pub head: &'a Exec,
+    /// Arguments, each followed by a NUL.
+    pub argv: &'a [u8],
+    /// The filename that the caller gave: the kernel's own copy.
+    pub filename: &'a [u8],
+    /// The filename on the new stack, if it was written to.
+    pub stack_filename: &'a [u8],
+}
+
+impl<'a> ExecEvent<'a> {
+    /// Whether some of argv is missing.
+    pub fn truncated(&self) -> bool {
+        self.argv.len() != self.head.argv_len as usize
+    }
+
+    /// Whether the end of the filename is missing.
+    pub fn filename_truncated(&self) -> bool {
+        self.has(FLAG_FILENAME_CUT | FLAG_FILENAME_FAULT)
+    }
+
+    /// Whether a process wrote to the new program's stack before its first instruction. `arguments`
+    /// is the number of [`Self::arguments`], which the writer of the line has counted.
+    ///
+    /// The kernel counts the arguments before another process can write there. It adds up their
+    /// lengths afterwards, from the stack. If both were read early and contradict each other, the
+    /// stack was changed.
+    pub fn tampered(&self, arguments: usize) -> bool {
+        let all_early = self.head.argv_early == self.head.argv_len && !self.truncated();
+        let fits =
+            arguments == self.head.argc as usize && self.argv.last().is_none_or(|last| *last == 0);
+        self.has(FLAG_TAMPERED) || all_early && !fits
+    }
+
+    /// Offset in argv of the part that was read when other processes may have been able to change
+    /// it; `None` if all of argv was read before.
+    pub fn unprotected_from(&self) -> Option<u32> {
+        let kept = u32::try_from(self.argv.len()).unwrap_or(u32::MAX);
+        (self.head.argv_early < kept).then_some(self.head.argv_early)
+    }
+
+    /// The cgroup's id.
+    pub(super) fn cgroup_id(&self) -> Option<u64> {
+        (!self.has(FLAG_CGROUP_UNKNOWN)).then_some(self.head.subject.cgroup_id)
+    }
+
+    /// The arguments that were received; the last one may be cut if [`Self::truncated`].
+    pub fn arguments(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
+        arguments(self.argv)
+    }
+
+    /// The caller's comm; empty if it was not recorded.
+    pub fn comm(&self) -> &'a [u8] {
+        comm(&self.head.comm)
+    }
+
+    /// The interpreter that runs the file, if there is one: the kernel made it `argv[0]`
+    /// (fs/binfmt_script.c, fs/binfmt_misc.c).
+    pub fn interpreter(&self) -> Option<&'a [u8]> {
+        self.has(FLAG_INTERPRETED)
+            .then(|| self.arguments().next().unwrap_or_default())
+    }
+
+    /// User and group id in the process's user namespace.
+    pub(super) fn ns_ids(&self) -> Option<(u32, u32)> {
+        (!self.has(FLAG_IDS_UNMAPPED))
+            .then_some((self.head.subject.ns_uid, self.head.subject.ns_gid))
+    }
+
+    /// The parent's id in the process's PID namespace.
+    pub(super) fn ns_ppid(&self) -> Option<u32> {
+        (!self.has(FLAG_NS_PPID_UNKNOWN)).then_some(self.head.subject.ns_ppid)
+    }
+
+    /// Whether the comm was recorded.
+    pub(super) fn comm_known(&self) -> bool {
+        !self.has(FLAG_COMM_UNKNOWN)
+    }
+
+    pub(super) fn has(&self, flag: u16) -> bool {
+        self.head.prefix.flags & flag != 0
+    }
+}
+
+/// A comm up to its NUL: 5.10 leaves bytes of an older, longer comm after the NUL.
+pub(super) fn comm(field: &[u8; COMM_LEN]) -> &[u8] {
+    field.split(|byte| *byte == 0).next().unwrap_or_default()
+}

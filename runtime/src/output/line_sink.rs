@@ -1,0 +1,192 @@
+//! The sink, with counts of what could not be written to it. Lines that are too long for memory
+//! arrive in parts.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::output::{
+    Overflow,
+    sink::{Sink, SinkError, WriteFailure},
+    unwritten::Unwritten,
+};
+
+/// The sink of one stream of lines. The writer of lines and the writer of their parts share it, in
+/// one thread.
+#[derive(Clone, Debug)]
+pub(crate) struct LineSink(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    sink: Sink,
+    /// A write failed: nothing is written any more.
+    failed: bool,
+    /// The failure, until it is reported.
+    error: Option<SinkError>,
+    unwritten: Unwritten,
+    /// The line whose first parts have arrived.
+    begun: Option<Begun>,
+}
+
+/// A line of which some parts have arrived. Only `exec` lines are long.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    /// Whether it was counted as not written.
+    counted: bool,
+}
+
+impl LineSink {
+    /// Makes a line sink; nothing is written yet.
+    pub(crate) fn new(sink: Sink) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            sink,
+            failed: false,
+            error: None,
+            unwritten: Unwritten::default(),
+            begun: None,
+        })))
+    }
+
+    /// Writes lines, or the end of a long line and further lines.
+    ///
+    /// # Errors
+    /// The first failure to write, once; after it all lines are counted as not written.
+    pub(crate) fn write(&self, lines: &[u8]) -> Result<(), SinkError> {
+        let mut state = self.state();
+        state.write(lines);
+        state.error.take().map_or(Ok(()), Err)
+    }
+
+    /// A writer of parts of lines to the same sink.
+    pub(crate) fn overflow(&self) -> Overflow {
+        let sink = self.clone();
+        // A failure is reported with the next write: the end of the line.
+        Overflow::new(move |part| sink.state().write(part))
+    }
+
+    /// The counts of what could not be written.
+    pub(crate) fn unwritten(&self) -> Unwritten {
+        self.state().unwritten
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic ends the process.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn write(&mut self, part: &[u8]) {
+        let written = if self.failed {
+            0
+        } else {
+            match self.sink.write(part) {
+                Ok(()) => part.len(),
+                Err(WriteFailure { written, error }) => {
+                    self.failed = true;
+                    self.error = Some(error);
+                    written
+                }
+            }
+        };
+        self.account(part, written);
+    }
+
+    /// Counts the unwritten lines of a part: each line once, even if it has several parts.
+    fn account(&mut self, part: &[u8], written: usize) {
+        if part.is_empty() {
+            return;
+        }
+        let line_end = part.iter().position(|byte| *byte == b'\n');
+        let end = match self.begun {
+            Some(_) => line_end.map_or(part.len(), |at| at + 1),
+            None => 0,
+        };
+        let (continuation, lines) = part.split_at(end);
+        if let Some(begun) = &mut self.begun
+            && written < continuation.len()
+        {
+            self.unwritten.bytes += (continuation.len() - written) as u64;
+            if !begun.counted {
+                begun.counted = true;
+                self.unwritten.lines += 1;
+                self.unwritten.execs += 1;
+            }
+        }
+        self.unwritten.add(lines, written.saturating_sub(end));
+        if part.ends_with(b"\n") {
+            self.begun = None;
+        } else if !lines.is_empty() {
+            let counted = written < part.len();
+            self.begun = Some(Begun { counted });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, os::fd::OwnedFd};
+
+    use super::*;
+    use crate::{config::SinkPath, output::sink::GiveUp};
+
+    const LINES: &str = concat!(
+        r#"{"ts":"2026","level":"INFO","msg":"exec","fields":{"cmdline":"x"}}"#,
+        "\n",
+        r#"{"ts":"2026","level":"WARN","msg":"lost","fields":{}}"#,
+        "\n",
+        r#"{"ts":"2026","level":"INFO","msg":"exec","fields":{"cmdline":"a long one"}}"#,
+        "\n",
+    );
+
+    fn sink(file: File) -> LineSink {
+        let path = SinkPath::File {
+            file: file.into(),
+            name: "a file".into(),
+        };
+        LineSink::new(Sink::open(&path, GiveUp::default()).unwrap())
+    }
+
+    /// At any division into parts, every line that is not written counts once.
+    #[test]
+    fn parts_of_lines_count_as_lines() {
+        let begin = LINES.rfind('{').unwrap_or(0);
+        for first in begin..LINES.len() {
+            for second in first..LINES.len() {
+                let full: OwnedFd = File::options()
+                    .write(true)
+                    .open("/dev/null")
+                    .unwrap()
+                    .into();
+                let sink = sink(full.into());
+                sink.state().failed = true;
+                let mut overflow = sink.overflow();
+                overflow.write(&LINES.as_bytes()[..first]);
+                overflow.write(&LINES.as_bytes()[first..second]);
+                let _ = sink.write(&LINES.as_bytes()[second..]);
+                let unwritten = sink.unwritten();
+                assert_eq!(
+                    (unwritten.lines, unwritten.execs),
+                    (3, 2),
+                    "{first} {second}"
+                );
+                assert_eq!(unwritten.bytes, LINES.len() as u64);
+            }
+        }
+    }
+
+    /// A line that was written in part only counts as not written.
+    #[test]
+    fn a_line_that_was_begun_counts() {
+        let sink = sink(tempfile::tempfile().unwrap());
+        let mut overflow = sink.overflow();
+        overflow.write(&LINES.as_bytes()[..LINES.len() - 5]);
+        assert_eq!(sink.unwritten(), Unwritten::default());
+        sink.state().failed = true;
+        overflow.write(b"abc");
+        sink.write(b"d\n").unwrap();
+        let unwritten = sink.unwritten();
+        assert_eq!(
+            (unwritten.lines, unwritten.execs, unwritten.bytes),
+            (1, 1, 5)
+        );
+    }
+}

@@ -1,0 +1,152 @@
+//! The kernel's counts while the probes run: losses in the ring, and runs that the kernel skipped.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use aya::{
+    maps::{MapData, MapError, PerCpuArray},
+    programs::ProgramFd,
+};
+use bytemuck::cast;
+use exectrail_common::record::CpuStats;
+
+use super::{
+    failed_execs::{self, CallCounts},
+    skipped::Skipped,
+    suppression::Suppressions,
+};
+use crate::suppression::account::Tally;
+
+/// The kernel's counts of skipped runs are read at most once in this time.
+const SKIPPED_EVERY: Duration = Duration::from_secs(1);
+
+/// [`CpuStats`] as words, the value type of the map.
+pub(crate) type StatsWords = [u64; size_of::<CpuStats>() / 8];
+
+/// The kernel's counts. They can still be read after the probes are detached.
+pub(crate) struct Counters {
+    stats: PerCpuArray<MapData, StatsWords>,
+    lanes: u32,
+    execs: Skipped,
+    /// `None` if exits are not recorded.
+    exits: Option<Skipped>,
+    /// `None` if failed execs are not recorded.
+    failed: Option<failed_execs::Counters>,
+    suppressions: Suppressions,
+    read_at: Option<Instant>,
+}
+
+/// Running totals.
+#[derive(Clone, Debug, Default)]
+pub struct Count {
+    /// By lane, then by CPU number.
+    pub lanes: Vec<Vec<CpuStats>>,
+    /// Execs for which the kernel ran no lane, and which may have been in targets. `None` if the
+    /// kernel does not count them (before 5.12), or if they were not read this time.
+    pub missed: Option<u64>,
+    /// The same count for exits.
+    pub missed_exits: Option<u64>,
+    /// Failed execs, by call; empty if they are not recorded.
+    pub failed: Vec<CallCounts>,
+    /// Failed execs for which the kernel ran no program, like `missed`. Also `None` with
+    /// `tp_btf/sys_exit`: the kernel skips its program for any system call, and does not count by
+    /// call.
+    pub missed_failed: Option<u64>,
+}
+
+impl Counters {
+    /// Counts of `lanes` lanes. Their first programs are `execs` and, if exits are recorded,
+    /// `exits`.
+    ///
+    /// # Errors
+    /// If no more descriptors are available.
+    pub(crate) fn new(
+        stats: PerCpuArray<MapData, StatsWords>,
+        lanes: u32,
+        execs: &ProgramFd,
+        exits: Option<&ProgramFd>,
+        failed: Option<failed_execs::Counters>,
+        suppressions: Suppressions,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            stats,
+            lanes,
+            execs: Skipped::of(execs)?,
+            exits: exits.map(Skipped::of).transpose()?,
+            failed,
+            suppressions,
+            read_at: None,
+        })
+    }
+
+    /// Whether anything is suppressed.
+    pub(crate) fn any_suppressed(&self) -> bool {
+        self.suppressions.any()
+    }
+
+    /// Running totals of the suppressed execs.
+    ///
+    /// # Errors
+    /// If the kernel no longer allows reading the maps.
+    pub(crate) fn suppressed(&self) -> Result<Vec<Tally>, MapError> {
+        self.suppressions.tallies()
+    }
+
+    /// Reads the counts. Skipped runs are read at most once a second, unless this is the `last`
+    /// time.
+    ///
+    /// # Errors
+    /// If the kernel no longer allows reading the map.
+    pub(crate) fn read(&mut self, last: bool) -> Result<Count, MapError> {
+        let due = last
+            || self
+                .read_at
+                .is_none_or(|read| read.elapsed() >= SKIPPED_EVERY);
+        // In this order, so that a successful exec is never counted as failed.
+        let failed = self.failed.as_ref();
+        let skipped_failed = failed
+            .filter(|_| due)
+            .and_then(failed_execs::Counters::skipped);
+        let calls = failed.map_or_else(|| Ok(Vec::new()), failed_execs::Counters::calls)?;
+        let mut lanes = Vec::with_capacity(self.lanes as usize);
+        for lane in 0..self.lanes {
+            let words = self.stats.get(&lane, 0)?;
+            lanes.push(words.iter().map(|words| cast(*words)).collect());
+        }
+        let mut count = Count {
+            lanes,
+            failed: calls,
+            ..Count::default()
+        };
+        if due {
+            self.read_at = Some(Instant::now());
+            let sum = |caught: fn(&CpuStats) -> u64| count.lanes.iter().flatten().map(caught).sum();
+            let caught: u64 = sum(|stats| stats.caught);
+            let exits_caught: u64 = sum(|stats| stats.exits_caught);
+            count.missed = self.execs.missed(caught, last);
+            count.missed_exits = self
+                .exits
+                .as_mut()
+                .and_then(|exits| exits.missed(exits_caught, last));
+            let execs = sum(|stats| stats.execs) + self.execs.before();
+            count.missed_failed = failed
+                .zip(skipped_failed)
+                .map(|(failed, skipped)| failed.missed(skipped, &count.failed, execs));
+        }
+        Ok(count)
+    }
+}
+
+/// Number of execs of the whole node ([`CpuStats::execs`]).
+///
+/// # Errors
+/// If the kernel does not allow reading the map.
+pub(crate) fn execs(stats: &PerCpuArray<MapData, StatsWords>) -> Result<u64, MapError> {
+    let words = stats.get(&0, 0)?;
+    let cpus = words
+        .iter()
+        .map(|words| cast::<StatsWords, CpuStats>(*words));
+    Ok(cpus.map(|stats| stats.execs).sum())
+}

@@ -1,0 +1,83 @@
+//! The kernel's counts of failed execs.
+
+use aya::{
+    Ebpf,
+    maps::{MapData, MapError, PerCpuArray},
+    programs::ProgramFd,
+};
+use bytemuck::cast;
+use exectrail_common::{exec_calls::CALLS, maps, record::FailedStats};
+
+use crate::probes::{error::AttachError, map::take, options::Hook, skipped::skipped};
+
+/// Counts of one call's program.
+#[derive(Clone, Debug)]
+pub struct CallCounts {
+    /// Index in [`exectrail_common::exec_calls`].
+    pub call: usize,
+    /// By CPU number.
+    pub cpus: Vec<FailedStats>,
+}
+
+/// [`FailedStats`] as words, the value type of the map.
+const WORDS: usize = size_of::<FailedStats>() / 8;
+
+/// The kernel's counts of failed execs.
+pub(crate) struct Counters {
+    stats: PerCpuArray<MapData, [u64; WORDS]>,
+    hook: Hook,
+    programs: Vec<ProgramFd>,
+    /// Execs of the node that were counted before the programs were attached.
+    execs_before: u64,
+}
+
+impl Counters {
+    pub(in crate::probes) fn new(
+        ebpf: &mut Ebpf,
+        hook: Hook,
+        programs: Vec<ProgramFd>,
+        execs_before: u64,
+    ) -> Result<Self, AttachError> {
+        Ok(Self {
+            stats: take(ebpf, maps::FAILED_STATS)?,
+            hook,
+            programs,
+            execs_before,
+        })
+    }
+
+    /// The counts, by call.
+    pub(crate) fn calls(&self) -> Result<Vec<CallCounts>, MapError> {
+        (0..CALLS)
+            .map(|call| {
+                let words = self.stats.get(&(call as u32), 0)?;
+                Ok(CallCounts {
+                    call,
+                    cpus: words.iter().map(|words| cast(*words)).collect(),
+                })
+            })
+            .collect()
+    }
+
+    /// Number of times that the kernel skipped one of the programs, for failed or successful execs.
+    ///
+    /// `None` with `tp_btf/sys_exit`: the kernel skips its program for any system call, and does
+    /// not count by call.
+    pub(crate) fn skipped(&self) -> Option<u64> {
+        match self.hook {
+            Hook::Fexit => self.programs.iter().map(skipped).sum(),
+            Hook::SysExit => None,
+        }
+    }
+
+    /// How many of the `skipped` runs were for execs that failed.
+    ///
+    /// The others were for execs that succeeded: those of the node's `execs` that no program has
+    /// seen, by the counts of `calls`.
+    pub(crate) fn missed(&self, skipped: u64, calls: &[CallCounts], execs: u64) -> u64 {
+        let stats = calls.iter().flat_map(|call| &call.cpus);
+        let succeeded: u64 = stats.map(|stats| stats.succeeded).sum();
+        let seen = self.execs_before.saturating_add(succeeded);
+        skipped.saturating_sub(execs.saturating_sub(seen))
+    }
+}

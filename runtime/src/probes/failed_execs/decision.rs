@@ -1,0 +1,78 @@
+//! Whether failed execs are recorded, and if not, why.
+
+use crate::probes::options::Hook;
+
+/// Whether and how failed execs are recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FailedExecs {
+    /// Off: the flag is not set.
+    Off,
+    /// On, with this hook.
+    On(Hook),
+    /// On with this hook, as the kernel refused an earlier one.
+    Fallback(Hook, Unavailable),
+    /// Off, as the kernel refused all hooks.
+    Unavailable(Unavailable),
+}
+
+impl FailedExecs {
+    /// As in the first line of the stream; `None` if off.
+    pub(crate) fn as_str(&self) -> Option<&'static str> {
+        match self {
+            Self::Off => None,
+            Self::On(hook) | Self::Fallback(hook, _) => Some(hook.as_str()),
+            Self::Unavailable(_) => Some("unavailable"),
+        }
+    }
+}
+
+/// Why failed execs cannot be recorded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unavailable {
+    /// The kernel lacks a helper that the programs need.
+    #[error(
+        "kernel {0} is too old: it takes Linux 5.11 or later, which tells a program its task \
+         (bpf_get_current_task_btf)"
+    )]
+    Kernel(String),
+    /// The kernel refused a program.
+    #[error("the kernel refused the program {program} on {function}: {reason}")]
+    Program {
+        /// The hook.
+        hook: Hook,
+        /// The program.
+        program: &'static str,
+        /// Its attach point.
+        function: &'static str,
+        /// The kernel's answer, in one line.
+        reason: String,
+    },
+    /// Other programs use all places at a function (`BPF_MAX_TRAMP_LINKS`, include/linux/bpf.h).
+    #[error(
+        "the kernel takes no more programs on {function} (E2BIG): it has room for 36 to 40 on the \
+         whole node, and other sidecars or tools have taken them"
+    )]
+    Full {
+        /// The function.
+        function: &'static str,
+    },
+    /// The system calls of this architecture are unknown.
+    #[error("exectrail does not know how {0} calls")]
+    Architecture(&'static str),
+}
+
+impl Unavailable {
+    /// What to try instead; empty where nothing helps.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::Full { .. }
+            | Self::Program {
+                hook: Hook::Fexit, ..
+            } => {
+                "--failed-execs=sys-exit does without such programs, at a cost to every system call \
+                 of the node"
+            }
+            Self::Program { .. } | Self::Kernel(_) | Self::Architecture(_) => "",
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Loads the object: sets the constants of the probes and the sizes of the maps.
+
+use aya::{Ebpf, VerifierLogLevel, util::nr_cpus};
+use bytemuck::bytes_of;
+use exectrail_common::{
+    exec_calls::CALLS,
+    map_memory::early_slots,
+    maps,
+    probe_config::ProbeConfig,
+    suppression::MAX_BUCKETS,
+    target::{DECISION_SLOTS, DISMISSAL_SLOTS},
+};
+use exectrail_preflight::Kernel;
+
+use super::{
+    error::AttachError, failed_execs, loader, object::object, options::Options, probe_config,
+};
+use crate::suppression::rate;
+
+/// Loads the object for `lanes` lanes; no program is attached. Returns the probes' configuration,
+/// too.
+pub(super) fn load(
+    kernel: &Kernel,
+    options: &Options,
+    lanes: u32,
+) -> Result<(Ebpf, ProbeConfig), AttachError> {
+    let cpus = nr_cpus().map_err(|(path, source)| AttachError::Read {
+        path: path.into(),
+        source,
+    })?;
+    let config = probe_config::of(kernel, options, lanes, cpus)?;
+    let rules = options.limits.rules.set();
+    let rate = options
+        .limits
+        .rate
+        .map(rate::Limit::set)
+        .unwrap_or_default();
+    let exec_calls = failed_execs::exec_calls();
+    let mut loader = loader::without_kernel_types();
+    loader
+        .btf(None)
+        .verifier_log_level(verifier_log_level())
+        .override_global("OFFSETS", bytes_of(&kernel.offsets), true)
+        .override_global("CONFIG", bytes_of(&config), true)
+        .override_global("EXEC_CALLS", bytes_of(&exec_calls), true)
+        .override_global("RULES", bytes_of(&rules), true)
+        .override_global("RATE", bytes_of(&rate), true);
+    for (map, entries) in sizes(options, lanes, cpus) {
+        loader.map_max_entries(map, entries);
+    }
+    let ebpf = loader.load(&object(&kernel.offsets)?)?;
+    Ok((ebpf, config))
+}
+
+/// The maps whose sizes depend on the options, the lanes and the CPUs, with their numbers of
+/// entries (the ring's in bytes). A feature that is off takes no memory.
+fn sizes(options: &Options, lanes: u32, cpus: usize) -> impl Iterator<Item = (&'static str, u32)> {
+    let calls = if options.failed_execs.is_empty() {
+        0
+    } else {
+        CALLS
+    };
+    let rule_lanes = if options.limits.rules.is_empty() {
+        1
+    } else {
+        lanes
+    };
+    let buckets = options.limits.rate.map_or(1, |_| MAX_BUCKETS);
+    // `exit` has its own tables only if it can preempt `exec`.
+    let is_one_table = lanes == 1 || !options.exit_events;
+    let always = [
+        (maps::RING, options.ring_bytes),
+        (maps::STATS, lanes),
+        (maps::SCRATCH, lanes),
+        (maps::EARLY, early_slots(cpus as u64) * cpus as u32),
+        (maps::SUPPRESSED, rule_lanes),
+        (maps::FILENAME_KEY, rule_lanes),
+        (maps::BUCKETS, buckets),
+        (maps::FAILED, (calls * cpus).max(1) as u32),
+        (maps::FAILED_STATS, calls.max(1) as u32),
+    ];
+    let seen = (lanes == 1).then_some((maps::SEEN, 1));
+    let decisions = is_one_table.then_some((maps::DECISIONS, DECISION_SLOTS));
+    let dismissals = is_one_table.then_some((maps::DISMISSALS, DISMISSAL_SLOTS));
+    always
+        .into_iter()
+        .chain(seen)
+        .chain(decisions)
+        .chain(dismissals)
+}
+
+/// The verifier's log of a program that it refuses: the reason; at the level `debug` also each
+/// instruction before it. Those are megabytes, which take minutes to write on a slow machine.
+fn verifier_log_level() -> VerifierLogLevel {
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        VerifierLogLevel::VERBOSE | VerifierLogLevel::STATS
+    } else {
+        VerifierLogLevel::STATS
+    }
+}

@@ -1,0 +1,38 @@
+//! The options of the probes.
+
+use crate::suppression::Limits;
+
+/// Options of the probes.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// Size of the ring buffer, bytes.
+    pub ring_bytes: u32,
+    /// Maximum number of bytes of argv recorded per exec.
+    pub max_argv_bytes: u32,
+    /// Record exits as well as execs.
+    pub exit_events: bool,
+    /// Record failed execs with the first of these hooks that the kernel allows.
+    pub failed_execs: &'static [Hook],
+    /// What is suppressed.
+    pub limits: Limits,
+}
+
+/// The hook that records failed execs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hook {
+    /// At the exits of the exec functions (`fexit`): no other system call becomes slower.
+    Fexit,
+    /// At the exit of every system call (`tp_btf/sys_exit`). Works on kernels that refuse `fexit`.
+    /// Every failing system call on the node becomes slower, every other one a little.
+    SysExit,
+}
+
+impl Hook {
+    /// As in flags and lines.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Fexit => "fexit",
+            Self::SysExit => "sys-exit",
+        }
+    }
+}

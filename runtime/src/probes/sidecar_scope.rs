@@ -1,0 +1,79 @@
+//! The sidecar's own PID namespace, and the pod's cgroup.
+
+use aya::{Btf, Ebpf, maps::Array};
+use bytemuck::cast;
+use exectrail_common::{
+    maps,
+    sidecar_scope::{SIDECAR_CGROUPS, SidecarCgroup, SidecarScope},
+};
+use rustix::thread::{name, set_name};
+
+use super::{
+    error::{AttachError, map_error},
+    pod_cgroup,
+    programs::SIDECAR_SCOPE,
+};
+
+/// [`SidecarScope`] as words, the value type of the map.
+type ScopeWords = [u64; size_of::<SidecarScope>() / 8];
+
+/// [`SidecarCgroup`] as words, the value type of the map.
+type CgroupWords = [u64; size_of::<SidecarCgroup>() / 8];
+
+/// Sets the pod's cgroup, if it is one of the cgroups that `sidecar_scope` saw above this process.
+fn name_pod_cgroup(ebpf: &mut Ebpf, scope: &mut SidecarScope) -> Result<(), AttachError> {
+    let map = maps::SIDECAR_CGROUPS;
+    let cgroups = ebpf.map(map).ok_or(AttachError::Missing(map))?;
+    let cgroups = Array::<_, CgroupWords>::try_from(cgroups).map_err(map_error(map))?;
+    let mut seen = Vec::new();
+    for index in 0..SIDECAR_CGROUPS {
+        let words = cgroups.get(&index, 0).map_err(map_error(map))?;
+        seen.push(cast::<CgroupWords, SidecarCgroup>(words));
+    }
+    let Some((place, pod)) = pod_cgroup::find(&seen)
+        .and_then(|place| Some((u32::try_from(place).ok()?, seen.get(place)?)))
+    else {
+        return Ok(());
+    };
+    scope.pod_cgroup = pod.id;
+    scope.pod_cgroup_level = scope.cgroup_level.saturating_sub(place);
+    let map = maps::SIDECAR_SCOPE;
+    let verdict = ebpf.map_mut(map).ok_or(AttachError::Missing(map))?;
+    let mut verdict = Array::<_, ScopeWords>::try_from(verdict).map_err(map_error(map))?;
+    verdict
+        .set(0, cast::<SidecarScope, ScopeWords>(*scope), 0)
+        .map_err(map_error(map))
+}
+
+/// Maximum number of renames of a thread for the `sidecar_scope` program: the kernel may skip it,
+/// see [`exectrail_common::record::LANES`].
+const LOOKS: usize = 20;
+
+/// Runs the `sidecar_scope` program on this thread: renames the thread to its current name.
+pub(super) fn look(ebpf: &mut Ebpf, btf: &Btf) -> Result<SidecarScope, AttachError> {
+    let link = SIDECAR_SCOPE.attach(ebpf, btf)?;
+    let map = maps::SIDECAR_SCOPE;
+    let mut scope = SidecarScope::default();
+    for _ in 0..LOOKS {
+        if scope.is_known() {
+            break;
+        }
+        // A thread can always rename itself. If this fails, the program does not run, an error
+        // below.
+        let _ = name().and_then(|name| set_name(&name));
+        // The map stays in the object: programs loaded later use it too.
+        let verdict = ebpf.map(map).ok_or(AttachError::Missing(map))?;
+        let verdict = Array::<_, ScopeWords>::try_from(verdict).map_err(map_error(map))?;
+        scope = verdict.get(&0, 0).map(cast).map_err(map_error(map))?;
+    }
+    let program = SIDECAR_SCOPE.of(ebpf)?;
+    program
+        .detach(link)
+        .and_then(|()| program.unload())
+        .map_err(|source| SIDECAR_SCOPE.refused(source))?;
+    if !scope.is_known() {
+        return Err(AttachError::SidecarScope);
+    }
+    name_pod_cgroup(ebpf, &mut scope)?;
+    Ok(scope)
+}

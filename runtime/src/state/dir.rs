@@ -1,0 +1,345 @@
+//! The file of the state, in its directory.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use exectrail_common::target::{MAX_TARGETS, NsId};
+use serde::{Deserialize, Serialize};
+
+use super::error::{StateError, VERSION};
+use crate::event::clock::WallClock;
+
+/// If a FIFO has the file's name, opening it would wait for a process at its other end.
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+
+/// Name of the file in the state directory.
+const FILE: &str = "exectrail-state.json";
+/// Name of the file before it replaces [`FILE`].
+const NEXT_FILE: &str = "exectrail-state.json.new";
+/// Maximum size of a file that is read, bytes. Each target takes less than 100.
+const MAX_BYTES: u64 = 1 << 20;
+/// Maximum number of targets taken over. Some may have ended, which is proved only when their
+/// numbers are used again. So half of the table is left for new targets.
+const MAX_TAKEN_OVER: usize = MAX_TARGETS as usize / 2;
+/// File with the id of this boot (proc_sys_kernel(5)).
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+/// The pod of a state. A container that restarts stays in its pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pod {
+    /// Inode number of the network namespace.
+    pub net_ns: u32,
+    /// Id of the pod's cgroup; 0 if unknown.
+    pub cgroup: u64,
+}
+
+/// The previous run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Previous {
+    /// Its random id.
+    pub run: String,
+    /// Time when it last saved its state, boot clock, nanoseconds.
+    pub until: u64,
+    /// Its targets, the latest ones.
+    pub targets: Vec<NsId>,
+    /// Number of further targets, which are not taken over.
+    pub left_out: usize,
+}
+
+/// The file's contents.
+#[derive(Debug, Serialize, Deserialize)]
+struct Contents {
+    version: u32,
+    boot_id: String,
+    pod: Pod,
+    run: String,
+    /// Time of writing, boot clock, nanoseconds.
+    until: u64,
+    targets: Vec<Target>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Target {
+    pid_ns: u32,
+    /// Start time of its first process, boot clock, nanoseconds.
+    start: u64,
+}
+
+/// A directory for the state.
+#[derive(Debug)]
+pub(crate) struct StateDir {
+    path: PathBuf,
+    boot_id: String,
+    pod: Pod,
+    run: String,
+}
+
+impl StateDir {
+    /// The state directory at `path` of the run `run` in `pod`.
+    ///
+    /// # Errors
+    /// If the id of this boot cannot be read.
+    pub(crate) fn new(path: PathBuf, pod: Pod, run: String) -> Result<Self, StateError> {
+        let boot_id = fs::read_to_string(BOOT_ID).map_err(|source| StateError::Read {
+            path: BOOT_ID.into(),
+            source,
+        })?;
+        Ok(Self {
+            path,
+            boot_id: boot_id.trim_end().to_owned(),
+            pod,
+            run,
+        })
+    }
+
+    /// The state of the previous run; `None` if there was no run in this boot.
+    ///
+    /// # Errors
+    /// If the file exists and cannot be used.
+    pub(crate) fn previous(&self) -> Result<Option<Previous>, StateError> {
+        let path = self.path.join(FILE);
+        let bytes = match read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(StateError::Read { path, source }),
+        };
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let damaged = |reason: serde_json::Error| StateError::Damaged {
+            path: path.clone(),
+            reason: reason.to_string(),
+        };
+        let Versioned { version } = serde_json::from_slice(&bytes).map_err(damaged)?;
+        if version != VERSION {
+            return Err(StateError::Version { path, version });
+        }
+        let contents: Contents = serde_json::from_slice(&bytes).map_err(damaged)?;
+        if contents.boot_id != self.boot_id {
+            return Ok(None);
+        }
+        if contents.pod != self.pod {
+            return Err(StateError::Foreign { path });
+        }
+        if contents.until > WallClock::boot_now() {
+            return Err(StateError::Damaged {
+                path,
+                reason: "it was written later than now".to_owned(),
+            });
+        }
+        let mut targets: Vec<NsId> = contents.targets.iter().map(Target::id).collect();
+        targets.sort_by_key(|id| (id.start, id.inum));
+        let left_out = targets.len().saturating_sub(MAX_TAKEN_OVER);
+        targets.drain(..left_out);
+        Ok(Some(Previous {
+            run: contents.run,
+            until: contents.until,
+            targets,
+            left_out,
+        }))
+    }
+
+    /// Whether a state can be saved here. An existing state is unchanged.
+    pub(crate) fn is_writable(&self) -> bool {
+        let next = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(NONBLOCK)
+            .open(self.path.join(NEXT_FILE));
+        next.is_ok()
+    }
+
+    /// Saves the targets, recorded until `until`.
+    ///
+    /// The file is not synchronised to the disk: it is useful only while the machine runs, and so
+    /// are its pages in the page cache.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub(crate) fn save(
+        &self,
+        until: u64,
+        targets: impl Iterator<Item = NsId>,
+    ) -> Result<(), StateError> {
+        let contents = Contents {
+            version: VERSION,
+            boot_id: self.boot_id.clone(),
+            pod: self.pod,
+            run: self.run.clone(),
+            until,
+            targets: targets.map(Target::of).collect(),
+        };
+        let next = self.path.join(NEXT_FILE);
+        let write = || {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&next)?;
+            file.write_all(&serde_json::to_vec(&contents)?)?;
+            fs::rename(&next, self.path.join(FILE))
+        };
+        write().map_err(|source| StateError::Write {
+            path: next.clone(),
+            source,
+        })
+    }
+}
+
+impl Target {
+    fn of(id: NsId) -> Self {
+        Self {
+            pid_ns: id.inum,
+            start: id.start,
+        }
+    }
+
+    fn id(&self) -> NsId {
+        NsId {
+            start: self.start,
+            inum: self.pid_ns,
+            zero: 0,
+        }
+    }
+}
+
+/// Reads a regular file of limited size.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let file: File = OpenOptions::new()
+        .read(true)
+        .custom_flags(NONBLOCK)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(io::Error::other(format!(
+            "it is larger than {MAX_BYTES} bytes"
+        )));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const POD: Pod = Pod {
+        net_ns: 4_026_532_000,
+        cgroup: 77,
+    };
+
+    fn id(inum: u32, start: u64) -> NsId {
+        NsId {
+            start,
+            inum,
+            zero: 0,
+        }
+    }
+
+    fn state(dir: &TempDir, pod: Pod, run: &str) -> StateDir {
+        StateDir::new(dir.path().to_owned(), pod, run.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn what_is_saved_is_found_by_the_next_run() {
+        let dir = TempDir::new().unwrap();
+        let first = state(&dir, POD, "one");
+        assert_eq!(first.previous().unwrap(), None);
+        let targets = [id(4_026_532_100, 5), id(4_026_532_101, 6)];
+        first.save(9, targets.into_iter()).unwrap();
+        let previous = state(&dir, POD, "two").previous().unwrap().unwrap();
+        assert_eq!(
+            previous,
+            Previous {
+                run: "one".to_owned(),
+                until: 9,
+                targets: targets.to_vec(),
+                left_out: 0,
+            }
+        );
+    }
+
+    /// A run with any number of targets leaves room for new ones; the latest are taken over.
+    #[test]
+    fn half_of_the_table_is_for_new_targets() {
+        let dir = TempDir::new().unwrap();
+        let first = state(&dir, POD, "one");
+        let ids = (0..3 * u64::from(MAX_TARGETS)).map(|n| id(4_026_532_100, n));
+        first.save(9, ids).unwrap();
+        let previous = state(&dir, POD, "two").previous().unwrap().unwrap();
+        assert_eq!(previous.targets.len(), MAX_TAKEN_OVER);
+        assert_eq!(previous.left_out, 3 * MAX_TARGETS as usize - MAX_TAKEN_OVER);
+        assert_eq!(
+            previous.targets.last().map(|id| id.start),
+            Some(3 * u64::from(MAX_TARGETS) - 1)
+        );
+    }
+
+    #[test]
+    fn a_state_of_later_than_now_is_damaged() {
+        let dir = TempDir::new().unwrap();
+        let first = state(&dir, POD, "one");
+        first.save(u64::MAX, [].into_iter()).unwrap();
+        let error = first.previous().unwrap_err().to_string();
+        assert!(error.contains("later than now"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_and_ignored() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join(FILE);
+        let this = state(&dir, POD, "two");
+        let error = |contents: &str| {
+            fs::write(&path, contents).unwrap();
+            this.previous().unwrap_err().to_string()
+        };
+        for damaged in [
+            "",
+            "{",
+            "[]",
+            r#"{"version":1}"#,
+            r#"{"version":"1"}"#,
+            "\0\0",
+        ] {
+            assert!(error(damaged).contains("is damaged"), "{damaged:?}");
+        }
+        assert!(error(r#"{"version":2,"more":1}"#).contains("has version 2"));
+        assert!(error(&"x".repeat(2 << 20)).contains("larger than"));
+
+        let other = Pod { net_ns: 1, ..POD };
+        state(&dir, other, "one").save(9, [].into_iter()).unwrap();
+        let error = this.previous().unwrap_err();
+        assert!(matches!(error, StateError::Foreign { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_state_of_another_boot_is_none() {
+        let dir = TempDir::new().unwrap();
+        let mut other = state(&dir, POD, "one");
+        other.boot_id = "another".to_owned();
+        other.save(9, [id(1, 2)].into_iter()).unwrap();
+        assert_eq!(state(&dir, POD, "two").previous().unwrap(), None);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_written_is_named() {
+        let dir = TempDir::new().unwrap();
+        let gone = dir.path().join("gone");
+        let state = StateDir::new(gone, POD, "one".to_owned()).unwrap();
+        assert_eq!(state.previous().unwrap(), None);
+        let error = state.save(1, [].into_iter()).unwrap_err().to_string();
+        assert!(error.contains("cannot write"), "{error}");
+    }
+}

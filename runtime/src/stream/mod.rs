@@ -1,0 +1,342 @@
+//! The stream of events: converts records, in the order of the ring, to lines in the order of
+//! output.
+//!
+//! Pure: bytes in, bytes out. It reassembles long argv, writes a line for each workspace when it
+//! first appears, and writes losses at the place where they happened.
+
+use std::collections::BTreeMap;
+
+use exectrail_common::{
+    exec_calls::CALLS,
+    record::{Exit, FLAG_CONTINUED, MAX_ARGV},
+    target::{NsId, NsState},
+};
+
+use crate::{
+    event::{
+        clock::{LineClock, WallClock},
+        decode::{DecodeError, ExecRecord, FailedExecRecord, Record, decode},
+        loss::{Ledger, Place},
+    },
+    output::{
+        Event, ExecEvent, FailedExecEvent, Found, Kind, PreviousRun, Run, SuppressedEvent, Writer,
+    },
+    state::Previous,
+    suppression::{
+        Cause, Limits,
+        account::{Account, Suppression, Tally},
+    },
+    telemetry::{line_limit::LineLimit, metrics::Totals},
+};
+
+mod long_argv;
+mod losses;
+mod pending;
+mod workspace;
+mod workspaces;
+
+use pending::Pending;
+use workspace::{ANNOUNCED_BURST, ANNOUNCED_PERIOD, Workspace};
+
+/// The beginning of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Beginning {
+    /// Start of tracing, boot clock, nanoseconds.
+    pub at: u64,
+    /// Random id of the run.
+    pub run: String,
+    /// Whether discovery is on.
+    pub discovery: bool,
+    /// The identities that tie namespaces to the pod, as a set of
+    /// [`exectrail_common::target::BY_NETWORK`] and [`exectrail_common::target::BY_CGROUP`].
+    pub identity: u32,
+    /// Depth of the sidecar's own PID namespace.
+    pub own_level: u32,
+    /// The hook for failed execs, or `unavailable`; `None` if they are off.
+    pub failed_execs: Option<&'static str>,
+    /// The previous run, if its state was found.
+    pub previous: Option<Previous>,
+    /// Why a workspace of an earlier run may continue untraced, if it may.
+    pub unknown: Option<String>,
+}
+
+/// The stream's state: what is written, and what is incomplete.
+#[derive(Debug)]
+pub struct Stream {
+    writer: Writer,
+    clock: LineClock,
+    /// Start of recording in this run, boot clock, nanoseconds.
+    began: u64,
+    discovery: bool,
+    ledger: Ledger,
+    /// The losses of exits, which have their own sequence numbers.
+    exits: Ledger,
+    /// The losses of failed execs: each call has its own sequence numbers.
+    failed: [Ledger; CALLS],
+    /// Incomplete execs by CPU and lane: each place writes all pieces of one exec before the next
+    /// exec.
+    pending: BTreeMap<Place, Pending>,
+    /// Workspaces that have a line, by inode number.
+    workspaces: BTreeMap<u32, Workspace>,
+    /// Workspaces of an earlier run without an exec since then, by inode number.
+    adopted: BTreeMap<u32, NsId>,
+    /// Workspaces without a process. The ring may still have records of them.
+    ended: Vec<NsId>,
+    own_level: u32,
+    max_argv_bytes: u32,
+    /// Limits the lines about announcements.
+    announced: LineLimit,
+    /// Losses because a table was full.
+    unplaced: [u64; 3],
+    /// Pieces of argv that were lost because the ring was full.
+    lost_pieces: u64,
+    execs: u64,
+    /// Number of lines of exits and of failed execs, like `execs` for execs.
+    exits_told: u64,
+    failed_told: u64,
+    limits: Limits,
+    suppressed: Account,
+}
+
+impl Stream {
+    /// Makes an empty stream.
+    pub fn new(writer: Writer) -> Self {
+        Self {
+            writer,
+            clock: LineClock::new(WallClock::now()),
+            began: 0,
+            discovery: false,
+            ledger: Ledger::default(),
+            exits: Ledger::default(),
+            failed: Default::default(),
+            pending: BTreeMap::new(),
+            workspaces: BTreeMap::new(),
+            adopted: BTreeMap::new(),
+            ended: Vec::new(),
+            own_level: 0,
+            max_argv_bytes: MAX_ARGV,
+            announced: LineLimit::new(ANNOUNCED_BURST, ANNOUNCED_PERIOD),
+            unplaced: [0; 3],
+            lost_pieces: 0,
+            execs: 0,
+            exits_told: 0,
+            failed_told: 0,
+            limits: Limits::default(),
+            suppressed: Account::new(WallClock::boot_now()),
+        }
+    }
+
+    /// This stream, with suppressed execs.
+    #[must_use]
+    pub fn limited(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// This stream, with a maximum number of bytes of argv per exec.
+    #[must_use]
+    pub fn bounded(mut self, max_argv_bytes: u32) -> Self {
+        self.max_argv_bytes = max_argv_bytes;
+        self
+    }
+
+    /// Measures the wall clock again, and writes a line if it was set.
+    pub fn check_clock(&mut self, out: &mut Vec<u8>) {
+        self.hear_clock(WallClock::now(), out);
+    }
+
+    fn hear_clock(&mut self, now: WallClock, out: &mut Vec<u8>) {
+        let boot = WallClock::boot_now();
+        if let Some(step) = self.clock.hear(now, boot) {
+            self.tell(boot, &Event::ClockSet { step }, out);
+        }
+    }
+
+    /// Takes a record: appends to `out` the lines that it completes.
+    ///
+    /// # Errors
+    /// If the bytes are not a record; then nothing is appended.
+    pub fn record(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        match decode(bytes)? {
+            Record::Exec(exec) => self.exec(&exec, out),
+            Record::ArgvPiece(piece) => self.piece(&piece, out),
+            Record::Exit(exit) => self.exit(&exit, out),
+            Record::FailedExec(failed) => self.failed(&failed, out),
+            Record::NsFound(found) => {
+                let state = NsState {
+                    since: found.ktime,
+                    level: found.level,
+                    by: found.by,
+                    ..NsState::default()
+                };
+                self.started(found.id, &state, Found::Discovery, found.ktime, out);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes running totals of suppressed execs that were read at `now` (boot clock) or a little
+    /// later.
+    pub fn suppressed(&mut self, now: u64, tallies: &[Tally], out: &mut Vec<u8>) {
+        for Suppression {
+            cause,
+            count,
+            since,
+            until,
+            total,
+        } in self.suppressed.update(now, tallies)
+        {
+            // The probes have only the causes in `limits`.
+            let Some(reason) = cause.reason(&self.limits) else {
+                continue;
+            };
+            let event = Event::Suppressed(SuppressedEvent {
+                reason,
+                count,
+                since: self.clock.at(since).ts,
+                until: self.clock.at(until).ts,
+                total,
+            });
+            self.writer.write(out, self.clock.at(until), &event);
+        }
+    }
+
+    /// Completes what is incomplete, after the ring has been empty for a while: no further piece of
+    /// an argv will come, and no record of an ended workspace.
+    pub fn settle(&mut self, out: &mut Vec<u8>) {
+        while let Some((_, pending)) = self.pending.pop_first() {
+            self.complete(&pending, out);
+        }
+        self.write_ends(out);
+    }
+
+    /// Writes the first line of the stream.
+    pub fn begin(&mut self, beginning: &Beginning, out: &mut Vec<u8>) {
+        self.began = beginning.at;
+        self.discovery = beginning.discovery;
+        self.own_level = beginning.own_level;
+        let previous = beginning.previous.as_ref();
+        self.adopted = previous
+            .iter()
+            .flat_map(|previous| &previous.targets)
+            .map(|id| (id.inum, *id))
+            .collect();
+        let now = WallClock::boot_now();
+        let event = Event::TracingStarted {
+            run: Run {
+                id: &beginning.run,
+                identity: beginning.identity,
+                previous: previous.map(|previous| PreviousRun {
+                    id: &previous.run,
+                    until: self.clock.at(previous.until).ts,
+                    gap_ns: beginning.at.saturating_sub(previous.until),
+                }),
+            },
+            discovery: beginning.discovery,
+            failed_execs: beginning.failed_execs,
+            limits: &self.limits,
+        };
+        self.writer.write(out, self.clock.at(now), &event);
+        if let Some(reason) = &beginning.unknown {
+            self.tell(now, &Event::WorkspaceUnknown { reason }, out);
+        }
+    }
+
+    /// Writes the last lines of the stream.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        self.settle(out);
+        let event = Event::TracingStopped {
+            execs: self.execs,
+            lost: self.lost_of(Kind::Exec),
+            suppressed: self.suppressed.total(),
+            announcements: self.announced.total(),
+        };
+        self.tell(WallClock::boot_now(), &event, out);
+    }
+
+    /// The totals so far.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals {
+            execs: self.execs,
+            exits: self.exits_told,
+            failed_execs: self.failed_told,
+            lost: [Kind::Exec, Kind::Exit, Kind::ExecFailed].map(|of| self.lost_of(of)),
+            unplaced: self.unplaced,
+            lost_pieces: self.lost_pieces,
+            workspaces: self.workspaces.len(),
+            unwritten_announcements: self.announced.total(),
+            ..Totals::default()
+        };
+        let includes = self.limits.rules.include().len();
+        for (cause, count) in self.suppressed.reported() {
+            match cause {
+                Cause::Rule(number) => totals
+                    .excluded
+                    .push((number.saturating_sub(includes), count)),
+                Cause::Rate(_) => totals.rate_limited += count,
+            }
+        }
+        totals
+    }
+
+    /// Number of workspaces that have a first line and have not ended.
+    pub fn workspaces(&self) -> usize {
+        self.workspaces.len()
+    }
+
+    fn exec(&mut self, exec: &ExecRecord<'_>, out: &mut Vec<u8>) {
+        let head = &exec.head;
+        let place = Place::of(&head.prefix);
+        if let Some(pending) = self.pending.remove(&place) {
+            self.complete(&pending, out);
+        }
+        let lost = self
+            .ledger
+            .record(place, head.prefix.seq, head.subject.ktime);
+        self.lost(Kind::Exec, lost, out);
+        self.seen(head.subject.target, head.subject.ktime, out);
+        if head.prefix.flags & FLAG_CONTINUED != 0 {
+            self.put_together(place, exec);
+        } else {
+            self.execs += 1;
+            let event = ExecEvent {
+                head,
+                argv: exec.argv,
+                filename: exec.filename,
+                stack_filename: exec.stack_filename,
+            };
+            self.tell(head.subject.ktime, &Event::Exec(event), out);
+        }
+    }
+
+    fn failed(&mut self, failed: &FailedExecRecord<'_>, out: &mut Vec<u8>) {
+        let head = &failed.head;
+        let place = Place::of(&head.prefix);
+        let ledger = self.failed.get_mut(head.call as usize);
+        let lost =
+            ledger.and_then(|ledger| ledger.record(place, head.prefix.seq, head.subject.ktime));
+        self.lost(Kind::ExecFailed, lost, out);
+        self.seen(head.subject.target, head.subject.ktime, out);
+        let event = FailedExecEvent {
+            head,
+            filename: failed.filename,
+        };
+        self.failed_told += 1;
+        self.tell(head.subject.ktime, &Event::ExecFailed(event), out);
+    }
+
+    fn exit(&mut self, exit: &Exit, out: &mut Vec<u8>) {
+        let place = Place::of(&exit.prefix);
+        let lost = self.exits.record(place, exit.prefix.seq, exit.ktime);
+        self.lost(Kind::Exit, lost, out);
+        self.exits_told += 1;
+        self.tell(exit.ktime, &Event::Exit(exit), out);
+    }
+
+    fn tell(&mut self, ktime: u64, event: &Event<'_>, out: &mut Vec<u8>) {
+        self.writer.write(out, self.clock.at(ktime), event);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! What is suppressed: the rules, the rate limit, and the account of suppressed execs.
+
+pub(crate) mod account;
+pub(crate) mod rate;
+pub(crate) mod rules;
+
+use rate::Limit;
+use rules::{Rule, Rules};
+
+/// The limits that suppress execs; by default there are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Rules about single execs.
+    pub rules: Rules,
+    /// Maximum rate of execs per workspace.
+    pub rate: Option<Limit>,
+}
+
+impl Limits {
+    /// Whether nothing is suppressed.
+    pub fn is_none(&self) -> bool {
+        self.rules.is_empty() && self.rate.is_none()
+    }
+}
+
+/// Why execs are suppressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// The rule of this number.
+    Rule(usize),
+    /// The rate limit of a workspace: the inode number of its PID namespace, or 0 if it had no
+    /// bucket of its own.
+    Rate(u32),
+}
+
+/// The cause of suppressed execs, as in lines.
+#[derive(Clone, Copy, Debug)]
+pub enum Reason<'a> {
+    /// A rule.
+    Exclude(&'a Rule),
+    /// The rate limit, in this workspace.
+    RateLimit(Limit, Option<u32>),
+}
+
+impl Cause {
+    /// The cause as in lines; `None` for a cause that `limits` does not have.
+    pub fn reason<'a>(&self, limits: &'a Limits) -> Option<Reason<'a>> {
+        match *self {
+            Self::Rule(number) => limits.rules.get(number).map(Reason::Exclude),
+            Self::Rate(pid_ns) => limits
+                .rate
+                .map(|limit| Reason::RateLimit(limit, (pid_ns != 0).then_some(pid_ns))),
+        }
+    }
+}

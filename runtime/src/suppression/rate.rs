@@ -1,0 +1,218 @@
+//! The rate at which the execs of a workspace are recorded.
+
+use std::{fmt, num::NonZeroU32, str::FromStr};
+
+use exectrail_common::suppression;
+
+/// A number of execs per unit of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    count: NonZeroU32,
+    per: Unit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Second,
+    Minute,
+    Hour,
+}
+
+/// Maximum rate per second: above it, rounding to nanoseconds would change the rate noticeably.
+pub(crate) const MAX_PER_SECOND: u64 = 1_000_000;
+
+/// Not a rate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RateError {
+    /// Not of the form `NUMBER/UNIT`.
+    #[error("{0:?} is not a rate: write a number and a unit, such as 1000/s, 600/m or 5000/h")]
+    Form(String),
+    /// Above [`MAX_PER_SECOND`].
+    #[error("{0:?} is more than {MAX_PER_SECOND}/s, the most that can be asked for")]
+    Fast(String),
+}
+
+impl Unit {
+    fn nanoseconds(self) -> u64 {
+        match self {
+            Self::Second => 1_000_000_000,
+            Self::Minute => 60_000_000_000,
+            Self::Hour => 3_600_000_000_000,
+        }
+    }
+}
+
+impl FromStr for Rate {
+    type Err = RateError;
+
+    fn from_str(text: &str) -> Result<Self, RateError> {
+        let form = || RateError::Form(text.to_owned());
+        let (count, unit) = text.split_once('/').ok_or_else(form)?;
+        let per = match unit {
+            "s" => Unit::Second,
+            "m" => Unit::Minute,
+            "h" => Unit::Hour,
+            _ => return Err(form()),
+        };
+        if !count.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(form());
+        }
+        let count: NonZeroU32 = count.parse().map_err(|_| form())?;
+        let rate = Self { count, per };
+        if rate.interval() < Unit::Second.nanoseconds() / MAX_PER_SECOND {
+            return Err(RateError::Fast(text.to_owned()));
+        }
+        Ok(rate)
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = match self.per {
+            Unit::Second => "s",
+            Unit::Minute => "m",
+            Unit::Hour => "h",
+        };
+        write!(f, "{}/{unit}", self.count)
+    }
+}
+
+impl serde::Serialize for Rate {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Rate {
+    /// Nanoseconds per token.
+    fn interval(self) -> u64 {
+        self.per.nanoseconds() / u64::from(self.count.get())
+    }
+}
+
+/// A rate with the number of execs that may happen at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// The rate.
+    pub rate: Rate,
+    /// Maximum number of tokens in a bucket.
+    pub burst: NonZeroU32,
+}
+
+impl Limit {
+    /// A limit; the default burst is the number in `rate`.
+    pub fn new(rate: Rate, burst: Option<NonZeroU32>) -> Self {
+        Self {
+            rate,
+            burst: burst.unwrap_or(rate.count),
+        }
+    }
+
+    /// The configuration for the probes, set before they are loaded.
+    pub fn set(self) -> suppression::Rate {
+        let interval = self.rate.interval();
+        suppression::Rate {
+            interval,
+            // Up to 2^32 hours, which do not fit in 64 bits of nanoseconds; half of 64 bits are 292
+            // years.
+            window: interval
+                .saturating_mul(u64::from(self.burst.get()))
+                .min(u64::MAX / 2),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn rates() {
+        let set = |text: &str, burst| {
+            let limit = Limit::new(text.parse().unwrap(), NonZeroU32::new(burst));
+            let set = limit.set();
+            (set.interval, set.window)
+        };
+        assert_eq!(set("1000/s", 0), (1_000_000, 1_000_000_000));
+        assert_eq!(set("1000/s", 5000), (1_000_000, 5_000_000_000));
+        assert_eq!(set("60/m", 0), (1_000_000_000, 60_000_000_000));
+        assert_eq!(set("1/h", 1), (3_600_000_000_000, 3_600_000_000_000));
+        assert_eq!(set("1000000/s", 0).0, 1000);
+        assert_eq!(set("1/h", u32::MAX).1, u64::MAX / 2);
+    }
+
+    #[test]
+    fn what_is_not_a_rate() {
+        for text in [
+            "",
+            "/s",
+            "1000",
+            "0/s",
+            "-1/s",
+            "+1/s",
+            "1.5/s",
+            "1/d",
+            "1/sec",
+            "5000000000/h",
+        ] {
+            assert!(
+                matches!(text.parse::<Rate>(), Err(RateError::Form(_))),
+                "{text:?}"
+            );
+        }
+        assert!(matches!(
+            "1000001/s".parse::<Rate>(),
+            Err(RateError::Fast(_))
+        ));
+    }
+
+    /// The same computation as in `probes-ebpf/src/bucket.rs`.
+    fn admits(set: suppression::Rate, full_at: &mut u64, now: u64) -> bool {
+        *full_at = (*full_at).max(now);
+        if *full_at + set.interval > now + set.window {
+            return false;
+        }
+        *full_at += set.interval;
+        true
+    }
+
+    proptest! {
+        /// In any period the admitted execs are at most the burst plus the rate's number for that
+        /// period. A workspace that keeps to the rate is never limited.
+        #[test]
+        fn a_bucket_keeps_to_its_rate(
+            count in 1u32..50,
+            burst in 1u32..20,
+            steps in prop::collection::vec(0u64..200_000_000, 1..300),
+        ) {
+            let rate: Rate = format!("{count}/s").parse().unwrap();
+            let set = Limit::new(rate, NonZeroU32::new(burst)).set();
+            let (mut full_at, mut now) = (0, 1_000_000_000);
+            let mut admitted = Vec::new();
+            for step in steps {
+                now += step;
+                if admits(set, &mut full_at, now) {
+                    admitted.push(now);
+                }
+            }
+            for (index, since) in admitted.iter().enumerate() {
+                for (until, others) in admitted[index..].iter().zip(1u64..) {
+                    prop_assert!(others <= u64::from(burst) + (until - since) / set.interval);
+                }
+            }
+            let mut full_at = 0;
+            for step in 0..100 {
+                prop_assert!(admits(set, &mut full_at, now + step * set.interval));
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC*") {
+            if let Ok(rate) = text.parse::<Rate>() {
+                prop_assert_eq!(rate.to_string().parse(), Ok(rate));
+            }
+        }
+    }
+}

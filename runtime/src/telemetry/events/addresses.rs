@@ -1,0 +1,127 @@
+//! Events of the listening addresses, and of their clients.
+
+use std::{fmt::Display, io, net::SocketAddr};
+
+use tracing::{info, warn};
+
+use crate::{handshake::verdict::Refusal, telemetry::metrics::metrics};
+
+/// An address cannot be bound yet.
+pub(crate) struct AddressTaken<'a> {
+    /// The address.
+    pub address: SocketAddr,
+    /// The address, the reason and the remedy.
+    pub error: &'a dyn Display,
+    /// Failed tries since the last line of this kind.
+    pub untold: u64,
+}
+
+impl AddressTaken<'_> {
+    /// Logs it.
+    pub(crate) fn emit(self) {
+        let Self {
+            address,
+            error,
+            untold,
+        } = self;
+        warn!(%address, untold, "{error}; trying again until it is free");
+    }
+}
+
+/// The init address is bound, after retries.
+pub(crate) struct ListensLate {
+    /// The address.
+    pub address: SocketAddr,
+}
+
+impl ListensLate {
+    /// Logs it.
+    pub(crate) fn emit(self) {
+        metrics().listening(true);
+        info!(address = %self.address, "listening for announcements");
+    }
+}
+
+/// Metrics can be scraped.
+pub(crate) struct MetricsPublished {
+    /// The address.
+    pub address: SocketAddr,
+}
+
+impl MetricsPublished {
+    /// Logs it.
+    pub(crate) fn emit(self) {
+        info!(address = %self.address, "metrics are at /metrics");
+    }
+}
+
+/// A connection could not be accepted.
+pub(crate) struct ConnectionFailed {
+    /// The purpose of the address.
+    pub of: &'static str,
+    /// The kernel's error.
+    pub error: io::Error,
+    /// Earlier failures without a line, because of the limit on such lines.
+    pub untold: u64,
+}
+
+impl ConnectionFailed {
+    /// Logs it.
+    pub(crate) fn emit(self) {
+        warn!(
+            error = %self.error,
+            untold = self.untold,
+            "a connection to the {} could not be accepted",
+            self.of
+        );
+    }
+}
+
+/// An announcement was accepted.
+pub(crate) struct AnnouncementAccepted {
+    /// Inode number of the namespace.
+    pub pid_ns: u32,
+    /// Earlier accepted announcements without a line, because of the limit; `None` if this one has
+    /// no line either.
+    pub untold: Option<u64>,
+}
+
+impl AnnouncementAccepted {
+    /// Counts it, and logs it.
+    pub(crate) fn emit(self) {
+        metrics().announcement("accepted", 1);
+        match self.untold {
+            Some(untold) => info!(pid_ns = self.pid_ns, untold, "announcement accepted"),
+            None => metrics().suppressed_line("announcement_accepted"),
+        }
+    }
+}
+
+/// An announcement was refused.
+pub(crate) struct AnnouncementRefused {
+    /// Inode number of the namespace.
+    pub pid_ns: u32,
+    /// The reason.
+    pub refusal: Refusal,
+    /// Earlier refusals without a line, because of the limit; `None` if this one has no line
+    /// either.
+    pub untold: Option<u64>,
+}
+
+impl AnnouncementRefused {
+    /// Counts it, and logs it.
+    pub(crate) fn emit(self) {
+        metrics().announcement(self.refusal.reason(), 1);
+        let Some(untold) = self.untold else {
+            metrics().suppressed_line("announcement_refused");
+            return;
+        };
+        warn!(
+            pid_ns = self.pid_ns,
+            reason = self.refusal.reason(),
+            untold,
+            "announcement refused: {}",
+            self.refusal
+        );
+    }
+}

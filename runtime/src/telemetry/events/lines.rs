@@ -1,0 +1,77 @@
+//! Events of records, lines, and the sink.
+
+use std::io;
+
+use tracing::{error, warn};
+
+use crate::{
+    event::decode::DecodeError,
+    telemetry::metrics::{Totals, metrics},
+};
+
+/// A record could not be decoded.
+pub(crate) struct RecordUnreadable {
+    /// The error.
+    pub error: DecodeError,
+}
+
+impl RecordUnreadable {
+    /// Logs it.
+    pub(crate) fn emit(self) {
+        metrics().unreadable_record();
+        error!(error = %self.error, "a record could not be read; its exec has no line");
+    }
+}
+
+/// Lines were written: the totals of the run.
+pub(crate) struct LinesWritten {
+    /// The totals.
+    pub totals: Totals,
+}
+
+impl LinesWritten {
+    /// Counts the totals; the lines themselves are in the stream.
+    pub(crate) fn emit(self) {
+        metrics().totals(&self.totals);
+    }
+}
+
+/// The sink has no room.
+pub(crate) struct SinkFull<'a> {
+    /// The sink's name.
+    pub name: &'a str,
+    /// The kernel's error.
+    pub error: &'a io::Error,
+}
+
+impl SinkFull<'_> {
+    /// Logs it.
+    pub(crate) fn emit(self) {
+        warn!(sink = self.name, error = %self.error, "no room for events; waiting");
+    }
+}
+
+/// Lines could not be written before the process had to end.
+pub(crate) struct LinesUnwritten {
+    /// Lines of execs among them.
+    pub execs: u64,
+    /// All of them.
+    pub lines: u64,
+    /// Their bytes that were not written.
+    pub bytes: u64,
+    /// Execs without a record, in the whole run.
+    pub lost: u64,
+}
+
+impl LinesUnwritten {
+    /// Logs it.
+    pub(crate) fn emit(self) {
+        error!(
+            execs = self.execs,
+            lines = self.lines,
+            bytes = self.bytes,
+            lost = self.lost,
+            "not everything that was recorded could be written"
+        );
+    }
+}

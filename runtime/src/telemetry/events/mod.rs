@@ -1,0 +1,17 @@
+//! Events about exectrail itself, for operators: one type per event.
+
+mod addresses;
+mod lines;
+mod run;
+mod targets;
+
+pub(crate) use addresses::{
+    AddressTaken, AnnouncementAccepted, AnnouncementRefused, ConnectionFailed, ListensLate,
+    MetricsPublished,
+};
+pub(crate) use lines::{LinesUnwritten, LinesWritten, RecordUnreadable, SinkFull};
+pub(crate) use run::{
+    ActorFailed, DiscoveryDecided, FailedExecsDecided, PrivilegesDropped, PrivilegesKept, Ready,
+    StartupTimedOut, Stopping, TracingRefused, VariablesUnknown,
+};
+pub(crate) use targets::{EndsNotChecked, StateNotSaved, StateUnusable, TableFull, TargetsSwept};

@@ -1,0 +1,88 @@
+//! Events of the targets, and of the state that survives a restart.
+
+use std::fmt::Display;
+
+use tracing::{info, warn};
+
+use crate::probes::EndUnknown;
+
+/// Targets that have ended were removed.
+pub(crate) struct TargetsSwept {
+    /// Their number.
+    pub removed: usize,
+}
+
+impl TargetsSwept {
+    /// Logs it.
+    pub(crate) fn emit(self) {
+        info!(removed = self.removed, "forgot namespaces that have ended");
+    }
+}
+
+/// A table of the probes is full.
+pub(crate) struct TableFull {
+    /// The table.
+    pub table: &'static str,
+}
+
+impl TableFull {
+    /// Logs it.
+    pub(crate) fn emit(self) {
+        warn!(
+            table = self.table,
+            "a table of the probes is full: execs are lost, and `lost` lines count them; the pod \
+             has more containers at once than exectrail keeps track of"
+        );
+    }
+}
+
+/// The end of targets could not be checked.
+pub(crate) struct EndsNotChecked {
+    /// The reason.
+    pub error: EndUnknown,
+}
+
+impl EndsNotChecked {
+    /// Logs it.
+    pub(crate) fn emit(self) {
+        warn!(
+            error = %self.error,
+            "cannot check whether a workspace has ended; it is traced on, and its end has no line"
+        );
+    }
+}
+
+/// The state of an earlier run cannot be used.
+pub(crate) struct StateUnusable<'a> {
+    /// The error.
+    pub error: &'a dyn Display,
+}
+
+impl StateUnusable<'_> {
+    /// Logs it.
+    pub(crate) fn emit(self) {
+        warn!(
+            error = %self.error,
+            "the state of an earlier run cannot be used; tracing without it"
+        );
+    }
+}
+
+/// The state could not be written.
+pub(crate) struct StateNotSaved<'a> {
+    /// The error.
+    pub error: &'a dyn Display,
+    /// Earlier failures without a line, because of the limit on such lines.
+    pub not_logged: u64,
+}
+
+impl StateNotSaved<'_> {
+    /// Logs it.
+    pub(crate) fn emit(self) {
+        warn!(
+            error = %self.error,
+            not_logged = self.not_logged,
+            "the state cannot be saved; after a restart, workspaces may have to be announced again"
+        );
+    }
+}
