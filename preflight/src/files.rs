@@ -12,6 +12,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use memmap2::{Mmap, MmapOptions};
+use procfs_core::{FromBufRead as _, ProcessCGroup, ProcessCGroups};
 use rustix::fs::statfs;
 
 /// Maximum size of a text file of procfs or sysfs.
@@ -156,4 +157,9 @@ pub(crate) fn status_field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
         .map(str::trim)
+}
+
+/// The cgroups in the text of `/proc/PID/cgroup`; none if a line is not one of that file.
+pub(crate) fn parse_cgroups(text: &str) -> Vec<ProcessCGroup> {
+    ProcessCGroups::from_buf_read(text.as_bytes()).map_or_else(|_| Vec::new(), |cgroups| cgroups.0)
 }

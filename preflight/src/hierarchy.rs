@@ -2,6 +2,8 @@
 
 use exectrail_common::offsets::{ABSENT, Offsets};
 
+use procfs_core::ProcessCGroup;
+
 use crate::offsets::Controllers;
 
 /// Controllers whose v1 hierarchies every pod is in, as runtimes use all of these. Others, such as
@@ -25,26 +27,29 @@ pub enum Hierarchy {
 }
 
 impl Hierarchy {
-    /// The hierarchy in `cgroups`, the text of a process's `/proc/PID/cgroup` (cgroups(7));
+    /// The hierarchy among `cgroups`, those of a process in `/proc/PID/cgroup` (cgroups(7));
     /// [`Hierarchy::None`] if the kernel lacks a field that the probes need to read cgroups.
     ///
-    /// Its lines are `ID:CONTROLLERS:PATH`; that of v2 is `0::PATH`. On a node with cgroup v1,
-    /// runtimes put each container into a cgroup of the same name in the hierarchy of each
-    /// controller, so each of these hierarchies is suitable.
-    pub fn of(cgroups: &str, controllers: Controllers, offsets: &Offsets) -> Self {
+    /// On a node with cgroup v1, runtimes put each container into a cgroup of the same name in the
+    /// hierarchy of each controller, so each of these hierarchies is suitable.
+    pub fn of(cgroups: &[ProcessCGroup], controllers: Controllers, offsets: &Offsets) -> Self {
         if !has_cgroups(offsets) {
             return Self::None;
         }
-        let lines = || cgroups.lines().filter_map(|line| line.split_once(':'));
-        let v1: Vec<&str> = lines()
-            .filter(|(id, _)| *id != "0")
-            .filter_map(|(_, rest)| Some(rest.split_once(':')?.0))
-            .flat_map(|names| names.split(','))
+        let is_v2 = |cgroup: &ProcessCGroup| cgroup.hierarchy == 0;
+        let v1: Vec<&str> = cgroups
+            .iter()
+            .filter(|cgroup| !is_v2(cgroup))
+            .flat_map(|cgroup| &cgroup.controllers)
+            .map(String::as_str)
             .filter(|name| OF_PODS.contains(name))
             .collect();
         if v1.is_empty() {
-            let has_v2 = lines().any(|(id, _)| id == "0");
-            return if has_v2 { Self::Unified } else { Self::None };
+            return if cgroups.iter().any(is_v2) {
+                Self::Unified
+            } else {
+                Self::None
+            };
         }
         let known = [("pids", controllers.pids), ("memory", controllers.memory)];
         known
@@ -78,6 +83,7 @@ fn has_cgroups(offsets: &Offsets) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::parse_cgroups;
 
     #[test]
     fn the_hierarchy_of_each_layout_of_cgroups() {
@@ -112,7 +118,7 @@ mod tests {
             ("nonsense\n:\n::\n", all, Hierarchy::None),
         ] {
             assert_eq!(
-                Hierarchy::of(cgroups, controllers, &Offsets::default()),
+                Hierarchy::of(&parse_cgroups(cgroups), controllers, &Offsets::default()),
                 expected,
                 "{cgroups}"
             );
@@ -126,7 +132,7 @@ mod tests {
             ..Offsets::default()
         };
         let controllers = Controllers::default();
-        let found = Hierarchy::of("0::/\n", controllers, &offsets);
+        let found = Hierarchy::of(&parse_cgroups("0::/\n"), controllers, &offsets);
         assert_eq!(found, Hierarchy::None);
     }
 }

@@ -14,7 +14,11 @@ pub(super) fn noted(node: &Node<'_>, resolved: Option<&Resolved>, check: Check) 
     let (Ok(text), Some(resolved)) = (files::read_text(&path), resolved) else {
         return check;
     };
-    let found = Hierarchy::of(&text, resolved.controllers, &resolved.offsets);
+    let found = Hierarchy::of(
+        &files::parse_cgroups(&text),
+        resolved.controllers,
+        &resolved.offsets,
+    );
     let (what, caution) = match found {
         Hierarchy::Unified => ("the id in cgroup v2".to_owned(), ""),
         Hierarchy::Of { controller, .. } => (

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use exectrail_common::map_memory;
 use exectrail_common::record::LANES;
+use procfs_core::ProcessCGroup;
 
 use super::node::Node;
 use crate::files::{self, ReadError};
@@ -39,7 +40,7 @@ struct Limit {
 pub(super) fn check(node: &Node<'_>) -> Check {
     let own = node.proc("self/cgroup");
     let cgroups = match files::read_text(&own) {
-        Ok(cgroups) => cgroups,
+        Ok(text) => files::parse_cgroups(&text),
         Err(error) => {
             return Check::new(
                 Id::Memory,
@@ -50,9 +51,10 @@ pub(super) fn check(node: &Node<'_>) -> Check {
             .remedy("make procfs readable, or pass its root with --proc");
         }
     };
+    let cgroup = memory_cgroup(&cgroups);
     let mut unreadable = Vec::new();
     let mut least: Option<Limit> = None;
-    for path in limit_files(node, &cgroups) {
+    for path in limit_files(node, cgroup) {
         match files::read_text(&path) {
             Ok(text) => match parse(&text) {
                 Some(bytes) if least.as_ref().is_none_or(|limit| bytes < limit.bytes) => {
@@ -126,7 +128,7 @@ pub(super) fn check(node: &Node<'_>) -> Check {
         .saw_in(
             &own,
             "",
-            memory_line(&cgroups).unwrap_or("no memory controller"),
+            cgroup.map_or_else(|| "no memory controller".to_owned(), line),
         )
         .saw(
             "charged to the container, at most",
@@ -190,22 +192,30 @@ fn parse(text: &str) -> Option<u64> {
     }
 }
 
-/// `ID:memory:PATH` (v1) if it exists, else `0::PATH` (v2).
-fn memory_line(cgroups: &str) -> Option<&str> {
-    let controllers = |line: &str| line.split(':').nth(1).map(str::to_owned);
-    let v1 = cgroups
-        .lines()
-        .find(|line| controllers(line).is_some_and(|c| c.split(',').any(|c| c == "memory")));
-    v1.or_else(|| cgroups.lines().find(|line| line.starts_with("0::")))
+/// The cgroup of the memory controller: that of v1 if it exists, else that of v2.
+fn memory_cgroup(cgroups: &[ProcessCGroup]) -> Option<&ProcessCGroup> {
+    let has_memory = |cgroup: &&ProcessCGroup| cgroup.controllers.iter().any(|c| c == "memory");
+    let v1 = cgroups.iter().find(has_memory);
+    v1.or_else(|| cgroups.iter().find(|cgroup| cgroup.hierarchy == 0))
+}
+
+/// A cgroup as in its file: `ID:CONTROLLERS:PATH`.
+fn line(cgroup: &ProcessCGroup) -> String {
+    let ProcessCGroup {
+        hierarchy,
+        controllers,
+        pathname,
+    } = cgroup;
+    format!("{hierarchy}:{}:{pathname}", controllers.join(","))
 }
 
 /// The limit files of the own cgroup and of those above it: the lowest limit applies.
-fn limit_files(node: &Node<'_>, cgroups: &str) -> Vec<PathBuf> {
-    let Some(line) = memory_line(cgroups) else {
+fn limit_files(node: &Node<'_>, cgroup: Option<&ProcessCGroup>) -> Vec<PathBuf> {
+    let Some(cgroup) = cgroup else {
         return Vec::new();
     };
-    let path = line.splitn(3, ':').nth(2).unwrap_or_default();
-    let (root, file) = if line.starts_with("0::") {
+    let path = &cgroup.pathname;
+    let (root, file) = if cgroup.hierarchy == 0 {
         let unified = node.sys("fs/cgroup/unified");
         let root = if unified.is_dir() {
             unified

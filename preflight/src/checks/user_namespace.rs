@@ -4,6 +4,8 @@
 //! include/linux/capability.h). Those held in another namespace do not count, whatever `CapEff`
 //! shows.
 
+use procfs_core::process::MountInfo;
+
 use super::node::Node;
 use crate::files;
 use crate::report::{Check, Id, Verdict};
@@ -67,7 +69,7 @@ pub(super) fn check(node: &Node<'_>) -> Check {
         Ok(inum) => format!("{inum} (the node's own is {INIT_USER_NS})"),
         Err(error) => error.to_string(),
     };
-    let mounts = match (&mounts, sysbox) {
+    let mounts = match (&mounts, &sysbox) {
         (Err(error), _) => error.to_string(),
         (Ok(_), Some(mount)) => format!("sysboxfs on {mount}"),
         (Ok(_), None) => "no sysboxfs".to_owned(),
@@ -86,14 +88,10 @@ fn is_identity(map: &str) -> Option<bool> {
     Some(numbers == [0, 0, u32::MAX])
 }
 
-/// The mount point, if it is one of sysbox-fs: `… MOUNTPOINT OPTIONS … - fuse sysboxfs …`.
-fn sysbox_mount(line: &str) -> Option<&str> {
-    let (mount, file_system) = line.split_once(" - ")?;
-    let mut words = file_system.split(' ');
-    let (kind, source) = (words.next()?, words.next()?);
-    if kind.ends_with("sysboxfs") || source == "sysboxfs" {
-        mount.split(' ').nth(4)
-    } else {
-        None
-    }
+/// The mount point, if it is one of sysbox-fs, as in `fuse sysboxfs` or `fuse.sysboxfs`.
+fn sysbox_mount(line: &str) -> Option<String> {
+    let mount = MountInfo::from_line(line).ok()?;
+    let is_sysboxfs =
+        mount.fs_type.ends_with("sysboxfs") || mount.mount_source.as_deref() == Some("sysboxfs");
+    is_sysboxfs.then(|| mount.mount_point.display().to_string())
 }

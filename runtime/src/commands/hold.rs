@@ -13,6 +13,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::{Pid, getpid},
 };
+use procfs::process::Process;
 use rustix::process::{
     DumpableBehavior, WaitOptions, set_child_subreaper, set_dumpable_behavior, wait,
 };
@@ -134,11 +135,13 @@ fn kill_all() -> usize {
 
 /// The children of this process.
 fn children() -> Vec<Pid> {
-    // Only this thread starts children.
-    let list = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
-    list.split_whitespace()
-        .filter_map(|pid| pid.parse().ok().map(Pid::from_raw))
-        .collect()
+    // Only the main thread, which is this one, starts children.
+    let children = Process::myself()
+        .and_then(|process| process.task_main_thread())
+        .and_then(|thread| thread.children())
+        .unwrap_or_default();
+    let children = children.into_iter().filter_map(|pid| pid.try_into().ok());
+    children.map(Pid::from_raw).collect()
 }
 
 /// The sidecar that this workspace is announced to.

@@ -1,16 +1,12 @@
 //! Checks with the kernel whether a namespace has ended. User space puts the question into a map. A
 //! write to our own `oom_score_adj`, of its current value, runs the program that answers.
 
-use std::fs;
-
 use aya::maps::{Array, MapData};
 use bytemuck::cast;
 use exectrail_common::target::{END_NO, END_YES, EndCheck};
+use procfs::process::Process;
 
 use crate::handshake::verdict::Namespace;
-
-/// File that sets the OOM score adjustment of a process.
-const OOM_SCORE_ADJ: &str = "/proc/self/oom_score_adj";
 
 /// Maximum number of tries: the kernel may skip the program.
 const TRIES: usize = 3;
@@ -31,8 +27,8 @@ pub(crate) enum EndUnknown {
     #[error("nothing has been executed in it since it is a target")]
     Unseen,
     /// The write that runs the program failed.
-    #[error("cannot write to {OOM_SCORE_ADJ}: {0}")]
-    Ask(#[from] std::io::Error),
+    #[error("cannot write to /proc/self/oom_score_adj: {0}")]
+    Ask(#[from] procfs::ProcError),
     /// The map failed.
     #[error("cannot use the map END_CHECK: {0}")]
     Map(#[from] aya::maps::MapError),
@@ -58,8 +54,8 @@ impl EndChecks {
         };
         for _ in 0..TRIES {
             self.0.set(0, cast::<EndCheck, Words>(question), 0)?;
-            let value = fs::read(OOM_SCORE_ADJ)?;
-            fs::write(OOM_SCORE_ADJ, value)?;
+            let process = Process::myself()?;
+            process.set_oom_score_adj(process.oom_score_adj()?)?;
             match cast::<Words, EndCheck>(self.0.get(&0, 0)?).answer {
                 END_YES => return Ok(true),
                 END_NO => return Ok(false),

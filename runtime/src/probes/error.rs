@@ -15,6 +15,12 @@ pub(crate) enum AttachError {
         /// The kernel's error.
         source: io::Error,
     },
+    /// The files about this process cannot be read.
+    #[error("cannot read the files of this process in /proc: {0}")]
+    Proc(procfs::ProcError),
+    /// The kernel has no namespaces of this kind.
+    #[error("this kernel has no {0} namespaces, which separate workspaces")]
+    NoNamespace(&'static str),
     /// The loader did not accept the kernel's types.
     #[error("the loader refused the kernel's types: {0}")]
     Btf(#[from] aya::BtfError),

@@ -1,10 +1,9 @@
 //! The configuration of the probes that depends on the sidecar and its node, set before loading.
 
 use std::{
-    fs::{self, File},
+    ffi::OsStr,
+    fs::File,
     io::{BufRead as _, BufReader},
-    os::linux::fs::MetadataExt as _,
-    path::Path,
 };
 
 use exectrail_common::{
@@ -13,21 +12,12 @@ use exectrail_common::{
     probe_config::{HIERARCHY_DEFAULT, HIERARCHY_NONE, HIERARCHY_V1, ProbeConfig},
 };
 use exectrail_preflight::{Hierarchy, Kernel};
+use procfs::process::{MMapPath, Process};
 
 use super::{
     error::AttachError,
     options::{Hook, Options},
 };
-
-/// Inode number of one of our namespaces, and its device.
-fn namespace(which: &str) -> Result<(u32, u64), AttachError> {
-    let path = Path::new("/proc/self/ns").join(which);
-    match fs::metadata(&path) {
-        // Namespace inode numbers are 32 bits wide (`ns_common.inum`, include/linux/ns_common.h).
-        Ok(metadata) => Ok((metadata.st_ino() as u32, metadata.st_dev())),
-        Err(source) => Err(AttachError::Read { path, source }),
-    }
-}
 
 /// The configuration for `lanes` lanes and `cpus` possible CPUs.
 pub(super) fn of(
@@ -36,13 +26,19 @@ pub(super) fn of(
     lanes: u32,
     cpus: usize,
 ) -> Result<ProbeConfig, AttachError> {
-    let (pid_ns, nsfs_dev) = namespace("pid")?;
-    let (net_ns, _) = namespace("net")?;
-    let (hierarchy, css_set_cgroup) = hierarchy(kernel);
+    let process = Process::myself().map_err(AttachError::Proc)?;
+    let namespaces = process.namespaces().map_err(AttachError::Proc)?;
+    let namespace = |kind: &'static str| {
+        let namespace = namespaces.0.get(OsStr::new(kind));
+        namespace.ok_or(AttachError::NoNamespace(kind))
+    };
+    let (pid_ns, net_ns) = (namespace("pid")?, namespace("net")?);
+    let (hierarchy, css_set_cgroup) = hierarchy(&process, kernel);
     Ok(ProbeConfig {
-        nsfs_dev,
-        pid_ns,
-        net_ns,
+        nsfs_dev: pid_ns.device_id,
+        // Inode numbers of namespaces have 32 bits (`ns_common.inum`, include/linux/ns_common.h).
+        pid_ns: pid_ns.identifier as u32,
+        net_ns: net_ns.identifier as u32,
         tgid: std::process::id(),
         max_argv_bytes: options.max_argv_bytes,
         read_kernel: u32::from(kernel.read_kernel),
@@ -55,15 +51,17 @@ pub(super) fn of(
         page_size: u32::try_from(rustix::param::page_size()).unwrap_or(4096),
         count_execs: u32::from(options.failed_execs.contains(&Hook::Fexit)),
         zero: 0,
-        stack_top: stack_top(),
+        stack_top: stack_top(&process),
     })
 }
 
 /// The cgroup hierarchy of pods, and the offset of its pointer in a `struct css_set`.
-fn hierarchy(kernel: &Kernel) -> (u32, u32) {
-    let text = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+fn hierarchy(process: &Process, kernel: &Kernel) -> (u32, u32) {
+    let cgroups = process
+        .cgroups()
+        .map_or_else(|_| Vec::new(), |cgroups| cgroups.0);
     let offsets = &kernel.offsets;
-    match Hierarchy::of(&text, kernel.controllers, offsets) {
+    match Hierarchy::of(&cgroups, kernel.controllers, offsets) {
         Hierarchy::Unified => (HIERARCHY_DEFAULT, offsets.css_set_dfl_cgrp),
         Hierarchy::Of { place, .. } => {
             let pointer = size_of::<u64>() as u32;
@@ -80,12 +78,12 @@ fn hierarchy(kernel: &Kernel) -> (u32, u32) {
 /// that programs have by default (`DEFAULT_MAP_WINDOW_64`, arch/arm64/include/asm/processor.h);
 /// every stack is in its upper half. With a wrong value the probes could read nothing there, and
 /// the lines would show that.
-fn stack_top() -> u64 {
+fn stack_top(process: &Process) -> u64 {
     if cfg!(target_arch = "x86_64") {
         let bits = if has_la57() { 56 } else { 47 };
         (1 << bits) - 4096
     } else {
-        own_stack_end().map_or(0, u64::next_power_of_two)
+        own_stack_end(process).map_or(0, u64::next_power_of_two)
     }
 }
 
@@ -94,7 +92,8 @@ fn has_la57() -> bool {
     let Ok(file) = File::open("/proc/cpuinfo") else {
         return false;
     };
-    // All processors have the flags of the first; a large node has megabytes of them.
+    // All processors have the flags of the first; a large node has megabytes of them, all of which
+    // the crate procfs would parse.
     BufReader::new(file)
         .lines()
         .map_while(Result::ok)
@@ -103,9 +102,10 @@ fn has_la57() -> bool {
 }
 
 /// The end of our own stack.
-fn own_stack_end() -> Option<u64> {
-    let maps = fs::read_to_string("/proc/self/maps").ok()?;
-    let stack = maps.lines().find(|line| line.ends_with("[stack]"))?;
-    let (_, rest) = stack.split_once('-')?;
-    u64::from_str_radix(rest.split(' ').next()?, 16).ok()
+fn own_stack_end(process: &Process) -> Option<u64> {
+    let maps = process.maps().ok()?;
+    let stack = maps
+        .into_iter()
+        .find(|map| map.pathname == MMapPath::Stack)?;
+    Some(stack.address.1)
 }

@@ -157,11 +157,7 @@ pub(crate) fn unblocked_in(command: &mut Command) -> &mut Command {
 
 /// Whether a signal was ignored when this process started, as nohup does with SIGHUP.
 pub(crate) fn is_ignored(signal: Signal) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0);
+    let status = procfs::process::Process::myself().and_then(|process| process.status());
+    let mask = status.map_or(0, |status| status.sigign);
     mask & (1 << (signal as i32 - 1)) != 0
 }

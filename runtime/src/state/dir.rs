@@ -8,6 +8,7 @@ use std::{
 };
 
 use exectrail_common::target::{MAX_TARGETS, NsId};
+use procfs::sys::kernel::random;
 use serde::{Deserialize, Serialize};
 
 use super::error::{StateError, VERSION};
@@ -25,8 +26,6 @@ const MAX_BYTES: u64 = 1 << 20;
 /// Maximum number of targets taken over. Some may have ended, which is proved only when their
 /// numbers are used again. So half of the table is left for new targets.
 const MAX_TAKEN_OVER: usize = MAX_TARGETS as usize / 2;
-/// File with the id of this boot (proc_sys_kernel(5)).
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// The pod of a state. A container that restarts stays in its pod.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pod {
@@ -83,13 +82,10 @@ impl StateDir {
     /// # Errors
     /// If the id of this boot cannot be read.
     pub(crate) fn new(path: PathBuf, pod: Pod, run: String) -> Result<Self, StateError> {
-        let boot_id = fs::read_to_string(BOOT_ID).map_err(|source| StateError::Read {
-            path: BOOT_ID.into(),
-            source,
-        })?;
+        let boot_id = random::boot_id().map_err(StateError::BootId)?;
         Ok(Self {
             path,
-            boot_id: boot_id.trim_end().to_owned(),
+            boot_id,
             pod,
             run,
         })

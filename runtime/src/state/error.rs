@@ -8,6 +8,9 @@ pub(super) const VERSION: u32 = 1;
 /// Why the state of an earlier run cannot be used, or no state can be saved.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StateError {
+    /// The id of this boot cannot be read (proc_sys_kernel(5)).
+    #[error("cannot read the id of this boot: {0}; is /proc mounted?")]
+    BootId(procfs::ProcError),
     /// The file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {

@@ -9,19 +9,16 @@ mod dir;
 mod error;
 mod keeper;
 
-use std::{fs, io};
+use procfs::{ProcResult, sys::kernel::random};
 
 pub(crate) use dir::{Pod, Previous, StateDir};
 pub(crate) use error::StateError;
 pub(crate) use keeper::Keeper;
 
-/// File with a new random id at each read.
-const RANDOM_ID: &str = "/proc/sys/kernel/random/uuid";
-
 /// A new random id.
 ///
 /// # Errors
 /// If /proc cannot be read.
-pub(crate) fn random_id() -> io::Result<String> {
-    Ok(fs::read_to_string(RANDOM_ID)?.trim_end().to_owned())
+pub(crate) fn random_id() -> ProcResult<String> {
+    random::uuid()
 }

@@ -7,6 +7,8 @@ use std::{
     sync::LazyLock,
 };
 
+use procfs::process::Process;
+
 /// Offset of the boot clock of our time namespace from the kernel's own, nanoseconds. It is
 /// constant: a process stays in its time namespace.
 pub(super) static BOOT_OFFSET: LazyLock<i128> =
@@ -27,9 +29,8 @@ fn boot_offset(proc: &Path) -> Option<i128> {
 
 /// The procfs directory of our parent.
 fn parent(proc: &Path) -> Option<PathBuf> {
-    let status = fs::read_to_string(proc.join("self/status")).ok()?;
-    let ppid = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
-    Some(proc.join(ppid.trim()))
+    let process = Process::new_with_root(proc.join("self")).ok()?;
+    Some(proc.join(process.stat().ok()?.ppid.to_string()))
 }
 
 /// The offset of the boot clock in a file such as `boottime 86400 0`: seconds and nanoseconds.
@@ -72,7 +73,11 @@ mod tests {
         fs::create_dir_all(dir.join("ns")).unwrap();
         symlink(own, dir.join("ns/time")).unwrap();
         symlink(children, dir.join("ns/time_for_children")).unwrap();
-        fs::write(dir.join("status"), "Name:\tx\nPPid:\t7\n").unwrap();
+        let stat = fs::read_to_string("/proc/self/stat").unwrap();
+        // pid (comm) state ppid …, proc_pid_stat(5).
+        let (_, rest) = stat.rsplit_once(") ").unwrap();
+        let rest = rest.splitn(3, ' ').nth(2).unwrap();
+        fs::write(dir.join("stat"), format!("1 (x) R 7 {rest}")).unwrap();
         fs::write(
             dir.join("timens_offsets"),
             format!("boottime {seconds} 0\n"),
@@ -84,12 +89,14 @@ mod tests {
     fn the_offset_is_that_of_our_own_namespace() {
         let second = 1_000_000_000;
         let proc = tempfile::tempdir().unwrap();
-        process(proc.path(), "self", "time:[1]", "time:[1]", 5);
+        symlink("42", proc.path().join("self")).unwrap();
+        process(proc.path(), "42", "time:[1]", "time:[1]", 5);
         assert_eq!(boot_offset(proc.path()), Some(5 * second));
 
         // We created it for our children: the parent's file shows the offset of ours.
         let proc = tempfile::tempdir().unwrap();
-        process(proc.path(), "self", "time:[1]", "time:[2]", 5);
+        symlink("42", proc.path().join("self")).unwrap();
+        process(proc.path(), "42", "time:[1]", "time:[2]", 5);
         assert_eq!(boot_offset(proc.path()), None);
         process(proc.path(), "7", "time:[1]", "time:[1]", 3);
         assert_eq!(boot_offset(proc.path()), Some(3 * second));
