@@ -6,6 +6,7 @@
 mod architecture;
 mod bench;
 mod build;
+mod builder;
 mod check;
 mod ci;
 mod command;
@@ -17,6 +18,7 @@ mod progress;
 mod prose;
 mod setup;
 mod soak;
+mod source;
 mod tally;
 mod templates;
 mod test;
