@@ -17,9 +17,8 @@ use crate::{
     branchless::{equal, opaque, select},
     kernel::{Task, field, own},
     lane::Lane,
-    maps::{COMM_SLOTS, COMMS, EARLY, OldComm},
+    maps::{COMM_SLOTS, COMMS, EARLY, OldComm, Strings},
     scope,
-    strings::Strings,
 };
 
 /// [`OldComm::slot`] if no part of the stack was copied.

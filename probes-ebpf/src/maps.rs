@@ -16,8 +16,6 @@ use exectrail_common::{
     },
 };
 
-use crate::strings::Strings;
-
 /// The ring with the records for user space. Its size is set before load (`--ring-bytes`).
 #[map]
 pub(crate) static RING: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
@@ -139,6 +137,35 @@ pub(crate) static END_CHECK: Array<EndCheck> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static OWN_CGROUPS: Array<OwnCgroup> =
     Array::with_max_entries(exectrail_common::target::OWN_CGROUPS, 0);
+
+/// Arguments and results of [`crate::strings::copy_strings`].
+#[repr(C)]
+pub(crate) struct Strings {
+    /// Address of the filename: the kernel's own copy.
+    pub(crate) filename: u64,
+    /// Address of the filename on the new stack.
+    pub(crate) exec: u64,
+    /// Address of argv.
+    pub(crate) arg_start: u64,
+    /// Number of bytes of argv to copy.
+    pub(crate) wanted: u64,
+    /// Start time of the process.
+    pub(crate) start: u64,
+    /// Number of execs of the process and its ancestors.
+    pub(crate) execs: u64,
+    /// Slot in the map `EARLY` of the new stack, if it was copied.
+    pub(crate) slot: u32,
+    /// Flags for strings that could not be read.
+    pub(crate) flags: u32,
+    /// Length of the filename, at the beginning of the tail.
+    pub(crate) filename_len: u32,
+    /// Bytes of argv, after the filename.
+    pub(crate) argv_len: u32,
+    /// Number of these that were read early.
+    pub(crate) argv_early: u32,
+    /// Keeps the value free of padding.
+    pub(crate) zero: u32,
+}
 
 /// Memory for building a record. It has room for the filename, the early argv and the late argv at
 /// their maximum lengths, so the verifier can bound each length separately. It also has room for

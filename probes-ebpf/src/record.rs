@@ -12,10 +12,10 @@ use crate::{
     ids::{Ids, cgroup},
     kernel::{Binprm, Task, field, own},
     lane::Lane,
-    maps::{RING, SCRATCH, STATS},
+    maps::{RING, SCRATCH, STATS, Strings},
     pieces,
     scope::Scope,
-    strings::{Strings, copy_strings},
+    strings::copy_strings,
     tampering::stack_filename,
     wakeup,
 };

@@ -11,37 +11,8 @@ use exectrail_common::record::{
 
 use crate::{branchless::opaque, early, maps::SCRATCH};
 
-/// Arguments and results of [`copy_strings`].
-#[repr(C)]
-pub(crate) struct Strings {
-    /// Address of the filename: the kernel's own copy.
-    pub(crate) filename: u64,
-    /// Address of the filename on the new stack.
-    pub(crate) exec: u64,
-    /// Address of argv.
-    pub(crate) arg_start: u64,
-    /// Number of bytes of argv to copy.
-    pub(crate) wanted: u64,
-    /// Start time of the process.
-    pub(crate) start: u64,
-    /// Number of execs of the process and its ancestors.
-    pub(crate) execs: u64,
-    /// Slot in the map `EARLY` of the new stack, if it was copied.
-    pub(crate) slot: u32,
-    /// Flags for strings that could not be read.
-    pub(crate) flags: u32,
-    /// Length of the filename, at the beginning of the tail.
-    pub(crate) filename_len: u32,
-    /// Bytes of argv, after the filename.
-    pub(crate) argv_len: u32,
-    /// Number of these that were read early.
-    pub(crate) argv_early: u32,
-    /// Keeps the value free of padding.
-    pub(crate) zero: u32,
-}
-
 /// Copies the filename and argv to the tail of the scratch value of this CPU and lane, using its
-/// [`Strings`]. Always returns 0: the kernel requires a result.
+/// [`Strings`](crate::maps::Strings). Always returns 0: the kernel requires a result.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn copy_strings(lane: u64) -> u64 {

@@ -1,4 +1,4 @@
-use super::{MAGIC, MAX_DEPTH, MAX_STEPS};
+use super::constants::{MAGIC, MAX_DEPTH, MAX_STEPS};
 
 /// Why bytes could not be read as BTF.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

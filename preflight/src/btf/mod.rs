@@ -8,23 +8,20 @@
 //!
 //! For any bytes the result is a value or a [`BtfError`]: no panic, no unbounded work.
 
+mod constants;
 mod error;
 mod types;
 
 use std::cell::Cell;
 
+pub use constants::MAGIC;
 pub use error::BtfError;
 pub use types::{Member, Type, kind};
 
-/// `BTF_MAGIC`.
-pub const MAGIC: u16 = 0xeb9f;
+use constants::{MAX_DEPTH, MAX_STEPS};
 
 /// Number of types per position that is kept.
 const STRIDE: u32 = 32;
-/// Maximum depth of modifiers (`const`, typedefs…) and of nested structs; kernels have less.
-const MAX_DEPTH: u32 = 32;
-/// Maximum number of members and records visited by all look-ups together. A kernel needs 60,000.
-const MAX_STEPS: u32 = 8_000_000;
 
 /// BTF whose records all lie within their bounds.
 #[derive(Debug)]

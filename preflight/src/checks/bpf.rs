@@ -5,8 +5,8 @@ use std::io;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::denial::{self, Denial};
-use super::{Node, is};
+use super::denial::{self, Denial, is};
+use super::node::Node;
 use crate::bpf::{Map, Program, Refused, make_map};
 use crate::report::{Check, Id, Verdict};
 

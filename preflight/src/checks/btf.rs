@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::GzDecoder;
 
-use super::Node;
+use super::node::Node;
 use crate::attach_points::{AttachPoint, END_CHECK};
 use crate::btf::BtfError;
 use crate::files::{self, ReadError};

@@ -2,7 +2,7 @@
 
 use caps::Capability;
 
-use super::Node;
+use super::node::Node;
 use crate::files;
 use crate::report::{Check, Id, Verdict};
 

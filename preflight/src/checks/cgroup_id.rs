@@ -2,7 +2,7 @@
 //!
 //! It never makes a node unfit. The summary says so if there is no id.
 
-use super::Node;
+use super::node::Node;
 use crate::files;
 use crate::hierarchy::Hierarchy;
 use crate::offsets::Resolved;

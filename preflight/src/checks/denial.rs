@@ -1,10 +1,12 @@
 //! Why the kernel denies bpf(2). The kernel gives no reason, so the check names the likeliest
 //! cause.
 
+use std::io;
+
 use rustix::io::Errno;
 
+use super::node::Node;
 use super::security_label::{Module, SecurityLabel};
-use super::{Node, is};
 use crate::report::{Check, Id, Verdict};
 
 /// Errors with which bpf(2) was denied.
@@ -135,4 +137,9 @@ fn selinux_remedy(domain: &str) -> String {
          {{ map_create map_read map_write prog_load prog_run }}; the node's audit log has the \
          denial (ausearch -m avc)"
     )
+}
+
+/// Whether a system call failed with this error.
+pub(super) fn is(error: &io::Error, errno: Errno) -> bool {
+    error.raw_os_error() == Some(errno.raw_os_error())
 }

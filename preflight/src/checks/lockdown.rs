@@ -6,7 +6,7 @@
 //! But its loader, aya 0.14, treats a kernel without the kernel read as an old kernel, and replaces
 //! the new helper with the old one.
 
-use super::Node;
+use super::node::Node;
 use crate::files;
 use crate::report::{Check, Id, Verdict};
 

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use exectrail_common::map_memory;
 use exectrail_common::record::LANES;
 
-use super::Node;
+use super::node::Node;
 use crate::files::{self, ReadError};
 use crate::pending_argv_bytes;
 use crate::release::KernelVersion;

@@ -32,7 +32,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Looks for evidence. `release` is the kernel's, from [`super::kernel::Release`].
+    /// Looks for evidence. `release` is the kernel's, from [`super::release::Release`].
     pub(super) fn read(roots: &Roots, release: Option<&str>) -> Self {
         let file = |path: &str| {
             let path = roots.proc.join(path);

@@ -4,7 +4,7 @@
 //! cannot read the network namespace of the node, so the tracer finds out whether the pod shares
 //! it: it asks the kernel.
 
-use super::Node;
+use super::node::Node;
 use crate::files;
 use crate::report::{Check, Id, Scope, Verdict};
 

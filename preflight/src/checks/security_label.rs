@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use super::Node;
+use super::node::Node;
 use crate::files;
 use crate::report::Check;
 

@@ -4,7 +4,7 @@
 //! include/linux/capability.h). Those held in another namespace do not count, whatever `CapEff`
 //! shows.
 
-use super::Node;
+use super::node::Node;
 use crate::files;
 use crate::report::{Check, Id, Verdict};
 

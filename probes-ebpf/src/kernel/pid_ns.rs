@@ -1,8 +1,6 @@
 //! `struct pid_namespace`.
 
-use exectrail_common::target::NsId;
-
-use super::{KernelPtr, Task, field};
+use super::{KernelPtr, field};
 
 /// Maximum depth of PID namespaces, with the init one (`MAX_PID_NS_LEVEL` is 32,
 /// include/linux/pid_namespace.h).
@@ -45,22 +43,5 @@ impl PidNs {
             ns = ns.parent();
         }
         ns
-    }
-
-    /// The first process inside, or another thread of it once its first thread has exited.
-    #[inline(always)]
-    pub(crate) fn reaper(self) -> Task {
-        Task(self.0.follow(field!(pid_namespace_child_reaper)))
-    }
-
-    /// The identity, read from the group leader, as the reaper's first thread may exit before
-    /// others.
-    #[inline(always)]
-    pub(crate) fn id(self) -> NsId {
-        NsId {
-            start: self.reaper().group_leader().start_boottime(),
-            inum: self.inum(),
-            zero: 0,
-        }
     }
 }

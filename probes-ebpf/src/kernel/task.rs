@@ -1,6 +1,7 @@
 //! `struct task_struct`, and the structures that it points to.
 
 use aya_ebpf::{helpers::bpf_get_current_task_btf, programs::BtfTracePointContext};
+use exectrail_common::target::NsId;
 
 use super::{KernelPtr, PidNs, field, offset, own};
 
@@ -198,5 +199,24 @@ impl Task {
     #[inline(always)]
     pub(crate) fn exit_code(self) -> u32 {
         self.0.load(field!(task_exit_code))
+    }
+}
+
+impl PidNs {
+    /// The first process inside, or another thread of it once its first thread has exited.
+    #[inline(always)]
+    pub(crate) fn reaper(self) -> Task {
+        Task(self.0.follow(field!(pid_namespace_child_reaper)))
+    }
+
+    /// The identity, read from the group leader, as the reaper's first thread may exit before
+    /// others.
+    #[inline(always)]
+    pub(crate) fn id(self) -> NsId {
+        NsId {
+            start: self.reaper().group_leader().start_boottime(),
+            inum: self.inum(),
+            zero: 0,
+        }
     }
 }

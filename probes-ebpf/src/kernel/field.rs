@@ -1,0 +1,152 @@
+//! Fields of kernel structures and of the configuration, and the pointers that they are loaded by.
+
+use exectrail_common::{
+    offsets::{FIRST_FIELD, Offsets},
+    target::Own,
+};
+
+use crate::branchless::opaque;
+
+/// The offsets of the kernel's fields; set by user space before load, then frozen.
+#[unsafe(no_mangle)]
+// SAFETY: all fields are integers, for which zero is a value.
+pub(crate) static OFFSETS: Offsets = unsafe { core::mem::zeroed() };
+
+/// The probes' configuration; set by user space before load, then frozen.
+#[unsafe(no_mangle)]
+// SAFETY: all fields are integers, for which zero is a value.
+pub(crate) static OWN: Own = unsafe { core::mem::zeroed() };
+
+/// The offset of a field. Volatile, or the compiler would use the zero above.
+macro_rules! offset {
+    ($field:ident) => {
+        // SAFETY: reads an initialised static of plain integers.
+        unsafe { core::ptr::read_volatile(&raw const $crate::kernel::OFFSETS.$field) }
+    };
+}
+pub(crate) use offset;
+
+/// A field of a kernel structure.
+#[derive(Clone, Copy)]
+pub(crate) struct Field<const INDEX: usize>;
+
+/// The field of that name in [`Offsets`].
+macro_rules! field {
+    ($field:ident) => {
+        $crate::kernel::Field::<
+            {
+                core::mem::offset_of!(exectrail_common::offsets::Offsets, $field) / size_of::<u32>()
+            },
+        >
+    };
+}
+pub(crate) use field;
+
+/// A type that a field can be loaded as.
+pub(crate) trait Word: Copy {
+    /// Loads the field with one instruction. User space puts the offset into that instruction (see
+    /// [`FIRST_FIELD`]).
+    ///
+    /// The compiler may merge two loads of a field, even across a store: no program here depends on
+    /// seeing a field change.
+    fn load<const INDEX: usize>(base: *const u8) -> Self;
+}
+
+macro_rules! word {
+    ($word:ty, $size:literal) => {
+        impl Word for $word {
+            #[inline(always)]
+            #[expect(
+                clippy::pointers_in_nomem_asm_block,
+                reason = "the compiler may make two loads one, see `KernelPtr::load`"
+            )]
+            fn load<const INDEX: usize>(base: *const u8) -> Self {
+                #[cfg(target_arch = "bpf")]
+                {
+                    let value;
+                    // SAFETY: the verifier rejects the program unless the field lies within the BTF
+                    // type of the pointer; the kernel gives 0 if the memory is not mapped.
+                    unsafe {
+                        core::arch::asm!(
+                            concat!("{0} = *(", $size, " *)({1} + {2})"),
+                            out(reg) value,
+                            in(reg) base,
+                            const FIRST_FIELD as usize + INDEX,
+                            options(pure, nomem, nostack, preserves_flags)
+                        );
+                    }
+                    value
+                }
+                #[cfg(not(target_arch = "bpf"))]
+                {
+                    let _ = (base, FIRST_FIELD);
+                    0
+                }
+            }
+        }
+    };
+}
+word!(u32, "u32");
+word!(u64, "u64");
+
+/// A field of [`OWN`].
+macro_rules! own {
+    ($field:ident) => {
+        // SAFETY: reads an initialised static of plain integers.
+        unsafe { core::ptr::read_volatile(&raw const $crate::kernel::OWN.$field) }
+    };
+}
+pub(crate) use own;
+
+/// A pointer into kernel memory with a BTF type that the verifier knows.
+#[derive(Clone, Copy)]
+pub(crate) struct KernelPtr(pub(super) *const u8);
+
+impl KernelPtr {
+    /// Wraps a pointer from the kernel.
+    #[inline(always)]
+    pub(crate) fn new(address: *const u8) -> Self {
+        Self(address)
+    }
+
+    /// Loads a field.
+    #[inline(always)]
+    pub(crate) fn load<T: Word, const INDEX: usize>(self, _: Field<INDEX>) -> T {
+        T::load::<INDEX>(self.0)
+    }
+
+    /// Follows the pointer in a field.
+    #[inline(always)]
+    pub(super) fn follow<const INDEX: usize>(self, field: Field<INDEX>) -> Self {
+        let address: u64 = self.load(field);
+        Self(address as *const u8)
+    }
+
+    /// Loads the value at `offset`, which is a constant to the verifier.
+    #[inline(always)]
+    pub(crate) fn load_at<T: Copy>(self, offset: u32) -> T {
+        // SAFETY: the verifier rejects the program unless this load lies within the BTF type of the
+        // pointer; the kernel gives 0 if the memory is not mapped.
+        unsafe { core::ptr::read_volatile(self.0.add(offset as usize).cast()) }
+    }
+
+    /// The address of the field at `offset`.
+    #[inline(always)]
+    pub(crate) fn field(self, offset: u32) -> Self {
+        Self(self.0.wrapping_add(offset as usize))
+    }
+
+    /// The address.
+    #[inline(always)]
+    pub(crate) fn address(self) -> *const u8 {
+        self.0
+    }
+
+    /// The address as a number, with which the verifier allows arithmetic. Of the operations that
+    /// make a number of a pointer, the verifier accepts a byte swap (`check_alu_op`,
+    /// kernel/bpf/verifier.c).
+    #[inline(always)]
+    pub(super) fn number(self) -> u64 {
+        opaque((self.0 as u64).swap_bytes()).swap_bytes()
+    }
+}
