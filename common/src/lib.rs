@@ -5,6 +5,7 @@
 //! of the running kernel's fields, and the [`map_memory`] of the maps. Every type is plain old data
 //! without padding, so that both sides can copy it as bytes. Nothing here allocates.
 #![no_std]
+#![forbid(unsafe_code)]
 
 pub mod exec_calls;
 pub mod map_memory;

@@ -1,5 +1,6 @@
 //! Any text as the value of a flag.
 #![no_main]
+#![forbid(unsafe_code)]
 
 use exectrail::{
     config::{address, argv_size, duration, label, ring_size, size},

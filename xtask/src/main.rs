@@ -3,6 +3,8 @@
 //! Every command first installs what it needs (see [`setup`]), so a fresh clone and a Rust
 //! toolchain are enough.
 
+#![forbid(unsafe_code)]
+
 mod architecture;
 mod bench;
 mod build;

@@ -1,5 +1,7 @@
 //! Boots kernels in virtual machines, runs the guest's tests in each, and prints a table.
 
+#![forbid(unsafe_code)]
+
 mod accelerator;
 mod archive;
 mod btf;

@@ -6,21 +6,10 @@
 //! that defines it. So a child may take from its parent what the parent re-exports, but not what
 //! the parent's own file defines if that file uses the child.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod circle;
-mod modules;
-mod names;
-mod uses;
-
 use std::collections::BTreeSet;
-use std::env;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use serde_json::Value;
 
 use crate::circle::shortest_circle;
+use crate::crates::{crate_roots, name_of};
 use crate::uses::uses_between_files;
 
 /// Crates whose circles are still to be removed, by their root file. A crate without a circle does
@@ -30,31 +19,23 @@ const TO_DO: [&str; 2] = [
     "vm-tests/src/bin/exectrail-vm-guest/main.rs",
 ];
 
-/// The repository's workspaces: the fuzz targets are one of their own.
-const MANIFESTS: [&str; 2] = ["Cargo.toml", "fuzz/Cargo.toml"];
-
 #[test]
 fn no_circle_between_files() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut with_circles = BTreeSet::new();
     let mut circles = String::new();
     let mut files = 0;
-    for crate_root in MANIFESTS
-        .iter()
-        .flat_map(|manifest| crate_roots(&root.join(manifest)))
-    {
+    for crate_root in crate_roots() {
         let uses = uses_between_files(&crate_root);
         files += uses.len();
         let Some(circle) = shortest_circle(&uses) else {
             continue;
         };
-        let name = crate_root.strip_prefix(root).unwrap().to_str().unwrap();
-        with_circles.insert(name.to_owned());
-        if !TO_DO.contains(&name) {
+        let name = name_of(&crate_root);
+        with_circles.insert(name.clone());
+        if !TO_DO.contains(&name.as_str()) {
             circles.push_str(&format!("\n{name}:"));
             for file in circle {
-                let file = file.strip_prefix(root).unwrap();
-                circles.push_str(&format!("\n  {} uses", file.display()));
+                circles.push_str(&format!("\n  {} uses", name_of(&file)));
             }
             circles.push_str(" the first\n");
         }
@@ -70,29 +51,12 @@ fn no_circle_between_files() {
     }
 }
 
-/// The root file of each crate of a workspace.
-fn crate_roots(manifest: &Path) -> Vec<PathBuf> {
-    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["metadata", "--offline", "--no-deps", "--format-version=1"])
-        .arg("--manifest-path")
-        .arg(manifest)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
-    packages
-        .iter()
-        .flat_map(|package| package["targets"].as_array().unwrap())
-        .map(|target| target["src_path"].as_str().unwrap().into())
-        .collect()
-}
-
 /// Tests of the rules, on crates that are written for them.
 mod rules {
     use std::fs;
 
-    use super::*;
+    use crate::circle::shortest_circle;
+    use crate::uses::uses_between_files;
 
     /// The circle of a crate with these files, as their names.
     fn circle_of(files: &[(&str, &str)]) -> Option<Vec<String>> {

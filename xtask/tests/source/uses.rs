@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -27,7 +28,7 @@ pub(crate) fn uses_between_files(crate_root: &Path) -> Uses {
         }
         let used = uses.entry(module.file.clone()).or_default();
         for path in paths {
-            if let Some(path) = tree.from_root(at, &path) {
+            if let Some(path) = tree.absolute(at, &path) {
                 used.extend(tree.files_of(&path, RE_EXPORTS));
             }
         }
@@ -92,7 +93,7 @@ struct Tree(BTreeMap<ModulePath, Module>);
 
 impl Tree {
     /// A path as seen from the crate's root; `None` if it is another crate's, or no module's.
-    fn from_root(&self, at: &[String], path: &[String]) -> Option<ModulePath> {
+    fn absolute(&self, at: &[String], path: &[String]) -> Option<ModulePath> {
         let (first, rest) = path.split_first()?;
         match first.as_str() {
             "crate" => Some(rest.to_vec()),
@@ -105,7 +106,7 @@ impl Tree {
 
     fn below(&self, at: &[String], rest: &[String]) -> Option<ModulePath> {
         match rest.first().map(String::as_str) {
-            Some("super") => self.from_root(at, rest),
+            Some("super") => self.absolute(at, rest),
             _ => Some([at, rest].concat()),
         }
     }
@@ -124,14 +125,14 @@ impl Tree {
             return own;
         }
         for import in &module.imports {
-            let Some(from) = self.from_root(module_path, &import.path) else {
+            let Some(from) = self.absolute(module_path, &import.path) else {
                 continue;
             };
             if import.name.as_ref() == Some(name) {
                 return self.files_of(&[&from[..], rest].concat(), re_exports - 1);
             }
             if import.name.is_none() && self.defines(&from, name) {
-                return self.files_of(&[&from[..], &[name.clone()]].concat(), re_exports - 1);
+                return self.files_of(&[&from[..], slice::from_ref(name)].concat(), re_exports - 1);
             }
         }
         own
