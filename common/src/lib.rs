@@ -6,6 +6,7 @@
 //! [`maps`] and their [`map_memory`]. Every type is plain old data without padding, so that both
 //! sides can copy it as bytes. Nothing here allocates.
 #![no_std]
+#![forbid(unsafe_code)]
 
 pub mod exec_calls;
 pub mod map_memory;

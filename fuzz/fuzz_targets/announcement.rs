@@ -1,5 +1,6 @@
 //! Any head and body as an announcement: accepted only where it is a number in plain text.
 #![no_main]
+#![forbid(unsafe_code)]
 
 use exectrail::internals::{check_head, parse_body};
 use hyper::{

@@ -1,5 +1,6 @@
 //! Any bytes as a log for `exectrail verify`.
 #![no_main]
+#![forbid(unsafe_code)]
 
 use exectrail::internals::Audit;
 use libfuzzer_sys::fuzz_target;

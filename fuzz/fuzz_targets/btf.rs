@@ -1,5 +1,6 @@
 //! Any bytes as the kernel's BTF: offsets, or an error.
 #![no_main]
+#![forbid(unsafe_code)]
 
 use exectrail_preflight::offsets;
 use libfuzzer_sys::fuzz_target;

@@ -1,6 +1,7 @@
 //! A client sends any bytes to the init address. Every answer is HTTP, and none is a `204`, because
 //! nothing is traced.
 #![no_main]
+#![forbid(unsafe_code)]
 
 use exectrail::internals::{Answer, serve};
 use libfuzzer_sys::fuzz_target;

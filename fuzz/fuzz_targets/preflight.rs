@@ -1,5 +1,6 @@
 //! Any bytes as a file that preflight reads: a report that fits a terminal and the formats.
 #![no_main]
+#![forbid(unsafe_code)]
 
 #[path = "../../preflight/tests/support/mod.rs"]
 mod support;

@@ -3,6 +3,7 @@
 //! Records are what stands between separators, so that a change to one leaves the others what they
 //! were.
 #![no_main]
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
 //! Any text as the value of a flag.
 #![no_main]
+#![forbid(unsafe_code)]
 
 use exectrail::internals::{Rate, Rule, duration, label};
 use exectrail_preflight::values::{address, argv_size, ring_size, size};

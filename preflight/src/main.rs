@@ -1,5 +1,7 @@
 //! The node check as a separate program: `exectrail preflight` without the rest of exectrail.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use clap::Parser;

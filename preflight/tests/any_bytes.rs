@@ -1,6 +1,8 @@
 //! preflight gives a report whatever the files contain: no panic, no endless work, no text that
 //! acts on a terminal.
 
+#![forbid(unsafe_code)]
+
 mod support;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! Tests of the BTF reader with types written for them.
 
+#![forbid(unsafe_code)]
+
 mod support;
 
 use std::time::{Duration, Instant};

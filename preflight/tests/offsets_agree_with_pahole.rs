@@ -4,6 +4,7 @@
     clippy::panic,
     reason = "a test that fails should stop where it failed"
 )]
+#![forbid(unsafe_code)]
 
 mod support;
 

@@ -6,6 +6,7 @@
     clippy::panic,
     reason = "a test that fails should stop where it failed"
 )]
+#![forbid(unsafe_code)]
 
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -1,7 +1,6 @@
-//! Evaluates a directory of Terraform files.
+//! A directory of Terraform files: its items, and what its evaluation gives.
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -11,27 +10,7 @@ use hcl::{
     eval::{Context, Evaluate as _},
 };
 
-use crate::{Error, Variables, Workspace, scope::Scope, variables::variables};
-
-/// Input of an evaluation.
-#[derive(Clone, Debug, Default)]
-pub struct Given {
-    /// Values of its variables.
-    pub variables: Variables,
-    /// Values from providers: attributes of data sources and resources, by address, such as
-    /// `data.coder_workspace.me` or `coder_agent.main`.
-    pub objects: BTreeMap<String, Map<String, Value>>,
-}
-
-impl Given {
-    /// The values of Coder's provider for a workspace; no variables.
-    pub fn of(workspace: &Workspace) -> Self {
-        Self {
-            variables: Variables::new(),
-            objects: workspace.objects(),
-        }
-    }
-}
+use crate::Error;
 
 /// A resource that Terraform would create.
 #[derive(Clone, Debug)]
@@ -56,8 +35,10 @@ pub struct Evaluated {
 /// The files of a directory.
 #[derive(Clone, Debug)]
 pub struct Configuration {
-    directory: PathBuf,
-    body: Body,
+    /// The directory.
+    pub(crate) directory: PathBuf,
+    /// The content of all files.
+    pub(crate) body: Body,
 }
 
 impl Configuration {
@@ -92,54 +73,6 @@ impl Configuration {
             body: structures.into_iter().collect(),
         })
     }
-
-    /// Evaluates the configuration.
-    ///
-    /// # Errors
-    /// Those of [`crate::manifests`].
-    pub fn evaluate(&self, given: &Given) -> Result<Evaluated, Error> {
-        let mut scope = Scope::new(&self.directory, given);
-        scope.variables = variables(&self.body, given, &self.directory)?;
-        let mut pending = items(&self.body)?;
-        // The items refer to each other in some order, which this loop finds by trying: an item
-        // that refers to one without a value has no value yet, and is tried again.
-        while !pending.is_empty() {
-            let before = pending.len();
-            let mut first_error = None;
-            let mut left = Vec::new();
-            for item in pending {
-                match scope.add(&item) {
-                    Ok(()) => {}
-                    Err(error @ Error::Expression { .. }) => {
-                        first_error.get_or_insert(error);
-                        left.push(item);
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            if let Some(error) = first_error.filter(|_| left.len() == before) {
-                return Err(error);
-            }
-            pending = left;
-        }
-        Ok(self.in_order(scope.evaluated))
-    }
-
-    /// The resources in the order of the files, not in that of their evaluation.
-    fn in_order(&self, mut evaluated: Evaluated) -> Evaluated {
-        let order: Vec<String> = self
-            .body
-            .blocks()
-            .filter_map(|block| address(block).ok())
-            .collect();
-        let position = |resource: &Resource| {
-            order
-                .iter()
-                .position(|address| *address == resource.address)
-        };
-        evaluated.resources.sort_by_key(position);
-        evaluated
-    }
 }
 
 /// An item of a configuration that has a value.
@@ -153,7 +86,7 @@ pub(crate) enum Item<'a> {
 }
 
 /// All items that have a value, beginning with those that others refer to.
-fn items(body: &Body) -> Result<Vec<Item<'_>>, Error> {
+pub(crate) fn items(body: &Body) -> Result<Vec<Item<'_>>, Error> {
     let mut items = Vec::new();
     for block in body.blocks() {
         match block.identifier() {
@@ -200,6 +133,7 @@ pub(crate) fn address(block: &Block) -> Result<String, Error> {
     Ok(labels.join("."))
 }
 
+/// An attribute of a block.
 pub(crate) fn attribute<'a>(block: &'a Block, name: &str) -> Option<&'a Expression> {
     let mut attributes = block.body().attributes();
     Some(attributes.find(|attribute| attribute.key() == name)?.expr())

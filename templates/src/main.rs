@@ -1,5 +1,7 @@
 //! `exectrail-templates`: prints the manifests that a template makes for a workspace.
 
+#![forbid(unsafe_code)]
+
 use std::{
     io::{self, Write as _},
     process::ExitCode,

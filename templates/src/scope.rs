@@ -1,4 +1,4 @@
-//! The values of a configuration so far, and the evaluation of the next one.
+//! Evaluates a configuration: the values so far, and the next one.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -6,25 +6,64 @@ use hcl::{Block, Map, Value, eval::Context};
 
 use crate::{
     Configuration, Error, Evaluated, Given, Resource, blocks,
-    configuration::{Item, address, attribute, literal},
-    functions, module_directory,
+    configuration::{Item, address, attribute, items, literal},
+    context::context,
+    module_directory,
     types::Type,
+    variables::variables,
 };
 
 /// The part of a source address by which a template in another repository names the module.
 const MODULE_SOURCE: &str = "//templates/module?";
 
-/// The context of every expression: the functions, `path`, and `names`.
-pub(crate) fn context(directory: &Path, names: &[(&str, Value)]) -> Context<'static> {
-    let mut context = Context::new();
-    functions::declare(&mut context);
-    let module = directory.to_string_lossy().into_owned();
-    let path = Map::from_iter([("module".to_owned(), Value::from(module))]);
-    context.declare_var("path", Value::Object(path));
-    for (name, value) in names {
-        context.declare_var(*name, value.clone());
+impl Configuration {
+    /// Evaluates the configuration.
+    ///
+    /// # Errors
+    /// Those of [`crate::manifests`].
+    pub fn evaluate(&self, given: &Given) -> Result<Evaluated, Error> {
+        let mut scope = Scope::new(&self.directory, given);
+        scope.variables = variables(&self.body, given, &self.directory)?;
+        let mut pending = items(&self.body)?;
+        // The items refer to each other in some order, which this loop finds by trying: an item
+        // that refers to one without a value has no value yet, and is tried again.
+        while !pending.is_empty() {
+            let before = pending.len();
+            let mut first_error = None;
+            let mut left = Vec::new();
+            for item in pending {
+                match scope.add(&item) {
+                    Ok(()) => {}
+                    Err(error @ Error::Expression { .. }) => {
+                        first_error.get_or_insert(error);
+                        left.push(item);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            if let Some(error) = first_error.filter(|_| left.len() == before) {
+                return Err(error);
+            }
+            pending = left;
+        }
+        Ok(self.in_order(scope.evaluated))
     }
-    context
+
+    /// The resources in the order of the files, not in that of their evaluation.
+    fn in_order(&self, mut evaluated: Evaluated) -> Evaluated {
+        let order: Vec<String> = self
+            .body
+            .blocks()
+            .filter_map(|block| address(block).ok())
+            .collect();
+        let position = |resource: &Resource| {
+            order
+                .iter()
+                .position(|address| *address == resource.address)
+        };
+        evaluated.resources.sort_by_key(position);
+        evaluated
+    }
 }
 
 /// The values so far.

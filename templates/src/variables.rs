@@ -8,7 +8,7 @@ use hcl::{Block, Body, Map, Value, eval::Context};
 use crate::{
     Error, Given, blocks,
     configuration::{address, attribute, literal},
-    scope::context,
+    context::context,
     types::Type,
 };
 

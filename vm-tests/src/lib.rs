@@ -4,6 +4,8 @@
 //! first process there: it executes the plan, and reports in [`Message`]s, one JSON line each, over
 //! a separate serial port. The host never parses the console.
 
+#![forbid(unsafe_code)]
+
 use std::{
     collections::BTreeMap,
     fmt::{self, Display},

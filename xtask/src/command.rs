@@ -122,7 +122,7 @@ fn search_path() -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
     let ours = workspace::cargo_home()
         .into_iter()
-        .chain(crate::setup::tools_dir());
+        .chain(workspace::tools_dir());
     let dirs = env::split_paths(&path).chain(ours.map(|root| root.join("bin")));
     env::join_paths(dirs).unwrap_or(path)
 }

@@ -3,9 +3,12 @@
 //! Every command first installs what it needs (see [`setup`]), so a fresh clone and a Rust
 //! toolchain are enough.
 
+#![forbid(unsafe_code)]
+
 mod architecture;
 mod bench;
 mod build;
+mod builder;
 mod check;
 mod ci;
 mod command;
@@ -15,8 +18,10 @@ mod fuzz;
 mod image;
 mod progress;
 mod prose;
+mod release;
 mod setup;
 mod soak;
+mod source;
 mod tally;
 mod templates;
 mod test;
@@ -83,6 +88,15 @@ enum Command {
     /// Each tarball has the binaries, man pages, completions, documents, licences and bills of
     /// materials (CycloneDX). The same source gives the same bytes.
     Dist(dist::Args),
+
+    /// Change the version everywhere, commit that, and create the tag
+    ///
+    /// Changes the version in all files and in both Cargo.lock, gives the changes under "Unreleased"
+    /// in CHANGELOG.md the version and the date, commits this as "Release VERSION", and creates the
+    /// annotated tag vVERSION. Refuses if there are uncommitted changes, the tag exists or nothing is
+    /// under "Unreleased". If a step fails, nothing is changed. Uses no network.
+    Release(release::Args),
+
     /// Measure the cost of exectrail beside nothing, an empty program and other tools (root)
     ///
     /// Prints a table, and writes it with the data and plots to target/bench. Takes ten minutes; a
@@ -128,6 +142,7 @@ fn main() -> ExitCode {
         Command::Soak(args) => soak::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Image(args) => image::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Dist(args) => dist::command(&args).map(|()| ExitCode::SUCCESS),
+        Command::Release(args) => release::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Fuzz(args) => fuzz::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Check => check::command().map(|()| ExitCode::SUCCESS),

@@ -1,10 +1,13 @@
-//! Directories: the repository, its target directory, and the cache.
+//! The workspace: its version, its directories, and the cache.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
+
+/// The version of the workspace, which all crates have.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Variable with the path of the repository, if it is not the one that xtask was built in.
 pub(crate) const ROOT: &str = "EXECTRAIL_XTASK_ROOT";
@@ -36,6 +39,11 @@ pub(crate) fn cache_dir() -> Result<PathBuf> {
             .join(".cache"),
     };
     Ok(base.join("exectrail"))
+}
+
+/// Directory of the tools that xtask installs, which are in its `bin`.
+pub(crate) fn tools_dir() -> Option<PathBuf> {
+    cache_dir().ok().map(|cache| cache.join("tools"))
 }
 
 /// Cargo's own directory: installed tools are in its `bin`.

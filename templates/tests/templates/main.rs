@@ -1,6 +1,7 @@
 //! Tests of the deployment templates: the manifests that they make, and that Kubernetes accepts
 //! them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![forbid(unsafe_code)]
 
 mod api_server;
 mod documentation;

@@ -8,9 +8,11 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::{COMPLETIONS, DOCUMENTS, SUMS, VERSION, name_of, sha256};
+use super::files::{name_of, sha256};
+use super::layout::{COMPLETIONS, DOCUMENTS, SUMS};
 use crate::architecture::Architecture;
-use crate::{command, progress, workspace};
+use crate::workspace::{self, VERSION};
+use crate::{command, progress, source};
 
 /// Checks the tarballs with the programs that users have.
 pub(super) fn content(tarballs: &[PathBuf]) -> Result<()> {
@@ -204,16 +206,8 @@ pub(super) fn reproducible(architectures: &[Architecture], time: u64, out: &Path
 
 /// Copies all files that git tracks or would add.
 fn copy_source(to: &Path) -> Result<()> {
-    let mut list = command::new("git");
-    list.args([
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ]);
-    for name in command::output(&mut list)?.split_terminator('\0') {
-        let (from, to) = (workspace::root().join(name), to.join(name));
+    for name in source::files()? {
+        let (from, to) = (workspace::root().join(&name), to.join(&name));
         // git still lists a file whose removal is not committed.
         if !from.is_file() {
             continue;

@@ -158,8 +158,8 @@ mod tests {
     fn a_bill_does_not_tell_where_it_was_written() {
         let written = |root: &str| {
             format!(
-                r#"{{"metadata": {{"component": {{"bom-ref": "path+{root}/runtime#exectrail@0.1.0"}}}},
-                    "components": [{{"bom-ref": "path+{root}/common#exectrail-common@0.1.0"}}]}}"#
+                r#"{{"metadata": {{"component": {{"bom-ref": "path+{root}/runtime#exectrail@1.2.3"}}}},
+                    "components": [{{"bom-ref": "path+{root}/common#exectrail-common@1.2.3"}}]}}"#
             )
         };
         let bill = without_place(&written("file:///a/place%20with/spaces"), "runtime").unwrap();

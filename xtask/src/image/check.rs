@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::{PROGRAM, SECOND_NAME};
+use super::layout::{PROGRAM, SECOND_NAME};
 use crate::architecture::Architecture;
-use crate::dist::VERSION;
+use crate::workspace::VERSION;
 use crate::{command, progress};
 
 /// Maximum size of the image.

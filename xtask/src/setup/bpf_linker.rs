@@ -7,7 +7,7 @@ use std::fs;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::Found;
+use super::requirement::Found;
 use crate::toolchain::Toolchain;
 use crate::{command, progress, workspace};
 

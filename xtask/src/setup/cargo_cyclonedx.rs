@@ -1,6 +1,7 @@
 //! cargo-cyclonedx, which lists the crates of a binary.
 
-use super::{Found, cargo_tool};
+use super::cargo_tool;
+use super::requirement::Found;
 use crate::command;
 
 /// The release whose output `cargo xtask dist` was tested with.

@@ -1,6 +1,7 @@
 //! cargo-deny, which checks dependencies against `deny.toml`.
 
-use super::{Found, cargo_tool};
+use super::cargo_tool;
+use super::requirement::Found;
 use crate::command;
 
 /// The release that `deny.toml` is written for.

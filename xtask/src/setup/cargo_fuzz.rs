@@ -1,7 +1,8 @@
 //! Requirements of fuzzing: cargo-fuzz, and a C++ compiler for libFuzzer.
 
+use super::cargo_tool;
 use super::debian_packages::{self, Package};
-use super::{Found, cargo_tool};
+use super::requirement::Found;
 use crate::command;
 
 /// The release whose flags `cargo xtask fuzz` uses.

@@ -2,12 +2,12 @@
 
 use anyhow::{Context, Result};
 
-use super::tools_dir;
-use crate::command;
+use crate::{command, workspace};
 
 /// Installs `name`, and returns how.
 pub(super) fn install(name: &str, version: &str) -> Result<String> {
-    let root = tools_dir().context("no place to install to: set HOME or XDG_CACHE_HOME")?;
+    let root =
+        workspace::tools_dir().context("no place to install to: set HOME or XDG_CACHE_HOME")?;
     let mut install = command::cargo();
     // Compiling takes most of the time, and release profiles take minutes. So the build is
     // unoptimised and without debug information. It goes to a separate place, since it does not

@@ -1,7 +1,7 @@
 //! A C compiler and its C library, which link programs for another architecture.
 
-use super::Found;
 use super::debian_packages::{self, Package};
+use super::requirement::Found;
 use crate::architecture::Architecture;
 
 pub(super) fn look(architecture: Architecture) -> Found {

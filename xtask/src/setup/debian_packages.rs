@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::Found;
+use super::requirement::Found;
 use crate::command;
 
 /// One package, the file that shows its presence, and its purpose.

@@ -1,8 +1,8 @@
 //! A builder of container images: any that is installed.
 
-use super::Found;
 use super::debian_packages::{self, Package};
-use crate::image::Builder;
+use super::requirement::Found;
+use crate::builder::Builder;
 
 pub(super) fn look() -> Found {
     match Builder::find() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::Found;
+use super::requirement::Found;
 use crate::command;
 use crate::toolchain::Toolchain;
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::Found;
 use super::debian_archive::DebianArchive;
+use super::requirement::Found;
 use crate::toolchain::Toolchain;
 use crate::{command, progress, workspace};
 

@@ -1,7 +1,7 @@
 //! The Debian packages that tests use.
 
-use super::Found;
 use super::debian_packages::{self, Package};
+use super::requirement::Found;
 
 const PACKAGES: [Package; 30] = [
     Package {

@@ -1,29 +1,26 @@
 //! How a guest's instructions are executed: by the processor (KVM), or by QEMU's emulation.
 
-use std::{collections::BTreeMap, fs::OpenOptions, process::Command, time::Duration};
+use std::process::Command;
 
-use anyhow::Result;
-use exectrail_vm_tests::{Plan, Scenario, Variant};
+use exectrail_vm_tests::Variant;
 
-use crate::{
-    initramfs::Programs,
-    kernels::Kernel,
-    qemu::{self, Ending},
-    series,
-};
+use crate::series;
+
+/// The QEMU of a PC.
+pub(crate) const PC_EMULATOR: &str = "qemu-system-x86_64";
 
 /// How QEMU runs a machine's processors.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Accelerator {
     /// Whether KVM executes a machine of the host's architecture.
-    kvm: bool,
+    pub(crate) kvm: bool,
     /// How QEMU executes the other machines.
-    emulation: Emulation,
+    pub(crate) emulation: Emulation,
 }
 
 /// How QEMU emulates a machine's processors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Emulation {
+pub(crate) enum Emulation {
     /// In parallel, one thread per processor.
     Parallel,
     /// In turn, one thread for all processors.
@@ -41,23 +38,7 @@ enum Emulation {
 /// 3,000 switches.
 const PARALLEL_SINCE: u32 = 10;
 
-/// Time limit of the first message if KVM works.
-const KVM_BOOTS_IN: Duration = Duration::from_secs(15);
-
-const SLOW: &str = "QEMU emulates the processors, which takes about ten times as long";
-
 impl Accelerator {
-    /// Chooses KVM if it works, else emulation, and prints the choice and its reason. `kernel` is a
-    /// kernel for this processor, if one is to be booted.
-    pub(crate) fn choose(kernel: Option<&Kernel>, programs: &Programs) -> Result<Self> {
-        let emulation = Emulation::of_installed();
-        let kvm = match kernel {
-            Some(kernel) => kvm_works(kernel, programs, emulation)?,
-            None => false,
-        };
-        Ok(Self { kvm, emulation })
-    }
-
     /// QEMU's arguments for this accelerator.
     pub(crate) fn arguments(self, machine: series::Machine, variant: Variant) -> [&'static str; 6] {
         // Of the features of "max" on ARM, pointer authentication alone takes most of the time.
@@ -76,41 +57,10 @@ impl Accelerator {
     }
 }
 
-fn kvm_works(kernel: &Kernel, programs: &Programs, emulation: Emulation) -> Result<bool> {
-    let kvm = OpenOptions::new().read(true).write(true).open("/dev/kvm");
-    if let Err(error) = kvm {
-        eprintln!("no KVM here (/dev/kvm: {error}): {SLOW}");
-        return Ok(false);
-    }
-    let plan = Plan {
-        scenario: Scenario::Boot,
-        variant: Variant::Usual,
-        only: None,
-        keep: false,
-        overdue_after: KVM_BOOTS_IN.as_secs(),
-        manifests: BTreeMap::new(),
-    };
-    let machine = qemu::Machine {
-        kernel,
-        programs,
-        plan: &plan,
-        accelerator: Accelerator {
-            kvm: true,
-            emulation,
-        },
-        silence: KVM_BOOTS_IN,
-    };
-    let works = machine.run(|_| ())?.ending == Ending::Done;
-    if !works {
-        eprintln!("/dev/kvm is there, but no machine boots with it: {SLOW}");
-    }
-    Ok(works)
-}
-
 impl Emulation {
     /// What the installed QEMU supports. If there is none, starting it reports that.
-    fn of_installed() -> Self {
-        let output = Command::new(qemu::PC_EMULATOR).arg("--version").output();
+    pub(crate) fn of_installed() -> Self {
+        let output = Command::new(PC_EMULATOR).arg("--version").output();
         let said = output.map(|output| output.stdout).unwrap_or_default();
         let said = String::from_utf8_lossy(&said);
         if major_version(&said).is_some_and(|major| major >= PARALLEL_SINCE) {

@@ -1,5 +1,7 @@
 //! Boots kernels in virtual machines, runs the guest's tests in each, and prints a table.
 
+#![forbid(unsafe_code)]
+
 mod accelerator;
 mod archive;
 mod btf;
@@ -7,6 +9,7 @@ mod cell;
 mod disk;
 mod initramfs;
 mod kernels;
+mod kvm;
 mod manifests;
 mod matrix;
 mod outcome;
@@ -19,10 +22,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use exectrail_vm_tests::{Scenario, Variant};
 
-use crate::{
-    accelerator::Accelerator, cell::Choice, initramfs::Programs, kernels::Kernel, matrix::Matrix,
-    series::SERIES,
-};
+use crate::{cell::Choice, initramfs::Programs, kernels::Kernel, matrix::Matrix, series::SERIES};
 
 /// Test exectrail on real kernels, in QEMU.
 #[derive(Parser)]
@@ -158,7 +158,7 @@ fn run(cli: Cli) -> Result<bool> {
     let pc = kernels
         .iter()
         .find(|kernel| kernel.series.machine == series::Machine::Pc);
-    let accelerator = Accelerator::choose(pc, &programs)?;
+    let accelerator = kvm::choose(pc, &programs)?;
     let matrix = Matrix {
         manifests: manifests::all()?,
         programs,

@@ -16,15 +16,12 @@ use exectrail_vm_tests::{Message, Plan, Variant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{
-    accelerator::Accelerator,
+    accelerator::{Accelerator, PC_EMULATOR},
     disk,
     initramfs::{self, Programs},
     kernels::Kernel,
     series,
 };
-
-/// The QEMU of a PC.
-pub(crate) const PC_EMULATOR: &str = "qemu-system-x86_64";
 
 /// Makes Linux expect more processors than there are. Linux does so on hypervisors only
 /// (topology_register_apic, arch/x86/kernel/cpu/topology.c), and does not know QEMU's emulation as

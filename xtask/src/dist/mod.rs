@@ -4,35 +4,25 @@
 //! directory. `--check` makes the second build.
 
 mod check;
+mod files;
+mod layout;
 mod parts;
 mod tarball;
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
-use sha2::{Digest as _, Sha256};
+use anyhow::{Context, Result};
 
+use self::files::{files_in, name_of, sha256};
+use self::layout::{COMPLETIONS, DOCUMENTS, SUMS};
 use self::tarball::Tarball;
 use crate::architecture::Architecture;
 use crate::build::{self, Built};
 use crate::progress::Progress;
 use crate::setup::{self, For};
-use crate::{command, workspace};
-
-/// The version of the workspace, which all crates have.
-pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// Paths that shells search for completions, below a prefix such as /usr/local.
-const COMPLETIONS: [(&str, &str); 3] = [
-    ("bash", "share/bash-completion/completions/exectrail"),
-    ("zsh", "share/zsh/site-functions/_exectrail"),
-    ("fish", "share/fish/vendor_completions.d/exectrail.fish"),
-];
-
-/// Directory of documents, below a prefix.
-const DOCUMENTS: &str = "share/doc/exectrail";
+use crate::workspace::{self, VERSION};
+use crate::{command, source};
 
 /// Arguments of `cargo xtask dist`.
 #[derive(clap::Args)]
@@ -73,7 +63,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
         some => some.to_vec(),
     };
     let out = workspace::root().join(&args.out);
-    let time = source_time();
+    let time = source::time();
     let tarballs = make(&architectures, time, &out)?;
     if args.check {
         check::content(&tarballs)?;
@@ -88,9 +78,6 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     }
     Ok(())
 }
-
-/// The checksums of all tarballs, in the format of `sha256sum -c`.
-const SUMS: &str = "SHA256SUMS";
 
 /// Makes the tarballs and their checksums.
 fn make(architectures: &[Architecture], time: u64, out: &Path) -> Result<Vec<PathBuf>> {
@@ -149,43 +136,4 @@ fn tarball(architecture: Architecture, host: &Built, built: &Built, time: u64) -
         tarball.add(format!("{DOCUMENTS}/sbom/{program}.cdx.json"), bill);
     }
     Ok(tarball)
-}
-
-/// Time of the last change to the source, in seconds since 1970: every file of a release has it.
-///
-/// It is `SOURCE_DATE_EPOCH` of the environment, or else the time of the last commit, or else 0.
-/// See <https://reproducible-builds.org/specs/source-date-epoch/>.
-pub(crate) fn source_time() -> u64 {
-    let given = env::var("SOURCE_DATE_EPOCH").ok();
-    let committed =
-        || command::output(command::new("git").args(["log", "-1", "--format=%ct"])).ok();
-    given
-        .or_else(committed)
-        .and_then(|time| time.trim().parse().ok())
-        .unwrap_or_default()
-}
-
-/// The files in a directory, in the order of their names.
-fn files_in(directory: &Path) -> Result<Vec<PathBuf>> {
-    let mut files: Vec<PathBuf> = fs::read_dir(directory)
-        .with_context(|| format!("cannot read {}", directory.display()))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.is_file())
-        .collect();
-    files.sort();
-    ensure!(!files.is_empty(), "{} is empty", directory.display());
-    Ok(files)
-}
-
-fn name_of(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
-}
-
-fn sha256(file: &Path) -> Result<String> {
-    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
 }

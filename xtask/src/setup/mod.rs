@@ -13,18 +13,18 @@ mod debian_archive;
 mod debian_packages;
 mod image_builder;
 mod lints;
+mod requirement;
 mod rust_src;
 mod test_packages;
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
+use self::requirement::{Found, Missing};
 use crate::architecture::Architecture;
 use crate::progress::{self, Progress};
 use crate::toolchain::Toolchain;
-use crate::workspace;
 
 /// Arguments of `cargo xtask setup`.
 #[derive(clap::Args)]
@@ -55,33 +55,6 @@ pub(crate) struct For {
     pub(crate) fuzz: bool,
 }
 
-/// Result of looking for one requirement.
-enum Found {
-    /// It is present; the text names it and its place.
-    Present(String),
-    Missing(Missing),
-}
-
-/// A requirement that can be installed.
-struct Missing {
-    /// Its name, and how long it takes: `bpf-linker 0.10.3 (about a minute)`.
-    what: String,
-    /// Installs it, and returns how.
-    install: Box<dyn FnOnce() -> Result<String>>,
-}
-
-impl Found {
-    fn missing(
-        what: impl Into<String>,
-        install: impl FnOnce() -> Result<String> + 'static,
-    ) -> Self {
-        Self::Missing(Missing {
-            what: what.into(),
-            install: Box::new(install),
-        })
-    }
-}
-
 /// `cargo xtask setup`.
 pub(crate) fn command(args: &Args) -> Result<()> {
     let found = look(For {
@@ -101,11 +74,6 @@ pub(crate) fn command(args: &Args) -> Result<()> {
 /// Installs what is missing; prints nothing if nothing is missing.
 pub(crate) fn ensure(purpose: For) -> Result<()> {
     install(look(purpose)?)
-}
-
-/// Directory of the tools that xtask installs, which are in its `bin`.
-pub(crate) fn tools_dir() -> Option<PathBuf> {
-    workspace::cache_dir().ok().map(|cache| cache.join("tools"))
 }
 
 fn look(purpose: For) -> Result<Vec<Found>> {

@@ -1,23 +1,20 @@
 //! `cargo xtask image`: the container image, from a locally built binary.
 
 mod check;
+mod layout;
 
-use std::fmt::{self, Display};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use self::layout::{PROGRAM, SECOND_NAME};
 use crate::architecture::Architecture;
-use crate::dist::{VERSION, source_time};
+use crate::builder::Builder;
 use crate::setup::{self, For};
-use crate::{build, command, progress, workspace};
-
-/// Path of the program, and its second name: that of the program in the image that it replaces.
-const PROGRAM: &str = "usr/bin/exectrail";
-const SECOND_NAME: &str = "opt/exectrace";
+use crate::workspace::{self, VERSION};
+use crate::{build, command, progress, source};
 
 /// Arguments of `cargo xtask image`.
 #[derive(clap::Args)]
@@ -53,49 +50,6 @@ impl Args {
             with: None,
             check: true,
         }
-    }
-}
-
-/// A program that builds images from a Dockerfile.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Builder {
-    /// Needs no daemon
-    Buildah,
-    /// Needs no daemon, and also runs containers
-    Podman,
-    /// Uses its daemon
-    Docker,
-}
-
-impl Builder {
-    /// The first builder that is installed.
-    pub(crate) fn find() -> Option<Self> {
-        [Self::Buildah, Self::Podman, Self::Docker]
-            .into_iter()
-            .find(|builder| command::find(builder.program()).is_some())
-    }
-
-    fn program(self) -> &'static str {
-        match self {
-            Self::Buildah => "buildah",
-            Self::Podman => "podman",
-            Self::Docker => "docker",
-        }
-    }
-
-    /// Sets the times in the image to that of the source.
-    fn set_time(self, build: &mut Command) {
-        let time = source_time();
-        match self {
-            Self::Buildah | Self::Podman => build.arg(format!("--timestamp={time}")),
-            Self::Docker => build.env("SOURCE_DATE_EPOCH", time.to_string()),
-        };
-    }
-}
-
-impl Display for Builder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.program())
     }
 }
 
@@ -158,27 +112,11 @@ fn build_image(builder: Builder, architecture: Architecture, root: &Path, tag: &
         ])
         .arg(format!("--platform=linux/{architecture}"))
         .arg(format!("--build-arg=VERSION={VERSION}"))
-        .arg(format!("--build-arg=REVISION={}", revision()));
-    builder.set_time(&mut build);
+        .arg(format!("--build-arg=REVISION={}", source::revision()));
+    builder.set_time(&mut build, source::time());
     command::run(build.arg(root))?;
     progress::note(format_args!("{tag}: built by {builder} for {architecture}"));
     Ok(())
-}
-
-/// The commit, marked if the tree differs from it.
-fn revision() -> String {
-    let mut describe = command::new("git");
-    describe.args([
-        "describe",
-        "--always",
-        "--abbrev=40",
-        "--exclude=*",
-        "--dirty",
-    ]);
-    command::output(&mut describe).map_or_else(
-        |_| "unknown".to_owned(),
-        |revision| revision.trim().to_owned(),
-    )
 }
 
 #[cfg(test)]

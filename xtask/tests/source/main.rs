@@ -1,0 +1,11 @@
+//! Rules for the source of all crates of the repository.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![forbid(unsafe_code)]
+
+mod circle;
+mod circles;
+mod crates;
+mod modules;
+mod names;
+mod unsafe_code;
+mod uses;
