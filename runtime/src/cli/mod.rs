@@ -12,6 +12,8 @@ mod announce;
 mod limits;
 mod record;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 use limits::{EXCLUDE_VARIABLE, INCLUDE_VARIABLE};
 use record::LABELS_VARIABLE;
@@ -288,39 +290,5 @@ impl RunArgs {
     /// If labels or rules in the environment are invalid, or if rules contradict each other.
     pub(crate) fn config(&self) -> Result<Config, ValueError> {
         self.record.config(self.output, SinkPath::Stderr)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn defaults_are_those_of_today() {
-        let cli = Cli::parse_from(["exectrail"]);
-        let config = cli.sidecar.config().unwrap();
-        assert_eq!(config.init_address.to_string(), "0.0.0.0:56123");
-        assert_eq!(config.startup_timeout, Duration::from_secs(900));
-        assert!(!config.tracing.use_local_pidns);
-    }
-
-    #[test]
-    fn the_last_label_of_a_key_holds() {
-        let cli = Cli::parse_from([
-            "exectrail",
-            "--label",
-            "a=1",
-            "--label=b=2",
-            "--label",
-            "a=3",
-        ]);
-        let labels = cli.sidecar.config().unwrap().labels;
-        assert_eq!(labels["a"], "3");
-        assert_eq!(labels["b"], "2");
     }
 }

@@ -1,0 +1,94 @@
+//! Tests of the command line: defaults, and what flags make of the configuration.
+
+use std::time::Duration;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use super::{Cli, Command};
+
+#[test]
+fn the_command_line_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn defaults_are_those_of_today() {
+    let cli = Cli::parse_from(["exectrail"]);
+    let config = cli.sidecar.config().unwrap();
+    assert_eq!(config.init_address.to_string(), "0.0.0.0:56123");
+    assert_eq!(config.startup_timeout, Duration::from_secs(900));
+    assert!(!config.tracing.use_local_pidns);
+}
+
+#[test]
+fn the_last_label_of_a_key_holds() {
+    let cli = Cli::parse_from([
+        "exectrail",
+        "--label",
+        "a=1",
+        "--label=b=2",
+        "--label",
+        "a=3",
+    ]);
+    let labels = cli.sidecar.config().unwrap().labels;
+    assert_eq!(labels["a"], "3");
+    assert_eq!(labels["b"], "2");
+}
+
+#[test]
+fn nothing_is_left_out_unless_told() {
+    let cli = Cli::parse_from(["exectrail"]);
+    assert!(
+        cli.sidecar
+            .config()
+            .unwrap()
+            .tracing
+            .probes
+            .limits
+            .is_none()
+    );
+}
+
+#[test]
+fn the_sidecar_and_run_take_the_same_flags() {
+    let flags = [
+        "--exclude=filename=/usr/lib/gcc/*",
+        "--exclude",
+        "comm=make",
+        "--include=uid=0",
+        "--rate-limit=600/m",
+        "--rate-burst=50",
+    ];
+    let sidecar = Cli::parse_from([&["exectrail"], &flags[..]].concat());
+    let sidecar = sidecar.sidecar.config().unwrap().tracing.probes.limits;
+    let exclude: Vec<_> = sidecar
+        .rules
+        .exclude()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(exclude, ["filename=/usr/lib/gcc/*", "comm=make"]);
+    assert_eq!(sidecar.rules.include()[0].to_string(), "uid=0");
+    assert_eq!(sidecar.rate.unwrap().burst.get(), 50);
+    let run = Cli::parse_from([&["exectrail", "run"], &flags[..], &["--", "true"]].concat());
+    let Some(Command::Run(run)) = run.command else {
+        panic!("not run");
+    };
+    assert_eq!(run.config().unwrap().tracing.probes.limits, sidecar);
+}
+
+#[test]
+fn wrong_ones_are_usage_errors() {
+    for wrong in [
+        &["--exclude=git"][..],
+        &["--rate-limit=1000"],
+        &["--rate-burst=5"],
+        &["--rate-limit=1/s", "--rate-burst=0"],
+    ] {
+        let parsed = Cli::try_parse_from([&["exectrail"], wrong].concat());
+        assert!(parsed.is_err(), "{wrong:?} was accepted");
+    }
+    let cli = Cli::parse_from(["exectrail", "--include=uid=0"]);
+    let error = cli.sidecar.config().unwrap_err().to_string();
+    assert!(error.contains("--exclude 'filename=*'"), "{error}");
+}
