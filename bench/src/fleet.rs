@@ -79,7 +79,7 @@ struct Cost {
 
 /// All measurements.
 #[derive(Serialize)]
-struct Report {
+struct FleetReport {
     machine: Machine,
     /// By number, then by the tool's name.
     costs: BTreeMap<usize, BTreeMap<&'static str, Cost>>,
@@ -93,7 +93,7 @@ pub(crate) fn measure(
     numbers: &[usize],
     out: &Path,
 ) -> Result<()> {
-    let mut report = Report {
+    let mut report = FleetReport {
         machine: Machine::describe(),
         costs: BTreeMap::new(),
     };
@@ -175,7 +175,7 @@ fn per_cpu_mib() -> f64 {
     kib.unwrap_or_default() / 1024.0
 }
 
-impl Report {
+impl FleetReport {
     fn write(&self, out: &Path) -> Result<()> {
         fs::create_dir_all(out)?;
         fs::write(out.join("fleet.json"), serde_json::to_vec_pretty(self)?)?;

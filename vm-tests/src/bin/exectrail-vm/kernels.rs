@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     archive::Suite,
-    series::{Machine, Parts, SERIES, Series, Source},
+    series::{MachineKind, Parts, SERIES, Series, Source},
 };
 
 /// This package is pinned with kernels for other architectures than this machine's.
@@ -234,7 +234,7 @@ fn newest(series: &Series, cache: &Path) -> Result<Locked> {
             Vec::new()
         }
     };
-    if series.machine == Machine::Arm64 && series.parts != Parts::Image {
+    if series.machine == MachineKind::Arm64 && series.parts != Parts::Image {
         wanted.push((BUSYBOX.to_owned(), suite.newest(BUSYBOX)?));
     }
     while let Some((name, version)) = open.pop() {

@@ -1,0 +1,21 @@
+//! What the tests run on: containers, pods, nodes and engines, and the programs that they start.
+//!
+//! Nothing here knows a test.
+
+pub(crate) mod container;
+pub(crate) mod engine;
+pub(crate) mod exectrail_run;
+pub(crate) mod fexit;
+pub(crate) mod hold;
+pub(crate) mod kernel_version;
+pub(crate) mod kubelet;
+pub(crate) mod lines;
+pub(crate) mod log_file;
+pub(crate) mod manifest;
+pub(crate) mod node;
+pub(crate) mod played;
+pub(crate) mod privileges;
+pub(crate) mod sidecar;
+pub(crate) mod slow_exit;
+pub(crate) mod startup;
+pub(crate) mod verifier;
