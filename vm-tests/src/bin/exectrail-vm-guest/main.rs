@@ -20,7 +20,7 @@ use anyhow::{Context, Result};
 use exectrail_vm_tests::{Message, Plan};
 
 use crate::{
-    machine::{container, hold, node, privileges, slow_exit, startup, verifier},
+    machine::{hold, node, privileges, runtime, slow_exit, startup, verifier},
     report::Report,
     tests::Test,
 };
@@ -29,9 +29,9 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = env::args_os().collect();
     let rest = arguments.get(2..).unwrap_or_default();
     let done = match arguments.get(1).and_then(|argument| argument.to_str()) {
-        Some(container::OUTSIDE) => container::outside(rest),
-        Some(container::INSIDE) => container::inside(rest),
-        Some(container::PAUSE) => container::pause(),
+        Some(runtime::OUTSIDE) => runtime::outside(rest),
+        Some(runtime::INSIDE) => runtime::inside(rest),
+        Some(runtime::PAUSE) => runtime::pause(),
         Some(privileges::COMMAND) => privileges::main(rest),
         Some(slow_exit::COMMAND) => slow_exit::main(rest),
         Some(slow_exit::OCCUPY) => slow_exit::occupy(),

@@ -1,7 +1,6 @@
 //! Boots kernels in virtual machines, runs the guest's tests in each, and prints a table.
 
 mod accelerator;
-mod archive;
 mod btf;
 mod cell;
 mod disk;

@@ -3,9 +3,8 @@
 use std::{fs, process::Command};
 
 use anyhow::{Result, ensure};
+use exectrail_testbed::log::msg;
 use serde_json::Value;
-
-use super::lines::msg;
 
 /// The log of [`run_and_listen`].
 pub(crate) const LOG: &str = "/tmp/run.log";

@@ -16,11 +16,11 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::machine::{
-    container::{PAUSE, SELF},
     engine::Engine,
     manifest::{Manifest, list, words},
     node::EXECTRAIL_IMAGE,
     played::Played,
+    runtime::{PAUSE, SELF},
 };
 
 /// The pod that containers are started for.

@@ -10,14 +10,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail};
+use exectrail_testbed::wait::{PATIENCE, try_wait_for};
 use rustix::{
     io::Errno,
     mount::{MountFlags, mount, mount_move},
     process::{chdir, chroot},
 };
 
-use crate::machine::{container::PATIENCE, engine::Engine};
+use crate::machine::engine::Engine;
 
 /// Disks of the root and of the modules, by their numbers in the controller.
 const DISKS: [(&str, &str); 2] = [("1", "/root"), ("2", "/root/usr/lib/modules")];
@@ -45,11 +46,9 @@ log_driver = \"k8s-file\"
 pub(crate) fn enter() -> Result<()> {
     for (number, at) in DISKS {
         fs::create_dir_all(at)?;
-        let since = Instant::now();
-        while !mounted(number, at)? {
-            ensure!(since.elapsed() < PATIENCE, "disk {number} does not appear");
-            thread::sleep(Duration::from_millis(50));
-        }
+        try_wait_for(&format!("disk {number}"), || {
+            anyhow::Ok(mounted(number, at)?.then_some(()))
+        })?;
     }
     for program in ["init", "bin/exectrail"] {
         fs::copy(format!("/{program}"), format!("/root/{program}"))

@@ -8,12 +8,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use exectrail_testbed::{log::shortened, process::namespace, wait::PATIENCE};
 use serde_json::Value;
 
-use crate::machine::{
-    container::PATIENCE, engine::Engine, lines::shortened, log_file::LogFile, manifest::Manifest,
-    node,
-};
+use crate::machine::{engine::Engine, log_file::LogFile, manifest::Manifest, node};
 
 /// A running pod; dropping the value removes the pod.
 pub(crate) struct Played {
@@ -188,15 +186,18 @@ impl Played {
     }
 
     /// Process id of a container's first process, in the node's PID namespace.
-    pub(crate) fn pid(&self, container: &str) -> Result<i32> {
+    pub(crate) fn pid(&self, container: &str) -> Result<u32> {
         Ok(self.inspect(container, "{{.State.Pid}}")?.parse()?)
     }
 
     /// Inode number of a container's PID namespace.
     pub(crate) fn pid_ns(&self, container: &str) -> Result<u32> {
-        let path = format!("/proc/{}/ns/pid", self.pid(container)?);
-        let link = fs::read_link(&path).with_context(|| path.clone())?;
-        number_of(&link.to_string_lossy())
+        self.namespace(container, "pid")
+    }
+
+    /// Inode number of a namespace of a container.
+    pub(crate) fn namespace(&self, container: &str, kind: &str) -> Result<u32> {
+        Ok(namespace(self.pid(container)?, kind)?)
     }
 
     /// Stops the pod as a node does when it is deleted. Its containers can still be inspected.
@@ -209,14 +210,6 @@ impl Played {
 
 fn event(line: &str) -> Result<Value> {
     serde_json::from_str(line).with_context(|| format!("this is no event: {line}"))
-}
-
-/// The inode number in a namespace link, such as `pid:[4026531836]`.
-pub(crate) fn number_of(link: &str) -> Result<u32> {
-    let digits: String = link.chars().filter(char::is_ascii_digit).collect();
-    digits
-        .parse()
-        .with_context(|| format!("no namespace number in {link:?}"))
 }
 
 /// Creates a claim's volume and the directories of it that are mounted, as a storage class and the

@@ -5,11 +5,10 @@ use std::{
     fs,
     os::unix::process::CommandExt as _,
     process::{Command, ExitCode},
-    thread,
-    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
+use exectrail_testbed::wait::try_wait_for;
 use nix::{
     sys::personality::{self, Persona},
     unistd::{Gid, Uid, setresgid, setresuid},
@@ -22,7 +21,7 @@ use rustix::{
     },
 };
 
-use crate::machine::container::{PATIENCE, SELF, unshare};
+use crate::machine::runtime::{SELF, unshare};
 
 /// `as [--caps=… | --uid=… | --old-kernel | --user-ns] -- COMMAND…`
 pub(crate) const COMMAND: &str = "as";
@@ -90,11 +89,9 @@ fn outside_user_namespace(command: &[OsString]) -> Result<ExitCode> {
         .spawn()?;
     let at = |file: &str| format!("/proc/{}/{file}", child.id());
     let ours = fs::read_link("/proc/self/ns/user")?;
-    let since = Instant::now();
-    while fs::read_link(at("ns/user"))? == ours {
-        ensure!(since.elapsed() < PATIENCE, "no user namespace is made");
-        thread::sleep(Duration::from_millis(10));
-    }
+    try_wait_for("a user namespace", || {
+        anyhow::Ok((fs::read_link(at("ns/user"))? != ours).then_some(()))
+    })?;
     fs::write(at("gid_map"), MAP)?;
     fs::write(at("uid_map"), MAP)?;
     let status = child.wait()?;
@@ -108,11 +105,10 @@ fn outside_user_namespace(command: &[OsString]) -> Result<ExitCode> {
 
 fn enter_user_namespace() -> Result<()> {
     unshare(UnshareFlags::NEWUSER)?;
-    let since = Instant::now();
-    while fs::read_to_string("/proc/self/uid_map")?.trim().is_empty() {
-        ensure!(since.elapsed() < PATIENCE, "no ids are mapped");
-        thread::sleep(Duration::from_millis(10));
-    }
+    try_wait_for("a map of ids", || {
+        let map = fs::read_to_string("/proc/self/uid_map")?;
+        anyhow::Ok((!map.trim().is_empty()).then_some(()))
+    })?;
     setresgid(Gid::from_raw(0), Gid::from_raw(0), Gid::from_raw(0))?;
     setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0))?;
     // Changing ids clears the death signal.

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use exectrail_testbed::{
+    log::{argv, argvs, msg, shortened},
+    stream::Lines,
+};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::machine::{
-    container::{Container, Pod},
-    lines::{Lines, argv, execs, msg, shortened},
-};
+use crate::machine::{container::Container, pod::Pod};
 
 /// A sidecar under test.
 pub(crate) struct Sidecar {
@@ -74,7 +75,7 @@ impl Sidecar {
     }
 
     /// Its process id in the machine's PID namespace.
-    pub(crate) fn process(&self) -> Result<i32> {
+    pub(crate) fn process(&self) -> Result<u32> {
         self.container.innermost()
     }
 
@@ -85,13 +86,11 @@ impl Sidecar {
 
     /// Waits until an exec with this argument appears. All earlier execs then have lines too.
     pub(crate) fn wait_for_exec(&self, argument: &str) -> Result<()> {
-        self.events
-            .wait_for(&format!("of an exec with {argument:?}"), |line| {
-                argv(&line["fields"]["event"])
-                    .iter()
-                    .any(|word| word == argument)
-            })
-            .map(drop)
+        let what = format!("of an exec with {argument:?}");
+        self.events.wait_for(&what, |line| {
+            argv(&line["fields"]["event"]).contains(&argument)
+        })?;
+        Ok(())
     }
 
     /// Its diagnostics so far, for an error message.
@@ -121,6 +120,7 @@ impl Sidecar {
 
     /// Stops it; returns the argv of each exec, in order.
     pub(crate) fn stop_and_list(self) -> Result<Vec<Vec<String>>> {
-        Ok(execs(&self.stop()?).iter().map(argv).collect())
+        let owned = |argv: Vec<&str>| argv.into_iter().map(str::to_owned).collect();
+        Ok(argvs(&self.stop()?).into_iter().map(owned).collect())
     }
 }

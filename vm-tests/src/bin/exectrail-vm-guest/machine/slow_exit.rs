@@ -12,12 +12,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use exectrail_testbed::wait::PATIENCE;
 use rustix::{
     process::{Pid, Resource, Rlimit, setpriority_process, setrlimit},
     thread::{CpuSet, sched_setaffinity},
 };
 
-use crate::machine::container::{PATIENCE, SELF};
+use crate::machine::runtime::SELF;
 
 /// Runs as a first process that takes long to exit, with the workspace's shell as its child.
 pub(crate) const COMMAND: &str = "slow-exit";

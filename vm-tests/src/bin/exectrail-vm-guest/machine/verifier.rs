@@ -25,7 +25,7 @@ use nix::{
 };
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use super::container::SELF;
+use super::runtime::SELF;
 
 /// Prints `NAME COUNT` for each program that a command loads.
 pub(crate) const COMMAND: &str = "verifier";

@@ -4,14 +4,12 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, sync::OnceLock};
 
 use anyhow::{Context, Result, anyhow, ensure};
+use exectrail_testbed::log::{argv, execs};
 use exectrail_vm_tests::Plan;
 use serde_json::Value;
 
 use crate::{
-    machine::{
-        exectrail_run::run_and_listen,
-        lines::{argv, execs},
-    },
+    machine::exectrail_run::run_and_listen,
     report::Report,
     tests::{Test, tests},
 };
@@ -79,14 +77,14 @@ fn run() -> Result<Vec<Value>> {
     let mut command = vec!["/bin/sh", "-c", &programs, "sh"];
     command.extend(arguments.iter().map(String::as_str));
     let limit = format!("--max-argv-bytes={MOST}");
-    Ok(execs(&run_and_listen(&[&limit], &command)?.0))
+    let (lines, _) = run_and_listen(&[&limit], &command)?;
+    Ok(execs(&lines).into_iter().cloned().collect())
 }
 
 /// The execs of `/bin/true` with this first argument.
 fn truths(word: &str) -> Result<Vec<&'static Value>> {
-    let is_it = |event: &&Value| {
-        event["filename"] == "/bin/true" && argv(event).get(1).is_some_and(|first| first == word)
-    };
+    let is_it =
+        |event: &&Value| event["filename"] == "/bin/true" && argv(event).get(1) == Some(&word);
     Ok(events()?.iter().filter(is_it).collect())
 }
 
@@ -131,7 +129,7 @@ fn what_is_cut_says_so(_: &Plan, _: &Report) -> Result<()> {
         "argv_bytes: {}",
         event["argv_bytes"]
     );
-    let kept: usize = argv(event).iter().map(String::len).sum();
+    let kept: usize = argv(event).into_iter().map(str::len).sum();
     ensure!((MOST - 536..=MOST).contains(&kept), "{kept} bytes are kept");
     Ok(())
 }

@@ -5,24 +5,24 @@
 //! here the first process of the node is the test program. [`super::identity`] tests how that
 //! driver names pods.
 
-use std::{
-    fs, thread,
-    time::{Duration, Instant},
-};
+use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use exectrail_testbed::{
+    log::{argv, execs, msg},
+    wait::try_wait_for,
+};
 use exectrail_vm_tests::Plan;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{
     machine::{
-        container::{PATIENCE, PAUSE, SELF},
         engine::Engine,
-        lines::{argv, execs, msg},
         log_file::LogFile,
         node::{self, EXECTRAIL_IMAGE, WORKSPACE_IMAGE},
         played::{Played, Shared},
+        runtime::{PAUSE, SELF},
     },
     report::Report,
     tests::{Test, tests},
@@ -121,26 +121,17 @@ impl Containers {
         for stranger in STRANGERS {
             let log = LogFile::of(&others.engine, &others.container(stranger))?;
             let before = log.lines()?;
-            let since = Instant::now();
-            while log.lines()? == before {
-                ensure!(since.elapsed() < PATIENCE, "it does nothing: {before:?}");
-                thread::sleep(Duration::from_millis(500));
-            }
+            try_wait_for(&format!("more lines of {stranger}"), || {
+                anyhow::Ok((log.lines()? != before).then_some(()))
+            })?;
         }
         self.wait_for_round(workspace)?;
         for event in execs(&self.played.log()?) {
-            let argv = argv(&event);
-            let is_strangers = |name| argv.iter().any(|word| word == name);
+            let argv = argv(event);
+            let is_strangers = |name| argv.contains(&name);
             ensure!(!STRANGERS.into_iter().any(is_strangers), "{event}");
         }
         Ok(())
-    }
-
-    /// A namespace of a container's first process.
-    fn namespace(&self, name: &str, kind: &str) -> Result<String> {
-        let path = format!("/proc/{}/ns/{kind}", self.played.pid(name)?);
-        let link = fs::read_link(&path).with_context(|| path.clone())?;
-        Ok(link.to_string_lossy().into_owned())
     }
 }
 
@@ -153,7 +144,7 @@ fn cgroup(played: &Played, name: &str) -> Result<String> {
 /// Number of the round that an exec belongs to.
 fn round(event: &Value, name: &str) -> Option<u64> {
     match &argv(event)[..] {
-        [echo, who, number] if echo == "/bin/echo" && who == name => number.parse().ok(),
+        ["/bin/echo", who, number] if *who == name => number.parse().ok(),
         _ => None,
     }
 }
@@ -193,10 +184,10 @@ fn left_network(others: &Played) -> Result<()> {
         "--security-opt=seccomp=unconfined",
     ];
     pod.rounds("anybody", &anybody, &["unshare", "-U", "-r", "-n"])?;
-    let network = pod.namespace("pause", "net")?;
+    let network = pod.played.namespace("pause", "net")?;
     for name in ["root", "anybody"] {
         pod.wait_for_round(name)?;
-        let its_own = pod.namespace(name, "net")?;
+        let its_own = pod.played.namespace(name, "net")?;
         ensure!(its_own != network, "{name} is still in the pod's network");
     }
 

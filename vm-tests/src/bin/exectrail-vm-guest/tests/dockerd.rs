@@ -1,13 +1,13 @@
 //! Pods on a node whose container runtime is dockerd.
 
 use anyhow::{Result, ensure};
+use exectrail_testbed::log::{argvs, execs, msg};
 use exectrail_vm_tests::{Plan, manifest};
 
 use crate::{
     machine::{
         engine::Engine,
         kubelet,
-        lines::{argv, execs, msg},
         manifest::Manifest,
         node::{self, WORKSPACE_IMAGE},
     },
@@ -64,10 +64,9 @@ fn dockerds_seccomp_filter_and_two_capabilities_let_it_trace(
         !lines.iter().any(|line| msg(line) == "lost"),
         "something was lost"
     );
-    let events = execs(&lines);
-    let seen: Vec<Vec<String>> = events.iter().map(argv).collect();
+    let seen = argvs(&lines);
     check_session(&seen, "moby")?;
-    for event in &events {
+    for event in execs(&lines) {
         ensure!(
             event["workspace_pid_ns"] == pid_ns && event["uid"] == 1000,
             "an exec of somebody else: {event}"

@@ -11,15 +11,19 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use exectrail_testbed::{
+    log::{argv, execs, msg},
+    process::innermost,
+};
 use exectrail_vm_tests::Plan;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::{
     machine::{
-        container::{Pod, SELF, first_child},
         hold,
-        lines::{argv, execs, msg},
+        pod::Pod,
+        runtime::SELF,
         sidecar::Sidecar,
         slow_exit::{self, Occupant},
     },
@@ -51,17 +55,17 @@ impl Drop for Guarded {
 
 impl Guarded {
     fn id(&self) -> Result<Pid> {
-        pid(i32::try_from(self.0.id())?)
+        pid(self.0.id())
     }
 }
 
-fn pid(id: i32) -> Result<Pid> {
-    Pid::from_raw(id).context("no process id")
+fn pid(id: u32) -> Result<Pid> {
+    Pid::from_raw(i32::try_from(id)?).context("no process id")
 }
 
 /// Starts a debugger, outside the container, that does not wait for the process that it traces: no
 /// other process can reap that process.
-fn debugger_of(id: i32) -> Result<Guarded> {
+fn debugger_of(id: u32) -> Result<Guarded> {
     let child = Command::new(SELF)
         .args([hold::COMMAND, &id.to_string()])
         .stdout(Stdio::piped())
@@ -75,7 +79,7 @@ fn debugger_of(id: i32) -> Result<Guarded> {
 
 /// Starts a process, outside the container, that enters the namespace of the process `init`.
 /// Returns its parent, which is stopped and so does not reap it.
-fn stopped_parent_of_a_process_in(init: i32, sidecar: &Sidecar) -> Result<Guarded> {
+fn stopped_parent_of_a_process_in(init: u32, sidecar: &Sidecar) -> Result<Guarded> {
     let child = Command::new("/bin/busybox")
         .args(["nsenter", "-t", &init.to_string(), "-p", "-n", "--"])
         .args(["/bin/sleep", "1000"])
@@ -102,7 +106,8 @@ fn ended(sidecar: &Sidecar) -> Vec<Value> {
 fn wait_for_end(sidecar: &Sidecar, pid_ns: u32) -> Result<()> {
     let what = format!("of the end of {pid_ns}");
     let is_it = |line: &Value| msg(line) == "workspace_ended" && line["fields"]["pid_ns"] == pid_ns;
-    sidecar.events.wait_for(&what, is_it).map(drop)
+    sidecar.events.wait_for(&what, is_it)?;
+    Ok(())
 }
 
 /// The first process is gone, but the kernel keeps the namespace, since no process reaps a process
@@ -118,7 +123,7 @@ pub(crate) fn a_workspace_with_somebody_left_has_not_ended(_: &Plan, _: &Report)
     sidecar.wait_for_exec("1001")?;
 
     let parent = stopped_parent_of_a_process_in(entered_init, &sidecar)?;
-    let debugger = debugger_of(first_child(attached_init)?)?;
+    let debugger = debugger_of(innermost(attached_init))?;
     for init in [entered_init, attached_init] {
         kill_process(pid(init)?, Signal::KILL)?;
     }
@@ -174,9 +179,9 @@ fn a_workspace_whose_first_process_takes_long_to_exit_is_recorded_to_its_last_ex
     let lines = sidecar.stop()?;
     let end = lines.iter().position(|line| msg(line) == "workspace_ended");
     let before = end.and_then(|end| lines.get(..end)).context("no end")?;
-    let seen: Vec<String> = execs(before)
+    let seen: Vec<&str> = execs(before)
         .iter()
-        .filter_map(|event| argv(event).into_iter().nth(1))
+        .filter_map(|event| argv(event).get(1).copied())
         .filter(|word| word.starts_with("round-"))
         .collect();
     ensure!(

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use exectrail_testbed::log::{argv, execs, msg};
 use exectrail_vm_tests::{Plan, manifest};
 use serde_json::Value;
 
 use crate::{
     machine::{
         engine::Engine,
-        lines::{argv, execs, msg},
         manifest::Manifest,
         node::{self, podman},
         played::{Played, Shared},
@@ -63,16 +63,15 @@ fn start(plan: &Plan) -> Result<Played> {
 
 /// The exec with this argv; an error unless there is exactly one.
 fn the_exec(pod: &Played, wanted: &[&str]) -> Result<Value> {
-    let mut found: Vec<Value> = execs(&pod.log()?)
-        .into_iter()
-        .filter(|event| argv(event) == wanted)
-        .collect();
+    let lines = pod.log()?;
+    let mut found = execs(&lines);
+    found.retain(|event| argv(event) == wanted);
     ensure!(
         found.len() == 1,
         "{wanted:?} is there {} times",
         found.len()
     );
-    found.pop().context("no exec")
+    found.pop().cloned().context("no exec")
 }
 
 /// Checks the user ids of an exec: on the node, and in its user namespace.
@@ -123,10 +122,10 @@ fn envbox_starts_behind_its_announcement(plan: &Plan, _: &Report) -> Result<()> 
         check_ids(&event, 0, 0)?;
         let dockerd = execs(&lines)
             .into_iter()
-            .find(|event| argv(event).contains(&"--userns-remap=default".to_owned()))
+            .find(|event| argv(event).contains(&"--userns-remap=default"))
             .context("envbox's dockerd is not recorded")?;
         ensure!(dockerd["pid_ns"] == pid_ns, "{dockerd}");
-        check_ids(&dockerd, 0, 0)
+        check_ids(dockerd, 0, 0)
     })
 }
 
@@ -193,8 +192,7 @@ fn nothing_but_the_envbox_pod_is_recorded(plan: &Plan, _: &Report) -> Result<()>
         ensure!(started.len() == 1, "not one workspace: {started:?}");
         for event in execs(&lines) {
             ensure!(
-                event["workspace_pid_ns"] == outer
-                    && !argv(&event).contains(&"of-a-stranger".to_owned()),
+                event["workspace_pid_ns"] == outer && !argv(event).contains(&"of-a-stranger"),
                 "an exec of somebody else: {event}"
             );
         }

@@ -3,16 +3,12 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use exectrail_testbed::log::{execs, msg};
 use exectrail_vm_tests::{Plan, Scenario};
 use serde_json::Value;
 
 use crate::{
-    machine::{
-        exectrail_run::run_and_listen,
-        fexit,
-        kernel_version::is_before,
-        lines::{execs, msg},
-    },
+    machine::{exectrail_run::run_and_listen, fexit, kernel_version::is_before},
     report::Report,
 };
 

@@ -1,23 +1,18 @@
 //! Tests of a workspace's identity, on this kernel.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    thread,
-    time::Duration,
-};
+use std::{fs, path::PathBuf, thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use exectrail_testbed::{
+    cgroup::{entry_script, hierarchy},
+    log::{argvs, msg},
+};
 use exectrail_vm_tests::Plan;
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    machine::{
-        container::Pod,
-        lines::{argv, execs, msg},
-        sidecar::Sidecar,
-    },
+    machine::{pod::Pod, sidecar::Sidecar},
     report::Report,
     tests::{
         Test,
@@ -40,17 +35,6 @@ const PODS: [&str; 2] = [
      kubepods-besteffort-pod7b0c5f4e_1d2a_4c3b_9e8f_001122334455.slice",
 ];
 
-/// The hierarchy of cgroups that pods are in.
-fn hierarchy() -> PathBuf {
-    let v1 = Path::new("/sys/fs/cgroup/pids");
-    if v1.is_dir() {
-        v1
-    } else {
-        Path::new("/sys/fs/cgroup")
-    }
-    .to_owned()
-}
-
 /// Makes the cgroup at `path`; returns its directory.
 fn made(path: &str) -> Result<PathBuf> {
     let cgroup = hierarchy().join(path);
@@ -60,8 +44,7 @@ fn made(path: &str) -> Result<PathBuf> {
 
 /// Makes the cgroup at `path`; returns a script that enters it and executes its arguments.
 fn entering(path: &str) -> Result<String> {
-    let procs = made(path)?.join("cgroup.procs");
-    Ok(format!("echo 0 >{} && exec \"$0\" \"$@\"", procs.display()))
+    Ok(entry_script(&made(path)?))
 }
 
 /// Starts a sidecar in a container of the pod with this cgroup.
@@ -149,7 +132,7 @@ pub(crate) fn a_workspace_made_in_its_cgroup_is_found_on_the_hosts_network(
     sidecar.wait_for_exec("ours")?;
     let pid_ns = workspace.pid_ns()?;
     let lines = sidecar.stop()?;
-    let seen: Vec<Vec<String>> = execs(&lines).iter().map(argv).collect();
+    let seen = argvs(&lines);
     let mut expected = workspace_start().to_vec();
     expected.push(words(&["/bin/true", "ours"]));
     ensure!(

@@ -1,8 +1,13 @@
 //! Tests of events in a sidecar's life: the clock is set, memory is short, the sidecar is killed.
 
-use std::{fs, path::PathBuf, thread, time::Duration};
+use std::{fs, thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use exectrail_testbed::{
+    cgroup::entry_script,
+    log::{argv, msg},
+    memory_cgroup::MemoryCgroup,
+};
 use exectrail_vm_tests::Plan;
 use jiff::{SignedDuration, Timestamp};
 use rustix::{
@@ -12,11 +17,7 @@ use rustix::{
 use serde_json::Value;
 
 use crate::{
-    machine::{
-        container::Pod,
-        lines::{argv, msg},
-        sidecar::Sidecar,
-    },
+    machine::{pod::Pod, sidecar::Sidecar},
     report::Report,
     tests::{Test, pods::words, tests},
 };
@@ -88,7 +89,7 @@ fn times_rise_while_the_clock_is_set(_: &Plan, _: &Report) -> Result<()> {
     for (word, at) in expected {
         let line = lines
             .iter()
-            .find(|line| argv(&line["fields"]["event"]).contains(&word))
+            .find(|line| argv(&line["fields"]["event"]).contains(&word.as_str()))
             .with_context(|| format!("no line of {word}"))?;
         let ts = time(&line["ts"])?;
         ensure!(ts >= last, "{word} falls: {ts} after {last}: {line}");
@@ -148,50 +149,16 @@ fn a_killed_sidecar_says_for_how_long_it_was_away(_: &Plan, _: &Report) -> Resul
     Ok(())
 }
 
-/// A memory cgroup (v2), removed when dropped.
-struct Cgroup(PathBuf);
-
-impl Cgroup {
-    fn new(name: &str, limit: u64) -> Result<Self> {
-        let root = PathBuf::from("/sys/fs/cgroup");
-        fs::write(root.join("cgroup.subtree_control"), "+memory")
-            .context("the kernel has no memory controller")?;
-        let cgroup = Self(root.join(name));
-        fs::create_dir(&cgroup.0)?;
-        fs::write(cgroup.0.join("memory.max"), limit.to_string())?;
-        Ok(cgroup)
-    }
-
-    /// Number of processes that the kernel killed for lack of memory.
-    fn killed(&self) -> Result<u64> {
-        let events = fs::read_to_string(self.0.join("memory.events"))?;
-        let count = events
-            .lines()
-            .find_map(|line| line.strip_prefix("oom_kill "))
-            .context("no oom_kill")?;
-        Ok(count.parse()?)
-    }
-}
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.0);
-    }
-}
-
 /// With less memory than it needs, exectrail refuses to start and reports what it needs; with that
 /// much it is not killed.
 pub(crate) fn a_memory_limit_is_kept_or_refused(_: &Plan, report: &Report) -> Result<()> {
     const MIB: u64 = 1 << 20;
     let pod = Pod::start()?;
-    let start = |cgroup: &Cgroup| {
-        let script = format!(
-            "echo 0 >{}/cgroup.procs && exec \"$0\" \"$@\"",
-            cgroup.0.display()
-        );
+    let start = |cgroup: &MemoryCgroup| {
+        let script = entry_script(cgroup.directory());
         Sidecar::spawn_as(&pod, &["/bin/sh", "-c", &script], &["--refusal-grace=0s"])
     };
-    let small = Cgroup::new("small", 20 * MIB)?;
+    let small = MemoryCgroup::with_limit(20 * MIB)?;
     let mut refused = start(&small)?;
     ensure!(refused.wait()? == 1, "{}", refused.said());
     let reason = refused
@@ -209,13 +176,13 @@ pub(crate) fn a_memory_limit_is_kept_or_refused(_: &Plan, report: &Report) -> Re
         .with_context(|| format!("it does not say what it needs: {reason}"))?;
     report.figure("memory limit asked for", needed, "MiB");
 
-    let enough = Cgroup::new("enough", needed * MIB)?;
+    let enough = MemoryCgroup::with_limit(needed * MIB)?;
     let sidecar = start(&enough)?;
     sidecar.started()?;
     let mut workspace = pod.workspace()?;
     workspace.run("/bin/true in little memory")?;
     sidecar.wait_for_exec("little")?;
-    let peak = fs::read_to_string(enough.0.join("memory.peak"));
+    let peak = fs::read_to_string(enough.directory().join("memory.peak"));
     if let Some(peak) = peak.ok().and_then(|peak| peak.trim().parse::<u64>().ok()) {
         report.figure("memory at its peak", peak / MIB, "MiB");
     }

@@ -3,13 +3,13 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use exectrail_testbed::log::{argv, execs, msg};
 use exectrail_vm_tests::{Plan, manifest};
 
 use crate::{
     machine::{
         engine::Engine,
         kubelet,
-        lines::{argv, execs, msg},
         manifest::{Manifest, words},
         node::{self, run},
         played::Played,

@@ -1,15 +1,15 @@
 //! Tests of a node that is itself a container, as with kind: podman in a container of podman.
 
 use anyhow::{Context, Result, ensure};
+use exectrail_testbed::log::{argv, argvs, execs, msg};
 use exectrail_vm_tests::{Plan, manifest};
 
 use crate::{
     machine::{
         engine::Engine,
-        lines::{argv, execs, msg},
         manifest::Manifest,
         node::{self, WORKSPACE_IMAGE, podman},
-        played::{Played, number_of},
+        played::Played,
     },
     report::Report,
     tests::{
@@ -78,6 +78,14 @@ impl Drop for NodeContainer {
     }
 }
 
+/// The inode number in a namespace link, such as `pid:[4026531836]`.
+fn number_of(link: &str) -> Result<u32> {
+    let digits: String = link.chars().filter(char::is_ascii_digit).collect();
+    digits
+        .parse()
+        .with_context(|| format!("no namespace number in {link:?}"))
+}
+
 fn a_host_network_pod_in_a_node_container_is_announced(plan: &Plan, _: &Report) -> Result<()> {
     node::ready()?;
     let node = NodeContainer::start()?;
@@ -133,13 +141,11 @@ fn a_host_network_pod_in_a_node_container_is_announced(plan: &Plan, _: &Report) 
         started["found"] == "announcement" && started["pid_ns"] == pid_ns,
         "not the announced workspace {pid_ns}: {started}"
     );
-    let events = execs(&lines);
-    let seen: Vec<Vec<String>> = events.iter().map(argv).collect();
+    let seen = argvs(&lines);
     check_short_session(&seen, "kind")?;
-    for event in &events {
+    for event in execs(&lines) {
         ensure!(
-            event["workspace_pid_ns"] == pid_ns
-                && !argv(event).contains(&"of-a-stranger".to_owned()),
+            event["workspace_pid_ns"] == pid_ns && !argv(event).contains(&"of-a-stranger"),
             "an exec of somebody else: {event}"
         );
     }

@@ -7,11 +7,7 @@ use anyhow::{Context, Result, ensure};
 use exectrail_vm_tests::Plan;
 
 use crate::{
-    machine::{
-        container::{Pod, Shell},
-        kernel_version::is_before,
-        sidecar::Sidecar,
-    },
+    machine::{kernel_version::is_before, pod::Pod, shell::Shell, sidecar::Sidecar},
     report::Report,
     tests::{Test, tests},
 };

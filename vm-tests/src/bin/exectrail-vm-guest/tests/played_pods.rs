@@ -4,12 +4,12 @@
 use std::{fs, process::Command};
 
 use anyhow::{Context, Result, ensure};
+use exectrail_testbed::log::{argv, argvs, execs, msg};
 use exectrail_vm_tests::{Plan, manifest};
 use serde_json::Value;
 
 use crate::{
     machine::{
-        lines::{argv, execs, msg},
         manifest::Manifest,
         node::{self, podman, run},
         played::{Played, Shared},
@@ -73,18 +73,17 @@ fn a_pod_records_its_workspace_and_no_other(plan: &Plan, _: &Report) -> Result<(
         })?;
         let lines = pod.log()?;
         let pid_ns = pod.pid_ns("workspace")?;
-        let events = execs(&lines);
-        let seen: Vec<Vec<String>> = events.iter().map(argv).collect();
+        let seen = argvs(&lines);
         // An ordinary sidecar starts beside the workspace, and the init script may start before it.
         // The script then waits, so the session starts after the sidecar.
         ensure!(
             seen.iter()
-                .position(|argv| argv.contains(&format!("of-{who}")))
+                .position(|argv| argv.contains(&format!("of-{who}").as_str()))
                 > Some(0),
             "nothing of the init script is recorded: {seen:?}"
         );
         check_session(&seen, who)?;
-        for event in &events {
+        for event in execs(&lines) {
             let argv = argv(event);
             ensure!(
                 event["workspace_pid_ns"] == pid_ns,
@@ -94,7 +93,7 @@ fn a_pod_records_its_workspace_and_no_other(plan: &Plan, _: &Report) -> Result<(
             ensure!(
                 !argv
                     .iter()
-                    .any(|word| word == &format!("of-{neighbour}") || word == "on-the-node"),
+                    .any(|word| *word == format!("of-{neighbour}") || *word == "on-the-node"),
                 "an exec from elsewhere: {event}"
             );
         }
@@ -105,11 +104,11 @@ fn a_pod_records_its_workspace_and_no_other(plan: &Plan, _: &Report) -> Result<(
 }
 
 /// Each command of the session once, in order; between them, what git and make start.
-pub(crate) fn check_session(seen: &[Vec<String>], who: &str) -> Result<()> {
+pub(crate) fn check_session(seen: &[Vec<&str>], who: &str) -> Result<()> {
     let of = format!("of-{who}");
     let marked: Vec<String> = seen
         .iter()
-        .filter(|argv| argv.contains(&of))
+        .filter(|argv| argv.contains(&of.as_str()))
         .map(|argv| argv.join(" "))
         .collect();
     let expected: Vec<String> = [
@@ -142,10 +141,10 @@ pub(crate) fn check_session(seen: &[Vec<String>], who: &str) -> Result<()> {
 }
 
 /// Both commands of the short session once, in order.
-pub(crate) fn check_short_session(seen: &[Vec<String>], who: &str) -> Result<()> {
-    let of_it: Vec<&Vec<String>> = seen
+pub(crate) fn check_short_session(seen: &[Vec<&str>], who: &str) -> Result<()> {
+    let of_it: Vec<&Vec<&str>> = seen
         .iter()
-        .filter(|argv| argv.first().is_some_and(|word| word == "/bin/echo"))
+        .filter(|argv| argv.first().is_some_and(|word| *word == "/bin/echo"))
         .take(2)
         .collect();
     let first = ["/bin/echo", "first", &format!("of-{who}")];
@@ -354,12 +353,10 @@ fn a_pod_on_the_nodes_network_is_announced(plan: &Plan, _: &Report) -> Result<()
         .find(|line| msg(line) == "workspace_started")
         .context("no line of the workspace's start")?;
     ensure!(started["fields"]["found"] == "announcement", "{started}");
-    let seen: Vec<Vec<String>> = execs(&lines).iter().map(argv).collect();
+    let seen = argvs(&lines);
     check_short_session(&seen, "hostnet")?;
     ensure!(
-        !seen
-            .iter()
-            .any(|argv| argv.contains(&"of-a-stranger".to_owned())),
+        !seen.iter().any(|argv| argv.contains(&"of-a-stranger")),
         "a container that only has the same network is recorded"
     );
     Ok(())

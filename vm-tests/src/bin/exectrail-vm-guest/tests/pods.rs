@@ -3,15 +3,16 @@
 use std::{process::Command, thread, time::Duration};
 
 use anyhow::{Result, ensure};
+use exectrail_testbed::log::{argv, execs, msg};
 use exectrail_vm_tests::Plan;
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
     machine::{
-        container::{OUTSIDE, Pod, SELF},
-        lines::{argv, execs, msg},
+        pod::Pod,
         privileges::wrapper,
+        runtime::{OUTSIDE, SELF},
         sidecar::Sidecar,
     },
     report::Report,
@@ -248,7 +249,7 @@ pub(crate) fn no_exec_is_lost_uncounted(_: &Plan, report: &Report) -> Result<()>
     );
     // The ring takes time to drain: some of these may be lost too, until one is recorded.
     let mut happened = EXECS;
-    while !execs(&sidecar.events.all()).iter().any(is_after) {
+    while !execs(&sidecar.events.all()).into_iter().any(is_after) {
         ensure!(happened < 2 * EXECS, "nothing is seen any more");
         workspace.run("/bin/true after")?;
         happened += 1;
@@ -307,7 +308,8 @@ fn ids_are_shown_both_ways(_: &Plan, _: &Report) -> Result<()> {
     let mut workspace = pod.workspace_by(&wrapper("--user-ns"))?;
     workspace.run("/bin/true end")?;
     sidecar.wait_for_exec("end")?;
-    let events = execs(&sidecar.stop()?);
+    let lines = sidecar.stop()?;
+    let events = execs(&lines);
     let event = events
         .last()
         .filter(|event| argv(event) == ["/bin/true", "end"]);

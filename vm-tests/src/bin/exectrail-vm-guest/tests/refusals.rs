@@ -5,12 +5,13 @@
 use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
+use exectrail_testbed::log::msg;
 use exectrail_vm_tests::Plan;
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    machine::{container::Pod, lines::msg, privileges::wrapper, sidecar::Sidecar},
+    machine::{pod::Pod, privileges::wrapper, sidecar::Sidecar},
     report::Report,
     tests::{Test, asked_for::the_machine_is_as_asked_for, tests},
 };

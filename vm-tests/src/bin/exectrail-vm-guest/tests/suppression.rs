@@ -3,16 +3,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
+use exectrail_testbed::log::{argv, execs, msg};
 use exectrail_vm_tests::Plan;
 use serde_json::Value;
 
 use crate::{
     machine::{
-        container::SELF,
-        exectrail_run::run_and_listen,
-        lines::{argv, execs, msg},
-        privileges::COMMAND,
-        verifier::verified,
+        exectrail_run::run_and_listen, privileges::COMMAND, runtime::SELF, verifier::verified,
     },
     report::Report,
     tests::{Test, tests, tracing::VERIFIER_BUDGET},
@@ -29,7 +26,7 @@ pub(crate) const TESTS: &[Test] = tests![
 fn account(lines: &[Value]) -> (Vec<String>, BTreeMap<String, u64>) {
     let seen = execs(lines)
         .iter()
-        .map(|event| argv(event).swap_remove(0))
+        .map(|event| argv(event).swap_remove(0).to_owned())
         .collect();
     let mut suppressed = BTreeMap::new();
     for line in lines.iter().filter(|line| msg(line) == "suppressed") {

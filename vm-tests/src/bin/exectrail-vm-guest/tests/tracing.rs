@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, process::Command};
 
 use anyhow::{Context, Result, ensure};
+use exectrail_testbed::log::{argv, execs, msg};
 use exectrail_vm_tests::{Plan, Scenario};
 use serde_json::Value;
 
@@ -10,7 +11,6 @@ use crate::{
     machine::{
         exectrail_run::{self, run_and_listen},
         kernel_version::is_before,
-        lines::{argv, execs, msg},
         verifier::verified,
     },
     report::Report,
@@ -76,19 +76,15 @@ pub(crate) fn the_verifier_is_not_overworked(_: &Plan, report: &Report) -> Resul
     Ok(())
 }
 
-/// Events of `exectrail run -- COMMAND…`.
-fn run(flags: &[&str], command: &[&str]) -> Result<Vec<Value>> {
-    Ok(execs(&run_and_listen(flags, command)?.0))
-}
-
 pub(crate) fn run_lists_what_a_shell_starts(_: &Plan, _: &Report) -> Result<()> {
     let line = "/bin/uname -r; /bin/true 'a b' ''; /bin/unshare -p -f /bin/id";
-    let events = run(&[], &["/bin/sh", "-c", line])?;
-    let seen: Vec<(Vec<String>, &str)> = events
+    let (lines, _) = run_and_listen(&[], &["/bin/sh", "-c", line])?;
+    let events = execs(&lines);
+    let seen: Vec<(Vec<&str>, &str)> = events
         .iter()
         .map(|event| (argv(event), event["filename"].as_str().unwrap_or_default()))
         .collect();
-    let expected: Vec<(Vec<String>, &str)> = [
+    let expected: Vec<(Vec<&str>, &str)> = [
         (&["/bin/sh", "-c", line][..], "/bin/sh"),
         (&["/bin/uname", "-r"], "/bin/uname"),
         (&["/bin/true", "a b", ""], "/bin/true"),
@@ -96,7 +92,7 @@ pub(crate) fn run_lists_what_a_shell_starts(_: &Plan, _: &Report) -> Result<()> 
         (&["/bin/id"], "/bin/id"),
     ]
     .into_iter()
-    .map(|(argv, filename)| (argv.iter().map(|&word| word.to_owned()).collect(), filename))
+    .map(|(argv, filename)| (argv.to_vec(), filename))
     .collect();
     ensure!(
         seen == expected,
@@ -159,7 +155,7 @@ pub(crate) fn processes_side_by_side_miss_nothing(plan: &Plan, report: &Report) 
             .filter_map(|line| line["fields"]["count"].as_u64());
         counts.sum::<u64>() as usize
     };
-    let side: Vec<Value> = execs(&lines)
+    let side: Vec<&Value> = execs(&lines)
         .into_iter()
         .filter(|event| argv(event) == ["/bin/true", "side"])
         .collect();
