@@ -1,4 +1,4 @@
-//! CPU time, memory and eBPF programs of a process and its descendants.
+//! What processes use: CPU time, memory, and the run time of their eBPF programs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,30 +6,6 @@ use std::{
 };
 
 use aya::programs::loaded_programs;
-
-/// The process and its descendants.
-pub(crate) fn family(pid: u32) -> Vec<u32> {
-    let mut family = vec![pid];
-    let mut next = 0;
-    while let Some(pid) = family.get(next).copied() {
-        next += 1;
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-        family.extend(
-            children
-                .unwrap_or_default()
-                .split_whitespace()
-                .filter_map(|child| child.parse::<u32>().ok()),
-        );
-    }
-    family
-}
-
-/// The first process of a family with this `comm`.
-pub(crate) fn named(family: &[u32], name: &str) -> Option<u32> {
-    family.iter().copied().find(|pid| {
-        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name)
-    })
-}
 
 /// CPU time of all living threads of the processes, user and system together, in nanoseconds.
 pub(crate) fn cpu(family: &[u32]) -> f64 {
