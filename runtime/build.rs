@@ -3,6 +3,8 @@
 //! The BPF target has no prebuilt `core`: cargo builds it from source, which on a stable toolchain
 //! it does only with `RUSTC_BOOTSTRAP=1`. That is set for this one build and nothing else.
 
+#![forbid(unsafe_code)]
+
 use std::{
     env,
     error::Error,

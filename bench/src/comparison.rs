@@ -4,16 +4,16 @@
 use std::{collections::BTreeMap, path::Path, thread::sleep, time::Duration};
 
 use anyhow::Result;
+use exectrail_testbed::pod::Pod;
 use serde::Serialize;
 
 use crate::{
     compile, floor,
-    pod::Pod,
-    process,
     samples::Samples,
     size::Size,
     tracers::{self, PEERS, Running, Tracer},
-    workload::{Place, Workload},
+    usage,
+    workload::{Place, Workload, pinned_container},
 };
 
 /// Nanoseconds, by the place of an exec.
@@ -58,7 +58,7 @@ pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Res
     let project = workload.dir().join("project");
     compile::write_project(&project, size.compiles)?;
     let mut tracers = vec![Tracer::Nothing];
-    tracers.extend(floor::DOING.map(Tracer::Floor));
+    tracers.extend(floor::Work::ALL.map(Tracer::Floor));
     tracers.push(Tracer::Exectrail);
     tracers.extend(PEERS.iter().map(Tracer::Peer));
     let mut rows: Vec<Row> = tracers
@@ -113,7 +113,7 @@ fn wrapped(
     }
     let events = workload.dir().join("tracexec");
     let command = |program: &Path| {
-        let mut command = pod.container(workload.cpu, Path::new("tracexec"));
+        let mut command = pinned_container(pod, workload.cpu, Path::new("tracexec"));
         command
             .args(["log", "--output"])
             .arg(&events)
@@ -146,11 +146,11 @@ fn execs(
     count: usize,
     samples: fn(&mut ByPlace) -> &mut Samples,
 ) -> Result<f64> {
-    let before = process::programs(&running.family);
+    let before = usage::programs(&running.family);
     let took = workload.execs(place, count)?;
-    let after = process::programs(&running.family);
+    let after = usage::programs(&running.family);
     if !after.is_empty() {
-        let spent = process::spent(&before, &after);
+        let spent = usage::spent(&before, &after);
         let all: f64 = spent.values().sum();
         samples(&mut row.kernel).push(all / count as f64);
         for (name, nanoseconds) in spent {
@@ -187,7 +187,7 @@ fn one(
     let marker = workload.noop();
     let marker = marker.to_string_lossy();
     let lines = running.lines(&marker);
-    let cpu = process::cpu(&running.family);
+    let cpu = usage::cpu(&running.family);
     let traced = execs(workload, Place::Pod(pod), running, row, count, |by| {
         &mut by.traced
     })?;
@@ -195,9 +195,9 @@ fn one(
     if running.worker() != 0 {
         sleep(Duration::from_millis(500));
         row.cpu
-            .push((process::cpu(&running.family) - cpu) / 1e3 / count as f64);
+            .push((usage::cpu(&running.family) - cpu) / 1e3 / count as f64);
         row.resident
-            .push(process::status_kib(running.worker(), "VmRSS") / 1024.0);
+            .push(usage::status_kib(running.worker(), "VmRSS") / 1024.0);
     }
     row.make
         .push(compile::seconds(workload, Place::Pod(pod), project)?);

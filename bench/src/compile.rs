@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 
-use crate::workload::{Place, Workload};
+use crate::workload::{Place, Workload, pinned_container};
 
 /// Writes the project: `files` C files, and a makefile that compiles each with tcc through a shell.
 pub(crate) fn write_project(dir: &Path, files: usize) -> Result<()> {
@@ -30,7 +30,7 @@ pub(crate) fn write_project(dir: &Path, files: usize) -> Result<()> {
 /// Seconds that a clean build takes in a place.
 pub(crate) fn seconds(workload: &Workload, place: Place<'_>, dir: &Path) -> Result<f64> {
     let taskset = match place {
-        Place::Pod(pod) => pod.container(0, Path::new("taskset")),
+        Place::Pod(pod) => pinned_container(pod, 0, Path::new("taskset")),
         _ => Command::new("taskset"),
     };
     // Use all CPUs: a build is not pinned.

@@ -6,18 +6,17 @@
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context as _, Result};
+use exectrail_testbed::{memory_cgroup::MemoryCgroup, pod::Pod};
 use serde::Serialize;
 
 use crate::{
-    cgroup::Cgroup,
-    floor::{Doing, Floor},
+    floor::{Floor, Work},
     machine::Machine,
     plot,
-    pod::Pod,
-    process,
     samples::Samples,
     scaling::Series,
     tracers::{self, Running, Tracer},
+    usage,
     workload::{Place, Workload},
 };
 
@@ -79,7 +78,7 @@ struct Cost {
 
 /// All measurements.
 #[derive(Serialize)]
-struct Report {
+struct FleetReport {
     machine: Machine,
     /// By number, then by the tool's name.
     costs: BTreeMap<usize, BTreeMap<&'static str, Cost>>,
@@ -93,7 +92,7 @@ pub(crate) fn measure(
     numbers: &[usize],
     out: &Path,
 ) -> Result<()> {
-    let mut report = Report {
+    let mut report = FleetReport {
         machine: Machine::describe(),
         costs: BTreeMap::new(),
     };
@@ -123,23 +122,25 @@ fn turn(
     cost: &mut Cost,
 ) -> Result<()> {
     let before = per_cpu_mib();
-    let cgroup = Cgroup::new();
+    let cgroup = MemoryCgroup::new()
+        .inspect_err(|error| eprintln!("charged memory is not measured: {error}"))
+        .ok();
     let mut floors = Vec::new();
     let mut sidecars: Vec<(Pod, Running)> = Vec::new();
     for _ in 0..number {
         match tool {
             Tool::Nothing => {}
-            Tool::EmptyExec => floors.push(Floor::attach(Doing::Nothing)?),
+            Tool::EmptyExec => floors.push(Floor::attach(Work::Nothing)?),
             Tool::EmptyAll => {
                 for tracepoint in TRACEPOINTS {
-                    floors.push(Floor::attach_to(Doing::Nothing, tracepoint)?);
+                    floors.push(Floor::attach_to(Work::Nothing, tracepoint)?);
                 }
             }
             Tool::Exectrail => {
                 let pod = Pod::new()?;
                 let start = || tracers::start(Tracer::Exectrail, exectrail, &pod, workload, &[]);
                 let running = match &cgroup {
-                    Some(cgroup) => cgroup.inside(start),
+                    Some(cgroup) => cgroup.inside(start)?,
                     None => start(),
                 }?;
                 sidecars.push((pod, running));
@@ -147,13 +148,13 @@ fn turn(
         }
     }
     if tool == Tool::Exectrail {
-        let resident =
-            |(_, running): &(Pod, Running)| process::status_kib(running.worker(), "VmRSS");
+        let resident = |(_, running): &(Pod, Running)| usage::status_kib(running.worker(), "VmRSS");
         cost.resident
             .push(sidecars.iter().map(resident).sum::<f64>() / 1024.0);
         cost.per_cpu.push(per_cpu_mib() - before);
-        if let Some(charged) = cgroup.as_ref().and_then(Cgroup::charged_mib) {
-            cost.charged.push(charged);
+        if let Some(cgroup) = &cgroup {
+            let charged = cgroup.usage()? as f64;
+            cost.charged.push(charged / f64::from(1 << 20));
         }
     }
     for _ in 0..BATCHES {
@@ -175,7 +176,7 @@ fn per_cpu_mib() -> f64 {
     kib.unwrap_or_default() / 1024.0
 }
 
-impl Report {
+impl FleetReport {
     fn write(&self, out: &Path) -> Result<()> {
         fs::create_dir_all(out)?;
         fs::write(out.join("fleet.json"), serde_json::to_vec_pretty(self)?)?;

@@ -1,8 +1,8 @@
 //! The floor: programs that do nothing, or hardly anything, on exectrail's tracepoint.
 
 use std::{
-    fs, io,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    fs,
+    os::fd::{AsRawFd as _, OwnedFd},
 };
 
 use anyhow::{Context as _, Result};
@@ -10,14 +10,9 @@ use aya::Btf;
 use aya_obj::btf::BtfKind;
 use exectrail_common::record::Exec;
 use exectrail_preflight::offsets;
+use exectrail_testbed::bpf::{self, Attached, Program, Target};
 
 // include/uapi/linux/bpf.h
-const BPF_MAP_CREATE: u32 = 0;
-const BPF_PROG_LOAD: u32 = 5;
-const BPF_RAW_TRACEPOINT_OPEN: u32 = 17;
-const BPF_PROG_TYPE_TRACING: u32 = 26;
-const BPF_TRACE_RAW_TP: u32 = 23;
-const BPF_MAP_TYPE_RINGBUF: u32 = 27;
 const BPF_FUNC_PROBE_READ_USER: i32 = 112;
 const BPF_FUNC_PROBE_READ_USER_STR: i32 = 114;
 const BPF_FUNC_RINGBUF_OUTPUT: i32 = 130;
@@ -25,7 +20,7 @@ const BPF_RB_NO_WAKEUP: i32 = 1;
 
 /// The work of the program.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Doing {
+pub(crate) enum Work {
     /// It returns.
     Nothing,
     /// It copies argv onto its stack.
@@ -36,14 +31,6 @@ pub(crate) enum Doing {
     /// elsewhere.
     WriteRecord,
 }
-
-/// All kinds of work.
-pub(crate) const DOING: [Doing; 4] = [
-    Doing::Nothing,
-    Doing::CopyArgv,
-    Doing::WriteArgv,
-    Doing::WriteRecord,
-];
 
 /// Maximum number of bytes of argv and of the filename.
 const ROOM: i16 = 128;
@@ -56,7 +43,14 @@ const RECORD: i16 = ARGV - HEAD;
 /// Size of the ring in bytes, which must not fill up during a round.
 const RING: u32 = 16 << 20;
 
-impl Doing {
+impl Work {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Nothing,
+        Self::CopyArgv,
+        Self::WriteArgv,
+        Self::WriteRecord,
+    ];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nothing => "empty program",
@@ -136,112 +130,27 @@ fn instruction(code: u64, dst: u64, src: u64, offset: i16, immediate: i32) -> u6
     code | dst << 8 | src << 12 | u64::from(offset) << 16 | u64::from(immediate) << 32
 }
 
-/// The part of `union bpf_attr` that BPF_MAP_CREATE reads.
-#[repr(C)]
-#[derive(Default)]
-struct MapAttr {
-    map_type: u32,
-    key_size: u32,
-    value_size: u32,
-    max_entries: u32,
-}
-
-/// The part of `union bpf_attr` that BPF_PROG_LOAD reads, up to `attach_btf_id`.
-#[repr(C)]
-#[derive(Default)]
-struct ProgAttr {
-    prog_type: u32,
-    insn_cnt: u32,
-    insns: u64,
-    license: u64,
-    log: [u32; 4],
-    kern_version: u32,
-    prog_flags: u32,
-    prog_name: [u8; 16],
-    prog_ifindex: u32,
-    expected_attach_type: u32,
-    prog_btf_fd: u32,
-    func_info_rec_size: u32,
-    func_info: u64,
-    func_info_cnt: u32,
-    line_info_rec_size: u32,
-    line_info: u64,
-    line_info_cnt: u32,
-    attach_btf_id: u32,
-}
-
-/// The part of `union bpf_attr` that BPF_RAW_TRACEPOINT_OPEN reads; the program determines the
-/// tracepoint.
-#[repr(C)]
-struct AttachAttr {
-    name: u64,
-    prog_fd: u32,
-    zero: u32,
-}
-
 /// The program; detached when dropped.
 pub(crate) struct Floor {
-    _program: OwnedFd,
-    _link: OwnedFd,
+    _program: Attached,
 }
 
 impl Floor {
     /// Attaches the program to the tracepoint of an exec.
-    pub(crate) fn attach(doing: Doing) -> Result<Self> {
-        Self::attach_to(doing, "sched_process_exec")
+    pub(crate) fn attach(work: Work) -> Result<Self> {
+        Self::attach_to(work, "sched_process_exec")
     }
 
     /// Attaches the program to a tracepoint. Only that of an exec has the arguments that a program
     /// that copies argv needs.
-    pub(crate) fn attach_to(doing: Doing, tracepoint: &str) -> Result<Self> {
-        let mut attr = MapAttr {
-            map_type: BPF_MAP_TYPE_RINGBUF,
-            max_entries: RING,
-            ..MapAttr::default()
-        };
-        let ring = bpf(BPF_MAP_CREATE, &mut attr).context("a ring was refused")?;
-        let instructions = doing.instructions(&ring)?;
-        let btf = Btf::from_sys_fs()?;
-        let tracepoint =
-            btf.id_by_type_name_kind(&format!("btf_trace_{tracepoint}"), BtfKind::Typedef)?;
-        let mut attr = ProgAttr {
-            prog_type: BPF_PROG_TYPE_TRACING,
-            insn_cnt: instructions.len().try_into()?,
-            insns: instructions.as_ptr().expose_provenance() as u64,
-            license: c"GPL".as_ptr().expose_provenance() as u64,
-            prog_name: *b"floor\0\0\0\0\0\0\0\0\0\0\0",
-            expected_attach_type: BPF_TRACE_RAW_TP,
-            attach_btf_id: tracepoint,
-            ..ProgAttr::default()
-        };
-        let program = bpf(BPF_PROG_LOAD, &mut attr).context("the program was refused")?;
-        let mut attr = AttachAttr {
-            name: 0,
-            prog_fd: program.as_raw_fd().try_into()?,
-            zero: 0,
-        };
-        let link = bpf(BPF_RAW_TRACEPOINT_OPEN, &mut attr).context("it cannot be attached")?;
-        Ok(Self {
-            _program: program,
-            _link: link,
-        })
+    pub(crate) fn attach_to(work: Work, tracepoint: &str) -> Result<Self> {
+        let ring = bpf::ring(RING).context("a ring was refused")?;
+        let instructions = work.instructions(&ring)?;
+        let name = format!("btf_trace_{tracepoint}");
+        let id = Btf::from_sys_fs()?.id_by_type_name_kind(&name, BtfKind::Typedef)?;
+        let program = Program::load("floor", Target::Tracepoint(id), &instructions)
+            .context("the program was refused")?;
+        let program = program.attach().context("it cannot be attached")?;
+        Ok(Self { _program: program })
     }
-}
-
-/// Calls bpf(2) with a command that makes a file descriptor.
-fn bpf<T>(command: u32, attr: &mut T) -> io::Result<OwnedFd> {
-    // SAFETY: all attributes have the kernel's layout, and the memory that they point to is alive.
-    let fd = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            command,
-            std::ptr::from_mut(attr),
-            size_of::<T>(),
-        )
-    };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel has just made it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }

@@ -10,21 +10,21 @@
 //! `cargo xtask bench` starts it; it needs root. Figures are medians of rounds in which all tools
 //! take turns. The workload and the tracers run on different CPUs.
 
-mod cgroup;
+#![forbid(unsafe_code)]
+
 mod comparison;
 mod compile;
 mod fleet;
 mod floor;
 mod machine;
 mod plot;
-mod pod;
-mod process;
 mod report;
 mod samples;
 mod scaling;
 mod sidecar;
 mod size;
 mod tracers;
+mod usage;
 mod workload;
 
 use std::path::PathBuf;

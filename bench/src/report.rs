@@ -6,12 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::{
-    comparison::Row,
-    floor::{self, Doing},
-    machine::Machine,
-    plot,
-    scaling::Series,
-    sidecar::Figures,
+    comparison::Row, floor::Work, machine::Machine, plot, scaling::Series, sidecar::Figures,
     tracers::Tracer,
 };
 
@@ -101,7 +96,7 @@ impl Report {
             "| program | traced, ns | in another pod, ns | on the node, ns |\n|---|---|---|---|"
         )?;
         let ours = self.comparison.iter().filter(|row| {
-            let floors = floor::DOING.map(Doing::name);
+            let floors = Work::ALL.map(Work::name);
             row.name == Tracer::Exectrail.name() || floors.contains(&&*row.name)
         });
         for row in ours {

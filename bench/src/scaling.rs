@@ -8,15 +8,15 @@ use std::{
 };
 
 use anyhow::Result;
+use exectrail_testbed::pod::Pod;
 use rustix::process::Signal;
 use serde::Serialize;
 
 use crate::{
-    pod::Pod,
-    process,
     samples::Samples,
     size::Size,
     tracers::{self, Running, Tracer},
+    usage,
     workload::{Place, Workload},
 };
 
@@ -75,10 +75,10 @@ impl Bench<'_> {
         count: usize,
         work: impl FnOnce() -> Result<f64>,
     ) -> Result<f64> {
-        let before = process::programs(&running.family);
+        let before = usage::programs(&running.family);
         work()?;
-        let after = process::programs(&running.family);
-        Ok(process::spent(&before, &after).values().sum::<f64>() / count as f64)
+        let after = usage::programs(&running.family);
+        Ok(usage::spent(&before, &after).values().sum::<f64>() / count as f64)
     }
 
     /// Measures each point `repetitions` times, in rounds.
@@ -168,11 +168,7 @@ impl Bench<'_> {
         };
         let points = self.rounds(counts, |targets| {
             let running = self.start(&[])?;
-            let mut command = Command::new("nsenter");
-            command
-                .arg(self.pod.network())
-                .arg("--")
-                .arg(self.workload.dir().join("workload"));
+            let command = self.pod.command(self.workload.dir().join("workload"));
             let living =
                 self.workload
                     .namespaces(command, "each", &[&targets.to_string(), &noop])?;
@@ -206,7 +202,7 @@ impl Bench<'_> {
             (0, 2_400),
         ];
         for (pause, count) in counts {
-            let cpu = process::cpu(&running.family);
+            let cpu = usage::cpu(&running.family);
             let start = Instant::now();
             let mut command = self.workload.command(Place::Pod(&self.pod));
             command
@@ -215,7 +211,7 @@ impl Bench<'_> {
             command.output()?;
             let took = start.elapsed().as_secs_f64();
             sleep(Duration::from_millis(200));
-            let spent = (process::cpu(&running.family) - cpu) / 1e3;
+            let spent = (usage::cpu(&running.family) - cpu) / 1e3;
             points.push((count as f64 / took, Samples(vec![spent / count as f64])));
         }
         Ok(Series {

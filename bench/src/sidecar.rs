@@ -10,18 +10,18 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use exectrail_testbed::{pod::Pod, process};
 use jiff::Timestamp;
 use rustix::process::Signal;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    pod::Pod,
-    process,
     samples::Samples,
     size::Size,
     tracers::{self, Running, Tracer},
-    workload::{Place, Workload},
+    usage,
+    workload::{Place, Workload, pinned_container},
 };
 
 /// All measurements.
@@ -87,7 +87,7 @@ pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Res
         others(&mut figures, workload, &running, size)?;
     }
     let running = tracers::start(Tracer::Exectrail, exectrail, &pod, workload, &[])?;
-    let resident = |field| process::status_kib(running.worker(), field) / 1024.0;
+    let resident = |field| usage::status_kib(running.worker(), field) / 1024.0;
     figures.resident = resident("RssAnon") + resident("RssFile") - RING_MIB;
     figures.peak = resident("VmHWM") - RING_MIB;
     load(&mut figures, workload, &pod, &running, size)?;
@@ -111,10 +111,10 @@ fn others(
     let noop = noop.to_string_lossy();
     let measure = |samples: &mut Samples| -> Result<()> {
         workload.execs(Place::OtherPod, size.execs / 4)?;
-        let before = process::programs(&running.family);
+        let before = usage::programs(&running.family);
         workload.execs(Place::OtherPod, size.execs)?;
-        let after = process::programs(&running.family);
-        samples.push(process::spent(&before, &after).values().sum::<f64>() / size.execs as f64);
+        let after = usage::programs(&running.family);
+        samples.push(usage::spent(&before, &after).values().sum::<f64>() / size.execs as f64);
         Ok(())
     };
     measure(&mut figures.other_pod)?;
@@ -134,15 +134,15 @@ fn load(
     size: &Size,
 ) -> Result<()> {
     let noop = workload.noop();
-    let cpu = process::cpu(&running.family);
-    let ticks = process::ticks(running.worker());
+    let cpu = usage::cpu(&running.family);
+    let ticks = usage::ticks(running.worker());
     let start = Instant::now();
     let cpus = [workload.tracers_cpu, workload.cpu];
     let each = size.events / cpus.len();
     let bursts: Vec<_> = cpus
         .iter()
         .map(|cpu| {
-            pod.container(*cpu, &workload.dir().join("workload"))
+            pinned_container(pod, *cpu, &workload.dir().join("workload"))
                 .args(["exec", &each.to_string(), "0"])
                 .arg(&noop)
                 .stdout(Stdio::null())
@@ -154,9 +154,9 @@ fn load(
     }
     figures.sustained = size.events as f64 / start.elapsed().as_secs_f64();
     sleep(Duration::from_secs(1));
-    let spent = process::cpu(&running.family) - cpu;
+    let spent = usage::cpu(&running.family) - cpu;
     figures.cpu_steady.push(spent / 1e3 / size.events as f64);
-    let after = process::ticks(running.worker());
+    let after = usage::ticks(running.worker());
     let (user, system) = (after.0 - ticks.0, after.1 - ticks.1);
     figures.user_share = 100.0 * user / (user + system).max(1.0);
     figures.sustained_lost = running.lines("\"msg\":\"lost\"") as f64;
@@ -176,7 +176,7 @@ fn held(
     sleep(Duration::from_millis(300));
     let marker = format!("\"filename\":\"{}\"", workload.noop().display());
     running.signal(Signal::STOP);
-    let cpu = process::cpu(&running.family);
+    let cpu = usage::cpu(&running.family);
     workload.execs(Place::Pod(pod), size.burst)?;
     running.signal(Signal::CONT);
     let mut kept = 0;
@@ -190,7 +190,7 @@ fn held(
         kept = now;
     }
     figures.burst_kept = kept;
-    let spent = process::cpu(&running.family) - cpu;
+    let spent = usage::cpu(&running.family) - cpu;
     figures.cpu_flood.push(spent / 1e3 / size.burst as f64);
     Ok(())
 }
@@ -203,8 +203,7 @@ fn latency(
     pod: &Pod,
     size: &Size,
 ) -> Result<()> {
-    let mut child = pod
-        .container(workload.tracers_cpu, exectrail)
+    let mut child = pinned_container(pod, workload.tracers_cpu, exectrail)
         .arg("--init-address=127.0.0.1:56123")
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -233,12 +232,8 @@ fn latency(
         }
     }
     burst.wait()?;
-    if let Some(pid) = process::named(&process::family(child.id()), "exectrail")
-        && let Some(pid) = i32::try_from(pid)
-            .ok()
-            .and_then(rustix::process::Pid::from_raw)
-    {
-        rustix::process::kill_process(pid, Signal::TERM)?;
+    if let Some(pid) = process::descendant(child.id(), "exectrail") {
+        process::signal(pid, Signal::TERM)?;
     }
     child.wait()?;
     Ok(())

@@ -1,22 +1,25 @@
 //! The tracers that are compared: nothing, the floor, exectrail, and other tools.
 
 use std::{
-    fs::{self, File},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    fs,
+    path::Path,
+    process::Command,
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use exectrail_testbed::{
+    logged_program::LoggedProgram,
+    pod::Pod,
+    process::{descendant, family, signal},
+};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::{
-    floor::{Doing, Floor},
-    pod::Pod,
-    process,
-    workload::Workload,
+    floor::{Floor, Work},
+    workload::{Workload, pinned_container},
 };
 
 /// A way to trace execs.
@@ -25,12 +28,17 @@ pub(crate) enum Tracer {
     /// No tracer.
     Nothing,
     /// A program on `tp_btf/sched_process_exec` that does hardly anything.
-    Floor(Doing),
+    Floor(Work),
     /// exectrail, as a sidecar of the pod.
     Exectrail,
     /// Another tool.
     Peer(&'static Peer),
 }
+
+/// Time limit of a tool's start: one that cannot trace here may not say so.
+const START: Duration = Duration::from_secs(20);
+/// Time limit of its end, after which its processes are killed.
+const END: Duration = Duration::from_secs(3);
 
 /// A tool that traces the whole machine.
 #[derive(PartialEq, Eq)]
@@ -107,7 +115,7 @@ impl Tracer {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Floor(doing) => doing.name(),
+            Self::Floor(work) => work.name(),
             Self::Exectrail => "exectrail",
             Self::Peer(peer) => peer.name,
         }
@@ -117,9 +125,10 @@ impl Tracer {
 /// A running tracer; it ends when dropped.
 pub(crate) struct Running {
     _floor: Option<Floor>,
-    child: Option<Child>,
+    program: Option<LoggedProgram>,
+    /// A directory for files of the tool's own.
+    _directory: TempDir,
     worker: u32,
-    dir: TempDir,
     /// Its processes; the programs of the floor belong to this process.
     pub(crate) family: Vec<u32>,
 }
@@ -132,22 +141,23 @@ pub(crate) fn start(
     workload: &Workload,
     flags: &[&str],
 ) -> Result<Running> {
-    let mut running = Running {
-        _floor: None,
-        child: None,
-        worker: 0,
-        dir: TempDir::new()?,
-        family: Vec::new(),
-    };
-    let (mut command, process, ready) = match tracer {
-        Tracer::Nothing => return Ok(running),
-        Tracer::Floor(doing) => {
-            running._floor = Some(Floor::attach(doing)?);
-            running.family = vec![std::process::id()];
-            return Ok(running);
+    let directory = TempDir::new()?;
+    let (command, process, ready) = match tracer {
+        Tracer::Nothing | Tracer::Floor(_) => {
+            let floor = match tracer {
+                Tracer::Floor(work) => Some(Floor::attach(work)?),
+                _ => None,
+            };
+            return Ok(Running {
+                family: floor.iter().map(|_| std::process::id()).collect(),
+                _floor: floor,
+                program: None,
+                _directory: directory,
+                worker: 0,
+            });
         }
         Tracer::Exectrail => {
-            let mut command = pod.container(workload.tracers_cpu, exectrail);
+            let mut command = pinned_container(pod, workload.tracers_cpu, exectrail);
             command
                 .args(["--init-address=127.0.0.1:56123", "--label=workspace=bench"])
                 .args(flags);
@@ -159,64 +169,55 @@ pub(crate) fn start(
                 .args(["--mount", "--", "taskset", "--cpu-list"])
                 .arg(workload.tracers_cpu.to_string())
                 .args(["sh", "-c"])
-                .arg(format!("({WITH_TRACEFS}) 2>/dev/null; {}", peer.command));
-            command.env("OUT", running.dir.path());
+                .arg(format!("({WITH_TRACEFS}) 2>/dev/null; {}", peer.command))
+                .env("OUT", directory.path());
             (command, peer.process, peer.ready)
         }
     };
-    let child = command
-        .stdin(Stdio::null())
-        .stdout(File::create(running.path("out"))?)
-        .stderr(File::create(running.path("err"))?)
-        .spawn()?;
-    let root = child.id();
-    running.child = Some(child);
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut program = LoggedProgram::spawn(command)?;
+    let deadline = Instant::now() + START;
     loop {
-        let said = running.said();
+        let said = said(&program);
         if said.contains(ready) {
             break;
         }
-        let ended = match &mut running.child {
-            Some(child) => child.try_wait()?.is_some(),
-            None => true,
-        };
-        if ended || Instant::now() > deadline {
+        if program.ended()?.is_some() || Instant::now() > deadline {
             let words: Vec<&str> = said.lines().filter(|line| !line.is_empty()).collect();
             let last = words.iter().rev().take(2).rev().copied();
             bail!("{}", last.collect::<Vec<_>>().join(" / "));
         }
         sleep(Duration::from_millis(20));
     }
-    let family = process::family(root);
-    running.worker = process::named(&family, process).context("it has no process")?;
-    running.family = family;
-    Ok(running)
+    Ok(Running {
+        _floor: None,
+        worker: descendant(program.id(), process).context("it has no process")?,
+        family: family(program.id()),
+        program: Some(program),
+        _directory: directory,
+    })
+}
+
+/// Output of a program: events and diagnostics, if they are short.
+fn said(program: &LoggedProgram) -> String {
+    let mut said = program.stderr().unwrap_or_default();
+    let events = fs::read(program.stdout()).unwrap_or_default();
+    said += &String::from_utf8_lossy(&events[..events.len().min(10_000)]);
+    said
 }
 
 impl Running {
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// The file of its events.
-    pub(crate) fn events(&self) -> PathBuf {
-        self.path("out")
-    }
-
     /// Its output: events and diagnostics, if they are short.
     pub(crate) fn said(&self) -> String {
-        let read = |name| fs::read(self.path(name)).unwrap_or_default();
-        let mut said = read("err");
-        said.extend(read("out").iter().take(10_000));
-        String::from_utf8_lossy(&said).into_owned()
+        self.program.as_ref().map(said).unwrap_or_default()
     }
 
     /// Number of events so far that have the name of the executed program.
     pub(crate) fn lines(&self, name: &str) -> usize {
-        let text = fs::read(self.events()).unwrap_or_default();
+        let program = self.program.as_ref();
+        let text = program.and_then(|program| fs::read(program.stdout()).ok());
         let name = name.as_bytes();
-        text.split(|byte| *byte == b'\n')
+        text.unwrap_or_default()
+            .split(|byte| *byte == b'\n')
             .filter(|line| line.windows(name.len()).any(|part| part == name))
             .count()
     }
@@ -227,30 +228,27 @@ impl Running {
     }
 
     /// Sends a signal to it.
-    pub(crate) fn signal(&self, signal: Signal) {
-        if let Some(pid) = i32::try_from(self.worker).ok().and_then(Pid::from_raw) {
-            // It may have ended already.
-            let _ = kill_process(pid, signal);
-        }
+    pub(crate) fn signal(&self, wanted: Signal) {
+        // It may have ended already.
+        let _ = signal(self.worker, wanted);
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.signal(Signal::TERM);
-        let Some(child) = &mut self.child else { return };
-        let deadline = Instant::now() + Duration::from_secs(3);
+        let Some(program) = &mut self.program else {
+            return;
+        };
+        let _ = signal(self.worker, Signal::TERM);
+        let deadline = Instant::now() + END;
         while Instant::now() < deadline {
-            if matches!(child.try_wait(), Ok(Some(_))) {
+            if matches!(program.ended(), Ok(Some(_))) {
                 return;
             }
             sleep(Duration::from_millis(20));
         }
-        for pid in process::family(child.id()) {
-            if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-                let _ = kill_process(pid, Signal::KILL);
-            }
+        for pid in family(program.id()) {
+            let _ = signal(pid, Signal::KILL);
         }
-        let _ = child.wait();
     }
 }

@@ -7,9 +7,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use exectrail_testbed::{compiler::compile, pod::Pod};
 use tempfile::TempDir;
-
-use crate::pod::Pod;
 
 /// The programs, and the CPUs for them and for the tracers.
 pub(crate) struct Workload {
@@ -38,13 +37,7 @@ impl Workload {
         for (name, source) in [("workload", include_str!("workload.c")), ("noop", noop)] {
             let file = dir.path().join(name).with_extension("c");
             fs::write(&file, source)?;
-            let status = Command::new("cc")
-                .args(["-O1", "-static", "-o"])
-                .arg(dir.path().join(name))
-                .arg(&file)
-                .status()
-                .context("cc is needed")?;
-            ensure!(status.success(), "cc cannot compile {name}.c");
+            compile(&file, &dir.path().join(name))?;
         }
         let cpus = std::thread::available_parallelism()?.get();
         Ok(Self {
@@ -67,7 +60,7 @@ impl Workload {
         let program = self.dir.path().join("workload");
         let cpu = self.cpu.to_string();
         let mut command = match place {
-            Place::Pod(pod) => return pod.container(self.cpu, &program),
+            Place::Pod(pod) => return pinned_container(pod, self.cpu, &program),
             Place::Host => Command::new("taskset"),
             Place::OtherPod => {
                 let mut command = Command::new("unshare");
@@ -126,6 +119,13 @@ impl Workload {
         std::io::Read::read_exact(stdout, &mut ready).context("the namespaces were not made")?;
         Ok(Living(child))
     }
+}
+
+/// A command that will be the first process of a container of the pod, on this CPU.
+pub(crate) fn pinned_container(pod: &Pod, cpu: usize, program: &Path) -> Command {
+    let mut command = pod.container("taskset");
+    command.args(["--cpu-list", &cpu.to_string()]).arg(program);
+    command
 }
 
 /// A process that lives until its standard input ends.

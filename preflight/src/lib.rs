@@ -14,12 +14,14 @@
 //! ```
 
 pub mod attach_points;
+#[expect(unsafe_code, reason = "bpf(2) has no safe wrapper")]
 mod bpf;
 pub mod btf;
 mod checks;
 pub mod cli;
 pub mod environment;
 mod fields;
+#[expect(unsafe_code, reason = "maps the kernel's BTF")]
 mod files;
 mod format;
 mod hierarchy;

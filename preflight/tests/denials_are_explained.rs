@@ -5,6 +5,7 @@
     clippy::panic,
     reason = "a test that fails should stop where it failed"
 )]
+#![expect(unsafe_code, reason = "acts between fork and exec")]
 
 mod support;
 

@@ -17,6 +17,7 @@
 //! run of the program on the same CPU. So no other run uses the values of a CPU and lane meanwhile.
 //! Programs follow kernel pointers by direct loads that the verifier checks against BTF (see
 //! [`kernel`]), or by helper if it cannot check them (see [`kernel_read`]).
+#![allow(unsafe_code, reason = "reads kernel memory and map values")]
 #![no_std]
 #![no_main]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 // SAFETY: the section holds pointers to functions of this type, which get three arguments and may
 // ignore them (System V ABI, "Initialization and Termination Functions").
 #[used]
+#[expect(unsafe_code, reason = "a section of its own")]
 #[unsafe(link_section = ".init_array")]
 static NOTE_CLOSED_STREAMS: extern "C" fn() = exectrail::note_closed;
 

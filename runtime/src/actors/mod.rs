@@ -12,5 +12,9 @@ pub(crate) mod lifecycle;
 pub(crate) mod messages;
 pub(crate) mod metrics_listener;
 pub(crate) mod preflight;
+#[expect(
+    unsafe_code,
+    reason = "registers the descriptor of the ring with tokio"
+)]
 pub(crate) mod ring_reader;
 pub(crate) mod tracer;

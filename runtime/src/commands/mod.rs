@@ -6,6 +6,7 @@ pub(crate) mod hold;
 pub(crate) mod install;
 mod log_file;
 pub(crate) mod man;
+#[expect(unsafe_code, reason = "unshares namespaces")]
 pub(crate) mod pid_ns_init;
 pub(crate) mod ready;
 pub(crate) mod run;

@@ -1,10 +1,13 @@
 //! This process and its children: signals, users, privileges, standard streams.
 
 mod accounts;
+#[expect(unsafe_code, reason = "malloc_trim(3) has no safe wrapper")]
 pub(crate) mod heap;
 pub(crate) mod outlet;
 pub(crate) mod privileges;
+#[expect(unsafe_code, reason = "acts between fork and exec")]
 pub(crate) mod signals;
+#[expect(unsafe_code, reason = "runs before main")]
 pub(crate) mod stdio;
 pub(crate) mod supervise;
 pub(crate) mod terminal;

@@ -1,13 +1,13 @@
 //! Rules of the model: one for each handler of the actors, and one for the kernel.
 
 use crate::state::{
-    Exec, Lifecycle, Line, Protocol, RING, Reader, Slip, State, Step, ToEmitter, ToListener,
+    Exec, Fault, Lifecycle, Line, Protocol, RING, Reader, State, Step, ToEmitter, ToListener,
     ToTracer, Workspace,
 };
 
 impl Protocol {
-    pub(crate) fn slips(&self, slip: Slip) -> bool {
-        self.slip == Some(slip)
+    pub(crate) fn has(&self, fault: Fault) -> bool {
+        self.fault == Some(fault)
     }
 
     /// `Handler<Attach>`, `Handler<Announce>`, `Handler<Detach>` of Tracer.
@@ -15,15 +15,15 @@ impl Protocol {
         match state.to_tracer.pop_front() {
             Some(ToTracer::Attach) => {
                 state.attached = true;
-                if !self.slips(Slip::AdoptsNothing) {
+                if !self.has(Fault::AdoptsNothing) {
                     state.targets = state.saved;
                 }
-                if !self.slips(Slip::BeginsLate) {
+                if !self.has(Fault::BeginsLate) {
                     state.to_emitter.push_back(ToEmitter::Begin);
                 }
                 // `start`: the reader starts before the listener.
                 state.reader = Reader::Reads;
-                if self.slips(Slip::BindsBeforeAttaching) {
+                if self.has(Fault::BindsBeforeAttaching) {
                     state.lifecycle = Lifecycle::Runs;
                 } else {
                     state.lifecycle = Lifecycle::AwaitsOpened;
@@ -35,7 +35,7 @@ impl Protocol {
                 if on {
                     state.to_emitter.push_back(ToEmitter::Started(workspace));
                     state.targets[workspace] = true;
-                    state.saved[workspace] |= !self.slips(Slip::SavesAfterAnswering);
+                    state.saved[workspace] |= !self.has(Fault::SavesAfterAnswering);
                 }
                 // `respond` of InitListener, which awaits this answer.
                 if state.workspaces[workspace] == Workspace::Asks {
@@ -51,7 +51,7 @@ impl Protocol {
                 self.next_step(state);
             }
             Some(ToTracer::DetachIfIdle) if !state.targets.contains(&true) => {
-                state.detached |= !self.slips(Slip::StaysAttached);
+                state.detached |= !self.has(Fault::StaysAttached);
                 self.stop_by_time(state);
             }
             Some(ToTracer::DetachIfIdle) | None => {}
@@ -64,14 +64,14 @@ impl Protocol {
             Some(ToListener::Open) => {
                 state.listening = !state.taken;
                 state.retrying = state.taken;
-                if self.slips(Slip::BeginsLate) {
+                if self.has(Fault::BeginsLate) {
                     state.to_emitter.push_back(ToEmitter::Begin);
                 }
                 state.opened = true;
             }
             Some(ToListener::Close) => {
                 state.listening = false;
-                state.retrying &= self.slips(Slip::BindsAfterClose);
+                state.retrying &= self.has(Fault::BindsAfterClose);
                 self.next_step(state);
             }
             None => {}
@@ -89,10 +89,10 @@ impl Protocol {
 
     /// Lifecycle has the answer to `Open`, or the address is bound later.
     pub(crate) fn starts(&self, state: &mut State) {
-        if self.slips(Slip::BindsBeforeAttaching) {
+        if self.has(Fault::BindsBeforeAttaching) {
             state.lifecycle = Lifecycle::AwaitsAttached;
             state.to_tracer.push_back(ToTracer::Attach);
-        } else if self.slips(Slip::EndsWithoutTheAddress) && state.retrying {
+        } else if self.has(Fault::EndsWithoutTheAddress) && state.retrying {
             state.lifecycle = Lifecycle::Ended;
         } else {
             state.lifecycle = Lifecycle::Runs;
@@ -102,9 +102,9 @@ impl Protocol {
     /// The order of `shut_down` in Lifecycle.
     pub(crate) fn steps(&self) -> [Step; 4] {
         use Step::{Close, Detach, Drain, Flush};
-        match self.slip {
-            Some(Slip::DrainsBeforeDetaching) => [Close, Drain, Detach, Flush],
-            Some(Slip::FlushesBeforeDraining) => [Close, Detach, Flush, Drain],
+        match self.fault {
+            Some(Fault::DrainsBeforeDetaching) => [Close, Drain, Detach, Flush],
+            Some(Fault::FlushesBeforeDraining) => [Close, Detach, Flush, Drain],
             _ => [Close, Detach, Drain, Flush],
         }
     }
@@ -115,7 +115,7 @@ impl Protocol {
         match step {
             Step::Close => state.to_listener.push_back(ToListener::Close),
             Step::Detach => state.to_tracer.push_back(ToTracer::Detach),
-            Step::Drain if self.slips(Slip::DrainsNothing) => self.next_step(state),
+            Step::Drain if self.has(Fault::DrainsNothing) => self.next_step(state),
             Step::Drain => state.drain = true,
             Step::Flush => state.to_emitter.push_back(ToEmitter::Flush),
         }
@@ -164,14 +164,14 @@ impl Protocol {
             ToEmitter::Flush => vec![Line::TracingStopped],
         };
         let late =
-            self.slips(Slip::AcknowledgesBeforeWriting) && matches!(message, ToEmitter::Batch(_));
+            self.has(Fault::AcknowledgesBeforeWriting) && matches!(message, ToEmitter::Batch(_));
         if late {
             state.unwritten.extend(lines);
         } else if !state.sink_works && !lines.is_empty() {
             // `ActorDied`, once.
             state.stop = true;
             state.failed = true;
-            if self.slips(Slip::FailsInSilence) {
+            if self.has(Fault::FailsInSilence) {
                 return;
             }
         } else {
@@ -196,7 +196,7 @@ impl Protocol {
         match state.lifecycle {
             Lifecycle::Runs => self.begin_step(state, self.steps()[0]),
             Lifecycle::AwaitsAttached | Lifecycle::AwaitsOpened
-                if self.slips(Slip::EndsWhileStarting) =>
+                if self.has(Fault::EndsWhileStarting) =>
             {
                 state.lifecycle = Lifecycle::Ended;
             }

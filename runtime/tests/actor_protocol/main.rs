@@ -4,270 +4,22 @@
 //! The model has one rule for each handler in `src/actors/`, with the names of `messages.rs`. A
 //! mailbox is a queue, and a handler runs to its end. An actor that awaits an answer is in a
 //! separate state. The checker visits every state that the rules can reach, and looks for one that
-//! breaks a guarantee. [`Slip`]s show that it would find one: each slip puts one fault into one
+//! breaks a guarantee. [`Fault`]s show that it would find one: each fault puts one fault into one
 //! handler, and the checker must find that it breaks the named guarantee.
 
+#![forbid(unsafe_code)]
+
 mod handlers;
+mod model;
 mod state;
 
-use std::collections::VecDeque;
+use stateright::{Checker as _, Model as _};
 
-use stateright::{Checker as _, Model, Property};
-
-use state::{
-    Action, EXECS, Exec, Lifecycle, Line, Protocol, Reader, Slip, State, Step, ToListener,
-    ToTracer, WORKSPACES, Workspace,
-};
-
-impl Protocol {
-    /// The state of a process that has just started.
-    fn fresh(&self) -> State {
-        let binds_first = self.slips(Slip::BindsBeforeAttaching);
-        let (lifecycle, to_tracer, to_listener) = if binds_first {
-            (Lifecycle::AwaitsOpened, None, Some(ToListener::Open))
-        } else {
-            (Lifecycle::AwaitsAttached, Some(ToTracer::Attach), None)
-        };
-        State {
-            lifecycle,
-            stop: false,
-            failed: false,
-            to_tracer: to_tracer.into_iter().collect(),
-            to_listener: to_listener.into_iter().collect(),
-            to_emitter: VecDeque::new(),
-            opened: false,
-            listening: false,
-            retrying: false,
-            taken: self.taken,
-            timed_out: false,
-            stopped_by_time: false,
-            attached: false,
-            detached: false,
-            targets: [false; WORKSPACES],
-            saved: [false; WORKSPACES],
-            killed: false,
-            reader: Reader::NotStarted,
-            drain: false,
-            ring: Vec::new(),
-            lost: 0,
-            workspaces: [Workspace::Waits; WORKSPACES],
-            execs: [0; WORKSPACES],
-            sink_works: true,
-            unwritten: Vec::new(),
-            lines: Vec::new(),
-            owed: Vec::new(),
-            missed: false,
-        }
-    }
-}
-
-impl Model for Protocol {
-    type State = State;
-    type Action = Action;
-
-    fn init_states(&self) -> Vec<State> {
-        vec![self.fresh()]
-    }
-
-    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        // The process has ended and does nothing more.
-        if state.lifecycle == Lifecycle::Ended {
-            return;
-        }
-        if !state.to_tracer.is_empty() {
-            actions.push(Action::Tracer);
-        }
-        if !state.to_listener.is_empty() {
-            actions.push(Action::Listener);
-        }
-        if !state.to_emitter.is_empty() {
-            actions.push(Action::Emitter);
-        }
-        if !state.unwritten.is_empty() {
-            actions.push(Action::EmitterWritesLate);
-        }
-        if Self::reader_can_go_on(state) {
-            actions.push(Action::Reader);
-        }
-        for workspace in 0..WORKSPACES {
-            if state.listening && state.workspaces[workspace] == Workspace::Waits {
-                actions.push(Action::Announces(workspace));
-            }
-            // A refused workspace does not start. In a waiting one, the init script executes
-            // programs.
-            let runs = state.workspaces[workspace] != Workspace::Told503;
-            if runs && state.execs[workspace] < EXECS {
-                actions.push(Action::Executes(workspace));
-            }
-        }
-        if !state.stop {
-            actions.push(Action::Signal);
-        }
-        // With this slip Lifecycle waits until the address is bound, not for the first answer.
-        let waits = self.slips(Slip::BindsBeforeAttaching) && !state.listening;
-        if state.lifecycle == Lifecycle::AwaitsOpened && state.opened && !waits {
-            actions.push(Action::Starts);
-        }
-        if state.taken {
-            actions.push(Action::AddressIsFreed);
-        }
-        if state.retrying && !state.taken {
-            actions.push(Action::BindsLate);
-        }
-        if self.may_time_out && !state.timed_out && state.lifecycle == Lifecycle::Runs {
-            actions.push(Action::TimesOut);
-        }
-        if state.sink_works && self.sink_may_fail {
-            actions.push(Action::SinkFails);
-        }
-        if self.may_be_killed && state.attached && state.saved != state.targets {
-            actions.push(Action::Saves);
-        }
-        if self.may_be_killed && !state.killed && !state.stop {
-            actions.push(Action::Killed);
-        }
-        let stoppable = match state.lifecycle {
-            Lifecycle::Runs => true,
-            Lifecycle::AwaitsAttached | Lifecycle::AwaitsOpened => {
-                self.slips(Slip::EndsWhileStarting)
-            }
-            Lifecycle::Stops(_) | Lifecycle::Ended => false,
-        };
-        if state.stop && stoppable {
-            actions.push(Action::Stops);
-        }
-    }
-
-    fn next_state(&self, last: &State, action: Action) -> Option<State> {
-        let mut state = last.clone();
-        match action {
-            Action::Tracer => self.tracer(&mut state),
-            Action::Listener => self.listener(&mut state),
-            Action::Emitter => self.emitter(&mut state),
-            Action::EmitterWritesLate => {
-                let late = std::mem::take(&mut state.unwritten);
-                state.lines.extend(late);
-            }
-            Action::Reader => self.reader(&mut state),
-            Action::Announces(workspace) => {
-                state.to_tracer.push_back(ToTracer::Announce(workspace));
-                state.workspaces[workspace] = if self.slips(Slip::AnswersBeforeTracing) {
-                    Workspace::Told204
-                } else {
-                    Workspace::Asks
-                };
-                if self.slips(Slip::AnswersBeforeTarget) {
-                    // The answer arrives before the namespace is a target.
-                    state.workspaces[workspace] = Workspace::Told204;
-                }
-            }
-            Action::Executes(workspace) => self.execute(&mut state, workspace),
-            Action::Signal => state.stop = true,
-            Action::SinkFails => state.sink_works = false,
-            Action::Starts => self.starts(&mut state),
-            Action::AddressIsFreed => state.taken = false,
-            Action::BindsLate => {
-                state.retrying = false;
-                state.listening = true;
-            }
-            Action::TimesOut => {
-                state.timed_out = true;
-                if self.slips(Slip::TimesOutUnasked) {
-                    self.stop_by_time(&mut state);
-                } else {
-                    state.to_tracer.push_back(ToTracer::DetachIfIdle);
-                }
-            }
-            Action::Saves => state.saved = state.targets,
-            Action::Killed => self.kill(&mut state),
-            Action::Stops => self.stop(&mut state),
-        }
-        Some(state)
-    }
-
-    fn properties(&self) -> Vec<Property<Self>> {
-        vec![
-            Property::always("204 means traced", |_, state: &State| !state.missed),
-            Property::always(
-                "no exec that was recorded is left out",
-                |_, state: &State| {
-                    let ended = state.lifecycle == Lifecycle::Ended && !state.failed;
-                    let told = |exec: &Exec| state.lines.contains(&Line::Exec(*exec));
-                    !ended || state.owed.iter().all(told)
-                },
-            ),
-            Property::always("no loss is left out", |_, state: &State| {
-                let ended = state.lifecycle == Lifecycle::Ended && !state.failed;
-                !ended || state.losses_told() == state.lost
-            }),
-            Property::always("no exec has two lines", |_, state: &State| {
-                let mut execs: Vec<Exec> = state
-                    .lines
-                    .iter()
-                    .filter_map(|line| {
-                        if let Line::Exec(exec) = line {
-                            Some(*exec)
-                        } else {
-                            None
-                        }
-                    })
-                    .collect();
-                execs.sort_unstable();
-                execs.windows(2).all(|pair| pair[0] != pair[1])
-            }),
-            Property::always("a stop comes to its end", |model, state: &State| {
-                let mut actions = Vec::new();
-                model.actions(state, &mut actions);
-                state.lifecycle == Lifecycle::Ended || !actions.is_empty()
-            }),
-            Property::always("the first line is the first", |_, state: &State| {
-                let first = state.lines.first();
-                first.is_none_or(|line| *line == Line::TracingStarted)
-            }),
-            Property::always("the last line is the last", |_, state: &State| {
-                let at = state
-                    .lines
-                    .iter()
-                    .position(|line| *line == Line::TracingStopped);
-                at.is_none_or(|at| at + 1 == state.lines.len() && state.unwritten.is_empty())
-            }),
-            Property::always("tracing does not wait for the address", |model, state| {
-                // Actions of other programs do not count: tracing must not wait for them.
-                let mut actions = Vec::new();
-                model.actions(state, &mut actions);
-                let own = |action: &Action| {
-                    matches!(
-                        action,
-                        Action::Tracer | Action::Listener | Action::Starts | Action::BindsLate
-                    )
-                };
-                state.attached || state.stop || actions.iter().any(own)
-            }),
-            Property::always("a taken address ends nothing", |_, state: &State| {
-                state.lifecycle != Lifecycle::Ended || state.stop
-            }),
-            Property::always("what is closed stays closed", |_, state: &State| {
-                let stops =
-                    matches!(state.lifecycle, Lifecycle::Stops(step) if step != Step::Close);
-                !(stops && state.listening)
-            }),
-            Property::always("time ends no run that traces", |_, state: &State| {
-                !(state.stopped_by_time && state.targets.contains(&true))
-            }),
-            // The guarantees must not hold merely because nothing happens.
-            Property::sometimes("a stop in the middle of it all", |_, state: &State| {
-                state.lifecycle == Lifecycle::Ended
-                    && state.lines.last() == Some(&Line::TracingStopped)
-                    && state.owed.len() == WORKSPACES
-                    && state.lost > 0
-            }),
-        ]
-    }
-}
+use state::{Fault, Protocol};
 
 /// The conditions of a run: which options are on and which faults can happen.
 #[derive(Clone, Copy, Debug, Default)]
-struct Weather {
+struct Conditions {
     discovery: bool,
     sink_may_fail: bool,
     taken: bool,
@@ -276,15 +28,15 @@ struct Weather {
 }
 
 /// Returns the guarantees that the protocol breaks, and the number of its states.
-fn explore(slip: Option<Slip>, weather: Weather) -> (Vec<&'static str>, usize) {
+fn explore(fault: Option<Fault>, conditions: Conditions) -> (Vec<&'static str>, usize) {
     const HAPPENS: &str = "a stop in the middle of it all";
     let checker = Protocol {
-        slip,
-        discovery: weather.discovery,
-        sink_may_fail: weather.sink_may_fail,
-        taken: weather.taken,
-        may_time_out: weather.may_time_out,
-        may_be_killed: weather.may_be_killed,
+        fault,
+        discovery: conditions.discovery,
+        sink_may_fail: conditions.sink_may_fail,
+        taken: conditions.taken,
+        may_time_out: conditions.may_time_out,
+        may_be_killed: conditions.may_be_killed,
     }
     .checker()
     .threads(1)
@@ -296,7 +48,7 @@ fn explore(slip: Option<Slip>, weather: Weather) -> (Vec<&'static str>, usize) {
         .filter(|name| *name != HAPPENS)
         .collect();
     broken.sort_unstable();
-    if slip.is_none() {
+    if fault.is_none() {
         checker.assert_any_discovery(HAPPENS);
     }
     (broken, checker.unique_state_count())
@@ -306,15 +58,15 @@ fn explore(slip: Option<Slip>, weather: Weather) -> (Vec<&'static str>, usize) {
 fn no_order_of_messages_breaks_a_promise() {
     for (discovery, sink_may_fail) in [(false, false), (true, false), (false, true), (true, true)] {
         // These include an address that is freed at once and a timeout that never comes.
-        let weather = Weather {
+        let conditions = Conditions {
             discovery,
             sink_may_fail,
             taken: true,
             may_time_out: true,
             may_be_killed: false,
         };
-        let (broken, states) = explore(None, weather);
-        let what = format!("{weather:?}: {states} states");
+        let (broken, states) = explore(None, conditions);
+        let what = format!("{conditions:?}: {states} states");
         println!("{what}");
         assert_eq!(broken, [""; 0], "{what}");
         assert!(states > 10_000, "{what} are not all of them");
@@ -325,13 +77,13 @@ fn no_order_of_messages_breaks_a_promise() {
 #[test]
 fn no_kill_breaks_a_promise() {
     for discovery in [false, true] {
-        let weather = Weather {
+        let conditions = Conditions {
             discovery,
             may_be_killed: true,
-            ..Weather::default()
+            ..Conditions::default()
         };
-        let (broken, states) = explore(None, weather);
-        let what = format!("{weather:?}: {states} states");
+        let (broken, states) = explore(None, conditions);
+        let what = format!("{conditions:?}: {states} states");
         println!("{what}");
         assert_eq!(broken, [""; 0], "{what}");
         assert!(states > 10_000, "{what} are not all of them");
@@ -340,63 +92,67 @@ fn no_kill_breaks_a_promise() {
 
 #[test]
 fn a_slip_of_any_actor_is_found() {
-    let fair = Weather::default();
-    let discovery = Weather {
+    let fair = Conditions::default();
+    let discovery = Conditions {
         discovery: true,
         ..fair
     };
-    let bad_sink = Weather {
+    let bad_sink = Conditions {
         sink_may_fail: true,
         ..fair
     };
-    let taken = Weather {
+    let taken = Conditions {
         taken: true,
         ..fair
     };
-    let timeout = Weather {
+    let timeout = Conditions {
         may_time_out: true,
         ..fair
     };
-    let killed = Weather {
+    let killed = Conditions {
         may_be_killed: true,
         ..fair
     };
     let recorded = "no exec that was recorded is left out";
-    for (slip, weather, promise) in [
-        (Slip::AnswersBeforeTracing, fair, "204 means traced"),
-        (Slip::AnswersBeforeTarget, fair, "204 means traced"),
-        (Slip::SavesAfterAnswering, killed, "204 means traced"),
-        (Slip::AdoptsNothing, killed, "204 means traced"),
-        (Slip::AcknowledgesBeforeWriting, fair, recorded),
-        (Slip::DrainsNothing, fair, recorded),
-        (Slip::DrainsBeforeDetaching, fair, recorded),
+    for (fault, conditions, promise) in [
+        (Fault::AnswersBeforeTracing, fair, "204 means traced"),
+        (Fault::AnswersBeforeTarget, fair, "204 means traced"),
+        (Fault::SavesAfterAnswering, killed, "204 means traced"),
+        (Fault::AdoptsNothing, killed, "204 means traced"),
+        (Fault::AcknowledgesBeforeWriting, fair, recorded),
+        (Fault::DrainsNothing, fair, recorded),
+        (Fault::DrainsBeforeDetaching, fair, recorded),
         (
-            Slip::FlushesBeforeDraining,
+            Fault::FlushesBeforeDraining,
             fair,
             "the last line is the last",
         ),
-        (Slip::FailsInSilence, bad_sink, "a stop comes to its end"),
-        (Slip::EndsWhileStarting, fair, recorded),
-        (Slip::BeginsLate, discovery, "the first line is the first"),
+        (Fault::FailsInSilence, bad_sink, "a stop comes to its end"),
+        (Fault::EndsWhileStarting, fair, recorded),
+        (Fault::BeginsLate, discovery, "the first line is the first"),
         (
-            Slip::BindsBeforeAttaching,
+            Fault::BindsBeforeAttaching,
             taken,
             "tracing does not wait for the address",
         ),
         (
-            Slip::EndsWithoutTheAddress,
+            Fault::EndsWithoutTheAddress,
             taken,
             "a taken address ends nothing",
         ),
-        (Slip::BindsAfterClose, taken, "what is closed stays closed"),
+        (Fault::BindsAfterClose, taken, "what is closed stays closed"),
         (
-            Slip::TimesOutUnasked,
+            Fault::TimesOutUnasked,
             timeout,
             "time ends no run that traces",
         ),
-        (Slip::StaysAttached, timeout, "time ends no run that traces"),
+        (
+            Fault::StaysAttached,
+            timeout,
+            "time ends no run that traces",
+        ),
     ] {
-        let (broken, _) = explore(Some(slip), weather);
-        assert!(broken.contains(&promise), "{slip:?} broke {broken:?}");
+        let (broken, _) = explore(Some(fault), conditions);
+        assert!(broken.contains(&promise), "{fault:?} broke {broken:?}");
     }
 }

@@ -11,7 +11,7 @@ pub(crate) const RING: usize = 2;
 
 /// A fault in a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Slip {
+pub(crate) enum Fault {
     /// InitListener answers `204` when it has sent its question, not when it has the answer.
     AnswersBeforeTracing,
     /// Tracer answers before the namespace is a target.
@@ -193,7 +193,7 @@ pub(crate) enum Action {
 }
 
 pub(crate) struct Protocol {
-    pub(crate) slip: Option<Slip>,
+    pub(crate) fault: Option<Fault>,
     /// Whether workspaces become targets by discovery.
     pub(crate) discovery: bool,
     /// Whether the sink may fail.

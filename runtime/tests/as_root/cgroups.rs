@@ -3,20 +3,12 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// Mount point of the hierarchy.
-fn root() -> PathBuf {
-    let v1 = Path::new("/sys/fs/cgroup/pids");
-    if v1.is_dir() {
-        v1.to_owned()
-    } else {
-        PathBuf::from("/sys/fs/cgroup")
-    }
-}
+use exectrail_testbed::cgroup::{self, entering, hierarchy};
 
 /// A tree of cgroups for one test, removed when dropped.
 pub(crate) struct Cgroups {
@@ -27,7 +19,7 @@ impl Cgroups {
     pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let top = root().join(format!("exectrail-test-{}-{number}", std::process::id()));
+        let top = hierarchy().join(format!("exectrail-test-{}-{number}", std::process::id()));
         fs::create_dir(&top).unwrap();
         Self { top }
     }
@@ -36,17 +28,7 @@ impl Cgroups {
     pub(crate) fn enter(&self, path: &str, command: &Command) -> Command {
         let cgroup = self.top.join(path);
         fs::create_dir_all(&cgroup).unwrap();
-        let mut entering = Command::new("sh");
-        entering
-            .arg("-c")
-            .arg(format!(
-                "echo 0 >'{}/cgroup.procs' && exec \"$@\"",
-                cgroup.display()
-            ))
-            .arg("sh")
-            .arg(command.get_program())
-            .args(command.get_args());
-        entering
+        entering(&cgroup, command)
     }
 
     /// Makes the cgroup at `path` of the tree, and moves a process into it.
@@ -65,20 +47,6 @@ impl Cgroups {
 
 impl Drop for Cgroups {
     fn drop(&mut self) {
-        fn remove(directory: &Path) {
-            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    remove(&entry.path());
-                }
-            }
-            // A process that has just been killed stays in it for a moment.
-            for _ in 0..200 {
-                if fs::remove_dir(directory).is_ok() {
-                    return;
-                }
-                std::thread::sleep(std::time::Duration::from_millis(10));
-            }
-        }
-        remove(&self.top);
+        cgroup::remove(&self.top);
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! They need root, BTF and the tools that `cargo xtask setup --tests` installs. Without these they
 //! print the reason and count as skipped.
+
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod announce_reads_the_answer;

@@ -4,91 +4,38 @@
 use std::{
     fs,
     io::{Read as _, Seek as _, SeekFrom},
-    path::PathBuf,
 };
 
 use exectrail_common::{map_memory, record::LANES};
 use exectrail_preflight::KernelVersion;
+use exectrail_testbed::{cgroup::entry_script, memory_cgroup::MemoryCgroup};
 
 use crate::{
-    pod::{Pod, Sidecar, wait_for},
-    tools::{EXECTRAIL, NOOP, TOOL, needs_kernel},
+    pod::{Pod, Sidecar, execs, messages, wait_for},
+    tools::{EXECTRAIL, NOOP, TOOL, needs_kernel, not_here},
 };
 
-/// A memory cgroup below the process's own, removed when dropped.
-struct Cgroup {
-    dir: PathBuf,
-    version: u8,
+/// A memory cgroup with this limit; reports that there is nothing to test if the machine has none.
+fn limited(test: &str, limit: u64) -> Option<MemoryCgroup> {
+    let cgroup = MemoryCgroup::with_limit(limit);
+    cgroup
+        .inspect_err(|error| not_here(test, &error.to_string()))
+        .ok()
 }
 
-impl Cgroup {
-    /// `None` if there is no memory controller here.
-    fn new(limit: u64) -> Option<Self> {
-        let own = fs::read_to_string("/proc/self/cgroup").unwrap();
-        let v1 = own
-            .lines()
-            .find_map(|line| line.split_once(":memory:").map(|(_, path)| path));
-        let v2 = own.lines().find_map(|line| line.strip_prefix("0::"));
-        let (root, path, version) = match (v1, v2) {
-            (Some(path), _) => ("/sys/fs/cgroup/memory", path, 1),
-            (None, Some(path)) => ("/sys/fs/cgroup", path, 2),
-            (None, None) => return None,
-        };
-        let parent = PathBuf::from(root).join(path.trim_start_matches('/'));
-        if version == 2 {
-            fs::write(parent.join("cgroup.subtree_control"), "+memory").ok()?;
-        }
-        let dir = parent.join(format!("exectrail-test-{}-{limit}", std::process::id()));
-        fs::create_dir(&dir).ok()?;
-        let cgroup = Self { dir, version };
-        let file = if version == 1 {
-            "memory.limit_in_bytes"
-        } else {
-            "memory.max"
-        };
-        fs::write(cgroup.dir.join(file), limit.to_string()).ok()?;
-        Some(cgroup)
-    }
-
-    /// Starts exectrail in the cgroup.
-    fn sidecar(&self, pod: &Pod, arguments: &str) -> Sidecar {
-        let mut command = pod.container("sh");
-        command.args([
-            "-c",
-            &format!(
-                "echo 0 >{}/cgroup.procs && exec {EXECTRAIL} --announced-only \
-                 --init-address=127.0.0.1:56123 --refusal-grace=0s {arguments}",
-                self.dir.display()
-            ),
-        ]);
-        Sidecar::spawn(command)
-    }
-
-    fn killed(&self) -> u64 {
-        let file = if self.version == 1 {
-            "memory.oom_control"
-        } else {
-            "memory.events"
-        };
-        let text = fs::read_to_string(self.dir.join(file)).unwrap();
-        let count = text
-            .lines()
-            .find_map(|line| line.strip_prefix("oom_kill "))
-            .unwrap();
-        count.parse().unwrap()
-    }
+/// Starts exectrail in the cgroup.
+fn sidecar(cgroup: &MemoryCgroup, pod: &Pod, arguments: &[&str]) -> Sidecar {
+    let mut command = pod.container("sh");
+    command
+        .args(["-c", &entry_script(cgroup.directory()), EXECTRAIL])
+        .args(["--announced-only", "--init-address=127.0.0.1:56123"])
+        .arg("--refusal-grace=0s")
+        .args(arguments);
+    Sidecar::spawn(command)
 }
 
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        // The processes inside have ended; the kernel may take a moment to notice that.
-        for _ in 0..100 {
-            if fs::remove_dir(&self.dir).is_ok() {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
-    }
+fn killed(cgroup: &MemoryCgroup) -> u64 {
+    cgroup.killed().unwrap()
 }
 
 /// The number of MiB that a refusal asks for.
@@ -104,21 +51,20 @@ fn a_limit_is_refused_or_kept() {
     needs_kernel!();
     const MIB: u64 = 1 << 20;
     let pod = Pod::new();
-    let Some(small) = Cgroup::new(20 * MIB) else {
-        crate::tools::not_here("a_limit_is_refused_or_kept", "no memory controller");
+    let Some(small) = limited("a_limit_is_refused_or_kept", 20 * MIB) else {
         return;
     };
-    let mut refused = small.sidecar(&pod, "");
+    let mut refused = sidecar(&small, &pod, &[]);
     assert_eq!(refused.wait().code(), Some(1));
     let said = refused.diagnostics();
     assert!(said.contains("the limit is 20 MiB"), "{said}");
     assert!(said.contains("resources.limits.memory"), "{said}");
-    assert_eq!(small.killed(), 0);
+    assert_eq!(killed(&small), 0);
     let needed = needed(&said);
 
     // With the requested limit it starts and continues, whether the ring is full or not.
-    let enough = Cgroup::new(needed * MIB).unwrap();
-    let sidecar = enough.sidecar(&pod, "");
+    let enough = MemoryCgroup::with_limit(needed * MIB).unwrap();
+    let sidecar = sidecar(&enough, &pod, &[]);
     sidecar.wait_until_on();
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
@@ -130,7 +76,7 @@ fn a_limit_is_refused_or_kept() {
         let text = fs::read_to_string(sidecar.log()).unwrap();
         text.contains(r#""argv":["noop","4999"]"#).then_some(())
     });
-    assert_eq!(enough.killed(), 0);
+    assert_eq!(killed(&enough), 0);
     sidecar.stop();
 }
 
@@ -142,28 +88,27 @@ fn long_argv_counts_against_the_limit() {
     needs_kernel!();
     const MIB: u64 = 1 << 20;
     let pod = Pod::new();
-    let Some(small) = Cgroup::new(21 * MIB) else {
-        crate::tools::not_here("long_argv_counts_against_the_limit", "no memory controller");
+    let Some(small) = limited("long_argv_counts_against_the_limit", 21 * MIB) else {
         return;
     };
-    let asked = |arguments: &str| {
-        let mut refused = small.sidecar(&pod, arguments);
+    let asked = |arguments: &[&str]| {
+        let mut refused = sidecar(&small, &pod, arguments);
         assert_eq!(refused.wait().code(), Some(1));
         needed(&refused.diagnostics())
     };
-    let (least, most) = (asked(""), asked("--max-argv-bytes=6MiB"));
+    let (least, most) = (asked(&[]), asked(&["--max-argv-bytes=6MiB"]));
     assert!(least < most, "{least} MiB and {most} MiB");
     let preflight = |size: &str| {
-        let script = format!(
-            "echo 0 >{}/cgroup.procs && exec {EXECTRAIL} preflight --max-argv-bytes={size}",
-            small.dir.display()
-        );
-        let output = pod.command("sh").args(["-c", &script]).output().unwrap();
+        let mut command = pod.command("sh");
+        command
+            .args(["-c", &entry_script(small.directory()), EXECTRAIL])
+            .args(["preflight", &format!("--max-argv-bytes={size}")]);
+        let output = command.output().unwrap();
         needed(&String::from_utf8(output.stdout).unwrap())
     };
     assert_eq!(preflight("128KiB"), least);
     assert_eq!(preflight("6MiB"), most);
-    assert_eq!(small.killed(), 0);
+    assert_eq!(killed(&small), 0);
 }
 
 /// preflight's figure for the maps is equal to the kernel's.
@@ -243,15 +188,14 @@ fn no_exec_outgrows_a_limit_that_was_accepted() {
     needs_kernel!();
     const MIB: u64 = 1 << 20;
     let pod = Pod::new();
-    let Some(small) = Cgroup::new(22 * MIB) else {
-        crate::tools::not_here("no_exec_outgrows_a_limit", "no memory controller");
+    let Some(small) = limited("no_exec_outgrows_a_limit", 22 * MIB) else {
         return;
     };
-    let flags = "--max-argv-bytes=6MiB --ring-bytes=32MiB";
-    let mut refused = small.sidecar(&pod, flags);
+    let flags = ["--max-argv-bytes=6MiB", "--ring-bytes=32MiB"];
+    let mut refused = sidecar(&small, &pod, &flags);
     assert_eq!(refused.wait().code(), Some(1));
-    let enough = Cgroup::new(needed(&refused.diagnostics()) * MIB).unwrap();
-    let sidecar = enough.sidecar(&pod, flags);
+    let enough = MemoryCgroup::with_limit(needed(&refused.diagnostics()) * MIB).unwrap();
+    let sidecar = sidecar(&enough, &pod, &flags);
     sidecar.wait_until_on();
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
@@ -281,7 +225,7 @@ fn no_exec_outgrows_a_limit_that_was_accepted() {
         );
         workspace.run("python3", &["-c", &script]);
         wait_for("the lines to be written", || {
-            assert_eq!(enough.killed(), 0, "{kind}");
+            assert_eq!(killed(&enough), 0, "{kind}");
             // This exec itself may be lost: the ring is full.
             workspace.run("true", &[kind]);
             let mut log = fs::File::open(sidecar.log()).unwrap();
@@ -294,11 +238,11 @@ fn no_exec_outgrows_a_limit_that_was_accepted() {
                 .then_some(())
         });
     }
-    assert_eq!(enough.killed(), 0);
+    assert_eq!(killed(&enough), 0);
     let lines = sidecar.stop();
-    let losses = crate::pod::messages(&lines, "lost");
+    let losses = messages(&lines, "lost");
     let noop = NOOP.to_str().unwrap();
-    let long: Vec<_> = crate::pod::execs(&lines)
+    let long: Vec<_> = execs(&lines)
         .into_iter()
         .filter(|event| event["filename"] == noop)
         .collect();

@@ -5,7 +5,6 @@ use std::{
     fs::OpenOptions,
     io::Write as _,
     path::{Path, PathBuf},
-    process::Command,
     sync::LazyLock,
 };
 
@@ -58,21 +57,14 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// Compiles a C source beside this file, once.
+/// Compiles a C source beside this file.
 fn compile(name: &str) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/as_root")
         .join(name)
         .with_extension("c");
     let program = scratch(name);
-    let fresh = program.with_extension(std::process::id().to_string());
-    let status = Command::new("cc")
-        .args(["-O1", "-static", "-Wall", "-o"])
-        .args([&fresh, &source])
-        .status()
-        .expect("cc is needed");
-    assert!(status.success(), "{} does not compile", source.display());
-    std::fs::rename(fresh, &program).unwrap();
+    exectrail_testbed::compiler::compile(&source, &program).unwrap();
     program
 }
 

@@ -5,17 +5,14 @@ use std::fs;
 use crate::crates::{crate_roots, name_of, root};
 
 /// Crates that have `unsafe` code, by their root file.
-const EXCEPTIONS: [&str; 11] = [
-    "bench/src/main.rs",
+const EXCEPTIONS: [&str; 8] = [
     "preflight/src/lib.rs",
     "preflight/tests/denials_are_explained.rs",
     "probes-ebpf/src/main.rs",
-    "runtime/build.rs",
     "runtime/src/lib.rs",
     "runtime/src/main.rs",
-    "runtime/tests/actor_protocol/main.rs",
-    "runtime/tests/as_root/main.rs",
     "runtime/tests/cost_per_event.rs",
+    "testbed/src/lib.rs",
     "vm-tests/src/bin/exectrail-vm-guest/main.rs",
 ];
 

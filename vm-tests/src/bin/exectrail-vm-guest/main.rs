@@ -1,43 +1,12 @@
 //! The first process of a test machine: executes its plan and reports.
 //!
-//! The tests also start this binary as other programs: as the first process of a container
-//! ([`container`]), and as the reader of the verifier's figures ([`verifier`]).
+//! [`machine`] makes containers, pods and nodes; [`tests`] has what is tested in them. The tests also
+//! start this binary as other programs, such as the first process of a container.
 
-mod arguments;
-mod asked_for;
-mod brief;
-mod container;
-mod docker_identity;
-mod dockerd;
-mod ends;
-mod engine;
-mod envbox;
-mod failed_execs;
-mod fexit;
-mod identity;
-mod integrity;
-mod kubelet;
-mod life_cycle;
-mod lines;
-mod log_file;
-mod manifest;
-mod native_sidecar;
-mod node;
-mod node_in_container;
-mod others;
+mod machine;
 mod overdue;
-mod played;
-mod played_pods;
-mod pods;
-mod privileges;
-mod refusals;
 mod report;
-mod sidecar;
-mod slow_exit;
-mod startup;
-mod suppression;
-mod tracing;
-mod verifier;
+mod tests;
 
 use std::{
     env,
@@ -48,30 +17,25 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use exectrail_vm_tests::{Message, Plan, Scenario};
+use exectrail_vm_tests::{Message, Plan};
 
-use crate::report::Report;
-
-/// A test: its name is the guarantee that it checks.
-type Test = (&'static str, fn(&Plan, &Report) -> Result<()>);
-
-/// Tests by the names of their functions.
-macro_rules! tests {
-    ($($test:ident),+ $(,)?) => { &[$((stringify!($test), $test)),+] };
-}
-pub(crate) use tests;
+use crate::{
+    machine::{hold, node, privileges, runtime, slow_exit, startup, verifier},
+    report::Report,
+    tests::Test,
+};
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args_os().collect();
     let rest = arguments.get(2..).unwrap_or_default();
     let done = match arguments.get(1).and_then(|argument| argument.to_str()) {
-        Some(container::OUTSIDE) => container::outside(rest),
-        Some(container::INSIDE) => container::inside(rest),
-        Some(container::PAUSE) => container::pause(),
+        Some(runtime::OUTSIDE) => runtime::outside(rest),
+        Some(runtime::INSIDE) => runtime::inside(rest),
+        Some(runtime::PAUSE) => runtime::pause(),
         Some(privileges::COMMAND) => privileges::main(rest),
         Some(slow_exit::COMMAND) => slow_exit::main(rest),
         Some(slow_exit::OCCUPY) => slow_exit::occupy(),
-        Some(ends::HOLD) => ends::hold(rest),
+        Some(hold::COMMAND) => hold::main(rest),
         Some(verifier::COMMAND) => verifier::main(rest),
         _ => return first_process(),
     };
@@ -116,40 +80,13 @@ fn carry_out_plan(report: &Arc<Report>) -> Result<()> {
         startup::variant(plan.variant)?;
     }
     startup::network()?;
-    let tests: Vec<Test> = match plan.scenario {
-        Scenario::Boot => Vec::new(),
-        Scenario::Brief => brief::tests(plan.variant),
-        Scenario::Integrity => integrity::TESTS.to_vec(),
-        Scenario::Plain => [
-            tracing::TESTS,
-            others::TESTS,
-            arguments::TESTS,
-            suppression::TESTS,
-            pods::TESTS,
-            life_cycle::TESTS,
-            identity::TESTS,
-            ends::TESTS,
-        ]
-        .concat(),
-        Scenario::Pods => [
-            played_pods::TESTS,
-            native_sidecar::TESTS,
-            node_in_container::TESTS,
-        ]
-        .concat(),
-        Scenario::Envbox => envbox::TESTS.to_vec(),
-        Scenario::Docker => [dockerd::TESTS, docker_identity::TESTS].concat(),
-        Scenario::Confidentiality => refusals::CONFIDENTIALITY.to_vec(),
-        Scenario::WithoutBtf => refusals::WITHOUT_BTF.to_vec(),
-        Scenario::Refusals => refusals::TESTS.to_vec(),
-    };
-    for (name, test) in tests {
+    for (name, test) in tests::of(&plan) {
         if plan
             .only
             .as_ref()
             .is_none_or(|only| name.contains(only.as_str()))
         {
-            run(name, test, &plan, report);
+            run((name, test), &plan, report);
         }
     }
     report.say(&Message::Done);
@@ -159,7 +96,7 @@ fn carry_out_plan(report: &Arc<Report>) -> Result<()> {
     Ok(())
 }
 
-fn run(name: &str, test: fn(&Plan, &Report) -> Result<()>, plan: &Plan, report: &Report) {
+fn run((name, test): Test, plan: &Plan, report: &Report) {
     report.say(&Message::Begins { test: name.into() });
     let since = Instant::now();
     let result = catch_unwind(AssertUnwindSafe(|| test(plan, report)));

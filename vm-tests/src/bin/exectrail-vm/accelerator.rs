@@ -40,16 +40,20 @@ const PARALLEL_SINCE: u32 = 10;
 
 impl Accelerator {
     /// QEMU's arguments for this accelerator.
-    pub(crate) fn arguments(self, machine: series::Machine, variant: Variant) -> [&'static str; 6] {
+    pub(crate) fn arguments(
+        self,
+        machine: series::MachineKind,
+        variant: Variant,
+    ) -> [&'static str; 6] {
         // Of the features of "max" on ARM, pointer authentication alone takes most of the time.
         let (board, emulated) = match machine {
-            series::Machine::Arm64 => ("virt", "max,pauth-impdef=on"),
+            series::MachineKind::Arm64 => ("virt", "max,pauth-impdef=on"),
             // `MANY_CPUS` in qemu.rs gives the reason.
             _ if variant == Variant::ManyCpus => ("q35", "max,-hypervisor"),
-            series::Machine::Pc | series::Machine::Process => ("q35", "max"),
+            series::MachineKind::Pc | series::MachineKind::Process => ("q35", "max"),
         };
         let (accelerator, processor) = match self.emulation {
-            _ if self.kvm && machine == series::Machine::Pc => ("kvm", "host"),
+            _ if self.kvm && machine == series::MachineKind::Pc => ("kvm", "host"),
             Emulation::Parallel => ("tcg,thread=multi", emulated),
             Emulation::InTurn => ("tcg,thread=single", emulated),
         };

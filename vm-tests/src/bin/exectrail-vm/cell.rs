@@ -7,7 +7,7 @@ use exectrail_vm_tests::{Scenario, Variant};
 use crate::{
     disk,
     kernels::Kernel,
-    series::{Machine, Series},
+    series::{MachineKind, Series},
 };
 
 /// One machine to run.
@@ -83,7 +83,7 @@ fn is_possible(series: &Series, scenario: Scenario, variant: Variant) -> bool {
         Scenario::Brief => match variant {
             Variant::Usual => series.machine.is_virtual(),
             // Variants consist of parameters for a PC.
-            _ => series.machine == Machine::Pc,
+            _ => series.machine == MachineKind::Pc,
         },
         _ => is_in_a_full_run(series, scenario, variant),
     }
@@ -102,10 +102,10 @@ fn is_in_a_full_run(series: &Series, scenario: Scenario, variant: Variant) -> bo
         // `plain` includes its tests.
         (_, Scenario::Brief) => false,
         // User-mode Linux is the kernel without BTF.
-        (Machine::Process, _) => scenario == Scenario::WithoutBtf,
+        (MachineKind::Process, _) => scenario == Scenario::WithoutBtf,
         (_, Scenario::WithoutBtf) => false,
         // arm64 shows that tracing works there; the rest depends on the kernel's version only.
-        (Machine::Arm64, _) => scenario == Scenario::Plain,
+        (MachineKind::Arm64, _) => scenario == Scenario::Plain,
         // Running pods takes minutes in an emulated machine. The oldest kernel and the newest are
         // enough: the sidecar's privileges and the programs differ between them.
         (_, Scenario::Pods | Scenario::Envbox | Scenario::Docker) => {
@@ -128,7 +128,7 @@ impl Cell {
     /// alone for long.
     fn order(&self) -> u8 {
         match (self.kernel.series.machine, self.scenario) {
-            (Machine::Arm64, _) => 0,
+            (MachineKind::Arm64, _) => 0,
             (_, Scenario::Pods | Scenario::Docker) => 1,
             (_, Scenario::Envbox) => 2,
             (_, Scenario::Plain) => 3,
@@ -139,7 +139,7 @@ impl Cell {
     /// How long its machine may report nothing: on a node a single test runs whole pods, and
     /// processors of another architecture are always emulated.
     pub(crate) fn silence(&self, usual: Duration) -> Duration {
-        if self.scenario.is_on_a_node() || self.kernel.series.machine == Machine::Arm64 {
+        if self.scenario.is_on_a_node() || self.kernel.series.machine == MachineKind::Arm64 {
             usual * 2
         } else {
             usual

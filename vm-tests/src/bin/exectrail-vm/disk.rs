@@ -9,13 +9,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use exectrail_testbed::debian::{Suite, output};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::{
-    archive::{Suite, output},
-    kernels::{Kernel, cache},
-};
+use crate::kernels::{Kernel, cache};
 
 /// The suite of both roots, for every kernel.
 const SUITE: &str = "trixie";
@@ -113,7 +111,7 @@ fn debootstrap(
         command.arg(format!("--dpkgopt=path-exclude={pattern}"));
     }
     extend(&mut command);
-    command.arg(suite.name()).arg(target).arg(suite.source()?);
+    command.arg(suite.name()).arg(target).arg(suite.source());
     output(&mut command).map(drop).context(
         "the root of machines that play pods cannot be made (`cargo xtask setup --tests` installs mmdebstrap)",
     )

@@ -1,17 +1,15 @@
 //! The kernels of the series: their versions and their files.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
+use exectrail_testbed::{cache, debian::Suite};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    archive::Suite,
-    series::{Machine, Parts, SERIES, Series, Source},
-};
+use crate::series::{MachineKind, Parts, SERIES, Series, Source};
 
 /// This package is pinned with kernels for other architectures than this machine's.
 const BUSYBOX: &str = "busybox-static";
@@ -59,13 +57,7 @@ const LOCK_HEAD: &str = "\
 
 /// Directory of the kept kernels and roots.
 pub(crate) fn cache() -> Result<PathBuf> {
-    let base = match env::var_os("XDG_CACHE_HOME") {
-        Some(dir) if Path::new(&dir).is_absolute() => PathBuf::from(dir),
-        _ => env::home_dir()
-            .context("no place for kernels: neither XDG_CACHE_HOME nor HOME is set; set one")?
-            .join(".cache"),
-    };
-    Ok(base.join("exectrail/vm"))
+    Ok(cache::directory()?.join("vm"))
 }
 
 fn lock_path() -> PathBuf {
@@ -156,24 +148,15 @@ pub(crate) fn on_disk() -> Result<Vec<Kernel>> {
 }
 
 /// A package has the pinned version but other content.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{package} is not the package that was pinned: SHA-256 {fetched}, pinned {pinned}. If the \
+     archive is to be believed, `cargo xtask vm --update-lock` pins this one"
+)]
 struct Altered {
     package: String,
     pinned: String,
     fetched: String,
-}
-
-impl std::error::Error for Altered {}
-
-impl std::fmt::Display for Altered {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{} is not the package that was pinned: SHA-256 {}, pinned {}. If the archive is to be \
-             believed, `cargo xtask vm --update-lock` pins this one",
-            self.package, self.fetched, self.pinned
-        )
-    }
 }
 
 fn fetch_locked(series: &Series, locked: &Locked, cache: &Path) -> Result<()> {
@@ -234,7 +217,7 @@ fn newest(series: &Series, cache: &Path) -> Result<Locked> {
             Vec::new()
         }
     };
-    if series.machine == Machine::Arm64 && series.parts != Parts::Image {
+    if series.machine == MachineKind::Arm64 && series.parts != Parts::Image {
         wanted.push((BUSYBOX.to_owned(), suite.newest(BUSYBOX)?));
     }
     while let Some((name, version)) = open.pop() {

@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 mod accelerator;
-mod archive;
 mod btf;
 mod cell;
 mod disk;
@@ -120,7 +119,7 @@ fn run(cli: Cli) -> Result<bool> {
     let kernels = chosen_kernels(&cli.kernels)?;
     let arm64 = kernels
         .iter()
-        .find(|kernel| kernel.series.machine == series::Machine::Arm64)
+        .find(|kernel| kernel.series.machine == series::MachineKind::Arm64)
         .map(|kernel| {
             anyhow::Ok(Programs {
                 exectrail: cli
@@ -157,7 +156,7 @@ fn run(cli: Cli) -> Result<bool> {
     }
     let pc = kernels
         .iter()
-        .find(|kernel| kernel.series.machine == series::Machine::Pc);
+        .find(|kernel| kernel.series.machine == series::MachineKind::Pc);
     let accelerator = kvm::choose(pc, &programs)?;
     let matrix = Matrix {
         manifests: manifests::all()?,

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::{
     accelerator::Accelerator, cell::Cell, initramfs::Programs, outcome::Outcome, qemu,
-    series::Machine,
+    series::MachineKind,
 };
 
 /// Time between a machine's report of what it is doing and its forced end: enough to send the
@@ -77,7 +77,7 @@ impl Matrix {
             },
         };
         let programs = match (cell.kernel.series.machine, &self.arm64) {
-            (Machine::Arm64, Some(programs)) => programs,
+            (MachineKind::Arm64, Some(programs)) => programs,
             _ => &self.programs,
         };
         let machine = qemu::Machine {

@@ -80,10 +80,10 @@ impl Machine<'_> {
 
         let mut child = self.command(directory.path())?.spawn().with_context(|| {
             match self.kernel.series.machine {
-                series::Machine::Process => {
+                series::MachineKind::Process => {
                     format!("cannot start {}", self.kernel.image.display())
                 }
-                series::Machine::Pc | series::Machine::Arm64 => format!(
+                series::MachineKind::Pc | series::MachineKind::Arm64 => format!(
                     "cannot start {}; `cargo xtask setup --tests` installs it",
                     self.emulator()
                 ),
@@ -118,8 +118,8 @@ impl Machine<'_> {
         } else if ending == Ending::Silent || !self.ends_soon(&mut child)? {
             // The machine may have ended by itself just now.
             let _ = match self.kernel.series.machine {
-                series::Machine::Pc | series::Machine::Arm64 => child.kill(),
-                series::Machine::Process => {
+                series::MachineKind::Pc | series::MachineKind::Arm64 => child.kill(),
+                series::MachineKind::Process => {
                     kill_process_group(Pid::from_child(&child), Signal::KILL).map_err(Into::into)
                 }
             };
@@ -148,8 +148,8 @@ impl Machine<'_> {
 
     fn command(&self, directory: &Path) -> Result<Command> {
         let mut command = match self.kernel.series.machine {
-            series::Machine::Pc | series::Machine::Arm64 => self.qemu(directory)?,
-            series::Machine::Process => self.process(directory)?,
+            series::MachineKind::Pc | series::MachineKind::Arm64 => self.qemu(directory)?,
+            series::MachineKind::Process => self.process(directory)?,
         };
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         Ok(command)
@@ -213,7 +213,7 @@ impl Machine<'_> {
 
     fn emulator(&self) -> &'static str {
         match self.kernel.series.machine {
-            series::Machine::Arm64 => "qemu-system-aarch64",
+            series::MachineKind::Arm64 => "qemu-system-aarch64",
             _ => PC_EMULATOR,
         }
     }
@@ -222,7 +222,7 @@ impl Machine<'_> {
     /// PCI card with another.
     fn report_line(&self) -> [&'static str; 2] {
         match self.kernel.series.machine {
-            series::Machine::Arm64 => ["-device", "pci-serial,chardev=report"],
+            series::MachineKind::Arm64 => ["-device", "pci-serial,chardev=report"],
             _ => ["-serial", "chardev:report"],
         }
     }
@@ -270,7 +270,7 @@ impl Machine<'_> {
         // host an emulated timer may be too late for the kernel's check of it (check_timer,
         // arch/x86/kernel/apic/io_apic.c), and the kernel panics.
         let console = match self.kernel.series.machine {
-            series::Machine::Arm64 => "console=ttyAMA0",
+            series::MachineKind::Arm64 => "console=ttyAMA0",
             _ => "console=ttyS0 no_timer_check",
         };
         let base = format!("{console} quiet panic=-1 oops=panic mitigations=off");

@@ -10,7 +10,7 @@ pub(crate) struct Series {
     /// How to find its newest version.
     pub(crate) source: Source,
     /// The machine that runs it.
-    pub(crate) machine: Machine,
+    pub(crate) machine: MachineKind,
     /// The parts to fetch.
     pub(crate) parts: Parts,
     /// Whether all tests run on it; otherwise only those of the scenario `brief` do.
@@ -42,9 +42,9 @@ pub(crate) enum Parts {
     Image,
 }
 
-/// The machine that runs a kernel.
+/// What runs a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Machine {
+pub(crate) enum MachineKind {
     /// QEMU, as a PC.
     Pc,
     /// QEMU, as its `virt` board with 64-bit ARM processors.
@@ -53,7 +53,7 @@ pub(crate) enum Machine {
     Process,
 }
 
-impl Machine {
+impl MachineKind {
     /// Whether QEMU runs the kernel.
     pub(crate) fn is_virtual(self) -> bool {
         self != Self::Process
@@ -80,13 +80,13 @@ pub(crate) static SERIES: [Series; 10] = [
     Series::full("7", "trixie-backports", CLOUD),
     Series {
         source: Source::Meta("linux-image-cloud-arm64"),
-        machine: Machine::Arm64,
+        machine: MachineKind::Arm64,
         parts: Parts::Bootable,
         ..Series::full("arm64", "trixie", CLOUD)
     },
     Series {
         source: Source::Program("user-mode-linux"),
-        machine: Machine::Process,
+        machine: MachineKind::Process,
         parts: Parts::Bootable,
         ..Series::full("uml", "bookworm", CLOUD)
     },
@@ -102,7 +102,7 @@ pub(crate) static SERIES: [Series; 10] = [
     Series::brief("6.12-rt", "trixie", REAL_TIME),
     Series::brief("7-rt", "trixie-backports", REAL_TIME),
     Series {
-        machine: Machine::Arm64,
+        machine: MachineKind::Arm64,
         ..Series::brief("arm64-16k", "trixie", Source::Meta("linux-image-arm64-16k"))
     },
 ];
@@ -114,7 +114,7 @@ impl Series {
             name,
             suite,
             source,
-            machine: Machine::Pc,
+            machine: MachineKind::Pc,
             parts: Parts::WithModules,
             runs_all: true,
         }

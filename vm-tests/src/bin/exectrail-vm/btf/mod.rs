@@ -18,9 +18,9 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use exectrail_common::offsets::ABSENT;
 use exectrail_preflight::offsets::{named, resolve};
+use exectrail_testbed::debian;
 
 use crate::{
-    archive::Unreachable,
     btf::{pahole::Structs, suites::SUITES},
     kernels::{self, Kernel},
     series::Series,
@@ -131,9 +131,9 @@ fn of_candidate(candidate: &Candidate) -> (String, Compared) {
 /// A kernel is skipped only because of the network or the archive.
 fn not_fetched(error: &anyhow::Error) -> Compared {
     let reason = format!("{error:#}");
-    if error.downcast_ref::<Unreachable>().is_none() {
+    let Some(debian::Error::Unreachable { .. }) = error.downcast_ref() else {
         return Compared::Failed(reason);
-    }
+    };
     // apt's last lines give the reason of its failure.
     let last = reason.lines().rfind(|line| line.starts_with("E: "));
     Compared::Skipped(format!("{error}: {}", last.unwrap_or(&reason)))

@@ -1,6 +1,6 @@
 //! Kernels that no machine boots: one of each of Debian's suites, for both architectures.
 
-use crate::series::{Machine, Parts, Series, Source};
+use crate::series::{MachineKind, Parts, Series, Source};
 
 /// Cloud kernels of each suite, which are the smallest.
 pub(super) static SUITES: [Series; 14] = [
@@ -25,7 +25,7 @@ const fn pc(suite: &'static str, name: &'static str) -> Series {
         name,
         suite,
         source: Source::Meta("linux-image-cloud-amd64"),
-        machine: Machine::Pc,
+        machine: MachineKind::Pc,
         parts: Parts::Image,
         runs_all: false,
     }
@@ -34,7 +34,7 @@ const fn pc(suite: &'static str, name: &'static str) -> Series {
 const fn arm64(suite: &'static str, name: &'static str) -> Series {
     Series {
         source: Source::Meta("linux-image-cloud-arm64"),
-        machine: Machine::Arm64,
+        machine: MachineKind::Arm64,
         ..pc(suite, name)
     }
 }

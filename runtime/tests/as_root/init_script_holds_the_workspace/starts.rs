@@ -1,0 +1,182 @@
+//! The script announces the workspace, and starts the agent.
+
+use std::{os::unix::fs::symlink, process::Stdio, thread::sleep, time::Duration};
+
+use crate::{
+    pod::{Pod, argv, execs, messages},
+    tools::needs_kernel,
+};
+
+use super::{AGENT, Client, Image, SHELLS, assert_refused, script, stderr};
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn with_every_shell_and_every_client() {
+    needs_kernel!();
+    let script = script(AGENT, &[]);
+    for shell in SHELLS {
+        let pod = Pod::new();
+        let sidecar = pod.sidecar(&["--announced-only"]);
+        let clients = Client::of(shell);
+        for client in &clients {
+            let image = Image::with(&[*client]);
+            let output = image.output(&pod, shell, &script);
+            let said = stderr(&output);
+            assert_eq!(
+                output.status.code(),
+                Some(42),
+                "{shell:?} {client:?}: {said}"
+            );
+            assert_eq!(output.stdout, b"Linux\n", "{shell:?} {client:?}");
+            assert!(
+                said.contains("every exec in this workspace is recorded"),
+                "{said}"
+            );
+        }
+        let lines = sidecar.stop();
+        // All execs of the agent are recorded, in each run.
+        let events = execs(&lines);
+        let agents = events
+            .iter()
+            .filter(|event| argv(event) == ["/usr/bin/uname", "-s"]);
+        assert_eq!(agents.count(), clients.len(), "{shell:?}");
+        assert_eq!(
+            messages(&lines, "workspace_started").len(),
+            clients.len(),
+            "{shell:?}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn exectrail_itself_comes_first_where_it_is_mounted_for_that() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&["--announced-only", "--log-level=debug"]);
+    let script = script(AGENT, &[("announce_with", "exectrail".into())]);
+    let image = Image::with(&[Client::Curl, Client::Announce]);
+    let output = image.output(&pod, SHELLS[0], &script);
+    assert_eq!(output.status.code(), Some(42), "{}", stderr(&output));
+    let lines = sidecar.stop();
+    let by_curl = execs(&lines).iter().any(|event| argv(event)[0] == "curl");
+    assert!(!by_curl, "{lines:?}");
+}
+
+/// Options of the shell, unusual characters, variables and standard input are unchanged by the
+/// script.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn what_follows_is_as_it_was() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let _sidecar = pod.sidecar(&["--announced-only"]);
+    let image = Image::with(&[Client::Curl]);
+    let odd = "it's \"quoted\" `back` ${HOME-} \\n $(NAME) $$x é🦀\ttab";
+    let agent = format!(
+        "cat_odd='{}'\nprintf '%s\\n' \"$cat_odd\" \"${{status-unset}}${{answer-unset}}${{pid_ns-unset}}${{address-unset}}\" \"$#\"\n(exit 3)\n",
+        odd.replace('\'', "'\\''")
+    );
+    let script = script(&agent, &[]);
+    for shell in SHELLS {
+        for options in [&[][..], &["-e"], &["-u"], &["-eu"], &["-f"], &["-x"]] {
+            let output = image
+                .run(pod.container("sh"), shell, options, &script)
+                .output()
+                .unwrap();
+            let said = stderr(&output);
+            assert_eq!(
+                output.status.code(),
+                Some(3),
+                "{shell:?} {options:?}: {said}"
+            );
+            let printed = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(
+                printed,
+                format!("{odd}\nunsetunsetunsetunset\n0\n"),
+                "{shell:?} {options:?}"
+            );
+        }
+        // The script is on standard input, as in `curl … | sh -s`: the clients must not read from
+        // it.
+        let mut command = image.run(pod.container("sh"), shell, &[], "exec \"$@\"");
+        command
+            .arg("sh")
+            .args(shell)
+            .arg("-s")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        std::io::Write::write_all(child.stdin.as_mut().unwrap(), script.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{shell:?} -s");
+        assert!(output.stdout.starts_with(odd.as_bytes()), "{shell:?} -s");
+    }
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_sidecar_that_comes_late_is_waited_for() {
+    needs_kernel!();
+    let script = script(AGENT, &[]);
+    let runs: Vec<(&[&str], Client)> = SHELLS
+        .iter()
+        .flat_map(|shell| Client::of(shell).into_iter().map(|client| (*shell, client)))
+        .collect();
+    let pod = Pod::new();
+    let images: Vec<Image> = runs
+        .iter()
+        .map(|(_, client)| Image::with(&[*client]))
+        .collect();
+    let children: Vec<_> = runs
+        .iter()
+        .zip(&images)
+        .map(|((shell, _), image)| {
+            let mut command = image.run(pod.container("sh"), shell, &[], &script);
+            command
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    sleep(Duration::from_secs(5));
+    let _sidecar = pod.sidecar(&["--announced-only"]);
+    for (run, child) in runs.iter().zip(children) {
+        let output = child.wait_with_output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(42), "{run:?}: {said}");
+        assert!(
+            said.contains("waiting for exectrail at 127.0.0.1:56123"),
+            "{run:?}: {said}"
+        );
+    }
+}
+
+/// If the workspace is held, exectrail runs it, in every shell, and it ends with the agent's exit
+/// status.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_held_workspace_is_recorded_and_ends_with_its_status() {
+    needs_kernel!();
+    let given = [
+        ("announce_with", "exectrail".into()),
+        ("hold_seconds", 60.into()),
+    ];
+    let script = script(AGENT, &given);
+    for shell in SHELLS {
+        let pod = Pod::new();
+        let sidecar = pod.sidecar(&["--announced-only"]);
+        let image = Image::with(&[Client::Announce]);
+        symlink("/usr/bin/dash", image.dir.path().join("sh")).unwrap();
+        let output = image.output(&pod, shell, &script);
+        assert_eq!(output.status.code(), Some(42), "{shell:?}: {output:?}");
+        assert_eq!(output.stdout, b"Linux\n", "{shell:?}: {output:?}");
+        let lines = sidecar.stop();
+        let events = execs(&lines);
+        assert_eq!(argv(events.last().unwrap()), ["/usr/bin/uname", "-s"]);
+        // Without the sidecar, or without exectrail's program, nothing starts.
+        let output = Image::with(&[]).output(&pod, shell, &script);
+        assert_refused(&output, 127, &["/opt/exectrail/exectrail"], &shell);
+    }
+}

@@ -1,0 +1,88 @@
+//! A running exectrail.
+
+use std::{
+    path::PathBuf,
+    process::{Command, ExitStatus},
+};
+
+use exectrail_testbed::{process, sidecar};
+use rustix::process::Signal;
+use serde_json::Value;
+
+/// exectrail, with its output in files.
+pub(crate) struct Sidecar(sidecar::Sidecar);
+
+impl Sidecar {
+    #[track_caller]
+    pub(crate) fn spawn(command: Command) -> Self {
+        Self(sidecar::Sidecar::spawn(command).unwrap())
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_until_on(&self) {
+        self.0.wait_until_on().unwrap();
+    }
+
+    /// The process id of exectrail itself.
+    #[track_caller]
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.pid().unwrap()
+    }
+
+    /// The process id of the child of the test: exectrail itself, or an ancestor of it.
+    pub(crate) fn child_id(&self) -> u32 {
+        self.0.child_id()
+    }
+
+    #[track_caller]
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.0.is_running().unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.0.signal(signal).unwrap();
+    }
+
+    /// Sends a signal to a process that may have ended already.
+    pub(crate) fn signal_if_running(&self, signal: Signal) {
+        if let Ok(pid) = self.0.pid() {
+            let _ = process::signal(pid, signal);
+        }
+    }
+
+    /// Standard error so far.
+    #[track_caller]
+    pub(crate) fn diagnostics(&self) -> String {
+        self.0.diagnostics().unwrap()
+    }
+
+    /// The address at which it accepts announcements. Call it once tracing is on.
+    #[track_caller]
+    pub(crate) fn address(&self) -> String {
+        self.0.address().unwrap()
+    }
+
+    /// The file that standard output goes to.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.0.log()
+    }
+
+    /// The lines so far; each must be JSON. While exectrail runs, the last one may be half written.
+    #[track_caller]
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        self.0.lines().unwrap()
+    }
+
+    /// Waits for the end.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.0.wait().unwrap()
+    }
+
+    /// Stops it on request, orderly; returns its lines.
+    #[track_caller]
+    pub(crate) fn stop(self) -> Vec<Value> {
+        self.0.stop().unwrap()
+    }
+}

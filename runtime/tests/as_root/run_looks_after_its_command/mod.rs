@@ -1,0 +1,86 @@
+//! `exectrail run`: signals, terminals, orphans, the log file, and commands that cannot be
+//! executed.
+
+mod log_file;
+mod processes;
+mod signals;
+mod terminals;
+
+use std::{
+    fs,
+    process::{Child, Command, ExitStatus, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{pod::wait_for, tools::EXECTRAIL};
+
+/// `exectrail run` with a log, which must end with `tracing_stopped`.
+struct Run {
+    child: Child,
+    dir: TempDir,
+}
+
+impl Run {
+    /// Starts it in a session of its own, without a terminal. SIGINT and SIGQUIT are reset to their
+    /// defaults: if a shell started the tests in the background, they are ignored.
+    fn start(command: &[&str]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let child = Command::new("env")
+            .args(["--default-signal=INT,QUIT", "setsid"])
+            .args([EXECTRAIL, "run", "--output=json", "--log"])
+            .arg(dir.path().join("log"))
+            .arg("--")
+            .args(command)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(dir.path().join("stderr")).unwrap())
+            .spawn()
+            .unwrap();
+        Self { child, dir }
+    }
+
+    /// Its process id, which is its process group as well: `setsid` does not fork, because it is
+    /// not the leader of a group.
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().unwrap()).unwrap()
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let child = &mut self.child;
+        wait_for("the command's end", || child.try_wait().unwrap())
+    }
+
+    fn log(&self) -> Vec<Value> {
+        let log = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+        let lines = log.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// The last line is `tracing_stopped`, so everything before it was written.
+    fn assert_whole(&self) {
+        let lines = self.log();
+        let last = lines.last().map(|line| &line["msg"]);
+        assert_eq!(last, Some(&Value::from("tracing_stopped")), "{lines:?}");
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let _ = kill_process(self.pid(), Signal::KILL);
+        let _ = self.child.wait();
+    }
+}
+
+const SIGNALS: [(Signal, &str); 6] = [
+    (Signal::TERM, "TERM"),
+    (Signal::INT, "INT"),
+    (Signal::HUP, "HUP"),
+    (Signal::QUIT, "QUIT"),
+    (Signal::USR1, "USR1"),
+    (Signal::USR2, "USR2"),
+];

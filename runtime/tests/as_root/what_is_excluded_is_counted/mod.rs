@@ -1,0 +1,69 @@
+//! Suppressed execs: by rules and by the rate limit.
+
+mod accounts;
+mod cost;
+mod rate;
+mod rules;
+
+use std::{collections::BTreeMap, process::Command};
+
+use serde_json::Value;
+
+use crate::{
+    pod::{execs, messages},
+    tools::EXECTRAIL,
+};
+
+/// The lines of `exectrail run` with these flags.
+fn run(flags: &[&str], command: &[&str]) -> Vec<Value> {
+    let output = Command::new(EXECTRAIL)
+        .args(["run", "--output=json"])
+        .args(flags)
+        .arg("--")
+        .args(command)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stderr).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// Number of execs in the `suppressed` lines, by rule or rate; the last line must have the same
+/// sum.
+fn suppressed(lines: &[Value]) -> BTreeMap<&str, u64> {
+    let mut by_cause = BTreeMap::new();
+    let mut sum = 0;
+    for line in messages(lines, "suppressed") {
+        let fields = &line["fields"];
+        let cause = fields["rule"].as_str().or(fields["rate"].as_str()).unwrap();
+        let count = fields["count"].as_u64().unwrap();
+        assert!(count > 0);
+        assert!(
+            fields["since"].as_str() <= fields["until"].as_str(),
+            "{line}"
+        );
+        *by_cause.entry(cause).or_default() += count;
+        sum += count;
+        assert_eq!(fields["total"], sum, "{line}");
+    }
+    let stopped = &messages(lines, "tracing_stopped")[0]["fields"];
+    assert_eq!(stopped["suppressed"], sum);
+    assert_eq!(stopped["execs"], execs(lines).len());
+    by_cause
+}
+
+/// Number of execs in the `lost` lines.
+fn lost(lines: &[Value]) -> u64 {
+    let counts = messages(lines, "lost");
+    let counts = counts.iter().map(|line| line["fields"]["count"].as_u64());
+    counts.map(Option::unwrap).sum()
+}
+
+fn filenames(lines: &[Value]) -> Vec<&str> {
+    let events = execs(lines).into_iter();
+    events
+        .map(|event| event["filename"].as_str().unwrap())
+        .collect()
+}

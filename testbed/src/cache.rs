@@ -1,0 +1,20 @@
+//! Where downloads are kept: they outlive a clone of the repository and `cargo clean`.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// No directory for downloads is known.
+#[derive(Debug, thiserror::Error)]
+#[error("no place for downloads: neither XDG_CACHE_HOME nor HOME is set; set one")]
+pub struct NoCache;
+
+/// The user's cache directory of this repository.
+pub fn directory() -> Result<PathBuf, NoCache> {
+    let base = match env::var_os("XDG_CACHE_HOME") {
+        Some(directory) if Path::new(&directory).is_absolute() => PathBuf::from(directory),
+        _ => env::home_dir().ok_or(NoCache)?.join(".cache"),
+    };
+    Ok(base.join("exectrail"))
+}

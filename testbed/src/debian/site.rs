@@ -1,0 +1,74 @@
+//! The mirrors of Debian's archives, from apt's configuration.
+
+use std::{path::Path, process::Command};
+
+use super::apt::{Error, output, with_lists};
+
+/// Paths of the archives' keys, in newer and older Debian releases.
+const KEYRINGS: [&str; 2] = [
+    "/usr/share/keyrings/debian-archive-keyring.pgp",
+    "/usr/share/keyrings/debian-archive-keyring.gpg",
+];
+
+/// The option of a source that names the archives' keys, if this system has them.
+pub(super) fn signed_by() -> Option<String> {
+    let keyring = KEYRINGS.iter().find(|path| Path::new(path).exists())?;
+    Some(format!("signed-by={keyring}"))
+}
+
+/// The mirror that has the suite: that of the security archive for its suites, else that of the main
+/// archive. If apt has no package lists, which images often lack, they are fetched into `directory`:
+/// without them nothing identifies the sources.
+pub(super) fn mirror_of(suite: &str, directory: &Path) -> Result<String, Error> {
+    let label = if suite.ends_with("-security") {
+        "Debian-Security"
+    } else {
+        "Debian"
+    };
+    if let Some(mirror) = labelled(&index_targets(Command::new("apt-get"))?, label) {
+        return Ok(mirror);
+    }
+    let apt_get = || with_lists("apt-get", directory);
+    output(apt_get().args(["-q", "update"])).map_err(Error::unreachable(
+        "the package lists of apt's sources".to_owned(),
+    ))?;
+    labelled(&index_targets(apt_get())?, label).ok_or(Error::NoSource { label })
+}
+
+/// One line for each of apt's sources: site, origin and label, as the archive gives them.
+fn index_targets(mut apt_get: Command) -> Result<String, Error> {
+    let format = "$(SITE)|$(ORIGIN)|$(LABEL)";
+    output(apt_get.args(["indextargets", "--format", format, "Created-By: Packages"]))
+}
+
+/// The site of Debian's archive with this label. A third party can use the label, but not the
+/// origin.
+fn labelled(index_targets: &str, label: &str) -> Option<String> {
+    index_targets.lines().find_map(|line| {
+        let mut fields = line.split('|');
+        let site = fields.next()?;
+        (fields.eq(["Debian", label])).then(|| site.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sites_are_told_apart_by_origin_and_label() {
+        let targets = "http://a.example/security|Debian|Debian-Security\n\
+                       http://b.example/tools|Somebody|Debian\n\
+                       http://c.example/debian|Debian|Debian\n";
+        let site = |label| labelled(targets, label);
+        assert_eq!(site("Debian").as_deref(), Some("http://c.example/debian"));
+        assert_eq!(
+            site("Debian-Security").as_deref(),
+            Some("http://a.example/security")
+        );
+        assert_eq!(site("Other"), None);
+        // Without lists apt leaves unknown fields as they are.
+        let unknown = "http://c.example/debian|$(ORIGIN)|$(LABEL)\n";
+        assert_eq!(labelled(unknown, "Debian"), None);
+    }
+}

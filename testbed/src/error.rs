@@ -1,0 +1,124 @@
+//! What can go wrong when a pod is made or watched.
+
+use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
+
+/// Result of a function of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What was tried, and why it failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A program cannot be started.
+    #[error("cannot start {program}")]
+    Start {
+        /// The program, as it was named.
+        program: String,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A program failed.
+    #[error("{command} failed: {status}")]
+    Failed {
+        /// The program and its arguments.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// A file cannot be read, written, created or removed.
+    #[error("cannot {action} {}", path.display())]
+    File {
+        /// `read`, `write`, `create` or `remove`.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// An operation on a process failed.
+    #[error("cannot {action} process {pid}")]
+    Process {
+        /// What was tried.
+        action: &'static str,
+        /// Its id.
+        pid: u32,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A process is not there, or not yet.
+    #[error("process {pid} has no descendant {name}")]
+    NoProcess {
+        /// The process whose descendants were looked at.
+        pid: u32,
+        /// The name that was looked for.
+        name: String,
+    },
+    /// An event did not happen in time.
+    #[error("waited {} s in vain for {what}", waited.as_secs())]
+    InVain {
+        /// The event.
+        what: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// exectrail ended, or says that it cannot trace.
+    #[error("exectrail does not trace; it said:\n{said}")]
+    DoesNotTrace {
+        /// Its diagnostics.
+        said: String,
+    },
+    /// exectrail ended in another way than was expected.
+    #[error("exectrail ended with {status}, {problem}; it said:\n{said}")]
+    End {
+        /// How it ended.
+        status: ExitStatus,
+        /// What is wrong with that.
+        problem: &'static str,
+        /// Its diagnostics.
+        said: String,
+    },
+    /// A line of the log is not JSON.
+    #[error("this line is not JSON: {line}")]
+    NotJson {
+        /// The line.
+        line: String,
+        /// The reason.
+        source: serde_json::Error,
+    },
+    /// A line of the log lacks a key.
+    #[error("no {key} in {line}")]
+    NoKey {
+        /// The key, or a path of keys.
+        key: &'static str,
+        /// The line.
+        line: String,
+    },
+    /// A stream ended, or the time ended, without a line.
+    #[error("no line {what}; the last ones are:\n{last}")]
+    NoLine {
+        /// Continues "no line": `of the workspace's end`.
+        what: String,
+        /// The last lines so far.
+        last: String,
+    },
+    /// The kernel has no memory controller, or the process may not use it.
+    #[error("no memory controller: {reason}")]
+    NoMemoryController {
+        /// What was looked for, and what came of it.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// An error of a file; for [`Result::map_err`].
+    pub(crate) fn file(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File {
+            action,
+            path,
+            source,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What the tests, the measurements and the virtual machines share: everything that needs a pod, and
+//! files of Debian's archive. No part of exectrail depends on this crate.
+//!
+//! | Module | Content |
+//! |---|---|
+//! | [`container`], [`pod`] | containers and a pod, made of namespaces |
+//! | [`sidecar`], [`logged_program`] | exectrail in a pod; a program whose output goes to files |
+//! | [`log`], [`stream`] | the content of lines; lines that are read while they are written |
+//! | [`process`], [`wait`] | processes and their namespaces; waiting for an event |
+//! | [`cgroup`], [`memory_cgroup`] | the cgroups of pods; a cgroup with a memory limit |
+//! | [`compiler`] | small C programs |
+//! | [`debian`], [`cache`] | packages of Debian's suites; where downloads are kept |
+//! | `bpf` (feature `bpf`) | eBPF programs that are written as instructions |
+//!
+//! Functions return errors, so that tests can panic with them and programs can report them.
+
+#![deny(unsafe_code)]
+
+#[cfg(feature = "bpf")]
+#[expect(unsafe_code, reason = "bpf(2) has no safe wrapper")]
+pub mod bpf;
+pub mod cache;
+pub mod cgroup;
+pub mod compiler;
+pub mod container;
+pub mod debian;
+mod error;
+pub mod log;
+pub mod logged_program;
+pub mod memory_cgroup;
+pub mod pod;
+pub mod process;
+pub mod sidecar;
+pub mod stream;
+pub mod wait;
+
+pub use error::{Error, Result};

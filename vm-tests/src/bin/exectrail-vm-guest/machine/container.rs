@@ -1,0 +1,94 @@
+//! A container, which this program starts as its runtime.
+
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result};
+use exectrail_testbed::{
+    process::{self, children, innermost, namespace},
+    wait::try_wait_for,
+};
+use rustix::process::Signal;
+
+use super::runtime::{OUTSIDE, SELF};
+
+/// A container. Dropping it kills it.
+pub(crate) struct Container {
+    child: Child,
+}
+
+impl Container {
+    /// Starts a container; standard input, output and error are pipes.
+    pub(super) fn spawn(arguments: &[&str]) -> Result<Self> {
+        let child = Command::new(SELF)
+            .arg(OUTSIDE)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start a container: {arguments:?}"))?;
+        let mut container = Self { child };
+        try_wait_for(&format!("the start of a container: {arguments:?}"), || {
+            // The container may also have ended already.
+            let started = container.init().is_ok() || container.child.try_wait()?.is_some();
+            anyhow::Ok(started.then_some(()))
+        })?;
+        Ok(container)
+    }
+
+    /// The child, for access to its streams.
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Process id of the runtime, which is in the container's network namespace.
+    pub(super) fn runtime_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Inode number of its PID namespace; of the innermost one, if containers are nested.
+    pub(crate) fn pid_ns(&self) -> Result<u32> {
+        Ok(namespace(self.innermost()?, "pid")?)
+    }
+
+    /// Process id of its first process, in the machine's PID namespace.
+    pub(crate) fn init(&self) -> Result<u32> {
+        let children = children(self.child.id());
+        children.first().copied().context("the container has ended")
+    }
+
+    /// Sends a signal to its first process.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(process::signal(self.init()?, signal)?)
+    }
+
+    /// Sends a signal to the innermost process, if containers are nested.
+    pub(crate) fn signal_innermost(&self, signal: Signal) -> Result<()> {
+        Ok(process::signal(self.innermost()?, signal)?)
+    }
+
+    /// Process id of the innermost process, if containers are nested.
+    pub(crate) fn innermost(&self) -> Result<u32> {
+        Ok(innermost(self.init()?))
+    }
+
+    /// Waits for its end; returns the exit status of its command.
+    pub(crate) fn wait(&mut self) -> Result<i32> {
+        let status = try_wait_for("the end of a container", || {
+            anyhow::Ok(self.child.try_wait()?)
+        })?;
+        status.code().with_context(|| format!("{status}"))
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // Kill the first process first: the outer process then reaps it and ends. If the outer
+        // process were killed, the inner one would stay a zombie of this process, and its
+        // namespace's number would stay in use.
+        if self.signal(Signal::KILL).is_err() || self.wait().is_err() {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
+    }
+}

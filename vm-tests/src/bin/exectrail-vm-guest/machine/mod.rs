@@ -1,0 +1,26 @@
+//! What the tests run on: containers, pods, nodes and engines, and the programs that they start.
+//!
+//! Nothing here knows a test.
+
+pub(crate) mod container;
+pub(crate) mod engine;
+pub(crate) mod exectrail_run;
+pub(crate) mod fexit;
+pub(crate) mod hold;
+pub(crate) mod kernel_version;
+pub(crate) mod kubelet;
+pub(crate) mod log_file;
+pub(crate) mod manifest;
+pub(crate) mod node;
+pub(crate) mod played;
+pub(crate) mod pod;
+pub(crate) mod privileges;
+#[expect(unsafe_code, reason = "unshares namespaces")]
+pub(crate) mod runtime;
+pub(crate) mod shell;
+pub(crate) mod sidecar;
+#[expect(unsafe_code, reason = "acts between fork and exec")]
+pub(crate) mod slow_exit;
+pub(crate) mod startup;
+#[expect(unsafe_code, reason = "ptrace(2) has no safe wrapper")]
+pub(crate) mod verifier;

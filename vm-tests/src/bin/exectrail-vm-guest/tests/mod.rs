@@ -1,0 +1,66 @@
+//! The tests, one file for each group. A scenario runs the tests of one or more groups.
+
+mod arguments;
+mod asked_for;
+mod brief;
+mod docker_identity;
+mod dockerd;
+mod ends;
+mod envbox;
+mod failed_execs;
+mod identity;
+mod integrity;
+mod life_cycle;
+mod native_sidecar;
+mod node_in_container;
+mod others;
+mod played_pods;
+mod pods;
+mod refusals;
+mod suppression;
+mod tracing;
+
+use anyhow::Result;
+use exectrail_vm_tests::{Plan, Scenario};
+
+use crate::report::Report;
+
+/// A test: its name is the guarantee that it checks.
+pub(crate) type Test = (&'static str, fn(&Plan, &Report) -> Result<()>);
+
+/// Tests by the names of their functions.
+macro_rules! tests {
+    ($($test:ident),+ $(,)?) => { &[$((stringify!($test), $test)),+] };
+}
+use tests;
+
+/// The tests of a plan's scenario.
+pub(crate) fn of(plan: &Plan) -> Vec<Test> {
+    match plan.scenario {
+        Scenario::Boot => Vec::new(),
+        Scenario::Brief => brief::tests(plan.variant),
+        Scenario::Integrity => integrity::TESTS.to_vec(),
+        Scenario::Plain => [
+            tracing::TESTS,
+            others::TESTS,
+            arguments::TESTS,
+            suppression::TESTS,
+            pods::TESTS,
+            life_cycle::TESTS,
+            identity::TESTS,
+            ends::TESTS,
+        ]
+        .concat(),
+        Scenario::Pods => [
+            played_pods::TESTS,
+            native_sidecar::TESTS,
+            node_in_container::TESTS,
+        ]
+        .concat(),
+        Scenario::Envbox => envbox::TESTS.to_vec(),
+        Scenario::Docker => [dockerd::TESTS, docker_identity::TESTS].concat(),
+        Scenario::Confidentiality => refusals::CONFIDENTIALITY.to_vec(),
+        Scenario::WithoutBtf => refusals::WITHOUT_BTF.to_vec(),
+        Scenario::Refusals => refusals::TESTS.to_vec(),
+    }
+}
