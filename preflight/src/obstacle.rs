@@ -38,7 +38,7 @@ impl Obstacle {
             }
             Self::NoSuchAddress => "is not an address of this pod",
             Self::Forbidden => "may not be bound by this process",
-            Self::NoFamily => "is of a family that this kernel has switched off",
+            Self::NoFamily => "is of an address family that is disabled on this kernel",
         }
     }
 

@@ -29,7 +29,7 @@ pub enum ValueError {
         value: u64,
     },
     /// More argv than the kernel accepts.
-    #[error("{value} bytes is more than {MAX_ARGV}, the most that the kernel accepts as argv")]
+    #[error("{value} bytes is more than {MAX_ARGV}, the kernel's maximum for argv")]
     Argv {
         /// What was given.
         value: u64,

@@ -70,7 +70,7 @@ pub enum Error {
         reason: String,
     },
     /// Something that this crate does not know, and therefore does not ignore.
-    #[error("{address}: {what} is not something that this evaluates")]
+    #[error("{address}: cannot evaluate {what}")]
     Unknown {
         /// Its address.
         address: String,

@@ -179,7 +179,7 @@ fn substr(args: FuncArgs) -> Outcome {
 
 fn tostring(args: FuncArgs) -> Outcome {
     match &args[0] {
-        Value::Array(_) | Value::Object(_) => Err(format!("{} is no text", args[0])),
+        Value::Array(_) | Value::Object(_) => Err(format!("{} is not text", args[0])),
         Value::Null => Ok(Value::Null),
         Value::String(text) => Ok(text.as_str().into()),
         other => Ok(other.to_string().into()),

@@ -64,7 +64,7 @@ impl Type {
             (Self::String, Value::Bool(bool)) => Ok(bool.to_string().into()),
             (Self::Number, value @ Value::Number(_)) => Ok(value),
             (Self::Number, Value::String(text)) => {
-                number(&text).ok_or_else(|| format!("a number is required, and {text:?} is none"))
+                number(&text).ok_or_else(|| format!("a number is required, not {text:?}"))
             }
             (Self::Bool, value @ Value::Bool(_)) => Ok(value),
             (Self::Bool, Value::String(text)) => text

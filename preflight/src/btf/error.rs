@@ -64,7 +64,7 @@ pub enum BtfError {
         offset: u32,
     },
     /// A reference to a type that does not exist.
-    #[error("type {id} is referred to, but the last one is {last}")]
+    #[error("a type refers to type {id}, but the last one is {last}")]
     TypeId {
         /// The id referred to.
         id: u32,

@@ -137,9 +137,9 @@ impl Trial {
             _ => Check::new(
                 Id::Bpf,
                 Verdict::Unknown,
-                "not all that the tracer does with BPF could be tried",
+                "some of what the tracer does with BPF could not be tried",
             )
-            .remedy("see the evidence; the tracer's own start gives the full reason"),
+            .remedy("see the evidence; starting exectrail reports the full reason"),
         };
         for (source, value) in self.evidence {
             check = check.saw(source, value);

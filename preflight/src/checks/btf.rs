@@ -34,7 +34,7 @@ pub(super) fn check(node: &Node<'_>) -> (Check, Option<Resolved>) {
     let read = format!("{} bytes, {} types", bytes.len(), resolved.types);
     if resolved.missing.is_empty() {
         let summary = format!(
-            "all {} fields and the tracepoints that the probes need are there",
+            "BTF has all {} fields and the tracepoints that the probes need",
             offsets::FIELD_COUNT
         );
         let end_check = match resolved
@@ -50,7 +50,7 @@ pub(super) fn check(node: &Node<'_>) -> (Check, Option<Resolved>) {
         return (check, Some(resolved));
     }
     let summary = format!(
-        "the kernel lacks {} of the things that the probes read",
+        "the kernel lacks {} of the fields and tracepoints that the probes need",
         resolved.missing.len()
     );
     let mut check = Check::new(Id::Btf, Verdict::Unmet, summary).saw_in(&path, "", read);
@@ -71,11 +71,10 @@ fn not_understood(path: &Path, len: usize, error: &BtfError) -> Check {
         BtfError::ByteOrder => return big_endian(path, error),
         BtfError::UnknownKind { kind, .. } => (
             format!("the kernel's BTF has types of kind {kind}, which exectrail cannot skip"),
-            "use a newer exectrail: the kernel describes its types in a way that is newer than \
-             this one",
+            "use a newer exectrail: this one is older than the kernel's BTF format",
         ),
         _ => (
-            "the kernel's BTF cannot be understood".to_owned(),
+            "the kernel's BTF cannot be parsed".to_owned(),
             "if the kernel is newer than exectrail, use a newer exectrail; else report this output \
              as a bug",
         ),
@@ -91,7 +90,7 @@ fn big_endian(path: &Path, what: impl Display) -> Check {
     let summary = "the kernel is big-endian (s390x, for example), which exectrail does not support";
     Check::new(Id::Btf, Verdict::Unmet, summary)
         .saw_in(path, "", what)
-        .remedy("run workspaces that are to be traced on nodes of amd64 or arm64")
+        .remedy("run traced workspaces on amd64 or arm64 nodes")
 }
 
 fn not_readable(node: &Node<'_>, path: &Path, error: &ReadError) -> Check {
@@ -101,11 +100,8 @@ fn not_readable(node: &Node<'_>, path: &Path, error: &ReadError) -> Check {
     // the tracer reads that too.
     let given = node.options.roots.sys != crate::Roots::default().sys;
     if given && !node.sys("kernel").is_dir() {
-        return check(
-            Verdict::Unknown,
-            "there is no sysfs where it was said to be",
-        )
-        .remedy("mount the node's sysfs read-only there, or pass its root with --sys");
+        return check(Verdict::Unknown, "there is no sysfs at the given path")
+            .remedy("mount the node's sysfs read-only there, or pass its root with --sys");
     }
     match error {
         ReadError::Missing => {}
@@ -118,7 +114,7 @@ fn not_readable(node: &Node<'_>, path: &Path, error: &ReadError) -> Check {
         }
         ReadError::TooLong { limit } => {
             let summary = format!(
-                "the kernel's BTF is larger than {} MiB, the most that exectrail reads",
+                "the kernel's BTF is larger than {} MiB, exectrail's limit",
                 limit >> 20
             );
             return check(Verdict::Unmet, &summary).remedy(
@@ -163,7 +159,7 @@ fn not_readable(node: &Node<'_>, path: &Path, error: &ReadError) -> Check {
         Some(_) => check(Verdict::Unmet, "the kernel is built without BTF").remedy(built_with_it),
         None => check(
             Verdict::Unmet,
-            "there is no BTF, and no kernel configuration to say why",
+            "there is no BTF, and no kernel configuration that shows why",
         )
         .remedy(built_with_it),
     };

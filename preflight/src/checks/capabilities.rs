@@ -46,9 +46,9 @@ pub(super) fn check(node: &Node<'_>) -> Check {
 
     let mut check = if missing.is_empty() {
         let by = if has(BPF.1) && has(PERFMON.1) {
-            "CAP_BPF and CAP_PERFMON are there"
+            "CAP_BPF and CAP_PERFMON are effective"
         } else {
-            "CAP_SYS_ADMIN is there and includes what is needed"
+            "CAP_SYS_ADMIN is effective and includes CAP_BPF and CAP_PERFMON"
         };
         Check::new(Id::Capabilities, Verdict::Ok, by)
     } else {
@@ -82,7 +82,7 @@ fn remedy(node: &Node<'_>) -> String {
     };
     format!(
         "in the container's securityContext set runAsUser: 0 (Kubernetes gives added capabilities \
-         to no other) and capabilities: {{drop: [ALL], add: [BPF, PERFMON{resource}]}}"
+        to root only) and capabilities: {{drop: [ALL], add: [BPF, PERFMON{resource}]}}"
     )
 }
 

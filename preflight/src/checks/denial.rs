@@ -63,11 +63,11 @@ pub(super) fn check(
         )
         .remedy(selinux_remedy(domain)),
         _ if user_namespace.verdict == Verdict::Unmet => {
-            let check = because("bpf(2) is denied, since this is a user namespace");
+            let check = because("bpf(2) is denied, because this is a user namespace");
             user_namespace.remedy.iter().fold(check, Check::remedy)
         }
         _ if capabilities.verdict == Verdict::Unmet => {
-            let check = because("bpf(2) is denied for want of capabilities");
+            let check = because("bpf(2) is denied, because capabilities are missing");
             capabilities.remedy.iter().fold(check, Check::remedy)
         }
         _ if filtered => {

@@ -24,17 +24,17 @@ pub(super) fn check(node: &Node<'_>, tried: Option<bool>) -> (Check, bool) {
     });
     let read_kernel = tried.unwrap_or(matches!(mode, Some("none" | "integrity")));
 
-    let without = "lockdown is confidentiality: the kernel refuses the helper that argv is read with, \
-                   as exectrail's loader calls it";
+    let without = "lockdown is confidentiality: the kernel refuses the helper that exectrail's \
+        loader calls to read argv";
     let (verdict, summary) = match (mode, &text) {
         (Some("confidentiality"), _) => (Verdict::Unmet, without.to_owned()),
         (Some(mode), _) => (
             Verdict::Ok,
-            format!("lockdown is {mode}, which leaves all that is needed"),
+            format!("lockdown is {mode}, which allows all that exectrail needs"),
         ),
         (None, Err(_)) if tried == Some(true) => (
             Verdict::Ok,
-            "not in confidentiality mode, by trial".to_owned(),
+            "a trial shows that lockdown is not in confidentiality mode".to_owned(),
         ),
         (None, Err(_)) if tried == Some(false) => (Verdict::Unmet, without.to_owned()),
         (None, Err(files::ReadError::Missing)) => (

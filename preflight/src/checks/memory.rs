@@ -61,7 +61,7 @@ pub(super) fn check(node: &Node<'_>) -> Check {
                     least = Some(Limit { path, bytes });
                 }
                 Some(_) => {}
-                None => unreadable.push((path, format!("{:?} is no limit", text.trim()))),
+                None => unreadable.push((path, format!("{:?} is not a limit", text.trim()))),
             },
             // The root cgroup has no limit file, and a container does not see the cgroups above its
             // own.
@@ -94,14 +94,16 @@ pub(super) fn check(node: &Node<'_>) -> Check {
             ),
         )
         .remedy(format_args!(
-            "set the container's resources.limits.memory to {}Mi or more, or ask for a smaller ring or \
-             fewer --max-argv-bytes",
+            "set the container's resources.limits.memory to {}Mi or more, or lower --ring-bytes \
+            or --max-argv-bytes",
             needed.div_ceil(1 << 20)
         )),
-        _ if !unreadable.is_empty() => {
-            Check::new(Id::Memory, Verdict::Unknown, "a memory limit could not be read")
-                .remedy("make the cgroup file system readable (/sys/fs/cgroup)")
-        }
+        _ if !unreadable.is_empty() => Check::new(
+            Id::Memory,
+            Verdict::Unknown,
+            "a memory limit could not be read",
+        )
+        .remedy("make the cgroup file system readable (/sys/fs/cgroup)"),
         Some(limit) => Check::new(
             Id::Memory,
             Verdict::Ok,

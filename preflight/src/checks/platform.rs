@@ -135,7 +135,7 @@ impl Found {
             Some(Platform::Bottlerocket) => (Verdict::Ok, "on Bottlerocket"),
             None => (
                 Verdict::Ok,
-                "no sandbox, and no virtual machine of the pod's own, was recognised",
+                "neither a sandbox nor a virtual machine of the pod was recognised",
             ),
         };
         let mut check = Check::new(Id::Platform, verdict, summary);
@@ -157,12 +157,12 @@ impl Found {
     pub(super) fn other_kernel(&self) -> Option<String> {
         match self.platform? {
             Platform::GVisor => Some(
-                "give workspaces that are to be traced another runtimeClassName, one of runc or \
-                 crun: their containers share the node's kernel"
+                "give traced workspaces a runtimeClassName of runc or crun, whose containers \
+                share the node's kernel"
                     .to_owned(),
             ),
             Platform::Kata => Some(format!(
-                "give workspaces that are to be traced another runtimeClassName, or give Kata a \
+                "give traced workspaces another runtimeClassName, or give Kata a \
                  guest kernel from Linux {}.{} on, built with CONFIG_DEBUG_INFO_BTF=y, \
                  CONFIG_BPF_SYSCALL=y and CONFIG_BPF_EVENTS=y",
                 KernelVersion::OLDEST.major,
@@ -186,7 +186,7 @@ impl Found {
                  reboot it"
             }
             Some(Platform::Kata) => {
-                "give workspaces that are to be traced another runtimeClassName, or boot Kata's \
+                "give traced workspaces another runtimeClassName, or boot Kata's \
                  guest kernel with lockdown=integrity"
             }
             Some(Platform::GVisor) | None => {
@@ -201,7 +201,9 @@ impl Found {
     pub(super) fn judge(&self, mut check: Check) -> Check {
         if self.is(Platform::GVisor) {
             check.verdict = Verdict::NotApplicable;
-            check.summary = "gVisor only imitates what this check reads: see platform".to_owned();
+            check.summary = "gVisor emulates what this check reads; see the check \
+                platform"
+                .to_owned();
             check.remedy = None;
         }
         check

@@ -54,7 +54,7 @@ pub(super) fn check(node: &Node<'_>) -> (Check, Scope) {
             ..
         } => (
             Verdict::Ok,
-            "the pod seems to share one PID namespace: --use-local-pidns fits that",
+            "the pod seems to share one PID namespace: set --use-local-pidns",
         ),
         _ => (Verdict::Ok, "in a PID namespace of its own"),
     };

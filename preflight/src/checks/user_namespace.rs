@@ -53,7 +53,7 @@ pub(super) fn check(node: &Node<'_>) -> Check {
             ),
             Verdict::Unknown => (
                 verdict,
-                "whether this is a user namespace could not be read",
+                "cannot read whether this is a user namespace",
                 Some("make procfs readable, or pass its root with --proc"),
             ),
             _ => (verdict, "in the node's own user namespace", None),

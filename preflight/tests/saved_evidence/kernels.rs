@@ -66,7 +66,7 @@ fn missing_btf_says_why() {
     assert!(summary(bare().file("proc/config.gz", "not an archive")).contains("no kernel config"));
     // Container runtimes mask files with /dev/null.
     assert!(summary(Node::fit().link("sys/kernel/btf/vmlinux", "/dev/null")).contains("hidden"));
-    assert!(summary(Node::fit().file("sys/kernel/btf/vmlinux", "")).contains("understood"));
+    assert!(summary(Node::fit().file("sys/kernel/btf/vmlinux", "")).contains("parsed"));
     // A root without a sysfs is not evidence of anything.
     assert_eq!(verdict(&Node::fit().without("sys"), Id::Btf), Unknown);
 }

@@ -65,7 +65,7 @@ fn the_way_out_of_lockdown_is_that_of_the_platform() {
         ),
         (
             confidential(),
-            "no sandbox",
+            "neither a sandbox",
             ["boot the node", "lockdown=integrity"],
         ),
     ] {

@@ -158,7 +158,11 @@ impl Handler<Started> for Emitter {
     fn handle(&mut self, Started { workspace, found }: Started, _: &mut Self::Context) {
         self.stream.registered(&workspace, found, &mut self.lines);
         self.put();
-        debug_assert_ne!(found, Found::Discovery, "discovery is told by the records");
+        debug_assert_ne!(
+            found,
+            Found::Discovery,
+            "records report what discovery finds"
+        );
     }
 }
 

@@ -135,9 +135,9 @@ impl Handler<ReadRing> for RingReader {
 /// Why reading the ring failed.
 #[derive(Debug, thiserror::Error)]
 enum ReadError {
-    #[error("the ring cannot be waited for: {0}")]
+    #[error("cannot wait for the ring: {0}")]
     Wait(#[from] std::io::Error),
-    #[error("the kernel's counts cannot be read: {0}")]
+    #[error("cannot read the kernel's counts: {0}")]
     Stats(#[from] aya::maps::MapError),
     #[error("the emitter does not answer: {0}")]
     Emitter(#[from] MailboxError),

@@ -123,7 +123,7 @@ impl Tracer {
         };
         let previous = dir.previous().map_err(report);
         let is_whole =
-            |previous: &Option<Previous>| previous.as_ref().is_none_or(|p| p.left_out == 0);
+            |previous: &Option<Previous>| previous.as_ref().is_none_or(|p| p.not_taken_over == 0);
         let is_all = dir.is_writable() && previous.as_ref().is_ok_and(is_whole);
         self.keeper = Some(Keeper::new(dir));
         (previous.ok().flatten(), is_all)
@@ -312,13 +312,13 @@ impl Handler<Announce> for Tracer {
                     workspace,
                     found: Found::Announcement,
                 });
-                let untold = self.accepted.admit(Instant::now());
-                AnnouncementAccepted { pid_ns, untold }.emit();
+                let not_logged = self.accepted.admit(Instant::now());
+                AnnouncementAccepted { pid_ns, not_logged }.emit();
                 Ok(Registered)
             }
             Ok(Verdict::Below) => {
-                let untold = self.accepted.admit(Instant::now());
-                AnnouncementAccepted { pid_ns, untold }.emit();
+                let not_logged = self.accepted.admit(Instant::now());
+                AnnouncementAccepted { pid_ns, not_logged }.emit();
                 Ok(Registered)
             }
             Ok(Verdict::Accept(workspace)) => {
@@ -328,15 +328,15 @@ impl Handler<Announce> for Tracer {
                     // Before the answer: an accepted announcement survives a restart.
                     keeper.keep(probes.targets().iter().map(|target| target.id));
                 }
-                let untold = self.accepted.admit(Instant::now());
-                AnnouncementAccepted { pid_ns, untold }.emit();
+                let not_logged = self.accepted.admit(Instant::now());
+                AnnouncementAccepted { pid_ns, not_logged }.emit();
                 Ok(Registered)
             }
             Err(refusal) => {
                 AnnouncementRefused {
                     pid_ns,
                     refusal,
-                    untold: self.refusals.admit(Instant::now()),
+                    not_logged: self.refusals.admit(Instant::now()),
                 }
                 .emit();
                 Err(refusal.into())

@@ -64,19 +64,19 @@ pub enum Fault {
         after: u64,
     },
     /// Execs without a line that no `lost` line reports.
-    #[error("{place}: {missing} execs have no line, and `lost` lines tell of {told}")]
+    #[error("{place}: {missing} execs have no line, and `lost` lines count {counted}")]
     Unaccounted {
         /// The CPU and lane that the numbers belong to.
         place: Place,
         /// Numbers that are missing.
         missing: u64,
         /// Losses that `lost` lines report.
-        told: u64,
+        counted: u64,
     },
     /// The last line's totals differ from the sums of the lines.
     #[error(
-        "line {line}: the run says {said_execs} execs, {said_lost} lost and {said_suppressed} suppressed; \
-         its lines have {execs}, {lost} and {suppressed}"
+        "line {line}: the last line counts {said_execs} execs, {said_lost} lost and \
+        {said_suppressed} suppressed; the lines of the run have {execs}, {lost} and {suppressed}"
     )]
     Totals {
         /// Number of the line.
@@ -124,7 +124,7 @@ struct Numbers {
     /// The last number; `None` before the first.
     last: Option<u64>,
     missing: u64,
-    told: u64,
+    counted: u64,
 }
 
 impl Run {
@@ -157,9 +157,9 @@ impl Run {
                     cpu: *cpu,
                     lane: *lane,
                 };
-                let told = &mut self.places.entry(place).or_default().told;
+                let counted = &mut self.places.entry(place).or_default().counted;
                 // Real sums do not overflow, but a line may have any number.
-                *told = told.saturating_add(*count);
+                *counted = counted.saturating_add(*count);
                 self.lost = self.lost.saturating_add(*count);
             }
             (
@@ -197,7 +197,7 @@ impl Run {
             ("exec" | "lost" | "suppressed" | "tracing_stopped", _) => {
                 self.faults.push(Fault::NotALine {
                     line: number,
-                    reason: format!("a line {:?} without its keys", line.msg),
+                    reason: format!("a {:?} line without its keys", line.msg),
                 })
             }
             _ => {}
@@ -232,11 +232,11 @@ impl Run {
     fn end(&mut self) {
         for (place, numbers) in &self.places {
             // Losses after the last line of a place, or before the log begins, cause no gap.
-            if numbers.missing > numbers.told {
+            if numbers.missing > numbers.counted {
                 self.faults.push(Fault::Unaccounted {
                     place: *place,
                     missing: numbers.missing,
-                    told: numbers.told,
+                    counted: numbers.counted,
                 });
             }
         }

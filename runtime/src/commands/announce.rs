@@ -67,7 +67,7 @@ pub(super) enum AnnounceError {
         command: OsString,
         source: io::Error,
     },
-    #[error("told to stop ({signal}) while waiting for exectrail at {address}")]
+    #[error("stopped by {signal} while waiting for exectrail at {address}")]
     Stopped { address: SocketAddr, signal: Signal },
     #[error("cannot set up: {0}")]
     Runtime(io::Error),

@@ -23,10 +23,11 @@ const PARTIAL_NAME: &str = ".exectrail.partial";
 /// Why the copy failed.
 #[derive(Debug, thiserror::Error)]
 enum InstallError {
-    #[error("cannot make the directory {path}: {source}", path = path.display())]
+    #[error("cannot create the directory {path}: {source}", path = path.display())]
     Directory { path: PathBuf, source: io::Error },
     #[error(
-        "cannot copy {OWN_PROGRAM} to {path}: {source}; is there a volume, writable for user {uid}?",
+        "cannot copy {OWN_PROGRAM} to {path}: {source}; is a volume mounted there that user {uid} \
+        can write to?",
         path = path.display()
     )]
     Copy {
@@ -40,7 +41,7 @@ enum InstallError {
 pub(crate) fn main(args: &InstallArgs) -> ExitCode {
     match install(&args.directory) {
         Ok(copy) => {
-            eprintln!("exectrail install: {} is there", copy.display());
+            eprintln!("exectrail install: installed {}", copy.display());
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_millis(100);
 pub(crate) enum LogFileError {
     #[error("cannot open {path} to append events: {source}", path = path.display())]
     Open { path: PathBuf, source: io::Error },
-    #[error("{signal} while waiting for a reader of the FIFO {path}", path = path.display())]
+    #[error("stopped by {signal} while waiting for a reader of the FIFO {}", path.display())]
     Stopped { path: PathBuf, signal: Signal },
 }
 

@@ -37,7 +37,7 @@ const ANNOUNCE_TIME: Duration = Duration::from_secs(60);
 /// Why the command cannot start.
 #[derive(Debug, thiserror::Error)]
 enum InitError {
-    #[error("cannot make a PID namespace: {0}; run as root, with CAP_SYS_ADMIN")]
+    #[error("cannot create a PID namespace: {0}; run as root, with CAP_SYS_ADMIN")]
     PidNamespace(rustix::io::Errno),
     #[error("cannot mount /proc for the PID namespace: {0}")]
     Mount(rustix::io::Errno),

@@ -26,7 +26,7 @@ enum NotReady {
         address: SocketAddr,
         source: io::Error,
     },
-    #[error("what answers at {address} is not exectrail: {answer:?}")]
+    #[error("another program than exectrail answers at {address}: {answer:?}")]
     Foreign { address: SocketAddr, answer: String },
 }
 

@@ -43,8 +43,8 @@ enum RunError {
     #[error("it needs root; try: sudo {command}")]
     NotRoot { command: String },
     #[error(
-        "it makes a PID namespace, which needs CAP_SYS_ADMIN; \
-         this root does not have it (a container, perhaps: run it on the host)"
+        "it creates a PID namespace, which needs CAP_SYS_ADMIN, and root does not have it here \
+        (in a container? run it on the host)"
     )]
     NotPrivileged,
     #[error("cannot set up signals: {0}")]
@@ -194,9 +194,9 @@ async fn command(
     );
     let child = own_group_without_terminal(stage)
         .spawn()
-        .map_err(|error| format!("the command cannot be started: {error}"))?;
+        .map_err(|error| format!("cannot start the command: {error}"))?;
     let status = supervise(&child, signals)
         .await
-        .map_err(|error| format!("the command cannot be waited for: {error}"))?;
+        .map_err(|error| format!("cannot wait for the command: {error}"))?;
     Ok(shell_status(status))
 }

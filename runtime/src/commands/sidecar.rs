@@ -105,6 +105,6 @@ fn on_signal(of: NixSignal, then: impl Fn() + 'static) {
                 }
             });
         }
-        Err(error) => tracing::warn!(%error, name = of.as_str(), "this signal cannot be caught"),
+        Err(error) => tracing::warn!(%error, name = of.as_str(), "cannot handle a signal"),
     }
 }

@@ -66,10 +66,10 @@ fn or_unknown(ts: &str) -> &str {
 fn describe(report: &mut String, number: u32, run: &Run) {
     let mut notes = Vec::new();
     if !run.has_beginning {
-        notes.push("its beginning is not in the log");
+        notes.push("the log does not have its beginning");
     }
     if !run.has_end {
-        notes.push("it goes on, or ended by force");
+        notes.push("it is still running, or was killed");
     }
     let suppressed = match run.suppressed {
         0 => String::new(),

@@ -59,11 +59,11 @@ pub struct Loss {
 
 /// The counts of one place.
 #[derive(Clone, Copy, Debug, Default)]
-struct Known {
+struct Counts {
     /// Exec records received.
     received: u64,
     /// Losses reported so far.
-    told: u64,
+    reported: u64,
     /// Time of the last record or loss.
     last: u64,
 }
@@ -72,7 +72,7 @@ struct Known {
 /// a loss twice.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    places: BTreeMap<Place, Known>,
+    places: BTreeMap<Place, Counts>,
 }
 
 impl Ledger {
@@ -82,29 +82,29 @@ impl Ledger {
         let entry = self.places.entry(place).or_default();
         let lost = seq.saturating_sub(entry.received);
         entry.received += 1;
-        entry.tell(place, lost, ktime)
+        entry.report(place, lost, ktime)
     }
 
     /// Takes a place's own count of losses, and the time of the last. Returns the new losses there.
     pub(crate) fn count(&mut self, place: Place, lost: u64, last: u64) -> Option<Loss> {
         let entry = self.places.entry(place).or_default();
-        entry.tell(place, lost, last)
+        entry.report(place, lost, last)
     }
 
     /// All losses reported so far.
     pub(crate) fn total(&self) -> u64 {
-        let told = self.places.values().map(|known| known.told);
-        told.fold(0, u64::saturating_add)
+        let reported = self.places.values().map(|counts| counts.reported);
+        reported.fold(0, u64::saturating_add)
     }
 }
 
-impl Known {
+impl Counts {
     /// Returns the new losses in a running total.
-    fn tell(&mut self, place: Place, lost: u64, at: u64) -> Option<Loss> {
+    fn report(&mut self, place: Place, lost: u64, at: u64) -> Option<Loss> {
         let since = self.last;
         self.last = self.last.max(at);
-        let count = lost.checked_sub(self.told).filter(|count| *count > 0)?;
-        self.told = lost;
+        let count = lost.checked_sub(self.reported).filter(|count| *count > 0)?;
+        self.reported = lost;
         Some(Loss {
             place,
             count,

@@ -36,7 +36,7 @@ pub(crate) async fn probe(address: SocketAddr) -> Result<(), Error> {
         Ok(())
     } else {
         Err(format!(
-            "what answers is not exectrail: {}",
+            "another program than exectrail answers: {}",
             text.chars().take(200).collect::<String>()
         )
         .into())

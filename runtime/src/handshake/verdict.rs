@@ -28,8 +28,8 @@ pub enum Refusal {
     Own(u32),
     /// No exec has shown that it belongs to this pod.
     #[error(
-        "no program was seen to start in PID namespace {0} that belongs to this pod. \
-         Announce it from inside the workspace container, by a program started for that"
+        "no exec was seen in a PID namespace {0} of this pod. Announce it from inside the \
+        workspace container, with a program that is started for this"
     )]
     NoEvidence(u32),
     /// No process is left in it.

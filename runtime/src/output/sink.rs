@@ -21,10 +21,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SinkError {
     /// It was closed when this process started.
-    #[error(
-        "{name} is closed, so no event could be written; \
-         give exectrail one (`>/dev/null` discards events on purpose)"
-    )]
+    #[error("{name} is closed, so no event can be written; open it (`>/dev/null` discards events)")]
     Closed {
         /// Its name.
         name: &'static str,

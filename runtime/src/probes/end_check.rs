@@ -21,10 +21,13 @@ pub(super) struct EndChecks(Array<MapData, Words>);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EndUnknown {
     /// The kernel lacks a feature that the check needs.
-    #[error("this kernel has no tracepoint to ask by, or no program may read its memory")]
+    #[error(
+        "this kernel lacks the tracepoint oom_score_adj_update, or lets no program read its \
+        memory"
+    )]
     Unsupported,
     /// No exec has shown the address of the namespace.
-    #[error("nothing has been executed in it since it is a target")]
+    #[error("nothing has been executed in it since it became a target")]
     Unseen,
     /// The write that runs the program failed.
     #[error("cannot write to /proc/self/oom_score_adj: {0}")]
@@ -33,7 +36,7 @@ pub(crate) enum EndUnknown {
     #[error("cannot use the map END_CHECK: {0}")]
     Map(#[from] aya::maps::MapError),
     /// The program did not run.
-    #[error("the program that answers did not run")]
+    #[error("the program end_check did not run")]
     Unanswered,
 }
 

@@ -47,28 +47,30 @@ pub(crate) enum AttachError {
     },
     /// A field's offset is too large for a load instruction.
     #[error(
-        "this kernel has a field {0} bytes into its structure, more than the 32,767 that a load can reach"
+        "this kernel has a field {0} bytes into its structure, more than the 32,767 that a load \
+        can reach"
     )]
     FarField(u32),
     /// The object lacks a part that this build needs.
-    #[error("the probes' object has no {0}; exectrail was not built as a whole")]
+    #[error("the probes' object has no {0}: this build of exectrail is broken")]
     Missing(&'static str),
     /// No more descriptors are available.
-    #[error("cannot keep the descriptors of the probes: {0}")]
+    #[error("cannot duplicate a descriptor of the probes: {0}")]
     Descriptors(#[from] io::Error),
     /// The memory limit cannot be raised.
     #[error("cannot raise RLIMIT_MEMLOCK, which the kernel charges maps to before 5.11: {0}")]
     Memlock(rustix::io::Errno),
     /// The request is to trace the node's own PID namespace.
     #[error(
-        "--use-local-pidns would trace the whole node: exectrail is in the node's own PID namespace. \
+        "--use-local-pidns would trace the whole node: exectrail is in the node's own PID \
+        namespace. \
          Run the pod without hostPID"
     )]
     LocalIsInit,
     /// The program that looks at this process did not run.
     #[error(
         "the probes did not see exectrail itself: its PID namespace is not the one in \
-         /proc/self/ns/pid, or another program keeps tracepoints off"
+         /proc/self/ns/pid, or another program has disabled tracepoints"
     )]
     SidecarScope,
 }

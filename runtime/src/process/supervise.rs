@@ -81,6 +81,6 @@ fn forward(child: Pid, received: Received, last: &mut Option<(Signal, Instant)>)
         // The child has ended, which the next reaping shows.
         Ok(()) | Err(Errno::ESRCH) => {}
         // The child became another user: only root can signal it.
-        Err(error) => report(&format!("exectrail: cannot pass {signal} on: {error}")),
+        Err(error) => report(&format!("exectrail: cannot forward {signal}: {error}")),
     }
 }

@@ -15,14 +15,14 @@ const SUDO: [&str; 4] = ["SUDO_USER", "SUDO_UID", "SUDO_GID", "SUDO_COMMAND"];
 pub(crate) enum UserError {
     #[error("there is no user {name:?} (--user)")]
     Unknown { name: String },
-    #[error("{variable}={value:?} is no user's number; unset it, or name a user (--user)")]
+    #[error("{variable}={value:?} is not a user id; unset it, or name a user (--user)")]
     NoNumber {
         variable: &'static str,
         value: String,
     },
     #[error("cannot look up the user {name:?}: {source}")]
     LookUp { name: String, source: io::Error },
-    #[error("cannot become the user {name:?}: {source}")]
+    #[error("cannot switch to the user {name:?}: {source}")]
     Become {
         name: String,
         source: nix::errno::Errno,

@@ -45,7 +45,7 @@ pub struct Previous {
     /// Its targets, the latest ones.
     pub targets: Vec<NsId>,
     /// Number of further targets, which are not taken over.
-    pub left_out: usize,
+    pub not_taken_over: usize,
 }
 
 /// The file's contents.
@@ -124,18 +124,18 @@ impl StateDir {
         if contents.until > WallClock::boot_now() {
             return Err(StateError::Damaged {
                 path,
-                reason: "it was written later than now".to_owned(),
+                reason: "its time is in the future".to_owned(),
             });
         }
         let mut targets: Vec<NsId> = contents.targets.iter().map(Target::id).collect();
         targets.sort_by_key(|id| (id.start, id.inum));
-        let left_out = targets.len().saturating_sub(MAX_TAKEN_OVER);
-        targets.drain(..left_out);
+        let not_taken_over = targets.len().saturating_sub(MAX_TAKEN_OVER);
+        targets.drain(..not_taken_over);
         Ok(Some(Previous {
             run: contents.run,
             until: contents.until,
             targets,
-            left_out,
+            not_taken_over,
         }))
     }
 
@@ -262,7 +262,7 @@ mod tests {
                 run: "one".to_owned(),
                 until: 9,
                 targets: targets.to_vec(),
-                left_out: 0,
+                not_taken_over: 0,
             }
         );
     }
@@ -276,7 +276,10 @@ mod tests {
         first.save(9, ids).unwrap();
         let previous = state(&dir, POD, "two").previous().unwrap().unwrap();
         assert_eq!(previous.targets.len(), MAX_TAKEN_OVER);
-        assert_eq!(previous.left_out, 3 * MAX_TARGETS as usize - MAX_TAKEN_OVER);
+        assert_eq!(
+            previous.not_taken_over,
+            3 * MAX_TARGETS as usize - MAX_TAKEN_OVER
+        );
         assert_eq!(
             previous.targets.last().map(|id| id.start),
             Some(3 * u64::from(MAX_TARGETS) - 1)
@@ -289,7 +292,7 @@ mod tests {
         let first = state(&dir, POD, "one");
         first.save(u64::MAX, [].into_iter()).unwrap();
         let error = first.previous().unwrap_err().to_string();
-        assert!(error.contains("later than now"), "{error}");
+        assert!(error.contains("in the future"), "{error}");
     }
 
     #[test]

@@ -20,7 +20,9 @@ pub(crate) enum StateError {
         source: io::Error,
     },
     /// The file cannot be written.
-    #[error("cannot write {}: {source}; mount a directory that exectrail may write to", path.display())]
+    #[error(
+        "cannot write {}: {source}; mount a directory that exectrail may write to",
+        path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -36,7 +38,8 @@ pub(crate) enum StateError {
         reason: String,
     },
     /// The file has another version.
-    #[error("{} has version {version}, and this exectrail reads version {VERSION}; it is ignored", path.display())]
+    #[error("{} has version {version}, and this exectrail reads version {VERSION}; it is \
+        ignored", path.display())]
     Version {
         /// The file.
         path: PathBuf,
@@ -44,7 +47,9 @@ pub(crate) enum StateError {
         version: u32,
     },
     /// The file belongs to another pod.
-    #[error("{} is another pod's; give each sidecar a directory of its own; it is ignored", path.display())]
+    #[error(
+        "{} belongs to another pod and is ignored; give each sidecar a directory of its own",
+        path.display())]
     Foreign {
         /// The file.
         path: PathBuf,

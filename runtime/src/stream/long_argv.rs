@@ -67,6 +67,6 @@ impl Stream {
             filename: &pending.filename,
             stack_filename: &pending.stack_filename,
         };
-        self.tell(pending.head.subject.ktime, &Event::Exec(event), out);
+        self.write(pending.head.subject.ktime, &Event::Exec(event), out);
     }
 }

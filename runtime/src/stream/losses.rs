@@ -123,6 +123,6 @@ impl Stream {
             until: self.clock.at(loss.until).ts,
             total,
         });
-        self.tell(loss.until, &event, out);
+        self.write(loss.until, &event, out);
     }
 }

@@ -92,8 +92,8 @@ pub struct Stream {
     lost_pieces: u64,
     execs: u64,
     /// Number of lines of exits and of failed execs, like `execs` for execs.
-    exits_told: u64,
-    failed_told: u64,
+    exit_lines: u64,
+    failed_exec_lines: u64,
     limits: Limits,
     suppressed: Account,
 }
@@ -119,8 +119,8 @@ impl Stream {
             unplaced: [0; 3],
             lost_pieces: 0,
             execs: 0,
-            exits_told: 0,
-            failed_told: 0,
+            exit_lines: 0,
+            failed_exec_lines: 0,
             limits: Limits::default(),
             suppressed: Account::new(WallClock::boot_now()),
         }
@@ -142,13 +142,13 @@ impl Stream {
 
     /// Measures the wall clock again, and writes a line if it was set.
     pub fn check_clock(&mut self, out: &mut Vec<u8>) {
-        self.hear_clock(WallClock::now(), out);
+        self.update_clock(WallClock::now(), out);
     }
 
-    fn hear_clock(&mut self, now: WallClock, out: &mut Vec<u8>) {
+    fn update_clock(&mut self, now: WallClock, out: &mut Vec<u8>) {
         let boot = WallClock::boot_now();
-        if let Some(step) = self.clock.hear(now, boot) {
-            self.tell(boot, &Event::ClockSet { step }, out);
+        if let Some(step) = self.clock.update(now, boot) {
+            self.write(boot, &Event::ClockSet { step }, out);
         }
     }
 
@@ -238,7 +238,7 @@ impl Stream {
         };
         self.writer.write(out, self.clock.at(now), &event);
         if let Some(reason) = &beginning.unknown {
-            self.tell(now, &Event::WorkspaceUnknown { reason }, out);
+            self.write(now, &Event::WorkspaceUnknown { reason }, out);
         }
     }
 
@@ -251,15 +251,15 @@ impl Stream {
             suppressed: self.suppressed.total(),
             announcements: self.announced.total(),
         };
-        self.tell(WallClock::boot_now(), &event, out);
+        self.write(WallClock::boot_now(), &event, out);
     }
 
     /// The totals so far.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals {
             execs: self.execs,
-            exits: self.exits_told,
-            failed_execs: self.failed_told,
+            exits: self.exit_lines,
+            failed_execs: self.failed_exec_lines,
             lost: [Kind::Exec, Kind::Exit, Kind::ExecFailed].map(|of| self.lost_of(of)),
             unplaced: self.unplaced,
             lost_pieces: self.lost_pieces,
@@ -305,7 +305,7 @@ impl Stream {
                 filename: exec.filename,
                 stack_filename: exec.stack_filename,
             };
-            self.tell(head.subject.ktime, &Event::Exec(event), out);
+            self.write(head.subject.ktime, &Event::Exec(event), out);
         }
     }
 
@@ -321,19 +321,19 @@ impl Stream {
             head,
             filename: failed.filename,
         };
-        self.failed_told += 1;
-        self.tell(head.subject.ktime, &Event::ExecFailed(event), out);
+        self.failed_exec_lines += 1;
+        self.write(head.subject.ktime, &Event::ExecFailed(event), out);
     }
 
     fn exit(&mut self, exit: &Exit, out: &mut Vec<u8>) {
         let place = Place::of(&exit.prefix);
         let lost = self.exits.record(place, exit.prefix.seq, exit.ktime);
         self.lost(Kind::Exit, lost, out);
-        self.exits_told += 1;
-        self.tell(exit.ktime, &Event::Exit(exit), out);
+        self.exit_lines += 1;
+        self.write(exit.ktime, &Event::Exit(exit), out);
     }
 
-    fn tell(&mut self, ktime: u64, event: &Event<'_>, out: &mut Vec<u8>) {
+    fn write(&mut self, ktime: u64, event: &Event<'_>, out: &mut Vec<u8>) {
         self.writer.write(out, self.clock.at(ktime), event);
     }
 }

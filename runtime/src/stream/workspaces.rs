@@ -23,7 +23,7 @@ impl Stream {
                     pid_ns: id.inum,
                     suppressed,
                 };
-                self.tell(WallClock::boot_now(), &event, out);
+                self.write(WallClock::boot_now(), &event, out);
             }
         } else {
             self.started(*id, state, found, WallClock::boot_now(), out);
@@ -66,7 +66,7 @@ impl Stream {
         if is_named {
             self.workspaces.remove(&id.inum);
             let event = Event::WorkspaceEnded { pid_ns: id.inum };
-            self.tell(ktime, &event, out);
+            self.write(ktime, &event, out);
         }
     }
 
@@ -85,8 +85,8 @@ impl Stream {
                 // The announcement of its successor arrived before the records in the ring.
                 if named.before.is_none_or(|before| before < id.start) {
                     named.before = Some(id.start);
-                    self.tell_start(id, self.recorded_from(&id, state), found, ktime, out);
-                    self.tell(ktime, &Event::WorkspaceEnded { pid_ns: id.inum }, out);
+                    self.write_start(id, self.recorded_from(&id, state), found, ktime, out);
+                    self.write(ktime, &Event::WorkspaceEnded { pid_ns: id.inum }, out);
                 }
                 return;
             }
@@ -130,7 +130,7 @@ impl Stream {
             // The record with the details was lost because the ring was full.
             before: None,
         };
-        self.tell(ktime, &event, out);
+        self.write(ktime, &event, out);
     }
 
     /// Writes the first line of a workspace that is recorded since `recorded_from`.
@@ -140,11 +140,11 @@ impl Stream {
             before: None,
         };
         self.workspaces.insert(id.inum, named);
-        self.tell_start(id, recorded_from, found, ktime, out);
+        self.write_start(id, recorded_from, found, ktime, out);
     }
 
     /// Writes that line.
-    fn tell_start(
+    fn write_start(
         &mut self,
         id: NsId,
         recorded_from: u64,
@@ -160,7 +160,7 @@ impl Stream {
                 untraced_ns: recorded_from.saturating_sub(id.start),
             }),
         };
-        self.tell(ktime, &event, out);
+        self.write(ktime, &event, out);
     }
 
     /// The time since which every exec of a namespace is certainly recorded.

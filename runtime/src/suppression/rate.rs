@@ -28,7 +28,7 @@ pub enum RateError {
     #[error("{0:?} is not a rate: write a number and a unit, such as 1000/s, 600/m or 5000/h")]
     Form(String),
     /// Above [`MAX_PER_SECOND`].
-    #[error("{0:?} is more than {MAX_PER_SECOND}/s, the most that can be asked for")]
+    #[error("{0:?} is more than the maximum of {MAX_PER_SECOND}/s")]
     Fast(String),
 }
 

@@ -54,7 +54,7 @@ impl Lines {
                 self.dropped.store(0, Ordering::Relaxed);
                 tracing::warn!(
                     lines = dropped,
-                    "diagnostics were not written: there was no room"
+                    "diagnostics were dropped: standard error had no room"
                 );
             }
             // If standard error is closed, this cannot be reported.
@@ -165,7 +165,7 @@ pub(crate) fn init(level: LogLevel, format: OutputFormat) {
     // A second call finds a subscriber set, and keeps it.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
     std::panic::set_hook(Box::new(|panic| {
-        tracing::error!("exectrail has a fault and ends: {panic}");
+        tracing::error!("internal error, aborting: {panic}");
         std::process::abort();
     }));
 }

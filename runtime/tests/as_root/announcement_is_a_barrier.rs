@@ -153,6 +153,6 @@ fn announce_ends_when_told_to() {
     let output = waiting.wait_with_output().unwrap();
     assert_eq!(output.stdout, b"");
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("told to stop"), "{stderr}");
+    assert!(stderr.contains("stopped by"), "{stderr}");
     assert_eq!(output.status.code(), Some(143), "{stderr}");
 }

@@ -16,7 +16,8 @@ fn flood(pod: &Pod, numbers: &[u32], seconds: u32) -> Command {
          while time.time() < end:\n\
          \x20   for ns in {numbers:?}:\n\
          \x20       s = socket.create_connection(('127.0.0.1', 56123), 60)\n\
-         \x20       s.sendall(f'POST / HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: {{len(str(ns))}}'\n\
+         \x20       s.sendall(f'POST / HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: \
+         {{len(str(ns))}}'\n\
          \x20                 f'\\r\\n\\r\\n{{ns}}'.encode())\n\
          \x20       answer = b''.join(iter(lambda: s.recv(4096), b''))\n\
          \x20       assert b' 204 ' in answer, answer\n\
@@ -211,7 +212,7 @@ fn a_long_reason_is_shortened_for_the_workspace() {
         "{answer}"
     );
     assert!(answer.len() < 16 * 1024, "{} bytes", answer.len());
-    assert!(answer.contains("cut here"), "{answer}");
+    assert!(answer.contains("truncated here"), "{answer}");
     assert_eq!(answer.lines().count(), 1);
     let announce = pod
         .container(EXECTRAIL)

@@ -226,7 +226,7 @@ fn any_hook_that_the_kernel_allows_is_taken() {
     } else {
         assert_eq!((&*fexit, &*any), ("unavailable", "sys-exit"));
         assert!(
-            said.contains("all programs of the node pay") && said.contains("__x64_sys_exec"),
+            said.contains("all programs of the node slower") && said.contains("__x64_sys_exec"),
             "{said}"
         );
     }

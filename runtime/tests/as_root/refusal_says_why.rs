@@ -151,10 +151,7 @@ fn wrong_flags_are_wrong_usage() {
         (&["--startup-timeout", "soon"], "is not a duration"),
         (&["--label", "novalue"], "is not a label"),
         (&["--ring-bytes", "5000"], "is not a ring size"),
-        (
-            &["--max-argv-bytes", "1GiB"],
-            "most that the kernel accepts",
-        ),
+        (&["--max-argv-bytes", "1GiB"], "the kernel's maximum"),
         (&["--output", "yaml"], "invalid value"),
         (&["--no-such-flag"], "unexpected argument"),
         (&["run"], "required"),

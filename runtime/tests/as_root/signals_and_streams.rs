@@ -197,8 +197,7 @@ impl Unread {
         let mut lines = said
             .lines()
             .map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let found =
-            lines.find(|line| line["msg"] == "not everything that was recorded could be written");
+        let found = lines.find(|line| line["msg"] == "some recorded events could not be written");
         found.unwrap_or_else(|| panic!("{said}"))["fields"].clone()
     }
 }

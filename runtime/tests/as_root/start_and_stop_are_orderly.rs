@@ -86,7 +86,7 @@ fn a_workspace_that_never_comes_is_given_up() {
     assert!(
         sidecar
             .diagnostics()
-            .contains("no workspace announced itself in time")
+            .contains("no workspace was announced or found in time")
     );
 }
 

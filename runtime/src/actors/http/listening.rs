@@ -85,11 +85,11 @@ impl Place {
     pub(crate) async fn listen_later(self, mut error: BindError) -> (TcpListener, SocketAddr) {
         let mut log = LineLimit::new(1, LOG_PERIOD);
         loop {
-            if let Some(untold) = log.admit(Instant::now()) {
+            if let Some(not_logged) = log.admit(Instant::now()) {
                 AddressTaken {
                     address: self.address,
                     error: &error,
-                    untold,
+                    not_logged,
                 }
                 .emit();
             }

@@ -75,8 +75,13 @@ pub(crate) async fn accept<R, F>(
                 yield_now().await;
             }
             Err(error) => {
-                if let Some(untold) = failures.admit(Instant::now()) {
-                    ConnectionFailed { of, error, untold }.emit();
+                if let Some(not_logged) = failures.admit(Instant::now()) {
+                    ConnectionFailed {
+                        of,
+                        error,
+                        not_logged,
+                    }
+                    .emit();
                 }
                 sleep(ACCEPT_RETRY).await;
             }
@@ -143,7 +148,7 @@ fn shortened(mut line: String) -> String {
             .find(|at| line.is_char_boundary(*at));
         line.truncate(end.unwrap_or(0));
         line.push_str(&format!(
-            " … (cut here; all {whole} bytes are in exectrail's own log)"
+            " … (truncated here; exectrail's own log has all {whole} bytes)"
         ));
     }
     line
@@ -169,7 +174,7 @@ mod tests {
             let cut = shortened(letter.repeat(40_000));
             assert!(cut.len() < 16 * 1024, "{}", cut.len());
             assert!(cut.starts_with(letter));
-            let flag = format!("all {} bytes are in", 40_000 * letter.len());
+            let flag = format!("has all {} bytes)", 40_000 * letter.len());
             assert!(cut.contains(&flag), "{cut}");
         }
     }

@@ -161,7 +161,7 @@ impl LineClock {
 
     /// Takes the difference measured at `boot` (boot clock). Returns the amount by which the wall
     /// clock was set since the last call, if it was set.
-    pub(crate) fn hear(&mut self, clock: WallClock, boot: u64) -> Option<SignedDuration> {
+    pub(crate) fn update(&mut self, clock: WallClock, boot: u64) -> Option<SignedDuration> {
         let step = clock.set_since(&self.present.clock);
         if step.is_none() {
             self.present.clock = clock;
@@ -230,7 +230,7 @@ mod tests {
         let mut clock = LineClock::new(at(1000));
         assert_eq!(clock.at(5 * SECOND), second(1005).into());
         // The wall clock is set back by 50 s, at 10 s of the boot clock.
-        let step = clock.hear(at(950), 10 * SECOND);
+        let step = clock.update(at(950), 10 * SECOND);
         assert_eq!(step, Some(SignedDuration::from_secs(-50)));
         // Events before the setting have the old time.
         assert_eq!(clock.at(9 * SECOND), second(1009).into());
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(later.clock, Some(second(962)));
         // The wall clock has reached the times.
         assert_eq!(clock.at(61 * SECOND), second(1011).into());
-        let step = clock.hear(at(2000), 70 * SECOND);
+        let step = clock.update(at(2000), 70 * SECOND);
         assert_eq!(step, Some(SignedDuration::from_secs(1050)));
         assert_eq!(clock.at(70 * SECOND), second(2070).into());
         assert_eq!(clock.at(69 * SECOND), second(1019).into());
@@ -257,7 +257,7 @@ mod tests {
                 boot += passed * 1_000_000;
                 // Every other change is too small to count as a setting.
                 offset += i128::from(set) * 20_000;
-                clock.hear(WallClock { offset }, boot);
+                clock.update(WallClock { offset }, boot);
                 let time = clock.at(boot);
                 // Slewing is read inexactly; a real slew never makes the wall clock go back.
                 proptest::prop_assert!(time.ts >= last || set.abs() < 5_000);

@@ -30,10 +30,7 @@ impl FailedExecs {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unavailable {
     /// The kernel lacks a helper that the programs need.
-    #[error(
-        "kernel {0} is too old: it takes Linux 5.11 or later, which tells a program its task \
-         (bpf_get_current_task_btf)"
-    )]
+    #[error("kernel {0} is too old: Linux 5.11 or later is needed (bpf_get_current_task_btf)")]
     Kernel(String),
     /// The kernel refused a program.
     #[error("the kernel refused the program {program} on {function}: {reason}")]
@@ -57,7 +54,7 @@ pub(crate) enum Unavailable {
         function: &'static str,
     },
     /// The system calls of this architecture are unknown.
-    #[error("exectrail does not know how {0} calls")]
+    #[error("exectrail does not know the system calls of {0}")]
     Architecture(&'static str),
 }
 
@@ -69,8 +66,8 @@ impl Unavailable {
             | Self::Program {
                 hook: Hook::Fexit, ..
             } => {
-                "--failed-execs=sys-exit does without such programs, at a cost to every system call \
-                 of the node"
+                "--failed-execs=sys-exit needs no such programs, but makes every system call of \
+                the node slower"
             }
             Self::Program { .. } | Self::Kernel(_) | Self::Architecture(_) => "",
         }

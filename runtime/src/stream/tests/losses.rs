@@ -90,11 +90,11 @@ fn lines_tell_when_the_clock_is_set() {
     };
     let now = WallClock::now();
     let hour = jiff::SignedDuration::from_hours(1);
-    stream.hear_clock(now, &mut out);
+    stream.update_clock(now, &mut out);
     tell(&mut stream, 0, &mut out);
-    stream.hear_clock(now.shifted(-hour), &mut out);
+    stream.update_clock(now.shifted(-hour), &mut out);
     let behind = tell(&mut stream, 1, &mut out);
-    stream.hear_clock(now.shifted(hour), &mut out);
+    stream.update_clock(now.shifted(hour), &mut out);
     let ahead = tell(&mut stream, 2, &mut out);
     let lines = lines(&out);
     let messages: Vec<_> = lines

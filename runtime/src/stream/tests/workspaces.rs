@@ -87,7 +87,7 @@ fn a_workspace_of_an_earlier_run_is_named_at_its_next_exec() {
         run: "one".to_owned(),
         until: 700,
         targets: vec![known(60, 500).id, known(61, 600).id],
-        left_out: 0,
+        not_taken_over: 0,
     };
     let beginning = Beginning {
         at: 900,

@@ -56,7 +56,7 @@ pub enum RuleError {
     /// Not of the form `FIELD=VALUE`.
     #[error(
         "{0:?} is not a rule: write filename=PATH, comm=NAME or uid=NUMBER; \
-         a * at the end of PATH or NAME stands for anything, as in 'filename=/usr/lib/*'"
+         a * at the end of PATH or NAME matches any text, as in 'filename=/usr/lib/*'"
     )]
     Form(String),
     /// A `*` that is not the last character.
@@ -65,30 +65,32 @@ pub enum RuleError {
     )]
     Star(String),
     /// Not a user id.
-    #[error("{0:?}: uid takes one number, the user id as the `uid` of exec lines shows it")]
+    #[error("{0:?}: uid takes one number, as in the key `uid` of exec lines")]
     Uid(String),
     /// A path longer than the probes read.
     #[error("{0:?}: a filename rule has at most {MAX_FILENAME_PATTERN} bytes")]
     LongFilename(String),
     /// A name longer than a comm.
     #[error(
-        "{0:?}: the kernel cuts comm at {max} bytes, so this matches nothing; write comm={cut}",
+        "{0:?}: the kernel truncates comm to {max} bytes, so this matches nothing; write \
+        comm={cut}",
         max = COMM_LEN - 1,
         cut = .0.get(.0.find('=').map_or(0, |at| at + 1)..).map_or("", comm_of)
     )]
     LongComm(String),
     /// A prefix with `/..`.
     #[error(
-        "{0:?}: a prefix with /.. in it matches nothing: such paths may lead anywhere. Write the path that is meant"
+        "{0:?}: a prefix that contains /.. matches nothing, as such paths can lead anywhere; \
+        write the resolved path"
     )]
     LeadsUp(String),
     /// More rules than the probes have room for.
-    #[error("{0} rules are more than {MAX_RULES}, the most that there may be")]
+    #[error("{0} rules are more than the maximum of {MAX_RULES}")]
     TooMany(usize),
     /// Includes without an exclude.
     #[error(
-        "--include makes exceptions to --exclude, and there is no --exclude. \
-         To record nothing but what is included, add --exclude 'filename=*'"
+        "--include makes exceptions to --exclude, but there is no --exclude. To record only the \
+        included execs, add --exclude 'filename=*'"
     )]
     OnlyIncludes,
 }

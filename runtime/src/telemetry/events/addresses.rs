@@ -13,7 +13,7 @@ pub(crate) struct AddressTaken<'a> {
     /// The address, the reason and the remedy.
     pub error: &'a dyn Display,
     /// Failed tries since the last line of this kind.
-    pub untold: u64,
+    pub not_logged: u64,
 }
 
 impl AddressTaken<'_> {
@@ -22,9 +22,9 @@ impl AddressTaken<'_> {
         let Self {
             address,
             error,
-            untold,
+            not_logged,
         } = self;
-        warn!(%address, untold, "{error}; trying again until it is free");
+        warn!(%address, untold = not_logged, "{error}; trying again until it is free");
     }
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct ConnectionFailed {
     /// The kernel's error.
     pub error: io::Error,
     /// Earlier failures without a line, because of the limit on such lines.
-    pub untold: u64,
+    pub not_logged: u64,
 }
 
 impl ConnectionFailed {
@@ -70,8 +70,8 @@ impl ConnectionFailed {
     pub(crate) fn emit(self) {
         warn!(
             error = %self.error,
-            untold = self.untold,
-            "a connection to the {} could not be accepted",
+            untold = self.not_logged,
+            "cannot accept a connection to the {}",
             self.of
         );
     }
@@ -83,15 +83,19 @@ pub(crate) struct AnnouncementAccepted {
     pub pid_ns: u32,
     /// Earlier accepted announcements without a line, because of the limit; `None` if this one has
     /// no line either.
-    pub untold: Option<u64>,
+    pub not_logged: Option<u64>,
 }
 
 impl AnnouncementAccepted {
     /// Counts it, and logs it.
     pub(crate) fn emit(self) {
         metrics().announcement("accepted", 1);
-        match self.untold {
-            Some(untold) => info!(pid_ns = self.pid_ns, untold, "announcement accepted"),
+        match self.not_logged {
+            Some(not_logged) => info!(
+                pid_ns = self.pid_ns,
+                untold = not_logged,
+                "announcement accepted"
+            ),
             None => metrics().suppressed_line("announcement_accepted"),
         }
     }
@@ -105,21 +109,21 @@ pub(crate) struct AnnouncementRefused {
     pub refusal: Refusal,
     /// Earlier refusals without a line, because of the limit; `None` if this one has no line
     /// either.
-    pub untold: Option<u64>,
+    pub not_logged: Option<u64>,
 }
 
 impl AnnouncementRefused {
     /// Counts it, and logs it.
     pub(crate) fn emit(self) {
         metrics().announcement(self.refusal.reason(), 1);
-        let Some(untold) = self.untold else {
+        let Some(not_logged) = self.not_logged else {
             metrics().suppressed_line("announcement_refused");
             return;
         };
         warn!(
             pid_ns = self.pid_ns,
             reason = self.refusal.reason(),
-            untold,
+            untold = not_logged,
             "announcement refused: {}",
             self.refusal
         );

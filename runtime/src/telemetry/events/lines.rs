@@ -19,7 +19,7 @@ impl RecordUnreadable {
     /// Logs it.
     pub(crate) fn emit(self) {
         metrics().unreadable_record();
-        error!(error = %self.error, "a record could not be read; its exec has no line");
+        error!(error = %self.error, "cannot decode a record; its exec has no line");
     }
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct SinkFull<'a> {
 impl SinkFull<'_> {
     /// Logs it.
     pub(crate) fn emit(self) {
-        warn!(sink = self.name, error = %self.error, "no room for events; waiting");
+        warn!(sink = self.name, error = %self.error, "the sink has no room for events; waiting");
     }
 }
 
@@ -71,7 +71,7 @@ impl LinesUnwritten {
             lines = self.lines,
             bytes = self.bytes,
             lost = self.lost,
-            "not everything that was recorded could be written"
+            "some recorded events could not be written"
         );
     }
 }

@@ -32,7 +32,7 @@ impl Ready {
             ),
             None => warn!(
                 milliseconds,
-                "tracing is on, but not ready: the address for announcements is not free yet"
+                "tracing is on, but not ready: the address for announcements is still in use"
             ),
         }
     }
@@ -75,7 +75,7 @@ impl DiscoveryDecided {
                 "discovery is on: every other container of this pod is traced"
             );
         } else if self.announced_only {
-            info!("discovery is off, as told: only announced namespaces are traced");
+            info!("discovery is off (--announced-only): only announced namespaces are traced");
         } else {
             warn!(
                 "discovery is off: this network namespace is shared with more than the pod \
@@ -87,8 +87,8 @@ impl DiscoveryDecided {
 }
 
 /// The cost of `--failed-execs=sys-exit` for the node.
-const SYS_EXIT: &str = "failed execs are recorded at the exit of every system call: all programs \
-                        of the node pay for it";
+const SYS_EXIT: &str = "failed execs are recorded at the exit of every system call, which makes \
+    all programs of the node slower";
 
 /// Whether and how failed execs are recorded.
 pub(crate) struct FailedExecsDecided<'a> {
@@ -108,7 +108,7 @@ impl FailedExecsDecided<'_> {
                 warn!(
                     reason = %why,
                     hint = why.hint(),
-                    "failed execs are not recorded; everything else is"
+                    "failed execs are not recorded; all other events are"
                 );
             }
         }
@@ -126,7 +126,7 @@ impl PrivilegesDropped {
     pub(crate) fn emit(self) {
         info!(
             kept = self.kept,
-            "gave up the capabilities that are no longer needed"
+            "dropped the capabilities that are no longer needed"
         );
     }
 }
@@ -142,7 +142,7 @@ impl PrivilegesKept {
     pub(crate) fn emit(self) {
         warn!(
             error = self.error,
-            "could not give up capabilities; going on with them"
+            "cannot drop capabilities; continuing with them"
         );
     }
 }
@@ -157,10 +157,7 @@ impl VariablesUnknown {
     /// Logs it.
     pub(crate) fn emit(self) {
         let names = self.names.join(" ");
-        warn!(
-            names,
-            "environment variables that exectrail does not know; mistyped?"
-        );
+        warn!(names, "unknown environment variables; mistyped?");
     }
 }
 
@@ -175,8 +172,8 @@ impl StartupTimedOut {
     pub(crate) fn emit(self) {
         error!(
             seconds = self.seconds,
-            "no workspace announced itself in time, and nothing is traced; \
-             is its init script calling the init address?"
+            "no workspace was announced or found in time; does its init script call the init \
+            address?"
         );
     }
 }
@@ -196,7 +193,7 @@ impl ActorFailed<'_> {
         error!(
             actor = self.actor,
             reason = self.reason,
-            "exectrail cannot go on"
+            "exectrail cannot continue"
         );
     }
 }

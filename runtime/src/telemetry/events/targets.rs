@@ -15,7 +15,7 @@ pub(crate) struct TargetsSwept {
 impl TargetsSwept {
     /// Logs it.
     pub(crate) fn emit(self) {
-        info!(removed = self.removed, "forgot namespaces that have ended");
+        info!(removed = self.removed, "removed targets that have ended");
     }
 }
 
@@ -31,7 +31,7 @@ impl TableFull {
         warn!(
             table = self.table,
             "a table of the probes is full: execs are lost, and `lost` lines count them; the pod \
-             has more containers at once than exectrail keeps track of"
+            has more containers at once than the table has room for"
         );
     }
 }
@@ -47,7 +47,7 @@ impl EndsNotChecked {
     pub(crate) fn emit(self) {
         warn!(
             error = %self.error,
-            "cannot check whether a workspace has ended; it is traced on, and its end has no line"
+            "cannot check whether a workspace has ended; it stays traced, and its end has no line"
         );
     }
 }

@@ -103,43 +103,43 @@ impl Metrics {
         let build: Family<Build, Gauge> = Family::default();
         let version = env!("CARGO_PKG_VERSION");
         build.get_or_create(&Build { version }).set(1);
-        registry.register("build_info", "Version of this exectrail", build);
+        registry.register("build_info", "Version of exectrail", build);
         let lines = Family::default();
         registry.register("events", "Lines written, by kind", Family::clone(&lines));
         let lost = Family::default();
         registry.register(
             "lost",
-            "Events that happened and have no line, as `lost` lines tell",
+            "Lost events by kind: they happened and have no line",
             Family::clone(&lost),
         );
         let unplaced = Family::default();
         registry.register(
             "lost_to_full_table",
-            "Events among the lost, for want of room in a table of the probes",
+            "Events that were lost because a table of the probes was full",
             Family::clone(&unplaced),
         );
         let lost_pieces = Counter::default();
         registry.register(
             "lost_argv_pieces",
-            "Pieces of long argv that found no room in the ring; their execs have lines",
+            "Lost pieces of long argv; their execs have lines that are flagged as truncated",
             lost_pieces.clone(),
         );
         let suppressed = Family::default();
         registry.register(
             "suppressed",
-            "Execs left out as told, as `suppressed` lines tell",
+            "Suppressed execs by reason",
             Family::clone(&suppressed),
         );
         let announcements = Family::default();
         registry.register(
             "announcements",
-            "Announcements, accepted or by reason of refusal",
+            "Announcements by result: accepted, or the reason of the refusal",
             Family::clone(&announcements),
         );
         let unreadable = Counter::default();
         registry.register(
             "unreadable_records",
-            "Records of the kernel's that could not be read",
+            "Records that could not be decoded",
             unreadable.clone(),
         );
         let workspaces = Gauge::default();
@@ -151,7 +151,7 @@ impl Metrics {
         let suppressed_lines = Family::default();
         registry.register(
             "suppressed_lines",
-            "Lines about announcements that were not written, there being too many",
+            "Lines about announcements that the limit on such lines suppressed",
             Family::clone(&suppressed_lines),
         );
         let tracing = Gauge::default();

@@ -26,9 +26,9 @@ fn false_announcements_are_refused() {
     refused(0, "does not exist");
     refused(0xEFFF_FFFC, "the node's own");
     refused(namespace(sidecar.pid(), "pid"), "exectrail's own");
-    refused(foreign.pid_ns(), "no program was seen to start");
-    refused(1, "no program was seen to start");
-    refused(u32::MAX, "no program was seen to start");
+    refused(foreign.pid_ns(), "no exec was seen");
+    refused(1, "no exec was seen");
+    refused(u32::MAX, "no exec was seen");
 
     foreign.run("true", &[]);
     let lines = sidecar.stop();

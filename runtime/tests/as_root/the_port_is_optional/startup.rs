@@ -91,7 +91,7 @@ fn a_startup_timeout_ends_a_run_that_traces_nothing() {
     assert_eq!(sidecar.wait().code(), Some(1));
     let said = sidecar.diagnostics();
     assert!(
-        said.contains("no workspace announced itself in time"),
+        said.contains("no workspace was announced or found in time"),
         "{said}"
     );
     let lines = sidecar.lines();
