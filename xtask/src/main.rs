@@ -22,6 +22,7 @@ mod release;
 mod setup;
 mod soak;
 mod source;
+mod spelling;
 mod tally;
 mod templates;
 mod test;
@@ -91,10 +92,11 @@ enum Command {
 
     /// Change the version everywhere, commit that, and create the tag
     ///
-    /// Changes the version in all files and in both Cargo.lock, gives the changes under "Unreleased"
-    /// in CHANGELOG.md the version and the date, commits this as "Release VERSION", and creates the
-    /// annotated tag vVERSION. Refuses if there are uncommitted changes, the tag exists or nothing is
-    /// under "Unreleased". If a step fails, nothing is changed. Uses no network.
+    /// Changes the version in all files and in both Cargo.lock, gives the changes under
+    /// "Unreleased" in CHANGELOG.md the version and the date, commits this as "Release VERSION",
+    /// and creates the annotated tag vVERSION. Refuses if there are uncommitted changes, the tag
+    /// exists or nothing is under "Unreleased". If a step fails, nothing is changed. Uses no
+    /// network.
     Release(release::Args),
 
     /// Measure the cost of exectrail beside nothing, an empty program and other tools (root)
@@ -115,7 +117,7 @@ enum Command {
     /// every exec is accounted for, every line is right and memory is flat.
     Soak(soak::Args),
 
-    /// Check formatting, lints, documentation, licences and bans
+    /// Check formatting, prose, spelling, lints, documentation, licences and bans
     Check,
 
     /// Run all steps of CI: setup, check, release build, tests, short fuzzing, image, release,

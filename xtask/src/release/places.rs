@@ -90,8 +90,8 @@ fn with_version(text: &str, is_manifest: bool, old: &str, new: &str) -> (String,
     (changed, unknown)
 }
 
-/// The position of a version that is no part of another: not in `10.1.0`, `0.1.0.1` or `0.1.0-rc.1`,
-/// but in `v0.1.0` and `0.1.0-arm64`.
+/// The position of a version that is no part of another: not in `10.1.0`, `0.1.0.1` or
+/// `0.1.0-rc.1`, but in `v0.1.0` and `0.1.0-arm64`.
 fn find_version(text: &str, version: &str) -> Option<usize> {
     text.match_indices(version).map(|(at, _)| at).find(|at| {
         let (before, after) = (&text[..*at], &text[at + version.len()..]);
