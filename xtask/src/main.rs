@@ -16,6 +16,7 @@ mod demo;
 mod dist;
 mod fuzz;
 mod image;
+mod picture;
 mod progress;
 mod prose;
 mod release;
@@ -105,6 +106,9 @@ enum Command {
     /// minute with --quick. A tool that is not installed has a row that says so.
     Bench(bench::Args),
 
+    /// Make the picture in the README from what exectrail prints (root)
+    Picture,
+
     /// Feed random input, guided by coverage, to all code that reads input from outside
     ///
     /// Feeds ten million inputs to each target, which takes from seconds (announcements) to most of
@@ -146,6 +150,7 @@ fn main() -> ExitCode {
         Command::Dist(args) => dist::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Release(args) => release::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::command(&args).map(|()| ExitCode::SUCCESS),
+        Command::Picture => picture::command().map(|()| ExitCode::SUCCESS),
         Command::Fuzz(args) => fuzz::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Check => check::command().map(|()| ExitCode::SUCCESS),
         Command::Ci => ci::command(),

@@ -26,7 +26,13 @@ const BEFORE: [&str; 8] = [
 ];
 
 /// What stands directly before a version that is not exectrail's, or that stays.
-const NOT_OURS: [&str; 3] = ["`vrl-python` ", "since ", "Since "];
+const NOT_OURS: [&str; 4] = [
+    "`vrl-python` ",
+    "since ",
+    "Since ",
+    // The picture in the README shows the output of the version that made it.
+    "tracing started: exectrail ",
+];
 
 /// Examples of versions in tests, which stay.
 const EXAMPLES: &str = "xtask/src/release/";
