@@ -7,15 +7,16 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::progress::{self, Progress};
 use crate::setup::{self, For};
-use crate::{command, fuzz, prose, workspace};
+use crate::{command, fuzz, prose, spelling, workspace};
 
 /// One check: its name, and its function.
 pub(crate) type Step = (&'static str, fn() -> Result<()>);
 
 /// All checks, quick ones first.
-pub(crate) const STEPS: [Step; 7] = [
+pub(crate) const STEPS: [Step; 8] = [
     ("cargo fmt", formatting),
     ("prose", prose::check),
+    ("spelling", spelling::check),
     ("Cargo.lock of the fuzz targets", lock_of_fuzz_targets),
     ("cargo deny", dependencies),
     ("clippy", lints),

@@ -16,12 +16,14 @@ mod demo;
 mod dist;
 mod fuzz;
 mod image;
+mod picture;
 mod progress;
 mod prose;
 mod release;
 mod setup;
 mod soak;
 mod source;
+mod spelling;
 mod tally;
 mod templates;
 mod test;
@@ -91,10 +93,11 @@ enum Command {
 
     /// Change the version everywhere, commit that, and create the tag
     ///
-    /// Changes the version in all files and in both Cargo.lock, gives the changes under "Unreleased"
-    /// in CHANGELOG.md the version and the date, commits this as "Release VERSION", and creates the
-    /// annotated tag vVERSION. Refuses if there are uncommitted changes, the tag exists or nothing is
-    /// under "Unreleased". If a step fails, nothing is changed. Uses no network.
+    /// Changes the version in all files and in both Cargo.lock, gives the changes under
+    /// "Unreleased" in CHANGELOG.md the version and the date, commits this as "Release VERSION",
+    /// and creates the annotated tag vVERSION. Refuses if there are uncommitted changes, the tag
+    /// exists or nothing is under "Unreleased". If a step fails, nothing is changed. Uses no
+    /// network.
     Release(release::Args),
 
     /// Measure the cost of exectrail beside nothing, an empty program and other tools (root)
@@ -102,6 +105,9 @@ enum Command {
     /// Prints a table, and writes it with the data and plots to target/bench. Takes ten minutes; a
     /// minute with --quick. A tool that is not installed has a row that says so.
     Bench(bench::Args),
+
+    /// Make the picture in the README from what exectrail prints (root)
+    Picture,
 
     /// Feed random input, guided by coverage, to all code that reads input from outside
     ///
@@ -115,7 +121,7 @@ enum Command {
     /// every exec is accounted for, every line is right and memory is flat.
     Soak(soak::Args),
 
-    /// Check formatting, lints, documentation, licences and bans
+    /// Check formatting, prose, spelling, lints, documentation, licences and bans
     Check,
 
     /// Run all steps of CI: setup, check, release build, tests, short fuzzing, image, release,
@@ -144,6 +150,7 @@ fn main() -> ExitCode {
         Command::Dist(args) => dist::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Release(args) => release::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::command(&args).map(|()| ExitCode::SUCCESS),
+        Command::Picture => picture::command().map(|()| ExitCode::SUCCESS),
         Command::Fuzz(args) => fuzz::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Check => check::command().map(|()| ExitCode::SUCCESS),
         Command::Ci => ci::command(),

@@ -159,6 +159,7 @@ fn a_release_leaves_the_old_version_nowhere() {
     let stale: Vec<String> = stale_lines(&clone)
         .into_iter()
         .filter(|line| !line.contains("`vrl-python` "))
+        .filter(|line| !line.starts_with("docs/images/"))
         .filter(|line| !line.starts_with("xtask/src/release/") && !line.starts_with("fuzz/seeds/"))
         .collect();
     assert_eq!(stale, [""; 0]);

@@ -34,6 +34,7 @@ pub(super) fn content(tarballs: &[PathBuf]) -> Result<()> {
         completions(&top)?;
         manual(&top)?;
         bills_of_materials(&top)?;
+        documents(&top.join(DOCUMENTS))?;
         let licences = read(&top.join(DOCUMENTS).join("LICENSES-OF-DEPENDENCIES"))?;
         for expected in ["==== aya ", "==== tokio ", "Permission is hereby granted"] {
             ensure!(
@@ -107,6 +108,23 @@ fn completions(top: &Path) -> Result<()> {
         ensure!(
             offered.contains("preflight"),
             "{shell} does not complete `exectrail pre` to preflight, but: {offered:?}"
+        );
+    }
+    Ok(())
+}
+
+/// Checks that the files that the README links to are there.
+fn documents(directory: &Path) -> Result<()> {
+    let readme = read(&directory.join("README.md"))?;
+    let links = readme
+        .split("](docs/")
+        .skip(1)
+        .filter_map(|link| link.split([')', '#']).next());
+    for link in links {
+        let path = directory.join("docs").join(link);
+        ensure!(
+            path.exists(),
+            "the README links to docs/{link}, not in the tarball"
         );
     }
     Ok(())

@@ -18,6 +18,19 @@ pub(super) fn files_in(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// The files in a directory and in those below it, in the order of their paths.
+pub(super) fn files_below(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = files_in(directory)?;
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(files_below(&path)?);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// The last part of a path.
 pub(super) fn name_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();

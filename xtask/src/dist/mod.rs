@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use self::files::{files_in, name_of, sha256};
+use self::files::{files_below, files_in, name_of, sha256};
 use self::layout::{COMPLETIONS, DOCUMENTS, SUMS};
 use self::tarball::Tarball;
 use crate::architecture::Architecture;
@@ -121,11 +121,9 @@ fn tarball(architecture: Architecture, host: &Built, built: &Built, time: u64) -
     for name in ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"] {
         tarball.add_copy(format!("{DOCUMENTS}/{name}"), &root.join(name))?;
     }
-    for document in files_in(&root.join("docs"))? {
-        tarball.add_copy(
-            format!("{DOCUMENTS}/docs/{}", name_of(&document)),
-            &document,
-        )?;
+    for document in files_below(&root.join("docs"))? {
+        let name = document.strip_prefix(root)?.display();
+        tarball.add_copy(format!("{DOCUMENTS}/{name}"), &document)?;
     }
     let bills = parts::bills_of_materials(architecture, time)?;
     tarball.add(

@@ -26,7 +26,13 @@ const BEFORE: [&str; 8] = [
 ];
 
 /// What stands directly before a version that is not exectrail's, or that stays.
-const NOT_OURS: [&str; 3] = ["`vrl-python` ", "since ", "Since "];
+const NOT_OURS: [&str; 4] = [
+    "`vrl-python` ",
+    "since ",
+    "Since ",
+    // The picture in the README shows the output of the version that made it.
+    "tracing started: exectrail ",
+];
 
 /// Examples of versions in tests, which stay.
 const EXAMPLES: &str = "xtask/src/release/";
@@ -90,8 +96,8 @@ fn with_version(text: &str, is_manifest: bool, old: &str, new: &str) -> (String,
     (changed, unknown)
 }
 
-/// The position of a version that is no part of another: not in `10.1.0`, `0.1.0.1` or `0.1.0-rc.1`,
-/// but in `v0.1.0` and `0.1.0-arm64`.
+/// The position of a version that is no part of another: not in `10.1.0`, `0.1.0.1` or
+/// `0.1.0-rc.1`, but in `v0.1.0` and `0.1.0-arm64`.
 fn find_version(text: &str, version: &str) -> Option<usize> {
     text.match_indices(version).map(|(at, _)| at).find(|at| {
         let (before, after) = (&text[..*at], &text[at + version.len()..]);

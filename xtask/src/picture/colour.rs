@@ -1,0 +1,157 @@
+//! Colours for the lines of a terminal, which break or end at its width.
+
+use super::svg::{COLUMNS, Part, Style};
+
+/// A line, as parts of one style each.
+type Line = Vec<Part>;
+
+/// The prompt and a command.
+pub(super) fn prompt(command: &str) -> Line {
+    vec![Part::new(Style::Dim, "# "), Part::new(Style::Bold, command)]
+}
+
+/// A line that a program printed: several lines if it is JSON, which is shown whole.
+pub(super) fn output(line: &str) -> Vec<Line> {
+    if line.starts_with('{') {
+        wrapped(json(line))
+    } else {
+        vec![cut(text(line))]
+    }
+}
+
+/// exectrail's text: a time, and `exec`, ids, `comm -> file: command line`, or another event.
+fn text(line: &str) -> Line {
+    let is_time = |word: &str| word.len() == 24 && word.ends_with('Z');
+    let Some((time, rest)) = line.split_once(' ').filter(|(time, _)| is_time(time)) else {
+        return vec![Part::new(Style::Plain, line)];
+    };
+    let time = Part::new(Style::Dim, format!("{time} "));
+    let exec = rest.strip_prefix("exec ").and_then(|rest| {
+        let (before, rest) = rest.split_once(" -> ")?;
+        let (file, command_line) = rest.split_once(": ")?;
+        let (ids, comm) = before.rsplit_once(' ')?;
+        Some((ids, comm, file, command_line))
+    });
+    let Some((ids, comm, file, command_line)) = exec else {
+        return vec![time, Part::new(Style::Event, rest)];
+    };
+    vec![
+        time,
+        Part::new(Style::Event, "exec "),
+        Part::new(Style::Dim, format!("{ids} ")),
+        Part::new(Style::Plain, format!("{comm} -> ")),
+        Part::new(Style::Name, file),
+        Part::new(Style::Plain, format!(": {command_line}")),
+    ]
+}
+
+/// JSON: keys, and values.
+fn json(line: &str) -> Line {
+    let mut parts = Vec::new();
+    let mut rest = line;
+    while let Some(start) = rest.find('"') {
+        parts.push(Part::new(Style::Plain, &rest[..start]));
+        let length = end_of_string(&rest[start..]);
+        let (string, after) = rest[start..].split_at(length);
+        let style = if after.starts_with(':') {
+            Style::Name
+        } else {
+            Style::Value
+        };
+        parts.push(Part::new(style, string));
+        rest = after;
+    }
+    parts.push(Part::new(Style::Plain, rest));
+    parts
+}
+
+/// The length of the JSON string that the text begins with.
+fn end_of_string(text: &str) -> usize {
+    let mut is_escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// The line, with an ellipsis if it is longer than the terminal is wide.
+fn cut(line: Line) -> Line {
+    let width: usize = line.iter().map(|part| part.text.chars().count()).sum();
+    if width <= COLUMNS {
+        return line;
+    }
+    let mut first = wrapped_at(line, COLUMNS - 1).swap_remove(0);
+    first.push(Part::new(Style::Dim, "…"));
+    first
+}
+
+/// The line, continued on the next lines where the terminal ends.
+fn wrapped(line: Line) -> Vec<Line> {
+    wrapped_at(line, COLUMNS)
+}
+
+fn wrapped_at(line: Line, columns: usize) -> Vec<Line> {
+    let mut lines = vec![Line::new()];
+    let mut room = columns;
+    for part in line {
+        let mut text: Vec<char> = part.text.chars().collect();
+        while !text.is_empty() {
+            if room == 0 {
+                lines.push(Line::new());
+                room = columns;
+            }
+            let rest = text.split_off(text.len().min(room));
+            room -= text.len();
+            let text_here: String = std::mem::replace(&mut text, rest).into_iter().collect();
+            if let Some(last) = lines.last_mut() {
+                last.push(Part::new(part.style, text_here));
+            }
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(lines: &[Line]) -> Vec<String> {
+        let text = |line: &Line| line.iter().map(|part| part.text.as_str()).collect();
+        lines.iter().map(text).collect()
+    }
+
+    #[test]
+    fn colours_change_no_text() {
+        for line in [
+            "2026-11-26T06:48:41.213Z exec pid=1/2 uid=0 sh -> /usr/bin/make: make 'a -> b: c'",
+            "2026-11-26T06:48:41.213Z tracing stopped: 7 execs, 0 lost",
+            "cc -c main.c",
+            r#"{"a":"b\"c\\","d":[1,"e"]}"#,
+            "",
+        ] {
+            assert_eq!(shown(&output(line)), [line]);
+        }
+        assert_eq!(
+            output("2026-11-26T06:48:41.213Z exec pid=1/2 uid=0 sh -> /a: a").len(),
+            1
+        );
+    }
+
+    #[test]
+    fn long_text_is_cut_and_long_json_continues() {
+        let long = "a".repeat(3 * COLUMNS);
+        let cut = shown(&output(&long));
+        assert_eq!(cut.len(), 1);
+        assert_eq!(cut[0].chars().count(), COLUMNS);
+        assert!(cut[0].ends_with("a…"), "{cut:?}");
+        let json = format!("{{\"{long}\":1}}");
+        let lines = shown(&output(&json));
+        assert!(lines.iter().all(|line| line.len() <= COLUMNS));
+        assert_eq!(lines.concat(), json);
+    }
+}
