@@ -1,7 +1,6 @@
 //! The tests, one file for each group. A scenario runs the tests of one or more groups.
 
 mod arguments;
-mod asked_for;
 mod brief;
 mod docker_identity;
 mod dockerd;
@@ -11,13 +10,14 @@ mod failed_execs;
 mod identity;
 mod integrity;
 mod life_cycle;
+mod machine_properties;
 mod native_sidecar;
 mod node_in_container;
 mod others;
-mod played_pods;
 mod pods;
 mod refusals;
 mod suppression;
+mod template_pods;
 mod tracing;
 
 use anyhow::Result;
@@ -52,7 +52,7 @@ pub(crate) fn of(plan: &Plan) -> Vec<Test> {
         ]
         .concat(),
         Scenario::Pods => [
-            played_pods::TESTS,
+            template_pods::TESTS,
             native_sidecar::TESTS,
             node_in_container::TESTS,
         ]
