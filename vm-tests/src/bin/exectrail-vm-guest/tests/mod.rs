@@ -18,21 +18,12 @@ mod pods;
 mod refusals;
 mod suppression;
 mod template_pods;
+mod test;
 mod tracing;
 
-use anyhow::Result;
 use exectrail_vm_tests::{Plan, Scenario};
 
-use crate::report::Report;
-
-/// A test: its name is the guarantee that it checks.
-pub(crate) type Test = (&'static str, fn(&Plan, &Report) -> Result<()>);
-
-/// Tests by the names of their functions.
-macro_rules! tests {
-    ($($test:ident),+ $(,)?) => { &[$((stringify!($test), $test)),+] };
-}
-use tests;
+pub(crate) use self::test::{Test, tests};
 
 /// The tests of a plan's scenario.
 pub(crate) fn of(plan: &Plan) -> Vec<Test> {

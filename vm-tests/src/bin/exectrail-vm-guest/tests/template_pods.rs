@@ -11,8 +11,9 @@ use serde_json::Value;
 use crate::{
     machine::{
         manifest::Manifest,
-        node::{self, podman, run},
+        node::{self, podman},
         node_pod::{NodePod, SharedPod},
+        node_program::run,
     },
     report::Report,
     tests::{Test, tests},
