@@ -71,7 +71,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     let dir = tempfile::tempdir().context("cannot make a directory for the soak")?;
     let (tool, noop) = (compile(dir.path(), "tool")?, compile(dir.path(), "noop")?);
     let pod = Pod::new()?;
-    let mut sidecar = PipedSidecar::start(&pod, &exectrail, args.ring_bytes)?;
+    let mut sidecar = PipedSidecar::start(&pod, &exectrail, args.ring_bytes, dir.path())?;
     let verify = Verify::new(&exectrail)?;
     let at_once = match args.at_once {
         0 => thread::available_parallelism().map_or(1, usize::from),

@@ -23,12 +23,19 @@ pub(super) struct PipedSidecar {
 }
 
 impl PipedSidecar {
-    /// Starts exectrail in the pod, and returns once it traces.
-    pub(super) fn start(pod: &Pod, exectrail: &Path, ring_bytes: u64) -> Result<Self> {
+    /// Starts exectrail in the pod, with its state in `state`, and returns once it traces.
+    pub(super) fn start(
+        pod: &Pod,
+        exectrail: &Path,
+        ring_bytes: u64,
+        state: &Path,
+    ) -> Result<Self> {
         let mut child = pod
             .container(exectrail)
             .arg("--init-address=127.0.0.1:56123")
             .arg(format!("--ring-bytes={ring_bytes}"))
+            // Without it exectrail warns that it cannot find the workspaces again.
+            .arg(format!("--state-dir={}", state.display()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
