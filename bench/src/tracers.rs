@@ -174,14 +174,14 @@ pub(crate) fn start(
             (command, peer.process, peer.ready)
         }
     };
-    let mut program = LoggedProgram::spawn(command)?;
+    let program = LoggedProgram::spawn(command)?;
     let deadline = Instant::now() + START;
     loop {
         let said = said(&program);
         if said.contains(ready) {
             break;
         }
-        if program.ended()?.is_some() || Instant::now() > deadline {
+        if !program.is_running()? || Instant::now() > deadline {
             let words: Vec<&str> = said.lines().filter(|line| !line.is_empty()).collect();
             let last = words.iter().rev().take(2).rev().copied();
             bail!("{}", last.collect::<Vec<_>>().join(" / "));
@@ -236,13 +236,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let Some(program) = &mut self.program else {
+        let Some(program) = &self.program else {
             return;
         };
         let _ = signal(self.worker, Signal::TERM);
         let deadline = Instant::now() + END;
         while Instant::now() < deadline {
-            if matches!(program.ended(), Ok(Some(_))) {
+            if matches!(program.is_running(), Ok(false)) {
                 return;
             }
             sleep(Duration::from_millis(20));

@@ -2,10 +2,15 @@
 
 use std::{
     fs::{self, File},
+    io,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
 };
 
+use rustix::{
+    io::Errno,
+    process::{Pid, WaitId, WaitIdOptions, waitid},
+};
 use tempfile::TempDir;
 
 use crate::{Error, Result, wait::try_wait_for};
@@ -57,19 +62,32 @@ impl LoggedProgram {
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// How it ended, if it has.
-    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        self.child.try_wait().map_err(|source| Error::Process {
+    /// Whether it has not ended.
+    pub fn is_running(&self) -> Result<bool> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match waitid(WaitId::Pid(Pid::from_child(&self.child)), options) {
+            Ok(ended) => Ok(ended.is_none()),
+            // It has been waited for.
+            Err(Errno::CHILD) => Ok(false),
+            Err(error) => Err(self.cannot_wait(error.into())),
+        }
+    }
+
+    fn cannot_wait(&self, source: io::Error) -> Error {
+        Error::Process {
             action: "wait for",
             pid: self.child.id(),
             source,
-        })
+        }
     }
 
     /// Waits for its end.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         let what = format!("the end of {}", self.name);
-        try_wait_for(&what, || self.ended())
+        try_wait_for(&what, || {
+            let ended = self.child.try_wait();
+            ended.map_err(|error| self.cannot_wait(error))
+        })
     }
 }
 

@@ -6,6 +6,8 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use procfs::{ProcessCGroup, process::Process};
+
 use crate::{Error, Result, cgroup};
 
 /// The cgroup; removed when dropped.
@@ -105,28 +107,28 @@ impl MemoryCgroup {
 
 /// The process's own cgroup, with the memory controller for those below it.
 fn own() -> Result<(PathBuf, &'static Files)> {
-    let path = "/proc/self/cgroup";
-    let cgroups = fs::read_to_string(path).map_err(Error::file("read", path))?;
-    let find = |start: &str| {
-        let mut lines = cgroups.lines();
-        lines.find_map(|line| Some(line.split_once(start)?.1))
+    let none = |reason: String| Error::NoMemoryController { reason };
+    let cgroups = Process::myself()
+        .and_then(|process| process.cgroups())
+        .map_err(|error| none(error.to_string()))?
+        .0;
+    let of = |is_it: &dyn Fn(&ProcessCGroup) -> bool| cgroups.iter().find(|cgroup| is_it(cgroup));
+    let below = |root: &str, cgroup: &ProcessCGroup| {
+        Path::new(root).join(cgroup.pathname.trim_start_matches('/'))
     };
-    let below = |root: &str, path: &str| Path::new(root).join(path.trim_start_matches('/'));
-    if let Some(path) = find(":memory:") {
-        return Ok((below("/sys/fs/cgroup/memory", path), &V1));
+    if let Some(v1) = of(&|cgroup| cgroup.controllers.iter().any(|name| name == "memory")) {
+        return Ok((below("/sys/fs/cgroup/memory", v1), &V1));
     }
-    let Some(path) = find("0::") else {
-        return Err(Error::NoMemoryController {
-            reason: format!("{path} has no hierarchy with one"),
-        });
+    let Some(v2) = of(&|cgroup| cgroup.hierarchy == 0) else {
+        return Err(none(
+            "the process is in no hierarchy that can have one".to_owned(),
+        ));
     };
-    let own = below("/sys/fs/cgroup", path);
+    let own = below("/sys/fs/cgroup", v2);
     let control = own.join("cgroup.subtree_control");
     match fs::write(&control, "+memory") {
         Ok(()) => Ok((own, &V2)),
-        Err(error) => Err(Error::NoMemoryController {
-            reason: format!("{} does not take it: {error}", control.display()),
-        }),
+        Err(error) => Err(none(format!("{}: {error}", control.display()))),
     }
 }
 

@@ -2,17 +2,19 @@
 
 use std::{fs, io, os::unix::fs::MetadataExt as _};
 
+use procfs::{ProcResult, process::Process};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{Error, Result};
 
+fn process(pid: u32) -> ProcResult<Process> {
+    Process::new(pid.cast_signed())
+}
+
 /// The children of a process's first thread, oldest first; none if it has ended.
 pub fn children(pid: u32) -> Vec<u32> {
-    fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
-        .unwrap_or_default()
-        .split_whitespace()
-        .filter_map(|child| child.parse().ok())
-        .collect()
+    let children = process(pid).and_then(|process| process.task_from_tid(process.pid)?.children());
+    children.unwrap_or_default()
 }
 
 /// The process and its descendants, generation by generation.
@@ -30,7 +32,8 @@ pub fn family(pid: u32) -> Vec<u32> {
 /// namespaces fork to enter them, so the wanted process is a descendant.
 pub fn descendant(pid: u32, name: &str) -> Option<u32> {
     family(pid).into_iter().find(|pid| {
-        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name)
+        let stat = process(*pid).and_then(|process| process.stat());
+        stat.is_ok_and(|stat| stat.comm == name)
     })
 }
 

@@ -31,11 +31,15 @@ impl Sidecar {
     /// Waits until it traces.
     pub fn wait_until_on(&self) -> Result<()> {
         try_wait_for("tracing to be on", || {
+            let is_running = self.program.is_running()?;
             let said = self.diagnostics()?;
-            if said.contains("cannot trace here") {
+            if said.contains(IS_ON) {
+                return Ok(Some(()));
+            }
+            if said.contains("cannot trace here") || !is_running {
                 return Err(Error::DoesNotTrace { said });
             }
-            Ok(said.contains(IS_ON).then_some(()))
+            Ok(None)
         })
     }
 
@@ -54,8 +58,8 @@ impl Sidecar {
     }
 
     /// Whether it has not ended.
-    pub fn is_running(&mut self) -> Result<bool> {
-        Ok(self.program.ended()?.is_none())
+    pub fn is_running(&self) -> Result<bool> {
+        self.program.is_running()
     }
 
     /// Sends a signal.

@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use anyhow::{Context, Result};
+use exectrail_testbed::cache;
 
 /// The version of the workspace, which all crates have.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -29,21 +29,11 @@ pub(crate) fn target_dir() -> PathBuf {
     root().join(env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from))
 }
 
-/// Directory of downloads that belong neither to a toolchain nor to cargo. They outlive a clone and
-/// `cargo clean`.
-pub(crate) fn cache_dir() -> Result<PathBuf> {
-    let base = match env::var_os("XDG_CACHE_HOME") {
-        Some(dir) if Path::new(&dir).is_absolute() => PathBuf::from(dir),
-        _ => env::home_dir()
-            .context("no place for downloads: neither XDG_CACHE_HOME nor HOME is set; set one")?
-            .join(".cache"),
-    };
-    Ok(base.join("exectrail"))
-}
-
 /// Directory of the tools that xtask installs, which are in its `bin`.
 pub(crate) fn tools_dir() -> Option<PathBuf> {
-    cache_dir().ok().map(|cache| cache.join("tools"))
+    cache::directory()
+        .ok()
+        .map(|directory| directory.join("tools"))
 }
 
 /// Cargo's own directory: installed tools are in its `bin`.

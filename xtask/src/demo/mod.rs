@@ -4,32 +4,17 @@
 //! exectrail, and a workspace whose init script announces itself with curl. The lines are real:
 //! exectrail wrote them about programs that ran.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{BufRead, BufReader, Read},
-    path::Path,
-    process::{Child, ChildStderr, Command, Stdio},
-    thread,
-    time::Duration,
+use std::{collections::BTreeMap, path::Path, process::Stdio, thread, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use exectrail_testbed::{
+    log::{msg, parse},
+    pod::Pod,
+    sidecar::Sidecar,
 };
+use rustix::process::Signal;
 
-use anyhow::{Context, Result, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
-
-use crate::{command, progress, workspace};
-
-/// A process that is killed when dropped.
-struct Container(Child);
-
-impl Drop for Container {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::{progress, workspace};
 
 /// Runs the demo with the `exectrail` binary just built.
 pub(crate) fn run(exectrail: &Path) -> Result<()> {
@@ -37,70 +22,50 @@ pub(crate) fn run(exectrail: &Path) -> Result<()> {
         rustix::process::geteuid().is_root(),
         "the demo makes namespaces and loads eBPF programs, which only root may: run it with sudo"
     );
-    let dir = tempfile::tempdir().context("cannot make a directory for the demo's log")?;
-    let log = dir.path().join("log");
+    let state = tempfile::tempdir().context("cannot make a directory for the demo's state")?;
 
     progress::note(format_args!("a pod: a network namespace of its own"));
-    let mut pod = Container(
-        command::new("unshare")
-            .args([
-                "--net",
-                "--",
-                "sh",
-                "-c",
-                "ip link set lo up && echo up && exec sleep infinity",
-            ])
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start unshare, of util-linux")?,
-    );
-    let mut up = [0; 3];
-    pod.0
-        .stdout
-        .as_mut()
-        .context("unshare has no output")?
-        .read_exact(&mut up)
-        .context("cannot make a network namespace with a loopback device (unshare, ip)")?;
+    let pod = Pod::new()?;
 
     progress::note(format_args!(
         "its sidecar: exectrail, in a PID namespace of its own"
     ));
-    let mut sidecar = Container(
-        container(&pod, exectrail)
-            .arg("--init-address=127.0.0.1:56123")
-            .arg(format!("--state-dir={}", dir.path().display()))
-            .args([
-                "--label",
-                "workspace_name=demo",
-                "--label",
-                "username=jessie",
-            ])
-            .stdout(File::create(&log).context("cannot create the demo's log")?)
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("cannot start exectrail")?,
-    );
-    let stderr = sidecar.0.stderr.take().context("exectrail has no stderr")?;
-    wait_until_on(stderr)?;
+    let mut command = pod.container(exectrail);
+    command
+        .arg("--init-address=127.0.0.1:56123")
+        .arg(format!("--state-dir={}", state.path().display()))
+        .args(["--label", "workspace_name=demo"])
+        .args(["--label", "username=jessie"]);
+    let mut sidecar = Sidecar::spawn(command)?;
+    sidecar.wait_until_on()?;
+    let started = sidecar.diagnostics()?;
+    eprint!("{started}");
 
     progress::note(format_args!(
         "its workspace: the init script announces it, then programs run\n"
     ));
     let scripts = workspace::root().join("xtask/src/demo");
-    let status = container(&pod, Path::new("sh"))
+    let status = pod
+        .container("sh")
         .arg(scripts.join("init.sh"))
         .arg(scripts.join("agent.sh"))
+        .stdin(Stdio::null())
         .status()
         .context("cannot start the workspace")?;
     // A line follows its exec within 60 ms.
     thread::sleep(Duration::from_millis(200));
-    stop(&mut sidecar)?;
+    // As the kubelet does.
+    sidecar.signal(Signal::TERM)?;
+    let ended = sidecar.wait()?;
+    let said = sidecar.diagnostics()?;
+    eprint!("{}", said.strip_prefix(&started).unwrap_or(&said));
+    ensure!(ended.success(), "exectrail ended with {ended}");
 
     println!();
     progress::note(format_args!(
         "the sidecar's log, as `kubectl logs` would show it\n"
     ));
-    let counts = show(&log)?;
+    let counts = show(&sidecar.log())?;
     println!();
     let count = |msg: &str| counts.get(msg).copied().unwrap_or(0);
     progress::note(format_args!(
@@ -118,69 +83,13 @@ pub(crate) fn run(exectrail: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A command that runs as the first process of a container of the pod.
-fn container(pod: &Container, program: &Path) -> Command {
-    let mut command = command::new("nsenter");
-    command
-        .arg(format!("--net=/proc/{}/ns/net", pod.0.id()))
-        .args([
-            "--",
-            "unshare",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            "--",
-        ])
-        .arg(program);
-    command
-}
-
-/// Shows exectrail's diagnostics until it traces, and continues in a thread.
-fn wait_until_on(stderr: ChildStderr) -> Result<()> {
-    let mut lines = BufReader::new(stderr).lines();
-    let mut on = false;
-    while !on {
-        let Some(line) = lines.next() else {
-            bail!("exectrail ended; its last diagnostics above say why");
-        };
-        let line = line.context("cannot read exectrail's diagnostics")?;
-        eprintln!("{line}");
-        on = line.contains("tracing is on");
-    }
-    thread::spawn(move || {
-        lines
-            .map_while(Result::ok)
-            .for_each(|line| eprintln!("{line}"))
-    });
-    Ok(())
-}
-
-/// Asks exectrail to stop, as the kubelet does, and waits for its end.
-fn stop(sidecar: &mut Container) -> Result<()> {
-    let unshare = sidecar.0.id();
-    let children = std::fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children"))
-        .context("cannot tell exectrail's process id")?;
-    let pid = children
-        .split_whitespace()
-        .next()
-        .and_then(|pid| Pid::from_raw(pid.parse().ok()?))
-        .context("exectrail has ended before its time")?;
-    kill_process(pid, Signal::TERM).context("cannot send SIGTERM")?;
-    let status = sidecar.0.wait().context("cannot wait for exectrail")?;
-    ensure!(status.success(), "exectrail ended with {status}");
-    Ok(())
-}
-
 /// Prints the log; returns the number of lines for each `msg`.
 fn show(log: &Path) -> Result<BTreeMap<String, usize>> {
     let text = std::fs::read_to_string(log).context("cannot read the demo's log")?;
     let mut counts = BTreeMap::new();
     for line in text.lines() {
         println!("{line}");
-        let line: Value = serde_json::from_str(line).context("a line is not JSON")?;
-        let msg = line["msg"].as_str().context("a line has no msg")?;
-        *counts.entry(msg.to_owned()).or_insert(0) += 1;
+        *counts.entry(msg(&parse(line)?).to_owned()).or_insert(0) += 1;
     }
     Ok(counts)
 }

@@ -9,7 +9,6 @@ mod cargo_deny;
 mod cargo_fuzz;
 mod cargo_tool;
 mod cross_compiler;
-mod debian_archive;
 mod debian_packages;
 mod image_builder;
 mod lints;

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use exectrail_testbed::{cache, debian::Suite};
+use tempfile::TempDir;
 
-use super::debian_archive::DebianArchive;
 use super::requirement::Found;
 use crate::toolchain::Toolchain;
-use crate::{command, progress, workspace};
+use crate::{command, progress};
 
 /// Suite names that stay valid across Debian's releases. Backports keep several versions; the other
 /// suites have one each.
@@ -86,7 +87,7 @@ impl Source {
     }
 
     fn install_from_debian(&self) -> Result<String> {
-        let cache = workspace::cache_dir()?.join("rust-src");
+        let cache = cache::directory()?.join("rust-src");
         let unpacked = cache.join(self.directory_name());
         let mut from = "an earlier download".to_owned();
         if !is_library(&unpacked) {
@@ -104,26 +105,28 @@ impl Source {
 
     /// Fills `unpacked`, and returns the package that it came from.
     fn download(&self, cache: &Path, unpacked: &Path) -> Result<String> {
-        let archive = DebianArchive::find(cache)?;
         let upstream = format!("{}+", self.release);
         for suite in SUITES {
-            let versions = match archive.versions_in(suite, "rust-src") {
-                Ok(versions) => versions,
+            let suite = match Suite::open(suite, cache) {
+                Ok(suite) => suite,
                 // Not every mirror has every suite.
                 Err(error) => {
-                    progress::note(format_args!("no {suite}: {}", gist(&error)));
+                    progress::note(format_args!("no {suite}: {}", gist(&error.into())));
                     continue;
                 }
             };
+            let versions = suite.versions("rust-src")?;
             let Some(version) = versions
                 .iter()
                 .find(|version| version.starts_with(&upstream))
             else {
                 continue;
             };
-            let tree = archive.unpack("rust-src", version)?;
-            self.keep_library(&tree, unpacked)?;
-            return Ok(format!("Debian's rust-src {version} ({suite})"));
+            let tree = TempDir::with_prefix_in("tree-", cache)
+                .with_context(|| format!("cannot create a directory in {}", cache.display()))?;
+            suite.download("rust-src", version)?.unpack(tree.path())?;
+            self.keep_library(tree.path(), unpacked)?;
+            return Ok(format!("Debian's rust-src {version} ({})", suite.name()));
         }
         bail!(
             "no rust-src {} in any of Debian's {}",

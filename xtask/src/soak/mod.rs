@@ -8,7 +8,7 @@
 //! process. Execs that do not fit the ring are lost, and the log must count every one of them.
 
 mod log;
-mod pod;
+mod sidecar;
 mod workspaces;
 
 use std::{
@@ -18,11 +18,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use exectrail_testbed::pod::Pod;
 use rustix::process::Signal;
 
 use self::{
     log::{Seen, Told, Verify},
-    pod::{Pod, Process},
+    sidecar::{PipedSidecar, Process},
     workspaces::{Making, Ran, compile},
 };
 use crate::build;
@@ -69,7 +70,8 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     let exectrail = build::release()?.exectrail;
     let dir = tempfile::tempdir().context("cannot make a directory for the soak")?;
     let (tool, noop) = (compile(dir.path(), "tool")?, compile(dir.path(), "noop")?);
-    let mut pod = Pod::new(&exectrail, args.ring_bytes)?;
+    let pod = Pod::new()?;
+    let mut sidecar = PipedSidecar::start(&pod, &exectrail, args.ring_bytes, dir.path())?;
     let verify = Verify::new(&exectrail)?;
     let at_once = match args.at_once {
         0 => thread::available_parallelism().map_or(1, usize::from),
@@ -81,16 +83,16 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     ));
 
     let since = Instant::now();
-    let process = pod.exectrail();
+    let process = sidecar.exectrail();
     let making = Making {
-        network: pod.network(),
+        pod: &pod,
         tool: &tool,
         noop: &noop,
         execs: args.per_workspace,
     };
     let ran = Ran::new(if args.stop == 0 { args.execs } else { u64::MAX });
     let seen = Seen::new(args.stop > 0);
-    let log = pod.log.take().context("exectrail has no output")?;
+    let log = sidecar.log.take().context("exectrail has no output")?;
     let (memory, while_stopped) = thread::scope(|scope| -> Result<(Vec<u64>, u64)> {
         let reader = scope.spawn(|| seen.read(log, verify, &noop));
         let workers: Vec<_> = (0..at_once)
@@ -110,7 +112,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
             .try_for_each(|worker| worker.join().map_err(panicked)?);
         let while_stopped = stopper.map_or(Ok(0), |stopper| stopper.join().map_err(panicked)?);
         // The end of exectrail also ends its log, and so the reader.
-        let ended = pod.end();
+        let ended = sidecar.end();
         reader.join().map_err(panicked)??;
         worked?;
         ended?;

@@ -2,23 +2,20 @@
 
 use std::{
     path::{Path, PathBuf},
+    process::Stdio,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
 use anyhow::{Context, Result, bail};
+use exectrail_testbed::{compiler, pod::Pod};
 
-use super::pod::container;
-use crate::{command, workspace};
+use crate::workspace;
 
 /// Compiles one of the tests' programs.
 pub(super) fn compile(dir: &Path, name: &str) -> Result<PathBuf> {
     let program = dir.join(name);
     let source = workspace::root().join(format!("runtime/tests/as_root/{name}.c"));
-    command::run(
-        command::new("cc")
-            .args(["-O1", "-static", "-o"])
-            .args([&program, &source]),
-    )?;
+    compiler::compile(&source, &program)?;
     Ok(program)
 }
 
@@ -35,8 +32,7 @@ pub(super) struct Ran {
 
 /// How workspaces are made.
 pub(super) struct Making<'a> {
-    /// The pod's network namespace, as the id of a process in it.
-    pub(super) network: u32,
+    pub(super) pod: &'a Pod,
     /// The tests' program that executes another.
     pub(super) tool: &'a Path,
     /// The program that it executes.
@@ -75,10 +71,13 @@ impl Ran {
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1_442_695_040_888_963_407);
             let count = making.execs / 2 + (random >> 33) % making.execs.max(1);
-            let status = container(making.network, making.tool)
+            let status = making
+                .pod
+                .container(making.tool)
                 .arg("burst")
                 .arg(making.noop)
                 .arg(count.to_string())
+                .stdin(Stdio::null())
                 .status()
                 .context("cannot start a workspace")?;
             if !status.success() {

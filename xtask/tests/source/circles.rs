@@ -6,19 +6,12 @@
 //! that defines it. So a child may take from its parent what the parent re-exports, but not what
 //! the parent's own file defines if that file uses the child.
 
-use std::collections::BTreeSet;
-
 use crate::circle::shortest_circle;
 use crate::crates::{crate_roots, name_of};
 use crate::uses::uses_between_files;
 
-/// Crates whose circles are still to be removed, by their root file. A crate without a circle does
-/// not belong here.
-const TO_DO: [&str; 1] = ["vm-tests/src/bin/exectrail-vm-guest/main.rs"];
-
 #[test]
 fn no_circle_between_files() {
-    let mut with_circles = BTreeSet::new();
     let mut circles = String::new();
     let mut files = 0;
     for crate_root in crate_roots() {
@@ -27,25 +20,14 @@ fn no_circle_between_files() {
         let Some(circle) = shortest_circle(&uses) else {
             continue;
         };
-        let name = name_of(&crate_root);
-        with_circles.insert(name.clone());
-        if !TO_DO.contains(&name.as_str()) {
-            circles.push_str(&format!("\n{name}:"));
-            for file in circle {
-                circles.push_str(&format!("\n  {} uses", name_of(&file)));
-            }
-            circles.push_str(" the first\n");
+        circles.push_str(&format!("\n{}:", name_of(&crate_root)));
+        for file in circle {
+            circles.push_str(&format!("\n  {} uses", name_of(&file)));
         }
+        circles.push_str(" the first\n");
     }
     assert!(files > 200, "only {files} files: not all crates were found");
     assert!(circles.is_empty(), "files use each other:\n{circles}");
-    for crate_root in TO_DO {
-        assert!(
-            with_circles.contains(crate_root),
-            "{crate_root} has no circle: remove it from TO_DO in {}",
-            file!()
-        );
-    }
 }
 
 /// Tests of the rules, on crates that are written for them.

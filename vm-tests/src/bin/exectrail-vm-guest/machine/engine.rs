@@ -89,7 +89,7 @@ impl Engine {
 
     fn output(&self, arguments: &[&str], input: &str) -> Result<Output> {
         let (program, rest) = self.command.split_first().context("no command")?;
-        let mut child = crate::machine::node::command(program)
+        let mut child = super::node_program::command(program)
             .args(rest)
             .args(arguments)
             .stdin(Stdio::piped())

@@ -19,7 +19,7 @@ use crate::machine::{
     engine::Engine,
     manifest::{Manifest, list, words},
     node::EXECTRAIL_IMAGE,
-    played::Played,
+    node_pod::NodePod,
     runtime::{PAUSE, SELF},
 };
 
@@ -31,8 +31,8 @@ struct Starting<'a> {
 }
 
 /// Starts a pod.
-pub(crate) fn start(engine: &Engine, manifest: &Manifest) -> Result<Played> {
-    let mut pod = Played::empty(engine, manifest.name());
+pub(crate) fn start(engine: &Engine, manifest: &Manifest) -> Result<NodePod> {
+    let mut pod = NodePod::empty(engine, manifest.name());
     let pause = pod.add("pause");
     let program = format!("{SELF}:/pause:ro");
     engine.run(&[
@@ -68,7 +68,7 @@ pub(crate) fn start(engine: &Engine, manifest: &Manifest) -> Result<Played> {
 }
 
 /// Stops the containers of a pod. They are not removed, so tests can inspect them.
-pub(crate) fn stop(pod: &Played, manifest: &Manifest) -> Result<()> {
+pub(crate) fn stop(pod: &NodePod, manifest: &Manifest) -> Result<()> {
     let stop = |container: &Value, grace: &str| {
         let container = pod.container(name(container));
         pod.engine.run(&["stop", "-t", grace, &container]).map(drop)
@@ -94,7 +94,7 @@ fn is_sidecar(container: &Value) -> bool {
 
 /// Runs the startup probe until it succeeds, with its period and its number of attempts. Its
 /// timeout is ignored, because starting a program takes seconds in an emulated machine.
-fn wait_until_started(pod: &Played, container: &Value) -> Result<()> {
+fn wait_until_started(pod: &NodePod, container: &Value) -> Result<()> {
     let probe = &container["startupProbe"];
     let command: Vec<&str> = words(&probe["exec"]["command"]).collect();
     ensure!(
@@ -121,7 +121,7 @@ fn wait_until_started(pod: &Played, container: &Value) -> Result<()> {
 
 impl Starting<'_> {
     /// Starts a container. Unless `stays` is set, waits for its end.
-    fn run(&self, pod: &mut Played, container: &Value, stays: bool) -> Result<()> {
+    fn run(&self, pod: &mut NodePod, container: &Value, stays: bool) -> Result<()> {
         let full_name = pod.add(name(container));
         let mut arguments: Vec<String> = ["run", "--name", &full_name, "--network", &self.network]
             .map(ToOwned::to_owned)

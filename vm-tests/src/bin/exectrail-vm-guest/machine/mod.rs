@@ -12,7 +12,8 @@ pub(crate) mod kubelet;
 pub(crate) mod log_file;
 pub(crate) mod manifest;
 pub(crate) mod node;
-pub(crate) mod played;
+pub(crate) mod node_pod;
+pub(crate) mod node_program;
 pub(crate) mod pod;
 pub(crate) mod privileges;
 #[expect(unsafe_code, reason = "unshares namespaces")]

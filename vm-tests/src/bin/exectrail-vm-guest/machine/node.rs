@@ -4,7 +4,6 @@ use std::{
     fs,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink},
     path::{Path, PathBuf},
-    process::Command,
     sync::OnceLock,
     thread,
     time::{Duration, Instant},
@@ -18,7 +17,10 @@ use rustix::{
     process::{chdir, chroot},
 };
 
-use crate::machine::engine::Engine;
+use super::{
+    engine::Engine,
+    node_program::{command, run},
+};
 
 /// Disks of the root and of the modules, by their numbers in the controller.
 const DISKS: [(&str, &str); 2] = [("1", "/root"), ("2", "/root/usr/lib/modules")];
@@ -215,30 +217,4 @@ fn archive(root: &str, file: &str) -> Result<()> {
 /// Runs podman; returns its standard output.
 pub(crate) fn podman(arguments: &[&str]) -> Result<String> {
     Engine::podman().run(arguments)
-}
-
-/// A program of the node.
-pub(crate) fn command(program: &str) -> Command {
-    let mut command = Command::new(program);
-    command
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("HOME", "/root");
-    command
-}
-
-/// Runs a program; returns its standard output. An error has its standard error.
-pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<String> {
-    let output = command(program)
-        .args(arguments)
-        .output()
-        .with_context(|| format!("cannot start {program}"))?;
-    if !output.status.success() {
-        bail!(
-            "{program} {arguments:?} failed: {}\n{}{}",
-            output.status,
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -21,7 +21,7 @@ use crate::{
         engine::Engine,
         log_file::LogFile,
         node::{self, EXECTRAIL_IMAGE, WORKSPACE_IMAGE},
-        played::{Played, Shared},
+        node_pod::{NodePod, SharedPod},
         runtime::{PAUSE, SELF},
     },
     report::Report,
@@ -47,37 +47,37 @@ const ROUNDS: &str = "n=0; while :; do n=$((n+1)); /bin/echo $0 $n; sleep 2; don
 const STRANGERS: [&str; 2] = ["neighbour", "stranger"];
 
 /// These containers run during all tests, on the node's network.
-static OTHERS: Shared = Shared::new();
+static OTHERS: SharedPod = SharedPod::new();
 
-fn start_strangers() -> Result<Played> {
+fn start_strangers() -> Result<NodePod> {
     let mut others = Containers::of("others");
     others.rounds("neighbour", &["--network=host", OTHER_POD], &[])?;
     others.rounds("stranger", &["--network=host"], &[])?;
-    Ok(others.played)
+    Ok(others.node_pod)
 }
 
-fn with_strangers<T>(work: impl FnOnce(&Played) -> Result<T>) -> Result<T> {
+fn with_strangers<T>(work: impl FnOnce(&NodePod) -> Result<T>) -> Result<T> {
     node::docker_ready()?;
     OTHERS.with(start_strangers, work)
 }
 
 /// Containers of a pod.
 struct Containers {
-    played: Played,
+    node_pod: NodePod,
 }
 
 impl Containers {
     fn of(pod: &str) -> Self {
-        let played = Played::empty(&Engine::docker(), pod);
-        Self { played }
+        let node_pod = NodePod::empty(&Engine::docker(), pod);
+        Self { node_pod }
     }
 
     fn start(&mut self, name: &str, options: &[&str], command: &[&str]) -> Result<()> {
-        let full_name = self.played.add(name);
+        let full_name = self.node_pod.add(name);
         let mut arguments = vec!["run", "-d", "--name", &full_name];
         arguments.extend(options);
         arguments.extend(command);
-        self.played.engine.run(&arguments).map(drop)
+        self.node_pod.engine.run(&arguments).map(drop)
     }
 
     /// Starts the sidecar and waits until it traces.
@@ -103,21 +103,21 @@ impl Containers {
     /// The line `tracing_started` of the run whose lines follow the first `seen`.
     fn tracing_started(&self, seen: usize) -> Result<Value> {
         let is_it = |line: &Value| msg(line) == "tracing_started";
-        let line = self.played.wait_for("of the run's start", seen, is_it)?;
+        let line = self.node_pod.wait_for("of the run's start", seen, is_it)?;
         Ok(line["fields"].clone())
     }
 
     /// Waits for a round of a container that is not recorded yet.
     fn wait_for_round(&self, name: &str) -> Result<()> {
-        let last = rounds(&self.played.log()?, name).last().copied();
-        self.played.wait_for("of a later round", 0, |line| {
+        let last = rounds(&self.node_pod.log()?, name).last().copied();
+        self.node_pod.wait_for("of a later round", 0, |line| {
             round(&line["fields"]["event"], name) > last
         })?;
         Ok(())
     }
 
     /// The strangers execute, and then the workspace does; only the workspace is recorded.
-    fn check_strangers(&self, others: &Played, workspace: &str) -> Result<()> {
+    fn check_strangers(&self, others: &NodePod, workspace: &str) -> Result<()> {
         for stranger in STRANGERS {
             let log = LogFile::of(&others.engine, &others.container(stranger))?;
             let before = log.lines()?;
@@ -126,7 +126,7 @@ impl Containers {
             })?;
         }
         self.wait_for_round(workspace)?;
-        for event in execs(&self.played.log()?) {
+        for event in execs(&self.node_pod.log()?) {
             let argv = argv(event);
             let is_strangers = |name| argv.contains(&name);
             ensure!(!STRANGERS.into_iter().any(is_strangers), "{event}");
@@ -136,8 +136,8 @@ impl Containers {
 }
 
 /// The cgroup of a container's first process, in the node's view.
-fn cgroup(played: &Played, name: &str) -> Result<String> {
-    let path = format!("/proc/{}/cgroup", played.pid(name)?);
+fn cgroup(pod: &NodePod, name: &str) -> Result<String> {
+    let path = format!("/proc/{}/cgroup", pod.pid(name)?);
     fs::read_to_string(&path).with_context(|| path.clone())
 }
 
@@ -167,12 +167,12 @@ fn a_workspace_of_dockerd_outside_the_network_is_found_after_a_restart(
     with_strangers(left_network)
 }
 
-fn left_network(others: &Played) -> Result<()> {
+fn left_network(others: &NodePod) -> Result<()> {
     let mut pod = Containers::of("left");
     let program = format!("--volume={SELF}:/pause:ro");
     let pause = ["--network=none", POD, &program];
     pod.start("pause", &pause, &[EXECTRAIL_IMAGE, "/pause", PAUSE])?;
-    let network = format!("--network=container:{}", pod.played.container("pause"));
+    let network = format!("--network=container:{}", pod.node_pod.container("pause"));
     pod.sidecar(&[POD, &network])?;
     let root = [POD, &network, "--cap-add=SYS_ADMIN"];
     pod.rounds("root", &root, &["unshare", "-n"])?;
@@ -184,31 +184,31 @@ fn left_network(others: &Played) -> Result<()> {
         "--security-opt=seccomp=unconfined",
     ];
     pod.rounds("anybody", &anybody, &["unshare", "-U", "-r", "-n"])?;
-    let network = pod.played.namespace("pause", "net")?;
+    let network = pod.node_pod.namespace("pause", "net")?;
     for name in ["root", "anybody"] {
         pod.wait_for_round(name)?;
-        let its_own = pod.played.namespace(name, "net")?;
+        let its_own = pod.node_pod.namespace(name, "net")?;
         ensure!(its_own != network, "{name} is still in the pod's network");
     }
 
-    let sidecar = pod.played.container("exectrail");
-    pod.played.engine.run(&["kill", "-s", "KILL", &sidecar])?;
-    pod.played.engine.run(&["wait", &sidecar])?;
-    let seen = pod.played.log()?.len();
+    let sidecar = pod.node_pod.container("exectrail");
+    pod.node_pod.engine.run(&["kill", "-s", "KILL", &sidecar])?;
+    pod.node_pod.engine.run(&["wait", &sidecar])?;
+    let seen = pod.node_pod.log()?.len();
     let restarted = Timestamp::now();
-    pod.played.engine.run(&["start", &sidecar])?;
+    pod.node_pod.engine.run(&["start", &sidecar])?;
     let identity = &pod.tracing_started(seen)?["identity"];
     ensure!(*identity == json!(["network", "cgroup"]), "{identity}");
     for name in ["root", "anybody"] {
-        pod.played
+        pod.node_pod
             .wait_for("of an exec after the restart", seen, |line| {
                 round(&line["fields"]["event"], name).is_some()
             })?;
     }
     pod.check_strangers(others, "root")?;
-    let lines = pod.played.log()?.split_off(seen);
+    let lines = pod.node_pod.log()?.split_off(seen);
     for name in ["root", "anybody"] {
-        check_found_again(&lines, name, pod.played.pid_ns(name)?, restarted)
+        check_found_again(&lines, name, pod.node_pod.pid_ns(name)?, restarted)
             .with_context(|| name.to_owned())?;
     }
     Ok(())
@@ -250,17 +250,23 @@ fn containers_of_dockerd_that_share_a_cgroup_are_told_apart(_: &Plan, _: &Report
     with_strangers(share_a_cgroup)
 }
 
-fn share_a_cgroup(others: &Played) -> Result<()> {
+fn share_a_cgroup(others: &NodePod) -> Result<()> {
     let mut pod = Containers::of("plain");
     pod.sidecar(&["--network=none"])?;
-    let network = format!("--network=container:{}", pod.played.container("exectrail"));
+    let network = format!(
+        "--network=container:{}",
+        pod.node_pod.container("exectrail")
+    );
     pod.rounds("workspace", &[&network], &[])?;
-    let above = |played: &Played, name: &str| -> Result<String> {
-        let cgroup = cgroup(played, name)?;
+    let above = |pod: &NodePod, name: &str| -> Result<String> {
+        let cgroup = cgroup(pod, name)?;
         let (above, _) = cgroup.trim_end().rsplit_once('/').context("no cgroup")?;
         Ok(above.to_owned())
     };
-    let cgroups = [above(&pod.played, "exectrail")?, above(others, "stranger")?];
+    let cgroups = [
+        above(&pod.node_pod, "exectrail")?,
+        above(others, "stranger")?,
+    ];
     ensure!(
         cgroups[0] == cgroups[1] && cgroups[0].ends_with("/docker"),
         "they share none: {cgroups:?}"
@@ -275,7 +281,7 @@ fn a_workspace_of_dockerd_is_found_on_the_hosts_network(_: &Plan, _: &Report) ->
     with_strangers(on_hosts_network)
 }
 
-fn on_hosts_network(others: &Played) -> Result<()> {
+fn on_hosts_network(others: &NodePod) -> Result<()> {
     let mut pod = Containers::of("hosts");
     pod.sidecar(&["--network=host", POD])?;
     pod.rounds("workspace", &["--network=host", POD], &[])?;
@@ -285,7 +291,7 @@ fn on_hosts_network(others: &Played) -> Result<()> {
         "{started}"
     );
     pod.check_strangers(others, "workspace")?;
-    let seen = rounds(&pod.played.log()?, "workspace");
+    let seen = rounds(&pod.node_pod.log()?, "workspace");
     ensure!(
         seen.first() == Some(&1),
         "not from the first exec on: {seen:?}"

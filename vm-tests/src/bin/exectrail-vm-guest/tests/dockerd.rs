@@ -15,7 +15,7 @@ use crate::{
     tests::{
         Test,
         native_sidecar::{check_end, first_and_last},
-        played_pods::{check_least_privilege, check_session, is_exec_of, session},
+        template_pods::{check_least_privilege, check_session, is_exec_of, session},
         tests,
     },
 };

@@ -13,10 +13,10 @@ use crate::{
         engine::Engine,
         manifest::Manifest,
         node::{self, podman},
-        played::{Played, Shared},
+        node_pod::{NodePod, SharedPod},
     },
     report::Report,
-    tests::{Test, played_pods::is_exec_of, tests},
+    tests::{Test, template_pods::is_exec_of, tests},
 };
 
 /// The scenario's tests. The first starts the pod that the others use.
@@ -44,17 +44,17 @@ const PATIENCE: Duration = Duration::from_secs(420);
 const FIRST_ID: u64 = 100_000;
 
 /// The pod of all tests of this file.
-static POD: Shared = Shared::new();
+static POD: SharedPod = SharedPod::new();
 
-fn with_pod<T>(plan: &Plan, work: impl FnOnce(&Played) -> Result<T>) -> Result<T> {
+fn with_pod<T>(plan: &Plan, work: impl FnOnce(&NodePod) -> Result<T>) -> Result<T> {
     POD.with(|| start(plan), work)
 }
 
 /// Starts the pod, and waits until its workspace's session is over.
-fn start(plan: &Plan) -> Result<Played> {
+fn start(plan: &Plan) -> Result<NodePod> {
     node::envbox_ready()?;
     let manifest = Manifest::of(plan, manifest::ENVBOX, "envbox", SESSION)?;
-    let pod = Played::start(&manifest)?;
+    let pod = NodePod::start(&manifest)?;
     pod.wait_longer_for(PATIENCE, "of the session's end", 0, |line| {
         is_exec_of(line, &["/bin/echo", "session-ends", "envbox"])
     })?;
@@ -62,7 +62,7 @@ fn start(plan: &Plan) -> Result<Played> {
 }
 
 /// The exec with this argv; an error unless there is exactly one.
-fn the_exec(pod: &Played, wanted: &[&str]) -> Result<Value> {
+fn the_exec(pod: &NodePod, wanted: &[&str]) -> Result<Value> {
     let lines = pod.log()?;
     let mut found = execs(&lines);
     found.retain(|event| argv(event) == wanted);

@@ -4,10 +4,10 @@
 use crate::tests::{
     Test,
     arguments::long_arguments_say_from_where_they_could_have_been_changed,
-    asked_for::the_machine_is_as_asked_for,
     ends::a_workspace_with_somebody_left_has_not_ended,
     failed_execs::failed_execs_have_lines,
     identity::a_workspace_made_in_its_cgroup_is_found_on_the_hosts_network,
+    machine_properties::the_machine_is_as_asked_for,
     pods::a_workspace_is_found_by_itself,
     suppression::what_is_excluded_is_counted,
     tests,

@@ -1,7 +1,6 @@
 //! The tests, one file for each group. A scenario runs the tests of one or more groups.
 
 mod arguments;
-mod asked_for;
 mod brief;
 mod docker_identity;
 mod dockerd;
@@ -11,28 +10,20 @@ mod failed_execs;
 mod identity;
 mod integrity;
 mod life_cycle;
+mod machine_properties;
 mod native_sidecar;
 mod node_in_container;
 mod others;
-mod played_pods;
 mod pods;
 mod refusals;
 mod suppression;
+mod template_pods;
+mod test;
 mod tracing;
 
-use anyhow::Result;
 use exectrail_vm_tests::{Plan, Scenario};
 
-use crate::report::Report;
-
-/// A test: its name is the guarantee that it checks.
-pub(crate) type Test = (&'static str, fn(&Plan, &Report) -> Result<()>);
-
-/// Tests by the names of their functions.
-macro_rules! tests {
-    ($($test:ident),+ $(,)?) => { &[$((stringify!($test), $test)),+] };
-}
-use tests;
+pub(crate) use self::test::{Test, tests};
 
 /// The tests of a plan's scenario.
 pub(crate) fn of(plan: &Plan) -> Vec<Test> {
@@ -52,7 +43,7 @@ pub(crate) fn of(plan: &Plan) -> Vec<Test> {
         ]
         .concat(),
         Scenario::Pods => [
-            played_pods::TESTS,
+            template_pods::TESTS,
             native_sidecar::TESTS,
             node_in_container::TESTS,
         ]

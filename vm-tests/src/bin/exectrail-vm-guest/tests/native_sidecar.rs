@@ -11,11 +11,12 @@ use crate::{
         engine::Engine,
         kubelet,
         manifest::{Manifest, words},
-        node::{self, run},
-        played::Played,
+        node,
+        node_pod::NodePod,
+        node_program::run,
     },
     report::Report,
-    tests::{Test, played_pods::is_exec_of, tests},
+    tests::{Test, template_pods::is_exec_of, tests},
 };
 
 /// The scenario's tests.
@@ -92,7 +93,7 @@ pub(crate) fn first_and_last(
 }
 
 /// `tracing_stopped` is the last line, the exit status 0, and the log accounts for every exec.
-pub(crate) fn check_end(pod: &Played) -> Result<()> {
+pub(crate) fn check_end(pod: &NodePod) -> Result<()> {
     let status = pod.inspect("exectrail", "{{.State.ExitCode}}")?;
     ensure!(
         status == "0",

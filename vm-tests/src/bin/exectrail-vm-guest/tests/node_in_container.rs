@@ -9,12 +9,12 @@ use crate::{
         engine::Engine,
         manifest::Manifest,
         node::{self, WORKSPACE_IMAGE, podman},
-        played::Played,
+        node_pod::NodePod,
     },
     report::Report,
     tests::{
         Test,
-        played_pods::{check_short_session, is_exec_of, short_session},
+        template_pods::{check_short_session, is_exec_of, short_session},
         tests,
     },
 };
@@ -91,7 +91,7 @@ fn a_host_network_pod_in_a_node_container_is_announced(plan: &Plan, _: &Report) 
     let node = NodeContainer::start()?;
     let agent = short_session("kind");
     let manifest = Manifest::of(plan, manifest::YAML_POD, "kind", &agent)?.on_host_network();
-    let pod = Played::start_by(&Engine::podman_in(NodeContainer::NAME), &manifest)?;
+    let pod = NodePod::start_by(&Engine::podman_in(NodeContainer::NAME), &manifest)?;
     pod.wait_for("of the session's end", 0, |line| {
         is_exec_of(line, &["/bin/echo", "session-ends", "kind"])
     })?;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     machine::{pod::Pod, privileges::wrapper, sidecar::Sidecar},
     report::Report,
-    tests::{Test, asked_for::the_machine_is_as_asked_for, tests},
+    tests::{Test, machine_properties::the_machine_is_as_asked_for, tests},
 };
 
 /// The tests on a kernel that can trace.

@@ -16,11 +16,11 @@ use crate::{
     report::Report,
     tests::{
         Test,
-        asked_for::the_machine_is_as_asked_for,
         failed_execs::{
             a_function_without_room_for_programs_is_reported, failed_execs_have_lines,
             failed_execs_side_by_side_are_counted,
         },
+        machine_properties::the_machine_is_as_asked_for,
         tests,
     },
 };

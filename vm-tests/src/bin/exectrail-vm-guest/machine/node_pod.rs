@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::machine::{engine::Engine, log_file::LogFile, manifest::Manifest, node};
 
 /// A running pod; dropping the value removes the pod.
-pub(crate) struct Played {
+pub(crate) struct NodePod {
     pub(crate) engine: Engine,
     name: String,
     made: Made,
@@ -22,9 +22,9 @@ pub(crate) struct Played {
 
 /// A pod that several tests use, one after another, because starting one takes half a minute in an
 /// emulated machine.
-pub(crate) struct Shared(Mutex<Option<Result<Played, String>>>);
+pub(crate) struct SharedPod(Mutex<Option<Result<NodePod, String>>>);
 
-impl Shared {
+impl SharedPod {
     /// A pod that is not started yet.
     pub(crate) const fn new() -> Self {
         Self(Mutex::new(None))
@@ -33,8 +33,8 @@ impl Shared {
     /// Calls `work` with the pod. The first call starts the pod; if that fails, every call fails.
     pub(crate) fn with<T>(
         &self,
-        start: impl FnOnce() -> Result<Played>,
-        work: impl FnOnce(&Played) -> Result<T>,
+        start: impl FnOnce() -> Result<NodePod>,
+        work: impl FnOnce(&NodePod) -> Result<T>,
     ) -> Result<T> {
         let mut pod = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let started = pod.get_or_insert_with(|| start().map_err(|error| format!("{error:#}")));
@@ -58,7 +58,7 @@ enum Made {
     InOrder(Vec<String>),
 }
 
-impl Played {
+impl NodePod {
     /// Starts a manifest with the node's podman.
     pub(crate) fn start(manifest: &Manifest) -> Result<Self> {
         node::ready()?;
@@ -130,7 +130,7 @@ impl Played {
         self.wait_longer_for(PATIENCE, what, seen, wanted)
     }
 
-    /// As [`Played::wait_for`], with another time limit.
+    /// As [`NodePod::wait_for`], with another time limit.
     pub(crate) fn wait_longer_for(
         &self,
         patience: Duration,
@@ -224,7 +224,7 @@ fn claimed_volume(engine: &Engine, claim: &str, directories: &[&str]) -> Result<
     Ok(())
 }
 
-impl Drop for Played {
+impl Drop for NodePod {
     fn drop(&mut self) {
         let removed = match &self.made {
             Made::ByKubePlay => self.engine.run(&["pod", "rm", "-f", "-t", "0", &self.name]),

@@ -11,8 +11,9 @@ use serde_json::Value;
 use crate::{
     machine::{
         manifest::Manifest,
-        node::{self, podman, run},
-        played::{Played, Shared},
+        node::{self, podman},
+        node_pod::{NodePod, SharedPod},
+        node_program::run,
     },
     report::Report,
     tests::{Test, tests},
@@ -55,8 +56,8 @@ pub(crate) fn is_exec_of(line: &Value, wanted: &[&str]) -> bool {
     msg(line) == "exec" && argv(&line["fields"]["event"]) == wanted
 }
 
-fn start(plan: &Plan, manifest: &str, name: &str, agent: &str) -> Result<Played> {
-    Played::start(&Manifest::of(plan, manifest, name, agent)?)
+fn start(plan: &Plan, manifest: &str, name: &str, agent: &str) -> Result<NodePod> {
+    NodePod::start(&Manifest::of(plan, manifest, name, agent)?)
 }
 
 fn the_node_makes_its_images(_: &Plan, _: &Report) -> Result<()> {
@@ -154,7 +155,7 @@ pub(crate) fn check_short_session(seen: &[Vec<&str>], who: &str) -> Result<()> {
 }
 
 /// The pod of the tests that need no particular pod.
-static POD: Shared = Shared::new();
+static POD: SharedPod = SharedPod::new();
 
 /// Waits, and executes one more command when it is stopped.
 const AGENT: &str = "\
@@ -168,7 +169,7 @@ fn is_start_of_agent(line: &Value) -> bool {
     is_exec_of(line, &["/bin/echo", "agent", "shared"])
 }
 
-fn with_pod<T>(plan: &Plan, work: impl FnOnce(&Played) -> Result<T>) -> Result<T> {
+fn with_pod<T>(plan: &Plan, work: impl FnOnce(&NodePod) -> Result<T>) -> Result<T> {
     let start = || {
         let pod = start(plan, manifest::YAML_POD, "shared", AGENT)?;
         pod.wait_for("of the agent", 0, is_start_of_agent)?;
@@ -182,7 +183,7 @@ fn the_sidecar_has_two_capabilities_and_the_default_seccomp(plan: &Plan, _: &Rep
 }
 
 /// The sidecar has two capabilities and the engine's own seccomp filter, and cannot gain more.
-pub(crate) fn check_least_privilege(pod: &Played) -> Result<()> {
+pub(crate) fn check_least_privilege(pod: &NodePod) -> Result<()> {
     let status = fs::read_to_string(format!("/proc/{}/status", pod.pid("exectrail")?))?;
     let field = |name: &str| {
         status
@@ -204,7 +205,7 @@ pub(crate) fn check_least_privilege(pod: &Played) -> Result<()> {
 /// The script asks, gets the reason of the refusal, and exits.
 fn a_refused_workspace_does_not_start(plan: &Plan, _: &Report) -> Result<()> {
     let manifest = Manifest::of(plan, manifest::KUBERNETES, "refused", &idle("refused"))?;
-    let pod = Played::start(&manifest.without_capability("PERFMON")?)?;
+    let pod = NodePod::start(&manifest.without_capability("PERFMON")?)?;
     for container in ["workspace", "exectrail"] {
         let name = pod.container(container);
         if container == "exectrail" {
@@ -234,7 +235,7 @@ fn a_killed_sidecar_comes_back(plan: &Plan, _: &Report) -> Result<()> {
     with_pod(plan, comes_back)
 }
 
-fn comes_back(pod: &Played) -> Result<()> {
+fn comes_back(pod: &NodePod) -> Result<()> {
     let (before, seen) = (pod.pid("exectrail")?, pod.log()?.len());
     run("kill", &["-KILL", &before.to_string()])?;
     let workspace = pod.container("workspace");
@@ -276,7 +277,7 @@ fn a_restarted_workspace_announces_itself_again(plan: &Plan, _: &Report) -> Resu
     with_pod(plan, announces_itself_again)
 }
 
-fn announces_itself_again(pod: &Played) -> Result<()> {
+fn announces_itself_again(pod: &NodePod) -> Result<()> {
     let (before, seen) = (pod.pid_ns("workspace")?, pod.log()?.len());
     podman(&["restart", "-t", "0", &pod.container("workspace")])?;
     pod.wait_for("of the agent's second start", seen, is_start_of_agent)?;
@@ -322,7 +323,7 @@ fn a_deleted_pod_has_its_last_line(plan: &Plan, _: &Report) -> Result<()> {
 }
 
 fn a_pod_on_the_nodes_network_is_announced(plan: &Plan, _: &Report) -> Result<()> {
-    let pod = Played::start(
+    let pod = NodePod::start(
         &Manifest::of(
             plan,
             manifest::YAML_POD,

@@ -1,0 +1,31 @@
+//! Programs of the node.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// A program of the node.
+pub(crate) fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("HOME", "/root");
+    command
+}
+
+/// Runs a program; returns its standard output. An error has its standard error.
+pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<String> {
+    let output = command(program)
+        .args(arguments)
+        .output()
+        .with_context(|| format!("cannot start {program}"))?;
+    if !output.status.success() {
+        bail!(
+            "{program} {arguments:?} failed: {}\n{}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
