@@ -5,6 +5,8 @@
 mod circle;
 mod circles;
 mod crates;
+mod documents;
+mod layers;
 mod modules;
 mod names;
 mod unsafe_code;
