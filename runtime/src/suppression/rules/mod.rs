@@ -64,6 +64,28 @@ pub enum RuleError {
         "{0:?}: a * can only be the last character of a rule: patterns are whole texts or prefixes"
     )]
     Star(String),
+    /// A wildcard that is not `*`.
+    #[error(
+        "{0:?}: ? and [] are no wildcards; the only one is a * at the end, so write a rule for each \
+        path, or a prefix"
+    )]
+    Wildcard(String),
+    /// Several paths.
+    #[error("{0:?}: a rule has one path; write a rule for each (one flag each, or one per line)")]
+    SeveralPaths(String),
+    /// A filename without a directory. Callers that search in PATH give the kernel whole paths.
+    #[error(
+        "{0:?}: the kernel's filename is the whole path, which shells find in PATH; write it, such \
+        as filename=/usr/bin/{name}, or ./{name} for calls that name no directory",
+        name = value_of(.0)
+    )]
+    NoDirectory(String),
+    /// A path as a comm.
+    #[error(
+        "{0:?}: comm is the caller's name without a directory; write comm={name}",
+        name = .0.rsplit('/').next().unwrap_or_default()
+    )]
+    CommPath(String),
     /// Not a user id.
     #[error("{0:?}: uid takes one number, as in the key `uid` of exec lines")]
     Uid(String),
@@ -75,7 +97,7 @@ pub enum RuleError {
         "{0:?}: the kernel truncates comm to {max} bytes, so this matches nothing; write \
         comm={cut}",
         max = COMM_LEN - 1,
-        cut = .0.get(.0.find('=').map_or(0, |at| at + 1)..).map_or("", comm_of)
+        cut = comm_of(value_of(.0))
     )]
     LongComm(String),
     /// A prefix with `/..`.
@@ -95,6 +117,11 @@ pub enum RuleError {
     OnlyIncludes,
 }
 
+/// The value of a rule.
+fn value_of(rule: &str) -> &str {
+    rule.split_once('=').map_or("", |(_, value)| value)
+}
+
 /// The comm that the kernel makes from a name.
 fn comm_of(name: &str) -> &str {
     let mut end = name.len().min(COMM_LEN - 1);
@@ -102,6 +129,12 @@ fn comm_of(name: &str) -> &str {
         end -= 1;
     }
     &name[..end]
+}
+
+/// Whether the text has a wildcard of shells: `?`, or a set in brackets. The name `[` is a program.
+fn has_wildcard(value: &str) -> bool {
+    let set = |(_, rest): (&str, &str)| rest.contains(']');
+    value.contains('?') || value.split_once('[').is_some_and(set)
 }
 
 impl FromStr for Rule {
@@ -135,6 +168,18 @@ impl FromStr for Rule {
             return Err(RuleError::Star(text.to_owned()));
         }
         match field {
+            Field::Filename if value.contains(",/") => {
+                return Err(RuleError::SeveralPaths(text.to_owned()));
+            }
+            Field::Filename | Field::Comm if has_wildcard(value) => {
+                return Err(RuleError::Wildcard(text.to_owned()));
+            }
+            Field::Filename if !value.is_empty() && !value.contains('/') => {
+                return Err(RuleError::NoDirectory(text.to_owned()));
+            }
+            Field::Comm if value.starts_with('/') => {
+                return Err(RuleError::CommPath(text.to_owned()));
+            }
             Field::Comm if value.len() >= COMM_LEN => {
                 return Err(RuleError::LongComm(text.to_owned()));
             }

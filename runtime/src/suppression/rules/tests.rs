@@ -58,6 +58,20 @@ fn what_is_not_says_why() {
         assert!(matches!(refused(text), RuleError::Uid(_)), "{text:?}");
     }
     assert!(matches!(refused("filename=/a/../*"), RuleError::LeadsUp(_)));
+    let several = refused("filename=/bin/git,/bin/tar");
+    assert!(matches!(several, RuleError::SeveralPaths(_)));
+    for text in ["filename=/bin/tr?e", "filename=/bin/t[ar]*", "comm=g?t"] {
+        assert!(matches!(refused(text), RuleError::Wildcard(_)), "{text:?}");
+    }
+    for text in ["filename=git", "filename=git*"] {
+        let error = refused(text);
+        assert!(matches!(error, RuleError::NoDirectory(_)), "{text:?}");
+        assert!(error.to_string().contains("/usr/bin/git"), "{error}");
+    }
+    assert!(matches!(refused("comm=/bin/sh"), RuleError::CommPath(_)));
+    rule("filename=/usr/bin/[");
+    rule("filename=/tmp/a,b");
+    rule("comm=kworker/0:1");
     let long = format!("filename=/{}", "a".repeat(MAX_FILENAME_PATTERN));
     assert!(matches!(refused(&long), RuleError::LongFilename(_)));
     rule(&long[..long.len() - 1]);
@@ -161,7 +175,7 @@ fn walked(rules: &Rules, filename: &str, comm: &str, uid: u32) -> u32 {
 /// Only a few letters, so that patterns overlap.
 fn any_rule() -> impl Strategy<Value = Rule> {
     let text = prop_oneof![
-        ("filename=[ab/]{1,4}\\*?", Just(())),
+        ("filename=/[ab/]{0,3}\\*?", Just(())),
         ("comm=[ab]{1,3}\\*?", Just(())),
         ("uid=[0-3]", Just(())),
         ("(filename|comm)=\\*", Just(())),
@@ -174,7 +188,7 @@ proptest! {
     fn look_ups_find_what_reading_the_rules_finds(
         include in prop::collection::vec(any_rule(), 0..5),
         exclude in prop::collection::vec(any_rule(), 1..8),
-        filename in "[ab/]{0,5}",
+        filename in "/?[ab/]{0,4}",
         comm in "[ab]{0,4}",
         uid in 0u32..5,
     ) {

@@ -49,7 +49,7 @@ fn limits_that_are_off_cost_nothing() {
         program(&[
             "--exclude=uid=1",
             "--exclude=comm=a",
-            "--exclude=filename=a",
+            "--exclude=filename=/a",
         ]),
     ];
     let bucket = program(&["--rate-limit=1/s"]);

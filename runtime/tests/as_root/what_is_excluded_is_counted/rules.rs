@@ -45,7 +45,7 @@ fn each_kind_of_rule_leaves_out_what_it_matches_and_no_more() {
     };
     expect("filename=/bin/true", &["/bin/true"]);
     expect("filename=/bin/tru", &[]);
-    expect("filename=true", &[]);
+    expect("filename=./true", &[]);
     expect(
         "filename=/usr/bin/*",
         &[
@@ -157,6 +157,8 @@ fn what_is_no_rule_is_a_usage_error() {
     for (variable, flags, said) in [
         ("", &["--exclude=/bin/git"][..], "filename=PATH"),
         ("", &["--exclude=filename=*.so"], "last character"),
+        ("", &["--exclude=filename=git"], "/usr/bin/git"),
+        ("", &["--exclude=filename=/a,/b"], "a rule for each"),
         ("", &["--include=uid=0"], "--exclude 'filename=*'"),
         ("", &["--rate-limit=fast"], "1000/s"),
         ("comm=a\nnothing", &[], "in EXECTRAIL_EXCLUDE: \"nothing\""),
