@@ -10,20 +10,21 @@ use crate::{build, command, progress, workspace};
 /// Arguments of `cargo xtask bench`.
 #[derive(clap::Args, Default)]
 pub(crate) struct Args {
-    /// Take a minute at most, to see that it works; the figures are rough
+    /// Measure for at most a minute, to check that it works; the figures are rough
     #[arg(long)]
     quick: bool,
 
     /// Measure only the cost of these numbers of sidecars on one node, such as 1,16,64 (ten
     /// minutes)
-    #[arg(long, value_name = "NUMBER", value_delimiter = ',', conflicts_with_all = ["quick", "install_peers"])]
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',')]
+    #[arg(conflicts_with_all = ["quick", "install_peers"])]
     sidecars: Vec<usize>,
 
     /// Install the tools that are measured beside exectrail, if Debian or crates.io have them
     #[arg(long)]
     install_peers: bool,
 
-    /// Put the results into docs/bench, where the documents show them from
+    /// Copy the results to docs/bench, which the documents show
     #[arg(long)]
     publish: bool,
 }
@@ -46,7 +47,7 @@ const PACKAGES: [&str; 11] = [
 /// `cargo xtask bench`.
 pub(crate) fn command(args: &Args) -> Result<()> {
     if !rustix::process::geteuid().is_root() {
-        bail!("only root may trace the whole machine: sudo -E cargo xtask bench");
+        bail!("only root can trace the whole machine: sudo -E cargo xtask bench");
     }
     setup::ensure(For {
         tests: true,
@@ -64,7 +65,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     for needed in needed {
         if command::find(needed).is_none() {
             bail!(
-                "`{needed}` is not there, which the build that is measured is made with: add --install-peers"
+                "`{needed}` is not installed, and the measured build needs it: add --install-peers"
             );
         }
     }

@@ -75,7 +75,7 @@ pub(crate) fn release_for(architecture: Architecture) -> Result<Built> {
     let size = size_of(&built.exectrail)?;
     if size > EXECTRAIL_LIMIT {
         bail!(
-            "{} has {size} bytes, {} more than promised. `cargo bloat --release -p exectrail` \
+            "{} has {size} bytes, {} more than the limit. `cargo bloat --release -p exectrail` \
              shows where they come from",
             built.exectrail.display(),
             size - EXECTRAIL_LIMIT,
@@ -162,7 +162,7 @@ fn cargo_build() -> Command {
 /// Prints a binary's path and size, and returns the size.
 fn size_of(binary: &Path) -> Result<u64> {
     let size = fs::metadata(binary)
-        .with_context(|| format!("cargo built no {}", binary.display()))?
+        .with_context(|| format!("cargo did not build {}", binary.display()))?
         .len();
     let shown = binary.strip_prefix(workspace::root()).unwrap_or(binary);
     println!("{:>10} bytes  {}", size, shown.display());
@@ -171,7 +171,7 @@ fn size_of(binary: &Path) -> Result<u64> {
 
 fn check_static(binary: &Path, architecture: Architecture) -> Result<()> {
     let bytes = fs::read(binary).with_context(|| format!("cannot read {}", binary.display()))?;
-    let no_elf = || format!("{} is no ELF file", binary.display());
+    let no_elf = || format!("{} is not an ELF file", binary.display());
     let machine = machine(&bytes).with_context(no_elf)?;
     if machine != architecture.elf_machine() {
         bail!(
@@ -182,8 +182,8 @@ fn check_static(binary: &Path, architecture: Architecture) -> Result<()> {
     let interpreter = interpreter(&bytes).with_context(no_elf)?;
     if let Some(interpreter) = interpreter {
         bail!(
-            "{} is not static: it asks for {interpreter}. Is `{STATIC}` overridden by flags in the \
-             environment?",
+            "{} is not static: it needs {interpreter}. Do compiler flags in the environment \
+             override `{STATIC}`?",
             binary.display(),
         );
     }
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_elf_file_is_an_error() {
+    fn a_file_that_is_not_elf_is_an_error() {
         assert!(interpreter(b"#!/bin/sh\n").is_err());
     }
 }

@@ -67,8 +67,8 @@ fn lock_of_fuzz_targets() -> Result<()> {
     let mut update = command::cargo();
     update.args(["update", "--workspace", "--locked"]);
     command::run(update.args(["--manifest-path", fuzz::MANIFEST])).context(
-        "fuzz/Cargo.lock lacks what Cargo.toml asks for: `cargo xtask fuzz` brings it up to date, \
-         and it is to be committed",
+        "fuzz/Cargo.lock does not fit the manifests: commit it after `cargo update --workspace \
+         --manifest-path fuzz/Cargo.toml`",
     )
 }
 
@@ -127,17 +127,17 @@ fn advisories() -> Result<()> {
         .env("GIT_TERMINAL_PROMPT", "0");
     match command::output_within(ADVISORIES_PATIENCE, &mut deny) {
         Ok(_) => {
-            progress::note("advisories: none applies");
+            progress::note("advisories: none for these dependencies");
             Ok(())
         }
         Err(error) => {
             let text = error.to_string();
             let unreachable =
-                text.contains("failed to fetch advisory database") || text.contains("ended it");
+                text.contains("failed to fetch advisory database") || text.contains("was killed");
             if !unreachable {
                 return Err(error);
             }
-            progress::warning("advisories not checked: their database cannot be fetched from here");
+            progress::warning("the advisories are not checked: their database cannot be fetched");
             Ok(())
         }
     }

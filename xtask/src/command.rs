@@ -87,7 +87,7 @@ pub(crate) fn output_within(limit: Duration, command: &mut Command) -> Result<St
     let status = wait_until(&mut child, Instant::now() + limit)?;
     let Some(status) = status else {
         bail!(
-            "`{}` was not done after {} s; ended it",
+            "`{}` took longer than {} s and was killed",
             shown(command),
             limit.as_secs()
         );
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_says_what_was_run_and_what_it_said() {
+    fn an_error_has_the_command_and_its_standard_error() {
         let error = output(new("sh").args(["-c", "echo no such thing >&2; exit 3"])).unwrap_err();
         let text = error.to_string();
         assert!(
@@ -190,10 +190,10 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_too_long_is_ended() {
+    fn a_command_that_takes_too_long_is_killed() {
         let since = Instant::now();
         let error = output_within(Duration::from_millis(100), new("sleep").arg("60")).unwrap_err();
-        assert!(error.to_string().contains("ended it"), "{error}");
+        assert!(error.to_string().contains("was killed"), "{error}");
         assert!(since.elapsed() < Duration::from_secs(10));
     }
 }

@@ -82,7 +82,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
         }
     }
     if !broken.is_empty() {
-        bail!("broken by an input: {}", broken.join(", "));
+        bail!("an input broke: {}", broken.join(", "));
     }
     Ok(())
 }
@@ -100,7 +100,7 @@ fn fuzz(target: &str, args: &Args) -> Result<()> {
     let dir = |of: &str| workspace::root().join("fuzz").join(of).join(target);
     let (corpus, artifacts) = (dir("corpus"), dir("artifacts"));
     std::fs::create_dir_all(&corpus)
-        .with_context(|| format!("cannot make {}", corpus.display()))?;
+        .with_context(|| format!("cannot create {}", corpus.display()))?;
     let known = files(&artifacts);
     let mut fuzz = cargo_fuzz("run", args);
     fuzz.arg(target)
@@ -123,11 +123,11 @@ fn fuzz(target: &str, args: &Args) -> Result<()> {
             .map(|input| input.display().to_string())
             .collect();
         if found.is_empty() {
-            "no input was kept".to_owned()
+            "cargo-fuzz kept no input".to_owned()
         } else {
             format!(
-                "the input that broke {target} is printed above, and kept in {} (what cargo-fuzz says to \
-                 do with it wants RUSTC_BOOTSTRAP=1)",
+                "the input that broke {target} is printed above, and kept in {} (the commands that \
+                 cargo-fuzz prints need RUSTC_BOOTSTRAP=1)",
                 found.join(", ")
             )
         }

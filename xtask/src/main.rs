@@ -41,8 +41,8 @@ use clap::{Parser, Subcommand};
     name = "cargo xtask",
     bin_name = "cargo xtask",
     max_term_width = 100,
-    after_help = "Every command first installs what it needs and says so; nothing missing costs \
-                  nothing. What is neither rustup's nor cargo's goes to ~/.cache/exectrail."
+    after_help = "Every command first installs what it needs, and prints what it installs. Files \
+                  that belong to neither rustup nor cargo go to ~/.cache/exectrail."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -102,8 +102,8 @@ enum Command {
 
     /// Measure the cost of exectrail beside nothing, an empty program and other tools (root)
     ///
-    /// Prints a table, and writes it with the data and plots to target/bench. Takes ten minutes; a
-    /// minute with --quick. A tool that is not installed has a row that says so.
+    /// Prints a table, and writes it with the data and plots to target/bench. Takes ten minutes, or
+    /// one minute with --quick. The table shows which tools are not installed.
     Bench(bench::Args),
 
     /// Make the picture in the README from what exectrail prints (root)

@@ -1,6 +1,6 @@
 //! Spelling: known misspellings of English words, in all files.
 //!
-//! The dictionary is that of the program `typos`, as a library, so that nothing has to be installed.
+//! The dictionary is that of the program `typos`, as a library: nothing has to be installed.
 //! `typos.toml` has the exceptions, in the format of that program, which editors use too.
 
 use std::collections::BTreeMap;

@@ -53,7 +53,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     {
         Some(terraform) => with_terraform(terraform),
         None => {
-            progress::note("neither terraform nor tofu is installed: no validation by them");
+            progress::note("not validated by Terraform: neither terraform nor tofu is installed");
             Ok(())
         }
     }

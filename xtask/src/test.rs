@@ -97,7 +97,7 @@ pub(crate) fn run(tally: &mut Tally, args: &Args) -> Result<()> {
     }
     result?;
     if (args.no_skips || workspace::in_ci()) && count > 0 {
-        bail!("skipped where every test is meant to run: {count}, listed above");
+        bail!("{count} tests were skipped where all must run; they are listed above");
     }
     Ok(())
 }
@@ -110,10 +110,7 @@ fn run_counting(test: &mut Command, tally: &mut Tally) -> Result<()> {
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start cargo")?;
-    let stdout = child
-        .stdout
-        .take()
-        .context("cargo's output is not there to be read")?;
+    let stdout = child.stdout.take().context("cargo has no output")?;
     let mut terminal = io::stdout().lock();
     // Read bytes, not text: a test may print anything.
     for line in BufReader::new(stdout).split(b'\n') {
@@ -127,7 +124,9 @@ fn run_counting(test: &mut Command, tally: &mut Tally) -> Result<()> {
     let command = command::shown(test);
     match (status.success(), tally.failed() - failed_before) {
         (true, _) => Ok(()),
-        (false, 0) => bail!("the tests were not built, or one ended early (`{command}`: {status})"),
+        (false, 0) => {
+            bail!("the tests were not built, or a test program crashed (`{command}`: {status})")
+        }
         (false, failed) => bail!("{failed} tests failed (`{command}`: {status})"),
     }
 }

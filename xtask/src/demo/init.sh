@@ -8,7 +8,7 @@ answer="$(curl --silent --show-error --noproxy '*' --write-out '%{http_code}' \
     --connect-timeout 5 --retry 5 --retry-delay 3 --retry-connrefused \
     --header 'Content-Type: text/plain' --data "$pid_ns" http://127.0.0.1:56123)" || true
 if [ "$answer" != 204 ]; then
-    echo "the workspace may not start untraced: $answer" >&2
+    echo "the workspace must not start untraced: $answer" >&2
     exit 1
 fi
 exec sh "$1"

@@ -20,15 +20,15 @@ use crate::{progress, workspace};
 pub(crate) fn run(exectrail: &Path) -> Result<()> {
     ensure!(
         rustix::process::geteuid().is_root(),
-        "the demo makes namespaces and loads eBPF programs, which only root may: run it with sudo"
+        "only root can make namespaces and load eBPF programs: run the demo with sudo"
     );
-    let state = tempfile::tempdir().context("cannot make a directory for the demo's state")?;
+    let state = tempfile::tempdir().context("cannot create a directory for the demo's state")?;
 
-    progress::note(format_args!("a pod: a network namespace of its own"));
+    progress::note(format_args!("the pod: a network namespace"));
     let pod = Pod::new()?;
 
     progress::note(format_args!(
-        "its sidecar: exectrail, in a PID namespace of its own"
+        "its sidecar: exectrail, in its own PID namespace"
     ));
     let mut command = pod.container(exectrail);
     command
@@ -57,8 +57,11 @@ pub(crate) fn run(exectrail: &Path) -> Result<()> {
     // As the kubelet does.
     sidecar.signal(Signal::TERM)?;
     let ended = sidecar.wait()?;
-    let said = sidecar.diagnostics()?;
-    eprint!("{}", said.strip_prefix(&started).unwrap_or(&said));
+    let diagnostics = sidecar.diagnostics()?;
+    eprint!(
+        "{}",
+        diagnostics.strip_prefix(&started).unwrap_or(&diagnostics)
+    );
     ensure!(ended.success(), "exectrail ended with {ended}");
 
     println!();
@@ -79,7 +82,10 @@ pub(crate) fn run(exectrail: &Path) -> Result<()> {
         },
     ));
     ensure!(status.success(), "the workspace ended with {status}");
-    ensure!(count("exec") > 10, "the log misses programs that ran");
+    ensure!(
+        count("exec") > 10,
+        "programs that ran are missing in the log"
+    );
     Ok(())
 }
 

@@ -60,7 +60,7 @@ fn programs(top: &Path) -> Result<()> {
         let printed = command::output(command::new(top.join("bin").join(name)).arg("--version"))?;
         ensure!(
             printed.trim() == format!("{name} {VERSION}"),
-            "{name} --version says {printed:?}; the release is {VERSION}"
+            "{name} --version prints {printed:?}; the release is {VERSION}"
         );
     }
     Ok(())
@@ -72,7 +72,7 @@ fn completions(top: &Path) -> Result<()> {
     for (shell, path) in COMPLETIONS {
         if command::find(shell).is_none() {
             progress::warning(format_args!(
-                "completions for {shell} not tried: not installed"
+                "completions for {shell} are not checked: it is not installed"
             ));
             continue;
         }
@@ -107,7 +107,7 @@ fn completions(top: &Path) -> Result<()> {
         let offered = command::output(&mut ask)?;
         ensure!(
             offered.contains("preflight"),
-            "{shell} does not complete `exectrail pre` to preflight, but: {offered:?}"
+            "{shell} completes `exectrail pre` to {offered:?}, not to preflight"
         );
     }
     Ok(())
@@ -160,7 +160,7 @@ fn bills_of_materials(top: &Path) -> Result<()> {
         let bill: Value = serde_json::from_str(&text)?;
         ensure!(
             bill["bomFormat"] == "CycloneDX",
-            "{} is none",
+            "{} is not a CycloneDX document",
             path.display()
         );
         ensure!(bill["metadata"]["component"]["version"] == VERSION);
@@ -174,7 +174,7 @@ fn bills_of_materials(top: &Path) -> Result<()> {
         let places = text.matches("file:///").count();
         ensure!(
             places > 0 && places == text.matches("file:///exectrail/").count(),
-            "{} names a place of this machine",
+            "{} contains a path of this machine",
             path.display()
         );
     }
@@ -215,7 +215,7 @@ pub(super) fn reproducible(architectures: &[Architecture], time: u64, out: &Path
             );
         }
         progress::note(format_args!(
-            "{name}: a second build, in {}, gives the same bytes",
+            "{name}: a second build in {} gives the same bytes",
             copy.display()
         ));
     }

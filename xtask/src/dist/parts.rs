@@ -54,13 +54,13 @@ fn read(&(crate_directory, program): &(&str, &'static str)) -> Result<(&'static 
         .join(crate_directory)
         .join(format!("{FILE_NAME}.json"));
     let text = fs::read_to_string(&file)
-        .with_context(|| format!("cargo-cyclonedx wrote no {}", file.display()))?;
+        .with_context(|| format!("cargo-cyclonedx did not write {}", file.display()))?;
     Ok((program, without_place(&text, crate_directory)?))
 }
 
 /// Replaces the directories of the workspace's crates in references, where they are part of a URL.
 fn without_place(bill: &str, crate_directory: &str) -> Result<String> {
-    let parsed: Value = serde_json::from_str(bill).context("cargo-cyclonedx wrote no JSON")?;
+    let parsed: Value = serde_json::from_str(bill).context("cargo-cyclonedx did not write JSON")?;
     let reference = parsed["metadata"]["component"]["bom-ref"].as_str();
     let here = reference
         .and_then(|reference| {
@@ -86,7 +86,8 @@ fn remove_all() -> Result<()> {
 pub(super) fn licences(bills: &[(&str, String)]) -> Result<String> {
     let mut crates = BTreeSet::new();
     for (_, bill) in bills {
-        let bill: Value = serde_json::from_str(bill).context("cargo-cyclonedx wrote no JSON")?;
+        let bill: Value =
+            serde_json::from_str(bill).context("cargo-cyclonedx did not write JSON")?;
         for component in bill["components"].as_array().into_iter().flatten() {
             if let (Some(name), Some(version)) =
                 (component["name"].as_str(), component["version"].as_str())
@@ -126,7 +127,7 @@ pub(super) fn licences(bills: &[(&str, String)]) -> Result<String> {
 }
 
 const LICENCES_HEAD: &str = "\
-What is linked into exectrail, besides its own code, and the licences of it.
+The code of others that is linked into exectrail, and its licences.
 
 Rust's standard library: MIT OR Apache-2.0. https://github.com/rust-lang/rust
 The GNU C library, linked statically: LGPL-2.1-or-later. exectrail's source, with Cargo.lock, lets
@@ -155,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bill_does_not_tell_where_it_was_written() {
+    fn a_bill_has_no_path_of_the_machine_that_wrote_it() {
         let written = |root: &str| {
             format!(
                 r#"{{"metadata": {{"component": {{"bom-ref": "path+{root}/runtime#exectrail@1.2.3"}}}},

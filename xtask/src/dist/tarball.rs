@@ -40,7 +40,7 @@ impl Tarball {
     pub(super) fn write(&self, top: &str, time: u64, to: &Path) -> Result<()> {
         let bytes = self
             .bytes(top, time)
-            .with_context(|| format!("cannot make {}", to.display()))?;
+            .with_context(|| format!("cannot create {}", to.display()))?;
         fs::write(to, bytes).with_context(|| format!("cannot write {}", to.display()))
     }
 
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_added_in_another_order_makes_the_same_bytes() {
+    fn the_order_of_additions_does_not_change_the_bytes() {
         let mut one = Tarball::default();
         one.add("share/b", "b");
         one.add("a", "a");

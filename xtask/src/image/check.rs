@@ -27,7 +27,9 @@ pub(super) fn image(architecture: Architecture, binary: &Path, tag: &str) -> Res
     configuration(architecture, tag)?;
     content(binary, tag)?;
     if architecture != Architecture::host()? {
-        progress::note(format_args!("{tag}: not run, being for {architecture}"));
+        progress::note(format_args!(
+            "{tag}: not run, since it is for {architecture}"
+        ));
         return Ok(());
     }
     let podman = Podman::new(tag)?;
@@ -45,11 +47,11 @@ fn configuration(architecture: Architecture, tag: &str) -> Result<()> {
     let printed = command::output(inspect.args(["image", "inspect", tag]))?;
     let images: Value = serde_json::from_str(&printed)?;
     let image = &images[0];
-    let size = image["Size"].as_u64().context("podman tells no size")?;
+    let size = image["Size"].as_u64().context("podman reports no size")?;
     println!("{size:>10} bytes  {tag}");
     ensure!(
         size <= SIZE_LIMIT,
-        "the image has {size} bytes, more than the {SIZE_LIMIT} promised"
+        "the image has {size} bytes, more than the limit of {SIZE_LIMIT}"
     );
     let labels = &image["Labels"];
     for (what, is, expected) in [
@@ -104,7 +106,7 @@ fn content(binary: &Path, tag: &str) -> Result<()> {
     let files: Vec<&str> = found.keys().map(String::as_str).collect();
     ensure!(
         files == ["opt", SECOND_NAME, "usr", "usr/bin", PROGRAM],
-        "the image holds {files:?}"
+        "the image contains {files:?}"
     );
     for (path, (owner, mode)) in &found {
         ensure!(*owner == 0, "{path} belongs to user {owner}");
@@ -116,12 +118,12 @@ fn content(binary: &Path, tag: &str) -> Result<()> {
     let link = fs::read_link(mounted.root.join(SECOND_NAME))?;
     ensure!(
         link == Path::new("..").join(PROGRAM),
-        "/{SECOND_NAME} leads to {}",
+        "/{SECOND_NAME} points to {}",
         link.display()
     );
     ensure!(
         fs::read(mounted.root.join(PROGRAM))? == fs::read(binary)?,
-        "/{PROGRAM} is not {}",
+        "/{PROGRAM} differs from {}",
         binary.display()
     );
     Ok(())
@@ -150,7 +152,7 @@ struct Mounted<'a> {
 impl<'a> Mounted<'a> {
     fn new(tag: &'a str) -> Result<Self> {
         let root = command::output(command::new("podman").args(["image", "mount", tag]))
-            .context("only root can look into an image; run this as root")?;
+            .context("only root can mount an image: run this as root")?;
         Ok(Self {
             tag,
             root: root.trim().into(),
@@ -224,7 +226,7 @@ impl<'a> Podman<'a> {
             let printed = command::output(&mut self.run(&flags, &["--version"]))?;
             ensure!(
                 printed.trim() == format!("exectrail {VERSION}"),
-                "/{name} --version says {printed:?}"
+                "/{name} --version prints {printed:?}"
             );
         }
         Ok(())
@@ -234,7 +236,7 @@ impl<'a> Podman<'a> {
         let flags = [&["--rm", "--network=none"], &SIDECAR[..]].concat();
         let printed = command::output(&mut self.run(&flags, &["preflight", "--format=json"]))?;
         let report: Value = serde_json::from_str(&printed)?;
-        ensure!(report["verdict"] == "ok", "preflight says {printed}");
+        ensure!(report["verdict"] == "ok", "preflight prints {printed}");
         Ok(())
     }
 
@@ -277,7 +279,7 @@ impl<'a> Podman<'a> {
         ensure!(fields["labels"]["workspace_name"] == "check", "{exec}");
         ensure!(
             lines.iter().any(|line| line["msg"] == "tracing_stopped"),
-            "the sidecar did not stop in good order:\n{log}"
+            "the sidecar did not stop cleanly:\n{log}"
         );
         Ok(())
     }
@@ -297,7 +299,10 @@ impl<'a> Podman<'a> {
                 break;
             }
             if Instant::now() > deadline {
-                bail!("the sidecar does not stop when told to");
+                bail!(
+                    "the sidecar still runs {} s after SIGTERM",
+                    PATIENCE.as_secs()
+                );
             }
             thread::sleep(Duration::from_millis(100));
         }

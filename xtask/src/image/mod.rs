@@ -64,7 +64,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     let builder = args
         .with
         .or_else(Builder::find)
-        .context("there is neither buildah nor podman nor docker")?;
+        .context("none of buildah, podman and docker is installed")?;
     let binary = build::release_for(architecture)?.exectrail;
     let root = root_directory(architecture, &binary)?;
     build_image(builder, architecture, &root, &args.tag)?;
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_dockerfile_says_what_cargo_toml_says() {
+    fn the_dockerfile_agrees_with_cargo_toml() {
         let dockerfile = fs::read_to_string(workspace::root().join("Dockerfile")).unwrap();
         for line in [
             format!("ARG VERSION={VERSION}"),

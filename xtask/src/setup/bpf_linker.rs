@@ -52,8 +52,8 @@ pub(super) fn look(toolchain: &Toolchain) -> Result<Found> {
 
     if llvm > fit.llvm_major {
         progress::warning(format_args!(
-            "rustc {} has LLVM {llvm}; the newest that this was tried with is {}. If linking the \
-             probes fails, install a bpf-linker for LLVM {llvm} or use an older rustc.",
+            "rustc {} has LLVM {llvm}; the newest that was tested is {}. If the probes cannot be \
+             linked, install a bpf-linker for LLVM {llvm} or use an older rustc.",
             toolchain.release, fit.llvm_major,
         ));
         // For an rustc newer than this table, use the bpf-linker that is installed.
@@ -83,8 +83,8 @@ fn fit(llvm_major: u32) -> Result<&'static Fit> {
     let [oldest, .., newest] = &FITS;
     if llvm_major < oldest.llvm_major {
         anyhow::bail!(
-            "rustc has LLVM {llvm_major}, which no bpf-linker known here fits (LLVM {} and later). \
-             Update rustc: `rustup update stable`",
+            "rustc has LLVM {llvm_major}, and bpf-linker needs LLVM {} or later. Update rustc: \
+             `rustup update stable`",
             oldest.llvm_major,
         );
     }
@@ -135,16 +135,16 @@ fn install(fit: &Fit, host: &str) -> Result<String> {
     command::run(&mut install).with_context(|| {
         format!(
             "This needs the package registry and, on {host}, the shared libLLVM that rustup and \
-             Debian ship with rustc. By hand: `cargo install bpf-linker@{} --locked`, or a release \
-             binary from the bpf-linker project, somewhere on PATH",
+             Debian ship with rustc. To install it by hand: `cargo install bpf-linker@{} --locked`, \
+             or a release binary of the bpf-linker project in a directory on PATH",
             fit.version,
         )
     })?;
     let first = installed_version().unwrap_or_default();
     anyhow::ensure!(
         first == fit.version,
-        "cargo installed bpf-linker {}, but `bpf-linker` is still {first} ({}): that one comes \
-         earlier on PATH. Remove it, or put cargo's bin directory before it",
+        "cargo installed bpf-linker {}, but `bpf-linker` is {first} ({}), which is earlier on PATH. \
+         Remove it, or put cargo's bin directory before it",
         fit.version,
         command::find("bpf-linker").unwrap_or_default().display(),
     );
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_linker_built_for_another_llvm_is_told_by_cargos_notes() {
+    fn a_linker_built_for_another_llvm_is_recognised_by_cargos_notes() {
         let notes = json!({"installs": {
             "bpf-linker 0.10.3 (registry+x)": {"features": ["rust-llvm-21"]},
             "ripgrep 14.0.0 (registry+x)": {"features": []},

@@ -7,7 +7,7 @@ use crate::{command, workspace};
 /// Installs `name`, and returns how.
 pub(super) fn install(name: &str, version: &str) -> Result<String> {
     let root =
-        workspace::tools_dir().context("no place to install to: set HOME or XDG_CACHE_HOME")?;
+        workspace::tools_dir().context("no directory for tools: set HOME or XDG_CACHE_HOME")?;
     let mut install = command::cargo();
     // Compiling takes most of the time, and release profiles take minutes. So the build is
     // unoptimised and without debug information. It goes to a separate place, since it does not
@@ -18,7 +18,7 @@ pub(super) fn install(name: &str, version: &str) -> Result<String> {
         .arg(format!("{name}@{version}"))
         .env("CARGO_PROFILE_DEV_DEBUG", "false");
     command::run(&mut install).with_context(|| {
-        format!("By hand: `cargo install {name}@{version} --locked`, somewhere on PATH")
+        format!("To install it by hand: `cargo install {name}@{version} --locked`")
     })?;
     Ok(format!(
         "{name} {version}, unoptimised, into {}",

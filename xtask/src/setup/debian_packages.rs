@@ -57,9 +57,9 @@ fn install(missing: &[Package]) -> Result<String> {
             .collect();
         let names = names.collect::<Vec<_>>().join(" ");
         bail!(
-            "Only root on a Debian system can install them. By hand: \
-             `apt-get install --no-install-recommends {names}`, or what your system calls \
-             these:{reasons}"
+            "Only root on a Debian system can install them. To install them by hand: \
+             `apt-get install --no-install-recommends {names}`, or the packages of your system \
+             with these programs and files:{reasons}"
         );
     }
     command::output(command::new("apt-get").args(["-q", "update"]))?;

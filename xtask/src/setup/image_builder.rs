@@ -12,7 +12,7 @@ pub(super) fn look() -> Found {
             &[Package {
                 name: "buildah",
                 provides: "buildah",
-                reason: "builds images, needing no daemon",
+                reason: "builds images without a daemon",
             }],
         ),
     }

@@ -27,8 +27,8 @@ fn install() -> Result<String> {
         .args(["component", "add", "rustfmt", "clippy"])
         .env("RUST_BACKTRACE", "0");
     command::output_within(Duration::from_secs(180), &mut rustup).context(
-        "They must be of the same release as rustc. By hand: `rustup component add rustfmt \
-         clippy`, or the packages rustfmt and rust-clippy of the system that rustc is from",
+        "They must be of the same release as rustc. To install them by hand: `rustup component add \
+         rustfmt clippy`, or the packages rustfmt and rust-clippy of the system that has rustc",
     )?;
     Ok("by `rustup component add rustfmt clippy`".into())
 }

@@ -122,7 +122,7 @@ fn install(found: Vec<Found>) -> Result<()> {
         }
     }
     if failed > 0 {
-        bail!("setup could not install {failed} of the things needed:{failures}");
+        bail!("cannot install {failed} of the requirements:{failures}");
     }
     Ok(())
 }

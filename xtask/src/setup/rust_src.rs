@@ -75,12 +75,12 @@ impl Source {
         let rustup = match install_from_rustup() {
             Ok(()) if self.is_in_place() => return Ok("by `rustup component add rust-src`".into()),
             Ok(()) => anyhow!(
-                "rustup says it did, but {} is not there",
+                "rustup reports success, but {} does not exist",
                 self.place.display()
             ),
             Err(error) => error,
         };
-        progress::note(format_args!("not from rustup: {}", gist(&rustup)));
+        progress::note(format_args!("rustup cannot install it: {}", gist(&rustup)));
         progress::note("trying the Debian archive");
         self.install_from_debian()
             .map_err(|debian| self.by_hand(&rustup, &debian))
@@ -97,7 +97,7 @@ impl Source {
         }
         self.link_to(&unpacked)?;
         Ok(format!(
-            "from {from}, linked from {}. Should rustup refuse to install rust-src later, remove \
+            "from {from}, linked from {}. If rustup later refuses to install rust-src, remove \
              that link",
             self.place.display(),
         ))
@@ -175,11 +175,11 @@ impl Source {
         anyhow!(
             "rustup: {rustup:#}\n\
              Debian archive: {debian:#}\n\
-             By hand, one of:\n\
-             - `rustup component add rust-src`, where its server can be reached\n\
+             To install it by hand, one of:\n\
+             - `rustup component add rust-src`, on a network from which rustup's server can be reached\n\
              - unpack the source of rustc {release} anywhere, and link it: \
              ln -sfn DIR/rustc-{release} {place}\n\
-             - use a rustc that Debian has the source of: `apt-cache madison rust-src` lists them",
+             - use a rustc whose source Debian has: `apt-cache madison rust-src` lists them",
             release = self.release,
             place = self.place.display(),
         )
@@ -192,7 +192,7 @@ fn is_library(directory: &Path) -> bool {
 
 fn install_from_rustup() -> Result<()> {
     if command::find("rustup").is_none() {
-        bail!("there is no rustup here");
+        bail!("rustup is not installed");
     }
     let mut rustup = command::new("rustup");
     rustup.args(["component", "add", "rust-src"]);
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_rustups_own_and_taken_as_it_is() {
+    fn a_directory_is_rustups_own_and_is_accepted() {
         let sysroot = tempfile::tempdir().unwrap();
         let source = source_in(sysroot.path());
         assert!(!source.is_in_place());
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_taken_for_its_own_release_only() {
+    fn a_link_is_accepted_for_its_own_release_only() {
         let sysroot = tempfile::tempdir().unwrap();
         let source = source_in(sysroot.path());
         let (old, right) = (
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_to_what_is_gone_does_not_count() {
+    fn a_dangling_link_is_not_accepted() {
         let sysroot = tempfile::tempdir().unwrap();
         let source = source_in(sysroot.path());
         source

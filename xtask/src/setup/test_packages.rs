@@ -7,47 +7,47 @@ const PACKAGES: [Package; 30] = [
     Package {
         name: "gcc",
         provides: "gcc",
-        reason: "small C programs that exec in unusual ways",
+        reason: "compiles programs that exec in unusual ways",
     },
     Package {
         name: "libc6-dev",
         provides: "/usr/include/stdio.h",
-        reason: "their headers",
+        reason: "the headers of C programs",
     },
     Package {
         name: "curl",
         provides: "curl",
-        reason: "announces as today's init scripts do",
+        reason: "announces a workspace as init scripts do",
     },
     Package {
         name: "python3",
         provides: "python3",
-        reason: "execs with arguments sh cannot write",
+        reason: "executes programs with arguments that sh cannot write",
     },
     Package {
         name: "iproute2",
         provides: "ip",
-        reason: "network namespaces, as pods have them",
+        reason: "makes network namespaces, as pods have them",
     },
     Package {
         name: "util-linux",
         provides: "unshare",
-        reason: "PID and user namespaces",
+        reason: "makes PID and user namespaces",
     },
     Package {
         name: "jq",
         provides: "jq",
-        reason: "reads the log as its users do",
+        reason: "reads the log as users do",
     },
     Package {
         name: "procps",
         provides: "ps",
-        reason: "what runs in a namespace",
+        reason: "lists the processes of a namespace",
     },
     Package {
         name: "dash",
         provides: "dash",
-        reason: "reads cmdline back: the strictest sh",
+        reason: "reads cmdline back; the strictest sh",
     },
     Package {
         name: "bash",
@@ -62,7 +62,7 @@ const PACKAGES: [Package; 30] = [
     Package {
         name: "wget2",
         provides: "wget2",
-        reason: "which is wget on some systems, and differs",
+        reason: "is `wget` on some systems, with other options",
     },
     Package {
         name: "shellcheck",
@@ -82,17 +82,17 @@ const PACKAGES: [Package; 30] = [
     Package {
         name: "busybox-static",
         provides: "/bin/busybox",
-        reason: "the programs that are executed there",
+        reason: "the programs that are executed on them",
     },
     Package {
         name: "mmdebstrap",
         provides: "mmdebstrap",
-        reason: "a Debian root with podman, for machines that play pods",
+        reason: "makes a Debian root with podman, for machines that run pods",
     },
     Package {
         name: "e2fsprogs",
         provides: "/sbin/mke2fs",
-        reason: "their disk",
+        reason: "makes the disks of these machines",
     },
     Package {
         name: "qemu-system-arm",
@@ -107,7 +107,7 @@ const PACKAGES: [Package; 30] = [
     Package {
         name: "lz4",
         provides: "lz4",
-        reason: "unpacks kernels that have it",
+        reason: "unpacks kernels that are compressed with it",
     },
     Package {
         name: "xz-utils",
@@ -122,12 +122,12 @@ const PACKAGES: [Package; 30] = [
     Package {
         name: "buildah",
         provides: "buildah",
-        reason: "builds the image as its users do",
+        reason: "builds the image",
     },
     Package {
         name: "podman",
         provides: "podman",
-        reason: "runs it",
+        reason: "runs the image",
     },
     Package {
         name: "runc",
@@ -137,12 +137,12 @@ const PACKAGES: [Package; 30] = [
     Package {
         name: "runsc",
         provides: "runsc",
-        reason: "gVisor, which preflight must name",
+        reason: "gVisor, which preflight must recognise",
     },
     Package {
         name: "prometheus",
         provides: "promtool",
-        reason: "checks the metrics as Prometheus reads them",
+        reason: "checks that Prometheus can read the metrics",
     },
     Package {
         name: "zsh",

@@ -28,7 +28,10 @@ impl Verify {
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start exectrail verify")?;
-        let input = child.stdin.take().context("it has no input")?;
+        let input = child
+            .stdin
+            .take()
+            .context("exectrail verify has no input")?;
         Ok(Self { child, input })
     }
 
@@ -46,11 +49,11 @@ impl Verify {
 
 /// Content of the log.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct Content {
     pub(super) execs: u64,
     pub(super) lost: u64,
     /// Number of workspaces that started, and that ended.
-    pub(super) begun: u64,
+    pub(super) started: u64,
     pub(super) ended: u64,
     /// Whether the log has its last line.
     pub(super) stopped: bool,
@@ -65,17 +68,17 @@ pub(super) struct Told {
 }
 
 /// Content of the log so far.
-pub(super) struct Seen {
-    told: Mutex<Told>,
+pub(super) struct Log {
+    content: Mutex<Content>,
 }
 
-impl Seen {
+impl Log {
     /// Nothing so far. `losses` says whether many lines of the log are missing.
     pub(super) fn new(losses: bool) -> Self {
         Self {
-            told: Mutex::new(Told {
+            content: Mutex::new(Content {
                 next: (!losses).then(BTreeMap::new),
-                ..Told::default()
+                ..Content::default()
             }),
         }
     }
@@ -85,9 +88,10 @@ impl Seen {
         let noop = noop.to_string_lossy();
         for line in BufReader::with_capacity(1 << 20, log).split(b'\n') {
             let mut line = line.context("cannot read the log")?;
-            self.with(|told| {
-                if let Err(error) = told.hear(&line, &noop) {
-                    told.wrong
+            self.with(|content| {
+                if let Err(error) = content.read_line(&line, &noop) {
+                    content
+                        .wrong
                         .push(format!("{error:#}: {}", String::from_utf8_lossy(&line)));
                 }
             });
@@ -98,25 +102,25 @@ impl Seen {
                 .context("cannot feed exectrail verify")?;
         }
         let verified = verify.finish()?;
-        self.with(|told| told.verified = verified);
+        self.with(|content| content.verified = verified);
         Ok(())
     }
 
     /// The content of the whole log.
-    pub(super) fn into_told(self) -> Told {
-        self.told
+    pub(super) fn into_content(self) -> Content {
+        self.content
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Calls `look` with the content so far.
-    pub(super) fn with<T>(&self, look: impl FnOnce(&mut Told) -> T) -> T {
-        look(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn with<T>(&self, look: impl FnOnce(&mut Content) -> T) -> T {
+        look(&mut self.content.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Told {
-    fn hear(&mut self, line: &[u8], noop: &str) -> Result<()> {
+impl Content {
+    fn read_line(&mut self, line: &[u8], noop: &str) -> Result<()> {
         let line: Value = serde_json::from_slice(line).context("not JSON")?;
         let fields = &line["fields"];
         match line["msg"].as_str().context("no msg")? {
@@ -124,28 +128,33 @@ impl Told {
             "lost" if fields["of"] == "exec" => {
                 self.lost += fields["count"].as_u64().context("no count")?;
             }
-            "workspace_started" => self.begun += 1,
+            "workspace_started" => self.started += 1,
             "workspace_ended" => self.ended += 1,
             "tracing_stopped" => {
                 self.stopped = true;
                 ensure!(
                     fields["execs"] == self.execs && fields["lost"] == self.lost,
-                    "wrong totals"
+                    "totals that differ from the lines"
                 );
             }
             "tracing_started" => {}
-            other => bail!("unexpected {other}"),
+            other => bail!("an unexpected msg: {other}"),
         }
         Ok(())
     }
 
     fn exec(&mut self, event: &Value, noop: &str) -> Result<()> {
         self.execs += 1;
-        let workspace = event["workspace_pid_ns"].as_u64().context("no workspace")?;
-        ensure!(event["pid_ns"] == workspace, "another namespace");
-        ensure!(event["truncated"] == false, "truncated");
+        let workspace = event["workspace_pid_ns"]
+            .as_u64()
+            .context("no workspace_pid_ns")?;
+        ensure!(
+            event["pid_ns"] == workspace,
+            "a namespace that is not the workspace's"
+        );
+        ensure!(event["truncated"] == false, "argv is truncated");
         if event["ns_pid"] == 1 {
-            ensure!(event["argv"][1] == "burst", "not a burst");
+            ensure!(event["argv"][1] == "burst", "argv of another program");
             if let Some(next) = &mut self.next {
                 next.insert(workspace, 0);
             }
@@ -153,21 +162,26 @@ impl Told {
         }
         ensure!(
             event["filename"] == noop && event["comm"] == "tool",
-            "not what ran"
+            "another program than the one that ran"
         );
         ensure!(
             event["argv"][0] == "noop" && event["argc"] == 2,
-            "another argv"
+            "another argv than the one that ran"
         );
-        let number: u64 = event["argv"][1].as_str().context("no number")?.parse()?;
+        let number: u64 = event["argv"][1]
+            .as_str()
+            .context("argv without a number")?
+            .parse()?;
         let Some(next) = &mut self.next else {
             return Ok(());
         };
-        let next = next.get_mut(&workspace).context("of no workspace")?;
-        ensure!(number >= *next, "{number} where {next} was due");
+        let next = next
+            .get_mut(&workspace)
+            .context("an exec before the start of its workspace")?;
+        ensure!(number >= *next, "number {number} instead of {next}");
         ensure!(
             number == *next || self.lost > 0,
-            "{number} where {next} was due, and no loss"
+            "number {number} instead of {next}, and no loss"
         );
         *next = number + 1;
         Ok(())

@@ -22,7 +22,7 @@ use exectrail_testbed::pod::Pod;
 use rustix::process::Signal;
 
 use self::{
-    log::{Seen, Told, Verify},
+    log::{Content, Log, Verify},
     sidecar::{PipedSidecar, Process},
     workspaces::{Making, Ran, compile},
 };
@@ -65,10 +65,10 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) fn command(args: &Args) -> Result<()> {
     ensure!(
         rustix::process::geteuid().is_root(),
-        "the soak makes namespaces and loads eBPF programs, which only root may: run it with sudo"
+        "only root can make namespaces and load eBPF programs: run the soak with sudo"
     );
     let exectrail = build::release()?.exectrail;
-    let dir = tempfile::tempdir().context("cannot make a directory for the soak")?;
+    let dir = tempfile::tempdir().context("cannot create a directory for the soak")?;
     let (tool, noop) = (compile(dir.path(), "tool")?, compile(dir.path(), "noop")?);
     let pod = Pod::new()?;
     let mut sidecar = PipedSidecar::start(&pod, &exectrail, args.ring_bytes, dir.path())?;
@@ -91,10 +91,10 @@ pub(crate) fn command(args: &Args) -> Result<()> {
         execs: args.per_workspace,
     };
     let ran = Ran::new(if args.stop == 0 { args.execs } else { u64::MAX });
-    let seen = Seen::new(args.stop > 0);
-    let log = sidecar.log.take().context("exectrail has no output")?;
+    let log = Log::new(args.stop > 0);
+    let output = sidecar.log.take().context("exectrail has no output")?;
     let (memory, while_stopped) = thread::scope(|scope| -> Result<(Vec<u64>, u64)> {
-        let reader = scope.spawn(|| seen.read(log, verify, &noop));
+        let reader = scope.spawn(|| log.read(output, verify, &noop));
         let workers: Vec<_> = (0..at_once)
             .map(|worker| {
                 let (ran, making) = (&ran, &making);
@@ -103,7 +103,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
             .collect();
         let stopper = (args.stop > 0)
             .then(|| scope.spawn(|| stop(args, process, &ran).inspect_err(|_| ran.give_up())));
-        let memory = watch(process, &ran, &seen, || {
+        let memory = watch(process, &ran, &log, || {
             workers.iter().all(thread::ScopedJoinHandle::is_finished)
         })
         .inspect_err(|_| ran.give_up());
@@ -118,7 +118,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
         ended?;
         Ok((memory?, while_stopped?))
     })?;
-    account(args, since.elapsed(), &ran, &seen.into_told(), &memory)?;
+    account(args, since.elapsed(), &ran, &log.into_content(), &memory)?;
     if args.stop > 0 {
         println!(
             "exectrail was stopped for {} s while {while_stopped} of them were executed",
@@ -129,40 +129,48 @@ pub(crate) fn command(args: &Args) -> Result<()> {
 }
 
 /// Prints the results, and fails if one of them is wrong.
-fn account(args: &Args, took: Duration, ran: &Ran, told: &Told, memory: &[u64]) -> Result<()> {
+fn account(
+    args: &Args,
+    took: Duration,
+    ran: &Ran,
+    content: &Content,
+    memory: &[u64],
+) -> Result<()> {
     let (execs, workspaces) = (ran.execs.load(Relaxed), ran.workspaces.load(Relaxed));
-    let unaccounted = execs.abs_diff(told.execs + told.lost);
+    let unaccounted = execs.abs_diff(content.execs + content.lost);
     let (warm, end) = flatness(memory)?;
     println!(
-        "{execs} execs in {} ({}/s) in {workspaces} workspaces: {} lines, {} lost and told, {unaccounted} unaccounted, \
-         {} wrong; resident memory without the ring {} KiB once warm, {} KiB in the end; `exectrail verify`: {}",
+        "{execs} execs in {} ({}/s) in {workspaces} workspaces: {} lines, {} lost and counted, \
+         {unaccounted} unaccounted for, {} wrong; resident memory without the ring {} KiB once \
+         warm, {} KiB at the end; `exectrail verify`: {}",
         Elapsed(took),
         execs / took.as_secs().max(1),
-        told.execs,
-        told.lost,
-        told.wrong.len(),
+        content.execs,
+        content.lost,
+        content.wrong.len(),
         warm >> 10,
         end >> 10,
-        told.verified,
+        content.verified,
     );
-    for wrong in told.wrong.iter().take(10) {
+    for wrong in content.wrong.iter().take(10) {
         progress::warning(wrong);
     }
-    ensure!(told.wrong.is_empty(), "lines were wrong");
+    ensure!(content.wrong.is_empty(), "lines of the log are wrong");
     ensure!(unaccounted == 0, "execs are unaccounted for");
-    ensure!(told.stopped, "the log has no last line");
+    ensure!(content.stopped, "the log has no last line");
     ensure!(
-        told.verified.starts_with("exit status: 0"),
-        "exectrail verify found faults"
+        content.verified.starts_with("exit status: 0"),
+        "exectrail verify reports a problem"
     );
     // A workspace that started and ended while exectrail was stopped may have no line: the ring was
     // full.
-    let all_begun = told.begun == workspaces || args.stop > 0 && told.begun < workspaces;
+    let all_started =
+        content.started == workspaces || args.stop > 0 && content.started < workspaces;
     ensure!(
-        all_begun && told.ended == told.begun,
-        "of {workspaces} workspaces {} began and {} ended in the log",
-        told.begun,
-        told.ended
+        all_started && content.ended == content.started,
+        "{workspaces} workspaces ran; the log has the start of {} and the end of {}",
+        content.started,
+        content.ended
     );
     ensure!(end <= warm + FLAT, "memory is not flat");
     Ok(())
@@ -188,27 +196,29 @@ fn stop(args: &Args, exectrail: Process, ran: &Ran) -> Result<u64> {
     progress::note(format_args!("exectrail is stopped for {} s", args.stop));
     wait_while(&|| since.elapsed() < Duration::from_secs(args.stop));
     exectrail.signal(Signal::CONT)?;
-    progress::note("exectrail goes on");
+    progress::note("exectrail continues");
     let after = ran.execs.load(Relaxed);
     ran.goal.store(args.execs.max(after + part), Relaxed);
     Ok(after - before)
 }
 
 /// Prints progress until all is done; returns exectrail's memory over time, in bytes.
-fn watch(exectrail: Process, ran: &Ran, seen: &Seen, done: impl Fn() -> bool) -> Result<Vec<u64>> {
+fn watch(exectrail: Process, ran: &Ran, log: &Log, done: impl Fn() -> bool) -> Result<Vec<u64>> {
     let mut memory = Vec::new();
-    let mut said = Instant::now();
+    let mut last = Instant::now();
     while !done() {
         thread::sleep(LOOK);
-        if said.elapsed() < EVERY {
+        if last.elapsed() < EVERY {
             continue;
         }
-        said = Instant::now();
+        last = Instant::now();
         let bytes = exectrail.memory()?;
         memory.push(bytes);
-        let (lines, lost, wrong) = seen.with(|told| (told.execs, told.lost, told.wrong.len()));
+        let (lines, lost, wrong) =
+            log.with(|content| (content.execs, content.lost, content.wrong.len()));
         progress::note(format_args!(
-            "{lines} lines, {lost} lost, {wrong} wrong of more than {} execs; {} workspaces came and went; {} KiB resident",
+            "{lines} lines, {lost} lost, {wrong} wrong, of more than {} execs; {} workspaces ended; \
+             {} KiB resident",
             ran.execs.load(Relaxed),
             ran.workspaces.load(Relaxed),
             bytes >> 10,
@@ -223,7 +233,7 @@ fn flatness(memory: &[u64]) -> Result<(u64, u64)> {
     let quarter = memory.len() / 4;
     ensure!(
         quarter > 0,
-        "too short to tell whether memory is flat: take more --execs"
+        "too few measurements to see whether memory is flat: use a larger --execs"
     );
     let most = |part: &[u64]| part.iter().copied().max().unwrap_or(0);
     Ok((

@@ -102,11 +102,11 @@ impl Process {
     /// Its private memory, without the ring, which it only maps.
     pub(super) fn memory(self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0))
-            .context("exectrail has ended before its time")?;
+            .context("exectrail ended too early")?;
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix("RssAnon:"))
-            .context("no RssAnon")?;
+            .context("/proc/PID/status has no RssAnon")?;
         let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kib << 10)
     }
