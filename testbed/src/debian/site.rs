@@ -16,9 +16,9 @@ pub(super) fn signed_by() -> Option<String> {
     Some(format!("signed-by={keyring}"))
 }
 
-/// The mirror that has the suite: that of the security archive for its suites, else that of the main
-/// archive. If apt has no package lists, which images often lack, they are fetched into `directory`:
-/// without them nothing identifies the sources.
+/// The mirror that has the suite: that of the security archive for its suites, else that of the
+/// main archive. If apt has no package lists, which images often lack, they are fetched into
+/// `directory`: without them nothing identifies the sources.
 pub(super) fn mirror_of(suite: &str, directory: &Path) -> Result<String, Error> {
     let label = if suite.ends_with("-security") {
         "Debian-Security"
