@@ -283,7 +283,7 @@ fn a_state_that_cannot_be_used_is_named_and_keeps_nobody_from_tracing() {
         ("{\"version\":1,\"targets\":[]}", "is damaged"),
         ("\u{0}\u{0}", "is damaged"),
         ("{\"version\":99}", "has version 99"),
-        (&*foreign, "is another pod's"),
+        (&*foreign, "belongs to another pod"),
     ] {
         let pod = Pod::new();
         let file = pod.dir.path().join("exectrail-state.json");
