@@ -16,7 +16,7 @@ pub const EARLY_SLOT_BYTES: u64 = EARLY_BYTES as u64 + 32;
 const PER_CPU: u64 = 10 << 10;
 
 /// Further bytes per CPU and lane: memory for building a record, and counters.
-const PER_CPU_AND_LANE: u64 = 10_624;
+const PER_CPU_AND_LANE: u64 = 10_640;
 
 /// Further bytes per CPU with features that are off by default: a second table of decisions for
 /// exits.

@@ -46,6 +46,8 @@ pub struct Offsets {
     /// `task_struct.self_exec_id`: `u64`, counts the execs of a process and its ancestors (Linux
     /// 5.7 and later)
     pub task_self_exec_id: u32,
+    /// `task_struct.atomic_flags`: `unsigned long`; its lowest bit is `PFA_NO_NEW_PRIVS`
+    pub task_atomic_flags: u32,
     /// `task_struct.comm`: `char[16]`
     pub task_comm: u32,
     /// `task_struct.exit_code`: `int`
@@ -128,6 +130,8 @@ pub struct Offsets {
     pub cred_gid: u32,
     /// `cred.euid`: `kuid_t`
     pub cred_euid: u32,
+    /// `cred.egid`: `kgid_t`
+    pub cred_egid: u32,
     /// `cred.user_ns`: `struct user_namespace *`
     pub cred_user_ns: u32,
     /// `user_namespace.uid_map`: `struct uid_gid_map`

@@ -45,6 +45,10 @@ pub const FLAG_TAMPERED: u16 = 1 << 9;
 /// Flag of an [`Exec`]: [`Exec::cgroup_id`] is a placeholder.
 pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;
 
+/// Flag of an [`Exec`] or [`FailedExec`]: the process has `no_new_privs` (prctl(2)): no exec gives it
+/// privileges.
+pub const FLAG_NO_NEW_PRIVS: u16 = 1 << 11;
+
 /// Maximum bytes of argv in the [`Exec`] record itself.
 pub const HEAD_ARGV: usize = 2048;
 /// Maximum bytes of argv in one [`ArgvPiece`].
@@ -92,6 +96,9 @@ pub struct Subject {
     /// Start time of the process, boot clock, nanoseconds; it identifies the process together with
     /// `tgid`.
     pub start: u64,
+    /// Start time of the parent process, boot clock, nanoseconds; 0 if unknown. It identifies the
+    /// parent together with `ppid`.
+    pub ppid_start: u64,
     /// Id of the cgroup, in cgroup v2 or a v1 hierarchy.
     pub cgroup_id: u64,
     /// Process id in the init PID namespace.
@@ -109,6 +116,10 @@ pub struct Subject {
     /// Effective user id in the init user namespace, after an exec that succeeded
     /// (set-user-ID included).
     pub euid: u32,
+    /// Effective group id in the init user namespace, after an exec that succeeded.
+    pub egid: u32,
+    /// Id of the session (setsid(2)) in the init PID namespace.
+    pub sid: u32,
     /// Real user id in the user namespace of the process.
     pub ns_uid: u32,
     /// Real group id in the user namespace of the process.

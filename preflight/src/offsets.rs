@@ -74,6 +74,7 @@ fields! {
     task_pid = "task_struct", bytes(4, "pid");
     task_tgid = "task_struct", bytes(4, "tgid");
     task_self_exec_id = "task_struct", bytes(8, "self_exec_id");
+    task_atomic_flags = "task_struct", bytes(8, "atomic_flags");
     task_comm = "task_struct", bytes(16, "comm");
     task_exit_code = "task_struct", bytes(4, "exit_code");
     task_cgroups = "task_struct", pointer("cgroups"), optional;
@@ -114,6 +115,7 @@ fields! {
     cred_uid = "cred", bytes(4, "uid");
     cred_gid = "cred", bytes(4, "gid");
     cred_euid = "cred", bytes(4, "euid");
+    cred_egid = "cred", bytes(4, "egid");
     cred_user_ns = "cred", pointer("user_ns");
     user_namespace_uid_map = "user_namespace", part("uid_map");
     user_namespace_gid_map = "user_namespace", part("gid_map");

@@ -7,7 +7,9 @@ use aya_ebpf::{
 };
 use exectrail_common::{
     probe_config::{HIERARCHY_DEFAULT, HIERARCHY_V1},
-    record::{FLAG_CGROUP_UNKNOWN, FLAG_IDS_UNMAPPED, FLAG_NS_PPID_UNKNOWN, Subject},
+    record::{
+        FLAG_CGROUP_UNKNOWN, FLAG_IDS_UNMAPPED, FLAG_NO_NEW_PRIVS, FLAG_NS_PPID_UNKNOWN, Subject,
+    },
 };
 
 use crate::{
@@ -21,10 +23,13 @@ use crate::{
 pub(crate) struct Ids {
     pub(crate) ns_tgid: u32,
     pub(crate) ppid: u32,
+    pub(crate) ppid_start: u64,
     pub(crate) ns_ppid: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) euid: u32,
+    pub(crate) egid: u32,
+    pub(crate) sid: u32,
     pub(crate) ns_uid: u32,
     pub(crate) ns_gid: u32,
 }
@@ -47,14 +52,19 @@ impl Ids {
         let user_ns = task.user_ns();
         let (ns_uid, uid_elsewhere) = mapped(user_ns.field(offset!(user_namespace_uid_map)), uid);
         let (ns_gid, gid_elsewhere) = mapped(user_ns.field(offset!(user_namespace_gid_map)), gid);
-        *flags |= flag(uid_elsewhere | gid_elsewhere, FLAG_IDS_UNMAPPED);
+        *flags |= flag(uid_elsewhere | gid_elsewhere, FLAG_IDS_UNMAPPED)
+            | flag(task.no_new_privs(), FLAG_NO_NEW_PRIVS);
         Self {
             ns_tgid: current_ns_tgid(task, scope),
             ppid: parent.tgid(),
+            // The parent may be any thread of its process.
+            ppid_start: parent.group_leader().start_boottime(),
             ns_ppid,
             uid,
             gid,
             euid: cred.load(field!(cred_euid)),
+            egid: cred.load(field!(cred_egid)),
+            sid: task.session_id(),
             ns_uid,
             ns_gid,
         }
@@ -73,6 +83,7 @@ impl Ids {
         Subject {
             ktime,
             start,
+            ppid_start: self.ppid_start,
             cgroup_id,
             tgid: task.tgid(),
             ns_tgid: self.ns_tgid,
@@ -81,6 +92,8 @@ impl Ids {
             uid: self.uid,
             gid: self.gid,
             euid: self.euid,
+            egid: self.egid,
+            sid: self.sid,
             ns_uid: self.ns_uid,
             ns_gid: self.ns_gid,
             pid_ns: scope.pid_ns,

@@ -100,6 +100,7 @@ impl Build {
             subject: Subject {
                 ktime,
                 start: ktime - 300_000,
+                ppid_start: ktime - 9_000_000,
                 cgroup_id: 5_431,
                 tgid: 920_684,
                 ns_tgid: 4_711,
@@ -108,6 +109,8 @@ impl Build {
                 uid: 101_000,
                 gid: 101_000,
                 euid: 101_000,
+                egid: 101_000,
+                sid: 920_600,
                 ns_uid: 1_000,
                 ns_gid: 1_000,
                 pid_ns: 4_026_532_345,

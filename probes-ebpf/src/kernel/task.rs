@@ -87,6 +87,24 @@ impl Task {
         KernelPtr::new(pid as *const u8)
     }
 
+    /// Id of the session in the init PID namespace: that of the session's first process.
+    #[inline(always)]
+    pub(crate) fn session_id(self) -> u32 {
+        // `PIDTYPE_SID` (include/linux/pid_types.h).
+        let place = offset!(signal_pids) + 24;
+        let pid: u64 = self.0.follow(field!(task_signal)).load_at(place);
+        // `numbers` is indexed by depth.
+        KernelPtr::new(pid as *const u8).load_at(offset!(pid_numbers) + offset!(upid_nr))
+    }
+
+    /// 1 if the process has `no_new_privs`.
+    #[inline(always)]
+    pub(crate) fn no_new_privs(self) -> u64 {
+        // `PFA_NO_NEW_PRIVS` is bit 0 (include/linux/sched.h).
+        let flags: u64 = self.0.load(field!(task_atomic_flags));
+        flags & 1
+    }
+
     /// Depth of the task's PID namespace; 0 is the init PID namespace.
     #[inline(always)]
     pub(crate) fn pid_level(self) -> u32 {

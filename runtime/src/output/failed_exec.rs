@@ -17,6 +17,7 @@ use super::{
     bytes::{Text, needs_escape},
     exec::comm,
     quote::{Alphabet, CommandLine},
+    subject::Notes,
 };
 
 /// An exec that failed.
@@ -84,6 +85,10 @@ pub(super) struct Keys<'a> {
     start: u64,
     cpu: u16,
     seq: u64,
+    ppid_start: u64,
+    sid: u32,
+    #[serde(flatten)]
+    notes: Notes,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     filename_truncated: bool,
 }
@@ -129,6 +134,9 @@ pub(super) fn keys(event: FailedExecEvent<'_>) -> Keys<'_> {
         start: head.subject.start,
         cpu: head.prefix.cpu,
         seq: head.prefix.seq,
+        ppid_start: head.subject.ppid_start,
+        sid: head.subject.sid,
+        notes: Notes::of(&head.subject, head.prefix.flags),
         filename_truncated: event.has(FLAG_FILENAME_CUT),
     }
 }

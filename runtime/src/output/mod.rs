@@ -11,6 +11,7 @@ mod line;
 pub(crate) mod line_sink;
 mod quote;
 pub(crate) mod sink;
+mod subject;
 mod text;
 pub(crate) mod unwritten;
 

@@ -43,3 +43,4 @@ mod the_port_is_optional;
 mod times_are_true_in_a_time_namespace;
 mod tools;
 mod what_is_excluded_is_counted;
+mod who_and_where;

@@ -86,6 +86,9 @@ pub(crate) static STACK_WRITER: LazyLock<PathBuf> = LazyLock::new(|| compile("st
 /// `confined.c`, compiled.
 pub(crate) static CONFINED: LazyLock<PathBuf> = LazyLock::new(|| compile("confined"));
 
+/// `threads.c`, compiled.
+pub(crate) static THREADS: LazyLock<PathBuf> = LazyLock::new(|| compile("threads"));
+
 /// `ways.c`, compiled.
 pub(crate) static WAYS: LazyLock<PathBuf> = LazyLock::new(|| compile("ways"));
 

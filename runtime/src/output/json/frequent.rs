@@ -10,6 +10,7 @@ use crate::output::{
     event::outcome,
     exec::{ExecEvent, comm},
     line::LineBuffer,
+    subject::Notes,
 };
 
 /// Appends a piece of JSON.
@@ -121,6 +122,18 @@ pub(super) fn push_exec(line: &mut LineBuffer<'_>, event: ExecEvent<'_>) {
     number(line, r#","cpu":"#, head.prefix.cpu);
     lane(line, head.prefix.lane);
     number(line, r#","seq":"#, head.prefix.seq);
+    number(line, r#","ppid_start":"#, head.subject.ppid_start);
+    number(line, r#","sid":"#, head.subject.sid);
+    let notes = Notes::of(&head.subject, head.prefix.flags);
+    if let Some(egid) = notes.egid {
+        number(line, r#","egid":"#, egid);
+    }
+    if notes.no_new_privs {
+        truth(line, r#","no_new_privs":"#, true);
+    }
+    if notes.entered {
+        truth(line, r#","entered":"#, true);
+    }
     if event.filename_truncated() {
         truth(line, r#","filename_truncated":"#, true);
     }
