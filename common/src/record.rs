@@ -45,8 +45,8 @@ pub const FLAG_TAMPERED: u16 = 1 << 9;
 /// Flag of an [`Exec`]: [`Exec::cgroup_id`] is a placeholder.
 pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;
 
-/// Flag of an [`Exec`] or [`FailedExec`]: the process has `no_new_privs` (prctl(2)): no exec gives it
-/// privileges.
+/// Flag of an [`Exec`] or [`FailedExec`]: the process has `no_new_privs` (prctl(2)): no exec gives
+/// it privileges.
 pub const FLAG_NO_NEW_PRIVS: u16 = 1 << 11;
 
 /// Maximum bytes of argv in the [`Exec`] record itself.
