@@ -54,10 +54,20 @@ impl Report {
     }
 
     fn table(&self, text: &mut String) -> Result<()> {
-        writeln!(
-            text,
-            "| | traced exec, eBPF, ns | exec in another pod, eBPF, ns | exec on the node, eBPF, ns | CPU of the process, µs an event | exec to exit, µs | getppid, ns | connect, ns | make -j2, s | RSS, MiB | execs seen, % |"
-        )?;
+        let columns = [
+            "",
+            "traced exec, eBPF, ns",
+            "exec in another pod, eBPF, ns",
+            "exec on the node, eBPF, ns",
+            "CPU of the process, µs an event",
+            "exec to exit, µs",
+            "getppid, ns",
+            "connect, ns",
+            "make -j2, s",
+            "RSS, MiB",
+            "execs seen, %",
+        ];
+        writeln!(text, "| {} |", columns.join(" | "))?;
         writeln!(text, "|---|---|---|---|---|---|---|---|---|---|---|")?;
         for row in &self.comparison {
             if let Some(refused) = &row.refused {

@@ -157,7 +157,10 @@ fn clean(text: &str, limit: usize) -> String {
             out.push('…');
             break;
         }
-        let unsafe_format = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let unsafe_format = matches!(
+            c,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        );
         if c.is_control() || unsafe_format {
             out.extend(c.escape_default());
         } else {

@@ -96,7 +96,8 @@ proptest! {
             node = node.file(file, content);
         }
         let report = node.run();
-        for text in [report.text(Text { verbose: true, color: false }), report.format(Format::Json)] {
+        let text = Text { verbose: true, color: false };
+        for text in [report.text(text), report.format(Format::Json)] {
             prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
             prop_assert!(!text.contains('\u{202e}'), "{text:?}");
         }
@@ -110,10 +111,14 @@ proptest! {
     }
 
     #[test]
-    fn any_types_under_a_good_header(words in prop::collection::vec(any::<u32>(), 0..200), small in any::<bool>()) {
+    fn any_types_under_a_good_header(
+        words in prop::collection::vec(any::<u32>(), 0..200),
+        small in any::<bool>(),
+    ) {
         let mut writer = support::Writer::new();
         // Small numbers are more often existing kinds and ids.
-        let words: Vec<u32> = words.iter().map(|w| if small { (w & 0x1f) << 24 | w >> 29 } else { *w }).collect();
+        let number = |w: &u32| if small { (w & 0x1f) << 24 | w >> 29 } else { *w };
+        let words: Vec<u32> = words.iter().map(number).collect();
         writer.raw(&words);
         let _ = offsets::resolve(&writer.finish());
     }

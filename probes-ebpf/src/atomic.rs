@@ -10,7 +10,12 @@ pub(crate) unsafe fn add(value: *mut u64, summand: u64) {
     // SAFETY: one addition to the caller's u64; `core` has no atomic addition for a target without
     // compare-and-exchange.
     unsafe {
-        core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) value, in(reg) summand, options(nostack, preserves_flags));
+        core::arch::asm!(
+            "lock *(u64 *)({0} + 0) += {1}",
+            in(reg) value,
+            in(reg) summand,
+            options(nostack, preserves_flags)
+        );
     }
     #[cfg(not(target_arch = "bpf"))]
     let _ = (value, summand);

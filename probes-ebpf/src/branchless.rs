@@ -60,7 +60,11 @@ pub(crate) fn opaque(mut value: u64) -> u64 {
     #[cfg(target_arch = "bpf")]
     // SAFETY: the assembly is one move of a register onto itself.
     unsafe {
-        core::arch::asm!("{0} = {0}", inout(reg) value, options(pure, nomem, nostack, preserves_flags));
+        core::arch::asm!(
+            "{0} = {0}",
+            inout(reg) value,
+            options(pure, nomem, nostack, preserves_flags)
+        );
     }
     value
 }

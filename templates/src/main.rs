@@ -15,7 +15,8 @@ use exectrail_templates::{Template, Value, Variables, Workspace, kubelet, manife
 #[command(
     version,
     max_term_width = 100,
-    after_help = "Example:\n  exectrail-templates kubernetes --var exectrail_image=registry.example.com/exectrail:1 \\\n    \
+    after_help = "Example:\n  exectrail-templates kubernetes \\\n    \
+                  --var exectrail_image=registry.example.com/exectrail:1 \\\n    \
                   --var native_sidecar=true --workspace-name apache"
 )]
 struct Cli {

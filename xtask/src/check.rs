@@ -15,7 +15,7 @@ pub(crate) type Step = (&'static str, fn() -> Result<()>);
 /// All checks, quick ones first.
 pub(crate) const STEPS: [Step; 8] = [
     ("cargo fmt", formatting),
-    ("prose", prose::check),
+    ("lines and prose", prose::check),
     ("spelling", spelling::check),
     ("Cargo.lock of the fuzz targets", lock_of_fuzz_targets),
     ("cargo deny", dependencies),

@@ -1,4 +1,5 @@
-//! Rules for comments and documents: the number of columns, and phrases without meaning.
+//! Rules for lines: the number of columns of code, comments and documents, and phrases without
+//! meaning in comments and documents.
 
 use std::fs;
 use std::path::Path;
@@ -7,11 +8,14 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{command, workspace};
 
-/// The last column of a comment or of a document's prose.
+/// The last column of a line.
 const COLUMNS: usize = 100;
 
 /// Maximum number of findings to show.
 const SHOWN: usize = 20;
+
+/// Directories whose lines of code are still to be wrapped.
+const TO_DO: [&str; 1] = ["runtime/src/"];
 
 /// Phrases to avoid, in lower case, and what to write instead.
 const PHRASES: [(&str, &str); 8] = [
@@ -31,9 +35,11 @@ struct Finding {
     what: String,
 }
 
-/// Checks every Rust file and Markdown document that git tracks.
+/// Checks every source file and Markdown document that git tracks.
 pub(crate) fn check() -> Result<()> {
-    let files = command::output(command::new("git").args(["ls-files", "*.rs", "*.md"]))?;
+    let mut list = command::new("git");
+    list.args(["ls-files", "*.rs", "*.c", "*.sh", "*.md"]);
+    let files = command::output(&mut list)?;
     let mut findings = Vec::new();
     for file in files.lines().filter(|file| !is_generated(file)) {
         let path = workspace::root().join(file);
@@ -43,9 +49,15 @@ pub(crate) fn check() -> Result<()> {
         }
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        for (number, line) in prose(Path::new(file), &text) {
+        let is_to_do = TO_DO.iter().any(|directory| file.starts_with(directory));
+        for (number, kind, line) in lines(Path::new(file), &text) {
+            let what = match kind {
+                Kind::Code if is_to_do => None,
+                Kind::Code => too_long(line),
+                Kind::Prose => too_long(line).or_else(|| discouraged(line)),
+            };
             let place = format!("{file}:{number}");
-            findings.extend(judge(line).map(|what| Finding { place, what }));
+            findings.extend(what.map(|what| Finding { place, what }));
         }
     }
     if findings.is_empty() {
@@ -54,7 +66,7 @@ pub(crate) fn check() -> Result<()> {
     for Finding { place, what } in findings.iter().take(SHOWN) {
         eprintln!("{place}: {what}");
     }
-    bail!("{} lines of prose to change", findings.len());
+    bail!("{} lines to change", findings.len());
 }
 
 /// Whether a program writes the file, or the file quotes the phrases.
@@ -62,39 +74,56 @@ fn is_generated(file: &str) -> bool {
     file.starts_with("docs/bench/") || file == "xtask/src/prose.rs"
 }
 
-/// The lines of comments or of prose, with their numbers.
-fn prose<'a>(file: &Path, text: &'a str) -> Vec<(usize, &'a str)> {
-    let is_markdown = file.extension().is_some_and(|extension| extension == "md");
-    let mut in_code = false;
+/// What a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A line of a program.
+    Code,
+    /// A line of a Rust comment or of a document.
+    Prose,
+}
+
+/// The lines that can be wrapped, with their numbers: tables, and code in documents and comments,
+/// cannot.
+fn lines<'a>(file: &Path, text: &'a str) -> Vec<(usize, Kind, &'a str)> {
+    let extension = file.extension().unwrap_or_default();
+    let mut in_block = false;
     let mut lines = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let trimmed = line.trim_start();
-        let content = if is_markdown {
+        let prose = if extension == "md" {
             Some(trimmed)
-        } else {
+        } else if extension == "rs" {
             trimmed
                 .strip_prefix("//")
                 .map(|rest| rest.trim_start_matches(['/', '!']).trim_start())
+        } else {
+            None
         };
-        let Some(content) = content else { continue };
-        if content.starts_with("```") {
-            in_code = !in_code;
+        let Some(prose) = prose else {
+            lines.push((index + 1, Kind::Code, line));
+            continue;
+        };
+        if prose.starts_with("```") {
+            in_block = !in_block;
             continue;
         }
-        // Tables and links cannot be wrapped.
-        if !in_code && !content.starts_with('|') && content.contains(' ') {
-            lines.push((index + 1, line));
+        if !in_block && !prose.starts_with('|') && prose.contains(' ') {
+            lines.push((index + 1, Kind::Prose, line));
         }
     }
     lines
 }
 
-/// The problem with a line, if any.
-fn judge(line: &str) -> Option<String> {
+/// What is wrong with the length of a line, if anything.
+fn too_long(line: &str) -> Option<String> {
     let columns = line.chars().count();
-    if columns > COLUMNS && !is_one_span(line) {
-        return Some(format!("{columns} columns, more than {COLUMNS}"));
-    }
+    (columns > COLUMNS && !is_one_span(line))
+        .then(|| format!("{columns} columns, more than {COLUMNS}"))
+}
+
+/// A phrase in a line that has no meaning, if any.
+fn discouraged(line: &str) -> Option<String> {
     let lower = line.to_lowercase();
     let (phrase, instead) = PHRASES.iter().find(|(phrase, _)| lower.contains(phrase))?;
     Some(format!("\"{phrase}\": {instead}"))
@@ -116,30 +145,45 @@ fn is_one_span(line: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn lines(file: &str, text: &'static str) -> Vec<&'static str> {
-        let lines = prose(Path::new(file), text);
-        lines.into_iter().map(|(_, line)| line).collect()
+    fn lines_of(file: &str, text: &'static str) -> Vec<(Kind, &'static str)> {
+        let lines = lines(Path::new(file), text);
+        lines
+            .into_iter()
+            .map(|(_, kind, line)| (kind, line))
+            .collect()
     }
 
     #[test]
-    fn only_prose_is_judged() {
+    fn comments_and_documents_are_prose() {
         let markdown = "# A title\n| a | b |\n```sh\nsome code\n```\nSome prose.\n";
-        assert_eq!(lines("a.md", markdown), ["# A title", "Some prose."]);
+        assert_eq!(
+            lines_of("a.md", markdown),
+            [(Kind::Prose, "# A title"), (Kind::Prose, "Some prose.")]
+        );
         let rust = "//! A head.\nlet a = 1; // beside code\n    /// An item.\n//\n";
-        assert_eq!(lines("a.rs", rust), ["//! A head.", "    /// An item."]);
+        assert_eq!(
+            lines_of("a.rs", rust),
+            [
+                (Kind::Prose, "//! A head."),
+                (Kind::Code, "let a = 1; // beside code"),
+                (Kind::Prose, "    /// An item."),
+            ]
+        );
+        assert_eq!(lines_of("a.sh", "# a\n")[0].0, Kind::Code);
     }
 
     #[test]
-    fn long_lines_and_phrases_are_found() {
+    fn long_lines_are_found() {
         let words = "word ".repeat(21);
-        assert!(judge(&words).is_some());
-        assert!(judge(words.trim_end().get(..99).unwrap()).is_none());
-        let span = format!(
-            "see `{}` for that, if you want to read on",
-            "a b ".repeat(25)
-        );
-        assert!(judge(&span).is_none());
-        assert!(judge("// None of ours.").is_some());
-        assert!(judge("// Not a target.").is_none());
+        assert!(too_long(&words).is_some());
+        assert!(too_long(words.trim_end().get(..99).unwrap()).is_none());
+        let span = format!("see `{}` for that, if you like", "a b ".repeat(25));
+        assert!(too_long(&span).is_none());
+    }
+
+    #[test]
+    fn discouraged_phrases_are_found() {
+        assert!(discouraged("// None of ours.").is_some());
+        assert!(discouraged("// Not a target.").is_none());
     }
 }

@@ -90,8 +90,14 @@ mod tests {
     #[test]
     fn results_of_several_programs_add_up() {
         let mut tally = Tally::default();
-        tally.read_output("test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s");
-        tally.read_output("test result: FAILED. 2 passed; 4 failed; 0 ignored; 0 measured; 9 filtered out; finished in 0.1s");
+        tally.read_output(
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; \
+             finished in 0.00s",
+        );
+        tally.read_output(
+            "test result: FAILED. 2 passed; 4 failed; 0 ignored; 0 measured; 9 filtered out; \
+             finished in 0.1s",
+        );
         tally.read_output("a test printed: test result: ok. 99 passed");
         assert_eq!(tally.to_string(), "5 passed, 4 failed, 1 skipped");
     }

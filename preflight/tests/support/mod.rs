@@ -25,12 +25,14 @@ pub(crate) struct Node {
     pub(crate) options: Options,
 }
 
-pub(crate) const STATUS: &str = "Name:\texectrail\nUmask:\t0022\nState:\tR (running)\nTgid:\t1\nPid:\t1\n\
+pub(crate) const STATUS: &str = "\
+    Name:\texectrail\nUmask:\t0022\nState:\tR (running)\nTgid:\t1\nPid:\t1\n\
     PPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nNSpid:\t1\nCapInh:\t0000000000000000\n\
     CapPrm:\t000000c000000000\nCapEff:\t000000c000000000\nCapBnd:\t000000c000000000\n\
     CapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n";
 
-pub(crate) const LIMITS: &str = "Limit                     Soft Limit           Hard Limit           Units     \n\
+pub(crate) const LIMITS: &str = "\
+     Limit                     Soft Limit           Hard Limit           Units     \n\
      Max cpu time              unlimited            unlimited            seconds   \n\
      Max locked memory         8388608              8388608              bytes     \n";
 

@@ -34,7 +34,8 @@ fn a_flood_of_false_announcements() {
         \x20   c = http.client.HTTPConnection('127.0.0.1', 56123, timeout=60)\n\
         \x20   got = []\n\
         \x20   for n in range(100):\n\
-        \x20       c.request('POST', '/', str(random.choice([0, 4026531836, 1, 2**32 - 1, random.randrange(2**32)])))\n\
+        \x20       number = random.choice([0, 4026531836, 1, 2**32 - 1, random.randrange(2**32)])\n\
+        \x20       c.request('POST', '/', str(number))\n\
         \x20       r = c.getresponse(); r.read(); got.append(r.status)\n\
         \x20   return got\n\
         with concurrent.futures.ThreadPoolExecutor(50) as pool:\n\
@@ -133,11 +134,13 @@ fn floods_of_headers_and_half_open_connections() {
         held = []\n\
         for i in range(50):\n\
         \x20   s = connect(); held.append(s)\n\
-        \x20   s.sendall([b'', b'P', b'POST / HTTP/1.1\\r\\nContent-Length: 10\\r\\n\\r\\n40265'][i % 3])\n\
+        \x20   half = b'POST / HTTP/1.1\\r\\nContent-Length: 10\\r\\n\\r\\n40265'\n\
+        \x20   s.sendall([b'', b'P', half][i % 3])\n\
         for i in range(10):\n\
         \x20   s = connect(); held.append(s); s.setblocking(False)\n\
         \x20   try:\n\
-        \x20       for n in range(100000): s.send(b'POST / HTTP/1.1\\r\\nContent-Length: 1\\r\\n\\r\\n0')\n\
+        \x20       request = b'POST / HTTP/1.1\\r\\nContent-Length: 1\\r\\n\\r\\n0'\n\
+        \x20       for n in range(100000): s.send(request)\n\
         \x20   except OSError:\n\
         \x20       pass\n\
         print('held', flush=True)\n\
@@ -223,7 +226,8 @@ fn announcements_from_another_network() {
     let ask = |number: u32| {
         let script = format!(
             "for i in 1 2 3 4 5 6 7 8 9 10; do curl --silent --max-time 5 --output /dev/null \
-             --header Content-Type: --write-out '%{{http_code}}' --data {number} http://192.0.2.1:56123 && exit; sleep 0.2; done"
+             --header Content-Type: --write-out '%{{http_code}}' --data {number} \
+             http://192.0.2.1:56123 && exit; sleep 0.2; done"
         );
         let output = foreign
             .command("sh")

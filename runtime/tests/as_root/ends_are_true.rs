@@ -131,8 +131,8 @@ fn a_first_process_without_its_first_thread_lives_on() {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&[]);
     let script = "import ctypes, subprocess, threading, time\n\
-        def rest():\n    time.sleep(1)\n    subprocess.run(['uname', '-a'])\n    time.sleep(2)\n    \
-        subprocess.run(['uname', '-r'])\n    import os; os._exit(0)\n\
+        def rest():\n    time.sleep(1)\n    subprocess.run(['uname', '-a'])\n    \
+        time.sleep(2)\n    subprocess.run(['uname', '-r'])\n    import os; os._exit(0)\n\
         threading.Thread(target=rest).start()\n\
         ctypes.CDLL(None).syscall(60, 0)\n";
     let Ok(python) = which("python3") else {

@@ -256,7 +256,8 @@ fn slow_clients_hold_nobody_up() {
         half = []\n\
         for i in range(40):\n\
         \x20   s = socket.create_connection(('127.0.0.1', 56123), 30)\n\
-        \x20   s.sendall(b'POST / HT' if i % 2 else b'POST / HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 9\\r\\n\\r\\n40')\n\
+        \x20   head = b'POST / HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 9\\r\\n\\r\\n40'\n\
+        \x20   s.sendall(b'POST / HT' if i % 2 else head)\n\
         \x20   half.append(s)\n\
         print('connected', flush=True)\n\
         for s in half:\n\

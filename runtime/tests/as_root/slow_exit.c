@@ -44,7 +44,8 @@ static void serve(int device, int seconds) {
         memcpy(&head, request, sizeof head);
         struct fuse_init_out init = {.major = 7, .minor = 31, .max_write = 65536};
         struct fuse_attr_out attributes = {.attr_valid = 1, .attr = head.nodeid == 1 ? root : file};
-        struct fuse_entry_out entry = {.nodeid = 2, .entry_valid = 1, .attr_valid = 1, .attr = file};
+        struct fuse_entry_out entry = {
+            .nodeid = 2, .entry_valid = 1, .attr_valid = 1, .attr = file};
         struct fuse_open_out opened = {.fh = 1};
         switch (head.opcode) {
         case FUSE_INIT: answer(device, head.unique, 0, &init, sizeof init); break;

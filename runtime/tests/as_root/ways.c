@@ -126,7 +126,8 @@ static void unshare_net(void) { unshared(CLONE_NEWNET); }
 static void unshare_user(void) { unshared(CLONE_NEWUSER); }
 static void unshare_pid(void) { unshared(CLONE_NEWPID); }
 static void unshare_all(void) {
-    unshared(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS);
+    unshared(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC |
+             CLONE_NEWUTS);
 }
 
 // The parent stays in its PID namespace after unshare, and executes there.
@@ -184,7 +185,8 @@ static void no_environment(void) {
 static void seccomp(void) {
     struct sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
     struct sock_fprog program = {1, allow};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
         die("seccomp");
     plain();
 }

@@ -159,8 +159,8 @@ mod tests {
     fn a_bill_has_no_path_of_the_machine_that_wrote_it() {
         let written = |root: &str| {
             format!(
-                r#"{{"metadata": {{"component": {{"bom-ref": "path+{root}/runtime#exectrail@1.2.3"}}}},
-                    "components": [{{"bom-ref": "path+{root}/common#exectrail-common@1.2.3"}}]}}"#
+                r#"{{"metadata": {{"component": {{"bom-ref": "path+{root}/runtime#a@1.2.3"}}}},
+                    "components": [{{"bom-ref": "path+{root}/common#b@1.2.3"}}]}}"#
             )
         };
         let bill = without_place(&written("file:///a/place%20with/spaces"), "runtime").unwrap();

@@ -47,7 +47,8 @@ mod tests {
 
     #[test]
     fn unreleased_changes_get_the_version_and_the_date() {
-        let text = "# Changelog\n\n## Unreleased\n\n### Added\n- This.\n\n## 0.1.0 - 2026-01-01\n- That.\n";
+        let text = "# Changelog\n\n## Unreleased\n\n### Added\n- This.\n\n\
+                    ## 0.1.0 - 2026-01-01\n- That.\n";
         let (released, notes) = release(text, "0.2.0", "2026-02-03").unwrap();
         assert_eq!(
             released,

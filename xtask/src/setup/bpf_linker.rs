@@ -135,16 +135,16 @@ fn install(fit: &Fit, host: &str) -> Result<String> {
     command::run(&mut install).with_context(|| {
         format!(
             "This needs the package registry and, on {host}, the shared libLLVM that rustup and \
-             Debian ship with rustc. To install it by hand: `cargo install bpf-linker@{} --locked`, \
-             or a release binary of the bpf-linker project in a directory on PATH",
+             Debian ship with rustc. To install it by hand: `cargo install bpf-linker@{} \
+             --locked`, or a release binary of the bpf-linker project in a directory on PATH",
             fit.version,
         )
     })?;
     let first = installed_version().unwrap_or_default();
     anyhow::ensure!(
         first == fit.version,
-        "cargo installed bpf-linker {}, but `bpf-linker` is {first} ({}), which is earlier on PATH. \
-         Remove it, or put cargo's bin directory before it",
+        "cargo installed bpf-linker {}, but `bpf-linker` is {first} ({}), which is earlier on \
+         PATH. Remove it, or put cargo's bin directory before it",
         fit.version,
         command::find("bpf-linker").unwrap_or_default().display(),
     );

@@ -176,7 +176,7 @@ impl Source {
             "rustup: {rustup:#}\n\
              Debian archive: {debian:#}\n\
              To install it by hand, one of:\n\
-             - `rustup component add rust-src`, on a network from which rustup's server can be reached\n\
+             - `rustup component add rust-src`, where rustup's server can be reached\n\
              - unpack the source of rustc {release} anywhere, and link it: \
              ln -sfn DIR/rustc-{release} {place}\n\
              - use a rustc whose source Debian has: `apt-cache madison rust-src` lists them",

@@ -217,8 +217,8 @@ fn watch(exectrail: Process, ran: &Ran, log: &Log, done: impl Fn() -> bool) -> R
         let (lines, lost, wrong) =
             log.with(|content| (content.execs, content.lost, content.wrong.len()));
         progress::note(format_args!(
-            "{lines} lines, {lost} lost, {wrong} wrong, of more than {} execs; {} workspaces ended; \
-             {} KiB resident",
+            "{lines} lines, {lost} lost, {wrong} wrong, of more than {} execs; {} workspaces \
+             ended; {} KiB resident",
             ran.execs.load(Relaxed),
             ran.workspaces.load(Relaxed),
             bytes >> 10,

@@ -11,7 +11,8 @@ use super::{filenames, run, suppressed};
 fn each_kind_of_rule_leaves_out_what_it_matches_and_no_more() {
     needs_kernel!();
     let script = "/bin/true; /usr/bin/true; /usr/bin/uname >/dev/null; \
-                  env /bin/echo >/dev/null; setpriv --reuid=1234 --clear-groups /bin/cat </dev/null";
+                  env /bin/echo >/dev/null; \
+                  setpriv --reuid=1234 --clear-groups /bin/cat </dev/null";
     let run = |flags: &[&str]| {
         let lines = run(flags, &["/bin/sh", "-c", script]);
         let seen: Vec<String> = filenames(&lines).into_iter().map(Into::into).collect();

@@ -72,8 +72,8 @@ impl Emulation {
         }
         if let Some(version) = said.lines().next() {
             eprintln!(
-                "{version}: emulated processors take turns, for before {PARALLEL_SINCE}.0 one may execute \
-                 what another has replaced"
+                "{version}: emulated processors take turns, since before {PARALLEL_SINCE}.0 one \
+                 may execute what another has replaced"
             );
         }
         Self::InTurn

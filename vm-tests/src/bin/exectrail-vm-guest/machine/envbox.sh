@@ -1,7 +1,8 @@
 #!/bin/sh
 # Replaces envbox, whose image is not available here: the same containers in the same places, made
-# by Debian's dockerd and runc. envbox makes the inner container with sysbox-runc, so that Docker works
-# in it as on a machine. Here, flags and a separate cgroup give the container what Docker needs.
+# by Debian's dockerd and runc. envbox makes the inner container with sysbox-runc, so that Docker
+# works in it as on a machine. Here, flags and a separate cgroup give the container what Docker
+# needs.
 set -eu
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
@@ -21,7 +22,8 @@ make_room_for_cgroups() {
 # dockerd's time limit for it.
 start_dockerd() {
     while :; do
-        dockerd --iptables=false --ip6tables=false --bridge=none "$@" >>/var/log/dockerd.log 2>&1 || sleep 1
+        dockerd --iptables=false --ip6tables=false --bridge=none "$@" \
+            >>/var/log/dockerd.log 2>&1 || sleep 1
     done &
     until [ -S /var/run/docker.sock ] && docker info >/dev/null 2>&1; do sleep 1; done
 }
@@ -49,7 +51,8 @@ docker)
     ) | docker import - frame >/dev/null
     chown 100000:100000 /var/lib/coder/docker
     chown 101000:101000 /home/coder
-    inner="$(docker run --detach --name workspace_cvm --network none --hostname "$CODER_INNER_HOSTNAME" \
+    inner="$(docker run --detach --name workspace_cvm --network none \
+        --hostname "$CODER_INNER_HOSTNAME" \
         --cap-add ALL --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
         --security-opt systempaths=unconfined --volume /usr:/usr:ro --volume /envbox:/envbox:ro \
         --volume "$CODER_MOUNTS" --volume /var/lib/coder/docker:/var/lib/docker \
@@ -65,7 +68,9 @@ docker)
     ;;
 inner)
     # The workspace's init system, which starts Docker for the user.
-    until [ -w /sys/fs/cgroup/cgroup.procs ] || mount -o remount,bind,rw /sys/fs/cgroup; do sleep 1; done
+    until [ -w /sys/fs/cgroup/cgroup.procs ] || mount -o remount,bind,rw /sys/fs/cgroup; do
+        sleep 1
+    done
     until [ -O /sys/fs/cgroup/cgroup.procs ]; do sleep 1; done
     make_room_for_cgroups 2>/dev/null
     start_dockerd --storage-driver=vfs --group=1000

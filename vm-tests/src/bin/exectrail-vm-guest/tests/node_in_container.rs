@@ -26,14 +26,27 @@ pub(crate) const TESTS: &[Test] = tests![a_host_network_pod_in_a_node_container_
 /// images are shared read-only.
 const ENTRYPOINT: &str = r#"
 mkdir -p /sys/fs/cgroup/init
-while read -r process; do echo "$process" >/sys/fs/cgroup/init/cgroup.procs || :; done </sys/fs/cgroup/cgroup.procs
+while read -r process; do
+    echo "$process" >/sys/fs/cgroup/init/cgroup.procs || :
+done </sys/fs/cgroup/cgroup.procs
 for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do
     echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control || :
 done
-printf '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n[containers]\nlog_driver = "k8s-file"\n' \
-    >/etc/containers/containers.conf
-printf '[storage]\ndriver = "overlay"\nrunroot = "/run/containers/storage"\ngraphroot = "/var/lib/containers/storage"\n[storage.options]\nadditionalimagestores = ["/srv/images"]\n' \
-    >/etc/containers/storage.conf
+cat >/etc/containers/containers.conf <<'END'
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[containers]
+log_driver = "k8s-file"
+END
+cat >/etc/containers/storage.conf <<'END'
+[storage]
+driver = "overlay"
+runroot = "/run/containers/storage"
+graphroot = "/var/lib/containers/storage"
+[storage.options]
+additionalimagestores = ["/srv/images"]
+END
 exec sleep infinity
 "#;
 

@@ -2,7 +2,8 @@ set -eu
 export HOME=/tmp/home GIT_CONFIG_NOSYSTEM=1
 mkdir -p "$HOME/project" "$HOME/root/var/lib/dpkg" "$HOME/package/DEBIAN"
 /bin/echo first of-WHO
-setsid sh -c '/bin/echo daemon of-WHO; while :; do sleep 30; done' </dev/null >"$HOME/daemon.log" 2>&1 &
+setsid sh -c '/bin/echo daemon of-WHO; while :; do sleep 30; done' \
+    </dev/null >"$HOME/daemon.log" 2>&1 &
 while [ ! -s "$HOME/daemon.log" ]; do sleep 0.2; done
 sh -c 'sh -c "sh -c \"/bin/echo shell-in-shell of-WHO\"; :"; :'
 cd "$HOME/project"
@@ -15,7 +16,9 @@ git commit -q -m first
 git clone -q "file://$HOME/project" "$HOME/clone"
 cd "$HOME/clone"
 make all
-printf 'Package: tool\nVersion: 1\nArchitecture: all\nMaintainer: jessie <jessie@example.com>\nDescription: a tool\n' >"$HOME/package/DEBIAN/control"
+printf '%s\n' 'Package: tool' 'Version: 1' 'Architecture: all' \
+    'Maintainer: jessie <jessie@example.com>' 'Description: a tool' \
+    >"$HOME/package/DEBIAN/control"
 mkdir -p "$HOME/package/usr/bin"
 printf '#!/bin/sh\n/bin/echo installed of-WHO\n' >"$HOME/package/usr/bin/tool"
 chmod 755 "$HOME/package/usr/bin/tool"
