@@ -113,7 +113,8 @@ fn debootstrap(
     extend(&mut command);
     command.arg(suite.name()).arg(target).arg(suite.source());
     output(&mut command).map(drop).context(
-        "the root of machines that play pods cannot be made (`cargo xtask setup --tests` installs mmdebstrap)",
+        "the root of machines that play pods cannot be made (`cargo xtask setup --tests` installs \
+         mmdebstrap)",
     )
 }
 

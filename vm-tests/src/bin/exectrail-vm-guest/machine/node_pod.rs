@@ -155,7 +155,8 @@ impl NodePod {
                     .map(|line| shortened(line, 600))
                     .collect();
                 bail!(
-                    "no line {what}; the last ones are:\n{}\nthe containers:\n{}\nthe workspace said:\n{}",
+                    "no line {what}; the last ones are:\n{}\n\
+                     the containers:\n{}\nthe workspace said:\n{}",
                     last.join("\n"),
                     self.engine.said(&["ps", "-a"]),
                     self.said("workspace")

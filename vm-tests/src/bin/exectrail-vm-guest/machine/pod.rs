@@ -123,7 +123,8 @@ fn post(address: &str, body: &str) -> Result<(u16, String)> {
     stream.set_read_timeout(Some(PATIENCE))?;
     write!(
         stream,
-        "POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n{body}",
         body.len()
     )?;
     let mut answer = String::new();

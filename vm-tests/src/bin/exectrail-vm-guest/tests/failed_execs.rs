@@ -76,7 +76,8 @@ pub(crate) fn failed_execs_side_by_side_are_counted(plan: &Plan, report: &Report
     let of_each = if few { 10 } else { 40 };
     let line = format!(
         "p=0; while [ $p -lt {PROCESSES} ]; do \
-           (n=0; while [ $n -lt {of_each} ]; do /bin/true; /bin/true; /nosuch/side; n=$((n+1)); done) & \
+           (n=0; while [ $n -lt {of_each} ]; do \
+           /bin/true; /bin/true; /nosuch/side; n=$((n+1)); done) & \
            p=$((p+1)); \
          done; wait"
     );

@@ -140,7 +140,8 @@ pub(crate) fn announcements_are_judged(_: &Plan, _: &Report) -> Result<()> {
         let (status, text) = pod.announce(&announced)?;
         ensure!(
             status == expected,
-            "announcing {what} namespace ({announced}) was answered {status} {text:?}, not {expected}"
+            "announcing {what} namespace ({announced}) was answered {status} {text:?}, not \
+             {expected}"
         );
         ensure!(
             status == 204 || !text.is_empty(),

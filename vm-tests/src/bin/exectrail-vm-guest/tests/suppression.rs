@@ -48,7 +48,8 @@ fn expect(flags: &[&str], script: &str, seen: &[&str], suppressed: &[(&str, u64)
         .collect();
     ensure!(
         were_seen == seen && were_suppressed == expected,
-        "{flags:?}: expected {seen:?} and {expected:?}, but there are {were_seen:?} and {were_suppressed:?}"
+        "{flags:?}: expected {seen:?} and {expected:?}, but there are {were_seen:?} and \
+         {were_suppressed:?}"
     );
     let stopped = &lines[lines.len() - 1]["fields"];
     let sum: u64 = expected.values().sum();

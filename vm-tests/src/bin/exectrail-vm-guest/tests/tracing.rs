@@ -144,7 +144,8 @@ pub(crate) fn processes_side_by_side_miss_nothing(plan: &Plan, report: &Report) 
     };
     let line = format!(
         "p=0; while [ $p -lt {PROCESSES} ]; do \
-           (n=0; while [ $n -lt {execs_of_each} ]; do /bin/true side; n=$((n+1)); done) & p=$((p+1)); \
+           (n=0; while [ $n -lt {execs_of_each} ]; do /bin/true side; n=$((n+1)); done) & \
+           p=$((p+1)); \
          done; wait"
     );
     let (lines, _) = run_and_listen(&["--exit-events"], &["/bin/sh", "-c", &line])?;
@@ -179,7 +180,8 @@ pub(crate) fn processes_side_by_side_miss_nothing(plan: &Plan, report: &Report) 
     ensure!(
         (all - side.len() <= lost_execs && lost_execs <= few)
             && (all - exits <= lost_exits && lost_exits <= few),
-        "of {all} processes there are {} execs and {exits} exits; lost: {lost_execs} and {lost_exits}",
+        "of {all} processes there are {} execs and {exits} exits; lost: {lost_execs} and \
+         {lost_exits}",
         side.len(),
     );
     // `exectrail verify` fails if events were lost.
