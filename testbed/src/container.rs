@@ -17,7 +17,7 @@ pub fn on_host_network(program: impl AsRef<OsStr>) -> Command {
 }
 
 /// A command in the network namespace of a process.
-pub fn in_network_of(pid: u32, program: impl AsRef<OsStr>) -> Command {
+pub(crate) fn in_network_of(pid: u32, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("nsenter");
     command
         .arg(format!("--net=/proc/{pid}/ns/net"))

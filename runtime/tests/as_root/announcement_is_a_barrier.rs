@@ -1,3 +1,6 @@
+//! After `204` every exec has a line; `exectrail announce` waits for `204` and then becomes the
+//! workspace's command.
+
 use crate::{
     pod::{Pod, argv, descendant, execs, messages, wait_for},
     tools::{NOOP, TOOL, needs_kernel},

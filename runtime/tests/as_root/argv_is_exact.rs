@@ -1,3 +1,5 @@
+//! A line has the argv that was executed, byte for byte, whatever its length and its bytes.
+
 use proptest::{
     prelude::*,
     strategy::ValueTree as _,

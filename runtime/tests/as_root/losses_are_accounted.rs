@@ -1,3 +1,6 @@
+//! Lines and losses together are the execs that happened: with a reader that is stopped, a slow
+//! pipe, and a full disk.
+
 use rustix::process::Signal;
 use serde_json::Value;
 

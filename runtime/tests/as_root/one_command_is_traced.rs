@@ -1,3 +1,5 @@
+//! `exectrail run`: the lines of one command, and how it ends.
+
 use std::{os::unix::process::CommandExt as _, process::Command};
 
 use serde_json::Value;

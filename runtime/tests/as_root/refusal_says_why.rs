@@ -1,3 +1,5 @@
+//! Where tracing is impossible, the answer and the log say why; where privileges suffice, it works.
+
 use std::process::Command;
 
 use rustix::process::Signal;

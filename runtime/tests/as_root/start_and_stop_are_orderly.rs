@@ -1,3 +1,5 @@
+//! Starts and stops: no exec is lost, every step that began ends, and lines come at once.
+
 use std::{
     process::Stdio,
     time::{Duration, Instant},

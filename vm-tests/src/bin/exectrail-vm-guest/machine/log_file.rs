@@ -6,6 +6,7 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result};
+use exectrail_testbed::log::whole_lines;
 use serde_json::Value;
 
 use crate::machine::engine::Engine;
@@ -44,8 +45,7 @@ impl LogFile {
             Format::Cri => of_cri(&text),
             Format::Json => of_json(&text),
         };
-        let whole = output.rfind('\n').map_or("", |end| &output[..end]);
-        Ok(whole.lines().map(str::to_owned).collect())
+        Ok(whole_lines(&output).map(str::to_owned).collect())
     }
 }
 
