@@ -92,6 +92,8 @@ pub(crate) struct Tracing {
     pub drop_privileges: bool,
     /// Directory of the state that survives a restart.
     pub state_dir: Option<PathBuf>,
+    /// Name of the node, for the first line of a run.
+    pub node: Option<String>,
     /// Whether this may be a restart: an earlier run may have traced a workspace.
     pub restarts: bool,
 }

@@ -11,6 +11,7 @@ use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Recipient};
 
 use exectrail_common::target::{BY_CGROUP, NsState};
 use exectrail_preflight::Kernel;
+use procfs::sys::kernel::random;
 
 use super::{
     emitter::Emitter,
@@ -263,6 +264,8 @@ impl Handler<Attach> for Tracer {
         self.emitter.do_send(Begin(Beginning {
             at: WallClock::boot_now(),
             run,
+            boot_id: random::boot_id().ok(),
+            node: self.settings.node.clone(),
             discovery,
             identity: scope.identity(),
             own_level: scope.level,

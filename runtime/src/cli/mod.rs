@@ -158,6 +158,12 @@ pub(crate) struct SidecarArgs {
     #[arg(long, env = "EXECTRAIL_STATE_DIR", value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
 
+    /// Name of the node, for the first line of the log
+    ///
+    /// In a pod, give it by an environment variable from the field spec.nodeName.
+    #[arg(long, env = "EXECTRAIL_NODE", value_name = "NAME")]
+    pub node: Option<String>,
+
     /// How long to answer announcements with the reason (503) when tracing is impossible
     #[arg(
         long,
@@ -278,6 +284,7 @@ impl SidecarArgs {
         config.tracing.announced_only = self.announced_only;
         config.tracing.drop_privileges = true;
         config.tracing.state_dir.clone_from(&self.state_dir);
+        config.tracing.node.clone_from(&self.node);
         config.tracing.restarts = true;
         Ok(config)
     }

@@ -100,6 +100,7 @@ impl RecordArgs {
                 // The command keeps the capabilities of its caller.
                 drop_privileges: false,
                 state_dir: None,
+                node: None,
                 restarts: false,
             },
             labels: self.labels()?,

@@ -85,6 +85,10 @@ pub enum Event<'a> {
 pub struct Run<'a> {
     /// A random id.
     pub id: &'a str,
+    /// Id of this boot of the node; `None` if unknown.
+    pub boot_id: Option<&'a str>,
+    /// Name of the node, if it was given.
+    pub node: Option<&'a str>,
     /// The identities that tie namespaces to the pod, as a set of
     /// [`exectrail_common::target::BY_NETWORK`] and [`exectrail_common::target::BY_CGROUP`].
     pub identity: u32,

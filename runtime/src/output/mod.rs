@@ -46,6 +46,11 @@ impl Writer {
         self
     }
 
+    /// Gives all further lines the id of this run: letters, digits and `-`.
+    pub fn begin(&mut self, run: &str) {
+        run.clone_into(&mut self.json.run);
+    }
+
     /// Appends the line of `event`, with its time.
     pub fn write(&mut self, line: &mut Vec<u8>, time: LineTime, event: &Event<'_>) {
         match self.format {

@@ -15,10 +15,15 @@ pub(crate) use dir::{Pod, Previous, StateDir};
 pub(crate) use error::StateError;
 pub(crate) use keeper::Keeper;
 
+/// Number of hexadecimal digits of a run's id: 48 bits, so that a million runs have different ids.
+const ID_DIGITS: usize = 12;
+
 /// A new random id.
 ///
 /// # Errors
 /// If /proc cannot be read.
 pub(crate) fn random_id() -> ProcResult<String> {
-    random::uuid()
+    let uuid = random::uuid()?;
+    let digits = uuid.chars().filter(char::is_ascii_hexdigit);
+    Ok(digits.take(ID_DIGITS).collect())
 }

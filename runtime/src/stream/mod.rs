@@ -45,6 +45,10 @@ pub struct Beginning {
     pub at: u64,
     /// Random id of the run.
     pub run: String,
+    /// Id of this boot of the node; `None` if unknown.
+    pub boot_id: Option<String>,
+    /// Name of the node, if it was given.
+    pub node: Option<String>,
     /// Whether discovery is on.
     pub discovery: bool,
     /// The identities that tie namespaces to the pod, as a set of
@@ -222,9 +226,12 @@ impl Stream {
             .map(|id| (id.inum, *id))
             .collect();
         let now = WallClock::boot_now();
+        self.writer.begin(&beginning.run);
         let event = Event::TracingStarted {
             run: Run {
                 id: &beginning.run,
+                boot_id: beginning.boot_id.as_deref(),
+                node: beginning.node.as_deref(),
                 identity: beginning.identity,
                 previous: previous.map(|previous| PreviousRun {
                     id: &previous.run,

@@ -125,6 +125,32 @@ fn gained_and_forgone_privileges_are_named() {
     }
 }
 
+/// Lines of different runs that are mixed in one file can be separated.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn each_line_names_its_run() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let mut runs = Vec::new();
+    for node in ["one", "two"] {
+        let sidecar = pod.sidecar(&["--exit-events", "--failed-execs", "--node", node]);
+        let workspace = pod.workspace();
+        workspace.run("sh", &["-c", "uname; /no/such/program; :"]);
+        let lines = sidecar.stop();
+        let start = &lines[0]["fields"];
+        let run = start["run"].as_str().unwrap().to_owned();
+        assert_eq!(run.len(), 12, "{run}");
+        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+        assert_eq!(start["boot_id"], boot_id.trim_end());
+        assert_eq!(start["node"], node);
+        for line in &lines {
+            assert_eq!(line["fields"]["run"], *run, "{line}");
+        }
+        runs.push(run);
+    }
+    assert_ne!(runs[0], runs[1]);
+}
+
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn what_comes_from_outside_is_marked() {

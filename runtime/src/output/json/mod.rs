@@ -48,6 +48,8 @@ impl Labels {
 pub(super) struct Json {
     labels: Labels,
     second: Second,
+    /// Id of the run, which all lines have; empty before the first line.
+    pub(super) run: String,
     /// Receives lines that are too long for memory.
     pub(super) overflow: Option<Overflow>,
 }
@@ -59,6 +61,7 @@ impl Json {
         Self {
             labels,
             second,
+            run: String::new(),
             overflow: None,
         }
     }
@@ -74,7 +77,14 @@ pub(super) fn write(line: &mut Vec<u8>, time: LineTime, json: &mut Json, event: 
         Event::Exit(exit) => {
             put_frequent(line, ts, "exit", json, |line| push_exit(line, exit));
         }
-        _ => rare::write(line, ts, &json.labels.0, event),
+        _ => {
+            rare::write(line, ts, &json.labels.0, event);
+            if line.ends_with(b"}}\n") && !matches!(event, Event::TracingStarted { .. }) {
+                line.truncate(line.len() - 3);
+                push_run(line, &json.run);
+                line.extend_from_slice(b"}}\n");
+            }
+        }
     }
     if let Some(clock) = time.clock
         && line.ends_with(b"}\n")
@@ -104,5 +114,15 @@ fn put_frequent(
         buffer: line,
         overflow: json.overflow.as_mut(),
     });
+    push_run(line, &json.run);
     line.extend_from_slice(b"}}\n");
+}
+
+/// Appends the id of the run, the last key of `fields`.
+fn push_run(line: &mut Vec<u8>, run: &str) {
+    if !run.is_empty() {
+        line.extend_from_slice(br#","run":""#);
+        line.extend_from_slice(run.as_bytes());
+        line.push(b'"');
+    }
 }

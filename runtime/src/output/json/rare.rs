@@ -127,6 +127,10 @@ struct StartedFields<'a> {
     labels: &'a RawValue,
     version: &'static str,
     run: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boot_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<&'a str>,
     discovery: bool,
     identity: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -217,6 +221,8 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &RawValue, event:
                 labels,
                 version: env!("CARGO_PKG_VERSION"),
                 run: run.id,
+                boot_id: run.boot_id,
+                node: run.node,
                 discovery,
                 identity: identity(run.identity),
                 previous_run: run.previous.map(|previous| PreviousRunFields {
