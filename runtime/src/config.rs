@@ -71,8 +71,6 @@ pub(crate) struct Config {
     pub refusal_grace: Duration,
     /// What is traced, and how.
     pub tracing: Tracing,
-    /// Write `clock_set` lines.
-    pub clock_lines: bool,
     /// Labels of every line.
     pub labels: BTreeMap<String, String>,
     /// How events are written.

@@ -55,10 +55,6 @@ pub(crate) struct RecordArgs {
     )]
     pub failed_execs: Hooks,
 
-    /// Write no `clock_set` lines
-    #[arg(long, env = "EXECTRAIL_NO_CLOCK_LINES", value_parser = config::truth)]
-    pub no_clock_lines: bool,
-
     /// What is suppressed.
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -107,7 +103,6 @@ impl RecordArgs {
                 node: None,
                 restarts: false,
             },
-            clock_lines: !self.no_clock_lines,
             labels: self.labels()?,
             output,
             sink,

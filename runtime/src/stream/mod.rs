@@ -98,7 +98,6 @@ pub struct Stream {
     /// Number of lines of exits and of failed execs, like `execs` for execs.
     exit_lines: u64,
     failed_exec_lines: u64,
-    clock_lines: bool,
     limits: Limits,
     suppressed: Account,
 }
@@ -126,7 +125,6 @@ impl Stream {
             execs: 0,
             exit_lines: 0,
             failed_exec_lines: 0,
-            clock_lines: true,
             limits: Limits::default(),
             suppressed: Account::new(WallClock::boot_now()),
         }
@@ -146,13 +144,6 @@ impl Stream {
         self
     }
 
-    /// This stream, with or without lines about the wall clock.
-    #[must_use]
-    pub fn with_clock_lines(mut self, clock_lines: bool) -> Self {
-        self.clock_lines = clock_lines;
-        self
-    }
-
     /// Measures the wall clock again, and writes a line if it was set.
     pub fn check_clock(&mut self, out: &mut Vec<u8>) {
         self.update_clock(WallClock::now(), out);
@@ -160,9 +151,7 @@ impl Stream {
 
     fn update_clock(&mut self, now: WallClock, out: &mut Vec<u8>) {
         let boot = WallClock::boot_now();
-        if let Some(step) = self.clock.update(now, boot)
-            && self.clock_lines
-        {
+        if let Some(step) = self.clock.update(now, boot) {
             self.write(boot, &Event::ClockSet { step }, out);
         }
     }

@@ -86,7 +86,6 @@ pub(super) async fn start(
     let writer = Writer::new(config.output, labels).overflowing(sink.overflow());
     let stream = Stream::new(writer)
         .limited(config.tracing.probes.limits.clone())
-        .with_clock_lines(config.clock_lines)
         .bounded(config.tracing.probes.max_argv_bytes);
     let emitter = Emitter::new(stream, sink, traced, died.clone());
     let emitter = Emitter::start_in_arbiter(&Arbiter::new().handle(), |_| emitter);
