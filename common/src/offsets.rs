@@ -132,8 +132,6 @@ pub struct Offsets {
     pub cred_euid: u32,
     /// `cred.egid`: `kgid_t`
     pub cred_egid: u32,
-    /// `cred.fsuid`: `kuid_t`
-    pub cred_fsuid: u32,
     /// `cred.user_ns`: `struct user_namespace *`
     pub cred_user_ns: u32,
     /// `user_namespace.uid_map`: `struct uid_gid_map`

@@ -118,10 +118,6 @@ pub struct Subject {
     pub euid: u32,
     /// Effective group id in the init user namespace, after an exec that succeeded.
     pub egid: u32,
-    /// User id for access to files, in the init user namespace.
-    pub fsuid: u32,
-    /// Keeps the value free of padding.
-    pub zero: u32,
     /// Id of the session (setsid(2)) in the init PID namespace.
     pub sid: u32,
     /// Real user id in the user namespace of the process.

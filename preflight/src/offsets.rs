@@ -116,7 +116,6 @@ fields! {
     cred_gid = "cred", bytes(4, "gid");
     cred_euid = "cred", bytes(4, "euid");
     cred_egid = "cred", bytes(4, "egid");
-    cred_fsuid = "cred", bytes(4, "fsuid");
     cred_user_ns = "cred", pointer("user_ns");
     user_namespace_uid_map = "user_namespace", part("uid_map");
     user_namespace_gid_map = "user_namespace", part("gid_map");

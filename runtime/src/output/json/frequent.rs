@@ -124,7 +124,6 @@ pub(super) fn push_exec(line: &mut LineBuffer<'_>, event: ExecEvent<'_>) {
     number(line, r#","seq":"#, head.prefix.seq);
     number(line, r#","ppid_start":"#, head.subject.ppid_start);
     number(line, r#","sid":"#, head.subject.sid);
-    number(line, r#","fsuid":"#, head.subject.fsuid);
     let notes = Notes::of(&head.subject, head.prefix.flags);
     if let Some(egid) = notes.egid {
         number(line, r#","egid":"#, egid);
