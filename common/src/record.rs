@@ -42,7 +42,7 @@ pub const FLAG_FILENAME_CUT: u16 = 1 << 8;
 /// The filename there differs from the kernel's own copy, or is at another address than the
 /// kernel's. The stack's filename follows the filename in the record.
 pub const FLAG_TAMPERED: u16 = 1 << 9;
-/// Flag of an [`Exec`]: [`Exec::cgroup_id`] is a placeholder.
+/// Flag of an [`Exec`]: [`Subject::cgroup_id`] is a placeholder.
 pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;
 
 /// Flag of an [`Exec`] or [`FailedExec`]: the process has `no_new_privs` (prctl(2)): no exec gives

@@ -34,8 +34,8 @@ pub mod internals {
     pub use crate::{
         actors::{init_listener::serve, messages::Answer},
         audit::Audit,
-        config::{OutputFormat, duration, label},
-        handshake::announcement::{check_head, parse_body},
+        config::{OutputFormat, ValueError, duration, label},
+        handshake::announcement::{Malformed, check_head, parse_body},
         output::{Labels, Writer},
         stream::Stream,
         suppression::{rate::Rate, rules::Rule},

@@ -103,7 +103,9 @@ fn lints_of_probes() -> Result<()> {
 
 fn documentation() -> Result<()> {
     let mut doc = command::cargo_build_like("doc");
-    doc.args(["--no-deps", "--workspace", "--exclude", "exectrail-probes"]);
+    // Private items, too: contributors read them, and their links must work.
+    doc.args(["--no-deps", "--document-private-items", "--workspace"]);
+    doc.args(["--exclude", "exectrail-probes"]);
     command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
