@@ -219,7 +219,7 @@ mod tests {
         };
         let error = manifest(&resource).unwrap_err().to_string();
         assert!(
-            error.contains("kubernetes_pod_v1.main.speck: this block"),
+            error.contains("kubernetes_pod_v1.main.speck: cannot evaluate this block"),
             "{error}"
         );
     }
