@@ -40,7 +40,7 @@ const fn part(member: &'static str) -> Wanted {
     Wanted::Offset { member, size: None }
 }
 
-struct Field {
+struct FieldRow {
     strukt: &'static str,
     wanted: Wanted,
     /// Whether the kernel may lack it; the value is then [`ABSENT`].
@@ -51,7 +51,7 @@ struct Field {
 
 macro_rules! fields {
     ($($field:ident = $strukt:literal, $wanted:expr $(, $optional:ident)?;)*) => {
-        const FIELDS: &[Field] = &[$(Field {
+        const FIELDS: &[FieldRow] = &[$(FieldRow {
             strukt: $strukt,
             wanted: $wanted,
             optional: false $(|| fields!(@$optional))?,
@@ -327,7 +327,7 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
 /// A value for [`Offsets`], and the name of the member if it can have several names.
 type Value = (u32, Option<&'static str>);
 
-fn look_up(btf: &Btf<'_>, id: u32, field: &Field) -> Result<Result<Value, Missing>, BtfError> {
+fn look_up(btf: &Btf<'_>, id: u32, field: &FieldRow) -> Result<Result<Value, Missing>, BtfError> {
     let strukt = field.strukt;
     let Wanted::Offset { member, size } = &field.wanted else {
         return Ok(Ok((btf.get(id)?.size_or_type, None)));

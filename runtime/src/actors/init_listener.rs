@@ -21,7 +21,7 @@ use super::messages::{Announce, Answer, Close, NotRegistered, Open};
 use crate::{
     actors::http::{
         self, Client,
-        listening::{BindError, Place},
+        listening::{BindError, ListenAddress},
         text,
     },
     handshake::announcement::{self, MAX_BODY, Malformed},
@@ -47,7 +47,7 @@ impl Handler<Open> for InitListener {
     type Result = Result<Option<SocketAddr>, BindError>;
 
     fn handle(&mut self, open: Open, ctx: &mut Self::Context) -> Self::Result {
-        let place = Place {
+        let place = ListenAddress {
             purpose: "announcements",
             flag: "--init-address",
             address: open.address,

@@ -191,7 +191,7 @@ pub(crate) struct ReadRing;
 /// To Tracer: the recipient of [`ReadRing`].
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Reader(pub Recipient<ReadRing>);
+pub(crate) struct SetReader(pub Recipient<ReadRing>);
 
 /// To Emitter: write the last line. Returns the counts of what was not written in the whole run.
 #[derive(Message)]

@@ -16,7 +16,7 @@ use hyper::{
 
 use super::messages::{Close, Publish};
 use crate::{
-    actors::http::{self, listening::Place, text},
+    actors::http::{self, listening::ListenAddress, text},
     telemetry::{
         events::MetricsPublished,
         metrics::{Format, metrics},
@@ -40,7 +40,7 @@ impl Handler<Publish> for MetricsListener {
     type Result = ();
 
     fn handle(&mut self, Publish { address }: Publish, ctx: &mut Self::Context) {
-        let place = Place {
+        let place = ListenAddress {
             purpose: "scrapes of metrics",
             flag: "--metrics-address",
             address,

@@ -1,6 +1,6 @@
 //! Tracer: decides what is traced.
 //!
-//! Receives [`Attach`], [`Reader`], [`Announce`], [`Detach`], [`DetachIfIdle`]. Sends Emitter
+//! Receives [`Attach`], [`SetReader`], [`Announce`], [`Detach`], [`DetachIfIdle`]. Sends Emitter
 //! [`Begin`], [`Started`] before the namespace's first exec can be in the ring, [`Ended`] when a
 //! namespace has no process left, and [`Targets`] periodically. Has RingReader read the remaining
 //! records of namespaces that ended. Keeps the state that survives a restart. Never parses HTTP.
@@ -17,7 +17,7 @@ use super::{
     emitter::Emitter,
     messages::{
         Announce, Attach, Attached, Begin, Detach, DetachIfIdle, Ended, NotRegistered, ReadRing,
-        Reader, Registered, Started, Targets,
+        Registered, SetReader, Started, Targets,
     },
 };
 use crate::{
@@ -364,10 +364,10 @@ impl Handler<DetachIfIdle> for Tracer {
     }
 }
 
-impl Handler<Reader> for Tracer {
+impl Handler<SetReader> for Tracer {
     type Result = ();
 
-    fn handle(&mut self, Reader(reader): Reader, _: &mut Self::Context) {
+    fn handle(&mut self, SetReader(reader): SetReader, _: &mut Self::Context) {
         self.reader = Some(reader);
     }
 }

@@ -12,15 +12,15 @@ use crate::event::loss::Place;
 
 /// The keys of a line that the audit reads.
 #[derive(Deserialize)]
-struct Line {
+struct LogLine {
     ts: String,
     msg: String,
     #[serde(default)]
-    fields: Fields,
+    fields: LogFields,
 }
 
 #[derive(Default, Deserialize)]
-struct Fields {
+struct LogFields {
     event: Option<Numbered>,
     cpu: Option<u16>,
     #[serde(default)]
@@ -128,7 +128,7 @@ struct Numbers {
 }
 
 impl Run {
-    fn read(&mut self, number: u64, line: &Line) {
+    fn read(&mut self, number: u64, line: &LogLine) {
         // Exits have their own sequence numbers, which the audit does not check.
         if line.fields.of.as_deref().is_some_and(|of| of != "exec") {
             return;
@@ -140,13 +140,13 @@ impl Run {
         match (line.msg.as_str(), &line.fields) {
             (
                 "exec",
-                Fields {
+                LogFields {
                     event: Some(event), ..
                 },
             ) => self.exec(number, event),
             (
                 "lost",
-                Fields {
+                LogFields {
                     cpu: Some(cpu),
                     lane,
                     count: Some(count),
@@ -164,14 +164,14 @@ impl Run {
             }
             (
                 "suppressed",
-                Fields {
+                LogFields {
                     count: Some(count), ..
                 },
             ) => self.suppressed = self.suppressed.saturating_add(*count),
             ("tracing_started", _) => self.has_beginning = true,
             (
                 "tracing_stopped",
-                Fields {
+                LogFields {
                     execs: Some(execs),
                     lost: Some(lost),
                     suppressed,
@@ -254,7 +254,7 @@ impl Audit {
     /// Reads the next line.
     pub fn read(&mut self, line: &[u8]) {
         self.lines += 1;
-        match serde_json::from_slice::<Line>(line) {
+        match serde_json::from_slice::<LogLine>(line) {
             Ok(line) => {
                 if line.msg == "tracing_started" || self.runs.last().is_none_or(|run| run.has_end) {
                     self.runs.push(Run::default());

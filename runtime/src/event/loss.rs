@@ -1,4 +1,4 @@
-//! Counts losses from two sources: the gaps in the sequence numbers of each CPU and lane, which
+//! PlaceCounts losses from two sources: the gaps in the sequence numbers of each CPU and lane, which
 //! show the place of a loss; and the counts of each CPU and lane, which include losses without a
 //! later record.
 
@@ -59,7 +59,7 @@ pub struct Loss {
 
 /// The counts of one place.
 #[derive(Clone, Copy, Debug, Default)]
-struct Counts {
+struct PlaceCounts {
     /// Exec records received.
     received: u64,
     /// Losses reported so far.
@@ -72,7 +72,7 @@ struct Counts {
 /// a loss twice.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    places: BTreeMap<Place, Counts>,
+    places: BTreeMap<Place, PlaceCounts>,
 }
 
 impl Ledger {
@@ -98,7 +98,7 @@ impl Ledger {
     }
 }
 
-impl Counts {
+impl PlaceCounts {
     /// Returns the new losses in a running total.
     fn report(&mut self, place: Place, lost: u64, at: u64) -> Option<Loss> {
         let since = self.last;

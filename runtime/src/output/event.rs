@@ -28,7 +28,7 @@ pub enum Event<'a> {
     /// The first line: this program traces from here on.
     TracingStarted {
         /// The run.
-        run: Run<'a>,
+        run: RunStart<'a>,
         /// Whether discovery is on.
         discovery: bool,
         /// The hook for failed execs, or `unavailable`; `None` if they are off.
@@ -82,7 +82,7 @@ pub enum Event<'a> {
 
 /// The id of a run, and what is known of the previous one.
 #[derive(Clone, Copy, Debug)]
-pub struct Run<'a> {
+pub struct RunStart<'a> {
     /// A random id.
     pub id: &'a str,
     /// Id of this boot of the node; `None` if unknown.

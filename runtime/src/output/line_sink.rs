@@ -12,10 +12,10 @@ use crate::output::{
 /// The sink of one stream of lines. The writer of lines and the writer of their parts share it, in
 /// one thread.
 #[derive(Clone, Debug)]
-pub(crate) struct LineSink(Arc<Mutex<State>>);
+pub(crate) struct LineSink(Arc<Mutex<SinkState>>);
 
 #[derive(Debug)]
-struct State {
+struct SinkState {
     sink: Sink,
     /// A write failed: nothing is written any more.
     failed: bool,
@@ -36,7 +36,7 @@ struct Begun {
 impl LineSink {
     /// Makes a line sink; nothing is written yet.
     pub(crate) fn new(sink: Sink) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        Self(Arc::new(Mutex::new(SinkState {
             sink,
             failed: false,
             error: None,
@@ -67,13 +67,13 @@ impl LineSink {
         self.state().unwritten
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SinkState> {
         // A panic ends the process.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl SinkState {
     fn write(&mut self, part: &[u8]) {
         let written = if self.failed {
             0

@@ -17,7 +17,7 @@ pub(crate) mod unwritten;
 
 use crate::{config::OutputFormat, event::clock::LineTime};
 
-pub(crate) use event::{Before, Event, Found, Kind, Lost, PreviousRun, Run, SuppressedEvent};
+pub(crate) use event::{Before, Event, Found, Kind, Lost, PreviousRun, RunStart, SuppressedEvent};
 pub(crate) use exec::ExecEvent;
 pub(crate) use failed_exec::FailedExecEvent;
 pub use json::Labels;

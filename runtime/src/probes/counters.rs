@@ -33,7 +33,7 @@ pub(crate) struct Counters {
     /// `None` if exits are not recorded.
     exits: Option<Skipped>,
     /// `None` if failed execs are not recorded.
-    failed: Option<failed_execs::Counters>,
+    failed: Option<failed_execs::FailedCounters>,
     suppressions: Suppressions,
     read_at: Option<Instant>,
 }
@@ -67,7 +67,7 @@ impl Counters {
         lanes: u32,
         execs: &ProgramFd,
         exits: Option<&ProgramFd>,
-        failed: Option<failed_execs::Counters>,
+        failed: Option<failed_execs::FailedCounters>,
         suppressions: Suppressions,
     ) -> io::Result<Self> {
         Ok(Self {
@@ -108,8 +108,8 @@ impl Counters {
         let failed = self.failed.as_ref();
         let skipped_failed = failed
             .filter(|_| due)
-            .and_then(failed_execs::Counters::skipped);
-        let calls = failed.map_or_else(|| Ok(Vec::new()), failed_execs::Counters::calls)?;
+            .and_then(failed_execs::FailedCounters::skipped);
+        let calls = failed.map_or_else(|| Ok(Vec::new()), failed_execs::FailedCounters::calls)?;
         let mut lanes = Vec::with_capacity(self.lanes as usize);
         for lane in 0..self.lanes {
             let words = self.stats.get(&lane, 0)?;

@@ -115,7 +115,9 @@ impl Probes {
         let (failed_execs, attached) =
             failed_execs::attach(&mut ebpf, &btf, &kernel.release, options.failed_execs);
         let failed = attached
-            .map(|(hook, fds)| failed_execs::Counters::new(&mut ebpf, hook, fds, execs_before))
+            .map(|(hook, fds)| {
+                failed_execs::FailedCounters::new(&mut ebpf, hook, fds, execs_before)
+            })
             .transpose()?;
 
         let suppressions = Suppressions::take(&mut ebpf, &options.limits, lanes)?;

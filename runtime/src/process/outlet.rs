@@ -21,7 +21,7 @@ const TERMINAL_ROOM: usize = 1024;
 
 /// The reader that a write may have to wait for.
 #[derive(Clone, Copy, Debug)]
-enum Reader {
+enum ReaderKind {
     /// None: a file, or a device without a reader.
     None,
     /// A reader. A write that would wait for it fails instead.
@@ -34,7 +34,7 @@ enum Reader {
 #[derive(Debug)]
 pub(crate) struct Outlet {
     file: File,
-    reader: Reader,
+    reader: ReaderKind,
 }
 
 impl Outlet {
@@ -46,21 +46,21 @@ impl Outlet {
         let room = match kind {
             Ok(FileType::Fifo | FileType::Socket) => PIPE_BUF,
             Ok(FileType::CharacterDevice) if rustix::termios::isatty(&fd) => TERMINAL_ROOM,
-            _ => return Self::with(fd, Reader::None),
+            _ => return Self::with(fd, ReaderKind::None),
         };
         if is_non_blocking {
-            return Self::with(fd, Reader::NonBlocking);
+            return Self::with(fd, ReaderKind::NonBlocking);
         }
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
         match open(path, flags, Mode::empty()) {
-            Ok(again) => Self::with(again, Reader::NonBlocking),
+            Ok(again) => Self::with(again, ReaderKind::NonBlocking),
             // A socket; a pipe or terminal of another user; or /proc is missing.
-            Err(_) => Self::with(fd, Reader::Blocking(room)),
+            Err(_) => Self::with(fd, ReaderKind::Blocking(room)),
         }
     }
 
-    fn with(fd: OwnedFd, reader: Reader) -> Self {
+    fn with(fd: OwnedFd, reader: ReaderKind) -> Self {
         let file = fd.into();
         Self { file, reader }
     }
@@ -72,15 +72,15 @@ impl Outlet {
     pub(crate) fn write(&self, bytes: &[u8], patience: Duration) -> io::Result<usize> {
         let mut file = &self.file;
         match self.reader {
-            Reader::None => file.write(bytes),
-            Reader::NonBlocking => match file.write(bytes) {
+            ReaderKind::None => file.write(bytes),
+            ReaderKind::NonBlocking => match file.write(bytes) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.wait(patience)?;
                     file.write(bytes)
                 }
                 done => done,
             },
-            Reader::Blocking(room) => {
+            ReaderKind::Blocking(room) => {
                 self.wait(patience)?;
                 file.write(bytes.get(..room).unwrap_or(bytes))
             }
@@ -144,7 +144,7 @@ mod tests {
     fn a_full_pipe_is_waited_for_no_longer_than_asked() {
         let (reader, writer) = pipe().unwrap();
         let outlet = Outlet::new(writer);
-        assert!(matches!(outlet.reader, Reader::NonBlocking));
+        assert!(matches!(outlet.reader, ReaderKind::NonBlocking));
         let written = fill(&outlet);
         assert!(written >= PIPE_BUF);
         let mut read = vec![0; written];
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn nor_is_one_that_cannot_be_opened_again() {
         let (reader, writer) = pipe().unwrap();
-        let outlet = Outlet::with(writer, Reader::Blocking(PIPE_BUF));
+        let outlet = Outlet::with(writer, ReaderKind::Blocking(PIPE_BUF));
         assert!(fill(&outlet) >= PIPE_BUF);
         drop(reader);
         let error = outlet.write(b"x", PATIENCE).unwrap_err();
@@ -165,7 +165,7 @@ mod tests {
     fn nor_is_a_socket() {
         let (reader, writer) = UnixStream::pair().unwrap();
         let outlet = Outlet::new(writer.into());
-        assert!(matches!(outlet.reader, Reader::Blocking(_)));
+        assert!(matches!(outlet.reader, ReaderKind::Blocking(_)));
         assert!(fill(&outlet) > 0);
         drop(reader);
     }

@@ -64,8 +64,8 @@ impl Stream {
         now: u64,
         out: &mut Vec<u8>,
     ) {
-        type Count = fn(&CpuStats) -> u64;
-        let counts: [(Kind, Count); 3] = [
+        type CountOf = fn(&CpuStats) -> u64;
+        let counts: [(Kind, CountOf); 3] = [
             (Kind::Exec, |stats| stats.unplaced_execs),
             (Kind::Exit, |stats| stats.unplaced_exits),
             (Kind::ExecFailed, |stats| stats.unplaced_failed_execs),

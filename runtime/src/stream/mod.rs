@@ -19,12 +19,13 @@ use crate::{
         loss::{Ledger, Place},
     },
     output::{
-        Event, ExecEvent, FailedExecEvent, Found, Kind, PreviousRun, Run, SuppressedEvent, Writer,
+        Event, ExecEvent, FailedExecEvent, Found, Kind, PreviousRun, RunStart, SuppressedEvent,
+        Writer,
     },
     state::Previous,
     suppression::{
         Cause, Limits,
-        account::{Account, Suppression, Tally},
+        account::{SuppressedTotals, Suppression, Tally},
     },
     telemetry::{line_limit::LineLimit, metrics::Totals},
 };
@@ -99,7 +100,7 @@ pub struct Stream {
     exit_lines: u64,
     failed_exec_lines: u64,
     limits: Limits,
-    suppressed: Account,
+    suppressed: SuppressedTotals,
 }
 
 impl Stream {
@@ -126,7 +127,7 @@ impl Stream {
             exit_lines: 0,
             failed_exec_lines: 0,
             limits: Limits::default(),
-            suppressed: Account::new(WallClock::boot_now()),
+            suppressed: SuppressedTotals::new(WallClock::boot_now()),
         }
     }
 
@@ -228,7 +229,7 @@ impl Stream {
         let now = WallClock::boot_now();
         self.writer.begin(&beginning.run);
         let event = Event::TracingStarted {
-            run: Run {
+            run: RunStart {
                 id: &beginning.run,
                 boot_id: beginning.boot_id.as_deref(),
                 node: beginning.node.as_deref(),

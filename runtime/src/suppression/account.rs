@@ -32,14 +32,14 @@ pub(crate) struct Suppression {
 
 /// The account of all causes. It uses running totals, so no exec counts twice.
 #[derive(Debug)]
-pub(crate) struct Account {
+pub(crate) struct SuppressedTotals {
     reported: BTreeMap<Cause, u64>,
     total: u64,
     /// Time of the last totals.
     read_at: u64,
 }
 
-impl Account {
+impl SuppressedTotals {
     /// An account without suppressed execs before `now`.
     pub(crate) fn new(now: u64) -> Self {
         Self {
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn totals_are_reported_once() {
-        let mut account = Account::new(5);
+        let mut account = SuppressedTotals::new(5);
         let (rule, rate) = (Cause::Rule(1), Cause::Rate(60));
         let new = account.update(10, &[tally(rule, 3, 9), tally(Cause::Rule(0), 0, 0)]);
         let expected = Suppression {

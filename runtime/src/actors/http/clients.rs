@@ -20,10 +20,10 @@ const YOUNG: Duration = Duration::from_millis(10);
 
 /// A client, from its connection to its answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Client(Rc<State>);
+pub(crate) struct Client(Rc<Shared>);
 
 #[derive(Debug)]
-struct State {
+struct Shared {
     since: Instant,
     /// Whether its request is still incomplete.
     idle: Cell<bool>,
@@ -33,7 +33,7 @@ struct State {
 impl Client {
     /// A client that has just connected.
     pub(crate) fn new() -> Self {
-        Self(Rc::new(State {
+        Self(Rc::new(Shared {
             since: Instant::now(),
             idle: Cell::new(true),
             replaced: Notify::new(),
@@ -67,18 +67,18 @@ pub(super) struct Clients {
 
 /// A client's place among [`Clients`]; dropping it frees the place.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Slot {
     clients: Rc<Clients>,
     client: Client,
 }
 
-impl Place {
+impl Slot {
     pub(super) fn client(&self) -> &Client {
         &self.client
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         let own = &self.client.0;
         let mut served = self.clients.served.borrow_mut();
@@ -99,7 +99,7 @@ impl Clients {
     }
 
     /// A place for a client that has just connected: a free one, or that of the oldest idle client.
-    pub(super) async fn place(self: &Rc<Self>) -> Place {
+    pub(super) async fn place(self: &Rc<Self>) -> Slot {
         let client = Client::new();
         loop {
             match self.make_room() {
@@ -115,7 +115,7 @@ impl Clients {
             }
         }
         self.served.borrow_mut().push_back(client.clone());
-        Place {
+        Slot {
             clients: Rc::clone(self),
             client,
         }
@@ -170,7 +170,7 @@ mod tests {
         })
     }
 
-    async fn is_replaced(place: &Place) -> bool {
+    async fn is_replaced(place: &Slot) -> bool {
         timeout(SOON, place.client().replaced()).await.is_ok()
     }
 

@@ -26,7 +26,7 @@ const BACKLOG: u32 = 1024;
 
 /// An address and its purpose.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct ListenAddress {
     /// The purpose, for messages.
     pub purpose: &'static str,
     /// The flag that sets the address.
@@ -45,7 +45,7 @@ pub(crate) struct Place {
 )]
 pub(crate) struct BindError {
     /// The address.
-    pub place: Place,
+    pub place: ListenAddress,
     /// The kernel's error.
     pub source: io::Error,
 }
@@ -56,7 +56,7 @@ fn remedy(error: &io::Error, flag: &str) -> String {
     })
 }
 
-impl Place {
+impl ListenAddress {
     /// Listens now. Needs a runtime.
     ///
     /// # Errors

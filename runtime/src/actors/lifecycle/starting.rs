@@ -9,7 +9,9 @@ use crate::{
     actors::{
         emitter::Emitter,
         init_listener::InitListener,
-        messages::{ActorDied, Answer, Attach, Open, Publish, Reader, RunChecks, WorkspaceTraced},
+        messages::{
+            ActorDied, Answer, Attach, Open, Publish, RunChecks, SetReader, WorkspaceTraced,
+        },
         metrics_listener::MetricsListener,
         preflight::{Preflight, unmet},
         ring_reader::RingReader,
@@ -97,7 +99,7 @@ pub(super) async fn start(
         .map_err(StartError::one)?;
     let reader = RingReader::new(attached.output, emitter.clone(), died);
     let reader = RingReader::start_in_arbiter(&Arbiter::new().handle(), |_| reader);
-    tracer.do_send(Reader(reader.clone().recipient()));
+    tracer.do_send(SetReader(reader.clone().recipient()));
 
     let metrics = MetricsListener::default().start();
     if let Some(address) = config.metrics_address {

@@ -23,7 +23,7 @@ pub struct CallCounts {
 const WORDS: usize = size_of::<FailedStats>() / 8;
 
 /// The kernel's counts of failed execs.
-pub(crate) struct Counters {
+pub(crate) struct FailedCounters {
     stats: PerCpuArray<MapData, [u64; WORDS]>,
     hook: Hook,
     programs: Vec<ProgramFd>,
@@ -31,7 +31,7 @@ pub(crate) struct Counters {
     execs_before: u64,
 }
 
-impl Counters {
+impl FailedCounters {
     pub(in crate::probes) fn new(
         ebpf: &mut Ebpf,
         hook: Hook,

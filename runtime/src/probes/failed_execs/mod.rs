@@ -5,5 +5,5 @@ mod counters;
 mod decision;
 
 pub(super) use attach::{attach, exec_calls};
-pub(crate) use counters::{CallCounts, Counters};
+pub(crate) use counters::{CallCounts, FailedCounters};
 pub(crate) use decision::FailedExecs;

@@ -45,7 +45,7 @@ struct By {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Outcome {
+struct ResultLabel {
     result: &'static str,
 }
 
@@ -82,7 +82,7 @@ pub(crate) struct Metrics {
     unplaced: Family<Table, Counter>,
     lost_pieces: Counter,
     suppressed: Family<By, Counter>,
-    announcements: Family<Outcome, Counter>,
+    announcements: Family<ResultLabel, Counter>,
     unreadable: Counter,
     workspaces: Gauge,
     suppressed_lines: Family<LineOf, Counter>,
@@ -191,7 +191,7 @@ impl Metrics {
     /// Counts announcements with this result.
     pub(crate) fn announcement(&self, result: &'static str, count: u64) {
         self.announcements
-            .get_or_create(&Outcome { result })
+            .get_or_create(&ResultLabel { result })
             .inc_by(count);
     }
 
