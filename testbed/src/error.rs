@@ -1,12 +1,12 @@
 //! What can go wrong when a pod is made or watched.
 
-use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
+use std::{fmt, io, path::PathBuf, process::ExitStatus, time::Duration};
 
 /// Result of a function of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What was tried, and why it failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum Error {
     /// A program cannot be started.
     #[error("cannot start {program}")]
@@ -108,6 +108,20 @@ pub enum Error {
     },
 }
 
+/// The error and its causes as text: a test that panics with the error shows diagnostics of
+/// exectrail line by line.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
 impl Error {
     /// An error of a file; for [`Result::map_err`].
     pub(crate) fn file(
@@ -120,5 +134,23 @@ impl Error {
             path,
             source,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_shows_its_causes_and_what_exectrail_said_line_by_line() {
+        let error = Error::file("read", "/some/file")(io::Error::other("the disk is gone"));
+        assert_eq!(
+            format!("{error:?}"),
+            "cannot read /some/file: the disk is gone"
+        );
+        let error = Error::DoesNotTrace {
+            said: "one\ntwo".to_owned(),
+        };
+        assert!(format!("{error:?}").ends_with("said:\none\ntwo"));
     }
 }

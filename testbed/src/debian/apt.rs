@@ -9,7 +9,7 @@ use std::{
 
 /// What apt could not do, and why.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum DebianError {
     /// A program cannot be started: this is no Debian system.
     #[error("cannot start {command}")]
     Start {
@@ -60,7 +60,7 @@ pub enum Error {
     },
 }
 
-impl Error {
+impl DebianError {
     /// An error of a private file; for [`Result::map_err`].
     pub(super) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
@@ -120,17 +120,17 @@ pub(super) fn with_lists(program: &str, directory: &Path) -> Command {
 }
 
 /// Runs a command silently; returns its stdout, or an error with its stderr.
-pub fn output(command: &mut Command) -> Result<String, Error> {
+pub fn output(command: &mut Command) -> Result<String, DebianError> {
     let shown = format!("{command:?}");
     match command.env("LC_ALL", "C.UTF-8").output() {
-        Err(source) => Err(Error::Start {
+        Err(source) => Err(DebianError::Start {
             command: shown,
             source,
         }),
         Ok(output) if output.status.success() => {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         }
-        Ok(output) => Err(Error::Failed {
+        Ok(output) => Err(DebianError::Failed {
             command: shown,
             status: output.status,
             stderr: String::from_utf8_lossy(&output.stderr)

@@ -9,7 +9,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use super::apt::{Error, output};
+use super::apt::{DebianError, output};
 
 /// The package; its file is removed when the value is dropped.
 pub struct Deb {
@@ -22,14 +22,14 @@ pub struct Deb {
 impl Deb {
     /// The package in a directory into which apt-get has just downloaded it, under a name that
     /// apt-get chose. `None` if there is none.
-    pub(super) fn found_in(directory: TempDir) -> Result<Option<Self>, Error> {
+    pub(super) fn found_in(directory: TempDir) -> Result<Option<Self>, DebianError> {
         let path = directory.path();
         let file = fs::read_dir(path)
-            .map_err(Error::file(path))?
+            .map_err(DebianError::file(path))?
             .filter_map(|entry| Some(entry.ok()?.path()))
             .find(|path| path.extension().is_some_and(|extension| extension == "deb"));
         let Some(file) = file else { return Ok(None) };
-        let content = fs::read(&file).map_err(Error::file(&file))?;
+        let content = fs::read(&file).map_err(DebianError::file(&file))?;
         let sha256 = Sha256::digest(content)
             .iter()
             .map(|byte| format!("{byte:02x}"))
@@ -42,8 +42,8 @@ impl Deb {
     }
 
     /// Unpacks its files into `root`.
-    pub fn unpack(&self, root: &Path) -> Result<(), Error> {
-        fs::create_dir_all(root).map_err(Error::file(root))?;
+    pub fn unpack(&self, root: &Path) -> Result<(), DebianError> {
+        fs::create_dir_all(root).map_err(DebianError::file(root))?;
         output(Command::new("dpkg-deb").arg("-x").arg(&self.file).arg(root)).map(drop)
     }
 }

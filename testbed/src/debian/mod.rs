@@ -8,6 +8,6 @@ mod listing;
 mod site;
 mod suite;
 
-pub use apt::{Error, output};
+pub use apt::{DebianError, output};
 pub use deb::Deb;
 pub use suite::Suite;

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use super::apt::{Error, output, with_lists};
+use super::apt::{DebianError, output, with_lists};
 
 /// Paths of the archives' keys, in newer and older Debian releases.
 const KEYRINGS: [&str; 2] = [
@@ -19,7 +19,7 @@ pub(super) fn signed_by() -> Option<String> {
 /// The mirror that has the suite: that of the security archive for its suites, else that of the
 /// main archive. If apt has no package lists, which images often lack, they are fetched into
 /// `directory`: without them nothing identifies the sources.
-pub(super) fn mirror_of(suite: &str, directory: &Path) -> Result<String, Error> {
+pub(super) fn mirror_of(suite: &str, directory: &Path) -> Result<String, DebianError> {
     let label = if suite.ends_with("-security") {
         "Debian-Security"
     } else {
@@ -29,14 +29,14 @@ pub(super) fn mirror_of(suite: &str, directory: &Path) -> Result<String, Error> 
         return Ok(mirror);
     }
     let apt_get = || with_lists("apt-get", directory);
-    output(apt_get().args(["-q", "update"])).map_err(Error::unreachable(
+    output(apt_get().args(["-q", "update"])).map_err(DebianError::unreachable(
         "the package lists of apt's sources".to_owned(),
     ))?;
-    labelled(&index_targets(apt_get())?, label).ok_or(Error::NoSource { label })
+    labelled(&index_targets(apt_get())?, label).ok_or(DebianError::NoSource { label })
 }
 
 /// One line for each of apt's sources: site, origin and label, as the archive gives them.
-fn index_targets(mut apt_get: Command) -> Result<String, Error> {
+fn index_targets(mut apt_get: Command) -> Result<String, DebianError> {
     let format = "$(SITE)|$(ORIGIN)|$(LABEL)";
     output(apt_get.args(["indextargets", "--format", format, "Created-By: Packages"]))
 }

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::{
     Deb,
-    apt::{Apt, Error, output},
+    apt::{Apt, DebianError, output},
     listing::{exact_dependencies, newest_of, versions},
     site::{mirror_of, signed_by},
 };
@@ -23,7 +23,7 @@ pub struct Suite {
 impl Suite {
     /// Fetches the package lists of the suite `name`: `trixie`, `bookworm-security`, … Temporary
     /// files are kept below `parent`.
-    pub fn open(name: &str, parent: &Path) -> Result<Self, Error> {
+    pub fn open(name: &str, parent: &Path) -> Result<Self, DebianError> {
         Self::open_for(None, name, parent)
     }
 
@@ -32,11 +32,12 @@ impl Suite {
         architecture: Option<&'static str>,
         name: &str,
         parent: &Path,
-    ) -> Result<Self, Error> {
-        fs::create_dir_all(parent).map_err(Error::file(parent))?;
-        let directory = TempDir::with_prefix_in("apt-", parent).map_err(Error::file(parent))?;
+    ) -> Result<Self, DebianError> {
+        fs::create_dir_all(parent).map_err(DebianError::file(parent))?;
+        let directory =
+            TempDir::with_prefix_in("apt-", parent).map_err(DebianError::file(parent))?;
         let lists = directory.path().join("lists/partial");
-        fs::create_dir_all(&lists).map_err(Error::file(lists))?;
+        fs::create_dir_all(&lists).map_err(DebianError::file(lists))?;
         let suite = Self {
             name: name.to_owned(),
             mirror: mirror_of(name, directory.path())?,
@@ -46,9 +47,9 @@ impl Suite {
         // Fetch only the lists of packages.
         let source = suite.source_with(Some("targets=Packages".to_owned()));
         let path = suite.directory.path().join("sources.list");
-        fs::write(&path, source).map_err(Error::file(path))?;
+        fs::write(&path, source).map_err(DebianError::file(path))?;
         output(suite.apt().command("apt-get").args(["-q", "update"])).map_err(
-            Error::unreachable(format!("the package lists of Debian's suite {name}")),
+            DebianError::unreachable(format!("the package lists of Debian's suite {name}")),
         )?;
         Ok(suite)
     }
@@ -73,13 +74,13 @@ impl Suite {
     }
 
     /// The versions of a package, newest first; none if the suite has no such package.
-    pub fn versions(&self, package: &str) -> Result<Vec<String>, Error> {
+    pub fn versions(&self, package: &str) -> Result<Vec<String>, DebianError> {
         let mut madison = self.apt().command("apt-cache");
         Ok(versions(&output(madison.args(["madison", package]))?))
     }
 
     /// The newest version of a package.
-    pub fn newest(&self, package: &str) -> Result<String, Error> {
+    pub fn newest(&self, package: &str) -> Result<String, DebianError> {
         let versions = self.versions(package)?;
         let newest = versions.into_iter().next();
         newest.ok_or_else(|| self.lacks(format!("package {package}")))
@@ -87,7 +88,7 @@ impl Suite {
 
     /// The package whose name begins with `prefix` and ends with `suffix`, with the highest version
     /// between them.
-    pub fn newest_named(&self, prefix: &str, suffix: &str) -> Result<String, Error> {
+    pub fn newest_named(&self, prefix: &str, suffix: &str) -> Result<String, DebianError> {
         let names = output(self.apt().command("apt-cache").args(["pkgnames", prefix]))?;
         newest_of(names.lines(), prefix, suffix)
             .ok_or_else(|| self.lacks(format!("package {prefix}*{suffix}")))
@@ -98,19 +99,24 @@ impl Suite {
         &self,
         package: &str,
         version: &str,
-    ) -> Result<Vec<(String, String)>, Error> {
+    ) -> Result<Vec<(String, String)>, DebianError> {
         let depends = self.field(package, version, "Depends")?;
         Ok(exact_dependencies(&depends.unwrap_or_default()))
     }
 
     /// SHA-256 of a package's file, in hexadecimal, from the archive's lists.
-    pub fn sha256(&self, package: &str, version: &str) -> Result<String, Error> {
+    pub fn sha256(&self, package: &str, version: &str) -> Result<String, DebianError> {
         let sum = self.field(package, version, "SHA256")?;
         sum.ok_or_else(|| self.lacks(format!("checksum of {package}={version}")))
     }
 
     /// A field of a package's description.
-    fn field(&self, package: &str, version: &str, field: &str) -> Result<Option<String>, Error> {
+    fn field(
+        &self,
+        package: &str,
+        version: &str,
+        field: &str,
+    ) -> Result<Option<String>, DebianError> {
         let package = format!("{package}={version}");
         let shown = output(self.apt().command("apt-cache").args(["show", &package]))?;
         let value = shown
@@ -120,15 +126,15 @@ impl Suite {
     }
 
     /// Downloads a package.
-    pub fn download(&self, package: &str, version: &str) -> Result<Deb, Error> {
+    pub fn download(&self, package: &str, version: &str) -> Result<Deb, DebianError> {
         let parent = self.directory.path();
-        let at = TempDir::with_prefix_in("deb-", parent).map_err(Error::file(parent))?;
+        let at = TempDir::with_prefix_in("deb-", parent).map_err(DebianError::file(parent))?;
         let package = format!("{package}={version}");
         let mut download = self.apt().command("apt-get");
         download
             .current_dir(at.path())
             .args(["-q", "download", &package]);
-        output(&mut download).map_err(Error::unreachable(format!(
+        output(&mut download).map_err(DebianError::unreachable(format!(
             "{package} of Debian's suite {}",
             self.name
         )))?;
@@ -142,8 +148,8 @@ impl Suite {
         }
     }
 
-    fn lacks(&self, what: String) -> Error {
-        Error::Lacks {
+    fn lacks(&self, what: String) -> DebianError {
+        DebianError::Lacks {
             suite: self.name.clone(),
             what,
         }

@@ -18,7 +18,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use exectrail_common::offsets::ABSENT;
 use exectrail_preflight::offsets::{named, resolve};
-use exectrail_testbed::debian;
+use exectrail_testbed::debian::DebianError;
 
 use crate::{
     btf::{pahole::Structs, suites::SUITES},
@@ -131,7 +131,7 @@ fn of_candidate(candidate: &Candidate) -> (String, Compared) {
 /// A kernel is skipped only because of the network or the archive.
 fn not_fetched(error: &anyhow::Error) -> Compared {
     let reason = format!("{error:#}");
-    let Some(debian::Error::Unreachable { .. }) = error.downcast_ref() else {
+    let Some(DebianError::Unreachable { .. }) = error.downcast_ref() else {
         return Compared::Failed(reason);
     };
     // apt's last lines give the reason of its failure.
