@@ -14,9 +14,6 @@ const COLUMNS: usize = 100;
 /// Maximum number of findings to show.
 const SHOWN: usize = 20;
 
-/// Directories whose lines of code are still to be wrapped.
-const TO_DO: [&str; 1] = ["runtime/src/"];
-
 /// Phrases to avoid, in lower case, and what to write instead.
 const PHRASES: [(&str, &str); 8] = [
     ("says aloud", "name what is written, and where"),
@@ -49,10 +46,8 @@ pub(crate) fn check() -> Result<()> {
         }
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let is_to_do = TO_DO.iter().any(|directory| file.starts_with(directory));
         for (number, kind, line) in lines(Path::new(file), &text) {
             let what = match kind {
-                Kind::Code if is_to_do => None,
                 Kind::Code => too_long(line),
                 Kind::Prose => too_long(line).or_else(|| discouraged(line)),
             };

@@ -215,7 +215,8 @@ mod tests {
         fn argv_splits_back(
             args in prop::collection::vec(prop::collection::vec(1u8.., 0..20), 0..20),
         ) {
-            let bytes: Vec<u8> = args.iter().flat_map(|arg| arg.iter().copied().chain([0])).collect();
+            let terminated = |arg: &Vec<u8>| arg.iter().copied().chain([0]).collect::<Vec<_>>();
+            let bytes: Vec<u8> = args.iter().flat_map(terminated).collect();
             prop_assert_eq!(arguments(&bytes).collect::<Vec<_>>(), args);
         }
     }

@@ -1,4 +1,4 @@
-//! PlaceCounts losses from two sources: the gaps in the sequence numbers of each CPU and lane, which
+//! Counts losses from two sources: the gaps in the sequence numbers of each CPU and lane, which
 //! show the place of a loss; and the counts of each CPU and lane, which include losses without a
 //! later record.
 
@@ -156,7 +156,8 @@ mod tests {
                     own.last_lost = now as u64;
                 }
                 if *heard {
-                    told += ledger.count(place, own.lost, own.last_lost).map_or(0, |loss| loss.count);
+                    let new = ledger.count(place, own.lost, own.last_lost);
+                    told += new.map_or(0, |loss| loss.count);
                 }
             }
             for (place, own) in &stats {

@@ -87,7 +87,8 @@ fn the_line_begins_as_todays_users_parse_it() {
     );
     let known = concat!(
         r#"{"ts":"2022-02-28T20:29:38.038452202Z","level":"INFO","msg":"exec","fields":{"labels":"#,
-        r#"{"user_email":"jessie@example.com","workspace_name":"apache"},"cmdline":"uname -a","event":"#,
+        r#"{"user_email":"jessie@example.com","workspace_name":"apache"},"#,
+        r#""cmdline":"uname -a","event":"#,
         r#"{"filename":"/usr/bin/uname","argv":["uname","-a"],"truncated":false,"pid":920684,"#,
         r#""uid":101000,"gid":101000,"comm":"bash","#,
     );

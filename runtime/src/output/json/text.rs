@@ -155,7 +155,10 @@ mod tests {
         /// The fast paths write the same as [`CommandLine`].
         #[test]
         fn a_command_line_is_the_same_however_written(
-            words in prop::collection::vec("[ -~]{0,6}|[a-z^'\\\\é\u{202e}\n]{0,6}|[a-z]{1,6}", 0..6),
+            words in prop::collection::vec(
+                "[ -~]{0,6}|[a-z^'\\\\é\u{202e}\n]{0,6}|[a-z]{1,6}",
+                0..6
+            ),
             bytes in prop::collection::vec(any::<u8>(), 0..6),
         ) {
             let mut words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();

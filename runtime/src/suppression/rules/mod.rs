@@ -66,8 +66,8 @@ pub enum RuleError {
     Star(String),
     /// A wildcard that is not `*`.
     #[error(
-        "{0:?}: ? and [] are no wildcards; the only one is a * at the end, so write a rule for each \
-        path, or a prefix"
+        "{0:?}: ? and [] are no wildcards; the only one is a * at the end, so write a rule \
+        for each path, or a prefix"
     )]
     Wildcard(String),
     /// Several paths.

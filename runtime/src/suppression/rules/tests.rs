@@ -206,7 +206,8 @@ proptest! {
 
     #[test]
     fn no_text_makes_it_panic(text in "\\PC*", value in "\\PC*") {
-        for text in [&text, &format!("filename={value}"), &format!("comm={value}"), &format!("uid={value}")] {
+        let of = |field: &str| format!("{field}={value}");
+        for text in [&text, &of("filename"), &of("comm"), &of("uid")] {
             match text.parse::<Rule>() {
                 Ok(rule) => prop_assert_eq!(&rule.to_string().parse::<Rule>().unwrap(), &rule),
                 Err(error) => prop_assert!(!error.to_string().is_empty()),
