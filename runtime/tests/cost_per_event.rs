@@ -172,7 +172,7 @@ fn an_event_allocates_nothing() {
 const PROCESSES: &str = "EXECTRAIL_TEST_PROCESSES";
 
 /// Maximum number of instructions for one exec and one exit together, in the test build.
-const BUDGET: u64 = 110_000;
+const BUDGET: u64 = 115_000;
 
 /// Number of instructions of this test with this many processes.
 fn instructions(processes: u64) -> u64 {

@@ -151,6 +151,7 @@ pub(crate) fn kernel_btf(kernel: KernelTypes) -> Vec<u8> {
             ("exit_code", int, 96),
             ("pid", pid_t, 704),
             ("self_exec_id", u64_t, 768),
+            ("atomic_flags", long, 832),
             ("real_parent", ptr, 128),
             ("group_leader", ptr, 192),
             ("thread_pid", ptr, 256),
@@ -243,6 +244,7 @@ pub(crate) fn kernel_btf(kernel: KernelTypes) -> Vec<u8> {
             ("uid", kuid_t, 64),
             ("gid", kuid_t, 96),
             ("euid", kuid_t, 192),
+            ("egid", kuid_t, 224),
             ("user_ns", ptr, 1088),
         ],
     );

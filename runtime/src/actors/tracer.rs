@@ -150,7 +150,8 @@ impl Tracer {
         };
         Some(format!(
             "a workspace that was traced before a restart of exectrail may not be recorded until \
-             it is announced again: {why}; give exectrail a --state-dir of its own that it can write to"
+             it is announced again: {why}; give exectrail a --state-dir of its own that it can \
+             write to"
         ))
     }
 }

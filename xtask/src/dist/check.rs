@@ -1,6 +1,5 @@
 //! Checks the content of a release, and that its build is reproducible.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -181,6 +180,9 @@ fn bills_of_materials(top: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The kernel's link to the running program: cargo may have built another one at its path since.
+const OWN_PROGRAM: &str = "/proc/self/exe";
+
 /// Builds the release again from a copy of the source in another directory, and compares all bytes.
 pub(super) fn reproducible(architectures: &[Architecture], time: u64, out: &Path) -> Result<()> {
     let directory = tempfile::Builder::new()
@@ -191,7 +193,7 @@ pub(super) fn reproducible(architectures: &[Architecture], time: u64, out: &Path
     let copy = directory.path().join("another/place/for the source");
     copy_source(&copy)?;
     let second = directory.path().join("out");
-    let mut again = Command::new(env::current_exe()?);
+    let mut again = Command::new(OWN_PROGRAM);
     again
         .arg("dist")
         .arg("--out")
