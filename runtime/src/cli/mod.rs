@@ -33,8 +33,8 @@ pub(crate) use stage::Stage;
     version,
     args_conflicts_with_subcommands = true,
     after_help = "Exit status: 0 stopped on request; 1 refused or failed (the reason is on \
-                  standard error); 2 wrong usage.\nEvery flag can also be given as the environment variable \
-                  shown beside it; an empty variable is unset.",
+                  standard error); 2 wrong usage.\nEvery flag can also be given as the \
+                  environment variable shown beside it; an empty variable is unset.",
     after_long_help = AFTER_LONG_HELP,
 )]
 pub(crate) struct Cli {
