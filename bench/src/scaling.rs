@@ -81,7 +81,7 @@ impl Bench<'_> {
         Ok(usage::spent(&before, &after).values().sum::<f64>() / count as f64)
     }
 
-    /// Measures each point `repetitions` times, in rounds.
+    /// Measures each point in rounds: `repetitions` times, at most three.
     fn rounds(
         &self,
         xs: &[usize],

@@ -14,7 +14,7 @@ pub(crate) struct Size {
     pub(crate) events: usize,
     /// Number of execs while the reader is stopped.
     pub(crate) burst: usize,
-    /// Number of other namespaces.
+    /// Number of namespaces besides the target.
     pub(crate) namespaces: usize,
     /// Repetitions of the measurements of exectrail alone.
     pub(crate) repetitions: usize,

@@ -72,7 +72,7 @@ impl Workload {
         command
     }
 
-    /// Runs some work `count` times; returns the nanoseconds of each.
+    /// Runs some work `count` times; returns the mean time of one, in nanoseconds.
     pub(crate) fn run(
         &self,
         place: Place<'_>,

@@ -6,13 +6,13 @@
 
 use crate::{exec_calls::CALLS, record::EARLY_BYTES};
 
-/// Approximate number of slots on the node: execs in progress at once.
+/// Approximate number of execs that may be in progress on the node at once; each has a slot.
 const EARLY_SLOTS: u64 = 128;
 
 /// Bytes of a slot of the map `EARLY`: the lowest part of a stack, and four numbers before it.
 pub const EARLY_SLOT_BYTES: u64 = EARLY_BYTES as u64 + 32;
 
-/// Bytes of the per-CPU maps per CPU, for any number of lanes: cached decisions.
+/// Bytes per CPU of the maps of cached decisions, which do not depend on the number of lanes.
 const PER_CPU: u64 = 10 << 10;
 
 /// Further bytes per CPU and lane: memory for building a record, and counters.

@@ -39,10 +39,10 @@ pub const FLAG_FILENAME_CUT: u16 = 1 << 8;
 /// Flag of an [`Exec`]: a process wrote to the new stack before the new program's first
 /// instruction.
 ///
-/// The filename there differs from the kernel's own copy, or is at another address than the
-/// kernel's. The stack's filename follows the filename in the record.
+/// The filename on the stack differs from the kernel's copy, or is not where the kernel put it. In
+/// the record it follows the kernel's.
 pub const FLAG_TAMPERED: u16 = 1 << 9;
-/// Flag of an [`Exec`]: [`Subject::cgroup_id`] is a placeholder.
+/// Flag of an [`Exec`]: [`Subject::cgroup_id`] is unknown, and has no meaning.
 pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;
 
 /// Flag of an [`Exec`] or [`FailedExec`]: the process has `no_new_privs` (prctl(2)): no exec gives
@@ -59,8 +59,8 @@ pub const MAX_FILENAME: usize = 4096 + 32;
 /// Bytes of the new stack, from its lowest argument on, that are copied while the kernel prevents
 /// other processes from writing there (`exec_update_lock`). argv is the lowest part.
 pub const EARLY_BYTES: usize = 6144;
-/// Maximum of `--max-argv-bytes`: the kernel's own limit is a quarter of the stack limit, at most 6
-/// MiB (`bprm_stack_limits`, fs/exec.c).
+/// Maximum of `--max-argv-bytes` (declared in `preflight/src/sizes.rs`): the kernel's own limit is
+/// a quarter of the stack limit, at most 6 MiB (`bprm_stack_limits`, fs/exec.c).
 pub const MAX_ARGV: u32 = 6 * 1024 * 1024;
 /// Length of a `comm`, its NUL included (`TASK_COMM_LEN`, include/linux/sched.h).
 pub const COMM_LEN: usize = 16;
@@ -252,8 +252,8 @@ pub struct CpuStats {
     pub exits_lost: u64,
     /// Time of the last loss, boot clock, nanoseconds.
     pub last_exit_lost: u64,
-    /// Execs in namespaces for which `TARGETS` had no room. Only the first lane counts this and the
-    /// next two.
+    /// Execs in namespaces for which `TARGETS` had no room. This and the next two are counted in
+    /// the first lane only.
     pub unplaced_execs: u64,
     /// The same count for exits.
     pub unplaced_exits: u64,

@@ -19,17 +19,17 @@ pub struct NsId {
     pub zero: u32,
 }
 
-/// A namespace belongs to the pod because its reaper is in the sidecar's network namespace. This
+/// Bit: the reaper is in the sidecar's network namespace, so the namespace belongs to the pod. This
 /// constant and the next two are bits of a set.
 pub const BY_NETWORK: u32 = 1 << 0;
-/// A namespace belongs to the pod because its reaper is in the pod's cgroup or below it.
+/// Bit: the reaper is in the pod's cgroup or below it, so the namespace belongs to the pod.
 pub const BY_CGROUP: u32 = 1 << 1;
 /// The namespace lies below a target, so its execs are recorded.
 pub const BELOW_TARGET: u32 = 1 << 2;
 
 /// The probes' state of a namespace: the value of both `TARGETS` and `EVIDENCE`.
 ///
-/// `EVIDENCE` has the namespaces in which an exec was seen while their reaper belonged to the pod;
+/// `EVIDENCE` has each namespace that had an exec while its reaper belonged to the pod;
 /// `TARGETS` has those whose execs, and whose descendants' execs, are recorded.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]

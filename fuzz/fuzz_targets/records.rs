@@ -1,7 +1,7 @@
 //! Any bytes as ring records: no panic, and every line is one line of JSON.
 //!
-//! Records are what stands between separators, so that a change to one leaves the others what they
-//! were.
+//! Separators divide the input into records, so a change of one record does not change the
+//! others.
 #![no_main]
 #![forbid(unsafe_code)]
 

@@ -23,7 +23,7 @@ pub(crate) struct RecordArgs {
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub labels: Vec<(String, String)>,
 
-    /// The sizes that determine memory.
+    /// The sizes that determine memory, declared in preflight, which checks them.
     #[command(flatten)]
     pub sizes: SizeArgs,
 

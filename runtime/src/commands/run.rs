@@ -1,6 +1,7 @@
 //! `exectrail run`: traces one command in a PID namespace of its own.
 //!
-//! The command announces itself like a workspace, through the same actors.
+//! The command announces itself like a workspace, through the same actors. Signals are forwarded
+//! to it by `process/supervise.rs`.
 
 use std::{
     ffi::OsString,

@@ -1,5 +1,5 @@
-//! The policy for announcements: whether an announced namespace belongs to the pod. Other modules
-//! read the maps with the evidence.
+//! The policy for announcements: whether an announced namespace becomes a target, and the text of
+//! each refusal. The probes decide which namespaces belong to the pod (`probes-ebpf/src/pod.rs`).
 
 use exectrail_common::{
     sidecar_scope::SidecarScope,

@@ -10,6 +10,7 @@ pub(crate) struct LineLimit {
     /// Beginning of the current period.
     since: Option<Instant>,
     admitted: u32,
+    /// Messages not admitted since the last admitted one.
     suppressed: u64,
     /// All messages that were not admitted.
     total: u64,
@@ -27,9 +28,8 @@ impl LineLimit {
             total: 0,
         }
     }
-
-    /// Decides about a message at `now`: if admitted, returns the number not admitted since the
-    /// last.
+    /// Decides about a message at `now`: returns `None` if it is not admitted, else the number of
+    /// messages that were not admitted since the last admitted one.
     pub(crate) fn admit(&mut self, now: Instant) -> Option<u64> {
         if self
             .since

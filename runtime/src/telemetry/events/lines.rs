@@ -19,7 +19,7 @@ impl RecordUnreadable {
     /// Logs it.
     pub(crate) fn emit(self) {
         metrics().unreadable_record();
-        error!(error = %self.error, "cannot decode a record; its exec has no line");
+        error!(error = %self.error, "cannot decode a record; its event has no line");
     }
 }
 

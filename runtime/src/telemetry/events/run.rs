@@ -40,7 +40,7 @@ impl Ready {
 
 /// Tracing is impossible.
 pub(crate) struct TracingRefused<'a> {
-    /// One of the reasons.
+    /// A reason, with its remedy. Each reason is an event.
     pub reason: &'a str,
 }
 

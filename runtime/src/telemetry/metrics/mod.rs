@@ -60,7 +60,7 @@ pub struct Totals {
     pub failed_execs: u64,
     /// Lost execs, exits and failed execs.
     pub lost: [u64; 3],
-    /// Those of them that were lost because the table of targets was full.
+    /// Of these, the events that were lost because the table of targets was full.
     pub unplaced: [u64; 3],
     /// Pieces of argv that were lost because the ring was full.
     pub lost_pieces: u64,

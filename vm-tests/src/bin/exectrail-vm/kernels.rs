@@ -1,4 +1,4 @@
-//! The kernels of the series: their versions and their files.
+//! Finds the current kernel of each series, and fetches its files.
 
 use std::{
     fs,
