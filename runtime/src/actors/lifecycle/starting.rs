@@ -27,7 +27,6 @@ use crate::{
 };
 
 /// The actors that are running.
-#[derive(Clone)]
 pub(super) struct Actors {
     pub(super) tracer: Addr<Tracer>,
     pub(super) metrics: Addr<MetricsListener>,

@@ -78,17 +78,6 @@ impl Drop for Squatter {
     }
 }
 
-/// exectrail in a pod where its address for announcements is taken.
-fn sidecar(pod: &Pod, arguments: &[&str]) -> Sidecar {
-    let mut command = pod.container(EXECTRAIL);
-    command
-        .arg("--init-address=127.0.0.1:56123")
-        .args(arguments);
-    let sidecar = Sidecar::spawn(command);
-    sidecar.wait_until_on();
-    sidecar
-}
-
 /// Whether `exectrail ready` succeeds in the sidecar's network.
 fn is_ready(pod: &Pod, address: &str) -> bool {
     let mut ready = pod.command(EXECTRAIL);

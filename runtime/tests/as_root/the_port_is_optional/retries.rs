@@ -7,7 +7,7 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel},
 };
 
-use super::{Squatter, WAYS, announce_with_patience, is_ready, sidecar, wait_for_exec};
+use super::{Squatter, WAYS, announce_with_patience, is_ready, wait_for_exec};
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
@@ -16,7 +16,7 @@ fn a_taken_port_is_waited_for_while_tracing() {
     for (what, way) in WAYS {
         let pod = Pod::new();
         let squatter = Squatter::new(pod.command("python3"), way);
-        let sidecar = sidecar(&pod, &[]);
+        let sidecar = pod.sidecar(&[]);
         let said = sidecar.diagnostics();
         for expected in [
             "WARN",
@@ -59,7 +59,7 @@ fn a_taken_port_is_waited_for_while_tracing() {
 fn a_port_taken_at_a_restart_is_waited_for() {
     needs_kernel!();
     let pod = Pod::new();
-    let first = sidecar(&pod, &[]);
+    let first = pod.sidecar(&[]);
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
     // It waits for the port, and takes it at the moment when it is free.
@@ -78,13 +78,13 @@ fn a_port_taken_at_a_restart_is_waited_for() {
     drop(first);
     let squatter = squatter.join().unwrap();
     for restart in ["first", "second"] {
-        let mut again = sidecar(&pod, &[]);
+        let mut again = pod.sidecar(&[]);
         workspace.run("true", &[restart]);
         wait_for_exec(&again, restart);
         assert!(again.is_running());
         again.stop();
     }
-    let last = sidecar(&pod, &[]);
+    let last = pod.sidecar(&[]);
     squatter.let_go();
     assert_eq!(announce_with_patience(&workspace).0, 204);
     last.stop();
@@ -144,7 +144,7 @@ fn a_taken_port_is_logged_seldom() {
     needs_kernel!();
     let pod = Pod::new();
     let squatter = Squatter::new(pod.command("python3"), WAYS[0].1);
-    let sidecar = sidecar(&pod, &["--metrics-address=127.0.0.1:56123"]);
+    let sidecar = pod.sidecar(&["--metrics-address=127.0.0.1:56123"]);
     sleep(Duration::from_secs(5));
     let said = sidecar.diagnostics();
     // exectrail tries four times per second, but reports it once for announcements and once for
@@ -162,7 +162,7 @@ fn a_taken_metrics_port_is_waited_for_while_tracing() {
     let pod = Pod::new();
     let way = WAYS[0].1.replace("56123", "9464");
     let squatter = Squatter::new(pod.command("python3"), &way);
-    let sidecar = sidecar(&pod, &["--metrics-address=127.0.0.1:9464"]);
+    let sidecar = pod.sidecar(&["--metrics-address=127.0.0.1:9464"]);
     let said = sidecar.diagnostics();
     assert!(said.contains("another --metrics-address"), "{said}");
     let workspace = pod.workspace();

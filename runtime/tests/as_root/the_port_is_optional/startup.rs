@@ -12,7 +12,7 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel},
 };
 
-use super::{Squatter, WAYS, announce_with_patience, sidecar};
+use super::{Squatter, WAYS, announce_with_patience};
 
 /// A timeout ends no run that traces something, however little of it is visible from outside.
 #[test]
@@ -87,7 +87,7 @@ fn a_startup_timeout_ends_a_run_that_traces_nothing() {
     needs_kernel!();
     let pod = Pod::new();
     let _squatter = Squatter::new(pod.command("python3"), WAYS[0].1);
-    let mut sidecar = sidecar(&pod, &["--announced-only", "--startup-timeout=1s"]);
+    let mut sidecar = pod.sidecar(&["--announced-only", "--startup-timeout=1s"]);
     assert_eq!(sidecar.wait().code(), Some(1));
     let said = sidecar.diagnostics();
     assert!(
@@ -187,7 +187,7 @@ fn nobody_is_answered_before_tracing_is_on() {
         let mut output = BufReader::new(asks.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        let sidecar = sidecar(&pod, &[]);
+        let sidecar = pod.sidecar(&[]);
         // The exec of the workspace's first process was too early, so this is its evidence.
         workspace.run("true", &[]);
         line.clear();
