@@ -55,6 +55,8 @@ pub struct Offsets {
     /// `task_struct.cgroups`: `struct css_set *`; [`ABSENT`] without CONFIG_CGROUPS, like all
     /// fields of cgroups
     pub task_cgroups: u32,
+    /// `task_struct.fs`: `struct fs_struct *`
+    pub task_fs: u32,
     /// `css_set.dfl_cgrp`: `struct cgroup *`, of the default hierarchy (cgroup v2)
     pub css_set_dfl_cgrp: u32,
     /// `css_set.subsys`: `struct cgroup_subsys_state *[]`, by controller
@@ -79,6 +81,56 @@ pub struct Offsets {
     pub signal_live: u32,
     /// `signal_struct.pids`, an array of pointers by `enum pid_type`
     pub signal_pids: u32,
+    /// `signal_struct.tty`: `struct tty_struct *`
+    pub signal_tty: u32,
+    /// `tty_struct.driver`: `struct tty_driver *`
+    pub tty_driver: u32,
+    /// `tty_struct.index`: `int`
+    pub tty_index: u32,
+    /// `tty_driver.major`: `int`
+    pub tty_driver_major: u32,
+    /// `tty_driver.minor_start`: `int`
+    pub tty_driver_minor_start: u32,
+    /// `fs_struct.root.mnt`: `struct vfsmount *`
+    pub fs_root_mnt: u32,
+    /// `fs_struct.root.dentry`: `struct dentry *`
+    pub fs_root_dentry: u32,
+    /// `fs_struct.pwd.mnt`: `struct vfsmount *`
+    pub fs_pwd_mnt: u32,
+    /// `fs_struct.pwd.dentry`: `struct dentry *`
+    pub fs_pwd_dentry: u32,
+    /// `file.f_path.mnt`: `struct vfsmount *`
+    pub file_mnt: u32,
+    /// `file.f_path.dentry`: `struct dentry *`
+    pub file_dentry: u32,
+    /// `file.f_inode`: `struct inode *`
+    pub file_inode: u32,
+    /// `inode.i_ino`: `unsigned long`
+    pub inode_ino: u32,
+    /// `inode.i_nlink`: `unsigned int`
+    pub inode_nlink: u32,
+    /// `inode.i_sb`: `struct super_block *`
+    pub inode_sb: u32,
+    /// `sizeof(struct inode)`
+    pub inode_size: u32,
+    /// `super_block.s_dev`: `dev_t`
+    pub super_block_dev: u32,
+    /// `super_block.s_magic`: `unsigned long`
+    pub super_block_magic: u32,
+    /// `dentry.d_hash.pprev`: `struct hlist_bl_node **`, NULL if the entry was deleted
+    pub dentry_hash_pprev: u32,
+    /// `dentry.d_parent`: `struct dentry *`
+    pub dentry_parent: u32,
+    /// `dentry.d_name.name`: `const unsigned char *`
+    pub dentry_name: u32,
+    /// `vfsmount.mnt_root`: `struct dentry *`
+    pub vfsmount_root: u32,
+    /// `mount.mnt`: `struct vfsmount`
+    pub mount_mnt: u32,
+    /// `mount.mnt_parent`: `struct mount *`
+    pub mount_parent: u32,
+    /// `mount.mnt_mountpoint`: `struct dentry *`
+    pub mount_mountpoint: u32,
     /// `nsproxy.pid_ns_for_children`: `struct pid_namespace *`
     pub nsproxy_pid_ns_for_children: u32,
     /// `nsproxy.net_ns`: `struct net *`
@@ -116,6 +168,8 @@ pub struct Offsets {
     pub mm_env_end: u32,
     /// `mm_struct.stack_vm`: `unsigned long`, pages of the stack
     pub mm_stack_vm: u32,
+    /// `mm_struct.exe_file`: `struct file *`
+    pub mm_exe_file: u32,
     /// `linux_binprm.argc`: `int`
     pub binprm_argc: u32,
     /// `linux_binprm.filename`: `const char *`
@@ -132,6 +186,8 @@ pub struct Offsets {
     pub cred_euid: u32,
     /// `cred.egid`: `kgid_t`
     pub cred_egid: u32,
+    /// `cred.cap_permitted`: `kernel_cap_t`, 64 bits
+    pub cred_cap_permitted: u32,
     /// `cred.user_ns`: `struct user_namespace *`
     pub cred_user_ns: u32,
     /// `user_namespace.uid_map`: `struct uid_gid_map`
@@ -150,4 +206,49 @@ pub struct Offsets {
     pub uid_gid_extent_lower_first: u32,
     /// `uid_gid_extent.count`: `u32`
     pub uid_gid_extent_count: u32,
+}
+
+impl Offsets {
+    /// Whether the kernel has all fields that paths, and the properties of a file, are read from,
+    /// and has those of a directory's entry side by side.
+    pub fn has_paths(&self) -> bool {
+        let side_by_side = self.dentry_name == self.dentry_parent.wrapping_add(16);
+        side_by_side
+            && ![
+                self.task_fs,
+                self.fs_root_mnt,
+                self.fs_root_dentry,
+                self.fs_pwd_mnt,
+                self.fs_pwd_dentry,
+                self.mm_exe_file,
+                self.file_mnt,
+                self.file_dentry,
+                self.file_inode,
+                self.inode_ino,
+                self.inode_nlink,
+                self.inode_sb,
+                self.super_block_dev,
+                self.super_block_magic,
+                self.dentry_hash_pprev,
+                self.dentry_parent,
+                self.dentry_name,
+                self.vfsmount_root,
+                self.mount_mnt,
+                self.mount_parent,
+                self.mount_mountpoint,
+            ]
+            .contains(&ABSENT)
+    }
+
+    /// Whether the kernel has all fields that the terminal is read from.
+    pub fn has_tty(&self) -> bool {
+        ![
+            self.signal_tty,
+            self.tty_driver,
+            self.tty_index,
+            self.tty_driver_major,
+            self.tty_driver_minor_start,
+        ]
+        .contains(&ABSENT)
+    }
 }

@@ -9,6 +9,17 @@ pub const HIERARCHY_DEFAULT: u32 = 1;
 /// [`ProbeConfig::hierarchy`]: the hierarchy of a controller of cgroup v1.
 pub const HIERARCHY_V1: u32 = 2;
 
+/// [`ProbeConfig::fields`]: path and other properties of the file that runs.
+pub const FIELD_EXE: u32 = 1 << 0;
+/// [`ProbeConfig::fields`]: the working directory, if the filename is relative.
+pub const FIELD_RELATIVE_CWD: u32 = 1 << 1;
+/// [`ProbeConfig::fields`]: the working directory.
+pub const FIELD_CWD: u32 = 1 << 2;
+/// [`ProbeConfig::fields`]: the controlling terminal.
+pub const FIELD_TTY: u32 = 1 << 3;
+/// [`ProbeConfig::fields`]: the capabilities that an exec has given.
+pub const FIELD_CAP_GAINED: u32 = 1 << 4;
+
 /// The probes' configuration, set before load and never changed.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -42,8 +53,8 @@ pub struct ProbeConfig {
     /// 1 if all execs of the node are counted: successful ones are subtracted from the runs that
     /// the kernel skipped, and the rest are failed execs.
     pub count_execs: u32,
-    /// Keeps the value free of padding.
-    pub zero: u32,
+    /// What a record has beyond the rest: a set of `FIELD_…` constants.
+    pub fields: u32,
     /// Upper end of the stack while a new program is made (`STACK_TOP_MAX`).
     pub stack_top: u64,
 }

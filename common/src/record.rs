@@ -49,6 +49,28 @@ pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;
 /// it privileges.
 pub const FLAG_NO_NEW_PRIVS: u16 = 1 << 11;
 
+/// Flag of a path ([`Origin::exe_flags`], [`Origin::cwd_flags`]): names at its beginning are missing,
+/// as it has more than [`MAX_NAMES`] names or [`MAX_PATH`] bytes.
+pub const PATH_CUT: u16 = 1 << 0;
+/// Flag of a path: it does not lead to the root of the process, but to another one. The file is
+/// outside that root, or its mount is detached.
+pub const PATH_UNREACHABLE: u16 = 1 << 1;
+/// Flag of a path: the file or directory was deleted.
+pub const PATH_DELETED: u16 = 1 << 2;
+/// Flag of a path: the file was never in a directory. The path is the name that the kernel gave it.
+pub const PATH_UNLINKED: u16 = 1 << 3;
+/// Flag of a path: it was read.
+pub const PATH_READ: u16 = 1 << 4;
+/// Flag of [`Origin::exe_flags`]: the file is in memory only, on tmpfs.
+pub const EXE_ON_TMPFS: u16 = 1 << 5;
+/// Flag of [`Origin::exe_flags`]: the file is in the upper layer of an overlay.
+pub const EXE_UPPER_LAYER: u16 = 1 << 6;
+
+/// Maximum number of names and mounts in a path.
+pub const MAX_NAMES: usize = 40;
+/// Maximum bytes of a path, with a NUL for each name.
+pub const MAX_PATH: usize = 1024;
+
 /// Maximum bytes of argv in the [`Exec`] record itself.
 pub const HEAD_ARGV: usize = 2048;
 /// Maximum bytes of argv in one [`ArgvPiece`].
@@ -132,7 +154,39 @@ pub struct Subject {
     pub target: u32,
 }
 
-/// Head of the record of one successful exec. The filename and then argv follow.
+/// Which file runs, and where the process is.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Origin {
+    /// Inode number of the file that runs: for a script, of its interpreter.
+    pub exe_ino: u64,
+    /// The permitted capabilities that the process has since this exec, by number.
+    pub cap_gained: u64,
+    /// Device of the file's file system, as the kernel numbers it: the major number above 20 bits
+    /// of the minor number.
+    pub exe_dev: u32,
+    /// Number of hard links of the file.
+    pub exe_nlink: u32,
+    /// The controlling terminal, like `exe_dev`; 0 if there is none.
+    pub tty: u32,
+    /// Number of execs of the process and its ancestors, this one included.
+    pub execs: u32,
+    /// The same number of the parent.
+    pub parent_execs: u32,
+    /// A set of `PATH_…` and `EXE_…` bits.
+    pub exe_flags: u16,
+    /// A set of `PATH_…` bits.
+    pub cwd_flags: u16,
+    /// Bytes of the names of `exe`.
+    pub exe_len: u16,
+    /// Bytes of the names of `cwd`.
+    pub cwd_len: u16,
+    /// Always zero.
+    pub zero: u32,
+}
+
+/// Head of the record of one successful exec. The names of `exe`, the names of `cwd`, the filename
+/// and then argv follow. Names are those of a path from its end to its beginning, each with a NUL.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Exec {
@@ -150,6 +204,8 @@ pub struct Exec {
     pub argv_early: u32,
     /// Bytes of argv in this record.
     pub argv_head: u32,
+    /// Which file runs, and where the process is.
+    pub origin: Origin,
     /// `comm` of the process before the exec.
     pub comm: [u8; COMM_LEN],
 }

@@ -44,7 +44,10 @@ impl Pahole {
         for part in path.split('.') {
             let (offset, ty) = self.strukt(&strukt).members.get(part)?;
             sum += offset;
-            strukt = ty.trim_start_matches("struct ").to_owned();
+            let named = ty
+                .trim_start_matches("const ")
+                .trim_start_matches("struct ");
+            strukt = named.to_owned();
         }
         Some(sum)
     }

@@ -11,7 +11,10 @@ use aya_ebpf::helpers::{
     bpf_get_smp_processor_id,
     generated::{bpf_probe_read_kernel, bpf_probe_read_user},
 };
-use exectrail_common::record::{EARLY_BYTES, HEAD_ARGV};
+use exectrail_common::{
+    probe_config::FIELD_CAP_GAINED,
+    record::{EARLY_BYTES, HEAD_ARGV},
+};
 
 use crate::{
     branchless::{equal, opaque, select},
@@ -48,6 +51,12 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
     };
     if let Some(old) = COMMS.get_ptr_mut(tgid & (COMM_SLOTS - 1)) {
         let comm = task.comm();
+        // A constant to the verifier.
+        let caps = if config!(fields) & FIELD_CAP_GAINED != 0 {
+            task.cap_permitted()
+        } else {
+            0
+        };
         // SAFETY: a pointer to a live map value; `tgid` reveals the write of a racing CPU.
         unsafe {
             // A later lane must not overwrite the slot that the first lane has just written. A slot
@@ -56,6 +65,7 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
                 (*old).slot = slot;
             }
             (*old).comm = comm;
+            (*old).caps = caps;
             (*old).tgid = tgid;
         }
     }
@@ -141,6 +151,8 @@ pub(crate) struct Kept {
     pub(crate) comm_unknown: u64,
     /// Slot in [`EARLY`] of the new stack, or `NO_SLOT`.
     pub(crate) slot: u32,
+    /// Its permitted capabilities before the exec; all if unknown.
+    pub(crate) caps: u64,
 }
 
 /// The values that were copied of the process `tgid`.
@@ -151,6 +163,7 @@ pub(crate) fn kept(tgid: u32) -> Kept {
             comm: [0; 2],
             comm_unknown: 1,
             slot: NO_SLOT,
+            caps: u64::MAX,
         };
     };
     // SAFETY: a pointer to a live map value of plain integers.
@@ -158,12 +171,14 @@ pub(crate) fn kept(tgid: u32) -> Kept {
         comm: [first, second],
         tgid: owner,
         slot,
+        caps,
     } = unsafe { old.read_volatile() };
     let known = equal(owner, tgid);
     Kept {
         comm: [select(known, first, 0), select(known, second, 0)],
         comm_unknown: known ^ 1,
         slot: select(known, u64::from(slot), u64::from(NO_SLOT)) as u32,
+        caps: select(known, caps, u64::MAX),
     }
 }
 

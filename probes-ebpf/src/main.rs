@@ -35,6 +35,8 @@ mod kernel;
 mod kernel_read;
 mod lane;
 mod maps;
+mod origin;
+mod paths;
 mod pieces;
 mod pod;
 mod record;

@@ -14,6 +14,8 @@ use exectrail_common::{
     target::{Control, DECISION_SLOTS, DISMISSAL_SLOTS, EndCheck, MAX_TARGETS, NsId, NsState},
 };
 
+use crate::paths::{PATHS, Paths};
+
 /// The ring with the records for user space. Its size is set before load (`--ring-bytes`).
 #[map]
 pub(crate) static RING: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
@@ -91,7 +93,7 @@ pub(crate) struct Dismissal {
 pub(crate) static DISMISSALS: PerCpuArray<Dismissal> =
     PerCpuArray::with_max_entries(2 * DISMISSAL_SLOTS, 0);
 
-/// A comm before its change by an exec.
+/// A comm, and the capabilities, before their change by an exec.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct OldComm {
@@ -99,6 +101,8 @@ pub(crate) struct OldComm {
     pub(crate) tgid: u32,
     /// Slot in [`EARLY`] of the new stack, if it was copied.
     pub(crate) slot: u32,
+    /// The permitted capabilities.
+    pub(crate) caps: u64,
 }
 
 /// Number of slots of [`COMMS`], a power of two.
@@ -155,24 +159,25 @@ pub(crate) struct Strings {
     pub(crate) slot: u32,
     /// Flags for strings that could not be read.
     pub(crate) flags: u32,
-    /// Length of the filename, at the beginning of the tail.
+    /// Length of the filename, after the paths in the tail.
     pub(crate) filename_len: u32,
     /// Bytes of argv, after the filename.
     pub(crate) argv_len: u32,
     /// Number of these that were read early.
     pub(crate) argv_early: u32,
-    /// Keeps the value free of padding.
-    pub(crate) zero: u32,
+    /// Length of the paths, at the beginning of the tail.
+    pub(crate) paths_len: u32,
 }
 
-/// Memory for building a record. It has room for the filename, the early argv and the late argv at
-/// their maximum lengths, so the verifier can bound each length separately. It also has room for
-/// the filename, argv and the stack's filename.
+/// Memory for building a record. After the paths it has room for the filename, the early argv and
+/// the late argv at their maximum lengths, so the verifier can bound each length separately. It
+/// also has room for the filename, argv and the stack's filename.
 #[repr(C, align(8))]
 pub(crate) struct Scratch {
     pub(crate) strings: Strings,
+    pub(crate) paths: Paths,
     pub(crate) head: Exec,
-    pub(crate) tail: [u8; 2 * MAX_FILENAME + HEAD_ARGV],
+    pub(crate) tail: [u8; PATHS + 2 * MAX_FILENAME + HEAD_ARGV],
 }
 
 /// See [`Scratch`]. By lane.

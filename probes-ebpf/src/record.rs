@@ -1,4 +1,4 @@
-//! Writes the record of an exec: the fixed head, the filename, argv, and pieces of a long argv.
+//! Writes the record of an exec: the fixed head, paths, the filename, argv, and pieces of a long argv.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use exectrail_common::record::{
@@ -14,7 +14,7 @@ use crate::{
     kernel::{Binprm, Task, field},
     lane::Lane,
     maps::{RING, SCRATCH, STATS, Strings},
-    pieces,
+    origin, pieces,
     scope::Scope,
     strings::copy_strings,
     tampering::stack_filename,
@@ -39,6 +39,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let argv_len = arg_end.wrapping_sub(arg_start);
 
     let kept = early::kept(task.tgid());
+    let paths_len = origin::write(task, bprm, kept.caps, scratch, u64::from(LANE));
     let mut flags =
         flag(kept.comm_unknown, FLAG_COMM_UNKNOWN) | flag(bprm.is_interpreted(), FLAG_INTERPRETED);
     let ids = Ids::of(task, scope, &mut flags);
@@ -61,7 +62,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
         filename_len: 0,
         argv_len: 0,
         argv_early: 0,
-        zero: 0,
+        paths_len: paths_len as u32,
     };
     copy_strings(u64::from(LANE));
     // The verifier knows nothing about values that a separate function has written, so the lengths
@@ -70,7 +71,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let taken = opaque(scratch.strings.argv_len.into()).min(HEAD_ARGV as u64);
     flags |=
         scratch.strings.flags as u16 | flag(less(HEAD_ARGV as u32, wanted as u32), FLAG_CONTINUED);
-    let stacks = stack_filename(exec, filename_len, taken, u64::from(LANE));
+    let stacks = stack_filename(exec, paths_len, filename_len, taken, u64::from(LANE));
     // The kernel computes `env_end` from the lengths of the strings on the stack
     // (`create_elf_tables`, fs/binfmt_elf.c). So a wrong value also shows that the strings were
     // changed.
@@ -83,27 +84,25 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let (ktime, cpu) = unsafe { (bpf_ktime_get_boot_ns(), bpf_get_smp_processor_id() as u16) };
     let seq = stats.seen;
     stats.seen += 1;
-    scratch.head = Exec {
-        prefix: Prefix {
-            lane: LANE as u8,
-            kind: KIND_EXEC,
-            flags,
-            cpu,
-            filename_len: filename_len as u16,
-            seq,
-        },
-        subject: ids.subject(task, scope, ktime, start, cgroup_id),
-        argc: bprm.argc(),
-        argv_len: argv_len.min(u64::from(u32::MAX)) as u32,
-        argv_early: scratch.strings.argv_early,
-        argv_head: taken as u32,
-        comm: [0; 16],
+    let head = &mut scratch.head;
+    head.prefix = Prefix {
+        lane: LANE as u8,
+        kind: KIND_EXEC,
+        flags,
+        cpu,
+        filename_len: filename_len as u16,
+        seq,
     };
+    head.subject = ids.subject(task, scope, ktime, start, cgroup_id);
+    head.argc = bprm.argc();
+    head.argv_len = argv_len.min(u64::from(u32::MAX)) as u32;
+    head.argv_early = scratch.strings.argv_early;
+    head.argv_head = taken as u32;
     // SAFETY: `comm` is 16 bytes at an offset that is a multiple of 8.
     unsafe { *(&raw mut scratch.head.comm).cast::<[u64; 2]>() = kept.comm };
 
-    let size = size_of::<Exec>() as u64 + taken + filename_len + stack_len;
-    // SAFETY: the scratch value is longer than its head and the three bounded parts.
+    let size = size_of::<Exec>() as u64 + paths_len + taken + filename_len + stack_len;
+    // SAFETY: the scratch value is longer than its head and the four bounded parts.
     let record = unsafe {
         core::slice::from_raw_parts((&raw const scratch.head).cast::<u8>(), size as usize)
     };

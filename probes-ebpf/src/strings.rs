@@ -9,9 +9,9 @@ use exectrail_common::record::{
     FLAG_ARGV_FAULT, FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT, HEAD_ARGV, MAX_FILENAME,
 };
 
-use crate::{branchless::opaque, early, maps::SCRATCH};
+use crate::{branchless::opaque, early, maps::SCRATCH, paths::PATHS};
 
-/// Copies the filename and argv to the tail of the scratch value of this CPU and lane, using its
+/// Copies the filename and argv, after the paths, to the tail of the scratch value of this CPU and lane, using its
 /// [`crate::maps::Strings`]. Always returns 0: the kernel requires a result.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -22,8 +22,13 @@ pub(crate) extern "C" fn copy_strings(lane: u64) -> u64 {
     // SAFETY: a pointer to the live map value of this CPU and lane, which no other program uses
     // meanwhile.
     let strings = unsafe { &mut (*scratch).strings };
-    // SAFETY: as above; the tail has room for a filename and twice HEAD_ARGV.
-    let tail = unsafe { (&raw mut (*scratch).tail).cast::<u8>() };
+    let paths_len = opaque(strings.paths_len.into()).min(PATHS as u64);
+    // SAFETY: as above; after the paths, the tail has room for a filename and twice HEAD_ARGV.
+    let tail = unsafe {
+        (&raw mut (*scratch).tail)
+            .cast::<u8>()
+            .add(paths_len as usize)
+    };
     let mut flags = 0;
 
     // The filename comes first: its length gives the position of argv on the stack.

@@ -9,12 +9,13 @@ use exectrail_common::record::{HEAD_ARGV, MAX_FILENAME};
 use crate::{
     branchless::{anew, less, opaque, select},
     maps::{SCRATCH, Scratch},
+    paths::PATHS,
 };
 
 /// Number of words of a filename that are compared without a loop.
 const NEAR_WORDS: u64 = 4;
 
-/// Compares the filename, the first `len` bytes of the scratch value's tail, with the string at
+/// Compares the filename, `len` bytes at `paths` of the scratch value's tail, with the string at
 /// `address` on the new stack. Returns 0 if they are equal, or if the stack cannot be read.
 /// Otherwise returns 1 plus the length of the stack's string, and writes that string after the
 /// `argv` bytes that follow the filename.
@@ -22,7 +23,13 @@ const NEAR_WORDS: u64 = 4;
 /// This is a separate function for the kernel too, which verifies it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn stack_filename(address: u64, len: u64, argv: u64, lane: u64) -> u64 {
+pub(crate) extern "C" fn stack_filename(
+    address: u64,
+    paths: u64,
+    len: u64,
+    argv: u64,
+    lane: u64,
+) -> u64 {
     let Some(scratch) = SCRATCH.get_ptr_mut(lane as u32) else {
         return 0;
     };
@@ -30,12 +37,12 @@ pub(crate) extern "C" fn stack_filename(address: u64, len: u64, argv: u64, lane:
     // SAFETY: the tail has room for HEAD_ARGV bytes and two filenames; a pointer to the live map
     // value of this CPU and lane, which no other program uses meanwhile.
     unsafe {
-        let (kernels, stacks) = texts(scratch, at);
+        let (kernels, stacks) = texts(scratch, paths, at);
         let size = opaque(len + 1).min(MAX_FILENAME as u64);
         let read = bpf_probe_read_user(stacks.cast(), size as u32, address as *const _);
         let words = opaque(len / 8);
         let whole = if words > NEAR_WORDS {
-            differing_words(at, len, lane)
+            differing_words(paths, at, len, lane)
         } else {
             differing_near(kernels, stacks, words)
         };
@@ -63,13 +70,13 @@ unsafe fn differing_near(kernels: *const u8, stacks: *const u8, words: u64) -> u
     differing
 }
 
-/// The difference of the whole words of the filename and the words at `at` of the tail; 0 if they
+/// The difference of the whole words of the filename and the words `at` bytes behind its beginning; 0 if they
 /// are equal.
 ///
 /// This is a separate function, as the verifier follows the code after a loop from each iteration.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn differing_words(at: u64, len: u64, lane: u64) -> u64 {
+extern "C" fn differing_words(paths: u64, at: u64, len: u64, lane: u64) -> u64 {
     let Some(scratch) = SCRATCH.get_ptr_mut(lane as u32) else {
         return 1;
     };
@@ -77,7 +84,7 @@ extern "C" fn differing_words(at: u64, len: u64, lane: u64) -> u64 {
     // Bounded once, here: in the loop, the verifier's knowledge after one iteration contradicts the
     // bound in the next.
     let at = opaque(at).min((HEAD_ARGV + MAX_FILENAME) as u64);
-    let (kernels, stacks) = texts(scratch, at);
+    let (kernels, stacks) = texts(scratch, paths, at);
     let mut differing = 0;
     for word in 0..MAX_FILENAME as u64 / 8 {
         if word >= anew(words) {
@@ -114,12 +121,14 @@ unsafe fn differing_rest(kernels: *const u8, stacks: *const u8, len: u64) -> u64
     text | behind
 }
 
-/// The filename, and the string at `at` of the tail, which has room for a filename there.
+/// The filename, which follows `paths` bytes of the tail, and the string `at` bytes behind its
+/// beginning. The tail has room for a filename there.
 #[inline(always)]
-fn texts(scratch: *mut Scratch, at: u64) -> (*mut u8, *mut u8) {
-    // SAFETY: a live map value, whose tail is longer than `at` and a filename together.
+fn texts(scratch: *mut Scratch, paths: u64, at: u64) -> (*mut u8, *mut u8) {
+    let paths = opaque(paths).min(PATHS as u64);
+    // SAFETY: a live map value, whose tail is longer than PATHS, `at` and a filename together.
     unsafe {
-        let kernels = (&raw mut (*scratch).tail).cast::<u8>();
+        let kernels = (&raw mut (*scratch).tail).cast::<u8>().add(paths as usize);
         (kernels, kernels.add(at as usize))
     }
 }

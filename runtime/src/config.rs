@@ -13,6 +13,7 @@ use std::{
 use jiff::SignedDuration;
 
 use crate::{
+    event::keys::KeySet,
     probes::{Hook, Options},
     suppression::rules::RuleError,
 };
@@ -73,6 +74,8 @@ pub(crate) struct Config {
     pub tracing: Tracing,
     /// Labels of every line.
     pub labels: BTreeMap<String, String>,
+    /// Keys of exec lines.
+    pub keys: KeySet,
     /// How events are written.
     pub output: OutputFormat,
     /// The sink of events.

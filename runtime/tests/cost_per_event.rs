@@ -16,7 +16,9 @@ use std::{
 
 use bytemuck::bytes_of;
 use exectrail::internals::{Labels, OutputFormat, Stream, Writer};
-use exectrail_common::record::{Exec, Exit, KIND_EXEC, KIND_EXIT, Prefix, Subject};
+use exectrail_common::record::{
+    Exec, Exit, KIND_EXEC, KIND_EXIT, Origin, PATH_READ, Prefix, Subject,
+};
 
 /// The system's allocator, counting the calling thread's allocations.
 struct Counting;
@@ -62,6 +64,8 @@ struct Build {
 }
 
 const FILENAME: &[u8] = b"/usr/lib/gcc/x86_64-linux-gnu/12/cc1";
+/// The names of the path, from its end to its beginning.
+const EXE: &[u8] = b"cc1\0\x31\x32\0x86_64-linux-gnu\0gcc\0lib\0usr\0";
 const ARGV: &[u8] =
     b"/usr/lib/gcc/x86_64-linux-gnu/12/cc1\0-quiet\0-imultiarch\0x86_64-linux-gnu\0\
     -D\0NAME=\"apache httpd\"\0src/server/core_filters.c\0-O2\0-o\0/tmp/ccR7vQ2k.s\0";
@@ -121,11 +125,19 @@ impl Build {
             argv_len: ARGV.len() as u32,
             argv_early: ARGV.len() as u32,
             argv_head: ARGV.len() as u32,
+            origin: Origin {
+                execs: 12,
+                parent_execs: 11,
+                exe_len: EXE.len() as u16,
+                exe_flags: PATH_READ,
+                ..Origin::default()
+            },
             comm: *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            ..Exec::default()
         };
-        let mut record = [0; size_of::<Exec>() + FILENAME.len() + ARGV.len()];
+        let mut record = [0; size_of::<Exec>() + EXE.len() + FILENAME.len() + ARGV.len()];
         let mut rest = record.as_mut_slice();
-        for part in [bytes_of(&exec), FILENAME, ARGV] {
+        for part in [bytes_of(&exec), EXE, FILENAME, ARGV] {
             rest.write_all(part).unwrap();
         }
         let exit = Exit {

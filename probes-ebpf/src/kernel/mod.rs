@@ -5,11 +5,13 @@
 //! is NULL or stale, the load gives 0 (`PROBE_MEM`, kernel/bpf/verifier.c, Linux 5.5 and later).
 
 mod binprm;
+mod file;
 mod pid_ns;
 pub(crate) mod pointer;
 mod task;
 
 pub(crate) use binprm::Binprm;
+pub(crate) use file::File;
 pub(crate) use pid_ns::{MAX_LEVELS, PidNs};
 pub(crate) use pointer::{KernelPtr, field};
 pub(crate) use task::Task;

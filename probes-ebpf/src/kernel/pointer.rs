@@ -115,7 +115,7 @@ impl KernelPtr {
     /// make a number of a pointer, the verifier accepts a byte swap (`check_alu_op`,
     /// kernel/bpf/verifier.c).
     #[inline(always)]
-    pub(super) fn number(self) -> u64 {
+    pub(crate) fn number(self) -> u64 {
         opaque((self.0 as u64).swap_bytes()).swap_bytes()
     }
 }

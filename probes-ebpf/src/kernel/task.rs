@@ -2,8 +2,14 @@
 
 use aya_ebpf::{helpers::bpf_get_current_task_btf, programs::BtfTracePointContext};
 
-use super::pointer::{KernelPtr, field};
-use crate::config::{config, offset};
+use super::{
+    file::File,
+    pointer::{KernelPtr, field},
+};
+use crate::{
+    config::{config, offset},
+    paths::Place,
+};
 
 /// `struct task_struct *`
 #[derive(Clone, Copy)]
@@ -174,6 +180,59 @@ impl Task {
         self.place()
             .follow(field!(cgroup_kn))
             .load(field!(kernfs_node_id))
+    }
+
+    /// The file that the process runs.
+    #[inline(always)]
+    pub(crate) fn exe(self) -> File {
+        File(self.mm().follow(field!(mm_exe_file)))
+    }
+
+    /// The root of the process.
+    #[inline(always)]
+    pub(crate) fn root(self) -> Place {
+        let fs = self.0.follow(field!(task_fs));
+        Place {
+            mnt: fs.follow(field!(fs_root_mnt)).number(),
+            dentry: fs.follow(field!(fs_root_dentry)).number(),
+        }
+    }
+
+    /// The working directory.
+    #[inline(always)]
+    pub(crate) fn cwd(self) -> Place {
+        let fs = self.0.follow(field!(task_fs));
+        Place {
+            mnt: fs.follow(field!(fs_pwd_mnt)).number(),
+            dentry: fs.follow(field!(fs_pwd_dentry)).number(),
+        }
+    }
+
+    /// Device of the controlling terminal; 0 if there is none.
+    #[inline(always)]
+    pub(crate) fn tty(self) -> u32 {
+        let tty = self
+            .0
+            .follow(field!(task_signal))
+            .follow(field!(signal_tty));
+        let driver = tty.follow(field!(tty_driver));
+        let (major, minor, index): (u32, u32, u32) = (
+            driver.load(field!(tty_driver_major)),
+            driver.load(field!(tty_driver_minor_start)),
+            tty.load(field!(tty_index)),
+        );
+        // `MKDEV` (include/linux/kdev_t.h).
+        major << 20 | minor.wrapping_add(index)
+    }
+
+    /// The permitted capabilities, by number.
+    #[inline(always)]
+    pub(crate) fn cap_permitted(self) -> u64 {
+        // Before Linux 6.3 `kernel_cap_t` is an array of two numbers, of which the lower has the
+        // lower capabilities.
+        let caps = offset!(cred_cap_permitted);
+        let (low, high): (u32, u32) = (self.cred().load_at(caps), self.cred().load_at(caps + 4));
+        u64::from(high) << 32 | u64::from(low)
     }
 
     /// `struct cred *`, the subjective credentials.

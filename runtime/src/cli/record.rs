@@ -12,6 +12,7 @@ use exectrail_preflight::{environment, sizes::SizeArgs};
 use super::LimitArgs;
 use crate::{
     config::{self, Config, Hooks, LogLevel, OutputFormat, SinkPath, Tracing, ValueError, label},
+    event::keys::{Fields, Key, KeySet},
     probes::Options,
 };
 
@@ -55,6 +56,30 @@ pub(crate) struct RecordArgs {
     )]
     pub failed_execs: Hooks,
 
+    /// Keys of exec lines
+    ///
+    /// `exectrace` has the keys of exectrace only, `default` adds who executed what and from where,
+    /// `all` adds the parent's argv, the working directory of every exec, and the file's device,
+    /// inode and number of links.
+    #[arg(
+        long,
+        env = "EXECTRAIL_FIELDS",
+        value_name = "SET",
+        default_value = "default"
+    )]
+    pub fields: Fields,
+
+    /// Leave out this key of exec lines. May be repeated; in the variable, separated by commas
+    ///
+    /// What a key needs is not read in the kernel either, unless another key needs it too.
+    #[arg(
+        long,
+        env = "EXECTRAIL_OMIT",
+        value_name = "KEY",
+        value_delimiter = ','
+    )]
+    pub omit: Vec<Key>,
+
     /// What is suppressed.
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -80,6 +105,7 @@ impl RecordArgs {
         output: OutputFormat,
         sink: SinkPath,
     ) -> Result<Config, ValueError> {
+        let keys = self.keys();
         Ok(Config {
             init_address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             // The command announces itself at this address.
@@ -93,6 +119,7 @@ impl RecordArgs {
                     max_argv_bytes: self.sizes.max_argv_bytes,
                     exit_events: self.exit_events,
                     failed_execs: self.failed_execs.0,
+                    fields: keys.probe_fields(),
                     limits: self.limits.limits()?,
                 },
                 use_local_pidns: false,
@@ -104,9 +131,16 @@ impl RecordArgs {
                 restarts: false,
             },
             labels: self.labels()?,
+            keys,
             output,
             sink,
         })
+    }
+
+    /// The keys of exec lines.
+    fn keys(&self) -> KeySet {
+        let omitted = self.omit.iter();
+        omitted.fold(KeySet::of(self.fields), |keys, key| keys.without(*key))
     }
 
     /// The labels of the environment; those of the command line override them.

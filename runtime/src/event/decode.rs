@@ -26,6 +26,10 @@ pub(crate) enum Record<'a> {
 pub(crate) struct ExecRecord<'a> {
     /// The fixed part.
     pub head: Exec,
+    /// The names of the path of the file that runs, from its end to its beginning, each with a NUL.
+    pub exe: &'a [u8],
+    /// The names of the working directory's path, likewise.
+    pub cwd: &'a [u8],
     /// The filename that the caller gave: the kernel's own copy.
     pub filename: &'a [u8],
     /// The beginning of argv: arguments, each followed by a NUL.
@@ -107,17 +111,25 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     match kind {
         KIND_EXEC => {
             let (head, rest) = head::<Exec>(kind, bytes)?;
+            let (exe_len, cwd_len) = (
+                usize::from(head.origin.exe_len),
+                usize::from(head.origin.cwd_len),
+            );
             let filename_len = usize::from(prefix.filename_len);
             let argv_len = head.argv_head as usize;
             let lengths = DecodeError::Lengths {
                 kind,
-                named: filename_len.saturating_add(argv_len),
+                named: (exe_len + cwd_len + filename_len).saturating_add(argv_len),
                 len: rest.len(),
             };
+            let (exe, rest) = rest.split_at_checked(exe_len).ok_or(lengths)?;
+            let (cwd, rest) = rest.split_at_checked(cwd_len).ok_or(lengths)?;
             let (filename, rest) = rest.split_at_checked(filename_len).ok_or(lengths)?;
             let (argv, stack_filename) = rest.split_at_checked(argv_len).ok_or(lengths)?;
             Ok(Record::Exec(ExecRecord {
                 head,
+                exe,
+                cwd,
                 filename,
                 argv,
                 stack_filename,

@@ -2,4 +2,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod decode;
+pub(crate) mod device;
+pub(crate) mod keys;
 pub(crate) mod loss;
+pub(crate) mod path;

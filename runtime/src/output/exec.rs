@@ -2,7 +2,7 @@
 
 use exectrail_common::record::{
     COMM_LEN, Exec, FLAG_CGROUP_UNKNOWN, FLAG_COMM_UNKNOWN, FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT,
-    FLAG_IDS_UNMAPPED, FLAG_INTERPRETED, FLAG_NS_PPID_UNKNOWN, FLAG_TAMPERED,
+    FLAG_IDS_UNMAPPED, FLAG_INTERPRETED, FLAG_NS_PPID_UNKNOWN, FLAG_TAMPERED, PATH_UNLINKED,
 };
 
 use crate::event::decode::arguments;
@@ -18,6 +18,23 @@ pub struct ExecEvent<'a> {
     pub filename: &'a [u8],
     /// The filename on the new stack, if it was written to.
     pub stack_filename: &'a [u8],
+    /// The path of the file that runs: for a script, of its interpreter. `None` if unknown.
+    pub exe: Option<&'a [u8]>,
+    /// The path of the working directory, if it was read.
+    pub cwd: Option<&'a [u8]>,
+    /// The parent's program, if it is known.
+    pub parent: Option<Parent<'a>>,
+}
+
+/// The program that a parent runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Parent<'a> {
+    /// The path of its file, like [`ExecEvent::exe`].
+    pub exe: Option<&'a [u8]>,
+    /// Its arguments, each followed by a NUL.
+    pub argv: &'a [u8],
+    /// Whether some of its argv is missing.
+    pub argv_truncated: bool,
 }
 
 impl<'a> ExecEvent<'a> {
@@ -49,6 +66,13 @@ impl<'a> ExecEvent<'a> {
     pub fn unprotected_from(&self) -> Option<u32> {
         let kept = u32::try_from(self.argv.len()).unwrap_or(u32::MAX);
         (self.head.argv_early < kept).then_some(self.head.argv_early)
+    }
+
+    /// Whether the file that runs is a memfd (memfd_create(2)): a file on tmpfs, or on hugetlbfs,
+    /// that was never in a directory, with the kernel's name for those.
+    pub(super) fn memfd(&self) -> bool {
+        let memfd = self.exe.is_some_and(|exe| exe.starts_with(b"memfd:"));
+        self.head.origin.exe_flags & PATH_UNLINKED != 0 && memfd
     }
 
     /// The cgroup's id.

@@ -3,6 +3,7 @@
 //! Both have exactly one line break, at the end of the line, for any values in the event.
 
 mod bytes;
+mod capabilities;
 mod event;
 mod exec;
 mod failed_exec;
@@ -15,10 +16,13 @@ mod subject;
 mod text;
 pub(crate) mod unwritten;
 
-use crate::{config::OutputFormat, event::clock::LineTime};
+use crate::{
+    config::OutputFormat,
+    event::{clock::LineTime, keys::KeySet},
+};
 
 pub(crate) use event::{Before, Event, Found, Kind, Lost, PreviousRun, RunStart, SuppressedEvent};
-pub(crate) use exec::ExecEvent;
+pub(crate) use exec::{ExecEvent, Parent};
 pub(crate) use failed_exec::FailedExecEvent;
 pub use json::Labels;
 pub(crate) use line::{LONGEST_IN_MEMORY, Overflow};
@@ -32,10 +36,17 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Makes a writer of lines with `labels`.
+    /// Makes a writer of lines with `labels`, and with the default keys.
     pub fn new(format: OutputFormat, labels: Labels) -> Self {
         let json = json::Json::new(labels);
         Self { format, json }
+    }
+
+    /// This writer, with `keys` for execs.
+    #[must_use]
+    pub(crate) fn with_keys(mut self, keys: KeySet) -> Self {
+        self.json.keys = keys;
+        self
     }
 
     /// This writer, with `overflow` for lines that are too long for memory. Each part has with it
@@ -44,6 +55,11 @@ impl Writer {
     pub fn overflowing(mut self, overflow: Overflow) -> Self {
         self.json.overflow = Some(overflow);
         self
+    }
+
+    /// The keys of exec lines.
+    pub(crate) fn keys(&self) -> KeySet {
+        self.json.keys
     }
 
     /// Gives all further lines the id of this run: letters, digits and `-`.

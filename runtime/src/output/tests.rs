@@ -31,6 +31,7 @@ fn head() -> Exec {
         argv_early: 9,
         argv_head: 9,
         comm,
+        ..Exec::default()
     }
 }
 
@@ -57,6 +58,9 @@ fn line(format: OutputFormat, head: &Exec, argv: &[u8], filename: &[u8]) -> Stri
         argv,
         filename,
         stack_filename: b"",
+        exe: None,
+        cwd: None,
+        parent: None,
     };
     writer(format).write(&mut line, ts().into(), &Event::Exec(event));
     String::from_utf8(line).unwrap()
@@ -123,6 +127,9 @@ fn a_stack_that_was_written_to_is_flagged() {
             argv,
             filename: b"/tmp/secret",
             stack_filename,
+            exe: None,
+            cwd: None,
+            parent: None,
         };
         writer(OutputFormat::Json).write(&mut line, ts().into(), &Event::Exec(event));
         serde_json::from_slice::<Value>(&line).unwrap()["fields"]["event"].clone()

@@ -9,7 +9,10 @@ use std::{
 use exectrail_common::{
     map_memory::early_slots,
     offsets::ABSENT,
-    probe_config::{HIERARCHY_DEFAULT, HIERARCHY_NONE, HIERARCHY_V1, ProbeConfig},
+    probe_config::{
+        FIELD_CAP_GAINED, FIELD_CWD, FIELD_EXE, FIELD_RELATIVE_CWD, FIELD_TTY, HIERARCHY_DEFAULT,
+        HIERARCHY_NONE, HIERARCHY_V1, ProbeConfig,
+    },
 };
 use exectrail_preflight::{Hierarchy, Kernel};
 use procfs::process::{MMapPath, Process};
@@ -50,9 +53,30 @@ pub(super) fn of(
         early_mask: early_slots(cpus as u64) - 1,
         page_size: u32::try_from(rustix::param::page_size()).unwrap_or(4096),
         count_execs: u32::from(options.failed_execs.contains(&Hook::Fexit)),
-        zero: 0,
+        fields: fields(options.fields, kernel),
         stack_top: stack_top(&process),
     })
+}
+
+/// The ones of `wanted` that this kernel has the fields for, and lets exectrail read.
+fn fields(wanted: u32, kernel: &Kernel) -> u32 {
+    let readable = |field| match field {
+        FIELD_EXE | FIELD_CWD | FIELD_RELATIVE_CWD => {
+            kernel.read_kernel && kernel.offsets.has_paths()
+        }
+        FIELD_TTY => kernel.offsets.has_tty(),
+        _ => kernel.offsets.cred_cap_permitted != ABSENT,
+    };
+    [
+        FIELD_EXE,
+        FIELD_CWD,
+        FIELD_RELATIVE_CWD,
+        FIELD_TTY,
+        FIELD_CAP_GAINED,
+    ]
+    .into_iter()
+    .filter(|field| wanted & field != 0 && readable(*field))
+    .fold(0, |fields, field| fields | field)
 }
 
 /// The cgroup hierarchy of pods, and the offset of its pointer in a `struct css_set`.

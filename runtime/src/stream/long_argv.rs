@@ -4,27 +4,15 @@ use exectrail_common::record::{ArgvPiece, FLAG_ARGV_FAULT, FLAG_LAST_PIECE};
 use exectrail_preflight::pending_argv_bytes;
 
 use super::{Stream, pending::Pending};
-use crate::{
-    event::{
-        decode::{ExecRecord, PieceRecord},
-        loss::Place,
-    },
-    output::{Event, ExecEvent},
+use crate::event::{
+    decode::{ExecRecord, PieceRecord},
+    loss::Place,
 };
 
 impl Stream {
     /// Begins an exec whose argv continues in pieces from the same CPU and lane.
     pub(super) fn put_together(&mut self, place: Place, exec: &ExecRecord<'_>) {
-        let mut argv = Vec::new();
-        // Reserve the exact size: a buffer that doubles would need twice as much.
-        argv.reserve_exact(self.room(exec.head.argv_len).max(exec.argv.len()));
-        argv.extend_from_slice(exec.argv);
-        let pending = Pending {
-            head: exec.head,
-            argv,
-            filename: exec.filename.to_vec(),
-            stack_filename: exec.stack_filename.to_vec(),
-        };
+        let pending = Pending::new(exec, self.room(exec.head.argv_len));
         self.pending.insert(place, pending);
     }
 
@@ -55,18 +43,7 @@ impl Stream {
         if prefix.flags & FLAG_LAST_PIECE != 0
             && let Some(pending) = self.pending.remove(&place)
         {
-            self.complete(&pending, out);
+            self.write_exec(&pending.record(), out);
         }
-    }
-
-    pub(super) fn complete(&mut self, pending: &Pending, out: &mut Vec<u8>) {
-        self.execs += 1;
-        let event = ExecEvent {
-            head: &pending.head,
-            argv: &pending.argv,
-            filename: &pending.filename,
-            stack_filename: &pending.stack_filename,
-        };
-        self.write(pending.head.subject.ktime, &Event::Exec(event), out);
     }
 }

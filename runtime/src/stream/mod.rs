@@ -8,20 +8,17 @@ use std::collections::BTreeMap;
 
 use exectrail_common::{
     exec_calls::CALLS,
-    record::{Exit, FLAG_CONTINUED, MAX_ARGV},
+    record::{Exit, MAX_ARGV},
     target::{NsId, NsState},
 };
 
 use crate::{
     event::{
         clock::{LineClock, WallClock},
-        decode::{DecodeError, ExecRecord, FailedExecRecord, Record, decode},
+        decode::{DecodeError, FailedExecRecord, Record, decode},
         loss::{Ledger, Place},
     },
-    output::{
-        Event, ExecEvent, FailedExecEvent, Found, Kind, PreviousRun, RunStart, SuppressedEvent,
-        Writer,
-    },
+    output::{Event, FailedExecEvent, Found, Kind, PreviousRun, RunStart, SuppressedEvent, Writer},
     state::Previous,
     suppression::{
         Cause, Limits,
@@ -30,13 +27,17 @@ use crate::{
     telemetry::{line_limit::LineLimit, metrics::Totals},
 };
 
+mod execs;
 mod long_argv;
 mod losses;
 mod pending;
+mod processes;
 mod workspace;
 mod workspaces;
 
+use execs::{Execs, OF_PARENT};
 use pending::Pending;
+use processes::Processes;
 use workspace::{ANNOUNCED_BURST, ANNOUNCED_PERIOD, Workspace};
 
 /// The beginning of a run.
@@ -81,6 +82,7 @@ pub struct Stream {
     /// Incomplete execs by CPU and lane: each place writes all pieces of one exec before the next
     /// exec.
     pending: BTreeMap<Place, Pending>,
+    lines: Execs,
     /// Workspaces that have a line, by inode number.
     workspaces: BTreeMap<u32, Workspace>,
     /// Workspaces of an earlier run without an exec since then, by inode number.
@@ -106,8 +108,13 @@ pub struct Stream {
 impl Stream {
     /// Makes an empty stream.
     pub fn new(writer: Writer) -> Self {
+        let has_parent = writer.keys().has_any(&OF_PARENT);
         Self {
             writer,
+            lines: Execs {
+                processes: has_parent.then(Processes::default),
+                ..Execs::default()
+            },
             clock: LineClock::new(WallClock::now()),
             began: 0,
             discovery: false,
@@ -210,7 +217,7 @@ impl Stream {
     /// an argv will come, and no record of an ended workspace.
     pub fn settle(&mut self, out: &mut Vec<u8>) {
         while let Some((_, pending)) = self.pending.pop_first() {
-            self.complete(&pending, out);
+            self.write_exec(&pending.record(), out);
         }
         self.write_ends(out);
     }
@@ -292,31 +299,6 @@ impl Stream {
         self.workspaces.len()
     }
 
-    fn exec(&mut self, exec: &ExecRecord<'_>, out: &mut Vec<u8>) {
-        let head = &exec.head;
-        let place = Place::of(&head.prefix);
-        if let Some(pending) = self.pending.remove(&place) {
-            self.complete(&pending, out);
-        }
-        let lost = self
-            .ledger
-            .record(place, head.prefix.seq, head.subject.ktime);
-        self.lost(Kind::Exec, lost, out);
-        self.seen(head.subject.target, head.subject.ktime, out);
-        if head.prefix.flags & FLAG_CONTINUED != 0 {
-            self.put_together(place, exec);
-        } else {
-            self.execs += 1;
-            let event = ExecEvent {
-                head,
-                argv: exec.argv,
-                filename: exec.filename,
-                stack_filename: exec.stack_filename,
-            };
-            self.write(head.subject.ktime, &Event::Exec(event), out);
-        }
-    }
-
     fn failed(&mut self, failed: &FailedExecRecord<'_>, out: &mut Vec<u8>) {
         let head = &failed.head;
         let place = Place::of(&head.prefix);
@@ -338,6 +320,9 @@ impl Stream {
         let lost = self.exits.record(place, exit.prefix.seq, exit.ktime);
         self.lost(Kind::Exit, lost, out);
         self.exit_lines += 1;
+        if let Some(processes) = &mut self.lines.processes {
+            processes.ended(exit);
+        }
         self.write(exit.ktime, &Event::Exit(exit), out);
     }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The number of short execs that a ring of 16 MiB holds.
-const BURST: u64 = 90_000;
+const BURST: u64 = 50_000;
 
 /// The sum of the `lost` lines, which the last line must have too.
 fn lost(lines: &[Value]) -> u64 {

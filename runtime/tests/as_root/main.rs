@@ -43,4 +43,6 @@ mod the_port_is_optional;
 mod times_are_true_in_a_time_namespace;
 mod tools;
 mod what_is_excluded_is_counted;
+mod what_ran;
 mod who_and_where;
+mod who_started_it;

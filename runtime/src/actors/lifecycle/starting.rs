@@ -84,7 +84,9 @@ pub(super) async fn start(
     let labels = Labels::new(&config.labels).map_err(StartError::one)?;
     let sink = Sink::open(&config.sink, give_up).map_err(StartError::one)?;
     let sink = LineSink::new(sink);
-    let writer = Writer::new(config.output, labels).overflowing(sink.overflow());
+    let writer = Writer::new(config.output, labels)
+        .with_keys(config.keys)
+        .overflowing(sink.overflow());
     let stream = Stream::new(writer)
         .limited(config.tracing.probes.limits.clone())
         .bounded(config.tracing.probes.max_argv_bytes);

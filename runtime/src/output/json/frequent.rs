@@ -3,15 +3,25 @@
 //!
 //! serde would need a few lines of code less, and ten times the instructions.
 
-use exectrail_common::record::Exit;
+use std::{fmt, io::Write as _};
+
+use exectrail_common::record::{EXE_UPPER_LAYER, Exit, PATH_CUT, PATH_DELETED, PATH_UNREACHABLE};
 
 use super::text::{push_command_line, push_text};
-use crate::output::{
-    bytes::needs_escape,
-    event::outcome,
-    exec::{ExecEvent, comm},
-    line::LineBuffer,
-    subject::Notes,
+use crate::{
+    event::{
+        decode::arguments,
+        device::Device,
+        keys::{Key, KeySet},
+    },
+    output::{
+        bytes::needs_escape,
+        capabilities::names_of,
+        event::outcome,
+        exec::{ExecEvent, comm},
+        line::LineBuffer,
+        subject::Notes,
+    },
 };
 
 /// Appends a piece of JSON.
@@ -64,93 +74,245 @@ fn escaped(line: &mut LineBuffer<'_>, fields: &[(&str, bool)]) {
     }
 }
 
-/// Appends the fields of an exec after its labels. The first seven keys of `event` are those of
+/// The keys of an exec, as they are written: those in the set, with commas between them.
+struct Keys<'a, 'b> {
+    line: &'a mut LineBuffer<'b>,
+    keys: KeySet,
+    separator: &'static str,
+}
+
+impl Keys<'_, '_> {
+    /// Appends a key, if it is in the set; returns whether it is.
+    fn key(&mut self, key: Key) -> bool {
+        let has = self.keys.has(key);
+        if has {
+            push(self.line, self.separator);
+            push(self.line, key.json());
+            self.separator = ",";
+        }
+        has
+    }
+
+    fn number(&mut self, key: Key, value: impl itoa::Integer) {
+        if self.key(key) {
+            push(self.line, itoa::Buffer::new().format(value));
+        }
+    }
+
+    fn number_or_null(&mut self, key: Key, value: Option<impl itoa::Integer>) {
+        if self.key(key) {
+            match value {
+                Some(value) => push(self.line, itoa::Buffer::new().format(value)),
+                None => push(self.line, "null"),
+            }
+        }
+    }
+
+    fn truth(&mut self, key: Key, value: bool) {
+        if self.key(key) {
+            push(self.line, if value { "true" } else { "false" });
+        }
+    }
+
+    /// Appends a key that is there only if it is true.
+    fn if_true(&mut self, key: Key, value: bool) {
+        if value {
+            self.truth(key, true);
+        }
+    }
+
+    fn text(&mut self, key: Key, bytes: &[u8], escaped: bool) {
+        if self.key(key) {
+            push_text(self.line, bytes, escaped);
+        }
+    }
+
+    /// Appends a key, and text that needs no escapes.
+    fn display(&mut self, key: Key, value: impl fmt::Display) {
+        if self.key(key) {
+            // Writing to memory does not fail.
+            let _ = write!(self.line, "\"{value}\"");
+        }
+    }
+
+    /// Appends a list of arguments; returns their number, 0 if the key is not in the set.
+    fn list<'c>(
+        &mut self,
+        key: Key,
+        arguments: impl Iterator<Item = &'c [u8]>,
+        escaped: bool,
+    ) -> usize {
+        if !self.key(key) {
+            return 0;
+        }
+        push(self.line, "[");
+        let mut number = 0;
+        for argument in arguments {
+            if number > 0 {
+                push(self.line, ",");
+            }
+            push_text(self.line, argument, escaped);
+            number += 1;
+        }
+        push(self.line, "]");
+        number
+    }
+}
+
+/// Appends the `keys` of an exec after its labels. The first seven keys of `event` are those of
 /// exectrace, in its order.
-pub(super) fn push_exec(line: &mut LineBuffer<'_>, event: ExecEvent<'_>) {
+pub(super) fn push_exec(line: &mut LineBuffer<'_>, keys: KeySet, event: ExecEvent<'_>) {
     let head = event.head;
     let filename_escaped = needs_escape(event.filename);
     // Each argument is UTF-8 exactly if all of argv is: a NUL is never inside a character.
     let argv_escaped = needs_escape(event.argv);
     let comm_escaped = needs_escape(event.comm());
-    let stack_escaped = !event.stack_filename.is_empty() && needs_escape(event.stack_filename);
+    let stack_escaped = needs_escape(event.stack_filename);
+    let escapes = |text: Option<&[u8]>| text.is_some_and(needs_escape);
+    let (exe_escaped, cwd_escaped) = (escapes(event.exe), escapes(event.cwd));
+    let parent_exe = event.parent.and_then(|parent| parent.exe);
+    let parent_exe_escaped = escapes(parent_exe);
+    let parent_argv_escaped = escapes(event.parent.map(|parent| parent.argv));
 
-    push(line, r#","cmdline":"#);
-    push_command_line(line, event.arguments());
-    push(line, r#","event":{"filename":"#);
-    push_text(line, event.filename, filename_escaped);
-    push(line, r#","argv":["#);
-    let mut arguments = 0;
-    for argument in event.arguments() {
-        if arguments > 0 {
-            push(line, ",");
-        }
-        push_text(line, argument, argv_escaped);
-        arguments += 1;
+    if keys.has(Key::Cmdline) {
+        push(line, r#","cmdline":"#);
+        push_command_line(line, event.arguments());
     }
-    truth(line, r#"],"truncated":"#, event.truncated());
-    number(line, r#","pid":"#, head.subject.tgid);
-    number(line, r#","uid":"#, head.subject.uid);
-    number(line, r#","gid":"#, head.subject.gid);
-    push(line, r#","comm":"#);
-    push_text(line, event.comm(), comm_escaped);
-    if let Some(interpreter) = event.interpreter() {
-        push(line, r#","interpreter":"#);
-        push_text(line, interpreter, argv_escaped);
-    }
-    number(line, r#","argc":"#, head.argc);
-    number(line, r#","argv_bytes":"#, head.argv_len);
-    escaped(
+    push(line, r#","event":{"#);
+    let separator = "";
+    let mut out = Keys {
         line,
-        &[
-            ("filename", filename_escaped),
-            ("argv", argv_escaped),
-            ("comm", comm_escaped),
-            ("stack_filename", stack_escaped),
-        ],
-    );
-    number(line, r#","ns_pid":"#, head.subject.ns_tgid);
-    number(line, r#","ppid":"#, head.subject.ppid);
-    number_or_null(line, r#","ns_ppid":"#, event.ns_ppid());
-    number(line, r#","euid":"#, head.subject.euid);
+        keys,
+        separator,
+    };
+    out.text(Key::Filename, event.filename, filename_escaped);
+    let arguments_written = out.list(Key::Argv, event.arguments(), argv_escaped);
+    out.truth(Key::Truncated, event.truncated());
+    out.number(Key::Pid, head.subject.tgid);
+    out.number(Key::Uid, head.subject.uid);
+    out.number(Key::Gid, head.subject.gid);
+    out.text(Key::Comm, event.comm(), comm_escaped);
+    if let Some(interpreter) = event.interpreter() {
+        out.text(Key::Interpreter, interpreter, argv_escaped);
+    }
+    out.number(Key::Argc, head.argc);
+    out.number(Key::ArgvBytes, head.argv_len);
+    if keys.has(Key::Escaped) {
+        escaped(
+            out.line,
+            &[
+                ("filename", filename_escaped && keys.has(Key::Filename)),
+                ("argv", argv_escaped && keys.has(Key::Argv)),
+                ("comm", comm_escaped && keys.has(Key::Comm)),
+                (
+                    "stack_filename",
+                    stack_escaped && keys.has(Key::StackFilename),
+                ),
+                ("exe", exe_escaped && keys.has(Key::Exe)),
+                ("cwd", cwd_escaped && keys.has(Key::Cwd)),
+                ("parent_exe", parent_exe_escaped && keys.has(Key::ParentExe)),
+                (
+                    "parent_argv",
+                    parent_argv_escaped && keys.has(Key::ParentArgv),
+                ),
+            ],
+        );
+    }
+    out.number(Key::NsPid, head.subject.ns_tgid);
+    out.number(Key::Ppid, head.subject.ppid);
+    out.number_or_null(Key::NsPpid, event.ns_ppid());
+    out.number(Key::Euid, head.subject.euid);
     let ids = event.ns_ids();
-    number_or_null(line, r#","ns_uid":"#, ids.map(|(uid, _)| uid));
-    number_or_null(line, r#","ns_gid":"#, ids.map(|(_, gid)| gid));
-    number(line, r#","pid_ns":"#, head.subject.pid_ns);
-    number(line, r#","workspace_pid_ns":"#, head.subject.target);
-    number(line, r#","mnt_ns":"#, head.subject.mnt_ns);
-    number_or_null(line, r#","cgroup_id":"#, event.cgroup_id());
-    number(line, r#","start":"#, head.subject.start);
-    number(line, r#","cpu":"#, head.prefix.cpu);
-    lane(line, head.prefix.lane);
-    number(line, r#","seq":"#, head.prefix.seq);
-    number(line, r#","ppid_start":"#, head.subject.ppid_start);
-    number(line, r#","sid":"#, head.subject.sid);
+    out.number_or_null(Key::NsUid, ids.map(|(uid, _)| uid));
+    out.number_or_null(Key::NsGid, ids.map(|(_, gid)| gid));
+    out.number(Key::PidNs, head.subject.pid_ns);
+    out.number(Key::WorkspacePidNs, head.subject.target);
+    out.number(Key::MntNs, head.subject.mnt_ns);
+    out.number_or_null(Key::CgroupId, event.cgroup_id());
+    out.number(Key::Start, head.subject.start);
+    out.number(Key::Cpu, head.prefix.cpu);
+    // Most kernels have only the first lane.
+    if head.prefix.lane != 0 {
+        out.number(Key::Lane, head.prefix.lane);
+    }
+    out.number(Key::Seq, head.prefix.seq);
+    out.number(Key::PpidStart, head.subject.ppid_start);
+    out.number(Key::Sid, head.subject.sid);
+    if let Some(exe) = event.exe {
+        out.text(Key::Exe, exe, exe_escaped);
+        out.display(Key::Dev, Device(head.origin.exe_dev));
+        out.number(Key::Ino, head.origin.exe_ino);
+        out.number(Key::Nlink, head.origin.exe_nlink);
+    }
+    if let Some(cwd) = event.cwd {
+        out.text(Key::Cwd, cwd, cwd_escaped);
+    }
+    if head.origin.tty != 0 {
+        out.display(Key::Tty, Device(head.origin.tty).terminal());
+    }
+    if let Some(exe) = parent_exe {
+        out.text(Key::ParentExe, exe, parent_exe_escaped);
+    }
+    if let Some(parent) = event.parent {
+        out.list(Key::ParentArgv, arguments(parent.argv), parent_argv_escaped);
+    }
+    let number = if keys.has(Key::Argv) {
+        arguments_written
+    } else {
+        event.arguments().count()
+    };
+    notes(&mut out, event, event.tampered(number));
+    push(out.line, "}");
+}
+
+/// Appends the keys that only some lines have.
+fn notes(out: &mut Keys<'_, '_>, event: ExecEvent<'_>, tampered: bool) {
+    let head = event.head;
+    let has = |flags: u16, flag| flags & flag != 0;
+    out.if_true(Key::ExeTruncated, has(head.origin.exe_flags, PATH_CUT));
+    out.if_true(
+        Key::ExeUnreachable,
+        has(head.origin.exe_flags, PATH_UNREACHABLE),
+    );
+    out.if_true(Key::Memfd, event.memfd());
+    out.if_true(Key::Deleted, has(head.origin.exe_flags, PATH_DELETED));
+    out.if_true(Key::UpperLayer, has(head.origin.exe_flags, EXE_UPPER_LAYER));
+    out.if_true(Key::CwdTruncated, has(head.origin.cwd_flags, PATH_CUT));
+    out.if_true(
+        Key::CwdUnreachable,
+        has(head.origin.cwd_flags, PATH_UNREACHABLE),
+    );
+    out.if_true(Key::CwdDeleted, has(head.origin.cwd_flags, PATH_DELETED));
+    let cut = event.parent.is_some_and(|parent| parent.argv_truncated);
+    out.if_true(Key::ParentArgvTruncated, cut);
+    if head.origin.cap_gained != 0 && out.key(Key::CapGained) {
+        push(out.line, "[");
+        for (index, capability) in names_of(head.origin.cap_gained).enumerate() {
+            push(out.line, if index > 0 { ",\"" } else { "\"" });
+            push(out.line, &capability);
+            push(out.line, "\"");
+        }
+        push(out.line, "]");
+    }
     let notes = Notes::of(&head.subject, head.prefix.flags);
     if let Some(egid) = notes.egid {
-        number(line, r#","egid":"#, egid);
+        out.number(Key::Egid, egid);
     }
-    if notes.no_new_privs {
-        truth(line, r#","no_new_privs":"#, true);
-    }
-    if notes.entered {
-        truth(line, r#","entered":"#, true);
-    }
-    if event.filename_truncated() {
-        truth(line, r#","filename_truncated":"#, true);
-    }
+    out.if_true(Key::NoNewPrivs, notes.no_new_privs);
+    out.if_true(Key::Entered, notes.entered);
+    out.if_true(Key::FilenameTruncated, event.filename_truncated());
     if let Some(from) = event.unprotected_from() {
-        number(line, r#","argv_unprotected_from":"#, from);
+        out.number(Key::ArgvUnprotectedFrom, from);
     }
-    if event.tampered(arguments) {
-        truth(line, r#","tampered":"#, true);
-        push(line, r#","stack_filename":"#);
+    if tampered {
+        out.truth(Key::Tampered, true);
         if event.stack_filename.is_empty() {
-            push(line, "null");
+            out.number_or_null(Key::StackFilename, None::<u8>);
         } else {
-            push_text(line, event.stack_filename, stack_escaped);
+            let escaped = needs_escape(event.stack_filename);
+            out.text(Key::StackFilename, event.stack_filename, escaped);
         }
     }
-    push(line, "}");
 }
 
 /// Appends the fields of an exit after its labels.

@@ -19,7 +19,10 @@ use super::{
     event::Event,
     line::{LineBuffer, Overflow},
 };
-use crate::event::clock::LineTime;
+use crate::event::{
+    clock::LineTime,
+    keys::{Key, KeySet},
+};
 use frequent::{push_exec, push_exit};
 use instant::Second;
 use one_line::OneLine;
@@ -48,6 +51,8 @@ impl Labels {
 pub(super) struct Json {
     labels: Labels,
     second: Second,
+    /// The keys of exec lines.
+    pub(super) keys: KeySet,
     /// Id of the run, which all lines have; empty before the first line.
     pub(super) run: String,
     /// Receives lines that are too long for memory.
@@ -61,6 +66,7 @@ impl Json {
         Self {
             labels,
             second,
+            keys: KeySet::default(),
             run: String::new(),
             overflow: None,
         }
@@ -72,10 +78,14 @@ pub(super) fn write(line: &mut Vec<u8>, time: LineTime, json: &mut Json, event: 
     let ts = time.ts;
     match *event {
         Event::Exec(event) => {
-            put_frequent(line, ts, "exec", json, |line| push_exec(line, event));
+            let keys = json.keys;
+            let run = keys.has(Key::Run);
+            put_frequent(line, ts, "exec", json, run, |line| {
+                push_exec(line, keys, event)
+            });
         }
         Event::Exit(exit) => {
-            put_frequent(line, ts, "exit", json, |line| push_exit(line, exit));
+            put_frequent(line, ts, "exit", json, true, |line| push_exit(line, exit));
         }
         _ => {
             rare::write(line, ts, &json.labels.0, event);
@@ -96,12 +106,14 @@ pub(super) fn write(line: &mut Vec<u8>, time: LineTime, json: &mut Json, event: 
     }
 }
 
-/// Appends the line of a frequent event: `push` appends what follows the labels in `fields`.
+/// Appends the line of a frequent event: `push` appends what follows the labels in `fields`, and
+/// `run` says whether the line has the id of the run.
 fn put_frequent(
     line: &mut Vec<u8>,
     ts: Timestamp,
     msg: &str,
     json: &mut Json,
+    run: bool,
     push: impl FnOnce(&mut LineBuffer<'_>),
 ) {
     line.extend_from_slice(br#"{"ts":""#);
@@ -114,7 +126,9 @@ fn put_frequent(
         buffer: line,
         overflow: json.overflow.as_mut(),
     });
-    push_run(line, &json.run);
+    if run {
+        push_run(line, &json.run);
+    }
     line.extend_from_slice(b"}}\n");
 }
 

@@ -7,8 +7,8 @@ mod workspaces;
 use bytemuck::bytes_of;
 use exectrail_common::{
     record::{
-        ArgvPiece, CpuStats, Exec, FLAG_ARGV_FAULT, FLAG_LAST_PIECE, KIND_ARGV_PIECE, KIND_EXEC,
-        KIND_NS_FOUND, NsFound, Prefix, Subject,
+        ArgvPiece, CpuStats, Exec, FLAG_ARGV_FAULT, FLAG_CONTINUED, FLAG_LAST_PIECE,
+        KIND_ARGV_PIECE, KIND_EXEC, KIND_NS_FOUND, NsFound, Prefix, Subject,
     },
     target::{BY_CGROUP, BY_NETWORK, NsId, NsState},
 };

@@ -1,0 +1,256 @@
+//! The paths of an exec: of the file that runs, and of the working directory.
+//!
+//! A path is read from its end to its beginning: from an entry of a directory (`struct dentry`) to
+//! the one above it, and at the root of a mount to where that is mounted, up to the root of the
+//! process. The kernel does the same for `/proc/PID/exe` (`prepend_path`, fs/d_path.c, with locks
+//! that a program here cannot take: if an entry is renamed meanwhile, the path can have its old
+//! name or its new one).
+//!
+//! Kernel memory is read by helper, as the verifier knows no types beyond the border of a mount.
+
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str};
+use exectrail_common::{
+    probe_config::{FIELD_CWD, FIELD_EXE, FIELD_RELATIVE_CWD},
+    record::{
+        EXE_ON_TMPFS, EXE_UPPER_LAYER, MAX_NAMES, MAX_PATH, PATH_CUT, PATH_DELETED, PATH_READ,
+        PATH_UNLINKED, PATH_UNREACHABLE,
+    },
+};
+
+use crate::{
+    branchless::{differ, flag, opaque},
+    config::{config, offset},
+    kernel_read::read_u64,
+    maps::SCRATCH,
+};
+
+/// `OVERLAYFS_SUPER_MAGIC` (include/uapi/linux/magic.h).
+const OVERLAY: u64 = 0x794c_7630;
+/// `TMPFS_MAGIC` (include/uapi/linux/magic.h).
+const TMPFS: u64 = 0x0102_1994;
+
+/// Longest name of a file, with its NUL (`NAME_MAX`, include/uapi/linux/limits.h).
+const MAX_NAME: usize = 256;
+
+/// Room for the paths at the beginning of the scratch value's tail. The last name of a path can
+/// end behind [`MAX_PATH`].
+pub(crate) const PATHS: usize = 2 * (MAX_PATH + MAX_NAME);
+
+/// `struct path`: the addresses of a `struct vfsmount` and a `struct dentry`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) mnt: u64,
+    pub(crate) dentry: u64,
+}
+
+impl Place {
+    /// No place.
+    pub(crate) const NOWHERE: Self = Self { mnt: 0, dentry: 0 };
+}
+
+/// Arguments and results of [`copy_paths`].
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Paths {
+    /// The file that runs.
+    pub(crate) exe: Place,
+    /// The working directory.
+    pub(crate) cwd: Place,
+    /// The root of the process.
+    pub(crate) root: Place,
+    /// Where the path that is being copied has come to.
+    pub(crate) at: Place,
+    /// Address of the file's `struct inode`.
+    pub(crate) inode: u64,
+    /// What kind of file system the file is on (`s_magic`).
+    pub(crate) magic: u64,
+    /// Address of the filename: the kernel's own copy.
+    pub(crate) filename: u64,
+    /// The entry at the root of the mount that `at` is in.
+    pub(crate) mount_root: u64,
+    /// Offset of the path that is being copied, in the tail.
+    pub(crate) base: u64,
+    /// Bytes of its names so far.
+    pub(crate) len: u64,
+    pub(crate) exe_len: u32,
+    pub(crate) cwd_len: u32,
+    pub(crate) exe_flags: u32,
+    pub(crate) cwd_flags: u32,
+}
+
+/// Copies the names of the wanted paths to the tail of the scratch value of this CPU and lane,
+/// using its [`Paths`]. Always returns 0: the kernel requires a result.
+///
+/// This is a separate function for the kernel too, which verifies it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn copy_paths(lane: u64) -> u64 {
+    let Some(scratch) = SCRATCH.get_ptr_mut(lane as u32) else {
+        return 0;
+    };
+    // SAFETY: a pointer to the live map value of this CPU and lane, which no other program uses
+    // meanwhile.
+    let paths = unsafe { &mut (*scratch).paths };
+    let mut at = 0;
+    if config!(fields) & FIELD_EXE != 0 {
+        paths.at = paths.exe;
+        let result = copy_path(paths, 0, lane);
+        at = result >> 32;
+        paths.exe_len = at as u32;
+        paths.exe_flags = result as u32 | u32::from(file_flags(paths));
+    }
+    let wanted = config!(fields) & FIELD_CWD != 0
+        || config!(fields) & FIELD_RELATIVE_CWD != 0 && is_relative(paths.filename);
+    if wanted {
+        paths.at = paths.cwd;
+        let result = copy_path(paths, at, lane);
+        paths.cwd_len = (result >> 32) as u32;
+        paths.cwd_flags = result as u32;
+    }
+    0
+}
+
+/// Whether the filename does not begin with `/`.
+#[inline(always)]
+fn is_relative(filename: u64) -> bool {
+    let mut first = 0u8;
+    // SAFETY: one byte into one; a fault gives an error and leaves 0.
+    unsafe { bpf_probe_read_kernel((&raw mut first).cast(), 1, filename as *const _) };
+    first != b'/'
+}
+
+/// The flags of the file that runs that do not come from its path.
+#[inline(always)]
+fn file_flags(paths: &Paths) -> u16 {
+    match paths.magic {
+        TMPFS => EXE_ON_TMPFS,
+        // `struct ovl_inode` has a pointer to the upper layer's entry behind its `struct inode`
+        // (fs/overlayfs/ovl_entry.h, Linux 5.8 to 7.3).
+        OVERLAY if read_u64(paths.inode.wrapping_add(offset!(inode_size).into())) != 0 => {
+            EXE_UPPER_LAYER
+        }
+        _ => 0,
+    }
+}
+
+/// Copies the names of the path that ends at `paths.at` to the offset `base` of the tail. Returns
+/// their length in the upper 32 bits, and `PATH_…` flags in the lower.
+#[inline(always)]
+fn copy_path(paths: &mut Paths, base: u64, lane: u64) -> u64 {
+    let Place { mnt, dentry } = paths.at;
+    let pprev = read_u64(dentry.wrapping_add(offset!(dentry_hash_pprev).into()));
+    // The root of a file system is in no directory either (`d_unlinked`, include/linux/dcache.h).
+    let is_root = differ(read_entry(dentry).parent, dentry) ^ 1;
+    let deleted = (differ(pprev, 0) | is_root) ^ 1;
+    paths.mount_root = read_u64(mnt.wrapping_add(offset!(vfsmount_root).into()));
+    paths.base = base;
+    paths.len = 0;
+    let mut end = PATH_CUT;
+    for _ in 0..MAX_NAMES {
+        let result = copy_name(lane);
+        if result != 0 {
+            end = result as u16;
+            break;
+        }
+    }
+    let flags = match end {
+        UNREADABLE => 0,
+        end => (end & !END) | PATH_READ | flag(deleted, PATH_DELETED),
+    };
+    // The other function has written the length, to memory, where the verifier does not follow it.
+    // SAFETY: a field of the live map value.
+    let len = unsafe { (&raw const paths.len).read_volatile() };
+    len << 32 | u64::from(flags)
+}
+
+/// Result of [`copy_name`]: the path has ended.
+const END: u16 = 1 << 14;
+/// Result of [`copy_name`]: the name could not be read.
+const UNREADABLE: u16 = 1 << 15;
+
+/// Copies the name of the entry at `paths.at`, and goes to the one above it; at the root of a
+/// mount, goes to where that is mounted. Returns 0 if the path continues.
+///
+/// This is a separate function for the kernel too, which verifies it once. As a part of the loop it
+/// would be verified again for each number of mounts and bytes before it, and before Linux 6.2 the
+/// kernel refuses some loops that the compiler makes of it (`back-edge`, `check_cfg`,
+/// kernel/bpf/verifier.c).
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn copy_name(lane: u64) -> u64 {
+    let Some(scratch) = SCRATCH.get_ptr_mut(lane as u32) else {
+        return UNREADABLE.into();
+    };
+    // SAFETY: as in `copy_paths`.
+    let paths = unsafe { &mut (*scratch).paths };
+    let Place { mnt, dentry } = paths.at;
+    if dentry == paths.root.dentry && mnt == paths.root.mnt {
+        return END.into();
+    }
+    if dentry == paths.mount_root {
+        let mount = mnt.wrapping_sub(offset!(mount_mnt).into());
+        let above = read_u64(mount.wrapping_add(offset!(mount_parent).into()));
+        if above == mount {
+            return (END | PATH_UNREACHABLE).into();
+        }
+        let mnt = above.wrapping_add(offset!(mount_mnt).into());
+        paths.at = Place {
+            mnt,
+            dentry: read_u64(mount.wrapping_add(offset!(mount_mountpoint).into())),
+        };
+        paths.mount_root = read_u64(mnt.wrapping_add(offset!(vfsmount_root).into()));
+        return 0;
+    }
+    let entry = read_entry(dentry);
+    let base = opaque(paths.base).min((MAX_PATH + MAX_NAME) as u64);
+    let len = opaque(paths.len).min(MAX_PATH as u64);
+    // SAFETY: at most MAX_NAME bytes after at most twice MAX_PATH and once MAX_NAME in the tail; a
+    // fault gives an error.
+    let size = unsafe {
+        let tail = (&raw mut (*scratch).tail).cast::<u8>();
+        let end = tail.add(base as usize).add(len as usize);
+        bpf_probe_read_kernel_str(end.cast(), MAX_NAME as u32, entry.name as *const _)
+    };
+    if size < 1 {
+        return UNREADABLE.into();
+    }
+    let len = len + size as u64;
+    paths.len = len;
+    paths.at.dentry = entry.parent;
+    if entry.parent == dentry {
+        (END | PATH_UNLINKED).into()
+    } else if len > MAX_PATH as u64 {
+        (END | PATH_CUT).into()
+    } else {
+        0
+    }
+}
+
+/// The part of a `struct dentry` that is read.
+#[repr(C)]
+struct Entry {
+    parent: u64,
+    hash_and_length: u64,
+    name: u64,
+}
+
+/// Reads an entry. The three fields are neighbours in every kernel (include/linux/dcache.h, Linux
+/// 5.8 to 7.3); user space checks that.
+#[inline(always)]
+fn read_entry(dentry: u64) -> Entry {
+    let mut entry = Entry {
+        parent: 0,
+        hash_and_length: 0,
+        name: 0,
+    };
+    // SAFETY: as many bytes as the value has; a fault gives an error and leaves zeros.
+    unsafe {
+        bpf_probe_read_kernel(
+            (&raw mut entry).cast(),
+            size_of::<Entry>() as u32,
+            dentry.wrapping_add(offset!(dentry_parent).into()) as *const _,
+        )
+    };
+    entry
+}

@@ -1,0 +1,58 @@
+//! Paths, from the names that the probes have read.
+
+use exectrail_common::record::{PATH_CUT, PATH_READ, PATH_UNLINKED};
+
+/// A path, in memory that is used again for the next one.
+#[derive(Debug, Default)]
+pub(crate) struct PathBuffer(Vec<u8>);
+
+impl PathBuffer {
+    /// The path with these names, from its end to its beginning, each with a NUL; `None` if it was
+    /// not read. `flags` are its `PATH_…` flags.
+    ///
+    /// Without its beginning, or if the file was never in a directory, it has no `/` in front.
+    pub(crate) fn put(&mut self, names: &[u8], flags: u16) -> Option<&[u8]> {
+        self.0.clear();
+        if flags & PATH_READ == 0 {
+            return None;
+        }
+        let names = names.strip_suffix(&[0]);
+        let mut slash = flags & (PATH_CUT | PATH_UNLINKED) == 0;
+        for name in names
+            .iter()
+            .flat_map(|names| names.rsplit(|byte| *byte == 0))
+        {
+            if slash {
+                self.0.push(b'/');
+            }
+            self.0.extend_from_slice(name);
+            slash = true;
+        }
+        if self.0.is_empty() {
+            self.0.push(b'/');
+        }
+        Some(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_from_the_root() {
+        let mut path = PathBuffer::default();
+        assert_eq!(
+            path.put(b"ls\0bin\0usr\0", PATH_READ),
+            Some(&b"/usr/bin/ls"[..])
+        );
+        assert_eq!(path.put(b"", PATH_READ), Some(&b"/"[..]));
+        assert_eq!(
+            path.put(b"x\0d9\0", PATH_READ | PATH_CUT),
+            Some(&b"d9/x"[..])
+        );
+        let memfd = path.put(b"memfd:a\0", PATH_READ | PATH_UNLINKED);
+        assert_eq!(memfd, Some(&b"memfd:a"[..]));
+        assert_eq!(path.put(b"x\0", 0), None);
+    }
+}

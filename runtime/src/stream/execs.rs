@@ -1,0 +1,67 @@
+//! Execs for the stream: paths, the parent's program, and the line.
+
+use exectrail_common::record::FLAG_CONTINUED;
+
+use super::{Stream, processes::Processes};
+use crate::{
+    event::{decode::ExecRecord, keys::Key, loss::Place, path::PathBuffer},
+    output::{Event, ExecEvent, Kind},
+};
+
+/// Memory for lines of execs.
+#[derive(Debug, Default)]
+pub(super) struct Execs {
+    pub(super) exe: PathBuffer,
+    pub(super) cwd: PathBuffer,
+    /// What the processes have executed last; `None` if no key needs it.
+    pub(super) processes: Option<Processes>,
+}
+
+impl Stream {
+    pub(super) fn exec(&mut self, exec: &ExecRecord<'_>, out: &mut Vec<u8>) {
+        let head = &exec.head;
+        let place = Place::of(&head.prefix);
+        if let Some(pending) = self.pending.remove(&place) {
+            self.write_exec(&pending.record(), out);
+        }
+        let lost = self
+            .ledger
+            .record(place, head.prefix.seq, head.subject.ktime);
+        self.lost(Kind::Exec, lost, out);
+        self.seen(head.subject.target, head.subject.ktime, out);
+        if head.prefix.flags & FLAG_CONTINUED != 0 {
+            self.put_together(place, exec);
+        } else {
+            self.write_exec(exec, out);
+        }
+    }
+
+    /// Writes the line of an exec with all of its argv that was received.
+    pub(super) fn write_exec(&mut self, exec: &ExecRecord<'_>, out: &mut Vec<u8>) {
+        self.execs += 1;
+        let head = &exec.head;
+        let Execs {
+            exe,
+            cwd,
+            processes,
+        } = &mut self.lines;
+        let exe = exe.put(exec.exe, head.origin.exe_flags);
+        let event = ExecEvent {
+            head,
+            argv: exec.argv,
+            filename: exec.filename,
+            stack_filename: exec.stack_filename,
+            exe,
+            cwd: cwd.put(exec.cwd, head.origin.cwd_flags),
+            parent: processes.as_ref().and_then(|table| table.parent(head)),
+        };
+        let time = self.clock.at(head.subject.ktime);
+        self.writer.write(out, time, &Event::Exec(event));
+        if let Some(processes) = processes {
+            processes.executed(head, exe, exec.argv);
+        }
+    }
+}
+
+/// The keys that need the table of processes.
+pub(super) const OF_PARENT: [Key; 3] = [Key::ParentExe, Key::ParentArgv, Key::ParentArgvTruncated];
