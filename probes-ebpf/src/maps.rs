@@ -8,13 +8,11 @@ use exectrail_common::{
     exec_calls::CALLS,
     record::{
         ArgvPiece, CpuStats, EARLY_BYTES, Exec, FailedExec, FailedStats, HEAD_ARGV, LANES,
-        MAX_FILENAME, PIECE_ARGV,
+        MAX_FILENAME, MAX_PATH, PIECE_ARGV,
     },
     sidecar_scope::{SidecarCgroup, SidecarScope},
     target::{Control, DECISION_SLOTS, DISMISSAL_SLOTS, EndCheck, MAX_TARGETS, NsId, NsState},
 };
-
-use crate::paths::{PATHS, Paths};
 
 /// The ring with the records for user space. Its size is set before load (`--ring-bytes`).
 #[map]
@@ -167,6 +165,56 @@ pub(crate) struct Strings {
     pub(crate) argv_early: u32,
     /// Length of the paths, at the beginning of the tail.
     pub(crate) paths_len: u32,
+}
+
+/// Longest name of a file, with its NUL (`NAME_MAX`, include/uapi/linux/limits.h).
+pub(crate) const MAX_NAME: usize = 256;
+
+/// Room for the paths at the beginning of the scratch value's tail. The last name of a path can
+/// end behind [`MAX_PATH`].
+pub(crate) const PATHS: usize = 2 * (MAX_PATH + MAX_NAME);
+
+/// `struct path`: the addresses of a `struct vfsmount` and a `struct dentry`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) mnt: u64,
+    pub(crate) dentry: u64,
+}
+
+impl Place {
+    /// No place.
+    pub(crate) const NOWHERE: Self = Self { mnt: 0, dentry: 0 };
+}
+
+/// Arguments and results of [`crate::paths::copy_paths`].
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Paths {
+    /// The file that runs.
+    pub(crate) exe: Place,
+    /// The working directory.
+    pub(crate) cwd: Place,
+    /// The root of the process.
+    pub(crate) root: Place,
+    /// Where the path that is being copied has come to.
+    pub(crate) at: Place,
+    /// Address of the file's `struct inode`.
+    pub(crate) inode: u64,
+    /// What kind of file system the file is on (`s_magic`).
+    pub(crate) magic: u64,
+    /// Address of the filename: the kernel's own copy.
+    pub(crate) filename: u64,
+    /// The entry at the root of the mount that `at` is in.
+    pub(crate) mount_root: u64,
+    /// Offset of the path that is being copied, in the tail.
+    pub(crate) base: u64,
+    /// Bytes of its names so far.
+    pub(crate) len: u64,
+    pub(crate) exe_len: u32,
+    pub(crate) cwd_len: u32,
+    pub(crate) exe_flags: u32,
+    pub(crate) cwd_flags: u32,
 }
 
 /// Memory for building a record. After the paths it has room for the filename, the early argv and

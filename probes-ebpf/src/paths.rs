@@ -8,6 +8,8 @@
 //!
 //! Kernel memory is read by helper, as the verifier knows no types beyond the border of a mount.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str};
 use exectrail_common::{
     probe_config::{FIELD_CWD, FIELD_EXE, FIELD_RELATIVE_CWD},
@@ -21,63 +23,13 @@ use crate::{
     branchless::{differ, flag, opaque},
     config::{config, offset},
     kernel_read::read_u64,
-    maps::SCRATCH,
+    maps::{MAX_NAME, Paths, Place, SCRATCH},
 };
 
 /// `OVERLAYFS_SUPER_MAGIC` (include/uapi/linux/magic.h).
 const OVERLAY: u64 = 0x794c_7630;
 /// `TMPFS_MAGIC` (include/uapi/linux/magic.h).
 const TMPFS: u64 = 0x0102_1994;
-
-/// Longest name of a file, with its NUL (`NAME_MAX`, include/uapi/linux/limits.h).
-const MAX_NAME: usize = 256;
-
-/// Room for the paths at the beginning of the scratch value's tail. The last name of a path can
-/// end behind [`MAX_PATH`].
-pub(crate) const PATHS: usize = 2 * (MAX_PATH + MAX_NAME);
-
-/// `struct path`: the addresses of a `struct vfsmount` and a `struct dentry`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Place {
-    pub(crate) mnt: u64,
-    pub(crate) dentry: u64,
-}
-
-impl Place {
-    /// No place.
-    pub(crate) const NOWHERE: Self = Self { mnt: 0, dentry: 0 };
-}
-
-/// Arguments and results of [`copy_paths`].
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Paths {
-    /// The file that runs.
-    pub(crate) exe: Place,
-    /// The working directory.
-    pub(crate) cwd: Place,
-    /// The root of the process.
-    pub(crate) root: Place,
-    /// Where the path that is being copied has come to.
-    pub(crate) at: Place,
-    /// Address of the file's `struct inode`.
-    pub(crate) inode: u64,
-    /// What kind of file system the file is on (`s_magic`).
-    pub(crate) magic: u64,
-    /// Address of the filename: the kernel's own copy.
-    pub(crate) filename: u64,
-    /// The entry at the root of the mount that `at` is in.
-    pub(crate) mount_root: u64,
-    /// Offset of the path that is being copied, in the tail.
-    pub(crate) base: u64,
-    /// Bytes of its names so far.
-    pub(crate) len: u64,
-    pub(crate) exe_len: u32,
-    pub(crate) cwd_len: u32,
-    pub(crate) exe_flags: u32,
-    pub(crate) cwd_flags: u32,
-}
 
 /// Copies the names of the wanted paths to the tail of the scratch value of this CPU and lane,
 /// using its [`Paths`]. Always returns 0: the kernel requires a result.
@@ -144,8 +96,12 @@ fn copy_path(paths: &mut Paths, base: u64, lane: u64) -> u64 {
     let is_root = differ(read_entry(dentry).parent, dentry) ^ 1;
     let deleted = (differ(pprev, 0) | is_root) ^ 1;
     paths.mount_root = read_u64(mnt.wrapping_add(offset!(vfsmount_root).into()));
-    paths.base = base;
-    paths.len = 0;
+    // Volatile, or the compiler would call a function to store two zeros.
+    // SAFETY: fields of the live map value.
+    unsafe {
+        (&raw mut paths.base).write_volatile(base);
+        (&raw mut paths.len).write_volatile(0);
+    }
     let mut end = PATH_CUT;
     for _ in 0..MAX_NAMES {
         let result = copy_name(lane);
@@ -239,18 +195,15 @@ struct Entry {
 /// 5.8 to 7.3); user space checks that.
 #[inline(always)]
 fn read_entry(dentry: u64) -> Entry {
-    let mut entry = Entry {
-        parent: 0,
-        hash_and_length: 0,
-        name: 0,
-    };
-    // SAFETY: as many bytes as the value has; a fault gives an error and leaves zeros.
+    let mut entry = MaybeUninit::<Entry>::uninit();
+    // SAFETY: as many bytes as the value has; a fault gives an error and leaves zeros
+    // (`bpf_probe_read_kernel_common`, kernel/trace/bpf_trace.c).
     unsafe {
         bpf_probe_read_kernel(
-            (&raw mut entry).cast(),
+            entry.as_mut_ptr().cast(),
             size_of::<Entry>() as u32,
             dentry.wrapping_add(offset!(dentry_parent).into()) as *const _,
-        )
-    };
-    entry
+        );
+        entry.assume_init()
+    }
 }

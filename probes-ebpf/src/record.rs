@@ -13,7 +13,7 @@ use crate::{
     ids::{Ids, cgroup},
     kernel::{Binprm, Task, field},
     lane::Lane,
-    maps::{RING, SCRATCH, STATS, Strings},
+    maps::{RING, SCRATCH, STATS},
     origin, pieces,
     scope::Scope,
     strings::copy_strings,
@@ -50,20 +50,16 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let execs = task.self_exec_id();
     // A thread that executes becomes its process's leader (`de_thread`, fs/exec.c).
     let start = task.start_boottime();
-    scratch.strings = Strings {
-        filename: bprm.filename(),
-        exec,
-        arg_start,
-        wanted: opaque(wanted).min(HEAD_ARGV as u64),
-        start,
-        execs,
-        slot: kept.slot,
-        flags: 0,
-        filename_len: 0,
-        argv_len: 0,
-        argv_early: 0,
-        paths_len: paths_len as u32,
-    };
+    // The other fields are results.
+    let strings = &mut scratch.strings;
+    strings.filename = bprm.filename();
+    strings.exec = exec;
+    strings.arg_start = arg_start;
+    strings.wanted = opaque(wanted).min(HEAD_ARGV as u64);
+    strings.start = start;
+    strings.execs = execs;
+    strings.slot = kept.slot;
+    strings.paths_len = paths_len as u32;
     copy_strings(u64::from(LANE));
     // The verifier knows nothing about values that a separate function has written, so the lengths
     // are bounded again.

@@ -9,7 +9,11 @@ use exectrail_common::record::{
     FLAG_ARGV_FAULT, FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT, HEAD_ARGV, MAX_FILENAME,
 };
 
-use crate::{branchless::opaque, early, maps::SCRATCH, paths::PATHS};
+use crate::{
+    branchless::opaque,
+    early,
+    maps::{PATHS, SCRATCH},
+};
 
 /// Copies the filename and argv, after the paths, to the tail of the scratch value of this CPU and lane, using its
 /// [`crate::maps::Strings`]. Always returns 0: the kernel requires a result.

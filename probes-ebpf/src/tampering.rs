@@ -8,8 +8,7 @@ use exectrail_common::record::{HEAD_ARGV, MAX_FILENAME};
 
 use crate::{
     branchless::{anew, less, opaque, select},
-    maps::{SCRATCH, Scratch},
-    paths::PATHS,
+    maps::{PATHS, SCRATCH, Scratch},
 };
 
 /// Number of words of a filename that are compared without a loop.

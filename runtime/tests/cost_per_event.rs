@@ -133,7 +133,6 @@ impl Build {
                 ..Origin::default()
             },
             comm: *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
-            ..Exec::default()
         };
         let mut record = [0; size_of::<Exec>() + EXE.len() + FILENAME.len() + ARGV.len()];
         let mut rest = record.as_mut_slice();

@@ -1,7 +1,7 @@
 //! `struct file`, and the inode and file system that it points to.
 
 use super::pointer::{KernelPtr, field};
-use crate::paths::Place;
+use crate::maps::Place;
 
 /// `struct file *`
 #[derive(Clone, Copy)]

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     config::{config, offset},
-    paths::Place,
+    maps::Place,
 };
 
 /// `struct task_struct *`
