@@ -123,6 +123,8 @@ pub struct Offsets {
     pub dentry_parent: u32,
     /// `dentry.d_name.name`: `const unsigned char *`
     pub dentry_name: u32,
+    /// `dentry.d_shortname`, called `d_iname` before Linux 6.14: the place of a short name
+    pub dentry_short_name: u32,
     /// `vfsmount.mnt_root`: `struct dentry *`
     pub vfsmount_root: u32,
     /// `mount.mnt`: `struct vfsmount`
@@ -212,8 +214,11 @@ impl Offsets {
     /// Whether the kernel has all fields that paths, and the properties of a file, are read from,
     /// and has those of a directory's entry side by side.
     pub fn has_paths(&self) -> bool {
-        let side_by_side = self.dentry_name == self.dentry_parent.wrapping_add(16);
-        side_by_side
+        let behind = |bytes| self.dentry_hash_pprev.wrapping_add(bytes);
+        let are_neighbours = self.dentry_parent == behind(8)
+            && self.dentry_name == behind(24)
+            && self.dentry_short_name == behind(40);
+        are_neighbours
             && ![
                 self.task_fs,
                 self.fs_root_mnt,
@@ -232,6 +237,7 @@ impl Offsets {
                 self.dentry_hash_pprev,
                 self.dentry_parent,
                 self.dentry_name,
+                self.dentry_short_name,
                 self.vfsmount_root,
                 self.mount_mnt,
                 self.mount_parent,

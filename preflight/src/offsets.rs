@@ -112,6 +112,7 @@ fields! {
     dentry_hash_pprev = "dentry", pointer("d_hash.pprev"), optional;
     dentry_parent = "dentry", pointer("d_parent"), optional;
     dentry_name = "dentry", pointer("d_name.name"), optional;
+    dentry_short_name = "dentry", part("d_iname|d_shortname"), optional;
     vfsmount_root = "vfsmount", pointer("mnt_root"), optional;
     mount_mnt = "mount", part("mnt"), optional;
     mount_parent = "mount", pointer("mnt_parent"), optional;

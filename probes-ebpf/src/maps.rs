@@ -174,17 +174,40 @@ pub(crate) const MAX_NAME: usize = 256;
 /// end behind [`MAX_PATH`].
 pub(crate) const PATHS: usize = 2 * (MAX_PATH + MAX_NAME);
 
-/// `struct path`: the addresses of a `struct vfsmount` and a `struct dentry`.
+/// The addresses of a `struct vfsmount` and a `struct dentry`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
     pub(crate) mnt: u64,
     pub(crate) dentry: u64,
+    /// The entry at the root of the mount.
+    pub(crate) mount_root: u64,
 }
 
-impl Place {
-    /// No place.
-    pub(crate) const NOWHERE: Self = Self { mnt: 0, dentry: 0 };
+/// Bytes of a short name inside its `struct dentry`, with its NUL; kernels have room for 32 or more
+/// (`DNAME_INLINE_LEN`, include/linux/dcache.h, Linux 5.8 to 7.3).
+pub(crate) const SHORT_NAME: usize = 32;
+
+/// The part of a `struct dentry` that is read. In every kernel these fields follow each other
+/// (include/linux/dcache.h, Linux 5.8 to 7.3); user space checks that
+/// ([`exectrail_common::offsets::Offsets::has_paths`]).
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Entry {
+    /// `d_hash.pprev`: 0 if the entry is in no directory.
+    pub(crate) pprev: u64,
+    /// `d_parent`
+    pub(crate) parent: u64,
+    /// `d_name.hash`
+    pub(crate) hash: u32,
+    /// `d_name.len`
+    pub(crate) length: u32,
+    /// `d_name.name`
+    pub(crate) name: u64,
+    /// `d_inode`
+    pub(crate) inode: u64,
+    /// The beginning of `d_shortname`.
+    pub(crate) short_name: [u64; SHORT_NAME / 8],
 }
 
 /// Arguments and results of [`crate::paths::copy_paths`].
@@ -205,8 +228,10 @@ pub(crate) struct Paths {
     pub(crate) magic: u64,
     /// Address of the filename: the kernel's own copy.
     pub(crate) filename: u64,
-    /// The entry at the root of the mount that `at` is in.
-    pub(crate) mount_root: u64,
+    /// The entry that was read last.
+    pub(crate) entry: Entry,
+    /// [`exectrail_common::record::PATH_DELETED`] if the path's end was deleted.
+    pub(crate) deleted: u64,
     /// Offset of the path that is being copied, in the tail.
     pub(crate) base: u64,
     /// Bytes of its names so far.

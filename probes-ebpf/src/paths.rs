@@ -8,7 +8,7 @@
 //!
 //! Kernel memory is read by helper, as the verifier knows no types beyond the border of a mount.
 
-use core::mem::MaybeUninit;
+use core::mem::offset_of;
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str};
 use exectrail_common::{
@@ -23,7 +23,7 @@ use crate::{
     branchless::{differ, flag, opaque},
     config::{config, offset},
     kernel_read::read_u64,
-    maps::{MAX_NAME, Paths, Place, SCRATCH},
+    maps::{Entry, MAX_NAME, Paths, Place, SCRATCH, SHORT_NAME},
 };
 
 /// `OVERLAYFS_SUPER_MAGIC` (include/uapi/linux/magic.h).
@@ -90,17 +90,12 @@ fn file_flags(paths: &Paths) -> u16 {
 /// their length in the upper 32 bits, and `PATH_…` flags in the lower.
 #[inline(always)]
 fn copy_path(paths: &mut Paths, base: u64, lane: u64) -> u64 {
-    let Place { mnt, dentry } = paths.at;
-    let pprev = read_u64(dentry.wrapping_add(offset!(dentry_hash_pprev).into()));
-    // The root of a file system is in no directory either (`d_unlinked`, include/linux/dcache.h).
-    let is_root = differ(read_entry(dentry).parent, dentry) ^ 1;
-    let deleted = (differ(pprev, 0) | is_root) ^ 1;
-    paths.mount_root = read_u64(mnt.wrapping_add(offset!(vfsmount_root).into()));
-    // Volatile, or the compiler would call a function to store two zeros.
+    // Volatile, or the compiler would call a function to store zeros.
     // SAFETY: fields of the live map value.
     unsafe {
         (&raw mut paths.base).write_volatile(base);
         (&raw mut paths.len).write_volatile(0);
+        (&raw mut paths.deleted).write_volatile(0);
     }
     let mut end = PATH_CUT;
     for _ in 0..MAX_NAMES {
@@ -112,12 +107,17 @@ fn copy_path(paths: &mut Paths, base: u64, lane: u64) -> u64 {
     }
     let flags = match end {
         UNREADABLE => 0,
-        end => (end & !END) | PATH_READ | flag(deleted, PATH_DELETED),
+        end => (end & !END) | PATH_READ,
     };
-    // The other function has written the length, to memory, where the verifier does not follow it.
-    // SAFETY: a field of the live map value.
-    let len = unsafe { (&raw const paths.len).read_volatile() };
-    len << 32 | u64::from(flags)
+    // The other function has written these, to memory, where the verifier does not follow them.
+    // SAFETY: fields of the live map value.
+    let (len, deleted) = unsafe {
+        (
+            (&raw const paths.len).read_volatile(),
+            (&raw const paths.deleted).read_volatile(),
+        )
+    };
+    len << 32 | deleted | u64::from(flags)
 }
 
 /// Result of [`copy_name`]: the path has ended.
@@ -140,11 +140,15 @@ extern "C" fn copy_name(lane: u64) -> u64 {
     };
     // SAFETY: as in `copy_paths`.
     let paths = unsafe { &mut (*scratch).paths };
-    let Place { mnt, dentry } = paths.at;
+    let Place {
+        mnt,
+        dentry,
+        mount_root,
+    } = paths.at;
     if dentry == paths.root.dentry && mnt == paths.root.mnt {
         return END.into();
     }
-    if dentry == paths.mount_root {
+    if dentry == mount_root {
         let mount = mnt.wrapping_sub(offset!(mount_mnt).into());
         let above = read_u64(mount.wrapping_add(offset!(mount_parent).into()));
         if above == mount {
@@ -154,27 +158,48 @@ extern "C" fn copy_name(lane: u64) -> u64 {
         paths.at = Place {
             mnt,
             dentry: read_u64(mount.wrapping_add(offset!(mount_mountpoint).into())),
+            mount_root: read_u64(mnt.wrapping_add(offset!(vfsmount_root).into())),
         };
-        paths.mount_root = read_u64(mnt.wrapping_add(offset!(vfsmount_root).into()));
         return 0;
     }
-    let entry = read_entry(dentry);
+    let entry = &raw mut paths.entry;
+    let start = dentry.wrapping_add(offset!(dentry_hash_pprev).into());
+    // SAFETY: as many bytes as the value has; a fault gives an error and leaves zeros
+    // (`bpf_probe_read_kernel_common`, kernel/trace/bpf_trace.c).
+    unsafe { bpf_probe_read_kernel(entry.cast(), size_of::<Entry>() as u32, start as *const _) };
+    // SAFETY: the same part of the live map value. It is not copied to the stack, which is scarce.
+    let entry = unsafe { &*entry };
+    let (pprev, parent, name) = (entry.pprev, entry.parent, entry.name);
     let base = opaque(paths.base).min((MAX_PATH + MAX_NAME) as u64);
     let len = opaque(paths.len).min(MAX_PATH as u64);
-    // SAFETY: at most MAX_NAME bytes after at most twice MAX_PATH and once MAX_NAME in the tail; a
-    // fault gives an error.
-    let size = unsafe {
+    // SAFETY: at most twice MAX_PATH and once MAX_NAME in the tail, which has MAX_NAME bytes more.
+    let end = unsafe {
         let tail = (&raw mut (*scratch).tail).cast::<u8>();
-        let end = tail.add(base as usize).add(len as usize);
-        bpf_probe_read_kernel_str(end.cast(), MAX_NAME as u32, entry.name as *const _)
+        tail.add(base as usize).add(len as usize)
     };
-    if size < 1 {
+    let inside = start.wrapping_add(offset_of!(Entry, short_name) as u64);
+    // Most names are short, and inside the entry.
+    let size = if name == inside && entry.length < SHORT_NAME as u32 {
+        // SAFETY: SHORT_NAME bytes.
+        unsafe { store(end, &entry.short_name) };
+        i64::from(entry.length) + 1
+    } else {
+        // SAFETY: MAX_NAME bytes; a fault gives an error.
+        unsafe { bpf_probe_read_kernel_str(end.cast(), MAX_NAME as u32, name as *const _) }
+    };
+    if size < 1 || parent == 0 {
         return UNREADABLE.into();
+    }
+    if len == 0 {
+        // The root of a file system is in no directory either (`d_unlinked`,
+        // include/linux/dcache.h).
+        let deleted = (differ(pprev, 0) ^ 1) & differ(parent, dentry);
+        paths.deleted = flag(deleted, PATH_DELETED).into();
     }
     let len = len + size as u64;
     paths.len = len;
-    paths.at.dentry = entry.parent;
-    if entry.parent == dentry {
+    paths.at.dentry = parent;
+    if parent == dentry {
         (END | PATH_UNLINKED).into()
     } else if len > MAX_PATH as u64 {
         (END | PATH_CUT).into()
@@ -183,27 +208,24 @@ extern "C" fn copy_name(lane: u64) -> u64 {
     }
 }
 
-/// The part of a `struct dentry` that is read.
-#[repr(C)]
-struct Entry {
-    parent: u64,
-    hash_and_length: u64,
-    name: u64,
-}
-
-/// Reads an entry. The three fields are neighbours in every kernel (include/linux/dcache.h, Linux
-/// 5.8 to 7.3); user space checks that.
+/// Stores a short name at any address, eight bytes with each instruction.
+///
+/// # Safety
+/// The pointer has as many bytes.
 #[inline(always)]
-fn read_entry(dentry: u64) -> Entry {
-    let mut entry = MaybeUninit::<Entry>::uninit();
-    // SAFETY: as many bytes as the value has; a fault gives an error and leaves zeros
-    // (`bpf_probe_read_kernel_common`, kernel/trace/bpf_trace.c).
-    unsafe {
-        bpf_probe_read_kernel(
-            entry.as_mut_ptr().cast(),
-            size_of::<Entry>() as u32,
-            dentry.wrapping_add(offset!(dentry_parent).into()) as *const _,
-        );
-        entry.assume_init()
+unsafe fn store(to: *mut u8, name: &[u64; SHORT_NAME / 8]) {
+    for (index, word) in name.iter().enumerate() {
+        #[cfg(target_arch = "bpf")]
+        // SAFETY: the caller's promise, which the verifier checks.
+        unsafe {
+            core::arch::asm!(
+                "*(u64 *)({0} + 0) = {1}",
+                in(reg) to.add(8 * index),
+                in(reg) *word,
+                options(nostack, preserves_flags)
+            );
+        }
+        #[cfg(not(target_arch = "bpf"))]
+        let _ = (to, index, word);
     }
 }

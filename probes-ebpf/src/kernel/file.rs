@@ -11,10 +11,10 @@ impl File {
     /// Where the file is.
     #[inline(always)]
     pub(crate) fn place(self) -> Place {
-        Place {
-            mnt: self.0.follow(field!(file_mnt)).number(),
-            dentry: self.0.follow(field!(file_dentry)).number(),
-        }
+        place(
+            self.0.follow(field!(file_mnt)),
+            self.0.follow(field!(file_dentry)),
+        )
     }
 
     /// `struct inode *`
@@ -49,5 +49,15 @@ impl File {
         self.inode()
             .follow(field!(inode_sb))
             .load(field!(super_block_magic))
+    }
+}
+
+/// The place with this `struct vfsmount *` and `struct dentry *`.
+#[inline(always)]
+pub(super) fn place(mnt: KernelPtr, dentry: KernelPtr) -> Place {
+    Place {
+        mnt: mnt.number(),
+        dentry: dentry.number(),
+        mount_root: mnt.follow(field!(vfsmount_root)).number(),
     }
 }

@@ -3,7 +3,7 @@
 use aya_ebpf::{helpers::bpf_get_current_task_btf, programs::BtfTracePointContext};
 
 use super::{
-    file::File,
+    file::{File, place},
     pointer::{KernelPtr, field},
 };
 use crate::{
@@ -192,20 +192,20 @@ impl Task {
     #[inline(always)]
     pub(crate) fn root(self) -> Place {
         let fs = self.0.follow(field!(task_fs));
-        Place {
-            mnt: fs.follow(field!(fs_root_mnt)).number(),
-            dentry: fs.follow(field!(fs_root_dentry)).number(),
-        }
+        place(
+            fs.follow(field!(fs_root_mnt)),
+            fs.follow(field!(fs_root_dentry)),
+        )
     }
 
     /// The working directory.
     #[inline(always)]
     pub(crate) fn cwd(self) -> Place {
         let fs = self.0.follow(field!(task_fs));
-        Place {
-            mnt: fs.follow(field!(fs_pwd_mnt)).number(),
-            dentry: fs.follow(field!(fs_pwd_dentry)).number(),
-        }
+        place(
+            fs.follow(field!(fs_pwd_mnt)),
+            fs.follow(field!(fs_pwd_dentry)),
+        )
     }
 
     /// Device of the controlling terminal; 0 if there is none.
