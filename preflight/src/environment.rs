@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::builder::Resettable;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Parser};
 
 /// A variable cannot be used.
@@ -90,6 +90,7 @@ fn try_parse<P: Parser>() -> Result<P, Wrong> {
         command
             .try_get_matches_from_mut(std::env::args_os())
             .and_then(|matches| Ok((P::from_arg_matches(&matches)?, matches)))
+            .map_err(shortened)
     };
     let set: Vec<OsString> = variables(&P::command())
         .into_iter()
@@ -131,6 +132,23 @@ fn try_parse<P: Parser>() -> Result<P, Wrong> {
             })
         }
     }
+}
+
+/// Most bytes of a value that an error quotes.
+const QUOTED: usize = 200;
+
+/// The error, with long values cut.
+fn shortened(mut error: clap::Error) -> clap::Error {
+    for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg] {
+        if let Some(ContextValue::String(value)) = error.get(kind)
+            && value.len() > QUOTED
+        {
+            let beginning = value.get(..value.floor_char_boundary(QUOTED));
+            let cut = format!("{}… ({} bytes)", beginning.unwrap_or_default(), value.len());
+            error.insert(kind, ContextValue::String(cut));
+        }
+    }
+    error
 }
 
 /// Whether a variable is text, as every value is.

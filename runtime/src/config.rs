@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
     path::PathBuf,
     str::FromStr,
     sync::Arc,
@@ -15,7 +16,8 @@ use jiff::SignedDuration;
 use crate::{
     event::keys::KeySet,
     probes::{Hook, Options},
-    suppression::rules::RuleError,
+    redaction::{KeyError, Redactor, SearchError},
+    suppression::{rules::RuleError, shown::Shown},
 };
 
 /// How events are written.
@@ -76,6 +78,8 @@ pub(crate) struct Config {
     pub labels: BTreeMap<String, String>,
     /// Keys of exec lines.
     pub keys: KeySet,
+    /// What redacts secrets; `None` if nothing does.
+    pub redactor: Option<Redactor>,
     /// How events are written.
     pub output: OutputFormat,
     /// The sink of events.
@@ -117,26 +121,53 @@ pub enum ValueError {
     #[error(transparent)]
     Environment(#[from] exectrail_preflight::environment::VariableError),
     /// Not a duration.
-    #[error("{value:?} is not a duration: write numbers with units, such as 15m, 1h30m or 500ms")]
+    #[error("{value} is not a duration: write numbers with units, such as 15m, 1h30m or 500ms")]
     Duration {
         /// The value of the flag or variable.
-        value: String,
+        value: Shown,
     },
     /// Not a label.
-    #[error("{value:?} is not a label: write key=value")]
+    #[error("{value} is not a label: write key=value")]
     Label {
         /// The value of the flag or variable.
-        value: String,
+        value: Shown,
+    },
+    /// Not the name of a node.
+    #[error(
+        "{value} is not the name of a node: Kubernetes' are RFC 1123 subdomains, 1 to 253 bytes of \
+        small letters, digits, - and ., with a letter or digit at the ends of each part"
+    )]
+    Node {
+        /// The value of the flag or variable.
+        value: Shown,
+    },
+    /// Not a burst.
+    #[error("{value} is not a burst: write a whole number of execs, 1 to 4294967295")]
+    Burst {
+        /// The value of the flag or variable.
+        value: Shown,
     },
     /// Not a hook for failed execs.
-    #[error("{value:?} is not a hook: write fexit, sys-exit, any, or false for none")]
+    #[error("{value} is not a hook: write fexit, sys-exit, any, or false for none")]
     Hook {
         /// The value of the flag or variable.
-        value: String,
+        value: Shown,
     },
     /// Rules that contradict each other.
     #[error(transparent)]
     Rules(#[from] RuleError),
+    /// A key file that cannot be used.
+    #[error("--redact-key (EXECTRAIL_REDACT_KEY): {0}")]
+    Key(#[from] KeyError),
+    /// A key without redaction.
+    #[error(
+        "--redact-key (EXECTRAIL_REDACT_KEY) has no effect with --redact off: add --redact known \
+        or values"
+    )]
+    KeyWithoutUse,
+    /// The search for secrets.
+    #[error(transparent)]
+    Search(#[from] SearchError),
     /// A variable with an invalid value.
     #[error("in {variable}: {source}")]
     Variable {
@@ -159,7 +190,7 @@ pub fn duration(value: &str) -> Result<Duration, ValueError> {
         .ok()
         .and_then(|parsed| Duration::try_from(parsed).ok())
         .ok_or_else(|| ValueError::Duration {
-            value: value.to_owned(),
+            value: Shown::quoted(value),
         })
 }
 
@@ -171,9 +202,42 @@ pub fn label(value: &str) -> Result<(String, String), ValueError> {
     match value.split_once('=') {
         Some((key, text)) if !key.is_empty() => Ok((key.to_owned(), text.to_owned())),
         _ => Err(ValueError::Label {
-            value: value.to_owned(),
+            value: Shown::quoted(value),
         }),
     }
+}
+
+/// Parses the name of a node: an RFC 1123 subdomain, as Kubernetes requires
+/// (`validateNodeName`, pkg/apis/core/validation).
+///
+/// # Errors
+/// [`ValueError::Node`].
+pub(crate) fn node(value: &str) -> Result<String, ValueError> {
+    let small = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_label = |label: &str| {
+        let bytes = label.as_bytes();
+        bytes.iter().all(|byte| small(*byte) || *byte == b'-')
+            && bytes.first().is_some_and(|byte| small(*byte))
+            && bytes.last().is_some_and(|byte| small(*byte))
+    };
+    if value.len() <= 253 && value.split('.').all(is_label) {
+        return Ok(value.to_owned());
+    }
+    Err(ValueError::Node {
+        value: Shown::quoted(value),
+    })
+}
+
+/// Parses a burst.
+///
+/// # Errors
+/// [`ValueError::Burst`].
+pub(crate) fn burst(value: &str) -> Result<NonZeroU32, ValueError> {
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    let burst = value.parse().ok().filter(|_| digits);
+    burst.ok_or_else(|| ValueError::Burst {
+        value: Shown::quoted(value),
+    })
 }
 
 /// Hooks for failed execs; the first that the kernel allows is used.
@@ -194,7 +258,7 @@ pub(crate) fn hooks(value: &str) -> Result<Hooks, ValueError> {
             Ok(false) => &[],
             Err(_) => {
                 return Err(ValueError::Hook {
-                    value: value.to_owned(),
+                    value: Shown::quoted(value),
                 });
             }
         },
@@ -215,6 +279,31 @@ mod tests {
         assert!(hooks("off").is_err());
         assert_eq!(hooks("False").unwrap(), Hooks(&[]));
         assert!(hooks("kprobe").is_err());
+    }
+
+    #[test]
+    fn names_of_nodes_are_those_of_kubernetes() {
+        for name in ["a", "node-1", "ip-10-0-0-1.eu.internal", &"a".repeat(253)] {
+            assert_eq!(node(name).unwrap(), name);
+        }
+        let long = "a".repeat(120_000);
+        for wrong in [
+            "",
+            "A",
+            "-a",
+            "a-",
+            "a..b",
+            "a_b",
+            "a b",
+            "a\nb",
+            ".",
+            &long[..254],
+            &long,
+        ] {
+            let error = node(wrong).unwrap_err().to_string();
+            assert!(error.contains("253 bytes") && error.len() < 600, "{error}");
+        }
+        assert!(burst("0").is_err() && burst("-1").is_err() && burst("+1").is_err());
     }
 
     #[test]

@@ -12,10 +12,11 @@ use std::{
     hint::black_box,
     io::Write as _,
     process::Command,
+    time::Instant,
 };
 
 use bytemuck::bytes_of;
-use exectrail::internals::{Labels, OutputFormat, Stream, Writer};
+use exectrail::internals::{Labels, OutputFormat, RedactMode, Redactor, Stream, Writer};
 use exectrail_common::record::{
     Exec, Exit, KIND_EXEC, KIND_EXIT, Origin, PATH_READ, Prefix, Subject,
 };
@@ -72,6 +73,10 @@ const ARGV: &[u8] =
 
 impl Build {
     fn new() -> Self {
+        Self::redacting(RedactMode::Off)
+    }
+
+    fn redacting(mode: RedactMode) -> Self {
         let labels: BTreeMap<String, String> = [
             ("workspace_name", "apache"),
             ("username", "jessie"),
@@ -79,7 +84,8 @@ impl Build {
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into();
-        let writer = Writer::new(OutputFormat::Json, Labels::new(&labels).unwrap());
+        let writer = Writer::new(OutputFormat::Json, Labels::new(&labels).unwrap())
+            .redacting(Redactor::new(mode).unwrap());
         Self {
             stream: Stream::new(writer),
             lines: Vec::new(),
@@ -177,6 +183,38 @@ fn an_event_allocates_nothing() {
     let before = ALLOCATIONS.get();
     build.batch(1_000);
     assert_eq!(ALLOCATIONS.get() - before, 0);
+}
+
+#[test]
+fn an_event_without_a_secret_allocates_nothing_with_redaction() {
+    let mut build = Build::redacting(RedactMode::Known);
+    assert!(build.batch(1_000) > 1_000 * 500);
+    let before = ALLOCATIONS.get();
+    build.batch(1_000);
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+}
+
+/// A measurement, not a test: the modes take turns, and the median of each is printed.
+#[test]
+#[ignore = "a measurement: cargo test --release --test cost_per_event -- --ignored --nocapture"]
+fn redaction_side_by_side() {
+    const BATCH: u64 = 2_000;
+    let modes = [RedactMode::Off, RedactMode::Known, RedactMode::Values];
+    let mut builds = modes.map(|mode| (mode, Build::redacting(mode), Vec::new()));
+    for _ in 0..201 {
+        for (_, build, samples) in &mut builds {
+            let start = Instant::now();
+            build.batch(BATCH);
+            samples.push(start.elapsed().as_nanos() as u64 / BATCH);
+        }
+    }
+    for (mode, _, samples) in &mut builds {
+        samples.sort_unstable();
+        println!(
+            "{mode:?}: {} ns for an exec and an exit",
+            samples[samples.len() / 2]
+        );
+    }
 }
 
 /// Variable with the number of processes for a run of this test under callgrind.

@@ -1,9 +1,8 @@
 # A Coder workspace with Docker in it by envbox, every exec in it recorded by exectrail: those in
 # envbox's own container, in the workspace, and in the containers that are started there.
 #
-# What exectrail adds to an ordinary template: the module, the two dynamic blocks of containers,
-# the dynamic volume and its mount, the dynamic env, and the command of envbox's container. That
-# container announces itself, before envbox starts: its PID namespace is above all others.
+# exectrail adds the module, two dynamic blocks of containers, a dynamic volume and its mount, and the
+# command of envbox's container, which announces itself: its PID namespace is above all others.
 
 terraform {
   required_version = ">= 1.3"
@@ -65,6 +64,7 @@ module "exectrail" {
   native_sidecar     = var.native_sidecar
   announce_with      = var.announce_with
   hold_seconds       = var.hold_seconds
+  redact             = var.redact
   kernel_before_5_11 = var.kernel_before_5_11
   selinux_type       = var.selinux_type
 

@@ -63,6 +63,7 @@ module "exectrail" {
   native_sidecar     = var.native_sidecar
   announce_with      = var.announce_with
   hold_seconds       = var.hold_seconds
+  redact             = var.redact
   kernel_before_5_11 = var.kernel_before_5_11
   selinux_type       = var.selinux_type
 

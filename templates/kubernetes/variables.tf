@@ -40,6 +40,12 @@ variable "hold_seconds" {
   description = "End the workspace once exectrail has not answered for this many seconds; 0 lets it go on. Needs announce_with = \"exectrail\"; 300 is a careful value."
 }
 
+variable "redact" {
+  type        = string
+  default     = "known"
+  description = "Which secrets in command lines are written as [redacted]: \"known\" formats and names, all \"values\" of options and variables, or \"off\"."
+}
+
 variable "kernel_before_5_11" {
   type        = bool
   default     = false

@@ -78,6 +78,7 @@ locals {
     command           = [local.program]
     args = concat(
       ["--init-address=${var.init_address}", "--state-dir=${local.state_path}"],
+      var.redact == "off" ? [] : ["--redact=${var.redact}"],
       local.label_args,
       var.args,
     )

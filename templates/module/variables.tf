@@ -23,6 +23,19 @@ variable "labels" {
   }
 }
 
+# What the log shows.
+
+variable "redact" {
+  type        = string
+  default     = "known"
+  description = "Which secrets in command lines are written as [redacted]. \"known\": known token formats, and values whose name says that they are secrets. \"values\": also every other value of an option or variable. \"off\": none. See docs/secrets.md."
+
+  validation {
+    condition     = contains(["off", "known", "values"], var.redact)
+    error_message = "redact is none of off, known and values."
+  }
+}
+
 # The image.
 
 variable "image" {

@@ -18,13 +18,14 @@ use crate::{command, workspace};
 pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
 
 /// All code that reads bytes from outside.
-const TARGETS: [&str; 7] = [
+const TARGETS: [&str; 8] = [
     "announcement",
     "audit",
     "btf",
     "http",
     "preflight",
     "records",
+    "secrets",
     "values",
 ];
 

@@ -6,7 +6,7 @@ use clap::Args;
 use exectrail_preflight::environment;
 
 use crate::{
-    config::ValueError,
+    config::{self, ValueError},
     suppression::{
         Limits,
         rate::{self, Rate},
@@ -35,7 +35,12 @@ pub(crate) struct LimitArgs {
 
     /// Record at most this many execs per workspace, such as 1000/s, 600/m or 5000/h; the others
     /// are suppressed, and counted in `suppressed` lines
-    #[arg(long, env = "EXECTRAIL_RATE_LIMIT", value_name = "NUMBER/UNIT")]
+    #[arg(
+        long,
+        env = "EXECTRAIL_RATE_LIMIT",
+        value_name = "NUMBER/UNIT",
+        allow_hyphen_values = true
+    )]
     pub rate_limit: Option<Rate>,
 
     /// How many execs can happen at once before --rate-limit applies [default: its NUMBER]
@@ -43,6 +48,8 @@ pub(crate) struct LimitArgs {
         long,
         env = "EXECTRAIL_RATE_BURST",
         value_name = "NUMBER",
+        allow_hyphen_values = true,
+        value_parser = config::burst,
         requires = "rate_limit"
     )]
     pub rate_burst: Option<NonZeroU32>,

@@ -160,8 +160,14 @@ pub(crate) struct SidecarArgs {
 
     /// Name of the node, for the first line of the log
     ///
-    /// In a pod, give it by an environment variable from the field spec.nodeName.
-    #[arg(long, env = "EXECTRAIL_NODE", value_name = "NAME")]
+    /// In a pod, give it by an environment variable from the field spec.nodeName. It is a name as
+    /// Kubernetes gives nodes: an RFC 1123 subdomain of at most 253 bytes.
+    #[arg(
+        long,
+        env = "EXECTRAIL_NODE",
+        value_name = "NAME",
+        value_parser = config::node
+    )]
     pub node: Option<String>,
 
     /// How long to answer announcements with the reason (503) when tracing is impossible

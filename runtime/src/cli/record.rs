@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -14,6 +15,8 @@ use crate::{
     config::{self, Config, Hooks, LogLevel, OutputFormat, SinkPath, Tracing, ValueError, label},
     event::keys::{Fields, Key, KeySet},
     probes::Options,
+    redaction::{Key as SecretKey, RedactMode, Redactor},
+    telemetry::events::KeyReadable,
 };
 
 /// Flags about what is recorded, and how; common to the sidecar and `run`.
@@ -84,6 +87,25 @@ pub(crate) struct RecordArgs {
     #[command(flatten)]
     pub limits: LimitArgs,
 
+    /// Write `[redacted]` instead of secrets in command lines
+    ///
+    /// The places are listed in the key `redacted` of each line. See docs/secrets.md for what is
+    /// covered, and what is not.
+    #[arg(
+        long,
+        env = "EXECTRAIL_REDACT",
+        value_name = "WHAT",
+        default_value = "off"
+    )]
+    pub redact: RedactMode,
+
+    /// File with a key of at least 32 bytes; equal secrets then have equal ids in `redacted`
+    ///
+    /// It is read once, at the start. Only root should be able to read it: who has the key can find
+    /// out whether a guess of a secret is right.
+    #[arg(long, env = "EXECTRAIL_REDACT_KEY", value_name = "FILE")]
+    pub redact_key: Option<PathBuf>,
+
     /// Minimum level of diagnostics
     #[arg(
         long,
@@ -132,6 +154,7 @@ impl RecordArgs {
             },
             labels: self.labels()?,
             keys,
+            redactor: self.redactor()?,
             output,
             sink,
         })
@@ -141,6 +164,21 @@ impl RecordArgs {
     fn keys(&self) -> KeySet {
         let omitted = self.omit.iter();
         omitted.fold(KeySet::of(self.fields), |keys, key| keys.without(*key))
+    }
+
+    /// What redacts secrets; reads the key.
+    fn redactor(&self) -> Result<Option<Redactor>, ValueError> {
+        let key = match &self.redact_key {
+            None => None,
+            Some(_) if self.redact == RedactMode::Off => return Err(ValueError::KeyWithoutUse),
+            Some(path) => Some(SecretKey::read(path)?),
+        };
+        if let (Some(path), Some(key)) = (&self.redact_key, &key)
+            && key.readable_by_others
+        {
+            KeyReadable { path }.emit();
+        }
+        Ok(Redactor::new(self.redact)?.map(|redactor| redactor.keyed(key)))
     }
 
     /// The labels of the environment; those of the command line override them.

@@ -99,6 +99,7 @@ keys! {
     ArgvUnprotectedFrom "argv_unprotected_from" Default,
     Tampered "tampered" Default,
     StackFilename "stack_filename" Default,
+    Redacted "redacted" Default,
     Run "run" Default,
 }
 

@@ -34,6 +34,11 @@ impl FailedExecEvent<'_> {
         self.head.prefix.flags & flag != 0
     }
 
+    /// Whether the end of the filename is missing.
+    pub(super) fn cut(&self) -> bool {
+        self.has(FLAG_FILENAME_CUT)
+    }
+
     /// The error, with name and number.
     fn error(&self) -> ErrorNumber {
         ErrorNumber(self.head.errno)

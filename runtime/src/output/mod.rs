@@ -11,6 +11,7 @@ mod json;
 mod line;
 pub(crate) mod line_sink;
 mod quote;
+mod redacted;
 pub(crate) mod sink;
 mod subject;
 mod text;
@@ -19,6 +20,7 @@ pub(crate) mod unwritten;
 use crate::{
     config::OutputFormat,
     event::{clock::LineTime, keys::KeySet},
+    redaction::Redactor,
 };
 
 pub(crate) use event::{Before, Event, Found, Kind, Lost, PreviousRun, RunStart, SuppressedEvent};
@@ -27,19 +29,32 @@ pub(crate) use failed_exec::FailedExecEvent;
 pub use json::Labels;
 pub(crate) use line::{LONGEST_IN_MEMORY, Overflow};
 pub(crate) use quote::{Escaped, command_line};
+use redacted::Redaction;
 
 /// Writes events as lines.
 #[derive(Debug)]
 pub struct Writer {
     format: OutputFormat,
     json: json::Json,
+    redactor: Option<Redactor>,
 }
 
 impl Writer {
     /// Makes a writer of lines with `labels`, and with the default keys.
     pub fn new(format: OutputFormat, labels: Labels) -> Self {
         let json = json::Json::new(labels);
-        Self { format, json }
+        Self {
+            format,
+            json,
+            redactor: None,
+        }
+    }
+
+    /// This writer, which redacts secrets.
+    #[must_use]
+    pub fn redacting(mut self, redactor: Option<Redactor>) -> Self {
+        self.redactor = redactor;
+        self
     }
 
     /// This writer, with `keys` for execs.
@@ -69,10 +84,62 @@ impl Writer {
 
     /// Appends the line of `event`, with its time.
     pub fn write(&mut self, line: &mut Vec<u8>, time: LineTime, event: &Event<'_>) {
+        match self.redactor.take() {
+            None => self.put(line, time, event, None),
+            Some(redactor) => {
+                self.write_redacted(line, time, event, &redactor);
+                self.redactor = Some(redactor);
+            }
+        }
+    }
+
+    fn write_redacted(
+        &mut self,
+        line: &mut Vec<u8>,
+        time: LineTime,
+        event: &Event<'_>,
+        redactor: &Redactor,
+    ) {
+        match *event {
+            Event::Exec(exec) => {
+                let mut texts = redacted::Texts::default();
+                if let Some((argv, texts)) = redacted::exec(redactor, exec, &mut texts) {
+                    let event = Event::Exec(texts.apply(exec));
+                    return self.put(line, time, &event, Some(&Redaction::Exec(argv)));
+                }
+            }
+            Event::ExecFailed(failed) => {
+                if let Some((head, filename, places)) = redacted::failed_exec(redactor, failed) {
+                    let event = Event::ExecFailed(FailedExecEvent {
+                        head: &head,
+                        filename: filename.as_deref().unwrap_or(failed.filename),
+                    });
+                    return self.put(line, time, &event, Some(&Redaction::Other(places)));
+                }
+            }
+            Event::Exit(exit) => {
+                if let Some((exit, places)) = redacted::exit(redactor, exit) {
+                    let event = Event::Exit(&exit);
+                    return self.put(line, time, &event, Some(&Redaction::Other(places)));
+                }
+            }
+            Event::TracingStarted { .. } => self.json.redactor = Some(redactor.clone()),
+            _ => {}
+        }
+        self.put(line, time, event, None);
+    }
+
+    fn put(
+        &mut self,
+        line: &mut Vec<u8>,
+        time: LineTime,
+        event: &Event<'_>,
+        redaction: Option<&Redaction<'_>>,
+    ) {
         match self.format {
-            OutputFormat::Json => json::write(line, time, &mut self.json, event),
+            OutputFormat::Json => json::write(line, time, &mut self.json, event, redaction),
             OutputFormat::Text => {
-                text::write(line, self.json.overflow.as_mut(), time.ts, event);
+                text::write(line, self.json.overflow.as_mut(), time.ts, event, redaction);
             }
         }
     }

@@ -10,6 +10,7 @@ use super::{
     failed_exec,
     line::{LineBuffer, Overflow},
     quote::{Alphabet, CommandLine},
+    redacted::Redaction,
 };
 use crate::suppression::{Reason, rules::Rule};
 
@@ -21,22 +22,27 @@ fn word(rule: &Rule) -> String {
     CommandLine { words, alphabet }.to_string()
 }
 
+/// One word of a command line.
+fn quoted(word: &[u8]) -> CommandLine<std::iter::Once<&[u8]>> {
+    CommandLine {
+        words: std::iter::once(word),
+        alphabet: Alphabet::Visible,
+    }
+}
+
 /// Appends the line of `event`.
 pub(super) fn write(
     buffer: &mut Vec<u8>,
     overflow: Option<&mut Overflow>,
     ts: Timestamp,
     event: &Event<'_>,
+    redaction: Option<&Redaction<'_>>,
 ) {
     let line = &mut LineBuffer { buffer, overflow };
     // Writing to memory does not fail.
     let _ = match event {
         Event::Exec(event) => {
             let head = event.head;
-            let word = |bytes| CommandLine {
-                words: std::iter::once(bytes),
-                alphabet: Alphabet::Visible,
-            };
             let comm = if event.comm_known() {
                 event.comm()
             } else {
@@ -45,16 +51,33 @@ pub(super) fn write(
             let shown_uid = event.ns_ids().map_or(head.subject.uid, |(uid, _)| uid);
             let _ = write!(
                 line,
-                "{ts:.3} exec pid={}/{} uid={shown_uid} {} -> {}: {}",
+                "{ts:.3} exec pid={}/{} uid={shown_uid} {} -> {}: ",
                 head.subject.tgid,
                 head.subject.ns_tgid,
-                word(comm),
-                word(event.filename),
-                CommandLine {
-                    words: event.arguments(),
-                    alphabet: Alphabet::Visible
-                },
+                quoted(comm),
+                quoted(event.filename),
             );
+            let _ = match redaction.and_then(Redaction::argv) {
+                None => write!(
+                    line,
+                    "{}",
+                    CommandLine {
+                        words: event.arguments(),
+                        alphabet: Alphabet::Visible
+                    }
+                ),
+                Some(argv) => {
+                    argv.show(*event, usize::MAX, |piece| {
+                        let blank = if piece.first && piece.word > 0 {
+                            " "
+                        } else {
+                            ""
+                        };
+                        let _ = write!(line, "{blank}{}", quoted(piece.bytes));
+                    });
+                    Ok(())
+                }
+            };
             if event.truncated() {
                 let _ = write!(
                     line,
@@ -67,7 +90,7 @@ pub(super) fn write(
                 let _ = write!(
                     line,
                     " [TAMPERED: the new stack has {} as the filename]",
-                    word(event.stack_filename)
+                    quoted(event.stack_filename)
                 );
             }
             writeln!(line)
@@ -201,4 +224,9 @@ pub(super) fn write(
             writeln!(line)
         }
     };
+    if let Some(redaction) = redaction
+        && line.buffer.pop_if(|last| *last == b'\n').is_some()
+    {
+        let _ = writeln!(line, " [{} redacted]", redaction.places().count());
+    }
 }

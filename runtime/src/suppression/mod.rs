@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod rate;
 pub(crate) mod rules;
+pub(crate) mod shown;
 
 use rate::Limit;
 use rules::{Rule, Rules};

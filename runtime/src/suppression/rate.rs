@@ -4,6 +4,8 @@ use std::{fmt, num::NonZeroU32, str::FromStr};
 
 use exectrail_common::suppression;
 
+use super::shown::Shown;
+
 /// A number of execs per unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
@@ -26,10 +28,15 @@ pub(crate) const MAX_PER_SECOND: u64 = 1_000_000;
 pub enum RateError {
     /// Not of the form `NUMBER/UNIT`.
     #[error("{0:?} is not a rate: write a number and a unit, such as 1000/s, 600/m or 5000/h")]
-    Form(String),
+    Form(Shown),
+    /// A rate of nothing.
+    #[error(
+        "{0} would record nothing: give 1 or more, or use --exclude 'filename=*' to record nothing"
+    )]
+    Zero(Shown),
     /// Above [`MAX_PER_SECOND`].
     #[error("{0:?} is more than the maximum of {MAX_PER_SECOND}/s")]
-    Fast(String),
+    Fast(Shown),
 }
 
 impl Unit {
@@ -46,7 +53,7 @@ impl FromStr for Rate {
     type Err = RateError;
 
     fn from_str(text: &str) -> Result<Self, RateError> {
-        let form = || RateError::Form(text.to_owned());
+        let form = || RateError::Form(Shown::quoted(text));
         let (count, unit) = text.split_once('/').ok_or_else(form)?;
         let per = match unit {
             "s" => Unit::Second,
@@ -54,13 +61,16 @@ impl FromStr for Rate {
             "h" => Unit::Hour,
             _ => return Err(form()),
         };
+        if !count.is_empty() && count.bytes().all(|byte| byte == b'0') {
+            return Err(RateError::Zero(Shown::quoted(text)));
+        }
         if !count.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(form());
         }
         let count: NonZeroU32 = count.parse().map_err(|_| form())?;
         let rate = Self { count, per };
         if rate.interval() < Unit::Second.nanoseconds() / MAX_PER_SECOND {
-            return Err(RateError::Fast(text.to_owned()));
+            return Err(RateError::Fast(Shown::quoted(text)));
         }
         Ok(rate)
     }
@@ -149,7 +159,6 @@ mod tests {
             "",
             "/s",
             "1000",
-            "0/s",
             "-1/s",
             "+1/s",
             "1.5/s",
@@ -162,6 +171,7 @@ mod tests {
                 "{text:?}"
             );
         }
+        assert!(matches!("0/s".parse::<Rate>(), Err(RateError::Zero(_))));
         assert!(matches!(
             "1000001/s".parse::<Rate>(),
             Err(RateError::Fast(_))

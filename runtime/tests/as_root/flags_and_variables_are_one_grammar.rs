@@ -10,7 +10,7 @@ use std::{
 use crate::tools::{EXECTRAIL, needs_kernel};
 
 /// Every variable of the sidecar, with an invalid value.
-const SIDECAR: [(&str, &str); 17] = [
+const SIDECAR: [(&str, &str); 18] = [
     ("INIT_ADDRESS", "nowhere"),
     ("METRICS_ADDRESS", "host:1"),
     ("STARTUP_TIMEOUT", "soon"),
@@ -27,6 +27,7 @@ const SIDECAR: [(&str, &str); 17] = [
     ("INCLUDE", "git"),
     ("RATE_LIMIT", "1000"),
     ("RATE_BURST", "0"),
+    ("REDACT", "all"),
     ("LOG_LEVEL", "loud"),
 ];
 
@@ -52,7 +53,10 @@ fn stderr(output: &Output) -> String {
 #[ignore = "needs root: cargo xtask test"]
 fn an_empty_variable_is_unset() {
     needs_kernel!();
-    for (name, _) in SIDECAR.into_iter().chain([("STATE_DIR", "")]) {
+    for (name, _) in SIDECAR
+        .into_iter()
+        .chain([("STATE_DIR", ""), ("REDACT_KEY", "")])
+    {
         let output = sidecar(name, OsStr::new(""));
         // It refuses for lack of capabilities: the usage is right.
         assert_eq!(output.status.code(), Some(1), "{name}: {}", stderr(&output));

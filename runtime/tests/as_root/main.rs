@@ -34,6 +34,7 @@ mod readme_script_works;
 mod refusal_says_why;
 mod run_as_a_user;
 mod run_looks_after_its_command;
+mod secrets_are_not_written;
 mod signals_and_streams;
 mod start_and_stop_are_orderly;
 mod state_survives_a_restart;

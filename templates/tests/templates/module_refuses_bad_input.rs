@@ -65,6 +65,12 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Value>, &'static str
             "whole number",
         ),
         (
+            "redact",
+            vec!["off".into(), "known".into(), "values".into()],
+            vec!["".into(), "all".into()],
+            "none of off, known and values",
+        ),
+        (
             "hold_seconds",
             vec![0.into()],
             vec![(-1).into(), number(0.5)],

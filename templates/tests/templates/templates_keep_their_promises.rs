@@ -69,6 +69,27 @@ fn check_state(pod: &serde_json::Value, sidecar: &serde_json::Value) {
 }
 
 #[test]
+fn secrets_are_redacted_unless_asked_otherwise() {
+    let flags = |pod: &serde_json::Value| -> Vec<String> {
+        let args = container(pod, "exectrail")["args"]
+            .as_array()
+            .unwrap()
+            .clone();
+        let texts = args.iter().map(|arg| arg.as_str().unwrap().to_owned());
+        texts.filter(|arg| arg.starts_with("--redact")).collect()
+    };
+    for pod in pods(&[]) {
+        assert_eq!(flags(&pod), ["--redact=known"]);
+    }
+    for pod in pods(&[("redact", "values".into())]) {
+        assert_eq!(flags(&pod), ["--redact=values"]);
+    }
+    for pod in pods(&[("redact", "off".into())]) {
+        assert_eq!(flags(&pod), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn older_kernels_get_one_capability_more() {
     for pod in pods(&[("kernel_before_5_11", true.into())]) {
         let context = &container(&pod, "exectrail")["securityContext"];

@@ -86,7 +86,8 @@ pub(super) async fn start(
     let sink = LineSink::new(sink);
     let writer = Writer::new(config.output, labels)
         .with_keys(config.keys)
-        .overflowing(sink.overflow());
+        .overflowing(sink.overflow())
+        .redacting(config.redactor);
     let stream = Stream::new(writer)
         .limited(config.tracing.probes.limits.clone())
         .bounded(config.tracing.probes.max_argv_bytes);

@@ -7,7 +7,10 @@ use std::{fmt, io::Write as _};
 
 use exectrail_common::record::{EXE_UPPER_LAYER, Exit, PATH_CUT, PATH_DELETED, PATH_UNREACHABLE};
 
-use super::text::{push_command_line, push_text};
+use super::{
+    places::push_places,
+    text::{push_command_line, push_contents, push_text, push_word},
+};
 use crate::{
     event::{
         decode::arguments,
@@ -20,6 +23,7 @@ use crate::{
         event::outcome,
         exec::{ExecEvent, comm},
         line::LineBuffer,
+        redacted::{Argv, Redaction},
         subject::Notes,
     },
 };
@@ -161,7 +165,13 @@ impl Keys<'_, '_> {
 
 /// Appends the `keys` of an exec after its labels. The first seven keys of `event` are those of
 /// exectrace, in its order.
-pub(super) fn push_exec(line: &mut LineBuffer<'_>, keys: KeySet, event: ExecEvent<'_>) {
+pub(super) fn push_exec(
+    line: &mut LineBuffer<'_>,
+    keys: KeySet,
+    event: ExecEvent<'_>,
+    redaction: Option<&Redaction<'_>>,
+) {
+    let redacted = redaction.and_then(Redaction::argv);
     let head = event.head;
     let filename_escaped = needs_escape(event.filename);
     // Each argument is UTF-8 exactly if all of argv is: a NUL is never inside a character.
@@ -176,7 +186,10 @@ pub(super) fn push_exec(line: &mut LineBuffer<'_>, keys: KeySet, event: ExecEven
 
     if keys.has(Key::Cmdline) {
         push(line, r#","cmdline":"#);
-        push_command_line(line, event.arguments());
+        match redacted {
+            None => push_command_line(line, event.arguments()),
+            Some(argv) => push_redacted_command_line(line, argv, event),
+        }
     }
     push(line, r#","event":{"#);
     let separator = "";
@@ -186,14 +199,30 @@ pub(super) fn push_exec(line: &mut LineBuffer<'_>, keys: KeySet, event: ExecEven
         separator,
     };
     out.text(Key::Filename, event.filename, filename_escaped);
-    let arguments_written = out.list(Key::Argv, event.arguments(), argv_escaped);
+    let arguments_written = match redacted {
+        None => out.list(Key::Argv, event.arguments(), argv_escaped),
+        Some(argv) if out.key(Key::Argv) => {
+            push(out.line, "[");
+            let number = push_redacted_words(out.line, argv, event, usize::MAX, argv_escaped);
+            push(out.line, "]");
+            number
+        }
+        Some(_) => 0,
+    };
     out.truth(Key::Truncated, event.truncated());
     out.number(Key::Pid, head.subject.tgid);
     out.number(Key::Uid, head.subject.uid);
     out.number(Key::Gid, head.subject.gid);
     out.text(Key::Comm, event.comm(), comm_escaped);
     if let Some(interpreter) = event.interpreter() {
-        out.text(Key::Interpreter, interpreter, argv_escaped);
+        match redacted {
+            None => out.text(Key::Interpreter, interpreter, argv_escaped),
+            Some(argv) => {
+                if out.key(Key::Interpreter) {
+                    push_redacted_words(out.line, argv, event, 1, argv_escaped);
+                }
+            }
+        }
     }
     out.number(Key::Argc, head.argc);
     out.number(Key::ArgvBytes, head.argv_len);
@@ -262,7 +291,49 @@ pub(super) fn push_exec(line: &mut LineBuffer<'_>, keys: KeySet, event: ExecEven
         event.arguments().count()
     };
     notes(&mut out, event, event.tampered(number));
+    if let Some(redaction) = redaction
+        && keys.has(Key::Redacted)
+    {
+        push_places(out.line, redaction.places());
+    }
     push(out.line, "}");
+}
+
+/// Appends a JSON string with the command line, redacted.
+#[cold]
+fn push_redacted_command_line(line: &mut LineBuffer<'_>, argv: &Argv<'_>, event: ExecEvent<'_>) {
+    push(line, "\"");
+    argv.show(event, usize::MAX, |piece| {
+        if piece.first && piece.word > 0 {
+            push(line, " ");
+        }
+        // Quoted parts without a blank between them are one word for a shell.
+        push_word(line, piece.bytes);
+    });
+    push(line, "\"");
+}
+
+/// Appends the first `most` arguments, redacted; returns their number.
+#[cold]
+fn push_redacted_words(
+    line: &mut LineBuffer<'_>,
+    argv: &Argv<'_>,
+    event: ExecEvent<'_>,
+    most: usize,
+    escaped: bool,
+) -> usize {
+    let mut arguments = 0;
+    argv.show(event, most, |piece| {
+        if piece.first {
+            push(line, if arguments > 0 { ",\"" } else { "\"" });
+            arguments += 1;
+        }
+        push_contents(line, piece.bytes, escaped);
+        if piece.last {
+            push(line, "\"");
+        }
+    });
+    arguments
 }
 
 /// Appends the keys that only some lines have.
@@ -316,7 +387,7 @@ fn notes(out: &mut Keys<'_, '_>, event: ExecEvent<'_>, tampered: bool) {
 }
 
 /// Appends the fields of an exit after its labels.
-pub(super) fn push_exit(line: &mut LineBuffer<'_>, exit: &Exit) {
+pub(super) fn push_exit(line: &mut LineBuffer<'_>, exit: &Exit, redaction: Option<&Redaction<'_>>) {
     let comm = comm(&exit.comm);
     let comm_escaped = needs_escape(comm);
     let (status, signal, core_dumped) = outcome(exit);
@@ -336,5 +407,8 @@ pub(super) fn push_exit(line: &mut LineBuffer<'_>, exit: &Exit) {
     number(line, r#","cpu":"#, exit.prefix.cpu);
     lane(line, exit.prefix.lane);
     number(line, r#","seq":"#, exit.prefix.seq);
+    if let Some(redaction) = redaction {
+        push_places(line, redaction.places());
+    }
     push(line, "}");
 }

@@ -6,6 +6,7 @@
 mod frequent;
 mod instant;
 mod one_line;
+mod places;
 mod rare;
 mod text;
 
@@ -18,14 +19,19 @@ use serde_json::value::RawValue;
 use super::{
     event::Event,
     line::{LineBuffer, Overflow},
+    redacted::Redaction,
 };
-use crate::event::{
-    clock::LineTime,
-    keys::{Key, KeySet},
+use crate::{
+    event::{
+        clock::LineTime,
+        keys::{Key, KeySet},
+    },
+    redaction::Redactor,
 };
 use frequent::{push_exec, push_exit};
 use instant::Second;
 use one_line::OneLine;
+use places::push_places;
 
 /// Labels, as JSON text.
 #[derive(Debug)]
@@ -57,6 +63,8 @@ pub(super) struct Json {
     pub(super) run: String,
     /// Receives lines that are too long for memory.
     pub(super) overflow: Option<Overflow>,
+    /// What is redacted, for the first line.
+    pub(super) redactor: Option<Redactor>,
 }
 
 impl Json {
@@ -69,26 +77,56 @@ impl Json {
             keys: KeySet::default(),
             run: String::new(),
             overflow: None,
+            redactor: None,
         }
     }
 }
 
 /// Appends the line of `event`.
-pub(super) fn write(line: &mut Vec<u8>, time: LineTime, json: &mut Json, event: &Event<'_>) {
+pub(super) fn write(
+    line: &mut Vec<u8>,
+    time: LineTime,
+    json: &mut Json,
+    event: &Event<'_>,
+    redaction: Option<&Redaction<'_>>,
+) {
     let ts = time.ts;
     match *event {
         Event::Exec(event) => {
             let keys = json.keys;
             let run = keys.has(Key::Run);
             put_frequent(line, ts, "exec", json, run, |line| {
-                push_exec(line, keys, event)
+                push_exec(line, keys, event, redaction)
             });
         }
         Event::Exit(exit) => {
-            put_frequent(line, ts, "exit", json, true, |line| push_exit(line, exit));
+            put_frequent(line, ts, "exit", json, true, |line| {
+                push_exit(line, exit, redaction);
+            });
         }
         _ => {
             rare::write(line, ts, &json.labels.0, event);
+            if let Some(redaction) = redaction
+                && line.ends_with(b"}}}\n")
+            {
+                line.truncate(line.len() - 4);
+                push_places(
+                    &mut LineBuffer {
+                        buffer: line,
+                        overflow: None,
+                    },
+                    redaction.places(),
+                );
+                line.extend_from_slice(b"}}}\n");
+            }
+            if matches!(event, Event::TracingStarted { .. })
+                && let Some(redactor) = &json.redactor
+                && line.ends_with(b"}}\n")
+            {
+                line.truncate(line.len() - 3);
+                push_mode(line, redactor);
+                line.extend_from_slice(b"}}\n");
+            }
             if line.ends_with(b"}}\n") && !matches!(event, Event::TracingStarted { .. }) {
                 line.truncate(line.len() - 3);
                 push_run(line, &json.run);
@@ -130,6 +168,15 @@ fn put_frequent(
         push_run(line, &json.run);
     }
     line.extend_from_slice(b"}}\n");
+}
+
+/// Appends what is redacted, and the id of the key.
+fn push_mode(line: &mut Vec<u8>, redactor: &Redactor) {
+    // Writing to memory does not fail.
+    let _ = write!(line, r#","redact":"{}""#, redactor.mode().as_str());
+    if let Some(key) = redactor.key() {
+        let _ = write!(line, r#","redact_key":"{:016x}""#, key.key_id());
+    }
 }
 
 /// Appends the id of the run, the last key of `fields`.

@@ -90,13 +90,18 @@ impl fmt::Write for Escaping<'_, '_> {
 /// Appends `bytes` as a JSON string; for `escaped`, see [`Text`].
 pub(super) fn push_text(line: &mut LineBuffer<'_>, bytes: &[u8], escaped: bool) {
     line.push(b'"');
+    push_contents(line, bytes, escaped);
+    line.push(b'"');
+}
+
+/// Appends `bytes` as the contents of a JSON string.
+pub(super) fn push_contents(line: &mut LineBuffer<'_>, bytes: &[u8], escaped: bool) {
     if classes(bytes) & ESCAPED == 0 {
         line.extend_from_slice(bytes);
     } else {
         // Writing to memory does not fail.
         let _ = write!(Escaping(line), "{}", Text { bytes, escaped });
     }
-    line.push(b'"');
 }
 
 /// Appends `words` as a JSON string with a command line; see [`CommandLine`].
@@ -109,24 +114,29 @@ pub(super) fn push_command_line<'a>(
         if index > 0 {
             line.push(b' ');
         }
-        let classes = classes(word);
-        if classes & BARE != 0 && !word.is_empty() {
-            line.extend_from_slice(word);
-        } else if classes & NO_SINGLE_QUOTES == 0
-            && let Ok(text) = std::str::from_utf8(word)
-        {
-            line.push(b'\'');
-            push_escaped(line, text);
-            line.push(b'\'');
-        } else {
-            let word = CommandLine {
-                words: std::iter::once(word),
-                alphabet: Alphabet::All,
-            };
-            let _ = write!(Escaping(line), "{word}");
-        }
+        push_word(line, word);
     }
     line.push(b'"');
+}
+
+/// Appends a word of a command line, as the contents of a JSON string.
+pub(super) fn push_word(line: &mut LineBuffer<'_>, word: &[u8]) {
+    let classes = classes(word);
+    if classes & BARE != 0 && !word.is_empty() {
+        line.extend_from_slice(word);
+    } else if classes & NO_SINGLE_QUOTES == 0
+        && let Ok(text) = std::str::from_utf8(word)
+    {
+        line.push(b'\'');
+        push_escaped(line, text);
+        line.push(b'\'');
+    } else {
+        let word = CommandLine {
+            words: std::iter::once(word),
+            alphabet: Alphabet::All,
+        };
+        let _ = write!(Escaping(line), "{word}");
+    }
 }
 
 #[cfg(test)]

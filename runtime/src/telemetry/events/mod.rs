@@ -11,7 +11,7 @@ pub(crate) use addresses::{
 };
 pub(crate) use lines::{LinesUnwritten, LinesWritten, RecordUnreadable, SinkFull};
 pub(crate) use run::{
-    ActorFailed, DiscoveryDecided, FailedExecsDecided, PrivilegesDropped, PrivilegesKept, Ready,
-    StartupTimedOut, Stopping, TracingRefused, VariablesUnknown,
+    ActorFailed, DiscoveryDecided, FailedExecsDecided, KeyReadable, PrivilegesDropped,
+    PrivilegesKept, Ready, StartupTimedOut, Stopping, TracingRefused, VariablesUnknown,
 };
 pub(crate) use targets::{EndsNotChecked, StateNotSaved, StateUnusable, TableFull, TargetsSwept};

@@ -1,6 +1,6 @@
 //! Events of the run: its start, the decisions at the start, and its end.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 use exectrail_common::target::{BY_CGROUP, BY_NETWORK};
 use tracing::{error, info, warn};
@@ -209,5 +209,22 @@ impl Stopping {
     pub(crate) fn emit(self) {
         metrics().tracing(false);
         info!(signal = self.signal, "stopping");
+    }
+}
+
+/// The key for ids of secrets can be read by users other than its owner.
+pub(crate) struct KeyReadable<'a> {
+    /// The key file.
+    pub path: &'a Path,
+}
+
+impl KeyReadable<'_> {
+    /// Logs it.
+    pub(crate) fn emit(self) {
+        warn!(
+            path = %self.path.display(),
+            "every user can read the key file of --redact-key, and can test guesses of secrets \
+            with it; set its mode to 0400"
+        );
     }
 }

@@ -1,0 +1,150 @@
+//! Secrets in what a workspace executes: where they are, and what is written in their place.
+//!
+//! Knows bytes only. `output` redacts an event with it before it writes the line.
+
+mod formats;
+mod key;
+mod names;
+mod programs;
+mod quotes;
+mod script;
+mod search;
+mod spans;
+mod text;
+mod url;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+pub(crate) use key::Key;
+pub use key::KeyError;
+use search::Search;
+pub(crate) use spans::Span;
+use spans::Spans;
+use words::Words;
+
+/// What is written in the place of a secret.
+pub(crate) const MARKER: &[u8] = b"[redacted]";
+
+/// What is redacted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum RedactMode {
+    /// Nothing
+    #[default]
+    Off,
+    /// Known token formats, and values whose option, variable or header names a secret
+    Known,
+    /// Also every value of an option or variable
+    Values,
+}
+
+impl RedactMode {
+    /// As in flags and lines.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Known => "known",
+            Self::Values => "values",
+        }
+    }
+}
+
+/// Why redaction cannot begin.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up the search for secrets: {0}; this is a fault of exectrail: report it")]
+pub struct SearchError(Box<aho_corasick::BuildError>);
+
+/// Finds secrets.
+#[derive(Clone, Debug)]
+pub struct Redactor {
+    search: Arc<Search>,
+    mode: RedactMode,
+    key: Option<Key>,
+}
+
+impl Redactor {
+    /// A redactor; `None` if nothing is to be redacted.
+    ///
+    /// # Errors
+    /// None in practice: the patterns are constants.
+    pub fn new(mode: RedactMode) -> Result<Option<Self>, SearchError> {
+        if mode == RedactMode::Off {
+            return Ok(None);
+        }
+        let search = Arc::new(Search::new().map_err(SearchError)?);
+        let key = None;
+        Ok(Some(Self { search, mode, key }))
+    }
+
+    /// This redactor, with a key by which equal secrets have equal ids.
+    #[must_use]
+    pub(crate) fn keyed(self, key: Option<Key>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// What is redacted.
+    pub(crate) fn mode(&self) -> RedactMode {
+        self.mode
+    }
+
+    /// Whether values are redacted because of their place alone.
+    pub(crate) fn redacts_values(&self) -> bool {
+        self.mode == RedactMode::Values
+    }
+
+    /// The key, if there is one.
+    pub(crate) fn key(&self) -> Option<&Key> {
+        self.key.as_ref()
+    }
+
+    /// Whether `bytes`, one word or many with NULs between them, may have a secret of a known form.
+    pub(crate) fn suspects(&self, bytes: &[u8]) -> bool {
+        self.search.finds(bytes)
+    }
+
+    /// Calls `each` with the number of each word, the word, and the places of secrets in it.
+    /// `known`: whether any of the words [may have](Self::suspects) a secret of a known form.
+    /// `cut`: the end of the last word is missing.
+    pub(crate) fn words<'a>(
+        &self,
+        known: bool,
+        words: impl Iterator<Item = &'a [u8]>,
+        cut: bool,
+        mut each: impl FnMut(usize, &'a [u8], &[Span]),
+    ) {
+        let mut spans = Spans::default();
+        let mut state = Words::new(known, self.redacts_values());
+        let mut words = words.enumerate().peekable();
+        while let Some((number, word)) = words.next() {
+            let cut = cut && words.peek().is_none();
+            each(
+                number,
+                word,
+                state.next(&self.search, word, cut, &mut spans),
+            );
+        }
+    }
+
+    /// Calls `each` with the places of secrets in a text that is no argument, such as a filename.
+    /// `cut`: its end is missing.
+    pub(crate) fn text(&self, bytes: &[u8], cut: bool, each: impl FnOnce(&[Span])) {
+        let mut spans = Spans::default();
+        let script = false;
+        let _ = text::scan(&self.search, text::Text { bytes, script, cut }, &mut spans);
+        each(spans.finish(bytes.len()));
+    }
+}
+
+/// Writes `word` with a marker in the place of each secret to `into`.
+pub(crate) fn redact(word: &[u8], spans: &[Span], into: &mut Vec<u8>) {
+    let mut from = 0;
+    for span in spans {
+        into.extend_from_slice(word.get(from..span.start).unwrap_or_default());
+        into.extend_from_slice(MARKER);
+        from = span.end;
+    }
+    into.extend_from_slice(word.get(from..).unwrap_or_default());
+}

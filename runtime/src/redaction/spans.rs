@@ -1,0 +1,81 @@
+//! The places of secrets in one word: sorted, merged, and bounded in number.
+
+/// A place in a word, in bytes, and the rule that found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// First byte.
+    pub start: usize,
+    /// End; always greater than `start`.
+    pub end: usize,
+    /// Name of the rule.
+    pub rule: &'static str,
+}
+
+/// Most places in one word. What follows the last one is redacted whole, so a word grows by at most
+/// this many markers.
+const MOST: usize = 1_024;
+/// Number of places after which they are merged.
+const MERGE_AT: usize = 4 * MOST;
+/// The rule of what follows the last place.
+const REST: &str = "many";
+
+/// The places in one word.
+#[derive(Debug, Default)]
+pub(super) struct Spans {
+    spans: Vec<Span>,
+    /// Everything from here on is redacted.
+    rest: Option<usize>,
+}
+
+impl Spans {
+    pub(super) fn clear(&mut self) {
+        self.spans.clear();
+        self.rest = None;
+    }
+
+    /// Adds a place, unless it is empty.
+    pub(super) fn push(&mut self, start: usize, end: usize, rule: &'static str) {
+        if start >= end || self.rest.is_some_and(|rest| rest <= start) {
+            return;
+        }
+        self.spans.push(Span { start, end, rule });
+        if self.spans.len() >= MERGE_AT {
+            self.merge();
+        }
+    }
+
+    /// Sorts and merges the places in a word of `len` bytes.
+    pub(super) fn finish(&mut self, len: usize) -> &[Span] {
+        self.merge();
+        if let Some(rest) = self.rest {
+            self.spans.push(Span {
+                start: rest,
+                end: len,
+                rule: REST,
+            });
+            self.merge_overlaps();
+        }
+        &self.spans
+    }
+
+    fn merge(&mut self) {
+        self.merge_overlaps();
+        if let Some(first) = self.spans.get(MOST) {
+            self.rest = Some(self.rest.map_or(first.start, |rest| rest.min(first.start)));
+            self.spans.truncate(MOST);
+        }
+    }
+
+    fn merge_overlaps(&mut self) {
+        // Of places that begin together, the longest gives its rule.
+        self.spans
+            .sort_unstable_by_key(|span| (span.start, usize::MAX - span.end));
+        self.spans.dedup_by(|next, kept| {
+            let overlap = next.start < kept.end;
+            if overlap {
+                kept.end = kept.end.max(next.end);
+            }
+            overlap
+        });
+    }
+}

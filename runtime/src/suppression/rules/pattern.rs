@@ -1,0 +1,44 @@
+//! One rule: a field and its pattern.
+
+use exectrail_common::suppression::FILENAME_WINDOW;
+
+/// Maximum length of a filename rule. The probes read 256 bytes with the NUL. A path that fills
+/// these bytes may be longer, so the probes treat it as longer.
+pub(crate) const MAX_FILENAME_PATTERN: usize = FILENAME_WINDOW - 2;
+
+/// The key of the `exec` line that a rule reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The filename that the caller gave.
+    Filename,
+    /// The caller's comm.
+    Comm,
+    /// Real user id in the init user namespace.
+    Uid,
+}
+
+impl Field {
+    /// As in rules and lines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Filename => "filename",
+            Self::Comm => "comm",
+            Self::Uid => "uid",
+        }
+    }
+}
+
+/// The pattern of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Pattern {
+    /// The whole text.
+    Whole(Field, String),
+    /// A prefix of the text; the empty prefix matches every exec.
+    Prefix(Field, String),
+    /// A user id.
+    Uid(u32),
+}
+
+/// One rule. Its text is `FIELD=VALUE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule(pub(super) Pattern);
