@@ -7,7 +7,7 @@ use crate::crates::{name_of, root};
 use crate::uses::uses_between_files;
 
 /// The modules of `runtime`, in the order of docs/architecture.md: each uses only those after it.
-const LAYERS: [&str; 13] = [
+const LAYERS: [&str; 14] = [
     "commands",
     "cli",
     "actors",
@@ -20,6 +20,7 @@ const LAYERS: [&str; 13] = [
     "event",
     "handshake",
     "suppression",
+    "proof",
     "process",
 ];
 

@@ -6,6 +6,7 @@
 mod frequent;
 mod instant;
 mod one_line;
+mod places;
 mod rare;
 mod text;
 
@@ -19,9 +20,12 @@ use super::{
     event::Event,
     line::{LineBuffer, Overflow},
 };
-use crate::event::{
-    clock::LineTime,
-    keys::{Key, KeySet},
+use crate::{
+    event::{
+        clock::LineTime,
+        keys::{Key, KeySet},
+    },
+    proof::Signer,
 };
 use frequent::{push_exec, push_exit};
 use instant::Second;
@@ -55,6 +59,10 @@ pub(super) struct Json {
     pub(super) keys: KeySet,
     /// Id of the run, which all lines have; empty before the first line.
     pub(super) run: String,
+    /// Number of lines that have it.
+    pub(super) lines: u64,
+    /// Signs checkpoints.
+    pub(super) signer: Option<Signer>,
     /// Receives lines that are too long for memory.
     pub(super) overflow: Option<Overflow>,
 }
@@ -68,6 +76,8 @@ impl Json {
             second,
             keys: KeySet::default(),
             run: String::new(),
+            lines: 0,
+            signer: None,
             overflow: None,
         }
     }
@@ -88,10 +98,14 @@ pub(super) fn write(line: &mut Vec<u8>, time: LineTime, json: &mut Json, event: 
             put_frequent(line, ts, "exit", json, true, |line| push_exit(line, exit));
         }
         _ => {
-            rare::write(line, ts, &json.labels.0, event);
-            if line.ends_with(b"}}\n") && !matches!(event, Event::TracingStarted { .. }) {
+            let key = json.signer.as_ref().map(Signer::public);
+            rare::write(line, ts, &json.labels.0, key.as_deref(), event);
+            if line.ends_with(b"}}\n") {
                 line.truncate(line.len() - 3);
-                push_run(line, &json.run);
+                if !matches!(event, Event::TracingStarted { .. }) {
+                    push_run(line, &json.run);
+                }
+                push_line(line, json);
                 line.extend_from_slice(b"}}\n");
             }
         }
@@ -103,6 +117,13 @@ pub(super) fn write(line: &mut Vec<u8>, time: LineTime, json: &mut Json, event: 
         line.truncate(line.len() - 2);
         // Writing to memory does not fail.
         let _ = writeln!(line, r#","clock":"{clock:.9}"}}"#);
+    }
+    if let Event::Checkpoint(account) | Event::TracingStopped(account) = event
+        && account.seal.is_some()
+        && let Some(signer) = &json.signer
+        && line.ends_with(b"}\n")
+    {
+        sign_last(line, signer);
     }
 }
 
@@ -128,11 +149,34 @@ fn put_frequent(
     });
     if run {
         push_run(line, &json.run);
+        push_line(line, json);
+    } else {
+        // `exectrail verify` counts such lines.
+        json.lines += 1;
     }
     line.extend_from_slice(b"}}\n");
 }
 
-/// Appends the id of the run, the last key of `fields`.
+/// Signs the last of `lines`.
+fn sign_last(lines: &mut Vec<u8>, signer: &Signer) {
+    lines.pop();
+    let begin = lines.iter().rposition(|byte| *byte == b'\n');
+    let mut line = lines.split_off(begin.map_or(0, |end| end + 1));
+    signer.sign(&mut line);
+    lines.append(&mut line);
+    lines.push(b'\n');
+}
+
+/// Appends the number of the line in its run, the last key of `fields`.
+fn push_line(line: &mut Vec<u8>, json: &mut Json) {
+    if !json.run.is_empty() {
+        line.extend_from_slice(br#","line":"#);
+        line.extend_from_slice(itoa::Buffer::new().format(json.lines).as_bytes());
+        json.lines += 1;
+    }
+}
+
+/// Appends the id of the run.
 fn push_run(line: &mut Vec<u8>, run: &str) {
     if !run.is_empty() {
         line.extend_from_slice(br#","run":""#);
