@@ -10,9 +10,12 @@ fuzz_target!(|log: &[u8]| {
     for line in log.split(|byte| *byte == b'\n') {
         audit.read(line);
     }
-    for run in audit.finish() {
-        for fault in run.faults {
-            assert!(!fault.to_string().is_empty());
-        }
+    let report = audit.finish();
+    let of_runs = report.runs.iter().map(|run| &run.faults);
+    for fault in of_runs
+        .chain([&report.faults])
+        .flat_map(|faults| &faults.first)
+    {
+        assert!(!fault.to_string().is_empty());
     }
 });

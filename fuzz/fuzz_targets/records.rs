@@ -26,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
                 "a refused record left a trace"
             );
         }
-        stream.finish(&mut lines);
+        stream.finish(None, &mut lines);
         let lines = String::from_utf8(lines).expect("lines are UTF-8");
         assert!(lines.ends_with('\n'));
         for line in lines.lines() {

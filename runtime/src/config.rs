@@ -16,6 +16,7 @@ use jiff::SignedDuration;
 use crate::{
     event::keys::KeySet,
     probes::{Hook, Options},
+    proof::{Head, Signer, SigningKeyError},
     redaction::{KeyError, Redactor, SearchError},
     suppression::{rules::RuleError, shown::Shown},
 };
@@ -84,6 +85,10 @@ pub(crate) struct Config {
     pub output: OutputFormat,
     /// The sink of events.
     pub sink: SinkPath,
+    /// Period of checkpoints; `None` for none.
+    pub checkpoints: Option<Duration>,
+    /// Signs checkpoints.
+    pub signer: Option<Signer>,
 }
 
 /// What is traced, and how.
@@ -153,6 +158,29 @@ pub enum ValueError {
         /// The value of the flag or variable.
         value: Shown,
     },
+    /// Not a period of checkpoints.
+    #[error(
+        "{value:?} is not a period of checkpoints: write a duration of at least 1s, such as 60s, \
+        or off"
+    )]
+    Period {
+        /// The value of the flag or variable.
+        value: String,
+    },
+    /// The key of the signatures.
+    #[error(transparent)]
+    SigningKey(#[from] SigningKeyError),
+    /// Not a head.
+    #[error("{value:?} is not a head: write its 64 hexadecimal digits, as in a checkpoint")]
+    Head {
+        /// The value of the flag.
+        value: String,
+    },
+    /// A key that signs nothing.
+    #[error(
+        "--sign-key signs checkpoints, and there are none with --checkpoint off or --output text"
+    )]
+    NothingToSign,
     /// Rules that contradict each other.
     #[error(transparent)]
     Rules(#[from] RuleError),
@@ -192,6 +220,37 @@ pub fn duration(value: &str) -> Result<Duration, ValueError> {
         .ok_or_else(|| ValueError::Duration {
             value: Shown::quoted(value),
         })
+}
+
+/// Period of checkpoints; `None` for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Checkpoints(pub Option<Duration>);
+
+/// Parses a period of checkpoints, or `off`.
+///
+/// # Errors
+/// [`ValueError::Period`], also for less than a second.
+pub(crate) fn checkpoints(value: &str) -> Result<Checkpoints, ValueError> {
+    if value == "off" {
+        return Ok(Checkpoints(None));
+    }
+    let period = duration(value).ok();
+    let period = period.filter(|period| *period >= Duration::from_secs(1));
+    period
+        .map(|period| Checkpoints(Some(period)))
+        .ok_or_else(|| ValueError::Period {
+            value: value.to_owned(),
+        })
+}
+
+/// Parses the head of a checkpoint.
+///
+/// # Errors
+/// [`ValueError::Head`].
+pub(crate) fn head(value: &str) -> Result<Head, ValueError> {
+    Head::parse(&value.to_ascii_lowercase()).ok_or_else(|| ValueError::Head {
+        value: value.to_owned(),
+    })
 }
 
 /// Parses `key=value`. The value may have any characters, also `=`.
@@ -304,6 +363,17 @@ mod tests {
             assert!(error.contains("253 bytes") && error.len() < 600, "{error}");
         }
         assert!(burst("0").is_err() && burst("-1").is_err() && burst("+1").is_err());
+    }
+
+    #[test]
+    fn a_period_is_a_second_or_more() {
+        assert_eq!(checkpoints("off").unwrap(), Checkpoints(None));
+        let minute = Duration::from_secs(60);
+        assert_eq!(checkpoints("1m").unwrap(), Checkpoints(Some(minute)));
+        for wrong in ["", "0", "999ms", "false", "60"] {
+            let error = checkpoints(wrong).unwrap_err().to_string();
+            assert!(error.contains("at least 1s"), "{wrong}: {error}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //!
 //! A module uses only modules that come later in this list: `commands`, `cli`, `actors`, `stream`,
 //! `output`, `state`, `telemetry`, `config`, `probes`, `event`, `handshake`, `suppression`,
-//! `redaction`, `process`. `audit`, which reads logs, uses `event` only.
+//! `redaction`, `proof`, `process`. `audit`, which reads logs, uses `event` and `proof` only.
 
 mod actors;
 mod audit;
@@ -21,6 +21,7 @@ mod handshake;
 mod output;
 mod probes;
 mod process;
+mod proof;
 mod redaction;
 mod state;
 mod stream;
@@ -38,6 +39,7 @@ pub mod internals {
         config::{OutputFormat, ValueError, duration, label},
         handshake::announcement::{Malformed, check_head, parse_body},
         output::{Labels, Writer},
+        proof::{Chain, Head},
         redaction::{KeyError, RedactMode, Redactor},
         stream::Stream,
         suppression::{

@@ -2,17 +2,19 @@
 //!
 //! Receives [`Begin`], [`Batch`], [`Counts`], [`Suppressed`], [`Started`], [`Targets`], [`Ended`],
 //! [`Flush`]; answers when the lines are written. Sends [`WorkspaceTraced`] and [`ActorDied`] to
-//! Lifecycle. Has its own thread, because the sink may block. Every line that it accepted is
-//! written whole, or counted if the sink does not accept it. Lines are never interleaved.
+//! Lifecycle, and [`CheckpointWritten`] to Tracer. Has its own thread, because the sink may block.
+//! Every line that it accepted is written whole, or counted if the sink does not accept it. Lines
+//! are never interleaved.
 
-use std::mem;
+use std::{mem, time::Duration};
 
 use actix::{Actor, AsyncContext as _, Context, Handler, MessageResult, Recipient};
 
 use caps::CapsHashSet;
 
 use super::messages::{
-    ActorDied, Batch, Begin, Counts, Ended, Flush, Started, Suppressed, Targets, WorkspaceTraced,
+    ActorDied, Batch, Begin, CheckpointWritten, Counts, Ended, Flush, Flushed, Started, Suppressed,
+    Targets, WorkspaceTraced,
 };
 use crate::{
     output::{Found, LONGEST_IN_MEMORY, line_sink::LineSink, unwritten::Unwritten},
@@ -27,15 +29,18 @@ pub(crate) struct Emitter {
     sink: LineSink,
     lines: Vec<u8>,
     full_table_reported: bool,
+    checkpoint_period: Option<Duration>,
+    keeper: Option<Recipient<CheckpointWritten>>,
     traced: Option<Recipient<WorkspaceTraced>>,
     lifecycle: Recipient<ActorDied>,
 }
 
 impl Emitter {
-    /// Writes the lines of `stream` to `sink`.
+    /// Writes the lines of `stream` to `sink`, and a checkpoint in each `checkpoint_period`.
     pub(crate) fn new(
         stream: Stream,
         sink: LineSink,
+        checkpoint_period: Option<Duration>,
         traced: Recipient<WorkspaceTraced>,
         lifecycle: Recipient<ActorDied>,
     ) -> Self {
@@ -44,6 +49,8 @@ impl Emitter {
             sink,
             lines: Vec::new(),
             full_table_reported: false,
+            checkpoint_period,
+            keeper: None,
             traced: Some(traced),
             lifecycle,
         }
@@ -68,8 +75,27 @@ impl Emitter {
     }
 }
 
+impl Emitter {
+    /// Writes a checkpoint, and reports it if it could be written.
+    fn checkpoint(&mut self) {
+        // The head covers the lines before the checkpoint, so they go first.
+        self.put();
+        let Some(head) = self.sink.seal() else {
+            return;
+        };
+        let checkpoint = self.stream.checkpoint(head, &mut self.lines);
+        self.put();
+        if let Some(checkpoint) = checkpoint
+            && let Some(keeper) = &self.keeper
+            && !self.sink.has_failed()
+        {
+            keeper.do_send(CheckpointWritten(checkpoint));
+        }
+    }
+}
+
 /// Period of comparing the wall clock with the boot clock, and of updating the metrics.
-const CLOCK_CHECK: std::time::Duration = std::time::Duration::from_secs(1);
+const CLOCK_CHECK: Duration = Duration::from_secs(1);
 
 impl Actor for Emitter {
     type Context = Context<Self>;
@@ -92,9 +118,13 @@ impl Actor for Emitter {
 impl Handler<Begin> for Emitter {
     type Result = ();
 
-    fn handle(&mut self, Begin(beginning): Begin, _: &mut Self::Context) {
+    fn handle(&mut self, Begin { beginning, keeper }: Begin, ctx: &mut Self::Context) {
         self.stream.begin(&beginning, &mut self.lines);
         self.put();
+        self.keeper = Some(keeper);
+        if let Some(period) = self.checkpoint_period {
+            ctx.run_interval(period, |emitter, _| emitter.checkpoint());
+        }
     }
 }
 
@@ -130,6 +160,7 @@ impl Handler<Counts> for Emitter {
         if counts.settled {
             self.stream.settle(&mut self.lines);
         }
+        self.stream.accounted(counts.at);
         self.put();
     }
 }
@@ -177,11 +208,18 @@ impl Handler<Ended> for Emitter {
 }
 
 impl Handler<Flush> for Emitter {
-    type Result = MessageResult<Flush>;
+    type Result = Flushed;
 
     fn handle(&mut self, _: Flush, _: &mut Self::Context) -> Self::Result {
-        self.stream.finish(&mut self.lines);
+        self.stream.settle(&mut self.lines);
+        // The head covers the lines before the last one, so they go first.
         self.put();
+        let head = self.sink.seal();
+        let checkpoint = self.stream.finish(head, &mut self.lines);
+        self.put();
+        let checkpoint = checkpoint
+            .filter(|_| !self.sink.has_failed())
+            .map(CheckpointWritten);
         let unwritten = self.sink.unwritten();
         if unwritten != Unwritten::default() {
             let lost = self.stream.totals().lost[0];
@@ -198,6 +236,9 @@ impl Handler<Flush> for Emitter {
             }
             .emit();
         }
-        MessageResult(unwritten)
+        Flushed {
+            unwritten,
+            checkpoint,
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use actix::{Message, Recipient};
+use actix::{Message, MessageResponse, Recipient};
 use exectrail_common::target::NsId;
 use exectrail_preflight::{Kernel, Report};
 
@@ -11,6 +11,7 @@ use crate::{
     handshake::verdict::{Namespace, Refusal},
     output::{Found, unwritten::Unwritten},
     probes::{AttachError, Output, counters::Count},
+    proof::Checkpoint,
     stream::Beginning,
     suppression::account::Tally,
 };
@@ -146,6 +147,8 @@ pub(crate) struct Counts {
     /// Whether the ring has been empty for so long that no more pieces of unfinished execs will
     /// come.
     pub settled: bool,
+    /// Every record of an event up to this time was sent before: boot clock, nanoseconds.
+    pub at: u64,
 }
 
 /// To Emitter: running totals of the suppressed execs.
@@ -166,7 +169,17 @@ pub(crate) struct Targets(pub Vec<Namespace>);
 /// To Emitter: tracing is on; write the first line.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Begin(pub Beginning);
+pub(crate) struct Begin {
+    /// The facts of the first line.
+    pub beginning: Beginning,
+    /// The recipient of each checkpoint.
+    pub keeper: Recipient<CheckpointWritten>,
+}
+
+/// To Tracer: the log has this checkpoint, for the next run to continue from.
+#[derive(Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub(crate) struct CheckpointWritten(pub Checkpoint);
 
 /// To Emitter: a namespace is traced from now on, or within moments.
 #[derive(Message)]
@@ -193,10 +206,19 @@ pub(crate) struct ReadRing;
 #[rtype(result = "()")]
 pub(crate) struct SetReader(pub Recipient<ReadRing>);
 
-/// To Emitter: write the last line. Returns the counts of what was not written in the whole run.
+/// To Emitter: write the last line.
 #[derive(Message)]
-#[rtype(result = "Unwritten")]
+#[rtype(result = "Flushed")]
 pub(crate) struct Flush;
+
+/// From Emitter: the last line is written, as far as the sink accepts it.
+#[derive(MessageResponse)]
+pub(crate) struct Flushed {
+    /// The counts of what was not written in the whole run.
+    pub unwritten: Unwritten,
+    /// The checkpoint that the last line is, if it was written.
+    pub checkpoint: Option<CheckpointWritten>,
+}
 
 /// To Lifecycle: the first workspace is traced.
 #[derive(Message)]

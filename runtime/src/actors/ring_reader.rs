@@ -158,6 +158,7 @@ async fn read(
         emitter,
         batch: Batch::default(),
         suppressed_at: Instant::now(),
+        emptied_at: WallClock::boot_now(),
     };
     loop {
         let stopping = tokio::select! {
@@ -209,6 +210,8 @@ struct Reader {
     emitter: Addr<Emitter>,
     batch: Batch,
     suppressed_at: Instant,
+    /// When the ring was last empty, at the latest: boot clock, nanoseconds.
+    emptied_at: u64,
 }
 
 impl Reader {
@@ -216,6 +219,7 @@ impl Reader {
     async fn empty(&mut self) -> Result<usize, ReadError> {
         let mut found = 0;
         loop {
+            let now = WallClock::boot_now();
             let ring = self.ring.get_mut();
             while self.batch.bytes.len() < BATCH_BYTES {
                 match ring.next() {
@@ -224,6 +228,7 @@ impl Reader {
                 }
             }
             if self.batch.ends.is_empty() {
+                self.emptied_at = now;
                 return Ok(found);
             }
             found += self.batch.bytes.len();
@@ -234,7 +239,9 @@ impl Reader {
     /// Sends the kernel's counts; with `last`, the final and complete ones.
     async fn count(&mut self, settled: bool, last: bool) -> Result<(), ReadError> {
         let count = self.counters.read(last)?;
-        Ok(self.emitter.send(Counts { count, settled }).await?)
+        let at = self.emptied_at;
+        let counts = Counts { count, settled, at };
+        Ok(self.emitter.send(counts).await?)
     }
 
     /// Sends the suppressed totals if they are due, or if this is the `last` time.

@@ -1,6 +1,7 @@
 //! Tracer: decides what is traced.
 //!
-//! Receives [`Attach`], [`SetReader`], [`Announce`], [`Detach`], [`DetachIfIdle`]. Sends Emitter
+//! Receives [`Attach`], [`SetReader`], [`Announce`], [`Detach`], [`DetachIfIdle`],
+//! [`CheckpointWritten`]. Sends Emitter
 //! [`Begin`], [`Started`] before the namespace's first exec can be in the ring, [`Ended`] when a
 //! namespace has no process left, and [`Targets`] periodically. Has RingReader read the remaining
 //! records of namespaces that ended. Keeps the state that survives a restart. Never parses HTTP.
@@ -16,8 +17,8 @@ use procfs::sys::kernel::random;
 use super::{
     emitter::Emitter,
     messages::{
-        Announce, Attach, Attached, Begin, Detach, DetachIfIdle, Ended, NotRegistered, ReadRing,
-        Registered, SetReader, Started, Targets,
+        Announce, Attach, Attached, Begin, CheckpointWritten, Detach, DetachIfIdle, Ended,
+        NotRegistered, ReadRing, Registered, SetReader, Started, Targets,
     },
 };
 use crate::{
@@ -226,7 +227,7 @@ impl Actor for Tracer {
 impl Handler<Attach> for Tracer {
     type Result = Result<Attached, AttachError>;
 
-    fn handle(&mut self, Attach(kernel): Attach, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Attach(kernel): Attach, ctx: &mut Self::Context) -> Self::Result {
         let (mut probes, output) =
             uninterrupted(|| Probes::attach(&kernel, &self.settings.probes))?;
         let map_error = |map| move |source| AttachError::Map { map, source };
@@ -262,7 +263,7 @@ impl Handler<Attach> for Tracer {
         }
         let failed_execs = probes.failed_execs();
         FailedExecsDecided { failed_execs }.emit();
-        self.emitter.do_send(Begin(Beginning {
+        let beginning = Beginning {
             at: WallClock::boot_now(),
             run,
             boot_id: random::boot_id().ok(),
@@ -277,7 +278,9 @@ impl Handler<Attach> for Tracer {
                 self.unknown(&probes, discovery)
             },
             previous,
-        }));
+        };
+        let keeper = ctx.address().recipient();
+        self.emitter.do_send(Begin { beginning, keeper });
         if self.settings.use_local_pidns {
             let own = own_namespace(&probes);
             register(&mut probes, &self.emitter, &own, Found::Local)
@@ -345,6 +348,16 @@ impl Handler<Announce> for Tracer {
                 .emit();
                 Err(refusal.into())
             }
+        }
+    }
+}
+
+impl Handler<CheckpointWritten> for Tracer {
+    type Result = ();
+
+    fn handle(&mut self, written: CheckpointWritten, _: &mut Self::Context) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.checkpoint(written.0);
         }
     }
 }

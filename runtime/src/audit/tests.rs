@@ -1,12 +1,17 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::proof::{Chain, Head};
 
 const START: &str = r#"{"ts":"1","level":"INFO","msg":"tracing_started","fields":{}}"#;
 
 fn exec(cpu: u16, seq: u64) -> String {
+    event("exec", cpu, seq)
+}
+
+fn event(msg: &str, cpu: u16, seq: u64) -> String {
     format!(
-        r#"{{"ts":"2","level":"INFO","msg":"exec","fields":{}}}"#,
+        r#"{{"ts":"2","level":"INFO","msg":"{msg}","fields":{}}}"#,
         format_args!(r#"{{"event":{{"cpu":{cpu},"seq":{seq}}}}}"#)
     )
 }
@@ -28,75 +33,310 @@ fn stop(execs: u64, lost: u64) -> String {
     )
 }
 
-fn audit(lines: &[String]) -> Vec<Run> {
-    let mut audit = Audit::default();
+fn audit_with(demands: Demands, lines: &[String]) -> Report {
+    let mut audit = Audit::new(demands);
     lines.iter().for_each(|line| audit.read(line.as_bytes()));
     audit.finish()
 }
 
-#[test]
-fn a_log_in_order() {
-    let lines = [
-        START.into(),
-        exec(0, 0),
-        exec(1, 0),
-        exec(0, 1),
-        lost(0, 2),
-        exec(0, 4),
-        lost(1, 1),
-        stop(4, 3),
-        // A second run.
-        START.into(),
-        exec(0, 0),
-    ];
-    let runs = audit(&lines);
-    assert_eq!(runs.len(), 2);
-    assert_eq!(runs[0].faults, []);
-    assert_eq!((runs[0].execs, runs[0].lost), (4, 3));
-    assert!(runs[0].has_beginning && runs[0].has_end);
-    assert_eq!(runs[1].faults, []);
-    assert!(!runs[1].has_end);
+fn audit(lines: &[String]) -> Report {
+    audit_with(Demands::default(), lines)
 }
 
-#[test]
-fn a_line_taken_out_shows() {
-    let whole = [START.into(), exec(0, 0), exec(0, 1), exec(0, 2), stop(3, 0)];
-    assert_eq!(audit(&whole)[0].faults, []);
-    for gone in 1..=3 {
-        let mut lines = whole.to_vec();
-        lines.remove(gone);
-        assert_ne!(audit(&lines)[0].faults, [], "line {gone}");
+/// The faults of a log, in order.
+fn faults(lines: &[String]) -> Vec<Fault> {
+    let report = audit(lines);
+    let of_runs = report.runs.iter().map(|run| &run.faults);
+    let all = of_runs.chain([&report.faults]);
+    all.flat_map(|faults| faults.first.clone()).collect()
+}
+
+/// Logs of versions whose lines have neither a run nor a number.
+mod old {
+    use super::*;
+
+    #[test]
+    fn a_log_in_order() {
+        let lines = [
+            START.into(),
+            exec(0, 0),
+            exec(1, 0),
+            exec(0, 1),
+            lost(0, 2),
+            exec(0, 4),
+            lost(1, 1),
+            stop(4, 3),
+            // A second run.
+            START.into(),
+            exec(0, 0),
+        ];
+        let report = audit(&lines);
+        assert!(report.is_right(), "{report:?}");
+        let runs = report.runs;
+        assert_eq!(runs.len(), 2);
+        assert_eq!((runs[0].execs(), runs[0].lost()), (4, 3));
+        assert!(runs[0].has_beginning && runs[0].has_end);
+        assert!(!runs[1].has_end);
+    }
+
+    #[test]
+    fn a_line_taken_out_shows() {
+        let whole = [
+            START.into(),
+            exec(0, 0),
+            exec(0, 1),
+            exec(0, 2),
+            event("exit", 0, 0),
+            event("exit", 0, 1),
+            event("exec_failed", 0, 0),
+            event("exec_failed", 0, 1),
+            stop(3, 0),
+        ];
+        assert_eq!(faults(&whole), []);
+        for gone in [1, 2, 3, 4, 6] {
+            let mut lines = whole.to_vec();
+            lines.remove(gone);
+            assert_ne!(faults(&lines), [], "line {gone}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_on_purpose_is_accounted_for() {
+        let stop = stop(1, 0).replace("\"lost\":0", "\"lost\":0,\"suppressed\":5");
+        let mut lines = vec![START.into(), exec(0, 0), suppressed(2), suppressed(3), stop];
+        assert_eq!(faults(&lines), []);
+        assert_eq!(audit(&lines).runs[0].suppressed(), 5);
+        lines.remove(2);
+        assert!(matches!(faults(&lines)[..], [Fault::Count { .. }]));
+    }
+
+    #[test]
+    fn a_line_put_in_shows() {
+        for msg in ["exec", "exit", "exec_failed"] {
+            let lines = [START.into(), event(msg, 0, 0), event(msg, 0, 0)];
+            assert!(matches!(faults(&lines)[..], [Fault::OutOfOrder { .. }]));
+        }
+        let lines = [START.into(), "{\"msg\":1}".into(), "garbage".into()];
+        assert_eq!(faults(&lines).len(), 2);
+    }
+
+    #[test]
+    fn a_beginning_that_is_missing_is_named_unless_it_is_accepted() {
+        let lines = [exec(0, 7), exec(0, 8), exec(1, 3), stop(20, 1)];
+        assert_eq!(faults(&lines), [Fault::NoBeginning { line: 1 }]);
+        let partial = Demands {
+            partial: true,
+            ..Demands::default()
+        };
+        assert!(audit_with(partial, &lines).is_right());
+    }
+}
+
+/// Gives lines the id of their run and their numbers, and computes heads.
+#[derive(Default)]
+struct Log {
+    lines: Vec<String>,
+    number: u64,
+    chain: Option<Chain>,
+    execs: u64,
+}
+
+impl Log {
+    fn add(mut self, run: &str, line: &str) -> Self {
+        let number = self.number;
+        let line = line.strip_suffix("}}").unwrap();
+        let comma = if line.ends_with('{') { "" } else { "," };
+        let line = format!(r#"{line}{comma}"run":"{run}","line":{number}}}}}"#);
+        let chain = self
+            .chain
+            .get_or_insert_with(|| Chain::new(Head::default()));
+        chain.update(line.as_bytes());
+        chain.update(b"\n");
+        self.execs += u64::from(line.contains(r#""msg":"exec""#));
+        self.number += 1;
+        self.lines.push(line);
+        self
+    }
+
+    fn seal(mut self, run: &str, msg: &str) -> Self {
+        let head = self.chain.as_mut().unwrap().seal();
+        let execs = self.execs;
+        let fields = format!(
+            r#""execs":{execs},"lost":0,"suppressed":0,"places":{{"0":[{execs}]}},"head":"{head}""#
+        );
+        let number = self.number;
+        let until = format!(r#""complete_until":"2026-01-01T00:00:{number:02}Z""#);
+        self.add(
+            run,
+            &format!(r#"{{"ts":"5","level":"INFO","msg":"{msg}","fields":{{{fields},{until}}}}}"#),
+        )
+    }
+
+    fn of(run: &str) -> Self {
+        let workspace = r#"{"ts":"1","level":"INFO","msg":"workspace_started","fields":{}}"#;
+        Self::default()
+            .add(run, START)
+            .add(run, workspace)
+            .add(run, &exec(0, 0))
+            .add(run, &exec(0, 1))
+            .seal(run, "checkpoint")
+            .add(run, &workspace.replace("started", "ended"))
+            .add(run, &exec(0, 2))
+            .seal(run, "tracing_stopped")
     }
 }
 
 #[test]
-fn what_is_left_out_on_purpose_is_accounted_for() {
-    let stop = stop(1, 0).replace("\"lost\":0", "\"lost\":0,\"suppressed\":5");
-    let mut lines = vec![START.into(), exec(0, 0), suppressed(2), suppressed(3), stop];
-    let run = &audit(&lines)[0];
-    assert_eq!((run.suppressed, &run.faults[..]), (5, &[][..]));
-    lines.remove(2);
-    assert!(matches!(
-        audit(&lines)[0].faults[..],
-        [Fault::Totals { .. }]
-    ));
+fn interleaved_runs_are_checked_each() {
+    let [one, two] = ["aa", "bb"].map(|run| Log::of(run).lines);
+    let mixed: Vec<String> = one
+        .iter()
+        .zip(&two)
+        .flat_map(|(a, b)| [a, b])
+        .cloned()
+        .collect();
+    assert_eq!(faults(&mixed), []);
+    let report = audit(&mixed);
+    assert_eq!(report.runs.len(), 2);
+    assert_eq!(report.runs[1].execs(), 3);
+    assert_eq!(report.runs[0].proven().unwrap().number, 7);
 }
 
 #[test]
-fn a_line_put_in_shows() {
-    let lines = [START.into(), exec(0, 0), exec(0, 0), stop(2, 0)];
-    assert!(matches!(
-        audit(&lines)[0].faults[..],
-        [Fault::OutOfOrder { .. }]
-    ));
-    let lines = [START.into(), "{\"msg\":1}".into(), "garbage".into()];
-    assert_eq!(audit(&lines)[0].faults.len(), 2);
+fn every_line_that_is_removed_doubled_or_moved_shows() {
+    let whole = Log::of("aa").lines;
+    assert_eq!(faults(&whole), []);
+    let last = whole.len() - 1;
+    for at in 0..whole.len() {
+        let mut removed = whole.clone();
+        removed.remove(at);
+        // Nothing in a log shows that its last line is missing.
+        assert_eq!(faults(&removed).is_empty(), at == last, "removed {at}");
+        let mut doubled = whole.clone();
+        doubled.insert(at, whole[at].clone());
+        assert_ne!(faults(&doubled), [], "doubled {at}");
+        if at < last {
+            let mut moved = whole.clone();
+            moved.swap(at, at + 1);
+            assert_ne!(faults(&moved), [], "moved {at}");
+        }
+        let mut cut = whole.clone();
+        cut.drain(..at);
+        assert_eq!(faults(&cut).is_empty(), at == 0, "cut before {at}");
+    }
+    let twice = [whole.clone(), whole].concat();
+    assert!(faults(&twice).contains(&Fault::BeginsAgain { line: 9 }));
+    assert!(faults(&twice).contains(&Fault::AfterEnd { line: 9 }));
 }
 
 #[test]
-fn a_log_cut_at_its_beginning_is_no_fault() {
-    let lines = [exec(0, 7), exec(0, 8), exec(1, 3), stop(20, 1)];
-    assert_eq!(audit(&lines)[0].faults, []);
+fn a_changed_byte_shows() {
+    let whole = Log::of("aa").lines;
+    // The last line's own bytes are covered by a signature only.
+    for at in 0..whole.len() - 1 {
+        let mut changed = whole.clone();
+        changed[at] = changed[at].replace("INFO", "WARN");
+        let faults = faults(&changed);
+        assert!(
+            faults
+                .iter()
+                .any(|fault| matches!(fault, Fault::WrongHead { .. })),
+            "{at}: {faults:?}"
+        );
+    }
+}
+
+#[test]
+fn from_the_first_checkpoint_on_a_part_of_a_log_is_proved() {
+    let mut lines = Log::of("aa").lines;
+    lines.drain(..3);
+    let partial = || Demands {
+        partial: true,
+        ..Demands::default()
+    };
+    assert!(audit_with(partial(), &lines).is_right());
+    lines[2] = lines[2].replace("INFO", "WARN");
+    assert!(!audit_with(partial(), &lines).is_right());
+}
+
+#[test]
+fn a_missing_end_shows_by_the_time_or_by_the_next_run() {
+    let whole = Log::of("aa").lines;
+    let until = |second: i64| Demands {
+        until: Some(format!("2026-01-01T00:00:{second:02}Z").parse().unwrap()),
+        ..Demands::default()
+    };
+    assert!(audit_with(until(7), &whole).is_right());
+    assert!(!audit_with(until(8), &whole).is_right());
+    assert!(!audit_with(until(7), &whole[..7]).is_right());
+    assert!(!audit_with(until(4), &whole[..4]).is_right());
+    // A run that was killed is complete up to its last checkpoint.
+    assert!(audit_with(until(4), &whole[..7]).is_right());
+
+    let head = Log::of("aa").lines[7].clone();
+    let head = head.split_once(r#""head":""#).unwrap().1[..64].to_owned();
+    let previous =
+        format!(r#""previous_run":{{"run":"aa","checkpoint":{{"line":7,"head":"{head}"}}}}"#);
+    let start = START.replace("\"fields\":{", &format!("\"fields\":{{{previous}"));
+    let next = Log::default().add("bb", &start).lines;
+    assert_eq!(faults(&[whole.clone(), next.clone()].concat()), []);
+    let cut = faults(&[whole[..7].to_vec(), next.clone()].concat());
+    assert!(
+        matches!(cut[..], [Fault::PreviousRunCut { number: 7, .. }]),
+        "{cut:?}"
+    );
+    let gone = faults(&next);
+    assert!(
+        matches!(gone[..], [Fault::NoPreviousRun { .. }]),
+        "{gone:?}"
+    );
+    let moved = faults(&[next, whole].concat());
+    assert!(
+        matches!(moved[..], [Fault::NoPreviousRun { .. }]),
+        "{moved:?}"
+    );
+}
+
+#[test]
+fn an_expected_head_must_be_there() {
+    let lines = Log::of("aa").lines;
+    let head = lines[4].split_once(r#""head":""#).unwrap().1[..64].to_owned();
+    let demand = |head: &str| Demands {
+        head: Head::parse(head),
+        ..Demands::default()
+    };
+    assert!(audit_with(demand(&head), &lines).is_right());
+    assert!(!audit_with(demand(&"0".repeat(64)), &lines).is_right());
+}
+
+#[test]
+fn totals_that_differ_are_named_once() {
+    let total = |count: u64, total: u64| {
+        lost(0, count).replace("\"count\"", &format!("\"total\":{total},\"count\""))
+    };
+    let lines = [START.into(), total(1, 1), total(2, 4), total(1, 5)];
+    let faults = faults(&lines);
+    assert!(
+        matches!(
+            &faults[..],
+            [Fault::Count {
+                line: 3,
+                stated: 4,
+                counted: 3,
+                ..
+            }]
+        ),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn the_number_of_faults_that_are_kept_is_limited() {
+    let whole = Log::of("aa").lines;
+    let report = audit(&vec![whole; 101].concat());
+    assert_eq!(report.runs.len(), 1);
+    assert_eq!(report.runs[0].faults.first.len(), 20);
+    assert!(report.runs[0].faults.more > 500);
 }
 
 proptest! {

@@ -12,9 +12,13 @@ use exectrail_preflight::{environment, sizes::SizeArgs};
 
 use super::LimitArgs;
 use crate::{
-    config::{self, Config, Hooks, LogLevel, OutputFormat, SinkPath, Tracing, ValueError, label},
+    config::{
+        self, Checkpoints, Config, Hooks, LogLevel, OutputFormat, SinkPath, Tracing, ValueError,
+        label,
+    },
     event::keys::{Fields, Key, KeySet},
     probes::Options,
+    proof::Signer,
     redaction::{Key as SecretKey, RedactMode, Redactor},
     telemetry::events::KeyReadable,
 };
@@ -105,6 +109,26 @@ pub(crate) struct RecordArgs {
     /// out whether a guess of a secret is right.
     #[arg(long, env = "EXECTRAIL_REDACT_KEY", value_name = "FILE")]
     pub redact_key: Option<PathBuf>,
+    /// Write a line with all counts and the hash of the lines before it once in this time, or off
+    ///
+    /// `exectrail verify` then finds lines that were removed or changed later. `--output text` has
+    /// no such lines.
+    #[arg(
+        long,
+        env = "EXECTRAIL_CHECKPOINT",
+        value_name = "DURATION",
+        default_value = "60s",
+        value_parser = config::checkpoints
+    )]
+    pub checkpoint: Checkpoints,
+
+    /// Sign each checkpoint with this private key: Ed25519 in PEM (PKCS#8)
+    ///
+    /// Make the key with `openssl genpkey -algorithm ed25519 -out key.pem`, and the public key for
+    /// `exectrail verify --key` with `openssl pkey -in key.pem -pubout -out public.pem`. The
+    /// workspace must not be able to read the file.
+    #[arg(long, env = "EXECTRAIL_SIGN_KEY", value_name = "FILE")]
+    pub sign_key: Option<PathBuf>,
 
     /// Minimum level of diagnostics
     #[arg(
@@ -128,6 +152,12 @@ impl RecordArgs {
         sink: SinkPath,
     ) -> Result<Config, ValueError> {
         let keys = self.keys();
+        let Checkpoints(checkpoints) = self.checkpoint;
+        let checkpoints = checkpoints.filter(|_| output == OutputFormat::Json);
+        let signer = self.sign_key.as_deref().map(Signer::open).transpose()?;
+        if signer.is_some() && checkpoints.is_none() {
+            return Err(ValueError::NothingToSign);
+        }
         Ok(Config {
             init_address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             // The command announces itself at this address.
@@ -157,6 +187,8 @@ impl RecordArgs {
             redactor: self.redactor()?,
             output,
             sink,
+            checkpoints,
+            signer,
         })
     }
 

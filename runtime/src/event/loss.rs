@@ -91,6 +91,15 @@ impl Ledger {
         entry.report(place, lost, last)
     }
 
+    /// The number of records of each place.
+    pub(crate) fn received(&self) -> impl Iterator<Item = (Place, u64)> {
+        let received = self
+            .places
+            .iter()
+            .map(|(place, counts)| (*place, counts.received));
+        received.filter(|(_, count)| *count > 0)
+    }
+
     /// All losses reported so far.
     pub(crate) fn total(&self) -> u64 {
         let reported = self.places.values().map(|counts| counts.reported);

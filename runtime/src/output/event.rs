@@ -1,5 +1,7 @@
 //! The events of the stream.
 
+use std::collections::BTreeMap;
+
 use exectrail_common::{
     record::Exit,
     target::{BY_CGROUP, BY_NETWORK},
@@ -8,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{exec::ExecEvent, failed_exec::FailedExecEvent};
 use crate::{
-    event::loss::Loss,
+    event::loss::{Loss, Place},
+    proof::{Checkpoint, Head},
     suppression::{Limits, Reason},
 };
 
@@ -67,17 +70,40 @@ pub enum Event<'a> {
         /// Inode number of its PID namespace.
         pid_ns: u32,
     },
+    /// The counts so far, and the head of the hash chain.
+    Checkpoint(Account<'a>),
     /// The last line: nothing is recorded from here on.
-    TracingStopped {
-        /// Number of `exec` lines written.
-        execs: u64,
-        /// Number of execs lost.
-        lost: u64,
-        /// Number of execs suppressed.
-        suppressed: u64,
-        /// Announcements without a line, because of the limit on such lines.
-        announcements: u64,
-    },
+    TracingStopped(Account<'a>),
+}
+
+/// The counts of a run so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Account<'a> {
+    /// Number of `exec` lines written.
+    pub execs: u64,
+    /// Number of execs lost.
+    pub lost: u64,
+    /// Number of execs suppressed.
+    pub suppressed: u64,
+    /// Announcements without a line, because of the limit on such lines.
+    pub announcements: u64,
+    /// What a checkpoint has in addition; `None` without checkpoints.
+    pub seal: Option<Seal<'a>>,
+}
+
+/// What makes a line a checkpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Seal<'a> {
+    /// The hash of all lines before this one.
+    pub head: Head,
+    /// Every event up to this time has a line, or is counted as lost or suppressed.
+    pub complete_until: Timestamp,
+    /// Number of `exit` lines, and of exits lost.
+    pub exits: (u64, u64),
+    /// Number of `exec_failed` lines, and of failed execs lost.
+    pub failed: (u64, u64),
+    /// Number of lines of execs, exits and failed execs of each CPU and lane.
+    pub places: &'a BTreeMap<Place, [u64; 3]>,
 }
 
 /// The id of a run, and what is known of the previous one.
@@ -105,6 +131,8 @@ pub struct PreviousRun<'a> {
     pub until: Timestamp,
     /// Time from `until` to the beginning of this run, nanoseconds.
     pub gap_ns: u64,
+    /// Its last checkpoint, if it had one.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// The time of a workspace before it was traced.

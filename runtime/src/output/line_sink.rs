@@ -3,10 +3,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::output::{
-    Overflow,
-    sink::{Sink, SinkError, WriteFailure},
-    unwritten::Unwritten,
+use crate::{
+    output::{
+        Overflow,
+        sink::{Sink, SinkError, WriteFailure},
+        unwritten::Unwritten,
+    },
+    proof::{Chain, Head},
 };
 
 /// The sink of one stream of lines. The writer of lines and the writer of their parts share it, in
@@ -24,6 +27,8 @@ struct SinkState {
     unwritten: Unwritten,
     /// The line whose first parts have arrived.
     begun: Option<Begun>,
+    /// The hash chain over what was written.
+    chain: Option<Chain>,
 }
 
 /// A line of which some parts have arrived. Only `exec` lines are long.
@@ -35,13 +40,14 @@ struct Begun {
 
 impl LineSink {
     /// Makes a line sink; nothing is written yet.
-    pub(crate) fn new(sink: Sink) -> Self {
+    pub(crate) fn new(sink: Sink, chain: Option<Chain>) -> Self {
         Self(Arc::new(Mutex::new(SinkState {
             sink,
             failed: false,
             error: None,
             unwritten: Unwritten::default(),
             begun: None,
+            chain,
         })))
     }
 
@@ -67,6 +73,21 @@ impl LineSink {
         self.state().unwritten
     }
 
+    /// The head of the chain over all lines so far, which continues after it. `None` without a
+    /// chain, and after a failure to write: then no line follows that could have the head.
+    pub(crate) fn seal(&self) -> Option<Head> {
+        let mut state = self.state();
+        if state.failed {
+            return None;
+        }
+        state.chain.as_mut().map(Chain::seal)
+    }
+
+    /// Whether a write has failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.state().failed
+    }
+
     fn state(&self) -> MutexGuard<'_, SinkState> {
         // A panic ends the process.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -79,7 +100,12 @@ impl SinkState {
             0
         } else {
             match self.sink.write(part) {
-                Ok(()) => part.len(),
+                Ok(()) => {
+                    if let Some(chain) = &mut self.chain {
+                        chain.update(part);
+                    }
+                    part.len()
+                }
                 Err(WriteFailure { written, error }) => {
                     self.failed = true;
                     self.error = Some(error);
@@ -142,7 +168,24 @@ mod tests {
             file: file.into(),
             name: "a file".into(),
         };
-        LineSink::new(Sink::open(&path, GiveUp::default()).unwrap())
+        let chain = Chain::new(Head::default());
+        LineSink::new(Sink::open(&path, GiveUp::default()).unwrap(), Some(chain))
+    }
+
+    /// A line in parts is hashed as if it were whole, and nothing is sealed after a failure.
+    #[test]
+    fn the_chain_covers_what_was_written() {
+        let whole = sink(tempfile::tempfile().unwrap());
+        whole.write(LINES.as_bytes()).unwrap();
+        let parts = sink(tempfile::tempfile().unwrap());
+        let mut overflow = parts.overflow();
+        overflow.write(&LINES.as_bytes()[..100]);
+        parts.write(&LINES.as_bytes()[100..]).unwrap();
+        let head = whole.seal().unwrap();
+        assert_eq!(parts.seal(), Some(head));
+        assert_ne!(parts.seal(), Some(head));
+        parts.state().failed = true;
+        assert_eq!(parts.seal(), None);
     }
 
     /// At any division into parts, every line that is not written counts once.

@@ -20,10 +20,13 @@ pub(crate) mod unwritten;
 use crate::{
     config::OutputFormat,
     event::{clock::LineTime, keys::KeySet},
+    proof::Signer,
     redaction::Redactor,
 };
 
-pub(crate) use event::{Before, Event, Found, Kind, Lost, PreviousRun, RunStart, SuppressedEvent};
+pub(crate) use event::{
+    Account, Before, Event, Found, Kind, Lost, PreviousRun, RunStart, Seal, SuppressedEvent,
+};
 pub(crate) use exec::{ExecEvent, Parent};
 pub(crate) use failed_exec::FailedExecEvent;
 pub use json::Labels;
@@ -75,6 +78,18 @@ impl Writer {
     /// The keys of exec lines.
     pub(crate) fn keys(&self) -> KeySet {
         self.json.keys
+    }
+
+    /// This writer, with signatures of checkpoints.
+    #[must_use]
+    pub(crate) fn signing(mut self, signer: Option<Signer>) -> Self {
+        self.json.signer = signer;
+        self
+    }
+
+    /// Number of lines in this run. The next line has it as its number.
+    pub(crate) fn lines(&self) -> u64 {
+        self.json.lines
     }
 
     /// Gives all further lines the id of this run: letters, digits and `-`.

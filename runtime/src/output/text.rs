@@ -5,7 +5,7 @@ use std::io::Write as _;
 use jiff::Timestamp;
 
 use super::{
-    event::{Event, Kind, outcome},
+    event::{Account, Event, Kind, outcome},
     exec::comm,
     failed_exec,
     line::{LineBuffer, Overflow},
@@ -211,12 +211,14 @@ pub(super) fn write(
         Event::WorkspaceEnded { pid_ns } => {
             writeln!(line, "{ts:.3} workspace ended: PID namespace {pid_ns}")
         }
-        Event::TracingStopped {
+        // People need no proof; text has no checkpoints.
+        Event::Checkpoint(_) => Ok(()),
+        Event::TracingStopped(Account {
             execs,
             lost,
             suppressed,
-            announcements: _,
-        } => {
+            ..
+        }) => {
             let _ = write!(line, "{ts:.3} tracing stopped: {execs} execs, {lost} lost");
             if *suppressed > 0 {
                 let _ = write!(line, ", {suppressed} suppressed");

@@ -12,7 +12,7 @@ use procfs::sys::kernel::random;
 use serde::{Deserialize, Serialize};
 
 use super::error::{StateError, VERSION};
-use crate::event::clock::WallClock;
+use crate::{event::clock::WallClock, proof::Checkpoint};
 
 /// If a FIFO has the file's name, opening it would wait for a process at its other end.
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
@@ -46,6 +46,8 @@ pub struct Previous {
     pub targets: Vec<NsId>,
     /// Number of further targets, which are not taken over.
     pub not_taken_over: usize,
+    /// Its last checkpoint.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// The file's contents.
@@ -58,6 +60,8 @@ struct Contents {
     /// Time of writing, boot clock, nanoseconds.
     until: u64,
     targets: Vec<Target>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<Checkpoint>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -136,6 +140,7 @@ impl StateDir {
             until: contents.until,
             targets,
             not_taken_over,
+            checkpoint: contents.checkpoint,
         }))
     }
 
@@ -151,7 +156,7 @@ impl StateDir {
         next.is_ok()
     }
 
-    /// Saves the targets, recorded until `until`.
+    /// Saves the targets, recorded until `until`, and the last checkpoint.
     ///
     /// The file is not synchronised to the disk: it is useful only while the machine runs, and so
     /// are its pages in the page cache.
@@ -162,6 +167,7 @@ impl StateDir {
         &self,
         until: u64,
         targets: impl Iterator<Item = NsId>,
+        checkpoint: Option<Checkpoint>,
     ) -> Result<(), StateError> {
         let contents = Contents {
             version: VERSION,
@@ -170,6 +176,7 @@ impl StateDir {
             run: self.run.clone(),
             until,
             targets: targets.map(Target::of).collect(),
+            checkpoint,
         };
         let next = self.path.join(NEXT_FILE);
         let write = || {
@@ -230,6 +237,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::proof::Head;
 
     const POD: Pod = Pod {
         net_ns: 4_026_532_000,
@@ -254,7 +262,13 @@ mod tests {
         let first = state(&dir, POD, "one");
         assert_eq!(first.previous().unwrap(), None);
         let targets = [id(4_026_532_100, 5), id(4_026_532_101, 6)];
-        first.save(9, targets.into_iter()).unwrap();
+        let checkpoint = Checkpoint {
+            line: 77,
+            head: Head::default(),
+        };
+        first
+            .save(9, targets.into_iter(), Some(checkpoint))
+            .unwrap();
         let previous = state(&dir, POD, "two").previous().unwrap().unwrap();
         assert_eq!(
             previous,
@@ -263,6 +277,7 @@ mod tests {
                 until: 9,
                 targets: targets.to_vec(),
                 not_taken_over: 0,
+                checkpoint: Some(checkpoint),
             }
         );
     }
@@ -273,7 +288,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let first = state(&dir, POD, "one");
         let ids = (0..3 * u64::from(MAX_TARGETS)).map(|n| id(4_026_532_100, n));
-        first.save(9, ids).unwrap();
+        first.save(9, ids, None).unwrap();
         let previous = state(&dir, POD, "two").previous().unwrap().unwrap();
         assert_eq!(previous.targets.len(), MAX_TAKEN_OVER);
         assert_eq!(
@@ -290,7 +305,7 @@ mod tests {
     fn a_state_of_later_than_now_is_damaged() {
         let dir = TempDir::new().unwrap();
         let first = state(&dir, POD, "one");
-        first.save(u64::MAX, [].into_iter()).unwrap();
+        first.save(u64::MAX, [].into_iter(), None).unwrap();
         let error = first.previous().unwrap_err().to_string();
         assert!(error.contains("in the future"), "{error}");
     }
@@ -318,7 +333,9 @@ mod tests {
         assert!(error(&"x".repeat(2 << 20)).contains("larger than"));
 
         let other = Pod { net_ns: 1, ..POD };
-        state(&dir, other, "one").save(9, [].into_iter()).unwrap();
+        state(&dir, other, "one")
+            .save(9, [].into_iter(), None)
+            .unwrap();
         let error = this.previous().unwrap_err();
         assert!(matches!(error, StateError::Foreign { .. }), "{error}");
     }
@@ -328,7 +345,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let mut other = state(&dir, POD, "one");
         other.boot_id = "another".to_owned();
-        other.save(9, [id(1, 2)].into_iter()).unwrap();
+        other.save(9, [id(1, 2)].into_iter(), None).unwrap();
         assert_eq!(state(&dir, POD, "two").previous().unwrap(), None);
     }
 
@@ -338,7 +355,7 @@ mod tests {
         let gone = dir.path().join("gone");
         let state = StateDir::new(gone, POD, "one".to_owned()).unwrap();
         assert_eq!(state.previous().unwrap(), None);
-        let error = state.save(1, [].into_iter()).unwrap_err().to_string();
+        let error = state.save(1, [].into_iter(), None).unwrap_err().to_string();
         assert!(error.contains("cannot write"), "{error}");
     }
 }

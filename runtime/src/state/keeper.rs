@@ -11,6 +11,7 @@ use exectrail_common::target::NsId;
 use super::{dir::StateDir, error::StateError};
 use crate::{
     event::clock::WallClock,
+    proof::Checkpoint,
     telemetry::{events::StateNotSaved, line_limit::LineLimit},
 };
 
@@ -27,6 +28,9 @@ pub(crate) struct Keeper {
     dir: StateDir,
     saved: BTreeSet<NsId>,
     saved_at: Option<Instant>,
+    /// Time until which the targets were recorded, as saved: boot clock, nanoseconds.
+    until: u64,
+    checkpoint: Option<Checkpoint>,
     failures: LineLimit,
 }
 
@@ -37,6 +41,8 @@ impl Keeper {
             dir,
             saved: BTreeSet::new(),
             saved_at: None,
+            until: 0,
+            checkpoint: None,
             failures: LineLimit::new(1, FAILURE_PERIOD),
         }
     }
@@ -50,22 +56,34 @@ impl Keeper {
         if targets == self.saved && !is_due {
             return;
         }
-        if let Err(error) = self.save(targets)
-            && let Some(not_logged) = self.failures.admit(Instant::now())
-        {
-            StateNotSaved {
-                error: &error,
-                not_logged,
-            }
-            .emit();
+        self.until = WallClock::boot_now();
+        self.save(targets);
+    }
+
+    /// Takes the last checkpoint, and writes the state with it. It may come after the end of
+    /// recording, so the time until which the targets were recorded stays.
+    pub(crate) fn checkpoint(&mut self, checkpoint: Checkpoint) {
+        self.checkpoint = Some(checkpoint);
+        if self.saved_at.is_some() {
+            self.save(self.saved.clone());
         }
     }
 
-    fn save(&mut self, targets: BTreeSet<NsId>) -> Result<(), StateError> {
-        self.dir
-            .save(WallClock::boot_now(), targets.iter().copied())?;
-        self.saved = targets;
-        self.saved_at = Some(Instant::now());
-        Ok(())
+    fn save(&mut self, targets: BTreeSet<NsId>) {
+        let saved = self
+            .dir
+            .save(self.until, targets.iter().copied(), self.checkpoint);
+        if let Err(error) = saved {
+            self.report(&error);
+        } else {
+            self.saved = targets;
+            self.saved_at = Some(Instant::now());
+        }
+    }
+
+    fn report(&mut self, error: &StateError) {
+        if let Some(not_logged) = self.failures.admit(Instant::now()) {
+            StateNotSaved { error, not_logged }.emit();
+        }
     }
 }

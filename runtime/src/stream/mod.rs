@@ -12,6 +12,8 @@ use exectrail_common::{
     target::{NsId, NsState},
 };
 
+use jiff::Timestamp;
+
 use crate::{
     event::{
         clock::{LineClock, WallClock},
@@ -27,6 +29,7 @@ use crate::{
     telemetry::{line_limit::LineLimit, metrics::Totals},
 };
 
+mod account;
 mod execs;
 mod long_argv;
 mod losses;
@@ -73,6 +76,15 @@ pub struct Stream {
     clock: LineClock,
     /// Start of recording in this run, boot clock, nanoseconds.
     began: u64,
+    /// Whether the first line is written.
+    has_begun: bool,
+    /// Every event up to this time has been taken, or was lost and counted. Boot clock.
+    accounted: u64,
+    /// Every exec suppressed up to this time has been counted. Boot clock.
+    suppressed_at: u64,
+    /// The time up to which the last checkpoint says that all is accounted for: boot clock, and
+    /// as in the line.
+    complete_until: (u64, Timestamp),
     discovery: bool,
     ledger: Ledger,
     /// The losses of exits, which have their own sequence numbers.
@@ -117,6 +129,10 @@ impl Stream {
             },
             clock: LineClock::new(WallClock::now()),
             began: 0,
+            has_begun: false,
+            accounted: 0,
+            suppressed_at: 0,
+            complete_until: (0, Timestamp::MIN),
             discovery: false,
             ledger: Ledger::default(),
             exits: Ledger::default(),
@@ -159,7 +175,9 @@ impl Stream {
 
     fn update_clock(&mut self, now: WallClock, out: &mut Vec<u8>) {
         let boot = WallClock::boot_now();
-        if let Some(step) = self.clock.update(now, boot) {
+        if let Some(step) = self.clock.update(now, boot)
+            && self.has_begun
+        {
             self.write(boot, &Event::ClockSet { step }, out);
         }
     }
@@ -190,6 +208,7 @@ impl Stream {
     /// Takes running totals of suppressed execs that were read at `now` (boot clock) or a little
     /// later.
     pub fn suppressed(&mut self, now: u64, tallies: &[Tally], out: &mut Vec<u8>) {
+        self.suppressed_at = now;
         for Suppression {
             cause,
             count,
@@ -235,6 +254,7 @@ impl Stream {
             .collect();
         let now = WallClock::boot_now();
         self.writer.begin(&beginning.run);
+        self.has_begun = true;
         let event = Event::TracingStarted {
             run: RunStart {
                 id: &beginning.run,
@@ -245,6 +265,7 @@ impl Stream {
                     id: &previous.run,
                     until: self.clock.at(previous.until).ts,
                     gap_ns: beginning.at.saturating_sub(previous.until),
+                    checkpoint: previous.checkpoint,
                 }),
             },
             discovery: beginning.discovery,
@@ -255,18 +276,6 @@ impl Stream {
         if let Some(reason) = &beginning.unknown {
             self.write(now, &Event::WorkspaceUnknown { reason }, out);
         }
-    }
-
-    /// Writes the last lines of the stream.
-    pub fn finish(&mut self, out: &mut Vec<u8>) {
-        self.settle(out);
-        let event = Event::TracingStopped {
-            execs: self.execs,
-            lost: self.lost_of(Kind::Exec),
-            suppressed: self.suppressed.total(),
-            announcements: self.announced.total(),
-        };
-        self.write(WallClock::boot_now(), &event, out);
     }
 
     /// The totals so far.

@@ -134,7 +134,7 @@ fn the_next_line_says_how_many_have_none() {
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     std::fs::write(&log, text).unwrap();
     let verify = Command::new(EXECTRAIL)
-        .arg("verify")
+        .args(["verify", "--rewritten"])
         .arg(&log)
         .output()
         .unwrap();

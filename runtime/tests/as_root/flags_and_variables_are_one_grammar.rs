@@ -10,7 +10,7 @@ use std::{
 use crate::tools::{EXECTRAIL, needs_kernel};
 
 /// Every variable of the sidecar, with an invalid value.
-const SIDECAR: [(&str, &str); 18] = [
+const SIDECAR: [(&str, &str); 19] = [
     ("INIT_ADDRESS", "nowhere"),
     ("METRICS_ADDRESS", "host:1"),
     ("STARTUP_TIMEOUT", "soon"),
@@ -28,6 +28,7 @@ const SIDECAR: [(&str, &str); 18] = [
     ("RATE_LIMIT", "1000"),
     ("RATE_BURST", "0"),
     ("REDACT", "all"),
+    ("CHECKPOINT", "never"),
     ("LOG_LEVEL", "loud"),
 ];
 
@@ -53,9 +54,10 @@ fn stderr(output: &Output) -> String {
 #[ignore = "needs root: cargo xtask test"]
 fn an_empty_variable_is_unset() {
     needs_kernel!();
-    for (name, _) in SIDECAR
-        .into_iter()
-        .chain([("STATE_DIR", ""), ("REDACT_KEY", "")])
+    for (name, _) in
+        SIDECAR
+            .into_iter()
+            .chain([("STATE_DIR", ""), ("REDACT_KEY", ""), ("SIGN_KEY", "")])
     {
         let output = sidecar(name, OsStr::new(""));
         // It refuses for lack of capabilities: the usage is right.
@@ -116,7 +118,7 @@ fn a_variable_that_is_not_understood_is_named() {
 fn a_variable_that_is_not_text_is_named() {
     needs_kernel!();
     let all = SIDECAR.map(|(name, _)| name);
-    for name in all.into_iter().chain(["STATE_DIR"]) {
+    for name in all.into_iter().chain(["STATE_DIR", "SIGN_KEY"]) {
         for bytes in [&b"\xff"[..], b"user=j\xff", b"filename=/tmp/\xff\nuid=0"] {
             let output = sidecar(name, &OsString::from_vec(bytes.to_vec()));
             let said = stderr(&output);

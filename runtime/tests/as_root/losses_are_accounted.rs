@@ -136,7 +136,7 @@ fn verify_tells_a_loss_from_a_gap() {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         std::fs::write(&log, text).unwrap();
         let output = std::process::Command::new(crate::tools::EXECTRAIL)
-            .arg("verify")
+            .args(["verify", "--rewritten"])
             .arg(&log)
             .output()
             .unwrap();

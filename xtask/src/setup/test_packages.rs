@@ -3,7 +3,7 @@
 use super::debian_packages::{self, Package};
 use super::requirement::Found;
 
-const PACKAGES: [Package; 30] = [
+const PACKAGES: [Package; 31] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -18,6 +18,11 @@ const PACKAGES: [Package; 30] = [
         name: "curl",
         provides: "curl",
         reason: "announces a workspace as init scripts do",
+    },
+    Package {
+        name: "openssl",
+        provides: "openssl",
+        reason: "makes keys and checks signatures, as docs/log-format.md says",
     },
     Package {
         name: "python3",

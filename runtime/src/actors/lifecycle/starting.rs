@@ -23,6 +23,7 @@ use crate::{
         line_sink::LineSink,
         sink::{GiveUp, Sink},
     },
+    proof::{Chain, Head},
     stream::Stream,
 };
 
@@ -83,15 +84,17 @@ pub(super) async fn start(
 
     let labels = Labels::new(&config.labels).map_err(StartError::one)?;
     let sink = Sink::open(&config.sink, give_up).map_err(StartError::one)?;
-    let sink = LineSink::new(sink);
+    let chain = config.checkpoints.map(|_| Chain::new(Head::default()));
+    let sink = LineSink::new(sink, chain);
     let writer = Writer::new(config.output, labels)
         .with_keys(config.keys)
         .overflowing(sink.overflow())
-        .redacting(config.redactor);
+        .redacting(config.redactor)
+        .signing(config.signer);
     let stream = Stream::new(writer)
         .limited(config.tracing.probes.limits.clone())
         .bounded(config.tracing.probes.max_argv_bytes);
-    let emitter = Emitter::new(stream, sink, traced, died.clone());
+    let emitter = Emitter::new(stream, sink, config.checkpoints, traced, died.clone());
     let emitter = Emitter::start_in_arbiter(&Arbiter::new().handle(), |_| emitter);
 
     let tracer = Tracer::new(config.tracing, emitter.clone()).start();

@@ -6,7 +6,7 @@ use actix::{ActorFutureExt as _, AsyncContext as _, Context, MailboxError, WrapF
 
 use super::{Lifecycle, Outcome, State, starting::Actors};
 use crate::{
-    actors::messages::{Close, Detach, Drain, Flush},
+    actors::messages::{Close, Detach, Drain, Flush, Flushed},
     output::unwritten::Unwritten,
     telemetry::events::ActorFailed,
 };
@@ -78,7 +78,13 @@ async fn shut_down(actors: Actors) -> Result<Unwritten, MailboxError> {
     actors.listener.send(Close).await?;
     actors.tracer.send(Detach).await?;
     actors.reader.send(Drain).await?;
-    let unwritten = actors.emitter.send(Flush).await?;
+    let Flushed {
+        unwritten,
+        checkpoint,
+    } = actors.emitter.send(Flush).await?;
+    if let Some(checkpoint) = checkpoint {
+        actors.tracer.send(checkpoint).await?;
+    }
     actors.metrics.send(Close).await?;
     Ok(unwritten)
 }

@@ -8,7 +8,7 @@ use std::{fmt, io::Write as _};
 use exectrail_common::record::{EXE_UPPER_LAYER, Exit, PATH_CUT, PATH_DELETED, PATH_UNREACHABLE};
 
 use super::{
-    places::push_places,
+    redacted::push_places,
     text::{push_command_line, push_contents, push_text, push_word},
 };
 use crate::{

@@ -8,6 +8,7 @@ mod instant;
 mod one_line;
 mod places;
 mod rare;
+mod redacted;
 mod text;
 
 use std::{collections::BTreeMap, io::Write as _};
@@ -26,12 +27,13 @@ use crate::{
         clock::LineTime,
         keys::{Key, KeySet},
     },
+    proof::Signer,
     redaction::Redactor,
 };
 use frequent::{push_exec, push_exit};
 use instant::Second;
 use one_line::OneLine;
-use places::push_places;
+use redacted::push_places;
 
 /// Labels, as JSON text.
 #[derive(Debug)]
@@ -61,6 +63,10 @@ pub(super) struct Json {
     pub(super) keys: KeySet,
     /// Id of the run, which all lines have; empty before the first line.
     pub(super) run: String,
+    /// Number of lines that have it.
+    pub(super) lines: u64,
+    /// Signs checkpoints.
+    pub(super) signer: Option<Signer>,
     /// Receives lines that are too long for memory.
     pub(super) overflow: Option<Overflow>,
     /// What is redacted, for the first line.
@@ -76,6 +82,8 @@ impl Json {
             second,
             keys: KeySet::default(),
             run: String::new(),
+            lines: 0,
+            signer: None,
             overflow: None,
             redactor: None,
         }
@@ -105,7 +113,8 @@ pub(super) fn write(
             });
         }
         _ => {
-            rare::write(line, ts, &json.labels.0, event);
+            let key = json.signer.as_ref().map(Signer::public);
+            rare::write(line, ts, &json.labels.0, key.as_deref(), event);
             if let Some(redaction) = redaction
                 && line.ends_with(b"}}}\n")
             {
@@ -127,9 +136,12 @@ pub(super) fn write(
                 push_mode(line, redactor);
                 line.extend_from_slice(b"}}\n");
             }
-            if line.ends_with(b"}}\n") && !matches!(event, Event::TracingStarted { .. }) {
+            if line.ends_with(b"}}\n") {
                 line.truncate(line.len() - 3);
-                push_run(line, &json.run);
+                if !matches!(event, Event::TracingStarted { .. }) {
+                    push_run(line, &json.run);
+                }
+                push_line(line, json);
                 line.extend_from_slice(b"}}\n");
             }
         }
@@ -141,6 +153,13 @@ pub(super) fn write(
         line.truncate(line.len() - 2);
         // Writing to memory does not fail.
         let _ = writeln!(line, r#","clock":"{clock:.9}"}}"#);
+    }
+    if let Event::Checkpoint(account) | Event::TracingStopped(account) = event
+        && account.seal.is_some()
+        && let Some(signer) = &json.signer
+        && line.ends_with(b"}\n")
+    {
+        sign_last(line, signer);
     }
 }
 
@@ -166,6 +185,10 @@ fn put_frequent(
     });
     if run {
         push_run(line, &json.run);
+        push_line(line, json);
+    } else {
+        // `exectrail verify` counts such lines.
+        json.lines += 1;
     }
     line.extend_from_slice(b"}}\n");
 }
@@ -180,6 +203,26 @@ fn push_mode(line: &mut Vec<u8>, redactor: &Redactor) {
 }
 
 /// Appends the id of the run, the last key of `fields`.
+/// Signs the last of `lines`.
+fn sign_last(lines: &mut Vec<u8>, signer: &Signer) {
+    lines.pop();
+    let begin = lines.iter().rposition(|byte| *byte == b'\n');
+    let mut line = lines.split_off(begin.map_or(0, |end| end + 1));
+    signer.sign(&mut line);
+    lines.append(&mut line);
+    lines.push(b'\n');
+}
+
+/// Appends the number of the line in its run, the last key of `fields`.
+fn push_line(line: &mut Vec<u8>, json: &mut Json) {
+    if !json.run.is_empty() {
+        line.extend_from_slice(br#","line":"#);
+        line.extend_from_slice(itoa::Buffer::new().format(json.lines).as_bytes());
+        json.lines += 1;
+    }
+}
+
+/// Appends the id of the run.
 fn push_run(line: &mut Vec<u8>, run: &str) {
     if !run.is_empty() {
         line.extend_from_slice(br#","run":""#);

@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::one_line::OneLine;
+use super::{one_line::OneLine, places::Places};
 use crate::{
     output::{
-        event::{Before, Event, Found, Kind, SuppressedEvent, identity},
+        event::{Account, Before, Event, Found, Kind, SuppressedEvent, identity},
         failed_exec,
     },
+    proof::{Checkpoint, Head},
     suppression::{Reason, rate::Rate, rules::Rule},
 };
 
@@ -152,6 +153,8 @@ struct PreviousRunFields<'a> {
     run: &'a str,
     until: Instant,
     gap_ns: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<Checkpoint>,
 }
 
 #[derive(Serialize)]
@@ -160,18 +163,76 @@ struct UnknownFields<'a> {
     reason: &'a str,
 }
 
+/// Fields of `checkpoint` and `tracing_stopped`.
 #[derive(Serialize)]
-struct StoppedFields<'a> {
+struct AccountFields<'a> {
     labels: &'a RawValue,
     execs: u64,
     lost: u64,
     suppressed: u64,
     #[serde(skip_serializing_if = "is_none")]
     announcements_suppressed: u64,
+    #[serde(flatten)]
+    seal: Option<SealFields<'a>>,
+}
+
+#[derive(Serialize)]
+struct SealFields<'a> {
+    #[serde(skip_serializing_if = "is_none")]
+    exits: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    exits_lost: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    execs_failed: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    execs_failed_lost: u64,
+    places: Places<'a>,
+    #[serde(skip_serializing_if = "is_none")]
+    places_omitted: u64,
+    complete_until: Instant,
+    head: Head,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+}
+
+fn account_fields<'a>(
+    labels: &'a RawValue,
+    key: Option<&'a str>,
+    account: Account<'a>,
+) -> AccountFields<'a> {
+    let seal = account.seal.map(|seal| {
+        let places = Places::new(seal.places);
+        SealFields {
+            exits: seal.exits.0,
+            exits_lost: seal.exits.1,
+            execs_failed: seal.failed.0,
+            execs_failed_lost: seal.failed.1,
+            places_omitted: places.omitted(),
+            places,
+            complete_until: Instant(seal.complete_until),
+            head: seal.head,
+            key,
+        }
+    });
+    AccountFields {
+        labels,
+        execs: account.execs,
+        lost: account.lost,
+        suppressed: account.suppressed,
+        announcements_suppressed: account.announcements,
+        seal,
+    }
 }
 
 /// Appends the line of an event on the cold path.
-pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &RawValue, event: &Event<'_>) {
+/// `key` is the public key of the signatures.
+pub(super) fn write(
+    line: &mut Vec<u8>,
+    ts: Timestamp,
+    labels: &RawValue,
+    key: Option<&str>,
+    event: &Event<'_>,
+) {
     let workspace = |pid_ns, found, before: Option<Before>| WorkspaceFields {
         labels,
         pid_ns,
@@ -229,6 +290,7 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &RawValue, event:
                     run: previous.id,
                     until: Instant(previous.until),
                     gap_ns: previous.gap_ns,
+                    checkpoint: previous.checkpoint,
                 }),
                 failed_execs,
                 exclude: limits.rules.exclude(),
@@ -281,19 +343,12 @@ pub(super) fn write(line: &mut Vec<u8>, ts: Timestamp, labels: &RawValue, event:
                 workspace(pid_ns, None, None),
             );
         }
-        Event::TracingStopped {
-            execs,
-            lost,
-            suppressed,
-            announcements,
-        } => {
-            let fields = StoppedFields {
-                labels,
-                execs,
-                lost,
-                suppressed,
-                announcements_suppressed: announcements,
-            };
+        Event::Checkpoint(account) => {
+            let fields = account_fields(labels, key, account);
+            put(line, ts, "INFO", "checkpoint", fields);
+        }
+        Event::TracingStopped(account) => {
+            let fields = account_fields(labels, key, account);
             put(line, ts, "INFO", "tracing_stopped", fields);
         }
     }
@@ -318,7 +373,7 @@ fn put(
     if let Err(error) = whole.serialize(&mut serializer) {
         // Writing to memory does not fail. If it did, the stream would have an error line.
         line.truncate(start);
-        line.extend_from_slice(br#"{"level":"ERROR","msg":"unwritable","fields":{}}"#);
+        line.extend_from_slice(br#"{"level":"ERROR","msg":"unwritable","fields":{"labels":{}}}"#);
         tracing::error!(%error, "an event could not be written");
     }
     line.push(b'\n');

@@ -30,7 +30,7 @@ fn a_full_table_is_a_loss() {
     stream.count(&count, &mut out);
     count.lanes[0][0].unplaced_execs = 4;
     stream.count(&count, &mut out);
-    stream.finish(&mut out);
+    stream.finish(None, &mut out);
     let lines = lines(&out);
     let lost: Vec<_> = lines
         .iter()
@@ -66,7 +66,7 @@ fn counts_tell_what_no_record_followed() {
     };
     stream.count(&count, &mut out);
     stream.count(&count, &mut out);
-    stream.finish(&mut out);
+    stream.finish(None, &mut out);
     assert_eq!(
         told(&out),
         ["lost 2", "lost 3", "lost 1", "tracing_stopped"]
@@ -90,7 +90,11 @@ fn lines_tell_when_the_clock_is_set() {
     };
     let now = WallClock::now();
     let hour = jiff::SignedDuration::from_hours(1);
-    stream.update_clock(now, &mut out);
+    // Before the first line there is no other.
+    stream.update_clock(now.shifted(hour), &mut out);
+    assert!(out.is_empty());
+    stream.begin(&Beginning::default(), &mut Vec::new());
+    stream.update_clock(now, &mut Vec::new());
     tell(&mut stream, 0, &mut out);
     stream.update_clock(now.shifted(-hour), &mut out);
     let behind = tell(&mut stream, 1, &mut out);
@@ -141,7 +145,7 @@ fn what_is_left_out_is_told_and_summed() {
     stream.suppressed(10, &[tally(0, 2)], &mut out);
     stream.suppressed(20, &[tally(0, 2)], &mut out);
     stream.suppressed(30, &[tally(0, 5)], &mut out);
-    stream.finish(&mut out);
+    stream.finish(None, &mut out);
     assert_eq!(
         told(&out),
         [

@@ -1,6 +1,7 @@
 //! Tests of the stream: records and counts in, lines out.
 
 mod argv;
+mod checkpoints;
 mod losses;
 mod workspaces;
 

@@ -17,7 +17,7 @@ fn workspaces_start_and_end_once() {
     // The ring may still have its last execs.
     assert_eq!(told(&out), [""; 0]);
     stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
-    stream.finish(&mut out);
+    stream.finish(None, &mut out);
     assert_eq!(
         told(&out),
         [
@@ -88,6 +88,7 @@ fn a_workspace_of_an_earlier_run_is_named_at_its_next_exec() {
         until: 700,
         targets: vec![known(60, 500).id, known(61, 600).id],
         not_taken_over: 0,
+        checkpoint: None,
     };
     let beginning = Beginning {
         at: 900,

@@ -1,0 +1,143 @@
+//! The keys of a line that the audit reads.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::{
+    event::loss::Place,
+    proof::{Checkpoint, Head},
+};
+
+/// A line of a log.
+#[derive(Deserialize)]
+pub(super) struct LogLine {
+    pub(super) ts: String,
+    pub(super) msg: String,
+    #[serde(default)]
+    pub(super) fields: Fields,
+}
+
+/// The keys of `fields`.
+#[derive(Default, Deserialize)]
+pub(super) struct Fields {
+    pub(super) run: Option<String>,
+    /// The number of the line in its run.
+    pub(super) line: Option<u64>,
+    pub(super) event: Option<Event>,
+    cpu: Option<u16>,
+    #[serde(default)]
+    lane: u8,
+    pub(super) count: Option<u64>,
+    pub(super) total: Option<u64>,
+    pub(super) of: Option<String>,
+    pub(super) previous_run: Option<PreviousRun>,
+    // Of `tracing_stopped` and `checkpoint`:
+    pub(super) execs: Option<u64>,
+    pub(super) lost: Option<u64>,
+    pub(super) suppressed: Option<u64>,
+    #[serde(default)]
+    pub(super) exits: u64,
+    #[serde(default)]
+    pub(super) exits_lost: u64,
+    #[serde(default)]
+    pub(super) execs_failed: u64,
+    #[serde(default)]
+    pub(super) execs_failed_lost: u64,
+    pub(super) places: Option<BTreeMap<String, Vec<u64>>>,
+    pub(super) complete_until: Option<String>,
+    pub(super) head: Option<Head>,
+}
+
+/// The keys of an event that number it.
+#[derive(Deserialize)]
+pub(super) struct Event {
+    cpu: Option<u16>,
+    #[serde(default)]
+    lane: u8,
+    seq: Option<u64>,
+    syscall: Option<String>,
+}
+
+/// The run before.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct PreviousRun {
+    pub(super) run: String,
+    pub(super) checkpoint: Option<Checkpoint>,
+}
+
+/// The kind of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// `exec`
+    Exec,
+    /// `exit`
+    Exit,
+    /// `exec_failed`
+    ExecFailed,
+}
+
+impl Kind {
+    /// All kinds, in the order of their counts in `places`.
+    pub(super) const ALL: [Self; 3] = [Self::Exec, Self::Exit, Self::ExecFailed];
+
+    /// The kind with this `msg` or `of`.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// As in lines.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Exec => "exec",
+            Self::Exit => "exit",
+            Self::ExecFailed => "exec_failed",
+        }
+    }
+}
+
+/// Sequence numbers of the same series rise by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Series {
+    /// The kind of the events.
+    pub kind: Kind,
+    /// The CPU and lane.
+    pub place: Place,
+    /// The system call: only failed execs have several.
+    pub(super) call: u8,
+}
+
+impl Event {
+    /// The event's series and number, if it has them.
+    pub(super) fn numbered(&self, kind: Kind) -> Option<(Series, u64)> {
+        let place = Place {
+            cpu: self.cpu?,
+            lane: self.lane,
+        };
+        let call = match self.syscall.as_deref() {
+            None | Some("execve") => 0,
+            Some("execveat") => 1,
+            Some("compat_execve") => 2,
+            Some("compat_execveat") => 3,
+            Some(_) => u8::MAX,
+        };
+        Some((Series { kind, place, call }, self.seq?))
+    }
+}
+
+impl Fields {
+    /// The place of a loss.
+    pub(super) fn place(&self) -> Option<Place> {
+        let lane = self.lane;
+        self.cpu.map(|cpu| Place { cpu, lane })
+    }
+}
+
+/// The name of a place as in `places`.
+pub(super) fn place_named(name: &str) -> Option<Place> {
+    let (cpu, lane) = name.split_once('.').unwrap_or((name, "0"));
+    Some(Place {
+        cpu: cpu.parse().ok()?,
+        lane: lane.parse().ok()?,
+    })
+}

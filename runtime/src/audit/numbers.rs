@@ -1,0 +1,204 @@
+//! The counts of a run: sequence numbers, lines of each place, losses and suppressed execs.
+
+use std::collections::BTreeMap;
+
+use super::{
+    fault::{Fault, Faults},
+    line::{Event, Fields, Kind, Series, place_named},
+};
+use crate::event::loss::Place;
+
+/// The numbers of one run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Numbers {
+    /// The last number of each series.
+    last: BTreeMap<Series, u64>,
+    places: BTreeMap<(Kind, Place), AtPlace>,
+    /// Lines of each kind in the log.
+    pub(super) in_log: [u64; 3],
+    /// Lines of each kind since the beginning of the run.
+    lines: [u64; 3],
+    /// Losses of each kind that `lost` lines report.
+    lost: [u64; 3],
+    suppressed: u64,
+    /// Lines of events that have no number.
+    pub(super) unnumbered: u64,
+    /// Whether the log has the beginning of the run, so that the first number of a series is 0.
+    from_beginning: bool,
+    /// Whether the counts are those since the beginning of the run.
+    are_whole: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct AtPlace {
+    lines: u64,
+    missing: u64,
+    lost: u64,
+}
+
+impl Numbers {
+    /// The first line of the run follows.
+    pub(super) fn begin(&mut self) {
+        self.from_beginning = true;
+        self.are_whole = true;
+    }
+
+    /// Takes an event. Returns whether its keys are whole.
+    pub(super) fn event(
+        &mut self,
+        line: u64,
+        kind: Kind,
+        event: &Event,
+        faults: &mut Faults,
+    ) -> bool {
+        add(&mut self.in_log[kind as usize], 1);
+        add(&mut self.lines[kind as usize], 1);
+        let Some((series, seq)) = event.numbered(kind) else {
+            // All events of a run have numbers, or none.
+            add(&mut self.unnumbered, 1);
+            return self.last.is_empty();
+        };
+        let at = self.places.entry((kind, series.place)).or_default();
+        at.lines += 1;
+        match self.last.get(&series).copied() {
+            Some(after) if seq <= after => faults.push(Fault::OutOfOrder {
+                line,
+                series,
+                seq,
+                after,
+            }),
+            Some(after) => add(&mut at.missing, seq - after - 1),
+            // Without the run's first line, earlier events are not in this log.
+            None if self.from_beginning => add(&mut at.missing, seq),
+            None => {}
+        }
+        let last = self.last.entry(series).or_insert(seq);
+        *last = (*last).max(seq);
+        self.unnumbered == 0
+    }
+
+    /// Takes a loss, whose line states the `total` since the beginning.
+    pub(super) fn lost(
+        &mut self,
+        line: u64,
+        (kind, place): (Kind, Place),
+        count: u64,
+        total: Option<u64>,
+        faults: &mut Faults,
+    ) {
+        add(
+            &mut self.places.entry((kind, place)).or_default().lost,
+            count,
+        );
+        let lost = &mut self.lost[kind as usize];
+        add(lost, count);
+        compare(line, "total", total, lost, self.are_whole, faults);
+    }
+
+    /// Takes suppressed execs, whose line states the `total` since the beginning.
+    pub(super) fn suppressed(
+        &mut self,
+        line: u64,
+        count: u64,
+        total: Option<u64>,
+        faults: &mut Faults,
+    ) {
+        add(&mut self.suppressed, count);
+        let counted = &mut self.suppressed;
+        compare(line, "total", total, counted, self.are_whole, faults);
+    }
+
+    /// Compares the counts with those that a line states. Later lines are compared with the stated
+    /// ones, so that a difference is one fault.
+    pub(super) fn account(&mut self, line: u64, stated: &Fields, faults: &mut Faults) {
+        let are_whole = self.are_whole;
+        let [execs, exits, failed] = &mut self.lines;
+        let [lost, exits_lost, failed_lost] = &mut self.lost;
+        let suppressed = stated.suppressed.or(Some(0));
+        compare(line, "execs", stated.execs, execs, are_whole, faults);
+        compare(line, "lost", stated.lost, lost, are_whole, faults);
+        let counted = &mut self.suppressed;
+        compare(line, "suppressed", suppressed, counted, are_whole, faults);
+        // Only a checkpoint states the others.
+        let Some(places) = &stated.places else {
+            return;
+        };
+        for (key, stated, counted) in [
+            ("exits", stated.exits, exits),
+            ("exits_lost", stated.exits_lost, exits_lost),
+            ("execs_failed", stated.execs_failed, failed),
+            ("execs_failed_lost", stated.execs_failed_lost, failed_lost),
+        ] {
+            compare(line, key, Some(stated), counted, are_whole, faults);
+        }
+        for (name, counts) in places {
+            let Some(place) = place_named(name) else {
+                let reason = format!("{name:?} in `places` is no CPU and lane");
+                faults.push(Fault::NotALine { line, reason });
+                continue;
+            };
+            for (number, kind) in Kind::ALL.into_iter().enumerate() {
+                let counted = &mut self.places.entry((kind, place)).or_default().lines;
+                let stated = counts.get(number).copied().unwrap_or(0);
+                let key = format!("places[\"{name}\"][{number}]");
+                // Events without numbers belong to no place.
+                let is_known = are_whole && self.unnumbered == 0;
+                compare(line, &key, Some(stated), counted, is_known, faults);
+            }
+        }
+        self.are_whole = true;
+    }
+
+    /// Finds the events that are missing in the whole run.
+    pub(super) fn end(&self, faults: &mut Faults) {
+        for ((kind, place), at) in &self.places {
+            // Losses after the last line of a place, or before the log begins, cause no gap.
+            if at.missing > at.lost {
+                faults.push(Fault::Unaccounted {
+                    place: *place,
+                    kind: *kind,
+                    missing: at.missing,
+                    counted: at.lost,
+                });
+            }
+        }
+    }
+
+    /// Losses of a kind.
+    pub(super) fn lost_of(&self, kind: Kind) -> u64 {
+        self.lost[kind as usize]
+    }
+
+    /// Suppressed execs.
+    pub(super) fn suppressed_execs(&self) -> u64 {
+        self.suppressed
+    }
+}
+
+/// Real sums do not overflow, but a line may have any number.
+fn add(sum: &mut u64, count: u64) {
+    *sum = sum.saturating_add(count);
+}
+
+/// Compares a count with the stated one, which replaces it.
+fn compare(
+    line: u64,
+    key: &str,
+    stated: Option<u64>,
+    counted: &mut u64,
+    is_known: bool,
+    faults: &mut Faults,
+) {
+    let Some(stated) = stated else {
+        return;
+    };
+    if is_known && stated != *counted {
+        faults.push(Fault::Count {
+            line,
+            key: key.to_owned(),
+            stated,
+            counted: *counted,
+        });
+    }
+    *counted = stated;
+}

@@ -1,0 +1,19 @@
+//! The result of an audit.
+
+use super::{fault::Faults, run::Run};
+
+/// The result of an audit.
+#[derive(Debug)]
+pub struct Report {
+    /// The runs in the log, in the order of their first lines.
+    pub runs: Vec<Run>,
+    /// Faults of no run in particular.
+    pub faults: Faults,
+}
+
+impl Report {
+    /// Whether the log has no fault.
+    pub fn is_right(&self) -> bool {
+        self.faults.is_empty() && self.runs.iter().all(|run| run.faults.is_empty())
+    }
+}

@@ -1,0 +1,234 @@
+//! One run of exectrail in a log.
+
+use super::{
+    demands::Demands,
+    fault::{Fault, Faults},
+    line::{Fields, Kind, LogLine, PreviousRun},
+    numbers::Numbers,
+    seals::{Proven, Seals},
+};
+use crate::proof::{Checkpoint, PublicKey};
+
+/// One run of exectrail, from its first line in the log to its last.
+#[derive(Debug, Default)]
+pub struct Run {
+    /// Its id; `None` in logs of versions without ids.
+    pub id: Option<String>,
+    /// `ts` of its first line.
+    pub first: String,
+    /// `ts` of its last line.
+    pub last: String,
+    /// Number of its first line in the log.
+    pub first_line: u64,
+    /// Whether the log has the first line of the run.
+    pub has_beginning: bool,
+    /// Whether the log has the last line of the run.
+    pub has_end: bool,
+    /// Whether another run of the log names this one as the run before. Then it has ended.
+    pub has_successor: bool,
+    /// Number of its lines.
+    pub lines: u64,
+    /// Number of its lines since the last checkpoint.
+    pub lines_after_checkpoint: u64,
+    /// Number of its lines without a number in the run.
+    pub unnumbered_lines: u64,
+    /// The faults in this run.
+    pub faults: Faults,
+    pub(super) previous: Option<PreviousRun>,
+    numbers: Numbers,
+    pub(super) seals: Seals,
+    /// The greatest number of a line.
+    last_number: Option<u64>,
+}
+
+impl Run {
+    /// A run without lines.
+    pub(super) fn new(id: Option<String>) -> Self {
+        Self {
+            id,
+            ..Self::default()
+        }
+    }
+
+    /// Number of its `exec` lines.
+    pub fn execs(&self) -> u64 {
+        self.numbers.in_log[Kind::Exec as usize]
+    }
+
+    /// Number of its `exit` lines.
+    pub fn exits(&self) -> u64 {
+        self.numbers.in_log[Kind::Exit as usize]
+    }
+
+    /// Number of its `exec_failed` lines.
+    pub fn execs_failed(&self) -> u64 {
+        self.numbers.in_log[Kind::ExecFailed as usize]
+    }
+
+    /// Lost execs that its lines report.
+    pub fn lost(&self) -> u64 {
+        self.numbers.lost_of(Kind::Exec)
+    }
+
+    /// Lost exits and failed execs that its lines report.
+    pub fn others_lost(&self) -> u64 {
+        let exits = self.numbers.lost_of(Kind::Exit);
+        exits.saturating_add(self.numbers.lost_of(Kind::ExecFailed))
+    }
+
+    /// Suppressed execs that its lines report.
+    pub fn suppressed(&self) -> u64 {
+        self.numbers.suppressed_execs()
+    }
+
+    /// Number of event lines without sequence numbers.
+    pub fn unnumbered_events(&self) -> u64 {
+        self.numbers.unnumbered
+    }
+
+    /// What its checkpoints prove.
+    pub fn proven(&self) -> Option<&Proven> {
+        self.seals.proven.as_ref()
+    }
+
+    /// Takes the next line of the run, which is line `line` of the log.
+    pub(super) fn read(&mut self, line: u64, parsed: &LogLine, bytes: &[u8], demands: &Demands) {
+        let begins = parsed.msg == "tracing_started";
+        if self.lines == 0 {
+            self.first.clone_from(&parsed.ts);
+            self.first_line = line;
+            self.has_beginning = begins;
+            if begins {
+                self.numbers.begin();
+                self.seals.begin();
+                self.previous.clone_from(&parsed.fields.previous_run);
+            } else if !demands.partial {
+                self.faults.push(Fault::NoBeginning { line });
+            }
+        } else if begins {
+            self.faults.push(Fault::BeginsAgain { line });
+        }
+        if self.has_end {
+            self.faults.push(Fault::AfterEnd { line });
+        }
+        self.lines += 1;
+        self.last.clone_from(&parsed.ts);
+        self.number(line, parsed.fields.line, begins);
+        self.count(line, parsed);
+        if !demands.rewritten {
+            let key = demands.key.as_ref();
+            self.seals.line(line, parsed, bytes, key, &mut self.faults);
+        }
+        if parsed.fields.head.is_some() {
+            self.lines_after_checkpoint = 0;
+        } else {
+            self.lines_after_checkpoint += 1;
+        }
+        self.has_end |= parsed.msg == "tracing_stopped";
+    }
+
+    /// Checks the number of a line. A line without a number takes the next one.
+    fn number(&mut self, line: u64, number: Option<u64>, begins: bool) {
+        let Some(number) = number else {
+            self.unnumbered_lines += 1;
+            if let Some(last) = &mut self.last_number {
+                *last = last.saturating_add(1);
+            }
+            return;
+        };
+        let expected = match self.last_number {
+            Some(after) if number <= after => {
+                return self.faults.push(Fault::LineRepeated {
+                    line,
+                    number,
+                    after,
+                });
+            }
+            Some(after) => after + 1,
+            None if begins => 0,
+            None => number,
+        };
+        if number > expected {
+            self.faults.push(Fault::LinesMissing {
+                line,
+                from: expected,
+                to: number - 1,
+            });
+        }
+        self.last_number = Some(number);
+    }
+
+    fn count(&mut self, line: u64, parsed: &LogLine) {
+        let LogLine { msg, fields, .. } = parsed;
+        let faults = &mut self.faults;
+        let is_whole = match (msg.as_str(), fields) {
+            (
+                "exec" | "exit" | "exec_failed",
+                Fields {
+                    event: Some(event), ..
+                },
+            ) => Kind::named(msg).is_some_and(|kind| self.numbers.event(line, kind, event, faults)),
+            (
+                "lost",
+                Fields {
+                    count: Some(count),
+                    of,
+                    total,
+                    ..
+                },
+            ) => {
+                let kind = Kind::named(of.as_deref().unwrap_or("exec"));
+                let of = kind.zip(fields.place());
+                if let Some(of) = of {
+                    self.numbers.lost(line, of, *count, *total, faults);
+                }
+                of.is_some()
+            }
+            (
+                "suppressed",
+                Fields {
+                    count: Some(count),
+                    total,
+                    ..
+                },
+            ) => {
+                self.numbers.suppressed(line, *count, *total, faults);
+                true
+            }
+            (
+                "tracing_stopped" | "checkpoint",
+                Fields {
+                    execs: Some(_),
+                    lost: Some(_),
+                    ..
+                },
+            ) => {
+                self.numbers.account(line, fields, faults);
+                msg == "tracing_stopped" || fields.head.is_some()
+            }
+            (
+                "exec" | "exit" | "exec_failed" | "lost" | "suppressed" | "tracing_stopped"
+                | "checkpoint",
+                _,
+            ) => false,
+            _ => true,
+        };
+        if !is_whole {
+            let reason = format!("a {msg:?} line without its keys");
+            self.faults.push(Fault::NotALine { line, reason });
+        }
+    }
+
+    /// Finds what only the whole run shows.
+    pub(super) fn end(&mut self, key: Option<&PublicKey>) {
+        self.numbers.end(&mut self.faults);
+        if key.is_some() && !self.seals.any {
+            self.faults.push(Fault::NoCheckpoint);
+        }
+    }
+
+    /// Whether the log has this checkpoint of the run.
+    pub(super) fn has(&self, checkpoint: Checkpoint) -> bool {
+        self.seals.has(checkpoint)
+    }
+}

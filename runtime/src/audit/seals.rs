@@ -1,0 +1,126 @@
+//! The checkpoints of a run: the hash chain, the signatures, and what they prove.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+use super::{
+    fault::{Fault, Faults},
+    line::LogLine,
+};
+use crate::proof::{Chain, Checkpoint, Head, PublicKey, is_signed};
+
+/// Number of checkpoints that are kept. The next run names the last one that it knows of, and only
+/// the last one or two may have been written after that.
+const KEPT: usize = 16;
+
+/// What the checkpoints of a run prove.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    /// Every event up to this time has a line, or is counted as lost or suppressed.
+    pub complete_until: Timestamp,
+    /// Number of the last checkpoint's line in the log.
+    pub line: u64,
+    /// The number of that line in the run.
+    pub number: u64,
+    /// Its head.
+    pub head: Head,
+}
+
+/// The checkpoints of one run.
+#[derive(Debug, Default)]
+pub(super) struct Seals {
+    /// The chain over the lines; `None` until its beginning is known.
+    chain: Option<Chain>,
+    /// The last line, as counted in the log, up to which all lines are known to be unchanged.
+    good: u64,
+    last: VecDeque<Checkpoint>,
+    /// What is proved if the run has no fault up to there.
+    pub(super) proven: Option<Proven>,
+    /// Whether there is a checkpoint.
+    pub(super) any: bool,
+}
+
+impl Seals {
+    /// The first line of the run follows.
+    pub(super) fn begin(&mut self) {
+        self.chain = Some(Chain::new(Head::default()));
+    }
+
+    /// Takes a line of the run.
+    pub(super) fn line(
+        &mut self,
+        line: u64,
+        parsed: &LogLine,
+        bytes: &[u8],
+        key: Option<&PublicKey>,
+        faults: &mut Faults,
+    ) {
+        let head = parsed.fields.head;
+        if let Some(head) = head {
+            self.head(line, head, faults);
+            self.any = true;
+            if key.is_some_and(|key| !key.has_signed(bytes)) {
+                faults.push(Fault::NotSigned { line });
+            }
+            self.prove(line, parsed, head, faults);
+        } else if parsed.msg == "tracing_stopped" && (self.any || key.is_some()) {
+            // Of a run with checkpoints, the last line is one.
+            faults.push(Fault::NotSigned { line });
+        } else if is_signed(bytes) {
+            let reason = "it has `sig` without `head`".to_owned();
+            faults.push(Fault::NotALine { line, reason });
+        }
+        if let Some(chain) = &mut self.chain {
+            chain.update(bytes);
+            chain.update(b"\n");
+        }
+    }
+
+    fn head(&mut self, line: u64, stated: Head, faults: &mut Faults) {
+        let computed = self.chain.as_mut().map(Chain::seal);
+        if computed.is_some_and(|computed| computed != stated) {
+            let after = self.good;
+            faults.push(Fault::WrongHead { line, after });
+        }
+        self.good = line;
+        if computed != Some(stated) {
+            // What follows is compared with the stated head, so that a difference is one fault.
+            self.chain = Some(Chain::new(stated));
+        }
+    }
+
+    fn prove(&mut self, line: u64, parsed: &LogLine, head: Head, faults: &mut Faults) {
+        let until = parsed.fields.complete_until.as_deref();
+        let (Some(number), Some(until)) = (parsed.fields.line, until) else {
+            let reason = "a checkpoint without `line` or `complete_until`".to_owned();
+            faults.push(Fault::NotALine { line, reason });
+            return;
+        };
+        let Ok(complete_until) = until.parse() else {
+            let reason = "`complete_until` is not a time".to_owned();
+            faults.push(Fault::NotALine { line, reason });
+            return;
+        };
+        if self.last.len() == KEPT {
+            self.last.pop_front();
+        }
+        self.last.push_back(Checkpoint { line: number, head });
+        if faults.is_empty() {
+            self.proven = Some(Proven {
+                complete_until,
+                line,
+                number,
+                head,
+            });
+        }
+    }
+
+    /// Whether the run has this checkpoint, or has a later one and the memory of this one is gone.
+    pub(super) fn has(&self, wanted: Checkpoint) -> bool {
+        match self.last.front() {
+            Some(first) if first.line > wanted.line => self.last.len() == KEPT,
+            _ => self.last.contains(&wanted),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Writes the counts so far: checkpoints, and the last line.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::Stream;
+use crate::{
+    event::{
+        clock::WallClock,
+        loss::{Ledger, Place},
+    },
+    output::{Account, Event, Kind, Seal},
+    proof::{Checkpoint, Head},
+};
+
+impl Stream {
+    /// Every event up to `at` (boot clock) has been taken, or was lost and counted.
+    pub fn accounted(&mut self, at: u64) {
+        if self.pending.is_empty() {
+            self.accounted = at;
+        }
+    }
+
+    /// Writes a checkpoint, where `head` is the hash of all lines before it. Returns `None` if the
+    /// stream has not begun.
+    pub(crate) fn checkpoint(&mut self, head: Head, out: &mut Vec<u8>) -> Option<Checkpoint> {
+        if !self.has_begun {
+            return None;
+        }
+        let line = self.writer.lines();
+        self.write_account(Some(head), false, out);
+        Some(Checkpoint { line, head })
+    }
+
+    /// Writes the last lines of the stream. The last one is a checkpoint if there is a `head`: the
+    /// hash of all lines before, of which [`Stream::settle`] has written the last.
+    pub fn finish(&mut self, head: Option<Head>, out: &mut Vec<u8>) -> Option<Checkpoint> {
+        self.settle(out);
+        let line = self.writer.lines();
+        self.write_account(head, true, out);
+        head.map(|head| Checkpoint { line, head })
+    }
+
+    fn write_account(&mut self, head: Option<Head>, is_last: bool, out: &mut Vec<u8>) {
+        let places = self.places();
+        let complete_until = self.complete_until();
+        let account = Account {
+            execs: self.execs,
+            lost: self.lost_of(Kind::Exec),
+            suppressed: self.suppressed.total(),
+            announcements: self.announced.total(),
+            seal: head.map(|head| Seal {
+                head,
+                complete_until,
+                exits: (self.exit_lines, self.lost_of(Kind::Exit)),
+                failed: (self.failed_exec_lines, self.lost_of(Kind::ExecFailed)),
+                places: &places,
+            }),
+        };
+        let now = self.clock.at(WallClock::boot_now());
+        let event = if is_last {
+            Event::TracingStopped(account)
+        } else {
+            Event::Checkpoint(account)
+        };
+        self.writer.write(out, now, &event);
+    }
+
+    /// The time up to which every event is accounted for.
+    fn complete_until(&mut self) -> Timestamp {
+        let suppresses = !self.limits.rules.exclude().is_empty() || self.limits.rate.is_some();
+        let accounted = if suppresses {
+            self.accounted.min(self.suppressed_at)
+        } else {
+            self.accounted
+        };
+        let until = accounted.max(self.began);
+        // The same time is not converted again: the clocks are measured again and again, each time
+        // a little differently.
+        if until != self.complete_until.0 {
+            self.complete_until = (until, self.clock.at(until).ts);
+        }
+        self.complete_until.1
+    }
+
+    /// The number of lines of each place.
+    fn places(&self) -> BTreeMap<Place, [u64; 3]> {
+        let mut places = BTreeMap::<Place, [u64; 3]>::new();
+        let mut add = |kind: usize, ledger: &Ledger| {
+            for (place, count) in ledger.received() {
+                let counts = places.entry(place).or_default();
+                counts[kind] = counts[kind].saturating_add(count);
+            }
+        };
+        add(0, &self.ledger);
+        add(1, &self.exits);
+        self.failed.iter().for_each(|ledger| add(2, ledger));
+        // Their records are here, their lines are not yet written.
+        for place in self.pending.keys() {
+            let counts = places.entry(*place).or_default();
+            counts[0] = counts[0].saturating_sub(1);
+        }
+        places.retain(|_, counts| *counts != [0; 3]);
+        places
+    }
+}

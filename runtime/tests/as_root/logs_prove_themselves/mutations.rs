@@ -1,0 +1,147 @@
+//! Every change of a log is found.
+
+use rustix::process::Signal;
+
+use super::{Files, last_of, msg, report, sidecar, stop, wait_for_checkpoint};
+use crate::{
+    pod::Pod,
+    tools::{NOOP, TOOL, needs_kernel},
+};
+
+/// The log of a run with all kinds of lines that need no setting of the clock.
+fn record(pod: &Pod, files: &Files) -> String {
+    let arguments = [
+        "--exit-events",
+        "--failed-execs=any",
+        "--exclude=filename=/bin/true",
+        "--exclude=filename=/usr/bin/true",
+        "--ring-bytes=4096",
+        "--announced-only",
+    ];
+    let sidecar = sidecar(pod, files, &arguments);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    assert_eq!(workspace.announce().0, 204);
+    workspace.run("sh", &["-c", "/bin/true; /nowhere/program; uname; exit 0"]);
+    wait_for_checkpoint(&sidecar);
+    // A stopped reader, and more events than the ring holds.
+    sidecar.signal(Signal::STOP);
+    workspace.run(&*TOOL, &["burst", NOOP.to_str().unwrap(), "40"]);
+    sidecar.signal(Signal::CONT);
+    workspace.run("uname", &["-a"]);
+    drop(workspace);
+    wait_for_checkpoint(&sidecar);
+    wait_for_checkpoint(&sidecar);
+    stop(sidecar)
+}
+
+/// Whether a change of the log is found.
+struct Found {
+    with_key: bool,
+    without: bool,
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn every_change_of_a_log_is_found() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let files = Files::new(pod.dir.path());
+    let text = record(&pod, &files);
+    let lines: Vec<&str> = text.lines().collect();
+    let kinds: std::collections::BTreeSet<String> = lines.iter().map(|line| msg(line)).collect();
+    for kind in [
+        "tracing_started",
+        "workspace_unknown",
+        "workspace_started",
+        "workspace_announced",
+        "workspace_ended",
+        "exec",
+        "exit",
+        "exec_failed",
+        "lost",
+        "suppressed",
+        "checkpoint",
+        "tracing_stopped",
+    ] {
+        assert!(kinds.contains(kind), "no {kind}: {kinds:?}");
+    }
+    let until = last_of(&lines, "complete_until");
+    let whole = files.verify_all(&lines, &until);
+    assert!(whole.status.success(), "{}", report(&whole));
+    let plain = files.verify(&lines, &[]);
+    assert!(plain.status.success(), "{}", report(&plain));
+
+    let check = |what: &str, changed: &[&str]| {
+        let with_key = files.verify_all(changed, &until);
+        assert_eq!(
+            with_key.status.code(),
+            Some(1),
+            "{what}: {}",
+            report(&with_key)
+        );
+        let without = files.verify(changed, &[]);
+        Found {
+            with_key: report(&with_key).contains("fault: "),
+            without: without.status.code() == Some(1),
+        }
+    };
+    let last = lines.len() - 1;
+    for (at, line) in lines.iter().enumerate() {
+        let what = |change: &str| format!("{change} line {at}, {}", msg(line));
+        let mut removed = lines.clone();
+        removed.remove(at);
+        let found = check(&what("removed"), &removed);
+        assert!(found.with_key);
+        // Without a time up to which it must reach, the end of a log can be missing.
+        assert_eq!(found.without, at != last, "{}", what("removed"));
+        let mut doubled = lines.clone();
+        doubled.insert(at, line);
+        let found = check(&what("doubled"), &doubled);
+        assert!(found.with_key && found.without, "{}", what("doubled"));
+        if at < last {
+            let mut swapped = lines.clone();
+            swapped.swap(at, at + 1);
+            let found = check(&what("swapped"), &swapped);
+            assert!(found.with_key && found.without, "{}", what("swapped"));
+        }
+        let edited = line.replacen(r#""level":""#, r#""level":" "#, 1);
+        let mut changed = lines.clone();
+        changed[at] = &edited;
+        let found = check(&what("edited"), &changed);
+        assert!(found.with_key);
+        // The last line has the hash of those before it. Its own bytes are only signed.
+        assert_eq!(found.without, at != last, "{}", what("edited"));
+    }
+    for at in [1, lines.len() / 2] {
+        assert!(check("cut at the beginning", &lines[at..]).without);
+        assert!(!check("cut at the end", &lines[..at]).without);
+        let middle = [&lines[..at], &lines[at + 3..]].concat();
+        assert!(check("cut in the middle", &middle).without);
+    }
+    assert!(check("repeated", &lines.repeat(2)).without);
+    assert!(check("empty line", &[&lines[..4], &[""], &lines[4..]].concat()).without);
+}
+
+/// Each byte of the last line counts, also those of the signature.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn each_byte_of_the_last_line_is_signed() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let files = Files::new(pod.dir.path());
+    let text = stop(sidecar(&pod, &files, &[]));
+    let lines: Vec<&str> = text.lines().collect();
+    let until = last_of(&lines, "complete_until");
+    assert!(files.verify_all(&lines, &until).status.success());
+    let last = lines.len() - 1;
+    for at in 0..lines[last].len() {
+        let mut bytes = lines[last].as_bytes().to_vec();
+        bytes[at] = if bytes[at] == b'7' { b'8' } else { b'7' };
+        let changed = String::from_utf8(bytes).unwrap();
+        let mut all = lines.clone();
+        all[last] = &changed;
+        let output = files.verify_all(&all, &until);
+        assert_eq!(output.status.code(), Some(1), "byte {at}: {changed}");
+    }
+}
