@@ -49,8 +49,8 @@ pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;
 /// it privileges.
 pub const FLAG_NO_NEW_PRIVS: u16 = 1 << 11;
 
-/// Flag of a path ([`Origin::exe_flags`], [`Origin::cwd_flags`]): names at its beginning are missing,
-/// as it has more than [`MAX_NAMES`] names or [`MAX_PATH`] bytes.
+/// Flag of a path ([`Origin::exe_flags`], [`Origin::cwd_flags`]): names at its beginning are
+/// missing, as it has more than [`MAX_NAMES`] names or [`MAX_PATH`] bytes.
 pub const PATH_CUT: u16 = 1 << 0;
 /// Flag of a path: it does not lead to the root of the process, but to another one. The file is
 /// outside that root, or its mount is detached.

@@ -12,8 +12,8 @@ use crate::{
     paths::copy_paths,
 };
 
-/// Writes the [`exectrail_common::record::Origin`] of the record in `scratch`, with the wanted paths. `caps` are the
-/// capabilities before the exec. Returns the length of the paths.
+/// Writes the [`exectrail_common::record::Origin`] of the record in `scratch`, with the wanted
+/// paths. `caps` are the capabilities before the exec. Returns the length of the paths.
 ///
 /// Each value is stored at once: before Linux 6.11, this program and the functions that it calls
 /// have 512 bytes of stack together, each rounded up to 32 (`check_max_stack_depth`,

@@ -1,4 +1,5 @@
-//! Writes the record of an exec: the fixed head, paths, the filename, argv, and pieces of a long argv.
+//! Writes the record of an exec: the fixed head, paths, the filename, argv, and pieces of a long
+//! argv.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use exectrail_common::record::{

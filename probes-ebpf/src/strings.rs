@@ -15,8 +15,8 @@ use crate::{
     maps::{PATHS, SCRATCH},
 };
 
-/// Copies the filename and argv, after the paths, to the tail of the scratch value of this CPU and lane, using its
-/// [`crate::maps::Strings`]. Always returns 0: the kernel requires a result.
+/// Copies the filename and argv, after the paths, to the tail of the scratch value of this CPU and
+/// lane, using its [`crate::maps::Strings`]. Always returns 0: the kernel requires a result.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn copy_strings(lane: u64) -> u64 {

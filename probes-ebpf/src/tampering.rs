@@ -69,8 +69,8 @@ unsafe fn differing_near(kernels: *const u8, stacks: *const u8, words: u64) -> u
     differing
 }
 
-/// The difference of the whole words of the filename and the words `at` bytes behind its beginning; 0 if they
-/// are equal.
+/// The difference of the whole words of the filename and the words `at` bytes behind its beginning;
+/// 0 if they are equal.
 ///
 /// This is a separate function, as the verifier follows the code after a loop from each iteration.
 #[unsafe(no_mangle)]

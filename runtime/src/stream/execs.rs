@@ -2,20 +2,11 @@
 
 use exectrail_common::record::FLAG_CONTINUED;
 
-use super::{Stream, processes::Processes};
+use super::{Stream, exec_memory::ExecMemory};
 use crate::{
-    event::{decode::ExecRecord, keys::Key, loss::Place, path::PathBuffer},
+    event::{decode::ExecRecord, loss::Place},
     output::{Event, ExecEvent, Kind},
 };
-
-/// Memory for lines of execs.
-#[derive(Debug, Default)]
-pub(super) struct Execs {
-    pub(super) exe: PathBuffer,
-    pub(super) cwd: PathBuffer,
-    /// What the processes have executed last; `None` if no key needs it.
-    pub(super) processes: Option<Processes>,
-}
 
 impl Stream {
     pub(super) fn exec(&mut self, exec: &ExecRecord<'_>, out: &mut Vec<u8>) {
@@ -40,7 +31,7 @@ impl Stream {
     pub(super) fn write_exec(&mut self, exec: &ExecRecord<'_>, out: &mut Vec<u8>) {
         self.execs += 1;
         let head = &exec.head;
-        let Execs {
+        let ExecMemory {
             exe,
             cwd,
             processes,
@@ -62,6 +53,3 @@ impl Stream {
         }
     }
 }
-
-/// The keys that need the table of processes.
-pub(super) const OF_PARENT: [Key; 3] = [Key::ParentExe, Key::ParentArgv, Key::ParentArgvTruncated];

@@ -30,6 +30,7 @@ use crate::{
 };
 
 mod account;
+mod exec_memory;
 mod execs;
 mod long_argv;
 mod losses;
@@ -38,9 +39,8 @@ mod processes;
 mod workspace;
 mod workspaces;
 
-use execs::{Execs, OF_PARENT};
+use exec_memory::ExecMemory;
 use pending::Pending;
-use processes::Processes;
 use workspace::{ANNOUNCED_BURST, ANNOUNCED_PERIOD, Workspace};
 
 /// The beginning of a run.
@@ -94,7 +94,7 @@ pub struct Stream {
     /// Incomplete execs by CPU and lane: each place writes all pieces of one exec before the next
     /// exec.
     pending: BTreeMap<Place, Pending>,
-    lines: Execs,
+    lines: ExecMemory,
     /// Workspaces that have a line, by inode number.
     workspaces: BTreeMap<u32, Workspace>,
     /// Workspaces of an earlier run without an exec since then, by inode number.
@@ -120,13 +120,10 @@ pub struct Stream {
 impl Stream {
     /// Makes an empty stream.
     pub fn new(writer: Writer) -> Self {
-        let has_parent = writer.keys().has_any(&OF_PARENT);
+        let lines = ExecMemory::new(writer.keys());
         Self {
             writer,
-            lines: Execs {
-                processes: has_parent.then(Processes::default),
-                ..Execs::default()
-            },
+            lines,
             clock: LineClock::new(WallClock::now()),
             began: 0,
             has_begun: false,

@@ -130,7 +130,7 @@ fn a_log_with_redacted_lines_is_verified_and_names_mode_and_key() {
     };
     assert_eq!(id("--password"), id("--Token"));
     let verified = Command::new(EXECTRAIL)
-        .arg("verify")
+        .args(["verify", "--rewritten"])
         .arg(&log)
         .output()
         .unwrap();

@@ -128,7 +128,8 @@ fn the_working_directory_is_there_where_the_name_needs_it() {
 /// Python that opens the program, runs `before`, and executes the open file as `word`.
 fn by_descriptor(program: &Path, before: &str, word: &str) -> String {
     format!(
-        "python3 -c 'import os; fd = os.open(\"{}\", os.O_RDONLY); {before}; os.execve(fd, [\"{word}\"], {{}})'",
+        "python3 -c 'import os; fd = os.open(\"{}\", os.O_RDONLY); {before}; \
+         os.execve(fd, [\"{word}\"], {{}})'",
         program.display()
     )
 }
