@@ -175,23 +175,30 @@ impl Build {
     }
 }
 
+/// Each exec allocates once: what a process has executed last is kept for its children's lines.
+#[track_caller]
+fn assert_once(before: u64) {
+    let allocated = ALLOCATIONS.get() - before;
+    assert!(allocated <= 1_000, "{allocated} allocations for 1,000 execs");
+}
+
 #[test]
-fn an_event_allocates_nothing() {
+fn an_event_allocates_once_at_most() {
     let mut build = Build::new();
     // Buffers grow to their final size.
     assert!(build.batch(1_000) > 1_000 * 500);
     let before = ALLOCATIONS.get();
     build.batch(1_000);
-    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_once(before);
 }
 
 #[test]
-fn an_event_without_a_secret_allocates_nothing_with_redaction() {
+fn an_event_without_a_secret_allocates_no_more_with_redaction() {
     let mut build = Build::redacting(RedactMode::Known);
     assert!(build.batch(1_000) > 1_000 * 500);
     let before = ALLOCATIONS.get();
     build.batch(1_000);
-    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_once(before);
 }
 
 /// A measurement, not a test: the modes take turns, and the median of each is printed.
@@ -221,7 +228,7 @@ fn redaction_side_by_side() {
 const PROCESSES: &str = "EXECTRAIL_TEST_PROCESSES";
 
 /// Maximum number of instructions for one exec and one exit together, in the test build.
-const BUDGET: u64 = 115_000;
+const BUDGET: u64 = 145_000;
 
 /// Number of instructions of this test with this many processes.
 fn instructions(processes: u64) -> u64 {
