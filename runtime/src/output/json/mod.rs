@@ -202,7 +202,6 @@ fn push_mode(line: &mut Vec<u8>, redactor: &Redactor) {
     }
 }
 
-/// Appends the id of the run, the last key of `fields`.
 /// Signs the last of `lines`.
 fn sign_last(lines: &mut Vec<u8>, signer: &Signer) {
     lines.pop();
