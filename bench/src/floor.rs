@@ -34,9 +34,9 @@ pub(crate) enum Work {
 
 /// Maximum number of bytes of argv and of the filename.
 const ROOM: i16 = 128;
-/// Number of bytes of a record before these.
+/// Length of a record's head, before argv and filename.
 const HEAD: i16 = size_of::<Exec>() as i16;
-/// Their offsets on the stack.
+/// Offsets of filename, argv and record on the stack.
 const FILENAME: i16 = -ROOM;
 const ARGV: i16 = FILENAME - ROOM;
 const RECORD: i16 = ARGV - HEAD;
@@ -141,8 +141,8 @@ impl Floor {
         Self::attach_to(work, "sched_process_exec")
     }
 
-    /// Attaches the program to a tracepoint. Only that of an exec has the arguments that a program
-    /// that copies argv needs.
+    /// Attaches the program to a tracepoint. Work that copies argv needs
+    /// `sched_process_exec`, whose first argument is the task.
     pub(crate) fn attach_to(work: Work, tracepoint: &str) -> Result<Self> {
         let ring = bpf::ring(RING).context("a ring was refused")?;
         let instructions = work.instructions(&ring)?;

@@ -54,8 +54,8 @@ pub(crate) struct Peer {
     ready: &'static str,
 }
 
-/// Runs a tool in a new mount namespace with tracefs, for tools that need it: on a node with a
-/// sidecar, tracefs is not mounted.
+/// Runs a tool in a new mount namespace with tracefs, for tools that need it. exectrail needs none,
+/// so the machine may not have it mounted.
 const WITH_TRACEFS: &str =
     "mount -t tracefs none /sys/kernel/tracing; mount -t debugfs none /sys/kernel/debug; ";
 
@@ -129,7 +129,7 @@ pub(crate) struct Running {
     /// A directory for files of the tool's own.
     _directory: TempDir,
     worker: u32,
-    /// Its processes; the programs of the floor belong to this process.
+    /// The processes that hold its eBPF programs: for the floor, this process.
     pub(crate) family: Vec<u32>,
 }
 
@@ -197,7 +197,7 @@ pub(crate) fn start(
     })
 }
 
-/// Output of a program: events and diagnostics, if they are short.
+/// Output of a program: diagnostics, and the first 10,000 bytes of events.
 fn said(program: &LoggedProgram) -> String {
     let mut said = program.stderr().unwrap_or_default();
     let events = fs::read(program.stdout()).unwrap_or_default();
@@ -206,7 +206,7 @@ fn said(program: &LoggedProgram) -> String {
 }
 
 impl Running {
-    /// Its output: events and diagnostics, if they are short.
+    /// Its output: diagnostics, and the first 10,000 bytes of events.
     pub(crate) fn said(&self) -> String {
         self.program.as_ref().map(said).unwrap_or_default()
     }

@@ -38,7 +38,7 @@ pub struct ProbeConfig {
     pub read_kernel: u32,
     /// 1 if exits are recorded as well as execs.
     pub exit_events: u32,
-    /// 1 if a cgroup has the ids of its ancestors, 0 if it has their addresses.
+    /// 1 if this kernel's `struct cgroup` lists the ids of its ancestors, 0 if their addresses.
     pub ancestor_ids: u32,
     /// Number of lanes of `exec`, see [`crate::record::LANES`].
     pub lanes: u32,
@@ -50,10 +50,10 @@ pub struct ProbeConfig {
     pub early_mask: u32,
     /// Size of a page, bytes.
     pub page_size: u32,
-    /// 1 if all execs of the node are counted: successful ones are subtracted from the runs that
-    /// the kernel skipped, and the rest are failed execs.
+    /// 1 if all successful execs of the node are counted (only with `fexit`). User space needs the
+    /// count to tell how many of the runs that the kernel skipped were for failed execs.
     pub count_execs: u32,
-    /// What a record has beyond the rest: a set of `FIELD_…` constants.
+    /// The optional parts of a record: a set of `FIELD_…` constants.
     pub fields: u32,
     /// Upper end of the stack while a new program is made (`STACK_TOP_MAX`).
     pub stack_top: u64,

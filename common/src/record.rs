@@ -1,7 +1,8 @@
 //! The records that the probes write to the ring, one per event.
 //!
 //! A record is a fixed head, whose type [`Prefix::kind`] gives, and variable parts, whose lengths
-//! are in the head. Numbers are in native byte order, as writer and reader run on the same machine.
+//! are in the head. The limits of the parts are here, too. Numbers are in native byte order, as
+//! writer and reader run on the same machine.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -17,7 +18,8 @@ pub const KIND_FAILED_EXEC: u8 = 5;
 /// [`Prefix::kind`] of an [`NsFound`].
 pub const KIND_NS_FOUND: u8 = 6;
 
-/// Flag of an [`Exec`]: the file names an interpreter (`#!` or binfmt_misc), which is `argv[0]`.
+/// Flag of an [`Exec`]: the file is run by an interpreter (`#!` or binfmt_misc), whose
+/// name is `argv[0]`.
 pub const FLAG_INTERPRETED: u16 = 1 << 0;
 /// Flag of an [`Exec`]: more of argv follows in [`ArgvPiece`]s.
 pub const FLAG_CONTINUED: u16 = 1 << 1;
@@ -39,8 +41,8 @@ pub const FLAG_FILENAME_CUT: u16 = 1 << 8;
 /// Flag of an [`Exec`]: a process wrote to the new stack before the new program's first
 /// instruction.
 ///
-/// The filename on the stack differs from the kernel's copy, or is not where the kernel put it. In
-/// the record it follows the kernel's.
+/// The filename on the stack differs from the kernel's copy, or is not where the kernel put it. The
+/// stack's filename is then the last part of the record, after argv.
 pub const FLAG_TAMPERED: u16 = 1 << 9;
 /// Flag of an [`Exec`]: [`Subject::cgroup_id`] is unknown, and has no meaning.
 pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;

@@ -3,9 +3,9 @@
 //!
 //! The kernel skips a program that is already running on the same CPU
 //! (`bpf_prog_get_recursion_context`, or the `active` counter before it, kernel/trace/bpf_trace.c).
-//! If tracepoints run with preemption off, this does not happen. Since Linux 7.0 it does: the
-//! program is preempted in one exec, and another exec runs on that CPU. The next lane then records
-//! what the kernel skipped the earlier one for. The lanes of an event run one after another in the
+//! Before Linux 7.0, tracepoints run with preemption off, so this does not happen. Since then, the
+//! program can be preempted in one exec while another exec starts on that CPU. The kernel skips the
+//! first lane for the second exec, and the next lane records it. The lanes of an event run one after another in the
 //! same thread, so they can leave marks for each other.
 
 use crate::{
@@ -43,8 +43,8 @@ impl<const LANE: u32> Lane<LANE> {
         let Some(slot) = SEEN.get_ptr_mut(task.pid() & (SEEN_SLOTS - 1)) else {
             return true;
         };
-        // The thread's start time differs from that of earlier threads with the same id. The number
-        // of the exec differs from that of earlier execs.
+        // The mark is unique to the event: the start time tells threads with the same id apart, the
+        // number of the exec tells the execs of a thread apart.
         let what = match event {
             Event::Exec => task.self_exec_id() & 0xffff,
             Event::Exit => 1 << 16,

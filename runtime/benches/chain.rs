@@ -39,7 +39,7 @@ fn main() {
                 time(batch, |lines| chain.update(lines)),
                 time(batch, |lines| sha.update(lines)),
             ];
-            black_box((chain.seal(), sha.finalize()));
+            black_box((chain.next_head(), sha.finalize()));
             best = [best[0].min(took[0]), best[1].min(took[1])];
         }
         let each = best.map(|all| all.as_secs_f64() * 1e9 / LINES as f64);

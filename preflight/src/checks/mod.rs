@@ -1,4 +1,4 @@
-//! The checks, one per file.
+//! The checks, one per file, and what several of them share.
 
 mod bpf;
 mod btf;

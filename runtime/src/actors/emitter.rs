@@ -80,7 +80,7 @@ impl Emitter {
     fn checkpoint(&mut self) {
         // The head covers the lines before the checkpoint, so they go first.
         self.put();
-        let Some(head) = self.sink.seal() else {
+        let Some(head) = self.sink.next_head() else {
             return;
         };
         let checkpoint = self.stream.checkpoint(head, &mut self.lines);
@@ -214,7 +214,7 @@ impl Handler<Flush> for Emitter {
         self.stream.settle(&mut self.lines);
         // The head covers the lines before the last one, so they go first.
         self.put();
-        let head = self.sink.seal();
+        let head = self.sink.next_head();
         let checkpoint = self.stream.finish(head, &mut self.lines);
         self.put();
         let checkpoint = checkpoint

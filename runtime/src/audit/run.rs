@@ -1,11 +1,11 @@
 //! One run of exectrail in a log.
 
 use super::{
+    checkpoints::{Proven, CheckpointAudit},
     demands::Demands,
     fault::{Fault, Faults},
     line::{Fields, Kind, LogLine, PreviousRun},
     numbers::Numbers,
-    seals::{Proven, Seals},
 };
 use crate::proof::{Checkpoint, PublicKey};
 
@@ -36,7 +36,7 @@ pub struct Run {
     pub faults: Faults,
     pub(super) previous: Option<PreviousRun>,
     numbers: Numbers,
-    pub(super) seals: Seals,
+    pub(super) checkpoints: CheckpointAudit,
     /// The greatest number of a line.
     last_number: Option<u64>,
 }
@@ -88,7 +88,7 @@ impl Run {
 
     /// What its checkpoints prove.
     pub fn proven(&self) -> Option<&Proven> {
-        self.seals.proven.as_ref()
+        self.checkpoints.proven.as_ref()
     }
 
     /// Takes the next line of the run, which is line `line` of the log.
@@ -100,7 +100,7 @@ impl Run {
             self.has_beginning = begins;
             if begins {
                 self.numbers.begin();
-                self.seals.begin();
+                self.checkpoints.begin();
                 self.previous.clone_from(&parsed.fields.previous_run);
             } else if !demands.partial {
                 self.faults.push(Fault::NoBeginning { line });
@@ -117,7 +117,7 @@ impl Run {
         self.count(line, parsed);
         if !demands.rewritten {
             let key = demands.key.as_ref();
-            self.seals.line(line, parsed, bytes, key, &mut self.faults);
+            self.checkpoints.line(line, parsed, bytes, key, &mut self.faults);
         }
         if parsed.fields.head.is_some() {
             self.lines_after_checkpoint = 0;
@@ -222,13 +222,13 @@ impl Run {
     /// Finds what only the whole run shows.
     pub(super) fn end(&mut self, key: Option<&PublicKey>) {
         self.numbers.end(&mut self.faults);
-        if key.is_some() && !self.seals.any {
+        if key.is_some() && !self.checkpoints.any {
             self.faults.push(Fault::NoCheckpoint);
         }
     }
 
     /// Whether the log has this checkpoint of the run.
     pub(super) fn has(&self, checkpoint: Checkpoint) -> bool {
-        self.seals.has(checkpoint)
+        self.checkpoints.has(checkpoint)
     }
 }

@@ -158,8 +158,8 @@ impl Log {
         self
     }
 
-    fn seal(mut self, run: &str, msg: &str) -> Self {
-        let head = self.chain.as_mut().unwrap().seal();
+    fn proof(mut self, run: &str, msg: &str) -> Self {
+        let head = self.chain.as_mut().unwrap().next_head();
         let execs = self.execs;
         let fields = format!(
             r#""execs":{execs},"lost":0,"suppressed":0,"places":{{"0":[{execs}]}},"head":"{head}""#
@@ -179,10 +179,10 @@ impl Log {
             .add(run, workspace)
             .add(run, &exec(0, 0))
             .add(run, &exec(0, 1))
-            .seal(run, "checkpoint")
+            .proof(run, "checkpoint")
             .add(run, &workspace.replace("started", "ended"))
             .add(run, &exec(0, 2))
-            .seal(run, "tracing_stopped")
+            .proof(run, "tracing_stopped")
     }
 }
 

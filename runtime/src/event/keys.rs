@@ -1,4 +1,5 @@
-//! The keys of an exec's line, and sets of them.
+//! The names of the keys of an exec's line, and the sets of `--fields`. `output/json/frequent.rs`
+//! has their order on the line.
 
 use std::{fmt, str::FromStr};
 
@@ -17,7 +18,7 @@ macro_rules! keys {
         }
 
         impl Key {
-            /// All keys, in their order on the line.
+            /// All keys.
             pub(crate) const EACH: &[Self] = &[$(Self::$key),+];
 
             /// Its name.

@@ -88,12 +88,12 @@ pub struct Account<'a> {
     /// Announcements without a line, because of the limit on such lines.
     pub announcements: u64,
     /// What a checkpoint has in addition; `None` without checkpoints.
-    pub seal: Option<Seal<'a>>,
+    pub proof: Option<CheckpointProof<'a>>,
 }
 
 /// What makes a line a checkpoint.
 #[derive(Clone, Copy, Debug)]
-pub struct Seal<'a> {
+pub struct CheckpointProof<'a> {
     /// The hash of all lines before this one.
     pub head: Head,
     /// Every event up to this time has a line, or is counted as lost or suppressed.

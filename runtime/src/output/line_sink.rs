@@ -75,12 +75,12 @@ impl LineSink {
 
     /// The head of the chain over all lines so far, which continues after it. `None` without a
     /// chain, and after a failure to write: then no line follows that could have the head.
-    pub(crate) fn seal(&self) -> Option<Head> {
+    pub(crate) fn next_head(&self) -> Option<Head> {
         let mut state = self.state();
         if state.failed {
             return None;
         }
-        state.chain.as_mut().map(Chain::seal)
+        state.chain.as_mut().map(Chain::next_head)
     }
 
     /// Whether a write has failed.
@@ -172,7 +172,7 @@ mod tests {
         LineSink::new(Sink::open(&path, GiveUp::default()).unwrap(), Some(chain))
     }
 
-    /// A line in parts is hashed as if it were whole, and nothing is sealed after a failure.
+    /// A line in parts is hashed as if it were whole, and a failure ends the chain.
     #[test]
     fn the_chain_covers_what_was_written() {
         let whole = sink(tempfile::tempfile().unwrap());
@@ -181,11 +181,11 @@ mod tests {
         let mut overflow = parts.overflow();
         overflow.write(&LINES.as_bytes()[..100]);
         parts.write(&LINES.as_bytes()[100..]).unwrap();
-        let head = whole.seal().unwrap();
-        assert_eq!(parts.seal(), Some(head));
-        assert_ne!(parts.seal(), Some(head));
+        let head = whole.next_head().unwrap();
+        assert_eq!(parts.next_head(), Some(head));
+        assert_ne!(parts.next_head(), Some(head));
         parts.state().failed = true;
-        assert_eq!(parts.seal(), None);
+        assert_eq!(parts.next_head(), None);
     }
 
     /// At any division into parts, every line that is not written counts once.

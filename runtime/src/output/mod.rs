@@ -25,7 +25,7 @@ use crate::{
 };
 
 pub(crate) use event::{
-    Account, Before, Event, Found, Kind, Lost, PreviousRun, RunStart, Seal, SuppressedEvent,
+    Account, Before, Event, Found, Kind, Lost, PreviousRun, RunStart, CheckpointProof, SuppressedEvent,
 };
 pub(crate) use exec::{ExecEvent, Parent};
 pub(crate) use failed_exec::FailedExecEvent;

@@ -13,7 +13,7 @@ pub(crate) struct Options {
     pub exit_events: bool,
     /// Record failed execs with the first of these hooks that the kernel allows.
     pub failed_execs: &'static [Hook],
-    /// What a record has beyond the rest: a set of `FIELD_…` constants
+    /// The optional parts of a record: a set of `FIELD_…` constants
     /// ([`exectrail_common::probe_config`]).
     pub fields: u32,
     /// What is suppressed.

@@ -120,7 +120,7 @@ impl Chain {
     }
 
     /// The head after all lines so far. The chain continues after it.
-    pub fn seal(&mut self) -> Head {
+    pub fn next_head(&mut self) -> Head {
         self.hasher.update(&self.pending);
         self.pending.clear();
         let head = Head(*self.hasher.finalize().as_bytes());
@@ -139,27 +139,27 @@ mod tests {
     fn head_of(parts: &[Vec<u8>]) -> Head {
         let mut chain = Chain::new(Head::default());
         parts.iter().for_each(|part| chain.update(part));
-        chain.seal()
+        chain.next_head()
     }
 
     #[test]
     fn a_head_is_the_hash_of_the_previous_head_and_the_lines() {
         let mut chain = Chain::new(Head::default());
         chain.update(b"one\n");
-        let first = chain.seal();
+        let first = chain.next_head();
         assert_eq!(
             first.0,
             *blake3::hash(&[&[0; 32][..], b"one\n"].concat()).as_bytes()
         );
         chain.update(b"two\n");
-        let second = chain.seal();
+        let second = chain.next_head();
         assert_eq!(
             second.0,
             *blake3::hash(&[&first.0[..], b"two\n"].concat()).as_bytes()
         );
         let mut later = Chain::new(first);
         later.update(b"two\n");
-        assert_eq!(later.seal(), second);
+        assert_eq!(later.next_head(), second);
     }
 
     #[test]

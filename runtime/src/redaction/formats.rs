@@ -1,4 +1,5 @@
-//! Token formats that are recognised by their beginning. docs/secrets.md cites the sources.
+//! Token formats that are recognised by their beginning. docs/secrets.md cites the sources. The
+//! formats of JSON Web Tokens and PEM blocks are in `search`.
 
 /// A token format: a fixed beginning, and characters after it.
 #[derive(Debug)]

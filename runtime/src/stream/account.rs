@@ -10,7 +10,7 @@ use crate::{
         clock::WallClock,
         loss::{Ledger, Place},
     },
-    output::{Account, Event, Kind, Seal},
+    output::{Account, Event, Kind, CheckpointProof},
     proof::{Checkpoint, Head},
 };
 
@@ -50,7 +50,7 @@ impl Stream {
             lost: self.lost_of(Kind::Exec),
             suppressed: self.suppressed.total(),
             announcements: self.announced.total(),
-            seal: head.map(|head| Seal {
+            proof: head.map(|head| CheckpointProof {
                 head,
                 complete_until,
                 exits: (self.exit_lines, self.lost_of(Kind::Exit)),

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_release_is_the_only_one_of_the_version_in_cargo_toml() {
+    fn only_the_first_release_may_have_the_version_that_cargo_toml_has() {
         let version = |text| parse(text).unwrap();
         let (old, new) = (version("0.1.0"), version("0.2.0"));
         assert!(ensure_first(&old, &old, &[]).is_ok());

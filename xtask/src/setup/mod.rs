@@ -37,7 +37,7 @@ pub(crate) struct Args {
     check: bool,
 }
 
-/// The tasks that follow, which determine the requirements.
+/// What the requirements are for; each field adds some.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct For {
     /// The Debian packages of the tests.

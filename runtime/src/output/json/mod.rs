@@ -155,7 +155,7 @@ pub(super) fn write(
         let _ = writeln!(line, r#","clock":"{clock:.9}"}}"#);
     }
     if let Event::Checkpoint(account) | Event::TracingStopped(account) = event
-        && account.seal.is_some()
+        && account.proof.is_some()
         && let Some(signer) = &json.signer
         && line.ends_with(b"}\n")
     {

@@ -173,11 +173,11 @@ struct AccountFields<'a> {
     #[serde(skip_serializing_if = "is_none")]
     announcements_suppressed: u64,
     #[serde(flatten)]
-    seal: Option<SealFields<'a>>,
+    proof: Option<ProofFields<'a>>,
 }
 
 #[derive(Serialize)]
-struct SealFields<'a> {
+struct ProofFields<'a> {
     #[serde(skip_serializing_if = "is_none")]
     exits: u64,
     #[serde(skip_serializing_if = "is_none")]
@@ -200,17 +200,17 @@ fn account_fields<'a>(
     key: Option<&'a str>,
     account: Account<'a>,
 ) -> AccountFields<'a> {
-    let seal = account.seal.map(|seal| {
-        let places = Places::new(seal.places);
-        SealFields {
-            exits: seal.exits.0,
-            exits_lost: seal.exits.1,
-            execs_failed: seal.failed.0,
-            execs_failed_lost: seal.failed.1,
+    let proof = account.proof.map(|proof| {
+        let places = Places::new(proof.places);
+        ProofFields {
+            exits: proof.exits.0,
+            exits_lost: proof.exits.1,
+            execs_failed: proof.failed.0,
+            execs_failed_lost: proof.failed.1,
             places_omitted: places.omitted(),
             places,
-            complete_until: Instant(seal.complete_until),
-            head: seal.head,
+            complete_until: Instant(proof.complete_until),
+            head: proof.head,
             key,
         }
     });
@@ -220,7 +220,7 @@ fn account_fields<'a>(
         lost: account.lost,
         suppressed: account.suppressed,
         announcements_suppressed: account.announcements,
-        seal,
+        proof,
     }
 }
 

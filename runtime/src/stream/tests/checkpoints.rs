@@ -64,7 +64,7 @@ fn a_checkpoint_claims_no_more_than_was_taken() {
 }
 
 #[test]
-fn nothing_is_sealed_before_the_first_line() {
+fn no_checkpoint_comes_before_the_first_line() {
     let mut out = Vec::new();
     assert_eq!(stream().checkpoint(Head::default(), &mut out), None);
     assert!(out.is_empty());

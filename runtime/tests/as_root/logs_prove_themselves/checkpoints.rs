@@ -10,7 +10,7 @@ use crate::{
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn a_silent_workspace_has_checkpoints_and_its_counts_are_the_lines() {
+fn checkpoints_go_on_without_execs_and_count_the_lines() {
     needs_kernel!();
     let pod = Pod::new();
     let files = Files::new(pod.dir.path());
@@ -55,7 +55,7 @@ fn a_silent_workspace_has_checkpoints_and_its_counts_are_the_lines() {
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn without_checkpoints_the_numbers_of_lines_still_prove_the_middle() {
+fn without_checkpoints_a_line_missing_in_the_middle_is_found() {
     needs_kernel!();
     let pod = Pod::new();
     let files = Files::new(pod.dir.path());
@@ -86,7 +86,8 @@ fn without_checkpoints_the_numbers_of_lines_still_prove_the_middle() {
     );
 }
 
-/// A key that cannot sign anything, or is none, is refused at the start.
+/// A file that has no private key is refused at the start, and so are flags with which nothing
+/// would be signed.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_key_that_signs_nothing_is_refused() {

@@ -1,4 +1,5 @@
-//! The checkpoints of a run: the hash chain, the signatures, and what they prove.
+//! The checkpoints of a run: the hash chain, the signatures, and what they prove. `numbers` checks
+//! their counts.
 
 use std::collections::VecDeque;
 
@@ -29,7 +30,7 @@ pub struct Proven {
 
 /// The checkpoints of one run.
 #[derive(Debug, Default)]
-pub(super) struct Seals {
+pub(super) struct CheckpointAudit {
     /// The chain over the lines; `None` until its beginning is known.
     chain: Option<Chain>,
     /// The last line, as counted in the log, up to which all lines are known to be unchanged.
@@ -41,7 +42,7 @@ pub(super) struct Seals {
     pub(super) any: bool,
 }
 
-impl Seals {
+impl CheckpointAudit {
     /// The first line of the run follows.
     pub(super) fn begin(&mut self) {
         self.chain = Some(Chain::new(Head::default()));
@@ -78,7 +79,7 @@ impl Seals {
     }
 
     fn head(&mut self, line: u64, stated: Head, faults: &mut Faults) {
-        let computed = self.chain.as_mut().map(Chain::seal);
+        let computed = self.chain.as_mut().map(Chain::next_head);
         if computed.is_some_and(|computed| computed != stated) {
             let after = self.good;
             faults.push(Fault::WrongHead { line, after });
