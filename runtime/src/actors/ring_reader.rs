@@ -40,8 +40,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(60);
 // Otherwise records that follow a wake-up would wait in the ring for the next one.
 const _: () = assert!(LOOK_AGAIN.as_nanos() > WAKEUP_PERIOD as u128);
 
-/// A read of at least this many bytes means that the reader is behind: it reads again at once, as the
-/// ring may be full before a pause ends.
+/// A read of at least this many bytes means that the reader is behind: it reads again at once, as
+/// the ring may be full before a pause ends.
 const FLOOD_BYTES: usize = 1024 * 1024;
 
 /// Minimum time between two [`Suppressed`]. A suppressed exec causes no wake-up, so a timer does.

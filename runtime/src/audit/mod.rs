@@ -2,8 +2,8 @@
 //! changed.
 //!
 //! Lines are separated by their runs. In each run the numbers of lines rise by one, and so do the
-//! sequence numbers of each CPU and lane, except for losses. CheckpointAudit have counts, the hash of
-//! all lines before them, and signatures. The memory is limited for each run.
+//! sequence numbers of each CPU and lane, except for losses. CheckpointAudit have counts, the hash
+//! of all lines before them, and signatures. The memory is limited for each run.
 
 mod certificate;
 mod checkpoints;

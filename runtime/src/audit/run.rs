@@ -1,7 +1,7 @@
 //! One run of exectrail in a log.
 
 use super::{
-    checkpoints::{Proven, CheckpointAudit},
+    checkpoints::{CheckpointAudit, Proven},
     demands::Demands,
     fault::{Fault, Faults},
     line::{Fields, Kind, LogLine, PreviousRun},
@@ -117,7 +117,8 @@ impl Run {
         self.count(line, parsed);
         if !demands.rewritten {
             let key = demands.key.as_ref();
-            self.checkpoints.line(line, parsed, bytes, key, &mut self.faults);
+            self.checkpoints
+                .line(line, parsed, bytes, key, &mut self.faults);
         }
         if parsed.fields.head.is_some() {
             self.lines_after_checkpoint = 0;

@@ -1,6 +1,6 @@
 //! The policy for announcements: whether an announced namespace becomes a target, and the text of
-//! each `403`. The texts of `400` are in `announcement`, those of `503` in `actors/messages.rs`. The
-//! probes decide which namespaces belong to the pod (`probes-ebpf/src/pod.rs`).
+//! each `403`. The texts of `400` are in `announcement`, those of `503` in `actors/messages.rs`.
+//! The probes decide which namespaces belong to the pod (`probes-ebpf/src/pod.rs`).
 
 use exectrail_common::{
     sidecar_scope::SidecarScope,

@@ -25,7 +25,8 @@ use crate::{
 };
 
 pub(crate) use event::{
-    Account, Before, Event, Found, Kind, Lost, PreviousRun, RunStart, CheckpointProof, SuppressedEvent,
+    Account, Before, CheckpointProof, Event, Found, Kind, Lost, PreviousRun, RunStart,
+    SuppressedEvent,
 };
 pub(crate) use exec::{ExecEvent, Parent};
 pub(crate) use failed_exec::FailedExecEvent;

@@ -1,6 +1,6 @@
-//! Supervises a child: forwards the signals of this process (`signals`) to it, and reaps all children that end,
-//! orphans included. The first process of a PID namespace must do this, and so must every process
-//! between a caller and a command.
+//! Supervises a child: forwards the signals of this process (`signals`) to it, and reaps all
+//! children that end, orphans included. The first process of a PID namespace must do this, and so
+//! must every process between a caller and a command.
 
 use std::{
     io,

@@ -10,7 +10,7 @@ use crate::{
         clock::WallClock,
         loss::{Ledger, Place},
     },
-    output::{Account, Event, Kind, CheckpointProof},
+    output::{Account, CheckpointProof, Event, Kind},
     proof::{Checkpoint, Head},
 };
 
