@@ -179,7 +179,10 @@ impl Build {
 #[track_caller]
 fn assert_once(before: u64) {
     let allocated = ALLOCATIONS.get() - before;
-    assert!(allocated <= 1_000, "{allocated} allocations for 1,000 execs");
+    assert!(
+        allocated <= 1_000,
+        "{allocated} allocations for 1,000 execs"
+    );
 }
 
 #[test]
