@@ -1,10 +1,22 @@
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::*;
 
+/// A redactor; the search is built once.
+fn redactor(mode: RedactMode) -> Redactor {
+    static KNOWN: LazyLock<Redactor> =
+        LazyLock::new(|| Redactor::new(RedactMode::Known).unwrap().unwrap());
+    Redactor {
+        mode,
+        ..KNOWN.clone()
+    }
+}
+
 /// The words with markers, and the rules.
 fn redacted(mode: RedactMode, argv: &[&[u8]], cut: bool) -> (Vec<String>, Vec<&'static str>) {
-    let redactor = Redactor::new(mode).unwrap().unwrap();
+    let redactor = redactor(mode);
     let joined = argv.join(&0);
     let joined = [joined.as_slice(), &[0]].concat();
     let (mut words, mut rules) = (Vec::new(), Vec::new());
@@ -320,7 +332,7 @@ proptest! {
         words in prop::collection::vec(prop::collection::vec(1u8.., 0..60), 0..6),
         cut in any::<bool>(),
     ) {
-        let redactor = Redactor::new(RedactMode::Values).unwrap().unwrap();
+        let redactor = redactor(RedactMode::Values);
         redactor.words(true, words.iter().map(Vec::as_slice), cut, |_, word, spans| {
             let mut end = 0;
             for span in spans {
