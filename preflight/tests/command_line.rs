@@ -14,6 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use exectrail_testbed::schema::check;
 use serde_json::{Value, json};
 use support::{KernelTypes, Node, kernel_btf};
 
@@ -142,7 +143,7 @@ fn json_is_as_the_schema_has_it() {
     for node in [Node::fit(), unfit(), unclear(), Node::empty()] {
         let json: Value =
             serde_json::from_slice(&run(&node, &["--format", "json"]).stdout).unwrap();
-        conforms(&json, &schema, &schema, "$");
+        check(&json, &schema).unwrap();
     }
 }
 
@@ -174,79 +175,6 @@ fn json_lists_the_offsets_of_the_kernel() {
     assert!(offsets(&old).contains(&lacking));
     assert_eq!(offsets(&old).len(), fit.len());
     assert!(offsets(&Node::fit().without("sys/kernel/btf")).is_empty());
-}
-
-/// The part of JSON Schema that the schema uses; another keyword in it fails the test.
-fn conforms(value: &Value, schema: &Value, root: &Value, at: &str) {
-    for (keyword, rule) in schema.as_object().unwrap() {
-        match keyword.as_str() {
-            "$schema" | "$id" | "$defs" | "title" | "description" => {}
-            "$ref" => {
-                let pointer = rule.as_str().unwrap().strip_prefix('#').unwrap();
-                conforms(value, root.pointer(pointer).unwrap(), root, at);
-            }
-            "const" => assert_eq!(value, rule, "{at}"),
-            "enum" => assert!(rule.as_array().unwrap().contains(value), "{at}: {value}"),
-            "type" => {
-                let is = |ty: &Value| match ty.as_str().unwrap() {
-                    "object" => value.is_object(),
-                    "array" => value.is_array(),
-                    "string" => value.is_string(),
-                    "integer" => value.is_i64() || value.is_u64(),
-                    "null" => value.is_null(),
-                    other => panic!("type {other}"),
-                };
-                let fits = rule
-                    .as_array()
-                    .map_or_else(|| is(rule), |all| all.iter().any(is));
-                assert!(fits, "{at}: {value}");
-            }
-            "minimum" => {
-                let number = value.as_i64().unwrap_or(i64::MAX);
-                assert!(number >= rule.as_i64().unwrap(), "{at}: {value}");
-            }
-            "dependentRequired" => {
-                for (name, others) in rule.as_object().unwrap() {
-                    let mut others = others.as_array().unwrap().iter();
-                    let complete = others.all(|name| value.get(name.as_str().unwrap()).is_some());
-                    assert!(value.get(name).is_none() || complete, "{at}: {value}");
-                }
-            }
-            "minLength" => {
-                let least = rule.as_u64().unwrap() as usize;
-                assert!(value.as_str().unwrap().chars().count() >= least, "{at}");
-            }
-            "required" => {
-                for name in rule.as_array().unwrap() {
-                    assert!(
-                        value.get(name.as_str().unwrap()).is_some(),
-                        "{at} lacks {name}"
-                    );
-                }
-            }
-            "properties" => {
-                for (name, value) in value.as_object().unwrap() {
-                    let rule = rule
-                        .get(name)
-                        .unwrap_or_else(|| panic!("{at}.{name} is not in the schema"));
-                    conforms(value, rule, root, &format!("{at}.{name}"));
-                }
-            }
-            "additionalProperties" => assert_eq!(rule, &Value::Bool(false)),
-            "items" => {
-                for (index, value) in value.as_array().unwrap().iter().enumerate() {
-                    conforms(value, rule, root, &format!("{at}[{index}]"));
-                }
-            }
-            "minItems" => {
-                assert!(
-                    value.as_array().unwrap().len() as u64 >= rule.as_u64().unwrap(),
-                    "{at}"
-                );
-            }
-            other => panic!("the test does not know the keyword {other}"),
-        }
-    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! | [`container`], [`pod`] | containers and a pod, made of namespaces |
 //! | [`sidecar`], [`logged_program`] | exectrail in a pod; a program whose output goes to files |
 //! | [`log`], [`stream`] | the content of lines; lines that are read while they are written |
+//! | [`schema`] | JSON Schema |
 //! | [`process`], [`wait`] | processes and their namespaces; waiting for an event |
 //! | [`cgroup`], [`memory_cgroup`] | the cgroups of pods; a cgroup with a memory limit |
 //! | [`compiler`] | small C programs |
@@ -30,6 +31,7 @@ pub mod logged_program;
 pub mod memory_cgroup;
 pub mod pod;
 pub mod process;
+pub mod schema;
 pub mod sidecar;
 pub mod stream;
 pub mod wait;
