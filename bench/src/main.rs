@@ -3,9 +3,9 @@
 //! | Module | Measures |
 //! |---|---|
 //! | [`comparison`] | all tracers in turns: eBPF time, CPU time, system calls, a build |
-//! | [`sidecar`] | exectrail alone: start, memory, bursts, latency |
+//! | [`sidecar`] | one exectrail: start, memory, bursts, latency |
 //! | [`scaling`] | how its cost grows |
-//! | [`fleet`] | many sidecars on one node; measured alone |
+//! | [`fleet`] | many sidecars on one node; only with `--sidecars` |
 //!
 //! `cargo xtask bench` starts it; it needs root. Figures are medians of rounds in which all tools
 //! take turns. The workload and the tracers run on different CPUs.

@@ -1,16 +1,18 @@
 //! The offsets of the running kernel's fields that the probes read.
 //!
-//! User space resolves these from `/sys/kernel/btf/vmlinux` and sets them as frozen read-only data
-//! before the probes are loaded. So the verifier sees constants and checks every load against the
-//! kernel's own types (`btf_struct_access`, kernel/bpf/btf.c, Linux 5.5 and later).
+//! User space resolves these from `/sys/kernel/btf/vmlinux` before the probes are loaded. It puts
+//! most of them into the instructions that load a field. Code that computes with an offset reads it
+//! from frozen data. So the verifier sees constants and checks every load against the kernel's own
+//! types (`btf_struct_access`, kernel/bpf/btf.c, Linux 5.5 and later).
 
 use bytemuck::{Pod, Zeroable};
 
-/// In the object, loads have this plus the index of the field in [`Offsets`] in place of the
-/// field's offset. It is larger than any offset in a kernel structure.
+/// In the object file, the offset of a load is not yet that of the field: it is this number plus
+/// the index of the field in [`Offsets`]. The number is larger than any offset in a kernel
+/// structure.
 ///
-/// User space puts the offset in before the object is loaded. Then one instruction loads a field; a
-/// look-up of its offset would take five.
+/// User space puts in the offset before it loads the object. Then one instruction loads a field;
+/// with a look-up of its offset it would take five.
 pub const FIRST_FIELD: i16 = 0x7e00;
 
 /// Number of fields in [`Offsets`].
@@ -211,8 +213,8 @@ pub struct Offsets {
 }
 
 impl Offsets {
-    /// Whether the kernel has all fields that paths, and the properties of a file, are read from,
-    /// and has those of a directory's entry side by side.
+    /// Whether paths and the properties of a file can be read: the kernel has all the fields, and
+    /// those of `struct dentry` are side by side.
     pub fn has_paths(&self) -> bool {
         let behind = |bytes| self.dentry_hash_pprev.wrapping_add(bytes);
         let are_neighbours = self.dentry_parent == behind(8)

@@ -70,7 +70,9 @@ pub const EXE_UPPER_LAYER: u16 = 1 << 6;
 
 /// Maximum number of names and mounts in a path.
 pub const MAX_NAMES: usize = 40;
-/// Maximum bytes of a path, with a NUL for each name.
+/// No further name of a path is read after this many bytes, with a NUL for each name. So the last
+/// name can end up to 256 bytes later. The memory for a record (`map_memory.rs`) includes two
+/// paths.
 pub const MAX_PATH: usize = 1024;
 
 /// Maximum bytes of argv in the [`Exec`] record itself.

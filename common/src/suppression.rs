@@ -9,8 +9,8 @@ use bytemuck::{Pod, Zeroable};
 pub const MAX_RULES: usize = 64;
 /// The number for no rule.
 pub const NO_RULE: u32 = u32::MAX;
-/// Bytes of a filename that rules read, with a NUL; the kernel's LPM tries accept no longer keys
-/// (`LPM_DATA_SIZE_MAX`, kernel/bpf/lpm_trie.c).
+/// Bytes of a filename that rules read, with a NUL. Longer keys are not accepted by the kernel's
+/// LPM tries (`LPM_DATA_SIZE_MAX`, kernel/bpf/lpm_trie.c).
 pub const FILENAME_WINDOW: usize = 256;
 
 /// The rules without their patterns, which are in maps.
@@ -38,8 +38,8 @@ pub struct RuleSet {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Matched {
-    /// Number of the first rule of this field that matches every text whose longest matching
-    /// pattern is this one.
+    /// If this is the longest pattern that matches a text, the first rule of this field that
+    /// matches the text has this number.
     pub first: u32,
     /// 1 if the pattern is a prefix, 0 if it is the whole text.
     pub prefix: u32,
@@ -83,5 +83,5 @@ pub struct Bucket {
 /// Maximum number of buckets, one per workspace. An inode number that is used again gets the old
 /// bucket, so buckets of ended namespaces do not accumulate.
 pub const MAX_BUCKETS: u32 = crate::target::MAX_TARGETS + 1;
-/// Key of the bucket that workspaces without room for their own share.
+/// Key of the bucket for all workspaces that found no room for one of their own.
 pub const SHARED_BUCKET: u32 = 0;

@@ -1,4 +1,4 @@
-//! The faults of a log.
+//! The faults of a log, with their texts. The `reason` of some comes from where they are found.
 
 use jiff::Timestamp;
 

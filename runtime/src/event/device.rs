@@ -1,5 +1,5 @@
-//! Device numbers, as the kernel has them inside: the major number above 20 bits of the minor
-//! number (include/linux/kdev_t.h).
+//! Device numbers, and the names of terminals (key `tty`). In the kernel, a device number is the
+//! major number above 20 bits of the minor number (include/linux/kdev_t.h).
 
 use std::fmt;
 

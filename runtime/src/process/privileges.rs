@@ -1,4 +1,5 @@
-//! Gives up capabilities that are no longer needed.
+//! Gives up capabilities that are no longer needed: in the tracer's thread, and in the emitter's,
+//! which needs none.
 //!
 //! Capabilities belong to threads. A new thread has those of the thread that starts it.
 

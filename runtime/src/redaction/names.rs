@@ -23,7 +23,8 @@ pub(super) const FRAGMENTS: [&str; 16] = [
     "code=",
 ];
 
-/// Names that end with these, without separators and digits at the end.
+/// Names that end with these, without separators and digits at the end. Each has one of
+/// [`FRAGMENTS`], or the search would not find it.
 const ENDINGS: [&[u8]; 43] = [
     b"password",
     b"passwords",
@@ -263,6 +264,15 @@ pub(super) fn is_secret(name: &[u8], query: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_search_finds_each_name() {
+        for name in ENDINGS.iter().chain(&LAST).chain(&PARTS) {
+            let text = std::str::from_utf8(name).unwrap();
+            let found = FRAGMENTS.iter().any(|fragment| text.contains(fragment));
+            assert!(found, "{text} has none of FRAGMENTS");
+        }
+    }
 
     #[test]
     fn names_that_denote_a_secret() {

@@ -2,8 +2,9 @@
 //!
 //! Receives [`Signal`], [`ActorDied`], [`WorkspaceTraced`]. Starts the others in order: preflight,
 //! emitter, probes, reader, listeners (`starting`). Stops them in reverse order: it accepts no more
-//! announcements, detaches the probes, empties the ring and writes the last line (`stopping`). It
-//! does nothing else.
+//! announcements, detaches the probes, empties the ring and writes the last line (`stopping`). If
+//! the start fails, it has the init listener answer with the reason (`refuse`). It does nothing
+//! else.
 //!
 //! ```text
 //! Starting ──────► Running ──────► Stopping ──► (the process ends)

@@ -1,4 +1,4 @@
-//! Workspaces that are found without an announcement, and where discovery is off.
+//! Discovery: workspaces that are found without an announcement, and pods in which it is off.
 
 use std::process::Stdio;
 
@@ -25,8 +25,8 @@ fn a_workspace_is_found_without_announcement() {
     let workspace = pod.workspace();
     neighbour.run("true", &[]);
     workspace.run("uname", &["-a"]);
-    // A nested namespace stays in the target though it has its own network namespace: envbox's
-    // inner containers do.
+    // A nested namespace stays in the target though it has its own network namespace, as
+    // envbox's inner containers have.
     workspace.run("unshare", &["--pid", "--net", "--fork", "--", "id", "-u"]);
     let lines = sidecar.stop();
 
@@ -128,8 +128,8 @@ fn discovery_is_off_on_the_hosts_network() {
     assert_eq!(argvs(&lines), [["uname", "-r"]]);
 }
 
-/// A node that is itself a container: a pod on the node's network shares it with the node's other
-/// processes, though not with the machine's init.
+/// A node that is itself a container: a pod on its network shares that with the node's processes,
+/// but the machine's init has another network.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn discovery_is_off_on_a_network_shared_with_a_node_in_a_container() {

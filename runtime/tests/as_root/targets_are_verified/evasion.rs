@@ -1,4 +1,4 @@
-//! What a workspace may do so as not to be traced.
+//! What a workspace can try in order not to be traced.
 
 use crate::{
     pod::{Pod, Workspace, argv, execs, messages},

@@ -1,5 +1,5 @@
 //! A first process that takes long to exit: it has thousands of open sockets. The kernel closes
-//! them before it ends the process's PID namespace, on a CPU that another process occupies.
+//! them on a CPU that another process occupies, and only then ends the process's PID namespace.
 
 use std::{
     ffi::OsString,
@@ -22,7 +22,7 @@ use crate::machine::runtime::SELF;
 
 /// Runs as a first process that takes long to exit, with the workspace's shell as its child.
 pub(crate) const COMMAND: &str = "slow-exit";
-/// Occupies the CPU that it exits on.
+/// Occupies the CPU on which the slow first process exits.
 pub(crate) const OCCUPY: &str = "occupy";
 
 /// Number of open sockets. Closing them takes about a second in an emulated machine that is
@@ -31,8 +31,8 @@ const SOCKETS: usize = 10_000;
 /// The CPU of the first process, and that of its children.
 const CPU: usize = 1;
 const CPU_OF_CHILDREN: usize = 0;
-/// Nice value: of two processes on one CPU, the one with this value gets about 1/600 of the time of
-/// the other.
+/// Nice value: a process with this value gets about 1/600 of the time of one on the same CPU that
+/// has [`NEARLY_ALL_TIME`].
 const HARDLY_ANY_TIME: i32 = 19;
 const NEARLY_ALL_TIME: i32 = -10;
 
@@ -100,7 +100,7 @@ impl Occupant {
         rustix::process::kill_process(init, rustix::process::Signal::KILL)?;
         let files = format!("/proc/{init}/fd");
         let since = Instant::now();
-        // The sockets are visible until the kernel closes them, all at once (exit_files,
+        // All sockets vanish from /proc at once, when the kernel begins to close them (exit_files,
         // kernel/exit.c).
         while fs::read_dir(&files).is_ok_and(|mut files| files.next().is_some()) {
             ensure!(since.elapsed() < PATIENCE, "{init} does not exit");
