@@ -162,8 +162,8 @@ fn differences(kernel: &Kernel) -> Result<(usize, Vec<String>)> {
     file.write_all(&btf)?;
 
     let values: Vec<Named> = named(&resolved.offsets).collect();
-    // Members of this struct are reached through others.
-    let mut names = vec!["ns_common"];
+    // Members of these structs are reached through others.
+    let mut names = vec!["hlist_bl_node", "ns_common", "path", "qstr"];
     for (strukt, _, _) in &values {
         if !names.contains(strukt) {
             names.push(strukt);

@@ -108,7 +108,9 @@ fn member(code: &str, comment: &str) -> Option<Member> {
     };
     let words: Vec<&str> = declared.split_whitespace().collect();
     let strukt = match words[..] {
-        ["struct", strukt, name] if !name.starts_with('*') => Some(strukt.to_owned()),
+        ["struct", strukt, name] | ["const", "struct", strukt, name] if !name.starts_with('*') => {
+            Some(strukt.to_owned())
+        }
         _ => None,
     };
     // A bit field has `offset: bit size`.
@@ -148,6 +150,7 @@ struct outer {
 		int                hidden;               /*    24     4 */
 	} named;                                         /*    24     4 */
 	unsigned int               bit:1;                /*    28: 0  4 */
+	const struct inner         fixed;                /*    28    16 */
 
 	/* XXX 3 bytes hole, try to pack */
 
@@ -175,6 +178,7 @@ struct inner {
         assert_eq!(outer("hidden"), None);
         assert_eq!(outer("bit"), Some(28));
         assert_eq!(outer("call"), Some(32));
+        assert_eq!(outer("fixed.comm"), Some(32));
         assert_eq!(outer("list.list"), None);
         assert_eq!(structs.offset("nosuch", "a"), None);
         assert_eq!(structs.size("inner"), Some(20));
