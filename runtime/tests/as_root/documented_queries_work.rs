@@ -237,7 +237,7 @@ fn every_shell_block_answers_its_question() {
     assert_eq!(of_session.count(), 2, "{failed:?}");
 
     assert_eq!(ask("Execs that happened and have no line"), "");
-    ask("Is every exec accounted for?");
+    ask("Is a line missing, doubled, moved or changed?");
 
     for block in blocks.iter().filter(|block| block.language == "sh") {
         assert!(asked.contains(&block.text), "not tested: {}", block.text);
