@@ -35,7 +35,7 @@ pub(crate) enum Tracer {
     Peer(&'static Peer),
 }
 
-/// Time limit of a tool's start: one that cannot trace here may not say so.
+/// Time limit of a tool's start: a tool that cannot trace here does not always say so.
 const START: Duration = Duration::from_secs(20);
 /// Time limit of its end, after which its processes are killed.
 const END: Duration = Duration::from_secs(3);
@@ -54,8 +54,8 @@ pub(crate) struct Peer {
     ready: &'static str,
 }
 
-/// Runs a tool in a new mount namespace with tracefs, for tools that need it. exectrail needs none,
-/// so the machine may not have it mounted.
+/// Runs a tool in a new mount namespace with tracefs, for tools that need it. exectrail needs no
+/// tracefs, so perhaps the machine has not mounted it.
 const WITH_TRACEFS: &str =
     "mount -t tracefs none /sys/kernel/tracing; mount -t debugfs none /sys/kernel/debug; ";
 

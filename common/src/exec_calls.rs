@@ -1,4 +1,5 @@
-//! The system calls that execute, and the register that has the address of the filename.
+//! The system calls that execute, and the register that has the address of the filename: for the
+//! record of failed execs. `preflight/src/attach_points.rs` has the kernel's functions.
 //!
 //! The kernel enters a system call with the caller's registers, `struct pt_regs`, as its one
 //! argument. Each architecture's ABI fixes what a register holds, so the offsets are constants.

@@ -22,7 +22,8 @@ pub const FILENAME_WINDOW: usize = 256;
 pub struct RuleSet {
     /// Number of rules; if 0, the other fields have no meaning.
     pub count: u32,
-    /// Number of the first rule that excludes, which is also the number of rules that include.
+    /// Index of the first rule that excludes. Rules that include come first, so this is how many of
+    /// them there are.
     pub first_exclude: u32,
     /// Number of the first rule that matches every exec; [`NO_RULE`] if none does.
     pub everything: u32,
@@ -38,8 +39,9 @@ pub struct RuleSet {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Matched {
-    /// If this is the longest pattern that matches a text, the first rule of this field that
-    /// matches the text has this number.
+    /// Number of the first rule of this field that matches every text for which this is the longest
+    /// matching pattern. (A rule with a shorter prefix matches such a text as well, and may come
+    /// first.)
     pub first: u32,
     /// 1 if the pattern is a prefix, 0 if it is the whole text.
     pub prefix: u32,

@@ -2,11 +2,12 @@
 //! preempted.
 //!
 //! The kernel skips a program that is already running on the same CPU
-//! (`bpf_prog_get_recursion_context`, or the `active` counter before it, kernel/trace/bpf_trace.c).
-//! Before Linux 7.0, tracepoints run with preemption off, so this does not happen. Since then, the
-//! program can be preempted in one exec while another exec starts on that CPU. The kernel skips the
-//! first lane for the second exec, and the next lane records it. The lanes of an event run one
-//! after another in the same thread, so they can leave marks for each other.
+//! (`bpf_prog_get_recursion_context`, or the `active` counter of older kernels,
+//! kernel/trace/bpf_trace.c). Before Linux 7.0, tracepoints run with preemption off, so this does
+//! not happen. Since then, the program can be preempted in one exec while another exec starts on
+//! that CPU. The kernel skips the first lane for the second exec, and the next lane records it. The
+//! lanes of an event run one after another in the same thread, so they can leave marks for each
+//! other.
 
 use crate::{
     config::config,

@@ -1,4 +1,4 @@
-//! The context of expressions.
+//! The names and functions that expressions in the Terraform files can use.
 
 use std::path::Path;
 

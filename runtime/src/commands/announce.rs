@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// Time limit of one try.
+/// Time limit of one try; `--timeout` (`cli/announce.rs`) limits all of them.
 const TRY_TIME: Duration = Duration::from_secs(10);
 /// First pause between tries; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

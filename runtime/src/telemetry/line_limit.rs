@@ -1,4 +1,6 @@
-//! Limits how often messages of a kind are written, and counts those that are not.
+//! Limits how often messages of a kind are written, and counts those that are not. The numbers are
+//! where the messages are made: for lines of the stream in `stream/workspace.rs`, for diagnostics
+//! in `actors/tracer.rs`.
 
 use std::time::{Duration, Instant};
 

@@ -59,7 +59,7 @@ fn the_sidecars_are_those_of_the_templates() {
                     "{file}: {name}.{field}"
                 );
             }
-            // The template sets it; the YAML uses the default.
+            // The template sets these fields; the YAML leaves them to Kubernetes' default.
             let mut context = found["securityContext"].clone();
             for (field, default) in [
                 ("privileged", json!(false)),

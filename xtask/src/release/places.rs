@@ -25,7 +25,8 @@ const BEFORE: [&str; 8] = [
     "envbox template, exectrail ",
 ];
 
-/// What stands directly before a version that is not exectrail's, or that stays.
+/// What stands directly before a version that a release does not change: another program's, or an
+/// old one of exectrail.
 const NOT_OURS: [&str; 4] = [
     "`vrl-python` ",
     "since ",
@@ -96,8 +97,8 @@ fn with_version(text: &str, is_manifest: bool, old: &str, new: &str) -> (String,
     (changed, unknown)
 }
 
-/// The position of a version that is no part of another: not in `10.1.0`, `0.1.0.1` or
-/// `0.1.0-rc.1`, but in `v0.1.0` and `0.1.0-arm64`.
+/// Where `version` stands in the text and is not part of a longer version. For `0.1.0`: not in
+/// `10.1.0`, `0.1.0.1` or `0.1.0-rc.1`, but in `v0.1.0` and `0.1.0-arm64`.
 fn find_version(text: &str, version: &str) -> Option<usize> {
     text.match_indices(version).map(|(at, _)| at).find(|at| {
         let (before, after) = (&text[..*at], &text[at + version.len()..]);

@@ -92,7 +92,8 @@ fn is_visibility(code: TokenStream) -> bool {
 struct Tree(BTreeMap<ModulePath, Module>);
 
 impl Tree {
-    /// A path as seen from the crate's root; `None` if it is another crate's, or no module's.
+    /// A path as seen from the crate's root; `None` if it begins in another crate, or
+    /// with a name that is no module.
     fn absolute(&self, at: &[String], path: &[String]) -> Option<ModulePath> {
         let (first, rest) = path.split_first()?;
         match first.as_str() {

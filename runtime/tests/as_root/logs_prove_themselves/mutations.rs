@@ -8,7 +8,7 @@ use crate::{
     tools::{NOOP, TOOL, needs_kernel},
 };
 
-/// The log of a run with all kinds of lines that need no setting of the clock.
+/// The log of a run with a line of every kind, except `clock_set`, which needs the clock to be set.
 fn record(pod: &Pod, files: &Files) -> String {
     let arguments = [
         "--exit-events",
@@ -93,7 +93,7 @@ fn every_change_of_a_log_is_found() {
         removed.remove(at);
         let found = check(&what("removed"), &removed);
         assert!(found.with_key);
-        // Without a time up to which it must reach, the end of a log can be missing.
+        // Without `--until`, verify cannot know that the end of a log is missing.
         assert_eq!(found.without, at != last, "{}", what("removed"));
         let mut doubled = lines.clone();
         doubled.insert(at, line);

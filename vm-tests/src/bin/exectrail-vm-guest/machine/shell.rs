@@ -30,8 +30,8 @@ impl Shell {
             input,
             output,
         };
-        // A container counts as started when its first process is forked; this one when the shell
-        // was executed.
+        // A container counts as started when its first process is forked. Wait until the shell
+        // itself runs.
         shell.run("")?;
         Ok(shell)
     }
