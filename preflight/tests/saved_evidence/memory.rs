@@ -30,7 +30,7 @@ fn memory_limits_of_both_cgroup_versions() {
     assert_eq!(verdict(&lanes, Id::Memory), Fit);
     let paid = evidence(&lanes.run(), Id::Memory);
     assert!(
-        paid.contains("that the node pays, at most: 82 KiB for 2 possible CPUs; 122 KiB with"),
+        paid.contains("that the node pays, at most: 99 KiB for 2 possible CPUs; 139 KiB with"),
         "{paid}"
     );
     let many = v2(&needed.to_string()).file("sys/devices/system/cpu/possible", "0-3,8-191\n");
