@@ -17,7 +17,7 @@ use crate::workspace::VERSION;
 use crate::{command, progress};
 
 /// Maximum size of the image.
-const SIZE_LIMIT: u64 = 5 << 20;
+const SIZE_LIMIT: u64 = 5_500_000;
 
 /// Time limit of each wait for the sidecar.
 const PATIENCE: Duration = Duration::from_secs(30);
