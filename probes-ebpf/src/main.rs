@@ -10,6 +10,12 @@
 //! | `sidecar_scope` | `tp_btf/task_rename`, attached for a moment at start | finds the sidecar's own namespaces and cgroups |
 //! | `end_check` | `tp_btf/oom_score_adj_update` | answers the sidecar whether a namespace has ended |
 //!
+//! The entry of a program that calls functions does nothing but call one. Kernels without the change
+//! "bpf: ensure main program has an extable" (kernel/bpf/verifier.c, Linux 6.4) know such an entry
+//! twice, once without the table that says what to do if a load faults, and panic if they find that
+//! one (`search_bpf_extables`, kernel/bpf/core.c; seen on Linux 5.10). They know each function
+//! once. Entries that load from their context only cannot fault.
+//!
 //! `exec`, `exit` and `rename` have copies, called `…_second` and so on. They are loaded if
 //! programs at tracepoints can be preempted: see [`lane`].
 //!
@@ -47,7 +53,10 @@ mod strings;
 mod tampering;
 mod wakeup;
 
+use core::ffi::c_void;
+
 use aya_ebpf::{
+    EbpfContext as _,
     macros::{btf_tracepoint, fexit},
     programs::{BtfTracePointContext, FExitContext},
 };
@@ -61,7 +70,7 @@ macro_rules! copies {
     ($tracepoint:literal runs $see:ident: $($program:ident in $lane:literal),+) => {$(
         #[btf_tracepoint(function = $tracepoint)]
         fn $program(ctx: BtfTracePointContext) -> i32 {
-            $see(&ctx, Lane::<$lane>)
+            $see::<$lane>(ctx.as_ptr())
         }
     )+};
 }
@@ -76,8 +85,9 @@ copies!("task_rename" runs see_rename:
     rename in 0, rename_second in 1);
 
 /// One successful exec: the new image is in place, its first instruction has not run.
-#[inline(always)]
-fn see_exec<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i32 {
+#[inline(never)]
+fn see_exec<const LANE: u32>(ctx: *mut c_void) -> i32 {
+    let (ctx, lane) = (&BtfTracePointContext::new(ctx), Lane::<LANE>);
     let task = Task::from_arg(ctx, 0);
     let bprm = Binprm::from_arg(ctx, 2);
     if LANE == 0 {
@@ -97,14 +107,16 @@ fn see_exec<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i3
 
 /// A comm is about to change, by exec or otherwise.
 #[inline(always)]
-fn see_rename<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i32 {
+fn see_rename<const LANE: u32>(ctx: *mut c_void) -> i32 {
+    let (ctx, lane) = (&BtfTracePointContext::new(ctx), Lane::<LANE>);
     early::keep(Task::from_arg(ctx, 0), lane);
     0
 }
 
 /// A thread exits.
-#[inline(always)]
-fn see_exit<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i32 {
+#[inline(never)]
+fn see_exit<const LANE: u32>(ctx: *mut c_void) -> i32 {
+    let (ctx, lane) = (&BtfTracePointContext::new(ctx), Lane::<LANE>);
     let task = Task::from_arg(ctx, 0);
     if lane.is_first(task, Event::Exit)
         && task.is_last_thread()
@@ -119,34 +131,45 @@ fn see_exit<const LANE: u32>(ctx: &BtfTracePointContext, lane: Lane<LANE>) -> i3
 /// helper that returns the result needs Linux 5.17.
 #[fexit(function = "__x64_sys_execve")]
 fn failed_execve(ctx: FExitContext) -> i32 {
-    failed_exec::ended(KernelPtr::new(ctx.arg(0)), EXECVE, ctx.arg(1));
-    0
+    see_end::<EXECVE>(ctx.as_ptr())
 }
 
 /// An `execveat` ends.
 #[fexit(function = "__x64_sys_execveat")]
 fn failed_execveat(ctx: FExitContext) -> i32 {
-    failed_exec::ended(KernelPtr::new(ctx.arg(0)), EXECVEAT, ctx.arg(1));
-    0
+    see_end::<EXECVEAT>(ctx.as_ptr())
 }
 
 /// An `execve` of 32-bit code ends.
 #[fexit(function = "__ia32_compat_sys_execve")]
 fn failed_compat_execve(ctx: FExitContext) -> i32 {
-    failed_exec::ended(KernelPtr::new(ctx.arg(0)), COMPAT_EXECVE, ctx.arg(1));
-    0
+    see_end::<COMPAT_EXECVE>(ctx.as_ptr())
 }
 
 /// An `execveat` of 32-bit code ends.
 #[fexit(function = "__ia32_compat_sys_execveat")]
 fn failed_compat_execveat(ctx: FExitContext) -> i32 {
-    failed_exec::ended(KernelPtr::new(ctx.arg(0)), COMPAT_EXECVEAT, ctx.arg(1));
-    0
+    see_end::<COMPAT_EXECVEAT>(ctx.as_ptr())
 }
 
 /// Any system call ends.
 #[btf_tracepoint(function = "sys_exit")]
 fn failed_any(ctx: BtfTracePointContext) -> i32 {
+    see_any_end(ctx.as_ptr())
+}
+
+/// The `execve` or `execveat` with this index ends.
+#[inline(never)]
+fn see_end<const CALL: usize>(ctx: *mut c_void) -> i32 {
+    let ctx = FExitContext::new(ctx);
+    failed_exec::ended(KernelPtr::new(ctx.arg(0)), CALL, ctx.arg(1));
+    0
+}
+
+/// A system call ends.
+#[inline(never)]
+fn see_any_end(ctx: *mut c_void) -> i32 {
+    let ctx = BtfTracePointContext::new(ctx);
     failed_exec::any_call_ended(KernelPtr::new(ctx.arg(0)), ctx.arg(1));
     0
 }

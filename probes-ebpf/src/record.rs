@@ -68,7 +68,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let taken = opaque(scratch.strings.argv_len.into()).min(HEAD_ARGV as u64);
     flags |=
         scratch.strings.flags as u16 | flag(less(HEAD_ARGV as u32, wanted as u32), FLAG_CONTINUED);
-    let stacks = stack_filename(exec, paths_len, filename_len, taken, u64::from(LANE));
+    let stacks = stack_filename(u64::from(LANE));
     // The kernel computes `env_end` from the lengths of the strings on the stack
     // (`create_elf_tables`, fs/binfmt_elf.c). So a wrong value also shows that the strings were
     // changed.

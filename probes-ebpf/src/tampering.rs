@@ -14,40 +14,37 @@ use crate::{
 /// Number of words of a filename that are compared without a loop.
 const NEAR_WORDS: u64 = 4;
 
-/// Compares the filename, `len` bytes at `paths` of the scratch value's tail, with the string at
-/// `address` on the new stack. Returns 0 if they are equal, or if the stack cannot be read.
-/// Otherwise returns 1 plus the length of the stack's string, and writes that string after the
-/// `argv` bytes that follow the filename.
+/// Compares the filename in the scratch value's tail with the string on the new stack, by the
+/// scratch value's [`crate::maps::Strings`]. Returns 0 if they are equal, or if the stack cannot be
+/// read. Otherwise returns 1 plus the length of the stack's string, and writes that string after
+/// argv.
 ///
 /// This is a separate function for the kernel too, which verifies it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn stack_filename(
-    address: u64,
-    paths: u64,
-    len: u64,
-    argv: u64,
-    lane: u64,
-) -> u64 {
+pub(crate) extern "C" fn stack_filename(lane: u64) -> u64 {
     let Some(scratch) = SCRATCH.get_ptr_mut(lane as u32) else {
         return 0;
     };
-    let at = opaque(argv).min(HEAD_ARGV as u64) + opaque(len).min(MAX_FILENAME as u64 - 1);
-    // SAFETY: the tail has room for HEAD_ARGV bytes and two filenames; a pointer to the live map
-    // value of this CPU and lane, which no other program uses meanwhile.
+    // SAFETY: a pointer to the live map value of this CPU and lane, which no other program uses
+    // meanwhile; the tail has room for HEAD_ARGV bytes and two filenames.
     unsafe {
-        let (kernels, stacks) = texts(scratch, paths, at);
+        let (kernels, stacks) = texts(scratch);
+        let strings = &raw const (*scratch).strings;
+        let address = (&raw const (*strings).exec).read_volatile();
+        let len = u64::from((&raw const (*strings).filename_len).read_volatile());
         let size = opaque(len + 1).min(MAX_FILENAME as u64);
         let read = bpf_probe_read_user(stacks.cast(), size as u32, address as *const _);
         let words = opaque(len / 8);
         let whole = if words > NEAR_WORDS {
-            differing_words(paths, at, len, lane)
+            differing_words(lane)
         } else {
             differing_near(kernels, stacks, words)
         };
         if read < 0 || whole | differing_rest(kernels, stacks, len) == 0 {
             return 0;
         }
+        let address = (&raw const (*strings).exec).read_volatile();
         let size = bpf_probe_read_user_str(stacks.cast(), MAX_FILENAME as u32, address as *const _);
         if size < 1 { 1 } else { size as u64 }
     }
@@ -69,21 +66,20 @@ unsafe fn differing_near(kernels: *const u8, stacks: *const u8, words: u64) -> u
     differing
 }
 
-/// The difference of the whole words of the filename and the words `at` bytes behind its beginning;
-/// 0 if they are equal.
+/// The difference of the whole words of the filename and of the string on the stack; 0 if they are
+/// equal.
 ///
 /// This is a separate function, as the verifier follows the code after a loop from each iteration.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn differing_words(paths: u64, at: u64, len: u64, lane: u64) -> u64 {
+extern "C" fn differing_words(lane: u64) -> u64 {
     let Some(scratch) = SCRATCH.get_ptr_mut(lane as u32) else {
         return 1;
     };
-    let words = opaque(len / 8);
-    // Bounded once, here: in the loop, the verifier's knowledge after one iteration contradicts the
-    // bound in the next.
-    let at = opaque(at).min((HEAD_ARGV + MAX_FILENAME) as u64);
-    let (kernels, stacks) = texts(scratch, paths, at);
+    let (kernels, stacks) = texts(scratch);
+    // SAFETY: a field of the live map value.
+    let words = unsafe { (&raw const (*scratch).strings.filename_len).read_volatile() } / 8;
+    let words = opaque(words.into());
     let mut differing = 0;
     for word in 0..MAX_FILENAME as u64 / 8 {
         if word >= anew(words) {
@@ -120,13 +116,19 @@ unsafe fn differing_rest(kernels: *const u8, stacks: *const u8, len: u64) -> u64
     text | behind
 }
 
-/// The filename, which follows `paths` bytes of the tail, and the string `at` bytes behind its
-/// beginning. The tail has room for a filename there.
+/// The filename, which follows the paths, and the place after argv, which follows the filename. The
+/// tail has room for a filename there. Each length is bounded: the verifier knows none of them.
 #[inline(always)]
-fn texts(scratch: *mut Scratch, paths: u64, at: u64) -> (*mut u8, *mut u8) {
-    let paths = opaque(paths).min(PATHS as u64);
-    // SAFETY: a live map value, whose tail is longer than PATHS, `at` and a filename together.
+fn texts(scratch: *mut Scratch) -> (*mut u8, *mut u8) {
+    // SAFETY: fields of a live map value, whose tail is longer than all the bounds together.
     unsafe {
+        let strings = &raw const (*scratch).strings;
+        let paths = (&raw const (*strings).paths_len).read_volatile();
+        let len = (&raw const (*strings).filename_len).read_volatile();
+        let argv = (&raw const (*strings).argv_len).read_volatile();
+        let paths = opaque(paths.into()).min(PATHS as u64);
+        let at = opaque(len.into()).min(MAX_FILENAME as u64 - 1)
+            + opaque(argv.into()).min(HEAD_ARGV as u64);
         let kernels = (&raw mut (*scratch).tail).cast::<u8>().add(paths as usize);
         (kernels, kernels.add(at as usize))
     }

@@ -91,6 +91,14 @@ impl KernelPtr {
         Self(address as *const u8)
     }
 
+    /// Follows the pointer in a field that is often NULL: a load from there would fault on some
+    /// kernels, and a fault takes as long as the rest of the program.
+    #[inline(always)]
+    pub(super) fn follow_if_any<const INDEX: usize>(self, field: Field<INDEX>) -> Option<Self> {
+        let address: u64 = self.load(field);
+        (address != 0).then_some(Self(address as *const u8))
+    }
+
     /// Loads the value at `offset`, which is a constant to the verifier.
     #[inline(always)]
     pub(crate) fn load_at<T: Copy>(self, offset: u32) -> T {

@@ -211,10 +211,13 @@ impl Task {
     /// Device of the controlling terminal; 0 if there is none.
     #[inline(always)]
     pub(crate) fn tty(self) -> u32 {
-        let tty = self
+        let Some(tty) = self
             .0
             .follow(field!(task_signal))
-            .follow(field!(signal_tty));
+            .follow_if_any(field!(signal_tty))
+        else {
+            return 0;
+        };
         let driver = tty.follow(field!(tty_driver));
         let (major, minor, index): (u32, u32, u32) = (
             driver.load(field!(tty_driver_major)),

@@ -67,3 +67,38 @@ fn preflight_tries_each_helper_and_no_other() {
     let helpers: BTreeSet<i32> = helpers.filter(|id| *id != GET_CURRENT_TASK_BTF).collect();
     assert_eq!(trial::helpers().collect::<BTreeSet<_>>(), helpers);
 }
+
+#[test]
+fn the_entry_of_a_program_with_functions_loads_from_its_context_only() {
+    // BPF_JMP | BPF_CALL with BPF_PSEUDO_CALL; BPF_ALU64 | BPF_MOV | BPF_X. The class is in the
+    // lowest three bits: BPF_LDX is 1; BPF_ST, BPF_STX, BPF_JMP and BPF_JMP32 write no register.
+    const CALL: (u8, u8) = (0x85, 1);
+    const COPY: u8 = 0xbf;
+    const CLASS: u8 = 7;
+    const LOAD: u8 = 1;
+    const WRITES_NONE: [u8; 4] = [2, 3, 5, 6];
+    let object = parsed();
+    for (name, program) in &object.programs {
+        let entry = &object.functions[&program.function_key()].instructions;
+        if !entry.iter().any(|i| (i.code, i.src_reg()) == CALL) {
+            continue;
+        }
+        let mut context = BTreeSet::from([1]);
+        for instruction in entry {
+            let (code, from, to) = (
+                instruction.code,
+                instruction.src_reg(),
+                instruction.dst_reg(),
+            );
+            assert!(
+                code & CLASS != LOAD || context.contains(&from),
+                "{name}: some kernels panic if such a load faults, see probes-ebpf/src/main.rs"
+            );
+            if code == COPY && context.contains(&from) {
+                context.insert(to);
+            } else if !WRITES_NONE.contains(&(code & CLASS)) {
+                context.remove(&to);
+            }
+        }
+    }
+}

@@ -7,6 +7,7 @@ mod dockerd;
 mod ends;
 mod envbox;
 mod failed_execs;
+mod faults;
 mod identity;
 mod integrity;
 mod life_cycle;
@@ -34,6 +35,7 @@ pub(crate) fn of(plan: &Plan) -> Vec<Test> {
         Scenario::Plain => [
             tracing::TESTS,
             others::TESTS,
+            faults::TESTS,
             arguments::TESTS,
             suppression::TESTS,
             pods::TESTS,

@@ -1,0 +1,101 @@
+//! Tests that loads of memory that is not mapped harm nothing.
+//!
+//! A workspace decides which of its pointers are NULL. A kernel before 5.16 on x86-64, and any on
+//! arm64, lets the load fault and then gives 0 (`ex_handler_bpf`, arch/*/net/bpf_jit_comp.c).
+//! Kernels without the change "bpf: ensure main program has an extable" (Linux 6.4) can panic
+//! instead, if the load is in the entry of a program that has functions. Whether they do depends on
+//! the place of the program in a tree, so each round loads the programs anew.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use exectrail_vm_tests::Plan;
+use rustix::mount::{MountFlags, mount};
+
+use crate::{
+    machine::{kernel_version::is_before, pod::Pod, sidecar::Sidecar},
+    report::Report,
+    tests::{Test, tests},
+};
+
+/// The scenario's tests.
+pub(crate) const TESTS: &[Test] = tests![loads_that_fault_are_harmless];
+
+/// Number of times that the programs are loaded.
+const ROUNDS: usize = 6;
+
+/// Number of ordinary execs in each round.
+const ORDINARY: usize = 20;
+
+/// The kernel's files for tracing.
+const TRACING: &str = "/sys/kernel/tracing";
+
+/// Counts the loads of eBPF programs that fault, until it is dropped.
+struct Faults;
+
+impl Faults {
+    fn count() -> Result<Self> {
+        mount("none", TRACING, "tracefs", MountFlags::empty(), None)?;
+        let write = |file: &str, text: &str| {
+            let path = format!("{TRACING}/{file}");
+            fs::write(&path, text).context(path)
+        };
+        write("kprobe_events", "p:faults/bpf ex_handler_bpf")?;
+        write("events/faults/bpf/enable", "1")?;
+        Ok(Self)
+    }
+
+    fn so_far(&self) -> Result<u64> {
+        let text = fs::read_to_string(format!("{TRACING}/kprobe_profile"))?;
+        let mut words = text.split_whitespace().skip_while(|word| *word != "bpf");
+        let hits = words.nth(1).context("the count is not there")?;
+        Ok(hits.parse()?)
+    }
+}
+
+impl Drop for Faults {
+    fn drop(&mut self) {
+        let _ = fs::write(format!("{TRACING}/events/faults/bpf/enable"), "0");
+        let _ = fs::write(format!("{TRACING}/kprobe_events"), "");
+        let _ = rustix::mount::unmount(TRACING, rustix::mount::UnmountFlags::DETACH);
+    }
+}
+
+/// A process that has asked for a PID namespace has none with a first process: the exec's line is
+/// there, and the kernel lives. An ordinary exec, without a terminal here, makes no load fault.
+fn loads_that_fault_are_harmless(_: &Plan, report: &Report) -> Result<()> {
+    let faults = Faults::count()?;
+    let (mut ordinary, mut total) = (0, 0);
+    for round in 0..ROUNDS {
+        let pod = Pod::start()?;
+        let sidecar = Sidecar::start(&pod, &["--exit-events"])?;
+        let mut workspace = pod.workspace()?;
+        workspace.run("/bin/true first")?;
+        sidecar.wait_for_exec("first")?;
+
+        let before = faults.so_far()?;
+        workspace.run(&format!(
+            "n=0; while [ $n -lt {ORDINARY} ]; do /bin/true; n=$((n+1)); done"
+        ))?;
+        ordinary += faults.so_far()? - before;
+
+        let marker = format!("round-{round}");
+        workspace.run(&format!("unshare -p /bin/true {marker}"))?;
+        sidecar.wait_for_exec(&marker)?;
+        total += faults.so_far()? - before;
+        sidecar.stop()?;
+    }
+    drop(faults);
+    report.figure("loads that faulted", total, "");
+    // Otherwise this test would prove nothing.
+    ensure!(
+        total >= ROUNDS as u64 || cfg!(target_arch = "x86_64") && !is_before((5, 16))?,
+        "only {total} loads faulted in {ROUNDS} rounds"
+    );
+    ensure!(
+        ordinary == 0,
+        "{ordinary} loads of {} ordinary execs faulted",
+        ROUNDS * ORDINARY
+    );
+    Ok(())
+}
