@@ -10,11 +10,8 @@
 //! | `sidecar_scope` | `tp_btf/task_rename`, attached for a moment at start | finds the sidecar's own namespaces and cgroups |
 //! | `end_check` | `tp_btf/oom_score_adj_update` | answers the sidecar whether a namespace has ended |
 //!
-//! The entry of a program that calls functions does nothing but call one. Kernels without the change
-//! "bpf: ensure main program has an extable" (kernel/bpf/verifier.c, Linux 6.4) know such an entry
-//! twice, once without the table that says what to do if a load faults, and panic if they find that
-//! one (`search_bpf_extables`, kernel/bpf/core.c; seen on Linux 5.10). They know each function
-//! once. Entries that load from their context only cannot fault.
+//! The entry of a program that calls functions does nothing but call one: some kernels before Linux
+//! 6.4 can panic if a load in such an entry faults. See docs/decisions/entries-only-call.md.
 //!
 //! `exec`, `exit` and `rename` have copies, called `…_second` and so on. They are loaded if
 //! programs at tracepoints can be preempted: see [`lane`].

@@ -1,4 +1,4 @@
-//! Uses all slots that a kernel function has for programs, as other tools could.
+//! Programs of other tools: loads some, or as many as a kernel function has slots for.
 
 use std::fs;
 
@@ -16,19 +16,33 @@ const INSTRUCTIONS: [u64; 2] = [0xb7, 0x95];
 /// More programs than any kernel allows on one function.
 const MANY: usize = 100;
 
-/// Attaches programs that do nothing to the exit of `call` until the kernel refuses more. Dropping
-/// them detaches them.
-pub(crate) fn fill(call: &str) -> Result<Vec<Attached>> {
+/// Loads this many programs that do nothing, and attaches none.
+pub(crate) fn idle(count: usize) -> Result<Vec<Program>> {
+    let id = exit_of("execve")?;
+    (0..count)
+        .map(|_| Program::load("idle", Target::Exit(id), &INSTRUCTIONS))
+        .collect::<Result<_, _>>()
+        .context("the program was refused")
+}
+
+/// The BTF id of the function of `call`.
+fn exit_of(call: &str) -> Result<u32> {
     let name = EXEC_FUNCTIONS
         .into_iter()
         .flatten()
         .find(|name| name.ends_with(&format!("_sys_{call}")))
         .with_context(|| format!("no function for {call}"))?;
     let resolved = offsets::resolve(&fs::read("/sys/kernel/btf/vmlinux")?)?;
-    let id = resolved
+    resolved
         .attach_points
         .id(AttachPoint::Function(name))
-        .with_context(|| format!("the kernel has no {name}"))?;
+        .with_context(|| format!("the kernel has no {name}"))
+}
+
+/// Attaches programs that do nothing to the exit of `call` until the kernel refuses more. Dropping
+/// them detaches them.
+pub(crate) fn fill(call: &str) -> Result<Vec<Attached>> {
+    let id = exit_of(call)?;
     let mut attached = Vec::new();
     while attached.len() < MANY {
         let program = Program::load("filler", Target::Exit(id), &INSTRUCTIONS)
@@ -38,8 +52,8 @@ pub(crate) fn fill(call: &str) -> Result<Vec<Attached>> {
             Err(error) if Errno::from_io_error(&error) == Some(Errno::TOOBIG) => {
                 return Ok(attached);
             }
-            Err(error) => bail!("{name} takes no program: {error}"),
+            Err(error) => bail!("{call} takes no program: {error}"),
         }
     }
-    bail!("{name} takes {MANY} programs and more")
+    bail!("{call} takes {MANY} programs and more")
 }

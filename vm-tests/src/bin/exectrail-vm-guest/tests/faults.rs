@@ -9,11 +9,12 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use exectrail_testbed::bpf::Program;
 use exectrail_vm_tests::Plan;
 use rustix::mount::{MountFlags, mount};
 
 use crate::{
-    machine::{kernel_version::is_before, pod::Pod, sidecar::Sidecar},
+    machine::{fexit, kernel_version::is_before, pod::Pod, sidecar::Sidecar},
     report::Report,
     tests::{Test, tests},
 };
@@ -61,12 +62,25 @@ impl Drop for Faults {
     }
 }
 
+/// Programs of others, with gaps between them that differ with each round: the probes' places in
+/// the tree then differ, too.
+fn neighbours(round: usize) -> Result<Vec<Program>> {
+    let mut index = 0;
+    let mut programs = fexit::idle(8 + round % 5)?;
+    programs.retain(|_| {
+        index += 1;
+        index % (2 + round % 3) == 0
+    });
+    Ok(programs)
+}
+
 /// A process that has asked for a PID namespace has none with a first process: the exec's line is
 /// there, and the kernel lives. An ordinary exec, without a terminal here, makes no load fault.
 fn loads_that_fault_are_harmless(_: &Plan, report: &Report) -> Result<()> {
     let faults = Faults::count()?;
     let (mut ordinary, mut total) = (0, 0);
     for round in 0..ROUNDS {
+        let _neighbours = neighbours(round)?;
         let pod = Pod::start()?;
         let sidecar = Sidecar::start(&pod, &["--exit-events"])?;
         let mut workspace = pod.workspace()?;
