@@ -79,6 +79,8 @@ pub(crate) struct Config {
     pub labels: BTreeMap<String, String>,
     /// Keys of exec lines.
     pub keys: KeySet,
+    /// Greatest length of a line, in bytes with its line break.
+    pub longest_line: usize,
     /// What redacts secrets; `None` if nothing does.
     pub redactor: Option<Redactor>,
     /// How events are written.
@@ -181,6 +183,26 @@ pub enum ValueError {
         "--sign-key signs checkpoints, and there are none with --checkpoint off or --output text"
     )]
     NothingToSign,
+    /// A line without room for anything.
+    #[error(
+        "{value} bytes is not a length of lines: write {LEAST_LINE} to {MOST_LINE}, or a size such \
+        as 64KiB"
+    )]
+    Line {
+        /// The length.
+        value: u64,
+    },
+    /// Labels without room on a line.
+    #[error(
+        "the labels take {labels} bytes of each line, and may take {most}, a quarter of \
+        --max-line-bytes: shorten them, or allow longer lines"
+    )]
+    LongLabels {
+        /// Their length in a line.
+        labels: usize,
+        /// What they may have.
+        most: usize,
+    },
     /// Rules that contradict each other.
     #[error(transparent)]
     Rules(#[from] RuleError),
@@ -241,6 +263,22 @@ pub(crate) fn checkpoints(value: &str) -> Result<Checkpoints, ValueError> {
         .ok_or_else(|| ValueError::Period {
             value: value.to_owned(),
         })
+}
+
+/// Least and greatest maximum length of a line, in bytes. All keys but the texts take up to 3,000.
+const LEAST_LINE: u32 = 8_000;
+const MOST_LINE: u32 = 1 << 20;
+
+/// Parses the maximum length of a line.
+///
+/// # Errors
+/// [`ValueError::Common`], [`ValueError::Line`].
+pub(crate) fn line_bytes(value: &str) -> Result<u32, ValueError> {
+    let bytes = exectrail_preflight::values::size(value)?;
+    u32::try_from(bytes)
+        .ok()
+        .filter(|bytes| (LEAST_LINE..=MOST_LINE).contains(bytes))
+        .ok_or(ValueError::Line { value: bytes })
 }
 
 /// Parses the head of a checkpoint.

@@ -28,6 +28,7 @@ pub mod debian;
 mod error;
 pub mod log;
 pub mod logged_program;
+pub mod long_argv;
 pub mod memory_cgroup;
 pub mod pod;
 pub mod process;

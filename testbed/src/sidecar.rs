@@ -9,7 +9,10 @@ use std::{
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::{Error, Result, log, logged_program::LoggedProgram, process, wait::try_wait_for};
+use crate::{
+    Error, Result, log, logged_program::LoggedProgram, long_argv::joined, process,
+    wait::try_wait_for,
+};
 
 /// exectrail's name as a process.
 const NAME: &str = "exectrail";
@@ -92,8 +95,11 @@ impl Sidecar {
     }
 
     /// The lines so far; each must be JSON. While exectrail runs, the last one may be half written.
+    /// An argv that continues on further lines is joined.
     pub fn lines(&self) -> Result<Vec<Value>> {
-        log::whole_lines(&self.text()?).map(log::parse).collect()
+        let text = self.text()?;
+        let lines: Result<Vec<_>> = log::whole_lines(&text).map(log::parse).collect();
+        lines.map(joined)
     }
 
     fn text(&self) -> Result<String> {

@@ -10,9 +10,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{Error, Result, log::shortened, wait::PATIENCE};
+use crate::{Error, Result, log::shortened, long_argv::LongArgv, wait::PATIENCE};
 
-/// The lines of one stream, each JSON. A line that is not JSON is kept as a string.
+/// The lines of one stream, each JSON. A line that is not JSON is kept as a string. An argv that
+/// continues on further lines is joined.
 #[derive(Clone)]
 pub struct Lines {
     shared: Arc<(Mutex<LinesSoFar>, Condvar)>,
@@ -32,12 +33,16 @@ impl Lines {
         };
         let reading = lines.clone();
         thread::spawn(move || {
+            let mut long_argv = LongArgv::default();
             for line in BufReader::new(stream)
                 .split(b'\n')
                 .map_while(std::result::Result::ok)
             {
                 let text = String::from_utf8_lossy(&line).into_owned();
                 let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+                let Some(value) = long_argv.next(value) else {
+                    continue;
+                };
                 reading.so_far().lines.push(value);
                 reading.shared.1.notify_all();
             }

@@ -17,6 +17,7 @@ use crate::{
         label,
     },
     event::keys::{Fields, Key, KeySet},
+    output::Labels,
     probes::Options,
     proof::Signer,
     redaction::{Key as SecretKey, RedactMode, Redactor},
@@ -130,6 +131,19 @@ pub(crate) struct RecordArgs {
     #[arg(long, env = "EXECTRAIL_SIGN_KEY", value_name = "FILE")]
     pub sign_key: Option<PathBuf>,
 
+    /// Greatest length of a line: a longer argv continues in `exec_argv` lines
+    ///
+    /// Container runtimes, journald and most collectors divide, cut or drop longer lines. With
+    /// `--fields exectrace`, and in `--output text`, such a line is cut instead.
+    #[arg(
+        long,
+        env = "EXECTRAIL_MAX_LINE_BYTES",
+        value_name = "BYTES",
+        default_value = "16000",
+        value_parser = config::line_bytes
+    )]
+    pub max_line_bytes: u32,
+
     /// Minimum level of diagnostics
     #[arg(
         long,
@@ -139,6 +153,9 @@ pub(crate) struct RecordArgs {
     )]
     pub log_level: LogLevel,
 }
+
+/// What part of a line the labels may take: a quarter.
+const LABELS_SHARE: usize = 4;
 
 /// The variable with labels, one `key=value` per line.
 pub(super) const LABELS_VARIABLE: &str = "EXECTRAIL_LABEL";
@@ -184,12 +201,24 @@ impl RecordArgs {
             },
             labels: self.labels()?,
             keys,
+            longest_line: self.longest_line()?,
             redactor: self.redactor()?,
             output,
             sink,
             checkpoints,
             signer,
         })
+    }
+
+    /// The greatest length of a line. Every line has the labels, so these must leave room.
+    fn longest_line(&self) -> Result<usize, ValueError> {
+        let longest = self.max_line_bytes as usize;
+        let labels = Labels::new(&self.labels()?).map_or(usize::MAX, |labels| labels.length());
+        let most = longest / LABELS_SHARE;
+        if labels > most {
+            return Err(ValueError::LongLabels { labels, most });
+        }
+        Ok(longest)
     }
 
     /// The keys of exec lines.

@@ -101,6 +101,8 @@ keys! {
     Tampered "tampered" Default,
     StackFilename "stack_filename" Default,
     Redacted "redacted" Default,
+    ArgvContinues "argv_continues" Default,
+    Cut "cut" Default,
     Run "run" Default,
 }
 

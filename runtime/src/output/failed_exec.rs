@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::{
     bytes::{Text, needs_escape},
     exec::comm,
+    line::LineBuffer,
     quote::{Alphabet, CommandLine},
     subject::Notes,
 };
@@ -148,7 +149,7 @@ pub(super) fn keys(event: FailedExecEvent<'_>) -> Keys<'_> {
 
 /// Appends the line for people.
 pub(super) fn write_text(
-    line: &mut Vec<u8>,
+    line: &mut LineBuffer<'_>,
     ts: Timestamp,
     event: FailedExecEvent<'_>,
 ) -> std::io::Result<()> {

@@ -1,7 +1,4 @@
-//! A line that is being written: in memory, or in parts if it is too long for memory.
-//!
-//! An exec's argv can have 6 MiB, and each of its bytes can take six bytes in `argv` and six in
-//! `cmdline`. Such a line is written to the sink in parts.
+//! A line that is being written, with a limit to its length.
 
 use std::{
     fmt,
@@ -11,20 +8,23 @@ use std::{
 /// A buffer of lines that exceeds this size is written before it grows further.
 pub(crate) const LONGEST_IN_MEMORY: usize = 512 * 1024;
 
-/// Receives lines that are too long for memory.
-pub struct Overflow(Box<WritePart>);
+/// Receives lines before all lines of an event are in memory: a long argv has thousands.
+pub struct Overflow(Box<WriteLines>);
 
-type WritePart = dyn FnMut(&[u8]) + Send;
+type WriteLines = dyn FnMut(&[u8]) + Send;
 
 impl Overflow {
-    /// Calls `write` with each part, in order.
+    /// Calls `write` with whole lines, in order.
     pub fn new(write: impl FnMut(&[u8]) + Send + 'static) -> Self {
         Self(Box::new(write))
     }
 
-    /// Writes a part.
-    pub(crate) fn write(&mut self, part: &[u8]) {
-        (self.0)(part);
+    /// Writes the lines in the buffer, if they are many.
+    pub(super) fn relieve(&mut self, lines: &mut Vec<u8>) {
+        if lines.len() > LONGEST_IN_MEMORY {
+            (self.0)(lines);
+            lines.clear();
+        }
     }
 }
 
@@ -34,42 +34,60 @@ impl fmt::Debug for Overflow {
     }
 }
 
-/// The end of a buffer of lines. A line is appended to it.
+/// The end of a buffer of lines. A line is appended to it, up to a limit.
+#[derive(Debug)]
 pub(super) struct LineBuffer<'a> {
     pub(super) buffer: &'a mut Vec<u8>,
-    pub(super) overflow: Option<&'a mut Overflow>,
+    /// Length of the buffer that is not exceeded.
+    end: usize,
+    is_cut: bool,
 }
 
-impl LineBuffer<'_> {
-    /// Appends bytes.
+impl<'a> LineBuffer<'a> {
+    /// A line that makes the buffer at most `end` bytes long.
+    pub(super) fn new(buffer: &'a mut Vec<u8>, end: usize) -> Self {
+        Self {
+            buffer,
+            end,
+            is_cut: false,
+        }
+    }
+
+    /// A line without a limit.
+    pub(super) fn unbounded(buffer: &'a mut Vec<u8>) -> Self {
+        Self::new(buffer, usize::MAX)
+    }
+
+    /// Whether the end of the line is missing, as there was no room for it.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// Appends bytes: those for which there is room.
     #[inline]
     pub(super) fn extend_from_slice(&mut self, bytes: &[u8]) {
-        if self.buffer.len() + bytes.len() > LONGEST_IN_MEMORY {
-            self.write_out(bytes);
+        if bytes.len() > self.end.saturating_sub(self.buffer.len()) {
+            self.cut(bytes);
         } else {
             self.buffer.extend_from_slice(bytes);
         }
     }
 
-    /// Appends a byte.
+    /// Appends a byte, if there is room for it.
     #[inline]
     pub(super) fn push(&mut self, byte: u8) {
         self.extend_from_slice(&[byte]);
     }
 
+    /// Appends as many whole characters as there is room for, and nothing more after them.
     #[cold]
-    fn write_out(&mut self, bytes: &[u8]) {
-        let Some(overflow) = &mut self.overflow else {
-            self.buffer.extend_from_slice(bytes);
-            return;
-        };
-        overflow.write(self.buffer);
-        self.buffer.clear();
-        if bytes.len() > LONGEST_IN_MEMORY {
-            overflow.write(bytes);
-        } else {
-            self.buffer.extend_from_slice(bytes);
-        }
+    fn cut(&mut self, bytes: &[u8]) {
+        let room = self.end.saturating_sub(self.buffer.len());
+        let first = bytes.get(..room).unwrap_or(bytes);
+        let whole = first.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        self.buffer.extend_from_slice(whole.as_bytes());
+        self.end = self.buffer.len();
+        self.is_cut = true;
     }
 }
 
@@ -86,33 +104,27 @@ impl Write for LineBuffer<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use proptest::prelude::*;
 
     use super::*;
 
     proptest! {
+        /// A line is the text, or the beginning of it for which there is room.
         #[test]
-        fn nothing_is_changed_by_going_out_in_parts(
-            lengths in prop::collection::vec(0usize..2 * LONGEST_IN_MEMORY, 0..8),
+        fn a_line_is_no_longer_than_allowed(
+            texts in prop::collection::vec("[aé€😀]{0,9}", 0..9),
+            before in 0usize..9,
+            most in 0usize..60,
         ) {
-            let written = Arc::new(Mutex::new(Vec::new()));
-            let sink = Arc::clone(&written);
-            let mut overflow = Overflow::new(move |part| {
-                sink.lock().unwrap().extend_from_slice(part);
-            });
-            let (mut buffer, mut expected) = (Vec::new(), Vec::new());
-            for (number, length) in lengths.into_iter().enumerate() {
-                let part = vec![number as u8; length];
-                expected.extend_from_slice(&part);
-                LineBuffer { buffer: &mut buffer, overflow: Some(&mut overflow) }
-                    .extend_from_slice(&part);
-                prop_assert!(buffer.len() <= LONGEST_IN_MEMORY);
-            }
-            let mut all = written.lock().unwrap().clone();
-            all.extend_from_slice(&buffer);
-            prop_assert!(all == expected);
+            let mut buffer = vec![b'.'; before];
+            let mut line = LineBuffer::new(&mut buffer, before + most);
+            texts.iter().for_each(|text| line.extend_from_slice(text.as_bytes()));
+            let is_cut = line.is_cut();
+            let (whole, written) = (texts.concat(), &buffer[before..]);
+            let written = std::str::from_utf8(written).unwrap();
+            prop_assert!(whole.starts_with(written) && written.len() <= most);
+            prop_assert_eq!(is_cut, whole.len() > most);
+            prop_assert!(!is_cut || written.len() + 4 > most);
         }
     }
 }

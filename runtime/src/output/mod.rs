@@ -68,8 +68,15 @@ impl Writer {
         self
     }
 
-    /// This writer, with `overflow` for lines that are too long for memory. Each part has with it
-    /// all bytes before it in the buffer.
+    /// This writer, with lines of at most `longest` bytes.
+    #[must_use]
+    pub fn bounded(mut self, longest: usize) -> Self {
+        self.json.longest = longest;
+        self
+    }
+
+    /// This writer, with `overflow` for the lines of an event that are too many for memory. It
+    /// receives all lines before them in the buffer, too.
     #[must_use]
     pub fn overflowing(mut self, overflow: Overflow) -> Self {
         self.json.overflow = Some(overflow);
@@ -155,7 +162,7 @@ impl Writer {
         match self.format {
             OutputFormat::Json => json::write(line, time, &mut self.json, event, redaction),
             OutputFormat::Text => {
-                text::write(line, self.json.overflow.as_mut(), time.ts, event, redaction);
+                text::write(line, self.json.longest, time.ts, event, redaction);
             }
         }
     }

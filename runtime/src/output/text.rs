@@ -8,7 +8,7 @@ use super::{
     event::{Account, Event, Kind, outcome},
     exec::comm,
     failed_exec,
-    line::{LineBuffer, Overflow},
+    line::LineBuffer,
     quote::{Alphabet, CommandLine},
     redacted::Redaction,
 };
@@ -30,15 +30,19 @@ fn quoted(word: &[u8]) -> CommandLine<std::iter::Once<&[u8]>> {
     }
 }
 
-/// Appends the line of `event`.
+/// Room for what follows a line that is cut.
+const ROOM_AFTER_CUT: usize = 80;
+
+/// Appends the line of `event`, with at most `longest` bytes.
 pub(super) fn write(
     buffer: &mut Vec<u8>,
-    overflow: Option<&mut Overflow>,
+    longest: usize,
     ts: Timestamp,
     event: &Event<'_>,
     redaction: Option<&Redaction<'_>>,
 ) {
-    let line = &mut LineBuffer { buffer, overflow };
+    let end = buffer.len() + longest.saturating_sub(ROOM_AFTER_CUT);
+    let line = &mut LineBuffer::new(buffer, end);
     // Writing to memory does not fail.
     let _ = match event {
         Event::Exec(event) => {
@@ -95,7 +99,7 @@ pub(super) fn write(
             }
             writeln!(line)
         }
-        Event::ExecFailed(event) => failed_exec::write_text(line.buffer, ts, *event),
+        Event::ExecFailed(event) => failed_exec::write_text(line, ts, *event),
         Event::Exit(exit) => {
             let (status, signal, _) = outcome(exit);
             let (how, number) = match (status, signal) {
@@ -226,9 +230,12 @@ pub(super) fn write(
             writeln!(line)
         }
     };
+    if line.is_cut() {
+        let _ = writeln!(line.buffer, " [cut: --max-line-bytes {longest}]");
+    }
     if let Some(redaction) = redaction
         && line.buffer.pop_if(|last| *last == b'\n').is_some()
     {
-        let _ = writeln!(line, " [{} redacted]", redaction.places().count());
+        let _ = writeln!(line.buffer, " [{} redacted]", redaction.places().count());
     }
 }

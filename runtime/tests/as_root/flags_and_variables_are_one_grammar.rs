@@ -10,7 +10,7 @@ use std::{
 use crate::tools::{EXECTRAIL, needs_kernel};
 
 /// Every variable of the sidecar, with an invalid value.
-const SIDECAR: [(&str, &str); 19] = [
+const SIDECAR: [(&str, &str); 20] = [
     ("INIT_ADDRESS", "nowhere"),
     ("METRICS_ADDRESS", "host:1"),
     ("STARTUP_TIMEOUT", "soon"),
@@ -21,6 +21,7 @@ const SIDECAR: [(&str, &str); 19] = [
     ("LABEL", "novalue"),
     ("RING_BYTES", "3MiB"),
     ("MAX_ARGV_BYTES", "7MiB"),
+    ("MAX_LINE_BYTES", "100"),
     ("EXIT_EVENTS", "disabled"),
     ("FAILED_EXECS", "kprobe"),
     ("EXCLUDE", "git"),

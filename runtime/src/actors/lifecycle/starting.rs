@@ -88,6 +88,7 @@ pub(super) async fn start(
     let sink = LineSink::new(sink, chain);
     let writer = Writer::new(config.output, labels)
         .with_keys(config.keys)
+        .bounded(config.longest_line)
         .overflowing(sink.overflow())
         .redacting(config.redactor)
         .signing(config.signer);

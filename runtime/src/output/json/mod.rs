@@ -1,23 +1,32 @@
 //! The JSON line: exectrace's keys, in its order, and further keys after them.
 //!
-//! Execs and exits are frequent, so [`frequent`] formats them by hand; serde formats the others
-//! ([`rare`]).
+//! Execs and exits are frequent, so [`exec`] and [`exit`] format them by hand; serde formats the
+//! others ([`rare`]).
 
-mod frequent;
+mod exec;
+mod exit;
+mod fit;
 mod instant;
+mod keys;
+mod long;
 mod one_line;
+mod pieces;
 mod places;
 mod rare;
 mod redacted;
+mod shortened;
 mod text;
 
 use std::{collections::BTreeMap, io::Write as _};
 
+use exectrail_common::record::{FLAG_FILENAME_CUT, FailedExec};
 use jiff::Timestamp;
 use serde::Serialize as _;
 use serde_json::value::RawValue;
 
 use super::{
+    FailedExecEvent,
+    bytes::needs_escape,
     event::Event,
     line::{LineBuffer, Overflow},
     redacted::Redaction,
@@ -30,7 +39,8 @@ use crate::{
     proof::Signer,
     redaction::Redactor,
 };
-use frequent::{push_exec, push_exit};
+use exec::push_exec;
+use exit::push_exit;
 use instant::Second;
 use one_line::OneLine;
 use redacted::push_places;
@@ -52,7 +62,19 @@ impl Labels {
         let json = String::from_utf8(json).map_err(serde::ser::Error::custom)?;
         Ok(Self(RawValue::from_string(json)?))
     }
+
+    /// Their length on a line, in bytes.
+    pub(crate) fn length(&self) -> usize {
+        self.0.get().len()
+    }
 }
+
+/// Greatest length of a line by default, bytes with the line break: container runtimes divide what
+/// is longer than 16,384 bytes (containerd's and CRI-O's logs).
+pub(super) const LONGEST_LINE: usize = 16_000;
+
+/// Room for what follows the event: `run`, `line`, `clock` and the closing braces.
+const ROOM_AFTER_EVENT: usize = 160;
 
 /// The state of writing JSON lines.
 #[derive(Debug)]
@@ -67,7 +89,9 @@ pub(super) struct Json {
     pub(super) lines: u64,
     /// Signs checkpoints.
     pub(super) signer: Option<Signer>,
-    /// Receives lines that are too long for memory.
+    /// Greatest length of a line, with its line break.
+    pub(super) longest: usize,
+    /// Receives lines before all lines of an event are in memory.
     pub(super) overflow: Option<Overflow>,
     /// What is redacted, for the first line.
     pub(super) redactor: Option<Redactor>,
@@ -84,13 +108,36 @@ impl Json {
             run: String::new(),
             lines: 0,
             signer: None,
+            longest: LONGEST_LINE,
             overflow: None,
             redactor: None,
         }
     }
 }
 
-/// Appends the line of `event`.
+/// Room for the list of redacted places of a failed exec, and for its other keys.
+const PLACES_OF_FAILED: usize = 1_600;
+const KEYS_OF_FAILED: usize = 1_400;
+
+impl Json {
+    /// A failed exec whose filename has room on a line; `head` is its fixed part.
+    fn shortened<'a>(
+        &self,
+        failed: FailedExecEvent<'a>,
+        head: &'a mut FailedExec,
+    ) -> FailedExecEvent<'a> {
+        let others = self.labels.length() + PLACES_OF_FAILED + KEYS_OF_FAILED;
+        let room = self.longest.saturating_sub(others + ROOM_AFTER_EVENT);
+        let escaped = needs_escape(failed.filename);
+        let filename = fit::beginning(failed.filename, escaped, room);
+        if filename.len() < failed.filename.len() {
+            head.prefix.flags |= FLAG_FILENAME_CUT;
+        }
+        FailedExecEvent { head, filename }
+    }
+}
+
+/// Appends the lines of `event`.
 pub(super) fn write(
     line: &mut Vec<u8>,
     time: LineTime,
@@ -103,9 +150,12 @@ pub(super) fn write(
         Event::Exec(event) => {
             let keys = json.keys;
             let run = keys.has(Key::Run);
-            put_frequent(line, ts, "exec", json, run, |line| {
-                push_exec(line, keys, event, redaction)
+            let fits = put_frequent(line, ts, "exec", json, run, |line| {
+                push_exec(line, keys, event, redaction, None);
             });
+            if !fits {
+                long::write(line, ts, json, event, redaction);
+            }
         }
         Event::Exit(exit) => {
             put_frequent(line, ts, "exit", json, true, |line| {
@@ -114,17 +164,24 @@ pub(super) fn write(
         }
         _ => {
             let key = json.signer.as_ref().map(Signer::public);
-            rare::write(line, ts, &json.labels.0, key.as_deref(), event);
+            let mut head;
+            let shorter = match *event {
+                Event::ExecFailed(failed) => {
+                    head = *failed.head;
+                    &Event::ExecFailed(json.shortened(failed, &mut head))
+                }
+                _ => event,
+            };
+            let (labels, longest) = (&json.labels.0, json.longest);
+            rare::write(line, ts, labels, key.as_deref(), longest, shorter);
             if let Some(redaction) = redaction
                 && line.ends_with(b"}}}\n")
             {
                 line.truncate(line.len() - 4);
                 push_places(
-                    &mut LineBuffer {
-                        buffer: line,
-                        overflow: None,
-                    },
+                    &mut LineBuffer::unbounded(line),
                     redaction.places(),
+                    PLACES_OF_FAILED,
                 );
                 line.extend_from_slice(b"}}}\n");
             }
@@ -164,7 +221,8 @@ pub(super) fn write(
 }
 
 /// Appends the line of a frequent event: `push` appends what follows the labels in `fields`, and
-/// `run` says whether the line has the id of the run.
+/// `run` says whether the line has the id of the run. Appends nothing and returns false if the line
+/// would be too long.
 fn put_frequent(
     line: &mut Vec<u8>,
     ts: Timestamp,
@@ -172,17 +230,33 @@ fn put_frequent(
     json: &mut Json,
     run: bool,
     push: impl FnOnce(&mut LineBuffer<'_>),
-) {
+) -> bool {
+    let begin = line.len();
+    open(line, json, ts, msg);
+    let end = begin + json.longest.saturating_sub(ROOM_AFTER_EVENT);
+    let mut bounded = LineBuffer::new(line, end);
+    push(&mut bounded);
+    let fits = !bounded.is_cut();
+    if fits {
+        close(line, json, run);
+    } else {
+        line.truncate(begin);
+    }
+    fits
+}
+
+/// Begins a line, up to the labels.
+fn open(line: &mut Vec<u8>, json: &mut Json, ts: Timestamp, msg: &str) {
     line.extend_from_slice(br#"{"ts":""#);
     json.second.push(line, ts);
     line.extend_from_slice(br#"","level":"INFO","msg":""#);
     line.extend_from_slice(msg.as_bytes());
     line.extend_from_slice(br#"","fields":{"labels":"#);
     line.extend_from_slice(json.labels.0.get().as_bytes());
-    push(&mut LineBuffer {
-        buffer: line,
-        overflow: json.overflow.as_mut(),
-    });
+}
+
+/// Ends a line after its event: with the id of the run, if `run`, and the number of the line.
+fn close(line: &mut Vec<u8>, json: &mut Json, run: bool) {
     if run {
         push_run(line, &json.run);
         push_line(line, json);

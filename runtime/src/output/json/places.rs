@@ -10,10 +10,6 @@ use serde_json::value::RawValue;
 
 use crate::event::loss::Place;
 
-/// Maximum length of the counts, bytes. 192 CPUs with one lane, all kinds of events and counts of
-/// ten digits take less; collectors keep lines of 16,000 bytes whole.
-const LONGEST: usize = 12_000;
-
 /// The counts of each place: of execs, exits and failed execs, without zeros at the end.
 pub(super) struct Places<'a> {
     counts: &'a BTreeMap<Place, [u64; 3]>,
@@ -22,12 +18,13 @@ pub(super) struct Places<'a> {
 }
 
 impl<'a> Places<'a> {
-    /// As many of `counts` as there is room for.
-    pub(super) fn new(counts: &'a BTreeMap<Place, [u64; 3]>) -> Self {
+    /// As many of `counts` as there is room for, in bytes. 192 CPUs with one lane, all kinds of
+    /// events and counts of ten digits take less than 12,000.
+    pub(super) fn new(counts: &'a BTreeMap<Place, [u64; 3]>, room: usize) -> Self {
         let mut length = 0;
         let fits = |(place, counts): &(Place, [u64; 3])| {
             length += name(*place).len() + text(counts).len() + 4;
-            length <= LONGEST
+            length <= room
         };
         let shown = ordered(counts).take_while(fits).count();
         Self { counts, shown }
@@ -77,6 +74,8 @@ impl Serialize for Places<'_> {
 mod tests {
     use super::*;
 
+    const ROOM: usize = 12_000;
+
     fn counts(cpus: u16, lanes: u8, each: [u64; 3]) -> BTreeMap<Place, [u64; 3]> {
         (0..lanes)
             .flat_map(|lane| (0..cpus).map(move |cpu| (Place { cpu, lane }, each)))
@@ -87,18 +86,18 @@ mod tests {
     fn zeros_at_the_end_are_not_written() {
         let mut counts = counts(1, 2, [12, 0, 0]);
         counts.insert(Place { cpu: 7, lane: 0 }, [0, 0, 5]);
-        let json = serde_json::to_string(&Places::new(&counts)).unwrap();
+        let json = serde_json::to_string(&Places::new(&counts, ROOM)).unwrap();
         assert_eq!(json, r#"{"0":[12],"7":[0,0,5],"0.1":[12]}"#);
     }
 
     #[test]
     fn any_number_of_cpus_has_limited_length_and_what_is_omitted_is_counted() {
         let whole = counts(192, 1, [9_999_999_999; 3]);
-        assert_eq!(Places::new(&whole).omitted(), 0);
+        assert_eq!(Places::new(&whole, ROOM).omitted(), 0);
         for counts in [counts(192, 3, [u64::MAX; 3]), counts(4096, 3, [1, 0, 0])] {
-            let places = Places::new(&counts);
+            let places = Places::new(&counts, ROOM);
             let json = serde_json::to_string(&places).unwrap();
-            assert!(json.len() <= LONGEST + 2, "{}", json.len());
+            assert!(json.len() <= ROOM + 2, "{}", json.len());
             let shown: BTreeMap<String, Vec<u64>> = serde_json::from_str(&json).unwrap();
             assert!(places.omitted() > 0);
             assert_eq!(shown.len() as u64 + places.omitted(), counts.len() as u64);

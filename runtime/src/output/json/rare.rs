@@ -195,13 +195,18 @@ struct ProofFields<'a> {
     key: Option<&'a str>,
 }
 
+/// Room for all of an account but the counts of places.
+const ACCOUNT_KEYS: usize = 1_400;
+
 fn account_fields<'a>(
     labels: &'a RawValue,
     key: Option<&'a str>,
     account: Account<'a>,
+    longest: usize,
 ) -> AccountFields<'a> {
     let proof = account.proof.map(|proof| {
-        let places = Places::new(proof.places);
+        let room = longest.saturating_sub(labels.get().len() + ACCOUNT_KEYS);
+        let places = Places::new(proof.places, room);
         ProofFields {
             exits: proof.exits.0,
             exits_lost: proof.exits.1,
@@ -224,13 +229,14 @@ fn account_fields<'a>(
     }
 }
 
-/// Appends the line of an event on the cold path.
-/// `key` is the public key of the signatures.
+/// Appends the line of an event on the cold path, of at most `longest` bytes. `key` is the public
+/// key of the signatures.
 pub(super) fn write(
     line: &mut Vec<u8>,
     ts: Timestamp,
     labels: &RawValue,
     key: Option<&str>,
+    longest: usize,
     event: &Event<'_>,
 ) {
     let workspace = |pid_ns, found, before: Option<Before>| WorkspaceFields {
@@ -344,11 +350,11 @@ pub(super) fn write(
             );
         }
         Event::Checkpoint(account) => {
-            let fields = account_fields(labels, key, account);
+            let fields = account_fields(labels, key, account, longest);
             put(line, ts, "INFO", "checkpoint", fields);
         }
         Event::TracingStopped(account) => {
-            let fields = account_fields(labels, key, account);
+            let fields = account_fields(labels, key, account, longest);
             put(line, ts, "INFO", "tracing_stopped", fields);
         }
     }

@@ -4,10 +4,14 @@ use std::io::Write as _;
 
 use crate::output::{line::LineBuffer, redacted::Places};
 
-/// Appends the list of redacted places.
-pub(super) fn push_places(line: &mut LineBuffer<'_>, places: &Places) {
+/// Bytes that a place takes at most: its names and numbers are short.
+const LONGEST_PLACE: usize = 160;
+
+/// Appends the list of redacted places: as many as have room, at least one.
+pub(super) fn push_places(line: &mut LineBuffer<'_>, places: &Places, room: usize) {
     let mut before = r#","redacted":[{"#;
-    for place in &places.listed {
+    let shown = (room / LONGEST_PLACE).max(1);
+    for place in places.listed.iter().take(shown) {
         let _ = write!(line, r#"{before}"key":"{}""#, place.key);
         if let Some(word) = place.word {
             let _ = write!(line, r#","word":{word}"#);
@@ -24,7 +28,8 @@ pub(super) fn push_places(line: &mut LineBuffer<'_>, places: &Places) {
         before = ",{";
     }
     line.push(b']');
-    if places.more > 0 {
-        let _ = write!(line, r#","redacted_more":{}"#, places.more);
+    let more = places.more + places.listed.len().saturating_sub(shown);
+    if more > 0 {
+        let _ = write!(line, r#","redacted_more":{more}"#);
     }
 }

@@ -147,10 +147,7 @@ mod tests {
 
     fn pushed(push: impl FnOnce(&mut LineBuffer<'_>)) -> String {
         let mut line = Vec::new();
-        push(&mut LineBuffer {
-            buffer: &mut line,
-            overflow: None,
-        });
+        push(&mut LineBuffer::unbounded(&mut line));
         String::from_utf8(line).unwrap()
     }
 

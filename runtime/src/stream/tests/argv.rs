@@ -1,5 +1,8 @@
 //! Long argv in pieces.
 
+use exectrail_testbed::long_argv;
+use serde_json::Value;
+
 use super::*;
 
 #[test]
@@ -63,12 +66,20 @@ fn what_is_put_together_at_once_is_bounded() {
         let most = pending_argv_bytes(LONG as u64) as usize + 64 * 8192;
         assert!(held <= most, "{held} bytes are held, more than {most}");
     }
-    let lines = std::str::from_utf8(&out).unwrap();
-    let cut = lines.matches(r#""truncated":true"#).count();
-    let whole = lines.matches(r#""truncated":false"#).count();
+    let lines = std::str::from_utf8(&out).unwrap().lines();
+    let lines = lines.map(|line| serde_json::from_str(line).unwrap());
+    let execs = long_argv::joined(lines);
+    let with = |key: &str, value: Value| {
+        let events = execs.iter().map(|line| &line["fields"]["event"]);
+        events.filter(|event| event[key] == value).count()
+    };
+    let (whole, cut) = (
+        with("truncated", false.into()),
+        with("truncated", true.into()),
+    );
     // An argv with memory is complete. One without is flagged, with its true length.
     assert_eq!((whole, cut), (8, 56));
-    assert_eq!(lines.matches(r#""argv_bytes":1048576"#).count(), 64);
+    assert_eq!(with("argv_bytes", LONG.into()), 64);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{fs, process::Command};
 
 use anyhow::{Result, ensure};
-use exectrail_testbed::log::msg;
+use exectrail_testbed::{log::msg, long_argv::joined};
 use serde_json::Value;
 
 /// The log of [`run_and_listen`].
@@ -29,6 +29,7 @@ pub(crate) fn run_and_listen(flags: &[&str], command: &[&str]) -> Result<(Vec<Va
         .lines()
         .map(serde_json::from_str)
         .collect::<Result<_, _>>()?;
+    let lines = joined(lines);
     ensure!(
         lines
             .last()

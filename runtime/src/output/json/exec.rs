@@ -1,15 +1,13 @@
-//! Lines on the hot path: the keys are constants, the values are copied. The order of the calls is
-//! the order of the keys.
-//!
-//! serde would need a few lines of code less, and ten times the instructions.
+//! The line of an exec. The order of the calls is the order of the keys.
 
-use std::{fmt, io::Write as _};
-
-use exectrail_common::record::{EXE_UPPER_LAYER, Exit, PATH_CUT, PATH_DELETED, PATH_UNREACHABLE};
+use exectrail_common::record::{EXE_UPPER_LAYER, PATH_CUT, PATH_DELETED, PATH_UNREACHABLE};
 
 use super::{
+    keys::Keys,
+    pieces::{escaped, push},
     redacted::push_places,
-    text::{push_command_line, push_contents, push_text, push_word},
+    shortened::Shortened,
+    text::{push_command_line, push_contents, push_word},
 };
 use crate::{
     event::{
@@ -20,156 +18,21 @@ use crate::{
     output::{
         bytes::needs_escape,
         capabilities::names_of,
-        event::outcome,
-        exec::{ExecEvent, comm},
+        exec::ExecEvent,
         line::LineBuffer,
         redacted::{Argv, Redaction},
         subject::Notes,
     },
 };
 
-/// Appends a piece of JSON.
-fn push(line: &mut LineBuffer<'_>, json: &str) {
-    line.extend_from_slice(json.as_bytes());
-}
-
-/// Appends a key, with all text before its value, and a number.
-fn number(line: &mut LineBuffer<'_>, key: &str, value: impl itoa::Integer) {
-    push(line, key);
-    push(line, itoa::Buffer::new().format(value));
-}
-
-/// Appends a key and a number, or `null`.
-fn number_or_null(line: &mut LineBuffer<'_>, key: &str, value: Option<impl itoa::Integer>) {
-    match value {
-        Some(value) => number(line, key, value),
-        None => {
-            push(line, key);
-            push(line, "null");
-        }
-    }
-}
-
-/// Appends a key and a boolean.
-fn truth(line: &mut LineBuffer<'_>, key: &str, value: bool) {
-    push(line, key);
-    push(line, if value { "true" } else { "false" });
-}
-
-/// Appends the lane, except for the first: most kernels have only that one.
-fn lane(line: &mut LineBuffer<'_>, lane: u8) {
-    if lane != 0 {
-        number(line, r#","lane":"#, lane);
-    }
-}
-
-/// Appends the key that lists the escaped ones of `fields`, if there are any.
-fn escaped(line: &mut LineBuffer<'_>, fields: &[(&str, bool)]) {
-    let mut before = r#","escaped":["#;
-    for (name, _) in fields.iter().filter(|(_, escaped)| *escaped) {
-        push(line, before);
-        push(line, "\"");
-        push(line, name);
-        push(line, "\"");
-        before = ",";
-    }
-    if before == "," {
-        push(line, "]");
-    }
-}
-
-/// The keys of an exec, as they are written: those in the set, with commas between them.
-struct Keys<'a, 'b> {
-    line: &'a mut LineBuffer<'b>,
-    keys: KeySet,
-    separator: &'static str,
-}
-
-impl Keys<'_, '_> {
-    /// Appends a key, if it is in the set; returns whether it is.
-    fn key(&mut self, key: Key) -> bool {
-        let has = self.keys.has(key);
-        if has {
-            push(self.line, self.separator);
-            push(self.line, key.json());
-            self.separator = ",";
-        }
-        has
-    }
-
-    fn number(&mut self, key: Key, value: impl itoa::Integer) {
-        if self.key(key) {
-            push(self.line, itoa::Buffer::new().format(value));
-        }
-    }
-
-    fn number_or_null(&mut self, key: Key, value: Option<impl itoa::Integer>) {
-        if self.key(key) {
-            match value {
-                Some(value) => push(self.line, itoa::Buffer::new().format(value)),
-                None => push(self.line, "null"),
-            }
-        }
-    }
-
-    fn truth(&mut self, key: Key, value: bool) {
-        if self.key(key) {
-            push(self.line, if value { "true" } else { "false" });
-        }
-    }
-
-    /// Appends a key that is there only if it is true.
-    fn if_true(&mut self, key: Key, value: bool) {
-        if value {
-            self.truth(key, true);
-        }
-    }
-
-    fn text(&mut self, key: Key, bytes: &[u8], escaped: bool) {
-        if self.key(key) {
-            push_text(self.line, bytes, escaped);
-        }
-    }
-
-    /// Appends a key, and text that needs no escapes.
-    fn display(&mut self, key: Key, value: impl fmt::Display) {
-        if self.key(key) {
-            // Writing to memory does not fail.
-            let _ = write!(self.line, "\"{value}\"");
-        }
-    }
-
-    /// Appends a list of arguments; returns their number, 0 if the key is not in the set.
-    fn list<'c>(
-        &mut self,
-        key: Key,
-        arguments: impl Iterator<Item = &'c [u8]>,
-        escaped: bool,
-    ) -> usize {
-        if !self.key(key) {
-            return 0;
-        }
-        push(self.line, "[");
-        let mut number = 0;
-        for argument in arguments {
-            if number > 0 {
-                push(self.line, ",");
-            }
-            push_text(self.line, argument, escaped);
-            number += 1;
-        }
-        push(self.line, "]");
-        number
-    }
-}
-
 /// Appends the `keys` of an exec after its labels. The first seven keys of `event` are those of
-/// exectrace, in its order.
+/// exectrace, in its order. A shortened line has an empty argv.
 pub(super) fn push_exec(
     line: &mut LineBuffer<'_>,
     keys: KeySet,
     event: ExecEvent<'_>,
     redaction: Option<&Redaction<'_>>,
+    mut shortened: Option<&mut Shortened>,
 ) {
     let redacted = redaction.and_then(Redaction::argv);
     let head = event.head;
@@ -186,38 +49,46 @@ pub(super) fn push_exec(
 
     if keys.has(Key::Cmdline) {
         push(line, r#","cmdline":"#);
-        match redacted {
-            None => push_command_line(line, event.arguments()),
-            Some(argv) => push_redacted_command_line(line, argv, event),
+        match (&mut shortened, redacted) {
+            (Some(shortened), _) => shortened.push_command_line(line, event, redacted),
+            (None, None) => push_command_line(line, event.arguments()),
+            (None, Some(argv)) => push_redacted_command_line(line, argv, event),
         }
     }
     push(line, r#","event":{"#);
-    let separator = "";
-    let mut out = Keys {
-        line,
-        keys,
-        separator,
-    };
+    let mut out = Keys::new(line, keys);
     out.text(Key::Filename, event.filename, filename_escaped);
-    let arguments_written = match redacted {
-        None => out.list(Key::Argv, event.arguments(), argv_escaped),
-        Some(argv) if out.key(Key::Argv) => {
+    let arguments_written = match (&mut shortened, redacted) {
+        (Some(shortened), _) => {
+            if out.key(Key::Argv) {
+                push(out.line, "[");
+                shortened.argv_at = out.line.buffer.len();
+                push(out.line, "]");
+            }
+            event.arguments().count()
+        }
+        (None, None) => out.list(Key::Argv, event.arguments(), argv_escaped),
+        (None, Some(argv)) if out.key(Key::Argv) => {
             push(out.line, "[");
             let number = push_redacted_words(out.line, argv, event, usize::MAX, argv_escaped);
             push(out.line, "]");
             number
         }
-        Some(_) => 0,
+        (None, Some(_)) => 0,
     };
-    out.truth(Key::Truncated, event.truncated());
+    let is_cut = shortened.as_ref().is_some_and(|line| line.argv_is_cut);
+    out.truth(Key::Truncated, event.truncated() || is_cut);
     out.number(Key::Pid, head.subject.tgid);
     out.number(Key::Uid, head.subject.uid);
     out.number(Key::Gid, head.subject.gid);
     out.text(Key::Comm, event.comm(), comm_escaped);
     if let Some(interpreter) = event.interpreter() {
-        match redacted {
-            None => out.text(Key::Interpreter, interpreter, argv_escaped),
-            Some(argv) => {
+        match (&shortened, redacted) {
+            (Some(shortened), _) => {
+                out.text(Key::Interpreter, &shortened.interpreter, argv_escaped);
+            }
+            (None, None) => out.text(Key::Interpreter, interpreter, argv_escaped),
+            (None, Some(argv)) => {
                 if out.key(Key::Interpreter) {
                     push_redacted_words(out.line, argv, event, 1, argv_escaped);
                 }
@@ -294,7 +165,14 @@ pub(super) fn push_exec(
     if let Some(redaction) = redaction
         && keys.has(Key::Redacted)
     {
-        push_places(out.line, redaction.places());
+        let room = shortened
+            .as_ref()
+            .map_or(usize::MAX, |shortened| shortened.places);
+        push_places(out.line, redaction.places(), room);
+    }
+    if let Some(shortened) = shortened {
+        out.if_true(Key::ArgvContinues, shortened.continues);
+        out.names(Key::Cut, &shortened.cut);
     }
     push(out.line, "}");
 }
@@ -384,31 +262,4 @@ fn notes(out: &mut Keys<'_, '_>, event: ExecEvent<'_>, tampered: bool) {
             out.text(Key::StackFilename, event.stack_filename, escaped);
         }
     }
-}
-
-/// Appends the fields of an exit after its labels.
-pub(super) fn push_exit(line: &mut LineBuffer<'_>, exit: &Exit, redaction: Option<&Redaction<'_>>) {
-    let comm = comm(&exit.comm);
-    let comm_escaped = needs_escape(comm);
-    let (status, signal, core_dumped) = outcome(exit);
-    number(line, r#","event":{"pid":"#, exit.tgid);
-    push(line, r#","comm":"#);
-    push_text(line, comm, comm_escaped);
-    number_or_null(line, r#","status":"#, status);
-    number_or_null(line, r#","signal":"#, signal);
-    truth(line, r#","core_dumped":"#, core_dumped);
-    let duration = exit.ktime.saturating_sub(exit.start);
-    number(line, r#","duration_ns":"#, duration);
-    escaped(line, &[("comm", comm_escaped)]);
-    number(line, r#","ns_pid":"#, exit.ns_tgid);
-    number(line, r#","pid_ns":"#, exit.pid_ns);
-    number(line, r#","workspace_pid_ns":"#, exit.target);
-    number(line, r#","start":"#, exit.start);
-    number(line, r#","cpu":"#, exit.prefix.cpu);
-    lane(line, exit.prefix.lane);
-    number(line, r#","seq":"#, exit.prefix.seq);
-    if let Some(redaction) = redaction {
-        push_places(line, redaction.places());
-    }
-    push(line, "}");
 }
