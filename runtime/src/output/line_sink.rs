@@ -1,15 +1,13 @@
 //! The sink, with counts of what could not be written to it. Lines that are too long for memory
 //! arrive in parts.
 
+use exectrail_proof::{Chain, Head};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{
-    output::{
-        Overflow,
-        sink::{Sink, SinkError, WriteFailure},
-        unwritten::Unwritten,
-    },
-    proof::{Chain, Head},
+use crate::output::{
+    Overflow,
+    sink::{Sink, SinkError, WriteFailure},
+    unwritten::Unwritten,
 };
 
 /// The sink of one stream of lines. The writer of lines and the writer of their parts share it, in

@@ -13,6 +13,7 @@ mod text;
 
 use std::{collections::BTreeMap, io::Write as _};
 
+use exectrail_proof::Signer;
 use jiff::Timestamp;
 use serde::Serialize as _;
 use serde_json::value::RawValue;
@@ -22,12 +23,12 @@ use super::{
     line::{LineBuffer, Overflow},
     redacted::Redaction,
 };
+
 use crate::{
     event::{
         clock::LineTime,
         keys::{Key, KeySet},
     },
-    proof::Signer,
     redaction::Redactor,
 };
 use frequent::{push_exec, push_exit};

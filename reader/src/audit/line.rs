@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use exectrail_proof::{Checkpoint, Head};
 use serde::Deserialize;
 
-use crate::{
-    event::loss::Place,
-    proof::{Checkpoint, Head},
-};
+use super::place::Place;
 
 /// A line of a log.
 #[derive(Deserialize)]

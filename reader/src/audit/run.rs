@@ -1,5 +1,7 @@
 //! One run of exectrail in a log.
 
+use exectrail_proof::{Checkpoint, PublicKey};
+
 use super::{
     checkpoints::{CheckpointAudit, Proven},
     demands::Demands,
@@ -7,7 +9,6 @@ use super::{
     line::{Fields, Kind, LogLine, PreviousRun},
     numbers::Numbers,
 };
-use crate::proof::{Checkpoint, PublicKey};
 
 /// One run of exectrail, from its first line in the log to its last.
 #[derive(Debug, Default)]

@@ -1,9 +1,12 @@
 //! The faults of a log, with their texts. The `reason` of some comes from where they are found.
 
+use exectrail_proof::Head;
 use jiff::Timestamp;
 
-use super::line::{Kind, Series};
-use crate::{event::loss::Place, proof::Head};
+use super::{
+    line::{Kind, Series},
+    place::Place,
+};
 
 /// A fault in a log. Lines are counted from 1 in the log, and from 0 in a run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
