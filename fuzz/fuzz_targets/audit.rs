@@ -2,7 +2,7 @@
 #![no_main]
 #![forbid(unsafe_code)]
 
-use exectrail::internals::Audit;
+use exectrail_reader::Audit;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|log: &[u8]| {

@@ -11,12 +11,12 @@ use std::{
     time::Duration,
 };
 
+use exectrail_proof::{Signer, SigningKeyError};
 use jiff::SignedDuration;
 
 use crate::{
     event::keys::KeySet,
     probes::{Hook, Options},
-    proof::{Head, Signer, SigningKeyError},
     redaction::{KeyError, Redactor, SearchError},
     suppression::{rules::RuleError, shown::Shown},
 };
@@ -172,12 +172,6 @@ pub enum ValueError {
     /// The key of the signatures.
     #[error(transparent)]
     SigningKey(#[from] SigningKeyError),
-    /// Not a head.
-    #[error("{value:?} is not a head: write its 64 hexadecimal digits, as in a checkpoint")]
-    Head {
-        /// The value of the flag.
-        value: String,
-    },
     /// A key that signs nothing.
     #[error(
         "--sign-key signs checkpoints, and there are none with --checkpoint off or --output text"
@@ -279,16 +273,6 @@ pub(crate) fn line_bytes(value: &str) -> Result<u32, ValueError> {
         .ok()
         .filter(|bytes| (LEAST_LINE..=MOST_LINE).contains(bytes))
         .ok_or(ValueError::Line { value: bytes })
-}
-
-/// Parses the head of a checkpoint.
-///
-/// # Errors
-/// [`ValueError::Head`].
-pub(crate) fn head(value: &str) -> Result<Head, ValueError> {
-    Head::parse(&value.to_ascii_lowercase()).ok_or_else(|| ValueError::Head {
-        value: value.to_owned(),
-    })
 }
 
 /// Parses `key=value`. The value may have any characters, also `=`.

@@ -9,10 +9,9 @@
 //!
 //! A module uses only modules that come later in this list: `commands`, `cli`, `actors`, `stream`,
 //! `output`, `state`, `telemetry`, `config`, `probes`, `event`, `handshake`, `suppression`,
-//! `redaction`, `proof`, `process`. `audit`, which reads logs, uses `event` and `proof` only.
+//! `redaction`, `process`.
 
 mod actors;
-mod audit;
 mod cli;
 mod commands;
 mod config;
@@ -21,7 +20,6 @@ mod handshake;
 mod output;
 mod probes;
 mod process;
-mod proof;
 mod redaction;
 mod state;
 mod stream;
@@ -35,11 +33,9 @@ pub use process::stdio::note_closed;
 pub mod internals {
     pub use crate::{
         actors::{init_listener::serve, messages::Answer},
-        audit::Audit,
         config::{OutputFormat, ValueError, duration, label},
         handshake::announcement::{Malformed, check_head, parse_body},
         output::{Labels, Writer},
-        proof::{Chain, Head},
         redaction::{KeyError, RedactMode, Redactor},
         stream::Stream,
         suppression::{

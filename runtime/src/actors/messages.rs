@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use actix::{Message, MessageResponse, Recipient};
 use exectrail_common::target::NsId;
 use exectrail_preflight::{Kernel, Report};
+use exectrail_proof::Checkpoint;
 
 use crate::{
     actors::http::listening::BindError,
     handshake::verdict::{Namespace, Refusal},
     output::{Found, unwritten::Unwritten},
     probes::{AttachError, Output, counters::Count},
-    proof::Checkpoint,
     stream::Beginning,
     suppression::account::Tally,
 };

@@ -5,12 +5,9 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode, time
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use exectrail_preflight::{cli::PreflightArgs, environment};
-use jiff::Timestamp;
+use exectrail_reader::VerifyArgs;
 
-use crate::{
-    config::{self, Config, DEFAULT_INIT_ADDRESS, OutputFormat, SinkPath, ValueError},
-    proof::Head,
-};
+use crate::config::{self, Config, DEFAULT_INIT_ADDRESS, OutputFormat, SinkPath, ValueError};
 
 mod announce;
 mod limits;
@@ -237,44 +234,6 @@ pub(crate) struct RunArgs {
     /// The command to trace
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
-}
-
-/// Flags of `verify`.
-#[derive(Debug, Args)]
-pub(crate) struct VerifyArgs {
-    /// The log, in JSON lines; - reads standard input
-    #[arg(default_value = "-", value_name = "FILE")]
-    pub log: PathBuf,
-
-    /// Require that each checkpoint is signed; the public key: Ed25519 in PEM
-    #[arg(long, value_name = "FILE")]
-    pub key: Option<PathBuf>,
-
-    /// Require that the log is complete up to this time: RFC 3339, such as 2026-11-26T10:00:00Z
-    ///
-    /// Without it, lines at the end of a log can be missing unnoticed. A checkpoint must have been
-    /// written after this time.
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<Timestamp>,
-
-    /// Require that a checkpoint of the log has this `head`, noted before at another place
-    #[arg(long, value_name = "HEX", value_parser = config::head)]
-    pub expect_head: Option<Head>,
-
-    /// Accept that the beginning of the log is missing, as in the later files of a rotated log
-    #[arg(long)]
-    pub partial: bool,
-
-    /// Do not check hashes and signatures: a collector has written the lines anew, with other
-    /// spaces or another order of keys
-    #[arg(long, conflicts_with_all = ["key", "until", "expect_head", "certificate"])]
-    pub rewritten: bool,
-
-    /// If there is no fault, write as JSON from when to when the log is complete
-    ///
-    /// Without --key it is marked `self-attested`: whoever can write the log could have made it.
-    #[arg(long, value_name = "FILE")]
-    pub certificate: Option<PathBuf>,
 }
 
 /// Flags of `pid-ns-init`.

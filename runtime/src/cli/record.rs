@@ -9,8 +9,10 @@ use std::{
 
 use clap::Args;
 use exectrail_preflight::{environment, sizes::SizeArgs};
+use exectrail_proof::Signer;
 
 use super::LimitArgs;
+
 use crate::{
     config::{
         self, Checkpoints, Config, Hooks, LogLevel, OutputFormat, SinkPath, Tracing, ValueError,
@@ -19,7 +21,6 @@ use crate::{
     event::keys::{Fields, Key, KeySet},
     output::Labels,
     probes::Options,
-    proof::Signer,
     redaction::{Key as SecretKey, RedactMode, Redactor},
     telemetry::events::KeyReadable,
 };

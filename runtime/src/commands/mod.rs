@@ -11,7 +11,6 @@ pub(crate) mod pid_ns_init;
 pub(crate) mod ready;
 pub(crate) mod run;
 pub(crate) mod sidecar;
-pub(crate) mod verify;
 
 use std::process::ExitCode;
 
@@ -33,7 +32,7 @@ pub fn main() -> ExitCode {
         Some(Command::Man(args)) => man::main(&args),
         Some(Command::Ready(args)) => ready::main(&args),
         Some(Command::Run(args)) => run::main(&args),
-        Some(Command::Verify(args)) => verify::main(&args),
+        Some(Command::Verify(args)) => exectrail_reader::verify("exectrail", &args),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "exectrail", &mut script);

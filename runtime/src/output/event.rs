@@ -6,12 +6,13 @@ use exectrail_common::{
     record::Exit,
     target::{BY_CGROUP, BY_NETWORK},
 };
+use exectrail_proof::{Checkpoint, Head};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{exec::ExecEvent, failed_exec::FailedExecEvent};
+
 use crate::{
     event::loss::{Loss, Place},
-    proof::{Checkpoint, Head},
     suppression::{Limits, Reason},
 };
 

@@ -1,14 +1,12 @@
 //! The sink, with counts of what could not be written to it.
 
+use exectrail_proof::{Chain, Head};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{
-    output::{
-        Overflow,
-        sink::{Sink, SinkError, WriteFailure},
-        unwritten::Unwritten,
-    },
-    proof::{Chain, Head},
+use crate::output::{
+    Overflow,
+    sink::{Sink, SinkError, WriteFailure},
+    unwritten::Unwritten,
 };
 
 /// The sink of one stream of lines. The writer of lines and that of the lines of one long argv share

@@ -16,11 +16,11 @@ pub(crate) mod sink;
 mod subject;
 mod text;
 pub(crate) mod unwritten;
+use exectrail_proof::Signer;
 
 use crate::{
     config::OutputFormat,
     event::{clock::LineTime, keys::KeySet},
-    proof::Signer,
     redaction::Redactor,
 };
 

@@ -8,11 +8,13 @@ use std::{
 };
 
 use exectrail_common::target::{MAX_TARGETS, NsId};
+use exectrail_proof::Checkpoint;
 use procfs::sys::kernel::random;
 use serde::{Deserialize, Serialize};
 
 use super::error::{StateError, VERSION};
-use crate::{event::clock::WallClock, proof::Checkpoint};
+
+use crate::event::clock::WallClock;
 
 /// If a FIFO has the file's name, opening it would wait for a process at its other end.
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
@@ -237,7 +239,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::proof::Head;
+    use exectrail_proof::Head;
 
     const POD: Pod = Pod {
         net_ns: 4_026_532_000,

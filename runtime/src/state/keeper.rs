@@ -7,11 +7,12 @@ use std::{
 };
 
 use exectrail_common::target::NsId;
+use exectrail_proof::Checkpoint;
 
 use super::{dir::StateDir, error::StateError};
+
 use crate::{
     event::clock::WallClock,
-    proof::Checkpoint,
     telemetry::{events::StateNotSaved, line_limit::LineLimit},
 };
 

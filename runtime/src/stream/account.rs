@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use exectrail_proof::{Checkpoint, Head};
 use jiff::Timestamp;
 
 use super::Stream;
+
 use crate::{
     event::{
         clock::WallClock,
         loss::{Ledger, Place},
     },
     output::{Account, CheckpointProof, Event, Kind},
-    proof::{Checkpoint, Head},
 };
 
 impl Stream {

@@ -7,7 +7,7 @@ use crate::crates::{name_of, root};
 use crate::uses::uses_between_files;
 
 /// The modules of `runtime`, in the order of docs/architecture.md: each uses only those after it.
-const LAYERS: [&str; 15] = [
+const LAYERS: [&str; 14] = [
     "commands",
     "cli",
     "actors",
@@ -21,7 +21,6 @@ const LAYERS: [&str; 15] = [
     "handshake",
     "suppression",
     "redaction",
-    "proof",
     "process",
 ];
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use actix::{Actor as _, Addr, Arbiter, MailboxError, Recipient};
 use exectrail_preflight::Options as PreflightOptions;
+use exectrail_proof::{Chain, Head};
 
 use crate::{
     actors::{
@@ -23,7 +24,6 @@ use crate::{
         line_sink::LineSink,
         sink::{GiveUp, Sink},
     },
-    proof::{Chain, Head},
     stream::Stream,
 };
 

@@ -20,6 +20,7 @@ mod text;
 use std::{collections::BTreeMap, io::Write as _};
 
 use exectrail_common::record::{FLAG_FILENAME_CUT, FailedExec};
+use exectrail_proof::Signer;
 use jiff::Timestamp;
 use serde::Serialize as _;
 use serde_json::value::RawValue;
@@ -31,12 +32,12 @@ use super::{
     line::{LineBuffer, Overflow},
     redacted::Redaction,
 };
+
 use crate::{
     event::{
         clock::LineTime,
         keys::{Key, KeySet},
     },
-    proof::Signer,
     redaction::Redactor,
 };
 use exec::push_exec;

@@ -2,17 +2,18 @@
 
 use std::num::NonZeroU32;
 
+use exectrail_proof::{Checkpoint, Head};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{one_line::OneLine, places::Places};
+
 use crate::{
     output::{
         event::{Account, Before, Event, Found, Kind, SuppressedEvent, identity},
         failed_exec,
     },
-    proof::{Checkpoint, Head},
     suppression::{Reason, rate::Rate, rules::Rule},
 };
 

@@ -1,7 +1,7 @@
 use exectrail_common::record::FLAG_CONTINUED;
+use exectrail_proof::Head;
 
 use super::*;
-use crate::proof::Head;
 
 fn begun() -> Stream {
     let mut stream = stream();

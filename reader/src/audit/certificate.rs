@@ -1,10 +1,10 @@
 //! The certificate of a log without faults, as JSON.
 
+use exectrail_proof::Head;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{demands::Demands, report::Report, run::Run};
-use crate::proof::Head;
 
 /// Version of the format.
 const VERSION: u32 = 1;

@@ -1,13 +1,15 @@
 //! One run of exectrail in a log.
 
+use exectrail_proof::{Checkpoint, PublicKey};
+
 use super::{
     checkpoints::{CheckpointAudit, Proven},
     demands::Demands,
     fault::{Fault, Faults},
     line::{Fields, Kind, LogLine, PreviousRun},
+    long_argv::LongArgv,
     numbers::Numbers,
 };
-use crate::proof::{Checkpoint, PublicKey};
 
 /// One run of exectrail, from its first line in the log to its last.
 #[derive(Debug, Default)]
@@ -37,6 +39,7 @@ pub struct Run {
     pub(super) previous: Option<PreviousRun>,
     numbers: Numbers,
     pub(super) checkpoints: CheckpointAudit,
+    long_argv: LongArgv,
     /// The greatest number of a line.
     last_number: Option<u64>,
 }
@@ -115,6 +118,13 @@ impl Run {
         self.last.clone_from(&parsed.ts);
         self.number(line, parsed.fields.line, begins);
         self.count(line, parsed);
+        let event = parsed.fields.event.as_ref();
+        let fault = self
+            .long_argv
+            .next(line, &parsed.msg, event, self.lines == 1);
+        if let Some(fault) = fault {
+            self.faults.push(fault);
+        }
         if !demands.rewritten {
             let key = demands.key.as_ref();
             self.checkpoints

@@ -2,7 +2,7 @@
 //! changed.
 //!
 //! Lines are separated by their runs. In each run the numbers of lines rise by one, and so do the
-//! sequence numbers of each CPU and lane, except for losses. CheckpointAudit have counts, the hash
+//! sequence numbers of each CPU and lane, except for losses. Checkpoints have counts, the hash
 //! of all lines before them, and signatures. The memory is limited for each run.
 
 mod certificate;
@@ -10,7 +10,9 @@ mod checkpoints;
 mod demands;
 mod fault;
 mod line;
+mod long_argv;
 mod numbers;
+mod place;
 mod report;
 mod run;
 

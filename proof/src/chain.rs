@@ -35,7 +35,7 @@ impl Display for Head {
 
 impl Head {
     /// The head that is written as `text`: 64 lower-case hexadecimal digits, as in lines.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         bytes(text.as_bytes()).map(Self)
     }
 }

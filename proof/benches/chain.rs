@@ -1,4 +1,4 @@
-//! The cost of the hash chain for each line, beside SHA-256: `cargo bench -p exectrail`.
+//! The cost of the hash chain for each line, beside SHA-256: `cargo bench -p exectrail-proof`.
 //!
 //! All take turns in one run, so their ratios do not depend on the machine's load.
 
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use exectrail::internals::{Chain, Head};
+use exectrail_proof::{Chain, Head};
 use sha2::{Digest as _, Sha256};
 
 /// Length of a line of a typical build, bytes.

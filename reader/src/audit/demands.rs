@@ -1,8 +1,7 @@
 //! The demands on a log.
 
+use exectrail_proof::{Head, PublicKey};
 use jiff::Timestamp;
-
-use crate::proof::{Head, PublicKey};
 
 /// What is demanded of a log.
 #[derive(Clone, Debug, Default)]

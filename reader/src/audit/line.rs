@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use exectrail_proof::{Checkpoint, Head};
 use serde::Deserialize;
 
-use crate::{
-    event::loss::Place,
-    proof::{Checkpoint, Head},
-};
+use super::place::Place;
 
 /// A line of a log.
 #[derive(Deserialize)]
@@ -57,6 +55,11 @@ pub(super) struct Event {
     lane: u8,
     seq: Option<u64>,
     syscall: Option<String>,
+    /// Whether argv continues on the next line.
+    #[serde(default)]
+    pub(super) argv_continues: bool,
+    /// The number of an `exec_argv` line among those of its exec.
+    pub(super) part: Option<u64>,
 }
 
 /// The run before.

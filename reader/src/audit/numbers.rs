@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{
     fault::{Fault, Faults},
     line::{Event, Fields, Kind, Series, place_named},
+    place::Place,
 };
-use crate::event::loss::Place;
 
 /// The numbers of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,9 +1,12 @@
 //! The faults of a log, with their texts. The `reason` of some comes from where they are found.
 
+use exectrail_proof::Head;
 use jiff::Timestamp;
 
-use super::line::{Kind, Series};
-use crate::{event::loss::Place, proof::Head};
+use super::{
+    line::{Kind, Series},
+    place::Place,
+};
 
 /// A fault in a log. Lines are counted from 1 in the log, and from 0 in a run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +37,18 @@ pub enum Fault {
         from: u64,
         /// Number of the last missing line in the run.
         to: u64,
+    },
+    /// A line of a long argv that does not continue the line before.
+    #[error("line {line} has a part of an argv that does not belong after the line before it")]
+    ArgvOutOfOrder {
+        /// Number of the line.
+        line: u64,
+    },
+    /// Lines of a long argv are missing.
+    #[error("line {line}: the rest of the argv of the exec before it is missing")]
+    ArgvMissing {
+        /// Number of the line.
+        line: u64,
     },
     /// A line that occurs before, or is out of order.
     #[error(

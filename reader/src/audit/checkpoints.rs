@@ -3,13 +3,13 @@
 
 use std::collections::VecDeque;
 
+use exectrail_proof::{Chain, Checkpoint, Head, PublicKey, is_signed};
 use jiff::Timestamp;
 
 use super::{
     fault::{Fault, Faults},
     line::LogLine,
 };
-use crate::proof::{Chain, Checkpoint, Head, PublicKey, is_signed};
 
 /// Number of checkpoints that are kept. The next run names the last one that it knows of, and only
 /// the last one or two may have been written after that.

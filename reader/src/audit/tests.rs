@@ -1,7 +1,7 @@
+use exectrail_proof::{Chain, Head};
 use proptest::prelude::*;
 
 use super::*;
-use crate::proof::{Chain, Head};
 
 const START: &str = r#"{"ts":"1","level":"INFO","msg":"tracing_started","fields":{}}"#;
 

@@ -77,14 +77,14 @@ fn read(path: &Path) -> Result<String, SigningKeyError> {
 
 /// Signs lines.
 #[derive(Clone, Debug)]
-pub(crate) struct Signer(Box<SigningKey>);
+pub struct Signer(Box<SigningKey>);
 
 impl Signer {
     /// Reads the private key.
     ///
     /// # Errors
     /// If the file cannot be read, or has no such key.
-    pub(crate) fn open(path: &Path) -> Result<Self, SigningKeyError> {
+    pub fn open(path: &Path) -> Result<Self, SigningKeyError> {
         let key = SigningKey::from_pkcs8_pem(&read(path)?).map_err(|source| {
             SigningKeyError::Private {
                 path: path.to_owned(),
@@ -95,12 +95,12 @@ impl Signer {
     }
 
     /// The public key, in hexadecimal digits.
-    pub(crate) fn public(&self) -> String {
+    pub fn public(&self) -> String {
         hex(self.0.verifying_key().as_bytes())
     }
 
     /// Adds the signature to `line`, a JSON object without a line break.
-    pub(crate) fn sign(&self, line: &mut Vec<u8>) {
+    pub fn sign(&self, line: &mut Vec<u8>) {
         line.truncate(line.len().saturating_sub(1));
         let signature = self.0.sign(&[DOMAIN, line].concat());
         line.extend_from_slice(KEY);
@@ -118,20 +118,20 @@ fn divide(line: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Whether a line has a signature, right or wrong.
-pub(crate) fn is_signed(line: &[u8]) -> bool {
+pub fn is_signed(line: &[u8]) -> bool {
     divide(line).is_some()
 }
 
 /// Checks signatures.
 #[derive(Clone, Debug)]
-pub(crate) struct PublicKey(VerifyingKey);
+pub struct PublicKey(VerifyingKey);
 
 impl PublicKey {
     /// Reads the public key.
     ///
     /// # Errors
     /// If the file cannot be read, or has no such key.
-    pub(crate) fn open(path: &Path) -> Result<Self, SigningKeyError> {
+    pub fn open(path: &Path) -> Result<Self, SigningKeyError> {
         VerifyingKey::from_public_key_pem(&read(path)?)
             .map(Self)
             .map_err(|source| SigningKeyError::Public {
@@ -141,12 +141,12 @@ impl PublicKey {
     }
 
     /// The key in hexadecimal digits.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         hex(self.0.as_bytes())
     }
 
     /// Whether `line` has a signature by this key.
-    pub(crate) fn has_signed(&self, line: &[u8]) -> bool {
+    pub fn has_signed(&self, line: &[u8]) -> bool {
         let Some((signed, digits)) = divide(line) else {
             return false;
         };

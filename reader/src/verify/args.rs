@@ -1,0 +1,59 @@
+//! The flags of `verify`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use exectrail_proof::Head;
+use jiff::Timestamp;
+
+/// Flags of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The log, in JSON lines; - reads standard input
+    #[arg(default_value = "-", value_name = "FILE")]
+    pub log: PathBuf,
+
+    /// Require that each checkpoint is signed; the public key: Ed25519 in PEM
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+
+    /// Require that the log is complete up to this time: RFC 3339, such as 2026-11-26T10:00:00Z
+    ///
+    /// Without it, lines at the end of a log can be missing unnoticed. A checkpoint must have been
+    /// written after this time.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Timestamp>,
+
+    /// Require that a checkpoint of the log has this `head`, noted before at another place
+    #[arg(long, value_name = "HEX", value_parser = head)]
+    pub expect_head: Option<Head>,
+
+    /// Accept that the beginning of the log is missing, as in the later files of a rotated log
+    #[arg(long)]
+    pub partial: bool,
+
+    /// Do not check hashes and signatures: a collector has written the lines anew, with other
+    /// spaces or another order of keys
+    #[arg(long, conflicts_with_all = ["key", "until", "expect_head", "certificate"])]
+    pub rewritten: bool,
+
+    /// If there is no fault, write as JSON from when to when the log is complete
+    ///
+    /// Without --key it is marked `self-attested`: whoever can write the log could have made it.
+    #[arg(long, value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
+}
+
+/// A head that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("XXX")]
+struct HeadError {
+    value: String,
+}
+
+/// Parses the head of a checkpoint.
+fn head(value: &str) -> Result<Head, HeadError> {
+    Head::parse(&value.to_ascii_lowercase()).ok_or_else(|| HeadError {
+        value: value.to_owned(),
+    })
+}

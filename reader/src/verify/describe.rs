@@ -1,0 +1,123 @@
+//! The report of an audit as text for people.
+
+use std::fmt::Write as _;
+
+use crate::audit::{Demands, Faults, Report, Run};
+
+/// A time, or `?` if no line has one.
+fn or_unknown(ts: &str) -> &str {
+    if ts.is_empty() { "?" } else { ts }
+}
+
+/// The report as text.
+pub(super) fn describe(report: &Report, demands: &Demands) -> String {
+    let mut text = String::new();
+    for (number, run) in (1..).zip(&report.runs) {
+        describe_run(&mut text, number, run, demands);
+    }
+    if !report.faults.is_empty() {
+        text.push_str("the log\n");
+        describe_faults(&mut text, &report.faults);
+    }
+    text
+}
+
+fn describe_run(text: &mut String, number: u32, run: &Run, demands: &Demands) {
+    let mut notes = Vec::new();
+    if !run.has_beginning {
+        notes.push("the log does not have its beginning");
+    }
+    if !run.has_end && run.has_successor {
+        notes.push("it was killed");
+    } else if !run.has_end {
+        notes.push("it is still running, or was killed, or its end is missing");
+    }
+    let id = run
+        .id
+        .as_deref()
+        .map_or(String::new(), |id| format!(" ({id})"));
+    let mut counts = String::new();
+    for (count, name) in [
+        (run.exits(), "exits"),
+        (run.execs_failed(), "failed execs"),
+        (run.others_lost(), "exits and failed execs lost"),
+        (run.suppressed(), "suppressed"),
+    ] {
+        if count > 0 {
+            // Writing to a string does not fail.
+            let _ = write!(counts, ", {count} {name}");
+        }
+    }
+    let _ = writeln!(
+        text,
+        "run {number}{id}, {} to {}: {} execs, {} lost{counts}{}{}",
+        or_unknown(&run.first),
+        or_unknown(&run.last),
+        run.execs(),
+        run.lost(),
+        if notes.is_empty() { "" } else { "; " },
+        notes.join("; "),
+    );
+    describe_proof(text, run, demands);
+    if run.faults.is_empty() {
+        let _ = writeln!(text, "  every exec is accounted for");
+    } else {
+        describe_faults(text, &run.faults);
+    }
+}
+
+/// What the checkpoints prove, and what is not checked.
+fn describe_proof(text: &mut String, run: &Run, demands: &Demands) {
+    match run.proven() {
+        Some(proven) => {
+            let by = match demands.key {
+                Some(_) => "signed",
+                None => "self-attested",
+            };
+            let _ = writeln!(
+                text,
+                "  complete until {} ({by}, line {}); head {}",
+                proven.complete_until, proven.line, proven.head
+            );
+            if run.lines_after_checkpoint > 0 {
+                let _ = writeln!(
+                    text,
+                    "  not proved: the {} lines after the last checkpoint",
+                    run.lines_after_checkpoint
+                );
+            }
+        }
+        None if demands.rewritten => {
+            let _ = writeln!(text, "  not checked: hashes and signatures (--rewritten)");
+        }
+        None => {
+            let _ = writeln!(
+                text,
+                "  no checkpoint proves anything: a changed byte or a missing end does not show"
+            );
+        }
+    }
+    if run.unnumbered_lines > 0 {
+        let _ = writeln!(
+            text,
+            "  {} lines have no number: of these only `exec`, `exit` and `exec_failed` are checked",
+            run.unnumbered_lines
+        );
+    }
+    if run.unnumbered_events() > 0 {
+        let _ = writeln!(
+            text,
+            "  {} events have no `seq`: their order is not checked",
+            run.unnumbered_events()
+        );
+    }
+}
+
+fn describe_faults(text: &mut String, faults: &Faults) {
+    for fault in &faults.first {
+        let _ = writeln!(text, "  fault: {fault}");
+    }
+    if faults.more > 0 {
+        let _ = writeln!(text, "  and {} more faults", faults.more);
+    }
+}
