@@ -1,7 +1,6 @@
 //! The configuration from flags and environment, checked: the types here have no invalid values.
 
 use std::{
-    collections::BTreeMap,
     fs::File,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroU32,
@@ -16,6 +15,7 @@ use jiff::SignedDuration;
 
 use crate::{
     event::keys::KeySet,
+    labels::{FileKeyError, LabelSources, LabelsTooLong},
     probes::{Hook, Options},
     redaction::{KeyError, Redactor, SearchError},
     suppression::{rules::RuleError, shown::Shown},
@@ -76,7 +76,7 @@ pub(crate) struct Config {
     /// What is traced, and how.
     pub tracing: Tracing,
     /// Labels of every line.
-    pub labels: BTreeMap<String, String>,
+    pub labels: LabelSources,
     /// Keys of exec lines.
     pub keys: KeySet,
     /// Greatest length of a line, in bytes with its line break.
@@ -139,6 +139,25 @@ pub enum ValueError {
         /// The value of the flag or variable.
         value: Shown,
     },
+    /// Not a key of label files.
+    #[error(transparent)]
+    FileKey(#[from] FileKeyError),
+    /// Too many label files, or too long paths.
+    #[error(
+        "--label-file (EXECTRAIL_LABEL_FILE) is given {files} times, the longest path has {longest} \
+        bytes: there can be 8 files, with paths of at most 256 bytes"
+    )]
+    LabelFiles {
+        /// Number of files.
+        files: usize,
+        /// Length of the longest path.
+        longest: usize,
+    },
+    /// Keys of label files without such files.
+    #[error(
+        "--label-file-key (EXECTRAIL_LABEL_FILE_KEY) has no effect without --label-file: add it"
+    )]
+    KeysWithoutFile,
     /// Not the name of a node.
     #[error(
         "{value} is not the name of a node: Kubernetes' are RFC 1123 subdomains, 1 to 253 bytes of \
@@ -187,16 +206,8 @@ pub enum ValueError {
         value: u64,
     },
     /// Labels without room on a line.
-    #[error(
-        "the labels take {labels} bytes of each line, and may take {most}, a quarter of \
-        --max-line-bytes: shorten them, or allow longer lines"
-    )]
-    LongLabels {
-        /// Their length in a line.
-        labels: usize,
-        /// What they may have.
-        most: usize,
-    },
+    #[error(transparent)]
+    LongLabels(#[from] LabelsTooLong),
     /// Rules that contradict each other.
     #[error(transparent)]
     Rules(#[from] RuleError),

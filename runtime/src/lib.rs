@@ -8,8 +8,8 @@
 //! `actors::lifecycle` starts and stops the actors.
 //!
 //! A module uses only modules that come later in this list: `commands`, `cli`, `actors`, `stream`,
-//! `output`, `state`, `telemetry`, `config`, `probes`, `event`, `handshake`, `suppression`,
-//! `redaction`, `process`.
+//! `output`, `state`, `telemetry`, `config`, `probes`, `event`, `handshake`, `labels`,
+//! `suppression`, `redaction`, `process`.
 
 mod actors;
 mod cli;
@@ -17,6 +17,7 @@ mod commands;
 mod config;
 mod event;
 mod handshake;
+mod labels;
 mod output;
 mod probes;
 mod process;

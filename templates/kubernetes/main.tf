@@ -74,35 +74,14 @@ module "exectrail" {
     username       = data.coder_workspace_owner.me.name
     user_email     = data.coder_workspace_owner.me.email
   }
-}
 
-locals {
-  # Made of the workspace's id, which is a name for Kubernetes whatever its users think of.
-  name = "coder-${data.coder_workspace.me.id}"
-
-  selector = {
-    "app.kubernetes.io/name"     = "coder-workspace"
-    "app.kubernetes.io/instance" = local.name
+  # From the pod, where they may change: a claimed prebuilt workspace has its owner's name.
+  labels_from_pod = {
+    workspace_name = "com.coder.workspace.name"
+    user_id        = "com.coder.user.id"
+    username       = "com.coder.user.username"
+    user_email     = "com.coder.user.email"
   }
-
-  # Values of labels are short and plain; what people may choose freely is made so.
-  labels = merge(local.selector, {
-    "app.kubernetes.io/part-of" = "coder"
-    "com.coder.resource"        = "true"
-    "com.coder.workspace.id"    = data.coder_workspace.me.id
-    "com.coder.workspace.name"  = trim(substr(replace(data.coder_workspace.me.name, "/[^A-Za-z0-9_.-]+/", "-"), 0, 63), "-_.")
-    "com.coder.user.id"         = data.coder_workspace_owner.me.id
-    "com.coder.user.username"   = trim(substr(replace(data.coder_workspace_owner.me.name, "/[^A-Za-z0-9_.-]+/", "-"), 0, 63), "-_.")
-  })
-
-  annotations = {
-    "com.coder.user.email" = data.coder_workspace_owner.me.email
-  }
-
-  node_selector = merge(
-    var.node_selector,
-    { for key, value in module.exectrail.fit_nodes : key => value if var.only_fit_nodes },
-  )
 }
 
 resource "kubernetes_persistent_volume_claim_v1" "home" {
@@ -345,6 +324,24 @@ resource "kubernetes_deployment_v1" "main" {
           content {
             name = volume.value.name
             empty_dir {}
+          }
+        }
+
+        dynamic "volume" {
+          for_each = module.exectrail.label_volumes
+          content {
+            name = volume.value.name
+            downward_api {
+              dynamic "items" {
+                for_each = volume.value.items
+                content {
+                  path = items.value.path
+                  field_ref {
+                    field_path = items.value.field_path
+                  }
+                }
+              }
+            }
           }
         }
       }

@@ -16,6 +16,11 @@ locals {
 
   mounts_program = var.announce_with == "exectrail"
 
+  # Where the sidecar has the pod's labels and annotations, which the kubelet keeps up to date.
+  labels_path = "/etc/podinfo"
+
+  reads_pod_labels = length(var.labels_from_pod) > 0
+
   holds = var.hold_seconds > 0
 
   # init.sh with the settings of this module. Each of the replaced texts is there exactly once.
@@ -58,6 +63,11 @@ locals {
   init_script = replace(local.script, "$", "$$")
   label_args  = [for key, value in var.labels : replace("--label=${key}=${value}", "$", "$$")]
 
+  label_file_args = local.reads_pod_labels ? concat(
+    ["--label-file=${local.labels_path}/labels", "--label-file=${local.labels_path}/annotations"],
+    [for name, key in var.labels_from_pod : replace("--label-file-key=${name}=${key}", "$", "$$")],
+  ) : []
+
   # Root in its container, since Kubernetes gives added capabilities to no other user, and all
   # else taken away.
   sidecar_security_context = {
@@ -80,12 +90,16 @@ locals {
       ["--init-address=${var.init_address}", "--state-dir=${local.state_path}"],
       var.redact == "off" ? [] : ["--redact=${var.redact}"],
       local.label_args,
+      local.label_file_args,
       var.args,
     )
     restart_policy   = var.native_sidecar ? "Always" : null
     security_context = local.sidecar_security_context
     resources        = var.resources
-    volume_mounts    = [{ name = "exectrail-state", mount_path = local.state_path, read_only = false }]
+    volume_mounts = concat(
+      [{ name = "exectrail-state", mount_path = local.state_path, read_only = false }],
+      local.reads_pod_labels ? [{ name = "exectrail-labels", mount_path = local.labels_path, read_only = true }] : [],
+    )
 
     # Three minutes for a node that is busy; the workspace starts when it succeeds. An ordinary
     # sidecar has none: there the announcement is what the workspace waits for.

@@ -36,6 +36,17 @@ output "volumes" {
   description = "Empty directories to add to the pod as volumes."
 }
 
+output "label_volumes" {
+  value = local.reads_pod_labels ? [{
+    name = "exectrail-labels"
+    items = [
+      { path = "labels", field_path = "metadata.labels" },
+      { path = "annotations", field_path = "metadata.annotations" },
+    ]
+  }] : []
+  description = "Volumes of the downward API to add to the pod, with labels_from_pod. Only the sidecar mounts them."
+}
+
 output "volume_mounts" {
   value       = local.mounts_program ? [{ name = "exectrail", mount_path = local.mount_path, read_only = true }] : []
   description = "Mounts to add to the workspace's container."

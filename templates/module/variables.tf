@@ -23,6 +23,17 @@ variable "labels" {
   }
 }
 
+variable "labels_from_pod" {
+  type        = map(string)
+  default     = {}
+  description = "Labels of the log that have the values of the pod's own labels and annotations, also after these have changed: name and key, such as { username = \"com.coder.user.username\" }. They take precedence over labels, and annotations over labels of the same key. The pod needs the volumes of the output label_volumes."
+
+  validation {
+    condition     = alltrue([for name, key in var.labels_from_pod : length(regexall("^[^=[:space:]]+$", name)) > 0 && length(regexall("^[^=[:space:]]+$", key)) > 0])
+    error_message = "labels_from_pod: a name or key is empty, or has \"=\" or white space in it. Give the names of labels, and keys of the pod's labels or annotations, such as com.coder.user.username."
+  }
+}
+
 # What the log shows.
 
 variable "redact" {

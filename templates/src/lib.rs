@@ -26,6 +26,7 @@ mod blocks;
 mod configuration;
 mod context;
 mod directories;
+pub mod downward_api;
 mod error;
 mod functions;
 mod given;

@@ -31,13 +31,14 @@ const KINDS: [(&str, &str, &str); 6] = [
 const PROVIDERS_OWN: [&str; 3] = ["timeouts", "wait_for_rollout", "wait_until_bound"];
 
 /// Blocks that are elements of a list, and the name of the list. All other blocks occur once.
-const LISTS: [(&str, &str); 15] = [
+const LISTS: [(&str, &str); 16] = [
     ("container", "containers"),
     ("env", "env"),
     ("env_from", "envFrom"),
     ("host_aliases", "hostAliases"),
     ("image_pull_secrets", "imagePullSecrets"),
     ("init_container", "initContainers"),
+    ("items", "items"),
     ("match_expressions", "matchExpressions"),
     ("node_selector_term", "nodeSelectorTerms"),
     ("port", "ports"),
@@ -56,10 +57,11 @@ const LISTS: [(&str, &str); 15] = [
 const NODE_SELECTOR: &str = "required_during_scheduling_ignored_during_execution";
 
 /// Blocks that occur once. A block that is in neither list is unknown here.
-const SINGLE: [&str; 32] = [
+const SINGLE: [&str; 33] = [
     "affinity",
     "capabilities",
     "config_map",
+    "downward_api",
     "empty_dir",
     "exec",
     "field_ref",
@@ -183,6 +185,7 @@ fn camel_case(name: &str) -> String {
         "host_pid" => return "hostPID".into(),
         "host_ipc" => return "hostIPC".into(),
         "host_ip" => return "hostIP".into(),
+        "downward_api" => return "downwardAPI".into(),
         _ => {}
     }
     let mut out = String::new();

@@ -1,10 +1,10 @@
 //! Emitter: writes the lines to the sink.
 //!
 //! Receives [`Begin`], [`Batch`], [`Counts`], [`Suppressed`], [`Started`], [`Targets`], [`Ended`],
-//! [`Flush`]; answers when the lines are written. Sends [`WorkspaceTraced`] and [`ActorDied`] to
-//! Lifecycle, and [`CheckpointWritten`] to Tracer. Has its own thread, because the sink may block.
-//! Every line that it accepted is written whole, or counted if the sink does not accept it. Lines
-//! are never interleaved.
+//! [`Relabel`], [`Flush`]; answers when the lines are written. Sends [`WorkspaceTraced`] and
+//! [`ActorDied`] to Lifecycle, and [`CheckpointWritten`] to Tracer. Has its own thread, because the
+//! sink may block. Every line that it accepted is written whole, or counted if the sink does not
+//! accept it. Lines are never interleaved.
 
 use std::{mem, time::Duration};
 
@@ -13,8 +13,8 @@ use actix::{Actor, AsyncContext as _, Context, Handler, MessageResult, Recipient
 use caps::CapsHashSet;
 
 use super::messages::{
-    ActorDied, Batch, Begin, CheckpointWritten, Counts, Ended, Flush, Flushed, Started, Suppressed,
-    Targets, WorkspaceTraced,
+    ActorDied, Batch, Begin, CheckpointWritten, Counts, Ended, Flush, Flushed, Relabel, Started,
+    Suppressed, Targets, WorkspaceTraced,
 };
 use crate::{
     output::{Found, LONGEST_IN_MEMORY, line_sink::LineSink, unwritten::Unwritten},
@@ -204,6 +204,15 @@ impl Handler<Ended> for Emitter {
         for id in namespaces {
             self.stream.ended(id);
         }
+    }
+}
+
+impl Handler<Relabel> for Emitter {
+    type Result = ();
+
+    fn handle(&mut self, Relabel { labels, files }: Relabel, _: &mut Self::Context) {
+        self.stream.relabel(labels, &files, &mut self.lines);
+        self.put();
     }
 }
 

@@ -10,7 +10,7 @@ use exectrail_proof::Checkpoint;
 use crate::{
     actors::http::listening::BindError,
     handshake::verdict::{Namespace, Refusal},
-    output::{Found, unwritten::Unwritten},
+    output::{Found, Labels, unwritten::Unwritten},
     probes::{AttachError, Output, counters::Count},
     stream::Beginning,
     suppression::account::Tally,
@@ -195,6 +195,21 @@ pub(crate) struct Started {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Ended(pub Vec<NsId>);
+
+/// To Emitter: label files have changed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Relabel {
+    /// The labels of all further lines.
+    pub labels: Labels,
+    /// The paths of the files.
+    pub files: Vec<String>,
+}
+
+/// To LabelFiles: read no file any more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct StopReading;
 
 /// To RingReader: read the ring until it is empty, and send Emitter the records.
 #[derive(Message)]

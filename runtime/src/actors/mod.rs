@@ -8,6 +8,7 @@ pub(crate) mod emitter;
 mod ending;
 pub(crate) mod http;
 pub(crate) mod init_listener;
+pub(crate) mod label_files;
 pub(crate) mod lifecycle;
 pub(crate) mod messages;
 pub(crate) mod metrics_listener;

@@ -10,16 +10,18 @@ use exectrail_reader::VerifyArgs;
 use crate::config::{self, Config, DEFAULT_INIT_ADDRESS, OutputFormat, SinkPath, ValueError};
 
 mod announce;
+mod labels;
 mod limits;
 mod record;
 mod stage;
 #[cfg(test)]
 mod tests;
 
+use labels::{FILES_VARIABLE, KEYS_VARIABLE, LABELS_VARIABLE};
 use limits::{EXCLUDE_VARIABLE, INCLUDE_VARIABLE};
-use record::LABELS_VARIABLE;
 
 pub(crate) use announce::{AnnounceArgs, ReadyArgs};
+pub(crate) use labels::LabelArgs;
 pub(crate) use limits::LimitArgs;
 pub(crate) use record::RecordArgs;
 pub(crate) use stage::Stage;
@@ -262,7 +264,13 @@ pub(crate) fn usage(error: &ValueError) -> ExitCode {
 /// The environment variables that exectrail reads.
 pub(crate) fn known_variables() -> Vec<String> {
     let mut known = environment::variables(&Cli::command());
-    let lists = [LABELS_VARIABLE, EXCLUDE_VARIABLE, INCLUDE_VARIABLE];
+    let lists = [
+        LABELS_VARIABLE,
+        FILES_VARIABLE,
+        KEYS_VARIABLE,
+        EXCLUDE_VARIABLE,
+        INCLUDE_VARIABLE,
+    ];
     known.extend(lists.map(str::to_owned));
     known
 }

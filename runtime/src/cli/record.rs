@@ -1,22 +1,19 @@
 //! Flags about what is recorded, and how.
 
 use std::{
-    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
 
 use clap::Args;
-use exectrail_preflight::{environment, sizes::SizeArgs};
+use exectrail_preflight::sizes::SizeArgs;
 use exectrail_proof::Signer;
 
-use super::LimitArgs;
-
+use super::{LabelArgs, LimitArgs};
 use crate::{
     config::{
         self, Checkpoints, Config, Hooks, LogLevel, OutputFormat, SinkPath, Tracing, ValueError,
-        label,
     },
     event::keys::{Fields, Key, KeySet},
     output::Labels,
@@ -28,10 +25,9 @@ use crate::{
 /// Flags about what is recorded, and how; common to the sidecar and `run`.
 #[derive(Debug, Args)]
 pub(crate) struct RecordArgs {
-    /// Label of every line; the last value of a repeated key wins [env: EXECTRAIL_LABEL, one per
-    /// line]
-    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
-    pub labels: Vec<(String, String)>,
+    /// Labels of lines.
+    #[command(flatten)]
+    pub labels: LabelArgs,
 
     /// The sizes that determine memory, declared in preflight, which checks them.
     #[command(flatten)]
@@ -155,12 +151,6 @@ pub(crate) struct RecordArgs {
     pub log_level: LogLevel,
 }
 
-/// What part of a line the labels may take: a quarter.
-const LABELS_SHARE: usize = 4;
-
-/// The variable with labels, one `key=value` per line.
-pub(super) const LABELS_VARIABLE: &str = "EXECTRAIL_LABEL";
-
 impl RecordArgs {
     /// The checked configuration of `run`: it waits for one announcement, on the loopback address.
     /// The sidecar's flags change it.
@@ -176,6 +166,10 @@ impl RecordArgs {
         if signer.is_some() && checkpoints.is_none() {
             return Err(ValueError::NothingToSign);
         }
+        let longest_line = self.max_line_bytes as usize;
+        let labels = self.labels.sources()?;
+        // Those of files are checked when they are read.
+        Labels::within(&labels.flags, longest_line)?;
         Ok(Config {
             init_address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             // The command announces itself at this address.
@@ -200,26 +194,15 @@ impl RecordArgs {
                 node: None,
                 restarts: false,
             },
-            labels: self.labels()?,
+            labels,
             keys,
-            longest_line: self.longest_line()?,
+            longest_line,
             redactor: self.redactor()?,
             output,
             sink,
             checkpoints,
             signer,
         })
-    }
-
-    /// The greatest length of a line. Every line has the labels, so these must leave room.
-    fn longest_line(&self) -> Result<usize, ValueError> {
-        let longest = self.max_line_bytes as usize;
-        let labels = Labels::new(&self.labels()?).map_or(usize::MAX, |labels| labels.length());
-        let most = longest / LABELS_SHARE;
-        if labels > most {
-            return Err(ValueError::LongLabels { labels, most });
-        }
-        Ok(longest)
     }
 
     /// The keys of exec lines.
@@ -241,20 +224,5 @@ impl RecordArgs {
             KeyReadable { path }.emit();
         }
         Ok(Redactor::new(self.redact)?.map(|redactor| redactor.keyed(key)))
-    }
-
-    /// The labels of the environment; those of the command line override them.
-    fn labels(&self) -> Result<BTreeMap<String, String>, ValueError> {
-        let lines = environment::lines(LABELS_VARIABLE)?;
-        let mut labels = lines
-            .iter()
-            .map(|line| label(line))
-            .collect::<Result<BTreeMap<_, _>, _>>()
-            .map_err(|source| ValueError::Variable {
-                variable: LABELS_VARIABLE,
-                source: Box::new(source),
-            })?;
-        labels.extend(self.labels.iter().cloned());
-        Ok(labels)
     }
 }

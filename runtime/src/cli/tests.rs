@@ -30,9 +30,28 @@ fn the_last_label_of_a_key_holds() {
         "--label",
         "a=3",
     ]);
-    let labels = cli.sidecar.config().unwrap().labels;
+    let labels = cli.sidecar.config().unwrap().labels.flags;
     assert_eq!(labels["a"], "3");
     assert_eq!(labels["b"], "2");
+}
+
+#[test]
+fn label_files_are_few_and_have_short_paths() {
+    let error = |flags: &[String]| {
+        let words = [&["exectrail".to_owned()], flags].concat();
+        let config = Cli::parse_from(words).sidecar.config();
+        config.err().map(|error| error.to_string())
+    };
+    let files = |number: usize, length: usize| -> Vec<String> {
+        let path = "x".repeat(length);
+        vec![format!("--label-file={path}"); number]
+    };
+    assert_eq!(error(&files(8, 256)), None);
+    for wrong in [files(9, 1), files(1, 257)] {
+        assert!(error(&wrong).unwrap().contains("at most 256 bytes"));
+    }
+    let error = error(&["--label-file-key=a".to_owned()]).unwrap();
+    assert!(error.contains("without --label-file"), "{error}");
 }
 
 #[test]

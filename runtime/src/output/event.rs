@@ -49,6 +49,13 @@ pub enum Event<'a> {
         /// Its time before tracing; `None` if unknown.
         before: Option<Before>,
     },
+    /// The labels of all lines from here on are others, because label files have changed.
+    LabelsChanged {
+        /// The new labels, as JSON text.
+        labels: &'a str,
+        /// The paths of the files.
+        files: &'a [String],
+    },
     /// The wall clock was set.
     ClockSet {
         /// The amount.

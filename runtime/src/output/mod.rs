@@ -83,6 +83,16 @@ impl Writer {
         self
     }
 
+    /// Gives all further lines these labels.
+    pub(crate) fn relabel(&mut self, labels: Labels) {
+        self.json.labels = labels;
+    }
+
+    /// The labels as JSON text.
+    pub(crate) fn labels(&self) -> &str {
+        self.json.labels.text()
+    }
+
     /// The keys of exec lines.
     pub(crate) fn keys(&self) -> KeySet {
         self.json.keys

@@ -201,6 +201,13 @@ pub(super) fn write(
                 Some(seconds) => writeln!(line, "; it ran for {seconds} s before"),
             }
         }
+        Event::LabelsChanged { labels, files } => {
+            let files = CommandLine {
+                words: files.iter().map(String::as_bytes),
+                alphabet: Alphabet::Visible,
+            };
+            writeln!(line, "{ts:.3} labels changed by {files}: {labels}")
+        }
         Event::ClockSet { step } => {
             writeln!(line, "{ts:.3} the wall clock was set by {step:#}")
         }

@@ -20,7 +20,9 @@ use crate::{
         decode::{DecodeError, FailedExecRecord, Record, decode},
         loss::{Ledger, Place},
     },
-    output::{Event, FailedExecEvent, Found, Kind, PreviousRun, RunStart, SuppressedEvent, Writer},
+    output::{
+        Event, FailedExecEvent, Found, Kind, Labels, PreviousRun, RunStart, SuppressedEvent, Writer,
+    },
     state::Previous,
     suppression::{
         Cause, Limits,
@@ -176,6 +178,18 @@ impl Stream {
             && self.has_begun
         {
             self.write(boot, &Event::ClockSet { step }, out);
+        }
+    }
+
+    /// Gives all further lines other labels, because `files` have changed.
+    pub(crate) fn relabel(&mut self, labels: Labels, files: &[String], out: &mut Vec<u8>) {
+        self.writer.relabel(labels);
+        // Otherwise the first line has them.
+        if self.has_begun {
+            let labels = self.writer.labels().to_owned();
+            let labels = labels.as_str();
+            let event = Event::LabelsChanged { labels, files };
+            self.write(WallClock::boot_now(), &event, out);
         }
     }
 

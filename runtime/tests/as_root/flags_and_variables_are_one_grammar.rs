@@ -10,7 +10,7 @@ use std::{
 use crate::tools::{EXECTRAIL, needs_kernel};
 
 /// Every variable of the sidecar, with an invalid value.
-const SIDECAR: [(&str, &str); 20] = [
+const SIDECAR: [(&str, &str); 21] = [
     ("INIT_ADDRESS", "nowhere"),
     ("METRICS_ADDRESS", "host:1"),
     ("STARTUP_TIMEOUT", "soon"),
@@ -19,6 +19,7 @@ const SIDECAR: [(&str, &str); 20] = [
     ("REFUSAL_GRACE", "10"),
     ("OUTPUT", "yaml"),
     ("LABEL", "novalue"),
+    ("LABEL_FILE_KEY", "=key"),
     ("RING_BYTES", "3MiB"),
     ("MAX_ARGV_BYTES", "7MiB"),
     ("MAX_LINE_BYTES", "100"),
@@ -55,10 +56,9 @@ fn stderr(output: &Output) -> String {
 #[ignore = "needs root: cargo xtask test"]
 fn an_empty_variable_is_unset() {
     needs_kernel!();
-    for (name, _) in
-        SIDECAR
-            .into_iter()
-            .chain([("STATE_DIR", ""), ("REDACT_KEY", ""), ("SIGN_KEY", "")])
+    for (name, _) in SIDECAR
+        .into_iter()
+        .chain(["LABEL_FILE", "STATE_DIR", "REDACT_KEY", "SIGN_KEY"].map(|name| (name, "")))
     {
         let output = sidecar(name, OsStr::new(""));
         // It refuses for lack of capabilities: the usage is right.
@@ -88,10 +88,12 @@ fn a_variable_that_is_not_understood_is_named() {
         assert!(said.contains(wrong), "{name}: {said}");
         assert!(output.stdout.is_empty(), "{name}");
     }
-    // This variable is valid only with another one.
-    let output = sidecar("RATE_BURST", OsStr::new("5"));
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("EXECTRAIL_RATE_BURST"));
+    // These variables are valid only with another one.
+    for (name, value) in [("RATE_BURST", "5"), ("LABEL_FILE_KEY", "key")] {
+        let output = sidecar(name, OsStr::new(value));
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(&variable(name)));
+    }
     for (arguments, name) in [
         (&["announce"][..], "ANNOUNCE_TIMEOUT"),
         (&["announce"], "INIT_ADDRESS"),
@@ -119,7 +121,10 @@ fn a_variable_that_is_not_understood_is_named() {
 fn a_variable_that_is_not_text_is_named() {
     needs_kernel!();
     let all = SIDECAR.map(|(name, _)| name);
-    for name in all.into_iter().chain(["STATE_DIR", "SIGN_KEY"]) {
+    for name in all
+        .into_iter()
+        .chain(["LABEL_FILE", "STATE_DIR", "SIGN_KEY"])
+    {
         for bytes in [&b"\xff"[..], b"user=j\xff", b"filename=/tmp/\xff\nuid=0"] {
             let output = sidecar(name, &OsString::from_vec(bytes.to_vec()));
             let said = stderr(&output);

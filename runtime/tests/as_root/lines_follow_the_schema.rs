@@ -73,26 +73,28 @@ fn each_line_is_as_the_schema_has_it() {
         "--checkpoint=1s",
         "--node=node-1",
         "--label=a=b",
+        &format!("--label-file={}", path("labels")),
         &format!("--state-dir={}", path("state")),
     ];
     let schema = schema();
     let mut seen = BTreeSet::new();
     // The second run has a previous one.
     for _ in 0..2 {
+        fs::write(path("labels"), "c=\"d\"").unwrap();
         let sidecar = pod.sidecar(&flags);
+        fs::write(path("labels"), "c=\"e\"").unwrap();
         let workspace = pod.workspace();
         assert_eq!(workspace.announce().0, 204);
         assert_eq!(workspace.announce().0, 204);
         let script = "id; uname --password=hunter2; ./none; ./$(printf 'a\\377b'); \
             for n in 1 2 3 4 5 6 7 8 9 10 11 12; do uname -$n; done; :";
         workspace.run("sh", &["-c", script]);
-        wait_for("a checkpoint", || {
-            let lines = sidecar.lines();
-            lines
-                .iter()
-                .any(|line| line["msg"] == "checkpoint")
-                .then_some(())
-        });
+        for msg in ["checkpoint", "labels_changed"] {
+            wait_for(msg, || {
+                let lines = sidecar.lines();
+                lines.iter().any(|line| line["msg"] == msg).then_some(())
+            });
+        }
         drop(workspace);
         wait_for("the end of the workspace", || {
             let lines = sidecar.lines();
@@ -111,6 +113,7 @@ fn each_line_is_as_the_schema_has_it() {
         "exec",
         "exec_failed",
         "exit",
+        "labels_changed",
         "suppressed",
         "tracing_started",
         "tracing_stopped",

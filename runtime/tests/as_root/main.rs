@@ -23,6 +23,7 @@ mod handshake_keeps_to_the_protocol;
 mod hold_fails_closed;
 mod identity_cannot_be_left;
 mod init_script_holds_the_workspace;
+mod labels_follow_their_files;
 mod lines_are_bounded;
 mod lines_follow_the_schema;
 mod logs_prove_themselves;

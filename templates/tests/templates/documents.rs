@@ -54,6 +54,20 @@ pub(crate) fn container<'a>(pod: &'a Json, name: &str) -> &'a Json {
         .unwrap_or_else(|| panic!("no container {name} in {pod:#}"))
 }
 
+/// The names of the containers that mount this volume.
+pub(crate) fn mounting<'a>(pod: &'a Json, volume: &str) -> Vec<&'a str> {
+    ["initContainers", "containers"]
+        .iter()
+        .filter_map(|list| pod["spec"][list].as_array())
+        .flatten()
+        .filter(|container| {
+            let mounts = container["volumeMounts"].as_array().into_iter().flatten();
+            mounts.into_iter().any(|mount| mount["name"] == volume)
+        })
+        .filter_map(|container| container["name"].as_str())
+        .collect()
+}
+
 /// The module alone, with values for the variables without a default, and `others`.
 pub(crate) fn module(others: &[(&str, Value)]) -> Result<Evaluated, Error> {
     let required = [

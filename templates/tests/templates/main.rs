@@ -6,6 +6,7 @@
 mod api_server;
 mod documentation;
 mod documents;
+mod downward_api;
 mod every_manifest_is_accepted;
 mod formatting;
 mod module_refuses_bad_input;

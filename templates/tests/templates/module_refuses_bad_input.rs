@@ -38,6 +38,22 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Value>, &'static str
             "white space",
         ),
         (
+            "labels_from_pod",
+            vec![
+                map(&[]),
+                map(&[("username", "com.coder.user.username"), ("a", "b/c.d")]),
+            ],
+            vec![
+                map(&[("", "x")]),
+                map(&[("a", "")]),
+                map(&[("a=b", "x")]),
+                map(&[("a", "b=c")]),
+                map(&[("a b", "x")]),
+                map(&[("a", "b c")]),
+            ],
+            "white space",
+        ),
+        (
             "image",
             vec![
                 "exectrail".into(),

@@ -7,7 +7,7 @@ use crate::crates::{name_of, root};
 use crate::uses::uses_between_files;
 
 /// The modules of `runtime`, in the order of docs/architecture.md: each uses only those after it.
-const LAYERS: [&str; 14] = [
+const LAYERS: [&str; 15] = [
     "commands",
     "cli",
     "actors",
@@ -19,6 +19,7 @@ const LAYERS: [&str; 14] = [
     "probes",
     "event",
     "handshake",
+    "labels",
     "suppression",
     "redaction",
     "process",

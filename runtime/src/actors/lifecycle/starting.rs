@@ -10,6 +10,7 @@ use crate::{
     actors::{
         emitter::Emitter,
         init_listener::InitListener,
+        label_files::LabelFiles,
         messages::{
             ActorDied, Answer, Attach, Open, Publish, RunChecks, SetReader, WorkspaceTraced,
         },
@@ -19,16 +20,19 @@ use crate::{
         tracer::Tracer,
     },
     config::Config,
+    labels::LabelReader,
     output::{
         Labels, Writer,
         line_sink::LineSink,
         sink::{GiveUp, Sink},
     },
     stream::Stream,
+    telemetry::events::LabelKeysAbsent,
 };
 
 /// The actors that are running.
 pub(super) struct Actors {
+    pub(super) label_files: Addr<LabelFiles>,
     pub(super) tracer: Addr<Tracer>,
     pub(super) metrics: Addr<MetricsListener>,
     pub(super) listener: Addr<InitListener>,
@@ -82,7 +86,14 @@ pub(super) async fn start(
         .cloned()
         .ok_or_else(|| StartError::Impossible(unmet(&report)))?;
 
-    let labels = Labels::new(&config.labels).map_err(StartError::one)?;
+    let label_reader = LabelReader::open(config.labels).map_err(StartError::one)?;
+    let longest = config.longest_line;
+    let labels = Labels::within(&label_reader.labels(), longest).map_err(StartError::one)?;
+    let keys = label_reader.absent_keys();
+    if !keys.is_empty() {
+        LabelKeysAbsent { keys: &keys }.emit();
+    }
+    let written = labels.text().to_owned();
     let sink = Sink::open(&config.sink, give_up).map_err(StartError::one)?;
     let chain = config.checkpoints.map(|_| Chain::new(Head::default()));
     let sink = LineSink::new(sink, chain);
@@ -119,7 +130,10 @@ pub(super) async fn start(
         required: config.needs_listener,
     };
     let address = listener.send(open).await?.map_err(StartError::one)?;
+    let relabel = emitter.clone().recipient();
+    let label_files = LabelFiles::new(label_reader, written, longest, relabel).start();
     let actors = Actors {
+        label_files,
         tracer,
         metrics,
         listener,

@@ -6,7 +6,7 @@ use actix::{ActorFutureExt as _, AsyncContext as _, Context, MailboxError, WrapF
 
 use super::{Lifecycle, Outcome, State, starting::Actors};
 use crate::{
-    actors::messages::{Close, Detach, Drain, Flush, Flushed},
+    actors::messages::{Close, Detach, Drain, Flush, Flushed, StopReading},
     output::unwritten::Unwritten,
     telemetry::events::ActorFailed,
 };
@@ -76,6 +76,8 @@ impl Lifecycle {
 /// Stops the actors in the reverse of their starting order.
 async fn shut_down(actors: Actors) -> Result<Unwritten, MailboxError> {
     actors.listener.send(Close).await?;
+    // Otherwise a line could follow the last one.
+    actors.label_files.send(StopReading).await?;
     actors.tracer.send(Detach).await?;
     actors.reader.send(Drain).await?;
     let Flushed {

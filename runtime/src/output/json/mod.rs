@@ -8,6 +8,7 @@ mod exit;
 mod fit;
 mod instant;
 mod keys;
+mod labels;
 mod long;
 mod one_line;
 mod pieces;
@@ -17,13 +18,11 @@ mod redacted;
 mod shortened;
 mod text;
 
-use std::{collections::BTreeMap, io::Write as _};
+use std::io::Write as _;
 
 use exectrail_common::record::{FLAG_FILENAME_CUT, FailedExec};
 use exectrail_proof::Signer;
 use jiff::Timestamp;
-use serde::Serialize as _;
-use serde_json::value::RawValue;
 
 use super::{
     FailedExecEvent,
@@ -43,32 +42,8 @@ use crate::{
 use exec::push_exec;
 use exit::push_exit;
 use instant::Second;
-use one_line::OneLine;
+pub use labels::Labels;
 use redacted::push_places;
-
-/// Labels, as JSON text.
-#[derive(Debug)]
-pub struct Labels(Box<RawValue>);
-
-impl Labels {
-    /// The labels of every line, in the order of their keys.
-    ///
-    /// # Errors
-    /// None in practice: serialising text to memory does not fail.
-    pub fn new(labels: &BTreeMap<String, String>) -> serde_json::Result<Self> {
-        let mut json = Vec::new();
-        labels.serialize(&mut serde_json::Serializer::with_formatter(
-            &mut json, OneLine,
-        ))?;
-        let json = String::from_utf8(json).map_err(serde::ser::Error::custom)?;
-        Ok(Self(RawValue::from_string(json)?))
-    }
-
-    /// Their length on a line, in bytes.
-    pub(crate) fn length(&self) -> usize {
-        self.0.get().len()
-    }
-}
 
 /// Greatest length of a line by default, bytes with the line break: container runtimes divide what
 /// is longer than 16,384 bytes (containerd's and CRI-O's logs).
@@ -80,7 +55,8 @@ const ROOM_AFTER_EVENT: usize = 160;
 /// The state of writing JSON lines.
 #[derive(Debug)]
 pub(super) struct Json {
-    labels: Labels,
+    /// The labels of all further lines.
+    pub(super) labels: Labels,
     second: Second,
     /// The keys of exec lines.
     pub(super) keys: KeySet,
@@ -173,7 +149,7 @@ pub(super) fn write(
                 }
                 _ => event,
             };
-            let (labels, longest) = (&json.labels.0, json.longest);
+            let (labels, longest) = (json.labels.json(), json.longest);
             rare::write(line, ts, labels, key.as_deref(), longest, shorter);
             if let Some(redaction) = redaction
                 && line.ends_with(b"}}}\n")
@@ -253,7 +229,7 @@ fn open(line: &mut Vec<u8>, json: &mut Json, ts: Timestamp, msg: &str) {
     line.extend_from_slice(br#"","level":"INFO","msg":""#);
     line.extend_from_slice(msg.as_bytes());
     line.extend_from_slice(br#"","fields":{"labels":"#);
-    line.extend_from_slice(json.labels.0.get().as_bytes());
+    line.extend_from_slice(json.labels.text().as_bytes());
 }
 
 /// Ends a line after its event: with the id of the run, if `run`, and the number of the line.

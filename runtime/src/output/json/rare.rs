@@ -119,6 +119,12 @@ struct WorkspaceFields<'a> {
 }
 
 #[derive(Serialize)]
+struct RelabelledFields<'a> {
+    labels: &'a RawValue,
+    files: &'a [String],
+}
+
+#[derive(Serialize)]
 struct ClockSetFields<'a> {
     labels: &'a RawValue,
     step_ns: i64,
@@ -319,6 +325,10 @@ pub(super) fn write(
                 "workspace_started",
                 workspace(pid_ns, Some(found), before),
             );
+        }
+        Event::LabelsChanged { files, .. } => {
+            let fields = RelabelledFields { labels, files };
+            put(line, ts, "INFO", "labels_changed", fields);
         }
         Event::ClockSet { step } => {
             let step_ns = step.as_nanos().clamp(i64::MIN.into(), i64::MAX.into()) as i64;

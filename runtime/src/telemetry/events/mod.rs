@@ -1,6 +1,7 @@
 //! Events about exectrail itself, for operators: one type per event.
 
 mod addresses;
+mod labels;
 mod lines;
 mod run;
 mod targets;
@@ -9,6 +10,7 @@ pub(crate) use addresses::{
     AddressTaken, AnnouncementAccepted, AnnouncementRefused, ConnectionFailed, ListensLate,
     MetricsPublished,
 };
+pub(crate) use labels::{LabelFileUnusable, LabelFileUsable, LabelKeysAbsent};
 pub(crate) use lines::{LinesUnwritten, LinesWritten, RecordUnreadable, SinkFull};
 pub(crate) use run::{
     ActorFailed, DiscoveryDecided, FailedExecsDecided, KeyReadable, PrivilegesDropped,

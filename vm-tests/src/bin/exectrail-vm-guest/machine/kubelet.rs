@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::machine::{
     engine::Engine,
-    manifest::{Manifest, list, words},
+    manifest::{Manifest, VOLUMES, list, words},
     node::EXECTRAIL_IMAGE,
     node_pod::NodePod,
     runtime::{PAUSE, SELF},
@@ -32,6 +32,7 @@ struct Starting<'a> {
 
 /// Starts a pod.
 pub(crate) fn start(engine: &Engine, manifest: &Manifest) -> Result<NodePod> {
+    manifest.write_files(&engine.root()?)?;
     let mut pod = NodePod::empty(engine, manifest.name());
     let pause = pod.add("pause");
     let program = format!("{SELF}:/pause:ro");
@@ -188,13 +189,7 @@ impl Starting<'_> {
         }
         for mount in list(&container["volumeMounts"]) {
             let text = |field: &str| mount[field].as_str().unwrap_or_default();
-            let at = [
-                "/var/lib/pods",
-                self.manifest.name(),
-                text("name"),
-                text("subPath"),
-            ]
-            .join("/");
+            let at = [VOLUMES, self.manifest.name(), text("name"), text("subPath")].join("/");
             fs::create_dir_all(&at)?;
             fs::set_permissions(&at, fs::Permissions::from_mode(0o777))?;
             let read_only = if mount["readOnly"] == true { ":ro" } else { "" };

@@ -1,7 +1,13 @@
 //! A pod's manifest, and the changes that tests make to it.
 
+use std::{fs, path::Path};
+
 use anyhow::{Context, Result, ensure};
-use exectrail_templates::{kubelet::expand_container, pod::containers_mut};
+use exectrail_templates::{
+    downward_api::{self, DownwardFile},
+    kubelet::expand_container,
+    pod::containers_mut,
+};
 use exectrail_vm_tests::{AGENT, Plan};
 use serde_json::Value;
 
@@ -10,9 +16,18 @@ use super::kernel_version::is_before;
 /// Earlier kernels count maps as locked memory, so the sidecar needs SYS_RESOURCE.
 const WITHOUT_SYS_RESOURCE: (u32, u32) = (5, 11);
 
-/// A pod's manifest.
+/// Directory of the node with the volumes of pods: below it, one directory per pod.
+pub(crate) const VOLUMES: &str = "/var/lib/pods";
+
+/// Name of the node, for pods that ask for it.
+const NODE: &str = "node-1";
+
+/// A pod's manifest. The engines here do not support the downward API: variables from fields are
+/// plain ones, and its volumes are directories of the node.
 pub(crate) struct Manifest {
     pod: Value,
+    /// The files of the volumes.
+    files: Vec<DownwardFile>,
 }
 
 impl Manifest {
@@ -26,6 +41,7 @@ impl Manifest {
             .cloned()
             .with_context(|| format!("the plan has no manifest {manifest}"))?;
         pod["metadata"]["name"] = name.into();
+        let files = downward_api::resolve(&mut pod, NODE, VOLUMES)?;
         let needs_sys_resource = is_before(WITHOUT_SYS_RESOURCE)?;
         for container in containers_mut(&mut pod) {
             expand_container(container);
@@ -40,7 +56,20 @@ impl Manifest {
             replace(&mut pod, AGENT, agent) == 1,
             "{manifest} does not start an agent once"
         );
-        Ok(Self { pod })
+        Ok(Self { pod, files })
+    }
+
+    /// Writes the files of the downward API, below the root directory of an engine's files.
+    pub(crate) fn write_files(&self, root: &Path) -> Result<()> {
+        for DownwardFile { path, text } in &self.files {
+            let path = root.join(path.trim_start_matches('/'));
+            if let Some(directory) = path.parent() {
+                fs::create_dir_all(directory)
+                    .with_context(|| format!("cannot create {}", directory.display()))?;
+            }
+            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
     }
 
     /// Makes the pod share the node's network.

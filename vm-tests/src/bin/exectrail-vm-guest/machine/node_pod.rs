@@ -73,6 +73,7 @@ impl NodePod {
                 claimed_volume(engine, claim, &manifest.sub_paths(name))?;
             }
         }
+        manifest.write_files(&engine.root()?)?;
         let mut arguments = vec!["kube", "play"];
         if !manifest.is_on_host_network() {
             arguments.extend(["--network", "none"]);

@@ -1,0 +1,83 @@
+//! Why a label file cannot be used.
+
+use std::{io, path::PathBuf};
+
+use super::line::LineError;
+
+/// Most bytes of a label file. The annotations of a pod have at most 256 KiB
+/// (`TotalAnnotationSizeLimitB`, apimachinery/pkg/api/validation of Kubernetes 1.33), and an escape
+/// makes at most four bytes of one.
+pub(super) const MOST_IN_FILE: u64 = 1024 * 1024;
+
+/// Most bytes of labels that are taken from a file.
+pub(super) const MOST_TAKEN: usize = 32 * 1024;
+
+/// Labels without room on a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the labels take {labels} bytes of each line, and may take {most}, a quarter of \
+     --max-line-bytes: shorten them, take fewer keys of label files (--label-file-key), or allow \
+     longer lines"
+)]
+pub struct LabelsTooLong {
+    /// Their length in a line.
+    pub(crate) labels: usize,
+    /// What they may have.
+    pub(crate) most: usize,
+}
+
+/// Why a label file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LabelFileError {
+    /// It cannot be read.
+    #[error(
+        "cannot read the label file {path:?}: {source}; mount the volume that has it in \
+         exectrail's container, or correct --label-file"
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// It is a directory, a FIFO or a device.
+    #[error(
+        "the label file {path:?} is not a regular file; give --label-file the path of a file, \
+         such as /etc/podinfo/labels"
+    )]
+    NotAFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It has more than [`MOST_IN_FILE`] bytes.
+    #[error(
+        "the label file {path:?} has more than {MOST_IN_FILE} bytes, which is more than a pod's \
+         labels or annotations can have; correct --label-file"
+    )]
+    TooBig {
+        /// The file.
+        path: PathBuf,
+    },
+    /// More than [`MOST_TAKEN`] bytes of it are labels.
+    #[error(
+        "the labels of the label file {path:?} have more than {MOST_TAKEN} bytes; name the keys \
+         to take by --label-file-key"
+    )]
+    TooMany {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A line of it is not a label.
+    #[error(
+        "line {line} of the label file {path:?} is not a label: {why}; lines must be \
+         key=\"value\", as the downward API writes metadata.labels and metadata.annotations"
+    )]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The reason.
+        why: LineError,
+    },
+}

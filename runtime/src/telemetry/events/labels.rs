@@ -1,0 +1,49 @@
+//! Events of label files.
+
+use tracing::{info, warn};
+
+/// A label file cannot be used any more.
+pub(crate) struct LabelFileUnusable<'a> {
+    /// The reason, with its remedy.
+    pub error: &'a str,
+    /// Such events since the last logged one that were not logged.
+    pub not_logged: u64,
+}
+
+impl LabelFileUnusable<'_> {
+    /// Logs it.
+    pub(crate) fn emit(self) {
+        warn!(
+            error = self.error,
+            untold = self.not_logged,
+            "cannot read new labels; lines keep the last ones"
+        );
+    }
+}
+
+/// All label files can be used again.
+pub(crate) struct LabelFileUsable;
+
+impl LabelFileUsable {
+    /// Logs it.
+    pub(crate) fn emit(self) {
+        info!("all label files can be read again");
+    }
+}
+
+/// No label file has these keys at the start.
+pub(crate) struct LabelKeysAbsent<'a> {
+    /// The keys.
+    pub keys: &'a [&'a str],
+}
+
+impl LabelKeysAbsent<'_> {
+    /// Logs it.
+    pub(crate) fn emit(self) {
+        let keys = self.keys.join(" ");
+        warn!(
+            keys,
+            "no label file has these keys of --label-file-key yet; mistyped?"
+        );
+    }
+}

@@ -1,0 +1,33 @@
+# Names, labels and annotations of the workspace.
+
+locals {
+  # Made of the workspace's id, which is a name for Kubernetes whatever its users think of.
+  name = "coder-${data.coder_workspace.me.id}"
+
+  selector = {
+    "app.kubernetes.io/name"     = "coder-workspace"
+    "app.kubernetes.io/instance" = local.name
+  }
+
+  # Values of labels are short and plain; what people may choose freely is made so.
+  labels = merge(local.selector, {
+    "app.kubernetes.io/part-of" = "coder"
+    "com.coder.resource"        = "true"
+    "com.coder.workspace.id"    = data.coder_workspace.me.id
+    "com.coder.workspace.name"  = trim(substr(replace(data.coder_workspace.me.name, "/[^A-Za-z0-9_.-]+/", "-"), 0, 63), "-_.")
+    "com.coder.user.id"         = data.coder_workspace_owner.me.id
+    "com.coder.user.username"   = trim(substr(replace(data.coder_workspace_owner.me.name, "/[^A-Za-z0-9_.-]+/", "-"), 0, 63), "-_.")
+  })
+
+  # Unlike labels, annotations may have any text.
+  annotations = {
+    "com.coder.workspace.name" = data.coder_workspace.me.name
+    "com.coder.user.username"  = data.coder_workspace_owner.me.name
+    "com.coder.user.email"     = data.coder_workspace_owner.me.email
+  }
+
+  node_selector = merge(
+    var.node_selector,
+    { for key, value in module.exectrail.fit_nodes : key => value if var.only_fit_nodes },
+  )
+}
