@@ -170,6 +170,18 @@ resource "kubernetes_deployment_v1" "main" {
             args              = init_container.value.args
             restart_policy    = init_container.value.restart_policy
 
+            dynamic "env" {
+              for_each = init_container.value.env_from_fields
+              content {
+                name = env.value.name
+                value_from {
+                  field_ref {
+                    field_path = env.value.field_path
+                  }
+                }
+              }
+            }
+
             security_context {
               run_as_user                = init_container.value.security_context.run_as_user
               run_as_group               = init_container.value.security_context.run_as_group
@@ -228,6 +240,18 @@ resource "kubernetes_deployment_v1" "main" {
             image_pull_policy = container.value.image_pull_policy
             command           = container.value.command
             args              = container.value.args
+
+            dynamic "env" {
+              for_each = container.value.env_from_fields
+              content {
+                name = env.value.name
+                value_from {
+                  field_ref {
+                    field_path = env.value.field_path
+                  }
+                }
+              }
+            }
 
             security_context {
               run_as_user                = container.value.security_context.run_as_user

@@ -68,6 +68,9 @@ locals {
     [for name, key in var.labels_from_pod : replace("--label-file-key=${name}=${key}", "$", "$$")],
   ) : []
 
+  # Variables of the sidecar that have a field of the pod.
+  env_from_fields = [{ name = "EXECTRAIL_NODE", field_path = "spec.nodeName" }]
+
   # Root in its container, since Kubernetes gives added capabilities to no other user, and all
   # else taken away.
   sidecar_security_context = {
@@ -93,6 +96,7 @@ locals {
       local.label_file_args,
       var.args,
     )
+    env_from_fields  = local.env_from_fields
     restart_policy   = var.native_sidecar ? "Always" : null
     security_context = local.sidecar_security_context
     resources        = var.resources
@@ -118,6 +122,7 @@ locals {
     image_pull_policy = var.image_pull_policy
     command           = [local.program]
     args              = ["install", local.mount_path]
+    env_from_fields   = []
     restart_policy    = null
     security_context = {
       run_as_user                = 65532

@@ -188,9 +188,9 @@ mod tests {
         }
         // The same length, in place, at once after it was read.
         write(dir, "labels", "user=\"prebuilt!\"");
-        assert_eq!(reader.look().0, [labels.clone()]);
+        assert_eq!(reader.look().0, [labels.as_str()]);
         write(dir, "labels", "user=\"prebuilt?\"");
-        assert_eq!(reader.look().0, [labels.clone()]);
+        assert_eq!(reader.look().0, [labels.as_str()]);
         // Another order and other keys are no change of labels.
         write(dir, "labels", "z=\"1\"\nuser=\"prebuilt?\"");
         assert_eq!(reader.look().0, [""; 0]);

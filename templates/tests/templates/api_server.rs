@@ -21,7 +21,10 @@ use k8s_openapi::{
 };
 use regex::Regex;
 
-use crate::documents::Json;
+use crate::{
+    documents::Json,
+    pod_fields::{FILE_FIELDS, VARIABLE_FIELDS},
+};
 
 /// The problems of a manifest; empty if Kubernetes accepts it.
 pub(crate) fn complaints(manifest: &Json) -> Vec<String> {
@@ -218,6 +221,14 @@ impl Complaints {
             if volume.as_object().map(serde_json::Map::len) != Some(2) {
                 self.add(&path, "must have one source");
             }
+            let items = volume["downwardAPI"]["items"].as_array();
+            for item in items.into_iter().flatten() {
+                let file = item["path"].as_str().unwrap_or_default();
+                if file.is_empty() || file.starts_with('/') || file.contains("..") {
+                    self.add(&path, format!("{file:?} is not a path below the volume"));
+                }
+                self.one_of(&path, &item["fieldRef"]["fieldPath"], &FILE_FIELDS);
+            }
         }
         let mut names = BTreeSet::new();
         for (list, init) in [("initContainers", true), ("containers", false)] {
@@ -281,9 +292,12 @@ impl Complaints {
         for variable in container["env"].as_array().into_iter().flatten() {
             let name = variable["name"].as_str().unwrap_or_default();
             self.matches(&format!("{path}.env"), name, "[ -<>-~]+", usize::MAX);
+            let path = format!("{path}.env[{name}]");
             if !variable["value"].is_null() && !variable["valueFrom"].is_null() {
-                self.add(&format!("{path}.env[{name}]"), "value and valueFrom");
+                self.add(&path, "value and valueFrom");
             }
+            let field = &variable["valueFrom"]["fieldRef"]["fieldPath"];
+            self.one_of(&path, field, &VARIABLE_FIELDS);
         }
         let mut mounted = BTreeSet::new();
         for mount in container["volumeMounts"].as_array().into_iter().flatten() {

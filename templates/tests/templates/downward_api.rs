@@ -35,6 +35,20 @@ fn only_the_sidecar_mounts_the_pods_labels() {
     }
 }
 
+/// The first line of the log names the node.
+#[test]
+fn the_sidecar_has_the_name_of_its_node() {
+    for mut pod in pods() {
+        let field = json!({"fieldRef": {"fieldPath": "spec.nodeName"}});
+        let variable = json!([{"name": "EXECTRAIL_NODE", "valueFrom": field}]);
+        assert_eq!(container(&pod, "exectrail")["env"], variable);
+        downward_api::resolve(&mut pod, "node-1", "/pods").unwrap();
+        let variable = json!([{"name": "EXECTRAIL_NODE", "value": "node-1"}]);
+        assert_eq!(container(&pod, "exectrail")["env"], variable);
+        assert!(!pod.to_string().contains("fieldRef"), "{pod:#}");
+    }
+}
+
 /// Each file that is named exists in the volume, and has each key that is named.
 #[test]
 fn the_pod_has_the_keys_that_are_taken() {

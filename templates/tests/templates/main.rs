@@ -13,6 +13,7 @@ mod module_refuses_bad_input;
 mod node_check;
 mod openshift_and_selinux;
 mod plain_yaml;
+mod pod_fields;
 mod real_terraform;
 mod strange_names_are_harmless;
 mod templates_keep_their_promises;

@@ -132,6 +132,21 @@ fn every_mistake_is_found() {
             "is none of",
         ),
         (at(WORKSPACE, "env"), json!([{"value": "x"}]), "required"),
+        (
+            at(SIDECAR, "env/0/valueFrom/fieldRef/fieldPath"),
+            json!("metadata.labels"),
+            "is none of",
+        ),
+        (
+            "/spec/template/spec/volumes/2/downwardAPI/items/0/path".to_owned(),
+            json!("/labels"),
+            "not a path below the volume",
+        ),
+        (
+            "/spec/template/spec/volumes/2/downwardAPI/items/0/fieldRef/fieldPath".to_owned(),
+            json!("spec.nodeName"),
+            "is none of",
+        ),
     ];
     assert_accepted(&deployment());
     for (pointer, value, said) in mistakes {
