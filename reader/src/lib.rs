@@ -1,11 +1,18 @@
 //! Reads exectrail's logs. It needs no privilege, and runs anywhere.
 //!
-//! `verify` is the command that checks a log (`exectrail verify`); `audit` finds the faults.
+//! `source` finds exectrail's lines in files as people have them. `cli` is the command line of the
+//! program `exectrail-log`; each of its commands is a module. `verify` is also the command
+//! `exectrail verify`; `audit` finds the faults of a log.
 #![forbid(unsafe_code)]
 
 mod audit;
+mod cli;
 mod output;
+mod progress;
+mod source;
 mod verify;
 
 pub use audit::Audit;
+pub use cli::main;
+pub use source::{Line, LineNumber, Lines, Sink, Stop, Unreadable};
 pub use verify::{VerifyArgs, main as verify};

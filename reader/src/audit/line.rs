@@ -16,6 +16,29 @@ pub(super) struct LogLine {
     pub(super) fields: Fields,
 }
 
+impl LogLine {
+    /// Whether the log has lines of this `msg`.
+    pub(super) fn is_of_a_log(&self) -> bool {
+        matches!(
+            self.msg.as_str(),
+            "exec"
+                | "exec_argv"
+                | "exit"
+                | "exec_failed"
+                | "lost"
+                | "suppressed"
+                | "checkpoint"
+                | "clock_set"
+                | "tracing_started"
+                | "tracing_stopped"
+                | "workspace_started"
+                | "workspace_announced"
+                | "workspace_ended"
+                | "workspace_unknown"
+        )
+    }
+}
+
 /// The keys of `fields`.
 #[derive(Default, Deserialize)]
 pub(super) struct Fields {

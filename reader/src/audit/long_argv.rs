@@ -80,7 +80,9 @@ mod tests {
 
     fn faults(lines: &[String]) -> Vec<Fault> {
         let mut audit = Audit::new(Demands::default());
-        lines.iter().for_each(|line| audit.read(line.as_bytes()));
+        for (number, line) in (1..).zip(lines) {
+            audit.read(number, line.as_bytes());
+        }
         let report = audit.finish();
         let runs = report.runs.iter();
         runs.flat_map(|run| run.faults.first.clone()).collect()
@@ -110,8 +112,8 @@ mod tests {
             partial: true,
             ..Demands::default()
         });
-        for line in &log()[3..5] {
-            audit.read(line.as_bytes());
+        for (number, line) in (1..).zip(&log()[3..5]) {
+            audit.read(number, line.as_bytes());
         }
         assert!(audit.finish().is_right());
     }

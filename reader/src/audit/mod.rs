@@ -30,7 +30,7 @@ pub(crate) use run::Run;
 #[derive(Debug, Default)]
 pub struct Audit {
     demands: Demands,
-    lines: u64,
+    diagnostics: u64,
     runs: Vec<Run>,
     /// The runs with an id, by that.
     by_id: BTreeMap<String, usize>,
@@ -50,17 +50,11 @@ impl Audit {
         }
     }
 
-    /// Number of lines so far.
-    pub(crate) fn lines(&self) -> u64 {
-        self.lines
-    }
-
-    /// Reads the next line, without its line break.
-    pub fn read(&mut self, line: &[u8]) {
-        self.lines += 1;
+    /// Reads the next line, without its line break. `number` is that of the line in the log.
+    pub fn read(&mut self, number: u64, line: &[u8]) {
         match serde_json::from_slice::<LogLine>(line) {
+            Ok(parsed) if self.is_diagnostic(&parsed) => self.skip_diagnostic(),
             Ok(parsed) => {
-                let number = self.lines;
                 let at = self.run_of(&parsed);
                 self.present = Some(at);
                 let Self { demands, runs, .. } = self;
@@ -72,19 +66,26 @@ impl Audit {
                     .head
                     .is_some_and(|head| demands.head == Some(head));
             }
-            Err(error) => self.unreadable(error.to_string()),
+            Err(error) => self.unreadable(number, error.to_string()),
         }
     }
 
-    /// Reads a line that is too long to be read.
-    pub(crate) fn read_too_long(&mut self) {
-        self.lines += 1;
-        self.unreadable("it is longer than any line of exectrail".to_owned());
+    /// Takes note of a line that is not one of exectrail's.
+    pub(crate) fn unreadable(&mut self, line: u64, reason: String) {
+        self.faults.push(Fault::NotALine { line, reason });
     }
 
-    fn unreadable(&mut self, reason: String) {
-        let line = self.lines;
-        self.faults.push(Fault::NotALine { line, reason });
+    /// Skips a line of exectrail's diagnostics, which are not part of the log.
+    pub(crate) fn skip_diagnostic(&mut self) {
+        self.diagnostics += 1;
+    }
+
+    /// Whether a line is one of exectrail's diagnostics, which Kubernetes keeps in the same file.
+    /// They have no run, where every line of the log has one.
+    fn is_diagnostic(&self, line: &LogLine) -> bool {
+        let present = self.present.and_then(|present| self.runs.get(present));
+        let has_run = |run: &Run| run.id.is_some();
+        line.fields.run.is_none() && !line.is_of_a_log() && present.is_none_or(has_run)
     }
 
     /// The run of a line. A line without an id belongs to the run of the line before.
@@ -119,8 +120,17 @@ impl Audit {
         {
             self.faults.push(Fault::NoHead { head });
         }
-        let Self { runs, faults, .. } = self;
-        Report { runs, faults }
+        let Self {
+            runs,
+            faults,
+            diagnostics,
+            ..
+        } = self;
+        Report {
+            runs,
+            faults,
+            diagnostics,
+        }
     }
 
     /// Checks that the run before this one is in the log, with its end.

@@ -9,6 +9,8 @@ pub struct Report {
     pub runs: Vec<Run>,
     /// Faults of no run in particular.
     pub faults: Faults,
+    /// Number of lines of exectrail's diagnostics, which are not part of the log.
+    pub diagnostics: u64,
 }
 
 impl Report {

@@ -35,7 +35,9 @@ fn stop(execs: u64, lost: u64) -> String {
 
 fn audit_with(demands: Demands, lines: &[String]) -> Report {
     let mut audit = Audit::new(demands);
-    lines.iter().for_each(|line| audit.read(line.as_bytes()));
+    for (number, line) in (1..).zip(lines) {
+        audit.read(number, line.as_bytes());
+    }
     audit.finish()
 }
 
@@ -203,6 +205,23 @@ fn interleaved_runs_are_checked_each() {
 }
 
 #[test]
+fn diagnostics_between_the_lines_are_counted_and_no_fault() {
+    let diagnostic = r#"{"ts":"5","level":"WARN","msg":"no room","fields":{"lines":3}}"#;
+    let mut lines = Log::of("aa").lines;
+    for at in [0, 3, 8] {
+        lines.insert(at, diagnostic.to_owned());
+    }
+    assert_eq!(faults(&lines), []);
+    assert_eq!(audit(&lines).diagnostics, 3);
+    // A line of the log that has lost its run is none.
+    for msg in ["exec", "lost", "workspace_ended"] {
+        let mut lines = Log::of("aa").lines;
+        lines.insert(3, diagnostic.replace("no room", msg));
+        assert_ne!(faults(&lines), [], "{msg}");
+    }
+}
+
+#[test]
 fn every_line_that_is_removed_doubled_or_moved_shows() {
     let whole = Log::of("aa").lines;
     assert_eq!(faults(&whole), []);
@@ -345,7 +364,9 @@ proptest! {
         lines in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..20)
     ) {
         let mut audit = Audit::default();
-        lines.iter().for_each(|line| audit.read(line));
+        for (number, line) in (1..).zip(&lines) {
+            audit.read(number, line);
+        }
         audit.finish();
     }
 }

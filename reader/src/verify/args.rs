@@ -9,9 +9,12 @@ use jiff::Timestamp;
 /// Flags of `verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The log, in JSON lines; - reads standard input
+    /// The log; - reads standard input. Several files are read in the given order, as one log
+    ///
+    /// Plain lines, `kubectl logs`, files of container runtimes (CRI, Docker's json-file), and
+    /// records of collectors that have the line in a key. Each may be compressed with gzip or zstd.
     #[arg(default_value = "-", value_name = "FILE")]
-    pub log: PathBuf,
+    pub logs: Vec<PathBuf>,
 
     /// Require that each checkpoint is signed; the public key: Ed25519 in PEM
     #[arg(long, value_name = "FILE")]

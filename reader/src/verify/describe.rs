@@ -2,15 +2,25 @@
 
 use std::fmt::Write as _;
 
-use crate::audit::{Demands, Faults, Report, Run};
+use crate::{
+    audit::{Demands, Faults, Report, Run},
+    source::LineNumber,
+};
 
 /// A time, or `?` if no line has one.
 fn or_unknown(ts: &str) -> &str {
     if ts.is_empty() { "?" } else { ts }
 }
 
+/// The lines of one file, in the numbers of all files together.
+pub(super) struct FileLines {
+    pub(super) name: String,
+    /// The last one.
+    pub(super) last: LineNumber,
+}
+
 /// The report as text.
-pub(super) fn describe(report: &Report, demands: &Demands) -> String {
+pub(super) fn describe(report: &Report, demands: &Demands, files: &[FileLines]) -> String {
     let mut text = String::new();
     for (number, run) in (1..).zip(&report.runs) {
         describe_run(&mut text, number, run, demands);
@@ -18,6 +28,14 @@ pub(super) fn describe(report: &Report, demands: &Demands) -> String {
     if !report.faults.is_empty() {
         text.push_str("the log\n");
         describe_faults(&mut text, &report.faults);
+    }
+    if report.diagnostics > 0 {
+        let count = report.diagnostics;
+        let _ = writeln!(text, "{count} lines of diagnostics are not part of the log");
+    }
+    describe_total(&mut text, report);
+    if files.len() > 1 && !report.is_right() {
+        describe_files(&mut text, files);
     }
     text
 }
@@ -119,5 +137,33 @@ fn describe_faults(text: &mut String, faults: &Faults) {
     }
     if faults.more > 0 {
         let _ = writeln!(text, "  and {} more faults", faults.more);
+    }
+}
+
+/// One line for several runs together.
+fn describe_total(text: &mut String, report: &Report) {
+    let runs = &report.runs;
+    if runs.len() < 2 {
+        return;
+    }
+    let sum = |count: fn(&Run) -> u64| runs.iter().map(count).fold(0, u64::saturating_add);
+    let faulty = runs.iter().filter(|run| !run.faults.is_empty()).count();
+    let _ = writeln!(
+        text,
+        "{} runs: {} execs, {} lost, {} suppressed; {faulty} runs with faults",
+        runs.len(),
+        sum(Run::execs),
+        sum(Run::lost),
+        sum(Run::suppressed),
+    );
+}
+
+/// Which lines are from which file.
+fn describe_files(text: &mut String, files: &[FileLines]) {
+    let mut first = 1;
+    for FileLines { name, last } in files {
+        let name = name.escape_debug();
+        let _ = writeln!(text, "lines {first} to {last}: {name}");
+        first = last + 1;
     }
 }

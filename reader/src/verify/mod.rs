@@ -3,10 +3,9 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufReader, IsTerminal as _, Read as _, Write as _},
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
-    time::{Duration, Instant},
 };
 
 use exectrail_proof::{PublicKey, SigningKeyError};
@@ -14,28 +13,24 @@ use exectrail_proof::{PublicKey, SigningKeyError};
 use crate::{
     audit::{Audit, Certificate, Demands},
     output::print,
+    progress::Progress,
+    source::{Input, Line, LineNumber, Lines, Sink, SourceError, Stop, Unreadable, name_of},
 };
 
 mod args;
 mod describe;
 
-use describe::describe;
+use describe::{FileLines, describe};
 
 pub use args::VerifyArgs;
-
-/// No line of exectrail is longer: an argv of 6 MiB takes at most twelve times its size.
-const LONGEST_LINE: u64 = 128 * 1024 * 1024;
-
-/// Period of showing the progress on a terminal.
-const PROGRESS: Duration = Duration::from_secs(1);
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
 enum VerifyError {
     #[error(transparent)]
     Key(#[from] SigningKeyError),
-    #[error("cannot read {name}: {source}")]
-    Read { name: String, source: io::Error },
+    #[error(transparent)]
+    Source(#[from] SourceError),
     #[error("{name} has no lines")]
     Empty { name: String },
     #[error("cannot write the certificate {}: {source}", path.display())]
@@ -65,22 +60,15 @@ fn demands(args: &VerifyArgs) -> Result<Demands, SigningKeyError> {
 }
 
 fn verify(program: &str, args: &VerifyArgs) -> Result<ExitCode, VerifyError> {
-    let name = args.log.display().to_string();
     let demands = demands(args)?;
-    let mut audit = Audit::new(demands.clone());
-    let read = if args.log == Path::new("-") {
-        read(&mut audit, io::stdin().lock())
-    } else {
-        File::open(&args.log).and_then(|file| read(&mut audit, BufReader::new(file)))
-    };
-    if let Err(source) = read {
-        return Err(VerifyError::Read { name, source });
-    }
-    if audit.lines() == 0 {
+    let names: Vec<String> = args.logs.iter().map(|path| name_of(path)).collect();
+    let name = names.join(", ");
+    let (audit, files) = read(&args.logs, Audit::new(demands.clone()))?;
+    if files.last().is_none_or(|file| file.last == 0) {
         return Err(VerifyError::Empty { name });
     }
     let report = audit.finish();
-    let written = print(program, describe(&report, &demands).as_bytes());
+    let written = print(program, describe(&report, &demands, &files).as_bytes());
     if !report.is_right() {
         if let Some(path) = &args.certificate {
             let path = path.display();
@@ -111,62 +99,48 @@ fn write_certificate(path: &Path, certificate: &Certificate<'_>) -> io::Result<(
     fs::rename(next, path)
 }
 
-fn read(audit: &mut Audit, mut log: impl BufRead) -> io::Result<()> {
+/// Reads the files of a log in their order. Returns which lines are from which file.
+fn read(paths: &[PathBuf], audit: Audit) -> Result<(Audit, Vec<FileLines>), SourceError> {
+    let mut sink = Auditing {
+        audit,
+        lines_before: 0,
+    };
+    let mut lines = Lines::default();
     let mut progress = Progress::new();
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let bytes = log
-            .by_ref()
-            .take(LONGEST_LINE)
-            .read_until(b'\n', &mut line)?;
-        if bytes == 0 {
-            break;
-        }
-        progress.add(bytes, audit.lines());
-        match line.strip_suffix(b"\n") {
-            Some(line) => audit.read(line),
-            None if bytes as u64 == LONGEST_LINE => {
-                audit.read_too_long();
-                log.skip_until(b'\n')?;
-            }
-            None => audit.read(&line),
-        }
+    let mut files = Vec::new();
+    for path in paths {
+        let input = Input::open(path)?;
+        // The audit never stops the reading.
+        let count = input.read(&mut lines, &mut sink, |bytes| progress.add(bytes))?;
+        sink.lines_before += count.unwrap_or_default();
+        files.push(FileLines {
+            name: name_of(path),
+            last: sink.lines_before,
+        });
     }
+    let _ = lines.finish(&mut sink);
     progress.end();
-    Ok(())
+    Ok((sink.audit, files))
 }
 
-/// Shows on a terminal how much is read.
-struct Progress {
-    is_shown: bool,
-    bytes: usize,
-    shown_at: Instant,
-    any: bool,
+/// Gives lines to the audit, with their numbers in all files together.
+struct Auditing {
+    audit: Audit,
+    lines_before: LineNumber,
 }
 
-impl Progress {
-    fn new() -> Self {
-        Self {
-            is_shown: io::stderr().is_terminal(),
-            bytes: 0,
-            shown_at: Instant::now(),
-            any: false,
+impl Sink for Auditing {
+    fn line(&mut self, line: Line<'_>) -> Result<(), Stop> {
+        if line.is_diagnostic {
+            self.audit.skip_diagnostic();
+        } else {
+            self.audit.read(self.lines_before + line.number, line.bytes);
         }
+        Ok(())
     }
 
-    fn add(&mut self, bytes: usize, lines: u64) {
-        self.bytes += bytes;
-        if self.is_shown && lines.is_multiple_of(1024) && self.shown_at.elapsed() >= PROGRESS {
-            self.shown_at = Instant::now();
-            self.any = true;
-            eprint!("\r{lines} lines, {} MB", self.bytes / 1_000_000);
-        }
-    }
-
-    fn end(&self) {
-        if self.any {
-            eprint!("\r\x1b[K");
-        }
+    fn unreadable(&mut self, number: LineNumber, why: Unreadable) {
+        self.audit
+            .unreadable(self.lines_before + number, why.to_string());
     }
 }

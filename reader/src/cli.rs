@@ -1,0 +1,95 @@
+//! The command line of `exectrail-log`. Each flag is documented here or with its command; help,
+//! completions and man pages are generated from it.
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::{
+    output::print,
+    verify::{self, VerifyArgs},
+};
+
+/// The name of the program, for messages.
+const PROGRAM: &str = "exectrail-log";
+
+/// Reads the logs of exectrail.
+///
+/// It needs no privilege, and runs on any machine. A log is any number of files in their order, or
+/// standard input: plain lines, `kubectl logs` (also with --prefix or --timestamps), files of
+/// container runtimes (CRI, Docker's json-file), and records of collectors that have the line in a
+/// key, such as Fluent Bit's, Vector's, those of `logcli -o jsonl`, and events of CloudWatch with
+/// one JSON object per line. Each file may be compressed with gzip or zstd. What cannot be read is
+/// counted and named, and reading continues.
+#[derive(Debug, Parser)]
+#[command(name = PROGRAM, version, after_long_help = AFTER_LONG_HELP)]
+struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_LONG_HELP: &str = "\
+Examples:
+  # is a line missing, doubled, moved or changed?
+  exectrail-log verify /var/log/pods/*/exectrail/*.log
+
+Exit status:
+  0  success
+  1  a file cannot be read, or the log has faults (verify)
+  2  wrong usage
+";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check that no line is missing, doubled, moved or changed; the same as `exectrail verify`
+    Verify(VerifyArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell to complete for
+        shell: Shell,
+    },
+    /// Write the man pages to a directory, for packages
+    #[command(hide = true)]
+    Man {
+        /// The directory; created if it does not exist
+        directory: PathBuf,
+    },
+}
+
+/// Parses the command line and runs the command.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Verify(args) => verify::main(PROGRAM, &args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), PROGRAM, &mut script);
+            print(PROGRAM, &script)
+        }
+        Command::Man { directory } => man(&directory),
+    }
+}
+
+fn man(directory: &std::path::Path) -> ExitCode {
+    let written = fs::create_dir_all(directory)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), directory));
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let directory = directory.display();
+            eprintln!("{PROGRAM}: cannot write man pages to {directory}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,214 @@
+//! JSON objects of container runtimes and collectors that have a line of exectrail in a key.
+
+use std::{
+    borrow::Cow,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::prefix::Part;
+
+/// What a JSON object is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Opened<'a> {
+    /// A line of exectrail.
+    Ours,
+    /// An object that has a text.
+    Text(Enclosed<'a>),
+    /// An object that has another as JSON.
+    Object(&'a [u8]),
+    /// A document of events.
+    Document,
+    /// Something else.
+    Other,
+    /// No JSON object.
+    Invalid,
+}
+
+/// A text in an object.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Enclosed<'a> {
+    pub(super) text: Cow<'a, str>,
+    pub(super) part: Part,
+    pub(super) is_stderr: bool,
+    /// Differs between containers.
+    pub(super) origin: u64,
+}
+
+/// The keys that matter. Every value may be of any type.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    ts: Option<&'a RawValue>,
+    #[serde(borrow)]
+    msg: Option<&'a RawValue>,
+    #[serde(borrow)]
+    fields: Option<&'a RawValue>,
+    // Docker's json-file, Fluent Bit, Fluentd.
+    #[serde(borrow)]
+    log: Option<&'a RawValue>,
+    #[serde(borrow)]
+    stream: Option<&'a RawValue>,
+    /// The tag of a CRI file, as Fluent Bit's parsers name it.
+    #[serde(borrow, rename = "_p")]
+    tag: Option<&'a RawValue>,
+    #[serde(borrow)]
+    logtag: Option<&'a RawValue>,
+    // Vector and CloudWatch; journald; Loki; OpenTelemetry; Splunk; Google; Insights.
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow, rename = "MESSAGE")]
+    journald: Option<&'a RawValue>,
+    #[serde(borrow)]
+    line: Option<&'a RawValue>,
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
+    #[serde(borrow, rename = "_raw")]
+    raw: Option<&'a RawValue>,
+    #[serde(borrow, rename = "textPayload")]
+    text_payload: Option<&'a RawValue>,
+    #[serde(borrow, rename = "@message")]
+    insights: Option<&'a RawValue>,
+    // Objects: Fluent Bit's Merge_Log_Key; Google; Elasticsearch.
+    #[serde(borrow)]
+    log_processed: Option<&'a RawValue>,
+    #[serde(borrow, rename = "jsonPayload")]
+    json_payload: Option<&'a RawValue>,
+    #[serde(borrow, rename = "_source")]
+    source: Option<&'a RawValue>,
+    #[serde(borrow)]
+    events: Option<&'a RawValue>,
+    // What tells containers apart.
+    #[serde(borrow)]
+    kubernetes: Option<&'a RawValue>,
+    #[serde(borrow)]
+    file: Option<&'a RawValue>,
+    #[serde(borrow)]
+    filepath: Option<&'a RawValue>,
+    #[serde(borrow)]
+    filename: Option<&'a RawValue>,
+    #[serde(borrow)]
+    container_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    labels: Option<&'a RawValue>,
+}
+
+/// Opens a JSON object.
+pub(super) fn open(bytes: &[u8]) -> Opened<'_> {
+    let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(bytes) else {
+        return Opened::Invalid;
+    };
+    if is_object(envelope.fields) && is_text(envelope.ts) && is_text(envelope.msg) {
+        return Opened::Ours;
+    }
+    for candidate in [
+        envelope.log,
+        envelope.message,
+        envelope.journald,
+        envelope.msg,
+        envelope.line,
+        envelope.body,
+        envelope.raw,
+        envelope.text_payload,
+        envelope.insights,
+    ] {
+        if let Some(text) = text(candidate)
+            && may_lead_to_a_line(&text, &envelope)
+        {
+            let part = part(&envelope, &text);
+            return Opened::Text(Enclosed {
+                text,
+                part,
+                is_stderr: self::text(envelope.stream).as_deref() == Some("stderr"),
+                origin: origin(&envelope),
+            });
+        }
+    }
+    let objects = [
+        envelope.log_processed,
+        envelope.json_payload,
+        envelope.source,
+        envelope.log,
+        envelope.message,
+        envelope.journald,
+        envelope.msg,
+        envelope.line,
+        envelope.body,
+    ];
+    match objects.into_iter().find(|value| is_object(*value)) {
+        Some(Some(object)) => Opened::Object(object.get().as_bytes()),
+        _ if envelope.events.is_some() => Opened::Document,
+        _ => Opened::Other,
+    }
+}
+
+fn is_text(value: Option<&RawValue>) -> bool {
+    value.is_some_and(|value| value.get().starts_with('"'))
+}
+
+fn is_object(value: Option<&RawValue>) -> bool {
+    value.is_some_and(|value| value.get().starts_with('{'))
+}
+
+/// The tag of a CRI file.
+fn tag<'a>(envelope: &Envelope<'a>) -> Option<&'a RawValue> {
+    envelope.tag.or(envelope.logtag)
+}
+
+/// The value if it is a text. Text without escapes is not copied.
+fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    let json = value.filter(|value| is_text(Some(value)))?.get();
+    match serde_json::from_str::<&str>(json) {
+        Ok(text) => Some(Cow::Borrowed(text)),
+        Err(_) => serde_json::from_str(json).ok().map(Cow::Owned),
+    }
+}
+
+/// Whether a text is worth a look: `msg` or `message` may be another program's words. What comes in
+/// parts may begin with anything.
+fn may_lead_to_a_line(text: &str, envelope: &Envelope<'_>) -> bool {
+    text.contains('{') || tag(envelope).is_some() || envelope.stream.is_some()
+}
+
+/// Whether the text is part of a line. Docker's json-file and Fluent Bit mark it.
+fn part(envelope: &Envelope<'_>, text: &str) -> Part {
+    match self::text(tag(envelope)).as_deref() {
+        Some("P") => return Part::Partial,
+        Some(_) => return Part::Last,
+        None => {}
+    }
+    if text.ends_with('\n') {
+        return Part::Last;
+    }
+    // Of Docker's parts only the last one has a line break. Collectors may remove that of all.
+    if envelope.stream.is_some() && envelope.log.is_some() {
+        Part::Unmarked
+    } else {
+        Part::Whole
+    }
+}
+
+/// Whether this is a whole JSON object.
+pub(super) fn is_whole(text: &[u8]) -> bool {
+    let text = text.trim_ascii_end();
+    text.starts_with(b"{")
+        && text.ends_with(b"}")
+        && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+fn origin(envelope: &Envelope<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for value in [
+        envelope.kubernetes,
+        envelope.file,
+        envelope.filepath,
+        envelope.filename,
+        envelope.container_id,
+        envelope.labels,
+    ] {
+        value.map(RawValue::get).hash(&mut hasher);
+    }
+    hasher.finish()
+}

@@ -1,0 +1,160 @@
+//! Opens files, and decompresses them.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::{
+    frames::Frames,
+    line::{LineNumber, Sink, Stop, Unreadable},
+    lines::Lines,
+};
+
+/// Bytes that are read at once.
+const CHUNK: usize = 256 * 1024;
+/// The beginning of a gzip member (RFC 1952).
+const GZIP: &[u8] = &[0x1f, 0x8b];
+/// The beginning of a zstd frame (RFC 8878).
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// A file that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SourceError {
+    /// It cannot be opened.
+    #[error("cannot open {}: {source}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// The kernel's error.
+        source: io::Error,
+    },
+    /// It cannot be read to its end.
+    #[error("cannot read {name}: {source}")]
+    Read {
+        /// The file.
+        name: String,
+        /// The kernel's error.
+        source: io::Error,
+    },
+}
+
+/// An open input.
+pub(crate) struct Input {
+    name: String,
+    bytes: Bytes,
+}
+
+enum Bytes {
+    Plain(Box<dyn Read>),
+    Gzip(Box<dyn Read>),
+    Zstd(Box<Frames>),
+}
+
+impl Input {
+    /// Opens a file; `-` is standard input.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or its first bytes cannot be read.
+    pub(crate) fn open(path: &Path) -> Result<Self, SourceError> {
+        let name = name_of(path);
+        let file: Box<dyn Read> = if path == Path::new("-") {
+            Box::new(io::stdin())
+        } else {
+            let file = File::open(path).map_err(|source| SourceError::Open {
+                path: path.to_owned(),
+                source,
+            })?;
+            Box::new(file)
+        };
+        let bytes = decompressed(file).map_err(|source| SourceError::Read {
+            name: name.clone(),
+            source,
+        })?;
+        Ok(Self { name, bytes })
+    }
+
+    /// Reads all lines, and returns their number. `progress` is called with the number of bytes of
+    /// each chunk.
+    ///
+    /// # Errors
+    /// If the file cannot be read. Damaged compression is no error: the sink takes it.
+    pub(crate) fn read(
+        mut self,
+        lines: &mut Lines,
+        sink: &mut impl Sink,
+        mut progress: impl FnMut(usize),
+    ) -> Result<Result<LineNumber, Stop>, SourceError> {
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let read = match &mut self.bytes {
+                Bytes::Plain(file) | Bytes::Gzip(file) => file.read(&mut chunk),
+                Bytes::Zstd(file) => file.read(&mut chunk),
+            };
+            let read = match read {
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if self.is_damage(&error) => {
+                    let why = Unreadable::Compressed(error.to_string());
+                    sink.unreadable(lines.number() + 1, why);
+                    0
+                }
+                Err(source) => {
+                    let name = self.name;
+                    return Err(SourceError::Read { name, source });
+                }
+            };
+            if read == 0 {
+                return Ok(lines.end_file(sink));
+            }
+            let bytes = chunk.get(..read).unwrap_or_default();
+            if lines.push(bytes, sink).is_err() {
+                return Ok(Err(Stop));
+            }
+            progress(read);
+        }
+    }
+
+    /// Whether an error is one of the compression.
+    fn is_damage(&self, error: &io::Error) -> bool {
+        let is_compressed = !matches!(self.bytes, Bytes::Plain(_));
+        is_compressed && error.raw_os_error().is_none()
+    }
+}
+
+/// The name of an input, for messages.
+pub(crate) fn name_of(path: &Path) -> String {
+    if path == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+/// Decompresses what begins as a compressed file does.
+fn decompressed(mut file: Box<dyn Read>) -> io::Result<Bytes> {
+    let mut beginning = Vec::new();
+    file.by_ref()
+        .take(ZSTD.len() as u64)
+        .read_to_end(&mut beginning)?;
+    let is_zstd = beginning == ZSTD || is_skippable(&beginning);
+    let is_gzip = beginning.starts_with(GZIP);
+    let whole = io::Cursor::new(beginning).chain(file);
+    Ok(if is_gzip {
+        let buffered = BufReader::with_capacity(CHUNK, whole);
+        Bytes::Gzip(Box::new(MultiGzDecoder::new(buffered)))
+    } else if is_zstd {
+        let buffered = BufReader::with_capacity(CHUNK, whole);
+        Bytes::Zstd(Box::new(Frames::new(Box::new(buffered))))
+    } else {
+        Bytes::Plain(Box::new(whole))
+    })
+}
+
+/// Whether this begins a frame that decoders skip.
+fn is_skippable(beginning: &[u8]) -> bool {
+    matches!(beginning, [0x50..=0x5f, 0x2a, 0x4d, 0x18])
+}

@@ -1,0 +1,62 @@
+//! Lines, and where they are from.
+
+/// Number of a line in its file, from 1. Of a line in parts, it is the number of the first part.
+pub type LineNumber = u64;
+
+/// A line of exectrail: the bytes that it wrote, as far as the source has them, without the line
+/// break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Its number.
+    pub number: LineNumber,
+    /// Its bytes. They begin as a JSON object does, and may be anything after that.
+    pub bytes: &'a [u8],
+    /// Whether the source says that it was written to standard error, where exectrail writes
+    /// diagnostics only.
+    pub is_diagnostic: bool,
+}
+
+/// Why there is no line of exectrail at a place of the input.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Text that is not JSON.
+    #[error("it is not JSON")]
+    NotJson,
+    /// JSON of something else.
+    #[error("it is JSON, and neither a line of exectrail nor one in a key that collectors use")]
+    NotOurs,
+    /// Events as one document.
+    #[error("it is a document of many events; write one per line: jq -c '.events[]'")]
+    Document,
+    /// A line without its end.
+    #[error("its end is missing: the line was cut, or its last part is not here")]
+    Cut,
+    /// A line without its beginning.
+    #[error("its beginning is missing: it is a later part of a line")]
+    Headless,
+    /// A line that is too long.
+    #[error("it is longer than any line of exectrail")]
+    TooLong,
+    /// Keys that are missing or have another type.
+    #[error("it lacks keys of exectrail's lines: {0}")]
+    Keys(String),
+    /// The compression is damaged, or its end is missing.
+    #[error("the compressed file is damaged or cut here: {0}")]
+    Compressed(String),
+}
+
+/// Reading is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop;
+
+/// Takes lines.
+pub trait Sink {
+    /// Takes a line.
+    ///
+    /// # Errors
+    /// If nothing more is wanted.
+    fn line(&mut self, line: Line<'_>) -> Result<(), Stop>;
+
+    /// Takes what cannot be read.
+    fn unreadable(&mut self, number: LineNumber, why: Unreadable);
+}

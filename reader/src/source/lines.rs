@@ -1,0 +1,269 @@
+//! From bytes of an input to exectrail's lines.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use super::{
+    LONGEST_LINE,
+    envelope::{self, Opened},
+    line::{Line, LineNumber, Sink, Stop, Unreadable},
+    parts::{Key, Parts, Unfinished},
+    prefix::{Part, Unprefixed, without_prefix},
+};
+
+/// The beginning of exectrail's lines. Inside a line it is only the beginning of an object whose
+/// first key is `ts`, and lines have none, so a part that begins with it begins a line.
+const BEGINNING: &[u8] = br#"{"ts":""#;
+
+/// Maximum number of objects in each other that are opened.
+const DEPTH: u8 = 4;
+
+/// Finds exectrail's lines in the bytes of one input, or of the rotated files of one log in their
+/// order.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// The beginning of a line whose end is not read yet.
+    rest: Vec<u8>,
+    /// The line that is being read is too long.
+    is_too_long: bool,
+    /// Number of the last line.
+    number: LineNumber,
+    parts: Parts,
+}
+
+/// Where a text is from.
+#[derive(Clone, Copy)]
+struct At {
+    number: LineNumber,
+    is_stderr: bool,
+    depth: u8,
+}
+
+impl Lines {
+    /// Lines of the file so far.
+    pub fn number(&self) -> LineNumber {
+        self.number
+    }
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// If the sink wants nothing more.
+    pub fn push(&mut self, mut bytes: &[u8], sink: &mut impl Sink) -> Result<(), Stop> {
+        while let Some(end) = memchr::memchr(b'\n', bytes) {
+            let (line, rest) = bytes.split_at(end);
+            bytes = rest.get(1..).unwrap_or_default();
+            self.number += 1;
+            if self.is_too_long || self.rest.len() + line.len() > LONGEST_LINE {
+                self.is_too_long = false;
+                self.rest.clear();
+                sink.unreadable(self.number, Unreadable::TooLong);
+            } else if self.rest.is_empty() {
+                self.physical_line(line, sink)?;
+            } else {
+                let mut whole = std::mem::take(&mut self.rest);
+                whole.extend_from_slice(line);
+                let result = self.physical_line(&whole, sink);
+                whole.clear();
+                self.rest = whole;
+                result?;
+            }
+        }
+        if self.is_too_long || self.rest.len() + bytes.len() > LONGEST_LINE {
+            self.is_too_long = true;
+            self.rest.clear();
+        } else {
+            self.rest.extend_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    /// The file has ended. Returns the number of its lines. The next file's are counted anew, and
+    /// it may have further parts of the last line.
+    ///
+    /// # Errors
+    /// If the sink wants nothing more.
+    pub fn end_file(&mut self, sink: &mut impl Sink) -> Result<LineNumber, Stop> {
+        let last = std::mem::take(&mut self.rest);
+        if self.is_too_long {
+            self.is_too_long = false;
+            self.number += 1;
+            sink.unreadable(self.number, Unreadable::TooLong);
+        } else if !last.is_empty() {
+            self.number += 1;
+            // The last line has no line break. Only if it is whole is it a line.
+            let text = without_prefix(&last);
+            let is_whole = envelope::is_whole(text.text) || text.part == Part::Last;
+            if is_whole || !text.text.starts_with(b"{") {
+                self.physical_line(&last, sink)?;
+            } else {
+                sink.unreadable(self.number, Unreadable::Cut);
+            }
+        }
+        Ok(std::mem::take(&mut self.number))
+    }
+
+    /// The last file has ended.
+    ///
+    /// # Errors
+    /// If the sink wants nothing more.
+    pub fn finish(&mut self, sink: &mut impl Sink) -> Result<(), Stop> {
+        while let Some(unfinished) = self.parts.take_first() {
+            self.end_unfinished(unfinished, sink)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a line of the file, without its line break.
+    fn physical_line(&mut self, line: &[u8], sink: &mut impl Sink) -> Result<(), Stop> {
+        let at = At {
+            number: self.number,
+            is_stderr: false,
+            depth: 0,
+        };
+        if line.starts_with(BEGINNING) {
+            return self.content(line, at, sink);
+        }
+        self.text(line, at, sink)
+    }
+
+    /// Takes text that may have a prefix, or be a part.
+    fn text(&mut self, text: &[u8], mut at: At, sink: &mut impl Sink) -> Result<(), Stop> {
+        let Unprefixed {
+            origin,
+            text,
+            part,
+            is_stderr,
+        } = without_prefix(text);
+        at.is_stderr |= is_stderr;
+        self.part(text, part, key(&origin, at.is_stderr), at, sink)
+    }
+
+    /// Takes text that may be a part of a line.
+    fn part(
+        &mut self,
+        text: &[u8],
+        part: Part,
+        key: Key,
+        at: At,
+        sink: &mut impl Sink,
+    ) -> Result<(), Stop> {
+        if part == Part::Whole || (part == Part::Last && self.parts.is_empty()) {
+            if part == Part::Last && text.trim_ascii().is_empty() {
+                return Ok(());
+            }
+            return self.content(text, at, sink);
+        }
+        let mut unfinished = self.parts.take(key);
+        if let Some(line) = unfinished.take_if(|_| text.starts_with(BEGINNING)) {
+            self.end_unfinished(line, sink)?;
+        }
+        if part == Part::Unmarked && unfinished.is_none() {
+            let begins = text.starts_with(BEGINNING) || BEGINNING.starts_with(text);
+            let is_begun = begins && !envelope::is_whole(text);
+            if !is_begun {
+                return self.content(text, at, sink);
+            }
+        }
+        if unfinished.is_none() {
+            // An empty part may follow a line that was whole without it.
+            if text.trim_ascii().is_empty() {
+                return Ok(());
+            }
+            if part == Part::Last {
+                return self.content(text, at, sink);
+            }
+        }
+        let mut line = unfinished.unwrap_or_else(|| self.parts.begin(key, at.number));
+        line.add(text);
+        if part != Part::Last {
+            return match self.parts.put(line) {
+                Some(oldest) => self.end_unfinished(oldest, sink),
+                None => Ok(()),
+            };
+        }
+        let at = At {
+            number: line.number,
+            ..at
+        };
+        if let Some(fault) = line.fault() {
+            sink.unreadable(at.number, fault);
+            return Ok(());
+        }
+        let result = self.content(&line.bytes, at, sink);
+        self.parts.reuse(line.bytes);
+        result
+    }
+
+    /// Takes a line whose further parts are missing. It may be whole without them.
+    fn end_unfinished(&mut self, line: Unfinished, sink: &mut impl Sink) -> Result<(), Stop> {
+        if let Some(fault) = line.fault() {
+            sink.unreadable(line.number, fault);
+        } else if envelope::is_whole(&line.bytes) {
+            let at = At {
+                number: line.number,
+                is_stderr: false,
+                depth: DEPTH,
+            };
+            return self.content(&line.bytes, at, sink);
+        } else {
+            let is_begun = line.bytes.starts_with(b"{");
+            sink.unreadable(
+                line.number,
+                if is_begun {
+                    Unreadable::Cut
+                } else {
+                    Unreadable::Headless
+                },
+            );
+        }
+        Ok(())
+    }
+
+    /// Takes a whole text.
+    fn content(&mut self, text: &[u8], mut at: At, sink: &mut impl Sink) -> Result<(), Stop> {
+        let bytes = text.strip_suffix(b"\n").unwrap_or(text);
+        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        let line = Line {
+            number: at.number,
+            bytes,
+            is_diagnostic: at.is_stderr,
+        };
+        if bytes.starts_with(BEGINNING) {
+            return sink.line(line);
+        }
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            sink.unreadable(at.number, Unreadable::NotJson);
+            return Ok(());
+        }
+        let opened = envelope::open(bytes);
+        let why = match opened {
+            Opened::Ours => return sink.line(line),
+            Opened::Text(_) | Opened::Object(_) if at.depth == DEPTH => Unreadable::NotOurs,
+            Opened::Text(enclosed) => {
+                at.depth += 1;
+                at.is_stderr |= enclosed.is_stderr;
+                let text = enclosed.text.as_bytes();
+                let key = key(&enclosed.origin, at.is_stderr);
+                return match enclosed.part {
+                    Part::Whole => self.text(text, at, sink),
+                    part => self.part(text, part, key, at, sink),
+                };
+            }
+            Opened::Object(object) => {
+                at.depth += 1;
+                return self.content(object, at, sink);
+            }
+            Opened::Document => Unreadable::Document,
+            Opened::Other => Unreadable::NotOurs,
+            Opened::Invalid => Unreadable::NotJson,
+        };
+        sink.unreadable(at.number, why);
+        Ok(())
+    }
+}
+
+fn key(origin: &impl std::hash::Hash, is_stderr: bool) -> Key {
+    let mut hasher = DefaultHasher::new();
+    (origin, is_stderr).hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,108 @@
+//! `verify` proves a log in every form that has its bytes, and finds a fault in each.
+
+use crate::files::{
+    TIME, cri, docker, exectrail_log, file, gzip, output_of, plain, prefixed, records, run, zstd,
+};
+
+/// All forms of a log.
+fn forms(lines: &[String]) -> Vec<(&'static str, Vec<u8>)> {
+    let prefix = format!("[pod/workspace-0/exectrail] {TIME} ");
+    vec![
+        ("plain", plain(lines).into()),
+        ("kubectl", prefixed(&prefix, lines).into()),
+        ("timestamps", prefixed(&format!("{TIME} "), lines).into()),
+        ("cri", cri(lines).into()),
+        ("docker", docker(lines).into()),
+        ("message", records("message", lines).into()),
+        ("line", records("line", lines).into()),
+        ("plain.gz", gzip(&plain(lines))),
+        ("plain.zst", zstd(&plain(lines))),
+        ("cri.gz", gzip(&cri(lines))),
+        ("docker.zst", zstd(&docker(lines))),
+        (
+            "message-of-docker",
+            records("message", &docker_lines(lines)).into(),
+        ),
+    ]
+}
+
+fn docker_lines(lines: &[String]) -> Vec<String> {
+    let file = docker(lines);
+    file.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn every_form_of_a_log_is_proved() {
+    let directory = tempfile::tempdir().unwrap();
+    let lines = run("aabbccddeeff", 3);
+    for (name, content) in forms(&lines) {
+        let log = file(directory.path(), name, &content);
+        let printed = output_of(&["verify"], &[&log]);
+        assert!(printed.contains("3 execs, 0 lost"), "{name}: {printed}");
+        assert!(printed.contains("complete until"), "{name}: {printed}");
+    }
+}
+
+#[test]
+fn in_every_form_a_missing_line_and_a_changed_byte_show() {
+    let directory = tempfile::tempdir().unwrap();
+    let lines = run("aabbccddeeff", 3);
+    let mut removed = lines.clone();
+    removed.remove(2);
+    let mut changed = lines;
+    changed[1] = changed[1].replace("echo", "ecHo");
+    for (case, lines) in [("removed", removed), ("changed", changed)] {
+        for (name, content) in forms(&lines) {
+            let log = file(directory.path(), name, &content);
+            let output = exectrail_log(&["verify"], &[&log]);
+            assert_eq!(output.status.code(), Some(1), "{case} {name}: {output:?}");
+        }
+    }
+}
+
+#[test]
+fn a_log_goes_on_in_the_next_file_also_within_a_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let file_of = |name, content: &str| file(directory.path(), name, content.as_bytes());
+    let text = cri(&run("aabbccddeeff", 3));
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    for at in 0..=lines.len() {
+        let old = file_of("0.log.20261124", &lines[..at].concat());
+        let new = file_of("0.log", &lines[at..].concat());
+        let printed = output_of(&["verify"], &[&old, &new]);
+        assert!(printed.contains("3 execs, 0 lost"), "{at}: {printed}");
+        assert!(printed.contains("lines of diagnostics"), "{at}: {printed}");
+    }
+}
+
+#[test]
+fn several_runs_have_a_line_each_and_a_total_and_faults_name_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let [one, two] = ["aa0000000000", "bb0000000000"].map(|id| run(id, 2));
+    let one = file(directory.path(), "one", plain(&one).as_bytes());
+    let two = file(directory.path(), "two", cri(&two).as_bytes());
+    let printed = output_of(&["verify"], &[&one, &two]);
+    assert!(printed.contains("2 runs: 4 execs, 0 lost"), "{printed}");
+    let broken = file(directory.path(), "broken", b"{\"ts\":\"\n");
+    let output = exectrail_log(&["verify"], &[&one, &broken]);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        printed.contains("line 5 is not one of exectrail's"),
+        "{printed}"
+    );
+    assert!(printed.contains("lines 5 to 5: "), "{printed}");
+}
+
+#[test]
+fn a_damaged_or_cut_compressed_file_is_a_fault() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = plain(&run("aabbccddeeff", 3));
+    for (name, whole) in [("log.gz", gzip(&text)), ("log.zst", zstd(&text))] {
+        let log = file(directory.path(), name, &whole[..whole.len() - 9]);
+        let output = exectrail_log(&["verify"], &[&log]);
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert!(printed.contains("damaged or cut here"), "{name}: {printed}");
+    }
+}
