@@ -485,3 +485,45 @@ proptest! {
         prop_assert!(line.len() <= 8_000 && line.lines().count() == 1 && line.ends_with('\n'));
     }
 }
+
+/// At every length around the limit, a line has all of argv or says that it continues.
+#[test]
+fn no_length_is_between_whole_and_continued() {
+    for (fields, length) in (2_400..3_300).flat_map(|length: usize| {
+        [Fields::Default, Fields::Exectrace].map(|fields| (fields, length))
+    }) {
+        // Short arguments, so that the line can end at any of them, and a last one of any length.
+        let mut argv = b"ab\0".repeat(length);
+        argv.resize(argv.len() + length % 14, b'x');
+        argv.push(0);
+        let head = Exec {
+            argc: (length + 1) as u32,
+            argv_len: argv.len() as u32,
+            argv_early: argv.len() as u32,
+            ..head()
+        };
+        let event = ExecEvent {
+            head: &head,
+            argv: &argv,
+            filename: b"/bin/true",
+            stack_filename: b"",
+            exe: None,
+            cwd: None,
+            parent: None,
+        };
+        let whole: Vec<_> = event.arguments().collect();
+        if fields == Fields::Default {
+            let exec = joined(lines_of(16_000, KeySet::of(fields), event, None));
+            assert_eq!(exec["argv"].as_array().unwrap().len(), whole.len());
+            assert_eq!(exec["truncated"], false);
+        } else {
+            let mut line = Vec::new();
+            let mut writer = writer(OutputFormat::Json).with_keys(KeySet::of(fields));
+            writer.write(&mut line, ts().into(), &Event::Exec(event));
+            let line: Value = serde_json::from_slice(&line).unwrap();
+            let event = &line["fields"]["event"];
+            let is_whole = event["argv"].as_array().unwrap().len() == whole.len();
+            assert_eq!(event["truncated"] == false, is_whole, "{length}");
+        }
+    }
+}

@@ -45,7 +45,7 @@ pub(super) fn write(
     let escaped = needs_escape(event.argv);
     let can_continue = json.keys.has(Key::Argv) && json.keys.has(Key::ArgvContinues);
     let mut head = *event.head;
-    let mut shortened_to = |argv_is_cut: bool| {
+    let mut shortened_to = |argv_is_cut: bool, left: usize| {
         let continues = argv_is_cut && can_continue;
         let least = Shortened::without_text(continues);
         let keys = pushed(json.keys, without_text(event), redaction, least)
@@ -53,6 +53,7 @@ pub(super) fn write(
             .len();
         let texts = room.saturating_sub(keys);
         let (mut shortened, event) = Shortened::new(texts, event, redacted, &mut head);
+        shortened.cmdline += left;
         shortened.argv_is_cut = argv_is_cut;
         shortened.continues = continues;
         if argv_is_cut && !can_continue && json.keys.has(Key::Argv) {
@@ -60,17 +61,25 @@ pub(super) fn write(
         }
         pushed(json.keys, event, redaction, shortened)
     };
-    let (mut text, mut argv_at) = shortened_to(false);
+    let (text, _) = shortened_to(false, 0);
     let has_argv = json.keys.has(Key::Argv);
-    let fits = |text: &[u8]| length(event, redacted, escaped, room.saturating_sub(text.len()));
-    let argv_is_cut = has_argv && fits(&text).is_none();
-    if argv_is_cut {
-        (text, argv_at) = shortened_to(true);
-    }
+    // An argument begins on this line only if there is room for the least of one.
+    let left = room.saturating_sub(text.len() + LEAST);
+    let taken = if has_argv {
+        length(event, redacted, escaped, left)
+    } else {
+        Some(0)
+    };
+    // What argv does not need is for `cmdline`, which many rules search.
+    let (text, argv_at) = match taken {
+        Some(taken) => shortened_to(false, left.saturating_sub(taken)),
+        None => shortened_to(true, 0),
+    };
     let (before, behind) = text.split_at_checked(argv_at).unwrap_or((&text, &[]));
     line.extend_from_slice(before);
+    let reserved = if can_continue { 0 } else { LEAST };
     let mut lines = Lines {
-        left: room.saturating_sub(text.len()),
+        left: room.saturating_sub(text.len() + reserved),
         line,
         json,
         ts,

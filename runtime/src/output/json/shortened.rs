@@ -17,7 +17,7 @@ use crate::output::{
 #[derive(Debug, Default)]
 pub(super) struct Shortened {
     /// Room for the contents of `cmdline`.
-    cmdline: usize,
+    pub(super) cmdline: usize,
     /// Room for the list of redacted places.
     pub(super) places: usize,
     /// The interpreter, or its beginning.
@@ -32,7 +32,8 @@ pub(super) struct Shortened {
     pub(super) argv_at: usize,
 }
 
-/// Shares of the room for texts, in percent. What a text does not need is left to argv.
+/// Shares of the room for texts, in percent. What a text does not need is left to argv, and what that
+/// does not need to `cmdline`.
 const FILENAME: usize = 31;
 const STACK_FILENAME: usize = 8;
 const INTERPRETER: usize = 4;
