@@ -144,8 +144,8 @@ pub enum ValueError {
     FileKey(#[from] FileKeyError),
     /// Too many label files, or too long paths.
     #[error(
-        "--label-file (EXECTRAIL_LABEL_FILE) is given {files} times, the longest path has {longest} \
-        bytes: there can be 8 files, with paths of at most 256 bytes"
+        "--label-file (EXECTRAIL_LABEL_FILE) is given {files} times, and the longest path has \
+        {longest} bytes: there can be 8 files, with paths of at most 256 bytes"
     )]
     LabelFiles {
         /// Number of files.
@@ -173,6 +173,18 @@ pub enum ValueError {
         /// The value of the flag or variable.
         value: Shown,
     },
+    /// Two limits of the same kind.
+    #[error(
+        "--rate-limit (EXECTRAIL_RATE_LIMIT) has two rates of execs or two of bytes: give one of \
+        each at most"
+    )]
+    TwoRates,
+    /// A burst without the limit that it belongs to.
+    #[error(
+        "--rate-burst (EXECTRAIL_RATE_BURST) is a number of execs, and --rate-limit has none: add \
+        one, such as --rate-limit 1000/s"
+    )]
+    BurstWithoutRate,
     /// Not a hook for failed execs.
     #[error("{value} is not a hook: write fexit, sys-exit, any, or false for none")]
     Hook {

@@ -40,7 +40,7 @@ pub mod internals {
         redaction::{KeyError, RedactMode, Redactor},
         stream::Stream,
         suppression::{
-            rate::Rate,
+            any_rate::AnyRate,
             rules::{Rule, RuleError},
         },
     };

@@ -65,6 +65,10 @@ pub(super) struct Fields {
     pub(super) execs_failed: u64,
     #[serde(default)]
     pub(super) execs_failed_lost: u64,
+    #[serde(default)]
+    pub(super) exits_suppressed: u64,
+    #[serde(default)]
+    pub(super) execs_failed_suppressed: u64,
     pub(super) places: Option<BTreeMap<String, Vec<u64>>>,
     pub(super) complete_until: Option<String>,
     pub(super) head: Option<Head>,

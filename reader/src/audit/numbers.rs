@@ -20,7 +20,8 @@ pub(super) struct Numbers {
     lines: [u64; 3],
     /// Losses of each kind that `lost` lines report.
     lost: [u64; 3],
-    suppressed: u64,
+    /// Suppressed events of each kind that `suppressed` lines report.
+    suppressed: [u64; 3],
     /// Lines of events that have no number.
     pub(super) unnumbered: u64,
     /// Whether the log has the beginning of the run, so that the first number of a series is 0.
@@ -95,16 +96,17 @@ impl Numbers {
         compare(line, "total", total, lost, self.are_whole, faults);
     }
 
-    /// Takes suppressed execs, whose line states the `total` since the beginning.
+    /// Takes suppressed events, whose line states the `total` since the beginning.
     pub(super) fn suppressed(
         &mut self,
         line: u64,
+        kind: Kind,
         count: u64,
         total: Option<u64>,
         faults: &mut Faults,
     ) {
-        add(&mut self.suppressed, count);
-        let counted = &mut self.suppressed;
+        let counted = &mut self.suppressed[kind as usize];
+        add(counted, count);
         compare(line, "total", total, counted, self.are_whole, faults);
     }
 
@@ -117,7 +119,7 @@ impl Numbers {
         let suppressed = stated.suppressed.or(Some(0));
         compare(line, "execs", stated.execs, execs, are_whole, faults);
         compare(line, "lost", stated.lost, lost, are_whole, faults);
-        let counted = &mut self.suppressed;
+        let [counted, exits_suppressed, failed_suppressed] = &mut self.suppressed;
         compare(line, "suppressed", suppressed, counted, are_whole, faults);
         // Only a checkpoint states the others.
         let Some(places) = &stated.places else {
@@ -128,6 +130,16 @@ impl Numbers {
             ("exits_lost", stated.exits_lost, exits_lost),
             ("execs_failed", stated.execs_failed, failed),
             ("execs_failed_lost", stated.execs_failed_lost, failed_lost),
+            (
+                "exits_suppressed",
+                stated.exits_suppressed,
+                exits_suppressed,
+            ),
+            (
+                "execs_failed_suppressed",
+                stated.execs_failed_suppressed,
+                failed_suppressed,
+            ),
         ] {
             compare(line, key, Some(stated), counted, are_whole, faults);
         }
@@ -169,9 +181,9 @@ impl Numbers {
         self.lost[kind as usize]
     }
 
-    /// Suppressed execs.
-    pub(super) fn suppressed_execs(&self) -> u64 {
-        self.suppressed
+    /// Suppressed events of a kind.
+    pub(super) fn suppressed_of(&self, kind: Kind) -> u64 {
+        self.suppressed[kind as usize]
     }
 }
 

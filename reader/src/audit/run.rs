@@ -81,7 +81,13 @@ impl Run {
 
     /// Suppressed execs that its lines report.
     pub fn suppressed(&self) -> u64 {
-        self.numbers.suppressed_execs()
+        self.numbers.suppressed_of(Kind::Exec)
+    }
+
+    /// Suppressed exits and failed execs that its lines report.
+    pub fn others_suppressed(&self) -> u64 {
+        let exits = self.numbers.suppressed_of(Kind::Exit);
+        exits.saturating_add(self.numbers.suppressed_of(Kind::ExecFailed))
     }
 
     /// Number of event lines without sequence numbers.
@@ -200,11 +206,15 @@ impl Run {
                 Fields {
                     count: Some(count),
                     total,
+                    of,
                     ..
                 },
             ) => {
-                self.numbers.suppressed(line, *count, *total, faults);
-                true
+                let of = Kind::named(of.as_deref().unwrap_or("exec"));
+                if let Some(of) = of {
+                    self.numbers.suppressed(line, of, *count, *total, faults);
+                }
+                of.is_some()
             }
             (
                 "tracing_stopped" | "checkpoint",

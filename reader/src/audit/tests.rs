@@ -53,6 +53,36 @@ fn faults(lines: &[String]) -> Vec<Fault> {
     all.flat_map(|faults| faults.first.clone()).collect()
 }
 
+/// Suppressed exits and failed execs are compared by kind.
+#[test]
+fn suppressed_events_are_compared_by_kind() {
+    let suppressed = |of: &str, count: u64, total: u64| {
+        let fields = format!(r#"{{"count":{count},"total":{total},"of":"{of}"}}"#);
+        format!(r#"{{"ts":"3","level":"WARN","msg":"suppressed","fields":{fields}}}"#)
+    };
+    let stop = |exits: u64, failed: u64| {
+        let counts = format!(r#""execs":0,"lost":0,"suppressed":1,"exits_suppressed":{exits}"#);
+        let counts = format!(r#"{counts},"execs_failed_suppressed":{failed},"places":{{}}"#);
+        format!(r#"{{"ts":"4","level":"INFO","msg":"tracing_stopped","fields":{{{counts}}}}}"#)
+    };
+    let log = |last: String| {
+        let lines = [
+            START.to_owned(),
+            suppressed("exec", 1, 1),
+            suppressed("exit", 2, 2),
+            suppressed("exec_failed", 3, 3),
+            suppressed("exit", 4, 6),
+        ];
+        [&lines[..], &[last]].concat()
+    };
+    assert_eq!(faults(&log(stop(6, 3))), []);
+    for wrong in [stop(5, 3), stop(6, 4), stop(0, 0)] {
+        assert!(!faults(&log(wrong)).is_empty());
+    }
+    let unknown = [START.to_owned(), suppressed("fork", 1, 1)];
+    assert!(matches!(faults(&unknown)[..], [Fault::NotALine { .. }]));
+}
+
 /// Logs of versions whose lines have neither a run nor a number.
 mod old {
     use super::*;

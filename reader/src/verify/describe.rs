@@ -60,6 +60,7 @@ fn describe_run(text: &mut String, number: u32, run: &Run, demands: &Demands) {
         (run.execs_failed(), "failed execs"),
         (run.others_lost(), "exits and failed execs lost"),
         (run.suppressed(), "suppressed"),
+        (run.others_suppressed(), "exits and failed execs suppressed"),
     ] {
         if count > 0 {
             // Writing to a string does not fail.

@@ -6,7 +6,10 @@
 //! sink may block. Every line that it accepted is written whole, or counted if the sink does not
 //! accept it. Lines are never interleaved.
 
-use std::{mem, time::Duration};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
 use actix::{Actor, AsyncContext as _, Context, Handler, MessageResult, Recipient};
 
@@ -20,7 +23,10 @@ use crate::{
     output::{Found, LONGEST_IN_MEMORY, line_sink::LineSink, unwritten::Unwritten},
     process::privileges,
     stream::Stream,
-    telemetry::events::{LinesUnwritten, LinesWritten, RecordUnreadable, TableFull},
+    telemetry::{
+        events::{LinesUnwritten, LinesWritten, RecordUnreadable, TableFull},
+        line_limit::LineLimit,
+    },
 };
 
 /// Writes the stream: makes lines from records and passes them to the sink.
@@ -29,11 +35,18 @@ pub(crate) struct Emitter {
     sink: LineSink,
     lines: Vec<u8>,
     full_table_reported: bool,
+    /// Limits the diagnostics about records that cannot be decoded.
+    unreadable: LineLimit,
     checkpoint_period: Option<Duration>,
     keeper: Option<Recipient<CheckpointWritten>>,
     traced: Option<Recipient<WorkspaceTraced>>,
     lifecycle: Recipient<ActorDied>,
 }
+
+/// At most this many records that cannot be decoded are logged in [`UNREADABLE_PERIOD`].
+const UNREADABLE_BURST: u32 = 20;
+/// See [`UNREADABLE_BURST`].
+const UNREADABLE_PERIOD: Duration = Duration::from_secs(10);
 
 impl Emitter {
     /// Writes the lines of `stream` to `sink`, and a checkpoint in each `checkpoint_period`.
@@ -49,6 +62,7 @@ impl Emitter {
             sink,
             lines: Vec::new(),
             full_table_reported: false,
+            unreadable: LineLimit::new(UNREADABLE_BURST, UNREADABLE_PERIOD),
             checkpoint_period,
             keeper: None,
             traced: Some(traced),
@@ -106,6 +120,7 @@ impl Actor for Emitter {
         let _ = privileges::keep_only(&CapsHashSet::new());
         ctx.run_interval(CLOCK_CHECK, |emitter, _| {
             emitter.stream.check_clock(&mut emitter.lines);
+            emitter.stream.report_volume(false, &mut emitter.lines);
             emitter.put();
             LinesWritten {
                 totals: emitter.stream.totals(),
@@ -135,7 +150,8 @@ impl Handler<Batch> for Emitter {
         self.stream.check_clock(&mut self.lines);
         for record in batch.records() {
             if let Err(error) = self.stream.record(record, &mut self.lines) {
-                RecordUnreadable { error }.emit();
+                let not_logged = self.unreadable.admit(Instant::now());
+                RecordUnreadable { error, not_logged }.emit();
             }
             if self.lines.len() > LONGEST_IN_MEMORY {
                 self.put();
@@ -221,6 +237,7 @@ impl Handler<Flush> for Emitter {
 
     fn handle(&mut self, _: Flush, _: &mut Self::Context) -> Self::Result {
         self.stream.settle(&mut self.lines);
+        self.stream.report_volume(true, &mut self.lines);
         // The head covers the lines before the last one, so they go first.
         self.put();
         let head = self.sink.next_head();

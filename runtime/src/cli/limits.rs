@@ -9,7 +9,8 @@ use crate::{
     config::{self, ValueError},
     suppression::{
         Limits,
-        rate::{self, Rate},
+        any_rate::AnyRate,
+        rate,
         rules::{Rule, RuleError, Rules},
     },
 };
@@ -33,17 +34,22 @@ pub(crate) struct LimitArgs {
     #[arg(long = "include", value_name = "FIELD=VALUE")]
     pub include: Vec<Rule>,
 
-    /// Record at most this many execs per workspace, such as 1000/s, 600/m or 5000/h; the others
-    /// are suppressed, and counted in `suppressed` lines
+    /// Record at most this many execs per workspace, such as 1000/s, 600/m or 5000/h, or write at
+    /// most this many bytes of lines per workspace, such as 10MiB/m. May be given once for each
+    ///
+    /// The others are suppressed, and counted in `suppressed` lines. A limit on bytes counts the
+    /// lines of execs, exits and failed execs. In the variable, separate the two by a comma.
     #[arg(
         long,
         env = "EXECTRAIL_RATE_LIMIT",
-        value_name = "NUMBER/UNIT",
+        value_name = "AMOUNT/UNIT",
+        value_delimiter = ',',
         allow_hyphen_values = true
     )]
-    pub rate_limit: Option<Rate>,
+    pub rate_limit: Vec<AnyRate>,
 
-    /// How many execs can happen at once before --rate-limit applies [default: its NUMBER]
+    /// How many execs can happen at once before a --rate-limit of execs applies [default: its
+    /// number]
     #[arg(
         long,
         env = "EXECTRAIL_RATE_BURST",
@@ -69,10 +75,26 @@ impl LimitArgs {
             chained(INCLUDE_VARIABLE, &self.include)?,
             chained(EXCLUDE_VARIABLE, &self.exclude)?,
         )?;
-        let rate = self
-            .rate_limit
-            .map(|rate| rate::Limit::new(rate, self.rate_burst));
-        Ok(Limits { rules, rate })
+        let (mut execs, mut bytes) = (None, None);
+        for rate in &self.rate_limit {
+            let is_second = match *rate {
+                AnyRate::Execs(rate) => execs.replace(rate).is_some(),
+                AnyRate::Bytes(rate) => bytes.replace(rate).is_some(),
+            };
+            if is_second {
+                return Err(ValueError::TwoRates);
+            }
+        }
+        if execs.is_none() && self.rate_burst.is_some() {
+            return Err(ValueError::BurstWithoutRate);
+        }
+        let rate = execs.map(|rate| rate::Limit::new(rate, self.rate_burst));
+        let volume = bytes;
+        Ok(Limits {
+            rules,
+            rate,
+            volume,
+        })
     }
 }
 

@@ -97,6 +97,31 @@ fn the_sidecar_and_run_take_the_same_flags() {
 }
 
 #[test]
+fn execs_and_bytes_have_a_limit_each() {
+    let limits = |flags: &[&str]| {
+        let cli = Cli::parse_from([&["exectrail"], flags].concat());
+        let config = cli.sidecar.config();
+        config
+            .map(|config| config.tracing.probes.limits)
+            .map_err(|error| error.to_string())
+    };
+    let bytes = limits(&["--rate-limit=10MiB/m"]).unwrap();
+    assert_eq!((bytes.rate, bytes.is_none()), (None, false));
+    for both in [
+        &["--rate-limit=10MiB/m", "--rate-limit", "5/s"][..],
+        &["--rate-limit=5/s,10MiB/m"],
+    ] {
+        let limits = limits(both).unwrap();
+        assert_eq!(limits.volume, bytes.volume);
+        assert_eq!(limits.rate.unwrap().rate.to_string(), "5/s");
+    }
+    let twice = limits(&["--rate-limit=5/s,6/s"]).unwrap_err();
+    assert!(twice.contains("two rates"), "{twice}");
+    let burst = limits(&["--rate-limit=1MiB/s", "--rate-burst=5"]).unwrap_err();
+    assert!(burst.contains("--rate-burst"), "{burst}");
+}
+
+#[test]
 fn wrong_ones_are_usage_errors() {
     for wrong in [
         &["--exclude=git"][..],

@@ -27,7 +27,7 @@ pub enum Event<'a> {
     Exit(&'a Exit),
     /// Events that have no line.
     Lost(Lost),
-    /// Execs were suppressed.
+    /// Events were suppressed.
     Suppressed(SuppressedEvent<'a>),
     /// The first line: this program traces from here on.
     TracingStarted {
@@ -99,6 +99,17 @@ pub struct Account<'a> {
     pub proof: Option<CheckpointProof<'a>>,
 }
 
+/// The counts of events of one kind so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KindCounts {
+    /// Number of lines.
+    pub lines: u64,
+    /// Number lost.
+    pub lost: u64,
+    /// Number suppressed.
+    pub suppressed: u64,
+}
+
 /// What makes a line a checkpoint.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckpointProof<'a> {
@@ -106,10 +117,10 @@ pub struct CheckpointProof<'a> {
     pub head: Head,
     /// Every event up to this time has a line, or is counted as lost or suppressed.
     pub complete_until: Timestamp,
-    /// Number of `exit` lines, and of exits lost.
-    pub exits: (u64, u64),
-    /// Number of `exec_failed` lines, and of failed execs lost.
-    pub failed: (u64, u64),
+    /// The counts of exits.
+    pub exits: KindCounts,
+    /// The counts of failed execs.
+    pub failed: KindCounts,
     /// Number of lines of execs, exits and failed execs of each CPU and lane.
     pub places: &'a BTreeMap<Place, [u64; 3]>,
 }
@@ -179,7 +190,7 @@ impl Found {
 }
 
 /// The kind of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Execs.
@@ -188,6 +199,20 @@ pub enum Kind {
     Exit,
     /// Execs that failed.
     ExecFailed,
+}
+
+impl Kind {
+    /// All kinds, in the order of their numbers.
+    pub(crate) const ALL: [Self; 3] = [Self::Exec, Self::Exit, Self::ExecFailed];
+
+    /// Its name in text.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Exec => "exec",
+            Self::Exit => "exit",
+            Self::ExecFailed => "failed exec",
+        }
+    }
 }
 
 /// Events that have no line.
@@ -207,9 +232,11 @@ pub struct Lost {
     pub total: u64,
 }
 
-/// Execs that were suppressed.
+/// Events that were suppressed.
 #[derive(Clone, Copy, Debug)]
 pub struct SuppressedEvent<'a> {
+    /// Their kind.
+    pub of: Kind,
     /// The reason.
     pub reason: Reason<'a>,
     /// Their number.
@@ -218,7 +245,7 @@ pub struct SuppressedEvent<'a> {
     pub since: Timestamp,
     /// Latest time.
     pub until: Timestamp,
-    /// All suppressed execs since the start, with these.
+    /// All suppressed events of this kind since the start, with these.
     pub total: u64,
 }
 

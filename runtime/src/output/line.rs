@@ -9,20 +9,33 @@ use std::{
 pub(crate) const LONGEST_IN_MEMORY: usize = 512 * 1024;
 
 /// Receives lines before all lines of an event are in memory: a long argv has thousands.
-pub struct Overflow(Box<WriteLines>);
+pub struct Overflow {
+    write: Box<WriteLines>,
+    /// Number of bytes that it has received.
+    relieved: u64,
+}
 
 type WriteLines = dyn FnMut(&[u8]) + Send;
 
 impl Overflow {
     /// Calls `write` with whole lines, in order.
     pub fn new(write: impl FnMut(&[u8]) + Send + 'static) -> Self {
-        Self(Box::new(write))
+        Self {
+            write: Box::new(write),
+            relieved: 0,
+        }
+    }
+
+    /// Number of bytes that were written so.
+    pub(super) fn relieved(&self) -> u64 {
+        self.relieved
     }
 
     /// Writes the lines in the buffer, if they are many.
     pub(super) fn relieve(&mut self, lines: &mut Vec<u8>) {
         if lines.len() > LONGEST_IN_MEMORY {
-            (self.0)(lines);
+            (self.write)(lines);
+            self.relieved += lines.len() as u64;
             lines.clear();
         }
     }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 pub(crate) use event::{
-    Account, Before, CheckpointProof, Event, Found, Kind, Lost, PreviousRun, RunStart,
+    Account, Before, CheckpointProof, Event, Found, Kind, KindCounts, Lost, PreviousRun, RunStart,
     SuppressedEvent,
 };
 pub(crate) use exec::{ExecEvent, Parent};
@@ -81,6 +81,12 @@ impl Writer {
     pub fn overflowing(mut self, overflow: Overflow) -> Self {
         self.json.overflow = Some(overflow);
         self
+    }
+
+    /// Number of bytes that were appended to `lines` so far. Only differences have a meaning.
+    pub(crate) fn appended(&self, lines: &[u8]) -> u64 {
+        let relieved = self.json.overflow.as_ref().map_or(0, Overflow::relieved);
+        relieved + lines.len() as u64
     }
 
     /// Gives all further lines these labels.

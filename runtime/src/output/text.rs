@@ -5,7 +5,7 @@ use std::io::Write as _;
 use jiff::Timestamp;
 
 use super::{
-    event::{Account, Event, Kind, outcome},
+    event::{Account, Event, outcome},
     exec::comm,
     failed_exec,
     line::LineBuffer,
@@ -121,11 +121,7 @@ pub(super) fn write(
             line,
             "{ts:.3} LOST {} {}s {} between {:.3} and {:.3}; {} in all",
             lost.loss.count,
-            match lost.of {
-                Kind::Exec => "exec",
-                Kind::Exit => "exit",
-                Kind::ExecFailed => "failed exec",
-            },
+            lost.of.noun(),
             match lost.table {
                 Some(table) => format!("as the table of {table} is full,"),
                 None => format!("on CPU {}", lost.loss.place.cpu),
@@ -135,7 +131,12 @@ pub(super) fn write(
             lost.total
         ),
         Event::Suppressed(suppressed) => {
-            let _ = write!(line, "{ts:.3} suppressed {} execs by ", suppressed.count);
+            let _ = write!(
+                line,
+                "{ts:.3} suppressed {} {}s by ",
+                suppressed.count,
+                suppressed.of.noun()
+            );
             let _ = match suppressed.reason {
                 Reason::Exclude(rule) => write!(line, "--exclude {}", word(rule)),
                 Reason::RateLimit(limit, Some(pid_ns)) => {
@@ -146,6 +147,10 @@ pub(super) fn write(
                     )
                 }
                 Reason::RateLimit(limit, None) => write!(line, "--rate-limit {}", limit.rate),
+                Reason::Volume(rate, Some(pid_ns)) => {
+                    write!(line, "--rate-limit {rate} of PID namespace {pid_ns}")
+                }
+                Reason::Volume(rate, None) => write!(line, "--rate-limit {rate}"),
             };
             writeln!(
                 line,
@@ -182,6 +187,9 @@ pub(super) fn write(
                     ", --rate-limit {} --rate-burst {}",
                     limit.rate, limit.burst
                 );
+            }
+            if let Some(rate) = limits.volume {
+                let _ = write!(line, ", --rate-limit {rate}");
             }
             writeln!(line)
         }

@@ -12,7 +12,7 @@ use crate::{
         clock::WallClock,
         loss::{Ledger, Place},
     },
-    output::{Account, CheckpointProof, Event, Kind},
+    output::{Account, CheckpointProof, Event, Kind, KindCounts},
 };
 
 impl Stream {
@@ -35,9 +35,11 @@ impl Stream {
     }
 
     /// Writes the last lines of the stream. The last one is a checkpoint if there is a `head`: the
-    /// hash of all lines before, of which [`Stream::settle`] has written the last.
+    /// hash of all lines before, of which [`Stream::settle`] and [`Stream::report_volume`] have
+    /// written the last.
     pub fn finish(&mut self, head: Option<Head>, out: &mut Vec<u8>) -> Option<Checkpoint> {
         self.settle(out);
+        self.report_volume(true, out);
         let line = self.writer.lines();
         self.write_account(head, true, out);
         head.map(|head| Checkpoint { line, head })
@@ -49,13 +51,13 @@ impl Stream {
         let account = Account {
             execs: self.execs,
             lost: self.lost_of(Kind::Exec),
-            suppressed: self.suppressed.total(),
+            suppressed: self.suppressed_of(Kind::Exec),
             announcements: self.announced.total(),
             proof: head.map(|head| CheckpointProof {
                 head,
                 complete_until,
-                exits: (self.exit_lines, self.lost_of(Kind::Exit)),
-                failed: (self.failed_exec_lines, self.lost_of(Kind::ExecFailed)),
+                exits: self.counts(Kind::Exit, self.exit_lines),
+                failed: self.counts(Kind::ExecFailed, self.failed_exec_lines),
                 places: &places,
             }),
         };
@@ -68,6 +70,14 @@ impl Stream {
         self.writer.write(out, now, &event);
     }
 
+    fn counts(&self, kind: Kind, lines: u64) -> KindCounts {
+        KindCounts {
+            lines,
+            lost: self.lost_of(kind),
+            suppressed: self.suppressed_of(kind),
+        }
+    }
+
     /// The time up to which every event is accounted for.
     fn complete_until(&mut self) -> Timestamp {
         let suppresses = !self.limits.rules.exclude().is_empty() || self.limits.rate.is_some();
@@ -76,6 +86,10 @@ impl Stream {
         } else {
             self.accounted
         };
+        let unreported = self.volume.as_ref();
+        let unreported = unreported.and_then(|volume| volume.unreported_since());
+        let accounted =
+            unreported.map_or(accounted, |since| accounted.min(since.saturating_sub(1)));
         let until = accounted.max(self.began);
         // The same time is not converted again: the clocks are measured again and again, each time
         // a little differently.
@@ -97,6 +111,14 @@ impl Stream {
         add(0, &self.ledger);
         add(1, &self.exits);
         self.failed.iter().for_each(|ledger| add(2, ledger));
+        let suppressed = self.volume.iter().flat_map(|volume| volume.at_places());
+        for (kind, place, count) in suppressed {
+            if let Some(counts) = places.get_mut(&place)
+                && let Some(lines) = counts.get_mut(kind as usize)
+            {
+                *lines = lines.saturating_sub(count);
+            }
+        }
         // Their records are here, their lines are not yet written.
         for place in self.pending.keys() {
             let counts = places.entry(*place).or_default();

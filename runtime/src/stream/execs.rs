@@ -1,6 +1,6 @@
 //! Execs for the stream: paths, the parent's program, and the line.
 
-use exectrail_common::record::FLAG_CONTINUED;
+use exectrail_common::record::{Exec, FLAG_CONTINUED, Prefix};
 
 use super::{Stream, exec_memory::ExecMemory};
 use crate::{
@@ -29,8 +29,25 @@ impl Stream {
 
     /// Writes the line of an exec with all of its argv that was received.
     pub(super) fn write_exec(&mut self, exec: &ExecRecord<'_>, out: &mut Vec<u8>) {
+        let Exec {
+            prefix, subject, ..
+        } = exec.head;
+        let (target, ktime) = (subject.target, subject.ktime);
+        let Some(seq) = self.number(Kind::Exec, 0, &prefix, target, ktime) else {
+            return;
+        };
         self.execs += 1;
-        let head = &exec.head;
+        let renumbered;
+        let head = if seq == prefix.seq {
+            &exec.head
+        } else {
+            let prefix = Prefix { seq, ..prefix };
+            renumbered = Exec {
+                prefix,
+                ..exec.head
+            };
+            &renumbered
+        };
         let ExecMemory {
             exe,
             cwd,
@@ -46,8 +63,12 @@ impl Stream {
             cwd: cwd.put(exec.cwd, head.origin.cwd_flags),
             parent: processes.as_ref().and_then(|table| table.parent(head)),
         };
-        let time = self.clock.at(head.subject.ktime);
+        let time = self.clock.at(ktime);
+        let before = self.writer.appended(out);
         self.writer.write(out, time, &Event::Exec(event));
+        if let Some(volume) = &mut self.volume {
+            volume.take(target, self.writer.appended(out).saturating_sub(before));
+        }
         if let Some(processes) = processes {
             processes.executed(head, exe, exec.argv);
         }

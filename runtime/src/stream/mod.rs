@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use exectrail_common::{
     exec_calls::CALLS,
-    record::{Exit, MAX_ARGV},
+    record::{Exit, FailedExec, MAX_ARGV, Prefix, Subject},
     target::{NsId, NsState},
 };
 
@@ -38,11 +38,13 @@ mod long_argv;
 mod losses;
 mod pending;
 mod processes;
+mod volume;
 mod workspace;
 mod workspaces;
 
 use exec_memory::ExecMemory;
 use pending::Pending;
+use volume::LineVolume;
 use workspace::{ANNOUNCED_BURST, ANNOUNCED_PERIOD, Workspace};
 
 /// The beginning of a run.
@@ -116,7 +118,10 @@ pub struct Stream {
     exit_lines: u64,
     failed_exec_lines: u64,
     limits: Limits,
+    /// Execs that the probes have suppressed.
     suppressed: SuppressedTotals,
+    /// The limit on bytes, if there is one.
+    volume: Option<Box<LineVolume>>,
 }
 
 impl Stream {
@@ -150,12 +155,15 @@ impl Stream {
             failed_exec_lines: 0,
             limits: Limits::default(),
             suppressed: SuppressedTotals::new(WallClock::boot_now()),
+            volume: None,
         }
     }
 
     /// This stream, with suppressed execs.
     #[must_use]
     pub fn limited(mut self, limits: Limits) -> Self {
+        let volume = limits.volume.map(LineVolume::new);
+        self.volume = volume.map(Box::new);
         self.limits = limits;
         self
     }
@@ -232,12 +240,15 @@ impl Stream {
             let Some(reason) = cause.reason(&self.limits) else {
                 continue;
             };
+            let by_volume = self.volume.as_ref();
+            let by_volume = by_volume.map_or(0, |volume| volume.reported(Kind::Exec));
             let event = Event::Suppressed(SuppressedEvent {
+                of: Kind::Exec,
                 reason,
                 count,
                 since: self.clock.at(since).ts,
                 until: self.clock.at(until).ts,
-                total,
+                total: total.saturating_add(by_volume),
             });
             self.writer.write(out, self.clock.at(until), &event);
         }
@@ -308,8 +319,11 @@ impl Stream {
                 Cause::Rule(number) => totals
                     .excluded
                     .push((number.saturating_sub(includes), count)),
-                Cause::Rate(_) => totals.rate_limited += count,
+                Cause::Rate(_) | Cause::Volume(_) => totals.rate_limited += count,
             }
+        }
+        if let Some(volume) = &self.volume {
+            totals.volume_limited = Kind::ALL.map(|kind| volume.reported(kind));
         }
         totals
     }
@@ -327,23 +341,35 @@ impl Stream {
             ledger.and_then(|ledger| ledger.record(place, head.prefix.seq, head.subject.ktime));
         self.lost(Kind::ExecFailed, lost, out);
         self.seen(head.subject.target, head.subject.ktime, out);
+        let Subject { target, ktime, .. } = head.subject;
+        let number = self.number(Kind::ExecFailed, head.call, &head.prefix, target, ktime);
+        let Some(seq) = number else {
+            return;
+        };
+        let prefix = Prefix { seq, ..head.prefix };
         let event = FailedExecEvent {
-            head,
+            head: &FailedExec { prefix, ..*head },
             filename: failed.filename,
         };
         self.failed_exec_lines += 1;
-        self.write(head.subject.ktime, &Event::ExecFailed(event), out);
+        self.write_counted(target, ktime, &Event::ExecFailed(event), out);
     }
 
     fn exit(&mut self, exit: &Exit, out: &mut Vec<u8>) {
         let place = Place::of(&exit.prefix);
         let lost = self.exits.record(place, exit.prefix.seq, exit.ktime);
         self.lost(Kind::Exit, lost, out);
-        self.exit_lines += 1;
         if let Some(processes) = &mut self.lines.processes {
             processes.ended(exit);
         }
-        self.write(exit.ktime, &Event::Exit(exit), out);
+        let Exit { target, ktime, .. } = *exit;
+        let Some(seq) = self.number(Kind::Exit, 0, &exit.prefix, target, ktime) else {
+            return;
+        };
+        self.exit_lines += 1;
+        let prefix = Prefix { seq, ..exit.prefix };
+        let exit = Exit { prefix, ..*exit };
+        self.write_counted(target, ktime, &Event::Exit(&exit), out);
     }
 
     fn write(&mut self, ktime: u64, event: &Event<'_>, out: &mut Vec<u8>) {

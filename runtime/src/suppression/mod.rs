@@ -1,10 +1,15 @@
-//! What is suppressed: the rules, the rate limit, and the account of suppressed execs.
+//! What is suppressed: the rules, the rate limits, and the account of suppressed events.
 
 pub(crate) mod account;
+pub(crate) mod any_rate;
+pub(crate) mod byte_rate;
 pub(crate) mod rate;
 pub(crate) mod rules;
 pub(crate) mod shown;
+mod unit;
+pub(crate) mod volume;
 
+use byte_rate::ByteRate;
 use rate::Limit;
 use rules::{Rule, Rules};
 
@@ -15,12 +20,14 @@ pub struct Limits {
     pub rules: Rules,
     /// Maximum rate of execs per workspace.
     pub rate: Option<Limit>,
+    /// Maximum bytes of lines per workspace and time.
+    pub volume: Option<ByteRate>,
 }
 
 impl Limits {
     /// Whether nothing is suppressed.
     pub fn is_none(&self) -> bool {
-        self.rules.is_empty() && self.rate.is_none()
+        self.rules.is_empty() && self.rate.is_none() && self.volume.is_none()
     }
 }
 
@@ -32,6 +39,8 @@ pub enum Cause {
     /// The rate limit of a workspace: the inode number of its PID namespace, or 0 if it had no
     /// bucket of its own.
     Rate(u32),
+    /// The limit on bytes of a workspace, in the same way.
+    Volume(u32),
 }
 
 /// The cause of suppressed execs, as in lines.
@@ -41,16 +50,20 @@ pub enum Reason<'a> {
     Exclude(&'a Rule),
     /// The rate limit, in this workspace.
     RateLimit(Limit, Option<u32>),
+    /// The limit on bytes, in this workspace.
+    Volume(ByteRate, Option<u32>),
 }
 
 impl Cause {
     /// The cause as in lines; `None` for a cause that `limits` does not have.
     pub fn reason<'a>(&self, limits: &'a Limits) -> Option<Reason<'a>> {
+        let own = |pid_ns| (pid_ns != 0).then_some(pid_ns);
         match *self {
             Self::Rule(number) => limits.rules.get(number).map(Reason::Exclude),
             Self::Rate(pid_ns) => limits
                 .rate
-                .map(|limit| Reason::RateLimit(limit, (pid_ns != 0).then_some(pid_ns))),
+                .map(|limit| Reason::RateLimit(limit, own(pid_ns))),
+            Self::Volume(pid_ns) => limits.volume.map(|rate| Reason::Volume(rate, own(pid_ns))),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, num::NonZeroU32, str::FromStr};
 
 use exectrail_common::suppression;
 
-use super::shown::Shown;
+use super::{shown::Shown, unit::Unit};
 
 /// A number of execs per unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,21 +13,17 @@ pub struct Rate {
     per: Unit,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
-    Second,
-    Minute,
-    Hour,
-}
-
 /// Maximum rate per second: above it, rounding to nanoseconds would change the rate noticeably.
 pub(crate) const MAX_PER_SECOND: u64 = 1_000_000;
 
 /// Not a rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RateError {
-    /// Not of the form `NUMBER/UNIT`.
-    #[error("{0:?} is not a rate: write a number and a unit, such as 1000/s, 600/m or 5000/h")]
+    /// Neither of the form `NUMBER/UNIT` nor `BYTES/UNIT`.
+    #[error(
+        "{0} is not a rate: write execs and a unit of time, such as 1000/s, 600/m or 5000/h, or \
+         bytes and a unit of time, such as 10MiB/m"
+    )]
     Form(Shown),
     /// A rate of nothing.
     #[error(
@@ -39,28 +35,13 @@ pub enum RateError {
     Fast(Shown),
 }
 
-impl Unit {
-    fn nanoseconds(self) -> u64 {
-        match self {
-            Self::Second => 1_000_000_000,
-            Self::Minute => 60_000_000_000,
-            Self::Hour => 3_600_000_000_000,
-        }
-    }
-}
-
 impl FromStr for Rate {
     type Err = RateError;
 
     fn from_str(text: &str) -> Result<Self, RateError> {
         let form = || RateError::Form(Shown::quoted(text));
         let (count, unit) = text.split_once('/').ok_or_else(form)?;
-        let per = match unit {
-            "s" => Unit::Second,
-            "m" => Unit::Minute,
-            "h" => Unit::Hour,
-            _ => return Err(form()),
-        };
+        let per = Unit::named(unit).ok_or_else(form)?;
         if !count.is_empty() && count.bytes().all(|byte| byte == b'0') {
             return Err(RateError::Zero(Shown::quoted(text)));
         }
@@ -78,12 +59,7 @@ impl FromStr for Rate {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = match self.per {
-            Unit::Second => "s",
-            Unit::Minute => "m",
-            Unit::Hour => "h",
-        };
-        write!(f, "{}/{unit}", self.count)
+        write!(f, "{}/{}", self.count, self.per)
     }
 }
 

@@ -4,6 +4,7 @@
 use std::io::Write as _;
 
 use jiff::Timestamp;
+use serde::{Serialize, Serializer};
 
 /// The text of the last second that was written.
 #[derive(Debug, Default)]
@@ -38,6 +39,15 @@ impl Second {
             rest /= 10;
         }
         line.extend_from_slice(&digits);
+    }
+}
+
+/// An instant in UTC with all nine digits of nanoseconds.
+pub(super) struct Instant(pub(super) Timestamp);
+
+impl Serialize for Instant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:.9}", self.0))
     }
 }
 

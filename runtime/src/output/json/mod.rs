@@ -3,6 +3,7 @@
 //! Execs and exits are frequent, so [`exec`] and [`exit`] format them by hand; serde formats the
 //! others ([`rare`]).
 
+mod account;
 mod exec;
 mod exit;
 mod fit;

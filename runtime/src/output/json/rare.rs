@@ -2,16 +2,19 @@
 
 use std::num::NonZeroU32;
 
-use exectrail_proof::{Checkpoint, Head};
+use exectrail_proof::Checkpoint;
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{one_line::OneLine, places::Places};
-
+use super::{
+    account::{account_fields, is_none},
+    instant::Instant,
+    one_line::OneLine,
+};
 use crate::{
     output::{
-        event::{Account, Before, Event, Found, Kind, SuppressedEvent, identity},
+        event::{Before, Event, Found, Kind, SuppressedEvent, identity},
         failed_exec,
     },
     suppression::{Reason, rate::Rate, rules::Rule},
@@ -25,23 +28,9 @@ struct Line<T> {
     fields: T,
 }
 
-/// An instant in UTC with all nine digits of nanoseconds.
-struct Instant(Timestamp);
-
-impl Serialize for Instant {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:.9}", self.0))
-    }
-}
-
 /// Whether it is the first lane; most kernels have only that one, so lines omit it.
 fn is_first(lane: &u8) -> bool {
     *lane == 0
-}
-
-/// Whether a count is 0; most lines omit the key then.
-fn is_none(count: &u64) -> bool {
-    *count == 0
 }
 
 #[derive(Serialize)]
@@ -73,7 +62,7 @@ struct SuppressedFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<&'a Rule>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    rate: Option<Rate>,
+    rate: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workspace_pid_ns: Option<u32>,
     since: Instant,
@@ -88,7 +77,10 @@ fn suppressed_fields<'a>(
 ) -> SuppressedFields<'a> {
     let (by, rule, rate, workspace_pid_ns) = match suppressed.reason {
         Reason::Exclude(rule) => ("exclude", Some(rule), None, None),
-        Reason::RateLimit(limit, pid_ns) => ("rate_limit", None, Some(limit.rate), pid_ns),
+        Reason::RateLimit(limit, pid_ns) => {
+            ("rate_limit", None, Some(limit.rate.to_string()), pid_ns)
+        }
+        Reason::Volume(rate, pid_ns) => ("rate_limit", None, Some(rate.to_string()), pid_ns),
     };
     SuppressedFields {
         labels,
@@ -100,7 +92,7 @@ fn suppressed_fields<'a>(
         since: Instant(suppressed.since),
         until: Instant(suppressed.until),
         total: suppressed.total,
-        of: Kind::Exec,
+        of: suppressed.of,
     }
 }
 
@@ -153,6 +145,8 @@ struct StartedFields<'a> {
     rate_limit: Option<Rate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rate_burst: Option<NonZeroU32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit_bytes: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -168,72 +162,6 @@ struct PreviousRunFields<'a> {
 struct UnknownFields<'a> {
     labels: &'a RawValue,
     reason: &'a str,
-}
-
-/// Fields of `checkpoint` and `tracing_stopped`.
-#[derive(Serialize)]
-struct AccountFields<'a> {
-    labels: &'a RawValue,
-    execs: u64,
-    lost: u64,
-    suppressed: u64,
-    #[serde(skip_serializing_if = "is_none")]
-    announcements_suppressed: u64,
-    #[serde(flatten)]
-    proof: Option<ProofFields<'a>>,
-}
-
-#[derive(Serialize)]
-struct ProofFields<'a> {
-    #[serde(skip_serializing_if = "is_none")]
-    exits: u64,
-    #[serde(skip_serializing_if = "is_none")]
-    exits_lost: u64,
-    #[serde(skip_serializing_if = "is_none")]
-    execs_failed: u64,
-    #[serde(skip_serializing_if = "is_none")]
-    execs_failed_lost: u64,
-    places: Places<'a>,
-    #[serde(skip_serializing_if = "is_none")]
-    places_omitted: u64,
-    complete_until: Instant,
-    head: Head,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<&'a str>,
-}
-
-/// Room for all of an account but the counts of places.
-const ACCOUNT_KEYS: usize = 1_400;
-
-fn account_fields<'a>(
-    labels: &'a RawValue,
-    key: Option<&'a str>,
-    account: Account<'a>,
-    longest: usize,
-) -> AccountFields<'a> {
-    let proof = account.proof.map(|proof| {
-        let room = longest.saturating_sub(labels.get().len() + ACCOUNT_KEYS);
-        let places = Places::new(proof.places, room);
-        ProofFields {
-            exits: proof.exits.0,
-            exits_lost: proof.exits.1,
-            execs_failed: proof.failed.0,
-            execs_failed_lost: proof.failed.1,
-            places_omitted: places.omitted(),
-            places,
-            complete_until: Instant(proof.complete_until),
-            head: proof.head,
-            key,
-        }
-    });
-    AccountFields {
-        labels,
-        execs: account.execs,
-        lost: account.lost,
-        suppressed: account.suppressed,
-        announcements_suppressed: account.announcements,
-        proof,
-    }
 }
 
 /// Appends the line of an event on the cold path, of at most `longest` bytes. `key` is the public
@@ -280,7 +208,7 @@ pub(super) fn write(
         Event::Suppressed(suppressed) => {
             let level = match suppressed.reason {
                 Reason::Exclude(_) => "INFO",
-                Reason::RateLimit(..) => "WARN",
+                Reason::RateLimit(..) | Reason::Volume(..) => "WARN",
             };
             let fields = suppressed_fields(labels, suppressed);
             put(line, ts, level, "suppressed", fields);
@@ -310,6 +238,7 @@ pub(super) fn write(
                 include: limits.rules.include(),
                 rate_limit: limits.rate.map(|limit| limit.rate),
                 rate_burst: limits.rate.map(|limit| limit.burst),
+                rate_limit_bytes: limits.volume.map(|rate| rate.to_string()),
             };
             put(line, ts, "INFO", "tracing_started", fields);
         }

@@ -132,7 +132,7 @@ fn what_is_left_out_is_told_and_summed() {
     let exclude = vec!["filename=/usr/*".parse().unwrap()];
     let limits = Limits {
         rules: Rules::new(vec![], exclude).unwrap(),
-        rate: None,
+        ..Limits::default()
     };
     let mut out = Vec::new();
     let mut stream = stream().limited(limits);

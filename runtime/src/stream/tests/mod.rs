@@ -3,6 +3,7 @@
 mod argv;
 mod checkpoints;
 mod losses;
+mod volume;
 mod workspaces;
 
 use bytemuck::bytes_of;

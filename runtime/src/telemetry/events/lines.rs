@@ -13,13 +13,22 @@ use crate::{
 pub(crate) struct RecordUnreadable {
     /// The error.
     pub error: DecodeError,
+    /// Earlier such records without a line, because of the limit; `None` if this one has no line
+    /// either.
+    pub not_logged: Option<u64>,
 }
 
 impl RecordUnreadable {
-    /// Logs it.
+    /// Counts it, and logs it.
     pub(crate) fn emit(self) {
         metrics().unreadable_record();
-        error!(error = %self.error, "cannot decode a record; its event has no line");
+        if let Some(not_logged) = self.not_logged {
+            error!(
+                error = %self.error,
+                untold = not_logged,
+                "cannot decode a record; its event has no line"
+            );
+        }
     }
 }
 

@@ -68,6 +68,8 @@ pub struct Totals {
     pub excluded: Vec<(usize, u64)>,
     /// Execs that the rate limit suppressed.
     pub rate_limited: u64,
+    /// Execs, exits and failed execs that the limit on bytes suppressed.
+    pub volume_limited: [u64; 3],
     /// Number of workspaces traced now.
     pub workspaces: usize,
     /// Announcements without a line in the stream, because of the limit on such lines.
@@ -82,6 +84,7 @@ pub(crate) struct Metrics {
     unplaced: Family<Table, Counter>,
     lost_pieces: Counter,
     suppressed: Family<By, Counter>,
+    volume_limited: Family<Of, Counter>,
     announcements: Family<ResultLabel, Counter>,
     unreadable: Counter,
     workspaces: Gauge,
@@ -130,6 +133,12 @@ impl Metrics {
             "Suppressed execs by reason",
             Family::clone(&suppressed),
         );
+        let volume_limited = Family::default();
+        registry.register(
+            "suppressed_by_bytes",
+            "Events that a rate limit in bytes suppressed, by kind",
+            Family::clone(&volume_limited),
+        );
         let announcements = Family::default();
         registry.register(
             "announcements",
@@ -169,6 +178,7 @@ impl Metrics {
             unplaced,
             lost_pieces,
             suppressed,
+            volume_limited,
             announcements,
             unreadable,
             workspaces,
@@ -254,6 +264,9 @@ impl Metrics {
             rule: None,
         };
         set(&self.suppressed.get_or_create(&by), totals.rate_limited);
+        for (of, count) in kinds.into_iter().zip(totals.volume_limited) {
+            set(&self.volume_limited.get_or_create(&Of { of }), count);
+        }
         let line = "workspace_announced";
         set(
             &self.suppressed_lines.get_or_create(&LineOf { line }),
@@ -291,6 +304,7 @@ mod tests {
             lost: [1, 0, 2],
             excluded: vec![(0, 5), (3, 0)],
             rate_limited: 4,
+            volume_limited: [0, 6, 0],
             workspaces: 2,
             unwritten_announcements: 9,
             ..Totals::default()
@@ -306,6 +320,7 @@ mod tests {
             r#"exectrail_lost_total{of="exec_failed"} 2"#,
             r#"exectrail_suppressed_total{by="exclude",rule="0"} 5"#,
             r#"exectrail_suppressed_total{by="exclude",rule="3"} 0"#,
+            r#"exectrail_suppressed_by_bytes_total{of="exit"} 6"#,
             r#"exectrail_announcements_total{result="accepted"} 0"#,
             r#"exectrail_announcements_total{result="no_evidence"} 1"#,
             r#"exectrail_suppressed_lines_total{line="workspace_announced"} 9"#,

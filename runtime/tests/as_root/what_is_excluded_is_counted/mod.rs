@@ -1,6 +1,7 @@
 //! Suppressed execs: by rules and by the rate limit.
 
 mod accounts;
+mod bytes;
 mod cost;
 mod rate;
 mod rules;

@@ -100,6 +100,12 @@ fn a_pod_records_its_workspace_and_no_other(plan: &Plan, _: &Report) -> Result<(
         }
         let lost: Vec<&Value> = lines.iter().filter(|line| msg(line) == "lost").collect();
         ensure!(lost.is_empty(), "something was lost: {lost:?}");
+        // Values of the downward API: a variable, and a file.
+        let started = &lines[0]["fields"];
+        ensure!(
+            started["node"] == "node-1" && started["labels"]["username"] == "jessie",
+            "the first line has neither node nor label: {started}"
+        );
     }
     Ok(())
 }

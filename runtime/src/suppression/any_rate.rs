@@ -1,0 +1,40 @@
+//! A value of `--rate-limit`: a number of execs or of bytes per unit of time.
+
+use std::{fmt, str::FromStr};
+
+use super::{
+    byte_rate::ByteRate,
+    rate::{Rate, RateError},
+};
+
+/// A value of `--rate-limit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnyRate {
+    /// Execs per unit of time: the probes count them.
+    Execs(Rate),
+    /// Bytes of lines per unit of time: the stream counts them.
+    Bytes(ByteRate),
+}
+
+impl fmt::Display for AnyRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Execs(rate) => rate.fmt(f),
+            Self::Bytes(rate) => rate.fmt(f),
+        }
+    }
+}
+
+impl FromStr for AnyRate {
+    type Err = RateError;
+
+    fn from_str(text: &str) -> Result<Self, RateError> {
+        let amount = text.split('/').next().unwrap_or_default();
+        // A number of bytes has a unit.
+        if amount.ends_with(|last: char| last.is_ascii_alphabetic()) {
+            text.parse().map(Self::Bytes)
+        } else {
+            text.parse().map(Self::Execs)
+        }
+    }
+}
