@@ -8,6 +8,7 @@ use clap_complete::Shell;
 
 use crate::{
     output::print,
+    show::{self, ShowArgs},
     verify::{self, VerifyArgs},
 };
 
@@ -32,6 +33,9 @@ struct Cli {
 
 const AFTER_LONG_HELP: &str = "\
 Examples:
+  # what did jessie execute in the last hour?
+  kubectl logs deploy/workspace -c exectrail | exectrail-log show --user jessie --since 1h
+
   # is a line missing, doubled, moved or changed?
   exectrail-log verify /var/log/pods/*/exectrail/*.log
 
@@ -41,8 +45,26 @@ Exit status:
   2  wrong usage
 ";
 
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  # uploads by curl, with their arguments
+  exectrail-log show --exe curl --argv '(^| )(-T|--upload-file)( |$)' exectrail.log
+
+  # what process 4711 and its descendants executed, as lines for jq
+  exectrail-log show --under 4711 --msg exec --json exectrail.log | jq .fields.event.argv
+
+  # as it happens
+  exectrail-log show --follow /var/log/pods/*/exectrail/0.log
+
+Lines that are not of processes begin with `*`. If filters choose processes, `lost` and `suppressed`
+lines are shown, too: what they count may be what is sought.
+";
+
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show the lines of a log, one line each
+    #[command(after_long_help = SHOW_EXAMPLES)]
+    Show(Box<ShowArgs>),
     /// Check that no line is missing, doubled, moved or changed; the same as `exectrail verify`
     Verify(VerifyArgs),
     /// Print a completion script for a shell
@@ -61,6 +83,7 @@ enum Command {
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::Show(args) => show::main(PROGRAM, *args),
         Command::Verify(args) => verify::main(PROGRAM, &args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -18,7 +18,7 @@ mod lines;
 mod parts;
 mod prefix;
 
-pub(crate) use input::{Input, SourceError, name_of};
+pub(crate) use input::{Input, SourceError, is_compressed, name_of};
 pub use line::{Line, LineNumber, Sink, Stop, Unreadable};
 pub use lines::Lines;
 

@@ -3,4 +3,6 @@
 #![forbid(unsafe_code)]
 
 mod files;
+mod generated_logs;
+mod show_chooses_lines;
 mod verify_reads_what_people_have;
