@@ -12,7 +12,7 @@ const WORKSPACE: [&str; 2] = ["workspace_name", "workspace_id"];
 const REMEMBERED: usize = 4096;
 
 /// The labels of a run.
-#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Labels(BTreeMap<String, String>);
 
 impl Labels {

@@ -17,6 +17,8 @@ mod record;
 mod show;
 mod shown;
 mod source;
+mod top;
+mod tree;
 mod verify;
 
 pub use audit::Audit;

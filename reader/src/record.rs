@@ -84,6 +84,7 @@ pub(crate) struct Event<'a> {
     pub(crate) ppid_start: Option<u64>,
     pub(crate) sid: Option<u64>,
     pub(crate) ns_pid: Option<u64>,
+    pub(crate) ns_ppid: Option<u64>,
     pub(crate) pid_ns: Option<u64>,
     pub(crate) uid: Option<u64>,
     pub(crate) gid: Option<u64>,
@@ -134,5 +135,10 @@ impl Event<'_> {
             }
             text.push_str(word);
         }
+    }
+
+    /// The file that runs; if that is not known, the name that the caller gave.
+    pub(crate) fn program(&self) -> Option<&str> {
+        self.exe.as_deref().or(self.filename.as_deref())
     }
 }

@@ -14,12 +14,16 @@ use clap::{Args, ValueEnum};
 use crate::{
     filter::{Filter, FilterArgs},
     labels::LabelCache,
+    output::finish,
     reading::{Consumer, Files, read_all},
     record::Record,
     source::Stop,
 };
 
 use columns::{Column, Row};
+
+pub(crate) use columns::push_time;
+pub(crate) use details::{push_notes, seconds};
 
 /// When to write colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -93,14 +97,7 @@ pub(crate) fn main(program: &str, args: ShowArgs) -> ExitCode {
         read_all(program, &files, &mut show)
     };
     let _ = show.pause();
-    match show.error {
-        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("{program}: cannot write to standard output: {error}");
-            ExitCode::FAILURE
-        }
-        _ if is_read => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    }
+    finish(program, show.error.map_or(Ok(()), Err), is_read)
 }
 
 struct Show<W: Write> {
