@@ -1,6 +1,9 @@
 //! The labels of lines. Those of a run are the same on each line, so they are parsed once.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
 
 use serde_json::value::RawValue;
 
@@ -49,8 +52,8 @@ impl Labels {
 /// Labels by their JSON.
 #[derive(Debug, Default)]
 pub(crate) struct LabelCache {
-    known: BTreeMap<String, Rc<Labels>>,
-    last: Option<(String, Rc<Labels>)>,
+    known: HashMap<Rc<str>, Rc<Labels>>,
+    last: Option<(Rc<str>, Rc<Labels>)>,
     none: Rc<Labels>,
 }
 
@@ -61,22 +64,44 @@ impl LabelCache {
             return Rc::clone(&self.none);
         };
         if let Some((last, labels)) = &self.last
-            && last == json
+            && **last == *json
         {
             return Rc::clone(labels);
         }
-        let labels = match self.known.get(json) {
-            Some(labels) => Rc::clone(labels),
+        let (json, labels) = match self.known.get_key_value(json) {
+            Some((json, labels)) => (Rc::clone(json), Rc::clone(labels)),
             None => {
                 let labels = Rc::new(Labels(serde_json::from_str(json).unwrap_or_default()));
+                let json: Rc<str> = json.into();
                 if self.known.len() == REMEMBERED {
                     self.known.clear();
                 }
-                self.known.insert(json.to_owned(), Rc::clone(&labels));
-                labels
+                self.known.insert(Rc::clone(&json), Rc::clone(&labels));
+                (json, labels)
             }
         };
-        self.last = Some((json.to_owned(), Rc::clone(&labels)));
+        self.last = Some((json, Rc::clone(&labels)));
         labels
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_json_has_the_same_labels_and_others_are_not_mixed_up() {
+        let json = |user| format!(r#"{{"username":"{user}","a":"b"}}"#);
+        let raw = |user| RawValue::from_string(json(user)).unwrap();
+        let mut cache = LabelCache::default();
+        for number in 0..3 * REMEMBERED {
+            let labels = cache.get(Some(&raw(number % 2 * number)));
+            assert_eq!(labels.user(), Some(&*(number % 2 * number).to_string()));
+            assert!(labels.is_user(&(number % 2 * number).to_string()));
+        }
+        assert!(cache.known.len() <= REMEMBERED);
+        let wrong = RawValue::from_string("{\"username\":1}".to_owned()).unwrap();
+        assert_eq!(cache.get(Some(&wrong)).user(), None);
+        assert_eq!(cache.get(None).workspace(), None);
     }
 }

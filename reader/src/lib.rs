@@ -10,6 +10,7 @@ mod audit;
 mod cli;
 mod filter;
 mod labels;
+mod long_argv;
 mod output;
 mod progress;
 mod reading;

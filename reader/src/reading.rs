@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::{
+    long_argv::{LongArgv, LongExec},
     progress::Progress,
     record::Record,
     shown::escaped,
@@ -24,7 +25,8 @@ pub(crate) struct Files {
 
 /// Takes records.
 pub(crate) trait Consumer {
-    /// Takes a record, and the line that it is from.
+    /// Takes a record, and the line that it is from. If its argv continues in further lines, these
+    /// are behind it.
     ///
     /// # Errors
     /// If nothing more is wanted.
@@ -50,6 +52,7 @@ pub(crate) struct Reading<'a, C> {
     named: Vec<String>,
     /// The name of the program, if lines are named as soon as they are read.
     at_once: Option<&'a str>,
+    long_argv: LongArgv,
 }
 
 impl<'a, C: Consumer> Reading<'a, C> {
@@ -62,6 +65,7 @@ impl<'a, C: Consumer> Reading<'a, C> {
             unreadable: 0,
             named: Vec::new(),
             at_once: None,
+            long_argv: LongArgv::default(),
         }
     }
 
@@ -99,10 +103,62 @@ impl<'a, C: Consumer> Reading<'a, C> {
     }
 }
 
+impl<C: Consumer> Reading<'_, C> {
+    /// Takes a record beside which lines of a long argv are awaited, or that begins one.
+    fn long(&mut self, line: Line<'_>, record: &Record<'_>) -> Result<(), Stop> {
+        let awaited = record.fields.run.as_deref();
+        if let Some(mut exec) = awaited.and_then(|run| self.long_argv.take(run)) {
+            match exec.add(record, line.bytes) {
+                Some(true) => return self.await_more(exec),
+                Some(false) => return self.end_long(&exec),
+                None => self.end_long(&exec)?,
+            }
+        }
+        match LongExec::begin(line.number, record, line.bytes) {
+            Some(exec) => self.await_more(exec),
+            None => self.consumer.record(record, line.bytes),
+        }
+    }
+
+    fn await_more(&mut self, exec: LongExec) -> Result<(), Stop> {
+        match self.long_argv.put(exec) {
+            Some(oldest) => self.end_long(&oldest),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives an exec to the consumer, with the lines of its argv that were found.
+    fn end_long(&mut self, exec: &LongExec) -> Result<(), Stop> {
+        match exec.record() {
+            Ok(record) => self.consumer.record(&record, &exec.lines),
+            Err(error) => {
+                self.unreadable(exec.number, Unreadable::Keys(error.to_string()));
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives the execs to the consumer whose further lines are not in the log.
+    fn end_all(&mut self) -> Result<(), Stop> {
+        while let Some(exec) = self.long_argv.take_first() {
+            self.end_long(&exec)?;
+        }
+        Ok(())
+    }
+}
+
 impl<C: Consumer> Sink for Reading<'_, C> {
     fn line(&mut self, line: Line<'_>) -> Result<(), Stop> {
         match Record::read(line.bytes) {
-            Ok(record) => self.consumer.record(&record, line.bytes),
+            Ok(record) => {
+                let event = record.fields.event.as_ref();
+                let continues = event.is_some_and(|event| event.argv_continues);
+                if continues || !self.long_argv.is_empty() {
+                    self.long(line, &record)
+                } else {
+                    self.consumer.record(&record, line.bytes)
+                }
+            }
             Err(error) => {
                 self.unreadable(line.number, Unreadable::Keys(error.to_string()));
                 Ok(())
@@ -149,7 +205,7 @@ pub(crate) fn read_all(program: &str, files: &[PathBuf], consumer: &mut impl Con
     }
     if wants_more.is_ok() {
         // At the end it makes no difference whether more is wanted.
-        let _ = lines.finish(&mut reading);
+        let _ = lines.finish(&mut reading).and_then(|()| reading.end_all());
     }
     reading.report(program);
     is_read

@@ -1,8 +1,6 @@
 //! The keys of a line that the commands show, filter and count. Text is borrowed from the line.
 //!
-//! `exec_argv` lines, which continue the argv of the `exec` line with the same run, cpu, lane and
-//! seq, are records of their own here. What joins them to that line belongs between this module and
-//! the commands: each has the keys `run`, `cpu`, `lane` and `seq` of its `exec` line.
+//! `long_argv` joins `exec_argv` lines, which continue the argv of an `exec` line, to that record.
 
 use std::{borrow::Cow, ops::Deref};
 
@@ -32,6 +30,13 @@ pub(crate) struct Record<'a> {
     pub(crate) msg: Text<'a>,
     #[serde(borrow)]
     pub(crate) fields: Fields<'a>,
+    /// Number of lines: more than one if the argv of an exec continues in further lines.
+    #[serde(skip, default = "one")]
+    pub(crate) lines: u64,
+}
+
+fn one() -> u64 {
+    1
 }
 
 /// The keys of `fields`.
@@ -78,6 +83,16 @@ pub(crate) struct Event<'a> {
     pub(crate) argv: Option<&'a RawValue>,
     pub(crate) argv_bytes: Option<u64>,
     pub(crate) truncated: bool,
+    pub(crate) argv_continues: bool,
+    /// The arguments of further lines, with blanks between them.
+    #[serde(skip)]
+    pub(crate) argv_rest: String,
+    pub(crate) cpu: Option<u64>,
+    pub(crate) lane: u64,
+    pub(crate) seq: Option<u64>,
+    // Of `exec_argv`:
+    pub(crate) part: Option<u64>,
+    pub(crate) offset: Option<u64>,
     pub(crate) pid: Option<u64>,
     pub(crate) start: Option<u64>,
     pub(crate) ppid: Option<u64>,
@@ -135,6 +150,7 @@ impl Event<'_> {
             }
             text.push_str(word);
         }
+        text.push_str(&self.argv_rest);
     }
 
     /// The file that runs; if that is not known, the name that the caller gave.

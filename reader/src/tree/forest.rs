@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::text::TextAt;
 use crate::record::Event;
 
@@ -55,7 +57,7 @@ pub(super) struct Deed {
 #[derive(Debug, Default)]
 pub(super) struct Forest {
     processes: Vec<Process>,
-    by_key: HashMap<Key, Number>,
+    by_key: HashMap<Key, Number, RandomState>,
     deeds: Vec<Deed>,
 }
 

@@ -41,6 +41,9 @@ impl Gaps {
     /// Takes a line.
     pub(super) fn line(&mut self, order: u64, record: &Record<'_>) {
         self.number(order, record);
+        if matches!(&*record.msg, "exec" | "exit" | "exec_failed" | "checkpoint") {
+            return;
+        }
         let fields = &record.fields;
         let mut text = String::new();
         push_time(&mut text, &record.ts);
@@ -110,7 +113,7 @@ impl Gaps {
         };
         run.has_ended |= *record.msg == *"tracing_stopped";
         let expected = run.next;
-        run.next = number.saturating_add(1).max(expected);
+        run.next = number.saturating_add(record.lines).max(expected);
         if number > expected {
             let (last, id) = (number - 1, escaped(id));
             let mut text = String::new();

@@ -47,6 +47,7 @@ pub(crate) fn main(program: &str, args: TreeArgs) -> ExitCode {
         filter: Filter::new(args.filters),
         labels: LabelCache::default(),
         workspaces: Vec::new(),
+        by_key: HashMap::new(),
         by_labels: HashMap::new(),
         text: Kept::default(),
         seen: 0,
@@ -54,6 +55,15 @@ pub(crate) fn main(program: &str, args: TreeArgs) -> ExitCode {
     let is_read = read_all(program, &args.files.files, &mut building);
     let painted = building.paint(args.color.is_on());
     finish(program, painted, is_read)
+}
+
+/// What tells workspaces apart.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    user: Option<String>,
+    workspace: Option<String>,
+    /// The run, if the lines have no such labels.
+    run: Option<String>,
 }
 
 /// The processes and gaps of one workspace.
@@ -69,7 +79,9 @@ struct Building {
     filter: Filter,
     labels: LabelCache,
     workspaces: Vec<Workspace>,
-    by_labels: HashMap<(Rc<Labels>, Option<String>), usize>,
+    by_key: HashMap<Key, usize>,
+    /// The labels of the workspaces that have a name: the same labels need no look at their names.
+    by_labels: HashMap<*const Labels, (Rc<Labels>, usize)>,
     text: Kept,
     /// Number of lines so far, which is the order of everything.
     seen: u64,
@@ -78,11 +90,19 @@ struct Building {
 impl Building {
     /// The workspace of a line. Without the labels of a workspace, each run is one.
     fn workspace(&mut self, record: &Record<'_>, labels: &Rc<Labels>) -> usize {
+        if let Some((_, at)) = self.by_labels.get(&Rc::as_ptr(labels)) {
+            return *at;
+        }
         let is_named = labels.user().is_some() || labels.workspace().is_some();
         let run = record.fields.run.as_deref().filter(|_| !is_named);
-        let key = (Rc::clone(labels), run.map(str::to_owned));
+        // Other labels of a workspace may change.
+        let key = Key {
+            user: labels.user().map(str::to_owned),
+            workspace: labels.workspace().map(str::to_owned),
+            run: run.map(str::to_owned),
+        };
         let next = self.workspaces.len();
-        let at = *self.by_labels.entry(key).or_insert(next);
+        let at = *self.by_key.entry(key).or_insert(next);
         if at == next {
             self.workspaces.push(Workspace {
                 labels: Rc::clone(labels),
@@ -91,12 +111,17 @@ impl Building {
                 gaps: Gaps::default(),
             });
         }
+        if is_named {
+            // Kept, so that no other labels get the same address.
+            let kept = (Rc::clone(labels), at);
+            self.by_labels.insert(Rc::as_ptr(labels), kept);
+        }
         at
     }
 
     /// Writes the trees to standard output.
     fn paint(self, is_colored: bool) -> io::Result<()> {
-        let mut out = io::BufWriter::new(io::stdout().lock());
+        let mut out = io::BufWriter::with_capacity(256 * 1024, io::stdout().lock());
         for workspace in self.workspaces {
             let mut title = String::new();
             for name in [
