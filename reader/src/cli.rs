@@ -8,6 +8,9 @@ use clap_complete::Shell;
 
 use crate::{
     output::print,
+    show::{self, ShowArgs},
+    top::{self, TopArgs},
+    tree::{self, TreeArgs},
     verify::{self, VerifyArgs},
 };
 
@@ -32,6 +35,9 @@ struct Cli {
 
 const AFTER_LONG_HELP: &str = "\
 Examples:
+  # what did jessie execute in the last hour?
+  kubectl logs deploy/workspace -c exectrail | exectrail-log show --user jessie --since 1h
+
   # is a line missing, doubled, moved or changed?
   exectrail-log verify /var/log/pods/*/exectrail/*.log
 
@@ -41,8 +47,61 @@ Exit status:
   2  wrong usage
 ";
 
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  # uploads by curl, with their arguments
+  exectrail-log show --exe curl --argv '(^| )(-T|--upload-file)( |$)' exectrail.log
+
+  # what process 4711 and its descendants executed, as lines for jq
+  exectrail-log show --under 4711 --msg exec --json exectrail.log | jq .fields.event.argv
+
+  # as it happens
+  exectrail-log show --follow /var/log/pods/*/exectrail/0.log
+
+Lines that are not of processes begin with `*`. If filters choose processes, `lost` and `suppressed`
+lines are shown, too: what they count may be what is sought.
+";
+
+const TREE_EXAMPLES: &str = "\
+Examples:
+  # what a build started
+  exectrail-log tree --under 4711 exectrail.log
+
+  # one workspace, from three to four o'clock
+  exectrail-log tree --workspace apache --since 2026-11-26T15:00:00Z --until 2026-11-26T16:00:00Z \
+    exectrail.log.gz
+
+  # where each curl came from
+  exectrail-log tree --exe curl exectrail.log
+";
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  # the programs of the last day
+  exectrail-log top --since 1d exectrail.log
+
+  # who executes most, and where
+  exectrail-log top --by user,workspace exectrail.log
+
+  # what starts compilers
+  exectrail-log top --by parent --exe cc1 exectrail.log
+";
+
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show the lines of a log, one line each
+    #[command(after_long_help = SHOW_EXAMPLES)]
+    Show(Box<ShowArgs>),
+    /// Show which process started which
+    ///
+    /// A process is known by its id and its start. Later execs of the same process follow `=>`, and
+    /// `*` marks failed execs, ends, losses, and times in which nothing was recorded. Filters choose
+    /// processes; those above them are shown, too.
+    #[command(after_long_help = TREE_EXAMPLES)]
+    Tree(Box<TreeArgs>),
+    /// Show what was executed most, and how often
+    #[command(after_long_help = TOP_EXAMPLES)]
+    Top(Box<TopArgs>),
     /// Check that no line is missing, doubled, moved or changed; the same as `exectrail verify`
     Verify(VerifyArgs),
     /// Print a completion script for a shell
@@ -61,6 +120,9 @@ enum Command {
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::Show(args) => show::main(PROGRAM, *args),
+        Command::Tree(args) => tree::main(PROGRAM, *args),
+        Command::Top(args) => top::main(PROGRAM, *args),
         Command::Verify(args) => verify::main(PROGRAM, &args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

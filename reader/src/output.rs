@@ -17,3 +17,16 @@ pub(crate) fn print(program: &str, bytes: &[u8]) -> ExitCode {
         }
     }
 }
+
+/// The status of a command that has written its result. A closed reader is no error. `is_read` is
+/// whether all of the log could be read.
+pub(crate) fn finish(program: &str, written: io::Result<()>, is_read: bool) -> ExitCode {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("{program}: cannot write to standard output: {error}");
+            ExitCode::FAILURE
+        }
+        _ if is_read => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}

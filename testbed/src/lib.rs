@@ -6,6 +6,7 @@
 //! | [`container`], [`pod`] | containers and a pod, made of namespaces |
 //! | [`sidecar`], [`logged_program`] | exectrail in a pod; a program whose output goes to files |
 //! | [`log`], [`stream`] | the content of lines; lines that are read while they are written |
+//! | [`generated_log`] | logs of any size that nothing has executed |
 //! | [`schema`] | JSON Schema |
 //! | [`process`], [`wait`] | processes and their namespaces; waiting for an event |
 //! | [`cgroup`], [`memory_cgroup`] | the cgroups of pods; a cgroup with a memory limit |
@@ -26,6 +27,7 @@ pub mod compiler;
 pub mod container;
 pub mod debian;
 mod error;
+pub mod generated_log;
 pub mod log;
 pub mod logged_program;
 pub mod long_argv;

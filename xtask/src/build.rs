@@ -37,6 +37,8 @@ pub(crate) struct Args {
 pub(crate) struct Built {
     /// The `exectrail` binary.
     pub(crate) exectrail: PathBuf,
+    /// The `exectrail-log` binary.
+    pub(crate) log: PathBuf,
     /// The `exectrail-preflight` binary.
     pub(crate) preflight: PathBuf,
 }
@@ -51,6 +53,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     command::run(&mut cargo_build())?;
     let built = Built::in_directory(&workspace::target_dir().join("debug"));
     size_of(&built.exectrail)?;
+    size_of(&built.log)?;
     size_of(&built.preflight)?;
     Ok(())
 }
@@ -81,8 +84,10 @@ pub(crate) fn release_for(architecture: Architecture) -> Result<Built> {
             size - EXECTRAIL_LIMIT,
         );
     }
+    size_of(&built.log)?;
     size_of(&built.preflight)?;
     check_static(&built.exectrail, architecture)?;
+    check_static(&built.log, architecture)?;
     check_static(&built.preflight, architecture)?;
     Ok(built)
 }
@@ -148,6 +153,7 @@ impl Built {
     fn in_directory(directory: &Path) -> Self {
         Self {
             exectrail: directory.join("exectrail"),
+            log: directory.join("exectrail-log"),
             preflight: directory.join("exectrail-preflight"),
         }
     }
@@ -155,7 +161,9 @@ impl Built {
 
 fn cargo_build() -> Command {
     let mut build = command::cargo_build_like("build");
-    build.args(["--package", "exectrail", "--package", "exectrail-preflight"]);
+    for package in ["exectrail", "exectrail-preflight", "exectrail-reader"] {
+        build.args(["--package", package]);
+    }
     build
 }
 

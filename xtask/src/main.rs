@@ -15,6 +15,7 @@ mod command;
 mod demo;
 mod dist;
 mod fuzz;
+mod generate_log;
 mod image;
 mod picture;
 mod progress;
@@ -57,7 +58,7 @@ enum Command {
     /// archive. Running it again is safe, and quick when nothing is missing.
     Setup(setup::Args),
 
-    /// Build exectrail and exectrail-preflight
+    /// Build exectrail, exectrail-log and exectrail-preflight
     Build(build::Args),
 
     /// Build, then trace a small demo workspace on this machine (root)
@@ -121,6 +122,12 @@ enum Command {
     /// every exec is accounted for, every line is right and memory is flat.
     Soak(soak::Args),
 
+    /// Write a log of any size to standard output: to measure what reads logs
+    ///
+    /// The same arguments give the same bytes. Nothing is executed; `exectrail verify` accepts the
+    /// log.
+    GenerateLog(generate_log::Args),
+
     /// Check formatting, prose, spelling, lints, documentation, licences and bans
     Check,
 
@@ -136,6 +143,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Setup(args) => setup::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Build(args) => build::command(&args).map(|()| ExitCode::SUCCESS),
+        Command::GenerateLog(args) => generate_log::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Run => {
             let built = build::release();
             built

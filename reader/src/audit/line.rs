@@ -29,6 +29,7 @@ impl LogLine {
                 | "suppressed"
                 | "checkpoint"
                 | "clock_set"
+                | "labels_changed"
                 | "tracing_started"
                 | "tracing_stopped"
                 | "workspace_started"

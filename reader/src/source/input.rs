@@ -77,8 +77,7 @@ impl Input {
         Ok(Self { name, bytes })
     }
 
-    /// Reads all lines, and returns their number. `progress` is called with the number of bytes of
-    /// each chunk.
+    /// Reads all lines, and returns their number.
     ///
     /// # Errors
     /// If the file cannot be read. Damaged compression is no error: the sink takes it.
@@ -86,7 +85,6 @@ impl Input {
         mut self,
         lines: &mut Lines,
         sink: &mut impl Sink,
-        mut progress: impl FnMut(usize),
     ) -> Result<Result<LineNumber, Stop>, SourceError> {
         let mut chunk = vec![0; CHUNK];
         loop {
@@ -111,10 +109,9 @@ impl Input {
                 return Ok(lines.end_file(sink));
             }
             let bytes = chunk.get(..read).unwrap_or_default();
-            if lines.push(bytes, sink).is_err() {
+            if lines.push(bytes, sink).is_err() || sink.pause(read).is_err() {
                 return Ok(Err(Stop));
             }
-            progress(read);
         }
     }
 
@@ -140,7 +137,7 @@ fn decompressed(mut file: Box<dyn Read>) -> io::Result<Bytes> {
     file.by_ref()
         .take(ZSTD.len() as u64)
         .read_to_end(&mut beginning)?;
-    let is_zstd = beginning == ZSTD || is_skippable(&beginning);
+    let is_zstd = is_zstd(&beginning);
     let is_gzip = beginning.starts_with(GZIP);
     let whole = io::Cursor::new(beginning).chain(file);
     Ok(if is_gzip {
@@ -154,7 +151,12 @@ fn decompressed(mut file: Box<dyn Read>) -> io::Result<Bytes> {
     })
 }
 
-/// Whether this begins a frame that decoders skip.
-fn is_skippable(beginning: &[u8]) -> bool {
-    matches!(beginning, [0x50..=0x5f, 0x2a, 0x4d, 0x18])
+/// Whether this begins a zstd frame, or one that decoders skip.
+fn is_zstd(beginning: &[u8]) -> bool {
+    beginning.starts_with(ZSTD) || matches!(beginning, [0x50..=0x5f, 0x2a, 0x4d, 0x18])
+}
+
+/// Whether a file with these first four bytes is compressed.
+pub(crate) fn is_compressed(beginning: &[u8]) -> bool {
+    beginning.starts_with(GZIP) || is_zstd(beginning)
 }

@@ -59,4 +59,13 @@ pub trait Sink {
 
     /// Takes what cannot be read.
     fn unreadable(&mut self, number: LineNumber, why: Unreadable);
+
+    /// All lines so far are given, and `bytes` more bytes are read. The next bytes may be late.
+    ///
+    /// # Errors
+    /// If nothing more is wanted.
+    fn pause(&mut self, bytes: usize) -> Result<(), Stop> {
+        let _ = bytes;
+        Ok(())
+    }
 }

@@ -3,12 +3,10 @@
 //! What is read, at each line: exectrail's own lines; `kubectl logs` with `--prefix` and
 //! `--timestamps` (`prefix`); CRI files (`prefix`) and Docker's json-file (`envelope`), whose parts
 //! are joined (`parts`); and records of collectors that have the line in a key (`envelope`). Files
-//! may be compressed (`input`). What cannot be read is given to the [`Sink`], and reading continues.
+//! may be compressed (`input`). What cannot be read is given to the [`Sink`], and reading
+//! continues.
 //!
 //! The memory is limited, whatever the input has: a line has at most [`LONGEST_LINE`] bytes.
-//!
-//! A line of `msg` `exec_argv`, which continues the argv of an `exec` line, is a line like others
-//! here. `record` is the place that joins them.
 
 mod envelope;
 mod frames;
@@ -18,7 +16,7 @@ mod lines;
 mod parts;
 mod prefix;
 
-pub(crate) use input::{Input, SourceError, name_of};
+pub(crate) use input::{Input, SourceError, is_compressed, name_of};
 pub use line::{Line, LineNumber, Sink, Stop, Unreadable};
 pub use lines::Lines;
 

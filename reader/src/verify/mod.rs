@@ -104,14 +104,14 @@ fn read(paths: &[PathBuf], audit: Audit) -> Result<(Audit, Vec<FileLines>), Sour
     let mut sink = Auditing {
         audit,
         lines_before: 0,
+        progress: Progress::new(),
     };
     let mut lines = Lines::default();
-    let mut progress = Progress::new();
     let mut files = Vec::new();
     for path in paths {
         let input = Input::open(path)?;
         // The audit never stops the reading.
-        let count = input.read(&mut lines, &mut sink, |bytes| progress.add(bytes))?;
+        let count = input.read(&mut lines, &mut sink)?;
         sink.lines_before += count.unwrap_or_default();
         files.push(FileLines {
             name: name_of(path),
@@ -119,7 +119,7 @@ fn read(paths: &[PathBuf], audit: Audit) -> Result<(Audit, Vec<FileLines>), Sour
         });
     }
     let _ = lines.finish(&mut sink);
-    progress.end();
+    sink.progress.end();
     Ok((sink.audit, files))
 }
 
@@ -127,6 +127,7 @@ fn read(paths: &[PathBuf], audit: Audit) -> Result<(Audit, Vec<FileLines>), Sour
 struct Auditing {
     audit: Audit,
     lines_before: LineNumber,
+    progress: Progress,
 }
 
 impl Sink for Auditing {
@@ -142,5 +143,10 @@ impl Sink for Auditing {
     fn unreadable(&mut self, number: LineNumber, why: Unreadable) {
         self.audit
             .unreadable(self.lines_before + number, why.to_string());
+    }
+
+    fn pause(&mut self, bytes: usize) -> Result<(), Stop> {
+        self.progress.add(bytes);
+        Ok(())
     }
 }

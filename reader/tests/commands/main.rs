@@ -2,5 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![forbid(unsafe_code)]
 
+mod documented_commands_are_accepted;
 mod files;
+mod generated_logs;
+mod long_argv_is_one_exec;
+mod show_chooses_lines;
+mod tree_and_top_count_everything;
 mod verify_reads_what_people_have;

@@ -55,7 +55,7 @@ pub(super) fn content(tarballs: &[PathBuf]) -> Result<()> {
 }
 
 fn programs(top: &Path) -> Result<()> {
-    for name in ["exectrail", "exectrail-preflight"] {
+    for name in ["exectrail", "exectrail-log", "exectrail-preflight"] {
         let printed = command::output(command::new(top.join("bin").join(name)).arg("--version"))?;
         ensure!(
             printed.trim() == format!("{name} {VERSION}"),
@@ -68,7 +68,7 @@ fn programs(top: &Path) -> Result<()> {
 /// Checks that each shell reads its script, and completes the commands. Reports shells that are not
 /// installed.
 fn completions(top: &Path) -> Result<()> {
-    for (shell, path) in COMPLETIONS {
+    for (program, shell, path) in COMPLETIONS {
         if command::find(shell).is_none() {
             progress::warning(format_args!(
                 "completions for {shell} are not checked: it is not installed"
@@ -77,36 +77,44 @@ fn completions(top: &Path) -> Result<()> {
         }
         let script = top.join(path);
         let script = script.to_str().context("a path that is not UTF-8")?;
+        let (begun, whole) = match program {
+            "exectrail" => ("pre", "preflight"),
+            _ => ("ver", "verify"),
+        };
         let mut ask = command::new(shell);
         match shell {
             "bash" => ask.args([
                 "--norc",
                 "-c",
-                "source \"$1\"; COMP_WORDS=(exectrail pre); COMP_CWORD=1; \
-                 _exectrail exectrail pre exectrail; echo \"${COMPREPLY[@]}\"",
+                &format!(
+                    "source \"$1\"; COMP_WORDS=({program} {begun}); COMP_CWORD=1; \
+                     _{program} {program} {begun} {program}; echo \"${{COMPREPLY[@]}}\""
+                ),
                 "bash",
                 script,
             ]),
             "fish" => ask.args([
                 "--no-config",
                 "-c",
-                &format!("source '{script}'; complete -C 'exectrail pre'"),
+                &format!("source '{script}'; complete -C '{program} {begun}'"),
             ]),
             // Completion in zsh needs a terminal. This checks that zsh can read the script, and
             // that the script defines its function.
             _ => ask.args([
                 "-f",
                 "-c",
-                "autoload -Uz compinit; compinit -u -D; source \"$1\"; \
-                 functions _exectrail_commands",
+                &format!(
+                    "autoload -Uz compinit; compinit -u -D; source \"$1\"; \
+                     functions _{program}_commands"
+                ),
                 "zsh",
                 script,
             ]),
         };
         let offered = command::output(&mut ask)?;
         ensure!(
-            offered.contains("preflight"),
-            "{shell} completes `exectrail pre` to {offered:?}, not to preflight"
+            offered.contains(whole),
+            "{shell} completes `{program} {begun}` to {offered:?}, not to {whole}"
         );
     }
     Ok(())
@@ -141,6 +149,9 @@ fn manual(top: &Path) -> Result<()> {
     for command in ["announce", "preflight", "run", "verify"] {
         page(&format!("exectrail-{command}.1"))?;
     }
+    for command in ["show", "verify"] {
+        page(&format!("exectrail-log-{command}.1"))?;
+    }
     ensure!(
         page("exectrail-pid-ns-init.1").is_err(),
         "there is a page for a command that is not for users"
@@ -151,6 +162,7 @@ fn manual(top: &Path) -> Result<()> {
 fn bills_of_materials(top: &Path) -> Result<()> {
     for (program, part) in [
         ("exectrail", "aya"),
+        ("exectrail-log", "regex"),
         ("exectrail-preflight", "clap"),
         ("exectrail-probes", "aya-ebpf"),
     ] {

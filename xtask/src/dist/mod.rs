@@ -107,15 +107,22 @@ fn tarball(architecture: Architecture, host: &Built, built: &Built, time: u64) -
     let root = workspace::root();
     let mut tarball = Tarball::default();
     tarball.add_program("bin/exectrail", &built.exectrail)?;
+    tarball.add_program("bin/exectrail-log", &built.log)?;
     tarball.add_program("bin/exectrail-preflight", &built.preflight)?;
 
     let manual = tempfile::tempdir()?;
-    command::run(command::new(&host.exectrail).arg("man").arg(manual.path()))?;
+    for program in [&host.exectrail, &host.log] {
+        command::run(command::new(program).arg("man").arg(manual.path()))?;
+    }
     for page in files_in(manual.path())? {
         tarball.add_copy(format!("share/man/man1/{}", name_of(&page)), &page)?;
     }
-    for (shell, path) in COMPLETIONS {
-        let script = command::output(command::new(&host.exectrail).args(["completions", shell]))?;
+    for (program, shell, path) in COMPLETIONS {
+        let program = match program {
+            "exectrail" => &host.exectrail,
+            _ => &host.log,
+        };
+        let script = command::output(command::new(program).args(["completions", shell]))?;
         tarball.add(path, script);
     }
 

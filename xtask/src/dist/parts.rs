@@ -13,8 +13,9 @@ use crate::{command, workspace};
 
 /// The programs, by the directory of their crate. The probes are a separate program inside
 /// exectrail, for another machine.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 4] = [
     ("runtime", "exectrail"),
+    ("reader", "exectrail-log"),
     ("preflight", "exectrail-preflight"),
     ("probes-ebpf", "exectrail-probes"),
 ];

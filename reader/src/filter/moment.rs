@@ -1,0 +1,95 @@
+//! A time on the command line.
+
+use std::str::FromStr;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    text: String,
+}
+
+/// A time that is none.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{value:?} is not a time: write it as 2026-11-26T10:00:00Z, or how long ago it was, such as \
+    90s, 15m, 2h or 3d"
+)]
+pub(crate) struct MomentError {
+    value: String,
+}
+
+impl Moment {
+    /// The time as lines have it, to be compared with theirs as text.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl From<Timestamp> for Moment {
+    fn from(time: Timestamp) -> Self {
+        Self {
+            text: format!("{time:.9}"),
+        }
+    }
+}
+
+/// How long ago: a number and a unit.
+fn ago(value: &str) -> Option<SignedDuration> {
+    let unit = value.chars().last()?;
+    let number: i64 = value.strip_suffix(unit)?.parse().ok()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let seconds = number
+        .checked_mul(seconds)
+        .filter(|seconds| *seconds >= 0)?;
+    Some(SignedDuration::from_secs(seconds))
+}
+
+impl FromStr for Moment {
+    type Err = MomentError;
+
+    fn from_str(value: &str) -> Result<Self, MomentError> {
+        let time = match ago(value) {
+            Some(ago) => Timestamp::now().checked_sub(ago).ok(),
+            None => value.parse().ok(),
+        };
+        time.map(Self::from).ok_or_else(|| MomentError {
+            value: value.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_the_form_of_lines() {
+        let text = |value: &str| value.parse::<Moment>().map(|moment| moment.text);
+        assert_eq!(
+            text("2026-11-26T11:00:00+01:00").unwrap(),
+            "2026-11-26T10:00:00.000000000Z"
+        );
+        let (hour, day) = (text("1h").unwrap(), text("1d").unwrap());
+        assert!(day < hour && hour < Moment::from(Timestamp::now()).text);
+        for wrong in [
+            "",
+            "x",
+            "5",
+            "5w",
+            "-5m",
+            "2026-11-26",
+            "99999999999999999999d",
+        ] {
+            let error = text(wrong).unwrap_err().to_string();
+            assert!(error.contains("15m"), "{wrong}: {error}");
+        }
+    }
+}

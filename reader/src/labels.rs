@@ -1,0 +1,107 @@
+//! The labels of lines. Those of a run are the same on each line, so they are parsed once.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
+
+use serde_json::value::RawValue;
+
+/// Keys of labels that name a user, as the templates set them.
+const USER: [&str; 3] = ["username", "user_email", "user_id"];
+/// Keys of labels that name a workspace.
+const WORKSPACE: [&str; 2] = ["workspace_name", "workspace_id"];
+/// Maximum number of different labels that are remembered.
+const REMEMBERED: usize = 4096;
+
+/// The labels of a run.
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Labels(BTreeMap<String, String>);
+
+impl Labels {
+    fn first(&self, keys: &[&str]) -> Option<&str> {
+        keys.iter()
+            .find_map(|key| self.0.get(*key))
+            .map(String::as_str)
+    }
+
+    /// The name of the user.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.first(&USER)
+    }
+
+    /// The name of the workspace.
+    pub(crate) fn workspace(&self) -> Option<&str> {
+        self.first(&WORKSPACE)
+    }
+
+    /// Whether one of the labels that name the user has this value.
+    pub(crate) fn is_user(&self, value: &str) -> bool {
+        USER.iter()
+            .any(|key| self.0.get(*key).is_some_and(|is| is == value))
+    }
+
+    /// Whether one of the labels that name the workspace has this value.
+    pub(crate) fn is_workspace(&self, value: &str) -> bool {
+        WORKSPACE
+            .iter()
+            .any(|key| self.0.get(*key).is_some_and(|is| is == value))
+    }
+}
+
+/// Labels by their JSON.
+#[derive(Debug, Default)]
+pub(crate) struct LabelCache {
+    known: HashMap<Rc<str>, Rc<Labels>>,
+    last: Option<(Rc<str>, Rc<Labels>)>,
+    none: Rc<Labels>,
+}
+
+impl LabelCache {
+    /// The labels with this JSON. Labels that are not text have none.
+    pub(crate) fn get(&mut self, json: Option<&RawValue>) -> Rc<Labels> {
+        let Some(json) = json.map(RawValue::get) else {
+            return Rc::clone(&self.none);
+        };
+        if let Some((last, labels)) = &self.last
+            && **last == *json
+        {
+            return Rc::clone(labels);
+        }
+        let (json, labels) = match self.known.get_key_value(json) {
+            Some((json, labels)) => (Rc::clone(json), Rc::clone(labels)),
+            None => {
+                let labels = Rc::new(Labels(serde_json::from_str(json).unwrap_or_default()));
+                let json: Rc<str> = json.into();
+                if self.known.len() == REMEMBERED {
+                    self.known.clear();
+                }
+                self.known.insert(Rc::clone(&json), Rc::clone(&labels));
+                (json, labels)
+            }
+        };
+        self.last = Some((json, Rc::clone(&labels)));
+        labels
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_json_has_the_same_labels_and_others_are_not_mixed_up() {
+        let json = |user| format!(r#"{{"username":"{user}","a":"b"}}"#);
+        let raw = |user| RawValue::from_string(json(user)).unwrap();
+        let mut cache = LabelCache::default();
+        for number in 0..3 * REMEMBERED {
+            let labels = cache.get(Some(&raw(number % 2 * number)));
+            assert_eq!(labels.user(), Some(&*(number % 2 * number).to_string()));
+            assert!(labels.is_user(&(number % 2 * number).to_string()));
+        }
+        assert!(cache.known.len() <= REMEMBERED);
+        let wrong = RawValue::from_string("{\"username\":1}".to_owned()).unwrap();
+        assert_eq!(cache.get(Some(&wrong)).user(), None);
+        assert_eq!(cache.get(None).workspace(), None);
+    }
+}

@@ -1,0 +1,128 @@
+//! Joins the lines of a long argv: an `exec` line, and the `exec_argv` lines directly after it in
+//! its run.
+
+use std::collections::VecDeque;
+
+use crate::{
+    record::{Event, Record},
+    source::{LONGEST_LINE, LineNumber},
+};
+
+/// Maximum number of execs whose further lines are awaited at the same time: there is one in each
+/// run.
+const AWAITED: usize = 256;
+
+/// An exec whose further lines are awaited.
+#[derive(Debug)]
+pub(crate) struct LongExec {
+    run: String,
+    place: (u64, u64, u64),
+    next_part: u64,
+    /// Number of its first line.
+    pub(crate) number: LineNumber,
+    /// Its lines, with line breaks between them.
+    pub(crate) lines: Vec<u8>,
+    /// Length of the first line.
+    first: usize,
+    /// Number of its lines.
+    count: u64,
+    /// The arguments of the further lines.
+    rest: String,
+}
+
+/// Execs whose further lines are awaited.
+#[derive(Debug, Default)]
+pub(crate) struct LongArgv {
+    /// The oldest first.
+    awaited: VecDeque<LongExec>,
+    bytes: usize,
+}
+
+impl LongArgv {
+    /// Whether nothing is awaited.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.awaited.is_empty()
+    }
+
+    /// The exec of this run.
+    pub(crate) fn take(&mut self, run: &str) -> Option<LongExec> {
+        let at = self.awaited.iter().position(|exec| exec.run == run)?;
+        let exec = self.awaited.remove(at)?;
+        self.bytes -= exec.lines.len();
+        Some(exec)
+    }
+
+    /// The oldest exec.
+    pub(crate) fn take_first(&mut self) -> Option<LongExec> {
+        let exec = self.awaited.pop_front()?;
+        self.bytes -= exec.lines.len();
+        Some(exec)
+    }
+
+    /// Awaits further lines of an exec. Returns the oldest exec if there is no room for it.
+    pub(crate) fn put(&mut self, exec: LongExec) -> Option<LongExec> {
+        self.bytes += exec.lines.len();
+        self.awaited.push_back(exec);
+        let is_full = self.awaited.len() > AWAITED || self.bytes > LONGEST_LINE;
+        if is_full { self.take_first() } else { None }
+    }
+}
+
+impl LongExec {
+    /// The exec of a line, if further lines follow.
+    pub(crate) fn begin(number: LineNumber, record: &Record<'_>, line: &[u8]) -> Option<Self> {
+        let event = record.fields.event.as_ref()?;
+        if *record.msg != *"exec" || !event.argv_continues {
+            return None;
+        }
+        Some(Self {
+            run: record.fields.run.as_deref()?.to_owned(),
+            place: place(event)?,
+            next_part: 1,
+            number,
+            lines: line.to_owned(),
+            first: line.len(),
+            count: 1,
+            rest: String::new(),
+        })
+    }
+
+    /// Adds a line if it is the next one of the exec. Returns whether it is, and whether another
+    /// one follows.
+    pub(crate) fn add(&mut self, record: &Record<'_>, line: &[u8]) -> Option<bool> {
+        let event = record.fields.event.as_ref()?;
+        let is_next = *record.msg == *"exec_argv"
+            && place(event) == Some(self.place)
+            && event.part == Some(self.next_part);
+        if !is_next {
+            return None;
+        }
+        self.next_part += 1;
+        self.count += 1;
+        self.lines.push(b'\n');
+        self.lines.extend_from_slice(line);
+        if event.offset == Some(0) {
+            self.rest.push(' ');
+        }
+        event.push_argv(&mut self.rest);
+        Some(event.argv_continues)
+    }
+
+    /// The record of its first line, with the arguments of all lines.
+    ///
+    /// # Errors
+    /// None: the line was read before.
+    pub(crate) fn record(&self) -> serde_json::Result<Record<'_>> {
+        let first = self.lines.get(..self.first).unwrap_or_default();
+        let mut record = Record::read(first)?;
+        record.lines = self.count;
+        if let Some(event) = &mut record.fields.event {
+            event.argv_rest.clone_from(&self.rest);
+        }
+        Ok(record)
+    }
+}
+
+fn place(event: &Event<'_>) -> Option<(u64, u64, u64)> {
+    Some((event.cpu?, event.lane, event.seq?))
+}

@@ -1,0 +1,212 @@
+//! Reads the records of files, for the commands.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::{
+    long_argv::{LongArgv, LongExec},
+    progress::Progress,
+    record::Record,
+    shown::escaped,
+    source::{Input, Line, LineNumber, Lines, Sink, SourceError, Stop, Unreadable, name_of},
+};
+
+/// Maximum number of unreadable lines that are named.
+const NAMED: usize = 5;
+
+/// The files to read.
+#[derive(Debug, Args)]
+pub(crate) struct Files {
+    /// The log: any number of files, each log's oldest first; - reads standard input
+    #[arg(default_value = "-", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// Takes records.
+pub(crate) trait Consumer {
+    /// Takes a record, and the line that it is from. If its argv continues in further lines, these
+    /// are behind it.
+    ///
+    /// # Errors
+    /// If nothing more is wanted.
+    fn record(&mut self, record: &Record<'_>, line: &[u8]) -> Result<(), Stop>;
+
+    /// All records so far are given, and the next one may be late.
+    ///
+    /// # Errors
+    /// If nothing more is wanted.
+    fn pause(&mut self) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
+/// Gives records to a consumer, and counts what cannot be read.
+pub(crate) struct Reading<'a, C> {
+    consumer: &'a mut C,
+    progress: Progress,
+    /// The name of the present file.
+    name: String,
+    unreadable: u64,
+    /// The first unreadable lines.
+    named: Vec<String>,
+    /// The name of the program, if lines are named as soon as they are read.
+    at_once: Option<&'a str>,
+    long_argv: LongArgv,
+}
+
+impl<'a, C: Consumer> Reading<'a, C> {
+    /// Nothing is read yet.
+    pub(crate) fn new(consumer: &'a mut C) -> Self {
+        Self {
+            consumer,
+            progress: Progress::new(),
+            name: String::new(),
+            unreadable: 0,
+            named: Vec::new(),
+            at_once: None,
+            long_argv: LongArgv::default(),
+        }
+    }
+
+    /// Names unreadable lines at once: the end of the reading may never come.
+    pub(crate) fn naming_at_once(mut self, program: &'a str) -> Self {
+        self.at_once = Some(program);
+        self
+    }
+
+    /// The present file has this name.
+    pub(crate) fn set_name(&mut self, path: &Path) {
+        self.name = escaped(&name_of(path));
+    }
+
+    /// Reads one file.
+    fn file(&mut self, path: &Path, lines: &mut Lines) -> Result<Result<(), Stop>, SourceError> {
+        self.set_name(path);
+        let read = Input::open(path)?.read(lines, self)?;
+        Ok(read.map(drop))
+    }
+
+    /// Names on standard error what could not be read.
+    pub(crate) fn report(&self, program: &str) {
+        self.progress.end();
+        if self.unreadable == 0 {
+            return;
+        }
+        eprintln!(
+            "{program}: lines that could not be read: {}",
+            self.unreadable
+        );
+        for named in &self.named {
+            eprintln!("{program}: {named}");
+        }
+    }
+}
+
+impl<C: Consumer> Reading<'_, C> {
+    /// Takes a record beside which lines of a long argv are awaited, or that begins one.
+    fn long(&mut self, line: Line<'_>, record: &Record<'_>) -> Result<(), Stop> {
+        let awaited = record.fields.run.as_deref();
+        if let Some(mut exec) = awaited.and_then(|run| self.long_argv.take(run)) {
+            match exec.add(record, line.bytes) {
+                Some(true) => return self.await_more(exec),
+                Some(false) => return self.end_long(&exec),
+                None => self.end_long(&exec)?,
+            }
+        }
+        match LongExec::begin(line.number, record, line.bytes) {
+            Some(exec) => self.await_more(exec),
+            None => self.consumer.record(record, line.bytes),
+        }
+    }
+
+    fn await_more(&mut self, exec: LongExec) -> Result<(), Stop> {
+        match self.long_argv.put(exec) {
+            Some(oldest) => self.end_long(&oldest),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives an exec to the consumer, with the lines of its argv that were found.
+    fn end_long(&mut self, exec: &LongExec) -> Result<(), Stop> {
+        match exec.record() {
+            Ok(record) => self.consumer.record(&record, &exec.lines),
+            Err(error) => {
+                self.unreadable(exec.number, Unreadable::Keys(error.to_string()));
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives the execs to the consumer whose further lines are not in the log.
+    fn end_all(&mut self) -> Result<(), Stop> {
+        while let Some(exec) = self.long_argv.take_first() {
+            self.end_long(&exec)?;
+        }
+        Ok(())
+    }
+}
+
+impl<C: Consumer> Sink for Reading<'_, C> {
+    fn line(&mut self, line: Line<'_>) -> Result<(), Stop> {
+        match Record::read(line.bytes) {
+            Ok(record) => {
+                let event = record.fields.event.as_ref();
+                let continues = event.is_some_and(|event| event.argv_continues);
+                if continues || !self.long_argv.is_empty() {
+                    self.long(line, &record)
+                } else {
+                    self.consumer.record(&record, line.bytes)
+                }
+            }
+            Err(error) => {
+                self.unreadable(line.number, Unreadable::Keys(error.to_string()));
+                Ok(())
+            }
+        }
+    }
+
+    fn unreadable(&mut self, number: LineNumber, why: Unreadable) {
+        self.unreadable += 1;
+        if self.named.len() < NAMED {
+            let why = escaped(&why.to_string());
+            let named = format!("{}, line {number}: {why}", self.name);
+            if let Some(program) = self.at_once {
+                eprintln!("{program}: {named}");
+            }
+            self.named.push(named);
+        }
+    }
+
+    fn pause(&mut self, bytes: usize) -> Result<(), Stop> {
+        self.progress.add(bytes);
+        self.consumer.pause()
+    }
+}
+
+/// Reads all files. A file that cannot be read is named on standard error, and the others are read.
+/// Returns whether all could be read.
+pub(crate) fn read_all(program: &str, files: &[PathBuf], consumer: &mut impl Consumer) -> bool {
+    let mut reading = Reading::new(consumer);
+    let mut lines = Lines::default();
+    let mut is_read = true;
+    let mut wants_more = Ok(());
+    for path in files {
+        match reading.file(path, &mut lines) {
+            Ok(result) => wants_more = result,
+            Err(error) => {
+                eprintln!("{program}: {error}");
+                is_read = false;
+            }
+        }
+        if wants_more.is_err() {
+            break;
+        }
+    }
+    if wants_more.is_ok() {
+        // At the end it makes no difference whether more is wanted.
+        let _ = lines.finish(&mut reading).and_then(|()| reading.end_all());
+    }
+    reading.report(program);
+    is_read
+}

@@ -1,0 +1,160 @@
+//! The keys of a line that the commands show, filter and count. Text is borrowed from the line.
+//!
+//! `long_argv` joins `exec_argv` lines, which continue the argv of an `exec` line, to that record.
+
+use std::{borrow::Cow, ops::Deref};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Text of a line. It is copied only if it has escapes.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A line.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Record<'a> {
+    #[serde(borrow)]
+    pub(crate) ts: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) level: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) msg: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) fields: Fields<'a>,
+    /// Number of lines: more than one if the argv of an exec continues in further lines.
+    #[serde(skip, default = "one")]
+    pub(crate) lines: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// The keys of `fields`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Fields<'a> {
+    #[serde(borrow)]
+    pub(crate) labels: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) cmdline: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) run: Option<Text<'a>>,
+    pub(crate) line: Option<u64>,
+    #[serde(borrow)]
+    pub(crate) event: Option<Event<'a>>,
+    pub(crate) count: Option<u64>,
+    #[serde(borrow)]
+    pub(crate) of: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) since: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) until: Option<Text<'a>>,
+    pub(crate) untraced_ns: Option<u64>,
+    #[serde(borrow)]
+    pub(crate) previous_run: Option<PreviousRun<'a>>,
+}
+
+/// The run before.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PreviousRun<'a> {
+    #[serde(borrow)]
+    pub(crate) run: Option<Text<'a>>,
+    pub(crate) gap_ns: Option<u64>,
+}
+
+/// The keys of `event`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Event<'a> {
+    #[serde(borrow)]
+    pub(crate) filename: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) argv: Option<&'a RawValue>,
+    pub(crate) argv_bytes: Option<u64>,
+    pub(crate) truncated: bool,
+    pub(crate) argv_continues: bool,
+    /// The arguments of further lines, with blanks between them.
+    #[serde(skip)]
+    pub(crate) argv_rest: String,
+    pub(crate) cpu: Option<u64>,
+    pub(crate) lane: u64,
+    pub(crate) seq: Option<u64>,
+    // Of `exec_argv`:
+    pub(crate) part: Option<u64>,
+    pub(crate) offset: Option<u64>,
+    pub(crate) pid: Option<u64>,
+    pub(crate) start: Option<u64>,
+    pub(crate) ppid: Option<u64>,
+    pub(crate) ppid_start: Option<u64>,
+    pub(crate) sid: Option<u64>,
+    pub(crate) ns_pid: Option<u64>,
+    pub(crate) ns_ppid: Option<u64>,
+    pub(crate) pid_ns: Option<u64>,
+    pub(crate) uid: Option<u64>,
+    pub(crate) gid: Option<u64>,
+    pub(crate) euid: Option<u64>,
+    #[serde(borrow)]
+    pub(crate) comm: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) exe: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) cwd: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) tty: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) parent_exe: Option<Text<'a>>,
+    pub(crate) entered: bool,
+    pub(crate) tampered: bool,
+    pub(crate) memfd: bool,
+    pub(crate) deleted: bool,
+    pub(crate) upper_layer: bool,
+    // Of `exec_failed` and `exit`:
+    #[serde(borrow)]
+    pub(crate) error: Option<Text<'a>>,
+    pub(crate) status: Option<u64>,
+    pub(crate) signal: Option<u64>,
+    pub(crate) duration_ns: Option<u64>,
+}
+
+impl<'a> Record<'a> {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// If it is not JSON, or a key is missing or has another type.
+    pub(crate) fn read(line: &'a [u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(line)
+    }
+}
+
+impl Event<'_> {
+    /// The arguments with blanks between them, appended to `text`.
+    pub(crate) fn push_argv(&self, text: &mut String) {
+        let Some(argv) = self.argv else { return };
+        let Ok(words) = serde_json::from_str::<Vec<Text<'_>>>(argv.get()) else {
+            return;
+        };
+        for (at, word) in words.iter().enumerate() {
+            if at > 0 {
+                text.push(' ');
+            }
+            text.push_str(word);
+        }
+        text.push_str(&self.argv_rest);
+    }
+
+    /// The file that runs; if that is not known, the name that the caller gave.
+    pub(crate) fn program(&self) -> Option<&str> {
+        self.exe.as_deref().or(self.filename.as_deref())
+    }
+}

@@ -1,0 +1,144 @@
+//! The command `show`: lines for people, one for each line of the log.
+
+mod columns;
+mod details;
+mod follow;
+
+use std::{
+    io::{self, BufWriter, Write},
+    process::ExitCode,
+};
+
+use clap::{Args, ValueEnum};
+
+use crate::{
+    filter::{Filter, FilterArgs},
+    labels::LabelCache,
+    output::finish,
+    reading::{Consumer, Files, read_all},
+    record::Record,
+    source::Stop,
+};
+
+use columns::{Column, Row};
+
+pub(crate) use columns::push_time;
+pub(crate) use details::{push_notes, seconds};
+
+/// When to write colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// Whether standard output gets colours.
+    pub(crate) fn is_on(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+            }
+        }
+    }
+}
+
+/// Flags of `show`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    files: Files,
+
+    /// Columns, separated by commas
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        value_delimiter = ',',
+        default_value = "time,user,workspace,pid,uid,comm,text"
+    )]
+    columns: Vec<Column>,
+
+    /// Write matching lines of the log unchanged, for other programs
+    #[arg(long, conflicts_with = "columns")]
+    json: bool,
+
+    /// After the last line wait for further ones, also if the file is rotated
+    #[arg(long, short)]
+    follow: bool,
+
+    /// When to write colours
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+
+    #[command(flatten)]
+    filters: FilterArgs,
+}
+
+/// Runs the command.
+pub(crate) fn main(program: &str, args: ShowArgs) -> ExitCode {
+    let files = args.files.files;
+    let mut show = Show {
+        filter: Filter::new(args.filters),
+        labels: LabelCache::default(),
+        row: (!args.json).then(|| Row::new(args.columns, args.color.is_on())),
+        out: BufWriter::with_capacity(64 * 1024, io::stdout()),
+        error: None,
+    };
+    let is_read = if args.follow {
+        follow::follow(program, &files, &mut show)
+    } else {
+        read_all(program, &files, &mut show)
+    };
+    let _ = show.pause();
+    finish(program, show.error.map_or(Ok(()), Err), is_read)
+}
+
+struct Show<W: Write> {
+    filter: Filter,
+    labels: LabelCache,
+    /// `None` writes the lines unchanged.
+    row: Option<Row>,
+    out: W,
+    error: Option<io::Error>,
+}
+
+impl<W: Write> Show<W> {
+    /// Keeps an error, which ends the reading.
+    fn check(&mut self, result: io::Result<()>) -> Result<(), Stop> {
+        result.map_err(|error| {
+            self.error.get_or_insert(error);
+            Stop
+        })
+    }
+}
+
+impl<W: Write> Consumer for Show<W> {
+    fn record(&mut self, record: &Record<'_>, line: &[u8]) -> Result<(), Stop> {
+        let labels = self.labels.get(record.fields.labels);
+        if !self.filter.wants(record, &labels) {
+            return Ok(());
+        }
+        let written = match &mut self.row {
+            // Checkpoints are for `verify`.
+            Some(_) if *record.msg == *"checkpoint" && !self.filter.names(&record.msg) => Ok(()),
+            Some(row) => self.out.write_all(row.of(record, &labels, line).as_bytes()),
+            None => self
+                .out
+                .write_all(line)
+                .and_then(|()| self.out.write_all(b"\n")),
+        };
+        self.check(written)
+    }
+
+    fn pause(&mut self) -> Result<(), Stop> {
+        let flushed = self.out.flush();
+        self.check(flushed)
+    }
+}

@@ -1,0 +1,362 @@
+//! The processes of a workspace, and which started which.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::text::TextAt;
+use crate::record::Event;
+
+/// Number of a process in the forest.
+pub(super) type Number = u32;
+
+/// A process: its id on the node, and when it was forked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    pid: u64,
+    start: u64,
+}
+
+/// How a process has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Status(u8),
+    Signal(u8),
+}
+
+/// A process.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) pid: u64,
+    start: u64,
+    /// The parent, as its first exec names it.
+    parent: Option<Key>,
+    sid: u64,
+    /// Place in the order of lines.
+    pub(super) order: u64,
+    /// What its first exec executed; `None` if it only forked.
+    pub(super) exec: Option<TextAt>,
+    pub(super) end: Option<End>,
+    pub(super) nanoseconds: u64,
+    pub(super) is_wanted: bool,
+    /// Whether the link to the process above is by session.
+    pub(super) is_by_session: bool,
+}
+
+/// Something that a process did later than its first exec.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deed {
+    pub(super) process: Number,
+    pub(super) order: u64,
+    pub(super) text: TextAt,
+    /// Whether it is an exec that failed.
+    pub(super) has_failed: bool,
+}
+
+/// Processes that are not linked yet.
+#[derive(Debug, Default)]
+pub(super) struct Forest {
+    processes: Vec<Process>,
+    by_key: HashMap<Key, Number, RandomState>,
+    deeds: Vec<Deed>,
+}
+
+/// Processes with their children.
+#[derive(Debug, Default)]
+pub(super) struct Linked {
+    pub(super) processes: Vec<Process>,
+    /// The deeds, by process and order.
+    pub(super) deeds: Vec<Deed>,
+    /// The children of each process, in the order of lines.
+    children: Vec<Number>,
+    /// Where the children of a process begin in `children`; those of the last are the roots.
+    begins: Vec<u32>,
+}
+
+impl Forest {
+    /// Takes an exec.
+    pub(super) fn exec(&mut self, order: u64, event: &Event<'_>, text: TextAt, is_wanted: bool) {
+        let Some(number) = self.process(order, event) else {
+            return;
+        };
+        let Some(process) = self.processes.get_mut(number as usize) else {
+            return;
+        };
+        process.is_wanted |= is_wanted;
+        if process.exec.is_none() {
+            process.exec = Some(text);
+        } else if is_wanted {
+            self.deeds.push(Deed {
+                process: number,
+                order,
+                text,
+                has_failed: false,
+            });
+        }
+    }
+
+    /// Takes an exec that failed.
+    pub(super) fn failed_exec(&mut self, order: u64, event: &Event<'_>, text: TextAt) {
+        let Some(number) = self.process(order, event) else {
+            return;
+        };
+        if let Some(process) = self.processes.get_mut(number as usize) {
+            process.is_wanted = true;
+        }
+        self.deeds.push(Deed {
+            process: number,
+            order,
+            text,
+            has_failed: true,
+        });
+    }
+
+    /// Takes the end of a process.
+    pub(super) fn exit(&mut self, event: &Event<'_>) {
+        let Some(key) = key_of(event) else { return };
+        let number = self.by_key.get(&key).copied();
+        let process = number.and_then(|number| self.processes.get_mut(number as usize));
+        let Some(process) = process else { return };
+        let byte = |number: u64| u8::try_from(number).unwrap_or(u8::MAX);
+        process.end = match (event.status, event.signal) {
+            (Some(status), _) => Some(End::Status(byte(status))),
+            (None, Some(signal)) => Some(End::Signal(byte(signal))),
+            (None, None) => None,
+        };
+        process.nanoseconds = event.duration_ns.unwrap_or(0);
+    }
+
+    /// The process of an event.
+    fn process(&mut self, order: u64, event: &Event<'_>) -> Option<Number> {
+        let key = key_of(event)?;
+        // A parent outside the PID namespace is none of the workspace's processes.
+        let has_parent = event.ns_ppid != Some(0);
+        let parent = event
+            .ppid
+            .filter(|ppid| *ppid > 0 && has_parent)
+            .map(|pid| Key {
+                pid,
+                start: event.ppid_start.unwrap_or(0),
+            });
+        self.find_or_add(key, parent, event.sid.unwrap_or(0), order)
+    }
+
+    fn find_or_add(
+        &mut self,
+        key: Key,
+        parent: Option<Key>,
+        sid: u64,
+        order: u64,
+    ) -> Option<Number> {
+        if let Some(number) = self.by_key.get(&key) {
+            return Some(*number);
+        }
+        let number = Number::try_from(self.processes.len()).ok()?;
+        self.by_key.insert(key, number);
+        self.processes.push(Process {
+            pid: key.pid,
+            start: key.start,
+            parent,
+            sid,
+            order,
+            exec: None,
+            end: None,
+            nanoseconds: 0,
+            is_wanted: false,
+            is_by_session: false,
+        });
+        Some(number)
+    }
+
+    /// Finds the parent of each process, and drops processes that are not wanted and have no
+    /// descendant that is.
+    pub(super) fn linked(mut self) -> Linked {
+        let by_pid = ByPid::of(&self.processes);
+        let mut above: Vec<Option<Number>> = Vec::new();
+        // Parents that only forked are added at the end.
+        while let Some(process) = self.processes.get(above.len()) {
+            let link = match process.parent {
+                Some(_) => self.parent(above.len(), &by_pid),
+                None if process.exec.is_none() => {
+                    // The session's first process is another, and was forked before this one.
+                    let before = process.start.checked_sub(1);
+                    before.and_then(|before| by_pid.last(process.sid, before))
+                }
+                None => None,
+            };
+            if let Some(process) = self.processes.get_mut(above.len()) {
+                process.is_by_session = link.is_some() && process.parent.is_none();
+            }
+            above.push(link);
+        }
+        let kept = self.kept(&above);
+        Linked::new(self.processes, self.deeds, &above, &kept)
+    }
+
+    /// The parent of a process. If it has no line, it only forked. Of processes that were forked at
+    /// the same time, the parent has the first line; so damaged logs give no circle either.
+    fn parent(&mut self, child: usize, by_pid: &ByPid) -> Option<Number> {
+        let process = self.processes.get(child)?;
+        let parent = process.parent?;
+        let start = process.start;
+        if parent.start == 0 {
+            let found = by_pid.last(parent.pid, start)?;
+            return Some(found).filter(|found| (*found as usize) < child);
+        }
+        if parent.start > start {
+            return None;
+        }
+        if let Some(found) = self.by_key.get(&parent) {
+            let is_earlier = parent.start < start || (*found as usize) < child;
+            return Some(*found).filter(|_| is_earlier || self.is_fork(*found));
+        }
+        // A process that has made its own session says nothing about that of its parent.
+        let sid = if process.sid == process.pid {
+            0
+        } else {
+            process.sid
+        };
+        let order = process.order;
+        self.find_or_add(parent, None, sid, order)
+    }
+
+    fn is_fork(&self, number: Number) -> bool {
+        let process = self.processes.get(number as usize);
+        process.is_some_and(|process| process.exec.is_none() && process.parent.is_none())
+    }
+
+    /// Which processes are shown.
+    fn kept(&self, above: &[Option<Number>]) -> Vec<bool> {
+        let mut kept = vec![false; above.len()];
+        for (number, process) in (0..).zip(&self.processes) {
+            let mut next = Some(number).filter(|_| process.is_wanted);
+            while let Some(number) = next {
+                match kept.get_mut(number as usize) {
+                    Some(kept) if !*kept => *kept = true,
+                    _ => break,
+                }
+                next = above.get(number as usize).copied().flatten();
+            }
+        }
+        kept
+    }
+}
+
+fn key_of(event: &Event<'_>) -> Option<Key> {
+    Some(Key {
+        pid: event.pid?,
+        start: event.start.unwrap_or(0),
+    })
+}
+
+/// Processes by their id and start.
+struct ByPid(Vec<(u64, u64, Number)>);
+
+impl ByPid {
+    fn of(processes: &[Process]) -> Self {
+        let all = (0..).zip(processes);
+        let mut all: Vec<_> = all.map(|(number, is)| (is.pid, is.start, number)).collect();
+        all.sort_unstable();
+        Self(all)
+    }
+
+    /// The last process with this id that was forked until a time.
+    fn last(&self, pid: u64, until: u64) -> Option<Number> {
+        let end = self
+            .0
+            .partition_point(|(id, start, _)| (*id, *start) <= (pid, until));
+        let (found, _, number) = self.0.get(end.checked_sub(1)?)?;
+        Some(*number).filter(|_| *found == pid)
+    }
+}
+
+impl Linked {
+    fn new(
+        mut processes: Vec<Process>,
+        mut deeds: Vec<Deed>,
+        above: &[Option<Number>],
+        kept: &[bool],
+    ) -> Self {
+        // A process without lines is where its first child is.
+        for (number, above) in above.iter().enumerate() {
+            let order = processes.get(number).map_or(0, |process| process.order);
+            if let Some(above) = above.and_then(|above| processes.get_mut(above as usize))
+                && above.exec.is_none()
+            {
+                above.order = above.order.min(order);
+            }
+        }
+        let roots = processes.len();
+        let slot = |number: usize| {
+            above
+                .get(number)
+                .copied()
+                .flatten()
+                .map_or(roots, |n| n as usize)
+        };
+        let mut begins = vec![0_u32; roots + 2];
+        let shown = || (0..roots).filter(|number| kept.get(*number) == Some(&true));
+        for number in shown() {
+            if let Some(count) = begins.get_mut(slot(number) + 1) {
+                *count += 1;
+            }
+        }
+        let mut sum = 0;
+        for count in &mut begins {
+            sum += *count;
+            *count = sum;
+        }
+        let mut next = begins.clone();
+        let mut children = vec![0; sum as usize];
+        for number in shown() {
+            if let Some(at) = next.get_mut(slot(number)) {
+                if let Some(place) = children.get_mut(*at as usize) {
+                    *place = number as Number;
+                }
+                *at += 1;
+            }
+        }
+        let order = |number: &Number| processes.get(*number as usize).map(|process| process.order);
+        for slot in 0..=roots {
+            if let Some(range) = range(&begins, slot)
+                && let Some(same) = children.get_mut(range)
+            {
+                same.sort_unstable_by_key(order);
+            }
+        }
+        deeds.sort_unstable_by_key(|deed| (deed.process, deed.order));
+        Self {
+            processes,
+            deeds,
+            children,
+            begins,
+        }
+    }
+
+    /// The processes that are below no other.
+    pub(super) fn roots(&self) -> &[Number] {
+        self.children_at(self.processes.len())
+    }
+
+    /// The children of a process.
+    pub(super) fn children(&self, number: Number) -> &[Number] {
+        self.children_at(number as usize)
+    }
+
+    fn children_at(&self, slot: usize) -> &[Number] {
+        range(&self.begins, slot)
+            .and_then(|range| self.children.get(range))
+            .unwrap_or_default()
+    }
+
+    /// What a process did after its first exec.
+    pub(super) fn deeds(&self, number: Number) -> &[Deed] {
+        let start = self.deeds.partition_point(|deed| deed.process < number);
+        let end = self.deeds.partition_point(|deed| deed.process <= number);
+        self.deeds.get(start..end).unwrap_or_default()
+    }
+}
+
+fn range(begins: &[u32], slot: usize) -> Option<std::ops::Range<usize>> {
+    Some(*begins.get(slot)? as usize..*begins.get(slot + 1)? as usize)
+}

@@ -1,0 +1,158 @@
+//! What a tree does not show: losses, suppressed execs, lines that are missing, and times in which
+//! nothing was recorded.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    record::Record,
+    show::{push_time, seconds},
+    shown::{escaped, push_escaped},
+};
+
+/// Maximum number of gaps that are named in a workspace.
+const NAMED: usize = 1_000;
+/// Maximum number of runs of a workspace that are followed; the others are not checked.
+const RUNS: usize = 10_000;
+
+/// A gap, at its place in the order of lines.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Gap {
+    pub(super) order: u64,
+    pub(super) text: String,
+}
+
+/// A run of exectrail.
+#[derive(Debug, Default)]
+struct Run {
+    /// Number of the next line.
+    next: u64,
+    has_ended: bool,
+}
+
+/// The gaps of a workspace.
+#[derive(Debug, Default)]
+pub(super) struct Gaps {
+    runs: BTreeMap<String, Run>,
+    named: Vec<Gap>,
+    more: u64,
+}
+
+impl Gaps {
+    /// Takes a line.
+    pub(super) fn line(&mut self, order: u64, record: &Record<'_>) {
+        self.number(order, record);
+        if matches!(&*record.msg, "exec" | "exit" | "exec_failed" | "checkpoint") {
+            return;
+        }
+        let fields = &record.fields;
+        let mut text = String::new();
+        push_time(&mut text, &record.ts);
+        match (&*record.msg, fields.count) {
+            (kind @ ("lost" | "suppressed"), Some(count)) => {
+                let of = fields.of.as_deref().unwrap_or("exec");
+                text.push_str(&format!(" {kind}: {count} "));
+                push_escaped(&mut text, of);
+                text.push_str(" events");
+                for (word, time) in [(" from ", &fields.since), (" to ", &fields.until)] {
+                    if let Some(time) = time {
+                        text.push_str(word);
+                        push_time(&mut text, time);
+                    }
+                }
+            }
+            ("tracing_started", _) => {
+                let Some(previous) = &fields.previous_run else {
+                    return;
+                };
+                let run = previous.run.as_deref().unwrap_or("?");
+                if let Some(run) = self.runs.get_mut(run) {
+                    run.has_ended = true;
+                }
+                text.push_str(" not recorded since run ");
+                push_escaped(&mut text, run);
+                if let Some(gap) = previous.gap_ns {
+                    text.push_str(": ");
+                    text.push_str(&seconds(gap));
+                }
+            }
+            ("workspace_started", _) => match fields.untraced_ns {
+                Some(untraced) if untraced > 0 => {
+                    text.push_str(" not recorded before: ");
+                    text.push_str(&seconds(untraced));
+                }
+                _ => return,
+            },
+            ("workspace_unknown", _) => text.push_str(" a workspace may run unrecorded"),
+            _ => return,
+        }
+        self.name(order, text);
+    }
+
+    /// Finds lines that are missing, by their numbers.
+    fn number(&mut self, order: u64, record: &Record<'_>) {
+        let (Some(id), Some(number)) = (record.fields.run.as_deref(), record.fields.line) else {
+            return;
+        };
+        if !self.runs.contains_key(id) {
+            if self.runs.len() == RUNS {
+                return;
+            }
+            let next = if *record.msg == *"tracing_started" {
+                0
+            } else {
+                number
+            };
+            let run = Run {
+                next,
+                has_ended: false,
+            };
+            self.runs.insert(id.to_owned(), run);
+        }
+        let Some(run) = self.runs.get_mut(id) else {
+            return;
+        };
+        run.has_ended |= *record.msg == *"tracing_stopped";
+        let expected = run.next;
+        run.next = number.saturating_add(record.lines).max(expected);
+        if number > expected {
+            let (last, id) = (number - 1, escaped(id));
+            let mut text = String::new();
+            push_time(&mut text, &record.ts);
+            text.push_str(&format!(" missing: lines {expected} to {last} of run {id}"));
+            self.name(order, text);
+        }
+    }
+
+    fn name(&mut self, order: u64, text: String) {
+        if self.named.len() < NAMED {
+            self.named.push(Gap { order, text });
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// All gaps in their order, when `last` was the last line.
+    pub(super) fn finish(mut self, last: u64) -> Vec<Gap> {
+        let order = last + 1;
+        let open = self
+            .runs
+            .iter()
+            .filter(|(_, run)| !run.has_ended)
+            .take(NAMED);
+        let open: Vec<Gap> = open
+            .map(|(id, _)| Gap {
+                order,
+                text: format!(
+                    "run {} has no end here: it goes on, or was killed, or its end is missing",
+                    escaped(id)
+                ),
+            })
+            .collect();
+        if self.more > 0 {
+            let text = format!("and {} more gaps", self.more);
+            self.named.push(Gap { order, text });
+        }
+        self.named.extend(open);
+        self.named
+    }
+}

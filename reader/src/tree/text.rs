@@ -1,0 +1,71 @@
+//! The texts of a tree, kept together: there are a million of them.
+
+use crate::{
+    record::{Event, Record},
+    show::{push_notes, push_time},
+    shown::push_escaped,
+};
+
+/// Maximum length of a command line that is kept, in bytes. A longer one is cut, and ends with `…`.
+const LONGEST: usize = 1_000;
+
+/// Where a text is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TextAt {
+    start: usize,
+    length: u32,
+}
+
+/// Texts that are kept.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    text: String,
+}
+
+impl Kept {
+    /// A text.
+    pub(super) fn get(&self, at: TextAt) -> &str {
+        let end = at.start + at.length as usize;
+        self.text.get(at.start..end).unwrap_or_default()
+    }
+
+    /// The time and command line of an exec.
+    pub(super) fn exec(&mut self, record: &Record<'_>, event: &Event<'_>) -> TextAt {
+        self.keep(record, |out| {
+            push_notes(out, event);
+            let cmdline = record.fields.cmdline.as_deref();
+            push_cut(out, cmdline.or(event.program()).unwrap_or("?"));
+        })
+    }
+
+    /// The time, error and file of a failed exec.
+    pub(super) fn failed_exec(&mut self, record: &Record<'_>, event: &Event<'_>) -> TextAt {
+        self.keep(record, |out| {
+            push_escaped(out, event.error.as_deref().unwrap_or("?"));
+            out.push(' ');
+            push_cut(out, event.filename.as_deref().unwrap_or("?"));
+        })
+    }
+
+    fn keep(&mut self, record: &Record<'_>, push: impl FnOnce(&mut String)) -> TextAt {
+        let start = self.text.len();
+        push_time(&mut self.text, &record.ts);
+        self.text.push(' ');
+        push(&mut self.text);
+        TextAt {
+            start,
+            // Longer texts are cut.
+            length: u32::try_from(self.text.len() - start).unwrap_or(0),
+        }
+    }
+}
+
+/// Appends the beginning of a text.
+fn push_cut(out: &mut String, text: &str) {
+    if text.len() <= LONGEST {
+        return push_escaped(out, text);
+    }
+    let end = text.floor_char_boundary(LONGEST);
+    push_escaped(out, text.get(..end).unwrap_or_default());
+    out.push('…');
+}

@@ -1,0 +1,207 @@
+//! `tree` shows each process below the one that started it, with what is missing; `top` counts.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::files::{file, output_of, plain};
+use crate::generated_logs::{self, EXECS};
+
+/// A line, from its `msg` and fields.
+fn line(second: u32, number: u64, msg: &str, fields: &str) -> String {
+    format!(r#"{{"ts":"2026-11-24T04:04:{second:02}.000000000Z","level":"INFO","msg":"{msg}","#)
+        + r#""fields":{"labels":{"username":"jessie","workspace_name":"demo"},"#
+        + &format!(r#"{fields},"run":"aabbccddeeff","line":{number}}}}}"#)
+}
+
+/// An exec of the process (pid, start) with the parent (pid, start).
+fn exec(
+    (second, number): (u32, u64),
+    (pid, start): (u64, u64),
+    (ppid, ppid_start): (u64, u64),
+    (sid, ns_ppid): (u64, u64),
+    cmdline: &str,
+) -> String {
+    let ids = format!(r#""pid":{pid},"start":{start},"ppid":{ppid},"ppid_start":{ppid_start}"#);
+    let event = format!(r#"{{"filename":"x",{ids},"sid":{sid},"ns_ppid":{ns_ppid}}}"#);
+    line(
+        second,
+        number,
+        "exec",
+        &format!(r#""cmdline":"{cmdline}","event":{event}"#),
+    )
+}
+
+fn tree_of(lines: &[String], filters: &[&str]) -> String {
+    let directory = TempDir::new().unwrap();
+    let log = file(directory.path(), "log", plain(lines).as_bytes());
+    let time = |second| format!("2026-11-24T04:04:{second:02}.000Z ");
+    let printed = output_of(&[&["tree"], filters].concat(), &[&log]);
+    (0..60).fold(printed, |text, second| text.replace(&time(second), ""))
+}
+
+fn session() -> Vec<String> {
+    vec![
+        line(0, 0, "tracing_started", r#""version":"0.1.0""#),
+        exec((1, 1), (10, 100), (5, 50), (10, 0), "bash"),
+        exec((2, 2), (11, 110), (10, 100), (10, 1), "make"),
+        // The first process of the session forks 12, which has no line, and that starts 13.
+        exec((3, 3), (13, 130), (12, 120), (10, 1), "cc a\\u001b.c"),
+        exec((4, 4), (13, 130), (12, 120), (10, 1), "as a.s"),
+        line(
+            5,
+            5,
+            "exit",
+            r#""event":{"pid":13,"start":130,"status":1,"signal":null,"duration_ns":1500000000}"#,
+        ),
+        // The number 11 is used again, by a process of another parent.
+        exec((6, 6), (11, 200), (13, 130), (10, 1), "ld"),
+        line(7, 7, "lost", r#""count":3,"of":"exec","cpu":0"#),
+        line(
+            8,
+            8,
+            "exec_failed",
+            r#""event":{"filename":"/x","error":"ENOENT","pid":11,"start":200,"ppid":13,"ns_ppid":1}"#,
+        ),
+        exec((9, 11), (20, 300), (6, 60), (20, 0), "sh -c 'from outside'"),
+    ]
+}
+
+#[test]
+fn each_process_is_below_the_one_that_started_it() {
+    assert_eq!(
+        tree_of(&session(), &[]),
+        "\
+jessie/demo
+├─ 10 bash
+│  ├─ 11 make
+│  └─ 12 (only forked; by its session below this process)
+│     └─ 13 cc a\\u{1b}.c * exit 1 after 1.500 s
+│        ├─ => as a.s
+│        └─ 11 ld
+│           └─ * failed: ENOENT /x
+├─ * lost: 3 exec events
+├─ * missing: lines 9 to 10 of run aabbccddeeff
+├─ 20 sh -c 'from outside'
+└─ * run aabbccddeeff has no end here: it goes on, or was killed, or its end is missing
+"
+    );
+}
+
+#[test]
+fn filters_choose_processes_and_keep_those_above_them() {
+    let chosen = tree_of(&session(), &["--under", "13", "--msg", "exec"]);
+    assert!(
+        chosen.contains("10 bash") && chosen.contains("11 ld"),
+        "{chosen}"
+    );
+    assert!(
+        !chosen.contains("make") && !chosen.contains("outside"),
+        "{chosen}"
+    );
+    assert_eq!(tree_of(&session(), &["--user", "robin"]), "");
+}
+
+#[test]
+fn a_log_whose_processes_are_their_own_ancestors_is_shown() {
+    let lines = [
+        exec((1, 1), (10, 100), (11, 100), (1, 1), "a"),
+        exec((2, 2), (11, 100), (10, 100), (1, 1), "b"),
+        exec((3, 3), (12, 100), (12, 100), (12, 1), "c"),
+        exec((4, 4), (13, 100), (14, 100), (13, 1), "d"),
+        exec((5, 5), (15, 0), (15, 0), (15, 1), "e"),
+        exec((6, 6), (16, 5), (17, 9), (15, 1), "f"),
+    ];
+    let tree = tree_of(&lines, &[]);
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        assert_eq!(
+            tree.matches(&format!(" {name}\n")).count(),
+            1,
+            "{name}: {tree}"
+        );
+    }
+}
+
+#[test]
+fn a_deep_tree_is_shown_with_limited_indentation() {
+    let lines: Vec<String> = (1..3_000)
+        .map(|n| exec((0, n), (n + 10, n + 10), (n + 9, n + 9), (1, 1), "x"))
+        .collect();
+    let tree = tree_of(&lines, &[]);
+    assert!(
+        tree.contains("(depth 3000) "),
+        "{}",
+        &tree[tree.len() - 500..]
+    );
+    assert!(tree.lines().all(|line| line.chars().count() < 200));
+}
+
+/// The number of processes with a line, and of those whose parent has one, by a plain count.
+#[test]
+fn every_exec_of_a_log_is_in_the_tree_once_and_below_its_parent() {
+    let (_directory, path, text) = generated_logs::log();
+    let tree = output_of(&["tree"], &[&path]);
+    let mut depths = HashMap::new();
+    let mut stack: Vec<&str> = Vec::new();
+    let mut above = HashMap::new();
+    for line in tree.lines() {
+        let Some(at) = line.find("─ ") else {
+            stack.clear();
+            continue;
+        };
+        let depth = line[..at].chars().count() / 3;
+        let rest = &line[at + "─ ".len()..];
+        let rest = rest
+            .split_once(") ")
+            .filter(|_| rest.starts_with("(depth"))
+            .map_or(rest, |r| r.1);
+        let Some((pid, _)) = rest.split_once(' ').filter(|(pid, _)| *pid != "*") else {
+            continue;
+        };
+        stack.truncate(depth);
+        above.insert(pid, stack.last().copied());
+        assert!(depths.insert(pid, depth).is_none(), "{pid} is there twice");
+        stack.push(pid);
+    }
+    let mut execs = 0;
+    for line in text.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let event = &line["fields"]["event"];
+        if event.is_null() {
+            continue;
+        }
+        execs += 1;
+        let (pid, ppid) = (event["pid"].to_string(), event["ppid"].to_string());
+        // Deeper processes have no indentation of their own.
+        if depths[pid.as_str()] < 39 {
+            assert_eq!(above[pid.as_str()], Some(ppid.as_str()), "{line}");
+        }
+    }
+    assert_eq!(execs, EXECS);
+    // The first process of each workspace has no line.
+    assert_eq!(depths.len() as u64, EXECS + 5);
+    assert!(tree.contains(" lost: "), "losses are not visible");
+}
+
+#[test]
+fn top_counts_each_exec_once_and_names_losses() {
+    let (_directory, path, text) = generated_logs::log();
+    let top = output_of(&["top", "--by", "exe"], &[&path]);
+    let programs = top.lines().skip(3);
+    let mut sum = 0;
+    for row in programs {
+        let fields: Vec<&str> = row.split_whitespace().collect();
+        let count: u64 = fields[0].parse().unwrap();
+        let expected = text.matches(&format!(r#""exe":"{}""#, fields[3])).count();
+        assert_eq!(count as usize, expected, "{row}");
+        sum += count;
+    }
+    assert_eq!(sum, EXECS, "{top}");
+    assert!(
+        top.contains("not counted: ") && top.contains(" lost, 0 suppressed"),
+        "{top}"
+    );
+    let one = output_of(&["top", "--by", "user,workspace", "-n", "1"], &[&path]);
+    assert!(one.contains("execs of 4 others"), "{one}");
+}
