@@ -197,7 +197,7 @@ fn every_shell_block_answers_its_question() {
     let uname = most.lines().find(|line| line.ends_with("/uname")).unwrap();
     assert_eq!(uname.trim().split(' ').next(), Some("2"));
 
-    let changed = ask("What runs with another user id");
+    let changed = ask("Set-user-ID programs");
     let changed: Value = serde_json::from_str(&changed).unwrap();
     let id = log.directory.path().join("id");
     assert_eq!(changed, json!({"filename": id, "uid": 1000, "euid": 0}));
