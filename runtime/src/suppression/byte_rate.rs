@@ -35,7 +35,8 @@ impl fmt::Display for ByteRate {
             (1 << 10, "KiB"),
             (1, "B"),
         ];
-        let unit = units.into_iter().find(|(unit, _)| bytes % unit == 0);
+        let mut units = units.into_iter();
+        let unit = units.find(|(unit, _)| bytes.is_multiple_of(*unit));
         let (unit, name) = unit.unwrap_or((1, "B"));
         write!(f, "{}{name}/{}", bytes / unit, self.per)
     }
