@@ -1,4 +1,4 @@
-//! The labels of lines. Those of a run are the same on each line, so they are parsed once.
+//! The labels of lines. Those of a run rarely change (`labels_changed`), so they are parsed once.
 
 use std::{
     collections::{BTreeMap, HashMap},

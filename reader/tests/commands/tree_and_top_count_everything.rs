@@ -184,6 +184,27 @@ fn every_exec_of_a_log_is_in_the_tree_once_and_below_its_parent() {
     assert!(tree.contains(" lost: "), "losses are not visible");
 }
 
+/// A limit on bytes suppresses exits and failed execs, too.
+#[test]
+fn only_suppressed_execs_are_execs_that_are_not_counted() {
+    let suppressed = |number: u64, of: &str, count: u64| {
+        let fields = format!(r#""count":{count},"by":"rate_limit","rate":"1MiB/m","of":"{of}""#);
+        line(1, number, "suppressed", &fields)
+    };
+    let lines = [
+        exec((0, 0), (7, 1), (1, 1), (7, 1), "true"),
+        suppressed(1, "exec", 5),
+        suppressed(2, "exit", 60),
+        suppressed(3, "exec_failed", 700),
+    ];
+    let directory = TempDir::new().unwrap();
+    let log = file(directory.path(), "log", plain(&lines).as_bytes());
+    let top = output_of(&["top"], &[&log]);
+    assert!(top.contains("not counted: 0 lost, 5 suppressed"), "{top}");
+    let tree = output_of(&["tree"], &[&log]);
+    assert!(tree.contains("suppressed: 60 exit events"), "{tree}");
+}
+
 #[test]
 fn top_counts_each_exec_once_and_names_losses() {
     let (_directory, path, text) = generated_logs::log();
