@@ -205,7 +205,9 @@ impl Consumer for Top {
                 self.counts.add(&self.key);
             }
             ("lost", _) if is_of_execs => self.lost = self.lost.saturating_add(count),
-            ("suppressed", _) => self.suppressed = self.suppressed.saturating_add(count),
+            ("suppressed", _) if is_of_execs => {
+                self.suppressed = self.suppressed.saturating_add(count)
+            }
             _ => {}
         }
         Ok(())
