@@ -6,9 +6,9 @@ use exectrail_common::record::Exec;
 use jiff::Timestamp;
 
 use super::{
-    Json, close,
+    envelope::{Json, ROOM_AFTER_EVENT, close, open},
     exec::push_exec,
-    fit, open,
+    fit,
     shortened::{Shortened, each_piece},
     text::push_contents,
 };
@@ -41,7 +41,7 @@ pub(super) fn write(
     open(line, json, ts, "exec");
     let room = json
         .longest
-        .saturating_sub(line.len() - begin + super::ROOM_AFTER_EVENT);
+        .saturating_sub(line.len() - begin + ROOM_AFTER_EVENT);
     let escaped = needs_escape(event.argv);
     let can_continue = json.keys.has(Key::Argv) && json.keys.has(Key::ArgvContinues);
     let mut head = *event.head;
@@ -243,7 +243,7 @@ impl Lines<'_, '_> {
         let begin = self.line.len();
         open(self.line, self.json, self.ts, "exec_argv");
         self.line.extend_from_slice(br#","event":{"argv":["#);
-        let taken = self.line.len() - begin + PART_KEYS + super::ROOM_AFTER_EVENT;
+        let taken = self.line.len() - begin + PART_KEYS + ROOM_AFTER_EVENT;
         // Labels are too short to leave less.
         self.left = self.json.longest.saturating_sub(taken).max(LEAST);
         self.part += 1;

@@ -4,6 +4,7 @@
 //! others ([`rare`]).
 
 mod account;
+mod envelope;
 mod exec;
 mod exit;
 mod fit;
@@ -26,72 +27,19 @@ use exectrail_proof::Signer;
 use jiff::Timestamp;
 
 use super::{
-    FailedExecEvent,
-    bytes::needs_escape,
-    event::Event,
-    line::{LineBuffer, Overflow},
-    redacted::Redaction,
+    FailedExecEvent, bytes::needs_escape, event::Event, line::LineBuffer, redacted::Redaction,
 };
 
 use crate::{
-    event::{
-        clock::LineTime,
-        keys::{Key, KeySet},
-    },
+    event::{clock::LineTime, keys::Key},
     redaction::Redactor,
 };
+pub(super) use envelope::Json;
+use envelope::{ROOM_AFTER_EVENT, close, open, push_line, push_run};
 use exec::push_exec;
 use exit::push_exit;
-use instant::Second;
 pub use labels::Labels;
 use redacted::push_places;
-
-/// Greatest length of a line by default, bytes with the line break: container runtimes divide what
-/// is longer than 16,384 bytes (containerd's and CRI-O's logs).
-pub(super) const LONGEST_LINE: usize = 16_000;
-
-/// Room for what follows the event: `run`, `line`, `clock` and the closing braces.
-const ROOM_AFTER_EVENT: usize = 160;
-
-/// The state of writing JSON lines.
-#[derive(Debug)]
-pub(super) struct Json {
-    /// The labels of all further lines.
-    pub(super) labels: Labels,
-    second: Second,
-    /// The keys of exec lines.
-    pub(super) keys: KeySet,
-    /// Id of the run, which all lines have; empty before the first line.
-    pub(super) run: String,
-    /// Number of lines that have it.
-    pub(super) lines: u64,
-    /// Signs checkpoints.
-    pub(super) signer: Option<Signer>,
-    /// Greatest length of a line, with its line break.
-    pub(super) longest: usize,
-    /// Receives lines before all lines of an event are in memory.
-    pub(super) overflow: Option<Overflow>,
-    /// What is redacted, for the first line.
-    pub(super) redactor: Option<Redactor>,
-}
-
-impl Json {
-    /// Makes a writer of lines with `labels`.
-    pub(super) fn new(labels: Labels) -> Self {
-        let second = Second::default();
-        Self {
-            labels,
-            second,
-            keys: KeySet::default(),
-            run: String::new(),
-            lines: 0,
-            signer: None,
-            longest: LONGEST_LINE,
-            overflow: None,
-            redactor: None,
-        }
-    }
-}
 
 /// Room for the list of redacted places of a failed exec, and for its other keys.
 const PLACES_OF_FAILED: usize = 1_600;
@@ -223,28 +171,6 @@ fn put_frequent(
     fits
 }
 
-/// Begins a line, up to the labels.
-fn open(line: &mut Vec<u8>, json: &mut Json, ts: Timestamp, msg: &str) {
-    line.extend_from_slice(br#"{"ts":""#);
-    json.second.push(line, ts);
-    line.extend_from_slice(br#"","level":"INFO","msg":""#);
-    line.extend_from_slice(msg.as_bytes());
-    line.extend_from_slice(br#"","fields":{"labels":"#);
-    line.extend_from_slice(json.labels.text().as_bytes());
-}
-
-/// Ends a line after its event: with the id of the run, if `run`, and the number of the line.
-fn close(line: &mut Vec<u8>, json: &mut Json, run: bool) {
-    if run {
-        push_run(line, &json.run);
-        push_line(line, json);
-    } else {
-        // `exectrail verify` counts such lines.
-        json.lines += 1;
-    }
-    line.extend_from_slice(b"}}\n");
-}
-
 /// Appends what is redacted, and the id of the key.
 fn push_mode(line: &mut Vec<u8>, redactor: &Redactor) {
     // Writing to memory does not fail.
@@ -262,22 +188,4 @@ fn sign_last(lines: &mut Vec<u8>, signer: &Signer) {
     signer.sign(&mut line);
     lines.append(&mut line);
     lines.push(b'\n');
-}
-
-/// Appends the number of the line in its run, the last key of `fields`.
-fn push_line(line: &mut Vec<u8>, json: &mut Json) {
-    if !json.run.is_empty() {
-        line.extend_from_slice(br#","line":"#);
-        line.extend_from_slice(itoa::Buffer::new().format(json.lines).as_bytes());
-        json.lines += 1;
-    }
-}
-
-/// Appends the id of the run.
-fn push_run(line: &mut Vec<u8>, run: &str) {
-    if !run.is_empty() {
-        line.extend_from_slice(br#","run":""#);
-        line.extend_from_slice(run.as_bytes());
-        line.push(b'"');
-    }
 }

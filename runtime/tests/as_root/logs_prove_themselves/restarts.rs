@@ -178,7 +178,9 @@ fn a_full_disk_does_not_break_the_chain() {
     assert!(sidecar.wait().success());
     let text = fs::read_to_string(&log).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    let parts = lines.iter().filter(|line| line.contains("\"msg\":\"exec_argv\""));
+    let parts = lines
+        .iter()
+        .filter(|line| line.contains("\"msg\":\"exec_argv\""));
     assert!(parts.count() > 40);
     let output = files.verify_all(&lines, &last_of(&lines, "complete_until"));
     assert!(output.status.success(), "{}", report(&output));
