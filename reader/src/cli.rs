@@ -95,8 +95,8 @@ enum Command {
     /// Show which process started which
     ///
     /// A process is known by its id and its start. Later execs of the same process follow `=>`, and
-    /// `*` marks failed execs, ends, losses, and times in which nothing was recorded. Filters choose
-    /// processes; those above them are shown, too.
+    /// `*` marks failed execs, ends, losses, and times in which nothing was recorded. Filters
+    /// choose processes; those above them are shown, too.
     #[command(after_long_help = TREE_EXAMPLES)]
     Tree(Box<TreeArgs>),
     /// Show what was executed most, and how often

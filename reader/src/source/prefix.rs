@@ -24,8 +24,7 @@ pub(super) struct Unprefixed<'a> {
 }
 
 /// Removes `[pod/NAME/CONTAINER] ` (kubectl, `--prefix`) and `TIME ` (`--timestamps`), or `TIME
-/// STREAM TAGS ` of a CRI file (Kubernetes, `kubelet_container_log` format: pkg/kubelet/kuberuntime
-/// /logs).
+/// STREAM TAGS ` of a CRI file (pkg/kubelet/kuberuntime/logs/logs.go in Kubernetes).
 pub(super) fn without_prefix(line: &[u8]) -> Unprefixed<'_> {
     let mut plain = Unprefixed {
         origin: &[],
@@ -44,7 +43,7 @@ pub(super) fn without_prefix(line: &[u8]) -> Unprefixed<'_> {
         plain.origin = origin;
         plain.text = rest;
     }
-    let Some((time, rest)) = word(plain.text).filter(|(time, _)| is_time(time)) else {
+    let Some((_, rest)) = word(plain.text).filter(|(time, _)| is_time(time)) else {
         return plain;
     };
     if let Some((stream, rest)) = word(rest)
@@ -66,7 +65,6 @@ pub(super) fn without_prefix(line: &[u8]) -> Unprefixed<'_> {
             ..plain
         };
     }
-    debug_assert!(!time.is_empty());
     plain.text = rest;
     plain
 }

@@ -223,6 +223,18 @@ fn top_counts_each_exec_once_and_names_losses() {
         top.contains("not counted: ") && top.contains(" lost, 0 suppressed"),
         "{top}"
     );
+    let directory = TempDir::new().unwrap();
+    let lines = [
+        line(1, 1, "suppressed", r#""count":2,"of":"exec""#),
+        line(2, 2, "suppressed", r#""count":5,"of":"exit""#),
+        line(3, 3, "lost", r#""count":7,"of":"exit""#),
+    ];
+    let log = file(directory.path(), "log", plain(&lines).as_bytes());
+    let others = output_of(&["top"], &[&log]);
+    assert!(
+        others.contains("not counted: 0 lost, 2 suppressed"),
+        "{others}"
+    );
     let one = output_of(&["top", "--by", "user,workspace", "-n", "1"], &[&path]);
     assert!(one.contains("execs of 4 others"), "{one}");
 }
