@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    rc::Rc,
+    sync::Arc,
 };
 
 use serde_json::value::RawValue;
@@ -52,35 +52,35 @@ impl Labels {
 /// Labels by their JSON.
 #[derive(Debug, Default)]
 pub(crate) struct LabelCache {
-    known: HashMap<Rc<str>, Rc<Labels>>,
-    last: Option<(Rc<str>, Rc<Labels>)>,
-    none: Rc<Labels>,
+    known: HashMap<Arc<str>, Arc<Labels>>,
+    last: Option<(Arc<str>, Arc<Labels>)>,
+    none: Arc<Labels>,
 }
 
 impl LabelCache {
     /// The labels with this JSON. Labels that are not text have none.
-    pub(crate) fn get(&mut self, json: Option<&RawValue>) -> Rc<Labels> {
+    pub(crate) fn get(&mut self, json: Option<&RawValue>) -> Arc<Labels> {
         let Some(json) = json.map(RawValue::get) else {
-            return Rc::clone(&self.none);
+            return Arc::clone(&self.none);
         };
         if let Some((last, labels)) = &self.last
             && **last == *json
         {
-            return Rc::clone(labels);
+            return Arc::clone(labels);
         }
         let (json, labels) = match self.known.get_key_value(json) {
-            Some((json, labels)) => (Rc::clone(json), Rc::clone(labels)),
+            Some((json, labels)) => (Arc::clone(json), Arc::clone(labels)),
             None => {
-                let labels = Rc::new(Labels(serde_json::from_str(json).unwrap_or_default()));
-                let json: Rc<str> = json.into();
+                let labels = Arc::new(Labels(serde_json::from_str(json).unwrap_or_default()));
+                let json: Arc<str> = json.into();
                 if self.known.len() == REMEMBERED {
                     self.known.clear();
                 }
-                self.known.insert(Rc::clone(&json), Rc::clone(&labels));
+                self.known.insert(Arc::clone(&json), Arc::clone(&labels));
                 (json, labels)
             }
         };
-        self.last = Some((json, Rc::clone(&labels)));
+        self.last = Some((json, Arc::clone(&labels)));
         labels
     }
 }

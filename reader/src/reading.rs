@@ -9,7 +9,7 @@ use crate::{
     progress::Progress,
     record::Record,
     shown::escaped,
-    source::{Input, Line, LineNumber, Lines, Sink, SourceError, Stop, Unreadable, name_of},
+    source::{Line, LineNumber, Sink, Stop, Unreadable, name_of},
 };
 
 /// Maximum number of unreadable lines that are named.
@@ -80,13 +80,6 @@ impl<'a, C: Consumer> Reading<'a, C> {
         self.name = escaped(&name_of(path));
     }
 
-    /// Reads one file.
-    fn file(&mut self, path: &Path, lines: &mut Lines) -> Result<Result<(), Stop>, SourceError> {
-        self.set_name(path);
-        let read = Input::open(path)?.read(lines, self)?;
-        Ok(read.map(drop))
-    }
-
     /// Names on standard error what could not be read.
     pub(crate) fn report(&self, program: &str) {
         self.progress.end();
@@ -104,19 +97,42 @@ impl<'a, C: Consumer> Reading<'a, C> {
 }
 
 impl<C: Consumer> Reading<'_, C> {
+    /// Takes a line whose keys are read.
+    pub(crate) fn parsed(
+        &mut self,
+        number: LineNumber,
+        line: &[u8],
+        record: serde_json::Result<Record<'_>>,
+    ) -> Result<(), Stop> {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                self.unreadable(number, Unreadable::Keys(error.to_string()));
+                return Ok(());
+            }
+        };
+        let event = record.fields.event.as_ref();
+        let continues = event.is_some_and(|event| event.argv_continues);
+        if continues || !self.long_argv.is_empty() {
+            self.long(number, line, &record)
+        } else {
+            self.consumer.record(&record, line)
+        }
+    }
+
     /// Takes a record beside which lines of a long argv are awaited, or that begins one.
-    fn long(&mut self, line: Line<'_>, record: &Record<'_>) -> Result<(), Stop> {
+    fn long(&mut self, number: LineNumber, line: &[u8], record: &Record<'_>) -> Result<(), Stop> {
         let awaited = record.fields.run.as_deref();
         if let Some(mut exec) = awaited.and_then(|run| self.long_argv.take(run)) {
-            match exec.add(record, line.bytes) {
+            match exec.add(record, line) {
                 Some(true) => return self.await_more(exec),
                 Some(false) => return self.end_long(&exec),
                 None => self.end_long(&exec)?,
             }
         }
-        match LongExec::begin(line.number, record, line.bytes) {
+        match LongExec::begin(number, record, line) {
             Some(exec) => self.await_more(exec),
-            None => self.consumer.record(record, line.bytes),
+            None => self.consumer.record(record, line),
         }
     }
 
@@ -139,7 +155,7 @@ impl<C: Consumer> Reading<'_, C> {
     }
 
     /// Gives the execs to the consumer whose further lines are not in the log.
-    fn end_all(&mut self) -> Result<(), Stop> {
+    pub(crate) fn end_all(&mut self) -> Result<(), Stop> {
         while let Some(exec) = self.long_argv.take_first() {
             self.end_long(&exec)?;
         }
@@ -149,21 +165,7 @@ impl<C: Consumer> Reading<'_, C> {
 
 impl<C: Consumer> Sink for Reading<'_, C> {
     fn line(&mut self, line: Line<'_>) -> Result<(), Stop> {
-        match Record::read(line.bytes) {
-            Ok(record) => {
-                let event = record.fields.event.as_ref();
-                let continues = event.is_some_and(|event| event.argv_continues);
-                if continues || !self.long_argv.is_empty() {
-                    self.long(line, &record)
-                } else {
-                    self.consumer.record(&record, line.bytes)
-                }
-            }
-            Err(error) => {
-                self.unreadable(line.number, Unreadable::Keys(error.to_string()));
-                Ok(())
-            }
-        }
+        self.parsed(line.number, line.bytes, Record::read(line.bytes))
     }
 
     fn unreadable(&mut self, number: LineNumber, why: Unreadable) {
@@ -182,31 +184,4 @@ impl<C: Consumer> Sink for Reading<'_, C> {
         self.progress.add(bytes);
         self.consumer.pause()
     }
-}
-
-/// Reads all files. A file that cannot be read is named on standard error, and the others are read.
-/// Returns whether all could be read.
-pub(crate) fn read_all(program: &str, files: &[PathBuf], consumer: &mut impl Consumer) -> bool {
-    let mut reading = Reading::new(consumer);
-    let mut lines = Lines::default();
-    let mut is_read = true;
-    let mut wants_more = Ok(());
-    for path in files {
-        match reading.file(path, &mut lines) {
-            Ok(result) => wants_more = result,
-            Err(error) => {
-                eprintln!("{program}: {error}");
-                is_read = false;
-            }
-        }
-        if wants_more.is_err() {
-            break;
-        }
-    }
-    if wants_more.is_ok() {
-        // At the end it makes no difference whether more is wanted.
-        let _ = lines.finish(&mut reading).and_then(|()| reading.end_all());
-    }
-    reading.report(program);
-    is_read
 }

@@ -10,7 +10,8 @@ use std::{
 };
 
 use crate::{
-    reading::{Consumer, Reading, read_all},
+    parallel::read_all,
+    reading::{Consumer, Reading},
     source::{Lines, Sink as _, Stop, is_compressed},
 };
 
@@ -30,7 +31,11 @@ struct Followed {
 
 /// Reads the files and everything that is written to them later, until nothing more is wanted.
 /// Standard input is read to its end. Returns whether everything could be read.
-pub(super) fn follow(program: &str, files: &[PathBuf], consumer: &mut impl Consumer) -> bool {
+pub(super) fn follow(
+    program: &str,
+    files: &[PathBuf],
+    consumer: &mut (impl Consumer + Send),
+) -> bool {
     if files == [Path::new("-")] {
         return read_all(program, files, consumer);
     }

@@ -15,7 +15,8 @@ use crate::{
     filter::{Filter, FilterArgs},
     labels::LabelCache,
     output::finish,
-    reading::{Consumer, Files, read_all},
+    parallel::read_all,
+    reading::{Consumer, Files},
     record::Record,
     source::Stop,
 };

@@ -9,7 +9,7 @@ mod gaps;
 mod paint;
 mod text;
 
-use std::{collections::HashMap, io, process::ExitCode, rc::Rc};
+use std::{collections::HashMap, io, process::ExitCode, sync::Arc};
 
 use clap::Args;
 
@@ -17,7 +17,8 @@ use crate::{
     filter::{Filter, FilterArgs},
     labels::{LabelCache, Labels},
     output::finish,
-    reading::{Consumer, Files, read_all},
+    parallel::read_all,
+    reading::{Consumer, Files},
     record::Record,
     show::Color,
     source::Stop,
@@ -68,7 +69,7 @@ struct Key {
 
 /// The processes and gaps of one workspace.
 struct Workspace {
-    labels: Rc<Labels>,
+    labels: Arc<Labels>,
     /// The run, if the lines have no labels.
     run: Option<String>,
     forest: Forest,
@@ -80,8 +81,8 @@ struct Building {
     labels: LabelCache,
     workspaces: Vec<Workspace>,
     by_key: HashMap<Key, usize>,
-    /// The labels of the workspaces that have a name: the same labels need no look at their names.
-    by_labels: HashMap<*const Labels, (Rc<Labels>, usize)>,
+    /// By the address of labels that have a name: the same labels need no look at their names.
+    by_labels: HashMap<usize, (Arc<Labels>, usize)>,
     text: Kept,
     /// Number of lines so far, which is the order of everything.
     seen: u64,
@@ -89,8 +90,8 @@ struct Building {
 
 impl Building {
     /// The workspace of a line. Without the labels of a workspace, each run is one.
-    fn workspace(&mut self, record: &Record<'_>, labels: &Rc<Labels>) -> usize {
-        if let Some((_, at)) = self.by_labels.get(&Rc::as_ptr(labels)) {
+    fn workspace(&mut self, record: &Record<'_>, labels: &Arc<Labels>) -> usize {
+        if let Some((_, at)) = self.by_labels.get(&Arc::as_ptr(labels).addr()) {
             return *at;
         }
         let is_named = labels.user().is_some() || labels.workspace().is_some();
@@ -105,7 +106,7 @@ impl Building {
         let at = *self.by_key.entry(key).or_insert(next);
         if at == next {
             self.workspaces.push(Workspace {
-                labels: Rc::clone(labels),
+                labels: Arc::clone(labels),
                 run: run.map(str::to_owned),
                 forest: Forest::default(),
                 gaps: Gaps::default(),
@@ -113,8 +114,8 @@ impl Building {
         }
         if is_named {
             // Kept, so that no other labels get the same address.
-            let kept = (Rc::clone(labels), at);
-            self.by_labels.insert(Rc::as_ptr(labels), kept);
+            let kept = (Arc::clone(labels), at);
+            self.by_labels.insert(Arc::as_ptr(labels).addr(), kept);
         }
         at
     }

@@ -1,6 +1,8 @@
 //! Commands on a generated log of several workspaces, with losses.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use exectrail_testbed::generated_log::{Options, generate};
 use tempfile::TempDir;
@@ -31,6 +33,23 @@ fn the_same_options_give_the_same_bytes_which_verify_accepts() {
     let printed = output_of(&["verify"], &[&path]);
     assert!(printed.contains("5 runs: 5000 execs, "), "{printed}");
     assert!(!printed.contains(", 0 lost, 0 suppressed; "), "{printed}");
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_program_without_an_error() {
+    let (_directory, path, text) = log();
+    let mut show = Command::new(env!("CARGO_BIN_EXE_exectrail-log"))
+        .args(["show", "--json"])
+        .args([&path, &path, &path])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    let mut output = BufReader::new(show.stdout.take().unwrap());
+    output.read_line(&mut first).unwrap();
+    assert_eq!(first.trim_end(), text.lines().next().unwrap());
+    drop(output);
+    assert!(show.wait().unwrap().success());
 }
 
 #[test]

@@ -1,0 +1,230 @@
+//! Reads files in several threads: one finds the lines, others read their keys, and the consumer
+//! takes the records in their order.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+};
+
+use crate::{
+    reading::{Consumer, Reading},
+    record::Record,
+    source::{Input, Line, LineNumber, Lines, Sink, SourceError, Stop, Unreadable},
+};
+
+/// Maximum number of threads that read keys.
+const THREADS: usize = 4;
+
+/// What the source has found in a chunk of a file.
+#[derive(Default)]
+struct Batch {
+    /// Its place in the order of batches.
+    order: u64,
+    path: Arc<PathBuf>,
+    /// Bytes of the chunk.
+    read: usize,
+    /// The lines, one behind the other.
+    bytes: Vec<u8>,
+    found: Vec<Found>,
+}
+
+enum Found {
+    /// A line that ends at this byte.
+    Line(LineNumber, usize),
+    Unreadable(LineNumber, Unreadable),
+}
+
+/// Collects batches, and gives them to the threads.
+struct Batches<'a> {
+    batch: Batch,
+    sender: SyncSender<Batch>,
+    is_stopped: &'a AtomicBool,
+}
+
+impl Batches<'_> {
+    /// Gives the batch to the threads. It waits while they have enough.
+    fn send(&mut self) -> Result<(), Stop> {
+        let next = Batch {
+            order: self.batch.order + 1,
+            path: Arc::clone(&self.batch.path),
+            ..Batch::default()
+        };
+        let sent = self.sender.send(std::mem::replace(&mut self.batch, next));
+        match sent {
+            Ok(()) if !self.is_stopped.load(Ordering::Relaxed) => Ok(()),
+            _ => Err(Stop),
+        }
+    }
+
+    /// Reads one file.
+    fn file(&mut self, path: &Path, lines: &mut Lines) -> Result<Result<(), Stop>, SourceError> {
+        self.batch.path = Arc::new(path.to_owned());
+        let read = Input::open(path)?.read(lines, self)?;
+        Ok(read.and_then(|_| self.send()))
+    }
+}
+
+impl Sink for Batches<'_> {
+    fn line(&mut self, line: Line<'_>) -> Result<(), Stop> {
+        self.batch.bytes.extend_from_slice(line.bytes);
+        let end = self.batch.bytes.len();
+        self.batch.found.push(Found::Line(line.number, end));
+        Ok(())
+    }
+
+    fn unreadable(&mut self, number: LineNumber, why: Unreadable) {
+        self.batch.found.push(Found::Unreadable(number, why));
+    }
+
+    fn pause(&mut self, bytes: usize) -> Result<(), Stop> {
+        self.batch.read = bytes;
+        self.send()
+    }
+}
+
+/// The consumer, and which batch it takes next.
+struct Turn<'a, C> {
+    next: u64,
+    reading: Reading<'a, C>,
+    result: Result<(), Stop>,
+}
+
+/// What the threads share.
+struct Shared<'a, C> {
+    receiver: Mutex<Receiver<Batch>>,
+    turn: Mutex<Turn<'a, C>>,
+    has_changed: Condvar,
+    is_stopped: &'a AtomicBool,
+}
+
+/// A lock that another thread may have held when it panicked: that panic ends the program.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<C: Consumer> Shared<'_, C> {
+    /// Reads the keys of the lines of batches, until there are no more.
+    fn work(&self) {
+        loop {
+            let received = lock(&self.receiver).recv();
+            let Ok(batch) = received else { return };
+            self.take(&batch);
+        }
+    }
+
+    fn take(&self, batch: &Batch) {
+        let mut begin = 0;
+        let mut records = Vec::with_capacity(batch.found.len());
+        for found in &batch.found {
+            if let Found::Line(_, end) = found {
+                let line = batch.bytes.get(begin..*end).unwrap_or_default();
+                begin = *end;
+                records.push((line, Record::read(line)));
+            }
+        }
+        let mut records = records.into_iter();
+        let mut turn = lock(&self.turn);
+        while turn.next != batch.order {
+            turn = self
+                .has_changed
+                .wait(turn)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        turn.reading.set_name(&batch.path);
+        for found in &batch.found {
+            if turn.result.is_err() {
+                break;
+            }
+            match found {
+                Found::Line(number, _) => {
+                    if let Some((line, record)) = records.next() {
+                        turn.result = turn.reading.parsed(*number, line, record);
+                    }
+                }
+                Found::Unreadable(number, why) => turn.reading.unreadable(*number, why.clone()),
+            }
+        }
+        if turn.result.is_ok() {
+            turn.result = turn.reading.pause(batch.read);
+        }
+        if turn.result.is_err() {
+            self.is_stopped.store(true, Ordering::Relaxed);
+        }
+        turn.next += 1;
+        self.has_changed.notify_all();
+    }
+}
+
+/// Reads all files. A file that cannot be read is named on standard error, and the others are read.
+/// Returns whether all could be read.
+pub(crate) fn read_all<C: Consumer + Send>(
+    program: &str,
+    files: &[PathBuf],
+    consumer: &mut C,
+) -> bool {
+    let is_stopped = AtomicBool::new(false);
+    let threads = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(THREADS);
+    let (sender, receiver) = sync_channel(threads);
+    let shared = Shared {
+        receiver: Mutex::new(receiver),
+        turn: Mutex::new(Turn {
+            next: 0,
+            reading: Reading::new(consumer),
+            result: Ok(()),
+        }),
+        has_changed: Condvar::new(),
+        is_stopped: &is_stopped,
+    };
+    let is_read = thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| shared.work());
+        }
+        // The threads end when it is dropped.
+        let batches = Batches {
+            batch: Batch::default(),
+            sender,
+            is_stopped: &is_stopped,
+        };
+        read_files(program, files, batches)
+    });
+    let turn = shared
+        .turn
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    let mut reading = turn.reading;
+    if turn.result.is_ok() {
+        // At the end it makes no difference whether more is wanted.
+        let _ = reading.end_all();
+    }
+    reading.report(program);
+    is_read
+}
+
+/// Gives the lines of all files to the threads. Returns whether all could be read.
+fn read_files(program: &str, files: &[PathBuf], mut batches: Batches<'_>) -> bool {
+    let mut lines = Lines::default();
+    let mut is_read = true;
+    for path in files {
+        match batches.file(path, &mut lines) {
+            Ok(Ok(())) => {}
+            Ok(Err(Stop)) => return is_read,
+            Err(error) => {
+                eprintln!("{program}: {error}");
+                is_read = false;
+                let ended = lines.end_file(&mut batches).and_then(|_| batches.send());
+                if ended.is_err() {
+                    return is_read;
+                }
+            }
+        }
+    }
+    let _ = lines.finish(&mut batches).and_then(|()| batches.send());
+    is_read
+}
