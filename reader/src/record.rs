@@ -133,7 +133,11 @@ impl<'a> Record<'a> {
     /// # Errors
     /// If it is not JSON, or a key is missing or has another type.
     pub(crate) fn read(line: &'a [u8]) -> serde_json::Result<Self> {
-        serde_json::from_slice(line)
+        // Checked at once, UTF-8 costs less than in each text.
+        match str::from_utf8(line) {
+            Ok(line) => serde_json::from_str(line),
+            Err(_) => serde_json::from_slice(line),
+        }
     }
 }
 
