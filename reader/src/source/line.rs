@@ -1,5 +1,9 @@
 //! Lines, and where they are from.
 
+/// Maximum length of a line in bytes. No line of exectrail is longer: an argv of 6 MiB takes at
+/// most twelve times its size.
+pub(crate) const LONGEST_LINE: usize = 128 * 1024 * 1024;
+
 /// Number of a line in its file, from 1. Of a line in parts, it is the number of the first part.
 pub type LineNumber = u64;
 

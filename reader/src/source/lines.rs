@@ -3,9 +3,8 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::{
-    LONGEST_LINE,
     envelope::{self, Opened},
-    line::{Line, LineNumber, Sink, Stop, Unreadable},
+    line::{LONGEST_LINE, Line, LineNumber, Sink, Stop, Unreadable},
     parts::{Key, Parts, Unfinished},
     prefix::{Part, Unprefixed, without_prefix},
 };

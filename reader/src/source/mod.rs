@@ -17,12 +17,9 @@ mod parts;
 mod prefix;
 
 pub(crate) use input::{Input, SourceError, is_compressed, name_of};
+pub(crate) use line::LONGEST_LINE;
 pub use line::{Line, LineNumber, Sink, Stop, Unreadable};
 pub use lines::Lines;
 
 #[cfg(test)]
 mod tests;
-
-/// Maximum length of a line in bytes. No line of exectrail is longer: an argv of 6 MiB takes at
-/// most twelve times its size.
-pub(crate) const LONGEST_LINE: usize = 128 * 1024 * 1024;

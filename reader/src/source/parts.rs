@@ -2,10 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{
-    LONGEST_LINE,
-    line::{LineNumber, Unreadable},
-};
+use super::line::{LONGEST_LINE, LineNumber, Unreadable};
 
 /// Maximum number of lines whose last part is awaited at the same time. There is one for each
 /// container and stream.

@@ -1,4 +1,4 @@
-//! The names of the keys of an exec's line, and the sets of `--fields`. `output/json/frequent.rs`
+//! The names of the keys of an exec's line, and the sets of `--fields`. `output/json/exec.rs`
 //! has their order on the line.
 
 use std::{fmt, str::FromStr};

@@ -35,7 +35,7 @@ impl Stream {
     }
 
     /// Writes the last lines of the stream. The last one is a checkpoint if there is a `head`: the
-    /// hash of all lines before, of which [`Stream::settle`] and [`Stream::report_volume`] have
+    /// hash of all lines before, of which [`Stream::settle`] and `report_volume` have
     /// written the last.
     pub fn finish(&mut self, head: Option<Head>, out: &mut Vec<u8>) -> Option<Checkpoint> {
         self.settle(out);

@@ -32,6 +32,7 @@ use crate::{
 };
 
 mod account;
+mod counted;
 mod exec_memory;
 mod execs;
 mod long_argv;

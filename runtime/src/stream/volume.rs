@@ -5,12 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use exectrail_common::record::Prefix;
-
-use super::Stream;
 use crate::{
-    event::{clock::WallClock, loss::Place},
-    output::{Event, Kind, SuppressedEvent},
+    event::loss::Place,
+    output::Kind,
     suppression::{
         account::{SuppressedTotals, Suppression},
         byte_rate::ByteRate,
@@ -23,7 +20,7 @@ const REPORT_PERIOD: u64 = 10_000_000_000;
 
 /// Events of the same series have consecutive numbers: those of one kind and, for failed execs, one
 /// call, at one place.
-type Series = (Kind, u32, Place);
+pub(super) type Series = (Kind, u32, Place);
 
 /// The limit on bytes, and what it has suppressed.
 #[derive(Debug)]
@@ -74,7 +71,14 @@ impl LineVolume {
         self.volume.take(target, bytes);
     }
 
-    fn number(&mut self, series: Series, seq: u64, target: u32, ktime: u64) -> Option<u64> {
+    /// The number of an event for its line; `None` if it is suppressed.
+    pub(super) fn number(
+        &mut self,
+        series: Series,
+        seq: u64,
+        target: u32,
+        ktime: u64,
+    ) -> Option<u64> {
         if !self.volume.admits(target, series.0 as usize, ktime) {
             *self.suppressed.entry(series).or_default() += 1;
             let since = self.unreported_since.get_or_insert(ktime);
@@ -84,99 +88,20 @@ impl LineVolume {
         let before = self.suppressed.get(&series).copied().unwrap_or_default();
         Some(seq.saturating_sub(before))
     }
-}
 
-impl Stream {
-    /// The number of an event for its line; `None` if the event is suppressed. `call` is that of a
-    /// failed exec.
-    #[inline]
-    pub(super) fn number(
-        &mut self,
-        kind: Kind,
-        call: u32,
-        prefix: &Prefix,
-        target: u32,
-        ktime: u64,
-    ) -> Option<u64> {
-        match &mut self.volume {
-            None => Some(prefix.seq),
-            Some(volume) => {
-                let series = (kind, call, Place::of(prefix));
-                volume.number(series, prefix.seq, target, ktime)
-            }
-        }
-    }
-
-    /// Writes the lines of an event of `target`, which count towards its limit.
-    pub(super) fn write_counted(
-        &mut self,
-        target: u32,
-        ktime: u64,
-        event: &Event<'_>,
-        out: &mut Vec<u8>,
-    ) {
-        let time = self.clock.at(ktime);
-        let before = self.writer.appended(out);
-        self.writer.write(out, time, event);
-        if let Some(volume) = &mut self.volume {
-            let bytes = self.writer.appended(out).saturating_sub(before);
-            volume.take(target, bytes);
-        }
-    }
-
-    /// Reports what the limit on bytes has suppressed, if the last report is long ago or `now`.
-    pub(crate) fn report_volume(&mut self, now: bool, out: &mut Vec<u8>) {
-        let Some(volume) = &mut self.volume else {
-            return;
-        };
-        let at = WallClock::boot_now();
-        let is_due = now || at.saturating_sub(volume.reported_at) >= REPORT_PERIOD;
-        let Some(first) = volume.unreported_since.filter(|_| is_due) else {
-            return;
-        };
-        volume.unreported_since = None;
-        volume.reported_at = at;
+    /// What has been suppressed since the last report, by kind, and the time of the earliest such
+    /// event; `None` if there is nothing, or the last report is less than ten seconds before `at`
+    /// and it is not to be `now`. Times are of the boot clock.
+    pub(super) fn report(&mut self, at: u64, now: bool) -> Option<(u64, Vec<(Kind, Suppression)>)> {
+        let is_due = now || at.saturating_sub(self.reported_at) >= REPORT_PERIOD;
+        let first = self.unreported_since.filter(|_| is_due)?;
+        self.unreported_since = None;
+        self.reported_at = at;
         let mut reports = Vec::new();
-        for (of, totals) in Kind::ALL.into_iter().zip(&mut volume.totals) {
-            let new = totals.update(0, &volume.volume.tallies(of as usize));
+        for (of, totals) in Kind::ALL.into_iter().zip(&mut self.totals) {
+            let new = totals.update(0, &self.volume.tallies(of as usize));
             reports.extend(new.into_iter().map(|new| (of, new)));
         }
-        for (of, new) in reports {
-            let Suppression {
-                cause,
-                count,
-                until,
-                total,
-                ..
-            } = new;
-            let Some(reason) = cause.reason(&self.limits) else {
-                continue;
-            };
-            let by_others = match of {
-                Kind::Exec => self.suppressed.total(),
-                Kind::Exit | Kind::ExecFailed => 0,
-            };
-            let event = Event::Suppressed(SuppressedEvent {
-                of,
-                reason,
-                count,
-                since: self.clock.at(first).ts,
-                until: self.clock.at(until).ts,
-                total: total.saturating_add(by_others),
-            });
-            self.writer.write(out, self.clock.at(until), &event);
-        }
-    }
-
-    /// Suppressed events of a kind that `suppressed` lines have reported.
-    pub(super) fn suppressed_of(&self, kind: Kind) -> u64 {
-        let by_volume = self
-            .volume
-            .as_ref()
-            .map_or(0, |volume| volume.reported(kind));
-        match kind {
-            Kind::Exec => self.suppressed.total().saturating_add(by_volume),
-            Kind::Exit | Kind::ExecFailed => by_volume,
-        }
+        Some((first, reports))
     }
 }

@@ -77,7 +77,12 @@ pub(super) fn write(
     };
     let (before, behind) = text.split_at_checked(argv_at).unwrap_or((&text, &[]));
     line.extend_from_slice(before);
-    let reserved = if can_continue { 0 } else { LEAST };
+    // An argv that was found too long is to be so on this line, too.
+    let reserved = if taken.is_none() && !can_continue {
+        LEAST
+    } else {
+        0
+    };
     let mut lines = Lines {
         left: room.saturating_sub(text.len() + reserved),
         line,
@@ -143,7 +148,12 @@ fn length(
 ) -> Option<usize> {
     let mut sum = Some(0);
     each_piece(event, redacted, usize::MAX, |piece| {
-        let quotes = if piece.first { 3 } else { 0 };
+        // Two quotes, and a comma between two arguments.
+        let quotes = match piece.first {
+            true if piece.word == 0 => 2,
+            true => 3,
+            false => 0,
+        };
         sum = sum.and_then(|sum| {
             let left = most.checked_sub(sum + quotes)?;
             Some(sum + quotes + fit::length(piece.bytes, escaped, left)?)

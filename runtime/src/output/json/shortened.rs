@@ -32,8 +32,8 @@ pub(super) struct Shortened {
     pub(super) argv_at: usize,
 }
 
-/// Shares of the room for texts, in percent. What a text does not need is left to argv, and what that
-/// does not need to `cmdline`.
+/// Shares of the room for texts, in percent. What a text does not need is left to argv, and what
+/// argv does not need to `cmdline`.
 const FILENAME: usize = 31;
 const STACK_FILENAME: usize = 8;
 const INTERPRETER: usize = 4;
