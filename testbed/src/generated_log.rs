@@ -200,7 +200,7 @@ impl Workspace {
 
     fn begin(&mut self, clock: &Clock, pid: &mut u64, out: &mut impl Write) -> io::Result<()> {
         self.begin_line(clock, "INFO", "tracing_started");
-        let _ = write!(self.text, "\"version\":\"0.1.0\",\"boot_id\":\"b\",");
+        let _ = write!(self.text, "\"version\":\"9.9.9\",\"boot_id\":\"b\",");
         self.end_line(out)?;
         self.begin_line(clock, "INFO", "workspace_started");
         let namespace = 4_026_532_000 + u64::from(self.number);

@@ -43,7 +43,7 @@ fn tree_of(lines: &[String], filters: &[&str]) -> String {
 
 fn session() -> Vec<String> {
     vec![
-        line(0, 0, "tracing_started", r#""version":"0.1.0""#),
+        line(0, 0, "tracing_started", r#""version":"9.9.9""#),
         exec((1, 1), (10, 100), (5, 50), (10, 0), "bash"),
         exec((2, 2), (11, 110), (10, 100), (10, 1), "make"),
         // The first process of the session forks 12, which has no line, and that starts 13.
