@@ -81,6 +81,8 @@ fn completions(top: &Path) -> Result<()> {
             "exectrail" => ("pre", "preflight"),
             _ => ("ver", "verify"),
         };
+        // clap makes this name for bash, which allows no `-` in the names of variables.
+        let function = program.replace('-', "__");
         let mut ask = command::new(shell);
         match shell {
             "bash" => ask.args([
@@ -88,7 +90,7 @@ fn completions(top: &Path) -> Result<()> {
                 "-c",
                 &format!(
                     "source \"$1\"; COMP_WORDS=({program} {begun}); COMP_CWORD=1; \
-                     _{program} {program} {begun} {program}; echo \"${{COMPREPLY[@]}}\""
+                     _{function} {program} {begun} {program}; echo \"${{COMPREPLY[@]}}\""
                 ),
                 "bash",
                 script,
