@@ -3,9 +3,9 @@
 //! A workspace decides which of its pointers are NULL. Before Linux 5.16 on x86-64, and 6.10 on
 //! arm64, the load faults, and the kernel then gives 0 (`ex_handler_bpf`,
 //! arch/*/net/bpf_jit_comp.c); since then the program tests the address first. Kernels without the
-//! change "bpf: ensure main program has an extable" (Linux 6.4) can panic instead, if the load is in
-//! the entry of a program that has functions. Whether they do depends on the place of the program in
-//! a tree, so each round loads the programs anew.
+//! change "bpf: ensure main program has an extable" (Linux 6.4) can panic instead, if the load is
+//! in the entry of a program that has functions. Whether they do depends on the place of the
+//! program in a tree, so each round loads the programs anew.
 
 use std::fs;
 
