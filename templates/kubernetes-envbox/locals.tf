@@ -31,7 +31,7 @@ locals {
   # Of the workspace's name, what a host can be called.
   hostname = trim(substr(replace(lower(data.coder_workspace.me.name), "/[^a-z0-9-]+/", "-"), 0, 63), "-")
 
-  # What envbox is told. The kubelet makes $ of $$ in values, so that every $ is doubled.
+  # Variables of envbox. The kubelet turns $$ in a value into $, so every $ is doubled here.
   envbox_env = {
     CODER_AGENT_TOKEN      = coder_agent.main.token
     CODER_AGENT_URL        = data.coder_workspace.me.access_url

@@ -6,7 +6,8 @@ use crate::{
     shown::push_escaped,
 };
 
-/// Maximum length of a command line that is kept, in bytes. A longer one is cut, and ends with `…`.
+/// Maximum length of a command line that is kept, in bytes. A longer one is cut, and ends with
+/// `…`.
 const LONGEST: usize = 1_000;
 
 /// Where a text is.

@@ -42,7 +42,8 @@ pub struct VerifyArgs {
 
     /// If there is no fault, write as JSON from when to when the log is complete
     ///
-    /// Without --key it is marked `self-attested`: whoever can write the log could have made it.
+    /// Without --key it is marked `self-attested`: everyone who can write the log could have made
+    /// it.
     #[arg(long, value_name = "FILE")]
     pub certificate: Option<PathBuf>,
 }

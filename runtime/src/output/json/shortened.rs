@@ -178,6 +178,10 @@ impl Shortened {
         let mut text = Vec::new();
         let mut words = LineBuffer::new(&mut text, self.cmdline);
         each_piece(event, redacted, usize::MAX, |piece| {
+            // An argv may have megabytes more.
+            if words.is_cut() {
+                return;
+            }
             let blank = if piece.first && piece.word > 0 {
                 " "
             } else {
