@@ -51,7 +51,8 @@ impl LogFile {
 
 fn of_cri(text: &str) -> String {
     let mut output = String::new();
-    for line in text.lines() {
+    // The runtime's writer may be in the middle of the last line, whose tag `F` is written first.
+    for line in whole_lines(text) {
         let mut fields = line.splitn(4, ' ');
         let (stream, tag, text) = (fields.nth(1), fields.next(), fields.next());
         if stream == Some("stdout") {
@@ -79,8 +80,10 @@ mod tests {
 
     #[test]
     fn parts_of_lines_are_put_together() {
-        let cri = "T stdout P {\"a\":\nT stderr F no\nT stdout F  1}\nT stdout F {}\nT stdout P {";
+        let cri = "T stdout P {\"a\":\nT stderr F no\nT stdout F  1}\nT stdout F {}\nT stdout P {\n";
         assert_eq!(of_cri(cri), "{\"a\": 1}\n{}\n{");
+        let half_written = "T stdout F {}\nT stdout F {\"a";
+        assert_eq!(of_cri(half_written), "{}\n");
         let json = concat!(
             r#"{"log":"{\"a\":","stream":"stdout","time":"T"}"#,
             "\n",

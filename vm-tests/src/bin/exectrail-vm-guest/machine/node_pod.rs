@@ -113,7 +113,8 @@ impl NodePod {
 
     /// The lines of the sidecar's log, parsed.
     pub(crate) fn log(&self) -> Result<Vec<Value>> {
-        self.raw_log()?.lines().map(event).collect()
+        let file = LogFile::of(&self.engine, &self.container("exectrail"))?;
+        file.lines()?.iter().map(|line| event(line)).collect()
     }
 
     /// The sidecar's log as text.
