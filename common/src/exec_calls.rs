@@ -1,5 +1,5 @@
-//! The system calls that execute, and the register that has the address of the filename: for the
-//! record of failed execs. `preflight/src/attach_points.rs` has the kernel's functions.
+//! The system calls that execute, and the registers that have the addresses of the filename and of
+//! argv: for the record of failed execs. `preflight/src/attach_points.rs` has the kernel's functions.
 //!
 //! The kernel enters a system call with the caller's registers, `struct pt_regs`, as its one
 //! argument. Each architecture's ABI fixes what a register holds, so the offsets are constants.
@@ -28,6 +28,8 @@ pub const NAMES: [&str; CALLS] = ["execve", "execveat", "compat_execve", "compat
 pub struct ExecCalls {
     /// Offset of the register with the address of the filename, by call.
     pub filename: [u32; CALLS],
+    /// Offset of the register with the address of the array of arguments, by call.
+    pub argv: [u32; CALLS],
     /// The calls' numbers.
     pub number: [u32; CALLS],
     /// Offset of the number of a call while it runs.
@@ -46,6 +48,8 @@ impl ExecCalls {
     pub const X86_64: Self = Self {
         // rdi, rsi, rbx, rcx
         filename: [112, 104, 40, 88],
+        // rsi, rdx, rcx, rdx
+        argv: [104, 96, 88, 96],
         number: [59, 322, 11, 358],
         // orig_rax
         number_at: 120,
@@ -60,6 +64,8 @@ impl ExecCalls {
     pub const AARCH64: Self = Self {
         // `orig_x0`, as x0 has the result when the call exits; x1
         filename: [272, 8, 272, 8],
+        // x1, x2
+        argv: [8, 16, 8, 16],
         number: [221, 281, 11, 387],
         // syscallno, after 31 registers, sp, pc, pstate, orig_x0
         number_at: 280,

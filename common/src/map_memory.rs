@@ -4,7 +4,10 @@
 //! kernel charges maps to the memory cgroup of the process that creates them, except per-CPU maps:
 //! no container's limit includes these.
 
-use crate::{exec_calls::CALLS, record::EARLY_BYTES};
+use crate::{
+    exec_calls::CALLS,
+    record::{EARLY_BYTES, FAILED_ARGV},
+};
 
 /// Approximate number of execs that may be in progress on the node at once; each has a slot.
 const EARLY_SLOTS: u64 = 128;
@@ -25,8 +28,9 @@ const PER_CPU_OPTIONAL: u64 = 8 << 10;
 /// Further bytes per CPU and lane with these features: counts of suppressed execs.
 const PER_CPU_AND_LANE_OPTIONAL: u64 = 4 << 10;
 
-/// Maximum size of a value of the map `FAILED`, bytes: a filename and the other fields of a record.
-const FAILED_BYTES: u64 = 4096 + 192;
+/// Maximum size of a value of the map `FAILED`, bytes: a filename, room for argv, and the other
+/// fields of a record.
+const FAILED_BYTES: u64 = 4096 + 2 * FAILED_ARGV as u64 + 200;
 
 /// Number of slots of the map `EARLY` for each of `cpus` possible CPUs: a power of two.
 pub const fn early_slots(cpus: u64) -> u32 {

@@ -19,6 +19,8 @@ pub const FIELD_CWD: u32 = 1 << 2;
 pub const FIELD_TTY: u32 = 1 << 3;
 /// [`ProbeConfig::fields`]: the capabilities that an exec has given.
 pub const FIELD_CAP_GAINED: u32 = 1 << 4;
+/// [`ProbeConfig::fields`]: the names of cgroups.
+pub const FIELD_CGROUP_NAMES: u32 = 1 << 5;
 
 /// The probes' configuration, set before load and never changed.
 #[repr(C)]

@@ -17,6 +17,8 @@ pub const KIND_EXIT: u8 = 4;
 pub const KIND_FAILED_EXEC: u8 = 5;
 /// [`Prefix::kind`] of an [`NsFound`].
 pub const KIND_NS_FOUND: u8 = 6;
+/// [`Prefix::kind`] of a [`crate::cgroup_names::CgroupNames`].
+pub const KIND_CGROUP_NAMES: u8 = 7;
 
 /// Flag of an [`Exec`]: the file is run by an interpreter (`#!` or binfmt_misc), whose
 /// name is `argv[0]`.
@@ -50,6 +52,8 @@ pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;
 /// Flag of an [`Exec`] or [`FailedExec`]: the process has `no_new_privs` (prctl(2)): no exec gives
 /// it privileges.
 pub const FLAG_NO_NEW_PRIVS: u16 = 1 << 11;
+/// Flag of a [`FailedExec`]: the end of argv is missing.
+pub const FLAG_ARGV_CUT: u16 = 1 << 12;
 
 /// Flag of a path ([`Origin::exe_flags`], [`Origin::cwd_flags`]): names at its beginning are
 /// missing, as it has more than [`MAX_NAMES`] names or [`MAX_PATH`] bytes.
@@ -79,6 +83,8 @@ pub const MAX_PATH: usize = 1024;
 pub const HEAD_ARGV: usize = 2048;
 /// Maximum bytes of argv in one [`ArgvPiece`].
 pub const PIECE_ARGV: usize = 8192;
+/// Maximum bytes of argv in a [`FailedExec`] record.
+pub const FAILED_ARGV: usize = 1024;
 /// Longest filename with its NUL: a path of `PATH_MAX` (include/uapi/linux/limits.h) after the
 /// `/dev/fd/NUMBER/` that `execveat` adds (`alloc_bprm`, fs/exec.c), rounded up.
 pub const MAX_FILENAME: usize = 4096 + 32;
@@ -109,7 +115,8 @@ pub struct Prefix {
     /// Number of the exec on its CPU and in its lane, from 0, without gaps if nothing is lost.
     ///
     /// Exits are numbered separately, and failed execs separately for each call. An [`ArgvPiece`]
-    /// has the number of its exec; an [`NsFound`] has 0.
+    /// has the number of its exec; an [`NsFound`] and a
+    /// [`crate::cgroup_names::CgroupNames`] have 0.
     pub seq: u64,
 }
 
@@ -252,7 +259,7 @@ pub struct Exit {
     pub comm: [u8; COMM_LEN],
 }
 
-/// Head of the record of an exec that failed. The filename follows.
+/// Head of the record of an exec that failed. The filename and then argv follow.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct FailedExec {
@@ -264,6 +271,11 @@ pub struct FailedExec {
     pub errno: u32,
     /// The call: an index of [`crate::exec_calls`].
     pub call: u32,
+    /// Bytes of argv in this record. They are what the caller's memory had when the call ended:
+    /// another thread could have changed them meanwhile.
+    pub argv_len: u32,
+    /// Always zero.
+    pub zero: u32,
     /// `comm` of the process.
     pub comm: [u8; COMM_LEN],
 }

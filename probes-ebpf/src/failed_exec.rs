@@ -8,12 +8,15 @@ use aya_ebpf::helpers::{
 use exectrail_common::{
     exec_calls::{CALLS, COMPAT_EXECVE, COMPAT_EXECVEAT, EXECVE, EXECVEAT, ExecCalls},
     record::{
-        FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT, FailedExec, KIND_FAILED_EXEC, MAX_FILENAME, Prefix,
+        FAILED_ARGV, FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT, FailedExec, KIND_FAILED_EXEC,
+        MAX_FILENAME, Prefix,
     },
 };
 
 use crate::{
+    branchless::opaque,
     config::config,
+    failed_argv::copy_failed_argv,
     ids::{Ids, cgroup},
     kernel::{KernelPtr, Task},
     lane::Event,
@@ -38,6 +41,26 @@ macro_rules! exec_calls {
 /// From this number on, error numbers are internal to the kernel: they restart a call after a
 /// signal and never reach the caller (`ERESTARTSYS`, include/linux/errno.h).
 const FIRST_INTERNAL_ERRNO: u64 = 512;
+
+/// The addresses that the caller gave.
+struct Strings {
+    /// Of the filename.
+    filename: u64,
+    /// Of the array of arguments.
+    argv: u64,
+}
+
+impl Strings {
+    /// The addresses as 32-bit code gives them.
+    #[inline(always)]
+    fn compat(self) -> Self {
+        let low = u64::from(u32::MAX);
+        Self {
+            filename: self.filename & low,
+            argv: self.argv & low,
+        }
+    }
+}
 
 /// Counts a successful exec anywhere on the node, if failed execs are recorded.
 ///
@@ -72,13 +95,16 @@ pub(crate) fn ended(registers: KernelPtr, call: usize, result: i64) {
     }
     let task = Task::current();
     if let Some(scope) = scope::look_up(task, Event::FailedExec) {
-        let filename: u64 = registers.load_at(exec_calls!(filename[call]));
-        let filename = if call < COMPAT_EXECVE {
-            filename
-        } else {
-            filename & u64::from(u32::MAX)
+        let strings = Strings {
+            filename: registers.load_at(exec_calls!(filename[call])),
+            argv: registers.load_at(exec_calls!(argv[call])),
         };
-        write(task, &scope, call, errno as u32, filename);
+        let strings = if call < COMPAT_EXECVE {
+            strings
+        } else {
+            strings.compat()
+        };
+        write(task, &scope, call, errno as u32, strings);
     }
 }
 
@@ -110,12 +136,13 @@ pub(crate) fn any_call_ended(registers: KernelPtr, result: i64) {
 
 /// Writes the failed exec to the ring, or counts it as lost.
 #[inline(always)]
-fn write(task: Task, scope: &Scope, call: usize, errno: u32, filename: u64) {
+fn write(task: Task, scope: &Scope, call: usize, errno: u32, strings: Strings) {
     // SAFETY: a helper without arguments that always succeeds.
     let cpu = unsafe { bpf_get_smp_processor_id() };
+    let slot = cpu * CALLS as u32 + call as u32;
     let (Some(stats), Some(scratch)) = (
         FAILED_STATS.get_ptr_mut(call as u32),
-        FAILED.get_ptr_mut(cpu * CALLS as u32 + call as u32),
+        FAILED.get_ptr_mut(slot),
     ) else {
         return;
     };
@@ -127,9 +154,9 @@ fn write(task: Task, scope: &Scope, call: usize, errno: u32, filename: u64) {
     // SAFETY: at most MAX_FILENAME bytes into as many; a fault gives an error.
     let filename_size = unsafe {
         bpf_probe_read_user_str(
-            (&raw mut scratch.filename).cast(),
+            (&raw mut scratch.tail).cast(),
             MAX_FILENAME as u32,
-            filename as *const _,
+            strings.filename as *const _,
         )
     };
     let filename_len = if filename_size < 1 {
@@ -139,8 +166,16 @@ fn write(task: Task, scope: &Scope, call: usize, errno: u32, filename: u64) {
         if filename_size >= MAX_FILENAME as i64 {
             flags |= FLAG_FILENAME_CUT;
         }
-        (filename_size as u64 - 1).min(MAX_FILENAME as u64 - 1)
+        opaque(filename_size as u64 - 1).min(MAX_FILENAME as u64 - 1)
     };
+    let argv = copy_failed_argv(
+        u64::from(slot),
+        filename_len,
+        strings.argv,
+        u64::from(call >= COMPAT_EXECVE),
+    );
+    flags |= (argv >> 32) as u16;
+    let argv_len = opaque(argv & u64::from(u32::MAX)).min(FAILED_ARGV as u64);
 
     let cgroup_id = cgroup(task, &mut flags);
     // SAFETY: a helper without arguments that always succeeds.
@@ -160,13 +195,15 @@ fn write(task: Task, scope: &Scope, call: usize, errno: u32, filename: u64) {
         subject: ids.subject(task, scope, ktime, start, cgroup_id),
         errno,
         call: call as u32,
+        argv_len: argv_len as u32,
+        zero: 0,
         comm: [0; 16],
     };
     // SAFETY: `comm` is 16 bytes at an offset that is a multiple of 8.
     unsafe { *(&raw mut scratch.head.comm).cast::<[u64; 2]>() = task.comm() };
 
-    let size = size_of::<FailedExec>() as u64 + filename_len;
-    // SAFETY: the scratch value is its head and the longest filename.
+    let size = size_of::<FailedExec>() as u64 + filename_len + argv_len;
+    // SAFETY: the scratch value is its head, the longest filename, and room for argv.
     let record =
         unsafe { core::slice::from_raw_parts((&raw const *scratch).cast::<u8>(), size as usize) };
     if RING.output::<[u8]>(record, wakeup::flags(ktime)).is_err() {

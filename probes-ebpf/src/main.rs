@@ -28,10 +28,12 @@
 mod atomic;
 mod branchless;
 mod bucket;
+mod cgroup_names;
 mod config;
 mod early;
 mod end_check;
 mod exit;
+mod failed_argv;
 mod failed_exec;
 mod ids;
 mod kernel;

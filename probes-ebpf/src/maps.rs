@@ -1,5 +1,7 @@
 //! The maps of the probes; user space reads and writes some of them.
 
+use core::mem::offset_of;
+
 use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
@@ -7,8 +9,8 @@ use aya_ebpf::{
 use exectrail_common::{
     exec_calls::CALLS,
     record::{
-        ArgvPiece, CpuStats, EARLY_BYTES, Exec, FailedExec, FailedStats, HEAD_ARGV, LANES,
-        MAX_FILENAME, MAX_PATH, PIECE_ARGV,
+        ArgvPiece, CpuStats, EARLY_BYTES, Exec, FAILED_ARGV, FailedExec, FailedStats, HEAD_ARGV,
+        LANES, MAX_FILENAME, MAX_PATH, PIECE_ARGV,
     },
     sidecar_scope::{SidecarCgroup, SidecarScope},
     target::{Control, DECISION_SLOTS, DISMISSAL_SLOTS, EndCheck, MAX_TARGETS, NsId, NsState},
@@ -251,7 +253,12 @@ pub(crate) struct Scratch {
     pub(crate) paths: Paths,
     pub(crate) head: Exec,
     pub(crate) tail: [u8; PATHS + 2 * MAX_FILENAME + HEAD_ARGV],
+    /// Ids of cgroups whose names were written, indexed by `id % KNOWN_CGROUPS`.
+    pub(crate) known_cgroups: [u64; KNOWN_CGROUPS],
 }
+
+/// Length of [`Scratch::known_cgroups`], a power of two.
+pub(crate) const KNOWN_CGROUPS: usize = 8;
 
 /// See [`Scratch`]. By lane.
 #[map]
@@ -264,7 +271,7 @@ pub(crate) struct PieceScratch {
     pub(crate) bytes: [u8; PIECE_ARGV],
 }
 
-const _: () = assert!(size_of::<PieceScratch>() <= size_of::<Scratch>());
+const _: () = assert!(size_of::<PieceScratch>() <= offset_of!(Scratch, known_cgroups));
 // Filename, early argv, and late argv.
 const _: () = assert!(HEAD_ARGV <= MAX_FILENAME);
 
@@ -278,7 +285,9 @@ pub(crate) static FAILED_STATS: PerCpuArray<FailedStats> =
 #[repr(C, align(8))]
 pub(crate) struct FailedScratch {
     pub(crate) head: FailedExec,
-    pub(crate) filename: [u8; MAX_FILENAME],
+    /// The filename and then argv. Each argument is read with room for all of them, so the verifier
+    /// can bound each length separately.
+    pub(crate) tail: [u8; MAX_FILENAME + 2 * FAILED_ARGV],
 }
 
 /// See [`FailedScratch`]. One entry per call: a program at the exit of a function can be preempted.

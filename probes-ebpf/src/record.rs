@@ -9,6 +9,7 @@ use exectrail_common::record::{
 
 use crate::{
     branchless::{differ, flag, less, opaque, select},
+    cgroup_names::name_cgroup,
     config::config,
     early,
     ids::{Ids, cgroup},
@@ -45,6 +46,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
         flag(kept.comm_unknown, FLAG_COMM_UNKNOWN) | flag(bprm.is_interpreted(), FLAG_INTERPRETED);
     let ids = Ids::of(task, scope, &mut flags);
     let cgroup_id = cgroup(task, &mut flags);
+    name_cgroup(task.address(), cgroup_id, u64::from(LANE));
 
     let wanted = argv_len.min(u64::from(config!(max_argv_bytes)));
     let exec = bprm.exec();

@@ -1,9 +1,12 @@
 //! Decodes a ring record from the bytes that a program wrote.
 
 use bytemuck::pod_read_unaligned;
-use exectrail_common::record::{
-    ArgvPiece, Exec, Exit, FailedExec, KIND_ARGV_PIECE, KIND_EXEC, KIND_EXIT, KIND_FAILED_EXEC,
-    KIND_NS_FOUND, NsFound, Prefix,
+use exectrail_common::{
+    cgroup_names::{CGROUP_NAME, CgroupNames, NAMES},
+    record::{
+        ArgvPiece, Exec, Exit, FailedExec, KIND_ARGV_PIECE, KIND_CGROUP_NAMES, KIND_EXEC,
+        KIND_EXIT, KIND_FAILED_EXEC, KIND_NS_FOUND, NsFound, Prefix,
+    },
 };
 
 /// A decoded record.
@@ -19,6 +22,17 @@ pub(crate) enum Record<'a> {
     FailedExec(FailedExecRecord<'a>),
     /// The probes found a target.
     NsFound(NsFound),
+    /// The names of a cgroup, and of those above it.
+    CgroupNames(CgroupNamesRecord<'a>),
+}
+
+/// The names of a cgroup.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CgroupNamesRecord<'a> {
+    /// The fixed part.
+    pub head: CgroupNames,
+    /// [`NAMES`] names, each in [`CGROUP_NAME`] bytes.
+    pub names: &'a [u8],
 }
 
 /// An exec, as in its first record.
@@ -46,6 +60,8 @@ pub(crate) struct FailedExecRecord<'a> {
     pub head: FailedExec,
     /// The filename that the caller gave.
     pub filename: &'a [u8],
+    /// The beginning of argv: arguments, each followed by a NUL.
+    pub argv: &'a [u8],
 }
 
 /// A piece of a long argv.
@@ -147,18 +163,35 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
             Ok(Record::ArgvPiece(PieceRecord { head, argv }))
         }
         KIND_FAILED_EXEC => {
-            let (head, filename) = head::<FailedExec>(kind, bytes)?;
-            if usize::from(prefix.filename_len) != filename.len() {
-                return Err(DecodeError::Lengths {
+            let (head, rest) = head::<FailedExec>(kind, bytes)?;
+            let filename_len = usize::from(prefix.filename_len);
+            let named = filename_len.saturating_add(head.argv_len as usize);
+            match rest.split_at_checked(filename_len) {
+                Some((filename, argv)) if named == rest.len() => {
+                    Ok(Record::FailedExec(FailedExecRecord {
+                        head,
+                        filename,
+                        argv,
+                    }))
+                }
+                _ => Err(DecodeError::Lengths {
                     kind,
-                    named: usize::from(prefix.filename_len),
-                    len: filename.len(),
-                });
+                    named,
+                    len: rest.len(),
+                }),
             }
-            Ok(Record::FailedExec(FailedExecRecord { head, filename }))
         }
         KIND_EXIT => Ok(Record::Exit(head::<Exit>(kind, bytes)?.0)),
         KIND_NS_FOUND => Ok(Record::NsFound(head::<NsFound>(kind, bytes)?.0)),
+        KIND_CGROUP_NAMES => {
+            let (head, names) = head::<CgroupNames>(kind, bytes)?;
+            let named = NAMES * CGROUP_NAME;
+            if names.len() != named {
+                let len = names.len();
+                return Err(DecodeError::Lengths { kind, named, len });
+            }
+            Ok(Record::CgroupNames(CgroupNamesRecord { head, names }))
+        }
         kind => Err(DecodeError::Kind { kind }),
     }
 }

@@ -4,7 +4,7 @@
 use std::{fmt, str::FromStr};
 
 use exectrail_common::probe_config::{
-    FIELD_CAP_GAINED, FIELD_CWD, FIELD_EXE, FIELD_RELATIVE_CWD, FIELD_TTY,
+    FIELD_CAP_GAINED, FIELD_CGROUP_NAMES, FIELD_CWD, FIELD_EXE, FIELD_RELATIVE_CWD, FIELD_TTY,
 };
 
 /// Defines [`Key`]: each key with its name and the smallest set that has it.
@@ -69,6 +69,8 @@ keys! {
     WorkspacePidNs "workspace_pid_ns" Default,
     MntNs "mnt_ns" Default,
     CgroupId "cgroup_id" Default,
+    ContainerId "container_id" Default,
+    NestedContainerId "nested_container_id" Default,
     Start "start" Default,
     Cpu "cpu" Default,
     Lane "lane" Default,
@@ -189,8 +191,9 @@ impl KeySet {
     /// ([`exectrail_common::probe_config`]).
     pub(crate) fn probe_fields(self) -> u32 {
         use Key::{
-            CapGained, Cwd, CwdDeleted, CwdTruncated, CwdUnreachable, Deleted, Dev, Exe,
-            ExeTruncated, ExeUnreachable, Ino, Memfd, Nlink, ParentExe, Tty, UpperLayer,
+            CapGained, ContainerId, Cwd, CwdDeleted, CwdTruncated, CwdUnreachable, Deleted, Dev,
+            Exe, ExeTruncated, ExeUnreachable, Ino, Memfd, NestedContainerId, Nlink, ParentExe,
+            Tty, UpperLayer,
         };
         let exe = [
             Exe,
@@ -218,6 +221,7 @@ impl KeySet {
             ),
             (&[Tty], FIELD_TTY),
             (&[CapGained], FIELD_CAP_GAINED),
+            (&[ContainerId, NestedContainerId], FIELD_CGROUP_NAMES),
         ] {
             if self.has_any(keys) {
                 fields |= field;
@@ -263,7 +267,7 @@ mod tests {
         let default = KeySet::default().probe_fields();
         assert_eq!(
             default,
-            FIELD_EXE | FIELD_RELATIVE_CWD | FIELD_TTY | FIELD_CAP_GAINED
+            FIELD_EXE | FIELD_RELATIVE_CWD | FIELD_TTY | FIELD_CAP_GAINED | FIELD_CGROUP_NAMES
         );
         assert_eq!(
             KeySet::default().without(Key::Tty).probe_fields(),

@@ -5,7 +5,7 @@ use exectrail_common::record::{
     FLAG_IDS_UNMAPPED, FLAG_INTERPRETED, FLAG_NS_PPID_UNKNOWN, FLAG_TAMPERED, PATH_UNLINKED,
 };
 
-use crate::event::decode::arguments;
+use crate::event::{container::Containers, decode::arguments};
 
 /// An exec with all of its argv that was received.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,8 @@ pub struct ExecEvent<'a> {
     pub cwd: Option<&'a [u8]>,
     /// The parent's program, if it is known.
     pub parent: Option<Parent<'a>>,
+    /// The containers that the process is in, if they are known.
+    pub containers: Option<Containers>,
 }
 
 /// The program that a parent runs.

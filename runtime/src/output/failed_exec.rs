@@ -5,13 +5,18 @@ use std::{fmt, io::Write as _};
 use exectrail_common::{
     exec_calls::NAMES,
     record::{
-        FLAG_CGROUP_UNKNOWN, FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT, FLAG_IDS_UNMAPPED,
-        FLAG_NS_PPID_UNKNOWN, FailedExec,
+        FLAG_ARGV_CUT, FLAG_ARGV_FAULT, FLAG_CGROUP_UNKNOWN, FLAG_FILENAME_CUT,
+        FLAG_FILENAME_FAULT, FLAG_IDS_UNMAPPED, FLAG_NS_PPID_UNKNOWN, FailedExec,
     },
 };
 use jiff::Timestamp;
 use nix::errno::Errno;
 use serde::Serialize;
+
+use crate::event::{
+    container::{ContainerId, Containers},
+    decode::arguments,
+};
 
 use super::{
     bytes::{Text, needs_escape},
@@ -28,6 +33,10 @@ pub struct FailedExecEvent<'a> {
     pub head: &'a FailedExec,
     /// The filename that the caller gave.
     pub filename: &'a [u8],
+    /// Arguments, each followed by a NUL: what the caller's memory had when the call ended.
+    pub argv: &'a [u8],
+    /// The containers that the process is in, if they are known.
+    pub containers: Option<Containers>,
 }
 
 impl FailedExecEvent<'_> {
@@ -38,6 +47,11 @@ impl FailedExecEvent<'_> {
     /// Whether the end of the filename is missing.
     pub(super) fn cut(&self) -> bool {
         self.has(FLAG_FILENAME_CUT)
+    }
+
+    /// Whether some of argv is missing.
+    pub(super) fn truncated(&self) -> bool {
+        self.has(FLAG_ARGV_CUT | FLAG_ARGV_FAULT)
     }
 
     /// The error, with name and number.
@@ -69,6 +83,8 @@ impl Serialize for ErrorNumber {
 #[derive(Serialize)]
 pub(super) struct Keys<'a> {
     filename: Option<Text<'a>>,
+    argv: Arguments<'a>,
+    truncated: bool,
     error: ErrorNumber,
     errno: u32,
     syscall: &'static str,
@@ -76,8 +92,8 @@ pub(super) struct Keys<'a> {
     uid: u32,
     gid: u32,
     comm: Text<'a>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    escaped: &'static [&'static str],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    escaped: Vec<&'static str>,
     ns_pid: u32,
     ppid: u32,
     ns_ppid: Option<u32>,
@@ -88,6 +104,10 @@ pub(super) struct Keys<'a> {
     workspace_pid_ns: u32,
     mnt_ns: u32,
     cgroup_id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container_id: Option<ContainerId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nested_container_id: Option<ContainerId>,
     start: u64,
     cpu: u16,
     seq: u64,
@@ -97,6 +117,20 @@ pub(super) struct Keys<'a> {
     notes: Notes,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     filename_truncated: bool,
+    argv_unprotected_from: u32,
+}
+
+/// A list of arguments.
+struct Arguments<'a> {
+    argv: &'a [u8],
+    escaped: bool,
+}
+
+impl Serialize for Arguments<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let escaped = self.escaped;
+        serializer.collect_seq(arguments(self.argv).map(|bytes| Text { bytes, escaped }))
+    }
 }
 
 /// The keys of an event.
@@ -104,13 +138,24 @@ pub(super) fn keys(event: FailedExecEvent<'_>) -> Keys<'_> {
     let head = event.head;
     let comm = comm(&head.comm);
     let filename_escaped = needs_escape(event.filename);
+    let argv_escaped = needs_escape(event.argv);
     let comm_escaped = needs_escape(comm);
+    let escaped = [
+        ("filename", filename_escaped),
+        ("argv", argv_escaped),
+        ("comm", comm_escaped),
+    ];
     let has_ids = !event.has(FLAG_IDS_UNMAPPED);
     Keys {
         filename: (!event.has(FLAG_FILENAME_FAULT)).then_some(Text {
             bytes: event.filename,
             escaped: filename_escaped,
         }),
+        argv: Arguments {
+            argv: event.argv,
+            escaped: argv_escaped,
+        },
+        truncated: event.truncated(),
         error: event.error(),
         errno: head.errno,
         syscall: NAMES.get(head.call as usize).unwrap_or(&"unknown"),
@@ -121,12 +166,10 @@ pub(super) fn keys(event: FailedExecEvent<'_>) -> Keys<'_> {
             bytes: comm,
             escaped: comm_escaped,
         },
-        escaped: match (filename_escaped, comm_escaped) {
-            (true, true) => &["filename", "comm"],
-            (true, false) => &["filename"],
-            (false, true) => &["comm"],
-            (false, false) => &[],
-        },
+        escaped: escaped
+            .into_iter()
+            .filter_map(|(key, escaped)| escaped.then_some(key))
+            .collect(),
         ns_pid: head.subject.ns_tgid,
         ppid: head.subject.ppid,
         ns_ppid: (!event.has(FLAG_NS_PPID_UNKNOWN)).then_some(head.subject.ns_ppid),
@@ -137,6 +180,8 @@ pub(super) fn keys(event: FailedExecEvent<'_>) -> Keys<'_> {
         workspace_pid_ns: head.subject.target,
         mnt_ns: head.subject.mnt_ns,
         cgroup_id: (!event.has(FLAG_CGROUP_UNKNOWN)).then_some(head.subject.cgroup_id),
+        container_id: event.containers.map(|containers| containers.outermost),
+        nested_container_id: event.containers.and_then(|containers| containers.innermost),
         start: head.subject.start,
         cpu: head.prefix.cpu,
         seq: head.prefix.seq,
@@ -144,6 +189,7 @@ pub(super) fn keys(event: FailedExecEvent<'_>) -> Keys<'_> {
         sid: head.subject.sid,
         notes: Notes::of(&head.subject, head.prefix.flags),
         filename_truncated: event.has(FLAG_FILENAME_CUT),
+        argv_unprotected_from: 0,
     }
 }
 
@@ -154,9 +200,10 @@ pub(super) fn write_text(
     event: FailedExecEvent<'_>,
 ) -> std::io::Result<()> {
     let head = event.head;
-    let word = |bytes| CommandLine {
-        words: std::iter::once(bytes),
-        alphabet: Alphabet::Visible,
+    let alphabet = Alphabet::Visible;
+    let caller = CommandLine {
+        words: std::iter::once(comm(&head.comm)),
+        alphabet,
     };
     let uid = if event.has(FLAG_IDS_UNMAPPED) {
         head.subject.uid
@@ -168,13 +215,15 @@ pub(super) fn write_text(
     } else {
         event.filename
     };
+    let command = CommandLine {
+        words: std::iter::once(filename).chain(arguments(event.argv).skip(1)),
+        alphabet,
+    };
     writeln!(
         line,
-        "{ts:.3} exec failed pid={}/{} uid={uid} {} -> {}: {}",
+        "{ts:.3} exec failed pid={}/{} uid={uid} {caller} -> {command}: {}",
         head.subject.tgid,
         head.subject.ns_tgid,
-        word(comm(&head.comm)),
-        word(filename),
         event.error(),
     )
 }

@@ -148,11 +148,8 @@ impl Writer {
                 }
             }
             Event::ExecFailed(failed) => {
-                if let Some((head, filename, places)) = redacted::failed_exec(redactor, failed) {
-                    let event = Event::ExecFailed(FailedExecEvent {
-                        head: &head,
-                        filename: filename.as_deref().unwrap_or(failed.filename),
-                    });
+                if let Some((texts, places)) = redacted::failed_exec(redactor, failed) {
+                    let event = Event::ExecFailed(texts.apply(failed));
                     return self.put(line, time, &event, Some(&Redaction::Other(places)));
                 }
             }

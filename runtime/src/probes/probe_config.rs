@@ -10,8 +10,8 @@ use exectrail_common::{
     map_memory::early_slots,
     offsets::ABSENT,
     probe_config::{
-        FIELD_CAP_GAINED, FIELD_CWD, FIELD_EXE, FIELD_RELATIVE_CWD, FIELD_TTY, HIERARCHY_DEFAULT,
-        HIERARCHY_NONE, HIERARCHY_V1, ProbeConfig,
+        FIELD_CAP_GAINED, FIELD_CGROUP_NAMES, FIELD_CWD, FIELD_EXE, FIELD_RELATIVE_CWD, FIELD_TTY,
+        HIERARCHY_DEFAULT, HIERARCHY_NONE, HIERARCHY_V1, ProbeConfig,
     },
 };
 use exectrail_preflight::{Hierarchy, Kernel};
@@ -53,18 +53,19 @@ pub(super) fn of(
         early_mask: early_slots(cpus as u64) - 1,
         page_size: u32::try_from(rustix::param::page_size()).unwrap_or(4096),
         count_execs: u32::from(options.failed_execs.contains(&Hook::Fexit)),
-        fields: fields(options.fields, kernel),
+        fields: fields(options.fields, kernel, hierarchy),
         stack_top: stack_top(&process),
     })
 }
 
 /// The ones of `wanted` that this kernel has the fields for, and lets exectrail read.
-fn fields(wanted: u32, kernel: &Kernel) -> u32 {
+fn fields(wanted: u32, kernel: &Kernel, hierarchy: u32) -> u32 {
     let readable = |field| match field {
         FIELD_EXE | FIELD_CWD | FIELD_RELATIVE_CWD => {
             kernel.read_kernel && kernel.offsets.has_paths()
         }
         FIELD_TTY => kernel.offsets.has_tty(),
+        FIELD_CGROUP_NAMES => kernel.read_kernel && hierarchy != HIERARCHY_NONE,
         _ => kernel.offsets.cred_cap_permitted != ABSENT,
     };
     [
@@ -73,6 +74,7 @@ fn fields(wanted: u32, kernel: &Kernel) -> u32 {
         FIELD_RELATIVE_CWD,
         FIELD_TTY,
         FIELD_CAP_GAINED,
+        FIELD_CGROUP_NAMES,
     ]
     .into_iter()
     .filter(|field| wanted & field != 0 && readable(*field))

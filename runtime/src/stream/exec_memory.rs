@@ -1,6 +1,6 @@
 //! What the stream keeps from one exec to the next, for their lines.
 
-use super::processes::Processes;
+use super::{containers::CgroupTable, processes::Processes};
 use crate::event::{
     keys::{Key, KeySet},
     path::PathBuffer,
@@ -13,6 +13,8 @@ pub(super) struct ExecMemory {
     pub(super) cwd: PathBuffer,
     /// What the processes have executed last; `None` if no key needs it.
     pub(super) processes: Option<Processes>,
+    /// The containers by cgroup. Empty if no key needs them: then the probes name no cgroup.
+    pub(super) cgroups: CgroupTable,
 }
 
 /// The keys that need the table of processes.

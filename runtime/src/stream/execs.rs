@@ -52,6 +52,7 @@ impl Stream {
             exe,
             cwd,
             processes,
+            cgroups,
         } = &mut self.lines;
         let exe = exe.put(exec.exe, head.origin.exe_flags);
         let event = ExecEvent {
@@ -62,6 +63,7 @@ impl Stream {
             exe,
             cwd: cwd.put(exec.cwd, head.origin.cwd_flags),
             parent: processes.as_ref().and_then(|table| table.parent(head)),
+            containers: cgroups.containers(subject.cgroup_id),
         };
         let time = self.clock.at(ktime);
         let before = self.writer.appended(out);

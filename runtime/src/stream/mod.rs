@@ -32,6 +32,7 @@ use crate::{
 };
 
 mod account;
+mod containers;
 mod counted;
 mod exec_memory;
 mod execs;
@@ -221,6 +222,7 @@ impl Stream {
                 };
                 self.started(found.id, &state, Found::Discovery, found.ktime, out);
             }
+            Record::CgroupNames(names) => self.lines.cgroups.named(&names),
         }
         Ok(())
     }
@@ -351,6 +353,8 @@ impl Stream {
         let event = FailedExecEvent {
             head: &FailedExec { prefix, ..*head },
             filename: failed.filename,
+            argv: failed.argv,
+            containers: self.lines.cgroups.containers(head.subject.cgroup_id),
         };
         self.failed_exec_lines += 1;
         self.write_counted(target, ktime, &Event::ExecFailed(event), out);

@@ -95,6 +95,15 @@ fn each_with_its_error() {
         .collect();
     assert_eq!(seen, expected);
     for event in own {
+        let argv = event["argv"].as_array().unwrap();
+        assert_eq!(argv[0], "noop", "{event}");
+        assert_eq!(event["argv_unprotected_from"], 0);
+        if event["error"] == "E2BIG" {
+            assert_eq!(event["truncated"], true);
+            assert_eq!(argv[1].as_str().unwrap().len(), 1024 - "noop".len() - 1);
+        } else {
+            assert_eq!((argv.len(), &event["truncated"]), (1, &Value::Bool(false)));
+        }
         for key in [
             "uid",
             "gid",
@@ -148,6 +157,39 @@ fn of_32_bit_programs() {
         .unwrap();
     assert_eq!(event["error"], "ENOENT");
     assert_eq!(event["syscall"], "compat_execve");
+    assert_eq!(event["argv"][0], "/nosuch/32", "{event}");
+    assert_eq!(event["truncated"], false);
+}
+
+/// Argv is what the caller's memory has, also if the kernel would refuse it; a part that cannot be
+/// read is flagged.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn argv_is_read_from_the_caller() {
+    needs_kernel!();
+    let (pod, sidecar) = pod_and_sidecar(&["--redact=known"]);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    workspace.run(&*TOOL, &["fail_argv"]);
+    let lines = sidecar.stop();
+    let of = |name: &str| {
+        let path = format!("/nosuch/{name}");
+        let all = failed(&lines);
+        let found: Vec<_> = all.into_iter().filter(|e| e["filename"] == *path).collect();
+        assert_eq!(found.len(), 1, "{name}");
+        (found[0]["argv"].clone(), found[0]["truncated"] == true)
+    };
+    assert_eq!(of("none"), (serde_json::json!([]), false));
+    assert_eq!(of("array"), (serde_json::json!([]), true));
+    assert_eq!(of("word"), (serde_json::json!(["first"]), true));
+    let some = serde_json::json!(["a b", "", "\u{e9}\n", "--password=[redacted]"]);
+    assert_eq!(of("some"), (some, false));
+    let (many, truncated) = of("many");
+    assert_eq!(many, Value::from(vec!["x"; 128]));
+    assert!(truncated);
+    let (long, truncated) = of("long");
+    let length = |number: usize| long[number].as_str().unwrap().len();
+    assert_eq!((length(0), length(1), truncated), (700, 1024 - 701, true));
 }
 
 /// If the ring is full, failed execs are lost and counted as execs are.

@@ -13,6 +13,7 @@ mod argv_is_exact;
 mod attackers_change_nothing;
 mod cgroups;
 mod clients_hold_nobody_up;
+mod containers_are_named;
 mod documented_queries_work;
 mod ends_are_true;
 mod every_exec_is_seen;

@@ -148,6 +148,25 @@ static int fail(const char *dir) {
     return 0;
 }
 
+// fail_argv: fails to execute with arguments of many kinds.
+static int fail_argv(void) {
+    char *const environment[] = {NULL};
+    char *bad = (char *)16;
+    failing(ENOENT, execve("/nosuch/none", (char *[]){NULL}, environment));
+    failing(ENOENT, syscall(SYS_execve, "/nosuch/array", bad, environment));
+    failing(ENOENT, execve("/nosuch/word", (char *[]){"first", bad, "third", NULL}, environment));
+    char *some[] = {"a b", "", "\xc3\xa9\n", "--password=hunter22", NULL};
+    failing(ENOENT, execve("/nosuch/some", some, environment));
+    char *many[1001] = {NULL};
+    for (int i = 0; i < 1000; i++) many[i] = "x";
+    failing(ENOENT, execve("/nosuch/many", many, environment));
+    char half[701];
+    memset(half, 'h', sizeof half - 1);
+    half[sizeof half - 1] = 0;
+    failing(ENOENT, execve("/nosuch/long", (char *[]){half, half, half, NULL}, environment));
+    return 0;
+}
+
 // fail_burst COUNT: fails to execute COUNT times.
 static int fail_burst(int count) {
     char *const none[] = {"noop", NULL};
@@ -161,11 +180,12 @@ static int fail_burst(int count) {
 
 int main(int argc, char **argv) {
     if (argc > 2 && !strcmp(argv[1], "fail")) return fail(argv[2]);
+    if (argc > 1 && !strcmp(argv[1], "fail_argv")) return fail_argv();
     if (argc > 2 && !strcmp(argv[1], "fail_burst")) return fail_burst(atoi(argv[2]));
     if (argc > 3 && !strcmp(argv[1], "burst")) return burst(argv + 2);
     if (argc > 2 && !strcmp(argv[1], "replay")) return replay(argv + 2);
     if (argc > 4 && !strcmp(argv[1], "announce")) return announce(argv + 2);
     if (argc > 4 && !strcmp(argv[1], "race")) return race(argv[0], argv + 2);
-    fprintf(stderr, "usage: tool fail|fail_burst|burst|replay|announce|race ...\n");
+    fprintf(stderr, "usage: tool fail|fail_argv|fail_burst|burst|replay|announce|race ...\n");
     return 2;
 }

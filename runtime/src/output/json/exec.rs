@@ -129,6 +129,12 @@ pub(super) fn push_exec(
     out.number(Key::WorkspacePidNs, head.subject.target);
     out.number(Key::MntNs, head.subject.mnt_ns);
     out.number_or_null(Key::CgroupId, event.cgroup_id());
+    if let Some(containers) = event.containers {
+        out.display(Key::ContainerId, containers.outermost);
+        if let Some(nested) = containers.innermost {
+            out.display(Key::NestedContainerId, nested);
+        }
+    }
     out.number(Key::Start, head.subject.start);
     out.number(Key::Cpu, head.prefix.cpu);
     // Most kernels have only the first lane.

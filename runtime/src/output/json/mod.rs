@@ -22,7 +22,7 @@ mod text;
 
 use std::io::Write as _;
 
-use exectrail_common::record::{FLAG_FILENAME_CUT, FailedExec};
+use exectrail_common::record::{FLAG_ARGV_CUT, FLAG_FILENAME_CUT, FailedExec};
 use exectrail_proof::Signer;
 use jiff::Timestamp;
 
@@ -46,7 +46,7 @@ const PLACES_OF_FAILED: usize = 1_600;
 const KEYS_OF_FAILED: usize = 1_400;
 
 impl Json {
-    /// A failed exec whose filename has room on a line; `head` is its fixed part.
+    /// A failed exec whose filename and argv have room on a line; `head` is its fixed part.
     fn shortened<'a>(
         &self,
         failed: FailedExecEvent<'a>,
@@ -55,11 +55,22 @@ impl Json {
         let others = self.labels.length() + PLACES_OF_FAILED + KEYS_OF_FAILED;
         let room = self.longest.saturating_sub(others + ROOM_AFTER_EVENT);
         let escaped = needs_escape(failed.filename);
-        let filename = fit::beginning(failed.filename, escaped, room);
+        let filename = fit::beginning(failed.filename, escaped, room - room / 3);
         if filename.len() < failed.filename.len() {
             head.prefix.flags |= FLAG_FILENAME_CUT;
         }
-        FailedExecEvent { head, filename }
+        let taken = fit::length(filename, escaped, room).unwrap_or(room);
+        // What divides two arguments is shorter than an escaped NUL.
+        let argv = fit::beginning(failed.argv, needs_escape(failed.argv), room - taken);
+        if argv.len() < failed.argv.len() {
+            head.prefix.flags |= FLAG_ARGV_CUT;
+        }
+        FailedExecEvent {
+            head,
+            filename,
+            argv,
+            containers: failed.containers,
+        }
     }
 }
 

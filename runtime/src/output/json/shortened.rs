@@ -120,6 +120,7 @@ impl Shortened {
             exe,
             cwd,
             parent,
+            containers: event.containers,
         };
         (shortened, event)
     }

@@ -1,6 +1,6 @@
 //! Redacts an event before its line is written, and lists the places.
 
-use exectrail_common::record::{COMM_LEN, Exec, Exit, FailedExec};
+use exectrail_common::record::{COMM_LEN, Exec, Exit, FLAG_ARGV_CUT, FailedExec};
 
 use super::{
     exec::{ExecEvent, Parent, comm},
@@ -95,25 +95,25 @@ impl Places {
         into
     }
 
-    /// The argv of a parent, with markers: it is short, as the table of processes is.
-    fn parent(&mut self, redactor: &Redactor, parent: Parent<'_>) -> Option<Vec<u8>> {
-        let known = redactor.suspects(parent.argv);
+    /// A short argv, with markers: of a parent or a failed exec. `cut`: its end is missing.
+    fn short_argv(
+        &mut self,
+        redactor: &Redactor,
+        key: &'static str,
+        argv: &[u8],
+        cut: bool,
+    ) -> Option<Vec<u8>> {
+        let known = redactor.suspects(argv);
         if !known && !redactor.redacts_values() {
             return None;
         }
         let before = self.count();
         let mut into = Vec::new();
-        let words = arguments(parent.argv);
-        redactor.words(
-            known,
-            words,
-            parent.argv_truncated,
-            |number, word, spans| {
-                self.add(redactor, "parent_argv", Some(number), word, spans);
-                redact(word, spans, &mut into);
-                into.push(0);
-            },
-        );
+        redactor.words(known, arguments(argv), cut, |number, word, spans| {
+            self.add(redactor, key, Some(number), word, spans);
+            redact(word, spans, &mut into);
+            into.push(0);
+        });
         (self.count() > before).then_some(into)
     }
 
@@ -283,9 +283,9 @@ pub(super) fn exec<'a>(
     texts.exe = path("exe", event.exe);
     texts.cwd = path("cwd", event.cwd);
     texts.parent_exe = path("parent_exe", event.parent.and_then(|parent| parent.exe));
-    texts.parent_argv = event
-        .parent
-        .and_then(|parent| places.parent(redactor, parent));
+    texts.parent_argv = event.parent.and_then(|parent| {
+        places.short_argv(redactor, "parent_argv", parent.argv, parent.argv_truncated)
+    });
     texts.exec = places.comm(redactor, &event.head.comm).map(|comm| Exec {
         comm,
         ..*event.head
@@ -310,6 +310,7 @@ impl Texts {
             exe: self.exe.as_deref().or(event.exe),
             cwd: self.cwd.as_deref().or(event.cwd),
             parent,
+            containers: event.containers,
             filename: self.filename.as_deref().unwrap_or(event.filename),
             stack_filename: self
                 .stack_filename
@@ -319,19 +320,50 @@ impl Texts {
     }
 }
 
+/// The texts of a failed exec, with markers in the place of secrets.
+#[derive(Debug)]
+pub(super) struct FailedTexts {
+    head: FailedExec,
+    filename: Option<Vec<u8>>,
+    argv: Option<Vec<u8>>,
+}
+
+impl FailedTexts {
+    /// The event with these texts.
+    pub(super) fn apply<'a>(&'a self, event: FailedExecEvent<'a>) -> FailedExecEvent<'a> {
+        FailedExecEvent {
+            head: &self.head,
+            filename: self.filename.as_deref().unwrap_or(event.filename),
+            argv: self.argv.as_deref().unwrap_or(event.argv),
+            containers: event.containers,
+        }
+    }
+}
+
 /// A failed exec, redacted, with the places; `None` if it has no secret.
 pub(super) fn failed_exec(
     redactor: &Redactor,
     event: FailedExecEvent<'_>,
-) -> Option<(FailedExec, Option<Vec<u8>>, Places)> {
+) -> Option<(FailedTexts, Places)> {
     let mut places = Places::default();
     let filename = places.text(redactor, "filename", event.filename, event.cut());
+    let argv = places.short_argv(redactor, "argv", event.argv, event.truncated());
     let comm = places.comm(redactor, &event.head.comm);
-    let head = FailedExec {
+    let mut head = FailedExec {
         comm: comm.unwrap_or(event.head.comm),
         ..*event.head
     };
-    (places.count() > 0).then_some((head, filename, places))
+    if event.truncated() {
+        head.prefix.flags |= FLAG_ARGV_CUT;
+    }
+    (places.count() > 0).then_some((
+        FailedTexts {
+            head,
+            filename,
+            argv,
+        },
+        places,
+    ))
 }
 
 /// An exit, redacted, with the places; `None` if it has no secret.

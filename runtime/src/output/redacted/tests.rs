@@ -43,6 +43,7 @@ fn exec_line(writer: &mut Writer, words: &[&[u8]], cut: usize, filename: &[u8]) 
         exe: None,
         cwd: None,
         parent: None,
+        containers: None,
     };
     written(writer, &Event::Exec(event))
 }
@@ -146,6 +147,7 @@ fn names_interpreter_and_stack_are_redacted_too() {
             argv: &argv,
             argv_truncated: false,
         }),
+        containers: None,
     };
     let mut failed = FailedExec {
         comm,
@@ -155,6 +157,8 @@ fn names_interpreter_and_stack_are_redacted_too() {
     let failed = FailedExecEvent {
         head: &failed,
         filename: token,
+        argv: &argv,
+        containers: None,
     };
     let exit = Exit {
         comm,
@@ -194,7 +198,7 @@ fn names_interpreter_and_stack_are_redacted_too() {
                         "parent_exe",
                         "stack_filename",
                     ],
-                    Event::ExecFailed(_) => &["comm", "filename"],
+                    Event::ExecFailed(_) => &["argv", "comm", "filename"],
                     _ => &["comm"],
                 };
                 assert_eq!(keys, expected);

@@ -65,6 +65,7 @@ proptest! {
             exe: Some(&texts[2]),
             cwd: Some(&texts[3]),
             parent: Some(Parent { exe: Some(&texts[4]), argv: &texts[5], argv_truncated: false }),
+            containers: None,
         };
         let keys = KeySet::of(if all { Fields::All } else { Fields::Default });
         let exec = joined(lines_of(longest, keys, event, None));

@@ -63,6 +63,7 @@ fn event<'a>(head: &'a Exec, argv: &'a [u8], filename: &'a [u8]) -> ExecEvent<'a
         exe: None,
         cwd: None,
         parent: None,
+        containers: None,
     }
 }
 
@@ -137,6 +138,7 @@ fn a_stack_that_was_written_to_is_flagged() {
             exe: None,
             cwd: None,
             parent: None,
+            containers: None,
         };
         writer(OutputFormat::Json).write(&mut line, ts().into(), &Event::Exec(event));
         serde_json::from_slice::<Value>(&line).unwrap()["fields"]["event"].clone()

@@ -80,7 +80,8 @@ mod tests {
 
     #[test]
     fn parts_of_lines_are_put_together() {
-        let cri = "T stdout P {\"a\":\nT stderr F no\nT stdout F  1}\nT stdout F {}\nT stdout P {\n";
+        let cri =
+            "T stdout P {\"a\":\nT stderr F no\nT stdout F  1}\nT stdout F {}\nT stdout P {\n";
         assert_eq!(of_cri(cri), "{\"a\": 1}\n{}\n{");
         let half_written = "T stdout F {}\nT stdout F {\"a";
         assert_eq!(of_cri(half_written), "{}\n");

@@ -1,0 +1,30 @@
+//! The record that names a cgroup, from which user space takes the ids of containers.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::record::Prefix;
+pub use crate::sidecar_scope::CGROUP_NAME;
+
+/// Maximum number of names in a record.
+pub const NAMES: usize = 8;
+/// Maximum depth of a cgroup below the pod's for which names are read.
+pub const MAX_LEVELS: u32 = 64;
+
+/// The names of a cgroup and of those above it, below the pod's cgroup. Without a pod's cgroup,
+/// they reach up to the root of the hierarchy. A program writes this before its first exec record
+/// with this cgroup on each CPU and lane.
+///
+/// This is the head; [`NAMES`] names follow, from the cgroup's own on, each in [`CGROUP_NAME`] bytes
+/// with a NUL. The bytes after the NUL are undefined.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct CgroupNames {
+    /// Kind [`crate::record::KIND_CGROUP_NAMES`].
+    pub prefix: Prefix,
+    /// Id of the cgroup ([`crate::record::Subject::cgroup_id`]).
+    pub id: u64,
+    /// Number of levels. If there are more than [`NAMES`], the last name is that of the
+    /// outermost level, and names before it are missing. 0 if there are none, or more than
+    /// [`MAX_LEVELS`].
+    pub levels: u64,
+}

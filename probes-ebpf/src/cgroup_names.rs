@@ -1,0 +1,94 @@
+//! Writes the names of an exec's cgroup to the ring, once per cgroup on each CPU and lane. User
+//! space takes the ids of containers from them.
+
+use aya_ebpf::{bindings::BPF_RB_NO_WAKEUP, helpers::generated::bpf_probe_read_kernel_str};
+use exectrail_common::{
+    cgroup_names::{CGROUP_NAME, CgroupNames, MAX_LEVELS, NAMES},
+    probe_config::FIELD_CGROUP_NAMES,
+    record::{KIND_CGROUP_NAMES, Prefix},
+};
+
+use crate::{
+    config::{config, offset},
+    kernel_read::read_u64,
+    maps::{KNOWN_CGROUPS, RING, SCRATCH, SIDECAR_SCOPE},
+    pod::cgroup_of,
+};
+
+/// The record.
+#[repr(C)]
+struct Record {
+    head: CgroupNames,
+    names: [[u8; CGROUP_NAME]; NAMES],
+}
+
+/// Writes the names of the cgroup of the task at this address, unless this CPU and lane has written
+/// them. `id` is the cgroup's id. Always returns 0: the kernel requires a result.
+///
+/// If the ring is full, the next exec tries again.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn name_cgroup(task: u64, id: u64, lane: u64) -> u64 {
+    // A constant to the verifier, which removes the rest if names are not wanted.
+    if config!(fields) & FIELD_CGROUP_NAMES == 0 {
+        return 0;
+    }
+    let Some(scratch) = SCRATCH.get_ptr_mut(lane as u32) else {
+        return 0;
+    };
+    let slot = id as usize & (KNOWN_CGROUPS - 1);
+    // SAFETY: a pointer to the live map value of this CPU and lane, which no other program uses
+    // meanwhile; the index is below the length.
+    let known = unsafe { (&raw mut (*scratch).known_cgroups).cast::<u64>().add(slot) };
+    // SAFETY: as above.
+    if unsafe { known.read_volatile() } == id {
+        return 0;
+    }
+    let Some(sidecar) = SIDECAR_SCOPE.get(0) else {
+        return 0;
+    };
+    let pod = sidecar.pod_cgroup;
+    let mut node = read_u64(cgroup_of(task) + u64::from(offset!(cgroup_kn)));
+    let Some(mut record) = RING.reserve::<Record>(0) else {
+        return 0;
+    };
+    let to = record.as_mut_ptr();
+    let (mut levels, mut end) = (0, false);
+    for level in 0..MAX_LEVELS + 1 {
+        let above = read_u64(node + u64::from(offset!(kernfs_node_parent)));
+        let is_pod = read_u64(node + u64::from(offset!(kernfs_node_id))) == pod;
+        // The root of a hierarchy has no name.
+        if above == 0 || is_pod {
+            end = true;
+            break;
+        }
+        let place = if level < NAMES as u32 {
+            level as usize
+        } else {
+            NAMES - 1
+        };
+        let name = read_u64(node + u64::from(offset!(kernfs_node_name)));
+        // SAFETY: the record is reserved; the place is below NAMES, and CGROUP_NAME bytes follow.
+        // A fault gives an error.
+        unsafe {
+            let to = (&raw mut (*to).names).cast::<u8>().add(place * CGROUP_NAME);
+            bpf_probe_read_kernel_str(to.cast(), CGROUP_NAME as u32, name as *const _);
+        }
+        levels += 1;
+        node = above;
+    }
+    // SAFETY: the record is reserved, and `known` is as above.
+    unsafe {
+        (*to).head = CgroupNames {
+            prefix: Prefix {
+                kind: KIND_CGROUP_NAMES,
+                ..Prefix::default()
+            },
+            id,
+            levels: if end { levels } else { 0 },
+        };
+        known.write_volatile(id);
+    }
+    record.submit(u64::from(BPF_RB_NO_WAKEUP));
+    0
+}
