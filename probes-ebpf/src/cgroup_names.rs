@@ -15,6 +15,20 @@ use crate::{
     pod::cgroup_of,
 };
 
+/// The prefix of each record, as words.
+const PREFIX: [u64; 2] = {
+    let prefix = Prefix {
+        lane: 0,
+        kind: KIND_CGROUP_NAMES,
+        flags: 0,
+        cpu: 0,
+        filename_len: 0,
+        seq: 0,
+    };
+    // SAFETY: both are 16 bytes of integers without padding.
+    unsafe { core::mem::transmute(prefix) }
+};
+
 /// The record.
 #[repr(C)]
 struct Record {
@@ -77,16 +91,16 @@ pub(crate) extern "C" fn name_cgroup(task: u64, id: u64, lane: u64) -> u64 {
         levels += 1;
         node = above;
     }
+    let levels = if end { levels } else { 0 };
+    // Volatile, or the compiler would call a function that clears memory, whose stack has no room.
     // SAFETY: the record is reserved, and `known` is as above.
     unsafe {
-        (*to).head = CgroupNames {
-            prefix: Prefix {
-                kind: KIND_CGROUP_NAMES,
-                ..Prefix::default()
-            },
-            id,
-            levels: if end { levels } else { 0 },
-        };
+        let head = &raw mut (*to).head;
+        (&raw mut (*head).prefix)
+            .cast::<[u64; 2]>()
+            .write_volatile(PREFIX);
+        (&raw mut (*head).id).write_volatile(id);
+        (&raw mut (*head).levels).write_volatile(levels);
         known.write_volatile(id);
     }
     record.submit(u64::from(BPF_RB_NO_WAKEUP));

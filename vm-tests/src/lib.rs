@@ -79,6 +79,8 @@ pub enum Scenario {
     Envbox,
     /// Pods where the node's runtime is dockerd
     Docker,
+    /// Pods through the Container Runtime Interface, where the node's runtime is containerd
+    Containerd,
     /// Lockdown=confidentiality, which exectrail refuses with the reason
     Confidentiality,
     /// Reports that tracing is impossible: preflight, the 503, the exit status
@@ -89,12 +91,13 @@ pub enum Scenario {
 
 impl Scenario {
     /// The scenarios of a full run, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Plain,
         Self::Brief,
         Self::Pods,
         Self::Envbox,
         Self::Docker,
+        Self::Containerd,
         Self::Integrity,
         Self::Confidentiality,
         Self::Refusals,
@@ -110,6 +113,7 @@ impl Scenario {
             Self::Pods => "pods",
             Self::Envbox => "envbox",
             Self::Docker => "docker",
+            Self::Containerd => "containerd",
             Self::Integrity => "integrity",
             Self::Confidentiality => "confidentiality",
             Self::Refusals => "refusals",
@@ -128,6 +132,7 @@ impl Scenario {
             | Self::Pods
             | Self::Envbox
             | Self::Docker
+            | Self::Containerd
             | Self::Refusals
             | Self::WithoutBtf => None,
         }
@@ -135,7 +140,10 @@ impl Scenario {
 
     /// Whether its machine is a node: a Debian root on a disk, with a container engine.
     pub fn is_on_a_node(self) -> bool {
-        matches!(self, Self::Pods | Self::Envbox | Self::Docker)
+        matches!(
+            self,
+            Self::Pods | Self::Envbox | Self::Docker | Self::Containerd
+        )
     }
 }
 

@@ -18,8 +18,8 @@ pub(crate) struct Args {
     kernels: Vec<String>,
 
     /// Only this scenario: plain, brief (the tests of plain that show whether tracing works at
-    /// all), pods, envbox, docker (dockerd as the node's runtime), integrity, confidentiality,
-    /// refusals, without-btf; repeatable
+    /// all), pods, envbox, docker (dockerd as the node's runtime), containerd (through the CRI),
+    /// integrity, confidentiality, refusals, without-btf; repeatable
     #[arg(long = "scenario", value_name = "SCENARIO")]
     scenarios: Vec<String>,
 
@@ -142,6 +142,10 @@ fn guest_program(architecture: Architecture) -> Result<PathBuf> {
         "--bin",
         "exectrail-vm-guest",
     ]);
+    // Nodes with a container runtime are x86-64 machines.
+    if architecture == Architecture::Amd64 {
+        build.args(["--features", "exectrail-vm-tests/cri"]);
+    }
     let directory = build::static_for(architecture, &mut build)?;
     command::run(&mut build)?;
     Ok(directory.join("debug/exectrail-vm-guest"))

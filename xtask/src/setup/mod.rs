@@ -12,6 +12,7 @@ mod cross_compiler;
 mod debian_packages;
 mod image_builder;
 mod lints;
+mod protoc;
 mod requirement;
 mod rust_src;
 mod test_packages;
@@ -84,6 +85,9 @@ fn look(purpose: For) -> Result<Vec<Found>> {
     if purpose.check {
         found.push(lints::look(&toolchain));
         found.push(cargo_deny::look());
+    }
+    if purpose.tests || purpose.check {
+        found.push(protoc::look());
     }
     if let Some(architecture) = purpose.cross {
         found.push(cross_compiler::look(architecture));

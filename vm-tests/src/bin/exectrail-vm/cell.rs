@@ -108,7 +108,7 @@ fn is_in_a_full_run(series: &Series, scenario: Scenario, variant: Variant) -> bo
         (MachineKind::Arm64, _) => scenario == Scenario::Plain,
         // Running pods takes minutes in an emulated machine. The oldest kernel and the newest are
         // enough: the sidecar's privileges and the programs differ between them.
-        (_, Scenario::Pods | Scenario::Envbox | Scenario::Docker) => {
+        (_, Scenario::Pods | Scenario::Envbox | Scenario::Docker | Scenario::Containerd) => {
             !["6.1", "6.12"].contains(&series.name)
         }
         _ => true,
@@ -129,7 +129,7 @@ impl Cell {
     fn order(&self) -> u8 {
         match (self.kernel.series.machine, self.scenario) {
             (MachineKind::Arm64, _) => 0,
-            (_, Scenario::Pods | Scenario::Docker) => 1,
+            (_, Scenario::Pods | Scenario::Docker | Scenario::Containerd) => 1,
             (_, Scenario::Envbox) => 2,
             (_, Scenario::Plain) => 3,
             _ => 4,

@@ -1,4 +1,4 @@
-//! The disks of machines that run pods: a Debian root with podman and docker, made by mmdebstrap,
+//! The disks of machines that run pods: a Debian root with podman, docker and containerd, made by mmdebstrap,
 //! and the modules of the kernel. They are made once and kept; machines write to a snapshot.
 
 use std::{
@@ -20,8 +20,9 @@ const SUITE: &str = "trixie";
 
 /// Packages of the node. The node is also an image: of nodes that are containers themselves, and of
 /// envbox's own container.
-const NODE: &str = "podman,crun,conmon,catatonit,netavark,docker.io,docker-cli,busybox-static,\
-                    git,make,curl,mount,iproute2,kmod,nftables,procps";
+const NODE: &str = "podman,crun,conmon,catatonit,netavark,docker.io,docker-cli,containerd,\
+                    containernetworking-plugins,busybox-static,git,make,curl,mount,iproute2,kmod,\
+                    nftables,procps";
 
 /// Packages of the workspace's image, besides the essential ones.
 const WORKSPACE: &str = "git,make,curl,procps";
@@ -81,7 +82,9 @@ fn make_root(directory: &Path, disk: &Path) -> Result<()> {
         rustix::process::geteuid().is_root(),
         "only root can make the disk of machines that play pods: its files belong to several users"
     );
-    eprintln!("pods: making a Debian {SUITE} root with podman and docker (some minutes, once)");
+    eprintln!(
+        "pods: making a Debian {SUITE} root with podman, docker and containerd (some minutes, once)"
+    );
     let suite = Suite::open(SUITE, directory)?;
     let at = TempDir::with_prefix_in("root-", directory)?;
     let root = at.path().join("root");

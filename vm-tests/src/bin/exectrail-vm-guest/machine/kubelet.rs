@@ -57,7 +57,8 @@ pub(crate) fn start(engine: &Engine, manifest: &Manifest) -> Result<NodePod> {
     for container in manifest.list("initContainers") {
         if is_sidecar(container) {
             starting.run(&mut pod, container, true)?;
-            wait_until_started(&pod, container)?;
+            let exec = |command: &[&str]| pod.exec(name(container), command);
+            startup_probe(container, exec).with_context(|| pod.said(name(container)))?;
         } else {
             starting.run(&mut pod, container, false)?;
         }
@@ -89,13 +90,17 @@ fn name(container: &Value) -> &str {
     container["name"].as_str().unwrap_or_default()
 }
 
-fn is_sidecar(container: &Value) -> bool {
+/// Whether an init container is a native sidecar.
+pub(crate) fn is_sidecar(container: &Value) -> bool {
     container["restartPolicy"] == "Always"
 }
 
 /// Runs the startup probe until it succeeds, with its period and its number of attempts. Its
 /// timeout is ignored, because starting a program takes seconds in an emulated machine.
-fn wait_until_started(pod: &NodePod, container: &Value) -> Result<()> {
+pub(crate) fn startup_probe(
+    container: &Value,
+    exec: impl Fn(&[&str]) -> Result<String>,
+) -> Result<()> {
     let probe = &container["startupProbe"];
     let command: Vec<&str> = words(&probe["exec"]["command"]).collect();
     ensure!(
@@ -108,16 +113,12 @@ fn wait_until_started(pod: &NodePod, container: &Value) -> Result<()> {
     let mut answer = String::new();
     for _ in 0..attempts {
         thread::sleep(Duration::from_secs(period));
-        match pod.exec(name(container), &command) {
+        match exec(&command) {
             Ok(_) => return Ok(()),
             Err(error) => answer = format!("{error:#}"),
         }
     }
-    bail!(
-        "{} does not start: {answer}\nits output:\n{}",
-        name(container),
-        pod.said(name(container))
-    )
+    bail!("{} does not start: {answer}", name(container))
 }
 
 impl Starting<'_> {

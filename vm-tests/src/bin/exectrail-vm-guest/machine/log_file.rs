@@ -37,6 +37,15 @@ impl LogFile {
         Ok(Self { path, format })
     }
 
+    /// A log file as the CRI has it.
+    #[cfg(feature = "cri")]
+    pub(crate) fn of_cri(path: String) -> Self {
+        Self {
+            path: path.into(),
+            format: Format::Cri,
+        }
+    }
+
     /// The whole lines of standard output so far.
     pub(crate) fn lines(&self) -> Result<Vec<String>> {
         let text = fs::read_to_string(&self.path)

@@ -3,6 +3,8 @@
 //! Nothing here knows a test.
 
 pub(crate) mod container;
+#[cfg(feature = "cri")]
+pub(crate) mod cri;
 pub(crate) mod engine;
 pub(crate) mod exectrail_run;
 pub(crate) mod fexit;

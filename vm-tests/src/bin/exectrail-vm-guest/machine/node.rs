@@ -32,6 +32,7 @@ pub(crate) const EXECTRAIL_IMAGE: &str = "localhost/exectrail:test";
 pub(crate) const WORKSPACE_IMAGE: &str = "localhost/workspace:test";
 
 const EXECTRAIL_ARCHIVE: &str = "/tmp/exectrail.tar";
+const FRAME_ARCHIVE: &str = "/tmp/frame.tar";
 
 /// Configuration of podman, for running containers and for its log.
 const CONFIGURATION: &str = "\
@@ -153,9 +154,9 @@ pub(crate) fn envbox_ready() -> Result<()> {
     .map(drop)
 }
 
-/// Starts the node's dockerd and makes its images. A workspace's image has only links and empty
-/// directories: its programs are the node's, mounted at /usr. dockerd takes two minutes to import a
-/// whole system in an emulated machine.
+/// Starts the node's dockerd and makes its images. The programs of a workspace's image
+/// are the node's, mounted at /usr: dockerd takes two minutes to import a whole system in an emulated
+/// machine.
 pub(crate) fn docker_ready() -> Result<()> {
     static READY: OnceLock<Result<(), String>> = OnceLock::new();
     READY
@@ -183,6 +184,14 @@ fn prepare_docker() -> Result<()> {
         thread::sleep(Duration::from_millis(500));
     }
     docker.run(&["import", EXECTRAIL_ARCHIVE, EXECTRAIL_IMAGE])?;
+    make_frame_archive()?;
+    docker
+        .run(&["import", FRAME_ARCHIVE, WORKSPACE_IMAGE])
+        .map(drop)
+}
+
+/// Makes the archive of a workspace's image that has only links and empty directories.
+fn make_frame_archive() -> Result<()> {
     let frame = [
         "etc", "home", "proc", "root", "run", "sys", "tmp", "usr", "var/tmp",
     ];
@@ -194,14 +203,18 @@ fn prepare_docker() -> Result<()> {
     for link in ["bin", "lib", "lib64", "sbin"] {
         symlink(format!("usr/{link}"), format!("/tmp/frame/{link}"))?;
     }
-    archive("/tmp/frame", "/tmp/frame.tar")?;
-    docker
-        .run(&["import", "/tmp/frame.tar", WORKSPACE_IMAGE])
-        .map(drop)
+    archive("/tmp/frame", FRAME_ARCHIVE)
+}
+
+/// Makes podman's image of a workspace such an image, for a runtime that takes it from podman.
+#[cfg(feature = "cri")]
+pub(crate) fn make_frame() -> Result<()> {
+    make_frame_archive()?;
+    podman(&["import", "-q", FRAME_ARCHIVE, WORKSPACE_IMAGE]).map(drop)
 }
 
 /// Makes the directories below `root` that images have.
-fn directories(root: &str, below: &[&str]) -> Result<()> {
+pub(crate) fn directories(root: &str, below: &[&str]) -> Result<()> {
     let mut directory = fs::DirBuilder::new();
     directory.recursive(true).mode(0o755).create(root)?;
     for path in below {
@@ -210,7 +223,8 @@ fn directories(root: &str, below: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn archive(root: &str, file: &str) -> Result<()> {
+/// Makes an archive of a directory.
+pub(crate) fn archive(root: &str, file: &str) -> Result<()> {
     run("tar", &["-C", root, "-cf", file, "."]).map(drop)
 }
 

@@ -39,7 +39,7 @@ fn dockerds_seccomp_filter_and_two_capabilities_let_it_trace(
     let docker = Engine::docker();
     let manifest = Manifest::of(plan, manifest::YAML_POD, "moby", &session("moby"))?;
     let pod = kubelet::start(&docker, &manifest)?;
-    check_least_privilege(&pod)?;
+    check_least_privilege(pod.pid("exectrail")?)?;
     docker.run(&[
         "run",
         "--rm",

@@ -2,6 +2,8 @@
 
 mod arguments;
 mod brief;
+#[cfg(feature = "cri")]
+mod containerd;
 mod docker_identity;
 mod dockerd;
 mod ends;
@@ -52,8 +54,17 @@ pub(crate) fn of(plan: &Plan) -> Vec<Test> {
         .concat(),
         Scenario::Envbox => envbox::TESTS.to_vec(),
         Scenario::Docker => [dockerd::TESTS, docker_identity::TESTS].concat(),
+        #[cfg(feature = "cri")]
+        Scenario::Containerd => containerd::TESTS.to_vec(),
+        #[cfg(not(feature = "cri"))]
+        Scenario::Containerd => vec![("containerd", without_cri)],
         Scenario::Confidentiality => refusals::CONFIDENTIALITY.to_vec(),
         Scenario::WithoutBtf => refusals::WITHOUT_BTF.to_vec(),
         Scenario::Refusals => refusals::TESTS.to_vec(),
     }
+}
+
+#[cfg(not(feature = "cri"))]
+fn without_cri(_: &Plan, _: &crate::report::Report) -> anyhow::Result<()> {
+    anyhow::bail!("this program was built without the feature `cri`, which `cargo xtask vm` adds")
 }

@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use exectrail_testbed::log::{argv, execs, msg};
 use exectrail_vm_tests::{Plan, manifest};
+use serde_json::Value;
 
 use crate::{
     machine::{
@@ -23,7 +24,7 @@ use crate::{
 pub(crate) const TESTS: &[Test] = tests![a_native_sidecar_has_the_first_exec_and_the_last];
 
 /// Executes one more command when it is asked to stop.
-const AGENT: &str =
+pub(crate) const AGENT: &str =
     "/bin/echo agent\ntrap '/bin/echo last-words; exit 0' TERM\nwhile :; do sleep 1; done\n";
 
 fn a_native_sidecar_has_the_first_exec_and_the_last(plan: &Plan, _: &Report) -> Result<()> {
@@ -52,8 +53,17 @@ pub(crate) fn first_and_last(
     })?;
     let pid_ns = pod.pid_ns("workspace")?;
     kubelet::stop(&pod, &manifest)?;
+    check_first_and_last(&pod.log()?, &manifest, pid_ns)?;
+    check_end(&pod)
+}
 
-    let lines = pod.log()?;
+/// The first exec is that of the workspace's first process, the last one what [`AGENT`] executes
+/// when it is stopped.
+pub(crate) fn check_first_and_last(
+    lines: &[Value],
+    manifest: &Manifest,
+    pid_ns: u32,
+) -> Result<()> {
     let kinds: Vec<&str> = lines.iter().map(msg).collect();
     ensure!(
         kinds.starts_with(&["tracing_started", "workspace_started", "exec"]),
@@ -62,7 +72,7 @@ pub(crate) fn first_and_last(
     );
     let found = &lines[1]["fields"]["found"];
     ensure!(found == "discovery", "the workspace was found by {found}");
-    let events = execs(&lines);
+    let events = execs(lines);
     let first = events.first().context("no exec")?;
     let workspace = manifest
         .list("containers")
@@ -89,7 +99,7 @@ pub(crate) fn first_and_last(
         argv(last) == ["/bin/echo", "last-words"],
         "the last exec is {last}"
     );
-    check_end(&pod)
+    Ok(())
 }
 
 /// `tracing_stopped` is the last line, the exit status 0, and the log accounts for every exec.

@@ -185,12 +185,12 @@ fn with_pod<T>(plan: &Plan, work: impl FnOnce(&NodePod) -> Result<T>) -> Result<
 }
 
 fn the_sidecar_has_two_capabilities_and_the_default_seccomp(plan: &Plan, _: &Report) -> Result<()> {
-    with_pod(plan, check_least_privilege)
+    with_pod(plan, |pod| check_least_privilege(pod.pid("exectrail")?))
 }
 
-/// The sidecar has two capabilities and the engine's own seccomp filter, and cannot gain more.
-pub(crate) fn check_least_privilege(pod: &NodePod) -> Result<()> {
-    let status = fs::read_to_string(format!("/proc/{}/status", pod.pid("exectrail")?))?;
+/// The process has two capabilities and the engine's own seccomp filter, and cannot gain more.
+pub(crate) fn check_least_privilege(pid: u32) -> Result<()> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let field = |name: &str| {
         status
             .lines()

@@ -1,0 +1,113 @@
+//! Starts containerd on the node and gives it the images.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    sync::OnceLock,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use exectrail_testbed::wait::PATIENCE;
+
+use super::client::Cri;
+use crate::machine::{
+    node::{self, EXECTRAIL_IMAGE, WORKSPACE_IMAGE, podman},
+    node_program::{command, run},
+    runtime::{PAUSE, SELF},
+};
+
+/// The image of the sandbox's own container.
+const PAUSE_IMAGE: &str = "localhost/pause:test";
+
+/// The log of containerd itself.
+const LOG: &str = "/var/log/containerd.log";
+
+const CONFIGURATION: &str = "\
+version = 2
+[plugins.\"io.containerd.grpc.v1.cri\"]
+  sandbox_image = \"localhost/pause:test\"
+  [plugins.\"io.containerd.grpc.v1.cri\".cni]
+    bin_dir = \"/usr/lib/cni\"
+    conf_dir = \"/etc/cni/net.d\"
+";
+
+/// The network of pods: a bridge of the node.
+const NETWORK: &str = r#"{"cniVersion": "1.0.0", "name": "pods", "plugins": [{
+    "type": "bridge", "bridge": "cni0",
+    "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.89.0.0/24"}]]}}]}"#;
+
+/// Starts containerd and imports the images, once. Returns its name and version.
+pub(crate) fn ready() -> Result<String> {
+    static READY: OnceLock<Result<String, String>> = OnceLock::new();
+    READY
+        .get_or_init(|| prepare().map_err(|error| format!("{error:#}")))
+        .clone()
+        .map_err(|error| anyhow!("containerd is not ready: {error}"))
+}
+
+fn prepare() -> Result<String> {
+    node::ready()?;
+    for directory in ["/etc/containerd", "/etc/cni/net.d"] {
+        fs::create_dir_all(directory)?;
+    }
+    fs::write("/etc/containerd/config.toml", CONFIGURATION)?;
+    fs::write("/etc/cni/net.d/10-pods.conflist", NETWORK)?;
+    let log = fs::File::create(LOG)?;
+    command("containerd")
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .context("cannot start containerd")?;
+    node::make_frame()?;
+    make_pause()?;
+    let version = version_when_ready()?;
+    for image in [EXECTRAIL_IMAGE, WORKSPACE_IMAGE, PAUSE_IMAGE] {
+        import(image)?;
+    }
+    Ok(version)
+}
+
+/// Makes the image of the container that holds a sandbox's namespaces.
+fn make_pause() -> Result<()> {
+    node::directories("/tmp/pause", &[])?;
+    let program = "/tmp/pause/pause";
+    fs::copy(SELF, program)?;
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755))?;
+    node::archive("/tmp/pause", "/tmp/pause.tar")?;
+    let entry = format!("ENTRYPOINT=[\"/pause\", \"{PAUSE}\"]");
+    podman(&[
+        "import",
+        "-q",
+        "--change",
+        &entry,
+        "/tmp/pause.tar",
+        PAUSE_IMAGE,
+    ])
+    .map(drop)
+}
+
+/// Gives containerd an image of podman.
+fn import(image: &str) -> Result<()> {
+    let archive = "/tmp/image.tar";
+    podman(&["save", "-q", "--format=oci-archive", "-o", archive, image])?;
+    let flag = format!("--index-name={image}");
+    let import = ["-n", "k8s.io", "images", "import", &flag, archive];
+    run("ctr", &import)?;
+    Ok(fs::remove_file(archive)?)
+}
+
+fn version_when_ready() -> Result<String> {
+    let since = Instant::now();
+    loop {
+        match Cri::connect().and_then(|cri| cri.version()) {
+            Ok(version) => return Ok(version),
+            Err(error) if since.elapsed() > PATIENCE => {
+                let log = fs::read_to_string(LOG).unwrap_or_default();
+                bail!("containerd does not start: {error:#}\n{log}");
+            }
+            Err(_) => thread::sleep(Duration::from_millis(500)),
+        }
+    }
+}

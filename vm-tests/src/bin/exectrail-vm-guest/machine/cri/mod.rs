@@ -1,0 +1,9 @@
+//! containerd as the node's runtime, through the Container Runtime Interface (CRI v1): what a
+//! kubelet asks of it, in a kubelet's order.
+
+mod client;
+mod config;
+mod containerd;
+mod pod;
+
+pub(crate) use self::{containerd::ready, pod::CriPod};

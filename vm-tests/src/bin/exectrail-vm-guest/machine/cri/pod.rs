@@ -1,0 +1,207 @@
+//! A pod on containerd, started and stopped in the order of a kubelet (see
+//! [`crate::machine::kubelet`]).
+
+use std::{
+    collections::BTreeMap,
+    fs, thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use exectrail_testbed::{log::shortened, process::namespace, wait::PATIENCE};
+use k8s_cri::v1::{ContainerState, PodSandboxConfig};
+use serde_json::Value;
+
+use super::{client::Cri, config};
+use crate::machine::{
+    kubelet::{is_sidecar, startup_probe},
+    log_file::LogFile,
+    manifest::Manifest,
+};
+
+/// A running pod; dropping the value removes it.
+pub(crate) struct CriPod {
+    cri: Cri,
+    manifest: Manifest,
+    sandbox: String,
+    sandbox_config: PodSandboxConfig,
+    /// Id of each container's last start, and number of its starts.
+    containers: BTreeMap<String, (String, u32)>,
+}
+
+impl CriPod {
+    /// Starts a pod.
+    pub(crate) fn start(manifest: Manifest) -> Result<Self> {
+        manifest.write_files("/".as_ref())?;
+        let cri = Cri::connect()?;
+        let sandbox_config = config::sandbox(&manifest);
+        let sandbox = cri.run_sandbox(&sandbox_config)?;
+        let mut pod = Self {
+            cri,
+            manifest,
+            sandbox,
+            sandbox_config,
+            containers: BTreeMap::new(),
+        };
+        for container in pod.manifest.list("initContainers").to_vec() {
+            let name = name(&container).to_owned();
+            pod.start_container(&container)?;
+            if is_sidecar(&container) {
+                let exec = |command: &[&str]| pod.exec(&name, command);
+                startup_probe(&container, exec).with_context(|| pod.said(&name))?;
+            } else {
+                pod.wait_for_end(&name)?;
+            }
+        }
+        for container in pod.manifest.list("containers").to_vec() {
+            pod.start_container(&container)?;
+        }
+        Ok(pod)
+    }
+
+    /// The manifest.
+    pub(crate) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn start_container(&mut self, container: &Value) -> Result<()> {
+        let name = name(container).to_owned();
+        let attempt = self.containers.get(&name).map_or(0, |(_, starts)| *starts);
+        let config = config::container(&self.manifest, container, attempt)?;
+        let id = self
+            .cri
+            .start(&self.sandbox, &self.sandbox_config, config)
+            .with_context(|| format!("cannot start the container {name}"))?;
+        self.containers.insert(name, (id, attempt + 1));
+        Ok(())
+    }
+
+    /// Starts a container again that has ended, as a kubelet does with `restartPolicy: Always`.
+    pub(crate) fn restart(&mut self, container: &str) -> Result<()> {
+        let lists = ["initContainers", "containers"];
+        let mut all = lists.iter().flat_map(|list| self.manifest.list(list));
+        let found = all.find(|other| name(other) == container).cloned();
+        self.start_container(&found.context("no such container")?)
+    }
+
+    /// Stops the main containers, then the sidecars in reverse order. They are not removed, so
+    /// tests can read their logs.
+    pub(crate) fn stop(&self) -> Result<()> {
+        for container in self.manifest.list("containers") {
+            self.cri.stop(self.id(name(container))?, 30)?;
+        }
+        let sidecars = self.manifest.list("initContainers").iter();
+        for sidecar in sidecars.rev().filter(|container| is_sidecar(container)) {
+            self.cri.stop(self.id(name(sidecar))?, 120)?;
+        }
+        Ok(())
+    }
+
+    /// Id of a container.
+    pub(crate) fn id(&self, container: &str) -> Result<&str> {
+        let found = self.containers.get(container);
+        found
+            .map(|(id, _)| id.as_str())
+            .with_context(|| format!("the container {container} was not started"))
+    }
+
+    /// Process id of a container's first process, in the node's PID namespace.
+    pub(crate) fn pid(&self, container: &str) -> Result<u32> {
+        let (_, info) = self.cri.status(self.id(container)?)?;
+        let pid = info["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
+        pid.filter(|pid| *pid > 0)
+            .with_context(|| format!("the container {container} has no process: {info}"))
+    }
+
+    /// Inode number of a container's PID namespace.
+    pub(crate) fn pid_ns(&self, container: &str) -> Result<u32> {
+        Ok(namespace(self.pid(container)?, "pid")?)
+    }
+
+    /// Exit status of a container; `None` while it runs.
+    pub(crate) fn exit_code(&self, container: &str) -> Result<Option<i32>> {
+        let (status, _) = self.cri.status(self.id(container)?)?;
+        let ended = status.state() == ContainerState::ContainerExited;
+        Ok(ended.then_some(status.exit_code))
+    }
+
+    /// Waits for the end of a container.
+    pub(crate) fn wait_for_end(&self, container: &str) -> Result<i32> {
+        let since = Instant::now();
+        loop {
+            if let Some(code) = self.exit_code(container)? {
+                return Ok(code);
+            }
+            ensure!(
+                since.elapsed() < PATIENCE,
+                "the container {container} does not end: {}",
+                self.said(container)
+            );
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Executes a command in a container, as `kubectl exec` and probes do.
+    pub(crate) fn exec(&self, container: &str, command: &[&str]) -> Result<String> {
+        self.cri.exec(self.id(container)?, command)
+    }
+
+    /// The log file of a container's last start, as containerd writes it.
+    pub(crate) fn log_file(&self, container: &str) -> Result<String> {
+        let (_, starts) = self.containers.get(container).context("not started")?;
+        let directory = &self.sandbox_config.log_directory;
+        Ok(format!("{directory}/{container}/{}.log", starts - 1))
+    }
+
+    /// What a container has printed.
+    pub(crate) fn said(&self, container: &str) -> String {
+        self.log_file(container)
+            .and_then(|path| Ok(fs::read_to_string(path)?))
+            .unwrap_or_else(|error| format!("{error:#}"))
+    }
+
+    /// The lines of the sidecar's log, parsed.
+    pub(crate) fn log(&self) -> Result<Vec<Value>> {
+        let file = LogFile::of_cri(self.log_file("exectrail")?);
+        let lines = file.lines()?;
+        lines
+            .iter()
+            .map(|line| serde_json::from_str(line).with_context(|| format!("no event: {line}")))
+            .collect()
+    }
+
+    /// Waits for a line of the log.
+    pub(crate) fn wait_for(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        let since = Instant::now();
+        loop {
+            let lines = self.log()?;
+            if let Some(line) = lines.iter().find(|line| wanted(line)) {
+                return Ok(line.clone());
+            }
+            if since.elapsed() > PATIENCE {
+                let last: Vec<String> = lines[lines.len().saturating_sub(6)..]
+                    .iter()
+                    .map(|line| shortened(line, 600))
+                    .collect();
+                bail!(
+                    "no line {what}; the last ones are:\n{}\nthe workspace printed:\n{}",
+                    last.join("\n"),
+                    self.said("workspace")
+                );
+            }
+            thread::sleep(Duration::from_millis(300));
+        }
+    }
+}
+
+impl Drop for CriPod {
+    fn drop(&mut self) {
+        if let Err(error) = self.cri.remove_sandbox(&self.sandbox) {
+            eprintln!("{error:#}");
+        }
+    }
+}
+
+fn name(container: &Value) -> &str {
+    container["name"].as_str().unwrap_or_default()
+}

@@ -1,0 +1,175 @@
+//! Pods on a node whose runtime is containerd, as a kubelet runs them: through the CRI, with
+//! containerd's own network, seccomp filter, cgroups and log files.
+//!
+//! The pod's cgroup is that of the kubelet's cgroupfs driver. The systemd driver needs systemd as
+//! the node's first process, which here is the test program.
+
+use std::{
+    fs,
+    sync::{Mutex, PoisonError},
+};
+
+use anyhow::{Context, Result, ensure};
+use exectrail_testbed::log::{argv, execs, msg};
+use exectrail_vm_tests::{Plan, manifest};
+
+use crate::{
+    machine::{
+        cri::{self, CriPod},
+        manifest::Manifest,
+        node_program::run,
+    },
+    report::Report,
+    tests::{
+        Test,
+        native_sidecar::{AGENT, check_first_and_last},
+        template_pods::{check_least_privilege, is_exec_of},
+        tests,
+    },
+};
+
+/// The scenario's tests. They share one pod, which each leaves as the next one needs it.
+pub(crate) const TESTS: &[Test] = tests![
+    the_node_runs_containerd,
+    runtime_default_and_two_capabilities_let_it_trace,
+    an_exec_from_outside_is_recorded_with_its_container,
+    containerds_log_has_every_line_whole,
+    a_killed_sidecar_of_containerd_comes_back,
+    a_native_sidecar_of_containerd_has_the_last_exec,
+];
+
+/// Longest line that containerd writes as one (`max_container_log_line_size`, bytes).
+const LONGEST_PART: usize = 16 * 1024;
+
+static POD: Mutex<Option<CriPod>> = Mutex::new(None);
+
+/// Calls `work` with the pod; the first call starts it.
+fn with_pod<T>(plan: &Plan, work: impl FnOnce(&mut CriPod) -> Result<T>) -> Result<T> {
+    cri::ready()?;
+    let mut pod = POD.lock().unwrap_or_else(PoisonError::into_inner);
+    if pod.is_none() {
+        let manifest = Manifest::of(plan, manifest::KUBERNETES_NATIVE, "cri", AGENT)?;
+        let started = CriPod::start(manifest)?;
+        started.wait_for("of the agent", |line| {
+            is_exec_of(line, &["/bin/echo", "agent"])
+        })?;
+        *pod = Some(started);
+    }
+    work(pod.as_mut().context("no pod")?)
+}
+
+fn the_node_runs_containerd(_: &Plan, _: &Report) -> Result<()> {
+    let version = cri::ready()?;
+    ensure!(
+        version.starts_with("containerd "),
+        "the runtime is {version}"
+    );
+    Ok(())
+}
+
+fn runtime_default_and_two_capabilities_let_it_trace(plan: &Plan, _: &Report) -> Result<()> {
+    with_pod(plan, |pod| check_least_privilege(pod.pid("exectrail")?))
+}
+
+/// ExecSync is what `kubectl exec` and probes use.
+fn an_exec_from_outside_is_recorded_with_its_container(plan: &Plan, _: &Report) -> Result<()> {
+    with_pod(plan, |pod| {
+        pod.exec("workspace", &["/bin/echo", "from-outside"])?;
+        let line = pod.wait_for("of the exec from outside", |line| {
+            is_exec_of(line, &["/bin/echo", "from-outside"])
+        })?;
+        let event = &line["fields"]["event"];
+        ensure!(event["entered"] == true, "it does not say so: {event}");
+        let id = pod.id("workspace")?;
+        let shown = event["container_id"].as_str().context("no container_id")?;
+        ensure!(
+            id.starts_with(shown) && shown.len() == 12,
+            "the container is {id}, not {shown}"
+        );
+        let lines = pod.log()?;
+        for event in execs(&lines) {
+            ensure!(
+                event["container_id"] == shown && event["pid_ns"] == pod.pid_ns("workspace")?,
+                "an exec of another container: {event}"
+            );
+            ensure!(event.get("nested_container_id").is_none(), "{event}");
+        }
+        Ok(())
+    })
+}
+
+/// A collector that does not put parts together reads every line whole, however long an argv is.
+fn containerds_log_has_every_line_whole(plan: &Plan, _: &Report) -> Result<()> {
+    with_pod(plan, |pod| {
+        let words: Vec<String> = [1_000, 15_000, 16_500, 60_000]
+            .map(|length| "\u{1}w".repeat(length / 2))
+            .into();
+        let mut command = vec!["/bin/true"];
+        command.extend(words.iter().map(String::as_str));
+        pod.exec("workspace", &command)?;
+        pod.exec("workspace", &["/bin/echo", "after-the-long-one"])?;
+        pod.wait_for("of the next exec", |line| {
+            is_exec_of(line, &["/bin/echo", "after-the-long-one"])
+        })?;
+        let log = fs::read_to_string(pod.log_file("exectrail")?)?;
+        // `TIME STREAM TAG text`; the tag P is a part of a line.
+        for line in log.lines() {
+            let mut fields = line.splitn(4, ' ').skip(2);
+            let (tag, text) = (fields.next(), fields.next().unwrap_or_default());
+            ensure!(
+                tag == Some("F") && text.len() < LONGEST_PART,
+                "a line of {} bytes has the tag {tag:?}",
+                text.len()
+            );
+        }
+        let lines = exectrail_testbed::long_argv::joined(pod.log()?);
+        let events = execs(&lines);
+        let long = events
+            .iter()
+            .find(|event| argv(event).len() == command.len())
+            .context("no exec with the long argv")?;
+        ensure!(argv(long) == command, "the long argv is not the one given");
+        ensure!(
+            lines.iter().filter(|line| msg(line) == "exec_argv").count() == 0,
+            "further lines are left"
+        );
+        Ok(())
+    })
+}
+
+fn a_killed_sidecar_of_containerd_comes_back(plan: &Plan, _: &Report) -> Result<()> {
+    with_pod(plan, |pod| {
+        run("kill", &["-KILL", &pod.pid("exectrail")?.to_string()])?;
+        let code = pod.wait_for_end("exectrail")?;
+        ensure!(code == 137, "it ended with {code}");
+        pod.restart("exectrail")?;
+        pod.wait_for("of the new run", |line| msg(line) == "tracing_started")?;
+        pod.exec("workspace", &["/bin/echo", "after-the-restart"])?;
+        let started = pod.wait_for("of the workspace", |line| msg(line) == "workspace_started")?;
+        ensure!(started["fields"]["found"] == "state", "{started}");
+        pod.wait_for("of the exec after the restart", |line| {
+            is_exec_of(line, &["/bin/echo", "after-the-restart"])
+        })
+        .map(drop)
+    })?;
+    // The last test needs a pod without a restart.
+    POD.lock().unwrap_or_else(PoisonError::into_inner).take();
+    Ok(())
+}
+
+fn a_native_sidecar_of_containerd_has_the_last_exec(plan: &Plan, _: &Report) -> Result<()> {
+    with_pod(plan, |pod| {
+        let pid_ns = pod.pid_ns("workspace")?;
+        pod.stop()?;
+        let lines = pod.log()?;
+        check_first_and_last(&lines, pod.manifest(), pid_ns)?;
+        let code = pod.exit_code("exectrail")?;
+        ensure!(code == Some(0), "the sidecar ended with {code:?}");
+        let last = lines.last().context("the log is empty")?;
+        ensure!(msg(last) == "tracing_stopped", "the last line is {last}");
+        // The file as it is, with containerd's own times and tags.
+        run("/bin/exectrail", &["verify", &pod.log_file("exectrail")?]).map(drop)
+    })?;
+    POD.lock().unwrap_or_else(PoisonError::into_inner).take();
+    Ok(())
+}
