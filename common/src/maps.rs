@@ -36,6 +36,7 @@ names!(
     SIDECAR_CGROUPS,
     SIDECAR_SCOPE,
     STATS,
+    SUFFIX_RULES,
     SUPPRESSED,
     TARGETS,
     UID_RULES,

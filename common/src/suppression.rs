@@ -13,6 +13,10 @@ pub const NO_RULE: u32 = u32::MAX;
 /// LPM tries (`LPM_DATA_SIZE_MAX`, kernel/bpf/lpm_trie.c).
 pub const FILENAME_WINDOW: usize = 256;
 
+/// Maximum bytes of a suffix of a filename in a rule. The map has suffixes backwards: the last byte
+/// first.
+pub const SUFFIX_WINDOW: usize = 64;
+
 /// The rules without their patterns, which are in maps.
 ///
 /// A rule's number is its place in the order of decision: the first rule that matches decides.
@@ -29,6 +33,8 @@ pub struct RuleSet {
     pub everything: u32,
     /// 1 if there are rules on filenames.
     pub filename: u32,
+    /// 1 if there are rules on suffixes of filenames.
+    pub suffix: u32,
     /// 1 if there are rules on comms.
     pub comm: u32,
     /// 1 if there are rules on user ids.

@@ -4,13 +4,18 @@
 //! the first rule that matches. So the lowest of three numbers decides, without a loop over rules.
 
 use aya_ebpf::{
-    helpers::{bpf_ktime_get_boot_ns, generated::bpf_probe_read_kernel_str},
+    helpers::{
+        bpf_ktime_get_boot_ns,
+        generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str},
+    },
     macros::map,
     maps::{HashMap, LpmTrie, PerCpuArray, lpm_trie::Key},
 };
 use exectrail_common::{
     record::{COMM_LEN, LANES},
-    suppression::{FILENAME_WINDOW, MAX_RULES, Matched, NO_RULE, RuleSet, Suppressed},
+    suppression::{
+        FILENAME_WINDOW, MAX_RULES, Matched, NO_RULE, RuleSet, SUFFIX_WINDOW, Suppressed,
+    },
 };
 
 use crate::{
@@ -38,7 +43,12 @@ macro_rules! rules {
 static FILENAME_RULES: LpmTrie<[u8; FILENAME_WINDOW], Matched> =
     LpmTrie::with_max_entries(MAX_RULES as u32, 0);
 
-/// Patterns of comms, in the same form.
+/// Suffixes of filenames, backwards.
+#[map]
+static SUFFIX_RULES: LpmTrie<[u8; SUFFIX_WINDOW], Matched> =
+    LpmTrie::with_max_entries(MAX_RULES as u32, 0);
+
+/// Patterns of comms, in the same form as those of filenames.
 #[map]
 static COMM_RULES: LpmTrie<[u8; COMM_LEN], Matched> =
     LpmTrie::with_max_entries(MAX_RULES as u32, 0);
@@ -51,10 +61,20 @@ static UID_RULES: HashMap<u32, Matched> = HashMap::with_max_entries(MAX_RULES as
 #[map]
 static SUPPRESSED: PerCpuArray<[Suppressed; MAX_RULES]> = PerCpuArray::with_max_entries(LANES, 0);
 
-/// Memory for the filename that is looked up. By lane.
+/// Memory for the filename that is looked up.
+#[repr(C)]
+pub(crate) struct FilenameKeys {
+    whole: Key<[u8; FILENAME_WINDOW]>,
+    backwards: Key<[u8; SUFFIX_WINDOW]>,
+    /// The end of the filename, at the end of this field.
+    end: [u64; SUFFIX_WINDOW / 8],
+    /// Unused: the verifier bounds the beginning and the length of a read separately.
+    after_end: [u64; SUFFIX_WINDOW / 8],
+}
+
+/// See [`FilenameKeys`]. By lane.
 #[map]
-static FILENAME_KEY: PerCpuArray<Key<[u8; FILENAME_WINDOW]>> =
-    PerCpuArray::with_max_entries(LANES, 0);
+static FILENAME_KEY: PerCpuArray<FilenameKeys> = PerCpuArray::with_max_entries(LANES, 0);
 
 /// Whether rules suppress the exec of `task`; if so, it is counted.
 #[inline(always)]
@@ -114,11 +134,76 @@ extern "C" fn first_rule(
     if rules!(comm) != 0 {
         first = first.min(by_comm([comm_head, comm_tail]));
     }
+    if rules!(filename) == 0 && rules!(suffix) == 0 {
+        return u64::from(first);
+    }
+    let Some(keys) = FILENAME_KEY.get_ptr_mut(lane as u32) else {
+        return u64::from(first);
+    };
+    // SAFETY: a pointer to the live map value of this CPU and lane; no other program uses it
+    // meanwhile.
+    let keys = unsafe { &mut *keys };
+    // SAFETY: at most FILENAME_WINDOW bytes into as many; a fault gives an error.
+    let size = unsafe {
+        bpf_probe_read_kernel_str(
+            (&raw mut keys.whole.data).cast(),
+            FILENAME_WINDOW as u32,
+            filename as *const _,
+        )
+    };
+    if size < 1 {
+        return u64::from(first);
+    }
+    if rules!(suffix) != 0 {
+        first = first.min(by_suffix(filename, size as u64, keys));
+    }
     // Last, as it ends in a loop: the verifier follows the code after a loop from each iteration.
     if rules!(filename) != 0 {
-        first = first.min(by_filename(filename, lane as u32));
+        first = first.min(by_filename(size as u64, keys));
     }
     u64::from(first)
+}
+
+/// The first rule on suffixes that matches the filename at this address. `size` includes its NUL.
+///
+/// The end of a filename that fills the window is not known; it has no suffix.
+#[inline(always)]
+fn by_suffix(filename: u64, size: u64, keys: &mut FilenameKeys) -> u32 {
+    const WORDS: usize = SUFFIX_WINDOW / 8;
+    if size >= FILENAME_WINDOW as u64 {
+        return NO_RULE;
+    }
+    let length = size - 1;
+    let taken = opaque(length).min(SUFFIX_WINDOW as u64);
+    let before = opaque(SUFFIX_WINDOW as u64 - taken).min(SUFFIX_WINDOW as u64);
+    for word in &mut keys.end {
+        // SAFETY: a word of this value. Volatile, or the compiler would call a function.
+        unsafe { core::ptr::write_volatile(word, 0) };
+    }
+    // SAFETY: at most SUFFIX_WINDOW bytes, which end at the end of the field; a fault gives an
+    // error.
+    let read = unsafe {
+        bpf_probe_read_kernel(
+            (&raw mut keys.end).cast::<u8>().add(before as usize).cast(),
+            taken as u32,
+            filename.wrapping_add(length - taken) as *const _,
+        )
+    };
+    if read < 0 {
+        return NO_RULE;
+    }
+    keys.backwards.prefix_len = 8 * SUFFIX_WINDOW as u32;
+    let backwards = (&raw mut keys.backwards.data).cast::<[u32; 2]>();
+    for index in 0..WORDS {
+        let word = keys.end[WORDS - 1 - index].swap_bytes();
+        // The key is aligned to four bytes only.
+        let halves = [word as u32, (word >> 32) as u32];
+        // SAFETY: two of the data's words.
+        unsafe { backwards.add(index).write_volatile(halves) };
+    }
+    SUFFIX_RULES
+        .get(&keys.backwards)
+        .map_or(NO_RULE, |matched| matched.first)
 }
 
 /// The first rule on comms that matches. Patterns end at the NUL or before, so the bytes that 5.10
@@ -142,37 +227,20 @@ fn by_comm(comm: [u64; 2]) -> u32 {
     COMM_RULES.get(key).map_or(NO_RULE, |matched| matched.first)
 }
 
-/// The first rule on filenames that matches.
+/// The first rule on filenames that matches. `size` includes the NUL.
 ///
 /// A prefix means that the file is below a directory. That is not certain for a path with `/..` in
 /// it, nor for a path that is longer than the window. A prefix does not exclude such paths.
 #[inline(always)]
-fn by_filename(filename: u64, lane: u32) -> u32 {
-    let Some(key) = FILENAME_KEY.get_ptr_mut(lane) else {
-        return NO_RULE;
-    };
-    // SAFETY: a pointer to the live map value of this CPU and lane; no other program uses it
-    // meanwhile.
-    let key = unsafe { &mut *key };
-    key.prefix_len = 8 * FILENAME_WINDOW as u32;
-    // SAFETY: at most FILENAME_WINDOW bytes into as many; a fault gives an error.
-    let size = unsafe {
-        bpf_probe_read_kernel_str(
-            (&raw mut key.data).cast(),
-            FILENAME_WINDOW as u32,
-            filename as *const _,
-        )
-    };
-    if size < 1 {
-        return NO_RULE;
-    }
-    let Some(matched) = FILENAME_RULES.get(&*key) else {
+fn by_filename(size: u64, keys: &mut FilenameKeys) -> u32 {
+    keys.whole.prefix_len = 8 * FILENAME_WINDOW as u32;
+    let Some(matched) = FILENAME_RULES.get(&keys.whole) else {
         return NO_RULE;
     };
     let first = matched.first;
     if matched.prefix != 0
         && first >= rules!(first_exclude)
-        && (size >= FILENAME_WINDOW as i64 || leads_up(&key.data))
+        && (size >= FILENAME_WINDOW as u64 || leads_up(&keys.whole.data))
     {
         return NO_RULE;
     }

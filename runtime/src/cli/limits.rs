@@ -22,9 +22,9 @@ pub(crate) struct LimitArgs {
     /// EXECTRAIL_EXCLUDE, one per line]
     ///
     /// The keys are those of exec lines: 'filename=/usr/bin/git', 'filename=/usr/lib/gcc/*' (a * at
-    /// the end matches any text), 'comm=make', 'uid=0'. Suppressed execs are counted in
-    /// `suppressed` lines. A user who knows the rules can execute programs that they suppress: see
-    /// docs/threat-model.md.
+    /// the end matches any text), 'filename=*/node' (in any directory), 'comm=make' (what make
+    /// starts), 'uid=0'. Suppressed execs are counted in `suppressed` lines. A user who knows the
+    /// rules can execute programs that they suppress: see docs/threat-model.md.
     #[arg(long = "exclude", value_name = "FIELD=VALUE")]
     pub exclude: Vec<Rule>,
 

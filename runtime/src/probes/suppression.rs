@@ -7,7 +7,9 @@ use aya::{
 use bytemuck::cast;
 use exectrail_common::{
     record::COMM_LEN,
-    suppression::{Bucket, FILENAME_WINDOW, MAX_RULES, Matched, SHARED_BUCKET, Suppressed},
+    suppression::{
+        Bucket, FILENAME_WINDOW, MAX_RULES, Matched, SHARED_BUCKET, SUFFIX_WINDOW, Suppressed,
+    },
 };
 
 use exectrail_common::maps;
@@ -38,6 +40,7 @@ pub(crate) struct Suppressions {
 pub(super) fn fill(ebpf: &mut Ebpf, limits: &Limits) -> Result<(), AttachError> {
     let rules = &limits.rules;
     fill_texts::<FILENAME_WINDOW>(ebpf, maps::FILENAME_RULES, &rules.texts(Field::Filename))?;
+    fill_texts::<SUFFIX_WINDOW>(ebpf, maps::SUFFIX_RULES, &rules.suffixes())?;
     fill_texts::<COMM_LEN>(ebpf, maps::COMM_RULES, &rules.texts(Field::Comm))?;
     with_map(ebpf, maps::UID_RULES, |map| {
         let mut uids = HashMap::<_, u32, [u32; 2]>::try_from(map)?;

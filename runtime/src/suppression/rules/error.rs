@@ -2,7 +2,7 @@
 
 use exectrail_common::{record::COMM_LEN, suppression::MAX_RULES};
 
-use super::pattern::MAX_FILENAME_PATTERN;
+use super::pattern::{MAX_FILENAME_PATTERN, MAX_SUFFIX};
 use crate::suppression::shown::Shown;
 
 /// Text that is not a rule, or rules that contradict each other.
@@ -11,19 +11,21 @@ pub enum RuleError {
     /// Not of the form `FIELD=VALUE`.
     #[error(
         "{0} is not a rule: write filename=PATH, comm=NAME or uid=NUMBER; \
-         a * at the end of PATH or NAME matches any text, as in 'filename=/usr/lib/*'"
+         a * at the end of PATH or NAME matches any text, as in 'filename=/usr/lib/*', and so does \
+         one before the first / of PATH, as in 'filename=*/git'"
     )]
     Form(Shown),
-    /// A `*` that is not the last character.
+    /// A `*` at another place.
     #[error(
-        "{0}: a * can only be the last character of a rule: patterns are whole texts or prefixes; \
-        a * in a name is written \\x2a"
+        "{0}: a * is the last character of a rule, or the first of a filename, before a /: \
+        patterns are whole texts, prefixes, or the last names of a path; a * in a name is written \
+        \\x2a"
     )]
     Star(Shown),
     /// A wildcard that is not `*`.
     #[error(
-        "{0}: ?, [] and {{}} are no wildcards; the only one is a * at the end, so write a rule \
-        for each path, or a prefix. In a name they are written \\x3f, \\x5b and \\x7b"
+        "{0}: ?, [] and {{}} are no wildcards; the only one is a *, at the end or before the first \
+        /, so write a rule for each path, or a prefix. In a name they are written \\x3f, \\x5b and \\x7b"
     )]
     Wildcard(Shown),
     /// Several paths or names.
@@ -62,6 +64,12 @@ pub enum RuleError {
     /// A filename that ends with a slash.
     #[error("{0}: no program's path ends with a /; for all below a directory, write {1}*")]
     Directory(Shown, Shown),
+    /// A suffix that ends with a slash.
+    #[error("{0}: no program's path ends with a /; write the last names of a path, as in */git")]
+    SuffixDirectory(Shown),
+    /// A suffix longer than the probes read.
+    #[error("{0}: the end of a filename has at most {MAX_SUFFIX} bytes in a rule")]
+    LongSuffix(Shown),
     /// A filename without a directory. Callers that search in PATH give the kernel whole paths.
     #[error(
         "{0}: the kernel's filename is the whole path, which shells find in PATH; write it, such \

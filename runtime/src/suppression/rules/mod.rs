@@ -10,10 +10,10 @@ use exectrail_common::suppression::{MAX_RULES, Matched, NO_RULE, RuleSet};
 
 pub use error::RuleError;
 pub(crate) use pattern::Field;
-#[cfg(test)]
-use pattern::MAX_FILENAME_PATTERN;
 use pattern::Pattern;
 pub use pattern::Rule;
+#[cfg(test)]
+use pattern::{MAX_FILENAME_PATTERN, MAX_SUFFIX};
 
 /// All rules, in the order of decision: the first rule that matches decides. Rules that include are
 /// first, so they win. An exec that matches no rule is recorded.
@@ -79,6 +79,7 @@ impl Rules {
             first_exclude: self.includes as u32,
             everything: everything.unwrap_or(NO_RULE),
             filename: u32::from(!self.texts(Field::Filename).is_empty()),
+            suffix: u32::from(!self.suffixes().is_empty()),
             comm: u32::from(!self.texts(Field::Comm).is_empty()),
             uid: u32::from(!self.uids().is_empty()),
         }
@@ -93,7 +94,7 @@ impl Rules {
                 // The empty prefix matches everything, so there is nothing to look up.
                 Pattern::Prefix(_, value) if value.is_empty() => continue,
                 Pattern::Prefix(own, value) => (own, value, false),
-                Pattern::Uid(_) => continue,
+                Pattern::Suffix(_) | Pattern::Uid(_) => continue,
             };
             let mut bytes = value.clone().into_bytes();
             if whole {
@@ -106,11 +107,33 @@ impl Rules {
             let first = self.first(|other| match other {
                 Pattern::Whole(own, other) => *own == field && whole && other == value,
                 Pattern::Prefix(own, other) => *own == field && value.starts_with(other),
-                Pattern::Uid(_) => false,
+                Pattern::Suffix(_) | Pattern::Uid(_) => false,
             });
             let matched = Matched {
                 first: first.unwrap_or(NO_RULE),
                 prefix: u32::from(!whole),
+            };
+            entries.push(Entry { bytes, matched });
+        }
+        entries
+    }
+
+    /// The suffixes of filenames, backwards, without duplicates.
+    pub fn suffixes(&self) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = Vec::new();
+        for Rule(pattern) in &self.rules {
+            let Pattern::Suffix(value) = pattern else {
+                continue;
+            };
+            let bytes: Vec<u8> = value.bytes().rev().collect();
+            if entries.iter().any(|entry| entry.bytes == bytes) {
+                continue;
+            }
+            // A text with this longest suffix also has all shorter suffixes of it.
+            let shorter = |other: &Pattern| matches!(other, Pattern::Suffix(other) if value.ends_with(other.as_str()));
+            let matched = Matched {
+                first: self.first(shorter).unwrap_or(NO_RULE),
+                prefix: 0,
             };
             entries.push(Entry { bytes, matched });
         }

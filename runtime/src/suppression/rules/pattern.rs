@@ -1,10 +1,13 @@
 //! One rule: a field and its pattern.
 
-use exectrail_common::suppression::FILENAME_WINDOW;
+use exectrail_common::suppression::{FILENAME_WINDOW, SUFFIX_WINDOW};
 
 /// Maximum length of a filename rule. The probes read 256 bytes with the NUL. A path that fills
 /// these bytes may be longer, so the probes treat it as longer.
 pub(crate) const MAX_FILENAME_PATTERN: usize = FILENAME_WINDOW - 2;
+
+/// Maximum length of the suffix in a filename rule.
+pub(crate) const MAX_SUFFIX: usize = SUFFIX_WINDOW;
 
 /// The key of the `exec` line that a rule reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub(crate) enum Pattern {
     Whole(Field, String),
     /// A prefix of the text; the empty prefix matches every exec.
     Prefix(Field, String),
+    /// A suffix of the filename, which begins with a slash.
+    Suffix(String),
     /// A user id.
     Uid(u32),
 }

@@ -34,6 +34,9 @@ fn what_is_a_rule() {
         prefix(Field::Filename, "/a\\b*")
     );
     assert_eq!(rule(r"comm=\xc3\xa9"), whole(Field::Comm, "é"));
+    let suffix = |text: &str| Rule(Pattern::Suffix(text.into()));
+    assert_eq!(rule("filename=*/git"), suffix("/git"));
+    assert_eq!(rule(r"filename=*/bin/a\x3f"), suffix("/bin/a?"));
 }
 
 #[test]
@@ -42,7 +45,14 @@ fn what_is_not_says_why() {
     for text in ["", "git", "=git", "filename=", "path=/bin/git", "Comm=x"] {
         assert!(matches!(refused(text), RuleError::Form(_)), "{text:?}");
     }
-    for text in ["filename=/usr/*/git", "comm=**", "filename=*git"] {
+    for text in [
+        "filename=/usr/*/git",
+        "comm=**",
+        "filename=*git",
+        "filename=*/git*",
+        "filename=**/git",
+        "comm=*/git",
+    ] {
         assert!(matches!(refused(text), RuleError::Star(_)), "{text:?}");
     }
     for text in [
@@ -75,6 +85,9 @@ fn what_is_not_says_why() {
     rule("filename=/tmp/{a}");
     let long = format!("filename=/{}", "a".repeat(MAX_FILENAME_PATTERN));
     assert!(matches!(refused(&long), RuleError::LongFilename(_)));
+    rule(&long[..long.len() - 1]);
+    let long = format!("filename=*/{}", "a".repeat(MAX_SUFFIX));
+    assert!(matches!(refused(&long), RuleError::LongSuffix(_)));
     rule(&long[..long.len() - 1]);
     let error = refused("comm=exectrail-preflight");
     assert!(
@@ -116,6 +129,8 @@ fn what_can_never_match_is_refused_with_the_remedy() {
         ("comm=/bin/", "write comm=bin"),
         ("comm=/", "write comm=NAME"),
         ("uid=4294967295", "no user for the kernel"),
+        ("filename=*/bin/", "write the last names"),
+        ("filename=*/a,/b", "write a rule for each"),
         ("comm=a\0", "control character"),
         ("filename=/a\ncomm=b", "one per flag"),
         (r"comm=\x00", "UTF-8 without NUL"),
@@ -205,11 +220,19 @@ fn looked_up(rules: &Rules, filename: &str, comm: &str, uid: u32) -> u32 {
         .iter()
         .find(|(own, _)| *own == uid)
         .map_or(NO_RULE, |(_, matched)| matched.first);
+    let backwards: Vec<u8> = filename.bytes().rev().collect();
+    let by_suffix = rules
+        .suffixes()
+        .into_iter()
+        .filter(|entry| backwards.starts_with(&entry.bytes))
+        .max_by_key(|entry| entry.bytes.len())
+        .map_or(NO_RULE, |entry| entry.matched.first);
     rules
         .set()
         .everything
         .min(text(Field::Filename, filename))
         .min(text(Field::Comm, comm))
+        .min(by_suffix)
         .min(by_uid)
 }
 
@@ -225,6 +248,7 @@ fn walked(rules: &Rules, filename: &str, comm: &str, uid: u32) -> u32 {
             Pattern::Whole(field, text) => of(field) == text,
             Pattern::Prefix(_, text) if text.is_empty() => true,
             Pattern::Prefix(field, text) => of(field).starts_with(text),
+            Pattern::Suffix(text) => filename.ends_with(text.as_str()),
             Pattern::Uid(own) => *own == uid,
         })
         .unwrap_or(NO_RULE)
@@ -236,6 +260,7 @@ fn any_rule() -> impl Strategy<Value = Rule> {
         ("filename=/([ab/]{0,3}\\*|[ab/]{0,2}[ab])", Just(())),
         ("comm=[ab]{1,3}\\*?", Just(())),
         ("uid=[0-3]", Just(())),
+        ("filename=\\*/[ab/]{0,2}[ab]", Just(())),
         ("(filename|comm)=\\*", Just(())),
     ];
     text.prop_map(|(text, ())| rule(&text))

@@ -7,7 +7,7 @@ use exectrail_common::record::COMM_LEN;
 
 use super::{
     error::RuleError,
-    pattern::{Field, MAX_FILENAME_PATTERN, Pattern, Rule},
+    pattern::{Field, MAX_FILENAME_PATTERN, MAX_SUFFIX, Pattern, Rule},
 };
 use crate::suppression::shown::Shown;
 
@@ -31,6 +31,9 @@ impl FromStr for Rule {
             }
             _ => return Err(RuleError::Form(shown())),
         };
+        if let Some(suffix) = value.strip_prefix('*').filter(|rest| rest.starts_with('/')) {
+            return self::suffix(field, suffix, text);
+        }
         let (value, prefix) = match value.strip_suffix('*') {
             Some(value) => (value, true),
             None => (value, false),
@@ -72,6 +75,25 @@ impl FromStr for Rule {
             Pattern::Whole(field, value)
         }))
     }
+}
+
+/// The rule `text`: a suffix of filenames.
+fn suffix(field: Field, suffix: &str, text: &str) -> Result<Rule, RuleError> {
+    let shown = || Shown::quoted(text);
+    if field != Field::Filename {
+        return Err(RuleError::Star(shown()));
+    }
+    if let Some(refuse) = meaningless(field, suffix) {
+        return Err(refuse(shown()));
+    }
+    let suffix = unescaped(suffix).map_err(|refuse| refuse(shown()))?;
+    if suffix.ends_with('/') {
+        return Err(RuleError::SuffixDirectory(shown()));
+    }
+    if suffix.len() > MAX_SUFFIX {
+        return Err(RuleError::LongSuffix(shown()));
+    }
+    Ok(Rule(Pattern::Suffix(suffix)))
 }
 
 /// A user id: digits only, and not the number that the kernel takes for no user.
@@ -166,17 +188,18 @@ fn comm_of(name: &str) -> String {
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (field, value, end) = match &self.0 {
-            Pattern::Whole(field, value) => (field, value, ""),
-            Pattern::Prefix(field, value) => (field, value, "*"),
+        let (field, begin, value, end) = match &self.0 {
+            Pattern::Whole(field, value) => (field, "", value, ""),
+            Pattern::Prefix(field, value) => (field, "", value, "*"),
+            Pattern::Suffix(value) => (&Field::Filename, "*", value, ""),
             Pattern::Uid(uid) => return write!(f, "uid={uid}"),
         };
         let field = field.as_str();
-        let plain = format!("{field}={value}{end}");
+        let plain = format!("{field}={begin}{value}{end}");
         if plain.parse().as_ref() == Ok(self) {
             return f.write_str(&plain);
         }
-        write!(f, "{field}=")?;
+        write!(f, "{field}={begin}")?;
         for c in value.chars() {
             if c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | ':' | '@') {
                 write!(f, "{c}")?;

@@ -60,6 +60,10 @@ fn each_kind_of_rule_leaves_out_what_it_matches_and_no_more() {
         "filename=/bin/*",
         &["/bin/sh", "/bin/true", "/bin/echo", "/bin/cat"],
     );
+    expect("filename=*/true", &["/bin/true", "/usr/bin/true"]);
+    expect("filename=*/bin/true", &["/bin/true", "/usr/bin/true"]);
+    expect("filename=*/usr/bin/true", &["/usr/bin/true"]);
+    expect("filename=*/rue", &[]);
     expect("comm=env", &["/bin/echo"]);
     expect("comm=en", &[]);
     expect("comm=e*", &["/bin/sh", "/bin/echo"]);
@@ -173,4 +177,45 @@ fn what_is_no_rule_is_a_usage_error() {
         assert_eq!(output.status.code(), Some(2), "{flags:?}: {text}");
         assert!(text.contains(said), "{flags:?}: {text}");
     }
+}
+
+/// A suffix is compared at the end of the path, whatever its length; the end of a path that is
+/// longer than what rules read is not known, so its execs are recorded.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_suffix_matches_at_every_length_of_a_path() {
+    needs_kernel!();
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().to_str().unwrap().len();
+    let mut script = String::from("set -e\n");
+    let (mut short, mut long) = (0, Vec::new());
+    for length in [root + 7, 62, 63, 64, 65, 66, 100, 253, 254, 255, 256, 300] {
+        let below = length - root - "/node".len();
+        let mut path = dir.path().to_path_buf();
+        // A name has at most 255 bytes, and a slash before it.
+        let names = "d".repeat(below - below.div_ceil(101));
+        for part in names.as_bytes().chunks(100) {
+            path.push(str::from_utf8(part).unwrap());
+        }
+        assert_eq!(path.as_os_str().len(), root + below);
+        path.push("node");
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::copy(&*NOOP, &path).unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        script.push_str(&format!("{path}\n{path}x || :\n"));
+        std::fs::copy(&*NOOP, format!("{path}x")).unwrap();
+        if path.len() < 255 {
+            short += 1;
+        } else {
+            long.push(path);
+        }
+    }
+    let file = dir.path().join("script");
+    std::fs::write(&file, script).unwrap();
+    let command = ["/bin/sh", file.to_str().unwrap()];
+    let lines = run(&["--exclude=filename=*/node"], &command);
+    assert_eq!(suppressed(&lines), [("filename=*/node", short)].into());
+    let seen = filenames(&lines).into_iter();
+    let seen: Vec<&str> = seen.filter(|path| path.ends_with("/node")).collect();
+    assert_eq!(seen, long);
 }
