@@ -72,6 +72,7 @@ pub(crate) fn what_is_excluded_is_counted(_: &Plan, _: &Report) -> Result<()> {
             "--exclude=filename=/bin/tr*",
             "--exclude=filename=/bin/i",
             "--exclude=comm=env",
+            "--exclude=filename=*/id",
             "--exclude=uid=1",
             "--include=filename=/bin/l*",
         ],
@@ -79,13 +80,17 @@ pub(crate) fn what_is_excluded_is_counted(_: &Plan, _: &Report) -> Result<()> {
         &[
             "/bin/sh",
             "/bin/../bin/true",
-            "/bin/id",
             "/bin/env",
             "/bin/env",
             "/bin/ls",
             SELF,
         ],
-        &[("filename=/bin/tr*", 2), ("comm=env", 1), ("uid=1", 1)],
+        &[
+            ("filename=/bin/tr*", 2),
+            ("comm=env", 1),
+            ("filename=*/id", 1),
+            ("uid=1", 1),
+        ],
     )
 }
 
@@ -101,6 +106,7 @@ fn what_is_too_fast_is_counted(_: &Plan, _: &Report) -> Result<()> {
 fn the_verifier_is_not_overworked_by_options(_: &Plan, report: &Report) -> Result<()> {
     let flags = [
         "--exclude=filename=/bin/*",
+        "--exclude=filename=*/id",
         "--exclude=comm=env",
         "--exclude=uid=1",
         "--rate-limit=1/s",
