@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
     sync::OnceLock,
     thread,
     time::{Duration, Instant},
@@ -15,7 +14,6 @@ use super::client::Cri;
 use crate::machine::{
     node::{self, EXECTRAIL_IMAGE, WORKSPACE_IMAGE, podman},
     node_program::{command, run},
-    runtime::{PAUSE, SELF},
 };
 
 /// The image of the sandbox's own container.
@@ -69,19 +67,18 @@ fn prepare() -> Result<String> {
     Ok(version)
 }
 
-/// Makes the image of the container that holds a sandbox's namespaces.
+/// Makes the image of the container that holds a sandbox's namespaces. It is small, as an emulated
+/// machine packs and unpacks it.
 fn make_pause() -> Result<()> {
     node::directories("/tmp/pause", &[])?;
-    let program = "/tmp/pause/pause";
-    fs::copy(SELF, program)?;
-    fs::set_permissions(program, fs::Permissions::from_mode(0o755))?;
+    fs::copy("/bin/busybox", "/tmp/pause/busybox")?;
     node::archive("/tmp/pause", "/tmp/pause.tar")?;
-    let entry = format!("ENTRYPOINT=[\"/pause\", \"{PAUSE}\"]");
+    let entry = r#"ENTRYPOINT ["/busybox","sleep","infinity"]"#;
     podman(&[
         "import",
         "-q",
         "--change",
-        &entry,
+        entry,
         "/tmp/pause.tar",
         PAUSE_IMAGE,
     ])
