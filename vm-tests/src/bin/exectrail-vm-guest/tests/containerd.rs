@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// The scenario's tests. They share one pod, which each leaves as the next one needs it.
+/// The scenario's tests. All but the last share one pod, which each leaves as the next one needs it.
 pub(crate) const TESTS: &[Test] = tests![
     the_node_runs_containerd,
     runtime_default_and_two_capabilities_let_it_trace,
@@ -43,17 +43,22 @@ const LONGEST_PART: usize = 16 * 1024;
 
 static POD: Mutex<Option<CriPod>> = Mutex::new(None);
 
-/// Calls `work` with the pod; the first call starts it.
-fn with_pod<T>(plan: &Plan, work: impl FnOnce(&mut CriPod) -> Result<T>) -> Result<T> {
+/// A pod whose agent has started.
+fn start(plan: &Plan, name: &str) -> Result<CriPod> {
     cri::ready()?;
+    let manifest = Manifest::of(plan, manifest::KUBERNETES_NATIVE, name, AGENT)?;
+    let pod = CriPod::start(manifest)?;
+    pod.wait_for("of the agent", |line| {
+        is_exec_of(line, &["/bin/echo", "agent"])
+    })?;
+    Ok(pod)
+}
+
+/// Calls `work` with the shared pod; the first call starts it.
+fn with_pod<T>(plan: &Plan, work: impl FnOnce(&mut CriPod) -> Result<T>) -> Result<T> {
     let mut pod = POD.lock().unwrap_or_else(PoisonError::into_inner);
     if pod.is_none() {
-        let manifest = Manifest::of(plan, manifest::KUBERNETES_NATIVE, "cri", AGENT)?;
-        let started = CriPod::start(manifest)?;
-        started.wait_for("of the agent", |line| {
-            is_exec_of(line, &["/bin/echo", "agent"])
-        })?;
-        *pod = Some(started);
+        *pod = Some(start(plan, "shared")?);
     }
     work(pod.as_mut().context("no pod")?)
 }
@@ -152,24 +157,24 @@ fn a_killed_sidecar_of_containerd_comes_back(plan: &Plan, _: &Report) -> Result<
         })
         .map(drop)
     })?;
-    // The last test needs a pod without a restart.
     POD.lock().unwrap_or_else(PoisonError::into_inner).take();
     Ok(())
 }
 
 fn a_native_sidecar_of_containerd_has_the_last_exec(plan: &Plan, _: &Report) -> Result<()> {
-    with_pod(plan, |pod| {
-        let pid_ns = pod.pid_ns("workspace")?;
-        pod.stop()?;
-        let lines = pod.log()?;
-        check_first_and_last(&lines, pod.manifest(), pid_ns)?;
-        let code = pod.exit_code("exectrail")?;
-        ensure!(code == Some(0), "the sidecar ended with {code:?}");
-        let last = lines.last().context("the log is empty")?;
-        ensure!(msg(last) == "tracing_stopped", "the last line is {last}");
-        // The file as it is, with containerd's own times and tags.
-        run("/bin/exectrail", &["verify", &pod.log_file("exectrail")?]).map(drop)
+    let pod = start(plan, "stopped")?;
+    let pid_ns = pod.pid_ns("workspace")?;
+    pod.stop()?;
+    // containerd may still be copying the output of a container that has ended.
+    pod.wait_for("of the sidecar's end", |line| {
+        msg(line) == "tracing_stopped"
     })?;
-    POD.lock().unwrap_or_else(PoisonError::into_inner).take();
-    Ok(())
+    let lines = pod.log()?;
+    check_first_and_last(&lines, pod.manifest(), pid_ns)?;
+    let code = pod.exit_code("exectrail")?;
+    ensure!(code == Some(0), "the sidecar ended with {code:?}");
+    let last = lines.last().context("the log is empty")?;
+    ensure!(msg(last) == "tracing_stopped", "the last line is {last}");
+    // The file as it is, with containerd's own times and tags.
+    run("/bin/exectrail", &["verify", &pod.log_file("exectrail")?]).map(drop)
 }
