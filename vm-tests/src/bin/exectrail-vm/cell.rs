@@ -107,10 +107,13 @@ fn is_in_a_full_run(series: &Series, scenario: Scenario, variant: Variant) -> bo
         // arm64 shows that tracing works there; the rest depends on the kernel's version only.
         (MachineKind::Arm64, _) => scenario == Scenario::Plain,
         // Running pods takes minutes in an emulated machine. The oldest kernel and the newest are
-        // enough: the sidecar's privileges and the programs differ between them.
-        (_, Scenario::Pods | Scenario::Envbox | Scenario::Docker | Scenario::Containerd) => {
+        // enough: the sidecar's privileges and the programs differ between them. The same holds for
+        // lockdown.
+        (_, Scenario::Pods | Scenario::Envbox | Scenario::Containerd | Scenario::Integrity) => {
             !["6.1", "6.12"].contains(&series.name)
         }
+        // Clusters use containerd; dockerd is one more runtime.
+        (_, Scenario::Docker) => series.name == "7",
         _ => true,
     }
 }
