@@ -9,6 +9,7 @@
 mod audit;
 mod cli;
 mod filter;
+mod forest;
 mod labels;
 mod long_argv;
 mod output;
@@ -16,12 +17,14 @@ mod parallel;
 mod progress;
 mod reading;
 mod record;
+mod report;
 mod show;
 mod shown;
 mod source;
 mod top;
 mod tree;
 mod verify;
+mod workspaces;
 
 pub use audit::Audit;
 pub use cli::main;
