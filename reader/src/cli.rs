@@ -7,6 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
+    convert::{self, ConvertArgs},
     output::print,
     report::{self, ReportArgs},
     show::{self, ShowArgs},
@@ -74,6 +75,9 @@ Examples:
 
   # where each curl came from
   exectrail-log tree --exe curl exectrail.log
+
+  # as it happens
+  exectrail-log tree --follow /var/log/pods/*/exectrail/0.log
 ";
 
 const REPORT_EXAMPLES: &str = "\
@@ -88,6 +92,21 @@ The file has all that the log says about each exec, and needs no network. It run
 from 103, Firefox from 113 and Safari from 16.4.
 ";
 
+const CONVERT_EXAMPLES: &str = "\
+Examples:
+  # for Elasticsearch, one document per line
+  exectrail-log convert --to ecs exectrail.log
+
+  # for a security data lake
+  exectrail-log convert --to ocsf --since 1d exectrail.log
+
+  # a timeline for Perfetto's viewer
+  exectrail-log convert --to perfetto -o build.pftrace exectrail.log
+
+Of exectrail's lines, exec, exec_failed, exit, lost and suppressed are converted. docs/convert.md has
+each key.
+";
+
 const TOP_EXAMPLES: &str = "\
 Examples:
   # the programs of the last day
@@ -98,6 +117,9 @@ Examples:
 
   # what starts compilers
   exectrail-log top --by parent --exe cc1 exectrail.log
+
+  # as it changes
+  exectrail-log top --follow /var/log/pods/*/exectrail/0.log
 ";
 
 #[derive(Debug, Subcommand)]
@@ -121,6 +143,9 @@ enum Command {
     /// at their place. The file is self-contained: the page loads nothing and sends nothing.
     #[command(after_long_help = REPORT_EXAMPLES)]
     Report(Box<ReportArgs>),
+    /// Write the log in a format of other programs: ECS, OCSF or Perfetto
+    #[command(after_long_help = CONVERT_EXAMPLES)]
+    Convert(Box<ConvertArgs>),
     /// Check that no line is missing, doubled, moved or changed; the same as `exectrail verify`
     Verify(VerifyArgs),
     /// Print a completion script for a shell
@@ -143,6 +168,7 @@ pub fn main() -> ExitCode {
         Command::Tree(args) => tree::main(PROGRAM, *args),
         Command::Top(args) => top::main(PROGRAM, *args),
         Command::Report(args) => report::main(PROGRAM, *args),
+        Command::Convert(args) => convert::main(PROGRAM, *args),
         Command::Verify(args) => verify::main(PROGRAM, &args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -6,9 +6,12 @@
 //! `audit` finds the faults of a log.
 #![forbid(unsafe_code)]
 
+mod argv;
 mod audit;
 mod cli;
+mod convert;
 mod filter;
+mod follow;
 mod forest;
 mod labels;
 mod long_argv;
@@ -21,7 +24,9 @@ mod report;
 mod show;
 mod shown;
 mod source;
+mod time;
 mod top;
+mod terminal;
 mod tree;
 mod verify;
 mod workspaces;

@@ -11,7 +11,8 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::DeflateEncoder};
 
-use super::{argv::Argv, details::Details};
+use super::details::Details;
+use crate::argv::Argv;
 
 /// Maximum number of execs in a block.
 const ROWS: usize = 4_096;
@@ -23,7 +24,10 @@ pub(super) fn write_part(out: &mut impl Write, id: &str, bytes: &[u8]) -> io::Re
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(6));
     encoder.write_all(bytes)?;
     let text = STANDARD.encode(encoder.finish()?);
-    writeln!(out, "<script type=\"text/plain\" id=\"part-{id}\">{text}</script>")
+    writeln!(
+        out,
+        "<script type=\"text/plain\" id=\"part-{id}\">{text}</script>"
+    )
 }
 
 /// A block that is full.
@@ -69,7 +73,9 @@ impl Blocks {
     pub(super) fn add(&mut self, text: &str, line: &str, argv: &Argv<'_>) -> io::Result<()> {
         // As JSON it has no line break. Without its quotes it can be searched.
         let json = serde_json::Value::from(text).to_string();
-        let quoted = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
+        let quoted = json
+            .strip_prefix('"')
+            .and_then(|json| json.strip_suffix('"'));
         self.texts.push_str(quoted.unwrap_or_default());
         self.texts.push('\n');
         self.details.add(line, argv);

@@ -9,8 +9,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::argv::Argv;
-use crate::record::Text;
+use crate::{argv::Argv, record::Text};
 
 /// Maximum number of different keys. Further ones are kept together, under the key `…`.
 const KEYS: usize = 96;

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, ser::SerializeSeq as _};
 
-use super::time::microseconds;
-use crate::{record::Record, shown::escaped};
+use crate::{record::Record, shown::escaped, time::microseconds};
 
 /// Maximum number of gaps. Further ones are joined with the last one of their kind.
 const GAPS: usize = 20_000;
@@ -109,18 +108,21 @@ impl Gaps {
         self.add(kind, workspace, period, count, of.to_owned());
     }
 
-    /// The run before, if its lines are not here.
+    /// The run before, and the time until this one.
     fn previous_run(&mut self, workspace: usize, now: i64, record: &Record<'_>) {
         let Some(previous) = &record.fields.previous_run else {
             return;
         };
         let run = previous.run.as_deref().unwrap_or("?");
+        let gap = previous.gap_ns.map(|gap| gap / 1_000);
+        let since = gap.map(|gap| now.saturating_sub_unsigned(gap).max(0));
         if let Some(run) = self.runs.get_mut(&(workspace, run.to_owned())) {
             run.has_ended = true;
+            // It may have recorded longer than its last line shows.
+            run.last = run.last.max(since.unwrap_or(run.last));
             return;
         }
-        let gap = previous.gap_ns.unwrap_or(0) / 1_000;
-        let since = now.saturating_sub_unsigned(gap).max(0);
+        let since = since.unwrap_or(now);
         let text = format!("since run {}", escaped(run));
         self.add(Kind::Untraced, workspace, (since, now), 0, text);
     }
@@ -187,7 +189,9 @@ impl Gaps {
         // The times that no run of the workspace covers.
         let mut covered: Option<(usize, i64)> = None;
         for ((workspace, id), run) in &runs {
-            let last = covered.filter(|(of, _)| of == workspace).map(|(_, last)| last);
+            let last = covered
+                .filter(|(of, _)| of == workspace)
+                .map(|(_, last)| last);
             if let Some(last) = last.filter(|last| *last < run.first) {
                 let text = format!("until run {} began", escaped(id));
                 self.add(Kind::Untraced, *workspace, (last, run.first), 0, text);

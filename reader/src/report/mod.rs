@@ -4,7 +4,6 @@
 //! texts are in blocks, which a browser decompresses when it shows or searches them. The page
 //! itself is in `page/`.
 
-mod argv;
 mod blocks;
 mod column;
 mod details;
@@ -12,10 +11,8 @@ mod gaps;
 mod names;
 mod page;
 mod rows;
-mod time;
 
 use std::{
-    fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -26,6 +23,7 @@ use serde_json::json;
 use tempfile::NamedTempFile;
 
 use crate::{
+    argv::Argv,
     filter::{Filter, FilterArgs},
     labels::LabelCache,
     parallel::read_all,
@@ -35,7 +33,6 @@ use crate::{
     workspaces::Workspaces,
 };
 
-use argv::Argv;
 use blocks::{Blocks, write_part};
 use column::Columns;
 use rows::Rows;
@@ -82,8 +79,8 @@ pub(crate) fn main(program: &str, args: ReportArgs) -> ExitCode {
 /// Returns whether all of the log could be read.
 fn report(program: &str, args: ReportArgs) -> Result<bool, ReportError> {
     let output = args.output;
-    if let Some(written) = args.files.files.iter().find(|file| is_same(file, &output)) {
-        return Err(ReportError::IsInput(written.clone()));
+    if let Some(input) = args.files.replaced_by(&output) {
+        return Err(ReportError::IsInput(input.to_owned()));
     }
     let failed = |error| ReportError::Output(output.clone(), error);
     let directory = match output.parent() {
@@ -114,16 +111,9 @@ fn report(program: &str, args: ReportArgs) -> Result<bool, ReportError> {
     file.as_file()
         .set_permissions(permissions)
         .map_err(failed)?;
-    file.persist(&output)
-        .map_err(|error| failed(error.error))?;
+    file.persist(&output).map_err(|error| failed(error.error))?;
     println!("{}: {rows} execs", output.display());
     Ok(is_read)
-}
-
-/// Whether two paths are of one file that exists.
-fn is_same(one: &Path, other: &Path) -> bool {
-    let canonical = |path| fs::canonicalize(path).ok();
-    canonical(one).is_some_and(|path| Some(path) == canonical(other))
 }
 
 struct Building {

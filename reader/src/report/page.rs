@@ -73,7 +73,15 @@ mod tests {
     fn the_page_names_no_other_place_and_nothing_in_it_ends_an_element_early() {
         let page = page();
         let all = format!("{}{}{}", page.head, page.script, page.end);
-        for word in ["http:", "https:", "//cdn", "@import", "url(", "innerHTML", "eval("] {
+        for word in [
+            "http:",
+            "https:",
+            "//cdn",
+            "@import",
+            "url(",
+            "innerHTML",
+            "eval(",
+        ] {
             assert!(!all.contains(word), "{word}");
         }
         assert_eq!(all.matches("<script").count(), 1);

@@ -1,14 +1,10 @@
 //! What the report shows of all execs at once, as columns.
 
-use super::{
-    column::Columns,
-    gaps::Gaps,
-    names::Names,
-    time::microseconds,
-};
+use super::{column::Columns, gaps::Gaps, names::Names};
 use crate::{
     forest::{End, Forest},
     record::{Event, Record},
+    time::microseconds,
     workspaces::Workspaces,
 };
 
@@ -84,7 +80,8 @@ impl Rows {
             (is_privileged, PRIVILEGED),
         ];
         let set = flags.iter().filter(|(is, _)| *is);
-        self.flags.push(set.fold(0, |flags, (_, flag)| flags | flag));
+        self.flags
+            .push(set.fold(0, |flags, (_, flag)| flags | flag));
     }
 
     /// Takes the end of a process.

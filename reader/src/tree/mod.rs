@@ -5,6 +5,7 @@
 //! it descends.
 
 mod gaps;
+mod live;
 mod paint;
 mod text;
 
@@ -34,6 +35,10 @@ pub(crate) struct TreeArgs {
     #[command(flatten)]
     files: Files,
 
+    /// Show each exec as it happens, indented below the process that started it
+    #[arg(long, short)]
+    follow: bool,
+
     /// When to write colours
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     color: Color,
@@ -44,6 +49,9 @@ pub(crate) struct TreeArgs {
 
 /// Runs the command.
 pub(crate) fn main(program: &str, args: TreeArgs) -> ExitCode {
+    if args.follow {
+        return live::main(program, &args.files.files, args.filters, args.color.is_on());
+    }
     let mut building = Building {
         filter: Filter::new(args.filters),
         labels: LabelCache::default(),

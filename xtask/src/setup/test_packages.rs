@@ -3,7 +3,7 @@
 use super::debian_packages::{self, Package};
 use super::requirement::Found;
 
-const PACKAGES: [Package; 31] = [
+const PACKAGES: [Package; 33] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -158,6 +158,16 @@ const PACKAGES: [Package; 31] = [
         name: "fish",
         provides: "fish",
         reason: "the same",
+    },
+    Package {
+        name: "chromium",
+        provides: "chromium",
+        reason: "opens reports, and takes pictures of them",
+    },
+    Package {
+        name: "fonts-dejavu-core",
+        provides: "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
+        reason: "shows their text",
     },
 ];
 

@@ -37,8 +37,10 @@ class Tree {
     const { rows, isAll } = this.report.choice;
     this.wanted.fill(0);
     this.kept.fill(0);
+    this.chosen = isAll ? null : new Uint8Array(this.report.data.count);
     let count = 0;
     for (const row of rows) {
+      if (this.chosen) this.chosen[row] = 1;
       let process = columns.process[row];
       if (process) this.wanted[process - 1] = 1;
       while (process && !this.kept[process - 1]) {
@@ -66,13 +68,12 @@ class Tree {
     const base = this.workspaces;
     if (node >= base + this.processes) return [];
     const isKept = (process) => this.kept[process];
-    const { first } = this.report.data.columns;
     const order = (process) => this.orderOf(process);
     const sorted = (processes) =>
       Array.from(processes).filter(isKept).sort((a, b) => order(a) - order(b));
     if (node < base) return sorted(this.roots.of(node)).map((process) => base + process);
     const process = node - base;
-    const later = Array.from(this.rows.of(process + 1)).filter((row) => row + 1 !== first[process]);
+    const later = this.laterRows(process);
     const execs = later.map((row) => [row, base + this.processes + row]);
     const started = sorted(this.children.of(process + 1)).map((at) => [order(at), base + at]);
     return [...execs, ...started].sort((a, b) => a[0] - b[0]).map(([, at]) => at);
@@ -90,13 +91,19 @@ class Tree {
     return Infinity;
   }
 
+  /** The chosen execs of a process after its first one. */
+  laterRows(process) {
+    const first = this.report.data.columns.first[process];
+    return Array.from(this.rows.of(process + 1))
+      .filter((row) => row + 1 !== first && (!this.chosen || this.chosen[row]));
+  }
+
   hasBelow(node) {
     const base = this.workspaces;
     if (node < base) return this.roots.of(node).some((process) => this.kept[process]);
     if (node >= base + this.processes) return false;
     const process = node - base;
-    const own = this.report.data.columns.first[process] ? 1 : 0;
-    return this.rows.of(process + 1).length > own
+    return this.laterRows(process).length > 0
       || this.children.of(process + 1).some((child) => this.kept[child]);
   }
 

@@ -9,7 +9,7 @@ const SAME: &str = "=";
 
 /// The arguments of an exec.
 #[derive(Debug, Default)]
-pub(super) struct Argv<'a> {
+pub(crate) struct Argv<'a> {
     words: Vec<Text<'a>>,
     /// With the arguments of further lines.
     joined: Option<Vec<String>>,
@@ -23,7 +23,7 @@ fn words_of<'a>(argv: Option<&'a RawValue>) -> Vec<Text<'a>> {
 
 impl<'a> Argv<'a> {
     /// The arguments of a record. `lines` are its lines.
-    pub(super) fn of(record: &'a Record<'_>, lines: &[u8]) -> Self {
+    pub(crate) fn of(record: &'a Record<'_>, lines: &[u8]) -> Self {
         let event = record.fields.event.as_ref();
         let words = words_of(event.and_then(|event| event.argv));
         if record.lines > 1 {
@@ -43,25 +43,27 @@ impl<'a> Argv<'a> {
         }
     }
 
+    /// The arguments.
+    pub(crate) fn words(&self) -> Vec<&str> {
+        match &self.joined {
+            Some(joined) => joined.iter().map(String::as_str).collect(),
+            None => self.words.iter().map(|word| &**word).collect(),
+        }
+    }
+
     /// JSON to write instead of the first line's argv.
-    pub(super) fn json(&self) -> Option<&str> {
+    pub(crate) fn json(&self) -> Option<&str> {
         self.json.as_deref()
     }
 
     /// Whether the text is the command line of the record, if that has one.
-    pub(super) fn is_cmdline_the_text(&self) -> bool {
+    pub(crate) fn is_cmdline_the_text(&self) -> bool {
         self.joined.is_none()
     }
 
     /// The arguments with blanks between them.
-    pub(super) fn text(&self) -> String {
-        match &self.joined {
-            Some(joined) => joined.join(" "),
-            None => {
-                let words: Vec<&str> = self.words.iter().map(|word| &**word).collect();
-                words.join(" ")
-            }
-        }
+    pub(crate) fn text(&self) -> String {
+        self.words().join(" ")
     }
 }
 
@@ -111,9 +113,7 @@ mod tests {
     #[test]
     fn further_lines_continue_the_last_argument_or_begin_one() {
         let line = |event: &str| {
-            format!(
-                "{{\"ts\":\"1\",\"msg\":\"exec_argv\",\"fields\":{{\"event\":{{{event}}}}}}}"
-            )
+            format!("{{\"ts\":\"1\",\"msg\":\"exec_argv\",\"fields\":{{\"event\":{{{event}}}}}}}")
         };
         let lines = [
             line(r#""argv":["a","b"]"#),

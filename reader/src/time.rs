@@ -6,7 +6,7 @@ use jiff::Timestamp;
 const LATEST: i64 = 7_258_118_400_000_000;
 
 /// The microseconds of a time since 1970. `None` if it is no time that the report can show.
-pub(super) fn microseconds(ts: &str) -> Option<i64> {
+pub(crate) fn microseconds(ts: &str) -> Option<i64> {
     let time = ts.parse::<Timestamp>().ok()?.as_microsecond();
     (0..LATEST).contains(&time).then_some(time)
 }
