@@ -121,7 +121,10 @@ mod tests {
             let alternative = before.rsplit("![").next().unwrap();
             assert!(alternative.len() > 40, "{name}: {alternative}");
             let picture = fs::read(workspace::root().join(DIRECTORY).join(name)).unwrap();
-            assert!(picture.starts_with(b"\x89PNG") && picture.len() < LARGEST, "{name}");
+            assert!(
+                picture.starts_with(b"\x89PNG") && picture.len() < LARGEST,
+                "{name}"
+            );
         }
     }
 }

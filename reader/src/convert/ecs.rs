@@ -20,7 +20,14 @@ pub(super) fn document(of: &Converted<'_>) -> Value {
     let period = matches!(kind, Kind::Lost | Kind::Suppressed);
     let text = |text: &Option<crate::record::Text<'_>>| text.as_deref().map(str::to_owned);
     let about = Object::default()
-        .with("kind", if kind == Kind::Lost { "pipeline_error" } else { "event" })
+        .with(
+            "kind",
+            if kind == Kind::Lost {
+                "pipeline_error"
+            } else {
+                "event"
+            },
+        )
         .with("category", vec!["process"])
         .with("type", types)
         .with("action", &*of.record.msg)
@@ -40,7 +47,12 @@ pub(super) fn document(of: &Converted<'_>) -> Value {
         );
     let error = Object::default()
         .with("code", event.and_then(|event| text(&event.error)))
-        .with("message", event.and_then(|event| event.error.as_ref()).map(|_| of.message()));
+        .with(
+            "message",
+            event
+                .and_then(|event| event.error.as_ref())
+                .map(|_| of.message()),
+        );
     let labels: serde_json::Map<String, Value> = of
         .labels
         .all()
@@ -87,5 +99,8 @@ fn process(of: &Converted<'_>) -> Object {
         .with("user", id(event.euid))
         .with("group", id(event.gid))
         .with("parent", parent)
-        .with("session_leader", Object::default().with("pid", event.sid))
+        .with(
+            "session_leader",
+            Object::default().with("pid", event.sid.filter(|sid| *sid > 0)),
+        )
 }

@@ -154,7 +154,9 @@ impl<'a> Converted<'a> {
     pub(super) fn period(&self) -> (i64, i64) {
         let fields = &self.record.fields;
         let time = |text: &Option<crate::record::Text<'_>>| {
-            text.as_deref().and_then(microseconds).unwrap_or(self.time())
+            text.as_deref()
+                .and_then(microseconds)
+                .unwrap_or(self.time())
         };
         let (since, until) = (time(&fields.since), time(&fields.until));
         (since.min(until), since.max(until))

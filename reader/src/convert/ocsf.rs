@@ -47,17 +47,37 @@ pub(super) fn event(of: &Converted<'_>) -> Value {
         .with("time", of.time() / 1_000)
         .with("start_time", is_period.then_some(since / 1_000))
         .with("end_time", is_period.then_some(until / 1_000))
-        .with("duration", event.and_then(|event| event.duration_ns).map(|ns| ns / 1_000_000))
+        .with(
+            "duration",
+            event
+                .and_then(|event| event.duration_ns)
+                .map(|ns| ns / 1_000_000),
+        )
         .with("count", fields.count.filter(|_| is_period))
         .with("severity_id", severity)
         .with("severity", severity_name)
         .with("status_id", status)
         .with("status", status_name)
-        .with("status_code", event.and_then(|event| event.errno).map(|errno| errno.to_string()))
-        .with("status_detail", event.and_then(|event| event.error.as_deref()))
+        .with(
+            "status_code",
+            event
+                .and_then(|event| event.errno)
+                .map(|errno| errno.to_string()),
+        )
+        .with(
+            "status_detail",
+            event.and_then(|event| event.error.as_deref()),
+        )
         .with("exit_code", event.and_then(|event| event.status))
         .with("message", of.message())
-        .with("device", if is_period { Object::default() } else { device(of) })
+        .with(
+            "device",
+            if is_period {
+                Object::default()
+            } else {
+                device(of)
+            },
+        )
         .with("actor", actor(of))
         .with("process", process(of))
         .into()
@@ -70,7 +90,9 @@ fn metadata(of: &Converted<'_>) -> Object {
         .with("vendor_name", "exectrail")
         .with("version", of.boot.and_then(|boot| boot.version.clone()));
     let labels = of.labels.all().iter();
-    let labels: Vec<String> = labels.map(|(key, value)| format!("{key}:{value}")).collect();
+    let labels: Vec<String> = labels
+        .map(|(key, value)| format!("{key}:{value}"))
+        .collect();
     let uid = fields.run.as_deref().zip(fields.line);
     Object::default()
         .with("version", VERSION)
@@ -108,7 +130,9 @@ fn actor(of: &Converted<'_>) -> Object {
     // An exit has no caller but the process itself.
     let own = Object::default().with("pid", event.pid);
     let process = if of.kind == Kind::Exit { own } else { caller };
-    Object::default().with("process", process).with("user", user)
+    Object::default()
+        .with("process", process)
+        .with("user", user)
 }
 
 fn process(of: &Converted<'_>) -> Object {

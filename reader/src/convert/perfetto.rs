@@ -56,7 +56,13 @@ impl Perfetto {
         let names = [of.labels.user(), of.labels.workspace()];
         let names: Vec<&str> = names.into_iter().flatten().collect();
         let names = match names.is_empty() {
-            true => of.record.fields.run.as_deref().unwrap_or("execs").to_owned(),
+            true => of
+                .record
+                .fields
+                .run
+                .as_deref()
+                .unwrap_or("execs")
+                .to_owned(),
             false => names.join("/"),
         };
         let workspace = number(("workspace", &names));
@@ -119,7 +125,11 @@ impl Perfetto {
                 break;
             };
             // Its end may have been written, and another exec may have begun.
-            if self.open.get(&oldest).is_some_and(|open| open.time == begun) {
+            if self
+                .open
+                .get(&oldest)
+                .is_some_and(|open| open.time == begun)
+            {
                 self.end(oldest, None, out)?;
             }
         }
@@ -255,7 +265,9 @@ fn cut(text: &str) -> String {
 }
 
 fn nanoseconds(microseconds: i64) -> u64 {
-    u64::try_from(microseconds).unwrap_or(0).saturating_mul(1_000)
+    u64::try_from(microseconds)
+        .unwrap_or(0)
+        .saturating_mul(1_000)
 }
 
 /// A number for a track. 0 is the track of the whole trace.

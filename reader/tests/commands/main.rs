@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![forbid(unsafe_code)]
 
+mod converted_logs_keep_the_schemas;
 mod documented_commands_are_accepted;
 mod files;
 mod generated_logs;

@@ -14,6 +14,7 @@ mod image_builder;
 mod lints;
 mod requirement;
 mod rust_src;
+mod schemas;
 mod test_packages;
 
 use std::fmt::Write as _;
@@ -80,6 +81,7 @@ fn look(purpose: For) -> Result<Vec<Found>> {
     let mut found = vec![bpf_linker::look(&toolchain)?, rust_src::look(&toolchain)];
     if purpose.tests {
         found.push(test_packages::look());
+        found.push(schemas::look());
     }
     if purpose.check {
         found.push(lints::look(&toolchain));
