@@ -78,7 +78,14 @@ pub(super) fn event(of: &Converted<'_>) -> Value {
                 device(of)
             },
         )
-        .with("actor", actor(of))
+        .with(
+            "actor",
+            if is_period {
+                Object::default()
+            } else {
+                actor(of)
+            },
+        )
         .with("process", process(of))
         .into()
 }
