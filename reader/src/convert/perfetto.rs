@@ -1,6 +1,6 @@
 //! A trace for Perfetto, <https://perfetto.dev>: a track for each workspace, and below it one for
-//! each process. An exec is a slice up to the end of the process or its next exec, as far as the log
-//! has that, and an instant otherwise.
+//! each process. An exec is a slice up to the end of the process or its next exec, as far as the
+//! log has that, and an instant otherwise.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
