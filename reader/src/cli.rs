@@ -7,7 +7,9 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
+    convert::{self, ConvertArgs},
     output::print,
+    report::{self, ReportArgs},
     show::{self, ShowArgs},
     top::{self, TopArgs},
     tree::{self, TreeArgs},
@@ -73,6 +75,36 @@ Examples:
 
   # where each curl came from
   exectrail-log tree --exe curl exectrail.log
+
+  # as it happens
+  exectrail-log tree --follow /var/log/pods/*/exectrail/0.log
+";
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  # a page about a log, to open in a browser
+  exectrail-log report -o report.html exectrail.log
+
+  # what jessie executed yesterday, for somebody else to read
+  exectrail-log report --user jessie --since 2d --until 1d --title 'Jessie, Thursday' exectrail.log
+
+The file has all that the log says about each exec, and needs no network. It runs in Chrome and Edge
+from 103, Firefox from 113 and Safari from 16.4.
+";
+
+const CONVERT_EXAMPLES: &str = "\
+Examples:
+  # for Elasticsearch, one document per line
+  exectrail-log convert --to ecs exectrail.log
+
+  # for a security data lake
+  exectrail-log convert --to ocsf --since 1d exectrail.log
+
+  # a timeline for Perfetto's viewer
+  exectrail-log convert --to perfetto -o build.pftrace exectrail.log
+
+Of exectrail's lines, exec, exec_failed, exit, lost and suppressed are converted. docs/convert.md has
+each key.
 ";
 
 const TOP_EXAMPLES: &str = "\
@@ -85,6 +117,9 @@ Examples:
 
   # what starts compilers
   exectrail-log top --by parent --exe cc1 exectrail.log
+
+  # as it changes
+  exectrail-log top --follow /var/log/pods/*/exectrail/0.log
 ";
 
 #[derive(Debug, Subcommand)]
@@ -102,6 +137,15 @@ enum Command {
     /// Show what was executed most, and how often
     #[command(after_long_help = TOP_EXAMPLES)]
     Top(Box<TopArgs>),
+    /// Write a page for a browser: timeline, processes, tables and search, in one file
+    ///
+    /// Lost and suppressed execs, missing lines, and times in which nothing was recorded are shown
+    /// at their place. The file is self-contained: the page loads nothing and sends nothing.
+    #[command(after_long_help = REPORT_EXAMPLES)]
+    Report(Box<ReportArgs>),
+    /// Write the log in a format of other programs: ECS, OCSF or Perfetto
+    #[command(after_long_help = CONVERT_EXAMPLES)]
+    Convert(Box<ConvertArgs>),
     /// Check that no line is missing, doubled, moved or changed; the same as `exectrail verify`
     Verify(VerifyArgs),
     /// Print a completion script for a shell
@@ -123,6 +167,8 @@ pub fn main() -> ExitCode {
         Command::Show(args) => show::main(PROGRAM, *args),
         Command::Tree(args) => tree::main(PROGRAM, *args),
         Command::Top(args) => top::main(PROGRAM, *args),
+        Command::Report(args) => report::main(PROGRAM, *args),
+        Command::Convert(args) => convert::main(PROGRAM, *args),
         Command::Verify(args) => verify::main(PROGRAM, &args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -25,6 +25,11 @@ impl Labels {
             .map(String::as_str)
     }
 
+    /// All labels.
+    pub(crate) fn all(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+
     /// The name of the user.
     pub(crate) fn user(&self) -> Option<&str> {
         self.first(&USER)

@@ -6,9 +6,13 @@
 //! `audit` finds the faults of a log.
 #![forbid(unsafe_code)]
 
+mod argv;
 mod audit;
 mod cli;
+mod convert;
 mod filter;
+mod follow;
+mod forest;
 mod labels;
 mod long_argv;
 mod output;
@@ -16,12 +20,16 @@ mod parallel;
 mod progress;
 mod reading;
 mod record;
+mod report;
 mod show;
 mod shown;
 mod source;
+mod terminal;
+mod time;
 mod top;
 mod tree;
 mod verify;
+mod workspaces;
 
 pub use audit::Audit;
 pub use cli::main;

@@ -27,6 +27,14 @@ impl Progress {
         }
     }
 
+    /// Nothing is shown.
+    pub(crate) fn hidden() -> Self {
+        Self {
+            is_shown: false,
+            ..Self::new()
+        }
+    }
+
     /// More bytes are read, in all files together.
     pub(crate) fn add(&mut self, bytes: usize) {
         self.bytes += bytes as u64;

@@ -1,6 +1,9 @@
 //! Reads the records of files, for the commands.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 
@@ -23,6 +26,18 @@ pub(crate) struct Files {
     pub(crate) files: Vec<PathBuf>,
 }
 
+impl Files {
+    /// The file of the log that writing to `output` would replace.
+    pub(crate) fn replaced_by(&self, output: &Path) -> Option<&Path> {
+        let canonical = |path: &Path| fs::canonicalize(path).ok();
+        let output = canonical(output)?;
+        let mut files = self.files.iter();
+        files
+            .find(|file| canonical(file).as_ref() == Some(&output))
+            .map(PathBuf::as_path)
+    }
+}
+
 /// Takes records.
 pub(crate) trait Consumer {
     /// Takes a record, and the line that it is from. If its argv continues in further lines, these
@@ -32,7 +47,8 @@ pub(crate) trait Consumer {
     /// If nothing more is wanted.
     fn record(&mut self, record: &Record<'_>, line: &[u8]) -> Result<(), Stop>;
 
-    /// All records so far are given, and the next one may be late.
+    /// All records so far are given, and the next one may be late. While a file is followed, this
+    /// is called several times a second.
     ///
     /// # Errors
     /// If nothing more is wanted.
@@ -72,6 +88,12 @@ impl<'a, C: Consumer> Reading<'a, C> {
     /// Names unreadable lines at once: the end of the reading may never come.
     pub(crate) fn naming_at_once(mut self, program: &'a str) -> Self {
         self.at_once = Some(program);
+        self
+    }
+
+    /// Does not show how much is read.
+    pub(crate) fn without_progress(mut self) -> Self {
+        self.progress = Progress::hidden();
         self
     }
 

@@ -60,6 +60,13 @@ pub(crate) struct Fields<'a> {
     #[serde(borrow)]
     pub(crate) until: Option<Text<'a>>,
     pub(crate) untraced_ns: Option<u64>,
+    // Of `tracing_started`:
+    #[serde(borrow)]
+    pub(crate) version: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) boot_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) node: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) previous_run: Option<PreviousRun<'a>>,
 }
@@ -122,6 +129,7 @@ pub(crate) struct Event<'a> {
     // Of `exec_failed` and `exit`:
     #[serde(borrow)]
     pub(crate) error: Option<Text<'a>>,
+    pub(crate) errno: Option<u64>,
     pub(crate) status: Option<u64>,
     pub(crate) signal: Option<u64>,
     pub(crate) duration_ns: Option<u64>,

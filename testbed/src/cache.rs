@@ -18,3 +18,8 @@ pub fn directory() -> Result<PathBuf, NoCache> {
     };
     Ok(base.join("exectrail"))
 }
+
+/// Where Python packages with schemas of other programs are: a directory for `PYTHONPATH`.
+pub fn schemas() -> Result<PathBuf, NoCache> {
+    Ok(directory()?.join("schemas"))
+}

@@ -100,6 +100,14 @@ pub enum Error {
         /// The last lines so far.
         last: String,
     },
+    /// The browser does not do what it was asked for.
+    #[error("the browser's answer to {asked}: {answer}")]
+    Browser {
+        /// A method of the DevTools protocol, or an expression.
+        asked: String,
+        /// What came of it.
+        answer: String,
+    },
     /// The kernel has no memory controller, or the process may not use it.
     #[error("no memory controller: {reason}")]
     NoMemoryController {

@@ -7,6 +7,8 @@
 //! | [`sidecar`], [`logged_program`] | exectrail in a pod; a program whose output goes to files |
 //! | [`log`], [`stream`] | the content of lines; lines that are read while they are written |
 //! | [`generated_log`] | logs of any size that nothing has executed |
+//! | [`working_day`] | the log of a day, for pictures |
+//! | [`browser`] | a browser without a window |
 //! | [`schema`] | JSON Schema |
 //! | [`process`], [`wait`] | processes and their namespaces; waiting for an event |
 //! | [`cgroup`], [`memory_cgroup`] | the cgroups of pods; a cgroup with a memory limit |
@@ -21,6 +23,7 @@
 #[cfg(feature = "bpf")]
 #[expect(unsafe_code, reason = "bpf(2) has no safe wrapper")]
 pub mod bpf;
+pub mod browser;
 pub mod cache;
 pub mod cgroup;
 pub mod compiler;
@@ -38,5 +41,6 @@ pub mod schema;
 pub mod sidecar;
 pub mod stream;
 pub mod wait;
+pub mod working_day;
 
 pub use error::{Error, Result};

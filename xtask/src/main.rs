@@ -21,6 +21,7 @@ mod picture;
 mod progress;
 mod prose;
 mod release;
+mod screenshots;
 mod setup;
 mod soak;
 mod source;
@@ -110,6 +111,9 @@ enum Command {
     /// Make the picture in the README from what exectrail prints (root)
     Picture,
 
+    /// Make the pictures of the report in the documents, with Chromium
+    Screenshots,
+
     /// Feed random input, guided by coverage, to all code that reads input from outside
     ///
     /// Feeds ten million inputs to each target, which takes from seconds (announcements) to most of
@@ -159,6 +163,7 @@ fn main() -> ExitCode {
         Command::Release(args) => release::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Picture => picture::command().map(|()| ExitCode::SUCCESS),
+        Command::Screenshots => screenshots::command().map(|()| ExitCode::SUCCESS),
         Command::Fuzz(args) => fuzz::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Check => check::command().map(|()| ExitCode::SUCCESS),
         Command::Ci => ci::command(),

@@ -2,7 +2,6 @@
 
 mod columns;
 mod details;
-mod follow;
 
 use std::{
     io::{self, BufWriter, Write},
@@ -13,6 +12,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{
     filter::{Filter, FilterArgs},
+    follow::{Naming, follow},
     labels::LabelCache,
     output::finish,
     parallel::read_all,
@@ -93,7 +93,7 @@ pub(crate) fn main(program: &str, args: ShowArgs) -> ExitCode {
         error: None,
     };
     let is_read = if args.follow {
-        follow::follow(program, &files, &mut show)
+        follow(program, &files, &mut show, Naming::AtOnce)
     } else {
         read_all(program, &files, &mut show)
     };

@@ -1,6 +1,7 @@
 //! The command `top`: what was executed most, and how often.
 
 mod counts;
+mod live;
 
 use std::{
     fmt::Write as _,
@@ -60,6 +61,13 @@ pub(crate) struct TopArgs {
     #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 20)]
     rows: usize,
 
+    /// Show the counts as they change, until q is pressed; the files are followed
+    ///
+    /// On a terminal the table is drawn anew each second. Otherwise it is written every ten
+    /// seconds, if it has changed.
+    #[arg(long, short)]
+    follow: bool,
+
     #[command(flatten)]
     filters: FilterArgs,
 }
@@ -78,6 +86,9 @@ pub(crate) fn main(program: &str, args: TopArgs) -> ExitCode {
         first: String::new(),
         last: String::new(),
     };
+    if args.follow {
+        return live::main(program, &args.files.files, top, args.rows);
+    }
     let is_read = read_all(program, &args.files.files, &mut top);
     let text = top.table(args.rows);
     finish(program, io::stdout().write_all(text.as_bytes()), is_read)

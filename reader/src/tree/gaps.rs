@@ -131,6 +131,11 @@ impl Gaps {
         }
     }
 
+    /// The gaps that were found since the last call.
+    pub(super) fn take(&mut self) -> Vec<Gap> {
+        std::mem::take(&mut self.named)
+    }
+
     /// All gaps in their order, when `last` was the last line.
     pub(super) fn finish(mut self, last: u64) -> Vec<Gap> {
         let order = last + 1;

@@ -5,11 +5,17 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    forest::{Deed, End, Linked, Number, Process},
     gaps::Gap,
-    text::Kept,
+    text::{Kept, TextAt},
 };
-use crate::show::seconds;
+use crate::{
+    forest::{self, End, Number},
+    show::seconds,
+};
+
+type Deed = forest::Deed<TextAt>;
+type Linked = forest::Linked<TextAt>;
+type Process = forest::Process<TextAt>;
 
 /// Maximum depth that is shown by indentation. Deeper processes have their depth as a number.
 const DEEPEST: usize = 40;

@@ -29,10 +29,15 @@ fn every_shown_command_runs() {
         plain(&run("aa", 2)).as_bytes(),
     );
     fs::copy(&log, directory.path().join("exectrail.log.gz")).unwrap();
-    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reading-the-log.md");
-    let mut shown = commands(&fs::read_to_string(document).unwrap());
+    let documents = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let mut shown = BTreeSet::new();
+    for document in ["reading-the-log.md", "report.md", "convert.md"] {
+        shown.extend(commands(
+            &fs::read_to_string(documents.join(document)).unwrap(),
+        ));
+    }
     assert!(shown.len() > 5, "{shown:?}");
-    for command in ["show", "tree", "top", "verify"] {
+    for command in ["show", "tree", "top", "report", "convert", "verify"] {
         let help = output_of(&[command, "--help"], &[]);
         assert!(
             help.lines().all(|line| line.chars().count() <= 100),

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![forbid(unsafe_code)]
 
+mod converted_logs_keep_the_schemas;
 mod documented_commands_are_accepted;
 mod files;
 mod generated_logs;
+mod live_commands_follow_a_log;
 mod long_argv_is_one_exec;
 mod show_chooses_lines;
 mod tree_and_top_count_everything;

@@ -15,6 +15,7 @@ mod lints;
 mod protoc;
 mod requirement;
 mod rust_src;
+mod schemas;
 mod test_packages;
 
 use std::fmt::Write as _;
@@ -81,6 +82,7 @@ fn look(purpose: For) -> Result<Vec<Found>> {
     let mut found = vec![bpf_linker::look(&toolchain)?, rust_src::look(&toolchain)];
     if purpose.tests {
         found.push(test_packages::look());
+        found.push(schemas::look());
     }
     if purpose.check {
         found.push(lints::look(&toolchain));

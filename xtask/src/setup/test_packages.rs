@@ -3,7 +3,7 @@
 use super::debian_packages::{self, Package};
 use super::requirement::Found;
 
-const PACKAGES: [Package; 31] = [
+const PACKAGES: [Package; 34] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -158,6 +158,21 @@ const PACKAGES: [Package; 31] = [
         name: "fish",
         provides: "fish",
         reason: "the same",
+    },
+    Package {
+        name: "python3-pip",
+        provides: "/usr/lib/python3/dist-packages/pip/__init__.py",
+        reason: "installs schemas of other programs",
+    },
+    Package {
+        name: "chromium",
+        provides: "chromium",
+        reason: "opens reports, and takes pictures of them",
+    },
+    Package {
+        name: "fonts-dejavu-core",
+        provides: "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
+        reason: "shows their text",
     },
 ];
 

@@ -1,14 +1,15 @@
 //! The processes of a workspace, and which started which.
+//!
+//! An exec is known by a `T`, which says where its text is.
 
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::text::TextAt;
 use crate::record::Event;
 
 /// Number of a process in the forest.
-pub(super) type Number = u32;
+pub(crate) type Number = u32;
 
 /// A process: its id on the node, and when it was forked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,69 +20,84 @@ struct Key {
 
 /// How a process has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     Status(u8),
     Signal(u8),
 }
 
 /// A process.
 #[derive(Debug)]
-pub(super) struct Process {
-    pub(super) pid: u64,
+pub(crate) struct Process<T> {
+    pub(crate) pid: u64,
     start: u64,
     /// The parent, as its first exec names it.
     parent: Option<Key>,
     sid: u64,
     /// Place in the order of lines.
-    pub(super) order: u64,
+    pub(crate) order: u64,
     /// What its first exec executed; `None` if it only forked.
-    pub(super) exec: Option<TextAt>,
-    pub(super) end: Option<End>,
-    pub(super) nanoseconds: u64,
-    pub(super) is_wanted: bool,
+    pub(crate) exec: Option<T>,
+    pub(crate) end: Option<End>,
+    pub(crate) nanoseconds: u64,
+    pub(crate) is_wanted: bool,
     /// Whether the link to the process above is by session.
-    pub(super) is_by_session: bool,
+    pub(crate) is_by_session: bool,
 }
 
 /// Something that a process did later than its first exec.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Deed {
-    pub(super) process: Number,
-    pub(super) order: u64,
-    pub(super) text: TextAt,
+pub(crate) struct Deed<T> {
+    pub(crate) process: Number,
+    pub(crate) order: u64,
+    pub(crate) text: T,
     /// Whether it is an exec that failed.
-    pub(super) has_failed: bool,
+    pub(crate) has_failed: bool,
 }
 
 /// Processes that are not linked yet.
-#[derive(Debug, Default)]
-pub(super) struct Forest {
-    processes: Vec<Process>,
+#[derive(Debug)]
+pub(crate) struct Forest<T> {
+    processes: Vec<Process<T>>,
     by_key: HashMap<Key, Number, RandomState>,
-    deeds: Vec<Deed>,
+    deeds: Vec<Deed<T>>,
 }
 
 /// Processes with their children.
-#[derive(Debug, Default)]
-pub(super) struct Linked {
-    pub(super) processes: Vec<Process>,
+#[derive(Debug)]
+pub(crate) struct Linked<T> {
+    pub(crate) processes: Vec<Process<T>>,
     /// The deeds, by process and order.
-    pub(super) deeds: Vec<Deed>,
+    pub(crate) deeds: Vec<Deed<T>>,
     /// The children of each process, in the order of lines.
     children: Vec<Number>,
     /// Where the children of a process begin in `children`; those of the last are the roots.
     begins: Vec<u32>,
 }
 
-impl Forest {
-    /// Takes an exec.
-    pub(super) fn exec(&mut self, order: u64, event: &Event<'_>, text: TextAt, is_wanted: bool) {
-        let Some(number) = self.process(order, event) else {
-            return;
-        };
-        let Some(process) = self.processes.get_mut(number as usize) else {
-            return;
-        };
+/// Processes, and the number of the process above each.
+pub(crate) type Links<T> = (Vec<Process<T>>, Vec<Option<Number>>);
+
+impl<T> Default for Forest<T> {
+    fn default() -> Self {
+        Self {
+            processes: Vec::new(),
+            by_key: HashMap::default(),
+            deeds: Vec::new(),
+        }
+    }
+}
+
+impl<T: Copy> Forest<T> {
+    /// Takes an exec. Returns its process.
+    pub(crate) fn exec(
+        &mut self,
+        order: u64,
+        event: &Event<'_>,
+        text: T,
+        is_wanted: bool,
+    ) -> Option<Number> {
+        let number = self.process(order, event)?;
+        let process = self.processes.get_mut(number as usize)?;
         process.is_wanted |= is_wanted;
         if process.exec.is_none() {
             process.exec = Some(text);
@@ -93,13 +109,12 @@ impl Forest {
                 has_failed: false,
             });
         }
+        Some(number)
     }
 
-    /// Takes an exec that failed.
-    pub(super) fn failed_exec(&mut self, order: u64, event: &Event<'_>, text: TextAt) {
-        let Some(number) = self.process(order, event) else {
-            return;
-        };
+    /// Takes an exec that failed. Returns its process.
+    pub(crate) fn failed_exec(&mut self, order: u64, event: &Event<'_>, text: T) -> Option<Number> {
+        let number = self.process(order, event)?;
         if let Some(process) = self.processes.get_mut(number as usize) {
             process.is_wanted = true;
         }
@@ -109,10 +124,11 @@ impl Forest {
             text,
             has_failed: true,
         });
+        Some(number)
     }
 
     /// Takes the end of a process.
-    pub(super) fn exit(&mut self, event: &Event<'_>) {
+    pub(crate) fn exit(&mut self, event: &Event<'_>) {
         let Some(key) = key_of(event) else { return };
         let number = self.by_key.get(&key).copied();
         let process = number.and_then(|number| self.processes.get_mut(number as usize));
@@ -170,7 +186,19 @@ impl Forest {
 
     /// Finds the parent of each process, and drops processes that are not wanted and have no
     /// descendant that is.
-    pub(super) fn linked(mut self) -> Linked {
+    pub(crate) fn linked(mut self) -> Linked<T> {
+        let above = self.link();
+        let kept = self.kept(&above);
+        Linked::new(self.processes, self.deeds, &above, &kept)
+    }
+
+    /// Finds the parent of each process.
+    pub(crate) fn links(mut self) -> Links<T> {
+        let above = self.link();
+        (self.processes, above)
+    }
+
+    fn link(&mut self) -> Vec<Option<Number>> {
         let by_pid = ByPid::of(&self.processes);
         let mut above: Vec<Option<Number>> = Vec::new();
         // Parents that only forked are added at the end.
@@ -189,8 +217,7 @@ impl Forest {
             }
             above.push(link);
         }
-        let kept = self.kept(&above);
-        Linked::new(self.processes, self.deeds, &above, &kept)
+        above
     }
 
     /// The parent of a process. If it has no line, it only forked. Of processes that were forked at
@@ -253,7 +280,7 @@ fn key_of(event: &Event<'_>) -> Option<Key> {
 struct ByPid(Vec<(u64, u64, Number)>);
 
 impl ByPid {
-    fn of(processes: &[Process]) -> Self {
+    fn of<T>(processes: &[Process<T>]) -> Self {
         let all = (0..).zip(processes);
         let mut all: Vec<_> = all.map(|(number, is)| (is.pid, is.start, number)).collect();
         all.sort_unstable();
@@ -270,10 +297,10 @@ impl ByPid {
     }
 }
 
-impl Linked {
+impl<T: Copy> Linked<T> {
     fn new(
-        mut processes: Vec<Process>,
-        mut deeds: Vec<Deed>,
+        mut processes: Vec<Process<T>>,
+        mut deeds: Vec<Deed<T>>,
         above: &[Option<Number>],
         kept: &[bool],
     ) -> Self {
@@ -334,12 +361,12 @@ impl Linked {
     }
 
     /// The processes that are below no other.
-    pub(super) fn roots(&self) -> &[Number] {
+    pub(crate) fn roots(&self) -> &[Number] {
         self.children_at(self.processes.len())
     }
 
     /// The children of a process.
-    pub(super) fn children(&self, number: Number) -> &[Number] {
+    pub(crate) fn children(&self, number: Number) -> &[Number] {
         self.children_at(number as usize)
     }
 
@@ -350,7 +377,7 @@ impl Linked {
     }
 
     /// What a process did after its first exec.
-    pub(super) fn deeds(&self, number: Number) -> &[Deed] {
+    pub(crate) fn deeds(&self, number: Number) -> &[Deed<T>] {
         let start = self.deeds.partition_point(|deed| deed.process < number);
         let end = self.deeds.partition_point(|deed| deed.process <= number);
         self.deeds.get(start..end).unwrap_or_default()

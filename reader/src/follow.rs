@@ -20,6 +20,15 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Bytes that are read at once.
 const CHUNK: usize = 256 * 1024;
 
+/// When unreadable lines are named on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// As soon as they are read.
+    AtOnce,
+    /// At the end: the terminal shows something else.
+    AtEnd,
+}
+
 /// A file that is followed.
 struct Followed {
     path: PathBuf,
@@ -31,10 +40,11 @@ struct Followed {
 
 /// Reads the files and everything that is written to them later, until nothing more is wanted.
 /// Standard input is read to its end. Returns whether everything could be read.
-pub(super) fn follow(
+pub(crate) fn follow(
     program: &str,
     files: &[PathBuf],
     consumer: &mut (impl Consumer + Send),
+    naming: Naming,
 ) -> bool {
     if files == [Path::new("-")] {
         return read_all(program, files, consumer);
@@ -47,7 +57,10 @@ pub(super) fn follow(
             return false;
         }
     }
-    let mut reading = Reading::new(consumer).naming_at_once(program);
+    let mut reading = match naming {
+        Naming::AtOnce => Reading::new(consumer).naming_at_once(program),
+        Naming::AtEnd => Reading::new(consumer).without_progress(),
+    };
     let mut chunk = vec![0; CHUNK];
     loop {
         let mut any = false;
@@ -68,6 +81,10 @@ pub(super) fn follow(
         }
         if !any {
             thread::sleep(PAUSE);
+            if reading.pause(0).is_err() {
+                reading.report(program);
+                return true;
+            }
         }
     }
 }

@@ -1,0 +1,196 @@
+//! What the formats have in common: the meaning of a line.
+
+use std::collections::HashMap;
+
+use crate::{
+    argv::Argv,
+    labels::Labels,
+    record::{Event, Record},
+    time::microseconds,
+};
+
+/// Maximum number of runs whose node is remembered.
+const RUNS: usize = 10_000;
+
+/// Where a run records.
+#[derive(Debug, Default)]
+pub(super) struct Boot {
+    pub(super) id: Option<String>,
+    pub(super) node: Option<String>,
+    pub(super) version: Option<String>,
+}
+
+/// Where the runs record.
+#[derive(Debug, Default)]
+pub(super) struct Boots(HashMap<String, Boot>);
+
+impl Boots {
+    /// Takes any line.
+    pub(super) fn line(&mut self, record: &Record<'_>) {
+        let fields = &record.fields;
+        if *record.msg != *"tracing_started" {
+            return;
+        }
+        let Some(run) = fields.run.as_deref() else {
+            return;
+        };
+        if self.0.len() >= RUNS {
+            self.0.clear();
+        }
+        let text = |text: &Option<crate::record::Text<'_>>| text.as_deref().map(str::to_owned);
+        let boot = Boot {
+            id: text(&fields.boot_id),
+            node: text(&fields.node),
+            version: text(&fields.version),
+        };
+        self.0.insert(run.to_owned(), boot);
+    }
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Exec,
+    FailedExec,
+    Exit,
+    Lost,
+    Suppressed,
+}
+
+/// A line that is converted.
+pub(super) struct Converted<'a> {
+    pub(super) kind: Kind,
+    pub(super) record: &'a Record<'a>,
+    /// Without keys for `lost` and `suppressed`.
+    pub(super) event: Option<&'a Event<'a>>,
+    pub(super) labels: &'a Labels,
+    pub(super) boot: Option<&'a Boot>,
+    pub(super) argv: Argv<'a>,
+}
+
+impl<'a> Converted<'a> {
+    /// The meaning of a line; `None` if it is about exectrail itself.
+    pub(super) fn of(
+        record: &'a Record<'a>,
+        labels: &'a Labels,
+        lines: &[u8],
+        boots: &'a Boots,
+    ) -> Option<Self> {
+        let event = record.fields.event.as_ref();
+        let kind = match (&*record.msg, event) {
+            ("exec", Some(_)) => Kind::Exec,
+            ("exec_failed", Some(_)) => Kind::FailedExec,
+            ("exit", Some(_)) => Kind::Exit,
+            ("lost", _) => Kind::Lost,
+            ("suppressed", _) => Kind::Suppressed,
+            _ => return None,
+        };
+        let run = record.fields.run.as_deref();
+        Some(Self {
+            kind,
+            record,
+            event,
+            labels,
+            boot: run.and_then(|run| boots.0.get(run)),
+            argv: Argv::of(record, lines),
+        })
+    }
+
+    /// A process's id for good: that of the boot, if the log has it, the process id, and the start.
+    pub(super) fn entity(&self, pid: Option<u64>, start: Option<u64>) -> Option<String> {
+        let (pid, start) = (pid?, start.filter(|start| *start > 0)?);
+        let boot = self.boot.and_then(|boot| boot.id.as_deref());
+        Some(match boot {
+            Some(boot) => format!("{boot}.{pid}.{start}"),
+            None => format!("{pid}.{start}"),
+        })
+    }
+
+    /// The command line.
+    pub(super) fn command_line(&self) -> Option<String> {
+        if self.kind != Kind::Exec {
+            return None;
+        }
+        let cmdline = self.record.fields.cmdline.as_deref();
+        Some(cmdline.map_or_else(|| self.argv.text(), str::to_owned))
+    }
+
+    /// What happened, in a sentence.
+    pub(super) fn message(&self) -> String {
+        let fields = &self.record.fields;
+        let none = Event::default();
+        let event = self.event.unwrap_or(&none);
+        let count = || {
+            let of = match fields.of.as_deref().unwrap_or("exec") {
+                "exec" => "execs",
+                "exit" => "exits",
+                "exec_failed" => "failed execs",
+                other => other,
+            };
+            format!("{} {of}", fields.count.unwrap_or(0))
+        };
+        match self.kind {
+            Kind::Exec => self.command_line().unwrap_or_default(),
+            Kind::FailedExec => format!(
+                "exec of {} failed: {}",
+                event.filename.as_deref().unwrap_or("?"),
+                event.error.as_deref().unwrap_or("?")
+            ),
+            Kind::Exit => match (event.status, event.signal) {
+                (None, Some(signal)) => format!("ended by signal {signal}"),
+                (status, _) => format!("exit {}", status.unwrap_or(0)),
+            },
+            Kind::Lost => format!("{} were lost and have no line", count()),
+            Kind::Suppressed => format!("{} were suppressed and have no line", count()),
+        }
+    }
+
+    /// The time in microseconds since 1970.
+    pub(super) fn time(&self) -> i64 {
+        microseconds(&self.record.ts).unwrap_or(0)
+    }
+
+    /// The period of a loss, in microseconds since 1970.
+    pub(super) fn period(&self) -> (i64, i64) {
+        let fields = &self.record.fields;
+        let time = |text: &Option<crate::record::Text<'_>>| {
+            text.as_deref()
+                .and_then(microseconds)
+                .unwrap_or(self.time())
+        };
+        let (since, until) = (time(&fields.since), time(&fields.until));
+        (since.min(until), since.max(until))
+    }
+}
+
+/// The last name of a path.
+pub(super) fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// An object of JSON to which only values that are known are added.
+#[derive(Default)]
+pub(super) struct Object(serde_json::Map<String, serde_json::Value>);
+
+impl Object {
+    /// Adds a value, if it is known. An object or list without content is not.
+    pub(super) fn with(mut self, key: &str, value: impl Into<serde_json::Value>) -> Self {
+        let value = value.into();
+        let is_empty = match &value {
+            serde_json::Value::Null => true,
+            serde_json::Value::Object(object) => object.is_empty(),
+            serde_json::Value::Array(array) => array.is_empty(),
+            _ => false,
+        };
+        if !is_empty {
+            self.0.insert(key.to_owned(), value);
+        }
+        self
+    }
+}
+
+impl From<Object> for serde_json::Value {
+    fn from(object: Object) -> Self {
+        Self::Object(object.0)
+    }
+}

@@ -1,0 +1,132 @@
+//! The command `convert`: the log in formats of other programs. docs/convert.md has each key.
+
+mod ecs;
+mod event;
+mod ocsf;
+mod perfetto;
+mod trace;
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, IsTerminal as _, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, ValueEnum};
+
+use crate::{
+    filter::{Filter, FilterArgs},
+    labels::LabelCache,
+    output::finish,
+    parallel::read_all,
+    reading::{Consumer, Files},
+    record::Record,
+    source::Stop,
+};
+
+use event::{Boots, Converted};
+use perfetto::Perfetto;
+
+/// A format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Elastic Common Schema: JSON lines.
+    Ecs,
+    /// Open Cybersecurity Schema Framework, class Process Activity: JSON lines.
+    Ocsf,
+    /// A trace for Perfetto, in protobuf: a track for each process.
+    Perfetto,
+}
+
+/// Flags of `convert`.
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    #[command(flatten)]
+    files: Files,
+
+    /// The format to write
+    #[arg(long, value_name = "FORMAT")]
+    to: Format,
+
+    /// The file to write; - writes to standard output
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+
+    #[command(flatten)]
+    filters: FilterArgs,
+}
+
+/// Runs the command.
+pub(crate) fn main(program: &str, args: ConvertArgs) -> ExitCode {
+    let is_stdout = args.output == Path::new("-");
+    if is_stdout && args.to == Format::Perfetto && io::stdout().is_terminal() {
+        eprintln!("{program}: a trace is not text: name a file with -o");
+        return ExitCode::FAILURE;
+    }
+    if let Some(input) = args.files.replaced_by(&args.output) {
+        let input = input.display();
+        eprintln!("{program}: {input} is a file of the log: name another file with -o");
+        return ExitCode::FAILURE;
+    }
+    let out: Box<dyn Write + Send> = if is_stdout {
+        Box::new(io::stdout())
+    } else {
+        match File::create(&args.output) {
+            Ok(file) => Box::new(file),
+            Err(error) => {
+                let output = args.output.display();
+                eprintln!("{program}: cannot write to {output}: {error}");
+                return ExitCode::FAILURE;
+            }
+        }
+    };
+    let mut converting = Converting {
+        filter: Filter::new(args.filters),
+        labels: LabelCache::default(),
+        boots: Boots::default(),
+        format: args.to,
+        perfetto: Perfetto::default(),
+        out: BufWriter::with_capacity(256 * 1024, out),
+        error: None,
+    };
+    let is_read = read_all(program, &args.files.files, &mut converting);
+    let ended = match converting.format {
+        Format::Perfetto => converting.perfetto.finish(&mut converting.out),
+        Format::Ecs | Format::Ocsf => Ok(()),
+    };
+    let written = ended.and_then(|()| converting.out.flush());
+    finish(program, converting.error.map_or(written, Err), is_read)
+}
+
+struct Converting<W: Write> {
+    filter: Filter,
+    labels: LabelCache,
+    boots: Boots,
+    format: Format,
+    perfetto: Perfetto,
+    out: BufWriter<W>,
+    error: Option<io::Error>,
+}
+
+impl<W: Write> Consumer for Converting<W> {
+    fn record(&mut self, record: &Record<'_>, line: &[u8]) -> Result<(), Stop> {
+        self.boots.line(record);
+        let labels = self.labels.get(record.fields.labels);
+        if !self.filter.wants(record, &labels) {
+            return Ok(());
+        }
+        let Some(event) = Converted::of(record, &labels, line, &self.boots) else {
+            return Ok(());
+        };
+        let written = match self.format {
+            Format::Ecs => writeln!(self.out, "{}", ecs::document(&event)),
+            Format::Ocsf => writeln!(self.out, "{}", ocsf::event(&event)),
+            Format::Perfetto => self.perfetto.event(&event, &mut self.out),
+        };
+        written.map_err(|error| {
+            self.error.get_or_insert(error);
+            Stop
+        })
+    }
+}

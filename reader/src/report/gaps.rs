@@ -1,0 +1,215 @@
+//! What the log does not have: losses, suppressed execs, lines that are missing, and times in which
+//! a workspace was not recorded.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, ser::SerializeSeq as _};
+
+use crate::{record::Record, shown::escaped, time::microseconds};
+
+/// Maximum number of gaps. Further ones are joined with the last one of their kind.
+const GAPS: usize = 20_000;
+/// Maximum number of runs that are followed.
+const RUNS: usize = 10_000;
+
+/// What is not in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    /// Events that have no line.
+    Lost,
+    /// Events that were suppressed.
+    Suppressed,
+    /// A time in which nothing was recorded.
+    Untraced,
+    /// Lines that are not here.
+    Missing,
+    /// A run whose end is not here.
+    Open,
+}
+
+/// A gap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Gap {
+    pub(super) kind: Kind,
+    workspace: usize,
+    pub(super) since: i64,
+    pub(super) until: i64,
+    /// Number of events or lines; 0 if it is not known.
+    pub(super) count: u64,
+    text: String,
+}
+
+impl Serialize for Gap {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut sequence = serializer.serialize_seq(Some(6))?;
+        sequence.serialize_element(&self.kind)?;
+        sequence.serialize_element(&self.workspace)?;
+        sequence.serialize_element(&self.since)?;
+        sequence.serialize_element(&self.until)?;
+        sequence.serialize_element(&self.count)?;
+        sequence.serialize_element(&self.text)?;
+        sequence.end()
+    }
+}
+
+/// A run, as far as it is of one workspace.
+#[derive(Debug)]
+struct Run {
+    first: i64,
+    last: i64,
+    /// Number of the next line.
+    next: u64,
+    has_ended: bool,
+}
+
+/// Finds gaps.
+#[derive(Debug, Default)]
+pub(super) struct Gaps {
+    gaps: Vec<Gap>,
+    /// By workspace and run.
+    runs: BTreeMap<(usize, String), Run>,
+}
+
+impl Gaps {
+    /// Takes a line of a workspace, written at `now`.
+    pub(super) fn line(&mut self, workspace: usize, now: i64, record: &Record<'_>) {
+        self.number(workspace, now, record);
+        let fields = &record.fields;
+        let kind = match &*record.msg {
+            "lost" => Kind::Lost,
+            "suppressed" => Kind::Suppressed,
+            "workspace_started" => {
+                let untraced = fields.untraced_ns.unwrap_or(0) / 1_000;
+                if let Some(untraced) = i64::try_from(untraced).ok().filter(|time| *time > 0) {
+                    let since = now.saturating_sub(untraced).max(0);
+                    let text = "before the workspace was found".to_owned();
+                    self.add(Kind::Untraced, workspace, (since, now), 0, text);
+                }
+                return;
+            }
+            "workspace_unknown" => {
+                let text = "a workspace may run unrecorded".to_owned();
+                return self.add(Kind::Untraced, workspace, (now, now), 0, text);
+            }
+            "tracing_started" => return self.previous_run(workspace, now, record),
+            _ => return,
+        };
+        let time = |text: &Option<_>| text.as_deref().and_then(microseconds).unwrap_or(now);
+        let (since, until) = (time(&fields.since), time(&fields.until));
+        let of = match fields.of.as_deref().unwrap_or("exec") {
+            "exec" => "execs",
+            "exit" => "exits",
+            "exec_failed" => "failed execs",
+            _ => "events",
+        };
+        let period = (since.min(until), since.max(until));
+        let count = fields.count.unwrap_or(0);
+        self.add(kind, workspace, period, count, of.to_owned());
+    }
+
+    /// The run before, and the time until this one.
+    fn previous_run(&mut self, workspace: usize, now: i64, record: &Record<'_>) {
+        let Some(previous) = &record.fields.previous_run else {
+            return;
+        };
+        let run = previous.run.as_deref().unwrap_or("?");
+        let gap = previous.gap_ns.map(|gap| gap / 1_000);
+        let since = gap.map(|gap| now.saturating_sub_unsigned(gap).max(0));
+        if let Some(run) = self.runs.get_mut(&(workspace, run.to_owned())) {
+            run.has_ended = true;
+            // It may have recorded longer than its last line shows.
+            run.last = run.last.max(since.unwrap_or(run.last));
+            return;
+        }
+        let since = since.unwrap_or(now);
+        let text = format!("since run {}", escaped(run));
+        self.add(Kind::Untraced, workspace, (since, now), 0, text);
+    }
+
+    /// Follows the runs, and finds lines that are missing by their numbers.
+    fn number(&mut self, workspace: usize, now: i64, record: &Record<'_>) {
+        let Some(id) = record.fields.run.as_deref() else {
+            return;
+        };
+        let number = record.fields.line;
+        let key = (workspace, id.to_owned());
+        if !self.runs.contains_key(&key) && self.runs.len() == RUNS {
+            return;
+        }
+        let is_first = *record.msg == *"tracing_started";
+        let run = self.runs.entry(key).or_insert_with(|| Run {
+            first: now,
+            last: now,
+            next: number.filter(|_| !is_first).unwrap_or(0),
+            has_ended: false,
+        });
+        let before = run.last;
+        run.first = run.first.min(now);
+        run.last = run.last.max(now);
+        run.has_ended |= *record.msg == *"tracing_stopped";
+        let Some(number) = number else { return };
+        let expected = run.next;
+        run.next = number.saturating_add(record.lines).max(expected);
+        if number > expected {
+            let last = number - 1;
+            let text = format!("lines {expected} to {last} of run {}", escaped(id));
+            let period = (before.min(now), now);
+            self.add(Kind::Missing, workspace, period, number - expected, text);
+        }
+    }
+
+    fn add(&mut self, kind: Kind, workspace: usize, period: (i64, i64), count: u64, text: String) {
+        let (since, until) = period;
+        if self.gaps.len() >= GAPS {
+            let same = |gap: &&mut Gap| gap.kind == kind && gap.workspace == workspace;
+            if let Some(gap) = self.gaps.iter_mut().rev().find(same) {
+                gap.since = gap.since.min(since);
+                gap.until = gap.until.max(until);
+                gap.count = gap.count.saturating_add(count);
+                gap.text = "several, which are too many to list".to_owned();
+                return;
+            }
+        }
+        self.gaps.push(Gap {
+            kind,
+            workspace,
+            since,
+            until,
+            count,
+            text,
+        });
+    }
+
+    /// All gaps, the earliest first.
+    pub(super) fn finish(mut self) -> Vec<Gap> {
+        let runs = std::mem::take(&mut self.runs);
+        let mut runs: Vec<((usize, String), Run)> = runs.into_iter().collect();
+        runs.sort_by_key(|((workspace, _), run)| (*workspace, run.first));
+        // The times that no run of the workspace covers.
+        let mut covered: Option<(usize, i64)> = None;
+        for ((workspace, id), run) in &runs {
+            let last = covered
+                .filter(|(of, _)| of == workspace)
+                .map(|(_, last)| last);
+            if let Some(last) = last.filter(|last| *last < run.first) {
+                let text = format!("until run {} began", escaped(id));
+                self.add(Kind::Untraced, *workspace, (last, run.first), 0, text);
+            }
+            covered = Some((*workspace, run.last.max(last.unwrap_or(run.last))));
+        }
+        let mut last_runs = runs.iter().peekable();
+        while let Some(((workspace, id), run)) = last_runs.next() {
+            let is_last = last_runs.peek().is_none_or(|((of, _), _)| of != workspace);
+            if is_last && !run.has_ended {
+                let text = format!(
+                    "run {} goes on, or was killed, or its end is missing",
+                    escaped(id)
+                );
+                self.add(Kind::Open, *workspace, (run.last, run.last), 0, text);
+            }
+        }
+        self.gaps.sort_by_key(|gap| gap.since);
+        self.gaps
+    }
+}

@@ -1,0 +1,200 @@
+//! The command `report`: a page about a log, in one file.
+//!
+//! Execs are rows. What the page shows of all rows at once is in columns of numbers, and their
+//! texts are in blocks, which a browser decompresses when it shows or searches them. The page
+//! itself is in `page/`.
+
+mod blocks;
+mod column;
+mod details;
+mod gaps;
+mod names;
+mod page;
+mod rows;
+
+use std::{
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Args;
+use serde_json::json;
+use tempfile::NamedTempFile;
+
+use crate::{
+    argv::Argv,
+    filter::{Filter, FilterArgs},
+    labels::LabelCache,
+    parallel::read_all,
+    reading::{Consumer, Files},
+    record::Record,
+    source::{Stop, name_of},
+    workspaces::Workspaces,
+};
+
+use blocks::{Blocks, write_part};
+use column::Columns;
+use rows::Rows;
+
+/// Flags of `report`.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    files: Files,
+
+    /// The file to write
+    #[arg(long, short, value_name = "FILE", default_value = "report.html")]
+    output: PathBuf,
+
+    /// The title of the report
+    #[arg(long, value_name = "TEXT", default_value = "What was executed")]
+    title: String,
+
+    #[command(flatten)]
+    filters: FilterArgs,
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+enum ReportError {
+    #[error("{0} is a file of the log, which the report would replace: name another file with -o")]
+    IsInput(PathBuf),
+    #[error("cannot write the report to {0}: {1}")]
+    Output(PathBuf, io::Error),
+}
+
+/// Runs the command.
+pub(crate) fn main(program: &str, args: ReportArgs) -> ExitCode {
+    match report(program, args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{program}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns whether all of the log could be read.
+fn report(program: &str, args: ReportArgs) -> Result<bool, ReportError> {
+    let output = args.output;
+    if let Some(input) = args.files.replaced_by(&output) {
+        return Err(ReportError::IsInput(input.to_owned()));
+    }
+    let failed = |error| ReportError::Output(output.clone(), error);
+    let directory = match output.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let mut building = Building {
+        filter: Filter::new(args.filters),
+        labels: LabelCache::default(),
+        workspaces: Workspaces::default(),
+        rows: Rows::default(),
+        blocks: Blocks::new(directory).map_err(failed)?,
+        failed: false,
+    };
+    let is_read = read_all(program, &args.files.files, &mut building);
+    let files = args.files.files.iter().map(|file| name_of(file));
+    let about = json!({
+        "title": args.title,
+        "files": files.collect::<Vec<_>>(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "is_whole": is_read,
+    });
+    let mut file = NamedTempFile::new_in(directory).map_err(failed)?;
+    let rows = building.rows.len();
+    building.write(&mut file, about).map_err(failed)?;
+    // A file that is made for others to read.
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    file.as_file()
+        .set_permissions(permissions)
+        .map_err(failed)?;
+    file.persist(&output).map_err(|error| failed(error.error))?;
+    println!("{}: {rows} execs", output.display());
+    Ok(is_read)
+}
+
+struct Building {
+    filter: Filter,
+    labels: LabelCache,
+    workspaces: Workspaces,
+    rows: Rows,
+    blocks: Blocks,
+    /// The blocks cannot be written.
+    failed: bool,
+}
+
+impl Building {
+    /// Writes the page.
+    fn write(self, file: &mut NamedTempFile, mut about: serde_json::Value) -> io::Result<()> {
+        let (mut texts, begins) = self.blocks.finish()?;
+        let mut columns = Columns::default();
+        let rest = self.rows.finish(&mut columns, &self.workspaces);
+        about["columns"] = json!(columns.shapes);
+        about["blocks"] = json!(begins);
+        about["workspaces"] = json!(rest.workspaces);
+        about["gaps"] = rest.gaps;
+        about["programs"] = json!(rest.programs);
+        let page = page::page();
+        let mut out = io::BufWriter::with_capacity(256 * 1024, file);
+        out.write_all(page.head.as_bytes())?;
+        write_part(&mut out, "about", about.to_string().as_bytes())?;
+        write_part(&mut out, "columns", &columns.bytes)?;
+        // The script shows the first rows while the browser reads the rest.
+        out.write_all(page.script.as_bytes())?;
+        io::copy(&mut texts, &mut out)?;
+        out.write_all(page.end.as_bytes())?;
+        out.flush()
+    }
+
+    fn exec(&mut self, workspace: usize, record: &Record<'_>, line: &[u8]) -> io::Result<()> {
+        let Some(event) = &record.fields.event else {
+            return Ok(());
+        };
+        let has_failed = *record.msg == *"exec_failed";
+        self.rows.exec(workspace, event, has_failed);
+        let argv = Argv::of(record, line);
+        let text = match &record.fields.cmdline {
+            _ if has_failed => {
+                let filename = event.filename.as_deref().unwrap_or("?");
+                format!("{} {filename}", event.error.as_deref().unwrap_or("?"))
+            }
+            Some(cmdline) if argv.is_cmdline_the_text() => cmdline.to_string(),
+            _ => argv.text(),
+        };
+        // The exec's own line is the first.
+        let end = memchr::memchr(b'\n', line).filter(|_| record.lines > 1);
+        let first = line.get(..end.unwrap_or(line.len())).unwrap_or_default();
+        self.blocks
+            .add(&text, &String::from_utf8_lossy(first), &argv)
+    }
+}
+
+impl Consumer for Building {
+    fn record(&mut self, record: &Record<'_>, line: &[u8]) -> Result<(), Stop> {
+        let labels = self.labels.get(record.fields.labels);
+        if !self.filter.is_in_scope(record, &labels) {
+            return Ok(());
+        }
+        let is_wanted = self.filter.wants(record, &labels);
+        if !is_wanted && !self.filter.is_in_period(record) {
+            return Ok(());
+        }
+        let workspace = self.workspaces.number(record, &labels);
+        self.rows.line(workspace, record);
+        let written = match (&*record.msg, &record.fields.event) {
+            ("exec" | "exec_failed", Some(_)) if is_wanted => self.exec(workspace, record, line),
+            ("exit", Some(event)) => {
+                self.rows.exit(workspace, event);
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        written.map_err(|_| {
+            self.failed = true;
+            Stop
+        })
+    }
+}

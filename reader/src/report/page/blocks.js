@@ -1,0 +1,125 @@
+// Texts and details of execs: a block is decompressed when it is needed.
+
+/** Characters of texts that are kept. */
+const KEPT = 96e6;
+/** Blocks of details that are kept. */
+const KEPT_DETAILS = 4;
+
+class Blocks {
+  constructor(begins, count) {
+    this.begins = begins;
+    this.count = count;
+    /** Promises and texts by number of the block; the one used last is last. */
+    this.texts = new Map();
+    this.lines = new Map();
+    this.details = new Map();
+    this.characters = 0;
+    this.onLoad = () => {};
+  }
+
+  /** The block of a row. */
+  blockOf(row) {
+    let [from, to] = [0, this.begins.length];
+    while (to - from > 1) {
+      const middle = (from + to) >> 1;
+      if (this.begins[middle] <= row) from = middle;
+      else to = middle;
+    }
+    return from;
+  }
+
+  rowsOf(block) {
+    return (this.begins[block + 1] ?? this.count) - this.begins[block];
+  }
+
+  /** The texts of a block, a line each. */
+  async textOf(block) {
+    const known = this.texts.get(block);
+    if (known !== undefined) {
+      this.texts.delete(block);
+      this.texts.set(block, known);
+      return known;
+    }
+    const text = decoder.decode(await part(`t${block}`, true));
+    if (!this.texts.has(block)) {
+      this.texts.set(block, text);
+      this.characters += text.length;
+      for (const [oldest, its] of this.texts) {
+        if (this.characters < KEPT || oldest === block) break;
+        this.texts.delete(oldest);
+        this.lines.delete(oldest);
+        this.characters -= its.length;
+      }
+    }
+    return text;
+  }
+
+  /** The text of a row; undefined if it is not there yet, and `onLoad` follows. */
+  text(row) {
+    const block = this.blockOf(row);
+    let lines = this.lines.get(block);
+    if (!lines) {
+      if (!this.lines.has(block)) {
+        this.lines.set(block, null);
+        this.textOf(block).then((text) => {
+          this.lines.set(block, text.split("\n"));
+          if (this.lines.size > 32) this.lines.delete(this.lines.keys().next().value);
+          this.onLoad();
+        }, failed);
+      }
+      return undefined;
+    }
+    return JSON.parse(`"${lines[row - this.begins[block]] ?? ""}"`);
+  }
+
+  /** All keys of a row, with their JSON. */
+  async detailsOf(row) {
+    const block = this.blockOf(row);
+    let known = this.details.get(block);
+    if (!known) {
+      const lines = decoder.decode(await part(`d${block}`, true)).split("\n");
+      known = { keys: JSON.parse(lines[0]), lines };
+      this.details.set(block, known);
+      if (this.details.size > KEPT_DETAILS) this.details.delete(this.details.keys().next().value);
+    }
+    const rows = this.rowsOf(block);
+    const found = new Map();
+    known.keys.forEach((key, at) => {
+      const json = known.lines[1 + at * rows + row - this.begins[block]];
+      if (json) found.set(key, json);
+    });
+    return found;
+  }
+
+  /**
+   * The rows whose text has a needle, in any case. `onPart` gets the share that is searched, and
+   * says whether to continue.
+   */
+  async search(needle, hits, onPart) {
+    // Texts are JSON without quotes, so the needle is, too.
+    const sought = JSON.stringify(needle).slice(1, -1).toLowerCase();
+    const plain = needle.toLowerCase();
+    let pause = performance.now() + 30;
+    for (let block = 0; block < this.begins.length; block++) {
+      const text = (await this.textOf(block)).toLowerCase();
+      let row = this.begins[block];
+      let end = text.indexOf("\n");
+      for (let at = text.indexOf(sought); at >= 0; at = text.indexOf(sought, end + 1)) {
+        while (end >= 0 && end < at) {
+          end = text.indexOf("\n", end + 1);
+          row++;
+        }
+        const line = text.slice(text.lastIndexOf("\n", at) + 1, end < 0 ? undefined : end);
+        // A backslash begins an escape, of which a letter is no text.
+        if (!line.includes("\\") || JSON.parse(`"${line}"`).includes(plain)) hits[row] = 1;
+        if (end < 0) break;
+      }
+      if (performance.now() > pause) {
+        await new Promise((resolve) => setTimeout(resolve));
+        if (!onPart((block + 1) / this.begins.length)) return false;
+        pause = performance.now() + 30;
+      }
+    }
+    return true;
+  }
+}

@@ -1,0 +1,100 @@
+// The data of the page: parts are compressed (RFC 1951) and written as base64.
+
+/** Bits of the column `flags`, with their names. `report/rows.rs` has the same. */
+const FAILED = 1;
+const MARKS = [
+  { bit: FAILED, name: "failed", strong: true, choice: "Failed execs" },
+  { bit: 8, name: "tampered", strong: true, choice: "Tampered" },
+  { bit: 4, name: "entered", choice: "Entered from outside" },
+  { bit: 128, name: "other user", choice: "Other effective user" },
+  { bit: 16, name: "memfd", choice: "In memory only" },
+  { bit: 32, name: "deleted file", choice: "Deleted files" },
+  { bit: 64, name: "changed file", choice: "Changed files" },
+  { bit: 2, name: "cut", choice: "argv is cut" },
+];
+
+/** Bytes of base64. */
+function bytesOf(base64) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}
+
+/** Whether the browser has read the whole file. */
+const isRead = new Promise((resolve) => {
+  if (document.readyState !== "loading") resolve();
+  else document.addEventListener("DOMContentLoaded", resolve, { once: true });
+});
+
+/** The bytes of a part. Its element goes if it is needed only once. */
+async function part(id, isKept) {
+  const find = () => byId(`part-${id}`);
+  // An element that another one follows is read to its end.
+  if (!find()?.nextElementSibling) await isRead;
+  const found = find();
+  if (!found) throw new Error(`the part ${id} of this file is missing`);
+  const stream = new Blob([bytesOf(found.textContent)])
+    .stream()
+    .pipeThrough(new DecompressionStream("deflate-raw"));
+  if (!isKept) found.remove();
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+const decoder = new TextDecoder();
+
+/** A column of numbers, from its planes. */
+function column(shape, bytes, begin) {
+  const { length, planes, is_delta: isDelta } = shape;
+  const isWide = planes > 4 || shape.name === "time";
+  const values = isWide ? new Float64Array(length) : new Uint32Array(length);
+  let factor = 1;
+  for (let plane = 0; plane < planes; plane++, factor *= 256) {
+    const from = begin + plane * length;
+    for (let at = 0; at < length; at++) values[at] += bytes[from + at] * factor;
+  }
+  if (!isDelta) return values;
+  let value = 0;
+  for (let at = 0; at < length; at++) {
+    const zigzag = values[at];
+    value += zigzag % 2 ? -(zigzag + 1) / 2 : zigzag / 2;
+    values[at] = value;
+  }
+  return values;
+}
+
+/** All columns, by name. */
+function columnsOf(shapes, bytes) {
+  const columns = {};
+  let begin = 0;
+  for (const shape of shapes) {
+    columns[shape.name] = column(shape, bytes, begin);
+    begin += shape.length * shape.planes;
+  }
+  return columns;
+}
+
+/** Everything that is known at the beginning. */
+async function readData() {
+  const about = JSON.parse(decoder.decode(await part("about")));
+  const columns = columnsOf(about.columns, await part("columns"));
+  const gaps = about.gaps.map(([kind, workspace, since, until, count, text]) =>
+    ({ kind, workspace, since, until, count, text }));
+  const workspaces = about.workspaces.map(([user, workspace, run]) => ({
+    user: user ?? "",
+    workspace: workspace ?? (run ? `run ${run}` : ""),
+  }));
+  return { about, columns, gaps, workspaces, programs: about.programs, count: columns.time.length };
+}
+
+/** Indices grouped by a key: those of key `k` are `items` from `begins[k]` to `begins[k + 1]`. */
+function groupBy(keys, groups, isIn) {
+  const begins = new Uint32Array(groups + 1);
+  for (let at = 0; at < keys.length; at++) if (!isIn || isIn(at)) begins[keys[at] + 1]++;
+  for (let key = 0; key < groups; key++) begins[key + 1] += begins[key];
+  const items = new Uint32Array(begins[groups]);
+  const next = begins.slice();
+  for (let at = 0; at < keys.length; at++) if (!isIn || isIn(at)) items[next[keys[at]]++] = at;
+  return { begins, items, of: (key) => items.subarray(begins[key], begins[key + 1]) };
+}

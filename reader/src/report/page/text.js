@@ -1,0 +1,82 @@
+// Text from a log as people read it: nothing in it acts on the display. Elements are made here.
+
+// Controls, separators of lines, and marks that are invisible or change the direction of writing.
+const UNSEEN = new RegExp(
+  "[\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff]", "gu");
+
+const escape = (c) => `\\u{${c.codePointAt(0).toString(16)}}`;
+
+/** Text in which unseen characters are written as escapes. */
+const shown = (text) => text.replace(UNSEEN, escape);
+
+/** An element with a class and a content: text, or other elements. */
+function element(name, className, ...content) {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  made.append(...content.filter((part) => part !== undefined && part !== ""));
+  return made;
+}
+
+/** A button with a text. */
+function button(text, onClick, className) {
+  const made = element("button", className, text);
+  made.type = "button";
+  made.addEventListener("click", onClick);
+  return made;
+}
+
+/** Appends text whose escapes differ from the same characters in the text. */
+function appendExact(parent, text) {
+  let from = 0;
+  for (const match of text.matchAll(UNSEEN)) {
+    parent.append(text.slice(from, match.index));
+    parent.append(element("span", "escape", escape(match[0])));
+    from = match.index + match[0].length;
+  }
+  parent.append(text.slice(from));
+}
+
+const byId = (id) => document.getElementById(id);
+
+const number = new Intl.NumberFormat("en-US");
+
+/** A number with its word: `1 exec`, `2 execs`. */
+const counted = (count, one, many = `${one}s`) => `${number.format(count)} ${count === 1 ? one : many}`;
+
+const iso = (microseconds) => new Date(microseconds / 1000).toISOString();
+
+/** A date. */
+const dateOf = (microseconds) => iso(microseconds).slice(0, 10);
+
+/** A time of day, to the millisecond. */
+const timeOf = (microseconds) => iso(microseconds).slice(11, 23);
+
+/** A time as a person says it, as exactly as the distance to the next one needs. */
+function momentOf(microseconds, step) {
+  const text = iso(microseconds);
+  if (step >= 86400e6) return text.slice(5, 10);
+  if (step >= 60e6) return text.slice(11, 16);
+  if (step >= 1e6) return text.slice(11, 19);
+  return text.slice(11, 23);
+}
+
+/** A duration in its greatest units. */
+function durationOf(microseconds) {
+  const seconds = microseconds / 1e6;
+  if (seconds < 1) return `${Math.round(microseconds / 1000)} ms`;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 10) return `${minutes} min ${Math.floor(seconds % 60)} s`;
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return `${hours} h ${minutes % 60} min`;
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+/** The last name of a path. */
+const baseName = (path) => path.slice(path.lastIndexOf("/") + 1) || path;
+
+/** A message where there is nothing to show. */
+function empty(title, text) {
+  return element("p", "empty", element("strong", "", title), text);
+}

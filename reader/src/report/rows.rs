@@ -1,0 +1,172 @@
+//! What the report shows of all execs at once, as columns.
+
+use super::{column::Columns, gaps::Gaps, names::Names};
+use crate::{
+    forest::{End, Forest},
+    record::{Event, Record},
+    time::microseconds,
+    workspaces::Workspaces,
+};
+
+/// Bits of the column `flags`. `page/data.js` has the same.
+const FAILED: u16 = 1;
+const TRUNCATED: u16 = 2;
+const ENTERED: u16 = 4;
+const TAMPERED: u16 = 8;
+const MEMFD: u16 = 16;
+const DELETED: u16 = 32;
+const CHANGED: u16 = 64;
+const PRIVILEGED: u16 = 128;
+
+/// The columns of all execs, and of failed ones.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    /// Microseconds since 1970.
+    times: Vec<i64>,
+    workspaces: Vec<u32>,
+    programs: Vec<u32>,
+    flags: Vec<u16>,
+    /// The number of the process in its workspace.
+    processes: Vec<u32>,
+    pub(super) names: Names,
+    /// By workspace.
+    forests: Vec<Forest<u32>>,
+    pub(super) gaps: Gaps,
+    now: i64,
+}
+
+impl Rows {
+    /// Takes a line of a workspace, whether or not it is of a process. Returns its time.
+    pub(super) fn line(&mut self, workspace: usize, record: &Record<'_>) {
+        // A time that cannot be read is that of the line before.
+        self.now = microseconds(&record.ts).unwrap_or(self.now);
+        if workspace >= self.forests.len() {
+            self.forests.resize_with(workspace + 1, Forest::default);
+        }
+        self.gaps.line(workspace, self.now, record);
+    }
+
+    /// Adds the exec of the last line, or failed exec.
+    pub(super) fn exec(&mut self, workspace: usize, event: &Event<'_>, has_failed: bool) {
+        let Some(forest) = self.forests.get_mut(workspace) else {
+            return;
+        };
+        let row = u32::try_from(self.times.len()).unwrap_or(u32::MAX);
+        let order = u64::from(row);
+        let process = if has_failed {
+            forest.failed_exec(order, event, row)
+        } else {
+            forest.exec(order, event, row, true)
+        };
+        self.times.push(self.now);
+        self.workspaces.push(u32::try_from(workspace).unwrap_or(0));
+        let name = if has_failed {
+            event.filename.as_deref()
+        } else {
+            event.program()
+        };
+        self.programs.push(self.names.number(name.unwrap_or("?")));
+        // 0 is no process.
+        self.processes.push(process.map_or(0, |number| number + 1));
+        let is_privileged = event.euid.is_some() && event.uid.is_some() && event.euid != event.uid;
+        let flags = [
+            (has_failed, FAILED),
+            (event.truncated && !event.argv_continues, TRUNCATED),
+            (event.entered, ENTERED),
+            (event.tampered, TAMPERED),
+            (event.memfd, MEMFD),
+            (event.deleted, DELETED),
+            (event.upper_layer, CHANGED),
+            (is_privileged, PRIVILEGED),
+        ];
+        let set = flags.iter().filter(|(is, _)| *is);
+        self.flags
+            .push(set.fold(0, |flags, (_, flag)| flags | flag));
+    }
+
+    /// Takes the end of a process.
+    pub(super) fn exit(&mut self, workspace: usize, event: &Event<'_>) {
+        if let Some(forest) = self.forests.get_mut(workspace) {
+            forest.exit(event);
+        }
+    }
+
+    /// Number of execs and failed execs.
+    pub(super) fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Puts all numbers into columns. `columns` gets the data, and the result is the rest.
+    pub(super) fn finish(mut self, columns: &mut Columns, workspaces: &Workspaces) -> Rest {
+        let mut order: Vec<u32> = (0..).take(self.times.len()).collect();
+        order.sort_by_key(|row| self.times.get(*row as usize));
+        columns.delta("time", self.times.iter().copied());
+        columns.delta("order", order.iter().map(|row| i64::from(*row)));
+        columns.plain("workspace", self.workspaces.iter().map(|n| u64::from(*n)));
+        columns.plain("program", self.programs.iter().map(|n| u64::from(*n)));
+        columns.plain("flags", self.flags.iter().map(|n| u64::from(*n)));
+        let begins = processes(std::mem::take(&mut self.forests), columns);
+        let of_all = self.processes.iter().zip(&self.workspaces);
+        let process = of_all.map(|(process, workspace)| {
+            let begin = begins.get(*workspace as usize).copied().unwrap_or(0);
+            if *process == 0 {
+                0
+            } else {
+                begin + i64::from(*process)
+            }
+        });
+        columns.delta("process", process);
+        let gaps = self.gaps.finish();
+        let names = self.names.in_order().to_vec();
+        let workspaces = workspaces.names().iter().map(|name| {
+            [name.user(), name.workspace(), name.run()].map(|part| part.map(str::to_owned))
+        });
+        Rest {
+            gaps: serde_json::to_value(&gaps).unwrap_or_default(),
+            programs: names,
+            workspaces: workspaces.collect(),
+        }
+    }
+}
+
+/// What is no column.
+pub(super) struct Rest {
+    pub(super) gaps: serde_json::Value,
+    pub(super) programs: Vec<Box<str>>,
+    /// User, workspace, and run.
+    pub(super) workspaces: Vec<[Option<String>; 3]>,
+}
+
+/// Adds the columns of processes. Returns the number of the first process of each workspace.
+fn processes(forests: Vec<Forest<u32>>, columns: &mut Columns) -> Vec<i64> {
+    let mut begins = Vec::new();
+    let (mut pids, mut above, mut firsts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ends, mut times, mut workspaces) = (Vec::new(), Vec::new(), Vec::new());
+    for (workspace, forest) in (0..).zip(forests) {
+        let begin = i64::try_from(pids.len()).unwrap_or(0);
+        begins.push(begin);
+        let (processes, links) = forest.links();
+        for (process, link) in processes.iter().zip(links) {
+            // A process id of Linux has at most 22 bits.
+            pids.push(i64::from(u32::try_from(process.pid).unwrap_or(0)));
+            above.push(link.map_or(0, |number| begin + i64::from(number) + 1));
+            firsts.push(process.exec.map_or(0, |row| i64::from(row) + 1));
+            let end = match process.end {
+                None => 0,
+                Some(End::Status(status)) => 1 + u64::from(status),
+                Some(End::Signal(signal)) => 257 + u64::from(signal),
+            };
+            let by_session = u64::from(process.is_by_session) << 10;
+            ends.push(end | by_session);
+            times.push(process.nanoseconds / 1_000);
+            workspaces.push(workspace);
+        }
+    }
+    columns.delta("pid", pids.iter().copied());
+    columns.delta("above", above.iter().copied());
+    columns.delta("first", firsts.iter().copied());
+    columns.plain("end", ends.iter().copied());
+    columns.plain("lasted", times.iter().copied());
+    columns.plain("process_workspace", workspaces.iter().copied());
+    begins
+}

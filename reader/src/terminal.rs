@@ -1,0 +1,105 @@
+//! A terminal that shows something that changes.
+
+use std::{
+    fs::File,
+    io::{self, IsTerminal as _, Read as _, Write as _},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use rustix::termios::{
+    LocalModes, OptionalActions, Termios, Winsize, tcgetattr, tcgetwinsize, tcsetattr,
+};
+
+/// The bytes of Ctrl-C and Ctrl-D.
+const CONTROL_C: u8 = 3;
+const CONTROL_D: u8 = 4;
+/// The other screen, and no cursor; and back (xterm's control sequences, `1049` and `25`).
+const ENTER: &str = "\x1b[?1049h\x1b[?25l";
+const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
+
+/// The screen of the terminal that standard output is. Dropped, it is as before.
+pub(crate) struct Screen {
+    keyboard: File,
+    before: Termios,
+    is_left: Arc<AtomicBool>,
+}
+
+impl Screen {
+    /// Takes the terminal. `None` if standard output is none, or there is no keyboard.
+    pub(crate) fn new() -> Option<Self> {
+        if !io::stdout().is_terminal() {
+            return None;
+        }
+        // Standard input may be the log.
+        let keyboard = File::open("/dev/tty").ok()?;
+        let before = tcgetattr(&keyboard).ok()?;
+        let mut keys = before.clone();
+        // Keys come one by one, also Ctrl-C: the screen is to be left before the program ends.
+        keys.local_modes
+            .remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG);
+        tcsetattr(&keyboard, OptionalActions::Now, &keys).ok()?;
+        let is_left = Arc::new(AtomicBool::new(false));
+        let screen = Self {
+            before,
+            is_left: Arc::clone(&is_left),
+            keyboard: keyboard.try_clone().ok()?,
+        };
+        thread::spawn(move || {
+            for key in keyboard.bytes() {
+                if !matches!(key, Ok(b'q' | b'Q' | CONTROL_C | CONTROL_D) | Err(_)) {
+                    continue;
+                }
+                is_left.store(true, Ordering::Relaxed);
+                return;
+            }
+        });
+        let entered = write!(io::stdout(), "{ENTER}");
+        entered.and_then(|()| io::stdout().flush()).ok()?;
+        Some(screen)
+    }
+
+    /// Whether the user has pressed q or Ctrl-C.
+    pub(crate) fn is_left(&self) -> bool {
+        self.is_left.load(Ordering::Relaxed)
+    }
+
+    /// Rows and columns.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        match tcgetwinsize(&self.keyboard) {
+            Ok(Winsize {
+                ws_row: rows @ 1..,
+                ws_col: columns @ 1..,
+                ..
+            }) => (rows.into(), columns.into()),
+            _ => (24, 80),
+        }
+    }
+
+    /// Shows a text, as much of it as there is room for.
+    pub(crate) fn show(&self, text: &str) -> io::Result<()> {
+        let (rows, columns) = self.size();
+        let mut out = String::from("\x1b[H");
+        for line in text.lines().take(rows) {
+            out.extend(line.chars().take(columns));
+            out.push_str("\x1b[K\r\n");
+        }
+        // Without the last line break, or the screen would scroll.
+        out.truncate(out.len() - 2);
+        out.push_str("\x1b[J");
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(out.as_bytes())?;
+        stdout.flush()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // If the terminal is gone, there is nothing to restore.
+        let _ = tcsetattr(&self.keyboard, OptionalActions::Now, &self.before);
+        let _ = write!(io::stdout(), "{LEAVE}").and_then(|()| io::stdout().flush());
+    }
+}

@@ -1,0 +1,101 @@
+//! `top --follow`: the counts as they change.
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use super::Top;
+use crate::{
+    follow::{Naming, follow},
+    output::finish,
+    reading::Consumer,
+    record::Record,
+    source::Stop,
+    terminal::Screen,
+};
+
+/// Period of drawing on a terminal.
+const ON_SCREEN: Duration = Duration::from_secs(1);
+/// Period of writing to something else.
+const ELSEWHERE: Duration = Duration::from_secs(10);
+/// The last line of the screen.
+const HINT: &str = "q leaves";
+
+struct Live {
+    top: Top,
+    rows: usize,
+    screen: Option<Screen>,
+    shown: String,
+    shown_at: Option<Instant>,
+    error: Option<io::Error>,
+}
+
+/// Runs the command.
+pub(super) fn main(program: &str, files: &[PathBuf], top: Top, rows: usize) -> ExitCode {
+    let mut live = Live {
+        top,
+        rows,
+        screen: Screen::new(),
+        shown: String::new(),
+        shown_at: None,
+        error: None,
+    };
+    let naming = match live.screen {
+        Some(_) => Naming::AtEnd,
+        None => Naming::AtOnce,
+    };
+    let is_read = follow(program, files, &mut live, naming);
+    // The last counts stay on the terminal.
+    live.screen = None;
+    live.shown.clear();
+    let written = live.write();
+    finish(program, live.error.map_or(written, Err), is_read)
+}
+
+impl Live {
+    /// Writes the table if it has changed.
+    fn write(&mut self) -> io::Result<()> {
+        let Some(screen) = &self.screen else {
+            let text = self.top.table(self.rows);
+            if text == self.shown {
+                return Ok(());
+            }
+            let between = if self.shown.is_empty() { "" } else { "\n" };
+            self.shown = text;
+            let mut out = io::stdout().lock();
+            write!(out, "{between}{}", self.shown)?;
+            return out.flush();
+        };
+        // Above the rows are at most four lines, and below them two.
+        let (height, _) = screen.size();
+        let rows = self.rows.min(height.saturating_sub(6)).max(1);
+        screen.show(&format!("{}{HINT}\n", self.top.table(rows)))
+    }
+}
+
+impl Consumer for Live {
+    fn record(&mut self, record: &Record<'_>, line: &[u8]) -> Result<(), Stop> {
+        self.top.record(record, line)
+    }
+
+    fn pause(&mut self) -> Result<(), Stop> {
+        if self.screen.as_ref().is_some_and(Screen::is_left) {
+            return Err(Stop);
+        }
+        let period = match self.screen {
+            Some(_) => ON_SCREEN,
+            None => ELSEWHERE,
+        };
+        if self.shown_at.is_some_and(|at| at.elapsed() < period) {
+            return Ok(());
+        }
+        self.shown_at = Some(Instant::now());
+        self.write().map_err(|error| {
+            self.error.get_or_insert(error);
+            Stop
+        })
+    }
+}

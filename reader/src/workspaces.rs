@@ -1,0 +1,83 @@
+//! Which workspace a line is of.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{labels::Labels, record::Record};
+
+/// A workspace, as lines name it.
+#[derive(Debug)]
+pub(crate) struct Name {
+    labels: Arc<Labels>,
+    run: Option<String>,
+}
+
+impl Name {
+    /// The name of the user.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.labels.user()
+    }
+
+    /// The name of the workspace.
+    pub(crate) fn workspace(&self) -> Option<&str> {
+        self.labels.workspace()
+    }
+
+    /// The run, if the lines have no labels that name a user or a workspace.
+    pub(crate) fn run(&self) -> Option<&str> {
+        self.run.as_deref()
+    }
+}
+
+/// What tells workspaces apart.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Key {
+    user: Option<String>,
+    workspace: Option<String>,
+    run: Option<String>,
+}
+
+/// The workspaces of a log, by number.
+#[derive(Debug, Default)]
+pub(crate) struct Workspaces {
+    names: Vec<Name>,
+    by_key: HashMap<Key, usize>,
+    /// By the address of labels that have a name: the same labels need no look at their names.
+    by_labels: HashMap<usize, (Arc<Labels>, usize)>,
+}
+
+impl Workspaces {
+    /// The number of the workspace of a line; a new one has the next number. Without the labels of
+    /// a workspace, each run is one.
+    pub(crate) fn number(&mut self, record: &Record<'_>, labels: &Arc<Labels>) -> usize {
+        if let Some((_, at)) = self.by_labels.get(&Arc::as_ptr(labels).addr()) {
+            return *at;
+        }
+        let is_named = labels.user().is_some() || labels.workspace().is_some();
+        let run = record.fields.run.as_deref().filter(|_| !is_named);
+        // Other labels of a workspace may change.
+        let key = Key {
+            user: labels.user().map(str::to_owned),
+            workspace: labels.workspace().map(str::to_owned),
+            run: run.map(str::to_owned),
+        };
+        let next = self.names.len();
+        let at = *self.by_key.entry(key).or_insert(next);
+        if at == next {
+            self.names.push(Name {
+                labels: Arc::clone(labels),
+                run: run.map(str::to_owned),
+            });
+        }
+        if is_named {
+            // Kept, so that no other labels get the same address.
+            let kept = (Arc::clone(labels), at);
+            self.by_labels.insert(Arc::as_ptr(labels).addr(), kept);
+        }
+        at
+    }
+
+    /// The workspaces, in the order of their numbers.
+    pub(crate) fn names(&self) -> &[Name] {
+        &self.names
+    }
+}

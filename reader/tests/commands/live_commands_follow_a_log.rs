@@ -1,0 +1,113 @@
+//! `tree --follow` and `top --follow` show what is written while they run.
+
+use std::{
+    fs::OpenOptions,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use exectrail_testbed::wait::wait_for;
+use tempfile::TempDir;
+
+use crate::files::file;
+
+fn exec(second: u32, pid: u64, ppid: u64, cmdline: &str) -> String {
+    let event = format!(
+        r#"{{"filename":"/bin/{cmdline}","pid":{pid},"start":{pid},"ppid":{ppid},"ppid_start":{ppid}}}"#
+    );
+    format!(r#"{{"ts":"2026-11-24T04:04:{second:02}.000000000Z","level":"INFO","msg":"exec","#)
+        + &format!(r#""fields":{{"cmdline":"{cmdline}","event":{event},"run":"a"}}}}"#)
+        + "\n"
+}
+
+fn append(path: &Path, line: &str) {
+    let mut file = OpenOptions::new().append(true).open(path).unwrap();
+    file.write_all(line.as_bytes()).unwrap();
+}
+
+/// A process that is ended with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(arguments: &[&str], log: &Path) -> Running {
+    let child = Command::new(env!("CARGO_BIN_EXE_exectrail-log"))
+        .args(arguments)
+        .arg(log)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn();
+    Running(child.unwrap())
+}
+
+#[test]
+fn tree_shows_each_exec_below_its_parent_as_it_happens() {
+    let directory = TempDir::new().unwrap();
+    let log = file(directory.path(), "log", exec(1, 10, 1, "make").as_bytes());
+    let mut tree = start(&["tree", "--follow"], &log);
+    let mut lines = BufReader::new(tree.0.stdout.take().unwrap()).lines();
+    let mut next = || lines.next().unwrap().unwrap();
+    assert_eq!(next(), "a workspace without labels");
+    assert_eq!(next(), "  10 2026-11-24T04:04:01.000Z make");
+    append(&log, &exec(2, 11, 10, "cc"));
+    assert_eq!(next(), "    11 2026-11-24T04:04:02.000Z cc");
+    append(&log, &exec(3, 11, 10, "\\u001b[2Jas"));
+    assert_eq!(next(), "    11 => 2026-11-24T04:04:03.000Z \\u{1b}[2Jas");
+}
+
+#[test]
+fn top_writes_plain_text_where_there_is_no_terminal() {
+    let directory = TempDir::new().unwrap();
+    let log = file(directory.path(), "log", exec(1, 10, 1, "make").as_bytes());
+    let mut top = start(&["top", "--follow"], &log);
+    let mut lines = BufReader::new(top.0.stdout.take().unwrap()).lines();
+    let table: Vec<String> = lines.by_ref().take(3).map(Result::unwrap).collect();
+    assert!(table[0].starts_with("1 execs"), "{table:?}");
+    assert!(table[2].ends_with("/bin/make"), "{table:?}");
+    assert!(!table.concat().contains('\u{1b}'), "{table:?}");
+}
+
+/// `script` (Debian's bsdutils, which every system has) makes a terminal.
+#[test]
+fn top_on_a_terminal_draws_changes_and_q_restores_the_terminal() {
+    let directory = TempDir::new().unwrap();
+    let log = file(directory.path(), "log", exec(1, 10, 1, "make").as_bytes());
+    let command = format!(
+        "{} top --follow {}",
+        env!("CARGO_BIN_EXE_exectrail-log"),
+        log.display()
+    );
+    let script = Command::new("script")
+        .args(["-q", "-e", "-c", &command, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut script = Running(script.unwrap());
+    let mut output = script.0.stdout.take().unwrap();
+    let mut seen = String::new();
+    let mut read_until = |text: &str| {
+        let mut chunk = [0; 4096];
+        while !seen.contains(text) {
+            let read = output.read(&mut chunk).unwrap();
+            assert!(read > 0, "{text} is not in {seen:?}");
+            seen.push_str(&String::from_utf8_lossy(&chunk[..read]));
+        }
+        seen.clone()
+    };
+    read_until("/bin/make");
+    append(&log, &exec(2, 11, 10, "cc"));
+    let before = read_until("/bin/cc");
+    assert!(before.contains("\u{1b}[?1049h"), "{before:?}");
+    let mut keyboard = script.0.stdin.take().unwrap();
+    keyboard.write_all(b"q").unwrap();
+    let after = read_until("\u{1b}[?1049l");
+    assert!(after.contains("q leaves"), "{after:?}");
+    let status = wait_for("top", || script.0.try_wait().unwrap()).unwrap();
+    assert!(status.success(), "{status}");
+}
