@@ -18,3 +18,12 @@ pub fn directory() -> Result<PathBuf, NoCache> {
     };
     Ok(base.join("exectrail"))
 }
+
+/// The virtual environment with the Python packages of the tests, which `cargo xtask setup --tests`
+/// makes.
+///
+/// # Errors
+/// If no directory for downloads is known.
+pub fn python_environment() -> Result<PathBuf, NoCache> {
+    Ok(directory()?.join("tools").join("python"))
+}

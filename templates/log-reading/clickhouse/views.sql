@@ -1,8 +1,15 @@
 -- Views for the questions, on one node and on many. FINAL hides lines that were delivered twice
 -- and are not merged yet.
 
+-- command_line, parent_command_line and user_name are what Sigma rules compare, see ../sigma.
 CREATE OR REPLACE VIEW exectrail.execs AS
-SELECT * FROM exectrail.lines FINAL WHERE msg = 'exec';
+SELECT
+    * REPLACE (nullIf(parent_exe, '') AS parent_exe, nullIf(cwd, '') AS cwd),
+    arrayStringConcat(argv, ' ') AS command_line,
+    if(empty(parent_argv), NULL, arrayStringConcat(parent_argv, ' ')) AS parent_command_line,
+    if(ns_uid = 0, 'root', toString(ns_uid)) AS user_name
+FROM exectrail.lines FINAL
+WHERE msg = 'exec';
 
 CREATE OR REPLACE VIEW exectrail.exits AS
 SELECT * FROM exectrail.lines FINAL WHERE msg = 'exit';

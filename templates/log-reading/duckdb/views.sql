@@ -81,6 +81,10 @@ SELECT
     coalesce(boots.boot_id, run) AS boot,
     coalesce(event.exe, event.filename) AS program,
     cmdline,
+    -- What Sigma rules compare, see ../sigma: words with blanks between them, without quotes.
+    array_to_string(event.argv, ' ') AS command_line,
+    array_to_string(event.parent_argv, ' ') AS parent_command_line,
+    if(event.ns_uid = 0, 'root', event.ns_uid::VARCHAR) AS user_name,
     coalesce(event.entered, false) AS entered,
     coalesce(event.memfd, false) AS memfd,
     coalesce(event.deleted, false) AS deleted,
