@@ -7,9 +7,6 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-/// The beginning of the day on which jessie's second run and robin's run were recorded.
-pub(crate) const TODAY: &str = "2026-11-24T00:00:00Z";
-
 /// A run, and its lines so far.
 struct Run {
     id: &'static str,
@@ -28,8 +25,16 @@ impl Run {
             seq: 0,
             text: String::new(),
         };
-        run.line(ts, "tracing_started", merged(json!({"version": "9.9.9"}), more));
-        run.line(ts, "workspace_started", json!({"pid_ns": 4_026_532_249_u64, "found": "state"}));
+        run.line(
+            ts,
+            "tracing_started",
+            merged(json!({"version": "9.9.9"}), more),
+        );
+        run.line(
+            ts,
+            "workspace_started",
+            json!({"pid_ns": 4_026_532_249_u64, "found": "state"}),
+        );
         run
     }
 
@@ -87,27 +92,55 @@ fn jessie_yesterday() -> String {
     let bash = (100, 1000);
     run.exec(&at(2), bash, (90, 900), &["/usr/bin/bash"], json!({}));
     // What acts on a terminal is in the argument, and a word that SQL might take for its own.
-    let note = ["/usr/bin/curl", "-H", "X: \u{1b}[31m\u{202e}'; DROP TABLE lines; --\ttwo\nlines"];
-    run.exec(&at(3), (101, 1100), bash, &note, json!({"parent_exe": "/usr/bin/bash"}));
-    run.exec(&at(4), (102, 1200), bash, &["/usr/bin/uname", "-a"], json!({}));
+    let note = [
+        "/usr/bin/curl",
+        "-H",
+        "X: \u{1b}[31m\u{202e}'; DROP TABLE lines; --\ttwo\nlines",
+    ];
+    run.exec(
+        &at(3),
+        (101, 1100),
+        bash,
+        &note,
+        json!({"parent_exe": "/usr/bin/bash"}),
+    );
+    run.exec(
+        &at(4),
+        (102, 1200),
+        bash,
+        &["/usr/bin/uname", "-a"],
+        json!({}),
+    );
     run.line += 1;
     let lost = json!({
         "count": 3, "cpu": 1, "since": at(4), "until": at(6), "total": 3, "of": "exec",
     });
     run.line(&at(6), "lost", lost);
     run.seq += 3;
-    run.exec(&at(7), (104, 1400), bash, &["/usr/bin/uname", "-r"], json!({}));
+    run.exec(
+        &at(7),
+        (104, 1400),
+        bash,
+        &["/usr/bin/uname", "-r"],
+        json!({}),
+    );
     run.text
 }
 
 /// jessie's second run, of today, which was stopped on request.
 fn jessie_today() -> String {
     let at = |second| format!("2026-11-24T09:00:{second:02}.000000002Z");
-    let previous = json!({"run": "aaaaaaaaaaa1", "until": "2026-11-23T08:00:07Z", "gap_ns": 5_000});
+    let previous =
+        json!({"run": "aaaaaaaaaaa1", "until": "2026-11-23T08:00:07.000000001Z", "gap_ns": 5_000});
     let start = json!({"boot_id": "boot-1", "node": "node-1", "previous_run": previous});
     let mut run = Run::begin("aaaaaaaaaaa2", &at(0), "jessie", "apache", start);
-    let (bash, sudo, make, cc, payload) =
-        ((200, 2000), (201, 2100), (101, 2300), (203, 2400), (204, 2500));
+    let (bash, sudo, make, cc, payload) = (
+        (200, 2000),
+        (201, 2100),
+        (101, 2300),
+        (203, 2400),
+        (204, 2500),
+    );
     let entered = json!({"entered": true, "ns_ppid": 0});
     run.exec(&at(2), bash, (1, 0), &["/usr/bin/bash", "-l"], entered);
     let gained = json!({"euid": 0, "cap_gained": ["CAP_SYS_ADMIN"], "parent_exe": "/usr/bin/bash"});
@@ -116,7 +149,13 @@ fn jessie_today() -> String {
     run.exec(&at(4), (202, 2200), sudo, &["/usr/bin/id"], root);
     // Number 101 was yesterday's curl.
     run.exec(&at(5), make, bash, &["/usr/bin/make", "all"], json!({}));
-    run.exec(&at(6), cc, make, &["/usr/bin/cc", "-c", "main.c"], json!({}));
+    run.exec(
+        &at(6),
+        cc,
+        make,
+        &["/usr/bin/cc", "-c", "main.c"],
+        json!({}),
+    );
     let memfd = json!({"filename": "/dev/fd/3", "exe": "memfd:payload", "memfd": true});
     run.exec(&at(7), payload, cc, &["payload"], memfd);
     let deleted = json!({"exe": "/tmp/gone", "deleted": true});
@@ -125,7 +164,13 @@ fn jessie_today() -> String {
     run.failed(&at(9), "/usr/local/bin/make", "ENOENT", 1);
     run.failed(&at(9), "/etc/shadow", "EACCES", 2);
     let long = json!({"argv_continues": true, "truncated": true});
-    run.exec(&at(10), (206, 2700), bash, &["/usr/bin/echo", "begin"], long);
+    run.exec(
+        &at(10),
+        (206, 2700),
+        bash,
+        &["/usr/bin/echo", "begin"],
+        long,
+    );
     let rest = json!({
         "argv": ["ning"], "truncated": false, "pid": 206, "start": 2700, "cpu": 1, "seq": 7,
         "pid_ns": 4_026_532_249_u64, "workspace_pid_ns": 4_026_532_249_u64, "part": 1,
@@ -157,12 +202,27 @@ fn robin() -> String {
     let bash = (101, 2300);
     run.exec(&at(2), bash, (90, 900), &["/usr/bin/bash"], user.clone());
     // The ids are those of jessie's make, on another node.
-    run.exec(&at(3), (300, 5000), bash, &["/usr/bin/git", "push"], user.clone());
+    run.exec(
+        &at(3),
+        (300, 5000),
+        bash,
+        &["/usr/bin/git", "push"],
+        user.clone(),
+    );
     run.exec(&at(4), (301, 5100), bash, &["/usr/bin/uname"], user.clone());
     run.exec(&at(5), (302, 5200), bash, &["/opt/not-curl"], user.clone());
-    run.exec(&at(6), (303, 5300), bash, &["curl", "-T", "key"], merged(user, json!({
-        "exe": "/home/robin/bin/curl", "filename": "./curl", "cwd": "/home/robin/bin",
-    })));
+    run.exec(
+        &at(6),
+        (303, 5300),
+        bash,
+        &["curl", "-T", "key"],
+        merged(
+            user,
+            json!({
+                "exe": "/home/robin/bin/curl", "filename": "./curl", "cwd": "/home/robin/bin",
+            }),
+        ),
+    );
     let root = json!({"uid": 100_000, "euid": 100_000, "gid": 100_000, "ns_uid": 0});
     run.exec(&at(7), (304, 5400), bash, &["/usr/bin/apt", "update"], root);
     run.text
@@ -179,5 +239,8 @@ pub(crate) fn noise() -> String {
     let types = r#"{"ts":5,"level":[],"msg":"exec","fields":"exec"}"#;
     let whole = robin();
     let last = whole.lines().last().unwrap();
-    format!("{diagnostic}\n\nnot JSON \u{1b}[2J\n{types}\n[1,2]\n{}", &last[..last.len() / 2])
+    format!(
+        "{diagnostic}\n\nnot JSON \u{1b}[2J\n{types}\n[1,2]\n{}",
+        &last[..last.len() / 2]
+    )
 }

@@ -73,9 +73,21 @@ fn install(environment: &Path) -> Result<String> {
     command::output(make.arg(environment)).with_context(by_hand)?;
     let mut install = command::new("python3");
     install
-        .args(["-m", "pip", "--quiet", "--disable-pip-version-check", "--python"])
+        .args([
+            "-m",
+            "pip",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--python",
+        ])
         .arg(environment.join("bin/python"))
-        .args(["install", "--no-deps", "--no-compile", "--only-binary", ":all:"])
+        .args([
+            "install",
+            "--no-deps",
+            "--no-compile",
+            "--only-binary",
+            ":all:",
+        ])
         .args(PACKAGES);
     command::output(&mut install).with_context(by_hand)?;
     // Last: an environment without the list is not complete.
