@@ -79,7 +79,6 @@ class ExecsBackend(sqliteBackend):
 
     timestamp_field = "ts"
     null_safe_expression = "COALESCE({expr}, false)"
-    field_equals_field_expression = None
     field_timestamp_part_expression = None
     # Keywords are searched for in the command line.
     fulltext_field = "command_line"
@@ -118,6 +117,11 @@ class ExecsBackend(sqliteBackend):
 
     def convert_condition_field_eq_val_cidr(self, cond, state):
         raise SigmaFeatureNotSupportedByBackendError(f"no address is in the column {cond.field}")
+
+    def convert_condition_field_eq_field(self, cond, state):
+        raise SigmaFeatureNotSupportedByBackendError(
+            f"the field {cond.field} cannot be compared with another one"
+        )
 
     def convert_correlation_rule(self, rule, *args, **kwargs):
         raise SigmaFeatureNotSupportedByBackendError("correlations are not translated")
@@ -164,7 +168,7 @@ def main() -> int:
         try:
             for query in queries(args.engine, file.read_text(encoding="utf-8")):
                 print(f"{query};")
-        except (OSError, UnicodeError, SigmaError) as error:
+        except (OSError, UnicodeError, NotImplementedError, SigmaError) as error:
             print(f"exectrail_sigma: {file}: {error}", file=sys.stderr)
             failed = True
     return 1 if failed else 0
