@@ -244,3 +244,15 @@ pub(crate) fn noise() -> String {
         &last[..last.len() / 2]
     )
 }
+
+#[test]
+fn the_log_is_as_exectrail_writes_it() {
+    let schema = std::fs::read_to_string(crate::machine::repository().join("docs/log.schema.json"));
+    let schema: Value = serde_json::from_str(&schema.unwrap()).unwrap();
+    for line in log().lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        if let Err(difference) = exectrail_testbed::schema::check(&line, &schema) {
+            panic!("{difference} in {line}");
+        }
+    }
+}

@@ -1,4 +1,4 @@
--- Tables for exectrail's lines, for ClickHouse 25.8 or later:
+-- Tables for exectrail's lines, for ClickHouse. Tested with 26.9:
 --
 --   clickhouse-client --queries-file schema.sql
 --
@@ -100,8 +100,9 @@ WITH
             event Tuple(
                 exe String, filename String, argv Array(String), pid UInt32, start UInt64,
                 ppid UInt32, ppid_start UInt64, sid UInt32, uid Nullable(UInt32),
-                euid Nullable(UInt32), gid UInt32, ns_pid UInt32, ns_uid Nullable(UInt32), comm String, interpreter String,
-                cwd String, tty String, parent_exe String, parent_argv Array(String),
+                euid Nullable(UInt32), gid UInt32, ns_pid UInt32,
+                ns_uid Nullable(UInt32), comm String, interpreter String, cwd String,
+                tty String, parent_exe String, parent_argv Array(String),
                 pid_ns UInt64, workspace_pid_ns UInt64, cpu UInt32, lane UInt8, seq UInt64,
                 entered Bool, memfd Bool, deleted Bool, upper_layer Bool, tampered Bool,
                 truncated Bool, argv_continues Bool, cap_gained Array(String),

@@ -37,7 +37,8 @@ FROM read_ndjson(
             run VARCHAR, line UBIGINT, labels MAP(VARCHAR, VARCHAR), cmdline VARCHAR,
             version VARCHAR, boot_id VARCHAR, node VARCHAR,
             previous_run STRUCT(run VARCHAR, until VARCHAR, gap_ns UBIGINT),
-            "count" UBIGINT, "of" VARCHAR, "by" VARCHAR, since VARCHAR, until VARCHAR, pid_ns UBIGINT,
+            "count" UBIGINT, "of" VARCHAR, "by" VARCHAR, since VARCHAR, until VARCHAR,
+            pid_ns UBIGINT,
             execs UBIGINT, lost UBIGINT, suppressed UBIGINT, complete_until VARCHAR,
             event STRUCT(
                 filename VARCHAR, argv VARCHAR[], truncated BOOLEAN, pid UINTEGER, uid UINTEGER,
