@@ -362,7 +362,7 @@ fn engines_read_what_was_recorded() {
             let mut row = vec![line["fields"]["line"].to_string()];
             row.extend(keys.map(|key| event[key].to_string()));
             row.extend(
-                [&event["exe"], &event["argv"][0]].map(|text| text.as_str().unwrap().into()),
+                [&event["exe"], &event["argv"][0]].map(|text| text.as_str().unwrap().to_owned()),
             );
             row.join("\t")
         })
