@@ -4,8 +4,8 @@
 pub(crate) struct Answer {
     /// The heading of the question.
     pub(crate) question: &'static str,
-    /// The rows that jq, DuckDB and ClickHouse give, with `|` between fields. Nothing else may be in
-    /// them: each other line of the log is a near miss.
+    /// The rows that jq, DuckDB and ClickHouse give, with `|` between fields. Nothing else may be
+    /// in them: each other line of the log is a near miss.
     pub(crate) rows: &'static [&'static str],
     /// What `exectrail-log` shows.
     pub(crate) shown: &'static [&'static str],

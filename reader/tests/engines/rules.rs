@@ -65,7 +65,8 @@ pub(crate) const RULES: [Rule; 20] = [
     },
     Rule {
         name: "not",
-        detection: "{s: {Image|endswith: /curl}, f: {CommandLine|contains: -T}, condition: s and not f}",
+        detection: "{s: {Image|endswith: /curl}, f: {CommandLine|contains: -T}, \
+                    condition: s and not f}",
         matches: &[CURL],
     },
     Rule {
@@ -76,7 +77,8 @@ pub(crate) const RULES: [Rule; 20] = [
     },
     Rule {
         name: "1 of",
-        detection: "{s_a: {Image|endswith: /git}, s_b: {Image|endswith: /apt}, condition: 1 of s_*}",
+        detection: "{s_a: {Image|endswith: /git}, s_b: {Image|endswith: /apt}, \
+                    condition: 1 of s_*}",
         matches: &["/usr/bin/apt", "/usr/bin/git"],
     },
     Rule {
@@ -91,7 +93,8 @@ pub(crate) const RULES: [Rule; 20] = [
     },
     Rule {
         name: "null: the parent of curl and sudo is known",
-        detection: "{s: {Image|endswith: [/curl, /sudo]}, n: {ParentImage: null}, condition: s and n}",
+        detection: "{s: {Image|endswith: [/curl, /sudo]}, n: {ParentImage: null}, \
+                    condition: s and n}",
         matches: &["curl"],
     },
     Rule {

@@ -1,5 +1,5 @@
-//! Runs the code blocks of docs/reading-with-jq.md on freshly recorded lines, compares the keys that
-//! documents name with those of the lines, and reads the lines with DuckDB and ClickHouse.
+//! Runs the code blocks of docs/reading-with-jq.md on freshly recorded lines, compares the keys
+//! that documents name with those of the lines, and reads the lines with DuckDB and ClickHouse.
 
 use std::{
     collections::BTreeSet,
