@@ -28,7 +28,10 @@ impl Run {
         run.line(
             ts,
             "tracing_started",
-            merged(json!({"version": "9.9.9"}), more),
+            merged(
+                json!({"version": "9.9.9", "discovery": true, "identity": ["network"]}),
+                more,
+            ),
         );
         run.line(
             ts,
@@ -174,7 +177,7 @@ fn jessie_today() -> String {
     let rest = json!({
         "argv": ["ning"], "truncated": false, "pid": 206, "start": 2700, "cpu": 1, "seq": 7,
         "pid_ns": 4_026_532_249_u64, "workspace_pid_ns": 4_026_532_249_u64, "part": 1,
-        "argument": 1, "offset": 5, "argv_continues": false,
+        "argument": 1, "offset": 5,
     });
     run.line(&at(10), "exec_argv", json!({"event": rest}));
     let end = json!({
