@@ -19,7 +19,11 @@ pub fn directory() -> Result<PathBuf, NoCache> {
     Ok(base.join("exectrail"))
 }
 
-/// Where Python packages with schemas of other programs are: a directory for `PYTHONPATH`.
-pub fn schemas() -> Result<PathBuf, NoCache> {
-    Ok(directory()?.join("schemas"))
+/// The virtual environment with the Python packages of the tests, which `cargo xtask setup --tests`
+/// makes.
+///
+/// # Errors
+/// If no directory for downloads is known.
+pub fn python_environment() -> Result<PathBuf, NoCache> {
+    Ok(directory()?.join("tools").join("python"))
 }

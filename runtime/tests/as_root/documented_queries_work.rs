@@ -1,23 +1,26 @@
-//! Runs the code blocks of docs/reading-the-log.md on freshly recorded lines.
+//! Runs the code blocks of docs/reading-with-jq.md on freshly recorded lines, compares the keys
+//! that documents name with those of the lines, and reads the lines with DuckDB and ClickHouse.
 
 use std::{
     collections::BTreeSet,
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
 };
 
+use exectrail_testbed::cache;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
     pod::{Pod, argv, execs, messages},
-    tools::{EXECTRAIL, NOOP, TOOL, needs_kernel},
+    tools::{EXECTRAIL, NOOP, TOOL, needs_kernel, skip},
 };
 
-const DOCUMENT: &str = "docs/reading-the-log.md";
+/// Documents with queries. Those of docs/reading-the-log.md are tested in `reader/tests/engines`.
+const DOCUMENTS: [&str; 2] = ["docs/reading-with-jq.md", "docs/reading-elsewhere.md"];
 
 /// A developer's session; `$0` is its directory.
 const SESSION: &str = r#"
@@ -126,10 +129,16 @@ struct Block {
 }
 
 fn blocks() -> Vec<Block> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .join(DOCUMENT);
-    let document = fs::read_to_string(path).unwrap();
+    DOCUMENTS.into_iter().flat_map(blocks_of).collect()
+}
+
+/// The root of the repository.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn blocks_of(document: &str) -> Vec<Block> {
+    let document = fs::read_to_string(repository().join(document)).unwrap();
     let mut blocks = Vec::new();
     let mut rest = &*document;
     while let Some((_, fenced)) = rest.split_once("\n```") {
@@ -155,7 +164,7 @@ fn titled(blocks: &[Block], title: &str) -> String {
         .iter()
         .find(|block| block.language == "sh" && block.text.starts_with(&head));
     found
-        .unwrap_or_else(|| panic!("{DOCUMENT} has no block that begins with `{head}`"))
+        .unwrap_or_else(|| panic!("{DOCUMENTS:?} have no block that begins with `{head}`"))
         .text
         .clone()
 }
@@ -304,7 +313,7 @@ fn queries_name_keys_that_lines_have() {
             }
         }
     }
-    assert!(seen > 40, "only {seen} keys were found in {DOCUMENT}");
+    assert!(seen > 40, "only {seen} keys were found in {DOCUMENTS:?}");
 }
 
 /// Paths of the keys to which an index template gives a type.
@@ -318,4 +327,62 @@ fn mapped(above: &str, properties: &serde_json::Map<String, Value>) -> Vec<Strin
         }
     }
     paths
+}
+
+/// The types of columns fit what the kernel gives: no value is lost on the way into the engines.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn engines_read_what_was_recorded() {
+    needs_kernel!();
+    let python = cache::python_environment().unwrap().join("bin/python");
+    if !python.exists() {
+        return skip(
+            "engines_read_what_was_recorded",
+            "no DuckDB: cargo xtask setup --tests",
+        );
+    }
+    let log = Log::of_the_session();
+    let templates = repository().join("templates/log-reading");
+    let client = repository().join("reader/tests/engines/clickhouse_client.py");
+    let columns = "line, pid, start, ppid_start, uid, euid, ns_uid, pid_ns, seq, program, argv[1]";
+    let expected: Vec<String> = messages(&log.lines, "exec")
+        .iter()
+        .map(|line| {
+            let event = &line["fields"]["event"];
+            let keys = [
+                "pid",
+                "start",
+                "ppid_start",
+                "uid",
+                "euid",
+                "ns_uid",
+                "pid_ns",
+                "seq",
+            ];
+            let mut row = vec![line["fields"]["line"].to_string()];
+            row.extend(keys.map(|key| event[key].to_string()));
+            row.extend(
+                [&event["exe"], &event["argv"][0]].map(|text| text.as_str().unwrap().to_owned()),
+            );
+            row.join("\t")
+        })
+        .collect();
+    let duckdb = format!(
+        "'{}' -noheader -list -separator '\t' -cmd \"SET VARIABLE log = 'exectrail.log'\" \
+         -cmd '.read {}/duckdb/views.sql' -c 'SELECT {columns} FROM execs ORDER BY line'",
+        python.with_file_name("duckdb").display(),
+        templates.display(),
+    );
+    let clickhouse = format!(
+        "CHDB=chdb '{}' '{}' --queries-file '{2}/schema.sql' --queries-file '{2}/views.sql' \
+         --query 'INSERT INTO exectrail.lines_in FORMAT LineAsString' \
+         --query 'SELECT {columns} FROM exectrail.execs ORDER BY line' < exectrail.log",
+        python.display(),
+        client.display(),
+        templates.join("clickhouse").display(),
+    );
+    for engine in [duckdb, clickhouse] {
+        let said = log.ask(&engine);
+        assert_eq!(said.lines().collect::<Vec<_>>(), expected, "{engine}");
+    }
 }

@@ -13,9 +13,9 @@ mod debian_packages;
 mod image_builder;
 mod lints;
 mod protoc;
+mod python_packages;
 mod requirement;
 mod rust_src;
-mod schemas;
 mod test_packages;
 
 use std::fmt::Write as _;
@@ -30,7 +30,7 @@ use crate::toolchain::Toolchain;
 /// Arguments of `cargo xtask setup`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Also install the Debian packages that the tests use (root)
+    /// Also install the Debian packages (root) and the Python packages that the tests use
     #[arg(long)]
     tests: bool,
 
@@ -42,7 +42,7 @@ pub(crate) struct Args {
 /// What the requirements are for; each field adds some.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct For {
-    /// The Debian packages of the tests.
+    /// The Debian packages and the Python packages of the tests.
     pub(crate) tests: bool,
     /// rustfmt, clippy and cargo-deny.
     pub(crate) check: bool,
@@ -82,7 +82,7 @@ fn look(purpose: For) -> Result<Vec<Found>> {
     let mut found = vec![bpf_linker::look(&toolchain)?, rust_src::look(&toolchain)];
     if purpose.tests {
         found.push(test_packages::look());
-        found.push(schemas::look());
+        found.push(python_packages::look());
     }
     if purpose.check {
         found.push(lints::look(&toolchain));

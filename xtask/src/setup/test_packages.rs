@@ -3,7 +3,7 @@
 use super::debian_packages::{self, Package};
 use super::requirement::Found;
 
-const PACKAGES: [Package; 34] = [
+const PACKAGES: [Package; 36] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -28,6 +28,16 @@ const PACKAGES: [Package; 34] = [
         name: "python3",
         provides: "python3",
         reason: "executes programs with arguments that sh cannot write",
+    },
+    Package {
+        name: "python3-pip",
+        provides: "pip3",
+        reason: "installs the Python packages of the tests",
+    },
+    Package {
+        name: "rsyslog",
+        provides: "rsyslogd",
+        reason: "collects lines, as docs/collectors.md says",
     },
     Package {
         name: "iproute2",

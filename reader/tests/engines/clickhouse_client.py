@@ -1,0 +1,52 @@
+"""Stands for `clickhouse-client` in the tests: the same options, on ClickHouse's engine in chDB.
+
+The variable CHDB names the directory of the data. Results are tab-separated, without escapes.
+"""
+
+import os
+import re
+import sys
+import tempfile
+
+import chdb
+
+
+def statements(text):
+    text = re.sub(r"^\s*--.*$", "", text, flags=re.MULTILINE)
+    return [part.strip() for part in re.split(r";\s*(?:\n|$)", text) if part.strip()]
+
+
+def main():
+    parameters, queries = {}, []
+    arguments = iter(sys.argv[1:])
+    for argument in arguments:
+        if argument.startswith("--param_"):
+            name, value = argument.removeprefix("--param_").split("=", 1)
+            parameters[name] = value
+        elif argument == "--queries-file":
+            with open(next(arguments), encoding="utf-8") as file:
+                queries += statements(file.read())
+        elif argument == "--query":
+            queries += statements(next(arguments))
+        else:
+            sys.exit(f"the stand-in of clickhouse-client does not know {argument}")
+    connection = chdb.connect(os.environ["CHDB"])
+    connection.query("SET format_tsv_null_representation = ''")
+    for query in queries:
+        # chDB has no standard input: the rows of an INSERT come from a file.
+        inserted = re.fullmatch(r"(INSERT INTO \S+) FORMAT LineAsString", query)
+        if not inserted:
+            print(connection.query(query, "TSVRaw", params=parameters), end="")
+            continue
+        with tempfile.NamedTemporaryFile() as rows:
+            rows.write(sys.stdin.buffer.read())
+            rows.flush()
+            source = f"file('{rows.name}', LineAsString)"
+            connection.query(f"{inserted[1]} SELECT line FROM {source}")
+    sys.stdout.flush()
+    # Tables on a Keeper in this process would wait for it at an orderly end.
+    if "config-file" in os.environ["CHDB"]:
+        os._exit(0)
+
+
+main()

@@ -1,0 +1,155 @@
+//! Each question of docs/reading-the-log.md has the same answer with jq, DuckDB and ClickHouse, and
+//! `exectrail-log` shows the same lines.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::answers::{ANSWERS, Answer};
+use crate::document::{Block, blocks, titled};
+use crate::log::{log, noise};
+use crate::machine::{Place, needs_engines, rows};
+
+const DOCUMENT: &str = "reading-the-log.md";
+
+/// The blocks with this title, with the answers to their questions.
+fn asked(title: &str) -> Vec<(Block, &'static Answer)> {
+    let blocks: Vec<_> = blocks(DOCUMENT)
+        .into_iter()
+        .filter(|block| block.title == title)
+        .map(|block| {
+            let answer = ANSWERS
+                .iter()
+                .find(|answer| block.heading == answer.question);
+            let answer = answer.unwrap_or_else(|| panic!("no answer to {}", block.heading));
+            (block, answer)
+        })
+        .collect();
+    let questions: BTreeSet<_> = blocks.iter().map(|(_, answer)| answer.question).collect();
+    assert_eq!(
+        questions.len(),
+        ANSWERS.len(),
+        "{title} does not answer every question"
+    );
+    blocks
+}
+
+/// The rows of an answer, as the engines write them.
+fn expected(answer: &Answer) -> Vec<Vec<String>> {
+    let fields = |row: &&str| {
+        row.split('|')
+            .map(|field| field.trim().to_owned())
+            .collect()
+    };
+    answer.rows.iter().map(fields).collect()
+}
+
+#[test]
+fn duckdb_answers() {
+    needs_engines!();
+    let log = format!("{}{}", log(), noise());
+    let place = Place::of("duckdb", &log);
+    place.shell(&titled("reading-with-duckdb.md", "Files into a database"));
+    for (block, answer) in asked("DuckDB") {
+        assert_eq!(
+            rows(&place.shell(&block.text)),
+            expected(answer),
+            "{}",
+            block.text
+        );
+    }
+}
+
+#[test]
+fn clickhouse_answers() {
+    needs_engines!();
+    let log = format!("{}{}", log(), noise());
+    let place = Place::of("clickhouse", &log);
+    place.shell(&titled("reading-with-clickhouse.md", "Tables"));
+    place.shell(&titled(
+        "reading-with-clickhouse.md",
+        "Files into the tables",
+    ));
+    for (block, answer) in asked("ClickHouse") {
+        assert_eq!(
+            rows(&place.shell(&block.text)),
+            expected(answer),
+            "{}",
+            block.text
+        );
+    }
+}
+
+#[test]
+fn jq_answers() {
+    needs_engines!();
+    let place = Place::of("none", &log());
+    for (block, answer) in asked("jq") {
+        let said = place.shell(&block.text);
+        assert!(said.is_ascii(), "{said}");
+        let mut rows: Vec<Vec<String>> = said
+            .lines()
+            .map(|line| serde_json::from_str::<Vec<Value>>(line).unwrap())
+            .map(|row| row.iter().map(plain).collect())
+            .collect();
+        let mut expected = expected(answer);
+        // The engines sort by time; jq has the order of its groups.
+        rows.sort();
+        expected.sort();
+        assert_eq!(rows, expected, "{}", block.text);
+    }
+}
+
+/// A value of jq as the engines write it.
+fn plain(value: &Value) -> String {
+    let text = match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let is_time = text.len() == 30 && text.ends_with('Z');
+    let text = if is_time {
+        text.replace('T', " ").replace('Z', "")
+    } else {
+        text
+    };
+    let harmless = |c: char| {
+        if c.is_control() || c == '\u{202e}' {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
+    text.chars().map(harmless).collect()
+}
+
+#[test]
+fn exectrail_log_answers() {
+    needs_engines!();
+    let place = Place::of("none", &format!("{}{}", log(), noise()));
+    for (block, answer) in asked("exectrail-log") {
+        let output = place.try_shell(&block.text);
+        let said = String::from_utf8(output.stdout).unwrap();
+        // `verify` has found a fault; nothing else may fail.
+        let fails = block.text.contains("exectrail-log verify");
+        assert_eq!(output.status.success(), !fails, "{}\n{said}", block.text);
+        for shown in answer.shown {
+            assert!(
+                said.contains(shown),
+                "no {shown} in:\n{said}\n{}",
+                block.text
+            );
+        }
+        for hidden in answer.hidden {
+            assert!(
+                !said.contains(hidden),
+                "{hidden} in:\n{said}\n{}",
+                block.text
+            );
+        }
+        assert!(
+            !said.contains('\u{1b}') && !said.contains('\u{202e}'),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! Where the tests run: a directory for each engine with the files of `templates/log-reading`, and
+//! the programs that the documents name.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use exectrail_testbed::cache;
+use tempfile::TempDir;
+
+/// Why the engines cannot run here, if they cannot.
+pub(crate) fn missing() -> Option<String> {
+    let python = cache::python_environment().map(|environment| environment.join("bin/python"));
+    match python {
+        Ok(python) if python.exists() => None,
+        Ok(python) => Some(format!(
+            "no {}: cargo xtask setup --tests",
+            python.display()
+        )),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Reports that a test cannot run here. If every test must run, that is a failure.
+pub(crate) fn skip(test: &str, reason: &str) {
+    println!("SKIPPED: {test}: {reason}");
+    if let Some(log) = std::env::var_os("EXECTRAIL_SKIP_LOG") {
+        let mut log = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(log)
+            .unwrap();
+        writeln!(log, "{test}: {reason}").unwrap();
+    }
+}
+
+/// Returns from the test if the engines are not here.
+macro_rules! needs_engines {
+    () => {
+        if let Some(reason) = $crate::machine::missing() {
+            $crate::machine::skip(concat!(module_path!(), ":", line!()), &reason);
+            return;
+        }
+    };
+}
+pub(crate) use needs_engines;
+
+/// The root of the repository.
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A directory with a log, the programs, and the files of an engine.
+pub(crate) struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    /// With the files of `templates/log-reading/ENGINE`, and `log` as exectrail.log.
+    pub(crate) fn of(engine: &str, log: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        let place = Self { directory };
+        place.write("exectrail.log", log.as_bytes());
+        let files = repository().join("templates/log-reading").join(engine);
+        for file in fs::read_dir(files).into_iter().flatten() {
+            let file = file.unwrap();
+            fs::copy(file.path(), place.path(file.file_name().to_str().unwrap())).unwrap();
+        }
+        fs::create_dir(place.path("bin")).unwrap();
+        let environment = cache::python_environment().unwrap();
+        let (python, duckdb) = (
+            environment.join("bin/python"),
+            environment.join("bin/duckdb"),
+        );
+        // Results as text with tabs, instead of tables for people.
+        place.program(
+            "duckdb",
+            &format!(
+                "'{}' -noheader -list -separator '\t' -nullvalue ''",
+                duckdb.display()
+            ),
+        );
+        let client = repository().join("reader/tests/engines/clickhouse_client.py");
+        let client = format!("'{}' '{}'", python.display(), client.display());
+        place.program("clickhouse-client", &client);
+        place.program("python3", &format!("'{}'", python.display()));
+        place
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: &[u8]) {
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    fn program(&self, name: &str, command: &str) {
+        let path = self.path("bin").join(name);
+        fs::write(&path, format!("#!/bin/sh\nexec {command} \"$@\"\n")).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// The result of a block for the shell.
+    pub(crate) fn try_shell(&self, block: &str) -> Output {
+        let exectrail_log = Path::new(env!("CARGO_BIN_EXE_exectrail-log"));
+        let path = format!(
+            "{}:{}:{}",
+            self.path("bin").display(),
+            exectrail_log.parent().unwrap().display(),
+            std::env::var("PATH").unwrap(),
+        );
+        Command::new("sh")
+            .args(["-e", "-c", block])
+            .current_dir(self.directory.path())
+            .env("PATH", path)
+            .env("LC_ALL", "C.UTF-8")
+            .env("CHDB", self.path("chdb"))
+            .output()
+            .unwrap()
+    }
+
+    /// The output of a block for the shell, which must succeed.
+    pub(crate) fn shell(&self, block: &str) -> String {
+        let output = self.try_shell(block);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{block}\n{stderr}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+/// The rows of a result: lines, and fields between tabs.
+pub(crate) fn rows(text: &str) -> Vec<Vec<String>> {
+    let fields = |line: &str| line.split('\t').map(str::to_owned).collect();
+    text.lines().map(fields).collect()
+}

@@ -1,0 +1,113 @@
+//! Sigma rules, as `exectrail_sigma.py` translates them, match the same execs on both engines.
+
+use std::fs;
+use std::process::Output;
+
+use crate::document::titled;
+use crate::log::log;
+use crate::machine::{Place, needs_engines, repository, rows};
+use crate::rules::{REFUSED, RULES, Rule};
+
+/// A rule as a file.
+fn rule(detection: &str) -> String {
+    format!(
+        "title: test\nlogsource: {{product: linux, category: process_creation}}\n\
+         detection: {detection}\n"
+    )
+}
+
+fn translate(place: &Place, engine: &str, files: &str) -> Output {
+    let program = "exectrail_sigma.py";
+    let source = repository()
+        .join("templates/log-reading/sigma")
+        .join(program);
+    fs::copy(source, place.path(program)).unwrap();
+    place.try_shell(&format!("python3 {program} {engine} {files}"))
+}
+
+/// The queries of all rules, each with its number and the first word of command lines.
+fn queries(place: &Place, engine: &str) -> String {
+    let mut files = String::new();
+    for (number, Rule { detection, .. }) in RULES.iter().enumerate() {
+        let name = format!("{number}.yml");
+        place.write(&name, rule(detection).as_bytes());
+        files += &format!("{name} ");
+    }
+    let output = translate(place, engine, &files);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{stderr}");
+    let queries = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(queries.lines().count(), RULES.len(), "{queries}");
+    let numbered = queries.lines().enumerate().map(|(number, query)| {
+        let word = match engine {
+            "duckdb" => "split_part(command_line, ' ', 1)",
+            _ => "splitByChar(' ', command_line)[1]",
+        };
+        query.replacen("SELECT *", &format!("SELECT {number}, {word}"), 1) + "\n"
+    });
+    numbered.collect()
+}
+
+/// Compares what the queries found with what the rules mean.
+fn check(found: &str) {
+    let found = rows(found);
+    for (number, rule) in RULES.iter().enumerate() {
+        let mut words: Vec<&str> = found
+            .iter()
+            .filter(|row| row[0] == number.to_string())
+            .map(|row| &*row[1])
+            .collect();
+        words.sort_unstable();
+        let mut expected = rule.matches.to_vec();
+        expected.sort_unstable();
+        assert_eq!(words, expected, "{}: {}", rule.name, rule.detection);
+    }
+}
+
+#[test]
+fn on_duckdb() {
+    needs_engines!();
+    let place = Place::of("duckdb", &log());
+    place.shell(&titled("reading-with-duckdb.md", "Files into a database"));
+    place.write("rules.sql", queries(&place, "duckdb").as_bytes());
+    check(&place.shell("duckdb fleet.db -f rules.sql"));
+}
+
+#[test]
+fn on_clickhouse() {
+    needs_engines!();
+    let place = Place::of("clickhouse", &log());
+    place.shell(&titled("reading-with-clickhouse.md", "Tables"));
+    place.shell(&titled(
+        "reading-with-clickhouse.md",
+        "Files into the tables",
+    ));
+    place.write("rules.sql", queries(&place, "clickhouse").as_bytes());
+    check(&place.shell("clickhouse-client --queries-file rules.sql"));
+}
+
+#[test]
+fn what_cannot_be_answered_is_an_error_that_names_it() {
+    needs_engines!();
+    let place = Place::of("none", "");
+    place.write("good.yml", rule(RULES[0].detection).as_bytes());
+    for engine in ["duckdb", "clickhouse"] {
+        for (detection, named) in REFUSED {
+            place.write("refused.yml", rule(detection).as_bytes());
+            let output = translate(&place, engine, "refused.yml good.yml");
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{detection}: {error}");
+            assert!(
+                error.contains(named) && !error.contains("Traceback"),
+                "{error}"
+            );
+            let queries = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(queries.lines().count(), 1, "{detection}: {queries}");
+        }
+        let windows = rule(RULES[0].detection).replace("linux", "windows");
+        place.write("refused.yml", windows.as_bytes());
+        let output = translate(&place, engine, "refused.yml");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("Linux"));
+    }
+}

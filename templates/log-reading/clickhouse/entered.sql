@@ -1,0 +1,5 @@
+-- What entered from outside, such as by kubectl exec? started-by.sql shows what it started.
+SELECT ts, username, workspace, pid, start, exectrail_shown(cmdline) AS cmdline
+FROM exectrail.execs
+WHERE entered
+ORDER BY ts, run, line;
