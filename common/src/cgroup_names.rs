@@ -14,8 +14,8 @@ pub const MAX_LEVELS: u32 = 64;
 /// they reach up to the root of the hierarchy. A program writes this before its first exec record
 /// with this cgroup on each CPU and lane.
 ///
-/// This is the head; [`NAMES`] names follow, from the cgroup's own on, each in [`CGROUP_NAME`] bytes
-/// with a NUL. The bytes after the NUL are undefined.
+/// This is the head; [`NAMES`] names follow, from the cgroup's own on, each in [`CGROUP_NAME`]
+/// bytes with a NUL. The bytes after the NUL are undefined.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct CgroupNames {

@@ -1,5 +1,6 @@
 //! The system calls that execute, and the registers that have the addresses of the filename and of
-//! argv: for the record of failed execs. `preflight/src/attach_points.rs` has the kernel's functions.
+//! argv: for the record of failed execs. `preflight/src/attach_points.rs` has the kernel's
+//! functions.
 //!
 //! The kernel enters a system call with the caller's registers, `struct pt_regs`, as its one
 //! argument. Each architecture's ABI fixes what a register holds, so the offsets are constants.

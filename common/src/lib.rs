@@ -2,9 +2,9 @@
 //!
 //! There is one module per subject: the [`record`]s in the ring, of which [`cgroup_names`] has one,
 //! the [`target`]s whose execs are recorded, the [`suppression`] of some of them, the system calls
-//! of an exec ([`exec_calls`]) for failed ones, the [`probe_config`], the [`sidecar_scope`], the [`offsets`] of the running kernel's fields, the
-//! [`maps`] and their [`map_memory`]. Every type is plain old data without padding, so that both
-//! sides can copy it as bytes. Nothing here allocates.
+//! of an exec ([`exec_calls`]) for failed ones, the [`probe_config`], the [`sidecar_scope`], the
+//! [`offsets`] of the running kernel's fields, the [`maps`] and their [`map_memory`]. Every type is
+//! plain old data without padding, so that both sides can copy it as bytes. Nothing here allocates.
 #![no_std]
 #![forbid(unsafe_code)]
 

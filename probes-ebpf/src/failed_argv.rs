@@ -13,8 +13,8 @@ const MAX_ARGUMENTS: u64 = 128;
 /// Copies argv, from the array of addresses at `array`, into the value of `FAILED` at `slot`, after
 /// `filename_len` bytes of its tail. `compat` is 1 for the array of a 32-bit program.
 ///
-/// Returns the number of bytes, in the lower half, and flags, in the upper half. A separate function
-/// for the kernel, like [`crate::strings::copy_strings`].
+/// Returns the number of bytes, in the lower half, and flags, in the upper half. A separate
+/// function for the kernel, like [`crate::strings::copy_strings`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn copy_failed_argv(

@@ -103,8 +103,8 @@ Examples:
   # a timeline for Perfetto's viewer
   exectrail-log convert --to perfetto -o build.pftrace exectrail.log
 
-Of exectrail's lines, exec, exec_failed, exit, lost and suppressed are converted. docs/convert.md has
-each key.
+Of exectrail's lines, exec, exec_failed, exit, lost and suppressed are converted. docs/convert.md
+has each key.
 ";
 
 const TOP_EXAMPLES: &str = "\

@@ -84,7 +84,8 @@ for line in open(sys.argv[1]):
     event = json.loads(line)
     schema = classes[event["class_uid"]]
     # A check takes milliseconds, and the events of a kind are alike.
-    name = event["activity_id"], event["class_uid"], len(event.get("process", {})), event.get("status")
+    size = len(event.get("process", {}))
+    name = event["activity_id"], event["class_uid"], size, event.get("status")
     seen[name] = seen.get(name, 0) + 1
     if seen[name] <= 20: check(event, schema, schema, event["class_name"])
 print(count)

@@ -25,7 +25,8 @@ pub enum RuleError {
     /// A wildcard that is not `*`.
     #[error(
         "{0}: ?, [] and {{}} are no wildcards; the only one is a *, at the end or before the first \
-        /, so write a rule for each path, or a prefix. In a name they are written \\x3f, \\x5b and \\x7b"
+        /, so write a rule for each path, or a prefix. In a name they are written \\x3f, \\x5b \
+        and \\x7b"
     )]
     Wildcard(Shown),
     /// Several paths or names.

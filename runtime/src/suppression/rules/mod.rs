@@ -130,9 +130,12 @@ impl Rules {
                 continue;
             }
             // A text with this longest suffix also has all shorter suffixes of it.
-            let shorter = |other: &Pattern| matches!(other, Pattern::Suffix(other) if value.ends_with(other.as_str()));
+            let first = self.first(|other| match other {
+                Pattern::Suffix(other) => value.ends_with(other.as_str()),
+                _ => false,
+            });
             let matched = Matched {
-                first: self.first(shorter).unwrap_or(NO_RULE),
+                first: first.unwrap_or(NO_RULE),
                 prefix: 0,
             };
             entries.push(Entry { bytes, matched });

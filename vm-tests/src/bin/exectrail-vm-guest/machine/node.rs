@@ -154,8 +154,8 @@ pub(crate) fn envbox_ready() -> Result<()> {
     .map(drop)
 }
 
-/// Starts the node's dockerd and makes its images. The programs of a workspace's image
-/// are the node's, mounted at /usr: dockerd takes two minutes to import a whole system in an emulated
+/// Starts the node's dockerd and makes its images. The programs of a workspace's image are the
+/// node's, mounted at /usr: dockerd takes two minutes to import a whole system in an emulated
 /// machine.
 pub(crate) fn docker_ready() -> Result<()> {
     static READY: OnceLock<Result<(), String>> = OnceLock::new();

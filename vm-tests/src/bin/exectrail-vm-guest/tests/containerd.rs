@@ -28,7 +28,8 @@ use crate::{
     },
 };
 
-/// The scenario's tests. All but the last share one pod, which each leaves as the next one needs it.
+/// The scenario's tests. All but the last share one pod, which each leaves as the next one needs
+/// it.
 pub(crate) const TESTS: &[Test] = tests![
     the_node_runs_containerd,
     runtime_default_and_two_capabilities_let_it_trace,
