@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, IsTerminal as _, Read as _, Write as _},
+    io::{self, BufReader, IsTerminal as _, Read as _, Write as _},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -49,7 +49,7 @@ impl Screen {
             keyboard: keyboard.try_clone().ok()?,
         };
         thread::spawn(move || {
-            for key in keyboard.bytes() {
+            for key in BufReader::new(keyboard).bytes() {
                 if !matches!(key, Ok(b'q' | b'Q' | CONTROL_C | CONTROL_D) | Err(_)) {
                     continue;
                 }

@@ -27,10 +27,10 @@ pub(crate) fn blocks(document: &str) -> Vec<Block> {
                 title,
                 text: block.join("\n"),
             });
-        } else if let Some(text) = line.trim_start_matches('#').strip_prefix(' ') {
-            if line.starts_with('#') {
-                heading = text.to_owned();
-            }
+        } else if line.starts_with('#')
+            && let Some(text) = line.trim_start_matches('#').strip_prefix(' ')
+        {
+            heading = text.to_owned();
         }
     }
     blocks

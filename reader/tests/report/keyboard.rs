@@ -75,10 +75,9 @@ fn tabs_and_tables_work_by_keys() {
     page.press(&["ArrowDown", "Enter"]);
     page.wait_text("#count", " of ");
     page.wait_text("#chips", "User: ");
-    assert_eq!(
+    assert!(
         page.text("[role=tab][aria-selected=true]")
-            .contains("Execs"),
-        true
+            .contains("Execs")
     );
     // The timeline zooms by keys.
     page.value("document.querySelector('#timeline').focus()");
