@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Top;
+use super::table::Top;
 use crate::{
     follow::{Naming, follow},
     output::finish,
