@@ -14,8 +14,11 @@ fn commands(text: &str) -> BTreeSet<String> {
     let quoted = text.split('`').skip(1).step_by(2);
     in_lines
         .chain(quoted)
-        .flat_map(|line| line.split(" | "))
-        .filter(|command| command.starts_with("exectrail-log ") && command.contains(".log"))
+        // A pipe at the end of a line continues on the next one.
+        .flat_map(|line| line.trim_end_matches(" |").split(" | "))
+        // The tests of the engines run whole blocks, which may set variables.
+        .filter(|command| command.starts_with("exectrail-log ") && !command.contains('$'))
+        .filter(|command| command.contains(".log"))
         .map(str::to_owned)
         .collect()
 }

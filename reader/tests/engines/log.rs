@@ -73,7 +73,8 @@ impl Run {
             "uid": 1000, "gid": 1000, "comm": "bash", "ns_pid": 20, "ppid": 1, "ns_ppid": 0,
             "euid": 1000, "ns_uid": 1000, "ns_gid": 1000, "pid_ns": 4_026_532_249_u64,
             "workspace_pid_ns": 4_026_532_249_u64, "mnt_ns": 1, "cgroup_id": 8113, "start": 2000,
-            "cpu": 1, "seq": seq,
+            "cpu": 1, "seq": seq, "argv": ["make", "all"], "truncated": false,
+            "argv_unprotected_from": 0,
         });
         self.line(ts, "exec_failed", json!({"event": event}));
     }
