@@ -76,7 +76,7 @@ impl Containers {
             .take(count)
             .filter_map(|name| ContainerId::in_name(name.split(|byte| *byte == 0).next()?));
         let innermost = ids.next()?;
-        let outermost = ids.last().unwrap_or(innermost);
+        let outermost = ids.next_back().unwrap_or(innermost);
         Some(Self {
             outermost,
             innermost: (innermost != outermost).then_some(innermost),

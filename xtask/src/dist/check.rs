@@ -8,8 +8,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::files::{name_of, sha256};
-use super::layout::{COMPLETIONS, DOCUMENTS, SUMS};
+use super::layout::{DOCUMENTS, SUMS};
 use crate::architecture::Architecture;
+use crate::package::COMPLETIONS;
 use crate::workspace::{self, VERSION};
 use crate::{command, progress, source};
 
