@@ -156,7 +156,7 @@ mod tests {
         fn a_line_is_no_wider_than_the_terminal(
             text in "[a工é]{0,90}",
             depth in 0u32..40,
-            width in 60usize..120,
+            width in 80usize..120,
         ) {
             let mut row = Row::new(0.0, 1000).of(1, depth);
             row.push(&text);

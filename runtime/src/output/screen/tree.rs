@@ -86,9 +86,9 @@ mod tests {
     }
 
     #[test]
-    fn a_million_processes_are_not_remembered() {
+    fn not_every_process_is_remembered() {
         let mut tree = Tree::default();
-        for tgid in 2..1_000_000 {
+        for tgid in 2..100_000 {
             tree.executed(&process(tgid, tgid - 1));
         }
         assert!(tree.depths.len() <= PROCESSES);

@@ -48,7 +48,7 @@ fn a_terminal_shows_who_started_what() {
         tree[2].starts_with("  /bin/sh -c '/usr/bin/env "),
         "{printed}"
     );
-    assert!(tree[3].starts_with("    /usr/bin/env 0000"), "{printed}");
+    assert!(tree[3].starts_with("    /usr/bin/env '0000"), "{printed}");
     assert_eq!(tree[4], "    /bin/true");
     assert!(tree[3].ends_with("00…"), "{printed}");
     assert!(
