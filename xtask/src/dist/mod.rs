@@ -4,6 +4,7 @@
 //! directory. `--check` makes the second build.
 
 mod check;
+mod completions;
 mod files;
 mod layout;
 mod parts;
