@@ -84,6 +84,7 @@ pub(crate) fn items(host: &Built, built: &Built) -> Result<Vec<Item>> {
         let script = command::output(command::new(program).args(["completions", shell]))?;
         add(path.to_owned(), DATA, script.into_bytes());
     }
+    items.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(items)
 }
 
