@@ -1,4 +1,4 @@
-//! `exectrail completions`: prints the script with which a shell completes exectrail's command line.
+//! `exectrail completions`: prints the script with which a shell completes the command line.
 
 use std::process::ExitCode;
 
