@@ -17,6 +17,8 @@ mod dist;
 mod fuzz;
 mod generate_log;
 mod image;
+mod install;
+mod package;
 mod picture;
 mod progress;
 mod prose;
@@ -64,6 +66,11 @@ enum Command {
 
     /// Build, then trace a small demo workspace on this machine (root)
     Run,
+
+    /// Build, then install the programs, man pages and completions, or remove them
+    ///
+    /// The programs are static. Prints each file that it installs. /usr/local needs root.
+    Install(install::Args),
 
     /// Run all tests
     ///
@@ -154,6 +161,7 @@ fn main() -> ExitCode {
                 .and_then(|built| demo::run(&built.exectrail))
                 .map(|()| ExitCode::SUCCESS)
         }
+        Command::Install(args) => install::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Test(args) => test::command(&args),
         Command::Vm(args) => vm::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Templates(args) => templates::command(&args).map(|()| ExitCode::SUCCESS),

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, net::SocketAddr, time::Duration};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use crate::config;
 
@@ -52,7 +52,12 @@ pub(crate) struct AnnounceArgs {
     pub hold: Duration,
 
     /// The command to execute
-    #[arg(last = true, value_name = "COMMAND", requires = "exec")]
+    #[arg(
+        last = true,
+        value_name = "COMMAND",
+        requires = "exec",
+        value_hint = ValueHint::CommandWithArguments
+    )]
     pub command: Vec<OsString>,
 }
 

@@ -12,7 +12,9 @@ use crate::config::{self, Config, DEFAULT_INIT_ADDRESS, OutputFormat, SinkPath, 
 mod announce;
 mod labels;
 mod limits;
+mod manual;
 mod record;
+mod run;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,7 @@ pub(crate) use announce::{AnnounceArgs, ReadyArgs};
 pub(crate) use labels::LabelArgs;
 pub(crate) use limits::LimitArgs;
 pub(crate) use record::RecordArgs;
+pub(crate) use run::RunArgs;
 pub(crate) use stage::Stage;
 
 /// Records every program executed in a workspace, one JSON line per exec.
@@ -38,7 +41,7 @@ pub(crate) use stage::Stage;
     after_help = "Exit status: 0 stopped on request; 1 refused or failed (the reason is on \
                   standard error); 2 wrong usage.\nEvery flag can also be given as the \
                   environment variable shown beside it; an empty variable is unset.",
-    after_long_help = AFTER_LONG_HELP,
+    after_long_help = manual::EXECTRAIL,
 )]
 pub(crate) struct Cli {
     /// The sub-command; without one exectrail is the sidecar.
@@ -49,43 +52,28 @@ pub(crate) struct Cli {
     pub sidecar: SidecarArgs,
 }
 
-const AFTER_LONG_HELP: &str = "\
-Examples:
-  # beside a workspace, as the sidecar of its pod
-  exectrail --init-address 127.0.0.1:56123 --label workspace_id=0668 --label username=jessie
-
-  # in the workspace's init script, before the agent
-  exectrail announce --exec -- /bin/sh -c \"$AGENT_SCRIPT\"
-
-  # can this node trace?
-  exectrail preflight
-
-  # what does a build execute?
-  exectrail run -- make
-
-Exit status:
-  0  stopped on request
-  1  refused or failed; the reason is on standard error
-  2  wrong usage
-`exectrail run` and `exectrail announce --exec` end with the status of the command they start.
-";
-
 /// Sub-commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Check whether this machine can trace, and print a remedy for each problem
     Preflight(PreflightArgs),
     /// Announce the PID namespace of the caller to the sidecar, as the init script does with curl
+    #[command(after_long_help = manual::ANNOUNCE)]
     Announce(AnnounceArgs),
     /// Trace one command, in a PID namespace of its own
+    #[command(after_long_help = manual::RUN)]
     Run(RunArgs),
     /// Read a log and check that no line is missing, doubled, moved or changed
+    #[command(after_long_help = manual::VERIFY)]
     Verify(VerifyArgs),
     /// Copy this program to a directory: for an init container that installs it for the workspace
+    #[command(after_long_help = manual::INSTALL)]
     Install(InstallArgs),
     /// Exit 0 if the sidecar answers: for its startup probe
+    #[command(after_long_help = manual::READY)]
     Ready(ReadyArgs),
     /// Print a completion script for a shell
+    #[command(after_long_help = manual::COMPLETIONS)]
     Completions {
         /// The shell to complete for
         shell: Shell,
@@ -211,33 +199,6 @@ pub(crate) struct ManArgs {
     pub directory: PathBuf,
 }
 
-/// Flags of `run`.
-#[derive(Debug, Args)]
-pub(crate) struct RunArgs {
-    /// How to write events
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub output: OutputFormat,
-
-    /// Append events to a file, created with mode 0600; by default they go to standard error
-    #[arg(long, value_name = "FILE")]
-    pub log: Option<PathBuf>,
-
-    /// Run the command as this user, a name or a number, with that user's groups
-    ///
-    /// Under sudo the default is the user who called sudo (SUDO_UID); `--user root` keeps root.
-    /// HOME, USER, LOGNAME and SHELL are those of the user, all other variables stay as they are.
-    #[arg(long, value_name = "NAME")]
-    pub user: Option<String>,
-
-    /// What is recorded, and how.
-    #[command(flatten)]
-    pub record: RecordArgs,
-
-    /// The command to trace
-    #[arg(last = true, required = true, value_name = "COMMAND")]
-    pub command: Vec<OsString>,
-}
-
 /// Flags of `pid-ns-init`.
 #[derive(Debug, Args)]
 pub(crate) struct PidNsInitArgs {
@@ -294,15 +255,5 @@ impl SidecarArgs {
         config.tracing.node.clone_from(&self.node);
         config.tracing.restarts = true;
         Ok(config)
-    }
-}
-
-impl RunArgs {
-    /// The checked configuration. If --log is given, the opened file replaces the sink.
-    ///
-    /// # Errors
-    /// If labels or rules in the environment are invalid, or if rules contradict each other.
-    pub(crate) fn config(&self) -> Result<Config, ValueError> {
-        self.record.config(self.output, SinkPath::Stderr)
     }
 }

@@ -199,6 +199,8 @@ impl RecordArgs {
             longest_line,
             redactor: self.redactor()?,
             output,
+            screen: None,
+            is_quiet: false,
             sink,
             checkpoints,
             signer,

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(crate) mod announce;
+mod completions;
 mod evidence;
 pub(crate) mod hold;
 pub(crate) mod install;
@@ -14,12 +15,7 @@ pub(crate) mod sidecar;
 
 use std::process::ExitCode;
 
-use clap::CommandFactory as _;
-
-use crate::{
-    cli::{Cli, Command},
-    process::stdio::print,
-};
+use crate::cli::{Cli, Command};
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
@@ -33,11 +29,7 @@ pub fn main() -> ExitCode {
         Some(Command::Ready(args)) => ready::main(&args),
         Some(Command::Run(args)) => run::main(&args),
         Some(Command::Verify(args)) => exectrail_reader::verify("exectrail", &args),
-        Some(Command::Completions { shell }) => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "exectrail", &mut script);
-            print(&script)
-        }
+        Some(Command::Completions { shell }) => completions::main(shell),
         Some(Command::PidNsInit(args)) => pid_ns_init::main(&args),
     }
 }

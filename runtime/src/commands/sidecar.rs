@@ -1,6 +1,10 @@
 //! The default command: the sidecar.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{
+    io::{IsTerminal as _, stderr},
+    net::SocketAddr,
+    process::ExitCode,
+};
 
 use actix::{Actor as _, Addr, System};
 use exectrail_preflight::environment;
@@ -18,7 +22,10 @@ use crate::{
     cli::{SidecarArgs, known_variables, usage},
     config::Config,
     process::signals::is_ignored,
-    telemetry::{diagnostics, events::VariablesUnknown},
+    telemetry::{
+        diagnostics,
+        events::{VariablesUnknown, WaitsOutsidePod},
+    },
 };
 
 /// Runs the sidecar until it stops.
@@ -29,8 +36,24 @@ pub(crate) fn main(args: &SidecarArgs) -> ExitCode {
         VariablesUnknown { names }.emit();
     }
     match args.config() {
-        Ok(config) => exit_code(trace(config, |lifecycle, _| stop_on_signals(&lifecycle))),
+        Ok(config) => exit_code(trace(config, |lifecycle, ready| {
+            stop_on_signals(&lifecycle);
+            if stderr().is_terminal() && std::env::var_os(IN_POD).is_none() {
+                actix::spawn(explain_wait(ready));
+            }
+        })),
         Err(error) => usage(&error),
+    }
+}
+
+/// A variable that the kubelet sets in every container of a pod, for the Service `kubernetes`
+/// (`getServiceEnvVarMap`, pkg/kubelet/kubelet_pods.go).
+const IN_POD: &str = "KUBERNETES_SERVICE_HOST";
+
+/// Says what a sidecar without a pod waits for, once tracing is on.
+async fn explain_wait(ready: oneshot::Receiver<SocketAddr>) {
+    if let Ok(address) = ready.await {
+        WaitsOutsidePod { address }.emit();
     }
 }
 

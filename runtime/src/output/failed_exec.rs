@@ -55,14 +55,23 @@ impl FailedExecEvent<'_> {
     }
 
     /// The error, with name and number.
-    fn error(&self) -> ErrorNumber {
+    pub(super) fn error(&self) -> ErrorNumber {
         ErrorNumber(self.head.errno)
+    }
+
+    /// The filename for people.
+    pub(super) fn shown_filename(&self) -> &[u8] {
+        if self.has(FLAG_FILENAME_FAULT) {
+            b"?"
+        } else {
+            self.filename
+        }
     }
 }
 
 /// An error number; displays its name, or the number if it has no name.
 #[derive(Clone, Copy)]
-struct ErrorNumber(u32);
+pub(super) struct ErrorNumber(u32);
 
 impl fmt::Display for ErrorNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -210,13 +219,8 @@ pub(super) fn write_text(
     } else {
         head.subject.ns_uid
     };
-    let filename = if event.has(FLAG_FILENAME_FAULT) {
-        b"?"
-    } else {
-        event.filename
-    };
     let command = CommandLine {
-        words: std::iter::once(filename).chain(arguments(event.argv).skip(1)),
+        words: std::iter::once(event.shown_filename()).chain(arguments(event.argv).skip(1)),
         alphabet,
     };
     writeln!(

@@ -1,6 +1,7 @@
-//! Formats an event as a JSON line for machines or a text line for people.
+//! Formats an event as a JSON line for machines, or as a text line for people: one for files and
+//! pipes, and one for a terminal.
 //!
-//! Both have exactly one line break, at the end of the line, for any values in the event.
+//! All have exactly one line break, at the end of the line, for any values in the event.
 
 mod bytes;
 mod capabilities;
@@ -12,6 +13,7 @@ mod line;
 pub(crate) mod line_sink;
 mod quote;
 mod redacted;
+mod screen;
 pub(crate) mod sink;
 mod subject;
 mod text;
@@ -19,7 +21,7 @@ pub(crate) mod unwritten;
 use exectrail_proof::Signer;
 
 use crate::{
-    config::OutputFormat,
+    config::{OutputFormat, Screen},
     event::{clock::LineTime, keys::KeySet},
     redaction::Redactor,
 };
@@ -39,6 +41,9 @@ use redacted::Redaction;
 #[derive(Debug)]
 pub struct Writer {
     format: OutputFormat,
+    /// The layout of text on a terminal.
+    screen: Option<screen::Screen>,
+    is_quiet: bool,
     json: json::Json,
     redactor: Option<Redactor>,
 }
@@ -49,9 +54,25 @@ impl Writer {
         let json = json::Json::new(labels);
         Self {
             format,
+            screen: None,
+            is_quiet: false,
             json,
             redactor: None,
         }
+    }
+
+    /// This writer, with the layout of a terminal for text.
+    #[must_use]
+    pub(crate) fn on_screen(mut self, look: Option<Screen>) -> Self {
+        self.screen = look.map(screen::Screen::new);
+        self
+    }
+
+    /// This writer, which writes only the last line if it is quiet.
+    #[must_use]
+    pub(crate) fn quiet(mut self, is_quiet: bool) -> Self {
+        self.is_quiet = is_quiet;
+        self
     }
 
     /// This writer, which redacts secrets.
@@ -172,10 +193,15 @@ impl Writer {
         event: &Event<'_>,
         redaction: Option<&Redaction<'_>>,
     ) {
-        match self.format {
-            OutputFormat::Json => json::write(line, time, &mut self.json, event, redaction),
-            OutputFormat::Text => {
-                text::write(line, self.json.longest, time.ts, event, redaction);
+        if self.is_quiet && !matches!(event, Event::TracingStopped(_)) {
+            return;
+        }
+        let longest = self.json.longest;
+        match (self.format, &mut self.screen) {
+            (OutputFormat::Json, _) => json::write(line, time, &mut self.json, event, redaction),
+            (OutputFormat::Text, None) => text::write(line, longest, time.ts, event, redaction),
+            (OutputFormat::Text, Some(screen)) => {
+                screen.write(line, longest, time.ts, event, redaction);
             }
         }
     }

@@ -1,6 +1,6 @@
-//! The controlling terminal of this process, if it has one.
+//! The controlling terminal of this process, if it has one, and the width of a terminal.
 
-use std::fs::File;
+use std::{fs::File, io::stderr};
 
 use nix::{
     sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask},
@@ -8,8 +8,15 @@ use nix::{
 };
 use rustix::{
     process::Pid,
-    termios::{tcgetpgrp, tcsetpgrp},
+    termios::{tcgetpgrp, tcgetwinsize, tcsetpgrp},
 };
+
+/// Number of columns of the terminal that is standard error; `None` if it is no terminal, or one
+/// whose width is unknown.
+pub(crate) fn width_of_stderr() -> Option<usize> {
+    let size = tcgetwinsize(stderr()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
 
 /// The controlling terminal.
 pub(crate) struct Terminal(File);

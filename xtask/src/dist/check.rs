@@ -7,8 +7,9 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use super::completions;
 use super::files::{name_of, sha256};
-use super::layout::{COMPLETIONS, DOCUMENTS, SUMS};
+use super::layout::{DOCUMENTS, SUMS};
 use crate::architecture::Architecture;
 use crate::workspace::{self, VERSION};
 use crate::{command, progress, source};
@@ -30,7 +31,7 @@ pub(super) fn content(tarballs: &[PathBuf]) -> Result<()> {
         if of_host {
             programs(&top)?;
         }
-        completions(&top)?;
+        completions::check(&top)?;
         manual(&top)?;
         bills_of_materials(&top)?;
         documents(&top.join(DOCUMENTS))?;
@@ -60,63 +61,6 @@ fn programs(top: &Path) -> Result<()> {
         ensure!(
             printed.trim() == format!("{name} {VERSION}"),
             "{name} --version prints {printed:?}; the release is {VERSION}"
-        );
-    }
-    Ok(())
-}
-
-/// Checks that each shell reads its script, and completes the commands. Reports shells that are not
-/// installed.
-fn completions(top: &Path) -> Result<()> {
-    for (program, shell, path) in COMPLETIONS {
-        if command::find(shell).is_none() {
-            progress::warning(format_args!(
-                "completions for {shell} are not checked: it is not installed"
-            ));
-            continue;
-        }
-        let script = top.join(path);
-        let script = script.to_str().context("a path that is not UTF-8")?;
-        let (begun, whole) = match program {
-            "exectrail" => ("pre", "preflight"),
-            _ => ("ver", "verify"),
-        };
-        // clap makes this name for bash, which allows no `-` in the names of variables.
-        let function = program.replace('-', "__");
-        let mut ask = command::new(shell);
-        match shell {
-            "bash" => ask.args([
-                "--norc",
-                "-c",
-                &format!(
-                    "source \"$1\"; COMP_WORDS=({program} {begun}); COMP_CWORD=1; \
-                     _{function} {program} {begun} {program}; echo \"${{COMPREPLY[@]}}\""
-                ),
-                "bash",
-                script,
-            ]),
-            "fish" => ask.args([
-                "--no-config",
-                "-c",
-                &format!("source '{script}'; complete -C '{program} {begun}'"),
-            ]),
-            // Completion in zsh needs a terminal. This checks that zsh can read the script, and
-            // that the script defines its function.
-            _ => ask.args([
-                "-f",
-                "-c",
-                &format!(
-                    "autoload -Uz compinit; compinit -u -D; source \"$1\"; \
-                     functions _{program}_commands"
-                ),
-                "zsh",
-                script,
-            ]),
-        };
-        let offered = command::output(&mut ask)?;
-        ensure!(
-            offered.contains(whole),
-            "{shell} completes `{program} {begun}` to {offered:?}, not to {whole}"
         );
     }
     Ok(())
@@ -153,6 +97,15 @@ fn manual(top: &Path) -> Result<()> {
     }
     for command in ["show", "verify"] {
         page(&format!("exectrail-log-{command}.1"))?;
+    }
+    for command in ["", "-announce", "-preflight", "-run", "-verify"] {
+        let text = page(&format!("exectrail{command}.1"))?;
+        for section in [".SH EXAMPLES", ".SH \"EXIT STATUS\""] {
+            ensure!(
+                text.contains(section),
+                "exectrail{command}.1 has no {section}"
+            );
+        }
     }
     ensure!(
         page("exectrail-pid-ns-init.1").is_err(),

@@ -4,6 +4,7 @@
 //! directory. `--check` makes the second build.
 
 mod check;
+mod completions;
 mod files;
 mod layout;
 mod parts;
@@ -14,15 +15,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use self::files::{files_below, files_in, name_of, sha256};
-use self::layout::{COMPLETIONS, DOCUMENTS, SUMS};
+use self::files::{files_below, sha256};
+use self::layout::{DOCUMENTS, SUMS};
 use self::tarball::Tarball;
 use crate::architecture::Architecture;
 use crate::build::{self, Built};
 use crate::progress::Progress;
 use crate::setup::{self, For};
 use crate::workspace::{self, VERSION};
-use crate::{command, source};
+use crate::{package, source};
 
 /// Arguments of `cargo xtask dist`.
 #[derive(clap::Args)]
@@ -106,26 +107,9 @@ fn make(architectures: &[Architecture], time: u64, out: &Path) -> Result<Vec<Pat
 fn tarball(architecture: Architecture, host: &Built, built: &Built, time: u64) -> Result<Tarball> {
     let root = workspace::root();
     let mut tarball = Tarball::default();
-    tarball.add_program("bin/exectrail", &built.exectrail)?;
-    tarball.add_program("bin/exectrail-log", &built.log)?;
-    tarball.add_program("bin/exectrail-preflight", &built.preflight)?;
-
-    let manual = tempfile::tempdir()?;
-    for program in [&host.exectrail, &host.log] {
-        command::run(command::new(program).arg("man").arg(manual.path()))?;
+    for item in package::items(host, built)? {
+        tarball.add_item(item);
     }
-    for page in files_in(manual.path())? {
-        tarball.add_copy(format!("share/man/man1/{}", name_of(&page)), &page)?;
-    }
-    for (program, shell, path) in COMPLETIONS {
-        let program = match program {
-            "exectrail" => &host.exectrail,
-            _ => &host.log,
-        };
-        let script = command::output(command::new(program).args(["completions", shell]))?;
-        tarball.add(path, script);
-    }
-
     for name in ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"] {
         tarball.add_copy(format!("{DOCUMENTS}/{name}"), &root.join(name))?;
     }

@@ -10,6 +10,8 @@ use anyhow::{Context, Result};
 use flate2::{Compression, GzBuilder};
 use tar::{Builder, EntryType, Header};
 
+use crate::package::Item;
+
 /// A tarball to be written.
 #[derive(Default)]
 pub(super) struct Tarball {
@@ -23,10 +25,9 @@ impl Tarball {
         self.files.insert(path.into(), (0o644, content.into()));
     }
 
-    /// Adds a program, a copy of `file`.
-    pub(super) fn add_program(&mut self, path: impl Into<String>, file: &Path) -> Result<()> {
-        self.files.insert(path.into(), (0o755, read(file)?));
-        Ok(())
+    /// Adds a file that users install.
+    pub(super) fn add_item(&mut self, item: Item) {
+        self.files.insert(item.path, (item.mode, item.content));
     }
 
     /// Adds a copy of `file`.

@@ -19,30 +19,24 @@ pub(super) fn output(line: &str) -> Vec<Line> {
     }
 }
 
-/// exectrail's text: a time, and `exec`, ids, `comm -> file: command line`, or another event.
+/// Text with the sequences that give it colours on a terminal (ECMA-48, SGR).
 fn text(line: &str) -> Line {
-    let is_time = |word: &str| word.len() == 24 && word.ends_with('Z');
-    let Some((time, rest)) = line.split_once(' ').filter(|(time, _)| is_time(time)) else {
-        return vec![Part::new(Style::Plain, line)];
-    };
-    let time = Part::new(Style::Dim, format!("{time} "));
-    let exec = rest.strip_prefix("exec ").and_then(|rest| {
-        let (before, rest) = rest.split_once(" -> ")?;
-        let (file, command_line) = rest.split_once(": ")?;
-        let (ids, comm) = before.rsplit_once(' ')?;
-        Some((ids, comm, file, command_line))
-    });
-    let Some((ids, comm, file, command_line)) = exec else {
-        return vec![time, Part::new(Style::Event, rest)];
-    };
-    vec![
-        time,
-        Part::new(Style::Event, "exec "),
-        Part::new(Style::Dim, format!("{ids} ")),
-        Part::new(Style::Plain, format!("{comm} -> ")),
-        Part::new(Style::Name, file),
-        Part::new(Style::Plain, format!(": {command_line}")),
-    ]
+    let mut pieces = line.split("\x1b[");
+    let first = pieces.next().unwrap_or_default();
+    let mut parts = vec![Part::new(Style::Plain, first)];
+    for piece in pieces {
+        let (numbers, text) = piece.split_once('m').unwrap_or(("", piece));
+        let style = match numbers {
+            "1" => Style::Bold,
+            "2" => Style::Dim,
+            "36" => Style::Name,
+            "31" | "33" => Style::Value,
+            _ => Style::Plain,
+        };
+        parts.push(Part::new(style, text));
+    }
+    parts.retain(|part| !part.text.is_empty());
+    parts
 }
 
 /// JSON: keys, and values.
@@ -128,18 +122,22 @@ mod tests {
     #[test]
     fn colours_change_no_text() {
         for line in [
-            "2026-11-26T06:48:41.213Z exec pid=1/2 uid=0 sh -> /usr/bin/make: make 'a -> b: c'",
-            "2026-11-26T06:48:41.213Z tracing stopped: 7 execs, 0 lost",
+            "exectrail: 7 execs recorded, 0 lost",
             "cc -c main.c",
             r#"{"a":"b\"c\\","d":[1,"e"]}"#,
             "",
         ] {
             assert_eq!(shown(&output(line)), [line]);
         }
-        assert_eq!(
-            output("2026-11-26T06:48:41.213Z exec pid=1/2 uid=0 sh -> /a: a").len(),
-            1
-        );
+        let line = output("\x1b[2m0.000\x1b[0m \x1b[36m/bin/a\x1b[0m b").swap_remove(0);
+        let parts = [
+            (Style::Dim, "0.000"),
+            (Style::Plain, " "),
+            (Style::Name, "/bin/a"),
+        ];
+        let parts = parts.map(|(style, text)| Part::new(style, text));
+        assert_eq!(line[..3], parts);
+        assert_eq!(line[3], Part::new(Style::Plain, " b"));
     }
 
     #[test]

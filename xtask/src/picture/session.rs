@@ -1,13 +1,13 @@
-//! Runs commands in a directory with a small project, as a user in a terminal would.
+//! Runs commands on a terminal, in a directory with a small project.
 
 use std::env;
 use std::fs;
-use std::io::{Read as _, pipe};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use super::svg::COLUMNS;
 use crate::command;
 
 /// The project's build: what it prints is not all that it executes.
@@ -40,32 +40,28 @@ impl Session {
         })
     }
 
-    /// What a command prints, to standard output and standard error in one stream.
+    /// What a command prints on a terminal, with colours.
     pub(super) fn run(&self, line: &str) -> Result<String> {
         let path = env::var_os("PATH").unwrap_or_default();
         let dirs = [self.bin.clone()];
         let path = env::join_paths(dirs.into_iter().chain(env::split_paths(&path)))?;
-        let (mut output, input) = pipe()?;
         let object = self.directory.path().join("main.o");
         if object.exists() {
             fs::remove_file(object)?;
         }
-        let mut shell = command::new("sh");
-        shell
-            .args(["-c", line])
+        // `script` is util-linux's, in Debian's package bsdutils, which every system has.
+        let mut terminal = command::new("script");
+        terminal
+            .args(["--quiet", "--return", "--echo", "never", "--command"])
+            .arg(format!("stty cols {COLUMNS}; {line}"))
+            .arg("/dev/null")
             .current_dir(self.directory.path())
             .env("PATH", path)
+            .env("TERM", "xterm-256color")
+            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR")
             // Nobody's keys are read: there is no such directory.
-            .env("HOME", "/home/jessie")
-            .stdout(input.try_clone()?)
-            .stderr(input);
-        let mut child = shell.spawn().context("cannot start sh")?;
-        // The pipe ends when the last of its writers does, and this is one.
-        drop(shell);
-        let mut text = String::new();
-        output.read_to_string(&mut text)?;
-        let status = child.wait()?;
-        anyhow::ensure!(status.success(), "`{line}` failed: {status}\n{text}");
-        Ok(text)
+            .env("HOME", "/home/jessie");
+        command::output(&mut terminal)
     }
 }

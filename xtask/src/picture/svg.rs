@@ -16,7 +16,6 @@ pub(super) enum Style {
     Plain,
     Dim,
     Bold,
-    Event,
     Name,
     Value,
 }
@@ -27,7 +26,6 @@ impl Style {
             Self::Plain => None,
             Self::Dim => Some("dim"),
             Self::Bold => Some("bold"),
-            Self::Event => Some("event"),
             Self::Name => Some("name"),
             Self::Value => Some("value"),
         }
@@ -57,14 +55,12 @@ const STYLE: &str = "
   .screen { fill: #f6f8fa; stroke: #d1d9e0 }
   .dim { fill: #59636e }
   .bold { font-weight: 600 }
-  .event { fill: #116329 }
   .name { fill: #0550ae }
   .value { fill: #8a4600 }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3 }
     .screen { fill: #0d1117; stroke: #3d444d }
     .dim { fill: #9198a1 }
-    .event { fill: #7ee787 }
     .name { fill: #79c0ff }
     .value { fill: #ffa657 }
   }

@@ -27,13 +27,7 @@ const BEFORE: [&str; 8] = [
 
 /// What stands directly before a version that a release does not change: another program's, or an
 /// old one of exectrail.
-const NOT_OURS: [&str; 4] = [
-    "`vrl-python` ",
-    "since ",
-    "Since ",
-    // The picture in the README shows the output of the version that made it.
-    "tracing started: exectrail ",
-];
+const NOT_OURS: [&str; 3] = ["`vrl-python` ", "since ", "Since "];
 
 /// Examples of versions in tests, which stay.
 const EXAMPLES: &str = "xtask/src/release/";

@@ -98,6 +98,8 @@ pub(super) async fn start(
     let chain = config.checkpoints.map(|_| Chain::new(Head::default()));
     let sink = LineSink::new(sink, chain);
     let writer = Writer::new(config.output, labels)
+        .on_screen(config.screen)
+        .quiet(config.is_quiet)
         .with_keys(config.keys)
         .bounded(config.longest_line)
         .overflowing(sink.overflow())

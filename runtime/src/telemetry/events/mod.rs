@@ -15,5 +15,6 @@ pub(crate) use lines::{LinesUnwritten, LinesWritten, RecordUnreadable, SinkFull}
 pub(crate) use run::{
     ActorFailed, DiscoveryDecided, FailedExecsDecided, KeyReadable, PrivilegesDropped,
     PrivilegesKept, Ready, StartupTimedOut, Stopping, TracingRefused, VariablesUnknown,
+    WaitsOutsidePod,
 };
 pub(crate) use targets::{EndsNotChecked, StateNotSaved, StateUnusable, TableFull, TargetsSwept};

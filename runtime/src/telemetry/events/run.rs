@@ -38,6 +38,25 @@ impl Ready {
     }
 }
 
+/// A person has started the sidecar where there is no pod.
+pub(crate) struct WaitsOutsidePod {
+    /// The address that accepts announcements.
+    pub address: SocketAddr,
+}
+
+impl WaitsOutsidePod {
+    /// Logs it.
+    pub(crate) fn emit(self) {
+        let address = self.address;
+        info!(
+            %address,
+            "this is the sidecar of a pod: it waits until a workspace announces itself at the \
+             address, and records nothing before; to see what one command executes here: \
+             exectrail run -- COMMAND"
+        );
+    }
+}
+
 /// Tracing is impossible.
 pub(crate) struct TracingRefused<'a> {
     /// A reason, with its remedy. Each reason is an event.

@@ -1,8 +1,9 @@
-//! `exectrail run`: signals, terminals, orphans, the log file, and commands that cannot be
-//! executed.
+//! `exectrail run`: signals, terminals, what it prints on them, orphans, the log file, and commands
+//! that cannot be executed.
 
 mod log_file;
 mod processes;
+mod screen;
 mod signals;
 mod terminals;
 

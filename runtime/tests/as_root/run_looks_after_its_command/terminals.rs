@@ -16,7 +16,7 @@ use crate::{
 
 /// Runs a Python script that acts as the terminal. The command is its `argv`, `p` the command's
 /// process and `t` the terminal. It prints the command's `status` at the end.
-fn on_a_terminal(script: &str, command: &[&str]) -> String {
+pub(super) fn on_a_terminal(script: &str, command: &[&str]) -> String {
     let frame = "import os, pty, select, signal, sys, time\n\
         for s in (signal.SIGINT, signal.SIGQUIT): signal.signal(s, signal.SIG_DFL)\n\
         p, t = pty.fork()\n\

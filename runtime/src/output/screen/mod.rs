@@ -1,0 +1,271 @@
+//! The lines of `exectrail run` on a terminal: each program below the one that started it.
+//!
+//! They have what a person looks for in a command's programs. What concerns pods, and the time of
+//! day, is in the text line (`text.rs`) and in the log.
+
+mod row;
+mod tree;
+
+use anstyle::Style;
+use jiff::Timestamp;
+
+use self::{
+    row::{ALERT, FAILURE, Row},
+    tree::Tree,
+};
+use super::{
+    event::{Account, Event, Kind, Lost, SuppressedEvent, outcome},
+    exec::{ExecEvent, comm},
+    failed_exec::FailedExecEvent,
+    quote::{Alphabet, CommandLine, Escaped},
+    redacted::Redaction,
+};
+use crate::{config, event::decode::arguments, process::terminal, suppression::Reason};
+
+/// Makes the lines.
+#[derive(Debug)]
+pub(super) struct Screen {
+    look: config::Screen,
+    /// Number of columns of the terminal now; `None` if there is no terminal.
+    width: fn() -> Option<usize>,
+    /// Time of the first line.
+    began: Option<Timestamp>,
+    /// User id of the command.
+    uid: Option<u32>,
+    tree: Tree,
+}
+
+impl Screen {
+    /// Makes lines for standard error.
+    pub(super) fn new(look: config::Screen) -> Self {
+        Self {
+            look,
+            width: terminal::width_of_stderr,
+            began: None,
+            uid: None,
+            tree: Tree::default(),
+        }
+    }
+
+    /// Appends the line of `event`, if it has one, with at most `longest` bytes of text.
+    pub(super) fn write(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        longest: usize,
+        ts: Timestamp,
+        event: &Event<'_>,
+        redaction: Option<&Redaction<'_>>,
+    ) {
+        let row = || {
+            let began = self.began.unwrap_or(ts);
+            Row::new(ts.duration_since(began).as_secs_f64().max(0.0), longest)
+        };
+        let mut row = match event {
+            Event::TracingStopped(account) => {
+                let is_coloured = self.look.is_coloured;
+                let alert = if account.lost > 0 {
+                    ALERT
+                } else {
+                    Style::new().bold()
+                };
+                let style = if is_coloured { alert } else { Style::new() };
+                buffer.extend_from_slice(
+                    format!("{style}{}{style:#}\n", summary(account)).as_bytes(),
+                );
+                return;
+            }
+            Event::Exec(event) => {
+                let row = row();
+                self.exec(row, *event, redaction)
+            }
+            Event::ExecFailed(event) => {
+                let depth = self.tree.depth(&event.head.subject);
+                failed(row().of(event.head.subject.tgid, depth), *event)
+            }
+            Event::Exit(exit) => {
+                let row = row();
+                let row = row.of(exit.tgid, self.tree.ended(exit));
+                let (status, signal, _) = outcome(exit);
+                let mut row = match status {
+                    Some(0) => row.styled(Style::new().dimmed()),
+                    _ => row.styled(FAILURE),
+                };
+                let comm = quoted(comm(&exit.comm));
+                let milliseconds = exit.ktime.saturating_sub(exit.start) / 1_000_000;
+                match (status, signal) {
+                    (Some(status), _) => row.push(format_args!(
+                        "{comm} ended with status {status} after {milliseconds} ms"
+                    )),
+                    (None, signal) => row.push(format_args!(
+                        "{comm} was ended by signal {} after {milliseconds} ms",
+                        signal.unwrap_or_default()
+                    )),
+                }
+                row
+            }
+            Event::Lost(event) => {
+                let mut row = row().styled(ALERT);
+                row.push(lost(event));
+                row
+            }
+            Event::Suppressed(event) => {
+                let mut row = row();
+                row.push(suppressed(event));
+                row
+            }
+            Event::ClockSet { step } => {
+                let mut row = row();
+                row.push(format_args!(
+                    "the clock of this machine was set by {step:#}"
+                ));
+                row
+            }
+            Event::LabelsChanged { labels, .. } => {
+                let mut row = row();
+                row.push(format_args!("the labels are now {}", Escaped(labels)));
+                row
+            }
+            Event::WorkspaceUnknown { reason } => {
+                let mut row = row().styled(ALERT);
+                row.push(Escaped(reason));
+                row
+            }
+            // There is one workspace: the command.
+            Event::TracingStarted { .. }
+            | Event::WorkspaceStarted { .. }
+            | Event::WorkspaceAnnounced { .. }
+            | Event::WorkspaceEnded { .. }
+            | Event::Checkpoint(_) => return,
+        };
+        self.began.get_or_insert(ts);
+        if let Some(redaction) = redaction {
+            row.note(
+                Style::new().dimmed(),
+                format_args!("{} redacted", redaction.places().count()),
+            );
+        }
+        let width = if self.look.is_full {
+            None
+        } else {
+            (self.width)()
+        };
+        row.write(buffer, width, self.look.is_coloured);
+    }
+
+    fn exec(&mut self, row: Row, event: ExecEvent<'_>, redaction: Option<&Redaction<'_>>) -> Row {
+        let subject = &event.head.subject;
+        let mut row = row.of(subject.tgid, self.tree.executed(subject));
+        let argv = redaction.and_then(Redaction::argv);
+        // The kernel has put the interpreter in front, and the filename after it.
+        let is_script = event.interpreter().is_some()
+            && argv.is_none()
+            && event.arguments().any(|word| word == event.filename);
+        let first = event.arguments().next().unwrap_or_default();
+        let skipped = if is_script {
+            row.push_name(quoted(first));
+            1
+        } else {
+            row.push_name(quoted(event.filename));
+            let last = event.filename.rsplit(|byte| *byte == b'/').next();
+            if first == event.filename || Some(first) == last {
+                1
+            } else {
+                // The caller has chosen another name.
+                row.push(" as");
+                0
+            }
+        };
+        match argv {
+            None => {
+                let words = event.arguments().skip(skipped);
+                words.for_each(|word| row.push(format_args!(" {}", quoted(word))));
+            }
+            Some(argv) => argv.show(event, usize::MAX, |piece| {
+                if piece.word >= skipped {
+                    let blank = if piece.first { " " } else { "" };
+                    row.push(format_args!("{blank}{}", quoted(piece.bytes)));
+                }
+            }),
+        }
+        let uid = event.ns_ids().map_or(subject.uid, |(uid, _)| uid);
+        if *self.uid.get_or_insert(uid) != uid {
+            row.note(FAILURE, format_args!("uid {uid}"));
+        }
+        if subject.euid != subject.uid {
+            row.note(FAILURE, format_args!("effective uid {}", subject.euid));
+        }
+        if event.truncated() {
+            let (kept, all) = (event.argv.len(), event.head.argv_len);
+            row.note(FAILURE, format_args!("argv cut: {kept} of {all} bytes"));
+        }
+        if event.tampered(event.arguments().count()) {
+            let filename = quoted(event.stack_filename);
+            row.note(
+                ALERT,
+                format_args!("TAMPERED: the new stack has {filename} as the filename"),
+            );
+        }
+        row
+    }
+}
+
+fn failed(row: Row, event: FailedExecEvent<'_>) -> Row {
+    let mut row = row.styled(FAILURE);
+    row.push(quoted(event.shown_filename()));
+    let words = arguments(event.argv).skip(1);
+    words.for_each(|word| row.push(format_args!(" {}", quoted(word))));
+    row.note(FAILURE, format_args!("failed: {}", event.error()));
+    row
+}
+
+/// The last line.
+fn summary(account: &Account<'_>) -> String {
+    let mut text = format!(
+        "exectrail: {} recorded, {} lost",
+        counted(account.execs, Kind::Exec),
+        account.lost
+    );
+    if account.suppressed > 0 {
+        text.push_str(&format!(", {} suppressed", account.suppressed));
+    }
+    text
+}
+
+fn lost(lost: &Lost) -> String {
+    let what = counted(lost.loss.count, lost.of);
+    match lost.table {
+        Some(table) => format!("LOST {what}: the table of {table} was full"),
+        None => format!("LOST {what}: the kernel's buffer was full; --ring-bytes makes it larger"),
+    }
+}
+
+fn suppressed(event: &SuppressedEvent<'_>) -> String {
+    let what = counted(event.count, event.of);
+    match event.reason {
+        Reason::Exclude(rule) => {
+            let rule = rule.to_string();
+            format!("{what} suppressed by --exclude {}", quoted(rule.as_bytes()))
+        }
+        Reason::RateLimit(limit, _) => {
+            format!("{what} suppressed by --rate-limit {}", limit.rate)
+        }
+        Reason::Volume(rate, _) => format!("{what} suppressed by --rate-limit {rate}"),
+    }
+}
+
+/// A number of events of one kind.
+fn counted(number: u64, kind: Kind) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {}{plural}", kind.noun())
+}
+
+/// One word of a command line.
+fn quoted(word: &[u8]) -> CommandLine<std::iter::Once<&[u8]>> {
+    CommandLine {
+        words: std::iter::once(word),
+        alphabet: Alphabet::Visible,
+    }
+}
+
+#[cfg(test)]
+mod tests;
