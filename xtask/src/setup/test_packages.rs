@@ -3,7 +3,7 @@
 use super::debian_packages::{self, Package};
 use super::requirement::Found;
 
-const PACKAGES: [Package; 31] = [
+const PACKAGES: [Package; 32] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -138,6 +138,11 @@ const PACKAGES: [Package; 31] = [
         name: "runc",
         provides: "runc",
         reason: "podman's runtime",
+    },
+    Package {
+        name: "docker-registry",
+        provides: "docker-registry",
+        reason: "a registry to which the image is pushed",
     },
     Package {
         name: "runsc",
