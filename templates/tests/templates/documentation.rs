@@ -183,7 +183,8 @@ fn the_guides_blocks_can_be_added() {
 /// and every output of the module.
 #[test]
 fn the_guide_names_what_there_is() {
-    let guide = fs::read_to_string(directory().join("../docs/deploy.md")).unwrap();
+    let read = |name: &str| fs::read_to_string(directory().join("../docs").join(name)).unwrap();
+    let guide = read("deploy.md") + &read("strict-clusters.md");
     let declared = |file: &str, kind: &str| -> Vec<String> {
         let opening = format!("{kind} \"");
         text(file)

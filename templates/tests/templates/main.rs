@@ -15,6 +15,7 @@ mod node_check;
 mod openshift_and_selinux;
 mod plain_yaml;
 mod pod_fields;
+mod policies;
 mod real_terraform;
 mod registry;
 mod strange_names_are_harmless;

@@ -22,6 +22,12 @@ const BUILD_TYPE: &str = concat!(
     "/blob/main/docs/release.md#provenance"
 );
 
+/// Who built it.
+const BUILDER: &str = concat!(
+    env!("CARGO_PKG_REPOSITORY"),
+    "/blob/main/docs/release.md#a-local-build"
+);
+
 /// A pushed image, and what it was built with.
 pub(super) struct Pushed<'a> {
     pub(super) to: &'a Destination,
@@ -89,7 +95,7 @@ fn statement(pushed: &Pushed<'_>, revision: &str) -> Result<Value> {
             },
             "runDetails": {
                 // A machine of whoever ran the command: no build platform vouches for it.
-                "builder": {"id": format!("{BUILD_TYPE}-unsigned-local-build")},
+                "builder": {"id": BUILDER},
                 "byproducts": [named(PROGRAM, pushed.binary)?],
             },
         },
