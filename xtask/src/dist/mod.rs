@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use self::files::{files_below, files_in, name_of, sha256};
+use self::files::{files_below, files_in, name_of};
 use self::layout::{COMPLETIONS, DOCUMENTS, SUMS};
 use self::tarball::Tarball;
 use crate::architecture::Architecture;
@@ -23,7 +23,7 @@ use crate::build::{self, Built};
 use crate::progress::Progress;
 use crate::setup::{self, For};
 use crate::workspace::{self, VERSION};
-use crate::{command, source};
+use crate::{command, digest, source};
 
 /// Arguments of `cargo xtask dist`.
 #[derive(clap::Args)]
@@ -98,7 +98,7 @@ fn make(architectures: &[Architecture], time: u64, out: &Path) -> Result<Vec<Pat
             let built = build::release_for(architecture)?;
             tarball(architecture, &host, &built, time)?.write(&name, time, &file)
         })?;
-        sums.push_str(&format!("{}  {name}.tar.gz\n", sha256(&file)?));
+        sums.push_str(&format!("{}  {name}.tar.gz\n", digest::of_file(&file)?));
         tarballs.push(file);
     }
     fs::write(out.join(SUMS), sums)?;
@@ -115,7 +115,7 @@ fn make_module(time: u64, out: &Path) -> Result<PathBuf> {
         fs::read_to_string(&sums).with_context(|| format!("cannot read {}", sums.display()))?;
     fs::write(
         &sums,
-        format!("{others}{}  {name}.tar.gz\n", sha256(&file)?),
+        format!("{others}{}  {name}.tar.gz\n", digest::of_file(&file)?),
     )?;
     Ok(file)
 }

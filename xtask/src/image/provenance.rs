@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::destination::Destination;
 use super::layout::PROGRAM;
@@ -14,7 +13,7 @@ use crate::architecture::Architecture;
 use crate::builder::Builder;
 use crate::toolchain::Toolchain;
 use crate::workspace::{self, VERSION};
-use crate::{command, source};
+use crate::{command, digest, source};
 
 /// What the statement means, as SLSA asks for: a document at a URI.
 const BUILD_TYPE: &str = concat!(
@@ -63,7 +62,7 @@ fn statement(pushed: &Pushed<'_>, revision: &str) -> Result<Value> {
     let rust = Toolchain::detect()?;
     let version = |program: &str| command::output(command::new(program).arg("--version"));
     let named = |name: &str, file: &Path| -> Result<Value> {
-        Ok(json!({"name": name, "digest": {"sha256": sha256(file)?}}))
+        Ok(json!({"name": name, "digest": {"sha256": digest::of_file(file)?}}))
     };
     let hash = pushed.digest.trim_start_matches("sha256:");
     Ok(json!({
@@ -100,12 +99,4 @@ fn statement(pushed: &Pushed<'_>, revision: &str) -> Result<Value> {
             },
         },
     }))
-}
-
-fn sha256(file: &Path) -> Result<String> {
-    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
 }

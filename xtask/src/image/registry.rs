@@ -7,19 +7,18 @@ use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use super::destination::Destination;
 use super::push;
 use crate::builder::Builder;
-use crate::{command, progress};
+use crate::{command, digest, progress};
 
 /// Pushes `tag`, reads its manifest as a node's runtime does, and pulls it by its digest.
 pub(super) fn check(builder: Builder, tag: &str) -> Result<()> {
     let registry = Registry::start()?;
     let to: Destination = format!("{}/team/exectrail:9.9.9", registry.address).parse()?;
-    let digest = push::image(builder, tag, &to)?;
+    let reported = push::image(builder, tag, &to)?;
 
     let mut get = command::new("curl");
     get.args(["--silent", "--fail", "--noproxy", "*"])
@@ -36,24 +35,31 @@ pub(super) fn check(builder: Builder, tag: &str) -> Result<()> {
             registry.address
         ));
     let manifest = command::output(&mut get)?;
-    let hash: String = Sha256::digest(manifest.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = digest::of(manifest.as_bytes());
     ensure!(
-        digest == format!("sha256:{hash}"),
-        "the registry has sha256:{hash} under the tag; {digest} was reported"
+        reported == format!("sha256:{hash}"),
+        "the registry has sha256:{hash} under the tag; {reported} was reported"
     );
 
-    let by_digest = format!("{}@{digest}", to.repository());
-    let podman = |args: &[&str]| command::output(command::new("podman").args(args));
-    podman(&["pull", "--quiet", "--tls-verify=false", &by_digest])?;
-    let pulled = podman(&["image", "inspect", &by_digest])?;
-    podman(&["image", "untag", &by_digest])?;
-    let (pulled, built): (Value, Value) = (
-        serde_json::from_str(&pulled)?,
-        serde_json::from_str(&podman(&["image", "inspect", tag])?)?,
-    );
+    // With a storage of its own, as podman would not fetch what it has.
+    let storage = tempfile::tempdir()?;
+    let directory = |name: &str| storage.path().join(name).display().to_string();
+    let (root, run) = (directory("root"), directory("run"));
+    let elsewhere = ["--root", &root, "--runroot", &run, "--storage-driver=vfs"];
+    let podman = |global: &[&str], args: &[&str]| {
+        command::output(command::new("podman").args(global).args(args))
+    };
+    let inspect = |global: &[&str], name: &str| -> Result<Value> {
+        let printed = podman(global, &["image", "inspect", name])?;
+        Ok(serde_json::from_str(&printed)?)
+    };
+    let by_digest = format!("{}@{reported}", to.repository());
+    podman(
+        &elsewhere,
+        &["pull", "--quiet", "--tls-verify=false", &by_digest],
+    )?;
+    let pulled = inspect(&elsewhere, &by_digest)?;
+    let built = inspect(&[], tag)?;
     ensure!(
         pulled[0]["Id"].is_string() && pulled[0]["Id"] == built[0]["Id"],
         "{} was pulled, not {}",
