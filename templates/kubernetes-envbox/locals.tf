@@ -5,15 +5,25 @@ locals {
   name = "coder-${data.coder_workspace.me.id}"
 
   # Values of labels are short and plain; what people may choose freely is made so.
+  unfit = "/[^A-Za-z0-9_.-]+/"
+  workspace_label = trim(
+    substr(replace(data.coder_workspace.me.name, local.unfit, "-"), 0, 63),
+    "-_.",
+  )
+  user_label = trim(
+    substr(replace(data.coder_workspace_owner.me.name, local.unfit, "-"), 0, 63),
+    "-_.",
+  )
+
   labels = {
     "app.kubernetes.io/name"     = "coder-workspace"
     "app.kubernetes.io/instance" = local.name
     "app.kubernetes.io/part-of"  = "coder"
     "com.coder.resource"         = "true"
     "com.coder.workspace.id"     = data.coder_workspace.me.id
-    "com.coder.workspace.name"   = trim(substr(replace(data.coder_workspace.me.name, "/[^A-Za-z0-9_.-]+/", "-"), 0, 63), "-_.")
+    "com.coder.workspace.name"   = local.workspace_label
     "com.coder.user.id"          = data.coder_workspace_owner.me.id
-    "com.coder.user.username"    = trim(substr(replace(data.coder_workspace_owner.me.name, "/[^A-Za-z0-9_.-]+/", "-"), 0, 63), "-_.")
+    "com.coder.user.username"    = local.user_label
   }
 
   # Unlike labels, annotations may have any text.
@@ -29,7 +39,10 @@ locals {
   )
 
   # Of the workspace's name, what a host can be called.
-  hostname = trim(substr(replace(lower(data.coder_workspace.me.name), "/[^a-z0-9-]+/", "-"), 0, 63), "-")
+  hostname = trim(
+    substr(replace(lower(data.coder_workspace.me.name), "/[^a-z0-9-]+/", "-"), 0, 63),
+    "-",
+  )
 
   # Variables of envbox. The kubelet turns $$ in a value into $, so every $ is doubled here.
   envbox_env = {

@@ -1,19 +1,19 @@
 # A Coder workspace with Docker in it by envbox, every exec in it recorded by exectrail: those in
 # envbox's own container, in the workspace, and in the containers that are started there.
 #
-# exectrail adds the module, two dynamic blocks of containers, a dynamic volume and its mount, and the
-# command of envbox's container, which announces itself: its PID namespace is above all others.
+# exectrail adds the module, two dynamic blocks of containers, a dynamic volume and its mount, and
+# the command of envbox's container, which announces itself: its PID namespace is above all others.
 
 terraform {
   required_version = ">= 1.3"
   required_providers {
     coder = {
       source  = "coder/coder"
-      version = ">= 2.0"
+      version = ">= 2.0, < 3.0"
     }
     kubernetes = {
       source  = "hashicorp/kubernetes"
-      version = ">= 3.0"
+      version = ">= 3.0, < 4.0"
     }
   }
 }
@@ -149,8 +149,8 @@ resource "kubernetes_pod_v1" "main" {
           run_as_group               = init_container.value.security_context.run_as_group
           run_as_non_root            = init_container.value.security_context.run_as_non_root
           privileged                 = init_container.value.security_context.privileged
-          allow_privilege_escalation = init_container.value.security_context.allow_privilege_escalation
-          read_only_root_filesystem  = init_container.value.security_context.read_only_root_filesystem
+          allow_privilege_escalation = false
+          read_only_root_filesystem  = true
           capabilities {
             drop = ["ALL"]
             add  = init_container.value.security_context.add_capabilities
@@ -220,8 +220,8 @@ resource "kubernetes_pod_v1" "main" {
           run_as_group               = container.value.security_context.run_as_group
           run_as_non_root            = container.value.security_context.run_as_non_root
           privileged                 = container.value.security_context.privileged
-          allow_privilege_escalation = container.value.security_context.allow_privilege_escalation
-          read_only_root_filesystem  = container.value.security_context.read_only_root_filesystem
+          allow_privilege_escalation = false
+          read_only_root_filesystem  = true
           capabilities {
             drop = ["ALL"]
             add  = container.value.security_context.add_capabilities

@@ -1,97 +1,121 @@
 # What the template's owner sets.
 
 variable "use_kubeconfig" {
+  description = <<-EOT
+    Whether to use ~/.kube/config of the Coder host. false where Coder runs in the cluster that
+    workspaces go to.
+  EOT
   type        = bool
   default     = false
-  description = "Whether to use ~/.kube/config of the Coder host. false where Coder runs in the cluster that workspaces go to."
 }
 
 variable "namespace" {
+  description = <<-EOT
+    The Kubernetes namespace of workspaces. It must exist, and its Pod Security level be
+    "privileged", for envbox's sake.
+  EOT
   type        = string
-  description = "The Kubernetes namespace of workspaces. It must exist, and its Pod Security level be \"privileged\", for envbox's sake."
 }
 
 variable "envbox_image" {
+  description = "The envbox image. Pin it to a release: latest moves."
   type        = string
   default     = "ghcr.io/coder/envbox:latest"
-  description = "The envbox image. Pin it to a release: latest moves."
 }
 
 variable "workspace_image" {
+  description = "The image of workspaces, which envbox starts."
   type        = string
   default     = "codercom/enterprise-base:ubuntu"
-  description = "The image of workspaces, which envbox starts."
 }
 
 variable "workspace_user" {
+  description = "The user of the workspace, as the image has it."
   type        = string
   default     = "coder"
-  description = "The user of the workspace, as the image has it."
 }
 
 variable "exectrail_image" {
-  type        = string
   description = "The exectrail image, with its tag or digest."
+  type        = string
 }
 
 variable "native_sidecar" {
+  description = <<-EOT
+    Whether exectrail is a native sidecar, which starts before the workspace and stops after it.
+    Needs Kubernetes 1.29.
+  EOT
   type        = bool
   default     = false
-  description = "Whether exectrail is a native sidecar, which starts before the workspace and stops after it. Needs Kubernetes 1.29."
 }
 
 variable "announce_with" {
+  description = <<-EOT
+    What envbox's container announces itself with: "curl", which envbox's image has, or "exectrail",
+    mounted.
+  EOT
   type        = string
   default     = "curl"
-  description = "What envbox's container announces itself with: \"curl\", which envbox's image has, or \"exectrail\", mounted."
 }
 
 variable "hold_seconds" {
+  description = <<-EOT
+    End envbox's container once exectrail has not answered for this many seconds; 0 lets it go on.
+    Needs announce_with = "exectrail"; 300 is a careful value.
+  EOT
   type        = number
   default     = 0
-  description = "End envbox's container once exectrail has not answered for this many seconds; 0 lets it go on. Needs announce_with = \"exectrail\"; 300 is a careful value."
 }
 
 variable "redact" {
+  description = <<-EOT
+    Which secrets in command lines are written as [redacted]: "known" formats and names, all
+    "values" of options and variables, or "off".
+  EOT
   type        = string
   default     = "known"
-  description = "Which secrets in command lines are written as [redacted]: \"known\" formats and names, all \"values\" of options and variables, or \"off\"."
 }
 
 variable "kernel_before_5_11" {
+  description = "Whether nodes have Linux 5.8 to 5.10."
   type        = bool
   default     = false
-  description = "Whether nodes have Linux 5.8 to 5.10."
 }
 
 variable "create_tun" {
+  description = "Whether the workspace has a TUN device."
   type        = bool
   default     = false
-  description = "Whether the workspace has a TUN device."
 }
 
 variable "create_fuse" {
+  description = "Whether the workspace has a FUSE device."
   type        = bool
   default     = false
-  description = "Whether the workspace has a FUSE device."
 }
 
 variable "selinux_type" {
+  description = <<-EOT
+    SELinux type of exectrail's container: "spc_t" on nodes that enforce SELinux (OpenShift, RHEL,
+    Fedora), else null.
+  EOT
   type        = string
   default     = null
-  description = "SELinux type of exectrail's container: \"spc_t\" on nodes that enforce SELinux (OpenShift, RHEL, Fedora), else null."
 }
 
 variable "only_fit_nodes" {
+  description = <<-EOT
+    Whether workspaces go only to nodes on which exectrail can trace, as templates/node-check labels
+    them.
+  EOT
   type        = bool
   default     = false
-  description = "Whether workspaces go only to nodes on which exectrail can trace, as templates/node-check labels them."
 }
 
 variable "node_selector" {
+  description = "Labels of the nodes that workspaces go to."
   type        = map(string)
   default     = {}
-  description = "Labels of the nodes that workspaces go to."
 }
 
 # What the workspace's user chooses.
@@ -127,7 +151,9 @@ data "coder_parameter" "memory" {
 data "coder_parameter" "home_disk_size" {
   name         = "home_disk_size"
   display_name = "Home disk"
-  description  = "GiB, for the home directory and the containers in the workspace; cannot be changed later"
+  description  = <<-EOT
+    GiB, for the home directory and the containers in the workspace; cannot be changed later
+  EOT
   type         = "number"
   default      = 20
   icon         = "/emojis/1f4be.png"

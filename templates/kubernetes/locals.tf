@@ -10,13 +10,23 @@ locals {
   }
 
   # Values of labels are short and plain; what people may choose freely is made so.
+  unfit = "/[^A-Za-z0-9_.-]+/"
+  workspace_label = trim(
+    substr(replace(data.coder_workspace.me.name, local.unfit, "-"), 0, 63),
+    "-_.",
+  )
+  user_label = trim(
+    substr(replace(data.coder_workspace_owner.me.name, local.unfit, "-"), 0, 63),
+    "-_.",
+  )
+
   labels = merge(local.selector, {
     "app.kubernetes.io/part-of" = "coder"
     "com.coder.resource"        = "true"
     "com.coder.workspace.id"    = data.coder_workspace.me.id
-    "com.coder.workspace.name"  = trim(substr(replace(data.coder_workspace.me.name, "/[^A-Za-z0-9_.-]+/", "-"), 0, 63), "-_.")
+    "com.coder.workspace.name"  = local.workspace_label
     "com.coder.user.id"         = data.coder_workspace_owner.me.id
-    "com.coder.user.username"   = trim(substr(replace(data.coder_workspace_owner.me.name, "/[^A-Za-z0-9_.-]+/", "-"), 0, 63), "-_.")
+    "com.coder.user.username"   = local.user_label
   })
 
   # Unlike labels, annotations may have any text.

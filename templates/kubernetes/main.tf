@@ -8,11 +8,11 @@ terraform {
   required_providers {
     coder = {
       source  = "coder/coder"
-      version = ">= 2.0"
+      version = ">= 2.0, < 3.0"
     }
     kubernetes = {
       source  = "hashicorp/kubernetes"
-      version = ">= 3.0"
+      version = ">= 3.0, < 4.0"
     }
   }
 }
@@ -187,8 +187,8 @@ resource "kubernetes_deployment_v1" "main" {
               run_as_group               = init_container.value.security_context.run_as_group
               run_as_non_root            = init_container.value.security_context.run_as_non_root
               privileged                 = init_container.value.security_context.privileged
-              allow_privilege_escalation = init_container.value.security_context.allow_privilege_escalation
-              read_only_root_filesystem  = init_container.value.security_context.read_only_root_filesystem
+              allow_privilege_escalation = false
+              read_only_root_filesystem  = true
               capabilities {
                 drop = ["ALL"]
                 add  = init_container.value.security_context.add_capabilities
@@ -258,8 +258,8 @@ resource "kubernetes_deployment_v1" "main" {
               run_as_group               = container.value.security_context.run_as_group
               run_as_non_root            = container.value.security_context.run_as_non_root
               privileged                 = container.value.security_context.privileged
-              allow_privilege_escalation = container.value.security_context.allow_privilege_escalation
-              read_only_root_filesystem  = container.value.security_context.read_only_root_filesystem
+              allow_privilege_escalation = false
+              read_only_root_filesystem  = true
               capabilities {
                 drop = ["ALL"]
                 add  = container.value.security_context.add_capabilities

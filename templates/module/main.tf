@@ -8,6 +8,10 @@ terraform {
 locals {
   program = "/usr/bin/exectrail"
 
+  # As the program reads it: localhost is the IPv4 loopback. A client in the workspace would ask the
+  # image's /etc/hosts, which may name ::1 only.
+  init_address = replace(var.init_address, "/^localhost:/", "127.0.0.1:")
+
   # Where the announce form has the program in the workspace's container.
   mount_path = "/opt/exectrail"
 
@@ -21,6 +25,8 @@ locals {
 
   reads_pod_labels = length(var.labels_from_pod) > 0
 
+  label_mount = { name = "exectrail-labels", mount_path = local.labels_path, read_only = true }
+
   holds = var.hold_seconds > 0
 
   # init.sh with the settings of this module. Each of the replaced texts is there exactly once.
@@ -29,7 +35,7 @@ locals {
       replace(
         file("${path.module}/init.sh"),
         "address='127.0.0.1:56123'",
-        "address='${var.init_address}'",
+        "address='${local.init_address}'",
       ),
       "patience='900'",
       "patience='${var.announce_timeout_seconds}'",
@@ -45,7 +51,7 @@ locals {
         replace(
           file("${path.module}/hold.sh"),
           "address='127.0.0.1:56123'",
-          "address='${var.init_address}'",
+          "address='${local.init_address}'",
         ),
         "patience='900'",
         "patience='${var.announce_timeout_seconds}'",
@@ -71,6 +77,8 @@ locals {
   # Variables of the sidecar that have a field of the pod.
   env_from_fields = [{ name = "EXECTRAIL_NODE", field_path = "spec.nodeName" }]
 
+  capabilities = concat(["BPF", "PERFMON"], var.kernel_before_5_11 ? ["SYS_RESOURCE"] : [])
+
   # Root in its container, since Kubernetes gives added capabilities to no other user, and all
   # else taken away.
   sidecar_security_context = {
@@ -80,7 +88,7 @@ locals {
     privileged                 = false
     allow_privilege_escalation = false
     read_only_root_filesystem  = true
-    add_capabilities           = var.kernel_before_5_11 ? ["BPF", "PERFMON", "SYS_RESOURCE"] : ["BPF", "PERFMON"]
+    add_capabilities           = local.capabilities
     se_linux_options           = var.selinux_type == null ? [] : [{ type = var.selinux_type }]
   }
 
@@ -90,7 +98,7 @@ locals {
     image_pull_policy = var.image_pull_policy
     command           = [local.program]
     args = concat(
-      ["--init-address=${var.init_address}", "--state-dir=${local.state_path}"],
+      ["--init-address=${local.init_address}", "--state-dir=${local.state_path}"],
       var.redact == "off" ? [] : ["--redact=${var.redact}"],
       local.label_args,
       local.label_file_args,
@@ -102,13 +110,13 @@ locals {
     resources        = var.resources
     volume_mounts = concat(
       [{ name = "exectrail-state", mount_path = local.state_path, read_only = false }],
-      local.reads_pod_labels ? [{ name = "exectrail-labels", mount_path = local.labels_path, read_only = true }] : [],
+      local.reads_pod_labels ? [local.label_mount] : [],
     )
 
     # Three minutes for a node that is busy; the workspace starts when it succeeds. An ordinary
     # sidecar has none: there the announcement is what the workspace waits for.
     startup_probes = var.native_sidecar ? [{
-      command           = [local.program, "ready", "--init-address=${var.init_address}"]
+      command           = [local.program, "ready", "--init-address=${local.init_address}"]
       period_seconds    = 1
       timeout_seconds   = 2
       failure_threshold = 180

@@ -1,42 +1,63 @@
 output "init_script" {
+  description = <<-EOT
+    The workspace's script, which starts what `script` says once it is traced. For the command, an
+    argument or a variable of a container: every $ in it is doubled, as the kubelet wants it.
+  EOT
   value       = local.init_script
-  description = "The workspace's script, which starts what `script` says once it is traced. For the command, an argument or a variable of a container: every $ in it is doubled, as the kubelet wants it."
 
   precondition {
     condition     = !local.holds || local.mounts_program
-    error_message = "hold_seconds takes effect only with announce_with = \"exectrail\": curl does not stay to watch. Set announce_with, or hold_seconds = 0."
+    error_message = <<-EOT
+      hold_seconds takes effect only with announce_with = "exectrail": curl does not stay to watch.
+      Set announce_with, or hold_seconds = 0.
+    EOT
   }
 }
 
 output "env" {
-  value       = { CODER_AGENT_SUBSYSTEM = "exectrace" }
   description = "Variables of the workspace's container. Coder's server knows the value exectrace."
+  value       = { CODER_AGENT_SUBSYSTEM = "exectrace" }
 }
 
 output "sidecar" {
-  value       = local.sidecar
-  description = "The sidecar's container, for templates that write its block themselves: name, image, command, args, resources and the rest, by the provider's names."
+  description = <<-EOT
+    The sidecar's container, for templates that write its block themselves: name, image, command,
+    args, resources and the rest, by the provider's names. null with native_sidecar = true and with
+    announce_with = "exectrail": a container block alone would not have the effect of these two. Use
+    containers, init_containers, volumes and volume_mounts then, in dynamic blocks.
+  EOT
+  value       = var.native_sidecar || local.mounts_program ? null : local.sidecar
 }
 
 output "containers" {
-  value       = var.native_sidecar ? [] : [local.sidecar]
   description = "Containers to add to the pod: the sidecar, unless it is a native one."
+  value       = var.native_sidecar ? [] : [local.sidecar]
 }
 
 output "init_containers" {
+  description = <<-EOT
+    Init containers to add to the pod: the native sidecar, and what copies exectrail to its volume
+    where the workspace announces itself with it.
+  EOT
   value = concat(
     local.mounts_program ? [local.installer] : [],
     var.native_sidecar ? [local.sidecar] : [],
   )
-  description = "Init containers to add to the pod: the native sidecar, and what copies exectrail to its volume where the workspace announces itself with it."
 }
 
 output "volumes" {
-  value       = concat([{ name = "exectrail-state" }], local.mounts_program ? [{ name = "exectrail" }] : [])
   description = "Empty directories to add to the pod as volumes."
+  value = concat(
+    [{ name = "exectrail-state" }],
+    local.mounts_program ? [{ name = "exectrail" }] : [],
+  )
 }
 
 output "label_volumes" {
+  description = <<-EOT
+    Volumes of the downward API to add to the pod, with labels_from_pod. Only the sidecar mounts
+    them.
+  EOT
   value = local.reads_pod_labels ? [{
     name = "exectrail-labels"
     items = [
@@ -44,15 +65,19 @@ output "label_volumes" {
       { path = "annotations", field_path = "metadata.annotations" },
     ]
   }] : []
-  description = "Volumes of the downward API to add to the pod, with labels_from_pod. Only the sidecar mounts them."
 }
 
 output "volume_mounts" {
-  value       = local.mounts_program ? [{ name = "exectrail", mount_path = local.mount_path, read_only = true }] : []
   description = "Mounts to add to the workspace's container."
+  value = local.mounts_program ? [
+    { name = "exectrail", mount_path = local.mount_path, read_only = true },
+  ] : []
 }
 
 output "fit_nodes" {
+  description = <<-EOT
+    Labels of the nodes on which exectrail can trace, where templates/node-check labels them: for
+    the node_selector of the pod.
+  EOT
   value       = { "exectrail.feature.node.kubernetes.io/fit" = "true" }
-  description = "Labels of the nodes on which exectrail can trace, where templates/node-check labels them: for the node_selector of the pod."
 }

@@ -1,45 +1,74 @@
 # What starts the workspace.
 
 variable "script" {
+  description = <<-EOT
+    What starts the workspace once it is traced, a shell script: coder_agent.main.init_script, or
+    "exec /envbox docker". It keeps its exit status.
+  EOT
   type        = string
-  description = "What starts the workspace once it is traced, a shell script: coder_agent.main.init_script, or \"exec /envbox docker\". It keeps its exit status."
 
   validation {
     condition     = length(trimspace(var.script)) > 0
-    error_message = "script is empty: without it the workspace would announce itself and end. Give what its container would start without exectrail, such as coder_agent.main.init_script."
+    error_message = <<-EOT
+      script is empty: without it the workspace would announce itself and end. Give what its
+      container would start without exectrail, such as coder_agent.main.init_script.
+    EOT
   }
 }
 
 # Whose workspace it is.
 
 variable "labels" {
+  description = <<-EOT
+    Put on every line of the log. Any text; the five that exectrace's users know are workspace_id,
+    workspace_name, user_id, username and user_email.
+  EOT
   type        = map(string)
   default     = {}
-  description = "Put on every line of the log. Any text; the five that exectrace's users know are workspace_id, workspace_name, user_id, username and user_email."
 
   validation {
-    condition     = alltrue([for key, value in var.labels : length(regexall("^[^=[:space:]]+$", key)) > 0])
-    error_message = "labels: a key is empty, or has \"=\" or white space in it. Keys are names such as workspace_id; values may be any text."
+    condition = alltrue([
+      for key, value in var.labels : length(regexall("^[^=[:space:]]+$", key)) > 0
+    ])
+    error_message = <<-EOT
+      labels: a key is empty, or has "=" or white space in it. Keys are names such as workspace_id;
+      values may be any text.
+    EOT
   }
 }
 
 variable "labels_from_pod" {
+  description = <<-EOT
+    Labels of the log that have the values of the pod's own labels and annotations, also after these
+    have changed: name and key, such as { username = "com.coder.user.username" }. They take
+    precedence over labels, and annotations over labels of the same key. The pod needs the volumes
+    of the output label_volumes.
+  EOT
   type        = map(string)
   default     = {}
-  description = "Labels of the log that have the values of the pod's own labels and annotations, also after these have changed: name and key, such as { username = \"com.coder.user.username\" }. They take precedence over labels, and annotations over labels of the same key. The pod needs the volumes of the output label_volumes."
 
   validation {
-    condition     = alltrue([for name, key in var.labels_from_pod : length(regexall("^[^=[:space:]]+$", name)) > 0 && length(regexall("^[^=[:space:]]+$", key)) > 0])
-    error_message = "labels_from_pod: a name or key is empty, or has \"=\" or white space in it. Give the names of labels, and keys of the pod's labels or annotations, such as com.coder.user.username."
+    condition = alltrue([
+      for name, key in var.labels_from_pod :
+      length(regexall("^[^=[:space:]]+=[^=[:space:]]+$", "${name}=${key}")) > 0
+    ])
+    error_message = <<-EOT
+      labels_from_pod: a name or key is empty, or has "=" or white space in it. Give the names of
+      labels, and keys of the pod's labels or annotations, such as com.coder.user.username.
+    EOT
   }
 }
 
 # What the log shows.
 
 variable "redact" {
+  description = <<-EOT
+    Which secrets in command lines are written as [redacted]. "known": known token formats, and
+    values whose name says that they are secrets. "values": also every other value of an option or
+    variable. "off": none. See docs/secrets.md.
+  EOT
   type        = string
   default     = "known"
-  description = "Which secrets in command lines are written as [redacted]. \"known\": known token formats, and values whose name says that they are secrets. \"values\": also every other value of an option or variable. \"off\": none. See docs/secrets.md."
 
   validation {
     condition     = contains(["off", "known", "values"], var.redact)
@@ -50,19 +79,22 @@ variable "redact" {
 # The image.
 
 variable "image" {
-  type        = string
   description = "The exectrail image, with its tag or digest."
+  type        = string
 
   validation {
     condition     = length(regexall("^[^[:space:]]+$", var.image)) > 0
-    error_message = "image is empty or has white space in it. Give the exectrail image that your cluster pulls, with tag or digest."
+    error_message = <<-EOT
+      image is empty or has white space in it. Give the exectrail image that your cluster pulls,
+      with tag or digest.
+    EOT
   }
 }
 
 variable "image_pull_policy" {
+  description = "When the cluster pulls the image: Always, IfNotPresent or Never."
   type        = string
   default     = "IfNotPresent"
-  description = "When the cluster pulls the image: Always, IfNotPresent or Never."
 
   validation {
     condition     = contains(["Always", "IfNotPresent", "Never"], var.image_pull_policy)
@@ -73,37 +105,57 @@ variable "image_pull_policy" {
 # How workspace and sidecar meet.
 
 variable "native_sidecar" {
+  description = <<-EOT
+    Make the sidecar a native one, an init container that goes on running: it is there before the
+    workspace starts and stops after it. Needs Kubernetes 1.29 (stable in 1.33), and the kubernetes
+    provider 3.0.
+  EOT
   type        = bool
   default     = false
-  description = "Make the sidecar a native one, an init container that goes on running: it is there before the workspace starts and stops after it. Needs Kubernetes 1.29 (stable in 1.33), and the kubernetes provider 3.0."
 }
 
 variable "announce_with" {
+  description = <<-EOT
+    What the workspace announces itself with. "curl": curl of its image, else wget. "exectrail":
+    exectrail itself, which an init container copies to a volume; nothing is asked of the image but
+    sh.
+  EOT
   type        = string
   default     = "curl"
-  description = "What the workspace announces itself with. \"curl\": curl of its image, else wget. \"exectrail\": exectrail itself, which an init container copies to a volume; nothing is asked of the image but sh."
 
   validation {
     condition     = contains(["curl", "exectrail"], var.announce_with)
-    error_message = "announce_with is neither \"curl\" (curl or wget of the workspace's image) nor \"exectrail\" (the program itself, mounted)."
+    error_message = <<-EOT
+      announce_with is neither "curl" (curl or wget of the workspace's image) nor "exectrail" (the
+      program itself, mounted).
+    EOT
   }
 }
 
 variable "announce_timeout_seconds" {
+  description = <<-EOT
+    How long the workspace waits for exectrail. A sidecar's image may have to be pulled first.
+  EOT
   type        = number
   default     = 900
-  description = "How long the workspace waits for exectrail. A sidecar's image may have to be pulled first."
 
   validation {
-    condition     = var.announce_timeout_seconds >= 1 && floor(var.announce_timeout_seconds) == var.announce_timeout_seconds
+    condition = (
+      var.announce_timeout_seconds >= 1 &&
+      floor(var.announce_timeout_seconds) == var.announce_timeout_seconds
+    )
     error_message = "announce_timeout_seconds is not a whole number of seconds, 1 or more."
   }
 }
 
 variable "hold_seconds" {
+  description = <<-EOT
+    End the workspace once exectrail has not answered for this many seconds; 0, the default, lets it
+    go on. Needs announce_with = "exectrail". A restart of exectrail takes seconds, and minutes
+    where its image has to be pulled: 300 is a careful value.
+  EOT
   type        = number
   default     = 0
-  description = "End the workspace once exectrail has not answered for this many seconds; 0, the default, lets it go on. Needs announce_with = \"exectrail\". A restart of exectrail takes seconds, and minutes where its image has to be pulled: 300 is a careful value."
 
   validation {
     condition     = var.hold_seconds >= 0 && floor(var.hold_seconds) == var.hold_seconds
@@ -112,36 +164,60 @@ variable "hold_seconds" {
 }
 
 variable "init_address" {
+  description = <<-EOT
+    Where the sidecar listens for the workspace, ADDRESS:PORT; localhost is 127.0.0.1. The pod has
+    one loopback for all its containers; nobody else reaches it.
+  EOT
   type        = string
   default     = "127.0.0.1:56123"
-  description = "Where the sidecar listens for the workspace, ADDRESS:PORT. The pod has one loopback for all its containers; nobody else reaches it."
 
   validation {
-    condition     = length(regexall("^([0-9]{1,3}(\\.[0-9]{1,3}){3}|\\[[0-9a-fA-F:.]+\\]):[0-9]{1,5}$", var.init_address)) > 0
-    error_message = "init_address is not ADDRESS:PORT with a numeric address, such as 127.0.0.1:56123 or [::1]:56123."
+    condition = length(regexall(
+      "^(localhost|[0-9]{1,3}(\\.[0-9]{1,3}){3}|\\[[0-9a-fA-F:.]+\\]):[0-9]{1,5}$",
+      var.init_address,
+    )) > 0
+    error_message = <<-EOT
+      init_address is not ADDRESS:PORT with a numeric address or localhost, such as 127.0.0.1:56123,
+      [::1]:56123 or localhost:56123.
+    EOT
   }
 }
 
 # What the sidecar may and what it takes.
 
 variable "kernel_before_5_11" {
+  description = <<-EOT
+    Whether nodes have Linux 5.8 to 5.10. There the sidecar also needs the capability SYS_RESOURCE.
+  EOT
   type        = bool
   default     = false
-  description = "Whether nodes have Linux 5.8 to 5.10. There the sidecar also needs the capability SYS_RESOURCE."
 }
 
 variable "selinux_type" {
+  description = <<-EOT
+    SELinux type of the sidecar, "spc_t" where SELinux is enforced: on OpenShift, RHEL and Fedora
+    nodes a container's own type must not use bpf(2). null, the default, leaves it to the node.
+  EOT
   type        = string
   default     = null
-  description = "SELinux type of the sidecar, \"spc_t\" where SELinux is enforced: on OpenShift, RHEL and Fedora nodes a container's own type must not use bpf(2). null, the default, leaves it to the node."
 
   validation {
-    condition     = var.selinux_type == null ? true : length(regexall("^[A-Za-z0-9_.-]+$", var.selinux_type)) > 0
-    error_message = "selinux_type is no name of an SELinux type. Give one such as spc_t, or null for the node's default."
+    condition = var.selinux_type == null ? true : (
+      length(regexall("^[A-Za-z0-9_.-]+$", var.selinux_type)) > 0
+    )
+    error_message = <<-EOT
+      selinux_type is no name of an SELinux type. Give one such as spc_t, or null for the node's
+      default.
+    EOT
   }
 }
 
 variable "resources" {
+  description = <<-EOT
+    Resources of the sidecar. The memory limit must hold the ring buffer (4 MiB unless --ring-bytes
+    says otherwise) and 32 MiB, and on nodes with more than 64 CPUs 12 KiB for each CPU. A CPU limit
+    makes losses likelier: a sidecar that is held up does not empty the ring.
+  EOT
   type = object({
     requests = map(string)
     limits   = map(string)
@@ -150,16 +226,22 @@ variable "resources" {
     requests = { cpu = "10m", memory = "32Mi" }
     limits   = { memory = "64Mi" }
   }
-  description = "Resources of the sidecar. The memory limit must hold the ring buffer (4 MiB unless --ring-bytes says otherwise) and 32 MiB, and on nodes with more than 64 CPUs 12 KiB for each CPU. A CPU limit makes losses likelier: a sidecar that is held up does not empty the ring."
 }
 
 variable "args" {
+  description = <<-EOT
+    More flags of exectrail, such as ["--max-argv-bytes=1MiB"]; see exectrail --help.
+  EOT
   type        = list(string)
   default     = []
-  description = "More flags of exectrail, such as [\"--max-argv-bytes=1MiB\"]; see exectrail --help."
 
   validation {
-    condition     = alltrue([for arg in var.args : !startswith(arg, "--init-address") && !startswith(arg, "--label")])
-    error_message = "args sets --init-address or --label. The module sets them, from init_address and labels: the workspace must know the same address."
+    condition = alltrue([
+      for arg in var.args : !startswith(arg, "--init-address") && !startswith(arg, "--label")
+    ])
+    error_message = <<-EOT
+      args sets --init-address or --label. The module sets them, from init_address and labels: the
+      workspace must know the same address.
+    EOT
   }
 }

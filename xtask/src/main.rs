@@ -13,6 +13,7 @@ mod check;
 mod ci;
 mod command;
 mod demo;
+mod digest;
 mod dist;
 mod fuzz;
 mod generate_log;

@@ -35,6 +35,7 @@ mod names_are_the_kernels;
 mod node_check_follows_its_protocols;
 mod one_command_is_traced;
 mod pod;
+mod prometheus_reads_the_metrics;
 mod readme_script_works;
 mod refusal_says_why;
 mod run_as_a_user;

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use exectrail_templates::{Configuration, Given, Workspace, directory, kubelet, manifest, pod};
+use exectrail_templates::{
+    Configuration, Error, Given, Workspace, directory, kubelet, manifest, pod,
+};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -38,6 +40,10 @@ fn hcl_blocks(document: &str) -> Vec<String> {
 
 /// The pod of the existing template, with these changes to its text.
 fn changed(changes: &[(&str, &str)], appended: &str) -> Json {
+    try_changed(changes, appended).unwrap()
+}
+
+fn try_changed(changes: &[(&str, &str)], appended: &str) -> Result<Json, Error> {
     let mut text = EXISTING.to_owned();
     for (from, to) in changes {
         assert_eq!(text.matches(from).count(), 1, "{from}");
@@ -47,15 +53,12 @@ fn changed(changes: &[(&str, &str)], appended: &str) -> Json {
     let root = TempDir::new().unwrap();
     fs::write(root.path().join("main.tf"), format!("{text}\n{appended}")).unwrap();
     let given = Given::of(&Workspace::example());
-    let evaluated = Configuration::read(root.path())
-        .unwrap()
-        .evaluate(&given)
-        .unwrap();
+    let evaluated = Configuration::read(root.path())?.evaluate(&given)?;
     let pod = evaluated
         .resources
         .iter()
         .find(|resource| resource.kind == "kubernetes_pod");
-    manifest(pod.unwrap()).unwrap()
+    manifest(pod.unwrap())
 }
 
 #[test]
@@ -115,6 +118,51 @@ fn the_readmes_changes_trace_an_existing_template() {
     );
 }
 
+/// Values of the module's variables that are not the defaults: each changes the pod that the
+/// README's blocks make, or stops the plan. None is without effect.
+#[test]
+fn no_variable_is_without_effect_in_the_readmes_blocks() {
+    let blocks = hcl_blocks("README.md");
+    let with_sidecar = format!("{}{CONTAINER}", blocks[1]);
+    let changes = [
+        (COMMAND, blocks[2].trim_end()),
+        (CONTAINER, with_sidecar.as_str()),
+    ];
+    let of = |setting: &str| {
+        let module = blocks[0].replacen("\n\n", &format!("\n  {setting}\n\n"), 1);
+        try_changed(&changes, &module)
+    };
+    let plain = of("redact = \"known\"").unwrap();
+    for (setting, plans) in [
+        (
+            "labels_from_pod = { username = \"com.coder.user.username\" }",
+            true,
+        ),
+        ("redact = \"off\"", true),
+        ("image_pull_policy = \"Always\"", true),
+        ("native_sidecar = true", false),
+        ("announce_with = \"exectrail\"", false),
+        ("announce_timeout_seconds = 60", true),
+        ("hold_seconds = 300", false),
+        ("init_address = \"127.0.0.1:1\"", true),
+        ("kernel_before_5_11 = true", true),
+        ("selinux_type = \"spc_t\"", true),
+        (
+            "resources = { requests = {}, limits = { memory = \"1Gi\" } }",
+            true,
+        ),
+        ("args = [\"--exit-events\"]", true),
+    ] {
+        match of(setting) {
+            Ok(pod) => assert!(plans && pod != plain, "{setting} has no effect"),
+            Err(error) => assert!(!plans, "{setting}: {error}"),
+        }
+    }
+    // script, labels and image are in the block itself.
+    let variables = text("module/variables.tf").matches("\nvariable \"").count();
+    assert_eq!(variables, 12 + 3, "a variable is not tested here");
+}
+
 #[test]
 fn the_guides_blocks_can_be_added() {
     let blocks = hcl_blocks("docs/deploy.md");
@@ -135,7 +183,8 @@ fn the_guides_blocks_can_be_added() {
 /// and every output of the module.
 #[test]
 fn the_guide_names_what_there_is() {
-    let guide = fs::read_to_string(directory().join("../docs/deploy.md")).unwrap();
+    let read = |name: &str| fs::read_to_string(directory().join("../docs").join(name)).unwrap();
+    let guide = read("deploy.md") + &read("strict-clusters.md");
     let declared = |file: &str, kind: &str| -> Vec<String> {
         let opening = format!("{kind} \"");
         text(file)

@@ -8,6 +8,9 @@ const DIRECTORIES: [&str; 3] = ["kubernetes", "kubernetes-envbox", "module"];
 /// Maximum length of a file, in lines.
 const LONGEST: usize = 400;
 
+/// Maximum length of a line, in characters.
+const WIDEST: usize = 100;
+
 #[test]
 fn hcl_is_formatted() {
     for file in DIRECTORIES
@@ -27,6 +30,7 @@ fn hcl_is_formatted() {
                 !line.contains('\t') && line.trim_end() == *line,
                 "{at}: white space"
             );
+            assert!(line.chars().count() <= WIDEST, "{at}: too long");
             let indent = line.len() - line.trim_start().len();
             assert!(indent % 2 == 0, "{at}: indented by {indent}");
             // Adjacent one-line attributes at the same depth have their = in the same column.

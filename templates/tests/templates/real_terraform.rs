@@ -11,9 +11,12 @@ use exectrail_templates::{Configuration, Given, Value, directory, module_directo
 use serde_json::{Map, json};
 use tempfile::TempDir;
 
-use crate::documents::{Json, forms};
+use crate::documents::{Json, forms, text};
 
 /// Terraform or OpenTofu, if one is installed.
+///
+/// No Debian package has them, so that `cargo xtask setup` cannot install them: without them there
+/// is nothing to compare with, and the other tests check the same files.
 fn terraform() -> Option<&'static str> {
     let there = |program: &&str| Command::new(program).arg("version").output().is_ok();
     let found = ["terraform", "tofu"].into_iter().find(there);
@@ -78,6 +81,21 @@ fn finds_the_files_formatted() {
         terraform,
         directory(),
         &["fmt", "-check", "-diff", "-recursive"],
+    );
+}
+
+/// The module's own tests (`main.tftest.hcl`), as the registry runs them.
+#[test]
+fn the_modules_own_tests_pass() {
+    let Some(terraform) = terraform() else { return };
+    let root = with_module();
+    let module = root.path().join("module");
+    succeed(terraform, &module, &["init", "-backend=false", "-no-color"]);
+    let printed = succeed(terraform, &module, &["test", "-no-color"]);
+    let runs = text("module/main.tftest.hcl").matches("\nrun \"").count();
+    assert!(
+        printed.contains(&format!("Success! {runs} passed, 0 failed.")),
+        "{printed}"
     );
 }
 

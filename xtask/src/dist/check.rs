@@ -8,11 +8,11 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::completions;
-use super::files::{name_of, sha256};
+use super::files::name_of;
 use super::layout::{DOCUMENTS, SUMS};
 use crate::architecture::Architecture;
 use crate::workspace::{self, VERSION};
-use crate::{command, progress, source};
+use crate::{command, digest, progress, source};
 
 /// Checks the tarballs with the programs that users have.
 pub(super) fn content(tarballs: &[PathBuf]) -> Result<()> {
@@ -175,7 +175,7 @@ pub(super) fn reproducible(architectures: &[Architecture], time: u64, out: &Path
     for line in read(&out.join(SUMS))?.lines() {
         let (_, name) = line.split_once("  ").context("a line without a name")?;
         let (one, other) = (out.join(name), second.join(name));
-        if sha256(&one)? != sha256(&other)? {
+        if digest::of_file(&one)? != digest::of_file(&other)? {
             let kept = directory.keep();
             bail!(
                 "{name} is not reproducible: {} and {} differ. `diffoscope` shows where",

@@ -1,10 +1,9 @@
-//! Files: the content of a directory, names, and checksums.
+//! Files: the content of a directory, and names.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use sha2::{Digest as _, Sha256};
 
 /// The files in a directory, in the order of their names.
 pub(super) fn files_in(directory: &Path) -> Result<Vec<PathBuf>> {
@@ -35,13 +34,4 @@ pub(super) fn files_below(directory: &Path) -> Result<Vec<PathBuf>> {
 pub(super) fn name_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
-}
-
-/// The checksum of a file, in hexadecimal.
-pub(super) fn sha256(file: &Path) -> Result<String> {
-    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: the release, one tarball per architecture.
+//! `cargo xtask dist`: the release, one tarball per architecture, and one of the Terraform module.
 //!
 //! Two builds of the same source, with the same toolchain and C library, give the same bytes in any
 //! directory. `--check` makes the second build.
@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod files;
 mod layout;
+mod module;
 mod parts;
 mod tarball;
 
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use self::files::{files_below, sha256};
+use self::files::{files_below, files_in, name_of};
 use self::layout::{DOCUMENTS, SUMS};
 use self::tarball::Tarball;
 use crate::architecture::Architecture;
@@ -23,7 +24,7 @@ use crate::build::{self, Built};
 use crate::progress::Progress;
 use crate::setup::{self, For};
 use crate::workspace::{self, VERSION};
-use crate::{package, source};
+use crate::{command, digest, package, source};
 
 /// Arguments of `cargo xtask dist`.
 #[derive(clap::Args)]
@@ -66,11 +67,13 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     let out = workspace::root().join(&args.out);
     let time = source::time();
     let tarballs = make(&architectures, time, &out)?;
+    let module = make_module(time, &out)?;
     if args.check {
         check::content(&tarballs)?;
+        module::check(&module)?;
         check::reproducible(&architectures, time, &out)?;
     }
-    for file in tarballs.iter().chain([&out.join(SUMS)]) {
+    for file in tarballs.iter().chain([&module, &out.join(SUMS)]) {
         println!(
             "{:>10} bytes  {}",
             fs::metadata(file)?.len(),
@@ -96,11 +99,26 @@ fn make(architectures: &[Architecture], time: u64, out: &Path) -> Result<Vec<Pat
             let built = build::release_for(architecture)?;
             tarball(architecture, &host, &built, time)?.write(&name, time, &file)
         })?;
-        sums.push_str(&format!("{}  {name}.tar.gz\n", sha256(&file)?));
+        sums.push_str(&format!("{}  {name}.tar.gz\n", digest::of_file(&file)?));
         tarballs.push(file);
     }
     fs::write(out.join(SUMS), sums)?;
     Ok(tarballs)
+}
+
+/// Makes the tarball of the module, and adds its checksum to those of the others.
+fn make_module(time: u64, out: &Path) -> Result<PathBuf> {
+    let name = module::name();
+    let file = out.join(format!("{name}.tar.gz"));
+    module::tarball()?.write(&name, time, &file)?;
+    let sums = out.join(SUMS);
+    let others =
+        fs::read_to_string(&sums).with_context(|| format!("cannot read {}", sums.display()))?;
+    fs::write(
+        &sums,
+        format!("{others}{}  {name}.tar.gz\n", digest::of_file(&file)?),
+    )?;
+    Ok(file)
 }
 
 /// A tarball to unpack over a prefix, such as /usr/local.

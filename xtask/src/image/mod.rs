@@ -1,7 +1,11 @@
 //! `cargo xtask image`: the container image, from a locally built binary.
 
 mod check;
+mod destination;
 mod layout;
+mod provenance;
+mod push;
+mod registry;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,7 +13,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use self::destination::Destination;
 use self::layout::{PROGRAM, SECOND_NAME};
+use self::provenance::Pushed;
 use crate::architecture::Architecture;
 use crate::builder::Builder;
 use crate::setup::{self, For};
@@ -31,7 +37,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PROGRAM")]
     with: Option<Builder>,
 
-    /// Check it: size, labels, content, and a traced workspace in podman (root)
+    /// Also push it, under this name. Prints the name with the image's digest, and writes the
+    /// provenance to target/image. A registry on this machine's loopback is asked without TLS
+    #[arg(long, value_name = "REGISTRY/NAME:TAG")]
+    push: Option<Destination>,
+
+    /// Check it: size, labels, content, a traced workspace in podman, and a push to a registry on
+    /// this machine (root)
     #[arg(long)]
     check: bool,
 }
@@ -48,6 +60,7 @@ impl Args {
             // Do not overwrite an image that has the usual name.
             tag: format!("localhost/exectrail-check:{}", std::process::id()),
             with: None,
+            push: None,
             check: true,
         }
     }
@@ -69,14 +82,34 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     let root = root_directory(architecture, &binary)?;
     build_image(builder, architecture, &root, &args.tag)?;
     if args.check {
-        let checked = check::image(architecture, &binary, &args.tag);
+        let checked = check::image(architecture, &binary, &args.tag)
+            .and_then(|()| registry::check(builder, &args.tag));
         if args.tag == Args::checked().tag {
             // A check in CI leaves no image behind.
             let _ = command::output(command::new("podman").args(["image", "rm", &args.tag]));
         }
         checked?;
     }
-    println!("{}", args.tag);
+    let Some(to) = &args.push else {
+        println!("{}", args.tag);
+        return Ok(());
+    };
+    let digest = push::image(builder, &args.tag, to)?;
+    let written = provenance::write(&Pushed {
+        to,
+        digest: &digest,
+        architecture,
+        builder,
+        binary: &binary,
+    })?;
+    match written {
+        Some(file) => progress::note(format_args!("provenance: {}", file.display())),
+        None => progress::warning(
+            "no provenance is written: the tree differs from its commit, so nothing names what \
+             was built. Commit, and push again",
+        ),
+    }
+    println!("{}@{digest}", to.repository());
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use super::debian_packages::{self, Package};
 use super::requirement::Found;
 
-const PACKAGES: [Package; 36] = [
+const PACKAGES: [Package; 37] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -148,6 +148,11 @@ const PACKAGES: [Package; 36] = [
         name: "runc",
         provides: "runc",
         reason: "podman's runtime",
+    },
+    Package {
+        name: "docker-registry",
+        provides: "docker-registry",
+        reason: "a registry to which the image is pushed",
     },
     Package {
         name: "runsc",

@@ -1,0 +1,167 @@
+# `terraform init && terraform test` in this directory. The module has no resources and needs no
+# provider, so nothing is mocked and nothing is fetched.
+
+variables {
+  image  = "registry.example.com/exectrail:9.9.9"
+  script = "exec sleep infinity"
+}
+
+run "an_ordinary_sidecar" {
+  command = plan
+
+  assert {
+    condition     = output.sidecar.image == "registry.example.com/exectrail:9.9.9"
+    error_message = "The sidecar does not run the image."
+  }
+
+  assert {
+    condition = jsonencode(output.sidecar.security_context) == jsonencode({
+      run_as_user                = 0
+      run_as_group               = 0
+      run_as_non_root            = false
+      privileged                 = false
+      allow_privilege_escalation = false
+      read_only_root_filesystem  = true
+      add_capabilities           = ["BPF", "PERFMON"]
+      se_linux_options           = []
+    })
+    error_message = "The sidecar has more or less than BPF and PERFMON."
+  }
+
+  assert {
+    condition     = length(output.containers) == 1 && length(output.init_containers) == 0
+    error_message = "The sidecar is not the one container to add."
+  }
+
+  assert {
+    condition     = endswith(output.init_script, "\nexec sleep infinity")
+    error_message = "The script does not go on with what starts the workspace."
+  }
+
+  assert {
+    condition     = contains(output.sidecar.args, "--redact=known")
+    error_message = "Secrets are not redacted by default."
+  }
+}
+
+run "a_native_sidecar" {
+  command = plan
+
+  variables {
+    native_sidecar = true
+  }
+
+  assert {
+    condition     = output.init_containers[0].restart_policy == "Always"
+    error_message = "The init container does not go on running."
+  }
+
+  assert {
+    condition     = length(output.containers) == 0 && output.sidecar == null
+    error_message = "A template could have the sidecar as an ordinary container."
+  }
+}
+
+run "exectrail_as_the_client" {
+  command = plan
+
+  variables {
+    announce_with = "exectrail"
+    hold_seconds  = 300
+  }
+
+  assert {
+    condition     = output.init_containers[0].args == tolist(["install", "/opt/exectrail"])
+    error_message = "Nothing copies the program."
+  }
+
+  assert {
+    condition     = output.volume_mounts[0].name == "exectrail" && output.volume_mounts[0].read_only
+    error_message = "The workspace does not mount the program read-only."
+  }
+
+  assert {
+    condition     = output.sidecar == null
+    error_message = "A template could have the sidecar without the init container."
+  }
+
+  assert {
+    condition     = strcontains(output.init_script, "hold='300'")
+    error_message = "The script does not hold the workspace."
+  }
+}
+
+run "dollars_reach_the_container" {
+  command = plan
+
+  variables {
+    script = "echo $HOME $(id)"
+    labels = { username = "$(NAME)" }
+  }
+
+  assert {
+    condition     = endswith(output.init_script, "\necho $$HOME $$(id)")
+    error_message = "The kubelet would replace names in the script."
+  }
+
+  assert {
+    condition     = contains(output.sidecar.args, "--label=username=$$(NAME)")
+    error_message = "The kubelet would replace names in a label."
+  }
+}
+
+run "localhost_is_the_ipv4_loopback" {
+  command = plan
+
+  variables {
+    init_address = "localhost:1234"
+  }
+
+  assert {
+    condition = (
+      contains(output.sidecar.args, "--init-address=127.0.0.1:1234") &&
+      strcontains(output.init_script, "address='127.0.0.1:1234'")
+    )
+    error_message = "Sidecar and workspace do not have the same address."
+  }
+}
+
+run "hold_needs_the_program" {
+  command = plan
+
+  variables {
+    hold_seconds = 300
+  }
+
+  expect_failures = [output.init_script]
+}
+
+run "wrong_values_are_refused" {
+  command = plan
+
+  variables {
+    image             = "an image"
+    script            = " "
+    labels            = { "a b" = "c" }
+    labels_from_pod   = { username = "" }
+    redact            = "some"
+    image_pull_policy = "Sometimes"
+    announce_with     = "wget"
+    init_address      = ":56123"
+    selinux_type      = "a:b"
+    args              = ["--label=a=b"]
+  }
+
+  expect_failures = [
+    var.image,
+    var.script,
+    var.labels,
+    var.labels_from_pod,
+    var.redact,
+    var.image_pull_policy,
+    var.announce_with,
+    var.init_address,
+    var.selinux_type,
+    var.args,
+  ]
+}

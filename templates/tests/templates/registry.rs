@@ -1,0 +1,231 @@
+//! The module and the templates follow the conventions of Coder's registry
+//! (<https://github.com/coder/registry>, `cmd/readmevalidation`), so that they can be submitted as
+//! they are. Every example in the module's README plans.
+
+use std::fs;
+
+use exectrail_templates::{Configuration, Given, Workspace, directory};
+use tempfile::TempDir;
+
+use crate::documents::{Json, files, text};
+
+const RESOURCES: [&str; 3] = ["module", "kubernetes", "kubernetes-envbox"];
+
+/// The front matter of a README, and its body.
+fn readme(resource: &str) -> (Json, String) {
+    let text = text(&format!("{resource}/README.md"));
+    let mut parts = text.splitn(3, "---\n");
+    assert_eq!(parts.next(), Some(""), "{resource}: no front matter");
+    let front = serde_norway::from_str(parts.next().unwrap()).unwrap();
+    (front, parts.next().unwrap().trim().to_owned())
+}
+
+/// The code blocks of a document: what follows the fence, and the content.
+fn blocks(document: &str) -> Vec<(String, String)> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(String, String)> = None;
+    for line in document.lines() {
+        match (&mut open, line.strip_prefix("```")) {
+            (None, Some(language)) => open = Some((language.to_owned(), String::new())),
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (Some((_, block)), None) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    assert_eq!(open, None, "a code block without an end");
+    blocks
+}
+
+#[test]
+fn the_front_matter_is_the_registrys() {
+    for resource in RESOURCES {
+        let (front, _) = readme(resource);
+        for (key, value) in front.as_object().unwrap() {
+            let right = match key.as_str() {
+                "display_name" | "description" => !value.as_str().unwrap().is_empty(),
+                "icon" => {
+                    let icon = value.as_str().unwrap();
+                    icon.starts_with("../../../../.icons/") && icon.ends_with(".svg")
+                }
+                // Only the registry's maintainers verify.
+                "verified" => *value == false,
+                "tags" => value.as_array().unwrap().iter().all(|tag| {
+                    let mut characters = tag.as_str().unwrap().chars();
+                    characters.all(|c| c.is_ascii_alphanumeric() || c == '-')
+                }),
+                other => panic!("{resource}: the registry knows no key {other}"),
+            };
+            assert!(right, "{resource}: {key} is {value}");
+        }
+        assert_eq!(front.as_object().unwrap().len(), 5, "{resource}: {front}");
+    }
+}
+
+/// Below the title: a paragraph, and in a module exactly one `tf` block, which has a version.
+#[test]
+fn the_readmes_begin_as_the_registry_shows_them() {
+    for resource in RESOURCES {
+        let (_, body) = readme(resource);
+        let mut lines = body.lines();
+        assert!(lines.next().unwrap().starts_with("# "), "{resource}");
+        let below: Vec<&str> = lines.take_while(|line| !line.starts_with("## ")).collect();
+        assert!(
+            below
+                .iter()
+                .any(|line| line.starts_with(char::is_alphabetic)),
+            "{resource}: no paragraph"
+        );
+        for (language, _) in blocks(&body) {
+            assert_ne!(language, "hcl", "{resource}: the registry wants `tf`");
+            assert_ne!(language, "", "{resource}: a block without a language");
+        }
+        if resource == "module" {
+            let examples = blocks(&below.join("\n"));
+            let [(language, example)] = examples.as_slice() else {
+                panic!("not one block: {examples:?}");
+            };
+            assert_eq!(language, "tf");
+            let has_version = |line: &str| line.trim_start().starts_with("version =");
+            assert!(example.lines().any(has_version), "{example}");
+        }
+    }
+}
+
+#[test]
+fn every_example_of_the_module_plans() {
+    let (_, body) = readme("module");
+    let examples: Vec<String> = blocks(&body)
+        .into_iter()
+        .filter(|(language, _)| language == "tf")
+        .map(|(_, block)| block)
+        .collect();
+    assert!(examples.len() >= 5, "{examples:?}");
+    for example in examples {
+        // With this tree's module, which has no version.
+        let lines = example.lines().filter(|line| {
+            let line = line.trim_start();
+            !line.starts_with("source ") && !line.starts_with("version ")
+        });
+        let example: String = lines.map(|line| format!("{line}\n")).collect();
+        let example = example.replacen(
+            '{',
+            "{\n  source = \"git::https://example.com//templates/module?ref=v1\"",
+            1,
+        );
+        let root = TempDir::new().unwrap();
+        let surroundings = "data \"coder_workspace\" \"me\" {}\n\
+            data \"coder_workspace_owner\" \"me\" {}\n\
+            resource \"coder_agent\" \"main\" {\n  os = \"linux\"\n  arch = \"amd64\"\n}\n\
+            output \"containers\" {\n  value = concat(\n\
+              module.exectrail.containers, module.exectrail.init_containers)\n}\n";
+        fs::write(
+            root.path().join("main.tf"),
+            format!("{surroundings}{example}"),
+        )
+        .unwrap();
+        let evaluated = Configuration::read(root.path())
+            .unwrap()
+            .evaluate(&Given::of(&Workspace::example()))
+            .unwrap_or_else(|error| panic!("{error}\n{example}"));
+        assert!(
+            evaluated.outputs["containers"].to_string().contains("BPF"),
+            "no sidecar:\n{example}"
+        );
+    }
+}
+
+/// The registry's template for dev containers replaces 127.0.0.1 in the agent's script. By the
+/// guide's block, the script still has the sidecar's address, and the agent's has the other name.
+#[test]
+fn envbuilders_rewriting_spares_the_sidecars_address() {
+    let guide = fs::read_to_string(directory().join("../docs/deploy.md")).unwrap();
+    let blocks = blocks(&guide);
+    let example = blocks.iter().map(|(_, block)| block);
+    let example: Vec<&String> = example
+        .filter(|block| block.contains("host.docker.internal"))
+        .collect();
+    let [example] = example.as_slice() else {
+        panic!("not one block: {example:?}");
+    };
+    let example = example.replacen(
+        "  # source, image and labels as above\n",
+        "  source = \"git::https://example.com//templates/module?ref=v1\"\n  image = \"x\"\n",
+        1,
+    );
+    let root = TempDir::new().unwrap();
+    let main = format!(
+        "resource \"coder_agent\" \"main\" {{\n  os = \"linux\"\n  arch = \"amd64\"\n}}\n\
+         {example}\noutput \"script\" {{\n  value = module.exectrail.init_script\n}}\n"
+    );
+    fs::write(root.path().join("main.tf"), main).unwrap();
+    let workspace = Workspace {
+        agent_script: "curl http://127.0.0.1:3000/bin; curl http://localhost:3000/x".to_owned(),
+        ..Workspace::example()
+    };
+    let evaluated = Configuration::read(root.path())
+        .unwrap()
+        .evaluate(&Given::of(&workspace))
+        .unwrap();
+    let script = evaluated.outputs["script"].as_str().unwrap();
+    assert!(script.contains("address='127.0.0.1:56123'"), "{script}");
+    assert!(
+        script.ends_with(
+            "\ncurl http://host.docker.internal:3000/bin; curl http://host.docker.internal:3000/x"
+        ),
+        "{script}"
+    );
+}
+
+/// A new major release of a provider may change what a template means.
+#[test]
+fn every_provider_has_an_upper_bound() {
+    for resource in RESOURCES {
+        for file in files(resource, "tf") {
+            let text = text(&file);
+            let Some(at) = text.find("required_providers") else {
+                continue;
+            };
+            let versions: Vec<&str> = text[at..]
+                .lines()
+                .take_while(|line| !line.starts_with('}'))
+                .filter(|line| line.trim_start().starts_with("version"))
+                .collect();
+            assert_eq!(versions.len(), 2, "{file}: {versions:?}");
+            for version in versions {
+                assert!(
+                    version.contains(">= ") && version.contains(", < "),
+                    "{file}: {version}"
+                );
+            }
+        }
+    }
+}
+
+/// An image without a registry is searched wherever the node's runtime is set to; one without a tag
+/// is `latest`.
+#[test]
+fn every_image_in_yaml_has_a_registry_and_a_tag() {
+    let mut count = 0;
+    for directory_name in ["plain-yaml", "node-check"] {
+        for file in files(directory_name, "yaml") {
+            for line in text(&file).lines() {
+                let Some(image) = line.trim_start().strip_prefix("image: ") else {
+                    continue;
+                };
+                let image = image.split_whitespace().next().unwrap();
+                let (registry, rest) = image.split_once('/').unwrap_or(("", image));
+                assert!(registry.contains('.'), "{file}: {image} has no registry");
+                let (_, tag) = rest.rsplit_once(':').unwrap_or((rest, ""));
+                assert!(!tag.is_empty() && tag != "latest", "{file}: {image}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 7, "{count}");
+    // The guide says how it gets there.
+    let guide = fs::read_to_string(directory().join("../docs/deploy.md")).unwrap();
+    assert!(guide.contains("cargo xtask image --push registry.example.com/exectrail:"));
+}
