@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use self::files::{files_below, files_in, name_of};
+use self::files::files_below;
 use self::layout::{DOCUMENTS, SUMS};
 use self::tarball::Tarball;
 use crate::architecture::Architecture;
@@ -24,7 +24,7 @@ use crate::build::{self, Built};
 use crate::progress::Progress;
 use crate::setup::{self, For};
 use crate::workspace::{self, VERSION};
-use crate::{command, digest, package, source};
+use crate::{digest, package, source};
 
 /// Arguments of `cargo xtask dist`.
 #[derive(clap::Args)]
