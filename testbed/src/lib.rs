@@ -10,6 +10,7 @@
 //! | [`working_day`] | the log of a day, for pictures |
 //! | [`browser`] | a browser without a window |
 //! | [`schema`] | JSON Schema |
+//! | [`skip`] | tests that cannot run here |
 //! | [`process`], [`wait`] | processes and their namespaces; waiting for an event |
 //! | [`cgroup`], [`memory_cgroup`] | the cgroups of pods; a cgroup with a memory limit |
 //! | [`compiler`] | small C programs |
@@ -39,6 +40,7 @@ pub mod pod;
 pub mod process;
 pub mod schema;
 pub mod sidecar;
+pub mod skip;
 pub mod stream;
 pub mod wait;
 pub mod working_day;

@@ -1,7 +1,7 @@
 //! What `convert` writes has the fields of ECS, and is read by the schemas that OCSF and Perfetto
 //! publish.
 
-use std::{fs, io::Write as _, path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use exectrail_testbed::{cache, working_day};
 use serde_json::{Value, json};
@@ -112,15 +112,8 @@ print(json.dumps([MessageToDict(packet) for packet in trace.packet]))
 fn python(test: &str, program: &str, input: &Path) -> Option<String> {
     let python = cache::python_environment().unwrap().join("bin/python");
     if !python.exists() {
-        println!("SKIPPED: {test}: no schemas");
-        if let Some(log) = std::env::var_os("EXECTRAIL_SKIP_LOG") {
-            let options = fs::OpenOptions::new().append(true).create(true).open(log);
-            writeln!(
-                options.unwrap(),
-                "{test}: no schemas (cargo xtask setup --tests)"
-            )
-            .unwrap();
-        }
+        let reason = "no schemas (cargo xtask setup --tests)";
+        exectrail_testbed::skip::skip(test, reason).unwrap();
         return None;
     }
     let run = Command::new(python)

@@ -1,8 +1,7 @@
 //! Where the tests run: a directory for each engine with the files of `templates/log-reading`, and
 //! the programs that the documents name.
 
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::Write as _;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -25,15 +24,7 @@ pub(crate) fn missing() -> Option<String> {
 
 /// Reports that a test cannot run here. If every test must run, that is a failure.
 pub(crate) fn skip(test: &str, reason: &str) {
-    println!("SKIPPED: {test}: {reason}");
-    if let Some(log) = std::env::var_os("EXECTRAIL_SKIP_LOG") {
-        let mut log = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(log)
-            .unwrap();
-        writeln!(log, "{test}: {reason}").unwrap();
-    }
+    exectrail_testbed::skip::skip(test, reason).unwrap();
 }
 
 /// Returns from the test if the engines are not here.

@@ -118,12 +118,7 @@ impl Page {
 
 /// Reports that a test cannot run here.
 fn skip(test: &str, reason: &str) {
-    use std::io::Write as _;
-    println!("SKIPPED: {test}: {reason}");
-    if let Some(log) = std::env::var_os("EXECTRAIL_SKIP_LOG") {
-        let options = fs::OpenOptions::new().append(true).create(true).open(log);
-        writeln!(options.unwrap(), "{test}: {reason}").unwrap();
-    }
+    exectrail_testbed::skip::skip(test, reason).unwrap();
 }
 
 /// Opens the report of a log, or returns from the test.

@@ -2,8 +2,6 @@
 //! here.
 
 use std::{
-    fs::OpenOptions,
-    io::Write as _,
     path::{Path, PathBuf},
     sync::LazyLock,
 };
@@ -23,15 +21,7 @@ pub(crate) fn can_trace(test: &str) -> bool {
 
 /// Reports that a test cannot run here. If every test must run, that is a failure.
 pub(crate) fn skip(test: &str, reason: &str) {
-    println!("SKIPPED: {test}: {reason}");
-    if let Some(log) = std::env::var_os("EXECTRAIL_SKIP_LOG") {
-        let mut log = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(log)
-            .unwrap();
-        writeln!(log, "{test}: {reason}").unwrap();
-    }
+    exectrail_testbed::skip::skip(test, reason).unwrap();
 }
 
 /// Reports that this kernel has nothing to test, which counts as passed.

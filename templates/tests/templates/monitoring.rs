@@ -2,7 +2,7 @@
 //! alerts pass, and all files agree with each other and with the documented metrics. A test of the
 //! runtime (`prometheus_reads_the_metrics`) runs them in Prometheus.
 
-use std::{collections::BTreeSet, fs, fs::OpenOptions, io::Write as _, process::Command};
+use std::{collections::BTreeSet, fs, process::Command};
 
 use exectrail_templates::directory;
 use serde_json::json;
@@ -28,15 +28,7 @@ fn promtool(arguments: &[&str]) -> Option<String> {
 fn promtools_tests_of_the_alerts_pass() {
     let Some(checked) = promtool(&["check", "rules", "alerts.yaml"]) else {
         let (test, reason) = ("promtools_tests_of_the_alerts_pass", "no promtool");
-        println!("SKIPPED: {test}: {reason}");
-        if let Some(log) = std::env::var_os("EXECTRAIL_SKIP_LOG") {
-            let mut log = OpenOptions::new()
-                .append(true)
-                .create(true)
-                .open(log)
-                .unwrap();
-            writeln!(log, "{test}: {reason}").unwrap();
-        }
+        exectrail_testbed::skip::skip(test, reason).unwrap();
         return;
     };
     assert!(checked.contains("10 rules found"), "{checked}");

@@ -40,7 +40,7 @@ fn blocks(document: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_front_matter_is_the_registrys() {
+fn the_front_matter_is_that_of_the_registry() {
     for resource in RESOURCES {
         let (front, _) = readme(resource);
         for (key, value) in front.as_object().unwrap() {

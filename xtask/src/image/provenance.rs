@@ -1,5 +1,5 @@
 //! The provenance of an image: an in-toto statement with a SLSA predicate, which says what it was
-//! built from. It is not signed: whoever pushes the image signs it (docs/release.md).
+//! built from. It is not signed: the user who pushes the image signs it (docs/release.md).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -93,7 +93,7 @@ fn statement(pushed: &Pushed<'_>, revision: &str) -> Result<Value> {
                 ],
             },
             "runDetails": {
-                // A machine of whoever ran the command: no build platform vouches for it.
+                // The machine on which the command ran: no build platform vouches for it.
                 "builder": {"id": BUILDER},
                 "byproducts": [named(PROGRAM, pushed.binary)?],
             },
