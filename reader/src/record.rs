@@ -118,6 +118,10 @@ pub(crate) struct Event<'a> {
     #[serde(borrow)]
     pub(crate) cwd: Option<Text<'a>>,
     #[serde(borrow)]
+    pub(crate) container_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) nested_container_id: Option<Text<'a>>,
+    #[serde(borrow)]
     pub(crate) tty: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) parent_exe: Option<Text<'a>>,

@@ -59,6 +59,10 @@ pub(super) fn document(of: &Converted<'_>) -> Value {
         .iter()
         .map(|(key, value)| (key.replace('.', "_"), Value::from(value.as_str())))
         .collect();
+    let container = of.event.and_then(|event| {
+        let nested = event.nested_container_id.as_deref();
+        nested.or(event.container_id.as_deref())
+    });
     Object::default()
         .with("@timestamp", &*of.record.ts)
         .with("ecs", Object::default().with("version", VERSION))
@@ -67,6 +71,7 @@ pub(super) fn document(of: &Converted<'_>) -> Value {
         .with("process", process(of))
         .with("user", Object::default().with("name", of.labels.user()))
         .with("host", host)
+        .with("container", Object::default().with("id", container))
         .with("error", error)
         .with("labels", labels)
         .into()

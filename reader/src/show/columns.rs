@@ -33,6 +33,8 @@ pub(super) enum Column {
     Ppid,
     /// The PID namespace.
     PidNs,
+    /// The container; for a container in it both, with a slash between them.
+    Container,
     /// The user id on the node; the effective one, too, if it differs.
     Uid,
     /// The group id on the node.
@@ -58,7 +60,7 @@ impl Column {
     fn width(self) -> usize {
         match self {
             Self::Time => 24,
-            Self::Run => 12,
+            Self::Run | Self::Container => 12,
             Self::User | Self::Workspace | Self::Tty => 8,
             Self::Msg => 11,
             Self::Pid | Self::NsPid | Self::Ppid => 7,
@@ -155,6 +157,13 @@ fn push_value(out: &mut String, column: Column, record: &Record<'_>, labels: &La
         Column::NsPid => number(out, event.ns_pid),
         Column::Ppid => number(out, event.ppid),
         Column::PidNs => number(out, event.pid_ns),
+        Column::Container => {
+            text(event.container_id.as_deref());
+            if let Some(nested) = event.nested_container_id.as_deref() {
+                out.push('/');
+                push_escaped(out, nested);
+            }
+        }
         Column::Uid => {
             number(out, event.uid);
             if event.euid != event.uid && event.euid.is_some() {

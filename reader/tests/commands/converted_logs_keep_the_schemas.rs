@@ -10,8 +10,9 @@ use tempfile::TempDir;
 use crate::files::{exectrail_log, file, output_of};
 
 /// The fields that are written, with their types (ECS field reference, 8.17 and 9).
-const ECS: [(&str, &str); 37] = [
+const ECS: [(&str, &str); 38] = [
     ("@timestamp", "date"),
+    ("container.id", "keyword"),
     ("ecs.version", "keyword"),
     ("message", "match_only_text"),
     ("labels.*", "keyword"),
@@ -134,7 +135,8 @@ fn log(directory: &TempDir) -> (std::path::PathBuf, usize) {
     let mut log = working_day::log();
     let exec = json!({
         "filename": "/tmp/\u{1b}[2J\"</script>", "argv": ["\u{202e}", "a\nb", ""], "pid": 7,
-        "start": 1, "ppid": 1, "uid": 5, "euid": 0,
+        "start": 1, "ppid": 1, "uid": 5, "euid": 0, "container_id": "0a1b2c3d4e5f",
+        "nested_container_id": "fedcba987654",
     });
     let fields = json!({"event": exec, "cmdline": "x\ny", "run": "a", "line": 0});
     let time = "2026-11-24T18:00:00.000000000Z";
@@ -197,6 +199,11 @@ fn every_field_is_one_of_ecs_and_has_its_type() {
     assert_eq!(upload["process"]["args"][4], "https://files.example/upload");
     assert_eq!(upload["process"]["executable"], "/usr/bin/curl");
     assert_eq!(upload["user"]["name"], "jessie");
+    let hostile: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!(hostile["container"]["id"], "fedcba987654");
+    let columns = ["show", "--columns", "container"];
+    let shown = output_of(&columns, &[&log]);
+    assert_eq!(shown.lines().last(), Some("0a1b2c3d4e5f/fedcba987654"));
 }
 
 #[test]
