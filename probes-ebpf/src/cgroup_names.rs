@@ -1,5 +1,6 @@
-//! Writes the names of an exec's cgroup to the ring, once per cgroup on each CPU and lane. User
-//! space takes the ids of containers from them.
+//! Writes the names of an exec's cgroup to the ring, unless this CPU and lane remembers that it has
+//! written them. It remembers [`KNOWN_CGROUPS`] cgroups, one per remainder of the id. User space
+//! takes the ids of containers from the names.
 
 use aya_ebpf::{bindings::BPF_RB_NO_WAKEUP, helpers::generated::bpf_probe_read_kernel_str};
 use exectrail_common::{

@@ -31,7 +31,7 @@ pub(crate) extern "C" fn copy_failed_argv(
     let argv = unsafe { (&raw mut (*scratch).tail).cast::<u8>().add(at as usize) };
     let size = if compat == 0 { 8 } else { 4 };
     let (mut len, mut flags) = (0u64, FLAG_ARGV_CUT);
-    for index in 0..MAX_ARGUMENTS {
+    for index in 0..MAX_ARGUMENTS + 1 {
         let mut address = 0u64;
         // SAFETY: at most eight bytes into a u64; a fault gives an error.
         let read = unsafe {
@@ -50,7 +50,7 @@ pub(crate) extern "C" fn copy_failed_argv(
             flags = 0;
             break;
         }
-        if len >= FAILED_ARGV as u64 {
+        if len >= FAILED_ARGV as u64 || index == MAX_ARGUMENTS {
             break;
         }
         // SAFETY: at most FAILED_ARGV bytes after less than that; a fault gives an error.

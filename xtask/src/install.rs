@@ -1,7 +1,7 @@
 //! `cargo xtask install`: installs the release build below a prefix, and removes it.
 //!
-//! A list of the installed files is beside them. So `--uninstall` removes exactly what was
-//! installed, whatever version that was.
+//! `share/exectrail/installed-files` lists the installed files, so `--uninstall` removes exactly
+//! what was installed, whatever version that was.
 
 use std::env;
 use std::fs::{self, Permissions};
@@ -33,7 +33,7 @@ pub(crate) struct Args {
 
 /// `cargo xtask install`.
 pub(crate) fn command(args: &Args) -> Result<()> {
-    // Commands run in the root of the repository, but a path is meant from here.
+    // Commands run in the repository's root; --prefix is relative to the caller's directory.
     let prefix = std::path::absolute(&args.prefix).context("--prefix is empty")?;
     check_writable(&prefix)?;
     if args.uninstall {

@@ -7,7 +7,7 @@ use super::event::{Converted, Kind, Object, base_name};
 /// The version of the schema whose fields are used.
 const VERSION: &str = "8.17.0";
 
-/// A document.
+/// The ECS document of one line.
 pub(super) fn document(of: &Converted<'_>) -> Value {
     let (kind, event) = (of.kind, of.event);
     let fields = &of.record.fields;
@@ -17,9 +17,9 @@ pub(super) fn document(of: &Converted<'_>) -> Value {
         Kind::Exit => (None, vec!["end"]),
         Kind::Lost | Kind::Suppressed => (None, vec!["info"]),
     };
-    let period = matches!(kind, Kind::Lost | Kind::Suppressed);
+    let is_period = matches!(kind, Kind::Lost | Kind::Suppressed);
     let text = |text: &Option<crate::record::Text<'_>>| text.as_deref().map(str::to_owned);
-    let about = Object::default()
+    let event_fields = Object::default()
         .with(
             "kind",
             if kind == Kind::Lost {
@@ -36,8 +36,8 @@ pub(super) fn document(of: &Converted<'_>) -> Value {
         .with("dataset", format!("exectrail.{}", &*of.record.msg))
         .with("sequence", fields.line)
         .with("duration", event.and_then(|event| event.duration_ns))
-        .with("start", text(&fields.since).filter(|_| period))
-        .with("end", text(&fields.until).filter(|_| period));
+        .with("start", text(&fields.since).filter(|_| is_period))
+        .with("end", text(&fields.until).filter(|_| is_period));
     let boot = of.boot;
     let host = Object::default()
         .with("name", boot.and_then(|boot| boot.node.clone()))
@@ -67,7 +67,7 @@ pub(super) fn document(of: &Converted<'_>) -> Value {
         .with("@timestamp", &*of.record.ts)
         .with("ecs", Object::default().with("version", VERSION))
         .with("message", of.message())
-        .with("event", about)
+        .with("event", event_fields)
         .with("process", process(of))
         .with("user", Object::default().with("name", of.labels.user()))
         .with("host", host)

@@ -93,7 +93,6 @@ fn report(program: &str, args: ReportArgs) -> Result<bool, ReportError> {
         workspaces: Workspaces::default(),
         rows: Rows::default(),
         blocks: Blocks::new(directory).map_err(failed)?,
-        failed: false,
     };
     let is_read = read_all(program, &args.files.files, &mut building);
     let files = args.files.files.iter().map(|file| name_of(file));
@@ -106,11 +105,6 @@ fn report(program: &str, args: ReportArgs) -> Result<bool, ReportError> {
     let mut file = NamedTempFile::new_in(directory).map_err(failed)?;
     let rows = building.rows.len();
     building.write(&mut file, about).map_err(failed)?;
-    // A file that is made for others to read.
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file()
-        .set_permissions(permissions)
-        .map_err(failed)?;
     file.persist(&output).map_err(|error| failed(error.error))?;
     println!("{}: {rows} execs", output.display());
     Ok(is_read)
@@ -122,8 +116,6 @@ struct Building {
     workspaces: Workspaces,
     rows: Rows,
     blocks: Blocks,
-    /// The blocks cannot be written.
-    failed: bool,
 }
 
 impl Building {
@@ -192,9 +184,7 @@ impl Consumer for Building {
             }
             _ => Ok(()),
         };
-        written.map_err(|_| {
-            self.failed = true;
-            Stop
-        })
+        // `Blocks::finish` returns the reason.
+        written.map_err(|_| Stop)
     }
 }

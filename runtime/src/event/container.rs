@@ -32,7 +32,7 @@ impl ContainerId {
             return None;
         }
         let short = str::from_utf8(digits.get(..SHORT)?).ok()?;
-        // The digit before them, so that an id of zeros is none of 0.
+        // Bit 63 is set so that an id of zeros is not 0; 12 digits need only 48 bits.
         let number = u64::from_str_radix(short, 16).ok()?;
         NonZeroU64::new(number | 1 << 63).map(Self)
     }
@@ -61,8 +61,8 @@ impl serde::Serialize for ContainerId {
 pub struct Containers {
     /// The outermost one: a container of the pod. No process in the pod can change its name.
     pub outermost: ContainerId,
-    /// The innermost one, if it is another one: who may create cgroups in the workspace chooses its
-    /// name.
+    /// The innermost one, if it differs from the outermost. A process that can create cgroups in the
+    /// workspace can choose its name.
     pub innermost: Option<ContainerId>,
 }
 

@@ -187,6 +187,7 @@ fn argv_is_read_from_the_caller() {
     let (many, truncated) = of("many");
     assert_eq!(many, Value::from(vec!["x"; 128]));
     assert!(truncated);
+    assert_eq!(of("most"), (Value::from(vec!["x"; 128]), false));
     let (long, truncated) = of("long");
     let length = |number: usize| long[number].as_str().unwrap().len();
     assert_eq!((length(0), length(1), truncated), (700, 1024 - 701, true));

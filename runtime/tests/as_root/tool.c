@@ -160,6 +160,8 @@ static int fail_argv(void) {
     char *many[1001] = {NULL};
     for (int i = 0; i < 1000; i++) many[i] = "x";
     failing(ENOENT, execve("/nosuch/many", many, environment));
+    many[128] = NULL;
+    failing(ENOENT, execve("/nosuch/most", many, environment));
     char half[701];
     memset(half, 'h', sizeof half - 1);
     half[sizeof half - 1] = 0;

@@ -39,7 +39,7 @@ pub(super) fn image(builder: Builder, tag: &str, to: &Destination) -> Result<Str
     Ok(digest.to_owned())
 }
 
-/// The digest in the last line that docker prints: `TAG: digest: sha256:… size: …`.
+/// The digest after docker's last `digest: `, as in `TAG: digest: sha256:… size: …`.
 fn digest_in(printed: &str) -> Option<&str> {
     let (_, after) = printed.rsplit_once("digest: ")?;
     after.split_whitespace().next()

@@ -1,7 +1,7 @@
 //! The lines of `exectrail run` on a terminal: each program below the one that started it.
 //!
-//! They have what a person looks for in a command's programs. What concerns pods, and the time of
-//! day, is in the text line (`text.rs`) and in the log.
+//! They leave out the keys that concern pods, and the time of day; the text line (`text.rs`) and
+//! the log have these.
 
 mod row;
 mod tree;

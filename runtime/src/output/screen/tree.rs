@@ -3,7 +3,7 @@
 use exectrail_common::record::{Exit, Subject};
 use quick_cache::unsync::Cache;
 
-/// Maximum number of processes that are remembered. A forgotten one counts as one that the command
+/// Maximum number of processes that are remembered. A forgotten process counts as one that the command
 /// has started.
 const PROCESSES: usize = 4096;
 

@@ -50,7 +50,8 @@ impl CriPod {
                 let exec = |command: &[&str]| pod.exec(&name, command);
                 startup_probe(&container, exec).with_context(|| pod.said(&name))?;
             } else {
-                pod.wait_for_end(&name)?;
+                let code = pod.wait_for_end(&name)?;
+                ensure!(code == 0, "{name} ended with {code}: {}", pod.said(&name));
             }
         }
         for container in pod.manifest.list("containers").to_vec() {
@@ -76,7 +77,7 @@ impl CriPod {
         Ok(())
     }
 
-    /// Starts a container again that has ended, as a kubelet does with `restartPolicy: Always`.
+    /// Restarts a container that has ended, as a kubelet does with `restartPolicy: Always`.
     pub(crate) fn restart(&mut self, container: &str) -> Result<()> {
         let lists = ["initContainers", "containers"];
         let mut all = lists.iter().flat_map(|list| self.manifest.list(list));
@@ -166,7 +167,7 @@ impl CriPod {
         let lines = file.lines()?;
         lines
             .iter()
-            .map(|line| serde_json::from_str(line).with_context(|| format!("no event: {line}")))
+            .map(|line| serde_json::from_str(line).with_context(|| format!("not JSON: {line}")))
             .collect()
     }
 
