@@ -12,7 +12,7 @@ fn memory_limits_of_both_cgroup_versions() {
     let process = (12 << 20) + (16 << 20);
     // The ring, 128 slots for early argv, and memory for failed execs on two CPUs. The node pays
     // for per-CPU values.
-    let maps = (4 << 20) + 128 * (6144 + 32) + 2 * 4 * (4096 + 192);
+    let maps = (4 << 20) + 128 * (6144 + 32) + 2 * 4 * (4096 + 2 * 1024 + 200);
     let needed = process + maps;
     let v2 = |limit: &str| {
         Node::fit()
