@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink},
     path::{Path, PathBuf},
+    process::Child,
     sync::OnceLock,
     thread,
     time::{Duration, Instant},
@@ -167,19 +168,18 @@ pub(crate) fn docker_ready() -> Result<()> {
 
 fn prepare_docker() -> Result<()> {
     ready()?;
-    let log = fs::File::create("/var/log/dockerd.log")?;
-    command("dockerd")
-        .args(["--iptables=false", "--ip6tables=false", "--bridge=none"])
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .spawn()
-        .context("cannot start dockerd")?;
+    let mut daemon = start_dockerd()?;
     let docker = Engine::docker();
     let since = Instant::now();
     while let Err(error) = docker.run(&["info"]) {
         if since.elapsed() > PATIENCE {
             let log = fs::read_to_string("/var/log/dockerd.log").unwrap_or_default();
             bail!("dockerd does not start: {error:#}\n{log}");
+        }
+        // dockerd ends if its containerd does not start within 15 seconds, which happens in an
+        // emulated machine on a busy host.
+        if daemon.try_wait()?.is_some() {
+            daemon = start_dockerd()?;
         }
         thread::sleep(Duration::from_millis(500));
     }
@@ -188,6 +188,19 @@ fn prepare_docker() -> Result<()> {
     docker
         .run(&["import", FRAME_ARCHIVE, WORKSPACE_IMAGE])
         .map(drop)
+}
+
+fn start_dockerd() -> Result<Child> {
+    let log = fs::File::options()
+        .append(true)
+        .create(true)
+        .open("/var/log/dockerd.log")?;
+    command("dockerd")
+        .args(["--iptables=false", "--ip6tables=false", "--bridge=none"])
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .context("cannot start dockerd")
 }
 
 /// Makes the archive of a workspace's image that has only links and empty directories.
