@@ -61,8 +61,8 @@ impl serde::Serialize for ContainerId {
 pub struct Containers {
     /// The outermost one: a container of the pod. No process in the pod can change its name.
     pub outermost: ContainerId,
-    /// The innermost one, if it differs from the outermost. A process that can create cgroups in the
-    /// workspace can choose its name.
+    /// The innermost one, if it differs from the outermost. A process that can create cgroups in
+    /// the workspace can choose its name.
     pub innermost: Option<ContainerId>,
 }
 

@@ -3,8 +3,8 @@
 use exectrail_common::record::{Exit, Subject};
 use quick_cache::unsync::Cache;
 
-/// Maximum number of processes that are remembered. A forgotten process counts as one that the command
-/// has started.
+/// Maximum number of processes that are remembered. A forgotten process counts as one that the
+/// command has started.
 const PROCESSES: usize = 4096;
 
 /// A process: its id and start time.
