@@ -7,14 +7,12 @@
 )]
 #![expect(unsafe_code, reason = "acts between fork and exec")]
 
-mod support;
-
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use exectrail_testbed::skip::skip;
 use serde_json::Value;
-use support::skip;
 
 /// Labels as the kernel shows them, with the zero byte that SELinux appends to its own.
 const SELINUX: &str = "system_u:system_r:container_t:s0:c5,c1023\0";
@@ -24,7 +22,7 @@ const APPARMOR: &str = "cri-containerd.apparmor.d (enforce)\n";
 /// The check of bpf(2), which fails with `errno`, in a program with this label.
 fn denied(test: &str, errno: i32, label: &str) -> Option<Value> {
     if !rustix::process::geteuid().is_root() {
-        skip(test, "mounts and filters need root");
+        skip(test, "mounts and filters need root").unwrap();
         return None;
     }
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -40,7 +38,7 @@ fn denied(test: &str, errno: i32, label: &str) -> Option<Value> {
     let output = command.output().unwrap();
     let Ok(report) = serde_json::from_slice::<Value>(&output.stdout) else {
         let why = String::from_utf8_lossy(&output.stderr);
-        skip(test, &format!("the program could not be confined: {why}"));
+        skip(test, &format!("the program could not be confined: {why}")).unwrap();
         return None;
     };
     let checks = report["checks"].as_array().unwrap();

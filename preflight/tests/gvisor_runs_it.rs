@@ -6,12 +6,10 @@
 )]
 #![forbid(unsafe_code)]
 
-mod support;
-
 use std::process::{Command, Output};
 
+use exectrail_testbed::skip::skip;
 use serde_json::Value;
-use support::skip;
 
 /// Platforms of runsc: the first is faster, and missing in old versions.
 const PLATFORMS: [&str; 2] = ["systrap", "ptrace"];
@@ -56,11 +54,11 @@ fn report() -> Result<Value, String> {
 fn gvisor_is_named_by_what_it_shows() {
     let test = "gvisor_is_named_by_what_it_shows";
     if !rustix::process::geteuid().is_root() {
-        return skip(test, "runsc needs root");
+        return skip(test, "runsc needs root").unwrap();
     }
     let report = match report() {
         Ok(report) => report,
-        Err(why) => return skip(test, &format!("runsc cannot run programs here: {why}")),
+        Err(why) => return skip(test, &format!("runsc cannot run programs here: {why}")).unwrap(),
     };
     let unmet: Vec<&Value> = report["checks"]
         .as_array()

@@ -6,13 +6,11 @@
 )]
 #![forbid(unsafe_code)]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use exectrail_testbed::skip::skip;
 use serde_json::Value;
-use support::skip;
 
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 
@@ -112,10 +110,10 @@ fn name_of(declaration: &str) -> (String, String) {
 fn every_listed_offset_is_the_one_that_pahole_prints() {
     let test = "every_listed_offset_is_the_one_that_pahole_prints";
     if std::fs::metadata(BTF).is_err() {
-        return skip(test, "the kernel has no BTF");
+        return skip(test, "the kernel has no BTF").unwrap();
     }
     if Command::new("pahole").arg("--version").output().is_err() {
-        return skip(test, "there is no pahole here");
+        return skip(test, "there is no pahole here").unwrap();
     }
     let output = Command::new(env!("CARGO_BIN_EXE_exectrail-preflight"))
         .args(["--format", "json"])

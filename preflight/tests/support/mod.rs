@@ -1,5 +1,5 @@
 //! Tools of several tests: small BTF, directories that look like a node's `/proc`, `/sys` and
-//! `/boot`, and the list of tests that skip themselves.
+//! `/boot`.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(unused_imports, reason = "each test file uses a part of it")]
 #![allow(
@@ -155,20 +155,5 @@ fn copy(from: &Path, to: &Path) {
         } else {
             fs::copy(entry.path(), to).unwrap();
         }
-    }
-}
-
-/// Counts a test as skipped, with the reason: `cargo xtask test` lists it, and CI fails.
-///
-/// Not by `testbed`, as the fuzz targets read this file without it.
-pub(crate) fn skip(test: &str, reason: &str) {
-    println!("SKIPPED: {test}: {reason}");
-    if let Some(log) = std::env::var_os("EXECTRAIL_SKIP_LOG") {
-        let mut log = fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(log)
-            .unwrap();
-        writeln!(log, "{test}: {reason}").unwrap();
     }
 }

@@ -22,7 +22,7 @@ use super::{
     bytes::{Text, needs_escape},
     exec::comm,
     line::LineBuffer,
-    quote::{Alphabet, CommandLine},
+    quote::{Alphabet, CommandLine, quoted},
     subject::Notes,
 };
 
@@ -209,11 +209,7 @@ pub(super) fn write_text(
     event: FailedExecEvent<'_>,
 ) -> std::io::Result<()> {
     let head = event.head;
-    let alphabet = Alphabet::Visible;
-    let caller = CommandLine {
-        words: std::iter::once(comm(&head.comm)),
-        alphabet,
-    };
+    let caller = quoted(comm(&head.comm));
     let uid = if event.has(FLAG_IDS_UNMAPPED) {
         head.subject.uid
     } else {
@@ -221,7 +217,7 @@ pub(super) fn write_text(
     };
     let command = CommandLine {
         words: std::iter::once(event.shown_filename()).chain(arguments(event.argv).skip(1)),
-        alphabet,
+        alphabet: Alphabet::Visible,
     };
     writeln!(
         line,

@@ -3,6 +3,7 @@
 use std::{
     ffi::OsString,
     fmt::{self, Write as _},
+    iter,
     os::unix::ffi::OsStrExt as _,
 };
 
@@ -43,6 +44,14 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> fmt::Display for CommandLine<I> {
             }
         }
         Ok(())
+    }
+}
+
+/// One word of a command line, for people.
+pub(super) fn quoted(word: &[u8]) -> CommandLine<iter::Once<&[u8]>> {
+    CommandLine {
+        words: iter::once(word),
+        alphabet: Alphabet::Visible,
     }
 }
 

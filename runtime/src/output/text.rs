@@ -9,25 +9,14 @@ use super::{
     exec::comm,
     failed_exec,
     line::LineBuffer,
-    quote::{Alphabet, CommandLine},
+    quote::{Alphabet, CommandLine, quoted},
     redacted::Redaction,
 };
 use crate::suppression::{Reason, rules::Rule};
 
 /// A rule as one word of a command line.
 fn word(rule: &Rule) -> String {
-    let text = rule.to_string();
-    let words = std::iter::once(text.as_bytes());
-    let alphabet = Alphabet::Visible;
-    CommandLine { words, alphabet }.to_string()
-}
-
-/// One word of a command line.
-fn quoted(word: &[u8]) -> CommandLine<std::iter::Once<&[u8]>> {
-    CommandLine {
-        words: std::iter::once(word),
-        alphabet: Alphabet::Visible,
-    }
+    quoted(rule.to_string().as_bytes()).to_string()
 }
 
 /// Room for what follows a line that is cut.
@@ -106,10 +95,7 @@ pub(super) fn write(
                 (Some(status), _) => ("status", status),
                 (None, signal) => ("signal", signal.unwrap_or_default()),
             };
-            let comm = CommandLine {
-                words: std::iter::once(comm(&exit.comm)),
-                alphabet: Alphabet::Visible,
-            };
+            let comm = quoted(comm(&exit.comm));
             let milliseconds = exit.ktime.saturating_sub(exit.start) / 1_000_000;
             writeln!(
                 line,

@@ -1,6 +1,6 @@
 //! Redacts an event before its line is written, and lists the places.
 
-use exectrail_common::record::{COMM_LEN, Exec, Exit, FLAG_ARGV_CUT, FailedExec};
+use exectrail_common::record::{COMM_LEN, Exec, Exit, FailedExec};
 
 use super::{
     exec::{ExecEvent, Parent, comm},
@@ -349,13 +349,10 @@ pub(super) fn failed_exec(
     let filename = places.text(redactor, "filename", event.filename, event.cut());
     let argv = places.short_argv(redactor, "argv", event.argv, event.truncated());
     let comm = places.comm(redactor, &event.head.comm);
-    let mut head = FailedExec {
+    let head = FailedExec {
         comm: comm.unwrap_or(event.head.comm),
         ..*event.head
     };
-    if event.truncated() {
-        head.prefix.flags |= FLAG_ARGV_CUT;
-    }
     (places.count() > 0).then_some((
         FailedTexts {
             head,

@@ -5,7 +5,7 @@ use exectrail_testbed::long_argv;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::*;
+use super::{super::tests, *};
 use crate::{
     config::OutputFormat,
     output::{Event, Labels, Writer},
@@ -35,16 +35,7 @@ fn exec_line(writer: &mut Writer, words: &[&[u8]], cut: usize, filename: &[u8]) 
         ..Exec::default()
     };
     argv.truncate(argv.len() - cut);
-    let event = ExecEvent {
-        head: &head,
-        argv: &argv,
-        filename,
-        stack_filename: b"",
-        exe: None,
-        cwd: None,
-        parent: None,
-        containers: None,
-    };
+    let event = tests::event(&head, &argv, filename);
     written(writer, &Event::Exec(event))
 }
 

@@ -17,7 +17,7 @@ use super::{
     event::{Account, Event, Kind, Lost, SuppressedEvent, outcome},
     exec::{ExecEvent, comm},
     failed_exec::FailedExecEvent,
-    quote::{Alphabet, CommandLine, Escaped},
+    quote::{Escaped, quoted},
     redacted::Redaction,
 };
 use crate::{config, event::decode::arguments, process::terminal, suppression::Reason};
@@ -257,14 +257,6 @@ fn suppressed(event: &SuppressedEvent<'_>) -> String {
 fn counted(number: u64, kind: Kind) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {}{plural}", kind.noun())
-}
-
-/// One word of a command line.
-fn quoted(word: &[u8]) -> CommandLine<std::iter::Once<&[u8]>> {
-    CommandLine {
-        words: std::iter::once(word),
-        alphabet: Alphabet::Visible,
-    }
 }
 
 #[cfg(test)]

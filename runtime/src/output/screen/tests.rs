@@ -4,7 +4,7 @@ use exectrail_common::record::{Exec, FLAG_INTERPRETED, Prefix, Subject};
 use proptest::prelude::*;
 
 use super::*;
-use crate::output::quote;
+use crate::output::{quote, tests};
 
 fn screen(look: config::Screen) -> Screen {
     Screen {
@@ -41,16 +41,7 @@ fn head(tgid: u32, ppid: u32, argv: &[u8]) -> Exec {
 }
 
 fn event<'a>(head: &'a Exec, filename: &'a [u8], argv: &'a [u8]) -> Event<'a> {
-    Event::Exec(ExecEvent {
-        head,
-        argv,
-        filename,
-        stack_filename: b"",
-        exe: None,
-        cwd: None,
-        parent: None,
-        containers: None,
-    })
+    Event::Exec(tests::event(head, argv, filename))
 }
 
 fn at(milliseconds: i64) -> Timestamp {

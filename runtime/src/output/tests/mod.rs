@@ -54,7 +54,7 @@ fn ts() -> Timestamp {
 }
 
 /// An exec of which only argv and the filename are known.
-fn event<'a>(head: &'a Exec, argv: &'a [u8], filename: &'a [u8]) -> ExecEvent<'a> {
+pub(super) fn event<'a>(head: &'a Exec, argv: &'a [u8], filename: &'a [u8]) -> ExecEvent<'a> {
     ExecEvent {
         head,
         argv,
