@@ -88,8 +88,7 @@ Examples:
   # what jessie executed yesterday, for somebody else to read
   exectrail-log report --user jessie --since 2d --until 1d --title 'Jessie, Thursday' exectrail.log
 
-The file has all that the log says about each exec, and needs no network. It runs in Chrome and Edge
-from 103, Firefox from 113 and Safari from 16.4.
+The file has all that the log says about each exec, and needs no network. Current browsers show it.
 ";
 
 const CONVERT_EXAMPLES: &str = "\

@@ -15,6 +15,7 @@ mod follow;
 mod forest;
 mod labels;
 mod long_argv;
+mod numbers;
 mod output;
 mod parallel;
 mod progress;

@@ -139,6 +139,18 @@ pub(crate) struct Event<'a> {
     pub(crate) duration_ns: Option<u64>,
 }
 
+impl Fields<'_> {
+    /// What a `lost` or `suppressed` line counts; `None` if it is of no known kind.
+    pub(crate) fn events(&self) -> Option<&'static str> {
+        match self.of.as_deref().unwrap_or("exec") {
+            "exec" => Some("execs"),
+            "exit" => Some("exits"),
+            "exec_failed" => Some("failed execs"),
+            _ => None,
+        }
+    }
+}
+
 impl<'a> Record<'a> {
     /// Reads a line.
     ///

@@ -88,7 +88,8 @@ pub(crate) fn items(host: &Built, built: &Built) -> Result<Vec<Item>> {
     Ok(items)
 }
 
-fn name_of(path: &Path) -> String {
+/// The last part of a path.
+pub(crate) fn name_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
 }

@@ -45,28 +45,25 @@ pub(super) fn document(of: &Converted<'_>) -> Value {
             "boot",
             Object::default().with("id", boot.and_then(|boot| boot.id.clone())),
         );
+    let message = of.message();
+    let code = event.and_then(|event| text(&event.error));
     let error = Object::default()
-        .with("code", event.and_then(|event| text(&event.error)))
-        .with(
-            "message",
-            event
-                .and_then(|event| event.error.as_ref())
-                .map(|_| of.message()),
-        );
+        .with("message", code.as_ref().map(|_| message.clone()))
+        .with("code", code);
     let labels: serde_json::Map<String, Value> = of
         .labels
         .all()
         .iter()
         .map(|(key, value)| (key.replace('.', "_"), Value::from(value.as_str())))
         .collect();
-    let container = of.event.and_then(|event| {
+    let container = event.and_then(|event| {
         let nested = event.nested_container_id.as_deref();
         nested.or(event.container_id.as_deref())
     });
     Object::default()
         .with("@timestamp", &*of.record.ts)
         .with("ecs", Object::default().with("version", VERSION))
-        .with("message", of.message())
+        .with("message", message)
         .with("event", event_fields)
         .with("process", process(of))
         .with("user", Object::default().with("name", of.labels.user()))
@@ -84,6 +81,7 @@ fn process(of: &Converted<'_>) -> Object {
     let is_exec = of.kind == Kind::Exec;
     let program = event.program().filter(|_| of.kind != Kind::Exit);
     let comm = event.comm.as_deref().filter(|_| of.kind == Kind::Exit);
+    let words = of.argv.words();
     let id = |id: Option<u64>| Object::default().with("id", id.map(|id| id.to_string()));
     let parent = Object::default()
         .with("pid", event.ppid)
@@ -96,8 +94,8 @@ fn process(of: &Converted<'_>) -> Object {
         .with("executable", program)
         .with("name", program.map(base_name).or(comm))
         .with("command_line", of.command_line())
-        .with("args", of.argv.words())
-        .with("args_count", is_exec.then(|| of.argv.words().len()))
+        .with("args_count", is_exec.then_some(words.len()))
+        .with("args", words)
         .with("working_directory", event.cwd.as_deref())
         .with("exit_code", event.status)
         .with("real_user", id(event.uid))

@@ -121,12 +121,7 @@ impl<'a> Converted<'a> {
         let none = Event::default();
         let event = self.event.unwrap_or(&none);
         let count = || {
-            let of = match fields.of.as_deref().unwrap_or("exec") {
-                "exec" => "execs",
-                "exit" => "exits",
-                "exec_failed" => "failed execs",
-                other => other,
-            };
+            let of = fields.events().or(fields.of.as_deref()).unwrap_or_default();
             format!("{} {of}", fields.count.unwrap_or(0))
         };
         match self.kind {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, ser::SerializeSeq as _};
 
-use crate::{record::Record, shown::escaped, time::microseconds};
+use crate::{numbers::Numbers, record::Record, shown::escaped, time::microseconds};
 
 /// Maximum number of gaps. Further ones are joined with the last one of their kind.
 const GAPS: usize = 20_000;
@@ -58,9 +58,7 @@ impl Serialize for Gap {
 struct Run {
     first: i64,
     last: i64,
-    /// Number of the next line.
-    next: u64,
-    has_ended: bool,
+    numbers: Numbers,
 }
 
 /// Finds gaps.
@@ -97,12 +95,7 @@ impl Gaps {
         };
         let time = |text: &Option<_>| text.as_deref().and_then(microseconds).unwrap_or(now);
         let (since, until) = (time(&fields.since), time(&fields.until));
-        let of = match fields.of.as_deref().unwrap_or("exec") {
-            "exec" => "execs",
-            "exit" => "exits",
-            "exec_failed" => "failed execs",
-            _ => "events",
-        };
+        let of = fields.events().unwrap_or("events");
         let period = (since.min(until), since.max(until));
         let count = fields.count.unwrap_or(0);
         self.add(kind, workspace, period, count, of.to_owned());
@@ -117,7 +110,7 @@ impl Gaps {
         let gap = previous.gap_ns.map(|gap| gap / 1_000);
         let since = gap.map(|gap| now.saturating_sub_unsigned(gap).max(0));
         if let Some(run) = self.runs.get_mut(&(workspace, run.to_owned())) {
-            run.has_ended = true;
+            run.numbers.has_ended = true;
             // It may have recorded longer than its last line shows.
             run.last = run.last.max(since.unwrap_or(run.last));
             return;
@@ -132,30 +125,23 @@ impl Gaps {
         let Some(id) = record.fields.run.as_deref() else {
             return;
         };
-        let number = record.fields.line;
         let key = (workspace, id.to_owned());
         if !self.runs.contains_key(&key) && self.runs.len() == RUNS {
             return;
         }
-        let is_first = *record.msg == *"tracing_started";
         let run = self.runs.entry(key).or_insert_with(|| Run {
             first: now,
             last: now,
-            next: number.filter(|_| !is_first).unwrap_or(0),
-            has_ended: false,
+            numbers: Numbers::begin(record),
         });
         let before = run.last;
         run.first = run.first.min(now);
         run.last = run.last.max(now);
-        run.has_ended |= *record.msg == *"tracing_stopped";
-        let Some(number) = number else { return };
-        let expected = run.next;
-        run.next = number.saturating_add(record.lines).max(expected);
-        if number > expected {
-            let last = number - 1;
-            let text = format!("lines {expected} to {last} of run {}", escaped(id));
+        if let Some(missing) = run.numbers.take(record) {
+            let (first, last) = (missing.start(), missing.end());
+            let text = format!("lines {first} to {last} of run {}", escaped(id));
             let period = (before.min(now), now);
-            self.add(Kind::Missing, workspace, period, number - expected, text);
+            self.add(Kind::Missing, workspace, period, last - first + 1, text);
         }
     }
 
@@ -201,7 +187,7 @@ impl Gaps {
         let mut last_runs = runs.iter().peekable();
         while let Some(((workspace, id), run)) = last_runs.next() {
             let is_last = last_runs.peek().is_none_or(|((of, _), _)| of != workspace);
-            if is_last && !run.has_ended {
+            if is_last && !run.numbers.has_ended {
                 let text = format!(
                     "run {} goes on, or was killed, or its end is missing",
                     escaped(id)

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    numbers::Numbers,
     record::Record,
     show::{push_time, seconds},
     shown::{escaped, push_escaped},
@@ -21,18 +22,10 @@ pub(super) struct Gap {
     pub(super) text: String,
 }
 
-/// A run of exectrail.
-#[derive(Debug, Default)]
-struct Run {
-    /// Number of the next line.
-    next: u64,
-    has_ended: bool,
-}
-
 /// The gaps of a workspace.
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
-    runs: BTreeMap<String, Run>,
+    runs: BTreeMap<String, Numbers>,
     named: Vec<Gap>,
     more: u64,
 }
@@ -90,35 +83,23 @@ impl Gaps {
 
     /// Finds lines that are missing, by their numbers.
     fn number(&mut self, order: u64, record: &Record<'_>) {
-        let (Some(id), Some(number)) = (record.fields.run.as_deref(), record.fields.line) else {
+        let (Some(id), Some(_)) = (record.fields.run.as_deref(), record.fields.line) else {
             return;
         };
         if !self.runs.contains_key(id) {
             if self.runs.len() == RUNS {
                 return;
             }
-            let next = if *record.msg == *"tracing_started" {
-                0
-            } else {
-                number
-            };
-            let run = Run {
-                next,
-                has_ended: false,
-            };
-            self.runs.insert(id.to_owned(), run);
+            self.runs.insert(id.to_owned(), Numbers::begin(record));
         }
         let Some(run) = self.runs.get_mut(id) else {
             return;
         };
-        run.has_ended |= *record.msg == *"tracing_stopped";
-        let expected = run.next;
-        run.next = number.saturating_add(record.lines).max(expected);
-        if number > expected {
-            let (last, id) = (number - 1, escaped(id));
+        if let Some(missing) = run.take(record) {
+            let (first, last, id) = (missing.start(), missing.end(), escaped(id));
             let mut text = String::new();
             push_time(&mut text, &record.ts);
-            text.push_str(&format!(" missing: lines {expected} to {last} of run {id}"));
+            text.push_str(&format!(" missing: lines {first} to {last} of run {id}"));
             self.name(order, text);
         }
     }

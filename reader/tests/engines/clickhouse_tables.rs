@@ -2,8 +2,6 @@
 
 use std::fs;
 
-use exectrail_testbed::generated_log::{Options, generate};
-
 use crate::document::{blocks, titled};
 use crate::log::{log, noise};
 use crate::machine::{Place, needs_engines, repository, rows};
@@ -54,16 +52,7 @@ fn every_block_of_the_page_runs_and_a_second_delivery_changes_nothing() {
 #[test]
 fn counts_are_those_of_the_log() {
     needs_engines!();
-    let place = Place::of("clickhouse", "");
-    let options = Options {
-        execs: 20_000,
-        workspaces: 7,
-        seed: 1,
-        losses: true,
-    };
-    let mut generated = Vec::new();
-    generate(options, &mut generated).unwrap();
-    fs::write(place.path("exectrail.log"), generated).unwrap();
+    let place = Place::generated("clickhouse");
     place.shell(&titled(DOCUMENT, "Tables"));
     place.shell(&titled(DOCUMENT, "Files into the tables"));
     let by_hour = "SELECT sum(execs) FROM exectrail.programs_by_hour";

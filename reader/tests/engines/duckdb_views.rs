@@ -1,9 +1,5 @@
 //! The views for DuckDB, on the files that people have.
 
-use std::fs;
-
-use exectrail_testbed::generated_log::{Options, generate};
-
 use crate::document::{blocks, titled};
 use crate::log::{log, noise};
 use crate::machine::{Place, needs_engines, rows};
@@ -73,16 +69,7 @@ fn what_cannot_be_read_is_counted_and_hides_nothing() {
 #[test]
 fn the_module_reads_what_the_program_reads() {
     needs_engines!();
-    let place = Place::of("duckdb", "");
-    let options = Options {
-        execs: 20_000,
-        workspaces: 7,
-        seed: 1,
-        losses: true,
-    };
-    let mut generated = Vec::new();
-    generate(options, &mut generated).unwrap();
-    fs::write(place.path("exectrail.log"), generated).unwrap();
+    let place = Place::generated("duckdb");
     place.shell(&titled(DOCUMENT, "Files into a database"));
     let question = "SELECT username, program, count(*) FROM execs GROUP BY ALL ORDER BY ALL";
     let program = place.shell(&format!("duckdb fleet.db -c '{question}'"));
@@ -104,5 +91,5 @@ fn the_module_reads_what_the_program_reads() {
         .iter()
         .map(|row| row[2].parse::<u64>().unwrap())
         .sum();
-    assert_eq!(sum, options.execs);
+    assert_eq!(sum, 20_000);
 }

@@ -44,20 +44,21 @@ fn expected(answer: &Answer) -> Vec<Vec<String>> {
     answer.rows.iter().map(fields).collect()
 }
 
+/// Each block with this title prints its answer.
+fn check(place: &Place, title: &str) {
+    for (block, answer) in asked(title) {
+        let printed = place.shell(&block.text);
+        assert_eq!(rows(&printed), expected(answer), "{}", block.text);
+    }
+}
+
 #[test]
 fn duckdb_answers() {
     needs_engines!();
     let log = format!("{}{}", log(), noise());
     let place = Place::of("duckdb", &log);
     place.shell(&titled("reading-with-duckdb.md", "Files into a database"));
-    for (block, answer) in asked("DuckDB") {
-        assert_eq!(
-            rows(&place.shell(&block.text)),
-            expected(answer),
-            "{}",
-            block.text
-        );
-    }
+    check(&place, "DuckDB");
 }
 
 #[test]
@@ -70,14 +71,7 @@ fn clickhouse_answers() {
         "reading-with-clickhouse.md",
         "Files into the tables",
     ));
-    for (block, answer) in asked("ClickHouse") {
-        assert_eq!(
-            rows(&place.shell(&block.text)),
-            expected(answer),
-            "{}",
-            block.text
-        );
-    }
+    check(&place, "ClickHouse");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use exectrail_testbed::cache;
+use exectrail_testbed::generated_log::{Options, generate};
 use tempfile::TempDir;
 
 /// Why the engines cannot run here, if they cannot.
@@ -77,6 +78,21 @@ impl Place {
         let client = format!("'{}' '{}'", python.display(), client.display());
         place.program("clickhouse-client", &client);
         place.program("python3", &format!("'{}'", python.display()));
+        place
+    }
+
+    /// As [`Place::of`], with a log of 20,000 execs of 7 workspaces, and losses.
+    pub(crate) fn generated(engine: &str) -> Self {
+        let place = Self::of(engine, "");
+        let options = Options {
+            execs: 20_000,
+            workspaces: 7,
+            seed: 1,
+            losses: true,
+        };
+        let mut log = Vec::new();
+        generate(options, &mut log).unwrap();
+        place.write("exectrail.log", &log);
         place
     }
 

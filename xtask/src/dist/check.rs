@@ -8,9 +8,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::completions;
-use super::files::name_of;
 use super::layout::{DOCUMENTS, SUMS};
 use crate::architecture::Architecture;
+use crate::package::name_of;
 use crate::workspace::{self, VERSION};
 use crate::{command, digest, progress, source};
 

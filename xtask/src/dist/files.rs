@@ -1,4 +1,4 @@
-//! Files: the content of a directory, and names.
+//! The files in a directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,10 +28,4 @@ pub(super) fn files_below(directory: &Path) -> Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
-}
-
-/// The last part of a path.
-pub(super) fn name_of(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use super::files::{files_in, name_of};
+use super::files::files_in;
 use super::tarball::Tarball;
+use crate::package::name_of;
 use crate::workspace::{self, VERSION};
 use crate::{command, progress};
 
