@@ -109,11 +109,11 @@ fn is_in_a_full_run(series: &Series, scenario: Scenario, variant: Variant) -> bo
         // Running pods takes minutes in an emulated machine. The oldest kernel and the newest are
         // enough: the sidecar's privileges and the programs differ between them. The same holds for
         // lockdown.
-        (_, Scenario::Pods | Scenario::Envbox | Scenario::Containerd | Scenario::Integrity) => {
+        (_, Scenario::Envbox | Scenario::Containerd | Scenario::Integrity) => {
             !["6.1", "6.12"].contains(&series.name)
         }
-        // Clusters use containerd; dockerd is one more runtime.
-        (_, Scenario::Docker) => series.name == "7",
+        // Clusters use containerd; podman and dockerd are two more runtimes.
+        (_, Scenario::Pods | Scenario::Docker) => series.name == "7",
         _ => true,
     }
 }

@@ -9,7 +9,11 @@ pub(crate) fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     command
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("HOME", "/root");
+        .env("HOME", "/root")
+        // Else Go interrupts its threads' system calls to let others run, often in an emulated
+        // machine, and not all plug-ins call again: "plugin type=\"loopback\" failed (add):
+        // interrupted system call".
+        .env("GODEBUG", "asyncpreemptoff=1");
     command
 }
 

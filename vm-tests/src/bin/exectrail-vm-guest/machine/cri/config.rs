@@ -35,15 +35,16 @@ fn runtime_default() -> SecurityProfile {
     }
 }
 
-/// The sandbox of a pod, in the cgroup that the kubelet's cgroupfs driver gives it.
-pub(super) fn sandbox(manifest: &Manifest) -> PodSandboxConfig {
+/// The sandbox of a pod, in the cgroup that the kubelet's cgroupfs driver gives it;
+/// `attempt` is the number of earlier attempts to start it.
+pub(super) fn sandbox(manifest: &Manifest, attempt: u32) -> PodSandboxConfig {
     let name = manifest.name();
     PodSandboxConfig {
         metadata: Some(PodSandboxMetadata {
             name: name.to_owned(),
             uid: UID.to_owned(),
             namespace: "workspaces".to_owned(),
-            attempt: 0,
+            attempt,
         }),
         hostname: name.to_owned(),
         log_directory: format!("/var/log/pods/workspaces_{name}_{UID}"),

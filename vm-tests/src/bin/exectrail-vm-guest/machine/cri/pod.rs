@@ -19,6 +19,9 @@ use crate::machine::{
     manifest::Manifest,
 };
 
+/// How often the start of a sandbox is repeated.
+const SANDBOX_RETRIES: u32 = 4;
+
 /// A running pod; dropping the value removes it.
 pub(crate) struct CriPod {
     cri: Cri,
@@ -34,8 +37,7 @@ impl CriPod {
     pub(crate) fn start(manifest: Manifest) -> Result<Self> {
         manifest.write_files("/".as_ref())?;
         let cri = Cri::connect()?;
-        let sandbox_config = config::sandbox(&manifest);
-        let sandbox = cri.run_sandbox(&sandbox_config)?;
+        let (sandbox, sandbox_config) = start_sandbox(&cri, &manifest)?;
         let mut pod = Self {
             cri,
             manifest,
@@ -200,6 +202,21 @@ impl Drop for CriPod {
         if let Err(error) = self.cri.remove_sandbox(&self.sandbox) {
             eprintln!("{error:#}");
         }
+    }
+}
+
+/// Starts the pod's sandbox. Like a kubelet, it tries again: making a network can fail once.
+fn start_sandbox(cri: &Cri, manifest: &Manifest) -> Result<(String, PodSandboxConfig)> {
+    let mut attempt = 0;
+    loop {
+        let config = config::sandbox(manifest, attempt);
+        match cri.run_sandbox(&config) {
+            Ok(id) => return Ok((id, config)),
+            Err(error) if attempt == SANDBOX_RETRIES => return Err(error),
+            Err(error) => eprintln!("attempt {attempt}: {error:#}"),
+        }
+        attempt += 1;
+        thread::sleep(Duration::from_secs(1));
     }
 }
 
