@@ -9,6 +9,7 @@ mod duckdb_views;
 mod every_answer_is_right;
 mod log;
 mod machine;
+mod one_day;
 mod rsyslog_cuts_nothing;
 mod rules;
 mod rules_match_what_they_mean;

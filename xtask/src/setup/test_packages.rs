@@ -3,7 +3,7 @@
 use super::debian_packages::{self, Package};
 use super::requirement::Found;
 
-const PACKAGES: [Package; 37] = [
+const PACKAGES: [Package; 39] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -33,6 +33,16 @@ const PACKAGES: [Package; 37] = [
         name: "python3-pip",
         provides: "pip3",
         reason: "installs the Python packages of the tests",
+    },
+    Package {
+        name: "make",
+        provides: "make",
+        reason: "builds what a test records",
+    },
+    Package {
+        name: "npm",
+        provides: "npm",
+        reason: "installs what a test records",
     },
     Package {
         name: "rsyslog",
