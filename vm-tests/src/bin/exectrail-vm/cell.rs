@@ -7,7 +7,7 @@ use exectrail_vm_tests::{Scenario, Variant};
 use crate::{
     disk,
     kernels::Kernel,
-    series::{MachineKind, Series},
+    series::{MachineKind, Parts, Series},
 };
 
 /// One machine to run.
@@ -85,6 +85,10 @@ fn is_possible(series: &Series, scenario: Scenario, variant: Variant) -> bool {
             // Variants consist of parameters for a PC.
             _ => series.machine == MachineKind::Pc,
         },
+        Scenario::WithoutBtf => is_in_a_full_run(series, scenario, variant),
+        _ if series.machine == MachineKind::Pc => {
+            variant == Variant::Usual && series.parts == Parts::WithModules
+        }
         _ => is_in_a_full_run(series, scenario, variant),
     }
 }
@@ -108,10 +112,15 @@ fn is_in_a_full_run(series: &Series, scenario: Scenario, variant: Variant) -> bo
         (MachineKind::Arm64, _) => scenario == Scenario::Plain,
         // Running pods takes minutes in an emulated machine. The oldest kernel and the newest are
         // enough: the sidecar's privileges and the programs differ between them. The same holds for
-        // lockdown.
-        (_, Scenario::Envbox | Scenario::Containerd | Scenario::Integrity) => {
-            !["6.1", "6.12"].contains(&series.name)
-        }
+        // lockdown and for what is refused.
+        (
+            _,
+            Scenario::Envbox
+            | Scenario::Containerd
+            | Scenario::Integrity
+            | Scenario::Confidentiality
+            | Scenario::Refusals,
+        ) => !["6.1", "6.12"].contains(&series.name),
         // Clusters use containerd; podman and dockerd are two more runtimes.
         (_, Scenario::Pods | Scenario::Docker) => series.name == "7",
         _ => true,
@@ -218,6 +227,10 @@ mod tests {
             ["6.1 brief one-cpu"]
         );
         assert_eq!(machines(&[Brief], &[], &["6.1"]), ["6.1 brief usual"]);
+        assert_eq!(
+            machines(&[Scenario::Pods], &[], &["5.10", "6.18", "arm64"]),
+            ["5.10 pods usual"]
+        );
         assert_eq!(
             machines(&[], &[Variant::OneCpu], &["uml", "arm64"]),
             [""; 0]
