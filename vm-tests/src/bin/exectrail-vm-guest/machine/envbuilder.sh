@@ -6,7 +6,7 @@
 set -eu
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
-/bin/echo build-step of "$(id -un)" "$ENVBUILDER_IGNORE_PATHS"
+/bin/echo build-step by "$(id -u)" "$ENVBUILDER_IGNORE_PATHS"
 
 command="${ENVBUILDER_INIT_COMMAND:-/bin/sh}"
 script="${ENVBUILDER_INIT_SCRIPT:-sleep infinity}"

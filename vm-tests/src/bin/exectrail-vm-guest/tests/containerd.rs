@@ -204,7 +204,7 @@ fn a_dev_containers_build_and_its_agent_are_traced(plan: &Plan, _: &Report) -> R
     // Whole argv, and the user: in this order, from the container's first exec on.
     let expected: [(&[&str], u32); 3] = [
         (&["/bin/sh", program], 0),
-        (&["/bin/echo", "build-step", "of", "root", ignored], 0),
+        (&["/bin/echo", "build-step", "by", "0", ignored], 0),
         (
             &[
                 "/bin/echo",
