@@ -143,7 +143,7 @@ fn rewritten(agent: &str, others: &[(&str, Value)]) -> String {
 /// Runs the script as envbuilder does, with a program in the place of exectrail and of curl that
 /// prints its arguments. The address is the one that was given, and the agent has the other host.
 #[test]
-fn the_registrys_rewriting_spares_the_sidecars_address() {
+fn rewriting_as_in_the_registry_spares_the_sidecars_address() {
     let agent = "printf '%s\\n' http://localhost:3000/x http://127.0.0.1:3000/x\n";
     let host = "http://host.docker.internal:3000/x\n";
     let dir = TempDir::new().unwrap();

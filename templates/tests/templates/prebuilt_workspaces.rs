@@ -1,5 +1,5 @@
-//! A prebuilt workspace belongs to the user `prebuilds`, and to another user once it is claimed: its
-//! log then has the name of that user.
+//! A prebuilt workspace belongs to the user `prebuilds`, and to another user once it is claimed:
+//! its log then has the name of that user.
 
 use std::{collections::BTreeMap, fs};
 
