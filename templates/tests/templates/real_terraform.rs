@@ -100,7 +100,7 @@ fn the_modules_own_tests_pass() {
 }
 
 /// Expressions of the kinds that the templates use, including edge cases.
-const EXPRESSIONS: [&str; 36] = [
+const EXPRESSIONS: [&str; 37] = [
     r#"replace("a-b-a", "a", "$")"#,
     r#"replace("$x$$", "$", "$$")"#,
     r#"replace("Zoë 工作区", "/[^A-Za-z0-9_.-]+/", "-")"#,
@@ -123,6 +123,7 @@ const EXPRESSIONS: [&str; 36] = [
     r#"concat(["b"], [], ["a"])"#,
     r#"[for key, value in merge({ b = "1", a = "2" }) : "${key}=${value}"]"#,
     r#"{ for key, value in { b = 1, a = 2 } : key => value if value > 1 }"#,
+    r#"{ for k, v in { a = "$(x)", b = join(",", ["$"]) } : k => replace(v, "$", "$$") }"#,
     r#"alltrue([for x in ["a", "--label"] : !startswith(x, "--label")])"#,
     r#"alltrue([])"#,
     r#"base64encode("Zoë\n")"#,
