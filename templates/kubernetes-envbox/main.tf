@@ -27,35 +27,6 @@ provider "kubernetes" {
 data "coder_workspace" "me" {}
 data "coder_workspace_owner" "me" {}
 
-resource "coder_agent" "main" {
-  os   = "linux"
-  arch = "amd64"
-
-  metadata {
-    display_name = "CPU"
-    key          = "cpu"
-    script       = "coder stat cpu"
-    interval     = 10
-    timeout      = 1
-  }
-
-  metadata {
-    display_name = "Memory"
-    key          = "memory"
-    script       = "coder stat mem"
-    interval     = 10
-    timeout      = 1
-  }
-
-  metadata {
-    display_name = "Home disk"
-    key          = "home_disk"
-    script       = "coder stat disk --path $${HOME}"
-    interval     = 60
-    timeout      = 1
-  }
-}
-
 module "exectrail" {
   source = "git::https://github.com/exectrail/exectrail.git//templates/module?ref=v0.1.0"
 
@@ -107,6 +78,12 @@ resource "kubernetes_persistent_volume_claim_v1" "home" {
 
 resource "kubernetes_pod_v1" "main" {
   count = data.coder_workspace.me.start_count
+
+  # A prebuilt workspace that is claimed has other names in its spec, which would replace the pod.
+  # Labels and annotations change in place, and exectrail reads the owner there.
+  lifecycle {
+    ignore_changes = [spec]
+  }
 
   metadata {
     name      = local.name

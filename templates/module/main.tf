@@ -12,6 +12,10 @@ locals {
   # image's /etc/hosts, which may name ::1 only.
   init_address = replace(var.init_address, "/^localhost:/", "127.0.0.1:")
 
+  # In scripts, the address is two parts, of which the shell makes one word. Coder's template for
+  # dev containers replaces "localhost" and "127.0.0.1" by another host everywhere in a script.
+  address_in_scripts = replace(local.init_address, "127.0.0.1", "127.0.0.''1")
+
   # Where the announce form has the program in the workspace's container.
   mount_path = "/opt/exectrail"
 
@@ -35,7 +39,7 @@ locals {
       replace(
         file("${path.module}/init.sh"),
         "address='127.0.0.1:56123'",
-        "address='${local.init_address}'",
+        "address='${local.address_in_scripts}'",
       ),
       "patience='900'",
       "patience='${var.announce_timeout_seconds}'",
@@ -44,30 +48,51 @@ locals {
     local.mounts_program ? "clients='announce curl wget'" : "clients='curl wget announce'",
   )
 
-  # hold.sh likewise; the script is one word of the shell.
+  # hold.sh likewise, but for its script.
   hold_sh = replace(
     replace(
       replace(
-        replace(
-          file("${path.module}/hold.sh"),
-          "address='127.0.0.1:56123'",
-          "address='${local.init_address}'",
-        ),
-        "patience='900'",
-        "patience='${var.announce_timeout_seconds}'",
+        file("${path.module}/hold.sh"),
+        "address='127.0.0.1:56123'",
+        "address='${local.address_in_scripts}'",
       ),
-      "hold='60'",
-      "hold='${var.hold_seconds}'",
+      "patience='900'",
+      "patience='${var.announce_timeout_seconds}'",
     ),
-    "'script'",
-    "'${replace(var.script, "'", "'\\''")}'",
+    "hold='60'",
+    "hold='${var.hold_seconds}'",
   )
 
+  # The scripts of the containers, by their names in var.scripts; that of var.script has none. In
+  # hold.sh, the script is one word of the shell.
+  #
   # The kubelet replaces $(NAME) in commands, arguments and variables, and makes $$ of them $.
   # Doubled, every $ arrives as it was written: that of a script as well as that of a name.
-  script      = local.holds ? local.hold_sh : "${local.init_sh}\n${var.script}"
-  init_script = replace(local.script, "$", "$$")
-  label_args  = [for key, value in var.labels : replace("--label=${key}=${value}", "$", "$$")]
+  init_scripts = {
+    for name, script in merge(var.scripts, { "" = var.script }) : name => replace(
+      local.holds ? replace(
+        local.hold_sh,
+        "'script'",
+        "'${replace(script, "'", "'\\''")}'",
+      ) : "${local.init_sh}\n${script}",
+      "$",
+      "$$",
+    )
+  }
+
+  # The same without a shell: what stands before a command.
+  announce_command = concat(
+    [
+      "${local.mount_path}/exectrail",
+      "announce",
+      "--init-address=${local.init_address}",
+      "--timeout=${var.announce_timeout_seconds}s",
+    ],
+    local.holds ? ["--hold=${var.hold_seconds}s"] : [],
+    ["--exec", "--"],
+  )
+
+  label_args = [for key, value in var.labels : replace("--label=${key}=${value}", "$", "$$")]
 
   label_file_args = local.reads_pod_labels ? concat(
     ["--label-file=${local.labels_path}/labels", "--label-file=${local.labels_path}/annotations"],

@@ -39,6 +39,11 @@ run "an_ordinary_sidecar" {
   }
 
   assert {
+    condition     = output.announce_command == null && length(output.init_scripts) == 0
+    error_message = "There is a command of a program that the workspace does not mount."
+  }
+
+  assert {
     condition     = contains(output.sidecar.args, "--redact=known")
     error_message = "Secrets are not redacted by default."
   }
@@ -120,9 +125,61 @@ run "localhost_is_the_ipv4_loopback" {
   assert {
     condition = (
       contains(output.sidecar.args, "--init-address=127.0.0.1:1234") &&
-      strcontains(output.init_script, "address='127.0.0.1:1234'")
+      strcontains(output.init_script, "address='127.0.0.''1:1234'")
     )
     error_message = "Sidecar and workspace do not have the same address."
+  }
+}
+
+run "a_script_keeps_its_address_when_names_are_replaced" {
+  command = plan
+
+  assert {
+    condition = (
+      replace(output.init_script, "/localhost|127\\.0\\.0\\.1/", "host.docker.internal") ==
+      output.init_script
+    )
+    error_message = "Coder's template for dev containers would change the sidecar's address."
+  }
+}
+
+run "two_containers" {
+  command = plan
+
+  variables {
+    scripts = { tools = "exec sleep 1" }
+  }
+
+  assert {
+    condition     = endswith(output.init_scripts["tools"], "\nexec sleep 1")
+    error_message = "The second container does not start its script."
+  }
+
+  assert {
+    condition     = length(output.init_scripts) == 1 && length(output.containers) == 1
+    error_message = "There is more than the second script and one sidecar."
+  }
+}
+
+run "a_command_without_a_shell" {
+  command = plan
+
+  variables {
+    announce_with = "exectrail"
+    hold_seconds  = 300
+  }
+
+  assert {
+    condition = jsonencode(output.announce_command) == jsonencode([
+      "/opt/exectrail/exectrail",
+      "announce",
+      "--init-address=127.0.0.1:56123",
+      "--timeout=900s",
+      "--hold=300s",
+      "--exec",
+      "--",
+    ])
+    error_message = "The command does not announce the container."
   }
 }
 
@@ -142,6 +199,7 @@ run "wrong_values_are_refused" {
   variables {
     image             = "an image"
     script            = " "
+    scripts           = { tools = "" }
     labels            = { "a b" = "c" }
     labels_from_pod   = { username = "" }
     redact            = "some"
@@ -155,6 +213,7 @@ run "wrong_values_are_refused" {
   expect_failures = [
     var.image,
     var.script,
+    var.scripts,
     var.labels,
     var.labels_from_pod,
     var.redact,

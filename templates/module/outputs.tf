@@ -3,7 +3,7 @@ output "init_script" {
     The workspace's script, which starts what `script` says once it is traced. For the command, an
     argument or a variable of a container: every $ in it is doubled, as the kubelet wants it.
   EOT
-  value       = local.init_script
+  value       = local.init_scripts[""]
 
   precondition {
     condition     = !local.holds || local.mounts_program
@@ -12,6 +12,20 @@ output "init_script" {
       Set announce_with, or hold_seconds = 0.
     EOT
   }
+}
+
+output "init_scripts" {
+  description = "The same of each of `scripts`, by its name."
+  value       = { for name, script in local.init_scripts : name => script if name != "" }
+}
+
+output "announce_command" {
+  description = <<-EOT
+    What stands before the command of a container whose image has no shell: it announces the
+    container, waits until it is traced, and becomes that command. It is exectrail itself, in the
+    volume of volume_mounts: null unless announce_with is "exectrail".
+  EOT
+  value       = local.mounts_program ? local.announce_command : null
 }
 
 output "env" {

@@ -16,6 +16,26 @@ variable "script" {
   }
 }
 
+variable "scripts" {
+  description = <<-EOT
+    What starts further containers of the pod once they are traced, each by a name of your choice,
+    such as { tools = coder_agent.tools.init_script }. One sidecar traces all of the pod; the output
+    init_scripts has what is to be the command of each.
+  EOT
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition = alltrue([
+      for name, script in var.scripts : length(name) > 0 && length(trimspace(script)) > 0
+    ])
+    error_message = <<-EOT
+      scripts: a name or a script is empty. Give each further container a name and what it would
+      start without exectrail, such as { tools = coder_agent.tools.init_script }.
+    EOT
+  }
+}
+
 # Whose workspace it is.
 
 variable "labels" {

@@ -7,7 +7,7 @@ pub fn directory() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The module that both templates use.
+/// The module that the templates use.
 pub fn module_directory() -> PathBuf {
     directory().join("module")
 }

@@ -4,6 +4,7 @@
 
 use std::fs;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hcl::{
     Map, Value,
     eval::{Context, FuncArgs, FuncDef, ParamType},
@@ -24,9 +25,14 @@ pub(crate) fn declare(context: &mut Context<'_>) {
             "alltrue",
             FuncDef::new(alltrue, [ParamType::array_of(Bool)]),
         ),
+        ("base64encode", FuncDef::new(base64encode, [String])),
         ("contains", FuncDef::new(contains, [list(), Any])),
         ("file", FuncDef::new(file, [String])),
         ("floor", FuncDef::new(floor, [Number])),
+        (
+            "join",
+            FuncDef::new(join, [String, ParamType::array_of(String)]),
+        ),
         ("keys", FuncDef::new(keys, [ParamType::object_of(Any)])),
         ("length", FuncDef::new(length, [Any])),
         ("lower", FuncDef::new(lower, [String])),
@@ -63,6 +69,10 @@ fn alltrue(args: FuncArgs) -> Outcome {
     Ok(all.into())
 }
 
+fn base64encode(args: FuncArgs) -> Outcome {
+    Ok(STANDARD.encode(text(&args, 0)).into())
+}
+
 fn concat(args: FuncArgs) -> Outcome {
     Ok(args
         .iter()
@@ -89,6 +99,14 @@ fn floor(args: FuncArgs) -> Outcome {
         Value::Number(number) => Ok((number.as_f64().unwrap_or_default().floor() as i64).into()),
         other => Err(format!("a number is required, not {other}")),
     }
+}
+
+fn join(args: FuncArgs) -> Outcome {
+    let texts: Vec<&str> = array(args.get(1))
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    Ok(texts.join(text(&args, 0)).into())
 }
 
 fn keys(args: FuncArgs) -> Outcome {

@@ -16,18 +16,25 @@ use crate::{
 pub enum Template {
     /// A workspace in a Deployment
     Kubernetes,
+    /// A dev container, built by envbuilder, in a Pod
+    KubernetesDevcontainer,
     /// A workspace with Docker in it, by envbox, in a Pod
     KubernetesEnvbox,
 }
 
 impl Template {
     /// All templates.
-    pub const ALL: [Self; 2] = [Self::Kubernetes, Self::KubernetesEnvbox];
+    pub const ALL: [Self; 3] = [
+        Self::Kubernetes,
+        Self::KubernetesDevcontainer,
+        Self::KubernetesEnvbox,
+    ];
 
     /// The directory of the template.
     pub fn directory(self) -> PathBuf {
         directory().join(match self {
             Self::Kubernetes => "kubernetes",
+            Self::KubernetesDevcontainer => "kubernetes-devcontainer",
             Self::KubernetesEnvbox => "kubernetes-envbox",
         })
     }

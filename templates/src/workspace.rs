@@ -22,6 +22,8 @@ pub struct Workspace {
     pub owner_name: String,
     /// `data.coder_workspace_owner.me.email`.
     pub owner_email: String,
+    /// `data.coder_workspace_owner.me.ssh_private_key`, with which Coder fetches repositories.
+    pub owner_ssh_key: String,
     /// `coder_agent.main.token`.
     pub agent_token: String,
     /// `coder_agent.main.init_script`: fetches the agent and executes it.
@@ -41,6 +43,7 @@ impl Workspace {
             owner_id: "5e876e9a-121b-4b4c-8a5d-2c3b0e0a1b5f".into(),
             owner_name: "jessie".into(),
             owner_email: "jessie@example.com".into(),
+            owner_ssh_key: "a private key, as OpenSSH writes it\n".into(),
             agent_token: "a8a9c2f7-9a2f-4b0a-8f5a-1c62e3f0b7de".into(),
             agent_script: "#!/usr/bin/env sh\necho the agent has started\nexec sleep infinity\n"
                 .into(),
@@ -67,6 +70,7 @@ impl Workspace {
             ("id", &self.owner_id),
             ("name", &self.owner_name),
             ("email", &self.owner_email),
+            ("ssh_private_key", &self.owner_ssh_key),
         ]);
         let agent = object(&[
             ("id", "main"),

@@ -55,6 +55,11 @@ pub mod manifest {
     pub const KUBERNETES: &str = "kubernetes";
     /// The pod that `templates/kubernetes` makes with a native sidecar.
     pub const KUBERNETES_NATIVE: &str = "kubernetes, native_sidecar";
+    /// The same pod with a second workspace's container, `tools`, whose agent has its own script.
+    pub const TWO_AGENTS: &str = "kubernetes, native_sidecar, two agents";
+    /// The pod that `templates/kubernetes-devcontainer` makes with a native sidecar. Its agent's
+    /// script is the module's, as the registry's template for dev containers rewrites it.
+    pub const DEVCONTAINER: &str = "kubernetes-devcontainer, native_sidecar";
     /// The pod that `templates/kubernetes-envbox` makes.
     pub const ENVBOX: &str = "kubernetes-envbox";
 }

@@ -12,8 +12,8 @@ use crate::{command, progress, workspace};
 /// Arguments of `cargo xtask templates`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Print the manifests that a template makes, instead of testing: kubernetes or
-    /// kubernetes-envbox
+    /// Print the manifests that a template makes, instead of testing: kubernetes,
+    /// kubernetes-devcontainer or kubernetes-envbox
     #[arg(value_name = "TEMPLATE")]
     template: Option<String>,
 
@@ -23,7 +23,12 @@ pub(crate) struct Args {
 }
 
 /// Directories of Terraform's templates, below the repository's root.
-const DIRECTORIES: [&str; 3] = ["module", "kubernetes", "kubernetes-envbox"];
+const DIRECTORIES: [&str; 4] = [
+    "module",
+    "kubernetes",
+    "kubernetes-devcontainer",
+    "kubernetes-envbox",
+];
 
 /// Limit for fetching the providers, which takes a minute or hangs.
 const PROVIDERS_PATIENCE: Duration = Duration::from_secs(180);

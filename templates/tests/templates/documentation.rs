@@ -112,7 +112,7 @@ fn the_readmes_changes_trace_an_existing_template() {
         script,
         format!(
             "{}\n{}",
-            text("module/init.sh"),
+            text("module/init.sh").replace("127.0.0.1", "127.0.0.''1"),
             Workspace::example().agent_script
         )
     );
@@ -158,14 +158,15 @@ fn no_variable_is_without_effect_in_the_readmes_blocks() {
             Err(error) => assert!(!plans, "{setting}: {error}"),
         }
     }
-    // script, labels and image are in the block itself.
+    // script, labels and image are in the block itself; scripts are those of other containers.
     let variables = text("module/variables.tf").matches("\nvariable \"").count();
-    assert_eq!(variables, 12 + 3, "a variable is not tested here");
+    assert_eq!(variables, 12 + 4, "a variable is not tested here");
 }
 
 #[test]
 fn the_guides_blocks_can_be_added() {
-    let blocks = hcl_blocks("docs/deploy.md");
+    let mut blocks = hcl_blocks("docs/deploy.md");
+    blocks.extend(hcl_blocks("docs/coder-workspaces.md"));
     let module = &hcl_blocks("README.md")[0];
     for block in &blocks {
         let in_container = block.starts_with("env {");
@@ -184,7 +185,8 @@ fn the_guides_blocks_can_be_added() {
 #[test]
 fn the_guide_names_what_there_is() {
     let read = |name: &str| fs::read_to_string(directory().join("../docs").join(name)).unwrap();
-    let guide = read("deploy.md") + &read("strict-clusters.md");
+    let guide = ["deploy.md", "coder-workspaces.md", "strict-clusters.md"];
+    let guide: String = guide.map(read).concat();
     let declared = |file: &str, kind: &str| -> Vec<String> {
         let opening = format!("{kind} \"");
         text(file)
@@ -194,7 +196,7 @@ fn the_guide_names_what_there_is() {
     };
     let mut names = declared("module/outputs.tf", "output");
     names.extend(declared("module/variables.tf", "variable"));
-    for directory in ["kubernetes", "kubernetes-envbox"] {
+    for directory in ["kubernetes", "kubernetes-devcontainer", "kubernetes-envbox"] {
         names.extend(declared(&format!("{directory}/variables.tf"), "variable"));
     }
     for name in names {

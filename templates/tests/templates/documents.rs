@@ -10,8 +10,13 @@ use serde::Deserialize as _;
 
 pub(crate) type Json = serde_json::Value;
 
-/// Variables of both templates: those without a default, and `others`.
-pub(crate) fn variables(others: &[(&str, Value)]) -> Variables {
+/// The templates whose workspace announces itself with a script, as `announce_with` says. The image
+/// that builds a dev container has no shell.
+pub(crate) const WITH_SCRIPT: [Template; 2] = [Template::Kubernetes, Template::KubernetesEnvbox];
+
+/// Variables of a template: those without a default, and `others`. One without a script has no
+/// `announce_with`.
+pub(crate) fn variables(template: Template, others: &[(&str, Value)]) -> Variables {
     let required = [
         ("namespace", Value::from("workspaces")),
         ("exectrail_image", "registry.example.com/exectrail:1".into()),
@@ -19,6 +24,7 @@ pub(crate) fn variables(others: &[(&str, Value)]) -> Variables {
     required
         .into_iter()
         .chain(others.iter().cloned())
+        .filter(|(name, _)| *name != "announce_with" || WITH_SCRIPT.contains(&template))
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
 }
@@ -39,7 +45,7 @@ pub(crate) fn forms() -> Vec<[(&'static str, Value); 2]> {
 
 /// The pod that a template makes.
 pub(crate) fn pod_of(template: Template, workspace: &Workspace, others: &[(&str, Value)]) -> Json {
-    let manifests = manifests(template, workspace, &variables(others)).unwrap();
+    let manifests = manifests(template, workspace, &variables(template, others)).unwrap();
     pod::pod(&manifests).unwrap()
 }
 
@@ -81,6 +87,48 @@ pub(crate) fn module(others: &[(&str, Value)]) -> Result<Evaluated, Error> {
             .collect(),
         ..Given::default()
     })
+}
+
+/// The code blocks of a document: what follows the fence, and the content.
+pub(crate) fn blocks(document: &str) -> Vec<(String, String)> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(String, String)> = None;
+    for line in document.lines() {
+        match (&mut open, line.strip_prefix("```")) {
+            (None, Some(language)) => open = Some((language.to_owned(), String::new())),
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (Some((_, block)), None) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    assert_eq!(open, None, "a code block without an end");
+    blocks
+}
+
+/// The one code block with this text in the guide of Coder's kinds of workspaces.
+pub(crate) fn guide_block(with: &str) -> String {
+    let guide = text("../docs/coder-workspaces.md");
+    let blocks = blocks(&guide);
+    let mut found = blocks.iter().filter(|(_, block)| block.contains(with));
+    let (_, block) = found
+        .next()
+        .unwrap_or_else(|| panic!("no block has {with:?}"));
+    assert!(found.next().is_none(), "several blocks have {with:?}");
+    block.clone()
+}
+
+/// The one element of a list that has this name.
+pub(crate) fn named<'a>(list: &'a Json, name: &str) -> &'a Json {
+    let found = list.as_array().into_iter().flatten();
+    let mut found = found.filter(|element| element["name"] == name);
+    let element = found
+        .next()
+        .unwrap_or_else(|| panic!("no {name} in {list:#}"));
+    assert!(found.next().is_none(), "several {name} in {list:#}");
+    element
 }
 
 /// A file below `templates/`.

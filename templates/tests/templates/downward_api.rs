@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::documents::{Json, container, forms, module, mounting, pod_of, yaml};
 
-/// The pods of both templates in each form, and of the YAML files.
+/// The pods of the templates in each form, and of the YAML files.
 fn pods() -> Vec<Json> {
     let mut pods = Vec::new();
     for form in forms() {

@@ -8,10 +8,10 @@ use crate::{
 };
 
 #[test]
-fn of_both_templates_in_all_forms() {
+fn of_every_template_in_all_forms() {
     for template in Template::ALL {
         for form in forms() {
-            let variables = variables(&form);
+            let variables = variables(template, &form);
             let manifests = manifests(template, &Workspace::example(), &variables).unwrap();
             let kinds: Vec<&str> = manifests
                 .iter()
@@ -19,7 +19,7 @@ fn of_both_templates_in_all_forms() {
                 .collect();
             let workload = match template {
                 Template::Kubernetes => "Deployment",
-                Template::KubernetesEnvbox => "Pod",
+                Template::KubernetesDevcontainer | Template::KubernetesEnvbox => "Pod",
             };
             assert_eq!(kinds, ["PersistentVolumeClaim", workload]);
             manifests.iter().for_each(assert_accepted);
@@ -35,7 +35,7 @@ fn of_a_stopped_workspace_only_its_home_is_left() {
         ..Workspace::example()
     };
     for template in Template::ALL {
-        let manifests = manifests(template, &stopped, &variables(&[])).unwrap();
+        let manifests = manifests(template, &stopped, &variables(template, &[])).unwrap();
         let kinds: Vec<_> = manifests.iter().map(|manifest| &manifest["kind"]).collect();
         assert_eq!(kinds, ["PersistentVolumeClaim"]);
     }

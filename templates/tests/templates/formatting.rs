@@ -3,7 +3,12 @@
 
 use crate::documents::{files, text};
 
-const DIRECTORIES: [&str; 3] = ["kubernetes", "kubernetes-envbox", "module"];
+const DIRECTORIES: [&str; 4] = [
+    "kubernetes",
+    "kubernetes-devcontainer",
+    "kubernetes-envbox",
+    "module",
+];
 
 /// Maximum length of a file, in lines.
 const LONGEST: usize = 400;

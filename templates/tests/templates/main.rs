@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod api_server;
+mod devcontainers;
 mod documentation;
 mod documents;
 mod downward_api;
@@ -16,8 +17,10 @@ mod openshift_and_selinux;
 mod plain_yaml;
 mod pod_fields;
 mod policies;
+mod prebuilt_workspaces;
 mod real_terraform;
 mod registry;
+mod several_agents;
 mod strange_names_are_harmless;
 mod templates_keep_their_promises;
 mod wrong_manifests_are_rejected;

@@ -25,6 +25,12 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Value>, &'static str
             "coder_agent.main.init_script",
         ),
         (
+            "scripts",
+            vec![map(&[]), map(&[("tools", "exec sleep 1"), ("a", "true")])],
+            vec![map(&[("", "x")]), map(&[("tools", " \n")])],
+            "would start without exectrail",
+        ),
+        (
             "labels",
             vec![
                 map(&[]),

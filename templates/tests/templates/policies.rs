@@ -57,7 +57,9 @@ fn kubernetes_own_policy_admits_what_the_templates_make() {
         pod::pod(&yaml("node-check/job.yaml")).unwrap(),
     ];
     for form in forms() {
-        pods.push(pod_of(Template::Kubernetes, &Workspace::example(), &form));
+        for template in [Template::Kubernetes, Template::KubernetesDevcontainer] {
+            pods.push(pod_of(template, &Workspace::example(), &form));
+        }
     }
     for pod in pods {
         let pod = with_image(pod);

@@ -100,7 +100,7 @@ fn the_modules_own_tests_pass() {
 }
 
 /// Expressions of the kinds that the templates use, including edge cases.
-const EXPRESSIONS: [&str; 34] = [
+const EXPRESSIONS: [&str; 37] = [
     r#"replace("a-b-a", "a", "$")"#,
     r#"replace("$x$$", "$", "$$")"#,
     r#"replace("Zoë 工作区", "/[^A-Za-z0-9_.-]+/", "-")"#,
@@ -123,8 +123,11 @@ const EXPRESSIONS: [&str; 34] = [
     r#"concat(["b"], [], ["a"])"#,
     r#"[for key, value in merge({ b = "1", a = "2" }) : "${key}=${value}"]"#,
     r#"{ for key, value in { b = 1, a = 2 } : key => value if value > 1 }"#,
+    r#"{ for k, v in { a = "$(x)", b = join(",", ["$"]) } : k => replace(v, "$", "$$") }"#,
     r#"alltrue([for x in ["a", "--label"] : !startswith(x, "--label")])"#,
     r#"alltrue([])"#,
+    r#"base64encode("Zoë\n")"#,
+    r#"join(",", ["a", "b", "c"])"#,
     r#"contains(["a", "b"], "b")"#,
     r#"floor(1.5) == 1"#,
     r#"floor(2)"#,
@@ -169,6 +172,7 @@ fn agrees_on_every_value() {
                 ("init_address", "[::1]:1".into()),
                 ("announce_timeout_seconds", "60".into()),
                 ("args", ["--exit-events"].into_iter().collect()),
+                ("scripts", Value::from_iter([("a", "echo 'it''s' $x")])),
                 ("image_pull_policy", "Never".into()),
             ]);
             // Every odd combination announces with exectrail.

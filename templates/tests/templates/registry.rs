@@ -7,9 +7,14 @@ use std::fs;
 use exectrail_templates::{Configuration, Given, Workspace, directory};
 use tempfile::TempDir;
 
-use crate::documents::{Json, files, text};
+use crate::documents::{Json, blocks, files, text};
 
-const RESOURCES: [&str; 3] = ["module", "kubernetes", "kubernetes-envbox"];
+const RESOURCES: [&str; 4] = [
+    "module",
+    "kubernetes",
+    "kubernetes-devcontainer",
+    "kubernetes-envbox",
+];
 
 /// The front matter of a README, and its body.
 fn readme(resource: &str) -> (Json, String) {
@@ -18,25 +23,6 @@ fn readme(resource: &str) -> (Json, String) {
     assert_eq!(parts.next(), Some(""), "{resource}: no front matter");
     let front = serde_norway::from_str(parts.next().unwrap()).unwrap();
     (front, parts.next().unwrap().trim().to_owned())
-}
-
-/// The code blocks of a document: what follows the fence, and the content.
-fn blocks(document: &str) -> Vec<(String, String)> {
-    let mut blocks = Vec::new();
-    let mut open: Option<(String, String)> = None;
-    for line in document.lines() {
-        match (&mut open, line.strip_prefix("```")) {
-            (None, Some(language)) => open = Some((language.to_owned(), String::new())),
-            (Some(_), Some(_)) => blocks.extend(open.take()),
-            (Some((_, block)), None) => {
-                block.push_str(line);
-                block.push('\n');
-            }
-            (None, None) => {}
-        }
-    }
-    assert_eq!(open, None, "a code block without an end");
-    blocks
 }
 
 #[test]
@@ -135,48 +121,6 @@ fn every_example_of_the_module_plans() {
             "no sidecar:\n{example}"
         );
     }
-}
-
-/// The registry's template for dev containers replaces 127.0.0.1 in the agent's script. By the
-/// guide's block, the script still has the sidecar's address, and the agent's has the other name.
-#[test]
-fn envbuilders_rewriting_spares_the_sidecars_address() {
-    let guide = fs::read_to_string(directory().join("../docs/deploy.md")).unwrap();
-    let blocks = blocks(&guide);
-    let example = blocks.iter().map(|(_, block)| block);
-    let example: Vec<&String> = example
-        .filter(|block| block.contains("host.docker.internal"))
-        .collect();
-    let [example] = example.as_slice() else {
-        panic!("not one block: {example:?}");
-    };
-    let example = example.replacen(
-        "  # source, image and labels as above\n",
-        "  source = \"git::https://example.com//templates/module?ref=v1\"\n  image = \"x\"\n",
-        1,
-    );
-    let root = TempDir::new().unwrap();
-    let main = format!(
-        "resource \"coder_agent\" \"main\" {{\n  os = \"linux\"\n  arch = \"amd64\"\n}}\n\
-         {example}\noutput \"script\" {{\n  value = module.exectrail.init_script\n}}\n"
-    );
-    fs::write(root.path().join("main.tf"), main).unwrap();
-    let workspace = Workspace {
-        agent_script: "curl http://127.0.0.1:3000/bin; curl http://localhost:3000/x".to_owned(),
-        ..Workspace::example()
-    };
-    let evaluated = Configuration::read(root.path())
-        .unwrap()
-        .evaluate(&Given::of(&workspace))
-        .unwrap();
-    let script = evaluated.outputs["script"].as_str().unwrap();
-    assert!(script.contains("address='127.0.0.1:56123'"), "{script}");
-    assert!(
-        script.ends_with(
-            "\ncurl http://host.docker.internal:3000/bin; curl http://host.docker.internal:3000/x"
-        ),
-        "{script}"
-    );
 }
 
 /// A new major release of a provider may change what a template means.

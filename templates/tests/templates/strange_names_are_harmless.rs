@@ -40,7 +40,7 @@ fn called(name: &str) -> Workspace {
 fn for_kubernetes() {
     for template in Template::ALL {
         for name in NAMES {
-            let manifests = manifests(template, &called(name), &variables(&[])).unwrap();
+            let manifests = manifests(template, &called(name), &variables(template, &[])).unwrap();
             manifests.iter().for_each(assert_accepted);
         }
     }
@@ -51,7 +51,7 @@ fn for_the_log_and_the_agent() {
     for template in Template::ALL {
         for name in NAMES {
             let workspace = called(name);
-            let manifests = manifests(template, &workspace, &variables(&[])).unwrap();
+            let manifests = manifests(template, &workspace, &variables(template, &[])).unwrap();
             let mut pod = pod::pod(&manifests).unwrap();
             for container in pod::containers_mut(&mut pod) {
                 kubelet::expand_container(container);
@@ -73,6 +73,7 @@ fn for_the_log_and_the_agent() {
             let container = container(&pod, "workspace");
             let script = match template {
                 Template::Kubernetes => container["command"][2].as_str().unwrap(),
+                Template::KubernetesDevcontainer => variable(container, "ENVBUILDER_INIT_SCRIPT"),
                 Template::KubernetesEnvbox => variable(container, "CODER_BOOTSTRAP_SCRIPT"),
             };
             assert!(
@@ -91,7 +92,7 @@ proptest! {
     #[test]
     fn for_anything_that_can_be_typed(name in "[^\0]{0,80}", template in select(&Template::ALL)) {
         let workspace = called(&name);
-        let manifests = manifests(template, &workspace, &variables(&[])).unwrap();
+        let manifests = manifests(template, &workspace, &variables(template, &[])).unwrap();
         manifests.iter().for_each(assert_accepted);
         let mut pod = pod::pod(&manifests).unwrap();
         pod::containers_mut(&mut pod).into_iter().for_each(kubelet::expand_container);
@@ -109,8 +110,8 @@ fn a_host_is_called_something() {
         ("工作区", "workspace"),
         ("--x--", "x"),
     ] {
-        let variables = variables(&[]);
-        let manifests = manifests(Template::KubernetesEnvbox, &called(name), &variables).unwrap();
+        let template = Template::KubernetesEnvbox;
+        let manifests = manifests(template, &called(name), &variables(template, &[])).unwrap();
         let pod = pod::pod(&manifests).unwrap();
         let container = container(&pod, "workspace");
         assert_eq!(

@@ -6,10 +6,19 @@ use exectrail_templates::{Template, Value, Workspace, kubelet, manifests};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::documents::{Json, container, forms, module, mounting, pod_of, variables};
+use crate::documents::{
+    Json, WITH_SCRIPT, container, forms, module, mounting, named, pod_of, variables,
+};
 
 fn pods(others: &[(&str, Value)]) -> Vec<Json> {
     Template::ALL
+        .map(|template| pod_of(template, &Workspace::example(), others))
+        .to_vec()
+}
+
+/// The pods of the templates that announce with a script.
+fn with_script(others: &[(&str, Value)]) -> Vec<Json> {
+    WITH_SCRIPT
         .map(|template| pod_of(template, &Workspace::example(), others))
         .to_vec()
 }
@@ -92,7 +101,7 @@ fn older_kernels_get_one_capability_more() {
 
 #[test]
 fn an_ordinary_sidecar_is_beside_the_workspace() {
-    for pod in pods(&[]) {
+    for pod in with_script(&[]) {
         let names: Vec<_> = containers(&pod, "containers");
         assert_eq!(names, ["exectrail", "workspace"]);
         assert_eq!(pod["spec"].get("initContainers"), None);
@@ -101,7 +110,7 @@ fn an_ordinary_sidecar_is_beside_the_workspace() {
 
 #[test]
 fn a_native_sidecar_is_there_before_the_workspace() {
-    for pod in pods(&[("native_sidecar", true.into())]) {
+    for pod in with_script(&[("native_sidecar", true.into())]) {
         assert_eq!(containers(&pod, "initContainers"), ["exectrail"]);
         assert_eq!(containers(&pod, "containers"), ["workspace"]);
         let sidecar = container(&pod, "exectrail");
@@ -120,7 +129,7 @@ fn a_native_sidecar_is_there_before_the_workspace() {
 #[test]
 fn exectrail_is_mounted_where_it_announces() {
     for native in [false, true] {
-        for pod in pods(&[
+        for pod in with_script(&[
             ("native_sidecar", native.into()),
             ("announce_with", "exectrail".into()),
         ]) {
@@ -197,14 +206,23 @@ fn envbox_announces_itself_before_it_starts() {
     assert_eq!(pod["spec"]["restartPolicy"], "Never");
 }
 
+/// A template's volume that stays, and where it is mounted.
+fn lasting_volume(template: Template) -> (&'static str, &'static str) {
+    match template {
+        Template::Kubernetes | Template::KubernetesEnvbox => ("home", "/home/coder"),
+        Template::KubernetesDevcontainer => ("workspaces", "/workspaces"),
+    }
+}
+
 #[test]
 fn parameters_are_what_the_user_chose() {
-    let mut workspace = Workspace::example();
-    for (name, value) in [("cpu", "8"), ("memory", "16"), ("home_disk_size", "50")] {
-        workspace.parameters.insert(name.into(), value.into());
-    }
     for template in Template::ALL {
-        let manifests = manifests(template, &workspace, &variables(&[])).unwrap();
+        let mut workspace = Workspace::example();
+        let disk = format!("{}_disk_size", lasting_volume(template).0);
+        for (name, value) in [("cpu", "8"), ("memory", "16"), (&disk, "50")] {
+            workspace.parameters.insert(name.into(), value.into());
+        }
+        let manifests = manifests(template, &workspace, &variables(template, &[])).unwrap();
         assert_eq!(
             manifests[0]["spec"]["resources"]["requests"]["storage"],
             "50Gi"
@@ -218,17 +236,14 @@ fn parameters_are_what_the_user_chose() {
 }
 
 #[test]
-fn the_home_is_the_workspaces_own() {
+fn the_volume_that_stays_is_the_workspaces_own() {
     for template in Template::ALL {
-        let manifests = manifests(template, &Workspace::example(), &variables(&[])).unwrap();
-        let pod = pod_of(template, &Workspace::example(), &[]);
-        let volumes = pod["spec"]["volumes"].as_array().unwrap();
-        let home = volumes
-            .iter()
-            .find(|volume| volume["name"] == "home")
-            .unwrap();
+        let (name, path) = lasting_volume(template);
+        let workspace = Workspace::example();
+        let manifests = manifests(template, &workspace, &variables(template, &[])).unwrap();
+        let pod = pod_of(template, &workspace, &[]);
         assert_eq!(
-            home["persistentVolumeClaim"]["claimName"],
+            named(&pod["spec"]["volumes"], name)["persistentVolumeClaim"]["claimName"],
             manifests[0]["metadata"]["name"]
         );
         let mounts = container(&pod, "workspace")["volumeMounts"]
@@ -237,7 +252,7 @@ fn the_home_is_the_workspaces_own() {
         assert!(
             mounts
                 .iter()
-                .any(|mount| mount["name"] == "home" && mount["mountPath"] == "/home/coder")
+                .any(|mount| mount["name"] == name && mount["mountPath"] == path)
         );
     }
 }
@@ -324,13 +339,13 @@ fn a_held_workspace_has_exectrail_for_its_first_process() {
     assert_eq!(output.status.code(), Some(127), "{output:?}");
 }
 
-/// Both templates pass on the module's variable, which is off by default.
+/// The templates pass on the module's variable, which is off by default.
 #[test]
 fn a_template_holds_its_workspace_where_it_is_asked_to() {
     for (seconds, holds) in [(None, false), (Some(0), false), (Some(300), true)] {
         let mut given = vec![("announce_with", "exectrail".into())];
         given.extend(seconds.map(|seconds: u32| ("hold_seconds", seconds.into())));
-        for pod in pods(&given) {
+        for pod in with_script(&given) {
             let command = container(&pod, "workspace")["command"].to_string();
             assert_eq!(command.contains("hold='300'"), holds, "{command}");
             assert_eq!(command.contains("--hold"), holds, "{command}");

@@ -14,7 +14,7 @@ const SIDECAR: &str = "/spec/template/spec/initContainers/0";
 const WORKSPACE: &str = "/spec/template/spec/containers/0";
 
 fn deployment() -> Json {
-    let variables = variables(&[("native_sidecar", true.into())]);
+    let variables = variables(Template::Kubernetes, &[("native_sidecar", true.into())]);
     let manifests = manifests(Template::Kubernetes, &Workspace::example(), &variables).unwrap();
     manifests
         .into_iter()

@@ -5,7 +5,10 @@
 use std::{collections::BTreeMap, fs};
 
 use anyhow::{Context, Result, ensure};
-use exectrail_templates::{Template, Value as Argument, Variables, Workspace, manifests, pod};
+use exectrail_templates::{
+    Configuration, Given, Template, Value as Argument, Variables, Workspace, kubelet, manifests,
+    module_directory, pod,
+};
 use exectrail_vm_tests::{AGENT, manifest};
 use serde_json::{Value, json};
 
@@ -24,6 +27,8 @@ pub(crate) fn all() -> Result<BTreeMap<String, Value>> {
             manifest::KUBERNETES_NATIVE,
             made_by(Template::Kubernetes, &native)?,
         ),
+        (manifest::TWO_AGENTS, two_agents()?),
+        (manifest::DEVCONTAINER, devcontainer()?),
         (manifest::ENVBOX, made_by(Template::KubernetesEnvbox, &[])?),
     ];
     Ok(pods.map(|(name, pod)| (name.to_owned(), pod)).into())
@@ -75,16 +80,68 @@ fn shipped(file: &str) -> Result<Value> {
     Ok(pod)
 }
 
+/// A pod with two workspaces' containers, which a template makes by docs/coder-workspaces.md.
+fn two_agents() -> Result<Value> {
+    let tools = "/bin/echo agent tools\nwhile :; do sleep 1; done\n";
+    let scripts = Argument::from_iter([("tools", tools)]);
+    let outputs = module(&[("scripts", scripts)])?;
+    let mut pod = made_by(Template::Kubernetes, &[("native_sidecar", true)])?;
+    let containers = pod["spec"]["containers"].as_array_mut();
+    let containers = containers.context("no containers")?;
+    let mut second = containers.last().context("no workspace")?.clone();
+    ensure!(second["name"] == "workspace", "not the workspace: {second}");
+    second["name"] = "tools".into();
+    let script = outputs["init_scripts"]["tools"].as_str();
+    second["command"][2] = script.context("no second script")?.into();
+    containers.push(second);
+    Ok(pod)
+}
+
+/// The pod of the template for dev containers. Its agent's script announces itself too, as in the
+/// registry's template, which replaces these two names in it.
+fn devcontainer() -> Result<Value> {
+    const HOST: &str = "host.docker.internal";
+    let agent = format!("/bin/echo access-url http://127.0.0.1:3000\n{AGENT}\n");
+    let outputs = module(&[("script", agent.into())])?;
+    let script = outputs["init_script"].as_str().context("no script")?;
+    let script = kubelet::expand(script, &BTreeMap::new());
+    let script = script.replace("localhost", HOST).replace("127.0.0.1", HOST);
+    let native = [("native_sidecar", true)];
+    made_for(Template::KubernetesDevcontainer, &script, &native)
+}
+
+/// The outputs of the module.
+fn module(arguments: &[(&str, Argument)]) -> Result<Value> {
+    let mut given = Given::default();
+    let others = arguments.iter().cloned();
+    for (name, value) in [("image", EXECTRAIL.into()), ("script", AGENT.into())]
+        .into_iter()
+        .chain(others)
+    {
+        given.variables.insert(name.to_owned(), value);
+    }
+    let evaluated = Configuration::read(&module_directory())?.evaluate(&given)?;
+    Ok(serde_json::to_value(&evaluated.outputs)?)
+}
+
 /// The pod that a template makes for the example workspace.
 fn made_by(template: Template, switches: &[(&str, bool)]) -> Result<Value> {
+    made_for(template, AGENT, switches)
+}
+
+/// The pod that a template makes for the example workspace with this agent.
+fn made_for(template: Template, agent: &str, switches: &[(&str, bool)]) -> Result<Value> {
     let workspace = Workspace {
-        agent_script: AGENT.into(),
+        agent_script: agent.into(),
         ..Workspace::example()
     };
     let mut variables: Variables = [
         ("namespace", "workspaces"),
         ("exectrail_image", EXECTRAIL),
-        ("workspace_image", WORKSPACE),
+        match template {
+            Template::KubernetesDevcontainer => ("envbuilder_image", WORKSPACE),
+            Template::Kubernetes | Template::KubernetesEnvbox => ("workspace_image", WORKSPACE),
+        },
     ]
     .map(|(name, value)| (name.to_owned(), value.into()))
     .into();

@@ -203,12 +203,28 @@ fn start_dockerd() -> Result<Child> {
         .context("cannot start dockerd")
 }
 
-/// Makes the archive of a workspace's image that has only links and empty directories.
+/// Replacement of envbuilder; the script documents it.
+const ENVBUILDER: &str = include_str!("envbuilder.sh");
+
+/// Makes the archive of a workspace's image that has only links and empty directories, and what
+/// replaces envbuilder.
 fn make_frame_archive() -> Result<()> {
     let frame = [
-        "etc", "home", "proc", "root", "run", "sys", "tmp", "usr", "var/tmp",
+        "etc",
+        "home",
+        "proc",
+        "root",
+        "run",
+        "sys",
+        "tmp",
+        "usr",
+        "var/tmp",
+        ".envbuilder/bin",
     ];
     directories("/tmp/frame", &frame)?;
+    let envbuilder = "/tmp/frame/.envbuilder/bin/envbuilder";
+    fs::write(envbuilder, ENVBUILDER)?;
+    fs::set_permissions(envbuilder, fs::Permissions::from_mode(0o755))?;
     for directory in ["tmp", "var/tmp"] {
         let path = Path::new("/tmp/frame").join(directory);
         fs::set_permissions(path, fs::Permissions::from_mode(0o1777))?;

@@ -28,8 +28,8 @@ use crate::{
     },
 };
 
-/// The scenario's tests. All but the last share one pod, which each leaves as the next one needs
-/// it.
+/// The scenario's tests. Up to that of the killed sidecar they share one pod, which each leaves as
+/// the next one needs it.
 pub(crate) const TESTS: &[Test] = tests![
     the_node_runs_containerd,
     runtime_default_and_two_capabilities_let_it_trace,
@@ -37,6 +37,8 @@ pub(crate) const TESTS: &[Test] = tests![
     containerds_log_has_every_line_whole,
     a_killed_sidecar_of_containerd_comes_back,
     a_native_sidecar_of_containerd_has_the_last_exec,
+    a_dev_containers_build_and_its_agent_are_traced,
+    two_agents_in_one_pod_are_two_workspaces,
 ];
 
 /// Longest line that containerd writes as one (`max_container_log_line_size`, bytes).
@@ -46,8 +48,13 @@ static POD: Mutex<Option<CriPod>> = Mutex::new(None);
 
 /// A pod whose agent has started.
 fn start(plan: &Plan, name: &str) -> Result<CriPod> {
+    start_of(plan, manifest::KUBERNETES_NATIVE, name)
+}
+
+/// A pod of this manifest, whose agent has started.
+fn start_of(plan: &Plan, manifest: &str, name: &str) -> Result<CriPod> {
     cri::ready()?;
-    let manifest = Manifest::of(plan, manifest::KUBERNETES_NATIVE, name, AGENT)?;
+    let manifest = Manifest::of(plan, manifest, name, AGENT)?;
     let pod = CriPod::start(manifest)?;
     pod.wait_for("of the agent", |line| {
         is_exec_of(line, &["/bin/echo", "agent"])
@@ -178,4 +185,79 @@ fn a_native_sidecar_of_containerd_has_the_last_exec(plan: &Plan, _: &Report) -> 
     ensure!(msg(last) == "tracing_stopped", "the last line is {last}");
     // The file as it is, with containerd's own times and tags.
     run("/bin/exectrail", &["verify", &pod.log_file("exectrail")?]).map(drop)
+}
+
+/// The container announces itself before the build. The agent's script does once more, after the
+/// registry's rewriting: its address is still the sidecar's. A script replaces envbuilder
+/// (`machine/envbuilder.sh`).
+fn a_dev_containers_build_and_its_agent_are_traced(plan: &Plan, _: &Report) -> Result<()> {
+    let pod = start_of(plan, manifest::DEVCONTAINER, "devcontainer")?;
+    let said = pod.said("workspace");
+    ensure!(
+        said.contains("exectrail: every exec in this workspace is recorded"),
+        "the agent's script did not announce: {said}"
+    );
+    let lines = pod.log()?;
+    let events = execs(&lines);
+    let program = "/.envbuilder/bin/envbuilder";
+    let ignored = "/var/run,/product_uuid,/product_name,/opt/exectrail";
+    // Whole argv, and the user: in this order, from the container's first exec on.
+    let expected: [(&[&str], u32); 3] = [
+        (&["/bin/sh", program], 0),
+        (&["/bin/echo", "build-step", "by", "0", ignored], 0),
+        (
+            &[
+                "/bin/echo",
+                "access-url",
+                "http://host.docker.internal:3000",
+            ],
+            1000,
+        ),
+    ];
+    let first = events.first().context("no exec")?;
+    ensure!(
+        argv(first).starts_with(&["/opt/exectrail/exectrail", "announce"]),
+        "the first exec is {first}"
+    );
+    let mut rest = events.iter();
+    for (words, uid) in expected {
+        let event = rest
+            .find(|event| argv(event) == words)
+            .with_context(|| format!("no exec of {words:?} in its place: {events:?}"))?;
+        ensure!(event["uid"] == uid, "not by the user {uid}: {event}");
+    }
+    let pid_ns = pod.pid_ns("workspace")?;
+    ensure!(
+        events
+            .iter()
+            .all(|event| event["workspace_pid_ns"] == pid_ns),
+        "an exec of another container: {events:?}"
+    );
+    Ok(())
+}
+
+fn two_agents_in_one_pod_are_two_workspaces(plan: &Plan, _: &Report) -> Result<()> {
+    let pod = start_of(plan, manifest::TWO_AGENTS, "two-agents")?;
+    let agents: [(&str, &[&str]); 2] = [
+        ("workspace", &["/bin/echo", "agent"]),
+        ("tools", &["/bin/echo", "agent", "tools"]),
+    ];
+    for (container, agent) in agents {
+        let pid_ns = pod.pid_ns(container)?;
+        let line = pod.wait_for("of the agent", |line| is_exec_of(line, agent))?;
+        let event = &line["fields"]["event"];
+        let id = event["container_id"].as_str().context("no container_id")?;
+        ensure!(
+            event["workspace_pid_ns"] == pid_ns && pod.id(container)?.starts_with(id),
+            "not of the container {container}, {pid_ns}: {event}"
+        );
+        pod.wait_for("of the announcement", |line| {
+            msg(line) == "workspace_announced" && line["fields"]["pid_ns"] == pid_ns
+        })?;
+    }
+    ensure!(
+        pod.pid_ns("workspace")? != pod.pid_ns("tools")?,
+        "both have one PID namespace"
+    );
+    Ok(())
 }

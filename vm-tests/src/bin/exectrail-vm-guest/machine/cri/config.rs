@@ -13,7 +13,10 @@ use k8s_cri::v1::{
 };
 use serde_json::Value;
 
-use crate::machine::manifest::{Manifest, VOLUMES, list, words};
+use crate::machine::{
+    manifest::{Manifest, VOLUMES, list, words},
+    node::WORKSPACE_IMAGE,
+};
 
 /// UID of the pods: each test has one pod at a time.
 const UID: &str = "7b0c5f4e-1d2a-4c3b-9e8f-001122334455";
@@ -145,7 +148,7 @@ fn resources(container: &Value) -> LinuxContainerResources {
 /// an emptyDir.
 fn mounts(manifest: &Manifest, container: &Value) -> Result<Vec<Mount>> {
     let mut mounts = Vec::new();
-    if container["name"] == "workspace" {
+    if container["image"] == WORKSPACE_IMAGE {
         // The image has no /usr, see `node::make_frame`.
         mounts.push(Mount {
             container_path: "/usr".to_owned(),

@@ -1,0 +1,322 @@
+# A Coder workspace in a dev container, which envbuilder builds in the workspace's container: every
+# exec in it is recorded by exectrail, those of the build too.
+#
+# exectrail adds the module, two dynamic blocks of containers, two dynamic volumes and a mount, and
+# the command of the container, which announces itself before envbuilder starts.
+
+terraform {
+  required_version = ">= 1.3"
+  required_providers {
+    coder = {
+      source  = "coder/coder"
+      version = ">= 2.0, < 3.0"
+    }
+    kubernetes = {
+      source  = "hashicorp/kubernetes"
+      version = ">= 3.0, < 4.0"
+    }
+  }
+}
+
+provider "coder" {}
+
+provider "kubernetes" {
+  config_path = var.use_kubeconfig ? "~/.kube/config" : null
+}
+
+data "coder_workspace" "me" {}
+data "coder_workspace_owner" "me" {}
+
+module "exectrail" {
+  source = "git::https://github.com/exectrail/exectrail.git//templates/module?ref=v0.1.0"
+
+  image              = var.exectrail_image
+  script             = "exec /.envbuilder/bin/envbuilder"
+  native_sidecar     = var.native_sidecar
+  announce_with      = "exectrail" # envbuilder's image has nothing but envbuilder
+  hold_seconds       = var.hold_seconds
+  redact             = var.redact
+  kernel_before_5_11 = var.kernel_before_5_11
+  selinux_type       = var.selinux_type
+
+  labels = {
+    workspace_id   = data.coder_workspace.me.id
+    workspace_name = data.coder_workspace.me.name
+    user_id        = data.coder_workspace_owner.me.id
+    username       = data.coder_workspace_owner.me.name
+    user_email     = data.coder_workspace_owner.me.email
+  }
+
+  # From the pod, where they may change: a claimed prebuilt workspace has its owner's name.
+  labels_from_pod = {
+    workspace_name = "com.coder.workspace.name"
+    user_id        = "com.coder.user.id"
+    username       = "com.coder.user.username"
+    user_email     = "com.coder.user.email"
+  }
+}
+
+resource "kubernetes_persistent_volume_claim_v1" "workspaces" {
+  wait_until_bound = false
+
+  metadata {
+    name        = "${local.name}-workspaces"
+    namespace   = var.namespace
+    labels      = local.labels
+    annotations = local.annotations
+  }
+
+  spec {
+    access_modes = ["ReadWriteOnce"]
+    resources {
+      requests = {
+        storage = "${data.coder_parameter.workspaces_disk_size.value}Gi"
+      }
+    }
+  }
+}
+
+resource "kubernetes_pod_v1" "main" {
+  count = data.coder_workspace.me.start_count
+
+  # A prebuilt workspace that is claimed has other names in its spec, which would replace the pod.
+  # Labels and annotations change in place, and exectrail reads the owner there.
+  lifecycle {
+    ignore_changes = [spec]
+  }
+
+  metadata {
+    name      = local.name
+    namespace = var.namespace
+    labels    = local.labels
+    annotations = merge(local.annotations, {
+      "kubectl.kubernetes.io/default-container" = "workspace"
+    })
+  }
+
+  spec {
+    automount_service_account_token = false
+    node_selector                   = local.node_selector
+
+    dynamic "init_container" {
+      for_each = module.exectrail.init_containers
+      content {
+        name              = init_container.value.name
+        image             = init_container.value.image
+        image_pull_policy = init_container.value.image_pull_policy
+        command           = init_container.value.command
+        args              = init_container.value.args
+        restart_policy    = init_container.value.restart_policy
+
+        dynamic "env" {
+          for_each = init_container.value.env_from_fields
+          content {
+            name = env.value.name
+            value_from {
+              field_ref {
+                field_path = env.value.field_path
+              }
+            }
+          }
+        }
+
+        security_context {
+          run_as_user                = init_container.value.security_context.run_as_user
+          run_as_group               = init_container.value.security_context.run_as_group
+          run_as_non_root            = init_container.value.security_context.run_as_non_root
+          privileged                 = init_container.value.security_context.privileged
+          allow_privilege_escalation = false
+          read_only_root_filesystem  = true
+          capabilities {
+            drop = ["ALL"]
+            add  = init_container.value.security_context.add_capabilities
+          }
+          seccomp_profile {
+            type = "RuntimeDefault"
+          }
+          dynamic "se_linux_options" {
+            for_each = init_container.value.security_context.se_linux_options
+            content {
+              type = se_linux_options.value.type
+            }
+          }
+        }
+
+        resources {
+          requests = init_container.value.resources.requests
+          limits   = init_container.value.resources.limits
+        }
+
+        dynamic "startup_probe" {
+          for_each = init_container.value.startup_probes
+          content {
+            exec {
+              command = startup_probe.value.command
+            }
+            period_seconds    = startup_probe.value.period_seconds
+            timeout_seconds   = startup_probe.value.timeout_seconds
+            failure_threshold = startup_probe.value.failure_threshold
+          }
+        }
+
+        dynamic "volume_mount" {
+          for_each = init_container.value.volume_mounts
+          content {
+            name       = volume_mount.value.name
+            mount_path = volume_mount.value.mount_path
+            read_only  = volume_mount.value.read_only
+          }
+        }
+      }
+    }
+
+    dynamic "container" {
+      for_each = module.exectrail.containers
+      content {
+        name              = container.value.name
+        image             = container.value.image
+        image_pull_policy = container.value.image_pull_policy
+        command           = container.value.command
+        args              = container.value.args
+
+        dynamic "env" {
+          for_each = container.value.env_from_fields
+          content {
+            name = env.value.name
+            value_from {
+              field_ref {
+                field_path = env.value.field_path
+              }
+            }
+          }
+        }
+
+        security_context {
+          run_as_user                = container.value.security_context.run_as_user
+          run_as_group               = container.value.security_context.run_as_group
+          run_as_non_root            = container.value.security_context.run_as_non_root
+          privileged                 = container.value.security_context.privileged
+          allow_privilege_escalation = false
+          read_only_root_filesystem  = true
+          capabilities {
+            drop = ["ALL"]
+            add  = container.value.security_context.add_capabilities
+          }
+          seccomp_profile {
+            type = "RuntimeDefault"
+          }
+          dynamic "se_linux_options" {
+            for_each = container.value.security_context.se_linux_options
+            content {
+              type = se_linux_options.value.type
+            }
+          }
+        }
+
+        resources {
+          requests = container.value.resources.requests
+          limits   = container.value.resources.limits
+        }
+
+        dynamic "volume_mount" {
+          for_each = container.value.volume_mounts
+          content {
+            name       = volume_mount.value.name
+            mount_path = volume_mount.value.mount_path
+            read_only  = volume_mount.value.read_only
+          }
+        }
+      }
+    }
+
+    container {
+      name              = "workspace"
+      image             = var.envbuilder_image
+      image_pull_policy = "IfNotPresent"
+
+      # Without a shell: the image has none.
+      command = concat(module.exectrail.announce_command, ["/.envbuilder/bin/envbuilder"])
+
+      # envbuilder writes the built image to its own root, as root, and starts the agent as the user
+      # of the dev container.
+      security_context {
+        run_as_user = 0
+        privileged  = var.privileged
+      }
+
+      dynamic "env" {
+        for_each = local.envbuilder_env
+        content {
+          name  = env.key
+          value = env.value
+        }
+      }
+
+      dynamic "env" {
+        for_each = module.exectrail.env
+        content {
+          name  = env.key
+          value = env.value
+        }
+      }
+
+      resources {
+        requests = {
+          cpu    = "250m"
+          memory = "512Mi"
+        }
+        limits = {
+          cpu    = "${data.coder_parameter.cpu.value}"
+          memory = "${data.coder_parameter.memory.value}Gi"
+        }
+      }
+
+      volume_mount {
+        name       = "workspaces"
+        mount_path = "/workspaces"
+      }
+
+      dynamic "volume_mount" {
+        for_each = module.exectrail.volume_mounts
+        content {
+          name       = volume_mount.value.name
+          mount_path = volume_mount.value.mount_path
+          read_only  = volume_mount.value.read_only
+        }
+      }
+    }
+
+    volume {
+      name = "workspaces"
+      persistent_volume_claim {
+        claim_name = kubernetes_persistent_volume_claim_v1.workspaces.metadata[0].name
+      }
+    }
+
+    dynamic "volume" {
+      for_each = module.exectrail.volumes
+      content {
+        name = volume.value.name
+        empty_dir {}
+      }
+    }
+
+    dynamic "volume" {
+      for_each = module.exectrail.label_volumes
+      content {
+        name = volume.value.name
+        downward_api {
+          dynamic "items" {
+            for_each = volume.value.items
+            content {
+              path = items.value.path
+              field_ref {
+                field_path = items.value.field_path
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
