@@ -116,8 +116,27 @@ impl<'a> Workspace<'a> {
     }
 }
 
-/// The lines of the log in what a container has written: its diagnostics are no JSON.
+/// The lines of the log in what a container has written. Its diagnostics, which `kubectl logs` puts
+/// between them, have no number.
 pub(super) fn lines(text: &str) -> Result<Vec<Value>> {
-    let lines = text.lines().filter(|line| line.starts_with('{'));
-    Ok(lines.map(parse).collect::<Result<_, _>>()?)
+    let lines: Vec<Value> = text.lines().map(parse).collect::<Result<_, _>>()?;
+    let is_numbered = |line: &Value| line["fields"]["line"].is_u64();
+    Ok(lines.into_iter().filter(is_numbered).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn diagnostics_are_not_lines_of_the_log() {
+        let text = "{\"msg\":\"tracing is on\",\"fields\":{}}\n\
+                    {\"msg\":\"tracing_started\",\"fields\":{\"line\":0}}\n";
+        let found = lines(text).unwrap();
+        assert_eq!(
+            found.iter().map(msg).collect::<Vec<_>>(),
+            ["tracing_started"]
+        );
+        assert!(lines("half a li").is_err());
+    }
 }
