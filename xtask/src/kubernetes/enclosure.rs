@@ -6,17 +6,15 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitCode, ExitStatus};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use exectrail_testbed::process;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::cgroups::Cgroups;
 use super::layout::Run;
+use super::stop::Stop;
 use crate::{command, progress};
 
 /// Interval of looks for the end of the node, and for a signal.
@@ -29,18 +27,13 @@ const INTERRUPTED: u8 = 130;
 pub(super) struct Enclosure<'a> {
     run: &'a Run,
     cgroups: Cgroups,
-    /// Set by a signal that asks this process to end.
-    stop: Arc<AtomicBool>,
+    stop: &'a Stop,
 }
 
 impl<'a> Enclosure<'a> {
-    /// From now on, SIGINT, SIGTERM and SIGHUP end the node first.
-    pub(super) fn new(run: &'a Run) -> Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            signal_hook::flag::register(signal, Arc::clone(&stop))
-                .context("cannot handle signals")?;
-        }
+    /// Makes the cgroups. From now on signals end the node first.
+    pub(super) fn new(run: &'a Run, stop: &'a Stop) -> Result<Self> {
+        stop.on_termination()?;
         Ok(Self {
             run,
             cgroups: Cgroups::make()?,
@@ -60,7 +53,7 @@ impl<'a> Enclosure<'a> {
             if let Some(status) = node.0.try_wait()? {
                 return Ok(code(status));
             }
-            if self.stop.load(Relaxed) {
+            if self.stop.is_wanted() {
                 progress::note("stopping the node");
                 return Ok(ExitCode::from(INTERRUPTED));
             }

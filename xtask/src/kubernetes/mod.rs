@@ -5,6 +5,7 @@
 //! starts the inner one in namespaces without a way out ([`enclosure`]). The inner one ([`node`])
 //! starts the cluster and runs the [`checks`].
 
+mod alone;
 mod build;
 mod cgroups;
 mod checks;
@@ -16,16 +17,18 @@ mod kubectl;
 mod layout;
 mod node;
 mod rendered;
+mod stop;
 mod wait;
 
-use std::fs;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
+use self::alone::{Alone, SCRATCH};
 use self::enclosure::Enclosure;
 use self::layout::Run;
 pub(crate) use self::node::{NodeArgs, command as node_command};
+use self::stop::Stop;
 use crate::architecture::Architecture;
 use crate::setup::{self, For};
 use crate::{progress, workspace};
@@ -74,15 +77,15 @@ pub(crate) fn command(args: &Args) -> Result<ExitCode> {
         ..For::default()
     })?;
 
+    let stop = Stop::on_interrupt()?;
     let directory = target.join("kubernetes");
-    fs::create_dir_all(&directory)
-        .with_context(|| format!("cannot create {}", directory.display()))?;
+    let _alone = Alone::in_directory(&directory)?;
     let programs = build::programs(&directory)?;
-    let scratch = tempfile::TempDir::with_prefix_in("run-", &directory)?;
+    let scratch = tempfile::TempDir::with_prefix_in(SCRATCH, &directory)?;
     let run = Run::new(&programs, scratch.path(), &directory.join("logs"));
     images::write(&run)?;
     rendered::write(&run)?;
-    let status = Enclosure::new(&run)?.run(&args.checks, args.keep)?;
+    let status = Enclosure::new(&run, &stop)?.run(&args.checks, args.keep)?;
     if status != ExitCode::SUCCESS {
         progress::note(format_args!(
             "the logs of the node's programs are in {}",

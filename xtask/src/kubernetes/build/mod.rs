@@ -15,6 +15,7 @@ use anyhow::{Context, Result};
 
 use self::pinned::{COMPILER, NODE, SOURCE, SUITE};
 use crate::digest;
+use crate::kubernetes::alone::UNFINISHED;
 use crate::progress::Progress;
 
 /// The programs of Kubernetes, below its `cmd`. kubelet is the largest.
@@ -35,7 +36,7 @@ pub(super) fn programs(directory: &Path) -> Result<PathBuf> {
     // A build that was interrupted continues with what Go has compiled.
     let build = directory.join("build");
     fs::create_dir_all(&build).with_context(|| format!("cannot create {}", build.display()))?;
-    let made = tempfile::TempDir::with_prefix_in("node-", directory)?;
+    let made = tempfile::TempDir::with_prefix_in(UNFINISHED, directory)?;
     let mut progress = Progress::new(4 + PROGRAMS.len());
 
     let suite = progress.step("fetching the lists of Debian's packages", || {
