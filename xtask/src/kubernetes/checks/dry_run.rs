@@ -3,7 +3,7 @@
 
 use anyhow::{Result, bail, ensure};
 
-use super::Check;
+use super::check::Check;
 use super::manifests::{MANIFESTS, Manifest};
 use crate::kubernetes::cluster::Cluster;
 

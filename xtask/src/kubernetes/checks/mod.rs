@@ -1,5 +1,6 @@
 //! What is checked on the cluster.
 
+mod check;
 mod dry_run;
 mod manifests;
 mod node_check;
@@ -8,16 +9,8 @@ mod workspace;
 
 use anyhow::{Result, ensure};
 
+use self::check::Check;
 use super::cluster::Cluster;
-
-/// What a check does. It returns a remark, which may be empty.
-type Function = Box<dyn Fn(&Cluster) -> Result<String>>;
-
-/// A check.
-struct Check {
-    name: String,
-    run: Function,
-}
 
 /// All checks, in the order in which they run: the last ones delete the pod.
 fn all() -> Vec<Check> {

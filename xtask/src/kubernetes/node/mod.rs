@@ -134,3 +134,15 @@ fn is_ready(kubectl: &Kubectl) -> Result<Result<(), String>> {
         None => Err("it has no condition Ready".to_owned()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_that_the_node_hides_are_known_with_all_below_them() {
+        assert!(hides(Path::new("/var/lib/build/target")));
+        assert!(!hides(Path::new("/var/library/target")));
+        assert!(!hides(Path::new("/home/jessie/exectrail/target")));
+    }
+}
