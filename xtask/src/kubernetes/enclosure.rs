@@ -1,7 +1,6 @@
 //! The namespaces of the node. Its network has no way out, its files are private, and its processes
 //! end with its first one.
 
-use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -68,6 +67,9 @@ impl<'a> Enclosure<'a> {
     /// A shell that enters the cgroups and becomes `unshare`, whose child is the first process of
     /// the node. All of them are killed if this process is.
     fn command(&self, checks: &[String], keep: bool) -> Result<Command> {
+        // A build of xtask may replace its file meanwhile.
+        let program = self.run.scratch.join("xtask");
+        fs::copy("/proc/self/exe", &program).context("cannot copy this program")?;
         let script = format!("set -e\n{}exec \"$@\"\n", self.cgroups.entry_script());
         let mut command = command::new("setpriv");
         command
@@ -75,7 +77,7 @@ impl<'a> Enclosure<'a> {
             .args(["setpriv", "--pdeathsig=KILL", "unshare"])
             .args(["--mount", "--net", "--pid", "--ipc", "--uts", "--cgroup"])
             .args(["--fork", "--kill-child=KILL", "--mount-proc", "--"])
-            .arg(env::current_exe().context("the path of this program is unknown")?)
+            .arg(program)
             .arg("kubernetes-node")
             .arg("--programs")
             .arg(&self.run.programs)

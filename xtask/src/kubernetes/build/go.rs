@@ -12,7 +12,10 @@ use super::pinned::KUBERNETES;
 use crate::{command, progress};
 
 /// What the kept programs depend on besides their source.
-pub(super) const RECIPE: &str = "static, stripped, with a version";
+pub(super) const RECIPE: &str = "static, stripped, with its version";
+
+/// The package with the version, as it is named in the tree.
+const VERSION: &str = "k8s.io/kubernetes/vendor/k8s.io/component-base/version";
 
 /// Interval of signs of life.
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -60,8 +63,7 @@ impl Go {
     pub(super) fn build(&self, tree: &Path, package: &str, to: &Path) -> Result<()> {
         let (major, minor) = KUBERNETES.split_once('.').unwrap_or_default();
         let minor = minor.split('.').next().unwrap_or_default();
-        let variable =
-            |name: &str, value: &str| format!("-X k8s.io/component-base/version.{name}={value}");
+        let variable = |name: &str, value: &str| format!("-X {VERSION}.{name}={value}");
         let flags = [
             "-s -w".to_owned(),
             variable("gitVersion", &format!("v{KUBERNETES}")),
