@@ -86,7 +86,7 @@ pub(crate) fn command(args: &Args) -> Result<ExitCode> {
     images::write(&run)?;
     rendered::write(&run)?;
     let status = Enclosure::new(&run, &stop)?.run(&args.checks, args.keep)?;
-    if status != ExitCode::SUCCESS {
+    if status != ExitCode::SUCCESS && !stop.is_wanted() {
         progress::note(format_args!(
             "the logs of the node's programs are in {}",
             run.logs.display()

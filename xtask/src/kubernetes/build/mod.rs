@@ -26,10 +26,13 @@ const PROGRAMS: [&str; 4] = [
     "kube-scheduler",
 ];
 
+/// Prefix of the names of the roots.
+const KEPT: &str = "node-";
+
 /// The root with all programs; makes it if it does not exist. `directory` is that of this command
 /// in cargo's target directory.
 pub(super) fn programs(directory: &Path) -> Result<PathBuf> {
-    let root = directory.join(format!("node-{}", key()));
+    let root = directory.join(format!("{KEPT}{}", key()));
     if root.is_dir() {
         return Ok(root);
     }
@@ -71,9 +74,20 @@ pub(super) fn programs(directory: &Path) -> Result<PathBuf> {
     let path = made.keep();
     fs::rename(&path, &root)
         .with_context(|| format!("cannot move {} to {}", path.display(), root.display()))?;
-    // Some gigabytes that nothing reads again.
-    fs::remove_dir_all(&build).with_context(|| format!("cannot remove {}", build.display()))?;
+    // Some gigabytes that nothing reads again, and programs of other versions.
+    remove(&build)?;
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(KEPT) && path != root {
+            remove(&path)?;
+        }
+    }
     Ok(root)
+}
+
+fn remove(directory: &Path) -> Result<()> {
+    fs::remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))
 }
 
 /// Names the content: the version of Kubernetes and that of Go, and a checksum of all that is

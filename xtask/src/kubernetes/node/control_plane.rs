@@ -1,4 +1,4 @@
-//! etcd, the API server, the controllers and the scheduler. They listen on the node's loopback only.
+//! etcd, the API server, the controllers and the scheduler. They listen on loopback only.
 
 use std::fs;
 use std::path::Path;
