@@ -2,7 +2,10 @@
 
 use std::{fs, io, os::unix::fs::MetadataExt as _};
 
-use procfs::{ProcResult, process::Process};
+use procfs::{
+    ProcResult,
+    process::{ProcState, Process},
+};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{Error, Result};
@@ -15,6 +18,12 @@ fn process(pid: u32) -> ProcResult<Process> {
 pub fn children(pid: u32) -> Vec<u32> {
     let children = process(pid).and_then(|process| process.task_from_tid(process.pid)?.children());
     children.unwrap_or_default()
+}
+
+/// Whether a process exists and has not ended. One that has ended exists until its parent asks how.
+pub fn is_running(pid: u32) -> bool {
+    let state = process(pid).and_then(|process| process.stat()?.state());
+    state.is_ok_and(|state| !matches!(state, ProcState::Zombie | ProcState::Dead))
 }
 
 /// The process and its descendants, generation by generation.

@@ -19,6 +19,7 @@ mod fuzz;
 mod generate_log;
 mod image;
 mod install;
+mod kubernetes;
 mod package;
 mod picture;
 mod progress;
@@ -91,6 +92,20 @@ enum Command {
     /// The templates are evaluated without Terraform. If terraform or tofu is installed, it also
     /// checks the format, computes the same values and, if it can fetch the providers, validates.
     Templates(templates::Args),
+
+    /// Test on a real Kubernetes: one node on this machine, without a way out (root)
+    ///
+    /// Builds kubelet, API server, controller manager and scheduler from Debian's source package of
+    /// Kubernetes 1.20.2, which takes about five minutes on two idle cores, once. Then it starts a
+    /// cluster in namespaces of its own, applies the manifests of templates/ and checks what
+    /// exectrail records. Prints a line for each check, and exits with status 1 if one fails.
+    /// Nothing stays behind but target/kubernetes. This version is out of support, and can show
+    /// nothing of native sidecars, Pod Security admission and ValidatingAdmissionPolicy.
+    Kubernetes(kubernetes::Args),
+
+    /// The part of `kubernetes` that runs in the namespaces of the node
+    #[command(hide = true)]
+    KubernetesNode(kubernetes::NodeArgs),
 
     /// Make the container image from the static binary
     Image(image::Args),
@@ -167,6 +182,8 @@ fn main() -> ExitCode {
         Command::Vm(args) => vm::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Templates(args) => templates::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Soak(args) => soak::command(&args).map(|()| ExitCode::SUCCESS),
+        Command::Kubernetes(args) => kubernetes::command(&args),
+        Command::KubernetesNode(args) => kubernetes::node_command(&args),
         Command::Image(args) => image::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Dist(args) => dist::command(&args).map(|()| ExitCode::SUCCESS),
         Command::Release(args) => release::command(&args).map(|()| ExitCode::SUCCESS),

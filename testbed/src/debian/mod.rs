@@ -4,10 +4,13 @@
 
 mod apt;
 mod deb;
+mod downloaded;
 mod listing;
 mod site;
+mod source;
 mod suite;
 
 pub use apt::{DebianError, output};
 pub use deb::Deb;
+pub use source::Source;
 pub use suite::Suite;

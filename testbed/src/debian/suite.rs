@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use tempfile::TempDir;
 
 use super::{
-    Deb,
+    Deb, Source,
     apt::{Apt, DebianError, output},
     listing::{exact_dependencies, newest_of, versions},
     site::{mirror_of, signed_by},
@@ -45,13 +45,18 @@ impl Suite {
             directory,
         };
         // Fetch only the lists of packages.
-        let source = suite.source_with(Some("targets=Packages".to_owned()));
-        let path = suite.directory.path().join("sources.list");
-        fs::write(&path, source).map_err(DebianError::file(path))?;
-        output(suite.apt().command("apt-get").args(["-q", "update"])).map_err(
-            DebianError::unreachable(format!("the package lists of Debian's suite {name}")),
-        )?;
+        suite.update(suite.source_with("deb", Some("targets=Packages".to_owned())))?;
         Ok(suite)
+    }
+
+    /// Fetches the lists of these sources, lines of a `sources.list`.
+    fn update(&self, sources: String) -> Result<(), DebianError> {
+        let path = self.directory.path().join("sources.list");
+        fs::write(&path, sources).map_err(DebianError::file(path))?;
+        let what = format!("the package lists of Debian's suite {}", self.name);
+        output(self.apt().command("apt-get").args(["-q", "update"]))
+            .map_err(DebianError::unreachable(what))
+            .map(drop)
     }
 
     /// Its name.
@@ -61,16 +66,16 @@ impl Suite {
 
     /// Its line in a `sources.list`.
     pub fn source(&self) -> String {
-        self.source_with(None)
+        self.source_with("deb", None)
     }
 
-    fn source_with(&self, option: Option<String>) -> String {
+    fn source_with(&self, kind: &str, option: Option<String>) -> String {
         let options: Vec<String> = option.into_iter().chain(signed_by()).collect();
         let options = match options.is_empty() {
             true => String::new(),
             false => format!("[{}] ", options.join(" ")),
         };
-        format!("deb {options}{} {} main\n", self.mirror, self.name)
+        format!("{kind} {options}{} {} main\n", self.mirror, self.name)
     }
 
     /// The versions of a package, newest first; none if the suite has no such package.
@@ -139,6 +144,25 @@ impl Suite {
             self.name
         )))?;
         Deb::found_in(at)?.ok_or_else(|| self.lacks(format!("file of {package}")))
+    }
+
+    /// Downloads a source package, and the list of source packages before.
+    pub fn download_source(&self, package: &str, version: &str) -> Result<Source, DebianError> {
+        let packages = self.source_with("deb", Some("targets=Packages".to_owned()));
+        let sources = self.source_with("deb-src", Some("targets=Sources".to_owned()));
+        self.update(packages + &sources)?;
+        let parent = self.directory.path();
+        let at = TempDir::with_prefix_in("source-", parent).map_err(DebianError::file(parent))?;
+        let package = format!("{package}={version}");
+        let mut download = self.apt().command("apt-get");
+        download
+            .current_dir(at.path())
+            .args(["-q", "source", "--download-only", &package]);
+        output(&mut download).map_err(DebianError::unreachable(format!(
+            "the source {package} of Debian's suite {}",
+            self.name
+        )))?;
+        Source::found_in(at)?.ok_or_else(|| self.lacks(format!("description of {package}")))
     }
 
     fn apt(&self) -> Apt<'_> {

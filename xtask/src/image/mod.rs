@@ -1,5 +1,6 @@
 //! `cargo xtask image`: the container image, from a locally built binary.
 
+mod archive;
 mod check;
 mod destination;
 mod layout;
@@ -111,6 +112,23 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     }
     println!("{}@{digest}", to.repository());
     Ok(())
+}
+
+/// Builds the image for this machine, and writes it to `file` in docker's format, under `name`.
+/// Leaves nothing in the builder's storage.
+pub(crate) fn archive(name: &str, file: &Path) -> Result<()> {
+    setup::ensure(For {
+        image: true,
+        ..For::default()
+    })?;
+    let architecture = Architecture::host()?;
+    let builder = Builder::find().context("none of buildah, podman and docker is installed")?;
+    let root = root_directory(architecture, &build::release()?.exectrail)?;
+    let tag = format!("localhost/exectrail-archive:{}", std::process::id());
+    build_image(builder, architecture, &root, &tag)?;
+    let written = archive::write(builder, &tag, name, file);
+    let _ = command::output(command::new(builder.program()).args(["rmi", &tag]));
+    written
 }
 
 /// Makes the root directory of the image.

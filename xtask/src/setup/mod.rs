@@ -11,6 +11,7 @@ mod cargo_tool;
 mod cross_compiler;
 mod debian_packages;
 mod image_builder;
+mod kubernetes;
 mod lints;
 mod protoc;
 mod python_packages;
@@ -50,6 +51,8 @@ pub(crate) struct For {
     pub(crate) cross: Option<Architecture>,
     /// A builder of container images.
     pub(crate) image: bool,
+    /// The Debian packages of `cargo xtask kubernetes`.
+    pub(crate) kubernetes: bool,
     /// cargo-cyclonedx, which lists the parts of a release.
     pub(crate) dist: bool,
     /// cargo-fuzz, and the compiler that it needs.
@@ -96,6 +99,9 @@ fn look(purpose: For) -> Result<Vec<Found>> {
     }
     if purpose.image {
         found.push(image_builder::look());
+    }
+    if purpose.kubernetes {
+        found.push(kubernetes::look());
     }
     if purpose.dist {
         found.push(cargo_cyclonedx::look());

@@ -1,0 +1,46 @@
+//! A downloaded source package.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tempfile::TempDir;
+
+use super::{
+    apt::{DebianError, output},
+    downloaded,
+};
+
+/// The package; its files are removed when the value is dropped.
+pub struct Source {
+    _directory: TempDir,
+    description: PathBuf,
+    /// SHA-256 of the `.dsc` file, in hexadecimal. That file has the checksums of all others.
+    pub sha256: String,
+}
+
+impl Source {
+    /// The source package in a directory into which apt-get has just downloaded it. `None` if there
+    /// is none.
+    pub(super) fn found_in(directory: TempDir) -> Result<Option<Self>, DebianError> {
+        let found = downloaded::file(directory.path(), "dsc")?;
+        Ok(found.map(|(description, sha256)| Self {
+            _directory: directory,
+            description,
+            sha256,
+        }))
+    }
+
+    /// Compares the files with the checksums of the `.dsc` file, and unpacks them, with Debian's
+    /// patches, into the directory `tree`, which must not exist.
+    ///
+    /// # Errors
+    /// If a file has another checksum, or if `dpkg-source` (package `dpkg-dev`) is not installed.
+    pub fn unpack(&self, tree: &Path) -> Result<(), DebianError> {
+        // apt has checked the signature of the archive; the uploader's key need not be known here.
+        let mut unpack = Command::new("dpkg-source");
+        unpack.args(["--no-check", "-x"]);
+        output(unpack.arg(&self.description).arg(tree)).map(drop)
+    }
+}

@@ -1,0 +1,65 @@
+//! One cluster at a time: the runs of a repository share the built programs and the logs.
+
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+/// Prefixes of the directories that a run makes in the directory of this command, and removes.
+pub(super) const SCRATCH: &str = "run-";
+pub(super) const UNFINISHED: &str = "unfinished-";
+
+/// The right to use the directory. The kernel takes it back when the process ends.
+pub(super) struct Alone {
+    _lock: File,
+}
+
+impl Alone {
+    /// Takes it, and removes what killed runs left in the directory.
+    pub(super) fn in_directory(directory: &Path) -> Result<Self> {
+        fs::create_dir_all(directory)
+            .with_context(|| format!("cannot create {}", directory.display()))?;
+        let path = directory.join("lock");
+        let lock =
+            File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => bail!(
+                "another `cargo xtask kubernetes` runs in this repository: wait for its end, or \
+                 end it with Ctrl-C"
+            ),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+            }
+        }
+        for entry in fs::read_dir(directory)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with(SCRATCH) || name.starts_with(UNFINISHED) {
+                fs::remove_dir_all(entry.path())
+                    .with_context(|| format!("cannot remove {}", entry.path().display()))?;
+            }
+        }
+        Ok(Self { _lock: lock })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_run_is_refused_and_what_a_killed_one_left_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["run-a", "unfinished-b", "node-c"] {
+            fs::create_dir(directory.path().join(name)).unwrap();
+        }
+        let first = Alone::in_directory(directory.path()).unwrap();
+        let left = |name| directory.path().join(name).exists();
+        assert!(!left("run-a") && !left("unfinished-b") && left("node-c"));
+        let error = Alone::in_directory(directory.path()).err().unwrap();
+        assert!(error.to_string().contains("Ctrl-C"), "{error}");
+        drop(first);
+        Alone::in_directory(directory.path()).unwrap();
+    }
+}

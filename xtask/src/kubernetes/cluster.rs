@@ -1,0 +1,13 @@
+//! The running cluster, as the checks see it.
+
+use super::daemon::Daemon;
+use super::kubectl::Kubectl;
+use super::layout::Run;
+
+/// The cluster.
+pub(super) struct Cluster {
+    pub(super) kubectl: Kubectl,
+    pub(super) run: Run,
+    /// Its programs.
+    pub(super) _daemons: Vec<Daemon>,
+}

@@ -1,0 +1,35 @@
+//! Waiting for the cluster.
+
+use std::fmt::Display;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+/// Limit of each wait: the machine may be busy with other things.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Interval of attempts: each may start a program.
+const INTERVAL: Duration = Duration::from_millis(300);
+
+/// Waits until `attempt` has a value. An attempt without one says what it saw instead. `what`
+/// continues "waited in vain for".
+pub(super) fn wait_for<T, E: Display>(
+    what: &str,
+    mut attempt: impl FnMut() -> Result<Result<T, E>>,
+) -> Result<T> {
+    let since = Instant::now();
+    loop {
+        let instead = match attempt()? {
+            Ok(value) => return Ok(value),
+            Err(instead) => instead,
+        };
+        if since.elapsed() > PATIENCE {
+            bail!(
+                "waited {} s in vain for {what}: {instead}",
+                PATIENCE.as_secs()
+            );
+        }
+        sleep(INTERVAL);
+    }
+}
