@@ -1,5 +1,6 @@
 //! JSON Schema, as far as the schemas of this repository use it.
 
+use regex::Regex;
 use serde_json::Value;
 
 /// Checks `value` against `schema`. An object has only keys that its schema has, as if
@@ -62,6 +63,13 @@ fn keyword_holds(
         "minLength" => {
             let length = value.as_str().map_or(0, |text| text.chars().count()) as u64;
             ensure(Some(length) >= rule.as_u64(), at, || "too short".to_owned())
+        }
+        // Texts only (JSON Schema Validation 2020-12, 6.3.3).
+        "pattern" => {
+            let pattern = rule.as_str().ok_or("a pattern is no text")?;
+            let pattern = Regex::new(pattern).map_err(|error| format!("{at}: {error}"))?;
+            let fits = value.as_str().is_none_or(|text| pattern.is_match(text));
+            ensure(fits, at, || format!("{value} does not match {rule}"))
         }
         "minItems" => {
             let fits = Some(each(value).len() as u64) >= rule.as_u64();
@@ -159,6 +167,9 @@ mod tests {
         ] {
             assert!(check(&wrong, &schema).is_err(), "{wrong}");
         }
+        let hexadecimal = json!({"pattern": "^[0-9a-f]{2}$"});
+        assert_eq!(check(&json!("0a"), &hexadecimal), Ok(()));
+        assert!(check(&json!("0g"), &hexadecimal).is_err());
         let unknown = check(&json!(1), &json!({"multipleOf": 2})).unwrap_err();
         assert!(unknown.contains("multipleOf"), "{unknown}");
     }

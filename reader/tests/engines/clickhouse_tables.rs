@@ -40,6 +40,8 @@ fn every_block_of_the_page_runs_and_a_second_delivery_changes_nothing() {
         ask(&place, "SELECT count() FROM exectrail.first_seen FINAL"),
         "14\n"
     );
+    let containers = "SELECT DISTINCT container_id, nested_container_id FROM exectrail.execs";
+    assert_eq!(ask(&place, containers), "0123456789ab\tcdef01234567\n");
     // Lines of other kinds are whole in `text`.
     let text = "SELECT text FROM exectrail.lines WHERE msg = 'suppressed' LIMIT 1";
     let line = ask(&place, text);

@@ -35,6 +35,9 @@ fn every_block_of_the_page_runs() {
         if block.text.contains("keep.sql") {
             let execs = place.shell("duckdb fleet.db -c 'SELECT count(*) FROM execs'");
             assert_eq!(execs, EXECS, "{}", block.title);
+            let containers = "SELECT DISTINCT container_id, nested_container_id FROM execs";
+            let containers = place.shell(&format!("duckdb fleet.db -c '{containers}'"));
+            assert_eq!(containers, "0123456789ab\tcdef01234567\n");
         }
         if block.title.contains("home directory") {
             assert_eq!(last, "robin\t/home/robin/bin/curl\t\t1\n");

@@ -59,7 +59,8 @@ impl Run {
             "gid": 1000, "comm": "bash", "argc": argv.len(), "argv_bytes": 9, "ns_pid": own.0 % 90,
             "ppid": parent.0, "ns_ppid": parent.0 % 90, "euid": 1000, "ns_uid": 1000,
             "ns_gid": 1000, "pid_ns": 4_026_532_249_u64, "workspace_pid_ns": 4_026_532_249_u64,
-            "mnt_ns": 4_026_532_248_u64, "cgroup_id": 8113, "start": own.1, "cpu": 1,
+            "mnt_ns": 4_026_532_248_u64, "cgroup_id": 8113, "container_id": "0123456789ab",
+            "nested_container_id": "cdef01234567", "start": own.1, "cpu": 1,
             "seq": self.seq, "ppid_start": parent.1, "sid": 100, "exe": argv[0],
         });
         let fields = json!({"cmdline": argv.join(" "), "event": merged(event, more)});
