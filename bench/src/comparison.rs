@@ -1,5 +1,5 @@
-//! All tracers, beside one another: each round measures each of them once, so that other work on
-//! the machine affects all of them.
+//! The comparison of all tracers. Each round measures each of them once, so that other work on the
+//! machine affects all of them alike.
 
 use std::{collections::BTreeMap, path::Path, thread::sleep, time::Duration};
 
@@ -31,7 +31,7 @@ pub(crate) struct ByPlace {
 #[derive(Default, Serialize)]
 pub(crate) struct Row {
     pub(crate) name: String,
-    /// Its output if it does not run here.
+    /// The error if it does not run here.
     pub(crate) refused: Option<String>,
     /// Nanoseconds in its eBPF programs for an exec and the end of the process.
     pub(crate) kernel: ByPlace,
@@ -83,18 +83,18 @@ pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Res
             }
             eprintln!("round {} of {}: {}", round + 1, size.rounds, row.name);
             match tracers::start(*tracer, exectrail, &pod, workload, &[]) {
-                Ok(running) => one(workload, &pod, &running, row, size, &project)?,
+                Ok(running) => measure_one(workload, &pod, &running, row, size, &project)?,
                 Err(error) => row.refused = Some(format!("{error:#}")),
             }
         }
-        wrapped(workload, &pod, &mut tracexec, size, &project)?;
+        measure_tracexec(workload, &pod, &mut tracexec, size, &project)?;
     }
     rows.push(tracexec);
     Ok(rows)
 }
 
-/// tracexec, which traces with ptrace(2) and therefore only what it starts.
-fn wrapped(
+/// Measures tracexec in one round. It traces with ptrace(2), and therefore only what it starts.
+fn measure_tracexec(
     workload: &Workload,
     pod: &Pod,
     row: &mut Row,
@@ -137,7 +137,8 @@ fn wrapped(
     Ok(())
 }
 
-/// Nanoseconds per exec, of `count` execs in a place; `samples` gets those of each program.
+/// Executes `count` programs in a place, and returns the nanoseconds per exec. Adds the time in the
+/// tracer's eBPF programs to `row`, to the samples that `samples` selects.
 fn execs(
     workload: &Workload,
     place: Place<'_>,
@@ -162,7 +163,7 @@ fn execs(
 }
 
 /// Measures one tracer in one round.
-fn one(
+fn measure_one(
     workload: &Workload,
     pod: &Pod,
     running: &Running,

@@ -99,17 +99,17 @@ impl Report {
         Ok(())
     }
 
-    /// The tables of exectrail's programs, and of the programs that do hardly anything.
+    /// The table of exectrail's eBPF programs, and of those that do hardly anything (`floor`).
     fn programs(&self, text: &mut String) -> Result<()> {
         writeln!(
             text,
             "| program | traced, ns | in another pod, ns | on the node, ns |\n|---|---|---|---|"
         )?;
-        let ours = self.comparison.iter().filter(|row| {
+        let rows = self.comparison.iter().filter(|row| {
             let floors = Work::ALL.map(Work::name);
             row.name == Tracer::Exectrail.name() || floors.contains(&&*row.name)
         });
-        for row in ours {
+        for row in rows {
             for (name, by) in &row.programs {
                 let (traced, other_pod, host) =
                     (by.traced.shown(0), by.other_pod.shown(0), by.host.shown(0));

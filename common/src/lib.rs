@@ -1,10 +1,12 @@
 //! The types and constants that the probes (`probes-ebpf`) and user space share.
 //!
-//! There is one module per subject: the [`record`]s in the ring, of which [`cgroup_names`] has one,
-//! the [`target`]s whose execs are recorded, the [`suppression`] of some of them, the system calls
-//! of an exec ([`exec_calls`]) for failed ones, the [`probe_config`], the [`sidecar_scope`], the
-//! [`offsets`] of the running kernel's fields, the [`maps`] and their [`map_memory`]. Every type is
-//! plain old data without padding, so that both sides can copy it as bytes. Nothing here allocates.
+//! There is one module per subject. [`record`] and [`cgroup_names`] have the records in the ring,
+//! [`target`] the PID namespaces whose execs are recorded, [`suppression`] the rules and limits
+//! that suppress some of them, and [`exec_calls`] the system calls of failed execs.
+//! [`probe_config`] has the probes' configuration, [`sidecar_scope`] the namespaces and cgroups of
+//! the sidecar itself, [`offsets`] the positions of fields in the running kernel, [`maps`] the
+//! names of the maps, and [`map_memory`] the memory that they take. Every type is plain old data
+//! without padding, so that both sides can copy it as bytes. Nothing here allocates.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! The PID namespaces that are recorded, and the maps that user space and the probes share about
-//! them.
+//! Targets: the PID namespaces that are traced. Keys and values of the maps about them that user
+//! space and the probes share.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -19,12 +19,13 @@ pub struct NsId {
     pub zero: u32,
 }
 
-/// Bit: the reaper is in the sidecar's network namespace, so the namespace belongs to the pod. This
-/// constant and the next two are bits of a set.
+/// Bit of [`NsState::by`]: the reaper is in the sidecar's network namespace, so the namespace
+/// belongs to the pod.
 pub const BY_NETWORK: u32 = 1 << 0;
-/// Bit: the reaper is in the pod's cgroup or below it, so the namespace belongs to the pod.
+/// Bit of [`NsState::by`]: the reaper is in the pod's cgroup or below it, so the namespace belongs
+/// to the pod.
 pub const BY_CGROUP: u32 = 1 << 1;
-/// The namespace lies below a target, so its execs are recorded.
+/// Bit of [`NsState::by`]: the namespace is below a target, so its execs are recorded.
 pub const BELOW_TARGET: u32 = 1 << 2;
 
 /// The probes' state of a namespace: the value of both `TARGETS` and `EVIDENCE`.
@@ -61,7 +62,8 @@ pub const DISMISSAL_SLOTS: u32 = 128;
 pub struct Control {
     /// 1: a namespace of the pod becomes a target at its first exec. 0: it becomes evidence only.
     pub discovery: u32,
-    /// Changes when user space changes `TARGETS` or this value: cached decisions lapse.
+    /// Changes when user space changes `TARGETS` or `discovery`. Cached decisions of another
+    /// generation are not used.
     pub generation: u32,
 }
 

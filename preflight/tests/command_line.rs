@@ -147,8 +147,7 @@ fn json_is_as_the_schema_has_it() {
     }
 }
 
-/// Every field that is looked up, with its name in this kernel; a field that the kernel lacks is
-/// null.
+/// The list has every field that is looked up; the offset of a field that the kernel lacks is null.
 #[test]
 fn json_lists_the_offsets_of_the_kernel() {
     let offsets = |node: &Node| {
@@ -276,7 +275,7 @@ fn a_reader_that_goes_away_is_no_failure() {
 }
 
 #[test]
-fn a_full_disk_is_told() {
+fn a_full_disk_is_reported() {
     let full = || File::options().write(true).open("/dev/full").unwrap();
     let output = program(&Node::fit()).stdout(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(4));
@@ -291,7 +290,7 @@ fn a_full_disk_is_told() {
 }
 
 #[test]
-fn roots_that_are_no_directories() {
+fn roots_that_are_no_directories_end_with_status_2_or_3() {
     let node = Node::fit();
     for root in [
         "/dev/null",

@@ -1,4 +1,5 @@
-//! The report of an audit as text for people.
+//! The report of an audit as text for people. The text of each fault, such as a missing line, is in
+//! `audit/fault.rs`.
 
 use std::fmt::Write as _;
 

@@ -26,7 +26,7 @@ fn append(path: &Path, line: &str) {
     file.write_all(line.as_bytes()).unwrap();
 }
 
-/// A process that is ended with the test.
+/// A process that is killed at the end of the test.
 struct Running(Child);
 
 impl Drop for Running {

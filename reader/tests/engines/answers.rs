@@ -1,15 +1,16 @@
-//! The answers to the questions of docs/reading-the-log.md on the log of these tests.
+//! The answers that the questions of docs/reading-the-log.md have for the log of these tests
+//! (`log.rs`).
 
-/// An answer.
+/// The answer to one question.
 pub(crate) struct Answer {
     /// The heading of the question.
     pub(crate) question: &'static str,
-    /// The rows that jq, DuckDB and ClickHouse give, with `|` between fields. Nothing else may be
-    /// in them: each other line of the log is a near miss.
+    /// The rows that jq, DuckDB and ClickHouse give, with `|` between fields. There must be no
+    /// other row: every other line of the log is a near miss.
     pub(crate) rows: &'static [&'static str],
-    /// What `exectrail-log` shows.
+    /// Texts that `exectrail-log` must show.
     pub(crate) shown: &'static [&'static str],
-    /// Near misses, which it must not show.
+    /// Texts of near misses, which `exectrail-log` must not show.
     pub(crate) hidden: &'static [&'static str],
 }
 
@@ -42,7 +43,8 @@ pub(crate) const ANSWERS: [Answer; 10] = [
             "/tmp/gone",
             "sudo id",
         ],
-        // robin's make has the ids of jessie's on another node.
+        // On another node, robin's shell, which starts these, has the process id and start of
+        // jessie's make.
         hidden: &["git push", "uname"],
     },
     Answer {

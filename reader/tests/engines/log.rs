@@ -204,9 +204,9 @@ fn robin() -> String {
     let start = json!({"boot_id": "boot-2", "node": "node-2"});
     let mut run = Run::begin("bbbbbbbbbbb1", &at(0), "robin", "nginx", start);
     let user = json!({"uid": 101_000, "euid": 101_000, "gid": 101_000, "ns_uid": 1000});
+    // The ids are those of jessie's make, on another node.
     let bash = (101, 2300);
     run.exec(&at(2), bash, (90, 900), &["/usr/bin/bash"], user.clone());
-    // The ids are those of jessie's make, on another node.
     run.exec(
         &at(3),
         (300, 5000),

@@ -25,7 +25,6 @@ fn figures_and_shading_are_those_of_the_log() {
     // Nine minutes before one workspace was found, and a restart of 24 minutes.
     assert_eq!(figures["Not recorded"], "33 min", "{figures}");
     assert_eq!(page.text("#legend"), "lostsuppressednot recorded");
-    // The middle of the loss is hatched: it differs from the place before it, which is empty.
     let gaps = page.value("document.querySelector('#tab-5').textContent");
     assert_eq!(gaps, "Not in the log4");
     page.click("#tab-5");
@@ -35,6 +34,8 @@ fn figures_and_shading_are_those_of_the_log() {
         lost.contains("412 execs") && lost.contains("11 min"),
         "{lost}"
     );
+    // The marks of the gaps on the timeline's axis, in the colours of lost, suppressed and not
+    // recorded.
     let colours = page.value(
         "(() => { const canvas = document.querySelector('#canvas');\
          const pen = canvas.getContext('2d'); const foot = canvas.height - 18;\

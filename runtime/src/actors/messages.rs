@@ -155,13 +155,14 @@ pub(crate) struct Counts {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Suppressed {
-    /// Time of reading them, at the latest: boot clock, nanoseconds.
+    /// A time before the totals were read, boot clock, nanoseconds: all execs suppressed until then
+    /// are in them.
     pub at: u64,
     /// The totals.
     pub tallies: Vec<Tally>,
 }
 
-/// To Emitter: the targets in the probes' map.
+/// To Emitter: all targets in the probes' map, so that idle ones also get their first line.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Targets(pub Vec<Namespace>);
@@ -181,7 +182,8 @@ pub(crate) struct Begin {
 #[rtype(result = "()")]
 pub(crate) struct CheckpointWritten(pub Checkpoint);
 
-/// To Emitter: a namespace is traced from now on, or within moments.
+/// To Emitter: a namespace is traced, or will be at once: this may be sent before the probes' map
+/// has it.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Started {
@@ -191,7 +193,7 @@ pub(crate) struct Started {
     pub found: Found,
 }
 
-/// To Emitter: these namespaces have no process left.
+/// To Emitter: these targets have ended: no process is left in them.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Ended(pub Vec<NsId>);
@@ -206,7 +208,7 @@ pub(crate) struct Relabel {
     pub files: Vec<String>,
 }
 
-/// To LabelFiles: read no file any more.
+/// To LabelFiles: stop reading the files.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct StopReading;
@@ -231,7 +233,7 @@ pub(crate) struct Flush;
 pub(crate) struct Flushed {
     /// The counts of what was not written in the whole run.
     pub unwritten: Unwritten,
-    /// The checkpoint that the last line is, if it was written.
+    /// The checkpoint in the last line, if that line was written.
     pub checkpoint: Option<CheckpointWritten>,
 }
 

@@ -1,8 +1,8 @@
 //! MetricsListener: serves the metrics, liveness and readiness.
 //!
 //! Receives [`Publish`], [`Close`]. Sends nothing: the other actors count in
-//! [`crate::telemetry::metrics`]. Any client in the network may connect, so responses have no text
-//! of a rule and no inode number of a workspace.
+//! [`crate::telemetry::metrics`]. Any client in the network may connect, so responses contain
+//! neither the text of a rule nor the inode number of a workspace's PID namespace.
 
 use std::future::ready;
 
@@ -75,7 +75,7 @@ impl Handler<Close> for MetricsListener {
 fn respond(request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let answer: fn(&Request<Incoming>) -> _ = match request.uri().path() {
         "/metrics" => all_metrics,
-        // An answer shows that the process works.
+        // That there is an answer shows that the process works.
         "/livez" => |_| text(StatusCode::OK, &"ok"),
         "/readyz" => |_| match metrics().is_ready() {
             Ok(()) => text(StatusCode::OK, &"ready"),

@@ -40,11 +40,11 @@ use crate::{
     },
 };
 
-/// Period of checking whether targets have ended whose first process exits.
+/// Period of checking whether targets have ended.
 const WATCH: Duration = Duration::from_secs(1);
 
-/// All targets are checked every this many rounds: the exit of a first process may have been
-/// missed.
+/// Every this many rounds, Emitter gets the list of all targets, and writes the first line of those
+/// that are idle.
 const SWEEP: u32 = 30;
 
 /// Loads the probes, judges announcements, and owns the targets.

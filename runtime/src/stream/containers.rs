@@ -1,14 +1,14 @@
-//! The containers of the cgroups that the probes have named.
+//! The containers of cgroups, from the records in which the probes name each cgroup.
 
 use quick_cache::unsync::Cache;
 
 use crate::event::{container::Containers, decode::CgroupNamesRecord};
 
 /// Maximum number of cgroups. A workspace can create cgroups without limit; those that are not used
-/// go first.
+/// are evicted first.
 const MOST: usize = 4096;
 
-/// The table of cgroups that are in a container, by id.
+/// The containers of each cgroup that is in one, by the id of the cgroup.
 #[derive(Debug)]
 pub(super) struct CgroupTable(Cache<u64, Containers>);
 
@@ -19,7 +19,7 @@ impl Default for CgroupTable {
 }
 
 impl CgroupTable {
-    /// The probes have named a cgroup.
+    /// Takes the names of a cgroup, and keeps its containers if it is in any.
     pub(super) fn named(&mut self, record: &CgroupNamesRecord<'_>) {
         if let Some(containers) = Containers::of(record) {
             self.0.insert(record.head.id, containers);

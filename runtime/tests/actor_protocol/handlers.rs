@@ -1,4 +1,4 @@
-//! Rules of the model: one for each handler of the actors, and one for the kernel.
+//! The rules of the model: what the handlers of each actor do, and what the kernel does.
 
 use crate::state::{
     Exec, Fault, Lifecycle, Line, Protocol, RING, Reader, State, Step, ToEmitter, ToListener,
@@ -78,16 +78,16 @@ impl Protocol {
         }
     }
 
-    /// `Lifecycle::stop_if_idle`, after the answer that the probes are off.
+    /// `Lifecycle::stop_if_idle`, after Tracer has answered that the probes are detached.
     pub(crate) fn stop_by_time(&self, state: &mut State) {
-        // This does not apply once a stop is under way.
+        // Not if a stop is already under way.
         if !state.stop {
             state.stop = true;
             state.stopped_by_time = true;
         }
     }
 
-    /// Lifecycle has the answer to `Open`, or the address is bound later.
+    /// Lifecycle has the answer to `Open`, or, with `BindsBeforeAttaching`, the address is bound.
     pub(crate) fn starts(&self, state: &mut State) {
         if self.has(Fault::BindsBeforeAttaching) {
             state.lifecycle = Lifecycle::AwaitsAttached;
@@ -154,12 +154,12 @@ impl Protocol {
         let Some(message) = state.to_emitter.pop_front() else {
             return;
         };
-        let told = state.losses_told();
+        let reported = state.losses_told();
         let lines: Vec<Line> = match &message {
             ToEmitter::Begin => vec![Line::TracingStarted],
             ToEmitter::Started(workspace) => vec![Line::WorkspaceStarted(*workspace)],
             ToEmitter::Batch(batch) => batch.iter().copied().map(Line::Exec).collect(),
-            ToEmitter::Counts(lost) if *lost > told => vec![Line::Lost(lost - told)],
+            ToEmitter::Counts(lost) if *lost > reported => vec![Line::Lost(lost - reported)],
             ToEmitter::Counts(_) => Vec::new(),
             ToEmitter::Flush => vec![Line::TracingStopped],
         };
@@ -222,7 +222,8 @@ impl Protocol {
         };
     }
 
-    /// The kernel runs a program: the probes record the exec, or it has no record.
+    /// A workspace executes a program: the probes record the exec, the ring is full, or nothing is
+    /// recorded.
     pub(crate) fn execute(&self, state: &mut State, workspace: usize) {
         let exec = Exec(workspace, state.execs[workspace]);
         state.execs[workspace] += 1;
@@ -247,8 +248,8 @@ impl Protocol {
 
     pub(crate) fn reader_can_go_on(state: &State) -> bool {
         // The reader sleeps unless there are records, a drain, or losses to report.
-        let told = state.losses_told();
+        let reported = state.losses_told();
         state.reader == Reader::Reads
-            && (!state.ring.is_empty() || state.drain || (state.lost > told && !state.failed))
+            && (!state.ring.is_empty() || state.drain || (state.lost > reported && !state.failed))
     }
 }

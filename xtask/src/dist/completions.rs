@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use crate::package::COMPLETIONS;
 use crate::{command, progress};
 
-/// A program on PATH whose name no other has.
+/// Name of a program on PATH that no other program has.
 const PROGRAM: &str = "zz-completed-program";
 
 /// Time after which a shell that waits for its terminal is killed.
@@ -57,7 +57,7 @@ pub(super) fn check(top: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A shell that completes the last word of `line`, and prints what it offers.
+/// The command that has a shell complete the last word of `line` and print its offers.
 fn asking(shell: &str, program: &str, script: &str, line: &str) -> Command {
     let mut ask = command::new(shell);
     match shell {
@@ -80,8 +80,8 @@ fn asking(shell: &str, program: &str, script: &str, line: &str) -> Command {
             &format!("source '{script}'; complete -C '{line}'"),
         ]),
         // Completion in zsh needs a terminal, which its module zpty makes. After the completion the
-        // line becomes the argument of `print`. The words `ready` and `done` are typed such that
-        // only what is printed contains them.
+        // line becomes the argument of `print`. The words `ready` and `done` are typed with a
+        // backslash in them, so that only the printed words match, and not the terminal's echo.
         _ => ask.args([
             "-f",
             "-c",

@@ -1,4 +1,4 @@
-//! The changelog: what is unreleased becomes the section of the release.
+//! The changelog: the content of the section "Unreleased" becomes the section of the release.
 
 use anyhow::{Result, bail, ensure};
 
@@ -7,7 +7,7 @@ pub(super) const PATH: &str = "CHANGELOG.md";
 
 const UNRELEASED: &str = "## Unreleased";
 
-/// Puts `version` and `date` over the content of the section "Unreleased", which becomes empty.
+/// Moves the content of the section "Unreleased" to a new section with `version` and `date`.
 /// Returns the new text and that content.
 pub(super) fn release(text: &str, version: &str, date: &str) -> Result<(String, String)> {
     // The text before the section, the section, and the text after it.

@@ -20,8 +20,8 @@ pub(super) fn look() -> Found {
 
 /// The format of `deny.toml` changes with minor releases while the major version is 0.
 fn reads_our_configuration(version: &str) -> bool {
-    let same_minor = VERSION.rsplit_once('.').map(|(minor, _)| minor);
-    same_minor.is_some() && version.rsplit_once('.').map(|(minor, _)| minor) == same_minor
+    let wanted = VERSION.rsplit_once('.').map(|(minor, _)| minor);
+    wanted.is_some() && version.rsplit_once('.').map(|(minor, _)| minor) == wanted
 }
 
 #[cfg(test)]

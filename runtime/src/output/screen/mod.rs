@@ -1,7 +1,7 @@
 //! The lines of `exectrail run` on a terminal: each program below the one that started it.
 //!
-//! They leave out the keys that concern pods, and the time of day; the text line (`text.rs`) and
-//! the log have these.
+//! They have neither the keys that concern pods nor the time of day; the lines of `text.rs` and the
+//! log have both.
 
 mod row;
 mod tree;
@@ -47,7 +47,8 @@ impl Screen {
         }
     }
 
-    /// Appends the line of `event`, if it has one, with at most `longest` bytes of text.
+    /// Appends the line of `event`, if that kind of event has a line, with at most `longest` bytes
+    /// of text.
     pub(super) fn write(
         &mut self,
         buffer: &mut Vec<u8>,
@@ -130,7 +131,7 @@ impl Screen {
                 row.push(Escaped(reason));
                 row
             }
-            // There is one workspace: the command.
+            // The only workspace of `run` is the command: its start and end need no line.
             Event::TracingStarted { .. }
             | Event::WorkspaceStarted { .. }
             | Event::WorkspaceAnnounced { .. }
@@ -156,7 +157,8 @@ impl Screen {
         let subject = &event.head.subject;
         let mut row = row.of(subject.tgid, self.tree.executed(subject));
         let argv = redaction.and_then(Redaction::argv);
-        // The kernel has put the interpreter in front, and the filename after it.
+        // For a script, the kernel puts the interpreter first in argv, and the script's filename
+        // after it.
         let is_script = event.interpreter().is_some()
             && argv.is_none()
             && event.arguments().any(|word| word == event.filename);
@@ -170,7 +172,7 @@ impl Screen {
             if first == event.filename || Some(first) == last {
                 1
             } else {
-                // The caller has chosen another name.
+                // The caller has passed another name as the first argument.
                 row.push(" as");
                 0
             }

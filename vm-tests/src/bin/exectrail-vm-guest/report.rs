@@ -1,4 +1,4 @@
-//! The connection to the host.
+//! The messages to the host, through a serial port.
 
 use std::{
     fs::{File, OpenOptions},
@@ -11,12 +11,12 @@ use anyhow::{Context, Result};
 use exectrail_vm_tests::{Message, REPORT_TTY};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
-/// The guest's end of the connection to the host.
+/// Sends messages to the host.
 pub(crate) struct Report {
-    line: Mutex<Line>,
+    port: Mutex<Port>,
 }
 
-struct Line {
+struct Port {
     file: File,
     /// Time of the last message.
     used: Instant,
@@ -34,23 +34,24 @@ impl Report {
         settings.make_raw();
         tcsetattr(&file, OptionalActions::Now, &settings)?;
         Ok(Self {
-            line: Mutex::new(Line {
+            port: Mutex::new(Port {
                 file,
                 used: Instant::now(),
             }),
         })
     }
 
-    /// Sends a message. Without the connection, only the console can show a failure.
+    /// Sends a message. A failure to send it is printed on the console, as there is no other
+    /// connection to the host.
     pub(crate) fn say(&self, message: &Message) {
         let said = serde_json::to_vec(message).map(|mut json| {
             json.push(b'\n');
             json
         });
         let written = said.map_err(anyhow::Error::from).and_then(|json| {
-            let mut line = self.line.lock().map_err(|_| anyhow::anyhow!("poisoned"))?;
-            line.used = Instant::now();
-            Ok(line.file.write_all(&json)?)
+            let mut port = self.port.lock().map_err(|_| anyhow::anyhow!("poisoned"))?;
+            port.used = Instant::now();
+            Ok(port.file.write_all(&json)?)
         });
         if let Err(error) = written {
             eprintln!("cannot report {message:?}: {error:#}");
@@ -59,9 +60,9 @@ impl Report {
 
     /// Time of the last message.
     pub(crate) fn used(&self) -> Instant {
-        self.line
+        self.port
             .lock()
-            .map_or_else(|poisoned| poisoned.into_inner().used, |line| line.used)
+            .map_or_else(|poisoned| poisoned.into_inner().used, |port| port.used)
     }
 
     /// Reports a figure.
