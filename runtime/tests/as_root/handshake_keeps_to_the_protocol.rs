@@ -1,4 +1,4 @@
-//! Tests the protocol of DESIGN and docs/architecture.md with curl, Python and a raw socket.
+//! Tests the protocol of docs/architecture.md with curl, Python and a raw socket.
 
 use std::{
     io::{Read as _, Write as _},
