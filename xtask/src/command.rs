@@ -53,6 +53,18 @@ pub(crate) fn cargo_build_like(sub_command: &str) -> Command {
     cargo
 }
 
+/// Builds one of the workspace's programs, with the features that its dependencies have in
+/// `cargo test --workspace`, so that none is built a second time with others.
+///
+/// There are no examples. But cargo uses the features of development dependencies only if it is
+/// asked for examples, tests or benches (`CompileFilter::need_dev_deps`).
+pub(crate) fn cargo_build_program(name: &str) -> Command {
+    let mut build = cargo_build_like("build");
+    build.args(["--workspace", "--exclude", "exectrail-probes", "--examples"]);
+    build.args(["--bin", name]);
+    build
+}
+
 /// Runs a command to its end; its output passes through.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     progress::note(format_args!("$ {}", shown(command)));

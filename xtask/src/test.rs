@@ -5,9 +5,12 @@
 //! test. Such a test counts as skipped, never as passed. It fails a run in which all tests must
 //! run.
 
+use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
+use std::num::NonZero;
 use std::process::{Command, ExitCode, Stdio};
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 
@@ -17,6 +20,9 @@ use crate::{command, progress, workspace};
 
 /// Variable with the path of the file to which tests append a line when they skip themselves.
 const SKIP_LOG: &str = "EXECTRAIL_SKIP_LOG";
+
+/// The test harness's variable: the number of tests that run at once.
+const THREADS: &str = "RUST_TEST_THREADS";
 
 /// Arguments of `cargo xtask test`.
 #[derive(clap::Args, Default)]
@@ -86,6 +92,9 @@ pub(crate) fn run(tally: &mut Tally, args: &Args) -> Result<()> {
     .args(["--", "--include-ignored"])
     .args(&args.arguments)
     .env(SKIP_LOG, skip_log.path());
+    if env::var_os(THREADS).is_none() {
+        test.env(THREADS, threads().to_string());
+    }
     let result = run_counting(&mut test, tally);
 
     let skips = fs::read(skip_log.path()).context("cannot read the list of skips")?;
@@ -100,6 +109,11 @@ pub(crate) fn run(tally: &mut Tally, args: &Args) -> Result<()> {
         bail!("{count} tests were skipped where all must run; they are listed above");
     }
     Ok(())
+}
+
+/// Two tests for each processor: the longest ones mostly wait for what they have started.
+fn threads() -> usize {
+    2 * thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// Runs cargo test, and counts the results in its output.

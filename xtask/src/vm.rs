@@ -11,6 +11,11 @@ use crate::{build, command, workspace};
 /// Arguments of `cargo xtask vm`; the help of `exectrail-vm` in vm-tests describes each.
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// Run all machines, not only those that each change must pass; takes about an hour where QEMU
+    /// emulates
+    #[arg(long, conflicts_with_all = ["kernels", "scenarios", "variants"])]
+    full: bool,
+
     /// Only this kernel: 5.10, 6.1, 6.12, 7 (the newest in Debian), arm64, uml (without BTF), or
     /// one that runs `brief` only: 6.18, 6.12-rt and 7-rt (real-time), arm64-16k (pages of 16 KiB);
     /// repeatable
@@ -63,6 +68,7 @@ pub(crate) struct Args {
 impl Default for Args {
     fn default() -> Self {
         Self {
+            full: false,
             kernels: Vec::new(),
             scenarios: Vec::new(),
             variants: Vec::new(),
@@ -116,7 +122,11 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     if let Some(test) = &args.test {
         run.args(["--test", test]);
     }
-    for (flag, set) in [("--keep", args.keep), ("--console", args.console)] {
+    for (flag, set) in [
+        ("--full", args.full),
+        ("--keep", args.keep),
+        ("--console", args.console),
+    ] {
         if set {
             run.arg(flag);
         }
@@ -128,20 +138,13 @@ pub(crate) fn command(args: &Args) -> Result<()> {
 
 /// Builds the program that boots the machines, for this system.
 fn host_program() -> Result<PathBuf> {
-    let mut build = command::cargo_build_like("build");
-    command::run(build.args(["--package", "exectrail-vm-tests", "--bin", "exectrail-vm"]))?;
+    command::run(&mut command::cargo_build_program("exectrail-vm"))?;
     Ok(workspace::target_dir().join("debug/exectrail-vm"))
 }
 
 /// Builds the program that runs in them: static, since they have no libc.
 fn guest_program(architecture: Architecture) -> Result<PathBuf> {
-    let mut build = command::cargo_build_like("build");
-    build.args([
-        "--package",
-        "exectrail-vm-tests",
-        "--bin",
-        "exectrail-vm-guest",
-    ]);
+    let mut build = command::cargo_build_program("exectrail-vm-guest");
     // Nodes with a container runtime are x86-64 machines.
     if architecture == Architecture::Amd64 {
         build.args(["--features", "exectrail-vm-tests/cri"]);

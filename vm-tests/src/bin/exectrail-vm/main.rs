@@ -21,7 +21,13 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use exectrail_vm_tests::{Scenario, Variant};
 
-use crate::{cell::Choice, initramfs::Programs, kernels::Kernel, matrix::Matrix, series::SERIES};
+use crate::{
+    cell::{Choice, Extent},
+    initramfs::Programs,
+    kernels::Kernel,
+    matrix::Matrix,
+    series::SERIES,
+};
 
 /// Test exectrail on real kernels, in QEMU.
 #[derive(Parser)]
@@ -46,6 +52,10 @@ struct Cli {
     /// busybox, a static binary
     #[arg(long, value_name = "FILE", default_value = "/bin/busybox")]
     busybox: PathBuf,
+
+    /// Run all machines, not only those that each change must pass
+    #[arg(long, conflicts_with_all = ["kernels", "scenarios", "variants"])]
+    full: bool,
 
     /// Only this kernel: 5.10, 6.1, 6.12, 7, arm64, uml, or one that runs `brief` only: 6.18,
     /// 6.12-rt, 7-rt, arm64-16k; may be given more than once
@@ -130,11 +140,16 @@ fn run(cli: Cli) -> Result<bool> {
             })
         })
         .transpose()?;
-    let is_full_run = cli.kernels.is_empty()
+    let names_nothing = cli.kernels.is_empty()
         && cli.scenarios.is_empty()
         && cli.variants.is_empty()
         && cli.test.is_none();
     let choice = Choice {
+        extent: if cli.full {
+            Extent::Full
+        } else {
+            Extent::Short
+        },
         scenarios: cli.scenarios,
         variants: cli.variants,
         names_kernels: !cli.kernels.is_empty(),
@@ -169,7 +184,7 @@ fn run(cli: Cli) -> Result<bool> {
         silence: Duration::from_secs(if cli.keep { 24 * 3600 } else { cli.timeout }),
     };
     // Compare before machines use the processors. Their kernels are fetched by now.
-    let offsets_are_right = !is_full_run || btf::compare(&kernels, cli.jobs);
+    let offsets_are_right = !names_nothing || btf::compare(&kernels, cli.jobs);
     let results = matrix.run(cells);
     outcome::print(&results, cli.console);
     if !offsets_are_right {

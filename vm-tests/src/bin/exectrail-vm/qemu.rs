@@ -268,10 +268,11 @@ impl Machine<'_> {
     fn command_line(&self) -> String {
         // panic=-1: a panic reboots at once, and -no-reboot ends QEMU. no_timer_check: on a busy
         // host an emulated timer may be too late for the kernel's check of it (check_timer,
-        // arch/x86/kernel/apic/io_apic.c), and the kernel panics.
+        // arch/x86/kernel/apic/io_apic.c), and the kernel panics. init_on_alloc=0: an emulated
+        // processor takes long to clear every page before its use.
         let console = match self.kernel.series.machine {
-            series::MachineKind::Arm64 => "console=ttyAMA0",
-            _ => "console=ttyS0 no_timer_check",
+            series::MachineKind::Arm64 => "console=ttyAMA0 init_on_alloc=0",
+            _ => "console=ttyS0 no_timer_check init_on_alloc=0",
         };
         let base = format!("{console} quiet panic=-1 oops=panic mitigations=off");
         match self.plan.scenario.lockdown() {
