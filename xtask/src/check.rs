@@ -110,7 +110,7 @@ fn documentation() -> Result<()> {
     let mut doc = command::cargo_build_like("doc");
     // Private items, too: contributors read them, and their links must work.
     doc.args(["--no-deps", "--document-private-items", "--workspace"]);
-    // The features of `lints`: what clippy has checked is not checked again.
+    // With the feature, so that links in its modules are checked, too.
     doc.args(["--exclude", "exectrail-probes", "--features", CRI]);
     command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }

@@ -11,8 +11,7 @@ use crate::{build, command, workspace};
 /// Arguments of `cargo xtask vm`; the help of `exectrail-vm` in vm-tests describes each.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Run all machines, not only those that each change must pass; takes about an hour where QEMU
-    /// emulates
+    /// Run all machines, not only those that each change must pass
     #[arg(long, conflicts_with_all = ["kernels", "scenarios", "variants"])]
     full: bool,
 

@@ -68,7 +68,7 @@ impl Choice {
     }
 
     /// Whether the command line names any machines.
-    fn names_any(&self) -> bool {
+    pub(crate) fn names_any(&self) -> bool {
         self.names_kernels || !self.scenarios.is_empty() || !self.variants.is_empty()
     }
 

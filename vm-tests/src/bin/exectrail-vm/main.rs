@@ -140,10 +140,6 @@ fn run(cli: Cli) -> Result<bool> {
             })
         })
         .transpose()?;
-    let names_nothing = cli.kernels.is_empty()
-        && cli.scenarios.is_empty()
-        && cli.variants.is_empty()
-        && cli.test.is_none();
     let choice = Choice {
         extent: if cli.full {
             Extent::Full
@@ -154,6 +150,7 @@ fn run(cli: Cli) -> Result<bool> {
         variants: cli.variants,
         names_kernels: !cli.kernels.is_empty(),
     };
+    let names_nothing = !choice.names_any() && cli.test.is_none();
     let cells = choice.cells(&kernels);
     if cli.keep && cells.len() > 1 {
         bail!("--keep is for one machine: name its --kernel, --scenario and --variant");

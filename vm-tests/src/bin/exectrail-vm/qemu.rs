@@ -271,10 +271,10 @@ impl Machine<'_> {
         // arch/x86/kernel/apic/io_apic.c), and the kernel panics. init_on_alloc=0: an emulated
         // processor takes long to clear every page before its use.
         let console = match self.kernel.series.machine {
-            series::MachineKind::Arm64 => "console=ttyAMA0 init_on_alloc=0",
-            _ => "console=ttyS0 no_timer_check init_on_alloc=0",
+            series::MachineKind::Arm64 => "console=ttyAMA0",
+            _ => "console=ttyS0 no_timer_check",
         };
-        let base = format!("{console} quiet panic=-1 oops=panic mitigations=off");
+        let base = format!("{console} quiet panic=-1 oops=panic mitigations=off init_on_alloc=0");
         match self.plan.scenario.lockdown() {
             Some(mode) => format!("{base} lockdown={mode}"),
             None => base,
