@@ -11,7 +11,16 @@ pub(super) const UNFINISHED: &str = "unfinished-";
 
 /// The right to use the directory. The kernel takes it back when the process ends.
 pub(super) struct Alone {
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Alone {
+    /// Closing the file is not enough: a child that has been forked and not yet executed its
+    /// program still has the file open (flock(2)). An error needs no answer, since the file is
+    /// closed now and the right ends with the last copy.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Alone {
@@ -40,7 +49,7 @@ impl Alone {
                     .with_context(|| format!("cannot remove {}", entry.path().display()))?;
             }
         }
-        Ok(Self { _lock: lock })
+        Ok(Self { lock })
     }
 }
 
@@ -59,7 +68,9 @@ mod tests {
         assert!(!left("run-a") && !left("unfinished-b") && left("node-c"));
         let error = Alone::in_directory(directory.path()).err().unwrap();
         assert!(error.to_string().contains("Ctrl-C"), "{error}");
+        let copy_of_a_child = first.lock.try_clone().unwrap();
         drop(first);
         Alone::in_directory(directory.path()).unwrap();
+        drop(copy_of_a_child);
     }
 }
