@@ -22,16 +22,30 @@ use object::{
 
 const PACKAGE: &str = "exectrail-probes";
 
+/// Variable with the directory that all builds of this repository share for the probes
+/// (`.cargo/config.toml`). They are the same in each profile and for each target.
+const TARGET_DIR: &str = "EXECTRAIL_PROBES_TARGET_DIR";
+
 fn main() -> Result<(), Box<dyn Error>> {
     // As it is now, not as it was when this script was compiled: clones may share a target
     // directory.
     let manifest_dir = env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set")?;
     let root = Path::new(&manifest_dir).join("..");
-    for source in ["common", "probes-ebpf", "Cargo.lock"] {
+    // Not whole packages: other tools write files beside their manifests.
+    for source in [
+        "Cargo.lock",
+        "Cargo.toml",
+        "common/Cargo.toml",
+        "common/src",
+        "probes-ebpf/Cargo.toml",
+        "probes-ebpf/src",
+        "runtime/build.rs",
+    ] {
         println!("cargo:rerun-if-changed={}", root.join(source).display());
     }
-    println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-env-changed=PATH");
+    for variable in ["PATH", TARGET_DIR] {
+        println!("cargo:rerun-if-env-changed={variable}");
+    }
 
     if Command::new("bpf-linker")
         .arg("--version")
@@ -40,17 +54,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     {
         return Err(explain("bpf-linker is not on PATH"));
     }
-    let architecture = env::var("CARGO_CFG_TARGET_ARCH")?;
     let endian = env::var("CARGO_CFG_TARGET_ENDIAN")?;
     let target = match endian.as_str() {
         "little" => "bpfel-unknown-none",
         _ => "bpfeb-unknown-none",
     };
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
-    let target_dir = out.join("target");
+    let target_dir = target_dir(&out);
     let mut rustflags = vec![
-        // aya-ebpf picks register layouts by it.
-        format!("--cfg=bpf_target_arch=\"{architecture}\""),
+        // aya-ebpf picks the layout of `pt_regs` by it. The probes read no registers, so one object
+        // is right everywhere (xtask/tests/source/probes.rs).
+        "--cfg=bpf_target_arch=\"x86_64\"".to_owned(),
         // bpf-linker makes BTF of debug information.
         "-Cdebuginfo=2".to_owned(),
         "-Clink-arg=--btf".to_owned(),
@@ -80,6 +94,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     fs::write(out.join(PACKAGE), object)?;
     Ok(())
+}
+
+/// The directory in which cargo builds the probes: the shared one if it can be written.
+fn target_dir(out: &Path) -> PathBuf {
+    env::var_os(TARGET_DIR)
+        .map(PathBuf::from)
+        .filter(|shared| fs::create_dir_all(shared).is_ok())
+        .unwrap_or_else(|| out.join("target"))
 }
 
 /// The object without DWARF, four fifths of it: bpf-linker has made BTF of that, and nobody else

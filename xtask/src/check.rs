@@ -101,7 +101,7 @@ fn lints_of_probes() -> Result<()> {
         // cargo runs build scripts of dependencies again whenever RUSTC_BOOTSTRAP changes: in the
         // common target directory each change would rebuild half of it.
         .arg("--target-dir")
-        .arg(workspace::target_dir().join("probes"))
+        .arg(workspace::target_dir().join("probes-clippy"))
         .env("RUSTC_BOOTSTRAP", "1");
     command::run(clippy.args(["--", "-D", "warnings"]))
 }

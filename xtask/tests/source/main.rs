@@ -9,5 +9,6 @@ mod documents;
 mod layers;
 mod modules;
 mod names;
+mod probes;
 mod unsafe_code;
 mod uses;
