@@ -22,11 +22,12 @@ use clap::Parser;
 use exectrail_vm_tests::{Scenario, Variant};
 
 use crate::{
+    btf::SUITES,
     cell::{Choice, Extent},
     initramfs::Programs,
     kernels::Kernel,
     matrix::Matrix,
-    series::SERIES,
+    series::{SERIES, Series},
 };
 
 /// Test exectrail on real kernels, in QEMU.
@@ -119,7 +120,7 @@ fn run(cli: Cli) -> Result<bool> {
         return kernels::update_lock().map(|()| true);
     }
     if cli.btf {
-        return Ok(btf::compare(&kernels::on_disk()?, cli.jobs));
+        return Ok(btf::compare(&kernels::on_disk()?, &SUITES, cli.jobs));
     }
     let programs = Programs {
         exectrail: cli.exectrail.context("--exectrail is missing")?,
@@ -181,7 +182,8 @@ fn run(cli: Cli) -> Result<bool> {
         silence: Duration::from_secs(if cli.keep { 24 * 3600 } else { cli.timeout }),
     };
     // Compare before machines use the processors. Their kernels are fetched by now.
-    let offsets_are_right = !names_nothing || btf::compare(&kernels, cli.jobs);
+    let suites: &[Series] = if cli.full { &SUITES } else { &[] };
+    let offsets_are_right = !names_nothing || btf::compare(&kernels, suites, cli.jobs);
     let results = matrix.run(cells);
     outcome::print(&results, cli.console);
     if !offsets_are_right {

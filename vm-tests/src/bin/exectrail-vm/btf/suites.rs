@@ -3,7 +3,7 @@
 use crate::series::{MachineKind, Parts, Series, Source};
 
 /// Cloud kernels of each suite, which are the smallest.
-pub(super) static SUITES: [Series; 14] = [
+pub(crate) static SUITES: [Series; 14] = [
     pc("bullseye", "bullseye-amd64"),
     arm64("bullseye", "bullseye-arm64"),
     pc("bookworm", "bookworm-amd64"),
