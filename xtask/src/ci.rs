@@ -1,6 +1,8 @@
 //! `cargo xtask ci`: all steps, with the time of each.
 
+use std::env;
 use std::process::ExitCode;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -8,7 +10,7 @@ use anyhow::Result;
 use crate::progress::{Elapsed, Progress};
 use crate::setup::{self, For};
 use crate::tally::Tally;
-use crate::{build, check, dist, fuzz, image, test, vm};
+use crate::{build, check, command, dist, fuzz, image, test, vm};
 
 /// A completed step.
 struct Done {
@@ -38,6 +40,37 @@ impl Run {
             result,
         });
         !failed
+    }
+}
+
+/// Builds of later steps that use the time in which the processors have nothing else to do: tests
+/// wait, and linking a release keeps one processor busy.
+struct BuildsAhead(JoinHandle<()>);
+
+impl BuildsAhead {
+    const COMMANDS: [&[&str]; 3] = [
+        &["build", "--release"],
+        &["vm", "--no-run"],
+        &["fuzz", "--debug", "--no-run"],
+    ];
+
+    fn start() -> Self {
+        Self(thread::spawn(|| {
+            let Ok(xtask) = env::current_exe() else {
+                return;
+            };
+            for arguments in Self::COMMANDS {
+                let mut build = command::new("nice");
+                build.args(["-n", "19"]).arg(&xtask).args(arguments);
+                // A build that fails is repeated, and its error printed, by its own step.
+                let _ = command::output(&mut build);
+            }
+        }))
+    }
+
+    fn wait(self) {
+        // The thread cannot panic, and nothing depends on its builds.
+        let _ = self.0.join();
     }
 }
 
@@ -91,14 +124,18 @@ fn run(tally: &mut Tally) -> Vec<Done> {
             tally.add_failure();
         }
     }
-    if !run.step("release build", || build::release().map(drop)) {
-        tally.add_failure();
-    }
+    let builds = BuildsAhead::start();
     let failed_before = tally.failed();
     if !run.step("tests", || test::run(tally, &test::Args::everything()))
         && tally.failed() == failed_before
     {
         // The tests did not compile, or skipped themselves.
+        tally.add_failure();
+    }
+    if !run.step("release build", || {
+        builds.wait();
+        build::release().map(drop)
+    }) {
         tally.add_failure();
     }
     if !run.step("fuzzing", || fuzz::command(&fuzz::Args::short())) {

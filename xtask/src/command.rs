@@ -53,15 +53,17 @@ pub(crate) fn cargo_build_like(sub_command: &str) -> Command {
     cargo
 }
 
-/// Builds one of the workspace's programs, with the features that its dependencies have in
+/// Builds programs of the workspace, with the features that their dependencies have in
 /// `cargo test --workspace`, so that none is built a second time with others.
 ///
 /// There are no examples. But cargo uses the features of development dependencies only if it is
 /// asked for examples, tests or benches (`CompileFilter::need_dev_deps`).
-pub(crate) fn cargo_build_program(name: &str) -> Command {
+pub(crate) fn cargo_build_programs(names: &[&str]) -> Command {
     let mut build = cargo_build_like("build");
     build.args(["--workspace", "--exclude", "exectrail-probes", "--examples"]);
-    build.args(["--bin", name]);
+    for name in names {
+        build.args(["--bin", name]);
+    }
     build
 }
 

@@ -44,6 +44,10 @@ pub(crate) struct Args {
     #[arg(long)]
     debug: bool,
 
+    /// Only build the targets
+    #[arg(long)]
+    no_run: bool,
+
     /// Only these targets
     #[arg(value_parser = clap::builder::PossibleValuesParser::new(TARGETS))]
     targets: Vec<String>,
@@ -56,6 +60,7 @@ impl Args {
             runs: 50_000,
             seconds: 8,
             debug: true,
+            no_run: false,
             targets: Vec::new(),
         }
     }
@@ -73,6 +78,9 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     } else {
         args.targets.iter().map(String::as_str).collect()
     };
+    if args.no_run {
+        return build(&targets, args);
+    }
     let mut progress = Progress::new(targets.len() + 1);
     progress.step("building", || build(&targets, args))?;
     let mut broken = Vec::new();

@@ -1,12 +1,21 @@
 //! `cargo xtask vm`: the tests in virtual machines, on other kernels than this one.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Result;
 
 use crate::architecture::Architecture;
 use crate::setup::{self, For};
 use crate::{build, command, workspace};
+
+/// Boots the machines.
+const HOST: &str = "exectrail-vm";
+
+/// Runs the tests in a machine.
+const GUEST: &str = "exectrail-vm-guest";
+
+const EXECTRAIL: &str = "exectrail";
 
 /// Arguments of `cargo xtask vm`; the help of `exectrail-vm` in vm-tests describes each.
 #[derive(clap::Args)]
@@ -36,6 +45,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     test: Option<String>,
 
+    /// Only build the programs
+    #[arg(long)]
+    no_run: bool,
+
     /// At the end, leave the machine running with a shell on its console
     #[arg(long)]
     keep: bool,
@@ -55,13 +68,19 @@ pub(crate) struct Args {
 
     /// Boot nothing: compare the field offsets that preflight reads in the BTF of the fetched
     /// kernels, and of one from each of Debian's suites, with those that pahole reads. A run
-    /// without --kernel, --scenario, --variant and --test includes it
+    /// without --kernel, --scenario, --variant and --test includes the former, --full both
     #[arg(long)]
     btf: bool,
 
     /// Pin the newest kernels of Debian's archive in vm-tests/kernels.lock, and exit
     #[arg(long)]
     update_lock: bool,
+}
+
+impl Args {
+    fn names_machines(&self) -> bool {
+        !(self.kernels.is_empty() && self.scenarios.is_empty() && self.variants.is_empty())
+    }
 }
 
 impl Default for Args {
@@ -72,6 +91,7 @@ impl Default for Args {
             scenarios: Vec::new(),
             variants: Vec::new(),
             test: None,
+            no_run: false,
             keep: false,
             console: false,
             jobs: 2,
@@ -97,17 +117,10 @@ pub(crate) fn command(args: &Args) -> Result<()> {
         compare.arg("--btf").arg(format!("--jobs={}", args.jobs));
         return command::run(&mut compare);
     }
-    let exectrail = build::release()?.exectrail;
-    let guest = guest_program(Architecture::host()?)?;
     let mut run = command::new(vm);
-    run.arg("--exectrail").arg(exectrail);
-    run.arg("--guest").arg(guest);
-    let names_arm64 = |kernel: &String| kernel.starts_with("arm64");
-    if args.kernels.is_empty() || args.kernels.iter().any(names_arm64) {
-        let exectrail = build::release_for(Architecture::Arm64)?.exectrail;
-        run.arg("--exectrail-arm64").arg(exectrail);
-        run.arg("--guest-arm64")
-            .arg(guest_program(Architecture::Arm64)?);
+    build_for_all_machines(args, &mut run)?;
+    if args.no_run {
+        return Ok(());
     }
     for kernel in &args.kernels {
         run.args(["--kernel", kernel]);
@@ -137,18 +150,41 @@ pub(crate) fn command(args: &Args) -> Result<()> {
 
 /// Builds the program that boots the machines, for this system.
 fn host_program() -> Result<PathBuf> {
-    command::run(&mut command::cargo_build_program("exectrail-vm"))?;
-    Ok(workspace::target_dir().join("debug/exectrail-vm"))
+    command::run(&mut command::cargo_build_programs(&[HOST]))?;
+    Ok(workspace::target_dir().join("debug").join(HOST))
 }
 
-/// Builds the program that runs in them: static, since they have no libc.
-fn guest_program(architecture: Architecture) -> Result<PathBuf> {
-    let mut build = command::cargo_build_program("exectrail-vm-guest");
+/// Builds the programs for the machines that `args` describes, and names them to `run`.
+fn build_for_all_machines(args: &Args, run: &mut Command) -> Result<()> {
+    run.arg("--exectrail").arg(build::release()?.exectrail);
+    let directory = build_for_machines(Architecture::host()?, &[GUEST])?;
+    run.arg("--guest").arg(directory.join(GUEST));
+    let names_arm64 = |kernel: &String| kernel.starts_with("arm64");
+    if args.kernels.is_empty() || args.kernels.iter().any(names_arm64) {
+        let (exectrail, directory) = if args.full || args.names_machines() {
+            let released = build::release_for(Architecture::Arm64)?.exectrail;
+            (released, build_for_machines(Architecture::Arm64, &[GUEST])?)
+        } else {
+            // A release build for arm64 needs a standard library of its own, and would take longer
+            // than all that these machines do.
+            let directory = build_for_machines(Architecture::Arm64, &[GUEST, EXECTRAIL])?;
+            (directory.join(EXECTRAIL), directory)
+        };
+        run.arg("--exectrail-arm64").arg(exectrail);
+        run.arg("--guest-arm64").arg(directory.join(GUEST));
+    }
+    Ok(())
+}
+
+/// Builds programs in the profile of the tests, and returns their directory. They are static, since
+/// the machines have no libc.
+fn build_for_machines(architecture: Architecture, programs: &[&str]) -> Result<PathBuf> {
+    let mut build = command::cargo_build_programs(programs);
     // Nodes with a container runtime are x86-64 machines.
     if architecture == Architecture::Amd64 {
         build.args(["--features", "exectrail-vm-tests/cri"]);
     }
     let directory = build::static_for(architecture, &mut build)?;
     command::run(&mut build)?;
-    Ok(directory.join("debug/exectrail-vm-guest"))
+    Ok(directory.join("debug"))
 }
