@@ -182,8 +182,8 @@ fn it_is_a_first_process_as_it_should_be() {
     ] {
         let script = format!("trap 'exit 9' {name}; echo up; while :; do sleep 0.05; done");
         let mut command = pod.container("env");
-        // The tests may run with these signals ignored, as shells do for background processes.
-        command.args(["--default-signal=INT,QUIT", EXECTRAIL]);
+        // The tests may run with these signals ignored, by a shell (in the background) or by nohup.
+        command.args(["--default-signal=HUP,INT,QUIT", EXECTRAIL]);
         let mut held = Held::start(&pod, command, "60s", &script);
         held.signal(signal);
         assert_eq!(held.wait().code(), Some(9), "{name}: {}", held.stderr());

@@ -168,7 +168,7 @@ fn interrupts_are_for_the_command() {
         // The tests may run with SIGINT ignored, as shells do for background processes. The command
         // would inherit that.
         let mut child = Command::new("env")
-            .args(["--default-signal=INT", EXECTRAIL])
+            .args(["--default-signal=HUP,INT", EXECTRAIL])
             .args(["run", "--", "sh", "-c", script, "sh"])
             .arg(&ready)
             .process_group(0)

@@ -28,7 +28,7 @@ fn a_log_that_is_a_fifo_is_waited_for_and_can_be_interrupted() {
         );
         let stderr = dir.path().join("stderr");
         let mut child = Command::new("env")
-            .args(["--default-signal=INT,QUIT", EXECTRAIL])
+            .args(["--default-signal=HUP,INT,QUIT", EXECTRAIL])
             .args(["run", "--output=json", "--log"])
             .arg(&fifo)
             .args(["--", "true"])

@@ -30,7 +30,7 @@ impl Run {
     fn start(command: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
         let child = Command::new("env")
-            .args(["--default-signal=INT,QUIT", "setsid"])
+            .args(["--default-signal=HUP,INT,QUIT", "setsid"])
             .args([EXECTRAIL, "run", "--output=json", "--log"])
             .arg(dir.path().join("log"))
             .arg("--")

@@ -18,7 +18,7 @@ use crate::{
 /// process and `t` the terminal. It prints the command's `status` at the end.
 pub(super) fn on_a_terminal(script: &str, command: &[&str]) -> String {
     let frame = "import os, pty, select, signal, sys, time\n\
-        for s in (signal.SIGINT, signal.SIGQUIT): signal.signal(s, signal.SIG_DFL)\n\
+        for s in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT): signal.signal(s, signal.SIG_DFL)\n\
         p, t = pty.fork()\n\
         if p == 0: os.execv(sys.argv[1], sys.argv[1:])\n\
         def until(word):\n\
