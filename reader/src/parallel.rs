@@ -17,8 +17,15 @@ use crate::{
     source::{Input, Line, LineNumber, Lines, Sink, SourceError, Stop, Unreadable},
 };
 
-/// Maximum number of threads that read keys.
+/// Maximum number of threads that do the same.
 const THREADS: usize = 4;
+
+/// Number of threads for work that can be shared.
+pub(crate) fn threads() -> usize {
+    thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(THREADS)
+}
 
 /// What the source has found in a chunk of a file.
 #[derive(Default)]
@@ -52,7 +59,10 @@ impl Batches<'_> {
         let next = Batch {
             order: self.batch.order + 1,
             path: Arc::clone(&self.batch.path),
-            ..Batch::default()
+            read: 0,
+            // The next chunk is likely to be like this one.
+            bytes: Vec::with_capacity(self.batch.bytes.len()),
+            found: Vec::with_capacity(self.batch.found.len()),
         };
         let sent = self.sender.send(std::mem::replace(&mut self.batch, next));
         match sent {
@@ -168,9 +178,7 @@ pub(crate) fn read_all<C: Consumer + Send>(
     consumer: &mut C,
 ) -> bool {
     let is_stopped = AtomicBool::new(false);
-    let threads = thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(THREADS);
+    let threads = threads();
     let (sender, receiver) = sync_channel(threads);
     let shared = Shared {
         receiver: Mutex::new(receiver),

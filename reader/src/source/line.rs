@@ -4,6 +4,10 @@
 /// most twelve times its size.
 pub(crate) const LONGEST_LINE: usize = 128 * 1024 * 1024;
 
+/// The beginning of exectrail's lines. Inside a line it is only the beginning of an object whose
+/// first key is `ts`, and lines have none, so a part that begins with it begins a line.
+pub(super) const BEGINNING: &[u8] = br#"{"ts":""#;
+
 /// Number of a line in its file, from 1. Of a line in parts, it is the number of the first part.
 pub type LineNumber = u64;
 

@@ -4,14 +4,10 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::{
     envelope::{self, Opened},
-    line::{LONGEST_LINE, Line, LineNumber, Sink, Stop, Unreadable},
-    parts::{Key, Parts, Unfinished},
+    line::{BEGINNING, LONGEST_LINE, Line, LineNumber, Sink, Stop, Unreadable},
+    parts::{Joined, Key, Parts, Unfinished},
     prefix::{Part, Unprefixed, without_prefix},
 };
-
-/// The beginning of exectrail's lines. Inside a line it is only the beginning of an object whose
-/// first key is `ts`, and lines have none, so a part that begins with it begins a line.
-const BEGINNING: &[u8] = br#"{"ts":""#;
 
 /// Maximum number of objects in each other that are opened.
 const DEPTH: u8 = 4;
@@ -146,48 +142,23 @@ impl Lines {
         at: At,
         sink: &mut impl Sink,
     ) -> Result<(), Stop> {
-        if part == Part::Whole || (part == Part::Last && self.parts.is_empty()) {
-            if part == Part::Last && text.trim_ascii().is_empty() {
-                return Ok(());
-            }
-            return self.content(text, at, sink);
-        }
-        let mut unfinished = self.parts.take(key);
-        if let Some(line) = unfinished.take_if(|_| text.starts_with(BEGINNING)) {
+        let (ended, joined) = self.parts.join(text, part, key, at.number);
+        for line in ended {
             self.end_unfinished(line, sink)?;
         }
-        if part == Part::Unmarked && unfinished.is_none() {
-            let begins = text.starts_with(BEGINNING) || BEGINNING.starts_with(text);
-            let is_begun = begins && !envelope::is_whole(text);
-            if !is_begun {
-                return self.content(text, at, sink);
-            }
-        }
-        if unfinished.is_none() {
-            // An empty part may follow a line that was whole without it.
-            if text.trim_ascii().is_empty() {
-                return Ok(());
-            }
-            if part == Part::Last {
-                return self.content(text, at, sink);
-            }
-        }
-        let mut line = unfinished.unwrap_or_else(|| self.parts.begin(key, at.number));
-        line.add(text);
-        if part != Part::Last {
-            return match self.parts.put(line) {
-                Some(oldest) => self.end_unfinished(oldest, sink),
-                None => Ok(()),
-            };
+        let line = match joined {
+            Joined::Nothing => return Ok(()),
+            Joined::Text => return self.content(text, at, sink),
+            Joined::Line(line) => line,
+        };
+        if let Some(fault) = line.fault() {
+            sink.unreadable(line.number, fault);
+            return Ok(());
         }
         let at = At {
             number: line.number,
             ..at
         };
-        if let Some(fault) = line.fault() {
-            sink.unreadable(at.number, fault);
-            return Ok(());
-        }
         let result = self.content(&line.bytes, at, sink);
         self.parts.reuse(line.bytes);
         result

@@ -2,7 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::line::{LONGEST_LINE, LineNumber, Unreadable};
+use super::{
+    envelope::is_whole,
+    line::{BEGINNING, LONGEST_LINE, LineNumber, Unreadable},
+    prefix::Part,
+};
 
 /// Maximum number of lines whose last part is awaited at the same time. There is one for each
 /// container and stream.
@@ -22,6 +26,18 @@ pub(super) struct Unfinished {
     is_too_long: bool,
 }
 
+/// What a text is, after it is joined to the parts before it.
+#[derive(Debug)]
+pub(super) enum Joined {
+    /// Nothing yet: the last part is awaited. Or nothing at all: an empty part behind a line that
+    /// is whole.
+    Nothing,
+    /// A line of its own.
+    Text,
+    /// The last part of this line.
+    Line(Unfinished),
+}
+
 /// Lines without their last parts.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
@@ -33,13 +49,50 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Whether nothing is awaited.
-    pub(super) fn is_empty(&self) -> bool {
-        self.unfinished.is_empty()
+    /// Joins a text to the parts of its line. Returns first the lines of which nothing more comes.
+    pub(super) fn join(
+        &mut self,
+        text: &[u8],
+        part: Part,
+        key: Key,
+        number: LineNumber,
+    ) -> (Vec<Unfinished>, Joined) {
+        let is_empty = text.trim_ascii().is_empty();
+        let mut ended = Vec::new();
+        if part == Part::Whole {
+            return (ended, Joined::Text);
+        }
+        let mut unfinished = self.take(key);
+        ended.extend(unfinished.take_if(|_| text.starts_with(BEGINNING)));
+        let Some(mut line) = unfinished.or_else(|| {
+            let begins = text.starts_with(BEGINNING) || BEGINNING.starts_with(text);
+            let is_begun = match part {
+                Part::Whole | Part::Last => false,
+                Part::Partial => !is_empty,
+                // Whether more parts come is seen from the text alone.
+                Part::Unmarked => !is_empty && begins && !is_whole(text),
+            };
+            is_begun.then(|| self.begin(key, number))
+        }) else {
+            // An empty part may follow a line that was whole without it.
+            let is_nothing = is_empty && (part != Part::Unmarked || BEGINNING.starts_with(text));
+            let joined = if is_nothing {
+                Joined::Nothing
+            } else {
+                Joined::Text
+            };
+            return (ended, joined);
+        };
+        line.add(text);
+        if part == Part::Last {
+            return (ended, Joined::Line(line));
+        }
+        ended.extend(self.put(line));
+        (ended, Joined::Nothing)
     }
 
     /// The unfinished line of this key.
-    pub(super) fn take(&mut self, key: Key) -> Option<Unfinished> {
+    fn take(&mut self, key: Key) -> Option<Unfinished> {
         let at = self.unfinished.iter().position(|line| line.key == key)?;
         let line = self.unfinished.remove(at)?;
         self.bytes -= line.bytes.len();
@@ -54,7 +107,7 @@ impl Parts {
     }
 
     /// A line that begins.
-    pub(super) fn begin(&mut self, key: Key, number: LineNumber) -> Unfinished {
+    fn begin(&mut self, key: Key, number: LineNumber) -> Unfinished {
         let mut bytes = std::mem::take(&mut self.spare);
         bytes.clear();
         Unfinished {
@@ -66,7 +119,7 @@ impl Parts {
     }
 
     /// Keeps an unfinished line. Returns the oldest one if there is no room for it.
-    pub(super) fn put(&mut self, line: Unfinished) -> Option<Unfinished> {
+    fn put(&mut self, line: Unfinished) -> Option<Unfinished> {
         self.bytes += line.bytes.len();
         self.unfinished.push_back(line);
         let is_full = self.unfinished.len() > AWAITED || self.bytes > LONGEST_LINE;
@@ -83,7 +136,7 @@ impl Parts {
 
 impl Unfinished {
     /// Adds a part.
-    pub(super) fn add(&mut self, part: &[u8]) {
+    fn add(&mut self, part: &[u8]) {
         if self.bytes.len() + part.len() > LONGEST_LINE {
             self.is_too_long = true;
             self.bytes = Vec::new();

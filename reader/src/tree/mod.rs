@@ -9,7 +9,12 @@ mod live;
 mod paint;
 mod text;
 
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, Write},
+    panic::resume_unwind,
+    process::ExitCode,
+    thread,
+};
 
 use clap::Args;
 
@@ -18,12 +23,13 @@ use crate::{
     forest::Forest,
     labels::LabelCache,
     output::finish,
-    parallel::read_all,
+    parallel::{read_all, threads},
     reading::{Consumer, Files},
     record::Record,
     show::Color,
+    shown::push_escaped,
     source::Stop,
-    workspaces::Workspaces,
+    workspaces::{Name, Workspaces},
 };
 
 use gaps::Gaps;
@@ -87,23 +93,65 @@ impl Building {
     /// Writes the trees to standard output.
     fn paint(self, is_colored: bool) -> io::Result<()> {
         let mut out = io::BufWriter::with_capacity(256 * 1024, io::stdout().lock());
-        for (name, tree) in self.workspaces.names().iter().zip(self.trees) {
-            let mut title = String::new();
-            for part in [name.user(), name.workspace(), name.run()]
-                .into_iter()
-                .flatten()
-            {
-                if !title.is_empty() {
-                    title.push('/');
+        let names = self.workspaces.names();
+        let mut trees = names.iter().zip(self.trees);
+        let (text, seen) = (&self.text, self.seen);
+        // While this thread writes a tree, others paint the next ones.
+        while let Some((name, first)) = trees.next() {
+            let next: Vec<_> = trees.by_ref().take(threads() - 1).collect();
+            thread::scope(|scope| {
+                let next: Vec<_> = next
+                    .into_iter()
+                    .map(|(name, tree)| {
+                        scope.spawn(move || tree.painted(name, text, seen, is_colored))
+                    })
+                    .collect();
+                first.paint(&mut out, name, text, seen, is_colored)?;
+                for painted in next {
+                    let painted = painted
+                        .join()
+                        .unwrap_or_else(|panic| resume_unwind(panic))?;
+                    out.write_all(&painted)?;
                 }
-                crate::shown::push_escaped(&mut title, part);
-            }
-            let gaps = tree.gaps.finish(self.seen);
-            let forest = tree.forest.linked();
-            paint::paint(&mut out, &title, &forest, &gaps, &self.text, is_colored)?;
+                Ok::<_, io::Error>(())
+            })?;
         }
-        io::Write::flush(&mut out)
+        out.flush()
     }
+}
+
+impl Tree {
+    fn paint(
+        self,
+        out: &mut impl Write,
+        name: &Name,
+        text: &Kept,
+        seen: u64,
+        is_colored: bool,
+    ) -> io::Result<()> {
+        let gaps = self.gaps.finish(seen);
+        let forest = self.forest.linked();
+        paint::paint(out, &title(name), &forest, &gaps, text, is_colored)
+    }
+
+    fn painted(self, name: &Name, text: &Kept, seen: u64, is_colored: bool) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.paint(&mut bytes, name, text, seen, is_colored)?;
+        Ok(bytes)
+    }
+}
+
+/// The name of a workspace; empty if it has none.
+fn title(name: &Name) -> String {
+    let mut title = String::new();
+    let parts = [name.user(), name.workspace(), name.run()];
+    for part in parts.into_iter().flatten() {
+        if !title.is_empty() {
+            title.push('/');
+        }
+        push_escaped(&mut title, part);
+    }
+    title
 }
 
 impl Consumer for Building {

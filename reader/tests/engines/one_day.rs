@@ -1,5 +1,5 @@
-//! A day of forty workspaces, and a recorded build, go from a file to the tree, the report and each
-//! engine.
+//! The tree, the report and each engine have all execs of a day of forty workspaces, and of a
+//! recorded build.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
@@ -40,7 +40,8 @@ fn execs_of_report(report: &Path) -> Option<String> {
     Some(shown.unwrap())
 }
 
-/// The log of `place`, which is a place for DuckDB, has this number of execs everywhere.
+/// Asserts that the tree, the report, DuckDB and ClickHouse count this number of execs. The place
+/// must be one for DuckDB.
 fn check(place: &Place, execs: u64) {
     let execs = execs.to_string();
 
