@@ -10,9 +10,10 @@ mod initramfs;
 mod kernels;
 mod kvm;
 mod manifests;
-mod matrix;
 mod outcome;
 mod qemu;
+mod runner;
+mod selection;
 mod series;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -23,10 +24,10 @@ use exectrail_vm_tests::{Scenario, Variant};
 
 use crate::{
     btf::SUITES,
-    cell::{Choice, Extent},
     initramfs::Programs,
     kernels::Kernel,
-    matrix::Matrix,
+    runner::Runner,
+    selection::{Choice, Extent},
     series::{SERIES, Series},
 };
 
@@ -171,7 +172,7 @@ fn run(cli: Cli) -> Result<bool> {
         .iter()
         .find(|kernel| kernel.series.machine == series::MachineKind::Pc);
     let accelerator = kvm::choose(pc, &programs)?;
-    let matrix = Matrix {
+    let runner = Runner {
         manifests: manifests::all()?,
         programs,
         arm64,
@@ -184,7 +185,7 @@ fn run(cli: Cli) -> Result<bool> {
     // Compare before machines use the processors. Their kernels are fetched by now.
     let suites: &[Series] = if cli.full { &SUITES } else { &[] };
     let offsets_are_right = !names_nothing || btf::compare(&kernels, suites, cli.jobs);
-    let results = matrix.run(cells);
+    let results = runner.run(cells);
     outcome::print(&results, cli.console);
     if !offsets_are_right {
         println!("\nFAILED: offsets in BTF, see above");

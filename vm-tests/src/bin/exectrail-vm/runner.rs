@@ -1,4 +1,4 @@
-//! Kernels × scenarios: runs them, a few at a time.
+//! Runs machines, a few at a time.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +23,7 @@ use crate::{
 const BEFORE_THE_END: Duration = Duration::from_secs(30);
 
 /// Settings of all machines.
-pub(crate) struct Matrix {
+pub(crate) struct Runner {
     pub(crate) manifests: BTreeMap<String, Value>,
     pub(crate) programs: Programs,
     /// The programs for 64-bit ARM.
@@ -36,8 +36,8 @@ pub(crate) struct Matrix {
     pub(crate) silence: Duration,
 }
 
-impl Matrix {
-    /// Runs every cell; returns the outcomes in the order of the cells.
+impl Runner {
+    /// Runs every machine; returns the outcomes in the order of the cells.
     pub(crate) fn run(&self, cells: Vec<Cell>) -> Vec<Outcome> {
         let next = AtomicUsize::new(0);
         let outcomes = Mutex::new(Vec::new());

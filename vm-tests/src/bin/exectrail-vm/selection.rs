@@ -1,0 +1,262 @@
+//! Which machines run: which scenario and variant on which kernel.
+
+use exectrail_vm_tests::{Scenario, Variant};
+
+use crate::{
+    cell::Cell,
+    kernels::Kernel,
+    series::{MachineKind, Parts, Series},
+};
+
+/// The variants of a full run, with their kernels. All run [`Scenario::Brief`]. A short run has the
+/// first kernel of each.
+const VARIANTS: [(Variant, &[&str]); 4] = [
+    (Variant::CgroupV1, &["5.10", "6.12"]),
+    (Variant::OneCpu, &["5.10", "7"]),
+    (Variant::ManyCpus, &["7"]),
+    (Variant::NoJit, &["7"]),
+];
+
+/// How many machines run if the command line names none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Those of each change: every kernel, every variant and the scenarios that differ most.
+    Short,
+    /// All.
+    Full,
+}
+
+/// The choice on the command line. What it does not name is chosen as for a full run.
+pub(crate) struct Choice {
+    /// The extent if nothing is named.
+    pub(crate) extent: Extent,
+    pub(crate) scenarios: Vec<Scenario>,
+    pub(crate) variants: Vec<Variant>,
+    /// Whether the command line names kernels.
+    pub(crate) names_kernels: bool,
+}
+
+impl Choice {
+    /// The machines for these kernels, in the order of their start.
+    pub(crate) fn cells(&self, kernels: &[Kernel]) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for kernel in kernels {
+            for scenario in Scenario::ALL {
+                for variant in Variant::ALL {
+                    if self.has(kernel.series, scenario, variant) {
+                        cells.push(Cell {
+                            kernel: kernel.clone(),
+                            scenario,
+                            variant,
+                        });
+                    }
+                }
+            }
+        }
+        cells.sort_by_key(Cell::order);
+        cells
+    }
+
+    /// Whether the command line names any machines.
+    pub(crate) fn names_any(&self) -> bool {
+        self.names_kernels || !self.scenarios.is_empty() || !self.variants.is_empty()
+    }
+
+    fn has(&self, series: &Series, scenario: Scenario, variant: Variant) -> bool {
+        if self.extent == Extent::Short && !self.names_any() {
+            return is_in_a_short_run(series, scenario, variant);
+        }
+        let named = |empty, contains| if empty { None } else { Some(contains) };
+        let scenario_named = named(
+            self.scenarios.is_empty(),
+            self.scenarios.contains(&scenario),
+        );
+        let variant_named = named(self.variants.is_empty(), self.variants.contains(&variant));
+        if scenario_named == Some(false) || variant_named == Some(false) {
+            return false;
+        }
+        // A kernel and a variant that are both named run together, even if a full run does
+        // not have them. The same is true of `brief` on a named kernel.
+        let asked_for = self.names_kernels
+            && (variant_named == Some(true)
+                || (scenario_named == Some(true) && variant == Variant::Usual));
+        match asked_for {
+            true => is_possible(series, scenario, variant),
+            false => is_in_a_full_run(series, scenario, variant),
+        }
+    }
+}
+
+/// Whether the kernel can run this scenario in this variant.
+fn is_possible(series: &Series, scenario: Scenario, variant: Variant) -> bool {
+    match scenario {
+        Scenario::Brief => match variant {
+            Variant::Usual => series.machine.is_virtual(),
+            // Variants consist of parameters for a PC.
+            _ => series.machine == MachineKind::Pc,
+        },
+        Scenario::WithoutBtf => is_in_a_full_run(series, scenario, variant),
+        _ if series.machine == MachineKind::Pc => {
+            variant == Variant::Usual && series.parts == Parts::WithModules
+        }
+        _ => is_in_a_full_run(series, scenario, variant),
+    }
+}
+
+/// The kernels of a variant.
+fn kernels_of(variant: Variant) -> &'static [&'static str] {
+    let found = VARIANTS.iter().find(|(known, _)| *known == variant);
+    found.map_or(&[], |(_, names)| names)
+}
+
+fn is_in_a_full_run(series: &Series, scenario: Scenario, variant: Variant) -> bool {
+    if variant != Variant::Usual {
+        return scenario == Scenario::Brief && kernels_of(variant).contains(&series.name);
+    }
+    if !series.runs_all {
+        return scenario == Scenario::Brief;
+    }
+    match (series.machine, scenario) {
+        // `plain` includes its tests.
+        (_, Scenario::Brief) => false,
+        // User-mode Linux is the kernel without BTF.
+        (MachineKind::Process, _) => scenario == Scenario::WithoutBtf,
+        (_, Scenario::WithoutBtf) => false,
+        // arm64 shows that tracing works there; the rest depends on the kernel's version only.
+        (MachineKind::Arm64, _) => scenario == Scenario::Plain,
+        // Running pods takes minutes in an emulated machine. The oldest kernel and the newest are
+        // enough: the sidecar's privileges and the programs differ between them. The same holds for
+        // lockdown and for what is refused.
+        (
+            _,
+            Scenario::Envbox
+            | Scenario::Containerd
+            | Scenario::Integrity
+            | Scenario::Confidentiality
+            | Scenario::Refusals,
+        ) => !["6.1", "6.12"].contains(&series.name),
+        // Clusters use containerd; podman and dockerd are two more runtimes.
+        (_, Scenario::Pods | Scenario::Docker) => series.name == "7",
+        _ => true,
+    }
+}
+
+/// A short run does not take three quarters of an hour on two emulating processors. What it leaves
+/// out differs in little from what it has.
+fn is_in_a_short_run(series: &Series, scenario: Scenario, variant: Variant) -> bool {
+    if variant != Variant::Usual {
+        let first = kernels_of(variant).first();
+        return scenario == Scenario::Brief && first == Some(&series.name);
+    }
+    match (series.name, scenario) {
+        // The oldest kernel and the newest run `plain`, which has all of these tests.
+        ("6.1" | "6.12" | "arm64", Scenario::Brief) => true,
+        ("6.1" | "6.12" | "arm64", _) => false,
+        // Clusters use containerd.
+        (_, Scenario::Pods | Scenario::Docker) => false,
+        ("5.10", Scenario::Envbox) => false,
+        _ => is_in_a_full_run(series, scenario, variant),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::series::SERIES;
+
+    fn machines(
+        extent: Extent,
+        scenarios: &[Scenario],
+        variants: &[Variant],
+        kernels: &[&str],
+    ) -> Vec<String> {
+        let choice = Choice {
+            extent,
+            scenarios: scenarios.to_vec(),
+            variants: variants.to_vec(),
+            names_kernels: !kernels.is_empty(),
+        };
+        let mut machines = Vec::new();
+        for series in &SERIES {
+            for scenario in Scenario::ALL {
+                for variant in Variant::ALL {
+                    let chosen = kernels.is_empty() || kernels.contains(&series.name);
+                    if chosen && choice.has(series, scenario, variant) {
+                        machines.push(format!("{} {scenario} {variant}", series.name));
+                    }
+                }
+            }
+        }
+        machines
+    }
+
+    #[test]
+    fn each_kernel_and_each_variant_is_in_each_run() {
+        for extent in [Extent::Short, Extent::Full] {
+            let machines = machines(extent, &[], &[], &[]);
+            let has = |word: &str| {
+                let mut words = machines.iter().flat_map(|machine| machine.split(' '));
+                words.any(|each| each == word)
+            };
+            for series in &SERIES {
+                assert!(has(series.name), "{extent:?}: {}", series.name);
+            }
+            for variant in Variant::ALL {
+                assert!(has(variant.name()), "{extent:?}: {variant}");
+            }
+        }
+        for (_, names) in VARIANTS {
+            for name in names {
+                assert!(SERIES.iter().any(|series| series.name == *name), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_short_run_has_containerd_on_two_kernels() {
+        let machines = machines(Extent::Short, &[], &[], &[]);
+        for machine in ["5.10 containerd usual", "7 containerd usual"] {
+            assert!(machines.iter().any(|each| each == machine), "{machines:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_named_runs_whatever_the_extent() {
+        for extent in [Extent::Short, Extent::Full] {
+            assert_eq!(
+                machines(extent, &[Scenario::Docker], &[], &[]),
+                ["7 docker usual"]
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_full_run_has_not_got_can_be_asked_for() {
+        use Scenario::Brief;
+        assert_eq!(
+            machines(Extent::Full, &[], &[Variant::OneCpu], &[]),
+            ["5.10 brief one-cpu", "7 brief one-cpu"]
+        );
+        assert_eq!(
+            machines(Extent::Full, &[], &[Variant::OneCpu], &["6.1"]),
+            ["6.1 brief one-cpu"]
+        );
+        assert_eq!(
+            machines(Extent::Full, &[Brief], &[], &["6.1"]),
+            ["6.1 brief usual"]
+        );
+        assert_eq!(
+            machines(
+                Extent::Full,
+                &[Scenario::Pods],
+                &[],
+                &["5.10", "6.18", "arm64"]
+            ),
+            ["5.10 pods usual"]
+        );
+        assert_eq!(
+            machines(Extent::Full, &[], &[Variant::OneCpu], &["uml", "arm64"]),
+            [""; 0]
+        );
+    }
+}
