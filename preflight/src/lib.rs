@@ -17,6 +17,7 @@ pub mod attach_points;
 #[expect(unsafe_code, reason = "bpf(2) has no safe wrapper")]
 mod bpf;
 pub mod btf;
+pub mod byte_units;
 mod checks;
 pub mod cli;
 pub mod environment;

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use exectrail_common::record::MAX_ARGV;
 
+use crate::byte_units::Bytes;
+
 /// A value that a flag does not accept.
 #[derive(Debug, thiserror::Error)]
 pub enum ValueError {
@@ -62,21 +64,10 @@ pub fn address(value: &str) -> Result<SocketAddr, ValueError> {
 /// # Errors
 /// [`ValueError::Size`].
 pub fn size(value: &str) -> Result<u64, ValueError> {
-    let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match value.get(digits.len()..).unwrap_or_default() {
-        "" | "B" => 1,
-        "K" | "Ki" | "KiB" => 1 << 10,
-        "M" | "Mi" | "MiB" => 1 << 20,
-        "G" | "Gi" | "GiB" => 1 << 30,
-        _ => 0,
-    };
-    u64::from_str(digits)
-        .ok()
-        .filter(|_| unit != 0)
-        .and_then(|number| number.checked_mul(unit))
-        .ok_or_else(|| ValueError::Size {
-            value: value.to_owned(),
-        })
+    let bytes = Bytes::parse(value).ok_or_else(|| ValueError::Size {
+        value: value.to_owned(),
+    })?;
+    Ok(bytes.0)
 }
 
 /// Parses a ring size. The kernel accepts powers of two that are whole pages (`ringbuf_map_alloc`,

@@ -35,7 +35,7 @@ pub mod internals {
     pub use crate::{
         actors::{init_listener::serve, messages::Answer},
         config::{OutputFormat, ValueError, duration, label},
-        handshake::announcement::{Malformed, check_head, parse_body},
+        handshake::request::{Malformed, check_head, parse_body},
         output::{Labels, Writer},
         redaction::{KeyError, RedactMode, Redactor},
         stream::Stream,

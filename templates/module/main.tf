@@ -1,4 +1,4 @@
-# exectrail beside a workspace: what to put where the workspace's container is, and the sidecar.
+# exectrail in a workspace's pod: the sidecar, and what the workspace's container needs.
 # Any template can use it; nothing in it depends on a provider.
 
 terraform {
@@ -8,15 +8,15 @@ terraform {
 locals {
   program = "/usr/bin/exectrail"
 
-  # As the program reads it: localhost is the IPv4 loopback. A client in the workspace would ask the
-  # image's /etc/hosts, which may name ::1 only.
+  # localhost is 127.0.0.1, as for the program. In the image's /etc/hosts it may be ::1 only, so
+  # clients in the workspace get the number.
   init_address = replace(var.init_address, "/^localhost:/", "127.0.0.1:")
 
-  # In scripts, the address is two parts, of which the shell makes one word. Coder's template for
+  # In scripts it is written 127.0.0.''1, which the shell reads as 127.0.0.1. Coder's template for
   # dev containers replaces "localhost" and "127.0.0.1" by another host everywhere in a script.
   address_in_scripts = replace(local.init_address, "127.0.0.1", "127.0.0.''1")
 
-  # Where the announce form has the program in the workspace's container.
+  # Where the program is mounted in the workspace's container, with announce_with = "exectrail".
   mount_path = "/opt/exectrail"
 
   # Where the sidecar keeps what survives its restart, in a volume that nothing else mounts.
@@ -48,7 +48,7 @@ locals {
     local.mounts_program ? "clients='announce curl wget'" : "clients='curl wget announce'",
   )
 
-  # hold.sh likewise, but for its script.
+  # hold.sh with the same settings. Its script is put in below.
   hold_sh = replace(
     replace(
       replace(
@@ -63,11 +63,11 @@ locals {
     "hold='${var.hold_seconds}'",
   )
 
-  # The scripts of the containers, by their names in var.scripts; that of var.script has none. In
-  # hold.sh, the script is one word of the shell.
+  # The script of each container, by its name in var.scripts; that of var.script has the name "".
+  # hold.sh gets the script as one quoted argument.
   #
-  # The kubelet replaces $(NAME) in commands, arguments and variables, and makes $$ of them $.
-  # Doubled, every $ arrives as it was written: that of a script as well as that of a name.
+  # In commands, arguments and variables, the kubelet replaces $(NAME), and $$ by $. So every $ is
+  # doubled here, and arrives as it was written.
   init_scripts = {
     for name, script in merge(var.scripts, { "" = var.script }) : name => replace(
       local.holds ? replace(
@@ -80,7 +80,7 @@ locals {
     )
   }
 
-  # The same without a shell: what stands before a command.
+  # The announcement without a shell: words to put before a container's command.
   announce_command = concat(
     [
       "${local.mount_path}/exectrail",
@@ -104,8 +104,8 @@ locals {
 
   capabilities = concat(["BPF", "PERFMON"], var.kernel_before_5_11 ? ["SYS_RESOURCE"] : [])
 
-  # Root in its container, since Kubernetes gives added capabilities to no other user, and all
-  # else taken away.
+  # Root in its container, since Kubernetes gives added capabilities to root only. It has no other
+  # privilege.
   sidecar_security_context = {
     run_as_user                = 0
     run_as_group               = 0
@@ -138,8 +138,8 @@ locals {
       local.reads_pod_labels ? [local.label_mount] : [],
     )
 
-    # Three minutes for a node that is busy; the workspace starts when it succeeds. An ordinary
-    # sidecar has none: there the announcement is what the workspace waits for.
+    # Three minutes, for a busy node. The workspace starts once this probe succeeds. An ordinary
+    # sidecar has no probe: there the workspace waits for the answer to its announcement.
     startup_probes = var.native_sidecar ? [{
       command           = [local.program, "ready", "--init-address=${local.init_address}"]
       period_seconds    = 1

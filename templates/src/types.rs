@@ -53,7 +53,7 @@ impl Type {
         }
     }
 
-    /// Converts the value to this type; an error has the expected and the actual value.
+    /// Converts the value to this type. An error says what is required.
     pub(crate) fn convert(&self, value: Value) -> Result<Value, String> {
         match (self, value) {
             // null has every type.
@@ -96,7 +96,7 @@ impl Type {
     }
 }
 
-/// Terraform's maps and objects have only the order of their keys.
+/// Sorts maps and objects by key: Terraform does not keep the order in which they are written.
 pub(crate) fn sorted(value: Value) -> Value {
     match value {
         Value::Object(entries) => {

@@ -17,12 +17,12 @@ pub(crate) struct Args {
     #[arg(value_name = "TEMPLATE")]
     template: Option<String>,
 
-    /// With TEMPLATE: its options, such as --var native_sidecar=true; --help lists them
+    /// With TEMPLATE, after --: its options, such as --var native_sidecar=true, or --help
     #[arg(last = true, requires = "template", value_name = "OPTIONS")]
     options: Vec<String>,
 }
 
-/// Directories of Terraform's templates, below the repository's root.
+/// Directories of Terraform files, below `templates/`.
 const DIRECTORIES: [&str; 4] = [
     "module",
     "kubernetes",
@@ -64,8 +64,8 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     }
 }
 
-/// Terraform's own validation of the files. It needs the providers. If they cannot be fetched, only
-/// the module is validated, with a warning.
+/// Terraform's own validation of the files. A template whose providers cannot be fetched is skipped
+/// with a warning. The module needs none, so there a failure is an error.
 fn with_terraform(program: &str) -> Result<()> {
     let scratch = tempfile::tempdir()?;
     for directory in DIRECTORIES {

@@ -2,7 +2,7 @@
 //!
 //! Receives [`Open`], [`Close`]. Sends [`Announce`] to Tracer and answers `204` only after Tracer
 //! has answered that the namespace is traced. If the address is taken, retries until it is free.
-//! Reads at most 16 bytes of body, and limits the number of clients and the time of each.
+//! Reads at most [`MAX_BODY`] bytes of body, and limits the number of clients and the time of each.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -24,7 +24,7 @@ use crate::{
         listening::{BindError, ListenAddress},
         text,
     },
-    handshake::announcement::{self, MAX_BODY, Malformed},
+    handshake::request::{MAX_BODY, Malformed, check_head, parse_body},
     telemetry::events::ListensLate,
 };
 
@@ -132,7 +132,7 @@ async fn respond(
 
 /// The namespace that a request announces.
 async fn read(request: Request<Incoming>) -> Result<u32, Malformed> {
-    announcement::check_head(request.method(), request.uri().path(), request.headers())?;
+    check_head(request.method(), request.uri().path(), request.headers())?;
     let body = Limited::new(request.into_body(), MAX_BODY).collect();
     let body = match timeout(BODY_TIME, body).await {
         Ok(Ok(body)) => body.to_bytes(),
@@ -142,5 +142,5 @@ async fn read(request: Request<Incoming>) -> Result<u32, Malformed> {
         Ok(Err(error)) => return Err(Malformed::Body(error.to_string())),
         Err(_) => return Err(Malformed::Body("it did not arrive in time".to_owned())),
     };
-    announcement::parse_body(&body)
+    parse_body(&body)
 }

@@ -32,13 +32,15 @@ pub(crate) struct LabelArgs {
     /// EXECTRAIL_LABEL_FILE_KEY, one per line]
     ///
     /// Without it, all keys are taken, with their names. Example:
-    /// username=com.coder.user.username. A key that no file has leaves the value of --label.
+    /// username=com.coder.user.username. If no file has the key, the label keeps
+    /// its value from --label.
     #[arg(long = "label-file-key", value_name = "[NAME=]KEY")]
     pub keys: Vec<FileKey>,
 }
 
-/// Maximum number of label files, and of bytes of their paths: a `labels_changed` line has them.
+/// Maximum number of label files. A `labels_changed` line has their paths.
 const MOST_FILES: usize = 8;
+/// Maximum length of the path of one label file, bytes.
 const LONGEST_PATH: usize = 256;
 
 /// The variable with labels, one `key=value` per line.
@@ -49,10 +51,11 @@ pub(super) const FILES_VARIABLE: &str = "EXECTRAIL_LABEL_FILE";
 pub(super) const KEYS_VARIABLE: &str = "EXECTRAIL_LABEL_FILE_KEY";
 
 impl LabelArgs {
-    /// Where labels come from: the environment, then the command line.
+    /// Labels, label files and keys from the environment, followed by those of the command line.
     ///
     /// # Errors
-    /// If a value in the environment is invalid, or keys are given without files.
+    /// If a value in the environment is invalid, if there are too many files or their paths are too
+    /// long, or if keys are given without files.
     pub(super) fn sources(&self) -> Result<LabelSources, ValueError> {
         let mut flags: BTreeMap<_, _> = parsed(LABELS_VARIABLE, label)?.into_iter().collect();
         flags.extend(self.labels.iter().cloned());

@@ -24,7 +24,7 @@ pub(crate) struct LimitArgs {
     /// The keys are those of exec lines: 'filename=/usr/bin/git', 'filename=/usr/lib/gcc/*' (a * at
     /// the end matches any text), 'filename=*/node' (in any directory), 'comm=make' (what make
     /// starts), 'uid=0'. Suppressed execs are counted in `suppressed` lines. A user who knows the
-    /// rules can execute programs that they suppress: see docs/threat-model.md.
+    /// rules can execute programs without a line: see docs/threat-model.md.
     #[arg(long = "exclude", value_name = "FIELD=VALUE")]
     pub exclude: Vec<Rule>,
 
@@ -34,8 +34,8 @@ pub(crate) struct LimitArgs {
     #[arg(long = "include", value_name = "FIELD=VALUE")]
     pub include: Vec<Rule>,
 
-    /// Record at most this many execs per workspace, such as 1000/s, 600/m or 5000/h, or write at
-    /// most this many bytes of lines per workspace, such as 10MiB/m. May be given once for each
+    /// Record at most this many execs per workspace, such as 1000/s, 600/m or 5000/h. Or write at
+    /// most this many bytes of lines per workspace, such as 10MiB/m. Both can be given, once each
     ///
     /// The others are suppressed, and counted in `suppressed` lines. A limit on bytes counts the
     /// lines of execs, exits and failed execs. In the variable, separate the two by a comma.
@@ -48,8 +48,8 @@ pub(crate) struct LimitArgs {
     )]
     pub rate_limit: Vec<AnyRate>,
 
-    /// How many execs can happen at once before a --rate-limit of execs applies [default: its
-    /// number]
+    /// Execs of a workspace that may come at once, beyond the --rate-limit [default: its number of
+    /// execs]
     #[arg(
         long,
         env = "EXECTRAIL_RATE_BURST",
@@ -69,7 +69,7 @@ impl LimitArgs {
     /// The checked limits, from the rules of the environment and of the command line.
     ///
     /// # Errors
-    /// If a rule in the environment is invalid, or if rules contradict each other.
+    /// If a rule in the environment is invalid, or if values of flags do not go together.
     pub(super) fn limits(&self) -> Result<Limits, ValueError> {
         let rules = Rules::new(
             chained(INCLUDE_VARIABLE, &self.include)?,

@@ -1,4 +1,5 @@
-//! The command line. Each flag is documented here only; help and completions are generated from it.
+//! The command line. Each flag is documented where it is declared, here or in the crate that shares
+//! it; help and completions are generated from that.
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -33,7 +34,8 @@ pub(crate) use stage::Stage;
 ///
 /// Without a sub-command exectrail is the sidecar: it checks the kernel, loads its eBPF programs,
 /// listens for the workspace's announcement, and writes one line per exec to standard output until
-/// a signal stops it (SIGTERM, SIGINT, SIGHUP, SIGQUIT). Its own diagnostics go to standard error.
+/// a signal stops it (SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPWR). Its own diagnostics go to standard
+/// error.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -142,17 +144,17 @@ pub(crate) struct SidecarArgs {
 
     /// Directory that keeps the list of traced workspaces, for a restart of the sidecar
     ///
-    /// Without it, a sidecar that restarts finds its workspace by the next exec in it. With
-    /// --announced-only or on the host's network it does not find the workspace until that is
-    /// announced again. Give each sidecar its own volume (an emptyDir) that the workspace does not
-    /// mount.
+    /// Without it, a sidecar that restarts finds its workspace at the next exec in it. It finds it
+    /// only after another announcement with --announced-only, or if the network is shared with more
+    /// than the pod and no cgroup is named after the pod. Give each sidecar its own volume (an
+    /// emptyDir) that the workspace does not mount.
     #[arg(long, env = "EXECTRAIL_STATE_DIR", value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
 
     /// Name of the node, for the first line of the log
     ///
-    /// In a pod, give it by an environment variable from the field spec.nodeName. It is a name as
-    /// Kubernetes gives nodes: an RFC 1123 subdomain of at most 253 bytes.
+    /// In a pod, set EXECTRAIL_NODE from the field spec.nodeName. The name must be one that
+    /// Kubernetes accepts for a node: an RFC 1123 subdomain of at most 253 bytes.
     #[arg(
         long,
         env = "EXECTRAIL_NODE",
@@ -240,11 +242,11 @@ impl SidecarArgs {
     /// The checked configuration.
     ///
     /// # Errors
-    /// If labels or rules in the environment are invalid, or if rules contradict each other.
+    /// If a value in the environment is invalid, or if values of flags do not go together.
     pub(crate) fn config(&self) -> Result<Config, ValueError> {
         let mut config = self.record.config(self.output, SinkPath::Stdout)?;
         config.init_address = self.init_address;
-        config.needs_listener = false;
+        config.must_bind = false;
         config.metrics_address = self.metrics_address;
         config.startup_timeout = self.startup_timeout;
         config.refusal_grace = self.refusal_grace;

@@ -45,9 +45,9 @@ pub(crate) struct RecordArgs {
     ///
     /// Without a value this is `fexit`, which costs other system calls nothing. It needs Linux 5.11
     /// and a kernel that allows it, and a node has room for 36 to 40 sidecars with it. `sys-exit`
-    /// works without these, at a cost to every system call of the node. `any` is `fexit` or, if the
-    /// kernel refuses that, `sys-exit`. If the kernel refuses the hook, exectrail reports that and
-    /// continues without it.
+    /// has none of these limits, but costs every system call of the node. `any` is `fexit` or, if
+    /// the kernel refuses that, `sys-exit`. If the kernel refuses the hook, exectrail reports that
+    /// and records no failed execs.
     #[arg(
         long,
         env = "EXECTRAIL_FAILED_EXECS",
@@ -76,7 +76,8 @@ pub(crate) struct RecordArgs {
 
     /// Leave out this key of exec lines. May be repeated; in the variable, separated by commas
     ///
-    /// What a key needs is not read in the kernel either, unless another key needs it too.
+    /// Paths, the terminal, gained capabilities and cgroup names are not read in the kernel either,
+    /// unless another key needs them.
     #[arg(
         long,
         env = "EXECTRAIL_OMIT",
@@ -107,7 +108,7 @@ pub(crate) struct RecordArgs {
     /// out whether a guess of a secret is right.
     #[arg(long, env = "EXECTRAIL_REDACT_KEY", value_name = "FILE")]
     pub redact_key: Option<PathBuf>,
-    /// Write a line with all counts and the hash of the lines before it once in this time, or off
+    /// How often to write a checkpoint, a line with all counts and the hash of all lines; or off
     ///
     /// `exectrail verify` then finds lines that were removed or changed later. `--output text` has
     /// no such lines.
@@ -152,8 +153,14 @@ pub(crate) struct RecordArgs {
 }
 
 impl RecordArgs {
-    /// The checked configuration of `run`: it waits for one announcement, on the loopback address.
-    /// The sidecar's flags change it.
+    /// The checked configuration of `run`, which waits for one announcement on the loopback
+    /// address. For the sidecar, [`SidecarArgs::config`] replaces some of its values.
+    ///
+    /// # Errors
+    /// If a value in the environment is invalid, if a file cannot be used, or if values of flags do
+    /// not go together.
+    ///
+    /// [`SidecarArgs::config`]: super::SidecarArgs::config
     pub(super) fn config(
         &self,
         output: OutputFormat,
@@ -168,12 +175,12 @@ impl RecordArgs {
         }
         let longest_line = self.max_line_bytes as usize;
         let labels = self.labels.sources()?;
-        // Those of files are checked when they are read.
+        // Labels of files are checked when the files are read.
         Labels::within(&labels.flags, longest_line)?;
         Ok(Config {
             init_address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             // The command announces itself at this address.
-            needs_listener: true,
+            must_bind: true,
             metrics_address: None,
             startup_timeout: Duration::ZERO,
             refusal_grace: Duration::ZERO,

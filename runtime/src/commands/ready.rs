@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{cli::ReadyArgs, handshake::announcement::Malformed};
+use crate::{cli::ReadyArgs, handshake::request::Malformed};
 
 /// Time limit; the kubelet gives a probe one second.
 const PATIENCE: Duration = Duration::from_millis(800);

@@ -75,7 +75,7 @@ pub(crate) struct Config {
     /// Address at which announcements are accepted.
     pub init_address: SocketAddr,
     /// Whether a taken init address ends the start. Otherwise the bind is retried.
-    pub needs_listener: bool,
+    pub must_bind: bool,
     /// Address at which metrics can be scraped.
     pub metrics_address: Option<SocketAddr>,
     /// How long to wait for a first workspace; zero waits forever.

@@ -13,9 +13,9 @@ use super::decode::CgroupNamesRecord;
 /// Digits of a container's id.
 const DIGITS: usize = 64;
 /// The first digits of an id, which is how `docker ps` and Falco shorten it.
-const SHORT: usize = 12;
+const SHORT_DIGITS: usize = 12;
 
-/// The first [`SHORT`] digits of a container's id. Not 0, so that an `Option` is no larger.
+/// The first [`SHORT_DIGITS`] digits of a container's id. Not 0, so that an `Option` is no larger.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ContainerId(NonZeroU64);
 
@@ -31,7 +31,7 @@ impl ContainerId {
         if !ends_before || !digits.iter().all(is_digit) {
             return None;
         }
-        let short = str::from_utf8(digits.get(..SHORT)?).ok()?;
+        let short = str::from_utf8(digits.get(..SHORT_DIGITS)?).ok()?;
         // Bit 63 is set so that an id of zeros is not 0; 12 digits need only 48 bits.
         let number = u64::from_str_radix(short, 16).ok()?;
         NonZeroU64::new(number | 1 << 63).map(Self)
@@ -40,7 +40,7 @@ impl ContainerId {
 
 impl fmt::Display for ContainerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:0SHORT$x}", self.0.get() & !(1 << 63))
+        write!(f, "{:0SHORT_DIGITS$x}", self.0.get() & !(1 << 63))
     }
 }
 

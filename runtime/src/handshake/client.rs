@@ -12,7 +12,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, task::JoinSet, time::timeout};
 
-use crate::handshake::announcement::Malformed;
+use crate::handshake::request::Malformed;
 
 /// Maximum number of bytes read of an answer. A longer answer is truncated.
 const MAX_ANSWER: usize = 16 * 1024;

@@ -1,4 +1,4 @@
-//! Secrets inside one word, which may be a script, a header, a URL or JSON. Linear in the word's
+//! Secrets inside one argument, which may be a script, a header, a URL or JSON. Linear in its
 //! length: what was examined is not examined again.
 
 use super::{
@@ -23,9 +23,9 @@ pub(super) struct Text<'a> {
 /// What a word says about the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// It is a secret: this word is an option.
+    /// It is a secret, as this word is an option that takes it.
     Value,
-    /// It is a secret, possibly after a word such as `Bearer`: this word is a header's name.
+    /// It is a secret, or a scheme such as `Bearer` before one, as this word is a header's name.
     Header,
 }
 
@@ -46,12 +46,14 @@ struct Scan<'a, 's> {
     spans: &'s mut Spans,
     quote: OpenQuote,
     urls: Urls,
-    /// End of the last name that was examined, and of the last value that was found.
+    /// End of the last name that was examined.
     named: usize,
+    /// End of the last value that was found.
     covered: usize,
     /// End of the last token.
     token: usize,
-    /// The last run of characters of a JSON Web Token: its end and its first and second dot.
+    /// The last run of characters of a JSON Web Token: its end, and its last dot but one (0 if
+    /// none).
     run: Option<(usize, usize)>,
     expected: Option<Expected>,
 }
@@ -92,7 +94,7 @@ pub(super) fn scan(search: &Search, text: Text<'_>, spans: &mut Spans) -> Option
         }
     }
     let expected = scan.expected;
-    // A program's name and its options: a script.
+    // The name of such a program, and a blank: the word may be a script that calls the program.
     if programs && text.bytes.iter().any(u8::is_ascii_whitespace) {
         script(text.bytes, spans);
     }
@@ -131,7 +133,7 @@ impl Scan<'_, '_> {
                 let end = at + rest.iter().take_while(|byte| in_token(byte)).count();
                 let run = bytes.get(at..end).unwrap_or_default();
                 let dots = run.iter().enumerate().filter(|(_, byte)| **byte == b'.');
-                // A `.` at the very end ends a sentence, or an unsigned token.
+                // A token has at least two dots. The second is its last byte if it is unsigned.
                 let second_last = dots.rev().nth(1).map_or(0, |(index, _)| at + index);
                 (end, second_last)
             }
@@ -178,7 +180,7 @@ impl Scan<'_, '_> {
         }
     }
 
-    /// The name of which a part begins at `at`.
+    /// Examines the name around `at`, where a part begins that may denote a secret.
     fn name(&mut self, at: usize) {
         let bytes = self.text.bytes;
         let far = self.named.max(at.saturating_sub(names::LONGEST));
@@ -224,7 +226,7 @@ impl Scan<'_, '_> {
     /// The value of the name at `start..end`.
     fn value(&mut self, start: usize, end: usize, is_option: bool, query: bool) {
         let bytes = self.text.bytes;
-        // The name is the beginning of the word: `/password:` and `+token=`, too.
+        // The name begins the word, or only `/` or `+` is before it: `/password:`, `+token=`.
         let leads = start == 0 || (start == 1 && matches!(self.byte(0), Some(b'/' | b'+')));
         let open = self.quote.advance(bytes, start);
         let closed = Quote::at(bytes, end).map(|(_, after)| after);

@@ -20,7 +20,7 @@ impl Default for CgroupTable {
 
 impl CgroupTable {
     /// Takes the names of a cgroup, and keeps its containers if it is in any.
-    pub(super) fn named(&mut self, record: &CgroupNamesRecord<'_>) {
+    pub(super) fn keep_containers(&mut self, record: &CgroupNamesRecord<'_>) {
         if let Some(containers) = Containers::of(record) {
             self.0.insert(record.head.id, containers);
         }

@@ -222,7 +222,7 @@ impl Stream {
                 };
                 self.started(found.id, &state, Found::Discovery, found.ktime, out);
             }
-            Record::CgroupNames(names) => self.lines.cgroups.named(&names),
+            Record::CgroupNames(names) => self.lines.cgroups.keep_containers(&names),
         }
         Ok(())
     }

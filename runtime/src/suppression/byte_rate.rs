@@ -2,15 +2,15 @@
 
 use std::{fmt, num::NonZeroU64, str::FromStr};
 
-use exectrail_preflight::values::size;
+use exectrail_preflight::byte_units::Bytes;
 
-use super::{rate::RateError, shown::Shown, unit::Unit};
+use super::{rate::RateError, shown::Shown, time_unit::TimeUnit};
 
 /// A number of bytes per unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteRate {
     bytes: NonZeroU64,
-    per: Unit,
+    per: TimeUnit,
 }
 
 impl FromStr for ByteRate {
@@ -19,38 +19,29 @@ impl FromStr for ByteRate {
     fn from_str(text: &str) -> Result<Self, RateError> {
         let form = || RateError::Form(Shown::quoted(text));
         let (bytes, unit) = text.split_once('/').ok_or_else(form)?;
-        let per = Unit::named(unit).ok_or_else(form)?;
-        let bytes = size(bytes).map_err(|_| form())?;
-        let bytes = NonZeroU64::new(bytes).ok_or(RateError::Zero(Shown::quoted(text)))?;
+        let per = TimeUnit::named(unit).ok_or_else(form)?;
+        let bytes = Bytes::parse(bytes).ok_or_else(form)?;
+        let bytes = NonZeroU64::new(bytes.0).ok_or(RateError::Zero(Shown::quoted(text)))?;
         Ok(Self { bytes, per })
     }
 }
 
 impl fmt::Display for ByteRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = self.bytes.get();
-        let units = [
-            (1 << 30, "GiB"),
-            (1 << 20, "MiB"),
-            (1 << 10, "KiB"),
-            (1, "B"),
-        ];
-        let mut units = units.into_iter();
-        let unit = units.find(|(unit, _)| bytes.is_multiple_of(*unit));
-        let (unit, name) = unit.unwrap_or((1, "B"));
-        write!(f, "{}{name}/{}", bytes / unit, self.per)
+        write!(f, "{}/{}", Bytes(self.bytes.get()), self.per)
     }
 }
 
 impl ByteRate {
-    /// Time in which an empty bucket fills, nanoseconds. A full bucket has the bytes of the rate.
-    pub(super) fn window(self) -> u64 {
+    /// Time in which an empty bucket fills, nanoseconds: the unit of the rate. A full bucket of
+    /// `10MiB/m` has 10 MiB.
+    pub(super) fn fill_time(self) -> u64 {
         self.per.nanoseconds()
     }
 
     /// Time in which the bucket gets this many bytes, nanoseconds, rounded up.
     pub(super) fn time_of(self, bytes: u64) -> u64 {
-        let nanoseconds = u128::from(bytes) * u128::from(self.window());
+        let nanoseconds = u128::from(bytes) * u128::from(self.fill_time());
         let time = nanoseconds.div_ceil(u128::from(self.bytes.get()));
         u64::try_from(time).unwrap_or(u64::MAX)
     }

@@ -6,7 +6,7 @@ pub(crate) mod byte_rate;
 pub(crate) mod rate;
 pub(crate) mod rules;
 pub(crate) mod shown;
-mod unit;
+mod time_unit;
 pub(crate) mod volume;
 
 use byte_rate::ByteRate;

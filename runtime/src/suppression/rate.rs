@@ -4,13 +4,13 @@ use std::{fmt, num::NonZeroU32, str::FromStr};
 
 use exectrail_common::suppression;
 
-use super::{shown::Shown, unit::Unit};
+use super::{shown::Shown, time_unit::TimeUnit};
 
 /// A number of execs per unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     count: NonZeroU32,
-    per: Unit,
+    per: TimeUnit,
 }
 
 /// Maximum rate per second: above it, rounding to nanoseconds would change the rate noticeably.
@@ -41,7 +41,7 @@ impl FromStr for Rate {
     fn from_str(text: &str) -> Result<Self, RateError> {
         let form = || RateError::Form(Shown::quoted(text));
         let (count, unit) = text.split_once('/').ok_or_else(form)?;
-        let per = Unit::named(unit).ok_or_else(form)?;
+        let per = TimeUnit::named(unit).ok_or_else(form)?;
         if !count.is_empty() && count.bytes().all(|byte| byte == b'0') {
             return Err(RateError::Zero(Shown::quoted(text)));
         }
@@ -50,7 +50,7 @@ impl FromStr for Rate {
         }
         let count: NonZeroU32 = count.parse().map_err(|_| form())?;
         let rate = Self { count, per };
-        if rate.interval() < Unit::Second.nanoseconds() / MAX_PER_SECOND {
+        if rate.interval() < TimeUnit::Second.nanoseconds() / MAX_PER_SECOND {
             return Err(RateError::Fast(Shown::quoted(text)));
         }
         Ok(rate)

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Most bytes of a value that a message has.
-const MOST: usize = 200;
+const LONGEST: usize = 200;
 
 /// A value as a message shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,12 +28,12 @@ impl Shown {
 
 /// The beginning of a value, and whether that is all of it.
 fn beginning(value: &str) -> (&str, bool) {
-    if value.len() <= MOST {
+    if value.len() <= LONGEST {
         return (value, true);
     }
     (
         value
-            .get(..value.floor_char_boundary(MOST))
+            .get(..value.floor_char_boundary(LONGEST))
             .unwrap_or_default(),
         false,
     )

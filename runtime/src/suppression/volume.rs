@@ -42,10 +42,10 @@ impl Volume {
     /// Whether an event of `target` at `now` (boot clock, nanoseconds) is admitted. Otherwise it is
     /// counted as suppressed, by its kind.
     pub(crate) fn admits(&mut self, target: u32, kind: usize, now: u64) -> bool {
-        let window = self.rate.window();
+        let fill_time = self.rate.fill_time();
         let bucket = self.bucket(target);
         bucket.full_at = bucket.full_at.max(now);
-        let is_admitted = bucket.full_at < now.saturating_add(window);
+        let is_admitted = bucket.full_at < now.saturating_add(fill_time);
         if !is_admitted && let Some((count, last)) = bucket.suppressed.get_mut(kind) {
             *count += 1;
             *last = now.max(*last);

@@ -10,7 +10,7 @@ impl Protocol {
         self.fault == Some(fault)
     }
 
-    /// `Handler<Attach>`, `Handler<Announce>`, `Handler<Detach>` of Tracer.
+    /// The handlers of Tracer for `Attach`, `Announce`, `Detach` and `DetachIfIdle`.
     pub(crate) fn tracer(&self, state: &mut State) {
         match state.to_tracer.pop_front() {
             Some(ToTracer::Attach) => {
@@ -40,9 +40,9 @@ impl Protocol {
                 // `respond` of InitListener, which awaits this answer.
                 if state.workspaces[workspace] == Workspace::Asks {
                     state.workspaces[workspace] = if on {
-                        Workspace::Told204
+                        Workspace::Answered204
                     } else {
-                        Workspace::Told503
+                        Workspace::Answered503
                     };
                 }
             }
@@ -87,8 +87,9 @@ impl Protocol {
         }
     }
 
-    /// Lifecycle has the answer to `Open`, or, with `BindsBeforeAttaching`, the address is bound.
-    pub(crate) fn starts(&self, state: &mut State) {
+    /// The start is over: Lifecycle has the answer to `Open`. With `BindsBeforeAttaching`, this is
+    /// when the address is bound.
+    pub(crate) fn start_ended(&self, state: &mut State) {
         if self.has(Fault::BindsBeforeAttaching) {
             state.lifecycle = Lifecycle::AwaitsAttached;
             state.to_tracer.push_back(ToTracer::Attach);
@@ -134,7 +135,7 @@ impl Protocol {
         }
     }
 
-    /// `read` of RingReader: `empty`, `count`, and the end of reading.
+    /// One step of RingReader's `read`: a batch, or the counts once the ring is empty.
     pub(crate) fn reader(&self, state: &mut State) {
         if state.reader != Reader::Reads {
             return;
@@ -154,7 +155,7 @@ impl Protocol {
         let Some(message) = state.to_emitter.pop_front() else {
             return;
         };
-        let reported = state.losses_told();
+        let reported = state.losses_reported();
         let lines: Vec<Line> = match &message {
             ToEmitter::Begin => vec![Line::TracingStarted],
             ToEmitter::Started(workspace) => vec![Line::WorkspaceStarted(*workspace)],
@@ -168,7 +169,7 @@ impl Protocol {
         if late {
             state.unwritten.extend(lines);
         } else if !state.sink_works && !lines.is_empty() {
-            // `ActorDied`, once.
+            // Lifecycle gets `ActorDied`, and stops.
             state.stop = true;
             state.failed = true;
             if self.has(Fault::FailsInSilence) {
@@ -215,7 +216,7 @@ impl Protocol {
             workspaces,
             execs: state.execs,
             saved: state.saved,
-            missed: state.missed,
+            uncounted: state.uncounted,
             sink_works: state.sink_works,
             killed: true,
             ..self.fresh()
@@ -227,7 +228,7 @@ impl Protocol {
     pub(crate) fn execute(&self, state: &mut State, workspace: usize) {
         let exec = Exec(workspace, state.execs[workspace]);
         state.execs[workspace] += 1;
-        let released = state.workspaces[workspace] == Workspace::Told204;
+        let released = state.workspaces[workspace] == Workspace::Answered204;
         let on = state.attached && !state.detached;
         // `decide` of the probes: the first exec makes a target of the workspace.
         state.targets[workspace] |= on && self.discovery;
@@ -241,14 +242,15 @@ impl Protocol {
                 state.lost += 1;
             }
         } else if released && !state.detached && (state.attached || !state.killed) {
-            // Between a kill and the probes of the next run, no probe sees an exec.
-            state.missed = true;
+            // Nobody saw this exec. After a kill that is expected until the next run has attached
+            // its probes: hence the condition.
+            state.uncounted = true;
         }
     }
 
     pub(crate) fn reader_can_go_on(state: &State) -> bool {
         // The reader sleeps unless there are records, a drain, or losses to report.
-        let reported = state.losses_told();
+        let reported = state.losses_reported();
         state.reader == Reader::Reads
             && (!state.ring.is_empty() || state.drain || (state.lost > reported && !state.failed))
     }

@@ -46,7 +46,7 @@ impl Protocol {
             unwritten: Vec::new(),
             lines: Vec::new(),
             owed: Vec::new(),
-            missed: false,
+            uncounted: false,
         }
     }
 }
@@ -85,7 +85,7 @@ impl Model for Protocol {
             }
             // A refused workspace does not start. In a waiting one, the init script executes
             // programs.
-            let runs = state.workspaces[workspace] != Workspace::Told503;
+            let runs = state.workspaces[workspace] != Workspace::Answered503;
             if runs && state.execs[workspace] < EXECS {
                 actions.push(Action::Executes(workspace));
             }
@@ -142,19 +142,19 @@ impl Model for Protocol {
             Action::Announces(workspace) => {
                 state.to_tracer.push_back(ToTracer::Announce(workspace));
                 state.workspaces[workspace] = if self.has(Fault::AnswersBeforeTracing) {
-                    Workspace::Told204
+                    Workspace::Answered204
                 } else {
                     Workspace::Asks
                 };
                 if self.has(Fault::AnswersBeforeTarget) {
                     // The answer arrives before the namespace is a target.
-                    state.workspaces[workspace] = Workspace::Told204;
+                    state.workspaces[workspace] = Workspace::Answered204;
                 }
             }
             Action::Executes(workspace) => self.execute(&mut state, workspace),
             Action::Signal => state.stop = true,
             Action::SinkFails => state.sink_works = false,
-            Action::Starts => self.starts(&mut state),
+            Action::Starts => self.start_ended(&mut state),
             Action::AddressIsFreed => state.taken = false,
             Action::BindsLate => {
                 state.retrying = false;
@@ -177,7 +177,7 @@ impl Model for Protocol {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("204 means traced", |_, state: &State| !state.missed),
+            Property::always("204 means traced", |_, state: &State| !state.uncounted),
             Property::always(
                 "no exec that was recorded is left out",
                 |_, state: &State| {
@@ -188,7 +188,7 @@ impl Model for Protocol {
             ),
             Property::always("no loss is left out", |_, state: &State| {
                 let ended = state.lifecycle == Lifecycle::Ended && !state.failed;
-                !ended || state.losses_told() == state.lost
+                !ended || state.losses_reported() == state.lost
             }),
             Property::always("no exec has two lines", |_, state: &State| {
                 let mut execs: Vec<Exec> = state

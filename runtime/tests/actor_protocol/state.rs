@@ -117,8 +117,8 @@ pub(crate) enum Reader {
 pub(crate) enum Workspace {
     Waits,
     Asks,
-    Told204,
-    Told503,
+    Answered204,
+    Answered503,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -161,7 +161,7 @@ pub(crate) struct State {
     /// Execs that a traced workspace made after its `204`: all must be recorded or counted.
     pub(crate) owed: Vec<Exec>,
     /// Execs after a `204` that no probe saw although nothing was being stopped.
-    pub(crate) missed: bool,
+    pub(crate) uncounted: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -208,7 +208,7 @@ pub(crate) struct Protocol {
 
 impl State {
     /// Number of losses in lines.
-    pub(crate) fn losses_told(&self) -> u8 {
+    pub(crate) fn losses_reported(&self) -> u8 {
         let counts = self.lines.iter().map(|line| match line {
             Line::Lost(count) => *count,
             _ => 0,

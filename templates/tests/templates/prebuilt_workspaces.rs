@@ -182,11 +182,12 @@ fn a_claim_changes_only_labels_of_the_volume() {
 fn the_guides_block_carries_the_owners_name_after_the_claim() {
     const SPEC: &str = "  # spec as before, and the volume below\n";
     let block = guide_block("ignore_changes = [spec]").replacen(
-        "  # source, image, script and labels as above\n",
+        "  # source, image, script and labels as in the README\n",
         "  source = \"git::https://example.com//templates/module?ref=v1\"\n  image = \"x\"\n  \
          script = coder_agent.main.init_script\n  labels = {\n    \
          workspace_id = data.coder_workspace.me.id\n    \
-         username = data.coder_workspace_owner.me.name\n  }\n",
+         username = data.coder_workspace_owner.me.name\n    \
+         user_email = data.coder_workspace_owner.me.email\n  }\n",
         1,
     );
     assert_eq!(block.matches(SPEC).count(), 1, "{block}");
@@ -224,10 +225,11 @@ fn the_guides_block_carries_the_owners_name_after_the_claim() {
         json!([
             labels["username"],
             labels["workspace_name"],
-            labels["user_id"]
+            labels["user_id"],
+            labels["user_email"]
         ])
     };
-    let names = |of: &Workspace| json!([of.owner_name, of.name, of.owner_id]);
+    let names = |of: &Workspace| json!([of.owner_name, of.name, of.owner_id, of.owner_email]);
     assert_eq!(named(&before), names(&unclaimed()));
     assert_eq!(named(&kept(&before, &after)), names(&claimed()));
     assert_eq!(before["metadata"]["name"], after["metadata"]["name"]);

@@ -1,12 +1,12 @@
-//! One object of the probes is right for every machine.
+//! The compiled probes are the same for every processor, so they must not read registers.
 
 use std::fs;
 use std::path::Path;
 
 use crate::crates::{name_of, root};
 
-/// Types of aya-ebpf with arguments in registers, whose layout differs between processors.
-const OF_ONE_PROCESSOR: [&str; 4] = ["pt_regs", "PtRegs", "ProbeContext", "RawTracePointContext"];
+/// Types of aya-ebpf that give access to registers, whose layout depends on the processor.
+const REGISTER_TYPES: [&str; 4] = ["pt_regs", "PtRegs", "ProbeContext", "RawTracePointContext"];
 
 /// Calls `check` for each file below the directory.
 fn for_each_file(directory: &Path, check: &mut dyn FnMut(&Path)) {
@@ -26,7 +26,7 @@ fn the_probes_read_no_registers() {
     for_each_file(&root().join("probes-ebpf/src"), &mut |file| {
         files += 1;
         let text = fs::read_to_string(file).unwrap();
-        for word in OF_ONE_PROCESSOR {
+        for word in REGISTER_TYPES {
             assert!(!text.contains(word), "{} uses {word}", name_of(file));
         }
     });

@@ -130,7 +130,7 @@ pub(super) async fn start(
     let open = Open {
         address: config.init_address,
         answer: Answer::Ask(tracer.clone().recipient()),
-        required: config.needs_listener,
+        required: config.must_bind,
     };
     let address = listener.send(open).await?.map_err(StartError::one)?;
     let relabel = emitter.clone().recipient();

@@ -1,7 +1,7 @@
 //! The metrics for Prometheus. [`crate::telemetry::events`] counts each event that it logs, so
 //! lines and metrics agree.
 
-mod format;
+mod exposition;
 
 use std::sync::{LazyLock, atomic::Ordering::Relaxed};
 
@@ -13,7 +13,7 @@ use prometheus_client::{
 
 use crate::handshake::verdict::Refusal;
 
-pub(crate) use format::Format;
+pub(crate) use exposition::Format;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Build {

@@ -32,13 +32,13 @@ fn bursts(pod: &Pod, sidecar: &Sidecar, count: u64) {
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn kept_and_lost_and_left_out_are_all_that_ran() {
+fn recorded_lost_and_suppressed_are_all_that_ran() {
     needs_kernel!();
     let noop = format!("filename={}", NOOP.display());
     for (flags, kept) in [
-        // By a rule, with a count for each CPU.
+        // A rule suppresses every NOOP: the programs of the two bursts are recorded.
         (&["--exclude", &noop][..], 2..3),
-        // By the bucket, which all CPUs share: each may take one token too many.
+        // All CPUs share the bucket, and each may take one token too many.
         (&["--rate-limit=1/h", "--rate-burst=1000"], 1000..1010),
         // With a ring that also overflows.
         (
@@ -57,6 +57,7 @@ fn kept_and_lost_and_left_out_are_all_that_ran() {
         let suppressed: u64 = suppressed(&lines).values().sum();
         let lost = lost(&lines);
         let seen = execs(&lines).len() as u64;
+        // Two bursts of 3,000, and the exec of each burst's own program.
         assert_eq!(seen + lost + suppressed, 6_000 + 2, "{flags:?}");
         assert!(kept.contains(&seen), "{flags:?} kept {seen}");
         assert!(suppressed > 0, "{flags:?}");
@@ -68,7 +69,7 @@ fn kept_and_lost_and_left_out_are_all_that_ran() {
 /// removed.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn verify_accepts_what_is_left_out() {
+fn verify_accepts_suppressed_execs() {
     needs_kernel!();
     let pod = Pod::new();
     let noop = format!("filename={}", NOOP.display());
@@ -103,10 +104,10 @@ fn verify_accepts_what_is_left_out() {
     assert_eq!(status, Some(1), "{report}");
 }
 
-/// The log itself states what is suppressed, also if nothing else happens.
+/// The first line has the rules, and a `suppressed` line comes even if no further exec is recorded.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn the_log_tells_its_rules_and_what_they_left_out_in_time() {
+fn the_log_names_its_rules_and_counts_what_they_suppress() {
     needs_kernel!();
     let pod = Pod::new();
     let mut command = pod.container(EXECTRAIL);

@@ -4,13 +4,13 @@ use std::fmt;
 
 /// A unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(super) enum TimeUnit {
     Second,
     Minute,
     Hour,
 }
 
-impl Unit {
+impl TimeUnit {
     /// The unit with this letter.
     pub(super) fn named(letter: &str) -> Option<Self> {
         match letter {
@@ -30,7 +30,7 @@ impl Unit {
     }
 }
 
-impl fmt::Display for Unit {
+impl fmt::Display for TimeUnit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Second => "s",
