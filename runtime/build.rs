@@ -43,17 +43,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     ] {
         println!("cargo:rerun-if-changed={}", root.join(source).display());
     }
-    for variable in ["PATH", TARGET_DIR] {
-        println!("cargo:rerun-if-env-changed={variable}");
-    }
+    println!("cargo:rerun-if-env-changed={TARGET_DIR}");
+    // Not PATH itself: `cargo` and `cargo xtask` have different ones, and find the same linker.
+    let linker = on_path("bpf-linker").ok_or_else(|| explain("bpf-linker is not on PATH"))?;
+    println!("cargo:rerun-if-changed={}", linker.display());
 
-    if Command::new("bpf-linker")
-        .arg("--version")
-        .output()
-        .is_err()
-    {
-        return Err(explain("bpf-linker is not on PATH"));
-    }
     let endian = env::var("CARGO_CFG_TARGET_ENDIAN")?;
     let target = match endian.as_str() {
         "little" => "bpfel-unknown-none",
@@ -94,6 +88,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     fs::write(out.join(PACKAGE), object)?;
     Ok(())
+}
+
+/// The first file of this name in a directory of PATH.
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|directory| directory.join(program))
+        .find(|file| file.is_file())
 }
 
 /// The directory in which cargo builds the probes: the shared one if it can be written.
