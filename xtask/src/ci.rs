@@ -45,32 +45,38 @@ impl Run {
 
 /// Builds of later steps that use the time in which the processors have nothing else to do: tests
 /// wait, and linking a release keeps one processor busy.
-struct BuildsAhead(JoinHandle<()>);
+struct BuildsAhead(Vec<JoinHandle<()>>);
 
 impl BuildsAhead {
-    const COMMANDS: [&[&str]; 3] = [
-        &["build", "--release"],
-        &["vm", "--no-run"],
-        &["fuzz", "--debug", "--no-run"],
+    /// Commands of xtask: those of one line run one after the other, and beside the other line.
+    const COMMANDS: [&[&[&str]]; 2] = [
+        &[&["build", "--release"], &["vm", "--no-run"]],
+        &[&["fuzz", "--debug", "--no-run"]],
     ];
 
     fn start() -> Self {
-        Self(thread::spawn(|| {
-            let Ok(xtask) = env::current_exe() else {
-                return;
-            };
-            for arguments in Self::COMMANDS {
-                let mut build = command::new("nice");
-                build.args(["-n", "19"]).arg(&xtask).args(arguments);
-                // A build that fails is repeated, and its error printed, by its own step.
-                let _ = command::output(&mut build);
-            }
-        }))
+        let Ok(xtask) = env::current_exe() else {
+            return Self(Vec::new());
+        };
+        let line = |commands: &'static [&[&str]]| {
+            let xtask = xtask.clone();
+            thread::spawn(move || {
+                for arguments in commands {
+                    let mut build = command::new("nice");
+                    build.args(["-n", "19"]).arg(&xtask).args(*arguments);
+                    // A build that fails is repeated, and its error printed, by its own step.
+                    let _ = command::output(&mut build);
+                }
+            })
+        };
+        Self(Self::COMMANDS.map(line).into())
     }
 
     fn wait(self) {
-        // The thread cannot panic, and nothing depends on its builds.
-        let _ = self.0.join();
+        for line in self.0 {
+            // A thread cannot panic, and nothing depends on its builds.
+            let _ = line.join();
+        }
     }
 }
 
