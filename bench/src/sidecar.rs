@@ -29,7 +29,7 @@ use crate::{
 pub(crate) struct Figures {
     /// Size of the binary in bytes.
     pub(crate) binary: u64,
-    /// Milliseconds from its first instruction to tracing.
+    /// Milliseconds from the start of its actors to tracing, as its diagnostics have them.
     pub(crate) start: Samples,
     /// MiB resident at rest, without the two mappings of the 4 MiB ring: anonymous memory and the
     /// binary's pages.
@@ -39,24 +39,27 @@ pub(crate) struct Figures {
     /// Highest MiB during its start, without the ring.
     pub(crate) peak: f64,
     pub(crate) events: usize,
-    /// Microseconds of CPU time, user and system, for an event read from a full ring.
+    /// Microseconds of CPU time, user and system, for an event that is read after the reader was
+    /// stopped.
     pub(crate) cpu_flood: Samples,
     /// Microseconds as in [`Self::cpu_flood`], for events that are read as they happen, thousands
     /// per second.
     pub(crate) cpu_steady: Samples,
     /// Percentage of user time in this CPU time.
     pub(crate) user_share: f64,
-    /// Number of execs while it was stopped, and of those among them that have a line at the end.
+    /// Number of execs while it was stopped.
     pub(crate) burst: usize,
+    /// How many of these have a line.
     pub(crate) burst_kept: usize,
-    /// Execs per second on all CPUs, and how many of them were lost.
+    /// Execs per second on two CPUs at once.
     pub(crate) sustained: f64,
+    /// Number of `lost` lines of these.
     pub(crate) sustained_lost: f64,
     /// Milliseconds from exec to line, at 50 execs per second.
     pub(crate) latency: Samples,
-    /// Nanoseconds in the kernel for an exec in another pod: without other namespaces, and with
-    /// many that also execute programs.
+    /// Run time of the eBPF programs for an exec in another pod, nanoseconds.
     pub(crate) other_pod: Samples,
+    /// The same with many namespaces beside, each of which has executed a program.
     pub(crate) other_pod_of_many: Samples,
     pub(crate) namespaces: usize,
 }
@@ -125,7 +128,7 @@ fn others(
     Ok(())
 }
 
-/// Measures execs that are read as they happen, on all CPUs at once.
+/// Measures execs that are read as they happen, on two CPUs at once.
 fn load(
     figures: &mut Figures,
     workload: &Workload,
@@ -191,7 +194,7 @@ fn held(
     }
     figures.burst_kept = kept;
     let spent = usage::cpu(&running.family) - cpu;
-    figures.cpu_flood.push(spent / 1e3 / size.burst as f64);
+    figures.cpu_flood.push(spent / 1e3 / kept.max(1) as f64);
     Ok(())
 }
 
