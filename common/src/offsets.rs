@@ -8,11 +8,10 @@
 use bytemuck::{Pod, Zeroable};
 
 /// In the object file, the offset of a load is not yet that of the field: it is this number plus
-/// the index of the field in [`Offsets`]. The number is larger than any offset in a kernel
-/// structure.
+/// the index of the field in [`Offsets`]. No other load in the object has an offset this large.
 ///
-/// User space puts in the offset before it loads the object. Then one instruction loads a field;
-/// with a look-up of its offset it would take five.
+/// User space puts in the offset before it loads the object. So a field is loaded by one
+/// instruction; reading the offset from a map first would take five.
 pub const FIRST_FIELD: i16 = 0x7e00;
 
 /// Number of fields in [`Offsets`].
@@ -21,7 +20,8 @@ pub const FIELDS: usize = size_of::<Offsets>() / size_of::<u32>();
 /// The offset of a field that the running kernel lacks and the probes do not need.
 pub const ABSENT: u32 = u32::MAX;
 
-/// Byte offsets of kernel fields. Field `a_b` is the offset of member `b` in `struct a`.
+/// Byte offsets of kernel fields, and sizes of kernel structures. The comment of each has the
+/// kernel's name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Offsets {
@@ -45,8 +45,8 @@ pub struct Offsets {
     pub task_pid: u32,
     /// `task_struct.tgid`: `pid_t`
     pub task_tgid: u32,
-    /// `task_struct.self_exec_id`: `u64`, counts the execs of a process and its ancestors (Linux
-    /// 5.7 and later)
+    /// `task_struct.self_exec_id`: number of execs of a process and its ancestors; `u64` since Linux
+    /// 5.7
     pub task_self_exec_id: u32,
     /// `task_struct.atomic_flags`: `unsigned long`; its lowest bit is `PFA_NO_NEW_PRIVS`
     pub task_atomic_flags: u32,
@@ -214,7 +214,7 @@ pub struct Offsets {
 
 impl Offsets {
     /// Whether paths and the properties of a file can be read: the kernel has all the fields, and
-    /// those of `struct dentry` are side by side.
+    /// those of `struct dentry` are at the distances that the probes expect.
     pub fn has_paths(&self) -> bool {
         let behind = |bytes| self.dentry_hash_pprev.wrapping_add(bytes);
         let are_neighbours = self.dentry_parent == behind(8)

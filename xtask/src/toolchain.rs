@@ -19,7 +19,7 @@ pub(crate) struct Toolchain {
 }
 
 impl Toolchain {
-    /// Queries the rustc that cargo would use.
+    /// Queries the `rustc` on the search path.
     pub(crate) fn detect() -> Result<Self> {
         let version = command::output(command::new("rustc").arg("-vV"))?;
         let sysroot = command::output(command::new("rustc").args(["--print", "sysroot"]))?;

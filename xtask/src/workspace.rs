@@ -29,7 +29,7 @@ pub(crate) fn target_dir() -> PathBuf {
     root().join(env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from))
 }
 
-/// Directory of the tools that xtask installs, which are in its `bin`.
+/// Directory in which xtask installs tools; the programs are in its `bin`.
 pub(crate) fn tools_dir() -> Option<PathBuf> {
     cache::directory()
         .ok()

@@ -87,7 +87,7 @@ fn on_clickhouse() {
 }
 
 #[test]
-fn what_cannot_be_answered_is_an_error_that_names_it() {
+fn a_rule_that_cannot_be_translated_is_an_error_that_names_the_cause() {
     needs_engines!();
     let place = Place::of("none", "");
     place.write("good.yml", rule(RULES[0].detection).as_bytes());

@@ -54,7 +54,7 @@ impl Page {
         self.browser.evaluate(expression).unwrap()
     }
 
-    /// The text of the first element of a selector.
+    /// The text of the first element that matches a selector.
     pub(crate) fn text(&mut self, selector: &str) -> String {
         let expression = format!("document.querySelector({selector:?}).textContent");
         self.value(&expression).as_str().unwrap().to_owned()
@@ -79,7 +79,7 @@ impl Page {
         ));
     }
 
-    /// Clicks on the first element of a selector, with the mouse.
+    /// Clicks on the first element that matches a selector, with the mouse.
     pub(crate) fn click(&mut self, selector: &str) {
         let place = self.value(&format!(
             "(({{x, y, width, height}}) => [x + width / 2, y + height / 2])\
@@ -96,7 +96,8 @@ impl Page {
         }
     }
 
-    /// Ends the test: nothing was requested but the file, and nothing was reported as an error.
+    /// Ends the test: only the file was requested, and there was no error, no console output and no
+    /// dialog.
     pub(crate) fn end(mut self) {
         assert_eq!(self.text("#fault"), "");
         for event in self.browser.events() {

@@ -29,7 +29,7 @@ use crate::{
     output::Found,
     probes::{AttachError, Probes},
     process::{heap, privileges, uninterrupted::uninterrupted},
-    state::{Keeper, Pod, Previous, StateDir, StateError, random_id},
+    state::{Keeper, Pod, Previous, StateError, StateFile, random_id},
     stream::Beginning,
     telemetry::{
         events::{
@@ -120,7 +120,7 @@ impl Tracer {
             return (None, false);
         };
         let report = |error: StateError| StateUnusable { error: &error }.emit();
-        let Ok(dir) = StateDir::new(path, pod, run.to_owned()).map_err(report) else {
+        let Ok(dir) = StateFile::new(path, pod, run.to_owned()).map_err(report) else {
             return (None, false);
         };
         let previous = dir.previous().map_err(report);

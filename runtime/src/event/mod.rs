@@ -5,5 +5,5 @@ pub(crate) mod container;
 pub(crate) mod decode;
 pub(crate) mod device;
 pub(crate) mod keys;
-pub(crate) mod loss;
+pub(crate) mod ledger;
 pub(crate) mod path;

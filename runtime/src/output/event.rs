@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{exec::ExecEvent, failed_exec::FailedExecEvent};
 
 use crate::{
-    event::loss::{Loss, Place},
+    event::ledger::{Loss, Place},
     suppression::{Limits, Reason},
 };
 

@@ -71,7 +71,8 @@ fn preflight_tries_each_helper_and_no_other() {
 #[test]
 fn the_entry_of_a_program_with_functions_loads_from_its_context_only() {
     // BPF_JMP | BPF_CALL with BPF_PSEUDO_CALL; BPF_ALU64 | BPF_MOV | BPF_X. The class is in the
-    // lowest three bits: BPF_LDX is 1; BPF_ST, BPF_STX, BPF_JMP and BPF_JMP32 write no register.
+    // lowest three bits: BPF_LDX is 1; BPF_ST, BPF_STX, BPF_JMP and BPF_JMP32 do not write their
+    // destination register. After a call the verifier lets no code read r1 to r5.
     const CALL: (u8, u8) = (0x85, 1);
     const COPY: u8 = 0xbf;
     const CLASS: u8 = 7;

@@ -1,4 +1,5 @@
-//! The search for the beginnings of secrets: one pass over the bytes, in any case of letters.
+//! The search for text that shows where a secret may be, in one pass. Upper and lower case are the
+//! same.
 
 use aho_corasick::{
     AhoCorasick, AhoCorasickKind, Anchored, BuildError, Input, MatchKind, StartKind,
@@ -28,10 +29,11 @@ pub(super) enum Hit {
     Identified,
 }
 
-/// Three bytes that some pattern begins with, as a set of hashes.
+/// The first three bytes of each pattern, as a set of hashes.
 ///
-/// Most lines have no pattern. Then this takes a third of an automaton's time: an automaton has to
-/// wait for the state after each byte, and these look-ups do not depend on each other.
+/// Most lines have no pattern. For these, the set takes a third of the time of an automaton: its
+/// look-ups do not depend on each other, but each step of an automaton needs the result of the one
+/// before.
 #[derive(Debug)]
 struct Beginnings(Box<[u64; 1024]>);
 
@@ -63,7 +65,7 @@ impl Beginnings {
 #[derive(Debug)]
 pub(super) struct Search {
     beginnings: Beginnings,
-    /// Finds a pattern at one place.
+    /// Matches a pattern only where the search starts.
     anchored: AhoCorasick,
     automaton: AhoCorasick,
     hits: Vec<Hit>,
@@ -73,15 +75,14 @@ impl Search {
     /// # Errors
     /// None in practice: the patterns are constants.
     pub(super) fn new() -> Result<Self, Box<BuildError>> {
-        let fixed: [(&[u8], Hit); 6] = [
+        let fixed: [(&[u8], Hit); 5] = [
             (b"eyJ", Hit::Jwt),
             (b"://", Hit::Url),
             (br":\/\/", Hit::Url),
             (b"-----BEGIN", Hit::Pem),
             (b"identified by", Hit::Identified),
-            // A word of its own, in argv and in a script.
-            (b"rar ", Hit::Program),
         ];
+        // A short name counts before a NUL, as in argv, and before a blank, as in a script.
         let short = programs::SHORT.iter().flat_map(|name| {
             let after = |end: &str| format!("{name}{end}").into_bytes();
             [after("\0"), after(" ")]
@@ -123,7 +124,7 @@ impl Search {
         })
     }
 
-    /// Whether there is any hit: without one, `known` redacts nothing.
+    /// Whether there is any hit. Without one, `--redact known` redacts nothing.
     pub(super) fn finds(&self, bytes: &[u8]) -> bool {
         bytes.windows(3).enumerate().any(|(at, window)| {
             matches!(*window, [a, b, c] if self.beginnings.has(a, b, c)) && self.is_at(bytes, at)

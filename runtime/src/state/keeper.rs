@@ -9,7 +9,7 @@ use std::{
 use exectrail_common::target::NsId;
 use exectrail_proof::Checkpoint;
 
-use super::{dir::StateDir, error::StateError};
+use super::{error::StateError, file::StateFile};
 
 use crate::{
     event::clock::WallClock,
@@ -26,7 +26,7 @@ const FAILURE_PERIOD: Duration = Duration::from_secs(60);
 /// Saves the state of a run.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    dir: StateDir,
+    file: StateFile,
     saved: BTreeSet<NsId>,
     saved_at: Option<Instant>,
     /// Time until which the targets were recorded, as saved: boot clock, nanoseconds.
@@ -36,10 +36,10 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Saves the state in `dir`. Nothing is written yet.
-    pub(crate) fn new(dir: StateDir) -> Self {
+    /// Saves the state in `file`. Nothing is written yet.
+    pub(crate) fn new(file: StateFile) -> Self {
         Self {
-            dir,
+            file,
             saved: BTreeSet::new(),
             saved_at: None,
             until: 0,
@@ -72,7 +72,7 @@ impl Keeper {
 
     fn save(&mut self, targets: BTreeSet<NsId>) {
         let saved = self
-            .dir
+            .file
             .save(self.until, targets.iter().copied(), self.checkpoint);
         if let Err(error) = saved {
             self.report(&error);

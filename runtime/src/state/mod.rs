@@ -5,14 +5,14 @@
 //! reboot all namespaces are new, and namespaces of another pod must not be traced. The state is
 //! optional: any error in it is reported, and tracing continues without it.
 
-mod dir;
 mod error;
+mod file;
 mod keeper;
 
 use procfs::{ProcResult, sys::kernel::random};
 
-pub(crate) use dir::{Pod, Previous, StateDir};
 pub(crate) use error::StateError;
+pub(crate) use file::{Pod, Previous, StateFile};
 pub(crate) use keeper::Keeper;
 
 /// Number of hexadecimal digits of a run's id: 48 bits, so that a million runs have different ids.

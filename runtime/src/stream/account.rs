@@ -10,7 +10,7 @@ use super::Stream;
 use crate::{
     event::{
         clock::WallClock,
-        loss::{Ledger, Place},
+        ledger::{Ledger, Place},
     },
     output::{Account, CheckpointProof, Event, Kind, KindCounts},
 };

@@ -4,7 +4,7 @@ use exectrail_common::record::Prefix;
 
 use super::Stream;
 use crate::{
-    event::{clock::WallClock, loss::Place},
+    event::{clock::WallClock, ledger::Place},
     output::{Event, Kind, SuppressedEvent},
     suppression::account::Suppression,
 };

@@ -4,7 +4,7 @@ use exectrail_common::record::{Exec, FLAG_CONTINUED, Prefix};
 
 use super::{Stream, exec_memory::ExecMemory};
 use crate::{
-    event::{decode::ExecRecord, loss::Place},
+    event::{decode::ExecRecord, ledger::Place},
     output::{Event, ExecEvent, Kind},
 };
 

@@ -6,7 +6,7 @@ use exectrail_preflight::pending_argv_bytes;
 use super::{Stream, pending::Pending};
 use crate::event::{
     decode::{ExecRecord, PieceRecord},
-    loss::Place,
+    ledger::Place,
 };
 
 impl Stream {

@@ -6,7 +6,7 @@ use super::Stream;
 use crate::{
     event::{
         clock::WallClock,
-        loss::{Ledger, Loss, Place},
+        ledger::{Ledger, Loss, Place},
     },
     output::{Event, Kind, Lost},
     probes::counters::Count,

@@ -18,7 +18,7 @@ use crate::{
     event::{
         clock::{LineClock, WallClock},
         decode::{DecodeError, FailedExecRecord, Record, decode},
-        loss::{Ledger, Place},
+        ledger::{Ledger, Place},
     },
     output::{
         Event, FailedExecEvent, Found, Kind, Labels, PreviousRun, RunStart, SuppressedEvent, Writer,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    event::loss::Place,
+    event::ledger::Place,
     output::Kind,
     suppression::{
         account::{SuppressedTotals, Suppression},

@@ -13,7 +13,7 @@ use byte_rate::ByteRate;
 use rate::Limit;
 use rules::{Rule, Rules};
 
-/// The limits that suppress execs; by default there are none.
+/// The rules and limits that suppress events; by default there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Rules about single execs.
@@ -31,26 +31,26 @@ impl Limits {
     }
 }
 
-/// Why execs are suppressed.
+/// Why events are suppressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
-    /// The rule of this number.
+    /// The rule with this index in [`Limits::rules`].
     Rule(usize),
     /// The rate limit of a workspace: the inode number of its PID namespace, or 0 if it had no
     /// bucket of its own.
     Rate(u32),
-    /// The limit on bytes of a workspace, in the same way.
+    /// The limit on bytes of a workspace; the number is that of [`Self::Rate`].
     Volume(u32),
 }
 
-/// The cause of suppressed execs, as in lines.
+/// The cause of suppressed events, as in lines.
 #[derive(Clone, Copy, Debug)]
 pub enum Reason<'a> {
     /// A rule.
     Exclude(&'a Rule),
-    /// The rate limit, in this workspace.
+    /// The rate limit, and the workspace; `None` for those that share a bucket.
     RateLimit(Limit, Option<u32>),
-    /// The limit on bytes, in this workspace.
+    /// The limit on bytes, and the workspace; `None` for those that share a bucket.
     Volume(ByteRate, Option<u32>),
 }
 

@@ -1,8 +1,8 @@
-//! A value in an error message: of a long one, the beginning.
+//! A value in an error message. A long value is cut.
 
 use std::fmt;
 
-/// Most bytes of a value that a message has.
+/// Maximum length of a value in a message, in bytes before its characters are escaped.
 const LONGEST: usize = 200;
 
 /// A value as a message shows it.
@@ -20,7 +20,7 @@ impl Shown {
         })
     }
 
-    /// The value as it is to be written.
+    /// The value without quotes, with escapes. A long value is cut without a mark.
     pub(crate) fn plain(value: &str) -> Self {
         Self(beginning(value).0.escape_debug().to_string())
     }

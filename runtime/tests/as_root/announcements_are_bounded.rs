@@ -1,5 +1,4 @@
-//! What announcements make exectrail write is limited, and announcements without a line are
-//! counted.
+//! The number of lines about announcements is limited. Announcements without a line are counted.
 
 use std::process::Command;
 
@@ -8,7 +7,8 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel, scratch},
 };
 
-/// Announces `pid_ns` from the pod's network for some seconds, at full speed; prints how often.
+/// A program that announces these PID namespaces in turn for some seconds, at full speed, in the
+/// pod's network. It prints the number of announcements.
 fn flood(pod: &Pod, numbers: &[u32], seconds: u32) -> Command {
     let script = format!(
         "import socket, time\n\
@@ -93,7 +93,7 @@ fn true_announcements_do_not_flood_the_log() {
             .any(|line| line["fields"]["pid_ns"] == late.pid_ns())
     );
     let announced = messages(&lines, "workspace_announced");
-    // Twenty per ten seconds; the machine may be slow.
+    // The limit is twenty in ten seconds. A slow machine may take up to 100 s.
     assert!((1..=200).contains(&announced.len()), "{}", announced.len());
     assert!((1..=200).contains(&accepted), "{accepted}");
     let stopped = &lines.last().unwrap()["fields"];
@@ -102,10 +102,10 @@ fn true_announcements_do_not_flood_the_log() {
     assert_eq!(silent, suppressed);
 }
 
-/// The next line that is written has the number of announcements without a line.
+/// A line about an announcement has the number of announcements without a line before it.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn the_next_line_says_how_many_have_none() {
+fn a_line_counts_the_announcements_without_a_line_before_it() {
     needs_kernel!();
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--announced-only"]);
@@ -148,8 +148,8 @@ fn the_next_line_says_how_many_have_none() {
 fn a_long_reason_is_shortened_for_the_workspace() {
     needs_kernel!();
     let pod = Pod::new();
-    // In these types a field of struct cred has another offset than in the kernel, so its verifier
-    // refuses the programs, with a long log.
+    // These types have a wrong offset for a field of struct cred, so the kernel's verifier refuses
+    // the programs, with a long log.
     let types = scratch("shifted-types");
     let script = "import struct, sys\n\
         data = bytearray(open('/sys/kernel/btf/vmlinux', 'rb').read())\n\

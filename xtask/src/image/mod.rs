@@ -2,11 +2,11 @@
 
 mod archive;
 mod check;
+mod check_push;
 mod destination;
 mod layout;
 mod provenance;
 mod push;
-mod registry;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -84,7 +84,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     build_image(builder, architecture, &root, &args.tag)?;
     if args.check {
         let checked = check::image(architecture, &binary, &args.tag)
-            .and_then(|()| registry::check(builder, &args.tag));
+            .and_then(|()| check_push::check(builder, &args.tag));
         if args.tag == Args::checked().tag {
             // A check in CI leaves no image behind.
             let _ = command::output(command::new("podman").args(["image", "rm", &args.tag]));

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changelog_without_an_entry_is_refused() {
+    fn a_changelog_that_cannot_be_released_is_refused() {
         for text in [
             "# Changelog\n",
             "## Unreleased\n",

@@ -1,4 +1,4 @@
-//! Which file of a crate uses which.
+//! The files of a crate that each of its files uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use quote::ToTokens;
 use crate::circle::Uses;
 use crate::modules::{Module, ModulePath, modules_of};
 
-/// Limit of re-exports that are followed for one name.
+/// Maximum number of re-exports that are followed for one name.
 const RE_EXPORTS: usize = 16;
 
 /// The files that each file of a crate uses.
@@ -71,7 +71,7 @@ fn paths_in(code: TokenStream, paths: &mut Vec<Vec<String>>) {
                     paths.push(path);
                 }
             }
-            // The rest of a path that begins with `::` is another crate's.
+            // A `::` without a name before it: a path into another crate, or behind a generic type.
             TokenTree::Punct(_) if is_colon(tokens.get(at)) && is_colon(tokens.get(at + 1)) => {
                 at += 3;
             }
@@ -92,8 +92,8 @@ fn is_visibility(code: TokenStream) -> bool {
 struct Tree(BTreeMap<ModulePath, Module>);
 
 impl Tree {
-    /// A path as seen from the crate's root; `None` if it begins in another crate, or
-    /// with a name that is no module.
+    /// A path as seen from the crate's root; `None` if it begins in another crate, or with a name
+    /// that is not a child of the module `at`.
     fn absolute(&self, at: &[String], path: &[String]) -> Option<ModulePath> {
         let (first, rest) = path.split_first()?;
         match first.as_str() {

@@ -1,7 +1,7 @@
 //! The JSON line: exectrace's keys, in its order, and further keys after them.
 //!
 //! Execs and exits are frequent, so [`exec`] and [`exit`] format them by hand; serde formats the
-//! others ([`rare`]).
+//! others ([`other_lines`]).
 
 mod account;
 mod envelope;
@@ -12,12 +12,14 @@ mod instant;
 mod keys;
 mod labels;
 mod long;
+mod lost;
 mod one_line;
+mod other_lines;
 mod pieces;
 mod places;
-mod rare;
 mod redacted;
 mod shortened;
+mod suppressed;
 mod text;
 
 use std::io::Write as _;
@@ -110,7 +112,7 @@ pub(super) fn write(
                 _ => event,
             };
             let (labels, longest) = (json.labels.json(), json.longest);
-            rare::write(line, ts, labels, key.as_deref(), longest, shorter);
+            other_lines::write(line, ts, labels, key.as_deref(), longest, shorter);
             if let Some(redaction) = redaction
                 && line.ends_with(b"}}}\n")
             {

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::event::loss::Place;
+use crate::event::ledger::Place;
 
 /// The counts of each place: of execs, exits and failed execs, without zeros at the end.
 pub(super) struct Places<'a> {

@@ -14,7 +14,7 @@ use crate::{
 pub(crate) struct Ready {
     /// The address that accepts announcements; `None` if the address is taken.
     pub address: Option<SocketAddr>,
-    /// Time since the start of the process, milliseconds.
+    /// Time since the start of the actors, milliseconds.
     pub milliseconds: u64,
 }
 

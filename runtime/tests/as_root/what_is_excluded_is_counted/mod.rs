@@ -1,4 +1,4 @@
-//! Suppressed execs: by rules and by the rate limit.
+//! Suppressed events: by rules, by the rate limit and by the limit on bytes.
 
 mod accounts;
 mod bytes;
@@ -31,8 +31,7 @@ fn run(flags: &[&str], command: &[&str]) -> Vec<Value> {
         .collect()
 }
 
-/// Number of execs in the `suppressed` lines, by rule or rate; the last line must have the same
-/// sum.
+/// Number of suppressed events, by rule or rate. `tracing_stopped` must have the same sum.
 fn suppressed(lines: &[Value]) -> BTreeMap<&str, u64> {
     let mut by_cause = BTreeMap::new();
     let mut sum = 0;

@@ -1,6 +1,6 @@
-//! What the tests run on: containers, pods, nodes and engines, and the programs that they start.
+//! What the tests run on: containers, pods, nodes and engines, and the programs in them.
 //!
-//! Nothing here knows a test.
+//! No module here depends on a test.
 
 pub(crate) mod container;
 #[cfg(feature = "cri")]
@@ -25,5 +25,8 @@ pub(crate) mod sidecar;
 #[expect(unsafe_code, reason = "acts between fork and exec")]
 pub(crate) mod slow_exit;
 pub(crate) mod startup;
-#[expect(unsafe_code, reason = "ptrace(2) has no safe wrapper")]
+#[expect(
+    unsafe_code,
+    reason = "acts between fork and exec, and sets a seccomp filter"
+)]
 pub(crate) mod verifier;

@@ -73,16 +73,16 @@ struct Target {
     start: u64,
 }
 
-/// A directory for the state.
+/// The file of the state. Its directory may be missing, or not writable.
 #[derive(Debug)]
-pub(crate) struct StateDir {
+pub(crate) struct StateFile {
     path: PathBuf,
     boot_id: String,
     pod: Pod,
     run: String,
 }
 
-impl StateDir {
+impl StateFile {
     /// The state directory at `path` of the run `run` in `pod`.
     ///
     /// # Errors
@@ -254,8 +254,8 @@ mod tests {
         }
     }
 
-    fn state(dir: &TempDir, pod: Pod, run: &str) -> StateDir {
-        StateDir::new(dir.path().to_owned(), pod, run.to_owned()).unwrap()
+    fn state(dir: &TempDir, pod: Pod, run: &str) -> StateFile {
+        StateFile::new(dir.path().to_owned(), pod, run.to_owned()).unwrap()
     }
 
     #[test]
@@ -355,7 +355,7 @@ mod tests {
     fn a_directory_that_cannot_be_written_is_named() {
         let dir = TempDir::new().unwrap();
         let gone = dir.path().join("gone");
-        let state = StateDir::new(gone, POD, "one".to_owned()).unwrap();
+        let state = StateFile::new(gone, POD, "one".to_owned()).unwrap();
         assert_eq!(state.previous().unwrap(), None);
         let error = state.save(1, [].into_iter(), None).unwrap_err().to_string();
         assert!(error.contains("cannot write"), "{error}");

@@ -1,4 +1,5 @@
-//! Lines on the cold path, formatted by serde.
+//! All lines but those of execs and exits: `lost`, `suppressed`, `tracing_started` and others. They
+//! are few, so serde formats them.
 
 use std::num::NonZeroU32;
 
@@ -10,11 +11,13 @@ use serde_json::value::RawValue;
 use super::{
     account::{account_fields, is_none},
     instant::Instant,
+    lost,
     one_line::OneLine,
+    suppressed,
 };
 use crate::{
     output::{
-        event::{Before, Event, Found, Kind, SuppressedEvent, identity},
+        event::{Before, Event, Found, identity},
         failed_exec,
     },
     suppression::{Reason, rate::Rate, rules::Rule},
@@ -28,72 +31,10 @@ struct Line<T> {
     fields: T,
 }
 
-/// Whether it is the first lane; most kernels have only that one, so lines omit it.
-fn is_first(lane: &u8) -> bool {
-    *lane == 0
-}
-
 #[derive(Serialize)]
 struct FailedExecFields<'a> {
     labels: &'a RawValue,
     event: failed_exec::Keys<'a>,
-}
-
-#[derive(Serialize)]
-struct LostFields<'a> {
-    labels: &'a RawValue,
-    count: u64,
-    cpu: u16,
-    #[serde(skip_serializing_if = "is_first")]
-    lane: u8,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    table: Option<&'static str>,
-    since: Instant,
-    until: Instant,
-    total: u64,
-    of: Kind,
-}
-
-#[derive(Serialize)]
-struct SuppressedFields<'a> {
-    labels: &'a RawValue,
-    count: u64,
-    by: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<&'a Rule>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rate: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    workspace_pid_ns: Option<u32>,
-    since: Instant,
-    until: Instant,
-    total: u64,
-    of: Kind,
-}
-
-fn suppressed_fields<'a>(
-    labels: &'a RawValue,
-    suppressed: SuppressedEvent<'a>,
-) -> SuppressedFields<'a> {
-    let (by, rule, rate, workspace_pid_ns) = match suppressed.reason {
-        Reason::Exclude(rule) => ("exclude", Some(rule), None, None),
-        Reason::RateLimit(limit, pid_ns) => {
-            ("rate_limit", None, Some(limit.rate.to_string()), pid_ns)
-        }
-        Reason::Volume(rate, pid_ns) => ("rate_limit", None, Some(rate.to_string()), pid_ns),
-    };
-    SuppressedFields {
-        labels,
-        count: suppressed.count,
-        by,
-        rule,
-        rate,
-        workspace_pid_ns,
-        since: Instant(suppressed.since),
-        until: Instant(suppressed.until),
-        total: suppressed.total,
-        of: suppressed.of,
-    }
 }
 
 #[derive(Serialize)]
@@ -192,17 +133,7 @@ pub(super) fn write(
             put(line, ts, "INFO", "exec_failed", fields);
         }
         Event::Lost(lost) => {
-            let fields = LostFields {
-                labels,
-                count: lost.loss.count,
-                cpu: lost.loss.place.cpu,
-                lane: lost.loss.place.lane,
-                table: lost.table,
-                since: Instant(lost.since),
-                until: Instant(lost.until),
-                total: lost.total,
-                of: lost.of,
-            };
+            let fields = lost::fields(labels, lost);
             put(line, ts, "WARN", "lost", fields);
         }
         Event::Suppressed(suppressed) => {
@@ -210,7 +141,7 @@ pub(super) fn write(
                 Reason::Exclude(_) => "INFO",
                 Reason::RateLimit(..) | Reason::Volume(..) => "WARN",
             };
-            let fields = suppressed_fields(labels, suppressed);
+            let fields = suppressed::fields(labels, suppressed);
             put(line, ts, level, "suppressed", fields);
         }
         Event::TracingStarted {
