@@ -102,7 +102,10 @@ fn on_path(program: &str) -> Option<PathBuf> {
 fn target_dir(out: &Path) -> PathBuf {
     env::var_os(TARGET_DIR)
         .map(PathBuf::from)
-        .filter(|shared| fs::create_dir_all(shared).is_ok())
+        .filter(|shared| {
+            // The repository may be on a read-only mount, with the directory already in it.
+            fs::create_dir_all(shared).is_ok() && fs::write(shared.join("writable"), "").is_ok()
+        })
         .unwrap_or_else(|| out.join("target"))
 }
 
