@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::{
     compile, floor,
+    repetitions::Repetitions,
     samples::Samples,
-    size::Size,
     tracers::{self, PEERS, Running, Tracer},
     usage,
     workload::{Place, Workload, pinned_container},
@@ -54,9 +54,13 @@ pub(crate) struct Row {
 }
 
 /// Measures all tracers.
-pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Result<Vec<Row>> {
+pub(crate) fn measure(
+    workload: &Workload,
+    exectrail: &Path,
+    repeat: &Repetitions,
+) -> Result<Vec<Row>> {
     let project = workload.dir().join("project");
-    compile::write_project(&project, size.compiles)?;
+    compile::write_project(&project, repeat.compiles)?;
     let mut tracers = vec![Tracer::Nothing];
     tracers.extend(floor::Work::ALL.map(Tracer::Floor));
     tracers.push(Tracer::Exectrail);
@@ -74,20 +78,20 @@ pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Res
     };
     let pod = Pod::new()?;
     // Warm-up: caches, the page cache, the CPU's clock.
-    workload.execs(Place::Pod(&pod), size.execs)?;
+    workload.execs(Place::Pod(&pod), repeat.execs)?;
     compile::seconds(workload, Place::Pod(&pod), &project)?;
-    for round in 0..size.rounds {
+    for round in 0..repeat.rounds {
         for (tracer, row) in tracers.iter().zip(&mut rows) {
             if row.refused.is_some() {
                 continue;
             }
-            eprintln!("round {} of {}: {}", round + 1, size.rounds, row.name);
+            eprintln!("round {} of {}: {}", round + 1, repeat.rounds, row.name);
             match tracers::start(*tracer, exectrail, &pod, workload, &[]) {
-                Ok(running) => measure_one(workload, &pod, &running, row, size, &project)?,
+                Ok(running) => measure_one(workload, &pod, &running, row, repeat, &project)?,
                 Err(error) => row.refused = Some(format!("{error:#}")),
             }
         }
-        measure_tracexec(workload, &pod, &mut tracexec, size, &project)?;
+        measure_tracexec(workload, &pod, &mut tracexec, repeat, &project)?;
     }
     rows.push(tracexec);
     Ok(rows)
@@ -98,7 +102,7 @@ fn measure_tracexec(
     workload: &Workload,
     pod: &Pod,
     row: &mut Row,
-    size: &Size,
+    repeat: &Repetitions,
     project: &Path,
 ) -> Result<()> {
     if row.refused.is_some() {
@@ -124,7 +128,7 @@ fn measure_tracexec(
     let noop = workload.noop();
     let noop = noop.to_string_lossy();
     let program = command(&workload.dir().join("workload"));
-    let count = size.execs / 4;
+    let count = repeat.execs / 4;
     let took = workload.run_command(program, "exec", count, &["0", &noop, "1"])?;
     row.exec.push(took / 1e3);
     let text = std::fs::read_to_string(&events).unwrap_or_default();
@@ -168,10 +172,10 @@ fn measure_one(
     pod: &Pod,
     running: &Running,
     row: &mut Row,
-    size: &Size,
+    repeat: &Repetitions,
     project: &Path,
 ) -> Result<()> {
-    let count = size.execs;
+    let count = repeat.execs;
     execs(workload, Place::Host, running, row, count, |by| {
         &mut by.host
     })?;
@@ -179,9 +183,9 @@ fn measure_one(
         &mut by.other_pod
     })?;
     row.getppid
-        .push(workload.run(Place::OtherPod, "getppid", size.calls, &[])?);
+        .push(workload.run(Place::OtherPod, "getppid", repeat.calls, &[])?);
     row.connect
-        .push(workload.run(Place::Host, "connect", size.calls / 10, &[])?);
+        .push(workload.run(Place::Host, "connect", repeat.calls / 10, &[])?);
 
     // The tracer needs time to process its backlog.
     sleep(Duration::from_millis(300));

@@ -18,11 +18,11 @@ mod fleet;
 mod floor;
 mod machine;
 mod plot;
+mod repetitions;
 mod report;
 mod samples;
 mod scaling;
 mod sidecar;
-mod size;
 mod tracers;
 mod usage;
 mod workload;
@@ -32,8 +32,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 
+use repetitions::Repetitions;
 use report::Report;
-use size::Size;
 use workload::Workload;
 
 /// Measure the cost of exectrail
@@ -62,7 +62,11 @@ fn main() -> Result<()> {
         let workload = Workload::compile()?;
         return fleet::measure(&workload, &args.exectrail, &args.sidecars, &args.out);
     }
-    let size = if args.quick { Size::QUICK } else { Size::FULL };
+    let repeat = if args.quick {
+        Repetitions::QUICK
+    } else {
+        Repetitions::FULL
+    };
     let machine = machine::Machine::describe();
     // The kernel counts the run time of eBPF programs while this is open.
     let _statistics = aya::sys::enable_stats(aya::sys::Stats::RunTime)
@@ -71,9 +75,9 @@ fn main() -> Result<()> {
     let report = Report {
         machine,
         quick: args.quick,
-        comparison: comparison::measure(&workload, &args.exectrail, &size)?,
-        sidecar: sidecar::measure(&workload, &args.exectrail, &size)?,
-        scaling: scaling::measure(&workload, &args.exectrail, &size)?,
+        comparison: comparison::measure(&workload, &args.exectrail, &repeat)?,
+        sidecar: sidecar::measure(&workload, &args.exectrail, &repeat)?,
+        scaling: scaling::measure(&workload, &args.exectrail, &repeat)?,
     };
     report.write(&args.out)
 }

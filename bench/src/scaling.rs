@@ -13,8 +13,8 @@ use rustix::process::Signal;
 use serde::Serialize;
 
 use crate::{
+    repetitions::Repetitions,
     samples::Samples,
-    size::Size,
     tracers::{self, Running, Tracer},
     usage,
     workload::{Place, Workload},
@@ -34,11 +34,15 @@ pub(crate) struct Series {
 }
 
 /// Measures all series.
-pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Result<Vec<Series>> {
+pub(crate) fn measure(
+    workload: &Workload,
+    exectrail: &Path,
+    repeat: &Repetitions,
+) -> Result<Vec<Series>> {
     let bench = Bench {
         workload,
         exectrail,
-        size,
+        repeat,
         pod: Pod::new()?,
     };
     Ok(vec![
@@ -53,7 +57,7 @@ pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Res
 struct Bench<'a> {
     workload: &'a Workload,
     exectrail: &'a Path,
-    size: &'a Size,
+    repeat: &'a Repetitions,
     pod: Pod,
 }
 
@@ -88,7 +92,7 @@ impl Bench<'_> {
         mut one: impl FnMut(usize) -> Result<f64>,
     ) -> Result<Vec<(f64, Samples)>> {
         let mut points: Vec<_> = xs.iter().map(|x| (*x as f64, Samples::default())).collect();
-        for _ in 0..self.size.repetitions.min(3) {
+        for _ in 0..self.repeat.rounds_alone.min(3) {
             for (x, point) in xs.iter().zip(&mut points) {
                 point.1.push(one(*x)?);
             }
@@ -107,7 +111,7 @@ impl Bench<'_> {
             .chain([2_000_000])
             .collect();
         let points = self.rounds(&sizes, |bytes| {
-            let count = (self.size.point * 16_384 / (16_384 + bytes)).max(10);
+            let count = (self.repeat.point * 16_384 / (16_384 + bytes)).max(10);
             let work = || {
                 let mut command = self.workload.command(Place::Pod(&self.pod));
                 // The kernel limits argv and environment to a quarter of the stack limit.
@@ -135,7 +139,7 @@ impl Bench<'_> {
         let noop = self.workload.noop();
         let program = self.workload.dir().join("workload");
         let points = self.rounds(&[1, 2, 4, 8, 16, 24, 30], |depth| {
-            let count = self.size.point;
+            let count = self.repeat.point;
             let work = || {
                 // The container is itself the first level.
                 let mut command = self.workload.command(Place::Pod(&self.pod));
@@ -161,7 +165,7 @@ impl Bench<'_> {
         eprintln!("scaling: targets");
         let noop = self.workload.noop();
         let noop = noop.to_string_lossy();
-        let counts: &[usize] = if self.size.namespaces < 1_000 {
+        let counts: &[usize] = if self.repeat.namespaces < 1_000 {
             &[1, 100]
         } else {
             &[1, 10, 100, 1_000]
@@ -172,7 +176,7 @@ impl Bench<'_> {
             let living =
                 self.workload
                     .namespaces(command, "each", &[&targets.to_string(), &noop])?;
-            let count = self.size.point;
+            let count = self.repeat.point;
             let work = || self.workload.execs(Place::Pod(&self.pod), count);
             let cost = self.kernel(&running, count, work)? / 1e3;
             drop(living);
@@ -234,7 +238,7 @@ impl Bench<'_> {
             sleep(Duration::from_millis(200));
             running.signal(Signal::STOP);
             // A few more than fit.
-            let count = (bytes / 100).min(self.size.burst);
+            let count = (bytes / 100).min(self.repeat.burst);
             self.workload.execs(Place::Pod(&self.pod), count)?;
             running.signal(Signal::CONT);
             sleep(Duration::from_millis(500));

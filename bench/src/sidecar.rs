@@ -17,8 +17,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
+    repetitions::Repetitions,
     samples::Samples,
-    size::Size,
     tracers::{self, Running, Tracer},
     usage,
     workload::{Place, Workload, pinned_container},
@@ -68,16 +68,20 @@ pub(crate) struct Figures {
 const RING_MIB: f64 = 8.0;
 
 /// Takes all measurements.
-pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Result<Figures> {
+pub(crate) fn measure(
+    workload: &Workload,
+    exectrail: &Path,
+    repeat: &Repetitions,
+) -> Result<Figures> {
     let mut figures = Figures {
         binary: fs::metadata(exectrail)?.len(),
-        events: size.events,
-        burst: size.burst,
-        namespaces: size.namespaces,
+        events: repeat.events,
+        burst: repeat.burst,
+        namespaces: repeat.namespaces,
         ..Figures::default()
     };
     let pod = Pod::new()?;
-    for _ in 0..size.repetitions {
+    for _ in 0..repeat.rounds_alone {
         let running = tracers::start(Tracer::Exectrail, exectrail, &pod, workload, &[])?;
         let said = running.said();
         let milliseconds = said.lines().find_map(|line| {
@@ -87,19 +91,19 @@ pub(crate) fn measure(workload: &Workload, exectrail: &Path, size: &Size) -> Res
         figures
             .start
             .push(milliseconds.context("it did not say when")?);
-        others(&mut figures, workload, &running, size)?;
+        others(&mut figures, workload, &running, repeat)?;
     }
     let running = tracers::start(Tracer::Exectrail, exectrail, &pod, workload, &[])?;
     let resident = |field| usage::status_kib(running.worker(), field) / 1024.0;
     figures.resident = resident("RssAnon") + resident("RssFile") - RING_MIB;
     figures.peak = resident("VmHWM") - RING_MIB;
-    load(&mut figures, workload, &pod, &running, size)?;
+    load(&mut figures, workload, &pod, &running, repeat)?;
     figures.resident_after = resident("RssAnon") + resident("RssFile") - RING_MIB;
     drop(running);
-    for _ in 0..size.repetitions {
-        held(&mut figures, workload, exectrail, &pod, size)?;
+    for _ in 0..repeat.rounds_alone {
+        held(&mut figures, workload, exectrail, &pod, repeat)?;
     }
-    latency(&mut figures, workload, exectrail, &pod, size)?;
+    latency(&mut figures, workload, exectrail, &pod, repeat)?;
     Ok(figures)
 }
 
@@ -108,20 +112,20 @@ fn others(
     figures: &mut Figures,
     workload: &Workload,
     running: &Running,
-    size: &Size,
+    repeat: &Repetitions,
 ) -> Result<()> {
     let noop = workload.noop();
     let noop = noop.to_string_lossy();
     let measure = |samples: &mut Samples| -> Result<()> {
-        workload.execs(Place::OtherPod, size.execs / 4)?;
+        workload.execs(Place::OtherPod, repeat.execs / 4)?;
         let before = usage::programs(&running.family);
-        workload.execs(Place::OtherPod, size.execs)?;
+        workload.execs(Place::OtherPod, repeat.execs)?;
         let after = usage::programs(&running.family);
-        samples.push(usage::spent(&before, &after).values().sum::<f64>() / size.execs as f64);
+        samples.push(usage::spent(&before, &after).values().sum::<f64>() / repeat.execs as f64);
         Ok(())
     };
     measure(&mut figures.other_pod)?;
-    let many = size.namespaces.to_string();
+    let many = repeat.namespaces.to_string();
     let living = workload.namespaces(workload.command(Place::OtherPod), "each", &[&many, &noop])?;
     measure(&mut figures.other_pod_of_many)?;
     drop(living);
@@ -134,14 +138,14 @@ fn load(
     workload: &Workload,
     pod: &Pod,
     running: &Running,
-    size: &Size,
+    repeat: &Repetitions,
 ) -> Result<()> {
     let noop = workload.noop();
     let cpu = usage::cpu(&running.family);
     let ticks = usage::ticks(running.worker());
     let start = Instant::now();
     let cpus = [workload.tracers_cpu, workload.cpu];
-    let each = size.events / cpus.len();
+    let each = repeat.events / cpus.len();
     let bursts: Vec<_> = cpus
         .iter()
         .map(|cpu| {
@@ -155,10 +159,10 @@ fn load(
     for mut burst in bursts {
         ensure!(burst.wait()?.success(), "the burst failed");
     }
-    figures.sustained = size.events as f64 / start.elapsed().as_secs_f64();
+    figures.sustained = repeat.events as f64 / start.elapsed().as_secs_f64();
     sleep(Duration::from_secs(1));
     let spent = usage::cpu(&running.family) - cpu;
-    figures.cpu_steady.push(spent / 1e3 / size.events as f64);
+    figures.cpu_steady.push(spent / 1e3 / repeat.events as f64);
     let after = usage::ticks(running.worker());
     let (user, system) = (after.0 - ticks.0, after.1 - ticks.1);
     figures.user_share = 100.0 * user / (user + system).max(1.0);
@@ -172,7 +176,7 @@ fn held(
     workload: &Workload,
     exectrail: &Path,
     pod: &Pod,
-    size: &Size,
+    repeat: &Repetitions,
 ) -> Result<()> {
     let flags = ["--ring-bytes=16MiB"];
     let running = tracers::start(Tracer::Exectrail, exectrail, pod, workload, &flags)?;
@@ -180,11 +184,11 @@ fn held(
     let marker = format!("\"filename\":\"{}\"", workload.noop().display());
     running.signal(Signal::STOP);
     let cpu = usage::cpu(&running.family);
-    workload.execs(Place::Pod(pod), size.burst)?;
+    workload.execs(Place::Pod(pod), repeat.burst)?;
     running.signal(Signal::CONT);
     let mut kept = 0;
     let deadline = Instant::now() + Duration::from_secs(10);
-    while Instant::now() < deadline && kept < size.burst {
+    while Instant::now() < deadline && kept < repeat.burst {
         sleep(Duration::from_millis(200));
         let now = running.lines(&marker);
         if now == kept && kept > 0 {
@@ -204,7 +208,7 @@ fn latency(
     workload: &Workload,
     exectrail: &Path,
     pod: &Pod,
-    size: &Size,
+    repeat: &Repetitions,
 ) -> Result<()> {
     let mut child = pinned_container(pod, workload.tracers_cpu, exectrail)
         .arg("--init-address=127.0.0.1:56123")
@@ -214,7 +218,7 @@ fn latency(
     let mut lines = BufReader::new(child.stdout.take().context("no output")?);
     let mut line = String::new();
     lines.read_line(&mut line)?;
-    let count = size.execs.min(250);
+    let count = repeat.execs.min(250);
     let noop = workload.noop();
     let mut burst = workload
         .command(Place::Pod(pod))

@@ -1,9 +1,4 @@
-//! The names of the maps, and the period of wake-ups of the ring's reader.
-
-/// Minimum time between two wake-ups of the reader, nanoseconds. After each wake-up the reader
-/// reads the ring once more, after a longer time than this: records written meanwhile cause no
-/// wake-up.
-pub const WAKEUP_PERIOD: u64 = 50_000_000;
+//! The names of the maps.
 
 macro_rules! names {
     ($($name:ident),+ $(,)?) => {

@@ -1,7 +1,7 @@
 //! Decides by rules which execs are suppressed.
 //!
 //! The patterns are in maps, by field. User space computes the value of each pattern: the number of
-//! the first rule that matches. So the lowest of three numbers decides, without a loop over rules.
+//! the first rule that matches. So the lowest number decides, without a loop over rules.
 
 use aya_ebpf::{
     helpers::{

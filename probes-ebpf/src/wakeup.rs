@@ -2,7 +2,7 @@
 //! limited.
 
 use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
-use exectrail_common::maps::WAKEUP_PERIOD;
+use exectrail_common::wakeup::WAKEUP_PERIOD;
 
 /// Time of the last wake-up, boot clock. Racing CPUs may both wake the reader, which is harmless.
 #[unsafe(no_mangle)]

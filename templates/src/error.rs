@@ -42,7 +42,7 @@ pub enum Error {
     WrongType {
         /// The variable's name.
         name: String,
-        /// The expected and the actual value.
+        /// What is required, and what was given instead.
         reason: String,
     },
     /// A variable's validation refuses a value; the text is the variable's own.
@@ -69,7 +69,7 @@ pub enum Error {
         /// The reason.
         reason: String,
     },
-    /// Something that this crate does not know, and therefore does not ignore.
+    /// Something that this crate cannot evaluate. Without it the manifest could be wrong.
     #[error("{address}: cannot evaluate {what}")]
     Unknown {
         /// Its address.

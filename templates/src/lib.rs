@@ -18,7 +18,7 @@
 //! ```
 //!
 //! This crate has only the part of Terraform that the templates use; anything else is an error and
-//! never ignored. `tests/real_terraform.rs` compares this part with Terraform itself.
+//! never ignored. `tests/templates/real_terraform.rs` compares this part with Terraform itself.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 

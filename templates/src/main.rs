@@ -40,15 +40,15 @@ struct Cli {
     #[arg(long, value_name = "UUID")]
     workspace_id: Option<String>,
 
-    /// Name of its owner
+    /// Name of the workspace's owner
     #[arg(long, value_name = "NAME")]
     username: Option<String>,
 
-    /// Id of its owner
+    /// Id of the workspace's owner
     #[arg(long, value_name = "UUID")]
     user_id: Option<String>,
 
-    /// Address of its owner
+    /// Email address of the workspace's owner
     #[arg(long, value_name = "EMAIL")]
     user_email: Option<String>,
 
@@ -56,11 +56,11 @@ struct Cli {
     #[arg(long, value_name = "SCRIPT")]
     agent_script: Option<String>,
 
-    /// Print only the pod, without the resource that creates it and those that belong to it
+    /// Print only the pod, without the Deployment around it and the volume claims
     #[arg(long)]
     pod: bool,
 
-    /// Also replace $(NAME) and $$ in commands, arguments and variables, as the kubelet does
+    /// Also replace $(NAME) and $$ in commands, arguments and environment variables, as the kubelet does
     #[arg(long, requires = "pod")]
     expanded: bool,
 }
@@ -101,7 +101,7 @@ impl Cli {
         workspace
     }
 
-    /// The given variables, and a value for each variable without a default.
+    /// The given variables, and examples for the two that have no default in any template.
     fn variables(&self) -> Variables {
         let examples = [
             ("namespace", "workspaces"),

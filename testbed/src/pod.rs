@@ -42,7 +42,7 @@ impl Pod {
         Ok(pod)
     }
 
-    /// A process in the pod's network namespace.
+    /// The id of the process that holds the network namespace.
     pub fn holder_id(&self) -> u32 {
         self.holder.id()
     }

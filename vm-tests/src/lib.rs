@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 /// Path of the [`Plan`] in the guest.
 pub const PLAN: &str = "/plan.json";
 
-/// The guest's device for [`Message`]s. The console of an ARM board is not a `ttyS`.
+/// The guest's device for [`Message`]s. The console is `ttyS0` on x86-64; it is `ttyAMA0` on ARM,
+/// where `ttyS0` is free.
 pub const REPORT_TTY: &str = if cfg!(target_arch = "aarch64") {
     "/dev/ttyS0"
 } else {
@@ -55,10 +56,10 @@ pub mod manifest {
     pub const KUBERNETES: &str = "kubernetes";
     /// The pod that `templates/kubernetes` makes with a native sidecar.
     pub const KUBERNETES_NATIVE: &str = "kubernetes, native_sidecar";
-    /// The same pod with a second workspace's container, `tools`, whose agent has its own script.
+    /// The same pod with a second container of the workspace, `tools`, whose agent has its own script.
     pub const TWO_AGENTS: &str = "kubernetes, native_sidecar, two agents";
-    /// The pod that `templates/kubernetes-devcontainer` makes with a native sidecar. Its agent's
-    /// script is the module's, as the registry's template for dev containers rewrites it.
+    /// The pod that `templates/kubernetes-devcontainer` makes with a native sidecar. Its agent
+    /// runs the module's script, after the rewriting that the registry's template does.
     pub const DEVCONTAINER: &str = "kubernetes-devcontainer, native_sidecar";
     /// The pod that `templates/kubernetes-envbox` makes.
     pub const ENVBOX: &str = "kubernetes-envbox";
@@ -75,7 +76,7 @@ pub enum Scenario {
     Plain,
     /// The tests of `plain` that show whether tracing works at all on a kernel or a machine
     Brief,
-    /// The guarantees of `plain` under lockdown=integrity, as with Secure Boot
+    /// What lockdown=integrity could forbid, as with Secure Boot
     Integrity,
     /// Pods of the shipped templates and manifests, run by podman on a Debian node
     Pods,
@@ -162,7 +163,7 @@ impl Display for Scenario {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Variant {
-    /// Two processors, cgroup v2, eBPF programs compiled
+    /// Two processors, cgroup v2, eBPF programs compiled by the kernel (JIT)
     Usual,
     /// The hierarchies of cgroup v1, without v2
     CgroupV1,
@@ -228,7 +229,7 @@ pub enum Message {
     Failed {
         /// Name of the test.
         test: String,
-        /// The expected and the actual value.
+        /// Why it failed.
         reason: String,
     },
     /// A measurement.

@@ -15,12 +15,13 @@ const STYLES: [&str; 4] = [
 ];
 
 /// The scripts. They are one script, in which later files use earlier ones.
-const SCRIPTS: [&str; 12] = [
-    include_str!("page/text.js"),
+const SCRIPTS: [&str; 13] = [
+    include_str!("page/elements.js"),
     include_str!("page/data.js"),
     include_str!("page/blocks.js"),
     include_str!("page/grid.js"),
     include_str!("page/choice.js"),
+    include_str!("page/gaps.js"),
     include_str!("page/timeline.js"),
     include_str!("page/execs.js"),
     include_str!("page/tree.js"),

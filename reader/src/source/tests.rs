@@ -131,7 +131,7 @@ fn a_last_line_without_a_line_break_is_read_if_it_is_whole() {
 }
 
 #[test]
-fn parts_continue_in_the_next_file_and_a_new_line_ends_a_cut_one() {
+fn parts_continue_in_the_next_file_and_the_next_line_ends_a_cut_one() {
     let ours = line("a");
     let (first, second) = ours.split_at(30);
     let [begin, end] = [
@@ -206,8 +206,8 @@ fn divisions() -> impl Strategy<Value = Vec<prop::sample::Index>> {
     prop::collection::vec(any::<prop::sample::Index>(), 0..6)
 }
 
-/// The pieces of a text, divided between characters.
-fn pieces<'a>(text: &'a str, divisions: &[prop::sample::Index]) -> Vec<&'a str> {
+/// A text, divided between characters.
+fn divided<'a>(text: &'a str, divisions: &[prop::sample::Index]) -> Vec<&'a str> {
     let mut at: Vec<usize> = divisions
         .iter()
         .map(|index| index.index(text.len() + 1))
@@ -219,7 +219,7 @@ fn pieces<'a>(text: &'a str, divisions: &[prop::sample::Index]) -> Vec<&'a str> 
 }
 
 fn cri(line: &str, divisions: &[prop::sample::Index]) -> Vec<String> {
-    let parts = pieces(line, divisions);
+    let parts = divided(line, divisions);
     let last = parts.len() - 1;
     let tag = |at| if at == last { 'F' } else { 'P' };
     let all = parts.iter().enumerate();
@@ -229,7 +229,7 @@ fn cri(line: &str, divisions: &[prop::sample::Index]) -> Vec<String> {
 
 fn docker(line: &str, divisions: &[prop::sample::Index]) -> Vec<String> {
     let line = format!("{line}\n");
-    let parts = pieces(&line, divisions);
+    let parts = divided(&line, divisions);
     let record = |part| json!({"log": part, "stream": "stdout", "time": TIME});
     parts
         .into_iter()
@@ -252,7 +252,7 @@ proptest! {
             let parts = if is_docker { docker(&line, divisions) } else { cri(&line, divisions) };
             expected.push(line);
             for (at, part) in parts.into_iter().enumerate() {
-                // Whole lines of the other stream are between the parts.
+                // Whole lines of standard error are between the parts.
                 if at < *others {
                     let other = self::line("diagnostic").replace("exec", "x");
                     file.push(if is_docker {
@@ -264,12 +264,12 @@ proptest! {
                 file.push(part);
             }
         }
-        // Rotation divides between lines of the file, chunks anywhere.
+        // Rotation divides between lines of the file, chunks between any two characters.
         let (old, new) = file.split_at(rotated_at.index(file.len() + 1));
         let (old, new) = (old.concat(), new.concat());
         let found = read_chunks(&[
-            pieces(&old, &chunks).into_iter().map(str::as_bytes).collect(),
-            pieces(&new, &chunks).into_iter().map(str::as_bytes).collect(),
+            divided(&old, &chunks).into_iter().map(str::as_bytes).collect(),
+            divided(&new, &chunks).into_iter().map(str::as_bytes).collect(),
         ]);
         let events: Vec<&str> = found.texts().into_iter()
             .filter(|text| !text.contains("diagnostic"))

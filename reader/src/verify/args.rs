@@ -48,9 +48,9 @@ pub struct VerifyArgs {
     pub certificate: Option<PathBuf>,
 }
 
-/// A head that is none.
+/// Text that is not a head.
 #[derive(Debug, thiserror::Error)]
-#[error("XXX")]
+#[error("{value:?} is not a head: 64 hexadecimal digits, as `head` of a checkpoint has them")]
 struct HeadError {
     value: String,
 }

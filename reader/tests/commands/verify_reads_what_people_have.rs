@@ -106,3 +106,14 @@ fn a_damaged_or_cut_compressed_file_is_a_fault() {
         assert!(printed.contains("damaged or cut here"), "{name}: {printed}");
     }
 }
+
+#[test]
+fn a_head_that_is_none_is_refused_with_its_form() {
+    let output = exectrail_log(&["verify", "--expect-head", "cafe"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("\"cafe\" is not a head: 64 hexadecimal digits"),
+        "{said}"
+    );
+}

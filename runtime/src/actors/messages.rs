@@ -67,7 +67,7 @@ pub(crate) struct Detach;
 pub(crate) struct DetachIfIdle;
 
 /// To InitListener: listen, and answer requests with `answer`. Returns the bound address, or `None`
-/// if the address is taken and the listener retries.
+/// if it cannot be bound yet and the listener retries.
 #[derive(Message)]
 #[rtype(result = "Result<Option<SocketAddr>, BindError>")]
 pub(crate) struct Open {
@@ -88,7 +88,7 @@ pub enum Answer {
     Refuse(String),
 }
 
-/// To MetricsListener: serve scrapes at this address, now or as soon as the address is free.
+/// To MetricsListener: serve scrapes at this address, now or as soon as it can be bound.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Publish {
@@ -193,7 +193,8 @@ pub(crate) struct Started {
     pub found: Found,
 }
 
-/// To Emitter: these targets have ended: no process is left in them.
+/// To Emitter: these targets have ended: no process is left in them, except perhaps the first one,
+/// which is ending.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Ended(pub Vec<NsId>);

@@ -15,7 +15,7 @@ use actix::{
     WrapFuture as _,
 };
 use aya::maps::{MapData, RingBuf};
-use exectrail_common::maps::WAKEUP_PERIOD;
+use exectrail_common::wakeup::WAKEUP_PERIOD;
 use tokio::{
     io::{Interest, unix::AsyncFd},
     sync::{Notify, oneshot, watch},
@@ -34,7 +34,7 @@ use crate::{
 /// A batch is sent when it has at least this many bytes.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// After a wake-up the ring is read once more after this time. The probes wake the reader at most
+/// After a wake-up the ring is read again after this time, until it is empty. The probes wake the reader at most
 /// once per [`WAKEUP_PERIOD`], and records written meanwhile cause no wake-up.
 const LOOK_AGAIN: Duration = Duration::from_millis(60);
 // Otherwise records that follow a wake-up would wait in the ring for the next one.

@@ -1,5 +1,5 @@
 //! Examples and exit statuses: the end of each command's `--help`, and sections of its man page
-//! (`commands/man.rs`).
+//! (`commands/man.rs`). Those of `preflight` are in preflight/src/cli.rs.
 
 pub(super) const EXECTRAIL: &str = "\
 Examples:
@@ -31,8 +31,8 @@ Examples:
   sudo exectrail run --exit-events --failed-execs --log build.log -- make
 
   # as JSON: which programs ran, and how often?
-  sudo exectrail run --output json -- make 2>&1 >/dev/null |
-    jq -r 'select(.msg == \"exec\").fields.event.filename' | sort | uniq -c
+  sudo exectrail run --output json --log build.json -- make
+  jq -r 'select(.msg == \"exec\").fields.event.filename' build.json | sort | uniq -c
 
   # only how many
   sudo exectrail run --quiet -- make
@@ -50,7 +50,8 @@ Examples:
   # in an init script: wait until the sidecar traces this container, then become the agent
   exectrail announce --exec -- /bin/sh -c \"$AGENT_SCRIPT\"
 
-  # the same, and end the workspace if the sidecar does not answer for five minutes
+  # the same, but stay as the agent's parent, and end the workspace if the sidecar does not
+  # answer for five minutes
   exectrail announce --hold 5m --exec -- /bin/sh -c \"$AGENT_SCRIPT\"
 
   # only announce
@@ -69,11 +70,11 @@ Examples:
   # the log of a pod
   kubectl logs deploy/workspace -c exectrail | exectrail verify
 
-  # files of one log, in order, each checkpoint signed
+  # files of one log, in order; demand that each checkpoint is signed with this key
   exectrail verify --key public.pem 0.log.gz 1.log
 
 Exit status:
-  0  no line is missing, doubled, moved or changed
+  0  no fault was found (without --until, lines at the end can be missing)
   1  a file cannot be read, or the log has faults
   2  wrong usage
 ";
@@ -102,7 +103,7 @@ Exit status:
 
 pub(super) const COMPLETIONS: &str = "\
 Examples:
-  # for this shell
+  # for this bash
   source <(exectrail completions bash)
 
   # for every new shell

@@ -90,9 +90,10 @@ const STOPPING: [(NixSignal, &str); 5] = [
     (NixSignal::SIGPWR, "SIGPWR"),
 ];
 
-/// Signals that the sidecar ignores. They would end it if it is not the first process of its PID
-/// namespace. (With SIGXFSZ ignored, a write beyond the file size limit fails instead.)
-const IGNORED: [NixSignal; 8] = [
+/// Signals that the sidecar catches so that they have no effect. Otherwise they would end it, unless
+/// it is the first process of its PID namespace. (With SIGXFSZ caught, a write beyond the file size
+/// limit fails instead.)
+const WITHOUT_EFFECT: [NixSignal; 8] = [
     NixSignal::SIGUSR1,
     NixSignal::SIGUSR2,
     NixSignal::SIGALRM,
@@ -113,7 +114,7 @@ fn stop_on_signals(lifecycle: &Addr<Lifecycle>) {
         let lifecycle = lifecycle.clone();
         on_signal(of, move || lifecycle.do_send(Signal(name)));
     }
-    for of in IGNORED {
+    for of in WITHOUT_EFFECT {
         on_signal(of, || ());
     }
 }

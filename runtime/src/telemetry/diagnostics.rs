@@ -1,4 +1,5 @@
-//! Diagnostics on standard error, with the keys of events: `ts`, `level`, `msg`, `fields`.
+//! Diagnostics on standard error: as JSON with the keys of the log's lines (`ts`, `level`, `msg`,
+//! `fields`), or as text.
 
 use std::{
     fmt, io,
@@ -36,7 +37,7 @@ struct Lines {
 }
 
 impl Lines {
-    /// Writes a line, or counts it: a full standard error must not block exectrail.
+    /// Writes a line, or counts it: a full standard error must not block exectrail for long.
     fn write(&self, line: &str) {
         let Some(outlet) = &self.outlet else { return };
         let dropped = self.dropped.load(Ordering::Relaxed);
@@ -63,7 +64,7 @@ impl Lines {
     }
 }
 
-/// The fields of a diagnostic, without the message.
+/// The message and the other fields of a diagnostic.
 #[derive(Default)]
 struct Fields {
     message: String,
@@ -152,7 +153,7 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
-/// Writes diagnostics from `level` up to standard error, and makes every panic abort the process at
+/// Writes diagnostics of `level` and above to standard error, and makes every panic abort the process at
 /// once: a logger that works in part is worse than one that restarts.
 pub(crate) fn init(level: LogLevel, format: OutputFormat) {
     let stderr = io::stderr().as_fd().try_clone_to_owned();
@@ -162,9 +163,11 @@ pub(crate) fn init(level: LogLevel, format: OutputFormat) {
         dropped: AtomicU64::new(0),
     };
     let lines = lines.with_filter(LevelFilter::from(level));
-    // A second call finds a subscriber set, and keeps it.
+    // A second call finds that there is a subscriber, and keeps it.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
     std::panic::set_hook(Box::new(|panic| {
+        // In text, it would be two lines.
+        let panic = panic.to_string().replace('\n', " ");
         tracing::error!("internal error, aborting: {panic}");
         std::process::abort();
     }));

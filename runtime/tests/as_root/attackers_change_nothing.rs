@@ -41,8 +41,8 @@ fn a_flood_of_false_announcements() {
         with concurrent.futures.ThreadPoolExecutor(50) as pool:\n\
         \x20   got = sum(pool.map(ask, range(100)), [])\n\
         assert got == [403] * 10000, set(got)\n";
-    // The flood comes from the pod's network namespace, but not from the workspace: its execs have
-    // no lines.
+    // The flood comes from the pod's network namespace, but not from the workspace. So the
+    // flood's execs have no lines.
     let mut flood = pod.command("python3").args(["-c", script]).spawn().unwrap();
     let noop = NOOP.to_str().unwrap();
     while flood.try_wait().unwrap().is_none() {
@@ -104,8 +104,8 @@ fn descriptors_run_out() {
 }
 
 /// Clients send endless heads and thousands of fields, send nothing or only half a request, or
-/// never read their answer. exectrail disconnects each, none costs memory, and announcements
-/// continue.
+/// never read their answer. Endless heads are refused. None of these clients stops the tracing or the
+/// announcements, and memory grows by less than 8 MiB.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn floods_of_headers_and_half_open_connections() {
@@ -171,8 +171,7 @@ fn floods_of_headers_and_half_open_connections() {
 }
 
 /// Another pod reaches the init address if exectrail listens on all addresses. It gains nothing:
-/// exectrail traces neither the other pod's namespace nor one of this pod that has not executed
-/// anything.
+/// exectrail does not trace the other pod's namespace.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn announcements_from_another_network() {

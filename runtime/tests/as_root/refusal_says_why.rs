@@ -1,4 +1,4 @@
-//! Where tracing is impossible, the answer and the log say why; where privileges suffice, it works.
+//! Where tracing is impossible, the answer and the diagnostics say why; where privileges suffice, it works.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Starts exectrail by `wrapper`, which removes something that it needs. Returns the answer to an
-/// announcement, and the log.
+/// announcement, and the diagnostics.
 fn refused(wrapper: &[&str]) -> ((u16, String), String) {
     let pod = Pod::new();
     let spawn = |grace| {
@@ -70,10 +70,10 @@ fn missing_capabilities() {
         ("-all,+bpf", "CAP_PERFMON"),
         ("-all,+perfmon", "CAP_BPF"),
     ] {
-        let ((status, reason), log) = refused(&["setpriv", "--bounding-set", kept]);
+        let ((status, reason), diagnostics) = refused(&["setpriv", "--bounding-set", kept]);
         assert_eq!(status, 503, "{kept}");
         assert!(reason.contains(missing), "{kept}: {reason}");
-        assert!(log.contains(missing), "{kept}: {log}");
+        assert!(diagnostics.contains(missing), "{kept}: {diagnostics}");
     }
 }
 
@@ -95,7 +95,7 @@ fn a_user_namespace_as_sysbox_makes_it() {
     assert!(reason.contains("user namespace"), "{reason}");
 }
 
-/// The two capabilities in the pod's manifest are sufficient.
+/// The two capabilities of `templates/plain-yaml/pod.yaml` are sufficient.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn two_capabilities_are_enough() {

@@ -28,7 +28,7 @@ fn readme() -> [String; 3] {
     next.map(|block| block.expect("less than three blocks").1)
 }
 
-/// What the guide's blocks leave out.
+/// The guide's block, with a source and `attributes` in place of `comment`.
 fn with_source(block: &str, comment: &str, attributes: &str) -> String {
     assert_eq!(block.matches(comment).count(), 1, "{block}");
     block.replacen(
@@ -38,7 +38,7 @@ fn with_source(block: &str, comment: &str, attributes: &str) -> String {
     )
 }
 
-/// The pods of a template with a second agent, `name`, as the kubelet gives them to processes.
+/// The pods of a template with a second agent, `name`, with `$(NAME)` replaced as the kubelet does.
 fn pods(main: &str, name: &str) -> Vec<Json> {
     let root = TempDir::new().unwrap();
     fs::write(root.path().join("main.tf"), main).unwrap();

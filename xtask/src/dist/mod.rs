@@ -5,8 +5,8 @@
 
 mod check;
 mod completions;
-mod files;
 mod layout;
+mod listing;
 mod module;
 mod parts;
 mod tarball;
@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use self::files::files_below;
 use self::layout::{DOCUMENTS, SUMS};
+use self::listing::files_below;
 use self::tarball::Tarball;
 use crate::architecture::Architecture;
 use crate::build::{self, Built};

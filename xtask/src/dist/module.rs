@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use super::files::files_in;
+use super::listing::files_in;
 use super::tarball::Tarball;
 use crate::package::name_of;
 use crate::workspace::{self, VERSION};

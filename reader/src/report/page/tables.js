@@ -122,17 +122,6 @@ function workspaceName(data, at) {
   return [user, workspace].filter(Boolean).join(" / ");
 }
 
-const GAP_NAMES = {
-  lost: "Lost", suppressed: "Suppressed", untraced: "Not recorded", missing: "Lines missing",
-  open: "No end",
-};
-
-/** What a gap is, in words. */
-function gapText({ kind, count, text }) {
-  if (kind === "lost" || kind === "suppressed") return `${number.format(count)} ${text}`;
-  return text;
-}
-
 function gapsView(report) {
   const { choice, data } = report;
   let gaps = [];

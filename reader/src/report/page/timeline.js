@@ -1,11 +1,5 @@
 // The timeline: how many execs there were when, and what is not in the log.
 
-const GAP_KINDS = [
-  { kind: "lost", name: "lost", colour: "--lost", slope: 1 },
-  { kind: "suppressed", name: "suppressed", colour: "--suppressed", slope: -1 },
-  { kind: "untraced", name: "not recorded", colour: "--untraced", slope: 0 },
-  { kind: "missing", name: "lines missing", colour: "--missing", slope: 2 },
-];
 const FOOT = 20;
 const TOP = 16;
 const BAR = 3;

@@ -1,4 +1,4 @@
-//! Stops the actors in the reverse of their starting order, within a time limit.
+//! Stops the actors within a time limit, each before those that it sends its last messages to.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ impl Lifecycle {
     }
 }
 
-/// Stops the actors in the reverse of their starting order.
+/// Stops the actors, each before those that it sends its last messages to.
 async fn shut_down(actors: Actors) -> Result<Unwritten, MailboxError> {
     actors.listener.send(Close).await?;
     // Otherwise a line could follow the last one.

@@ -1,4 +1,5 @@
-//! Offsets that pahole reads in BTF: an independent reader, which locates each member itself.
+//! Offsets as pahole reads them from BTF. pahole is an independent reader: it locates each member
+//! itself.
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
@@ -95,7 +96,8 @@ impl Structs {
     }
 }
 
-/// `struct ns_common           ns;` with `   144    40 */`: a member, if the code names one.
+/// Reads a line of pahole: its code, such as `struct ns_common           ns;`, and its comment (the
+/// offset and the size), such as `   144    40 */`. `None` if it names no member.
 fn member(code: &str, comment: &str) -> Option<Member> {
     let declared = code.trim().strip_suffix(';')?.trim();
     let name = match declared.split_once("(*") {

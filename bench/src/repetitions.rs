@@ -1,7 +1,7 @@
 //! How many repetitions are measured.
 
-/// Numbers of repetitions.
-pub(crate) struct Size {
+/// How often each thing is done.
+pub(crate) struct Repetitions {
     /// Number of rounds of the comparison.
     pub(crate) rounds: usize,
     /// Number of execs per measurement.
@@ -16,13 +16,13 @@ pub(crate) struct Size {
     pub(crate) burst: usize,
     /// Number of namespaces besides the target.
     pub(crate) namespaces: usize,
-    /// Repetitions of the measurements of exectrail alone.
-    pub(crate) repetitions: usize,
+    /// Number of rounds of the measurements of exectrail alone.
+    pub(crate) rounds_alone: usize,
     /// Number of execs per point of a plot.
     pub(crate) point: usize,
 }
 
-impl Size {
+impl Repetitions {
     /// For the documents: takes about ten minutes.
     pub(crate) const FULL: Self = Self {
         rounds: 5,
@@ -32,7 +32,7 @@ impl Size {
         events: 150_000,
         burst: 100_000,
         namespaces: 1_000,
-        repetitions: 5,
+        rounds_alone: 5,
         point: 600,
     };
 
@@ -45,7 +45,7 @@ impl Size {
         events: 1_000,
         burst: 1_000,
         namespaces: 100,
-        repetitions: 1,
+        rounds_alone: 1,
         point: 60,
     };
 }

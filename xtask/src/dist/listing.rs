@@ -1,4 +1,4 @@
-//! The files in a directory.
+//! Lists the files in a directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
