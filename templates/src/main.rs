@@ -60,7 +60,8 @@ struct Cli {
     #[arg(long)]
     pod: bool,
 
-    /// Also replace $(NAME) and $$ in commands, arguments and environment variables, as the kubelet does
+    /// Also replace $(NAME) and $$ in commands, arguments and environment variables, as the kubelet
+    /// does
     #[arg(long, requires = "pod")]
     expanded: bool,
 }

@@ -56,7 +56,8 @@ pub mod manifest {
     pub const KUBERNETES: &str = "kubernetes";
     /// The pod that `templates/kubernetes` makes with a native sidecar.
     pub const KUBERNETES_NATIVE: &str = "kubernetes, native_sidecar";
-    /// The same pod with a second container of the workspace, `tools`, whose agent has its own script.
+    /// The same pod with a second container of the workspace, `tools`, whose agent has its own
+    /// script.
     pub const TWO_AGENTS: &str = "kubernetes, native_sidecar, two agents";
     /// The pod that `templates/kubernetes-devcontainer` makes with a native sidecar. Its agent
     /// runs the module's script, after the rewriting that the registry's template does.

@@ -90,9 +90,9 @@ const STOPPING: [(NixSignal, &str); 5] = [
     (NixSignal::SIGPWR, "SIGPWR"),
 ];
 
-/// Signals that the sidecar catches so that they have no effect. Otherwise they would end it, unless
-/// it is the first process of its PID namespace. (With SIGXFSZ caught, a write beyond the file size
-/// limit fails instead.)
+/// Signals that the sidecar catches so that they have no effect. Otherwise they would end it,
+/// unless it is the first process of its PID namespace. (With SIGXFSZ caught, a write beyond the
+/// file size limit fails instead.)
 const WITHOUT_EFFECT: [NixSignal; 8] = [
     NixSignal::SIGUSR1,
     NixSignal::SIGUSR2,

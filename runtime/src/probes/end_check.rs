@@ -45,8 +45,8 @@ impl EndChecks {
         Self(map)
     }
 
-    /// Whether the namespace of `target` has no process, except perhaps its ending reaper, and cannot
-    /// get one.
+    /// Whether the namespace of `target` has no process, except perhaps its ending reaper, and
+    /// cannot get one.
     pub(super) fn has_ended(&mut self, target: &Namespace) -> Result<bool, EndUnknown> {
         if target.state.address == 0 {
             return Err(EndUnknown::Unseen);

@@ -153,8 +153,8 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
-/// Writes diagnostics of `level` and above to standard error, and makes every panic abort the process at
-/// once: a logger that works in part is worse than one that restarts.
+/// Writes diagnostics of `level` and above to standard error, and makes every panic abort the
+/// process at once: a logger that works in part is worse than one that restarts.
 pub(crate) fn init(level: LogLevel, format: OutputFormat) {
     let stderr = io::stderr().as_fd().try_clone_to_owned();
     let lines = Lines {

@@ -104,8 +104,8 @@ fn descriptors_run_out() {
 }
 
 /// Clients send endless heads and thousands of fields, send nothing or only half a request, or
-/// never read their answer. Endless heads are refused. None of these clients stops the tracing or the
-/// announcements, and memory grows by less than 8 MiB.
+/// never read their answer. Endless heads are refused. None of these clients stops the tracing or
+/// the announcements, and memory grows by less than 8 MiB.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn floods_of_headers_and_half_open_connections() {

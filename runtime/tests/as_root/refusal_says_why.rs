@@ -1,4 +1,5 @@
-//! Where tracing is impossible, the answer and the diagnostics say why; where privileges suffice, it works.
+//! Where tracing is impossible, the answer and the diagnostics say why; where privileges suffice,
+//! it works.
 
 use std::process::Command;
 

@@ -1,6 +1,6 @@
 //! Reports what a machine does that has reported nothing for long: the host cannot see that from
-//! outside. How long that is, the host's `runner.rs` puts into the plan; its `outcome.rs` prints the
-//! report.
+//! outside. How long that is, the host's `runner.rs` puts into the plan; its `outcome.rs` prints
+//! the report.
 
 use std::{
     fmt::Write as _,
