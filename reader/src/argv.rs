@@ -24,7 +24,7 @@ fn words_of<'a>(argv: Option<&'a RawValue>) -> Vec<Text<'a>> {
 impl<'a> Argv<'a> {
     /// The arguments of a record. `lines` are its lines.
     pub(crate) fn of(record: &'a Record<'_>, lines: &[u8]) -> Self {
-        let event = record.fields.event.as_ref();
+        let event = record.fields.event.as_deref();
         let words = words_of(event.and_then(|event| event.argv));
         if record.lines > 1 {
             let joined = joined(lines);

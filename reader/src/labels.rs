@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use foldhash::fast::RandomState;
 use serde_json::value::RawValue;
 
 /// Keys of labels that name a user, as the templates set them.
@@ -57,7 +58,7 @@ impl Labels {
 /// Labels by their JSON.
 #[derive(Debug, Default)]
 pub(crate) struct LabelCache {
-    known: HashMap<Arc<str>, Arc<Labels>>,
+    known: HashMap<Arc<str>, Arc<Labels>, RandomState>,
     last: Option<(Arc<str>, Arc<Labels>)>,
     none: Arc<Labels>,
 }

@@ -71,7 +71,7 @@ impl LongArgv {
 impl LongExec {
     /// The exec of a line, if further lines follow.
     pub(crate) fn begin(number: LineNumber, record: &Record<'_>, line: &[u8]) -> Option<Self> {
-        let event = record.fields.event.as_ref()?;
+        let event = record.fields.event.as_deref()?;
         if *record.msg != *"exec" || !event.argv_continues {
             return None;
         }
@@ -90,7 +90,7 @@ impl LongExec {
     /// Adds a line if it is the next one of the exec. Returns whether it is, and whether another
     /// one follows.
     pub(crate) fn add(&mut self, record: &Record<'_>, line: &[u8]) -> Option<bool> {
-        let event = record.fields.event.as_ref()?;
+        let event = record.fields.event.as_deref()?;
         let is_next = *record.msg == *"exec_argv"
             && place(event) == Some(self.place)
             && event.part == Some(self.next_part);

@@ -133,7 +133,7 @@ impl<C: Consumer> Reading<'_, C> {
                 return Ok(());
             }
         };
-        let event = record.fields.event.as_ref();
+        let event = record.fields.event.as_deref();
         let continues = event.is_some_and(|event| event.argv_continues);
         if continues || !self.long_argv.is_empty() {
             self.long(number, line, &record)

@@ -51,7 +51,7 @@ pub(crate) struct Fields<'a> {
     pub(crate) run: Option<Text<'a>>,
     pub(crate) line: Option<u64>,
     #[serde(borrow)]
-    pub(crate) event: Option<Event<'a>>,
+    pub(crate) event: Option<Box<Event<'a>>>,
     pub(crate) count: Option<u64>,
     #[serde(borrow)]
     pub(crate) of: Option<Text<'a>>,

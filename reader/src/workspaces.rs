@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use foldhash::fast::RandomState;
+
 use crate::{labels::Labels, record::Record};
 
 /// A workspace, as lines name it.
@@ -42,7 +44,7 @@ pub(crate) struct Workspaces {
     names: Vec<Name>,
     by_key: HashMap<Key, usize>,
     /// By the address of labels that have a name: the same labels need no look at their names.
-    by_labels: HashMap<usize, (Arc<Labels>, usize)>,
+    by_labels: HashMap<usize, (Arc<Labels>, usize), RandomState>,
 }
 
 impl Workspaces {

@@ -43,8 +43,8 @@ impl Run {
     }
 }
 
-/// Builds of later steps that use the time in which the processors have nothing else to do: tests
-/// wait, and linking a release keeps one processor busy.
+/// Builds of later steps that use the time in which a processor has nothing else to do: the last
+/// crates of a build are compiled one by one, and tests wait.
 struct BuildsAhead(Vec<JoinHandle<()>>);
 
 impl BuildsAhead {
@@ -125,12 +125,12 @@ fn run(tally: &mut Tally) -> Vec<Done> {
         tally.add_failure();
         return run.done;
     }
+    let builds = BuildsAhead::start();
     for (name, step) in check::STEPS {
         if !run.step(name, step) {
             tally.add_failure();
         }
     }
-    let builds = BuildsAhead::start();
     let failed_before = tally.failed();
     if !run.step("tests", || test::run(tally, &test::Args::everything()))
         && tally.failed() == failed_before

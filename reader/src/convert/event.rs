@@ -76,7 +76,7 @@ impl<'a> Converted<'a> {
         lines: &[u8],
         boots: &'a Boots,
     ) -> Option<Self> {
-        let event = record.fields.event.as_ref();
+        let event = record.fields.event.as_deref();
         let kind = match (&*record.msg, event) {
             ("exec", Some(_)) => Kind::Exec,
             ("exec_failed", Some(_)) => Kind::FailedExec,

@@ -124,7 +124,7 @@ impl Filter {
         if !self.is_in_scope(record, labels) {
             return false;
         }
-        let event = record.fields.event.as_ref();
+        let event = record.fields.event.as_deref();
         let is_under = match (&mut self.under, event) {
             (Some(under), Some(event)) => under.has(event),
             _ => true,

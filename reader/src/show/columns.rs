@@ -140,7 +140,7 @@ impl Row {
 /// Appends the value of a column; nothing if there is none.
 fn push_value(out: &mut String, column: Column, record: &Record<'_>, labels: &Labels, json: &[u8]) {
     let none = Event::default();
-    let event = record.fields.event.as_ref().unwrap_or(&none);
+    let event = record.fields.event.as_deref().unwrap_or(&none);
     let number = |out: &mut String, number: Option<u64>| {
         if let Some(number) = number {
             let _ = write!(out, "{number}");

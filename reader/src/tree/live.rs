@@ -143,7 +143,7 @@ impl<W: io::Write> Live<W> {
             let text = format!("* {}", gap.text);
             self.line(1, color(AnsiColor::Red).bold(), &text)?;
         }
-        let Some(event) = record.fields.event.as_ref() else {
+        let Some(event) = record.fields.event.as_deref() else {
             return Ok(());
         };
         let mut kept = Kept::default();

@@ -31,7 +31,9 @@ impl Cell {
             (_, Scenario::Pods | Scenario::Docker | Scenario::Containerd) => 1,
             (_, Scenario::Envbox) => 2,
             (_, Scenario::Plain) => 3,
-            _ => 4,
+            (_, Scenario::Brief) => 4,
+            (_, Scenario::Integrity) => 5,
+            _ => 6,
         }
     }
 
