@@ -1,0 +1,20 @@
+// What is not in the log: its words and colours.
+
+const GAP_NAMES = {
+  lost: "Lost", suppressed: "Suppressed", untraced: "Not recorded", missing: "Lines missing",
+  open: "No end",
+};
+
+/** What a gap is, in words. */
+function gapText({ kind, count, text }) {
+  if (kind === "lost" || kind === "suppressed") return `${number.format(count)} ${text}`;
+  return text;
+}
+
+// The kinds that the timeline shades.
+const GAP_KINDS = [
+  { kind: "lost", name: "lost", colour: "--lost", slope: 1 },
+  { kind: "suppressed", name: "suppressed", colour: "--suppressed", slope: -1 },
+  { kind: "untraced", name: "not recorded", colour: "--untraced", slope: 0 },
+  { kind: "missing", name: "lines missing", colour: "--missing", slope: 2 },
+];
