@@ -59,6 +59,8 @@ pub mod manifest {
     /// The same pod with a second container of the workspace, `tools`, whose agent has its own
     /// script.
     pub const TWO_AGENTS: &str = "kubernetes, native_sidecar, two agents";
+    /// The second pod of a workspace, in which a coding agent is isolated.
+    pub const CODING_AGENT: &str = "kubernetes, native_sidecar, coding agent";
     /// The pod that `templates/kubernetes-devcontainer` makes with a native sidecar. Its agent
     /// runs the module's script, after the rewriting that the registry's template does.
     pub const DEVCONTAINER: &str = "kubernetes-devcontainer, native_sidecar";

@@ -28,6 +28,7 @@ pub(crate) fn all() -> Result<BTreeMap<String, Value>> {
             made_by(Template::Kubernetes, &native)?,
         ),
         (manifest::TWO_AGENTS, two_agents()?),
+        (manifest::CODING_AGENT, coding_agent()?),
         (manifest::DEVCONTAINER, devcontainer()?),
         (manifest::ENVBOX, made_by(Template::KubernetesEnvbox, &[])?),
     ];
@@ -94,6 +95,26 @@ fn two_agents() -> Result<Value> {
     let script = outputs["init_scripts"]["tools"].as_str();
     second["command"][2] = script.context("no second script")?.into();
     containers.push(second);
+    Ok(pod)
+}
+
+/// The second pod of a workspace, for a coding agent: the sidecar is of a second call of the module,
+/// with the labels of docs/coder-workspaces.md.
+fn coding_agent() -> Result<Value> {
+    let workspace = Workspace::example();
+    let labels = Argument::from_iter([
+        ("workspace_id", workspace.id.as_str()),
+        ("workspace_name", workspace.name.as_str()),
+        ("username", workspace.owner_name.as_str()),
+        ("role", "coding-agent"),
+    ]);
+    let outputs = module(&[("labels", labels), ("native_sidecar", true.into())])?;
+    let mut pod = made_by(Template::Kubernetes, &[("native_sidecar", true)])?;
+    let sidecar = &mut pod["spec"]["initContainers"][0];
+    ensure!(sidecar["name"] == "exectrail", "not the sidecar: {sidecar}");
+    let arguments = &outputs["init_containers"][0]["args"];
+    ensure!(arguments.is_array(), "no sidecar: {outputs}");
+    sidecar["args"] = arguments.clone();
     Ok(pod)
 }
 
