@@ -1,10 +1,9 @@
 //! systemd as the first process of a node: it makes cgroups for those who ask on its socket.
 //!
-//! It starts no more than it is asked for: not the services of Debian, which take a minute in an
-//! emulated machine. The tests run beside it, in a program that the first process has started
-//! before it became systemd.
+//! It starts nothing by itself, as the tests would wait for that: none of Debian's services. The
+//! tests run beside it, in a program that the first process starts before it becomes systemd.
 
-use std::{fs, os::unix::process::CommandExt as _, process::Command};
+use std::{fs, os::unix::process::CommandExt as _, path::Path, process::Command};
 
 use anyhow::{Context, Result, anyhow};
 use exectrail_testbed::wait::try_wait_for;
@@ -18,6 +17,9 @@ use super::{
 pub(crate) const BESIDE: &str = "beside-systemd";
 
 const PROGRAM: &str = "/usr/lib/systemd/systemd";
+
+/// The socket on which it is asked: `systemctl` and runc connect to it as root.
+const SOCKET: &str = "/run/systemd/private";
 
 /// Directory of the units that the node adds.
 const UNITS: &str = "/etc/systemd/system";
@@ -72,15 +74,14 @@ pub(crate) fn add_unit(name: &str, text: &str) -> Result<()> {
 
 /// Waits until systemd has started.
 pub(crate) fn wait_until_started() -> Result<()> {
-    let mut said = String::new();
-    try_wait_for("systemd", || {
+    try_wait_for("systemd's socket", || {
+        anyhow::Ok(Path::new(SOCKET).exists().then_some(()))
+    })?;
+    let mut refused = String::new();
+    try_wait_for("systemd's target", || {
         let answer = run("systemctl", &["is-active", TARGET]);
-        said = answer
-            .as_ref()
-            .err()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        anyhow::Ok(answer.is_ok().then_some(()))
+        anyhow::Ok(answer.map_err(|error| refused = error.to_string()).ok())
     })
-    .with_context(|| said)
+    .map(drop)
+    .with_context(|| refused)
 }
