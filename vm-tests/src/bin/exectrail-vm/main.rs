@@ -161,8 +161,8 @@ fn run(cli: Cli) -> Result<bool> {
         bail!(
             "no machine fits: without-btf is for uml, and uml for it; pods are not for 6.1, envbox \
              and docker are for 5.10 and 7; arm64 has plain and brief only, kernels that are named \
-             after what differs have brief only; variants are for PCs, and have brief only (systemd has \
-             containerd only)"
+             after what differs have brief only; variants are for PCs and have brief only, \
+             but systemd has containerd only"
         );
     }
     // Do this before the machines start, so that it does not use up their time.

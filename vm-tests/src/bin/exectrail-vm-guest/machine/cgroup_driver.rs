@@ -1,5 +1,5 @@
-//! How a kubelet and a container runtime make the cgroups of pods (kubelet `cgroupDriver`, containerd
-//! `SystemdCgroup`).
+//! How a kubelet and a container runtime make the cgroups of pods (`cgroupDriver` of the kubelet,
+//! `SystemdCgroup` of containerd).
 
 use exectrail_vm_tests::{Plan, Variant};
 
