@@ -177,16 +177,19 @@ pub enum Variant {
     ManyCpus,
     /// eBPF programs are interpreted (net.core.bpf_jit_enable=0)
     NoJit,
+    /// A node whose first process is systemd, which makes the cgroups of pods
+    Systemd,
 }
 
 impl Variant {
     /// The variants of a full run.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Usual,
         Self::CgroupV1,
         Self::OneCpu,
         Self::ManyCpus,
         Self::NoJit,
+        Self::Systemd,
     ];
 
     /// Its name on the command line and in the table.
@@ -197,6 +200,7 @@ impl Variant {
             Self::OneCpu => "one-cpu",
             Self::ManyCpus => "192-cpus",
             Self::NoJit => "no-jit",
+            Self::Systemd => "systemd",
         }
     }
 }

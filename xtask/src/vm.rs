@@ -37,7 +37,8 @@ pub(crate) struct Args {
     scenarios: Vec<String>,
 
     /// Only machines of this variant: usual, cgroup-v1, one-cpu, 192-cpus (possible ones), no-jit
-    /// (eBPF is interpreted); repeatable. With --kernel, brief runs in it on that kernel
+    /// (eBPF is interpreted), systemd (makes the cgroups of containerd's pods); repeatable. With
+    /// --kernel, brief (containerd for systemd) runs in it on that kernel
     #[arg(long = "variant", value_name = "VARIANT")]
     variants: Vec<String>,
 

@@ -20,7 +20,10 @@ use anyhow::{Context, Result};
 use exectrail_vm_tests::{Message, Plan};
 
 use crate::{
-    machine::{hold, node, privileges, runtime, slow_exit, startup, verifier},
+    machine::{
+        cgroup_driver::CgroupDriver, hold, node, privileges, runtime, slow_exit, startup, systemd,
+        verifier,
+    },
     report::Report,
     tests::Test,
 };
@@ -37,7 +40,8 @@ fn main() -> ExitCode {
         Some(slow_exit::OCCUPY) => slow_exit::occupy(),
         Some(hold::COMMAND) => hold::main(rest),
         Some(verifier::COMMAND) => verifier::main(rest),
-        _ => return first_process(),
+        Some(systemd::BESIDE) => return until_reboot(test_beside_systemd),
+        _ => return until_reboot(carry_out),
     };
     done.unwrap_or_else(|error| {
         eprintln!("{arguments:?}: {error:#}");
@@ -45,9 +49,10 @@ fn main() -> ExitCode {
     })
 }
 
-/// The kernel panics when the first process ends, so this one always reboots.
-fn first_process() -> ExitCode {
-    if let Err(error) = carry_out() {
+/// The kernel panics when the first process ends, so this one always reboots. The program beside
+/// systemd does so as well.
+fn until_reboot(work: impl FnOnce() -> Result<()>) -> ExitCode {
+    if let Err(error) = work() {
         eprintln!("the guest cannot go on: {error:#}");
     }
     // No mounted file system needs a write-back.
@@ -57,36 +62,62 @@ fn first_process() -> ExitCode {
 
 fn carry_out() -> Result<()> {
     startup::mounts()?;
-    let report = Arc::new(Report::open()?);
-    carry_out_plan(&report).inspect_err(|error| {
-        let reason = format!("{error:#}");
-        report.say(&Message::Unfit { reason });
+    reporting(|plan, report| {
+        report.say(&Message::Hello {
+            kernel: rustix::system::uname()
+                .release()
+                .to_string_lossy()
+                .into_owned(),
+        });
+        if plan.scenario.is_on_a_node() {
+            let driver = CgroupDriver::of(plan);
+            node::enter(driver)?;
+            if driver == CgroupDriver::Systemd {
+                return systemd::hand_over();
+            }
+        } else {
+            startup::variant(plan.variant)?;
+        }
+        carry_out_tests(plan, report)
     })
 }
 
-fn carry_out_plan(report: &Arc<Report>) -> Result<()> {
+/// The rest of [`carry_out`], when the first process has become systemd.
+fn test_beside_systemd() -> Result<()> {
+    reporting(|plan, report| {
+        systemd::wait_until_started()?;
+        carry_out_tests(plan, report)
+    })
+}
+
+/// Calls `work` with the plan and the connection to the host, and reports its failure.
+fn reporting(work: impl FnOnce(&Plan, &Report) -> Result<()>) -> Result<()> {
+    let report = Arc::new(Report::open()?);
+    read_plan()
+        .and_then(|plan| {
+            overdue::watch(&plan, &report);
+            work(&plan, &report)
+        })
+        .inspect_err(|error| {
+            let reason = format!("{error:#}");
+            report.say(&Message::Unfit { reason });
+        })
+}
+
+fn read_plan() -> Result<Plan> {
     let plan = std::fs::read(exectrail_vm_tests::PLAN).context("there is no plan")?;
-    let plan: Plan = serde_json::from_slice(&plan).context("the plan cannot be read")?;
-    overdue::watch(&plan, report);
-    report.say(&Message::Hello {
-        kernel: rustix::system::uname()
-            .release()
-            .to_string_lossy()
-            .into_owned(),
-    });
-    if plan.scenario.is_on_a_node() {
-        node::enter()?;
-    } else {
-        startup::variant(plan.variant)?;
-    }
+    serde_json::from_slice(&plan).context("the plan cannot be read")
+}
+
+fn carry_out_tests(plan: &Plan, report: &Report) -> Result<()> {
     startup::network()?;
-    for (name, test) in tests::of(&plan) {
+    for (name, test) in tests::of(plan) {
         if plan
             .only
             .as_ref()
             .is_none_or(|only| name.contains(only.as_str()))
         {
-            run((name, test), &plan, report);
+            run((name, test), plan, report);
         }
     }
     report.say(&Message::Done);

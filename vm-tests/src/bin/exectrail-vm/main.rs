@@ -69,7 +69,7 @@ struct Cli {
     scenarios: Vec<Scenario>,
 
     /// Only this variant of machines; may be given more than once. With --kernel, `brief` runs in
-    /// it on that kernel
+    /// it on that kernel, and in `systemd` `containerd` does
     #[arg(long = "variant", value_name = "VARIANT")]
     variants: Vec<Variant>,
 
@@ -161,7 +161,8 @@ fn run(cli: Cli) -> Result<bool> {
         bail!(
             "no machine fits: without-btf is for uml, and uml for it; pods are not for 6.1, envbox \
              and docker are for 5.10 and 7; arm64 has plain and brief only, kernels that are named \
-             after what differs have brief only; variants have brief only, and are for PCs"
+             after what differs have brief only; variants are for PCs and have brief only, \
+             but systemd has containerd only"
         );
     }
     // Do this before the machines start, so that it does not use up their time.

@@ -252,7 +252,7 @@ impl Machine<'_> {
             Variant::OneCpu => "1",
             // The other processors could be added while the kernel runs.
             Variant::ManyCpus => "4,sockets=48,cores=4,maxcpus=192",
-            Variant::Usual | Variant::CgroupV1 | Variant::NoJit => "2",
+            Variant::Usual | Variant::CgroupV1 | Variant::NoJit | Variant::Systemd => "2",
         }
     }
 

@@ -8,13 +8,14 @@ use crate::{
     series::{MachineKind, Parts, Series},
 };
 
-/// The variants of a full run, with their kernels. All run [`Scenario::Brief`]. A short run has the
-/// first kernel of each.
-const VARIANTS: [(Variant, &[&str]); 4] = [
-    (Variant::CgroupV1, &["5.10", "6.12"]),
-    (Variant::OneCpu, &["5.10", "7"]),
-    (Variant::ManyCpus, &["7"]),
-    (Variant::NoJit, &["7"]),
+/// The variants of a full run, with what they run and on which kernels. A short run has the first
+/// kernel of each.
+const VARIANTS: [(Variant, Scenario, &[&str]); 5] = [
+    (Variant::CgroupV1, Scenario::Brief, &["5.10", "6.12"]),
+    (Variant::OneCpu, Scenario::Brief, &["5.10", "7"]),
+    (Variant::ManyCpus, Scenario::Brief, &["7"]),
+    (Variant::NoJit, Scenario::Brief, &["7"]),
+    (Variant::Systemd, Scenario::Containerd, &["7", "5.10"]),
 ];
 
 /// How many machines run if the command line names none.
@@ -89,6 +90,9 @@ impl Choice {
 
 /// Whether the kernel can run this scenario in this variant.
 fn is_possible(series: &Series, scenario: Scenario, variant: Variant) -> bool {
+    if variant != Variant::Usual && kernels_of(variant, scenario).is_empty() {
+        return false;
+    }
     match scenario {
         Scenario::Brief => match variant {
             Variant::Usual => series.machine.is_virtual(),
@@ -96,22 +100,22 @@ fn is_possible(series: &Series, scenario: Scenario, variant: Variant) -> bool {
             _ => series.machine == MachineKind::Pc,
         },
         Scenario::WithoutBtf => is_in_a_full_run(series, scenario, variant),
-        _ if series.machine == MachineKind::Pc => {
-            variant == Variant::Usual && series.parts == Parts::WithModules
-        }
+        _ if series.machine == MachineKind::Pc => series.parts == Parts::WithModules,
         _ => is_in_a_full_run(series, scenario, variant),
     }
 }
 
-/// The kernels of a variant.
-fn kernels_of(variant: Variant) -> &'static [&'static str] {
-    let found = VARIANTS.iter().find(|(known, _)| *known == variant);
-    found.map_or(&[], |(_, names)| names)
+/// The kernels on which a variant runs a scenario.
+fn kernels_of(variant: Variant, scenario: Scenario) -> &'static [&'static str] {
+    let found = VARIANTS
+        .iter()
+        .find(|(known, runs, _)| (*known, *runs) == (variant, scenario));
+    found.map_or(&[], |(_, _, names)| names)
 }
 
 fn is_in_a_full_run(series: &Series, scenario: Scenario, variant: Variant) -> bool {
     if variant != Variant::Usual {
-        return scenario == Scenario::Brief && kernels_of(variant).contains(&series.name);
+        return kernels_of(variant, scenario).contains(&series.name);
     }
     if !series.runs_all {
         return scenario == Scenario::Brief;
@@ -145,8 +149,7 @@ fn is_in_a_full_run(series: &Series, scenario: Scenario, variant: Variant) -> bo
 /// out differs in little from what it has.
 fn is_in_a_short_run(series: &Series, scenario: Scenario, variant: Variant) -> bool {
     if variant != Variant::Usual {
-        let first = kernels_of(variant).first();
-        return scenario == Scenario::Brief && first == Some(&series.name);
+        return kernels_of(variant, scenario).first() == Some(&series.name);
     }
     match (series.name, scenario) {
         // The oldest kernel and the newest run `plain`, which has all of these tests.
@@ -155,6 +158,8 @@ fn is_in_a_short_run(series: &Series, scenario: Scenario, variant: Variant) -> b
         // Clusters use containerd.
         (_, Scenario::Pods | Scenario::Docker) => false,
         ("5.10", Scenario::Envbox) => false,
+        // There, systemd makes the cgroups of pods.
+        ("7", Scenario::Containerd) => false,
         _ => is_in_a_full_run(series, scenario, variant),
     }
 }
@@ -205,7 +210,7 @@ mod tests {
                 assert!(has(variant.name()), "{extent:?}: {variant}");
             }
         }
-        for (_, names) in VARIANTS {
+        for (_, _, names) in VARIANTS {
             for name in names {
                 assert!(SERIES.iter().any(|series| series.name == *name), "{name}");
             }
@@ -213,11 +218,25 @@ mod tests {
     }
 
     #[test]
-    fn a_short_run_has_containerd_on_two_kernels() {
-        let machines = machines(Extent::Short, &[], &[], &[]);
-        for machine in ["5.10 containerd usual", "7 containerd usual"] {
-            assert!(machines.iter().any(|each| each == machine), "{machines:?}");
-        }
+    fn a_run_has_containerd_on_two_kernels_and_with_both_cgroup_drivers() {
+        let containerd = |extent| {
+            let mut machines = machines(extent, &[], &[], &[]);
+            machines.retain(|machine| machine.contains("containerd"));
+            machines
+        };
+        assert_eq!(
+            containerd(Extent::Short),
+            ["5.10 containerd usual", "7 containerd systemd"]
+        );
+        assert_eq!(
+            containerd(Extent::Full),
+            [
+                "5.10 containerd usual",
+                "5.10 containerd systemd",
+                "7 containerd usual",
+                "7 containerd systemd"
+            ]
+        );
     }
 
     #[test]
@@ -256,6 +275,19 @@ mod tests {
         );
         assert_eq!(
             machines(Extent::Full, &[], &[Variant::OneCpu], &["uml", "arm64"]),
+            [""; 0]
+        );
+        assert_eq!(
+            machines(
+                Extent::Full,
+                &[],
+                &[Variant::Systemd],
+                &["6.1", "6.18", "arm64"]
+            ),
+            ["6.1 containerd systemd"]
+        );
+        assert_eq!(
+            machines(Extent::Full, &[Scenario::Pods], &[Variant::Systemd], &["7"]),
             [""; 0]
         );
     }

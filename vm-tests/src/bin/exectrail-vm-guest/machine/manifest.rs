@@ -78,6 +78,21 @@ impl Manifest {
         self
     }
 
+    /// Leaves only the workspace's container, which executes this script.
+    #[cfg(feature = "cri")]
+    pub(crate) fn only_workspace(mut self, script: &str) -> Self {
+        let spec = &mut self.pod["spec"];
+        spec["initContainers"] = Value::Array(Vec::new());
+        if let Some(containers) = spec["containers"].as_array_mut() {
+            containers.retain(|container| container["name"] == "workspace");
+            for container in containers {
+                container["command"] = ["/bin/sh", "-c", script].as_slice().into();
+                container["args"] = Value::Array(Vec::new());
+            }
+        }
+        self
+    }
+
     /// Removes a capability that the sidecar needs, and restarts nothing. The sidecar answers for
     /// longer than by default, as an emulated workspace is slow to ask.
     pub(crate) fn without_capability(mut self, capability: &str) -> Result<Self> {

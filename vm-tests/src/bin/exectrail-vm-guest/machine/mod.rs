@@ -2,6 +2,7 @@
 //!
 //! No module here depends on a test.
 
+pub(crate) mod cgroup_driver;
 pub(crate) mod container;
 #[cfg(feature = "cri")]
 pub(crate) mod cri;
@@ -25,6 +26,7 @@ pub(crate) mod sidecar;
 #[expect(unsafe_code, reason = "acts between fork and exec")]
 pub(crate) mod slow_exit;
 pub(crate) mod startup;
+pub(crate) mod systemd;
 #[expect(
     unsafe_code,
     reason = "acts between fork and exec, and sets a seccomp filter"

@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use exectrail_testbed::wait::{PATIENCE, try_wait_for};
+use exectrail_vm_tests::PLAN;
 use rustix::{
     io::Errno,
     mount::{MountFlags, mount, mount_move},
@@ -19,6 +20,7 @@ use rustix::{
 };
 
 use super::{
+    cgroup_driver::CgroupDriver,
     engine::Engine,
     node_program::{command, run},
 };
@@ -47,23 +49,27 @@ log_driver = \"k8s-file\"
 
 /// Makes the disk the root, as an initramfs does: a runtime makes containers with pivot_root, which
 /// does not work in an initramfs.
-pub(crate) fn enter() -> Result<()> {
+///
+/// cgroups are mounted unless systemd will do it.
+pub(crate) fn enter(driver: CgroupDriver) -> Result<()> {
     for (number, at) in DISKS {
         fs::create_dir_all(at)?;
         try_wait_for(&format!("disk {number}"), || {
             anyhow::Ok(mounted(number, at)?.then_some(()))
         })?;
     }
-    for program in ["init", "bin/exectrail"] {
-        fs::copy(format!("/{program}"), format!("/root/{program}"))
-            .with_context(|| format!("cannot copy {program} to the disk"))?;
+    for file in ["/init", "/bin/exectrail", PLAN] {
+        fs::copy(file, format!("/root{file}"))
+            .with_context(|| format!("cannot copy {file} to the disk"))?;
     }
     chdir("/root")?;
     mount_move(".", "/").context("cannot make the disk the root")?;
     chroot(".")?;
     chdir("/")?;
     crate::machine::startup::mounts()?;
-    crate::machine::startup::cgroups()?;
+    if driver == CgroupDriver::Cgroupfs {
+        crate::machine::startup::cgroups()?;
+    }
     for (kind, at, options) in [
         ("devpts", "/dev/pts", c"ptmxmode=0666"),
         ("tmpfs", "/dev/shm", c"mode=1777"),

@@ -1,8 +1,7 @@
 //! Pods on a node whose runtime is containerd, as a kubelet runs them: through the CRI, with
 //! containerd's own network, seccomp filter, cgroups and log files.
 //!
-//! The pod's cgroup is that of the kubelet's cgroupfs driver. The systemd driver needs systemd as
-//! the node's first process, which here is the test program.
+//! All tests are the same for both of the kubelet's cgroup drivers. The plan's variant chooses one.
 
 use std::{
     fs,
@@ -12,9 +11,11 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use exectrail_testbed::log::{argv, execs, msg};
 use exectrail_vm_tests::{Plan, manifest};
+use serde_json::{Value, json};
 
 use crate::{
     machine::{
+        cgroup_driver::CgroupDriver,
         cri::{self, CriPod},
         manifest::Manifest,
         node_program::run,
@@ -29,12 +30,15 @@ use crate::{
 };
 
 /// The scenario's tests. Up to that of the killed sidecar they share one pod, which each leaves as
-/// the next one needs it.
+/// the next one needs it. It is on the node's network, so only its cgroup identifies it.
 pub(crate) const TESTS: &[Test] = tests![
     the_node_runs_containerd,
+    a_pod_of_containerd_is_known_by_its_cgroup,
     runtime_default_and_two_capabilities_let_it_trace,
     an_exec_from_outside_is_recorded_with_its_container,
+    a_neighbour_of_containerd_is_not_recorded,
     containerds_log_has_every_line_whole,
+    a_restarted_workspace_of_containerd_is_another_container,
     a_killed_sidecar_of_containerd_comes_back,
     a_native_sidecar_of_containerd_has_the_last_exec,
     a_dev_containers_build_and_its_agent_are_traced,
@@ -46,16 +50,16 @@ const LONGEST_PART: usize = 16 * 1024;
 
 static POD: Mutex<Option<CriPod>> = Mutex::new(None);
 
-/// A pod whose agent has started.
-fn start(plan: &Plan, name: &str) -> Result<CriPod> {
-    start_of(plan, manifest::KUBERNETES_NATIVE, name)
-}
-
 /// A pod of this manifest, whose agent has started.
 fn start_of(plan: &Plan, manifest: &str, name: &str) -> Result<CriPod> {
-    cri::ready()?;
-    let manifest = Manifest::of(plan, manifest, name, AGENT)?;
-    let pod = CriPod::start(manifest)?;
+    start(plan, Manifest::of(plan, manifest, name, AGENT)?)
+}
+
+/// A pod whose agent has started.
+fn start(plan: &Plan, manifest: Manifest) -> Result<CriPod> {
+    let driver = CgroupDriver::of(plan);
+    cri::ready(driver)?;
+    let pod = CriPod::start(manifest, driver)?;
     pod.wait_for("of the agent", |line| {
         is_exec_of(line, &["/bin/echo", "agent"])
     })?;
@@ -66,18 +70,48 @@ fn start_of(plan: &Plan, manifest: &str, name: &str) -> Result<CriPod> {
 fn with_pod<T>(plan: &Plan, work: impl FnOnce(&mut CriPod) -> Result<T>) -> Result<T> {
     let mut pod = POD.lock().unwrap_or_else(PoisonError::into_inner);
     if pod.is_none() {
-        *pod = Some(start(plan, "shared")?);
+        let manifest = Manifest::of(plan, manifest::KUBERNETES_NATIVE, "shared", AGENT)?;
+        *pod = Some(start(plan, manifest.on_host_network())?);
     }
     work(pod.as_mut().context("no pod")?)
 }
 
-fn the_node_runs_containerd(_: &Plan, _: &Report) -> Result<()> {
-    let version = cri::ready()?;
+fn the_node_runs_containerd(plan: &Plan, _: &Report) -> Result<()> {
+    let version = cri::ready(CgroupDriver::of(plan))?;
     ensure!(
         version.starts_with("containerd "),
         "the runtime is {version}"
     );
     Ok(())
+}
+
+fn a_pod_of_containerd_is_known_by_its_cgroup(plan: &Plan, _: &Report) -> Result<()> {
+    with_pod(plan, |pod| {
+        for container in ["exectrail", "workspace"] {
+            let path = format!("/proc/{}/cgroup", pod.pid(container)?);
+            let actual = fs::read_to_string(path)?;
+            let expected = format!("0::{}\n", pod.cgroup(container)?);
+            ensure!(
+                actual == expected,
+                "{container} is in {actual}, not {expected}"
+            );
+        }
+        let run = pod.wait_for("of the run", |line| msg(line) == "tracing_started")?;
+        ensure!(
+            run["fields"]["identity"] == json!(["cgroup"]) && run["fields"]["discovery"] == true,
+            "{run}"
+        );
+        let pid_ns = pod.pid_ns("workspace")?;
+        let started = pod.wait_for("of the workspace", |line| msg(line) == "workspace_started")?;
+        ensure!(
+            started["fields"]["found"] == "discovery" && started["fields"]["pid_ns"] == pid_ns,
+            "the workspace is {pid_ns}: {started}"
+        );
+        pod.wait_for("of the announcement", |line| {
+            msg(line) == "workspace_announced" && line["fields"]["pid_ns"] == pid_ns
+        })
+        .map(drop)
+    })
 }
 
 fn runtime_default_and_two_capabilities_let_it_trace(plan: &Plan, _: &Report) -> Result<()> {
@@ -107,6 +141,38 @@ fn an_exec_from_outside_is_recorded_with_its_container(plan: &Plan, _: &Report) 
             );
             ensure!(event.get("nested_container_id").is_none(), "{event}");
         }
+        Ok(())
+    })
+}
+
+/// Both pods are on the node's network.
+fn a_neighbour_of_containerd_is_not_recorded(plan: &Plan, _: &Report) -> Result<()> {
+    with_pod(plan, |pod| {
+        let manifest = Manifest::of(plan, manifest::KUBERNETES_NATIVE, "neighbour", AGENT)?
+            .on_host_network()
+            .only_workspace("/bin/echo neighbour; exec sleep infinity");
+        let neighbour = CriPod::start(manifest, CgroupDriver::of(plan))?;
+        neighbour.exec("workspace", &["/bin/echo", "neighbour"])?;
+        pod.exec("workspace", &["/bin/echo", "after-the-neighbour"])?;
+        pod.wait_for("of the exec after the neighbour's", |line| {
+            is_exec_of(line, &["/bin/echo", "after-the-neighbour"])
+        })?;
+        let pid_ns = pod.pid_ns("workspace")?;
+        let lines = pod.log()?;
+        for event in execs(&lines) {
+            ensure!(
+                event["workspace_pid_ns"] == pid_ns && !argv(event).contains(&"neighbour"),
+                "an exec of the neighbour: {event}"
+            );
+        }
+        ensure!(
+            lines
+                .iter()
+                .filter(|line| msg(line) == "workspace_started")
+                .count()
+                == 1,
+            "another workspace was found: {lines:?}"
+        );
         Ok(())
     })
 }
@@ -150,6 +216,39 @@ fn containerds_log_has_every_line_whole(plan: &Plan, _: &Report) -> Result<()> {
     })
 }
 
+/// The workspace's container ends and is started again while the sidecar runs.
+fn a_restarted_workspace_of_containerd_is_another_container(plan: &Plan, _: &Report) -> Result<()> {
+    with_pod(plan, |pod| {
+        let (old, pid_ns) = (pod.id("workspace")?.to_owned(), pod.pid_ns("workspace")?);
+        pod.stop_container("workspace", 30)?;
+        pod.wait_for("of the workspace's end", |line| {
+            msg(line) == "workspace_ended" && line["fields"]["pid_ns"] == pid_ns
+        })?;
+        pod.restart("workspace")?;
+        let new = pod.id("workspace")?.to_owned();
+        let in_container = |line: &Value, id: &str| {
+            let shown = line["fields"]["event"]["container_id"].as_str();
+            shown.is_some_and(|shown| id.starts_with(shown))
+        };
+        pod.wait_for("of the new agent", |line| {
+            is_exec_of(line, &["/bin/echo", "agent"]) && in_container(line, &new)
+        })?;
+        let lines = pod.log()?;
+        let place = |wanted: &dyn Fn(&Value) -> bool| lines.iter().rposition(wanted);
+        let last_words = |line: &Value| is_exec_of(line, &["/bin/echo", "last-words"]);
+        let places = [
+            place(&last_words),
+            place(&|line| msg(line) == "workspace_ended"),
+            place(&|line| msg(line) == "workspace_started"),
+        ];
+        ensure!(
+            places.is_sorted() && places[0] == place(&|line| in_container(line, &old)),
+            "last exec, end and new start are in the places {places:?}: {lines:?}"
+        );
+        Ok(())
+    })
+}
+
 fn a_killed_sidecar_of_containerd_comes_back(plan: &Plan, _: &Report) -> Result<()> {
     with_pod(plan, |pod| {
         run("kill", &["-KILL", &pod.pid("exectrail")?.to_string()])?;
@@ -170,7 +269,7 @@ fn a_killed_sidecar_of_containerd_comes_back(plan: &Plan, _: &Report) -> Result<
 }
 
 fn a_native_sidecar_of_containerd_has_the_last_exec(plan: &Plan, _: &Report) -> Result<()> {
-    let pod = start(plan, "stopped")?;
+    let pod = start_of(plan, manifest::KUBERNETES_NATIVE, "stopped")?;
     let pid_ns = pod.pid_ns("workspace")?;
     pod.stop()?;
     // containerd may still be copying the output of a container that has ended.

@@ -1,9 +1,8 @@
 //! Identity of a workspace whose containers dockerd makes: `--cgroup-parent` names the pod's
 //! cgroup, as a kubelet with the cgroupfs driver names it.
 //!
-//! dockerd's systemd driver is not tested here: it asks the node's systemd to make cgroups, and
-//! here the first process of the node is the test program. [`super::identity`] tests how that
-//! driver names pods.
+//! dockerd's systemd driver is not tested here: in this scenario, the first process of the node is
+//! the test program. The scenario `containerd` tests pods whose cgroups systemd makes.
 
 use std::fs;
 

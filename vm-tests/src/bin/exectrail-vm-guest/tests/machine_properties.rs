@@ -19,7 +19,7 @@ pub(crate) fn the_machine_is_as_asked_for(plan: &Plan, _: &Report) -> Result<()>
     let (online, possible) = match plan.variant {
         Variant::OneCpu => ("0", "0"),
         Variant::ManyCpus => ("0-3", "0-191"),
-        Variant::Usual | Variant::CgroupV1 | Variant::NoJit => ("0-1", "0-1"),
+        Variant::Usual | Variant::CgroupV1 | Variant::NoJit | Variant::Systemd => ("0-1", "0-1"),
     };
     holds("/sys/devices/system/cpu/online", |cpus| cpus == online)?;
     holds("/sys/devices/system/cpu/possible", |cpus| cpus == possible)?;

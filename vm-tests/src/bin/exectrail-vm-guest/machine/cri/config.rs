@@ -13,18 +13,28 @@ use k8s_cri::v1::{
 };
 use serde_json::Value;
 
+use super::cgroup::PodCgroup;
 use crate::machine::{
     manifest::{Manifest, VOLUMES, list, words},
     node::WORKSPACE_IMAGE,
 };
 
-/// UID of the pods: each test has one pod at a time.
-const UID: &str = "7b0c5f4e-1d2a-4c3b-9e8f-001122334455";
+/// The UID of a pod. Its end is the beginning of the pod's name, in hexadecimal digits.
+pub(super) fn uid(manifest: &Manifest) -> String {
+    let digits = manifest.name().bytes().map(|byte| format!("{byte:02x}"));
+    let end: String = digits.chain(["0".repeat(12)]).collect();
+    format!("7b0c5f4e-1d2a-4c3b-9e8f-{}", &end[..12])
+}
 
-/// A pod's own network and IPC namespaces, and PID namespaces of the containers' own.
-fn namespaces() -> NamespaceOption {
+/// The pod's network namespace or the node's, the pod's own IPC namespace, and PID namespaces of
+/// the containers' own.
+fn namespaces(manifest: &Manifest) -> NamespaceOption {
+    let network = match manifest.is_on_host_network() {
+        true => NamespaceMode::Node,
+        false => NamespaceMode::Pod,
+    };
     NamespaceOption {
-        network: NamespaceMode::Pod.into(),
+        network: network.into(),
         pid: NamespaceMode::Container.into(),
         ipc: NamespaceMode::Pod.into(),
         ..NamespaceOption::default()
@@ -38,23 +48,26 @@ fn runtime_default() -> SecurityProfile {
     }
 }
 
-/// The sandbox of a pod, in the cgroup that the kubelet's cgroupfs driver gives it;
-/// `attempt` is the number of earlier attempts to start it.
-pub(super) fn sandbox(manifest: &Manifest, attempt: u32) -> PodSandboxConfig {
-    let name = manifest.name();
+/// The sandbox of a pod in its cgroup; `attempt` is the number of earlier attempts to start it.
+pub(super) fn sandbox(manifest: &Manifest, cgroup: &PodCgroup, attempt: u32) -> PodSandboxConfig {
+    let (name, uid) = (manifest.name(), cgroup.uid());
     PodSandboxConfig {
         metadata: Some(PodSandboxMetadata {
             name: name.to_owned(),
-            uid: UID.to_owned(),
+            uid: uid.to_owned(),
             namespace: "workspaces".to_owned(),
             attempt,
         }),
-        hostname: name.to_owned(),
-        log_directory: format!("/var/log/pods/workspaces_{name}_{UID}"),
+        // On the node's network it is the node's.
+        hostname: match manifest.is_on_host_network() {
+            true => String::new(),
+            false => name.to_owned(),
+        },
+        log_directory: format!("/var/log/pods/workspaces_{name}_{uid}"),
         linux: Some(LinuxPodSandboxConfig {
-            cgroup_parent: format!("/kubepods/burstable/pod{UID}"),
+            cgroup_parent: cgroup.path(),
             security_context: Some(LinuxSandboxSecurityContext {
-                namespace_options: Some(namespaces()),
+                namespace_options: Some(namespaces(manifest)),
                 seccomp: Some(runtime_default()),
                 ..LinuxSandboxSecurityContext::default()
             }),
@@ -117,7 +130,7 @@ fn security(manifest: &Manifest, container: &Value) -> LinuxContainerSecurityCon
             drop_capabilities: capabilities("drop"),
             ..Capability::default()
         }),
-        namespace_options: Some(namespaces()),
+        namespace_options: Some(namespaces(manifest)),
         run_as_user: id("runAsUser"),
         run_as_group: id("runAsGroup"),
         supplemental_groups: setting("fsGroup").as_i64().into_iter().collect(),

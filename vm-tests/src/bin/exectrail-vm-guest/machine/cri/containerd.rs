@@ -12,8 +12,10 @@ use exectrail_testbed::wait::PATIENCE;
 
 use super::client::Cri;
 use crate::machine::{
+    cgroup_driver::CgroupDriver,
     node::{self, EXECTRAIL_IMAGE, WORKSPACE_IMAGE, podman},
     node_program::{command, run},
+    systemd,
 };
 
 /// The image of the sandbox's own container.
@@ -31,33 +33,51 @@ version = 2
     conf_dir = \"/etc/cni/net.d\"
 ";
 
+/// What is added for the systemd driver.
+const SYSTEMD_CGROUP: &str = "\
+  [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]
+    runtime_type = \"io.containerd.runc.v2\"
+    [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]
+      SystemdCgroup = true
+";
+
+/// Changes of Debian's `containerd.service`: it waits for no other unit, and there is no journal.
+/// `node_program` has the reason for the variable.
+const SERVICE: &str = "\
+[Unit]
+DefaultDependencies=no
+[Service]
+Environment=GODEBUG=asyncpreemptoff=1
+StandardOutput=append:/var/log/containerd.log
+StandardError=inherit
+";
+
 /// The network of pods: a bridge of the node.
 const NETWORK: &str = r#"{"cniVersion": "1.0.0", "name": "pods", "plugins": [{
     "type": "bridge", "bridge": "cni0",
     "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.89.0.0/24"}]]}}]}"#;
 
 /// Starts containerd and imports the images, once. Returns its name and version.
-pub(crate) fn ready() -> Result<String> {
+pub(crate) fn ready(driver: CgroupDriver) -> Result<String> {
     static READY: OnceLock<Result<String, String>> = OnceLock::new();
     READY
-        .get_or_init(|| prepare().map_err(|error| format!("{error:#}")))
+        .get_or_init(|| prepare(driver).map_err(|error| format!("{error:#}")))
         .clone()
         .map_err(|error| anyhow!("containerd is not ready: {error}"))
 }
 
-fn prepare() -> Result<String> {
+fn prepare(driver: CgroupDriver) -> Result<String> {
     node::ready()?;
     for directory in ["/etc/containerd", "/etc/cni/net.d"] {
         fs::create_dir_all(directory)?;
     }
-    fs::write("/etc/containerd/config.toml", CONFIGURATION)?;
+    let mut configuration = CONFIGURATION.to_owned();
+    if driver == CgroupDriver::Systemd {
+        configuration.push_str(SYSTEMD_CGROUP);
+    }
+    fs::write("/etc/containerd/config.toml", configuration)?;
     fs::write("/etc/cni/net.d/10-pods.conflist", NETWORK)?;
-    let log = fs::File::create(LOG)?;
-    command("containerd")
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .spawn()
-        .context("cannot start containerd")?;
+    start(driver).context("cannot start containerd")?;
     node::make_frame()?;
     make_pause()?;
     let version = version_when_ready()?;
@@ -65,6 +85,23 @@ fn prepare() -> Result<String> {
         import(image)?;
     }
     Ok(version)
+}
+
+/// Starts containerd: as systemd's service if systemd is the first process, as on most nodes.
+fn start(driver: CgroupDriver) -> Result<()> {
+    match driver {
+        CgroupDriver::Cgroupfs => {
+            let log = fs::File::create(LOG)?;
+            let mut containerd = command("containerd");
+            containerd.stdout(log.try_clone()?).stderr(log).spawn()?;
+            Ok(())
+        }
+        CgroupDriver::Systemd => {
+            systemd::add_unit("containerd.service.d/node.conf", SERVICE)?;
+            run("systemctl", &["daemon-reload"])?;
+            run("systemctl", &["start", "--no-block", "containerd"]).map(drop)
+        }
+    }
 }
 
 /// Makes the image of the container that holds a sandbox's namespaces. It is small, as an emulated

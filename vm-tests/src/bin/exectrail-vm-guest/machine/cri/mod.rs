@@ -1,6 +1,7 @@
 //! containerd as the node's runtime, through the Container Runtime Interface (CRI v1): what a
 //! kubelet asks of it, in a kubelet's order.
 
+mod cgroup;
 mod client;
 mod config;
 mod containerd;

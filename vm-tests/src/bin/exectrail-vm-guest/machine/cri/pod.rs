@@ -12,8 +12,9 @@ use exectrail_testbed::{log::shortened, process::namespace, wait::PATIENCE};
 use k8s_cri::v1::{ContainerState, PodSandboxConfig};
 use serde_json::Value;
 
-use super::{client::Cri, config};
+use super::{cgroup::PodCgroup, client::Cri, config};
 use crate::machine::{
+    cgroup_driver::CgroupDriver,
     kubelet::{is_sidecar, startup_probe},
     log_file::LogFile,
     manifest::Manifest,
@@ -26,6 +27,7 @@ const SANDBOX_RETRIES: u32 = 4;
 pub(crate) struct CriPod {
     cri: Cri,
     manifest: Manifest,
+    cgroup: PodCgroup,
     sandbox: String,
     sandbox_config: PodSandboxConfig,
     /// Id of each container's last start, and number of its starts.
@@ -33,14 +35,17 @@ pub(crate) struct CriPod {
 }
 
 impl CriPod {
-    /// Starts a pod.
-    pub(crate) fn start(manifest: Manifest) -> Result<Self> {
+    /// Starts a pod, whose cgroups this driver makes.
+    pub(crate) fn start(manifest: Manifest, driver: CgroupDriver) -> Result<Self> {
         manifest.write_files("/".as_ref())?;
         let cri = Cri::connect()?;
-        let (sandbox, sandbox_config) = start_sandbox(&cri, &manifest)?;
+        let cgroup = PodCgroup::new(driver, config::uid(&manifest));
+        cgroup.make()?;
+        let (sandbox, sandbox_config) = start_sandbox(&cri, &manifest, &cgroup)?;
         let mut pod = Self {
             cri,
             manifest,
+            cgroup,
             sandbox,
             sandbox_config,
             containers: BTreeMap::new(),
@@ -79,6 +84,11 @@ impl CriPod {
         Ok(())
     }
 
+    /// Stops a container as a kubelet does, with `grace` seconds for its end.
+    pub(crate) fn stop_container(&self, container: &str, grace: i64) -> Result<()> {
+        self.cri.stop(self.id(container)?, grace)
+    }
+
     /// Restarts a container that has ended, as a kubelet does with `restartPolicy: Always`.
     pub(crate) fn restart(&mut self, container: &str) -> Result<()> {
         let lists = ["initContainers", "containers"];
@@ -91,11 +101,11 @@ impl CriPod {
     /// tests can read their logs.
     pub(crate) fn stop(&self) -> Result<()> {
         for container in self.manifest.list("containers") {
-            self.cri.stop(self.id(name(container))?, 30)?;
+            self.stop_container(name(container), 30)?;
         }
         let sidecars = self.manifest.list("initContainers").iter();
         for sidecar in sidecars.rev().filter(|container| is_sidecar(container)) {
-            self.cri.stop(self.id(name(sidecar))?, 120)?;
+            self.stop_container(name(sidecar), 120)?;
         }
         Ok(())
     }
@@ -106,6 +116,11 @@ impl CriPod {
         found
             .map(|(id, _)| id.as_str())
             .with_context(|| format!("the container {container} was not started"))
+    }
+
+    /// Path of a container's cgroup, below the root of the hierarchy.
+    pub(crate) fn cgroup(&self, container: &str) -> Result<String> {
+        Ok(self.cgroup.of_container(self.id(container)?))
     }
 
     /// Process id of a container's first process, in the node's PID namespace.
@@ -199,17 +214,22 @@ impl CriPod {
 
 impl Drop for CriPod {
     fn drop(&mut self) {
-        if let Err(error) = self.cri.remove_sandbox(&self.sandbox) {
+        let removed = self.cri.remove_sandbox(&self.sandbox);
+        if let Err(error) = removed.and_then(|()| self.cgroup.remove()) {
             eprintln!("{error:#}");
         }
     }
 }
 
 /// Starts the pod's sandbox. Like a kubelet, it tries again: making a network can fail once.
-fn start_sandbox(cri: &Cri, manifest: &Manifest) -> Result<(String, PodSandboxConfig)> {
+fn start_sandbox(
+    cri: &Cri,
+    manifest: &Manifest,
+    cgroup: &PodCgroup,
+) -> Result<(String, PodSandboxConfig)> {
     let mut attempt = 0;
     loop {
-        let config = config::sandbox(manifest, attempt);
+        let config = config::sandbox(manifest, cgroup, attempt);
         match cri.run_sandbox(&config) {
             Ok(id) => return Ok((id, config)),
             Err(error) if attempt == SANDBOX_RETRIES => return Err(error),
