@@ -33,7 +33,7 @@ impl PodCgroup {
         }
     }
 
-    /// The path of a container's cgroup (`getCgroupsPath`, pkg/cri/sbserver/helpers_linux.go,
+    /// The path of a container's cgroup (`getCgroupsPath`, pkg/cri/server/helpers_linux.go,
     /// containerd 1.7; runc makes the name of the scope).
     pub(super) fn of_container(&self, id: &str) -> String {
         let pod = self.path();
