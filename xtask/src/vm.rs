@@ -46,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     test: Option<String>,
 
-    /// Only build the programs
+    /// Boot nothing: only build the programs, fetch the kernels and make the disks
     #[arg(long)]
     no_run: bool,
 
@@ -103,6 +103,24 @@ impl Default for Args {
     }
 }
 
+impl Args {
+    /// Passes on which machines are chosen.
+    fn choose_machines(&self, run: &mut Command) {
+        for kernel in &self.kernels {
+            run.args(["--kernel", kernel]);
+        }
+        for scenario in &self.scenarios {
+            run.args(["--scenario", scenario]);
+        }
+        for variant in &self.variants {
+            run.args(["--variant", variant]);
+        }
+        if self.full {
+            run.arg("--full");
+        }
+    }
+}
+
 /// `cargo xtask vm`.
 pub(crate) fn command(args: &Args) -> Result<()> {
     setup::ensure(For {
@@ -118,28 +136,18 @@ pub(crate) fn command(args: &Args) -> Result<()> {
         compare.arg("--btf").arg(format!("--jobs={}", args.jobs));
         return command::run(&mut compare);
     }
-    let mut run = command::new(vm);
-    build_for_all_machines(args, &mut run)?;
+    let mut run = command::new(&vm);
+    args.choose_machines(&mut run);
     if args.no_run {
-        return Ok(());
+        // Before the builds, which wait for others.
+        command::run(run.arg("--prepare"))?;
+        return build_for_all_machines(args, &mut run);
     }
-    for kernel in &args.kernels {
-        run.args(["--kernel", kernel]);
-    }
-    for scenario in &args.scenarios {
-        run.args(["--scenario", scenario]);
-    }
-    for variant in &args.variants {
-        run.args(["--variant", variant]);
-    }
+    build_for_all_machines(args, &mut run)?;
     if let Some(test) = &args.test {
         run.args(["--test", test]);
     }
-    for (flag, set) in [
-        ("--full", args.full),
-        ("--keep", args.keep),
-        ("--console", args.console),
-    ] {
+    for (flag, set) in [("--keep", args.keep), ("--console", args.console)] {
         if set {
             run.arg(flag);
         }

@@ -36,11 +36,11 @@ use crate::{
 #[command(name = "exectrail-vm", max_term_width = 100)]
 struct Cli {
     /// The exectrail to test, a static binary
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["btf", "update_lock"])]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["btf", "prepare", "update_lock"])]
     exectrail: Option<PathBuf>,
 
     /// The guest program, a static binary
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["btf", "update_lock"])]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["btf", "prepare", "update_lock"])]
     guest: Option<PathBuf>,
 
     /// The exectrail to test on arm64
@@ -99,6 +99,10 @@ struct Cli {
     #[arg(long)]
     btf: bool,
 
+    /// Boot nothing: fetch the kernels, and make the disks
+    #[arg(long)]
+    prepare: bool,
+
     /// Pin the newest kernels of the archive, and exit
     #[arg(long)]
     update_lock: bool,
@@ -123,33 +127,15 @@ fn run(cli: Cli) -> Result<bool> {
     if cli.btf {
         return Ok(btf::compare(&kernels::on_disk()?, &SUITES, cli.jobs));
     }
-    let programs = Programs {
-        exectrail: cli.exectrail.context("--exectrail is missing")?,
-        guest: cli.guest.context("--guest is missing")?,
-        busybox: cli.busybox,
-    };
     let kernels = chosen_kernels(&cli.kernels)?;
-    let arm64 = kernels
-        .iter()
-        .find(|kernel| kernel.series.machine == series::MachineKind::Arm64)
-        .map(|kernel| {
-            anyhow::Ok(Programs {
-                exectrail: cli
-                    .exectrail_arm64
-                    .context("--exectrail-arm64 is missing")?,
-                guest: cli.guest_arm64.context("--guest-arm64 is missing")?,
-                busybox: kernel.busybox.clone().unwrap_or(programs.busybox.clone()),
-            })
-        })
-        .transpose()?;
     let choice = Choice {
         extent: if cli.full {
             Extent::Full
         } else {
             Extent::Short
         },
-        scenarios: cli.scenarios,
-        variants: cli.variants,
+        scenarios: cli.scenarios.clone(),
+        variants: cli.variants.clone(),
         names_kernels: !cli.kernels.is_empty(),
     };
     let names_nothing = !choice.names_any() && cli.test.is_none();
@@ -169,6 +155,10 @@ fn run(cli: Cli) -> Result<bool> {
     for cell in &cells {
         cell.prepare()?;
     }
+    if cli.prepare {
+        return Ok(true);
+    }
+    let (programs, arm64) = cli.programs(&kernels)?;
     let pc = kernels
         .iter()
         .find(|kernel| kernel.series.machine == series::MachineKind::Pc);
@@ -192,6 +182,32 @@ fn run(cli: Cli) -> Result<bool> {
         println!("\nFAILED: offsets in BTF, see above");
     }
     Ok(offsets_are_right && results.iter().all(outcome::Outcome::passed))
+}
+
+impl Cli {
+    /// The programs for PCs, and those for arm64 if one of the kernels is.
+    fn programs(&self, kernels: &[Kernel]) -> Result<(Programs, Option<Programs>)> {
+        let given = |file: &Option<PathBuf>, flag| {
+            file.clone().with_context(|| format!("{flag} is missing"))
+        };
+        let pc = Programs {
+            exectrail: given(&self.exectrail, "--exectrail")?,
+            guest: given(&self.guest, "--guest")?,
+            busybox: self.busybox.clone(),
+        };
+        let arm64 = kernels
+            .iter()
+            .find(|kernel| kernel.series.machine == series::MachineKind::Arm64)
+            .map(|kernel| {
+                anyhow::Ok(Programs {
+                    exectrail: given(&self.exectrail_arm64, "--exectrail-arm64")?,
+                    guest: given(&self.guest_arm64, "--guest-arm64")?,
+                    busybox: kernel.busybox.clone().unwrap_or(pc.busybox.clone()),
+                })
+            })
+            .transpose()?;
+        Ok((pc, arm64))
+    }
 }
 
 fn chosen_kernels(names: &[String]) -> Result<Vec<Kernel>> {
