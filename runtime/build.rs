@@ -1,4 +1,4 @@
-//! Builds the eBPF programs and puts the object where `src/probes.rs` includes it from.
+//! Builds the eBPF programs and puts the object where `src/probes/load.rs` includes it from.
 //!
 //! The BPF target has no prebuilt `core`: cargo builds it from source, which on a stable toolchain
 //! it does only with `RUSTC_BOOTSTRAP=1`. That is set for this one build and nothing else.

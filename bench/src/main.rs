@@ -1,4 +1,4 @@
-//! Measures the cost of exectrail, beside nothing, an empty program and other tools.
+//! Measures the cost of exectrail, compared with no tracer, an empty eBPF program and other tools.
 //!
 //! | Module | Measures |
 //! |---|---|
@@ -7,8 +7,9 @@
 //! | [`scaling`] | how its cost grows |
 //! | [`fleet`] | many sidecars on one node; only with `--sidecars` |
 //!
-//! `cargo xtask bench` starts it; it needs root. Figures are medians of rounds in which all tools
-//! take turns. The workload and the tracers run on different CPUs.
+//! `cargo xtask bench` starts it; it needs root. In the comparison, figures are medians of rounds
+//! in which all tools take turns. The workload and the tracers run on different CPUs, if there are
+//! two.
 
 #![forbid(unsafe_code)]
 
@@ -39,7 +40,7 @@ use workload::Workload;
 /// Measure the cost of exectrail
 #[derive(Parser)]
 struct Args {
-    /// The released binary
+    /// The exectrail of a release build
     #[arg(long)]
     exectrail: PathBuf,
 

@@ -24,7 +24,7 @@ impl Samples {
         sorted.get((last as f64 * share).round() as usize).copied()
     }
 
-    /// The value in the middle.
+    /// The value in the middle; of two, the larger.
     pub(crate) fn median(&self) -> Option<f64> {
         self.quantile(0.5)
     }

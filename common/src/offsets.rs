@@ -17,7 +17,7 @@ pub const FIRST_FIELD: i16 = 0x7e00;
 /// Number of fields in [`Offsets`].
 pub const FIELDS: usize = size_of::<Offsets>() / size_of::<u32>();
 
-/// The offset of a field that the running kernel lacks and the probes do not need.
+/// The offset of a field that the running kernel lacks and that the probes can do without.
 pub const ABSENT: u32 = u32::MAX;
 
 /// Byte offsets of kernel fields, and sizes of kernel structures. The comment of each has the

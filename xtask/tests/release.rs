@@ -11,10 +11,10 @@ use tempfile::TempDir;
 /// The version of this repository, before a release.
 const OLD: &str = env!("CARGO_PKG_VERSION");
 
-/// A version that is greater and stands nowhere in the repository.
+/// A version that is greater and stands nowhere else in the repository.
 const NEW: &str = "77.88.99";
 
-/// A clone of this repository that has the files of its work tree.
+/// A clone of this repository with the uncommitted changes of its work tree.
 struct Clone {
     directory: TempDir,
 }
@@ -127,8 +127,7 @@ fn succeed(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Lines with the old version, of exectrail's own: those of other packages in lock files, and the
-/// history in the changelog, stay.
+/// Lines with the old version, without those of other packages in lock files.
 fn stale_lines(clone: &Clone) -> Vec<String> {
     let mut stale = Vec::new();
     for file in clone.git(&["ls-files"]).lines() {

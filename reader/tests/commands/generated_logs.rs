@@ -11,7 +11,7 @@ use crate::files::{file, output_of};
 
 pub(crate) const EXECS: u64 = 5_000;
 
-/// A log.
+/// The log of these tests: its directory, its path and its text.
 pub(crate) fn log() -> (TempDir, PathBuf, String) {
     let options = Options {
         execs: EXECS,
@@ -36,7 +36,7 @@ fn the_same_options_give_the_same_bytes_which_verify_accepts() {
 }
 
 #[test]
-fn a_reader_that_leaves_ends_the_program_without_an_error() {
+fn a_closed_output_ends_the_program_without_an_error() {
     let (_directory, path, text) = log();
     let mut show = Command::new(env!("CARGO_BIN_EXE_exectrail-log"))
         .args(["show", "--json"])

@@ -1,10 +1,10 @@
-//! `verify` proves a log in every form that has its bytes, and finds a fault in each.
+//! `verify` proves a log in every form that keeps its bytes, and in each finds what is wrong.
 
 use crate::files::{
     TIME, cri, docker, exectrail_log, file, gzip, output_of, plain, prefixed, records, run, zstd,
 };
 
-/// All forms of a log.
+/// Forms of a log, one of each kind.
 fn forms(lines: &[String]) -> Vec<(&'static str, Vec<u8>)> {
     let prefix = format!("[pod/workspace-0/exectrail] {TIME} ");
     vec![
@@ -108,7 +108,7 @@ fn a_damaged_or_cut_compressed_file_is_a_fault() {
 }
 
 #[test]
-fn a_head_that_is_none_is_refused_with_its_form() {
+fn what_is_not_a_head_is_refused_with_the_form_of_one() {
     let output = exectrail_log(&["verify", "--expect-head", "cafe"], &[]);
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr);

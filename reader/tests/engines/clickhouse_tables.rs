@@ -77,7 +77,7 @@ fn counts_are_those_of_the_log() {
 }
 
 /// Each statement of sharded.sql, with the replicated engines as they are, on a Keeper in the same
-/// process. `ON CLUSTER` needs servers that listen, which chDB cannot be.
+/// process. `ON CLUSTER` is removed: it needs a server that listens, and chDB is none.
 #[test]
 fn the_sharded_tables_are_accepted() {
     needs_engines!();

@@ -28,10 +28,10 @@ pub(crate) struct LabelArgs {
     #[arg(long = "label-file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
-    /// Take only this key from label files, as the label NAME; repeatable [env:
+    /// Take only the keys given so from label files; NAME renames the label; repeatable [env:
     /// EXECTRAIL_LABEL_FILE_KEY, one per line]
     ///
-    /// Without it, all keys are taken, with their names. Example:
+    /// Without it, all keys are taken. Example:
     /// username=com.coder.user.username. If no file has the key, the label keeps
     /// its value from --label.
     #[arg(long = "label-file-key", value_name = "[NAME=]KEY")]

@@ -1,5 +1,5 @@
 //! The policy for announcements: whether an announced namespace becomes a target, and the text of
-//! each `403`. The texts of `400` are in `announcement`. Those of `503` are in `actors`: tracing is
+//! each `403`. The texts of `400` are in `request`. Those of `503` are in `actors`: tracing is
 //! impossible (`lifecycle/mod.rs`, `refuse`), one namespace failed (`messages.rs`), exectrail stops
 //! (`init_listener.rs`).
 //! The probes decide which namespaces belong to the pod (`probes-ebpf/src/pod.rs`).

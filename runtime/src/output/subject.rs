@@ -1,8 +1,8 @@
-//! What the fixed part of a record says about its process, for the lines of execs and failed execs.
+//! Keys about a process that lines of execs and failed execs have only if they say something.
 
 use exectrail_common::record::{FLAG_NO_NEW_PRIVS, FLAG_NS_PPID_UNKNOWN, Subject};
 
-/// The keys that only some lines have.
+/// The keys, from the fixed part of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub(super) struct Notes {
     /// The effective group id, if it differs from the real one.
@@ -11,8 +11,8 @@ pub(super) struct Notes {
     /// Whether the process has `no_new_privs`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub no_new_privs: bool,
-    /// Whether the parent is outside the PID namespace, and the process is not its first: a program
-    /// outside put it there, such as `kubectl exec` or nsenter(1).
+    /// Whether the parent is outside the PID namespace, and the process is not the first of that
+    /// namespace: a program outside put it there, such as `kubectl exec` or nsenter(1).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub entered: bool,
 }

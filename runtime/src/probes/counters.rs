@@ -1,4 +1,5 @@
-//! The kernel's counts while the probes run: losses in the ring, and runs that the kernel skipped.
+//! The kernel's counts while the probes run: losses in the ring, and executions that the kernel
+//! skipped.
 
 use std::{
     io,
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::suppression::account::Tally;
 
-/// The kernel's counts of skipped runs are read at most once in this time.
+/// The kernel's counts of skipped executions are read at most once in this time.
 const SKIPPED_EVERY: Duration = Duration::from_secs(1);
 
 /// [`CpuStats`] as words, the value type of the map.

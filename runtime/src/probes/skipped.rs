@@ -28,7 +28,7 @@ impl Skipped {
         self.before
     }
 
-    /// The number of skipped runs that no other lane caught.
+    /// The number of skipped executions that no other lane caught.
     ///
     /// A run is skipped before another lane catches it, so this compares the total of the last
     /// reading: a run that was in progress then is caught by now, or never will be.

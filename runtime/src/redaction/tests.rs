@@ -273,7 +273,7 @@ fn private_keys_whole_and_in_words() {
 }
 
 #[test]
-fn values_redacts_what_is_in_the_place_of_a_value() {
+fn the_mode_values_redacts_what_is_in_the_place_of_a_value() {
     for (argv, expected) in [
         (
             &["gcc", "-o", "out.o", "main.c"][..],

@@ -1,7 +1,7 @@
 //! The limit on bytes of lines (`--rate-limit 10MiB/m`) in the stream.
 //!
 //! A suppressed event has no line and, as if the probes had suppressed it, no sequence number: the
-//! later ones at its place move up. So a gap in the numbers of a log is always a loss.
+//! later ones at its place are lowered. So a gap in the numbers of a log is always a loss.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The rate at which lines of a workspace are written, in bytes.
+//! A limit on the bytes of a workspace's lines per unit of time.
 
 use std::{fmt, num::NonZeroU64, str::FromStr};
 

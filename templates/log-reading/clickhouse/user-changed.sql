@@ -1,4 +1,4 @@
--- Which programs run as another user than their parent did at its last exec before that?
+-- Which execs have another user than the last exec of their parent before them?
 WITH with_boot AS (
     SELECT execs.*, runs.boot AS boot
     FROM exectrail.execs AS execs JOIN exectrail.runs AS runs USING (run)

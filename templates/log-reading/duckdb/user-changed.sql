@@ -1,4 +1,4 @@
--- Which programs run as another user than their parent did at its last exec before that?
+-- Which execs have another user than the last exec of their parent before them?
 SELECT
     child.ts, child.username, child.workspace,
     parent.uid AS parent_uid, parent.euid AS parent_euid, child.uid, child.euid,

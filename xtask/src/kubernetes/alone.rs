@@ -1,11 +1,12 @@
-//! One cluster at a time: the runs of a repository share the built programs and the logs.
+//! One cluster at a time: each `cargo xtask kubernetes` of a repository uses the same built
+//! programs and logs.
 
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-/// Prefixes of the directories that a run makes in the directory of this command, and removes.
+/// Prefixes of the directories that the command makes in `target/kubernetes`, and removes.
 pub(super) const SCRATCH: &str = "run-";
 pub(super) const UNFINISHED: &str = "unfinished-";
 
@@ -16,15 +17,15 @@ pub(super) struct Alone {
 
 impl Drop for Alone {
     /// Closing the file is not enough: a child that has been forked and not yet executed its
-    /// program still has the file open (flock(2)). An error needs no answer, since the file is
-    /// closed now and the right ends with the last copy.
+    /// program still has the file open (flock(2)). An error is ignored: the file is closed
+    /// next, and the lock ends with its last copy.
     fn drop(&mut self) {
         let _ = self.lock.unlock();
     }
 }
 
 impl Alone {
-    /// Takes it, and removes what killed runs left in the directory.
+    /// Takes the right to the directory, and removes what killed runs left in the directory.
     pub(super) fn in_directory(directory: &Path) -> Result<Self> {
         fs::create_dir_all(directory)
             .with_context(|| format!("cannot create {}", directory.display()))?;

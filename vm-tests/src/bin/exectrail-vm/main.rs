@@ -31,16 +31,19 @@ use crate::{
     series::{SERIES, Series},
 };
 
+/// Flags with which nothing is booted.
+const NEEDS_NO_PROGRAM: [&str; 3] = ["btf", "prepare", "update_lock"];
+
 /// Test exectrail on real kernels, in QEMU.
 #[derive(Parser)]
 #[command(name = "exectrail-vm", max_term_width = 100)]
 struct Cli {
     /// The exectrail to test, a static binary
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["btf", "prepare", "update_lock"])]
+    #[arg(long, value_name = "FILE", required_unless_present_any = NEEDS_NO_PROGRAM)]
     exectrail: Option<PathBuf>,
 
     /// The guest program, a static binary
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["btf", "prepare", "update_lock"])]
+    #[arg(long, value_name = "FILE", required_unless_present_any = NEEDS_NO_PROGRAM)]
     guest: Option<PathBuf>,
 
     /// The exectrail to test on arm64

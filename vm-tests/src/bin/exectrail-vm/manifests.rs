@@ -98,8 +98,8 @@ fn two_agents() -> Result<Value> {
     Ok(pod)
 }
 
-/// The second pod of a workspace, for a coding agent: the sidecar is of a second call of the module,
-/// with the labels of docs/coder-workspaces.md.
+/// The second pod of a workspace, for a coding agent: the sidecar is of a second call of the
+/// module, with the labels of docs/coder-workspaces.md.
 fn coding_agent() -> Result<Value> {
     let workspace = Workspace::example();
     let labels = Argument::from_iter([

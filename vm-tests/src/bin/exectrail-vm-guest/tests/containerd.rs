@@ -37,13 +37,13 @@ pub(crate) const TESTS: &[Test] = tests![
     runtime_default_and_two_capabilities_let_it_trace,
     an_exec_from_outside_is_recorded_with_its_container,
     a_neighbour_of_containerd_is_not_recorded,
+    a_coding_agent_in_a_second_pod_has_a_log_of_its_own,
     containerds_log_has_every_line_whole,
     a_restarted_workspace_of_containerd_is_another_container,
     a_killed_sidecar_of_containerd_comes_back,
     a_native_sidecar_of_containerd_has_the_last_exec,
     a_dev_containers_build_and_its_agent_are_traced,
     two_agents_in_one_pod_are_two_workspaces,
-    a_coding_agent_in_a_second_pod_has_a_log_of_its_own,
 ];
 
 /// Longest line that containerd writes as one (`max_container_log_line_size`, bytes).
@@ -174,6 +174,36 @@ fn a_neighbour_of_containerd_is_not_recorded(plan: &Plan, _: &Report) -> Result<
                 == 1,
             "another workspace was found: {lines:?}"
         );
+        Ok(())
+    })
+}
+
+/// The coding agent's pod is that of docs/coder-workspaces.md: each sidecar records its own pod,
+/// and only the lines of the second have its label.
+fn a_coding_agent_in_a_second_pod_has_a_log_of_its_own(plan: &Plan, _: &Report) -> Result<()> {
+    with_pod(plan, |workspace| {
+        let coding = start_of(plan, manifest::CODING_AGENT, "coding")?;
+        for (pod, word, role) in [
+            (&*workspace, "developer", Value::Null),
+            (&coding, "coding-agent", json!("coding-agent")),
+        ] {
+            let own = ["/bin/echo", word];
+            pod.exec("workspace", &own)?;
+            pod.wait_for("of its own exec", |line| is_exec_of(line, &own))?;
+            let pid_ns = pod.pid_ns("workspace")?;
+            let lines = pod.log()?;
+            for event in execs(&lines) {
+                ensure!(
+                    event["workspace_pid_ns"] == pid_ns,
+                    "an exec of the other pod: {event}"
+                );
+            }
+            for line in &lines {
+                let labels = &line["fields"]["labels"];
+                ensure!(labels["role"] == role, "not the labels of {word}: {line}");
+                ensure!(labels["workspace_name"].is_string(), "whose is {line}");
+            }
+        }
         Ok(())
     })
 }
@@ -359,36 +389,5 @@ fn two_agents_in_one_pod_are_two_workspaces(plan: &Plan, _: &Report) -> Result<(
         pod.pid_ns("workspace")? != pod.pid_ns("tools")?,
         "both have one PID namespace"
     );
-    Ok(())
-}
-
-/// The workspace's pod and that of its coding agent, by docs/coder-workspaces.md: each sidecar
-/// records its own pod, and only the lines of the second have its label.
-fn a_coding_agent_in_a_second_pod_has_a_log_of_its_own(plan: &Plan, _: &Report) -> Result<()> {
-    let workspace = start_of(plan, manifest::KUBERNETES_NATIVE, "main")?;
-    let coding = start_of(plan, manifest::CODING_AGENT, "coding")?;
-    for (pod, word) in [(&workspace, "developer"), (&coding, "coding-agent")] {
-        pod.exec("workspace", &["/bin/echo", word])?;
-    }
-    for (pod, word, role) in [
-        (&workspace, "developer", Value::Null),
-        (&coding, "coding-agent", json!("coding-agent")),
-    ] {
-        let own = ["/bin/echo", word];
-        pod.wait_for("of its own exec", |line| is_exec_of(line, &own))?;
-        let pid_ns = pod.pid_ns("workspace")?;
-        let lines = pod.log()?;
-        for event in execs(&lines) {
-            ensure!(
-                event["workspace_pid_ns"] == pid_ns,
-                "an exec of the other pod: {event}"
-            );
-        }
-        for line in &lines {
-            let labels = &line["fields"]["labels"];
-            ensure!(labels["role"] == role, "not the labels of {word}: {line}");
-            ensure!(labels["workspace_name"].is_string(), "whose is {line}");
-        }
-    }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Compares the offsets that preflight reads in BTF with pahole's, for many kernels: those of the
-//! test machines, and one of each of Debian's suites. Nothing is booted.
+//! test machines, and one of each other suite of Debian. Nothing is booted.
 
 mod image;
 mod pahole;
@@ -34,11 +34,11 @@ enum Compared {
     Same(usize),
     /// Some offsets differ, or the comparison failed.
     Failed(String),
-    /// Debian's archive does not have this kernel.
+    /// The kernel could not be fetched.
     Skipped(String),
 }
 
-/// Names of the kernels, by result.
+/// Number of kernels by result.
 #[derive(Clone, Copy, Default)]
 struct Counts {
     same: usize,
@@ -164,7 +164,7 @@ fn differences(kernel: &Kernel) -> Result<(usize, Vec<String>)> {
     file.write_all(&btf)?;
 
     let values: Vec<Named> = named(&resolved.offsets).collect();
-    // Members of these structs are reached through others.
+    // Structs that are embedded in others: `d_name.name` is in `qstr`.
     let mut names = vec!["hlist_bl_node", "ns_common", "path", "qstr"];
     for (strukt, _, _) in &values {
         if !names.contains(strukt) {
