@@ -44,7 +44,8 @@ impl Report {
         )?;
         writeln!(
             text,
-            "{}. Medians (least–most) of rounds, in which all take turns.\n",
+            "{}. Medians (least–most); in the first two tables, of rounds in which the tracers \
+             take turns.\n",
             self.machine
         )?;
         self.table(&mut text)?;
@@ -64,7 +65,7 @@ impl Report {
             "getppid, ns",
             "connect, ns",
             "make -j2, s",
-            "RSS, MiB",
+            "RSS with the ring, MiB",
             "execs seen, %",
         ];
         writeln!(text, "| {} |", columns.join(" | "))?;
@@ -141,7 +142,7 @@ impl Report {
             ),
         )?;
         row(
-            "CPU time of an event, user and system, events as they come",
+            "CPU time of an event, user and system, thousands of events a second",
             format!(
                 "{} µs, of which {:.0} % user",
                 it.cpu_steady.shown(2),
@@ -157,7 +158,7 @@ impl Report {
             format!("{} of {} kept", it.burst_kept, it.burst),
         )?;
         row(
-            "Execs on two CPUs at once",
+            "Execs on all CPUs at once",
             format!(
                 "{:.0}/s, all the machine makes; `lost` lines: {:.0}",
                 it.sustained, it.sustained_lost

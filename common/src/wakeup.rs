@@ -1,6 +1,6 @@
 //! When the probes wake the reader of the ring.
 
-/// Minimum time between two wake-ups of the reader, nanoseconds. After a wake-up the reader reads
-/// the ring again and again, with longer pauses than this, until it finds nothing: records written
-/// meanwhile cause no wake-up.
+/// Minimum time between two wake-ups of the reader, nanoseconds. Records written
+/// within this time after a wake-up cause none, so the reader looks again after longer pauses than
+/// this, until it finds nothing.
 pub const WAKEUP_PERIOD: u64 = 50_000_000;

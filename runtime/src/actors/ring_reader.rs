@@ -35,7 +35,7 @@ use crate::{
 const BATCH_BYTES: usize = 256 * 1024;
 
 /// After a wake-up the ring is read again after this time, until it is empty. The probes wake the
-/// reader at most once per [`WAKEUP_PERIOD`], and records written meanwhile cause no wake-up.
+/// reader at most once per [`WAKEUP_PERIOD`]: records written within it cause no wake-up.
 const LOOK_AGAIN: Duration = Duration::from_millis(60);
 // Otherwise records that follow a wake-up would wait in the ring for the next one.
 const _: () = assert!(LOOK_AGAIN.as_nanos() > WAKEUP_PERIOD as u128);

@@ -2,15 +2,10 @@
 
 use std::{io, path::PathBuf};
 
-use super::line::LineError;
-
-/// Most bytes of a label file. The annotations of a pod have at most 256 KiB
-/// (`TotalAnnotationSizeLimitB`, apimachinery/pkg/api/validation of Kubernetes 1.33), and an escape
-/// makes at most four bytes of one.
-pub(super) const MOST_IN_FILE: u64 = 1024 * 1024;
-
-/// Most bytes of labels that are taken from a file.
-pub(super) const MOST_TAKEN: usize = 32 * 1024;
+use super::{
+    limits::{MOST_IN_FILE, MOST_TAKEN},
+    line::LineError,
+};
 
 /// Labels without room on a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -11,7 +11,8 @@ use std::{
 use rustix::fs::OFlags;
 
 use super::{
-    error::{LabelFileError, MOST_IN_FILE, MOST_TAKEN},
+    error::LabelFileError,
+    limits::{MOST_IN_FILE, MOST_IN_LINE, MOST_TAKEN},
     line::{split, unquoted},
 };
 
@@ -43,10 +44,6 @@ impl From<&Metadata> for Stamp {
         }
     }
 }
-
-/// Bytes of a line that are kept. A longer line has a value of more than [`MOST_TAKEN`] bytes: an
-/// escape makes at most four bytes of one, and a key has at most 317.
-const MOST_IN_LINE: u64 = 4 * MOST_TAKEN as u64 + 1024;
 
 /// Reads the file: its values by key, if the key `is_taken`, and its stamp at the beginning.
 ///

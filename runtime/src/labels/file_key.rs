@@ -16,8 +16,8 @@ pub(crate) struct FileKey {
 /// Not a key of label files.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0} is not a key of label files: write NAME=KEY, such as username=com.coder.user.username, \
-     or KEY to keep its name"
+    "{0} names no key of label files: write NAME=KEY, such as username=com.coder.user.username, \
+     or KEY alone for a label of that name"
 )]
 pub struct FileKeyError(Shown);
 
@@ -25,7 +25,7 @@ impl FromStr for FileKey {
     type Err = FileKeyError;
 
     fn from_str(text: &str) -> Result<Self, FileKeyError> {
-        // No key of a label or annotation has `=` in it.
+        // No key of a Kubernetes label or annotation has `=` in it.
         let (name, key) = text.split_once('=').unwrap_or((text, text));
         if name.is_empty() || key.is_empty() || key.contains('=') {
             return Err(FileKeyError(Shown::quoted(text)));

@@ -5,6 +5,7 @@
 mod error;
 mod file;
 mod file_key;
+mod limits;
 mod line;
 mod reader;
 

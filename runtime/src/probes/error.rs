@@ -4,10 +4,11 @@ use std::{error::Error, fmt::Write as _, io, path::PathBuf};
 
 use aya::{EbpfError, maps::MapError, programs::ProgramError};
 
-/// Why tracing cannot start. The text is complete: it has the verifier's log.
+/// Why tracing cannot start. The text has what the verifier said: its reason, and with
+/// `--log-level debug` each instruction.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AttachError {
-    /// A file about this process cannot be read.
+    /// The file that lists the node's CPUs cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
         /// The file.
@@ -21,7 +22,7 @@ pub(crate) enum AttachError {
     /// The kernel has no namespaces of this kind.
     #[error("this kernel has no {0} namespaces, which separate workspaces")]
     NoNamespace(&'static str),
-    /// The loader did not accept the kernel's types.
+    /// aya did not accept the kernel's BTF.
     #[error("the loader refused the kernel's types: {0}")]
     Btf(#[from] aya::BtfError),
     /// The kernel refused the object or a map.
@@ -34,7 +35,7 @@ pub(crate) enum AttachError {
         program: &'static str,
         /// Its attach point.
         tracepoint: &'static str,
-        /// The error, with the verifier's log.
+        /// The error, with what the verifier said.
         source: Box<ProgramError>,
     },
     /// A map cannot be used.
@@ -58,7 +59,7 @@ pub(crate) enum AttachError {
     #[error("cannot duplicate a descriptor of the probes: {0}")]
     Descriptors(#[from] io::Error),
     /// The memory limit cannot be raised.
-    #[error("cannot raise RLIMIT_MEMLOCK, which the kernel charges maps to before 5.11: {0}")]
+    #[error("cannot raise RLIMIT_MEMLOCK, against which kernels before 5.11 count maps: {0}")]
     Memlock(rustix::io::Errno),
     /// The request is to trace the node's own PID namespace.
     #[error(
@@ -75,7 +76,7 @@ pub(crate) enum AttachError {
     SidecarScope,
 }
 
-/// An error with all its sources; a source with several lines starts on a new line.
+/// An error with all its sources.
 pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -302,12 +302,13 @@ fn a_word_with_very_many_secrets_is_redacted_to_its_end() {
     let word = "token=s3 ".repeat(10_000);
     let (words, rules) = redacted(RedactMode::Known, &[b"sh", b"-c", word.as_bytes()], false);
     assert!(!words[2].contains("s3"), "a secret was shown");
+    // 1,024 (`spans::MOST`), and one for the rest of the word.
     assert_eq!(rules.len(), 1_025);
     assert!(words[2].len() < word.len() + 11 * 1_025);
 }
 
 proptest! {
-    /// Each form of a secret, between arbitrary words.
+    /// Each of [`FORMS`], between arbitrary words.
     #[test]
     fn a_secret_is_never_shown(
         secret in "[A-Za-z0-9]{24,40}",
@@ -343,7 +344,7 @@ proptest! {
     }
 }
 
-/// The supported forms, as words.
+/// Examples of the supported forms, as words.
 const FORMS: [&[&str]; 22] = [
     &["--password", "SECRET"],
     &["--password=SECRET"],

@@ -23,7 +23,7 @@ const AS_SIDECAR: &[&str] = &[
     "--bounding-set",
     "-all,+bpf,+perfmon",
 ];
-/// The privileges on a node that does not allow tracing.
+/// No capability at all.
 const WITHOUT: &[&str] = &["setpriv", "--bounding-set", "-all"];
 
 fn run(wrapper: &[&str], arguments: &[&str]) -> Output {
@@ -75,7 +75,7 @@ fn node_problem_detector_is_told() {
     let nothing = TempDir::new().unwrap();
     let roots = ["--proc", "--sys", "--boot"].map(|flag| [flag, nothing.path().to_str().unwrap()]);
     let (status, message) = plugin(AS_SIDECAR, roots.as_flattened());
-    assert!(status != 0, "{message}");
+    assert_eq!(status, 3, "{message}");
 }
 
 /// Lines `<namespace>/<name>=<value>` in a file that appears whole (node-feature-discovery,

@@ -43,7 +43,7 @@ impl PipedSidecar {
             .context("cannot start exectrail")?;
         let log = child.stdout.take();
         let stderr = child.stderr.take().context("exectrail has no stderr")?;
-        // From here on, an error ends the process.
+        // From here on, an error drops this, which ends the process.
         let mut sidecar = Self {
             process: Process(child.id()),
             child,
@@ -68,7 +68,8 @@ impl PipedSidecar {
         Ok(sidecar)
     }
 
-    /// exectrail itself, which is not the child that was started: the child is `nsenter`.
+    /// exectrail itself, which is not the child that was started: the child is its parent,
+    /// `unshare`.
     pub(super) fn exectrail(&self) -> Process {
         self.process
     }

@@ -1,4 +1,4 @@
-//! Source files that documents name exist.
+//! Each `.rs` file that a document names exists.
 
 use std::fs;
 use std::process::Command;

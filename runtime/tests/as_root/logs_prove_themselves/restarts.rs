@@ -11,7 +11,7 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel},
 };
 
-/// Kills it; returns the whole lines of its log.
+/// Kills it; returns the complete lines of its log.
 fn kill(mut sidecar: Sidecar) -> String {
     sidecar.signal(Signal::KILL);
     assert!(!sidecar.wait().success());
@@ -38,7 +38,7 @@ fn the_end_of_a_run_cannot_be_cut_if_another_follows() {
     workspace.run("uname", &["-s"]);
     wait_for_checkpoint(&killed);
     wait_for_checkpoint(&killed);
-    // The state is written a moment after the line; the checkpoint after that is not needed.
+    // A checkpoint reaches the state a moment after its line. Any checkpoint in it will do.
     crate::pod::wait_for("the checkpoint in the state", || {
         let file = pod.dir.path().join("exectrail-state.json");
         let text = fs::read_to_string(file).ok()?;
@@ -84,12 +84,12 @@ fn the_end_of_a_run_cannot_be_cut_if_another_follows() {
     ] {
         let output = files.verify_all(&changed, &until);
         assert_eq!(output.status.code(), Some(1), "{what}: {}", report(&output));
-        // Without a key, too, except for the end of the log.
+        // Without key and time, too, except that the last run is missing: only --until shows that.
         let output = files.verify(&changed, &[]);
         let found = output.status.code() == Some(1);
         assert_eq!(found, what != "last run", "{what}: {}", report(&output));
     }
-    // Mixed by a collector, each run is still whole.
+    // A collector may mix the lines of two runs; each run is still whole.
     let mut mixed = killed.clone();
     let (begin, end) = stopped.split_at(1);
     mixed.splice(mixed.len() - 1..mixed.len() - 1, begin.iter().copied());
@@ -141,7 +141,8 @@ impl Drop for Disk {
     }
 }
 
-/// Lines are written in parts when the disk is full in between; the chain covers them whole.
+/// If the disk becomes full within a line, the rest of the line follows later; the chain covers the
+/// whole line.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_full_disk_does_not_break_the_chain() {
@@ -164,7 +165,7 @@ fn a_full_disk_does_not_break_the_chain() {
     sidecar.wait_until_on();
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    // Also an exec with more lines than are kept in memory.
+    // Also an exec whose lines exceed the 512 KiB that are kept in memory.
     let long = "x".repeat(100_000);
     let words: Vec<&str> = std::iter::repeat_n(long.as_str(), 8).collect();
     workspace.run("true", &words);
@@ -178,10 +179,10 @@ fn a_full_disk_does_not_break_the_chain() {
     assert!(sidecar.wait().success());
     let text = fs::read_to_string(&log).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    let parts = lines
+    let argv_lines = lines
         .iter()
         .filter(|line| line.contains("\"msg\":\"exec_argv\""));
-    assert!(parts.count() > 40);
+    assert!(argv_lines.count() > 40);
     let output = files.verify_all(&lines, &last_of(&lines, "complete_until"));
     assert!(output.status.success(), "{}", report(&output));
 }

@@ -12,7 +12,8 @@ use crate::{pod::wait_for, tools::needs_kernel};
 
 use super::{Run, SIGNALS};
 
-/// A signal to exectrail, or to its whole process group, reaches the command once.
+/// Without a terminal, a signal to exectrail, or to its whole process group, reaches the command
+/// once.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn signals_reach_the_command_once() {
@@ -68,7 +69,7 @@ fn a_signal_while_it_starts() {
     needs_kernel!();
     for delay in (0..600).step_by(60) {
         let mut run = Run::start(&["sleep", "1000"]);
-        wait_for("exectrail to look for signals", || {
+        wait_for("exectrail to block SIGTERM", || {
             let status = fs::read_to_string(format!("/proc/{}/status", run.child.id())).unwrap();
             let blocked = status
                 .lines()

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// shareProcessNamespace: workspace and sidecar are in one PID namespace, whose first process is
-/// another one.
+/// neither of them.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_shared_pid_namespace_can_be_traced() {

@@ -1,4 +1,5 @@
-//! etcd, the API server, the controllers and the scheduler. They listen on loopback only.
+//! etcd, the API server, the controllers and the scheduler. What they encrypt, they serve on
+//! loopback only.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +15,8 @@ use crate::kubernetes::kubectl::Kubectl;
 use crate::kubernetes::layout::Run;
 use crate::kubernetes::wait::wait_for;
 
-/// The token of the administrator, whom all programs of the node are. It is of no use outside.
+/// The token of the administrator, as whom all programs of the node log in. It is of no use
+/// outside.
 const TOKEN: &str = "administrator";
 
 /// Address of etcd.
@@ -26,7 +28,7 @@ const SERVER: &str = "https://127.0.0.1:6443";
 /// Directory of keys and certificates.
 const KEYS: &str = "/var/lib/kubernetes";
 
-/// Starts them; the API answers then.
+/// Starts all four. When this returns, the API answers; the last two may still be starting.
 pub(super) fn start(run: &Run) -> Result<Vec<Daemon>> {
     fs::create_dir_all(KEYS).with_context(|| format!("cannot create {KEYS}"))?;
     let key = format!("{KEYS}/service-accounts.key");
@@ -95,15 +97,15 @@ fn server(run: &Run, key: &str, tokens: &str) -> Command {
         .arg("--allow-privileged=true")
         .arg("--bind-address=127.0.0.1")
         .arg(format!("--advertise-address={ADDRESS}"))
-        // The service `kubernetes` would have the address of the loopback.
+        // The service `kubernetes` would point to ADDRESS, where nothing listens.
         .arg("--endpoint-reconciler-type=none")
         .arg("--service-cluster-ip-range=10.90.0.0/24")
         .arg("--kubelet-preferred-address-types=InternalIP");
     server
 }
 
-/// The certificate of the server is made by itself, at its first start. Nobody else is in this
-/// network.
+/// Writes the administrator's kubeconfig. It does not check the certificate, which the server makes
+/// itself at its first start: nobody else is in this network.
 fn write_kubeconfig(file: &Path) -> Result<()> {
     let text = json!({
         "apiVersion": "v1",
