@@ -15,8 +15,6 @@ const HOST: &str = "exectrail-vm";
 /// Runs the tests in a machine.
 const GUEST: &str = "exectrail-vm-guest";
 
-const EXECTRAIL: &str = "exectrail";
-
 /// Arguments of `cargo xtask vm`; the help of `exectrail-vm` in vm-tests describes each.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -166,34 +164,27 @@ fn host_program() -> Result<PathBuf> {
 /// Builds the programs for the machines that `args` describes, and names them to `run`.
 fn build_for_all_machines(args: &Args, run: &mut Command) -> Result<()> {
     run.arg("--exectrail").arg(build::release()?.exectrail);
-    let directory = build_for_machines(Architecture::host()?, &[GUEST])?;
-    run.arg("--guest").arg(directory.join(GUEST));
+    run.arg("--guest").arg(guest_for(Architecture::host()?)?);
     let names_arm64 = |kernel: &String| kernel.starts_with("arm64");
-    if args.kernels.is_empty() || args.kernels.iter().any(names_arm64) {
-        let (exectrail, directory) = if args.full || args.names_machines() {
-            let released = build::release_for(Architecture::Arm64)?.exectrail;
-            (released, build_for_machines(Architecture::Arm64, &[GUEST])?)
-        } else {
-            // A release build for arm64 needs a standard library of its own, and would take longer
-            // than all that these machines do.
-            let directory = build_for_machines(Architecture::Arm64, &[GUEST, EXECTRAIL])?;
-            (directory.join(EXECTRAIL), directory)
-        };
-        run.arg("--exectrail-arm64").arg(exectrail);
-        run.arg("--guest-arm64").arg(directory.join(GUEST));
+    let chooses_of_all_kernels = args.full || args.kernels.is_empty() && args.names_machines();
+    if chooses_of_all_kernels || args.kernels.iter().any(names_arm64) {
+        let arm64 = Architecture::Arm64;
+        run.arg("--exectrail-arm64")
+            .arg(build::release_for(arm64)?.exectrail);
+        run.arg("--guest-arm64").arg(guest_for(arm64)?);
     }
     Ok(())
 }
 
-/// Builds programs in the profile of the tests, and returns their directory. They are static, since
-/// the machines have no libc.
-fn build_for_machines(architecture: Architecture, programs: &[&str]) -> Result<PathBuf> {
-    let mut build = command::cargo_build_programs(programs);
+/// Builds the guest program in the profile of the tests. It is static, since the machines have no
+/// libc.
+fn guest_for(architecture: Architecture) -> Result<PathBuf> {
+    let mut build = command::cargo_build_programs(&[GUEST]);
     // Nodes with a container runtime are x86-64 machines.
     if architecture == Architecture::Amd64 {
         build.args(["--features", "exectrail-vm-tests/cri"]);
     }
     let directory = build::static_for(architecture, &mut build)?;
     command::run(&mut build)?;
-    Ok(directory.join("debug"))
+    Ok(directory.join("debug").join(GUEST))
 }

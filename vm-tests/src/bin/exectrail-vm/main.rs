@@ -130,7 +130,6 @@ fn run(cli: Cli) -> Result<bool> {
     if cli.btf {
         return Ok(btf::compare(&kernels::on_disk()?, &SUITES, cli.jobs));
     }
-    let kernels = chosen_kernels(&cli.kernels)?;
     let choice = Choice {
         extent: if cli.full {
             Extent::Full
@@ -141,6 +140,7 @@ fn run(cli: Cli) -> Result<bool> {
         variants: cli.variants.clone(),
         names_kernels: !cli.kernels.is_empty(),
     };
+    let kernels = chosen_kernels(&cli.kernels, &choice)?;
     let names_nothing = !choice.names_any() && cli.test.is_none();
     let cells = choice.cells(&kernels);
     if cli.keep && cells.len() > 1 {
@@ -213,7 +213,8 @@ impl Cli {
     }
 }
 
-fn chosen_kernels(names: &[String]) -> Result<Vec<Kernel>> {
+/// The kernels that are named, or all, as far as they have a machine in `choice`. Fetches them.
+fn chosen_kernels(names: &[String], choice: &Choice) -> Result<Vec<Kernel>> {
     for name in names {
         if !SERIES.iter().any(|series| series.name == name) {
             let known: Vec<&str> = SERIES.iter().map(|series| series.name).collect();
@@ -223,6 +224,7 @@ fn chosen_kernels(names: &[String]) -> Result<Vec<Kernel>> {
     SERIES
         .iter()
         .filter(|series| names.is_empty() || names.iter().any(|name| name == series.name))
+        .filter(|series| choice.has_any(series))
         .map(kernels::kernel)
         .collect()
 }
