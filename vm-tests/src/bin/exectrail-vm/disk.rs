@@ -22,8 +22,8 @@ const SUITE: &str = "trixie";
 /// Packages of the node. The node is also an image: of nodes that are containers themselves, and of
 /// envbox's own container.
 const NODE: &str = "podman,crun,conmon,catatonit,netavark,docker.io,docker-cli,containerd,\
-                    containernetworking-plugins,systemd,busybox-static,git,make,curl,mount,iproute2,\
-                    kmod,nftables,procps";
+                    containernetworking-plugins,systemd,busybox-static,git,make,curl,mount,\
+                    iproute2,kmod,nftables,procps";
 
 /// Packages of the workspace's image, besides the essential ones.
 const WORKSPACE: &str = "git,make,curl,procps";
