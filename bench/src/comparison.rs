@@ -37,9 +37,9 @@ pub(crate) struct Row {
     pub(crate) kernel: ByPlace,
     /// Nanoseconds as in [`Self::kernel`], by program.
     pub(crate) programs: BTreeMap<String, ByPlace>,
-    /// Microseconds of its process's CPU time per event.
+    /// Microseconds of CPU time of all its processes per exec.
     pub(crate) cpu: Samples,
-    /// Microseconds from exec to exit of the program that does nothing, started in the pod.
+    /// Microseconds from vfork to the end of waitpid, for the program that does nothing, in the pod.
     pub(crate) exec: Samples,
     /// Nanoseconds of a getppid.
     pub(crate) getppid: Samples,
@@ -47,7 +47,7 @@ pub(crate) struct Row {
     pub(crate) connect: Samples,
     /// Seconds of the build.
     pub(crate) make: Samples,
-    /// Resident memory in MiB after the execs.
+    /// Resident memory of the process that does the work, in MiB, after the execs.
     pub(crate) resident: Samples,
     /// Percentage of execs in the pod that have a line.
     pub(crate) seen: Samples,
@@ -112,7 +112,8 @@ fn measure_tracexec(
         .arg("--version")
         .output();
     if found.is_err() {
-        row.refused = Some("`cargo install tracexec` has not been done".to_owned());
+        row.refused =
+            Some("tracexec cannot be started; `cargo install tracexec` installs it".to_owned());
         return Ok(());
     }
     let events = workload.dir().join("tracexec");

@@ -32,7 +32,7 @@ pub(crate) enum Work {
     WriteRecord,
 }
 
-/// Maximum number of bytes of argv and of the filename.
+/// Maximum number of bytes of each of argv and filename.
 const ROOM: i16 = 128;
 /// Length of a record's head, before argv and filename.
 const HEAD: i16 = size_of::<Exec>() as i16;
@@ -57,7 +57,7 @@ impl Work {
             Self::CopyArgv => "one that copies argv",
             Self::WriteArgv => "one that copies argv into a ring",
             Self::WriteRecord => {
-                "one that copies argv and filename into a ring, in a record as long"
+                "one that copies argv and filename into a ring, in a record as long as exectrail's"
             }
         }
     }
@@ -104,7 +104,7 @@ impl Work {
         }
         if record || self == Self::WriteArgv {
             program.extend([
-                // A map's descriptor, split into two instructions.
+                // Loads a map by its descriptor: an instruction of two slots.
                 instruction(0x18, 1, 1, 0, ring.as_raw_fd()),
                 0,
                 instruction(0xbf, 2, 10, 0, 0),

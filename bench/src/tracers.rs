@@ -54,8 +54,8 @@ pub(crate) struct Peer {
     ready: &'static str,
 }
 
-/// Runs a tool in a new mount namespace with tracefs, for tools that need it. exectrail needs no
-/// tracefs, so perhaps the machine has not mounted it.
+/// Commands of the shell that mount tracefs and debugfs, in the mount namespace that `start` makes,
+/// for tools that need them. exectrail does not, so perhaps the machine has not mounted them.
 const WITH_TRACEFS: &str =
     "mount -t tracefs none /sys/kernel/tracing; mount -t debugfs none /sys/kernel/debug; ";
 
@@ -126,7 +126,7 @@ impl Tracer {
 pub(crate) struct Running {
     _floor: Option<Floor>,
     program: Option<LoggedProgram>,
-    /// A directory for files of the tool's own.
+    /// A directory for the tool's own files.
     _directory: TempDir,
     worker: u32,
     /// The processes that hold its eBPF programs: for the floor, this process.
@@ -190,7 +190,8 @@ pub(crate) fn start(
     }
     Ok(Running {
         _floor: None,
-        worker: descendant(program.id(), process).context("it has no process")?,
+        worker: descendant(program.id(), process)
+            .with_context(|| format!("it has no process {process}"))?,
         family: family(program.id()),
         program: Some(program),
         _directory: directory,

@@ -8,7 +8,7 @@ pub use crate::sidecar_scope::CGROUP_NAME;
 /// Maximum number of names in a record.
 pub const NAMES: usize = 8;
 /// Maximum depth of a cgroup below the pod's for which names are read.
-pub const MAX_LEVELS: u32 = 64;
+pub const MAX_CGROUP_LEVELS: u32 = 64;
 
 /// The names of a cgroup and of those above it, below the pod's cgroup. Without a pod's cgroup,
 /// they reach up to the root of the hierarchy. A program writes this before its first exec record
@@ -25,6 +25,6 @@ pub struct CgroupNames {
     pub id: u64,
     /// Number of levels. If there are more than [`NAMES`], the last name is that of the
     /// outermost level, and names before it are missing. 0 if there are none, or more than
-    /// [`MAX_LEVELS`].
+    /// [`MAX_CGROUP_LEVELS`].
     pub levels: u64,
 }

@@ -45,8 +45,8 @@ pub struct Offsets {
     pub task_pid: u32,
     /// `task_struct.tgid`: `pid_t`
     pub task_tgid: u32,
-    /// `task_struct.self_exec_id`: number of execs of a process and its ancestors; `u64` since
-    /// Linux 5.7
+    /// `task_struct.self_exec_id`: number of execs of a process, counted on from its parent's
+    /// at the fork; `u64` since Linux 5.7
     pub task_self_exec_id: u32,
     /// `task_struct.atomic_flags`: `unsigned long`; its lowest bit is `PFA_NO_NEW_PRIVS`
     pub task_atomic_flags: u32,

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::target::{BY_CGROUP, BY_NETWORK, NsId};
 
-/// Maximum number of cgroups that `sidecar_scope` names, from the sidecar's own upward.
+/// Maximum number of cgroups whose names `sidecar_scope` reads, from the sidecar's own upward.
 pub const SIDECAR_CGROUPS: u32 = 32;
 
 /// Maximum bytes of a cgroup's name, with its NUL. `kubelet-kubepods-burstable-pod`, a UID of 36
@@ -39,8 +39,9 @@ pub struct SidecarScope {
     pub cgroup_level: u32,
     /// Depth of the sidecar's own PID namespace.
     pub level: u32,
-    /// 1 if a reaper above (or the node's init itself) is in our network namespace: the network is
-    /// shared with more than the pod.
+    /// 1 if the network is shared with more than the pod: a reaper of a PID namespace above the
+    /// sidecar's is in its network namespace, or, if the sidecar is in the init PID namespace, the
+    /// node's init is.
     pub shared_network: u32,
 }
 

@@ -30,8 +30,9 @@ pub const BELOW_TARGET: u32 = 1 << 2;
 
 /// The probes' state of a namespace: the value of both `TARGETS` and `EVIDENCE`.
 ///
-/// `EVIDENCE` has each namespace that had an exec while its reaper belonged to the pod;
-/// `TARGETS` has those whose execs, and whose descendants' execs, are recorded.
+/// `TARGETS` has the namespaces whose execs, and whose descendants' execs, are recorded. `EVIDENCE`
+/// has others that had an exec and that an announcement may name: those that belong to the pod, and
+/// those below a target. A full map loses the least recently used.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct NsState {
@@ -56,7 +57,8 @@ pub const DECISION_SLOTS: u32 = 64;
 /// Number of slots in each table of dismissals, a power of two (map `DISMISSALS`).
 pub const DISMISSAL_SLOTS: u32 = 128;
 
-/// Values that user space sets while the probes run (map `CONTROL`, one entry).
+/// Values that user space sets while the probes run (entry 0 of the map `CONTROL`; entry 1 has the
+/// probes' own count of changes).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Control {
@@ -67,7 +69,7 @@ pub struct Control {
     pub generation: u32,
 }
 
-/// A question about a namespace, and its answer (map `END_CHECK`, one entry).
+/// The question whether a namespace has ended, and the answer (map `END_CHECK`, one entry).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct EndCheck {
@@ -85,5 +87,5 @@ pub struct EndCheck {
 pub const END_UNKNOWN: u32 = 0;
 /// [`EndCheck::answer`]: the namespace has a process, or may get one.
 pub const END_NO: u32 = 1;
-/// [`EndCheck::answer`]: the namespace has no process and cannot get one.
+/// [`EndCheck::answer`]: the namespace has no process but its ending reaper, and can get none.
 pub const END_YES: u32 = 2;

@@ -18,7 +18,7 @@ pub enum ValueError {
     },
     /// Not a size.
     #[error(
-        "{value:?} is not a size: write bytes, or a number with KiB, MiB or GiB, such as 16MiB"
+        "{value:?} is not a size: write a number of bytes, or a number with KiB, MiB or GiB, such as 16MiB"
     )]
     Size {
         /// What was given.
@@ -44,7 +44,7 @@ pub enum ValueError {
     },
 }
 
-/// Parses an address; without a host it means every address, as in Go's `net.Listen`.
+/// Parses an address. Without a host it means every IPv4 address; Go's `net.Listen` would add IPv6.
 ///
 /// # Errors
 /// [`ValueError::Address`].

@@ -4,7 +4,7 @@
 
 use aya_ebpf::{bindings::BPF_RB_NO_WAKEUP, helpers::generated::bpf_probe_read_kernel_str};
 use exectrail_common::{
-    cgroup_names::{CGROUP_NAME, CgroupNames, MAX_LEVELS, NAMES},
+    cgroup_names::{CGROUP_NAME, CgroupNames, MAX_CGROUP_LEVELS, NAMES},
     probe_config::FIELD_CGROUP_NAMES,
     record::{KIND_CGROUP_NAMES, Prefix},
 };
@@ -69,7 +69,7 @@ pub(crate) extern "C" fn name_cgroup(task: u64, id: u64, lane: u64) -> u64 {
     };
     let to = record.as_mut_ptr();
     let (mut levels, mut end) = (0, false);
-    for level in 0..MAX_LEVELS + 1 {
+    for level in 0..MAX_CGROUP_LEVELS + 1 {
         let above = read_u64(node + u64::from(offset!(kernfs_node_parent)));
         let is_pod = read_u64(node + u64::from(offset!(kernfs_node_id))) == pod;
         // The root of a hierarchy has no name.

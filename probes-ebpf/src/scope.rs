@@ -14,7 +14,7 @@ use crate::{
     atomic::add,
     branchless::{less, select},
     config::config,
-    kernel::{MAX_LEVELS, PidNs, Task},
+    kernel::{MAX_PID_NS_LEVELS, PidNs, Task},
     lane::{Event, Lane},
     maps::{
         CHANGES, CONTROL, DECISIONS, DISMISSALS, Decision, Dismissal, EVIDENCE, RING,
@@ -278,7 +278,7 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
     let mut outermost_level = 0;
     let mut target = 0;
     let mut above = ns;
-    for _ in 0..MAX_LEVELS {
+    for _ in 0..MAX_PID_NS_LEVELS {
         let level = above.level();
         if level == 0 {
             break;

@@ -11,7 +11,7 @@ use exectrail_common::{
 use crate::{
     config::{config, offset},
     ids::ns_tgid,
-    kernel::{MAX_LEVELS, PidNs, Task},
+    kernel::{MAX_PID_NS_LEVELS, PidNs, Task},
     kernel_read::{read_u32, read_u64},
     maps::{SIDECAR_CGROUPS, SIDECAR_SCOPE},
     pod::cgroup_of,
@@ -31,7 +31,7 @@ pub(crate) fn look(task: Task) {
     let start: PidNs = if level == 0 { ns } else { ns.parent() };
     let mut above = start;
     let mut shared = 0;
-    for _ in 0..MAX_LEVELS {
+    for _ in 0..MAX_PID_NS_LEVELS {
         if above.reaper().net_ns() == config!(net_ns) {
             shared = 1;
             break;

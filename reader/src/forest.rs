@@ -2,7 +2,7 @@
 //!
 //! An exec is known by a `T`, which says where its text is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use foldhash::fast::RandomState;
 
@@ -164,11 +164,12 @@ impl<T: Copy> Forest<T> {
         sid: u64,
         order: u64,
     ) -> Option<Number> {
-        if let Some(number) = self.by_key.get(&key) {
-            return Some(*number);
-        }
+        let free = match self.by_key.entry(key) {
+            Entry::Occupied(known) => return Some(*known.get()),
+            Entry::Vacant(free) => free,
+        };
         let number = Number::try_from(self.processes.len()).ok()?;
-        self.by_key.insert(key, number);
+        free.insert(number);
         self.processes.push(Process {
             pid: key.pid,
             start: key.start,

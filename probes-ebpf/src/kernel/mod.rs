@@ -11,6 +11,6 @@ pub(crate) mod pointer;
 mod task;
 
 pub(crate) use binprm::Binprm;
-pub(crate) use pid_ns::{MAX_LEVELS, PidNs};
+pub(crate) use pid_ns::{MAX_PID_NS_LEVELS, PidNs};
 pub(crate) use pointer::{KernelPtr, field};
 pub(crate) use task::Task;

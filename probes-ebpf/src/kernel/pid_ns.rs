@@ -9,7 +9,7 @@ use super::{
 
 /// Maximum depth of PID namespaces, with the init one (`MAX_PID_NS_LEVEL` is 32,
 /// include/linux/pid_namespace.h).
-pub(crate) const MAX_LEVELS: u32 = 33;
+pub(crate) const MAX_PID_NS_LEVELS: u32 = 33;
 
 /// `struct pid_namespace *`
 #[derive(Clone, Copy)]
@@ -41,7 +41,7 @@ impl PidNs {
     #[inline(always)]
     pub(crate) fn at(self, level: u32) -> Self {
         let mut ns = self;
-        for _ in 0..MAX_LEVELS {
+        for _ in 0..MAX_PID_NS_LEVELS {
             if ns.level() <= level {
                 break;
             }

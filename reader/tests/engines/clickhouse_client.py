@@ -1,4 +1,5 @@
-"""Stands for `clickhouse-client` in the tests: the same options, on ClickHouse's engine in chDB.
+"""Stands for `clickhouse-client` in the tests: those of its options that they use, on
+ClickHouse's engine in chDB.
 
 The variable CHDB names the directory of the data. Results are tab-separated, without escapes.
 """
@@ -44,7 +45,7 @@ def main():
             source = f"file('{rows.name}', LineAsString)"
             connection.query(f"{inserted[1]} SELECT line FROM {source}")
     sys.stdout.flush()
-    # Tables on a Keeper in this process would wait for it at an orderly end.
+    # With a Keeper in this process an orderly end would not end: the tables wait for the Keeper.
     if "config-file" in os.environ["CHDB"]:
         os._exit(0)
 

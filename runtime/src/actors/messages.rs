@@ -13,7 +13,7 @@ use crate::{
     output::{Found, Labels, unwritten::Unwritten},
     probes::{AttachError, Output, counters::Count},
     stream::Beginning,
-    suppression::account::Tally,
+    suppression::totals::Tally,
 };
 
 /// To Preflight: check this machine.

@@ -18,7 +18,7 @@ use super::{
     skipped::Skipped,
     suppression::Suppressions,
 };
-use crate::suppression::account::Tally;
+use crate::suppression::totals::Tally;
 
 /// The kernel's counts of skipped executions are read at most once in this time.
 const SKIPPED_EVERY: Duration = Duration::from_secs(1);

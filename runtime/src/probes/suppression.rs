@@ -20,8 +20,8 @@ use super::{
 };
 use crate::suppression::{
     Cause, Limits,
-    account::Tally,
     rules::{Entry, Field},
+    totals::Tally,
 };
 
 /// [`Suppressed`] of all rules as words, the value type of the map.

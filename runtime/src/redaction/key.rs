@@ -28,16 +28,25 @@ pub enum KeyError {
         /// The reason.
         source: io::Error,
     },
-    /// It has too few or too many bytes.
+    /// It has too few bytes.
     #[error(
         "the key file {path:?} has {len} bytes: a key has 32 to 65536, for example from \
          `head -c 32 /dev/urandom`"
     )]
-    Length {
+    Short {
         /// The file.
         path: PathBuf,
-        /// Its length, or one byte more than the limit.
+        /// Its length in bytes.
         len: usize,
+    },
+    /// It has too many bytes.
+    #[error(
+        "the key file {path:?} has more than 65536 bytes: a key has 32 to 65536, for example from \
+         `head -c 32 /dev/urandom`"
+    )]
+    Long {
+        /// The file.
+        path: PathBuf,
     },
 }
 
@@ -71,15 +80,16 @@ impl Key {
         file.take(MOST as u64 + 1)
             .read_to_end(&mut bytes)
             .map_err(unreadable)?;
-        let length = |len| KeyError::Length {
-            path: path.to_owned(),
-            len,
-        };
-        if !(LEAST..=MOST).contains(&bytes.len()) {
-            return Err(length(bytes.len()));
+        let path = path.to_owned();
+        if bytes.len() > MOST {
+            return Err(KeyError::Long { path });
+        }
+        let len = bytes.len();
+        if len < LEAST {
+            return Err(KeyError::Short { path, len });
         }
         // HMAC accepts a key of any length.
-        let hmac = Hmac::new_from_slice(&bytes).map_err(|_| length(bytes.len()))?;
+        let hmac = Hmac::new_from_slice(&bytes).map_err(|_| KeyError::Short { path, len })?;
         Ok(Self {
             hmac: Arc::new(hmac),
             readable_by_others: mode & 0o004 != 0,
@@ -140,11 +150,11 @@ mod tests {
     fn a_key_that_is_no_key_is_refused() {
         assert!(matches!(
             read(&[1; 31], 0o600),
-            Err(KeyError::Length { len: 31, .. })
+            Err(KeyError::Short { len: 31, .. })
         ));
         assert!(matches!(
             read(&[1; MOST + 9], 0o600),
-            Err(KeyError::Length { .. })
+            Err(KeyError::Long { .. })
         ));
         let missing = Key::read(Path::new("/nonexistent/key")).unwrap_err();
         assert!(

@@ -6,7 +6,7 @@ use super::Stream;
 use crate::{
     event::{clock::WallClock, ledger::Place},
     output::{Event, Kind, SuppressedEvent},
-    suppression::account::Suppression,
+    suppression::totals::Suppression,
 };
 
 impl Stream {

@@ -26,12 +26,12 @@ use crate::{
     state::Previous,
     suppression::{
         Cause, Limits,
-        account::{SuppressedTotals, Suppression, Tally},
+        totals::{SuppressedTotals, Suppression, Tally},
     },
     telemetry::{line_limit::LineLimit, metrics::Totals},
 };
 
-mod account;
+mod checkpoint;
 mod containers;
 mod counted;
 mod exec_memory;

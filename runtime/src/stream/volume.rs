@@ -9,8 +9,8 @@ use crate::{
     event::ledger::Place,
     output::Kind,
     suppression::{
-        account::{SuppressedTotals, Suppression},
         byte_rate::ByteRate,
+        totals::{SuppressedTotals, Suppression},
         volume::Volume,
     },
 };

@@ -2,10 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{
-    byte_rate::ByteRate,
-    rate::{Rate, RateError},
-};
+use super::{byte_rate::ByteRate, rate::Rate, rate_error::RateError};
 
 /// A value of `--rate-limit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

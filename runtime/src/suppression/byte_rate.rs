@@ -4,7 +4,7 @@ use std::{fmt, num::NonZeroU64, str::FromStr};
 
 use exectrail_preflight::byte_units::Bytes;
 
-use super::{rate::RateError, shown::Shown, time_unit::TimeUnit};
+use super::{rate_error::RateError, shown::Shown, time_unit::TimeUnit};
 
 /// A number of bytes per unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,13 @@
-//! What is suppressed: the rules, the rate limits, and the account of suppressed events.
+//! What is suppressed: the rules, the rate limits, and the totals of suppressed events.
 
-pub(crate) mod account;
 pub(crate) mod any_rate;
 pub(crate) mod byte_rate;
 pub(crate) mod rate;
+mod rate_error;
 pub(crate) mod rules;
 pub(crate) mod shown;
 mod time_unit;
+pub(crate) mod totals;
 pub(crate) mod volume;
 
 use byte_rate::ByteRate;

@@ -4,7 +4,7 @@ use std::{fmt, num::NonZeroU32, str::FromStr};
 
 use exectrail_common::suppression;
 
-use super::{shown::Shown, time_unit::TimeUnit};
+use super::{rate_error::RateError, shown::Shown, time_unit::TimeUnit};
 
 /// A number of execs per unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,25 +15,6 @@ pub struct Rate {
 
 /// Maximum rate per second: above it, rounding to nanoseconds would change the rate noticeably.
 pub(crate) const MAX_PER_SECOND: u64 = 1_000_000;
-
-/// Not a rate.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RateError {
-    /// Neither of the form `NUMBER/UNIT` nor `BYTES/UNIT`.
-    #[error(
-        "{0} is not a rate: write execs and a unit of time, such as 1000/s, 600/m or 5000/h, or \
-         bytes and a unit of time, such as 10MiB/m"
-    )]
-    Form(Shown),
-    /// A rate of nothing.
-    #[error(
-        "{0} would record nothing: give 1 or more, or use --exclude 'filename=*' to record nothing"
-    )]
-    Zero(Shown),
-    /// Above [`MAX_PER_SECOND`].
-    #[error("{0:?} is more than the maximum of {MAX_PER_SECOND}/s")]
-    Fast(Shown),
-}
 
 impl FromStr for Rate {
     type Err = RateError;

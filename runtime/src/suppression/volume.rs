@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use exectrail_common::suppression::{MAX_BUCKETS, SHARED_BUCKET};
 
-use super::{Cause, account::Tally, byte_rate::ByteRate};
+use super::{Cause, byte_rate::ByteRate, totals::Tally};
 
 /// Number of kinds of events.
 const KINDS: usize = 3;

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A volume of the downward API, changed as the kubelet changes it (`AtomicWriter`, pkg/volume/util
-/// of Kubernetes 1.33): files are links through `..data`, which is renamed to its new target.
+/// of Kubernetes 1.33): files are links through the link `..data`, which a rename replaces.
 struct Volume {
     dir: PathBuf,
     written: u32,
@@ -54,7 +54,8 @@ impl Volume {
     }
 }
 
-/// Waits for the `labels_changed` lines of a sidecar to be this many; returns the last one.
+/// Waits until a sidecar has written this many `labels_changed` lines, or more; returns the one with
+/// this number.
 fn changed(sidecar: &Sidecar, count: usize) -> Value {
     wait_for("labels_changed", || {
         let lines = sidecar.lines();

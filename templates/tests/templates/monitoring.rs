@@ -1,6 +1,7 @@
 //! Alerts, dashboard and scrape configuration in `templates/monitoring`: promtool's tests of the
 //! alerts pass, and all files agree with each other and with the documented metrics. A test of the
-//! runtime (`prometheus_reads_the_metrics`) runs them in Prometheus.
+//! runtime (`prometheus_reads_the_metrics`) gives the alerts and the dashboard's queries to a real
+//! Prometheus.
 
 use std::{collections::BTreeSet, fs, process::Command};
 
@@ -100,7 +101,7 @@ fn metrics(text: &str) -> BTreeSet<String> {
     found.map(|name| name.as_str().to_owned()).collect()
 }
 
-/// The dashboard shows every documented metric; no file has another one.
+/// The dashboard shows every documented metric; neither it nor the alerts use another one.
 #[test]
 fn the_metrics_are_the_documented_ones() {
     let guide = fs::read_to_string(directory().join("../docs/metrics.md")).unwrap();
@@ -115,7 +116,7 @@ fn the_metrics_are_the_documented_ones() {
     let alerts = metrics(&text("monitoring/alerts.yaml"));
     let unknown: Vec<&String> = alerts.difference(&documented).collect();
     assert_eq!(unknown, Vec::<&String>::new());
-    // The guide explains every alert.
+    // The guide names every alert.
     for alert in self::alerts(&yaml("monitoring/alerts.yaml")[0]["groups"]) {
         assert!(guide.contains(&format!("`{alert}`")), "{alert}");
     }

@@ -21,17 +21,18 @@ pub(in crate::output) struct Json {
     second: Second,
     /// The keys of exec lines.
     pub(in crate::output) keys: KeySet,
-    /// Id of the run, which all lines have; empty before the first line.
+    /// Id of the run; empty before the first line. Lines of execs may be without it
+    /// (`--fields exectrace`, `--omit run`).
     pub(in crate::output) run: String,
-    /// Number of lines that have it.
+    /// Number of lines so far, also of those that are written without `run`.
     pub(in crate::output) lines: u64,
     /// Signs checkpoints.
     pub(in crate::output) signer: Option<Signer>,
     /// Greatest length of a line, with its line break.
     pub(in crate::output) longest: usize,
-    /// Receives lines before all lines of an event are in memory.
+    /// Takes lines of an event that are finished, while its further lines are not made yet.
     pub(in crate::output) overflow: Option<Overflow>,
-    /// What is redacted, for the first line.
+    /// The mode of redaction and its key, which the first line states.
     pub(in crate::output) redactor: Option<Redactor>,
 }
 
@@ -63,13 +64,13 @@ pub(super) fn open(line: &mut Vec<u8>, json: &mut Json, ts: Timestamp, msg: &str
     line.extend_from_slice(json.labels.text().as_bytes());
 }
 
-/// Ends a line after its event: with the id of the run, if `run`, and the number of the line.
+/// Ends a line after its event: if `run`, with the id of the run and the number of the line.
 pub(super) fn close(line: &mut Vec<u8>, json: &mut Json, run: bool) {
     if run {
         push_run(line, &json.run);
         push_line(line, json);
     } else {
-        // `exectrail verify` counts such lines.
+        // It has a number all the same: `exectrail verify` counts such lines.
         json.lines += 1;
     }
     line.extend_from_slice(b"}}\n");

@@ -3,7 +3,7 @@
 //! Execs and exits are frequent, so [`exec`] and [`exit`] format them by hand; serde formats the
 //! others ([`other_lines`]).
 
-mod account;
+mod checkpoint;
 mod envelope;
 mod exec;
 mod exit;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    account::{account_fields, is_none},
+    checkpoint::{account_fields, is_none},
     instant::Instant,
     lost,
     one_line::OneLine,

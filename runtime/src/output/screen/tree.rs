@@ -1,10 +1,10 @@
-//! The depth of each process: of a child, one more than its parent's.
+//! The depth of each process: one more than that of its parent.
 
 use exectrail_common::record::{Exit, Subject};
 use quick_cache::unsync::Cache;
 
-/// Maximum number of processes that are remembered. A forgotten process counts as one that the
-/// command has started.
+/// Maximum number of processes that are remembered. The children of a forgotten one are shown as
+/// children of the command.
 const PROCESSES: usize = 4096;
 
 /// A process: its id and start time.
@@ -48,7 +48,7 @@ impl Tree {
             .unwrap_or(u32::from(self.has_root))
     }
 
-    /// A process has ended; returns its depth.
+    /// A process has ended; returns its depth, or 1 if it is unknown.
     pub(super) fn ended(&mut self, exit: &Exit) -> u32 {
         let depth = self.depths.remove(&(exit.tgid, exit.start));
         depth.map_or(1, |(_, depth)| depth)

@@ -111,7 +111,7 @@ fn killed(cluster: &Cluster) -> Result<String> {
     let previous = &first["fields"]["previous_run"]["run"];
     ensure!(
         run.as_ref() == Some(previous),
-        "the run before is {previous}, and was {run:?}"
+        "the first line names {previous} as the run before, which was {run:?}"
     );
     let pid_ns = |log| {
         let found = messages(log, "workspace_started");
@@ -137,7 +137,8 @@ fn first_process(cluster: &Cluster, container: &str) -> Result<u32> {
     pid.with_context(|| format!("containerd does not run {container}:\n{tasks}"))
 }
 
-/// Reads the file that the kubelet keeps, as a collector of the node does: opened before.
+/// The kubelet deletes the log file with the pod, so it is opened before, as by a collector on the
+/// node, and read afterwards.
 fn deleted(cluster: &Cluster) -> Result<String> {
     let pod = Workspace::running(cluster)?;
     let uid = pod.metadata("uid")?;

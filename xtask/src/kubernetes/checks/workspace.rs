@@ -11,24 +11,24 @@ use crate::workspace;
 /// Its namespace, as an argument.
 pub(super) const NAMESPACE: &str = "--namespace=workspaces";
 
-/// What the workspace starts at last.
+/// The last command that the workspace starts.
 pub(super) const LAST: [&str; 2] = ["sleep", "infinity"];
 
-/// The pod, which runs.
+/// The running pod.
 pub(super) struct Workspace<'a> {
     cluster: &'a Cluster,
 }
 
 impl<'a> Workspace<'a> {
-    /// The pod; it is created if it does not exist. Its sidecar has logged what the workspace
-    /// starts at last.
+    /// The pod; it is created if it does not exist. Its sidecar has logged the last command that
+    /// the workspace starts.
     pub(super) fn running(cluster: &'a Cluster) -> Result<Self> {
         let workspace = Self { cluster };
         if workspace.object()?.is_none() {
             let file = workspace::root().join("templates/plain-yaml/pod.yaml");
             cluster.kubectl.with_file(&["apply"], &file)?;
-            workspace.wait_for_exec(&LAST)?;
         }
+        workspace.wait_for_exec(&LAST)?;
         Ok(workspace)
     }
 

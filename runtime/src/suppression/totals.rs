@@ -1,4 +1,4 @@
-//! The account of suppressed execs, by cause.
+//! The totals of suppressed execs, by cause.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub(crate) struct Suppression {
     pub total: u64,
 }
 
-/// The account of all causes. It uses running totals, so no exec counts twice.
+/// The totals of all causes. This uses running totals, so no exec counts twice.
 #[derive(Debug)]
 pub(crate) struct SuppressedTotals {
     reported: BTreeMap<Cause, u64>,

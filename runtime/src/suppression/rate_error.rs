@@ -1,0 +1,22 @@
+//! Why a value of `--rate-limit` is refused.
+
+use super::{rate::MAX_PER_SECOND, shown::Shown};
+
+/// Not a rate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RateError {
+    /// Neither of the form `NUMBER/UNIT` nor `BYTES/UNIT`.
+    #[error(
+        "{0} is not a rate: write execs and a unit of time, such as 1000/s, 600/m or 5000/h, or \
+         bytes and a unit of time, such as 10MiB/m"
+    )]
+    Form(Shown),
+    /// A rate of nothing.
+    #[error(
+        "{0} would record nothing: give 1 or more, or use --exclude 'filename=*' to record nothing"
+    )]
+    Zero(Shown),
+    /// Above [`MAX_PER_SECOND`].
+    #[error("{0:?} is more than the maximum of {MAX_PER_SECOND}/s")]
+    Fast(Shown),
+}
