@@ -96,7 +96,7 @@ enum Command {
     /// Test on a real Kubernetes: one node on this machine, without a way out (root)
     ///
     /// Builds kubelet, API server, controller manager and scheduler from Debian's source package of
-    /// Kubernetes 1.20.2, which takes about five minutes on two idle cores, once. Then it starts a
+    /// Kubernetes 1.20.2, which takes about eight minutes on two cores, once. Then it starts a
     /// cluster in namespaces of its own, applies the manifests of templates/ and checks what
     /// exectrail records. Prints a line for each check, and exits with status 1 if one fails.
     /// Nothing stays behind but target/kubernetes. This version is out of support, and can show

@@ -14,7 +14,7 @@ pub struct Rate {
 }
 
 /// Maximum rate per second: above it, rounding to nanoseconds would change the rate noticeably.
-pub(crate) const MAX_PER_SECOND: u64 = 1_000_000;
+const MAX_PER_SECOND: u64 = 1_000_000;
 
 impl FromStr for Rate {
     type Err = RateError;
@@ -32,7 +32,7 @@ impl FromStr for Rate {
         let count: NonZeroU32 = count.parse().map_err(|_| form())?;
         let rate = Self { count, per };
         if rate.interval() < TimeUnit::Second.nanoseconds() / MAX_PER_SECOND {
-            return Err(RateError::Fast(Shown::quoted(text)));
+            return Err(RateError::Fast(Shown::quoted(text), MAX_PER_SECOND));
         }
         Ok(rate)
     }
@@ -131,7 +131,7 @@ mod tests {
         assert!(matches!("0/s".parse::<Rate>(), Err(RateError::Zero(_))));
         assert!(matches!(
             "1000001/s".parse::<Rate>(),
-            Err(RateError::Fast(_))
+            Err(RateError::Fast(..))
         ));
     }
 

@@ -1,6 +1,6 @@
 //! Why a value of `--rate-limit` is refused.
 
-use super::{rate::MAX_PER_SECOND, shown::Shown};
+use super::shown::Shown;
 
 /// Not a rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum RateError {
         "{0} would record nothing: give 1 or more, or use --exclude 'filename=*' to record nothing"
     )]
     Zero(Shown),
-    /// Above [`MAX_PER_SECOND`].
-    #[error("{0:?} is more than the maximum of {MAX_PER_SECOND}/s")]
-    Fast(Shown),
+    /// Above the maximum, a number of execs per second.
+    #[error("{0:?} is more than the maximum of {1}/s")]
+    Fast(Shown, u64),
 }

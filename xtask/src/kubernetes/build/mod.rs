@@ -61,7 +61,7 @@ pub(super) fn programs(directory: &Path) -> Result<PathBuf> {
     })?;
     for program in PROGRAMS {
         progress.step(
-            &format!("compiling {program} (up to four minutes on two cores)"),
+            &format!("compiling {program} (up to five minutes on two cores)"),
             || {
                 go.build(
                     &source,
