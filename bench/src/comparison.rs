@@ -39,7 +39,7 @@ pub(crate) struct Row {
     pub(crate) programs: BTreeMap<String, ByPlace>,
     /// Microseconds of CPU time of all its processes per exec.
     pub(crate) cpu: Samples,
-    /// Microseconds from vfork to the end of waitpid, for the program that does nothing, in the pod.
+    /// Microseconds from vfork to the end of waitpid, for a program in the pod that does nothing.
     pub(crate) exec: Samples,
     /// Nanoseconds of a getppid.
     pub(crate) getppid: Samples,

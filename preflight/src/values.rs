@@ -18,7 +18,8 @@ pub enum ValueError {
     },
     /// Not a size.
     #[error(
-        "{value:?} is not a size: write a number of bytes, or a number with KiB, MiB or GiB, such as 16MiB"
+        "{value:?} is not a size: write a number of bytes, or a number with KiB, MiB or GiB, such \
+         as 16MiB"
     )]
     Size {
         /// What was given.

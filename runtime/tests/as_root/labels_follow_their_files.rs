@@ -54,8 +54,8 @@ impl Volume {
     }
 }
 
-/// Waits until a sidecar has written this many `labels_changed` lines, or more; returns the one with
-/// this number.
+/// Waits until a sidecar has written at least this many `labels_changed` lines; returns the one
+/// with this number.
 fn changed(sidecar: &Sidecar, count: usize) -> Value {
     wait_for("labels_changed", || {
         let lines = sidecar.lines();

@@ -31,8 +31,8 @@ impl Format {
         })
     }
 
-    /// The format for these `Accept` headers (RFC 9110, section 12.5.1): OpenMetrics if it is named,
-    /// and `text/plain` is not named with a greater weight; else text.
+    /// The format for these `Accept` headers (RFC 9110, section 12.5.1): OpenMetrics if it is
+    /// named, and `text/plain` is not named with a greater weight; else text.
     pub(crate) fn accepted<'a>(accept: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
         let (mut open, mut text) = (0, 0);
         let headers = accept.into_iter().filter_map(|value| value.to_str().ok());
