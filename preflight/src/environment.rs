@@ -20,11 +20,12 @@ pub enum VariableError {
     },
 }
 
-/// Parses the command line and the environment, or exits as clap does.
-pub fn parse<P: Parser>() -> P {
+/// Parses the command line and the environment, or exits as clap does. `advise` may change what
+/// clap's error advises.
+pub fn parse<P: Parser>(advise: impl FnOnce(clap::Error) -> clap::Error) -> P {
     match try_parse() {
         Ok(parsed) => parsed,
-        Err(Wrong::Clap(error)) => error.exit(),
+        Err(Wrong::Clap(error)) => advise(error).exit(),
         Err(Wrong::Variable(complaint)) => {
             eprint!("error: {complaint}");
             std::process::exit(2);

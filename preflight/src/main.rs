@@ -16,5 +16,5 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    cli::main(environment::parse::<Cli>().args)
+    cli::main(environment::parse::<Cli>(|error| error).args)
 }

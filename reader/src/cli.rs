@@ -7,6 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
+    completions,
     convert::{self, ConvertArgs},
     output::print,
     report::{self, ReportArgs},
@@ -169,11 +170,10 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::main(PROGRAM, *args),
         Command::Convert(args) => convert::main(PROGRAM, *args),
         Command::Verify(args) => verify::main(PROGRAM, &args),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), PROGRAM, &mut script);
-            print(PROGRAM, &script)
-        }
+        Command::Completions { shell } => print(
+            PROGRAM,
+            completions::script(shell, PROGRAM, &Cli::command()).as_bytes(),
+        ),
         Command::Man { directory } => man(&directory),
     }
 }

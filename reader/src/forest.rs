@@ -18,6 +18,15 @@ struct Key {
     start: u64,
 }
 
+/// The parent of a process.
+#[derive(Clone, Copy, Debug)]
+struct Parent {
+    key: Key,
+    /// Whether it is outside the PID namespace of the process. Only if it has a line is it in the
+    /// workspace, as the parent of a container's first process is.
+    is_outside: bool,
+}
+
 /// How a process has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -31,7 +40,7 @@ pub(crate) struct Process<T> {
     pub(crate) pid: u64,
     start: u64,
     /// The parent, as its first exec names it.
-    parent: Option<Key>,
+    parent: Option<Parent>,
     sid: u64,
     /// Place in the order of lines.
     pub(crate) order: u64,
@@ -145,22 +154,21 @@ impl<T: Copy> Forest<T> {
     /// The process of an event.
     fn process(&mut self, order: u64, event: &Event<'_>) -> Option<Number> {
         let key = key_of(event)?;
-        // A parent outside the PID namespace is none of the workspace's processes.
-        let has_parent = event.ns_ppid != Some(0);
-        let parent = event
-            .ppid
-            .filter(|ppid| *ppid > 0 && has_parent)
-            .map(|pid| Key {
-                pid,
-                start: event.ppid_start.unwrap_or(0),
-            });
+        let is_outside = event.ns_ppid == Some(0);
+        let start = event.ppid_start.unwrap_or(0);
+        // Without its start, a process of the node cannot be told from one of the workspace.
+        let is_known = |ppid: &u64| *ppid > 0 && (!is_outside || start > 0);
+        let parent = event.ppid.filter(is_known).map(|pid| Parent {
+            key: Key { pid, start },
+            is_outside,
+        });
         self.find_or_add(key, parent, event.sid.unwrap_or(0), order)
     }
 
     fn find_or_add(
         &mut self,
         key: Key,
-        parent: Option<Key>,
+        parent: Option<Parent>,
         sid: u64,
         order: u64,
     ) -> Option<Number> {
@@ -221,22 +229,26 @@ impl<T: Copy> Forest<T> {
         above
     }
 
-    /// The parent of a process. If it has no line, it only forked. Of processes that were forked at
-    /// the same time, the parent has the first line; so damaged logs give no circle either.
+    /// The parent of a process. If it has no line, it only forked, or is outside the workspace. Of
+    /// processes that were forked at the same time, the parent has the first line; so damaged logs
+    /// give no circle either.
     fn parent(&mut self, child: usize, by_pid: &ByPid) -> Option<Number> {
         let process = self.processes.get(child)?;
-        let parent = process.parent?;
+        let Parent { key, is_outside } = process.parent?;
         let start = process.start;
-        if parent.start == 0 {
-            let found = by_pid.last(parent.pid, start)?;
+        if key.start == 0 {
+            let found = by_pid.last(key.pid, start)?;
             return Some(found).filter(|found| (*found as usize) < child);
         }
-        if parent.start > start {
+        if key.start > start {
             return None;
         }
-        if let Some(found) = self.by_key.get(&parent) {
-            let is_earlier = parent.start < start || (*found as usize) < child;
+        if let Some(found) = self.by_key.get(&key) {
+            let is_earlier = key.start < start || (*found as usize) < child;
             return Some(*found).filter(|_| is_earlier || self.is_fork(*found));
+        }
+        if is_outside {
+            return None;
         }
         // A process that has made its own session says nothing about that of its parent.
         let sid = if process.sid == process.pid {
@@ -245,7 +257,7 @@ impl<T: Copy> Forest<T> {
             process.sid
         };
         let order = process.order;
-        self.find_or_add(parent, None, sid, order)
+        self.find_or_add(key, None, sid, order)
     }
 
     fn is_fork(&self, number: Number) -> bool {

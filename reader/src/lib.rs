@@ -9,6 +9,7 @@
 mod argv;
 mod audit;
 mod cli;
+mod completions;
 mod convert;
 mod filter;
 mod follow;

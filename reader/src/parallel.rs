@@ -171,7 +171,7 @@ impl<C: Consumer> Shared<'_, C> {
 }
 
 /// Reads all files. A file that cannot be read is named on standard error, and the others are read.
-/// Returns whether all could be read.
+/// Returns whether all could be read, and whether there is a line of exectrail, if there is any.
 pub(crate) fn read_all<C: Consumer + Send>(
     program: &str,
     files: &[PathBuf],
@@ -211,8 +211,7 @@ pub(crate) fn read_all<C: Consumer + Send>(
         // At the end it makes no difference whether more is wanted.
         let _ = reading.end_all();
     }
-    reading.report(program);
-    is_read
+    reading.report(program) && is_read
 }
 
 /// Gives the lines of all files to the threads. Returns whether all could be read.

@@ -64,6 +64,8 @@ pub(crate) struct Reading<'a, C> {
     /// The name of the present file.
     name: String,
     unreadable: u64,
+    /// Whether a line could be read.
+    has_record: bool,
     /// The first unreadable lines.
     named: Vec<String>,
     /// The name of the program, if lines are named as soon as they are read.
@@ -79,6 +81,7 @@ impl<'a, C: Consumer> Reading<'a, C> {
             progress: Progress::new(),
             name: String::new(),
             unreadable: 0,
+            has_record: false,
             named: Vec::new(),
             at_once: None,
             long_argv: LongArgv::default(),
@@ -102,11 +105,12 @@ impl<'a, C: Consumer> Reading<'a, C> {
         self.name = escaped(&name_of(path));
     }
 
-    /// Names on standard error what could not be read.
-    pub(crate) fn report(&self, program: &str) {
+    /// Names on standard error what could not be read. Returns `false` if that is all there is:
+    /// then the files are no log.
+    pub(crate) fn report(&self, program: &str) -> bool {
         self.progress.end();
         if self.unreadable == 0 {
-            return;
+            return true;
         }
         eprintln!(
             "{program}: lines that could not be read: {}",
@@ -115,6 +119,7 @@ impl<'a, C: Consumer> Reading<'a, C> {
         for named in &self.named {
             eprintln!("{program}: {named}");
         }
+        self.has_record
     }
 }
 
@@ -133,6 +138,7 @@ impl<C: Consumer> Reading<'_, C> {
                 return Ok(());
             }
         };
+        self.has_record = true;
         let event = record.fields.event.as_deref();
         let continues = event.is_some_and(|event| event.argv_continues);
         if continues || !self.long_argv.is_empty() {

@@ -257,11 +257,13 @@ variable "args" {
 
   validation {
     condition = alltrue([
-      for arg in var.args : !startswith(arg, "--init-address") && !startswith(arg, "--label")
+      for arg in var.args :
+      length(regexall("^--(init-address|label(-file(-key)?)?|redact|state-dir)(=|$)", arg)) == 0
     ])
     error_message = <<-EOT
-      args sets --init-address or --label. The module sets them, from init_address and labels: the
-      workspace must know the same address.
+      args sets --init-address, --label, --label-file, --label-file-key, --redact or --state-dir.
+      The module sets them, from init_address, labels, labels_from_pod and redact, and exectrail
+      refuses a flag that is given twice.
     EOT
   }
 }

@@ -62,6 +62,8 @@ enum ReportError {
     IsInput(PathBuf),
     #[error("cannot write the report to {0}: {1}")]
     Output(PathBuf, io::Error),
+    #[error("no exec could be read, so {0} is not written")]
+    Nothing(PathBuf),
 }
 
 /// Runs the command.
@@ -95,6 +97,9 @@ fn report(program: &str, args: ReportArgs) -> Result<bool, ReportError> {
         blocks: Blocks::new(directory).map_err(failed)?,
     };
     let is_read = read_all(program, &args.files.files, &mut building);
+    if !is_read && building.rows.len() == 0 {
+        return Err(ReportError::Nothing(output));
+    }
     let files = args.files.files.iter().map(|file| name_of(file));
     let about = json!({
         "title": args.title,

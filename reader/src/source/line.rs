@@ -28,7 +28,7 @@ pub struct Line<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// Text that is not JSON.
-    #[error("it is not JSON")]
+    #[error("it is not JSON; of `exectrail run`, only the output with --output json is")]
     NotJson,
     /// JSON of something else.
     #[error("it is JSON, and neither a line of exectrail nor one in a key that collectors use")]

@@ -90,6 +90,35 @@ jessie/demo
 }
 
 #[test]
+fn the_first_process_of_a_container_is_below_the_one_that_started_it() {
+    let lines = [
+        exec(
+            (1, 1),
+            (10, 100),
+            (5, 50),
+            (10, 0),
+            "unshare --pid --fork sh",
+        ),
+        // Both parents are outside the PID namespace; only that of 11 has a line.
+        exec((2, 2), (11, 110), (10, 100), (10, 0), "sh"),
+        exec((3, 3), (12, 120), (6, 60), (12, 0), "nsenter from the node"),
+        // Without the start of its parent, 13 might be of a process on the node.
+        exec((4, 4), (13, 130), (10, 0), (13, 0), "unknown"),
+    ];
+    assert_eq!(
+        tree_of(&lines, &["--msg", "exec"]),
+        "\
+jessie/demo
+├─ 10 unshare --pid --fork sh
+│  └─ 11 sh
+├─ 12 nsenter from the node
+├─ 13 unknown
+└─ * run aabbccddeeff has no end here: it goes on, or was killed, or its end is missing
+"
+    );
+}
+
+#[test]
 fn filters_choose_processes_and_keep_those_above_them() {
     let chosen = tree_of(&session(), &["--under", "13", "--msg", "exec"]);
     assert!(

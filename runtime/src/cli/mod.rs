@@ -10,6 +10,7 @@ use exectrail_reader::VerifyArgs;
 
 use crate::config::{self, Config, DEFAULT_INIT_ADDRESS, OutputFormat, SinkPath, ValueError};
 
+mod advice;
 mod announce;
 mod labels;
 mod limits;
@@ -23,6 +24,7 @@ mod tests;
 use labels::{FILES_VARIABLE, KEYS_VARIABLE, LABELS_VARIABLE};
 use limits::{EXCLUDE_VARIABLE, INCLUDE_VARIABLE};
 
+pub(crate) use advice::advise;
 pub(crate) use announce::{AnnounceArgs, ReadyArgs};
 pub(crate) use labels::LabelArgs;
 pub(crate) use limits::LimitArgs;

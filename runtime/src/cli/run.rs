@@ -46,6 +46,8 @@ pub(crate) struct RunArgs {
     pub output: OutputFormat,
 
     /// Append events to a file, created with mode 0600; by default they go to standard error
+    ///
+    /// exectrail-log reads the file if it was written with --output json.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub log: Option<PathBuf>,
 

@@ -15,11 +15,11 @@ pub(crate) mod sidecar;
 
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, advise};
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
-    let cli: Cli = exectrail_preflight::environment::parse();
+    let cli: Cli = exectrail_preflight::environment::parse(advise);
     match cli.command {
         None => sidecar::main(&cli.sidecar),
         Some(Command::Preflight(args)) => exectrail_preflight::cli::main(args),

@@ -151,12 +151,14 @@ fn look_after(mut command: Command) -> Result<ExitCode, InitError> {
 }
 
 fn become_command(args: &PidNsInitArgs) -> Result<ExitCode, InitError> {
+    // This starts programs, which are none of the command's, so it is done before tracing is on.
+    let user = user::wanted(args.user.as_deref())?;
     announce::announce(args.init_address, ANNOUNCE_TIME)?;
     // The command line requires at least one word.
     let name = args.command.first().cloned().unwrap_or_default();
     let mut command = Command::new(&name);
     command.args(args.command.iter().skip(1));
-    if let Some(user) = user::wanted(args.user.as_deref())? {
+    if let Some(user) = user {
         user.describe_in(&mut command);
         user.assume()?;
     }

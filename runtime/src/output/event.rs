@@ -213,6 +213,12 @@ impl Kind {
             Self::ExecFailed => "failed exec",
         }
     }
+
+    /// A number of events of this kind.
+    pub(super) fn counted(self, number: u64) -> String {
+        let plural = if number == 1 { "" } else { "s" };
+        format!("{number} {}{plural}", self.noun())
+    }
 }
 
 /// Events that have no line.

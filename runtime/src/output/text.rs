@@ -5,7 +5,7 @@ use std::io::Write as _;
 use jiff::Timestamp;
 
 use super::{
-    event::{Account, Event, outcome},
+    event::{Account, Event, Kind, outcome},
     exec::comm,
     failed_exec,
     line::LineBuffer,
@@ -224,7 +224,8 @@ pub(super) fn write(
             suppressed,
             ..
         }) => {
-            let _ = write!(line, "{ts:.3} tracing stopped: {execs} execs, {lost} lost");
+            let execs = Kind::Exec.counted(*execs);
+            let _ = write!(line, "{ts:.3} tracing stopped: {execs}, {lost} lost");
             if *suppressed > 0 {
                 let _ = write!(line, ", {suppressed} suppressed");
             }

@@ -52,6 +52,7 @@ pub(super) fn check(top: &Path) -> Result<()> {
             completed("exectrail run -- zz-comp", PROGRAM)?;
         } else {
             completed("exectrail-log ver", "verify")?;
+            completed("exectrail-log show --js", "--json")?;
         }
     }
     Ok(())

@@ -83,6 +83,8 @@ impl Screen {
                 let depth = self.tree.depth(&event.head.subject);
                 failed(row().of(event.head.subject.tgid, depth), *event)
             }
+            // The first process of the command's namespace is exectrail's own.
+            Event::Exit(exit) if exit.ns_tgid == 1 && exit.pid_ns == exit.target => return,
             Event::Exit(exit) => {
                 let row = row();
                 let row = row.of(exit.tgid, self.tree.ended(exit));
@@ -224,7 +226,7 @@ fn failed(row: Row, event: FailedExecEvent<'_>) -> Row {
 fn summary(account: &Account<'_>) -> String {
     let mut text = format!(
         "exectrail: {} recorded, {} lost",
-        counted(account.execs, Kind::Exec),
+        Kind::Exec.counted(account.execs),
         account.lost
     );
     if account.suppressed > 0 {
@@ -234,7 +236,7 @@ fn summary(account: &Account<'_>) -> String {
 }
 
 fn lost(lost: &Lost) -> String {
-    let what = counted(lost.loss.count, lost.of);
+    let what = lost.of.counted(lost.loss.count);
     match lost.table {
         Some(table) => format!("LOST {what}: the table of {table} was full"),
         None => format!("LOST {what}: the kernel's buffer was full; --ring-bytes makes it larger"),
@@ -242,7 +244,7 @@ fn lost(lost: &Lost) -> String {
 }
 
 fn suppressed(event: &SuppressedEvent<'_>) -> String {
-    let what = counted(event.count, event.of);
+    let what = event.of.counted(event.count);
     match event.reason {
         Reason::Exclude(rule) => {
             let rule = rule.to_string();
@@ -253,12 +255,6 @@ fn suppressed(event: &SuppressedEvent<'_>) -> String {
         }
         Reason::Volume(rate, _) => format!("{what} suppressed by --rate-limit {rate}"),
     }
-}
-
-/// A number of events of one kind.
-fn counted(number: u64, kind: Kind) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {}{plural}", kind.noun())
 }
 
 #[cfg(test)]

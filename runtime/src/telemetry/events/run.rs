@@ -127,7 +127,7 @@ impl FailedExecsDecided<'_> {
                 warn!(
                     reason = %why,
                     hint = why.hint(),
-                    "failed execs are not recorded; all other events are"
+                    "failed execs are not recorded; all other events are recorded"
                 );
             }
         }
