@@ -4,7 +4,7 @@
 /// A token format: a fixed beginning, and characters after it.
 #[derive(Debug)]
 pub(super) struct Format {
-    /// The beginning, in this case only.
+    /// The beginning, in exactly this upper and lower case.
     pub(super) prefix: &'static [u8],
     /// Name of the rule.
     pub(super) rule: &'static str,
