@@ -1,5 +1,5 @@
-//! Token formats that are recognised by their beginning. docs/secrets.md cites the sources. The
-//! formats of JSON Web Tokens and PEM blocks are in `search`.
+//! Token formats that are recognised by their beginning. docs/secrets.md cites the sources. JSON
+//! Web Tokens and PEM blocks are not here: their beginnings are in `search`, the rest in `text`.
 
 /// A token format: a fixed beginning, and characters after it.
 #[derive(Debug)]
