@@ -12,7 +12,7 @@ use super::decode::CgroupNamesRecord;
 
 /// Digits of a container's id.
 const DIGITS: usize = 64;
-/// The first digits of an id, which is how `docker ps` and Falco shorten it.
+/// Digits of a shortened id: the first ones, as in `docker ps` and Falco.
 const SHORT_DIGITS: usize = 12;
 
 /// The first [`SHORT_DIGITS`] digits of a container's id. Not 0, so that an `Option` is no larger.

@@ -79,7 +79,7 @@ pub enum DecodeError {
     /// Shorter than its fixed part.
     #[error("a record of kind {kind} has {len} bytes, fewer than its fixed part of {need}")]
     Short {
-        /// The kind; 0 if the record is empty.
+        /// The kind; 0 if the record is shorter than a [`Prefix`].
         kind: u8,
         /// Bytes in the record.
         len: usize,

@@ -29,8 +29,8 @@ impl fmt::Display for Device {
     }
 }
 
-/// A terminal; displays its name below `/dev`, as ps(1) does, or its number if it has another
-/// driver.
+/// A terminal; displays its name below `/dev`, as ps(1) does, or its device number if its driver is
+/// not known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Terminal(Device);
 

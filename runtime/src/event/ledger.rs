@@ -1,6 +1,6 @@
 //! Counts losses from two sources: the gaps in the sequence numbers of each CPU and lane, which
-//! show the place of a loss; and the counts of each CPU and lane, which include losses without a
-//! later record.
+//! show between which records a loss was; and the counts of each CPU and lane, which include losses
+//! without a later record.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place of losses that belong to no CPU: the kernel did not run the probes.
+    /// The place of losses that belong to no single CPU: the kernel did not run the probes, or the
+    /// table of targets was full.
     pub const NONE: Self = Self {
         cpu: u16::MAX,
         lane: 0,
@@ -47,7 +48,7 @@ impl Display for Place {
 /// Events that happened and left no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loss {
-    /// The place without room for them.
+    /// The place that lost them.
     pub place: Place,
     /// Their number.
     pub count: u64,
@@ -60,7 +61,7 @@ pub struct Loss {
 /// The counts of one place.
 #[derive(Clone, Copy, Debug, Default)]
 struct PlaceCounts {
-    /// Exec records received.
+    /// Records received.
     received: u64,
     /// Losses reported so far.
     reported: u64,
@@ -68,16 +69,15 @@ struct PlaceCounts {
     last: u64,
 }
 
-/// The account of all places. Both sources give running totals, so no order of their arrival counts
-/// a loss twice.
+/// The account of all places, for events of one kind. Both sources give running totals, so no
+/// loss counts twice, in whatever order they arrive.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     places: BTreeMap<Place, PlaceCounts>,
 }
 
 impl Ledger {
-    /// Takes an exec record: its place, number and time. Returns the losses before it at this
-    /// place.
+    /// Takes a record: its place, number and time. Returns the losses before it at this place.
     pub(crate) fn record(&mut self, place: Place, seq: u64, ktime: u64) -> Option<Loss> {
         let entry = self.places.entry(place).or_default();
         let lost = seq.saturating_sub(entry.received);

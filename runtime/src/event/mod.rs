@@ -1,4 +1,5 @@
-//! From the kernel's record to an event: decoding, time, and what is lost. No input or output.
+//! From a record of the probes to an event: decoding, time, and what is lost. Nothing is written
+//! here, and only [`clock`] reads something: the clocks, and procfs.
 
 pub(crate) mod clock;
 pub(crate) mod container;

@@ -2,7 +2,7 @@
 
 use exectrail_common::record::{PATH_CUT, PATH_READ, PATH_UNLINKED};
 
-/// A path, in memory that is used again for the next one.
+/// A path, in a buffer that is reused for the next one.
 #[derive(Debug, Default)]
 pub(crate) struct PathBuffer(Vec<u8>);
 

@@ -1,4 +1,5 @@
-//! Converts bytes to text without loss: UTF-8 is unchanged, all other bytes are escaped.
+//! Converts bytes to text without loss: bytes that are UTF-8 as a whole are unchanged, others are
+//! escaped.
 
 use std::fmt;
 
@@ -10,7 +11,7 @@ pub(super) fn needs_escape(bytes: &[u8]) -> bool {
 }
 
 /// `bytes` unchanged, if they are UTF-8, or escaped: `\` as `\\`, and each byte that is not in a
-/// UTF-8 character as `\xHH`. The line records separately which of the two applies.
+/// UTF-8 character as `\xHH`. The key `escaped` of the line says which of the two applies.
 pub(super) struct Text<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) escaped: bool,

@@ -49,7 +49,7 @@ pub enum Event<'a> {
         /// Its time before tracing; `None` if unknown.
         before: Option<Before>,
     },
-    /// The labels of all lines from here on are others, because label files have changed.
+    /// All lines from here on have new labels, because label files have changed.
     LabelsChanged {
         /// The new labels, as JSON text.
         labels: &'a str,
@@ -169,16 +169,16 @@ pub struct Before {
 pub enum Found {
     /// It announced itself.
     Announcement,
-    /// An exec in it was seen, with its first process in this pod's network namespace.
+    /// An exec in it was seen, and its reaper is in the pod's network namespace or cgroup.
     Discovery,
     /// It is the sidecar's own PID namespace.
     Local,
-    /// An earlier run traced it, and the kernel has confirmed that it is the same namespace.
+    /// An earlier run traced it, and an exec has confirmed that it is the same namespace.
     State,
 }
 
 impl Found {
-    /// As in lines.
+    /// Its name in lines.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Announcement => "announcement",
@@ -226,7 +226,8 @@ impl Kind {
 pub struct Lost {
     /// Their kind.
     pub of: Kind,
-    /// The table of the probes that was full; `None` if the ring was full.
+    /// The table of the probes that was full; `None` if the ring was full, or if the kernel did not
+    /// run the probes (then the place is [`Place::NONE`]).
     pub table: Option<&'static str>,
     /// Place, number and time of the loss.
     pub loss: Loss,
@@ -234,7 +235,7 @@ pub struct Lost {
     pub since: Timestamp,
     /// `until` as wall-clock time.
     pub until: Timestamp,
-    /// All losses since the start, with these.
+    /// All losses of this kind since the start, with these.
     pub total: u64,
 }
 

@@ -54,8 +54,8 @@ impl<'a> ExecEvent<'a> {
     /// is the number of [`Self::arguments`], which the writer of the line has counted.
     ///
     /// The kernel counts the arguments before another process can write there. It adds up their
-    /// lengths afterwards, from the stack. If both were read early and contradict each other, the
-    /// stack was changed.
+    /// lengths afterwards, from the stack. If all of argv was read early and is not that number of
+    /// arguments, the stack was changed.
     pub fn tampered(&self, arguments: usize) -> bool {
         let all_early = self.head.argv_early == self.head.argv_len && !self.truncated();
         let fits =
@@ -120,7 +120,7 @@ impl<'a> ExecEvent<'a> {
     }
 }
 
-/// A comm up to its NUL: 5.10 leaves bytes of an older, longer comm after the NUL.
+/// A comm up to its NUL: Linux 5.10 leaves bytes of an older, longer comm after the NUL.
 pub(super) fn comm(field: &[u8; COMM_LEN]) -> &[u8] {
     field.split(|byte| *byte == 0).next().unwrap_or_default()
 }

@@ -26,7 +26,7 @@ impl Overflow {
         }
     }
 
-    /// Number of bytes that were written so.
+    /// Number of bytes that were written by it.
     pub(super) fn relieved(&self) -> u64 {
         self.relieved
     }

@@ -9,8 +9,8 @@ use crate::output::{
     unwritten::Unwritten,
 };
 
-/// The sink of one stream of lines. The writer of lines and that of the lines of one long argv
-/// share it, in one thread.
+/// The sink of one stream of lines. The writer of lines and its [`Overflow`], which writes the
+/// lines of a long argv, share it in one thread.
 #[derive(Clone, Debug)]
 pub(crate) struct LineSink(Arc<Mutex<SinkState>>);
 

@@ -1,7 +1,7 @@
-//! Formats an event as a JSON line for machines, or as a text line for people: one for files and
-//! pipes, and one for a terminal.
+//! Formats an event as JSON lines for machines, or as a text line for people. Text has two layouts:
+//! one for files and pipes, and one for a terminal.
 //!
-//! All have exactly one line break, at the end of the line, for any values in the event.
+//! Each line has exactly one line break, at its end, for any values in the event.
 
 mod bytes;
 mod capabilities;
@@ -68,7 +68,7 @@ impl Writer {
         self
     }
 
-    /// This writer, which writes only the last line if it is quiet.
+    /// This writer, which writes only the last line of the stream if `is_quiet`.
     #[must_use]
     pub(crate) fn quiet(mut self, is_quiet: bool) -> Self {
         self.is_quiet = is_quiet;
@@ -142,7 +142,7 @@ impl Writer {
         run.clone_into(&mut self.json.run);
     }
 
-    /// Appends the line of `event`, with its time.
+    /// Appends the lines of `event`, with its time.
     pub fn write(&mut self, line: &mut Vec<u8>, time: LineTime, event: &Event<'_>) {
         match self.redactor.take() {
             None => self.put(line, time, event, None),

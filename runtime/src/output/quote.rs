@@ -55,8 +55,9 @@ pub(super) fn quoted(word: &[u8]) -> CommandLine<iter::Once<&[u8]>> {
     }
 }
 
-/// Maximum length of a word that is quoted in memory: the kernel's limit for one argument
-/// (`MAX_ARG_STRLEN`). A longer word was changed after the kernel's check.
+/// Maximum length of a word that is quoted in memory: the kernel's limit for one argument with
+/// pages of 4 KiB (`MAX_ARG_STRLEN`). With such pages, a longer word was changed after the kernel's
+/// check.
 const LONGEST_WORD: usize = 128 * 1024;
 
 impl Alphabet {

@@ -124,7 +124,7 @@ impl Sink {
     }
 
     /// Writes all of `lines`, and waits for room without a limit. Meanwhile records stay in the
-    /// kernel's ring, and the kernel counts records without room.
+    /// ring, and the probes count those for which it has no room.
     ///
     /// # Errors
     /// If the write failed for good, or `give_up` ended the wait.

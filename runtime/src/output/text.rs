@@ -192,7 +192,7 @@ pub(super) fn write(
             match before.map(|before| before.untraced_ns / 1_000_000_000) {
                 // A workspace that starts now is seen only after a short time.
                 None | Some(0) => writeln!(line),
-                Some(seconds) => writeln!(line, "; it ran for {seconds} s before"),
+                Some(seconds) => writeln!(line, "; it ran for {seconds} s before tracing"),
             }
         }
         Event::LabelsChanged { labels, files } => {

@@ -1,10 +1,10 @@
-//! Token formats that are recognised by their beginning. docs/secrets.md cites the sources. The
-//! formats of JSON Web Tokens and PEM blocks are in `search`.
+//! Token formats that are recognised by their beginning. docs/secrets.md cites the sources. JSON
+//! Web Tokens and PEM blocks are not here: their beginnings are in `search`, the rest in `text`.
 
 /// A token format: a fixed beginning, and characters after it.
 #[derive(Debug)]
 pub(super) struct Format {
-    /// The beginning, in this case only.
+    /// The beginning, in exactly this upper and lower case.
     pub(super) prefix: &'static [u8],
     /// Name of the rule.
     pub(super) rule: &'static str,

@@ -1,6 +1,6 @@
 //! Secrets in what a workspace executes: where they are, and what is written in their place.
 //!
-//! Knows bytes only. `output` redacts an event with it before it writes the line.
+//! Knows bytes only. `output` redacts events with it.
 
 mod formats;
 mod key;
@@ -42,7 +42,7 @@ pub enum RedactMode {
 }
 
 impl RedactMode {
-    /// As in flags and lines.
+    /// Its name in flags and lines.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Off => "off",
@@ -90,7 +90,7 @@ impl Redactor {
         self.mode
     }
 
-    /// Whether values are redacted because of their place alone.
+    /// Whether values are redacted because of their position alone.
     pub(crate) fn redacts_values(&self) -> bool {
         self.mode == RedactMode::Values
     }

@@ -1,9 +1,10 @@
 //! Which names of options, variables, headers and parameters say that their value is a secret.
 
-/// Longest name that is examined, in bytes: of a longer one the end.
+/// Longest name that is examined, in bytes. Of a longer name, the end is examined.
 pub(super) const LONGEST: usize = 128;
 
-/// What a name that denotes a secret contains. The text search looks for these in any case.
+/// What a name that denotes a secret contains. The text search looks for these, in upper and lower
+/// case.
 pub(super) const FRAGMENTS: [&str; 16] = [
     "pass",
     "pwd",
@@ -23,8 +24,8 @@ pub(super) const FRAGMENTS: [&str; 16] = [
     "code=",
 ];
 
-/// Names that end with these, without separators and digits at the end. Each has one of
-/// [`FRAGMENTS`], or the search would not find it.
+/// Names that end with these denote a secret. Separators, and digits at the end of the name, do not
+/// count. Each has one of [`FRAGMENTS`], or the search would not find it.
 const ENDINGS: [&[u8]; 43] = [
     b"password",
     b"passwords",
@@ -71,10 +72,10 @@ const ENDINGS: [&[u8]; 43] = [
     b"sessionkey",
 ];
 
-/// Names whose last part is one of these.
+/// Names whose last part is one of these denote a secret.
 const LAST: [&[u8]; 5] = [b"pass", b"auth", b"psk", b"jwt", b"otp"];
 
-/// Names with such a part are secrets, whatever follows it.
+/// Names with such a part denote a secret, unless [`HARMLESS`] or [`SWITCHES`] say otherwise.
 const PARTS: [&[u8]; 6] = [
     b"password",
     b"passwd",
@@ -238,7 +239,7 @@ fn without_digits(name: &[u8]) -> &[u8] {
     name.get(..name.len() - digits).unwrap_or_default()
 }
 
-/// Whether the value of `name` is a secret. In a `query` further names are.
+/// Whether the value of `name` is a secret. In a `query` this is so for further names.
 pub(super) fn is_secret(name: &[u8], query: bool) -> bool {
     let parts = Parts::of(name);
     let last = parts

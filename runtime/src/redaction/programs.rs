@@ -10,7 +10,8 @@ pub(super) struct Program {
     separate: bool,
     /// Letters that take another value, so that no letter follows them.
     valued: &'static [u8],
-    /// Whole options whose value, directly behind or the next word, is a secret.
+    /// Whole options whose value is a secret: the next word, or what follows `=`. What follows
+    /// directly is the value only for those that end with `:`, and for `-hp`.
     whole: &'static [&'static [u8]],
     /// The options count only after this word.
     pub(super) after: Option<&'static [u8]>,
@@ -202,7 +203,7 @@ pub(super) const FRAGMENTS: [&str; 20] = [
     "psftp",
 ];
 
-/// Programs with short names: these count only as whole words.
+/// Programs with short names: the search finds these only at the end of a word.
 pub(super) const SHORT: [&str; 14] = [
     "bcp", "tsql", "http", "https", "xh", "zip", "unzip", "7z", "7za", "rar", "putty", "usermod",
     "useradd", "net",

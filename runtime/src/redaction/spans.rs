@@ -11,12 +11,12 @@ pub(crate) struct Span {
     pub rule: &'static str,
 }
 
-/// Most places in one word. What follows the last one is redacted whole, so a word grows by at most
-/// this many markers.
+/// Most places in one word. From the next place on, the word is redacted whole, so it has at most
+/// one marker more than this.
 const MOST: usize = 1_024;
 /// Number of places after which they are merged.
 const MERGE_AT: usize = 4 * MOST;
-/// The rule of what follows the last place.
+/// The rule of the rest of a word that is redacted whole.
 const REST: &str = "many";
 
 /// The places in one word.

@@ -7,7 +7,7 @@ use super::{
     text::{self, Expected, NAME, PRIVATE_KEY, Text},
 };
 
-/// The rule of values that `values` redacts because of their place alone.
+/// The rule of values that `values` redacts because of their position alone.
 const VALUE: &str = "value";
 
 /// A private key whose lines or parts are words of their own, as without quotes in a shell.
@@ -38,7 +38,7 @@ pub(super) struct Words {
     pem: Pem,
     /// Whether the search found anything in the whole argv.
     known: bool,
-    /// Whether values are redacted because of their place.
+    /// Whether values are redacted because of their position.
     values: bool,
 }
 
@@ -133,7 +133,7 @@ impl Words {
                 false
             }
             Pem::Key => {
-                // The end of the label, or of the key.
+                // `KEY-----` ends the label, `-----END` the key: neither is a part of the key.
                 let ends = has(b"-----END");
                 if ends {
                     self.pem = Pem::None;
@@ -143,7 +143,7 @@ impl Words {
         }
     }
 
-    /// Adds what is in the place of a value.
+    /// Adds what is in the position of a value.
     fn all_values(&mut self, word: &[u8], spans: &mut Spans) {
         let first = !std::mem::replace(&mut self.begun, true);
         let after_option = std::mem::take(&mut self.option);
@@ -217,7 +217,7 @@ fn is_scheme(word: &[u8]) -> bool {
     .any(|scheme| word.eq_ignore_ascii_case(scheme))
 }
 
-/// Whether the next word is a script: after `-c`, `-lc`, `-e`, `--command`, `--eval`.
+/// Whether the next word may be a script, as after `-c`, `-lc`, `-e`, `--command`, `--eval`.
 fn announces_script(word: &[u8]) -> bool {
     match word {
         [b'-', b'-', long @ ..] => matches!(long, b"command" | b"eval" | b"execute"),

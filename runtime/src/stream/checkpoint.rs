@@ -16,7 +16,8 @@ use crate::{
 };
 
 impl Stream {
-    /// Every event up to `at` (boot clock) has been taken, or was lost and counted.
+    /// Every event up to `at` (boot clock) has been taken, or was lost and counted. This has no
+    /// effect while an argv is incomplete, as its exec has no line yet.
     pub fn accounted(&mut self, at: u64) {
         if self.pending.is_empty() {
             self.accounted = at;
@@ -34,9 +35,9 @@ impl Stream {
         Some(Checkpoint { line, head })
     }
 
-    /// Writes the last lines of the stream. The last one is a checkpoint if there is a `head`: the
-    /// hash of all lines before, of which [`Stream::settle`] and `report_volume` have
-    /// written the last.
+    /// Writes the last line of the stream, after any lines that [`Stream::settle`] and
+    /// `report_volume` still have. The last line is a checkpoint if there is a `head`: the hash of
+    /// all lines before it. So call those two before the head is taken.
     pub fn finish(&mut self, head: Option<Head>, out: &mut Vec<u8>) -> Option<Checkpoint> {
         self.settle(out);
         self.report_volume(true, out);

@@ -34,8 +34,8 @@ impl Stream {
         if pending.head.prefix.seq != prefix.seq {
             return;
         }
-        // After a gap the position of a piece is unknown, so the recorded argv ends at the gap. It
-        // also ends if the memory is full.
+        // A line cannot show a gap in argv, so the recorded argv ends at the first one. It also
+        // ends if the memory is full.
         let fits = pending.argv.len() + piece.argv.len() <= pending.argv.capacity();
         if offset as usize == pending.argv.len() && prefix.flags & FLAG_ARGV_FAULT == 0 && fits {
             pending.argv.extend_from_slice(piece.argv);

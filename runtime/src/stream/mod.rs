@@ -1,8 +1,9 @@
 //! The stream of events: converts records, in the order of the ring, to lines in the order of
 //! output.
 //!
-//! Pure: bytes in, bytes out. It reassembles long argv, writes a line for each workspace when it
-//! first appears, and writes losses at the place where they happened.
+//! Bytes in, bytes out; besides, it reads only the clocks. It reassembles long argv, writes a line
+//! for each workspace when it first appears, and writes each loss before the record that shows it,
+//! or when the counts show it.
 
 use std::collections::BTreeMap;
 
@@ -161,7 +162,7 @@ impl Stream {
         }
     }
 
-    /// This stream, with suppressed execs.
+    /// This stream, with rules and limits that suppress events.
     #[must_use]
     pub fn limited(mut self, limits: Limits) -> Self {
         let volume = limits.volume.map(LineVolume::new);

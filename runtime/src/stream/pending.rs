@@ -9,8 +9,9 @@ use crate::event::decode::ExecRecord;
 pub(super) struct Pending {
     pub(super) head: Exec,
     pub(super) argv: Vec<u8>,
-    /// The strings of the record besides argv, one after the other, and their lengths.
+    /// The strings of the record besides argv, one after the other.
     strings: Vec<u8>,
+    /// Their lengths; the last string takes the rest.
     lengths: [usize; 3],
 }
 

@@ -6,8 +6,8 @@ use quick_cache::{Weighter, unsync::Cache};
 
 use crate::output::Parent;
 
-/// Maximum memory of the table, bytes. When it is full, the processes go first that have no child
-/// with a line.
+/// Maximum memory of the table, bytes. When it is full, processes without a child that has a line
+/// are evicted first.
 const MAX_BYTES: u64 = 4 << 20;
 /// Memory of an entry without its strings, bytes.
 const ENTRY_BYTES: u64 = 128;

@@ -1,7 +1,8 @@
 //! The limit on bytes of lines (`--rate-limit 10MiB/m`) in the stream.
 //!
 //! A suppressed event has no line and, as if the probes had suppressed it, no sequence number: the
-//! later ones at its place are lowered. So a gap in the numbers of a log is always a loss.
+//! numbers of later events of its series are lowered. So a gap in the numbers of a log is always a
+//! loss.
 
 use std::collections::BTreeMap;
 

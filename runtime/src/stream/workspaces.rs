@@ -115,7 +115,7 @@ impl Stream {
             return;
         }
         if let Some(id) = self.adopted.remove(&target) {
-            // The kernel has found it with the number and start time that the earlier run saved.
+            // The probes have found it with the number and start time that the earlier run saved.
             self.name(id, self.began, Found::State, ktime, out);
             return;
         }
@@ -143,7 +143,7 @@ impl Stream {
         self.write_start(id, recorded_from, found, ktime, out);
     }
 
-    /// Writes that line.
+    /// Writes the `workspace_started` line of a workspace.
     fn write_start(
         &mut self,
         id: NsId,

@@ -21,7 +21,7 @@ pub struct Limits {
     pub rules: Rules,
     /// Maximum rate of execs per workspace.
     pub rate: Option<Limit>,
-    /// Maximum bytes of lines per workspace and time.
+    /// Maximum bytes of lines per workspace and unit of time.
     pub volume: Option<ByteRate>,
 }
 

@@ -57,7 +57,7 @@ impl Rate {
     }
 }
 
-/// A rate with the number of execs that may happen at once.
+/// A rate, with the number of execs that may be recorded at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// The rate.

@@ -17,6 +17,6 @@ pub enum RateError {
     )]
     Zero(Shown),
     /// Above the maximum, a number of execs per second.
-    #[error("{0:?} is more than the maximum of {1}/s")]
+    #[error("{0} is more than the maximum of {1}/s")]
     Fast(Shown, u64),
 }

@@ -1,36 +1,36 @@
-//! The totals of suppressed execs, by cause.
+//! The totals of suppressed events, by cause.
 
 use std::collections::BTreeMap;
 
 use super::Cause;
 
-/// The running total of execs that one cause suppressed.
+/// The running total of events that one cause suppressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tally {
     /// The cause.
     pub cause: Cause,
-    /// The number of execs.
+    /// The number of events.
     pub count: u64,
     /// Time of the last one, boot clock, nanoseconds.
     pub last: u64,
 }
 
-/// Execs that were suppressed.
+/// Events that were suppressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Suppression {
     /// The cause.
     pub cause: Cause,
-    /// The number of execs.
+    /// The number of events.
     pub count: u64,
     /// Earliest time, boot clock, nanoseconds.
     pub since: u64,
     /// Latest time, boot clock, nanoseconds.
     pub until: u64,
-    /// All suppressed execs since the start, of any cause, with these.
+    /// All suppressed events of this account since the start, of any cause, with these.
     pub total: u64,
 }
 
-/// The totals of all causes. This uses running totals, so no exec counts twice.
+/// The account of all causes. It takes running totals, so no event counts twice.
 #[derive(Debug)]
 pub(crate) struct SuppressedTotals {
     reported: BTreeMap<Cause, u64>,
@@ -40,7 +40,7 @@ pub(crate) struct SuppressedTotals {
 }
 
 impl SuppressedTotals {
-    /// An account without suppressed execs before `now`.
+    /// An account without suppressed events before `now`.
     pub(crate) fn new(now: u64) -> Self {
         Self {
             reported: BTreeMap::new(),

@@ -1,8 +1,8 @@
 //! Token buckets of bytes: the limit on the lines of each workspace.
 //!
 //! An event is admitted if the bucket of its workspace is not empty, and then takes the bytes of
-//! its lines, which may be more than the bucket has. So no line has to be made to decide, and in
-//! any time the lines have at most the bytes of the rate, of a full bucket, and of one event. Like
+//! its lines, which may be more than the bucket has. So the decision needs no line, and in any
+//! period the lines have at most the bytes of the rate, of a full bucket, and of one event. Like
 //! that of the probes, a bucket is an instant ([`exectrail_common::suppression::Bucket`]).
 
 use std::collections::BTreeMap;
@@ -91,7 +91,7 @@ mod tests {
     }
 
     proptest! {
-        /// In any time, all admitted events but the last have at most the bytes of a full bucket
+        /// In any period, all admitted events but the last have at most the bytes of a full bucket
         /// and of the rate for that time. A workspace that keeps to the rate is never limited.
         #[test]
         fn a_bucket_keeps_to_its_rate(

@@ -166,7 +166,7 @@ pub(crate) fn init(level: LogLevel, format: OutputFormat) {
     // A second call finds that there is a subscriber, and keeps it.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
     std::panic::set_hook(Box::new(|panic| {
-        // In text, it would be two lines.
+        // The text of a panic has two lines, and a diagnostic is one.
         let panic = panic.to_string().replace('\n', " ");
         tracing::error!("internal error, aborting: {panic}");
         std::process::abort();

@@ -1,10 +1,10 @@
 //! Limits how often messages of a kind are written, and counts those that are not. The numbers are
-//! where the messages are made: for lines of the stream in `stream/workspace.rs`, for diagnostics
-//! in `actors/tracer.rs`.
+//! where the messages are made, for example in `stream/workspace.rs` for lines of the stream, and
+//! in `actors/tracer.rs` for diagnostics.
 
 use std::time::{Duration, Instant};
 
-/// Admits `burst` messages in each `period`.
+/// Admits at most `burst` messages in each `period`.
 #[derive(Debug)]
 pub(crate) struct LineLimit {
     burst: u32,
@@ -19,7 +19,7 @@ pub(crate) struct LineLimit {
 }
 
 impl LineLimit {
-    /// Makes a limit; nothing is admitted yet.
+    /// Makes a limit that has admitted nothing yet.
     pub(crate) fn new(burst: u32, period: Duration) -> Self {
         Self {
             burst,

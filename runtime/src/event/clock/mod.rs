@@ -8,8 +8,8 @@ use time_namespace::BOOT_OFFSET;
 
 /// The difference between the wall clock and the boot clock, measured periodically.
 ///
-/// The boot clock counts suspend and is never set, so the difference changes only when the wall
-/// clock is set or slewed.
+/// The boot clock includes time in suspend and is never set. Slewing (adjtimex(2)) changes the
+/// speed of both clocks. So the difference changes only when the wall clock is set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WallClock {
     offset: i128,
@@ -31,8 +31,8 @@ const ONE_INSTANT: i128 = 20_000;
 /// Maximum number of tries to read both within [`ONE_INSTANT`].
 const TRIES: usize = 8;
 
-/// A smaller change of the difference is a slew (at most 0.5 ms in a second, `adjtimex`) or an
-/// inexact reading. From this value on the wall clock was set. Nanoseconds.
+/// A smaller change of the difference counts as an inexact reading, and is followed at once. From
+/// this value on, it counts as a setting of the wall clock. Nanoseconds.
 const SET: i128 = 100_000_000;
 
 impl WallClock {
@@ -63,13 +63,14 @@ impl WallClock {
         }
     }
 
-    /// The amount by which the wall clock was set since `earlier`; `None` if it was not set.
+    /// The amount by which the wall clock was set since `earlier`; `None` if it was not set, or by
+    /// less than [`SET`].
     pub(crate) fn set_since(&self, earlier: &Self) -> Option<SignedDuration> {
         let step = self.offset - earlier.offset;
         (step.abs() >= SET).then(|| SignedDuration::from_nanos_i128(step))
     }
 
-    /// The wall-clock time of an instant of the boot clock, in nanoseconds.
+    /// The wall-clock time of an instant of the boot clock, which is given in nanoseconds.
     ///
     /// An instant outside the range of [`Timestamp`] becomes the nearest one in it.
     pub(crate) fn at(&self, boot: u64) -> Timestamp {
@@ -90,7 +91,8 @@ impl WallClock {
 /// The time of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineTime {
-    /// Later than the time of every earlier event.
+    /// Not before the time of any earlier event, unless the wall clock was set back by less than
+    /// 0.1 s.
     pub ts: Timestamp,
     /// The wall clock's time, if `ts` is ahead of it because the clock was set back.
     pub clock: Option<Timestamp>,
@@ -102,15 +104,15 @@ impl From<Timestamp> for LineTime {
     }
 }
 
-/// The times of one stream's events: a later event has a later time, even if the wall clock is set.
+/// The times of one stream's events: they do not decrease, even if the wall clock is set.
 ///
 /// If the wall clock is set forward, the times follow at once. If it is set back, the times
 /// increase at a thousandth of the normal rate until the wall clock reaches them, and each line
-/// also has the wall clock's own time.
+/// also has the wall clock's own time. A change of less than [`SET`] is followed at once.
 #[derive(Debug)]
 pub(crate) struct LineClock {
     present: Stretch,
-    /// Before the clock was last set. Records of that time may be read later.
+    /// The stretch before the clock was last set. Records from it may be read after the setting.
     past: Stretch,
 }
 
@@ -255,11 +257,11 @@ mod tests {
             let (mut boot, mut offset, mut last) = (0u64, 0i128, Timestamp::MIN);
             for (passed, set) in steps {
                 boot += passed * 1_000_000;
-                // Every other change is too small to count as a setting.
+                // About half of the changes are too small to count as a setting.
                 offset += i128::from(set) * 20_000;
                 clock.update(WallClock { offset }, boot);
                 let time = clock.at(boot);
-                // Slewing is read inexactly; a real slew never makes the wall clock go back.
+                // A change that does not count as a setting is followed, also backwards.
                 proptest::prop_assert!(time.ts >= last || set.abs() < 5_000);
                 last = last.max(time.ts);
                 let right = WallClock { offset }.at(boot);

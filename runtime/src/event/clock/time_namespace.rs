@@ -93,7 +93,8 @@ mod tests {
         process(proc.path(), "42", "time:[1]", "time:[1]", 5);
         assert_eq!(boot_offset(proc.path()), Some(5 * second));
 
-        // We created it for our children: the parent's file shows the offset of ours.
+        // We have created a namespace for our children: only the parent's file shows the offset of
+        // our own.
         let proc = tempfile::tempdir().unwrap();
         symlink("42", proc.path().join("self")).unwrap();
         process(proc.path(), "42", "time:[1]", "time:[2]", 5);

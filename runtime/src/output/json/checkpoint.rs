@@ -48,7 +48,7 @@ struct ProofFields<'a> {
     key: Option<&'a str>,
 }
 
-/// Room for all of an account but the counts of places.
+/// Room for all of an account but the labels and the counts of places.
 const ACCOUNT_KEYS: usize = 1_400;
 
 pub(super) fn account_fields<'a>(

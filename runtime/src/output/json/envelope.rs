@@ -1,4 +1,5 @@
-//! What every line has: the beginning with the labels, and the end with its numbers.
+//! What every line has: the beginning with the labels, and the end with the id of the run and the
+//! line's number.
 
 use exectrail_proof::Signer;
 use jiff::Timestamp;
@@ -30,7 +31,7 @@ pub(in crate::output) struct Json {
     pub(in crate::output) signer: Option<Signer>,
     /// Greatest length of a line, with its line break.
     pub(in crate::output) longest: usize,
-    /// Takes lines of an event that are finished, while its further lines are not made yet.
+    /// Receives the finished lines of an event before its further lines are made.
     pub(in crate::output) overflow: Option<Overflow>,
     /// The mode of redaction and its key, which the first line states.
     pub(in crate::output) redactor: Option<Redactor>,

@@ -37,7 +37,7 @@ pub(super) fn push_exec(
     let redacted = redaction.and_then(Redaction::argv);
     let head = event.head;
     let filename_escaped = needs_escape(event.filename);
-    // Each argument is UTF-8 exactly if all of argv is: a NUL is never inside a character.
+    // argv is UTF-8 exactly if each argument is: a NUL is never inside a character.
     let argv_escaped = needs_escape(event.argv);
     let comm_escaped = needs_escape(event.comm());
     let stack_escaped = needs_escape(event.stack_filename);

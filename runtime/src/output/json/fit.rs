@@ -5,8 +5,9 @@ use super::super::quote::is_unseen;
 /// Most bytes that one byte of a text takes in a line: `\u001b`.
 const MOST_PER_BYTE: usize = 6;
 
-/// The parts of a text that are not divided, each with its length in a line: characters, and bytes
-/// that are not in a character. For `escaped`, see [`super::super::bytes::Text`].
+/// The parts of a text that are not divided: characters, and bytes that are not in a character.
+/// Each is given by its length in the text and its length in a line. For `escaped`, see
+/// [`super::super::bytes::Text`].
 fn units(bytes: &[u8], escaped: bool) -> impl Iterator<Item = (usize, usize)> {
     bytes.utf8_chunks().flat_map(move |chunk| {
         let characters = chunk

@@ -77,7 +77,8 @@ pub(super) fn write(
     };
     let (before, behind) = text.split_at_checked(argv_at).unwrap_or((&text, &[]));
     line.extend_from_slice(before);
-    // An argv that was found too long is to be so on this line, too.
+    // `left` above is less by LEAST, too: an argv that did not fit there must not fit here, as the
+    // line says that it is cut.
     let reserved = if taken.is_none() && !can_continue {
         LEAST
     } else {
@@ -162,7 +163,7 @@ fn length(
     sum
 }
 
-/// A place in argv as it is shown.
+/// A position in argv as it is shown.
 #[derive(Clone, Copy, Default)]
 struct Position {
     argument: usize,
@@ -180,7 +181,7 @@ struct Lines<'a, 'b> {
     /// What follows the arguments on the first line.
     behind: &'a [u8],
     can_continue: bool,
-    /// Number of the line: the first is that of the exec.
+    /// Number of the line among those of the exec; the `exec` line itself has 0.
     part: u32,
     /// Where the arguments of this line begin.
     begins_at: Position,
@@ -189,7 +190,7 @@ struct Lines<'a, 'b> {
     left: usize,
     /// Whether the next argument is the first of the line.
     is_first: bool,
-    /// Whether nothing more is written: the line is full, and there is to be no other.
+    /// Whether the line is full and no other may follow, so that nothing more is written.
     is_full: bool,
 }
 
@@ -254,7 +255,7 @@ impl Lines<'_, '_> {
         open(self.line, self.json, self.ts, "exec_argv");
         self.line.extend_from_slice(br#","event":{"argv":["#);
         let taken = self.line.len() - begin + PART_KEYS + ROOM_AFTER_EVENT;
-        // Labels are too short to leave less.
+        // Labels take at most a quarter of a line, so more than LEAST is left.
         self.left = self.json.longest.saturating_sub(taken).max(LEAST);
         self.part += 1;
         self.begins_at = self.at;

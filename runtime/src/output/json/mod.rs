@@ -160,8 +160,8 @@ pub(super) fn write(
 }
 
 /// Appends the line of a frequent event: `push` appends what follows the labels in `fields`, and
-/// `run` says whether the line has the id of the run. Appends nothing and returns false if the line
-/// would be too long.
+/// `run` says whether the line has its number and the id of the run. Appends nothing and returns
+/// false if the line would be too long.
 fn put_frequent(
     line: &mut Vec<u8>,
     ts: Timestamp,
@@ -184,7 +184,7 @@ fn put_frequent(
     fits
 }
 
-/// Appends what is redacted, and the id of the key.
+/// Appends the mode of redaction, and the id of the key.
 fn push_mode(line: &mut Vec<u8>, redactor: &Redactor) {
     // Writing to memory does not fail.
     let _ = write!(line, r#","redact":"{}""#, redactor.mode().as_str());

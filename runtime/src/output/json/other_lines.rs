@@ -105,8 +105,9 @@ struct UnknownFields<'a> {
     reason: &'a str,
 }
 
-/// Appends the line of an event on the cold path, of at most `longest` bytes. `key` is the public
-/// key of the signatures.
+/// Appends the line of an event on the cold path. `longest` is the greatest length of a line: the
+/// counts of places for which it has no room are omitted. `key` is the public key of the
+/// signatures.
 pub(super) fn write(
     line: &mut Vec<u8>,
     ts: Timestamp,

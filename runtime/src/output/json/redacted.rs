@@ -1,4 +1,4 @@
-//! The list of redacted places, the last keys of an event.
+//! The list of redacted places of an event: the keys `redacted` and `redacted_more`.
 
 use std::io::Write as _;
 
@@ -7,7 +7,7 @@ use crate::output::{line::LineBuffer, redacted::Places};
 /// Bytes that a place takes at most: its names and numbers are short.
 const LONGEST_PLACE: usize = 160;
 
-/// Appends the list of redacted places: as many as have room, at least one.
+/// Appends the list of redacted places: as many as there is room for, at least one.
 pub(super) fn push_places(line: &mut LineBuffer<'_>, places: &Places, room: usize) {
     let mut before = r#","redacted":[{"#;
     let shown = (room / LONGEST_PLACE).max(1);

@@ -32,8 +32,8 @@ pub(super) struct Shortened {
     pub(super) argv_at: usize,
 }
 
-/// Shares of the room for texts, in percent. What a text does not need is left to argv, and what
-/// argv does not need to `cmdline`.
+/// Shares of the room for texts, in percent. What a text does not need is for argv, and what argv
+/// does not need is for `cmdline`.
 const FILENAME: usize = 31;
 const STACK_FILENAME: usize = 8;
 const INTERPRETER: usize = 4;
@@ -138,7 +138,7 @@ impl Shortened {
         kept
     }
 
-    /// The end of a path, as the kernel keeps the end of a long one.
+    /// The end of a path, as the probes keep the end of a long one.
     fn path<'a>(
         &mut self,
         key: &'static str,

@@ -1,4 +1,4 @@
-//! Redacts an event before its line is written, and lists the places.
+//! Redacts an event before its line is written (argv while it is written), and lists the places.
 
 use exectrail_common::record::{COMM_LEN, Exec, Exit, FailedExec};
 
@@ -22,15 +22,15 @@ const LONGEST_IN_MEMORY: usize = 128 * 1024;
 pub(super) struct Place {
     /// The key of the line.
     pub key: &'static str,
-    /// Number of the word, for `argv`.
+    /// Number of the word, for `argv` and `parent_argv`.
     pub word: Option<usize>,
-    /// First byte in the original word.
+    /// First byte in the original text: for an argv, in the word.
     pub offset: usize,
-    /// Length in bytes in the original word.
+    /// Length in bytes in the original text.
     pub length: usize,
     /// Name of the rule.
     pub rule: &'static str,
-    /// Id of the secret, with a key.
+    /// Id of the secret, with `--redact-key`.
     pub id: Option<u64>,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Place {
 pub(super) struct Places {
     /// At most [`LISTED`].
     pub listed: Vec<Place>,
-    /// Further places.
+    /// Number of further places.
     pub more: usize,
 }
 
@@ -117,7 +117,7 @@ impl Places {
         (self.count() > before).then_some(into)
     }
 
-    /// A comm with a secret is redacted whole: it has no room for more.
+    /// A comm with a secret is redacted whole: it has no room for more than the marker.
     fn comm(&mut self, redactor: &Redactor, field: &[u8; COMM_LEN]) -> Option<[u8; COMM_LEN]> {
         let name = comm(field);
         // The kernel cuts a longer name.
@@ -193,7 +193,7 @@ pub(super) struct Argv<'a> {
 }
 
 impl Argv<'_> {
-    /// Calls `each` with each of the first `most` words as it is shown; most words are one piece.
+    /// Calls `each` with each of the first `most` words as it is shown, usually in one piece.
     pub(super) fn show(&self, event: ExecEvent<'_>, most: usize, mut each: impl FnMut(Piece<'_>)) {
         let mut buffer = Vec::new();
         let words = event.arguments().take(most);

@@ -1,7 +1,7 @@
 //! The lines of `exectrail run` on a terminal: each program below the one that started it.
 //!
-//! They have neither the keys that concern pods nor the time of day; the lines of `text.rs` and the
-//! log have both.
+//! They show neither namespaces and workspaces nor the time of day; the lines of `text.rs` and the
+//! log show both.
 
 mod row;
 mod tree;

@@ -14,7 +14,8 @@ pub(super) const ALERT: Style = AnsiColor::Red.on_default().bold();
 /// A program that did not run, or that failed.
 pub(super) const FAILURE: Style = AnsiColor::Yellow.on_default();
 
-/// Depth up to which lines are indented; of a deeper process the line has the depth as a number.
+/// Depth up to which lines are indented; the line of a deeper process also has its depth as a
+/// number.
 const DEEPEST: u32 = 16;
 /// Columns for each level.
 const STEP: usize = 2;
@@ -35,7 +36,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// A line with the seconds since the start, and with at most `longest` bytes of text.
+    /// A line with the seconds since the first line, and with at most `longest` bytes of text.
     pub(super) fn new(seconds: f64, longest: usize) -> Self {
         Self {
             lead: format!("{seconds:>9.3} "),
@@ -64,7 +65,7 @@ impl Row {
         self
     }
 
-    /// Appends text without characters that act on a terminal.
+    /// Appends text, which must have no characters that act on a terminal.
     pub(super) fn push(&mut self, text: impl Display) {
         let mut line = LineBuffer::new(&mut self.text, self.longest);
         // Writing to memory does not fail.
@@ -83,8 +84,8 @@ impl Row {
         self.notes.push((style, format!(" [{note}]")));
     }
 
-    /// Appends the line to a buffer. If there is a width, the text is cut such that the line is no
-    /// wider, and ends with an ellipsis.
+    /// Appends the line to a buffer. If the line is wider than `width`, its text is cut, but not
+    /// below [`LEAST_TEXT`], and ends with an ellipsis.
     pub(super) fn write(mut self, buffer: &mut Vec<u8>, width: Option<usize>, is_coloured: bool) {
         if self.is_cut && width.is_none() {
             let note = format!("cut: --max-line-bytes {}", self.longest);
@@ -121,7 +122,7 @@ fn columns(text: &str) -> usize {
     text.chars().map(|c| c.width().unwrap_or(0)).sum()
 }
 
-/// The beginning of `text` that has room, with a column for an ellipsis; `None` if all has room.
+/// The beginning of `text` that fits, with a column for an ellipsis; `None` if all of it fits.
 fn cut(text: &str, room: usize) -> Option<&str> {
     let mut used = 0;
     let mut end = 0;

@@ -1,4 +1,4 @@
-//! No line is too long, and nothing of argv is lost for it.
+//! No line is too long, and no part of argv is lost because of that.
 
 use exectrail_testbed::long_argv;
 
@@ -86,7 +86,7 @@ proptest! {
         }
     }
 
-    /// Without keys for further lines the exec has one, and says what is missing.
+    /// Without the key `argv_continues` an exec has one line, which says whether argv is whole.
     #[test]
     fn exectrace_has_one_line(arguments in prop::collection::vec(text(), 0..12)) {
         let (head, argv) = record(&arguments);
@@ -113,7 +113,7 @@ proptest! {
         }
     }
 
-    /// A line for people is as long as allowed at most, and one line.
+    /// A text line is at most as long as allowed, and it is one line.
     #[test]
     fn text_lines_are_bounded(arguments in prop::collection::vec(text(), 0..12)) {
         let (head, argv) = record(&arguments);
@@ -126,7 +126,7 @@ proptest! {
     }
 }
 
-/// At every length around the limit, a line has all of argv or says that it continues.
+/// At every length around the limit, a line has all of argv or says that it has not.
 #[test]
 fn no_length_is_between_whole_and_continued() {
     for (fields, length) in (2_400..3_300).flat_map(|length: usize| {

@@ -20,7 +20,7 @@ fn pieces_are_put_together_though_other_cpus_write_between() {
 
 #[test]
 fn a_lost_piece_cuts_and_invents_nothing() {
-    // The middle piece is missing: the position of the next is unknown.
+    // The middle piece is missing: argv ends there.
     let told = tell(&[
         exec(FLAG_CONTINUED, 0, 0, b"ab", 8),
         piece(FLAG_LAST_PIECE, 0, 0, 5, b"ef\0"),
@@ -77,7 +77,7 @@ fn what_is_put_together_at_once_is_bounded() {
         with("truncated", false.into()),
         with("truncated", true.into()),
     );
-    // An argv with memory is complete. One without is flagged, with its true length.
+    // An argv for which there was memory is complete. Any other is flagged, with its true length.
     assert_eq!((whole, cut), (8, 56));
     assert_eq!(with("argv_bytes", LONG.into()), 64);
 }
@@ -103,7 +103,7 @@ fn lanes_of_a_cpu_have_numbers_and_pieces_of_their_own() {
     };
     let lines = tell(&[
         exec(FLAG_CONTINUED, 0, 0, b"long ", 9),
-        // The first was preempted here.
+        // The program in the first lane was preempted here.
         in_second(exec(0, 0, 0, b"other\0", 6)),
         piece(FLAG_LAST_PIECE, 0, 0, 5, b"one\0"),
         exec(0, 0, 1, b"next\0", 5),

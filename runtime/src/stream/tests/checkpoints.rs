@@ -53,7 +53,7 @@ fn a_checkpoint_claims_no_more_than_was_taken() {
     let began = until(&mut stream);
     stream.accounted(2_000);
     assert_eq!(until(&mut stream).duration_since(began).as_nanos(), 1_500);
-    // An exec without its line makes no time complete.
+    // While an exec has no line yet, no further time is complete.
     let long = exec(FLAG_CONTINUED, 0, 0, b"c\0", 9);
     stream.record(&long, &mut out).unwrap();
     stream.accounted(3_000);

@@ -90,7 +90,7 @@ fn lines_tell_when_the_clock_is_set() {
     };
     let now = WallClock::now();
     let hour = jiff::SignedDuration::from_hours(1);
-    // Before the first line there is no other.
+    // Before the first line of the stream, no `clock_set` line is written.
     stream.update_clock(now.shifted(hour), &mut out);
     assert!(out.is_empty());
     stream.begin(&Beginning::default(), &mut Vec::new());

@@ -44,7 +44,7 @@ fn event(kind: Kind, cpu: u16, seq: u64, target: u32, ktime: u64) -> Vec<u8> {
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Lines and suppressed events are all events, and the numbers of the lines have no gaps.
+/// Each event has a line or is counted as suppressed, and the numbers of the lines have no gaps.
 #[test]
 fn what_has_no_line_is_counted_and_has_no_number() {
     let mut stream = limited("8KiB/s");
@@ -126,7 +126,8 @@ fn a_loss_beside_suppressed_events_is_reported_exactly() {
     let mut out = Vec::new();
     for (seq, hour) in [(0, 1), (1, 1), (2, 1), (3, 1), (7, 9), (8, 9), (10, 30)] {
         let record = event(Kind::ExecFailed, 0, seq, 60, hour * 3_600 * SECOND + seq);
-        // Both calls have the same numbers here, so each has a gap for each event of the other.
+        // Here the two calls share one series of numbers, so each has a gap for each event of the
+        // other.
         stream.record(&record, &mut out).unwrap();
     }
     let mut expected = 0;

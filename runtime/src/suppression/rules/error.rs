@@ -59,7 +59,7 @@ pub enum RuleError {
     /// A control character.
     #[error(
         "{0} has a control character: it may have been meant as several rules (one per flag). In \
-        a name, a line feed is written \\x0a and a tabulator \\x09"
+        a name, a line feed is written \\x0a and a tab \\x09"
     )]
     Control(Shown),
     /// A filename that ends with a slash.

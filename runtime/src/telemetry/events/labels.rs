@@ -6,7 +6,7 @@ use tracing::{info, warn};
 pub(crate) struct LabelFileUnusable<'a> {
     /// The reason, with its remedy.
     pub error: &'a str,
-    /// Such events since the last logged one that were not logged.
+    /// Such events that were not logged since the last logged one.
     pub not_logged: u64,
 }
 

@@ -68,7 +68,7 @@ pub(crate) struct LinesUnwritten {
     pub lines: u64,
     /// Their bytes that were not written.
     pub bytes: u64,
-    /// Execs without a record, in the whole run.
+    /// Execs that were lost in the whole run.
     pub lost: u64,
 }
 

@@ -231,7 +231,7 @@ impl Stopping {
     }
 }
 
-/// The key for ids of secrets can be read by users other than its owner.
+/// The key for ids of secrets can be read by users other than the file's owner and group.
 pub(crate) struct KeyReadable<'a> {
     /// The key file.
     pub path: &'a Path,

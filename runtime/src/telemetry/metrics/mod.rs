@@ -1,5 +1,5 @@
-//! The metrics for Prometheus. [`crate::telemetry::events`] counts each event that it logs, so
-//! lines and metrics agree.
+//! The metrics for Prometheus. An event that has a metric is counted where it is logged
+//! ([`crate::telemetry::events`]), so diagnostics and metrics agree.
 
 mod exposition;
 
