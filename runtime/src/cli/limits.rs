@@ -69,12 +69,17 @@ impl LimitArgs {
     /// The checked limits, from the rules of the environment and of the command line.
     ///
     /// # Errors
-    /// If a rule in the environment is invalid, or if values of flags do not go together.
-    pub(super) fn limits(&self) -> Result<Limits, ValueError> {
+    /// If a rule in the environment is invalid, if values of flags do not go together, or if the
+    /// first line, of at most `longest_line` bytes, has no room for the rules.
+    pub(super) fn limits(&self, longest_line: usize) -> Result<Limits, ValueError> {
         let rules = Rules::new(
             chained(INCLUDE_VARIABLE, &self.include)?,
             chained(EXCLUDE_VARIABLE, &self.exclude)?,
         )?;
+        let (length, most) = (listed(&rules), longest_line / SHARE);
+        if length > most {
+            return Err(ValueError::LongRules { length, most });
+        }
         let (mut execs, mut bytes) = (None, None);
         for rate in &self.rate_limit {
             let is_second = match *rate {
@@ -96,6 +101,16 @@ impl LimitArgs {
             volume,
         })
     }
+}
+
+/// The rules may have this part of a line. Labels have a quarter, and other keys less.
+const SHARE: usize = 2;
+
+/// Bytes of all rules in JSON, as the first line lists them.
+fn listed(rules: &Rules) -> usize {
+    let length =
+        |rules: &[Rule]| serde_json::to_string(rules).map_or(usize::MAX, |text| text.len());
+    length(rules.include()).saturating_add(length(rules.exclude()))
 }
 
 /// The rules of a variable, followed by those of a flag.

@@ -191,7 +191,7 @@ impl RecordArgs {
                     exit_events: self.exit_events,
                     failed_execs: self.failed_execs.0,
                     fields: keys.probe_fields(),
-                    limits: self.limits.limits()?,
+                    limits: self.limits.limits(longest_line)?,
                 },
                 use_local_pidns: false,
                 announced_only: true,

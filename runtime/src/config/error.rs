@@ -120,6 +120,17 @@ pub enum ValueError {
     /// Labels without room on a line.
     #[error(transparent)]
     LongLabels(#[from] LabelsTooLong),
+    /// Rules that leave too little room on the first line, which lists them.
+    #[error(
+        "the rules (--exclude, --include) have {length} bytes on the log's first line, and may have \
+         {most}, a half of --max-line-bytes: shorten them, or allow longer lines"
+    )]
+    LongRules {
+        /// Their length on the line.
+        length: usize,
+        /// What they may have.
+        most: usize,
+    },
     /// Rules that contradict each other.
     #[error(transparent)]
     Rules(#[from] RuleError),

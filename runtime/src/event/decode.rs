@@ -248,7 +248,7 @@ mod tests {
 
         #[test]
         fn no_record_like_bytes_make_it_panic(
-            kind in 0u8..6,
+            kind in 0u8..9,
             rest in prop::collection::vec(any::<u8>(), 0..300),
         ) {
             let mut bytes = vec![0, kind];

@@ -39,7 +39,9 @@ fn is_exec(line: &[u8]) -> bool {
         let msg = msg.and_then(|at| line.get(at + MSG.len()..));
         msg.is_some_and(|msg| msg.starts_with(b"exec\""))
     } else {
-        line.split(|byte| *byte == b' ').nth(1) == Some(b"exec")
+        // The other kind begins `exec failed`.
+        let mut words = line.split(|byte| *byte == b' ').skip(1);
+        words.next() == Some(b"exec") && words.next() != Some(b"failed")
     }
 }
 
@@ -57,7 +59,8 @@ mod tests {
         r#"{"ts":"2026","level":"INFO","msg":"exec","fields":{}}"#,
         "\n",
     );
-    const TEXT: &str = "2026 exec pid=1/1 uid=0 sh -> /bin/x: x\n2026 exit pid=1/1 exec: x\n";
+    const TEXT: &str = "2026 exec pid=1/1 uid=0 sh -> /bin/x: x\n2026 exit pid=1/1 exec: x\n\
+        2026 exec failed pid=1/1 x\n";
 
     fn count(lines: &str, written: usize) -> Unwritten {
         let mut unwritten = Unwritten::default();
@@ -71,7 +74,7 @@ mod tests {
         assert_eq!((all.lines, all.execs), (4, 2));
         assert_eq!(all.bytes, JSON.len() as u64);
         let all = count(TEXT, 0);
-        assert_eq!((all.lines, all.execs), (2, 1));
+        assert_eq!((all.lines, all.execs), (3, 1));
         assert_eq!(count(JSON, JSON.len()), Unwritten::default());
         assert_eq!(count("", 0), Unwritten::default());
     }

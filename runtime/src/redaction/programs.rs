@@ -204,9 +204,9 @@ pub(super) const FRAGMENTS: [&str; 20] = [
 ];
 
 /// Programs with short names: the search finds these only at the end of a word.
-pub(super) const SHORT: [&str; 14] = [
-    "bcp", "tsql", "http", "https", "xh", "zip", "unzip", "7z", "7za", "rar", "putty", "usermod",
-    "useradd", "net",
+pub(super) const SHORT: [&str; 19] = [
+    "bcp", "tsql", "http", "https", "httpie", "xh", "xhs", "zip", "unzip", "zipcloak", "7z", "7za",
+    "7zr", "7zz", "rar", "putty", "usermod", "useradd", "net",
 ];
 
 /// The rule of secrets in options of known programs.

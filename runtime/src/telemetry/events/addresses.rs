@@ -24,7 +24,7 @@ impl AddressTaken<'_> {
             error,
             not_logged,
         } = self;
-        warn!(%address, untold = not_logged, "{error}; trying again until it is free");
+        warn!(%address, not_logged, "{error}; trying again until it is free");
     }
 }
 
@@ -70,7 +70,7 @@ impl ConnectionFailed {
     pub(crate) fn emit(self) {
         warn!(
             error = %self.error,
-            untold = self.not_logged,
+            not_logged = self.not_logged,
             "cannot accept a connection to the {}",
             self.of
         );
@@ -91,11 +91,7 @@ impl AnnouncementAccepted {
     pub(crate) fn emit(self) {
         metrics().announcement("accepted", 1);
         match self.not_logged {
-            Some(not_logged) => info!(
-                pid_ns = self.pid_ns,
-                untold = not_logged,
-                "announcement accepted"
-            ),
+            Some(not_logged) => info!(pid_ns = self.pid_ns, not_logged, "announcement accepted"),
             None => metrics().suppressed_line("announcement_accepted"),
         }
     }
@@ -123,7 +119,7 @@ impl AnnouncementRefused {
         warn!(
             pid_ns = self.pid_ns,
             reason = self.refusal.reason(),
-            untold = not_logged,
+            not_logged,
             "announcement refused: {}",
             self.refusal
         );

@@ -15,7 +15,7 @@ impl LabelFileUnusable<'_> {
     pub(crate) fn emit(self) {
         warn!(
             error = self.error,
-            untold = self.not_logged,
+            not_logged = self.not_logged,
             "cannot read new labels; lines keep the last ones"
         );
     }

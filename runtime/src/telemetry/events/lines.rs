@@ -25,7 +25,7 @@ impl RecordUnreadable {
         if let Some(not_logged) = self.not_logged {
             error!(
                 error = %self.error,
-                untold = not_logged,
+                not_logged,
                 "cannot decode a record; its event has no line"
             );
         }
