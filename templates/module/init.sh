@@ -51,9 +51,24 @@
         answer="${answer%"$newline"}"
     }
 
+    # Of an error GNU's second wget tells nothing with -q. Busybox's wget lists its options; if it
+    # has no time limit, timeout is one.
+    choose_wget_options() {
+        limit=
+        case "$(wget --no-config --version 2>&1)" in
+        'GNU Wget2'*) wget_options='--no-config --no-proxy --tries=1 --timeout=10' ;;
+        'GNU Wget'*) wget_options='-q --no-config --no-proxy --tries=1 --timeout=10' ;;
+        *'-T SEC'*) wget_options='-q -T 10' ;;
+        *)
+            wget_options='-q'
+            if timeout 10 true 2>/dev/null; then limit='timeout 10'; fi
+            ;;
+        esac
+    }
+
     ask_with_wget() {
         # shellcheck disable=SC2086 # options, to be split
-        answer="$(http_proxy='' wget $wget_options -S -O - \
+        answer="$(http_proxy='' $limit wget $wget_options -S -O - \
             --header 'Content-Type: text/plain' --post-data "$pid_ns" "http://$address/" 2>&1)"
         # What was said stands behind the status; busybox's wget shows nothing else of an error.
         said=
@@ -123,13 +138,6 @@ Is its container running, and its --init-address the same?"
         done
     }
 
-    # Of an error GNU's second wget tells nothing with -q.
-    case "$(wget --version 2>&1)" in
-    'GNU Wget2'*) wget_options='--no-config --no-proxy --tries=1 --timeout=10' ;;
-    'GNU Wget'*) wget_options='-q --no-config --no-proxy --tries=1 --timeout=10' ;;
-    *) wget_options='-q' ;;
-    esac
-
     for client in $clients; do
         case "$client" in
         announce)
@@ -137,9 +145,15 @@ Is its container running, and its --init-address the same?"
             "$exectrail" announce --init-address "$address" --timeout "${patience}s" ||
                 refuse 1 'exectrail announce has failed, see above'
             ;;
+        curl)
+            # One that lacks a library cannot ask.
+            curl --disable --version >/dev/null 2>&1 || continue
+            ask curl
+            ;;
         *)
-            command -v "$client" >/dev/null || continue
-            ask "$client"
+            command -v wget >/dev/null || continue
+            choose_wget_options
+            ask wget
             ;;
         esac
         say 'every exec in this workspace is recorded'

@@ -94,6 +94,10 @@ locals {
 
   label_args = [for key, value in var.labels : replace("--label=${key}=${value}", "$", "$$")]
 
+  # As in JSON; an escape takes more.
+  labels_length    = length(join("", [for key, value in var.labels : "'${key}':'${value}',"]))
+  sets_line_length = length([for arg in var.args : arg if startswith(arg, "--max-line-bytes")]) > 0
+
   label_file_args = local.reads_pod_labels ? concat(
     ["--label-file=${local.labels_path}/labels", "--label-file=${local.labels_path}/annotations"],
     [for name, key in var.labels_from_pod : replace("--label-file-key=${name}=${key}", "$", "$$")],

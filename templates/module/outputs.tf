@@ -12,6 +12,15 @@ output "init_script" {
       Set announce_with, or hold_seconds = 0.
     EOT
   }
+
+  # The sidecar would refuse longer ones. Lines of another length have room for others.
+  precondition {
+    condition     = local.labels_length <= 4000 || local.sets_line_length
+    error_message = <<-EOT
+      labels have more than 4,000 bytes, a quarter of a line. Shorten them, or allow longer lines:
+      args = ["--max-line-bytes=64KiB"].
+    EOT
+  }
 }
 
 output "init_scripts" {

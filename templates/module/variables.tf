@@ -40,8 +40,8 @@ variable "scripts" {
 
 variable "labels" {
   description = <<-EOT
-    Put on every line of the log. Any text; the five that exectrace's users know are workspace_id,
-    workspace_name, user_id, username and user_email.
+    Put on every line of the log, at most 4,000 bytes in all. Any text; the five that exectrace's
+    users know are workspace_id, workspace_name, user_id, username and user_email.
   EOT
   type        = map(string)
   default     = {}
@@ -161,10 +161,12 @@ variable "announce_timeout_seconds" {
 
   validation {
     condition = (
-      var.announce_timeout_seconds >= 1 &&
+      var.announce_timeout_seconds >= 1 && var.announce_timeout_seconds <= 86400 &&
       floor(var.announce_timeout_seconds) == var.announce_timeout_seconds
     )
-    error_message = "announce_timeout_seconds is not a whole number of seconds, 1 or more."
+    error_message = <<-EOT
+      announce_timeout_seconds is not a whole number of seconds from 1 to 86400, a day.
+    EOT
   }
 }
 
@@ -178,8 +180,11 @@ variable "hold_seconds" {
   default     = 0
 
   validation {
-    condition     = var.hold_seconds >= 0 && floor(var.hold_seconds) == var.hold_seconds
-    error_message = "hold_seconds is not a whole number of seconds, 0 (off) or more."
+    condition = (
+      var.hold_seconds >= 0 && var.hold_seconds <= 86400 &&
+      floor(var.hold_seconds) == var.hold_seconds
+    )
+    error_message = "hold_seconds is not a whole number of seconds from 0 (off) to 86400, a day."
   }
 }
 
@@ -192,13 +197,19 @@ variable "init_address" {
   default     = "127.0.0.1:56123"
 
   validation {
+    # A number of an IPv4 address is at most 255. The port is 1 to 65535: with 0 the sidecar would
+    # choose one that the workspace does not know.
     condition = length(regexall(
-      "^(localhost|[0-9]{1,3}(\\.[0-9]{1,3}){3}|\\[[0-9a-fA-F:.]+\\]):[0-9]{1,5}$",
+      join("", [
+        "^(localhost|((25[0-5]|2[0-4][0-9]|1?[1-9]?[0-9]|10[0-9])(\\.(25[0-5]|2[0-4][0-9]|",
+        "1?[1-9]?[0-9]|10[0-9])){3})|\\[[0-9a-fA-F:.]+\\]):([1-9][0-9]{0,3}|[1-5][0-9]{4}|",
+        "6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$",
+      ]),
       var.init_address,
     )) > 0
     error_message = <<-EOT
-      init_address is not ADDRESS:PORT with a numeric address or localhost, such as 127.0.0.1:56123,
-      [::1]:56123 or localhost:56123.
+      init_address is not ADDRESS:PORT with a numeric address or localhost and a port from 1 to
+      65535, such as 127.0.0.1:56123, [::1]:56123 or localhost:56123.
     EOT
   }
 }

@@ -20,6 +20,11 @@ pub(crate) enum UserError {
         variable: &'static str,
         value: String,
     },
+    #[error(
+        "SUDO_UID is {uid}, which is no user here, and SUDO_GID is not set: set it, or name a user \
+         (--user)"
+    )]
+    NoGroup { uid: u32 },
     #[error("cannot look up the user {name:?}: {source}")]
     LookUp { name: String, source: io::Error },
     #[error("cannot switch to the user {name:?}: {source}")]
@@ -84,9 +89,10 @@ fn number(variable: &'static str) -> Result<Option<u32>, UserError> {
 }
 
 /// The user who called sudo. If no entry is readable here (a directory service), only its numbers
-/// are known.
+/// are known, and both are needed.
 fn sudo_caller() -> Result<Option<Identity>, UserError> {
-    let (Some(uid), Some(gid)) = (number("SUDO_UID")?, number("SUDO_GID")?) else {
+    let (uid, gid) = (number("SUDO_UID")?, number("SUDO_GID")?);
+    let Some(uid) = uid else {
         return Ok(None);
     };
     if let Ok(Some(account)) = look_up(&uid.to_string())
@@ -94,7 +100,7 @@ fn sudo_caller() -> Result<Option<Identity>, UserError> {
     {
         return Identity::of(account).map(Some);
     }
-    let gid = Gid::from_raw(gid);
+    let gid = Gid::from_raw(gid.ok_or(UserError::NoGroup { uid })?);
     Ok(Some(Identity {
         name: env::var("SUDO_USER").unwrap_or_else(|_| uid.to_string()),
         uid: Uid::from_raw(uid),

@@ -108,6 +108,19 @@ fn under_sudo_it_is_the_callers() {
     }
 }
 
+/// Looking up the user starts programs, which the command has not executed.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn only_the_commands_execs_are_recorded() {
+    needs_kernel!();
+    let machine = Machine::new();
+    let output = machine.run(Some(("alice", 4001)), &["--", "/bin/true"]);
+    assert!(output.status.success(), "{output:?}");
+    let log = fs::read_to_string(machine.0.path().join("log")).unwrap();
+    assert!(log.contains("tracing stopped: 1 exec, 0 lost"), "{log}");
+    assert_eq!(log.matches(" exec pid=").count(), 1, "{log}");
+}
+
 /// Only a directory service knows the user, so the ids are numbers.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
@@ -143,11 +156,17 @@ fn a_user_that_is_not_there_is_an_error_before_anything_runs() {
 #[ignore = "needs root: cargo xtask test"]
 fn a_caller_that_is_no_number_is_an_error() {
     needs_kernel!();
-    for value in ["1000x", "-1", "alice"] {
+    // An empty variable is unset. Of the last user, nothing says which group it has.
+    for (uid, gid) in [
+        ("1000x", "1000"),
+        ("-1", "1000"),
+        ("alice", "1000"),
+        ("4009", ""),
+    ] {
         let output = Command::new(EXECTRAIL)
             .args(["run", "--", "echo", "ran"])
-            .env("SUDO_UID", value)
-            .env("SUDO_GID", "1000")
+            .env("SUDO_UID", uid)
+            .env("SUDO_GID", gid)
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(1), "{output:?}");

@@ -82,8 +82,8 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Value>, &'static str
         ),
         (
             "announce_timeout_seconds",
-            vec![1.into(), 900.into(), "60".into()],
-            vec![0.into(), (-1).into(), number(1.5)],
+            vec![1.into(), 900.into(), "60".into(), 86400.into()],
+            vec![0.into(), (-1).into(), number(1.5), 86401.into()],
             "whole number",
         ),
         (
@@ -95,7 +95,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Value>, &'static str
         (
             "hold_seconds",
             vec![0.into()],
-            vec![(-1).into(), number(0.5)],
+            vec![(-1).into(), number(0.5), 86401.into()],
             "whole number",
         ),
         (
@@ -104,6 +104,8 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Value>, &'static str
                 "127.0.0.1:1".into(),
                 "[::1]:56123".into(),
                 "0.0.0.0:65535".into(),
+                "255.249.199.109:9".into(),
+                "10.0.99.100:10000".into(),
                 "localhost:56123".into(),
             ],
             vec![
@@ -112,6 +114,12 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Value>, &'static str
                 "127.0.0.1".into(),
                 ":56123".into(),
                 "127.0.0.1:x".into(),
+                "127.0.0.1:0".into(),
+                "localhost:65536".into(),
+                "127.0.0.1:056123".into(),
+                "256.0.0.1:56123".into(),
+                "127.0.0.01:56123".into(),
+                "127.0.0:56123".into(),
                 "127.0.0.1:56123'; id; '".into(),
                 "127.0.0.1:56123\n".into(),
             ],
@@ -130,10 +138,18 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Value>, &'static str
         ),
         (
             "args",
-            vec![list(&[]), list(&["--max-argv-bytes=1MiB", "--exit-events"])],
+            vec![
+                list(&[]),
+                list(&["--max-argv-bytes=1MiB", "--exit-events", "--redact-key=/k"]),
+            ],
             vec![
                 list(&["--init-address=127.0.0.1:1"]),
                 list(&["--exit-events", "--label"]),
+                list(&["--label-file=/x"]),
+                list(&["--label-file-key=a"]),
+                list(&["--redact=off"]),
+                list(&["--redact", "off"]),
+                list(&["--state-dir=/x"]),
             ],
             "--init-address",
         ),
@@ -238,4 +254,19 @@ fn holding_needs_exectrail_in_the_workspace() {
             );
         }
     }
+}
+
+/// The sidecar would refuse longer labels, and the workspace wait for it in vain.
+#[test]
+fn labels_leave_room_on_a_line() {
+    let with = |length: usize, args: &[&str]| {
+        let labels = map(&[("a", &*"x".repeat(length))]);
+        module(&[("labels", labels), ("args", list(args))])
+    };
+    with(3_900, &[]).unwrap();
+    with(5_000, &["--max-line-bytes=64KiB"]).unwrap();
+    let Err(Error::Precondition { message, .. }) = with(4_000, &[]) else {
+        panic!("they are not refused");
+    };
+    assert!(message.contains("--max-line-bytes"), "{message}");
 }

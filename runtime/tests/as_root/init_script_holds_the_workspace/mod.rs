@@ -91,6 +91,10 @@ impl Image {
         for program in ["date", "readlink", "sleep"] {
             add(program, &format!("/usr/bin/{program}"));
         }
+        // It is the home directory, too. With these files, a client that reads them cannot ask.
+        for file in [".curlrc", ".wgetrc", ".wget2rc"] {
+            std::fs::write(dir.path().join(file), "no-such-option = x\n").unwrap();
+        }
         for client in clients {
             match client {
                 Client::Curl => add("curl", "/usr/bin/curl"),

@@ -1,6 +1,12 @@
 //! The script announces the workspace, and starts the agent.
 
-use std::{os::unix::fs::symlink, process::Stdio, thread::sleep, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    process::Stdio,
+    thread::sleep,
+    time::Duration,
+};
 
 use crate::{
     pod::{Pod, argv, execs, messages},
@@ -46,6 +52,22 @@ fn with_every_shell_and_every_client() {
             "{shell:?}"
         );
     }
+}
+
+/// It is there, but lacks a library.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn without_a_curl_that_runs_wget_announces() {
+    needs_kernel!();
+    let image = Image::with(&[Client::GnuWget]);
+    let curl = image.dir.path().join("curl");
+    fs::write(&curl, "#!/bin/sh\nexit 127\n").unwrap();
+    fs::set_permissions(&curl, fs::Permissions::from_mode(0o755)).unwrap();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&["--announced-only"]);
+    let output = image.output(&pod, SHELLS[0], &script(AGENT, &[]));
+    assert_eq!(output.status.code(), Some(42), "{}", stderr(&output));
+    assert_eq!(messages(&sidecar.stop(), "workspace_started").len(), 1);
 }
 
 #[test]
