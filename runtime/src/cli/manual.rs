@@ -32,7 +32,7 @@ Examples:
 
   # as JSON: which programs ran, and how often?
   sudo exectrail run --output json --log build.json -- make
-  jq -r 'select(.msg == \"exec\").fields.event.filename' build.json | sort | uniq -c
+  sudo jq -r 'select(.msg == \"exec\").fields.event.filename' build.json | sort | uniq -c
 
   # only how many
   sudo exectrail run --quiet -- make

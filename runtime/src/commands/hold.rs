@@ -13,7 +13,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::{Pid, getpid},
 };
-use procfs::process::Process;
+use procfs::{ProcResult, process::Process};
 use rustix::process::{
     DumpableBehavior, WaitOptions, set_child_subreaper, set_dumpable_behavior, wait,
 };
@@ -99,10 +99,7 @@ pub(super) async fn hold(
         last = sidecar.silent_for(patience) => last,
     };
     // At once: execs from here on are not recorded.
-    let left = match kill_all() {
-        0 => String::new(),
-        count => format!("; {count} processes cannot be killed"),
-    };
+    let left = kill_all();
     Err(HoldError::Silent {
         address: sidecar.address,
         seconds: patience.as_secs_f64(),
@@ -111,19 +108,23 @@ pub(super) async fn hold(
     })
 }
 
-/// Kills every process of the workspace; returns the number of those that remain.
-fn kill_all() -> usize {
+/// Kills every process of the workspace; returns what the message says of those that remain.
+fn kill_all() -> String {
     if is_first() {
         // When this process exits, the kernel kills those that this does not reach.
         let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
-        return 0;
+        return String::new();
     }
     let start = Instant::now();
     loop {
         // The children of a killed process become children of this one, and are killed next.
-        let children = children();
-        if children.is_empty() || start.elapsed() > KILL_TIME {
-            return children.len();
+        let children = match children() {
+            Ok(children) if children.is_empty() => return String::new(),
+            Ok(children) => children,
+            Err(error) => return format!("; its processes cannot be listed: {error}"),
+        };
+        if start.elapsed() > KILL_TIME {
+            return format!("; {} processes cannot be killed", children.len());
         }
         for child in children {
             let _ = kill(child, Signal::SIGKILL);
@@ -134,14 +135,11 @@ fn kill_all() -> usize {
 }
 
 /// The children of this process.
-fn children() -> Vec<Pid> {
+fn children() -> ProcResult<Vec<Pid>> {
     // Only the main thread, which is this one, starts children.
-    let children = Process::myself()
-        .and_then(|process| process.task_main_thread())
-        .and_then(|thread| thread.children())
-        .unwrap_or_default();
+    let children = Process::myself()?.task_main_thread()?.children()?;
     let children = children.into_iter().filter_map(|pid| pid.try_into().ok());
-    children.map(Pid::from_raw).collect()
+    Ok(children.map(Pid::from_raw).collect())
 }
 
 /// The sidecar that this workspace is announced to.

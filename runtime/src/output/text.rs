@@ -12,7 +12,10 @@ use super::{
     quote::{Alphabet, CommandLine, quoted},
     redacted::Redaction,
 };
-use crate::suppression::{Reason, rules::Rule};
+use crate::{
+    event::ledger::Place,
+    suppression::{Reason, rules::Rule},
+};
 
 /// A rule as one word of a command line.
 fn word(rule: &Rule) -> String {
@@ -110,6 +113,8 @@ pub(super) fn write(
             lost.of.noun(),
             match lost.table {
                 Some(table) => format!("as the table of {table} is full,"),
+                None if lost.loss.place == Place::NONE =>
+                    "as the kernel skipped the programs,".into(),
                 None => format!("on CPU {}", lost.loss.place.cpu),
             },
             lost.since,

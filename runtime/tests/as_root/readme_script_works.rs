@@ -38,7 +38,11 @@ fn run(pod: &Pod) -> Output {
     let path = format!("{}:/usr/bin:/bin", bin.display());
     let mut command: Command = pod.container("env");
     command
-        .args([&format!("PATH={path}"), "AGENT=/usr/bin/uname"])
+        .args([
+            &format!("PATH={path}"),
+            "AGENT=/usr/bin/uname",
+            "PATIENCE=5",
+        ])
         .args([
             "http_proxy=http://127.0.0.1:9",
             "ALL_PROXY=http://127.0.0.1:9",
@@ -83,6 +87,8 @@ fn a_refusal_is_shown_and_nothing_starts() {
     assert_eq!(output.stdout, b"", "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("CAP_BPF"), "{said}");
+    // The refusal is final, so it is asked for once.
+    assert_eq!(said.matches("503").count(), 1, "{said}");
 }
 
 #[test]

@@ -20,7 +20,12 @@ use super::{
     quote::{Escaped, quoted},
     redacted::Redaction,
 };
-use crate::{config, event::decode::arguments, process::terminal, suppression::Reason};
+use crate::{
+    config,
+    event::{decode::arguments, ledger::Place},
+    process::terminal,
+    suppression::Reason,
+};
 
 /// Makes the lines.
 #[derive(Debug)]
@@ -239,6 +244,9 @@ fn lost(lost: &Lost) -> String {
     let what = lost.of.counted(lost.loss.count);
     match lost.table {
         Some(table) => format!("LOST {what}: the table of {table} was full"),
+        None if lost.loss.place == Place::NONE => {
+            format!("LOST {what}: the kernel skipped exectrail's programs")
+        }
         None => format!("LOST {what}: the kernel's buffer was full; --ring-bytes makes it larger"),
     }
 }
