@@ -8,7 +8,7 @@ use crate::{
     suppression::{rules::RuleError, shown::Shown},
 };
 
-/// Least and greatest maximum length of a line, in bytes. All keys but the texts take up to 3,000.
+/// Smallest and largest value of `--max-line-bytes`. All keys but the texts take up to 3,000 bytes.
 pub(super) const LEAST_LINE: u32 = 8_000;
 pub(super) const MOST_LINE: u32 = 1 << 20;
 
