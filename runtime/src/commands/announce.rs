@@ -30,8 +30,8 @@ const TRY_TIME: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Maximum pause between tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
-/// This many `403` are final. After each earlier one, this program executes itself as evidence and
-/// tries again.
+/// The `403` with this number is final. After an earlier one, this program executes itself as
+/// evidence, and tries again.
 const REFUSALS: u32 = 3;
 
 /// Why the announcement failed, the command was not executed, or its workspace was ended.

@@ -94,7 +94,7 @@ pub enum ValueError {
         /// The value of the flag or variable.
         value: String,
     },
-    /// The key of the signatures.
+    /// A signing key that cannot be used.
     #[error(transparent)]
     SigningKey(#[from] SigningKeyError),
     /// A key that signs nothing.
@@ -120,7 +120,7 @@ pub enum ValueError {
     /// Labels without room on a line.
     #[error(transparent)]
     LongLabels(#[from] LabelsTooLong),
-    /// Rules that contradict each other.
+    /// Not a rule, or rules that do not go together.
     #[error(transparent)]
     Rules(#[from] RuleError),
     /// A key file that cannot be used.

@@ -147,7 +147,7 @@ impl Lifecycle {
             *startup_timeout = Some(ctx.run_later(patience, Self::stop_if_idle));
         }
         if let Some((ready, address)) = self.ready.take().zip(address) {
-            // Only `run` reads this address.
+            // A sidecar in a pod has dropped the receiver.
             let _ = ready.send(address);
         }
     }
