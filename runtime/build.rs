@@ -23,12 +23,11 @@ use object::{
 const PACKAGE: &str = "exectrail-probes";
 
 /// Variable with the directory that all builds of this repository share for the probes
-/// (`.cargo/config.toml`). They are the same in each profile and for each target.
+/// (`.cargo/config.toml`). The probes are the same in each profile and for each target.
 const TARGET_DIR: &str = "EXECTRAIL_PROBES_TARGET_DIR";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // As it is now, not as it was when this script was compiled: clones may share a target
-    // directory.
+    // Read now, not when this script is compiled (`env!`): clones may share a target directory.
     let manifest_dir = env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set")?;
     let root = Path::new(&manifest_dir).join("..");
     // Not whole packages: other tools write files beside their manifests.
@@ -44,7 +43,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo:rerun-if-changed={}", root.join(source).display());
     }
     println!("cargo:rerun-if-env-changed={TARGET_DIR}");
-    // Not PATH itself: `cargo` and `cargo xtask` have different ones, and find the same linker.
+    // Cargo watches the linker, not PATH: `cargo` and `cargo xtask` have different PATHs, and find
+    // the same linker.
     let linker = on_path("bpf-linker").ok_or_else(|| explain("bpf-linker is not on PATH"))?;
     println!("cargo:rerun-if-changed={}", linker.display());
 
@@ -56,8 +56,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     let target_dir = target_dir(&out);
     let mut rustflags = vec![
-        // aya-ebpf picks the layout of `pt_regs` by it. The probes read no registers, so one object
-        // is right everywhere (xtask/tests/source/probes.rs).
+        // aya-ebpf picks the layout of its types of registers by it. The probes use none of them
+        // (xtask/tests/source/probes.rs), so one object is right everywhere.
         "--cfg=bpf_target_arch=\"x86_64\"".to_owned(),
         // bpf-linker makes BTF of debug information.
         "-Cdebuginfo=2".to_owned(),
@@ -109,8 +109,8 @@ fn target_dir(out: &Path) -> PathBuf {
         .unwrap_or_else(|| out.join("target"))
 }
 
-/// The object without DWARF, four fifths of it: bpf-linker has made BTF of that, and nobody else
-/// reads it.
+/// The object without DWARF, which is four fifths of it: bpf-linker has made BTF of it, and nothing
+/// else reads it.
 fn without_debug_information(object: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     let whole = fs::read(object)?;
     let mut builder = Builder::read(&*whole)?;
@@ -132,10 +132,10 @@ fn without_debug_information(object: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(stripped)
 }
 
-/// Where in the object loads of kernel fields have their offset, and which field each is of.
+/// For each load of a kernel field in the object: the position of its offset, and the field.
 fn field_loads(object: &[u8]) -> Result<Vec<(usize, usize)>, Box<dyn Error>> {
-    // BPF_LDX | BPF_MEM with BPF_W and BPF_DW; two instructions' room of BPF_LD | BPF_IMM | BPF_DW
-    // (Documentation/bpf/standardization/instruction-set.rst).
+    // LOADS: BPF_LDX | BPF_MEM with BPF_W and BPF_DW. WIDE: BPF_LD | BPF_IMM | BPF_DW, which takes
+    // the room of two instructions (Documentation/bpf/standardization/instruction-set.rst).
     const LOADS: [u8; 2] = [0x61, 0x79];
     const WIDE: u8 = 0x18;
     const INSTRUCTION: usize = 8;

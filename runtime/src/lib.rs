@@ -3,7 +3,7 @@
 //!
 //! An exec passes through these modules: `probes` loads the programs that write it into the
 //! kernel's ring; `actors::ring_reader` reads the ring; `stream` decodes its record
-//! (`event::decode`), numbers and dates it; `output` formats it as a line; `actors::emitter`
+//! (`event::decode`) and dates it; `output` formats it as a line with a number; `actors::emitter`
 //! writes the line to the sink. Announcements are parsed and judged in `handshake`;
 //! `actors::lifecycle` starts and stops the actors.
 //!

@@ -115,8 +115,9 @@ impl Actor for Emitter {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        // This thread uses only descriptors that are already open. It was started before the other
-        // threads dropped their capabilities. If the kernel refuses, those threads report it.
+        // This thread uses only descriptors that are already open. It was started before the tracer
+        // dropped the capabilities of its thread, so it drops its own. If the kernel refuses, it
+        // also refuses the sidecar's tracer, which reports that.
         let _ = privileges::keep_only(&CapsHashSet::new());
         ctx.run_interval(CLOCK_CHECK, |emitter, _| {
             emitter.stream.check_clock(&mut emitter.lines);

@@ -30,12 +30,12 @@ const FAILURE_PERIOD: Duration = Duration::from_secs(600);
 /// Looks whether label files have changed.
 pub(crate) struct LabelFiles {
     reader: LabelReader,
-    /// Greatest length of a line.
+    /// Maximum length of a line.
     longest_line: usize,
     emitter: Recipient<Relabel>,
     /// The labels of lines, as JSON text.
     written: String,
-    /// Files that have changed since then.
+    /// Files that have changed since those labels were taken.
     changed: Vec<String>,
     /// The failure of the last look.
     failure: Option<String>,
@@ -92,8 +92,8 @@ impl LabelFiles {
         self.report(failure);
     }
 
-    /// Reports a failure that two looks have found, and its end. A single look can find no file
-    /// while the kubelet replaces it.
+    /// Reports a failure that two looks in a row have found, and its end. A single look can find no
+    /// file while the kubelet replaces it.
     fn report(&mut self, failure: Option<String>) {
         let last = std::mem::replace(&mut self.failure, failure);
         match &self.failure {

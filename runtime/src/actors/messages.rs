@@ -40,7 +40,7 @@ pub struct Announce {
     pub pid_ns: u32,
 }
 
-/// From Tracer: every exec in the namespace is recorded from here on.
+/// From Tracer: every exec in the namespace is recorded or counted from here on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registered;
 

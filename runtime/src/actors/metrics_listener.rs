@@ -82,7 +82,7 @@ fn respond(request: &Request<Incoming>) -> Response<Full<Bytes>> {
             Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, &reason),
         },
         _ => {
-            let places = "Metrics are at /metrics, probes at /livez and /readyz";
+            let places = "Metrics are at /metrics, liveness at /livez, readiness at /readyz";
             return text(StatusCode::NOT_FOUND, &places);
         }
     };

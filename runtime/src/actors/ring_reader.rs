@@ -34,8 +34,9 @@ use crate::{
 /// A batch is sent when it has at least this many bytes.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// After a wake-up the ring is read again after this time, until it is empty. The probes wake the
-/// reader at most once per [`WAKEUP_PERIOD`]: records written within it cause no wake-up.
+/// After a wake-up the ring is read again at intervals of this time, until it is empty. The probes
+/// wake the reader at most once per [`WAKEUP_PERIOD`]: other records in that period cause no
+/// wake-up.
 const LOOK_AGAIN: Duration = Duration::from_millis(60);
 // Otherwise records that follow a wake-up would wait in the ring for the next one.
 const _: () = assert!(LOOK_AGAIN.as_nanos() > WAKEUP_PERIOD as u128);
@@ -210,7 +211,7 @@ struct Reader {
     emitter: Addr<Emitter>,
     batch: Batch,
     suppressed_at: Instant,
-    /// When the ring was last empty, at the latest: boot clock, nanoseconds.
+    /// A time just before the ring was last found empty: boot clock, nanoseconds.
     emptied_at: u64,
 }
 

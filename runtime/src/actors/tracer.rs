@@ -1,10 +1,11 @@
 //! Tracer: decides what is traced.
 //!
 //! Receives [`Attach`], [`SetReader`], [`Announce`], [`Detach`], [`DetachIfIdle`],
-//! [`CheckpointWritten`]. Sends Emitter
-//! [`Begin`], [`Started`] before the namespace's first exec can be in the ring, [`Ended`] when a
-//! namespace has no process left, and [`Targets`] periodically. Has RingReader read the remaining
-//! records of namespaces that ended. Keeps the state that survives a restart. Never parses HTTP.
+//! [`CheckpointWritten`]. Sends Emitter [`Begin`], [`Started`] for a target that is announced or is
+//! exectrail's own namespace (if it is new, before its first exec can be in the ring), [`Ended`]
+//! when a namespace has no process left, and [`Targets`] periodically. Has RingReader read the
+//! remaining records of namespaces that ended. Keeps the state that survives a restart. Never
+//! parses HTTP.
 
 use std::time::{Duration, Instant};
 
@@ -43,8 +44,8 @@ use crate::{
 /// Period of checking whether targets have ended.
 const WATCH: Duration = Duration::from_secs(1);
 
-/// Every this many rounds, Emitter gets the list of all targets, and writes the first line of those
-/// that are idle.
+/// Once in this many rounds, Emitter gets the list of all targets, and writes the first line of
+/// those that are idle.
 const SWEEP: u32 = 30;
 
 /// Loads the probes, judges announcements, and owns the targets.
@@ -85,8 +86,8 @@ impl Tracer {
         }
     }
 
-    /// Checks the targets: removes those that have ended, saves the state and, if `all`, has
-    /// Emitter list those that are quiet.
+    /// Checks the targets: removes those that have ended, saves the state and, if `all`, sends
+    /// Emitter the list of all targets.
     fn watch(&mut self, all: bool) {
         let Some(probes) = &mut self.probes else {
             return;
@@ -113,8 +114,9 @@ impl Tracer {
         }
     }
 
-    /// Opens the state directory. Returns the state of the previous run, and whether that state is
-    /// complete. Failures are reported.
+    /// Opens the state directory. Returns the state of the previous run, and whether all targets of
+    /// that run are taken over; `false` if the directory cannot be written, as that run may not
+    /// have saved them. Failures are reported.
     fn open_state(&mut self, pod: Pod, run: &str) -> (Option<Previous>, bool) {
         let Some(path) = self.settings.state_dir.clone() else {
             return (None, false);
@@ -131,8 +133,8 @@ impl Tracer {
         (previous.ok().flatten(), is_all)
     }
 
-    /// Why a workspace of an earlier run may continue untraced, if it may, and the state has no
-    /// record of it.
+    /// Why a workspace of an earlier run that is not in the state may continue untraced; `None` if
+    /// it cannot.
     fn unknown(&self, probes: &Probes, discovery: bool) -> Option<String> {
         if !self.settings.restarts {
             return None;
@@ -157,12 +159,13 @@ impl Tracer {
     }
 }
 
-/// Whether our PID namespace has other containers: then its first process is not ours.
+/// Whether other containers share exectrail's PID namespace: then its first process is not
+/// exectrail.
 fn shares_pid_ns(probes: &Probes) -> bool {
     probes.scope().level > 0 && std::process::id() != 1
 }
 
-/// Makes a namespace a target from now on, after Emitter has received [`Started`].
+/// Makes a namespace a target from now on, after sending Emitter [`Started`].
 fn register(
     probes: &mut Probes,
     emitter: &Addr<Emitter>,
@@ -182,7 +185,7 @@ fn register(
     probes.add_target(known.id, state)
 }
 
-/// Our own PID namespace, as a target.
+/// exectrail's own PID namespace, as a target.
 fn own_namespace(probes: &Probes) -> Namespace {
     let scope = probes.scope();
     Namespace {
@@ -306,11 +309,11 @@ impl Handler<Announce> for Tracer {
 
     fn handle(&mut self, Announce { pid_ns }: Announce, _: &mut Self::Context) -> Self::Result {
         let Some(probes) = &mut self.probes else {
-            return Err(NotRegistered::Failed("it is stopping".to_owned()));
+            return Err(NotRegistered::Failed("exectrail is stopping".to_owned()));
         };
         let (targets, evidence) = (probes.targets(), probes.evidence());
         let (own, shared) = (*probes.scope(), shares_pid_ns(probes));
-        // If the kernel cannot answer, the target is assumed to be alive.
+        // If the kernel cannot answer, the namespace is assumed to be alive.
         let mut has_ended = |known: &Namespace| probes.has_ended(known).unwrap_or(false);
         let verdict = judge(pid_ns, &own, shared, targets, evidence, &mut has_ended);
         match verdict {
@@ -367,8 +370,8 @@ impl Handler<DetachIfIdle> for Tracer {
 
     fn handle(&mut self, _: DetachIfIdle, _: &mut Self::Context) -> Self::Result {
         self.watch(false);
-        // A target of an earlier run may exist without executing: it counts until its end is
-        // proved.
+        // A target of an earlier run may be alive without an exec in this run: it counts until its
+        // end is proved.
         let targets = self.probes.as_ref().map(Probes::targets);
         let is_idle = !self.traced && targets.is_none_or(|targets| targets.is_empty());
         if is_idle {
@@ -390,7 +393,8 @@ impl Handler<Detach> for Tracer {
     type Result = ();
 
     fn handle(&mut self, _: Detach, _: &mut Self::Context) {
-        // For those that have just ended, and for the time until which all execs were recorded.
+        // Removes targets that have just ended, and may save the time until which execs were
+        // recorded.
         self.watch(false);
         self.probes = None;
     }

@@ -28,12 +28,11 @@ pub(crate) struct LabelArgs {
     #[arg(long = "label-file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
-    /// Take only the keys given so from label files; NAME renames the label; repeatable [env:
+    /// Take only these keys from label files; NAME renames the label; repeatable [env:
     /// EXECTRAIL_LABEL_FILE_KEY, one per line]
     ///
-    /// Without it, all keys are taken. Example:
-    /// username=com.coder.user.username. If no file has the key, the label keeps
-    /// its value from --label.
+    /// Without it, all keys are taken. Example: username=com.coder.user.username. If no file has
+    /// the key, the label keeps its value from --label.
     #[arg(long = "label-file-key", value_name = "[NAME=]KEY")]
     pub keys: Vec<FileKey>,
 }

@@ -146,10 +146,10 @@ pub(crate) struct SidecarArgs {
 
     /// Directory that keeps the list of traced workspaces, for a restart of the sidecar
     ///
-    /// Without it, a sidecar that restarts finds its workspace at the next exec in it. It finds it
-    /// only after another announcement with --announced-only, or if the network is shared with more
-    /// than the pod and no cgroup is named after the pod. Give each sidecar its own volume (an
-    /// emptyDir) that the workspace does not mount.
+    /// Without it, a sidecar that restarts finds its workspace at the next exec in it. With
+    /// --announced-only, or if the network is shared with more than the pod and no cgroup is named
+    /// after the pod, it finds it only after another announcement. Give each sidecar its own volume
+    /// (an emptyDir) that the workspace does not mount.
     #[arg(long, env = "EXECTRAIL_STATE_DIR", value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
 

@@ -108,6 +108,7 @@ pub(crate) struct RecordArgs {
     /// find out whether a guess of a secret is right.
     #[arg(long, env = "EXECTRAIL_REDACT_KEY", value_name = "FILE")]
     pub redact_key: Option<PathBuf>,
+
     /// How often to write a checkpoint, a line with all counts and the hash of all lines; or off
     ///
     /// `exectrail verify` then finds lines that were removed or changed later. `--output text` has
@@ -129,7 +130,7 @@ pub(crate) struct RecordArgs {
     #[arg(long, env = "EXECTRAIL_SIGN_KEY", value_name = "FILE")]
     pub sign_key: Option<PathBuf>,
 
-    /// Greatest length of a line: a longer argv continues in `exec_argv` lines
+    /// Maximum length of a line: a longer argv continues in `exec_argv` lines
     ///
     /// Container runtimes, journald and most collectors divide, cut or drop longer lines. With
     /// `--fields exectrace`, and in `--output text`, such a line is cut instead.

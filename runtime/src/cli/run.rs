@@ -69,7 +69,8 @@ pub(crate) struct RunArgs {
     /// Run the command as this user, a name or a number, with that user's groups
     ///
     /// Under sudo the default is the user who called sudo (SUDO_UID); `--user root` keeps root.
-    /// HOME, USER, LOGNAME and SHELL are those of the user, all other variables stay as they are.
+    /// HOME, USER, LOGNAME and SHELL are those of the user. MAIL is removed and, for the user who
+    /// called sudo, so are sudo's variables (SUDO_UID and others). All other variables stay.
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
     pub user: Option<String>,
 
@@ -91,8 +92,8 @@ impl RunArgs {
     /// The checked configuration. If --log is given, the opened file replaces the sink.
     ///
     /// # Errors
-    /// If labels or rules in the environment are invalid, if rules contradict each other, or for
-    /// `--quiet` with JSON.
+    /// If a value in the environment is invalid, if a file cannot be used, or if values of flags do
+    /// not go together, such as `--quiet` with JSON.
     pub(crate) fn config(&self) -> Result<Config, ValueError> {
         if self.quiet && self.output == OutputFormat::Json {
             return Err(ValueError::QuietJson);
@@ -103,7 +104,7 @@ impl RunArgs {
         Ok(config)
     }
 
-    /// The layout for a terminal, if the lines go to one.
+    /// The layout for a terminal, if the lines go to one or are to have colours.
     fn screen(&self) -> Option<Screen> {
         if self.output == OutputFormat::Json || self.log.is_some() {
             return None;

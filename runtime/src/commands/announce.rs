@@ -30,10 +30,11 @@ const TRY_TIME: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Maximum pause between tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
-/// Number of refusals after which a refusal for lack of evidence is final.
+/// The `403` with this number is final. After an earlier one, this program executes itself as
+/// evidence, and tries again.
 const REFUSALS: u32 = 3;
 
-/// Why the workspace must not start.
+/// Why the announcement failed, the command was not executed, or its workspace was ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AnnounceError {
     #[error("cannot read this process's PID namespace from {path}: {source}; is /proc mounted?")]

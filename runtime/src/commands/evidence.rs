@@ -4,7 +4,8 @@ use std::process::Stdio;
 
 use crate::process::{report, this_program};
 
-/// Executes a program here, as evidence: this process may have executed before tracing was on.
+/// Executes a program here, as evidence: the exec of this process may have been before tracing was
+/// on.
 pub(super) fn show_evidence() {
     let mut program = this_program();
     program.arg("--version").stdout(Stdio::null());

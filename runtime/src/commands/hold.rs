@@ -42,7 +42,7 @@ const ASK_TIME: Duration = Duration::from_secs(5);
 /// Time limit of killing; processes that cannot be killed are reported.
 const KILL_TIME: Duration = Duration::from_secs(10);
 
-/// Why a traced workspace was ended.
+/// Why a traced workspace is no longer held.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HoldError {
     #[error(
@@ -108,7 +108,8 @@ pub(super) async fn hold(
     })
 }
 
-/// Kills every process of the workspace; returns what the message says of those that remain.
+/// Kills every process of this PID namespace if this is its first process, otherwise the command
+/// and its descendants. Returns what the message says of those that remain.
 fn kill_all() -> String {
     if is_first() {
         // When this process exits, the kernel kills those that this does not reach.
@@ -190,7 +191,8 @@ impl Sidecar {
         }
     }
 
-    /// Asks once whether this workspace is traced; announces it again if that is uncertain.
+    /// Asks once whether the sidecar still answers. Announces the workspace again if the sidecar
+    /// may be another process than the one that accepted the announcement.
     async fn ask(&mut self) -> Result<(), String> {
         let before = ListeningSocket::at(self.address);
         if before.is_none() || before != self.socket {
@@ -204,7 +206,7 @@ impl Sidecar {
         } else {
             self.announce().await?;
         }
-        // Look again: the process that answered may have started since.
+        // Look again: the process that answered may have started after the first look.
         let after = ListeningSocket::at(self.address);
         self.check_user(after.as_ref())?;
         if self.socket.is_some() && after.is_none() {
@@ -229,8 +231,8 @@ impl Sidecar {
         }
     }
 
-    /// Any process of the workspace can listen at the address while exectrail does not. An answer
-    /// of another user's process than exectrail's does not count.
+    /// Any process of the workspace can listen at the address while exectrail does not. The answer
+    /// of a process of another user than exectrail's does not count.
     fn check_user(&self, socket: Option<&ListeningSocket>) -> Result<(), String> {
         match (&self.socket, socket) {
             (Some(known), Some(found)) if known.uid() != found.uid() => Err(format!(

@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-/// The tracing process runs already, and answers at once.
+/// Time limit of the announcement. The tracing process runs already, and answers at once.
 const ANNOUNCE_TIME: Duration = Duration::from_secs(60);
 
 /// Why the command cannot start.
@@ -81,7 +81,8 @@ fn make_namespace(args: &PidNsInitArgs) -> Result<ExitCode, InitError> {
     // SAFETY: unsharing namespaces does not affect memory, files and signals of this one thread.
     unsafe { unshare_unsafe(UnshareFlags::NEWPID | UnshareFlags::NEWNS) }
         .map_err(InitError::PidNamespace)?;
-    // Its signals stay blocked: a signal that arrives before it can read signals is not lost.
+    // The child starts with its signals blocked: one that arrives before it can read signals is not
+    // lost.
     look_after(own_group_without_terminal(next_stage(args, Stage::First)))
 }
 
@@ -92,7 +93,8 @@ fn be_first(args: &PidNsInitArgs) -> Result<ExitCode, InitError> {
     mount("proc", "/proc", "proc", flags, None).map_err(InitError::Mount)?;
     let mut command = next_stage(args, Stage::Command);
     unblocked_in(&mut command);
-    // In the group of its parent: as a group leader it could not create a session.
+    // The command stays in the group of its parent: as a group leader it could not create a
+    // session.
     look_after(command)
 }
 
@@ -134,7 +136,7 @@ pub(super) fn own_group_without_terminal(mut command: Command) -> Command {
 
 /// Starts the child and supervises it; returns its exit code.
 fn look_after(mut command: Command) -> Result<ExitCode, InitError> {
-    // The child dies with its parent, so that nothing continues untraced.
+    // This process dies with its parent, so that nothing continues untraced.
     set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| InitError::Signals(error.into()))?;
     let signals = Signals::block().map_err(InitError::Signals)?;
@@ -151,7 +153,8 @@ fn look_after(mut command: Command) -> Result<ExitCode, InitError> {
 }
 
 fn become_command(args: &PidNsInitArgs) -> Result<ExitCode, InitError> {
-    // This starts programs, which are none of the command's, so it is done before tracing is on.
+    // This may start programs that are not the command's (getent, id), so it is done before tracing
+    // is on.
     let user = user::wanted(args.user.as_deref())?;
     announce::announce(args.init_address, ANNOUNCE_TIME)?;
     // The command line requires at least one word.

@@ -15,7 +15,7 @@ use std::{
 
 use crate::{cli::ReadyArgs, handshake::request::Malformed};
 
-/// Time limit; the kubelet gives a probe one second.
+/// Time limit of each step. By default the kubelet gives a probe one second.
 const PATIENCE: Duration = Duration::from_millis(800);
 
 /// Why the sidecar is not ready.

@@ -104,7 +104,8 @@ pub(crate) fn main(args: &RunArgs) -> ExitCode {
     }
 }
 
-/// Checks all that can fail before tracing starts.
+/// Does what can fail before tracing starts: checks the privileges and the user, blocks the
+/// signals, and opens the log file.
 fn prepare(args: &RunArgs) -> Result<(Signals, SinkPath), RunError> {
     if !has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(true) {
         return Err(if rustix::process::geteuid().is_root() {

@@ -81,7 +81,8 @@ pub(super) fn trace(
 }
 
 /// Signals that stop the sidecar in order. The kubelet sends SIGTERM (or the image's stop signal);
-/// the others come from a terminal, or from its end.
+/// SIGINT, SIGQUIT and SIGHUP come from a terminal, or from its end; SIGPWR reports that the power
+/// fails.
 const STOPPING: [(NixSignal, &str); 5] = [
     (NixSignal::SIGTERM, "SIGTERM"),
     (NixSignal::SIGINT, "SIGINT"),

@@ -8,7 +8,7 @@ use crate::{
     suppression::{rules::RuleError, shown::Shown},
 };
 
-/// Least and greatest maximum length of a line, in bytes. All keys but the texts take up to 3,000.
+/// Smallest and largest value of `--max-line-bytes`. All keys but the texts take up to 3,000 bytes.
 pub(super) const LEAST_LINE: u32 = 8_000;
 pub(super) const MOST_LINE: u32 = 1 << 20;
 
@@ -94,7 +94,7 @@ pub enum ValueError {
         /// The value of the flag or variable.
         value: String,
     },
-    /// The key of the signatures.
+    /// A signing key that cannot be used.
     #[error(transparent)]
     SigningKey(#[from] SigningKeyError),
     /// A key that signs nothing.
@@ -131,7 +131,7 @@ pub enum ValueError {
         /// What they may have.
         most: usize,
     },
-    /// Rules that contradict each other.
+    /// Not a rule, or rules that do not go together.
     #[error(transparent)]
     Rules(#[from] RuleError),
     /// A key file that cannot be used.

@@ -88,7 +88,7 @@ pub(crate) struct Config {
     pub labels: LabelSources,
     /// Keys of exec lines.
     pub keys: KeySet,
-    /// Greatest length of a line, in bytes with its line break.
+    /// Maximum length of a line, in bytes with its line break.
     pub longest_line: usize,
     /// What redacts secrets; `None` if nothing does.
     pub redactor: Option<Redactor>,
@@ -125,6 +125,6 @@ pub(crate) struct Tracing {
     pub restarts: bool,
 }
 
-/// The address that clients of exectrace use.
+/// All addresses of the pod, at the port that clients of exectrace use.
 pub(crate) const DEFAULT_INIT_ADDRESS: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 56123);

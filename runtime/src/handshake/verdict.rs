@@ -1,8 +1,8 @@
 //! The policy for announcements: whether an announced namespace becomes a target, and the text of
 //! each `403`. The texts of `400` are in `request`. Those of `503` are in `actors`: tracing is
 //! impossible (`lifecycle/mod.rs`, `refuse`), one namespace failed (`messages.rs`), exectrail stops
-//! (`init_listener.rs`).
-//! The probes decide which namespaces belong to the pod (`probes-ebpf/src/pod.rs`).
+//! (`init_listener.rs`, `tracer.rs`). The probes decide which namespaces belong to the pod
+//! (`probes-ebpf/src/pod.rs`).
 
 use exectrail_common::{
     sidecar_scope::SidecarScope,
@@ -56,7 +56,7 @@ impl Refusal {
     }
 }
 
-/// A namespace that an announcement may name.
+/// A target, or another namespace that an announcement may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Namespace {
     /// Its identity.

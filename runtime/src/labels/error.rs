@@ -17,7 +17,7 @@ use super::{
 pub struct LabelsTooLong {
     /// Their length in a line.
     pub(crate) labels: usize,
-    /// What they may have.
+    /// The maximum of this length.
     pub(crate) most: usize,
 }
 
@@ -53,10 +53,10 @@ pub(crate) enum LabelFileError {
         /// The file.
         path: PathBuf,
     },
-    /// More than [`MOST_TAKEN`] bytes of it are labels.
+    /// The labels that are taken from it have more than [`MOST_TAKEN`] bytes.
     #[error(
-        "the labels of the label file {path:?} have more than {MOST_TAKEN} bytes; name the keys \
-         to take by --label-file-key"
+        "the labels to take from the label file {path:?} have more than {MOST_TAKEN} bytes; take \
+         fewer keys (--label-file-key)"
     )]
     TooMany {
         /// The file.

@@ -16,7 +16,7 @@ use super::{
     line::{split, unquoted},
 };
 
-/// What tells one content of a file from another without reading it.
+/// Metadata that shows, without reading the file, that its content has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     dev: u64,

@@ -1,11 +1,11 @@
 //! How much of a label file is read, and taken.
 
-/// Most bytes of a label file. The annotations of a pod have at most 256 KiB
+/// Maximum size of a label file, bytes. The annotations of a pod have at most 256 KiB
 /// (`TotalAnnotationSizeLimitB`, apimachinery/pkg/api/validation of Kubernetes 1.33), and an escape
 /// makes at most four bytes of one.
 pub(super) const MOST_IN_FILE: u64 = 1024 * 1024;
 
-/// Most bytes of labels that are taken from a file.
+/// Maximum size of the labels that are taken from a file, bytes.
 pub(super) const MOST_TAKEN: usize = 32 * 1024;
 
 /// Bytes of a line that are kept. A longer line has a value of more than [`MOST_TAKEN`] bytes: an

@@ -58,8 +58,8 @@ pub(super) fn unquoted(quoted: &[u8]) -> Result<String, LineError> {
     String::from_utf8(text).map_err(|_| LineError::NotText)
 }
 
-/// Appends what an escape stands for, of which `rest` follows the backslash; returns what follows
-/// the escape.
+/// Appends the text that an escape stands for; `rest` follows the escape's backslash. Returns what
+/// follows the escape.
 fn escape<'a>(rest: &'a [u8], text: &mut Vec<u8>) -> Result<&'a [u8], LineError> {
     let (kind, after) = rest.split_first().ok_or(LineError::Escape)?;
     let byte = match kind {
@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    /// `strconv.Quote` quotes these texts so.
+    /// The left column is what `strconv.Quote` makes of the right one.
     #[test]
     fn text_is_as_it_was_before_go_quoted_it() {
         for (quoted, text) in [

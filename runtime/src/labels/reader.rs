@@ -1,4 +1,4 @@
-//! Reads the label files, and again those that have changed.
+//! Reads the label files, and reads those again that have changed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +18,7 @@ pub(crate) struct LabelSources {
     pub(crate) flags: BTreeMap<String, String>,
     /// Label files; those that come later take precedence.
     pub(crate) files: Vec<PathBuf>,
-    /// The keys of the files that are taken; all, if there are none.
+    /// The keys that are taken from the files; if this is empty, all are.
     pub(crate) keys: Vec<FileKey>,
 }
 
@@ -68,7 +68,7 @@ impl LabelReader {
     }
 
     /// Reads the files that have changed. Returns the paths of those whose labels are others now,
-    /// and of one that cannot be used the reason: its labels stay.
+    /// and the error of one that cannot be used, whose labels stay.
     pub(crate) fn look(&mut self) -> (Vec<String>, Result<(), LabelFileError>) {
         let mut changed = Vec::new();
         let mut result = Ok(());

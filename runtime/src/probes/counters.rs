@@ -1,5 +1,5 @@
-//! The kernel's counts while the probes run: losses in the ring, and executions that the kernel
-//! skipped.
+//! The kernel's counts: losses in the ring, executions that the kernel skipped, and suppressed
+//! execs.
 
 use std::{
     io,
@@ -82,7 +82,7 @@ impl Counters {
         })
     }
 
-    /// Whether anything is suppressed.
+    /// Whether the probes suppress execs.
     pub(crate) fn any_suppressed(&self) -> bool {
         self.suppressions.any()
     }
@@ -95,8 +95,8 @@ impl Counters {
         self.suppressions.tallies()
     }
 
-    /// Reads the counts. Skipped runs are read at most once a second, unless this is the `last`
-    /// time.
+    /// Reads the counts. Those of skipped executions are read at most once a second, unless this is
+    /// the `last` time.
     ///
     /// # Errors
     /// If the kernel no longer allows reading the map.

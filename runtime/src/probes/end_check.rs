@@ -1,5 +1,6 @@
-//! Checks with the kernel whether a namespace has ended. User space puts the question into a map. A
-//! write to our own `oom_score_adj`, of its current value, runs the program that answers.
+//! Checks with the kernel whether a namespace has ended. User space puts the question into a map.
+//! Then it writes the current value of its own `oom_score_adj` again, which runs the program that
+//! answers.
 
 use aya::maps::{Array, MapData};
 use bytemuck::cast;

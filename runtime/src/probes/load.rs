@@ -53,7 +53,7 @@ pub(super) fn load(
 }
 
 /// The maps whose sizes depend on the options, the lanes and the CPUs, with their numbers of
-/// entries (the ring's in bytes). A feature that is off takes no memory.
+/// entries (the ring's in bytes). A feature that is off takes hardly any memory.
 fn sizes(options: &Options, lanes: u32, cpus: usize) -> impl Iterator<Item = (&'static str, u32)> {
     let calls = if options.failed_execs.is_empty() {
         0

@@ -76,7 +76,7 @@ pub(crate) struct Output {
 }
 
 impl Probes {
-    /// Loads and attaches all programs. There are no targets yet.
+    /// Loads and attaches all programs that the options need. There are no targets yet.
     ///
     /// # Errors
     /// [`AttachError`] with the kernel's answer.
@@ -149,7 +149,7 @@ impl Probes {
         &self.scope
     }
 
-    /// Inode number of our network namespace.
+    /// Inode number of the sidecar's network namespace.
     pub(crate) fn net_ns(&self) -> u32 {
         self.net_ns
     }
@@ -168,7 +168,7 @@ impl Probes {
         self.decide_anew()
     }
 
-    /// Makes `id` a target. On return, every exec in it is recorded.
+    /// Makes `id` a target. After the return, every exec in it is recorded or counted.
     ///
     /// # Errors
     /// If the kernel refuses to change the map; the map has room for 1,024 targets.
@@ -200,7 +200,8 @@ impl Probes {
         known(&self.evidence)
     }
 
-    /// Whether the namespace of `target` has no process and cannot get one.
+    /// Whether the namespace of `target` has no process, except perhaps its ending reaper, and
+    /// cannot get one.
     ///
     /// # Errors
     /// If that is unknown.

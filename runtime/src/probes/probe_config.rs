@@ -127,7 +127,7 @@ fn has_la57() -> bool {
         .is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "la57"))
 }
 
-/// The end of our own stack.
+/// The end of this process's stack.
 fn own_stack_end(process: &Process) -> Option<u64> {
     let maps = process.maps().ok()?;
     let stack = maps

@@ -32,7 +32,7 @@ pub(super) const SIDECAR_SCOPE: Program = Program {
     name: "sidecar_scope",
     tracepoint: "task_rename",
 };
-/// The program that confirms ends.
+/// The program that confirms the end of a namespace.
 pub(super) const END_CHECK: Program = Program {
     name: "end_check",
     tracepoint: attach_points::END_CHECK,

@@ -1,4 +1,4 @@
-//! Runs of a program that the kernel skipped, as it counts them.
+//! Executions of a program that the kernel skipped, as the kernel counts them.
 
 use std::{
     io,
@@ -7,9 +7,10 @@ use std::{
 
 use aya::programs::ProgramFd;
 
-/// Runs of a first lane that the kernel skipped because that lane was already running on the CPU.
+/// Executions of a first lane that the kernel skipped because that lane was already running on the
+/// CPU.
 pub(super) struct Skipped {
-    /// Our own descriptor: the count stays readable when the probes are detached.
+    /// A descriptor of its own: the count stays readable when the probes are detached.
     program: ProgramFd,
     /// The total at the last reading.
     before: u64,
@@ -30,8 +31,9 @@ impl Skipped {
 
     /// The number of skipped executions that no other lane caught.
     ///
-    /// A run is skipped before another lane catches it, so this compares the total of the last
-    /// reading: a run that was in progress then is caught by now, or never will be.
+    /// The kernel counts a skipped execution before another lane catches the event. So this
+    /// compares the total of the last reading: an event that was skipped by then is caught by now,
+    /// or never will be.
     pub(super) fn missed(&mut self, caught: u64, last: bool) -> Option<u64> {
         let now = skipped(&self.program)?;
         let settled = if last { now } else { self.before };

@@ -80,7 +80,7 @@ where
 }
 
 impl Suppressions {
-    /// The counters of `limits`; rules have one per lane.
+    /// The counters of `limits`; each rule has one per lane and CPU.
     pub(super) fn take(ebpf: &mut Ebpf, limits: &Limits, lanes: u32) -> Result<Self, AttachError> {
         let rules = (!limits.rules.is_empty()).then(|| take(ebpf, maps::SUPPRESSED));
         let rules = rules.transpose()?;
@@ -92,7 +92,7 @@ impl Suppressions {
         })
     }
 
-    /// Whether anything is suppressed.
+    /// Whether there are rules or a limit on execs.
     pub(crate) fn any(&self) -> bool {
         self.rules.is_some() || self.buckets.is_some()
     }

@@ -66,7 +66,7 @@ pub(super) fn account(key: &str) -> io::Result<Option<Account>> {
     Ok(accounts.find(|account| account.is(key)))
 }
 
-/// Ids of the account's groups, its own first.
+/// Ids of the account's groups, the primary one first.
 ///
 /// # Errors
 /// If neither id(1) nor the file can be used.

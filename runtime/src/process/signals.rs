@@ -34,8 +34,7 @@ const READ: [Signal; 12] = [
     Signal::SIGCHLD,
 ];
 
-/// Signals that request the end of a process; the first process of a workspace or command gets
-/// them.
+/// Signals that request the end of this process.
 pub(crate) const TERMINATING: [Signal; 4] = [
     Signal::SIGTERM,
     Signal::SIGINT,
@@ -47,7 +46,8 @@ pub(crate) const TERMINATING: [Signal; 4] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Received {
     pub(crate) signal: Signal,
-    /// The kernel sent it (a key of the terminal, or the terminal's end), not a process.
+    /// Whether the kernel sent it, for a key of the terminal or the terminal's end. Otherwise a
+    /// process did.
     pub(crate) by_kernel: bool,
 }
 
@@ -155,7 +155,7 @@ pub(crate) fn unblocked_in(command: &mut Command) -> &mut Command {
     unsafe { command.pre_exec(unblock) }
 }
 
-/// Whether a signal was ignored when this process started, as nohup does with SIGHUP.
+/// Whether this process ignores a signal. nohup starts programs that ignore SIGHUP.
 pub(crate) fn is_ignored(signal: Signal) -> bool {
     let status = procfs::process::Process::myself().and_then(|process| process.status());
     let mask = status.map_or(0, |status| status.sigign);

@@ -34,8 +34,8 @@ impl Terminal {
         own.is_some() && tcgetpgrp(&self.0).ok() == own
     }
 
-    /// Makes this process group the foreground group. When a shell with job control
-    /// ends, the foreground group of the terminal is still its own, which no longer exists.
+    /// Makes this process group the foreground group. When a shell with job control ends, the
+    /// foreground group of the terminal is still the shell's, which no longer exists.
     pub(crate) fn take_back(&self) {
         let mut before = SigSet::empty();
         let block = SigSet::from(Signal::SIGTTOU);

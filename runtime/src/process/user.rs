@@ -1,4 +1,4 @@
-//! The user of a command, if it is another one: the one of `--user`, or sudo's caller.
+//! The user of a command, if it is not this process's own: the one of `--user`, or sudo's caller.
 
 use std::{env, io, path::PathBuf, process::Command};
 
@@ -15,7 +15,7 @@ const SUDO: [&str; 4] = ["SUDO_USER", "SUDO_UID", "SUDO_GID", "SUDO_COMMAND"];
 pub(crate) enum UserError {
     #[error("there is no user {name:?} (--user)")]
     Unknown { name: String },
-    #[error("{variable}={value:?} is not a user id; unset it, or name a user (--user)")]
+    #[error("{variable}={value:?} is not a number; unset it, or name a user (--user)")]
     NoNumber {
         variable: &'static str,
         value: String,
@@ -73,7 +73,7 @@ fn look_up(name: &str) -> Result<Option<Account>, UserError> {
 }
 
 /// The number in a variable that sudo sets; `None` if it is unset or empty. Other text is an error:
-/// as "not under sudo" it would run the command as root.
+/// if it meant "not under sudo", the command would run as root.
 fn number(variable: &'static str) -> Result<Option<u32>, UserError> {
     let Some(value) = env::var_os(variable).filter(|value| !value.is_empty()) else {
         return Ok(None);
@@ -136,7 +136,8 @@ impl Identity {
             })
     }
 
-    /// Sets the variables that name the command's user; all others stay.
+    /// Sets the variables that describe the command's user, and removes those that no longer apply.
+    /// All others stay.
     pub(crate) fn describe_in(&self, command: &mut Command) {
         command.env("USER", &self.name).env("LOGNAME", &self.name);
         match &self.entry {

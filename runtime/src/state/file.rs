@@ -28,6 +28,7 @@ const MAX_BYTES: u64 = 1 << 20;
 /// Maximum number of targets taken over. Some may have ended, which is proved only when their
 /// numbers are used again. So half of the table is left for new targets.
 const MAX_TAKEN_OVER: usize = MAX_TARGETS as usize / 2;
+
 /// The pod of a state. A container that restarts stays in its pod.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pod {
@@ -42,9 +43,9 @@ pub(crate) struct Pod {
 pub struct Previous {
     /// Its random id.
     pub run: String,
-    /// Time when it last saved its state, boot clock, nanoseconds.
+    /// Time until which it is known to have recorded its targets, boot clock, nanoseconds.
     pub until: u64,
-    /// Its targets, the latest ones.
+    /// Its targets; if there are too many, the ones started last.
     pub targets: Vec<NsId>,
     /// Number of further targets, which are not taken over.
     pub not_taken_over: usize,
@@ -59,7 +60,7 @@ struct Contents {
     boot_id: String,
     pod: Pod,
     run: String,
-    /// Time of writing, boot clock, nanoseconds.
+    /// Time until which the targets were recorded, boot clock, nanoseconds.
     until: u64,
     targets: Vec<Target>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,7 +98,7 @@ impl StateFile {
         })
     }
 
-    /// The state of the previous run; `None` if there was no run in this boot.
+    /// The state of the previous run; `None` if the directory has no state of this boot.
     ///
     /// # Errors
     /// If the file exists and cannot be used.
@@ -160,8 +161,8 @@ impl StateFile {
 
     /// Saves the targets, recorded until `until`, and the last checkpoint.
     ///
-    /// The file is not synchronised to the disk: it is useful only while the machine runs, and so
-    /// are its pages in the page cache.
+    /// The file is not synchronised to the disk: it is useful only until the next boot, and until
+    /// then the page cache has it.
     ///
     /// # Errors
     /// If the file cannot be written.

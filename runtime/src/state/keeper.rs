@@ -1,5 +1,5 @@
-//! Decides when the state is written: whenever the targets have changed, and periodically, so that
-//! the next run knows how long this one recorded.
+//! Decides when the state is written: whenever the targets have changed, after each checkpoint, and
+//! periodically, so that the next run knows how long this one recorded.
 
 use std::{
     collections::BTreeSet,
@@ -16,8 +16,8 @@ use crate::{
     telemetry::{events::StateNotSaved, line_limit::LineLimit},
 };
 
-/// Period of writing the state without a change. The next run uses the time of the last write as
-/// the end of this run.
+/// Period of writing the state without a change. The next run uses the time of the last such write,
+/// or of a later change, as the end of this run.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// A failure is logged at most once in this time.
@@ -48,7 +48,8 @@ impl Keeper {
         }
     }
 
-    /// Writes the state if `targets` have changed since the last write, or if that was a while ago.
+    /// Writes the state if `targets` have changed since the last write, or if that was at least
+    /// [`HEARTBEAT`] ago.
     pub(crate) fn keep(&mut self, targets: impl Iterator<Item = NsId>) {
         let targets: BTreeSet<NsId> = targets.collect();
         let is_due = self

@@ -1,5 +1,5 @@
-//! The state that survives a restart (`--state-dir`): the targets, and the time until which they
-//! were recorded.
+//! The state that survives a restart (`--state-dir`): the targets, the time until which they were
+//! recorded, and the last checkpoint.
 //!
 //! It is one file, replaced atomically by a rename. It is valid for one boot and one pod: after a
 //! reboot all namespaces are new, and namespaces of another pod must not be traced. The state is

@@ -40,7 +40,7 @@ impl Client {
         }))
     }
 
-    /// Its request is complete: it is no longer replaced.
+    /// Its request is complete, or has an answer already: the client is no longer replaced.
     pub(crate) fn has_asked(&self) {
         self.0.idle.set(false);
     }
@@ -121,7 +121,7 @@ impl Clients {
         }
     }
 
-    /// Makes room for one client, or returns the time when that may be possible.
+    /// Makes room for one client, or returns the time when that may be possible, if it is known.
     fn make_room(&self) -> Result<(), Option<Instant>> {
         let mut served = self.served.borrow_mut();
         if served.len() < self.places {

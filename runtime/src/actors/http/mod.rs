@@ -1,5 +1,5 @@
 //! Serves HTTP to untrusted clients, with limits on their number, time and bytes. Each connection
-//! serves one request; further connections wait in the kernel's backlog.
+//! serves one request. Connections for which there is no place wait in the kernel's backlog.
 
 mod clients;
 pub(crate) mod listening;
@@ -41,7 +41,8 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 const FAILURE_PERIOD: Duration = Duration::from_secs(10);
 /// Maximum number of characters of a reason phrase.
 const LONGEST_PHRASE: usize = 400;
-/// Maximum number of bytes of a line of text. Clients read at least 16 KiB of a response.
+/// Maximum number of bytes of a line of text, without the note that it was truncated. Clients read
+/// at least 16 KiB of a response.
 const LONGEST_LINE: usize = 8 * 1024;
 
 /// Accepts connections forever, serving at most `connections` at once; `of` names the address in
@@ -139,7 +140,7 @@ pub(crate) fn text(status: StatusCode, line: &impl ToString) -> Response<Full<By
     response
 }
 
-/// The line, truncated to the maximum that clients read, and flagged as truncated.
+/// The line, truncated to [`LONGEST_LINE`], with a note if it was truncated.
 fn shortened(mut line: String) -> String {
     if line.len() > LONGEST_LINE {
         let whole = line.len();
@@ -148,7 +149,7 @@ fn shortened(mut line: String) -> String {
             .find(|at| line.is_char_boundary(*at));
         line.truncate(end.unwrap_or(0));
         line.push_str(&format!(
-            " … (truncated here; exectrail's own log has all {whole} bytes)"
+            " … (truncated here; exectrail's diagnostics have all {whole} bytes)"
         ));
     }
     line
@@ -174,7 +175,7 @@ mod tests {
             let cut = shortened(letter.repeat(40_000));
             assert!(cut.len() < 16 * 1024, "{}", cut.len());
             assert!(cut.starts_with(letter));
-            let flag = format!("has all {} bytes)", 40_000 * letter.len());
+            let flag = format!("have all {} bytes)", 40_000 * letter.len());
             assert!(cut.contains(&flag), "{cut}");
         }
     }

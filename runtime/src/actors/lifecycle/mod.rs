@@ -1,16 +1,19 @@
 //! Lifecycle: starts and stops the other actors.
 //!
 //! Receives [`Signal`], [`ActorDied`], [`WorkspaceTraced`]. Starts the others in order: preflight,
-//! emitter, probes, reader, listeners (`starting`). Stops them in reverse order: it accepts no more
-//! announcements, detaches the probes, empties the ring and writes the last line (`stopping`). If
-//! the start fails, it has the init listener answer with the reason (`refuse`). It does nothing
-//! else.
+//! emitter, tracer, ring reader, listeners, label files (`starting`). Stops them in order: it
+//! accepts no more announcements, detaches the probes, empties the ring and writes the last line
+//! (`stopping`). If the start fails, it has the init listener answer with the reason (`refuse`). It
+//! does nothing else.
 //!
 //! ```text
 //! Starting ──────► Running ──────► Stopping ──► (the process ends)
 //!    │                                ▲
 //!    └───────────► Refusing ──────────┘
 //! ```
+//!
+//! If the start fails after a request to stop, or takes too long after one, Starting is followed by
+//! Stopping.
 
 mod starting;
 mod stopping;
@@ -144,7 +147,7 @@ impl Lifecycle {
             *startup_timeout = Some(ctx.run_later(patience, Self::stop_if_idle));
         }
         if let Some((ready, address)) = self.ready.take().zip(address) {
-            // Only `run` reads this address.
+            // A sidecar in a pod has dropped the receiver.
             let _ = ready.send(address);
         }
     }
@@ -180,7 +183,8 @@ impl Lifecycle {
         ctx.spawn(refusing.map(|(), lifecycle, ctx| lifecycle.stop(Outcome::Failed, ctx)));
     }
 
-    /// Stops if nothing is traced. Tracer decides, so that no announcement is accepted meanwhile.
+    /// Stops if nothing is or was traced. Tracer decides, so that no announcement is accepted
+    /// meanwhile.
     fn stop_if_idle(&mut self, ctx: &mut Context<Self>) {
         let State::Running { actors, .. } = &self.state else {
             return;

@@ -18,10 +18,11 @@ use crate::probes::{
 /// `bpf_get_current_task_btf` came with Linux 5.11.
 const OLDEST: KernelVersion = KernelVersion::new(5, 11, 0);
 
-/// How this architecture enters the calls.
+/// The positions of the calls' arguments on this architecture.
 #[cfg(target_arch = "aarch64")]
 const HERE: ExecCalls = ExecCalls::AARCH64;
-/// How this architecture enters the calls; on unknown architectures nothing is attached.
+/// The positions of the calls' arguments on this architecture; on unknown architectures nothing is
+/// attached.
 #[cfg(not(target_arch = "aarch64"))]
 const HERE: ExecCalls = ExecCalls::X86_64;
 

@@ -70,7 +70,7 @@ impl FailedCounters {
         }
     }
 
-    /// How many of the `skipped` runs were for execs that failed.
+    /// How many of the `skipped` executions were for execs that failed.
     ///
     /// The others were for execs that succeeded: those of the node's `execs` that no program has
     /// seen, by the counts of `calls`.
