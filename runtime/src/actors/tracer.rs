@@ -393,9 +393,11 @@ impl Handler<Detach> for Tracer {
     type Result = ();
 
     fn handle(&mut self, _: Detach, _: &mut Self::Context) {
-        // Removes targets that have just ended, and may save the time until which execs were
-        // recorded.
+        // Removes targets that have just ended.
         self.watch(false);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.end();
+        }
         self.probes = None;
     }
 }

@@ -1,26 +1,26 @@
 //! What an error of the command line advises.
 
 use clap::{
-    CommandFactory as _,
+    Command,
     builder::StyledStr,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use super::Cli;
-
-/// The advice for a word that is no sub-command: one that is similar and not hidden, or else how to
-/// trace the word as a command.
-pub(crate) fn advise(mut error: clap::Error) -> clap::Error {
+/// The advice for a word that is no sub-command of `program`: one that is similar and not hidden,
+/// or else how to trace the word as a command.
+pub(crate) fn advise(program: &Command, mut error: clap::Error) -> clap::Error {
     if error.kind() != ErrorKind::InvalidSubcommand {
         return error;
     }
-    let similar = match error.get(ContextKind::SuggestedSubcommand) {
-        Some(ContextValue::Strings(names)) => {
-            names.iter().filter(|name| is_visible(name)).collect()
-        }
-        _ => Vec::new(),
+    let is_visible = |name: &String| {
+        let command = program.find_subcommand(name);
+        command.is_some_and(|command| !command.is_hide_set())
     };
-    if similar.is_empty() {
+    let is_similar = match error.get(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::Strings(names)) => names.iter().any(is_visible),
+        _ => false,
+    };
+    if !is_similar {
         error.insert(ContextKind::SuggestedSubcommand, ContextValue::None);
         let advice = StyledStr::from("to trace a command: exectrail run -- COMMAND");
         error.insert(
@@ -31,23 +31,18 @@ pub(crate) fn advise(mut error: clap::Error) -> clap::Error {
     error
 }
 
-fn is_visible(name: &str) -> bool {
-    let command = Cli::command();
-    let found = command.find_subcommand(name);
-    found.is_some_and(|command| !command.is_hide_set())
-}
-
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
 
     #[test]
     fn a_word_that_is_no_sub_command_is_perhaps_a_command_to_trace() {
+        let program = Command::new("exectrail")
+            .subcommand(Command::new("preflight"))
+            .subcommand(Command::new("man").hide(true));
         let said = |word| {
-            let error = Cli::try_parse_from(["exectrail", word]).unwrap_err();
-            advise(error).to_string()
+            let error = program.clone().try_get_matches_from(["exectrail", word]);
+            advise(&program, error.unwrap_err()).to_string()
         };
         assert!(said("make").contains("tip: to trace a command: exectrail run -- COMMAND"));
         assert!(!said("make").contains("'man'"));

@@ -15,11 +15,14 @@ pub(crate) mod sidecar;
 
 use std::process::ExitCode;
 
+use clap::CommandFactory as _;
+use exectrail_preflight::environment;
+
 use crate::cli::{Cli, Command, advise};
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
-    let cli: Cli = exectrail_preflight::environment::parse(advise);
+    let cli: Cli = environment::parse(|error| advise(&Cli::command(), error));
     match cli.command {
         None => sidecar::main(&cli.sidecar),
         Some(Command::Preflight(args)) => exectrail_preflight::cli::main(args),

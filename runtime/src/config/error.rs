@@ -122,13 +122,13 @@ pub enum ValueError {
     LongLabels(#[from] LabelsTooLong),
     /// Rules that leave too little room on the first line, which lists them.
     #[error(
-        "the rules (--exclude, --include) have {length} bytes on the log's first line, and may have \
-         {most}, a half of --max-line-bytes: shorten them, or allow longer lines"
+        "the rules (--exclude, --include) take {length} bytes of the log's first line, and may \
+         take {most}, a half of --max-line-bytes: shorten them, or allow longer lines"
     )]
     LongRules {
         /// Their length on the line.
         length: usize,
-        /// What they may have.
+        /// What they may take.
         most: usize,
     },
     /// Not a rule, or rules that do not go together.

@@ -188,6 +188,7 @@ impl StateFile {
                 .create(true)
                 .truncate(true)
                 .mode(0o600)
+                .custom_flags(NONBLOCK)
                 .open(&next)?;
             file.write_all(&serde_json::to_vec(&contents)?)?;
             fs::rename(&next, self.path.join(FILE))

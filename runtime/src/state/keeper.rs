@@ -62,6 +62,14 @@ impl Keeper {
         self.save(targets);
     }
 
+    /// Recording ends now: writes the state with this time.
+    pub(crate) fn end(&mut self) {
+        if self.saved_at.is_some() {
+            self.until = WallClock::boot_now();
+            self.save(self.saved.clone());
+        }
+    }
+
     /// Takes the last checkpoint, and writes the state with it. It may come after the end of
     /// recording, so the time until which the targets were recorded stays.
     pub(crate) fn checkpoint(&mut self, checkpoint: Checkpoint) {
