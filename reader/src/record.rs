@@ -1,6 +1,6 @@
 //! The keys of a line that the commands show, filter and count. Text is borrowed from the line.
 //!
-//! `long_argv` joins `exec_argv` lines, which continue the argv of an `exec` line, to that record.
+//! `long_argv` joins `exec_argv` lines to the record of the `exec` line whose argv they continue.
 
 use std::{borrow::Cow, ops::Deref};
 
@@ -157,7 +157,7 @@ impl<'a> Record<'a> {
     /// # Errors
     /// If it is not JSON, or a key is missing or has another type.
     pub(crate) fn read(line: &'a [u8]) -> serde_json::Result<Self> {
-        // Checked at once, UTF-8 costs less than in each text.
+        // To check UTF-8 once costs less than to check it in each text.
         match str::from_utf8(line) {
             Ok(line) => serde_json::from_str(line),
             Err(_) => serde_json::from_slice(line),

@@ -32,7 +32,7 @@ pub struct Audit {
     demands: Demands,
     diagnostics: u64,
     runs: Vec<Run>,
-    /// The runs with an id, by that.
+    /// The runs that have an id, by id.
     by_id: BTreeMap<String, usize>,
     /// The run of the last line.
     present: Option<usize>,
@@ -88,7 +88,8 @@ impl Audit {
         line.fields.run.is_none() && !line.is_of_a_log() && present.is_none_or(has_run)
     }
 
-    /// The run of a line. A line without an id belongs to the run of the line before.
+    /// The run of a line. A line without an id belongs to the run of the line before, unless it is
+    /// the first line of a run, or that run has ended.
     fn run_of(&mut self, line: &LogLine) -> usize {
         let new = self.runs.len();
         let at = match &line.fields.run {
