@@ -7,7 +7,7 @@ use serde::{Serialize, ser::SerializeSeq as _};
 
 use crate::{numbers::Numbers, record::Record, shown::escaped, time::microseconds};
 
-/// Maximum number of gaps. Further ones are joined with the last one of their kind.
+/// Number of gaps from which on a gap is joined with the last one of its kind and workspace.
 const GAPS: usize = 20_000;
 /// Maximum number of runs that are followed.
 const RUNS: usize = 10_000;
@@ -22,9 +22,9 @@ pub(super) enum Kind {
     Suppressed,
     /// A time in which nothing was recorded.
     Untraced,
-    /// Lines that are not here.
+    /// Lines that are not in the log.
     Missing,
-    /// A run whose end is not here.
+    /// A run whose end is not in the log.
     Open,
 }
 
@@ -70,7 +70,7 @@ pub(super) struct Gaps {
 }
 
 impl Gaps {
-    /// Takes a line of a workspace, written at `now`.
+    /// Takes a line of a workspace; `now` is its time.
     pub(super) fn line(&mut self, workspace: usize, now: i64, record: &Record<'_>) {
         self.number(workspace, now, record);
         let fields = &record.fields;

@@ -1,4 +1,4 @@
-//! What a tree does not show: losses, suppressed execs, lines that are missing, and times in which
+//! What the log does not have: losses, suppressed execs, lines that are missing, and times in which
 //! nothing was recorded.
 
 use std::collections::BTreeMap;
