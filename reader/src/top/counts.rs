@@ -31,8 +31,8 @@ impl Counts {
         self.counts.insert(key.into(), 1);
     }
 
-    /// Forgets at least half of the keys: those with the lower counts. Of keys with the same count it
-    /// forgets all or none.
+    /// Forgets at least half of the keys: those with the lower counts. Of keys with the same count
+    /// it forgets all or none.
     fn forget(&mut self) {
         let mut all: Vec<u64> = self.counts.values().copied().collect();
         let middle = all.len() / 2;
