@@ -11,7 +11,7 @@ const SAME: &str = "=";
 #[derive(Debug, Default)]
 pub(crate) struct Argv<'a> {
     words: Vec<Text<'a>>,
-    /// With the arguments of further lines.
+    /// The arguments of all lines, if there are several.
     joined: Option<Vec<String>>,
     json: Option<String>,
 }
@@ -56,7 +56,8 @@ impl<'a> Argv<'a> {
         self.json.as_deref()
     }
 
-    /// Whether the text is the command line of the record, if that has one.
+    /// Whether the report shows the command line of the record, if it has one, as the exec's text.
+    /// The command line of several lines is cut.
     pub(crate) fn is_cmdline_the_text(&self) -> bool {
         self.joined.is_none()
     }

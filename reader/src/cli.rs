@@ -46,7 +46,7 @@ Examples:
 
 Exit status:
   0  success
-  1  a file cannot be read, or the log has faults (verify)
+  1  a file cannot be read or written, the files are no log, or the log has faults (verify)
   2  wrong usage
 ";
 
@@ -61,8 +61,8 @@ Examples:
   # as it happens
   exectrail-log show --follow /var/log/pods/*/exectrail/0.log
 
-Lines that are not of processes begin with `*`. If filters choose processes, `lost` and `suppressed`
-lines are shown, too: what they count may be what is sought.
+The text of all lines but `exec` begins with `*`. If filters choose processes, `lost` and
+`suppressed` lines are shown, too: the events that these count may match.
 ";
 
 const TREE_EXAMPLES: &str = "\
@@ -86,7 +86,7 @@ Examples:
   # a page about a log, to open in a browser
   exectrail-log report -o report.html exectrail.log
 
-  # what jessie executed yesterday, for somebody else to read
+  # what jessie executed between two days ago and one day ago, for somebody else to read
   exectrail-log report --user jessie --since 2d --until 1d --title 'Jessie, Thursday' exectrail.log
 
 The file has all that the log says about each exec, and needs no network. Current browsers show it.

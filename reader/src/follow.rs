@@ -51,7 +51,7 @@ pub(crate) fn follow(
     }
     let mut followed: Vec<Followed> = files.iter().map(|path| Followed::new(path)).collect();
     for file in &mut followed {
-        // Only later may it be missing, during a rotation.
+        // It may be missing only later, during a rotation.
         if let Err(error) = file.begin() {
             eprintln!("{program}: cannot follow {}: {error}", file.path.display());
             return false;

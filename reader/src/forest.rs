@@ -44,7 +44,7 @@ pub(crate) struct Process<T> {
     sid: u64,
     /// Place in the order of lines.
     pub(crate) order: u64,
-    /// What its first exec executed; `None` if it only forked.
+    /// Its first exec; `None` if it only forked, or no exec of it was taken.
     pub(crate) exec: Option<T>,
     pub(crate) end: Option<End>,
     pub(crate) nanoseconds: u64,
@@ -53,7 +53,7 @@ pub(crate) struct Process<T> {
     pub(crate) is_by_session: bool,
 }
 
-/// Something that a process did later than its first exec.
+/// An exec of a process after its first one, or a failed exec.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deed<T> {
     pub(crate) process: Number,
@@ -79,7 +79,8 @@ pub(crate) struct Linked<T> {
     pub(crate) deeds: Vec<Deed<T>>,
     /// The children of each process, in the order of lines.
     children: Vec<Number>,
-    /// Where the children of a process begin in `children`; those of the last are the roots.
+    /// Where the children of each process begin in `children`. The roots follow those of the last
+    /// process.
     begins: Vec<u32>,
 }
 
@@ -389,7 +390,7 @@ impl<T: Copy> Linked<T> {
             .unwrap_or_default()
     }
 
-    /// What a process did after its first exec.
+    /// The deeds of a process, in the order of lines.
     pub(crate) fn deeds(&self, number: Number) -> &[Deed<T>] {
         let start = self.deeds.partition_point(|deed| deed.process < number);
         let end = self.deeds.partition_point(|deed| deed.process <= number);

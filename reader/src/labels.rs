@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 const USER: [&str; 3] = ["username", "user_email", "user_id"];
 /// Keys of labels that name a workspace.
 const WORKSPACE: [&str; 2] = ["workspace_name", "workspace_id"];
-/// Maximum number of different labels that are remembered.
+/// Maximum number of different sets of labels that are remembered.
 const REMEMBERED: usize = 4096;
 
 /// The labels of a run.
@@ -64,7 +64,7 @@ pub(crate) struct LabelCache {
 }
 
 impl LabelCache {
-    /// The labels with this JSON. Labels that are not text have none.
+    /// The labels with this JSON; none if it is not an object of texts.
     pub(crate) fn get(&mut self, json: Option<&RawValue>) -> Arc<Labels> {
         let Some(json) = json.map(RawValue::get) else {
             return Arc::clone(&self.none);

@@ -8,7 +8,7 @@ use crate::{
     source::{LONGEST_LINE, LineNumber},
 };
 
-/// Maximum number of execs whose further lines are awaited at the same time: there is one in each
+/// Maximum number of execs whose further lines are awaited at the same time: at most one in each
 /// run.
 const AWAITED: usize = 256;
 
@@ -59,7 +59,7 @@ impl LongArgv {
         Some(exec)
     }
 
-    /// Awaits further lines of an exec. Returns the oldest exec if there is no room for it.
+    /// Awaits further lines of an exec. Returns the oldest exec if there is no room for all.
     pub(crate) fn put(&mut self, exec: LongExec) -> Option<LongExec> {
         self.bytes += exec.lines.len();
         self.awaited.push_back(exec);

@@ -23,7 +23,7 @@ pub(crate) fn print(program: &str, bytes: &[u8]) -> ExitCode {
 pub(crate) fn finish(program: &str, written: io::Result<()>, is_read: bool) -> ExitCode {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("{program}: cannot write to standard output: {error}");
+            eprintln!("{program}: cannot write the output: {error}");
             ExitCode::FAILURE
         }
         _ if is_read => ExitCode::SUCCESS,

@@ -171,7 +171,7 @@ impl<C: Consumer> Shared<'_, C> {
 }
 
 /// Reads all files. A file that cannot be read is named on standard error, and the others are read.
-/// Returns whether all could be read, and whether there is a line of exectrail, if there is any.
+/// Returns `false` if a file could not be read, or if there are lines and none is of exectrail.
 pub(crate) fn read_all<C: Consumer + Send>(
     program: &str,
     files: &[PathBuf],

@@ -21,7 +21,7 @@ const NAMED: usize = 5;
 /// The files to read.
 #[derive(Debug, Args)]
 pub(crate) struct Files {
-    /// The log: any number of files, each log's oldest first; - reads standard input
+    /// The files to read, in any number; those of one log oldest first; - reads standard input
     #[arg(default_value = "-", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -41,7 +41,7 @@ impl Files {
 /// Takes records.
 pub(crate) trait Consumer {
     /// Takes a record, and the line that it is from. If its argv continues in further lines, these
-    /// are behind it.
+    /// follow in `line`, with line breaks between them.
     ///
     /// # Errors
     /// If nothing more is wanted.
@@ -116,8 +116,10 @@ impl<'a, C: Consumer> Reading<'a, C> {
             "{program}: lines that could not be read: {}",
             self.unreadable
         );
-        for named in &self.named {
-            eprintln!("{program}: {named}");
+        if self.at_once.is_none() {
+            for named in &self.named {
+                eprintln!("{program}: {named}");
+            }
         }
         self.has_record
     }
@@ -182,7 +184,7 @@ impl<C: Consumer> Reading<'_, C> {
         }
     }
 
-    /// Gives the execs to the consumer whose further lines are not in the log.
+    /// Gives the consumer the execs whose further lines are not in the log.
     pub(crate) fn end_all(&mut self) -> Result<(), Stop> {
         while let Some(exec) = self.long_argv.take_first() {
             self.end_long(&exec)?;

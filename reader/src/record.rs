@@ -1,6 +1,6 @@
 //! The keys of a line that the commands show, filter and count. Text is borrowed from the line.
 //!
-//! `long_argv` joins `exec_argv` lines, which continue the argv of an `exec` line, to that record.
+//! `long_argv` joins `exec_argv` lines to the record of the `exec` line whose argv they continue.
 
 use std::{borrow::Cow, ops::Deref};
 
@@ -59,6 +59,11 @@ pub(crate) struct Fields<'a> {
     pub(crate) since: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) until: Option<Text<'a>>,
+    // Of `workspace_started`:
+    #[serde(borrow)]
+    pub(crate) found: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) started: Option<Text<'a>>,
     pub(crate) untraced_ns: Option<u64>,
     // Of `tracing_started`:
     #[serde(borrow)]
@@ -140,6 +145,13 @@ pub(crate) struct Event<'a> {
 }
 
 impl Fields<'_> {
+    /// For how long after its start a workspace was not recorded, in nanoseconds. If the run before
+    /// has recorded it, that is the time between the runs, which the first line has.
+    pub(crate) fn untraced(&self) -> Option<u64> {
+        let is_found_anew = self.found.as_deref() != Some("state");
+        self.untraced_ns.filter(|time| *time > 0 && is_found_anew)
+    }
+
     /// What a `lost` or `suppressed` line counts; `None` if it is of no known kind.
     pub(crate) fn events(&self) -> Option<&'static str> {
         match self.of.as_deref().unwrap_or("exec") {
@@ -157,7 +169,7 @@ impl<'a> Record<'a> {
     /// # Errors
     /// If it is not JSON, or a key is missing or has another type.
     pub(crate) fn read(line: &'a [u8]) -> serde_json::Result<Self> {
-        // Checked at once, UTF-8 costs less than in each text.
+        // To check UTF-8 once costs less than to check it in each text.
         match str::from_utf8(line) {
             Ok(line) => serde_json::from_str(line),
             Err(_) => serde_json::from_slice(line),

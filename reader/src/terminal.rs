@@ -21,7 +21,8 @@ const CONTROL_D: u8 = 4;
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
-/// The screen of the terminal that standard output is. Dropped, it is as before.
+/// The screen of the terminal that standard output is. The terminal is as before once this is
+/// dropped.
 pub(crate) struct Screen {
     keyboard: File,
     before: Termios,
@@ -62,7 +63,7 @@ impl Screen {
         Some(screen)
     }
 
-    /// Whether the user has pressed q or Ctrl-C.
+    /// Whether the user has pressed q, Ctrl-C or Ctrl-D, or the keyboard cannot be read.
     pub(crate) fn is_left(&self) -> bool {
         self.is_left.load(Ordering::Relaxed)
     }

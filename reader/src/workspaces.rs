@@ -30,7 +30,7 @@ impl Name {
     }
 }
 
-/// What tells workspaces apart.
+/// What differs between workspaces.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {
     user: Option<String>,
@@ -48,8 +48,8 @@ pub(crate) struct Workspaces {
 }
 
 impl Workspaces {
-    /// The number of the workspace of a line; a new one has the next number. Without the labels of
-    /// a workspace, each run is one.
+    /// The number of the workspace of a line; a new one has the next number. If no label names a
+    /// user or a workspace, each run is a workspace.
     pub(crate) fn number(&mut self, record: &Record<'_>, labels: &Arc<Labels>) -> usize {
         if let Some((_, at)) = self.by_labels.get(&Arc::as_ptr(labels).addr()) {
             return *at;

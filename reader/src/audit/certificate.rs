@@ -16,7 +16,7 @@ pub(crate) struct Certificate<'a> {
     exectrail: &'static str,
     made: String,
     log: String,
-    /// `signed`, or `self-attested`: who can write the log can make such a log.
+    /// `signed`, or `self-attested`: whoever can write the log could have made it.
     attested: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,

@@ -33,7 +33,8 @@ pub struct Proven {
 pub(super) struct CheckpointAudit {
     /// The chain over the lines; `None` until its beginning is known.
     chain: Option<Chain>,
-    /// The last line, as counted in the log, up to which all lines are known to be unchanged.
+    /// The line that has the last head, as counted in the log; 0 if there is none. The next head
+    /// covers the lines from it on.
     good: u64,
     last: VecDeque<Checkpoint>,
     /// What is proved if the run has no fault up to there.
@@ -66,7 +67,7 @@ impl CheckpointAudit {
             }
             self.prove(line, parsed, head, faults);
         } else if parsed.msg == "tracing_stopped" && (self.any || key.is_some()) {
-            // Of a run with checkpoints, the last line is one.
+            // In a run with checkpoints, its last line is a checkpoint, too.
             faults.push(Fault::NotSigned { line });
         } else if is_signed(bytes) {
             let reason = "it has `sig` without `head`".to_owned();
@@ -117,7 +118,7 @@ impl CheckpointAudit {
         }
     }
 
-    /// Whether the run has this checkpoint, or has a later one and the memory of this one is gone.
+    /// Whether the run has this checkpoint, or may have it: only the last ones are kept.
     pub(super) fn has(&self, wanted: Checkpoint) -> bool {
         match self.last.front() {
             Some(first) if first.line > wanted.line => self.last.len() == KEPT,

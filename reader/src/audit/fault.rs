@@ -1,4 +1,4 @@
-//! The faults of a log, with their texts. The `reason` of some comes from where they are found.
+//! The faults of a log, with their texts. The text of a `reason` is where its fault is found.
 
 use exectrail_proof::Head;
 use jiff::Timestamp;
@@ -50,7 +50,7 @@ pub enum Fault {
         /// Number of the line.
         line: u64,
     },
-    /// A line that occurs before, or is out of order.
+    /// A line that occurred before, or is out of order.
     #[error(
         "line {line} has number {number} in the run and follows number {after}: it is doubled or \
         out of order"
@@ -84,7 +84,7 @@ pub enum Fault {
         series: Series,
         /// The number.
         seq: u64,
-        /// The number before it.
+        /// The greatest number before it.
         after: u64,
     },
     /// Events without a line that no `lost` line reports.
@@ -115,14 +115,14 @@ pub enum Fault {
     },
     /// The hash of the lines differs.
     #[error(
-        "line {line}: its `head` is not the hash of the lines before it: after line {after} a \
+        "line {line}: its `head` is not the hash of the lines before it: from line {after} on, a \
         line of the run was changed, added or removed; --rewritten accepts a log whose lines a \
         collector has rewritten"
     )]
     WrongHead {
         /// Number of the line.
         line: u64,
-        /// Number of the last line that is known to be unchanged; 0 for none.
+        /// Number of the line with the head before it, which this head covers, too; 0 for none.
         after: u64,
     },
     /// A checkpoint without a valid signature, or a last line without a head.

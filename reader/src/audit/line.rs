@@ -17,7 +17,7 @@ pub(super) struct LogLine {
 }
 
 impl LogLine {
-    /// Whether the log has lines of this `msg`.
+    /// Whether a line with this `msg` is part of the log, and not a diagnostic.
     pub(super) fn is_of_a_log(&self) -> bool {
         matches!(
             self.msg.as_str(),
@@ -164,7 +164,7 @@ impl Fields {
     }
 }
 
-/// The name of a place as in `places`.
+/// The place that has this name in `places`.
 pub(super) fn place_named(name: &str) -> Option<Place> {
     let (cpu, lane) = name.split_once('.').unwrap_or((name, "0"));
     Some(Place {

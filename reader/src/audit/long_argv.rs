@@ -8,7 +8,7 @@ use super::{
 /// What the next line of a run has to be.
 #[derive(Debug, Default)]
 pub(super) struct LongArgv {
-    /// The exec whose argv is not complete, and the number of its next line.
+    /// The exec whose argv is not complete, and the `part` of its next line.
     awaited: Option<(Series, u64, u64)>,
 }
 

@@ -32,7 +32,7 @@ pub struct Audit {
     demands: Demands,
     diagnostics: u64,
     runs: Vec<Run>,
-    /// The runs with an id, by that.
+    /// The runs that have an id, by id.
     by_id: BTreeMap<String, usize>,
     /// The run of the last line.
     present: Option<usize>,
@@ -88,7 +88,8 @@ impl Audit {
         line.fields.run.is_none() && !line.is_of_a_log() && present.is_none_or(has_run)
     }
 
-    /// The run of a line. A line without an id belongs to the run of the line before.
+    /// The run of a line. A line without an id belongs to the run of the line before, unless it is
+    /// the first line of a run, or that run has ended.
     fn run_of(&mut self, line: &LogLine) -> usize {
         let new = self.runs.len();
         let at = match &line.fields.run {
@@ -142,6 +143,8 @@ impl Audit {
             return;
         };
         let line = run.first_line;
+        // Of lines that were written anew, no checkpoint is kept.
+        let sought = previous.checkpoint.filter(|_| !self.demands.rewritten);
         let before = self.by_id.get(&previous.run).copied();
         let before = before.filter(|before| *before < at);
         let fault = match before.and_then(|before| self.runs.get_mut(before)) {
@@ -153,7 +156,7 @@ impl Audit {
             },
             Some(before) => {
                 before.has_successor = true;
-                match previous.checkpoint {
+                match sought {
                     Some(checkpoint) if !before.has(checkpoint) => Fault::PreviousRunCut {
                         line,
                         run: previous.run,

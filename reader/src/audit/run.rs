@@ -235,7 +235,7 @@ impl Run {
             _ => true,
         };
         if !is_whole {
-            let reason = format!("a {msg:?} line without its keys");
+            let reason = format!("keys of {msg:?} are missing or wrong");
             self.faults.push(Fault::NotALine { line, reason });
         }
     }

@@ -12,7 +12,7 @@ use crate::{
 /// Maximum number of runs whose node is remembered.
 const RUNS: usize = 10_000;
 
-/// Where a run records.
+/// Where a run records, and its version of exectrail.
 #[derive(Debug, Default)]
 pub(super) struct Boot {
     pub(super) id: Option<String>,
@@ -61,7 +61,7 @@ pub(super) enum Kind {
 pub(super) struct Converted<'a> {
     pub(super) kind: Kind,
     pub(super) record: &'a Record<'a>,
-    /// Without keys for `lost` and `suppressed`.
+    /// `None` for `lost` and `suppressed`.
     pub(super) event: Option<&'a Event<'a>>,
     pub(super) labels: &'a Labels,
     pub(super) boot: Option<&'a Boot>,
@@ -96,7 +96,8 @@ impl<'a> Converted<'a> {
         })
     }
 
-    /// A process's id for good: that of the boot, if the log has it, the process id, and the start.
+    /// An id that no other process ever has: the id of the boot, if the log has it, the process id,
+    /// and the start.
     pub(super) fn entity(&self, pid: Option<u64>, start: Option<u64>) -> Option<String> {
         let (pid, start) = (pid?, start.filter(|start| *start > 0)?);
         let boot = self.boot.and_then(|boot| boot.id.as_deref());
@@ -145,7 +146,7 @@ impl<'a> Converted<'a> {
         microseconds(&self.record.ts).unwrap_or(0)
     }
 
-    /// The period of a loss, in microseconds since 1970.
+    /// The period of lost or suppressed events, in microseconds since 1970.
     pub(super) fn period(&self) -> (i64, i64) {
         let fields = &self.record.fields;
         let time = |text: &Option<crate::record::Text<'_>>| {
@@ -168,7 +169,7 @@ pub(super) fn base_name(path: &str) -> &str {
 pub(super) struct Object(serde_json::Map<String, serde_json::Value>);
 
 impl Object {
-    /// Adds a value, if it is known. An object or list without content is not.
+    /// Adds a value, unless it is null, or an object or list without content.
     pub(super) fn with(mut self, key: &str, value: impl Into<serde_json::Value>) -> Self {
         let value = value.into();
         let is_empty = match &value {

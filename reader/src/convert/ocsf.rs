@@ -1,5 +1,5 @@
 //! Open Cybersecurity Schema Framework, <https://schema.ocsf.io>: class Process Activity (1007),
-//! and Base Event (0) for what was lost.
+//! and Base Event (0) for lost and suppressed events.
 
 use serde_json::Value;
 

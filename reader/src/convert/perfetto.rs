@@ -19,7 +19,7 @@ use super::{
     },
 };
 
-/// Maximum number of execs whose end is awaited; the oldest is an instant.
+/// Maximum number of execs whose end is awaited; beyond it, the oldest becomes an instant.
 const AWAITED: usize = 100_000;
 /// Maximum number of tracks that are remembered as described.
 const TRACKS: usize = 1_000_000;
@@ -136,7 +136,7 @@ impl Perfetto {
         Ok(())
     }
 
-    /// Writes the exec of a track that has ended at a time; an instant if that is not known.
+    /// Writes the exec of a track, which ended at this time: an instant if that is not known.
     fn end(&mut self, track: u64, time: Option<u64>, out: &mut impl Write) -> io::Result<()> {
         let Some(open) = self.open.remove(&track) else {
             return Ok(());
@@ -190,7 +190,7 @@ fn write(out: &mut impl Write, packet: TracePacket) -> io::Result<()> {
     out.write_all(&trace.encode_to_vec())
 }
 
-/// Both clocks have the time of day: the log has no other.
+/// Both clocks show the wall-clock time, as `ts` does.
 fn clocks(time: u64) -> TracePacket {
     let clock = |id| Clock {
         clock_id: Some(id),

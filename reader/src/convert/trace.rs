@@ -1,7 +1,7 @@
 //! The messages of Perfetto's trace that are written, from `protos/perfetto/trace/` of Perfetto:
 //! `trace.proto`, `trace_packet.proto`, `clock_snapshot.proto`,
-//! `track_event/track_descriptor.proto`,
-//! `track_event/track_event.proto` and `track_event/debug_annotation.proto`.
+//! `track_event/track_descriptor.proto`, `track_event/track_event.proto` and
+//! `track_event/debug_annotation.proto`.
 
 use prost::Message;
 

@@ -54,8 +54,9 @@ pub(crate) struct FilterArgs {
 
     /// Only this process and its descendants: a process id in the node's PID namespace
     ///
-    /// Nodes have process ids of their own: choose the workspace, too, if the log has several. A
-    /// descendant whose parent has no line, such as a child of a subshell, is known by its session.
+    /// Each node has its own process ids: choose the workspace, too, if the log has several nodes.
+    /// A descendant whose parent has no line, such as a child of a subshell, is known by its
+    /// session.
     #[arg(long, value_name = "PID")]
     pub(crate) under: Option<u64>,
 
@@ -87,14 +88,14 @@ impl Filter {
         self.args.msg.iter().any(|name| name == msg)
     }
 
-    /// Whether flags choose processes, so that lines of other kinds are not wanted. Losses are:
-    /// what they count may be what is sought.
+    /// Whether flags choose processes. Lines without a process are then not wanted, except `lost`
+    /// and `suppressed`: the events that these count may match.
     fn chooses_processes(&self) -> bool {
         let args = &self.args;
         !args.exe.is_empty() || args.argv.is_some() || args.under.is_some() || args.entered
     }
 
-    /// Whether a line is in the chosen workspaces and runs, whatever its time and kind.
+    /// Whether a line is of the chosen users, workspaces and runs, whatever its time and kind.
     pub(crate) fn is_in_scope(&self, record: &Record<'_>, labels: &Labels) -> bool {
         let args = &self.args;
         let any = |values: &[String], is: &dyn Fn(&str) -> bool| {
@@ -163,7 +164,7 @@ impl Filter {
     }
 }
 
-/// Whether a path is that of the program: the same path, or a path that ends with the name.
+/// Whether a path is that of the program: the same path, or a path whose last name is this one.
 fn is_program(path: &str, program: &str) -> bool {
     if program.contains('/') {
         return path == program;

@@ -10,7 +10,7 @@ pub(crate) struct Moment {
     text: String,
 }
 
-/// A time that is none.
+/// Text that is not a time.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{value:?} is not a time: write it as 2026-11-26T10:00:00Z, or how long ago it was, such as \

@@ -11,7 +11,7 @@ const REMEMBERED: usize = 1_000_000;
 #[derive(Debug)]
 pub(super) struct Under {
     pid: u64,
-    /// The descendants: process ids with their start.
+    /// The process and its descendants so far: process ids with their start.
     known: HashMap<u64, u64>,
     /// In the order of their first lines.
     order: VecDeque<(u64, u64)>,
@@ -58,8 +58,8 @@ impl Under {
         }
     }
 
-    /// Whether the first process of the session is a descendant. Its number is not used again
-    /// while the session has a process.
+    /// Whether the first process of the session is the process or a descendant. Its id is not used
+    /// again while the session has a process.
     fn leads(&self, sid: u64, start: u64) -> bool {
         sid == self.pid || self.known.get(&sid).is_some_and(|leader| *leader <= start)
     }

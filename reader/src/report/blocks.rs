@@ -1,4 +1,4 @@
-//! The texts of execs: in blocks, of which a browser decompresses those that it shows.
+//! The texts of execs: in blocks, of which a browser decompresses those that it shows or searches.
 
 use std::{
     fs::File,
@@ -19,7 +19,7 @@ const ROWS: usize = 4_096;
 /// Number of bytes after which a block ends.
 const BYTES: usize = 4 * 1024 * 1024;
 
-/// A part of the data: compressed (RFC 1951), as base64, in an element that is not shown.
+/// Writes a part of the data: compressed (RFC 1951), as base64, in an element that is not shown.
 pub(super) fn write_part(out: &mut impl Write, id: &str, bytes: &[u8]) -> io::Result<()> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(6));
     encoder.write_all(bytes)?;
@@ -30,7 +30,7 @@ pub(super) fn write_part(out: &mut impl Write, id: &str, bytes: &[u8]) -> io::Re
     )
 }
 
-/// A block that is full.
+/// A block that gets no further exec.
 struct Block {
     number: usize,
     texts: String,
@@ -102,7 +102,7 @@ impl Blocks {
             .map_err(|_| io::Error::other("the blocks cannot be written"))
     }
 
-    /// The file with all blocks, at its beginning, and the number of the first exec of each.
+    /// The file with all blocks, rewound, and the number of the first exec of each block.
     ///
     /// # Errors
     /// If the file cannot be written.

@@ -10,7 +10,7 @@ pub(super) struct Shape {
     length: usize,
     /// Bytes of each value: first the lowest byte of all values, then the next one, and so on.
     planes: u32,
-    /// Each value is the difference to the one before. Its lowest bit is the sign.
+    /// Whether each value is the difference to the one before, with the sign in its lowest bit.
     is_delta: bool,
 }
 

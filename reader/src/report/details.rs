@@ -143,7 +143,7 @@ impl Details {
         let Some(values) = self.values.get_mut(number) else {
             return;
         };
-        // A key that stands twice has its first value.
+        // A key that occurs twice has its first value.
         if values.count > self.rows {
             return;
         }

@@ -7,7 +7,7 @@ use serde::{Serialize, ser::SerializeSeq as _};
 
 use crate::{numbers::Numbers, record::Record, shown::escaped, time::microseconds};
 
-/// Maximum number of gaps. Further ones are joined with the last one of their kind.
+/// Number of gaps from which on a gap is joined with the last one of its kind and workspace.
 const GAPS: usize = 20_000;
 /// Maximum number of runs that are followed.
 const RUNS: usize = 10_000;
@@ -22,9 +22,9 @@ pub(super) enum Kind {
     Suppressed,
     /// A time in which nothing was recorded.
     Untraced,
-    /// Lines that are not here.
+    /// Lines that are not in the log.
     Missing,
-    /// A run whose end is not here.
+    /// A run whose end is not in the log.
     Open,
 }
 
@@ -70,7 +70,7 @@ pub(super) struct Gaps {
 }
 
 impl Gaps {
-    /// Takes a line of a workspace, written at `now`.
+    /// Takes a line of a workspace; `now` is its time.
     pub(super) fn line(&mut self, workspace: usize, now: i64, record: &Record<'_>) {
         self.number(workspace, now, record);
         let fields = &record.fields;
@@ -78,13 +78,15 @@ impl Gaps {
             "lost" => Kind::Lost,
             "suppressed" => Kind::Suppressed,
             "workspace_started" => {
-                let untraced = fields.untraced_ns.unwrap_or(0) / 1_000;
-                if let Some(untraced) = i64::try_from(untraced).ok().filter(|time| *time > 0) {
-                    let since = now.saturating_sub(untraced).max(0);
-                    let text = "before the workspace was found".to_owned();
-                    self.add(Kind::Untraced, workspace, (since, now), 0, text);
-                }
-                return;
+                let Some(untraced) = fields.untraced().map(|time| time / 1_000) else {
+                    return;
+                };
+                let untraced = i64::try_from(untraced).unwrap_or(i64::MAX);
+                let started = fields.started.as_deref().and_then(microseconds);
+                let since = started.unwrap_or(now.saturating_sub(untraced)).max(0);
+                let until = since.saturating_add(untraced);
+                let text = "before the workspace was found".to_owned();
+                return self.add(Kind::Untraced, workspace, (since, until), 0, text);
             }
             "workspace_unknown" => {
                 let text = "a workspace may run unrecorded".to_owned();

@@ -36,7 +36,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Takes a line of a workspace, whether or not it is of a process. Returns its time.
+    /// Takes a line of a workspace, whether or not it is of a process.
     pub(super) fn line(&mut self, workspace: usize, record: &Record<'_>) {
         // A time that cannot be read is that of the line before.
         self.now = microseconds(&record.ts).unwrap_or(self.now);
@@ -46,7 +46,7 @@ impl Rows {
         self.gaps.line(workspace, self.now, record);
     }
 
-    /// Adds the exec of the last line, or failed exec.
+    /// Adds the exec or failed exec of the last line.
     pub(super) fn exec(&mut self, workspace: usize, event: &Event<'_>, has_failed: bool) {
         let Some(forest) = self.forests.get_mut(workspace) else {
             return;
@@ -129,7 +129,7 @@ impl Rows {
     }
 }
 
-/// What is no column.
+/// The data that are no column.
 pub(super) struct Rest {
     pub(super) gaps: serde_json::Value,
     pub(super) programs: Vec<Box<str>>,

@@ -33,7 +33,7 @@ pub(super) enum Column {
     Ppid,
     /// The PID namespace.
     PidNs,
-    /// The container; for a container in it both, with a slash between them.
+    /// The container; for a nested container both, with a slash between them.
     Container,
     /// The user id on the node; the effective one, too, if it differs.
     Uid,

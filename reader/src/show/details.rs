@@ -10,7 +10,7 @@ use crate::{
     shown::push_escaped,
 };
 
-/// Keys of `fields` that other columns show, or that prove and tell people nothing.
+/// Keys of `fields` that other columns show, or that say nothing to people.
 const HIDDEN: [&str; 8] = [
     "labels",
     "run",
@@ -22,7 +22,7 @@ const HIDDEN: [&str; 8] = [
     "places_omitted",
 ];
 
-/// Appends what a line says. A `*` marks lines that are not of processes: a command line never
+/// Appends what a line says. A `*` begins the text of all lines but `exec`: a command line never
 /// begins with it, because it is quoted for the shell.
 pub(super) fn push_details(out: &mut String, record: &Record<'_>, json: &[u8]) {
     match (&*record.msg, &record.fields.event) {
@@ -94,7 +94,7 @@ pub(crate) fn seconds(nanoseconds: u64) -> String {
     format!("{}.{:03} s", milliseconds / 1000, milliseconds % 1000)
 }
 
-/// Lines that are rare: all their keys.
+/// Lines that are rare: all their keys but the hidden ones.
 fn push_other(out: &mut String, msg: &str, json: &[u8]) {
     #[derive(Deserialize)]
     struct Line {

@@ -80,7 +80,7 @@ struct Envelope<'a> {
     source: Option<&'a RawValue>,
     #[serde(borrow)]
     events: Option<&'a RawValue>,
-    // What tells containers apart.
+    // Keys that differ between containers.
     #[serde(borrow)]
     kubernetes: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -182,7 +182,7 @@ fn part(envelope: &Envelope<'_>, text: &str) -> Part {
     if text.ends_with('\n') {
         return Part::Last;
     }
-    // Of Docker's parts only the last one has a line break. Collectors may remove that of all.
+    // Of Docker's parts only the last one has a line break. Collectors may remove it.
     if envelope.stream.is_some() && envelope.log.is_some() {
         Part::Unmarked
     } else {

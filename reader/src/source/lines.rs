@@ -9,7 +9,7 @@ use super::{
     prefix::{Part, Unprefixed, without_prefix},
 };
 
-/// Maximum number of objects in each other that are opened.
+/// Maximum number of nested objects that are opened.
 const DEPTH: u8 = 4;
 
 /// Finds exectrail's lines in the bytes of one input, or of the rotated files of one log in their
@@ -85,7 +85,7 @@ impl Lines {
             sink.unreadable(self.number, Unreadable::TooLong);
         } else if !last.is_empty() {
             self.number += 1;
-            // The last line has no line break. Only if it is whole is it a line.
+            // The last line has no line break, so it may be cut.
             let text = without_prefix(&last);
             let is_whole = envelope::is_whole(text.text) || text.part == Part::Last;
             if is_whole || !text.text.starts_with(b"{") {

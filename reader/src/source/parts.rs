@@ -8,7 +8,7 @@ use super::{
     prefix::Part,
 };
 
-/// Maximum number of lines whose last part is awaited at the same time. There is one for each
+/// Maximum number of lines whose last part is awaited at the same time: at most one for each
 /// container and stream.
 const AWAITED: usize = 256;
 
@@ -29,12 +29,12 @@ pub(super) struct Unfinished {
 /// What a text is, after it is joined to the parts before it.
 #[derive(Debug)]
 pub(super) enum Joined {
-    /// Nothing yet: the last part is awaited. Or nothing at all: an empty part behind a line that
-    /// is whole.
+    /// Nothing yet: the last part is awaited. Or nothing at all: an empty part after a line that is
+    /// whole.
     Nothing,
     /// A line of its own.
     Text,
-    /// The last part of this line.
+    /// The last part of a line, which is this one.
     Line(Unfinished),
 }
 
@@ -49,7 +49,8 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Joins a text to the parts of its line. Returns first the lines of which nothing more comes.
+    /// Joins a text to the parts of its line. Returns the lines that ended without a last part, and
+    /// what the text is.
     pub(super) fn join(
         &mut self,
         text: &[u8],
@@ -69,7 +70,7 @@ impl Parts {
             let is_begun = match part {
                 Part::Whole | Part::Last => false,
                 Part::Partial => !is_empty,
-                // Whether more parts come is seen from the text alone.
+                // Only the text shows whether more parts come.
                 Part::Unmarked => !is_empty && begins && !is_whole(text),
             };
             is_begun.then(|| self.begin(key, number))
@@ -118,7 +119,7 @@ impl Parts {
         }
     }
 
-    /// Keeps an unfinished line. Returns the oldest one if there is no room for it.
+    /// Keeps an unfinished line. Returns the oldest one if there is no room for all.
     fn put(&mut self, line: Unfinished) -> Option<Unfinished> {
         self.bytes += line.bytes.len();
         self.unfinished.push_back(line);
@@ -146,7 +147,7 @@ impl Unfinished {
         }
     }
 
-    /// Why the line, of which nothing more comes, cannot be read. `None` if it may be readable.
+    /// Why the line cannot be read, once it has no further part. `None` if it may be readable.
     pub(super) fn fault(&self) -> Option<Unreadable> {
         self.is_too_long.then_some(Unreadable::TooLong)
     }

@@ -1,5 +1,6 @@
 //! Counts of keys in limited memory. They are exact as long as there is room for all keys. If not,
-//! the keys with the lowest counts are forgotten, and by how much a count can be too low is known.
+//! the keys with the lowest counts are forgotten, and `error` says by how much a count may be too
+//! low.
 
 use std::collections::HashMap;
 
@@ -30,7 +31,8 @@ impl Counts {
         self.counts.insert(key.into(), 1);
     }
 
-    /// Forgets the half of the keys that has the lower counts.
+    /// Forgets at least half of the keys: those with the lower counts. Of keys with the same count
+    /// it forgets all or none.
     fn forget(&mut self) {
         let mut all: Vec<u64> = self.counts.values().copied().collect();
         let middle = all.len() / 2;

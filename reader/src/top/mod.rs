@@ -26,7 +26,7 @@ pub(crate) struct TopArgs {
     #[command(flatten)]
     files: Files,
 
-    /// What to count, separated by commas: execs are counted for each combination
+    /// The keys to count by, separated by commas: execs are counted for each combination
     #[arg(
         long,
         value_name = "KEYS",

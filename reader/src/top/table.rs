@@ -18,7 +18,7 @@ use crate::{
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum By {
-    /// The file that runs.
+    /// The file that runs; the name that the caller gave if the file is not known.
     Exe,
     /// The file as the caller named it.
     Filename,
@@ -65,7 +65,7 @@ impl Top {
         }
     }
 
-    /// The table, with the losses that it does not count.
+    /// The table, with the lost and suppressed execs, which it does not count.
     pub(super) fn table(&self, rows: usize) -> String {
         let mut text = String::new();
         let seconds = seconds_between(&self.first, &self.last);
@@ -191,7 +191,7 @@ fn seconds_between(first: &str, last: &str) -> Option<f64> {
     Some(seconds).filter(|seconds| *seconds > 0.0)
 }
 
-/// A rate, in the unit in which it is at least one.
+/// A rate per second or minute if it is at least one, otherwise per hour.
 fn rate(count: u64, seconds: f64) -> String {
     #[expect(
         clippy::cast_precision_loss,

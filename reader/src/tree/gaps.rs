@@ -1,4 +1,4 @@
-//! What a tree does not show: losses, suppressed execs, lines that are missing, and times in which
+//! What the log does not have: losses, suppressed execs, lines that are missing, and times in which
 //! nothing was recorded.
 
 use std::collections::BTreeMap;
@@ -68,12 +68,12 @@ impl Gaps {
                     text.push_str(&seconds(gap));
                 }
             }
-            ("workspace_started", _) => match fields.untraced_ns {
-                Some(untraced) if untraced > 0 => {
-                    text.push_str(" not recorded before: ");
+            ("workspace_started", _) => match fields.untraced() {
+                Some(untraced) => {
+                    text.push_str(" a workspace was not recorded in the first ");
                     text.push_str(&seconds(untraced));
                 }
-                _ => return,
+                None => return,
             },
             ("workspace_unknown", _) => text.push_str(" a workspace may run unrecorded"),
             _ => return,

@@ -30,13 +30,13 @@ const REMEMBERED: usize = 200_000;
 /// Maximum depth that is shown by indentation.
 const DEEPEST: usize = 40;
 
-/// A process in the log of all workspaces: its id, and when it was forked.
+/// A process of any workspace: its id, and when it was forked.
 type Key = (u64, u64);
 
 /// The depths of processes.
 #[derive(Default)]
 struct Depths {
-    /// With whether it has executed something.
+    /// The depth, and whether the process has executed something.
     known: HashMap<Key, (usize, bool)>,
     order: VecDeque<Key>,
 }

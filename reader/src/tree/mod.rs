@@ -1,8 +1,8 @@
 //! The command `tree`: which process started which.
 //!
-//! A process is known by its id and its start. A process that only forked has no line; it is shown
-//! if one of its children has one. Its place is below the first process of its session, from which
-//! it descends.
+//! A process is known by its id and its start. A process that only forked has no `exec` line; it is
+//! shown if one of its children has one. Its place is below the first process of its session, from
+//! which it descends.
 
 mod gaps;
 mod live;

@@ -30,7 +30,7 @@ enum Item<'a> {
 
 /// The rest of the lines below a process.
 struct Level<'a> {
-    /// The next one is the last.
+    /// The next one is at the end.
     items: Vec<Item<'a>>,
     /// Length of the indentation above.
     indentation: usize,
@@ -178,7 +178,7 @@ impl<'a, W: Write> Painter<'a, W> {
             Some(text) => self.styled(Style::new().dimmed(), self.texts.get(text))?,
             None if process.is_by_session => self.styled(
                 Style::new().dimmed(),
-                "(only forked; by its session below this process)",
+                "(only forked; placed here by its session)",
             )?,
             None => self.styled(Style::new().dimmed(), "(only forked, or started before)")?,
         }

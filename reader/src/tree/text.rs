@@ -1,4 +1,4 @@
-//! The texts of a tree, kept together: there are a million of them.
+//! The texts of a tree, kept together: there can be millions of them.
 
 use crate::{
     record::{Event, Record},

@@ -22,12 +22,12 @@ pub struct VerifyArgs {
 
     /// Require that the log is complete up to this time: RFC 3339, such as 2026-11-26T10:00:00Z
     ///
-    /// Without it, lines at the end of a log can be missing unnoticed. A checkpoint must have been
-    /// written after this time.
+    /// Without it, lines at the end of a log can be missing unnoticed. The log needs a checkpoint
+    /// whose `complete_until` is not before this time.
     #[arg(long, value_name = "TIME")]
     pub until: Option<Timestamp>,
 
-    /// Require that a checkpoint of the log has this `head`, noted before at another place
+    /// Require that a checkpoint of the log has this `head`, which was noted elsewhere
     #[arg(long, value_name = "HEX", value_parser = head)]
     pub expect_head: Option<Head>,
 

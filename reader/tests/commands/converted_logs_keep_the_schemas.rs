@@ -1,4 +1,4 @@
-//! What `convert` writes has the fields of ECS, and is read by the schemas that OCSF and Perfetto
+//! What `convert` writes has the fields of ECS, and keeps the schemas that OCSF and Perfetto
 //! publish.
 
 use std::{fs, path::Path, process::Command};
@@ -51,8 +51,7 @@ const ECS: [(&str, &str); 38] = [
     ("user.name", "keyword"),
 ];
 
-/// Python that reads the lines or the trace in `argv[1]` with the published schemas, and prints
-/// what is wrong, or the packets as JSON.
+/// Python that checks the events in `argv[1]` with the published schema, and prints their number.
 const OCSF: &str = r##"
 import json, sys
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
@@ -92,6 +91,8 @@ for line in open(sys.argv[1]):
 print(count)
 "##;
 
+/// Python that reads the trace in `argv[1]` with the published schema, and prints its packets as
+/// JSON.
 const PERFETTO: &str = r#"
 import json, sys
 from google.protobuf.json_format import MessageToDict

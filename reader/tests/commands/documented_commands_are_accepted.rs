@@ -57,7 +57,7 @@ fn every_shown_command_runs() {
         std::env::var("PATH").unwrap()
     );
     for command in shown {
-        // Only these read files of a node, or never end.
+        // Only commands with this path read files of a node, or never end.
         let command = match command.contains("/var/log/pods") {
             true => command
                 .replace("/var/log/pods/*/exectrail/0.log", "exectrail.log")

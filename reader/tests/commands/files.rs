@@ -57,7 +57,7 @@ pub(crate) fn run(run: &str, execs: u64) -> Vec<String> {
     lines
 }
 
-/// A file of these lines.
+/// A file with this content.
 pub(crate) fn file(directory: &Path, name: &str, content: &[u8]) -> PathBuf {
     let path = directory.join(name);
     fs::write(&path, content).unwrap();
@@ -75,7 +75,7 @@ pub(crate) fn prefixed(prefix: &str, lines: &[String]) -> String {
     prefixed.collect()
 }
 
-/// A line in parts of 16 KiB, as container runtimes divide them.
+/// A line in parts of at most 16 KiB, as container runtimes divide it.
 fn parts(line: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     for c in line.chars() {

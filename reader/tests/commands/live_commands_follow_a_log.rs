@@ -73,7 +73,7 @@ fn top_writes_plain_text_where_there_is_no_terminal() {
     assert!(!table.concat().contains('\u{1b}'), "{table:?}");
 }
 
-/// `script` (Debian's bsdutils, which every system has) makes a terminal.
+/// `script` makes a terminal. It is in bsdutils, which every Debian system has.
 #[test]
 fn top_on_a_terminal_draws_changes_and_q_restores_the_terminal() {
     let directory = TempDir::new().unwrap();

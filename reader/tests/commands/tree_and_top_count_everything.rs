@@ -55,7 +55,7 @@ fn session() -> Vec<String> {
             "exit",
             r#""event":{"pid":13,"start":130,"status":1,"signal":null,"duration_ns":1500000000}"#,
         ),
-        // The number 11 is used again, by a process of another parent.
+        // The process id 11 is used again, by a process of another parent.
         exec((6, 6), (11, 200), (13, 130), (10, 1), "ld"),
         line(7, 7, "lost", r#""count":3,"of":"exec","cpu":0"#),
         line(
@@ -76,7 +76,7 @@ fn each_process_is_below_the_one_that_started_it() {
 jessie/demo
 ├─ 10 bash
 │  ├─ 11 make
-│  └─ 12 (only forked; by its session below this process)
+│  └─ 12 (only forked; placed here by its session)
 │     └─ 13 cc a\\u{1b}.c * exit 1 after 1.500 s
 │        ├─ => as a.s
 │        └─ 11 ld
@@ -102,7 +102,7 @@ fn the_first_process_of_a_container_is_below_the_one_that_started_it() {
         // Both parents are outside the PID namespace; only that of 11 has a line.
         exec((2, 2), (11, 110), (10, 100), (10, 0), "sh"),
         exec((3, 3), (12, 120), (6, 60), (12, 0), "nsenter from the node"),
-        // Without the start of its parent, 13 might be of a process on the node.
+        // Without its start, the parent of 13 might be a process of the node.
         exec((4, 4), (13, 130), (10, 0), (13, 0), "unknown"),
     ];
     assert_eq!(
@@ -166,7 +166,7 @@ fn a_deep_tree_is_shown_with_limited_indentation() {
     assert!(tree.lines().all(|line| line.chars().count() < 200));
 }
 
-/// The number of processes with a line, and of those whose parent has one, by a plain count.
+/// In the generated log, each process executes once and has a parent in its workspace.
 #[test]
 fn every_exec_of_a_log_is_in_the_tree_once_and_below_its_parent() {
     let (_directory, path, text) = generated_logs::log();

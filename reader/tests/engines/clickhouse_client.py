@@ -45,7 +45,7 @@ def main():
             source = f"file('{rows.name}', LineAsString)"
             connection.query(f"{inserted[1]} SELECT line FROM {source}")
     sys.stdout.flush()
-    # With a Keeper in this process an orderly end would not end: the tables wait for the Keeper.
+    # With a Keeper in this process an orderly exit would hang: the tables wait for the Keeper.
     if "config-file" in os.environ["CHDB"]:
         os._exit(0)
 

@@ -50,7 +50,7 @@ fn every_block_of_the_page_runs() {
 fn what_cannot_be_read_is_counted_and_hides_nothing() {
     needs_engines!();
     let noise = noise();
-    // In front, between and behind: what cannot be read must not take whole lines with it.
+    // Before and after the log: what cannot be read must not take whole lines with it.
     let place = Place::of("duckdb", &format!("{noise}\n{}{noise}\n{noise}", log()));
     place.shell(&titled(DOCUMENT, "Files into a database"));
     let execs = place.shell("duckdb fleet.db -c 'SELECT count(*) FROM execs'");

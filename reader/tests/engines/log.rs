@@ -96,7 +96,7 @@ fn jessie_yesterday() -> String {
     let mut run = Run::begin("aaaaaaaaaaa1", &at(0), "jessie", "apache", start);
     let bash = (100, 1000);
     run.exec(&at(2), bash, (90, 900), &["/usr/bin/bash"], json!({}));
-    // What acts on a terminal is in the argument, and a word that SQL might take for its own.
+    // The argument has text that acts on a terminal, and text that SQL might take for a statement.
     let note = [
         "/usr/bin/curl",
         "-H",
@@ -152,7 +152,7 @@ fn jessie_today() -> String {
     run.exec(&at(3), sudo, bash, &["/usr/bin/sudo", "id"], gained);
     let root = json!({"uid": 0, "euid": 0, "gid": 0, "ns_uid": 0});
     run.exec(&at(4), (202, 2200), sudo, &["/usr/bin/id"], root);
-    // Number 101 was yesterday's curl.
+    // Process id 101 was yesterday's curl.
     run.exec(&at(5), make, bash, &["/usr/bin/make", "all"], json!({}));
     run.exec(
         &at(6),
@@ -238,7 +238,7 @@ pub(crate) fn log() -> String {
     [jessie_yesterday(), jessie_today(), robin()].concat()
 }
 
-/// Lines that are none of exectrail's, or not whole.
+/// Lines that are not part of the log, or not whole.
 pub(crate) fn noise() -> String {
     let diagnostic = r#"{"ts":"2026-11-24T09:00:00Z","level":"INFO","msg":"ready","fields":{}}"#;
     let types = r#"{"ts":5,"level":[],"msg":"exec","fields":"exec"}"#;

@@ -1,4 +1,4 @@
-//! Where the tests run: a directory for each engine with the files of `templates/log-reading`, and
+//! Where the tests run: directories with the files of an engine from `templates/log-reading`, and
 //! the programs that the documents name.
 
 use std::fs::{self, Permissions};

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::machine::{repository, skip};
 
-/// `--max-line-bytes` of exectrail.
+/// The default of `--max-line-bytes`.
 const LINE: usize = 16_000;
 /// Number of lines.
 const LINES: usize = 200;
@@ -71,7 +71,7 @@ impl Rsyslog {
                 .split(|byte| *byte == b'\n')
                 .map(<[u8]>::to_vec)
                 .collect();
-            // Behind the last line break is nothing.
+            // Nothing follows the last line break.
             if lines.len() == LINES + 1 && lines[LINES].is_empty() {
                 return lines[..LINES].to_vec();
             }

@@ -1,4 +1,5 @@
-//! Sigma rules for the tests. Each matches some execs of the log and nearly matches others.
+//! Sigma rules for the tests, each with the execs of the log that it matches; it nearly matches
+//! others.
 
 /// A rule.
 pub(crate) struct Rule {
@@ -119,7 +120,7 @@ pub(crate) const RULES: [Rule; 20] = [
     },
 ];
 
-/// Rules that cannot be answered, and what the error names.
+/// Rules that cannot be translated, and what the error names.
 pub(crate) const REFUSED: [(&str, &str); 5] = [
     ("{s: {Hashes|contains: 'MD5=1'}, condition: s}", "Hashes"),
     (

@@ -24,7 +24,7 @@ fn words() -> Vec<String> {
     .to_vec()
 }
 
-/// The log, and what the page shows of each word.
+/// A log with these arguments, and with hostile text in its other keys.
 fn log() -> String {
     let bad = "</script><script>document.title='changed'</script>\u{202e}\u{1b}[2J";
     let exec = json!({

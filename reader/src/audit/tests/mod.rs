@@ -245,7 +245,7 @@ fn diagnostics_between_the_lines_are_counted_and_no_fault() {
     }
     assert_eq!(faults(&lines), []);
     assert_eq!(audit(&lines).diagnostics, 3);
-    // A line of the log that has lost its run is none.
+    // A line of the log whose run is missing is no diagnostic.
     for msg in ["exec", "lost", "workspace_ended"] {
         let mut lines = Log::of("aa").lines;
         lines.insert(3, diagnostic.replace("no room", msg));

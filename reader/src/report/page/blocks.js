@@ -9,7 +9,7 @@ class Blocks {
   constructor(begins, count) {
     this.begins = begins;
     this.count = count;
-    /** Promises and texts by number of the block; the one used last is last. */
+    /** Texts by number of the block; the one used last is last. */
     this.texts = new Map();
     this.lines = new Map();
     this.details = new Map();
@@ -54,7 +54,7 @@ class Blocks {
     return text;
   }
 
-  /** The text of a row; undefined if it is not there yet, and `onLoad` follows. */
+  /** The text of a row; undefined if it is not loaded yet: `onLoad` is called when it is. */
   text(row) {
     const block = this.blockOf(row);
     let lines = this.lines.get(block);
@@ -92,8 +92,8 @@ class Blocks {
   }
 
   /**
-   * The rows whose text has a needle, in any case. `onPart` gets the share that is searched, and
-   * says whether to continue.
+   * Marks in `hits` the rows whose text has a needle, in any case. `onPart` gets the share that is
+   * searched, and returns whether to continue. Returns whether all texts were searched.
    */
   async search(needle, hits, onPart) {
     // Texts are JSON without quotes, so the needle is, too.
@@ -110,7 +110,7 @@ class Blocks {
           row++;
         }
         const line = text.slice(text.lastIndexOf("\n", at) + 1, end < 0 ? undefined : end);
-        // A backslash begins an escape, of which a letter is no text.
+        // The letters of an escape, which begins with a backslash, are not in the text.
         if (!line.includes("\\") || JSON.parse(`"${line}"`).includes(plain)) hits[row] = 1;
         if (end < 0) break;
       }

@@ -28,7 +28,7 @@ const isRead = new Promise((resolve) => {
   else document.addEventListener("DOMContentLoaded", resolve, { once: true });
 });
 
-/** The bytes of a part. Its element goes if it is needed only once. */
+/** The bytes of a part. Its element is removed unless it is kept to be read again. */
 async function part(id, isKept) {
   const find = () => byId(`part-${id}`);
   // An element that another one follows is read to its end.

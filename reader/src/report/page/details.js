@@ -77,7 +77,7 @@ class Details {
       const keys = await blocks.detailsOf(row);
       const lines = (await blocks.textOf(blocks.blockOf(row))).split("\n");
       const text = JSON.parse(`"${lines[row - blocks.begins[blocks.blockOf(row)]]}"`);
-      // The next one may have been chosen since.
+      // Another exec may have been chosen since.
       if (this.row === row) this.fill(row, keys, text);
     } catch (error) {
       failed(error);
@@ -107,7 +107,7 @@ class Details {
     this.body.scrollTop = 0;
   }
 
-  /** The processes above, each with its last known program. */
+  /** The processes above, at most 40, each with the program of its first exec. */
   ancestors(row, heading) {
     const { data } = this.report;
     const { above, first, pid, process, program } = data.columns;

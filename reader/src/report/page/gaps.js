@@ -1,4 +1,4 @@
-// What is not in the log: its words and colours.
+// What is not in the log: its names and colours.
 
 const GAP_NAMES = {
   lost: "Lost", suppressed: "Suppressed", untraced: "Not recorded", missing: "Lines missing",

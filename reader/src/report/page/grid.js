@@ -1,7 +1,7 @@
 // A list of any number of rows, of which only the visible ones exist.
 
 const ROW = 28;
-/** Height in pixels that all browsers can scroll. Taller lists are moved behind it in pages. */
+/** Height in pixels that all browsers can scroll. Taller lists are divided into pages. */
 const TALLEST = 8e6;
 
 class Grid {

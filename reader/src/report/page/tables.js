@@ -1,6 +1,6 @@
 // Tables: execs by user, workspace and program, and what is not in the log.
 
-/** Counts of the chosen execs, by a key of each row; the greatest first. */
+/** Counts of the chosen execs, by a key of each row. */
 function countsBy(report, keyOf) {
   const { columns } = report.data;
   const found = new Map();
@@ -18,7 +18,11 @@ function countsBy(report, keyOf) {
   return found;
 }
 
-/** A table of counts. `table` has `name`, `label`, `keyOf(row)`, `textOf(key)`, `ofGap(gap)`. */
+/**
+ * A table of counts, the greatest first. `table` has `name`, `label`, `keyOf(row)`, `textOf(key)`,
+ * `none` (the text of an empty key), `filter` (the name of the choice that a row makes), and maybe
+ * `className` and `ofGap(gap)`.
+ */
 function countsView(report, table) {
   const { choice, data } = report;
   let rows = [];
@@ -158,7 +162,7 @@ function gapsView(report) {
       choice.setPeriod(since - margin, until + margin);
     },
     empty: () => empty("Nothing is missing",
-      "Within the search and the filters, no line tells of a loss, and no line is missing. "
+      "For the chosen user, workspace and time, no line reports a loss, and no line is missing. "
       + "Whether the log was changed is checked by exectrail-log verify."),
   });
   choice.onChange(() => grid.root.isConnected && grid.refresh());

@@ -4,7 +4,7 @@ const FOOT = 20;
 const TOP = 16;
 const BAR = 3;
 
-/** A pattern that tells a kind without its colour. */
+/** A pattern by which a kind is known without its colour. */
 function hatching(context, colour, slope) {
   const tile = document.createElement("canvas");
   tile.width = tile.height = 8;
@@ -194,7 +194,7 @@ class Timeline {
       to = from + step;
       count = this.chosen[bar];
     }
-    // The figures and the legend say what is not in the whole log.
+    // Without a time under the pointer no gap is named: figures and legend name those of the log.
     const gaps = x === null ? []
       : this.shades().filter((gap) => gap.until >= from && gap.since <= to);
     const parts = [counted(count, "exec")];

@@ -3,7 +3,7 @@
 
 /** Levels that are indented. Deeper ones have their depth as a number. */
 const INDENTED = 24;
-/** Processes up to which the tree of what was found is open. */
+/** Maximum number of shown processes for which the tree of what was found is open. */
 const OPEN = 400;
 
 class Tree {
@@ -11,7 +11,7 @@ class Tree {
     this.report = report;
     this.nodes = [];
     this.levels = [];
-    /** Nodes that differ from how all are: open or closed. */
+    /** Nodes that are closed if the others are open, and open if the others are closed. */
     this.toggled = new Set();
     this.isStale = true;
   }
@@ -63,7 +63,7 @@ class Tree {
     return this.toggled.has(node) !== this.areOpen;
   }
 
-  /** The nodes below a node, in the order of time. */
+  /** The nodes below a node, in the order of the log. */
   below(node) {
     const base = this.workspaces;
     if (node >= base + this.processes) return [];
@@ -181,7 +181,7 @@ class Tree {
 
 /** What is known of a process without an exec. */
 const forkOf = (data, process) => (data.columns.end[process] & 1024
-  ? "(only forked; by its session below this process)"
+  ? "(only forked; placed here by its session)"
   : "(only forked, or no exec in this report)");
 
 /** How a process has ended; empty if that is not known. */
