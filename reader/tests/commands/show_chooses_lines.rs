@@ -134,6 +134,27 @@ fn what_cannot_be_read_is_named_and_the_rest_is_shown() {
     }
 }
 
+#[test]
+fn a_file_that_is_no_log_is_an_error_and_replaces_no_report() {
+    let directory = TempDir::new().unwrap();
+    let log = file(directory.path(), "log", b"2026 exec pid=1/1 uid=0 sh\n");
+    let report = file(directory.path(), "report.html", b"an older one");
+    let report_flag = format!("-o{}", report.display());
+    for arguments in [
+        &["show"][..],
+        &["tree"],
+        &["top"],
+        &["convert", "--to", "ecs"],
+        &["report", &report_flag],
+    ] {
+        let output = exectrail_log(arguments, &[&log]);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("--output json"), "{said}");
+    }
+    assert_eq!(fs::read(&report).unwrap(), b"an older one");
+}
+
 /// Adds lines to a file.
 fn append(path: &Path, text: &str) {
     let mut file = OpenOptions::new()

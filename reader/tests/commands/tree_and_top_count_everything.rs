@@ -119,6 +119,17 @@ jessie/demo
 }
 
 #[test]
+fn a_workspace_that_the_run_before_recorded_has_no_gap_of_its_own() {
+    let started = |number, found| {
+        let fields = format!(r#""pid_ns":1,"found":"{found}","untraced_ns":7000000"#);
+        line(1, number, "workspace_started", &fields)
+    };
+    let tree = tree_of(&[started(0, "state"), started(1, "discovery")], &[]);
+    let gap = "a workspace was not recorded in the first 0.007 s";
+    assert_eq!(tree.matches(gap).count(), 1, "{tree}");
+}
+
+#[test]
 fn filters_choose_processes_and_keep_those_above_them() {
     let chosen = tree_of(&session(), &["--under", "13", "--msg", "exec"]);
     assert!(
