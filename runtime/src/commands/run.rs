@@ -13,6 +13,7 @@ use std::{
 
 use actix::Addr;
 use caps::{CapSet, Capability, has_cap};
+use rustix::process::Resource;
 use tokio::sync::oneshot;
 
 use super::{
@@ -38,6 +39,19 @@ use crate::{
     telemetry::diagnostics,
 };
 
+/// Number of files that tracing may have open at once, at most.
+const FILES: u64 = 64;
+
+/// Directories in which sudo looks for programs (`secure_path` of Debian, Fedora and others).
+const SECURE_PATH: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
+
 /// Why the command cannot run.
 #[derive(Debug, thiserror::Error)]
 enum RunError {
@@ -48,6 +62,8 @@ enum RunError {
         (in a container? run it on the host)"
     )]
     NotPrivileged,
+    #[error("it needs {FILES} open files, and may have {0}; raise the limit: ulimit -n 1024")]
+    Files(u64),
     #[error("cannot set up signals: {0}")]
     Signals(std::io::Error),
     #[error(transparent)]
@@ -111,10 +127,15 @@ fn prepare(args: &RunArgs) -> Result<(Signals, SinkPath), RunError> {
         return Err(if rustix::process::geteuid().is_root() {
             RunError::NotPrivileged
         } else {
-            let words: Vec<_> = std::env::args_os().collect();
-            let command = command_line(&words);
-            RunError::NotRoot { command }
+            RunError::NotRoot {
+                command: command_line(&this_command()),
+            }
         });
+    }
+    if let Some(most) = rustix::process::getrlimit(Resource::Nofile).current
+        && most < FILES
+    {
+        return Err(RunError::Files(most));
     }
     user::wanted(args.user.as_deref())?;
     // Before any thread is started.
@@ -124,6 +145,20 @@ fn prepare(args: &RunArgs) -> Result<(Signals, SinkPath), RunError> {
         Some(path) => open(path, &signals)?,
     };
     Ok((signals, sink))
+}
+
+/// The command line of this process. Where sudo would not find the program, it has its whole path.
+fn this_command() -> Vec<OsString> {
+    let mut words: Vec<_> = std::env::args_os().collect();
+    if let Ok(program) = std::env::current_exe()
+        && !SECURE_PATH
+            .iter()
+            .any(|directory| program.parent() == Some(Path::new(directory)))
+        && let Some(first) = words.first_mut()
+    {
+        *first = program.into_os_string();
+    }
+    words
 }
 
 fn open(path: &Path, signals: &Signals) -> Result<SinkPath, LogFileError> {

@@ -303,4 +303,23 @@ mod tests {
         assert_eq!(option("xfreerdp", "/p:X"), Secret::From(3));
         assert!(Program::named(b"mkdir").is_none());
     }
+
+    /// The search finds each program: by a part of its name, by its end, or by the word after it.
+    #[test]
+    fn no_program_is_overlooked() {
+        for program in &PROGRAMS {
+            let names = program
+                .names
+                .iter()
+                .map(|name| str::from_utf8(name).unwrap());
+            let after = program.after.map(|word| str::from_utf8(word).unwrap());
+            for name in names {
+                let is_found = FRAGMENTS
+                    .iter()
+                    .any(|part| name.contains(part) || after == Some(part))
+                    || SHORT.iter().any(|end| name.ends_with(end));
+                assert!(is_found, "{name}");
+            }
+        }
+    }
 }
