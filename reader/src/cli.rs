@@ -1,9 +1,17 @@
 //! The command line of `exectrail-log`. Each flag is documented here or with its command; help,
 //! completions and man pages are generated from it.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{
+    CommandFactory as _, Parser, Subcommand,
+    builder::StyledStr,
+    error::{ContextKind, ContextValue},
+};
 use clap_complete::Shell;
 
 use crate::{
@@ -163,7 +171,8 @@ enum Command {
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
+    let cli = Cli::try_parse().unwrap_or_else(|error| advised(error).exit());
+    match cli.command {
         Command::Show(args) => show::main(PROGRAM, *args),
         Command::Tree(args) => tree::main(PROGRAM, *args),
         Command::Top(args) => top::main(PROGRAM, *args),
@@ -178,7 +187,23 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn man(directory: &std::path::Path) -> ExitCode {
+/// For a file in place of a sub-command, the advice is to show it.
+fn advised(mut error: clap::Error) -> clap::Error {
+    let word = error.get(ContextKind::InvalidSubcommand);
+    if let Some(ContextValue::String(word)) = word
+        && Path::new(word).exists()
+    {
+        let advice = StyledStr::from("to show a log: exectrail-log show FILE");
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![advice]),
+        );
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::None);
+    }
+    error
+}
+
+fn man(directory: &Path) -> ExitCode {
     let written = fs::create_dir_all(directory)
         .and_then(|()| clap_mangen::generate_to(Cli::command(), directory));
     match written {

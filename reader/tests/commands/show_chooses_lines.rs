@@ -155,6 +155,16 @@ fn a_file_that_is_no_log_is_an_error_and_replaces_no_report() {
     assert_eq!(fs::read(&report).unwrap(), b"an older one");
 }
 
+#[test]
+fn a_file_without_a_command_is_advised_to_be_shown() {
+    let (directory, lines) = log();
+    let log = file(directory.path(), "log", lines[0].as_bytes());
+    let output = exectrail_log(&[], &[&log]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("exectrail-log show FILE"), "{said}");
+}
+
 /// Adds lines to a file.
 fn append(path: &Path, text: &str) {
     let mut file = OpenOptions::new()
