@@ -75,7 +75,7 @@ Examples:
 
 Exit status:
   0  no fault was found (without --until, lines at the end can be missing)
-  1  a file cannot be read, or the log has faults
+  1  the log has faults or is empty, or a file cannot be read or written
   2  wrong usage
 ";
 
