@@ -51,8 +51,8 @@ locals {
       ENVBUILDER_CACHE_REPO                 = var.cache_repo
       ENVBUILDER_DOCKER_CONFIG_BASE64       = var.docker_config_base64
 
-      # envbuilder's defaults, and the mount of exectrail. envbuilder unmounts other read-only mounts
-      # during the build, which an unprivileged container may not do.
+      # envbuilder's defaults, and the mount of exectrail. envbuilder unmounts other read-only
+      # mounts during the build, which an unprivileged container may not do.
       ENVBUILDER_IGNORE_PATHS = join(",", concat(
         ["/var/run", "/product_uuid", "/product_name"],
         [for mount in module.exectrail.volume_mounts : mount.mount_path],
