@@ -245,7 +245,7 @@ variable "selinux_type" {
 variable "resources" {
   description = <<-EOT
     Resources of the sidecar. The memory limit must hold the ring buffer (4 MiB unless --ring-bytes
-    says otherwise) and 32 MiB, and on nodes with more than 64 CPUs 12 KiB for each CPU. A CPU limit
+    says otherwise) and 32 MiB, and on nodes with more than 64 CPUs 37 KiB for each CPU. A CPU limit
     makes losses likelier: a sidecar that is held up does not empty the ring.
   EOT
   type = object({
