@@ -1,10 +1,10 @@
 # Names, labels and annotations of the workspace, and envbuilder's variables.
 
 locals {
-  # Made of the workspace's id, which is a name for Kubernetes whatever its users think of.
+  # Made of the workspace's id: names that users choose may not be valid names in Kubernetes.
   name = "coder-${data.coder_workspace.me.id}"
 
-  # Values of labels are short and plain; what people may choose freely is made so.
+  # Kubernetes limits the length and the characters of labels' values. Names are changed to fit.
   unfit = "/[^A-Za-z0-9_.-]+/"
   workspace_label = trim(
     substr(replace(data.coder_workspace.me.name, local.unfit, "-"), 0, 63),
@@ -51,8 +51,8 @@ locals {
       ENVBUILDER_CACHE_REPO                 = var.cache_repo
       ENVBUILDER_DOCKER_CONFIG_BASE64       = var.docker_config_base64
 
-      # envbuilder's defaults, and the mount of exectrail: it takes read-only mounts away during the
-      # build, which an unprivileged container must not.
+      # envbuilder's defaults, and the mount of exectrail. envbuilder unmounts other read-only
+      # mounts during the build, which an unprivileged container may not do.
       ENVBUILDER_IGNORE_PATHS = join(",", concat(
         ["/var/run", "/product_uuid", "/product_name"],
         [for mount in module.exectrail.volume_mounts : mount.mount_path],

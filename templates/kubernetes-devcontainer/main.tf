@@ -1,8 +1,8 @@
 # A Coder workspace in a dev container, which envbuilder builds in the workspace's container: every
 # exec in it is recorded by exectrail, those of the build too.
 #
-# exectrail adds the module, two dynamic blocks of containers, two dynamic volumes and a mount, and
-# the command of the container, which announces itself before envbuilder starts.
+# exectrail adds the module, two dynamic blocks of containers, two dynamic volumes, a dynamic mount,
+# a dynamic env, and the command of the container, which announces itself before envbuilder starts.
 
 terraform {
   required_version = ">= 1.3"

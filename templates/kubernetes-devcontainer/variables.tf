@@ -11,7 +11,7 @@ variable "use_kubeconfig" {
 
 variable "namespace" {
   description = <<-EOT
-    The Kubernetes namespace of workspaces. It must exist, and its Pod Security level be
+    The Kubernetes namespace of workspaces. It must exist, and its Pod Security level must be
     "privileged": a lower one forbids the sidecar's two capabilities.
   EOT
   type        = string
@@ -19,7 +19,7 @@ variable "namespace" {
 
 variable "envbuilder_image" {
   description = <<-EOT
-    The envbuilder image. Pin it to a release: latest moves. Or an image that envbuilder has built
+    The envbuilder image, pinned to a release: latest moves. Or an image that envbuilder has built
     and pushed, which has the program at the same place.
   EOT
   type        = string
@@ -40,8 +40,8 @@ variable "cache_repo" {
 
 variable "docker_config_base64" {
   description = <<-EOT
-    Docker's config.json for envbuilder's registries, in base64; "" for none. Users can read it:
-    give it no more than what they may do.
+    Docker's config.json for envbuilder's registries, in base64; "" for none. Users can read it, so
+    it must give no right that they may not have.
   EOT
   type        = string
   default     = ""

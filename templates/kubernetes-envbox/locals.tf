@@ -1,10 +1,10 @@
 # Names, labels and annotations of the workspace, and envbox's variables and mounts.
 
 locals {
-  # Made of the workspace's id, which is a name for Kubernetes whatever its users think of.
+  # Made of the workspace's id: names that users choose may not be valid names in Kubernetes.
   name = "coder-${data.coder_workspace.me.id}"
 
-  # Values of labels are short and plain; what people may choose freely is made so.
+  # Kubernetes limits the length and the characters of labels' values. Names are changed to fit.
   unfit = "/[^A-Za-z0-9_.-]+/"
   workspace_label = trim(
     substr(replace(data.coder_workspace.me.name, local.unfit, "-"), 0, 63),
@@ -38,7 +38,7 @@ locals {
     { for key, value in module.exectrail.fit_nodes : key => value if var.only_fit_nodes },
   )
 
-  # Of the workspace's name, what a host can be called.
+  # The workspace's name, changed to a valid host name.
   hostname = trim(
     substr(replace(lower(data.coder_workspace.me.name), "/[^a-z0-9-]+/", "-"), 0, 63),
     "-",

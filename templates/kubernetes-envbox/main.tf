@@ -1,8 +1,9 @@
 # A Coder workspace with Docker in it by envbox, every exec in it recorded by exectrail: those in
 # envbox's own container, in the workspace, and in the containers that are started there.
 #
-# exectrail adds the module, two dynamic blocks of containers, a dynamic volume and its mount, and
-# the command of envbox's container, which announces itself: its PID namespace is above all others.
+# exectrail adds the module, two dynamic blocks of containers, two dynamic volumes, a dynamic mount,
+# a dynamic env, and the command of envbox's container, which announces itself: its PID namespace is
+# above all others.
 
 terraform {
   required_version = ">= 1.3"

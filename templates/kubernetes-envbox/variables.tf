@@ -11,8 +11,8 @@ variable "use_kubeconfig" {
 
 variable "namespace" {
   description = <<-EOT
-    The Kubernetes namespace of workspaces. It must exist, and its Pod Security level be
-    "privileged", for envbox's sake.
+    The Kubernetes namespace of workspaces. It must exist, and its Pod Security level must be
+    "privileged", as envbox's container is.
   EOT
   type        = string
 }

@@ -1,7 +1,7 @@
 # Names, labels and annotations of the workspace.
 
 locals {
-  # Made of the workspace's id, which is a name for Kubernetes whatever its users think of.
+  # Made of the workspace's id: names that users choose may not be valid names in Kubernetes.
   name = "coder-${data.coder_workspace.me.id}"
 
   selector = {
@@ -9,7 +9,7 @@ locals {
     "app.kubernetes.io/instance" = local.name
   }
 
-  # Values of labels are short and plain; what people may choose freely is made so.
+  # Kubernetes limits the length and the characters of labels' values. Names are changed to fit.
   unfit = "/[^A-Za-z0-9_.-]+/"
   workspace_label = trim(
     substr(replace(data.coder_workspace.me.name, local.unfit, "-"), 0, 63),

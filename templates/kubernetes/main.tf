@@ -1,7 +1,7 @@
 # A Coder workspace in a pod, every exec in it recorded by exectrail.
 #
-# What exectrail adds to an ordinary template: the module, the two dynamic blocks of containers,
-# the dynamic volume and its mount, the dynamic env, and the workspace's command.
+# What exectrail adds to an ordinary template: the module, two dynamic blocks of containers, two
+# dynamic volumes, a dynamic mount, a dynamic env, and the workspace's command.
 
 terraform {
   required_version = ">= 1.3"

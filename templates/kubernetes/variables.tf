@@ -11,7 +11,7 @@ variable "use_kubeconfig" {
 
 variable "namespace" {
   description = <<-EOT
-    The Kubernetes namespace of workspaces. It must exist, and its Pod Security level be
+    The Kubernetes namespace of workspaces. It must exist, and its Pod Security level must be
     "privileged": a lower one forbids the sidecar's two capabilities.
   EOT
   type        = string

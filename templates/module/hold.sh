@@ -1,6 +1,6 @@
 #!/bin/sh
-# Has exectrail be this container's first process, instead of init.sh: it announces the container,
-# starts the script once every exec is recorded, and ends the container once exectrail has not
+# Makes exectrail this container's first process, in place of init.sh. It announces the container,
+# starts the script once every exec is recorded, and ends the container once the sidecar has not
 # answered for too long.
 
 # Settings. The Terraform module puts its own values in their place.

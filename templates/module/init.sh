@@ -1,7 +1,7 @@
 #!/bin/sh
-# Announces this container to exectrail and waits until every exec in it is recorded. It stands
-# before what starts the workspace: that is reached only when tracing is on, and otherwise the
-# script ends here, with the reason on standard error.
+# Announces this container to exectrail and waits until every exec in it is recorded. What starts
+# the workspace follows this, and is reached only when tracing is on. Otherwise the script ends
+# here, with the reason on standard error.
 #
 # All of it happens in a subshell, so that no variable, function or option of it reaches what
 # follows, and without standard input: a shell may be reading what follows from there (`sh -s`).
@@ -38,7 +38,7 @@
         esac
     }
 
-    # Asks once. Sets status to that of HTTP, or to none, and answer to what was said.
+    # Asks once. Sets status to the status of HTTP, or to nothing, and answer to the text.
     #
     # Neither configuration files of the user nor a proxy may come between.
     ask_with_curl() {
@@ -51,8 +51,8 @@
         answer="${answer%"$newline"}"
     }
 
-    # Of an error GNU's second wget tells nothing with -q. Busybox's wget lists its options; if it
-    # has no time limit, timeout is one.
+    # With -q, GNU's second wget prints nothing about an error. Busybox's wget lists its options; if
+    # none of them is a time limit, the program timeout sets one.
     choose_wget_options() {
         limit=
         case "$(wget --no-config --version 2>&1)" in
@@ -70,7 +70,7 @@
         # shellcheck disable=SC2086 # options, to be split
         answer="$(http_proxy='' $limit wget $wget_options -S -O - \
             --header 'Content-Type: text/plain' --post-data "$pid_ns" "http://$address/" 2>&1)"
-        # What was said stands behind the status; busybox's wget shows nothing else of an error.
+        # The text follows the status in its line; busybox's wget shows nothing else of an error.
         said=
         case "$answer" in
         *HTTP/1.[01]' '[1-5][0-9][0-9]*)
@@ -109,8 +109,8 @@
                 return
                 ;;
             403)
-                # The evidence for what was announced is an exec that exectrail saw, and this one
-                # may have been too early.
+                # The evidence for an announcement is an exec that the kernel saw in the namespace.
+                # That of this client may have been too early.
                 refusals=$((refusals + 1))
                 if [ "$refusals" -ge 3 ]; then
                     refuse 1 "exectrail refuses ($status): $answer"
@@ -146,7 +146,7 @@ Is its container running, and its --init-address the same?"
                 refuse 1 'exectrail announce has failed, see above'
             ;;
         curl)
-            # One that lacks a library cannot ask.
+            # A curl that lacks a library cannot ask.
             curl --disable --version >/dev/null 2>&1 || continue
             ask curl
             ;;

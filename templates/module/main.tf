@@ -103,7 +103,7 @@ locals {
     [for name, key in var.labels_from_pod : replace("--label-file-key=${name}=${key}", "$", "$$")],
   ) : []
 
-  # Variables of the sidecar that have a field of the pod.
+  # Variables of the sidecar whose values are fields of the pod.
   env_from_fields = [{ name = "EXECTRAIL_NODE", field_path = "spec.nodeName" }]
 
   capabilities = concat(["BPF", "PERFMON"], var.kernel_before_5_11 ? ["SYS_RESOURCE"] : [])

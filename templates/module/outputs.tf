@@ -13,7 +13,7 @@ output "init_script" {
     EOT
   }
 
-  # The sidecar would refuse longer ones. Lines of another length have room for others.
+  # The sidecar would refuse longer labels. --max-line-bytes changes the limit.
   precondition {
     condition     = local.labels_length <= 4000 || local.sets_line_length
     error_message = <<-EOT
@@ -24,7 +24,7 @@ output "init_script" {
 }
 
 output "init_scripts" {
-  description = "The same of each of `scripts`, by its name."
+  description = "Such a script for each entry of `scripts`, by its name."
   value       = { for name, script in local.init_scripts : name => script if name != "" }
 }
 

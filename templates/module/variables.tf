@@ -3,7 +3,7 @@
 variable "script" {
   description = <<-EOT
     What starts the workspace once it is traced, a shell script: coder_agent.main.init_script, or
-    "exec /envbox docker". It keeps its exit status.
+    "exec /envbox docker". The container ends with its exit status.
   EOT
   type        = string
 
@@ -137,8 +137,7 @@ variable "native_sidecar" {
 variable "announce_with" {
   description = <<-EOT
     What the workspace announces itself with. "curl": curl of its image, else wget. "exectrail":
-    exectrail itself, which an init container copies to a volume; nothing is asked of the image but
-    sh.
+    exectrail itself, which an init container copies to a volume; of the image only sh is needed.
   EOT
   type        = string
   default     = "curl"
@@ -227,7 +226,7 @@ variable "kernel_before_5_11" {
 variable "selinux_type" {
   description = <<-EOT
     SELinux type of the sidecar, "spc_t" where SELinux is enforced: on OpenShift, RHEL and Fedora
-    nodes a container's own type must not use bpf(2). null, the default, leaves it to the node.
+    nodes a container's own type may not use bpf(2). null, the default, leaves it to the node.
   EOT
   type        = string
   default     = null
@@ -246,7 +245,7 @@ variable "selinux_type" {
 variable "resources" {
   description = <<-EOT
     Resources of the sidecar. The memory limit must hold the ring buffer (4 MiB unless --ring-bytes
-    says otherwise) and 32 MiB, and on nodes with more than 64 CPUs 12 KiB for each CPU. A CPU limit
+    says otherwise) and 32 MiB, and on nodes with more than 64 CPUs 37 KiB for each CPU. A CPU limit
     makes losses likelier: a sidecar that is held up does not empty the ring.
   EOT
   type = object({

@@ -43,11 +43,11 @@ pub(crate) struct RecordArgs {
 
     /// Record failed execs as well: ENOENT along PATH, EACCES, ENOEXEC, E2BIG and others
     ///
-    /// Without a value this is `fexit`, which costs other system calls nothing. It needs Linux 5.11
-    /// and a kernel that allows it, and a node has room for 36 to 40 sidecars with it. `sys-exit`
-    /// has none of these limits, but costs every system call of the node. `any` is `fexit` or, if
-    /// the kernel refuses that, `sys-exit`. If the kernel refuses the hook, exectrail reports that
-    /// and records no failed execs.
+    /// Without a value this is `fexit`, which costs other system calls nothing. It needs a kernel
+    /// that allows it, and a node has room for 36 to 40 sidecars with it. `sys-exit` has neither of
+    /// these limits, but costs every system call of the node. `any` is `fexit` or, if the kernel
+    /// refuses that, `sys-exit`. All of them need Linux 5.11. If the kernel refuses the hook,
+    /// exectrail reports that and records no failed execs.
     #[arg(
         long,
         env = "EXECTRAIL_FAILED_EXECS",

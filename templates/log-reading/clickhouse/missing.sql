@@ -1,4 +1,4 @@
--- What is missing? `exectrail-log verify` also checks hashes, signatures and the numbers of CPUs.
+-- What is missing? `exectrail-log verify` also checks hashes, signatures and the numbers of events.
 SELECT run, what, since, until, count
 FROM (
     SELECT run, concat(msg, ' ', of) AS what, since, until, toNullable(count) AS count

@@ -126,7 +126,7 @@ SELECT
 FROM lines
 WHERE msg IN ('lost', 'suppressed');
 
--- Number of lines that are none of exectrail's.
+-- Number of lines that are not exectrail's.
 CREATE OR REPLACE VIEW unreadable AS
 SELECT count(*) AS lines
 FROM read_csv(

@@ -84,7 +84,7 @@ class ExecsBackend(sqliteBackend):
     fulltext_field = "command_line"
 
     def literal(self, text: str) -> str:
-        """A string of SQL; `text` has no meaning in it but its own."""
+        """A string literal of SQL for `text`, in which no character has a special meaning."""
         raise NotImplementedError
 
     def like(self, field: str, value: SigmaString, cased: bool, anywhere: bool = False) -> str:
