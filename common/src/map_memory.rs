@@ -22,11 +22,12 @@ const PER_CPU: u64 = 10 << 10;
 /// Further bytes per CPU and lane: memory for building a record, and counters.
 const PER_CPU_AND_LANE: u64 = 13_500;
 
-/// Further bytes per CPU with features that are off by default: a second table of decisions for
-/// exits.
+/// Further bytes per CPU with features that are off by default: second tables of decisions and
+/// dismissals, for exits.
 const PER_CPU_OPTIONAL: u64 = 8 << 10;
 
-/// Further bytes per CPU and lane with these features: counts of suppressed execs.
+/// Further bytes per CPU and lane with these features: counts of suppressed execs, and the filename
+/// that rules are compared with.
 const PER_CPU_AND_LANE_OPTIONAL: u64 = 4 << 10;
 
 /// Maximum size of a value of the map `FAILED`, bytes: a filename, room for argv, and the other
