@@ -141,8 +141,8 @@ fn rewritten(agent: &str, others: &[(&str, Value)]) -> String {
 }
 
 /// Runs the script as envbuilder does, with a program in the place of exectrail that prints the
-/// address. The address is the one that was given, with `localhost` as a number; the agent has the
-/// other host.
+/// address. The address is the one that was given, with `127.0.0.1` for `localhost`; the agent has
+/// the other host.
 #[test]
 fn rewriting_as_in_the_registry_spares_the_sidecars_address() {
     let agent = "printf '%s\\n' http://localhost:3000/x http://127.0.0.1:3000/x\n";

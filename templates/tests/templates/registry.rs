@@ -148,8 +148,8 @@ fn every_provider_has_an_upper_bound() {
     }
 }
 
-/// An image without a registry is searched in those that the node's runtime is configured with; one
-/// without a tag is `latest`.
+/// An image without a registry is searched in the registries that the node's runtime is configured
+/// with; one without a tag is `latest`.
 #[test]
 fn every_image_in_yaml_has_a_registry_and_a_tag() {
     let mut count = 0;
