@@ -12,7 +12,7 @@ pub const MAX_CGROUP_LEVELS: u32 = 64;
 
 /// The names of a cgroup and of those above it, below the pod's cgroup. Without a pod's cgroup,
 /// they reach up to the root of the hierarchy. A program writes this before its first exec record
-/// with this cgroup on each CPU and lane.
+/// with this cgroup on each CPU and lane. It writes it again if it has forgotten the cgroup since.
 ///
 /// This is the head; [`NAMES`] names follow, from the cgroup's own on, each in [`CGROUP_NAME`]
 /// bytes with a NUL. The bytes after the NUL are undefined.

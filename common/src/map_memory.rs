@@ -1,8 +1,9 @@
 //! Memory of the maps whose size depends on the number of CPUs.
 //!
-//! User space sizes `EARLY` by these numbers, and preflight adds all of them up. From Linux 5.11
-//! on, the kernel charges maps to the memory cgroup of the process that creates them. It does not
-//! charge per-CPU maps (measured on 6.1, 6.12, 6.18 and 7.3): no container's limit includes these.
+//! User space sizes `EARLY` by these numbers, and preflight computes from them what the maps take.
+//! From Linux 5.11 on, the kernel charges maps to the memory cgroup of the process that creates
+//! them. It does not charge per-CPU maps (measured on 6.1, 6.12, 6.18 and 7.3): no container's
+//! limit includes these.
 
 use crate::{
     exec_calls::CALLS,
@@ -21,11 +22,12 @@ const PER_CPU: u64 = 10 << 10;
 /// Further bytes per CPU and lane: memory for building a record, and counters.
 const PER_CPU_AND_LANE: u64 = 13_500;
 
-/// Further bytes per CPU with features that are off by default: a second table of decisions for
-/// exits.
+/// Further bytes per CPU with features that are off by default: second tables of decisions and
+/// dismissals, for exits.
 const PER_CPU_OPTIONAL: u64 = 8 << 10;
 
-/// Further bytes per CPU and lane with these features: counts of suppressed execs.
+/// Further bytes per CPU and lane with these features: counts of suppressed execs, and the filename
+/// that rules are compared with.
 const PER_CPU_AND_LANE_OPTIONAL: u64 = 4 << 10;
 
 /// Maximum size of a value of the map `FAILED`, bytes: a filename, room for argv, and the other

@@ -52,8 +52,8 @@ pub struct ProbeConfig {
     pub early_mask: u32,
     /// Size of a page, bytes.
     pub page_size: u32,
-    /// 1 if all successful execs of the node are counted (only with `fexit`). User space needs the
-    /// count to tell how many of the runs that the kernel skipped were for failed execs.
+    /// 1 if all successful execs of the node are counted (only with `fexit`). From the count, user
+    /// space computes how many of the executions that the kernel skipped were for failed execs.
     pub count_execs: u32,
     /// The optional parts of a record: a set of `FIELD_…` constants.
     pub fields: u32,

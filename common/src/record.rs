@@ -56,7 +56,7 @@ pub const FLAG_NO_NEW_PRIVS: u16 = 1 << 11;
 pub const FLAG_ARGV_CUT: u16 = 1 << 12;
 
 /// Flag of a path ([`Origin::exe_flags`], [`Origin::cwd_flags`]): names at its beginning are
-/// missing, as it has more than [`MAX_NAMES`] names or [`MAX_PATH`] bytes.
+/// missing, as it has too many names and mounts ([`MAX_NAMES`]) or too many bytes ([`MAX_PATH`]).
 pub const PATH_CUT: u16 = 1 << 0;
 /// Flag of a path: it does not lead to the root of the process, but to another one. The file is
 /// outside that root, or its mount is detached.
@@ -324,8 +324,8 @@ pub struct CpuStats {
     pub exits_lost: u64,
     /// Time of the last loss, boot clock, nanoseconds.
     pub last_exit_lost: u64,
-    /// Execs in namespaces for which `TARGETS` had no room. This and the next two are counted in
-    /// the first lane only.
+    /// Execs in namespaces for which `TARGETS` had no room. All lanes count this and the next two
+    /// in the entry of the first lane.
     pub unplaced_execs: u64,
     /// The same count for exits.
     pub unplaced_exits: u64,

@@ -53,11 +53,11 @@ pub struct Matched {
     pub prefix: u32,
 }
 
-/// The counter of one rule.
+/// The counter of one rule or one bucket.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Suppressed {
-    /// Execs that the rule suppressed.
+    /// Number of suppressed execs.
     pub count: u64,
     /// Time of the last one, boot clock, nanoseconds.
     pub last: u64,

@@ -32,7 +32,8 @@ pub const BELOW_TARGET: u32 = 1 << 2;
 ///
 /// `TARGETS` has the namespaces whose execs, and whose descendants' execs, are recorded. `EVIDENCE`
 /// has others that had an exec and that an announcement may name: those that belong to the pod, and
-/// those below a target. A full map loses the least recently used.
+/// those below a target. If `EVIDENCE` is full, it loses the least recently used namespace; if
+/// `TARGETS` is full, it takes no further one.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct NsState {

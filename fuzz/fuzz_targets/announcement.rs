@@ -1,4 +1,5 @@
-//! Any head and body as an announcement: accepted only where it is a number in plain text.
+//! Any head and body as an announcement: a head is accepted only with `POST` and `/`, a body only
+//! if it is a number.
 #![no_main]
 #![forbid(unsafe_code)]
 

@@ -11,7 +11,7 @@ use exectrail_preflight::{Format, Text};
 use libfuzzer_sys::fuzz_target;
 use support::Node;
 
-/// What can be damaged. Whatever is not keeps what a node has.
+/// The files that an input can replace, one at a time.
 const FILES: [&str; 14] = [
     "proc/sys/kernel/osrelease",
     "proc/self/status",
@@ -29,14 +29,14 @@ const FILES: [&str; 14] = [
     "proc/cmdline",
 ];
 
-/// The number of the files that the first inputs were made for.
+/// Number of files when the first inputs were found.
 const FIRST: u8 = 12;
 
 const BTF: &str = "sys/kernel/btf/vmlinux";
 
 thread_local! {
     static NODE: Node = node();
-    /// What the files hold while they are not damaged.
+    /// The content of each file while no input replaces it; `None` if it does not exist.
     static SOUND: [Option<Vec<u8>>; FILES.len()] =
         NODE.with(|node| FILES.map(|file| fs::read(node.path(file)).ok()));
 }
@@ -55,7 +55,7 @@ fn node() -> Node {
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (which, content) = input;
-    // The first inputs keep their meaning: they damage the file that they were found with.
+    // The first inputs keep their meaning: they replace the file that they were found with.
     let which = usize::from(match which {
         254 | 255 => which - 254 + FIRST,
         _ => which % FIRST,
@@ -81,8 +81,9 @@ fuzz_target!(|input: (u8, &[u8])| {
     assert!(npd.trim_end().chars().count() <= 80 && npd.lines().count() == 1);
 });
 
-/// Whether there is a control character but the end of a line, U+0080 to U+009F included. Without a
-/// branch for each character: the fuzzer looks at every branch, and would look at little else.
+/// Whether there is a control character, other than the end of a line; U+0080 to U+009F are
+/// included. There is no branch for each character: the fuzzer looks at every branch, and would
+/// look at little else.
 fn has_controls(text: &str) -> bool {
     let bytes = text.as_bytes();
     let ascii = bytes.iter().fold(false, |found, &byte| {

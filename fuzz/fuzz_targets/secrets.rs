@@ -66,7 +66,7 @@ fn record(argv: &[u8], argc: u32) -> Vec<u8> {
 }
 
 thread_local! {
-    /// The search is built once.
+    /// The redactors are built once.
     static REDACTORS: [Option<Redactor>; 2] = [RedactMode::Known, RedactMode::Values]
         .map(|mode| Redactor::new(mode).expect("the patterns are constants"));
 }

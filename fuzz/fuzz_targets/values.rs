@@ -14,7 +14,7 @@ fuzz_target!(|value: &str| {
     if let Ok(bytes) = argv_size(value) {
         assert!(bytes <= 6 << 20);
     }
-    // What is a rule or a rate is shown as it was given.
+    // The text of a rule or a rate means the same rule or rate.
     if let Ok(rule) = value.parse::<Rule>() {
         assert_eq!(rule.to_string().parse(), Ok(rule));
     }

@@ -81,7 +81,7 @@ impl AttachPoints {
         found.map(|(_, id)| *id)
     }
 
-    /// All attach points of this kernel, with their BTF ids.
+    /// All wanted attach points that the kernel has, with their BTF ids.
     pub fn iter(&self) -> impl Iterator<Item = (AttachPoint, u32)> {
         self.0.iter().copied()
     }

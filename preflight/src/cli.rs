@@ -40,11 +40,11 @@ Exit codes:
 /// they cannot.
 ///
 /// It changes nothing: it reads files in /proc, /sys and /boot, tries to bind the address given,
-/// and loads a few small BPF programs without attaching them.
+/// makes a few small BPF maps, and loads a few small BPF programs without attaching them.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub struct PreflightArgs {
-    /// Form of the report
+    /// Format of the report
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
 
@@ -192,9 +192,9 @@ fn print(text: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Writes a dotfile in the same directory, which node-feature-discovery ignores, and renames it: no
-/// reader sees half a file. Devices and pipes are written directly, since renaming would replace,
-/// for example, `/dev/null` with a file. Links are followed.
+/// Writes a dotfile, which node-feature-discovery ignores, in the same directory, and renames it:
+/// no reader sees half a file. Devices and pipes are written directly, since renaming would
+/// replace, for example, `/dev/null` with a file. Links are followed.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     match path.metadata() {

@@ -135,7 +135,7 @@ fn try_parse<P: Parser>() -> Result<P, Wrong> {
     }
 }
 
-/// Most bytes of a value that an error quotes.
+/// Maximum number of bytes of a value that an error quotes.
 const QUOTED: usize = 200;
 
 /// The error, with long values cut.
@@ -152,7 +152,7 @@ fn shortened(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Whether a variable is text, as every value is.
+/// Whether a variable is valid UTF-8, or not set.
 fn is_text(name: &OsStr) -> bool {
     std::env::var_os(name).is_none_or(|value| value.to_str().is_some())
 }

@@ -85,7 +85,7 @@ impl Deref for Bytes {
     }
 }
 
-/// The BTF of the running kernel, at most `limit` bytes of it.
+/// The BTF of the running kernel. More than `limit` bytes are an error.
 ///
 /// From Linux 6.16 on a process can map it, privately and read-only (`btf_sysfs_vmlinux_mmap`,
 /// kernel/bpf/sysfs_btf.c). A copy takes more than a thousand reads of a page, and memory.
@@ -112,7 +112,7 @@ pub(crate) fn is_sysfs(path: &Path) -> bool {
     statfs(path).is_ok_and(|stat| stat.f_type as u64 == SYSFS_MAGIC)
 }
 
-/// Reads to the end, but at most `limit` bytes.
+/// Reads to the end. More than `limit` bytes are an error.
 pub(crate) fn read_all(from: impl Read, limit: u64, expected: usize) -> Result<Vec<u8>, ReadError> {
     // One byte more than expected, so that the end is found without growing the buffer.
     let mut bytes = Vec::with_capacity(expected.saturating_add(1));

@@ -1,8 +1,8 @@
 //! Checks whether exectrail can trace here, and if not, what has to change.
 //!
 //! [`run`] examines the kernel and the container of this process, and returns a [`Report`]: for
-//! every check a verdict, the evidence for it, and a remedy. The report also has what the tracer
-//! needs to load its probes: [`Kernel`].
+//! every check a verdict, the evidence for it, and a remedy if one is needed. The report also has
+//! what the tracer needs to load its probes: [`Kernel`].
 //!
 //! ```no_run
 //! use exectrail_preflight::{Options, run};

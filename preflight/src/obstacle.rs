@@ -34,7 +34,7 @@ impl Obstacle {
         match self {
             Self::Taken => {
                 "is in use by another process of the pod, \
-                 as its listener or as the local port of its connection"
+                 which listens there or has a connection from that port"
             }
             Self::NoSuchAddress => "is not an address of this pod",
             Self::Forbidden => "may not be bound by this process",

@@ -180,7 +180,8 @@ pub fn named(offsets: &Offsets) -> impl Iterator<Item = (&'static str, Option<&'
 /// Maximum number of structs of one name that are examined; kernels have at most two.
 const MAX_NAMESAKES: usize = 8;
 
-/// A type or field that the running kernel lacks, or has in a form that the probes do not read.
+/// A struct, field or tracepoint that the running kernel lacks, or a field that it has in a form
+/// that the probes do not read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Missing {
@@ -259,7 +260,8 @@ pub struct Controllers {
 ///
 /// # Errors
 ///
-/// If the bytes are not BTF. Fields that are missing are no error but in [`Resolved::missing`].
+/// If the bytes are not BTF that can be read. A missing field is no error: it is in
+/// [`Resolved::missing`] or, if it is optional, [`ABSENT`].
 pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
     let mut structs: Vec<(&'static str, Vec<u32>)> = Vec::new();
     for field in FIELDS {
@@ -294,7 +296,7 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
     let mut spellings = Vec::new();
     for (strukt, ids) in structs {
         let wanted = || FIELDS.iter().filter(|field| field.strukt == strukt);
-        // If several structs have this name, take the one with the most of the members.
+        // If several structs have this name, take the first that lacks the fewest required members.
         let mut best: Option<(Offsets, Vec<Missing>)> = None;
         for id in ids {
             let mut found = offsets;

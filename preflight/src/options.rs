@@ -44,7 +44,7 @@ impl Roots {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Where to read. Unless the roots are live ([`Roots::are_live`]), no system call queries the
-    /// running kernel.
+    /// running kernel, except bind(2) for `init_address`.
     pub roots: Roots,
     /// Address on which exectrail will accept announcements; `None` omits that check.
     pub init_address: Option<SocketAddr>,

@@ -61,7 +61,7 @@ pub enum Id {
     UserNamespace,
     /// Namespaces of this process.
     Scope,
-    /// The memory limit has room for the ring buffer.
+    /// The memory limit has room for the ring buffer, the probes' other maps, and long argv.
     Memory,
     /// The address for announcements can be bound.
     InitAddress,
@@ -96,8 +96,8 @@ impl Display for Id {
 pub struct Evidence {
     /// The file, and the part of it, or the system call.
     pub source: String,
-    /// The value, or why it could not be read. At most a few lines, without control characters:
-    /// files can contain anything, and terminals and logs show this text.
+    /// The value, or why it could not be read. One line, cut after 400 characters, with control
+    /// characters escaped: files can contain anything, and terminals and logs show this text.
     pub value: String,
 }
 
@@ -237,8 +237,8 @@ impl Report {
         self.checks.iter().find(|check| check.id == id)
     }
 
-    /// What the tracer needs to know about the kernel; `None` if a field that it reads is missing,
-    /// or if the version of the kernel is unknown.
+    /// What the tracer needs to know about the kernel; `None` if the BTF could not be read, if a
+    /// field or tracepoint that the probes need is missing, or if the version is unknown.
     pub fn kernel(&self) -> Option<&Kernel> {
         self.kernel.as_ref()
     }

@@ -132,7 +132,7 @@ fn seccomp_is_blamed_where_selinux_did_not_answer() {
     }
 }
 
-/// ENOSYS is not a denial: podman's filter answers it where Docker's answers EPERM.
+/// ENOSYS is not reported as a denial: podman's filter answers it where Docker's answers EPERM.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_call_that_is_not_there_is_not_called_denied() {

@@ -37,8 +37,8 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
     let mm = task.mm();
     let arg_start: u64 = mm.load(field!(mm_arg_start));
     let pages: u64 = mm.load(field!(mm_stack_vm));
-    // Otherwise it is a thread that renames itself: its memory has arguments, and those of a
-    // program that is being loaded have no address yet. A kernel thread has no memory.
+    // The arguments of a program that is being loaded have no address yet. A thread that renames
+    // itself has memory with arguments; a kernel thread has no memory.
     let is_exec = arg_start == 0 && pages != 0;
     let tgid = task.tgid();
     // A later lane is for the events that the kernel skipped the earlier lanes for. Only the first

@@ -1,6 +1,6 @@
 //! Writes the record of a failed exec.
 //!
-//! The programs that use this module are loaded only if failed execs are recorded.
+//! The programs that use this module, except `exec`, are loaded only if failed execs are recorded.
 
 use aya_ebpf::helpers::{
     bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, generated::bpf_probe_read_user_str,
@@ -62,10 +62,10 @@ impl Strings {
     }
 }
 
-/// Counts a successful exec anywhere on the node, if failed execs are recorded.
+/// Counts a successful exec anywhere on the node, if failed execs are recorded by `fexit`.
 ///
-/// The kernel skips a program that is already running on the same CPU. It counts these runs, but
-/// not by call. This count and the one in [`ended`] give the successful execs among them; the
+/// The kernel skips a program that is already running on the same CPU. It counts these executions,
+/// but not by call. This count and the one in [`ended`] give the successful execs among them; the
 /// others failed.
 #[inline(always)]
 pub(crate) fn count_success() {

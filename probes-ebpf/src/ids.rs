@@ -35,7 +35,7 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    /// The ids of `task`, the current task. Sets flags for unknown ids.
+    /// The ids of `task`, the current task. Sets flags for unknown ids and for `no_new_privs`.
     #[inline(always)]
     pub(crate) fn of(task: Task, scope: &Scope, flags: &mut u16) -> Self {
         let parent = task.real_parent();

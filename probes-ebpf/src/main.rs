@@ -17,9 +17,9 @@
 //! programs at tracepoints can be preempted: see [`lane`].
 //!
 //! All programs except those of `fexit` run with preemption off, or the kernel prevents a second
-//! run of the program on the same CPU. So no other run uses the values of a CPU and lane meanwhile.
-//! Programs follow kernel pointers by direct loads that the verifier checks against BTF (see
-//! [`kernel`]), or by helper if it cannot check them (see [`kernel_read`]).
+//! execution of the program on the same CPU. So no other execution uses the values of a CPU and
+//! lane meanwhile. Programs follow kernel pointers by direct loads that the verifier checks against
+//! BTF (see [`kernel`]), or by helper if it cannot check them (see [`kernel_read`]).
 #![allow(unsafe_code, reason = "reads kernel memory and map values")]
 #![no_std]
 #![no_main]

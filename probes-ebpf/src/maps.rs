@@ -24,9 +24,9 @@ pub(crate) static RING: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 #[map]
 pub(crate) static TARGETS: HashMap<NsId, NsState> = HashMap::with_max_entries(MAX_TARGETS, 0);
 
-/// Namespaces of the pod in which an exec was seen. The map evicts the least recently used ones. If
-/// the evidence of an announcement is evicted, the client executes a program again for its next
-/// try, which restores the evidence.
+/// Namespaces of the pod, or below a target, in which an exec was seen. The map evicts the least
+/// recently used ones. If the evidence of an announcement is evicted, the client executes a program
+/// again for its next try, which restores the evidence.
 #[map]
 pub(crate) static EVIDENCE: LruHashMap<NsId, NsState> =
     LruHashMap::with_max_entries(MAX_TARGETS, 0);
@@ -35,8 +35,8 @@ pub(crate) static EVIDENCE: LruHashMap<NsId, NsState> =
 #[map]
 pub(crate) static CONTROL: Array<Control> = Array::with_max_entries(2, 0);
 
-/// Index in [`CONTROL`] of a u64 that counts the targets that the probes added. Each addition makes
-/// the cached decisions lapse.
+/// Index in [`CONTROL`] of a u64 that the probes increment when they find a target. Each increment
+/// makes the cached decisions lapse.
 pub(crate) const CHANGES: u32 = 1;
 
 /// The result of [`crate::sidecar_scope`].
@@ -88,7 +88,7 @@ pub(crate) struct Dismissal {
     pub(crate) believed: u32,
 }
 
-/// Dismissals, indexed by the address of the set of namespaces; otherwise like [`DECISIONS`].
+/// Dismissals, indexed by the addresses of both sets; otherwise like [`DECISIONS`].
 #[map]
 pub(crate) static DISMISSALS: PerCpuArray<Dismissal> =
     PerCpuArray::with_max_entries(2 * DISMISSAL_SLOTS, 0);
@@ -245,8 +245,8 @@ pub(crate) struct Paths {
 }
 
 /// Memory for building a record. After the paths it has room for the filename, the early argv and
-/// the late argv at their maximum lengths, so the verifier can bound each length separately. It
-/// also has room for the filename, argv and the stack's filename.
+/// the late argv at their maximum lengths, so the verifier can bound each length separately. The
+/// same room is enough for the filename, argv and the stack's filename.
 #[repr(C, align(8))]
 pub(crate) struct Scratch {
     pub(crate) strings: Strings,
@@ -275,8 +275,8 @@ const _: () = assert!(size_of::<PieceScratch>() <= offset_of!(Scratch, known_cgr
 // Filename, early argv, and late argv.
 const _: () = assert!(HEAD_ARGV <= MAX_FILENAME);
 
-/// Counters of failed execs, one entry per call. User space makes this and the next map smaller if
-/// failed execs are not recorded.
+/// Counters of failed execs, one entry per call. User space makes this map smaller if failed execs
+/// are not recorded.
 #[map]
 pub(crate) static FAILED_STATS: PerCpuArray<FailedStats> =
     PerCpuArray::with_max_entries(CALLS as u32, 0);
@@ -290,7 +290,8 @@ pub(crate) struct FailedScratch {
     pub(crate) tail: [u8; MAX_FILENAME + 2 * FAILED_ARGV],
 }
 
-/// See [`FailedScratch`]. One entry per call: a program at the exit of a function can be preempted.
-/// Meanwhile the kernel runs programs of other functions on its CPU, but not the same program.
+/// See [`FailedScratch`]. One entry per CPU and call, if user space makes the map larger because
+/// failed execs are recorded. A program at the exit of a function can be preempted: meanwhile the
+/// kernel runs programs of other functions on its CPU, but not the same program.
 #[map]
 pub(crate) static FAILED: Array<FailedScratch> = Array::with_max_entries(1, 0);

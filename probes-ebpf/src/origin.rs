@@ -75,7 +75,7 @@ pub(crate) fn write(task: Task, bprm: Binprm, caps: u64, scratch: &mut Scratch, 
         }
         copy_paths(lane);
     }
-    // The function above has written them, and the verifier does not know what.
+    // `copy_paths` has written these, and the verifier knows nothing about the values.
     // SAFETY: fields of the live value.
     let (exe_len, cwd_len, exe_flags, cwd_flags) = unsafe {
         (

@@ -1,8 +1,9 @@
 //! Decides whether the reaper of a PID namespace belongs to the sidecar's pod.
 //!
-//! There are two identities, and either is enough. The containers of a pod share its network
-//! namespace with no other process, but a process can leave it. A process cannot leave a pod's
-//! cgroup from inside: only a process that can write to the node's cgroup file system can move it.
+//! There are two identities, and either is enough. Only processes of the pod are in its network
+//! namespace, unless it is shared with more than the pod; but a process can leave it. A process
+//! cannot leave a pod's cgroup from inside: only a process that can write to the node's cgroup file
+//! system can move it.
 
 use exectrail_common::{
     probe_config::{HIERARCHY_NONE, HIERARCHY_V1},

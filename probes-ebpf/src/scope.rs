@@ -33,7 +33,7 @@ pub(crate) struct Scope {
     pub(crate) target: u32,
 }
 
-/// A dismissal is checked again after this many execs. A reaper may have joined our network
+/// A dismissal is checked again after this many events. A reaper may have joined our network
 /// namespace since (`setns`), or have been moved to the pod's cgroup. That changes no generation,
 /// and the other tasks keep their sets.
 const BELIEVE: u32 = 64;
@@ -217,7 +217,7 @@ fn cached(task: Task, event: Event) -> Option<Scope> {
     None
 }
 
-/// The target that contains `ns`, from the cache or by a walk; 0 if none.
+/// The result of [`decide`] for `ns`, from the cache if it is there.
 #[inline(always)]
 fn decided(ns: PidNs, id: NsId, generation: u32, table: u32) -> Option<u32> {
     let slot = DECISIONS.get_ptr_mut(table * DECISION_SLOTS + (id.inum & (DECISION_SLOTS - 1)))?;
@@ -240,8 +240,8 @@ fn decided(ns: PidNs, id: NsId, generation: u32, table: u32) -> Option<u32> {
     Some(target)
 }
 
-/// [`scope()`] without the cache, for programs that can be preempted and so must not use the values
-/// of a CPU.
+/// [`scope()`] without the cache: for later lanes, and for programs that can be preempted and so
+/// must not use the values of a CPU.
 #[inline(always)]
 pub(crate) fn look_up(task: Task, event: Event) -> Option<Scope> {
     let level = task.pid_level();

@@ -1,7 +1,7 @@
 //! Checks that the new stack still has the filename that the kernel put there.
 //!
 //! After `setup_new_exec` and before `sched_process_exec`, a process that may trace this one can
-//! write to its new memory. The record does not use that memory, but a line flags the write.
+//! write to its new memory. The record has the kernel's filename, and a flag for the write.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_probe_read_user_str};
 use exectrail_common::record::{HEAD_ARGV, MAX_FILENAME};

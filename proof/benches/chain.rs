@@ -1,6 +1,6 @@
 //! The cost of the hash chain for each line, beside SHA-256: `cargo bench -p exectrail-proof`.
 //!
-//! All take turns in one run, so their ratios do not depend on the machine's load.
+//! Both take turns, so their ratio does not depend on the machine's load.
 
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,7 @@
-//! Signatures of lines with Ed25519 (RFC 8032), and their keys.
+//! Signatures of lines with Ed25519 (RFC 8032), and the private and public keys for them.
 //!
-//! The signature is the last key of a line. It is over [`DOMAIN`] and every byte of the line before
-//! the signature's key.
+//! The signature is the last JSON key of a line, `sig`. It is over [`DOMAIN`] and every byte of the
+//! line before the comma of that key.
 
 use std::{
     fs::File,
@@ -18,7 +18,7 @@ use super::chain::{bytes, hex};
 
 /// Precedes what is signed, so that a signature of something else is never valid for a line.
 const DOMAIN: &[u8] = b"exectrail line 1\n";
-/// The key of the signature.
+/// The text between what is signed and the digits of the signature.
 const KEY: &[u8] = br#","sig":""#;
 /// The end of a signed line.
 const END: &[u8] = br#""}"#;
@@ -163,7 +163,7 @@ impl PublicKey {
 mod tests {
     use super::*;
 
-    /// The pair of keys of RFC 8410, section 10.3, and its public key.
+    /// The private key of RFC 8410, section 10.3, and its public key.
     const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\n\
         MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
         -----END PRIVATE KEY-----\n";

@@ -1,5 +1,5 @@
-//! The content of a block, as one value. Attributes are by name, and so are the blocks in it, as
-//! lists, as providers describe them. Blocks that `dynamic` blocks generate replace these.
+//! The content of a block, as one value: its attributes by name, and the blocks inside it by name,
+//! as lists, as providers describe them. The blocks that a `dynamic` block generates replace it.
 
 use hcl::{Block, Body, Expression, Map, Structure, Value, eval::Context, eval::Evaluate as _};
 

@@ -85,7 +85,8 @@ pub(crate) enum Item<'a> {
     Output(&'a Block),
 }
 
-/// All items that have a value, beginning with those that others refer to.
+/// All items that have a value, in the order of the files; [`Configuration::evaluate`] finds the
+/// order in which they get their values.
 pub(crate) fn items(body: &Body) -> Result<Vec<Item<'_>>, Error> {
     let mut items = Vec::new();
     for block in body.blocks() {

@@ -82,8 +82,8 @@ fn lines(map: &Map<String, Value>) -> String {
     lines.join("\n")
 }
 
-/// A text as Go's `strconv.Quote` writes it. More characters are escaped than by Go, which has the
-/// same meaning.
+/// A text as Go's `strconv.Quote` writes it. This escapes more characters than Go does, which does
+/// not change the meaning.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {

@@ -69,7 +69,7 @@ pub enum Error {
         /// The reason.
         reason: String,
     },
-    /// Something that this crate cannot evaluate. Without it the manifest could be wrong.
+    /// Something that this crate cannot evaluate. If it were ignored, the manifest could be wrong.
     #[error("{address}: cannot evaluate {what}")]
     Unknown {
         /// Its address.

@@ -145,7 +145,7 @@ fn regex(pattern: &str) -> Result<Regex, String> {
 fn regexall(args: FuncArgs) -> Outcome {
     let regex = regex(text(&args, 0))?;
     if regex.captures_len() > 2 {
-        // With more groups, the value depends on their names.
+        // A list for each match, as in Terraform for groups without names.
         return Ok(regex
             .captures_iter(text(&args, 1))
             .map(|found| {

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-/// The manifest of the pod among `manifests`: a Pod unchanged, or the one that a Deployment makes.
-///
-/// The pod has the name and the namespace of its owner. `None` if there is neither.
+/// The manifest of the pod among `manifests`: a Pod unchanged, or the one that a Deployment, a
+/// DaemonSet or a Job makes, with the name and the namespace of its owner. `None` if there is no
+/// such manifest.
 pub fn pod(manifests: &[Value]) -> Option<Value> {
     manifests
         .iter()

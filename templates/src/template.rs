@@ -43,8 +43,9 @@ impl Template {
 /// The manifests that a template makes for a workspace, in the form that Kubernetes accepts.
 ///
 /// # Errors
-/// Everything that Terraform would refuse: a variable that is missing, has the wrong type or fails
-/// its validation, or an expression without a value. And everything that this crate does not know.
+/// If a file cannot be read; if a variable is missing, is unknown, has the wrong type or fails its
+/// validation; if an output's precondition fails; if an expression has no value; and for everything
+/// that this crate does not know.
 pub fn manifests(
     template: Template,
     workspace: &Workspace,

@@ -156,7 +156,7 @@ pub(crate) fn make_map(map: Map) -> io::Result<OwnedFd> {
         key_size,
         value_size,
         max_entries,
-        // A trie has no other kind of memory (trie_alloc, kernel/bpf/lpm_trie.c).
+        // The kernel makes a trie only with this flag (trie_alloc, kernel/bpf/lpm_trie.c).
         map_flags: if map == Map::LpmTrie {
             BPF_F_NO_PREALLOC
         } else {

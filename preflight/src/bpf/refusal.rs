@@ -8,7 +8,7 @@ use std::io;
 pub(crate) struct Refused {
     /// Error of bpf(2).
     pub(crate) error: io::Error,
-    /// End of the verifier's log; empty if the verifier did not run.
+    /// The verifier's reason ([`verifier_reason`]); empty if the verifier did not run.
     pub(crate) log: String,
 }
 
@@ -22,7 +22,7 @@ impl Refused {
     }
 }
 
-/// The text of a verifier log.
+/// The reason in a verifier log, which ends at the first NUL.
 pub(super) fn verdict_of(log: &[u8]) -> String {
     let text = log.split(|&byte| byte == 0).next().unwrap_or_default();
     verifier_reason(&String::from_utf8_lossy(text)).to_owned()

@@ -77,7 +77,7 @@ pub enum BtfError {
         /// The type where counting stopped.
         id: u32,
     },
-    /// Look-ups need more steps than those in any kernel's types.
+    /// Look-ups took more steps than in any kernel's types.
     #[error("looking types up took more than {MAX_STEPS} steps")]
     TooComplex,
 }

@@ -1,10 +1,10 @@
 //! Reads BTF, the kernel's own description of its types.
 //!
 //! The format is that of `include/uapi/linux/btf.h`. One pass over the bytes checks every record's
-//! bounds and reports the named structs, typedefs and functions. After that, single types can be
-//! looked up. Nothing is allocated per type: the reader keeps the position of every thirty-second
-//! record, and reads the few records in between again. A vmlinux of 5.5 MB takes a few milliseconds
-//! and 20 KB besides the bytes themselves.
+//! bounds and reports the named structs, enums, typedefs and functions. After that, single types
+//! can be looked up. Nothing is allocated per type: the reader keeps the position of every
+//! thirty-second record, and reads the few records in between again. A vmlinux of 5.5 MB takes a
+//! few milliseconds and 20 KB besides the bytes themselves.
 //!
 //! For any bytes the result is a value or a [`BtfError`]: no panic, no unbounded work.
 
@@ -36,7 +36,7 @@ impl<'a> Btf<'a> {
     ///
     /// # Errors
     ///
-    /// Any [`BtfError`] except `TooDeep` and `TooComplex`.
+    /// Any [`BtfError`] except `TypeId`, `TooDeep` and `TooComplex`.
     pub fn parse(
         bytes: &'a [u8],
         mut named: impl FnMut(u8, &'a [u8], u32),

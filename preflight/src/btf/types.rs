@@ -35,7 +35,7 @@ pub struct Type<'a> {
 }
 
 impl Type<'_> {
-    /// One of the constants in [`kind`].
+    /// One of the constants in [`kind`], or a newer kind.
     ///
     /// Seven bits since Linux 7.2. Before, five bits, and the others are zero.
     pub fn kind(&self) -> u8 {

@@ -155,7 +155,9 @@ fn not_readable(node: &Node<'_>, path: &Path, error: &ReadError) -> Check {
             Verdict::Unmet,
             "the kernel is built with BTF, but it is not visible in this /sys",
         )
-        .remedy("let the container see the node's /sys/kernel/btf (a plain read-only /sys does)"),
+        .remedy(
+            "let the container see the node's /sys/kernel/btf (a plain read-only /sys is enough)",
+        ),
         Some(_) => check(Verdict::Unmet, "the kernel is built without BTF").remedy(built_with_it),
         None => check(
             Verdict::Unmet,

@@ -14,7 +14,7 @@ use crate::release::KernelVersion;
 /// Input of several checks.
 pub(super) struct Node<'a> {
     pub(super) options: &'a Options,
-    /// Whether the checks may query the running kernel, or only read files.
+    /// Whether the files are those of the running kernel, so that the checks may query it.
     pub(super) live: bool,
     /// `<proc>/self/status`
     pub(super) status: Result<String, ReadError>,

@@ -27,7 +27,7 @@ type Trace = (PathBuf, String);
 pub(super) struct Found {
     platform: Option<Platform>,
     traces: Vec<Trace>,
-    /// The files that were examined.
+    /// Files to show if no platform was recognised.
     looked_at: Vec<PathBuf>,
 }
 

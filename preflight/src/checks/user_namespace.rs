@@ -48,12 +48,13 @@ pub(super) fn check(node: &Node<'_>) -> Check {
                 verdict,
                 "the container is in a user namespace, where capabilities for BPF have no effect",
                 Some(
-                    "set hostUsers: true for the pod, and no user namespace remapping on the node",
+                    "set hostUsers: true for the pod, and turn off user namespace remapping on the \
+                     node",
                 ),
             ),
             Verdict::Unknown => (
                 verdict,
-                "cannot read whether this is a user namespace",
+                "cannot read which user namespace this is",
                 Some("make procfs readable, or pass its root with --proc"),
             ),
             _ => (verdict, "in the node's own user namespace", None),
@@ -88,7 +89,7 @@ fn is_identity(map: &str) -> Option<bool> {
     Some(numbers == [0, 0, u32::MAX])
 }
 
-/// The mount point, if it is one of sysbox-fs, as in `fuse sysboxfs` or `fuse.sysboxfs`.
+/// The mount point, if the mount is of sysbox-fs, as in `fuse sysboxfs` or `fuse.sysboxfs`.
 fn sysbox_mount(line: &str) -> Option<String> {
     let mount = MountInfo::from_line(line).ok()?;
     let is_sysboxfs =

@@ -1,4 +1,4 @@
-//! The verdicts on real nodes, from copies of their files.
+//! The verdicts on nodes, from copies of a node's files or from files that a test writes.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -124,9 +124,9 @@ impl Default for KernelTypes {
     }
 }
 
-/// The types that the probes read, nested as in a kernel: anonymous structs and unions, a
+/// The types that the probes require, nested as in a kernel: anonymous structs and unions, a
 /// randomised part of `task_struct`, typedefs and qualifiers, and a second struct with the name of
-/// another.
+/// another. The optional fields are absent.
 pub(crate) fn kernel_btf(kernel: KernelTypes) -> Vec<u8> {
     let mut w = Writer::new();
     let int = w.int("int", 4);

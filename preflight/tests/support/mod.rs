@@ -78,7 +78,7 @@ impl Node {
             .link("proc/self/ns/net", "net:[4026532703]")
     }
 
-    /// A copy of a node's files, from a directory beside this file.
+    /// A copy of a node's files, from a directory in `tests/saved`.
     pub(crate) fn saved(name: &str) -> Self {
         let saved = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/saved")

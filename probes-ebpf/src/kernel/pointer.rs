@@ -36,7 +36,7 @@ macro_rules! word {
             #[inline(always)]
             #[expect(
                 clippy::pointers_in_nomem_asm_block,
-                reason = "the compiler may make two loads one, see `KernelPtr::load`"
+                reason = "the compiler may make two loads one, see `Word::load`"
             )]
             fn load<const INDEX: usize>(base: *const u8) -> Self {
                 #[cfg(target_arch = "bpf")]

@@ -1,10 +1,10 @@
 //! Checks whether Kubernetes accepts a manifest.
 //!
-//! First by the types of its API (`k8s-openapi`, made from Kubernetes' own description): a manifest
-//! must survive a conversion to them and back unchanged. An unknown field is lost, a required field
-//! that is missing appears, and a field of a wrong type fails the conversion. Then by the API
-//! server's checks beyond types (pkg/apis/core/validation of Kubernetes 1.33), as far as they
-//! concern the templates.
+//! First come the types of the API (`k8s-openapi`, made from Kubernetes' own description): a
+//! manifest must survive a conversion to them and back unchanged. An unknown field is lost, a
+//! required field that is missing appears, and a field of a wrong type fails the conversion. Then
+//! come the API server's checks beyond types (pkg/apis/core/validation of Kubernetes 1.33), as far
+//! as they concern the templates.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

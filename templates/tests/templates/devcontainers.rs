@@ -60,8 +60,8 @@ fn envbuilder_starts_behind_the_announcement() {
     assert!(template.contains(command.trim()), "{command}");
 }
 
-/// envbuilder takes read-only mounts away, which only a privileged container may do, unless their
-/// paths are ignored. A value of one's own replaces envbuilder's defaults.
+/// Unless their paths are ignored, envbuilder takes read-only mounts away, which only a privileged
+/// container may do. A value that is set replaces envbuilder's default paths, so it repeats them.
 #[test]
 fn the_build_leaves_the_mount_of_exectrail_where_it_is() {
     let pod = expanded(&Workspace::example(), &[]);
@@ -114,7 +114,7 @@ fn envbuilder_gets_its_variables_as_they_are() {
     }
 }
 
-/// The module's script after the guide's block, which is the registry's line.
+/// The module's script, as the guide's block rewrites it; the block is the registry's line.
 fn rewritten(agent: &str, others: &[(&str, Value)]) -> String {
     let mut given = Given::of(&Workspace::example());
     for (name, value) in [("image", "x"), ("script", agent)] {
@@ -140,8 +140,9 @@ fn rewritten(agent: &str, others: &[(&str, Value)]) -> String {
     kubelet::expand(outputs["script"].as_str().unwrap(), &BTreeMap::new())
 }
 
-/// Runs the script as envbuilder does, with a program in the place of exectrail and of curl that
-/// prints its arguments. The address is the one that was given, and the agent has the other host.
+/// Runs the script as envbuilder does, with a program in the place of exectrail that prints the
+/// address. The address is the one that was given, with `127.0.0.1` for `localhost`; the agent has
+/// the other host.
 #[test]
 fn rewriting_as_in_the_registry_spares_the_sidecars_address() {
     let agent = "printf '%s\\n' http://localhost:3000/x http://127.0.0.1:3000/x\n";

@@ -14,8 +14,8 @@ pub(crate) type Json = serde_json::Value;
 /// that builds a dev container has no shell.
 pub(crate) const WITH_SCRIPT: [Template; 2] = [Template::Kubernetes, Template::KubernetesEnvbox];
 
-/// Variables of a template: those without a default, and `others`. One without a script has no
-/// `announce_with`.
+/// Variables of a template: those without a default, and `others`. A template without a script has
+/// no `announce_with`.
 pub(crate) fn variables(template: Template, others: &[(&str, Value)]) -> Variables {
     let required = [
         ("namespace", Value::from("workspaces")),

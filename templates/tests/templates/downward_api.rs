@@ -84,7 +84,7 @@ fn the_pod_has_the_keys_that_are_taken() {
     }
 }
 
-/// Labels have few characters, annotations any: the later file has the exact name.
+/// A label allows few characters, an annotation any: the later file has the exact name.
 #[test]
 fn names_are_exact_in_the_annotations() {
     let workspace = Workspace {

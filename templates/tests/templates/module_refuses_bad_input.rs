@@ -235,7 +235,7 @@ fn types_are_checked() {
     }
 }
 
-/// Only exectrail itself can keep watching: with another client the variable would have no effect.
+/// Only exectrail can hold a workspace: with another client the variable would have no effect.
 #[test]
 fn holding_needs_exectrail_in_the_workspace() {
     for seconds in [1, 300] {

@@ -1,7 +1,7 @@
-//! Fields of a pod that its containers can have values of (pkg/apis/core/validation of Kubernetes
+//! Fields of a pod whose values its containers can get (pkg/apis/core/validation of Kubernetes
 //! 1.33).
 
-/// Fields that a variable can have (`validEnvDownwardAPIFieldPathExpressions`).
+/// Fields whose value a variable can have (`validEnvDownwardAPIFieldPathExpressions`).
 pub(crate) const VARIABLE_FIELDS: [&str; 9] = [
     "metadata.name",
     "metadata.namespace",
@@ -14,7 +14,7 @@ pub(crate) const VARIABLE_FIELDS: [&str; 9] = [
     "status.podIPs",
 ];
 
-/// Fields that a file of a volume can have (`validVolumeDownwardAPIFieldPathExpressions`).
+/// Fields whose value a file of a volume can have (`validVolumeDownwardAPIFieldPathExpressions`).
 pub(crate) const FILE_FIELDS: [&str; 5] = [
     "metadata.annotations",
     "metadata.labels",

@@ -15,8 +15,8 @@ use crate::documents::{Json, forms, text};
 
 /// Terraform or OpenTofu, if one is installed.
 ///
-/// No Debian package has them, so that `cargo xtask setup` cannot install them: without them there
-/// is nothing to compare with, and the other tests check the same files.
+/// No Debian package has them, so `cargo xtask setup` cannot install them. Without them there is
+/// nothing to compare with; the other tests check the same files.
 fn terraform() -> Option<&'static str> {
     let there = |program: &&str| Command::new(program).arg("version").output().is_ok();
     let found = ["terraform", "tofu"].into_iter().find(there);

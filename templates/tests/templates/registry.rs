@@ -148,8 +148,8 @@ fn every_provider_has_an_upper_bound() {
     }
 }
 
-/// An image without a registry is searched wherever the node's runtime is set to; one without a tag
-/// is `latest`.
+/// An image without a registry is searched in the registries that the node's runtime is configured
+/// with; one without a tag is `latest`.
 #[test]
 fn every_image_in_yaml_has_a_registry_and_a_tag() {
     let mut count = 0;
@@ -169,7 +169,7 @@ fn every_image_in_yaml_has_a_registry_and_a_tag() {
         }
     }
     assert!(count >= 7, "{count}");
-    // The guide says how it gets there.
+    // The guide says how the image gets into the registry.
     let guide = fs::read_to_string(directory().join("../docs/deploy.md")).unwrap();
     assert!(guide.contains("cargo xtask image --push registry.example.com/exectrail:"));
 }

@@ -153,7 +153,7 @@ fn a_coding_agent_in_a_second_pod_has_a_sidecar_and_a_label_of_its_own() {
     };
     let role = "role=coding-agent".to_owned();
     assert!(labels(coding).contains(&role) && !labels(workspace).contains(&role));
-    // The rest says that both belong to the same workspace.
+    // The other labels are those of the workspace that both belong to.
     for label in labels(coding).iter().filter(|label| **label != role) {
         assert!(labels(workspace).contains(label), "{label}");
     }

@@ -9,7 +9,7 @@ use crate::{
     documents::{Json, variables},
 };
 
-/// A mistake: a JSON pointer, the value put there (null removes it), and the expected complaint.
+/// JSON pointers to the containers.
 const SIDECAR: &str = "/spec/template/spec/initContainers/0";
 const WORKSPACE: &str = "/spec/template/spec/containers/0";
 
@@ -38,6 +38,7 @@ fn put(manifest: &mut Json, pointer: &str, value: Json) {
 #[test]
 fn every_mistake_is_found() {
     let at = |container: &str, field: &str| format!("{container}/{field}");
+    // A JSON pointer, the value put there (null removes it), and a part of the expected complaint.
     let mistakes = [
         ("/kind".to_owned(), json!("Deploymint"), "no such kind"),
         ("/spec/replica".to_owned(), json!(1), "no such field"),
