@@ -38,8 +38,8 @@ pub(super) fn check(node: &Node<'_>) -> (Check, Scope) {
             init_pid_ns: Some(true),
             ..
         } if local => (
-            Verdict::Ok,
-            "in the node's own PID namespace: every exec on the node would be recorded",
+            Verdict::Unmet,
+            "in the node's own PID namespace, where --use-local-pidns would trace the whole node",
         ),
         Scope {
             init_pid_ns: Some(true),
@@ -74,8 +74,14 @@ pub(super) fn check(node: &Node<'_>) -> (Check, Scope) {
         Ok(comm) => check.saw_in(&first_path, "", comm),
         Err(error) => check.saw_in(&first_path, "", error),
     };
-    if verdict == Verdict::Unknown {
-        check = check.remedy("make procfs readable, or pass its root with --proc");
+    match verdict {
+        Verdict::Unknown => {
+            check = check.remedy("make procfs readable, or pass its root with --proc");
+        }
+        Verdict::Unmet => {
+            check = check.remedy("run the pod without hostPID, or omit --use-local-pidns");
+        }
+        _ => {}
     }
     (check, scope)
 }

@@ -39,10 +39,12 @@ fn scope_tells_namespaces_and_guesses_at_a_shared_one() {
     assert_eq!(host().run().scope().init_pid_ns, Some(true));
     let mut local = host();
     local.options.local_pid_ns = true;
+    let refused = local.run();
+    assert_eq!(check(&refused, Id::Scope).verdict, Unmet);
     assert!(
-        check(&local.run(), Id::Scope)
+        check(&refused, Id::Scope)
             .summary
-            .contains("every exec on the node")
+            .contains("would trace the whole node")
     );
     for garbage in [
         "pid:[]",
