@@ -28,6 +28,8 @@ pub(crate) struct LongExec {
     count: u64,
     /// The arguments of the further lines.
     rest: String,
+    /// Whether the end of argv is on none of its lines.
+    truncated: bool,
 }
 
 /// Execs whose further lines are awaited.
@@ -84,6 +86,7 @@ impl LongExec {
             first: line.len(),
             count: 1,
             rest: String::new(),
+            truncated: event.truncated,
         })
     }
 
@@ -105,6 +108,7 @@ impl LongExec {
             self.rest.push(' ');
         }
         event.push_argv(&mut self.rest);
+        self.truncated = event.truncated;
         Some(event.argv_continues)
     }
 
@@ -118,6 +122,7 @@ impl LongExec {
         record.lines = self.count;
         if let Some(event) = &mut record.fields.event {
             event.argv_rest.clone_from(&self.rest);
+            event.truncated = self.truncated;
         }
         Ok(record)
     }

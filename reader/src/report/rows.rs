@@ -71,7 +71,7 @@ impl Rows {
         let is_privileged = event.euid.is_some() && event.uid.is_some() && event.euid != event.uid;
         let flags = [
             (has_failed, FAILED),
-            (event.truncated && !event.argv_continues, TRUNCATED),
+            (event.truncated, TRUNCATED),
             (event.entered, ENTERED),
             (event.tampered, TAMPERED),
             (event.memfd, MEMFD),

@@ -62,6 +62,22 @@ fn filters_see_all_arguments_and_json_has_all_lines() {
 }
 
 #[test]
+fn an_argv_is_cut_only_if_its_end_is_not_there() {
+    let cut = |lines: &[String]| shown(lines, &["show"]).contains("[cut");
+    let mut lines = exec("aa");
+    for line in &mut lines {
+        *line = line.replace(
+            r#""argv_continues":true"#,
+            r#""argv_continues":true,"truncated":true"#,
+        );
+    }
+    assert!(!cut(&lines), "{}", shown(&lines, &["show"]));
+    assert!(cut(&lines[..2]));
+    lines[2] = lines[2].replace(r#""offset":7"#, r#""offset":7,"truncated":true"#);
+    assert!(cut(&lines));
+}
+
+#[test]
 fn further_lines_are_no_gap_and_missing_ones_are() {
     let mut lines = exec("aa");
     assert!(!shown(&lines, &["tree"]).contains(" missing: "));
