@@ -11,8 +11,8 @@ use signal_hook::flag::register;
 pub(super) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// From now on SIGINT does not end this process: the terminal sends it to the program that this
-    /// one waits for as well, whose end ends the command.
+    /// From now on SIGINT does not end this process. The terminal also sends it to the program that
+    /// this one waits for; the end of that program ends the command.
     pub(super) fn on_interrupt() -> Result<Self> {
         let stop = Self(Arc::default());
         stop.on(SIGINT)?;

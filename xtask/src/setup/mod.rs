@@ -1,7 +1,7 @@
 //! Installs what the other commands need.
 //!
 //! Each part looks for one requirement and can install it if it is missing. If it cannot, it
-//! explains the manual steps. Without anything missing, all of this takes well under a second.
+//! explains the manual steps. If nothing is missing, all of this takes well under a second.
 
 mod bpf_linker;
 mod cargo_cyclonedx;
