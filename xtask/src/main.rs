@@ -48,7 +48,7 @@ use clap::{Parser, Subcommand};
     bin_name = "cargo xtask",
     max_term_width = 100,
     after_help = "Every command first installs what it needs, and prints what it installs. Files \
-                  that belong to neither rustup nor cargo go to ~/.cache/exectrail."
+                  that belong to none of rustup, cargo and apt go to ~/.cache/exectrail."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -110,7 +110,7 @@ enum Command {
     /// Make the container image from the static binary
     Image(image::Args),
 
-    /// Make the release: a tarball for each architecture, one of the Terraform module, and checksums
+    /// Make the release: a tarball for each architecture, one of the Terraform module, checksums
     ///
     /// The tarball of an architecture has the binaries, man pages, completions, documents, licences
     /// and bills of materials (CycloneDX). The same source gives the same bytes.

@@ -17,7 +17,7 @@ use crate::{source, workspace};
 /// The file with the exceptions, relative to the root.
 const EXCEPTIONS: &str = "typos.toml";
 
-/// Checks every text file that git tracks.
+/// Checks every text file that git tracks or would add.
 pub(crate) fn check() -> Result<()> {
     let path = workspace::root().join(EXCEPTIONS);
     let text =
