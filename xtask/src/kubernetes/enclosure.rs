@@ -1,5 +1,5 @@
-//! The namespaces of the node. Its network has no way out, its files are private, and its processes
-//! end with its first one.
+//! The namespaces of the node. Its network has no way out, what it mounts is private, and its
+//! processes end with its first one.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

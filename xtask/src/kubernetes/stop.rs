@@ -19,8 +19,8 @@ impl Stop {
         Ok(stop)
     }
 
-    /// From now on SIGTERM and SIGHUP do not end it either: nothing is waited for any more but the
-    /// node, which looks at [`Stop::is_wanted`].
+    /// From now on SIGTERM and SIGHUP do not end it either: it waits for nothing but the node, and
+    /// that wait ends if [`Stop::is_wanted`].
     pub(super) fn on_termination(&self) -> Result<()> {
         self.on(SIGTERM)?;
         self.on(SIGHUP)
