@@ -43,13 +43,13 @@ impl Run {
     }
 }
 
-/// Builds of later steps that use the time in which a processor has nothing else to do: the last
-/// crates of a build are compiled one by one, and tests wait. With them the machines' kernels are
-/// fetched and their disks made, which takes minutes once.
+/// Builds for later steps, in the background. They use idle processors: the last crates of a build
+/// are compiled one by one, and tests wait. They also fetch the machines' kernels and make their
+/// disks, which takes minutes once.
 struct BuildsAhead(Vec<JoinHandle<()>>);
 
 impl BuildsAhead {
-    /// Commands of xtask: those of one line run one after the other, and beside the other line.
+    /// Commands of xtask. Those of one list run one after the other; the lists run in parallel.
     const COMMANDS: [&[&[&str]]; 2] = [
         &[&["build", "--release"]],
         &[&["vm", "--no-run"], &["fuzz", "--debug", "--no-run"]],

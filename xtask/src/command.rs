@@ -1,5 +1,5 @@
-//! Starts other programs: always in the repository's root, never with xtask's stdin, and with
-//! errors that can be pasted into a shell.
+//! Starts other programs: in the repository's root by default, and without xtask's stdin. Errors
+//! show the command in a form that can be pasted into a shell.
 
 use std::env;
 use std::ffi::{OsStr, OsString};

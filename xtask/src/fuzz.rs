@@ -17,7 +17,7 @@ use crate::{command, workspace};
 /// The manifest of the targets, relative to the root: they are a separate workspace.
 pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
 
-/// All code that reads bytes from outside.
+/// The targets. Together they cover all code that reads bytes from outside.
 const TARGETS: [&str; 8] = [
     "announcement",
     "audit",
@@ -66,8 +66,8 @@ impl Args {
     }
 }
 
-/// Fuzzes each target, also after another was broken. The first input that breaks a target ends its
-/// run.
+/// Fuzzes each target, even after another was broken. The first input that breaks a target ends
+/// that target's run.
 pub(crate) fn command(args: &Args) -> Result<()> {
     setup::ensure(For {
         fuzz: true,

@@ -48,7 +48,7 @@ use clap::{Parser, Subcommand};
     bin_name = "cargo xtask",
     max_term_width = 100,
     after_help = "Every command first installs what it needs, and prints what it installs. Files \
-                  that belong to neither rustup nor cargo go to ~/.cache/exectrail."
+                  that belong to none of rustup, cargo and apt go to ~/.cache/exectrail."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -110,10 +110,10 @@ enum Command {
     /// Make the container image from the static binary
     Image(image::Args),
 
-    /// Make the release: a tarball for each architecture, and checksums
+    /// Make the release: a tarball for each architecture, one of the Terraform module, checksums
     ///
-    /// Each tarball has the binaries, man pages, completions, documents, licences and bills of
-    /// materials (CycloneDX). The same source gives the same bytes.
+    /// The tarball of an architecture has the binaries, man pages, completions, documents, licences
+    /// and bills of materials (CycloneDX). The same source gives the same bytes.
     Dist(dist::Args),
 
     /// Change the version everywhere, commit that, and create the tag
@@ -158,11 +158,12 @@ enum Command {
     /// Check formatting, prose, spelling, lints, documentation, licences and bans
     Check,
 
-    /// Run all steps of CI: setup, check, release build, tests, short fuzzing, image, release,
+    /// Run all steps of CI: setup, check, tests, release build, short fuzzing, image, release,
     /// virtual machines
     ///
-    /// Continues after a failed step, so that one run shows all problems. The last line reads `N
-    /// passed, N failed, N skipped`; a failed step other than the tests counts as one failed.
+    /// Continues after a failed step other than setup, so that one run shows all problems. The last
+    /// line reads `N passed, N failed, N skipped`; a failed step other than the tests counts as one
+    /// failed.
     Ci,
 }
 

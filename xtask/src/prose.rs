@@ -32,7 +32,7 @@ struct Finding {
     what: String,
 }
 
-/// Checks every source file and Markdown document that git tracks.
+/// Checks all Rust, C, shell and Markdown files that git tracks.
 pub(crate) fn check() -> Result<()> {
     let mut list = command::new("git");
     list.args(["ls-files", "*.rs", "*.c", "*.sh", "*.md"]);

@@ -17,7 +17,7 @@ use crate::{source, workspace};
 /// The file with the exceptions, relative to the root.
 const EXCEPTIONS: &str = "typos.toml";
 
-/// Checks every text file that git tracks.
+/// Checks every text file that git tracks or would add.
 pub(crate) fn check() -> Result<()> {
     let path = workspace::root().join(EXCEPTIONS);
     let text =
@@ -75,7 +75,7 @@ struct Exceptions {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Words {
-    /// Names that contain a word which is not checked, such as those of the kernel.
+    /// Whole names, such as those of the kernel. A name that is its own correction is right.
     #[serde(default)]
     extend_identifiers: BTreeMap<String, String>,
     /// Words, in lower case. A word that is its own correction is right.

@@ -27,7 +27,7 @@ const THREADS: &str = "RUST_TEST_THREADS";
 /// Arguments of `cargo xtask test`.
 #[derive(clap::Args, Default)]
 pub(crate) struct Args {
-    /// Fail if a test skips itself; always set if the environment has CI=true
+    /// Fail if a test skips itself; always set if the environment has CI=true or CI=1
     #[arg(long)]
     no_skips: bool,
 

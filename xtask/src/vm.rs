@@ -60,8 +60,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
 
-    /// End a machine that has reported nothing for this many seconds (twice as many if it runs
-    /// pods, and on arm64), and show what its threads do and its console
+    /// End a machine that has reported nothing for this many seconds, and show what its threads do
+    /// and its console; a machine that runs pods or is arm64 has twice as long
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
 

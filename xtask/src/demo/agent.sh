@@ -1,5 +1,5 @@
 #!/bin/sh
-# The agent of the workspace: runs a few programs, and a container in it, as envbox does.
+# The agent of the workspace: runs a few programs, and a container in the workspace, as envbox does.
 uname -sr
 printf 'empty, spaced and "quoted": %s|%s|%s\n' '' 'a b' "it's" | tr a-z A-Z
 bash -c 'exec -a an-untrue-name /bin/echo "argv[0] may lie; the filename does not"'

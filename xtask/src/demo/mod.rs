@@ -1,4 +1,4 @@
-//! The demo workspace of `cargo xtask run`: a pod made from namespaces.
+//! The demo of `cargo xtask run`: a workspace in a pod made of namespaces.
 //!
 //! As in a pod, a network namespace holds two containers, each with its own PID namespace:
 //! exectrail, and a workspace whose init script announces itself with curl. The lines are real:

@@ -66,7 +66,7 @@ fn programs(top: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Checks that the files that the README links to are there.
+/// Checks that each document that the README links to is in the tarball.
 fn documents(directory: &Path) -> Result<()> {
     let readme = read(&directory.join("README.md"))?;
     let links = readme
@@ -195,7 +195,7 @@ pub(super) fn reproducible(architectures: &[Architecture], time: u64, out: &Path
 fn copy_source(to: &Path) -> Result<()> {
     for name in source::files()? {
         let (from, to) = (workspace::root().join(&name), to.join(&name));
-        // git still lists a file whose removal is not committed.
+        // git still lists a file that was removed from the work tree only.
         if !from.is_file() {
             continue;
         }

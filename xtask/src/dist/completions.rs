@@ -18,8 +18,8 @@ const PROGRAM: &str = "zz-completed-program";
 /// Time after which a shell that waits for its terminal is killed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Checks that each shell reads its script, completes the commands, and completes the command after
-/// `--`. Reports shells that are not installed.
+/// Checks that each shell reads its scripts, and completes commands, the program after
+/// `exectrail run --`, and flags of `exectrail-log`. Reports shells that are not installed.
 pub(super) fn check(top: &Path) -> Result<()> {
     let bin = tempfile::tempdir()?;
     let program = bin.path().join(PROGRAM);

@@ -95,7 +95,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
 fn make(architectures: &[Architecture], time: u64, out: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     let mut progress = Progress::new(architectures.len() + 1);
-    // The program itself writes its help, man pages and completions. That needs a program that this
+    // The programs themselves write their man pages and completions. That needs programs that this
     // machine can run, whatever architectures are released.
     let host = progress.step("building for this machine", build::release)?;
     let mut tarballs = Vec::new();

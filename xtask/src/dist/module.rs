@@ -32,8 +32,8 @@ pub(super) fn tarball() -> Result<Tarball> {
     Ok(tarball)
 }
 
-/// Checks that the unpacked module has all files, and that a configuration beside it plans, if
-/// Terraform is installed.
+/// Checks that the unpacked module has all files. If Terraform is installed, checks that it can
+/// plan a configuration beside the module.
 pub(super) fn check(tarball: &Path) -> Result<()> {
     let template = tempfile::tempdir()?;
     let mut unpack = command::new("tar");
@@ -49,7 +49,7 @@ pub(super) fn check(tarball: &Path) -> Result<()> {
         ensure!(
             fs::read(&copy).with_context(|| format!("cannot read {}", copy.display()))?
                 == fs::read(&file)?,
-            "{} is not in the tarball as it is",
+            "the tarball's copy of {} differs",
             file.display()
         );
     }

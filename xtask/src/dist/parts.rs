@@ -12,7 +12,7 @@ use crate::architecture::Architecture;
 use crate::{command, workspace};
 
 /// The programs, by the directory of their crate. The probes are a separate program inside
-/// exectrail, for another machine.
+/// exectrail, for the kernel's BPF machine.
 const PROGRAMS: [(&str, &str); 4] = [
     ("runtime", "exectrail"),
     ("reader", "exectrail-log"),
@@ -20,7 +20,7 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("probes-ebpf", "exectrail-probes"),
 ];
 
-/// File name that cargo-cyclonedx uses; git ignores these files.
+/// Name, without `.json`, that cargo-cyclonedx gives its files; git ignores them.
 const FILE_NAME: &str = "sbom.cdx";
 
 /// Path of the repository in the bills, whichever directory it is in.
@@ -83,7 +83,7 @@ fn remove_all() -> Result<()> {
     Ok(())
 }
 
-/// The texts of all licences, each with its crates.
+/// All crates that others wrote, each with its licence and the texts of its licence files.
 pub(super) fn licences(bills: &[(&str, String)]) -> Result<String> {
     let mut crates = BTreeSet::new();
     for (_, bill) in bills {

@@ -1,5 +1,5 @@
-//! A tarball whose bytes depend only on its content: it is sorted, has one time for all files and
-//! no owner, and its header does not show where and when it was compressed.
+//! A tarball whose bytes depend only on its content: it is sorted, all files have one time and
+//! belong to root, and its header does not show where and when it was compressed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

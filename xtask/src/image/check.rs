@@ -19,7 +19,7 @@ use crate::{command, progress};
 /// Maximum size of the image.
 const SIZE_LIMIT: u64 = 5_500_000;
 
-/// Time limit of each wait for the sidecar.
+/// Time limit for the end of the sidecar after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Checks `tag`, in podman's storage, whose program is a copy of `binary`.
@@ -166,7 +166,7 @@ impl Drop for Mounted<'_> {
     }
 }
 
-/// Runs containers of the image; removes the remaining ones when dropped.
+/// Runs containers of the image; removes the sidecar's when dropped.
 struct Podman<'a> {
     tag: &'a str,
     sidecar: String,
@@ -241,7 +241,7 @@ impl<'a> Podman<'a> {
     }
 
     /// As in a pod: a sidecar, and a workspace in its network namespace that announces itself and
-    /// executes another program. Both are called as templates for exectrace call them.
+    /// executes a program. The sidecar is started as templates for exectrace start it.
     fn a_workspace_is_traced(&self) -> Result<()> {
         let name = format!("--name={}", self.sidecar);
         let entry = format!("--entrypoint=/{SECOND_NAME}");

@@ -13,7 +13,7 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
-    /// The name without the tag, as a digest follows it.
+    /// The name without the tag: a digest can follow it.
     pub(super) fn repository(&self) -> &str {
         &self.repository
     }

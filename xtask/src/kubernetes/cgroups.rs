@@ -24,15 +24,15 @@ pub(super) struct Hierarchy {
 }
 
 impl Hierarchy {
-    /// All of this process.
+    /// All hierarchies, with this process's cgroups.
     pub(super) fn all() -> Result<Vec<Self>> {
         let text =
             fs::read_to_string("/proc/self/cgroup").context("cannot read /proc/self/cgroup")?;
         Ok(parse(&text))
     }
 
-    /// Where it is mounted, if `only` is whether there is no other hierarchy. systemd and others
-    /// mount version 2 beside version 1 at `unified`.
+    /// Its mount point. `only` says that there is no other hierarchy. systemd and others mount
+    /// version 2 beside version 1 at `unified`.
     pub(super) fn mount_point(&self, only: bool) -> PathBuf {
         let mount = Path::new(MOUNT);
         match &*self.controllers {
@@ -71,8 +71,8 @@ impl Cgroups {
             if !mount.is_dir() {
                 continue;
             }
-            // With version 2, a cgroup with processes has no controllers for those below it, but
-            // for the root. With version 1, the node keeps the limits of its parent.
+            // With version 2, only the root may have processes and also give controllers to the
+            // cgroups below it. With version 1, the node keeps the limits of its parent.
             let parent = match &*hierarchy.controllers {
                 "" => mount,
                 _ => mount.join(hierarchy.path.trim_start_matches('/')),
@@ -101,7 +101,7 @@ impl Cgroups {
         Ok(made)
     }
 
-    /// The commands of sh that move it into the cgroups.
+    /// The commands with which a shell moves itself into the cgroups.
     pub(super) fn entry_script(&self) -> String {
         let enter = |cgroup: &PathBuf| format!("echo 0 >'{}/cgroup.procs'\n", cgroup.display());
         self.0.iter().map(enter).collect()

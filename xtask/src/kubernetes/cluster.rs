@@ -8,6 +8,6 @@ use super::layout::Run;
 pub(super) struct Cluster {
     pub(super) kubectl: Kubectl,
     pub(super) run: Run,
-    /// Its programs, which run as long as this exists.
+    /// Its programs, which run until the node ends.
     pub(super) _daemons: Vec<Daemon>,
 }

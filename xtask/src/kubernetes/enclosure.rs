@@ -1,5 +1,5 @@
-//! The namespaces of the node. Its network has no way out, its files are private, and its processes
-//! end with its first one.
+//! The namespaces of the node. Its network has no way out, what it mounts is private, and its
+//! processes end with its first one.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,7 +16,7 @@ use super::layout::Run;
 use super::stop::Stop;
 use crate::{command, progress};
 
-/// Interval of looks for the end of the node, and for a signal.
+/// Pause between checks for the end of the node, and for a signal.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Exit status of a command that SIGINT ended, as a shell reports it.

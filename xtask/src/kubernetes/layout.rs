@@ -21,7 +21,7 @@ pub(super) const NODE: &str = "node-1";
 /// The directories of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
-    /// The root below which Debian's packages were unpacked and Kubernetes was built.
+    /// The root that has the unpacked Debian packages and the programs of Kubernetes.
     pub(super) programs: PathBuf,
     /// Images, manifests and configuration; removed at the end.
     pub(super) scratch: PathBuf,

@@ -1,5 +1,4 @@
-//! `cargo xtask kubernetes`: a real cluster of one node on this machine, and what exectrail does in
-//! it.
+//! `cargo xtask kubernetes`: checks exectrail in a real cluster of one node on this machine.
 //!
 //! The command has two halves. The outer one builds Kubernetes ([`build`]) and the images, and
 //! starts the inner one in namespaces without a way out ([`enclosure`]). The inner one ([`node`])

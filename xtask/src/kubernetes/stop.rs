@@ -11,16 +11,16 @@ use signal_hook::flag::register;
 pub(super) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// From now on SIGINT does not end this process: the terminal sends it to the program that this
-    /// one waits for as well, whose end ends the command.
+    /// From now on SIGINT does not end this process. The terminal also sends it to the program that
+    /// this one waits for; the end of that program ends the command.
     pub(super) fn on_interrupt() -> Result<Self> {
         let stop = Self(Arc::default());
         stop.on(SIGINT)?;
         Ok(stop)
     }
 
-    /// From now on SIGTERM and SIGHUP do not end it either: nothing is waited for any more but the
-    /// node, which looks at [`Stop::is_wanted`].
+    /// From now on SIGTERM and SIGHUP do not end it either: it waits for nothing but the node, and
+    /// that wait ends if [`Stop::is_wanted`].
     pub(super) fn on_termination(&self) -> Result<()> {
         self.on(SIGTERM)?;
         self.on(SIGHUP)

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 /// Limit of each wait: the machine may be busy with other things.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Interval of attempts: each may start a program.
+/// Pause between attempts: each may start a program.
 const INTERVAL: Duration = Duration::from_millis(300);
 
 /// Waits until `attempt` has a value. An attempt without one says what it saw instead. `what`

@@ -49,7 +49,7 @@ impl Session {
         if object.exists() {
             fs::remove_file(object)?;
         }
-        // `script` is util-linux's, in Debian's package bsdutils, which every system has.
+        // `script` is util-linux's; its package bsdutils is on every Debian system.
         let mut terminal = command::new("script");
         terminal
             .args(["--quiet", "--return", "--echo", "never", "--command"])

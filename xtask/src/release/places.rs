@@ -6,7 +6,7 @@ use super::changelog;
 use super::files::Files;
 use super::lock;
 
-/// What stands directly before exectrail's version, in any file.
+/// What stands directly before exectrail's version, in any file but Cargo.toml and Cargo.lock.
 const BEFORE: [&str; 8] = [
     // Tags of images, with or without an architecture after the version.
     "exectrail:",

@@ -1,7 +1,7 @@
 //! Installs what the other commands need.
 //!
 //! Each part looks for one requirement and can install it if it is missing. If it cannot, it
-//! explains the manual steps. Without anything missing, all of this takes well under a second.
+//! explains the manual steps. If nothing is missing, all of this takes well under a second.
 
 mod bpf_linker;
 mod cargo_cyclonedx;
@@ -43,9 +43,9 @@ pub(crate) struct Args {
 /// What the requirements are for; each field adds some.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct For {
-    /// The Debian packages and the Python packages of the tests.
+    /// The Debian packages and the Python packages of the tests, and protoc.
     pub(crate) tests: bool,
-    /// rustfmt, clippy and cargo-deny.
+    /// rustfmt, clippy, cargo-deny and protoc.
     pub(crate) check: bool,
     /// A C compiler that links programs for another architecture.
     pub(crate) cross: Option<Architecture>,

@@ -10,7 +10,7 @@ use exectrail_testbed::cache;
 use super::requirement::Found;
 use crate::command;
 
-/// With their versions, so that every machine tests the same. The packages below the empty line are
+/// With their versions, so that every machine tests the same. The packages below the line `//` are
 /// what pySigma needs; chDB's own dependencies are 300 MB that nothing here uses, so none is
 /// installed automatically.
 const PACKAGES: [&str; 20] = [

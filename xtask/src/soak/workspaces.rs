@@ -66,7 +66,7 @@ impl Ran {
     pub(super) fn work(&self, making: &Making<'_>, seed: u64) -> Result<()> {
         let mut random = seed + 1;
         while self.execs.load(Relaxed) < self.goal.load(Relaxed) && !self.has_failed() {
-            // The generator of Numerical Recipes is sufficient here.
+            // Knuth's linear congruential generator (MMIX) is sufficient here.
             random = random
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1_442_695_040_888_963_407);

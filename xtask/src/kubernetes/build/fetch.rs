@@ -12,8 +12,8 @@ use super::pinned::Pinned;
 pub(super) fn suite(name: &str, parent: &Path) -> Result<Suite> {
     Suite::open(name, parent).with_context(|| {
         format!(
-            "Debian's {name} is not to be had. `cargo xtask kubernetes` needs the archive, or a \
-             mirror of it, the first time"
+            "cannot fetch the package lists of Debian's {name}. The first `cargo xtask kubernetes` \
+             needs Debian's archive, or a mirror of it"
         )
     })
 }

@@ -17,7 +17,7 @@ pub(super) const RECIPE: &str = "static, stripped, with its version";
 /// The package with the version, as it is named in the tree.
 const VERSION: &str = "k8s.io/kubernetes/vendor/k8s.io/component-base/version";
 
-/// Interval of signs of life.
+/// Minimum interval between notes on progress.
 const INTERVAL: Duration = Duration::from_secs(15);
 
 /// Number of the compiler's last lines that an error has.
@@ -31,7 +31,7 @@ pub(super) struct Go {
 }
 
 impl Go {
-    /// The compiler that Debian's packages were unpacked with into `compiler`. `build` has its
+    /// The compiler of Debian's packages, which were unpacked into `compiler`. `build` has its
     /// cache, and the source in `gopath`.
     pub(super) fn new(compiler: &Path, build: &Path) -> Self {
         Self {

@@ -91,7 +91,7 @@ fn remove(directory: &Path) -> Result<()> {
 }
 
 /// Names the content: the version of Kubernetes and that of Go, and a checksum of all that is
-/// pinned.
+/// pinned and of the recipe.
 fn key() -> String {
     let all = NODE.iter().chain(&COMPILER).chain([&SOURCE]);
     let pinned: String = all

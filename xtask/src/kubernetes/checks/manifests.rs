@@ -24,7 +24,7 @@ pub(super) struct Refusal {
 }
 
 impl Manifest {
-    /// Its file.
+    /// The path of its file.
     pub(super) fn file(&self, run: &Run) -> PathBuf {
         if self.is_rendered {
             return run.rendered().join(self.name);

@@ -12,7 +12,7 @@ use anyhow::{Result, ensure};
 use self::check::Check;
 use super::cluster::Cluster;
 
-/// All checks, in the order in which they run: the last ones delete the pod.
+/// All checks, in the order in which they run. The last of [`pod::CHECKS`] deletes the pod.
 fn all() -> Vec<Check> {
     let mut all = dry_run::checks();
     all.extend(

@@ -67,7 +67,8 @@ fn ctr(run: &Run, arguments: &[&str]) -> Result<String> {
     )
 }
 
-/// containerd's configuration. Only kubelet's cgroups and the CRI are used.
+/// containerd's configuration: the CRI, with runc's default driver of cgroups, `cgroupfs`, which
+/// kubelet has, too.
 fn configuration(run: &Run, networks: &Path) -> String {
     let plugins = run.program("usr/lib/cni");
     let runc = run.program("usr/sbin/runc");

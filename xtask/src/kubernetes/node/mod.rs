@@ -120,7 +120,7 @@ fn start(run: &Run) -> Result<Cluster> {
     })
 }
 
-/// Whether the node accepts pods; else what it says.
+/// Whether the node is ready for pods; if not, the reason.
 fn is_ready(kubectl: &Kubectl) -> Result<Result<(), String>> {
     let Some(node) = kubectl.object(&["node", NODE])? else {
         return Ok(Err("kubelet has not registered it".to_owned()));
