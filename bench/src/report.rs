@@ -160,7 +160,7 @@ impl Report {
         row(
             "Execs on two CPUs at once",
             format!(
-                "{:.0}/s, all that the machine makes; `lost` lines: {:.0}",
+                "{:.0}/s without pauses; `lost` lines: {:.0}",
                 it.sustained, it.sustained_lost
             ),
         )?;

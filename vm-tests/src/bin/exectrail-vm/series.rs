@@ -13,7 +13,7 @@ pub(crate) struct Series {
     pub(crate) machine: MachineKind,
     /// The parts to fetch.
     pub(crate) parts: Parts,
-    /// Whether all tests run on it; otherwise only those of the scenario `brief` do.
+    /// Whether it runs other scenarios than `brief`.
     pub(crate) runs_all: bool,
 }
 
