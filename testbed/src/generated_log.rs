@@ -1,8 +1,8 @@
 //! Invented logs of any size, with which readers of logs are measured and tested.
 //!
-//! The same [`Options`] give the same bytes. The lines have the keys of `--fields default`, and
-//! `exectrail verify` accepts each run. The lines of the workspaces are mixed, as in a collector's
-//! file.
+//! The same [`Options`] give the same bytes. The lines have keys of `--fields default`, not all of
+//! them, and `exectrail verify` accepts each run. The lines of the workspaces are mixed, as in a
+//! collector's file.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};

@@ -111,8 +111,7 @@ fn wait_for_end(sidecar: &Sidecar, pid_ns: u32) -> Result<()> {
 }
 
 /// The first process was killed, but the kernel keeps the namespace, because a process in it is not
-/// reaped: in one workspace a process that entered from outside, in the other one that a debugger
-/// outside traces.
+/// reaped: in one workspace it entered from outside, in the other a debugger outside traces it.
 pub(crate) fn a_workspace_with_somebody_left_has_not_ended(_: &Plan, _: &Report) -> Result<()> {
     let pod = Pod::start()?;
     let sidecar = Sidecar::start(&pod, &[])?;
