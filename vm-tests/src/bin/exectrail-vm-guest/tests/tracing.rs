@@ -184,7 +184,7 @@ pub(crate) fn processes_side_by_side_miss_nothing(plan: &Plan, report: &Report) 
          {lost_exits}",
         side.len(),
     );
-    // `exectrail verify` fails if events were lost.
+    // A log with losses is not verified here: only its figure is reported.
     if lost_execs + lost_exits > 0 {
         report.figure(
             "side by side, skipped in every lane",
