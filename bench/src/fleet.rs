@@ -195,7 +195,7 @@ impl FleetReport {
             text,
             "# A run of `cargo xtask bench --sidecars {}`\n\n{}.\n\n\
              Microseconds of an exec and the end of its process: median (least) of {} batches of \
-             {EXECS}, in rounds in which all take turns.\n\n\
+             {EXECS} execs, in rounds in which all tools take turns.\n\n\
              | Number | Tool | in another pod | against nothing | traced \
              | resident, all, MiB | charged to their cgroup, MiB | node's per-CPU memory, MiB |\n\
              |---|---|---|---|---|---|---|---|",

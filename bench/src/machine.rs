@@ -11,7 +11,7 @@ pub(crate) struct Machine {
     pub(crate) processor: String,
     pub(crate) cpus: usize,
     pub(crate) virtual_machine: bool,
-    /// Load average over one minute at the start of the run, a build just before it included.
+    /// Load average over one minute at the start of the run. A build just before counts.
     pub(crate) load: String,
     pub(crate) at: String,
 }

@@ -48,7 +48,7 @@ struct Args {
     #[arg(long)]
     out: PathBuf,
 
-    /// Take a minute at most, to see that it works
+    /// Measure for at most a minute, to check that it works; the figures are rough
     #[arg(long)]
     quick: bool,
 

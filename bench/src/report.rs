@@ -158,9 +158,9 @@ impl Report {
             format!("{} of {} kept", it.burst_kept, it.burst),
         )?;
         row(
-            "Execs on all CPUs at once",
+            "Execs on two CPUs at once",
             format!(
-                "{:.0}/s, all the machine makes; `lost` lines: {:.0}",
+                "{:.0}/s without pauses; `lost` lines: {:.0}",
                 it.sustained, it.sustained_lost
             ),
         )?;

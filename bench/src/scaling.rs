@@ -20,7 +20,7 @@ use crate::{
     workload::{Place, Workload},
 };
 
-/// One line of a plot.
+/// The points of one plot.
 #[derive(Serialize)]
 pub(crate) struct Series {
     /// The name of the plot's file.
@@ -28,7 +28,7 @@ pub(crate) struct Series {
     pub(crate) title: &'static str,
     pub(crate) x: &'static str,
     pub(crate) y: &'static str,
-    /// Whether the axes are logarithmic.
+    /// Whether the x axis is logarithmic; then the y axis is too, if the values differ much.
     pub(crate) logarithmic: bool,
     pub(crate) points: Vec<(f64, Samples)>,
 }
@@ -85,7 +85,7 @@ impl Bench<'_> {
         Ok(usage::spent(&before, &after).values().sum::<f64>() / count as f64)
     }
 
-    /// Measures each point in rounds: `repetitions` times, at most three.
+    /// Measures each point once per round, in `rounds_alone` rounds but at most three.
     fn rounds(
         &self,
         xs: &[usize],
@@ -237,7 +237,7 @@ impl Bench<'_> {
             let running = self.start(&[&format!("--ring-bytes={bytes}")])?;
             sleep(Duration::from_millis(200));
             running.signal(Signal::STOP);
-            // A few more than fit.
+            // A record is longer than 100 bytes, so more than fit.
             let count = (bytes / 100).min(self.repeat.burst);
             self.workload.execs(Place::Pod(&self.pod), count)?;
             running.signal(Signal::CONT);
@@ -255,7 +255,7 @@ impl Bench<'_> {
     }
 }
 
-/// `command`, started by another.
+/// `command`, started by the command `prefix`.
 fn prefixed(prefix: &[&str], command: &Command) -> Command {
     let mut prefixed = Command::new(prefix[0]);
     prefixed

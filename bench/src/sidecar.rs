@@ -59,7 +59,7 @@ pub(crate) struct Figures {
     pub(crate) latency: Samples,
     /// Run time of the eBPF programs for an exec in another pod, nanoseconds.
     pub(crate) other_pod: Samples,
-    /// The same with many namespaces beside, each of which has executed a program.
+    /// The same while many more namespaces live, each of which has executed a program.
     pub(crate) other_pod_of_many: Samples,
     pub(crate) namespaces: usize,
 }
@@ -90,7 +90,7 @@ pub(crate) fn measure(
         });
         figures
             .start
-            .push(milliseconds.context("it did not say when")?);
+            .push(milliseconds.context("its diagnostics lack the time of its start")?);
         others(&mut figures, workload, &running, repeat)?;
     }
     let running = tracers::start(Tracer::Exectrail, exectrail, &pod, workload, &[])?;

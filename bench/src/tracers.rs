@@ -55,7 +55,7 @@ pub(crate) struct Peer {
 }
 
 /// Commands of the shell that mount tracefs and debugfs, in the mount namespace that `start` makes,
-/// for tools that need them. exectrail does not, so perhaps the machine has not mounted them.
+/// for tools that need them. The machine may not have mounted them: exectrail needs neither.
 const WITH_TRACEFS: &str =
     "mount -t tracefs none /sys/kernel/tracing; mount -t debugfs none /sys/kernel/debug; ";
 
@@ -212,7 +212,7 @@ impl Running {
         self.program.as_ref().map(said).unwrap_or_default()
     }
 
-    /// Number of events so far that have the name of the executed program.
+    /// Number of lines of standard output so far that contain `name`.
     pub(crate) fn lines(&self, name: &str) -> usize {
         let program = self.program.as_ref();
         let text = program.and_then(|program| fs::read(program.stdout()).ok());

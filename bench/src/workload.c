@@ -41,7 +41,8 @@ static int execs(char **args) {
     return 0;
 }
 
-// long COUNT BYTES FILE: executes FILE with BYTES of argv, in arguments of at most 100,000 bytes.
+// long COUNT BYTES FILE: executes FILE with BYTES - 5 bytes of argv after argv[0], in arguments of
+// at most 100,000 bytes.
 static int long_argv(char **args) {
     long bytes = atol(args[1]);
     char *argv[64] = {"noop"};
@@ -83,7 +84,7 @@ static int wait_for_end(void *unused) {
     return 0;
 }
 
-// spaces COUNT: makes PID namespaces that live until standard input ends.
+// spaces COUNT: makes COUNT PID namespaces that live until standard input ends.
 static int spaces(char **args) {
     static char stack[16384] __attribute__((aligned(16)));
     long count = atol(args[0]);

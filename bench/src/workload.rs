@@ -83,7 +83,7 @@ impl Workload {
         self.run_command(self.command(place), what, count, rest)
     }
 
-    /// As [`Self::run`], with a command from [`Self::command`].
+    /// As [`Self::run`], with a command that starts the workload.
     pub(crate) fn run_command(
         &self,
         mut command: Command,

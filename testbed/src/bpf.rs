@@ -1,5 +1,5 @@
-//! eBPF programs that are written as instructions, and loaded and attached by bpf(2): for programs
-//! that do less than a compiler's.
+//! eBPF programs that are written as instructions, without a compiler, and loaded and attached by
+//! bpf(2).
 
 use std::{
     io,

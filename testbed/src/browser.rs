@@ -1,6 +1,7 @@
 //! A browser without a window: Debian's Chromium, over the DevTools protocol.
 //!
-//! It is spoken on a pipe (`--remote-debugging-pipe`), so there is no port that others can reach.
+//! The protocol runs over pipes (`--remote-debugging-pipe`), so there is no port that others can
+//! reach.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -240,7 +241,7 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         self.session = None;
-        // If it does not end by itself, it is ended.
+        // If it does not end on request, it is killed.
         if self.call("Browser.close", json!({})).is_err() {
             let _ = self.child.kill();
         }

@@ -17,7 +17,7 @@ pub fn hierarchy() -> &'static Path {
     }
 }
 
-/// A script for `sh -c` that enters a cgroup and becomes its arguments, of which the first is `$0`.
+/// A script for `sh -c` that enters a cgroup and then executes the program `$0` with its arguments.
 pub fn entry_script(cgroup: &Path) -> String {
     format!(
         "echo 0 >'{}/cgroup.procs' && exec \"$0\" \"$@\"",
@@ -37,7 +37,7 @@ pub fn entering(cgroup: &Path, command: &Command) -> Command {
 }
 
 /// Removes a cgroup and those below it. A process that has just been killed stays in its cgroup for
-/// a moment; one that still runs keeps it.
+/// a moment. A cgroup with a process that still runs is left.
 pub fn remove(cgroup: &Path) {
     for entry in fs::read_dir(cgroup).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {

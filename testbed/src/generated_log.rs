@@ -1,7 +1,8 @@
-//! Logs of any size that nothing has executed: what readers of logs are measured and tested with.
+//! Invented logs of any size, with which readers of logs are measured and tested.
 //!
-//! The same [`Options`] give the same bytes. The lines have the keys of `--fields default`, and
-//! `exectrail verify` accepts each run. Workspaces take turns, as in a collector's file.
+//! The same [`Options`] give the same bytes. The lines have keys of `--fields default`, not all of
+//! them, and `exectrail verify` accepts each run. The lines of the workspaces are mixed, as in a
+//! collector's file.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -15,7 +16,7 @@ pub struct Options {
     pub execs: u64,
     /// Number of workspaces.
     pub workspaces: u32,
-    /// Gives another log.
+    /// Another seed gives another log.
     pub seed: u64,
     /// Whether some execs are lost, with a `lost` line.
     pub losses: bool,
@@ -25,7 +26,7 @@ pub struct Options {
 const CHECKPOINT: u64 = 1_000;
 /// Number of execs after which some are lost.
 const LOSS: u64 = 400;
-/// Number of processes in a workspace that may start further ones.
+/// Maximum number of living processes of a workspace.
 const LIVING: usize = 64;
 
 /// Programs and their arguments; `#` stands for a number.
@@ -224,7 +225,7 @@ impl Workspace {
         next_pid: &mut u64,
         out: &mut impl Write,
     ) -> io::Result<()> {
-        // Young processes start more than old ones.
+        // Only the eight youngest processes start others.
         let back = random.below(8).min(self.living.len() as u64 - 1) as usize;
         let parent = self.living[self.living.len() - 1 - back];
         let program = random.below(PROGRAMS.len() as u64) as usize;

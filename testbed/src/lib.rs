@@ -6,10 +6,11 @@
 //! | [`container`], [`pod`] | containers and a pod, made of namespaces |
 //! | [`sidecar`], [`logged_program`] | exectrail in a pod; a program whose output goes to files |
 //! | [`log`], [`stream`] | the content of lines; lines that are read while they are written |
-//! | [`generated_log`] | logs of any size that nothing has executed |
-//! | [`working_day`] | the log of a day, for pictures |
+//! | [`generated_log`] | invented logs of any size |
+//! | [`working_day`] | the invented log of a day, for pictures |
 //! | [`browser`] | a browser without a window |
 //! | [`schema`] | JSON Schema |
+//! | [`long_argv`] | an argv that continues on further lines |
 //! | [`skip`] | tests that cannot run here |
 //! | [`process`], [`wait`] | processes and their namespaces; waiting for an event |
 //! | [`cgroup`], [`memory_cgroup`] | the cgroups of pods; a cgroup with a memory limit |

@@ -48,8 +48,8 @@ pub fn argvs(lines: &[Value]) -> Vec<Vec<&str>> {
     execs(lines).into_iter().map(argv).collect()
 }
 
-/// The start and the end of a line's text: refusals have a verifier's log, whose end has the
-/// reason.
+/// The start and the end of a line's text: a refusal can contain the verifier's log, which ends
+/// with the reason.
 pub fn shortened(line: &Value, limit: usize) -> String {
     let text: Vec<char> = line.to_string().chars().collect();
     if text.len() <= limit {

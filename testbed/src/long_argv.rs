@@ -14,7 +14,8 @@ pub struct LongArgv {
 
 impl LongArgv {
     /// Takes the next line. Returns it, or the exec that it completes; nothing while lines of the
-    /// exec are missing. A line that does not belong to the exec before it is returned unchanged.
+    /// exec are missing. A line that does not belong to the exec before it is returned unchanged,
+    /// and that exec is dropped.
     pub fn next(&mut self, line: Value) -> Option<Value> {
         let Some(mut exec) = self.pending.take() else {
             if line["fields"]["event"]["argv_continues"] == true && msg(&line) == "exec" {

@@ -20,7 +20,8 @@ pub fn children(pid: u32) -> Vec<u32> {
     children.unwrap_or_default()
 }
 
-/// Whether a process exists and has not ended. One that has ended exists until its parent asks how.
+/// Whether a process exists and has not ended. A process that has ended exists until its parent
+/// waits for it.
 pub fn is_running(pid: u32) -> bool {
     let state = process(pid).and_then(|process| process.stat()?.state());
     state.is_ok_and(|state| !matches!(state, ProcState::Zombie | ProcState::Dead))
@@ -70,7 +71,7 @@ pub fn signal(pid: u32, signal: Signal) -> Result<()> {
     })
 }
 
-/// The number of a process's namespace: its inode number. `kind` is its name in `/proc/PID/ns`.
+/// Inode number of a process's namespace. `kind` is a name in `/proc/PID/ns`.
 pub fn namespace(pid: u32, kind: &str) -> Result<u32> {
     let path = format!("/proc/{pid}/ns/{kind}");
     let inode = fs::metadata(&path)

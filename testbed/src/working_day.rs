@@ -1,5 +1,5 @@
-//! The log of a working day that nothing has executed: three users who build, with everything that
-//! a log can lack. It is what pictures for documents are made of.
+//! The invented log of a working day: three users build, and the log has gaps of several kinds. The
+//! pictures in documents are made of it.
 
 use std::fmt::Write as _;
 
@@ -22,7 +22,7 @@ impl Random {
     }
 }
 
-/// A run of a workspace.
+/// A workspace, and the run that records it.
 struct Workspace {
     user: &'static str,
     name: &'static str,
@@ -166,7 +166,7 @@ impl Workspace {
         self.line(level, msg, fields);
     }
 
-    /// exectrail is restarted, and something else happens that one would look for.
+    /// exectrail is restarted, and the user does what an investigation would look for.
     fn incident(&mut self) -> u64 {
         let before = self.run.clone();
         self.now += 24 * MINUTE;

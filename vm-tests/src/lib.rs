@@ -72,7 +72,7 @@ pub mod manifest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scenario {
-    /// Only one message: shows whether this accelerator boots anything at all
+    /// No tests: shows whether this accelerator boots anything at all
     #[value(skip)]
     Boot,
     /// All guarantees of tracing, on the kernel as distributed
@@ -255,7 +255,7 @@ pub enum Message {
     },
     /// The guest has reported nothing for long.
     Overdue {
-        /// What each of its threads does.
+        /// Its load average, and what each of its threads does.
         doing: String,
     },
     /// No message follows.

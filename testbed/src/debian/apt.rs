@@ -44,7 +44,7 @@ pub enum DebianError {
         /// The reason.
         source: Box<Self>,
     },
-    /// None of apt's sources is Debian's.
+    /// None of apt's sources is Debian's archive with this label.
     #[error("none of apt's sources is labelled {label}")]
     NoSource {
         /// The label of the archive that was looked for.

@@ -146,7 +146,7 @@ impl Suite {
         Deb::found_in(at)?.ok_or_else(|| self.lacks(format!("file of {package}")))
     }
 
-    /// Downloads a source package, and the list of source packages before.
+    /// Fetches the list of source packages, then downloads one of them.
     pub fn download_source(&self, package: &str, version: &str) -> Result<Source, DebianError> {
         let packages = self.source_with("deb", Some("targets=Packages".to_owned()));
         let sources = self.source_with("deb-src", Some("targets=Sources".to_owned()));

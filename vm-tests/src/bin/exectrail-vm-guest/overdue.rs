@@ -1,6 +1,6 @@
-//! Reports what a machine does that has reported nothing for long: the host cannot see that from
-//! outside. How long that is, the host's `runner.rs` puts into the plan; its `outcome.rs` prints
-//! the report.
+//! Reports what this machine does if it has reported nothing for a long time: the host cannot see
+//! that from outside. The host's `runner.rs` puts the time limit into the plan; its `outcome.rs`
+//! prints the report.
 
 use std::{
     fmt::Write as _,
@@ -34,7 +34,8 @@ pub(crate) fn watch(plan: &Plan, report: &Arc<Report>) {
     });
 }
 
-/// One line for each thread of each process, except the kernel's own idle threads.
+/// The load average, and one line for each thread of each process, except the kernel's own idle
+/// threads.
 fn doing() -> String {
     let mut text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     for process in numbered("/proc".as_ref()) {

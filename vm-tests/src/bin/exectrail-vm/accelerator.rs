@@ -12,7 +12,7 @@ pub(crate) const PC_EMULATOR: &str = "qemu-system-x86_64";
 /// How QEMU runs a machine's processors.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Accelerator {
-    /// Whether KVM executes a machine of the host's architecture.
+    /// Whether KVM executes the machines that are PCs.
     pub(crate) kvm: bool,
     /// How QEMU executes the other machines.
     pub(crate) emulation: Emulation,
@@ -72,8 +72,8 @@ impl Emulation {
         }
         if let Some(version) = said.lines().next() {
             eprintln!(
-                "{version}: emulated processors take turns, since before {PARALLEL_SINCE}.0 one \
-                 may execute what another has replaced"
+                "{version}: emulated processors take turns, because before {PARALLEL_SINCE}.0 one \
+                 may execute an instruction that another has replaced"
             );
         }
         Self::InTurn

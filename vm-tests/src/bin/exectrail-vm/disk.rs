@@ -28,9 +28,9 @@ const NODE: &str = "podman,crun,conmon,catatonit,netavark,docker.io,docker-cli,c
 /// Packages of the workspace's image, besides the essential ones.
 const WORKSPACE: &str = "git,make,curl,procps";
 
-/// Makes podman import the images, which takes a minute in an emulated machine. `$1` is the root,
-/// `$WORKSPACE_TAR` the archive of the other image. podman makes the root's mount private, so the
-/// root must be a mount.
+/// Makes podman import the images here: an emulated machine takes a minute for it. `$1` is the
+/// root, `$WORKSPACE_TAR` the archive of the other image. podman makes the root's mount private, so
+/// the root must be a mount.
 const IMAGES: &str = r#"exec unshare --mount sh -euc '
 mount --rbind "$1" "$1"
 chroot "$1" podman import -q - localhost/workspace:test <"$WORKSPACE_TAR"
@@ -50,7 +50,7 @@ const LEFT_OUT: [&str; 3] = [
 /// Disks of a machine, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Disks {
-    /// The node's root, images of a workspace and of a node in podman's storage.
+    /// The node's root, with the images of a workspace and of a node in podman's storage.
     pub(crate) root: PathBuf,
     /// The content of `/usr/lib/modules`.
     pub(crate) modules: PathBuf,
@@ -81,7 +81,7 @@ pub(crate) fn disks(kernel: &Kernel) -> Result<Disks> {
 fn make_root(directory: &Path, disk: &Path) -> Result<()> {
     ensure!(
         rustix::process::geteuid().is_root(),
-        "only root can make the disk of machines that play pods: its files belong to several users"
+        "only root can make the disk of machines that run pods: its files belong to several users"
     );
     eprintln!(
         "pods: making a Debian {SUITE} root with podman, docker and containerd (some minutes, once)"

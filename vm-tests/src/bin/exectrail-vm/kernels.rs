@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::series::{MachineKind, Parts, SERIES, Series, Source};
 
-/// This package is pinned with kernels for other architectures than this machine's.
+/// This package is pinned with the arm64 kernels that are booted.
 const BUSYBOX: &str = "busybox-static";
 
 /// `kernels.lock`: the tested versions.
@@ -46,7 +46,7 @@ pub(crate) struct Kernel {
     pub(crate) image: PathBuf,
     /// The directory of its modules, named after the release.
     pub(crate) modules: PathBuf,
-    /// busybox for it, if this machine's own is for another architecture.
+    /// busybox for its architecture, if it is pinned with the kernel.
     pub(crate) busybox: Option<PathBuf>,
 }
 
@@ -150,8 +150,8 @@ pub(crate) fn on_disk() -> Result<Vec<Kernel>> {
 /// A package has the pinned version but other content.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{package} is not the package that was pinned: SHA-256 {fetched}, pinned {pinned}. If the \
-     archive is to be believed, `cargo xtask vm --update-lock` pins this one"
+    "{package} is not the package that was pinned: SHA-256 {fetched}, pinned {pinned}. If you \
+     trust the archive, `cargo xtask vm --update-lock` pins this one"
 )]
 struct Altered {
     package: String,

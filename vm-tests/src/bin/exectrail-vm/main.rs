@@ -71,8 +71,8 @@ struct Cli {
     #[arg(long = "scenario", value_name = "SCENARIO")]
     scenarios: Vec<Scenario>,
 
-    /// Only this variant of machines; may be given more than once. With --kernel, `brief` runs in
-    /// it on that kernel, and in `systemd` `containerd` does
+    /// Only this variant of machines; may be given more than once. With --kernel, that kernel runs
+    /// `brief` in it, or `containerd` if it is `systemd`
     #[arg(long = "variant", value_name = "VARIANT")]
     variants: Vec<Variant>,
 
@@ -148,10 +148,9 @@ fn run(cli: Cli) -> Result<bool> {
     }
     if cells.is_empty() {
         bail!(
-            "no machine fits: without-btf is for uml, and uml for it; pods are not for 6.1, envbox \
-             and docker are for 5.10 and 7; arm64 has plain and brief only, kernels that are named \
-             after what differs have brief only; variants are for PCs and have brief only, \
-             but systemd has containerd only"
+            "no machine fits: uml has without-btf only, and no other kernel has it; arm64 has \
+             plain and brief only; 6.18, 6.12-rt, 7-rt and arm64-16k have brief only; variants are \
+             for PCs and have brief only, but systemd has containerd only"
         );
     }
     // Do this before the machines start, so that it does not use up their time.

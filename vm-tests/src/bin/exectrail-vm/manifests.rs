@@ -118,8 +118,8 @@ fn coding_agent() -> Result<Value> {
     Ok(pod)
 }
 
-/// The pod of the template for dev containers. Its agent's script announces itself too, as in the
-/// registry's template, which replaces these two names in it.
+/// The pod of the template for dev containers. Its agent's script announces the workspace, too. As
+/// in the registry's template, the host's name replaces `localhost` and `127.0.0.1` in the script.
 fn devcontainer() -> Result<Value> {
     const HOST: &str = "host.docker.internal";
     let agent = format!("/bin/echo access-url http://127.0.0.1:3000\n{AGENT}\n");

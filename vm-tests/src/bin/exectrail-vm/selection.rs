@@ -86,7 +86,7 @@ impl Choice {
             return false;
         }
         // A kernel and a variant that are both named run together, even if a full run does
-        // not have them. The same is true of `brief` on a named kernel.
+        // not have them. So do a kernel and a scenario, in the usual variant.
         let asked_for = self.names_kernels
             && (variant_named == Some(true)
                 || (scenario_named == Some(true) && variant == Variant::Usual));

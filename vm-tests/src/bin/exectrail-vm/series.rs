@@ -13,7 +13,7 @@ pub(crate) struct Series {
     pub(crate) machine: MachineKind,
     /// The parts to fetch.
     pub(crate) parts: Parts,
-    /// Whether all tests run on it; otherwise only those of the scenario `brief` do.
+    /// Whether it runs other scenarios than `brief`.
     pub(crate) runs_all: bool,
 }
 
@@ -59,7 +59,7 @@ impl MachineKind {
         self != Self::Process
     }
 
-    /// Debian's name of its architecture, if it differs from this program's.
+    /// Debian's name of its architecture, if it is arm64 and this program's is another.
     pub(crate) fn foreign_architecture(self) -> Option<&'static str> {
         (self == Self::Arm64 && cfg!(not(target_arch = "aarch64"))).then_some("arm64")
     }

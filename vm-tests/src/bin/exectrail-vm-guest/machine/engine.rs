@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// A container engine: podman or dockerd.
+/// A container engine: podman or docker.
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
     command: Vec<String>,
@@ -56,7 +56,7 @@ impl Engine {
         self.command == ["docker"]
     }
 
-    /// Runs one of its commands; returns its standard output. An error has its standard error.
+    /// Runs one of its commands; returns its standard output. An error has all its output.
     pub(crate) fn run(&self, arguments: &[&str]) -> Result<String> {
         self.run_with_input(arguments, "")
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 /// The log of [`run_and_listen`].
 pub(crate) const LOG: &str = "/tmp/run.log";
 
-/// Lines of `exectrail run -- COMMAND…`, and its other output.
+/// Lines of `exectrail run -- COMMAND…`, and its standard error.
 pub(crate) fn run_and_listen(flags: &[&str], command: &[&str]) -> Result<(Vec<Value>, String)> {
     let _ = fs::remove_file(LOG);
     let output = Command::new("/bin/exectrail")

@@ -1,4 +1,5 @@
-//! Programs of other tools: loads some, or as many as a kernel function has slots for.
+//! Replaces programs of other tools: loads some, or attaches as many as a kernel function has slots
+//! for.
 
 use std::fs;
 
@@ -39,8 +40,8 @@ fn exit_of(call: &str) -> Result<u32> {
         .with_context(|| format!("the kernel has no {name}"))
 }
 
-/// Attaches programs that do nothing to the exit of `call` until the kernel refuses more. Dropping
-/// them detaches them.
+/// Attaches empty programs to the exit of `call` until the kernel refuses more. Dropping them
+/// detaches them.
 pub(crate) fn fill(call: &str) -> Result<Vec<Attached>> {
     let id = exit_of(call)?;
     let mut attached = Vec::new();

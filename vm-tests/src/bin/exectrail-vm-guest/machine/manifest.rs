@@ -93,7 +93,7 @@ impl Manifest {
         self
     }
 
-    /// Removes a capability that the sidecar needs, and restarts nothing. The sidecar answers for
+    /// Removes a capability that the sidecar needs; no container restarts. The sidecar answers for
     /// longer than by default, as an emulated workspace is slow to ask.
     pub(crate) fn without_capability(mut self, capability: &str) -> Result<Self> {
         self.pod["spec"]["restartPolicy"] = "Never".into();
@@ -166,7 +166,7 @@ pub(crate) fn words(value: &Value) -> impl Iterator<Item = &str> {
     list(value).iter().filter_map(Value::as_str)
 }
 
-/// Replaces a text; returns the number of replacements.
+/// Replaces a text; returns the number of strings that contained it.
 fn replace(value: &mut Value, from: &str, to: &str) -> usize {
     match value {
         Value::String(text) if text.contains(from) => {

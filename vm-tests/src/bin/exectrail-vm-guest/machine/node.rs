@@ -241,7 +241,7 @@ fn make_frame_archive() -> Result<()> {
     archive("/tmp/frame", FRAME_ARCHIVE)
 }
 
-/// Makes podman's image of a workspace such an image, for a runtime that takes it from podman.
+/// Imports that archive as podman's image of a workspace, for a runtime that takes it from podman.
 #[cfg(feature = "cri")]
 pub(crate) fn make_frame() -> Result<()> {
     make_frame_archive()?;

@@ -212,7 +212,7 @@ impl NodePod {
 }
 
 fn event(line: &str) -> Result<Value> {
-    serde_json::from_str(line).with_context(|| format!("this is no event: {line}"))
+    serde_json::from_str(line).with_context(|| format!("this line is not JSON: {line}"))
 }
 
 /// Creates a claim's volume and the directories of it that are mounted, as a storage class and the

@@ -10,14 +10,14 @@ pub(crate) fn command(program: &str) -> Command {
     command
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", "/root")
-        // Else Go interrupts its threads' system calls to let others run, often in an emulated
-        // machine, and not all plug-ins call again: "plugin type=\"loopback\" failed (add):
-        // interrupted system call".
+        // Without this, Go interrupts system calls of its threads to let others run, often in an
+        // emulated machine, and not all plug-ins repeat the call: "plugin type=\"loopback\" failed
+        // (add): interrupted system call".
         .env("GODEBUG", "asyncpreemptoff=1");
     command
 }
 
-/// Runs a program; returns its standard output. An error has its standard error.
+/// Runs a program; returns its standard output. An error has all its output.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<String> {
     let output = command(program)
         .args(arguments)

@@ -76,8 +76,8 @@ fn keep_capabilities(kept: &str) -> Result<()> {
     Ok(set_no_new_privs(true)?)
 }
 
-/// The first id that the user namespace maps, and the number of ids: as with sysbox-runc, root
-/// inside is an unprivileged user outside.
+/// First id inside the user namespace, first id outside, and number of ids: as with sysbox-runc,
+/// root inside is an unprivileged user outside.
 const MAP: &str = "0 100000 65536\n";
 
 /// Starts the command by [`enter_user_namespace`], and maps its ids.

@@ -15,7 +15,7 @@ use crate::machine::{container::Container, pod::Pod};
 /// A sidecar under test.
 pub(crate) struct Sidecar {
     container: Container,
-    /// Events: its standard output.
+    /// Its lines: standard output.
     pub(crate) events: Lines,
     /// Its standard error.
     pub(crate) diagnostics: Lines,
@@ -112,7 +112,7 @@ impl Sidecar {
         let lines = self.events.wait_for_end()?;
         ensure!(
             status == 0,
-            "it ended with {status} when told to stop; {}",
+            "it ended with {status} after SIGTERM; {}",
             self.said()
         );
         Ok(lines)

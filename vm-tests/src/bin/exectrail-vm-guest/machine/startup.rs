@@ -60,7 +60,7 @@ fn hierarchies() -> Result<()> {
     for line in controllers.lines().filter(|line| line.ends_with("\t1")) {
         let name = line.split('\t').next().unwrap_or_default();
         match mount_hierarchy(name, name) {
-            // Newer kernels have some controllers for version 2 only. This one identifies pods.
+            // Newer kernels have some controllers for version 2 only. The tests need `pids`.
             Err(Errno::INVAL) if name != "pids" => {}
             result => result.with_context(|| format!("cannot mount the hierarchy of {name}"))?,
         }

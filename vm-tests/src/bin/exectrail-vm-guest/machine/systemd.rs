@@ -1,7 +1,7 @@
 //! systemd as the first process of a node: it makes cgroups for those who ask on its socket.
 //!
-//! It starts nothing by itself, as the tests would wait for that: none of Debian's services. The
-//! tests run beside it, in a program that the first process starts before it becomes systemd.
+//! It starts none of Debian's services, because the tests would wait for them. The tests run beside
+//! it, in a program that the first process starts before it becomes systemd.
 
 use std::{fs, os::unix::process::CommandExt as _, path::Path, process::Command};
 
@@ -35,7 +35,8 @@ DefaultDependencies=no
 /// Programs that systemd executes at its start to make units of what it finds in Debian's files.
 const GENERATORS: &str = "/usr/lib/systemd/system-generators";
 
-/// An id of the machine: else systemd takes this for its first start and enables all services.
+/// An id of the machine: without one, systemd takes this for its first start and enables all
+/// services.
 const MACHINE_ID: &str = "7b0c5f4e1d2a4c3b9e8f001122334455\n";
 
 /// Starts the tests, and becomes systemd. Returns only if it cannot.

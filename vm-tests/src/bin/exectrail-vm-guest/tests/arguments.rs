@@ -139,7 +139,7 @@ fn unprotected_from(event: &Value) -> Option<u64> {
     event["argv_unprotected_from"].as_u64()
 }
 
-/// Rarely, if the kernel skipped the first program of an exec, one is not protected.
+/// Rarely, if the kernel skipped the first program of an exec, its argv is not protected.
 pub(crate) fn ordinary_arguments_are_protected(_: &Plan, _: &Report) -> Result<()> {
     let events = truths("ordinary")?;
     ensure!(events.len() == 2 * ROUNDS, "there are {}", events.len());

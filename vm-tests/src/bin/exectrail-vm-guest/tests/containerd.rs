@@ -222,7 +222,7 @@ fn containerds_log_has_every_line_whole(plan: &Plan, _: &Report) -> Result<()> {
             is_exec_of(line, &["/bin/echo", "after-the-long-one"])
         })?;
         let log = fs::read_to_string(pod.log_file("exectrail")?)?;
-        // `TIME STREAM TAG text`; the tag P is a part of a line.
+        // `TIME STREAM TAG text`; the tag P marks a part of a line.
         for line in log.lines() {
             let mut fields = line.splitn(4, ' ').skip(2);
             let (tag, text) = (fields.next(), fields.next().unwrap_or_default());
@@ -317,9 +317,9 @@ fn a_native_sidecar_of_containerd_has_the_last_exec(plan: &Plan, _: &Report) -> 
     run("/bin/exectrail", &["verify", &pod.log_file("exectrail")?]).map(drop)
 }
 
-/// The container announces itself before the build. The agent's script does once more, after the
-/// registry's rewriting: its address is still the sidecar's. A script replaces envbuilder
-/// (`machine/envbuilder.sh`).
+/// The container announces itself before the build. The agent's script announces it once more,
+/// after the registry's rewriting, which leaves the sidecar's address as it is. A script replaces
+/// envbuilder (`machine/envbuilder.sh`).
 fn a_dev_containers_build_and_its_agent_are_traced(plan: &Plan, _: &Report) -> Result<()> {
     let pod = start_of(plan, manifest::DEVCONTAINER, "devcontainer")?;
     let said = pod.said("workspace");

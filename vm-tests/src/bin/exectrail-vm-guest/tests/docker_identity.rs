@@ -82,7 +82,7 @@ impl Containers {
     /// Starts the sidecar and waits until it traces.
     fn sidecar(&mut self, options: &[&str]) -> Result<()> {
         let mut all = vec!["--cap-drop=ALL", "--cap-add=BPF", "--cap-add=PERFMON"];
-        // Kernels before 5.11 require it.
+        // Kernels before 5.11 require this one.
         all.push("--cap-add=SYS_RESOURCE");
         all.extend(options);
         self.start("exectrail", &all, &[EXECTRAIL_IMAGE, "/usr/bin/exectrail"])?;
@@ -157,8 +157,8 @@ fn rounds(lines: &[Value], name: &str) -> Vec<u64> {
 }
 
 /// First processes leave the pod's network: one as root, and one as an ordinary user, in a user
-/// namespace. exectrail restarts without a state file. Their next execs are recorded, and how long
-/// they were not traced.
+/// namespace. exectrail restarts without a state file. Their next execs have lines, and their
+/// `workspace_started` lines have the time for which they were not traced.
 fn a_workspace_of_dockerd_outside_the_network_is_found_after_a_restart(
     _: &Plan,
     _: &Report,
@@ -213,8 +213,8 @@ fn left_network(others: &NodePod) -> Result<()> {
     Ok(())
 }
 
-/// Checks that execs are recorded from one on to the last. The line says that nothing was recorded
-/// until the run began, which was after `restarted` and before the first line.
+/// Checks that no round after the first recorded one is missing. By the line `workspace_started`,
+/// nothing was recorded until the run began: after `restarted` and before the first exec's line.
 fn check_found_again(lines: &[Value], name: &str, pid_ns: u32, restarted: Timestamp) -> Result<()> {
     let started = lines
         .iter()
@@ -244,7 +244,7 @@ fn time(value: &Value) -> Result<Timestamp> {
     Ok(value.as_str().context("no time")?.parse()?)
 }
 
-/// Without a pod's cgroup, only one cgroup is above all of them, and it identifies none.
+/// Without a pod's cgroup, all containers are below one cgroup of docker, which identifies no pod.
 fn containers_of_dockerd_that_share_a_cgroup_are_told_apart(_: &Plan, _: &Report) -> Result<()> {
     with_strangers(share_a_cgroup)
 }

@@ -96,7 +96,7 @@ fn stopped_parent_of_a_process_in(init: u32, sidecar: &Sidecar) -> Result<Guarde
     Ok(parent)
 }
 
-/// The lines that report the end of a namespace.
+/// Numbers of the namespaces whose end has a line.
 fn ended(sidecar: &Sidecar) -> Vec<Value> {
     let lines = sidecar.events.all();
     let ends = lines.iter().filter(|line| msg(line) == "workspace_ended");
@@ -110,8 +110,8 @@ fn wait_for_end(sidecar: &Sidecar, pid_ns: u32) -> Result<()> {
     Ok(())
 }
 
-/// The first process is gone, but the kernel keeps the namespace, since no process reaps a process
-/// in it: one that entered from outside, and one that is traced from outside.
+/// The first process was killed, but the kernel keeps the namespace, because a process in it is not
+/// reaped: in one workspace it entered from outside, in the other a debugger outside traces it.
 pub(crate) fn a_workspace_with_somebody_left_has_not_ended(_: &Plan, _: &Report) -> Result<()> {
     let pod = Pod::start()?;
     let sidecar = Sidecar::start(&pod, &[])?;
@@ -130,7 +130,7 @@ pub(crate) fn a_workspace_with_somebody_left_has_not_ended(_: &Plan, _: &Report)
     thread::sleep(NO_END_FOR);
     for init in [entered_init, attached_init] {
         let is_there = Path::new(&format!("/proc/{init}")).exists();
-        ensure!(is_there, "the kernel does not wait in {init}");
+        ensure!(is_there, "the first process {init} has exited");
     }
     let too_early = ended(&sidecar);
     ensure!(too_early.is_empty(), "these have not ended: {too_early:?}");

@@ -75,8 +75,9 @@ fn neighbours(round: usize) -> Result<Vec<Program>> {
     Ok(programs)
 }
 
-/// A process that has asked for a PID namespace has none with a first process: the exec's line is
-/// there, and the kernel lives. An ordinary exec, without a terminal here, makes no load fault.
+/// After unshare(2), the PID namespace for a process's children has no first process: its exec has
+/// a line, and the kernel does not panic. In an ordinary exec, here without a terminal, no load
+/// faults.
 fn loads_that_fault_are_harmless(_: &Plan, report: &Report) -> Result<()> {
     let faults = Faults::count()?;
     let (mut ordinary, mut total) = (0, 0);

@@ -110,8 +110,8 @@ fn a_workspace_outside_the_network_is_found_on_the_hosts(_: &Plan, _: &Report) -
     Ok(())
 }
 
-/// As with runtimes, a process enters its container's cgroup before it has its own namespace. So
-/// the first exec in the namespace is recorded.
+/// As with runtimes, a process enters its container's cgroup before it has its own PID namespace.
+/// So the first exec in the namespace is recorded.
 pub(crate) fn a_workspace_made_in_its_cgroup_is_found_on_the_hosts_network(
     _: &Plan,
     _: &Report,

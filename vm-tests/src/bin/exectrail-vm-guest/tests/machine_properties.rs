@@ -57,7 +57,7 @@ fn holds(path: &str, expected: impl FnOnce(&str) -> bool) -> Result<()> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
     ensure!(
         expected(text.trim()),
-        "this is not what was asked for, {path}: {text}"
+        "{path} is not as the plan requires: {text}"
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Tests that a native sidecar runs before the workspace starts and after it ends.
+//! Tests that a native sidecar records the workspace from its first exec to its last.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ use crate::{
 /// The scenario's tests.
 pub(crate) const TESTS: &[Test] = tests![a_native_sidecar_has_the_first_exec_and_the_last];
 
-/// Executes one more command when it is asked to stop.
+/// An agent that executes one more command when it gets SIGTERM.
 pub(crate) const AGENT: &str =
     "/bin/echo agent\ntrap '/bin/echo last-words; exit 0' TERM\nwhile :; do sleep 1; done\n";
 

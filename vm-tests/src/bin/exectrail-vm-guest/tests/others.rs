@@ -1,5 +1,5 @@
-//! Tests which programs run for processes outside the targets: a fixed number for an exec, and none
-//! for anything else.
+//! Tests how many of the sidecar's programs run for processes outside the targets: a fixed number
+//! for an exec, and none for exits and other system calls.
 
 use std::{collections::BTreeMap, fs};
 
@@ -62,8 +62,8 @@ fn runs_while(sidecar: &Sidecar, shell: &mut Shell, line: &str) -> Result<Vec<u6
         .collect())
 }
 
-/// Two programs run for an exec of another pod, `exec` and `rename`. From 7.0 on, which can preempt
-/// programs, there are three copies of the first and two of the second.
+/// Two programs run for an exec of another pod, `exec` and `rename`. From Linux 7.0 on, where
+/// programs can be preempted, the first has three lanes and the second two.
 pub(crate) fn programs_run_for_execs_of_others_only(_: &Plan, report: &Report) -> Result<()> {
     let (pod, other) = (Pod::start()?, Pod::start()?);
     let sidecar = Sidecar::start(&pod, &[])?;

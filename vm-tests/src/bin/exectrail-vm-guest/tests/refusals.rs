@@ -1,6 +1,6 @@
-//! Tests that exectrail reports when tracing is impossible: preflight does in each of its formats,
-//! the sidecar does in its answer to an announcement and by its exit status; and the workspace's
-//! agent does not start.
+//! Tests that exectrail reports when tracing is impossible: preflight in each of its formats, the
+//! sidecar in its answer to an announcement and by its exit status. The workspace's agent does not
+//! start.
 
 use std::{fs, path::Path, process::Command};
 
@@ -100,7 +100,7 @@ fn refused(wrapper: &[&str], check: &str) -> Result<()> {
     ensure!(!agent.exists(), "the agent was started all the same");
 
     sidecar.signal(Signal::TERM)?;
-    ends_refused(sidecar).context("told to stop")?;
+    ends_refused(sidecar).context("after SIGTERM")?;
     let brief = Sidecar::spawn_as(&pod, wrapper, &["--refusal-grace=1s"])?;
     ends_refused(brief).context("by itself")
 }

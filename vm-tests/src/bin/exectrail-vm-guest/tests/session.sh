@@ -28,7 +28,7 @@ mkdir -p "$HOME/root/var/lib/dpkg/info" "$HOME/root/var/lib/dpkg/updates"
 dpkg --force-not-root --root="$HOME/root" --log=/dev/null -i "$HOME/tool.deb"
 "$HOME/root/usr/bin/tool"
 /bin/echo session-ends WHO
-# Stopped at once: the first process of a container has no signal's default.
+# The first process of a container ignores signals without a handler: with one it stops at once.
 trap 'exit 0' TERM
 sleep infinity &
 wait

@@ -188,7 +188,8 @@ fn the_sidecar_has_two_capabilities_and_the_default_seccomp(plan: &Plan, _: &Rep
     with_pod(plan, |pod| check_least_privilege(pod.pid("exectrail")?))
 }
 
-/// The process has two capabilities and the engine's own seccomp filter, and cannot gain more.
+/// The process has two capabilities (older kernels require SYS_RESOURCE, too) and the engine's own
+/// seccomp filter, and cannot gain more.
 pub(crate) fn check_least_privilege(pid: u32) -> Result<()> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let field = |name: &str| {
@@ -208,7 +209,7 @@ pub(crate) fn check_least_privilege(pid: u32) -> Result<()> {
     Ok(())
 }
 
-/// The script asks, gets the reason of the refusal, and exits.
+/// The init script announces the workspace, prints the reason of the refusal, and exits.
 fn a_refused_workspace_does_not_start(plan: &Plan, _: &Report) -> Result<()> {
     let manifest = Manifest::of(plan, manifest::KUBERNETES, "refused", &idle("refused"))?;
     let pod = NodePod::start(&manifest.without_capability("PERFMON")?)?;

@@ -114,9 +114,9 @@ pub(crate) fn run_lists_what_a_shell_starts(_: &Plan, _: &Report) -> Result<()> 
     ensure!(uname["pid_ns"] == sh["pid_ns"], "{uname}, {sh}");
     ensure!(
         id["pid_ns"] != sh["pid_ns"],
-        "id is in a PID namespace of its own: {id}, {sh}"
+        "id is not in its own PID namespace: {id}, {sh}"
     );
-    ensure!(id["ns_pid"] == 1, "id is the first process there: {id}");
+    ensure!(id["ns_pid"] == 1, "id is not the first process there: {id}");
     ensure!(id["ppid"] == unshare["pid"], "{id}, {unshare}");
     ensure!(id["workspace_pid_ns"] == sh["pid_ns"], "{id}");
     for event in &events {
@@ -184,7 +184,7 @@ pub(crate) fn processes_side_by_side_miss_nothing(plan: &Plan, report: &Report) 
          {lost_exits}",
         side.len(),
     );
-    // `exectrail verify` fails if events were lost.
+    // A log with losses is not verified here: only its figure is reported.
     if lost_execs + lost_exits > 0 {
         report.figure(
             "side by side, skipped in every lane",
