@@ -44,8 +44,8 @@ impl Report {
         )?;
         writeln!(
             text,
-            "{}. Medians (least–most); in the first two tables, of rounds in which the tracers \
-             take turns.\n",
+            "{}. Values are medians (least–most). For the first two tables the tracers took turns \
+             in rounds.\n",
             self.machine
         )?;
         self.table(&mut text)?;
@@ -57,10 +57,10 @@ impl Report {
     fn table(&self, text: &mut String) -> Result<()> {
         let columns = [
             "",
-            "traced exec, eBPF, ns",
-            "exec in another pod, eBPF, ns",
-            "exec on the node, eBPF, ns",
-            "CPU of its processes, µs an exec",
+            "traced exec and exit, eBPF, ns",
+            "exec and exit in another pod, eBPF, ns",
+            "exec and exit in the init PID namespace, eBPF, ns",
+            "CPU time of its processes, µs an exec",
             "vfork to waitpid, µs",
             "getppid, ns",
             "connect, ns",
@@ -104,7 +104,8 @@ impl Report {
     fn programs(&self, text: &mut String) -> Result<()> {
         writeln!(
             text,
-            "| program | traced, ns | in another pod, ns | on the node, ns |\n|---|---|---|---|"
+            "| program | traced, ns | in another pod, ns | in the init PID namespace, ns |\n\
+             |---|---|---|---|"
         )?;
         let rows = self.comparison.iter().filter(|row| {
             let floors = Work::ALL.map(Work::name);
@@ -133,7 +134,10 @@ impl Report {
             "Binary, static, stripped",
             format!("{:.2} MB", it.binary as f64 / 1e6),
         )?;
-        row("Start to tracing", format!("{} ms", it.start.shown(0)))?;
+        row(
+            "From the start of its actors to tracing",
+            format!("{} ms", it.start.shown(0)),
+        )?;
         row(
             "Resident at rest, ring not counted",
             format!(
@@ -142,7 +146,7 @@ impl Report {
             ),
         )?;
         row(
-            "CPU time of an event, user and system, thousands of events a second",
+            "CPU time of an exec, user and system, at thousands of execs a second",
             format!(
                 "{} µs, of which {:.0} % user",
                 it.cpu_steady.shown(2),
@@ -150,7 +154,7 @@ impl Report {
             ),
         )?;
         row(
-            "CPU time of an event read from a full ring",
+            "CPU time of an exec that is read after the reader was stopped",
             format!("{} µs", it.cpu_flood.shown(2)),
         )?;
         row(

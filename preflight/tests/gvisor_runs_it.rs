@@ -1,4 +1,4 @@
-//! Runs the program in gVisor, with Debian's runsc.
+//! Runs `exectrail-preflight` in gVisor, with Debian's runsc.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -58,7 +58,7 @@ fn gvisor_is_named_by_what_it_shows() {
     }
     let report = match report() {
         Ok(report) => report,
-        Err(why) => return skip(test, &format!("runsc cannot run programs here: {why}")).unwrap(),
+        Err(why) => return skip(test, &why.to_string()).unwrap(),
     };
     let unmet: Vec<&Value> = report["checks"]
         .as_array()
@@ -72,7 +72,7 @@ fn gvisor_is_named_by_what_it_shows() {
         let remedy = check["remedy"].as_str().unwrap();
         assert!(remedy.contains("runtimeClassName"), "{check:#}");
     }
-    // The trial and its answer are in the evidence, whatever reason the summary gives.
+    // The evidence has the kernel's answer to the bpf(2) call that was tried.
     let evidence = report["checks"].to_string();
     assert!(evidence.contains("Function not implemented"), "{report:#}");
 }

@@ -14,7 +14,7 @@ const OLD: &str = env!("CARGO_PKG_VERSION");
 /// A version that is greater and stands nowhere else in the repository.
 const NEW: &str = "77.88.99";
 
-/// A clone of this repository with the uncommitted changes of its work tree.
+/// A clone of this repository, in which its uncommitted changes are committed.
 struct Clone {
     directory: TempDir,
 }
@@ -155,6 +155,7 @@ fn a_release_leaves_the_old_version_nowhere() {
     let output = clone.release(&[NEW]);
     assert!(output.status.success(), "{output:?}");
 
+    // Pictures, fuzz seeds, the examples of `release/` and the version of vrl-python stay.
     let stale: Vec<String> = stale_lines(&clone)
         .into_iter()
         .filter(|line| !line.contains("`vrl-python` "))

@@ -172,7 +172,7 @@ pub enum Fault {
 }
 
 /// Maximum number of faults that are kept for each run.
-const KEPT: usize = 20;
+const MOST_OF_A_RUN: usize = 20;
 
 /// The first faults, and the number of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -185,7 +185,7 @@ pub struct Faults {
 
 impl Faults {
     pub(super) fn push(&mut self, fault: Fault) {
-        if self.first.len() < KEPT {
+        if self.first.len() < MOST_OF_A_RUN {
             self.first.push(fault);
         } else {
             self.more += 1;

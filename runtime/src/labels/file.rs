@@ -45,7 +45,8 @@ impl From<&Metadata> for Stamp {
     }
 }
 
-/// Reads the file: its values by key, if the key `is_taken`, and its stamp at the beginning.
+/// Reads the file. Returns the values of the keys that `is_taken` accepts, and the stamp that the
+/// file had before.
 ///
 /// # Errors
 /// [`LabelFileError`].

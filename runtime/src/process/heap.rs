@@ -8,8 +8,9 @@ const LARGE: libc::c_int = 128 * 1024;
 /// freed.
 ///
 /// Reading the kernel's types takes about 15 MB for a moment, in small pieces. The C library would
-/// keep them for later allocations, which do not come. By default it would also keep the buffers of
-/// long argv.
+/// keep them for later allocations, which do not come. It would also keep the buffers of long argv:
+/// its threshold is [`LARGE`] at first, but unless it is set, glibc raises it when a large buffer
+/// is freed.
 pub(crate) fn give_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: neither function takes a pointer; both touch only memory that the allocator knows to

@@ -16,11 +16,11 @@ use crate::{
     },
 };
 
-/// Suppressed events are reported at most once in this time, nanoseconds.
+/// Suppressed events are reported at most once in this time, nanoseconds, and at the end.
 const REPORT_PERIOD: u64 = 10_000_000_000;
 
-/// Events of the same series have consecutive numbers: those of one kind and, for failed execs, one
-/// call, at one place.
+/// A series is the events of one kind at one place and, for failed execs, of one call. Its numbers
+/// are consecutive.
 pub(super) type Series = (Kind, u32, Place);
 
 /// The limit on bytes, and what it has suppressed.
@@ -54,20 +54,20 @@ impl LineVolume {
         self.unreported_since
     }
 
-    /// Number of suppressed events of a kind that are reported.
+    /// How many suppressed events of a kind `suppressed` lines have reported.
     pub(super) fn reported(&self, kind: Kind) -> u64 {
         self.totals
             .get(kind as usize)
             .map_or(0, SuppressedTotals::total)
     }
 
-    /// Number of suppressed events of each kind and place, reported or not.
+    /// Number of suppressed events of each series, reported or not; without the call.
     pub(super) fn at_places(&self) -> impl Iterator<Item = (Kind, Place, u64)> {
         let suppressed = self.suppressed.iter();
         suppressed.map(|((kind, _, place), count)| (*kind, *place, *count))
     }
 
-    /// Takes the bytes of an event's lines.
+    /// Takes the bytes of an event's lines out of the bucket of `target`.
     pub(super) fn take(&mut self, target: u32, bytes: u64) {
         self.volume.take(target, bytes);
     }
@@ -91,8 +91,8 @@ impl LineVolume {
     }
 
     /// What has been suppressed since the last report, by kind, and the time of the earliest such
-    /// event; `None` if there is nothing, or the last report is less than ten seconds before `at`
-    /// and it is not to be `now`. Times are of the boot clock.
+    /// event; `None` if there is nothing or, unless `now`, the last report is less than
+    /// [`REPORT_PERIOD`] before `at`. Times are of the boot clock.
     pub(super) fn report(&mut self, at: u64, now: bool) -> Option<(u64, Vec<(Kind, Suppression)>)> {
         let is_due = now || at.saturating_sub(self.reported_at) >= REPORT_PERIOD;
         let first = self.unreported_since.filter(|_| is_due)?;

@@ -49,7 +49,7 @@ fn try_changed(changes: &[(&str, &str)], appended: &str) -> Result<Json, Error> 
         assert_eq!(text.matches(from).count(), 1, "{from}");
         text = text.replace(from, to);
     }
-    // As released, but with this tree's module.
+    // The text is that of the document; its address of the module stands for this tree's module.
     let root = TempDir::new().unwrap();
     fs::write(root.path().join("main.tf"), format!("{text}\n{appended}")).unwrap();
     let given = Given::of(&Workspace::example());
@@ -154,17 +154,20 @@ fn no_variable_is_without_effect_in_the_readmes_blocks() {
         ("args = [\"--exit-events\"]", true),
     ] {
         match of(setting) {
-            Ok(pod) => assert!(plans && pod != plain, "{setting} has no effect"),
+            Ok(pod) => {
+                assert!(plans, "{setting} does not stop the plan");
+                assert!(pod != plain, "{setting} has no effect");
+            }
             Err(error) => assert!(!plans, "{setting}: {error}"),
         }
     }
-    // script, labels and image are in the block itself; scripts are those of other containers.
+    // `script`, `labels` and `image` are in the block; `scripts` is for other containers.
     let variables = text("module/variables.tf").matches("\nvariable \"").count();
     assert_eq!(variables, 12 + 4, "a variable is not tested here");
 }
 
 #[test]
-fn the_guides_blocks_can_be_added() {
+fn blocks_of_the_other_documents_can_be_added() {
     let mut blocks = hcl_blocks("docs/deploy.md");
     blocks.extend(hcl_blocks("docs/coder-workspaces.md"));
     let module = &hcl_blocks("README.md")[0];
@@ -180,8 +183,9 @@ fn the_guides_blocks_can_be_added() {
     assert!(blocks.len() >= 3, "{blocks:?}");
 }
 
-/// The guide has every variable of the module and of the templates, every output of the module, and
-/// every YAML file of `plain-yaml`, `node-check` and `openshift`.
+/// These three documents name every variable of the module but `image`, every variable of the
+/// templates, every output of the module, and every YAML file of `plain-yaml`, `node-check` and
+/// `openshift`.
 #[test]
 fn the_guide_names_what_there_is() {
     let read = |name: &str| fs::read_to_string(directory().join("../docs").join(name)).unwrap();
@@ -203,7 +207,7 @@ fn the_guide_names_what_there_is() {
         if name != "image" {
             assert!(
                 guide.contains(&format!("`{name}`")),
-                "the guide does not name {name}"
+                "no document names {name}"
             );
         }
     }

@@ -13,7 +13,7 @@ use crate::command;
 pub(super) struct Kubectl {
     program: PathBuf,
     kubeconfig: PathBuf,
-    /// It keeps what it has learned of the API below this.
+    /// Its `HOME`, below which it caches what it has learned of the API.
     home: PathBuf,
 }
 

@@ -75,8 +75,9 @@ impl Source {
         let rustup = match install_from_rustup() {
             Ok(()) if self.is_in_place() => return Ok("by `rustup component add rust-src`".into()),
             Ok(()) => anyhow!(
-                "rustup reports success, but {} does not exist",
-                self.place.display()
+                "rustup reports success, but {} does not have the library of rustc {}",
+                self.place.display(),
+                self.release
             ),
             Err(error) => error,
         };
@@ -97,7 +98,7 @@ impl Source {
         }
         self.link_to(&unpacked)?;
         Ok(format!(
-            "from {from}, linked from {}. If rustup later refuses to install rust-src, remove \
+            "{from}; {} is now a link to it. If rustup later refuses to install rust-src, remove \
              that link",
             self.place.display(),
         ))
@@ -179,7 +180,7 @@ impl Source {
              - `rustup component add rust-src`, where rustup's server can be reached\n\
              - unpack the source of rustc {release} anywhere, and link it: \
              ln -sfn DIR/rustc-{release} {place}\n\
-             - use a rustc whose source Debian has: `apt-cache madison rust-src` lists them",
+             - use a rustc whose source Debian has: `apt-cache madison rust-src` lists versions",
             release = self.release,
             place = self.place.display(),
         )

@@ -43,7 +43,7 @@ const FAILURE_PERIOD: Duration = Duration::from_secs(10);
 const LONGEST_PHRASE: usize = 400;
 /// Maximum number of bytes of a line of text, without the note that it was truncated. Clients read
 /// at least 16 KiB of a response.
-const LONGEST_LINE: usize = 8 * 1024;
+const LONGEST_REASON: usize = 8 * 1024;
 
 /// Accepts connections forever, serving at most `connections` at once; `of` names the address in
 /// diagnostics. Needs an actix system.
@@ -140,11 +140,11 @@ pub(crate) fn text(status: StatusCode, line: &impl ToString) -> Response<Full<By
     response
 }
 
-/// The line, truncated to [`LONGEST_LINE`], with a note if it was truncated.
+/// The line, truncated to [`LONGEST_REASON`], with a note if it was truncated.
 fn shortened(mut line: String) -> String {
-    if line.len() > LONGEST_LINE {
+    if line.len() > LONGEST_REASON {
         let whole = line.len();
-        let end = (0..=LONGEST_LINE)
+        let end = (0..=LONGEST_REASON)
             .rev()
             .find(|at| line.is_char_boundary(*at));
         line.truncate(end.unwrap_or(0));

@@ -27,7 +27,7 @@ fn all() -> Vec<Check> {
     all
 }
 
-/// The names of the checks that contain one of `parts`; of all if there are none.
+/// The names of checks that contain one of `parts`; all names if `parts` is empty.
 pub(super) fn names(parts: &[String]) -> Result<Vec<String>> {
     let all: Vec<String> = all().into_iter().map(|check| check.name).collect();
     for part in parts {
@@ -42,8 +42,8 @@ pub(super) fn names(parts: &[String]) -> Result<Vec<String>> {
     Ok(all.into_iter().filter(is_wanted).collect())
 }
 
-/// Runs the checks with these names, and prints a line for each, and their number at the end.
-/// Returns whether all passed.
+/// Runs the checks with these names. Prints a line for each, and at the end how many passed and how
+/// many failed. Returns whether all passed.
 pub(super) fn run(cluster: &Cluster, names: &[String]) -> Result<bool> {
     let (mut passed, mut failed) = (0_u32, 0_u32);
     for Check { name, run } in all() {
