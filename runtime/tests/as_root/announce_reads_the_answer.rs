@@ -63,8 +63,8 @@ fn said(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// The timeout applies if nothing listens, if the listener never answers, and if it does not
-/// complete the head of its answer.
+/// The timeout applies if nothing listens, and if the listener never answers, closes the
+/// connection, or does not complete the head of its answer.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_timeout_is_kept() {
