@@ -1,11 +1,12 @@
 //! A model of the protocol between the actors, checked for every order of messages, execs and
 //! failures.
 //!
-//! The model has one rule for each handler in `src/actors/`, with the names of `messages.rs`. A
-//! mailbox is a queue, and a handler runs to its end. An actor that awaits an answer is in a
-//! separate state. The checker visits every state that the rules can reach, and looks for one that
-//! breaks a guarantee. [`Fault`]s show that it would find one: each puts one error into the model,
-//! and the checker must find that this breaks the named guarantee.
+//! The model has rules for the handlers in `src/actors/`, with the names of `messages.rs`. Labels,
+//! checkpoints and metrics are not in the model. A mailbox is a queue, and a handler runs to its
+//! end. An actor that awaits an answer is in a separate state. The checker visits every state that
+//! the rules can reach, and looks for one that breaks a guarantee. [`Fault`]s show that it would
+//! find one: each puts one error into the model, and the checker must find that this breaks the
+//! named guarantee.
 
 #![forbid(unsafe_code)]
 
