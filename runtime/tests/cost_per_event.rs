@@ -1,8 +1,8 @@
 //! The cost of an event in exectrail itself, in figures that do not depend on the machine's load:
 //! heap allocations, and instructions as callgrind counts them.
 //!
-//! The instructions are those of the test build, whose dependencies are not optimised; a release
-//! build needs fewer. The test ensures that they do not grow unnoticed.
+//! The instructions are those of the test build, in which most dependencies are not optimised; a
+//! release build needs fewer. The test ensures that they do not grow unnoticed.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{
@@ -57,7 +57,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Events of a typical build: a compiler's command line of 150 bytes, started by a shell.
+/// Events of a typical build: a compiler's command line of about 150 bytes, started by a shell.
 struct Build {
     stream: Stream,
     lines: Vec<u8>,
@@ -175,7 +175,8 @@ impl Build {
     }
 }
 
-/// Each exec allocates once: what a process has executed last is kept for its children's lines.
+/// Each exec allocates at most once: what a process has executed last is kept for its children's
+/// lines.
 #[track_caller]
 fn assert_once(before: u64) {
     let allocated = ALLOCATIONS.get() - before;

@@ -100,7 +100,7 @@ impl Protocol {
         }
     }
 
-    /// The order of `shut_down` in Lifecycle.
+    /// The order of `shut_down` in Lifecycle, without label files and metrics.
     pub(crate) fn steps(&self) -> [Step; 4] {
         use Step::{Close, Detach, Drain, Flush};
         match self.fault {

@@ -1,11 +1,12 @@
 //! A model of the protocol between the actors, checked for every order of messages, execs and
-//! faults.
+//! failures.
 //!
-//! The model has one rule for each handler in `src/actors/`, with the names of `messages.rs`. A
-//! mailbox is a queue, and a handler runs to its end. An actor that awaits an answer is in a
-//! separate state. The checker visits every state that the rules can reach, and looks for one that
-//! breaks a guarantee. [`Fault`]s show that it would find one: each fault puts one fault into one
-//! handler, and the checker must find that it breaks the named guarantee.
+//! The model has rules for the handlers in `src/actors/`, with the names of `messages.rs`. Labels,
+//! checkpoints and metrics are not in the model. A mailbox is a queue, and a handler runs to its
+//! end. An actor that awaits an answer is in a separate state. The checker visits every state that
+//! the rules can reach, and looks for one that breaks a guarantee. [`Fault`]s show that it would
+//! find one: each puts one error into the model, and the checker must find that this breaks the
+//! named guarantee.
 
 #![forbid(unsafe_code)]
 
@@ -17,7 +18,7 @@ use stateright::{Checker as _, Model as _};
 
 use state::{Fault, Protocol};
 
-/// The conditions of a run: which options are on and which faults can happen.
+/// The conditions of a run: which options are on and which failures can happen.
 #[derive(Clone, Copy, Debug, Default)]
 struct Conditions {
     discovery: bool,
@@ -57,7 +58,7 @@ fn explore(fault: Option<Fault>, conditions: Conditions) -> (Vec<&'static str>, 
 #[test]
 fn no_order_of_messages_breaks_a_promise() {
     for (discovery, sink_may_fail) in [(false, false), (true, false), (false, true), (true, true)] {
-        // These include an address that is freed at once and a timeout that never comes.
+        // With these, the address may also be freed at once, and the timeout may never expire.
         let conditions = Conditions {
             discovery,
             sink_may_fail,

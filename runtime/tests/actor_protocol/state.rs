@@ -20,7 +20,7 @@ pub(crate) enum Fault {
     AcknowledgesBeforeWriting,
     /// RingReader answers `Drain` at once.
     DrainsNothing,
-    /// Lifecycle drains the ring before the probes are off.
+    /// Lifecycle drains the ring before the probes are detached.
     DrainsBeforeDetaching,
     /// Lifecycle requests the last line before the ring is drained.
     FlushesBeforeDraining,
@@ -30,7 +30,7 @@ pub(crate) enum Fault {
     EndsWhileStarting,
     /// Tracer sends `Begin` to Emitter when the reader may already have sent execs.
     BeginsLate,
-    /// Lifecycle binds the address before the probes are attached, and waits for that.
+    /// Lifecycle binds the address first, and attaches the probes only once it is bound.
     BindsBeforeAttaching,
     /// Lifecycle ends if the address is taken.
     EndsWithoutTheAddress,
@@ -38,7 +38,7 @@ pub(crate) enum Fault {
     BindsAfterClose,
     /// Lifecycle stops by its timeout without asking Tracer whether anything is traced.
     TimesOutUnasked,
-    /// Tracer answers `DetachIfIdle` but leaves the probes on.
+    /// Tracer answers `DetachIfIdle` but leaves the probes attached.
     StaysAttached,
     /// An announcement is answered before Tracer has saved the namespace in the state.
     SavesAfterAnswering,
@@ -124,13 +124,13 @@ pub(crate) enum Workspace {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     pub(crate) lifecycle: Lifecycle,
-    /// Lifecycle has received a signal, or an actor has died.
+    /// A signal, the death of an actor or the startup timeout has asked Lifecycle to stop.
     pub(crate) stop: bool,
     pub(crate) failed: bool,
     pub(crate) to_tracer: VecDeque<ToTracer>,
     pub(crate) to_listener: VecDeque<ToListener>,
     pub(crate) to_emitter: VecDeque<ToEmitter>,
-    /// The listener's answer has arrived, but Lifecycle has not handled it: open, or not yet.
+    /// The listener has answered `Open`: the address is bound, or the bind is retried.
     pub(crate) opened: bool,
     pub(crate) listening: bool,
     /// InitListener retries the bind.
@@ -158,9 +158,10 @@ pub(crate) struct State {
     /// Acknowledged lines that are not written yet, which happens only with a fault of Emitter.
     pub(crate) unwritten: Vec<Line>,
     pub(crate) lines: Vec<Line>,
-    /// Execs that a traced workspace made after its `204`: all must be recorded or counted.
+    /// Execs of a workspace after its `204` that were put into the ring: each must have a line.
     pub(crate) owed: Vec<Exec>,
-    /// Execs after a `204` that no probe saw although nothing was being stopped.
+    /// A workspace has made an exec after its `204` that no probe saw, although nothing was being
+    /// stopped.
     pub(crate) uncounted: bool,
 }
 
@@ -176,7 +177,7 @@ pub(crate) enum Action {
     Executes(usize),
     Signal,
     SinkFails,
-    /// Lifecycle handles the listener's answer, open or not yet: the start is over.
+    /// Lifecycle handles the listener's answer, bound or not yet: the start is over.
     Starts,
     /// The other process releases the address.
     AddressIsFreed,
@@ -184,7 +185,7 @@ pub(crate) enum Action {
     BindsLate,
     /// The startup timeout expires.
     TimesOut,
-    /// Tracer writes the state, as it does periodically.
+    /// Tracer writes targets that have changed to the state.
     Saves,
     /// The process is killed, and a new one starts.
     Killed,

@@ -124,7 +124,7 @@ fn announce_gives_up_with_a_reason() {
     assert!(stderr.contains("did not answer within 1 s"), "{stderr}");
 }
 
-/// `announce` is the first process of its container. A signal ends a first process only if the
+/// `announce` is the first process of its container. SIGTERM ends a first process only if the
 /// process handles it.
 #[test]
 #[ignore = "needs root: cargo xtask test"]

@@ -124,7 +124,7 @@ fn random_arguments() {
     check(&[], &argvs);
 }
 
-/// Tests lengths around each limit: of the record, of a piece, and 1 MiB.
+/// Tests lengths around multiples of a piece's length (8 KiB), and up to 1 MiB.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn long_arguments() {

@@ -29,8 +29,8 @@ const KINDS: [(&str, &str); 5] = [
     ),
 ];
 
-/// 300 clients of each kind hold connections to both addresses, and do not delay an announcement or
-/// a scrape. The guarantee is one second; a busy machine has four.
+/// 300 clients of each kind hold connections to each address in turn, and do not delay an
+/// announcement or a scrape. The limit of four seconds is for a busy machine.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn idle_clients_delay_nobody() {
@@ -81,7 +81,7 @@ fn idle_clients_delay_nobody() {
     sidecar.stop();
 }
 
-/// The clients take all places, repeatedly, while workspaces announce themselves.
+/// The clients take all places, repeatedly, while a workspace announces itself.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_flood_of_connections_delays_nobody() {

@@ -1,7 +1,7 @@
 // confined COMMAND...: executes COMMAND as a container runtime would start it by the pod's
 // manifest: with CAP_BPF and CAP_PERFMON, no_new_privs, a read-only root, and a seccomp filter that
-// refuses what RuntimeDefault refuses (docs.docker.com/engine/security/seccomp, moby
-// profiles/seccomp/default.json).
+// refuses most of what RuntimeDefault refuses (docs.docker.com/engine/security/seccomp, moby
+// profiles/seccomp/default.json), and perf_event_open(2).
 // The test compiles it statically.
 #define _GNU_SOURCE
 #include <errno.h>

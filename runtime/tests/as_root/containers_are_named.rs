@@ -48,7 +48,7 @@ impl Traced {
     }
 }
 
-/// The keys of the containers in the event of the only `uname FLAG`.
+/// The ids of the containers in the event of the only `uname FLAG`.
 #[track_caller]
 fn containers<'a>(lines: &'a [Value], flag: &str) -> (Option<&'a str>, Option<&'a str>) {
     let found: Vec<_> = execs(lines)
@@ -119,8 +119,7 @@ fn what_is_omitted_is_absent() {
     assert_eq!(containers(&lines, "-s"), (None, None));
 }
 
-/// More cgroups than the sidecar and the probes remember: each exec has its own container all the
-/// same.
+/// More cgroups than the probes remember on a CPU: each exec has its own container all the same.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn many_cgroups_are_not_mixed_up() {

@@ -39,7 +39,7 @@ sh -c 'kill -KILL $$'
 struct Log {
     directory: TempDir,
     lines: Vec<Value>,
-    /// Process id of the session, if it is a process.
+    /// Process id of the session's shell, if the log has a session.
     pid: Option<Value>,
 }
 
@@ -148,7 +148,7 @@ fn blocks_of(document: &str) -> Vec<Block> {
             language: language.to_owned(),
             text: text.to_owned(),
         });
-        // The text after the block may begin with the next fence.
+        // The search for the next fence would miss one that follows at once.
         rest = after;
         if let Some(next) = after.strip_prefix("```") {
             panic!("two blocks without a line between them: {next:.40}");

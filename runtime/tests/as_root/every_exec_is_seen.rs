@@ -45,7 +45,7 @@ fn every_system_call_and_namespace() {
     let (_pod, sidecar, workspace) = traced();
     let noop = NOOP.to_str().unwrap();
     let name = NOOP.file_name().unwrap().to_str().unwrap();
-    // The way, the filename (a prefix if it ends with *), and argv[0].
+    // The way, the filename (`*` stands for any text), and argv[0].
     let ways = [
         ("execve", noop, "noop"),
         ("execveat_path", noop, "noop"),
@@ -99,7 +99,7 @@ fn every_system_call_and_namespace() {
         assert_eq!(event["ns_pid"] == 1, !own, "{way}");
         let comm = if way == "renamed" { "renamed" } else { "ways" };
         assert_eq!(event["comm"], comm, "{way}");
-        // In a new user namespace without a map, no id has a name.
+        // In a new user namespace without a map, every id is shown as 65534.
         let mapped = !["unshare_user", "unshare_all"].contains(&way);
         assert_eq!(event["ns_uid"], if mapped { 0 } else { 65534 }, "{way}");
         assert_eq!(event["uid"], 0, "{way}");
@@ -122,7 +122,8 @@ fn executable(path: &Path, text: &str) {
 fn scripts_nested_to_the_kernels_limit() {
     needs_kernel!();
     let (pod, sidecar, workspace) = traced();
-    // exec.c follows five interpreters, and the last must be a program.
+    // exec.c follows at most five interpreters, and the last must be a program. Here there are
+    // four.
     let path = |level: u32| pod.dir.path().join(format!("script{level}"));
     executable(
         &path(0),

@@ -16,7 +16,7 @@ fn pod_and_sidecar(flags: &[&str]) -> (Pod, Sidecar) {
     let pod = Pod::new();
     for hook in ["--failed-execs", "--failed-execs=sys-exit"] {
         let sidecar = pod.sidecar(&[&["--announced-only", hook], flags].concat());
-        // The first line is written at the same time.
+        // Another thread writes the first line: it may come after the report that exectrail traces.
         let started = crate::pod::wait_for("the first line", || sidecar.lines().first().cloned());
         let fields = &started["fields"];
         if fields["failed_execs"] != "unavailable" {
@@ -26,7 +26,7 @@ fn pod_and_sidecar(flags: &[&str]) -> (Pod, Sidecar) {
         let reason = diagnostics
             .lines()
             .find(|line| line.contains("failed execs are not recorded"))
-            .expect("it says that it does not");
+            .expect("no diagnostic about failed execs");
         assert!(
             reason.contains("__x64_sys_exec") && reason.contains("sys-exit"),
             "{reason}"
@@ -123,7 +123,7 @@ fn each_with_its_error() {
             assert_eq!(event[key], tool[key], "{key}");
         }
     }
-    // A failure has no exec line, and a success no failure line.
+    // A success has no line of a failure.
     assert!(
         !failed(&lines)
             .iter()

@@ -9,7 +9,7 @@ use std::{
 
 use crate::tools::{EXECTRAIL, needs_kernel};
 
-/// Every variable of the sidecar, with an invalid value.
+/// Variables of the sidecar, each with an invalid value.
 const SIDECAR: [(&str, &str); 21] = [
     ("INIT_ADDRESS", "nowhere"),
     ("METRICS_ADDRESS", "host:1"),

@@ -1,4 +1,5 @@
-//! If a table of the probes is full, lines are lost, and the stream shows which and how many.
+//! If the probes' table of targets is full, events are lost, and the stream shows how many. A full
+//! table of evidence loses nothing.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -111,7 +112,7 @@ fn forgotten_evidence_is_seen_again() {
     assert!(messages(&lines, "lost").is_empty(), "{lines:#?}");
 }
 
-/// These losses are accounted for, and the log passes the check.
+/// `exectrail verify` finds no fault with a log that has such losses.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn verify_accounts_for_a_full_table() {

@@ -23,7 +23,7 @@ fn traced_pod() -> (Pod, crate::pod::Sidecar, Workspace) {
     (pod, sidecar, workspace)
 }
 
-/// Sends bytes unchanged from inside the workspace (whose exec of sh is evidence); returns all
+/// Sends bytes unchanged from inside the workspace (whose exec of python3 is evidence); returns all
 /// bytes until the server closes the connection.
 fn raw(workspace: &Workspace, bytes: &[u8]) -> String {
     let script = "import socket,sys\n\

@@ -97,7 +97,7 @@ fn a_silent_sidecar_ends_the_workspace() {
     {
         let pod = Pod::new();
         let sidecar = pod.sidecar(&["--announced-only"]);
-        // Each process has its own number, which identifies it.
+        // Each round has its own number, which identifies its processes.
         let number = format!("{}{round}", std::process::id());
         let script = format!(
             "(setsid sh -c 'sleep {number} & sleep {number} & wait' &) ; echo up; sleep {number}"
@@ -116,7 +116,7 @@ fn a_silent_sidecar_ends_the_workspace() {
         let status = held.wait();
         let said = held.stderr();
         assert_eq!(status.code(), Some(1), "{said}");
-        // exectrail may have answered a question just before.
+        // The last answer may be a second older than the signal.
         assert!(start.elapsed() > Duration::from_millis(1500), "too soon");
         assert!(said.contains("this workspace ends"), "{said}");
         assert!(said.contains("has not answered for 3 s (--hold)"), "{said}");
@@ -127,8 +127,8 @@ fn a_silent_sidecar_ends_the_workspace() {
     }
 }
 
-/// The restart is shorter than the time to hold. The next exectrail knows the workspace, though it
-/// traces only announced namespaces.
+/// The restart is shorter than the time of `--hold`. The holder announces the workspace to the next
+/// exectrail, which traces only announced namespaces.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_restart_ends_nothing_and_is_announced_to() {

@@ -112,7 +112,8 @@ fn a_workspace_outside_the_network_is_found_after_a_restart() {
     }
 }
 
-/// With `--announced-only`, the cgroup is evidence too.
+/// With `--announced-only`, an exec is evidence also if only the cgroup ties its namespace to the
+/// pod.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_workspace_outside_the_network_can_be_announced() {
@@ -132,7 +133,7 @@ fn a_workspace_outside_the_network_can_be_announced() {
     assert!(!argvs(&lines).contains(&vec!["uname", "-s"]));
 }
 
-/// A process that was checked in another cgroup is checked again in the pod's.
+/// A process that was dismissed in another cgroup is examined again in the pod's.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_first_process_that_is_moved_to_the_pods_cgroup_is_seen_from_its_next_exec() {
@@ -256,7 +257,7 @@ fn a_cgroup_that_names_no_pod_says_nothing() {
             [&["sleep", "infinity"][..], &["uname", "-a"]],
             "{ours}"
         );
-        // The line says that a first process could leave, and what helps.
+        // The line warns of workspaces that an earlier run traced and this one cannot find.
         let unknown = messages(&lines, "workspace_unknown");
         assert_eq!(unknown.len(), 1);
         assert_eq!(unknown[0]["level"], "WARN");

@@ -148,7 +148,7 @@ fn a_claimed_workspace_has_the_name_of_its_owner() {
     assert_eq!(lines.last().unwrap()["msg"], "tracing_stopped");
 }
 
-/// The log is as exectrail wrote it.
+/// Checks that the log is as exectrail wrote it.
 fn verify(sidecar: &Sidecar) {
     let output = Command::new(EXECTRAIL)
         .arg("verify")

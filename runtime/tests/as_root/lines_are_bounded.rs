@@ -1,5 +1,5 @@
-//! No line is longer than `--max-line-bytes`, whatever a workspace executes, and nothing of argv is
-//! lost for it.
+//! No line is longer than `--max-line-bytes`, whatever a workspace executes. A long argv continues
+//! on further lines; lines for exectrace are cut.
 
 use std::{fs, process::Command};
 
@@ -91,7 +91,7 @@ fn a_long_argv_continues_on_lines_of_its_own() {
                     Err(_) => word == "\\xff".repeat(expected.len()),
                 }
             });
-            assert!(same, "an argv of {} arguments is another", expected.len());
+            assert!(same, "an argv of {} arguments differs", expected.len());
             assert_eq!(event["truncated"], false);
         }
     }

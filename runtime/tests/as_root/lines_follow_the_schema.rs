@@ -78,7 +78,7 @@ fn each_line_is_as_the_schema_has_it() {
     ];
     let schema = schema();
     let mut seen = BTreeSet::new();
-    // The second run has a previous one.
+    // The second run has the keys about a previous run.
     for _ in 0..2 {
         fs::write(path("labels"), "c=\"d\"").unwrap();
         let sidecar = pod.sidecar(&flags);

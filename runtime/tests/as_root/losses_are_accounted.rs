@@ -9,7 +9,7 @@ use crate::{
     tools::{NOOP, TOOL, needs_kernel},
 };
 
-/// The number of short execs that a ring of 16 MiB holds.
+/// A number of short execs for which a ring of 16 MiB has room.
 const BURST: u64 = 50_000;
 
 /// The sum of the `lost` lines, which the last line must have too.
@@ -25,14 +25,14 @@ fn lost(lines: &[Value]) -> u64 {
     sum
 }
 
-/// Runs `count` programs while exectrail is stopped.
+/// Runs `count` programs while SIGSTOP stops exectrail.
 fn burst_while_stopped(pod: &Pod, sidecar: &Sidecar, count: u64) {
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
     // Wait until exectrail is idle; otherwise it may read records of the announcement in between.
     std::thread::sleep(std::time::Duration::from_millis(300));
     sidecar.signal(Signal::STOP);
-    // The path in the tests' directory can have any length.
+    // The program's path in the tests' directory can be long; this one is short.
     let short = pod.dir.path().join("n");
     std::fs::copy(&*NOOP, &short).unwrap();
     let half = (count / 2).to_string();
@@ -100,7 +100,7 @@ fn an_outside_reader_can_check() {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--announced-only", "--ring-bytes", "64KiB"]);
     burst_while_stopped(&pod, &sidecar, 2_000);
-    // A gap needs a later exec, on each CPU.
+    // A gap shows only at a later exec on the same CPU.
     std::thread::sleep(std::time::Duration::from_millis(300));
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
@@ -270,9 +270,9 @@ fn a_slow_pipe_loses_nothing() {
     assert_eq!(numbers(&lines), (0..2000).collect::<Vec<_>>());
 }
 
-/// exectrail is stopped for longer than each of its periods (reading the ring, checking the clock,
-/// checking the targets), with execs meanwhile and a ring that overflows. Each exec is recorded or
-/// lost.
+/// SIGSTOP stops exectrail for longer than the periods in which it reads the ring and checks the
+/// clock and the targets. Meanwhile programs are executed, and the ring overflows. Each exec is
+/// recorded or lost.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_long_stop() {

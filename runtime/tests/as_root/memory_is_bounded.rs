@@ -111,7 +111,8 @@ fn long_argv_counts_against_the_limit() {
     assert_eq!(killed(&small), 0);
 }
 
-/// preflight's figure for the maps is equal to the kernel's.
+/// preflight's figures for the maps are near the kernel's: less than 8 KiB too low for the slots of
+/// early argv; never too low, and at most twice as high, for the per-CPU maps.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_maps_take_what_is_counted() {
@@ -180,8 +181,9 @@ fn map_bytes(sidecar: &Sidecar) -> (u64, u64) {
     (early[0], per_cpu)
 }
 
-/// With exactly the requested limit, many execs at once with the longest possible argv do not lead
-/// to a kill, whatever bytes they have. Each has its line, complete or flagged as truncated.
+/// With exactly the requested limit, several execs at once with the longest possible argv do not
+/// lead to a kill, whatever bytes they have. Each has a line, complete or flagged as truncated, or
+/// is lost and counted.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn no_exec_outgrows_a_limit_that_was_accepted() {
@@ -226,7 +228,7 @@ fn no_exec_outgrows_a_limit_that_was_accepted() {
         workspace.run("python3", &["-c", &script]);
         wait_for("the lines to be written", || {
             assert_eq!(killed(&enough), 0, "{kind}");
-            // This exec itself may be lost: the ring is full.
+            // This exec itself may be lost, if the ring is full.
             workspace.run("true", &[kind]);
             let mut log = fs::File::open(sidecar.log()).unwrap();
             let start = log.metadata().unwrap().len().saturating_sub(65536);

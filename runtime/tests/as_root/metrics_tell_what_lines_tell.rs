@@ -1,4 +1,5 @@
-//! Metrics and lines have the same counts; the probes of Kubernetes get the right answers.
+//! Metrics and lines have the same counts; Kubernetes' requests for liveness and readiness get the
+//! right answers.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +53,7 @@ fn the_same_counts_as_lines() {
         "--rate-burst=5",
     ]);
     let workspace = pod.workspace();
-    // These are more refusals than the log's limit.
+    // The diagnostics have lines for only twenty of these refusals; the metrics count all.
     for _ in 0..25 {
         assert_eq!(workspace.announce_as(0).0, 403);
     }
@@ -61,7 +62,7 @@ fn the_same_counts_as_lines() {
     for _ in 0..6 {
         workspace.run("true", &[]);
     }
-    let body = wait_for("counts of what is left out", || {
+    let body = wait_for("the counts of suppressed execs", || {
         let (status, content_type, body) = scrape(&pod, "/metrics", &[]);
         assert_eq!(status, 200);
         assert!(content_type.starts_with("text/plain; version=0.0.4"));
@@ -240,7 +241,7 @@ fn idle_clients_harm_nobody_else() {
     let mut on = [0; 2];
     std::io::Read::read_exact(idle.stdout.as_mut().unwrap(), &mut on).unwrap();
     assert_eq!(pod.workspace().announce().0, 204);
-    // exectrail disconnects the silent clients after a while, and then has free places again.
+    // If all places are taken, a new client replaces an idle one.
     assert_eq!(scrape(&pod, "/metrics", &["--retry", "3"]).0, 200);
     drop(idle.stdin.take());
     idle.wait().unwrap();

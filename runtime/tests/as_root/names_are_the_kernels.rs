@@ -1,5 +1,5 @@
 //! Filename and argv of a line are what was executed, even if a process writes to the new program's
-//! memory before its first instruction. A path that is truncated is flagged.
+//! memory before its first instruction. The longest path is complete.
 
 use std::{
     fs,
@@ -63,8 +63,8 @@ fn many_segments(path: &Path) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Executes the program and writes to it, until `done`; returns the number of times, or `None` if
-/// it was never written to.
+/// Executes the program and writes to its stack, until `done`. Returns the number of executions, or
+/// `None` if 300 were not enough.
 fn write_to(scene: &Scene, mut done: impl FnMut(&Scene) -> bool) -> Option<usize> {
     for round in 1..=300 {
         let output = scene
@@ -89,7 +89,7 @@ fn write_to(scene: &Scene, mut done: impl FnMut(&Scene) -> bool) -> Option<usize
             "{said} {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        // The write may have happened after its first instruction.
+        // Even so, the write may have happened after the program's first instruction.
         if how == "written" && done(scene) {
             return Some(round);
         }
@@ -162,7 +162,7 @@ fn nobody_writes_another_name_or_other_arguments_into_a_line() {
         .iter()
         .filter(|event| event["tampered"] == true)
         .collect();
-    // If only the arguments had been written when the probe read them, the name is still right.
+    // `stack_filename` is null if only the arguments had been overwritten when the probe read them.
     let names: Vec<&Value> = flagged
         .iter()
         .map(|event| &event["stack_filename"])
@@ -178,8 +178,7 @@ fn nobody_writes_another_name_or_other_arguments_into_a_line() {
     );
 }
 
-/// A rule also checks the kernel's name: a forged name neither suppresses an exec nor prevents its
-/// suppression.
+/// Rules compare the kernel's copy of the filename, too: a forged name does not suppress an exec.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn nobody_writes_himself_out_of_the_log() {
@@ -226,7 +225,7 @@ fn ordinary_arguments_are_protected() {
             expected.push(word);
         }
     }
-    // The arguments that a script adds move the others on the stack.
+    // The arguments that the kernel adds for a script move the others on the stack.
     let script = pod.dir.path().join("script");
     let long = "#!/bin/sh -e\n";
     fs::write(&script, format!("{long}exit 0\n")).unwrap();
@@ -311,8 +310,8 @@ fn the_longest_path_of_execveat_is_whole() {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--failed-execs=sys-exit"]);
     let workspace = pod.workspace();
-    // The path goes up and down, and ends at an existing program: the longest path that the kernel
-    // accepts.
+    // The path goes up and down, and ends at an existing program. It is nearly as long as the
+    // kernel accepts.
     let step = "../bin/";
     let target = "true";
     let count = (4_095 - target.len()) / step.len();

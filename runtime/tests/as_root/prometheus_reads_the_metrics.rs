@@ -74,7 +74,7 @@ impl<'a> Prometheus<'a> {
         Self { pod, child }
     }
 
-    /// Asks its API; nothing until it answers.
+    /// Queries its API; `None` until it answers.
     fn get(&self, path: &str, query: &str) -> Option<Value> {
         let output = self
             .pod

@@ -1,4 +1,4 @@
-//! Runs the README's script unchanged, also with an old curl.
+//! Runs the README's script unchanged, with an old curl.
 
 use std::{
     fs,
@@ -23,8 +23,8 @@ fn script() -> String {
     block.split("```").next().unwrap().to_owned()
 }
 
-/// Runs it in a container with a proxy that does not exist, and a curl that has no option newer
-/// than 7.52.
+/// Runs it in a container with a proxy that does not exist, and a curl that lacks three options
+/// newer than 7.52.
 fn run(pod: &Pod) -> Output {
     let bin = pod.dir.path().join("bin");
     fs::create_dir_all(&bin).unwrap();
@@ -87,7 +87,7 @@ fn a_refusal_is_shown_and_nothing_starts() {
     assert_eq!(output.stdout, b"", "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("CAP_BPF"), "{said}");
-    // The refusal is final, so it is asked for once.
+    // The refusal is final, so the script asks only once.
     assert_eq!(said.matches("503").count(), 1, "{said}");
 }
 

@@ -120,7 +120,7 @@ fn two_capabilities_are_enough() {
 }
 
 /// The container is as the manifest starts it: two capabilities, no_new_privs, a seccomp filter
-/// that refuses what RuntimeDefault refuses, and a read-only root.
+/// that refuses most of what RuntimeDefault refuses, and a read-only root.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_hardened_container_is_enough() {
@@ -172,7 +172,7 @@ fn wrong_flags_are_wrong_usage() {
     assert_eq!(output.status.code(), Some(2));
 }
 
-/// Once exectrail traces, no thread can do more than an ordinary process.
+/// Once exectrail traces, no thread has a capability (from Linux 5.19 on).
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn what_is_no_longer_needed_is_given_up() {

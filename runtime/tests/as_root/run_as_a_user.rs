@@ -121,7 +121,8 @@ fn only_the_commands_execs_are_recorded() {
     assert_eq!(log.matches(" exec pid=").count(), 1, "{log}");
 }
 
-/// Only a directory service knows the user, so the ids are numbers.
+/// The user is in neither file, as with a directory service: only the name and the ids from sudo
+/// are known.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_caller_without_an_entry_is_a_number() {

@@ -16,7 +16,7 @@ use crate::{
 /// Part of every secret below.
 const SECRET: &str = "Zq9A1B2C3D4E5F6A7B8C9D0E1F2A3B4C5D6E7F8";
 
-/// Command lines with a secret; `echo` executes them without effect.
+/// Command lines with a secret. As arguments of `echo` they have no effect.
 fn forms() -> Vec<Vec<String>> {
     let forms: [&[&str]; 14] = [
         &["--password", "SECRET"],
@@ -48,7 +48,7 @@ fn forms() -> Vec<Vec<String>> {
         .collect()
 }
 
-/// What `exectrail run` writes while a shell executes `script`; `$0` and so on are `words`.
+/// The output of `exectrail run` for `/bin/echo` with these arguments.
 fn run(flags: &[&str], words: &[String]) -> Output {
     let output = Command::new(EXECTRAIL)
         .arg("run")

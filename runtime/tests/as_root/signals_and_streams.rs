@@ -275,8 +275,8 @@ fn a_reader_that_never_reads_does_not_stop_the_end() {
     }
 }
 
-/// The pipe is full from the start, so that not even the start completes. Or it is shared with the
-/// diagnostics, so that they cannot be written either.
+/// The pipe is full from the start, so that not even the start completes. If it is shared with the
+/// diagnostics, they cannot be written either.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn nor_does_a_full_pipe_at_the_start_or_for_diagnostics() {

@@ -1,6 +1,6 @@
 // Executes a program and, before its first instruction, overwrites the filename and arguments on
 // its new stack: `stack_writer PROGRAM FILENAME`. The new filename and each new argument are as
-// long as the old ones. Prints `written` if it was in time.
+// long as the old ones. Prints `written` if it could write, else `late`, and PROGRAM's exit status.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
@@ -15,7 +15,7 @@
 static char *const ARGUMENTS[] = {"secret-word", "--upload", NULL};
 static const char OLD[] = "secret-word\0--upload", NEW[] = "harmless-ls\0--please";
 
-// Address of the new program's stack; 0 while the old one exists.
+// Finds the address of the new program's stack; returns 0 while the old one exists.
 static int stack(pid_t child, const char *program, unsigned long *from, unsigned long *to) {
     char path[64], line[8192];
     snprintf(path, sizeof path, "/proc/%d/maps", child);
@@ -62,7 +62,7 @@ int main(int count, char **args) {
         written = copy(child, 1, args[2], at + (name - bytes), strlen(args[2])) &
                   copy(child, 1, (void *)NEW, at + (argv - bytes), sizeof NEW);
     }
-    // The program's exit status shows whether it was executed with the new arguments.
+    // The exit status shows whether the program ran to its end.
     printf("%s %d\n", written ? "written" : "late", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
     return 0;
 }

@@ -47,7 +47,7 @@ fn a_signal_in_a_burst_loses_nothing() {
     }
 }
 
-/// At any time of the signal, every step that began ends properly.
+/// Whenever the signal arrives, every step that began ends properly.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_signal_while_it_starts() {

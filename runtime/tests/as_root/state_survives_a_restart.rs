@@ -96,7 +96,7 @@ fn on_the_hosts_network_a_workspace_is_known_after_a_restart() {
     check_adopted(&second.stop());
 }
 
-/// shareProcessNamespace, without its flag.
+/// shareProcessNamespace, without `--use-local-pidns`.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_shared_pid_namespace_is_known_after_a_restart() {
@@ -268,8 +268,8 @@ fn a_target_that_is_gone_does_not_hold_up_the_startup_timeout() {
     assert!(state.contains("\"targets\":[]"), "{state}");
 }
 
-/// The state is damaged, outdated, another pod's, not a file, or unreadable: a line reports it, and
-/// tracing continues.
+/// The state is damaged, of an unknown version, another pod's, not a file, or cannot be written: a
+/// diagnostic reports it, and exectrail traces.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_state_that_cannot_be_used_is_named_and_keeps_nobody_from_tracing() {

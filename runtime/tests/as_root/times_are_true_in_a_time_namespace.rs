@@ -15,7 +15,7 @@ fn time(value: &Value) -> Timestamp {
 }
 
 /// Checks `ts`, `started` and `untraced_ns` of a workspace and its execs. The sidecar and the
-/// workspace are each in a time namespace made like this, or in none.
+/// workspace are each in the time namespace that `unshare` makes with these options, or in none.
 fn check(what: &str, sidecar: &[&str], workspace: &[&str]) {
     let pod = Pod::new();
     let first = Timestamp::now();
@@ -103,7 +103,7 @@ fn a_sidecar_in_a_time_namespace_tells_the_true_time() {
     }
 }
 
-/// The times are also right between two runs, of which one is in a time namespace.
+/// The times are also right in successive runs whose time namespaces have different offsets.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn gaps_are_true_across_time_namespaces() {

@@ -1,4 +1,4 @@
-// The programs that tests run inside a workspace. The tests compile it and noop.c statically.
+// The program that tests run inside a workspace. The tests compile it and noop.c statically.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -48,7 +48,8 @@ static uint32_t number(void) {
     return value;
 }
 
-// replay FILE: executes FILE with each argv on standard input: argc, then length and bytes of each.
+// replay FILE: executes FILE with each argv on standard input: argc, then length and bytes of each
+// argument.
 static int replay(char **args) {
     int c;
     while ((c = getchar()) != EOF) {

@@ -130,7 +130,7 @@ static void unshare_all(void) {
              CLONE_NEWUTS);
 }
 
-// The parent stays in its PID namespace after unshare, and executes there.
+// unshare moves only later children: the process stays in its PID namespace, and executes there.
 static void unshare_pid_without_fork(void) {
     if (unshare(CLONE_NEWPID) < 0) die("unshare");
     plain();

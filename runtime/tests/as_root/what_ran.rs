@@ -100,7 +100,8 @@ fn testbed_executable(file: &Path) {
     fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// A relative name needs the working directory; an absolute one does not, so the default saves it.
+/// A relative name needs the working directory. An absolute one does not, so by default its line
+/// has no `cwd`.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_working_directory_is_there_where_the_name_needs_it() {
@@ -276,7 +277,7 @@ fn a_long_path_is_cut_and_flagged() {
     assert!(event["cwd"].as_str().unwrap().len() > 1000, "{event}");
 }
 
-/// Bytes that are no text, and longer names than a directory's entry has room for.
+/// Bytes that are not text, and names that are too long for the room in `struct dentry` itself.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn any_name_is_shown_without_loss() {

@@ -1,5 +1,5 @@
-//! A line says who executed, and where: its parent for good, its session, its privileges, and
-//! whether it came from outside.
+//! A line says who executed, and where: the parent with its start time, the session, the
+//! privileges, and whether the process came from outside.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ fn of<'a>(lines: &'a [Value], word: &str) -> Vec<&'a Value> {
     execs(lines).into_iter().filter(begins).collect()
 }
 
-/// The only event of them.
+/// The event of the only exec whose argv begins with this word.
 #[track_caller]
 fn one<'a>(lines: &'a [Value], word: &str) -> &'a Value {
     let found = of(lines, word);
@@ -161,7 +161,7 @@ fn what_comes_from_outside_is_marked() {
     workspace.run("sh", &["-c", "uname; :"]);
     let lines = sidecar.stop();
     for event in execs(&lines) {
-        // nsenter makes the shell; the shell makes the rest.
+        // Only the shell comes from outside, by nsenter.
         let expected = argv(event)[0] == "sh";
         let marked = event.get("entered").is_some_and(|entered| entered == true);
         assert_eq!(marked, expected, "{event}");

@@ -35,8 +35,9 @@ fn a_parents_program_is_named_or_not_at_all() {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--fields", "all", "--exclude", "filename=/usr/bin/env"]);
     let workspace = pod.workspace();
-    // The second shell is forked by the first and executes nothing before its child; the third
-    // becomes another program, whose exec is suppressed, before it starts its child.
+    // The second shell is forked by the first and executes nothing before its child. The third
+    // starts `uname -s`, and becomes env, whose exec is suppressed, and then python3, which starts
+    // `uname -v`.
     let script = "uname -m; (uname -n; :); sh -c 'uname -s; exec /usr/bin/env -- \
         python3 -c \"import os; \
         os.spawnvp(os.P_WAIT, \\\"uname\\\", [\\\"uname\\\", \\\"-v\\\"])\"'; :";
@@ -55,7 +56,7 @@ fn a_parents_program_is_named_or_not_at_all() {
     assert!(forked.get("parent_argv").is_none(), "{forked}");
     let inner = one(&lines, &["uname", "-s"]);
     assert_eq!(inner["parent_argv"][0], "sh", "{inner}");
-    // Its line is that of python3, not of the shell or of env, which had the same process.
+    // The parent in this line is python3, not the shell or env, which were the same process before.
     let python = one(&lines, &["uname", "-v"]);
     assert_eq!(python["parent_argv"][1], "-c", "{python}");
     assert!(
@@ -187,7 +188,7 @@ fn a_line_has_the_keys_that_were_asked_for() {
         keys.sort();
         keys
     };
-    // The line of exectrace 0.1, byte for byte, but for the values.
+    // The line of exectrace 0.1: its keys, and from `cmdline` to `pid` its bytes.
     let line = raw(&["--fields", "exectrace"]);
     let tail = line.split_once(r#""cmdline":"#).unwrap().1;
     let known = concat!(

@@ -1,5 +1,5 @@
-//! Tests of the Terraform module's init script in its final form: evaluated by the module, expanded
-//! as the kubelet does, and run by three shells with every client that it supports.
+//! Tests of the Terraform module's init script in its final form: with the module's values,
+//! expanded as the kubelet does, and run by three shells with every client that it supports.
 
 mod refusals;
 mod starts;
@@ -44,7 +44,8 @@ impl Client {
         Self::Announce,
     ];
 
-    /// Clients that can be the only one for a shell: this busybox always has its own wget.
+    /// Clients that the script uses if the image has no other. busybox always has its own wget, and
+    /// the script prefers only curl to it.
     fn of(shell: &[&str]) -> Vec<Self> {
         let has_wget = shell.len() > 1;
         let mut all = Self::ALL.to_vec();
@@ -56,7 +57,7 @@ impl Client {
 /// The module's init script that starts `agent`.
 fn script(agent: &str, variables: &[(&str, Value)]) -> String {
     let mut given = Given::default();
-    // An invalid client should not take as long as the limit for a slow image.
+    // A client that fails should not take as long as the default, which is for slow images.
     let patience = Value::from(60);
     for (name, value) in [
         ("image", "exectrail".into()),
@@ -91,7 +92,7 @@ impl Image {
         for program in ["date", "readlink", "sleep"] {
             add(program, &format!("/usr/bin/{program}"));
         }
-        // It is the home directory, too. With these files, a client that reads them cannot ask.
+        // The directory is HOME, too. A client that reads one of these files cannot announce.
         for file in [".curlrc", ".wgetrc", ".wget2rc"] {
             std::fs::write(dir.path().join(file), "no-such-option = x\n").unwrap();
         }
@@ -109,7 +110,7 @@ impl Image {
 
     /// `command` becomes a container of this image, which runs `script` by `shell`.
     fn run(&self, mut command: Command, shell: &[&str], options: &[&str], script: &str) -> Command {
-        // An init container puts it there in the same way, on a volume.
+        // An init container installs exectrail in the same way, on a volume.
         let mount = "mount -t tmpfs volume /opt && \"$0\" install /opt/exectrail";
         let mount = if self.mounted { mount } else { ":" };
         command

@@ -54,7 +54,7 @@ fn a_503_is_shown_with_its_reason() {
     }
 }
 
-/// A workspace cannot have the sidecar's own PID namespace.
+/// A PID namespace whose first process is exectrail cannot be announced.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_403_is_shown_with_its_reason() {
@@ -105,7 +105,7 @@ fn an_image_without_any_client_is_told_what_to_add() {
     }
 }
 
-/// Without this check it would ask for ever, and without a pause.
+/// Without these checks the script would ask for ever, or without a pause.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn an_image_without_the_time_or_a_pause_is_told_so() {

@@ -54,7 +54,7 @@ fn with_every_shell_and_every_client() {
     }
 }
 
-/// It is there, but lacks a library.
+/// The image has a curl that fails, as it does if it lacks a library.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn without_a_curl_that_runs_wget_announces() {
@@ -197,7 +197,7 @@ fn a_held_workspace_is_recorded_and_ends_with_its_status() {
         let lines = sidecar.stop();
         let events = execs(&lines);
         assert_eq!(argv(events.last().unwrap()), ["/usr/bin/uname", "-s"]);
-        // Without the sidecar, or without exectrail's program, nothing starts.
+        // Without exectrail's program, nothing starts.
         let output = Image::with(&[]).output(&pod, shell, &script);
         assert_refused(&output, 127, &["/opt/exectrail/exectrail"], &shell);
     }

@@ -104,8 +104,8 @@ fn heads_keys_and_parts() {
     assert_eq!(files.verify(&removed, &part).status.code(), Some(1));
 }
 
-/// The commands of docs/log-format.md make the keys, and openssl finds the signature right: over
-/// what that document says.
+/// The commands of docs/log-format.md make the keys, and openssl accepts the signature of the
+/// message that the document describes.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn openssl_makes_the_keys_and_accepts_the_signature() {

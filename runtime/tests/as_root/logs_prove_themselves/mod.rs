@@ -19,7 +19,7 @@ use crate::{
     tools::EXECTRAIL,
 };
 
-/// The pair of keys of RFC 8410, section 10.3, and its public key.
+/// The private key of RFC 8410, section 10.3, and its public key (section 10.1).
 const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\n\
     MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
     -----END PRIVATE KEY-----\n";

@@ -8,7 +8,8 @@ use crate::{
     tools::{NOOP, TOOL, needs_kernel},
 };
 
-/// The log of a run with a line of every kind, except `clock_set`, which needs the clock to be set.
+/// The log of a run with a line of every kind except `exec_argv`, `labels_changed` and `clock_set`.
+/// The last one would need the clock to be set.
 fn record(pod: &Pod, files: &Files) -> String {
     let arguments = [
         "--exit-events",

@@ -84,7 +84,7 @@ fn the_end_of_a_run_cannot_be_cut_if_another_follows() {
     ] {
         let output = files.verify_all(&changed, &until);
         assert_eq!(output.status.code(), Some(1), "{what}: {}", report(&output));
-        // Without key and time, too, except that the last run is missing: only --until shows that.
+        // Also found without key and time, unless the last run is missing: only --until shows that.
         let output = files.verify(&changed, &[]);
         let found = output.status.code() == Some(1);
         assert_eq!(found, what != "last run", "{what}: {}", report(&output));
@@ -165,7 +165,7 @@ fn a_full_disk_does_not_break_the_chain() {
     sidecar.wait_until_on();
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    // Also an exec whose lines exceed the 512 KiB that are kept in memory.
+    // The lines of this exec exceed the 512 KiB that are kept in memory.
     let long = "x".repeat(100_000);
     let words: Vec<&str> = std::iter::repeat_n(long.as_str(), 8).collect();
     workspace.run("true", &words);

@@ -68,7 +68,8 @@ impl Sidecar {
         self.0.log()
     }
 
-    /// The lines so far; each must be JSON. While exectrail runs, the last one may be half written.
+    /// The complete lines so far; each must be JSON. An argv that continues on further lines is
+    /// joined.
     #[track_caller]
     pub(crate) fn lines(&self) -> Vec<Value> {
         self.0.lines().unwrap()

@@ -2,7 +2,7 @@
 
 use exectrail_testbed::wait;
 
-/// Waits until `condition` holds.
+/// Waits until `condition` has a value.
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
     wait::wait_for(what, condition).unwrap()

@@ -25,8 +25,9 @@ struct Run {
 }
 
 impl Run {
-    /// Starts it in a session of its own, without a terminal. SIGINT and SIGQUIT are reset to their
-    /// defaults: if a shell started the tests in the background, they are ignored.
+    /// Starts it in a session of its own, without a terminal. SIGHUP, SIGINT and SIGQUIT are reset
+    /// to their defaults: nohup, or a shell that started the tests in the background, may have had
+    /// them ignored.
     fn start(command: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
         let child = Command::new("env")
@@ -62,7 +63,7 @@ impl Run {
             .collect()
     }
 
-    /// The last line is `tracing_stopped`, so everything before it was written.
+    /// Checks that the last line is `tracing_stopped`: then everything before it was written.
     fn assert_whole(&self) {
         let lines = self.log();
         let last = lines.last().map(|line| &line["msg"]);

@@ -1,4 +1,4 @@
-//! What is printed on a terminal, and what on none.
+//! What is printed on a terminal, and what without one.
 
 use std::process::{Command, Output};
 

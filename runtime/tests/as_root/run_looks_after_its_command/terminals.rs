@@ -98,7 +98,8 @@ fn a_key_reaches_the_command_once() {
     }
 }
 
-/// Its jobs have their own process groups. Afterwards the terminal belongs to the caller again.
+/// The shell's jobs have their own process groups. Afterwards the terminal belongs to the caller
+/// again.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn an_interactive_shell_is_at_home() {

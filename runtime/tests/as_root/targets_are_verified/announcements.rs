@@ -36,7 +36,8 @@ fn false_announcements_are_refused() {
     assert!(messages(&lines, "workspace_started").is_empty());
 }
 
-/// A dead namespace is refused; the next one, which gets the same number, is another namespace.
+/// A namespace that has ended is refused; the next one, which gets the same number, is another
+/// namespace.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_reused_number_is_another_namespace() {

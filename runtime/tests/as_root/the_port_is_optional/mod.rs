@@ -13,8 +13,7 @@ use crate::{
     tools::EXECTRAIL,
 };
 
-/// Ways in which Python takes port 56123, prints that, and keeps the port until its standard input
-/// ends.
+/// Ways in which Python takes port 56123.
 const WAYS: [(&str, &str); 5] = [
     (
         "a listener",
@@ -43,7 +42,7 @@ const WAYS: [(&str, &str); 5] = [
     ),
 ];
 
-/// A process that holds an address.
+/// A process that holds an address until its standard input ends.
 struct Squatter(Child);
 
 impl Squatter {

@@ -53,7 +53,7 @@ fn a_taken_port_is_waited_for_while_tracing() {
     }
 }
 
-/// A workspace could take the port like this while exectrail restarts.
+/// A workspace takes the port while exectrail restarts.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_port_taken_at_a_restart_is_waited_for() {
@@ -62,7 +62,7 @@ fn a_port_taken_at_a_restart_is_waited_for() {
     let first = pod.sidecar(&[]);
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    // It waits for the port, and takes it at the moment when it is free.
+    // The script takes the port as soon as it is free.
     let script = "import time\n\
         s = socket.socket()\n\
         while True:\n\

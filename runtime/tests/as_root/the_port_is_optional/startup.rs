@@ -19,7 +19,7 @@ use super::{Squatter, WAYS, announce_with_patience};
 #[ignore = "needs root: cargo xtask test"]
 fn no_startup_timeout_ends_a_run_that_traces() {
     needs_kernel!();
-    // Standard output is a full pipe without a reader: no line can be written.
+    // Standard output is a full pipe that nobody reads: no line can be written.
     let blocked = format!(
         "import os\n\
          r, w = os.pipe(); os.set_inheritable(r, True); os.set_blocking(w, False)\n\
@@ -158,7 +158,7 @@ fn run_needs_its_listener() {
     assert!(said.contains("cannot listen for announcements"), "{said}");
 }
 
-/// A client that asks from the start is never refused: the listener opens once exectrail traces.
+/// A client that asks from the start never gets `503`: the listener opens once exectrail traces.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn nobody_is_answered_before_tracing_is_on() {
@@ -188,12 +188,12 @@ fn nobody_is_answered_before_tracing_is_on() {
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
         let sidecar = pod.sidecar(&[]);
-        // The exec of the workspace's first process was too early, so this is its evidence.
+        // The workspace's earlier execs were before the start of exectrail; this one is seen.
         workspace.run("true", &[]);
         line.clear();
         output.read_line(&mut line).unwrap();
         asks.wait().unwrap();
-        // 403: the workspace has had no exec since tracing began. The answer is never 503.
+        // 403: the workspace had had no exec since tracing began. The answer is never 503.
         assert!(line.starts_with("204") || line.starts_with("403"), "{line}");
         sidecar.stop();
     }

@@ -49,7 +49,7 @@ fn lines_of_all_kinds_stay_within_the_bytes() {
             *kinds.entry(msg).or_default() += 1;
         }
     }
-    // A little was refilled, in seconds of an hour.
+    // The test takes seconds of the hour, in which the bucket refills a little.
     assert!(bytes < LIMIT + longest + LIMIT / 10, "{bytes}");
     assert!(bytes + longest > LIMIT, "{bytes}");
     let suppressed = |of: &str| -> u64 {
@@ -68,7 +68,7 @@ fn lines_of_all_kinds_stay_within_the_bytes() {
     // In each workspace the tool, its programs, sh and seq.
     let all = |of: &str| suppressed(of) + kinds.get(of).copied().unwrap_or_default();
     assert_eq!(all("exec"), 2 * 3 + 303);
-    // Of failed execs there may be more: sh looks along PATH.
+    // Of failed execs there may be more: programs are looked for along PATH.
     if lines[0]["fields"]["failed_execs"] != "unavailable" {
         assert!(all("exec_failed") >= 303);
     }

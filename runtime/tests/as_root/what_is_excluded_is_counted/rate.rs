@@ -29,7 +29,7 @@ fn each_workspace_has_its_own_bucket() {
     });
     assert_eq!(kept, [20, 11]);
     let [line] = messages(&lines, "suppressed")[..] else {
-        panic!("one workspace is held up: {lines:#?}");
+        panic!("exactly one workspace should be limited: {lines:#?}");
     };
     assert_eq!(line["level"], "WARN");
     let fields = &line["fields"];

@@ -71,7 +71,8 @@ fn each_kind_of_rule_leaves_out_what_it_matches_and_no_more() {
     expect("uid=123", &[]);
     expect("filename=*", &all);
 
-    // An inclusion takes precedence, in any order; the first rule that matches counts.
+    // An inclusion takes precedence, in any order. An exec is counted for the first exclusion that
+    // matches.
     let (seen, suppressed) = run(&[
         "--exclude=filename=/usr/*",
         "--include=filename=/usr/bin/uname",
@@ -96,7 +97,7 @@ fn paths_that_lead_elsewhere_are_recorded() {
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     std::fs::create_dir(path("allowed")).unwrap();
     std::fs::copy(&*NOOP, path("evil")).unwrap();
-    // The kernel accepts a path of 4,096 bytes; rules check 256.
+    // The kernel accepts a path of 4,096 bytes with its NUL; for rules, 256 of them are read.
     let long = format!("{}/{}evil", path("allowed"), "./".repeat(150));
     std::fs::copy(&*NOOP, path("allowed/evil")).unwrap();
     let near = format!("{}/..evil", path("allowed"));
@@ -128,8 +129,8 @@ fn paths_that_lead_elsewhere_are_recorded() {
     assert_eq!(suppressed(&lines), [(&*rule, 1)].into());
 }
 
-/// The rule matches the path of a script, not its interpreter; and the longest path that a rule can
-/// have.
+/// A rule matches the path of a script, not that of its interpreter. A rule with the longest
+/// possible path matches that path, and no longer one.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn scripts_and_long_paths_are_matched_by_their_own_name() {
@@ -192,7 +193,7 @@ fn a_suffix_matches_at_every_length_of_a_path() {
     for length in [root + 7, 62, 63, 64, 65, 66, 100, 253, 254, 255, 256, 300] {
         let below = length - root - "/node".len();
         let mut path = dir.path().to_path_buf();
-        // A name has at most 255 bytes, and a slash before it.
+        // Each name has at most 100 bytes (the kernel allows 255), and a slash before it.
         let names = "d".repeat(below - below.div_ceil(101));
         for part in names.as_bytes().chunks(100) {
             path.push(str::from_utf8(part).unwrap());
