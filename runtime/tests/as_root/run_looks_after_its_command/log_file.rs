@@ -57,7 +57,7 @@ fn a_log_that_is_a_fifo_is_waited_for_and_can_be_interrupted() {
     }
 }
 
-/// Command lines can contain secrets, so only the owner may read the log.
+/// Command lines can contain secrets, so only its owner may read a log that exectrail creates.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_log_is_its_owners_alone() {

@@ -45,8 +45,8 @@ fn a_reused_number_is_another_namespace() {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--announced-only"]);
     let witness = pod.workspace();
-    // All are alive at once, so each has its own number. Other tests cannot use all of these
-    // numbers for long.
+    // All are alive at once, so each has its own number. There are ten, so that at least one becomes
+    // free although other tests make namespaces, too.
     let workspaces: Vec<_> = (0..10).map(|_| pod.workspace()).collect();
     let mut dead = Vec::new();
     for workspace in workspaces {
@@ -86,9 +86,9 @@ fn a_reused_number_is_another_namespace() {
     );
 }
 
-/// The probes store dismissals by the namespace's address in the kernel, which another namespace
-/// gets soon, as with the number. A workspace made where a foreign namespace died is still
-/// discovered.
+/// The probes store dismissals by the namespace's address in the kernel, and the kernel soon gives
+/// the address of an ended namespace to another one. A workspace at such an address is discovered
+/// all the same.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_foreign_namespaces_heir_is_looked_at_anew() {
@@ -105,8 +105,8 @@ fn a_foreign_namespaces_heir_is_looked_at_anew() {
         assert!(output.status.success());
         output.stdout
     };
-    // Numbers become free some time after the end. With one foreign namespace for each workspace,
-    // each side could always get its own numbers again.
+    // With one foreign namespace for each workspace, each side could always get its own numbers
+    // again, so their number varies from round to round.
     let mut dead = HashSet::new();
     let (mut rounds, mut heirs) = (0, 0);
     while rounds < 40 || heirs == 0 && rounds < 400 {
@@ -124,7 +124,7 @@ fn a_foreign_namespaces_heir_is_looked_at_anew() {
         .filter(|event| event["filename"] == noop)
         .count();
     assert_eq!(seen, 2 * rounds);
-    // The test would show nothing if no number were used again.
+    // The address cannot be seen. A number that is used again is the sign that addresses are, too.
     assert!(heirs > 0);
 }
 
