@@ -22,6 +22,7 @@ mod parallel;
 mod progress;
 mod reading;
 mod record;
+mod replacement;
 mod report;
 mod show;
 mod shown;

@@ -1,9 +1,6 @@
 //! Reads the records of files, for the commands.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -24,18 +21,6 @@ pub(crate) struct Files {
     /// The files to read, in any number; those of one log oldest first; - reads standard input
     #[arg(default_value = "-", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-}
-
-impl Files {
-    /// The file of the log that writing to `output` would replace.
-    pub(crate) fn replaced_by(&self, output: &Path) -> Option<&Path> {
-        let canonical = |path: &Path| fs::canonicalize(path).ok();
-        let output = canonical(output)?;
-        let mut files = self.files.iter();
-        files
-            .find(|file| canonical(file).as_ref() == Some(&output))
-            .map(PathBuf::as_path)
-    }
 }
 
 /// Takes records.

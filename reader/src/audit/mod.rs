@@ -143,8 +143,7 @@ impl Audit {
             return;
         };
         let line = run.first_line;
-        // Of lines that were written anew, no checkpoint is kept.
-        let sought = previous.checkpoint.filter(|_| !self.demands.rewritten);
+        let rewritten = self.demands.rewritten;
         let before = self.by_id.get(&previous.run).copied();
         let before = before.filter(|before| *before < at);
         let fault = match before.and_then(|before| self.runs.get_mut(before)) {
@@ -156,12 +155,16 @@ impl Audit {
             },
             Some(before) => {
                 before.has_successor = true;
-                match sought {
-                    Some(checkpoint) if !before.has(checkpoint) => Fault::PreviousRunCut {
-                        line,
-                        run: previous.run,
-                        number: checkpoint.line,
-                    },
+                match previous.checkpoint {
+                    // Of lines that were written anew, only the numbers are compared.
+                    Some(checkpoint) if rewritten && before.reaches(checkpoint.line) => return,
+                    Some(checkpoint) if rewritten || !before.has(checkpoint) => {
+                        Fault::PreviousRunCut {
+                            line,
+                            run: previous.run,
+                            number: checkpoint.line,
+                        }
+                    }
                     _ => return,
                 }
             }

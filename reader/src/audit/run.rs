@@ -248,6 +248,11 @@ impl Run {
         }
     }
 
+    /// Whether the log has this line of the run, or a later one.
+    pub(super) fn reaches(&self, number: u64) -> bool {
+        self.last_number.is_some_and(|last| last >= number)
+    }
+
     /// Whether the log has this checkpoint of the run.
     pub(super) fn has(&self, checkpoint: Checkpoint) -> bool {
         self.checkpoints.has(checkpoint)

@@ -22,6 +22,7 @@ use crate::{
     parallel::read_all,
     reading::{Consumer, Files},
     record::Record,
+    replacement::replaced_by,
     source::Stop,
 };
 
@@ -64,7 +65,7 @@ pub(crate) fn main(program: &str, args: ConvertArgs) -> ExitCode {
         eprintln!("{program}: a trace is not text: name a file with -o");
         return ExitCode::FAILURE;
     }
-    if let Some(input) = args.files.replaced_by(&args.output) {
+    if let Some(input) = replaced_by(&args.files.files, &args.output) {
         let input = input.display();
         eprintln!("{program}: {input} is a file of the log: name another file with -o");
         return ExitCode::FAILURE;

@@ -14,7 +14,7 @@ mod rows;
 
 use std::{
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -26,9 +26,11 @@ use crate::{
     argv::Argv,
     filter::{Filter, FilterArgs},
     labels::LabelCache,
+    output::finish,
     parallel::read_all,
     reading::{Consumer, Files},
     record::Record,
+    replacement::{Replacement, replaced_by},
     source::{Stop, name_of},
     workspaces::Workspaces,
 };
@@ -69,8 +71,7 @@ enum ReportError {
 /// Runs the command.
 pub(crate) fn main(program: &str, args: ReportArgs) -> ExitCode {
     match report(program, args) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("{program}: {error}");
             ExitCode::FAILURE
@@ -78,23 +79,19 @@ pub(crate) fn main(program: &str, args: ReportArgs) -> ExitCode {
     }
 }
 
-/// Returns whether all of the log could be read.
-fn report(program: &str, args: ReportArgs) -> Result<bool, ReportError> {
+fn report(program: &str, args: ReportArgs) -> Result<ExitCode, ReportError> {
     let output = args.output;
-    if let Some(input) = args.files.replaced_by(&output) {
+    if let Some(input) = replaced_by(&args.files.files, &output) {
         return Err(ReportError::IsInput(input.to_owned()));
     }
     let failed = |error| ReportError::Output(output.clone(), error);
-    let directory = match output.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let replacement = Replacement::of(&output).map_err(failed)?;
     let mut building = Building {
         filter: Filter::new(args.filters),
         labels: LabelCache::default(),
         workspaces: Workspaces::default(),
         rows: Rows::default(),
-        blocks: Blocks::new(directory).map_err(failed)?,
+        blocks: Blocks::new(replacement.directory()).map_err(failed)?,
     };
     let is_read = read_all(program, &args.files.files, &mut building);
     if !is_read && building.rows.len() == 0 {
@@ -107,12 +104,14 @@ fn report(program: &str, args: ReportArgs) -> Result<bool, ReportError> {
         "version": env!("CARGO_PKG_VERSION"),
         "is_whole": is_read,
     });
-    let mut file = NamedTempFile::new_in(directory).map_err(failed)?;
+    // What was executed is for whoever reads the log.
+    let mut file = replacement.file(0o600).map_err(failed)?;
     let rows = building.rows.len();
     building.write(&mut file, about).map_err(failed)?;
-    file.persist(&output).map_err(|error| failed(error.error))?;
-    println!("{}: {rows} execs", output.display());
-    Ok(is_read)
+    replacement.put(file).map_err(failed)?;
+    let said = format!("{}: {rows} execs\n", output.display());
+    let written = io::stdout().write_all(said.as_bytes());
+    Ok(finish(program, written, is_read))
 }
 
 struct Building {

@@ -2,7 +2,6 @@
 //! changed.
 
 use std::{
-    fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -14,6 +13,7 @@ use crate::{
     audit::{Audit, Certificate, Demands},
     output::print,
     progress::Progress,
+    replacement::{Replacement, replaced_by},
     source::{Input, Line, LineNumber, Lines, Sink, SourceError, Stop, Unreadable, name_of},
 };
 
@@ -33,6 +33,10 @@ enum VerifyError {
     Source(#[from] SourceError),
     #[error("{name} has no lines")]
     Empty { name: String },
+    #[error("{name} has no line of a run, so there is nothing to verify")]
+    NoRun { name: String },
+    #[error("{} is a file of the log, which the certificate would replace", .0.display())]
+    IsInput(PathBuf),
     #[error("cannot write the certificate {}: {source}", path.display())]
     Certificate { path: PathBuf, source: io::Error },
 }
@@ -61,6 +65,10 @@ fn demands(args: &VerifyArgs) -> Result<Demands, SigningKeyError> {
 
 fn verify(program: &str, args: &VerifyArgs) -> Result<ExitCode, VerifyError> {
     let demands = demands(args)?;
+    let certificate = args.certificate.as_deref();
+    if let Some(input) = certificate.and_then(|path| replaced_by(&args.logs, path)) {
+        return Err(VerifyError::IsInput(input.to_owned()));
+    }
     let names: Vec<String> = args.logs.iter().map(|path| name_of(path)).collect();
     let name = names.join(", ");
     let (audit, files) = read(&args.logs, Audit::new(demands.clone()))?;
@@ -68,6 +76,9 @@ fn verify(program: &str, args: &VerifyArgs) -> Result<ExitCode, VerifyError> {
         return Err(VerifyError::Empty { name });
     }
     let report = audit.finish();
+    if report.runs.is_empty() && report.is_right() {
+        return Err(VerifyError::NoRun { name });
+    }
     let written = print(program, describe(&report, &demands, &files).as_bytes());
     if !report.is_right() {
         if let Some(path) = &args.certificate {
@@ -87,16 +98,14 @@ fn verify(program: &str, args: &VerifyArgs) -> Result<ExitCode, VerifyError> {
     Ok(written)
 }
 
-/// Replaces the file at once, so that no reader finds half of it.
 fn write_certificate(path: &Path, certificate: &Certificate<'_>) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(certificate)?;
     text.push(b'\n');
-    let mut next = path.as_os_str().to_owned();
-    next.push(".new");
-    let mut file = File::create(&next)?;
+    let replacement = Replacement::of(path)?;
+    let mut file = replacement.file(0o666)?;
     file.write_all(&text)?;
-    file.sync_all()?;
-    fs::rename(next, path)
+    file.as_file().sync_all()?;
+    replacement.put(file)
 }
 
 /// Reads the files of a log in their order. Returns which lines are from which file.

@@ -1,5 +1,11 @@
 //! `verify` proves a log in every form that keeps its bytes, and in each finds what is wrong.
 
+use std::{
+    fs::{self, File},
+    path::Path,
+    process::Command,
+};
+
 use crate::files::{
     TIME, cri, docker, exectrail_log, file, gzip, output_of, plain, prefixed, records, run, zstd,
 };
@@ -116,4 +122,43 @@ fn what_is_not_a_head_is_refused_with_the_form_of_one() {
         said.contains("\"cafe\" is not a head: 64 hexadecimal digits"),
         "{said}"
     );
+}
+
+#[test]
+fn a_log_without_a_run_proves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let line = br#"{"ts":"2026-11-24T04:04:15.250408602Z","level":"INFO","msg":"x","fields":{}}"#;
+    let log = file(directory.path(), "log", line);
+    let output = exectrail_log(&["verify"], &[&log]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("nothing to verify"), "{said}");
+}
+
+#[test]
+fn nothing_replaces_the_log_or_a_device() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = plain(&run("aabbccddeeff", 3));
+    let log = file(directory.path(), "log", text.as_bytes());
+    let null = Path::new("/dev/null");
+    for (flags, output) in [
+        (&["verify", "--certificate"], &*log),
+        (&["report", "-o"], &*log),
+        (&["verify", "--certificate"], null),
+        (&["report", "-o"], null),
+    ] {
+        for is_stdin in [false, true] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_exectrail-log"));
+            command.args(flags).arg(output);
+            if is_stdin {
+                command.stdin(File::open(&log).unwrap());
+            } else {
+                command.arg(&log);
+            }
+            let refused = command.output().unwrap();
+            assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        }
+    }
+    assert_eq!(fs::read_to_string(&log).unwrap(), text);
+    assert!(!null.metadata().unwrap().is_file());
 }
