@@ -157,7 +157,7 @@ impl<T: Copy> Forest<T> {
         let key = key_of(event)?;
         let is_outside = event.ns_ppid == Some(0);
         let start = event.ppid_start.unwrap_or(0);
-        // Without its start, a process of the node cannot be told from one of the workspace.
+        // Without the parent's start, a process of the node could be taken for the workspace's.
         let is_known = |ppid: &u64| *ppid > 0 && (!is_outside || start > 0);
         let parent = event.ppid.filter(is_known).map(|pid| Parent {
             key: Key { pid, start },

@@ -156,9 +156,7 @@ impl Audit {
             Some(before) => {
                 before.has_successor = true;
                 match previous.checkpoint {
-                    // Of lines that were written anew, only the numbers are compared.
-                    Some(checkpoint) if rewritten && before.reaches(checkpoint.line) => return,
-                    Some(checkpoint) if rewritten || !before.has(checkpoint) => {
+                    Some(checkpoint) if !before.has(checkpoint, rewritten) => {
                         Fault::PreviousRunCut {
                             line,
                             run: previous.run,

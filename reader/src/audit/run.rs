@@ -248,13 +248,12 @@ impl Run {
         }
     }
 
-    /// Whether the log has this line of the run, or a later one.
-    pub(super) fn reaches(&self, number: u64) -> bool {
-        self.last_number.is_some_and(|last| last >= number)
-    }
-
-    /// Whether the log has this checkpoint of the run.
-    pub(super) fn has(&self, checkpoint: Checkpoint) -> bool {
+    /// Whether the log has this checkpoint of the run. Of lines that were written anew
+    /// (`rewritten`), only the numbers are compared.
+    pub(super) fn has(&self, checkpoint: Checkpoint, rewritten: bool) -> bool {
+        if rewritten {
+            return self.last_number.is_some_and(|last| last >= checkpoint.line);
+        }
         self.checkpoints.has(checkpoint)
     }
 }

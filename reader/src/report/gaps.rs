@@ -78,9 +78,10 @@ impl Gaps {
             "lost" => Kind::Lost,
             "suppressed" => Kind::Suppressed,
             "workspace_started" => {
-                let Some(untraced) = fields.untraced().map(|time| time / 1_000) else {
+                let untraced = fields.untraced().map_or(0, |time| time / 1_000);
+                if untraced == 0 {
                     return;
-                };
+                }
                 let untraced = i64::try_from(untraced).unwrap_or(i64::MAX);
                 let started = fields.started.as_deref().and_then(microseconds);
                 let since = started.unwrap_or(now.saturating_sub(untraced)).max(0);

@@ -104,7 +104,7 @@ fn report(program: &str, args: ReportArgs) -> Result<ExitCode, ReportError> {
         "version": env!("CARGO_PKG_VERSION"),
         "is_whole": is_read,
     });
-    // What was executed is for whoever reads the log.
+    // Command lines can contain secrets, so only the owner may read the page.
     let mut file = replacement.file(0o600).map_err(failed)?;
     let rows = building.rows.len();
     building.write(&mut file, about).map_err(failed)?;
