@@ -336,6 +336,15 @@ fn a_missing_end_shows_by_the_time_or_by_the_next_run() {
         matches!(cut[..], [Fault::PreviousRunCut { number: 7, .. }]),
         "{cut:?}"
     );
+    // Without hashes, the number of the checkpoint shows the cut.
+    let rewritten = || Demands {
+        rewritten: true,
+        ..Demands::default()
+    };
+    for (length, is_right) in [(8, true), (7, false)] {
+        let lines = [&whole[..length], &next].concat();
+        assert_eq!(audit_with(rewritten(), &lines).is_right(), is_right);
+    }
     let gone = faults(&next);
     assert!(
         matches!(gone[..], [Fault::NoPreviousRun { .. }]),
