@@ -15,8 +15,9 @@ const AWAITED: usize = 256;
 /// An exec whose further lines are awaited.
 #[derive(Debug)]
 pub(crate) struct LongExec {
+    /// Empty if its lines lack it (`--omit run`).
     run: String,
-    place: (u64, u64, u64),
+    identity: Identity,
     next_part: u64,
     /// Number of its first line.
     pub(crate) number: LineNumber,
@@ -30,6 +31,14 @@ pub(crate) struct LongExec {
     rest: String,
     /// Whether the end of argv is on none of its lines.
     truncated: bool,
+}
+
+/// What further lines have in common with the first one. That may lack each of these (`--omit`).
+#[derive(Clone, Copy, Debug)]
+struct Identity {
+    /// CPU, lane and sequence number.
+    place: Option<(u64, u64, u64)>,
+    pid: Option<u64>,
 }
 
 /// Execs whose further lines are awaited.
@@ -78,8 +87,8 @@ impl LongExec {
             return None;
         }
         Some(Self {
-            run: record.fields.run.as_deref()?.to_owned(),
-            place: place(event)?,
+            run: record.fields.run.as_deref().unwrap_or_default().to_owned(),
+            identity: Identity::of(event),
             next_part: 1,
             number,
             lines: line.to_owned(),
@@ -95,7 +104,7 @@ impl LongExec {
     pub(crate) fn add(&mut self, record: &Record<'_>, line: &[u8]) -> Option<bool> {
         let event = record.fields.event.as_deref()?;
         let is_next = *record.msg == *"exec_argv"
-            && place(event) == Some(self.place)
+            && self.identity.may_be(Identity::of(event))
             && event.part == Some(self.next_part);
         if !is_next {
             return None;
@@ -128,6 +137,21 @@ impl LongExec {
     }
 }
 
-fn place(event: &Event<'_>) -> Option<(u64, u64, u64)> {
-    Some((event.cpu?, event.lane, event.seq?))
+impl Identity {
+    fn of(event: &Event<'_>) -> Self {
+        let place = event.cpu.zip(event.seq);
+        Self {
+            place: place.map(|(cpu, seq)| (cpu, event.lane, seq)),
+            pid: event.pid,
+        }
+    }
+
+    fn may_be(self, other: Self) -> bool {
+        are_same(self.place, other.place) && are_same(self.pid, other.pid)
+    }
+}
+
+/// Whether two values are the same, as far as both are known.
+fn are_same<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+    one.zip(other).is_none_or(|(one, other)| one == other)
 }

@@ -137,8 +137,8 @@ impl<C: Consumer> Reading<'_, C> {
 
     /// Takes a record beside which lines of a long argv are awaited, or that begins one.
     fn long(&mut self, number: LineNumber, line: &[u8], record: &Record<'_>) -> Result<(), Stop> {
-        let awaited = record.fields.run.as_deref();
-        if let Some(mut exec) = awaited.and_then(|run| self.long_argv.take(run)) {
+        let run = record.fields.run.as_deref().unwrap_or_default();
+        if let Some(mut exec) = self.long_argv.take(run) {
             match exec.add(record, line) {
                 Some(true) => return self.await_more(exec),
                 Some(false) => return self.end_long(&exec),

@@ -53,7 +53,7 @@ impl CheckpointAudit {
     pub(super) fn line(
         &mut self,
         line: u64,
-        parsed: &LogLine,
+        parsed: &LogLine<'_>,
         bytes: &[u8],
         key: Option<&PublicKey>,
         faults: &mut Faults,
@@ -92,7 +92,7 @@ impl CheckpointAudit {
         }
     }
 
-    fn prove(&mut self, line: u64, parsed: &LogLine, head: Head, faults: &mut Faults) {
+    fn prove(&mut self, line: u64, parsed: &LogLine<'_>, head: Head, faults: &mut Faults) {
         let until = parsed.fields.complete_until.as_deref();
         let (Some(number), Some(until)) = (parsed.fields.line, until) else {
             let reason = "a checkpoint without `line` or `complete_until`".to_owned();

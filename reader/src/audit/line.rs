@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 
 use exectrail_proof::{Checkpoint, Head};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::place::Place;
 
 /// A line of a log.
 #[derive(Deserialize)]
-pub(super) struct LogLine {
+pub(super) struct LogLine<'a> {
     pub(super) ts: String,
     pub(super) msg: String,
-    #[serde(default)]
-    pub(super) fields: Fields,
+    #[serde(borrow, default)]
+    pub(super) fields: Fields<'a>,
 }
 
-impl LogLine {
+impl LogLine<'_> {
     /// Whether a line with this `msg` is part of the log, and not a diagnostic.
     pub(super) fn is_of_a_log(&self) -> bool {
         matches!(
@@ -42,7 +43,9 @@ impl LogLine {
 
 /// The keys of `fields`.
 #[derive(Default, Deserialize)]
-pub(super) struct Fields {
+pub(super) struct Fields<'a> {
+    #[serde(borrow)]
+    labels: Option<&'a RawValue>,
     pub(super) run: Option<String>,
     /// The number of the line in its run.
     pub(super) line: Option<u64>,
@@ -156,7 +159,12 @@ impl Event {
     }
 }
 
-impl Fields {
+impl Fields<'_> {
+    /// The labels as the line has them, which name the workspace; empty if it has none.
+    pub(super) fn labels(&self) -> &str {
+        self.labels.map_or("", RawValue::get)
+    }
+
     /// The place of a loss.
     pub(super) fn place(&self) -> Option<Place> {
         let lane = self.lane;

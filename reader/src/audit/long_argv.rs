@@ -8,8 +8,27 @@ use super::{
 /// What the next line of a run has to be.
 #[derive(Debug, Default)]
 pub(super) struct LongArgv {
-    /// The exec whose argv is not complete, and the `part` of its next line.
-    awaited: Option<(Series, u64, u64)>,
+    /// The next line of the exec whose argv is not complete.
+    awaited: Option<Awaited>,
+}
+
+/// A further line of an argv.
+#[derive(Clone, Copy, Debug)]
+struct Awaited {
+    /// The number of the exec; `None` if its line lacks it (`--omit seq`).
+    exec: Option<(Series, u64)>,
+    part: u64,
+}
+
+impl Awaited {
+    /// Whether a line is this one.
+    fn is(self, found: Self) -> bool {
+        let is_same = self
+            .exec
+            .zip(found.exec)
+            .is_none_or(|(awaited, found)| awaited == found);
+        is_same && self.part == found.part
+    }
 }
 
 impl LongArgv {
@@ -23,23 +42,24 @@ impl LongArgv {
         is_first: bool,
     ) -> Option<Fault> {
         let awaited = self.awaited.take();
-        let numbered = event.and_then(|event| event.numbered(Kind::Exec));
-        if let Some(event) = event
-            && event.argv_continues
-            && let Some((series, seq)) = numbered
+        let is_further = msg == "exec_argv";
+        let found = event.and_then(|event| {
+            Some(Awaited {
+                exec: event.numbered(Kind::Exec),
+                part: if is_further { event.part? } else { 0 },
+            })
+        });
+        if let Some(Awaited { exec, part }) = found
+            && event.is_some_and(|event| event.argv_continues)
         {
-            let part = if msg == "exec_argv" {
-                event.part
-            } else {
-                Some(0)
-            };
-            self.awaited = part.map(|part| (series, seq, part.saturating_add(1)));
+            let part = part.saturating_add(1);
+            self.awaited = Some(Awaited { exec, part });
         }
-        let found = numbered
-            .zip(event.and_then(|event| event.part))
-            .map(|((series, seq), part)| (series, seq, part));
-        if msg == "exec_argv" {
-            let fits = found.is_some() && (awaited == found || awaited.is_none() && is_first);
+        if is_further {
+            let fits = found.is_some_and(|found| match awaited {
+                Some(awaited) => awaited.is(found),
+                None => is_first,
+            });
             (!fits).then_some(Fault::ArgvOutOfOrder { line })
         } else {
             awaited.map(|_| Fault::ArgvMissing { line })

@@ -16,8 +16,9 @@ mod place;
 mod report;
 mod run;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use line::LogLine;
 
 pub(crate) use certificate::Certificate;
@@ -34,6 +35,8 @@ pub struct Audit {
     runs: Vec<Run>,
     /// The runs that have an id, by id.
     by_id: BTreeMap<String, usize>,
+    /// The labels of all runs so far: runs of the same workspace have the same.
+    labels: BTreeSet<String>,
     /// The run of the last line.
     present: Option<usize>,
     has_head: bool,
@@ -52,14 +55,24 @@ impl Audit {
 
     /// Reads the next line, without its line break. `number` is that of the line in the log.
     pub fn read(&mut self, number: u64, line: &[u8]) {
-        match serde_json::from_slice::<LogLine>(line) {
+        match serde_json::from_slice::<LogLine<'_>>(line) {
             Ok(parsed) if self.is_diagnostic(&parsed) => self.skip_diagnostic(),
             Ok(parsed) => {
                 let at = self.run_of(&parsed);
                 self.present = Some(at);
-                let Self { demands, runs, .. } = self;
+                let Self {
+                    demands,
+                    runs,
+                    labels,
+                    ..
+                } = self;
                 if let Some(run) = runs.get_mut(at) {
                     run.read(number, &parsed, line, demands);
+                    let present = parsed.fields.labels();
+                    if run.labels != present {
+                        present.clone_into(&mut run.labels);
+                        labels.insert(present.to_owned());
+                    }
                 }
                 self.has_head |= parsed
                     .fields
@@ -82,7 +95,7 @@ impl Audit {
 
     /// Whether a line is one of exectrail's diagnostics, which Kubernetes keeps in the same file.
     /// They have no run, where every line of the log has one.
-    fn is_diagnostic(&self, line: &LogLine) -> bool {
+    fn is_diagnostic(&self, line: &LogLine<'_>) -> bool {
         let present = self.present.and_then(|present| self.runs.get(present));
         let has_run = |run: &Run| run.id.is_some();
         line.fields.run.is_none() && !line.is_of_a_log() && present.is_none_or(has_run)
@@ -90,7 +103,7 @@ impl Audit {
 
     /// The run of a line. A line without an id belongs to the run of the line before, unless it is
     /// the first line of a run, or that run has ended.
-    fn run_of(&mut self, line: &LogLine) -> usize {
+    fn run_of(&mut self, line: &LogLine<'_>) -> usize {
         let new = self.runs.len();
         let at = match &line.fields.run {
             Some(id) => *self.by_id.entry(id.clone()).or_insert(new),
@@ -102,7 +115,8 @@ impl Audit {
             }
         };
         if at == new {
-            self.runs.push(Run::new(line.fields.run.clone()));
+            let is_first = !self.labels.contains(line.fields.labels());
+            self.runs.push(Run::new(line.fields.run.clone(), is_first));
         }
         at
     }
@@ -139,6 +153,7 @@ impl Audit {
         let Some(run) = self.runs.get(at) else {
             return;
         };
+        let may_precede = run.is_first_of_workspace && self.demands.partial;
         let Some(previous) = run.previous.clone() else {
             return;
         };
@@ -147,8 +162,8 @@ impl Audit {
         let before = self.by_id.get(&previous.run).copied();
         let before = before.filter(|before| *before < at);
         let fault = match before.and_then(|before| self.runs.get_mut(before)) {
-            // The first run of a part of a log may continue one of an earlier part.
-            None if at == 0 && self.demands.partial => return,
+            // The first run of a workspace in a part of a log may continue one of an earlier part.
+            None if may_precede => return,
             None => Fault::NoPreviousRun {
                 line,
                 run: previous.run,
@@ -172,25 +187,38 @@ impl Audit {
         }
     }
 
-    /// Checks that the log is complete up to the demanded time.
+    /// Checks that the log is complete up to the demanded time, for each workspace.
     fn check_until(&mut self) {
         let Some(until) = self.demands.until else {
             return;
         };
         let proven = |run: &Run| run.proven().map(|proven| proven.complete_until);
-        let last = self.runs.iter().filter_map(proven).max();
-        if last.is_none_or(|last| last < until) {
-            let reason = last.map_or_else(
-                || "it has no checkpoint that proves it".to_owned(),
-                |last| format!("its checkpoints prove it up to {last}"),
-            );
-            self.faults.push(Fault::NotUntil { until, reason });
+        let mut last: BTreeMap<&str, Option<Timestamp>> = BTreeMap::new();
+        for run in &self.runs {
+            let last = last.entry(&run.labels).or_default();
+            *last = (*last).max(proven(run));
         }
-        for run in &mut self.runs {
-            let is_proven = proven(run).is_some_and(|proven| proven >= until);
-            if !is_proven && !run.has_end && !run.has_successor {
-                let reason = "this run was killed, or its end is missing".to_owned();
-                run.faults.push(Fault::NotUntil { until, reason });
+        let is_until = |time: &Option<Timestamp>| time.is_some_and(|time| time >= until);
+        let mut faults = Vec::new();
+        for (at, run) in self.runs.iter().enumerate() {
+            let of_workspace = last.get(&*run.labels).copied().flatten();
+            let reason = if is_until(&proven(run)) || run.has_successor {
+                continue;
+            } else if !run.has_end {
+                "this run was killed, or its end is missing".to_owned()
+            } else if is_until(&of_workspace) {
+                continue;
+            } else {
+                of_workspace.map_or_else(
+                    || "it has no checkpoint that proves it".to_owned(),
+                    |last| format!("the checkpoints of this workspace prove it up to {last}"),
+                )
+            };
+            faults.push((at, Fault::NotUntil { until, reason }));
+        }
+        for (at, fault) in faults {
+            if let Some(run) = self.runs.get_mut(at) {
+                run.faults.push(fault);
             }
         }
     }

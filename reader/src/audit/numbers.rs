@@ -22,8 +22,8 @@ pub(super) struct Numbers {
     lost: [u64; 3],
     /// Suppressed events of each kind that `suppressed` lines report.
     suppressed: [u64; 3],
-    /// Lines of events that have no number.
-    pub(super) unnumbered: u64,
+    /// Lines of events of each kind that have no number.
+    unnumbered: [u64; 3],
     /// Whether the log has the beginning of the run, so that the first number of a series is 0.
     from_beginning: bool,
     /// Whether the counts are those since the beginning of the run.
@@ -55,9 +55,9 @@ impl Numbers {
         add(&mut self.in_log[kind as usize], 1);
         add(&mut self.lines[kind as usize], 1);
         let Some((series, seq)) = event.numbered(kind) else {
-            // All events of a run have numbers, or none.
-            add(&mut self.unnumbered, 1);
-            return self.last.is_empty();
+            // All events of a kind have numbers, or none: keys are omitted from `exec` lines only.
+            add(&mut self.unnumbered[kind as usize], 1);
+            return !self.last.keys().any(|series| series.kind == kind);
         };
         let at = self.places.entry((kind, series.place)).or_default();
         at.lines += 1;
@@ -75,7 +75,7 @@ impl Numbers {
         }
         let last = self.last.entry(series).or_insert(seq);
         *last = (*last).max(seq);
-        self.unnumbered == 0
+        self.unnumbered[kind as usize] == 0
     }
 
     /// Takes a loss, whose line states the `total` since the beginning.
@@ -112,7 +112,7 @@ impl Numbers {
 
     /// Compares the counts with those that a line states. Later lines are compared with the stated
     /// ones, so that a difference is one fault.
-    pub(super) fn account(&mut self, line: u64, stated: &Fields, faults: &mut Faults) {
+    pub(super) fn account(&mut self, line: u64, stated: &Fields<'_>, faults: &mut Faults) {
         let are_whole = self.are_whole;
         let [execs, exits, failed] = &mut self.lines;
         let [lost, exits_lost, failed_lost] = &mut self.lost;
@@ -154,7 +154,7 @@ impl Numbers {
                 let stated = counts.get(number).copied().unwrap_or(0);
                 let key = format!("places[\"{name}\"][{number}]");
                 // Events without numbers belong to no place.
-                let is_known = are_whole && self.unnumbered == 0;
+                let is_known = are_whole && self.unnumbered[kind as usize] == 0;
                 compare(line, &key, Some(stated), counted, is_known, faults);
             }
         }
@@ -174,6 +174,11 @@ impl Numbers {
                 });
             }
         }
+    }
+
+    /// Number of event lines without a number.
+    pub(super) fn unnumbered(&self) -> u64 {
+        self.unnumbered.into_iter().fold(0, u64::saturating_add)
     }
 
     /// Losses of a kind.

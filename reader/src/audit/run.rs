@@ -30,12 +30,20 @@ pub struct Run {
     pub has_successor: bool,
     /// Number of its lines.
     pub lines: u64,
+    /// Number of its lines before the first checkpoint, if the log does not have the beginning of
+    /// the run: no hash covers them.
+    pub lines_before_checkpoint: u64,
     /// Number of its lines since the last checkpoint.
     pub lines_after_checkpoint: u64,
     /// Number of its lines without a number in the run.
     pub unnumbered_lines: u64,
     /// The faults in this run.
     pub faults: Faults,
+    /// The labels of its last line, as the line has them.
+    pub(super) labels: String,
+    /// Whether no run before it in the log is of the same workspace. Then what precedes it may be
+    /// in an earlier part of the log.
+    pub(super) is_first_of_workspace: bool,
     pub(super) previous: Option<PreviousRun>,
     numbers: Numbers,
     pub(super) checkpoints: CheckpointAudit,
@@ -46,9 +54,10 @@ pub struct Run {
 
 impl Run {
     /// A run without lines.
-    pub(super) fn new(id: Option<String>) -> Self {
+    pub(super) fn new(id: Option<String>, is_first_of_workspace: bool) -> Self {
         Self {
             id,
+            is_first_of_workspace,
             ..Self::default()
         }
     }
@@ -92,7 +101,7 @@ impl Run {
 
     /// Number of event lines without sequence numbers.
     pub fn unnumbered_events(&self) -> u64 {
-        self.numbers.unnumbered
+        self.numbers.unnumbered()
     }
 
     /// What its checkpoints prove.
@@ -101,7 +110,13 @@ impl Run {
     }
 
     /// Takes the next line of the run, which is line `line` of the log.
-    pub(super) fn read(&mut self, line: u64, parsed: &LogLine, bytes: &[u8], demands: &Demands) {
+    pub(super) fn read(
+        &mut self,
+        line: u64,
+        parsed: &LogLine<'_>,
+        bytes: &[u8],
+        demands: &Demands,
+    ) {
         let begins = parsed.msg == "tracing_started";
         if self.lines == 0 {
             self.first.clone_from(&parsed.ts);
@@ -111,7 +126,7 @@ impl Run {
                 self.numbers.begin();
                 self.checkpoints.begin();
                 self.previous.clone_from(&parsed.fields.previous_run);
-            } else if !demands.partial {
+            } else if !(demands.partial && self.is_first_of_workspace) {
                 self.faults.push(Fault::NoBeginning { line });
             }
         } else if begins {
@@ -135,6 +150,9 @@ impl Run {
             let key = demands.key.as_ref();
             self.checkpoints
                 .line(line, parsed, bytes, key, &mut self.faults);
+        }
+        if !self.has_beginning && !self.checkpoints.any {
+            self.lines_before_checkpoint += 1;
         }
         if parsed.fields.head.is_some() {
             self.lines_after_checkpoint = 0;
@@ -175,7 +193,7 @@ impl Run {
         self.last_number = Some(number);
     }
 
-    fn count(&mut self, line: u64, parsed: &LogLine) {
+    fn count(&mut self, line: u64, parsed: &LogLine<'_>) {
         let LogLine { msg, fields, .. } = parsed;
         let faults = &mut self.faults;
         let is_whole = match (msg.as_str(), fields) {

@@ -22,8 +22,8 @@ pub struct VerifyArgs {
 
     /// Require that the log is complete up to this time: RFC 3339, such as 2026-11-26T10:00:00Z
     ///
-    /// Without it, lines at the end of a log can be missing unnoticed. The log needs a checkpoint
-    /// whose `complete_until` is not before this time.
+    /// Without it, lines at the end of a log can be missing unnoticed. The log needs, for each
+    /// workspace, a checkpoint whose `complete_until` is not before this time.
     #[arg(long, value_name = "TIME")]
     pub until: Option<Timestamp>,
 
@@ -32,6 +32,9 @@ pub struct VerifyArgs {
     pub expect_head: Option<Head>,
 
     /// Accept that the beginning of the log is missing, as in the later files of a rotated log
+    ///
+    /// Of each workspace, only the first run in the log may lack its beginning. The labels of a
+    /// run name its workspace. Lines before the first checkpoint of such a run are not proved.
     #[arg(long)]
     pub partial: bool,
 

@@ -99,11 +99,26 @@ fn describe_proof(text: &mut String, run: &Run, demands: &Demands) {
                 "  complete until {} ({by}, line {}); head {}",
                 proven.complete_until, proven.line, proven.head
             );
+            if run.lines_before_checkpoint > 0 {
+                let _ = writeln!(
+                    text,
+                    "  not proved: the {} lines before the first checkpoint, as the run's \
+                     beginning is missing",
+                    run.lines_before_checkpoint
+                );
+            }
             if run.lines_after_checkpoint > 0 {
                 let _ = writeln!(
                     text,
                     "  not proved: the {} lines after the last checkpoint",
                     run.lines_after_checkpoint
+                );
+            }
+            if demands.key.is_none() {
+                let _ = writeln!(
+                    text,
+                    "  not proved: the last checkpoint itself, which only its signature covers \
+                     (--key)"
                 );
             }
         }

@@ -65,3 +65,23 @@ fn a_log_may_begin_and_end_within_an_argv() {
     }
     assert!(audit.finish().is_right());
 }
+
+/// `--omit` removes keys from the `exec` line only.
+#[test]
+fn a_long_argv_without_its_number_is_checked_by_its_parts() {
+    let mut lines = log();
+    for line in &mut lines {
+        if line.contains(r#""msg":"exec","#) {
+            for seq in 0..3 {
+                *line = line.replace(&format!(r#""cpu":0,"seq":{seq},"#), "");
+                *line = line.replace(&format!(r#""cpu":0,"seq":{seq}"#), "");
+            }
+        }
+    }
+    assert_eq!(found(&lines), []);
+    for at in [2, 3, 5] {
+        let mut less = lines.clone();
+        less.remove(at);
+        assert_ne!(found(&less), [], "without line {at}");
+    }
+}

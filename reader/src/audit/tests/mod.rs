@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use super::*;
 
 mod long_argv;
+mod old;
+mod workspaces;
 
 const START: &str = r#"{"ts":"1","level":"INFO","msg":"tracing_started","fields":{}}"#;
 
@@ -85,87 +87,6 @@ fn suppressed_events_are_compared_by_kind() {
     assert!(matches!(faults(&unknown)[..], [Fault::NotALine { .. }]));
 }
 
-/// Logs of versions whose lines have neither a run nor a number.
-mod old {
-    use super::*;
-
-    #[test]
-    fn a_log_in_order() {
-        let lines = [
-            START.into(),
-            exec(0, 0),
-            exec(1, 0),
-            exec(0, 1),
-            lost(0, 2),
-            exec(0, 4),
-            lost(1, 1),
-            stop(4, 3),
-            // A second run.
-            START.into(),
-            exec(0, 0),
-        ];
-        let report = audit(&lines);
-        assert!(report.is_right(), "{report:?}");
-        let runs = report.runs;
-        assert_eq!(runs.len(), 2);
-        assert_eq!((runs[0].execs(), runs[0].lost()), (4, 3));
-        assert!(runs[0].has_beginning && runs[0].has_end);
-        assert!(!runs[1].has_end);
-    }
-
-    #[test]
-    fn a_line_taken_out_shows() {
-        let whole = [
-            START.into(),
-            exec(0, 0),
-            exec(0, 1),
-            exec(0, 2),
-            event("exit", 0, 0),
-            event("exit", 0, 1),
-            event("exec_failed", 0, 0),
-            event("exec_failed", 0, 1),
-            stop(3, 0),
-        ];
-        assert_eq!(faults(&whole), []);
-        for gone in [1, 2, 3, 4, 6] {
-            let mut lines = whole.to_vec();
-            lines.remove(gone);
-            assert_ne!(faults(&lines), [], "line {gone}");
-        }
-    }
-
-    #[test]
-    fn what_is_left_out_on_purpose_is_accounted_for() {
-        let stop = stop(1, 0).replace("\"lost\":0", "\"lost\":0,\"suppressed\":5");
-        let mut lines = vec![START.into(), exec(0, 0), suppressed(2), suppressed(3), stop];
-        assert_eq!(faults(&lines), []);
-        assert_eq!(audit(&lines).runs[0].suppressed(), 5);
-        lines.remove(2);
-        assert!(matches!(faults(&lines)[..], [Fault::Count { .. }]));
-    }
-
-    #[test]
-    fn a_line_put_in_shows() {
-        for msg in ["exec", "exit", "exec_failed"] {
-            let lines = [START.into(), event(msg, 0, 0), event(msg, 0, 0)];
-            assert!(matches!(faults(&lines)[..], [Fault::OutOfOrder { .. }]));
-        }
-        let lines = [START.into(), "{\"msg\":1}".into(), "garbage".into()];
-        assert_eq!(faults(&lines).len(), 2);
-    }
-
-    #[test]
-    fn a_beginning_that_is_missing_is_named_unless_it_is_accepted() {
-        let lines = [exec(0, 7), exec(0, 8), exec(1, 3), stop(20, 1)];
-        assert_eq!(faults(&lines), [Fault::NoBeginning { line: 1 }]);
-        let partial = Demands {
-            partial: true,
-            ..Demands::default()
-        };
-        assert!(audit_with(partial, &lines).is_right());
-    }
-}
-
 /// Gives lines the id of their run and their numbers, and computes heads.
 #[derive(Default)]
 struct Log {
@@ -173,12 +94,23 @@ struct Log {
     number: u64,
     chain: Option<Chain>,
     execs: u64,
+    /// The workspace that the labels of all lines name; none if it is empty.
+    workspace: &'static str,
+    /// Days after 2026-01-01 up to which checkpoints prove it.
+    days: u32,
 }
 
 impl Log {
     fn add(mut self, run: &str, line: &str) -> Self {
         let number = self.number;
         let line = line.strip_suffix("}}").unwrap();
+        let mut line = line.to_owned();
+        if !self.workspace.is_empty() {
+            let labels = format!(r#""labels":{{"workspace_name":"{}"}}"#, self.workspace);
+            let (before, fields) = line.split_once(r#""fields":{"#).unwrap();
+            let comma = if fields.is_empty() { "" } else { "," };
+            line = format!(r#"{before}"fields":{{{labels}{comma}{fields}"#);
+        }
         let comma = if line.ends_with('{') { "" } else { "," };
         let line = format!(r#"{line}{comma}"run":"{run}","line":{number}}}}}"#);
         let chain = self
@@ -199,7 +131,8 @@ impl Log {
             r#""execs":{execs},"lost":0,"suppressed":0,"places":{{"0":[{execs}]}},"head":"{head}""#
         );
         let number = self.number;
-        let until = format!(r#""complete_until":"2026-01-01T00:00:{number:02}Z""#);
+        let day = self.days + 1;
+        let until = format!(r#""complete_until":"2026-01-{day:02}T00:00:{number:02}Z""#);
         self.add(
             run,
             &format!(r#"{{"ts":"5","level":"INFO","msg":"{msg}","fields":{{{fields},{until}}}}}"#),
@@ -207,9 +140,13 @@ impl Log {
     }
 
     fn of(run: &str) -> Self {
+        Self::default().whole(run)
+    }
+
+    /// The lines of a whole run.
+    fn whole(self, run: &str) -> Self {
         let workspace = r#"{"ts":"1","level":"INFO","msg":"workspace_started","fields":{}}"#;
-        Self::default()
-            .add(run, START)
+        self.add(run, START)
             .add(run, workspace)
             .add(run, &exec(0, 0))
             .add(run, &exec(0, 1))
