@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, ser::SerializeSeq as _};
 
-use crate::{numbers::Numbers, record::Record, shown::escaped, time::microseconds};
+use crate::{
+    record::Record,
+    runs::{Runs, Seen},
+    shown::escaped,
+    time::microseconds,
+};
 
 /// Number of gaps from which on a gap is joined with the last one of its kind and workspace.
 const GAPS: usize = 20_000;
-/// Maximum number of runs that are followed.
-const RUNS: usize = 10_000;
 
 /// What is not in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -53,26 +56,38 @@ impl Serialize for Gap {
     }
 }
 
-/// A run, as far as it is of one workspace.
+/// When a run recorded.
 #[derive(Debug)]
 struct Run {
+    tree: usize,
+    /// The workspace of its last line.
+    workspace: usize,
     first: i64,
     last: i64,
-    numbers: Numbers,
+}
+
+/// What a line is of.
+#[derive(Debug)]
+pub(super) struct Of {
+    pub(super) tree: usize,
+    pub(super) boot: u32,
+    pub(super) workspace: usize,
+    pub(super) seen: Seen,
 }
 
 /// Finds gaps.
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
     gaps: Vec<Gap>,
-    /// By workspace and run.
-    runs: BTreeMap<(usize, String), Run>,
+    /// By their number.
+    runs: BTreeMap<usize, Run>,
 }
 
 impl Gaps {
-    /// Takes a line of a workspace; `now` is its time.
-    pub(super) fn line(&mut self, workspace: usize, now: i64, record: &Record<'_>) {
-        self.number(workspace, now, record);
+    /// Takes a line; `now` is its time.
+    pub(super) fn line(&mut self, of: &Of, now: i64, record: &Record<'_>) {
+        let workspace = of.workspace;
+        self.run(of, now, record);
         let fields = &record.fields;
         let kind = match &*record.msg {
             "lost" => Kind::Lost,
@@ -93,7 +108,7 @@ impl Gaps {
                 let text = "a workspace may run unrecorded".to_owned();
                 return self.add(Kind::Untraced, workspace, (now, now), 0, text);
             }
-            "tracing_started" => return self.previous_run(workspace, now, record),
+            "tracing_started" => return self.previous_run(of, now, record),
             _ => return,
         };
         let time = |text: &Option<_>| text.as_deref().and_then(microseconds).unwrap_or(now);
@@ -105,46 +120,45 @@ impl Gaps {
     }
 
     /// The run before, and the time until this one.
-    fn previous_run(&mut self, workspace: usize, now: i64, record: &Record<'_>) {
+    fn previous_run(&mut self, of: &Of, now: i64, record: &Record<'_>) {
         let Some(previous) = &record.fields.previous_run else {
             return;
         };
-        let run = previous.run.as_deref().unwrap_or("?");
         let gap = previous.gap_ns.map(|gap| gap / 1_000);
         let since = gap.map(|gap| now.saturating_sub_unsigned(gap).max(0));
-        if let Some(run) = self.runs.get_mut(&(workspace, run.to_owned())) {
-            run.numbers.has_ended = true;
+        let known = of.seen.previous.and_then(|run| self.runs.get_mut(&run));
+        if let Some(run) = known {
             // It may have recorded longer than its last line shows.
             run.last = run.last.max(since.unwrap_or(run.last));
             return;
         }
         let since = since.unwrap_or(now);
-        let text = format!("since run {}", escaped(run));
-        self.add(Kind::Untraced, workspace, (since, now), 0, text);
+        let id = previous.run.as_deref().unwrap_or("?");
+        let text = format!("since run {}", escaped(id));
+        self.add(Kind::Untraced, of.workspace, (since, now), 0, text);
     }
 
-    /// Follows the runs, and finds lines that are missing by their numbers.
-    fn number(&mut self, workspace: usize, now: i64, record: &Record<'_>) {
-        let Some(id) = record.fields.run.as_deref() else {
+    /// Follows the runs, and names lines that are missing.
+    fn run(&mut self, of: &Of, now: i64, record: &Record<'_>) {
+        let Some(number) = of.seen.run else {
             return;
         };
-        let key = (workspace, id.to_owned());
-        if !self.runs.contains_key(&key) && self.runs.len() == RUNS {
-            return;
-        }
-        let run = self.runs.entry(key).or_insert_with(|| Run {
+        let run = self.runs.entry(number).or_insert(Run {
+            tree: of.tree,
+            workspace: of.workspace,
             first: now,
             last: now,
-            numbers: Numbers::begin(record),
         });
         let before = run.last;
+        run.workspace = of.workspace;
         run.first = run.first.min(now);
         run.last = run.last.max(now);
-        if let Some(missing) = run.numbers.take(record) {
+        if let Some(missing) = &of.seen.missing {
             let (first, last) = (missing.start(), missing.end());
+            let id = record.fields.run.as_deref().unwrap_or("?");
             let text = format!("lines {first} to {last} of run {}", escaped(id));
             let period = (before.min(now), now);
-            self.add(Kind::Missing, workspace, period, last - first + 1, text);
+            self.add(Kind::Missing, of.workspace, period, last - first + 1, text);
         }
     }
 
@@ -170,32 +184,30 @@ impl Gaps {
         });
     }
 
-    /// All gaps, the earliest first.
-    pub(super) fn finish(mut self) -> Vec<Gap> {
-        let runs = std::mem::take(&mut self.runs);
-        let mut runs: Vec<((usize, String), Run)> = runs.into_iter().collect();
-        runs.sort_by_key(|((workspace, _), run)| (*workspace, run.first));
-        // The times that no run of the workspace covers.
+    /// All gaps, the earliest first. `ids` has the ids of the runs.
+    pub(super) fn finish(mut self, ids: &Runs) -> Vec<Gap> {
+        let mut runs: Vec<(usize, Run)> = std::mem::take(&mut self.runs).into_iter().collect();
+        runs.sort_by_key(|(_, run)| (run.tree, run.first));
+        // The times that no run of the tree covers.
         let mut covered: Option<(usize, i64)> = None;
-        for ((workspace, id), run) in &runs {
-            let last = covered
-                .filter(|(of, _)| of == workspace)
-                .map(|(_, last)| last);
+        for (number, run) in &runs {
+            let last = covered.filter(|(tree, _)| *tree == run.tree);
+            let last = last.map(|(_, last)| last);
             if let Some(last) = last.filter(|last| *last < run.first) {
-                let text = format!("until run {} began", escaped(id));
-                self.add(Kind::Untraced, *workspace, (last, run.first), 0, text);
+                let text = format!("until run {} began", escaped(ids.id(*number)));
+                self.add(Kind::Untraced, run.workspace, (last, run.first), 0, text);
             }
-            covered = Some((*workspace, run.last.max(last.unwrap_or(run.last))));
+            covered = Some((run.tree, run.last.max(last.unwrap_or(run.last))));
         }
         let mut last_runs = runs.iter().peekable();
-        while let Some(((workspace, id), run)) = last_runs.next() {
-            let is_last = last_runs.peek().is_none_or(|((of, _), _)| of != workspace);
-            if is_last && !run.numbers.has_ended {
-                let text = format!(
-                    "run {} goes on, or was killed, or its end is missing",
-                    escaped(id)
-                );
-                self.add(Kind::Open, *workspace, (run.last, run.last), 0, text);
+        while let Some((number, run)) = last_runs.next() {
+            let is_last = last_runs
+                .peek()
+                .is_none_or(|(_, next)| next.tree != run.tree);
+            if is_last && ids.is_open(*number) {
+                let id = escaped(ids.id(*number));
+                let text = format!("run {id} goes on, or was killed, or its end is missing");
+                self.add(Kind::Open, run.workspace, (run.last, run.last), 0, text);
             }
         }
         self.gaps.sort_by_key(|gap| gap.since);

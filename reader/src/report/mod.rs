@@ -31,12 +31,14 @@ use crate::{
     reading::{Consumer, Files},
     record::Record,
     replacement::{Replacement, replaced_by},
+    runs::{Place, Runs},
     source::{Stop, name_of},
     workspaces::Workspaces,
 };
 
 use blocks::{Blocks, write_part};
 use column::Columns;
+use gaps::Of;
 use rows::Rows;
 
 /// Flags of `report`.
@@ -90,6 +92,7 @@ fn report(program: &str, args: ReportArgs) -> Result<ExitCode, ReportError> {
         filter: Filter::new(args.filters),
         labels: LabelCache::default(),
         workspaces: Workspaces::default(),
+        runs: Runs::default(),
         rows: Rows::default(),
         blocks: Blocks::new(replacement.directory()).map_err(failed)?,
     };
@@ -118,6 +121,7 @@ struct Building {
     filter: Filter,
     labels: LabelCache,
     workspaces: Workspaces,
+    runs: Runs,
     rows: Rows,
     blocks: Blocks,
 }
@@ -127,7 +131,7 @@ impl Building {
     fn write(self, file: &mut NamedTempFile, mut about: serde_json::Value) -> io::Result<()> {
         let (mut texts, begins) = self.blocks.finish()?;
         let mut columns = Columns::default();
-        let rest = self.rows.finish(&mut columns, &self.workspaces);
+        let rest = self.rows.finish(&mut columns, &self.workspaces, &self.runs);
         about["columns"] = json!(columns.shapes);
         about["blocks"] = json!(begins);
         about["workspaces"] = json!(rest.workspaces);
@@ -145,12 +149,12 @@ impl Building {
         out.flush()
     }
 
-    fn exec(&mut self, workspace: usize, record: &Record<'_>, line: &[u8]) -> io::Result<()> {
+    fn exec(&mut self, of: &Of, record: &Record<'_>, line: &[u8]) -> io::Result<()> {
         let Some(event) = &record.fields.event else {
             return Ok(());
         };
         let has_failed = *record.msg == *"exec_failed";
-        self.rows.exec(workspace, event, has_failed);
+        self.rows.exec(of, event, has_failed);
         let argv = Argv::of(record, line);
         let text = match &record.fields.cmdline {
             _ if has_failed => {
@@ -170,6 +174,7 @@ impl Building {
 
 impl Consumer for Building {
     fn record(&mut self, record: &Record<'_>, line: &[u8]) -> Result<(), Stop> {
+        let seen = self.runs.take(record);
         let labels = self.labels.get(record.fields.labels);
         if !self.filter.is_in_scope(record, &labels) {
             return Ok(());
@@ -179,11 +184,19 @@ impl Consumer for Building {
             return Ok(());
         }
         let workspace = self.workspaces.number(record, &labels);
-        self.rows.line(workspace, record);
+        let Place { tree, boot } = self.runs.place(seen.run, workspace);
+        self.runs.show(seen.run);
+        let of = Of {
+            tree,
+            boot,
+            workspace,
+            seen,
+        };
+        self.rows.line(&of, record);
         let written = match (&*record.msg, &record.fields.event) {
-            ("exec" | "exec_failed", Some(_)) if is_wanted => self.exec(workspace, record, line),
+            ("exec" | "exec_failed", Some(_)) if is_wanted => self.exec(&of, record, line),
             ("exit", Some(event)) => {
-                self.rows.exit(workspace, event);
+                self.rows.exit(&of, event);
                 Ok(())
             }
             _ => Ok(()),

@@ -1,9 +1,14 @@
 //! What the report shows of all execs at once, as columns.
 
-use super::{column::Columns, gaps::Gaps, names::Names};
+use super::{
+    column::Columns,
+    gaps::{Gaps, Of},
+    names::Names,
+};
 use crate::{
     forest::{End, Forest},
     record::{Event, Record},
+    runs::Runs,
     time::microseconds,
     workspaces::Workspaces,
 };
@@ -26,40 +31,44 @@ pub(super) struct Rows {
     workspaces: Vec<u32>,
     programs: Vec<u32>,
     flags: Vec<u16>,
-    /// The number of the process in its workspace.
+    /// The number of the process in its tree.
     processes: Vec<u32>,
     pub(super) names: Names,
-    /// By workspace.
+    /// The number of the tree of each row.
+    trees: Vec<u32>,
+    /// By tree.
     forests: Vec<Forest<u32>>,
     pub(super) gaps: Gaps,
     now: i64,
 }
 
 impl Rows {
-    /// Takes a line of a workspace, whether or not it is of a process.
-    pub(super) fn line(&mut self, workspace: usize, record: &Record<'_>) {
+    /// Takes a line, whether or not it is of a process.
+    pub(super) fn line(&mut self, of: &Of, record: &Record<'_>) {
         // A time that cannot be read is that of the line before.
         self.now = microseconds(&record.ts).unwrap_or(self.now);
-        if workspace >= self.forests.len() {
-            self.forests.resize_with(workspace + 1, Forest::default);
+        if of.tree >= self.forests.len() {
+            self.forests.resize_with(of.tree + 1, Forest::default);
         }
-        self.gaps.line(workspace, self.now, record);
+        self.gaps.line(of, self.now, record);
     }
 
     /// Adds the exec or failed exec of the last line.
-    pub(super) fn exec(&mut self, workspace: usize, event: &Event<'_>, has_failed: bool) {
-        let Some(forest) = self.forests.get_mut(workspace) else {
+    pub(super) fn exec(&mut self, of: &Of, event: &Event<'_>, has_failed: bool) {
+        let Some(forest) = self.forests.get_mut(of.tree) else {
             return;
         };
         let row = u32::try_from(self.times.len()).unwrap_or(u32::MAX);
         let order = u64::from(row);
         let process = if has_failed {
-            forest.failed_exec(order, event, row)
+            forest.failed_exec(order, of.boot, event, row)
         } else {
-            forest.exec(order, event, row, true)
+            forest.exec(order, of.boot, event, row, true)
         };
         self.times.push(self.now);
-        self.workspaces.push(u32::try_from(workspace).unwrap_or(0));
+        let number = |number: usize| u32::try_from(number).unwrap_or(0);
+        self.workspaces.push(number(of.workspace));
+        self.trees.push(number(of.tree));
         let name = if has_failed {
             event.filename.as_deref()
         } else {
@@ -85,9 +94,9 @@ impl Rows {
     }
 
     /// Takes the end of a process.
-    pub(super) fn exit(&mut self, workspace: usize, event: &Event<'_>) {
-        if let Some(forest) = self.forests.get_mut(workspace) {
-            forest.exit(event);
+    pub(super) fn exit(&mut self, of: &Of, event: &Event<'_>) {
+        if let Some(forest) = self.forests.get_mut(of.tree) {
+            forest.exit(of.boot, event);
         }
     }
 
@@ -97,7 +106,12 @@ impl Rows {
     }
 
     /// Puts all numbers into columns. `columns` gets the data, and the result is the rest.
-    pub(super) fn finish(mut self, columns: &mut Columns, workspaces: &Workspaces) -> Rest {
+    pub(super) fn finish(
+        mut self,
+        columns: &mut Columns,
+        workspaces: &Workspaces,
+        runs: &Runs,
+    ) -> Rest {
         let mut order: Vec<u32> = (0..).take(self.times.len()).collect();
         order.sort_by_key(|row| self.times.get(*row as usize));
         columns.delta("time", self.times.iter().copied());
@@ -105,10 +119,10 @@ impl Rows {
         columns.plain("workspace", self.workspaces.iter().map(|n| u64::from(*n)));
         columns.plain("program", self.programs.iter().map(|n| u64::from(*n)));
         columns.plain("flags", self.flags.iter().map(|n| u64::from(*n)));
-        let begins = processes(std::mem::take(&mut self.forests), columns);
-        let of_all = self.processes.iter().zip(&self.workspaces);
-        let process = of_all.map(|(process, workspace)| {
-            let begin = begins.get(*workspace as usize).copied().unwrap_or(0);
+        let begins = processes(std::mem::take(&mut self.forests), columns, runs);
+        let of_all = self.processes.iter().zip(&self.trees);
+        let process = of_all.map(|(process, tree)| {
+            let begin = begins.get(*tree as usize).copied().unwrap_or(0);
             if *process == 0 {
                 0
             } else {
@@ -116,7 +130,7 @@ impl Rows {
             }
         });
         columns.delta("process", process);
-        let gaps = self.gaps.finish();
+        let gaps = self.gaps.finish(runs);
         let names = self.names.in_order().to_vec();
         let workspaces = workspaces.names().iter().map(|name| {
             [name.user(), name.workspace(), name.run()].map(|part| part.map(str::to_owned))
@@ -137,18 +151,19 @@ pub(super) struct Rest {
     pub(super) workspaces: Vec<[Option<String>; 3]>,
 }
 
-/// Adds the columns of processes. Returns the number of the first process of each workspace.
-fn processes(forests: Vec<Forest<u32>>, columns: &mut Columns) -> Vec<i64> {
+/// Adds the columns of processes. Returns the number of the first process of each tree.
+fn processes(forests: Vec<Forest<u32>>, columns: &mut Columns, runs: &Runs) -> Vec<i64> {
     let mut begins = Vec::new();
     let (mut pids, mut above, mut firsts) = (Vec::new(), Vec::new(), Vec::new());
     let (mut ends, mut times, mut workspaces) = (Vec::new(), Vec::new(), Vec::new());
-    for (workspace, forest) in (0..).zip(forests) {
+    for (tree, forest) in forests.into_iter().enumerate() {
+        // If the labels have changed, the last ones name the tree.
+        let workspace = runs.workspaces(tree).last().copied().unwrap_or(0);
         let begin = i64::try_from(pids.len()).unwrap_or(0);
         begins.push(begin);
         let (processes, links) = forest.links();
         for (process, link) in processes.iter().zip(links) {
-            // A process id of Linux has at most 22 bits.
-            pids.push(i64::from(u32::try_from(process.pid).unwrap_or(0)));
+            pids.push(i64::from(process.pid()));
             above.push(link.map_or(0, |number| begin + i64::from(number) + 1));
             firsts.push(process.exec.map_or(0, |row| i64::from(row) + 1));
             let end = match process.end {
@@ -159,7 +174,7 @@ fn processes(forests: Vec<Forest<u32>>, columns: &mut Columns) -> Vec<i64> {
             let by_session = u64::from(process.is_by_session) << 10;
             ends.push(end | by_session);
             times.push(process.nanoseconds / 1_000);
-            workspaces.push(workspace);
+            workspaces.push(workspace as u64);
         }
     }
     columns.delta("pid", pids.iter().copied());

@@ -1,10 +1,9 @@
 //! What the log does not have: losses, suppressed execs, lines that are missing, and times in which
 //! nothing was recorded.
 
-use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use crate::{
-    numbers::Numbers,
     record::Record,
     show::{push_time, seconds},
     shown::{escaped, push_escaped},
@@ -12,8 +11,6 @@ use crate::{
 
 /// Maximum number of gaps that are named in a workspace.
 const NAMED: usize = 1_000;
-/// Maximum number of runs of a workspace that are followed; the others are not checked.
-const RUNS: usize = 10_000;
 
 /// A gap, at its place in the order of lines.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,15 +22,21 @@ pub(super) struct Gap {
 /// The gaps of a workspace.
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
-    runs: BTreeMap<String, Numbers>,
     named: Vec<Gap>,
     more: u64,
 }
 
 impl Gaps {
-    /// Takes a line.
-    pub(super) fn line(&mut self, order: u64, record: &Record<'_>) {
-        self.number(order, record);
+    /// Takes a line, and the numbers of lines of its run that are missing before it.
+    pub(super) fn line(
+        &mut self,
+        order: u64,
+        record: &Record<'_>,
+        missing: Option<&RangeInclusive<u64>>,
+    ) {
+        if let Some(missing) = missing {
+            self.missing(order, record, missing);
+        }
         if matches!(&*record.msg, "exec" | "exit" | "exec_failed" | "checkpoint") {
             return;
         }
@@ -58,9 +61,6 @@ impl Gaps {
                     return;
                 };
                 let run = previous.run.as_deref().unwrap_or("?");
-                if let Some(run) = self.runs.get_mut(run) {
-                    run.has_ended = true;
-                }
                 text.push_str(" not recorded since run ");
                 push_escaped(&mut text, run);
                 if let Some(gap) = previous.gap_ns {
@@ -81,27 +81,13 @@ impl Gaps {
         self.name(order, text);
     }
 
-    /// Finds lines that are missing, by their numbers.
-    fn number(&mut self, order: u64, record: &Record<'_>) {
-        let (Some(id), Some(_)) = (record.fields.run.as_deref(), record.fields.line) else {
-            return;
-        };
-        if !self.runs.contains_key(id) {
-            if self.runs.len() == RUNS {
-                return;
-            }
-            self.runs.insert(id.to_owned(), Numbers::begin(record));
-        }
-        let Some(run) = self.runs.get_mut(id) else {
-            return;
-        };
-        if let Some(missing) = run.take(record) {
-            let (first, last, id) = (missing.start(), missing.end(), escaped(id));
-            let mut text = String::new();
-            push_time(&mut text, &record.ts);
-            text.push_str(&format!(" missing: lines {first} to {last} of run {id}"));
-            self.name(order, text);
-        }
+    fn missing(&mut self, order: u64, record: &Record<'_>, numbers: &RangeInclusive<u64>) {
+        let (first, last) = (numbers.start(), numbers.end());
+        let id = escaped(record.fields.run.as_deref().unwrap_or("?"));
+        let mut text = String::new();
+        push_time(&mut text, &record.ts);
+        text.push_str(&format!(" missing: lines {first} to {last} of run {id}"));
+        self.name(order, text);
     }
 
     fn name(&mut self, order: u64, text: String) {
@@ -117,16 +103,13 @@ impl Gaps {
         std::mem::take(&mut self.named)
     }
 
-    /// All gaps in their order, when `last` was the last line.
-    pub(super) fn finish(mut self, last: u64) -> Vec<Gap> {
+    /// All gaps in their order, when `last` was the last line. `open` are the ids of runs whose end
+    /// is not in the log.
+    pub(super) fn finish<'a>(mut self, last: u64, open: impl Iterator<Item = &'a str>) -> Vec<Gap> {
         let order = last + 1;
-        let open = self
-            .runs
-            .iter()
-            .filter(|(_, run)| !run.has_ended)
-            .take(NAMED);
         let open: Vec<Gap> = open
-            .map(|(id, _)| Gap {
+            .take(NAMED)
+            .map(|id| Gap {
                 order,
                 text: format!(
                     "run {} has no end here: it goes on, or was killed, or its end is missing",

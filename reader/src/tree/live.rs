@@ -21,6 +21,7 @@ use crate::{
     output::finish,
     reading::Consumer,
     record::{Event, Record},
+    runs::{Runs, Seen},
     shown::push_escaped,
     source::Stop,
 };
@@ -68,6 +69,7 @@ struct Live<W: io::Write> {
     filter: Filter,
     labels: LabelCache,
     depths: Depths,
+    runs: Runs,
     gaps: Gaps,
     /// The workspace of the last line.
     title: Option<Arc<Labels>>,
@@ -87,6 +89,7 @@ pub(super) fn main(
         filter: Filter::new(filters),
         labels: LabelCache::default(),
         depths: Depths::default(),
+        runs: Runs::default(),
         gaps: Gaps::default(),
         title: None,
         is_colored,
@@ -134,9 +137,11 @@ impl<W: io::Write> Live<W> {
         self.line(0, Style::new().bold(), &name)
     }
 
-    fn write(&mut self, record: &Record<'_>, labels: &Arc<Labels>) -> io::Result<()> {
+    fn write(&mut self, record: &Record<'_>, labels: &Arc<Labels>, seen: &Seen) -> io::Result<()> {
         let is_wanted = self.filter.wants(record, labels);
-        self.gaps.line(0, record);
+        if self.filter.is_in_period(record) {
+            self.gaps.line(0, record, seen.missing.as_ref());
+        }
         let color = |color: AnsiColor| Style::new().fg_color(Some(color.into()));
         for gap in self.gaps.take() {
             self.title(labels)?;
@@ -170,11 +175,12 @@ impl<W: io::Write> Live<W> {
 
 impl<W: io::Write> Consumer for Live<W> {
     fn record(&mut self, record: &Record<'_>, _: &[u8]) -> Result<(), Stop> {
+        let seen = self.runs.take(record);
         let labels = self.labels.get(record.fields.labels);
         if !self.filter.is_in_scope(record, &labels) {
             return Ok(());
         }
-        self.write(record, &labels).map_err(|error| {
+        self.write(record, &labels, &seen).map_err(|error| {
             self.error.get_or_insert(error);
             Stop
         })

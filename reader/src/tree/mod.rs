@@ -26,13 +26,14 @@ use crate::{
     parallel::{read_all, threads},
     reading::{Consumer, Files},
     record::Record,
+    runs::{Place, Runs},
     show::Color,
     shown::push_escaped,
     source::Stop,
-    workspaces::{Name, Workspaces},
+    workspaces::Workspaces,
 };
 
-use gaps::Gaps;
+use gaps::{Gap, Gaps};
 use text::{Kept, TextAt};
 
 /// Flags of `tree`.
@@ -62,6 +63,7 @@ pub(crate) fn main(program: &str, args: TreeArgs) -> ExitCode {
         filter: Filter::new(args.filters),
         labels: LabelCache::default(),
         workspaces: Workspaces::default(),
+        runs: Runs::default(),
         trees: Vec::new(),
         text: Kept::default(),
         seen: 0,
@@ -71,7 +73,7 @@ pub(crate) fn main(program: &str, args: TreeArgs) -> ExitCode {
     finish(program, painted, is_read)
 }
 
-/// The processes and gaps of one workspace.
+/// The processes and gaps of one workspace, also if its labels change.
 #[derive(Default)]
 struct Tree {
     forest: Forest<TextAt>,
@@ -82,7 +84,7 @@ struct Building {
     filter: Filter,
     labels: LabelCache,
     workspaces: Workspaces,
-    /// By the number of the workspace.
+    runs: Runs,
     trees: Vec<Tree>,
     text: Kept,
     /// Number of lines so far, which is the order of everything.
@@ -91,22 +93,20 @@ struct Building {
 
 impl Building {
     /// Writes the trees to standard output.
-    fn paint(self, is_colored: bool) -> io::Result<()> {
+    fn paint(mut self, is_colored: bool) -> io::Result<()> {
         let mut out = io::BufWriter::with_capacity(256 * 1024, io::stdout().lock());
-        let names = self.workspaces.names();
-        let mut trees = names.iter().zip(self.trees);
-        let (text, seen) = (&self.text, self.seen);
+        let trees = std::mem::take(&mut self.trees);
+        let mut trees = (0..).zip(trees).map(|(at, tree)| self.finished(at, tree));
+        let text = &self.text;
         // While this thread writes a tree, others paint the next ones.
-        while let Some((name, first)) = trees.next() {
+        while let Some(first) = trees.next() {
             let next: Vec<_> = trees.by_ref().take(threads() - 1).collect();
             thread::scope(|scope| {
                 let next: Vec<_> = next
                     .into_iter()
-                    .map(|(name, tree)| {
-                        scope.spawn(move || tree.painted(name, text, seen, is_colored))
-                    })
+                    .map(|tree| scope.spawn(move || tree.painted(text, is_colored)))
                     .collect();
-                first.paint(&mut out, name, text, seen, is_colored)?;
+                first.paint(&mut out, text, is_colored)?;
                 for painted in next {
                     let painted = painted
                         .join()
@@ -118,70 +118,87 @@ impl Building {
         }
         out.flush()
     }
-}
 
-impl Tree {
-    fn paint(
-        self,
-        out: &mut impl Write,
-        name: &Name,
-        text: &Kept,
-        seen: u64,
-        is_colored: bool,
-    ) -> io::Result<()> {
-        let gaps = self.gaps.finish(seen);
-        let forest = self.forest.linked();
-        paint::paint(out, &title(name), &forest, &gaps, text, is_colored)
+    fn finished(&self, at: usize, tree: Tree) -> Finished {
+        let open = self.runs.open(at).map(|run| self.runs.id(run));
+        Finished {
+            title: self.title(at),
+            gaps: tree.gaps.finish(self.seen, open),
+            forest: tree.forest,
+        }
     }
 
-    fn painted(self, name: &Name, text: &Kept, seen: u64, is_colored: bool) -> io::Result<Vec<u8>> {
+    /// The names of the workspaces of a tree; empty if they have none.
+    fn title(&self, tree: usize) -> String {
+        let names = self.workspaces.names();
+        let mut title = String::new();
+        for workspace in self.runs.workspaces(tree) {
+            let Some(name) = names.get(*workspace) else {
+                continue;
+            };
+            let mut separator = if title.is_empty() { "" } else { ", then " };
+            let parts = [name.user(), name.workspace(), name.run()];
+            for part in parts.into_iter().flatten() {
+                title.push_str(separator);
+                push_escaped(&mut title, part);
+                separator = "/";
+            }
+        }
+        title
+    }
+}
+
+/// A tree of which everything is known.
+struct Finished {
+    title: String,
+    gaps: Vec<Gap>,
+    forest: Forest<TextAt>,
+}
+
+impl Finished {
+    fn paint(self, out: &mut impl Write, text: &Kept, is_colored: bool) -> io::Result<()> {
+        let forest = self.forest.linked();
+        paint::paint(out, &self.title, &forest, &self.gaps, text, is_colored)
+    }
+
+    fn painted(self, text: &Kept, is_colored: bool) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.paint(&mut bytes, name, text, seen, is_colored)?;
+        self.paint(&mut bytes, text, is_colored)?;
         Ok(bytes)
     }
 }
 
-/// The name of a workspace; empty if it has none.
-fn title(name: &Name) -> String {
-    let mut title = String::new();
-    let parts = [name.user(), name.workspace(), name.run()];
-    for part in parts.into_iter().flatten() {
-        if !title.is_empty() {
-            title.push('/');
-        }
-        push_escaped(&mut title, part);
-    }
-    title
-}
-
 impl Consumer for Building {
     fn record(&mut self, record: &Record<'_>, _: &[u8]) -> Result<(), Stop> {
+        let seen = self.runs.take(record);
         let labels = self.labels.get(record.fields.labels);
         if !self.filter.is_in_scope(record, &labels) {
             return Ok(());
         }
-        let at = self.workspaces.number(record, &labels);
-        if at == self.trees.len() {
+        let workspace = self.workspaces.number(record, &labels);
+        let Place { tree, boot } = self.runs.place(seen.run, workspace);
+        if tree == self.trees.len() {
             self.trees.push(Tree::default());
         }
         self.seen += 1;
         let is_wanted = self.filter.wants(record, &labels);
-        let Some(tree) = self.trees.get_mut(at) else {
+        let Some(tree) = self.trees.get_mut(tree) else {
             return Ok(());
         };
         if self.filter.is_in_period(record) {
-            tree.gaps.line(self.seen, record);
+            self.runs.show(seen.run);
+            tree.gaps.line(self.seen, record, seen.missing.as_ref());
         }
         match (&*record.msg, &record.fields.event) {
             ("exec", Some(event)) => {
                 let text = self.text.exec(record, event);
-                tree.forest.exec(self.seen, event, text, is_wanted);
+                tree.forest.exec(self.seen, boot, event, text, is_wanted);
             }
             ("exec_failed", Some(event)) if is_wanted => {
                 let text = self.text.failed_exec(record, event);
-                tree.forest.failed_exec(self.seen, event, text);
+                tree.forest.failed_exec(self.seen, boot, event, text);
             }
-            ("exit", Some(event)) => tree.forest.exit(event),
+            ("exit", Some(event)) => tree.forest.exit(boot, event),
             _ => {}
         }
         Ok(())

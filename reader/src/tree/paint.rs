@@ -168,7 +168,7 @@ impl<'a, W: Write> Painter<'a, W> {
     }
 
     fn process_line(&mut self, process: &Process) -> io::Result<()> {
-        let pid = process.pid.to_string();
+        let pid = process.pid().to_string();
         self.styled(color(AnsiColor::Cyan), &pid)?;
         self.out.write_all(b" ")?;
         match process.exec {

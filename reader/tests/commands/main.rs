@@ -8,6 +8,7 @@ mod files;
 mod generated_logs;
 mod live_commands_follow_a_log;
 mod long_argv_is_one_exec;
+mod runs_have_their_trees;
 mod show_chooses_lines;
 mod tree_and_top_count_everything;
 mod verify_reads_what_people_have;

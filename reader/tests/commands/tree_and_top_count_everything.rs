@@ -9,14 +9,14 @@ use crate::files::{file, output_of, plain};
 use crate::generated_logs::{self, EXECS};
 
 /// A line, from its `msg` and fields.
-fn line(second: u32, number: u64, msg: &str, fields: &str) -> String {
+pub(crate) fn line(second: u32, number: u64, msg: &str, fields: &str) -> String {
     format!(r#"{{"ts":"2026-11-24T04:04:{second:02}.000000000Z","level":"INFO","msg":"{msg}","#)
         + r#""fields":{"labels":{"username":"jessie","workspace_name":"demo"},"#
         + &format!(r#"{fields},"run":"aabbccddeeff","line":{number}}}}}"#)
 }
 
 /// An exec of the process (pid, start) with the parent (pid, start).
-fn exec(
+pub(crate) fn exec(
     (second, number): (u32, u64),
     (pid, start): (u64, u64),
     (ppid, ppid_start): (u64, u64),
@@ -33,7 +33,7 @@ fn exec(
     )
 }
 
-fn tree_of(lines: &[String], filters: &[&str]) -> String {
+pub(crate) fn tree_of(lines: &[String], filters: &[&str]) -> String {
     let directory = TempDir::new().unwrap();
     let log = file(directory.path(), "log", plain(lines).as_bytes());
     let time = |second| format!("2026-11-24T04:04:{second:02}.000Z ");
@@ -93,17 +93,17 @@ jessie/demo
 fn the_first_process_of_a_container_is_below_the_one_that_started_it() {
     let lines = [
         exec(
-            (1, 1),
+            (1, 0),
             (10, 100),
             (5, 50),
             (10, 0),
             "unshare --pid --fork sh",
         ),
         // Both parents are outside the PID namespace; only that of 11 has a line.
-        exec((2, 2), (11, 110), (10, 100), (10, 0), "sh"),
-        exec((3, 3), (12, 120), (6, 60), (12, 0), "nsenter from the node"),
+        exec((2, 1), (11, 110), (10, 100), (10, 0), "sh"),
+        exec((3, 2), (12, 120), (6, 60), (12, 0), "nsenter from the node"),
         // Without its start, the parent of 13 might be a process of the node.
-        exec((4, 4), (13, 130), (10, 0), (13, 0), "unknown"),
+        exec((4, 3), (13, 130), (10, 0), (13, 0), "unknown"),
     ];
     assert_eq!(
         tree_of(&lines, &["--msg", "exec"]),

@@ -2,19 +2,40 @@
 //!
 //! An exec is known by a `T`, which says where its text is.
 
+mod linked;
+
 use std::collections::{HashMap, hash_map::Entry};
 
 use foldhash::fast::RandomState;
 
 use crate::record::Event;
 
+pub(crate) use linked::Linked;
+
 /// Number of a process in the forest.
 pub(crate) type Number = u32;
 
-/// A process: its id on the node, and when it was forked.
+/// A process id on the node, in one of its boots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Pid {
+    boot: u32,
+    /// A process id of Linux has at most 22 bits.
+    id: u32,
+}
+
+impl Pid {
+    fn new(boot: u32, id: u64) -> Self {
+        Self {
+            boot,
+            id: u32::try_from(id).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// A process: its id, and when it was forked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
-    pid: u64,
+    pid: Pid,
     start: u64,
 }
 
@@ -37,11 +58,11 @@ pub(crate) enum End {
 /// A process.
 #[derive(Debug)]
 pub(crate) struct Process<T> {
-    pub(crate) pid: u64,
+    pid: Pid,
     start: u64,
     /// The parent, as its first exec names it.
     parent: Option<Parent>,
-    sid: u64,
+    sid: Pid,
     /// Place in the order of lines.
     pub(crate) order: u64,
     /// Its first exec; `None` if it only forked, or no exec of it was taken.
@@ -51,6 +72,13 @@ pub(crate) struct Process<T> {
     pub(crate) is_wanted: bool,
     /// Whether the link to the process above is by session.
     pub(crate) is_by_session: bool,
+}
+
+impl<T> Process<T> {
+    /// Its id on the node.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.id
+    }
 }
 
 /// An exec of a process after its first one, or a failed exec.
@@ -71,19 +99,6 @@ pub(crate) struct Forest<T> {
     deeds: Vec<Deed<T>>,
 }
 
-/// Processes with their children.
-#[derive(Debug)]
-pub(crate) struct Linked<T> {
-    pub(crate) processes: Vec<Process<T>>,
-    /// The deeds, by process and order.
-    pub(crate) deeds: Vec<Deed<T>>,
-    /// The children of each process, in the order of lines.
-    children: Vec<Number>,
-    /// Where the children of each process begin in `children`. The roots follow those of the last
-    /// process.
-    begins: Vec<u32>,
-}
-
 /// Processes, and the number of the process above each.
 pub(crate) type Links<T> = (Vec<Process<T>>, Vec<Option<Number>>);
 
@@ -102,11 +117,12 @@ impl<T: Copy> Forest<T> {
     pub(crate) fn exec(
         &mut self,
         order: u64,
+        boot: u32,
         event: &Event<'_>,
         text: T,
         is_wanted: bool,
     ) -> Option<Number> {
-        let number = self.process(order, event)?;
+        let number = self.process(order, boot, event)?;
         let process = self.processes.get_mut(number as usize)?;
         process.is_wanted |= is_wanted;
         if process.exec.is_none() {
@@ -123,8 +139,14 @@ impl<T: Copy> Forest<T> {
     }
 
     /// Takes an exec that failed. Returns its process.
-    pub(crate) fn failed_exec(&mut self, order: u64, event: &Event<'_>, text: T) -> Option<Number> {
-        let number = self.process(order, event)?;
+    pub(crate) fn failed_exec(
+        &mut self,
+        order: u64,
+        boot: u32,
+        event: &Event<'_>,
+        text: T,
+    ) -> Option<Number> {
+        let number = self.process(order, boot, event)?;
         if let Some(process) = self.processes.get_mut(number as usize) {
             process.is_wanted = true;
         }
@@ -138,8 +160,10 @@ impl<T: Copy> Forest<T> {
     }
 
     /// Takes the end of a process.
-    pub(crate) fn exit(&mut self, event: &Event<'_>) {
-        let Some(key) = key_of(event) else { return };
+    pub(crate) fn exit(&mut self, boot: u32, event: &Event<'_>) {
+        let Some(key) = key_of(boot, event) else {
+            return;
+        };
         let number = self.by_key.get(&key).copied();
         let process = number.and_then(|number| self.processes.get_mut(number as usize));
         let Some(process) = process else { return };
@@ -153,24 +177,28 @@ impl<T: Copy> Forest<T> {
     }
 
     /// The process of an event.
-    fn process(&mut self, order: u64, event: &Event<'_>) -> Option<Number> {
-        let key = key_of(event)?;
+    fn process(&mut self, order: u64, boot: u32, event: &Event<'_>) -> Option<Number> {
+        let key = key_of(boot, event)?;
         let is_outside = event.ns_ppid == Some(0);
         let start = event.ppid_start.unwrap_or(0);
         // Without the parent's start, a process of the node could be taken for the workspace's.
         let is_known = |ppid: &u64| *ppid > 0 && (!is_outside || start > 0);
-        let parent = event.ppid.filter(is_known).map(|pid| Parent {
-            key: Key { pid, start },
+        let parent = event.ppid.filter(is_known).map(|ppid| Parent {
+            key: Key {
+                pid: Pid::new(boot, ppid),
+                start,
+            },
             is_outside,
         });
-        self.find_or_add(key, parent, event.sid.unwrap_or(0), order)
+        let sid = Pid::new(boot, event.sid.unwrap_or(0));
+        self.find_or_add(key, parent, sid, order)
     }
 
     fn find_or_add(
         &mut self,
         key: Key,
         parent: Option<Parent>,
-        sid: u64,
+        sid: Pid,
         order: u64,
     ) -> Option<Number> {
         let free = match self.by_key.entry(key) {
@@ -253,7 +281,7 @@ impl<T: Copy> Forest<T> {
         }
         // A process that has made its own session says nothing about that of its parent.
         let sid = if process.sid == process.pid {
-            0
+            Pid::default()
         } else {
             process.sid
         };
@@ -283,15 +311,15 @@ impl<T: Copy> Forest<T> {
     }
 }
 
-fn key_of(event: &Event<'_>) -> Option<Key> {
+fn key_of(boot: u32, event: &Event<'_>) -> Option<Key> {
     Some(Key {
-        pid: event.pid?,
+        pid: Pid::new(boot, event.pid?),
         start: event.start.unwrap_or(0),
     })
 }
 
 /// Processes by their id and start.
-struct ByPid(Vec<(u64, u64, Number)>);
+struct ByPid(Vec<(Pid, u64, Number)>);
 
 impl ByPid {
     fn of<T>(processes: &[Process<T>]) -> Self {
@@ -302,102 +330,11 @@ impl ByPid {
     }
 
     /// The last process with this id that was forked until a time.
-    fn last(&self, pid: u64, until: u64) -> Option<Number> {
+    fn last(&self, pid: Pid, until: u64) -> Option<Number> {
         let end = self
             .0
             .partition_point(|(id, start, _)| (*id, *start) <= (pid, until));
         let (found, _, number) = self.0.get(end.checked_sub(1)?)?;
         Some(*number).filter(|_| *found == pid)
     }
-}
-
-impl<T: Copy> Linked<T> {
-    fn new(
-        mut processes: Vec<Process<T>>,
-        mut deeds: Vec<Deed<T>>,
-        above: &[Option<Number>],
-        kept: &[bool],
-    ) -> Self {
-        // A process without lines is where its first child is.
-        for (number, above) in above.iter().enumerate() {
-            let order = processes.get(number).map_or(0, |process| process.order);
-            if let Some(above) = above.and_then(|above| processes.get_mut(above as usize))
-                && above.exec.is_none()
-            {
-                above.order = above.order.min(order);
-            }
-        }
-        let roots = processes.len();
-        let slot = |number: usize| {
-            above
-                .get(number)
-                .copied()
-                .flatten()
-                .map_or(roots, |n| n as usize)
-        };
-        let mut begins = vec![0_u32; roots + 2];
-        let shown = || (0..roots).filter(|number| kept.get(*number) == Some(&true));
-        for number in shown() {
-            if let Some(count) = begins.get_mut(slot(number) + 1) {
-                *count += 1;
-            }
-        }
-        let mut sum = 0;
-        for count in &mut begins {
-            sum += *count;
-            *count = sum;
-        }
-        let mut next = begins.clone();
-        let mut children = vec![0; sum as usize];
-        for number in shown() {
-            if let Some(at) = next.get_mut(slot(number)) {
-                if let Some(place) = children.get_mut(*at as usize) {
-                    *place = number as Number;
-                }
-                *at += 1;
-            }
-        }
-        let order = |number: &Number| processes.get(*number as usize).map(|process| process.order);
-        for slot in 0..=roots {
-            if let Some(range) = range(&begins, slot)
-                && let Some(same) = children.get_mut(range)
-            {
-                same.sort_unstable_by_key(order);
-            }
-        }
-        deeds.sort_unstable_by_key(|deed| (deed.process, deed.order));
-        Self {
-            processes,
-            deeds,
-            children,
-            begins,
-        }
-    }
-
-    /// The processes that are below no other.
-    pub(crate) fn roots(&self) -> &[Number] {
-        self.children_at(self.processes.len())
-    }
-
-    /// The children of a process.
-    pub(crate) fn children(&self, number: Number) -> &[Number] {
-        self.children_at(number as usize)
-    }
-
-    fn children_at(&self, slot: usize) -> &[Number] {
-        range(&self.begins, slot)
-            .and_then(|range| self.children.get(range))
-            .unwrap_or_default()
-    }
-
-    /// The deeds of a process, in the order of lines.
-    pub(crate) fn deeds(&self, number: Number) -> &[Deed<T>] {
-        let start = self.deeds.partition_point(|deed| deed.process < number);
-        let end = self.deeds.partition_point(|deed| deed.process <= number);
-        self.deeds.get(start..end).unwrap_or_default()
-    }
-}
-
-fn range(begins: &[u32], slot: usize) -> Option<std::ops::Range<usize>> {
-    Some(*begins.get(slot)? as usize..*begins.get(slot + 1)? as usize)
 }

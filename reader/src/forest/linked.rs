@@ -1,0 +1,107 @@
+//! The processes of a workspace with their children.
+
+use super::{Deed, Number, Process};
+
+/// Processes with their children.
+#[derive(Debug)]
+pub(crate) struct Linked<T> {
+    pub(crate) processes: Vec<Process<T>>,
+    /// The deeds, by process and order.
+    pub(crate) deeds: Vec<Deed<T>>,
+    /// The children of each process, in the order of lines.
+    children: Vec<Number>,
+    /// Where the children of each process begin in `children`. The roots follow those of the last
+    /// process.
+    begins: Vec<u32>,
+}
+
+impl<T: Copy> Linked<T> {
+    pub(super) fn new(
+        mut processes: Vec<Process<T>>,
+        mut deeds: Vec<Deed<T>>,
+        above: &[Option<Number>],
+        kept: &[bool],
+    ) -> Self {
+        // A process without lines is where its first child is.
+        for (number, above) in above.iter().enumerate() {
+            let order = processes.get(number).map_or(0, |process| process.order);
+            if let Some(above) = above.and_then(|above| processes.get_mut(above as usize))
+                && above.exec.is_none()
+            {
+                above.order = above.order.min(order);
+            }
+        }
+        let roots = processes.len();
+        let slot = |number: usize| {
+            above
+                .get(number)
+                .copied()
+                .flatten()
+                .map_or(roots, |n| n as usize)
+        };
+        let mut begins = vec![0_u32; roots + 2];
+        let shown = || (0..roots).filter(|number| kept.get(*number) == Some(&true));
+        for number in shown() {
+            if let Some(count) = begins.get_mut(slot(number) + 1) {
+                *count += 1;
+            }
+        }
+        let mut sum = 0;
+        for count in &mut begins {
+            sum += *count;
+            *count = sum;
+        }
+        let mut next = begins.clone();
+        let mut children = vec![0; sum as usize];
+        for number in shown() {
+            if let Some(at) = next.get_mut(slot(number)) {
+                if let Some(place) = children.get_mut(*at as usize) {
+                    *place = number as Number;
+                }
+                *at += 1;
+            }
+        }
+        let order = |number: &Number| processes.get(*number as usize).map(|process| process.order);
+        for slot in 0..=roots {
+            if let Some(range) = range(&begins, slot)
+                && let Some(same) = children.get_mut(range)
+            {
+                same.sort_unstable_by_key(order);
+            }
+        }
+        deeds.sort_unstable_by_key(|deed| (deed.process, deed.order));
+        Self {
+            processes,
+            deeds,
+            children,
+            begins,
+        }
+    }
+
+    /// The processes that are below no other.
+    pub(crate) fn roots(&self) -> &[Number] {
+        self.children_at(self.processes.len())
+    }
+
+    /// The children of a process.
+    pub(crate) fn children(&self, number: Number) -> &[Number] {
+        self.children_at(number as usize)
+    }
+
+    fn children_at(&self, slot: usize) -> &[Number] {
+        range(&self.begins, slot)
+            .and_then(|range| self.children.get(range))
+            .unwrap_or_default()
+    }
+
+    /// The deeds of a process, in the order of lines.
+    pub(crate) fn deeds(&self, number: Number) -> &[Deed<T>] {
+        let start = self.deeds.partition_point(|deed| deed.process < number);
+        let end = self.deeds.partition_point(|deed| deed.process <= number);
+        self.deeds.get(start..end).unwrap_or_default()
+    }
+}
+
+fn range(begins: &[u32], slot: usize) -> Option<std::ops::Range<usize>> {
+    Some(*begins.get(slot)? as usize..*begins.get(slot + 1)? as usize)
+}

@@ -1,0 +1,245 @@
+//! The runs of a log: which of their lines are missing, whether they have ended, and of which tree
+//! of processes each is.
+
+use std::{collections::HashMap, ops::RangeInclusive};
+
+use foldhash::fast::RandomState;
+
+use crate::record::Record;
+
+/// Maximum number of runs that are followed; the lines of others are not checked.
+const RUNS: usize = 10_000;
+
+/// A run.
+#[derive(Debug)]
+struct Run {
+    id: String,
+    /// Number of its next line.
+    next: u64,
+    has_ended: bool,
+    /// Whether its last line so far is shown.
+    is_shown: bool,
+    boot: Option<String>,
+    /// The run before.
+    previous: Option<usize>,
+    /// The workspace of its last line.
+    workspace: usize,
+    place: Option<Place>,
+}
+
+/// What a line says about its run.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Number of the run; `None` if the line has none, or there are too many.
+    pub(crate) run: Option<usize>,
+    /// The run before, if this is the first line of a run.
+    pub(crate) previous: Option<usize>,
+    /// The numbers of the lines that are missing before the line.
+    pub(crate) missing: Option<RangeInclusive<u64>>,
+}
+
+/// Where the processes of a line are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Number of the tree.
+    pub(crate) tree: usize,
+    /// Number of the boot in the tree: process ids of different boots have nothing in common.
+    pub(crate) boot: u32,
+}
+
+/// What a tree consists of.
+#[derive(Debug, Default)]
+struct Tree {
+    /// Numbers of its workspaces: several if the labels of a run have changed.
+    workspaces: Vec<usize>,
+    /// Ids of its boots; `None` if the log does not have it.
+    boots: Vec<Option<String>>,
+}
+
+/// The runs so far.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
+    runs: Vec<Run>,
+    by_id: HashMap<String, usize, RandomState>,
+    trees: Vec<Tree>,
+    /// The tree of each workspace.
+    by_workspace: HashMap<usize, usize, RandomState>,
+    /// The run of the last line.
+    last: Option<usize>,
+}
+
+impl Runs {
+    /// Takes a line. All lines must be given, whether or not they are shown.
+    pub(crate) fn take(&mut self, record: &Record<'_>) -> Seen {
+        let id = record.fields.run.as_deref();
+        let Some(at) = id.and_then(|id| self.find_or_add(id)) else {
+            return Seen::default();
+        };
+        self.last = Some(at);
+        let previous = if *record.msg == *"tracing_started" {
+            self.begin(at, record)
+        } else {
+            None
+        };
+        let Some(run) = self.runs.get_mut(at) else {
+            return Seen::default();
+        };
+        run.has_ended |= *record.msg == *"tracing_stopped";
+        run.is_shown = false;
+        let missing = record.fields.line.and_then(|number| {
+            let expected = run.next;
+            run.next = number.saturating_add(record.lines).max(expected);
+            (number > expected).then(|| expected..=number - 1)
+        });
+        Seen {
+            run: Some(at),
+            previous,
+            missing,
+        }
+    }
+
+    fn find_or_add(&mut self, id: &str) -> Option<usize> {
+        let is_it = |at: &usize| self.runs.get(*at).is_some_and(|run| run.id == id);
+        if let Some(at) = self.last.filter(is_it) {
+            return Some(at);
+        }
+        if let Some(at) = self.by_id.get(id) {
+            return Some(*at);
+        }
+        let at = self.runs.len();
+        if at == RUNS {
+            return None;
+        }
+        self.by_id.insert(id.to_owned(), at);
+        self.runs.push(Run {
+            id: id.to_owned(),
+            next: 0,
+            has_ended: false,
+            is_shown: false,
+            boot: None,
+            previous: None,
+            workspace: 0,
+            place: None,
+        });
+        Some(at)
+    }
+
+    /// Takes the first line of a run. Returns the run before.
+    fn begin(&mut self, at: usize, record: &Record<'_>) -> Option<usize> {
+        let previous = record.fields.previous_run.as_ref();
+        let previous = previous.and_then(|previous| self.by_id.get(previous.run.as_deref()?));
+        let previous = previous.copied().filter(|previous| *previous != at);
+        if let Some(previous) = previous.and_then(|previous| self.runs.get_mut(previous)) {
+            previous.has_ended = true;
+        }
+        if let Some(run) = self.runs.get_mut(at) {
+            run.boot = record.fields.boot_id.as_deref().map(str::to_owned);
+            run.previous = previous;
+        }
+        previous
+    }
+
+    /// The place of a line of this run and workspace. A run stays in its tree if its labels change,
+    /// and the next run follows it there.
+    pub(crate) fn place(&mut self, run: Option<usize>, workspace: usize) -> Place {
+        let known = run.and_then(|run| self.runs.get(run));
+        let Some(Run {
+            place: Some(place),
+            workspace: before,
+            ..
+        }) = known
+        else {
+            return self.new_place(run, workspace);
+        };
+        let place = *place;
+        if *before != workspace {
+            self.join(run, place, workspace);
+        }
+        place
+    }
+
+    fn new_place(&mut self, run: Option<usize>, workspace: usize) -> Place {
+        let of = |run: usize| self.runs.get(run);
+        let before = run.and_then(of).and_then(|run| run.previous);
+        let before = before.and_then(of).and_then(|run| run.place);
+        let of_workspace = self.by_workspace.get(&workspace).copied();
+        let tree = before.map(|place| place.tree).or(of_workspace);
+        let tree = tree.unwrap_or(self.trees.len());
+        if tree == self.trees.len() {
+            self.trees.push(Tree::default());
+        }
+        let boot = run.and_then(|run| self.runs.get(run)?.boot.clone());
+        let boot = self.trees.get_mut(tree).map_or(0, |tree| tree.boot(boot));
+        let place = Place { tree, boot };
+        self.join(run, place, workspace);
+        place
+    }
+
+    /// Notes that lines of this run and workspace are in this place.
+    fn join(&mut self, run: Option<usize>, place: Place, workspace: usize) {
+        if let Some(run) = run.and_then(|run| self.runs.get_mut(run)) {
+            run.place = Some(place);
+            run.workspace = workspace;
+        }
+        self.by_workspace.entry(workspace).or_insert(place.tree);
+        if let Some(tree) = self.trees.get_mut(place.tree)
+            && !tree.workspaces.contains(&workspace)
+        {
+            tree.workspaces.push(workspace);
+        }
+    }
+
+    /// Notes that the last line of a run is shown.
+    pub(crate) fn show(&mut self, run: Option<usize>) {
+        if let Some(run) = run.and_then(|run| self.runs.get_mut(run)) {
+            run.is_shown = true;
+        }
+    }
+
+    /// The id of a run.
+    pub(crate) fn id(&self, run: usize) -> &str {
+        self.runs.get(run).map_or("?", |run| &run.id)
+    }
+
+    /// Whether the last line of a run is shown, and is not the end of the run.
+    pub(crate) fn is_open(&self, run: usize) -> bool {
+        let run = self.runs.get(run);
+        run.is_some_and(|run| run.is_shown && !run.has_ended)
+    }
+
+    /// The runs of a tree that are [open](Self::is_open).
+    pub(crate) fn open(&self, tree: usize) -> impl Iterator<Item = usize> {
+        let runs = self.runs.iter().enumerate();
+        let of_tree = runs.filter(move |(_, run)| run.place.is_some_and(|is| is.tree == tree));
+        of_tree.map(|(at, _)| at).filter(|at| self.is_open(*at))
+    }
+
+    /// The workspaces of a tree, in their order.
+    pub(crate) fn workspaces(&self, tree: usize) -> &[usize] {
+        self.trees
+            .get(tree)
+            .map_or(&[], |tree| tree.workspaces.as_slice())
+    }
+}
+
+impl Tree {
+    /// The number of a boot. A run without its first line is of the boot before, as far as the log
+    /// shows.
+    fn boot(&mut self, id: Option<String>) -> u32 {
+        let found = match &id {
+            Some(_) => self.boots.iter().position(|boot| *boot == id),
+            None => self.boots.len().checked_sub(1),
+        };
+        let at = found.unwrap_or_else(|| match self.boots.last_mut() {
+            Some(last) if last.is_none() => {
+                *last = id;
+                self.boots.len() - 1
+            }
+            _ => {
+                self.boots.push(id);
+                self.boots.len() - 1
+            }
+        });
+        u32::try_from(at).unwrap_or(u32::MAX)
+    }
+}
