@@ -105,11 +105,11 @@ struct Turn<'a, C> {
 }
 
 /// What the threads share.
-struct Shared<'a, C> {
+struct Shared<'r, 's, C> {
     receiver: Mutex<Receiver<Batch>>,
-    turn: Mutex<Turn<'a, C>>,
+    turn: Mutex<Turn<'r, C>>,
     has_changed: Condvar,
-    is_stopped: &'a AtomicBool,
+    is_stopped: &'s AtomicBool,
 }
 
 /// A lock that another thread may have held when it panicked: that panic ends the program.
@@ -117,7 +117,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<C: Consumer> Shared<'_, C> {
+impl<C: Consumer> Shared<'_, '_, C> {
     /// Reads the keys of the lines of batches, until there are no more.
     fn work(&self) {
         loop {
@@ -177,6 +177,24 @@ pub(crate) fn read_all<C: Consumer + Send>(
     files: &[PathBuf],
     consumer: &mut C,
 ) -> bool {
+    let (reading, errors) = read(files, consumer);
+    for error in &errors {
+        eprintln!("{program}: {error}");
+    }
+    reading.report(program) && errors.is_empty()
+}
+
+/// Reads all files, which are read again later: what cannot be read is named then.
+pub(crate) fn scan<C: Consumer + Send>(files: &[PathBuf], consumer: &mut C) {
+    let (reading, _) = read(files, consumer);
+    reading.end_progress();
+}
+
+/// Reads all files. Returns the files that could not be read.
+fn read<'a, C: Consumer + Send>(
+    files: &[PathBuf],
+    consumer: &'a mut C,
+) -> (Reading<'a, C>, Vec<SourceError>) {
     let is_stopped = AtomicBool::new(false);
     let threads = threads();
     let (sender, receiver) = sync_channel(threads);
@@ -190,7 +208,7 @@ pub(crate) fn read_all<C: Consumer + Send>(
         has_changed: Condvar::new(),
         is_stopped: &is_stopped,
     };
-    let is_read = thread::scope(|scope| {
+    let errors = thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| shared.work());
         }
@@ -200,7 +218,7 @@ pub(crate) fn read_all<C: Consumer + Send>(
             sender,
             is_stopped: &is_stopped,
         };
-        read_files(program, files, batches)
+        read_files(files, batches)
     });
     let turn = shared
         .turn
@@ -211,27 +229,26 @@ pub(crate) fn read_all<C: Consumer + Send>(
         // At the end it makes no difference whether more is wanted.
         let _ = reading.end_all();
     }
-    reading.report(program) && is_read
+    (reading, errors)
 }
 
-/// Gives the lines of all files to the threads. Returns whether all could be read.
-fn read_files(program: &str, files: &[PathBuf], mut batches: Batches<'_>) -> bool {
+/// Gives the lines of all files to the threads. Returns the files that could not be read.
+fn read_files(files: &[PathBuf], mut batches: Batches<'_>) -> Vec<SourceError> {
     let mut lines = Lines::default();
-    let mut is_read = true;
+    let mut errors = Vec::new();
     for path in files {
         match batches.file(path, &mut lines) {
             Ok(Ok(())) => {}
-            Ok(Err(Stop)) => return is_read,
+            Ok(Err(Stop)) => return errors,
             Err(error) => {
-                eprintln!("{program}: {error}");
-                is_read = false;
+                errors.push(error);
                 let ended = lines.end_file(&mut batches).and_then(|_| batches.send());
                 if ended.is_err() {
-                    return is_read;
+                    return errors;
                 }
             }
         }
     }
     let _ = lines.finish(&mut batches).and_then(|()| batches.send());
-    is_read
+    errors
 }

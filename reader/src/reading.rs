@@ -90,10 +90,15 @@ impl<'a, C: Consumer> Reading<'a, C> {
         self.name = escaped(&name_of(path));
     }
 
+    /// Ends the line on the terminal that shows how much is read.
+    pub(crate) fn end_progress(&self) {
+        self.progress.end();
+    }
+
     /// Names on standard error what could not be read. Returns `false` if that is all there is:
     /// then the files are no log.
     pub(crate) fn report(&self, program: &str) -> bool {
-        self.progress.end();
+        self.end_progress();
         if self.unreadable == 0 {
             return true;
         }

@@ -83,7 +83,7 @@ pub(crate) fn main(program: &str, args: ConvertArgs) -> ExitCode {
         }
     };
     let mut converting = Converting {
-        filter: Filter::new(args.filters),
+        filter: Filter::of(program, args.filters, &args.files.files),
         labels: LabelCache::default(),
         boots: Boots::default(),
         format: args.to,
@@ -114,13 +114,21 @@ impl<W: Write> Consumer for Converting<W> {
     fn record(&mut self, record: &Record<'_>, line: &[u8]) -> Result<(), Stop> {
         self.boots.line(record);
         let labels = self.labels.get(record.fields.labels);
-        if !self.filter.wants(record, &labels) {
+        let is_wanted = self.filter.wants(record, &labels);
+        // In a trace, each slice has its end, also by an event that the filters leave out.
+        let is_end = || {
+            self.format == Format::Perfetto
+                && matches!(&*record.msg, "exec" | "exit")
+                && self.filter.is_in_scope(record, &labels)
+        };
+        if !is_wanted && !is_end() {
             return Ok(());
         }
         let Some(event) = Converted::of(record, &labels, line, &self.boots) else {
             return Ok(());
         };
         let written = match self.format {
+            Format::Perfetto if !is_wanted => self.perfetto.end_of(&event, &mut self.out),
             Format::Ecs => writeln!(self.out, "{}", ecs::document(&event)),
             Format::Ocsf => writeln!(self.out, "{}", ocsf::event(&event)),
             Format::Perfetto => self.perfetto.event(&event, &mut self.out),

@@ -18,6 +18,7 @@ use super::{
         Trace, TracePacket, TrackDescriptor, TrackEvent,
     },
 };
+use crate::record::Event;
 
 /// Maximum number of execs whose end is awaited; beyond it, the oldest becomes an instant.
 const AWAITED: usize = 100_000;
@@ -53,25 +54,13 @@ impl Perfetto {
             self.has_begun = true;
             write(out, clocks(time))?;
         }
-        let names = [of.labels.user(), of.labels.workspace()];
-        let names: Vec<&str> = names.into_iter().flatten().collect();
-        let names = match names.is_empty() {
-            true => of
-                .record
-                .fields
-                .run
-                .as_deref()
-                .unwrap_or("execs")
-                .to_owned(),
-            false => names.join("/"),
-        };
+        let names = names(of);
         let workspace = number(("workspace", &names));
         self.describe(workspace, None, &names, out)?;
         let Some(event) = of.event else {
             return self.gap(of, workspace, out);
         };
-        let key = (&names, event.pid, event.start);
-        let track = number(("process", key));
+        let track = track(&names, event);
         let program = event.program().or(event.comm.as_deref()).unwrap_or("?");
         let pid = event.pid.unwrap_or(0);
         let name = format!("{} {pid}", base_name(program));
@@ -86,6 +75,17 @@ impl Perfetto {
                 write(out, at(time, INSTANT, slice(of, track)))
             }
             _ => self.end(track, Some(time), out),
+        }
+    }
+
+    /// Ends the exec of a process at an event that is not itself wanted.
+    pub(super) fn end_of(&mut self, of: &Converted<'_>, out: &mut impl Write) -> io::Result<()> {
+        match of.event {
+            Some(event) if !self.open.is_empty() => {
+                let time = nanoseconds(of.time());
+                self.end(track(&names(of), event), Some(time), out)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -254,6 +254,22 @@ fn slice(of: &Converted<'_>, track: u64) -> TrackEvent {
         categories: vec![of.record.msg.to_string()],
         name: Some(cut(&of.message())),
     }
+}
+
+/// The names of the user and the workspace; the run, if lines have neither.
+fn names(of: &Converted<'_>) -> String {
+    let names = [of.labels.user(), of.labels.workspace()];
+    let names: Vec<&str> = names.into_iter().flatten().collect();
+    if names.is_empty() {
+        let run = of.record.fields.run.as_deref();
+        return run.unwrap_or("execs").to_owned();
+    }
+    names.join("/")
+}
+
+/// The track of a process.
+fn track(names: &str, event: &Event<'_>) -> u64 {
+    number(("process", (names, event.pid, event.start)))
 }
 
 fn cut(text: &str) -> String {

@@ -1,7 +1,10 @@
 //! Which lines are wanted.
 
+mod descendants;
 mod moment;
 mod under;
+
+use std::path::PathBuf;
 
 use clap::Args;
 use regex::Regex;
@@ -11,6 +14,7 @@ use crate::{
     record::{Event, Record},
 };
 
+use descendants::Descendants;
 pub(crate) use moment::Moment;
 use under::Under;
 
@@ -56,7 +60,9 @@ pub(crate) struct FilterArgs {
     ///
     /// Each node has its own process ids: choose the workspace, too, if the log has several nodes.
     /// A descendant whose parent has no line, such as a child of a subshell, is known by its
-    /// session.
+    /// session. Processes that may be descendants, and are not shown, are counted on standard
+    /// error. Files are read twice. With --follow, and from standard input, a descendant is known
+    /// only from the first line of its parent on.
     #[arg(long, value_name = "PID")]
     pub(crate) under: Option<u64>,
 
@@ -69,16 +75,50 @@ pub(crate) struct FilterArgs {
 #[derive(Debug)]
 pub(crate) struct Filter {
     args: FilterArgs,
-    under: Option<Under>,
+    under: Option<Family>,
     text: String,
 }
 
+/// A process and its descendants.
+#[derive(Debug)]
+enum Family {
+    /// As all lines show them.
+    Whole(Descendants),
+    /// As the lines so far show them.
+    SoFar(Under),
+}
+
 impl Filter {
-    /// The filter of these flags.
-    pub(crate) fn new(args: FilterArgs) -> Self {
+    /// The filter of these flags, for files that are read as they grow.
+    pub(crate) fn live(args: FilterArgs) -> Self {
+        let under = args.under.map(Under::new).map(Family::SoFar);
+        Self::new(args, under)
+    }
+
+    /// The filter of these flags, for files that are read to their end. The descendants of a
+    /// process are found by reading the files once before, if they can be read twice.
+    pub(crate) fn of(program: &str, args: FilterArgs, files: &[PathBuf]) -> Self {
+        let Some(pid) = args
+            .under
+            .filter(|_| files.iter().all(|file| file.is_file()))
+        else {
+            return Self::live(args);
+        };
+        let descendants = Descendants::find(pid, files);
+        if descendants.possible > 0 {
+            let count = descendants.possible;
+            eprintln!(
+                "{program}: processes that may be descendants of {pid}, and are not shown: {count}; \
+                 their parents have no line, and their session is older than {pid}"
+            );
+        }
+        Self::new(args, Some(Family::Whole(descendants)))
+    }
+
+    fn new(args: FilterArgs, under: Option<Family>) -> Self {
         Self {
-            under: args.under.map(Under::new),
             args,
+            under,
             text: String::new(),
         }
     }
@@ -127,7 +167,8 @@ impl Filter {
         }
         let event = record.fields.event.as_deref();
         let is_under = match (&mut self.under, event) {
-            (Some(under), Some(event)) => under.has(event),
+            (Some(Family::Whole(descendants)), Some(event)) => descendants.has(event),
+            (Some(Family::SoFar(under)), Some(event)) => under.has(event),
             _ => true,
         };
         let has_kind = self.args.msg.is_empty() || self.names(&record.msg);

@@ -17,7 +17,7 @@ pub(crate) type Number = u32;
 
 /// A process id on the node, in one of its boots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Pid {
+pub(crate) struct Pid {
     boot: u32,
     /// A process id of Linux has at most 22 bits.
     id: u32,
@@ -59,10 +59,11 @@ pub(crate) enum End {
 #[derive(Debug)]
 pub(crate) struct Process<T> {
     pid: Pid,
-    start: u64,
+    /// When it was forked; 0 if that is not known.
+    pub(crate) start: u64,
     /// The parent, as its first exec names it.
     parent: Option<Parent>,
-    sid: Pid,
+    pub(crate) sid: Pid,
     /// Place in the order of lines.
     pub(crate) order: u64,
     /// Its first exec; `None` if it only forked, or no exec of it was taken.

@@ -89,7 +89,7 @@ fn report(program: &str, args: ReportArgs) -> Result<ExitCode, ReportError> {
     let failed = |error| ReportError::Output(output.clone(), error);
     let replacement = Replacement::of(&output).map_err(failed)?;
     let mut building = Building {
-        filter: Filter::new(args.filters),
+        filter: Filter::of(program, args.filters, &args.files.files),
         labels: LabelCache::default(),
         workspaces: Workspaces::default(),
         runs: Runs::default(),

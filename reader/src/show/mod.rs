@@ -85,8 +85,13 @@ pub(crate) struct ShowArgs {
 /// Runs the command.
 pub(crate) fn main(program: &str, args: ShowArgs) -> ExitCode {
     let files = args.files.files;
+    let filter = if args.follow {
+        Filter::live(args.filters)
+    } else {
+        Filter::of(program, args.filters, &files)
+    };
     let mut show = Show {
-        filter: Filter::new(args.filters),
+        filter,
         labels: LabelCache::default(),
         row: (!args.json).then(|| Row::new(args.columns, args.color.is_on())),
         out: BufWriter::with_capacity(64 * 1024, io::stdout()),

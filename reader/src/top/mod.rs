@@ -52,7 +52,13 @@ pub(crate) struct TopArgs {
 
 /// Runs the command.
 pub(crate) fn main(program: &str, args: TopArgs) -> ExitCode {
-    let mut top = Top::new(args.by, Filter::new(args.filters));
+    let files = &args.files.files;
+    let filter = if args.follow {
+        Filter::live(args.filters)
+    } else {
+        Filter::of(program, args.filters, files)
+    };
+    let mut top = Top::new(args.by, filter);
     if args.follow {
         return live::main(program, &args.files.files, top, args.rows);
     }

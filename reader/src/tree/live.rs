@@ -86,7 +86,7 @@ pub(super) fn main(
     is_colored: bool,
 ) -> ExitCode {
     let mut live = Live {
-        filter: Filter::new(filters),
+        filter: Filter::live(filters),
         labels: LabelCache::default(),
         depths: Depths::default(),
         runs: Runs::default(),

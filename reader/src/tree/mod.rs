@@ -60,7 +60,7 @@ pub(crate) fn main(program: &str, args: TreeArgs) -> ExitCode {
         return live::main(program, &args.files.files, args.filters, args.color.is_on());
     }
     let mut building = Building {
-        filter: Filter::new(args.filters),
+        filter: Filter::of(program, args.filters, &args.files.files),
         labels: LabelCache::default(),
         workspaces: Workspaces::default(),
         runs: Runs::default(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::files::{file, output_of, plain};
+use crate::files::{exectrail_log, file, output_of, plain};
 use crate::generated_logs::{self, EXECS};
 
 /// A line, from its `msg` and fields.
@@ -87,6 +87,43 @@ jessie/demo
 └─ * run aabbccddeeff has no end here: it goes on, or was killed, or its end is missing
 "
     );
+}
+
+/// Also those whose parent has its first line later, and those in sessions of descendants.
+#[test]
+fn under_a_process_are_all_its_descendants() {
+    let lines = [
+        line(0, 0, "tracing_started", r#""version":"9.9.9""#),
+        exec((1, 1), (10, 100), (5, 50), (10, 0), "bash"),
+        // 12 is a child of 11, whose line is later.
+        exec((2, 2), (12, 120), (11, 110), (10, 1), "cc"),
+        exec((3, 3), (11, 110), (10, 100), (10, 1), "make"),
+        // 13 only forked; its session is that of 10, which is not below 11.
+        exec((4, 4), (14, 140), (13, 130), (10, 1), "ld"),
+        // 20 is a process of its own session, and 21 only forked in it.
+        exec((5, 5), (20, 200), (11, 110), (20, 1), "setsid"),
+        exec((6, 6), (22, 220), (21, 210), (20, 1), "daemon"),
+        line(7, 7, "tracing_stopped", r#""execs":6"#),
+    ];
+    let directory = TempDir::new().unwrap();
+    let log = file(directory.path(), "log", plain(&lines).as_bytes());
+    let shown = |arguments: &[&str]| {
+        let output = exectrail_log(arguments, &[&log]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        (String::from_utf8(output.stdout).unwrap(), said)
+    };
+    let (found, said) = shown(&["show", "--under", "11", "--columns", "text"]);
+    assert_eq!(found, "cc\nmake\nsetsid\ndaemon\n");
+    assert!(
+        said.contains("may be descendants of 11, and are not shown: 1;"),
+        "{said}"
+    );
+    let (tree, _) = shown(&["tree", "--under", "11", "--color", "never"]);
+    for (program, is_below) in [("cc", true), ("daemon", true), ("ld", false)] {
+        assert_eq!(tree.contains(&format!("Z {program}")), is_below, "{tree}");
+    }
+    let (all, said) = shown(&["show", "--under", "10", "--msg", "exec"]);
+    assert_eq!((all.lines().count(), &*said), (6, ""));
 }
 
 #[test]

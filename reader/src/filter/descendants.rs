@@ -1,0 +1,142 @@
+//! The descendants of a process, by all lines of the files: those before the line of a parent, too.
+
+use std::{collections::HashSet, path::PathBuf};
+
+use foldhash::fast::RandomState;
+
+use crate::{
+    forest::{Forest, Links, Process},
+    labels::LabelCache,
+    parallel::scan,
+    reading::Consumer,
+    record::{Event, Record},
+    runs::{Place, Runs},
+    source::Stop,
+    workspaces::Workspaces,
+};
+
+/// A process: its id on the node, and when it was forked.
+type Key = (u64, u64);
+
+/// The processes with an id, and their descendants.
+#[derive(Debug, Default)]
+pub(super) struct Descendants {
+    known: HashSet<Key, RandomState>,
+    /// Number of processes that may be descendants, too: their parents have no line, and their
+    /// session is that of a descendant.
+    pub(super) possible: u64,
+}
+
+impl Descendants {
+    /// Reads the files. What cannot be read is not named.
+    pub(super) fn find(pid: u64, files: &[PathBuf]) -> Self {
+        let mut finding = Finding::default();
+        scan(files, &mut finding);
+        let mut descendants = Self::default();
+        for forest in finding.forests {
+            descendants.add(pid, forest.links());
+        }
+        descendants
+    }
+
+    /// Whether an event is of one of the processes.
+    pub(super) fn has(&self, event: &Event<'_>) -> bool {
+        let start = event.start.unwrap_or(0);
+        event
+            .pid
+            .is_some_and(|pid| self.known.contains(&(pid, start)))
+    }
+
+    fn add(&mut self, pid: u64, (processes, above): Links<()>) {
+        let are_under = are_under(pid, &processes, &above);
+        let mut sessions = HashSet::<_, RandomState>::default();
+        for (process, is_under) in processes.iter().zip(&are_under) {
+            if *is_under {
+                self.known.insert((process.pid().into(), process.start));
+                sessions.insert(process.sid);
+            }
+        }
+        let firsts = processes
+            .iter()
+            .filter(|process| u64::from(process.pid()) == pid);
+        let Some(first) = firsts.map(|process| process.start).min() else {
+            return;
+        };
+        for ((process, above), is_under) in processes.iter().zip(&above).zip(&are_under) {
+            let parent = above.and_then(|above| processes.get(above as usize));
+            // The parent may have been forked by a descendant.
+            let may_be = parent.is_some_and(|parent| parent.exec.is_none())
+                && process.start >= first
+                && sessions.contains(&process.sid);
+            if may_be && !is_under && process.exec.is_some() {
+                self.possible += 1;
+            }
+        }
+    }
+}
+
+/// Which processes have this id, or are below one that has it.
+fn are_under(pid: u64, processes: &[Process<()>], above: &[Option<u32>]) -> Vec<bool> {
+    let mut known: Vec<Option<bool>> = processes
+        .iter()
+        .map(|process| (u64::from(process.pid()) == pid).then_some(true))
+        .collect();
+    let mut path = Vec::new();
+    for at in 0..known.len() {
+        let mut next = Some(at);
+        let is_under = loop {
+            let Some(at) = next else { break false };
+            match known.get_mut(at) {
+                // For damaged logs: a process above itself is met again, and is below no other.
+                Some(known @ None) => *known = Some(false),
+                Some(Some(is_under)) => break *is_under,
+                None => break false,
+            }
+            path.push(at);
+            let above = above.get(at).copied().flatten();
+            next = above.map(|above| above as usize);
+        };
+        for at in path.drain(..) {
+            if let Some(known) = known.get_mut(at) {
+                *known = Some(is_under);
+            }
+        }
+    }
+    known.into_iter().map(|known| known == Some(true)).collect()
+}
+
+/// Reads which process started which.
+#[derive(Default)]
+struct Finding {
+    labels: LabelCache,
+    workspaces: Workspaces,
+    runs: Runs,
+    /// By tree.
+    forests: Vec<Forest<()>>,
+    seen: u64,
+}
+
+impl Consumer for Finding {
+    fn record(&mut self, record: &Record<'_>, _: &[u8]) -> Result<(), Stop> {
+        let seen = self.runs.take(record);
+        let Some(event) = record.fields.event.as_deref() else {
+            return Ok(());
+        };
+        let labels = self.labels.get(record.fields.labels);
+        let workspace = self.workspaces.number(record, &labels);
+        let Place { tree, boot } = self.runs.place(seen.run, workspace);
+        if tree >= self.forests.len() {
+            self.forests.resize_with(tree + 1, Forest::default);
+        }
+        self.seen += 1;
+        let Some(forest) = self.forests.get_mut(tree) else {
+            return Ok(());
+        };
+        match &*record.msg {
+            "exec" => forest.exec(self.seen, boot, event, (), true),
+            "exec_failed" => forest.failed_exec(self.seen, boot, event, ()),
+            _ => None,
+        };
+        Ok(())
+    }
+}
