@@ -2,11 +2,19 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read as _, Seek as _, SeekFrom},
-    os::unix::fs::MetadataExt as _,
+    io,
+    os::{
+        fd::AsFd,
+        unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _},
+    },
     path::{Path, PathBuf},
     thread,
     time::Duration,
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    time::Timespec,
 };
 
 use crate::{
@@ -19,6 +27,9 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(200);
 /// Bytes that are read at once.
 const CHUNK: usize = 256 * 1024;
+/// Bytes at the beginning of a file that differ from those of any other: a line's time is among the
+/// first.
+const BEGINNING: usize = 256;
 
 /// When unreadable lines are named on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,18 +46,23 @@ struct Followed {
     file: Option<File>,
     /// Bytes that are read.
     position: u64,
+    /// The first of them, as far as [`BEGINNING`].
+    beginning: Vec<u8>,
     lines: Lines,
 }
 
-/// Reads the files and everything that is written to them later, until nothing more is wanted.
-/// Standard input is read to its end. Returns whether everything could be read.
+/// Reads the files and everything that is written to them later, until nothing more is wanted, or
+/// nobody reads standard output any more. Standard input and pipes are read to their end. Returns
+/// whether everything could be read.
 pub(crate) fn follow(
     program: &str,
     files: &[PathBuf],
     consumer: &mut (impl Consumer + Send),
     naming: Naming,
 ) -> bool {
-    if files == [Path::new("-")] {
+    if let [file] = files
+        && (file == Path::new("-") || is_pipe(file))
+    {
         return read_all(program, files, consumer);
     }
     let mut followed: Vec<Followed> = files.iter().map(|path| Followed::new(path)).collect();
@@ -81,12 +97,29 @@ pub(crate) fn follow(
         }
         if !any {
             thread::sleep(PAUSE);
-            if reading.pause(0).is_err() {
+            if reading.pause(0).is_err() || is_unread(io::stdout()) {
                 reading.report(program);
                 return true;
             }
         }
     }
+}
+
+/// Whether a file is a pipe, which has an end.
+fn is_pipe(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
+}
+
+/// Whether an output is a pipe that nobody reads any more: writing shows that only at the next
+/// line, which may never come.
+fn is_unread(output: impl AsFd) -> bool {
+    let mut output = [PollFd::new(&output, PollFlags::empty())];
+    let polled = poll(&mut output, Some(&Timespec::default()));
+    let events = output.iter().map(PollFd::revents);
+    polled.is_ok()
+        && events
+            .into_iter()
+            .any(|events| events.contains(PollFlags::ERR))
 }
 
 impl Followed {
@@ -95,23 +128,55 @@ impl Followed {
             path: path.to_owned(),
             file: None,
             position: 0,
+            beginning: Vec::new(),
             lines: Lines::default(),
         }
     }
 
     /// Opens the file, which must be there.
     fn begin(&mut self) -> io::Result<()> {
-        let mut beginning = Vec::new();
+        if !fs::metadata(&self.path)?.is_file() {
+            return Err(io::Error::other(
+                "it is not a regular file; a pipe is followed by itself, without other files",
+            ));
+        }
         let file = File::open(&self.path)?;
-        (&file).take(4).read_to_end(&mut beginning)?;
-        if is_compressed(&beginning) {
+        let mut beginning = [0; 4];
+        let read = file.read_at(&mut beginning, 0)?;
+        if is_compressed(beginning.get(..read).unwrap_or_default()) {
             return Err(io::Error::other(
                 "it is compressed, so nothing is added to it",
             ));
         }
-        (&file).seek(SeekFrom::Start(0))?;
         self.file = Some(file);
         Ok(())
+    }
+
+    /// Whether the content was copied and removed, and something else is there now. Each line has
+    /// another time, so another beginning shows it, also if there is more than before.
+    fn is_other(&self, file: &File) -> io::Result<bool> {
+        if file.metadata()?.len() < self.position {
+            return Ok(true);
+        }
+        let mut present = [0; BEGINNING];
+        let read = file.read_at(&mut present, 0)?;
+        Ok(!present
+            .get(..read)
+            .unwrap_or_default()
+            .starts_with(&self.beginning))
+    }
+
+    /// Takes the next bytes of the file.
+    fn take<C: Consumer>(
+        &mut self,
+        bytes: &[u8],
+        reading: &mut Reading<'_, C>,
+    ) -> Result<(), Stop> {
+        let missing = BEGINNING.saturating_sub(self.beginning.len());
+        let first = bytes.get(..missing.min(bytes.len())).unwrap_or_default();
+        self.beginning.extend_from_slice(first);
+        self.position += bytes.len() as u64;
+        self.lines.push(bytes, reading)
     }
 
     /// Reads what is new. Returns whether there is anything.
@@ -120,41 +185,45 @@ impl Followed {
         chunk: &mut [u8],
         reading: &mut Reading<'_, C>,
     ) -> io::Result<Result<bool, Stop>> {
-        let Some(file) = &mut self.file else {
+        let Some(file) = self.file.take() else {
             return self.open().map(Ok);
         };
-        let read = file.read(chunk)?;
-        if read > 0 {
-            self.position += read as u64;
-            let bytes = chunk.get(..read).unwrap_or_default();
-            let taken = self.lines.push(bytes, reading);
-            return Ok(taken.and_then(|()| reading.pause(read)).map(|()| true));
+        if self.is_other(&file)? {
+            self.file = Some(file);
+            return Ok(self.end_file(reading).map(|()| true));
         }
+        let mut read = file.read_at(chunk, self.position)?;
+        if read == 0 {
+            if !self.is_replaced(&file)? {
+                self.file = Some(file);
+                return Ok(Ok(false));
+            }
+            // The writer may have written to the old file until the new one was there.
+            read = file.read_at(chunk, self.position)?;
+            if read == 0 {
+                return Ok(self.end_file(reading).map(|()| true));
+            }
+        }
+        self.file = Some(file);
+        let taken = self.take(chunk.get(..read).unwrap_or_default(), reading);
+        Ok(taken.and_then(|()| reading.pause(read)).map(|()| true))
+    }
+
+    /// Whether another file has the path.
+    fn is_replaced(&self, file: &File) -> io::Result<bool> {
         let metadata = file.metadata()?;
-        if metadata.len() < self.position {
-            // Its content was copied and removed.
-            self.position = 0;
-            file.seek(SeekFrom::Start(0))?;
-            return Ok(self.lines.end_file(reading).map(|_| true));
-        }
-        let is_present = match fs::metadata(&self.path) {
-            Ok(present) => (present.dev(), present.ino()) == (metadata.dev(), metadata.ino()),
+        match fs::metadata(&self.path) {
+            Ok(present) => Ok((present.dev(), present.ino()) != (metadata.dev(), metadata.ino())),
             // It was renamed, and the next one is not there yet.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-            Err(error) => return Err(error),
-        };
-        if is_present {
-            return Ok(Ok(false));
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
         }
-        // The writer may have written to the old file until the new one was there.
-        let last = file.read(chunk)?;
-        let bytes = chunk.get(..last).unwrap_or_default();
-        if last > 0 {
-            self.position += last as u64;
-            return Ok(self.lines.push(bytes, reading).map(|()| true));
-        }
-        self.file = None;
-        Ok(self.lines.end_file(reading).map(|_| true))
+    }
+
+    fn end_file<C: Consumer>(&mut self, reading: &mut Reading<'_, C>) -> Result<(), Stop> {
+        self.position = 0;
+        self.beginning.clear();
+        self.lines.end_file(reading).map(|_| ())
     }
 
     /// Opens the file. Returns whether it could be opened: after a rotation it may not be there
@@ -163,7 +232,6 @@ impl Followed {
         match File::open(&self.path) {
             Ok(file) => {
                 self.file = Some(file);
-                self.position = 0;
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use foldhash::fast::RandomState;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 /// Keys of labels that name a user, as the templates set them.
 const USER: [&str; 3] = ["username", "user_email", "user_id"];
@@ -20,6 +20,15 @@ const REMEMBERED: usize = 4096;
 pub(crate) struct Labels(BTreeMap<String, String>);
 
 impl Labels {
+    fn parse(json: &str) -> Self {
+        let values: BTreeMap<String, Value> = serde_json::from_str(json).unwrap_or_default();
+        let texts = values.into_iter().map(|(key, value)| match value {
+            Value::String(text) => (key, text),
+            other => (key, other.to_string()),
+        });
+        Self(texts.collect())
+    }
+
     fn first(&self, keys: &[&str]) -> Option<&str> {
         keys.iter()
             .find_map(|key| self.0.get(*key))
@@ -64,7 +73,8 @@ pub(crate) struct LabelCache {
 }
 
 impl LabelCache {
-    /// The labels with this JSON; none if it is not an object of texts.
+    /// The labels with this JSON; none if it is not an object. A value that is no text, as a
+    /// collector may have written it, is its JSON.
     pub(crate) fn get(&mut self, json: Option<&RawValue>) -> Arc<Labels> {
         let Some(json) = json.map(RawValue::get) else {
             return Arc::clone(&self.none);
@@ -77,7 +87,7 @@ impl LabelCache {
         let (json, labels) = match self.known.get_key_value(json) {
             Some((json, labels)) => (Arc::clone(json), Arc::clone(labels)),
             None => {
-                let labels = Arc::new(Labels(serde_json::from_str(json).unwrap_or_default()));
+                let labels = Arc::new(Labels::parse(json));
                 let json: Arc<str> = json.into();
                 if self.known.len() == REMEMBERED {
                     self.known.clear();
@@ -106,7 +116,9 @@ mod tests {
             assert!(labels.is_user(&(number % 2 * number).to_string()));
         }
         assert!(cache.known.len() <= REMEMBERED);
-        let wrong = RawValue::from_string("{\"username\":1}".to_owned()).unwrap();
+        let number = RawValue::from_string(r#"{"username":1,"a":"b"}"#.to_owned()).unwrap();
+        assert_eq!(cache.get(Some(&number)).user(), Some("1"));
+        let wrong = RawValue::from_string("[1]".to_owned()).unwrap();
         assert_eq!(cache.get(Some(&wrong)).user(), None);
         assert_eq!(cache.get(None).workspace(), None);
     }

@@ -87,7 +87,7 @@ impl<'a, C: Consumer> Reading<'a, C> {
 
     /// The present file has this name.
     pub(crate) fn set_name(&mut self, path: &Path) {
-        self.name = escaped(&name_of(path));
+        self.name = name_of(path);
     }
 
     /// Ends the line on the terminal that shows how much is read.

@@ -68,6 +68,10 @@ fn push_exec(out: &mut String, record: &Record<'_>, event: &Event<'_>) {
         None => {
             let mut words = String::new();
             event.push_argv(&mut words);
+            // A command line is quoted, and these words are not (`--omit cmdline`).
+            if words.starts_with(['*', '[']) {
+                out.push('\\');
+            }
             push_escaped(out, &words);
         }
     }

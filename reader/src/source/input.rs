@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, BufReader, Read},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use flate2::bufread::MultiGzDecoder;
@@ -13,6 +13,7 @@ use super::{
     line::{LineNumber, Sink, Stop, Unreadable},
     lines::Lines,
 };
+use crate::shown::escaped;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 256 * 1024;
@@ -25,10 +26,10 @@ const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
     /// It cannot be opened.
-    #[error("cannot open {}: {source}", path.display())]
+    #[error("cannot open {name}: {source}")]
     Open {
         /// The file.
-        path: PathBuf,
+        name: String,
         /// The kernel's error.
         source: io::Error,
     },
@@ -65,7 +66,7 @@ impl Input {
             Box::new(io::stdin())
         } else {
             let file = File::open(path).map_err(|source| SourceError::Open {
-                path: path.to_owned(),
+                name: name.clone(),
                 source,
             })?;
             Box::new(file)
@@ -122,12 +123,12 @@ impl Input {
     }
 }
 
-/// The name of an input, for messages.
+/// The name of an input, as shown.
 pub(crate) fn name_of(path: &Path) -> String {
     if path == Path::new("-") {
         "standard input".to_owned()
     } else {
-        path.display().to_string()
+        escaped(&path.to_string_lossy())
     }
 }
 

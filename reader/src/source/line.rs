@@ -30,6 +30,9 @@ pub enum Unreadable {
     /// Text that is not JSON.
     #[error("it is not JSON; of `exectrail run`, only the output with --output json is")]
     NotJson,
+    /// Text in another encoding, as PowerShell writes it.
+    #[error("the file is in UTF-16; write it anew: iconv -f UTF-16 -t UTF-8 FILE")]
+    Utf16,
     /// JSON of something else.
     #[error("it is JSON, and neither a line of exectrail nor one in a key that collectors use")]
     NotOurs,

@@ -9,6 +9,9 @@ use super::{
     prefix::{Part, Unprefixed, without_prefix},
 };
 
+/// Byte order marks at the beginning of a file.
+const UTF_8: &[u8] = &[0xef, 0xbb, 0xbf];
+const UTF_16: [&[u8]; 2] = [&[0xff, 0xfe], &[0xfe, 0xff]];
 /// Maximum number of nested objects that are opened.
 const DEPTH: u8 = 4;
 
@@ -22,6 +25,10 @@ pub struct Lines {
     is_too_long: bool,
     /// Number of the last line.
     number: LineNumber,
+    /// Whether a line of the file is read.
+    has_begun: bool,
+    /// Whether the lines of the next file are counted on from here.
+    counts_on: bool,
     parts: Parts,
 }
 
@@ -34,6 +41,14 @@ struct At {
 }
 
 impl Lines {
+    /// Nothing is read yet; the lines of all files are counted together.
+    pub(crate) fn counting_on() -> Self {
+        Self {
+            counts_on: true,
+            ..Self::default()
+        }
+    }
+
     /// Lines of the file so far.
     pub fn number(&self) -> LineNumber {
         self.number
@@ -72,8 +87,8 @@ impl Lines {
         Ok(())
     }
 
-    /// The file has ended. Returns the number of its lines. The next file's are counted anew, and
-    /// it may have further parts of the last line.
+    /// The file has ended. Returns the number of its lines. The next file's are counted anew, unless
+    /// they are [counted on](Self::counting_on), and it may have further parts of the last line.
     ///
     /// # Errors
     /// If the sink wants nothing more.
@@ -94,7 +109,12 @@ impl Lines {
                 sink.unreadable(self.number, Unreadable::Cut);
             }
         }
-        Ok(std::mem::take(&mut self.number))
+        self.has_begun = false;
+        let last = self.number;
+        if !self.counts_on {
+            self.number = 0;
+        }
+        Ok(last)
     }
 
     /// The last file has ended.
@@ -109,7 +129,15 @@ impl Lines {
     }
 
     /// Takes a line of the file, without its line break.
-    fn physical_line(&mut self, line: &[u8], sink: &mut impl Sink) -> Result<(), Stop> {
+    fn physical_line(&mut self, mut line: &[u8], sink: &mut impl Sink) -> Result<(), Stop> {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            if UTF_16.iter().any(|mark| line.starts_with(mark)) {
+                sink.unreadable(self.number, Unreadable::Utf16);
+                return Ok(());
+            }
+            line = line.strip_prefix(UTF_8).unwrap_or(line);
+        }
+        line = line.strip_suffix(b"\r").unwrap_or(line);
         let at = At {
             number: self.number,
             is_stderr: false,
@@ -142,7 +170,7 @@ impl Lines {
         at: At,
         sink: &mut impl Sink,
     ) -> Result<(), Stop> {
-        let (ended, joined) = self.parts.join(text, part, key, at.number);
+        let (ended, joined) = self.parts.join(text, part, key, (at.number, at.is_stderr));
         for line in ended {
             self.end_unfinished(line, sink)?;
         }
@@ -171,7 +199,7 @@ impl Lines {
         } else if envelope::is_whole(&line.bytes) {
             let at = At {
                 number: line.number,
-                is_stderr: false,
+                is_stderr: line.is_stderr,
                 depth: DEPTH,
             };
             return self.content(&line.bytes, at, sink);

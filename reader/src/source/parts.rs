@@ -21,6 +21,7 @@ pub(super) struct Unfinished {
     key: Key,
     /// Number of its first part.
     pub(super) number: LineNumber,
+    pub(super) is_stderr: bool,
     /// Its bytes so far, unless they are too many.
     pub(super) bytes: Vec<u8>,
     is_too_long: bool,
@@ -49,14 +50,15 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Joins a text to the parts of its line. Returns the lines that ended without a last part, and
+    /// Joins a text to the parts of its line. It is at line `number`, and from standard error if
+    /// `is_stderr`. Returns the lines that ended without a last part, and
     /// what the text is.
     pub(super) fn join(
         &mut self,
         text: &[u8],
         part: Part,
         key: Key,
-        number: LineNumber,
+        (number, is_stderr): (LineNumber, bool),
     ) -> (Vec<Unfinished>, Joined) {
         let is_empty = text.trim_ascii().is_empty();
         let mut ended = Vec::new();
@@ -73,7 +75,7 @@ impl Parts {
                 // Only the text shows whether more parts come.
                 Part::Unmarked => !is_empty && begins && !is_whole(text),
             };
-            is_begun.then(|| self.begin(key, number))
+            is_begun.then(|| self.begin(key, number, is_stderr))
         }) else {
             // An empty part may follow a line that was whole without it.
             let is_nothing = is_empty && (part != Part::Unmarked || BEGINNING.starts_with(text));
@@ -108,12 +110,13 @@ impl Parts {
     }
 
     /// A line that begins.
-    fn begin(&mut self, key: Key, number: LineNumber) -> Unfinished {
+    fn begin(&mut self, key: Key, number: LineNumber, is_stderr: bool) -> Unfinished {
         let mut bytes = std::mem::take(&mut self.spare);
         bytes.clear();
         Unfinished {
             key,
             number,
+            is_stderr,
             bytes,
             is_too_long: false,
         }

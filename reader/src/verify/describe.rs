@@ -179,7 +179,6 @@ fn describe_total(text: &mut String, report: &Report) {
 fn describe_files(text: &mut String, files: &[FileLines]) {
     let mut first = 1;
     for FileLines { name, last } in files {
-        let name = name.escape_debug();
         let _ = writeln!(text, "lines {first} to {last}: {name}");
         first = last + 1;
     }

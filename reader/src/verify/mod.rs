@@ -72,10 +72,10 @@ fn verify(program: &str, args: &VerifyArgs) -> Result<ExitCode, VerifyError> {
     let names: Vec<String> = args.logs.iter().map(|path| name_of(path)).collect();
     let name = names.join(", ");
     let (audit, files) = read(&args.logs, Audit::new(demands.clone()))?;
-    if files.last().is_none_or(|file| file.last == 0) {
+    let report = audit.finish();
+    if files.last().is_none_or(|file| file.last == 0) && report.is_right() {
         return Err(VerifyError::Empty { name });
     }
-    let report = audit.finish();
     if report.runs.is_empty() && report.is_right() {
         return Err(VerifyError::NoRun { name });
     }
@@ -112,19 +112,17 @@ fn write_certificate(path: &Path, certificate: &Certificate<'_>) -> io::Result<(
 fn read(paths: &[PathBuf], audit: Audit) -> Result<(Audit, Vec<FileLines>), SourceError> {
     let mut sink = Auditing {
         audit,
-        lines_before: 0,
         progress: Progress::new(),
     };
-    let mut lines = Lines::default();
+    let mut lines = Lines::counting_on();
     let mut files = Vec::new();
     for path in paths {
         let input = Input::open(path)?;
         // The audit never stops the reading.
-        let count = input.read(&mut lines, &mut sink)?;
-        sink.lines_before += count.unwrap_or_default();
+        let last = input.read(&mut lines, &mut sink)?;
         files.push(FileLines {
             name: name_of(path),
-            last: sink.lines_before,
+            last: last.unwrap_or_default(),
         });
     }
     let _ = lines.finish(&mut sink);
@@ -132,10 +130,9 @@ fn read(paths: &[PathBuf], audit: Audit) -> Result<(Audit, Vec<FileLines>), Sour
     Ok((sink.audit, files))
 }
 
-/// Gives lines to the audit, with their numbers in all files together.
+/// Gives lines to the audit.
 struct Auditing {
     audit: Audit,
-    lines_before: LineNumber,
     progress: Progress,
 }
 
@@ -144,14 +141,13 @@ impl Sink for Auditing {
         if line.is_diagnostic {
             self.audit.skip_diagnostic();
         } else {
-            self.audit.read(self.lines_before + line.number, line.bytes);
+            self.audit.read(line.number, line.bytes);
         }
         Ok(())
     }
 
     fn unreadable(&mut self, number: LineNumber, why: Unreadable) {
-        self.audit
-            .unreadable(self.lines_before + number, why.to_string());
+        self.audit.unreadable(number, why.to_string());
     }
 
     fn pause(&mut self, bytes: usize) -> Result<(), Stop> {

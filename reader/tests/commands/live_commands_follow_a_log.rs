@@ -1,7 +1,7 @@
 //! `tree --follow` and `top --follow` show what is written while they run.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{BufRead as _, BufReader, Read as _, Write as _},
     path::Path,
     process::{Child, Command, Stdio},
@@ -110,4 +110,58 @@ fn top_on_a_terminal_draws_changes_and_q_restores_the_terminal() {
     assert!(after.contains("q leaves"), "{after:?}");
     let status = wait_for("top", || script.0.try_wait().unwrap()).unwrap();
     assert!(status.success(), "{status}");
+}
+
+#[test]
+fn a_file_whose_content_is_replaced_is_read_from_its_beginning() {
+    let directory = TempDir::new().unwrap();
+    let log = file(directory.path(), "log", exec(1, 10, 1, "make").as_bytes());
+    let mut show = start(&["show", "--follow", "--columns", "text"], &log);
+    let mut lines = BufReader::new(show.0.stdout.take().unwrap()).lines();
+    let mut next = || lines.next().unwrap().unwrap();
+    assert_eq!(next(), "make");
+    // As `copytruncate` of logrotate does it; there is more than before at the next look.
+    let more = [exec(2, 11, 1, "one"), exec(3, 12, 1, "two")].concat();
+    fs::write(&log, more).unwrap();
+    assert_eq!((next(), next()), ("one".to_owned(), "two".to_owned()));
+}
+
+#[test]
+fn a_pipe_is_read_to_its_end() {
+    let directory = TempDir::new().unwrap();
+    let pipe = directory.path().join("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let mut show = start(&["show", "--follow", "--columns", "text"], &pipe);
+    let mut lines = BufReader::new(show.0.stdout.take().unwrap()).lines();
+    let mut writer = OpenOptions::new().write(true).open(&pipe).unwrap();
+    for (second, program) in [(1, "make"), (2, "cc")] {
+        writer
+            .write_all(exec(second, 10, 1, program).as_bytes())
+            .unwrap();
+        assert_eq!(lines.next().unwrap().unwrap(), program);
+    }
+    drop(writer);
+    assert!(lines.next().is_none());
+    let status = wait_for("show", || show.0.try_wait().unwrap()).unwrap();
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn a_reader_that_leaves_ends_it_also_if_nothing_more_is_written() {
+    let directory = TempDir::new().unwrap();
+    let log = file(directory.path(), "log", exec(1, 10, 1, "make").as_bytes());
+    for command in ["show", "tree"] {
+        let mut show = start(&[command, "--follow"], &log);
+        let mut output = BufReader::new(show.0.stdout.take().unwrap());
+        output.read_line(&mut String::new()).unwrap();
+        drop(output);
+        let status = wait_for(command, || show.0.try_wait().unwrap()).unwrap();
+        assert!(status.success(), "{status}");
+    }
 }

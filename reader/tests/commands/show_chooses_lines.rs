@@ -210,3 +210,21 @@ fn follow_goes_on_across_a_rotation() {
     follow.kill().unwrap();
     follow.wait().unwrap();
 }
+
+/// Without `cmdline`, the words of argv are shown as they are.
+#[test]
+fn an_argv_looks_like_no_other_line() {
+    let directory = TempDir::new().unwrap();
+    for (program, shown) in [
+        ("* lost", "\\* lost count=1"),
+        ("[entered]", "\\[entered] count=1"),
+    ] {
+        let line = exec(1, "jessie", (10, 9), &[program, "count=1"], "");
+        let (before, after) = line.split_once(r#""cmdline":"#).unwrap();
+        let (_, after) = after.split_once(r#","event""#).unwrap();
+        let line = format!(r#"{before}"event"{after}"#);
+        let log = file(directory.path(), "log", line.as_bytes());
+        let printed = output_of(&["show", "--columns", "text"], &[&log]);
+        assert_eq!(printed, format!("{shown}\n"));
+    }
+}

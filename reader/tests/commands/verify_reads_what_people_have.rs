@@ -25,6 +25,8 @@ fn forms(lines: &[String]) -> Vec<(&'static str, Vec<u8>)> {
         ("plain.zst", zstd(&plain(lines))),
         ("cri.gz", gzip(&cri(lines))),
         ("docker.zst", zstd(&docker(lines))),
+        ("crlf", cri(lines).replace('\n', "\r\n").into()),
+        ("mark", [b"\xef\xbb\xbf", plain(lines).as_bytes()].concat()),
         (
             "message-of-docker",
             records("message", &docker_lines(lines)).into(),
@@ -105,11 +107,62 @@ fn a_damaged_or_cut_compressed_file_is_a_fault() {
     let directory = tempfile::tempdir().unwrap();
     let text = plain(&run("aabbccddeeff", 3));
     for (name, whole) in [("log.gz", gzip(&text)), ("log.zst", zstd(&text))] {
-        let log = file(directory.path(), name, &whole[..whole.len() - 9]);
-        let output = exectrail_log(&["verify"], &[&log]);
-        let printed = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{name}");
-        assert!(printed.contains("damaged or cut here"), "{name}: {printed}");
+        // Also if no line is whole.
+        for length in [whole.len() - 9, 20] {
+            let log = file(directory.path(), name, &whole[..length]);
+            let output = exectrail_log(&["verify"], &[&log]);
+            let printed = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{name}");
+            assert!(printed.contains("damaged or cut here"), "{name}: {printed}");
+        }
+    }
+}
+
+#[test]
+fn another_encoding_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = plain(&run("aabbccddeeff", 1));
+    let text = format!("\u{feff}{text}");
+    let content: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let log = file(directory.path(), "log", &content);
+    let output = exectrail_log(&["verify"], &[&log]);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("iconv -f UTF-16"), "{printed}");
+}
+
+#[test]
+fn a_line_that_begins_in_an_earlier_file_is_named_by_its_beginning() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut lines = run("aabbccddeeff", 3);
+    lines[2] = lines[2].replace("\"msg\"", "\"msg");
+    let text = cri(&lines);
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let begins = lines.iter().position(|line| line.contains(" P ")).unwrap();
+    let old = file(
+        directory.path(),
+        "old",
+        lines[..=begins].concat().as_bytes(),
+    );
+    let new = file(
+        directory.path(),
+        "new",
+        lines[begins + 1..].concat().as_bytes(),
+    );
+    let output = exectrail_log(&["verify"], &[&old, &new]);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let named = format!("line {} is not one of exectrail's", begins + 1);
+    assert!(printed.contains(&named), "{named}: {printed}");
+}
+
+#[test]
+fn nothing_in_the_name_of_a_file_acts_on_the_display() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a\u{1b}[2Jb");
+    for command in ["verify", "show", "tree", "top"] {
+        let output = exectrail_log(&[command], &[&path]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("a\\u{1b}[2Jb"), "{command}: {said}");
+        assert!(!said.contains('\u{1b}'), "{command}: {said}");
     }
 }
 
