@@ -34,8 +34,10 @@ const PROGRAM: &str = "exectrail-log";
 /// standard input: plain lines, `kubectl logs` (also with --prefix or --timestamps), files of
 /// container runtimes (CRI, Docker's json-file), and records of collectors that have the line in a
 /// key, such as Fluent Bit's, Vector's, those of `logcli -o jsonl`, and events of CloudWatch with
-/// one JSON object per line. Each file may be compressed with gzip or zstd. What cannot be read is
-/// counted and named, and reading continues.
+/// one JSON object per line. Each file may be compressed with gzip or zstd. A directory stands for
+/// the files of a container, oldest first, as the kubelet keeps them in
+/// /var/log/pods/NAMESPACE_POD_UID/CONTAINER. What cannot be read is counted and named, and reading
+/// continues.
 #[derive(Debug, Parser)]
 #[command(name = PROGRAM, version, after_long_help = AFTER_LONG_HELP)]
 struct Cli {
@@ -50,7 +52,7 @@ Examples:
   kubectl logs deploy/workspace -c exectrail | exectrail-log show --user jessie --since 1h
 
   # is a line missing, doubled, moved or changed?
-  exectrail-log verify /var/log/pods/*/exectrail/*.log
+  exectrail-log verify /var/log/pods/*/exectrail
 
 Exit status:
   0  success

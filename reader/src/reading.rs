@@ -9,7 +9,7 @@ use crate::{
     progress::Progress,
     record::Record,
     shown::escaped,
-    source::{Line, LineNumber, Sink, Stop, Unreadable, name_of},
+    source::{Line, LineNumber, Sink, Stop, Unreadable, files_of, name_of},
 };
 
 /// Maximum number of unreadable lines that are named.
@@ -19,8 +19,19 @@ const NAMED: usize = 5;
 #[derive(Debug, Args)]
 pub(crate) struct Files {
     /// The files to read, in any number; those of one log oldest first; - reads standard input
+    ///
+    /// A directory stands for the files of a container, as the kubelet keeps them.
     #[arg(default_value = "-", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+}
+
+impl Files {
+    /// The files. If there are none, standard error has the reason.
+    pub(crate) fn list(&self, program: &str) -> Option<Vec<PathBuf>> {
+        files_of(&self.files)
+            .inspect_err(|error| eprintln!("{program}: {error}"))
+            .ok()
+    }
 }
 
 /// Takes records.

@@ -60,12 +60,15 @@ pub(crate) struct ConvertArgs {
 
 /// Runs the command.
 pub(crate) fn main(program: &str, args: ConvertArgs) -> ExitCode {
+    let Some(files) = args.files.list(program) else {
+        return ExitCode::FAILURE;
+    };
     let is_stdout = args.output == Path::new("-");
     if is_stdout && args.to == Format::Perfetto && io::stdout().is_terminal() {
         eprintln!("{program}: a trace is not text: name a file with -o");
         return ExitCode::FAILURE;
     }
-    if let Some(input) = replaced_by(&args.files.files, &args.output) {
+    if let Some(input) = replaced_by(&files, &args.output) {
         let input = input.display();
         eprintln!("{program}: {input} is a file of the log: name another file with -o");
         return ExitCode::FAILURE;
@@ -83,7 +86,7 @@ pub(crate) fn main(program: &str, args: ConvertArgs) -> ExitCode {
         }
     };
     let mut converting = Converting {
-        filter: Filter::of(program, args.filters, &args.files.files),
+        filter: Filter::of(program, args.filters, &files),
         labels: LabelCache::default(),
         boots: Boots::default(),
         format: args.to,
@@ -91,7 +94,7 @@ pub(crate) fn main(program: &str, args: ConvertArgs) -> ExitCode {
         out: BufWriter::with_capacity(256 * 1024, out),
         error: None,
     };
-    let is_read = read_all(program, &args.files.files, &mut converting);
+    let is_read = read_all(program, &files, &mut converting);
     let ended = match converting.format {
         Format::Perfetto => converting.perfetto.finish(&mut converting.out),
         Format::Ecs | Format::Ocsf => Ok(()),

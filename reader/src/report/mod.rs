@@ -32,7 +32,7 @@ use crate::{
     record::Record,
     replacement::{Replacement, replaced_by},
     runs::{Place, Runs},
-    source::{Stop, name_of},
+    source::{SourceError, Stop, files_of, name_of},
     workspaces::Workspaces,
 };
 
@@ -62,6 +62,8 @@ pub(crate) struct ReportArgs {
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 enum ReportError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
     #[error("{0} is a file of the log, which the report would replace: name another file with -o")]
     IsInput(PathBuf),
     #[error("cannot write the report to {0}: {1}")]
@@ -82,25 +84,26 @@ pub(crate) fn main(program: &str, args: ReportArgs) -> ExitCode {
 }
 
 fn report(program: &str, args: ReportArgs) -> Result<ExitCode, ReportError> {
+    let files = files_of(&args.files.files)?;
     let output = args.output;
-    if let Some(input) = replaced_by(&args.files.files, &output) {
+    if let Some(input) = replaced_by(&files, &output) {
         return Err(ReportError::IsInput(input.to_owned()));
     }
     let failed = |error| ReportError::Output(output.clone(), error);
     let replacement = Replacement::of(&output).map_err(failed)?;
     let mut building = Building {
-        filter: Filter::of(program, args.filters, &args.files.files),
+        filter: Filter::of(program, args.filters, &files),
         labels: LabelCache::default(),
         workspaces: Workspaces::default(),
         runs: Runs::default(),
         rows: Rows::default(),
         blocks: Blocks::new(replacement.directory()).map_err(failed)?,
     };
-    let is_read = read_all(program, &args.files.files, &mut building);
+    let is_read = read_all(program, &files, &mut building);
     if !is_read && building.rows.len() == 0 {
         return Err(ReportError::Nothing(output));
     }
-    let files = args.files.files.iter().map(|file| name_of(file));
+    let files = files.iter().map(|file| name_of(file));
     let about = json!({
         "title": args.title,
         "files": files.collect::<Vec<_>>(),

@@ -84,7 +84,9 @@ pub(crate) struct ShowArgs {
 
 /// Runs the command.
 pub(crate) fn main(program: &str, args: ShowArgs) -> ExitCode {
-    let files = args.files.files;
+    let Some(files) = args.files.list(program) else {
+        return ExitCode::FAILURE;
+    };
     let filter = if args.follow {
         Filter::live(args.filters)
     } else {

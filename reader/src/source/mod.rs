@@ -8,6 +8,7 @@
 //!
 //! The memory is limited, whatever the input has: a line has at most [`LONGEST_LINE`] bytes.
 
+mod directory;
 mod envelope;
 mod frames;
 mod input;
@@ -16,6 +17,7 @@ mod lines;
 mod parts;
 mod prefix;
 
+pub(crate) use directory::files_of;
 pub(crate) use input::{Input, SourceError, is_compressed, name_of};
 pub(crate) use line::LONGEST_LINE;
 pub use line::{Line, LineNumber, Sink, Stop, Unreadable};

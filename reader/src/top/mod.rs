@@ -52,17 +52,19 @@ pub(crate) struct TopArgs {
 
 /// Runs the command.
 pub(crate) fn main(program: &str, args: TopArgs) -> ExitCode {
-    let files = &args.files.files;
+    let Some(files) = args.files.list(program) else {
+        return ExitCode::FAILURE;
+    };
     let filter = if args.follow {
         Filter::live(args.filters)
     } else {
-        Filter::of(program, args.filters, files)
+        Filter::of(program, args.filters, &files)
     };
     let mut top = Top::new(args.by, filter);
     if args.follow {
-        return live::main(program, &args.files.files, top, args.rows);
+        return live::main(program, &files, top, args.rows);
     }
-    let is_read = read_all(program, &args.files.files, &mut top);
+    let is_read = read_all(program, &files, &mut top);
     let text = top.table(args.rows);
     finish(program, io::stdout().write_all(text.as_bytes()), is_read)
 }

@@ -56,11 +56,14 @@ pub(crate) struct TreeArgs {
 
 /// Runs the command.
 pub(crate) fn main(program: &str, args: TreeArgs) -> ExitCode {
+    let Some(files) = args.files.list(program) else {
+        return ExitCode::FAILURE;
+    };
     if args.follow {
-        return live::main(program, &args.files.files, args.filters, args.color.is_on());
+        return live::main(program, &files, args.filters, args.color.is_on());
     }
     let mut building = Building {
-        filter: Filter::of(program, args.filters, &args.files.files),
+        filter: Filter::of(program, args.filters, &files),
         labels: LabelCache::default(),
         workspaces: Workspaces::default(),
         runs: Runs::default(),
@@ -68,7 +71,7 @@ pub(crate) fn main(program: &str, args: TreeArgs) -> ExitCode {
         text: Kept::default(),
         seen: 0,
     };
-    let is_read = read_all(program, &args.files.files, &mut building);
+    let is_read = read_all(program, &files, &mut building);
     let painted = building.paint(args.color.is_on());
     finish(program, painted, is_read)
 }

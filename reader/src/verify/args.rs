@@ -13,6 +13,7 @@ pub struct VerifyArgs {
     ///
     /// Plain lines, `kubectl logs`, files of container runtimes (CRI, Docker's json-file), and
     /// records of collectors that have the line in a key. Each may be compressed with gzip or zstd.
+    /// A directory stands for the files of a container, as the kubelet keeps them.
     #[arg(default_value = "-", value_name = "FILE")]
     pub logs: Vec<PathBuf>,
 

@@ -14,7 +14,9 @@ use crate::{
     output::print,
     progress::Progress,
     replacement::{Replacement, replaced_by},
-    source::{Input, Line, LineNumber, Lines, Sink, SourceError, Stop, Unreadable, name_of},
+    source::{
+        Input, Line, LineNumber, Lines, Sink, SourceError, Stop, Unreadable, files_of, name_of,
+    },
 };
 
 mod args;
@@ -65,13 +67,14 @@ fn demands(args: &VerifyArgs) -> Result<Demands, SigningKeyError> {
 
 fn verify(program: &str, args: &VerifyArgs) -> Result<ExitCode, VerifyError> {
     let demands = demands(args)?;
+    let logs = files_of(&args.logs)?;
     let certificate = args.certificate.as_deref();
-    if let Some(input) = certificate.and_then(|path| replaced_by(&args.logs, path)) {
+    if let Some(input) = certificate.and_then(|path| replaced_by(&logs, path)) {
         return Err(VerifyError::IsInput(input.to_owned()));
     }
-    let names: Vec<String> = args.logs.iter().map(|path| name_of(path)).collect();
+    let names: Vec<String> = logs.iter().map(|path| name_of(path)).collect();
     let name = names.join(", ");
-    let (audit, files) = read(&args.logs, Audit::new(demands.clone()))?;
+    let (audit, files) = read(&logs, Audit::new(demands.clone()))?;
     let report = audit.finish();
     if files.last().is_none_or(|file| file.last == 0) && report.is_right() {
         return Err(VerifyError::Empty { name });

@@ -75,11 +75,13 @@ fn a_log_goes_on_in_the_next_file_also_within_a_line() {
     let text = cri(&run("aabbccddeeff", 3));
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     for at in 0..=lines.len() {
-        let old = file_of("0.log.20261124", &lines[..at].concat());
+        let old = file_of("0.log.20261124-040415", &lines[..at].concat());
         let new = file_of("0.log", &lines[at..].concat());
         let printed = output_of(&["verify"], &[&old, &new]);
         assert!(printed.contains("3 execs, 0 lost"), "{at}: {printed}");
         assert!(printed.contains("lines of diagnostics"), "{at}: {printed}");
+        let of_directory = output_of(&["verify"], &[directory.path()]);
+        assert_eq!(of_directory, printed);
     }
 }
 
