@@ -108,8 +108,8 @@ impl Filter {
         if descendants.possible > 0 {
             let count = descendants.possible;
             eprintln!(
-                "{program}: processes that may be descendants of {pid}, and are not shown: {count}; \
-                 their parents have no line, and their session is older than {pid}"
+                "{program}: processes that may be descendants of {pid}, and are not shown: \
+                 {count}; their parents have no line, and their session is older than {pid}"
             );
         }
         Self::new(args, Some(Family::Whole(descendants)))

@@ -1,6 +1,6 @@
 //! The processes of a workspace with their children.
 
-use super::{Deed, Number, Process};
+use super::process::{Deed, Number, Process};
 
 /// Processes with their children.
 #[derive(Debug)]

@@ -87,8 +87,8 @@ impl Lines {
         Ok(())
     }
 
-    /// The file has ended. Returns the number of its lines. The next file's are counted anew, unless
-    /// they are [counted on](Self::counting_on), and it may have further parts of the last line.
+    /// The file has ended. Returns the number of its last line. The lines of the next file are
+    /// counted anew by default, and it may have further parts of the last line.
     ///
     /// # Errors
     /// If the sink wants nothing more.
