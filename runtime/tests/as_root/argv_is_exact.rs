@@ -1,5 +1,6 @@
 //! A line has the argv that was executed, byte for byte, whatever its length and its bytes.
 
+use exectrail_common::record::{EARLY_BYTES, HEAD_ARGV, PIECE_ARGV};
 use proptest::{
     prelude::*,
     strategy::ValueTree as _,
@@ -124,24 +125,15 @@ fn random_arguments() {
     check(&[], &argvs);
 }
 
-/// Tests lengths around multiples of a piece's length (8 KiB), and up to 1 MiB.
+/// Tests lengths around each end of a part that the probes copy by itself, and up to 1 MiB.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn long_arguments() {
     needs_kernel!();
-    let argvs: Vec<_> = [
-        8191,
-        8192,
-        8193,
-        24575,
-        24576,
-        24577,
-        40960,
-        131_071,
-        1 << 20,
-    ]
-    .into_iter()
-    .map(|total: usize| {
+    let pieces = (0..4).map(|number| HEAD_ARGV + number * PIECE_ARGV);
+    let ends = pieces.chain([EARLY_BYTES]);
+    let lengths = ends.flat_map(|end| [end - 1, end, end + 1]);
+    let argvs = lengths.chain([131_071, 1 << 20]).map(|total: usize| {
         // This takes many arguments, as one may have only 128 KiB; in total `total` bytes with
         // their NULs.
         let mut argv = Vec::new();
@@ -153,9 +145,8 @@ fn long_arguments() {
             left -= length;
         }
         argv
-    })
-    .collect();
-    check(&["--max-argv-bytes", "6MiB"], &argvs);
+    });
+    check(&["--max-argv-bytes", "6MiB"], &argvs.collect::<Vec<_>>());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
 use crate::tools::{EXECTRAIL, needs_kernel};
 
 /// Variables of the sidecar, each with an invalid value.
-const SIDECAR: [(&str, &str); 21] = [
+const SIDECAR: [(&str, &str); 24] = [
     ("INIT_ADDRESS", "nowhere"),
     ("METRICS_ADDRESS", "host:1"),
     ("STARTUP_TIMEOUT", "soon"),
@@ -30,6 +30,9 @@ const SIDECAR: [(&str, &str); 21] = [
     ("RATE_LIMIT", "1000"),
     ("RATE_BURST", "0"),
     ("REDACT", "all"),
+    ("FIELDS", "some"),
+    ("OMIT", "msg"),
+    ("NODE", "node_1"),
     ("CHECKPOINT", "never"),
     ("LOG_LEVEL", "loud"),
 ];

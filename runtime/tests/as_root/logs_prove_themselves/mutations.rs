@@ -1,17 +1,23 @@
 //! Every change of a log is found.
 
+use std::fs;
+
 use rustix::process::Signal;
 
 use super::{Files, last_of, msg, report, sidecar, stop, wait_for_checkpoint};
 use crate::{
-    pod::Pod,
+    pod::{Pod, messages, wait_for},
     tools::{NOOP, TOOL, needs_kernel},
 };
 
-/// The log of a run with a line of every kind except `exec_argv`, `labels_changed` and `clock_set`.
-/// The last one would need the clock to be set.
+/// The log of a run with a line of every kind except `clock_set`, for which the clock would need to
+/// be set.
 fn record(pod: &Pod, files: &Files) -> String {
+    let labels = pod.dir.path().join("labels");
+    fs::write(&labels, "a=\"b\"").unwrap();
     let arguments = [
+        &format!("--label-file={}", labels.display()),
+        "--max-line-bytes=8000",
         "--exit-events",
         "--failed-execs=any",
         "--exclude=filename=/bin/true",
@@ -24,7 +30,21 @@ fn record(pod: &Pod, files: &Files) -> String {
     assert_eq!(workspace.announce().0, 204);
     assert_eq!(workspace.announce().0, 204);
     workspace.run("sh", &["-c", "/bin/true; /nowhere/program; uname; exit 0"]);
+    fs::write(&labels, "a=\"c\"").unwrap();
+    wait_for("labels_changed", || {
+        let lines = sidecar.lines();
+        let any = !messages(&lines, "labels_changed").is_empty();
+        any.then_some(())
+    });
     wait_for_checkpoint(&sidecar);
+    for _ in 0..20 {
+        // Each of these bytes is six in a line. The exec is lost if the ring is not empty.
+        workspace.run("/usr/bin/echo", &["\u{1}".repeat(1_500).as_str()]);
+        wait_for_checkpoint(&sidecar);
+        if !messages(&sidecar.lines(), "exec_argv").is_empty() {
+            break;
+        }
+    }
     // A stopped reader, and more events than the ring holds.
     sidecar.signal(Signal::STOP);
     workspace.run(&*TOOL, &["burst", NOOP.to_str().unwrap(), "40"]);
@@ -60,6 +80,8 @@ fn every_change_of_a_log_is_found() {
         "exec",
         "exit",
         "exec_failed",
+        "exec_argv",
+        "labels_changed",
         "lost",
         "suppressed",
         "checkpoint",
