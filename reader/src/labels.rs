@@ -20,7 +20,8 @@ const REMEMBERED: usize = 4096;
 pub(crate) struct Labels(BTreeMap<String, String>);
 
 impl Labels {
-    fn parse(json: &str) -> Self {
+    /// The labels with this JSON; none if it is not an object.
+    pub(crate) fn parse(json: &str) -> Self {
         let values: BTreeMap<String, Value> = serde_json::from_str(json).unwrap_or_default();
         let texts = values.into_iter().map(|(key, value)| match value {
             Value::String(text) => (key, text),

@@ -4,7 +4,7 @@ use exectrail_proof::Head;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{demands::Demands, report::Report, run::Run};
+use super::{demands::Demands, line::Gap, report::Report, run::Run};
 
 /// Version of the format.
 const VERSION: u32 = 1;
@@ -30,11 +30,20 @@ pub(crate) struct Certificate<'a> {
 #[derive(Serialize)]
 struct CertifiedRun<'a> {
     run: Option<&'a str>,
+    labels: serde_json::Value,
     has_beginning: bool,
     first: &'a str,
     last: &'a str,
+    /// Its beginning, or else its first checkpoint.
+    complete_since: Option<&'a str>,
     /// `null` if no checkpoint proves anything.
     complete_until: Option<String>,
+    /// When nothing was recorded before it, if its first line says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_recorded: Option<&'a Gap>,
+    /// For how long a workspace was not recorded after its start, in nanoseconds; absent for 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    untraced_ns: u64,
     stopped: bool,
     lines: u64,
     lines_before_checkpoint: u64,
@@ -73,13 +82,25 @@ fn text(time: Timestamp) -> String {
     format!("{time:.9}")
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 fn certified(run: &Run) -> CertifiedRun<'_> {
     let proven = run.proven();
     CertifiedRun {
         run: run.id.as_deref(),
+        labels: serde_json::from_str(&run.labels).unwrap_or_default(),
         has_beginning: run.has_beginning,
         first: &run.first,
         last: &run.last,
+        complete_since: if run.has_beginning {
+            Some(&run.first)
+        } else {
+            run.first_checkpoint.as_deref()
+        },
+        not_recorded: run.gap.as_ref(),
+        untraced_ns: run.untraced,
         complete_until: proven.map(|proven| text(proven.complete_until)),
         stopped: run.has_end,
         lines: run.lines,

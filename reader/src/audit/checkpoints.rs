@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use exectrail_proof::{Chain, Checkpoint, Head, PublicKey, is_signed};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     fault::{Fault, Faults},
@@ -14,6 +14,9 @@ use super::{
 /// Number of checkpoints that are kept. The next run names the last one that it knows of, and only
 /// the last one or two may have been written after that.
 const KEPT: usize = 16;
+
+/// By how much `complete_until` may be later than `ts`: the clock may be set between the two.
+const LATER: SignedDuration = SignedDuration::from_secs(60);
 
 /// What the checkpoints of a run prove.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +44,9 @@ pub(super) struct CheckpointAudit {
     pub(super) proven: Option<Proven>,
     /// Whether there is a checkpoint.
     pub(super) any: bool,
+    /// The head of the last line, if it is the hash of lines that the log has: that of a part's
+    /// first checkpoint is only stated.
+    pub(super) computed: Option<Head>,
 }
 
 impl CheckpointAudit {
@@ -59,6 +65,7 @@ impl CheckpointAudit {
         faults: &mut Faults,
     ) {
         let head = parsed.fields.head;
+        self.computed = None;
         if let Some(head) = head {
             self.head(line, head, faults);
             self.any = true;
@@ -86,6 +93,7 @@ impl CheckpointAudit {
             faults.push(Fault::WrongHead { line, after });
         }
         self.good = line;
+        self.computed = computed.filter(|computed| *computed == stated);
         if computed != Some(stated) {
             // What follows is compared with the stated head, so that a difference is one fault.
             self.chain = Some(Chain::new(stated));
@@ -99,11 +107,17 @@ impl CheckpointAudit {
             faults.push(Fault::NotALine { line, reason });
             return;
         };
-        let Ok(complete_until) = until.parse() else {
+        let Ok(complete_until) = until.parse::<Timestamp>() else {
             let reason = "`complete_until` is not a time".to_owned();
             faults.push(Fault::NotALine { line, reason });
             return;
         };
+        let ts = parsed.ts.parse::<Timestamp>();
+        if ts.is_ok_and(|ts| complete_until.duration_since(ts) > LATER) {
+            let reason = "`complete_until` is later than the line itself".to_owned();
+            faults.push(Fault::NotALine { line, reason });
+            return;
+        }
         if self.last.len() == KEPT {
             self.last.pop_front();
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use exectrail_proof::{Checkpoint, Head};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::place::Place;
@@ -57,6 +57,8 @@ pub(super) struct Fields<'a> {
     pub(super) total: Option<u64>,
     pub(super) of: Option<String>,
     pub(super) previous_run: Option<PreviousRun>,
+    found: Option<String>,
+    untraced_ns: Option<u64>,
     // Of `tracing_stopped` and `checkpoint`:
     pub(super) execs: Option<u64>,
     pub(super) lost: Option<u64>,
@@ -98,6 +100,26 @@ pub(super) struct Event {
 pub(super) struct PreviousRun {
     pub(super) run: String,
     pub(super) checkpoint: Option<Checkpoint>,
+    until: Option<String>,
+    gap_ns: Option<u64>,
+}
+
+impl PreviousRun {
+    /// For how long nothing was recorded after it.
+    pub(super) fn gap(&self) -> Option<Gap> {
+        let nanoseconds = self.gap_ns.filter(|gap| *gap > 0)?;
+        let since = self.until.clone().unwrap_or_default();
+        Some(Gap { since, nanoseconds })
+    }
+}
+
+/// A time in which nothing was recorded, between two runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The last time at which the run before is known to have recorded.
+    pub since: String,
+    /// How long.
+    pub nanoseconds: u64,
 }
 
 /// The kind of an event.
@@ -163,6 +185,13 @@ impl Fields<'_> {
     /// The labels as the line has them, which name the workspace; empty if it has none.
     pub(super) fn labels(&self) -> &str {
         self.labels.map_or("", RawValue::get)
+    }
+
+    /// For how long a workspace was not recorded after its start, in nanoseconds; 0 if the run
+    /// before has recorded it.
+    pub(super) fn untraced(&self) -> u64 {
+        let is_found_anew = self.found.as_deref() != Some("state");
+        self.untraced_ns.filter(|_| is_found_anew).unwrap_or(0)
     }
 
     /// The place of a loss.

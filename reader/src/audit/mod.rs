@@ -15,6 +15,7 @@ mod numbers;
 mod place;
 mod report;
 mod run;
+mod workspace;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +27,7 @@ pub(crate) use demands::Demands;
 pub(crate) use fault::{Fault, Faults};
 pub(crate) use report::Report;
 pub(crate) use run::Run;
+use workspace::Workspace;
 
 /// Audits a log, line by line.
 #[derive(Debug, Default)]
@@ -35,8 +37,6 @@ pub struct Audit {
     runs: Vec<Run>,
     /// The runs that have an id, by id.
     by_id: BTreeMap<String, usize>,
-    /// The labels of all runs so far: runs of the same workspace have the same.
-    labels: BTreeSet<String>,
     /// The run of the last line.
     present: Option<usize>,
     has_head: bool,
@@ -60,24 +60,12 @@ impl Audit {
             Ok(parsed) => {
                 let at = self.run_of(&parsed);
                 self.present = Some(at);
-                let Self {
-                    demands,
-                    runs,
-                    labels,
-                    ..
-                } = self;
+                let Self { demands, runs, .. } = self;
                 if let Some(run) = runs.get_mut(at) {
                     run.read(number, &parsed, line, demands);
-                    let present = parsed.fields.labels();
-                    if run.labels != present {
-                        present.clone_into(&mut run.labels);
-                        labels.insert(present.to_owned());
-                    }
+                    let is_it = |head| demands.head == Some(head);
+                    self.has_head |= run.computed_head().is_some_and(is_it);
                 }
-                self.has_head |= parsed
-                    .fields
-                    .head
-                    .is_some_and(|head| demands.head == Some(head));
             }
             Err(error) => self.unreadable(number, error.to_string()),
         }
@@ -101,24 +89,48 @@ impl Audit {
         line.fields.run.is_none() && !line.is_of_a_log() && present.is_none_or(has_run)
     }
 
-    /// The run of a line. A line without an id belongs to the run of the line before, unless it is
-    /// the first line of a run, or that run has ended.
+    /// The run of a line. A line without an id belongs to the last run with its labels, or to that
+    /// of the line before, unless it is the first line of a run, or that run has ended.
     fn run_of(&mut self, line: &LogLine<'_>) -> usize {
         let new = self.runs.len();
         let at = match &line.fields.run {
-            Some(id) => *self.by_id.entry(id.clone()).or_insert(new),
-            None => {
-                let begins = line.msg == "tracing_started";
-                let present = self.present.filter(|_| !begins);
-                let is_open = |at: &usize| self.runs.get(*at).is_some_and(|run| !run.has_end);
-                present.filter(is_open).unwrap_or(new)
-            }
+            Some(id) => self.run_with(id, line),
+            None if line.msg == "tracing_started" => new,
+            None => self.open_run(line.fields.labels()).unwrap_or(new),
         };
         if at == new {
-            let is_first = !self.labels.contains(line.fields.labels());
-            self.runs.push(Run::new(line.fields.run.clone(), is_first));
+            self.runs.push(Run::new(line.fields.run.clone()));
         }
         at
+    }
+
+    fn run_with(&mut self, id: &str, line: &LogLine<'_>) -> usize {
+        if let Some(at) = self.by_id.get(id) {
+            return *at;
+        }
+        let mut at = self.runs.len();
+        // Lines of execs may lack the id (`--omit run`): those with which a part of a log begins
+        // are of the first run that has one.
+        if let [run] = &mut self.runs[..]
+            && run.id.is_none()
+            && !run.has_beginning
+            && line.msg != "tracing_started"
+        {
+            run.id = Some(id.to_owned());
+            at = 0;
+        }
+        self.by_id.insert(id.to_owned(), at);
+        at
+    }
+
+    /// The run of a line without an id.
+    fn open_run(&self, labels: &str) -> Option<usize> {
+        let is_open = |at: usize| self.runs.get(at).filter(|run| !run.has_end);
+        let is_same = |at: usize| is_open(at).is_some_and(|run| run.labels == labels);
+        let present = self.present;
+        let same = present.filter(|at| is_same(*at));
+        same.or_else(|| (0..self.runs.len()).rev().find(|at| is_same(*at)))
+            .or_else(|| present.filter(|at| is_open(*at).is_some()))
     }
 
     /// Ends the audit.
@@ -126,8 +138,12 @@ impl Audit {
         for run in &mut self.runs {
             run.end(self.demands.key.as_ref());
         }
+        let mut known = BTreeSet::new();
         for at in 0..self.runs.len() {
-            self.link(at);
+            self.check_beginning(at, &known);
+            if let Some(run) = self.runs.get(at) {
+                known.extend(run.workspaces.all());
+            }
         }
         self.check_until();
         if let Some(head) = self.demands.head
@@ -148,12 +164,20 @@ impl Audit {
         }
     }
 
-    /// Checks that the run before this one is in the log, with its end.
-    fn link(&mut self, at: usize) {
-        let Some(run) = self.runs.get(at) else {
+    /// Checks that the beginning of a run is in the log, and the end of the run before. `known` are
+    /// the workspaces of the runs before it in the log.
+    fn check_beginning(&mut self, at: usize, known: &BTreeSet<Workspace>) {
+        let partial = self.demands.partial;
+        let Some(run) = self.runs.get_mut(at) else {
             return;
         };
-        let may_precede = run.is_first_of_workspace && self.demands.partial;
+        // The first run of a workspace in a part of a log may continue in an earlier part.
+        let workspace = run.workspaces.beginning(run.has_beginning);
+        let may_precede = partial && !known.contains(&workspace);
+        if !run.has_beginning && partial && !may_precede {
+            let line = run.first_line;
+            run.faults.push(Fault::NoBeginning { line });
+        }
         let Some(previous) = run.previous.clone() else {
             return;
         };
@@ -162,7 +186,6 @@ impl Audit {
         let before = self.by_id.get(&previous.run).copied();
         let before = before.filter(|before| *before < at);
         let fault = match before.and_then(|before| self.runs.get_mut(before)) {
-            // The first run of a workspace in a part of a log may continue one of an earlier part.
             None if may_precede => return,
             None => Fault::NoPreviousRun {
                 line,
@@ -193,15 +216,15 @@ impl Audit {
             return;
         };
         let proven = |run: &Run| run.proven().map(|proven| proven.complete_until);
-        let mut last: BTreeMap<&str, Option<Timestamp>> = BTreeMap::new();
+        let mut last: BTreeMap<Workspace, Option<Timestamp>> = BTreeMap::new();
         for run in &self.runs {
-            let last = last.entry(&run.labels).or_default();
+            let last = last.entry(run.workspaces.end()).or_default();
             *last = (*last).max(proven(run));
         }
         let is_until = |time: &Option<Timestamp>| time.is_some_and(|time| time >= until);
         let mut faults = Vec::new();
         for (at, run) in self.runs.iter().enumerate() {
-            let of_workspace = last.get(&*run.labels).copied().flatten();
+            let of_workspace = last.get(&run.workspaces.end()).copied().flatten();
             let reason = if is_until(&proven(run)) || run.has_successor {
                 continue;
             } else if !run.has_end {

@@ -18,10 +18,14 @@ pub(super) struct Numbers {
     pub(super) in_log: [u64; 3],
     /// Lines of each kind since the beginning of the run.
     lines: [u64; 3],
-    /// Losses of each kind that `lost` lines report.
+    /// Losses of each kind since the beginning of the run.
     lost: [u64; 3],
-    /// Suppressed events of each kind that `suppressed` lines report.
+    /// Losses of each kind that `lost` lines in the log report.
+    lost_in_log: [u64; 3],
+    /// Suppressed events of each kind since the beginning of the run.
     suppressed: [u64; 3],
+    /// Suppressed events of each kind that `suppressed` lines in the log report.
+    suppressed_in_log: [u64; 3],
     /// Lines of events of each kind that have no number.
     unnumbered: [u64; 3],
     /// Whether the log has the beginning of the run, so that the first number of a series is 0.
@@ -60,7 +64,7 @@ impl Numbers {
             return !self.last.keys().any(|series| series.kind == kind);
         };
         let at = self.places.entry((kind, series.place)).or_default();
-        at.lines += 1;
+        add(&mut at.lines, 1);
         match self.last.get(&series).copied() {
             Some(after) if seq <= after => faults.push(Fault::OutOfOrder {
                 line,
@@ -91,6 +95,7 @@ impl Numbers {
             &mut self.places.entry((kind, place)).or_default().lost,
             count,
         );
+        add(&mut self.lost_in_log[kind as usize], count);
         let lost = &mut self.lost[kind as usize];
         add(lost, count);
         compare(line, "total", total, lost, self.are_whole, faults);
@@ -105,6 +110,7 @@ impl Numbers {
         total: Option<u64>,
         faults: &mut Faults,
     ) {
+        add(&mut self.suppressed_in_log[kind as usize], count);
         let counted = &mut self.suppressed[kind as usize];
         add(counted, count);
         compare(line, "total", total, counted, self.are_whole, faults);
@@ -181,14 +187,14 @@ impl Numbers {
         self.unnumbered.into_iter().fold(0, u64::saturating_add)
     }
 
-    /// Losses of a kind.
+    /// Losses of a kind that the log reports.
     pub(super) fn lost_of(&self, kind: Kind) -> u64 {
-        self.lost[kind as usize]
+        self.lost_in_log[kind as usize]
     }
 
-    /// Suppressed events of a kind.
+    /// Suppressed events of a kind that the log reports.
     pub(super) fn suppressed_of(&self, kind: Kind) -> u64 {
-        self.suppressed[kind as usize]
+        self.suppressed_in_log[kind as usize]
     }
 }
 

@@ -1,14 +1,15 @@
 //! One run of exectrail in a log.
 
-use exectrail_proof::{Checkpoint, PublicKey};
+use exectrail_proof::{Checkpoint, Head, PublicKey};
 
 use super::{
     checkpoints::{CheckpointAudit, Proven},
     demands::Demands,
     fault::{Fault, Faults},
-    line::{Fields, Kind, LogLine, PreviousRun},
+    line::{Fields, Gap, Kind, LogLine, PreviousRun},
     long_argv::LongArgv,
     numbers::Numbers,
+    workspace::Workspaces,
 };
 
 /// One run of exectrail, from its first line in the log to its last.
@@ -39,11 +40,15 @@ pub struct Run {
     pub unnumbered_lines: u64,
     /// The faults in this run.
     pub faults: Faults,
+    /// For how long nothing was recorded before it, as its first line says.
+    pub gap: Option<Gap>,
+    /// The longest time, in nanoseconds, in which a workspace was not recorded after its start.
+    pub untraced: u64,
+    /// `ts` of its first checkpoint.
+    pub first_checkpoint: Option<String>,
     /// The labels of its last line, as the line has them.
-    pub(super) labels: String,
-    /// Whether no run before it in the log is of the same workspace. Then what precedes it may be
-    /// in an earlier part of the log.
-    pub(super) is_first_of_workspace: bool,
+    pub labels: String,
+    pub(super) workspaces: Workspaces,
     pub(super) previous: Option<PreviousRun>,
     numbers: Numbers,
     pub(super) checkpoints: CheckpointAudit,
@@ -54,10 +59,9 @@ pub struct Run {
 
 impl Run {
     /// A run without lines.
-    pub(super) fn new(id: Option<String>, is_first_of_workspace: bool) -> Self {
+    pub(super) fn new(id: Option<String>) -> Self {
         Self {
             id,
-            is_first_of_workspace,
             ..Self::default()
         }
     }
@@ -104,6 +108,11 @@ impl Run {
         self.numbers.unnumbered()
     }
 
+    /// The head of its last line, if it is the hash of lines that the log has.
+    pub(super) fn computed_head(&self) -> Option<Head> {
+        self.checkpoints.computed
+    }
+
     /// What its checkpoints prove.
     pub fn proven(&self) -> Option<&Proven> {
         self.checkpoints.proven.as_ref()
@@ -126,7 +135,8 @@ impl Run {
                 self.numbers.begin();
                 self.checkpoints.begin();
                 self.previous.clone_from(&parsed.fields.previous_run);
-            } else if !(demands.partial && self.is_first_of_workspace) {
+                self.gap = self.previous.as_ref().and_then(PreviousRun::gap);
+            } else if !demands.partial {
                 self.faults.push(Fault::NoBeginning { line });
             }
         } else if begins {
@@ -134,6 +144,11 @@ impl Run {
         }
         if self.has_end {
             self.faults.push(Fault::AfterEnd { line });
+        }
+        let labels = parsed.fields.labels();
+        if self.lines == 0 || self.labels != labels {
+            labels.clone_into(&mut self.labels);
+            self.workspaces.line(labels, self.lines == 0);
         }
         self.lines += 1;
         self.last.clone_from(&parsed.ts);
@@ -155,6 +170,10 @@ impl Run {
             self.lines_before_checkpoint += 1;
         }
         if parsed.fields.head.is_some() {
+            self.first_checkpoint
+                .get_or_insert_with(|| parsed.ts.clone());
+            let proves = self.proven().is_some_and(|proven| proven.line == line);
+            self.workspaces.checkpoint(proves);
             self.lines_after_checkpoint = 0;
         } else {
             self.lines_after_checkpoint += 1;
@@ -195,6 +214,7 @@ impl Run {
 
     fn count(&mut self, line: u64, parsed: &LogLine<'_>) {
         let LogLine { msg, fields, .. } = parsed;
+        self.untraced = self.untraced.max(fields.untraced());
         let faults = &mut self.faults;
         let is_whole = match (msg.as_str(), fields) {
             (

@@ -15,7 +15,7 @@ use crate::{
 };
 
 use descendants::Descendants;
-pub(crate) use moment::Moment;
+pub(crate) use moment::{Moment, time};
 use under::Under;
 
 /// Flags that choose lines.

@@ -52,17 +52,25 @@ fn ago(value: &str) -> Option<SignedDuration> {
     Some(SignedDuration::from_secs(seconds))
 }
 
+/// Parses a time.
+///
+/// # Errors
+/// If it is neither a time nor how long ago it was.
+pub(crate) fn time(value: &str) -> Result<Timestamp, MomentError> {
+    let time = match ago(value) {
+        Some(ago) => Timestamp::now().checked_sub(ago).ok(),
+        None => value.parse().ok(),
+    };
+    time.ok_or_else(|| MomentError {
+        value: value.to_owned(),
+    })
+}
+
 impl FromStr for Moment {
     type Err = MomentError;
 
     fn from_str(value: &str) -> Result<Self, MomentError> {
-        let time = match ago(value) {
-            Some(ago) => Timestamp::now().checked_sub(ago).ok(),
-            None => value.parse().ok(),
-        };
-        time.map(Self::from).ok_or_else(|| MomentError {
-            value: value.to_owned(),
-        })
+        time(value).map(Self::from)
     }
 }
 

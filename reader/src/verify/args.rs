@@ -6,6 +6,8 @@ use clap::Args;
 use exectrail_proof::Head;
 use jiff::Timestamp;
 
+use crate::filter::time;
+
 /// Flags of `verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
@@ -21,11 +23,13 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
 
-    /// Require that the log is complete up to this time: RFC 3339, such as 2026-11-26T10:00:00Z
+    /// Require that the log is complete up to this time: RFC 3339, or how long ago, such as 90s, 15m,
+    /// 2h, 3d
     ///
-    /// Without it, lines at the end of a log can be missing unnoticed. The log needs, for each
+    /// Times in which nothing was recorded, as the log itself says, are no fault: they are named
+    /// with each run. Without this flag, lines at the end of a log can be missing unnoticed. The log needs, for each
     /// workspace, a checkpoint whose `complete_until` is not before this time.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub until: Option<Timestamp>,
 
     /// Require that a checkpoint of the log has this `head`, which was noted elsewhere

@@ -4,13 +4,16 @@
 use std::fmt::Write as _;
 
 use crate::{
-    audit::{Demands, Faults, Report, Run},
+    audit::{Demands, Fault, Faults, Report, Run},
+    labels::Labels,
+    show::seconds,
+    shown::{escaped, push_escaped},
     source::LineNumber,
 };
 
 /// A time, or `?` if no line has one.
-fn or_unknown(ts: &str) -> &str {
-    if ts.is_empty() { "?" } else { ts }
+fn or_unknown(ts: &str) -> String {
+    escaped(if ts.is_empty() { "?" } else { ts })
 }
 
 /// The lines of one file, in the numbers of all files together.
@@ -36,7 +39,7 @@ pub(super) fn describe(report: &Report, demands: &Demands, files: &[FileLines]) 
     }
     describe_total(&mut text, report);
     if files.len() > 1 && !report.is_right() {
-        describe_files(&mut text, files);
+        describe_files(&mut text, report, files);
     }
     text
 }
@@ -51,10 +54,15 @@ fn describe_run(text: &mut String, number: u32, run: &Run, demands: &Demands) {
     } else if !run.has_end {
         notes.push("it is still running, or was killed, or its end is missing");
     }
-    let id = run
-        .id
-        .as_deref()
-        .map_or(String::new(), |id| format!(" ({id})"));
+    let id = run.id.as_deref();
+    let id = id.map_or(String::new(), |id| format!(" ({})", escaped(id)));
+    let labels = Labels::parse(&run.labels);
+    let names = [labels.user(), labels.workspace()];
+    let mut name = String::new();
+    for part in names.into_iter().flatten() {
+        name.push_str(if name.is_empty() { ", " } else { "/" });
+        push_escaped(&mut name, part);
+    }
     let mut counts = String::new();
     for (count, name) in [
         (run.exits(), "exits"),
@@ -70,7 +78,7 @@ fn describe_run(text: &mut String, number: u32, run: &Run, demands: &Demands) {
     }
     let _ = writeln!(
         text,
-        "run {number}{id}, {} to {}: {} execs, {} lost{counts}{}{}",
+        "run {number}{id}{name}, {} to {}: {} execs, {} lost{counts}{}{}",
         or_unknown(&run.first),
         or_unknown(&run.last),
         run.execs(),
@@ -78,6 +86,15 @@ fn describe_run(text: &mut String, number: u32, run: &Run, demands: &Demands) {
         if notes.is_empty() { "" } else { "; " },
         notes.join("; "),
     );
+    if let Some(gap) = &run.gap {
+        let time = seconds(gap.nanoseconds);
+        let since = or_unknown(&gap.since);
+        let _ = writeln!(text, "  not recorded: {time} before it, since {since}");
+    }
+    if run.untraced > 0 {
+        let time = seconds(run.untraced);
+        let _ = writeln!(text, "  not recorded: a workspace, in its first {time}");
+    }
     describe_proof(text, run, demands);
     if run.faults.is_empty() {
         let _ = writeln!(text, "  every exec is accounted for");
@@ -150,7 +167,7 @@ fn describe_proof(text: &mut String, run: &Run, demands: &Demands) {
 
 fn describe_faults(text: &mut String, faults: &Faults) {
     for fault in &faults.first {
-        let _ = writeln!(text, "  fault: {fault}");
+        let _ = writeln!(text, "  fault: {}", escaped(&fault.to_string()));
     }
     if faults.more > 0 {
         let _ = writeln!(text, "  and {} more faults", faults.more);
@@ -176,10 +193,23 @@ fn describe_total(text: &mut String, report: &Report) {
 }
 
 /// Which lines are from which file.
-fn describe_files(text: &mut String, files: &[FileLines]) {
+fn describe_files(text: &mut String, report: &Report, files: &[FileLines]) {
     let mut first = 1;
     for FileLines { name, last } in files {
         let _ = writeln!(text, "lines {first} to {last}: {name}");
         first = last + 1;
+    }
+    let is_order = |fault: &Fault| {
+        matches!(
+            fault,
+            Fault::LineRepeated { .. } | Fault::BeginsAgain { .. } | Fault::AfterEnd { .. }
+        )
+    };
+    let mut faults = report.runs.iter().flat_map(|run| &run.faults.first);
+    if faults.any(is_order) {
+        text.push_str(
+            "files are read in the given order, which is that of their names for a pattern such \
+             as *.log; the oldest of a log must come first, as a directory gives them\n",
+        );
     }
 }

@@ -27,6 +27,11 @@ pub(crate) fn output_of(arguments: &[&str], files: &[&Path]) -> String {
 
 /// A whole run: its lines as exectrail writes them.
 pub(crate) fn run(run: &str, execs: u64) -> Vec<String> {
+    run_with(run, r#""version":"9.9.9","#, execs)
+}
+
+/// A whole run, with these keys in its first line.
+pub(crate) fn run_with(run: &str, first: &str, execs: u64) -> Vec<String> {
     let mut chain = Chain::new(Head::default());
     let mut lines: Vec<String> = Vec::new();
     let mut add = |chain: &mut Chain, msg: &str, fields: &str| {
@@ -38,7 +43,7 @@ pub(crate) fn run(run: &str, execs: u64) -> Vec<String> {
         chain.update(b"\n");
         lines.push(line);
     };
-    add(&mut chain, "tracing_started", r#""version":"9.9.9","#);
+    add(&mut chain, "tracing_started", first);
     for seq in 0..execs {
         // Longer than a part of a CRI file.
         let long = "é\u{7}{} ".repeat(if seq == 1 { 6_000 } else { 1 });

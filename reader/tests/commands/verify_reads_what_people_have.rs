@@ -7,7 +7,8 @@ use std::{
 };
 
 use crate::files::{
-    TIME, cri, docker, exectrail_log, file, gzip, output_of, plain, prefixed, records, run, zstd,
+    TIME, cri, docker, exectrail_log, file, gzip, output_of, plain, prefixed, records, run,
+    run_with, zstd,
 };
 
 /// Forms of a log, one of each kind.
@@ -154,6 +155,62 @@ fn a_line_that_begins_in_an_earlier_file_is_named_by_its_beginning() {
     let printed = String::from_utf8(output.stdout).unwrap();
     let named = format!("line {} is not one of exectrail's", begins + 1);
     assert!(printed.contains(&named), "{named}: {printed}");
+}
+
+#[test]
+fn nothing_in_the_log_acts_on_the_display() {
+    let directory = tempfile::tempdir().unwrap();
+    let line = r#"{"ts":"2026\u001b[31mX","level":"INFO","msg":"exec","fields":{"run":"\u001b]0;x\u0007","line":0,"event":{}}}"#;
+    let started = r#"{"ts":"1","level":"INFO","msg":"tracing_started","fields":{"labels":{"username":"\u001b[2J"},"previous_run":{"run":"\u001b[2J","until":"\u001b[2J","gap_ns":1},"run":"b","line":0}}"#;
+    let log = file(
+        directory.path(),
+        "log",
+        format!("{line}\n{started}\n").as_bytes(),
+    );
+    let output = exectrail_log(&["verify"], &[&log]);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(!printed.contains('\u{1b}'), "{printed}");
+    assert!(
+        printed.contains("not recorded: 0.000 s before it"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn times_without_recording_are_named_and_certified() {
+    let directory = tempfile::tempdir().unwrap();
+    let started = r#""version":"9.9.9","previous_run":{"run":"x","until":"2026-11-24T00:04:04Z","gap_ns":14400000000000},"#;
+    let lines = run_with("aabbccddeeff", started, 2);
+    let log = file(directory.path(), "log", plain(&lines).as_bytes());
+    let certificate = directory.path().join("certificate");
+    let path = certificate.to_str().unwrap();
+    let printed = output_of(&["verify", "--partial", "--certificate", path], &[&log]);
+    assert!(
+        printed.contains("not recorded: 14400.000 s before it, since 2026-11-24T00:04:04Z"),
+        "{printed}"
+    );
+    let certificate: serde_json::Value =
+        serde_json::from_slice(&fs::read(&certificate).unwrap()).unwrap();
+    let gap = &certificate["runs"][0]["not_recorded"];
+    assert_eq!(gap["nanoseconds"], 14_400_000_000_000_u64, "{certificate}");
+}
+
+#[test]
+fn files_in_the_wrong_order_are_explained() {
+    let directory = tempfile::tempdir().unwrap();
+    let lines = run("aabbccddeeff", 3);
+    let old = file(
+        directory.path(),
+        "0.log.20261124-040404",
+        plain(&lines[..2]).as_bytes(),
+    );
+    let new = file(directory.path(), "0.log", plain(&lines[2..]).as_bytes());
+    let output = exectrail_log(&["verify"], &[&new, &old]);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        printed.contains("the oldest of a log must come first"),
+        "{printed}"
+    );
 }
 
 #[test]

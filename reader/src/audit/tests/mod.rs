@@ -306,6 +306,55 @@ fn an_expected_head_must_be_there() {
     assert!(!audit_with(demand(&"0".repeat(64)), &lines).is_right());
 }
 
+/// The head of a part's first checkpoint is only stated: anybody can write it.
+#[test]
+fn an_expected_head_must_be_the_hash_of_lines_in_the_log() {
+    let lines = Log::of("aa").lines;
+    let demand = |line: &str| Demands {
+        head: Head::parse(&line.split_once(r#""head":""#).unwrap().1[..64]),
+        partial: true,
+        ..Demands::default()
+    };
+    for (checkpoint, is_right) in [(4, false), (7, true)] {
+        let report = audit_with(demand(&lines[checkpoint]), &lines[3..]);
+        assert_eq!(report.is_right(), is_right, "{report:?}");
+    }
+}
+
+#[test]
+fn a_part_has_the_losses_of_its_own_lines() {
+    let total = |count: u64, total: u64| {
+        lost(0, count).replace("\"count\"", &format!("\"total\":{total},\"count\""))
+    };
+    let partial = Demands {
+        partial: true,
+        ..Demands::default()
+    };
+    let lines = [exec(0, 9), total(2, 7), stop(5, 7)];
+    let report = audit_with(partial, &lines);
+    assert!(report.is_right(), "{report:?}");
+    assert_eq!((report.runs[0].execs(), report.runs[0].lost()), (1, 2));
+}
+
+#[test]
+fn nothing_is_complete_up_to_a_time_that_is_later_than_the_line() {
+    let later = |until: &str| {
+        let line = Log::of("aa").lines[4].replace(r#""ts":"5""#, r#""ts":"2026-01-01T00:00:10Z""#);
+        let (before, rest) = line.split_once(r#""complete_until":""#).unwrap();
+        let (_, after) = rest.split_once('"').unwrap();
+        let lines = [
+            &Log::of("aa").lines[..4],
+            &[format!(r#"{before}"complete_until":"{until}"{after}"#)],
+        ];
+        faults(&lines.concat())
+    };
+    assert_eq!(later("2026-01-01T00:00:10Z"), []);
+    assert!(matches!(
+        later("2026-02-01T00:00:00Z")[..],
+        [Fault::NotALine { .. }]
+    ));
+}
+
 #[test]
 fn totals_that_differ_are_named_once() {
     let total = |count: u64, total: u64| {

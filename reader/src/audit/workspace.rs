@@ -1,0 +1,73 @@
+//! Which workspace a run is of, by its labels.
+
+use std::fmt::{self, Debug};
+
+use sha2::{Digest as _, Sha256};
+
+/// The labels of a line, in constant memory: runs with the same labels are of the same workspace.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Workspace([u8; 32]);
+
+impl Workspace {
+    /// The workspace with these labels, as lines have them.
+    pub(super) fn of(labels: &str) -> Self {
+        Self(Sha256::digest(labels).into())
+    }
+}
+
+impl Debug for Workspace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let beginning = self.0.first_chunk::<4>().copied().unwrap_or_default();
+        write!(f, "Workspace({:08x})", u32::from_be_bytes(beginning))
+    }
+}
+
+/// The workspaces of a run: labels may change.
+#[derive(Debug, Default)]
+pub(super) struct Workspaces {
+    /// By the first line.
+    first: Workspace,
+    /// By the first checkpoint.
+    first_proven: Option<Workspace>,
+    /// By the last checkpoint that proves something.
+    pub(super) proven: Option<Workspace>,
+    /// By the last line.
+    last: Workspace,
+}
+
+impl Workspaces {
+    /// Takes the labels of a line, which is the first one of the run if `is_first`.
+    pub(super) fn line(&mut self, labels: &str, is_first: bool) {
+        self.last = Workspace::of(labels);
+        if is_first {
+            self.first = self.last;
+        }
+    }
+
+    /// The last line is a checkpoint; `proves` says whether it proves something.
+    pub(super) fn checkpoint(&mut self, proves: bool) {
+        self.first_proven.get_or_insert(self.last);
+        if proves {
+            self.proven = Some(self.last);
+        }
+    }
+
+    /// That of the beginning. Before the first checkpoint of a run without its first line, labels
+    /// may have been changed.
+    pub(super) fn beginning(&self, has_first_line: bool) -> Workspace {
+        self.first_proven
+            .filter(|_| !has_first_line)
+            .unwrap_or(self.first)
+    }
+
+    /// That of the end, as far as it is proved.
+    pub(super) fn end(&self) -> Workspace {
+        self.proven.unwrap_or(self.last)
+    }
+
+    /// All that are known.
+    pub(super) fn all(&self) -> impl Iterator<Item = Workspace> {
+        let proven = [self.first_proven, self.proven].into_iter().flatten();
+        [self.first, self.last].into_iter().chain(proven)
+    }
+}
