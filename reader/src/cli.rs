@@ -10,13 +10,14 @@ use std::{
 use clap::{
     CommandFactory as _, Parser, Subcommand,
     builder::StyledStr,
-    error::{ContextKind, ContextValue},
+    error::{ContextKind, ContextValue, ErrorKind},
 };
 use clap_complete::Shell;
 
 use crate::{
     completions,
     convert::{self, ConvertArgs},
+    filter::FilterArgs,
     output::print,
     report::{self, ReportArgs},
     show::{self, ShowArgs},
@@ -171,9 +172,29 @@ enum Command {
     },
 }
 
+impl Command {
+    fn filters(&self) -> Option<&FilterArgs> {
+        match self {
+            Self::Show(args) => Some(&args.filters),
+            Self::Tree(args) => Some(&args.filters),
+            Self::Top(args) => Some(&args.filters),
+            Self::Report(args) => Some(&args.filters),
+            Self::Convert(args) => Some(&args.filters),
+            Self::Verify(_) | Self::Completions { .. } | Self::Man { .. } => None,
+        }
+    }
+}
+
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| advised(error).exit());
+    if let Some(filters) = cli.command.filters()
+        && let Some(contradiction) = filters.contradiction()
+    {
+        Cli::command()
+            .error(ErrorKind::ArgumentConflict, contradiction)
+            .exit();
+    }
     match cli.command {
         Command::Show(args) => show::main(PROGRAM, *args),
         Command::Tree(args) => tree::main(PROGRAM, *args),

@@ -20,11 +20,15 @@ use rustix::{
 use crate::{
     parallel::read_all,
     reading::{Consumer, Reading},
-    source::{Lines, Sink as _, Stop, is_compressed},
+    source::{
+        Input, Lines, Sink as _, SourceError, Stop, files_of, is_compressed, name_of, present_file,
+    },
 };
 
 /// Pause before looking for further bytes.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Number of pauses after which files of later restarts are looked for.
+const LOOK: u32 = 5;
 /// Bytes that are read at once.
 const CHUNK: usize = 256 * 1024;
 /// Bytes at the beginning of a file that differ from those of any other: a line's time is among the
@@ -48,60 +52,141 @@ struct Followed {
     position: u64,
     /// The first of them, as far as [`BEGINNING`].
     beginning: Vec<u8>,
+    /// A compressed file, to which nothing is added: it is read once.
+    compressed: Option<Input>,
+    has_ended: bool,
     lines: Lines,
 }
 
 /// Reads the files and everything that is written to them later, until nothing more is wanted, or
-/// nobody reads standard output any more. Standard input and pipes are read to their end. Returns
-/// whether everything could be read.
+/// nobody reads standard output any more. Standard input and pipes are read to their end. In a
+/// directory of a container, the files of later restarts are followed, too. Returns whether
+/// everything could be read.
 pub(crate) fn follow(
     program: &str,
-    files: &[PathBuf],
+    paths: &[PathBuf],
     consumer: &mut (impl Consumer + Send),
     naming: Naming,
 ) -> bool {
-    if let [file] = files
+    if let [file] = paths
         && (file == Path::new("-") || is_pipe(file))
     {
-        return read_all(program, files, consumer);
+        return read_all(program, paths, consumer);
     }
-    let mut followed: Vec<Followed> = files.iter().map(|path| Followed::new(path)).collect();
-    for file in &mut followed {
-        // It may be missing only later, during a rotation.
-        if let Err(error) = file.begin() {
-            eprintln!("{program}: cannot follow {}: {error}", file.path.display());
-            return false;
-        }
-    }
-    let mut reading = match naming {
+    let reading = match naming {
         Naming::AtOnce => Reading::new(consumer).naming_at_once(program),
         Naming::AtEnd => Reading::new(consumer).without_progress(),
     };
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let mut any = false;
-        for file in &mut followed {
-            reading.set_name(&file.path);
-            match file.read(&mut chunk, &mut reading) {
-                Ok(Ok(read)) => any |= read,
-                Ok(Err(Stop)) => {
-                    reading.report(program);
-                    return true;
-                }
-                Err(error) => {
-                    reading.report(program);
-                    eprintln!("{program}: cannot read {}: {error}", file.path.display());
-                    return false;
+    let mut following = Following {
+        reading,
+        followed: Vec::new(),
+        chunk: vec![0; CHUNK],
+    };
+    let result = following.run(paths);
+    following.reading.report(program);
+    result
+        .inspect_err(|error| eprintln!("{program}: {error}"))
+        .is_ok()
+}
+
+/// Why files cannot be followed.
+#[derive(Debug, thiserror::Error)]
+enum FollowError {
+    #[error("cannot follow {name}: {source}")]
+    Begin { name: String, source: io::Error },
+    #[error("cannot read {name}: {source}")]
+    Read { name: String, source: io::Error },
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+/// The files, and who takes their lines.
+struct Following<'a, C> {
+    reading: Reading<'a, C>,
+    followed: Vec<Followed>,
+    chunk: Vec<u8>,
+}
+
+impl<C: Consumer> Following<'_, C> {
+    /// Follows the files until nothing more is wanted.
+    fn run(&mut self, paths: &[PathBuf]) -> Result<(), FollowError> {
+        let files = files_of(paths)?;
+        for path in &files {
+            self.begin(path)?;
+        }
+        // The files of a log are read one after the other, as far as they are written.
+        for at in 0..self.followed.len() {
+            while match self.read(at)? {
+                Ok(is_any) => is_any,
+                Err(Stop) => return Ok(()),
+            } {}
+        }
+        let mut idle = 0;
+        loop {
+            let mut is_any = false;
+            for at in 0..self.followed.len() {
+                match self.read(at)? {
+                    Ok(is_more) => is_any |= is_more,
+                    Err(Stop) => return Ok(()),
                 }
             }
-        }
-        if !any {
+            if is_any {
+                idle = 0;
+                continue;
+            }
             thread::sleep(PAUSE);
-            if reading.pause(0).is_err() || is_unread(io::stdout()) {
-                reading.report(program);
-                return true;
+            idle += 1;
+            if idle % LOOK == 0 {
+                self.look(paths)?;
+            }
+            // Lines of a long argv are written together: after a pause no more come.
+            let ended = if idle == LOOK {
+                self.reading.end_all()
+            } else {
+                Ok(())
+            };
+            let paused = ended.and_then(|()| self.reading.pause(0));
+            if paused.is_err() || is_unread(io::stdout()) {
+                return Ok(());
             }
         }
+    }
+
+    /// Begins with a file, which must be there: it may be missing only later, during a rotation.
+    fn begin(&mut self, path: &Path) -> Result<(), FollowError> {
+        let mut file = Followed::new(path);
+        file.begin().map_err(|source| FollowError::Begin {
+            name: name_of(path),
+            source,
+        })?;
+        self.followed.push(file);
+        Ok(())
+    }
+
+    /// Reads what is new in a file. Returns whether there is anything.
+    fn read(&mut self, at: usize) -> Result<Result<bool, Stop>, FollowError> {
+        let Some(file) = self.followed.get_mut(at) else {
+            return Ok(Ok(false));
+        };
+        self.reading.set_name(&file.path);
+        file.read(&mut self.chunk, &mut self.reading)
+            .map_err(|source| FollowError::Read {
+                name: name_of(&file.path),
+                source,
+            })
+    }
+
+    /// Looks for files of later restarts.
+    fn look(&mut self, paths: &[PathBuf]) -> Result<(), FollowError> {
+        for directory in paths.iter().filter(|path| path.is_dir()) {
+            // It may be removed with the pod.
+            let present = present_file(directory);
+            let is_new = |path: &PathBuf| !self.followed.iter().any(|file| file.path == *path);
+            if let Some(path) = present.filter(is_new) {
+                self.begin(&path)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -129,6 +214,8 @@ impl Followed {
             file: None,
             position: 0,
             beginning: Vec::new(),
+            compressed: None,
+            has_ended: false,
             lines: Lines::default(),
         }
     }
@@ -144,11 +231,10 @@ impl Followed {
         let mut beginning = [0; 4];
         let read = file.read_at(&mut beginning, 0)?;
         if is_compressed(beginning.get(..read).unwrap_or_default()) {
-            return Err(io::Error::other(
-                "it is compressed, so nothing is added to it",
-            ));
+            self.compressed = Some(Input::open(&self.path).map_err(io::Error::other)?);
+        } else {
+            self.file = Some(file);
         }
-        self.file = Some(file);
         Ok(())
     }
 
@@ -185,6 +271,16 @@ impl Followed {
         chunk: &mut [u8],
         reading: &mut Reading<'_, C>,
     ) -> io::Result<Result<bool, Stop>> {
+        if let Some(compressed) = self.compressed.take() {
+            self.has_ended = true;
+            let read = compressed.read(&mut self.lines, reading);
+            return read
+                .map(|read| read.map(|_| true))
+                .map_err(io::Error::other);
+        }
+        if self.has_ended {
+            return Ok(Ok(false));
+        }
         let Some(file) = self.file.take() else {
             return self.open().map(Ok);
         };

@@ -14,6 +14,8 @@ const USER: [&str; 3] = ["username", "user_email", "user_id"];
 const WORKSPACE: [&str; 2] = ["workspace_name", "workspace_id"];
 /// Maximum number of different sets of labels that are remembered.
 const REMEMBERED: usize = 4096;
+/// Maximum number of bytes of their JSON: exectrail's own labels have at most a few thousand each.
+const BYTES: usize = 16 * 1024 * 1024;
 
 /// The labels of a run.
 #[derive(Debug, Default, PartialEq, Eq, Hash)]
@@ -69,6 +71,7 @@ impl Labels {
 #[derive(Debug, Default)]
 pub(crate) struct LabelCache {
     known: HashMap<Arc<str>, Arc<Labels>, RandomState>,
+    bytes: usize,
     last: Option<(Arc<str>, Arc<Labels>)>,
     none: Arc<Labels>,
 }
@@ -90,9 +93,11 @@ impl LabelCache {
             None => {
                 let labels = Arc::new(Labels::parse(json));
                 let json: Arc<str> = json.into();
-                if self.known.len() == REMEMBERED {
+                if self.known.len() == REMEMBERED || self.bytes > BYTES {
                     self.known.clear();
+                    self.bytes = 0;
                 }
+                self.bytes += json.len();
                 self.known.insert(Arc::clone(&json), Arc::clone(&labels));
                 (json, labels)
             }

@@ -62,6 +62,8 @@ pub(crate) struct Reading<'a, C> {
     unreadable: u64,
     /// Whether a line could be read.
     has_record: bool,
+    /// Whether the compression of a file is damaged.
+    is_damaged: bool,
     /// The first unreadable lines.
     named: Vec<String>,
     /// The name of the program, if lines are named as soon as they are read.
@@ -78,6 +80,7 @@ impl<'a, C: Consumer> Reading<'a, C> {
             name: String::new(),
             unreadable: 0,
             has_record: false,
+            is_damaged: false,
             named: Vec::new(),
             at_once: None,
             long_argv: LongArgv::default(),
@@ -106,8 +109,8 @@ impl<'a, C: Consumer> Reading<'a, C> {
         self.progress.end();
     }
 
-    /// Names on standard error what could not be read. Returns `false` if that is all there is:
-    /// then the files are no log.
+    /// Names on standard error what could not be read. Returns `false` if that is all there is, as
+    /// the files are no log then, or if the end of a compressed file could not be read.
     pub(crate) fn report(&self, program: &str) -> bool {
         self.end_progress();
         if self.unreadable == 0 {
@@ -122,7 +125,7 @@ impl<'a, C: Consumer> Reading<'a, C> {
                 eprintln!("{program}: {named}");
             }
         }
-        self.has_record
+        self.has_record && !self.is_damaged
     }
 }
 
@@ -201,6 +204,7 @@ impl<C: Consumer> Sink for Reading<'_, C> {
 
     fn unreadable(&mut self, number: LineNumber, why: Unreadable) {
         self.unreadable += 1;
+        self.is_damaged |= matches!(why, Unreadable::Compressed(_));
         if self.named.len() < NAMED {
             let why = escaped(&why.to_string());
             let named = format!("{}, line {number}: {why}", self.name);

@@ -82,6 +82,8 @@ pub(crate) struct Fields<'a> {
 pub(crate) struct PreviousRun<'a> {
     #[serde(borrow)]
     pub(crate) run: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) until: Option<Text<'a>>,
     pub(crate) gap_ns: Option<u64>,
 }
 

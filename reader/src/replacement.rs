@@ -3,7 +3,7 @@
 use std::{
     fs::{self, Permissions},
     io,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -11,14 +11,16 @@ use tempfile::NamedTempFile;
 
 /// The file of the log, or the file behind standard input, that writing to `output` would replace.
 pub(crate) fn replaced_by<'a>(files: &'a [PathBuf], output: &Path) -> Option<&'a Path> {
-    let output = fs::canonicalize(output).ok()?;
+    // Two names can be of the same file.
+    let identity = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino()));
+    let output = identity(output).ok()?;
     let is_output = |file: &&PathBuf| {
         let file = if file.as_path() == Path::new("-") {
             Path::new("/dev/stdin")
         } else {
             file
         };
-        fs::canonicalize(file).is_ok_and(|file| file == output)
+        identity(file).is_ok_and(|file| file == output)
     };
     files.iter().find(is_output).map(PathBuf::as_path)
 }

@@ -1,14 +1,14 @@
 //! The runs of a log: which of their lines are missing, whether they have ended, and of which tree
 //! of processes each is.
 
-use std::{collections::HashMap, ops::RangeInclusive};
+use std::{collections::HashMap, ops::RangeInclusive, sync::Arc};
 
 use foldhash::fast::RandomState;
 
-use crate::record::Record;
+use crate::{labels::Labels, record::Record};
 
 /// Maximum number of runs that are followed; the lines of others are not checked.
-const RUNS: usize = 10_000;
+pub(crate) const RUNS: usize = 100_000;
 
 /// A run.
 #[derive(Debug)]
@@ -16,6 +16,11 @@ struct Run {
     id: String,
     /// Number of its next line.
     next: u64,
+    /// Number of lines that came later than lines with higher numbers.
+    late: u64,
+    /// `ts` of its last line.
+    last: String,
+    labels: Arc<Labels>,
     has_ended: bool,
     /// Whether its last line so far is shown.
     is_shown: bool,
@@ -30,12 +35,21 @@ struct Run {
 /// What a line says about its run.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// Number of the run; `None` if the line has none, or there are too many.
+    /// Number of the run; `None` if it is not known, or there are too many.
     pub(crate) run: Option<usize>,
     /// The run before, if this is the first line of a run.
     pub(crate) previous: Option<usize>,
-    /// The numbers of the lines that are missing before the line.
-    pub(crate) missing: Option<RangeInclusive<u64>>,
+    /// The lines that are missing before the line.
+    pub(crate) missing: Option<Missing>,
+}
+
+/// Lines of a run that are missing.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    /// Their numbers.
+    pub(crate) numbers: RangeInclusive<u64>,
+    /// `ts` of the line before them; empty for the beginning of the run.
+    pub(crate) since: String,
 }
 
 /// Where the processes of a line are.
@@ -66,16 +80,16 @@ pub(crate) struct Runs {
     by_workspace: HashMap<usize, usize, RandomState>,
     /// The run of the last line.
     last: Option<usize>,
+    /// Whether there are more runs than are followed.
+    pub(crate) has_more: bool,
 }
 
 impl Runs {
     /// Takes a line. All lines must be given, whether or not they are shown.
-    pub(crate) fn take(&mut self, record: &Record<'_>) -> Seen {
-        let id = record.fields.run.as_deref();
-        let Some(at) = id.and_then(|id| self.find_or_add(id)) else {
+    pub(crate) fn take(&mut self, record: &Record<'_>, labels: &Arc<Labels>) -> Seen {
+        let Some(at) = self.run_of(record, labels) else {
             return Seen::default();
         };
-        self.last = Some(at);
         let previous = if *record.msg == *"tracing_started" {
             self.begin(at, record)
         } else {
@@ -86,11 +100,23 @@ impl Runs {
         };
         run.has_ended |= *record.msg == *"tracing_stopped";
         run.is_shown = false;
-        let missing = record.fields.line.and_then(|number| {
-            let expected = run.next;
+        let expected = run.next;
+        // A line without a number has the next one (`--omit run`).
+        let number = match (record.fields.line, &record.fields.run) {
+            (Some(number), _) => Some(number),
+            (None, None) => Some(expected),
+            (None, Some(_)) => None,
+        };
+        let missing = number.and_then(|number| {
+            run.late += u64::from(number < expected);
             run.next = number.saturating_add(record.lines).max(expected);
-            (number > expected).then(|| expected..=number - 1)
+            (number > expected).then(|| Missing {
+                numbers: expected..=number - 1,
+                since: run.last.clone(),
+            })
         });
+        run.last.clear();
+        run.last.push_str(&record.ts);
         Seen {
             run: Some(at),
             previous,
@@ -98,7 +124,30 @@ impl Runs {
         }
     }
 
-    fn find_or_add(&mut self, id: &str) -> Option<usize> {
+    /// The run of a line. Without an id, it is the last one with the same labels.
+    fn run_of(&mut self, record: &Record<'_>, labels: &Arc<Labels>) -> Option<usize> {
+        let has_labels = |at: &usize| {
+            self.runs
+                .get(*at)
+                .is_some_and(|run| Arc::ptr_eq(&run.labels, labels))
+        };
+        let at = match record.fields.run.as_deref() {
+            Some(id) => self.find_or_add(id, labels)?,
+            None => self
+                .last
+                .filter(has_labels)
+                .or_else(|| (0..self.runs.len()).rev().find(has_labels))?,
+        };
+        self.last = Some(at);
+        if let Some(run) = self.runs.get_mut(at)
+            && !Arc::ptr_eq(&run.labels, labels)
+        {
+            run.labels = Arc::clone(labels);
+        }
+        Some(at)
+    }
+
+    fn find_or_add(&mut self, id: &str, labels: &Arc<Labels>) -> Option<usize> {
         let is_it = |at: &usize| self.runs.get(*at).is_some_and(|run| run.id == id);
         if let Some(at) = self.last.filter(is_it) {
             return Some(at);
@@ -108,12 +157,16 @@ impl Runs {
         }
         let at = self.runs.len();
         if at == RUNS {
+            self.has_more = true;
             return None;
         }
         self.by_id.insert(id.to_owned(), at);
         self.runs.push(Run {
             id: id.to_owned(),
             next: 0,
+            late: 0,
+            last: String::new(),
+            labels: Arc::clone(labels),
             has_ended: false,
             is_shown: false,
             boot: None,
@@ -169,7 +222,11 @@ impl Runs {
             self.trees.push(Tree::default());
         }
         let boot = run.and_then(|run| self.runs.get(run)?.boot.clone());
-        let boot = self.trees.get_mut(tree).map_or(0, |tree| tree.boot(boot));
+        let is_next = before.is_some();
+        let boot = self
+            .trees
+            .get_mut(tree)
+            .map_or(0, |tree| tree.boot(boot, is_next));
         let place = Place { tree, boot };
         self.join(run, place, workspace);
         place
@@ -197,8 +254,8 @@ impl Runs {
     }
 
     /// The id of a run.
-    pub(crate) fn id(&self, run: usize) -> &str {
-        self.runs.get(run).map_or("?", |run| &run.id)
+    pub(crate) fn id(&self, run: usize) -> Option<&str> {
+        self.runs.get(run).map(|run| run.id.as_str())
     }
 
     /// Whether the last line of a run is shown, and is not the end of the run.
@@ -209,9 +266,32 @@ impl Runs {
 
     /// The runs of a tree that are [open](Self::is_open).
     pub(crate) fn open(&self, tree: usize) -> impl Iterator<Item = usize> {
+        self.of_tree(tree).filter(|at| self.is_open(*at))
+    }
+
+    /// Number of lines of a run that are out of order.
+    pub(crate) fn late(&self, run: usize) -> u64 {
+        self.runs.get(run).map_or(0, |run| run.late)
+    }
+
+    /// The runs of a tree.
+    pub(crate) fn of_tree(&self, tree: usize) -> impl Iterator<Item = usize> {
         let runs = self.runs.iter().enumerate();
         let of_tree = runs.filter(move |(_, run)| run.place.is_some_and(|is| is.tree == tree));
-        of_tree.map(|(at, _)| at).filter(|at| self.is_open(*at))
+        of_tree.map(|(at, _)| at)
+    }
+
+    /// The time of the last line before a run begins, if all runs of its tree before it have ended.
+    pub(crate) fn ended_before(&self, run: usize) -> Option<&str> {
+        let tree = self.runs.get(run)?.place?.tree;
+        let before: Vec<&Run> = self
+            .of_tree(tree)
+            .filter(|at| *at != run)
+            .filter_map(|at| self.runs.get(at))
+            .collect();
+        let have_ended = before.iter().all(|run| run.has_ended);
+        let last = before.iter().map(|run| run.last.as_str()).max();
+        last.filter(|_| have_ended)
     }
 
     /// The workspaces of a tree, in their order.
@@ -224,14 +304,14 @@ impl Runs {
 
 impl Tree {
     /// The number of a boot. A run without its first line is of the boot before, as far as the log
-    /// shows.
-    fn boot(&mut self, id: Option<String>) -> u32 {
+    /// shows. `is_next`: the run before has left its state, so the boot is the same.
+    fn boot(&mut self, id: Option<String>, is_next: bool) -> u32 {
         let found = match &id {
             Some(_) => self.boots.iter().position(|boot| *boot == id),
             None => self.boots.len().checked_sub(1),
         };
         let at = found.unwrap_or_else(|| match self.boots.last_mut() {
-            Some(last) if last.is_none() => {
+            Some(last) if last.is_none() && is_next => {
                 *last = id;
                 self.boots.len() - 1
             }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use foldhash::fast::RandomState;
 
-use crate::{labels::Labels, record::Record};
+use crate::labels::Labels;
 
 /// A workspace, as lines name it.
 #[derive(Debug)]
@@ -49,13 +49,13 @@ pub(crate) struct Workspaces {
 
 impl Workspaces {
     /// The number of the workspace of a line; a new one has the next number. If no label names a
-    /// user or a workspace, each run is a workspace.
-    pub(crate) fn number(&mut self, record: &Record<'_>, labels: &Arc<Labels>) -> usize {
+    /// user or a workspace, each run is a workspace. `run` is the id of the line's run.
+    pub(crate) fn number(&mut self, run: Option<&str>, labels: &Arc<Labels>) -> usize {
         if let Some((_, at)) = self.by_labels.get(&Arc::as_ptr(labels).addr()) {
             return *at;
         }
         let is_named = labels.user().is_some() || labels.workspace().is_some();
-        let run = record.fields.run.as_deref().filter(|_| !is_named);
+        let run = run.filter(|_| !is_named);
         // Other labels of a workspace may change.
         let key = Key {
             user: labels.user().map(str::to_owned),

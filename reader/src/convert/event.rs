@@ -112,7 +112,9 @@ impl<'a> Converted<'a> {
         if self.kind != Kind::Exec {
             return None;
         }
+        // The command line of several lines is cut.
         let cmdline = self.record.fields.cmdline.as_deref();
+        let cmdline = cmdline.filter(|_| self.argv.is_cmdline_the_text());
         Some(cmdline.map_or_else(|| self.argv.text(), str::to_owned))
     }
 

@@ -23,7 +23,7 @@ use crate::{
     reading::{Consumer, Files},
     record::Record,
     replacement::replaced_by,
-    source::Stop,
+    source::{Stop, name_of},
 };
 
 use event::{Boots, Converted};
@@ -55,7 +55,7 @@ pub(crate) struct ConvertArgs {
     output: PathBuf,
 
     #[command(flatten)]
-    filters: FilterArgs,
+    pub(crate) filters: FilterArgs,
 }
 
 /// Runs the command.
@@ -69,7 +69,7 @@ pub(crate) fn main(program: &str, args: ConvertArgs) -> ExitCode {
         return ExitCode::FAILURE;
     }
     if let Some(input) = replaced_by(&files, &args.output) {
-        let input = input.display();
+        let input = name_of(input);
         eprintln!("{program}: {input} is a file of the log: name another file with -o");
         return ExitCode::FAILURE;
     }
@@ -79,7 +79,7 @@ pub(crate) fn main(program: &str, args: ConvertArgs) -> ExitCode {
         match File::create(&args.output) {
             Ok(file) => Box::new(file),
             Err(error) => {
-                let output = args.output.display();
+                let output = name_of(&args.output);
                 eprintln!("{program}: cannot write to {output}: {error}");
                 return ExitCode::FAILURE;
             }
@@ -95,6 +95,7 @@ pub(crate) fn main(program: &str, args: ConvertArgs) -> ExitCode {
         error: None,
     };
     let is_read = read_all(program, &files, &mut converting);
+    converting.filter.report(program);
     let ended = match converting.format {
         Format::Perfetto => converting.perfetto.finish(&mut converting.out),
         Format::Ecs | Format::Ocsf => Ok(()),

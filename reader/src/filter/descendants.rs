@@ -4,6 +4,7 @@ use std::{collections::HashSet, path::PathBuf};
 
 use foldhash::fast::RandomState;
 
+use super::args::FilterArgs;
 use crate::{
     forest::{Forest, Links, Process},
     labels::LabelCache,
@@ -29,8 +30,15 @@ pub(super) struct Descendants {
 
 impl Descendants {
     /// Reads the files. What cannot be read is not named.
-    pub(super) fn find(pid: u64, files: &[PathBuf]) -> Self {
-        let mut finding = Finding::default();
+    pub(super) fn find(pid: u64, args: &FilterArgs, files: &[PathBuf]) -> Self {
+        let mut finding = Finding {
+            args,
+            labels: LabelCache::default(),
+            workspaces: Workspaces::default(),
+            runs: Runs::default(),
+            forests: Vec::new(),
+            seen: 0,
+        };
         scan(files, &mut finding);
         let mut descendants = Self::default();
         for forest in finding.forests {
@@ -41,10 +49,14 @@ impl Descendants {
 
     /// Whether an event is of one of the processes.
     pub(super) fn has(&self, event: &Event<'_>) -> bool {
-        let start = event.start.unwrap_or(0);
-        event
-            .pid
-            .is_some_and(|pid| self.known.contains(&(pid, start)))
+        let Some(pid) = event.pid else {
+            return false;
+        };
+        // Lines of execs may lack `start` (`--omit start`).
+        let starts = [event.start.unwrap_or(0), 0];
+        starts
+            .iter()
+            .any(|start| self.known.contains(&(pid, *start)))
     }
 
     fn add(&mut self, pid: u64, (processes, above): Links<()>) {
@@ -68,7 +80,7 @@ impl Descendants {
             let may_be = parent.is_some_and(|parent| parent.exec.is_none())
                 && process.start >= first
                 && sessions.contains(&process.sid);
-            if may_be && !is_under && process.exec.is_some() {
+            if may_be && !is_under && process.is_wanted && process.exec.is_some() {
                 self.possible += 1;
             }
         }
@@ -106,8 +118,8 @@ fn are_under(pid: u64, processes: &[Process<()>], above: &[Option<u32>]) -> Vec<
 }
 
 /// Reads which process started which.
-#[derive(Default)]
-struct Finding {
+struct Finding<'a> {
+    args: &'a FilterArgs,
     labels: LabelCache,
     workspaces: Workspaces,
     runs: Runs,
@@ -116,14 +128,15 @@ struct Finding {
     seen: u64,
 }
 
-impl Consumer for Finding {
+impl Consumer for Finding<'_> {
     fn record(&mut self, record: &Record<'_>, _: &[u8]) -> Result<(), Stop> {
-        let seen = self.runs.take(record);
+        let labels = self.labels.get(record.fields.labels);
+        let seen = self.runs.take(record, &labels);
         let Some(event) = record.fields.event.as_deref() else {
             return Ok(());
         };
-        let labels = self.labels.get(record.fields.labels);
-        let workspace = self.workspaces.number(record, &labels);
+        let run = seen.run.and_then(|run| self.runs.id(run));
+        let workspace = self.workspaces.number(run, &labels);
         let Place { tree, boot } = self.runs.place(seen.run, workspace);
         if tree >= self.forests.len() {
             self.forests.resize_with(tree + 1, Forest::default);
@@ -133,7 +146,10 @@ impl Consumer for Finding {
             return Ok(());
         };
         match &*record.msg {
-            "exec" => forest.exec(self.seen, boot, event, (), true),
+            "exec" => {
+                let is_in_scope = self.args.is_in_scope(record, &labels);
+                forest.exec(self.seen, boot, event, (), is_in_scope)
+            }
             "exec_failed" => forest.failed_exec(self.seen, boot, event, ()),
             _ => None,
         };

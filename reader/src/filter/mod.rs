@@ -1,75 +1,22 @@
 //! Which lines are wanted.
 
+mod args;
 mod descendants;
 mod moment;
 mod under;
 
 use std::path::PathBuf;
 
-use clap::Args;
-use regex::Regex;
-
 use crate::{
     labels::Labels,
     record::{Event, Record},
+    shown::escaped,
 };
 
+pub(crate) use args::FilterArgs;
 use descendants::Descendants;
-pub(crate) use moment::{Moment, time};
+pub(crate) use moment::time;
 use under::Under;
-
-/// Flags that choose lines.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Filters")]
-pub(crate) struct FilterArgs {
-    /// Only this user: label username, user_email or user_id; repeatable
-    #[arg(long, value_name = "NAME")]
-    pub(crate) user: Vec<String>,
-
-    /// Only this workspace: label workspace_name or workspace_id; repeatable
-    #[arg(long, value_name = "NAME")]
-    pub(crate) workspace: Vec<String>,
-
-    /// Only this run of exectrail; repeatable
-    #[arg(long, value_name = "ID")]
-    pub(crate) run: Vec<String>,
-
-    /// Only lines of this kind, such as exec, exit, lost; repeatable
-    #[arg(long, value_name = "MSG")]
-    pub(crate) msg: Vec<String>,
-
-    /// Only from this time on: RFC 3339, or how long ago, such as 90s, 15m, 2h, 3d
-    #[arg(long, value_name = "TIME")]
-    pub(crate) since: Option<Moment>,
-
-    /// Only before this time
-    #[arg(long, value_name = "TIME")]
-    pub(crate) until: Option<Moment>,
-
-    /// Only this program: its path, or its name without directories; repeatable
-    ///
-    /// It is compared with the file that runs (exe) and the name that the caller gave (filename).
-    #[arg(long, value_name = "PROGRAM")]
-    pub(crate) exe: Vec<String>,
-
-    /// Only if the arguments, with blanks between them, match this regular expression
-    #[arg(long, value_name = "REGEX")]
-    pub(crate) argv: Option<Regex>,
-
-    /// Only this process and its descendants: a process id in the node's PID namespace
-    ///
-    /// Each node has its own process ids: choose the workspace, too, if the log has several nodes.
-    /// A descendant whose parent has no line, such as a child of a subshell, is known by its
-    /// session. Processes that may be descendants, and are not shown, are counted on standard
-    /// error. Files are read twice. With --follow, and from standard input, a descendant is known
-    /// only from the first line of its parent on.
-    #[arg(long, value_name = "PID")]
-    pub(crate) under: Option<u64>,
-
-    /// Only programs that were put into the workspace from outside, such as by kubectl exec
-    #[arg(long)]
-    pub(crate) entered: bool,
-}
 
 /// Decides which lines are wanted.
 #[derive(Debug)]
@@ -77,6 +24,10 @@ pub(crate) struct Filter {
     args: FilterArgs,
     under: Option<Family>,
     text: String,
+    /// Whether a line of an event was wanted.
+    has_matched: bool,
+    /// The first and last time of a line.
+    times: Option<(String, String)>,
 }
 
 /// A process and its descendants.
@@ -104,7 +55,7 @@ impl Filter {
         else {
             return Self::live(args);
         };
-        let descendants = Descendants::find(pid, files);
+        let descendants = Descendants::find(pid, &args, files);
         if descendants.possible > 0 {
             let count = descendants.possible;
             eprintln!(
@@ -120,6 +71,32 @@ impl Filter {
             args,
             under,
             text: String::new(),
+            has_matched: false,
+            times: None,
+        }
+    }
+
+    /// Says on standard error if filters have chosen no event of the log, and of when it is.
+    pub(crate) fn report(&self, program: &str) {
+        let filters = self.args.text();
+        if let Some((first, last)) = &self.times
+            && !self.has_matched
+            && !filters.is_empty()
+        {
+            let [filters, first, last] = [&filters, first, last].map(|text| escaped(text));
+            eprintln!(
+                "{program}: no event of the log, which is from {first} to {last}, matches \
+                 {filters}"
+            );
+        }
+    }
+
+    fn note_time(&mut self, ts: &str) {
+        match &mut self.times {
+            None => self.times = Some((ts.to_owned(), ts.to_owned())),
+            Some((first, _)) if ts < first.as_str() => ts.clone_into(first),
+            Some((_, last)) if ts > last.as_str() => ts.clone_into(last),
+            Some(_) => {}
         }
     }
 
@@ -137,31 +114,48 @@ impl Filter {
 
     /// Whether a line is of the chosen users, workspaces and runs, whatever its time and kind.
     pub(crate) fn is_in_scope(&self, record: &Record<'_>, labels: &Labels) -> bool {
-        let args = &self.args;
-        let any = |values: &[String], is: &dyn Fn(&str) -> bool| {
-            values.is_empty() || values.iter().any(|value| is(value))
-        };
-        any(&args.user, &|name| labels.is_user(name))
-            && any(&args.workspace, &|name| labels.is_workspace(name))
-            && any(&args.run, &|id| record.fields.run.as_deref() == Some(id))
+        self.args.is_in_scope(record, labels)
     }
 
-    /// Whether a line is in the chosen period.
+    /// Whether a line is in the chosen period. A line about a time, such as `lost`, is if that
+    /// time overlaps with the period.
     pub(crate) fn is_in_period(&self, record: &Record<'_>) -> bool {
+        let begin = record.fields.since.as_deref().unwrap_or(&record.ts);
+        self.overlaps(begin, &record.ts)
+    }
+
+    /// The chosen period: the first time in it, and the first one after it.
+    pub(crate) fn period(&self) -> (Option<&str>, Option<&str>) {
+        let FilterArgs { since, until, .. } = &self.args;
+        let [since, until] = [since, until].map(|time| time.as_ref().map(|time| time.text()));
+        (since, until)
+    }
+
+    /// The filters as text; empty if there are none.
+    pub(crate) fn text(&self) -> String {
+        self.args.text()
+    }
+
+    /// Whether a time overlaps with the chosen period. An empty beginning is before all times.
+    pub(crate) fn overlaps(&self, begin: &str, end: &str) -> bool {
         let args = &self.args;
         // All times have the same form.
-        args.since
-            .as_ref()
-            .is_none_or(|since| &*record.ts >= since.text())
-            && args
-                .until
-                .as_ref()
-                .is_none_or(|until| &*record.ts < until.text())
+        args.since.as_ref().is_none_or(|since| end >= since.text())
+            && args.until.as_ref().is_none_or(|until| begin < until.text())
     }
 
     /// Whether a line is wanted. All lines must be given, in their order: the descendants of a
     /// process are known by them.
     pub(crate) fn wants(&mut self, record: &Record<'_>, labels: &Labels) -> bool {
+        if !self.has_matched {
+            self.note_time(&record.ts);
+        }
+        let is_wanted = self.chooses(record, labels);
+        self.has_matched |= is_wanted && record.fields.event.is_some();
+        is_wanted
+    }
+
+    fn chooses(&mut self, record: &Record<'_>, labels: &Labels) -> bool {
         if !self.is_in_scope(record, labels) {
             return false;
         }

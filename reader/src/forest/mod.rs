@@ -21,6 +21,8 @@ pub(crate) use process::{Deed, End, Number, Process};
 pub(crate) struct Forest<T> {
     processes: Vec<Process<T>>,
     by_key: HashMap<Key, Number, RandomState>,
+    /// Whether there is a process without a start (`--omit start`).
+    has_unknown_start: bool,
     deeds: Vec<Deed<T>>,
 }
 
@@ -32,6 +34,7 @@ impl<T> Default for Forest<T> {
         Self {
             processes: Vec::new(),
             by_key: HashMap::default(),
+            has_unknown_start: false,
             deeds: Vec::new(),
         }
     }
@@ -89,7 +92,7 @@ impl<T: Copy> Forest<T> {
         let Some(key) = key_of(boot, event) else {
             return;
         };
-        let number = self.by_key.get(&key).copied();
+        let number = self.find(key);
         let process = number.and_then(|number| self.processes.get_mut(number as usize));
         let Some(process) = process else { return };
         let byte = |number: u64| u8::try_from(number).unwrap_or(u8::MAX);
@@ -119,6 +122,15 @@ impl<T: Copy> Forest<T> {
         self.find_or_add(key, parent, sid, order)
     }
 
+    /// The process with a key. One whose start is not known is any with its id.
+    fn find(&self, key: Key) -> Option<Number> {
+        let known = self.by_key.get(&key).copied();
+        known.or_else(|| {
+            let start = Some(0).filter(|_| self.has_unknown_start)?;
+            self.by_key.get(&Key { start, ..key }).copied()
+        })
+    }
+
     fn find_or_add(
         &mut self,
         key: Key,
@@ -126,10 +138,16 @@ impl<T: Copy> Forest<T> {
         sid: Pid,
         order: u64,
     ) -> Option<Number> {
+        if self.has_unknown_start
+            && let Some(known) = self.find(key)
+        {
+            return Some(known);
+        }
         let free = match self.by_key.entry(key) {
             Entry::Occupied(known) => return Some(*known.get()),
             Entry::Vacant(free) => free,
         };
+        self.has_unknown_start |= key.start == 0;
         let number = Number::try_from(self.processes.len()).ok()?;
         free.insert(number);
         self.processes.push(Process {
@@ -194,12 +212,14 @@ impl<T: Copy> Forest<T> {
             let found = by_pid.last(key.pid, start)?;
             return Some(found).filter(|found| (*found as usize) < child);
         }
-        if key.start > start {
+        if key.start > start && start > 0 {
             return None;
         }
-        if let Some(found) = self.by_key.get(&key) {
-            let is_earlier = key.start < start || (*found as usize) < child;
-            return Some(*found).filter(|_| is_earlier || self.is_fork(*found));
+        if let Some(found) = self.find(key) {
+            let of_found = self.processes.get(found as usize).map(|found| found.start);
+            let is_earlier = (found as usize) < child
+                || of_found.is_some_and(|earlier| 0 < earlier && earlier < start);
+            return Some(found).filter(|_| is_earlier || self.is_fork(found));
         }
         if is_outside {
             return None;

@@ -35,7 +35,7 @@ pub(super) enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Gap {
     pub(super) kind: Kind,
-    workspace: usize,
+    pub(super) workspace: usize,
     pub(super) since: i64,
     pub(super) until: i64,
     /// Number of events or lines; 0 if it is not known.
@@ -154,7 +154,7 @@ impl Gaps {
         run.first = run.first.min(now);
         run.last = run.last.max(now);
         if let Some(missing) = &of.seen.missing {
-            let (first, last) = (missing.start(), missing.end());
+            let (first, last) = (missing.numbers.start(), missing.numbers.end());
             let id = record.fields.run.as_deref().unwrap_or("?");
             let text = format!("lines {first} to {last} of run {}", escaped(id));
             let period = (before.min(now), now);
@@ -184,8 +184,10 @@ impl Gaps {
         });
     }
 
-    /// All gaps, the earliest first. `ids` has the ids of the runs.
-    pub(super) fn finish(mut self, ids: &Runs) -> Vec<Gap> {
+    /// The gaps that overlap with a period, the earliest first, as far as they are in it. `ids` has
+    /// the ids of the runs.
+    pub(super) fn finish(mut self, ids: &Runs, period: (Option<i64>, Option<i64>)) -> Vec<Gap> {
+        let id = |run| escaped(ids.id(run).unwrap_or("?"));
         let mut runs: Vec<(usize, Run)> = std::mem::take(&mut self.runs).into_iter().collect();
         runs.sort_by_key(|(_, run)| (run.tree, run.first));
         // The times that no run of the tree covers.
@@ -194,21 +196,23 @@ impl Gaps {
             let last = covered.filter(|(tree, _)| *tree == run.tree);
             let last = last.map(|(_, last)| last);
             if let Some(last) = last.filter(|last| *last < run.first) {
-                let text = format!("until run {} began", escaped(ids.id(*number)));
+                let text = format!("until run {} began", id(*number));
                 self.add(Kind::Untraced, run.workspace, (last, run.first), 0, text);
             }
             covered = Some((run.tree, run.last.max(last.unwrap_or(run.last))));
-        }
-        let mut last_runs = runs.iter().peekable();
-        while let Some((number, run)) = last_runs.next() {
-            let is_last = last_runs
-                .peek()
-                .is_none_or(|(_, next)| next.tree != run.tree);
-            if is_last && ids.is_open(*number) {
-                let id = escaped(ids.id(*number));
+            if ids.is_open(*number) {
+                let id = id(*number);
                 let text = format!("run {id} goes on, or was killed, or its end is missing");
                 self.add(Kind::Open, run.workspace, (run.last, run.last), 0, text);
             }
+        }
+        let (since, until) = period;
+        let (since, until) = (since.unwrap_or(i64::MIN), until.unwrap_or(i64::MAX));
+        self.gaps
+            .retain(|gap| gap.until >= since && gap.since < until);
+        for gap in &mut self.gaps {
+            gap.since = gap.since.max(since);
+            gap.until = gap.until.min(until);
         }
         self.gaps.sort_by_key(|gap| gap.since);
         self.gaps

@@ -14,7 +14,7 @@ mod rows;
 
 use std::{
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -33,6 +33,7 @@ use crate::{
     replacement::{Replacement, replaced_by},
     runs::{Place, Runs},
     source::{SourceError, Stop, files_of, name_of},
+    time::microseconds,
     workspaces::Workspaces,
 };
 
@@ -56,7 +57,7 @@ pub(crate) struct ReportArgs {
     title: String,
 
     #[command(flatten)]
-    filters: FilterArgs,
+    pub(crate) filters: FilterArgs,
 }
 
 /// Why there is no report.
@@ -65,11 +66,13 @@ enum ReportError {
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error("{0} is a file of the log, which the report would replace: name another file with -o")]
-    IsInput(PathBuf),
+    IsInput(String),
+    #[error("a report is a file: name one with -o, such as report.html")]
+    IsStdout,
     #[error("cannot write the report to {0}: {1}")]
-    Output(PathBuf, io::Error),
+    Output(String, io::Error),
     #[error("no exec could be read, so {0} is not written")]
-    Nothing(PathBuf),
+    Nothing(String),
 }
 
 /// Runs the command.
@@ -87,9 +90,12 @@ fn report(program: &str, args: ReportArgs) -> Result<ExitCode, ReportError> {
     let files = files_of(&args.files.files)?;
     let output = args.output;
     if let Some(input) = replaced_by(&files, &output) {
-        return Err(ReportError::IsInput(input.to_owned()));
+        return Err(ReportError::IsInput(name_of(input)));
     }
-    let failed = |error| ReportError::Output(output.clone(), error);
+    if output == Path::new("-") {
+        return Err(ReportError::IsStdout);
+    }
+    let failed = |error| ReportError::Output(name_of(&output), error);
     let replacement = Replacement::of(&output).map_err(failed)?;
     let mut building = Building {
         filter: Filter::of(program, args.filters, &files),
@@ -100,8 +106,9 @@ fn report(program: &str, args: ReportArgs) -> Result<ExitCode, ReportError> {
         blocks: Blocks::new(replacement.directory()).map_err(failed)?,
     };
     let is_read = read_all(program, &files, &mut building);
+    building.filter.report(program);
     if !is_read && building.rows.len() == 0 {
-        return Err(ReportError::Nothing(output));
+        return Err(ReportError::Nothing(name_of(&output)));
     }
     let files = files.iter().map(|file| name_of(file));
     let about = json!({
@@ -115,7 +122,7 @@ fn report(program: &str, args: ReportArgs) -> Result<ExitCode, ReportError> {
     let rows = building.rows.len();
     building.write(&mut file, about).map_err(failed)?;
     replacement.put(file).map_err(failed)?;
-    let said = format!("{}: {rows} execs\n", output.display());
+    let said = format!("{}: {rows} execs\n", name_of(&output));
     let written = io::stdout().write_all(said.as_bytes());
     Ok(finish(program, written, is_read))
 }
@@ -134,7 +141,12 @@ impl Building {
     fn write(self, file: &mut NamedTempFile, mut about: serde_json::Value) -> io::Result<()> {
         let (mut texts, begins) = self.blocks.finish()?;
         let mut columns = Columns::default();
-        let rest = self.rows.finish(&mut columns, &self.workspaces, &self.runs);
+        let (since, until) = self.filter.period();
+        let [since, until] = [since, until].map(|time| time.and_then(microseconds));
+        let rest = self
+            .rows
+            .finish(&mut columns, &self.workspaces, &self.runs, (since, until));
+        about["filters"] = json!(self.filter.text());
         about["columns"] = json!(columns.shapes);
         about["blocks"] = json!(begins);
         about["workspaces"] = json!(rest.workspaces);
@@ -177,18 +189,18 @@ impl Building {
 
 impl Consumer for Building {
     fn record(&mut self, record: &Record<'_>, line: &[u8]) -> Result<(), Stop> {
-        let seen = self.runs.take(record);
         let labels = self.labels.get(record.fields.labels);
+        let seen = self.runs.take(record, &labels);
         if !self.filter.is_in_scope(record, &labels) {
             return Ok(());
         }
         let is_wanted = self.filter.wants(record, &labels);
-        if !is_wanted && !self.filter.is_in_period(record) {
-            return Ok(());
-        }
-        let workspace = self.workspaces.number(record, &labels);
+        let run = seen.run.and_then(|run| self.runs.id(run));
+        let workspace = self.workspaces.number(run, &labels);
         let Place { tree, boot } = self.runs.place(seen.run, workspace);
-        self.runs.show(seen.run);
+        if self.filter.is_in_period(record) {
+            self.runs.show(seen.run);
+        }
         let of = Of {
             tree,
             boot,

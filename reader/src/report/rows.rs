@@ -1,8 +1,10 @@
 //! What the report shows of all execs at once, as columns.
 
+use std::collections::BTreeSet;
+
 use super::{
     column::Columns,
-    gaps::{Gaps, Of},
+    gaps::{Gap, Gaps, Of},
     names::Names,
 };
 use crate::{
@@ -111,15 +113,19 @@ impl Rows {
         columns: &mut Columns,
         workspaces: &Workspaces,
         runs: &Runs,
+        period: (Option<i64>, Option<i64>),
     ) -> Rest {
         let mut order: Vec<u32> = (0..).take(self.times.len()).collect();
         order.sort_by_key(|row| self.times.get(*row as usize));
         columns.delta("time", self.times.iter().copied());
         columns.delta("order", order.iter().map(|row| i64::from(*row)));
-        columns.plain("workspace", self.workspaces.iter().map(|n| u64::from(*n)));
+        let gaps = std::mem::take(&mut self.gaps).finish(runs, period);
+        let shown = Shown::new(&self.workspaces, &self.trees, &gaps, runs);
+        let of_rows = self.workspaces.iter();
+        columns.plain("workspace", of_rows.map(|at| shown.number(*at as usize)));
         columns.plain("program", self.programs.iter().map(|n| u64::from(*n)));
         columns.plain("flags", self.flags.iter().map(|n| u64::from(*n)));
-        let begins = processes(std::mem::take(&mut self.forests), columns, runs);
+        let begins = processes(std::mem::take(&mut self.forests), columns, runs, &shown);
         let of_all = self.processes.iter().zip(&self.trees);
         let process = of_all.map(|(process, tree)| {
             let begin = begins.get(*tree as usize).copied().unwrap_or(0);
@@ -130,9 +136,13 @@ impl Rows {
             }
         });
         columns.delta("process", process);
-        let gaps = self.gaps.finish(runs);
+        let mut gaps = gaps;
+        for gap in &mut gaps {
+            gap.workspace = usize::try_from(shown.number(gap.workspace)).unwrap_or(0);
+        }
         let names = self.names.in_order().to_vec();
-        let workspaces = workspaces.names().iter().map(|name| {
+        let all = workspaces.names();
+        let workspaces = shown.0.iter().filter_map(|at| all.get(*at)).map(|name| {
             [name.user(), name.workspace(), name.run()].map(|part| part.map(str::to_owned))
         });
         Rest {
@@ -151,14 +161,42 @@ pub(super) struct Rest {
     pub(super) workspaces: Vec<[Option<String>; 3]>,
 }
 
+/// The workspace that names a tree: if labels have changed, that of the last ones.
+fn name_of(tree: usize, runs: &Runs) -> usize {
+    runs.workspaces(tree).last().copied().unwrap_or(0)
+}
+
+/// The workspaces that the page shows, in their order.
+struct Shown(Vec<usize>);
+
+impl Shown {
+    fn new(of_rows: &[u32], trees: &[u32], gaps: &[Gap], runs: &Runs) -> Self {
+        let of_trees: BTreeSet<u32> = trees.iter().copied().collect();
+        let of_trees = of_trees.iter().map(|tree| name_of(*tree as usize, runs));
+        let of_rows = of_rows.iter().map(|at| *at as usize);
+        let of_gaps = gaps.iter().map(|gap| gap.workspace);
+        let all: BTreeSet<usize> = of_rows.chain(of_gaps).chain(of_trees).collect();
+        Self(all.into_iter().collect())
+    }
+
+    /// The number of a workspace on the page.
+    fn number(&self, workspace: usize) -> u64 {
+        self.0.binary_search(&workspace).unwrap_or(0) as u64
+    }
+}
+
 /// Adds the columns of processes. Returns the number of the first process of each tree.
-fn processes(forests: Vec<Forest<u32>>, columns: &mut Columns, runs: &Runs) -> Vec<i64> {
+fn processes(
+    forests: Vec<Forest<u32>>,
+    columns: &mut Columns,
+    runs: &Runs,
+    shown: &Shown,
+) -> Vec<i64> {
     let mut begins = Vec::new();
     let (mut pids, mut above, mut firsts) = (Vec::new(), Vec::new(), Vec::new());
     let (mut ends, mut times, mut workspaces) = (Vec::new(), Vec::new(), Vec::new());
     for (tree, forest) in forests.into_iter().enumerate() {
-        // If the labels have changed, the last ones name the tree.
-        let workspace = runs.workspaces(tree).last().copied().unwrap_or(0);
+        let workspace = shown.number(name_of(tree, runs));
         let begin = i64::try_from(pids.len()).unwrap_or(0);
         begins.push(begin);
         let (processes, links) = forest.links();
@@ -174,7 +212,7 @@ fn processes(forests: Vec<Forest<u32>>, columns: &mut Columns, runs: &Runs) -> V
             let by_session = u64::from(process.is_by_session) << 10;
             ends.push(end | by_session);
             times.push(process.nanoseconds / 1_000);
-            workspaces.push(workspace as u64);
+            workspaces.push(workspace);
         }
     }
     columns.delta("pid", pids.iter().copied());

@@ -64,11 +64,12 @@ pub(crate) fn push_notes(out: &mut String, event: &Event<'_>) {
 fn push_exec(out: &mut String, record: &Record<'_>, event: &Event<'_>) {
     push_notes(out, event);
     match &record.fields.cmdline {
-        Some(cmdline) => push_escaped(out, cmdline),
-        None => {
+        Some(cmdline) if record.lines == 1 => push_escaped(out, cmdline),
+        _ => {
             let mut words = String::new();
             event.push_argv(&mut words);
-            // A command line is quoted, and these words are not (`--omit cmdline`).
+            // A command line is quoted, but it is cut if argv is on several lines, or omitted. These
+            // words are not quoted.
             if words.starts_with(['*', '[']) {
                 out.push('\\');
             }

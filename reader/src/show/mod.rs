@@ -79,13 +79,18 @@ pub(crate) struct ShowArgs {
     color: Color,
 
     #[command(flatten)]
-    filters: FilterArgs,
+    pub(crate) filters: FilterArgs,
 }
 
 /// Runs the command.
 pub(crate) fn main(program: &str, args: ShowArgs) -> ExitCode {
-    let Some(files) = args.files.list(program) else {
-        return ExitCode::FAILURE;
+    let files = if args.follow {
+        args.files.files
+    } else {
+        let Some(files) = args.files.list(program) else {
+            return ExitCode::FAILURE;
+        };
+        files
     };
     let filter = if args.follow {
         Filter::live(args.filters)
@@ -105,6 +110,7 @@ pub(crate) fn main(program: &str, args: ShowArgs) -> ExitCode {
         read_all(program, &files, &mut show)
     };
     let _ = show.pause();
+    show.filter.report(program);
     finish(program, show.error.map_or(Ok(()), Err), is_read)
 }
 

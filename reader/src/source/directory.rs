@@ -28,6 +28,11 @@ pub(crate) fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
     Ok(files)
 }
 
+/// The file of a directory that is written to: that of the last restart.
+pub(crate) fn present_file(directory: &Path) -> Option<PathBuf> {
+    in_directory(directory).ok()?.pop()
+}
+
 fn in_directory(directory: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let failed = |source| SourceError::Open {
         name: name_of(directory),
@@ -41,10 +46,13 @@ fn in_directory(directory: &Path) -> Result<Vec<PathBuf>, SourceError> {
         }
     }
     if files.is_empty() {
-        let reason = "it is a directory, and has no file such as 0.log";
+        let reason = "it is a directory without a container's files, such as 0.log; give the \
+                      directory of a container, or files";
         return Err(failed(io::Error::other(reason)));
     }
     files.sort_unstable();
+    // The uncompressed one is removed last.
+    files.dedup_by(|(next, _), (order, _)| next == order);
     Ok(files.into_iter().map(|(_, path)| path).collect())
 }
 
@@ -81,7 +89,12 @@ mod tests {
         for name in expected.iter().rev() {
             fs::write(directory.path().join(name), "").unwrap();
         }
-        for name in ["0.log.20261124-121010.tmp", "notes", "x.log"] {
+        for name in [
+            "0.log.20261124-121010.gz",
+            "0.log.20261124-121010.tmp",
+            "notes",
+            "x.log",
+        ] {
             fs::write(directory.path().join(name), "").unwrap();
         }
         let files = files_of(&[directory.path().to_owned(), "-".into()]).unwrap();
@@ -95,7 +108,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let error = files_of(&[directory.path().to_owned()]).unwrap_err();
         assert!(
-            error.to_string().contains("no file such as 0.log"),
+            error.to_string().contains("without a container's files"),
             "{error}"
         );
     }

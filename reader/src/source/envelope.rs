@@ -10,6 +10,9 @@ use serde_json::value::RawValue;
 
 use super::prefix::Part;
 
+/// The key of the time in a line that is a text in JSON.
+const TIME: &str = r#"\"ts\":"#;
+
 /// What a JSON object is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Opened<'a> {
@@ -103,7 +106,7 @@ pub(super) fn open(bytes: &[u8]) -> Opened<'_> {
     if is_object(envelope.fields) && is_text(envelope.ts) && is_text(envelope.msg) {
         return Opened::Ours;
     }
-    for candidate in [
+    let texts = [
         envelope.log,
         envelope.message,
         envelope.journald,
@@ -113,7 +116,13 @@ pub(super) fn open(bytes: &[u8]) -> Opened<'_> {
         envelope.raw,
         envelope.text_payload,
         envelope.insights,
-    ] {
+    ];
+    // A text beside the line may be another program's words.
+    let has_time = |value: &Option<&RawValue>| {
+        is_text(*value) && value.is_some_and(|value| value.get().contains(TIME))
+    };
+    let likely = texts.into_iter().filter(has_time);
+    for candidate in likely.chain(texts) {
         if let Some(text) = text(candidate)
             && may_lead_to_a_line(&text, &envelope)
         {

@@ -8,6 +8,17 @@ pub(crate) const LONGEST_LINE: usize = 128 * 1024 * 1024;
 /// first key is `ts`, and lines have none, so a part that begins with it begins a line.
 pub(super) const BEGINNING: &[u8] = br#"{"ts":""#;
 
+/// Whether a text begins as exectrail's lines do. `ts` has 30 bytes, and `level` follows it. Of a
+/// text that is shorter, only the beginning is compared.
+pub(super) fn begins_line(text: &[u8]) -> bool {
+    const LEVEL: &[u8] = br#"","level":""#;
+    let end = BEGINNING.len() + "2026-11-24T03:47:15.668123456Z".len();
+    text.starts_with(BEGINNING)
+        && text
+            .get(end..)
+            .is_none_or(|rest| rest.starts_with(LEVEL) || LEVEL.starts_with(rest))
+}
+
 /// Number of a line in its file, from 1. Of a line in parts, it is the number of the first part.
 pub type LineNumber = u64;
 
@@ -33,6 +44,9 @@ pub enum Unreadable {
     /// Text in another encoding, as PowerShell writes it.
     #[error("the file is in UTF-16; write it anew: iconv -f UTF-16 -t UTF-8 FILE")]
     Utf16,
+    /// Several events in one list.
+    #[error("it is a list of JSON; write one object per line: jq -c '.[]'")]
+    List,
     /// JSON of something else.
     #[error("it is JSON, and neither a line of exectrail nor one in a key that collectors use")]
     NotOurs,

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::{
     envelope::{self, Opened},
-    line::{BEGINNING, LONGEST_LINE, Line, LineNumber, Sink, Stop, Unreadable},
+    line::{LONGEST_LINE, Line, LineNumber, Sink, Stop, Unreadable, begins_line},
     parts::{Joined, Key, Parts, Unfinished},
     prefix::{Part, Unprefixed, without_prefix},
 };
@@ -143,7 +143,7 @@ impl Lines {
             is_stderr: false,
             depth: 0,
         };
-        if line.starts_with(BEGINNING) {
+        if begins_line(line) {
             return self.content(line, at, sink);
         }
         self.text(line, at, sink)
@@ -226,11 +226,20 @@ impl Lines {
             bytes,
             is_diagnostic: at.is_stderr,
         };
-        if bytes.starts_with(BEGINNING) {
+        if begins_line(bytes) {
             return sink.line(line);
         }
-        if !bytes.trim_ascii_start().starts_with(b"{") {
-            sink.unreadable(at.number, Unreadable::NotJson);
+        let text = bytes.trim_ascii_start();
+        if !text.starts_with(b"{") {
+            let is_list = text.starts_with(b"[{") || text == b"[";
+            sink.unreadable(
+                at.number,
+                if is_list {
+                    Unreadable::List
+                } else {
+                    Unreadable::NotJson
+                },
+            );
             return Ok(());
         }
         let opened = envelope::open(bytes);

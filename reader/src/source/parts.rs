@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::{
     envelope::is_whole,
-    line::{BEGINNING, LONGEST_LINE, LineNumber, Unreadable},
+    line::{BEGINNING, LONGEST_LINE, LineNumber, Unreadable, begins_line},
     prefix::Part,
 };
 
@@ -66,9 +66,9 @@ impl Parts {
             return (ended, Joined::Text);
         }
         let mut unfinished = self.take(key);
-        ended.extend(unfinished.take_if(|_| text.starts_with(BEGINNING)));
+        ended.extend(unfinished.take_if(|_| begins_line(text)));
         let Some(mut line) = unfinished.or_else(|| {
-            let begins = text.starts_with(BEGINNING) || BEGINNING.starts_with(text);
+            let begins = begins_line(text) || BEGINNING.starts_with(text);
             let is_begun = match part {
                 Part::Whole | Part::Last => false,
                 Part::Partial => !is_empty,

@@ -27,6 +27,10 @@ impl Counts {
         if self.counts.len() >= KEYS || self.bytes + key.len() > BYTES {
             self.forget();
         }
+        if key.len() > BYTES {
+            self.error += 1;
+            return;
+        }
         self.bytes += key.len();
         self.counts.insert(key.into(), 1);
     }
@@ -35,6 +39,9 @@ impl Counts {
     /// it forgets all or none.
     fn forget(&mut self) {
         let mut all: Vec<u64> = self.counts.values().copied().collect();
+        if all.is_empty() {
+            return;
+        }
         let middle = all.len() / 2;
         let (_, limit, _) = all.select_nth_unstable(middle);
         let limit = *limit;

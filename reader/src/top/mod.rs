@@ -47,24 +47,22 @@ pub(crate) struct TopArgs {
     follow: bool,
 
     #[command(flatten)]
-    filters: FilterArgs,
+    pub(crate) filters: FilterArgs,
 }
 
 /// Runs the command.
 pub(crate) fn main(program: &str, args: TopArgs) -> ExitCode {
+    if args.follow {
+        let top = Top::new(args.by, Filter::live(args.filters));
+        return live::main(program, &args.files.files, top, args.rows);
+    }
     let Some(files) = args.files.list(program) else {
         return ExitCode::FAILURE;
     };
-    let filter = if args.follow {
-        Filter::live(args.filters)
-    } else {
-        Filter::of(program, args.filters, &files)
-    };
+    let filter = Filter::of(program, args.filters, &files);
     let mut top = Top::new(args.by, filter);
-    if args.follow {
-        return live::main(program, &files, top, args.rows);
-    }
     let is_read = read_all(program, &files, &mut top);
+    top.filter.report(program);
     let text = top.table(args.rows);
     finish(program, io::stdout().write_all(text.as_bytes()), is_read)
 }

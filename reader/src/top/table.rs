@@ -35,7 +35,7 @@ pub(super) enum By {
 /// The counts, and what they are of.
 pub(super) struct Top {
     by: Vec<By>,
-    filter: Filter,
+    pub(super) filter: Filter,
     labels: LabelCache,
     counts: Counts,
     /// The present key.

@@ -1,10 +1,10 @@
 //! What the log does not have: losses, suppressed execs, lines that are missing, and times in which
 //! nothing was recorded.
 
-use std::ops::RangeInclusive;
-
 use crate::{
+    filter::Filter,
     record::Record,
+    runs::{Missing, RUNS, Runs, Seen},
     show::{push_time, seconds},
     shown::{escaped, push_escaped},
 };
@@ -22,72 +22,43 @@ pub(super) struct Gap {
 /// The gaps of a workspace.
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
+    /// Number of execs without a process id.
+    pub(super) without_process: u64,
     named: Vec<Gap>,
     more: u64,
 }
 
 impl Gaps {
-    /// Takes a line, and the numbers of lines of its run that are missing before it.
+    /// Takes a line. `seen` is what it says about its run, and `ended` when the runs before ended,
+    /// if it is the first line of one. Gaps that are wholly outside the filter's period are not
+    /// named.
     pub(super) fn line(
         &mut self,
         order: u64,
         record: &Record<'_>,
-        missing: Option<&RangeInclusive<u64>>,
+        seen: &Seen,
+        ended: Option<&str>,
+        filter: &Filter,
     ) {
-        if let Some(missing) = missing {
-            self.missing(order, record, missing);
+        if let Some(Missing { numbers, since }) = &seen.missing
+            && filter.overlaps(since, &record.ts)
+        {
+            let id = escaped(record.fields.run.as_deref().unwrap_or("?"));
+            let mut text = time(&record.ts);
+            let (first, last) = (numbers.start(), numbers.end());
+            text.push_str(&format!(" missing: lines {first} to {last} of run {id}"));
+            self.name(order, text);
         }
-        if matches!(&*record.msg, "exec" | "exit" | "exec_failed" | "checkpoint") {
-            return;
+        let is_gap = matches!(
+            &*record.msg,
+            "lost" | "suppressed" | "tracing_started" | "workspace_started" | "workspace_unknown"
+        );
+        if is_gap
+            && let Some((begin, text)) = gap(record, ended)
+            && filter.overlaps(begin, &record.ts)
+        {
+            self.name(order, text);
         }
-        let fields = &record.fields;
-        let mut text = String::new();
-        push_time(&mut text, &record.ts);
-        match (&*record.msg, fields.count) {
-            (kind @ ("lost" | "suppressed"), Some(count)) => {
-                let of = fields.of.as_deref().unwrap_or("exec");
-                text.push_str(&format!(" {kind}: {count} "));
-                push_escaped(&mut text, of);
-                text.push_str(" events");
-                for (word, time) in [(" from ", &fields.since), (" to ", &fields.until)] {
-                    if let Some(time) = time {
-                        text.push_str(word);
-                        push_time(&mut text, time);
-                    }
-                }
-            }
-            ("tracing_started", _) => {
-                let Some(previous) = &fields.previous_run else {
-                    return;
-                };
-                let run = previous.run.as_deref().unwrap_or("?");
-                text.push_str(" not recorded since run ");
-                push_escaped(&mut text, run);
-                if let Some(gap) = previous.gap_ns {
-                    text.push_str(": ");
-                    text.push_str(&seconds(gap));
-                }
-            }
-            ("workspace_started", _) => match fields.untraced() {
-                Some(untraced) => {
-                    text.push_str(" a workspace was not recorded in the first ");
-                    text.push_str(&seconds(untraced));
-                }
-                None => return,
-            },
-            ("workspace_unknown", _) => text.push_str(" a workspace may run unrecorded"),
-            _ => return,
-        }
-        self.name(order, text);
-    }
-
-    fn missing(&mut self, order: u64, record: &Record<'_>, numbers: &RangeInclusive<u64>) {
-        let (first, last) = (numbers.start(), numbers.end());
-        let id = escaped(record.fields.run.as_deref().unwrap_or("?"));
-        let mut text = String::new();
-        push_time(&mut text, &record.ts);
-        text.push_str(&format!(" missing: lines {first} to {last} of run {id}"));
-        self.name(order, text);
     }
 
     fn name(&mut self, order: u64, text: String) {
@@ -103,20 +74,41 @@ impl Gaps {
         std::mem::take(&mut self.named)
     }
 
-    /// All gaps in their order, when `last` was the last line. `open` are the ids of runs whose end
-    /// is not in the log.
-    pub(super) fn finish<'a>(mut self, last: u64, open: impl Iterator<Item = &'a str>) -> Vec<Gap> {
+    /// All gaps in their order, when `last` was the last line. `tree` is the number of the tree.
+    pub(super) fn finish(mut self, last: u64, runs: &Runs, tree: usize) -> Vec<Gap> {
         let order = last + 1;
-        let open: Vec<Gap> = open
+        let id = |run| escaped(runs.id(run).unwrap_or("?"));
+        let mut open: Vec<Gap> = Vec::new();
+        let mut add = |text| open.push(Gap { order, text });
+        for run in runs
+            .of_tree(tree)
+            .filter(|run| runs.late(*run) > 0)
             .take(NAMED)
-            .map(|id| Gap {
-                order,
-                text: format!(
-                    "run {} has no end here: it goes on, or was killed, or its end is missing",
-                    escaped(id)
-                ),
-            })
-            .collect();
+        {
+            add(format!(
+                "run {}: {} lines come later than ones with higher numbers, as if files were not \
+                 read oldest first; they may be named as missing",
+                id(run),
+                runs.late(run)
+            ));
+        }
+        for run in runs.open(tree).take(NAMED) {
+            add(format!(
+                "run {} has no end here: it goes on, or was killed, or its end is missing",
+                id(run)
+            ));
+        }
+        if self.without_process > 0 {
+            let count = self.without_process;
+            add(format!(
+                "execs that are not shown, as their lines have no `pid`: {count}"
+            ));
+        }
+        if runs.has_more {
+            add(format!(
+                "there are more than {RUNS} runs: further ones are not checked"
+            ));
+        }
         if self.more > 0 {
             let text = format!("and {} more gaps", self.more);
             self.named.push(Gap { order, text });
@@ -124,4 +116,63 @@ impl Gaps {
         self.named.extend(open);
         self.named
     }
+}
+
+/// A time, as shown.
+fn time(ts: &str) -> String {
+    let mut text = String::new();
+    push_time(&mut text, ts);
+    text
+}
+
+/// What a line says was not recorded: when that began, and the text.
+fn gap<'a>(record: &'a Record<'_>, ended: Option<&'a str>) -> Option<(&'a str, String)> {
+    let fields = &record.fields;
+    let mut text = time(&record.ts);
+    let begin = match (&*record.msg, fields.count) {
+        (kind @ ("lost" | "suppressed"), Some(count)) => {
+            let of = fields.of.as_deref().unwrap_or("exec");
+            text.push_str(&format!(" {kind}: {count} "));
+            push_escaped(&mut text, of);
+            text.push_str(" events");
+            for (word, time) in [(" from ", &fields.since), (" to ", &fields.until)] {
+                if let Some(time) = time {
+                    text.push_str(word);
+                    push_time(&mut text, time);
+                }
+            }
+            fields.since.as_deref()
+        }
+        ("tracing_started", _) => match &fields.previous_run {
+            Some(previous) => {
+                if previous.gap_ns == Some(0) {
+                    return None;
+                }
+                text.push_str(" not recorded since run ");
+                push_escaped(&mut text, previous.run.as_deref().unwrap_or("?"));
+                if let Some(gap) = previous.gap_ns {
+                    text.push_str(&format!(": {}", seconds(gap)));
+                }
+                previous.until.as_deref()
+            }
+            None => {
+                let ended = ended?;
+                text.push_str(" not recorded since the run before ended: ");
+                push_time(&mut text, ended);
+                Some(ended)
+            }
+        },
+        ("workspace_started", _) => {
+            let untraced = fields.untraced()?;
+            text.push_str(" a workspace was not recorded in the first ");
+            text.push_str(&seconds(untraced));
+            fields.started.as_deref()
+        }
+        ("workspace_unknown", _) => {
+            text.push_str(" a workspace may run unrecorded");
+            None
+        }
+        _ => return None,
+    };
+    Some((begin.unwrap_or(&record.ts), text))
 }

@@ -24,6 +24,7 @@ use crate::{
     runs::{Runs, Seen},
     shown::push_escaped,
     source::Stop,
+    workspaces::Workspaces,
 };
 
 /// Maximum number of processes whose depth is remembered; the oldest is forgotten first.
@@ -69,6 +70,7 @@ struct Live<W: io::Write> {
     filter: Filter,
     labels: LabelCache,
     depths: Depths,
+    workspaces: Workspaces,
     runs: Runs,
     gaps: Gaps,
     /// The workspace of the last line.
@@ -89,6 +91,7 @@ pub(super) fn main(
         filter: Filter::live(filters),
         labels: LabelCache::default(),
         depths: Depths::default(),
+        workspaces: Workspaces::default(),
         runs: Runs::default(),
         gaps: Gaps::default(),
         title: None,
@@ -139,9 +142,9 @@ impl<W: io::Write> Live<W> {
 
     fn write(&mut self, record: &Record<'_>, labels: &Arc<Labels>, seen: &Seen) -> io::Result<()> {
         let is_wanted = self.filter.wants(record, labels);
-        if self.filter.is_in_period(record) {
-            self.gaps.line(0, record, seen.missing.as_ref());
-        }
+        let begins = seen.run.filter(|_| *record.msg == *"tracing_started");
+        let ended = begins.and_then(|run| self.runs.ended_before(run));
+        self.gaps.line(0, record, seen, ended, &self.filter);
         let color = |color: AnsiColor| Style::new().fg_color(Some(color.into()));
         for gap in self.gaps.take() {
             self.title(labels)?;
@@ -175,11 +178,14 @@ impl<W: io::Write> Live<W> {
 
 impl<W: io::Write> Consumer for Live<W> {
     fn record(&mut self, record: &Record<'_>, _: &[u8]) -> Result<(), Stop> {
-        let seen = self.runs.take(record);
         let labels = self.labels.get(record.fields.labels);
+        let seen = self.runs.take(record, &labels);
         if !self.filter.is_in_scope(record, &labels) {
             return Ok(());
         }
+        let run = seen.run.and_then(|run| self.runs.id(run));
+        let workspace = self.workspaces.number(run, &labels);
+        self.runs.place(seen.run, workspace);
         self.write(record, &labels, &seen).map_err(|error| {
             self.error.get_or_insert(error);
             Stop

@@ -51,17 +51,17 @@ pub(crate) struct TreeArgs {
     color: Color,
 
     #[command(flatten)]
-    filters: FilterArgs,
+    pub(crate) filters: FilterArgs,
 }
 
 /// Runs the command.
 pub(crate) fn main(program: &str, args: TreeArgs) -> ExitCode {
+    if args.follow {
+        return live::main(program, &args.files.files, args.filters, args.color.is_on());
+    }
     let Some(files) = args.files.list(program) else {
         return ExitCode::FAILURE;
     };
-    if args.follow {
-        return live::main(program, &files, args.filters, args.color.is_on());
-    }
     let mut building = Building {
         filter: Filter::of(program, args.filters, &files),
         labels: LabelCache::default(),
@@ -72,6 +72,7 @@ pub(crate) fn main(program: &str, args: TreeArgs) -> ExitCode {
         seen: 0,
     };
     let is_read = read_all(program, &files, &mut building);
+    building.filter.report(program);
     let painted = building.paint(args.color.is_on());
     finish(program, painted, is_read)
 }
@@ -123,10 +124,9 @@ impl Building {
     }
 
     fn finished(&self, at: usize, tree: Tree) -> Finished {
-        let open = self.runs.open(at).map(|run| self.runs.id(run));
         Finished {
             title: self.title(at),
-            gaps: tree.gaps.finish(self.seen, open),
+            gaps: tree.gaps.finish(self.seen, &self.runs, at),
             forest: tree.forest,
         }
     }
@@ -173,12 +173,13 @@ impl Finished {
 
 impl Consumer for Building {
     fn record(&mut self, record: &Record<'_>, _: &[u8]) -> Result<(), Stop> {
-        let seen = self.runs.take(record);
         let labels = self.labels.get(record.fields.labels);
+        let seen = self.runs.take(record, &labels);
         if !self.filter.is_in_scope(record, &labels) {
             return Ok(());
         }
-        let workspace = self.workspaces.number(record, &labels);
+        let run = seen.run.and_then(|run| self.runs.id(run));
+        let workspace = self.workspaces.number(run, &labels);
         let Place { tree, boot } = self.runs.place(seen.run, workspace);
         if tree == self.trees.len() {
             self.trees.push(Tree::default());
@@ -190,12 +191,16 @@ impl Consumer for Building {
         };
         if self.filter.is_in_period(record) {
             self.runs.show(seen.run);
-            tree.gaps.line(self.seen, record, seen.missing.as_ref());
         }
+        let begins = seen.run.filter(|_| *record.msg == *"tracing_started");
+        let ended = begins.and_then(|run| self.runs.ended_before(run));
+        tree.gaps
+            .line(self.seen, record, &seen, ended, &self.filter);
         match (&*record.msg, &record.fields.event) {
             ("exec", Some(event)) => {
                 let text = self.text.exec(record, event);
-                tree.forest.exec(self.seen, boot, event, text, is_wanted);
+                let process = tree.forest.exec(self.seen, boot, event, text, is_wanted);
+                tree.gaps.without_process += u64::from(process.is_none() && is_wanted);
             }
             ("exec_failed", Some(event)) if is_wanted => {
                 let text = self.text.failed_exec(record, event);

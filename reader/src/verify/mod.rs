@@ -37,10 +37,10 @@ enum VerifyError {
     Empty { name: String },
     #[error("{name} has no line of a run, so there is nothing to verify")]
     NoRun { name: String },
-    #[error("{} is a file of the log, which the certificate would replace", .0.display())]
-    IsInput(PathBuf),
-    #[error("cannot write the certificate {}: {source}", path.display())]
-    Certificate { path: PathBuf, source: io::Error },
+    #[error("{0} is a file of the log, which the certificate would replace")]
+    IsInput(String),
+    #[error("cannot write the certificate {name}: {source}")]
+    Certificate { name: String, source: io::Error },
 }
 
 /// Reads the log; exits with 0 if it has no faults, otherwise with 1. `program` is the name of the
@@ -70,7 +70,7 @@ fn verify(program: &str, args: &VerifyArgs) -> Result<ExitCode, VerifyError> {
     let logs = files_of(&args.logs)?;
     let certificate = args.certificate.as_deref();
     if let Some(input) = certificate.and_then(|path| replaced_by(&logs, path)) {
-        return Err(VerifyError::IsInput(input.to_owned()));
+        return Err(VerifyError::IsInput(name_of(input)));
     }
     let names: Vec<String> = logs.iter().map(|path| name_of(path)).collect();
     let name = names.join(", ");
@@ -85,7 +85,7 @@ fn verify(program: &str, args: &VerifyArgs) -> Result<ExitCode, VerifyError> {
     let written = print(program, describe(&report, &demands, &files).as_bytes());
     if !report.is_right() {
         if let Some(path) = &args.certificate {
-            let path = path.display();
+            let path = name_of(path);
             eprintln!("{program} verify: the log has faults, so {path} is not written");
         }
         return Ok(ExitCode::FAILURE);
@@ -93,7 +93,7 @@ fn verify(program: &str, args: &VerifyArgs) -> Result<ExitCode, VerifyError> {
     if let Some(path) = &args.certificate {
         write_certificate(path, &Certificate::new(name, &demands, &report)).map_err(|source| {
             VerifyError::Certificate {
-                path: path.clone(),
+                name: name_of(path),
                 source,
             }
         })?;

@@ -15,6 +15,7 @@ class Choice {
     const times = [];
     if (data.count > 0) times.push(time[order[0]], time[order[last]]);
     for (const gap of data.gaps) times.push(gap.since, gap.until);
+    this.hasTimes = times.length > 0;
     const begin = times.length ? times.reduce((a, b) => Math.min(a, b)) : 0;
     const end = times.length ? times.reduce((a, b) => Math.max(a, b)) : 1e6;
     /** The time of everything, and the chosen time. The end is not in it. */

@@ -50,8 +50,11 @@ function showAbout({ data, choice }) {
   const lastDay = dateOf(begin) === dateOf(end) ? "" : `${dateOf(end)} `;
   const time = data.count || data.gaps.length
     ? `${dateOf(begin)} ${momentOf(begin, 1e6)} – ${lastDay}${momentOf(end, 1e6)}, ` : "";
+  const [only] = data.workspaces.length === 1 ? data.workspaces : [];
+  const who = only ? [only.user, only.workspace].filter(Boolean).map(shown).join("/") : "";
+  const filters = about.filters ? ` Only what these filters choose: ${shown(about.filters)}.` : "";
   const part = about.is_whole ? "" : " A file of the log could not be read.";
-  byId("about").textContent = `${time}from ${files}${more}.${part}`;
+  byId("about").textContent = `${who && `${who}, `}${time}from ${files}${more}.${filters}${part}`;
 }
 
 /** Filters, each with a button that removes it. */
@@ -214,6 +217,7 @@ async function openReport() {
   showFigures(report);
   report.views = [execsView(report), treeView(report), ...tableViews(report), gapsView(report)];
   report.timeline = new Timeline(data, choice);
+  byId("timeline").hidden = !choice.hasTimes;
   blocks.onLoad = () => {
     report.view.grid.draw();
     // For measurements: when the first rows had their texts.
