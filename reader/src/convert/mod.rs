@@ -120,12 +120,10 @@ impl<W: Write> Consumer for Converting<W> {
         let labels = self.labels.get(record.fields.labels);
         let is_wanted = self.filter.wants(record, &labels);
         // In a trace, each slice has its end, also by an event that the filters leave out.
-        let is_end = || {
-            self.format == Format::Perfetto
-                && matches!(&*record.msg, "exec" | "exit")
-                && self.filter.is_in_scope(record, &labels)
-        };
-        if !is_wanted && !is_end() {
+        let is_end = self.format == Format::Perfetto
+            && matches!(&*record.msg, "exec" | "exit")
+            && self.filter.is_in_scope(record, &labels);
+        if !is_wanted && !is_end {
             return Ok(());
         }
         let Some(event) = Converted::of(record, &labels, line, &self.boots) else {

@@ -113,7 +113,10 @@ impl Filter {
     }
 
     /// Whether a line is of the chosen users, workspaces and runs, whatever its time and kind.
-    pub(crate) fn is_in_scope(&self, record: &Record<'_>, labels: &Labels) -> bool {
+    pub(crate) fn is_in_scope(&mut self, record: &Record<'_>, labels: &Labels) -> bool {
+        if !self.has_matched {
+            self.note_time(&record.ts);
+        }
         self.args.is_in_scope(record, labels)
     }
 
@@ -147,9 +150,6 @@ impl Filter {
     /// Whether a line is wanted. All lines must be given, in their order: the descendants of a
     /// process are known by them.
     pub(crate) fn wants(&mut self, record: &Record<'_>, labels: &Labels) -> bool {
-        if !self.has_matched {
-            self.note_time(&record.ts);
-        }
         let is_wanted = self.chooses(record, labels);
         self.has_matched |= is_wanted && record.fields.event.is_some();
         is_wanted

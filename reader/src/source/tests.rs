@@ -81,6 +81,8 @@ fn records_of_collectors_have_the_line_in_a_key() {
         json!({"log": format!("{TIME} stdout F {ours}")}),
         json!({"log": ours.clone() + "\n", "stream": "stdout", "time": TIME}),
         json!({"log": ours, "stream": "stdout", "time": TIME}),
+        json!({"message": "got {x}", "line": ours}),
+        json!({"log": "{", "msg": ours}),
     ] {
         let found = read(&format!("{record}\n"));
         let [(1, text)] = &found.lines[..] else {
@@ -92,6 +94,9 @@ fn records_of_collectors_have_the_line_in_a_key() {
         );
         assert_eq!(found.unreadable, [], "{record}");
     }
+    // The first key is that of exectrail's lines.
+    let record = format!(r#"{{"ts":"{TIME}","log":{}}}"#, json!(ours));
+    assert_eq!(read(&format!("{record}\n")).texts(), [ours]);
 }
 
 #[test]

@@ -115,4 +115,14 @@ mod tests {
         assert!(counts.bytes <= BYTES);
         assert!(counts.error() > 0);
     }
+
+    #[test]
+    fn a_key_for_which_there_is_no_room_is_not_counted() {
+        let mut counts = Counts::default();
+        for key in ["a", &"x".repeat(BYTES + 1), "b"] {
+            counts.add(key);
+        }
+        assert!(counts.bytes <= BYTES);
+        assert!(counts.error() > 0);
+    }
 }

@@ -10,7 +10,7 @@ use std::{
 use exectrail_testbed::wait::wait_for;
 use tempfile::TempDir;
 
-use crate::files::file;
+use crate::files::{file, gzip};
 
 fn exec(second: u32, pid: u64, ppid: u64, cmdline: &str) -> String {
     let event = format!(
@@ -164,4 +164,39 @@ fn a_reader_that_leaves_ends_it_also_if_nothing_more_is_written() {
         let status = wait_for(command, || show.0.try_wait().unwrap()).unwrap();
         assert!(status.success(), "{status}");
     }
+}
+
+/// A container's directory: rotated files first, one of them compressed; and a restart.
+#[test]
+fn a_directory_is_followed_in_order_and_across_restarts() {
+    let directory = TempDir::new().unwrap();
+    let write = |name: &str, content: &[u8]| drop(file(directory.path(), name, content));
+    write("0.log.20261124-040401.gz", &gzip(&exec(1, 10, 1, "one")));
+    let many: String = (0..3_000).map(|pid| exec(2, 100 + pid, 1, "two")).collect();
+    write("0.log.20261124-040402", many.as_bytes());
+    write("0.log", exec(3, 11, 1, "three").as_bytes());
+    let mut show = start(&["show", "--follow", "--columns", "text"], directory.path());
+    let mut lines = BufReader::new(show.0.stdout.take().unwrap()).lines();
+    let mut next = || lines.next().unwrap().unwrap();
+    assert_eq!(next(), "one");
+    for _ in 0..3_000 {
+        assert_eq!(next(), "two");
+    }
+    assert_eq!(next(), "three");
+    write("1.log", exec(4, 12, 1, "four").as_bytes());
+    assert_eq!(next(), "four");
+}
+
+/// The rest of an argv may never come, as exectrail was killed.
+#[test]
+fn an_exec_whose_argv_goes_on_nowhere_is_shown() {
+    let directory = TempDir::new().unwrap();
+    let line = exec(1, 10, 1, "make").replace(
+        r#""pid":10"#,
+        r#""argv":["make"],"argv_continues":true,"pid":10"#,
+    );
+    let log = file(directory.path(), "log", line.as_bytes());
+    let mut show = start(&["show", "--follow", "--columns", "text"], &log);
+    let mut lines = BufReader::new(show.0.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "make");
 }

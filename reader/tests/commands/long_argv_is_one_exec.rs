@@ -91,3 +91,20 @@ fn further_lines_are_no_gap_and_missing_ones_are() {
     assert!(shown(&exec("aa")[..1], &["show"]).contains("cat one"));
     assert!(shown(&exec("aa")[1..], &["show"]).contains("* exec_argv"));
 }
+
+#[test]
+fn its_text_is_all_of_it() {
+    let lines = exec("aa");
+    let text = "cat one two-and-more three";
+    assert_eq!(
+        shown(&lines, &["show", "--columns", "text"]),
+        format!("{text}\n")
+    );
+    for (format, key) in [("ecs", "command_line"), ("ocsf", "cmd_line")] {
+        let converted = shown(&lines, &["convert", "--to", format]);
+        assert!(
+            converted.contains(&format!(r#""{key}":"{text}""#)),
+            "{converted}"
+        );
+    }
+}

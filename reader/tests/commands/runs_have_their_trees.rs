@@ -105,3 +105,138 @@ fn processes_of_two_boots_have_nothing_in_common() {
         "{other}"
     );
 }
+
+fn started(second: u32, run: &str, fields: &str) -> String {
+    of_run(run, &line(second, 0, "tracing_started", fields))
+}
+
+fn stopped(second: u32, number: u64, run: &str) -> String {
+    of_run(
+        run,
+        &line(second, number, "tracing_stopped", r#""execs":0"#),
+    )
+}
+
+/// A gap that overlaps with the chosen period shows, also if its line is after the period.
+#[test]
+fn what_was_not_recorded_in_the_period_shows() {
+    let bash = exec((2, 1), (10, 100), (5, 50), (10, 0), "bash");
+    let times =
+        r#""since":"2026-11-24T04:04:02.000000000Z","until":"2026-11-24T04:04:20.000000000Z""#;
+    let lost = format!(r#""count":3,"of":"exec","cpu":0,{times}"#);
+    let previous = r#""previous_run":{"run":"aabbccddeeff","until":"2026-11-24T04:04:03.000000000Z","gap_ns":17000000000}"#;
+    let begin = line(1, 0, "tracing_started", r#""version":"9.9.9""#);
+    for (name, rest) in [
+        ("lost: 3 exec events", vec![line(20, 2, "lost", &lost)]),
+        (
+            "missing: lines 2 to 8",
+            vec![line(20, 9, "checkpoint", r#""execs":1"#)],
+        ),
+        (
+            "not recorded since run aa",
+            vec![started(20, "bb", previous)],
+        ),
+        (
+            "not recorded since the run before ended",
+            vec![
+                stopped(3, 2, "aabbccddeeff"),
+                started(20, "bb", r#""version":"9.9.9""#),
+            ],
+        ),
+    ] {
+        let lines = [&[begin.clone(), bash.clone()], &rest[..]].concat();
+        for (since, until, shows) in [
+            (10, 15, true),
+            (21, 30, false),
+            (0, 2, false),
+            (2, 30, true),
+        ] {
+            let [since, until] =
+                [since, until].map(|second| format!("2026-11-24T04:04:{second:02}Z"));
+            let tree = tree_of(&lines, &["--since", &since, "--until", &until]);
+            assert_eq!(tree.contains(name), shows, "{since} {until}\n{tree}");
+        }
+    }
+}
+
+/// `--omit` removes keys from `exec` lines only.
+#[test]
+fn keys_that_are_omitted_tear_no_tree() {
+    let whole = [
+        line(0, 0, "tracing_started", r#""version":"9.9.9""#),
+        exec((1, 1), (10, 100), (5, 50), (10, 0), "bash"),
+        exec((2, 2), (11, 110), (10, 100), (10, 1), "make"),
+        exec((3, 3), (12, 120), (11, 110), (10, 1), "cc"),
+        line(
+            4,
+            4,
+            "exit",
+            r#""event":{"pid":12,"start":120,"status":1,"signal":null,"duration_ns":1500000000}"#,
+        ),
+        line(5, 5, "tracing_stopped", r#""execs":3"#),
+    ];
+    let expected = "\
+jessie/demo
+└─ 10 bash
+   └─ 11 make
+      └─ 12 cc * exit 1 after 1.500 s
+";
+    assert_eq!(tree_of(&whole, &[]), expected);
+    let without = |part: &dyn Fn(&str) -> String| -> Vec<String> {
+        let of = |line: &String| match line.contains(r#""msg":"exec""#) {
+            true => part(line),
+            false => line.clone(),
+        };
+        whole.iter().map(of).collect()
+    };
+    let run = without(&|line| format!("{}}}}}", line.split_once(r#","run""#).unwrap().0));
+    assert_eq!(tree_of(&run, &[]), expected);
+    let start = without(&|line| {
+        let starts = [100, 110, 120].map(|start| format!(r#","start":{start}"#));
+        starts
+            .iter()
+            .fold(line.to_owned(), |line, start| line.replace(start, ""))
+    });
+    assert_eq!(tree_of(&start, &[]), expected);
+    assert_eq!(tree_of(&start, &["--under", "11"]), expected);
+    let pid = without(&|line| {
+        let pids = [10, 11, 12].map(|pid| format!(r#""pid":{pid},"#));
+        pids.iter()
+            .fold(line.to_owned(), |line, pid| line.replace(pid, ""))
+    });
+    let tree = tree_of(&pid, &[]);
+    assert!(tree.contains("their lines have no `pid`: 3"), "{tree}");
+}
+
+#[test]
+fn lines_out_of_order_are_explained() {
+    let mut lines = [
+        line(0, 0, "tracing_started", r#""version":"9.9.9""#),
+        exec((1, 1), (10, 100), (5, 50), (10, 0), "bash"),
+        line(2, 2, "tracing_stopped", r#""execs":1"#),
+    ];
+    assert!(!tree_of(&lines, &[]).contains("later"));
+    lines.reverse();
+    let tree = tree_of(&lines, &[]);
+    assert!(
+        tree.contains("2 lines come later than ones with higher numbers"),
+        "{tree}"
+    );
+}
+
+/// The boot of a run whose first line is not in the log is not that of another run.
+#[test]
+fn an_unknown_boot_is_no_other() {
+    let lines = [
+        of_run("aa", &exec((1, 1), (10, 100), (5, 50), (10, 0), "bash")),
+        stopped(2, 2, "aa"),
+        started(3, "bb", r#""boot_id":"two""#),
+        of_run("bb", &exec((4, 1), (13, 130), (12, 120), (10, 1), "cc")),
+        stopped(5, 2, "bb"),
+    ];
+    let tree = tree_of(&lines, &[]);
+    assert!(
+        tree.contains("─ 12 (only forked, or started before)"),
+        "{tree}"
+    );
+}

@@ -228,3 +228,23 @@ fn an_argv_looks_like_no_other_line() {
         assert_eq!(printed, format!("{shown}\n"));
     }
 }
+
+#[test]
+fn filters_that_choose_nothing_are_named() {
+    let (directory, lines) = log();
+    let log = file(directory.path(), "log", lines.join("\n").as_bytes());
+    for command in ["show", "tree", "top"] {
+        let output = exectrail_log(&[command, "--workspace", "w-jesie"], &[&log]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            said.contains("no event of the log, which is from 2026-11-24"),
+            "{said}"
+        );
+        assert!(said.contains("matches workspace w-jesie"), "{said}");
+    }
+    let (since, until) = ("2026-11-25T00:00:00Z", "2026-11-24T00:00:00Z");
+    let output = exectrail_log(&["show", "--since", since, "--until", until], &[&log]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("is not before --until"), "{said}");
+}

@@ -271,6 +271,12 @@ fn nothing_replaces_the_log_or_a_device() {
             assert_eq!(refused.status.code(), Some(1), "{refused:?}");
         }
     }
+    // Another name of the log.
+    let link = directory.path().join("link");
+    fs::hard_link(&log, &link).unwrap();
+    let link = link.to_str().unwrap();
+    let output = exectrail_log(&["convert", "--to", "ecs", "-o", link], &[&log]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_eq!(fs::read_to_string(&log).unwrap(), text);
     assert!(!null.metadata().unwrap().is_file());
 }
