@@ -57,7 +57,8 @@ Examples:
 
 Exit status:
   0  success
-  1  a file cannot be read or written, the files are no log, or the log has faults (verify)
+  1  a file cannot be read to its end or written, the files are no log, or the log has faults
+     (verify). Single lines that cannot be read are counted, and change nothing
   2  wrong usage
 ";
 

@@ -23,12 +23,11 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
 
-    /// Require that the log is complete up to this time: RFC 3339, or how long ago, such as 90s, 15m,
-    /// 2h, 3d
+    /// Require that the log is complete up to this time: RFC 3339, or how long ago, such as 15m, 3d
     ///
-    /// Times in which nothing was recorded, as the log itself says, are no fault: they are named
-    /// with each run. Without this flag, lines at the end of a log can be missing unnoticed. The log needs, for each
-    /// workspace, a checkpoint whose `complete_until` is not before this time.
+    /// Without it, lines at the end of a log can be missing unnoticed. The log needs, for each
+    /// workspace, a checkpoint whose `complete_until` is not before this time. Times in which
+    /// nothing was recorded, as the log itself says, are no fault: they are named with each run.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub until: Option<Timestamp>,
 

@@ -8,10 +8,13 @@ use crate::log::log;
 use crate::machine::{Place, needs_engines, repository, rows};
 use crate::rules::{REFUSED, RULES, Rule};
 
+/// The title of all rules: text that SQL needs quoted.
+const TITLE: &str = "it's a test";
+
 /// A rule as a file.
 fn rule(detection: &str) -> String {
     format!(
-        "title: test\nlogsource: {{product: linux, category: process_creation}}\n\
+        "title: {TITLE}\nlogsource: {{product: linux, category: process_creation}}\n\
          detection: {detection}\n"
     )
 }
@@ -25,8 +28,8 @@ fn translate(place: &Place, engine: &str, files: &str) -> Output {
     place.try_shell(&format!("python3 {program} {engine} {files}"))
 }
 
-/// The queries of all rules, each with its number and the first word of command lines.
-fn queries(place: &Place, engine: &str) -> String {
+/// The queries of all rules, as they are translated.
+fn translated(place: &Place, engine: &str) -> String {
     let mut files = String::new();
     for (number, Rule { detection, .. }) in RULES.iter().enumerate() {
         let name = format!("{number}.yml");
@@ -38,12 +41,18 @@ fn queries(place: &Place, engine: &str) -> String {
     assert!(output.status.success(), "{stderr}");
     let queries = String::from_utf8(output.stdout).unwrap();
     assert_eq!(queries.lines().count(), RULES.len(), "{queries}");
+    queries
+}
+
+/// Queries that find the number of each rule and the first word of command lines.
+fn numbered(queries: &str, engine: &str) -> String {
     let numbered = queries.lines().enumerate().map(|(number, query)| {
         let word = match engine {
             "duckdb" => "split_part(command_line, ' ', 1)",
             _ => "splitByChar(' ', command_line)[1]",
         };
-        query.replacen("SELECT *", &format!("SELECT {number}, {word}"), 1) + "\n"
+        let (_, found) = query.split_once(" FROM (").unwrap();
+        format!("SELECT {number}, {word} FROM ({found}\n")
     });
     numbered.collect()
 }
@@ -69,8 +78,11 @@ fn on_duckdb() {
     needs_engines!();
     let place = Place::of("duckdb", &log());
     place.shell(&titled("reading-with-duckdb.md", "Files into a database"));
-    place.write("rules.sql", queries(&place, "duckdb").as_bytes());
+    let queries = translated(&place, "duckdb");
+    place.write("rules.sql", numbered(&queries, "duckdb").as_bytes());
     check(&place.shell("duckdb fleet.db -f rules.sql"));
+    place.write("rules.sql", queries.as_bytes());
+    assert!(place.shell("duckdb fleet.db -f rules.sql").contains(TITLE));
 }
 
 #[test]
@@ -82,8 +94,12 @@ fn on_clickhouse() {
         "reading-with-clickhouse.md",
         "Files into the tables",
     ));
-    place.write("rules.sql", queries(&place, "clickhouse").as_bytes());
+    let queries = translated(&place, "clickhouse");
+    place.write("rules.sql", numbered(&queries, "clickhouse").as_bytes());
     check(&place.shell("clickhouse-client --queries-file rules.sql"));
+    place.write("rules.sql", queries.as_bytes());
+    let found = place.shell("clickhouse-client --queries-file rules.sql");
+    assert!(found.contains(TITLE), "{found}");
 }
 
 #[test]

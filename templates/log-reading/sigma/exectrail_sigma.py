@@ -83,6 +83,16 @@ class ExecsBackend(sqliteBackend):
     # Keywords are searched for in the command line.
     fulltext_field = "command_line"
 
+    def finalize_query_default(self, rule, query, index, state):
+        """What matched, and which rule. Text of the workspace does not act on a terminal."""
+        found = super().finalize_query_default(rule, query, index, state)
+        shown = ", ".join(
+            f"{self.shown}({name}) AS {name}" for name in ("program", "command_line")
+        )
+        title = self.literal(rule.title)
+        columns = f"{title} AS rule, ts, username, workspace, pid, start, {shown}"
+        return f"SELECT {columns} FROM ({found}) AS found"
+
     def literal(self, text: str) -> str:
         """A string literal of SQL for `text`, in which no character has a special meaning."""
         raise NotImplementedError
@@ -131,6 +141,7 @@ class DuckDbBackend(ExecsBackend):
     """For duckdb/views.sql."""
 
     table = "execs"
+    shown = "shown"
     like_suffix = " ESCAPE '\\'"
     re_expression = "regexp_matches({field}, {regex})"
 
@@ -142,6 +153,7 @@ class ClickHouseBackend(ExecsBackend):
     """For clickhouse/views.sql. The dot matches no line break, as in Sigma and DuckDB."""
 
     table = "exectrail.execs"
+    shown = "exectrail_shown"
     like_suffix = ""
     re_expression = "match({field}, concat('(?-s)', {regex}))"
 
