@@ -11,7 +11,8 @@ pub(crate) struct Machine {
     pub(crate) processor: String,
     pub(crate) cpus: usize,
     pub(crate) virtual_machine: bool,
-    /// Load average over one minute at the start of the run. A build just before counts.
+    /// Load average over one minute at the start of the run. A build that ended just before still
+    /// raises it.
     pub(crate) load: String,
     pub(crate) at: String,
 }
@@ -38,7 +39,10 @@ impl Machine {
                     .next()
                     .unwrap_or_default()
             ),
-            processor: field("model name"),
+            // Of arm64 processors /proc/cpuinfo has neither a name nor `flags`.
+            processor: Some(field("model name"))
+                .filter(|name| !name.is_empty())
+                .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             cpus: std::thread::available_parallelism().map_or(0, usize::from),
             virtual_machine: field("flags").contains(" hypervisor"),
             load: read("/proc/loadavg")

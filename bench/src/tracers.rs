@@ -31,16 +31,16 @@ pub(crate) enum Tracer {
     Floor(Work),
     /// exectrail, as a sidecar of the pod.
     Exectrail,
-    /// Another tool.
+    /// A peer of exectrail.
     Peer(&'static Peer),
 }
 
-/// Time limit of a tool's start: a tool that cannot trace here does not always say so.
+/// Time limit of a tracer's start: one that cannot trace here does not always say so.
 const START: Duration = Duration::from_secs(20);
-/// Time limit of its end, after which its processes are killed.
+/// Time that a tracer gets to end; then its processes are killed.
 const END: Duration = Duration::from_secs(3);
 
-/// A tool that traces the whole machine.
+/// A tracer of another project, which traces the whole machine.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
@@ -55,8 +55,9 @@ pub(crate) struct Peer {
 }
 
 /// Commands of the shell that mount tracefs and debugfs, in the mount namespace that `start` makes,
-/// for tools that need them. The machine may not have mounted them: exectrail needs neither.
-const WITH_TRACEFS: &str =
+/// for peers that need them: a machine on which exectrail runs may not have them, as exectrail
+/// needs neither.
+const MOUNT_TRACING: &str =
     "mount -t tracefs none /sys/kernel/tracing; mount -t debugfs none /sys/kernel/debug; ";
 
 pub(crate) static PEERS: [Peer; 7] = [
@@ -126,10 +127,11 @@ impl Tracer {
 pub(crate) struct Running {
     _floor: Option<Floor>,
     program: Option<LoggedProgram>,
-    /// A directory for the tool's own files.
+    /// A directory for the tracer's own files.
     _directory: TempDir,
     worker: u32,
-    /// The processes that hold its eBPF programs: for the floor, this process.
+    /// Its processes, whose processor time and eBPF programs are measured. The floor's programs are
+    /// held by this process; empty if there is no tracer.
     pub(crate) family: Vec<u32>,
 }
 
@@ -169,7 +171,7 @@ pub(crate) fn start(
                 .args(["--mount", "--", "taskset", "--cpu-list"])
                 .arg(workload.tracers_cpu.to_string())
                 .args(["sh", "-c"])
-                .arg(format!("({WITH_TRACEFS}) 2>/dev/null; {}", peer.command))
+                .arg(format!("({MOUNT_TRACING}) 2>/dev/null; {}", peer.command))
                 .env("OUT", directory.path());
             (command, peer.process, peer.ready)
         }
@@ -182,8 +184,8 @@ pub(crate) fn start(
             break;
         }
         if !program.is_running()? || Instant::now() > deadline {
-            let words: Vec<&str> = said.lines().filter(|line| !line.is_empty()).collect();
-            let last = words.iter().rev().take(2).rev().copied();
+            let lines: Vec<&str> = said.lines().filter(|line| !line.is_empty()).collect();
+            let last = lines.iter().rev().take(2).rev().copied();
             bail!("{}", last.collect::<Vec<_>>().join(" / "));
         }
         sleep(Duration::from_millis(20));
@@ -198,16 +200,16 @@ pub(crate) fn start(
     })
 }
 
-/// Output of a program: diagnostics, and the first 10,000 bytes of events.
+/// Output of a program: all of standard error, and the first 10,000 bytes of standard output.
 fn said(program: &LoggedProgram) -> String {
     let mut said = program.stderr().unwrap_or_default();
-    let events = fs::read(program.stdout()).unwrap_or_default();
-    said += &String::from_utf8_lossy(&events[..events.len().min(10_000)]);
+    let output = fs::read(program.stdout()).unwrap_or_default();
+    said += &String::from_utf8_lossy(&output[..output.len().min(10_000)]);
     said
 }
 
 impl Running {
-    /// Its output: diagnostics, and the first 10,000 bytes of events.
+    /// Its output: all of standard error, and the first 10,000 bytes of standard output.
     pub(crate) fn said(&self) -> String {
         self.program.as_ref().map(said).unwrap_or_default()
     }
@@ -228,7 +230,7 @@ impl Running {
         self.worker
     }
 
-    /// Sends a signal to it.
+    /// Sends a signal to the process that does the work.
     pub(crate) fn signal(&self, wanted: Signal) {
         // It may have ended already.
         let _ = signal(self.worker, wanted);

@@ -25,7 +25,7 @@ run "an_ordinary_sidecar" {
       add_capabilities           = ["BPF", "PERFMON"]
       se_linux_options           = []
     })
-    error_message = "The sidecar has more or less than BPF and PERFMON."
+    error_message = "The sidecar is not root with BPF and PERFMON and nothing else."
   }
 
   assert {
@@ -35,12 +35,12 @@ run "an_ordinary_sidecar" {
 
   assert {
     condition     = endswith(output.init_script, "\nexec sleep infinity")
-    error_message = "The script does not go on with what starts the workspace."
+    error_message = "The script does not end with the command that starts the workspace."
   }
 
   assert {
     condition     = output.announce_command == null && length(output.init_scripts) == 0
-    error_message = "There is a command of a program that the workspace does not mount."
+    error_message = "There is an announce_command of a program that is not mounted, or a script too many."
   }
 
   assert {
@@ -63,7 +63,7 @@ run "a_native_sidecar" {
 
   assert {
     condition     = length(output.containers) == 0 && output.sidecar == null
-    error_message = "A template could have the sidecar as an ordinary container."
+    error_message = "The output sidecar lets a template add the sidecar as an ordinary container."
   }
 }
 
@@ -87,7 +87,7 @@ run "exectrail_as_the_client" {
 
   assert {
     condition     = output.sidecar == null
-    error_message = "A template could have the sidecar without the init container."
+    error_message = "The output sidecar lets a template add the sidecar without the init container."
   }
 
   assert {
@@ -131,7 +131,7 @@ run "localhost_is_the_ipv4_loopback" {
   }
 }
 
-run "a_script_keeps_its_address_when_names_are_replaced" {
+run "a_script_keeps_its_address_when_localhost_is_replaced" {
   command = plan
 
   assert {
@@ -157,7 +157,7 @@ run "two_containers" {
 
   assert {
     condition     = length(output.init_scripts) == 1 && length(output.containers) == 1
-    error_message = "There is more than the second script and one sidecar."
+    error_message = "There is not exactly one further script and one sidecar."
   }
 }
 

@@ -35,9 +35,10 @@ pub enum RedactMode {
     /// Nothing
     #[default]
     Off,
-    /// Known token formats, and values whose option, variable or header names a secret
+    /// What is known as a secret: token formats, values whose name denotes one, passwords in URLs
+    /// and in options of known programs
     Known,
-    /// Also every value of an option or variable
+    /// Also every other value of an option, variable or parameter of a URL
     Values,
 }
 
@@ -69,7 +70,7 @@ impl Redactor {
     /// A redactor; `None` if nothing is to be redacted.
     ///
     /// # Errors
-    /// None in practice: the patterns are constants.
+    /// Does not happen: the patterns are constants.
     pub fn new(mode: RedactMode) -> Result<Option<Self>, SearchError> {
         if mode == RedactMode::Off {
             return Ok(None);
@@ -100,13 +101,14 @@ impl Redactor {
         self.key.as_ref()
     }
 
-    /// Whether `bytes`, one word or many with NULs between them, may have a secret of a known form.
+    /// Whether `bytes`, one word or many with NULs between them, may have what
+    /// [`RedactMode::Known`] redacts.
     pub(crate) fn suspects(&self, bytes: &[u8]) -> bool {
         self.search.finds(bytes)
     }
 
     /// Calls `each` with the number of each word, the word, and the places of secrets in it.
-    /// `known`: whether any of the words [may have](Self::suspects) a secret of a known form.
+    /// `known`: whether any of the words [may have](Self::suspects) a known secret.
     /// `cut`: the end of the last word is missing.
     pub(crate) fn words<'a>(
         &self,
@@ -128,13 +130,13 @@ impl Redactor {
         }
     }
 
-    /// Calls `each` with the places of secrets in a text that is no argument, such as a filename.
-    /// `cut`: its end is missing.
-    pub(crate) fn text(&self, bytes: &[u8], cut: bool, each: impl FnOnce(&[Span])) {
+    /// Calls `found` once, with the places of all secrets in a text that is no argument, such as a
+    /// filename. `cut`: its end is missing.
+    pub(crate) fn text(&self, bytes: &[u8], cut: bool, found: impl FnOnce(&[Span])) {
         let mut spans = Spans::default();
         let script = false;
         let _ = text::scan(&self.search, text::Text { bytes, script, cut }, &mut spans);
-        each(spans.finish(bytes.len()));
+        found(spans.finish(bytes.len()));
     }
 }
 

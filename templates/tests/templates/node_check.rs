@@ -1,5 +1,5 @@
-//! The node check tests what the sidecar needs: it runs as the same user, with the same
-//! capabilities.
+//! The node check as a pod has the sidecar's user and capabilities, so that its verdict holds for
+//! the sidecar. It is also a plugin of node-problem-detector, and makes a label of the node.
 
 use exectrail_templates::{Template, Workspace, pod};
 use serde_json::json;
@@ -63,7 +63,7 @@ fn the_daemon_set_writes_where_node_feature_discovery_reads() {
 }
 
 #[test]
-fn the_templates_select_the_label_that_it_makes() {
+fn the_module_names_the_label_of_fit_nodes() {
     let outputs = module(&[]).unwrap().outputs;
     let fit = serde_json::to_value(&outputs["fit_nodes"]).unwrap();
     assert_eq!(
@@ -72,10 +72,11 @@ fn the_templates_select_the_label_that_it_makes() {
     );
 }
 
-/// The fields of a custom plugin's configuration, as node-problem-detector reads them
-/// (pkg/custompluginmonitor/types/config.go, v0.8.20); unknown fields are refused.
+/// The fields that node-problem-detector reads from a custom plugin's configuration
+/// (pkg/custompluginmonitor/types/config.go, v0.8.20). All others are refused here: one of them may
+/// be a misspelt field.
 #[test]
-fn the_plugin_configuration_is_one() {
+fn node_problem_detector_understands_the_plugins_configuration() {
     let config: Json =
         serde_json::from_str(&text("node-check/node-problem-detector.json")).unwrap();
     let known = |value: &Json, fields: &[&str]| {
@@ -89,7 +90,6 @@ fn the_plugin_configuration_is_one() {
             "plugin",
             "pluginConfig",
             "source",
-            "skip_initial_status",
             "metricsReporting",
             "conditions",
             "rules",
@@ -118,7 +118,7 @@ fn the_plugin_configuration_is_one() {
             &["type", "condition", "reason", "path", "args", "timeout"],
         );
         assert!(["permanent", "temporary"].contains(&rule["type"].as_str().unwrap()));
-        // "Permanent problem must have a preset default condition."
+        // node-problem-detector demands a default condition for permanent rules; here all have one.
         assert!(
             conditions
                 .iter()
@@ -127,7 +127,8 @@ fn the_plugin_configuration_is_one() {
         // The reason is in CamelCase, as in conditions of nodes.
         let reason = rule["reason"].as_str().unwrap();
         assert!(reason.chars().all(char::is_alphanumeric), "{reason}");
-        // "the timeout of a rule must not exceed the global one"
+        assert!(reason.starts_with(char::is_uppercase), "{reason}");
+        // A rule's timeout may be at most the global one; ours is the same.
         assert_eq!(rule["timeout"], config["pluginConfig"]["timeout"]);
     }
 }

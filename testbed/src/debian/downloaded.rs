@@ -9,8 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::apt::DebianError;
 
-/// The first file in `directory` with this extension, and its SHA-256 in hexadecimal: apt-get
-/// chooses the names of files. `None` if there is none.
+/// A file in `directory` with this extension (apt-get chooses the rest of its name), and its
+/// SHA-256 in hexadecimal. `None` if there is no such file.
 pub(super) fn file(
     directory: &Path,
     extension: &str,

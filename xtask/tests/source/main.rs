@@ -7,7 +7,7 @@ mod circles;
 mod crates;
 mod documents;
 mod layers;
-mod modules;
+mod module_tree;
 mod names;
 mod probes;
 mod unsafe_code;

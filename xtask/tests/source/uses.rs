@@ -8,7 +8,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
 
 use crate::circle::Uses;
-use crate::modules::{Module, ModulePath, modules_of};
+use crate::module_tree::{Module, ModulePath, modules_of};
 
 /// Maximum number of re-exports that are followed for one name.
 const RE_EXPORTS: usize = 16;
