@@ -70,12 +70,16 @@ impl CheckpointAudit {
             self.head(line, head, faults);
             self.any = true;
             if key.is_some_and(|key| !key.has_signed(bytes)) {
-                faults.push(Fault::NotSigned { line });
+                faults.push(if is_signed(bytes) {
+                    Fault::NotSigned { line }
+                } else {
+                    Fault::NoSignature { line }
+                });
             }
             self.prove(line, parsed, head, faults);
         } else if parsed.msg == "tracing_stopped" && (self.any || key.is_some()) {
             // In a run with checkpoints, its last line is a checkpoint, too.
-            faults.push(Fault::NotSigned { line });
+            faults.push(Fault::NoHeadAtEnd { line });
         } else if is_signed(bytes) {
             let reason = "it has `sig` without `head`".to_owned();
             faults.push(Fault::NotALine { line, reason });

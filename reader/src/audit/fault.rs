@@ -125,9 +125,21 @@ pub enum Fault {
         /// Number of the line with the head before it, which this head covers, too; 0 for none.
         after: u64,
     },
-    /// A checkpoint without a valid signature, or a last line without a head.
-    #[error("line {line} is no checkpoint, or is not signed by the given key")]
+    /// A checkpoint with a signature that is wrong, or of another key.
+    #[error("line {line} is not signed by the given key")]
     NotSigned {
+        /// Number of the line.
+        line: u64,
+    },
+    /// A checkpoint without a signature.
+    #[error("line {line} has no signature; exectrail signs with --sign-key")]
+    NoSignature {
+        /// Number of the line.
+        line: u64,
+    },
+    /// A last line that is no checkpoint, in a run with checkpoints or where a key is given.
+    #[error("line {line} is the end of its run, and has no `head`")]
+    NoHeadAtEnd {
         /// Number of the line.
         line: u64,
     },
