@@ -90,7 +90,7 @@ fn certified(run: &Run) -> CertifiedRun<'_> {
     let proven = run.proven();
     CertifiedRun {
         run: run.id.as_deref(),
-        labels: serde_json::from_str(&run.labels).unwrap_or_default(),
+        labels: serde_json::from_str(run.labels()).unwrap_or_default(),
         has_beginning: run.has_beginning,
         first: &run.first,
         last: &run.last,

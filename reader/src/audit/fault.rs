@@ -28,6 +28,15 @@ pub enum Fault {
         /// Number of the line.
         line: u64,
     },
+    /// The log has no first line of a run, and an earlier run of the workspace.
+    #[error(
+        "line {line} is the first one of this run in the log, and is not its beginning; --partial \
+        accepts that of the earliest run of a workspace only"
+    )]
+    NotTheEarliest {
+        /// Number of the line.
+        line: u64,
+    },
     /// Lines of the run are missing.
     #[error("line {line}: lines {from} to {to} of the run are missing before it")]
     LinesMissing {

@@ -18,8 +18,13 @@ pub(super) struct LogLine<'a> {
 }
 
 impl LogLine<'_> {
+    /// Whether this is one of exectrail's diagnostics, which Kubernetes keeps in the same file.
+    pub(super) fn is_diagnostic(&self) -> bool {
+        self.fields.run.is_none() && !self.is_of_a_log()
+    }
+
     /// Whether a line with this `msg` is part of the log, and not a diagnostic.
-    pub(super) fn is_of_a_log(&self) -> bool {
+    fn is_of_a_log(&self) -> bool {
         matches!(
             self.msg.as_str(),
             "exec"

@@ -17,8 +17,9 @@ mod report;
 mod run;
 mod workspace;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::RandomState;
 use jiff::Timestamp;
 use line::LogLine;
 
@@ -37,6 +38,8 @@ pub struct Audit {
     runs: Vec<Run>,
     /// The runs that have an id, by id.
     by_id: BTreeMap<String, usize>,
+    /// The run of the last line with these labels.
+    by_labels: HashMap<Workspace, usize, RandomState>,
     /// The run of the last line.
     present: Option<usize>,
     has_head: bool,
@@ -56,7 +59,7 @@ impl Audit {
     /// Reads the next line, without its line break. `number` is that of the line in the log.
     pub fn read(&mut self, number: u64, line: &[u8]) {
         match serde_json::from_slice::<LogLine<'_>>(line) {
-            Ok(parsed) if self.is_diagnostic(&parsed) => self.skip_diagnostic(),
+            Ok(parsed) if parsed.is_diagnostic() => self.diagnostics += 1,
             Ok(parsed) => {
                 let at = self.run_of(&parsed);
                 self.present = Some(at);
@@ -65,6 +68,7 @@ impl Audit {
                     run.read(number, &parsed, line, demands);
                     let is_it = |head| demands.head == Some(head);
                     self.has_head |= run.computed_head().is_some_and(is_it);
+                    self.by_labels.insert(run.workspaces.last(), at);
                 }
             }
             Err(error) => self.unreadable(number, error.to_string()),
@@ -76,17 +80,15 @@ impl Audit {
         self.faults.push(Fault::NotALine { line, reason });
     }
 
-    /// Skips a line of exectrail's diagnostics, which are not part of the log.
-    pub(crate) fn skip_diagnostic(&mut self) {
-        self.diagnostics += 1;
-    }
-
-    /// Whether a line is one of exectrail's diagnostics, which Kubernetes keeps in the same file.
-    /// They have no run, where every line of the log has one.
-    fn is_diagnostic(&self, line: &LogLine<'_>) -> bool {
-        let present = self.present.and_then(|present| self.runs.get(present));
-        let has_run = |run: &Run| run.id.is_some();
-        line.fields.run.is_none() && !line.is_of_a_log() && present.is_none_or(has_run)
+    /// Takes a line that was written to standard error, where exectrail writes its diagnostics.
+    pub(crate) fn read_diagnostic(&mut self, line: u64, bytes: &[u8]) {
+        match serde_json::from_slice::<LogLine<'_>>(bytes) {
+            Ok(parsed) if !parsed.is_diagnostic() => {
+                let reason = "it is marked as standard error, where exectrail writes no such line";
+                self.unreadable(line, reason.to_owned());
+            }
+            _ => self.diagnostics += 1,
+        }
     }
 
     /// The run of a line. A line without an id belongs to the last run with its labels, or to that
@@ -108,16 +110,18 @@ impl Audit {
         if let Some(at) = self.by_id.get(id) {
             return *at;
         }
-        let mut at = self.runs.len();
         // Lines of execs may lack the id (`--omit run`): those with which a part of a log begins
-        // are of the first run that has one.
-        if let [run] = &mut self.runs[..]
+        // are of the first run with their labels that has one.
+        let begins = line.msg == "tracing_started";
+        let begun = self.open_run(line.fields.labels()).filter(|_| !begins);
+        let mut at = self.runs.len();
+        if let Some(begun) = begun
+            && let Some(run) = self.runs.get_mut(begun)
             && run.id.is_none()
             && !run.has_beginning
-            && line.msg != "tracing_started"
         {
             run.id = Some(id.to_owned());
-            at = 0;
+            at = begun;
         }
         self.by_id.insert(id.to_owned(), at);
         at
@@ -125,25 +129,33 @@ impl Audit {
 
     /// The run of a line without an id.
     fn open_run(&self, labels: &str) -> Option<usize> {
-        let is_open = |at: usize| self.runs.get(at).filter(|run| !run.has_end);
-        let is_same = |at: usize| is_open(at).is_some_and(|run| run.labels == labels);
-        let present = self.present;
-        let same = present.filter(|at| is_same(*at));
-        same.or_else(|| (0..self.runs.len()).rev().find(|at| is_same(*at)))
-            .or_else(|| present.filter(|at| is_open(*at).is_some()))
+        let is_open = |at: &usize| {
+            let run = self.runs.get(*at);
+            run.is_some_and(|run| !run.has_end && run.labels == labels)
+        };
+        self.present.filter(is_open).or_else(|| {
+            let last = self.by_labels.get(&Workspace::of(labels)).copied();
+            last.filter(is_open)
+        })
     }
 
     /// Ends the audit.
     pub fn finish(mut self) -> Report {
-        for run in &mut self.runs {
-            run.end(self.demands.key.as_ref());
-        }
-        let mut known = BTreeSet::new();
-        for at in 0..self.runs.len() {
-            self.check_beginning(at, &known);
-            if let Some(run) = self.runs.get(at) {
-                known.extend(run.workspaces.all());
+        let mut earliest: BTreeMap<Workspace, (String, usize)> = BTreeMap::new();
+        for (at, run) in self.runs.iter().enumerate() {
+            for workspace in run.workspaces.all() {
+                let begins = (run.since().to_owned(), at);
+                match earliest.get_mut(&workspace) {
+                    Some(known) => *known = begins.min(known.clone()),
+                    None => drop(earliest.insert(workspace, begins)),
+                }
             }
+        }
+        for at in 0..self.runs.len() {
+            self.check_beginning(at, &earliest);
+        }
+        for run in &mut self.runs {
+            run.end(&self.demands);
         }
         self.check_until();
         if let Some(head) = self.demands.head
@@ -164,34 +176,35 @@ impl Audit {
         }
     }
 
-    /// Checks that the beginning of a run is in the log, and the end of the run before. `known` are
-    /// the workspaces of the runs before it in the log.
-    fn check_beginning(&mut self, at: usize, known: &BTreeSet<Workspace>) {
-        let partial = self.demands.partial;
+    /// Checks that the beginning of a run is in the log, and the end of the run before. `earliest`
+    /// has since when the earliest run of each workspace is in the log, and its number.
+    fn check_beginning(&mut self, at: usize, earliest: &BTreeMap<Workspace, (String, usize)>) {
+        let Demands {
+            partial, rewritten, ..
+        } = self.demands;
         let Some(run) = self.runs.get_mut(at) else {
             return;
         };
-        // The first run of a workspace in a part of a log may continue in an earlier part.
+        // The earliest run of a workspace in a part of a log may begin in an earlier part. That is
+        // a matter of times, not of the order in the log, which whoever has the log can change.
         let workspace = run.workspaces.beginning(run.has_beginning);
-        let may_precede = partial && !known.contains(&workspace);
-        if !run.has_beginning && partial && !may_precede {
-            let line = run.first_line;
-            run.faults.push(Fault::NoBeginning { line });
+        let is_earliest = earliest
+            .get(&workspace)
+            .is_none_or(|(_, number)| *number == at);
+        let line = run.first_line;
+        if !run.has_beginning && partial && !is_earliest {
+            run.faults.push(Fault::NotTheEarliest { line });
         }
         let Some(previous) = run.previous.clone() else {
             return;
         };
-        let line = run.first_line;
-        let rewritten = self.demands.rewritten;
         let before = self.by_id.get(&previous.run).copied();
-        let before = before.filter(|before| *before < at);
-        let fault = match before.and_then(|before| self.runs.get_mut(before)) {
-            None if may_precede => return,
-            None => Fault::NoPreviousRun {
-                line,
-                run: previous.run,
-            },
-            Some(before) => {
+        let fault = match before {
+            None if partial && is_earliest => return,
+            Some(before) if before < at => {
+                let Some(before) = self.runs.get_mut(before) else {
+                    return;
+                };
                 before.has_successor = true;
                 match previous.checkpoint {
                     Some(checkpoint) if !before.has(checkpoint, rewritten) => {
@@ -204,6 +217,10 @@ impl Audit {
                     _ => return,
                 }
             }
+            _ => Fault::NoPreviousRun {
+                line,
+                run: previous.run,
+            },
         };
         if let Some(run) = self.runs.get_mut(at) {
             run.faults.push(fault);
@@ -218,8 +235,10 @@ impl Audit {
         let proven = |run: &Run| run.proven().map(|proven| proven.complete_until);
         let mut last: BTreeMap<Workspace, Option<Timestamp>> = BTreeMap::new();
         for run in &self.runs {
-            let last = last.entry(run.workspaces.end()).or_default();
-            *last = (*last).max(proven(run));
+            for workspace in run.workspaces.proven() {
+                let last = last.entry(workspace).or_default();
+                *last = (*last).max(proven(run));
+            }
         }
         let is_until = |time: &Option<Timestamp>| time.is_some_and(|time| time >= until);
         let mut faults = Vec::new();

@@ -1,6 +1,6 @@
 //! One run of exectrail in a log.
 
-use exectrail_proof::{Checkpoint, Head, PublicKey};
+use exectrail_proof::{Checkpoint, Head};
 
 use super::{
     checkpoints::{CheckpointAudit, Proven},
@@ -47,12 +47,16 @@ pub struct Run {
     /// `ts` of its first checkpoint.
     pub first_checkpoint: Option<String>,
     /// The labels of its last line, as the line has them.
-    pub labels: String,
+    pub(super) labels: String,
+    /// Those of the last checkpoint that proves something.
+    proven_labels: Option<String>,
     pub(super) workspaces: Workspaces,
     pub(super) previous: Option<PreviousRun>,
     numbers: Numbers,
     pub(super) checkpoints: CheckpointAudit,
     long_argv: LongArgv,
+    /// The number of its first line in the log.
+    first_number: Option<u64>,
     /// The greatest number of a line.
     last_number: Option<u64>,
 }
@@ -64,6 +68,11 @@ impl Run {
             id,
             ..Self::default()
         }
+    }
+
+    /// Its labels, as lines have them: those that are proved, or else those of its last line.
+    pub fn labels(&self) -> &str {
+        self.proven_labels.as_deref().unwrap_or(&self.labels)
     }
 
     /// Number of its `exec` lines.
@@ -174,6 +183,9 @@ impl Run {
                 .get_or_insert_with(|| parsed.ts.clone());
             let proves = self.proven().is_some_and(|proven| proven.line == line);
             self.workspaces.checkpoint(proves);
+            if proves && self.proven_labels.as_deref() != Some(labels) {
+                self.proven_labels = Some(labels.to_owned());
+            }
             self.lines_after_checkpoint = 0;
         } else {
             self.lines_after_checkpoint += 1;
@@ -190,6 +202,9 @@ impl Run {
             }
             return;
         };
+        if self.lines == 1 {
+            self.first_number = Some(number);
+        }
         let expected = match self.last_number {
             Some(after) if number <= after => {
                 return self.faults.push(Fault::LineRepeated {
@@ -279,16 +294,30 @@ impl Run {
     }
 
     /// Finds what only the whole run shows.
-    pub(super) fn end(&mut self, key: Option<&PublicKey>) {
+    pub(super) fn end(&mut self, demands: &Demands) {
         self.numbers.end(&mut self.faults);
-        if key.is_some() && !self.checkpoints.any {
+        // A part may begin after the last checkpoint of a run: its lines are not proved.
+        let is_rest = demands.partial && !self.has_beginning && self.has_successor;
+        if demands.key.is_some() && !self.checkpoints.any && !is_rest {
             self.faults.push(Fault::NoCheckpoint);
         }
     }
 
-    /// Whether the log has this checkpoint of the run. Of lines that were written anew
-    /// (`rewritten`), only the numbers are compared.
+    /// Since when it is in the log, as far as that is proved.
+    pub(super) fn since(&self) -> &str {
+        let proven = self.first_checkpoint.as_deref();
+        proven
+            .filter(|_| !self.has_beginning)
+            .unwrap_or(&self.first)
+    }
+
+    /// Whether the log has this checkpoint of the run, or begins after it. Of lines that were
+    /// written anew (`rewritten`), only the numbers are compared.
     pub(super) fn has(&self, checkpoint: Checkpoint, rewritten: bool) -> bool {
+        let is_before = |first| checkpoint.line < first;
+        if !self.has_beginning && self.first_number.is_some_and(is_before) {
+            return true;
+        }
         if rewritten {
             return self.last_number.is_some_and(|last| last >= checkpoint.line);
         }

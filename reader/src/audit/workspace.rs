@@ -5,7 +5,7 @@ use std::fmt::{self, Debug};
 use sha2::{Digest as _, Sha256};
 
 /// The labels of a line, in constant memory: runs with the same labels are of the same workspace.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Workspace([u8; 32]);
 
 impl Workspace {
@@ -30,7 +30,7 @@ pub(super) struct Workspaces {
     /// By the first checkpoint.
     first_proven: Option<Workspace>,
     /// By the last checkpoint that proves something.
-    pub(super) proven: Option<Workspace>,
+    last_proven: Option<Workspace>,
     /// By the last line.
     last: Workspace,
 }
@@ -48,7 +48,7 @@ impl Workspaces {
     pub(super) fn checkpoint(&mut self, proves: bool) {
         self.first_proven.get_or_insert(self.last);
         if proves {
-            self.proven = Some(self.last);
+            self.last_proven = Some(self.last);
         }
     }
 
@@ -62,12 +62,21 @@ impl Workspaces {
 
     /// That of the end, as far as it is proved.
     pub(super) fn end(&self) -> Workspace {
-        self.proven.unwrap_or(self.last)
+        self.last_proven.unwrap_or(self.last)
+    }
+
+    /// That of the last line.
+    pub(super) fn last(&self) -> Workspace {
+        self.last
+    }
+
+    /// Those that are proved.
+    pub(super) fn proven(&self) -> impl Iterator<Item = Workspace> {
+        [self.first_proven, self.last_proven].into_iter().flatten()
     }
 
     /// All that are known.
     pub(super) fn all(&self) -> impl Iterator<Item = Workspace> {
-        let proven = [self.first_proven, self.proven].into_iter().flatten();
-        [self.first, self.last].into_iter().chain(proven)
+        [self.first, self.last].into_iter().chain(self.proven())
     }
 }

@@ -56,7 +56,7 @@ fn describe_run(text: &mut String, number: u32, run: &Run, demands: &Demands) {
     }
     let id = run.id.as_deref();
     let id = id.map_or(String::new(), |id| format!(" ({})", escaped(id)));
-    let labels = Labels::parse(&run.labels);
+    let labels = Labels::parse(run.labels());
     let names = [labels.user(), labels.workspace()];
     let mut name = String::new();
     for part in names.into_iter().flatten() {

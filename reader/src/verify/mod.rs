@@ -142,7 +142,7 @@ struct Auditing {
 impl Sink for Auditing {
     fn line(&mut self, line: Line<'_>) -> Result<(), Stop> {
         if line.is_diagnostic {
-            self.audit.skip_diagnostic();
+            self.audit.read_diagnostic(line.number, line.bytes);
         } else {
             self.audit.read(line.number, line.bytes);
         }

@@ -30,7 +30,7 @@ fn only_the_first_run_of_a_workspace_may_lack_its_beginning() {
     let faults = |lines: &[&[String]]| faults_with(partial(), lines);
     assert_eq!(
         faults(&[&one, &one_again]),
-        [Fault::NoBeginning { line: 7 }]
+        [Fault::NotTheEarliest { line: 7 }]
     );
     // The labels of a run may change, so that it becomes another workspace.
     let mut changed = Log {
@@ -42,7 +42,7 @@ fn only_the_first_run_of_a_workspace_may_lack_its_beginning() {
     changed = changed.add("aa", &exec(0, 0));
     assert_eq!(
         faults(&[&changed.lines, &two]),
-        [Fault::NoBeginning { line: 3 }]
+        [Fault::NotTheEarliest { line: 3 }]
     );
 }
 
@@ -106,7 +106,7 @@ fn labels_that_are_not_proved_change_nothing() {
     let mut later = of("cc", "one", 0)[3..].to_vec();
     later[0] = forged(&later[0], "\"one\"", "\"three\"");
     let faults = faults_with(partial, &[&one, &later]);
-    assert_eq!(faults, [Fault::NoBeginning { line: 9 }]);
+    assert_eq!(faults, [Fault::NotTheEarliest { line: 9 }]);
 }
 
 /// `--omit run`: the labels show of which run a line is.
@@ -149,4 +149,164 @@ fn lines_without_a_run_belong_to_the_run_with_their_labels() {
     let report = audit_with(partial, &one[2..]);
     assert_eq!(report.runs.len(), 1);
     assert_eq!(report.runs[0].id.as_deref(), Some("aa"));
+}
+
+/// Runs of one workspace at different times, each with the last checkpoint of the one before.
+fn chain_of_runs() -> [Vec<String>; 3] {
+    let mut previous = String::new();
+    [("aa", 1), ("bb", 2), ("cc", 3)].map(|(run, days)| {
+        let start = START.replace(r#""fields":{"#, &format!(r#""fields":{{{previous}"#));
+        let log = Log {
+            workspace: "one",
+            days,
+            ..Log::default()
+        };
+        let log = log
+            .add(run, &start)
+            .add(run, &exec(0, 0))
+            .proof(run, "checkpoint")
+            .add(run, &exec(0, 1))
+            .proof(run, "tracing_stopped");
+        let last = log.lines.last().unwrap();
+        let head = last.split_once(r#""head":""#).unwrap().1[..64].to_owned();
+        previous = format!(
+            r#""previous_run":{{"run":"{run}","checkpoint":{{"line":4,"head":"{head}"}}}}"#
+        );
+        log.lines
+    })
+}
+
+/// Lines with times that rise from run to run. Hashes are then wrong, which is no matter here.
+fn timed(runs: &[Vec<String>; 3]) -> [Vec<String>; 3] {
+    let day = |at: usize, line: &String| {
+        let (_, after) = line.split_once(r#"","level""#).unwrap();
+        format!(
+            r#"{{"ts":"2026-01-0{}T00:00:00.000000000Z","level"{after}"#,
+            at + 2
+        )
+    };
+    [0, 1, 2].map(|at| runs[at].iter().map(|line| day(at, line)).collect())
+}
+
+/// Whoever has the log can give its runs another order.
+#[test]
+fn another_order_of_runs_excuses_nothing() {
+    let faults = |lines: &[&[String]]| -> Vec<Fault> {
+        let demands = Demands {
+            partial: true,
+            ..Demands::default()
+        };
+        let found = faults_with(demands, lines).into_iter();
+        found
+            .filter(|fault| !matches!(fault, Fault::WrongHead { .. }))
+            .collect()
+    };
+    let [a, b, c] = timed(&chain_of_runs());
+    assert_eq!(faults(&[&a, &b, &c]), []);
+    assert_eq!(faults(&[&b, &c]), [], "a part");
+    assert_eq!(faults(&[&b[2..], &c]), [], "a part that begins in a run");
+    for (name, lines) in [
+        ("a run removed", [&a[..], &c[..]]),
+        ("a run removed, and moved", [&c, &a]),
+        ("an end removed", [&a[..4], &b]),
+        ("an end removed, and moved", [&b, &a[..4]]),
+        ("a beginning removed", [&a, &b[2..]]),
+        ("a beginning removed, and moved", [&b[2..], &a]),
+    ] {
+        assert_ne!(faults(&lines), [], "{name}");
+    }
+}
+
+/// The next run may name a checkpoint that was in an earlier part.
+#[test]
+fn a_part_may_begin_after_the_checkpoint_that_the_next_run_names() {
+    let [a, b, _] = timed(&chain_of_runs());
+    let killed = &a[3..4];
+    let previous = b[0].replace(r#""checkpoint":{"line":4"#, r#""checkpoint":{"line":2"#);
+    let next = [&[previous], &b[1..]].concat();
+    let demands = || Demands {
+        partial: true,
+        rewritten: true,
+        ..Demands::default()
+    };
+    assert_eq!(faults_with(demands(), &[killed, &next]), []);
+}
+
+/// What exectrail writes to standard error is no part of the log, and has no such lines.
+#[test]
+fn a_line_of_the_log_on_standard_error_is_a_fault() {
+    let mut audit = Audit::default();
+    audit.read_diagnostic(1, br#"{"ts":"1","msg":"tracing is on","fields":{}}"#);
+    audit.read_diagnostic(2, b"not JSON");
+    assert_eq!(audit.diagnostics, 2);
+    audit.read_diagnostic(3, exec(0, 0).as_bytes());
+    let faults = audit.finish().faults.first;
+    assert!(
+        matches!(faults[..], [Fault::NotALine { line: 3, .. }]),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn labels_after_the_last_checkpoint_are_not_those_of_the_run() {
+    let mut log = Log {
+        workspace: "one",
+        ..Log::default()
+    };
+    log = log.whole("aa");
+    log.lines.pop();
+    log.number -= 1;
+    log.workspace = "other";
+    let lines = log.add("aa", &exec(0, 3)).lines;
+    let report = audit(&lines);
+    assert_eq!(report.runs[0].labels(), r#"{"workspace_name":"one"}"#);
+}
+
+/// Parts of two workspaces, whose exec lines have no run.
+#[test]
+fn a_part_with_lines_without_a_run_is_divided_by_labels() {
+    let [one, two] = [("aa", "one"), ("bb", "two")].map(|(run, name)| {
+        let key = format!(r#","run":"{run}","line":"#);
+        let strip = |line: &String| match line.split_once(&key) {
+            Some((before, _)) if line.contains(r#""msg":"exec""#) => format!("{before}}}}}"),
+            _ => line.clone(),
+        };
+        of(run, name, 0).iter().map(strip).collect::<Vec<_>>()
+    });
+    let mixed: Vec<String> = one
+        .iter()
+        .zip(&two)
+        .flat_map(|(a, b)| [a, b])
+        .cloned()
+        .collect();
+    for cut in 0..mixed.len() {
+        let demands = Demands {
+            partial: true,
+            rewritten: true,
+            ..Demands::default()
+        };
+        assert_eq!(faults_with(demands, &[&mixed[cut..]]), [], "{cut}");
+    }
+}
+
+/// A workspace that has got other labels goes on under these.
+#[test]
+fn the_time_of_a_workspace_is_proved_by_the_run_in_which_its_labels_changed() {
+    let mut log = Log {
+        workspace: "one",
+        days: 3,
+        ..Log::default()
+    };
+    log = log
+        .add("bb", START)
+        .add("bb", &exec(0, 0))
+        .proof("bb", "checkpoint");
+    log.workspace = "two";
+    log.days = 8;
+    let lines = log.proof("bb", "tracing_stopped").lines;
+    let until = Demands {
+        until: Some("2026-01-08T00:00:00Z".parse().unwrap()),
+        ..Demands::default()
+    };
+    assert_eq!(faults_with(until, &[&of("aa", "one", 0), &lines]), []);
 }
