@@ -9,7 +9,7 @@ use std::{
     },
     path::{Path, PathBuf},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -21,14 +21,15 @@ use crate::{
     parallel::read_all,
     reading::{Consumer, Reading},
     source::{
-        Input, Lines, Sink as _, SourceError, Stop, files_of, is_compressed, name_of, present_file,
+        Input, Lines, Sink as _, SourceError, Stop, files_of, is_compressed, is_rotated, name_of,
+        present_files,
     },
 };
 
 /// Pause before looking for further bytes.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Number of pauses after which files of later restarts are looked for.
-const LOOK: u32 = 5;
+/// How often files of later restarts are looked for.
+const LOOK: Duration = Duration::from_secs(1);
 /// Bytes that are read at once.
 const CHUNK: usize = 256 * 1024;
 /// Bytes at the beginning of a file that differ from those of any other: a line's time is among the
@@ -120,8 +121,12 @@ impl<C: Consumer> Following<'_, C> {
                 Ok(is_any) => is_any,
                 Err(Stop) => return Ok(()),
             } {}
+            if self.hand_over(at).is_err() {
+                return Ok(());
+            }
         }
-        let mut idle = 0;
+        let mut looked = Instant::now();
+        let mut is_idle = false;
         loop {
             let mut is_any = false;
             for at in 0..self.followed.len() {
@@ -130,26 +135,45 @@ impl<C: Consumer> Following<'_, C> {
                     Err(Stop) => return Ok(()),
                 }
             }
+            is_idle &= !is_any;
+            if looked.elapsed() >= LOOK {
+                looked = Instant::now();
+                self.look(paths);
+                // Lines of a long argv are written together: after a pause no more come.
+                if is_idle && self.reading.end_all().is_err() {
+                    return Ok(());
+                }
+                is_idle = true;
+            }
             if is_any {
-                idle = 0;
                 continue;
             }
             thread::sleep(PAUSE);
-            idle += 1;
-            if idle % LOOK == 0 {
-                self.look(paths)?;
-            }
-            // Lines of a long argv are written together: after a pause no more come.
-            let ended = if idle == LOOK {
-                self.reading.end_all()
-            } else {
-                Ok(())
-            };
-            let paused = ended.and_then(|()| self.reading.pause(0));
-            if paused.is_err() || is_unread(io::stdout()) {
+            if self.reading.pause(0).is_err() || is_unread(io::stdout()) {
                 return Ok(());
             }
         }
+    }
+
+    /// A rotated file is read to its end. The next file of its directory goes on with its last
+    /// line.
+    fn hand_over(&mut self, at: usize) -> Result<(), Stop> {
+        let directory = |file: &Followed| file.path.parent().map(Path::to_owned);
+        let [Some(file), Some(next)] = [at, at + 1].map(|at| self.followed.get(at)) else {
+            return Ok(());
+        };
+        if !is_rotated(&file.path) || directory(file) != directory(next) {
+            return Ok(());
+        }
+        let Some(file) = self.followed.get_mut(at) else {
+            return Ok(());
+        };
+        let mut lines = std::mem::take(&mut file.lines);
+        lines.end_file(&mut self.reading)?;
+        if let Some(next) = self.followed.get_mut(at + 1) {
+            next.lines = lines;
+        }
+        Ok(())
     }
 
     /// Begins with a file, which must be there: it may be missing only later, during a rotation.
@@ -176,17 +200,16 @@ impl<C: Consumer> Following<'_, C> {
             })
     }
 
-    /// Looks for files of later restarts.
-    fn look(&mut self, paths: &[PathBuf]) -> Result<(), FollowError> {
+    /// Looks for files of later restarts. What cannot be opened yet is looked for again.
+    fn look(&mut self, paths: &[PathBuf]) {
         for directory in paths.iter().filter(|path| path.is_dir()) {
             // It may be removed with the pod.
-            let present = present_file(directory);
-            let is_new = |path: &PathBuf| !self.followed.iter().any(|file| file.path == *path);
-            if let Some(path) = present.filter(is_new) {
-                self.begin(&path)?;
+            for path in present_files(directory) {
+                if !self.followed.iter().any(|file| file.path == path) {
+                    let _ = self.begin(&path);
+                }
             }
         }
-        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ const USER: [&str; 3] = ["username", "user_email", "user_id"];
 /// Keys of labels that name a workspace.
 const WORKSPACE: [&str; 2] = ["workspace_name", "workspace_id"];
 /// Maximum number of different sets of labels that are remembered.
-const REMEMBERED: usize = 4096;
+const REMEMBERED: usize = 100_000;
 /// Maximum number of bytes of their JSON: exectrail's own labels have at most a few thousand each.
 const BYTES: usize = 16 * 1024 * 1024;
 

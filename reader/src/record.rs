@@ -52,6 +52,9 @@ pub(crate) struct Fields<'a> {
     pub(crate) line: Option<u64>,
     #[serde(borrow)]
     pub(crate) event: Option<Box<Event<'a>>>,
+    // Of `lost` and `suppressed`:
+    pub(crate) cpu: Option<u64>,
+    pub(crate) lane: Option<u64>,
     pub(crate) count: Option<u64>,
     #[serde(borrow)]
     pub(crate) of: Option<Text<'a>>,

@@ -68,12 +68,22 @@ struct Tree {
     workspaces: Vec<usize>,
     /// Ids of its boots; `None` if the log does not have it.
     boots: Vec<Option<String>>,
+    runs: Vec<usize>,
+    /// Number of its runs that have not ended.
+    going: usize,
+    /// The last time of a line of a run that has ended.
+    ended: String,
 }
+
+/// Number of boots of a tree that are looked at for the boot of a run: it is one of the last.
+const BOOTS: usize = 64;
 
 /// The runs so far.
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
     runs: Vec<Run>,
+    /// The last run with these labels.
+    by_labels: HashMap<Arc<Labels>, usize, RandomState>,
     by_id: HashMap<String, usize, RandomState>,
     trees: Vec<Tree>,
     /// The tree of each workspace.
@@ -98,7 +108,7 @@ impl Runs {
         let Some(run) = self.runs.get_mut(at) else {
             return Seen::default();
         };
-        run.has_ended |= *record.msg == *"tracing_stopped";
+        let ends = *record.msg == *"tracing_stopped" && !run.has_ended;
         run.is_shown = false;
         let expected = run.next;
         // A line without a number has the next one (`--omit run`).
@@ -117,6 +127,9 @@ impl Runs {
         });
         run.last.clear();
         run.last.push_str(&record.ts);
+        if ends {
+            self.end(at);
+        }
         Seen {
             run: Some(at),
             previous,
@@ -126,25 +139,38 @@ impl Runs {
 
     /// The run of a line. Without an id, it is the last one with the same labels.
     fn run_of(&mut self, record: &Record<'_>, labels: &Arc<Labels>) -> Option<usize> {
-        let has_labels = |at: &usize| {
-            self.runs
-                .get(*at)
-                .is_some_and(|run| Arc::ptr_eq(&run.labels, labels))
-        };
+        let known = self.last.and_then(|at| self.runs.get(at));
+        let is_same = known.is_some_and(|run| are_same(&run.labels, labels));
         let at = match record.fields.run.as_deref() {
             Some(id) => self.find_or_add(id, labels)?,
-            None => self
-                .last
-                .filter(has_labels)
-                .or_else(|| (0..self.runs.len()).rev().find(has_labels))?,
+            None if is_same => self.last?,
+            None => self.by_labels.get(labels).copied()?,
         };
-        self.last = Some(at);
         if let Some(run) = self.runs.get_mut(at)
-            && !Arc::ptr_eq(&run.labels, labels)
+            && (self.last != Some(at) || !is_same)
         {
-            run.labels = Arc::clone(labels);
+            if !are_same(&run.labels, labels) {
+                run.labels = Arc::clone(labels);
+            }
+            self.by_labels.insert(Arc::clone(labels), at);
         }
+        self.last = Some(at);
         Some(at)
+    }
+
+    /// Notes that a run has ended.
+    fn end(&mut self, at: usize) {
+        let Some(run) = self.runs.get_mut(at) else {
+            return;
+        };
+        if std::mem::replace(&mut run.has_ended, true) {
+            return;
+        }
+        let tree = run.place.and_then(|place| self.trees.get_mut(place.tree));
+        if let Some(tree) = tree {
+            tree.going -= 1;
+            tree.end(&run.last);
+        }
     }
 
     fn find_or_add(&mut self, id: &str, labels: &Arc<Labels>) -> Option<usize> {
@@ -182,8 +208,8 @@ impl Runs {
         let previous = record.fields.previous_run.as_ref();
         let previous = previous.and_then(|previous| self.by_id.get(previous.run.as_deref()?));
         let previous = previous.copied().filter(|previous| *previous != at);
-        if let Some(previous) = previous.and_then(|previous| self.runs.get_mut(previous)) {
-            previous.has_ended = true;
+        if let Some(previous) = previous {
+            self.end(previous);
         }
         if let Some(run) = self.runs.get_mut(at) {
             run.boot = record.fields.boot_id.as_deref().map(str::to_owned);
@@ -234,15 +260,24 @@ impl Runs {
 
     /// Notes that lines of this run and workspace are in this place.
     fn join(&mut self, run: Option<usize>, place: Place, workspace: usize) {
-        if let Some(run) = run.and_then(|run| self.runs.get_mut(run)) {
-            run.place = Some(place);
-            run.workspace = workspace;
-        }
         self.by_workspace.entry(workspace).or_insert(place.tree);
-        if let Some(tree) = self.trees.get_mut(place.tree)
-            && !tree.workspaces.contains(&workspace)
-        {
+        let Some(tree) = self.trees.get_mut(place.tree) else {
+            return;
+        };
+        if !tree.workspaces.contains(&workspace) {
             tree.workspaces.push(workspace);
+        }
+        let Some(number) = run else { return };
+        if let Some(run) = self.runs.get_mut(number) {
+            run.workspace = workspace;
+            if run.place.replace(place).is_none() {
+                tree.runs.push(number);
+                tree.going += 1;
+                if run.has_ended {
+                    tree.end(&run.last);
+                    tree.going -= 1;
+                }
+            }
         }
     }
 
@@ -276,22 +311,14 @@ impl Runs {
 
     /// The runs of a tree.
     pub(crate) fn of_tree(&self, tree: usize) -> impl Iterator<Item = usize> {
-        let runs = self.runs.iter().enumerate();
-        let of_tree = runs.filter(move |(_, run)| run.place.is_some_and(|is| is.tree == tree));
-        of_tree.map(|(at, _)| at)
+        let tree = self.trees.get(tree);
+        tree.into_iter().flat_map(|tree| tree.runs.iter().copied())
     }
 
-    /// The time of the last line before a run begins, if all runs of its tree before it have ended.
+    /// The time of the last line before a run begins, if all other runs of its tree have ended.
     pub(crate) fn ended_before(&self, run: usize) -> Option<&str> {
-        let tree = self.runs.get(run)?.place?.tree;
-        let before: Vec<&Run> = self
-            .of_tree(tree)
-            .filter(|at| *at != run)
-            .filter_map(|at| self.runs.get(at))
-            .collect();
-        let have_ended = before.iter().all(|run| run.has_ended);
-        let last = before.iter().map(|run| run.last.as_str()).max();
-        last.filter(|_| have_ended)
+        let tree = self.trees.get(self.runs.get(run)?.place?.tree)?;
+        (tree.going == 1 && !tree.ended.is_empty()).then_some(tree.ended.as_str())
     }
 
     /// The workspaces of a tree, in their order.
@@ -302,12 +329,28 @@ impl Runs {
     }
 }
 
+/// Whether labels are the same. The same labels usually have the same address.
+fn are_same(one: &Arc<Labels>, other: &Arc<Labels>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
+}
+
 impl Tree {
+    /// Notes that a run has ended, whose last line has this time.
+    fn end(&mut self, last: &str) {
+        if self.ended.as_str() < last {
+            last.clone_into(&mut self.ended);
+        }
+    }
+
     /// The number of a boot. A run without its first line is of the boot before, as far as the log
     /// shows. `is_next`: the run before has left its state, so the boot is the same.
     fn boot(&mut self, id: Option<String>, is_next: bool) -> u32 {
         let found = match &id {
-            Some(_) => self.boots.iter().position(|boot| *boot == id),
+            Some(_) => {
+                let last = self.boots.iter().enumerate().rev().take(BOOTS);
+                last.map(|(at, boot)| (at, *boot == id))
+                    .find_map(|(at, is_it)| is_it.then_some(at))
+            }
             None => self.boots.len().checked_sub(1),
         };
         let at = found.unwrap_or_else(|| match self.boots.last_mut() {

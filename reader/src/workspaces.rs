@@ -6,6 +6,9 @@ use foldhash::fast::RandomState;
 
 use crate::labels::Labels;
 
+/// Maximum number of labels whose workspace is remembered by their address.
+const REMEMBERED: usize = 200_000;
+
 /// A workspace, as lines name it.
 #[derive(Debug)]
 pub(crate) struct Name {
@@ -71,6 +74,9 @@ impl Workspaces {
             });
         }
         if is_named {
+            if self.by_labels.len() >= REMEMBERED {
+                self.by_labels.clear();
+            }
             // Kept, so that no other labels get the same address.
             let kept = (Arc::clone(labels), at);
             self.by_labels.insert(Arc::as_ptr(labels).addr(), kept);

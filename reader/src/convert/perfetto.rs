@@ -60,7 +60,7 @@ impl Perfetto {
         let Some(event) = of.event else {
             return self.gap(of, workspace, out);
         };
-        let track = track(&names, event);
+        let track = track(of, event);
         let program = event.program().or(event.comm.as_deref()).unwrap_or("?");
         let pid = event.pid.unwrap_or(0);
         let name = format!("{} {pid}", base_name(program));
@@ -83,7 +83,7 @@ impl Perfetto {
         match of.event {
             Some(event) if !self.open.is_empty() => {
                 let time = nanoseconds(of.time());
-                self.end(track(&names(of), event), Some(time), out)
+                self.end(track(of, event), Some(time), out)
             }
             _ => Ok(()),
         }
@@ -99,7 +99,10 @@ impl Perfetto {
 
     /// Events that have no line, on a track of their own.
     fn gap(&mut self, of: &Converted<'_>, workspace: u64, out: &mut impl Write) -> io::Result<()> {
-        let track = number(("gaps", workspace, of.kind == Kind::Lost));
+        // Losses of several CPUs can overlap.
+        let fields = &of.record.fields;
+        let place = (fields.cpu, fields.lane, fields.of.as_deref());
+        let track = number(("gaps", workspace, of.kind == Kind::Lost, place));
         let name = match of.kind {
             Kind::Lost => "lost",
             _ => "suppressed",
@@ -267,9 +270,14 @@ fn names(of: &Converted<'_>) -> String {
     names.join("/")
 }
 
-/// The track of a process.
-fn track(names: &str, event: &Event<'_>) -> u64 {
-    number(("process", (names, event.pid, event.start)))
+/// The track of a process: it stays the same if labels change.
+fn track(of: &Converted<'_>, event: &Event<'_>) -> u64 {
+    let process = of.entity(event.pid, event.start);
+    let names = names(of);
+    match process {
+        Some(process) => number(("process", process)),
+        None => number(("process", (names, event.pid))),
+    }
 }
 
 fn cut(text: &str) -> String {

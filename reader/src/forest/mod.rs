@@ -198,6 +198,7 @@ impl<T: Copy> Forest<T> {
             }
             above.push(link);
         }
+        break_circles(&mut above);
         above
     }
 
@@ -261,6 +262,28 @@ fn key_of(boot: u32, event: &Event<'_>) -> Option<Key> {
         pid: Pid::new(boot, event.pid?),
         start: event.start.unwrap_or(0),
     })
+}
+
+/// Takes away a link of each circle, which only a damaged log has.
+fn break_circles(above: &mut [Option<Number>]) {
+    // The walk upwards on which each process was met first; 0 for none.
+    let mut walks = vec![0; above.len()];
+    for begin in 0..above.len() {
+        let walk = begin + 1;
+        let mut at = begin;
+        while let Some(met @ 0) = walks.get_mut(at) {
+            *met = walk;
+            let Some(next) = above.get(at).copied().flatten() else {
+                break;
+            };
+            if walks.get(next as usize) == Some(&walk)
+                && let Some(link) = above.get_mut(at)
+            {
+                *link = None;
+            }
+            at = next as usize;
+        }
+    }
 }
 
 /// Processes by their id and start.

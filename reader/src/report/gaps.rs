@@ -16,7 +16,7 @@ use crate::{
 const GAPS: usize = 20_000;
 
 /// What is not in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
     /// Events that have no line.
@@ -79,6 +79,8 @@ pub(super) struct Of {
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
     gaps: Vec<Gap>,
+    /// The last gap of each kind and workspace.
+    last: BTreeMap<(Kind, usize), usize>,
     /// By their number.
     runs: BTreeMap<usize, Run>,
 }
@@ -164,9 +166,16 @@ impl Gaps {
 
     fn add(&mut self, kind: Kind, workspace: usize, period: (i64, i64), count: u64, text: String) {
         let (since, until) = period;
+        let key = (kind, workspace);
         if self.gaps.len() >= GAPS {
-            let same = |gap: &&mut Gap| gap.kind == kind && gap.workspace == workspace;
-            if let Some(gap) = self.gaps.iter_mut().rev().find(same) {
+            // Of many workspaces, their gaps are joined as well.
+            let most = self.gaps.len() >= 2 * GAPS;
+            let of_kind = self.last.range((kind, 0)..).next().filter(|_| most);
+            let of_kind = of_kind
+                .filter(|((of, _), _)| *of == kind)
+                .map(|(_, at)| *at);
+            let same = self.last.get(&key).copied().or(of_kind);
+            if let Some(gap) = same.and_then(|at| self.gaps.get_mut(at)) {
                 gap.since = gap.since.min(since);
                 gap.until = gap.until.max(until);
                 gap.count = gap.count.saturating_add(count);
@@ -174,6 +183,7 @@ impl Gaps {
                 return;
             }
         }
+        self.last.insert(key, self.gaps.len());
         self.gaps.push(Gap {
             kind,
             workspace,

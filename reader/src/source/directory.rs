@@ -28,9 +28,19 @@ pub(crate) fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
     Ok(files)
 }
 
-/// The file of a directory that is written to: that of the last restart.
-pub(crate) fn present_file(directory: &Path) -> Option<PathBuf> {
-    in_directory(directory).ok()?.pop()
+/// The files of a directory that are or were written to: one for each restart. Rotation renames
+/// them.
+pub(crate) fn present_files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = in_directory(directory).unwrap_or_default();
+    files.retain(|file| !is_rotated(file));
+    files
+}
+
+/// Whether a file has the name of a rotated one: nothing is added to it.
+pub(crate) fn is_rotated(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.and_then(order)
+        .is_some_and(|(_, is_present, _)| !is_present)
 }
 
 fn in_directory(directory: &Path) -> Result<Vec<PathBuf>, SourceError> {

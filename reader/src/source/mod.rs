@@ -17,7 +17,7 @@ mod lines;
 mod parts;
 mod prefix;
 
-pub(crate) use directory::{files_of, present_file};
+pub(crate) use directory::{files_of, is_rotated, present_files};
 pub(crate) use input::{Input, SourceError, is_compressed, name_of};
 pub(crate) use line::LONGEST_LINE;
 pub use line::{Line, LineNumber, Sink, Stop, Unreadable};

@@ -156,7 +156,8 @@ fn gap<'a>(record: &'a Record<'_>, ended: Option<&'a str>) -> Option<(&'a str, S
                 previous.until.as_deref()
             }
             None => {
-                let ended = ended?;
+                // Another run may have gone on for longer than this one is there.
+                let ended = ended.filter(|ended| **ended < *record.ts)?;
                 text.push_str(" not recorded since the run before ended: ");
                 push_time(&mut text, ended);
                 Some(ended)

@@ -183,8 +183,34 @@ fn a_directory_is_followed_in_order_and_across_restarts() {
         assert_eq!(next(), "two");
     }
     assert_eq!(next(), "three");
-    write("1.log", exec(4, 12, 1, "four").as_bytes());
-    assert_eq!(next(), "four");
+    for (name, program) in [("1.log", "four"), ("2.log", "five")] {
+        write(name, exec(4, 12, 1, program).as_bytes());
+    }
+    assert_eq!((next(), next()), ("four".to_owned(), "five".to_owned()));
+    // The rotated file is no other log, also if the next one is late.
+    let present = directory.path().join("2.log");
+    fs::rename(&present, directory.path().join("2.log.20261124-040405")).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    write("2.log", exec(5, 13, 1, "six").as_bytes());
+    assert_eq!(next(), "six");
+}
+
+/// A part at the end of a rotated file, and the rest in the next one.
+#[test]
+fn a_line_goes_on_in_the_next_file_of_a_directory() {
+    let directory = TempDir::new().unwrap();
+    let line = exec(1, 10, 1, "make");
+    let (one, two) = line.trim_end().split_at(40);
+    let part = |tag, text| format!("2026-11-24T04:04:01.000000000Z stdout {tag} {text}\n");
+    for (name, content) in [
+        ("0.log.20261124-040401", part("P", one)),
+        ("0.log", part("F", two)),
+    ] {
+        file(directory.path(), name, content.as_bytes());
+    }
+    let mut show = start(&["show", "--follow", "--columns", "text"], directory.path());
+    let mut lines = BufReader::new(show.0.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "make");
 }
 
 /// The rest of an argv may never come, as exectrail was killed.

@@ -240,3 +240,30 @@ fn an_unknown_boot_is_no_other() {
         "{tree}"
     );
 }
+
+/// Two runs of a workspace at the same time, one after the other in the log.
+#[test]
+fn runs_that_overlap_have_no_gap_between_them() {
+    let lines = [
+        line(0, 0, "tracing_started", r#""version":"9.9.9""#),
+        line(21, 1, "tracing_stopped", r#""execs":0"#),
+        started(10, "bb", r#""version":"9.9.9""#),
+        of_run("bb", &exec((11, 1), (10, 100), (5, 50), (10, 0), "bash")),
+        stopped(31, 2, "bb"),
+    ];
+    let tree = tree_of(&lines, &[]);
+    assert!(!tree.contains("not recorded"), "{tree}");
+}
+
+/// Parent and session name each other: no process is above itself, and none is dropped.
+#[test]
+fn a_circle_in_a_damaged_log_drops_nothing() {
+    let lines = [
+        exec((1, 0), (30, 130), (20, 100), (40, 1), "child"),
+        exec((2, 1), (40, 0), (20, 100), (40, 1), "leader"),
+    ];
+    let tree = tree_of(&lines, &[]);
+    for program in ["child", "leader"] {
+        assert!(tree.contains(program), "{tree}");
+    }
+}
