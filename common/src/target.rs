@@ -37,7 +37,8 @@ pub const BELOW_TARGET: u32 = 1 << 2;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct NsState {
-    /// Time when the entry was created, boot clock, nanoseconds.
+    /// Time when the entry was written last, boot clock, nanoseconds. For a target, that is when it
+    /// became one.
     pub since: u64,
     /// Address of the namespace in the kernel; 0 if no exec has shown it yet.
     pub address: u64,
@@ -63,7 +64,8 @@ pub const DISMISSAL_SLOTS: u32 = 128;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Control {
-    /// 1: a namespace of the pod becomes a target at its first exec. 0: it becomes evidence only.
+    /// 1: a namespace of the pod becomes a target at its first exec. 0: it is only noted in
+    /// `EVIDENCE`.
     pub discovery: u32,
     /// Changes when user space changes `TARGETS` or `discovery`. Cached decisions of another
     /// generation are not used.

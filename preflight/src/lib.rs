@@ -1,4 +1,4 @@
-//! Checks whether exectrail can trace here, and if not, what has to change.
+//! Checks whether exectrail can trace here, and says what has to change if it cannot.
 //!
 //! [`run`] examines the kernel and the container of this process, and returns a [`Report`]: for
 //! every check a verdict, the evidence for it, and a remedy if one is needed. The report also has

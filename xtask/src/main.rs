@@ -74,7 +74,7 @@ enum Command {
     /// The programs are static. Prints each file that it installs. /usr/local needs root.
     Install(install::Args),
 
-    /// Run all tests
+    /// Run the tests, including those on the running kernel
     ///
     /// Tests that load programs into the kernel need root. Without it they are skipped, and listed
     /// at the end.

@@ -37,7 +37,7 @@ pub struct VerifyArgs {
 
     /// Accept that the beginning of the log is missing, as in the later files of a rotated log
     ///
-    /// Of each workspace, only the first run in the log may lack its beginning. The labels of a
+    /// Of each workspace, only the earliest run in the log may lack its beginning. The labels of a
     /// run name its workspace. Lines before the first checkpoint of such a run are not proved.
     #[arg(long)]
     pub partial: bool,

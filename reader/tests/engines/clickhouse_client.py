@@ -1,4 +1,4 @@
-"""Stands for `clickhouse-client` in the tests: those of its options that they use, on
+"""Stands in for `clickhouse-client` in the tests: those of its options that they use, on
 ClickHouse's engine in chDB.
 
 The variable CHDB names the directory of the data. Results are tab-separated, without escapes.
@@ -30,7 +30,7 @@ def main():
         elif argument == "--query":
             queries += statements(next(arguments))
         else:
-            sys.exit(f"the stand-in of clickhouse-client does not know {argument}")
+            sys.exit(f"the stand-in for clickhouse-client does not know {argument}")
     connection = chdb.connect(os.environ["CHDB"])
     connection.query("SET format_tsv_null_representation = ''")
     for query in queries:

@@ -85,7 +85,7 @@ pub(crate) enum Command {
     /// Write the man pages to a directory, for packages
     #[command(hide = true)]
     Man(ManArgs),
-    /// The processes between `run` and its command
+    /// One of the processes between `run` and its command
     #[command(name = "pid-ns-init", hide = true)]
     PidNsInit(PidNsInitArgs),
 }
@@ -148,8 +148,8 @@ pub(crate) struct SidecarArgs {
     ///
     /// Without it, a sidecar that restarts finds its workspace at the next exec in it. With
     /// --announced-only, or if the network is shared with more than the pod and no cgroup is named
-    /// after the pod, it finds it only after another announcement. Give each sidecar its own volume
-    /// (an emptyDir) that the workspace does not mount.
+    /// after the pod, the sidecar finds the workspace only when that announces itself again. Give
+    /// each sidecar its own volume (an emptyDir) that the workspace does not mount.
     #[arg(long, env = "EXECTRAIL_STATE_DIR", value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
 
@@ -220,13 +220,14 @@ pub(crate) struct PidNsInitArgs {
     pub command: Vec<OsString>,
 }
 
-/// Reports an invalid value in the environment as clap reports one on the command line.
+/// Reports what clap does not check itself as clap would: values of variables, files, and flags
+/// that do not go together.
 pub(crate) fn usage(error: &ValueError) -> ExitCode {
     eprintln!("error: {error}\n\nFor more information, try '--help'.");
     ExitCode::from(2)
 }
 
-/// The environment variables that exectrail reads.
+/// The environment variables of exectrail's flags, all with its prefix.
 pub(crate) fn known_variables() -> Vec<String> {
     let mut known = environment::variables(&Cli::command());
     let lists = [
@@ -244,7 +245,8 @@ impl SidecarArgs {
     /// The checked configuration.
     ///
     /// # Errors
-    /// If a value in the environment is invalid, or if values of flags do not go together.
+    /// If a value in the environment is invalid, if a file cannot be used, or if values of flags do
+    /// not go together.
     pub(crate) fn config(&self) -> Result<Config, ValueError> {
         let mut config = self.record.config(self.output, SinkPath::Stdout)?;
         config.init_address = self.init_address;

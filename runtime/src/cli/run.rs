@@ -14,7 +14,7 @@ use crate::config::{Config, OutputFormat, Screen, SinkPath, ValueError};
 /// When to write colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal, unless the environment says otherwise
     #[default]
     Auto,
     /// Always; what is not a terminal then also gets the layout of one
@@ -40,8 +40,8 @@ pub(crate) struct RunArgs {
     /// How to write events
     ///
     /// On a terminal, text shows each program below the one that started it, with the time since
-    /// the start in seconds and the process id. Elsewhere each line of text has the time of day,
-    /// all ids and the caller.
+    /// the start in seconds and the process id. Elsewhere each line of text has the date and time,
+    /// both process ids, the user id and the caller's comm.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: OutputFormat,
 
@@ -89,7 +89,8 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
-    /// The checked configuration. If --log is given, the opened file replaces the sink.
+    /// The checked configuration. Its sink is standard error; if --log is given, `commands/run.rs`
+    /// replaces it.
     ///
     /// # Errors
     /// If a value in the environment is invalid, if a file cannot be used, or if values of flags do

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terminals_have_the_names_of_dev() {
+    fn terminals_have_their_names_below_dev() {
         let name = |major: u32, minor| Device(major << 20 | minor).terminal().to_string();
         assert_eq!(name(136, 7), "pts/7");
         assert_eq!(name(137, 0), "pts/256");

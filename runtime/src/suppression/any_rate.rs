@@ -27,7 +27,7 @@ impl FromStr for AnyRate {
 
     fn from_str(text: &str) -> Result<Self, RateError> {
         let amount = text.split('/').next().unwrap_or_default();
-        // A number of bytes has a unit.
+        // Only a number of bytes ends with a letter, as in 10MiB.
         if amount.ends_with(|last: char| last.is_ascii_alphabetic()) {
             text.parse().map(Self::Bytes)
         } else {

@@ -1,4 +1,5 @@
--- What ran as root: of the node (euid 0), or of its own user namespace only (ns_uid 0)?
+-- What ran as root? euid 0: root of the node. ns_uid 0 with another euid: root of the process's
+-- own user namespace only.
 SELECT ts, username, workspace, uid, euid, ns_uid, shown(cmdline) AS cmdline
 FROM execs
 WHERE euid = 0 OR ns_uid = 0

@@ -1,5 +1,5 @@
-//! A tarball whose bytes depend only on its content: it is sorted, all files have one time and
-//! belong to root, and its header does not show where and when it was compressed.
+//! A tarball whose bytes depend only on its files, the name of its directory and the given time: it
+//! is sorted, all files belong to root, and gzip's header names no time and no operating system.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

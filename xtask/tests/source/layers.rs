@@ -30,8 +30,8 @@ fn modules_of_runtime_use_only_those_below_them() {
     let source = root().join("runtime/src");
     let layer = |file: &Path| {
         let path = file.strip_prefix(&source).unwrap().with_extension("");
-        let room = path.iter().next().unwrap().to_str().unwrap().to_owned();
-        LAYERS.iter().position(|layer| *layer == room)
+        let module = path.iter().next().unwrap().to_str().unwrap().to_owned();
+        LAYERS.iter().position(|layer| *layer == module)
     };
     for (file, used) in uses_between_files(&source.join("lib.rs")) {
         for used in used {

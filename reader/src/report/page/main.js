@@ -3,12 +3,12 @@
 /** Shows an error. */
 function failed(error) {
   const place = byId("fault");
-  place.textContent = `This report cannot be shown: ${shown(String(error?.message ?? error))}`;
+  place.textContent = `Something in this report failed: ${shown(String(error?.message ?? error))}`;
   place.hidden = false;
 }
 
 /** Says something to screen readers, and shows it. */
-function announce(text) {
+function showStatus(text) {
   byId("count").textContent = text;
 }
 
@@ -53,7 +53,7 @@ function showAbout({ data, choice }) {
   const [only] = data.workspaces.length === 1 ? data.workspaces : [];
   const who = only ? [only.user, only.workspace].filter(Boolean).map(shown).join("/") : "";
   const filters = about.filters ? ` Only what these filters choose: ${shown(about.filters)}.` : "";
-  const part = about.is_whole ? "" : " A file of the log could not be read.";
+  const part = about.is_whole ? "" : " Part of the log could not be read.";
   byId("about").textContent = `${who && `${who}, `}${time}from ${files}${more}.${filters}${part}`;
 }
 
@@ -85,7 +85,7 @@ function showChips({ data, choice }) {
 
 function showCount({ data, choice }) {
   const all = counted(data.count, "exec");
-  announce(choice.isAll ? all : `${number.format(choice.rows.length)} of ${all}`);
+  showStatus(choice.isAll ? all : `${number.format(choice.rows.length)} of ${all}`);
 }
 
 function listenSearch({ choice }) {
@@ -94,7 +94,7 @@ function listenSearch({ choice }) {
   search.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(() => {
-      const onPart = (share) => announce(`Searching: ${Math.round(100 * share)}%`);
+      const onPart = (share) => showStatus(`Searching: ${Math.round(100 * share)}%`);
       choice.search(search.value.trim(), onPart).catch(failed);
     }, 150);
   });

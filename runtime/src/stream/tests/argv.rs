@@ -7,7 +7,7 @@ use super::*;
 
 #[test]
 fn pieces_are_put_together_though_other_cpus_write_between() {
-    let told = tell(&[
+    let summaries = summaries_of_records(&[
         exec(FLAG_CONTINUED, 0, 0, b"a\0b", 6),
         exec(0, 1, 0, b"x\0", 2),
         piece(0, 0, 0, 3, b"c\0"),
@@ -15,34 +15,37 @@ fn pieces_are_put_together_though_other_cpus_write_between() {
         piece(FLAG_LAST_PIECE, 0, 0, 5, b"\0"),
         piece(FLAG_LAST_PIECE, 1, 1, 1, b"z\0"),
     ]);
-    assert_eq!(told, ["x", "a bc ", "yz"]);
+    assert_eq!(summaries, ["x", "a bc ", "yz"]);
 }
 
 #[test]
 fn a_lost_piece_cuts_and_invents_nothing() {
     // The middle piece is missing: argv ends there.
-    let told = tell(&[
+    let summaries = summaries_of_records(&[
         exec(FLAG_CONTINUED, 0, 0, b"ab", 8),
         piece(FLAG_LAST_PIECE, 0, 0, 5, b"ef\0"),
         exec(0, 0, 1, b"next\0", 5),
     ]);
-    assert_eq!(told, ["ab (cut)", "next"]);
+    assert_eq!(summaries, ["ab (cut)", "next"]);
     // The last piece is missing: the next exec of the CPU shows this.
-    let told = tell(&[
+    let summaries = summaries_of_records(&[
         exec(FLAG_CONTINUED, 0, 0, b"ab", 8),
         piece(0, 0, 0, 2, b"cd"),
         exec(0, 0, 1, b"next\0", 5),
     ]);
-    assert_eq!(told, ["abcd (cut)", "next"]);
+    assert_eq!(summaries, ["abcd (cut)", "next"]);
     // All pieces are missing, and nothing follows.
-    assert_eq!(tell(&[exec(FLAG_CONTINUED, 0, 0, b"ab", 8)]), ["ab (cut)"]);
+    assert_eq!(
+        summaries_of_records(&[exec(FLAG_CONTINUED, 0, 0, b"ab", 8)]),
+        ["ab (cut)"]
+    );
     // A fault in the middle.
-    let told = tell(&[
+    let summaries = summaries_of_records(&[
         exec(FLAG_CONTINUED, 0, 0, b"ab", 8),
         piece(FLAG_ARGV_FAULT, 0, 0, 2, b"\0\0\0"),
         piece(FLAG_LAST_PIECE, 0, 0, 5, b"ef\0"),
     ]);
-    assert_eq!(told, ["ab (cut)"]);
+    assert_eq!(summaries, ["ab (cut)"]);
 }
 
 #[test]
@@ -84,14 +87,14 @@ fn what_is_put_together_at_once_is_bounded() {
 
 #[test]
 fn pieces_without_their_exec_are_nobodys() {
-    let told = tell(&[
+    let summaries = summaries_of_records(&[
         exec(0, 0, 0, b"a\0", 2),
         piece(FLAG_LAST_PIECE, 0, 0, 2, b"b\0"),
         exec(FLAG_CONTINUED, 0, 1, b"c", 4),
         piece(0, 0, 7, 1, b"d\0"),
         piece(0, 3, 1, 1, b"d\0"),
     ]);
-    assert_eq!(told, ["a", "c (cut)"]);
+    assert_eq!(summaries, ["a", "c (cut)"]);
 }
 
 #[test]
@@ -101,7 +104,7 @@ fn lanes_of_a_cpu_have_numbers_and_pieces_of_their_own() {
         record[0] = 1;
         record
     };
-    let lines = tell(&[
+    let lines = summaries_of_records(&[
         exec(FLAG_CONTINUED, 0, 0, b"long ", 9),
         // The program in the first lane was preempted here.
         in_second(exec(0, 0, 0, b"other\0", 6)),

@@ -5,12 +5,12 @@ use crate::suppression::rules::Rules;
 
 #[test]
 fn a_loss_stands_before_what_followed_it() {
-    let told = tell(&[
+    let summaries = summaries_of_records(&[
         exec(0, 0, 0, b"a\0", 2),
         exec(0, 1, 0, b"b\0", 2),
         exec(0, 0, 4, b"c\0", 2),
     ]);
-    assert_eq!(told, ["a", "b", "lost 3", "c"]);
+    assert_eq!(summaries, ["a", "b", "lost 3", "c"]);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn counts_tell_what_no_record_followed() {
     stream.count(&count, &mut out);
     stream.finish(None, &mut out);
     assert_eq!(
-        told(&out),
+        summaries(&out),
         ["lost 2", "lost 3", "lost 1", "tracing_stopped"]
     );
     let last: Value =
@@ -80,7 +80,7 @@ fn counts_tell_what_no_record_followed() {
 fn lines_tell_when_the_clock_is_set() {
     let mut out = Vec::new();
     let mut stream = stream();
-    let tell = |stream: &mut Stream, seq, out: &mut Vec<u8>| {
+    let record_of = |stream: &mut Stream, seq, out: &mut Vec<u8>| {
         let mut record = exec(0, 0, seq, b"a\0", 2);
         let ktime = WallClock::boot_now();
         let at = std::mem::offset_of!(Exec, subject.ktime);
@@ -95,11 +95,11 @@ fn lines_tell_when_the_clock_is_set() {
     assert!(out.is_empty());
     stream.begin(&Beginning::default(), &mut Vec::new());
     stream.update_clock(now, &mut Vec::new());
-    tell(&mut stream, 0, &mut out);
+    record_of(&mut stream, 0, &mut out);
     stream.update_clock(now.shifted(-hour), &mut out);
-    let behind = tell(&mut stream, 1, &mut out);
+    let behind = record_of(&mut stream, 1, &mut out);
     stream.update_clock(now.shifted(hour), &mut out);
-    let ahead = tell(&mut stream, 2, &mut out);
+    let ahead = record_of(&mut stream, 2, &mut out);
     let lines = lines(&out);
     let messages: Vec<_> = lines
         .iter()
@@ -147,7 +147,7 @@ fn what_is_left_out_is_told_and_summed() {
     stream.suppressed(30, &[tally(0, 5)], &mut out);
     stream.finish(None, &mut out);
     assert_eq!(
-        told(&out),
+        summaries(&out),
         [
             "tracing_started",
             "suppressed 2",

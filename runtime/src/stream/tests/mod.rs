@@ -39,7 +39,8 @@ fn prefix(kind: u8, flags: u16, cpu: u16, seq: u64) -> Prefix {
     }
 }
 
-/// An exec in namespace 60 whose argv is `argv` of `argv_len` bytes.
+/// An exec in the target 60. Its argv has `argv_len` bytes, of which the record has the first ones,
+/// `argv`.
 fn exec(flags: u16, cpu: u16, seq: u64, argv: &[u8], argv_len: usize) -> Vec<u8> {
     let head = Exec {
         prefix: prefix(KIND_EXEC, flags, cpu, seq),
@@ -64,8 +65,9 @@ fn piece(flags: u16, cpu: u16, seq: u64, offset: usize, argv: &[u8]) -> Vec<u8> 
     [bytes_of(&head), argv].concat()
 }
 
-/// `msg` of each line; for execs the joined argv.
-fn told(out: &[u8]) -> Vec<String> {
+/// A short text for each line: its `msg`, with the count of `lost` and `suppressed`; for execs the
+/// joined argv.
+fn summaries(out: &[u8]) -> Vec<String> {
     let text = std::str::from_utf8(out).unwrap();
     text.lines()
         .map(|line| {
@@ -89,17 +91,17 @@ fn told(out: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// The lines of all records, in order.
-fn tell(records: &[Vec<u8>]) -> Vec<String> {
+/// Short texts for the lines of records, without the first one, `workspace_started`.
+fn summaries_of_records(records: &[Vec<u8>]) -> Vec<String> {
     let mut out = Vec::new();
     let mut stream = stream();
     for record in records {
         stream.record(record, &mut out).unwrap();
     }
     stream.settle(&mut out);
-    let mut told = told(&out);
-    assert_eq!(told.remove(0), "workspace_started");
-    told
+    let mut lines = summaries(&out);
+    assert_eq!(lines.remove(0), "workspace_started");
+    lines
 }
 
 fn known(inum: u32, start: u64) -> Namespace {

@@ -9,17 +9,20 @@ fn workspaces_start_and_end_once() {
     let workspace = known(70, 1);
     stream.registered(&workspace, Found::Announcement, &mut out);
     stream.registered(&workspace, Found::Announcement, &mut out);
-    assert_eq!(told(&out), ["workspace_started", "workspace_announced"]);
+    assert_eq!(
+        summaries(&out),
+        ["workspace_started", "workspace_announced"]
+    );
     out.clear();
     for id in [workspace.id, workspace.id, known(71, 1).id] {
         stream.ended(id);
     }
     // The ring may still have its last execs.
-    assert_eq!(told(&out), [""; 0]);
+    assert_eq!(summaries(&out), [""; 0]);
     stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
     stream.finish(None, &mut out);
     assert_eq!(
-        told(&out),
+        summaries(&out),
         [
             "workspace_started",
             "a",
@@ -40,7 +43,7 @@ fn a_number_that_is_used_again_is_another_workspace() {
     stream.settle(&mut out);
     stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
     assert_eq!(
-        told(&out),
+        summaries(&out),
         [
             "workspace_started",
             "workspace_ended",
@@ -62,7 +65,7 @@ fn what_the_ring_has_of_a_namespace_that_is_gone_ends_nothing() {
     stream
         .record(&found(60, 1_000, BY_NETWORK), &mut out)
         .unwrap();
-    assert_eq!(told(&out), [""; 0]);
+    assert_eq!(summaries(&out), [""; 0]);
     // Between the two, and never announced.
     stream
         .record(&found(60, 1_500, BY_NETWORK), &mut out)
@@ -70,12 +73,12 @@ fn what_the_ring_has_of_a_namespace_that_is_gone_ends_nothing() {
     stream
         .record(&found(60, 1_500, BY_NETWORK), &mut out)
         .unwrap();
-    assert_eq!(told(&out), ["workspace_started", "workspace_ended"]);
+    assert_eq!(summaries(&out), ["workspace_started", "workspace_ended"]);
     out.clear();
     stream.ended(known(60, 2_000).id);
     stream.settle(&mut out);
     stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
-    assert_eq!(told(&out)[0], "workspace_ended");
+    assert_eq!(summaries(&out)[0], "workspace_ended");
 }
 
 /// A workspace of an earlier run has a line when an exec has confirmed it, not before.
@@ -167,5 +170,5 @@ fn workspaces_that_no_record_shows_begin_and_end() {
     stream.targets(&[known(60, 1)], &mut out);
     stream.ended(known(60, 1).id);
     stream.settle(&mut out);
-    assert_eq!(told(&out), ["workspace_started", "workspace_ended"]);
+    assert_eq!(summaries(&out), ["workspace_started", "workspace_ended"]);
 }

@@ -1,4 +1,4 @@
-//! Runs a program with restricted privileges.
+//! Runs a program with fewer privileges, as another user, or as on an old kernel.
 
 use std::{
     ffi::OsString,
@@ -23,7 +23,7 @@ use rustix::{
 
 use crate::machine::runtime::{SELF, unshare};
 
-/// `as [--caps=… | --uid=… | --old-kernel | --user-ns] -- COMMAND…`
+/// The first word of `as (--caps=… | --uid=… | --old-kernel | --user-ns) -- PROGRAM…`.
 pub(crate) const COMMAND: &str = "as";
 
 /// The command line that starts a restricted program.
@@ -31,7 +31,7 @@ pub(crate) fn wrapper(option: &str) -> [&str; 4] {
     [SELF, COMMAND, option, "--"]
 }
 
-/// Runs [`COMMAND`].
+/// Runs `as`.
 pub(crate) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     let option = arguments.first().and_then(|option| option.to_str());
     let command = arguments
@@ -80,7 +80,8 @@ fn keep_capabilities(kept: &str) -> Result<()> {
 /// root inside is an unprivileged user outside.
 const MAP: &str = "0 100000 65536\n";
 
-/// Starts the command by [`enter_user_namespace`], and maps its ids.
+/// Starts this program again, which enters a user namespace and becomes the command; writes the
+/// maps of that namespace's ids.
 fn outside_user_namespace(command: &[OsString]) -> Result<ExitCode> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut child = Command::new(SELF)

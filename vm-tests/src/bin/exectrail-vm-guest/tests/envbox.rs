@@ -21,8 +21,8 @@ use crate::{
 
 /// The scenario's tests. The first starts the pod that the others use.
 pub(crate) const TESTS: &[Test] = tests![
-    envbox_starts_behind_its_announcement,
-    the_inner_workspace_has_its_ids_shown_both_ways,
+    envbox_starts_after_its_announcement,
+    ids_of_the_inner_workspace_are_shown_both_ways,
     a_container_of_the_workspaces_docker_is_recorded,
     nothing_but_the_envbox_pod_is_recorded,
     a_deleted_envbox_pod_has_its_last_line,
@@ -37,7 +37,7 @@ docker run --rm --network none busybox /usr/bin/busybox echo in-a-container
 exec sleep infinity
 ";
 
-/// Time limit: two emulated daemons start, one inside the other.
+/// Time limit: on an emulated machine two daemons start, one inside the other.
 const PATIENCE: Duration = Duration::from_secs(420);
 
 /// The first id of the inner container's range, see envbox.sh.
@@ -74,7 +74,7 @@ fn the_exec(pod: &NodePod, wanted: &[&str]) -> Result<Value> {
     found.pop().cloned().context("no exec")
 }
 
-/// Checks the user ids of an exec: on the node, and in its user namespace.
+/// Checks the user and group ids of an exec: on the node, and in its user namespace.
 fn check_ids(event: &Value, uid: u64, ns_uid: u64) -> Result<()> {
     for (key, expected) in [
         ("uid", uid),
@@ -88,8 +88,9 @@ fn check_ids(event: &Value, uid: u64, ns_uid: u64) -> Result<()> {
     Ok(())
 }
 
-/// envbox's own container announces itself; everything that it starts from then on is recorded.
-fn envbox_starts_behind_its_announcement(plan: &Plan, _: &Report) -> Result<()> {
+/// envbox's own container announces itself; its first program and its dockerd are recorded after
+/// that.
+fn envbox_starts_after_its_announcement(plan: &Plan, _: &Report) -> Result<()> {
     with_pod(plan, |pod| {
         let pid_ns = pod.pid_ns("workspace")?;
         let lines = pod.log()?;
@@ -100,7 +101,7 @@ fn envbox_starts_behind_its_announcement(plan: &Plan, _: &Report) -> Result<()> 
                 .with_context(|| format!("no line {what}"))
         };
         let known = position("of the announcement", &|line| {
-            // A target that is announced before an exec was seen has just started.
+            // If the announcement comes before the first record, its line is `workspace_started`.
             msg(line) == "workspace_announced" || line["fields"]["found"] == "announcement"
         })?;
         ensure!(
@@ -129,7 +130,7 @@ fn envbox_starts_behind_its_announcement(plan: &Plan, _: &Report) -> Result<()> 
     })
 }
 
-fn the_inner_workspace_has_its_ids_shown_both_ways(plan: &Plan, _: &Report) -> Result<()> {
+fn ids_of_the_inner_workspace_are_shown_both_ways(plan: &Plan, _: &Report) -> Result<()> {
     with_pod(plan, |pod| {
         let outer = pod.pid_ns("workspace")?;
         let init = the_exec(pod, &["/bin/sh", "/envbox", "inner"])?;
@@ -159,7 +160,7 @@ fn a_container_of_the_workspaces_docker_is_recorded(plan: &Plan, _: &Report) -> 
                 && nested["workspace_pid_ns"] == outer,
             "not the first process of a container in the workspace: {nested}"
         );
-        // Root in its container, by the ids of the workspace's user namespace.
+        // Root of this container is root of the workspace's user namespace.
         check_ids(&nested, FIRST_ID, 0)
     })
 }
