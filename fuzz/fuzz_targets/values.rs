@@ -2,7 +2,7 @@
 #![no_main]
 #![forbid(unsafe_code)]
 
-use exectrail::internals::{AnyRate, Rule, duration, label};
+use exectrail::internals::{RateLimit, Rule, duration, label};
 use exectrail_preflight::values::{address, argv_size, ring_size, size};
 use libfuzzer_sys::fuzz_target;
 
@@ -18,7 +18,7 @@ fuzz_target!(|value: &str| {
     if let Ok(rule) = value.parse::<Rule>() {
         assert_eq!(rule.to_string().parse(), Ok(rule));
     }
-    if let Ok(rate) = value.parse::<AnyRate>() {
+    if let Ok(rate) = value.parse::<RateLimit>() {
         assert_eq!(rate.to_string().parse(), Ok(rate));
     }
 });

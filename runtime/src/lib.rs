@@ -40,7 +40,7 @@ pub mod internals {
         redaction::{KeyError, RedactMode, Redactor},
         stream::Stream,
         suppression::{
-            any_rate::AnyRate,
+            rate_limit::RateLimit,
             rules::{Rule, RuleError},
         },
     };

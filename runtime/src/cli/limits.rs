@@ -8,9 +8,8 @@ use exectrail_preflight::environment;
 use crate::{
     config::{self, ValueError},
     suppression::{
-        Limits,
-        any_rate::AnyRate,
-        rate,
+        Limits, rate,
+        rate_limit::RateLimit,
         rules::{Rule, RuleError, Rules},
     },
 };
@@ -46,7 +45,7 @@ pub(crate) struct LimitArgs {
         value_delimiter = ',',
         allow_hyphen_values = true
     )]
-    pub rate_limit: Vec<AnyRate>,
+    pub rate_limit: Vec<RateLimit>,
 
     /// Execs of a workspace that may come at once, beyond the --rate-limit [default: its number of
     /// execs]
@@ -83,8 +82,8 @@ impl LimitArgs {
         let (mut execs, mut bytes) = (None, None);
         for rate in &self.rate_limit {
             let is_second = match *rate {
-                AnyRate::Execs(rate) => execs.replace(rate).is_some(),
-                AnyRate::Bytes(rate) => bytes.replace(rate).is_some(),
+                RateLimit::Execs(rate) => execs.replace(rate).is_some(),
+                RateLimit::Bytes(rate) => bytes.replace(rate).is_some(),
             };
             if is_second {
                 return Err(ValueError::TwoRates);

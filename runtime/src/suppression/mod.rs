@@ -1,9 +1,9 @@
 //! What is suppressed: the rules, the rate limits, and the totals of suppressed events.
 
-pub(crate) mod any_rate;
 pub(crate) mod byte_rate;
 pub(crate) mod rate;
 mod rate_error;
+pub(crate) mod rate_limit;
 pub(crate) mod rules;
 pub(crate) mod shown;
 mod time_unit;

@@ -6,14 +6,14 @@ use super::{byte_rate::ByteRate, rate::Rate, rate_error::RateError};
 
 /// A value of `--rate-limit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnyRate {
+pub enum RateLimit {
     /// Execs per unit of time: the probes count them.
     Execs(Rate),
     /// Bytes of lines per unit of time: the stream counts them.
     Bytes(ByteRate),
 }
 
-impl fmt::Display for AnyRate {
+impl fmt::Display for RateLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Execs(rate) => rate.fmt(f),
@@ -22,7 +22,7 @@ impl fmt::Display for AnyRate {
     }
 }
 
-impl FromStr for AnyRate {
+impl FromStr for RateLimit {
     type Err = RateError;
 
     fn from_str(text: &str) -> Result<Self, RateError> {
