@@ -35,7 +35,7 @@ struct Batch {
     path: Arc<PathBuf>,
     /// Bytes of the chunk.
     read: usize,
-    /// The lines, one behind the other.
+    /// The lines, one after the other.
     bytes: Vec<u8>,
     found: Vec<Found>,
 }

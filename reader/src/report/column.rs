@@ -14,7 +14,7 @@ pub(super) struct Shape {
     is_delta: bool,
 }
 
-/// Columns, one behind the other.
+/// Columns, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
     pub(super) shapes: Vec<Shape>,

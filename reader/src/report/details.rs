@@ -1,4 +1,4 @@
-//! All keys of some execs, one key behind the other: in this order they compress well.
+//! All keys of some execs, one key after the other: in this order they compress well.
 
 use std::{collections::HashMap, fmt};
 

@@ -29,7 +29,7 @@ fn variable<'a>(pod: &'a Json, name: &str) -> &'a str {
 /// The first process of the container is exectrail, which becomes envbuilder: the image has no
 /// shell.
 #[test]
-fn envbuilder_starts_behind_the_announcement() {
+fn envbuilder_starts_after_the_announcement() {
     for (hold, flag) in [(0, None), (300, Some("--hold=300s"))] {
         for native in [false, true] {
             let others = [
