@@ -109,24 +109,23 @@ fn labels_that_are_not_proved_change_nothing() {
     assert_eq!(faults, [Fault::NotTheEarliest { line: 9 }]);
 }
 
-/// `--omit run`: the labels show of which run a line is.
-#[test]
-fn lines_without_a_run_belong_to_the_run_with_their_labels() {
-    let without = |lines: &[String], run: &str| -> Vec<String> {
+/// The logs of two workspaces, whose `exec` lines have no run (`--omit run`). Hashes are those of
+/// the lines with it.
+fn two_without_runs() -> [Vec<String>; 2] {
+    [("aa", "one"), ("bb", "two")].map(|(run, name)| {
         let key = format!(r#","run":"{run}","line":"#);
         let strip = |line: &String| match line.split_once(&key) {
             Some((before, _)) if line.contains(r#""msg":"exec""#) => format!("{before}}}}}"),
             _ => line.clone(),
         };
-        lines.iter().map(strip).collect()
-    };
-    let [one, two] = [("aa", "one"), ("bb", "two")].map(|(run, name)| {
-        let log = Log {
-            workspace: name,
-            ..Log::default()
-        };
-        without(&log.whole(run).lines, run)
-    });
+        of(run, name, 0).iter().map(strip).collect()
+    })
+}
+
+/// The labels show of which run a line is.
+#[test]
+fn lines_without_a_run_belong_to_the_run_with_their_labels() {
+    let [one, two] = two_without_runs();
     let mixed: Vec<String> = one
         .iter()
         .zip(&two)
@@ -265,14 +264,7 @@ fn labels_after_the_last_checkpoint_are_not_those_of_the_run() {
 /// Parts of two workspaces, whose exec lines have no run.
 #[test]
 fn a_part_with_lines_without_a_run_is_divided_by_labels() {
-    let [one, two] = [("aa", "one"), ("bb", "two")].map(|(run, name)| {
-        let key = format!(r#","run":"{run}","line":"#);
-        let strip = |line: &String| match line.split_once(&key) {
-            Some((before, _)) if line.contains(r#""msg":"exec""#) => format!("{before}}}}}"),
-            _ => line.clone(),
-        };
-        of(run, name, 0).iter().map(strip).collect::<Vec<_>>()
-    });
+    let [one, two] = two_without_runs();
     let mixed: Vec<String> = one
         .iter()
         .zip(&two)
