@@ -111,12 +111,9 @@ impl Runs {
         let ends = *record.msg == *"tracing_stopped" && !run.has_ended;
         run.is_shown = false;
         let expected = run.next;
-        // A line without a number has the next one (`--omit run`).
-        let number = match (record.fields.line, &record.fields.run) {
-            (Some(number), _) => Some(number),
-            (None, None) => Some(expected),
-            (None, Some(_)) => None,
-        };
+        // Events without a run and a number (`--omit run`) have the next one; diagnostics have none.
+        let is_unnumbered = record.fields.run.is_none() && record.fields.event.is_some();
+        let number = record.fields.line.or(is_unnumbered.then_some(expected));
         let missing = number.and_then(|number| {
             run.late += u64::from(number < expected);
             run.next = number.saturating_add(record.lines).max(expected);

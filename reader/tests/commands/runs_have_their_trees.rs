@@ -267,3 +267,23 @@ fn a_circle_in_a_damaged_log_drops_nothing() {
         assert!(tree.contains(program), "{tree}");
     }
 }
+
+/// Kubernetes keeps them in the same file.
+#[test]
+fn diagnostics_are_no_lines_of_a_run() {
+    let diagnostic = r#"{"ts":"2026-11-24T04:04:01.500000000Z","level":"INFO","msg":"tracing is on","fields":{}}"#;
+    let lines = [
+        line(0, 0, "tracing_started", r#""version":"9.9.9""#),
+        diagnostic.to_owned(),
+        exec((2, 1), (10, 100), (5, 50), (10, 0), "bash"),
+        diagnostic.to_owned(),
+        line(3, 2, "tracing_stopped", r#""execs":1"#),
+    ];
+    let labels = r#""labels":{"username":"jessie","workspace_name":"demo"},"#;
+    for empty in ["", r#""labels":{},"#, labels] {
+        let lines = lines.clone().map(|line| line.replace(labels, empty));
+        let tree = tree_of(&lines, &[]);
+        assert_eq!(tree.matches('*').count(), 0, "{tree}");
+        assert!(tree.contains("─ 10 bash"), "{tree}");
+    }
+}
