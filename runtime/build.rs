@@ -1,4 +1,5 @@
-//! Builds the eBPF programs and puts the object where `src/probes/load.rs` includes it from.
+//! Builds the eBPF programs, and puts the object and the list of its loads of fields where
+//! `src/probes/object.rs` includes them from.
 //!
 //! The BPF target has no prebuilt `core`: cargo builds it from source, which on a stable toolchain
 //! it does only with `RUSTC_BOOTSTRAP=1`. That is set for this one build and nothing else.
@@ -56,10 +57,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     let target_dir = target_dir(&out);
     let mut rustflags = vec![
-        // aya-ebpf picks the layout of its types of registers by it. The probes use none of them
+        // By this, aya-ebpf picks the layout of its register types. The probes use none of them
         // (xtask/tests/source/probes.rs), so one object is right everywhere.
         "--cfg=bpf_target_arch=\"x86_64\"".to_owned(),
-        // bpf-linker makes BTF of debug information.
+        // bpf-linker makes BTF from debug information.
         "-Cdebuginfo=2".to_owned(),
         "-Clink-arg=--btf".to_owned(),
     ];
@@ -109,8 +110,8 @@ fn target_dir(out: &Path) -> PathBuf {
         .unwrap_or_else(|| out.join("target"))
 }
 
-/// The object without DWARF, which is four fifths of it: bpf-linker has made BTF of it, and nothing
-/// else reads it.
+/// The object without its DWARF, which is four fifths of its size. bpf-linker has made BTF from the
+/// DWARF, and nothing else reads that.
 fn without_debug_information(object: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     let whole = fs::read(object)?;
     let mut builder = Builder::read(&*whole)?;
@@ -159,7 +160,10 @@ fn field_loads(object: &[u8]) -> Result<Vec<(usize, usize)>, Box<dyn Error>> {
             if LOADS.contains(opcode) && offset >= FIRST_FIELD {
                 let field = (offset - FIRST_FIELD) as usize;
                 if field >= FIELDS {
-                    return Err(format!("a load at {offset} is of no field").into());
+                    return Err(format!(
+                        "a load has the offset {offset}, which stands for no field"
+                    )
+                    .into());
                 }
                 loads.push((start as usize + at + 2, field));
             }

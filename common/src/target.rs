@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-/// Identity of a PID namespace that survives reuse of its inode number.
+/// Identifies a PID namespace, even after its inode number has been reused.
 ///
 /// The kernel allocates the lowest free inode number (`proc_alloc_inum`, fs/proc/generic.c), so a
 /// new namespace often has the number of an ended one. Its reaper (PID 1 inside) has another start
@@ -67,8 +67,9 @@ pub struct Control {
     /// 1: a namespace of the pod becomes a target at its first exec. 0: it is only noted in
     /// `EVIDENCE`.
     pub discovery: u32,
-    /// Changes when user space changes `TARGETS` or `discovery`. Cached decisions of another
-    /// generation are not used.
+    /// User space's part of the generation: it changes with `TARGETS` and `discovery`. With the
+    /// probes' count (entry 1) added, it is the generation of cached decisions; those of another
+    /// one are not used.
     pub generation: u32,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! [`run`] examines the kernel and the container of this process, and returns a [`Report`]: for
 //! every check a verdict, the evidence for it, and a remedy if one is needed. The report also has
-//! what the tracer needs to load its probes: [`Kernel`].
+//! what exectrail needs to load its probes: [`Kernel`].
 //!
 //! ```no_run
 //! use exectrail_preflight::{Options, run};
@@ -44,7 +44,7 @@ pub use options::{DEFAULT_MAX_ARGV_BYTES, DEFAULT_RING_BYTES, Options, Roots, pe
 pub use release::KernelVersion;
 pub use report::{Check, Evidence, Id, Kernel, Report, Scope, Verdict};
 
-/// What the trials of the check `bpf` cover. A test of the tracer compares this with its programs.
+/// What the trials of the check `bpf` cover. A test of exectrail compares this with its programs.
 pub mod trial {
     use crate::bpf::{HELPERS, Map};
 

@@ -52,7 +52,7 @@ pub struct Options {
     pub ring_bytes: u64,
     /// Maximum number of bytes of argv recorded for one exec.
     pub max_argv_bytes: u64,
-    /// Whether the tracer will record its own PID namespace (`--use-local-pidns`).
+    /// Whether exectrail will record its own PID namespace (`--use-local-pidns`).
     pub local_pid_ns: bool,
 }
 
@@ -74,7 +74,7 @@ pub const DEFAULT_RING_BYTES: u64 = 4 << 20;
 /// Default of the maximum number of bytes of argv recorded for one exec: 128 KiB.
 pub const DEFAULT_MAX_ARGV_BYTES: u64 = 128 << 10;
 
-/// Maximum number of bytes of incomplete long argv that the tracer holds at once, if it records at
+/// Maximum number of bytes of incomplete long argv that exectrail holds at once, if it records at
 /// most `max_argv_bytes` of one exec. Several CPUs may execute a long argv at the same time.
 pub fn pending_argv_bytes(max_argv_bytes: u64) -> u64 {
     const AT_ONCE: u64 = 4;

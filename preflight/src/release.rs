@@ -14,7 +14,7 @@ pub struct KernelVersion {
 }
 
 impl KernelVersion {
-    /// The oldest kernel with everything that the tracer needs: 5.8 added the BPF ring buffer,
+    /// The oldest kernel with everything that exectrail needs: 5.8 added the BPF ring buffer,
     /// CAP_BPF, CAP_PERFMON and `bpf_ktime_get_boot_ns`.
     pub const OLDEST: Self = Self::new(5, 8, 0);
 

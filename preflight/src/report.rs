@@ -12,9 +12,9 @@ use crate::{Field, KernelVersion, attach_points::AttachPoints, offsets::Controll
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The tracer has what it needs.
+    /// exectrail has what it needs.
     Ok,
-    /// The tracer cannot run in this environment.
+    /// exectrail cannot run in this environment.
     Unmet,
     /// The evidence was not sufficient for a verdict.
     Unknown,
@@ -170,7 +170,7 @@ fn clean(text: &str, limit: usize) -> String {
     out
 }
 
-/// What the tracer needs to know of the running kernel.
+/// What exectrail needs to know of the running kernel.
 #[derive(Clone, Debug)]
 pub struct Kernel {
     /// Offsets of the fields that the probes read.
@@ -237,7 +237,7 @@ impl Report {
         self.checks.iter().find(|check| check.id == id)
     }
 
-    /// What the tracer needs to know about the kernel; `None` if the BTF could not be read, if a
+    /// What exectrail needs to know about the kernel; `None` if the BTF could not be read, if a
     /// field or tracepoint that the probes need is missing, or if the version is unknown.
     pub fn kernel(&self) -> Option<&Kernel> {
         self.kernel.as_ref()

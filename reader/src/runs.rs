@@ -111,7 +111,7 @@ impl Runs {
         let ends = *record.msg == *"tracing_stopped" && !run.has_ended;
         run.is_shown = false;
         let expected = run.next;
-        // Events without a run and a number (`--omit run`) have the next one; diagnostics have none.
+        // Events without a run and a number (`--omit run`) have the next one, diagnostics none.
         let is_unnumbered = record.fields.run.is_none() && record.fields.event.is_some();
         let number = record.fields.line.or(is_unnumbered.then_some(expected));
         let missing = number.and_then(|number| {

@@ -13,7 +13,7 @@ locals {
   init_address = replace(var.init_address, "/^localhost:/", "127.0.0.1:")
 
   # In scripts it is written 127.0.0.''1, which the shell reads as 127.0.0.1. Coder's template for
-  # dev containers replaces "localhost" and "127.0.0.1" by another host everywhere in a script.
+  # dev containers replaces "localhost" and "127.0.0.1" with another host everywhere in a script.
   address_in_scripts = replace(local.init_address, "127.0.0.1", "127.0.0.''1")
 
   # Where the program is mounted in the workspace's container, with announce_with = "exectrail".

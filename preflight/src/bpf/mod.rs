@@ -1,8 +1,8 @@
 //! Tests by trial what the kernel lets this process do with BPF.
 //!
-//! The trials use the program type that the tracer loads: tracing programs of attach type
+//! The trials use the program type that exectrail loads: tracing programs of attach type
 //! `BPF_TRACE_RAW_TP`. The feature probes of general libraries try other types. They try `fentry`,
-//! which some kernels and architectures refuse although the tracer runs there; and for helpers they
+//! which some kernels and architectures refuse although exectrail runs there; and for helpers they
 //! try no type that needs a BTF target. The trials attach nothing, and the kernel frees everything
 //! when the file descriptors close.
 
@@ -39,7 +39,7 @@ const RINGBUF_OUTPUT: i32 = 130;
 const RINGBUF_RESERVE: i32 = 131;
 const RINGBUF_SUBMIT: i32 = 132;
 
-/// The helpers of the trials: all that the tracer calls, except for failed execs.
+/// The helpers of the trials: all that exectrail calls, except for failed execs.
 pub(crate) const HELPERS: [i32; 12] = [
     MAP_LOOKUP_ELEM,
     MAP_UPDATE_ELEM,
@@ -55,7 +55,7 @@ pub(crate) const HELPERS: [i32; 12] = [
     RINGBUF_SUBMIT,
 ];
 
-/// A kind of map that the tracer makes.
+/// A kind of map that exectrail makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Map {
     Hash = 1,
@@ -170,7 +170,7 @@ pub(crate) fn make_map(map: Map) -> io::Result<OwnedFd> {
 /// Type of the trial program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Program {
-    /// The type that the tracer loads, for the tracepoint with this BTF id.
+    /// The type that exectrail loads, for the tracepoint with this BTF id.
     TpBtf(u32),
     /// Has the same helpers and needs no BTF: shows whether BPF is allowed at all.
     RawTracepoint,
@@ -189,7 +189,7 @@ impl Program {
         self.load_code(Code::new())
     }
 
-    /// Loads a program that calls each helper that the tracer requires.
+    /// Loads a program that calls each helper that exectrail requires.
     pub(crate) fn load_with_helpers(self, ring: &OwnedFd, hash: &OwnedFd) -> Result<(), Refused> {
         let code = Code::new()
             .call(GET_SMP_PROCESSOR_ID)

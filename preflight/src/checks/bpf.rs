@@ -61,7 +61,7 @@ pub(super) fn check(
             Err(_) => None,
         };
     }
-    // Without BTF the program type that the tracer needs could not be tried.
+    // Without BTF the program type that exectrail needs could not be tried.
     if tracepoint.is_none() && trial.verdict == Verdict::Ok {
         trial.verdict = Verdict::Unknown;
     }
@@ -121,7 +121,7 @@ impl Trial {
             Verdict::Ok => Check::new(
                 Id::Bpf,
                 Verdict::Ok,
-                "the maps and programs of the tracer are allowed",
+                "the maps and programs of exectrail are allowed",
             ),
             Verdict::Unmet if self.denial.any() => {
                 denial::check(node, self.denial, capabilities, user_namespace)
@@ -137,7 +137,7 @@ impl Trial {
             _ => Check::new(
                 Id::Bpf,
                 Verdict::Unknown,
-                "some of what the tracer does with BPF could not be tried",
+                "some of what exectrail does with BPF could not be tried",
             )
             .remedy("see the evidence; starting exectrail reports the full reason"),
         };

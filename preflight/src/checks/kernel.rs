@@ -20,8 +20,8 @@ pub(super) fn check(node: &Node<'_>) -> Check {
         ) if text.contains(".el8") => (
             Verdict::Unmet,
             format!(
-                "Linux {text} is older than 5.8; RHEL 8 backports parts of BPF to it, but the \
-                 tracer is not made for that mixture"
+                "Linux {text} is older than 5.8; RHEL 8 backports parts of BPF to it, but \
+                 exectrail is not made for that mixture"
             ),
         ),
         (Some(text), Some(_)) => (Verdict::Unmet, format!("Linux {text} is older than 5.8")),

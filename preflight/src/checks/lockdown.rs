@@ -1,8 +1,8 @@
 //! What kernel lockdown allows.
 //!
-//! `integrity` forbids nothing that the tracer does. `confidentiality` forbids
+//! `integrity` forbids nothing that exectrail does. `confidentiality` forbids
 //! `bpf_probe_read_kernel` and the old `bpf_probe_read` (`LOCKDOWN_BPF_READ_KERNEL`,
-//! kernel/trace/bpf_trace.c). The tracer reads argv with `bpf_probe_read_user`, which is allowed.
+//! kernel/trace/bpf_trace.c). exectrail reads argv with `bpf_probe_read_user`, which is allowed.
 //! But its loader, aya 0.14, treats a kernel without the kernel read as an old kernel, and replaces
 //! the new helper with the old one.
 

@@ -26,7 +26,7 @@ use crate::{fields, files};
 ///
 /// On a live system it makes a few small BPF maps and loads a few small programs, attaches none,
 /// and closes all of them. Before Linux 5.11 it first raises RLIMIT_MEMLOCK if it may, since
-/// without that the kernel can refuse any map; the tracer needs the same.
+/// without that the kernel can refuse any map; exectrail needs the same.
 pub fn run(options: &Options) -> Report {
     let live = options.roots.are_live();
     let release = Release::read(&options.roots, live);

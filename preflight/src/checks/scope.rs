@@ -1,7 +1,7 @@
 //! Namespaces of this process.
 //!
-//! No result here keeps the tracer from running; the check shows what the tracer would see. A pod
-//! cannot read the network namespace of the node, so the tracer finds out whether the pod shares
+//! No result here keeps exectrail from running; the check shows what exectrail would see. A pod
+//! cannot read the network namespace of the node, so exectrail finds out whether the pod shares
 //! it: it asks the kernel.
 
 use super::node::Node;

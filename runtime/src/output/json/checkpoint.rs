@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use super::{instant::Instant, places::Places};
 use crate::output::event::Account;
 
-/// Whether a count is 0; most lines omit the key then.
-pub(super) fn is_none(count: &u64) -> bool {
+/// Whether a count is 0: its key is omitted then.
+pub(super) fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
@@ -19,7 +19,7 @@ pub(super) struct AccountFields<'a> {
     execs: u64,
     lost: u64,
     suppressed: u64,
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_zero")]
     announcements_suppressed: u64,
     #[serde(flatten)]
     proof: Option<ProofFields<'a>>,
@@ -27,20 +27,20 @@ pub(super) struct AccountFields<'a> {
 
 #[derive(Serialize)]
 struct ProofFields<'a> {
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_zero")]
     exits: u64,
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_zero")]
     exits_lost: u64,
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_zero")]
     exits_suppressed: u64,
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_zero")]
     execs_failed: u64,
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_zero")]
     execs_failed_lost: u64,
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_zero")]
     execs_failed_suppressed: u64,
     places: Places<'a>,
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_zero")]
     places_omitted: u64,
     complete_until: Instant,
     head: Head,

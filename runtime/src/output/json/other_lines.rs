@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    checkpoint::{account_fields, is_none},
+    checkpoint::{account_fields, is_zero},
     instant::Instant,
     lost,
     one_line::OneLine,
@@ -47,7 +47,7 @@ struct WorkspaceFields<'a> {
     started: Option<Instant>,
     #[serde(skip_serializing_if = "Option::is_none")]
     untraced_ns: Option<u64>,
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_zero")]
     announcements_suppressed: u64,
 }
 

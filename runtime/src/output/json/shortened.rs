@@ -43,7 +43,7 @@ const PLACES: usize = 10;
 const CMDLINE: usize = 10;
 
 impl Shortened {
-    /// A line with as little text as possible, to measure the rest.
+    /// A line without texts: it measures the room that its keys take.
     pub(super) fn without_text(continues: bool) -> Self {
         Self {
             argv_is_cut: continues,
@@ -102,7 +102,8 @@ impl Shortened {
                 exe: parent
                     .exe
                     .map(|exe| shortened.path("parent_exe", exe, share(PATH), || {})),
-                // What divides two arguments is shorter than an escaped NUL.
+                // A NUL between arguments counts as an escape; the line has `","` there, which is
+                // shorter.
                 argv: shortened.text("parent_argv", parent.argv, share(PARENT_ARGV), || {
                     argv_truncated = true;
                 }),

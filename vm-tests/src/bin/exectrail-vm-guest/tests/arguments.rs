@@ -14,7 +14,7 @@ use crate::{
     tests::{Test, tests},
 };
 
-/// The scenarios' tests.
+/// The tests of this group.
 pub(crate) const TESTS: &[Test] = tests![
     a_script_names_its_interpreter,
     long_arguments_arrive_whole,

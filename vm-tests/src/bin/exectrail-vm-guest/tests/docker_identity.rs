@@ -27,7 +27,7 @@ use crate::{
     tests::{Test, tests},
 };
 
-/// The scenario's tests.
+/// The tests of this group.
 pub(crate) const TESTS: &[Test] = tests![
     a_workspace_of_dockerd_outside_the_network_is_found_after_a_restart,
     containers_of_dockerd_that_share_a_cgroup_are_told_apart,

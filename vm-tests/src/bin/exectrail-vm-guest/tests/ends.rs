@@ -31,7 +31,7 @@ use crate::{
     tests::{Test, tests},
 };
 
-/// The scenarios' tests.
+/// The tests of this group.
 pub(crate) const TESTS: &[Test] = tests![
     a_workspace_with_somebody_left_has_not_ended,
     a_workspace_whose_first_process_takes_long_to_exit_is_recorded_to_its_last_exec,

@@ -20,7 +20,7 @@ use crate::{
     tests::{Test, tests},
 };
 
-/// The scenario's tests.
+/// The tests of this group.
 pub(crate) const TESTS: &[Test] = tests![loads_that_fault_are_harmless];
 
 /// Number of times that the programs are loaded.

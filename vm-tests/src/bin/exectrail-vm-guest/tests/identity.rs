@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// The scenarios' tests.
+/// The tests of this group.
 pub(crate) const TESTS: &[Test] = tests![
     a_workspace_outside_the_network_is_found_after_a_restart,
     a_workspace_outside_the_network_is_found_on_the_hosts,

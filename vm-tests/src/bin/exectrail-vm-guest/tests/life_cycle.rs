@@ -22,7 +22,7 @@ use crate::{
     tests::{Test, pods::words, tests},
 };
 
-/// The scenarios' tests.
+/// The tests of this group.
 pub(crate) const TESTS: &[Test] = tests![
     times_rise_while_the_clock_is_set,
     a_killed_sidecar_says_for_how_long_it_was_away,
@@ -92,7 +92,10 @@ fn times_rise_while_the_clock_is_set(_: &Plan, _: &Report) -> Result<()> {
             .find(|line| argv(&line["fields"]["event"]).contains(&word.as_str()))
             .with_context(|| format!("no line of {word}"))?;
         let ts = time(&line["ts"])?;
-        ensure!(ts >= last, "{word} falls: {ts} after {last}: {line}");
+        ensure!(
+            ts >= last,
+            "the time of {word} goes back: {ts}, after {last}: {line}"
+        );
         last = ts;
         let is_behind = word.starts_with("back");
         let clock = if is_behind {
@@ -103,7 +106,7 @@ fn times_rise_while_the_clock_is_set(_: &Plan, _: &Report) -> Result<()> {
         let shown = time(clock).with_context(|| line.to_string())?;
         ensure!(
             shown.duration_since(at).abs() < SignedDuration::from_secs(20),
-            "{word}: {shown} is not about {at}: {line}"
+            "{word}: {shown} is not within 20 s of {at}: {line}"
         );
         ensure!(is_behind || line.get("clock").is_none(), "{line}");
     }

@@ -20,7 +20,7 @@ use crate::{
     tests::{Test, template_pods::is_exec_of, tests},
 };
 
-/// The scenario's tests.
+/// The tests of this group.
 pub(crate) const TESTS: &[Test] = tests![a_native_sidecar_has_the_first_exec_and_the_last];
 
 /// An agent that executes one more command when it gets SIGTERM.

@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// The scenario's tests.
+/// The tests of this group.
 pub(crate) const TESTS: &[Test] = tests![a_host_network_pod_in_a_node_container_is_announced];
 
 /// The essential part of kind's entrypoint: it allows cgroups below the container's own. The node's

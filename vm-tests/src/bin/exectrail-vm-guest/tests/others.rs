@@ -12,7 +12,7 @@ use crate::{
     tests::{Test, tests},
 };
 
-/// The scenario's tests.
+/// The tests of this group.
 pub(crate) const TESTS: &[Test] = tests![programs_run_for_execs_of_others_only];
 
 /// The kernel's switch for counting how often each program runs (kernel.bpf_stats_enabled).

@@ -19,7 +19,7 @@ use crate::{
     tests::{Test, tests},
 };
 
-/// The scenarios' tests.
+/// The tests of this group.
 pub(crate) const TESTS: &[Test] = tests![
     a_workspace_is_found_by_itself,
     neighbours_are_not_seen,

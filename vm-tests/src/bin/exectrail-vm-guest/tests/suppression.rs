@@ -15,7 +15,7 @@ use crate::{
     tests::{Test, tests, tracing::VERIFIER_BUDGET},
 };
 
-/// The scenarios' tests.
+/// The tests of this group.
 pub(crate) const TESTS: &[Test] = tests![
     what_is_excluded_is_counted,
     what_is_too_fast_is_counted,

@@ -19,7 +19,7 @@ use crate::{
     tests::{Test, tests},
 };
 
-/// The scenario's tests. The first makes the images; without it, the others would make them.
+/// The tests of this group. The first makes the images; without it, the others would make them.
 pub(crate) const TESTS: &[Test] = tests![
     the_node_makes_its_images,
     a_pod_records_its_workspace_and_no_other,

@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// The scenarios' tests.
+/// The tests of this group.
 pub(crate) const TESTS: &[Test] = tests![
     the_machine_is_as_asked_for,
     preflight_finds_nothing_unmet,
