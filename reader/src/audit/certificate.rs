@@ -38,6 +38,9 @@ struct CertifiedRun<'a> {
     complete_since: Option<&'a str>,
     /// `null` if no checkpoint proves anything.
     complete_until: Option<String>,
+    /// The run before it, if that is not in the log (`--partial`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_run_not_in_log: Option<&'a str>,
     /// When nothing was recorded before it, if its first line says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_recorded: Option<&'a Gap>,
@@ -99,6 +102,7 @@ fn certified(run: &Run) -> CertifiedRun<'_> {
         } else {
             run.first_checkpoint.as_deref()
         },
+        previous_run_not_in_log: run.missing_previous.as_deref(),
         not_recorded: run.gap.as_ref(),
         untraced_ns: run.untraced,
         complete_until: proven.map(|proven| text(proven.complete_until)),

@@ -113,12 +113,17 @@ impl Audit {
         // Lines of execs may lack the id (`--omit run`): those with which a part of a log begins
         // are of the first run with their labels that has one.
         let begins = line.msg == "tracing_started";
-        let begun = self.open_run(line.fields.labels()).filter(|_| !begins);
+        let begun = if line.msg == "labels_changed" {
+            self.present
+        } else {
+            self.open_run(line.fields.labels()).filter(|_| !begins)
+        };
         let mut at = self.runs.len();
         if let Some(begun) = begun
             && let Some(run) = self.runs.get_mut(begun)
             && run.id.is_none()
             && !run.has_beginning
+            && !run.has_end
         {
             run.id = Some(id.to_owned());
             at = begun;
@@ -141,16 +146,7 @@ impl Audit {
 
     /// Ends the audit.
     pub fn finish(mut self) -> Report {
-        let mut earliest: BTreeMap<Workspace, (String, usize)> = BTreeMap::new();
-        for (at, run) in self.runs.iter().enumerate() {
-            for workspace in run.workspaces.all() {
-                let begins = (run.since().to_owned(), at);
-                match earliest.get_mut(&workspace) {
-                    Some(known) => *known = begins.min(known.clone()),
-                    None => drop(earliest.insert(workspace, begins)),
-                }
-            }
-        }
+        let earliest = self.earliest();
         for at in 0..self.runs.len() {
             self.check_beginning(at, &earliest);
         }
@@ -176,6 +172,29 @@ impl Audit {
         }
     }
 
+    /// Since when the earliest run of each workspace is in the log, and its number. A run whose run
+    /// before is in the log is not the earliest, whatever the clock was. A run without a checkpoint
+    /// shows nothing.
+    fn earliest(&self) -> BTreeMap<Workspace, (String, usize)> {
+        let mut earliest: BTreeMap<Workspace, (String, usize)> = BTreeMap::new();
+        for (at, run) in self.runs.iter().enumerate() {
+            let previous = run.previous.as_ref();
+            let before = previous.and_then(|previous| self.by_id.get(&previous.run));
+            let before = before.and_then(|before| self.runs.get(*before));
+            if !run.is_evidence() || before.is_some_and(Run::is_evidence) {
+                continue;
+            }
+            for workspace in run.workspaces.all() {
+                let begins = (run.since().to_owned(), at);
+                match earliest.get_mut(&workspace) {
+                    Some(known) => *known = begins.min(known.clone()),
+                    None => drop(earliest.insert(workspace, begins)),
+                }
+            }
+        }
+        earliest
+    }
+
     /// Checks that the beginning of a run is in the log, and the end of the run before. `earliest`
     /// has since when the earliest run of each workspace is in the log, and its number.
     fn check_beginning(&mut self, at: usize, earliest: &BTreeMap<Workspace, (String, usize)>) {
@@ -188,9 +207,9 @@ impl Audit {
         // The earliest run of a workspace in a part of a log may begin in an earlier part. That is
         // a matter of times, not of the order in the log, which whoever has the log can change.
         let workspace = run.workspaces.beginning(run.has_beginning);
-        let is_earliest = earliest
-            .get(&workspace)
-            .is_none_or(|(_, number)| *number == at);
+        let is_earliest = earliest.get(&workspace).is_none_or(|(since, number)| {
+            *number == at || !run.is_evidence() && run.since() <= since.as_str()
+        });
         let line = run.first_line;
         if !run.has_beginning && partial && !is_earliest {
             run.faults.push(Fault::NotTheEarliest { line });
@@ -199,13 +218,24 @@ impl Audit {
             return;
         };
         let before = self.by_id.get(&previous.run).copied();
+        // Lines of the run before that no checkpoint covers show nothing: anybody can write them.
+        let is_evidence = |before: &usize| self.runs.get(*before).is_some_and(Run::is_evidence);
+        let is_rest = before.as_ref().is_some_and(|before| !is_evidence(before));
+        if partial && is_earliest && (before.is_none() || is_rest) {
+            if let Some(before) = before.and_then(|before| self.runs.get_mut(before)) {
+                before.has_successor = true;
+            } else if let Some(run) = self.runs.get_mut(at) {
+                run.missing_previous = Some(previous.run);
+            }
+            return;
+        }
         let fault = match before {
-            None if partial && is_earliest => return,
-            Some(before) if before < at => {
+            Some(before) if before < at && !is_rest => {
                 let Some(before) = self.runs.get_mut(before) else {
                     return;
                 };
                 before.has_successor = true;
+                before.is_too_short = previous.checkpoint.is_none();
                 match previous.checkpoint {
                     Some(checkpoint) if !before.has(checkpoint, rewritten) => {
                         Fault::PreviousRunCut {
@@ -235,7 +265,7 @@ impl Audit {
         let proven = |run: &Run| run.proven().map(|proven| proven.complete_until);
         let mut last: BTreeMap<Workspace, Option<Timestamp>> = BTreeMap::new();
         for run in &self.runs {
-            for workspace in run.workspaces.proven() {
+            for workspace in run.workspaces.proven(run.has_beginning) {
                 let last = last.entry(workspace).or_default();
                 *last = (*last).max(proven(run));
             }

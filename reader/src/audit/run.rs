@@ -40,10 +40,16 @@ pub struct Run {
     pub unnumbered_lines: u64,
     /// The faults in this run.
     pub faults: Faults,
+    /// Whether the next run says that it had no checkpoint.
+    pub(super) is_too_short: bool,
+    /// The run before, if that is not in the log, which `--partial` accepts.
+    pub missing_previous: Option<String>,
     /// For how long nothing was recorded before it, as its first line says.
     pub gap: Option<Gap>,
     /// The longest time, in nanoseconds, in which a workspace was not recorded after its start.
     pub untraced: u64,
+    /// The same, with the lines after the last checkpoint.
+    untraced_since: u64,
     /// `ts` of its first checkpoint.
     pub first_checkpoint: Option<String>,
     /// The labels of its last line, as the line has them.
@@ -229,7 +235,10 @@ impl Run {
 
     fn count(&mut self, line: u64, parsed: &LogLine<'_>) {
         let LogLine { msg, fields, .. } = parsed;
-        self.untraced = self.untraced.max(fields.untraced());
+        self.untraced_since = self.untraced_since.max(fields.untraced());
+        if fields.head.is_some() || !self.checkpoints.any {
+            self.untraced = self.untraced.max(self.untraced_since);
+        }
         let faults = &mut self.faults;
         let is_whole = match (msg.as_str(), fields) {
             (
@@ -296,11 +305,17 @@ impl Run {
     /// Finds what only the whole run shows.
     pub(super) fn end(&mut self, demands: &Demands) {
         self.numbers.end(&mut self.faults);
-        // A part may begin after the last checkpoint of a run: its lines are not proved.
+        // A part may begin after the last checkpoint of a run, and a run may be killed before its
+        // first one: their lines are not proved.
         let is_rest = demands.partial && !self.has_beginning && self.has_successor;
-        if demands.key.is_some() && !self.checkpoints.any && !is_rest {
+        if demands.key.is_some() && !self.checkpoints.any && !is_rest && !self.is_too_short {
             self.faults.push(Fault::NoCheckpoint);
         }
+    }
+
+    /// Whether the log has its first line or a checkpoint. Other lines show nothing.
+    pub(super) fn is_evidence(&self) -> bool {
+        self.has_beginning || self.first_checkpoint.is_some()
     }
 
     /// Since when it is in the log, as far as that is proved.

@@ -70,13 +70,16 @@ impl Workspaces {
         self.last
     }
 
-    /// Those that are proved.
-    pub(super) fn proven(&self) -> impl Iterator<Item = Workspace> {
-        [self.first_proven, self.last_proven].into_iter().flatten()
+    /// Those that are proved: the first line is by any checkpoint.
+    pub(super) fn proven(&self, has_first_line: bool) -> impl Iterator<Item = Workspace> {
+        let first = self.last_proven.filter(|_| has_first_line);
+        let first = first.map(|_| self.first);
+        let proven = [first, self.first_proven, self.last_proven];
+        proven.into_iter().flatten()
     }
 
     /// All that are known.
     pub(super) fn all(&self) -> impl Iterator<Item = Workspace> {
-        [self.first, self.last].into_iter().chain(self.proven())
+        [self.first, self.last].into_iter().chain(self.proven(true))
     }
 }

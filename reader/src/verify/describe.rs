@@ -86,6 +86,10 @@ fn describe_run(text: &mut String, number: u32, run: &Run, demands: &Demands) {
         if notes.is_empty() { "" } else { "; " },
         notes.join("; "),
     );
+    if let Some(previous) = &run.missing_previous {
+        let previous = escaped(previous);
+        let _ = writeln!(text, "  not in the log: the run before it, {previous}");
+    }
     if let Some(gap) = &run.gap {
         let time = seconds(gap.nanoseconds);
         let since = or_unknown(&gap.since);
@@ -96,10 +100,12 @@ fn describe_run(text: &mut String, number: u32, run: &Run, demands: &Demands) {
         let _ = writeln!(text, "  not recorded: a workspace, in its first {time}");
     }
     describe_proof(text, run, demands);
-    if run.faults.is_empty() {
-        let _ = writeln!(text, "  every exec is accounted for");
-    } else {
+    if !run.faults.is_empty() {
         describe_faults(text, &run.faults);
+    } else if demands.key.is_some() && run.proven().is_none() {
+        text.push_str("  not proved: any of its lines, as none of its checkpoints is in the log\n");
+    } else {
+        text.push_str("  every exec is accounted for\n");
     }
 }
 
@@ -142,6 +148,7 @@ fn describe_proof(text: &mut String, run: &Run, demands: &Demands) {
         None if demands.rewritten => {
             let _ = writeln!(text, "  not checked: hashes and signatures (--rewritten)");
         }
+        None if demands.key.is_some() => {}
         None => {
             let _ = writeln!(
                 text,

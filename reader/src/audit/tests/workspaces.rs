@@ -302,3 +302,38 @@ fn the_time_of_a_workspace_is_proved_by_the_run_in_which_its_labels_changed() {
     };
     assert_eq!(faults_with(until, &[&of("aa", "one", 0), &lines]), []);
 }
+
+/// A line that nobody signed stands for no run.
+#[test]
+fn a_forged_line_is_no_run_before() {
+    let demands = || Demands {
+        partial: true,
+        rewritten: true,
+        ..Demands::default()
+    };
+    let [a, b, c] = timed(&chain_of_runs());
+    let forged = b[1].replace(r#""line":1"#, r#""line":99999"#);
+    assert_ne!(faults_with(demands(), &[&a, &[forged], &c]), []);
+    // As a part that begins with it would.
+    let end = &b[4..];
+    assert_eq!(faults_with(demands(), &[end, &c]), []);
+    let part = audit_with(demands(), &c);
+    assert!(part.is_right(), "{part:?}");
+    assert_eq!(part.runs[0].missing_previous.as_deref(), Some("bb"));
+}
+
+/// The run before is earlier, whatever the clock said.
+#[test]
+fn a_clock_that_is_set_back_makes_no_run_earlier_than_the_one_before() {
+    let [_, b, c] = timed(&chain_of_runs());
+    let back: Vec<String> = c
+        .iter()
+        .map(|line| line.replace(r#""ts":"2026-01-04"#, r#""ts":"2020-01-01"#))
+        .collect();
+    let demands = Demands {
+        partial: true,
+        rewritten: true,
+        ..Demands::default()
+    };
+    assert_eq!(faults_with(demands, &[&b[1..], &back]), []);
+}
