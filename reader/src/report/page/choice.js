@@ -1,4 +1,4 @@
-// Which execs are chosen: by search, time, user, workspace, program and kind.
+// Which execs are chosen: by search, time, user, workspace, program and mark.
 
 class Choice {
   constructor(data, blocks) {

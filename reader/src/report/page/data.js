@@ -1,16 +1,19 @@
 // The data of the page: parts are compressed (RFC 1951) and written as base64.
 
-/** Bits of the column `flags`, with their names. `report/rows.rs` has the same. */
+/**
+ * The marks of execs: their bits in the column `flags`, which `report/rows.rs` has as well, their
+ * names, and the labels by which they are chosen.
+ */
 const FAILED = 1;
 const MARKS = [
-  { bit: FAILED, name: "failed", strong: true, choice: "Failed execs" },
-  { bit: 8, name: "tampered", strong: true, choice: "Tampered" },
-  { bit: 4, name: "entered", choice: "Entered from outside" },
-  { bit: 128, name: "other user", choice: "Other effective user" },
-  { bit: 16, name: "memfd", choice: "In memory only" },
-  { bit: 32, name: "deleted file", choice: "Deleted files" },
-  { bit: 64, name: "changed file", choice: "Changed files" },
-  { bit: 2, name: "cut", choice: "argv is cut" },
+  { bit: FAILED, name: "failed", strong: true, label: "Failed execs" },
+  { bit: 8, name: "tampered", strong: true, label: "Tampered" },
+  { bit: 4, name: "entered", label: "Entered from outside" },
+  { bit: 128, name: "other user", label: "Other effective user" },
+  { bit: 16, name: "memfd", label: "In memory only" },
+  { bit: 32, name: "deleted file", label: "Deleted files" },
+  { bit: 64, name: "changed file", label: "Changed files" },
+  { bit: 2, name: "cut", label: "argv is cut" },
 ];
 
 /** Bytes of base64. */

@@ -111,9 +111,9 @@ function showMarks({ data, choice }) {
   for (const flags of data.columns.flags) {
     if (flags) MARKS.forEach(({ bit }, at) => { if (flags & bit) counts[at]++; });
   }
-  const found = MARKS.map(({ bit, choice: name }, at) =>
-    counts[at] && option(`${name} (${number.format(counts[at])})`, bit)).filter(Boolean);
-  select.replaceChildren(option("All kinds", 0), ...found);
+  const found = MARKS.map(({ bit, label }, at) =>
+    counts[at] && option(`${label} (${number.format(counts[at])})`, bit)).filter(Boolean);
+  select.replaceChildren(option("All execs", 0), ...found);
   select.hidden = found.length === 0;
   select.addEventListener("change", () => choice.set({ mark: Number(select.value) }));
 }
