@@ -158,20 +158,12 @@ impl<C: Consumer> Following<'_, C> {
     /// A rotated file is read to its end. The next file of its directory goes on with its last
     /// line.
     fn hand_over(&mut self, at: usize) -> Result<(), Stop> {
-        let directory = |file: &Followed| file.path.parent().map(Path::to_owned);
-        let [Some(file), Some(next)] = [at, at + 1].map(|at| self.followed.get(at)) else {
+        let Some([file, next]) = self.followed.get_mut(at..at + 2) else {
             return Ok(());
         };
-        if !is_rotated(&file.path) || directory(file) != directory(next) {
-            return Ok(());
-        }
-        let Some(file) = self.followed.get_mut(at) else {
-            return Ok(());
-        };
-        let mut lines = std::mem::take(&mut file.lines);
-        lines.end_file(&mut self.reading)?;
-        if let Some(next) = self.followed.get_mut(at + 1) {
-            next.lines = lines;
+        if is_rotated(&file.path) && file.path.parent() == next.path.parent() {
+            file.lines.end_file(&mut self.reading)?;
+            std::mem::swap(&mut file.lines, &mut next.lines);
         }
         Ok(())
     }
@@ -223,11 +215,8 @@ fn is_pipe(path: &Path) -> bool {
 fn is_unread(output: impl AsFd) -> bool {
     let mut output = [PollFd::new(&output, PollFlags::empty())];
     let polled = poll(&mut output, Some(&Timespec::default()));
-    let events = output.iter().map(PollFd::revents);
-    polled.is_ok()
-        && events
-            .into_iter()
-            .any(|events| events.contains(PollFlags::ERR))
+    let is_closed = |output: &PollFd<'_>| output.revents().contains(PollFlags::ERR);
+    polled.is_ok() && output.iter().any(is_closed)
 }
 
 impl Followed {

@@ -149,12 +149,17 @@ pub(crate) struct Event<'a> {
     pub(crate) duration_ns: Option<u64>,
 }
 
+/// [`Fields::untraced`], from the keys `found` and `untraced_ns`.
+pub(crate) fn untraced(found: Option<&str>, nanoseconds: Option<u64>) -> Option<u64> {
+    let is_found_anew = found != Some("state");
+    nanoseconds.filter(|time| *time > 0 && is_found_anew)
+}
+
 impl Fields<'_> {
     /// For how long after its start a workspace was not recorded, in nanoseconds. If the run before
     /// has recorded it, that is the time between the runs, which the first line has.
     pub(crate) fn untraced(&self) -> Option<u64> {
-        let is_found_anew = self.found.as_deref() != Some("state");
-        self.untraced_ns.filter(|time| *time > 0 && is_found_anew)
+        untraced(self.found.as_deref(), self.untraced_ns)
     }
 
     /// What a `lost` or `suppressed` line counts; `None` if it is of no known kind.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, ops::RangeInclusive, sync::Arc};
 
 use foldhash::fast::RandomState;
 
-use crate::{labels::Labels, record::Record};
+use crate::{labels::Labels, record::Record, workspaces::Workspaces};
 
 /// Maximum number of runs that are followed; the lines of others are not checked.
 pub(crate) const RUNS: usize = 100_000;
@@ -215,9 +215,21 @@ impl Runs {
         previous
     }
 
+    /// The number of the workspace of a line with these labels, and the place of its processes.
+    pub(crate) fn locate(
+        &mut self,
+        seen: &Seen,
+        labels: &Arc<Labels>,
+        workspaces: &mut Workspaces,
+    ) -> (usize, Place) {
+        let id = seen.run.and_then(|run| self.id(run));
+        let workspace = workspaces.number(id, labels);
+        (workspace, self.place(seen.run, workspace))
+    }
+
     /// The place of a line of this run and workspace. A run stays in its tree if its labels change,
     /// and the next run follows it there.
-    pub(crate) fn place(&mut self, run: Option<usize>, workspace: usize) -> Place {
+    fn place(&mut self, run: Option<usize>, workspace: usize) -> Place {
         let known = run.and_then(|run| self.runs.get(run));
         let Some(Run {
             place: Some(place),
@@ -344,21 +356,17 @@ impl Tree {
     fn boot(&mut self, id: Option<String>, is_next: bool) -> u32 {
         let found = match &id {
             Some(_) => {
-                let last = self.boots.iter().enumerate().rev().take(BOOTS);
-                last.map(|(at, boot)| (at, *boot == id))
-                    .find_map(|(at, is_it)| is_it.then_some(at))
+                let mut last = self.boots.iter().enumerate().rev().take(BOOTS);
+                last.find(|(_, boot)| **boot == id).map(|(at, _)| at)
             }
             None => self.boots.len().checked_sub(1),
         };
-        let at = found.unwrap_or_else(|| match self.boots.last_mut() {
-            Some(last) if last.is_none() && is_next => {
-                *last = id;
-                self.boots.len() - 1
+        let at = found.unwrap_or_else(|| {
+            match self.boots.last_mut() {
+                Some(last) if last.is_none() && is_next => *last = id,
+                _ => self.boots.push(id),
             }
-            _ => {
-                self.boots.push(id);
-                self.boots.len() - 1
-            }
+            self.boots.len() - 1
         });
         u32::try_from(at).unwrap_or(u32::MAX)
     }

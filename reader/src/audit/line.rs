@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::place::Place;
+use crate::record::untraced;
 
 /// A line of a log.
 #[derive(Deserialize)]
@@ -195,8 +196,7 @@ impl Fields<'_> {
     /// For how long a workspace was not recorded after its start, in nanoseconds; 0 if the run
     /// before has recorded it.
     pub(super) fn untraced(&self) -> u64 {
-        let is_found_anew = self.found.as_deref() != Some("state");
-        self.untraced_ns.filter(|_| is_found_anew).unwrap_or(0)
+        untraced(self.found.as_deref(), self.untraced_ns).unwrap_or(0)
     }
 
     /// The place of a loss.

@@ -91,8 +91,8 @@ impl Audit {
         }
     }
 
-    /// The run of a line. A line without an id belongs to the last run with its labels, or to that
-    /// of the line before, unless it is the first line of a run, or that run has ended.
+    /// The run of a line. A line without an id belongs to the last run with its labels, unless it
+    /// is the first line of a run, or that run has ended.
     fn run_of(&mut self, line: &LogLine<'_>) -> usize {
         let new = self.runs.len();
         let at = match &line.fields.run {
@@ -204,8 +204,8 @@ impl Audit {
         let Some(run) = self.runs.get_mut(at) else {
             return;
         };
-        // The earliest run of a workspace in a part of a log may begin in an earlier part. That is
-        // a matter of times, not of the order in the log, which whoever has the log can change.
+        // The earliest run of a workspace in a part of a log may begin in an earlier part. Times
+        // show which it is. The order of runs in the log does not: an attacker can change it.
         let workspace = run.workspaces.beginning(run.has_beginning);
         let is_earliest = earliest.get(&workspace).is_none_or(|(since, number)| {
             *number == at || !run.is_evidence() && run.since() <= since.as_str()

@@ -96,17 +96,14 @@ fn are_under(pid: u64, processes: &[Process<()>], above: &[Option<u32>]) -> Vec<
     let mut path = Vec::new();
     for at in 0..known.len() {
         let mut next = Some(at);
+        // Links have no circle.
         let is_under = loop {
             let Some(at) = next else { break false };
-            match known.get_mut(at) {
-                // For damaged logs: a process above itself is met again, and is below no other.
-                Some(known @ None) => *known = Some(false),
-                Some(Some(is_under)) => break *is_under,
-                None => break false,
+            if let Some(is_under) = known.get(at).copied().flatten() {
+                break is_under;
             }
             path.push(at);
-            let above = above.get(at).copied().flatten();
-            next = above.map(|above| above as usize);
+            next = above.get(at).copied().flatten().map(|at| at as usize);
         };
         for at in path.drain(..) {
             if let Some(known) = known.get_mut(at) {
@@ -135,9 +132,7 @@ impl Consumer for Finding<'_> {
         let Some(event) = record.fields.event.as_deref() else {
             return Ok(());
         };
-        let run = seen.run.and_then(|run| self.runs.id(run));
-        let workspace = self.workspaces.number(run, &labels);
-        let Place { tree, boot } = self.runs.place(seen.run, workspace);
+        let (_, Place { tree, boot }) = self.runs.locate(&seen, &labels, &mut self.workspaces);
         if tree >= self.forests.len() {
             self.forests.resize_with(tree + 1, Forest::default);
         }

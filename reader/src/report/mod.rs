@@ -195,9 +195,8 @@ impl Consumer for Building {
             return Ok(());
         }
         let is_wanted = self.filter.wants(record, &labels);
-        let run = seen.run.and_then(|run| self.runs.id(run));
-        let workspace = self.workspaces.number(run, &labels);
-        let Place { tree, boot } = self.runs.place(seen.run, workspace);
+        let (workspace, Place { tree, boot }) =
+            self.runs.locate(&seen, &labels, &mut self.workspaces);
         if self.filter.is_in_period(record) {
             self.runs.show(seen.run);
         }

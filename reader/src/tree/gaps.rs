@@ -29,15 +29,14 @@ pub(super) struct Gaps {
 }
 
 impl Gaps {
-    /// Takes a line. `seen` is what it says about its run, and `ended` when the runs before ended,
-    /// if it is the first line of one. Gaps that are wholly outside the filter's period are not
-    /// named.
+    /// Takes a line. `seen` is what it says about its run. Gaps that are wholly outside the
+    /// filter's period are not named.
     pub(super) fn line(
         &mut self,
         order: u64,
         record: &Record<'_>,
         seen: &Seen,
-        ended: Option<&str>,
+        runs: &Runs,
         filter: &Filter,
     ) {
         if let Some(Missing { numbers, since }) = &seen.missing
@@ -54,7 +53,7 @@ impl Gaps {
             "lost" | "suppressed" | "tracing_started" | "workspace_started" | "workspace_unknown"
         );
         if is_gap
-            && let Some((begin, text)) = gap(record, ended)
+            && let Some((begin, text)) = gap(record, seen, runs)
             && filter.overlaps(begin, &record.ts)
         {
             self.name(order, text);
@@ -126,7 +125,7 @@ fn time(ts: &str) -> String {
 }
 
 /// What a line says was not recorded: when that began, and the text.
-fn gap<'a>(record: &'a Record<'_>, ended: Option<&'a str>) -> Option<(&'a str, String)> {
+fn gap<'a>(record: &'a Record<'_>, seen: &Seen, runs: &'a Runs) -> Option<(&'a str, String)> {
     let fields = &record.fields;
     let mut text = time(&record.ts);
     let begin = match (&*record.msg, fields.count) {
@@ -157,6 +156,7 @@ fn gap<'a>(record: &'a Record<'_>, ended: Option<&'a str>) -> Option<(&'a str, S
             }
             None => {
                 // Another run may have gone on for longer than this one is there.
+                let ended = seen.run.and_then(|run| runs.ended_before(run));
                 let ended = ended.filter(|ended| **ended < *record.ts)?;
                 text.push_str(" not recorded since the run before ended: ");
                 push_time(&mut text, ended);

@@ -142,9 +142,7 @@ impl<W: io::Write> Live<W> {
 
     fn write(&mut self, record: &Record<'_>, labels: &Arc<Labels>, seen: &Seen) -> io::Result<()> {
         let is_wanted = self.filter.wants(record, labels);
-        let begins = seen.run.filter(|_| *record.msg == *"tracing_started");
-        let ended = begins.and_then(|run| self.runs.ended_before(run));
-        self.gaps.line(0, record, seen, ended, &self.filter);
+        self.gaps.line(0, record, seen, &self.runs, &self.filter);
         let color = |color: AnsiColor| Style::new().fg_color(Some(color.into()));
         for gap in self.gaps.take() {
             self.title(labels)?;
@@ -183,9 +181,7 @@ impl<W: io::Write> Consumer for Live<W> {
         if !self.filter.is_in_scope(record, &labels) {
             return Ok(());
         }
-        let run = seen.run.and_then(|run| self.runs.id(run));
-        let workspace = self.workspaces.number(run, &labels);
-        self.runs.place(seen.run, workspace);
+        self.runs.locate(&seen, &labels, &mut self.workspaces);
         self.write(record, &labels, &seen).map_err(|error| {
             self.error.get_or_insert(error);
             Stop

@@ -178,9 +178,7 @@ impl Consumer for Building {
         if !self.filter.is_in_scope(record, &labels) {
             return Ok(());
         }
-        let run = seen.run.and_then(|run| self.runs.id(run));
-        let workspace = self.workspaces.number(run, &labels);
-        let Place { tree, boot } = self.runs.place(seen.run, workspace);
+        let (_, Place { tree, boot }) = self.runs.locate(&seen, &labels, &mut self.workspaces);
         if tree == self.trees.len() {
             self.trees.push(Tree::default());
         }
@@ -192,10 +190,8 @@ impl Consumer for Building {
         if self.filter.is_in_period(record) {
             self.runs.show(seen.run);
         }
-        let begins = seen.run.filter(|_| *record.msg == *"tracing_started");
-        let ended = begins.and_then(|run| self.runs.ended_before(run));
         tree.gaps
-            .line(self.seen, record, &seen, ended, &self.filter);
+            .line(self.seen, record, &seen, &self.runs, &self.filter);
         match (&*record.msg, &record.fields.event) {
             ("exec", Some(event)) => {
                 let text = self.text.exec(record, event);

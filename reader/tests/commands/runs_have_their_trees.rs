@@ -124,7 +124,10 @@ fn what_was_not_recorded_in_the_period_shows() {
     let times =
         r#""since":"2026-11-24T04:04:02.000000000Z","until":"2026-11-24T04:04:20.000000000Z""#;
     let lost = format!(r#""count":3,"of":"exec","cpu":0,{times}"#);
-    let previous = r#""previous_run":{"run":"aabbccddeeff","until":"2026-11-24T04:04:03.000000000Z","gap_ns":17000000000}"#;
+    let previous = concat!(
+        r#""previous_run":{"run":"aabbccddeeff","#,
+        r#""until":"2026-11-24T04:04:03.000000000Z","gap_ns":17000000000}"#,
+    );
     let begin = line(1, 0, "tracing_started", r#""version":"9.9.9""#);
     for (name, rest) in [
         ("lost: 3 exec events", vec![line(20, 2, "lost", &lost)]),
@@ -271,7 +274,10 @@ fn a_circle_in_a_damaged_log_drops_nothing() {
 /// Kubernetes keeps them in the same file.
 #[test]
 fn diagnostics_are_no_lines_of_a_run() {
-    let diagnostic = r#"{"ts":"2026-11-24T04:04:01.500000000Z","level":"INFO","msg":"tracing is on","fields":{}}"#;
+    let diagnostic = concat!(
+        r#"{"ts":"2026-11-24T04:04:01.500000000Z","#,
+        r#""level":"INFO","msg":"tracing is on","fields":{}}"#,
+    );
     let lines = [
         line(0, 0, "tracing_started", r#""version":"9.9.9""#),
         diagnostic.to_owned(),

@@ -160,8 +160,16 @@ fn a_line_that_begins_in_an_earlier_file_is_named_by_its_beginning() {
 #[test]
 fn nothing_in_the_log_acts_on_the_display() {
     let directory = tempfile::tempdir().unwrap();
-    let line = r#"{"ts":"2026\u001b[31mX","level":"INFO","msg":"exec","fields":{"run":"\u001b]0;x\u0007","line":0,"event":{}}}"#;
-    let started = r#"{"ts":"1","level":"INFO","msg":"tracing_started","fields":{"labels":{"username":"\u001b[2J"},"previous_run":{"run":"\u001b[2J","until":"\u001b[2J","gap_ns":1},"run":"b","line":0}}"#;
+    let line = concat!(
+        r#"{"ts":"2026\u001b[31mX","level":"INFO","msg":"exec","#,
+        r#""fields":{"run":"\u001b]0;x\u0007","line":0,"event":{}}}"#,
+    );
+    let started = concat!(
+        r#"{"ts":"1","level":"INFO","msg":"tracing_started","#,
+        r#""fields":{"labels":{"username":"\u001b[2J"},"#,
+        r#""previous_run":{"run":"\u001b[2J","until":"\u001b[2J","gap_ns":1},"#,
+        r#""run":"b","line":0}}"#,
+    );
     let log = file(
         directory.path(),
         "log",
@@ -179,7 +187,10 @@ fn nothing_in_the_log_acts_on_the_display() {
 #[test]
 fn times_without_recording_are_named_and_certified() {
     let directory = tempfile::tempdir().unwrap();
-    let started = r#""version":"9.9.9","previous_run":{"run":"x","until":"2026-11-24T00:04:04Z","gap_ns":14400000000000},"#;
+    let started = concat!(
+        r#""version":"9.9.9","previous_run":{"run":"x","#,
+        r#""until":"2026-11-24T00:04:04Z","gap_ns":14400000000000},"#,
+    );
     let lines = run_with("aabbccddeeff", started, 2);
     let log = file(directory.path(), "log", plain(&lines).as_bytes());
     let certificate = directory.path().join("certificate");

@@ -87,6 +87,12 @@ fn suppressed_events_are_compared_by_kind() {
     assert!(matches!(faults(&unknown)[..], [Fault::NotALine { .. }]));
 }
 
+/// The lines of two logs by turns.
+fn interleaved(one: &[String], two: &[String]) -> Vec<String> {
+    let pairs = one.iter().zip(two);
+    pairs.flat_map(|(a, b)| [a, b]).cloned().collect()
+}
+
 /// Gives lines the id of their run and their numbers, and computes heads.
 #[derive(Default)]
 struct Log {
@@ -160,12 +166,7 @@ impl Log {
 #[test]
 fn interleaved_runs_are_checked_each() {
     let [one, two] = ["aa", "bb"].map(|run| Log::of(run).lines);
-    let mixed: Vec<String> = one
-        .iter()
-        .zip(&two)
-        .flat_map(|(a, b)| [a, b])
-        .cloned()
-        .collect();
+    let mixed = interleaved(&one, &two);
     assert_eq!(faults(&mixed), []);
     let report = audit(&mixed);
     assert_eq!(report.runs.len(), 2);

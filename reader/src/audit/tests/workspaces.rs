@@ -126,12 +126,7 @@ fn two_without_runs() -> [Vec<String>; 2] {
 #[test]
 fn lines_without_a_run_belong_to_the_run_with_their_labels() {
     let [one, two] = two_without_runs();
-    let mixed: Vec<String> = one
-        .iter()
-        .zip(&two)
-        .flat_map(|(a, b)| [a, b])
-        .cloned()
-        .collect();
+    let mixed = interleaved(&one, &two);
     let report = audit(&mixed);
     assert_eq!(report.runs.len(), 2);
     for run in &report.runs {
@@ -187,7 +182,7 @@ fn timed(runs: &[Vec<String>; 3]) -> [Vec<String>; 3] {
     [0, 1, 2].map(|at| runs[at].iter().map(|line| day(at, line)).collect())
 }
 
-/// Whoever has the log can give its runs another order.
+/// An attacker can change the order of the runs in a log.
 #[test]
 fn another_order_of_runs_excuses_nothing() {
     let faults = |lines: &[&[String]]| -> Vec<Fault> {
@@ -265,12 +260,7 @@ fn labels_after_the_last_checkpoint_are_not_those_of_the_run() {
 #[test]
 fn a_part_with_lines_without_a_run_is_divided_by_labels() {
     let [one, two] = two_without_runs();
-    let mixed: Vec<String> = one
-        .iter()
-        .zip(&two)
-        .flat_map(|(a, b)| [a, b])
-        .cloned()
-        .collect();
+    let mixed = interleaved(&one, &two);
     for cut in 0..mixed.len() {
         let demands = Demands {
             partial: true,
