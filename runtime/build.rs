@@ -1,5 +1,5 @@
-//! Builds the eBPF programs, and puts the object and the list of its loads of fields where
-//! `src/probes/object.rs` includes them from.
+//! Builds the eBPF programs, and puts the object and the lists of its loads of fields and of its
+//! constants where `src/probes/object.rs` includes them from.
 //!
 //! The BPF target has no prebuilt `core`: cargo builds it from source, which on a stable toolchain
 //! it does only with `RUSTC_BOOTSTRAP=1`. That is set for this one build and nothing else.
@@ -14,7 +14,10 @@ use std::{
     process::Command,
 };
 
-use exectrail_common::offsets::{FIELDS, FIRST_FIELD};
+use exectrail_common::{
+    constants::{FIRST_CONSTANT, WORDS},
+    offsets::{FIELDS, FIRST_FIELD},
+};
 use object::{
     Endianness, Object as _, ObjectSection as _, SectionKind,
     build::elf::{Builder, SectionData},
@@ -83,9 +86,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let object = target_dir.join(target).join("release").join(PACKAGE);
     let object = without_debug_information(&object)?;
+    let unfinished = Unfinished::of(&object)?;
     fs::write(
         out.join("field_loads.rs"),
-        format!("{:?}", field_loads(&object)?),
+        format!("{:?}", unfinished.field_loads),
+    )?;
+    fs::write(
+        out.join("constants.rs"),
+        format!("{:?}", unfinished.constants),
     )?;
     fs::write(out.join(PACKAGE), object)?;
     Ok(())
@@ -133,51 +141,77 @@ fn without_debug_information(object: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(stripped)
 }
 
-/// For each load of a kernel field in the object: the position of its offset, and the field.
-fn field_loads(object: &[u8]) -> Result<Vec<(usize, usize)>, Box<dyn Error>> {
-    // LOADS: BPF_LDX | BPF_MEM with BPF_W and BPF_DW. WIDE: BPF_LD | BPF_IMM | BPF_DW, which takes
-    // the room of two instructions (Documentation/bpf/standardization/instruction-set.rst).
-    const LOADS: [u8; 2] = [0x61, 0x79];
-    const WIDE: u8 = 0x18;
-    const INSTRUCTION: usize = 8;
+/// What user space puts into the object before it loads it.
+#[derive(Default)]
+struct Unfinished {
+    /// For each load of a kernel field: the position of its offset, and the field.
+    field_loads: Vec<(usize, usize)>,
+    /// For each register that is set to a constant: the position of the number, and the word.
+    constants: Vec<(usize, usize)>,
+}
 
-    let file = object::File::parse(object)?;
-    let mut loads = Vec::new();
-    for section in file
-        .sections()
-        .filter(|section| section.kind() == SectionKind::Text)
-    {
-        let (start, _) = section
-            .file_range()
-            .ok_or("a section of code is not in the file")?;
-        let code = section.data()?;
-        let mut at = 0;
-        while let Some([opcode, _, low, high, ..]) = code.get(at..at + INSTRUCTION) {
-            let offset = match file.endianness() {
-                Endianness::Little => i16::from_le_bytes([*low, *high]),
-                Endianness::Big => i16::from_be_bytes([*low, *high]),
-            };
-            if LOADS.contains(opcode) && offset >= FIRST_FIELD {
-                let field = (offset - FIRST_FIELD) as usize;
-                if field >= FIELDS {
-                    return Err(format!(
-                        "a load has the offset {offset}, which stands for no field"
-                    )
-                    .into());
+impl Unfinished {
+    fn of(object: &[u8]) -> Result<Self, Box<dyn Error>> {
+        // Documentation/bpf/standardization/instruction-set.rst: BPF_LDX | BPF_MEM with BPF_W and
+        // BPF_DW; BPF_ALU64 | BPF_MOV | BPF_K; BPF_LD | BPF_IMM | BPF_DW, which takes the room of
+        // two instructions.
+        const LOADS: [u8; 2] = [0x61, 0x79];
+        const SET: u8 = 0xb7;
+        const WIDE: u8 = 0x18;
+        const INSTRUCTION: usize = 8;
+
+        let file = object::File::parse(object)?;
+        let is_little = file.endianness() == Endianness::Little;
+        let mut unfinished = Self::default();
+        for section in file
+            .sections()
+            .filter(|section| section.kind() == SectionKind::Text)
+        {
+            let (start, _) = section
+                .file_range()
+                .ok_or("a section of code is not in the file")?;
+            let code = section.data()?;
+            let mut at = 0;
+            while let Some([opcode, _, low, high, number @ ..]) = code.get(at..at + INSTRUCTION) {
+                let position = start as usize + at;
+                let number: [u8; 4] = number.try_into()?;
+                let (offset, number) = if is_little {
+                    let offset = i16::from_le_bytes([*low, *high]);
+                    (offset, i32::from_le_bytes(number))
+                } else {
+                    let offset = i16::from_be_bytes([*low, *high]);
+                    (offset, i32::from_be_bytes(number))
+                };
+                if LOADS.contains(opcode) && offset >= FIRST_FIELD {
+                    let field = within(offset - FIRST_FIELD, FIELDS, "offset of a load")?;
+                    unfinished.field_loads.push((position + 2, field));
                 }
-                loads.push((start as usize + at + 2, field));
+                // The upper half tells the constants from other numbers.
+                if *opcode == SET && number >> 16 == FIRST_CONSTANT >> 16 {
+                    let word = within(number - FIRST_CONSTANT, WORDS, "constant")?;
+                    unfinished.constants.push((position + 4, word));
+                }
+                at += if *opcode == WIDE {
+                    2 * INSTRUCTION
+                } else {
+                    INSTRUCTION
+                };
             }
-            at += if *opcode == WIDE {
-                2 * INSTRUCTION
-            } else {
-                INSTRUCTION
-            };
         }
+        if unfinished.field_loads.is_empty() || unfinished.constants.is_empty() {
+            return Err("the object has no load of a kernel field, or no constant".into());
+        }
+        Ok(unfinished)
     }
-    if loads.is_empty() {
-        return Err("no load of a kernel field is in the object".into());
-    }
-    Ok(loads)
+}
+
+/// The index, if it is below `end`.
+fn within<T: TryInto<usize>>(index: T, end: usize, what: &str) -> Result<usize, Box<dyn Error>> {
+    index
+        .try_into()
+        .ok()
+        .filter(|index| *index < end)
+        .ok_or_else(|| format!("a {what} in the object stands for nothing").into())
 }
 
 /// BTF names source files, and the object is to be the same wherever it is built.

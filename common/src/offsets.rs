@@ -1,9 +1,10 @@
 //! The offsets of the running kernel's fields that the probes read.
 //!
 //! User space resolves these from `/sys/kernel/btf/vmlinux` before the probes are loaded. It puts
-//! most of them into the instructions that load a field. Code that computes with an offset reads it
-//! from frozen data. So the verifier sees constants and checks every load against the kernel's own
-//! types (`btf_struct_access`, kernel/bpf/btf.c, Linux 5.5 and later).
+//! most of them into the instructions that load a field, and those that code computes with into
+//! instructions that set a register ([`crate::constants`]). So the verifier sees constants and
+//! checks every load against the kernel's own types (`btf_struct_access`, kernel/bpf/btf.c, Linux
+//! 5.5 and later).
 
 use bytemuck::{Pod, Zeroable};
 

@@ -21,6 +21,8 @@ pub const FIELD_TTY: u32 = 1 << 3;
 pub const FIELD_CAP_GAINED: u32 = 1 << 4;
 /// [`ProbeConfig::fields`]: the names of cgroups.
 pub const FIELD_CGROUP_NAMES: u32 = 1 << 5;
+/// [`ProbeConfig::fields`]: the filename on the new program's stack, if it was changed.
+pub const FIELD_STACK_FILENAME: u32 = 1 << 6;
 
 /// The probes' configuration, set before load and never changed.
 #[repr(C)]

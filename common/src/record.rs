@@ -43,8 +43,9 @@ pub const FLAG_FILENAME_CUT: u16 = 1 << 8;
 /// Flag of an [`Exec`]: a process wrote to the new stack before the new program's first
 /// instruction.
 ///
-/// The filename on the stack differs from the kernel's copy, or is not where the kernel put it. The
-/// stack's filename is then the last part of the record, after argv.
+/// Either the filename on the stack differs from the kernel's copy, and then is the last part of
+/// the record, after argv; or the kernel has computed another place for it, and nothing follows
+/// argv.
 pub const FLAG_TAMPERED: u16 = 1 << 9;
 /// Flag of an [`Exec`]: [`Subject::cgroup_id`] is unknown, and has no meaning.
 pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;
@@ -58,8 +59,8 @@ pub const FLAG_ARGV_CUT: u16 = 1 << 12;
 /// Flag of a path ([`Origin::exe_flags`], [`Origin::cwd_flags`]): names at its beginning are
 /// missing, as it has too many names and mounts ([`MAX_NAMES`]) or too many bytes ([`MAX_PATH`]).
 pub const PATH_CUT: u16 = 1 << 0;
-/// Flag of a path: it does not lead to the root of the process, but to another one. The file is
-/// outside that root, or its mount is detached.
+/// Flag of a path: it does not begin at the root of the process, as the file is outside that root
+/// or its mount is detached.
 pub const PATH_UNREACHABLE: u16 = 1 << 1;
 /// Flag of a path: the file or directory was deleted.
 pub const PATH_DELETED: u16 = 1 << 2;
@@ -74,9 +75,9 @@ pub const EXE_UPPER_LAYER: u16 = 1 << 6;
 
 /// Maximum number of names and mounts in a path.
 pub const MAX_NAMES: usize = 40;
-/// No further name of a path is read after this many bytes, with a NUL for each name. So the last
-/// name can end up to 256 bytes later. The memory for a record (`map_memory.rs`) includes two
-/// paths.
+/// Once a path has this many bytes, with a NUL for each name, no further name is read. So a path
+/// can exceed this by the length of one name, 256 bytes. The memory for a record (`map_memory.rs`)
+/// includes two paths.
 pub const MAX_PATH: usize = 1024;
 
 /// Maximum bytes of argv in the [`Exec`] record itself.
@@ -88,8 +89,8 @@ pub const FAILED_ARGV: usize = 1024;
 /// Longest filename with its NUL: a path of `PATH_MAX` (include/uapi/linux/limits.h) after the
 /// `/dev/fd/NUMBER/` that `execveat` adds (`alloc_bprm`, fs/exec.c), rounded up.
 pub const MAX_FILENAME: usize = 4096 + 32;
-/// Bytes of the new stack, from its lowest argument on, that are copied while the kernel prevents
-/// other processes from writing there (`exec_update_lock`). argv is the lowest part.
+/// Bytes at the lower end of the new stack that are copied while the kernel prevents other
+/// processes from writing there (`exec_update_lock`). argv is the lowest part of the stack.
 pub const EARLY_BYTES: usize = 6144;
 /// Maximum of `--max-argv-bytes` (declared in `preflight/src/sizes.rs`): the kernel's own limit is
 /// a quarter of the stack limit, at most 6 MiB (`bprm_stack_limits`, fs/exec.c).
@@ -114,8 +115,8 @@ pub struct Prefix {
     pub filename_len: u16,
     /// Number of the exec on its CPU and in its lane, from 0, without gaps if nothing is lost.
     ///
-    /// Exits are numbered separately, and failed execs separately for each call. An [`ArgvPiece`]
-    /// has the number of its exec; an [`NsFound`] and a
+    /// Exits are numbered separately, and failed execs separately for each system call. An
+    /// [`ArgvPiece`] has the number of its exec; an [`NsFound`] and a
     /// [`crate::cgroup_names::CgroupNames`] have 0.
     pub seq: u64,
 }
@@ -180,7 +181,7 @@ pub struct Origin {
     pub exe_nlink: u32,
     /// The controlling terminal, like `exe_dev`; 0 if there is none.
     pub tty: u32,
-    /// Number of execs of the process and its ancestors, this one included.
+    /// Number of execs of the process, and of its ancestors before they forked; this one included.
     pub execs: u32,
     /// The same number of the parent.
     pub parent_execs: u32,
@@ -197,7 +198,8 @@ pub struct Origin {
 }
 
 /// Head of the record of one successful exec. The names of `exe`, the names of `cwd`, the filename
-/// and then argv follow. Names are those of a path from its end to its beginning, each with a NUL.
+/// and then argv follow, and sometimes the stack's filename ([`FLAG_TAMPERED`]). Names are those of
+/// a path from its end to its beginning, each with a NUL.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Exec {
@@ -263,13 +265,13 @@ pub struct Exit {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct FailedExec {
-    /// Kind [`KIND_FAILED_EXEC`]. Sequence numbers are per CPU and call.
+    /// Kind [`KIND_FAILED_EXEC`]. Sequence numbers are per CPU and system call.
     pub prefix: Prefix,
     /// The process that called it.
     pub subject: Subject,
     /// The error number that the call returns, as a positive number.
     pub errno: u32,
-    /// The call: an index of [`crate::exec_calls`].
+    /// The system call: an index of [`crate::exec_calls`].
     pub call: u32,
     /// Bytes of argv in this record. They are what the caller's memory had when the call ended:
     /// another thread could have changed them meanwhile.
@@ -280,7 +282,8 @@ pub struct FailedExec {
     pub comm: [u8; COMM_LEN],
 }
 
-/// The probes have made a namespace a target at its first exec.
+/// The record of a namespace that the probes have made a target, at the first exec that they saw in
+/// it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct NsFound {
@@ -299,17 +302,17 @@ pub struct NsFound {
 /// Maximum number of copies of one program at a tracepoint.
 ///
 /// The kernel skips a program that is already running on the same CPU. If a tracepoint's programs
-/// can be preempted, a second exec finds the program running. So the same program is attached
-/// several times, and the next copy records what the first was skipped for. Each copy is a lane: a
-/// CPU executes it only once at a time, so each CPU and lane has values and sequence numbers of its
-/// own.
+/// can be preempted, a second exec on the CPU can find the program still running. So the same
+/// program is attached several times, and the next copy records what the first was skipped for.
+/// Each copy is a lane: a CPU executes it only once at a time, so each CPU and lane has values and
+/// sequence numbers of its own.
 pub const LANES: u32 = 3;
 
 /// The counters of a CPU in one lane (map `STATS`, [`LANES`] entries per CPU).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct CpuStats {
-    /// Execs of targets: the [`Prefix::seq`] of the next exec.
+    /// Number of execs of targets that were not suppressed, and so the [`Prefix::seq`] of the next.
     pub seen: u64,
     /// Number of these that were lost because the ring was full.
     pub lost: u64,
@@ -318,7 +321,7 @@ pub struct CpuStats {
     /// Pieces of argv that were lost because the ring was full. Their execs' lines are flagged as
     /// truncated.
     pub lost_pieces: u64,
-    /// Exits of targets' processes: the [`Prefix::seq`] of the next exit.
+    /// Number of exits of targets' processes, and so the [`Prefix::seq`] of the next.
     pub exits_seen: u64,
     /// Number of these that were lost because the ring was full.
     pub exits_lost: u64,
@@ -341,11 +344,11 @@ pub struct CpuStats {
     pub execs: u64,
 }
 
-/// The counters of a CPU for failed execs (map `FAILED_STATS`, one entry per CPU and call).
+/// The counters of a CPU for failed execs (map `FAILED_STATS`, one entry per CPU and system call).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct FailedStats {
-    /// Failed execs of targets: the [`Prefix::seq`] of the next one.
+    /// Number of failed execs of targets, and so the [`Prefix::seq`] of the next.
     pub seen: u64,
     /// Number of these that were lost because the ring was full.
     pub lost: u64,

@@ -59,8 +59,8 @@ pub const DECISION_SLOTS: u32 = 64;
 /// Number of slots in each table of dismissals, a power of two (map `DISMISSALS`).
 pub const DISMISSAL_SLOTS: u32 = 128;
 
-/// Values that user space sets while the probes run (entry 0 of the map `CONTROL`; entry 1 has the
-/// probes' own count of changes).
+/// Values that user space sets while the probes run (entry 0 of the map `CONTROL`; entries 1 and
+/// 2 have the probes' own count of changes and the time of their last wake-up).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Control {

@@ -12,7 +12,7 @@ use exectrail_common::{
 use crate::{
     config::{config, offset},
     kernel_read::read_u64,
-    maps::{KNOWN_CGROUPS, RING, SCRATCH, SIDECAR_SCOPE},
+    maps::{KNOWN_CGROUPS, RING, SCRATCH, SIDECAR_SCOPE, Scratch},
     pod::cgroup_of,
 };
 
@@ -37,8 +37,17 @@ struct Record {
     names: [[u8; CGROUP_NAME]; NAMES],
 }
 
-/// Writes the names of the cgroup of the task at this address, unless this CPU and lane has written
-/// them. `id` is the cgroup's id. Always returns 0: the kernel requires a result.
+/// Whether the names of the cgroup with this id are wanted, and this CPU and lane does not remember
+/// that it has written them.
+#[inline(always)]
+pub(crate) fn is_unnamed(scratch: &Scratch, id: u64) -> bool {
+    // A constant to the verifier, which removes the rest if names are not wanted.
+    config!(fields) & FIELD_CGROUP_NAMES != 0
+        && scratch.known_cgroups[id as usize & (KNOWN_CGROUPS - 1)] != id
+}
+
+/// Writes the names of the cgroup of the task at this address. `id` is the cgroup's id. Always
+/// returns 0: the kernel requires a result.
 ///
 /// If the ring is full, the next exec tries again.
 #[unsafe(no_mangle)]
@@ -55,10 +64,6 @@ pub(crate) extern "C" fn name_cgroup(task: u64, id: u64, lane: u64) -> u64 {
     // SAFETY: a pointer to the live map value of this CPU and lane, which no other program uses
     // meanwhile; the index is below the length.
     let known = unsafe { (&raw mut (*scratch).known_cgroups).cast::<u64>().add(slot) };
-    // SAFETY: as above.
-    if unsafe { known.read_volatile() } == id {
-        return 0;
-    }
     let Some(sidecar) = SIDECAR_SCOPE.get(0) else {
         return 0;
     };

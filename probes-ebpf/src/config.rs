@@ -1,32 +1,89 @@
 //! The constants that user space sets before load: the offsets of the kernel's fields, and the
-//! probes' configuration.
+//! probes' configuration. See [`exectrail_common::constants`].
 
-use exectrail_common::{offsets::Offsets, probe_config::ProbeConfig};
+use exectrail_common::{constants::FIRST_CONSTANT, probe_config::ProbeConfig};
 
-/// The offsets of the kernel's fields; set by user space before load, then frozen.
-#[unsafe(no_mangle)]
-// SAFETY: all fields are integers, for which zero is a value.
-pub(crate) static OFFSETS: Offsets = unsafe { core::mem::zeroed() };
-
-/// The probes' configuration; set by user space before load, then frozen.
-#[unsafe(no_mangle)]
-// SAFETY: all fields are integers, for which zero is a value.
-pub(crate) static CONFIG: ProbeConfig = unsafe { core::mem::zeroed() };
-
-/// The offset of a field. Volatile, or the compiler would use the zero above.
-macro_rules! offset {
-    ($field:ident) => {
-        // SAFETY: reads an initialised static of plain integers.
-        unsafe { core::ptr::read_volatile(&raw const $crate::config::OFFSETS.$field) }
-    };
+/// A type that a constant can have.
+pub(crate) trait Constant {
+    /// The constant that begins at this word.
+    fn at<const WORD: usize>() -> Self;
 }
-pub(crate) use offset;
 
-/// A field of [`CONFIG`].
+/// Sets a register to a word.
+macro_rules! word {
+    ($index:expr) => {{
+        #[cfg(target_arch = "bpf")]
+        {
+            let word: u32;
+            // SAFETY: the assembly sets a register.
+            unsafe {
+                core::arch::asm!(
+                    "{0} = {1}",
+                    out(reg) word,
+                    const FIRST_CONSTANT as usize + $index,
+                    options(pure, nomem, nostack, preserves_flags)
+                );
+            }
+            word
+        }
+        #[cfg(not(target_arch = "bpf"))]
+        {
+            let _ = (FIRST_CONSTANT, $index);
+            0u32
+        }
+    }};
+}
+
+impl Constant for u32 {
+    #[inline(always)]
+    fn at<const WORD: usize>() -> Self {
+        word!(WORD)
+    }
+}
+
+impl Constant for u64 {
+    #[inline(always)]
+    fn at<const WORD: usize>() -> Self {
+        let (first, second) = (Self::from(word!(WORD)), Self::from(word!(WORD + 1)));
+        if cfg!(target_endian = "little") {
+            second << 32 | first
+        } else {
+            first << 32 | second
+        }
+    }
+}
+
+/// The field of the configuration that begins at this word. The function is not called: it shows
+/// the type of the field.
+#[inline(always)]
+pub(crate) fn constant<T: Constant, const WORD: usize>(_: fn(&ProbeConfig) -> T) -> T {
+    T::at::<WORD>()
+}
+
+/// A field of [`ProbeConfig`].
 macro_rules! config {
     ($field:ident) => {
-        // SAFETY: reads an initialised static of plain integers.
-        unsafe { core::ptr::read_volatile(&raw const $crate::config::CONFIG.$field) }
+        $crate::config::constant::<
+            _,
+            {
+                core::mem::offset_of!(exectrail_common::probe_config::ProbeConfig, $field)
+                    / size_of::<u32>()
+            },
+        >(|config| config.$field)
     };
 }
 pub(crate) use config;
+
+/// The offset of a field: a field of [`exectrail_common::offsets::Offsets`].
+macro_rules! offset {
+    ($field:ident) => {
+        <u32 as $crate::config::Constant>::at::<
+            {
+                exectrail_common::constants::CONFIG_WORDS
+                    + core::mem::offset_of!(exectrail_common::offsets::Offsets, $field)
+                        / size_of::<u32>()
+            },
+        >()
+    };
+}
+pub(crate) use offset;

@@ -17,7 +17,7 @@ use exectrail_common::{
 };
 
 use crate::{
-    branchless::{equal, opaque, select},
+    branchless::{differ, opaque, select},
     config::config,
     kernel::{Task, field},
     lane::Lane,
@@ -39,16 +39,18 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
     let pages: u64 = mm.load(field!(mm_stack_vm));
     // The arguments of a program that is being loaded have no address yet. A thread that renames
     // itself has memory with arguments; a kernel thread has no memory.
-    let is_exec = arg_start == 0 && pages != 0;
+    if arg_start != 0 || pages == 0 {
+        return;
+    }
     let tgid = task.tgid();
-    // A later lane is for the events that the kernel skipped the earlier lanes for. Only the first
-    // lane uses slots: another lane would write to a slot while the first still does. Later lanes
-    // copy comms only.
-    let slot = if is_exec && LANE == 0 {
+    // A later lane is for the execs that the kernel skipped the earlier lanes for. Only the first
+    // lane uses slots: another lane would write to a slot while the first still does.
+    let slot = if LANE == 0 {
         keep_stack(task, tgid, pages)
     } else {
         NO_SLOT
     };
+    let (start, execs) = (task.start_boottime(), task.self_exec_id() as u32);
     if let Some(old) = COMMS.get_ptr_mut(tgid & (COMM_SLOTS - 1)) {
         let comm = task.comm();
         // A constant to the verifier.
@@ -57,16 +59,16 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
         } else {
             0
         };
-        // SAFETY: a pointer to a live map value; `tgid` reveals the write of a racing CPU.
+        // SAFETY: a pointer to a live map value; `start` reveals the write of a racing CPU.
         unsafe {
-            // A later lane must not overwrite the slot that the first lane has just written. A slot
-            // of an earlier exec has another owner, as its number of execs differs.
-            if LANE == 0 || (*old).tgid != tgid {
+            // A later lane must not overwrite the slot that the first lane has just written.
+            if LANE == 0 || (*old).start != start || (*old).execs != execs {
                 (*old).slot = slot;
             }
             (*old).comm = comm;
             (*old).caps = caps;
-            (*old).tgid = tgid;
+            (*old).execs = execs;
+            (*old).start = start;
         }
     }
 }
@@ -134,7 +136,7 @@ fn owner(slot: u32) -> u64 {
 /// Frees the slot of `task`, whose exec is not recorded.
 #[inline(always)]
 pub(crate) fn release(task: Task) {
-    let slot = kept(task.tgid()).slot;
+    let slot = kept(task).slot;
     if owner(slot) == task.start_boottime()
         && let Some(early) = EARLY.get_ptr_mut(slot)
     {
@@ -155,10 +157,10 @@ pub(crate) struct Kept {
     pub(crate) caps: u64,
 }
 
-/// The values that were copied of the process `tgid`.
+/// The values that were copied of `task`, in the exec that has just succeeded.
 #[inline(always)]
-pub(crate) fn kept(tgid: u32) -> Kept {
-    let Some(old) = COMMS.get_ptr(tgid & (COMM_SLOTS - 1)) else {
+pub(crate) fn kept(task: Task) -> Kept {
+    let Some(old) = COMMS.get_ptr(task.tgid() & (COMM_SLOTS - 1)) else {
         return Kept {
             comm: [0; 2],
             comm_unknown: 1,
@@ -169,11 +171,14 @@ pub(crate) fn kept(tgid: u32) -> Kept {
     // SAFETY: a pointer to a live map value of plain integers.
     let OldComm {
         comm: [first, second],
-        tgid: owner,
-        slot,
+        start,
         caps,
+        execs,
+        slot,
     } = unsafe { old.read_volatile() };
-    let known = equal(owner, tgid);
+    let other = differ(start, task.start_boottime())
+        | u64::from(execs.wrapping_add(1) ^ task.self_exec_id() as u32);
+    let known = differ(other, 0) ^ 1;
     Kept {
         comm: [select(known, first, 0), select(known, second, 0)],
         comm_unknown: known ^ 1,

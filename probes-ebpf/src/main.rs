@@ -40,6 +40,7 @@ mod kernel;
 mod kernel_read;
 mod lane;
 mod maps;
+mod near_names;
 mod origin;
 mod paths;
 mod pieces;

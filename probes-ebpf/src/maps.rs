@@ -1,7 +1,5 @@
 //! The maps of the probes; user space reads and writes some of them.
 
-use core::mem::offset_of;
-
 use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
@@ -31,13 +29,18 @@ pub(crate) static TARGETS: HashMap<NsId, NsState> = HashMap::with_max_entries(MA
 pub(crate) static EVIDENCE: LruHashMap<NsId, NsState> =
     LruHashMap::with_max_entries(MAX_TARGETS, 0);
 
-/// The values set by user space and, at [`CHANGES`], in the same cache line, those of the probes.
+/// The values set by user space and, in the same cache line, those of the probes: at [`CHANGES`]
+/// and [`LAST_WAKE_UP`].
 #[map]
-pub(crate) static CONTROL: Array<Control> = Array::with_max_entries(2, 0);
+pub(crate) static CONTROL: Array<Control> = Array::with_max_entries(3, 0);
 
 /// Index in [`CONTROL`] of a u64 that the probes increment when they find a target. Each increment
 /// makes the cached decisions lapse.
 pub(crate) const CHANGES: u32 = 1;
+
+/// Index in [`CONTROL`] of a u64, the time of the last wake-up (boot clock). It seldom changes, so
+/// each CPU keeps the cache line.
+pub(crate) const LAST_WAKE_UP: u32 = 2;
 
 /// The result of [`crate::sidecar_scope`].
 #[map]
@@ -98,11 +101,14 @@ pub(crate) static DISMISSALS: PerCpuArray<Dismissal> =
 #[derive(Clone, Copy)]
 pub(crate) struct OldComm {
     pub(crate) comm: [u64; 2],
-    pub(crate) tgid: u32,
-    /// Slot in [`EARLY`] of the new stack, if it was copied.
-    pub(crate) slot: u32,
+    /// Start time of the process.
+    pub(crate) start: u64,
     /// The permitted capabilities.
     pub(crate) caps: u64,
+    /// Number of execs of the process and its ancestors before this exec, modulo 2³².
+    pub(crate) execs: u32,
+    /// Slot in [`EARLY`] of the new stack, if it was copied.
+    pub(crate) slot: u32,
 }
 
 /// Number of slots of [`COMMS`], a power of two.
@@ -216,20 +222,12 @@ pub(crate) struct Entry {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Paths {
-    /// The file that runs.
-    pub(crate) exe: Place,
     /// The working directory.
     pub(crate) cwd: Place,
     /// The root of the process.
     pub(crate) root: Place,
     /// Where the path that is being copied has come to.
     pub(crate) at: Place,
-    /// Address of the file's `struct inode`.
-    pub(crate) inode: u64,
-    /// What kind of file system the file is on (`s_magic`).
-    pub(crate) magic: u64,
-    /// Address of the filename: the kernel's own copy.
-    pub(crate) filename: u64,
     /// The entry that was read last.
     pub(crate) entry: Entry,
     /// [`exectrail_common::record::PATH_DELETED`] if the path's end was deleted.
@@ -238,6 +236,10 @@ pub(crate) struct Paths {
     pub(crate) base: u64,
     /// Bytes of its names so far.
     pub(crate) len: u64,
+    /// Number of its names and mounts so far.
+    pub(crate) steps: u64,
+    /// 1 if the working directory is wanted.
+    pub(crate) wants_cwd: u64,
     pub(crate) exe_len: u32,
     pub(crate) cwd_len: u32,
     pub(crate) exe_flags: u32,
@@ -249,12 +251,13 @@ pub(crate) struct Paths {
 /// same room is enough for the filename, argv and the stack's filename.
 #[repr(C, align(8))]
 pub(crate) struct Scratch {
+    /// Ids of cgroups whose names were written, indexed by `id % KNOWN_CGROUPS`. First, beside what
+    /// each exec touches anyway: of another page the CPU would have to look up the address.
+    pub(crate) known_cgroups: [u64; KNOWN_CGROUPS],
     pub(crate) strings: Strings,
     pub(crate) paths: Paths,
     pub(crate) head: Exec,
     pub(crate) tail: [u8; PATHS + 2 * MAX_FILENAME + HEAD_ARGV],
-    /// Ids of cgroups whose names were written, indexed by `id % KNOWN_CGROUPS`.
-    pub(crate) known_cgroups: [u64; KNOWN_CGROUPS],
 }
 
 /// Length of [`Scratch::known_cgroups`], a power of two.
@@ -267,11 +270,12 @@ pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(
 /// The same memory for a piece of argv, after the record of its exec has been written.
 #[repr(C, align(8))]
 pub(crate) struct PieceScratch {
+    known_cgroups: [u64; KNOWN_CGROUPS],
     pub(crate) head: ArgvPiece,
     pub(crate) bytes: [u8; PIECE_ARGV],
 }
 
-const _: () = assert!(size_of::<PieceScratch>() <= offset_of!(Scratch, known_cgroups));
+const _: () = assert!(size_of::<PieceScratch>() <= size_of::<Scratch>());
 // Filename, early argv, and late argv.
 const _: () = assert!(HEAD_ARGV <= MAX_FILENAME);
 

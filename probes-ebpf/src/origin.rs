@@ -9,7 +9,8 @@ use crate::{
     config::config,
     kernel::{Binprm, Task},
     maps::{PATHS, Scratch},
-    paths::copy_paths,
+    near_names::copy_near_names,
+    paths::{copy_paths, file_flags, wants_cwd},
 };
 
 /// Writes the [`exectrail_common::record::Origin`] of the record in `scratch`, with the wanted
@@ -24,13 +25,13 @@ pub(crate) fn write(task: Task, bprm: Binprm, caps: u64, scratch: &mut Scratch, 
     let fields = config!(fields);
     let wants_exe = fields & FIELD_EXE != 0;
     let exe = task.exe();
-    let paths = &raw mut scratch.paths;
-    let origin = &raw mut scratch.head.origin;
+    let scratch = &raw mut *scratch;
+    // SAFETY: places inside the live value.
+    let (paths, origin) = unsafe { (&raw mut (*scratch).paths, &raw mut (*scratch).head.origin) };
     // Each field on its own: of neighbouring zeros the compiler makes a call that stores them byte
     // by byte.
     // SAFETY: fields of the live value.
     unsafe {
-        set(&raw mut (*paths).filename, bprm.filename());
         set(&raw mut (*origin).execs, task.self_exec_id() as u32);
         let parent = task.real_parent();
         set(
@@ -39,13 +40,12 @@ pub(crate) fn write(task: Task, bprm: Binprm, caps: u64, scratch: &mut Scratch, 
         );
         set(&raw mut (*origin).zero, 0);
         if wants_exe {
-            set(&raw mut (*paths).exe, exe.place());
-            set(&raw mut (*paths).inode, exe.inode().number());
-            set(&raw mut (*paths).magic, exe.magic());
+            set(&raw mut (*paths).exe_flags, file_flags(exe).into());
             set(&raw mut (*origin).exe_ino, exe.ino());
             set(&raw mut (*origin).exe_dev, exe.dev());
             set(&raw mut (*origin).exe_nlink, exe.nlink());
         } else {
+            set(&raw mut (*paths).exe_flags, 0);
             set(&raw mut (*origin).exe_ino, 0);
             set(&raw mut (*origin).exe_dev, 0);
             set(&raw mut (*origin).exe_nlink, 0);
@@ -64,18 +64,22 @@ pub(crate) fn write(task: Task, bprm: Binprm, caps: u64, scratch: &mut Scratch, 
         set(&raw mut (*origin).tty, tty);
         set(&raw mut (*paths).exe_len, 0);
         set(&raw mut (*paths).cwd_len, 0);
-        set(&raw mut (*paths).exe_flags, 0);
         set(&raw mut (*paths).cwd_flags, 0);
     }
     if fields & (FIELD_EXE | FIELD_CWD | FIELD_RELATIVE_CWD) != 0 {
-        // SAFETY: as above.
-        unsafe {
-            set(&raw mut (*paths).cwd, task.cwd());
-            set(&raw mut (*paths).root, task.root());
+        let is_complete = !wants_exe || copy_near_names(task, scratch);
+        let wants_cwd = wants_cwd(bprm.filename());
+        if !is_complete || wants_cwd {
+            // SAFETY: as above.
+            unsafe {
+                set(&raw mut (*paths).root, task.root());
+                set(&raw mut (*paths).cwd, task.cwd());
+                set(&raw mut (*paths).wants_cwd, wants_cwd.into());
+            }
+            copy_paths(lane);
         }
-        copy_paths(lane);
     }
-    // `copy_paths` has written these, and the verifier knows nothing about the values.
+    // `copy_paths` may have written these, and the verifier knows nothing about the values.
     // SAFETY: fields of the live value.
     let (exe_len, cwd_len, exe_flags, cwd_flags) = unsafe {
         (

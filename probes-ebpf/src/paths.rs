@@ -22,6 +22,7 @@ use exectrail_common::{
 use crate::{
     branchless::{differ, flag, opaque},
     config::{config, offset},
+    kernel::File,
     kernel_read::read_u64,
     maps::{Entry, MAX_NAME, Paths, Place, SCRATCH, SHORT_NAME},
 };
@@ -44,23 +45,33 @@ pub(crate) extern "C" fn copy_paths(lane: u64) -> u64 {
     // SAFETY: a pointer to the live map value of this CPU and lane, which no other program uses
     // meanwhile.
     let paths = unsafe { &mut (*scratch).paths };
-    let mut at = 0;
-    if config!(fields) & FIELD_EXE != 0 {
-        paths.at = paths.exe;
+    if config!(fields) & FIELD_EXE != 0 && paths.exe_flags & u32::from(PATH_READ) == 0 {
         let result = copy_path(paths, 0, lane);
-        at = result >> 32;
-        paths.exe_len = at as u32;
-        paths.exe_flags = result as u32 | u32::from(file_flags(paths));
+        paths.exe_len = (result >> 32) as u32;
+        paths.exe_flags |= result as u32;
     }
-    let wanted = config!(fields) & FIELD_CWD != 0
-        || config!(fields) & FIELD_RELATIVE_CWD != 0 && is_relative(paths.filename);
-    if wanted {
+    if paths.wants_cwd != 0 {
         paths.at = paths.cwd;
-        let result = copy_path(paths, at, lane);
+        // Volatile, or the compiler would call a function to store zeros.
+        // SAFETY: fields of the live map value.
+        unsafe {
+            (&raw mut paths.len).write_volatile(0);
+            (&raw mut paths.steps).write_volatile(0);
+            (&raw mut paths.deleted).write_volatile(0);
+        }
+        let result = copy_path(paths, paths.exe_len.into(), lane);
         paths.cwd_len = (result >> 32) as u32;
         paths.cwd_flags = result as u32;
     }
     0
+}
+
+/// Whether the working directory of an exec with this filename (an address) is wanted.
+#[inline(always)]
+pub(crate) fn wants_cwd(filename: u64) -> bool {
+    // Constants to the verifier.
+    config!(fields) & FIELD_CWD != 0
+        || config!(fields) & FIELD_RELATIVE_CWD != 0 && is_relative(filename)
 }
 
 /// Whether the filename does not begin with `/`.
@@ -74,29 +85,24 @@ fn is_relative(filename: u64) -> bool {
 
 /// The flags of the file that runs that do not come from its path.
 #[inline(always)]
-fn file_flags(paths: &Paths) -> u16 {
-    match paths.magic {
+pub(crate) fn file_flags(exe: File) -> u16 {
+    match exe.magic() {
         TMPFS => EXE_ON_TMPFS,
         // `struct ovl_inode` has a pointer to the upper layer's entry behind its `struct inode`
         // (fs/overlayfs/ovl_entry.h, Linux 5.8 to 7.3).
-        OVERLAY if read_u64(paths.inode.wrapping_add(offset!(inode_size).into())) != 0 => {
+        OVERLAY if read_u64(exe.inode().number() + u64::from(offset!(inode_size))) != 0 => {
             EXE_UPPER_LAYER
         }
         _ => 0,
     }
 }
 
-/// Copies the names of the path that ends at `paths.at` to the offset `base` of the tail. Returns
-/// their length in the upper 32 bits, and `PATH_…` flags in the lower.
+/// Copies the names of the path that has come to `paths.at`, from there on, to the offset `base` of
+/// the tail. Returns the length of all its names in the upper 32 bits, and `PATH_…` flags in the
+/// lower.
 #[inline(always)]
 fn copy_path(paths: &mut Paths, base: u64, lane: u64) -> u64 {
-    // Volatile, or the compiler would call a function to store zeros.
-    // SAFETY: fields of the live map value.
-    unsafe {
-        (&raw mut paths.base).write_volatile(base);
-        (&raw mut paths.len).write_volatile(0);
-        (&raw mut paths.deleted).write_volatile(0);
-    }
+    paths.base = base;
     let mut end = PATH_CUT;
     for _ in 0..MAX_NAMES {
         let result = copy_name(lane);
@@ -145,6 +151,10 @@ extern "C" fn copy_name(lane: u64) -> u64 {
         dentry,
         mount_root,
     } = paths.at;
+    if paths.steps >= MAX_NAMES as u64 {
+        return (END | PATH_CUT).into();
+    }
+    paths.steps += 1;
     if dentry == paths.root.dentry && mnt == paths.root.mnt {
         return END.into();
     }
@@ -181,7 +191,7 @@ extern "C" fn copy_name(lane: u64) -> u64 {
     // Most names are short, and inside the entry.
     let size = if name == inside && entry.length < SHORT_NAME as u32 {
         // SAFETY: SHORT_NAME bytes.
-        unsafe { store(end, &entry.short_name) };
+        unsafe { store(end, entry.short_name) };
         i64::from(entry.length) + 1
     } else {
         // SAFETY: MAX_NAME bytes; a fault gives an error.
@@ -213,19 +223,24 @@ extern "C" fn copy_name(lane: u64) -> u64 {
 /// # Safety
 /// The pointer has as many bytes.
 #[inline(always)]
-unsafe fn store(to: *mut u8, name: &[u64; SHORT_NAME / 8]) {
-    for (index, word) in name.iter().enumerate() {
-        #[cfg(target_arch = "bpf")]
-        // SAFETY: the caller's promise, which the verifier checks.
-        unsafe {
-            core::arch::asm!(
-                "*(u64 *)({0} + 0) = {1}",
-                in(reg) to.add(8 * index),
-                in(reg) *word,
-                options(nostack, preserves_flags)
-            );
-        }
-        #[cfg(not(target_arch = "bpf"))]
-        let _ = (to, index, word);
+pub(crate) unsafe fn store(to: *mut u8, name: [u64; SHORT_NAME / 8]) {
+    let [first, second, third, fourth] = name;
+    #[cfg(target_arch = "bpf")]
+    // SAFETY: the caller's promise, which the verifier checks.
+    unsafe {
+        core::arch::asm!(
+            "*(u64 *)({0} + 0) = {1}",
+            "*(u64 *)({0} + 8) = {2}",
+            "*(u64 *)({0} + 16) = {3}",
+            "*(u64 *)({0} + 24) = {4}",
+            in(reg) to,
+            in(reg) first,
+            in(reg) second,
+            in(reg) third,
+            in(reg) fourth,
+            options(nostack, preserves_flags)
+        );
     }
+    #[cfg(not(target_arch = "bpf"))]
+    let _ = (to, first, second, third, fourth);
 }

@@ -75,9 +75,10 @@ pub(crate) extern "C" fn write_pieces(
             len: len as u32,
         };
         let size = size_of::<ArgvPiece>() as u64 + len;
-        // SAFETY: the piece is its head and PIECE_ARGV bytes.
-        let record =
-            unsafe { core::slice::from_raw_parts((&raw const *piece).cast::<u8>(), size as usize) };
+        // SAFETY: PIECE_ARGV bytes follow the head.
+        let record = unsafe {
+            core::slice::from_raw_parts((&raw const piece.head).cast::<u8>(), size as usize)
+        };
         if RING
             .output::<[u8]>(record, u64::from(BPF_RB_NO_WAKEUP))
             .is_err()

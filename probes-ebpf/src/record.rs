@@ -2,14 +2,17 @@
 //! argv.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
-use exectrail_common::record::{
-    Exec, FLAG_COMM_UNKNOWN, FLAG_CONTINUED, FLAG_INTERPRETED, FLAG_TAMPERED, HEAD_ARGV, KIND_EXEC,
-    MAX_FILENAME, Prefix,
+use exectrail_common::{
+    probe_config::FIELD_STACK_FILENAME,
+    record::{
+        Exec, FLAG_COMM_UNKNOWN, FLAG_CONTINUED, FLAG_INTERPRETED, FLAG_TAMPERED, HEAD_ARGV,
+        KIND_EXEC, MAX_FILENAME, Prefix,
+    },
 };
 
 use crate::{
     branchless::{differ, flag, less, opaque, select},
-    cgroup_names::name_cgroup,
+    cgroup_names::{is_unnamed, name_cgroup},
     config::config,
     early,
     ids::{Ids, cgroup},
@@ -40,13 +43,19 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let env_end: u64 = mm.load(field!(mm_env_end));
     let argv_len = arg_end.wrapping_sub(arg_start);
 
-    let kept = early::kept(task.tgid());
+    // Stored at once, as the program has little stack.
+    let kept = early::kept(task);
+    // SAFETY: `comm` is 16 bytes at an offset that is a multiple of 8.
+    unsafe { *(&raw mut scratch.head.comm).cast::<[u64; 2]>() = kept.comm };
+    scratch.strings.slot = kept.slot;
     let paths_len = origin::write(task, bprm, kept.caps, scratch, u64::from(LANE));
     let mut flags =
         flag(kept.comm_unknown, FLAG_COMM_UNKNOWN) | flag(bprm.is_interpreted(), FLAG_INTERPRETED);
     let ids = Ids::of(task, scope, &mut flags);
     let cgroup_id = cgroup(task, &mut flags);
-    name_cgroup(task.address(), cgroup_id, u64::from(LANE));
+    if is_unnamed(scratch, cgroup_id) {
+        name_cgroup(task.address(), cgroup_id, u64::from(LANE));
+    }
 
     let wanted = argv_len.min(u64::from(config!(max_argv_bytes)));
     let exec = bprm.exec();
@@ -61,7 +70,6 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     strings.wanted = opaque(wanted).min(HEAD_ARGV as u64);
     strings.start = start;
     strings.execs = execs;
-    strings.slot = kept.slot;
     strings.paths_len = paths_len as u32;
     copy_strings(u64::from(LANE));
     // The verifier knows nothing about values that a separate function has written, so the lengths
@@ -70,7 +78,12 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let taken = opaque(scratch.strings.argv_len.into()).min(HEAD_ARGV as u64);
     flags |=
         scratch.strings.flags as u16 | flag(less(HEAD_ARGV as u32, wanted as u32), FLAG_CONTINUED);
-    let stacks = stack_filename(u64::from(LANE));
+    // A constant to the verifier.
+    let stacks = if config!(fields) & FIELD_STACK_FILENAME != 0 {
+        stack_filename(u64::from(LANE))
+    } else {
+        0
+    };
     // The kernel computes `env_end` from the lengths of the strings on the stack
     // (`create_elf_tables`, fs/binfmt_elf.c). So a wrong value also shows that the strings were
     // changed.
@@ -97,8 +110,6 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     head.argv_len = argv_len.min(u64::from(u32::MAX)) as u32;
     head.argv_early = scratch.strings.argv_early;
     head.argv_head = taken as u32;
-    // SAFETY: `comm` is 16 bytes at an offset that is a multiple of 8.
-    unsafe { *(&raw mut scratch.head.comm).cast::<[u64; 2]>() = kept.comm };
 
     let size = size_of::<Exec>() as u64 + paths_len + taken + filename_len + stack_len;
     // SAFETY: the scratch value is longer than its head and the four bounded parts.

@@ -85,7 +85,7 @@ pub(crate) fn exclude<const LANE: u32>(task: Task, bprm: Binprm, _: Lane<LANE>) 
     }
     let comm = if rules!(comm) != 0 {
         // No rule matches an unknown comm.
-        early::kept(task.tgid()).comm
+        early::kept(task).comm
     } else {
         [0; 2]
     };

@@ -17,6 +17,12 @@ impl File {
         )
     }
 
+    /// `struct dentry *`
+    #[inline(always)]
+    pub(crate) fn dentry(self) -> KernelPtr {
+        self.0.follow(field!(file_dentry))
+    }
+
     /// `struct inode *`
     #[inline(always)]
     pub(crate) fn inode(self) -> KernelPtr {

@@ -11,6 +11,7 @@ pub(crate) mod pointer;
 mod task;
 
 pub(crate) use binprm::Binprm;
+pub(crate) use file::File;
 pub(crate) use pid_ns::{MAX_PID_NS_LEVELS, PidNs};
 pub(crate) use pointer::{KernelPtr, field};
 pub(crate) use task::Task;

@@ -86,7 +86,7 @@ impl KernelPtr {
 
     /// Follows the pointer in a field.
     #[inline(always)]
-    pub(super) fn follow<const INDEX: usize>(self, field: Field<INDEX>) -> Self {
+    pub(crate) fn follow<const INDEX: usize>(self, field: Field<INDEX>) -> Self {
         let address: u64 = self.load(field);
         Self(address as *const u8)
     }

@@ -4,7 +4,8 @@
 use std::{fmt, str::FromStr};
 
 use exectrail_common::probe_config::{
-    FIELD_CAP_GAINED, FIELD_CGROUP_NAMES, FIELD_CWD, FIELD_EXE, FIELD_RELATIVE_CWD, FIELD_TTY,
+    FIELD_CAP_GAINED, FIELD_CGROUP_NAMES, FIELD_CWD, FIELD_EXE, FIELD_RELATIVE_CWD,
+    FIELD_STACK_FILENAME, FIELD_TTY,
 };
 
 /// Defines [`Key`]: each key with its name and the smallest set that has it.
@@ -101,7 +102,7 @@ keys! {
     FilenameTruncated "filename_truncated" Default,
     ArgvUnprotectedFrom "argv_unprotected_from" Default,
     Tampered "tampered" Default,
-    StackFilename "stack_filename" Default,
+    StackFilename "stack_filename" All,
     Redacted "redacted" Default,
     ArgvContinues "argv_continues" Default,
     Cut "cut" Default,
@@ -193,7 +194,7 @@ impl KeySet {
         use Key::{
             CapGained, ContainerId, Cwd, CwdDeleted, CwdTruncated, CwdUnreachable, Deleted, Dev,
             Exe, ExeTruncated, ExeUnreachable, Ino, Memfd, NestedContainerId, Nlink, ParentExe,
-            Tty, UpperLayer,
+            StackFilename, Tty, UpperLayer,
         };
         let exe = [
             Exe,
@@ -222,6 +223,7 @@ impl KeySet {
             (&[Tty], FIELD_TTY),
             (&[CapGained], FIELD_CAP_GAINED),
             (&[ContainerId, NestedContainerId], FIELD_CGROUP_NAMES),
+            (&[StackFilename], FIELD_STACK_FILENAME),
         ] {
             if self.has_any(keys) {
                 fields |= field;
@@ -273,7 +275,11 @@ mod tests {
             KeySet::default().without(Key::Tty).probe_fields(),
             default & !FIELD_TTY
         );
-        assert_ne!(KeySet::of(Fields::All).probe_fields() & FIELD_CWD, 0);
+        let all = KeySet::of(Fields::All).probe_fields();
+        assert_eq!(
+            all,
+            default & !FIELD_RELATIVE_CWD | FIELD_CWD | FIELD_STACK_FILENAME
+        );
     }
 
     #[test]

@@ -40,15 +40,13 @@ pub(super) fn load(
     loader
         .btf(None)
         .verifier_log_level(verifier_log_level())
-        .override_global("OFFSETS", bytes_of(&kernel.offsets), true)
-        .override_global("CONFIG", bytes_of(&config), true)
         .override_global("EXEC_CALLS", bytes_of(&exec_calls), true)
         .override_global("RULES", bytes_of(&rules), true)
         .override_global("RATE", bytes_of(&rate), true);
     for (map, entries) in sizes(options, lanes, cpus) {
         loader.map_max_entries(map, entries);
     }
-    let ebpf = loader.load(&object(&kernel.offsets)?)?;
+    let ebpf = loader.load(&object(&kernel.offsets, &config)?)?;
     Ok((ebpf, config))
 }
 

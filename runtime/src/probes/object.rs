@@ -1,8 +1,12 @@
-//! The programs as they are loaded, with the offsets of this kernel's fields.
+//! The programs as they are loaded, with the offsets of this kernel's fields and the configuration.
 
 use aya::include_bytes_aligned;
 use bytemuck::{bytes_of, cast_slice};
-use exectrail_common::offsets::{ABSENT, Offsets};
+use exectrail_common::{
+    constants::word,
+    offsets::{ABSENT, Offsets},
+    probe_config::ProbeConfig,
+};
 
 use super::error::AttachError;
 
@@ -13,8 +17,11 @@ pub(super) static OBJECT: &[u8] =
 /// Position in the object of each offset of a kernel field, and the field of [`Offsets`] for it.
 static FIELD_LOADS: &[(usize, usize)] = &include!(concat!(env!("OUT_DIR"), "/field_loads.rs"));
 
-/// The object with the offsets of this kernel.
-pub(super) fn object(offsets: &Offsets) -> Result<Vec<u8>, AttachError> {
+/// Position in the object of each constant, and the index of its word.
+static CONSTANTS: &[(usize, usize)] = &include!(concat!(env!("OUT_DIR"), "/constants.rs"));
+
+/// The object with the offsets of this kernel and this configuration.
+pub(super) fn object(offsets: &Offsets, config: &ProbeConfig) -> Result<Vec<u8>, AttachError> {
     let mut object = OBJECT.to_vec();
     let fields: &[u32] = cast_slice(bytes_of(offsets));
     for (at, field) in FIELD_LOADS {
@@ -22,10 +29,20 @@ pub(super) fn object(offsets: &Offsets) -> Result<Vec<u8>, AttachError> {
         // No program executes a load of an absent field; the verifier does not reach it either.
         let offset = if offset == ABSENT { 0 } else { offset };
         let near = i16::try_from(offset).map_err(|_| AttachError::FarField(offset))?;
-        object
-            .get_mut(*at..*at + size_of::<i16>())
-            .ok_or(AttachError::Missing("load of a field"))?
-            .copy_from_slice(&near.to_ne_bytes());
+        put(&mut object, *at, &near.to_ne_bytes())?;
+    }
+    for (at, index) in CONSTANTS {
+        let word = word(*index, config, offsets).ok_or(AttachError::Missing("constant"))?;
+        put(&mut object, *at, &word.to_ne_bytes())?;
     }
     Ok(object)
+}
+
+/// Replaces the bytes at this position.
+fn put(object: &mut [u8], at: usize, bytes: &[u8]) -> Result<(), AttachError> {
+    object
+        .get_mut(at..at + bytes.len())
+        .ok_or(AttachError::Missing("instruction"))?
+        .copy_from_slice(bytes);
+    Ok(())
 }

@@ -10,8 +10,9 @@ use exectrail_common::{
     map_memory::early_slots,
     offsets::ABSENT,
     probe_config::{
-        FIELD_CAP_GAINED, FIELD_CGROUP_NAMES, FIELD_CWD, FIELD_EXE, FIELD_RELATIVE_CWD, FIELD_TTY,
-        HIERARCHY_DEFAULT, HIERARCHY_NONE, HIERARCHY_V1, ProbeConfig,
+        FIELD_CAP_GAINED, FIELD_CGROUP_NAMES, FIELD_CWD, FIELD_EXE, FIELD_RELATIVE_CWD,
+        FIELD_STACK_FILENAME, FIELD_TTY, HIERARCHY_DEFAULT, HIERARCHY_NONE, HIERARCHY_V1,
+        ProbeConfig,
     },
 };
 use exectrail_preflight::{Hierarchy, Kernel};
@@ -65,6 +66,7 @@ fn fields(wanted: u32, kernel: &Kernel, hierarchy: u32) -> u32 {
             kernel.read_kernel && kernel.offsets.has_paths()
         }
         FIELD_TTY => kernel.offsets.has_tty(),
+        FIELD_STACK_FILENAME => true,
         FIELD_CGROUP_NAMES => kernel.read_kernel && hierarchy != HIERARCHY_NONE,
         _ => kernel.offsets.cred_cap_permitted != ABSENT,
     };
@@ -75,6 +77,7 @@ fn fields(wanted: u32, kernel: &Kernel, hierarchy: u32) -> u32 {
         FIELD_TTY,
         FIELD_CAP_GAINED,
         FIELD_CGROUP_NAMES,
+        FIELD_STACK_FILENAME,
     ]
     .into_iter()
     .filter(|field| wanted & field != 0 && readable(*field))

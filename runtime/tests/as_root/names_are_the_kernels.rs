@@ -138,7 +138,7 @@ fn scene(flags: &[&str]) -> Scene {
 #[ignore = "needs root: cargo xtask test"]
 fn nobody_writes_another_name_or_other_arguments_into_a_line() {
     needs_kernel!();
-    let scene = scene(&[]);
+    let scene = scene(&["--fields", "all"]);
     let Some(rounds) = write_to(&scene, |scene| tampered(&scene.sidecar.lines()) >= 3) else {
         not_here("names", "no write was in time");
         return;

@@ -278,6 +278,39 @@ fn a_long_path_is_cut_and_flagged() {
 }
 
 /// Bytes that are not text, and names that are too long for the room in `struct dentry` itself.
+/// The probes read short names and long ones, and the last few and those above, in different ways.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_path_is_whole_at_any_depth_with_names_of_any_length() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let mut programs = Vec::new();
+    for depth in [1, 2, 5, 6, 7, 8, 9, 20] {
+        for (length, long) in [(1, 1), (31, 31), (7, 32), (31, 255)] {
+            // A long name first or last, and short ones else. The whole has fewer than 1,000 bytes.
+            for place in [0, depth - 1] {
+                let names = (0..depth).map(|at| {
+                    let length = if at == place { long } else { length };
+                    format!("{depth:02}{at:02}").repeat(64)[..length].to_owned()
+                });
+                let program = names.collect::<PathBuf>().join(format!("{length}-{place}"));
+                programs.push(program);
+            }
+        }
+    }
+    programs.dedup();
+    let script: Vec<String> = programs
+        .iter()
+        .map(|name| text(&program(&pod, text(name))).to_owned())
+        .collect();
+    let lines = lines_of(&pod, &[], &script.join("; "));
+    for program in &script {
+        let event = one(&lines, program);
+        assert_eq!(event["exe"], **program, "{event}");
+        assert!(event.get("exe_truncated").is_none(), "{event}");
+    }
+}
+
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn any_name_is_shown_without_loss() {

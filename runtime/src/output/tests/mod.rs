@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::event::keys::Fields;
 
 mod bounded;
 
@@ -140,7 +141,9 @@ fn a_stack_that_was_written_to_is_flagged() {
             parent: None,
             containers: None,
         };
-        writer(OutputFormat::Json).write(&mut line, ts().into(), &Event::Exec(event));
+        // `stack_filename` is not among the default keys.
+        let mut writer = writer(OutputFormat::Json).with_keys(KeySet::of(Fields::All));
+        writer.write(&mut line, ts().into(), &Event::Exec(event));
         serde_json::from_slice::<Value>(&line).unwrap()["fields"]["event"].clone()
     };
     let whole = b"uname\0-a\0";

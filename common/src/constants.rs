@@ -1,0 +1,26 @@
+//! The constants of the probes: what stands for them in the object file, and their values.
+//!
+//! A constant is part of an instruction that sets a register. User space puts the value in before
+//! it loads the object. So the probes read no memory for it, and the verifier knows the value.
+
+use bytemuck::{bytes_of, cast_slice};
+
+use crate::{offsets::Offsets, probe_config::ProbeConfig};
+
+/// In the object file, an instruction that sets a register to a word of the constants does not have
+/// the word yet: it has this number plus the index of the word. No other instruction of the object
+/// has a number near it.
+pub const FIRST_CONSTANT: i32 = 0x7e57_0000;
+
+/// Number of 32-bit words of [`ProbeConfig`], which are the first. Those of [`Offsets`] follow.
+pub const CONFIG_WORDS: usize = size_of::<ProbeConfig>() / size_of::<u32>();
+
+/// Number of words.
+pub const WORDS: usize = CONFIG_WORDS + size_of::<Offsets>() / size_of::<u32>();
+
+/// The word at `index`, if there are as many.
+pub fn word(index: usize, config: &ProbeConfig, offsets: &Offsets) -> Option<u32> {
+    let config: &[u32] = cast_slice(bytes_of(config));
+    let offsets: &[u32] = cast_slice(bytes_of(offsets));
+    config.iter().chain(offsets).nth(index).copied()
+}

@@ -1,0 +1,96 @@
+//! The last names of the path of the file that runs, as far as they can be read by direct loads:
+//! each short name in the mount that the file is on. Most paths end there. [`crate::paths`] reads
+//! the rest by helper, which takes three times as long for a name.
+
+use core::mem::offset_of;
+
+use exectrail_common::record::{PATH_DELETED, PATH_READ};
+
+use crate::{
+    branchless::{differ, flag, opaque, select},
+    config::offset,
+    kernel::{Task, field},
+    maps::{Entry, Place, SHORT_NAME, Scratch},
+    paths::store,
+};
+
+/// Maximum number of names that are read here.
+const NEAR_NAMES: u64 = 8;
+/// Room for them, a power of two.
+const ROOM: u64 = NEAR_NAMES * SHORT_NAME as u64;
+
+/// Copies names of the path of the file that `task` runs to the beginning of the tail. Returns
+/// whether the path is complete: it has come to the root of the process. Otherwise
+/// [`crate::paths::copy_paths`] continues it.
+///
+/// What is not needed in the loop is stored before it or loaded after it, as the program has little
+/// stack.
+#[inline(always)]
+pub(crate) fn copy_near_names(task: Task, scratch: *mut Scratch) -> bool {
+    // SAFETY: places inside the live map value.
+    let (paths, tail) = unsafe {
+        let tail = (&raw mut (*scratch).tail).cast::<u8>();
+        (&raw mut (*scratch).paths, tail)
+    };
+    let exe = task.exe();
+    let mut entry = exe.dentry();
+    let start = offset!(dentry_hash_pprev);
+    let pprev: u64 = entry.field(start).load_at(offset_of!(Entry, pprev) as u32);
+    let parent = entry.follow(field!(dentry_parent));
+    // The root of a file system is in no directory either (`d_unlinked`, include/linux/dcache.h).
+    let deleted = (differ(pprev, 0) ^ 1) & differ(parent.number(), entry.number());
+    // SAFETY: a field of the live map value.
+    unsafe { (*paths).deleted = flag(deleted, PATH_DELETED).into() };
+    let Place {
+        mnt, mount_root, ..
+    } = exe.place();
+    let root = task.root();
+    // The root of the process, if that is in the same mount.
+    let end = select(differ(mnt, root.mnt), mount_root, root.dentry);
+    let (mut len, mut names) = (0, 0);
+    for _ in 0..NEAR_NAMES {
+        let address = entry.number();
+        let above = entry.follow(field!(dentry_parent));
+        // An entry without a directory is its own parent: a memfd.
+        if address == end || address == mount_root || address == above.number() {
+            break;
+        }
+        let fields = entry.field(start);
+        let length: u32 = fields.load_at(offset_of!(Entry, length) as u32);
+        let name: u64 = fields.load_at(offset_of!(Entry, name) as u32);
+        let inside = offset_of!(Entry, short_name) as u32;
+        if length >= SHORT_NAME as u32 || name != address.wrapping_add((start + inside).into()) {
+            break;
+        }
+        // Not by a loop, whose offsets the verifier would not know.
+        let words: [u64; SHORT_NAME / 8] = [
+            fields.load_at(inside),
+            fields.load_at(inside + 8),
+            fields.load_at(inside + 16),
+            fields.load_at(inside + 24),
+        ];
+        // The verifier does not know how long all the names are. A mask leaves it no other path.
+        let at = (opaque(len) & (ROOM - 1)) as usize;
+        // SAFETY: after this room, the tail has more than a short name.
+        unsafe { store(tail.add(at), words) };
+        len += u64::from(length) + 1;
+        names += 1;
+        entry = above;
+    }
+    let dentry = entry.number();
+    // Volatile: the compiler would call a function to copy neighbours.
+    // SAFETY: fields of the live map value.
+    unsafe {
+        if dentry == root.dentry && mnt == root.mnt {
+            (&raw mut (*paths).exe_len).write_volatile(len as u32);
+            (*paths).exe_flags |= u32::from(PATH_READ) | (*paths).deleted as u32;
+            return true;
+        }
+        (&raw mut (*paths).at.mnt).write_volatile(mnt);
+        (&raw mut (*paths).at.dentry).write_volatile(dentry);
+        (&raw mut (*paths).at.mount_root).write_volatile(mount_root);
+        (&raw mut (*paths).len).write_volatile(len);
+        (&raw mut (*paths).steps).write_volatile(names);
+    }
+    false
+}
