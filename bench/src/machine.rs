@@ -11,8 +11,8 @@ pub(crate) struct Machine {
     pub(crate) processor: String,
     pub(crate) cpus: usize,
     pub(crate) virtual_machine: bool,
-    /// Load average over one minute at the start of the run. A build that ended just before still
-    /// raises it.
+    /// Load average over one minute at the start of the measurements. A build that ended just
+    /// before still raises it.
     pub(crate) load: String,
     pub(crate) at: String,
 }
@@ -39,7 +39,7 @@ impl Machine {
                     .next()
                     .unwrap_or_default()
             ),
-            // Of arm64 processors /proc/cpuinfo has neither a name nor `flags`.
+            // On arm64, /proc/cpuinfo has neither `model name` nor `flags`.
             processor: Some(field("model name"))
                 .filter(|name| !name.is_empty())
                 .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),

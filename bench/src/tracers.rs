@@ -1,4 +1,5 @@
-//! The tracers that are compared: nothing, the floor, exectrail, and other tools.
+//! The tracers that are compared: nothing, the floor, exectrail, and its peers, tools of other
+//! projects.
 
 use std::{
     fs,
@@ -27,11 +28,11 @@ use crate::{
 pub(crate) enum Tracer {
     /// No tracer.
     Nothing,
-    /// A program on `tp_btf/sched_process_exec` that does hardly anything.
+    /// A program on `tp_btf/sched_process_exec` that does nothing, or hardly anything.
     Floor(Work),
     /// exectrail, as a sidecar of the pod.
     Exectrail,
-    /// A peer of exectrail.
+    /// A tool of another project.
     Peer(&'static Peer),
 }
 
@@ -40,7 +41,7 @@ const START: Duration = Duration::from_secs(20);
 /// Time that a tracer gets to end; then its processes are killed.
 const END: Duration = Duration::from_secs(3);
 
-/// A tracer of another project, which traces the whole machine.
+/// A tool of another project, which traces the whole machine.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
@@ -130,8 +131,8 @@ pub(crate) struct Running {
     /// A directory for the tracer's own files.
     _directory: TempDir,
     worker: u32,
-    /// Its processes, whose processor time and eBPF programs are measured. The floor's programs are
-    /// held by this process; empty if there is no tracer.
+    /// The processes whose processor time and eBPF programs are measured: those of the tracer; for
+    /// the floor, the benchmark itself; for no tracer, none.
     pub(crate) family: Vec<u32>,
 }
 
@@ -193,7 +194,7 @@ pub(crate) fn start(
     Ok(Running {
         _floor: None,
         worker: descendant(program.id(), process)
-            .with_context(|| format!("it has no process {process}"))?,
+            .with_context(|| format!("the tracer has no process named {process}"))?,
         family: family(program.id()),
         program: Some(program),
         _directory: directory,

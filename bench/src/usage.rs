@@ -75,7 +75,8 @@ pub(crate) fn programs(family: &[u32]) -> BTreeMap<u32, Program> {
         .collect()
 }
 
-/// Run time between two measurements of the same programs, by name.
+/// Run time of the programs in `after` since `before`, added up by name. That of a program which
+/// was not there before counts as a whole.
 pub(crate) fn spent(
     before: &BTreeMap<u32, Program>,
     after: &BTreeMap<u32, Program>,

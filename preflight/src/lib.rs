@@ -18,6 +18,7 @@ pub mod attach_points;
 mod bpf;
 pub mod btf;
 pub mod byte_units;
+mod cgroup_hierarchy;
 mod checks;
 pub mod cli;
 pub mod environment;
@@ -25,7 +26,6 @@ mod fields;
 #[expect(unsafe_code, reason = "maps the kernel's BTF")]
 mod files;
 mod format;
-mod hierarchy;
 mod obstacle;
 pub mod offsets;
 mod options;
@@ -35,10 +35,10 @@ pub mod sizes;
 pub mod values;
 
 pub use bpf::verifier_reason;
+pub use cgroup_hierarchy::Hierarchy;
 pub use checks::run;
 pub use fields::{Field, FieldValue};
 pub use format::{Format, Text};
-pub use hierarchy::Hierarchy;
 pub use obstacle::Obstacle;
 pub use options::{DEFAULT_MAX_ARGV_BYTES, DEFAULT_RING_BYTES, Options, Roots, pending_argv_bytes};
 pub use release::KernelVersion;

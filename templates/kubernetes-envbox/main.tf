@@ -48,7 +48,8 @@ module "exectrail" {
     user_email     = data.coder_workspace_owner.me.email
   }
 
-  # From the pod, where they may change: a claimed prebuilt workspace has its owner's name.
+  # Read from the pod, where they can change: a prebuilt workspace gets its owner's name when it is
+  # claimed.
   labels_from_pod = {
     workspace_name = "com.coder.workspace.name"
     user_id        = "com.coder.user.id"

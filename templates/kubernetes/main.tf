@@ -75,7 +75,8 @@ module "exectrail" {
     user_email     = data.coder_workspace_owner.me.email
   }
 
-  # From the pod, where they may change: a claimed prebuilt workspace has its owner's name.
+  # Read from the pod, where they can change: a prebuilt workspace gets its owner's name when it is
+  # claimed.
   labels_from_pod = {
     workspace_name = "com.coder.workspace.name"
     user_id        = "com.coder.user.id"
@@ -122,7 +123,7 @@ resource "kubernetes_deployment_v1" "main" {
       match_labels = local.selector
     }
 
-    # The home volume can be mounted once.
+    # Only one node at a time can mount the home volume, so the old pod has to end first.
     strategy {
       type = "Recreate"
     }

@@ -3,8 +3,8 @@
 //! It never makes a node unfit. The summary says so if there is no id.
 
 use super::node::Node;
+use crate::cgroup_hierarchy::Hierarchy;
 use crate::files;
-use crate::hierarchy::Hierarchy;
 use crate::offsets::Resolved;
 use crate::report::Check;
 

@@ -53,7 +53,7 @@ fn every_form_of_a_log_is_proved() {
 }
 
 #[test]
-fn in_every_form_a_missing_line_and_a_changed_byte_show() {
+fn a_missing_line_and_a_changed_byte_are_found_in_every_form() {
     let directory = tempfile::tempdir().unwrap();
     let lines = run("aabbccddeeff", 3);
     let mut removed = lines.clone();
@@ -70,7 +70,7 @@ fn in_every_form_a_missing_line_and_a_changed_byte_show() {
 }
 
 #[test]
-fn a_log_goes_on_in_the_next_file_also_within_a_line() {
+fn a_log_and_even_a_line_may_go_on_in_the_next_file() {
     let directory = tempfile::tempdir().unwrap();
     let file_of = |name, content: &str| file(directory.path(), name, content.as_bytes());
     let text = cri(&run("aabbccddeeff", 3));
@@ -87,7 +87,7 @@ fn a_log_goes_on_in_the_next_file_also_within_a_line() {
 }
 
 #[test]
-fn several_runs_have_a_line_each_and_a_total_and_faults_name_the_file() {
+fn several_runs_have_a_total_and_a_fault_names_its_line() {
     let directory = tempfile::tempdir().unwrap();
     let [one, two] = ["aa0000000000", "bb0000000000"].map(|id| run(id, 2));
     let one = file(directory.path(), "one", plain(&one).as_bytes());
@@ -110,7 +110,7 @@ fn a_damaged_or_cut_compressed_file_is_a_fault() {
     let directory = tempfile::tempdir().unwrap();
     let text = plain(&run("aabbccddeeff", 3));
     for (name, whole) in [("log.gz", gzip(&text)), ("log.zst", zstd(&text))] {
-        // Also if no line is whole.
+        // The second length is too short for a whole line.
         for length in [whole.len() - 9, 20] {
             let log = file(directory.path(), name, &whole[..length]);
             let output = exectrail_log(&["verify"], &[&log]);

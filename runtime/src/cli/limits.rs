@@ -1,4 +1,4 @@
-//! Flags that suppress execs.
+//! Flags that suppress events.
 
 use std::num::NonZeroU32;
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Flags that suppress execs.
+/// Flags that suppress events.
 #[derive(Debug, Args)]
 pub(crate) struct LimitArgs {
     /// Do not record execs with this filename, comm (of the caller) or uid; repeatable [env:
@@ -47,8 +47,8 @@ pub(crate) struct LimitArgs {
     )]
     pub rate_limit: Vec<RateLimit>,
 
-    /// Execs of a workspace that may come at once, beyond the --rate-limit [default: its number of
-    /// execs]
+    /// How many execs of a workspace may come at once before --rate-limit suppresses any [default:
+    /// the number in --rate-limit]
     #[arg(
         long,
         env = "EXECTRAIL_RATE_BURST",
@@ -102,7 +102,8 @@ impl LimitArgs {
     }
 }
 
-/// The rules may have this part of a line. Labels have a quarter, and other keys less.
+/// The rules may take one half of a line: its length divided by this. Labels may take a quarter,
+/// and other keys take less.
 const SHARE: usize = 2;
 
 /// Bytes of all rules in JSON, as the first line lists them.

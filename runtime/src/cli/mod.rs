@@ -1,22 +1,23 @@
-//! The command line. Each flag is documented where it is declared, here or in the crate that shares
-//! it; help and completions are generated from that.
+//! The command line. Each flag is documented where it is declared, in this module or in the crate
+//! whose flags it includes (`preflight`, `reader`); help and completions are generated from that.
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use exectrail_preflight::{cli::PreflightArgs, environment};
 use exectrail_reader::VerifyArgs;
 
-use crate::config::{self, Config, DEFAULT_INIT_ADDRESS, OutputFormat, SinkPath, ValueError};
+use crate::config::{self, ValueError};
 
 mod advice;
 mod announce;
 mod labels;
 mod limits;
 mod manual;
-mod record;
+mod recording;
 mod run;
+mod sidecar;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -28,8 +29,9 @@ pub(crate) use advice::advise;
 pub(crate) use announce::{AnnounceArgs, ReadyArgs};
 pub(crate) use labels::LabelArgs;
 pub(crate) use limits::LimitArgs;
-pub(crate) use record::RecordArgs;
+pub(crate) use recording::RecordingArgs;
 pub(crate) use run::RunArgs;
+pub(crate) use sidecar::SidecarArgs;
 pub(crate) use stage::Stage;
 
 /// Records every program executed in a workspace, one JSON line per exec.
@@ -90,105 +92,6 @@ pub(crate) enum Command {
     PidNsInit(PidNsInitArgs),
 }
 
-/// The sidecar's flags.
-#[derive(Debug, Args)]
-pub(crate) struct SidecarArgs {
-    /// Address to listen at for the workspace's announcement
-    ///
-    /// The containers of a pod share one network namespace, so 127.0.0.1 is enough, and no other
-    /// pod can connect to it.
-    #[arg(
-        long,
-        env = "EXECTRAIL_INIT_ADDRESS",
-        value_name = "ADDRESS",
-        default_value_t = DEFAULT_INIT_ADDRESS,
-        value_parser = config::address
-    )]
-    pub init_address: SocketAddr,
-
-    /// Address at which Prometheus can scrape metrics, at /metrics; off by default
-    ///
-    /// Every client that can connect to it can read how many execs were recorded, lost and
-    /// suppressed.
-    #[arg(
-        long,
-        env = "EXECTRAIL_METRICS_ADDRESS",
-        value_name = "ADDRESS",
-        value_parser = config::address
-    )]
-    pub metrics_address: Option<SocketAddr>,
-
-    /// How long to wait for a first workspace before exiting with status 1; 0 waits forever
-    #[arg(
-        long,
-        env = "EXECTRAIL_STARTUP_TIMEOUT",
-        value_name = "DURATION",
-        default_value = "15m",
-        value_parser = config::duration
-    )]
-    pub startup_timeout: Duration,
-
-    /// Trace the sidecar's own PID namespace, for pods with shareProcessNamespace: true
-    #[arg(
-        long,
-        env = "EXECTRAIL_USE_LOCAL_PIDNS",
-        value_parser = config::truth
-    )]
-    pub use_local_pidns: bool,
-
-    /// Trace announced namespaces only, and no other container of the pod
-    #[arg(
-        long,
-        env = "EXECTRAIL_ANNOUNCED_ONLY",
-        value_parser = config::truth
-    )]
-    pub announced_only: bool,
-
-    /// Directory that keeps the list of traced workspaces, for a restart of the sidecar
-    ///
-    /// Without it, a sidecar that restarts finds its workspace at the next exec in it. With
-    /// --announced-only, or if the network is shared with more than the pod and no cgroup is named
-    /// after the pod, the sidecar finds the workspace only when that announces itself again. Give
-    /// each sidecar its own volume (an emptyDir) that the workspace does not mount.
-    #[arg(long, env = "EXECTRAIL_STATE_DIR", value_name = "DIRECTORY")]
-    pub state_dir: Option<PathBuf>,
-
-    /// Name of the node, for the first line of the log
-    ///
-    /// In a pod, set EXECTRAIL_NODE from the field spec.nodeName. The name must be one that
-    /// Kubernetes accepts for a node: an RFC 1123 subdomain of at most 253 bytes.
-    #[arg(
-        long,
-        env = "EXECTRAIL_NODE",
-        value_name = "NAME",
-        value_parser = config::node
-    )]
-    pub node: Option<String>,
-
-    /// How long to answer announcements with the reason (503) when tracing is impossible
-    #[arg(
-        long,
-        env = "EXECTRAIL_REFUSAL_GRACE",
-        value_name = "DURATION",
-        default_value = "10s",
-        value_parser = config::duration
-    )]
-    pub refusal_grace: Duration,
-
-    /// How to write events
-    #[arg(
-        long,
-        env = "EXECTRAIL_OUTPUT",
-        value_name = "FORMAT",
-        default_value = "json"
-    )]
-    pub output: OutputFormat,
-
-    /// What is recorded, and how.
-    #[command(flatten)]
-    pub record: RecordArgs,
-}
-
 /// Flags of `install`.
 #[derive(Debug, Args)]
 pub(crate) struct InstallArgs {
@@ -220,8 +123,8 @@ pub(crate) struct PidNsInitArgs {
     pub command: Vec<OsString>,
 }
 
-/// Reports what clap does not check itself as clap would: values of variables, files, and flags
-/// that do not go together.
+/// Reports, in clap's form, an error that clap cannot find: in values of variables and in files,
+/// and of flags that do not go together.
 pub(crate) fn usage(error: &ValueError) -> ExitCode {
     eprintln!("error: {error}\n\nFor more information, try '--help'.");
     ExitCode::from(2)
@@ -239,27 +142,4 @@ pub(crate) fn known_variables() -> Vec<String> {
     ];
     known.extend(lists.map(str::to_owned));
     known
-}
-
-impl SidecarArgs {
-    /// The checked configuration.
-    ///
-    /// # Errors
-    /// If a value in the environment is invalid, if a file cannot be used, or if values of flags do
-    /// not go together.
-    pub(crate) fn config(&self) -> Result<Config, ValueError> {
-        let mut config = self.record.config(self.output, SinkPath::Stdout)?;
-        config.init_address = self.init_address;
-        config.must_bind = false;
-        config.metrics_address = self.metrics_address;
-        config.startup_timeout = self.startup_timeout;
-        config.refusal_grace = self.refusal_grace;
-        config.tracing.use_local_pidns = self.use_local_pidns;
-        config.tracing.announced_only = self.announced_only;
-        config.tracing.drop_privileges = true;
-        config.tracing.state_dir.clone_from(&self.state_dir);
-        config.tracing.node.clone_from(&self.node);
-        config.tracing.restarts = true;
-        Ok(config)
-    }
 }

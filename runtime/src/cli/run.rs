@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::RecordArgs;
+use super::RecordingArgs;
 use crate::config::{Config, OutputFormat, Screen, SinkPath, ValueError};
 
 /// When to write colours.
@@ -76,7 +76,7 @@ pub(crate) struct RunArgs {
 
     /// What is recorded, and how.
     #[command(flatten)]
-    pub record: RecordArgs,
+    pub recording: RecordingArgs,
 
     /// The command to trace, and its arguments
     #[arg(
@@ -99,7 +99,7 @@ impl RunArgs {
         if self.quiet && self.output == OutputFormat::Json {
             return Err(ValueError::QuietJson);
         }
-        let mut config = self.record.config(self.output, SinkPath::Stderr)?;
+        let mut config = self.recording.config(self.output, SinkPath::Stderr)?;
         config.screen = self.screen();
         config.is_quiet = self.quiet;
         Ok(config)

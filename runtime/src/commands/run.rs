@@ -170,7 +170,7 @@ fn open(path: &Path, signals: &Signals) -> Result<SinkPath, LogFileError> {
 
 /// At the default level only warnings, so that diagnostics do not obscure the command's output.
 fn quieter(args: &RunArgs) -> crate::config::LogLevel {
-    match args.record.log_level {
+    match args.recording.log_level {
         crate::config::LogLevel::Info => crate::config::LogLevel::Warn,
         level => level,
     }

@@ -30,7 +30,7 @@ use crate::{
 
 /// Runs the sidecar until it stops.
 pub(crate) fn main(args: &SidecarArgs) -> ExitCode {
-    diagnostics::init(args.record.log_level, args.output);
+    diagnostics::init(args.recording.log_level, args.output);
     let names = environment::unknown(&known_variables());
     if !names.is_empty() {
         VariablesUnknown { names }.emit();

@@ -61,8 +61,8 @@ impl serde::Serialize for ContainerId {
 pub struct Containers {
     /// The outermost one: a container of the pod. No process in the pod can change its name.
     pub outermost: ContainerId,
-    /// The innermost one, if it differs from the outermost. A process that can create cgroups in
-    /// the workspace can choose its name.
+    /// The innermost one, if it differs from the outermost. A process of the
+    /// workspace that can create cgroups can choose the name of this one.
     pub innermost: Option<ContainerId>,
 }
 
@@ -153,12 +153,16 @@ mod tests {
         ] {
             assert_eq!(containers(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn an_id_of_zeros_is_a_container() {
         let zeros = "0".repeat(DIGITS);
         assert_eq!(containers(&zeros), Some(("000000000000".to_owned(), None)));
     }
 
     #[test]
-    fn no_level_is_no_container() {
+    fn a_record_without_levels_names_no_container() {
         let names = [b'0'; NAMES * CGROUP_NAME];
         for levels in [0, u64::MAX] {
             let head = CgroupNames {

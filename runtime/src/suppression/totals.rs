@@ -22,25 +22,25 @@ pub(crate) struct Suppression {
     pub cause: Cause,
     /// The number of events.
     pub count: u64,
-    /// Earliest time, boot clock, nanoseconds.
+    /// When the totals were read before: the events are later. Boot clock, nanoseconds.
     pub since: u64,
     /// Latest time, boot clock, nanoseconds.
     pub until: u64,
-    /// All suppressed events of this account since the start, of any cause, with these.
+    /// Number of events that were suppressed since the start, by any cause, these included.
     pub total: u64,
 }
 
-/// The account of all causes. It takes running totals, so no event counts twice.
+/// The totals of all causes that were reported. As they are running totals, no event counts twice.
 #[derive(Debug)]
 pub(crate) struct SuppressedTotals {
     reported: BTreeMap<Cause, u64>,
     total: u64,
-    /// Time of the last totals.
+    /// When totals were read last, boot clock, nanoseconds.
     read_at: u64,
 }
 
 impl SuppressedTotals {
-    /// An account without suppressed events before `now`.
+    /// Totals of nothing, from `now` on.
     pub(crate) fn new(now: u64) -> Self {
         Self {
             reported: BTreeMap::new(),

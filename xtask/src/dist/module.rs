@@ -32,8 +32,8 @@ pub(super) fn tarball() -> Result<Tarball> {
     Ok(tarball)
 }
 
-/// Checks that the unpacked module has all files. If Terraform is installed, checks that it can
-/// plan a configuration beside the module.
+/// Checks that the unpacked files are those of the repository. If Terraform or OpenTofu is
+/// installed, plans a configuration that uses the unpacked module.
 pub(super) fn check(tarball: &Path) -> Result<()> {
     let template = tempfile::tempdir()?;
     let mut unpack = command::new("tar");
@@ -57,7 +57,9 @@ pub(super) fn check(tarball: &Path) -> Result<()> {
         .into_iter()
         .find(|program| command::find(program).is_some())
     else {
-        progress::warning("the module's tarball is not planned: Terraform is not installed");
+        progress::warning(
+            "the module's tarball is not tested: neither terraform nor tofu is installed",
+        );
         return Ok(());
     };
     let main = format!(
@@ -80,7 +82,7 @@ pub(super) fn check(tarball: &Path) -> Result<()> {
         );
     }
     progress::note(format_args!(
-        "{}: plans with {terraform} from the directory that it is unpacked to",
+        "{}: {terraform} makes a plan with the unpacked module",
         name_of(tarball)
     ));
     Ok(())

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::crates::{crate_roots, name_of, root};
 
-/// Crates that have `unsafe` code, by their root file.
+/// The root files of the crates that may lack `forbid(unsafe_code)`.
 const EXCEPTIONS: [&str; 8] = [
     "preflight/src/lib.rs",
     "preflight/tests/denials_are_explained.rs",

@@ -41,7 +41,7 @@ fn lines_are_numbered_and_a_checkpoint_has_the_counts_so_far() {
 }
 
 #[test]
-fn a_checkpoint_claims_no_more_than_was_taken() {
+fn a_checkpoint_claims_no_later_time_than_was_accounted() {
     let mut out = Vec::new();
     let mut stream = begun();
     let until = |stream: &mut Stream| {

@@ -4,20 +4,20 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// A program of the node.
+/// The command that runs a program of the node, with the node's environment.
 pub(crate) fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     command
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", "/root")
-        // Without this, Go interrupts system calls of its threads to let others run, often in an
-        // emulated machine, and not all plug-ins repeat the call: "plugin type=\"loopback\" failed
-        // (add): interrupted system call".
+        // Without this, Go sends signals to its threads to switch between goroutines. In an
+        // emulated machine these often interrupt system calls, and not all network plug-ins repeat
+        // the call: "plugin type=\"loopback\" failed (add): interrupted system call".
         .env("GODEBUG", "asyncpreemptoff=1");
     command
 }
 
-/// Runs a program; returns its standard output. An error has all its output.
+/// Runs a program; returns its standard output. An error has all that the program wrote.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<String> {
     let output = command(program)
         .args(arguments)

@@ -6,8 +6,9 @@ use procfs_core::ProcessCGroup;
 
 use crate::offsets::Controllers;
 
-/// Controllers whose v1 hierarchies every pod is in, as runtimes use all of these. Others, such as
-/// `net_cls` or a named hierarchy, may be mounted on a node whose pods are in cgroup v2.
+/// Controllers whose v1 hierarchies every pod is in, as runtimes use all of these. The hierarchies
+/// of others, such as `net_cls`, and named ones are ignored: they may also be mounted on a node
+/// whose pods are in cgroup v2.
 const OF_PODS: [&str; 4] = ["pids", "memory", "cpu", "devices"];
 
 /// A hierarchy of cgroups.
@@ -27,11 +28,11 @@ pub enum Hierarchy {
 }
 
 impl Hierarchy {
-    /// The hierarchy among `cgroups`, those of a process in `/proc/PID/cgroup` (cgroups(7));
+    /// The hierarchy by `cgroups`, the lines of a process's `/proc/PID/cgroup` (cgroups(7));
     /// [`Hierarchy::None`] if the kernel lacks a field that the probes need to read cgroups.
     ///
     /// On a node with cgroup v1, runtimes put each container into a cgroup of the same name in the
-    /// hierarchy of each controller, so each of these hierarchies is suitable.
+    /// hierarchy of each controller, so one of them is enough: that of `pids` or else of `memory`.
     pub fn of(cgroups: &[ProcessCGroup], controllers: Controllers, offsets: &Offsets) -> Self {
         if !has_cgroups(offsets) {
             return Self::None;
@@ -63,7 +64,8 @@ impl Hierarchy {
     }
 }
 
-/// Whether the kernel has all cgroup fields that the probes read.
+/// Whether the kernel has the cgroup fields that the probes read; of the two arrays of ancestors,
+/// one is enough.
 fn has_cgroups(offsets: &Offsets) -> bool {
     let needed = [
         offsets.task_cgroups,

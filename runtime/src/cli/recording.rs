@@ -24,7 +24,7 @@ use crate::{
 
 /// Flags about what is recorded, and how; common to the sidecar and `run`.
 #[derive(Debug, Args)]
-pub(crate) struct RecordArgs {
+pub(crate) struct RecordingArgs {
     /// Labels of lines.
     #[command(flatten)]
     pub labels: LabelArgs,
@@ -43,11 +43,11 @@ pub(crate) struct RecordArgs {
 
     /// Record failed execs as well: ENOENT along PATH, EACCES, ENOEXEC, E2BIG and others
     ///
-    /// Without a value this is `fexit`, which costs other system calls nothing. It needs a kernel
-    /// that allows it, and a node has room for 36 to 40 sidecars with it. `sys-exit` has neither of
-    /// these limits, but costs every system call of the node. `any` is `fexit` or, if the kernel
-    /// refuses that, `sys-exit`. All of them need Linux 5.11. If the kernel refuses the hook,
-    /// exectrail reports that and records no failed execs.
+    /// Without a value this is `fexit`, which costs other system calls nothing. Not every kernel
+    /// has it, and a node has room for 36 to 40 sidecars with it. `sys-exit` has neither of these
+    /// limits, but costs every system call of the node. `any` is `fexit` or, if the kernel refuses
+    /// that, `sys-exit`. All of them need Linux 5.11. If the kernel refuses the hook, exectrail
+    /// reports that and records no failed execs.
     #[arg(
         long,
         env = "EXECTRAIL_FAILED_EXECS",
@@ -76,8 +76,8 @@ pub(crate) struct RecordArgs {
 
     /// Leave out this key of exec lines. May be repeated; in the variable, separated by commas
     ///
-    /// Paths, the terminal, gained capabilities and cgroup names are not read in the kernel either,
-    /// unless another key needs them.
+    /// Without the keys that need them, paths, the terminal, gained capabilities, cgroup names and
+    /// the filename on the stack are not read in the kernel either.
     #[arg(
         long,
         env = "EXECTRAIL_OMIT",
@@ -109,10 +109,10 @@ pub(crate) struct RecordArgs {
     #[arg(long, env = "EXECTRAIL_REDACT_KEY", value_name = "FILE")]
     pub redact_key: Option<PathBuf>,
 
-    /// How often to write a checkpoint, a line with all counts and the hash of all lines; or off
+    /// How often to write a checkpoint, with all counts and the hash of all lines, or `off`
     ///
-    /// `exectrail verify` then finds lines that were removed or changed later. `--output text` has
-    /// no such lines.
+    /// With checkpoints, `exectrail verify` finds lines that were removed or changed later.
+    /// `--output text` has none.
     #[arg(
         long,
         env = "EXECTRAIL_CHECKPOINT",
@@ -153,7 +153,7 @@ pub(crate) struct RecordArgs {
     pub log_level: LogLevel,
 }
 
-impl RecordArgs {
+impl RecordingArgs {
     /// The checked configuration of `run`, which waits for one announcement on the loopback
     /// address. For the sidecar, [`SidecarArgs::config`] replaces some of its values.
     ///
@@ -176,7 +176,7 @@ impl RecordArgs {
         }
         let longest_line = self.max_line_bytes as usize;
         let labels = self.labels.sources()?;
-        // Labels of files are checked when the files are read.
+        // Labels from label files are checked when these are read.
         Labels::within(&labels.flags, longest_line)?;
         Ok(Config {
             init_address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -196,7 +196,7 @@ impl RecordArgs {
                 },
                 use_local_pidns: false,
                 announced_only: true,
-                // The command keeps the capabilities of its caller.
+                // The command inherits the capabilities of its caller.
                 drop_privileges: false,
                 state_dir: None,
                 node: None,
