@@ -21,7 +21,7 @@ pub enum Hierarchy {
         /// Name of the controller.
         controller: &'static str,
         /// Its index in `css_set.subsys`.
-        place: u32,
+        index: u32,
     },
     /// No known hierarchy of pods.
     None,
@@ -56,9 +56,9 @@ impl Hierarchy {
         known
             .into_iter()
             .filter(|(controller, _)| v1.contains(controller))
-            .find_map(|(controller, place)| {
-                let place = place?;
-                Some(Self::Of { controller, place })
+            .find_map(|(controller, index)| {
+                let index = index?;
+                Some(Self::Of { controller, index })
             })
             .unwrap_or(Self::None)
     }
@@ -96,11 +96,11 @@ mod tests {
         let memory = Controllers { pids: None, ..all };
         let pids = Hierarchy::Of {
             controller: "pids",
-            place: 11,
+            index: 11,
         };
         let in_memory = Hierarchy::Of {
             controller: "memory",
-            place: 4,
+            index: 4,
         };
         let v1 = "12:pids:/kubepods/pod1/c\n5:cpu,memory:/kubepods/pod1/c\n1:name=systemd:/x\n";
         let hybrid = format!("{v1}0::/system.slice/containerd.service\n");

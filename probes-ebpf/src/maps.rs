@@ -182,10 +182,10 @@ pub(crate) const MAX_NAME: usize = 256;
 /// end behind [`MAX_PATH`].
 pub(crate) const PATHS: usize = 2 * (MAX_PATH + MAX_NAME);
 
-/// The addresses of a `struct vfsmount` and a `struct dentry`.
+/// A `struct path` of the kernel: the addresses of a `struct vfsmount` and a `struct dentry`.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct KernelPath {
     pub(crate) mnt: u64,
     pub(crate) dentry: u64,
     /// The entry at the root of the mount.
@@ -223,11 +223,11 @@ pub(crate) struct Entry {
 #[derive(Clone, Copy)]
 pub(crate) struct Paths {
     /// The working directory.
-    pub(crate) cwd: Place,
+    pub(crate) cwd: KernelPath,
     /// The root of the process.
-    pub(crate) root: Place,
+    pub(crate) root: KernelPath,
     /// Where the path that is being copied has come to.
-    pub(crate) at: Place,
+    pub(crate) at: KernelPath,
     /// The entry that was read last.
     pub(crate) entry: Entry,
     /// [`exectrail_common::record::PATH_DELETED`] if the path's end was deleted.

@@ -10,7 +10,7 @@ use crate::{
     branchless::{differ, flag, opaque, select},
     config::offset,
     kernel::{Task, field},
-    maps::{Entry, Place, SHORT_NAME, Scratch},
+    maps::{Entry, KernelPath, SHORT_NAME, Scratch},
     paths::store,
 };
 
@@ -41,9 +41,9 @@ pub(crate) fn copy_near_names(task: Task, scratch: *mut Scratch) -> bool {
     let deleted = (differ(pprev, 0) ^ 1) & differ(parent.number(), entry.number());
     // SAFETY: a field of the live map value.
     unsafe { (*paths).deleted = flag(deleted, PATH_DELETED).into() };
-    let Place {
+    let KernelPath {
         mnt, mount_root, ..
-    } = exe.place();
+    } = exe.path();
     let root = task.root();
     // The root of the process, if that is in the same mount.
     let end = select(differ(mnt, root.mnt), mount_root, root.dentry);

@@ -24,7 +24,7 @@ use crate::{
     config::{config, offset},
     kernel::File,
     kernel_read::read_u64,
-    maps::{Entry, MAX_NAME, Paths, Place, SCRATCH, SHORT_NAME},
+    maps::{Entry, KernelPath, MAX_NAME, Paths, SCRATCH, SHORT_NAME},
 };
 
 /// `OVERLAYFS_SUPER_MAGIC` (include/uapi/linux/magic.h).
@@ -146,7 +146,7 @@ extern "C" fn copy_name(lane: u64) -> u64 {
     };
     // SAFETY: as in `copy_paths`.
     let paths = unsafe { &mut (*scratch).paths };
-    let Place {
+    let KernelPath {
         mnt,
         dentry,
         mount_root,
@@ -165,7 +165,7 @@ extern "C" fn copy_name(lane: u64) -> u64 {
             return (END | PATH_UNREACHABLE).into();
         }
         let mnt = above.wrapping_add(offset!(mount_mnt).into());
-        paths.at = Place {
+        paths.at = KernelPath {
             mnt,
             dentry: read_u64(mount.wrapping_add(offset!(mount_mountpoint).into())),
             mount_root: read_u64(mnt.wrapping_add(offset!(vfsmount_root).into())),

@@ -1,17 +1,17 @@
 //! `struct file`, and the inode and file system that it points to.
 
 use super::pointer::{KernelPtr, field};
-use crate::maps::Place;
+use crate::maps::KernelPath;
 
 /// `struct file *`
 #[derive(Clone, Copy)]
 pub(crate) struct File(pub(super) KernelPtr);
 
 impl File {
-    /// Where the file is.
+    /// `struct path`
     #[inline(always)]
-    pub(crate) fn place(self) -> Place {
-        place(
+    pub(crate) fn path(self) -> KernelPath {
+        kernel_path(
             self.0.follow(field!(file_mnt)),
             self.0.follow(field!(file_dentry)),
         )
@@ -58,10 +58,10 @@ impl File {
     }
 }
 
-/// The place with this `struct vfsmount *` and `struct dentry *`.
+/// The `struct path` with this `struct vfsmount *` and `struct dentry *`.
 #[inline(always)]
-pub(super) fn place(mnt: KernelPtr, dentry: KernelPtr) -> Place {
-    Place {
+pub(super) fn kernel_path(mnt: KernelPtr, dentry: KernelPtr) -> KernelPath {
+    KernelPath {
         mnt: mnt.number(),
         dentry: dentry.number(),
         mount_root: mnt.follow(field!(vfsmount_root)).number(),

@@ -3,12 +3,12 @@
 use aya_ebpf::{helpers::bpf_get_current_task_btf, programs::BtfTracePointContext};
 
 use super::{
-    file::{File, place},
+    file::{File, kernel_path},
     pointer::{KernelPtr, field},
 };
 use crate::{
     config::{config, offset},
-    maps::Place,
+    maps::KernelPath,
 };
 
 /// `struct task_struct *`
@@ -88,8 +88,8 @@ impl Task {
     #[inline(always)]
     pub(crate) fn process_pid(self) -> KernelPtr {
         // `PIDTYPE_TGID` (include/linux/pid_types.h).
-        let place = offset!(signal_pids) + 8;
-        let pid: u64 = self.0.follow(field!(task_signal)).load_at(place);
+        let at = offset!(signal_pids) + 8;
+        let pid: u64 = self.0.follow(field!(task_signal)).load_at(at);
         KernelPtr::new(pid as *const u8)
     }
 
@@ -97,8 +97,8 @@ impl Task {
     #[inline(always)]
     pub(crate) fn session_id(self) -> u32 {
         // `PIDTYPE_SID` (include/linux/pid_types.h).
-        let place = offset!(signal_pids) + 24;
-        let pid: u64 = self.0.follow(field!(task_signal)).load_at(place);
+        let at = offset!(signal_pids) + 24;
+        let pid: u64 = self.0.follow(field!(task_signal)).load_at(at);
         // `numbers` is indexed by depth.
         KernelPtr::new(pid as *const u8).load_at(offset!(pid_numbers) + offset!(upid_nr))
     }
@@ -157,18 +157,18 @@ impl Task {
 
     /// The task's `struct cgroup_subsys_state` in the cgroup hierarchy of pods.
     #[inline(always)]
-    fn place(self) -> KernelPtr {
-        let place: u64 = self
+    fn css(self) -> KernelPtr {
+        let css: u64 = self
             .0
             .follow(field!(task_cgroups))
             .load_at(config!(css_set_cgroup));
-        KernelPtr::new(place as *const u8)
+        KernelPtr::new(css as *const u8)
     }
 
     /// Id of the cgroup, if that hierarchy is of cgroup v1.
     #[inline(always)]
     pub(crate) fn cgroup_id_v1(self) -> u64 {
-        self.place()
+        self.css()
             .follow(field!(css_cgroup))
             .follow(field!(cgroup_kn))
             .load(field!(kernfs_node_id))
@@ -177,7 +177,7 @@ impl Task {
     /// Id of the cgroup, if that hierarchy is the default one.
     #[inline(always)]
     pub(crate) fn cgroup_id_default(self) -> u64 {
-        self.place()
+        self.css()
             .follow(field!(cgroup_kn))
             .load(field!(kernfs_node_id))
     }
@@ -190,9 +190,9 @@ impl Task {
 
     /// The root of the process.
     #[inline(always)]
-    pub(crate) fn root(self) -> Place {
+    pub(crate) fn root(self) -> KernelPath {
         let fs = self.0.follow(field!(task_fs));
-        place(
+        kernel_path(
             fs.follow(field!(fs_root_mnt)),
             fs.follow(field!(fs_root_dentry)),
         )
@@ -200,9 +200,9 @@ impl Task {
 
     /// The working directory.
     #[inline(always)]
-    pub(crate) fn cwd(self) -> Place {
+    pub(crate) fn cwd(self) -> KernelPath {
         let fs = self.0.follow(field!(task_fs));
-        place(
+        kernel_path(
             fs.follow(field!(fs_pwd_mnt)),
             fs.follow(field!(fs_pwd_dentry)),
         )

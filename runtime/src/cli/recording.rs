@@ -92,7 +92,7 @@ pub(crate) struct RecordingArgs {
 
     /// Write `[redacted]` instead of secrets in command lines
     ///
-    /// The places are listed in the key `redacted` of each line. See docs/secrets.md for what is
+    /// The markers are listed in the key `redacted` of each line. See docs/secrets.md for what is
     /// covered, and what is not.
     #[arg(
         long,

@@ -169,15 +169,15 @@ impl Writer {
                 }
             }
             Event::ExecFailed(failed) => {
-                if let Some((texts, places)) = redacted::failed_exec(redactor, failed) {
+                if let Some((texts, markers)) = redacted::failed_exec(redactor, failed) {
                     let event = Event::ExecFailed(texts.apply(failed));
-                    return self.put(line, time, &event, Some(&Redaction::Other(places)));
+                    return self.put(line, time, &event, Some(&Redaction::Other(markers)));
                 }
             }
             Event::Exit(exit) => {
-                if let Some((exit, places)) = redacted::exit(redactor, exit) {
+                if let Some((exit, markers)) = redacted::exit(redactor, exit) {
                     let event = Event::Exit(&exit);
-                    return self.put(line, time, &event, Some(&Redaction::Other(places)));
+                    return self.put(line, time, &event, Some(&Redaction::Other(markers)));
                 }
             }
             Event::TracingStarted { .. } => self.json.redactor = Some(redactor.clone()),

@@ -243,6 +243,6 @@ pub(super) fn write(
     if let Some(redaction) = redaction
         && line.buffer.pop_if(|last| *last == b'\n').is_some()
     {
-        let _ = writeln!(line.buffer, " [{} redacted]", redaction.places().count());
+        let _ = writeln!(line.buffer, " [{} redacted]", redaction.markers().count());
     }
 }

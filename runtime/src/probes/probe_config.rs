@@ -92,9 +92,9 @@ fn hierarchy(process: &Process, kernel: &Kernel) -> (u32, u32) {
     let offsets = &kernel.offsets;
     match Hierarchy::of(&cgroups, kernel.controllers, offsets) {
         Hierarchy::Unified => (HIERARCHY_DEFAULT, offsets.css_set_dfl_cgrp),
-        Hierarchy::Of { place, .. } => {
+        Hierarchy::Of { index, .. } => {
             let pointer = size_of::<u64>() as u32;
-            (HIERARCHY_V1, offsets.css_set_subsys + place * pointer)
+            (HIERARCHY_V1, offsets.css_set_subsys + index * pointer)
         }
         Hierarchy::None => (HIERARCHY_NONE, 0),
     }

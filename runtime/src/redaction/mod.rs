@@ -107,7 +107,7 @@ impl Redactor {
         self.search.finds(bytes)
     }
 
-    /// Calls `each` with the number of each word, the word, and the places of secrets in it.
+    /// Calls `each` with the number of each word, the word, and the spans of secrets in it.
     /// `known`: whether any of the words [may have](Self::suspects) a known secret.
     /// `cut`: the end of the last word is missing.
     pub(crate) fn words<'a>(
@@ -130,7 +130,7 @@ impl Redactor {
         }
     }
 
-    /// Calls `found` once, with the places of all secrets in a text that is no argument, such as a
+    /// Calls `found` once, with the spans of all secrets in a text that is no argument, such as a
     /// filename. `cut`: its end is missing.
     pub(crate) fn text(&self, bytes: &[u8], cut: bool, found: impl FnOnce(&[Span])) {
         let mut spans = Spans::default();

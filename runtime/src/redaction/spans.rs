@@ -1,6 +1,6 @@
-//! The places of secrets in one word: sorted, merged, and bounded in number.
+//! The spans of secrets in one word: sorted, merged, and bounded in number.
 
-/// A place in a word, in bytes, and the rule that found it.
+/// A span in a word, in bytes, and the rule that found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     /// First byte.
@@ -11,15 +11,15 @@ pub(crate) struct Span {
     pub rule: &'static str,
 }
 
-/// Most places in one word. From the next place on, the word is redacted whole, so it has at most
+/// Most spans in one word. From the next span on, the word is redacted whole, so it has at most
 /// one marker more than this.
 const MOST: usize = 1_024;
-/// Number of places after which they are merged.
+/// Number of spans after which they are merged.
 const MERGE_AT: usize = 4 * MOST;
 /// The rule of the rest of a word that is redacted whole.
 const REST: &str = "many";
 
-/// The places in one word.
+/// The spans in one word.
 #[derive(Debug, Default)]
 pub(super) struct Spans {
     spans: Vec<Span>,
@@ -33,7 +33,7 @@ impl Spans {
         self.rest = None;
     }
 
-    /// Adds a place, unless it is empty.
+    /// Adds a span, unless it is empty.
     pub(super) fn push(&mut self, start: usize, end: usize, rule: &'static str) {
         if start >= end || self.rest.is_some_and(|rest| rest <= start) {
             return;
@@ -44,7 +44,7 @@ impl Spans {
         }
     }
 
-    /// Sorts and merges the places in a word of `len` bytes.
+    /// Sorts and merges the spans in a word of `len` bytes.
     pub(super) fn finish(&mut self, len: usize) -> &[Span] {
         self.merge();
         if let Some(rest) = self.rest {
@@ -67,7 +67,7 @@ impl Spans {
     }
 
     fn merge_overlaps(&mut self) {
-        // Of places that begin together, the longest gives its rule.
+        // Of spans that begin together, the longest gives its rule.
         self.spans
             .sort_unstable_by_key(|span| (span.start, usize::MAX - span.end));
         self.spans.dedup_by(|next, kept| {

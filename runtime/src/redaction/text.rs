@@ -58,7 +58,7 @@ struct Scan<'a, 's> {
     expected: Option<Expected>,
 }
 
-/// Adds the places of secrets in `text` to `spans`.
+/// Adds the spans of secrets in `text` to `spans`.
 pub(super) fn scan(search: &Search, text: Text<'_>, spans: &mut Spans) -> Option<Expected> {
     let mut programs = false;
     let mut scan = Scan {

@@ -52,7 +52,7 @@ impl Words {
         }
     }
 
-    /// Adds the places of secrets in the next word to `spans`. `cut`: the end of the word is
+    /// Adds the spans of secrets in the next word to `spans`. `cut`: the end of the word is
     /// missing.
     pub(super) fn next<'s>(
         &mut self,

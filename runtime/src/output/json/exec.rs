@@ -5,7 +5,7 @@ use exectrail_common::record::{EXE_UPPER_LAYER, PATH_CUT, PATH_DELETED, PATH_UNR
 use super::{
     keys::Keys,
     pieces::{escaped, push},
-    redacted::push_places,
+    redacted::push_markers,
     shortened::Shortened,
     text::{push_command_line, push_contents, push_word},
 };
@@ -174,7 +174,7 @@ pub(super) fn push_exec(
         let room = shortened
             .as_ref()
             .map_or(usize::MAX, |shortened| shortened.places);
-        push_places(out.line, redaction.places(), room);
+        push_markers(out.line, redaction.markers(), room);
     }
     if let Some(shortened) = shortened {
         out.if_true(Key::ArgvContinues, shortened.continues);

@@ -4,7 +4,7 @@ use exectrail_common::record::Exit;
 
 use super::{
     pieces::{escaped, lane, number, number_or_null, push, truth},
-    redacted::push_places,
+    redacted::push_markers,
     text::push_text,
 };
 use crate::output::{
@@ -33,7 +33,7 @@ pub(super) fn push_exit(line: &mut LineBuffer<'_>, exit: &Exit, redaction: Optio
     lane(line, exit.prefix.lane);
     number(line, r#","seq":"#, exit.prefix.seq);
     if let Some(redaction) = redaction {
-        push_places(line, redaction.places(), usize::MAX);
+        push_markers(line, redaction.markers(), usize::MAX);
     }
     push(line, "}");
 }

@@ -41,7 +41,7 @@ use envelope::{ROOM_AFTER_EVENT, close, open, push_line, push_run};
 use exec::push_exec;
 use exit::push_exit;
 pub use labels::Labels;
-use redacted::push_places;
+use redacted::push_markers;
 
 /// Room for the list of redacted places of a failed exec, and for its other keys.
 const PLACES_OF_FAILED: usize = 1_600;
@@ -117,9 +117,9 @@ pub(super) fn write(
                 && line.ends_with(b"}}}\n")
             {
                 line.truncate(line.len() - 4);
-                push_places(
+                push_markers(
                     &mut LineBuffer::unbounded(line),
-                    redaction.places(),
+                    redaction.markers(),
                     PLACES_OF_FAILED,
                 );
                 line.extend_from_slice(b"}}}\n");

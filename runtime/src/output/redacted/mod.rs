@@ -1,4 +1,4 @@
-//! Redacts an event before its line is written (argv while it is written), and lists the places.
+//! Redacts an event before its line is written (argv while it is written), and lists the markers.
 
 use exectrail_common::record::{COMM_LEN, Exec, Exit, FailedExec};
 
@@ -11,15 +11,15 @@ use crate::{
     redaction::{MARKER, Redactor, Span, redact},
 };
 
-/// Most places that a line lists.
+/// Most markers that a line lists.
 const LISTED: usize = 32;
 /// Longest word that is redacted in memory: the kernel's limit for one argument with pages of 4 KiB
 /// (`MAX_ARG_STRLEN`). A longer word is written in pieces.
 const LONGEST_IN_MEMORY: usize = 128 * 1024;
 
-/// A place where a line has [`MARKER`] instead of a secret.
+/// A [`MARKER`] in a line, and the secret that it replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Marker {
     /// The key of the line.
     pub key: &'static str,
     /// Number of the word, for `argv` and `parent_argv`.
@@ -34,17 +34,17 @@ pub(super) struct Place {
     pub id: Option<u64>,
 }
 
-/// The places of one line.
+/// The markers of one line.
 #[derive(Debug, Default)]
-pub(super) struct Places {
+pub(super) struct Markers {
     /// At most [`LISTED`].
-    pub listed: Vec<Place>,
-    /// Number of further places.
+    pub listed: Vec<Marker>,
+    /// Number of further markers.
     pub more: usize,
 }
 
-impl Places {
-    /// Number of places.
+impl Markers {
+    /// Number of markers.
     pub(super) fn count(&self) -> usize {
         self.listed.len() + self.more
     }
@@ -63,7 +63,7 @@ impl Places {
                 continue;
             }
             let secret = bytes.get(span.start..span.end).unwrap_or_default();
-            self.listed.push(Place {
+            self.listed.push(Marker {
                 key,
                 word,
                 offset: span.start,
@@ -137,15 +137,15 @@ pub(super) enum Redaction<'a> {
     /// An exec, whose argv is redacted while it is written.
     Exec(Argv<'a>),
     /// Another event, which has markers already.
-    Other(Places),
+    Other(Markers),
 }
 
 impl<'a> Redaction<'a> {
-    /// The places.
-    pub(super) fn places(&self) -> &Places {
+    /// The markers.
+    pub(super) fn markers(&self) -> &Markers {
         match self {
-            Self::Exec(argv) => &argv.places,
-            Self::Other(places) => places,
+            Self::Exec(argv) => &argv.markers,
+            Self::Other(markers) => markers,
         }
     }
 
@@ -189,7 +189,7 @@ pub(super) struct Argv<'a> {
     redactor: &'a Redactor,
     /// Whether a word may have a secret of a known form.
     known: bool,
-    pub(super) places: Places,
+    pub(super) markers: Markers,
 }
 
 impl Argv<'_> {
@@ -204,16 +204,16 @@ impl Argv<'_> {
             });
     }
 
-    /// Lists the places in argv.
+    /// Lists the markers in argv.
     fn list(&mut self, event: ExecEvent<'_>) {
         let Self {
             redactor,
             known,
-            places,
+            markers,
         } = self;
         let cut = event.truncated();
         redactor.words(*known, event.arguments(), cut, |number, word, spans| {
-            places.add(redactor, "argv", Some(number), word, spans);
+            markers.add(redactor, "argv", Some(number), word, spans);
         });
     }
 }
@@ -273,27 +273,27 @@ pub(super) fn exec<'a>(
     let mut argv = Argv {
         redactor,
         known: redactor.suspects(event.argv),
-        places: Places::default(),
+        markers: Markers::default(),
     };
-    let places = &mut argv.places;
+    let markers = &mut argv.markers;
     let cut = event.filename_truncated();
-    texts.filename = places.text(redactor, "filename", event.filename, cut);
-    texts.stack_filename = places.text(redactor, "stack_filename", event.stack_filename, cut);
-    let mut path = |key, path: Option<&[u8]>| places.text(redactor, key, path?, true);
+    texts.filename = markers.text(redactor, "filename", event.filename, cut);
+    texts.stack_filename = markers.text(redactor, "stack_filename", event.stack_filename, cut);
+    let mut path = |key, path: Option<&[u8]>| markers.text(redactor, key, path?, true);
     texts.exe = path("exe", event.exe);
     texts.cwd = path("cwd", event.cwd);
     texts.parent_exe = path("parent_exe", event.parent.and_then(|parent| parent.exe));
     texts.parent_argv = event.parent.and_then(|parent| {
-        places.short_argv(redactor, "parent_argv", parent.argv, parent.argv_truncated)
+        markers.short_argv(redactor, "parent_argv", parent.argv, parent.argv_truncated)
     });
-    texts.exec = places.comm(redactor, &event.head.comm).map(|comm| Exec {
+    texts.exec = markers.comm(redactor, &event.head.comm).map(|comm| Exec {
         comm,
         ..*event.head
     });
     if argv.known || redactor.redacts_values() {
         argv.list(event);
     }
-    (argv.places.count() > 0).then_some((argv, texts))
+    (argv.markers.count() > 0).then_some((argv, texts))
 }
 
 impl Texts {
@@ -340,34 +340,34 @@ impl FailedTexts {
     }
 }
 
-/// A failed exec, redacted, with the places; `None` if it has no secret.
+/// A failed exec, redacted, with the markers; `None` if it has no secret.
 pub(super) fn failed_exec(
     redactor: &Redactor,
     event: FailedExecEvent<'_>,
-) -> Option<(FailedTexts, Places)> {
-    let mut places = Places::default();
-    let filename = places.text(redactor, "filename", event.filename, event.cut());
-    let argv = places.short_argv(redactor, "argv", event.argv, event.truncated());
-    let comm = places.comm(redactor, &event.head.comm);
+) -> Option<(FailedTexts, Markers)> {
+    let mut markers = Markers::default();
+    let filename = markers.text(redactor, "filename", event.filename, event.cut());
+    let argv = markers.short_argv(redactor, "argv", event.argv, event.truncated());
+    let comm = markers.comm(redactor, &event.head.comm);
     let head = FailedExec {
         comm: comm.unwrap_or(event.head.comm),
         ..*event.head
     };
-    (places.count() > 0).then_some((
+    (markers.count() > 0).then_some((
         FailedTexts {
             head,
             filename,
             argv,
         },
-        places,
+        markers,
     ))
 }
 
-/// An exit, redacted, with the places; `None` if it has no secret.
-pub(super) fn exit(redactor: &Redactor, exit: &Exit) -> Option<(Exit, Places)> {
-    let mut places = Places::default();
-    let comm = places.comm(redactor, &exit.comm)?;
-    Some((Exit { comm, ..*exit }, places))
+/// An exit, redacted, with the markers; `None` if it has no secret.
+pub(super) fn exit(redactor: &Redactor, exit: &Exit) -> Option<(Exit, Markers)> {
+    let mut markers = Markers::default();
+    let comm = markers.comm(redactor, &exit.comm)?;
+    Some((Exit { comm, ..*exit }, markers))
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ fn with_a_key_equal_secrets_have_equal_ids() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|place| place["id"].as_str().unwrap())
+        .map(|marker| marker["id"].as_str().unwrap())
         .collect();
     assert_eq!(ids[0].len(), 16);
     assert_eq!(ids[0], ids[1]);
@@ -172,10 +172,10 @@ fn names_interpreter_and_stack_are_redacted_too() {
             if format == OutputFormat::Json {
                 let line: Value = serde_json::from_str(&line).unwrap();
                 assert_eq!(line["fields"]["run"], "0123456789ab");
-                let places = line["fields"]["event"]["redacted"].as_array().unwrap();
-                let mut keys: Vec<&str> = places
+                let markers = line["fields"]["event"]["redacted"].as_array().unwrap();
+                let mut keys: Vec<&str> = markers
                     .iter()
-                    .map(|place| place["key"].as_str().unwrap())
+                    .map(|marker| marker["key"].as_str().unwrap())
                     .collect();
                 keys.sort_unstable();
                 let expected: &[&str] = match event {

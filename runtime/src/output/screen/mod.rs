@@ -149,7 +149,7 @@ impl Screen {
         if let Some(redaction) = redaction {
             row.note(
                 Style::new().dimmed(),
-                format_args!("{} redacted", redaction.places().count()),
+                format_args!("{} redacted", redaction.markers().count()),
             );
         }
         let width = if self.look.is_full {
