@@ -4,7 +4,7 @@ use std::process::Command;
 
 use exectrail_vm_tests::Variant;
 
-use crate::series;
+use crate::kernel_series;
 
 /// The QEMU of a PC.
 pub(crate) const PC_EMULATOR: &str = "qemu-system-x86_64";
@@ -42,18 +42,18 @@ impl Accelerator {
     /// QEMU's arguments for this accelerator.
     pub(crate) fn arguments(
         self,
-        machine: series::MachineKind,
+        machine: kernel_series::MachineKind,
         variant: Variant,
     ) -> [&'static str; 6] {
         // Of the features of "max" on ARM, pointer authentication alone takes most of the time.
         let (board, emulated) = match machine {
-            series::MachineKind::Arm64 => ("virt", "max,pauth-impdef=on"),
+            kernel_series::MachineKind::Arm64 => ("virt", "max,pauth-impdef=on"),
             // `MANY_CPUS` in qemu.rs gives the reason.
             _ if variant == Variant::ManyCpus => ("q35", "max,-hypervisor"),
-            series::MachineKind::Pc | series::MachineKind::Process => ("q35", "max"),
+            kernel_series::MachineKind::Pc | kernel_series::MachineKind::Process => ("q35", "max"),
         };
         let (accelerator, processor) = match self.emulation {
-            _ if self.kvm && machine == series::MachineKind::Pc => ("kvm", "host"),
+            _ if self.kvm && machine == kernel_series::MachineKind::Pc => ("kvm", "host"),
             Emulation::Parallel => ("tcg,thread=multi", emulated),
             Emulation::InTurn => ("tcg,thread=single", emulated),
         };

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use exectrail_vm_tests::{Scenario, Variant};
 
-use crate::{disk, kernels::Kernel, series::MachineKind};
+use crate::{disk, kernel_files::Kernel, kernel_series::MachineKind};
 
 /// One machine to run.
 #[derive(Clone)]

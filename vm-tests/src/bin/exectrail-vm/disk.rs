@@ -14,7 +14,7 @@ use exectrail_testbed::debian::{Suite, output};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::kernels::{Kernel, cache};
+use crate::kernel_files::{Kernel, cache};
 
 /// The suite of both roots, for every kernel.
 const SUITE: &str = "trixie";

@@ -8,7 +8,7 @@ use exectrail_vm_tests::{Plan, Scenario, Variant};
 use crate::{
     accelerator::{Accelerator, Emulation},
     initramfs::Programs,
-    kernels::Kernel,
+    kernel_files::Kernel,
     qemu::{self, Ending},
 };
 

@@ -7,14 +7,14 @@ mod btf;
 mod cell;
 mod disk;
 mod initramfs;
-mod kernels;
+mod kernel_files;
+mod kernel_series;
 mod kvm;
 mod manifests;
 mod outcome;
 mod qemu;
 mod runner;
 mod selection;
-mod series;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -25,10 +25,10 @@ use exectrail_vm_tests::{Scenario, Variant};
 use crate::{
     btf::SUITES,
     initramfs::Programs,
-    kernels::Kernel,
+    kernel_files::Kernel,
+    kernel_series::{SERIES, Series},
     runner::Runner,
     selection::{Choice, Extent},
-    series::{SERIES, Series},
 };
 
 /// Flags with which nothing is booted.
@@ -125,10 +125,10 @@ fn main() -> ExitCode {
 /// Runs what the command line names; returns whether everything passed.
 fn run(cli: Cli) -> Result<bool> {
     if cli.update_lock {
-        return kernels::update_lock().map(|()| true);
+        return kernel_files::update_lock().map(|()| true);
     }
     if cli.btf {
-        return Ok(btf::compare(&kernels::on_disk()?, &SUITES, cli.jobs));
+        return Ok(btf::compare(&kernel_files::on_disk()?, &SUITES, cli.jobs));
     }
     let choice = Choice {
         extent: if cli.full {
@@ -163,7 +163,7 @@ fn run(cli: Cli) -> Result<bool> {
     let (programs, arm64) = cli.programs(&kernels)?;
     let pc = kernels
         .iter()
-        .find(|kernel| kernel.series.machine == series::MachineKind::Pc);
+        .find(|kernel| kernel.series.machine == kernel_series::MachineKind::Pc);
     let accelerator = kvm::choose(pc, &programs)?;
     let runner = Runner {
         manifests: manifests::all()?,
@@ -199,7 +199,7 @@ impl Cli {
         };
         let arm64 = kernels
             .iter()
-            .find(|kernel| kernel.series.machine == series::MachineKind::Arm64)
+            .find(|kernel| kernel.series.machine == kernel_series::MachineKind::Arm64)
             .map(|kernel| {
                 anyhow::Ok(Programs {
                     exectrail: given(&self.exectrail_arm64, "--exectrail-arm64")?,
@@ -224,6 +224,6 @@ fn chosen_kernels(names: &[String], choice: &Choice) -> Result<Vec<Kernel>> {
         .iter()
         .filter(|series| names.is_empty() || names.iter().any(|name| name == series.name))
         .filter(|series| choice.has_any(series))
-        .map(kernels::kernel)
+        .map(kernel_files::kernel)
         .collect()
 }

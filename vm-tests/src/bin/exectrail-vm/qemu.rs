@@ -19,8 +19,8 @@ use crate::{
     accelerator::{Accelerator, PC_EMULATOR},
     disk,
     initramfs::{self, Programs},
-    kernels::Kernel,
-    series,
+    kernel_files::Kernel,
+    kernel_series,
 };
 
 /// Makes Linux expect more processors than there are. Linux does so on hypervisors only
@@ -80,10 +80,10 @@ impl Machine<'_> {
 
         let mut child = self.command(directory.path())?.spawn().with_context(|| {
             match self.kernel.series.machine {
-                series::MachineKind::Process => {
+                kernel_series::MachineKind::Process => {
                     format!("cannot start {}", self.kernel.image.display())
                 }
-                series::MachineKind::Pc | series::MachineKind::Arm64 => format!(
+                kernel_series::MachineKind::Pc | kernel_series::MachineKind::Arm64 => format!(
                     "cannot start {}; `cargo xtask setup --tests` installs it",
                     self.emulator()
                 ),
@@ -118,8 +118,8 @@ impl Machine<'_> {
         } else if ending == Ending::Silent || !self.ends_soon(&mut child)? {
             // The machine may have ended by itself just now.
             let _ = match self.kernel.series.machine {
-                series::MachineKind::Pc | series::MachineKind::Arm64 => child.kill(),
-                series::MachineKind::Process => {
+                kernel_series::MachineKind::Pc | kernel_series::MachineKind::Arm64 => child.kill(),
+                kernel_series::MachineKind::Process => {
                     kill_process_group(Pid::from_child(&child), Signal::KILL).map_err(Into::into)
                 }
             };
@@ -148,8 +148,10 @@ impl Machine<'_> {
 
     fn command(&self, directory: &Path) -> Result<Command> {
         let mut command = match self.kernel.series.machine {
-            series::MachineKind::Pc | series::MachineKind::Arm64 => self.qemu(directory)?,
-            series::MachineKind::Process => self.process(directory)?,
+            kernel_series::MachineKind::Pc | kernel_series::MachineKind::Arm64 => {
+                self.qemu(directory)?
+            }
+            kernel_series::MachineKind::Process => self.process(directory)?,
         };
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         Ok(command)
@@ -213,7 +215,7 @@ impl Machine<'_> {
 
     fn emulator(&self) -> &'static str {
         match self.kernel.series.machine {
-            series::MachineKind::Arm64 => "qemu-system-aarch64",
+            kernel_series::MachineKind::Arm64 => "qemu-system-aarch64",
             _ => PC_EMULATOR,
         }
     }
@@ -222,7 +224,7 @@ impl Machine<'_> {
     /// PCI card with another.
     fn report_line(&self) -> [&'static str; 2] {
         match self.kernel.series.machine {
-            series::MachineKind::Arm64 => ["-device", "pci-serial,chardev=report"],
+            kernel_series::MachineKind::Arm64 => ["-device", "pci-serial,chardev=report"],
             _ => ["-serial", "chardev:report"],
         }
     }
@@ -271,7 +273,7 @@ impl Machine<'_> {
         // arch/x86/kernel/apic/io_apic.c), and the kernel panics. init_on_alloc=0: an emulated
         // processor takes long to clear every page before its use.
         let console = match self.kernel.series.machine {
-            series::MachineKind::Arm64 => "console=ttyAMA0",
+            kernel_series::MachineKind::Arm64 => "console=ttyAMA0",
             _ => "console=ttyS0 no_timer_check",
         };
         let base = format!("{console} quiet panic=-1 oops=panic mitigations=off init_on_alloc=0");

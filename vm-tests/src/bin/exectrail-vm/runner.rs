@@ -14,8 +14,8 @@ use exectrail_vm_tests::{Message, Plan};
 use serde_json::Value;
 
 use crate::{
-    accelerator::Accelerator, cell::Cell, initramfs::Programs, outcome::Outcome, qemu,
-    series::MachineKind,
+    accelerator::Accelerator, cell::Cell, initramfs::Programs, kernel_series::MachineKind,
+    outcome::Outcome, qemu,
 };
 
 /// Time between a machine's report of what it is doing and its forced end: enough to send the

@@ -4,8 +4,8 @@ use exectrail_vm_tests::{Scenario, Variant};
 
 use crate::{
     cell::Cell,
-    kernels::Kernel,
-    series::{MachineKind, Parts, Series},
+    kernel_files::Kernel,
+    kernel_series::{MachineKind, Parts, Series},
 };
 
 /// The variants of a full run, with what they run and on which kernels. A short run has the first
@@ -178,7 +178,7 @@ fn is_in_a_short_run(series: &Series, scenario: Scenario, variant: Variant) -> b
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::series::SERIES;
+    use crate::kernel_series::SERIES;
 
     fn machines(
         extent: Extent,

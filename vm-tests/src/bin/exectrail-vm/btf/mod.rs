@@ -22,8 +22,8 @@ use exectrail_testbed::debian::DebianError;
 
 use crate::{
     btf::pahole::Structs,
-    kernels::{self, Kernel},
-    series::Series,
+    kernel_files::{self, Kernel},
+    kernel_series::Series,
 };
 
 pub(crate) use suites::SUITES;
@@ -123,7 +123,7 @@ fn of_candidate(candidate: &Candidate) -> (String, Compared) {
     };
     match candidate {
         Candidate::Known(kernel) => of(kernel),
-        Candidate::NewestOf(series) => match kernels::newest_kernel(series) {
+        Candidate::NewestOf(series) => match kernel_files::newest_kernel(series) {
             Ok(kernel) => of(&kernel),
             Err(error) => (series.name.to_owned(), not_fetched(&error)),
         },

@@ -1,6 +1,6 @@
 //! Kernels that no machine boots: one of each of Debian's suites, for both architectures.
 
-use crate::series::{MachineKind, Parts, Series, Source};
+use crate::kernel_series::{MachineKind, Parts, Series, Source};
 
 /// Cloud kernels of each suite, which are the smallest.
 pub(crate) static SUITES: [Series; 14] = [

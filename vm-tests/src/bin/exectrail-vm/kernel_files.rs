@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use exectrail_testbed::{cache, debian::Suite};
 use serde::{Deserialize, Serialize};
 
-use crate::series::{MachineKind, Parts, SERIES, Series, Source};
+use crate::kernel_series::{MachineKind, Parts, SERIES, Series, Source};
 
 /// This package is pinned with the arm64 kernels that are booted.
 const BUSYBOX: &str = "busybox-static";
