@@ -187,7 +187,10 @@ impl Unfinished {
                     unfinished.field_loads.push((position + 2, field));
                 }
                 // The upper half tells the constants from other numbers.
-                if *opcode == SET && number >> 16 == FIRST_CONSTANT >> 16 {
+                if number >> 16 == FIRST_CONSTANT >> 16 {
+                    if *opcode != SET {
+                        return Err(format!("the constant {number:#x} is in no `mov`").into());
+                    }
                     let word = within(number - FIRST_CONSTANT, WORDS, "constant")?;
                     unfinished.constants.push((position + 4, word));
                 }

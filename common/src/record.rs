@@ -43,9 +43,9 @@ pub const FLAG_FILENAME_CUT: u16 = 1 << 8;
 /// Flag of an [`Exec`]: a process wrote to the new stack before the new program's first
 /// instruction.
 ///
-/// Either the filename on the stack differs from the kernel's copy, and then is the last part of
-/// the record, after argv; or the kernel has computed another place for it, and nothing follows
-/// argv.
+/// The kernel has computed another place for the filename than the one where it is, or the filename
+/// on the stack was compared ([`crate::probe_config::FIELD_STACK_FILENAME`]) and differs. If it
+/// differs, it is the last part of the record, after argv.
 pub const FLAG_TAMPERED: u16 = 1 << 9;
 /// Flag of an [`Exec`]: [`Subject::cgroup_id`] is unknown, and has no meaning.
 pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;

@@ -28,7 +28,8 @@ use crate::{
 /// [`OldComm::slot`] if no part of the stack was copied.
 const NO_SLOT: u32 = u32::MAX;
 
-/// Copies comm and argv of `task`, unless its namespace is dismissed.
+/// Copies comm and argv of `task`, if it executes and its namespace is not dismissed. A thread can
+/// also rename itself.
 #[inline(always)]
 pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
     if task.pid_level() == 0 || scope::is_dismissed(task) {
@@ -59,16 +60,27 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
         } else {
             0
         };
-        // SAFETY: a pointer to a live map value; `start` reveals the write of a racing CPU.
+        // SAFETY: a pointer to a live map value, whose fields BPF loads and stores whole.
         unsafe {
             // A later lane must not overwrite the slot that the first lane has just written.
-            if LANE == 0 || (*old).start != start || (*old).execs != execs {
-                (*old).slot = slot;
+            let slot = if LANE == 0 || (*old).start != start || (*old).execs != execs {
+                slot
+            } else {
+                (*old).slot
+            };
+            // A reader finds no owner meanwhile. Nor does it if another process, whose id maps to
+            // the same slot, has begun to write here since.
+            (&raw mut (*old).start).write_volatile(0);
+            (&raw mut (*old).comm).write_volatile(comm);
+            (&raw mut (*old).caps).write_volatile(caps);
+            (&raw mut (*old).execs).write_volatile(execs);
+            (&raw mut (*old).slot).write_volatile(slot);
+            (&raw mut (*old).start).write_volatile(start);
+            if (&raw const (*old).comm).read_volatile() != comm
+                || (&raw const (*old).execs).read_volatile() != execs
+            {
+                (&raw mut (*old).start).write_volatile(0);
             }
-            (*old).comm = comm;
-            (*old).caps = caps;
-            (*old).execs = execs;
-            (*old).start = start;
         }
     }
 }

@@ -39,8 +39,9 @@ pub(crate) fn copy_near_names(task: Task, scratch: *mut Scratch) -> bool {
     let parent = entry.follow(field!(dentry_parent));
     // The root of a file system is in no directory either (`d_unlinked`, include/linux/dcache.h).
     let deleted = (differ(pprev, 0) ^ 1) & differ(parent.number(), entry.number());
+    // Volatile, here and below: the other function reads these.
     // SAFETY: a field of the live map value.
-    unsafe { (*paths).deleted = flag(deleted, PATH_DELETED).into() };
+    unsafe { (&raw mut (*paths).deleted).write_volatile(flag(deleted, PATH_DELETED).into()) };
     let KernelPath {
         mnt, mount_root, ..
     } = exe.path();
@@ -69,21 +70,26 @@ pub(crate) fn copy_near_names(task: Task, scratch: *mut Scratch) -> bool {
             fields.load_at(inside + 16),
             fields.load_at(inside + 24),
         ];
+        // An entry that is renamed meanwhile is read again, by helper.
+        let again: u32 = fields.load_at(offset_of!(Entry, length) as u32);
+        if again != length {
+            break;
+        }
         // The verifier does not know how long all the names are. A mask leaves it no other path.
         let at = (opaque(len) & (ROOM - 1)) as usize;
         // SAFETY: after this room, the tail has more than a short name.
-        unsafe { store(tail.add(at), words) };
+        unsafe { store(tail.add(at), words, length) };
         len += u64::from(length) + 1;
         names += 1;
         entry = above;
     }
     let dentry = entry.number();
-    // Volatile: the compiler would call a function to copy neighbours.
     // SAFETY: fields of the live map value.
     unsafe {
         if dentry == root.dentry && mnt == root.mnt {
             (&raw mut (*paths).exe_len).write_volatile(len as u32);
-            (*paths).exe_flags |= u32::from(PATH_READ) | (*paths).deleted as u32;
+            let flags = (*paths).exe_flags | (*paths).deleted as u32 | u32::from(PATH_READ);
+            (&raw mut (*paths).exe_flags).write_volatile(flags);
             return true;
         }
         (&raw mut (*paths).at.mnt).write_volatile(mnt);

@@ -4,7 +4,7 @@
 //! the one above it, and at the root of a mount to where that is mounted, up to the root of the
 //! process. The kernel does the same for `/proc/PID/exe` (`prepend_path`, fs/d_path.c, with locks
 //! that a program here cannot take: if an entry is renamed meanwhile, the path can have its old
-//! name or its new one).
+//! name or its new one, and in the moment of the change a mixture of both).
 //!
 //! Kernel memory is read by helper, as the verifier knows no types beyond the border of a mount.
 
@@ -102,7 +102,9 @@ pub(crate) fn file_flags(exe: File) -> u16 {
 /// lower.
 #[inline(always)]
 fn copy_path(paths: &mut Paths, base: u64, lane: u64) -> u64 {
-    paths.base = base;
+    // Volatile: the other function reads it.
+    // SAFETY: a field of the live map value.
+    unsafe { (&raw mut paths.base).write_volatile(base) };
     let mut end = PATH_CUT;
     for _ in 0..MAX_NAMES {
         let result = copy_name(lane);
@@ -112,7 +114,7 @@ fn copy_path(paths: &mut Paths, base: u64, lane: u64) -> u64 {
         }
     }
     let flags = match end {
-        UNREADABLE => 0,
+        UNREADABLE => return 0,
         end => (end & !END) | PATH_READ,
     };
     // The other function has written these, to memory, where the verifier does not follow them.
@@ -191,7 +193,7 @@ extern "C" fn copy_name(lane: u64) -> u64 {
     // Most names are short, and inside the entry.
     let size = if name == inside && entry.length < SHORT_NAME as u32 {
         // SAFETY: SHORT_NAME bytes.
-        unsafe { store(end, entry.short_name) };
+        unsafe { store(end, entry.short_name, entry.length) };
         i64::from(entry.length) + 1
     } else {
         // SAFETY: MAX_NAME bytes; a fault gives an error.
@@ -218,12 +220,13 @@ extern "C" fn copy_name(lane: u64) -> u64 {
     }
 }
 
-/// Stores a short name at any address, eight bytes with each instruction.
+/// Stores a short name of this length at any address, eight bytes with each instruction, and a NUL
+/// after it: the name may have changed while it was read.
 ///
 /// # Safety
 /// The pointer has as many bytes.
 #[inline(always)]
-pub(crate) unsafe fn store(to: *mut u8, name: [u64; SHORT_NAME / 8]) {
+pub(crate) unsafe fn store(to: *mut u8, name: [u64; SHORT_NAME / 8], length: u32) {
     let [first, second, third, fourth] = name;
     #[cfg(target_arch = "bpf")]
     // SAFETY: the caller's promise, which the verifier checks.
@@ -242,5 +245,8 @@ pub(crate) unsafe fn store(to: *mut u8, name: [u64; SHORT_NAME / 8]) {
         );
     }
     #[cfg(not(target_arch = "bpf"))]
-    let _ = (to, first, second, third, fourth);
+    let _ = (first, second, third, fourth);
+    let end = opaque(length.into()) & (SHORT_NAME as u64 - 1);
+    // SAFETY: the caller's promise.
+    unsafe { to.add(end as usize).write(0) };
 }

@@ -1,11 +1,29 @@
 //! An exec that succeeded, as an event.
 
+use std::fmt;
+
 use exectrail_common::record::{
     COMM_LEN, Exec, FLAG_CGROUP_UNKNOWN, FLAG_COMM_UNKNOWN, FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT,
     FLAG_IDS_UNMAPPED, FLAG_INTERPRETED, FLAG_NS_PPID_UNKNOWN, FLAG_TAMPERED, PATH_UNLINKED,
 };
 
+use super::quote::quoted;
 use crate::event::{container::Containers, decode::arguments};
+
+/// Says that the new stack was written to, with the filename that is there. That is empty if it was
+/// not compared or is unchanged.
+pub(super) struct Tampered<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for Tampered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            f.write_str("TAMPERED: a process wrote to the new stack")
+        } else {
+            let filename = quoted(self.0);
+            write!(f, "TAMPERED: the new stack has {filename} as the filename")
+        }
+    }
+}
 
 /// An exec with all of its argv that was received.
 #[derive(Clone, Copy, Debug)]

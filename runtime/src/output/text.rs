@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     event::{Account, Event, Kind, outcome},
-    exec::comm,
+    exec::{Tampered, comm},
     failed_exec,
     line::LineBuffer,
     quote::{Alphabet, CommandLine, quoted},
@@ -83,11 +83,7 @@ pub(super) fn write(
                 );
             }
             if event.tampered(event.arguments().count()) {
-                let _ = write!(
-                    line,
-                    " [TAMPERED: the new stack has {} as the filename]",
-                    quoted(event.stack_filename)
-                );
+                let _ = write!(line, " [{}]", Tampered(event.stack_filename));
             }
             writeln!(line)
         }

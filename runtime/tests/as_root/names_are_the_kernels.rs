@@ -63,9 +63,9 @@ fn many_segments(path: &Path) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Executes the program and writes to its stack, until `done`. Returns the number of executions, or
-/// `None` if 300 were not enough.
-fn write_to(scene: &Scene, mut done: impl FnMut(&Scene) -> bool) -> Option<usize> {
+/// Executes the program and writes to its stack, with these further arguments of the writer, until
+/// `done`. Returns the number of executions, or `None` if 300 were not enough.
+fn write_to(scene: &Scene, how: &[&str], mut done: impl FnMut(&Scene) -> bool) -> Option<usize> {
     for round in 1..=300 {
         let output = scene
             .workspace
@@ -79,6 +79,7 @@ fn write_to(scene: &Scene, mut done: impl FnMut(&Scene) -> bool) -> Option<usize
             .arg(&*STACK_WRITER)
             .arg(&scene.program)
             .arg(&scene.other)
+            .args(how)
             .output()
             .unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
@@ -139,7 +140,7 @@ fn scene(flags: &[&str]) -> Scene {
 fn nobody_writes_another_name_or_other_arguments_into_a_line() {
     needs_kernel!();
     let scene = scene(&["--fields", "all"]);
-    let Some(rounds) = write_to(&scene, |scene| tampered(&scene.sidecar.lines()) >= 3) else {
+    let Some(rounds) = write_to(&scene, &[], |scene| tampered(&scene.sidecar.lines()) >= 3) else {
         not_here("names", "no write was in time");
         return;
     };
@@ -178,6 +179,29 @@ fn nobody_writes_another_name_or_other_arguments_into_a_line() {
     );
 }
 
+/// Other lengths of the strings are flagged with the default keys, too.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn other_arguments_are_flagged_by_their_lengths() {
+    needs_kernel!();
+    let scene = scene(&[]);
+    let Some(rounds) = write_to(&scene, &["split"], |scene| {
+        tampered(&scene.sidecar.lines()) > 0
+    }) else {
+        not_here("names", "no write was in time");
+        return;
+    };
+    let lines = scene.sidecar.stop();
+    let name = scene.program.to_str().unwrap();
+    let events = execs(&lines);
+    let seen = events.iter().filter(|event| event["filename"] == name);
+    assert_eq!(seen.count(), rounds);
+    for event in events.iter().filter(|event| event["tampered"] == true) {
+        assert_eq!(event["filename"], name, "{event}");
+        assert_eq!(event.get("stack_filename"), None, "{event}");
+    }
+}
+
 /// Rules compare the kernel's copy of the filename, too: a forged name does not suppress an exec.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
@@ -189,7 +213,7 @@ fn nobody_writes_himself_out_of_the_log() {
         in_time += 1;
         in_time == 5
     };
-    let Some(rounds) = write_to(&scene, enough) else {
+    let Some(rounds) = write_to(&scene, &[], enough) else {
         not_here("names", "no write was in time");
         return;
     };
@@ -208,7 +232,8 @@ fn nobody_writes_himself_out_of_the_log() {
 fn ordinary_arguments_are_protected() {
     needs_kernel!();
     let pod = Pod::new();
-    let sidecar = pod.sidecar(&[]);
+    // With the comparison of the filename on the stack.
+    let sidecar = pod.sidecar(&["--fields", "all"]);
     let workspace = pod.workspace();
     let mut expected = Vec::new();
     for environment in [0, 1, 100, 4_000, 40_000, 100_000] {

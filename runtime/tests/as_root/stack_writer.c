@@ -1,6 +1,6 @@
 // Executes a program and, before its first instruction, overwrites the filename and arguments on
-// its new stack: `stack_writer PROGRAM FILENAME`. The new filename and each new argument are as
-// long as the old ones. Prints `written` if it could write, else `late`, and PROGRAM's exit status.
+// its new stack: `stack_writer PROGRAM FILENAME [split]`. The new filename and arguments are as long
+// as the old ones; with `split`, one more NUL makes three arguments of the two. Prints `written` if it could write, else `late`, and PROGRAM's exit status.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 static char *const ARGUMENTS[] = {"secret-word", "--upload", NULL};
-static const char OLD[] = "secret-word\0--upload", NEW[] = "harmless-ls\0--please";
+static const char OLD[] = "secret-word\0--upload", NEW[] = "harmless-ls\0--please",
+                  SPLIT[] = "harmless\0ls\0--please";
 
 // Finds the address of the new program's stack; returns 0 while the old one exists.
 static int stack(pid_t child, const char *program, unsigned long *from, unsigned long *to) {
@@ -38,7 +39,7 @@ static int copy(pid_t child, int write, void *here, unsigned long there, size_t 
 }
 
 int main(int count, char **args) {
-    if (count != 3 || strlen(args[1]) != strlen(args[2])) return 2;
+    if (count < 3 || count > 4 || strlen(args[1]) != strlen(args[2])) return 2;
     volatile int *go = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid_t child = fork();
     if (child == 0) {
@@ -47,6 +48,7 @@ int main(int count, char **args) {
         _exit(127);
     }
     while (!*go) usleep(1);
+    const char *new = count > 3 ? SPLIT : NEW;
     static char bytes[8192];
     int written = 0, status = -1;
     while (waitpid(child, &status, WNOHANG) == 0) {
@@ -60,7 +62,7 @@ int main(int count, char **args) {
         char *name = memmem(bytes, size, args[1], strlen(args[1]) + 1);
         if (!argv || !name) continue;
         written = copy(child, 1, args[2], at + (name - bytes), strlen(args[2])) &
-                  copy(child, 1, (void *)NEW, at + (argv - bytes), sizeof NEW);
+                  copy(child, 1, (void *)new, at + (argv - bytes), sizeof OLD);
     }
     // The exit status shows whether the program ran to its end.
     printf("%s %d\n", written ? "written" : "late", WIFEXITED(status) ? WEXITSTATUS(status) : -1);

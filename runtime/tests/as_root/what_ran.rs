@@ -277,7 +277,6 @@ fn a_long_path_is_cut_and_flagged() {
     assert!(event["cwd"].as_str().unwrap().len() > 1000, "{event}");
 }
 
-/// Bytes that are not text, and names that are too long for the room in `struct dentry` itself.
 /// The probes read short names and long ones, and the last few and those above, in different ways.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
@@ -311,6 +310,7 @@ fn a_path_is_whole_at_any_depth_with_names_of_any_length() {
     }
 }
 
+/// Bytes that are not text, and names that are too long for the room in `struct dentry` itself.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn any_name_is_shown_without_loss() {

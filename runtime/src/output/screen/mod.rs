@@ -15,7 +15,7 @@ use self::{
 };
 use super::{
     event::{Account, Event, Kind, Lost, SuppressedEvent, outcome},
-    exec::{ExecEvent, comm},
+    exec::{ExecEvent, Tampered, comm},
     failed_exec::FailedExecEvent,
     quote::{Escaped, quoted},
     redacted::Redaction,
@@ -208,11 +208,7 @@ impl Screen {
             row.note(FAILURE, format_args!("argv cut: {kept} of {all} bytes"));
         }
         if event.tampered(event.arguments().count()) {
-            let filename = quoted(event.stack_filename);
-            row.note(
-                ALERT,
-                format_args!("TAMPERED: the new stack has {filename} as the filename"),
-            );
+            row.note(ALERT, format_args!("{}", Tampered(event.stack_filename)));
         }
         row
     }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::Value;
 
+use super::exec::Tampered;
 use super::*;
 use crate::event::keys::Fields;
 
@@ -156,7 +157,15 @@ fn a_stack_that_was_written_to_is_flagged() {
         (&seen["tampered"], &seen["stack_filename"]),
         (&true.into(), &"/usr/bin/git".into())
     );
-    assert_eq!(event(&flagged, whole, b"")["stack_filename"], Value::Null);
+    let seen = event(&flagged, whole, b"");
+    assert_eq!(seen.get("stack_filename"), Some(&Value::Null));
+    assert_eq!(
+        [&b"/usr/bin/git"[..], b""].map(|filename| Tampered(filename).to_string()),
+        [
+            "TAMPERED: the new stack has /usr/bin/git as the filename",
+            "TAMPERED: a process wrote to the new stack",
+        ]
+    );
 
     // The kernel added up other lengths than those of the arguments that it counted.
     for (len, argc) in [(8, 2), (6, 2), (9, 3), (9, 1)] {

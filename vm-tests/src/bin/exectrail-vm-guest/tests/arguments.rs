@@ -77,7 +77,7 @@ fn run() -> Result<Vec<Value>> {
     let mut command = vec!["/bin/sh", "-c", &programs, "sh"];
     command.extend(arguments.iter().map(String::as_str));
     let limit = format!("--max-argv-bytes={MOST}");
-    let (lines, _) = run_and_listen(&[&limit], &command)?;
+    let (lines, _) = run_and_listen(&[&limit, "--fields=all"], &command)?;
     Ok(execs(&lines).into_iter().cloned().collect())
 }
 

@@ -111,12 +111,13 @@ fn the_verifier_is_not_overworked_by_options(_: &Plan, report: &Report) -> Resul
         "--exclude=uid=1",
         "--rate-limit=1/s",
         "--failed-execs",
+        "--fields=all",
     ];
     let counts = verified(&flags)?;
     ensure!(counts.contains_key("exec"), "no exec: {counts:?}");
     for (name, count) in counts {
         let shown = match &*name {
-            "exec" => "exec with limits",
+            "exec" => "exec with all keys and limits",
             name if name.starts_with("failed") => name,
             _ => continue,
         };
