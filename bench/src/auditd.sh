@@ -17,7 +17,8 @@ disk_error_action = IGNORE
 plugin_dir = $OUT/audit/plugins.d
 END
 chmod 640 "$OUT/audit/auditd.conf"
-# laurel makes a JSON line from the records of an event. auditd starts it, and passes them to it.
+# laurel makes a JSON line from the records of an event. auditd starts laurel, and passes it the
+# records.
 if [ -n "${LAUREL-}" ]; then
     mkdir "$OUT/laurel"
     cat >"$OUT/audit/plugins.d/laurel.conf" <<END

@@ -39,7 +39,8 @@ impl Machine {
                     .next()
                     .unwrap_or_default()
             ),
-            // On arm64, /proc/cpuinfo has neither `model name` nor `flags`.
+            // On arm64, /proc/cpuinfo has neither `model name` nor `flags`, so that a virtual
+            // machine is not recognised.
             processor: Some(field("model name"))
                 .filter(|name| !name.is_empty())
                 .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
@@ -74,7 +75,7 @@ impl std::fmt::Display for Machine {
         };
         write!(
             f,
-            "{kind}, {cpus} CPUs ({processor}), {kernel}, load {load} before the run, {at}"
+            "{kind}, {cpus} CPUs ({processor}), {kernel}, load {load} at the start, {at}"
         )
     }
 }

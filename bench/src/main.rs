@@ -5,7 +5,7 @@
 //! | [`comparison`] | all tracers in turns: eBPF time, CPU time, system calls, a build |
 //! | [`sidecar`] | one exectrail: start, memory, bursts, latency |
 //! | [`scaling`] | how its cost grows |
-//! | [`fleet`] | many sidecars on one node; only with `--sidecars` |
+//! | [`many_sidecars`] | many sidecars on one node; only with `--sidecars` |
 //!
 //! `cargo xtask bench` starts it; it needs root. In the comparison, figures are medians of rounds
 //! in which all tools take turns. The workload and the tracers run on different CPUs, if there are
@@ -15,9 +15,9 @@
 
 mod comparison;
 mod compile;
-mod fleet;
 mod floor;
 mod machine;
+mod many_sidecars;
 mod plot;
 mod repetitions;
 mod report;
@@ -61,7 +61,7 @@ fn main() -> Result<()> {
     let args = Args::parse();
     if !args.sidecars.is_empty() {
         let workload = Workload::compile()?;
-        return fleet::measure(&workload, &args.exectrail, &args.sidecars, &args.out);
+        return many_sidecars::measure(&workload, &args.exectrail, &args.sidecars, &args.out);
     }
     let repeat = if args.quick {
         Repetitions::QUICK

@@ -1,5 +1,5 @@
-//! The tracers that are compared: nothing, the floor, exectrail, and its peers, tools of other
-//! projects.
+//! The tracers that are compared: none, the floor (eBPF programs that do nothing or hardly
+//! anything), exectrail, and its peers, tools of other projects.
 
 use std::{
     fs,
@@ -55,9 +55,8 @@ pub(crate) struct Peer {
     ready: &'static str,
 }
 
-/// Commands of the shell that mount tracefs and debugfs, in the mount namespace that `start` makes,
-/// for peers that need them: a machine on which exectrail runs may not have them, as exectrail
-/// needs neither.
+/// Shell commands that mount tracefs and debugfs in the mount namespace that `start` makes. Some
+/// peers need these file systems, and the machine has possibly not mounted them.
 const MOUNT_TRACING: &str =
     "mount -t tracefs none /sys/kernel/tracing; mount -t debugfs none /sys/kernel/debug; ";
 
@@ -131,7 +130,7 @@ pub(crate) struct Running {
     /// A directory for the tracer's own files.
     _directory: TempDir,
     worker: u32,
-    /// The processes whose processor time and eBPF programs are measured: those of the tracer; for
+    /// The processes whose CPU time and eBPF programs are measured: those of the tracer; for
     /// the floor, the benchmark itself; for no tracer, none.
     pub(crate) family: Vec<u32>,
 }
@@ -187,7 +186,10 @@ pub(crate) fn start(
         if !program.is_running()? || Instant::now() > deadline {
             let lines: Vec<&str> = said.lines().filter(|line| !line.is_empty()).collect();
             let last = lines.iter().rev().take(2).rev().copied();
-            bail!("{}", last.collect::<Vec<_>>().join(" / "));
+            bail!(
+                "it does not trace: {}",
+                last.collect::<Vec<_>>().join(" / ")
+            );
         }
         sleep(Duration::from_millis(20));
     }

@@ -45,7 +45,7 @@ pub(crate) fn status_kib(pid: u32, field: &str) -> f64 {
         .unwrap_or(0.0)
 }
 
-/// Run time of an eBPF program since statistics were turned on.
+/// An eBPF program, and its run time since statistics were turned on.
 pub(crate) struct Program {
     name: String,
     nanoseconds: f64,
@@ -75,8 +75,8 @@ pub(crate) fn programs(family: &[u32]) -> BTreeMap<u32, Program> {
         .collect()
 }
 
-/// Run time of the programs in `after` since `before`, added up by name. That of a program which
-/// was not there before counts as a whole.
+/// Run time of the programs in `after` since `before`, added up by name. If a program is not in
+/// `before`, all its run time counts.
 pub(crate) fn spent(
     before: &BTreeMap<u32, Program>,
     after: &BTreeMap<u32, Program>,

@@ -1,8 +1,10 @@
-//! The records that the probes write to the ring, one per event.
+//! The records that the probes write to the ring, and the counters that they keep. An event is one
+//! record; a long argv continues in further ones.
 //!
-//! A record is a fixed head, whose type [`Prefix::kind`] gives, and variable parts, whose lengths
-//! are in the head. The limits of the parts are here, too. Numbers are in native byte order, as
-//! writer and reader run on the same machine.
+//! A record is a fixed head, whose type [`Prefix::kind`] gives, and variable parts. The head has
+//! their lengths, except that of the last, which reaches to the end of the record. The limits of
+//! the parts are here, too. Numbers are in native byte order, as writer and reader run on the same
+//! machine.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -31,7 +33,8 @@ pub const FLAG_ARGV_FAULT: u16 = 1 << 2;
 pub const FLAG_FILENAME_FAULT: u16 = 1 << 3;
 /// Flag of an [`Exec`]: `comm` before the exec is unknown.
 pub const FLAG_COMM_UNKNOWN: u16 = 1 << 4;
-/// Flag of an [`Exec`]: the user namespace maps ids in more extents than the probe reads.
+/// Flag of an [`Exec`]: `ns_uid` and `ns_gid` are unknown, as the user namespace maps ids in more
+/// extents than the probe reads.
 pub const FLAG_IDS_UNMAPPED: u16 = 1 << 5;
 /// Flag of an [`Exec`]: `ns_ppid` could not be read on this kernel.
 pub const FLAG_NS_PPID_UNKNOWN: u16 = 1 << 6;
@@ -43,9 +46,9 @@ pub const FLAG_FILENAME_CUT: u16 = 1 << 8;
 /// Flag of an [`Exec`]: a process wrote to the new stack before the new program's first
 /// instruction.
 ///
-/// The kernel has computed another place for the filename than the one where it is, or the filename
-/// on the stack was compared ([`crate::probe_config::FIELD_STACK_FILENAME`]) and differs. If it
-/// differs, it is the last part of the record, after argv.
+/// This is found in two ways. The filename is not where the kernel has computed that it is; or the
+/// filename on the stack was compared ([`crate::probe_config::FIELD_STACK_FILENAME`]) and differs.
+/// In the second case the stack's filename is the last part of the record, after argv.
 pub const FLAG_TAMPERED: u16 = 1 << 9;
 /// Flag of an [`Exec`]: [`Subject::cgroup_id`] is unknown, and has no meaning.
 pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;
@@ -121,7 +124,7 @@ pub struct Prefix {
     pub seq: u64,
 }
 
-/// The process of an exec, and when the exec happened.
+/// The process of an exec or a failed exec, and the time of it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Subject {
@@ -147,10 +150,10 @@ pub struct Subject {
     pub uid: u32,
     /// Real group id in the init user namespace.
     pub gid: u32,
-    /// Effective user id in the init user namespace, after an exec that succeeded
-    /// (set-user-ID included).
+    /// Effective user id in the init user namespace: after a successful exec, so with set-user-ID,
+    /// or at a failed one.
     pub euid: u32,
-    /// Effective group id in the init user namespace, after an exec that succeeded.
+    /// Effective group id in the init user namespace, likewise.
     pub egid: u32,
     /// Id of the session (setsid(2)) in the init PID namespace.
     pub sid: u32,
@@ -166,13 +169,13 @@ pub struct Subject {
     pub target: u32,
 }
 
-/// Which file runs, and where the process is.
+/// The file that runs, the working directory, the terminal, and how many execs led here.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Origin {
     /// Inode number of the file that runs: for a script, of its interpreter.
     pub exe_ino: u64,
-    /// The permitted capabilities that the process has since this exec, by number.
+    /// The permitted capabilities that this exec added: one bit for each, by number.
     pub cap_gained: u64,
     /// Device of the file's file system, as the kernel numbers it: the major number above 20 bits
     /// of the minor number.
@@ -181,9 +184,10 @@ pub struct Origin {
     pub exe_nlink: u32,
     /// The controlling terminal, like `exe_dev`; 0 if there is none.
     pub tty: u32,
-    /// Number of execs of the process, and of its ancestors before they forked; this one included.
+    /// Number of execs of the process, this one included, and of each ancestor before it forked the
+    /// next.
     pub execs: u32,
-    /// The same number of the parent.
+    /// The same count for the parent.
     pub parent_execs: u32,
     /// A set of `PATH_…` and `EXE_…` bits.
     pub exe_flags: u16,
@@ -198,8 +202,8 @@ pub struct Origin {
 }
 
 /// Head of the record of one successful exec. The names of `exe`, the names of `cwd`, the filename
-/// and then argv follow, and sometimes the stack's filename ([`FLAG_TAMPERED`]). Names are those of
-/// a path from its end to its beginning, each with a NUL.
+/// and then argv follow, and sometimes the stack's filename ([`FLAG_TAMPERED`]). The names of
+/// a path are written from the last to the first, each followed by a NUL.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Exec {
@@ -217,7 +221,7 @@ pub struct Exec {
     pub argv_early: u32,
     /// Bytes of argv in this record.
     pub argv_head: u32,
-    /// Which file runs, and where the process is.
+    /// The file that runs, the working directory, the terminal, and how many execs led here.
     pub origin: Origin,
     /// `comm` of the process before the exec.
     pub comm: [u8; COMM_LEN],
@@ -325,7 +329,7 @@ pub struct CpuStats {
     pub exits_seen: u64,
     /// Number of these that were lost because the ring was full.
     pub exits_lost: u64,
-    /// Time of the last loss, boot clock, nanoseconds.
+    /// Time of the last lost exit, boot clock, nanoseconds.
     pub last_exit_lost: u64,
     /// Execs in namespaces for which `TARGETS` had no room. All lanes count this and the next two
     /// in the entry of the first lane.

@@ -31,17 +31,19 @@ pub struct Text {
     pub verbose: bool,
 }
 
-/// Version of the JSON form; increased if a reader of the old form would misread the new one.
+/// Version of the JSON schema; increased if a reader of the old schema would misread the new one.
 const SCHEMA_VERSION: u32 = 1;
 
-/// Maximum number of characters that node-problem-detector accepts (`max_output_length`).
+/// Maximum number of characters of a line for node-problem-detector: `max_output_length` in its
+/// configuration in `templates/node-check`.
 const NPD_WIDTH: usize = 80;
 
-/// Prefix of labels: node-feature-discovery accepts sub-domains of its own domain from any pod.
+/// Namespace of the labels. node-feature-discovery accepts sub-domains of its own domain without
+/// further configuration.
 const NFD_NAMESPACE: &str = "exectrail.feature.node.kubernetes.io";
 
 impl Report {
-    /// The report in this format, with its line end. Text has no colour.
+    /// The report in this format; it ends with a line break. Text has no colour.
     pub fn format(&self, format: Format) -> String {
         match format {
             Format::Text => self.text(Text::default()),
@@ -65,10 +67,10 @@ impl Report {
                 Verdict::Unknown => ("33", "unknown"),
                 Verdict::NotApplicable => ("2", "-"),
             };
-            // Padding precedes the colour, whose escapes have no width.
+            // Padded first: padding would count the escapes of the colour as characters.
             let verdict = paint(code, &format!("{word:<7}"));
             let _ = writeln!(out, "{verdict}  {:<14}  {}", check.id, check.summary);
-            // A check with the verdict ok can have advice.
+            // A check with the verdict ok can have a remedy, too.
             let fine = matches!(check.verdict, Verdict::Ok | Verdict::NotApplicable);
             if how.verbose || !fine || check.remedy.is_some() {
                 for evidence in &check.evidence {
@@ -120,7 +122,7 @@ impl Report {
             checks: &self.checks,
             offsets: self.fields(),
         };
-        // This cannot fail: it has only strings, numbers and enumerators.
+        // This cannot fail: it has only strings, numbers and enum variants.
         let mut text = serde_json::to_string_pretty(&json).unwrap_or_default();
         text.push('\n');
         text

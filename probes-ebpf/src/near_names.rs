@@ -22,9 +22,6 @@ const ROOM: u64 = NEAR_NAMES * SHORT_NAME as u64;
 /// Copies names of the path of the file that `task` runs to the beginning of the tail. Returns
 /// whether the path is complete: it has come to the root of the process. Otherwise
 /// [`crate::paths::copy_paths`] continues it.
-///
-/// What is not needed in the loop is stored before it or loaded after it, as the program has little
-/// stack.
 #[inline(always)]
 pub(crate) fn copy_near_names(task: Task, scratch: *mut Scratch) -> bool {
     // SAFETY: places inside the live map value.
@@ -39,7 +36,8 @@ pub(crate) fn copy_near_names(task: Task, scratch: *mut Scratch) -> bool {
     let parent = entry.follow(field!(dentry_parent));
     // The root of a file system is in no directory either (`d_unlinked`, include/linux/dcache.h).
     let deleted = (differ(pprev, 0) ^ 1) & differ(parent.number(), entry.number());
-    // Volatile, here and below: the other function reads these.
+    // Stored at once, as the program has little stack. Volatile, here and below: `copy_paths` reads
+    // these.
     // SAFETY: a field of the live map value.
     unsafe { (&raw mut (*paths).deleted).write_volatile(flag(deleted, PATH_DELETED).into()) };
     let KernelPath {

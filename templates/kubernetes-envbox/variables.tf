@@ -30,7 +30,7 @@ variable "workspace_image" {
 }
 
 variable "workspace_user" {
-  description = "The user of the workspace, as the image has it."
+  description = "Name of the user in workspace_image as which the workspace runs."
   type        = string
   default     = "coder"
 }
@@ -51,8 +51,8 @@ variable "native_sidecar" {
 
 variable "announce_with" {
   description = <<-EOT
-    What envbox's container announces itself with: "curl", which envbox's image has, or "exectrail",
-    mounted.
+    Which program announces the workspace: "curl", which is in envbox's image, or "exectrail", which
+    is mounted into envbox's container.
   EOT
   type        = string
   default     = "curl"
@@ -60,8 +60,8 @@ variable "announce_with" {
 
 variable "hold_seconds" {
   description = <<-EOT
-    End envbox's container once exectrail has not answered for this many seconds; 0 lets it go on.
-    Needs announce_with = "exectrail"; 300 is a careful value.
+    End envbox's container once exectrail has not answered for this many seconds; 0 never ends it.
+    Needs announce_with = "exectrail". 300 seconds are enough for a restart of the sidecar.
   EOT
   type        = number
   default     = 0
@@ -69,8 +69,9 @@ variable "hold_seconds" {
 
 variable "redact" {
   description = <<-EOT
-    Which secrets in command lines are written as [redacted]: "known" formats and names, all
-    "values" of options and variables, or "off".
+    Which secrets in command lines are written as [redacted]. "known": known token formats, and
+    values with a name that says that they are secret. "values": every value of an option or a
+    variable, too. "off": none.
   EOT
   type        = string
   default     = "known"
@@ -105,8 +106,8 @@ variable "selinux_type" {
 
 variable "only_fit_nodes" {
   description = <<-EOT
-    Whether workspaces go only to nodes on which exectrail can trace, as templates/node-check labels
-    them.
+    Whether workspaces go only to nodes that the job of templates/node-check has labelled as able to
+    trace.
   EOT
   type        = bool
   default     = false

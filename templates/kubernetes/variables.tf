@@ -56,8 +56,9 @@ variable "hold_seconds" {
 
 variable "redact" {
   description = <<-EOT
-    Which secrets in command lines are written as [redacted]: "known" formats and names, all
-    "values" of options and variables, or "off".
+    Which secrets in command lines are written as [redacted]. "known": known token formats, and
+    values with a name that says that they are secret. "values": every value of an option or a
+    variable, too. "off": none.
   EOT
   type        = string
   default     = "known"

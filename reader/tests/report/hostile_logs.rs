@@ -1,10 +1,10 @@
-//! What a workspace writes into its argv is text, and nothing else.
+//! The page shows what a workspace writes into the log as text only.
 
 use serde_json::json;
 
 use crate::page::open;
 
-/// Arguments that act on something if they are not text.
+/// Arguments that a page could take for markup, or a terminal for control codes, and unusual ones.
 fn words() -> Vec<String> {
     let long = "x".repeat(100 * 1024);
     [
@@ -80,17 +80,17 @@ fn a_hostile_argv_is_shown_exactly_and_changes_nothing() {
         let escaped = escaped.iter().find(|(number, _)| *number == at);
         assert_eq!(shown[at], escaped.map_or(word.as_str(), |(_, text)| text));
     }
-    // Escapes differ from the same characters in an argument.
+    // An escape is marked as one; the same characters in an argument are not.
     let marked = page.value("document.querySelectorAll('#argv li:nth-child(8) .escape').length");
     assert_eq!(marked, 0);
     let marked = page.value("document.querySelectorAll('#argv li:nth-child(4) .escape').length");
     assert_eq!(marked, 3);
-    // The rest of a long word comes on demand.
+    // The rest of a long argument comes on demand.
     assert!(shown[10].len() < 5_000 && shown[10].ends_with("98,400 more characters"));
     page.value("document.querySelector('#argv .more').click()");
     let long = page.value("document.querySelector('#argv li:nth-child(11)').textContent.length");
     assert_eq!(long, 100 * 1024);
-    // Every view shows the hostile names, and nothing was added to the page.
+    // Every tab has a row, and nothing was added to the page.
     for tab in 0..6 {
         page.click(&format!("#tab-{tab}"));
         page.wait("document.querySelector('[role=tabpanel]:not([hidden]) .row')");
@@ -113,7 +113,7 @@ fn a_hostile_argv_is_shown_exactly_and_changes_nothing() {
 }
 
 #[test]
-fn nothing_can_be_loaded_or_run_even_if_it_were_in_the_page() {
+fn elements_that_are_put_into_the_page_load_and_run_nothing() {
     let mut page = open!(&log());
     let policy = page.value("document.querySelector('meta[http-equiv]').content");
     assert!(

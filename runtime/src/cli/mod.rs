@@ -11,10 +11,10 @@ use exectrail_reader::VerifyArgs;
 use crate::config::{self, ValueError};
 
 mod advice;
+mod after_help;
 mod announce;
 mod labels;
 mod limits;
-mod manual;
 mod recording;
 mod run;
 mod sidecar;
@@ -47,7 +47,7 @@ pub(crate) use stage::Stage;
     after_help = "Exit status: 0 stopped on request; 1 refused or failed (the reason is on \
                   standard error); 2 wrong usage.\nEvery flag can also be given as the \
                   environment variable shown beside it; an empty variable is unset.",
-    after_long_help = manual::EXECTRAIL,
+    after_long_help = after_help::EXECTRAIL,
 )]
 pub(crate) struct Cli {
     /// The sub-command; without one exectrail is the sidecar.
@@ -64,22 +64,22 @@ pub(crate) enum Command {
     /// Check whether this machine can trace, and print a remedy for each problem
     Preflight(PreflightArgs),
     /// Announce the PID namespace of the caller to the sidecar, as the init script does with curl
-    #[command(after_long_help = manual::ANNOUNCE)]
+    #[command(after_long_help = after_help::ANNOUNCE)]
     Announce(AnnounceArgs),
     /// Trace one command, in a PID namespace of its own
-    #[command(after_long_help = manual::RUN)]
+    #[command(after_long_help = after_help::RUN)]
     Run(RunArgs),
     /// Read a log and check that no line is missing, doubled, moved or changed
-    #[command(after_long_help = manual::VERIFY)]
+    #[command(after_long_help = after_help::VERIFY)]
     Verify(VerifyArgs),
     /// Copy this program to a directory: for an init container that installs it for the workspace
-    #[command(after_long_help = manual::INSTALL)]
+    #[command(after_long_help = after_help::INSTALL)]
     Install(InstallArgs),
     /// Exit 0 if the sidecar answers: for its startup probe
-    #[command(after_long_help = manual::READY)]
+    #[command(after_long_help = after_help::READY)]
     Ready(ReadyArgs),
     /// Print a completion script for a shell
-    #[command(after_long_help = manual::COMPLETIONS)]
+    #[command(after_long_help = after_help::COMPLETIONS)]
     Completions {
         /// The shell to complete for
         shell: Shell,

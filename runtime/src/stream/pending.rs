@@ -1,10 +1,10 @@
-//! An exec whose argv is incomplete.
+//! An exec whose argv still lacks pieces that will follow.
 
 use exectrail_common::record::Exec;
 
 use crate::event::decode::ExecRecord;
 
-/// An exec whose argv is incomplete.
+/// An exec whose argv still lacks pieces that will follow.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) head: Exec,
@@ -16,7 +16,7 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// The exec of this record, with memory for an argv of `room` bytes.
+    /// The exec of this record, with memory for an argv of at least `room` bytes.
     pub(super) fn new(exec: &ExecRecord<'_>, room: usize) -> Self {
         let mut argv = Vec::new();
         // Reserve the exact size: a buffer that doubles would need twice as much.

@@ -1,7 +1,7 @@
 //! Names and paths in a release.
 
-/// The checksums of all tarballs, in the format of `sha256sum -c`.
+/// Name of the file with the checksums of all tarballs, which `sha256sum -c` reads.
 pub(super) const SUMS: &str = "SHA256SUMS";
 
-/// Directory of documents, below a prefix.
+/// Directory of documents, below the tarball's top directory.
 pub(super) const DOCUMENTS: &str = "share/doc/exectrail";

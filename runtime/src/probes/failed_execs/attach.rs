@@ -15,7 +15,8 @@ use crate::probes::{
     programs::{FAILED, FAILED_ANY},
 };
 
-/// `bpf_get_current_task_btf` came with Linux 5.11.
+/// The oldest kernel on which failed execs can be recorded: their programs need the helper
+/// `bpf_get_current_task_btf`.
 const OLDEST: KernelVersion = KernelVersion::new(5, 11, 0);
 
 /// The positions of the calls' arguments on this architecture.
@@ -26,7 +27,7 @@ const HERE: ExecCalls = ExecCalls::AARCH64;
 #[cfg(not(target_arch = "aarch64"))]
 const HERE: ExecCalls = ExecCalls::X86_64;
 
-/// The configuration of the calls for the probes.
+/// The positions of the calls' arguments, for the configuration of the probes.
 pub(in crate::probes) fn exec_calls() -> ExecCalls {
     HERE
 }
@@ -56,7 +57,8 @@ pub(in crate::probes) fn attach(
     (failed_execs, None)
 }
 
-/// Attaches all programs of `hook`, or none.
+/// Attaches each program of `hook` for which the kernel has a function. After another error, none
+/// stays attached.
 fn attach_hook(
     ebpf: &mut Ebpf,
     btf: &Btf,

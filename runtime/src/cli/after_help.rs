@@ -4,7 +4,7 @@
 pub(super) const EXECTRAIL: &str = "\
 Examples:
   # what does a build execute?
-  exectrail run -- make
+  sudo exectrail run -- make
 
   # can this machine trace?
   exectrail preflight
@@ -17,7 +17,7 @@ Examples:
 
 Exit status:
   0  stopped on request
-  1  refused or failed; the reason is on standard error
+  1  tracing is impossible or has failed; the reason is on standard error
   2  wrong usage
 `exectrail run` and `exectrail announce --exec` end with the status of the command they start.
 ";
@@ -34,7 +34,7 @@ Examples:
   sudo exectrail run --output json --log build.json -- make
   sudo jq -r 'select(.msg == \"exec\").fields.event.filename' build.json | sort | uniq -c
 
-  # only how many
+  # print only the counts
   sudo exectrail run --quiet -- make
 
 Exit status:
@@ -103,7 +103,7 @@ Exit status:
 
 pub(super) const COMPLETIONS: &str = "\
 Examples:
-  # for this bash
+  # for the current bash session
   source <(exectrail completions bash)
 
   # for every new shell

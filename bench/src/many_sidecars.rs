@@ -1,7 +1,7 @@
-//! Cost of many sidecars on one node: the time of an exec and the end of its process.
+//! Cost of many sidecars on one node: the time of an exec and the end of its process, and memory.
 //!
-//! The workload measures its own time. The kernel does not count the run time of programs
-//! meanwhile, as counting would cost more than the programs.
+//! The workload measures its own time. The kernel does not count the run time of eBPF programs
+//! meanwhile, as counting would cost more than these.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
@@ -27,7 +27,8 @@ const BATCHES: usize = 10;
 /// Number of execs of a batch.
 const EXECS: usize = 100;
 
-/// The tracepoints of an exec and the end of its process, which programs may be attached to.
+/// The tracepoints that an exec and the end of its process pass. [`Tool::EmptyAll`] has a program
+/// on each.
 const TRACEPOINTS: [&str; 3] = ["sched_process_exec", "task_rename", "sched_process_exit"];
 
 /// A tool, of which several instances run at once.
@@ -55,7 +56,7 @@ impl Tool {
         match self {
             Self::Nothing => "nothing",
             Self::Exectrail => "exectrail",
-            Self::EmptyExec => "empty programs on the exec",
+            Self::EmptyExec => "empty program on exec",
             Self::EmptyAll => "empty programs on exec, rename and exit",
         }
     }
@@ -80,12 +81,12 @@ struct Cost {
 #[derive(Serialize)]
 struct FleetReport {
     machine: Machine,
-    /// By number, then by the tool's name.
+    /// By number of instances, then by the tool's name.
     costs: BTreeMap<usize, BTreeMap<&'static str, Cost>>,
 }
 
-/// Measures with each of `numbers` of sidecars, and writes `fleet.md`, `fleet.json` and `fleet.svg`
-/// to `out`.
+/// Measures with as many instances of each tool as each of `numbers` says, and writes `fleet.md`,
+/// `fleet.json` and `fleet.svg` to `out`.
 pub(crate) fn measure(
     workload: &Workload,
     exectrail: &Path,
@@ -101,7 +102,7 @@ pub(crate) fn measure(
         for round in 1..=ROUNDS {
             for tool in TOOLS {
                 eprintln!(
-                    "{number} sidecars, round {round} of {ROUNDS}: {}",
+                    "{number} instances, round {round} of {ROUNDS}: {}",
                     tool.name()
                 );
                 let cost = costs.entry(tool.name()).or_default();
@@ -196,7 +197,7 @@ impl FleetReport {
             "# A run of `cargo xtask bench --sidecars {}`\n\n{}.\n\n\
              Microseconds of an exec and the end of its process: median (least) of {} batches of \
              {EXECS} execs, in rounds in which all tools take turns.\n\n\
-             | Number | Tool | in another pod | against nothing | traced \
+             | Instances | Tool | in another pod | compared with nothing | traced \
              | resident, all, MiB | charged to their cgroup, MiB | node's per-CPU memory, MiB |\n\
              |---|---|---|---|---|---|---|---|",
             numbers.join(","),
