@@ -97,11 +97,11 @@ fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
     let first = unsafe { bpf_get_smp_processor_id() } * (mask + 1);
     // Most execs are recorded before the next one begins, so all of them use the first slot, which
     // is in the CPU's cache. An exec that is never recorded (its process was killed) keeps the
-    // first slot until a process whose id maps to that slot uses it.
+    // first slot; then the others use the rest.
     let slot = if owner(first) == 0 {
         first
     } else {
-        first + (tgid & mask)
+        first + 1 + tgid % mask.max(1)
     };
     let Some(early) = EARLY.get_ptr_mut(slot) else {
         return NO_SLOT;

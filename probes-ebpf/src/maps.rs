@@ -238,6 +238,8 @@ pub(crate) struct Paths {
     pub(crate) len: u64,
     /// Number of its names and mounts so far.
     pub(crate) steps: u64,
+    /// [`exectrail_common::record::PATH_DELETED`] if the working directory was deleted.
+    pub(crate) cwd_deleted: u64,
     /// 1 if the working directory is wanted.
     pub(crate) wants_cwd: u64,
     pub(crate) exe_len: u32,

@@ -9,7 +9,7 @@ use exectrail_common::record::{PATH_DELETED, PATH_READ};
 use crate::{
     branchless::{differ, flag, opaque, select},
     config::offset,
-    kernel::{Task, field},
+    kernel::{KernelPtr, Task, field},
     maps::{Entry, KernelPath, SHORT_NAME, Scratch},
     paths::store,
 };
@@ -18,6 +18,20 @@ use crate::{
 const NEAR_NAMES: u64 = 8;
 /// Room for them, a power of two.
 const ROOM: u64 = NEAR_NAMES * SHORT_NAME as u64;
+
+/// [`PATH_DELETED`] if this `struct dentry` was deleted.
+///
+/// It is asked of the file or directory itself, which may be the root of a mount.
+#[inline(always)]
+pub(crate) fn deleted(entry: KernelPtr) -> u64 {
+    let pprev: u64 = entry
+        .field(offset!(dentry_hash_pprev))
+        .load_at(offset_of!(Entry, pprev) as u32);
+    let parent = entry.follow(field!(dentry_parent));
+    // The root of a file system is in no directory either (`d_unlinked`, include/linux/dcache.h).
+    let deleted = (differ(pprev, 0) ^ 1) & differ(parent.number(), entry.number());
+    flag(deleted, PATH_DELETED).into()
+}
 
 /// Copies names of the path of the file that `task` runs to the beginning of the tail. Returns
 /// whether the path is complete: it has come to the root of the process. Otherwise
@@ -32,14 +46,10 @@ pub(crate) fn copy_near_names(task: Task, scratch: *mut Scratch) -> bool {
     let exe = task.exe();
     let mut entry = exe.dentry();
     let start = offset!(dentry_hash_pprev);
-    let pprev: u64 = entry.field(start).load_at(offset_of!(Entry, pprev) as u32);
-    let parent = entry.follow(field!(dentry_parent));
-    // The root of a file system is in no directory either (`d_unlinked`, include/linux/dcache.h).
-    let deleted = (differ(pprev, 0) ^ 1) & differ(parent.number(), entry.number());
     // Stored at once, as the program has little stack. Volatile, here and below: `copy_paths` reads
     // these.
     // SAFETY: a field of the live map value.
-    unsafe { (&raw mut (*paths).deleted).write_volatile(flag(deleted, PATH_DELETED).into()) };
+    unsafe { (&raw mut (*paths).deleted).write_volatile(deleted(entry)) };
     let KernelPath {
         mnt, mount_root, ..
     } = exe.path();

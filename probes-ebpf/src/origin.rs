@@ -9,7 +9,7 @@ use crate::{
     config::config,
     kernel::{Binprm, Task},
     maps::{PATHS, Scratch},
-    near_names::copy_near_names,
+    near_names::{copy_near_names, deleted},
     paths::{copy_paths, file_flags, wants_cwd},
 };
 
@@ -74,6 +74,7 @@ pub(crate) fn write(task: Task, bprm: Binprm, caps: u64, scratch: &mut Scratch, 
             unsafe {
                 set(&raw mut (*paths).root, task.root());
                 set(&raw mut (*paths).cwd, task.cwd());
+                set(&raw mut (*paths).cwd_deleted, deleted(task.cwd_entry()));
                 set(&raw mut (*paths).wants_cwd, wants_cwd.into());
             }
             copy_paths(lane);

@@ -14,13 +14,13 @@ use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_
 use exectrail_common::{
     probe_config::{FIELD_CWD, FIELD_EXE, FIELD_RELATIVE_CWD},
     record::{
-        EXE_ON_TMPFS, EXE_UPPER_LAYER, MAX_NAMES, MAX_PATH, PATH_CUT, PATH_DELETED, PATH_READ,
-        PATH_UNLINKED, PATH_UNREACHABLE,
+        EXE_ON_TMPFS, EXE_UPPER_LAYER, MAX_NAMES, MAX_PATH, PATH_CUT, PATH_READ, PATH_UNLINKED,
+        PATH_UNREACHABLE,
     },
 };
 
 use crate::{
-    branchless::{differ, flag, opaque},
+    branchless::opaque,
     config::{config, offset},
     kernel::File,
     kernel_read::read_u64,
@@ -52,12 +52,12 @@ pub(crate) extern "C" fn copy_paths(lane: u64) -> u64 {
     }
     if paths.wants_cwd != 0 {
         paths.at = paths.cwd;
-        // Volatile, or the compiler would call a function to store zeros.
+        // Volatile: the other function reads these.
         // SAFETY: fields of the live map value.
         unsafe {
             (&raw mut paths.len).write_volatile(0);
             (&raw mut paths.steps).write_volatile(0);
-            (&raw mut paths.deleted).write_volatile(0);
+            (&raw mut paths.deleted).write_volatile(paths.cwd_deleted);
         }
         let result = copy_path(paths, paths.exe_len.into(), lane);
         paths.cwd_len = (result >> 32) as u32;
@@ -181,7 +181,7 @@ extern "C" fn copy_name(lane: u64) -> u64 {
     unsafe { bpf_probe_read_kernel(entry.cast(), size_of::<Entry>() as u32, start as *const _) };
     // SAFETY: the same part of the live map value. It is not copied to the stack, which is scarce.
     let entry = unsafe { &*entry };
-    let (pprev, parent, name) = (entry.pprev, entry.parent, entry.name);
+    let (parent, name) = (entry.parent, entry.name);
     let base = opaque(paths.base).min((MAX_PATH + MAX_NAME) as u64);
     let len = opaque(paths.len).min(MAX_PATH as u64);
     // SAFETY: at most twice MAX_PATH and once MAX_NAME in the tail, which has MAX_NAME bytes more.
@@ -202,11 +202,10 @@ extern "C" fn copy_name(lane: u64) -> u64 {
     if size < 1 || parent == 0 {
         return UNREADABLE.into();
     }
-    if len == 0 {
-        // The root of a file system is in no directory either (`d_unlinked`,
-        // include/linux/dcache.h).
-        let deleted = (differ(pprev, 0) ^ 1) & differ(parent, dentry);
-        paths.deleted = flag(deleted, PATH_DELETED).into();
+    if parent == dentry && len != 0 {
+        // The root of the file system, although the root of the mount is below it: a directory of
+        // the path was moved out of what is mounted.
+        return (END | PATH_UNREACHABLE).into();
     }
     let len = len + size as u64;
     paths.len = len;

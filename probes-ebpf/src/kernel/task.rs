@@ -208,6 +208,12 @@ impl Task {
         )
     }
 
+    /// `struct dentry *` of the working directory.
+    #[inline(always)]
+    pub(crate) fn cwd_entry(self) -> KernelPtr {
+        self.0.follow(field!(task_fs)).follow(field!(fs_pwd_dentry))
+    }
+
     /// Device of the controlling terminal; 0 if there is none.
     #[inline(always)]
     pub(crate) fn tty(self) -> u32 {

@@ -277,6 +277,49 @@ fn a_long_path_is_cut_and_flagged() {
     assert!(event["cwd"].as_str().unwrap().len() > 1000, "{event}");
 }
 
+/// A directory that is moved out of a bind mount has a path that no process can use. Its beginning
+/// would be that of another file.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn what_was_moved_out_of_a_mount_is_flagged() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let whole = program(&pod, "whole");
+    let directory = text(pod.dir.path()).to_owned();
+    let script = format!(
+        "mkdir mnt; unshare -m sh -c 'mount -t tmpfs none mnt; cd mnt; mkdir -p a/b/usr/bin m; \
+         cp {} a/b/usr/bin/git; mount --bind a/b m; cd m/usr/bin; \
+         mv {directory}/mnt/a/b/usr {directory}/mnt/usr; ./git'",
+        whole.display()
+    );
+    let lines = lines_of(&pod, &[], &script);
+    let event = one(&lines, "./git");
+    assert_eq!(event["exe"], "/usr/bin/git", "{event}");
+    assert_eq!(event["exe_unreachable"], true, "{event}");
+    assert_eq!(event["cwd"], "/usr/bin", "{event}");
+    assert_eq!(event["cwd_unreachable"], true, "{event}");
+}
+
+/// The file or directory at the root of a bind mount may have been deleted where it was.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_deleted_root_of_a_mount_is_flagged() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let (file, other) = (program(&pod, "file"), program(&pod, "other"));
+    let script = "touch on; mkdir in at; unshare -m sh -c 'mount --bind file on; rm file; \
+        mount --bind in at; rmdir in; ./on; cd at; ../other'";
+    let lines = lines_of(&pod, &[], script);
+    let on = one(&lines, "./on");
+    assert_eq!(on["exe"], text(&file.with_file_name("on")), "{on}");
+    assert_eq!(on["deleted"], true, "{on}");
+    let in_at = one(&lines, "../other");
+    assert_eq!(in_at["exe"], text(&other), "{in_at}");
+    assert_eq!(in_at.get("deleted"), None, "{in_at}");
+    assert_eq!(in_at["cwd"], text(&other.with_file_name("at")), "{in_at}");
+    assert_eq!(in_at["cwd_deleted"], true, "{in_at}");
+}
+
 /// The probes read short names and long ones, and the last few and those above, in different ways.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
