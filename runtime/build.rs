@@ -150,18 +150,19 @@ struct Unfinished {
     constants: Vec<(usize, usize)>,
 }
 
+/// Bytes of an instruction (Documentation/bpf/standardization/instruction-set.rst). The operations
+/// below are from there, too.
+const INSTRUCTION: usize = 8;
+/// BPF_LDX | BPF_MEM with BPF_W and BPF_DW: a load.
+const LOADS: [u8; 2] = [0x61, 0x79];
+/// BPF_ALU64 | BPF_MOV | BPF_K: sets a register to a number.
+const SET: u8 = 0xb7;
+/// BPF_LD | BPF_IMM | BPF_DW, which takes the room of two instructions.
+const WIDE: u8 = 0x18;
+
 impl Unfinished {
     fn of(object: &[u8]) -> Result<Self, Box<dyn Error>> {
-        // Documentation/bpf/standardization/instruction-set.rst: BPF_LDX | BPF_MEM with BPF_W and
-        // BPF_DW; BPF_ALU64 | BPF_MOV | BPF_K; BPF_LD | BPF_IMM | BPF_DW, which takes the room of
-        // two instructions.
-        const LOADS: [u8; 2] = [0x61, 0x79];
-        const SET: u8 = 0xb7;
-        const WIDE: u8 = 0x18;
-        const INSTRUCTION: usize = 8;
-
         let file = object::File::parse(object)?;
-        let is_little = file.endianness() == Endianness::Little;
         let mut unfinished = Self::default();
         for section in file
             .sections()
@@ -170,41 +171,51 @@ impl Unfinished {
             let (start, _) = section
                 .file_range()
                 .ok_or("a section of code is not in the file")?;
-            let code = section.data()?;
-            let mut at = 0;
-            while let Some([opcode, _, low, high, number @ ..]) = code.get(at..at + INSTRUCTION) {
-                let position = start as usize + at;
-                let number: [u8; 4] = number.try_into()?;
-                let (offset, number) = if is_little {
-                    let offset = i16::from_le_bytes([*low, *high]);
-                    (offset, i32::from_le_bytes(number))
-                } else {
-                    let offset = i16::from_be_bytes([*low, *high]);
-                    (offset, i32::from_be_bytes(number))
-                };
-                if LOADS.contains(opcode) && offset >= FIRST_FIELD {
-                    let field = within(offset - FIRST_FIELD, FIELDS, "offset of a load")?;
-                    unfinished.field_loads.push((position + 2, field));
-                }
-                // The upper half tells the constants from other numbers.
-                if number >> 16 == FIRST_CONSTANT >> 16 {
-                    if *opcode != SET {
-                        return Err(format!("the constant {number:#x} is in no `mov`").into());
-                    }
-                    let word = within(number - FIRST_CONSTANT, WORDS, "constant")?;
-                    unfinished.constants.push((position + 4, word));
-                }
-                at += if *opcode == WIDE {
-                    2 * INSTRUCTION
-                } else {
+            let mut code = section.data()?;
+            let mut position = start as usize;
+            while let Some((instruction, rest)) = code.split_first_chunk() {
+                unfinished.note(position, instruction, file.endianness())?;
+                let second = if instruction[0] == WIDE {
                     INSTRUCTION
+                } else {
+                    0
                 };
+                code = rest.get(second..).unwrap_or_default();
+                position += INSTRUCTION + second;
             }
         }
         if unfinished.field_loads.is_empty() || unfinished.constants.is_empty() {
             return Err("the object has no load of a kernel field, or no constant".into());
         }
         Ok(unfinished)
+    }
+
+    /// Takes the instruction at this position of the object.
+    fn note(
+        &mut self,
+        position: usize,
+        instruction: &[u8; INSTRUCTION],
+        endianness: Endianness,
+    ) -> Result<(), Box<dyn Error>> {
+        let [operation, _, low, high, number @ ..] = *instruction;
+        let offset = [low, high];
+        let (offset, number) = match endianness {
+            Endianness::Little => (i16::from_le_bytes(offset), i32::from_le_bytes(number)),
+            Endianness::Big => (i16::from_be_bytes(offset), i32::from_be_bytes(number)),
+        };
+        if LOADS.contains(&operation) && offset >= FIRST_FIELD {
+            let field = within(offset - FIRST_FIELD, FIELDS, "offset of a load")?;
+            self.field_loads.push((position + 2, field));
+        }
+        // The upper half tells the constants from other numbers.
+        if number >> 16 == FIRST_CONSTANT >> 16 {
+            if operation != SET {
+                return Err(format!("the constant {number:#x} is in no `mov`").into());
+            }
+            let word = within(number - FIRST_CONSTANT, WORDS, "constant")?;
+            self.constants.push((position + 4, word));
+        }
+        Ok(())
     }
 }
 

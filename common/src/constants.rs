@@ -18,9 +18,9 @@ pub const CONFIG_WORDS: usize = size_of::<ProbeConfig>() / size_of::<u32>();
 /// Number of words.
 pub const WORDS: usize = CONFIG_WORDS + size_of::<Offsets>() / size_of::<u32>();
 
-/// The word at `index`, if there are as many.
-pub fn word(index: usize, config: &ProbeConfig, offsets: &Offsets) -> Option<u32> {
+/// The values of all words.
+pub fn words<'a>(config: &'a ProbeConfig, offsets: &'a Offsets) -> impl Iterator<Item = u32> + 'a {
     let config: &[u32] = cast_slice(bytes_of(config));
     let offsets: &[u32] = cast_slice(bytes_of(offsets));
-    config.iter().chain(offsets).nth(index).copied()
+    config.iter().chain(offsets).copied()
 }

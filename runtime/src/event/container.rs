@@ -61,8 +61,8 @@ impl serde::Serialize for ContainerId {
 pub struct Containers {
     /// The outermost one: a container of the pod. No process in the pod can change its name.
     pub outermost: ContainerId,
-    /// The innermost one, if it differs from the outermost. A process of the
-    /// workspace that can create cgroups can choose the name of this one.
+    /// The innermost one, if it differs from the outermost. A process of the workspace that can
+    /// create cgroups can choose the name of this one.
     pub innermost: Option<ContainerId>,
 }
 

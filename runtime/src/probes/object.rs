@@ -1,9 +1,8 @@
 //! The programs as they are loaded, with the offsets of this kernel's fields and the configuration.
 
 use aya::include_bytes_aligned;
-use bytemuck::{bytes_of, cast_slice};
 use exectrail_common::{
-    constants::word,
+    constants::{CONFIG_WORDS, words},
     offsets::{ABSENT, Offsets},
     probe_config::ProbeConfig,
 };
@@ -23,16 +22,16 @@ static CONSTANTS: &[(usize, usize)] = &include!(concat!(env!("OUT_DIR"), "/const
 /// The object with the offsets of this kernel and this configuration.
 pub(super) fn object(offsets: &Offsets, config: &ProbeConfig) -> Result<Vec<u8>, AttachError> {
     let mut object = OBJECT.to_vec();
-    let fields: &[u32] = cast_slice(bytes_of(offsets));
+    let words: Vec<u32> = words(config, offsets).collect();
     for (at, field) in FIELD_LOADS {
-        let offset = fields.get(*field).copied().unwrap_or(u32::MAX);
+        let offset = words.get(CONFIG_WORDS + field).copied().unwrap_or(ABSENT);
         // No program executes a load of an absent field; the verifier does not reach it either.
         let offset = if offset == ABSENT { 0 } else { offset };
         let near = i16::try_from(offset).map_err(|_| AttachError::FarField(offset))?;
         put(&mut object, *at, &near.to_ne_bytes())?;
     }
     for (at, index) in CONSTANTS {
-        let word = word(*index, config, offsets).ok_or(AttachError::Missing("constant"))?;
+        let word = words.get(*index).ok_or(AttachError::Missing("constant"))?;
         put(&mut object, *at, &word.to_ne_bytes())?;
     }
     Ok(object)
