@@ -248,11 +248,6 @@ impl Handler<Attach> for Tracer {
             cgroup: scope.pod_cgroup,
         };
         let (previous, is_all) = self.open_state(pod, &run);
-        // Before the first line, which reports discovery as on; no record is read before the
-        // answer.
-        if discovery {
-            probes.discover().map_err(map_error("CONTROL"))?;
-        }
         let since = WallClock::boot_now();
         for id in previous.iter().flat_map(|previous| &previous.targets) {
             // Matched by number and start time, so that another namespace never matches.
@@ -263,6 +258,11 @@ impl Handler<Attach> for Tracer {
             probes
                 .add_target(*id, state)
                 .map_err(map_error("TARGETS"))?;
+        }
+        // Only now, so that what an earlier run traced is not found as new. Still before the first
+        // line, which reports discovery as on; no record is read before the answer.
+        if discovery {
+            probes.discover().map_err(map_error("CONTROL"))?;
         }
         let failed_execs = probes.failed_execs();
         FailedExecsDecided { failed_execs }.emit();
@@ -316,32 +316,16 @@ impl Handler<Announce> for Tracer {
         // If the kernel cannot answer, the namespace is assumed to be alive.
         let mut has_ended = |known: &Namespace| probes.has_ended(known).unwrap_or(false);
         let verdict = judge(pid_ns, &own, shared, targets, evidence, &mut has_ended);
+        let found = Found::Announcement;
         match verdict {
-            Ok(Verdict::Traced(workspace)) => {
-                self.emitter.do_send(Started {
-                    workspace,
-                    found: Found::Announcement,
-                });
-                let not_logged = self.accepted.admit(Instant::now());
-                AnnouncementAccepted { pid_ns, not_logged }.emit();
-                Ok(Registered)
-            }
-            Ok(Verdict::Below) => {
-                let not_logged = self.accepted.admit(Instant::now());
-                AnnouncementAccepted { pid_ns, not_logged }.emit();
-                Ok(Registered)
-            }
             Ok(Verdict::Accept(workspace)) => {
-                register(probes, &self.emitter, &workspace, Found::Announcement)
+                register(probes, &self.emitter, &workspace, found)
                     .map_err(|error| NotRegistered::Failed(error.to_string()))?;
-                if let Some(keeper) = &mut self.keeper {
-                    // Before the answer: an accepted announcement survives a restart.
-                    keeper.keep(probes.targets().iter().map(|target| target.id));
-                }
-                let not_logged = self.accepted.admit(Instant::now());
-                AnnouncementAccepted { pid_ns, not_logged }.emit();
-                Ok(Registered)
             }
+            Ok(Verdict::Traced(workspace)) => {
+                self.emitter.do_send(Started { workspace, found });
+            }
+            Ok(Verdict::Below) => {}
             Err(refusal) => {
                 AnnouncementRefused {
                     pid_ns,
@@ -349,9 +333,17 @@ impl Handler<Announce> for Tracer {
                     not_logged: self.refusals.admit(Instant::now()),
                 }
                 .emit();
-                Err(refusal.into())
+                return Err(refusal.into());
             }
         }
+        if let Some(keeper) = &mut self.keeper {
+            // Before the answer: an accepted announcement survives a restart. Discovery may have
+            // found the workspace, or the one around it, since the last time the state was saved.
+            keeper.keep(probes.targets().iter().map(|target| target.id));
+        }
+        let not_logged = self.accepted.admit(Instant::now());
+        AnnouncementAccepted { pid_ns, not_logged }.emit();
+        Ok(Registered)
     }
 }
 

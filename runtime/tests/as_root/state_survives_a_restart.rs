@@ -155,6 +155,25 @@ fn a_workspace_that_was_found_is_known_after_a_restart() {
     check_adopted(&second.stop());
 }
 
+/// An announcement is answered only when the state has its workspace, which discovery has found by
+/// its first exec.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn an_announced_workspace_that_was_found_is_in_the_state_at_once() {
+    needs_kernel!();
+    let pod = Pod::new();
+    let sidecar = pod.sidecar(&[&format!("--state-dir={}", pod.dir.path().display())]);
+    // exectrail also saves the state once per second, so one workspace could be there by chance.
+    for _ in 0..4 {
+        let workspace = pod.workspace();
+        assert_eq!(workspace.announce().0, 204);
+        let state = fs::read_to_string(pod.dir.path().join("exectrail-state.json")).unwrap();
+        let number = workspace.pid_ns().to_string();
+        assert!(state.contains(&number), "{number} is not in {state}");
+    }
+    assert_eq!(messages(&sidecar.stop(), "workspace_started").len(), 4);
+}
+
 /// The kernel may have given the number to another namespace since: that one is not the workspace.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
