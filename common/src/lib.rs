@@ -3,6 +3,7 @@
 //! There is one module per subject:
 //!
 //! - [`record`], [`cgroup_names`]: the records in the ring.
+//! - [`counters`]: what the probes count, lost events among it.
 //! - [`target`]: the PID namespaces whose execs are recorded.
 //! - [`suppression`]: the rules and limits that suppress some of these execs.
 //! - [`exec_calls`]: the system calls of failed execs.
@@ -20,6 +21,7 @@
 
 pub mod cgroup_names;
 pub mod constants;
+pub mod counters;
 pub mod exec_calls;
 pub mod map_memory;
 pub mod maps;

@@ -58,7 +58,7 @@ pub const fn failed_bytes(cpus: u64) -> u64 {
 }
 
 /// Maximum bytes of the per-CPU maps with `cpus` possible CPUs and `lanes` lanes (see
-/// [`crate::record::LANES`]), by default.
+/// [`crate::counters::LANES`]), by default.
 pub const fn per_cpu_bytes(cpus: u64, lanes: u32) -> u64 {
     cpus.saturating_mul(PER_CPU + PER_CPU_AND_LANE * lanes as u64)
 }
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_large_node_with_lanes_pays_less_than_10_mib() {
-        assert!(per_cpu_bytes(192, crate::record::LANES) <= 10 << 20);
+        assert!(per_cpu_bytes(192, crate::counters::LANES) <= 10 << 20);
     }
 
     #[test]

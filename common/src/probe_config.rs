@@ -44,7 +44,7 @@ pub struct ProbeConfig {
     pub exit_events: u32,
     /// 1 if this kernel's `struct cgroup` lists the ids of its ancestors, 0 if their addresses.
     pub ancestor_ids: u32,
-    /// Number of lanes of `exec`, see [`crate::record::LANES`].
+    /// Number of lanes of `exec`, see [`crate::counters::LANES`].
     pub lanes: u32,
     /// The cgroup hierarchy of pods: one of the `HIERARCHY_…` constants.
     pub hierarchy: u32,

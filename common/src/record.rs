@@ -1,5 +1,5 @@
-//! The records that the probes write to the ring, and the counters that they keep. An event is one
-//! record; a long argv continues in further ones.
+//! The records that the probes write to the ring. An event is one record; a long argv continues in
+//! further ones.
 //!
 //! A record is a fixed head, whose type [`Prefix::kind`] gives, and variable parts. The head has
 //! their lengths, except that of the last, which reaches to the end of the record. The limits of
@@ -105,7 +105,7 @@ pub const COMM_LEN: usize = 16;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Prefix {
-    /// The lane that wrote the record, see [`LANES`].
+    /// The lane that wrote the record, see [`crate::counters::LANES`].
     pub lane: u8,
     /// One of the `KIND_…` constants.
     pub kind: u8,
@@ -301,63 +301,4 @@ pub struct NsFound {
     pub level: u32,
     /// A set of [`crate::target::BY_NETWORK`] and [`crate::target::BY_CGROUP`].
     pub by: u32,
-}
-
-/// Maximum number of copies of one program at a tracepoint.
-///
-/// The kernel skips a program that is already running on the same CPU. If a tracepoint's programs
-/// can be preempted, a second exec on the CPU can find the program still running. So the same
-/// program is attached several times, and the next copy records what the first was skipped for.
-/// Each copy is a lane: a CPU executes it only once at a time, so each CPU and lane has values and
-/// sequence numbers of its own.
-pub const LANES: u32 = 3;
-
-/// The counters of a CPU in one lane (map `STATS`, [`LANES`] entries per CPU).
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct CpuStats {
-    /// Number of execs of targets that were not suppressed, and so the [`Prefix::seq`] of the next.
-    pub seen: u64,
-    /// Number of these that were lost because the ring was full.
-    pub lost: u64,
-    /// Time of the last loss, boot clock, nanoseconds.
-    pub last_lost: u64,
-    /// Pieces of argv that were lost because the ring was full. Their execs' lines are flagged as
-    /// truncated.
-    pub lost_pieces: u64,
-    /// Number of exits of targets' processes, and so the [`Prefix::seq`] of the next.
-    pub exits_seen: u64,
-    /// Number of these that were lost because the ring was full.
-    pub exits_lost: u64,
-    /// Time of the last lost exit, boot clock, nanoseconds.
-    pub last_exit_lost: u64,
-    /// Execs in namespaces for which `TARGETS` had no room. All lanes count this and the next two
-    /// in the entry of the first lane.
-    pub unplaced_execs: u64,
-    /// The same count for exits.
-    pub unplaced_exits: u64,
-    /// The same count for failed execs.
-    pub unplaced_failed_execs: u64,
-    /// Execs, of targets or not, that this lane saw because the kernel skipped all earlier lanes.
-    /// Always 0 in the first lane.
-    pub caught: u64,
-    /// The same count for exits.
-    pub exits_caught: u64,
-    /// Execs of the whole node for which the program ran. Counted only in the first lane, and only
-    /// if [`crate::probe_config::ProbeConfig::count_execs`] is set.
-    pub execs: u64,
-}
-
-/// The counters of a CPU for failed execs (map `FAILED_STATS`, one entry per CPU and system call).
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct FailedStats {
-    /// Number of failed execs of targets, and so the [`Prefix::seq`] of the next.
-    pub seen: u64,
-    /// Number of these that were lost because the ring was full.
-    pub lost: u64,
-    /// Time of the last loss, boot clock, nanoseconds.
-    pub last_lost: u64,
-    /// Successful execs of the whole node; not counted by `tp_btf/sys_exit`.
-    pub succeeded: u64,
 }

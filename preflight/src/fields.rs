@@ -3,7 +3,10 @@
 use exectrail_common::offsets::ABSENT;
 use serde::Serialize;
 
-use crate::offsets::{self, Missing, Resolved};
+use crate::{
+    missing::Missing,
+    offsets::{self, Resolved},
+};
 
 /// Position of a field that the probes read, or size of a struct, in the running kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -26,6 +26,7 @@ mod fields;
 #[expect(unsafe_code, reason = "maps the kernel's BTF")]
 mod files;
 mod format;
+mod missing;
 mod obstacle;
 pub mod offsets;
 mod options;
@@ -39,6 +40,7 @@ pub use cgroup_hierarchy::Hierarchy;
 pub use checks::run;
 pub use fields::{Field, FieldValue};
 pub use format::{Format, Text};
+pub use missing::Missing;
 pub use obstacle::Obstacle;
 pub use options::{DEFAULT_MAX_ARGV_BYTES, DEFAULT_RING_BYTES, Options, Roots, pending_argv_bytes};
 pub use release::KernelVersion;

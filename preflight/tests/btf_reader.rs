@@ -7,7 +7,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use exectrail_preflight::btf::{Btf, BtfError, Member, kind};
-use exectrail_preflight::offsets::{self, Missing};
+use exectrail_preflight::{Missing, offsets};
 use support::{KernelTypes, Writer, kernel_btf};
 
 fn member(bits: u64, type_id: u32) -> Option<Member> {

@@ -5,10 +5,11 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use exectrail_common::{
+    counters::{CpuStats, FailedStats, LANES},
     exec_calls::CALLS,
     record::{
-        ArgvPiece, CpuStats, EARLY_BYTES, Exec, FAILED_ARGV, FailedExec, FailedStats, HEAD_ARGV,
-        LANES, MAX_FILENAME, MAX_PATH, PIECE_ARGV,
+        ArgvPiece, EARLY_BYTES, Exec, FAILED_ARGV, FailedExec, HEAD_ARGV, MAX_FILENAME, MAX_PATH,
+        PIECE_ARGV,
     },
     sidecar_scope::{SidecarCgroup, SidecarScope},
     target::{Control, DECISION_SLOTS, DISMISSAL_SLOTS, EndCheck, MAX_TARGETS, NsId, NsState},

@@ -12,7 +12,8 @@ use aya_ebpf::{
     maps::{HashMap, LpmTrie, PerCpuArray, lpm_trie::Key},
 };
 use exectrail_common::{
-    record::{COMM_LEN, LANES},
+    counters::LANES,
+    record::COMM_LEN,
     suppression::{
         FILENAME_WINDOW, MAX_RULES, Matched, NO_RULE, RuleSet, SUFFIX_WINDOW, Suppressed,
     },

@@ -52,7 +52,7 @@ fn table(event: Event) -> u32 {
 
 /// Counts an event in a namespace without room in [`TARGETS`] as lost.
 #[inline(always)]
-fn count_unplaced(event: Event) {
+fn count_full_table(event: Event) {
     let Some(stats) = STATS.get_ptr_mut(0) else {
         return;
     };
@@ -60,9 +60,9 @@ fn count_unplaced(event: Event) {
     // SAFETY: a pointer to a live map value, aligned u64s.
     unsafe {
         let count = match event {
-            Event::Exec => &raw mut (*stats).unplaced_execs,
-            Event::Exit => &raw mut (*stats).unplaced_exits,
-            Event::FailedExec => &raw mut (*stats).unplaced_failed_execs,
+            Event::Exec => &raw mut (*stats).full_table_execs,
+            Event::Exit => &raw mut (*stats).full_table_exits,
+            Event::FailedExec => &raw mut (*stats).full_table_failed_execs,
         };
         add(count, 1);
     }
@@ -190,7 +190,7 @@ fn cached(task: Task, event: Event) -> Option<Scope> {
     let target = decided(ns, id, generation, table)?;
     if target == NO_ROOM {
         // The namespace is not dismissed, so that each exec is counted.
-        count_unplaced(event);
+        count_full_table(event);
         return None;
     }
     if target != 0 {
@@ -252,7 +252,7 @@ pub(crate) fn look_up(task: Task, event: Event) -> Option<Scope> {
     let id = ns.id();
     let target = decide(ns, id, CONTROL.get(0)?.discovery != 0);
     if target == NO_ROOM {
-        count_unplaced(event);
+        count_full_table(event);
         return None;
     }
     (target != 0).then_some(Scope {

@@ -6,8 +6,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use exectrail_common::counters::LANES;
 use exectrail_common::map_memory;
-use exectrail_common::record::LANES;
 use procfs_core::ProcessCGroup;
 
 use super::node::Node;

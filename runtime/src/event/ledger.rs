@@ -14,7 +14,7 @@ use exectrail_common::record::Prefix;
 pub struct Place {
     /// The CPU.
     pub cpu: u16,
-    /// The lane (`exectrail_common::record::LANES`).
+    /// The lane (`exectrail_common::counters::LANES`).
     pub lane: u8,
 }
 
@@ -125,7 +125,7 @@ impl PlaceCounts {
 
 #[cfg(test)]
 mod tests {
-    use exectrail_common::record::CpuStats;
+    use exectrail_common::counters::CpuStats;
     use proptest::prelude::*;
 
     use super::*;

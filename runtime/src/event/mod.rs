@@ -4,7 +4,7 @@
 pub(crate) mod clock;
 pub(crate) mod container;
 pub(crate) mod decode;
-pub(crate) mod device;
+pub(crate) mod device_number;
 pub(crate) mod keys;
 pub(crate) mod ledger;
 pub(crate) mod path;

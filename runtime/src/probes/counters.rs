@@ -11,7 +11,7 @@ use aya::{
     programs::ProgramFd,
 };
 use bytemuck::cast;
-use exectrail_common::record::CpuStats;
+use exectrail_common::counters::CpuStats;
 
 use super::{
     failed_execs::{self, CallCounts},

@@ -1,6 +1,6 @@
 //! The programs at each tracepoint, and the number of their copies.
 
-use exectrail_common::record::LANES;
+use exectrail_common::counters::LANES;
 use exectrail_preflight::KernelVersion;
 
 use super::programs::{EXEC, EXIT, Program, RENAME};

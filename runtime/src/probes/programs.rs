@@ -4,7 +4,7 @@ use aya::{
     Btf, Ebpf,
     programs::{BtfTracePoint, ProgramError, ProgramFd, tp_btf::BtfTracePointLinkId},
 };
-use exectrail_common::{exec_calls::CALLS, record::LANES};
+use exectrail_common::{counters::LANES, exec_calls::CALLS};
 use exectrail_preflight::attach_points;
 
 use super::error::AttachError;

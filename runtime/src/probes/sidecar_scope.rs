@@ -46,7 +46,7 @@ fn name_pod_cgroup(ebpf: &mut Ebpf, scope: &mut SidecarScope) -> Result<(), Atta
 }
 
 /// Maximum number of renames of a thread for the `sidecar_scope` program: the kernel may skip it,
-/// see [`exectrail_common::record::LANES`].
+/// see [`exectrail_common::counters::LANES`].
 const LOOKS: usize = 20;
 
 /// Runs the `sidecar_scope` program on this thread: renames the thread to its current name.

@@ -1,6 +1,6 @@
 //! Writes losses to the stream, from gaps in the sequence numbers and from the kernel's counts.
 
-use exectrail_common::record::CpuStats;
+use exectrail_common::counters::CpuStats;
 
 use super::Stream;
 use crate::{
@@ -32,7 +32,7 @@ impl Stream {
         }
         let stats = count.lanes.iter().flatten();
         self.lost_pieces = stats.clone().map(|stats| stats.lost_pieces).sum();
-        self.unplaced(stats, now, out);
+        self.lost_to_full_table(stats, now, out);
         for counts in &count.failed {
             for (cpu, stats) in (0..).zip(&counts.cpus) {
                 let place = Place { cpu, lane: 0 };
@@ -58,7 +58,7 @@ impl Stream {
     }
 
     /// Writes the losses because the table of targets was full.
-    fn unplaced<'a>(
+    fn lost_to_full_table<'a>(
         &mut self,
         stats: impl Iterator<Item = &'a CpuStats> + Clone,
         now: u64,
@@ -66,13 +66,13 @@ impl Stream {
     ) {
         type CountOf = fn(&CpuStats) -> u64;
         let counts: [(Kind, CountOf); 3] = [
-            (Kind::Exec, |stats| stats.unplaced_execs),
-            (Kind::Exit, |stats| stats.unplaced_exits),
-            (Kind::ExecFailed, |stats| stats.unplaced_failed_execs),
+            (Kind::Exec, |stats| stats.full_table_execs),
+            (Kind::Exit, |stats| stats.full_table_exits),
+            (Kind::ExecFailed, |stats| stats.full_table_failed_execs),
         ];
-        for (place, (of, count)) in counts.into_iter().enumerate() {
+        for (index, (of, count)) in counts.into_iter().enumerate() {
             let total: u64 = stats.clone().map(count).sum();
-            let Some(known) = self.unplaced.get_mut(place) else {
+            let Some(known) = self.lost_to_full_table.get_mut(index) else {
                 continue;
             };
             let new = total.saturating_sub(*known);
@@ -91,12 +91,12 @@ impl Stream {
 
     /// The table of the probes that was full, if that has lost events.
     pub fn full_table(&self) -> Option<&'static str> {
-        (self.unplaced != [0; 3]).then_some(TARGETS)
+        (self.lost_to_full_table != [0; 3]).then_some(TARGETS)
     }
 
     /// All losses of a kind reported so far.
     pub(super) fn lost_of(&self, of: Kind) -> u64 {
-        let [execs, exits, failed] = self.unplaced;
+        let [execs, exits, failed] = self.lost_to_full_table;
         match of {
             Kind::Exec => self.ledger.total().saturating_add(execs),
             Kind::Exit => self.exits.total().saturating_add(exits),

@@ -113,7 +113,7 @@ pub struct Stream {
     /// Limits the lines about announcements.
     announced: LineLimit,
     /// Losses because a table was full.
-    unplaced: [u64; 3],
+    lost_to_full_table: [u64; 3],
     /// Pieces of argv that were lost because the ring was full.
     lost_pieces: u64,
     execs: u64,
@@ -151,7 +151,7 @@ impl Stream {
             own_level: 0,
             max_argv_bytes: MAX_ARGV,
             announced: LineLimit::new(ANNOUNCED_BURST, ANNOUNCED_PERIOD),
-            unplaced: [0; 3],
+            lost_to_full_table: [0; 3],
             lost_pieces: 0,
             execs: 0,
             exit_lines: 0,
@@ -311,7 +311,7 @@ impl Stream {
             exits: self.exit_lines,
             failed_execs: self.failed_exec_lines,
             lost: [Kind::Exec, Kind::Exit, Kind::ExecFailed].map(|of| self.lost_of(of)),
-            unplaced: self.unplaced,
+            lost_to_full_table: self.lost_to_full_table,
             lost_pieces: self.lost_pieces,
             workspaces: self.workspaces.len(),
             unwritten_announcements: self.announced.total(),

@@ -6,7 +6,7 @@ use std::{
     io::{Read as _, Seek as _, SeekFrom},
 };
 
-use exectrail_common::{map_memory, record::LANES};
+use exectrail_common::{counters::LANES, map_memory};
 use exectrail_preflight::KernelVersion;
 use exectrail_testbed::{cgroup::entry_script, memory_cgroup::MemoryCgroup};
 

@@ -169,7 +169,7 @@ fn no_variable_is_without_effect_in_the_readmes_blocks() {
 #[test]
 fn blocks_of_the_other_documents_can_be_added() {
     let mut blocks = hcl_blocks("docs/deploy.md");
-    blocks.extend(hcl_blocks("docs/coder-workspaces.md"));
+    blocks.extend(hcl_blocks("docs/dev-containers-and-agents.md"));
     let module = &hcl_blocks("README.md")[0];
     for block in &blocks {
         let in_container = block.starts_with("env {");
@@ -189,7 +189,11 @@ fn blocks_of_the_other_documents_can_be_added() {
 #[test]
 fn the_guide_names_what_there_is() {
     let read = |name: &str| fs::read_to_string(directory().join("../docs").join(name)).unwrap();
-    let guide = ["deploy.md", "coder-workspaces.md", "strict-clusters.md"];
+    let guide = [
+        "deploy.md",
+        "dev-containers-and-agents.md",
+        "strict-clusters.md",
+    ];
     let guide: String = guide.map(read).concat();
     let declared = |file: &str, kind: &str| -> Vec<String> {
         let opening = format!("{kind} \"");

@@ -110,7 +110,7 @@ pub(crate) fn blocks(document: &str) -> Vec<(String, String)> {
 
 /// The one code block with this text in the guide of Coder's kinds of workspaces.
 pub(crate) fn guide_block(with: &str) -> String {
-    let guide = text("../docs/coder-workspaces.md");
+    let guide = text("../docs/dev-containers-and-agents.md");
     let blocks = blocks(&guide);
     let mut found = blocks.iter().filter(|(_, block)| block.contains(with));
     let (_, block) = found

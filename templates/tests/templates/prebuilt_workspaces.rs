@@ -191,8 +191,9 @@ fn the_guides_block_carries_the_owners_name_after_the_claim() {
         1,
     );
     assert_eq!(block.matches(SPEC).count(), 1, "{block}");
-    let guide =
-        fs::read_to_string(exectrail_templates::directory().join("../docs/coder-workspaces.md"));
+    let guide = fs::read_to_string(
+        exectrail_templates::directory().join("../docs/dev-containers-and-agents.md"),
+    );
     let guide = guide.unwrap();
     let blocks = crate::documents::blocks(&guide);
     let (_, volume) = blocks

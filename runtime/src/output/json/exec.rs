@@ -12,7 +12,7 @@ use super::{
 use crate::{
     event::{
         decode::arguments,
-        device::Device,
+        device_number::Device,
         keys::{Key, KeySet},
     },
     output::{

@@ -6,7 +6,7 @@ use aya::{
     programs::ProgramFd,
 };
 use bytemuck::cast;
-use exectrail_common::{exec_calls::CALLS, maps, record::FailedStats};
+use exectrail_common::{counters::FailedStats, exec_calls::CALLS, maps};
 
 use crate::probes::{error::AttachError, map::take, options::Hook, skipped::skipped};
 

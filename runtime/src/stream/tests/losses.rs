@@ -17,18 +17,18 @@ fn a_loss_stands_before_what_followed_it() {
 fn a_full_table_is_a_loss() {
     let mut out = Vec::new();
     let mut stream = stream();
-    let unplaced = |execs, exits| CpuStats {
-        unplaced_execs: execs,
-        unplaced_exits: exits,
+    let lost_to_full_table = |execs, exits| CpuStats {
+        full_table_execs: execs,
+        full_table_exits: exits,
         ..CpuStats::default()
     };
     let mut count = Count {
-        lanes: vec![vec![unplaced(2, 0), unplaced(3, 1)]],
+        lanes: vec![vec![lost_to_full_table(2, 0), lost_to_full_table(3, 1)]],
         ..Count::default()
     };
     stream.count(&count, &mut out);
     stream.count(&count, &mut out);
-    count.lanes[0][0].unplaced_execs = 4;
+    count.lanes[0][0].full_table_execs = 4;
     stream.count(&count, &mut out);
     stream.finish(None, &mut out);
     let lines = lines(&out);

@@ -8,9 +8,10 @@ mod workspaces;
 
 use bytemuck::bytes_of;
 use exectrail_common::{
+    counters::CpuStats,
     record::{
-        ArgvPiece, CpuStats, Exec, FLAG_ARGV_FAULT, FLAG_CONTINUED, FLAG_LAST_PIECE,
-        KIND_ARGV_PIECE, KIND_EXEC, KIND_NS_FOUND, NsFound, Prefix, Subject,
+        ArgvPiece, Exec, FLAG_ARGV_FAULT, FLAG_CONTINUED, FLAG_LAST_PIECE, KIND_ARGV_PIECE,
+        KIND_EXEC, KIND_NS_FOUND, NsFound, Prefix, Subject,
     },
     target::{BY_CGROUP, BY_NETWORK, NsId, NsState},
 };

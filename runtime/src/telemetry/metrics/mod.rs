@@ -61,7 +61,7 @@ pub struct Totals {
     /// Lost execs, exits and failed execs.
     pub lost: [u64; 3],
     /// Of these, the events that were lost because the table of targets was full.
-    pub unplaced: [u64; 3],
+    pub lost_to_full_table: [u64; 3],
     /// Pieces of argv that were lost because the ring was full.
     pub lost_pieces: u64,
     /// Execs that `--exclude` rules suppressed, by rule in order.
@@ -81,7 +81,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     lines: Family<Of, Counter>,
     lost: Family<Of, Counter>,
-    unplaced: Family<Table, Counter>,
+    lost_to_full_table: Family<Table, Counter>,
     lost_pieces: Counter,
     suppressed: Family<By, Counter>,
     volume_limited: Family<Of, Counter>,
@@ -115,11 +115,11 @@ impl Metrics {
             "Lost events by kind: they happened and have no line",
             Family::clone(&lost),
         );
-        let unplaced = Family::default();
+        let lost_to_full_table = Family::default();
         registry.register(
             "lost_to_full_table",
             "Events that were lost because a table of the probes was full",
-            Family::clone(&unplaced),
+            Family::clone(&lost_to_full_table),
         );
         let lost_pieces = Counter::default();
         registry.register(
@@ -175,7 +175,7 @@ impl Metrics {
             registry,
             lines,
             lost,
-            unplaced,
+            lost_to_full_table,
             lost_pieces,
             suppressed,
             volume_limited,
@@ -244,12 +244,12 @@ impl Metrics {
             set(&self.lines.get_or_create(&Of { of }), lines);
             set(&self.lost.get_or_create(&Of { of }), lost);
         }
-        for (of, lost) in kinds.into_iter().zip(totals.unplaced) {
+        for (of, lost) in kinds.into_iter().zip(totals.lost_to_full_table) {
             let table = Table {
                 table: "targets",
                 of,
             };
-            set(&self.unplaced.get_or_create(&table), lost);
+            set(&self.lost_to_full_table.get_or_create(&table), lost);
         }
         set(&self.lost_pieces, totals.lost_pieces);
         for (rule, count) in &totals.excluded {

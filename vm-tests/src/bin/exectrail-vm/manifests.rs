@@ -81,7 +81,8 @@ fn shipped(file: &str) -> Result<Value> {
     Ok(pod)
 }
 
-/// A pod with two workspaces' containers, which a template makes by docs/coder-workspaces.md.
+/// A pod with two workspaces' containers, which a template makes by
+/// docs/dev-containers-and-agents.md.
 fn two_agents() -> Result<Value> {
     let tools = "/bin/echo agent tools\nwhile :; do sleep 1; done\n";
     let scripts = Argument::from_iter([("tools", tools)]);
@@ -99,7 +100,7 @@ fn two_agents() -> Result<Value> {
 }
 
 /// The second pod of a workspace, for a coding agent: the sidecar is of a second call of the
-/// module, with the labels of docs/coder-workspaces.md.
+/// module, with the labels of docs/dev-containers-and-agents.md.
 fn coding_agent() -> Result<Value> {
     let workspace = Workspace::example();
     let labels = Argument::from_iter([

@@ -12,7 +12,7 @@ use crate::tests::{
     ends::a_workspace_with_somebody_left_has_not_ended,
     failed_execs::{failed_execs_have_lines, failed_execs_side_by_side_are_counted},
     identity::a_workspace_made_in_its_cgroup_is_found_on_the_hosts_network,
-    life_cycle::a_memory_limit_is_kept_or_refused,
+    incidents::a_memory_limit_is_kept_or_refused,
     machine_properties::the_machine_is_as_asked_for,
     others::programs_run_for_execs_of_others_only,
     pods::{a_workspace_is_found_by_itself, announcements_are_judged, no_exec_is_lost_uncounted},

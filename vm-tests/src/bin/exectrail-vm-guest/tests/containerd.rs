@@ -178,8 +178,8 @@ fn a_neighbour_of_containerd_is_not_recorded(plan: &Plan, _: &Report) -> Result<
     })
 }
 
-/// The coding agent's pod is that of docs/coder-workspaces.md: each sidecar records its own pod,
-/// and only the lines of the second have its label.
+/// The coding agent's pod is that of docs/dev-containers-and-agents.md: each sidecar records its
+/// own pod, and only the lines of the second have its label.
 fn a_coding_agent_in_a_second_pod_has_a_log_of_its_own(plan: &Plan, _: &Report) -> Result<()> {
     with_pod(plan, |workspace| {
         let coding = start_of(plan, manifest::CODING_AGENT, "coding")?;

@@ -11,8 +11,8 @@ mod envbox;
 mod failed_execs;
 mod faults;
 mod identity;
+mod incidents;
 mod integrity;
-mod life_cycle;
 mod machine_properties;
 mod native_sidecar;
 mod node_in_container;
@@ -41,7 +41,7 @@ pub(crate) fn of(plan: &Plan) -> Vec<Test> {
             arguments::TESTS,
             suppression::TESTS,
             pods::TESTS,
-            life_cycle::TESTS,
+            incidents::TESTS,
             identity::TESTS,
             ends::TESTS,
         ]

@@ -1,4 +1,4 @@
-//! Tests of events in a sidecar's life: the clock is set, memory is short, the sidecar is killed.
+//! Tests of incidents: the clock is set, memory is short, the sidecar is killed.
 
 use std::{fs, thread, time::Duration};
 

@@ -1,0 +1,50 @@
+//! What the probes need and the running kernel lacks.
+
+/// A struct, field or tracepoint that the running kernel lacks, or a field that it has in a form
+/// that the probes do not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Missing {
+    /// No struct of that name.
+    #[error("struct {strukt}: no such type")]
+    Struct {
+        /// Name of the struct.
+        strukt: &'static str,
+    },
+    /// The struct has no such member.
+    #[error("{strukt}.{member}: no such field")]
+    Field {
+        /// Name of the struct.
+        strukt: &'static str,
+        /// Dotted path of the member.
+        member: &'static str,
+    },
+    /// The member exists but has another size.
+    #[error("{strukt}.{member}: {found} bytes instead of {expected}")]
+    Size {
+        /// Name of the struct.
+        strukt: &'static str,
+        /// Dotted path of the member.
+        member: &'static str,
+        /// Its size in bytes.
+        found: u64,
+        /// The size in bytes that the probes read.
+        expected: u64,
+    },
+    /// The member does not begin at a whole byte, or its offset is too large.
+    #[error("{strukt}.{member}: bit {bits} is not where a whole field can begin")]
+    Position {
+        /// Name of the struct.
+        strukt: &'static str,
+        /// Dotted path of the member.
+        member: &'static str,
+        /// Its offset in bits.
+        bits: u64,
+    },
+    /// No tracepoint of that name.
+    #[error("tracepoint {name}: no such tracepoint")]
+    Tracepoint {
+        /// Name of the tracepoint.
+        name: &'static str,
+    },
+}
