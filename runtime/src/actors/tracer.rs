@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Recipient};
 
-use exectrail_common::target::{BY_CGROUP, NsState};
+use exectrail_common::target::{BY_CGROUP, NsId, NsState};
 use exectrail_preflight::Kernel;
 use procfs::sys::kernel::random;
 
@@ -312,6 +312,7 @@ impl Handler<Announce> for Tracer {
             return Err(NotRegistered::Failed("exectrail is stopping".to_owned()));
         };
         let (targets, evidence) = (probes.targets(), probes.evidence());
+        let mut ids: Vec<NsId> = targets.iter().map(|target| target.id).collect();
         let (own, shared) = (*probes.scope(), shares_pid_ns(probes));
         // If the kernel cannot answer, the namespace is assumed to be alive.
         let mut has_ended = |known: &Namespace| probes.has_ended(known).unwrap_or(false);
@@ -321,6 +322,7 @@ impl Handler<Announce> for Tracer {
             Ok(Verdict::Accept(workspace)) => {
                 register(probes, &self.emitter, &workspace, found)
                     .map_err(|error| NotRegistered::Failed(error.to_string()))?;
+                ids.push(workspace.id);
             }
             Ok(Verdict::Traced(workspace)) => {
                 self.emitter.do_send(Started { workspace, found });
@@ -339,7 +341,7 @@ impl Handler<Announce> for Tracer {
         if let Some(keeper) = &mut self.keeper {
             // Before the answer: an accepted announcement survives a restart. Discovery may have
             // found the workspace, or the one around it, since the last time the state was saved.
-            keeper.keep(probes.targets().iter().map(|target| target.id));
+            keeper.keep(ids.into_iter());
         }
         let not_logged = self.accepted.admit(Instant::now());
         AnnouncementAccepted { pid_ns, not_logged }.emit();
