@@ -8,11 +8,10 @@ use exectrail_testbed::pod::Pod;
 use serde::Serialize;
 
 use crate::{
-    compile, floor,
+    compile, floor, process_usage,
     repetitions::Repetitions,
     samples::Samples,
     tracers::{self, PEERS, Running, Tracer},
-    usage,
     workload::{Place, Workload, pinned_container},
 };
 
@@ -152,11 +151,11 @@ fn execs(
     count: usize,
     samples: fn(&mut ByPlace) -> &mut Samples,
 ) -> Result<f64> {
-    let before = usage::programs(&running.family);
+    let before = process_usage::programs(&running.family);
     let took = workload.execs(place, count)?;
-    let after = usage::programs(&running.family);
+    let after = process_usage::programs(&running.family);
     if !after.is_empty() {
-        let spent = usage::spent(&before, &after);
+        let spent = process_usage::spent(&before, &after);
         let all: f64 = spent.values().sum();
         samples(&mut row.kernel).push(all / count as f64);
         for (name, nanoseconds) in spent {
@@ -193,7 +192,7 @@ fn measure_one(
     let marker = workload.noop();
     let marker = marker.to_string_lossy();
     let lines = running.lines(&marker);
-    let cpu = usage::cpu(&running.family);
+    let cpu = process_usage::cpu(&running.family);
     let traced = execs(workload, Place::Pod(pod), running, row, count, |by| {
         &mut by.traced
     })?;
@@ -201,9 +200,9 @@ fn measure_one(
     if running.worker() != 0 {
         sleep(Duration::from_millis(500));
         row.cpu
-            .push((usage::cpu(&running.family) - cpu) / 1e3 / count as f64);
+            .push((process_usage::cpu(&running.family) - cpu) / 1e3 / count as f64);
         row.resident
-            .push(usage::status_kib(running.worker(), "VmRSS") / 1024.0);
+            .push(process_usage::status_kib(running.worker(), "VmRSS") / 1024.0);
     }
     row.make
         .push(compile::seconds(workload, Place::Pod(pod), project)?);

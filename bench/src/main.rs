@@ -19,13 +19,13 @@ mod floor;
 mod machine;
 mod many_sidecars;
 mod plot;
+mod process_usage;
 mod repetitions;
 mod report;
 mod samples;
 mod scaling;
 mod sidecar;
 mod tracers;
-mod usage;
 mod workload;
 
 use std::path::PathBuf;

@@ -12,11 +12,10 @@ use serde::Serialize;
 use crate::{
     floor::{Floor, Work},
     machine::Machine,
-    plot,
+    plot, process_usage,
     samples::Samples,
     scaling::Series,
     tracers::{self, Running, Tracer},
-    usage,
     workload::{Place, Workload},
 };
 
@@ -149,7 +148,8 @@ fn turn(
         }
     }
     if tool == Tool::Exectrail {
-        let resident = |(_, running): &(Pod, Running)| usage::status_kib(running.worker(), "VmRSS");
+        let resident =
+            |(_, running): &(Pod, Running)| process_usage::status_kib(running.worker(), "VmRSS");
         cost.resident
             .push(sidecars.iter().map(resident).sum::<f64>() / 1024.0);
         cost.per_cpu.push(per_cpu_mib() - before);

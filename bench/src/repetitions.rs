@@ -10,7 +10,7 @@ pub(crate) struct Repetitions {
     pub(crate) calls: usize,
     /// Number of files of the project that is built.
     pub(crate) compiles: usize,
-    /// Number of events for memory under load.
+    /// Number of events for the measurements under load: memory, CPU time, rate.
     pub(crate) events: usize,
     /// Number of execs while the reader is stopped.
     pub(crate) burst: usize,

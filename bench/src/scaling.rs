@@ -13,10 +13,10 @@ use rustix::process::Signal;
 use serde::Serialize;
 
 use crate::{
+    process_usage,
     repetitions::Repetitions,
     samples::Samples,
     tracers::{self, Running, Tracer},
-    usage,
     workload::{Place, Workload},
 };
 
@@ -79,10 +79,10 @@ impl Bench<'_> {
         count: usize,
         work: impl FnOnce() -> Result<f64>,
     ) -> Result<f64> {
-        let before = usage::programs(&running.family);
+        let before = process_usage::programs(&running.family);
         work()?;
-        let after = usage::programs(&running.family);
-        Ok(usage::spent(&before, &after).values().sum::<f64>() / count as f64)
+        let after = process_usage::programs(&running.family);
+        Ok(process_usage::spent(&before, &after).values().sum::<f64>() / count as f64)
     }
 
     /// Measures each point once per round, in `rounds_alone` rounds but at most three.
@@ -206,7 +206,7 @@ impl Bench<'_> {
             (0, 2_400),
         ];
         for (pause, count) in counts {
-            let cpu = usage::cpu(&running.family);
+            let cpu = process_usage::cpu(&running.family);
             let start = Instant::now();
             let mut command = self.workload.command(Place::Pod(&self.pod));
             command
@@ -215,12 +215,12 @@ impl Bench<'_> {
             command.output()?;
             let took = start.elapsed().as_secs_f64();
             sleep(Duration::from_millis(200));
-            let spent = (usage::cpu(&running.family) - cpu) / 1e3;
+            let spent = (process_usage::cpu(&running.family) - cpu) / 1e3;
             points.push((count as f64 / took, Samples(vec![spent / count as f64])));
         }
         Ok(Series {
             name: "rate",
-            title: "CPU time of exectrail for an event by events a second",
+            title: "CPU time of exectrail for an event, by the number of events a second",
             x: "events a second",
             y: "microseconds, user and system",
             logarithmic: true,

@@ -17,10 +17,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
+    process_usage,
     repetitions::Repetitions,
     samples::Samples,
     tracers::{self, Running, Tracer},
-    usage,
     workload::{Place, Workload, pinned_container},
 };
 
@@ -94,7 +94,7 @@ pub(crate) fn measure(
         others(&mut figures, workload, &running, repeat)?;
     }
     let running = tracers::start(Tracer::Exectrail, exectrail, &pod, workload, &[])?;
-    let resident = |field| usage::status_kib(running.worker(), field) / 1024.0;
+    let resident = |field| process_usage::status_kib(running.worker(), field) / 1024.0;
     figures.resident = resident("RssAnon") + resident("RssFile") - RING_MIB;
     figures.peak = resident("VmHWM") - RING_MIB;
     load(&mut figures, workload, &pod, &running, repeat)?;
@@ -118,10 +118,12 @@ fn others(
     let noop = noop.to_string_lossy();
     let measure = |samples: &mut Samples| -> Result<()> {
         workload.execs(Place::OtherPod, repeat.execs / 4)?;
-        let before = usage::programs(&running.family);
+        let before = process_usage::programs(&running.family);
         workload.execs(Place::OtherPod, repeat.execs)?;
-        let after = usage::programs(&running.family);
-        samples.push(usage::spent(&before, &after).values().sum::<f64>() / repeat.execs as f64);
+        let after = process_usage::programs(&running.family);
+        samples.push(
+            process_usage::spent(&before, &after).values().sum::<f64>() / repeat.execs as f64,
+        );
         Ok(())
     };
     measure(&mut figures.other_pod)?;
@@ -141,8 +143,8 @@ fn load(
     repeat: &Repetitions,
 ) -> Result<()> {
     let noop = workload.noop();
-    let cpu = usage::cpu(&running.family);
-    let ticks = usage::ticks(running.worker());
+    let cpu = process_usage::cpu(&running.family);
+    let ticks = process_usage::ticks(running.worker());
     let start = Instant::now();
     let cpus = [workload.tracers_cpu, workload.cpu];
     let each = repeat.events / cpus.len();
@@ -161,9 +163,9 @@ fn load(
     }
     figures.sustained = repeat.events as f64 / start.elapsed().as_secs_f64();
     sleep(Duration::from_secs(1));
-    let spent = usage::cpu(&running.family) - cpu;
+    let spent = process_usage::cpu(&running.family) - cpu;
     figures.cpu_steady.push(spent / 1e3 / repeat.events as f64);
-    let after = usage::ticks(running.worker());
+    let after = process_usage::ticks(running.worker());
     let (user, system) = (after.0 - ticks.0, after.1 - ticks.1);
     figures.user_share = 100.0 * user / (user + system).max(1.0);
     figures.sustained_lost = running.lines("\"msg\":\"lost\"") as f64;
@@ -183,7 +185,7 @@ fn held(
     sleep(Duration::from_millis(300));
     let marker = format!("\"filename\":\"{}\"", workload.noop().display());
     running.signal(Signal::STOP);
-    let cpu = usage::cpu(&running.family);
+    let cpu = process_usage::cpu(&running.family);
     workload.execs(Place::Pod(pod), repeat.burst)?;
     running.signal(Signal::CONT);
     let mut kept = 0;
@@ -197,7 +199,7 @@ fn held(
         kept = now;
     }
     figures.burst_kept = kept;
-    let spent = usage::cpu(&running.family) - cpu;
+    let spent = process_usage::cpu(&running.family) - cpu;
     figures.cpu_flood.push(spent / 1e3 / kept.max(1) as f64);
     Ok(())
 }

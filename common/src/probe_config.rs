@@ -38,8 +38,6 @@ pub struct ProbeConfig {
     pub tgid: u32,
     /// Maximum number of bytes of argv per exec.
     pub max_argv_bytes: u32,
-    /// 1 if `bpf_probe_read_kernel` may be called (not under lockdown=confidentiality).
-    pub read_kernel: u32,
     /// 1 if exits are recorded as well as execs.
     pub exit_events: u32,
     /// 1 if this kernel's `struct cgroup` lists the ids of its ancestors, 0 if their addresses.
@@ -59,6 +57,8 @@ pub struct ProbeConfig {
     pub count_execs: u32,
     /// The optional parts of a record: a set of `FIELD_…` constants.
     pub fields: u32,
+    /// Always zero.
+    pub zero: u32,
     /// Upper end of the stack while a new program is made (`STACK_TOP_MAX`).
     pub stack_top: u64,
 }

@@ -36,8 +36,8 @@ pub const FLAG_COMM_UNKNOWN: u16 = 1 << 4;
 /// Flag of an [`Exec`]: `ns_uid` and `ns_gid` are unknown, as the user namespace maps ids in more
 /// extents than the probe reads.
 pub const FLAG_IDS_UNMAPPED: u16 = 1 << 5;
-/// Flag of an [`Exec`]: `ns_ppid` could not be read on this kernel.
-pub const FLAG_NS_PPID_UNKNOWN: u16 = 1 << 6;
+/// Flag of a [`FailedExec`]: the end of argv is missing.
+pub const FLAG_ARGV_CUT: u16 = 1 << 6;
 /// Flag of an [`ArgvPiece`]: the last one of its exec.
 pub const FLAG_LAST_PIECE: u16 = 1 << 7;
 
@@ -56,8 +56,6 @@ pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;
 /// Flag of an [`Exec`] or [`FailedExec`]: the process has `no_new_privs` (prctl(2)): no exec gives
 /// it privileges.
 pub const FLAG_NO_NEW_PRIVS: u16 = 1 << 11;
-/// Flag of a [`FailedExec`]: the end of argv is missing.
-pub const FLAG_ARGV_CUT: u16 = 1 << 12;
 
 /// Flag of a path ([`Origin::exe_flags`], [`Origin::cwd_flags`]): names at its beginning are
 /// missing, as it has too many names and mounts ([`MAX_NAMES`]) or too many bytes ([`MAX_PATH`]).

@@ -45,9 +45,8 @@ pub struct RuleSet {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Matched {
-    /// Number of the first rule of this field that matches every text for which this is the longest
-    /// matching pattern. (A rule with a shorter prefix matches such a text as well, and may come
-    /// first.)
+    /// For a text whose longest matching pattern is this one: the number of the first rule of this
+    /// field that matches it. That can be a rule with a shorter prefix.
     pub first: u32,
     /// 1 if the pattern is a prefix, 0 if it is the whole text.
     pub prefix: u32,
@@ -88,8 +87,8 @@ pub struct Bucket {
     pub suppressed: Suppressed,
 }
 
-/// Maximum number of buckets, one per workspace. An inode number that is used again gets the old
-/// bucket, so buckets of ended namespaces do not accumulate.
+/// Maximum number of buckets: one for each workspace, and the shared one. An inode number that is
+/// used again gets the old bucket, so buckets of ended namespaces do not accumulate.
 pub const MAX_BUCKETS: u32 = crate::target::MAX_TARGETS + 1;
 /// Key of the bucket for all workspaces that found no room for one of their own.
 pub const SHARED_BUCKET: u32 = 0;

@@ -179,9 +179,6 @@ pub struct Kernel {
     pub controllers: Controllers,
     /// What probes can be attached to.
     pub attach_points: AttachPoints,
-    /// Whether a program may call `bpf_probe_read_kernel`: not under lockdown=confidentiality. Also
-    /// false if neither a trial nor the lockdown file gave an answer.
-    pub read_kernel: bool,
     /// Whether BPF memory counts against RLIMIT_MEMLOCK (before Linux 5.11).
     pub needs_memlock: bool,
     /// Version of the kernel.

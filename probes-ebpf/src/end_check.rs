@@ -26,7 +26,7 @@ const ADDING: u32 = 1 << 31;
 /// kernel frees a namespace after its last process.
 #[inline(always)]
 pub(crate) fn answer() {
-    if config!(read_kernel) == 0 || ns_tgid(config!(pid_ns)) != config!(tgid) {
+    if ns_tgid(config!(pid_ns)) != config!(tgid) {
         return;
     }
     let Some(check) = END_CHECK.get_ptr_mut(0) else {

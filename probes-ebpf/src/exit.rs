@@ -4,7 +4,7 @@ use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use exectrail_common::record::{Exit, KIND_EXIT, Prefix};
 
 use crate::{
-    ids::current_ns_tgid,
+    ids::ns_pid,
     kernel::Task,
     lane::Lane,
     maps::{RING, STATS},
@@ -37,7 +37,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, scope: &Scope, _: Lane<LANE>) {
         ktime,
         start: task.group_leader().start_boottime(),
         tgid: task.tgid(),
-        ns_tgid: current_ns_tgid(task, scope),
+        ns_tgid: ns_pid(task, scope.level),
         exit_code: task.exit_code(),
         pid_ns: scope.pid_ns,
         target: scope.target,

@@ -1,7 +1,5 @@
-//! Reads kernel memory by helper, if the verifier does not allow a load.
-//!
-//! These functions are used only if [`crate::config::config`]`!(read_kernel)` is 1: under
-//! lockdown=confidentiality the kernel does not allow this helper. Unmapped memory reads as 0.
+//! Reads kernel memory by helper, where the verifier does not allow a load. Unmapped memory reads
+//! as 0.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 

@@ -25,8 +25,8 @@ use crate::{
 pub(crate) fn ties(ns: PidNs, inum: u32, level: u32, floor: u32, identity: u32) -> u64 {
     let reaper = ns.reaper();
     let network = equal(reaper.net_ns(), config!(net_ns)) * u64::from(BY_NETWORK);
-    // Constants to the verifier: if cgroups cannot be read, it removes this part.
-    let cgroup = if config!(hierarchy) == HIERARCHY_NONE || config!(read_kernel) == 0 {
+    // A constant to the verifier: if there is no such hierarchy, it removes this part.
+    let cgroup = if config!(hierarchy) == HIERARCHY_NONE {
         0
     } else {
         in_pod_cgroup(reaper.address()) * u64::from(BY_CGROUP)
@@ -46,7 +46,7 @@ pub(crate) fn ties(ns: PidNs, inum: u32, level: u32, floor: u32, identity: u32) 
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn in_pod_cgroup(task: u64) -> u64 {
-    if config!(hierarchy) == HIERARCHY_NONE || config!(read_kernel) == 0 {
+    if config!(hierarchy) == HIERARCHY_NONE {
         return 0;
     }
     let Some(own) = SIDECAR_SCOPE.get(0) else {

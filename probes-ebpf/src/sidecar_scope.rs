@@ -41,7 +41,7 @@ pub(crate) fn look(task: Task) {
         }
         above = above.parent();
     }
-    let cgroup_level = if config!(hierarchy) == HIERARCHY_NONE || config!(read_kernel) == 0 {
+    let cgroup_level = if config!(hierarchy) == HIERARCHY_NONE {
         0
     } else {
         name_cgroups(task.address())

@@ -3,8 +3,8 @@
 use regex::Regex;
 use serde_json::Value;
 
-/// Checks `value` against `schema`. An object has only keys that its schema has, as if
-/// `additionalProperties` were always `false`.
+/// Checks `value` against `schema`. Where a schema has `properties`, an object may have no other
+/// keys, whatever `additionalProperties` says.
 ///
 /// # Errors
 /// Where the value differs from the schema, and how; or a keyword that is not known here.
@@ -49,7 +49,9 @@ fn keyword_holds(
         }
         "oneOf" => one_of(value, each(rule), root, at),
         "const" => ensure(value == rule, at, || format!("{value} is not {rule}")),
-        "enum" => ensure(each(rule).contains(value), at, || format!("{value}")),
+        "enum" => ensure(each(rule).contains(value), at, || {
+            format!("{value} is none of {rule}")
+        }),
         "type" => {
             let single = std::slice::from_ref(rule);
             let types = if rule.is_array() { each(rule) } else { single };
@@ -97,12 +99,15 @@ fn keyword_holds(
                 conforms(value, rule, root, &at)
             })
         }
-        // Without `properties`, all values are of one kind; see `check` for `false`.
+        // An object with arbitrary keys: each value conforms to this schema. With `false` there is
+        // nothing to check, as `properties` refuses other keys.
         "additionalProperties" if rule.is_object() => {
             let mut keys = value.as_object().into_iter().flatten();
             keys.try_for_each(|(name, value)| conforms(value, rule, root, &format!("{at}.{name}")))
         }
-        "additionalProperties" => ensure(rule == false, at, || "it is not false".to_owned()),
+        "additionalProperties" => ensure(rule == false, at, || {
+            "`additionalProperties` is neither a schema nor `false`".to_owned()
+        }),
         "items" => each(value)
             .iter()
             .enumerate()

@@ -1,18 +1,16 @@
 //! What kernel lockdown allows.
 //!
-//! `integrity` forbids nothing that exectrail does. `confidentiality` forbids
-//! `bpf_probe_read_kernel` and the old `bpf_probe_read` (`LOCKDOWN_BPF_READ_KERNEL`,
-//! kernel/trace/bpf_trace.c). exectrail reads argv with `bpf_probe_read_user`, which is allowed.
-//! But its loader, aya 0.14, treats a kernel without the kernel read as an old kernel, and replaces
-//! the new helper with the old one.
+//! `integrity` forbids nothing that exectrail does. `confidentiality` forbids the helpers that read
+//! kernel memory (`LOCKDOWN_BPF_READ_KERNEL`, kernel/trace/bpf_trace.c). The probes read the
+//! filename and the paths with them.
 
 use super::node::Node;
 use crate::files;
 use crate::report::{Check, Id, Verdict};
 
-/// Also returns whether a program may call `bpf_probe_read_kernel`. `tried` is the result of
-/// loading a program that calls it; if known, it decides.
-pub(super) fn check(node: &Node<'_>, tried: Option<bool>) -> (Check, bool) {
+/// `tried`: whether the kernel loads a program that calls `bpf_probe_read_kernel`, if that could be
+/// tried.
+pub(super) fn check(node: &Node<'_>, tried: Option<bool>) -> Check {
     let path = node.sys("kernel/security/lockdown");
     let text = files::read_text(&path);
     // `none [integrity] confidentiality`
@@ -22,10 +20,9 @@ pub(super) fn check(node: &Node<'_>, tried: Option<bool>) -> (Check, bool) {
             .into_iter()
             .find(|known| *known == mode)
     });
-    let read_kernel = tried.unwrap_or(matches!(mode, Some("none" | "integrity")));
 
-    let without = "lockdown is confidentiality: the kernel refuses the helper that exectrail's \
-        loader calls to read argv";
+    let without = "lockdown is confidentiality: the kernel refuses the helpers that read its \
+        memory, such as the filename of an exec";
     let (verdict, summary) = match (mode, &text) {
         (Some("confidentiality"), _) => (Verdict::Unmet, without.to_owned()),
         (Some(mode), _) => (
@@ -61,5 +58,5 @@ pub(super) fn check(node: &Node<'_>, tried: Option<bool>) -> (Check, bool) {
     if verdict == Verdict::Unknown {
         check = check.remedy("make securityfs readable (/sys/kernel/security)");
     }
-    (check, read_kernel)
+    check
 }

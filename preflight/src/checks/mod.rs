@@ -46,7 +46,7 @@ pub fn run(options: &Options) -> Report {
             .id(AttachPoint::Tracepoint("sched_process_exec"))
     });
     let (bpf, read_kernel) = bpf::check(&node, tracepoint, &capabilities, &user_namespace);
-    let (lockdown, read_kernel) = lockdown::check(&node, read_kernel);
+    let lockdown = lockdown::check(&node, read_kernel);
     let (scope, namespaces) = scope::check(&node);
     let scope = cgroup_id::noted(&node, resolved.as_ref(), scope);
     let fields = resolved.as_ref().map(fields::all).unwrap_or_default();
@@ -58,7 +58,6 @@ pub fn run(options: &Options) -> Report {
         offsets: resolved.offsets,
         controllers: resolved.controllers,
         attach_points: resolved.attach_points,
-        read_kernel,
         needs_memlock: node.needs_memlock(),
         release,
     });

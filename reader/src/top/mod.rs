@@ -1,5 +1,6 @@
 //! The command `top`: what was executed most, and how often.
 
+mod by;
 mod counts;
 mod live;
 mod table;
@@ -18,7 +19,8 @@ use crate::{
     reading::Files,
 };
 
-use table::{By, Top};
+use by::By;
+use table::Top;
 
 /// Flags of `top`.
 #[derive(Debug, Args)]

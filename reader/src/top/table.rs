@@ -5,32 +5,15 @@ use std::fmt::Write as _;
 use clap::ValueEnum;
 use jiff::Timestamp;
 
-use super::counts::Counts;
+use super::{by::By, counts::Counts};
 use crate::{
     filter::Filter,
     labels::{LabelCache, Labels},
     reading::Consumer,
     record::{Event, Record},
-    shown::{escaped, push_escaped},
+    shown::escaped,
     source::Stop,
 };
-
-/// What is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum By {
-    /// The file that runs; the name that the caller gave if the file is not known.
-    Exe,
-    /// The file as the caller named it.
-    Filename,
-    /// The name of the user.
-    User,
-    /// The name of the workspace.
-    Workspace,
-    /// The parent's program; its comm if the program is not known.
-    Parent,
-    /// The user id on the node.
-    Uid,
-}
 
 /// The counts, and what they are of.
 pub(super) struct Top {
@@ -127,25 +110,7 @@ impl Top {
             if at > 0 {
                 self.key.push_str("  ");
             }
-            let before = self.key.len();
-            let mut push = |text: Option<&str>| {
-                push_escaped(&mut self.key, text.unwrap_or_default());
-            };
-            match by {
-                By::Exe => push(event.program()),
-                By::Filename => push(event.filename.as_deref()),
-                By::User => push(labels.user()),
-                By::Workspace => push(labels.workspace()),
-                By::Parent => push(event.parent_exe.as_deref().or(event.comm.as_deref())),
-                By::Uid => {
-                    if let Some(uid) = event.uid {
-                        let _ = write!(self.key, "{uid}");
-                    }
-                }
-            }
-            if self.key.len() == before {
-                self.key.push('-');
-            }
+            by.push(&mut self.key, event, labels);
         }
     }
 }

@@ -36,7 +36,8 @@ struct LabelFile {
     /// Its stamp at that time.
     stamp: Option<Stamp>,
     /// Whether it was read twice with this stamp. A file can change twice within one tick of the
-    /// clock that dates changes, and the second change leaves the stamp as it is.
+    /// clock that dates changes, and the second change leaves the stamp as it is. Files are looked
+    /// at once per second (`actors/label_files.rs`), so the second reading is after that tick.
     is_settled: bool,
     values: BTreeMap<String, String>,
 }
@@ -67,8 +68,9 @@ impl LabelReader {
         !self.files.is_empty()
     }
 
-    /// Reads the files that have changed. Returns the paths of those whose labels are others now,
-    /// and the error of one that cannot be used, whose labels stay.
+    /// Reads the files that have changed. Returns the paths of the files whose labels have changed.
+    /// If a file cannot be used, its labels stay, and the error is returned; of several errors, the
+    /// last.
     pub(crate) fn look(&mut self) -> (Vec<String>, Result<(), LabelFileError>) {
         let mut changed = Vec::new();
         let mut result = Ok(());
@@ -117,7 +119,7 @@ impl LabelReader {
 }
 
 impl LabelFile {
-    /// Reads the file if it may have changed. Returns whether its values are others now.
+    /// Reads the file if it may have changed. Returns whether its values have changed.
     fn look(&mut self, keys: &[FileKey]) -> Result<bool, LabelFileError> {
         let stamp = Stamp::of(&self.path).map_err(|source| LabelFileError::Unreadable {
             path: self.path.clone(),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use exectrail_common::record::{
     COMM_LEN, Exec, FLAG_CGROUP_UNKNOWN, FLAG_COMM_UNKNOWN, FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT,
-    FLAG_IDS_UNMAPPED, FLAG_INTERPRETED, FLAG_NS_PPID_UNKNOWN, FLAG_TAMPERED, PATH_UNLINKED,
+    FLAG_IDS_UNMAPPED, FLAG_INTERPRETED, FLAG_TAMPERED, PATH_UNLINKED,
 };
 
 use super::quote::quoted;
@@ -121,11 +121,6 @@ impl<'a> ExecEvent<'a> {
     pub(super) fn ns_ids(&self) -> Option<(u32, u32)> {
         (!self.has(FLAG_IDS_UNMAPPED))
             .then_some((self.head.subject.ns_uid, self.head.subject.ns_gid))
-    }
-
-    /// The parent's id in the process's PID namespace.
-    pub(super) fn ns_ppid(&self) -> Option<u32> {
-        (!self.has(FLAG_NS_PPID_UNKNOWN)).then_some(self.head.subject.ns_ppid)
     }
 
     /// Whether the comm was recorded.

@@ -6,7 +6,7 @@ use exectrail_common::{
     exec_calls::NAMES,
     record::{
         FLAG_ARGV_CUT, FLAG_ARGV_FAULT, FLAG_CGROUP_UNKNOWN, FLAG_FILENAME_CUT,
-        FLAG_FILENAME_FAULT, FLAG_IDS_UNMAPPED, FLAG_NS_PPID_UNKNOWN, FailedExec,
+        FLAG_FILENAME_FAULT, FLAG_IDS_UNMAPPED, FailedExec,
     },
 };
 use jiff::Timestamp;
@@ -105,7 +105,7 @@ pub(super) struct Keys<'a> {
     escaped: Vec<&'static str>,
     ns_pid: u32,
     ppid: u32,
-    ns_ppid: Option<u32>,
+    ns_ppid: u32,
     euid: u32,
     ns_uid: Option<u32>,
     ns_gid: Option<u32>,
@@ -181,7 +181,7 @@ pub(super) fn keys(event: FailedExecEvent<'_>) -> Keys<'_> {
             .collect(),
         ns_pid: head.subject.ns_tgid,
         ppid: head.subject.ppid,
-        ns_ppid: (!event.has(FLAG_NS_PPID_UNKNOWN)).then_some(head.subject.ns_ppid),
+        ns_ppid: head.subject.ns_ppid,
         euid: head.subject.euid,
         ns_uid: has_ids.then_some(head.subject.ns_uid),
         ns_gid: has_ids.then_some(head.subject.ns_gid),

@@ -1,6 +1,6 @@
 //! Keys about a process that lines of execs and failed execs have only if they say something.
 
-use exectrail_common::record::{FLAG_NO_NEW_PRIVS, FLAG_NS_PPID_UNKNOWN, Subject};
+use exectrail_common::record::{FLAG_NO_NEW_PRIVS, Subject};
 
 /// The keys, from the fixed part of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -20,11 +20,10 @@ pub(super) struct Notes {
 impl Notes {
     /// The keys for `subject`; `flags` are those of its record.
     pub(super) fn of(subject: &Subject, flags: u16) -> Self {
-        let knows_parent = flags & FLAG_NS_PPID_UNKNOWN == 0;
         Self {
             egid: (subject.egid != subject.gid).then_some(subject.egid),
             no_new_privs: flags & FLAG_NO_NEW_PRIVS != 0,
-            entered: knows_parent && subject.ns_ppid == 0 && subject.ns_tgid > 1,
+            entered: subject.ns_ppid == 0 && subject.ns_tgid > 1,
         }
     }
 }
@@ -59,7 +58,6 @@ mod tests {
             entered: true,
         };
         assert_eq!(Notes::of(&entered, FLAG_NO_NEW_PRIVS), all);
-        assert!(!Notes::of(&entered, FLAG_NS_PPID_UNKNOWN).entered);
         let first = Subject {
             ns_tgid: 1,
             ..entered

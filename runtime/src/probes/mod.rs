@@ -102,7 +102,7 @@ impl Probes {
             program.attach(&mut ebpf, &btf)?;
         }
         let can_confirm = AttachPoint::Tracepoint(programs::END_CHECK.tracepoint);
-        let can_confirm = kernel.attach_points.id(can_confirm).is_some() && kernel.read_kernel;
+        let can_confirm = kernel.attach_points.id(can_confirm).is_some();
         let end_checks = if can_confirm {
             programs::END_CHECK.attach(&mut ebpf, &btf)?;
             Some(EndChecks::new(take(&mut ebpf, maps::END_CHECK)?))

@@ -45,7 +45,6 @@ pub(super) fn of(
         net_ns: net_ns.identifier as u32,
         tgid: std::process::id(),
         max_argv_bytes: options.max_argv_bytes,
-        read_kernel: u32::from(kernel.read_kernel),
         exit_events: u32::from(options.exit_events),
         ancestor_ids: u32::from(kernel.offsets.cgroup_ancestors == ABSENT),
         lanes,
@@ -55,19 +54,18 @@ pub(super) fn of(
         page_size: u32::try_from(rustix::param::page_size()).unwrap_or(4096),
         count_execs: u32::from(options.failed_execs.contains(&Hook::Fexit)),
         fields: fields(options.fields, kernel, hierarchy),
+        zero: 0,
         stack_top: stack_top(&process),
     })
 }
 
-/// The ones of `wanted` that this kernel has the fields for, and lets exectrail read.
+/// The ones of `wanted` that this kernel has the fields for.
 fn fields(wanted: u32, kernel: &Kernel, hierarchy: u32) -> u32 {
     let readable = |field| match field {
-        FIELD_EXE | FIELD_CWD | FIELD_RELATIVE_CWD => {
-            kernel.read_kernel && kernel.offsets.has_paths()
-        }
+        FIELD_EXE | FIELD_CWD | FIELD_RELATIVE_CWD => kernel.offsets.has_paths(),
         FIELD_TTY => kernel.offsets.has_tty(),
         FIELD_STACK_FILENAME => true,
-        FIELD_CGROUP_NAMES => kernel.read_kernel && hierarchy != HIERARCHY_NONE,
+        FIELD_CGROUP_NAMES => hierarchy != HIERARCHY_NONE,
         _ => kernel.offsets.cred_cap_permitted != ABSENT,
     };
     [

@@ -120,7 +120,7 @@ pub(super) fn push_exec(
     }
     out.number(Key::NsPid, head.subject.ns_tgid);
     out.number(Key::Ppid, head.subject.ppid);
-    out.number_or_null(Key::NsPpid, event.ns_ppid());
+    out.number(Key::NsPpid, head.subject.ns_ppid);
     out.number(Key::Euid, head.subject.euid);
     let ids = event.ns_ids();
     out.number_or_null(Key::NsUid, ids.map(|(uid, _)| uid));

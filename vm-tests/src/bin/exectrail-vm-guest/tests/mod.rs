@@ -9,7 +9,7 @@ mod dockerd;
 mod ends;
 mod envbox;
 mod failed_execs;
-mod faults;
+mod faulting_loads;
 mod identity;
 mod incidents;
 mod integrity;
@@ -37,7 +37,7 @@ pub(crate) fn of(plan: &Plan) -> Vec<Test> {
         Scenario::Plain => [
             tracing::TESTS,
             others::TESTS,
-            faults::TESTS,
+            faulting_loads::TESTS,
             arguments::TESTS,
             suppression::TESTS,
             pods::TESTS,
