@@ -11,7 +11,7 @@ use exectrail_common::{
 };
 
 use crate::{
-    branchless::{flag, less, opaque, select},
+    branchless::{anew, flag, less, opaque, select},
     config::{config, offset},
     kernel::{KernelPtr, Task, field},
     scope::Scope,
@@ -37,6 +37,8 @@ impl Ids {
     #[inline(always)]
     pub(crate) fn of(task: Task, scope: &Scope, flags: &mut u16) -> Self {
         let parent = task.real_parent();
+        let ns_ppid = ns_pid(parent, scope.level);
+        let ns_tgid = ns_pid(task, scope.level);
         let cred = task.cred();
         let uid: u32 = cred.load(field!(cred_uid));
         let gid: u32 = cred.load(field!(cred_gid));
@@ -46,11 +48,11 @@ impl Ids {
         *flags |= flag(uid_elsewhere | gid_elsewhere, FLAG_IDS_UNMAPPED)
             | flag(task.no_new_privs(), FLAG_NO_NEW_PRIVS);
         Self {
-            ns_tgid: ns_pid(task, scope.level),
+            ns_tgid,
             ppid: parent.tgid(),
             // The parent may be any thread of its process.
             ppid_start: parent.group_leader().start_boottime(),
-            ns_ppid: ns_pid(parent, scope.level),
+            ns_ppid,
             uid,
             gid,
             euid: cred.load(field!(cred_euid)),
@@ -162,9 +164,10 @@ pub(crate) fn ns_pid(task: Task, level: u32) -> u32 {
     let depth: u32 = pid.load(field!(pid_level));
     let mut nr = 0u32;
     // Levels are below 64. Before 6.12 the verifier accepts only bounded additions to a BTF
-    // pointer, even if the sum is only an argument of a helper.
+    // pointer, even if the sum is only an argument of a helper. Computed anew for each task: it
+    // forgets the bounds of a value that is kept on the stack.
     let offset = u64::from(offset!(pid_numbers))
-        + (opaque(u64::from(level)) & 63) * u64::from(offset!(upid_size))
+        + (anew(u64::from(level)) & 63) * u64::from(offset!(upid_size))
         + u64::from(offset!(upid_nr));
     let address = opaque(pid.address() as u64).wrapping_add(offset);
     // The value that is read at a depth that does not exist is not used. A branch on the depth
