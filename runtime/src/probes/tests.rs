@@ -1,8 +1,8 @@
 //! The names in user space agree with the object, and preflight tries all that the object needs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use aya_obj::{Object, ProgramSection};
+use aya_obj::{Object, ProgramSection, generated::bpf_insn};
 use exectrail_common::maps;
 use exectrail_preflight::trial;
 
@@ -102,4 +102,68 @@ fn the_entry_of_a_program_with_functions_loads_from_its_context_only() {
             }
         }
     }
+}
+
+/// Frames of a chain of calls, each rounded up to 32 bytes, have 512 bytes together
+/// (`check_max_stack_depth`, kernel/bpf/verifier.c). From Linux 6.11 on some programs have more.
+#[test]
+fn every_chain_of_calls_fits_on_the_stack() {
+    let mut object = parsed();
+    let sections = object.functions.keys().map(|(section, _)| *section);
+    let sections = sections.collect();
+    object.relocate_calls(&sections).unwrap();
+    for (name, program) in &object.programs {
+        let code = &object.functions[&program.function_key()].instructions;
+        // A program's functions follow its entry. Each begins where a call leads to.
+        let mut frames = BTreeMap::from([(0, 0)]);
+        frames.extend((0..code.len()).filter_map(|at| Some((callee(code, at)?, 0))));
+        let function_of = |at: usize| frames.range(..=at).next_back().map(|(start, _)| *start);
+        let functions: Vec<usize> = (0..code.len()).filter_map(function_of).collect();
+        for (at, function) in functions.iter().enumerate() {
+            let frame = frames.get_mut(function).unwrap();
+            *frame = depth(code, at).max(*frame);
+        }
+        let deepest = deepest(code, &functions, &frames, 0);
+        assert!(deepest <= 512, "{name} needs {deepest} bytes of stack");
+    }
+}
+
+/// The position of the function that the instruction at `at` calls.
+fn callee(code: &[bpf_insn], at: usize) -> Option<usize> {
+    // BPF_JMP | BPF_CALL with BPF_PSEUDO_CALL: relative to the next instruction.
+    let is_call = (code[at].code, code[at].src_reg()) == (0x85, 1);
+    is_call.then(|| at.checked_add_signed(code[at].imm as isize + 1).unwrap())
+}
+
+/// The bytes of the frame that the instruction at `at` uses: by an access below r10, or by a
+/// copy of r10 from which the next instruction subtracts.
+fn depth(code: &[bpf_insn], at: usize) -> usize {
+    const COPY: u8 = 0xbf;
+    const ADD: u8 = 0x07;
+    const FRAME: u8 = 10;
+    let instruction = code[at];
+    let offset = match instruction.code & 7 {
+        // BPF_LDX; BPF_ST and BPF_STX.
+        1 if instruction.src_reg() == FRAME => i32::from(instruction.off),
+        2 | 3 if instruction.dst_reg() == FRAME => i32::from(instruction.off),
+        _ if instruction.code == COPY && instruction.src_reg() == FRAME => match code.get(at + 1) {
+            Some(next) if next.code == ADD && next.dst_reg() == instruction.dst_reg() => next.imm,
+            _ => panic!("a copy of r10 that is not at once made a pointer into the frame"),
+        },
+        _ => 0,
+    };
+    offset.unsigned_abs() as usize
+}
+
+/// The bytes of stack that the function at `start` needs, with what it calls.
+fn deepest(
+    code: &[bpf_insn],
+    functions: &[usize],
+    frames: &BTreeMap<usize, usize>,
+    start: usize,
+) -> usize {
+    let below = (0..code.len()).filter(|at| functions[*at] == start);
+    let below = below.filter_map(|at| callee(code, at));
+    let below = below.map(|callee| deepest(code, functions, frames, callee));
+    frames[&start].max(1).next_multiple_of(32) + below.max().unwrap_or(0)
 }
