@@ -3,7 +3,7 @@
 //! | Module | Measures |
 //! |---|---|
 //! | [`comparison`] | all tracers in turns: eBPF time, CPU time, system calls, a build |
-//! | [`sidecar`] | one exectrail: start, memory, bursts, latency |
+//! | [`exectrail_alone`] | one exectrail: start, memory, bursts, latency |
 //! | [`scaling`] | how its cost grows |
 //! | [`many_sidecars`] | many sidecars on one node; only with `--sidecars` |
 //!
@@ -15,6 +15,7 @@
 
 mod comparison;
 mod compile;
+mod exectrail_alone;
 mod floor;
 mod machine;
 mod many_sidecars;
@@ -24,7 +25,6 @@ mod repetitions;
 mod report;
 mod samples;
 mod scaling;
-mod sidecar;
 mod tracers;
 mod workload;
 
@@ -77,7 +77,7 @@ fn main() -> Result<()> {
         machine,
         quick: args.quick,
         comparison: comparison::measure(&workload, &args.exectrail, &repeat)?,
-        sidecar: sidecar::measure(&workload, &args.exectrail, &repeat)?,
+        sidecar: exectrail_alone::measure(&workload, &args.exectrail, &repeat)?,
         scaling: scaling::measure(&workload, &args.exectrail, &repeat)?,
     };
     report.write(&args.out)

@@ -6,8 +6,8 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::{
-    comparison::Row, floor::Work, machine::Machine, plot, scaling::Series, sidecar::Figures,
-    tracers::Tracer,
+    comparison::Row, exectrail_alone::Figures, floor::Work, machine::Machine, plot,
+    scaling::Series, tracers::Tracer,
 };
 
 /// All measurements of a run.

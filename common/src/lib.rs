@@ -11,7 +11,7 @@
 //! - [`probe_config`]: the probes' configuration.
 //! - [`offsets`]: the positions of fields in the running kernel.
 //! - [`constants`]: how the configuration and the offsets get into the programs.
-//! - [`maps`], [`map_memory`]: the names of the maps, and the memory that they take.
+//! - [`map_names`], [`map_memory`]: the names of the maps, and the memory that they take.
 //! - [`wakeup`]: when the reader of the ring is woken.
 //!
 //! Every type is plain old data without padding, so that both sides can copy it as bytes. Nothing
@@ -24,7 +24,7 @@ pub mod constants;
 pub mod counters;
 pub mod exec_calls;
 pub mod map_memory;
-pub mod maps;
+pub mod map_names;
 pub mod offsets;
 pub mod probe_config;
 pub mod record;

@@ -5,7 +5,7 @@ use bytemuck::bytes_of;
 use exectrail_common::{
     exec_calls::CALLS,
     map_memory::early_slots,
-    maps,
+    map_names,
     probe_config::ProbeConfig,
     suppression::MAX_BUCKETS,
     target::{DECISION_SLOTS, DISMISSAL_SLOTS},
@@ -67,19 +67,19 @@ fn sizes(options: &Options, lanes: u32, cpus: usize) -> impl Iterator<Item = (&'
     // `exit` has its own tables only if it can preempt `exec`.
     let is_one_table = lanes == 1 || !options.exit_events;
     let always = [
-        (maps::RING, options.ring_bytes),
-        (maps::STATS, lanes),
-        (maps::SCRATCH, lanes),
-        (maps::EARLY, early_slots(cpus as u64) * cpus as u32),
-        (maps::SUPPRESSED, rule_lanes),
-        (maps::FILENAME_KEY, rule_lanes),
-        (maps::BUCKETS, buckets),
-        (maps::FAILED, (calls * cpus).max(1) as u32),
-        (maps::FAILED_STATS, calls.max(1) as u32),
+        (map_names::RING, options.ring_bytes),
+        (map_names::STATS, lanes),
+        (map_names::SCRATCH, lanes),
+        (map_names::EARLY, early_slots(cpus as u64) * cpus as u32),
+        (map_names::SUPPRESSED, rule_lanes),
+        (map_names::FILENAME_KEY, rule_lanes),
+        (map_names::BUCKETS, buckets),
+        (map_names::FAILED, (calls * cpus).max(1) as u32),
+        (map_names::FAILED_STATS, calls.max(1) as u32),
     ];
-    let seen = (lanes == 1).then_some((maps::SEEN, 1));
-    let decisions = is_one_table.then_some((maps::DECISIONS, DECISION_SLOTS));
-    let dismissals = is_one_table.then_some((maps::DISMISSALS, DISMISSAL_SLOTS));
+    let seen = (lanes == 1).then_some((map_names::SEEN, 1));
+    let decisions = is_one_table.then_some((map_names::DECISIONS, DECISION_SLOTS));
+    let dismissals = is_one_table.then_some((map_names::DISMISSALS, DISMISSAL_SLOTS));
     always
         .into_iter()
         .chain(seen)

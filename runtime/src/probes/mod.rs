@@ -6,7 +6,7 @@ use aya::{
 };
 use bytemuck::cast;
 use exectrail_common::{
-    maps,
+    map_names,
     sidecar_scope::SidecarScope,
     target::{Control, NsId, NsState},
 };
@@ -105,13 +105,13 @@ impl Probes {
         let can_confirm = kernel.attach_points.id(can_confirm).is_some();
         let end_checks = if can_confirm {
             programs::END_CHECK.attach(&mut ebpf, &btf)?;
-            Some(EndChecks::new(take(&mut ebpf, maps::END_CHECK)?))
+            Some(EndChecks::new(take(&mut ebpf, map_names::END_CHECK)?))
         } else {
             None
         };
 
-        let stats = take(&mut ebpf, maps::STATS)?;
-        let execs_before = counters::execs(&stats).map_err(map_error(maps::STATS))?;
+        let stats = take(&mut ebpf, map_names::STATS)?;
+        let execs_before = counters::execs(&stats).map_err(map_error(map_names::STATS))?;
         let (failed_execs, attached) =
             failed_execs::attach(&mut ebpf, &btf, &kernel.release, options.failed_execs);
         let failed = attached
@@ -127,15 +127,15 @@ impl Probes {
         let execs = execs.fd(&ebpf)?;
         let output = Output {
             counters: Counters::new(stats, lanes, execs, exits, failed, suppressions)?,
-            ring: take(&mut ebpf, maps::RING)?,
+            ring: take(&mut ebpf, map_names::RING)?,
         };
         let probes = Self {
             scope,
             net_ns: config.net_ns,
-            targets: take(&mut ebpf, maps::TARGETS)?,
-            evidence: take(&mut ebpf, maps::EVIDENCE)?,
+            targets: take(&mut ebpf, map_names::TARGETS)?,
+            evidence: take(&mut ebpf, map_names::EVIDENCE)?,
             end_checks,
-            control: take(&mut ebpf, maps::CONTROL)?,
+            control: take(&mut ebpf, map_names::CONTROL)?,
             generation: 0,
             discovery: false,
             failed_execs,

@@ -3,7 +3,7 @@
 use aya::{Btf, Ebpf, maps::Array};
 use bytemuck::cast;
 use exectrail_common::{
-    maps,
+    map_names,
     sidecar_scope::{SIDECAR_CGROUPS, SidecarCgroup, SidecarScope},
 };
 use rustix::thread::{name, set_name};
@@ -22,7 +22,7 @@ type CgroupWords = [u64; size_of::<SidecarCgroup>() / 8];
 
 /// Sets the pod's cgroup, if it is one of the cgroups that `sidecar_scope` saw above this process.
 fn name_pod_cgroup(ebpf: &mut Ebpf, scope: &mut SidecarScope) -> Result<(), AttachError> {
-    let map = maps::SIDECAR_CGROUPS;
+    let map = map_names::SIDECAR_CGROUPS;
     let cgroups = ebpf.map(map).ok_or(AttachError::Missing(map))?;
     let cgroups = Array::<_, CgroupWords>::try_from(cgroups).map_err(map_error(map))?;
     let mut seen = Vec::new();
@@ -37,7 +37,7 @@ fn name_pod_cgroup(ebpf: &mut Ebpf, scope: &mut SidecarScope) -> Result<(), Atta
     };
     scope.pod_cgroup = pod.id;
     scope.pod_cgroup_level = scope.cgroup_level.saturating_sub(place);
-    let map = maps::SIDECAR_SCOPE;
+    let map = map_names::SIDECAR_SCOPE;
     let verdict = ebpf.map_mut(map).ok_or(AttachError::Missing(map))?;
     let mut verdict = Array::<_, ScopeWords>::try_from(verdict).map_err(map_error(map))?;
     verdict
@@ -52,7 +52,7 @@ const LOOKS: usize = 20;
 /// Runs the `sidecar_scope` program on this thread: renames the thread to its current name.
 pub(super) fn look(ebpf: &mut Ebpf, btf: &Btf) -> Result<SidecarScope, AttachError> {
     let link = SIDECAR_SCOPE.attach(ebpf, btf)?;
-    let map = maps::SIDECAR_SCOPE;
+    let map = map_names::SIDECAR_SCOPE;
     let mut scope = SidecarScope::default();
     for _ in 0..LOOKS {
         if scope.is_known() {

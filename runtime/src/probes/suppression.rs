@@ -12,7 +12,7 @@ use exectrail_common::{
     },
 };
 
-use exectrail_common::maps;
+use exectrail_common::map_names;
 
 use super::{
     error::AttachError,
@@ -39,17 +39,21 @@ pub(crate) struct Suppressions {
 /// Writes the patterns of `limits` to the probes' maps.
 pub(super) fn fill(ebpf: &mut Ebpf, limits: &Limits) -> Result<(), AttachError> {
     let rules = &limits.rules;
-    fill_texts::<FILENAME_WINDOW>(ebpf, maps::FILENAME_RULES, &rules.texts(Field::Filename))?;
-    fill_texts::<SUFFIX_WINDOW>(ebpf, maps::SUFFIX_RULES, &rules.suffixes())?;
-    fill_texts::<COMM_LEN>(ebpf, maps::COMM_RULES, &rules.texts(Field::Comm))?;
-    with_map(ebpf, maps::UID_RULES, |map| {
+    fill_texts::<FILENAME_WINDOW>(
+        ebpf,
+        map_names::FILENAME_RULES,
+        &rules.texts(Field::Filename),
+    )?;
+    fill_texts::<SUFFIX_WINDOW>(ebpf, map_names::SUFFIX_RULES, &rules.suffixes())?;
+    fill_texts::<COMM_LEN>(ebpf, map_names::COMM_RULES, &rules.texts(Field::Comm))?;
+    with_map(ebpf, map_names::UID_RULES, |map| {
         let mut uids = HashMap::<_, u32, [u32; 2]>::try_from(map)?;
         for (uid, matched) in rules.uids() {
             uids.insert(uid, cast::<Matched, [u32; 2]>(matched), 0)?;
         }
         Ok(())
     })?;
-    with_map(ebpf, maps::BUCKETS, |map| {
+    with_map(ebpf, map_names::BUCKETS, |map| {
         let mut buckets = HashMap::<_, u32, [u64; 3]>::try_from(map)?;
         let full = cast::<Bucket, [u64; 3]>(Bucket::default());
         buckets.insert(SHARED_BUCKET, full, 0)
@@ -82,9 +86,12 @@ where
 impl Suppressions {
     /// The counters of `limits`; each rule has one per lane and CPU.
     pub(super) fn take(ebpf: &mut Ebpf, limits: &Limits, lanes: u32) -> Result<Self, AttachError> {
-        let rules = (!limits.rules.is_empty()).then(|| take(ebpf, maps::SUPPRESSED));
+        let rules = (!limits.rules.is_empty()).then(|| take(ebpf, map_names::SUPPRESSED));
         let rules = rules.transpose()?;
-        let buckets = limits.rate.map(|_| take(ebpf, maps::BUCKETS)).transpose()?;
+        let buckets = limits
+            .rate
+            .map(|_| take(ebpf, map_names::BUCKETS))
+            .transpose()?;
         Ok(Self {
             rules,
             buckets,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aya_obj::{Object, ProgramSection, generated::bpf_insn};
-use exectrail_common::maps;
+use exectrail_common::map_names;
 use exectrail_preflight::trial;
 
 use super::{
@@ -44,7 +44,10 @@ fn the_names_are_those_of_the_maps_of_the_object() {
         .map(String::as_str)
         .filter(|name| !name.starts_with('.'))
         .collect();
-    assert_eq!(maps::ALL.iter().copied().collect::<BTreeSet<_>>(), found);
+    assert_eq!(
+        map_names::ALL.iter().copied().collect::<BTreeSet<_>>(),
+        found
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use aya::{
     programs::ProgramFd,
 };
 use bytemuck::cast;
-use exectrail_common::{counters::FailedStats, exec_calls::CALLS, maps};
+use exectrail_common::{counters::FailedStats, exec_calls::CALLS, map_names};
 
 use crate::probes::{error::AttachError, map::take, options::Hook, skipped::skipped};
 
@@ -39,7 +39,7 @@ impl FailedCounters {
         execs_before: u64,
     ) -> Result<Self, AttachError> {
         Ok(Self {
-            stats: take(ebpf, maps::FAILED_STATS)?,
+            stats: take(ebpf, map_names::FAILED_STATS)?,
             hook,
             programs,
             execs_before,
