@@ -39,8 +39,8 @@ pub(crate) struct Figures {
     /// Highest MiB during its start, without the ring.
     pub(crate) peak: f64,
     pub(crate) events: usize,
-    /// Microseconds of CPU time, user and system, for an event that is read after the reader was
-    /// stopped.
+    /// Microseconds of CPU time, user and system, for an event of a burst that came while exectrail
+    /// was stopped (SIGSTOP) and is read once it continues.
     pub(crate) cpu_flood: Samples,
     /// Microseconds as in [`Self::cpu_flood`], for events that are read as they happen, thousands
     /// per second.

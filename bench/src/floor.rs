@@ -27,8 +27,9 @@ pub(crate) enum Work {
     CopyArgv,
     /// It copies argv from there into a ring that is not read.
     WriteArgv,
-    /// It also copies the filename, in a record of the same length as exectrail's, with zeros
-    /// elsewhere.
+    /// It also copies the filename onto its stack. The record has the length of exectrail's without
+    /// paths: a head of zeros, then as many bytes of the stack, from argv on, as argv and filename
+    /// have together.
     WriteRecord,
 }
 

@@ -1,5 +1,6 @@
 //! The tracers that are compared: none, the floor (eBPF programs that do nothing or hardly
-//! anything), exectrail, and its peers, tools of other projects.
+//! anything), exectrail, and its peers, tools of other projects. tracexec, which traces only what
+//! it starts, is in `comparison.rs`.
 
 use std::{
     fs,

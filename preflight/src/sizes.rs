@@ -29,3 +29,21 @@ pub struct SizeArgs {
     )]
     pub max_argv_bytes: u32,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, FromArgMatches as _};
+
+    use super::*;
+    use crate::Options;
+
+    #[test]
+    fn the_flags_have_the_defaults_of_the_options() {
+        let command = SizeArgs::augment_args(clap::Command::new("test"));
+        let matches = command.get_matches_from(["test"]);
+        let sizes = SizeArgs::from_arg_matches(&matches).unwrap();
+        let options = Options::default();
+        assert_eq!(u64::from(sizes.ring_bytes), options.ring_bytes);
+        assert_eq!(u64::from(sizes.max_argv_bytes), options.max_argv_bytes);
+    }
+}

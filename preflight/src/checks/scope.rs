@@ -1,8 +1,8 @@
 //! Namespaces of this process.
 //!
-//! No result here keeps exectrail from running; the check shows what exectrail would see. A pod
-//! cannot read the network namespace of the node, so exectrail finds out whether the pod shares
-//! it: it asks the kernel.
+//! The check shows what exectrail would see. Only `--use-local-pidns` in the init PID namespace
+//! keeps exectrail from running. A pod cannot read the network namespace of the node, so exectrail
+//! asks the kernel whether the pod shares it.
 
 use super::node::Node;
 use crate::files;

@@ -11,6 +11,7 @@ use std::{
 use anstyle::{AnsiColor, Style};
 
 use super::{
+    DEEPEST,
     gaps::Gaps,
     text::{Kept, TextAt},
 };
@@ -29,8 +30,6 @@ use crate::{
 
 /// Maximum number of processes whose depth is remembered; the oldest is forgotten first.
 const REMEMBERED: usize = 200_000;
-/// Maximum depth that is shown by indentation.
-const DEEPEST: usize = 40;
 
 /// A process of any workspace: its id, and when it was forked.
 type Key = (u64, u64);

@@ -45,7 +45,7 @@ const _: () = assert!(LOOK_AGAIN.as_nanos() > WAKEUP_PERIOD as u128);
 /// the ring may be full before a pause ends.
 const FLOOD_BYTES: usize = 1024 * 1024;
 
-/// Minimum time between two [`Suppressed`]. A suppressed exec causes no wake-up, so a timer does.
+/// Period of sending [`Suppressed`]. A suppressed exec causes no wake-up, so a timer does.
 const SUPPRESSED_EVERY: Duration = Duration::from_secs(10);
 
 /// The kernel's counts are read at least this often. An exec that is lost because a table is full
@@ -162,6 +162,8 @@ async fn read(
         emptied_at: WallClock::boot_now(),
     };
     loop {
+        // Not a whole period after each wake-up: records may come just before the end of one.
+        let suppressed_due = SUPPRESSED_EVERY.saturating_sub(reader.suppressed_at.elapsed());
         let stopping = tokio::select! {
             ready = reader.ring.readable_mut() => {
                 // Before reading: any wake-up from here on is for records that are not read yet.
@@ -170,7 +172,7 @@ async fn read(
             }
             () = asked.notified() => false,
             () = sleep(COUNTED_EVERY) => false,
-            () = sleep(SUPPRESSED_EVERY), if reader.counters.any_suppressed() => false,
+            () = sleep(suppressed_due), if reader.counters.any_suppressed() => false,
             _ = stop.wait_for(|stop| *stop) => true,
         };
         loop {

@@ -6,8 +6,8 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-/// The advice for a word that is no sub-command of `program`: one that is similar and not hidden,
-/// or else how to trace the word as a command.
+/// The error with its advice: for a word that is no sub-command of `program`, the similar ones that
+/// clap suggests if any of them is not hidden, else how to trace the word as a command.
 pub(crate) fn advise(program: &Command, mut error: clap::Error) -> clap::Error {
     if error.kind() != ErrorKind::InvalidSubcommand {
         return error;

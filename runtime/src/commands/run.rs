@@ -147,7 +147,8 @@ fn prepare(args: &RunArgs) -> Result<(Signals, SinkPath), RunError> {
     Ok((signals, sink))
 }
 
-/// The command line of this process. Where sudo would not find the program, it has its whole path.
+/// The command line of this process. If sudo would not find the program by its name, the first word
+/// is the program's whole path.
 fn this_command() -> Vec<OsString> {
     let mut words: Vec<_> = std::env::args_os().collect();
     if let Ok(program) = std::env::current_exe()

@@ -5,7 +5,7 @@ use exectrail_common::{record::COMM_LEN, suppression::MAX_RULES};
 use super::pattern::{MAX_FILENAME_PATTERN, MAX_SUFFIX};
 use crate::suppression::shown::Shown;
 
-/// Text that is not a rule, or rules that contradict each other.
+/// Text that is not a rule, too many rules, or includes without an exclude.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     /// Not of the form `FIELD=VALUE`.
@@ -17,9 +17,9 @@ pub enum RuleError {
     Form(Shown),
     /// A `*` at another place.
     #[error(
-        "{0}: a * is the last character of a rule, or the first of a filename, before a /: \
-        patterns are whole texts, prefixes, or the last names of a path; a * in a name is written \
-        \\x2a"
+        "{0}: a * may only be the last character of a rule, or the first of a filename, before a \
+        /: patterns are whole texts, prefixes, or the last names of a path; a * in a name is \
+        written \\x2a"
     )]
     Star(Shown),
     /// A wildcard that is not `*`.
@@ -49,8 +49,8 @@ pub enum RuleError {
     Shell(Shown),
     /// A backslash that begins no escape.
     #[error(
-        "{0}: a backslash begins \\xHH, a byte in hexadecimal digits, or is written \\\\ itself; \
-        it makes no other character literal"
+        "{0}: after a backslash only xHH (a byte in hexadecimal digits) or a second backslash (for \
+        one backslash) may follow"
     )]
     Backslash(Shown),
     /// An escape that gives bytes which are not UTF-8, or a NUL.
@@ -73,8 +73,9 @@ pub enum RuleError {
     LongSuffix(Shown),
     /// A filename without a directory. Callers that search in PATH give the kernel whole paths.
     #[error(
-        "{0}: the kernel's filename is the whole path, which shells find in PATH; write it, such \
-        as filename=/usr/bin/{1}, or ./{1} for calls that name no directory"
+        "{0}: the kernel's filename is the path as the caller gave it, and shells give the whole \
+        path that they find in PATH; write that, such as filename=/usr/bin/{1}, or filename=./{1} \
+        for calls that name it so"
     )]
     NoDirectory(Shown, Shown),
     /// A path as a comm.
