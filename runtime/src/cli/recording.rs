@@ -64,8 +64,8 @@ pub(crate) struct RecordingArgs {
     /// Keys of exec lines
     ///
     /// `exectrace` has the keys of exectrace only, `default` adds who executed what and from where,
-    /// `all` adds the parent's argv, the working directory of every exec, and the file's device,
-    /// inode and number of links.
+    /// `all` adds the parent's argv, the working directory of every exec, the file's device, inode
+    /// and number of links, and the filename on the stack if it was changed there.
     #[arg(
         long,
         env = "EXECTRAIL_FIELDS",
