@@ -3,8 +3,8 @@
 //! Receives [`Begin`], [`Batch`], [`Counts`], [`Suppressed`], [`Started`], [`Targets`], [`Ended`],
 //! [`Relabel`], [`Flush`]; answers when the lines are written. Sends [`WorkspaceTraced`] and
 //! [`ActorDied`] to Lifecycle, and [`CheckpointWritten`] to Tracer. Has its own thread, because the
-//! sink may block. Every line that it accepted is written whole, or counted if the sink does not
-//! accept it. Lines are never interleaved.
+//! sink may block. Every line is written whole, or counted as not written. Lines are never
+//! interleaved.
 
 use std::{
     mem,

@@ -1,6 +1,7 @@
-//! Finds the targets that have ended. An end needs proof: the kernel reports that the namespace has
-//! no process, or a later namespace has its number, which is free only after the end. Elapsed time
-//! proves nothing: a first process can take minutes to exit, and other processes execute meanwhile.
+//! Finds the targets that have ended. An end needs proof: the kernel reports that at most the
+//! ending reaper is left, or a later namespace has the number, which is free only after the end.
+//! Elapsed time proves nothing: a reaper can take minutes to exit, and other processes execute
+//! meanwhile.
 
 use std::time::{Duration, Instant};
 

@@ -1,8 +1,9 @@
 //! InitListener: serves announcements at the init address.
 //!
 //! Receives [`Open`], [`Close`]. Sends [`Announce`] to Tracer and answers `204` only after Tracer
-//! has answered that the namespace is traced. If the address is taken, retries until it is free.
-//! Reads at most [`MAX_BODY`] bytes of body, and limits the number of clients and the time of each.
+//! has answered that the namespace is traced. Retries an address that cannot be bound, unless
+//! [`Open::required`]. Reads at most [`MAX_BODY`] bytes of body, and limits the number of clients
+//! and the time of each.
 
 use std::{net::SocketAddr, time::Duration};
 

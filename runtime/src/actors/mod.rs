@@ -1,6 +1,6 @@
 //! The actors do all work while tracing. They communicate by the messages of [`messages`], with two
 //! exceptions: they count in shared metrics, and a shared flag ends the emitter's wait for its sink
-//! (`GiveUp`). Each file lists at its head what its actor receives and sends.
+//! (`GiveUp`). The head of each actor's file says what the actor receives and sends.
 //!
 //! There are three threads: one serves HTTP and controls the probes, one reads the ring, one writes
 //! lines and may block. A panic in any of them ends the process.

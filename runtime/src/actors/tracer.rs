@@ -3,8 +3,8 @@
 //! Receives [`Attach`], [`SetReader`], [`Announce`], [`Detach`], [`DetachIfIdle`],
 //! [`CheckpointWritten`]. Sends Emitter [`Begin`], [`Started`] for a target that is announced or is
 //! exectrail's own namespace (if it is new, before its first exec can be in the ring), [`Ended`]
-//! when a namespace has no process left, and [`Targets`] periodically. Has RingReader read the
-//! remaining records of namespaces that ended. Keeps the state that survives a restart. Never
+//! when targets have ended, and [`Targets`] periodically. Sends RingReader [`ReadRing`] for the
+//! remaining records of targets that have ended. Keeps the state that survives a restart. Never
 //! parses HTTP.
 
 use std::time::{Duration, Instant};

@@ -1,8 +1,8 @@
 //! The containers of a process, from the names of its cgroups.
 //!
-//! Container runtimes name the cgroup of a container by its id: 64 hexadecimal digits, alone
-//! (cgroupfs driver) or in the name of a scope (systemd driver), such as `cri-containerd-ID.scope`,
-//! `crio-ID.scope`, `docker-ID.scope` and `libpod-ID.scope`.
+//! Container runtimes name the cgroup of a container by its id: 64 hexadecimal digits, alone or as
+//! `crio-ID` (cgroupfs driver), or in the name of a scope (systemd driver), such as
+//! `cri-containerd-ID.scope`, `crio-ID.scope`, `docker-ID.scope` and `libpod-ID.scope`.
 
 use std::{fmt, num::NonZeroU64};
 

@@ -196,10 +196,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     }
 }
 
-/// The arguments in `argv` bytes: the text before each NUL, and the text after the last.
+/// The arguments in `argv` bytes: the text before each NUL, and text after the last, if any.
 pub(crate) fn arguments(argv: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     let whole = argv.strip_suffix(&[0]).unwrap_or(argv);
-    // Zero bytes are no argument; a single NUL is one empty argument.
+    // An empty `argv` has no argument; a single NUL is one empty argument.
     let none = argv.is_empty();
     whole
         .split(|byte| *byte == 0)

@@ -146,7 +146,7 @@ pub struct RunStart<'a> {
 pub struct PreviousRun<'a> {
     /// Its id.
     pub id: &'a str,
-    /// Time when it last saved its state.
+    /// Time until which it is known to have recorded.
     pub until: Timestamp,
     /// Time from `until` to the beginning of this run, nanoseconds.
     pub gap_ns: u64,

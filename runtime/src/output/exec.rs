@@ -10,8 +10,8 @@ use exectrail_common::record::{
 use super::quote::quoted;
 use crate::event::{container::Containers, decode::arguments};
 
-/// Says that the new stack was written to, with the filename that is there. That is empty if it was
-/// not compared or is unchanged.
+/// Says that the new stack was written to, with the filename that is there. The filename is empty
+/// if it was not compared or is unchanged.
 pub(super) struct Tampered<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for Tampered<'_> {

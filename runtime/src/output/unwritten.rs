@@ -30,7 +30,8 @@ impl Unwritten {
     }
 }
 
-/// Whether a line is an `exec` line, in either format.
+/// Whether a line is an `exec` line, as JSON or as the text of files. Lines for a terminal are not
+/// recognised.
 fn is_exec(line: &[u8]) -> bool {
     const MSG: &[u8] = b"\"msg\":\"";
     if line.starts_with(b"{") {

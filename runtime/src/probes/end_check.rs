@@ -21,11 +21,8 @@ pub(super) struct EndChecks(Array<MapData, Words>);
 /// Why the end of a namespace is unknown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EndUnknown {
-    /// The kernel lacks a feature that the check needs.
-    #[error(
-        "this kernel lacks the tracepoint oom_score_adj_update, or lets no program read its \
-        memory"
-    )]
+    /// The kernel lacks the tracepoint that the check needs.
+    #[error("this kernel lacks the tracepoint oom_score_adj_update")]
     Unsupported,
     /// No exec has shown the address of the namespace.
     #[error("nothing has been executed in it since it became a target")]

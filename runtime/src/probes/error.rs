@@ -22,7 +22,7 @@ pub(crate) enum AttachError {
     /// The kernel has no namespaces of this kind.
     #[error("this kernel has no {0} namespaces, which separate workspaces")]
     NoNamespace(&'static str),
-    /// aya did not accept the kernel's BTF.
+    /// aya did not accept the BTF that `kernel_btf` makes.
     #[error("the loader refused the kernel's types: {0}")]
     Btf(#[from] aya::BtfError),
     /// The kernel refused the object or a map.

@@ -1,7 +1,7 @@
 //! The kernel's types for aya: an id for each name that a program is attached to.
 //!
 //! aya finds the id of a name by its position among all types. Parsing the kernel's BTF of 5 to 8
-//! MB for a dozen names took a quarter of the start and most of its memory, and preflight has
+//! MB for nine names took a quarter of the start and most of its memory, and preflight has
 //! already read it. So this makes BTF (include/uapi/linux/btf.h) in which only the attach points
 //! have names, and every other type is a pointer to `void`.
 

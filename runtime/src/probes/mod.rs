@@ -195,7 +195,7 @@ impl Probes {
         known(&self.targets)
     }
 
-    /// Namespaces of the pod in which an exec was seen.
+    /// Namespaces of the pod, or below a target, in which an exec was seen.
     pub(crate) fn evidence(&self) -> Vec<Namespace> {
         known(&self.evidence)
     }

@@ -4,8 +4,8 @@
 //! Names are those of both drivers of the kubelet (pkg/kubelet/cm/cgroup_manager_linux.go and
 //! pkg/kubelet/cm/pod_container_manager_linux.go, Kubernetes 1.20 to 1.34): `pod<UID>` below
 //! `kubepods`, with at most the QoS class between them, and `…kubepods-<class>-pod<UID>.slice` or
-//! `…kubepods-pod<UID>.slice`. A runtime may have one or two levels (CRI-O) below. Without such a
-//! name no cgroup identifies the pod: under plain Docker all containers share the cgroup above
+//! `…kubepods-pod<UID>.slice`. Below, a runtime has one level or, as CRI-O may, two. Without such
+//! a name no cgroup identifies the pod: under plain Docker all containers share the cgroup above
 //! theirs.
 
 use exectrail_common::sidecar_scope::SidecarCgroup;

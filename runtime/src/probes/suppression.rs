@@ -36,7 +36,7 @@ pub(crate) struct Suppressions {
     lanes: u32,
 }
 
-/// Writes the patterns of `limits` to the probes' maps.
+/// Writes the patterns of `limits`, and the shared bucket, to the probes' maps.
 pub(super) fn fill(ebpf: &mut Ebpf, limits: &Limits) -> Result<(), AttachError> {
     let rules = &limits.rules;
     fill_texts::<FILENAME_WINDOW>(

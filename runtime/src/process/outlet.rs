@@ -16,7 +16,7 @@ use rustix::{
 /// Bytes that a pipe accepts without blocking when it reports room (PIPE_BUF, pipe(7)).
 const PIPE_BUF: usize = 4096;
 /// Bytes that a terminal accepts without blocking when it reports room. It reports room while fewer
-/// than 256 characters wait (tty_poll, n_tty.c), and its smallest buffer is one page.
+/// than 256 characters wait (n_tty_poll, n_tty.c), and its smallest buffer is one page.
 const TERMINAL_ROOM: usize = 1024;
 
 /// The reader that a write may have to wait for.

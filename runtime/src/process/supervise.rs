@@ -52,7 +52,7 @@ pub(crate) async fn supervise(child: &Child, signals: &SignalStream) -> io::Resu
     }
 }
 
-/// Reaps all children that have ended; returns the status of `child` if it has.
+/// Reaps children that have ended. Stops at `child`, and returns its status, if it has ended.
 fn reap(child: Pid) -> io::Result<Option<WaitStatus>> {
     while let Some((pid, status)) = wait(WaitOptions::NOHANG)? {
         if pid.as_raw_nonzero().get() == child.as_raw() {

@@ -108,8 +108,8 @@ pub(super) static FORMATS: [Format; 41] = [
 ];
 
 impl Format {
-    /// The end of the token that begins at `at`. At the end of a word that is `cut`, any beginning
-    /// of a token counts.
+    /// The end of the token that begins at `at`. At the end of a word that is `cut`, the token may
+    /// have fewer characters after its fixed beginning.
     pub(super) fn end(&self, text: &[u8], at: usize, cut: bool) -> Option<usize> {
         let rest = text.get(at..)?.strip_prefix(self.prefix)?;
         let before = at.checked_sub(1).and_then(|before| text.get(before));

@@ -21,7 +21,7 @@ pub(super) enum Hit {
     Name,
     /// The name of a program whose options may have a secret.
     Program,
-    /// `://`.
+    /// `://`, or `:\/\/` as in JSON.
     Url,
     /// The beginning of a PEM block.
     Pem,

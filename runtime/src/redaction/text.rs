@@ -94,7 +94,7 @@ pub(super) fn scan(search: &Search, text: Text<'_>, spans: &mut Spans) -> Option
         }
     }
     let expected = scan.expected;
-    // The name of such a program, and a blank: the word may be a script that calls the program.
+    // The name of a known program, and a blank: the word may be a script that calls the program.
     if programs && text.bytes.iter().any(u8::is_ascii_whitespace) {
         script(text.bytes, spans);
     }
@@ -171,7 +171,7 @@ impl Scan<'_, '_> {
         self.add(at, to, PRIVATE_KEY);
     }
 
-    /// A quoted value after `IDENTIFIED BY`.
+    /// A quoted value in SQL, after `IDENTIFIED BY` or `PASSWORD`.
     fn sql(&mut self, from: usize) {
         let start = blanks(self.text.bytes, from);
         if let Some((quote, start)) = Quote::at(self.text.bytes, start) {
@@ -302,7 +302,7 @@ impl Scan<'_, '_> {
         if let Some((quote, start)) = Quote::at(bytes, from) {
             let end = quote.content_end(bytes, start);
             self.add(start, end, NAME);
-            // A shell joins what follows the closing quote directly.
+            // To a shell, what directly follows the closing quote is part of the value.
             let after = Quote::at(bytes, end).map_or(end, |(_, after)| after);
             if self.byte(after).is_some_and(|byte| !ends_a_value(byte)) {
                 let end = value_end(bytes, after, open, Ends::Word);

@@ -52,7 +52,7 @@ impl Words {
         }
     }
 
-    /// Adds the spans of secrets in the next word to `spans`. `cut`: the end of the word is
+    /// Replaces `spans` by the spans of secrets in the next word. `cut`: the end of the word is
     /// missing.
     pub(super) fn next<'s>(
         &mut self,

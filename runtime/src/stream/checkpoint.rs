@@ -37,7 +37,7 @@ impl Stream {
 
     /// Writes the last line of the stream, after any lines that [`Stream::settle`] and
     /// `report_volume` still have. The last line is a checkpoint if there is a `head`: the hash of
-    /// all lines before it. So call those two before the head is taken.
+    /// all lines before it. So call `settle` and `report_volume` before taking the head.
     pub fn finish(&mut self, head: Option<Head>, out: &mut Vec<u8>) -> Option<Checkpoint> {
         self.settle(out);
         self.report_volume(true, out);
@@ -120,7 +120,7 @@ impl Stream {
                 *lines = lines.saturating_sub(count);
             }
         }
-        // Their records are here, their lines are not yet written.
+        // These execs have records, but no lines yet.
         for place in self.pending.keys() {
             let counts = places.entry(*place).or_default();
             counts[0] = counts[0].saturating_sub(1);

@@ -12,7 +12,7 @@ use crate::{
     probes::counters::Count,
 };
 
-/// The table of the probes that loses execs when it is full.
+/// The table of the probes that loses events when it is full.
 const TARGETS: &str = "targets";
 
 impl Stream {

@@ -70,7 +70,7 @@ impl Stream {
         }
     }
 
-    /// A workspace is traced from `ktime` on; writes its first line unless it has one.
+    /// A workspace is traced; writes its first line, with the time `ktime`, unless it has one.
     pub(super) fn started(
         &mut self,
         id: NsId,

@@ -80,8 +80,8 @@ impl Limit {
         let interval = self.rate.interval();
         suppression::Rate {
             interval,
-            // Up to 2^32 hours, which do not fit in 64 bits of nanoseconds; half of 64 bits are 292
-            // years.
+            // The product can be 2^32 hours, too many nanoseconds for 64 bits. So it is limited to
+            // half of the range, 292 years.
             window: interval
                 .saturating_mul(u64::from(self.burst.get()))
                 .min(u64::MAX / 2),

@@ -22,7 +22,8 @@ pub(crate) struct Suppression {
     pub cause: Cause,
     /// The number of events.
     pub count: u64,
-    /// When the totals were read before: the events are later. Boot clock, nanoseconds.
+    /// Time of the reading before this one: the events are later. Boot clock, nanoseconds. 0 for
+    /// the limit on bytes.
     pub since: u64,
     /// Latest time, boot clock, nanoseconds.
     pub until: u64,

@@ -145,8 +145,8 @@ impl Clients {
     }
 }
 
-/// Number of clients to serve at once, at most `wanted`: half of the free descriptors. The rest of
-/// exectrail has already opened its own.
+/// Number of clients to serve at once, at most `wanted`: half of the free descriptors. The other
+/// half is for what exectrail opens later.
 fn room(wanted: u64) -> usize {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);

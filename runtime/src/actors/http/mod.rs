@@ -157,7 +157,7 @@ fn shortened(mut line: String) -> String {
 
 /// The reason phrase, the text after the status in the response's first line: busybox's wget shows
 /// only this text of an error. It has visible ASCII and spaces only (RFC 9112, section 4, allows
-/// little more), and fits that wget's line of 512 bytes.
+/// little more), and fits the line of 512 bytes that old versions of this wget read.
 fn reason_phrase(line: &str) -> Option<ReasonPhrase> {
     let plain = |c: char| if c.is_ascii_graphic() { c } else { ' ' };
     let phrase: String = line.chars().take(LONGEST_PHRASE).map(plain).collect();

@@ -4,7 +4,7 @@
 //! emitter, tracer, ring reader, listeners, label files (`starting`). Stops them in order: it
 //! accepts no more announcements, detaches the probes, empties the ring and writes the last line
 //! (`stopping`). If the start fails, it has the init listener answer with the reason (`refuse`). It
-//! does nothing else.
+//! also stops if no workspace is traced within `--startup-timeout` (`stop_if_idle`).
 //!
 //! ```text
 //! Starting ──────► Running ──────► Stopping ──► (the process ends)

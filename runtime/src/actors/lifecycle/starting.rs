@@ -43,7 +43,7 @@ pub(super) struct Actors {
 /// Why the start failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StartError {
-    /// The reasons, each with its remedy.
+    /// The reasons, each with its remedy if one is known.
     #[error("{}", .0.join("\n"))]
     Impossible(Vec<String>),
     #[error("an actor does not answer: {0}")]
@@ -55,7 +55,7 @@ impl StartError {
         Self::Impossible(vec![error.to_string()])
     }
 
-    /// The reasons, each with its remedy.
+    /// The reasons, each with its remedy if one is known.
     pub(super) fn reasons(self) -> Vec<String> {
         match self {
             Self::Impossible(reasons) => reasons,
@@ -71,7 +71,7 @@ pub(super) async fn start(
     died: Recipient<ActorDied>,
     traced: Recipient<WorkspaceTraced>,
 ) -> Result<(Actors, Option<SocketAddr>), StartError> {
-    // Preflight does not check the init address here: if it is taken, exectrail traces all the
+    // Preflight does not check the init address here: if it is taken, the sidecar traces all the
     // same, and retries the bind.
     let preflight = Preflight::new(PreflightOptions {
         ring_bytes: u64::from(config.tracing.probes.ring_bytes),

@@ -108,7 +108,8 @@ impl From<Timestamp> for LineTime {
 ///
 /// If the wall clock is set forward, the times follow at once. If it is set back, the times
 /// increase at a thousandth of the normal rate until the wall clock reaches them, and each line
-/// also has the wall clock's own time. A change of less than [`SET`] is followed at once.
+/// also has the wall clock's own time. A change of less than [`SET`] is followed at once, also
+/// backwards.
 #[derive(Debug)]
 pub(crate) struct LineClock {
     present: Stretch,

@@ -25,7 +25,7 @@ use crate::{
 /// Room for the keys of an `exec_argv` line after its arguments.
 const PART_KEYS: usize = 320;
 
-/// Room that an argument needs at least: a comma, two quotes, and an escaped character.
+/// Room in which an argument can begin: enough for a comma, two quotes, and an escaped character.
 const LEAST: usize = 12;
 
 /// Appends the lines of an exec.
@@ -70,14 +70,14 @@ pub(super) fn write(
     } else {
         Some(0)
     };
-    // What argv does not need is for `cmdline`, which many rules search.
+    // What argv does not need is for `cmdline`, which readers of the log often search.
     let (text, argv_at) = match taken {
         Some(taken) => shortened_to(false, left.saturating_sub(taken)),
         None => shortened_to(true, 0),
     };
     let (before, behind) = text.split_at_checked(argv_at).unwrap_or((&text, &[]));
     line.extend_from_slice(before);
-    // `left` above is less by LEAST, too: an argv that did not fit there must not fit here, as the
+    // An argv that did not fit into `left`, which is less by LEAST, must not fit here either: the
     // line says that it is cut.
     let reserved = if taken.is_none() && !can_continue {
         LEAST

@@ -57,8 +57,8 @@ pub(in crate::probes) fn attach(
     (failed_execs, None)
 }
 
-/// Attaches each program of `hook` for which the kernel has a function. After another error, none
-/// stays attached.
+/// Attaches each program of `hook`. Functions for 32-bit programs may be missing. After any other
+/// error, no program stays attached.
 fn attach_hook(
     ebpf: &mut Ebpf,
     btf: &Btf,

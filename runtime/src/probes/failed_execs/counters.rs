@@ -61,8 +61,8 @@ impl FailedCounters {
 
     /// Number of times that the kernel skipped one of the programs, for failed or successful execs.
     ///
-    /// `None` with `tp_btf/sys_exit`: the kernel skips its program for any system call, and does
-    /// not count by call.
+    /// `None` before Linux 5.12, which does not count them. Also `None` with `tp_btf/sys_exit`: the
+    /// kernel skips its program for any system call, and does not count by call.
     pub(crate) fn skipped(&self) -> Option<u64> {
         match self.hook {
             Hook::Fexit => self.programs.iter().map(skipped).sum(),

@@ -129,8 +129,8 @@ fn a_workspace_that_ran_before_says_for_how_long() {
         ..Beginning::default()
     };
     stream.begin(&beginning, &mut out);
-    // Started before this run, and after its beginning. A namespace that only its network ties to
-    // the pod may have been in another network until it was found.
+    // 60 and 61 started before this run, 62 after its beginning. A namespace that only its network
+    // ties to the pod may have been in another network until it was found.
     stream
         .record(&found(60, 2_000, BY_CGROUP | BY_NETWORK), &mut out)
         .unwrap();

@@ -26,7 +26,7 @@ pub struct Rules {
 /// A pattern in the probes' form, with the rule that it leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The text, with its NUL if the pattern is the whole text.
+    /// The text, with its NUL if the pattern is the whole text; a suffix is backwards.
     pub bytes: Vec<u8>,
     /// The first matching rule of the field, for a text whose longest matching pattern is this one.
     pub matched: Matched,

@@ -105,7 +105,7 @@ fn user(value: &str) -> Option<u32> {
 
 type Refuse = fn(Shown) -> RuleError;
 
-/// Why `value`, as it was written, does not mean what it says; `None` if it may.
+/// Why `value`, which still has its escapes, cannot match as it is meant; `None` if it may.
 fn meaningless(field: Field, value: &str) -> Option<Refuse> {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
     let several = match field {
@@ -135,7 +135,7 @@ fn meaningless(field: Field, value: &str) -> Option<Refuse> {
 }
 
 /// Whether the text has a wildcard of shells: `?`, a set in brackets, or alternatives in braces.
-/// The name `[` is a program.
+/// `[` alone is none: it is the name of a program.
 fn has_wildcard(value: &str) -> bool {
     let set = |(_, rest): (&str, &str)| rest.contains(']');
     let alternatives = |(_, rest): (&str, &str)| {

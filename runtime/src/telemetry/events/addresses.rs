@@ -24,7 +24,7 @@ impl AddressTaken<'_> {
             error,
             not_logged,
         } = self;
-        warn!(%address, not_logged, "{error}; trying again until it is free");
+        warn!(%address, not_logged, "{error}; trying again until it can be bound");
     }
 }
 
@@ -57,7 +57,7 @@ impl MetricsPublished {
 
 /// A connection could not be accepted.
 pub(crate) struct ConnectionFailed {
-    /// The purpose of the address.
+    /// The name of the address.
     pub of: &'static str,
     /// The kernel's error.
     pub error: io::Error,

@@ -60,7 +60,7 @@ impl SinkFull<'_> {
     }
 }
 
-/// Lines could not be written before the process had to end.
+/// Lines were not written: the sink failed, or had no room until the process had to end.
 pub(crate) struct LinesUnwritten {
     /// Lines of execs among them.
     pub execs: u64,

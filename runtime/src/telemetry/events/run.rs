@@ -12,7 +12,7 @@ use crate::{
 
 /// Tracing is on.
 pub(crate) struct Ready {
-    /// The address that accepts announcements; `None` if the address is taken.
+    /// The address that accepts announcements; `None` if it cannot be bound yet.
     pub address: Option<SocketAddr>,
     /// Time since the start of the actors, milliseconds.
     pub milliseconds: u64,
@@ -32,7 +32,7 @@ impl Ready {
             ),
             None => warn!(
                 milliseconds,
-                "tracing is on, but not ready: the address for announcements is still in use"
+                "tracing is on, but not ready: the address for announcements cannot be bound yet"
             ),
         }
     }
@@ -59,7 +59,7 @@ impl WaitsOutsidePod {
 
 /// Tracing is impossible.
 pub(crate) struct TracingRefused<'a> {
-    /// A reason, with its remedy. Each reason is an event.
+    /// A reason, with its remedy if one is known. Each reason is an event.
     pub reason: &'a str,
 }
 
