@@ -143,7 +143,7 @@ impl Tracer {
         let why = if self.settings.announced_only {
             "only announced namespaces are traced"
         } else if !discovery {
-            "the network is shared with more than the pod"
+            "the network is shared with more than the pod, and no cgroup is named after the pod"
         } else if is_local {
             "it may be in the PID namespace of exectrail itself"
         } else if probes.scope().identity() & BY_CGROUP == 0 {

@@ -205,7 +205,7 @@ fn readiness_is_tracing_and_listening() {
     let (status, _, reason) = scrape(&pod, "/readyz", &[]);
     assert_eq!(status, 503);
     assert!(
-        reason.contains("address for announcements is taken"),
+        reason.contains("address for announcements cannot be bound"),
         "{reason}"
     );
     assert!(!ready());

@@ -230,7 +230,7 @@ impl Metrics {
         if self.tracing.get() == 0 {
             Err("not ready: tracing is not on")
         } else if self.listening.get() == 0 {
-            Err("not ready: the address for announcements is taken")
+            Err("not ready: the address for announcements cannot be bound yet")
         } else {
             Ok(())
         }
