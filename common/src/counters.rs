@@ -14,7 +14,7 @@ use crate::record::Prefix;
 /// sequence numbers of its own.
 pub const LANES: u32 = 3;
 
-/// The counters of a CPU in one lane (map `STATS`, [`LANES`] entries per CPU).
+/// The counters of a CPU in one lane (map `STATS`, one entry per CPU and lane).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct CpuStats {

@@ -2,9 +2,9 @@
 //! further ones.
 //!
 //! A record is a fixed head, whose type [`Prefix::kind`] gives, and variable parts. The head has
-//! their lengths, except that of the last, which reaches to the end of the record. The limits of
-//! the parts are here, too. Numbers are in native byte order, as writer and reader run on the same
-//! machine.
+//! their lengths, except that of the stack's filename, which reaches to the end of the record. The
+//! limits of the parts are here, too. Numbers are in native byte order, as writer and reader run on
+//! the same machine.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -27,14 +27,14 @@ pub const KIND_CGROUP_NAMES: u8 = 7;
 pub const FLAG_INTERPRETED: u16 = 1 << 0;
 /// Flag of an [`Exec`]: more of argv follows in [`ArgvPiece`]s.
 pub const FLAG_CONTINUED: u16 = 1 << 1;
-/// Flag of an [`Exec`] or [`ArgvPiece`]: a part of argv could not be read.
+/// Flag of an [`Exec`], [`ArgvPiece`] or [`FailedExec`]: a part of argv could not be read.
 pub const FLAG_ARGV_FAULT: u16 = 1 << 2;
 /// Flag of an [`Exec`] or [`FailedExec`]: the filename could not be read.
 pub const FLAG_FILENAME_FAULT: u16 = 1 << 3;
 /// Flag of an [`Exec`]: `comm` before the exec is unknown.
 pub const FLAG_COMM_UNKNOWN: u16 = 1 << 4;
-/// Flag of an [`Exec`]: `ns_uid` and `ns_gid` are unknown, as the user namespace maps ids in more
-/// extents than the probe reads.
+/// Flag of an [`Exec`] or [`FailedExec`]: `ns_uid` or `ns_gid` is unknown, as the user namespace
+/// maps ids in more extents than the probe reads.
 pub const FLAG_IDS_UNMAPPED: u16 = 1 << 5;
 /// Flag of a [`FailedExec`]: the end of argv is missing.
 pub const FLAG_ARGV_CUT: u16 = 1 << 6;
@@ -46,11 +46,12 @@ pub const FLAG_FILENAME_CUT: u16 = 1 << 8;
 /// Flag of an [`Exec`]: a process wrote to the new stack before the new program's first
 /// instruction.
 ///
-/// This is found in two ways. The filename is not where the kernel has computed that it is; or the
-/// filename on the stack was compared ([`crate::probe_config::FIELD_STACK_FILENAME`]) and differs.
-/// In the second case the stack's filename is the last part of the record, after argv.
+/// This is found in two ways. The strings before the filename do not end where the kernel has put
+/// it; or the filename on the stack was compared
+/// ([`crate::probe_config::FIELD_STACK_FILENAME`]) and differs. In the second case the stack's
+/// filename is the last part of the record, after argv.
 pub const FLAG_TAMPERED: u16 = 1 << 9;
-/// Flag of an [`Exec`]: [`Subject::cgroup_id`] is unknown, and has no meaning.
+/// Flag of an [`Exec`] or [`FailedExec`]: [`Subject::cgroup_id`] is unknown, and has no meaning.
 pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;
 
 /// Flag of an [`Exec`] or [`FailedExec`]: the process has `no_new_privs` (prctl(2)): no exec gives
@@ -76,9 +77,9 @@ pub const EXE_UPPER_LAYER: u16 = 1 << 6;
 
 /// Maximum number of names and mounts in a path.
 pub const MAX_NAMES: usize = 40;
-/// Once a path has this many bytes, with a NUL for each name, no further name is read. So a path
-/// can exceed this by the length of one name, 256 bytes. The memory for a record (`map_memory.rs`)
-/// includes two paths.
+/// Once a path has more bytes than this, with a NUL for each name, no further name is read. So a
+/// path can exceed this by the length of one name, 256 bytes. The memory for a record
+/// (`map_memory.rs`) includes two paths.
 pub const MAX_PATH: usize = 1024;
 
 /// Maximum bytes of argv in the [`Exec`] record itself.
@@ -90,8 +91,9 @@ pub const FAILED_ARGV: usize = 1024;
 /// Longest filename with its NUL: a path of `PATH_MAX` (include/uapi/linux/limits.h) after the
 /// `/dev/fd/NUMBER/` that `execveat` adds (`alloc_bprm`, fs/exec.c), rounded up.
 pub const MAX_FILENAME: usize = 4096 + 32;
-/// Bytes at the lower end of the new stack that are copied while the kernel prevents other
-/// processes from writing there (`exec_update_lock`). argv is the lowest part of the stack.
+/// Maximum bytes of the new stack that are copied while the kernel prevents other processes from
+/// writing there (`exec_update_lock`). They are at its lower end, where argv is, or with pages
+/// larger than this at its upper end.
 pub const EARLY_BYTES: usize = 6144;
 /// Maximum of `--max-argv-bytes` (declared in `preflight/src/sizes.rs`): the kernel's own limit is
 /// a quarter of the stack limit, at most 6 MiB (`bprm_stack_limits`, fs/exec.c).
@@ -99,11 +101,12 @@ pub const MAX_ARGV: u32 = 6 * 1024 * 1024;
 /// Length of a `comm`, its NUL included (`TASK_COMM_LEN`, include/linux/sched.h).
 pub const COMM_LEN: usize = 16;
 
-/// The beginning of every record.
+/// The beginning of every record. In an [`NsFound`] and in a
+/// [`crate::cgroup_names::CgroupNames`] all fields but the kind are 0.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Prefix {
-    /// The lane that wrote the record, see [`crate::counters::LANES`].
+    /// The lane that wrote the record, see [`crate::counters::LANES`]; 0 for a failed exec.
     pub lane: u8,
     /// One of the `KIND_…` constants.
     pub kind: u8,
@@ -117,8 +120,7 @@ pub struct Prefix {
     /// Number of the exec on its CPU and in its lane, from 0, without gaps if nothing is lost.
     ///
     /// Exits are numbered separately, and failed execs separately for each system call. An
-    /// [`ArgvPiece`] has the number of its exec; an [`NsFound`] and a
-    /// [`crate::cgroup_names::CgroupNames`] have 0.
+    /// [`ArgvPiece`] has the number of its exec.
     pub seq: u64,
 }
 
@@ -148,8 +150,8 @@ pub struct Subject {
     pub uid: u32,
     /// Real group id in the init user namespace.
     pub gid: u32,
-    /// Effective user id in the init user namespace: after a successful exec, so with set-user-ID,
-    /// or at a failed one.
+    /// Effective user id in the init user namespace. A successful exec has already changed it, if
+    /// the file is set-user-ID.
     pub euid: u32,
     /// Effective group id in the init user namespace, likewise.
     pub egid: u32,

@@ -88,7 +88,7 @@ pub struct Bucket {
 }
 
 /// Maximum number of buckets: one for each workspace, and the shared one. An inode number that is
-/// used again gets the old bucket, so buckets of ended namespaces do not accumulate.
+/// used again gets the old bucket, so hardly any buckets of ended ones accumulate.
 pub const MAX_BUCKETS: u32 = crate::target::MAX_TARGETS + 1;
 /// Key of the bucket for all workspaces that found no room for one of their own.
 pub const SHARED_BUCKET: u32 = 0;

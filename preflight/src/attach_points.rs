@@ -37,7 +37,7 @@ pub const EXEC_FUNCTIONS: Option<[&str; CALLS]> = Some([
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub const EXEC_FUNCTIONS: Option<[&str; CALLS]> = None;
 
-/// Tracepoints that tracing needs.
+/// Tracepoints that a kernel must have, for tracing and for `--exit-events`.
 pub const REQUIRED: [&str; 3] = ["sched_process_exec", "sched_process_exit", "task_rename"];
 
 /// The tracepoint by which the end of a workspace is confirmed.

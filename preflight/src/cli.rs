@@ -122,7 +122,8 @@ impl Color {
     }
 }
 
-/// Makes the checks, writes the report, and returns the exit code that `--help` documents.
+/// Makes the checks, writes the report, and returns the exit code that `--help` documents. With
+/// `--every` it repeats this and never returns.
 pub fn main(args: PreflightArgs) -> ExitCode {
     loop {
         let code = once(&args);

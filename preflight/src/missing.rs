@@ -31,7 +31,7 @@ pub enum Missing {
         /// The size in bytes that the probes read.
         expected: u64,
     },
-    /// The member does not begin at a whole byte, or its offset is too large.
+    /// The member is a bit field, or does not begin at a whole byte, or its offset is too large.
     #[error("{strukt}.{member}: bit {bits} is not where a whole field can begin")]
     Position {
         /// Name of the struct.

@@ -111,7 +111,8 @@ fn selinux_is_blamed_before_seccomp() {
     assert!(evidence.contains("container_t:s0:c5,c1023"), "{evidence}");
 }
 
-/// A label that confines nothing; one of AppArmor; and EPERM, which the filter answers by default.
+/// SELinux did not answer if the label confines nothing or is AppArmor's, nor if the error is
+/// EPERM, which a container's seccomp filter answers by default.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn seccomp_is_blamed_where_selinux_did_not_answer() {

@@ -128,7 +128,8 @@ fn trials_agree_with_the_capabilities() {
     assert!(report.kernel().is_some());
 }
 
-/// Runs the program with fewer privileges and returns its output, as JSON.
+/// Runs the program by the command `wrapper`, as root. Returns its output, as JSON, and its exit
+/// status.
 fn with(wrapper: &[&str]) -> Option<(serde_json::Value, i32)> {
     let tool = wrapper[0];
     if !is_root() {

@@ -1,6 +1,6 @@
 //! Additions to values that several CPUs write.
 
-/// Adds atomically. Returns nothing: before 5.12 no instruction returns the sum.
+/// Adds atomically. Returns nothing: before 5.12 no atomic instruction returns a value.
 ///
 /// # Safety
 /// `value` points to an aligned u64 that is alive.

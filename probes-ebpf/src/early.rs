@@ -87,9 +87,9 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
 
 /// Copies the lowest part of the new stack; returns the slot.
 ///
-/// Each CPU has its own slots. A slot is used again if, before this exec is recorded, another
-/// process with the same low bits of its id begins an exec on the CPU. The reader of the slot
-/// detects that.
+/// Each CPU has its own slots. A slot other than the first is used again if, before this exec is
+/// recorded, another process whose id has the same remainder begins an exec on the CPU. The reader
+/// of the slot detects that.
 #[inline(always)]
 fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
     let mask = config!(early_mask);
@@ -199,8 +199,9 @@ pub(crate) fn kept(task: Task) -> Kept {
     }
 }
 
-/// Copies the wanted bytes of argv to `to`, and frees the slot. Returns the number of bytes, 0 if
-/// nothing was copied for this exec. `filename_len` is the length of the filename.
+/// Copies those of the wanted bytes of argv that the slot has to `to`, and frees the slot. Returns
+/// the number of bytes, 0 if nothing was copied for this exec. `filename_len` is the length of the
+/// filename.
 #[inline(always)]
 pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u64 {
     let Some(early) = EARLY.get_ptr_mut(strings.slot) else {
@@ -231,7 +232,8 @@ pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u6
             return 0;
         }
         let size = opaque(strings.wanted.min(len.wrapping_sub(at))).min(HEAD_ARGV as u64);
-        // A number: `len` bounds the bytes read there, and the verifier does not know that.
+        // The address is made a number: `len` bounds the bytes read there, and the verifier, which
+        // does not know that, would refuse a pointer.
         let bytes = (&raw const (*early).bytes).cast::<u8>() as u64;
         let from = opaque(bytes.swap_bytes()).swap_bytes().wrapping_add(at);
         let read = bpf_probe_read_kernel(to.cast(), size as u32, from as *const _);

@@ -21,7 +21,7 @@ const ADDING: u32 = 1 << 31;
 
 /// Answers the question in [`END_CHECK`], if the sidecar has written the file.
 ///
-/// This reads the namespace at the address that it had while it was a target. If that memory now
+/// This reads the namespace at the address that it had when an exec showed it. If that memory now
 /// has other contents, the number or the reaper's start differ. That also proves the end: the
 /// kernel frees a namespace after its last process.
 #[inline(always)]
@@ -41,8 +41,8 @@ pub(crate) fn answer() {
     }
 }
 
-/// Whether the namespace at `address`, with this number and start, has no process and cannot get
-/// one.
+/// Whether the namespace at `address`, with this number and start, has no process, except perhaps
+/// its ending reaper, and cannot get one.
 #[inline(always)]
 fn has_ended(address: u64, inum: u32, start: u64) -> bool {
     if read_u32(address + u64::from(offset!(pid_namespace_inum))) != inum {

@@ -38,8 +38,8 @@ macro_rules! exec_calls {
     };
 }
 
-/// From this number on, error numbers are internal to the kernel: they restart a call after a
-/// signal and never reach the caller (`ERESTARTSYS`, include/linux/errno.h).
+/// From this number on, error numbers are internal to the kernel (include/linux/errno.h). Those
+/// that `execve` ends with, such as `ERESTARTNOINTR`, restart the call and never reach the caller.
 const FIRST_INTERNAL_ERRNO: u64 = 512;
 
 /// The addresses that the caller gave.
@@ -72,8 +72,7 @@ pub(crate) fn count_success() {
     if config!(count_execs) != 0
         && let Some(stats) = STATS.get_ptr_mut(0)
     {
-        // SAFETY: a pointer to the live map value of this CPU and lane, of which this is the only
-        // writer.
+        // SAFETY: a pointer to the live map value of this CPU and lane; only this writes the field.
         unsafe { (*stats).execs += 1 };
     }
 }

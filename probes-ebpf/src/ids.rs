@@ -97,8 +97,8 @@ impl Ids {
 }
 
 /// Id of the cgroup of `task`, the current task, in the cgroup hierarchy of pods. Sets a flag if
-/// there is no such hierarchy: on a node with cgroup v1 all tasks are in the root of the default
-/// hierarchy.
+/// that hierarchy is unknown. The default one does not replace it: on a node with cgroup v1 all
+/// pods may be in its root.
 #[inline(always)]
 pub(crate) fn cgroup(task: Task, flags: &mut u16) -> u64 {
     // A constant to the verifier, which follows only one of the paths.

@@ -1,4 +1,4 @@
-//! Lanes: copies of a program at one tracepoint, so that no event is lost if the program is
+//! Lanes: copies of a program at one tracepoint, so that hardly any event is lost if the program is
 //! preempted.
 //!
 //! The kernel skips a program that is already running on the same CPU
@@ -64,7 +64,7 @@ impl<const LANE: u32> Lane<LANE> {
             && let Some(stats) = STATS.get_ptr_mut(LANE)
         {
             // SAFETY: a pointer to the live map value of this CPU and lane; no other program uses
-            // it meanwhile.
+            // the counter meanwhile.
             unsafe {
                 match event {
                     Event::Exit => (*stats).exits_caught += 1,

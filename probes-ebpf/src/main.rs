@@ -18,8 +18,10 @@
 //!
 //! All programs except those of `fexit` run with preemption off, or the kernel prevents a second
 //! execution of the program on the same CPU. So no other execution uses the values of a CPU and
-//! lane meanwhile. Programs follow kernel pointers by direct loads that the verifier checks against
-//! BTF (see [`kernel`]), or by helper if it cannot check them (see [`kernel_read`]).
+//! lane meanwhile, with two exceptions: other programs count in `STATS`, in fields of their own or
+//! by atomic addition, and `rename` reads `DISMISSALS`. Programs follow kernel pointers by direct
+//! loads that the verifier checks against BTF (see [`kernel`]), or by helper if it cannot check
+//! them (see [`kernel_read`]).
 #![allow(unsafe_code, reason = "reads kernel memory and map values")]
 #![no_std]
 #![no_main]

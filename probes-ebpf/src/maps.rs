@@ -77,8 +77,8 @@ pub(crate) struct Decision {
 pub(crate) static DECISIONS: PerCpuArray<Decision> =
     PerCpuArray::with_max_entries(2 * DECISION_SLOTS, 0);
 
-/// The cached decision that a namespace is no target. It applies to tasks with this set of
-/// namespaces and this set of cgroups, all identified by address.
+/// The cached decision that a namespace is neither a target nor below one. It applies to tasks with
+/// this set of namespaces and this set of cgroups, all identified by address.
 #[repr(C)]
 pub(crate) struct Dismissal {
     pub(crate) ns: u64,
@@ -92,7 +92,8 @@ pub(crate) struct Dismissal {
     pub(crate) believed: u32,
 }
 
-/// Dismissals, indexed by the addresses of both sets; otherwise like [`DECISIONS`].
+/// Dismissals, indexed by the addresses of both sets; otherwise like [`DECISIONS`]. But all lanes
+/// of `rename` read them, too.
 #[map]
 pub(crate) static DISMISSALS: PerCpuArray<Dismissal> =
     PerCpuArray::with_max_entries(2 * DISMISSAL_SLOTS, 0);
@@ -133,8 +134,8 @@ pub(crate) struct Early {
     pub(crate) bytes: [u8; EARLY_BYTES],
 }
 
-/// Slots by CPU, then by the low bits of the process id. User space sets the map's size before
-/// load.
+/// Slots by CPU: the first for any process, the others by the remainder of the process id. User
+/// space sets the map's size before load.
 #[map]
 pub(crate) static EARLY: Array<Early> = Array::with_max_entries(1, 0);
 
@@ -254,8 +255,8 @@ pub(crate) struct Paths {
 /// same room is enough for the filename, argv and the stack's filename.
 #[repr(C, align(8))]
 pub(crate) struct Scratch {
-    /// Ids of cgroups whose names were written, indexed by `id % KNOWN_CGROUPS`. First, beside what
-    /// each exec touches anyway: of another page the CPU would have to look up the address.
+    /// Ids of cgroups whose names were written, indexed by `id % KNOWN_CGROUPS`. They are first, in
+    /// a page that each exec uses anyway: the address of another would have to be looked up.
     pub(crate) known_cgroups: [u64; KNOWN_CGROUPS],
     pub(crate) strings: Strings,
     pub(crate) paths: Paths,

@@ -78,12 +78,12 @@ pub(crate) fn copy_near_names(task: Task, scratch: *mut Scratch) -> bool {
             fields.load_at(inside + 16),
             fields.load_at(inside + 24),
         ];
-        // An entry that is renamed meanwhile is read again, by helper.
+        // If a rename has changed the length meanwhile, the entry is read again, by helper.
         let again: u32 = fields.load_at(offset_of!(Entry, length) as u32);
         if again != length {
             break;
         }
-        // The verifier does not know how long all the names are. A mask leaves it no other path.
+        // The verifier does not know how long all the names are. A mask bounds it without a branch.
         let at = (opaque(len) & (ROOM - 1)) as usize;
         // SAFETY: after this room, the tail has more than a short name.
         unsafe { store(tail.add(at), words, length) };

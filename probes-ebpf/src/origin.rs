@@ -16,9 +16,9 @@ use crate::{
 /// Writes the [`exectrail_common::record::Origin`] of the record in `scratch`, with the wanted
 /// paths. `caps` are the capabilities before the exec. Returns the length of the paths.
 ///
-/// Each value is stored at once: before Linux 6.11, this program and the functions that it calls
-/// have 512 bytes of stack together, each rounded up to 32 (`check_max_stack_depth`,
-/// kernel/bpf/verifier.c).
+/// Each value is stored at once: before Linux 6.13, this program and the functions that it calls
+/// have 512 bytes of stack together; before 6.9, the part of each is rounded up to 32
+/// (`check_max_stack_depth`, kernel/bpf/verifier.c).
 #[inline(always)]
 pub(crate) fn write(task: Task, bprm: Binprm, caps: u64, scratch: &mut Scratch, lane: u64) -> u64 {
     // Constants to the verifier, which follows only one of the paths each.

@@ -223,7 +223,7 @@ extern "C" fn copy_name(lane: u64) -> u64 {
 /// after it: the name may have changed while it was read.
 ///
 /// # Safety
-/// The pointer has as many bytes.
+/// The pointer has [`SHORT_NAME`] bytes.
 #[inline(always)]
 pub(crate) unsafe fn store(to: *mut u8, name: [u64; SHORT_NAME / 8], length: u32) {
     let [first, second, third, fourth] = name;

@@ -40,8 +40,8 @@ pub(crate) extern "C" fn write_pieces(
     let (Some(piece), Some(stats)) = values else {
         return 0;
     };
-    // SAFETY: pointers to the live map values of this CPU and lane, which no other program uses
-    // meanwhile; a piece is plain integers, and shorter than the value.
+    // SAFETY: pointers to the live map values of this CPU and lane. No other program uses the first
+    // or `lost_pieces` meanwhile. A piece is plain integers, and shorter than the value.
     let (piece, stats) = unsafe { (&mut *piece.cast::<PieceScratch>(), &mut *stats) };
     for round in 0..MAX_PIECES {
         let offset = HEAD_ARGV as u64 + round * PIECE_ARGV as u64;

@@ -18,8 +18,8 @@ use crate::{
     maps::SIDECAR_SCOPE,
 };
 
-/// The identities that tie `ns` to the pod: a subset of `identity`, which has [`BY_NETWORK`] and
-/// [`BY_CGROUP`]. Empty for the sidecar's own namespace and for those less deep than `floor`.
+/// The identities that tie `ns` to the pod: a subset of `identity`, itself a set of [`BY_NETWORK`]
+/// and [`BY_CGROUP`]. Empty for the sidecar's own namespace and for those less deep than `floor`.
 /// Without branches.
 #[inline(always)]
 pub(crate) fn ties(ns: PidNs, inum: u32, level: u32, floor: u32, identity: u32) -> u64 {

@@ -32,8 +32,8 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let (Some(stats), Some(scratch)) = (STATS.get_ptr_mut(LANE), SCRATCH.get_ptr_mut(LANE)) else {
         return;
     };
-    // SAFETY: pointers to the live map values of this CPU and lane; no other program uses them
-    // meanwhile.
+    // SAFETY: pointers to the live map values of this CPU and lane. No other program uses `scratch`
+    // or these counters meanwhile.
     let (stats, scratch) = unsafe { (&mut *stats, &mut *scratch) };
 
     // This avoids branches: each doubles the number of states that the verifier follows afterwards.

@@ -167,7 +167,7 @@ extern "C" fn first_rule(
 
 /// The first rule on suffixes that matches the filename at this address. `size` includes its NUL.
 ///
-/// The end of a filename that fills the window is not known; it has no suffix.
+/// If a filename fills the window, its end is not known, and no suffix matches.
 #[inline(always)]
 fn by_suffix(filename: u64, size: u64, keys: &mut FilenameKeys) -> u32 {
     const WORDS: usize = SUFFIX_WINDOW / 8;

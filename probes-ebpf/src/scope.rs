@@ -176,8 +176,8 @@ fn cached(task: Task, event: Event) -> Option<Scope> {
     }
     let generation = generation()?;
     // Most execs of a node are in other pods and return here after few loads. If the namespace of
-    // the task's children is not in a target, no namespace above it is a target either, and the
-    // task is in one of these.
+    // the task's children is not in a target, no namespace above it is a target either. The task is
+    // in that namespace or in one above it.
     let below = task.pid_ns_for_children();
     let (slot, dismissed) = dismissal(task, generation, table)?;
     if dismissed {
@@ -309,8 +309,7 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
     let target = if discovery {
         found(&seen, &state)
     } else {
-        // A full map evicts; the only other failure is lack of memory, and then the next exec tries
-        // again.
+        // A full map evicts. After another failure the next exec tries again.
         let _ = EVIDENCE.insert(seen, state, 0);
         0
     };

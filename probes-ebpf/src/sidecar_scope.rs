@@ -19,8 +19,9 @@ use crate::{
 
 /// Looks at `task` if it is the sidecar.
 ///
-/// The network is shared if the reaper of a namespace above ours is in it (hostNetwork, also on a
-/// node that is itself a container), or if ours is the init PID namespace and its init is in it.
+/// The network is shared if our network namespace has the reaper of a PID namespace above ours
+/// (hostNetwork, also on a node that is itself a container), or the node's init if we are in the
+/// init PID namespace.
 #[inline(always)]
 pub(crate) fn look(task: Task) {
     if ns_tgid(config!(pid_ns)) != config!(tgid) {

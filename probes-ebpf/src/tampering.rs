@@ -91,8 +91,8 @@ extern "C" fn differing_words(lane: u64) -> u64 {
     differing
 }
 
-/// The difference of the rest of the filename, of `len` bytes with its NUL, and of the stack's
-/// string.
+/// The difference of what follows the whole words of the two: the last bytes of a filename of `len`
+/// bytes, and its NUL.
 ///
 /// # Safety
 /// Both pointers have room for a filename.

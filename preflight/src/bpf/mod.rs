@@ -189,7 +189,8 @@ impl Program {
         self.load_code(Code::new())
     }
 
-    /// Loads a program that calls each helper that exectrail requires.
+    /// Loads a program that calls the helpers that exectrail requires, except those that read
+    /// kernel memory.
     pub(crate) fn load_with_helpers(self, ring: &OwnedFd, hash: &OwnedFd) -> Result<(), Refused> {
         let code = Code::new()
             .call(GET_SMP_PROCESSOR_ID)

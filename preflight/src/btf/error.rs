@@ -12,7 +12,7 @@ pub(super) const MAX_STEPS: u32 = 8_000_000;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BtfError {
-    /// Fewer bytes than a header has.
+    /// Fewer bytes than a header has, or a header with an impossible length of its own.
     #[error("{len} bytes are too few for a BTF header")]
     TooShort {
         /// Number of bytes.

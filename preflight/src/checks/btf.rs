@@ -96,8 +96,8 @@ fn big_endian(path: &Path, what: impl Display) -> Check {
 fn not_readable(node: &Node<'_>, path: &Path, error: &ReadError) -> Check {
     let check =
         |verdict, summary: &str| Check::new(Id::Btf, verdict, summary).saw_in(path, "", error);
-    // A given root without a sysfs says nothing about the kernel. A missing file in /sys does, as
-    // exectrail reads that too.
+    // A given root without a sysfs says nothing about the kernel. But if /sys lacks the file,
+    // exectrail lacks it, too.
     let given = node.options.roots.sys != crate::Roots::default().sys;
     if given && !node.sys("kernel").is_dir() {
         return check(Verdict::Unknown, "there is no sysfs at the given path")

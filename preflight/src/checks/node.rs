@@ -18,7 +18,7 @@ pub(super) struct Node<'a> {
     pub(super) live: bool,
     /// `<proc>/self/status`
     pub(super) status: Result<String, ReadError>,
-    /// `<proc>/sys/kernel/osrelease`, or the result of uname(2).
+    /// The kernel's release, from uname(2) and from `<proc>/sys/kernel/osrelease`.
     pub(super) release: Release,
     /// The platform that exectrail runs on.
     pub(super) platform: platform::Found,

@@ -1,8 +1,8 @@
 //! Namespaces of this process.
 //!
-//! The check shows what exectrail would see. Only `--use-local-pidns` in the init PID namespace
-//! keeps exectrail from running. A pod cannot read the network namespace of the node, so exectrail
-//! asks the kernel whether the pod shares it.
+//! The check shows what exectrail would see. Nothing here keeps exectrail from running, except
+//! `--use-local-pidns` in the init PID namespace. The check does not say whether the pod shares the
+//! node's network namespace: a pod cannot read which that is. exectrail asks the kernel later.
 
 use super::node::Node;
 use crate::files;

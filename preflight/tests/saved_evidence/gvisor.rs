@@ -14,7 +14,8 @@ const IMITATED: [Id; 5] = [
     Id::Lockdown,
 ];
 
-/// The containers as runsc showed them. They have no links that can be saved as files.
+/// The containers as runsc showed them. Links of procfs cannot be saved as files, so they are made
+/// here.
 fn sandboxes() -> [Node; 2] {
     [("gvisor-20221219", 112), ("gvisor-20240729", 125)].map(|(saved, user_ns)| {
         Node::saved(saved)

@@ -1,4 +1,4 @@
-//! The modes of lockdown, and the remedies on nodes that have one.
+//! The modes of lockdown, and the remedy on each platform.
 
 use exectrail_preflight::Id;
 

@@ -70,8 +70,8 @@ impl PidNs {
 
 /// The PID namespaces of a task.
 impl Task {
-    /// The PID namespace of the task's next child: the task's own or, after
-    /// `unshare(CLONE_NEWPID)`, one below.
+    /// The PID namespace of the task's next child: the task's own or, after unshare(2) or setns(2),
+    /// one below.
     #[inline(always)]
     pub(crate) fn pid_ns_for_children(self) -> PidNs {
         PidNs(

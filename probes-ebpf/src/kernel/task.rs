@@ -117,8 +117,8 @@ impl Task {
         self.thread_pid().load(field!(pid_level))
     }
 
-    /// Address of the `struct nsproxy`, as a number. This set of namespaces is shared with tasks in
-    /// the same namespaces.
+    /// Address of the `struct nsproxy`, as a number. This set of namespaces is usually shared with
+    /// tasks in the same namespaces.
     #[inline(always)]
     pub(crate) fn nsproxy(self) -> u64 {
         self.0.follow(field!(task_nsproxy)).number()
