@@ -11,8 +11,8 @@ use std::{
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    DEEPEST,
     gaps::Gaps,
+    paint::DEEPEST,
     text::{Kept, TextAt},
 };
 use crate::{

@@ -36,9 +36,6 @@ use crate::{
 use gaps::{Gap, Gaps};
 use text::{Kept, TextAt};
 
-/// Maximum depth that is shown by indentation. Deeper processes have their depth as a number.
-const DEEPEST: usize = 40;
-
 /// Flags of `tree`.
 #[derive(Debug, Args)]
 pub(crate) struct TreeArgs {

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    DEEPEST,
     gaps::Gap,
     text::{Kept, TextAt},
 };
@@ -17,6 +16,9 @@ use crate::{
 type Deed = forest::Deed<TextAt>;
 type Linked = forest::Linked<TextAt>;
 type Process = forest::Process<TextAt>;
+
+/// Maximum depth that is shown by indentation. Deeper processes have their depth as a number.
+pub(super) const DEEPEST: usize = 40;
 
 /// A line of the tree.
 #[derive(Clone, Copy)]
