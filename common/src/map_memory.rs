@@ -2,8 +2,8 @@
 //!
 //! User space sizes `EARLY` by these numbers, and preflight computes from them what the maps take.
 //! From Linux 5.11 on, the kernel charges maps to the memory cgroup of the process that creates
-//! them. On 6.1, 6.12, 6.18 and 7.3, where this was measured, it does not charge per-CPU maps: no
-//! container's limit includes these.
+//! them, but from 6.0 on not per-CPU maps: no container's limit includes these (measured on 6.1,
+//! 6.12, 6.18 and 7.3).
 
 use crate::{
     exec_calls::CALLS,

@@ -22,6 +22,11 @@ impl KernelVersion {
     /// RLIMIT_MEMLOCK (commit series of Roman Gushchin, merged for 5.11).
     pub const WITHOUT_MEMLOCK: Self = Self::new(5, 11, 0);
 
+    /// From here on the node pays for per-CPU maps: while a map has no cgroup yet, its memory is
+    /// the root cgroup's ("bpf: reparent bpf maps on memcg offlining"; `bpf_map_get_memcg`,
+    /// kernel/bpf/syscall.c). Before, it is that of the process that makes the map.
+    pub const NODE_PAYS_PER_CPU_MAPS: Self = Self::new(6, 0, 0);
+
     /// From this version on a program on a tracepoint may be preempted: the kernel walks
     /// tracepoints under SRCU and no longer with preemption off (`__DECLARE_TRACE`,
     /// include/linux/tracepoint.h, Linux 7.0).

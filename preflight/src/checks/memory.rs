@@ -1,7 +1,7 @@
 //! The memory limit has room for the ring buffer, the probes' other maps, and long argv.
 //!
-//! From Linux 5.11 on maps count against the memory cgroup of the process that makes them. Per-CPU
-//! values do not: the node pays for them (measured on 6.1 to 7.3: a map has no cgroup yet when its
+//! From Linux 5.11 on maps count against the memory cgroup of the process that makes them. From 6.0
+//! on the node pays for per-CPU maps (measured on 6.1 to 7.3: a map has no cgroup yet when its
 //! per-CPU values are allocated).
 
 use std::path::{Component, Path, PathBuf};
@@ -72,11 +72,16 @@ pub(super) fn check(node: &Node<'_>) -> Check {
 
     let ring = node.options.ring_bytes;
     let (cpus, lanes) = (cpus(node), lanes(node));
+    let per_cpu = map_memory::per_cpu_bytes_of_all(cpus, lanes);
+    let node_pays = node
+        .version()
+        .is_none_or(|version| version >= KernelVersion::NODE_PAYS_PER_CPU_MAPS);
     let maps = if node.needs_memlock() {
         0
     } else {
         ring.saturating_add(map_memory::early_bytes(cpus))
             .saturating_add(map_memory::failed_bytes(cpus))
+            .saturating_add(if node_pays { 0 } else { per_cpu })
     };
     let needed = maps.saturating_add(process(node));
     let limited = least.as_ref().filter(|limit| limit.bytes < UNLIMITED);
@@ -137,11 +142,15 @@ pub(super) fn check(node: &Node<'_>) -> Check {
             format_args!("{} MiB", needed.div_ceil(1 << 20)),
         )
         .saw(
-            "per-CPU memory that the node pays, at most",
+            if node_pays || node.needs_memlock() {
+                "per-CPU memory that the node pays, at most"
+            } else {
+                "per-CPU memory in that sum"
+            },
             format_args!(
                 "{} KiB for {cpus} possible CPUs; {} KiB with --exit-events and suppression",
                 map_memory::per_cpu_bytes(cpus, lanes) >> 10,
-                map_memory::per_cpu_bytes_of_all(cpus, lanes) >> 10
+                per_cpu >> 10
             ),
         )
 }

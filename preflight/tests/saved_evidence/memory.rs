@@ -41,6 +41,16 @@ fn memory_limits_of_both_cgroup_versions() {
         verdict(&v2("99999999999999999999999\n"), Id::Memory),
         Unknown
     );
+    // From 5.11 to 5.19 the container pays for per-CPU values, too.
+    let both = needed + 2 * (10_240 + 13_500 + 12_288);
+    let middle = |limit: u64| v2(&limit.to_string()).release("5.15.0-1053-aws");
+    assert_eq!(verdict(&middle(both), Id::Memory), Fit);
+    assert_eq!(verdict(&middle(both - 1), Id::Memory), Unmet);
+    let paid = evidence(&middle(both).run(), Id::Memory);
+    assert!(
+        paid.contains("per-CPU memory in that sum: 46 KiB"),
+        "{paid}"
+    );
     // Before 5.11 maps, including the ring, count against locked memory instead.
     let old = |limit: u64| v2(&limit.to_string()).release("5.10.0");
     assert_eq!(verdict(&old(process), Id::Memory), Fit);
