@@ -1,4 +1,4 @@
-//! Any bytes as ring records: no panic, and every line is one line of JSON.
+//! Any bytes as ring records: no panic, no control character, and each line of `json` is JSON.
 //!
 //! Separators divide the input into records, so a change of one record does not change the
 //! others.

@@ -1,4 +1,5 @@
-//! A secret of each supported form between arbitrary words: no line has it, in either format.
+//! A secret in one of many supported forms, between arbitrary words: no line has it, in either
+//! format.
 //!
 //! The first byte selects the form. The others are the words before and after it, divided by NULs.
 #![no_main]
@@ -12,7 +13,7 @@ use libfuzzer_sys::fuzz_target;
 
 const SECRET: &str = "Zq9A1B2C3D4E5F6A7B8C9D0E1F2A3B4C5D6E7F8a1b2";
 
-/// The supported forms, as words.
+/// Supported forms, as words.
 const FORMS: [&[&str]; 26] = [
     &["--password", "SECRET"],
     &["--password=SECRET"],

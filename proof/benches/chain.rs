@@ -12,7 +12,7 @@ use std::{
 use exectrail_proof::{Chain, Head};
 use sha2::{Digest as _, Sha256};
 
-/// Length of a line of a typical build, bytes.
+/// About the length of a line of a build, bytes.
 const LINE: usize = 700;
 /// Number of lines for each figure.
 const LINES: usize = 100_000;

@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// Bytes of a head.
 const BYTES: usize = 32;
 
-/// Lines are hashed in pieces of this size: BLAKE3 hashes several blocks at once, and a line is
-/// shorter than that.
+/// Lines are hashed in pieces of this size: BLAKE3 hashes several chunks of 1 KiB at once, and most
+/// lines are shorter than that.
 const PIECE: usize = 64 * 1024;
 
 /// The hash of everything up to a line.

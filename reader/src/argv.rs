@@ -51,7 +51,7 @@ impl<'a> Argv<'a> {
         }
     }
 
-    /// JSON to write instead of the first line's argv.
+    /// What is written instead of the first line's argv: JSON, or [`SAME`].
     pub(crate) fn json(&self) -> Option<&str> {
         self.json.as_deref()
     }

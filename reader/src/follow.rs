@@ -32,8 +32,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_secs(1);
 /// Bytes that are read at once.
 const CHUNK: usize = 256 * 1024;
-/// Bytes at the beginning of a file that differ from those of any other: a line's time is among the
-/// first.
+/// Number of bytes at the beginning of a file that distinguish it from all others: they have the
+/// time of its first line.
 const BEGINNING: usize = 256;
 
 /// When unreadable lines are named on standard error.
@@ -49,9 +49,9 @@ pub(crate) enum Naming {
 struct Followed {
     path: PathBuf,
     file: Option<File>,
-    /// Bytes that are read.
+    /// Number of bytes that are read.
     position: u64,
-    /// The first of them, as far as [`BEGINNING`].
+    /// The first of these bytes, at most [`BEGINNING`].
     beginning: Vec<u8>,
     /// A compressed file, to which nothing is added: it is read once.
     compressed: Option<Input>,
@@ -60,9 +60,9 @@ struct Followed {
 }
 
 /// Reads the files and everything that is written to them later, until nothing more is wanted, or
-/// nobody reads standard output any more. Standard input and pipes are read to their end. In a
-/// directory of a container, the files of later restarts are followed, too. Returns whether
-/// everything could be read.
+/// nobody reads standard output any more. Standard input or a pipe must be the only file, and is
+/// read to its end. In a directory of a container, the files of later restarts are followed, too.
+/// Returns whether everything could be read.
 pub(crate) fn follow(
     program: &str,
     paths: &[PathBuf],
@@ -250,8 +250,9 @@ impl Followed {
         Ok(())
     }
 
-    /// Whether the content was copied and removed, and something else is there now. Each line has
-    /// another time, so another beginning shows it, also if there is more than before.
+    /// Whether the file was emptied after its content was copied, and something else is there now.
+    /// Lines differ in their times, so the beginning shows it even if the file is longer than
+    /// before.
     fn is_other(&self, file: &File) -> io::Result<bool> {
         if file.metadata()?.len() < self.position {
             return Ok(true);

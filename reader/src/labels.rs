@@ -14,7 +14,8 @@ const USER: [&str; 3] = ["username", "user_email", "user_id"];
 const WORKSPACE: [&str; 2] = ["workspace_name", "workspace_id"];
 /// Maximum number of different sets of labels that are remembered.
 const REMEMBERED: usize = 100_000;
-/// Maximum number of bytes of their JSON: exectrail's own labels have at most a few thousand each.
+/// Maximum number of bytes of their JSON. By default, a set of labels has at most 4,000, a quarter
+/// of `--max-line-bytes`.
 const BYTES: usize = 16 * 1024 * 1024;
 
 /// The labels of a run.

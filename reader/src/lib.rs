@@ -1,9 +1,9 @@
 //! Reads exectrail's logs. It needs no privilege, and runs anywhere.
 //!
 //! `source` finds exectrail's lines in files as people have them. `cli` is the command line of the
-//! program `exectrail-log`; each of its commands is a module, and `parallel`, `reading`, `record`,
-//! `filter` and `labels` are what they share. `verify` is also the command `exectrail verify`;
-//! `audit` finds the faults of a log.
+//! program `exectrail-log`. Its commands are modules, which share `parallel`, `reading`, `record`,
+//! `filter`, `labels` and others. `verify` is also the command `exectrail verify`; `audit` finds
+//! the faults of a log.
 #![forbid(unsafe_code)]
 
 mod argv;

@@ -33,7 +33,7 @@ pub(crate) struct LongExec {
     truncated: bool,
 }
 
-/// What further lines have in common with the first one. That may lack each of these (`--omit`).
+/// What further lines have in common with the first one, which may lack each of these (`--omit`).
 #[derive(Clone, Copy, Debug)]
 struct Identity {
     /// CPU, lane and sequence number.

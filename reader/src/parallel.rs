@@ -171,7 +171,8 @@ impl<C: Consumer> Shared<'_, '_, C> {
 }
 
 /// Reads all files. A file that cannot be read is named on standard error, and the others are read.
-/// Returns `false` if a file could not be read, or if there are lines and none is of exectrail.
+/// Returns `false` if a file could not be read to its end, or if there are lines and none is of
+/// exectrail.
 pub(crate) fn read_all<C: Consumer + Send>(
     program: &str,
     files: &[PathBuf],

@@ -109,8 +109,8 @@ impl<'a, C: Consumer> Reading<'a, C> {
         self.progress.end();
     }
 
-    /// Names on standard error what could not be read. Returns `false` if that is all there is, as
-    /// the files are no log then, or if the end of a compressed file could not be read.
+    /// Names on standard error what could not be read. Returns `false` if there are lines and none
+    /// could be read, as the files are no log then, or if a compressed file is damaged or cut.
     pub(crate) fn report(&self, program: &str) -> bool {
         self.end_progress();
         if self.unreadable == 0 {

@@ -156,8 +156,8 @@ pub(crate) fn untraced(found: Option<&str>, nanoseconds: Option<u64>) -> Option<
 }
 
 impl Fields<'_> {
-    /// For how long after its start a workspace was not recorded, in nanoseconds. If the run before
-    /// has recorded it, that is the time between the runs, which the first line has.
+    /// For how long after its start a workspace may not have been recorded, in nanoseconds. `None`
+    /// if the run before has recorded it: the first line has the time between the runs.
     pub(crate) fn untraced(&self) -> Option<u64> {
         untraced(self.found.as_deref(), self.untraced_ns)
     }

@@ -111,7 +111,8 @@ impl Runs {
         let ends = *record.msg == *"tracing_stopped" && !run.has_ended;
         run.is_shown = false;
         let expected = run.next;
-        // Events without a run and a number (`--omit run`) have the next one, diagnostics none.
+        // An event without a run and a number (`--omit run`) takes the next number. Diagnostics
+        // have no number.
         let is_unnumbered = record.fields.run.is_none() && record.fields.event.is_some();
         let number = record.fields.line.or(is_unnumbered.then_some(expected));
         let missing = number.and_then(|number| {

@@ -30,7 +30,7 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal. `None` if standard output is none, or there is no keyboard.
+    /// Takes the terminal. `None` if standard output is not a terminal, or there is no keyboard.
     pub(crate) fn new() -> Option<Self> {
         if !io::stdout().is_terminal() {
             return None;

@@ -44,7 +44,8 @@ struct CertifiedRun<'a> {
     /// When nothing was recorded before it, if its first line says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_recorded: Option<&'a Gap>,
-    /// For how long a workspace was not recorded after its start, in nanoseconds; absent for 0.
+    /// For how long after its start a workspace may not have been recorded, in nanoseconds; absent
+    /// for 0.
     #[serde(skip_serializing_if = "is_zero")]
     untraced_ns: u64,
     stopped: bool,

@@ -11,8 +11,8 @@ use super::{
     line::LogLine,
 };
 
-/// Number of checkpoints that are kept. The next run names the last one that it knows of, and only
-/// the last one or two may have been written after that.
+/// Number of checkpoints that are kept. The next run names the last one that it knows of, and at
+/// most one or two were written after it.
 const KEPT: usize = 16;
 
 /// By how much `complete_until` may be later than `ts`: the clock may be set between the two.
@@ -44,8 +44,8 @@ pub(super) struct CheckpointAudit {
     pub(super) proven: Option<Proven>,
     /// Whether there is a checkpoint.
     pub(super) any: bool,
-    /// The head of the last line, if it is the hash of lines that the log has: that of a part's
-    /// first checkpoint is only stated.
+    /// The head of the last line, if it is the hash of lines that the log has. In a part of a log,
+    /// the head of the first checkpoint is only stated.
     pub(super) computed: Option<Head>,
 }
 

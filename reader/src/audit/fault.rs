@@ -1,4 +1,5 @@
-//! The faults of a log, with their texts. The text of a `reason` is where its fault is found.
+//! The faults of a log, with their texts. The text of a `reason` is in the code that finds
+//! the fault.
 
 use exectrail_proof::Head;
 use jiff::Timestamp;
@@ -28,7 +29,7 @@ pub enum Fault {
         /// Number of the line.
         line: u64,
     },
-    /// The log has no first line of a run, and an earlier run of the workspace.
+    /// The log lacks the first line of a run, but has an earlier run of the workspace.
     #[error(
         "line {line} is the first one of this run in the log, and is not its beginning; --partial \
         accepts that of the earliest run of a workspace only"
@@ -131,7 +132,8 @@ pub enum Fault {
     WrongHead {
         /// Number of the line.
         line: u64,
-        /// Number of the line with the head before it, which this head covers, too; 0 for none.
+        /// Number of the line that has the previous head; 0 for none. This head covers that line,
+        /// too.
         after: u64,
     },
     /// A checkpoint with a signature that is wrong, or of another key.
@@ -195,7 +197,7 @@ pub enum Fault {
 /// Maximum number of faults that are kept for each run.
 const MOST_OF_A_RUN: usize = 20;
 
-/// The first faults, and the number of all.
+/// The first faults, and the number of further ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     /// The first ones.

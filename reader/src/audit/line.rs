@@ -193,8 +193,8 @@ impl Fields<'_> {
         self.labels.map_or("", RawValue::get)
     }
 
-    /// For how long a workspace was not recorded after its start, in nanoseconds; 0 if the run
-    /// before has recorded it.
+    /// For how long after its start a workspace may not have been recorded, in nanoseconds; 0 if
+    /// the run before has recorded it.
     pub(super) fn untraced(&self) -> u64 {
         untraced(self.found.as_deref(), self.untraced_ns).unwrap_or(0)
     }

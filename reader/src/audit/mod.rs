@@ -2,8 +2,9 @@
 //! changed.
 //!
 //! Lines are separated by their runs. In each run the numbers of lines rise by one, and so do the
-//! sequence numbers of each CPU and lane, except for losses. Checkpoints have counts, the hash
-//! of all lines before them, and signatures. The memory is limited for each run.
+//! sequence numbers of each kind of event on each CPU and lane, except for losses. Checkpoints have
+//! counts, the hash of all lines before them and, with `--sign-key`, a signature. The memory is
+//! limited for each run.
 
 mod certificate;
 mod checkpoints;
@@ -110,8 +111,8 @@ impl Audit {
         if let Some(at) = self.by_id.get(id) {
             return *at;
         }
-        // Lines of execs may lack the id (`--omit run`): those with which a part of a log begins
-        // are of the first run with their labels that has one.
+        // Lines of execs may lack the id (`--omit run`). If a part of a log begins with such lines,
+        // they belong to the first run that has an id and the same labels.
         let begins = line.msg == "tracing_started";
         let begun = if line.msg == "labels_changed" {
             self.present
@@ -173,8 +174,8 @@ impl Audit {
     }
 
     /// Since when the earliest run of each workspace is in the log, and its number. A run whose run
-    /// before is in the log is not the earliest, whatever the clock was. A run without a checkpoint
-    /// shows nothing.
+    /// before is in the log is not the earliest, whatever the clock was. A run of which the log has
+    /// neither the first line nor a checkpoint shows nothing.
     fn earliest(&self) -> BTreeMap<Workspace, (String, usize)> {
         let mut earliest: BTreeMap<Workspace, (String, usize)> = BTreeMap::new();
         for (at, run) in self.runs.iter().enumerate() {
@@ -196,7 +197,7 @@ impl Audit {
     }
 
     /// Checks that the beginning of a run is in the log, and the end of the run before. `earliest`
-    /// has since when the earliest run of each workspace is in the log, and its number.
+    /// is what [`Self::earliest`] returns.
     fn check_beginning(&mut self, at: usize, earliest: &BTreeMap<Workspace, (String, usize)>) {
         let Demands {
             partial, rewritten, ..
@@ -218,7 +219,8 @@ impl Audit {
             return;
         };
         let before = self.by_id.get(&previous.run).copied();
-        // Lines of the run before that no checkpoint covers show nothing: anybody can write them.
+        // A run before without its first line and without a checkpoint shows nothing: anybody can
+        // write its lines.
         let is_evidence = |before: &usize| self.runs.get(*before).is_some_and(Run::is_evidence);
         let is_rest = before.as_ref().is_some_and(|before| !is_evidence(before));
         if partial && is_earliest && (before.is_none() || is_rest) {
@@ -277,7 +279,7 @@ impl Audit {
             let reason = if is_until(&proven(run)) || run.has_successor {
                 continue;
             } else if !run.has_end {
-                "this run was killed, or its end is missing".to_owned()
+                "this run is still running, or was killed, or its end is missing".to_owned()
             } else if is_until(&of_workspace) {
                 continue;
             } else {

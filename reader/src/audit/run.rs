@@ -15,7 +15,7 @@ use super::{
 /// One run of exectrail, from its first line in the log to its last.
 #[derive(Debug, Default)]
 pub struct Run {
-    /// Its id; `None` in logs of versions without ids.
+    /// Its id; `None` if none of its lines has it.
     pub id: Option<String>,
     /// `ts` of its first line.
     pub first: String,
@@ -46,7 +46,8 @@ pub struct Run {
     pub missing_previous: Option<String>,
     /// For how long nothing was recorded before it, as its first line says.
     pub gap: Option<Gap>,
-    /// The longest time, in nanoseconds, in which a workspace was not recorded after its start.
+    /// The longest time after its start, in nanoseconds, for which a workspace may not have been
+    /// recorded.
     pub untraced: u64,
     /// The same, with the lines after the last checkpoint.
     untraced_since: u64,

@@ -52,8 +52,8 @@ impl Workspaces {
         }
     }
 
-    /// That of the beginning. Before the first checkpoint of a run without its first line, labels
-    /// may have been changed.
+    /// That of the beginning. In a run without its first line, no hash covers the labels before the
+    /// first checkpoint.
     pub(super) fn beginning(&self, has_first_line: bool) -> Workspace {
         self.first_proven
             .filter(|_| !has_first_line)
@@ -70,7 +70,7 @@ impl Workspaces {
         self.last
     }
 
-    /// Those that are proved: the first line is by any checkpoint.
+    /// Those that are proved. A checkpoint that proves something also proves the first line.
     pub(super) fn proven(&self, has_first_line: bool) -> impl Iterator<Item = Workspace> {
         let first = self.last_proven.filter(|_| has_first_line);
         let first = first.map(|_| self.first);

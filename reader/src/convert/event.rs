@@ -69,7 +69,7 @@ pub(super) struct Converted<'a> {
 }
 
 impl<'a> Converted<'a> {
-    /// The meaning of a line; `None` if it is about exectrail itself.
+    /// The meaning of a line; `None` if lines of its kind are not converted.
     pub(super) fn of(
         record: &'a Record<'a>,
         labels: &'a Labels,
@@ -96,8 +96,8 @@ impl<'a> Converted<'a> {
         })
     }
 
-    /// An id that no other process ever has: the id of the boot, if the log has it, the process id,
-    /// and the start.
+    /// An id of a process: the id of the boot, if the log has it, the process id, and the start.
+    /// With the id of the boot, no other process ever has it.
     pub(super) fn entity(&self, pid: Option<u64>, start: Option<u64>) -> Option<String> {
         let (pid, start) = (pid?, start.filter(|start| *start > 0)?);
         let boot = self.boot.and_then(|boot| boot.id.as_deref());

@@ -119,7 +119,8 @@ impl<W: Write> Consumer for Converting<W> {
         self.boots.line(record);
         let labels = self.labels.get(record.fields.labels);
         let is_wanted = self.filter.wants(record, &labels);
-        // In a trace, each slice has its end, also by an event that the filters leave out.
+        // In a trace, the next exec or the exit of a process ends its slice, even if the filters
+        // leave that event out.
         let is_end = self.format == Format::Perfetto
             && matches!(&*record.msg, "exec" | "exit")
             && self.filter.is_in_scope(record, &labels);

@@ -123,7 +123,7 @@ fn device(of: &Converted<'_>) -> Object {
         .with("hostname", node)
 }
 
-/// The process that executed the program, and the user whose workspace it is.
+/// The parent, or for an exit the process itself, and the user whose workspace it is.
 fn actor(of: &Converted<'_>) -> Object {
     let user = Object::default().with("name", of.labels.user());
     let Some(event) = of.event else {

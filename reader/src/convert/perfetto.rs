@@ -20,7 +20,7 @@ use super::{
 };
 use crate::record::Event;
 
-/// Maximum number of execs whose end is awaited; beyond it, the oldest becomes an instant.
+/// An exec becomes an instant if its end has not come after this number of further execs.
 const AWAITED: usize = 100_000;
 /// Maximum number of tracks that are remembered as described.
 const TRACKS: usize = 1_000_000;

@@ -26,7 +26,7 @@ pub(crate) struct Filter {
     text: String,
     /// Whether a line of an event was wanted.
     has_matched: bool,
-    /// The first and last time of a line.
+    /// The earliest and the latest time of a line, until a line of an event is wanted.
     times: Option<(String, String)>,
 }
 
@@ -76,7 +76,8 @@ impl Filter {
         }
     }
 
-    /// Says on standard error if filters have chosen no event of the log, and of when it is.
+    /// If filters have chosen no event of the log, says so on standard error, with the period of
+    /// the log.
     pub(crate) fn report(&self, program: &str) {
         let filters = self.args.text();
         if let Some((first, last)) = &self.times
@@ -120,8 +121,8 @@ impl Filter {
         self.args.is_in_scope(record, labels)
     }
 
-    /// Whether a line is in the chosen period. A line about a time, such as `lost`, is if that
-    /// time overlaps with the period.
+    /// Whether a line is in the chosen period. A line about a time of its own, such as `lost`, is
+    /// in the period if the two overlap.
     pub(crate) fn is_in_period(&self, record: &Record<'_>) -> bool {
         let begin = record.fields.since.as_deref().unwrap_or(&record.ts);
         self.overlaps(begin, &record.ts)

@@ -122,7 +122,7 @@ impl<T: Copy> Forest<T> {
         self.find_or_add(key, parent, sid, order)
     }
 
-    /// The process with a key. One whose start is not known is any with its id.
+    /// The process with a key. A process whose start is not known matches every start.
     fn find(&self, key: Key) -> Option<Number> {
         let known = self.by_key.get(&key).copied();
         known.or_else(|| {
@@ -203,8 +203,8 @@ impl<T: Copy> Forest<T> {
     }
 
     /// The parent of a process. If it has no line, it only forked, or is outside the workspace. Of
-    /// processes that were forked at the same time, the parent has the first line; so damaged logs
-    /// give no circle either.
+    /// processes that were forked at the same time, the parent has the first line. So links have no
+    /// circle if all starts are known.
     fn parent(&mut self, child: usize, by_pid: &ByPid) -> Option<Number> {
         let process = self.processes.get(child)?;
         let Parent { key, is_outside } = process.parent?;
@@ -264,7 +264,7 @@ fn key_of(boot: u32, event: &Event<'_>) -> Option<Key> {
     })
 }
 
-/// Takes away a link of each circle, which only a damaged log has.
+/// Takes away a link of each circle. There is none if all starts are known.
 fn break_circles(above: &mut [Option<Number>]) {
     // The walk upwards on which each process was met first; 0 for none.
     let mut walks = vec![0; above.len()];

@@ -31,8 +31,8 @@ pub(super) struct Key {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parent {
     pub(super) key: Key,
-    /// Whether it is outside the PID namespace of the process. Only if it has a line is it in the
-    /// workspace, as the parent of a container's first process is.
+    /// Whether it is outside the PID namespace of the process. Such a parent is in the workspace if
+    /// it has a line, as the one that starts a container in the workspace has.
     pub(super) is_outside: bool,
 }
 

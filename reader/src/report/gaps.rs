@@ -168,7 +168,7 @@ impl Gaps {
         let (since, until) = period;
         let key = (kind, workspace);
         if self.gaps.len() >= GAPS {
-            // Of many workspaces, their gaps are joined as well.
+            // At twice as many, gaps of different workspaces are joined, too.
             let most = self.gaps.len() >= 2 * GAPS;
             let of_kind = self.last.range((kind, 0)..).next().filter(|_| most);
             let of_kind = of_kind

@@ -68,8 +68,8 @@ fn push_exec(out: &mut String, record: &Record<'_>, event: &Event<'_>) {
         _ => {
             let mut words = String::new();
             event.push_argv(&mut words);
-            // A command line is quoted, but cut if argv is on several lines, or not in the log.
-            // These words are not quoted.
+            // A command line is quoted, but it is cut if argv is on several lines, and the log may
+            // have none. These words are not quoted.
             if words.starts_with(['*', '[']) {
                 out.push('\\');
             }

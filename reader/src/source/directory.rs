@@ -28,8 +28,8 @@ pub(crate) fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
     Ok(files)
 }
 
-/// The files of a directory that are or were written to: one for each restart. Rotation renames
-/// them.
+/// The files of a directory that are not rotated: one for each restart. Rotation renames
+/// such a file.
 pub(crate) fn present_files(directory: &Path) -> Vec<PathBuf> {
     let mut files = in_directory(directory).unwrap_or_default();
     files.retain(|file| !is_rotated(file));

@@ -78,7 +78,7 @@ impl Input {
         Ok(Self { name, bytes })
     }
 
-    /// Reads all lines, and returns their number.
+    /// Reads all lines, and returns the number of the last one.
     ///
     /// # Errors
     /// If the file cannot be read. Damaged compression is no error: the sink takes it.

@@ -4,8 +4,8 @@
 /// most twelve times its size.
 pub(crate) const LONGEST_LINE: usize = 128 * 1024 * 1024;
 
-/// The beginning of exectrail's lines. Inside a line it is only the beginning of an object whose
-/// first key is `ts`, and lines have none, so a part that begins with it begins a line.
+/// The beginning of exectrail's lines. Inside a line it could only begin an object whose first key
+/// is `ts`. Lines have no such object, so a part that begins with it begins a line.
 pub(super) const BEGINNING: &[u8] = br#"{"ts":""#;
 
 /// Whether a text begins as exectrail's lines do. `ts` has 30 bytes, and `level` follows it. Of a
@@ -19,7 +19,8 @@ pub(super) fn begins_line(text: &[u8]) -> bool {
             .is_none_or(|rest| rest.starts_with(LEVEL) || LEVEL.starts_with(rest))
 }
 
-/// Number of a line in its file, from 1. Of a line in parts, it is the number of the first part.
+/// Number of a line in its file, or in all files together, from 1. Of a line in parts, it is the
+/// number of the first part.
 pub type LineNumber = u64;
 
 /// A line of exectrail: the bytes that it wrote, as far as the source has them, without the line
@@ -39,7 +40,7 @@ pub struct Line<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// Text that is not JSON.
-    #[error("it is not JSON; of `exectrail run`, only the output with --output json is")]
+    #[error("it is not JSON; `exectrail run` writes JSON only with --output json")]
     NotJson,
     /// Text in another encoding, as PowerShell writes it.
     #[error("the file is in UTF-16; write it anew: iconv -f UTF-16 -t UTF-8 FILE")]

@@ -49,7 +49,7 @@ impl Lines {
         }
     }
 
-    /// Lines of the file so far.
+    /// Number of the last line so far.
     pub fn number(&self) -> LineNumber {
         self.number
     }

@@ -50,9 +50,8 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Joins a text to the parts of its line. It is at line `number`, and from standard error if
-    /// `is_stderr`. Returns the lines that ended without a last part, and
-    /// what the text is.
+    /// Joins a text to the parts of its line. The text is at line `number`, and from standard error
+    /// if `is_stderr`. Returns the lines that ended without a last part, and what the text is.
     pub(super) fn join(
         &mut self,
         text: &[u8],

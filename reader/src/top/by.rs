@@ -17,7 +17,7 @@ pub(super) enum By {
     User,
     /// The name of the workspace.
     Workspace,
-    /// The parent's program; its comm if the program is not known.
+    /// The parent's program; the caller's comm if the program is not known.
     Parent,
     /// The user id on the node.
     Uid,

@@ -155,7 +155,7 @@ fn gap<'a>(record: &'a Record<'_>, seen: &Seen, runs: &'a Runs) -> Option<(&'a s
                 previous.until.as_deref()
             }
             None => {
-                // Another run may have gone on for longer than this one is there.
+                // If another run goes on, or ended after this one began, nothing is missing here.
                 let ended = seen.run.and_then(|run| runs.ended_before(run));
                 let ended = ended.filter(|ended| **ended < *record.ts)?;
                 text.push_str(" not recorded since the run before ended: ");

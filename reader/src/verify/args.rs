@@ -22,15 +22,16 @@ pub struct VerifyArgs {
     /// Require that each checkpoint is signed; the public key: Ed25519 in PEM
     ///
     /// Each run needs a checkpoint, unless the next run says that it was killed before its first.
+    /// With --partial, a run that a next run names may lack its beginning and its checkpoints.
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
 
     /// Require that the log is complete up to this time: RFC 3339, or how long ago, such as 15m, 3d
     ///
-    /// Without it, lines at the end of a log can be missing unnoticed. The log needs, for each
-    /// workspace, a checkpoint whose `complete_until` is not before this time, and for each run its
-    /// end, or a next run that names it. Times in which
-    /// nothing was recorded, as the log itself says, are no fault: they are named with each run.
+    /// Without it, lines at the end of a log can be missing unnoticed. For each workspace, the log
+    /// needs a checkpoint whose `complete_until` is not before this time. A run without such a
+    /// checkpoint needs its end, or a next run that names it. Times in which nothing was recorded,
+    /// as the log itself says, are no fault: they are named with each run.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub until: Option<Timestamp>,
 

@@ -159,7 +159,7 @@ fn describe_proof(text: &mut String, run: &Run, demands: &Demands) {
     if run.unnumbered_lines > 0 {
         let _ = writeln!(
             text,
-            "  {} lines have no number: of these only `exec`, `exit` and `exec_failed` are checked",
+            "  {} lines have no number: `seq` and totals are checked instead",
             run.unnumbered_lines
         );
     }

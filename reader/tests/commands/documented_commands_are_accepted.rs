@@ -1,4 +1,4 @@
-//! Every command of `exectrail-log` that documents and help show is accepted.
+//! The commands of `exectrail-log` on files, as its documents and help show them, are accepted.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::files::{file, output_of, plain, run};
 
-/// The commands of a text: lines that begin with a prompt or blanks, and code in tables.
+/// The commands of a text: lines, with or without a prompt or blanks before them, and code.
 fn commands(text: &str) -> BTreeSet<String> {
     let text = text.replace("\\\n", " ").replace("\\|", "|");
     let in_lines = text.lines().map(|line| line.trim_start_matches(['$', ' ']));

@@ -45,7 +45,7 @@ pub(crate) fn run_with(run: &str, first: &str, execs: u64) -> Vec<String> {
     };
     add(&mut chain, "tracing_started", first);
     for seq in 0..execs {
-        // Longer than a part of a CRI file.
+        // The second argv is longer than a part of a CRI file.
         let long = "é\u{7}{} ".repeat(if seq == 1 { 6_000 } else { 1 });
         let argv = json!(["echo", long]);
         let event = format!(

@@ -1,4 +1,4 @@
-//! `tree --follow` and `top --follow` show what is written while they run.
+//! `show`, `tree` and `top` with `--follow` show what is written while they run.
 
 use std::{
     fs::{self, OpenOptions},

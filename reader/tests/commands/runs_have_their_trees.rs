@@ -45,7 +45,8 @@ jessie/demo, then alex/other
 └─ * not recorded since run aabbccddeeff
 "
     );
-    // Of the lines of one user, none is missing or open that another user's line has.
+    // With a filter for one user, lines of the other one are not named as missing, and a run that
+    // goes on in them is not named as open.
     let tree = tree_of(&lines[..4], &["--user", "alex"]);
     assert!(!tree.contains(" missing: "), "{tree}");
     let tree = tree_of(&lines[..4], &["--user", "jessie"]);
@@ -162,7 +163,7 @@ fn what_was_not_recorded_in_the_period_shows() {
     }
 }
 
-/// `--omit` removes keys from `exec` lines only.
+/// `--omit` removes keys from the lines of execs, and from no others.
 #[test]
 fn keys_that_are_omitted_tear_no_tree() {
     let whole = [

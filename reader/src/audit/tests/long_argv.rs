@@ -66,7 +66,7 @@ fn a_log_may_begin_and_end_within_an_argv() {
     assert!(audit.finish().is_right());
 }
 
-/// `--omit` removes keys from the `exec` line only.
+/// `--omit seq` removes the number from the `exec` line only.
 #[test]
 fn a_long_argv_without_its_number_is_checked_by_its_parts() {
     let mut lines = log();

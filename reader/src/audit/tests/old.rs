@@ -44,7 +44,7 @@ fn events_of_one_kind_may_lack_numbers() {
     let mut lines = whole.to_vec();
     lines.remove(2);
     assert_ne!(faults(&lines), []);
-    // Of one kind, some with numbers and some without are no log.
+    // A log has numbers on all events of a kind, or on none.
     for lines in [[exec(0, 0), plain.clone()], [plain, exec(0, 0)]] {
         assert_ne!(faults(&[&[START.into()], &lines[..]].concat()), []);
     }

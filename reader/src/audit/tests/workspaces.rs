@@ -304,7 +304,7 @@ fn a_forged_line_is_no_run_before() {
     let [a, b, c] = timed(&chain_of_runs());
     let forged = b[1].replace(r#""line":1"#, r#""line":99999"#);
     assert_ne!(faults_with(demands(), &[&a, &[forged], &c]), []);
-    // As a part that begins with it would.
+    // A part that begins with the end of the run before is accepted.
     let end = &b[4..];
     assert_eq!(faults_with(demands(), &[end, &c]), []);
     let part = audit_with(demands(), &c);

@@ -92,8 +92,9 @@ class Blocks {
   }
 
   /**
-   * Marks in `hits` the rows whose text has a needle, in any case. `onPart` gets the share that is
-   * searched, and returns whether to continue. Returns whether all texts were searched.
+   * Marks in `hits` the rows whose text has a needle, in upper or lower case. `onPart` gets the
+   * share that is searched, and returns whether to continue. Returns whether all texts were
+   * searched.
    */
   async search(needle, hits, onPart) {
     // Texts are JSON without quotes, so the needle is, too.

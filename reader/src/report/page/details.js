@@ -4,7 +4,7 @@
 const WORDS = 200;
 const LONG = 4000;
 
-/** Keys that the panel shows at another place. */
+/** Keys that the panel shows at another place, and `level`, which is the same for all execs. */
 const PLACED = new Set(["msg", "level", "event.argv", "fields.cmdline"]);
 
 /** A text of any length, exactly. The rest of a long one is behind a button. */

@@ -89,7 +89,7 @@ class Grid {
     return Math.max(ROW, this.scroll.clientHeight - this.head.offsetHeight);
   }
 
-  /** A list that is taller than the element has pages, which overlap. */
+  /** A list that is taller than `TALLEST` has pages, which overlap. */
   pageSize() {
     const size = Math.min(this.height, TALLEST) / 100;
     const pages = Math.floor(this.height / size);
