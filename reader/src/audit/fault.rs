@@ -125,9 +125,10 @@ pub enum Fault {
     },
     /// The hash of the lines differs.
     #[error(
-        "line {line}: its `head` is not the hash of the lines before it: from line {after} on, a \
+        "line {line}: its `head` is not the hash of the lines before it: from line {} on, a \
         line of the run was changed, added or removed; --rewritten accepts a log whose lines a \
-        collector has rewritten"
+        collector has rewritten",
+        after.max(&1)
     )]
     WrongHead {
         /// Number of the line.
