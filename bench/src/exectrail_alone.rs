@@ -31,8 +31,8 @@ pub(crate) struct Figures {
     pub(crate) binary: u64,
     /// Milliseconds from the start of its actors to tracing, as its diagnostics have them.
     pub(crate) start: Samples,
-    /// MiB resident at rest, without the two mappings of the 4 MiB ring: anonymous memory and the
-    /// binary's pages.
+    /// MiB resident at rest: anonymous memory and the binary's pages, without the two mappings of
+    /// the 4 MiB ring.
     pub(crate) resident: f64,
     /// MiB resident after [`Self::events`] more execs.
     pub(crate) resident_after: f64,
@@ -45,7 +45,7 @@ pub(crate) struct Figures {
     /// Microseconds as in [`Self::cpu_flood`], for events that are read as they happen, thousands
     /// per second.
     pub(crate) cpu_steady: Samples,
-    /// Percentage of user time in this CPU time.
+    /// Percentage of user time in [`Self::cpu_steady`].
     pub(crate) user_share: f64,
     /// Number of execs while it was stopped.
     pub(crate) burst: usize,

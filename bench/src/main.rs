@@ -9,8 +9,8 @@
 //!
 //! `cargo xtask bench` starts it; it needs root. In the comparison, figures are medians of rounds
 //! in which all tools take turns. The workload and the tracers run on different CPUs, if there are
-//! two. Builds and the execs that measure the highest rate use all CPUs, and tracexec runs where
-//! its workload runs.
+//! two. The execs that measure the highest rate use both of these, builds use all CPUs, and
+//! tracexec runs where its workload runs.
 
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,7 @@
 //! Cost of many sidecars on one node: the time of an exec and the end of its process, and memory.
 //!
 //! The workload measures its own time. The kernel does not count the run time of eBPF programs
-//! meanwhile, as counting would cost more than these.
+//! meanwhile, as counting would cost more than the programs themselves.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 

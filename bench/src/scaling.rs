@@ -72,7 +72,7 @@ impl Bench<'_> {
         )
     }
 
-    /// Nanoseconds in the kernel per exec, for `count` execs that `work` makes.
+    /// Nanoseconds in exectrail's eBPF programs per exec, for `count` execs that `work` makes.
     fn kernel(
         &self,
         running: &Running,
@@ -237,7 +237,7 @@ impl Bench<'_> {
             let running = self.start(&[&format!("--ring-bytes={bytes}")])?;
             sleep(Duration::from_millis(200));
             running.signal(Signal::STOP);
-            // A record is longer than 100 bytes, so more than fit.
+            // A record is longer than 100 bytes, so not all execs fit. In a quick run, they may.
             let count = (bytes / 100).min(self.repeat.burst);
             self.workload.execs(Place::Pod(&self.pod), count)?;
             running.signal(Signal::CONT);

@@ -1,4 +1,5 @@
-// The measured workload: one kind of work, repeated, on one CPU. Prints its nanoseconds in total.
+// The measured workload: one kind of work, repeated. `exec`, `long`, `getppid` and `connect` print
+// its nanoseconds in total; the other commands make PID namespaces.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>

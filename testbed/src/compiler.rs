@@ -1,4 +1,4 @@
-//! Small C programs, which execute in ways that a shell cannot.
+//! Small C programs of tests and measurements, which do what a shell cannot.
 
 use std::{fs, path::Path, process::Command};
 

@@ -1,4 +1,4 @@
-//! What can go wrong when a pod is made or watched.
+//! What can go wrong with pods, programs, logs, cgroups and the browser.
 
 use std::{fmt, io, path::PathBuf, process::ExitStatus, time::Duration};
 

@@ -1,5 +1,5 @@
-//! What the tests, the measurements and the virtual machines share: everything that needs a pod,
-//! and files of Debian's archive. No part of exectrail depends on this crate.
+//! What the tests, the measurements and the virtual machines share, such as pods, logs, a browser,
+//! and packages of Debian's archive. No part of exectrail depends on this crate.
 //!
 //! | Module | Content |
 //! |---|---|

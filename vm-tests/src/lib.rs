@@ -99,7 +99,7 @@ pub enum Scenario {
 }
 
 impl Scenario {
-    /// The scenarios of a full run, in order.
+    /// The scenarios of a full run, in the order of the table's columns.
     pub const ALL: [Self; 10] = [
         Self::Plain,
         Self::Brief,

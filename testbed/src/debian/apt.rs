@@ -10,7 +10,7 @@ use std::{
 /// What apt could not do, and why.
 #[derive(Debug, thiserror::Error)]
 pub enum DebianError {
-    /// A program cannot be started: this is no Debian system.
+    /// A program cannot be started: it is not installed, or this is no Debian system.
     #[error("cannot start {command}")]
     Start {
         /// The program and its arguments.

@@ -17,8 +17,8 @@ pub(super) fn signed_by() -> Option<String> {
 }
 
 /// The mirror that has the suite: that of the security archive for its suites, else that of the
-/// main archive. If apt has no package lists, which images often lack, they are fetched into
-/// `directory`: without them nothing identifies the sources.
+/// main archive. If apt's package lists show no such mirror, the lists are fetched into
+/// `directory`: images often lack them, and without them nothing identifies the sources.
 pub(super) fn mirror_of(suite: &str, directory: &Path) -> Result<String, DebianError> {
     let label = if suite.ends_with("-security") {
         "Debian-Security"

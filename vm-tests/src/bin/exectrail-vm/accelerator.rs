@@ -14,7 +14,7 @@ pub(crate) const PC_EMULATOR: &str = "qemu-system-x86_64";
 pub(crate) struct Accelerator {
     /// Whether KVM executes the machines that are PCs.
     pub(crate) kvm: bool,
-    /// How QEMU executes the other machines.
+    /// How QEMU executes the machines that KVM does not.
     pub(crate) emulation: Emulation,
 }
 

@@ -29,8 +29,8 @@ const NODE: &str = "podman,crun,conmon,catatonit,netavark,docker.io,docker-cli,c
 const WORKSPACE: &str = "git,make,curl,procps";
 
 /// Makes podman import the images here: an emulated machine takes a minute for it. `$1` is the
-/// root, `$WORKSPACE_TAR` the archive of the other image. podman makes the root's mount private, so
-/// the root must be a mount.
+/// root, `$WORKSPACE_TAR` the archive of the workspace's image. podman makes the root's mount
+/// private, so the root must be a mount.
 const IMAGES: &str = r#"exec unshare --mount sh -euc '
 mount --rbind "$1" "$1"
 chroot "$1" podman import -q - localhost/workspace:test <"$WORKSPACE_TAR"

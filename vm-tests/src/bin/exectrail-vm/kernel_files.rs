@@ -1,4 +1,4 @@
-//! Finds the current kernel of each series, and fetches its files.
+//! Finds the pinned or the newest kernel of each series, and fetches its files.
 
 use std::{
     fs,
@@ -44,7 +44,7 @@ pub(crate) struct Kernel {
     pub(crate) release: String,
     /// The image, or the program of user-mode Linux.
     pub(crate) image: PathBuf,
-    /// The directory of its modules, named after the release.
+    /// The directory that holds the directory of its modules, which is named after the release.
     pub(crate) modules: PathBuf,
     /// busybox for its architecture, if it is pinned with the kernel.
     pub(crate) busybox: Option<PathBuf>,

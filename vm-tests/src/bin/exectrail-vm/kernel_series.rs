@@ -1,6 +1,6 @@
 //! The kernels that the tests boot, and the Debian packages that have them.
 
-/// A series of kernels that nodes run.
+/// A series of kernels.
 #[derive(Debug)]
 pub(crate) struct Series {
     /// Its name on the command line: `6.1`, or `7` for the newest kernel.
@@ -36,7 +36,7 @@ pub(crate) enum Source {
 pub(crate) enum Parts {
     /// All parts: nodes load modules.
     WithModules,
-    /// The image, and the parts for an initramfs.
+    /// The image, and on arm64 a busybox for the initramfs.
     Bootable,
     /// The image alone, which is not booted.
     Image,
@@ -71,8 +71,8 @@ const CLOUD: Source = Source::Meta("linux-image-cloud-amd64");
 /// The package that depends on the newest real-time kernel of a suite.
 const REAL_TIME: Source = Source::Meta("linux-image-rt-amd64");
 
-/// The oldest kernel that most clouds still run, the stable ones, the newest, and one without BTF.
-/// Then kernels that differ from one of these in one property.
+/// The oldest kernel that most clouds still run, the stable ones, the newest, one for arm64, and
+/// one without BTF. Then kernels that differ from one of these in one property.
 pub(crate) static SERIES: [Series; 10] = [
     Series::full("5.10", "bullseye-security", CLOUD),
     Series::full("6.1", "bookworm-security", CLOUD),

@@ -72,7 +72,7 @@ struct Cli {
     scenarios: Vec<Scenario>,
 
     /// Only this variant of machines; may be given more than once. With --kernel, that kernel runs
-    /// `brief` in it, or `containerd` if it is `systemd`
+    /// `brief` in the variant; in the variant `systemd` it runs `containerd`
     #[arg(long = "variant", value_name = "VARIANT")]
     variants: Vec<Variant>,
 

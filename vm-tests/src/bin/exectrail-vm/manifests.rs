@@ -35,7 +35,7 @@ pub(crate) fn all() -> Result<BTreeMap<String, Value>> {
     Ok(pods.map(|(name, pod)| (name.to_owned(), pod)).into())
 }
 
-/// The end of this pod's script is what the workspace starts.
+/// The last command of this pod's script, `exec sleep infinity`, is replaced by the agent.
 fn yaml_pod() -> Result<Value> {
     const SLEEP: &str = "\nexec sleep infinity\n";
     let mut pod = shipped("pod.yaml")?;
@@ -81,8 +81,8 @@ fn shipped(file: &str) -> Result<Value> {
     Ok(pod)
 }
 
-/// A pod with two workspaces' containers, which a template makes by
-/// docs/dev-containers-and-agents.md.
+/// A pod with the containers of two workspaces: the template's pod, extended as
+/// docs/dev-containers-and-agents.md says.
 fn two_agents() -> Result<Value> {
     let tools = "/bin/echo agent tools\nwhile :; do sleep 1; done\n";
     let scripts = Argument::from_iter([("tools", tools)]);
@@ -99,8 +99,8 @@ fn two_agents() -> Result<Value> {
     Ok(pod)
 }
 
-/// The second pod of a workspace, for a coding agent: the sidecar is of a second call of the
-/// module, with the labels of docs/dev-containers-and-agents.md.
+/// The second pod of a workspace, for a coding agent. The arguments of its sidecar are those of a
+/// second call of the module, with the labels of docs/dev-containers-and-agents.md.
 fn coding_agent() -> Result<Value> {
     let workspace = Workspace::example();
     let labels = Argument::from_iter([

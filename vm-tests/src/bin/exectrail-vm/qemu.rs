@@ -26,7 +26,8 @@ use crate::{
 /// Makes Linux expect more processors than there are. Linux does so on hypervisors only
 /// (topology_register_apic, arch/x86/kernel/cpu/topology.c), and does not know QEMU's emulation as
 /// one. So these arguments make Linux treat the machine as one of VMware, whose port QEMU has
-/// (vmware_platform, arch/x86/kernel/cpu/vmware.c).
+/// (vmware_platform, arch/x86/kernel/cpu/vmware.c). Linux looks at the serial number only if the
+/// processor lacks the feature `hypervisor`.
 const MANY_CPUS: [&str; 2] = ["-smbios", "type=1,serial=VMware-0"];
 
 /// How a machine ended.
@@ -44,7 +45,7 @@ pub(crate) enum Ending {
 pub(crate) struct Run {
     /// How it ended.
     pub(crate) ending: Ending,
-    /// Exit status of QEMU.
+    /// Exit status of QEMU, or of user-mode Linux.
     pub(crate) status: ExitStatus,
     /// The messages that it reported.
     pub(crate) messages: Vec<Message>,
@@ -229,8 +230,8 @@ impl Machine<'_> {
         }
     }
 
-    /// All disks are on one controller, on which each has its number. Every kernel has its driver
-    /// built in.
+    /// All disks are on one controller, on which each has its number. Every kernel of a node has
+    /// the controller's driver built in.
     fn attach_disks(&self, qemu: &mut Command) -> Result<()> {
         let disks = disk::disks(self.kernel)?;
         qemu.args(["-device", "nvme,id=nvme,serial=disks"]);
@@ -258,7 +259,8 @@ impl Machine<'_> {
         }
     }
 
-    /// Memory of the machine, in MiB. It writes images to the disk, and the page cache holds them.
+    /// Memory of the machine, in MiB. A node writes images to its disk, and the page cache holds
+    /// them.
     fn memory(&self) -> &'static str {
         if self.plan.scenario.is_on_a_node() {
             "3072"

@@ -105,7 +105,7 @@ fn is_possible(series: &Series, scenario: Scenario, variant: Variant) -> bool {
     match scenario {
         Scenario::Brief => match variant {
             Variant::Usual => series.machine.is_virtual(),
-            // Variants consist of parameters for a PC.
+            // The variants are for PCs only.
             _ => series.machine == MachineKind::Pc,
         },
         Scenario::WithoutBtf => is_in_a_full_run(series, scenario, variant),
@@ -154,7 +154,7 @@ fn is_in_a_full_run(series: &Series, scenario: Scenario, variant: Variant) -> bo
     }
 }
 
-/// A short run does not take three quarters of an hour on two emulating processors. What it leaves
+/// A short run takes less than three quarters of an hour if two processors emulate. What it leaves
 /// out differs in little from what it has.
 fn is_in_a_short_run(series: &Series, scenario: Scenario, variant: Variant) -> bool {
     if variant != Variant::Usual {
@@ -169,7 +169,7 @@ fn is_in_a_short_run(series: &Series, scenario: Scenario, variant: Variant) -> b
         // Clusters use containerd.
         (_, Scenario::Pods | Scenario::Docker) => false,
         ("5.10", Scenario::Envbox) => false,
-        // There, systemd makes the cgroups of pods.
+        // This kernel runs it in the variant `systemd`.
         ("7", Scenario::Containerd) => false,
         _ => is_in_a_full_run(series, scenario, variant),
     }

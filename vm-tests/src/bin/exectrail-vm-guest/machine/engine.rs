@@ -1,4 +1,5 @@
-//! The container engine: podman or docker. Both accept the commands that the tests use.
+//! The container engine: podman or docker. Both accept most commands that the tests use; those for
+//! pods are podman's only.
 
 use std::{
     io::Write as _,

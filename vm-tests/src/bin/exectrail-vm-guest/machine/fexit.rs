@@ -1,5 +1,5 @@
-//! Replaces programs of other tools: loads some, or attaches as many as a kernel function has slots
-//! for.
+//! eBPF programs in the place of those of other tools: loads some, or attaches as many as a kernel
+//! function has slots for.
 
 use std::fs;
 

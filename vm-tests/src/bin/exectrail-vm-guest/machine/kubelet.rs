@@ -173,7 +173,7 @@ impl Starting<'_> {
         }
     }
 
-    /// The flag for the memory limit, which a sidecar's maps count towards.
+    /// The flag for the memory limit. From Linux 5.11 on, a sidecar's maps count towards it.
     fn resources(&self, container: &Value, arguments: &mut Vec<String>) {
         if let Some(limit) = container["resources"]["limits"]["memory"].as_str() {
             let limit = limit.replace("Mi", "m").replace("Gi", "g");
@@ -185,7 +185,7 @@ impl Starting<'_> {
     /// may write to, like an emptyDir.
     fn mounts(&self, container: &Value, arguments: &mut Vec<String>) -> Result<()> {
         if self.engine.is_docker() && name(container) == "workspace" {
-            // The image has no /usr, see node::docker_ready.
+            // The image's /usr is empty, see node::docker_ready.
             arguments.push("--volume=/usr:/usr:ro".into());
         }
         for mount in list(&container["volumeMounts"]) {

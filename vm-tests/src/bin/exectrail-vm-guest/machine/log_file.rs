@@ -37,7 +37,7 @@ impl LogFile {
         Ok(Self { path, format })
     }
 
-    /// A log file as the CRI has it.
+    /// A log file in the format of the CRI.
     #[cfg(feature = "cri")]
     pub(crate) fn of_cri(path: String) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl LogFile {
 
 fn of_cri(text: &str) -> String {
     let mut output = String::new();
-    // The runtime's writer may be in the middle of the last line, whose tag `F` is written first.
+    // The runtime may not have written all of the last line, and the tag `F` comes before the text.
     for line in whole_lines(text) {
         let mut fields = line.splitn(4, ' ');
         let (stream, tag, text) = (fields.nth(1), fields.next(), fields.next());

@@ -22,8 +22,8 @@ pub(crate) const VOLUMES: &str = "/var/lib/pods";
 /// Name of the node, for pods that ask for it.
 const NODE: &str = "node-1";
 
-/// A pod's manifest. The engines here do not support the downward API: variables from fields are
-/// plain ones, and its volumes are directories of the node.
+/// A pod's manifest. No engine here supports all of the downward API. So variables from fields are
+/// made plain ones, and its volumes directories of the node.
 pub(crate) struct Manifest {
     pod: Value,
     /// The files of the volumes.
@@ -54,7 +54,7 @@ impl Manifest {
         }
         ensure!(
             replace(&mut pod, AGENT, agent) == 1,
-            "{manifest} does not start an agent once"
+            "{manifest} does not have the placeholder of the agent exactly once"
         );
         Ok(Self { pod, files })
     }

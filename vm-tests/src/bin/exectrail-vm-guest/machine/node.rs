@@ -1,4 +1,4 @@
-//! A machine that is a node: its root is a disk, and podman runs pods on it.
+//! A machine that is a node: its root is a disk, and podman, dockerd or containerd runs pods on it.
 
 use std::{
     fs,
@@ -149,7 +149,7 @@ pub(crate) fn envbox_ready() -> Result<()> {
         "/tmp/envbox/Containerfile",
         "FROM localhost/node:test\nCOPY envbox /envbox\n",
     )?;
-    // The template mounts the node's directory, which a node without sources does not have.
+    // The template mounts the node's /usr/src. A node without kernel sources may have none.
     fs::create_dir_all("/usr/src")?;
     podman(&[
         "build",
@@ -212,8 +212,8 @@ fn start_dockerd() -> Result<Child> {
 /// Replacement of envbuilder; the script documents it.
 const ENVBUILDER: &str = include_str!("envbuilder.sh");
 
-/// Makes the archive of a workspace's image that has only links and empty directories, and what
-/// replaces envbuilder.
+/// Makes the archive of a workspace's image. It has only links, empty directories, and the
+/// replacement of envbuilder.
 fn make_frame_archive() -> Result<()> {
     let frame = [
         "etc",

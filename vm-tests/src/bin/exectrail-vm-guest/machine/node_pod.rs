@@ -203,7 +203,7 @@ impl NodePod {
         Ok(namespace(self.pid(container)?, kind)?)
     }
 
-    /// Stops the pod as a node does when it is deleted. Its containers can still be inspected.
+    /// Stops the pod as a node does when the pod is deleted. Its containers can still be inspected.
     pub(crate) fn stop(&self) -> Result<()> {
         self.engine
             .run(&["pod", "stop", "-t", "120", &self.name])

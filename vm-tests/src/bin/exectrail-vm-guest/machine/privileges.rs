@@ -1,4 +1,5 @@
-//! Runs a program with fewer privileges, as another user, or as on an old kernel.
+//! Runs a program with fewer privileges, as another user, in a user namespace, or as on an old
+//! kernel.
 
 use std::{
     ffi::OsString,

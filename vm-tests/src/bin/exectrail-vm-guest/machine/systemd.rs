@@ -1,7 +1,7 @@
 //! systemd as the first process of a node: it makes cgroups for those who ask on its socket.
 //!
-//! It starts none of Debian's services, because the tests would wait for them. The tests run beside
-//! it, in a program that the first process starts before it becomes systemd.
+//! It starts none of Debian's services by itself, because the tests would wait for them. The tests
+//! run beside it, in a program that the first process starts before it becomes systemd.
 
 use std::{fs, os::unix::process::CommandExt as _, path::Path, process::Command};
 

@@ -32,11 +32,14 @@ const ROUNDS: usize = 8;
 const MOST: usize = 110 << 10;
 const CUT: usize = 120_000;
 const LONG: usize = 102_400;
-/// One length below and one above the number of bytes that are always protected: 2,000.
+/// One length below and one above the number of bytes that are protected, with rare exceptions:
+/// 2,000.
 const ORDINARY: usize = 1_500;
 const UNPROTECTED: usize = 5 << 10;
 
-/// The arguments are the shell's `$1` to `$4`, since after `-c` they may no longer be contiguous.
+/// The arguments are the shell's `$1` to `$4`. As part of the text after `-c` they would be too
+/// long: one argument has at most 32 pages, which are 128 KiB or more (`MAX_ARG_STRLEN`,
+/// include/uapi/linux/binfmts.h).
 const PROGRAMS: &str = "\
 /tmp/script argument
 /bin/true before \"$1\" after

@@ -29,8 +29,8 @@ use crate::{
     },
 };
 
-/// The scenario's tests. Up to that of the killed sidecar they share one pod, which each leaves as
-/// the next one needs it. It is on the node's network, so only its cgroup identifies it.
+/// The scenario's tests. Those up to the test of the killed sidecar share one pod; each leaves it
+/// as the next one needs it. That pod is on the node's network, so only its cgroup identifies it.
 pub(crate) const TESTS: &[Test] = tests![
     the_node_runs_containerd,
     a_pod_of_containerd_is_known_by_its_cgroup,
@@ -119,7 +119,7 @@ fn runtime_default_and_two_capabilities_let_it_trace(plan: &Plan, _: &Report) ->
     with_pod(plan, |pod| check_least_privilege(pod.pid("exectrail")?))
 }
 
-/// ExecSync is what `kubectl exec` and probes use.
+/// Probes use ExecSync; `kubectl exec` uses Exec, which also passes its standard streams.
 fn an_exec_from_outside_is_recorded_with_its_container(plan: &Plan, _: &Report) -> Result<()> {
     with_pod(plan, |pod| {
         pod.exec("workspace", &["/bin/echo", "from-outside"])?;
@@ -179,7 +179,7 @@ fn a_neighbour_of_containerd_is_not_recorded(plan: &Plan, _: &Report) -> Result<
 }
 
 /// The coding agent's pod is that of docs/dev-containers-and-agents.md: each sidecar records its
-/// own pod, and only the lines of the second have its label.
+/// own pod, and only the lines of the coding agent's have the label `role`.
 fn a_coding_agent_in_a_second_pod_has_a_log_of_its_own(plan: &Plan, _: &Report) -> Result<()> {
     with_pod(plan, |workspace| {
         let coding = start_of(plan, manifest::CODING_AGENT, "coding")?;
@@ -317,9 +317,9 @@ fn a_native_sidecar_of_containerd_has_the_last_exec(plan: &Plan, _: &Report) -> 
     run("/bin/exectrail", &["verify", &pod.log_file("exectrail")?]).map(drop)
 }
 
-/// The container announces itself before the build. The agent's script announces it once more,
-/// after the registry's rewriting, which leaves the sidecar's address as it is. A script replaces
-/// envbuilder (`machine/envbuilder.sh`).
+/// The container announces itself before the build. The agent's script announces it once more. The
+/// registry's template has rewritten that script, but not the sidecar's address in it. Another
+/// script replaces envbuilder (`machine/envbuilder.sh`).
 fn a_dev_containers_build_and_its_agent_are_traced(plan: &Plan, _: &Report) -> Result<()> {
     let pod = start_of(plan, manifest::DEVCONTAINER, "devcontainer")?;
     let said = pod.said("workspace");

@@ -45,7 +45,7 @@ const ROUNDS: &str = "n=0; while :; do n=$((n+1)); /bin/echo $0 $n; sleep 2; don
 /// pod.
 const STRANGERS: [&str; 2] = ["neighbour", "stranger"];
 
-/// These containers run during all tests, on the node's network.
+/// These containers run during all tests of this group, on the node's network.
 static OTHERS: SharedPod = SharedPod::new();
 
 fn start_strangers() -> Result<NodePod> {
@@ -106,7 +106,7 @@ impl Containers {
         Ok(line["fields"].clone())
     }
 
-    /// Waits for a round of a container that is not recorded yet.
+    /// Waits until a round of a container is recorded that has not been recorded so far.
     fn wait_for_round(&self, name: &str) -> Result<()> {
         let last = rounds(&self.node_pod.log()?, name).last().copied();
         self.node_pod.wait_for("of a later round", 0, |line| {
@@ -213,8 +213,9 @@ fn left_network(others: &NodePod) -> Result<()> {
     Ok(())
 }
 
-/// Checks that no round after the first recorded one is missing. By the line `workspace_started`,
-/// nothing was recorded until the run began: after `restarted` and before the first exec's line.
+/// Checks that no round after the first recorded one is missing. Also checks the end of the
+/// untraced time in the line `workspace_started`: it is not before `restarted`, and not after the
+/// first exec's line.
 fn check_found_again(lines: &[Value], name: &str, pid_ns: u32, restarted: Timestamp) -> Result<()> {
     let started = lines
         .iter()

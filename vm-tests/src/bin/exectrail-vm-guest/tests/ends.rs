@@ -144,7 +144,8 @@ pub(crate) fn a_workspace_with_somebody_left_has_not_ended(_: &Plan, _: &Report)
     sidecar.stop().map(drop)
 }
 
-/// Its children live on while it exits, and their execs have lines. The line of the end follows.
+/// The children of the first process live on while it exits, and their execs have lines. The line
+/// of the end follows.
 fn a_workspace_whose_first_process_takes_long_to_exit_is_recorded_to_its_last_exec(
     _: &Plan,
     report: &Report,

@@ -28,7 +28,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_deleted_envbox_pod_has_its_last_line,
 ];
 
-/// Session of the workspace's user: builds an image and runs a container.
+/// Session of the workspace's user: imports an image and runs a container of it.
 const SESSION: &str = "\
 /bin/echo in-the-workspace
 tar -C / -c usr/bin/busybox | docker import - busybox

@@ -65,8 +65,8 @@ impl Drop for Faults {
     }
 }
 
-/// Programs of others. Some are unloaded again, in each round others, so that the probes' places in
-/// the kernel's tree differ, too.
+/// Programs of others. Some are unloaded again, different ones in each round. So the probes' places
+/// in the kernel's tree differ, too.
 fn neighbours(round: usize) -> Result<Vec<Program>> {
     let mut index = 0;
     let mut programs = fexit::idle(8 + round % 5)?;

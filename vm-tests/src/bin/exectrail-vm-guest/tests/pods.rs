@@ -229,7 +229,7 @@ fn a_reused_number_is_no_identity(_: &Plan, report: &Report) -> Result<()> {
 }
 
 pub(crate) fn no_exec_is_lost_uncounted(_: &Plan, report: &Report) -> Result<()> {
-    // The ring holds about 110.
+    // The ring holds about 70.
     const EXECS: u64 = 160;
     let pod = Pod::start()?;
     let sidecar = Sidecar::start(&pod, &["--ring-bytes=16KiB"])?;

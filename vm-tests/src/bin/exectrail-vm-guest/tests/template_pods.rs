@@ -1,5 +1,5 @@
-//! Tests of pods of the shipped templates, run by podman: real images, the real init script, real
-//! curl.
+//! Tests of pods of the shipped templates and manifests, run by podman: with the real init script
+//! and curl, but with images of the tests, and a shell as the agent.
 
 use std::{fs, process::Command};
 

@@ -173,9 +173,9 @@ pub(crate) fn processes_side_by_side_miss_nothing(plan: &Plan, report: &Report) 
         .count();
     let all = PROCESSES * execs_of_each;
     let (lost_execs, lost_exits) = (lost("exec"), lost("exit"));
-    // Programs that the kernel skipped in every lane may belong to any process; their count is
-    // never too low. On an emulated machine a program takes so long that this happens, though
-    // rarely.
+    // Executions that the kernel skipped in every lane may be of any process. So the count of lost
+    // ones may be too high, but is never too low. On an emulated machine a program takes so long
+    // that such skips happen, though rarely.
     let few = all / 100;
     ensure!(
         (all - side.len() <= lost_execs && lost_execs <= few)
@@ -184,7 +184,7 @@ pub(crate) fn processes_side_by_side_miss_nothing(plan: &Plan, report: &Report) 
          {lost_exits}",
         side.len(),
     );
-    // A log with losses is not verified here: only its figure is reported.
+    // A log with losses is not verified here: only the number of lost execs is reported.
     if lost_execs + lost_exits > 0 {
         report.figure(
             "side by side, skipped in every lane",

@@ -1,5 +1,5 @@
-//! The BTF in a kernel's image. A PC's image has a compressed program; an ARM board's is the kernel
-//! itself, or an EFI program that has a compressed kernel.
+//! The BTF in a kernel's image. A PC's image contains the compressed kernel. An ARM board's is the
+//! kernel itself, or an EFI program that contains the compressed kernel.
 
 use std::{
     io::Write as _,

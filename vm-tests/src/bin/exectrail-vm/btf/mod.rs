@@ -1,5 +1,5 @@
 //! Compares the offsets that preflight reads in BTF with pahole's, for many kernels: those of the
-//! test machines, and one of each other suite of Debian. Nothing is booted.
+//! test machines, and cloud kernels of Debian's suites ([`SUITES`]). Nothing is booted.
 
 mod image;
 mod pahole;

@@ -1,4 +1,5 @@
-//! Kernels that no machine boots: one of each of Debian's suites, for both architectures.
+//! Kernels whose BTF is compared: one of each of Debian's suites, for both architectures. Some are
+//! also those of a machine.
 
 use crate::kernel_series::{MachineKind, Parts, Series, Source};
 

@@ -53,7 +53,7 @@ impl PodCgroup {
         self.systemctl("stop")
     }
 
-    /// systemd makes the slices above one that it starts, as well.
+    /// When systemd starts a slice, it also makes the slices above.
     fn systemctl(&self, verb: &str) -> Result<()> {
         match self.driver {
             CgroupDriver::Cgroupfs => Ok(()),
@@ -61,7 +61,8 @@ impl PodCgroup {
         }
     }
 
-    /// The pod's slice. In the name of a slice, a dash separates it from the slice above.
+    /// The pod's slice. Dashes in its name separate the slices above, so those of the UID become
+    /// underscores.
     fn slice(&self) -> String {
         let uid = self.uid.replace('-', "_");
         format!("kubepods-burstable-pod{uid}.slice")

@@ -26,8 +26,8 @@ pub(super) fn uid(manifest: &Manifest) -> String {
     format!("7b0c5f4e-1d2a-4c3b-9e8f-{}", &end[..12])
 }
 
-/// The pod's network namespace or the node's, the pod's own IPC namespace, and PID namespaces of
-/// the containers' own.
+/// The pod's network namespace or the node's, an IPC namespace for the pod, and a PID namespace for
+/// each container.
 fn namespaces(manifest: &Manifest) -> NamespaceOption {
     let network = match manifest.is_on_host_network() {
         true => NamespaceMode::Node,
@@ -162,7 +162,7 @@ fn resources(container: &Value) -> LinuxContainerResources {
 fn mounts(manifest: &Manifest, container: &Value) -> Result<Vec<Mount>> {
     let mut mounts = Vec::new();
     if container["image"] == WORKSPACE_IMAGE {
-        // The image has no /usr, see `node::make_frame`.
+        // The image's /usr is empty, see `node::docker_ready`.
         mounts.push(Mount {
             container_path: "/usr".to_owned(),
             host_path: "/usr".to_owned(),

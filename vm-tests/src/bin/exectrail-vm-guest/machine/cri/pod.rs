@@ -20,7 +20,7 @@ use crate::machine::{
     manifest::Manifest,
 };
 
-/// How often the start of a sandbox is repeated.
+/// Maximum number of times that the start of a sandbox is repeated.
 const SANDBOX_RETRIES: u32 = 4;
 
 /// A running pod; dropping the value removes it.
@@ -159,7 +159,7 @@ impl CriPod {
         }
     }
 
-    /// Executes a command in a container, as `kubectl exec` and probes do.
+    /// Executes a command in a container, as a probe of a kubelet does.
     pub(crate) fn exec(&self, container: &str, command: &[&str]) -> Result<String> {
         self.cri.exec(self.id(container)?, command)
     }
