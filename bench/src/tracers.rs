@@ -46,8 +46,6 @@ const END: Duration = Duration::from_secs(3);
 #[derive(PartialEq, Eq)]
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
-    /// Name of its Debian package.
-    pub(crate) package: &'static str,
     /// Its command line, for a shell.
     command: &'static str,
     /// Name of the process that does the work.
@@ -64,49 +62,42 @@ const MOUNT_TRACING: &str =
 pub(crate) static PEERS: [Peer; 7] = [
     Peer {
         name: "bpftrace execsnoop.bt",
-        package: "bpftrace",
         command: "exec execsnoop.bt",
         process: "bpftrace",
         ready: "TIME",
     },
     Peer {
         name: "libbpf-tools execsnoop",
-        package: "libbpf-tools",
         command: "exec stdbuf -oL /usr/sbin/execsnoop",
         process: "execsnoop",
         ready: "PCOMM",
     },
     Peer {
         name: "bcc execsnoop",
-        package: "bpfcc-tools",
         command: "exec execsnoop-bpfcc",
         process: "python3",
         ready: "PCOMM",
     },
     Peer {
         name: "forkstat",
-        package: "forkstat",
         command: "exec stdbuf -oL forkstat -e exec",
         process: "forkstat",
         ready: "Time",
     },
     Peer {
         name: "auditd",
-        package: "auditd",
         command: include_str!("auditd.sh"),
         process: "auditd",
         ready: "rules are set",
     },
     Peer {
         name: "auditd with laurel",
-        package: "laurel",
         command: concat!("LAUREL=/usr/sbin/laurel\n", include_str!("auditd.sh")),
         process: "auditd",
         ready: "rules are set",
     },
     Peer {
         name: "sysdig",
-        package: "sysdig",
         command: "exec sysdig 'evt.type in (execve, execveat) and evt.dir=<'",
         process: "sysdig",
         ready: "execve",

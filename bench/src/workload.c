@@ -42,19 +42,16 @@ static int execs(char **args) {
     return 0;
 }
 
-// long COUNT BYTES FILE: executes FILE with BYTES - 5 bytes of argv after argv[0], in arguments of
+// long COUNT BYTES FILE: executes FILE with BYTES of argv, FILE as argv[0] included, in arguments of
 // at most 100,000 bytes.
 static int long_argv(char **args) {
-    long bytes = atol(args[1]);
-    char *argv[64] = {"noop"};
-    int argc = 1;
-    for (bytes -= 5; bytes > 0 && argc < 63; argc++) {
+    char *with[66] = {args[0], "0", args[2]};
+    long bytes = atol(args[1]) - (long)strlen(args[2]) - 1;
+    for (int i = 3; bytes > 0 && i < 65; i++) {
         long length = bytes > 100000 ? 100000 : bytes;
-        argv[argc] = memset(calloc(length, 1), 'a', length - 1);
+        with[i] = memset(calloc(length, 1), 'a', length - 1);
         bytes -= length;
     }
-    char *with[66] = {args[0], "0", args[2]};
-    memcpy(with + 3, argv + 1, sizeof(char *) * (argc - 1));
     return execs(with);
 }
 
@@ -76,29 +73,6 @@ static int connects(char **args) {
     for (long i = 0; i < count; i++)
         if (connect(s, (void *)&to, sizeof to) < 0) die("connect");
     printf("%lld\n", now() - start);
-    return 0;
-}
-
-static int wait_for_end(void *unused) {
-    (void)unused;
-    pause();
-    return 0;
-}
-
-// spaces COUNT: makes COUNT PID namespaces that live until standard input ends.
-static int spaces(char **args) {
-    static char stack[16384] __attribute__((aligned(16)));
-    long count = atol(args[0]);
-    pid_t *pids = calloc(count, sizeof *pids);
-    for (long i = 0; i < count; i++) {
-        pids[i] = clone(wait_for_end, stack + sizeof stack, CLONE_NEWPID | SIGCHLD, NULL);
-        if (pids[i] < 0) die("clone");
-    }
-    puts("ready");
-    fflush(stdout);
-    getchar();
-    for (long i = 0; i < count; i++) kill(pids[i], SIGKILL);
-    for (long i = 0; i < count; i++) waitpid(pids[i], NULL, 0);
     return 0;
 }
 
@@ -155,9 +129,8 @@ int main(int argc, char **argv) {
     if (argc > 4 && !strcmp(argv[1], "long")) return long_argv(argv + 2);
     if (argc > 2 && !strcmp(argv[1], "getppid")) return getppids(argv + 2);
     if (argc > 2 && !strcmp(argv[1], "connect")) return connects(argv + 2);
-    if (argc > 2 && !strcmp(argv[1], "spaces")) return spaces(argv + 2);
     if (argc > 3 && !strcmp(argv[1], "each")) return each(argv + 2);
     if (argc > 3 && !strcmp(argv[1], "nest")) return nest(argv + 2);
-    fprintf(stderr, "usage: workload exec|long|getppid|connect|spaces|each|nest ...\n");
+    fprintf(stderr, "usage: workload exec|long|getppid|connect|each|nest ...\n");
     return 2;
 }
