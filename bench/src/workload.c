@@ -42,8 +42,8 @@ static int execs(char **args) {
     return 0;
 }
 
-// long COUNT BYTES FILE: executes FILE with BYTES of argv, FILE as argv[0] included, in arguments of
-// at most 100,000 bytes.
+// long COUNT BYTES FILE: executes FILE with BYTES of argv, FILE as argv[0] included. Each argument
+// has at most 100,000 bytes.
 static int long_argv(char **args) {
     char *with[66] = {args[0], "0", args[2]};
     long bytes = atol(args[1]) - (long)strlen(args[2]) - 1;

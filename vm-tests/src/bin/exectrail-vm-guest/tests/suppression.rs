@@ -22,7 +22,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_verifier_is_not_overworked_by_options,
 ];
 
-/// argv[0] of each exec, and the number of suppressed execs by rule or rate.
+/// `argv[0]` of each exec, and the number of suppressed execs by rule or rate.
 fn account(lines: &[Value]) -> (Vec<String>, BTreeMap<String, u64>) {
     let seen = execs(lines)
         .iter()
