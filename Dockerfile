@@ -4,7 +4,7 @@
 #   cargo xtask image                  takes the binary that `cargo xtask build --release` made
 #                                      (stage `prebuilt`), also for another architecture
 #
-# Both end in the same image but for the binary's C library, which is that of where it was linked.
+# Both give the same image, but each binary has the C library of the system that linked it.
 
 ARG RUST_IMAGE=docker.io/library/rust:1.95-slim-trixie
 
@@ -20,8 +20,8 @@ LABEL org.opencontainers.image.title="exectrail" \
       org.opencontainers.image.documentation="https://github.com/exectrail/exectrail/blob/main/docs/deploy.md" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
 # Kubernetes gives the capabilities that a container adds to user 0 only; with any other user here
-# a sidecar that sets capabilities but no runAsUser would have none. Containers of this image that
-# need no privilege (`exectrail install`, `exectrail ready`) run as any user.
+# a sidecar that sets capabilities but no runAsUser would have none. A container of this image that
+# needs no privilege (`exectrail install`) runs as any user.
 USER 0:0
 ENTRYPOINT ["/usr/bin/exectrail"]
 

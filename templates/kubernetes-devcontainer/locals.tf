@@ -38,8 +38,8 @@ locals {
     { for key, value in module.exectrail.fit_nodes : key => value if var.only_fit_nodes },
   )
 
-  # Variables of envbuilder, of which the agent sees none but Coder's own. The kubelet turns $$ in a
-  # value into $, so every $ is doubled here.
+  # envbuilder's variables. The agent gets only Coder's own of them. The kubelet turns $$ in a value
+  # into $, so every $ is doubled here.
   envbuilder_env = {
     for name, value in {
       CODER_AGENT_TOKEN                     = coder_agent.main.token

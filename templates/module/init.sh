@@ -38,7 +38,7 @@
         esac
     }
 
-    # Asks once. Sets status to the status of HTTP, or to nothing, and answer to the text.
+    # Asks once. Sets status to HTTP's status, if there is an answer, and answer to the text.
     #
     # Neither configuration files of the user nor a proxy may come between.
     ask_with_curl() {

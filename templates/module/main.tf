@@ -94,7 +94,7 @@ locals {
 
   label_args = [for key, value in var.labels : replace("--label=${key}=${value}", "$", "$$")]
 
-  # As in JSON; an escape takes more.
+  # Their length in JSON, in characters: an escape or a character beyond ASCII takes more bytes.
   labels_length    = length(join("", [for key, value in var.labels : "'${key}':'${value}',"]))
   sets_line_length = length([for arg in var.args : arg if startswith(arg, "--max-line-bytes")]) > 0
 

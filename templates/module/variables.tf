@@ -245,8 +245,9 @@ variable "selinux_type" {
 variable "resources" {
   description = <<-EOT
     Resources of the sidecar. The memory limit must hold the ring buffer (4 MiB unless --ring-bytes
-    says otherwise) and 32 MiB, and on nodes with more than 64 CPUs 37 KiB for each CPU. A CPU limit
-    makes losses likelier: a sidecar that is held up does not empty the ring.
+    says otherwise) and 32 MiB, and on nodes with more than 64 CPUs 37 KiB for each CPU (73 KiB on
+    Linux 5.11 to 5.19). A CPU limit makes losses likelier: a sidecar that is held up does not empty
+    the ring.
   EOT
   type = object({
     requests = map(string)
@@ -272,8 +273,8 @@ variable "args" {
     ])
     error_message = <<-EOT
       args sets --init-address, --label, --label-file, --label-file-key, --redact or --state-dir.
-      The module sets them, from init_address, labels, labels_from_pod and redact, and exectrail
-      refuses a flag that is given twice.
+      The module sets them: give init_address, labels, labels_from_pod and redact instead. It always
+      sets --state-dir itself.
     EOT
   }
 }

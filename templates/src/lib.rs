@@ -17,8 +17,9 @@
 //! # Ok::<(), exectrail_templates::Error>(())
 //! ```
 //!
-//! This crate has only the part of Terraform that the templates use; anything else is an error and
-//! never ignored. `tests/templates/real_terraform.rs` compares this part with Terraform itself.
+//! This crate has only the part of Terraform that the templates use. An expression, a type or a
+//! block that it does not know is an error. `tests/templates/real_terraform.rs` compares this part
+//! with Terraform itself.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 

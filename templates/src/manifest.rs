@@ -53,7 +53,7 @@ const LISTS: [(&str, &str); 16] = [
     ("volume_device", "volumeDevices"),
 ];
 
-/// The selector of a node affinity occurs once, while its siblings are elements of lists.
+/// In a node affinity this block occurs once. (In a pod affinity it would be an element of a list.)
 const NODE_SELECTOR: &str = "required_during_scheduling_ignored_during_execution";
 
 /// Blocks that occur once. A block that is in neither list is unknown here.

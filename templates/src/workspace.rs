@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hcl::{Map, Value};
 
-/// The values of the provider's data sources and resources, by the provider's own names
+/// The values of the provider's data sources and resources
 /// (<https://registry.terraform.io/providers/coder/coder/latest/docs>).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workspace {

@@ -1,4 +1,5 @@
-//! `cargo xtask build`: builds the binaries and checks that they are static and small enough.
+//! `cargo xtask build`: builds the binaries. Checks that those of a release are static, and that
+//! `exectrail` is small enough.
 
 use std::env;
 use std::fs;
@@ -63,7 +64,7 @@ pub(crate) fn release() -> Result<Built> {
     release_for(Architecture::host()?)
 }
 
-/// Builds the release binaries, and checks their size and that they are static.
+/// Builds the release binaries. Checks the size of `exectrail`, and that all of them are static.
 pub(crate) fn release_for(architecture: Architecture) -> Result<Built> {
     setup::ensure(For {
         cross: (architecture != Architecture::host()?).then_some(architecture),

@@ -1,5 +1,4 @@
-//! `cargo xtask fuzz`: random input, guided by coverage, for all code that reads input from
-//! outside.
+//! `cargo xtask fuzz`: random input, guided by coverage, for code that reads input from outside.
 //!
 //! Targets are in `fuzz/fuzz_targets/`, initial inputs in `fuzz/seeds/`. A run keeps inputs with
 //! new coverage in `fuzz/corpus/`, and those that break a target in `fuzz/artifacts/`.
@@ -17,7 +16,7 @@ use crate::{command, workspace};
 /// The manifest of the targets, relative to the root: they are a separate workspace.
 pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
 
-/// The targets. Together they cover all code that reads bytes from outside.
+/// The targets. Label files and the state file have no target.
 const TARGETS: [&str; 8] = [
     "announcement",
     "audit",

@@ -137,7 +137,7 @@ enum Command {
     /// Make the pictures of the report in the documents, with Chromium
     Screenshots,
 
-    /// Feed random input, guided by coverage, to all code that reads input from outside
+    /// Feed random input, guided by coverage, to code that reads input from outside
     ///
     /// Feeds ten million inputs to each target, which takes from seconds (announcements) to most of
     /// an hour (preflight). An input that breaks a target is printed, and kept in fuzz/artifacts.

@@ -67,7 +67,8 @@ pub(crate) struct Args {
 
     /// Boot nothing: compare the field offsets that preflight reads in the BTF of the fetched
     /// kernels, and of one from each of Debian's suites, with those that pahole reads. A run
-    /// without --kernel, --scenario, --variant and --test includes the former, --full both
+    /// without --kernel, --scenario, --variant and --test compares those of the fetched kernels as
+    /// well; with --full, also those of the suites
     #[arg(long)]
     btf: bool,
 

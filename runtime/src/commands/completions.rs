@@ -18,7 +18,7 @@ pub(crate) fn main(shell: Shell) -> ExitCode {
 fn script(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut for_users(), "exectrail", &mut script);
-    // clap's scripts for these shells offer nothing after `--`.
+    // clap's scripts for bash and fish offer nothing after `--`.
     match shell {
         Shell::Bash => script.extend_from_slice(BASH.as_bytes()),
         Shell::Fish => script.extend_from_slice(FISH.as_bytes()),

@@ -37,7 +37,7 @@ use crate::{
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Minimum pause between two requests.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-/// Time limit of one request. It also limits the time of a frozen pod that counts as silence.
+/// Time limit of one request. Of a longer freeze of the pod, no more than this counts as silence.
 const ASK_TIME: Duration = Duration::from_secs(5);
 /// Time limit of killing; processes that cannot be killed are reported.
 const KILL_TIME: Duration = Duration::from_secs(10);

@@ -69,7 +69,7 @@ pub(crate) struct Screen {
     pub is_full: bool,
 }
 
-/// The configuration of the sidecar.
+/// The configuration of the sidecar, or of `run`.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     /// Address at which announcements are accepted.

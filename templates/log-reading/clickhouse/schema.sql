@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS exectrail.lines
     ppid UInt32 CODEC(T64, ZSTD),
     ppid_start UInt64 CODEC(Delta, ZSTD),
     sid UInt32 CODEC(T64, ZSTD),
-    -- Null with --omit or --fields exectrace: 0 would be root.
+    -- Null if the line does not have the key (--omit, --fields): 0 would be root.
     uid Nullable(UInt32) CODEC(ZSTD),
     euid Nullable(UInt32) CODEC(ZSTD),
     gid UInt32 CODEC(T64, ZSTD),

@@ -1,4 +1,4 @@
--- Which execs have another user than the last exec of their parent before them?
+-- Which execs have another user than their parent had at its last exec before?
 WITH with_boot AS (
     SELECT execs.*, runs.boot AS boot
     FROM exectrail.execs AS execs JOIN exectrail.runs AS runs USING (run)

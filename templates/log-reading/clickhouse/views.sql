@@ -21,7 +21,7 @@ CREATE OR REPLACE VIEW exectrail.losses AS
 SELECT * FROM exectrail.lines FINAL WHERE msg IN ('lost', 'suppressed');
 
 -- One row for each run. `ended` is null if it still runs, was killed, or is not all here. `boot`
--- separates nodes, whose process ids are their own.
+-- separates nodes: a process id is unique on one node only.
 CREATE OR REPLACE VIEW exectrail.runs AS
 SELECT
     run,

@@ -76,7 +76,7 @@ FROM lines
 GROUP BY run;
 
 -- One row for each exec. `program` is the file that ran, or its name where a kernel has no `exe`.
--- `boot` separates nodes, whose process ids are their own.
+-- `boot` separates nodes: a process id is unique on one node only.
 CREATE OR REPLACE VIEW execs AS
 SELECT
     ts, run, line, username, workspace, labels,

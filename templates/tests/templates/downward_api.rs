@@ -1,4 +1,5 @@
-//! What the sidecar gets from its pod: labels and annotations, in a volume of its own.
+//! What the sidecar gets from its pod: labels and annotations in a volume of its own, and the
+//! node's name in a variable.
 
 use exectrail_templates::{Template, Workspace, downward_api, pod};
 use serde_json::json;
@@ -84,7 +85,7 @@ fn the_pod_has_the_keys_that_are_taken() {
     }
 }
 
-/// A label allows few characters, an annotation any: the later file has the exact name.
+/// A label allows few characters, an annotation any. The annotations come last, so they win.
 #[test]
 fn names_are_exact_in_the_annotations() {
     let workspace = Workspace {

@@ -1,4 +1,5 @@
-//! Kubernetes accepts all manifests of the templates, and all shipped YAML.
+//! Kubernetes accepts all manifests of the templates, and the YAML of `plain-yaml` and
+//! `node-check`.
 
 use exectrail_templates::{Template, Workspace, manifests, pod};
 

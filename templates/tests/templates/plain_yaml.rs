@@ -1,4 +1,4 @@
-//! The manifests without Terraform have the same content as the templates.
+//! The manifests without Terraform have the same script and sidecar as the templates.
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,7 @@ fn the_sidecars_are_those_of_the_templates() {
                     "{file}: {name}.{field}"
                 );
             }
-            // The template sets these fields; the YAML leaves them to Kubernetes' default.
+            // The template sets these fields; the YAML leaves them to the pod or to the default.
             let mut context = found["securityContext"].clone();
             for (field, default) in [
                 ("privileged", json!(false)),

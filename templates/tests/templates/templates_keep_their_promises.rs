@@ -286,8 +286,8 @@ fn containers<'a>(pod: &'a Json, list: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// exectrail becomes the container's first process and gets the script as one argument, whatever is
-/// in it. Without the variable it does not.
+/// With `hold_seconds`, exectrail becomes the container's first process and gets the script as one
+/// argument, whatever is in it.
 #[test]
 fn a_held_workspace_has_exectrail_for_its_first_process() {
     let script = "echo 'it'\\''s' \"$HOME\" $(id) 'script'\nexit 3\n";

@@ -42,7 +42,7 @@ pub(super) fn bills_of_materials(
     ])
     .args(["--target", &architecture.target()])
     .args(["--override-filename", FILE_NAME])
-    // With this variable, the bills have neither a time nor a random number.
+    // With this variable, the bills have its time, and no random number.
     .env("SOURCE_DATE_EPOCH", time.to_string());
     let listed = command::run(&mut list);
     let bills = listed.and_then(|()| PROGRAMS.iter().map(read).collect());

@@ -1,4 +1,4 @@
-//! The manifests that the Terraform templates make, as files: evaluated without Terraform.
+//! The manifests that two of the Terraform templates make, as files: evaluated without Terraform.
 
 use std::fs;
 

@@ -17,12 +17,12 @@ const PACKAGES: [Package; 5] = [
     Package {
         name: "mount",
         provides: "mount",
-        reason: "makes its file systems",
+        reason: "makes the file systems of the node",
     },
     Package {
         name: "iproute2",
         provides: "ip",
-        reason: "makes the bridge of its pods",
+        reason: "makes the bridge of the node's pods",
     },
     Package {
         name: "openssl",

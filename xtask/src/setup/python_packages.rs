@@ -11,8 +11,8 @@ use super::requirement::Found;
 use crate::command;
 
 /// With their versions, so that every machine tests the same. The packages below the line `//` are
-/// what pySigma needs; chDB's own dependencies are 300 MB that nothing here uses, so none is
-/// installed automatically.
+/// what those above need. chDB's own dependencies are 300 MB that nothing here uses, so no
+/// dependency is installed automatically.
 const PACKAGES: [&str; 20] = [
     "chdb-core==26.9.0",
     "duckdb==2.0.1",

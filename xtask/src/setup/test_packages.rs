@@ -107,7 +107,7 @@ const PACKAGES: [Package; 39] = [
     Package {
         name: "busybox-static",
         provides: "/bin/busybox",
-        reason: "the programs that are executed on them",
+        reason: "the programs that are executed on other kernels",
     },
     Package {
         name: "mmdebstrap",
@@ -117,7 +117,7 @@ const PACKAGES: [Package; 39] = [
     Package {
         name: "e2fsprogs",
         provides: "/sbin/mke2fs",
-        reason: "makes the disks of these machines",
+        reason: "makes the disks of machines that run pods",
     },
     Package {
         name: "qemu-system-arm",
@@ -137,12 +137,12 @@ const PACKAGES: [Package; 39] = [
     Package {
         name: "xz-utils",
         provides: "xz",
-        reason: "the same",
+        reason: "unpacks kernels that are compressed with it",
     },
     Package {
         name: "zstd",
         provides: "zstd",
-        reason: "the same",
+        reason: "unpacks kernels that are compressed with it",
     },
     Package {
         name: "buildah",
@@ -182,7 +182,7 @@ const PACKAGES: [Package; 39] = [
     Package {
         name: "fish",
         provides: "fish",
-        reason: "the same",
+        reason: "reads the completions that are released",
     },
     Package {
         name: "python3-pip",
@@ -197,7 +197,7 @@ const PACKAGES: [Package; 39] = [
     Package {
         name: "fonts-dejavu-core",
         provides: "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
-        reason: "shows their text",
+        reason: "shows the text of reports",
     },
 ];
 

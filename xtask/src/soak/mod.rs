@@ -48,8 +48,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20)]
     ring_bytes: u64,
 
-    /// Stop exectrail (SIGSTOP) for this many seconds, after a quarter of the programs, while
-    /// others are executed; as many again follow
+    /// After a quarter of the programs, stop exectrail (SIGSTOP) for this many seconds, while more
+    /// programs are executed; at least another quarter follows
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     stop: u64,
 }

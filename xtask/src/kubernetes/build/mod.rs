@@ -18,7 +18,7 @@ use crate::digest;
 use crate::kubernetes::alone::UNFINISHED;
 use crate::progress::Progress;
 
-/// The programs of Kubernetes, below its `cmd`. kubelet is the largest.
+/// The programs of Kubernetes, below its `cmd`.
 const PROGRAMS: [&str; 4] = [
     "kubelet",
     "kube-apiserver",

@@ -1,5 +1,5 @@
-//! Every shipped manifest, and what the Terraform templates make, through the API server: accepted,
-//! or refused for the reason that is known. Nothing is created.
+//! Every shipped manifest, and what two of the Terraform templates make, through the API server:
+//! accepted, or refused for the reason that is known. Nothing is created.
 
 use anyhow::{Result, bail, ensure};
 

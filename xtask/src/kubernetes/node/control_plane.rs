@@ -1,5 +1,5 @@
-//! etcd, the API server, the controllers and the scheduler. What they encrypt, they serve on
-//! loopback only.
+//! etcd, the API server, the controllers and the scheduler. Their ports with TLS are on loopback
+//! only.
 
 use std::fs;
 use std::path::Path;
