@@ -84,7 +84,7 @@ struct FleetReport {
     costs: BTreeMap<usize, BTreeMap<&'static str, Cost>>,
 }
 
-/// Measures with as many instances of each tool as each of `numbers` says, and writes `fleet.md`,
+/// For each of `numbers`, measures every tool with that many instances. Writes `fleet.md`,
 /// `fleet.json` and `fleet.svg` to `out`.
 pub(crate) fn measure(
     workload: &Workload,

@@ -39,9 +39,9 @@ pub struct SidecarScope {
     pub cgroup_level: u32,
     /// Depth of the sidecar's own PID namespace.
     pub level: u32,
-    /// 1 if the network is shared with more than the pod: the sidecar's network namespace has the
-    /// reaper of a PID namespace above the sidecar's, or the node's init if the sidecar is in the
-    /// init PID namespace.
+    /// 1 if the network is shared with more than the pod: the reaper of a PID namespace above the
+    /// sidecar's is in the sidecar's network namespace. If the sidecar is in the init PID
+    /// namespace, that namespace's reaper, the node's init, counts.
     pub shared_network: u32,
 }
 

@@ -46,9 +46,9 @@ pub struct RuleSet {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Matched {
     /// For a text whose longest matching pattern is this one: the number of the first rule of this
-    /// field that matches it. That can be a rule with a shorter prefix.
+    /// field that matches it. That can be a rule with a shorter prefix or suffix.
     pub first: u32,
-    /// 1 if the pattern is a prefix, 0 if it is the whole text.
+    /// 1 if the pattern is a prefix; 0 if it is a whole text, a suffix or a user id.
     pub prefix: u32,
 }
 
@@ -87,8 +87,9 @@ pub struct Bucket {
     pub suppressed: Suppressed,
 }
 
-/// Maximum number of buckets: one for each workspace, and the shared one. An inode number that is
-/// used again gets the old bucket, so hardly any buckets of ended ones accumulate.
+/// Maximum number of buckets: one for each workspace, and the shared one. No bucket is removed. But
+/// the kernel reuses the inode numbers of namespaces at once, and a reused number gets the old
+/// bucket, so few buckets of ended workspaces accumulate.
 pub const MAX_BUCKETS: u32 = crate::target::MAX_TARGETS + 1;
 /// Key of the bucket for all workspaces that found no room for one of their own.
 pub const SHARED_BUCKET: u32 = 0;

@@ -19,9 +19,9 @@ use crate::{
 
 /// Looks at `task` if it is the sidecar.
 ///
-/// The network is shared if our network namespace has the reaper of a PID namespace above ours
-/// (hostNetwork, also on a node that is itself a container), or the node's init if we are in the
-/// init PID namespace.
+/// The network is shared if the reaper of a PID namespace above ours is in our network namespace
+/// (hostNetwork, also on a node that is itself a container). If we are in the init PID namespace,
+/// that namespace's reaper, the node's init, counts.
 #[inline(always)]
 pub(crate) fn look(task: Task) {
     if ns_tgid(config!(pid_ns)) != config!(tgid) {

@@ -1,4 +1,4 @@
-//! Writes a tree.
+//! Writes a tree. The texts of execs come from `text.rs`, their marks from `show/details.rs`.
 
 use std::io::{self, Write};
 

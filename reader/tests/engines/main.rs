@@ -11,5 +11,5 @@ mod log;
 mod machine;
 mod one_day;
 mod rsyslog_cuts_nothing;
-mod rules;
-mod rules_match_what_they_mean;
+mod sigma_rules;
+mod sigma_rules_match_what_they_mean;

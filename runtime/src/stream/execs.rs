@@ -27,7 +27,8 @@ impl Stream {
         }
     }
 
-    /// Writes the line of an exec with all of its argv that was received.
+    /// Writes the lines of an exec, with as much of its argv as was received; writes none if a
+    /// limit on bytes suppresses the exec.
     pub(super) fn write_exec(&mut self, exec: &ExecRecord<'_>, out: &mut Vec<u8>) {
         let Exec {
             prefix, subject, ..

@@ -18,6 +18,7 @@ mod documented_queries_work;
 mod ends_are_true;
 mod every_exec_is_seen;
 mod failed_execs_have_lines;
+mod faulty_state_is_ignored;
 mod flags_and_variables_are_one_grammar;
 mod full_tables_are_losses;
 mod handshake_keeps_to_the_protocol;

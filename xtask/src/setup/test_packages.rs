@@ -3,7 +3,7 @@
 use super::debian_packages::{self, Package};
 use super::requirement::Found;
 
-const PACKAGES: [Package; 39] = [
+const PACKAGES: [Package; 38] = [
     Package {
         name: "gcc",
         provides: "gcc",
@@ -32,7 +32,7 @@ const PACKAGES: [Package; 39] = [
     Package {
         name: "python3-pip",
         provides: "pip3",
-        reason: "installs the Python packages of the tests",
+        reason: "installs the Python packages of the tests, and schemas of other programs",
     },
     Package {
         name: "make",
@@ -183,11 +183,6 @@ const PACKAGES: [Package; 39] = [
         name: "fish",
         provides: "fish",
         reason: "reads the completions that are released",
-    },
-    Package {
-        name: "python3-pip",
-        provides: "/usr/lib/python3/dist-packages/pip/__init__.py",
-        reason: "installs schemas of other programs",
     },
     Package {
         name: "chromium",

@@ -101,8 +101,9 @@ pub enum RuleError {
     LongComm(Shown, Shown),
     /// A prefix with `/..`.
     #[error(
-        "{0}: a prefix that contains /.. matches nothing, as such paths can lead anywhere; \
-        write the resolved path"
+        "{0}: a prefix may not contain /..: such paths can lead anywhere, so no --exclude with a \
+        prefix suppresses them; write a prefix without /.., or the whole path as the caller names \
+        it"
     )]
     LeadsUp(Shown),
     /// More rules than the probes have room for.

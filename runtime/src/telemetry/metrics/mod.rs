@@ -356,7 +356,7 @@ mod tests {
         let metrics = Metrics::new();
         assert!(metrics.is_ready().unwrap_err().contains("tracing"));
         metrics.tracing(true);
-        assert!(metrics.is_ready().unwrap_err().contains("taken"));
+        assert!(metrics.is_ready().unwrap_err().contains("cannot be bound"));
         metrics.listening(true);
         assert_eq!(metrics.is_ready(), Ok(()));
         metrics.tracing(false);

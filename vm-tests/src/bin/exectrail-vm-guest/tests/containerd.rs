@@ -119,7 +119,8 @@ fn runtime_default_and_two_capabilities_let_it_trace(plan: &Plan, _: &Report) ->
     with_pod(plan, |pod| check_least_privilege(pod.pid("exectrail")?))
 }
 
-/// Probes use ExecSync; `kubectl exec` uses Exec, which also passes its standard streams.
+/// `CriPod::exec` uses ExecSync, as a kubelet does for exec probes. `kubectl exec` uses Exec, which
+/// also passes its standard streams.
 fn an_exec_from_outside_is_recorded_with_its_container(plan: &Plan, _: &Report) -> Result<()> {
     with_pod(plan, |pod| {
         pod.exec("workspace", &["/bin/echo", "from-outside"])?;
@@ -317,9 +318,10 @@ fn a_native_sidecar_of_containerd_has_the_last_exec(plan: &Plan, _: &Report) -> 
     run("/bin/exectrail", &["verify", &pod.log_file("exectrail")?]).map(drop)
 }
 
-/// The container announces itself before the build. The agent's script announces it once more. The
-/// registry's template has rewritten that script, but not the sidecar's address in it. Another
-/// script replaces envbuilder (`machine/envbuilder.sh`).
+/// The container announces itself before the build. The agent's script announces it once more. As
+/// in the template of Coder's registry, `localhost` and `127.0.0.1` in that script are replaced by
+/// `host.docker.internal` (`exectrail-vm/manifests.rs`). The sidecar's address is not, as the
+/// module divides it by quotes. Another script replaces envbuilder (`machine/envbuilder.sh`).
 fn a_dev_containers_build_and_its_agent_are_traced(plan: &Plan, _: &Report) -> Result<()> {
     let pod = start_of(plan, manifest::DEVCONTAINER, "devcontainer")?;
     let said = pod.said("workspace");

@@ -65,9 +65,9 @@ fn have_lines(flag: &str, wanted: &str) -> Result<()> {
     Ok(())
 }
 
-/// From Linux 7.0 on the kernel skips programs when processes preempt each other in them. If the
-/// skipped execution belongs to an exec that succeeds, no failed exec is lost, and none may be
-/// counted.
+/// The kernel skips a program when processes preempt each other in it: a program of `fexit` where
+/// tasks are preempted in the kernel, all programs from Linux 7.0 on. If the skipped execution
+/// belongs to an exec that succeeds, no failed exec is lost, and none may be counted.
 pub(crate) fn failed_execs_side_by_side_are_counted(plan: &Plan, report: &Report) -> Result<()> {
     const PROCESSES: usize = 16;
     if is_before((5, 11))? {

@@ -6,7 +6,7 @@ use std::process::Output;
 use crate::document::titled;
 use crate::log::log;
 use crate::machine::{Place, needs_engines, repository, rows};
-use crate::rules::{REFUSED, RULES, Rule};
+use crate::sigma_rules::{REFUSED, RULES, Rule};
 
 /// The title of all rules: text that SQL needs quoted.
 const TITLE: &str = "it's a test";
@@ -44,7 +44,8 @@ fn translated(place: &Place, engine: &str) -> String {
     queries
 }
 
-/// Queries that find the number of each rule and the first word of command lines.
+/// The queries, changed to return the number of their rule and the first word of each command line
+/// that they find.
 fn numbered(queries: &str, engine: &str) -> String {
     let numbered = queries.lines().enumerate().map(|(number, query)| {
         let word = match engine {
