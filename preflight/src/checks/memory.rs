@@ -73,15 +73,17 @@ pub(super) fn check(node: &Node<'_>) -> Check {
     let ring = node.options.ring_bytes;
     let (cpus, lanes) = (cpus(node), lanes(node));
     let per_cpu = map_memory::per_cpu_bytes_of_all(cpus, lanes);
-    let node_pays = node
-        .version()
-        .is_none_or(|version| version >= KernelVersion::NODE_PAYS_PER_CPU_MAPS);
-    let maps = if node.needs_memlock() {
-        0
-    } else {
+    let is_charged = !node.needs_memlock();
+    let is_per_cpu_charged = is_charged
+        && node
+            .version()
+            .is_some_and(|version| version < KernelVersion::NODE_PAYS_PER_CPU_MAPS);
+    let maps = if is_charged {
         ring.saturating_add(map_memory::early_bytes(cpus))
             .saturating_add(map_memory::failed_bytes(cpus))
-            .saturating_add(if node_pays { 0 } else { per_cpu })
+            .saturating_add(if is_per_cpu_charged { per_cpu } else { 0 })
+    } else {
+        0
     };
     let needed = maps.saturating_add(process(node));
     let limited = least.as_ref().filter(|limit| limit.bytes < UNLIMITED);
@@ -142,10 +144,10 @@ pub(super) fn check(node: &Node<'_>) -> Check {
             format_args!("{} MiB", needed.div_ceil(1 << 20)),
         )
         .saw(
-            if node_pays || node.needs_memlock() {
-                "per-CPU memory that the node pays, at most"
-            } else {
+            if is_per_cpu_charged {
                 "per-CPU memory in that sum"
+            } else {
+                "per-CPU memory that the node pays, at most"
             },
             format_args!(
                 "{} KiB for {cpus} possible CPUs; {} KiB with --exit-events and suppression",

@@ -15,6 +15,16 @@ use super::{
 /// preflight does not ask for it.
 const GET_CURRENT_TASK_BTF: i32 = 158;
 
+/// BPF_JMP | BPF_CALL. The source register tells helpers from functions (BPF_PSEUDO_CALL).
+const CALL: u8 = 0x85;
+const HELPER: u8 = 0;
+const FUNCTION: u8 = 1;
+/// BPF_ALU64 | BPF_MOV | BPF_X.
+const COPY: u8 = 0xbf;
+/// Mask of an operation's class, and BPF_LDX.
+const CLASS: u8 = 7;
+const LOAD: u8 = 1;
+
 fn parsed() -> Object {
     Object::parse(OBJECT).unwrap()
 }
@@ -60,12 +70,10 @@ fn preflight_tries_each_kind_of_map_and_no_other() {
 
 #[test]
 fn preflight_tries_each_helper_and_no_other() {
-    // BPF_JMP | BPF_CALL; a source register of 0 means a helper (BPF_PSEUDO_CALL is 1).
-    const CALL: u8 = 0x85;
     let object = parsed();
     let instructions = object.functions.values().flat_map(|f| &f.instructions);
     let helpers = instructions
-        .filter(|instruction| instruction.code == CALL && instruction.src_reg() == 0)
+        .filter(|instruction| instruction.code == CALL && instruction.src_reg() == HELPER)
         .map(|instruction| instruction.imm);
     let helpers: BTreeSet<i32> = helpers.filter(|id| *id != GET_CURRENT_TASK_BTF).collect();
     assert_eq!(trial::helpers().collect::<BTreeSet<_>>(), helpers);
@@ -73,18 +81,13 @@ fn preflight_tries_each_helper_and_no_other() {
 
 #[test]
 fn the_entry_of_a_program_with_functions_loads_from_its_context_only() {
-    // BPF_JMP | BPF_CALL with BPF_PSEUDO_CALL; BPF_ALU64 | BPF_MOV | BPF_X. The class is in the
-    // lowest three bits: BPF_LDX is 1; BPF_ST, BPF_STX, BPF_JMP and BPF_JMP32 do not write their
-    // destination register. After a call the verifier lets no code read r1 to r5.
-    const CALL: (u8, u8) = (0x85, 1);
-    const COPY: u8 = 0xbf;
-    const CLASS: u8 = 7;
-    const LOAD: u8 = 1;
+    // BPF_ST, BPF_STX, BPF_JMP and BPF_JMP32 do not write their destination register. After a call
+    // the verifier lets no code read r1 to r5.
     const WRITES_NONE: [u8; 4] = [2, 3, 5, 6];
     let object = parsed();
     for (name, program) in &object.programs {
         let entry = &object.functions[&program.function_key()].instructions;
-        if !entry.iter().any(|i| (i.code, i.src_reg()) == CALL) {
+        if !(0..entry.len()).any(|at| callee(entry, at).is_some()) {
             continue;
         }
         let mut context = BTreeSet::from([1]);
@@ -134,22 +137,26 @@ fn every_chain_of_calls_fits_on_the_stack() {
 
 /// The position of the function that the instruction at `at` calls.
 fn callee(code: &[bpf_insn], at: usize) -> Option<usize> {
-    // BPF_JMP | BPF_CALL with BPF_PSEUDO_CALL: relative to the next instruction.
-    let is_call = (code[at].code, code[at].src_reg()) == (0x85, 1);
+    let is_call = code[at].code == CALL && code[at].src_reg() == FUNCTION;
+    // Relative to the next instruction.
     is_call.then(|| at.checked_add_signed(code[at].imm as isize + 1).unwrap())
 }
 
 /// The bytes of the frame that the instruction at `at` uses: by an access below r10, or by a
 /// copy of r10 from which the next instruction subtracts.
 fn depth(code: &[bpf_insn], at: usize) -> usize {
-    const COPY: u8 = 0xbf;
+    // BPF_ALU64 | BPF_ADD | BPF_K.
     const ADD: u8 = 0x07;
+    // BPF_ST and BPF_STX.
+    const STORES: [u8; 2] = [2, 3];
     const FRAME: u8 = 10;
     let instruction = code[at];
-    let offset = match instruction.code & 7 {
-        // BPF_LDX; BPF_ST and BPF_STX.
-        1 if instruction.src_reg() == FRAME => i32::from(instruction.off),
-        2 | 3 if instruction.dst_reg() == FRAME => i32::from(instruction.off),
+    let class = instruction.code & CLASS;
+    let offset = match class {
+        LOAD if instruction.src_reg() == FRAME => i32::from(instruction.off),
+        _ if STORES.contains(&class) && instruction.dst_reg() == FRAME => {
+            i32::from(instruction.off)
+        }
         _ if instruction.code == COPY && instruction.src_reg() == FRAME => match code.get(at + 1) {
             Some(next) if next.code == ADD && next.dst_reg() == instruction.dst_reg() => next.imm,
             _ => panic!("a copy of r10 that is not at once made a pointer into the frame"),

@@ -31,7 +31,7 @@ const PACKAGES: [Package; 38] = [
     },
     Package {
         name: "python3-pip",
-        provides: "pip3",
+        provides: "/usr/lib/python3/dist-packages/pip/__init__.py",
         reason: "installs the Python packages of the tests, and schemas of other programs",
     },
     Package {
