@@ -48,12 +48,14 @@ pub struct ProbeConfig {
     pub hierarchy: u32,
     /// Offset in a `struct css_set` of the pointer for that hierarchy.
     pub css_set_cgroup: u32,
-    /// Mask: number of slots per CPU for the early copy of argv, less one.
+    /// Number of slots per CPU for the early copy of argv, less one: the slots besides the first.
+    /// `tgid` chooses one of them by remainder.
     pub early_mask: u32,
     /// Size of a page, bytes.
     pub page_size: u32,
-    /// 1 if all successful execs of the node are counted (only with `fexit`). From the count, user
-    /// space computes how many of the executions that the kernel skipped were for failed execs.
+    /// 1 if all successful execs of the node are counted (only with `fexit`). The kernel skips some
+    /// executions of the `fexit` programs, for failed and successful execs alike. With this count,
+    /// user space computes how many of the skipped ones were for failed execs.
     pub count_execs: u32,
     /// The optional parts of a record: a set of `FIELD_…` constants.
     pub fields: u32,
