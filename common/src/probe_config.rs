@@ -48,9 +48,9 @@ pub struct ProbeConfig {
     pub hierarchy: u32,
     /// Offset in a `struct css_set` of the pointer for that hierarchy.
     pub css_set_cgroup: u32,
-    /// Number of slots per CPU for the early copy of argv, less one: the slots besides the first.
-    /// `tgid` chooses one of them by remainder.
-    pub early_mask: u32,
+    /// Number of slots per CPU for the early copy of argv, besides the first slot. `tgid` chooses
+    /// one of them by remainder.
+    pub early_other_slots: u32,
     /// Size of a page, bytes.
     pub page_size: u32,
     /// 1 if all successful execs of the node are counted (only with `fexit`). The kernel skips some

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::fields::Field;
+use crate::field_report::Field;
 use crate::report::{Check, Report, Verdict};
 
 /// Format of the report.

@@ -22,7 +22,7 @@ mod cgroup_hierarchy;
 mod checks;
 pub mod cli;
 pub mod environment;
-mod fields;
+mod field_report;
 #[expect(unsafe_code, reason = "maps the kernel's BTF")]
 mod files;
 mod format;
@@ -38,7 +38,7 @@ pub mod values;
 pub use bpf::verifier_reason;
 pub use cgroup_hierarchy::Hierarchy;
 pub use checks::run;
-pub use fields::{Field, FieldValue};
+pub use field_report::{Field, FieldValue};
 pub use format::{Format, Text};
 pub use missing::Missing;
 pub use obstacle::Obstacle;

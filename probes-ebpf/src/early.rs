@@ -92,16 +92,16 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
 /// of the slot detects that.
 #[inline(always)]
 fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
-    let mask = config!(early_mask);
+    let others = config!(early_other_slots);
     // SAFETY: the helper takes no arguments and always succeeds.
-    let first = unsafe { bpf_get_smp_processor_id() } * (mask + 1);
+    let first = unsafe { bpf_get_smp_processor_id() } * (others + 1);
     // Most execs are recorded before the next one begins, so all of them use the first slot, which
     // is in the CPU's cache. An exec that is never recorded (its process was killed) keeps the
     // first slot; then the others use the rest.
     let slot = if owner(first) == 0 {
         first
     } else {
-        first + 1 + tgid % mask.max(1)
+        first + 1 + tgid % others.max(1)
     };
     let Some(early) = EARLY.get_ptr_mut(slot) else {
         return NO_SLOT;

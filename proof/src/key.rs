@@ -35,7 +35,7 @@ pub enum SigningKeyError {
     Read {
         /// The file.
         path: PathBuf,
-        /// The kernel's error.
+        /// The kernel's error, or what is wrong with the file's size or text.
         source: io::Error,
     },
     /// Not a private key.
@@ -60,14 +60,22 @@ pub enum SigningKeyError {
     },
 }
 
+/// A file is longer than any key.
+#[derive(Debug, thiserror::Error)]
+#[error("the file has more than {} KiB, and a key has less than one", MAX_BYTES / 1024)]
+struct TooLong;
+
 /// Reads a file with a key.
 fn read(path: &Path) -> Result<String, SigningKeyError> {
     let read = || {
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         File::open(path)?
-            .take(MAX_BYTES)
-            .read_to_string(&mut text)?;
-        Ok(text)
+            .take(MAX_BYTES + 1)
+            .read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(io::Error::other(TooLong));
+        }
+        String::from_utf8(bytes).map_err(io::Error::other)
     };
     read().map_err(|source| SigningKeyError::Read {
         path: path.to_owned(),
@@ -210,5 +218,15 @@ mod tests {
         );
         let error = Signer::open(Path::new("/nowhere/key.pem")).unwrap_err();
         assert!(error.to_string().contains("/nowhere/key.pem"), "{error}");
+    }
+
+    #[test]
+    fn a_long_file_is_refused_as_a_whole() {
+        let padded =
+            |length: usize| format!("{}\n{PRIVATE}", "x".repeat(length - 1 - PRIVATE.len()));
+        let max = usize::try_from(MAX_BYTES).unwrap();
+        Signer::open(file(&padded(max)).path()).unwrap();
+        let error = Signer::open(file(&padded(max + 1)).path()).unwrap_err();
+        assert!(error.to_string().contains("more than 16 KiB"), "{error}");
     }
 }

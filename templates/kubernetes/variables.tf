@@ -48,7 +48,8 @@ variable "announce_with" {
 variable "hold_seconds" {
   description = <<-EOT
     End the workspace once exectrail has not answered for this many seconds; 0 lets it go on. Needs
-    announce_with = "exectrail"; 300 is a careful value.
+    announce_with = "exectrail". With 300, a restart of exectrail that takes less than five minutes
+    does not end the workspace.
   EOT
   type        = number
   default     = 0

@@ -94,8 +94,10 @@ locals {
 
   label_args = [for key, value in var.labels : replace("--label=${key}=${value}", "$", "$$")]
 
-  # Their length in JSON, in characters: an escape or a character beyond ASCII takes more bytes.
-  labels_length    = length(join("", [for key, value in var.labels : "'${key}':'${value}',"]))
+  # Their bytes in JSON without escapes, to within two: base64 has four characters for three bytes.
+  labels_bytes = floor(
+    length(base64encode(join("", [for key, value in var.labels : "'${key}':'${value}',"]))) * 3 / 4
+  )
   sets_line_length = length([for arg in var.args : arg if startswith(arg, "--max-line-bytes")]) > 0
 
   label_file_args = local.reads_pod_labels ? concat(

@@ -15,7 +15,7 @@ output "init_script" {
 
   # The sidecar would refuse longer labels. --max-line-bytes changes the limit.
   precondition {
-    condition     = local.labels_length <= 4000 || local.sets_line_length
+    condition     = local.labels_bytes <= 4000 || local.sets_line_length
     error_message = <<-EOT
       labels have more than 4,000 bytes, a quarter of a line. Shorten them, or allow longer lines:
       args = ["--max-line-bytes=64KiB"].

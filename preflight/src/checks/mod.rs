@@ -20,7 +20,7 @@ use node::{Node, Release};
 use crate::attach_points::AttachPoint;
 use crate::options::Options;
 use crate::report::{Kernel, Report};
-use crate::{fields, files};
+use crate::{field_report, files};
 
 /// Makes all checks. It returns a report whatever the files contain.
 ///
@@ -49,7 +49,7 @@ pub fn run(options: &Options) -> Report {
     let lockdown = lockdown::check(&node, read_kernel);
     let (scope, namespaces) = scope::check(&node);
     let scope = cgroup_id::noted(&node, resolved.as_ref(), scope);
-    let fields = resolved.as_ref().map(fields::all).unwrap_or_default();
+    let fields = resolved.as_ref().map(field_report::all).unwrap_or_default();
 
     let kernel = resolved
         .filter(|r| r.missing.is_empty())

@@ -1,5 +1,5 @@
 //! What the log does not have: losses, suppressed execs, lines that are missing, and times in which
-//! a workspace was not recorded.
+//! execs of a workspace may be unrecorded.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub(super) enum Kind {
     Lost,
     /// Events that were suppressed.
     Suppressed,
-    /// A time in which nothing was recorded.
+    /// A time in which execs may be unrecorded.
     Untraced,
     /// Lines that are not in the log.
     Missing,

@@ -1,5 +1,5 @@
 //! What the log does not have: losses, suppressed execs, lines that are missing, and times in which
-//! nothing was recorded.
+//! nothing, or not everything, was recorded.
 
 use crate::{
     filter::Filter,
@@ -124,7 +124,7 @@ fn time(ts: &str) -> String {
     text
 }
 
-/// What a line says was not recorded: when that began, and the text.
+/// What is or may be unrecorded according to a line: since when, and the text.
 fn gap<'a>(record: &'a Record<'_>, seen: &Seen, runs: &'a Runs) -> Option<(&'a str, String)> {
     let fields = &record.fields;
     let mut text = time(&record.ts);
@@ -165,7 +165,7 @@ fn gap<'a>(record: &'a Record<'_>, seen: &Seen, runs: &'a Runs) -> Option<(&'a s
         },
         ("workspace_started", _) => {
             let untraced = fields.untraced()?;
-            text.push_str(" a workspace was not recorded in the first ");
+            text.push_str(" execs of a workspace may be unrecorded in its first ");
             text.push_str(&seconds(untraced));
             fields.started.as_deref()
         }

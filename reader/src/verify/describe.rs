@@ -97,7 +97,10 @@ fn describe_run(text: &mut String, number: u32, run: &Run, demands: &Demands) {
     }
     if run.untraced > 0 {
         let time = seconds(run.untraced);
-        let _ = writeln!(text, "  not recorded: a workspace, in its first {time}");
+        let _ = writeln!(
+            text,
+            "  may be unrecorded: execs of a workspace in its first {time}"
+        );
     }
     describe_proof(text, run, demands);
     if !run.faults.is_empty() {

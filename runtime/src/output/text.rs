@@ -104,9 +104,8 @@ pub(super) fn write(
         }
         Event::Lost(lost) => writeln!(
             line,
-            "{ts:.3} LOST {} {}s {} between {:.3} and {:.3}; {} in all",
-            lost.loss.count,
-            lost.of.noun(),
+            "{ts:.3} LOST {} {} between {:.3} and {:.3}; {} in all",
+            lost.of.counted(lost.loss.count),
             match lost.table {
                 Some(table) => format!("as the table of {table} is full,"),
                 None if lost.loss.place == Place::NONE =>
@@ -120,9 +119,8 @@ pub(super) fn write(
         Event::Suppressed(suppressed) => {
             let _ = write!(
                 line,
-                "{ts:.3} suppressed {} {}s by ",
-                suppressed.count,
-                suppressed.of.noun()
+                "{ts:.3} suppressed {} by ",
+                suppressed.of.counted(suppressed.count)
             );
             let _ = match suppressed.reason {
                 Reason::Exclude(rule) => write!(line, "--exclude {}", word(rule)),

@@ -50,7 +50,7 @@ pub(super) fn of(
         lanes,
         hierarchy,
         css_set_cgroup,
-        early_mask: early_slots(cpus as u64) - 1,
+        early_other_slots: early_slots(cpus as u64) - 1,
         page_size: u32::try_from(rustix::param::page_size()).unwrap_or(4096),
         count_execs: u32::from(options.failed_execs.contains(&Hook::Fexit)),
         fields: fields(options.fields, kernel, hierarchy),

@@ -259,14 +259,17 @@ fn holding_needs_exectrail_in_the_workspace() {
 /// The sidecar would refuse longer labels, and the workspace wait for it in vain.
 #[test]
 fn labels_leave_room_on_a_line() {
-    let with = |length: usize, args: &[&str]| {
-        let labels = map(&[("a", &*"x".repeat(length))]);
+    let with = |label: String, args: &[&str]| {
+        let labels = map(&[("a", &*label)]);
         module(&[("labels", labels), ("args", list(args))])
     };
-    with(3_900, &[]).unwrap();
-    with(5_000, &["--max-line-bytes=64KiB"]).unwrap();
-    let Err(Error::Precondition { message, .. }) = with(4_000, &[]) else {
-        panic!("they are not refused");
-    };
-    assert!(message.contains("--max-line-bytes"), "{message}");
+    with("x".repeat(3_900), &[]).unwrap();
+    with("x".repeat(5_000), &["--max-line-bytes=64KiB"]).unwrap();
+    // Bytes count, not characters.
+    for label in ["x".repeat(4_000), "é".repeat(2_000)] {
+        let Err(Error::Precondition { message, .. }) = with(label, &[]) else {
+            panic!("they are not refused");
+        };
+        assert!(message.contains("--max-line-bytes"), "{message}");
+    }
 }

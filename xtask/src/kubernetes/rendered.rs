@@ -1,4 +1,4 @@
-//! The manifests that two of the Terraform templates make, as files: evaluated without Terraform.
+//! The manifests that the Terraform templates make, as files: evaluated without Terraform.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use super::layout::{Run, exectrail_image};
 use crate::command;
 
 /// Name of the file, the template, and its variables besides the images and the namespace.
-const TEMPLATES: [(&str, &str, &[&str]); 3] = [
+const TEMPLATES: [(&str, &str, &[&str]); 4] = [
     ("kubernetes.yaml", "kubernetes", &[]),
     (
         "kubernetes-native-sidecar.yaml",
@@ -16,6 +16,11 @@ const TEMPLATES: [(&str, &str, &[&str]); 3] = [
         &["native_sidecar=true"],
     ),
     ("kubernetes-envbox.yaml", "kubernetes-envbox", &[]),
+    (
+        "kubernetes-devcontainer.yaml",
+        "kubernetes-devcontainer",
+        &[],
+    ),
 ];
 
 /// Evaluates the templates.

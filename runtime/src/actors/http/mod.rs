@@ -33,6 +33,8 @@ use clients::Clients;
 
 /// A request's head must arrive in this time.
 const HEAD_TIME: Duration = Duration::from_secs(5);
+/// Maximum number of bytes of a request's head.
+const LONGEST_HEAD: usize = 16 * 1024;
 /// A connection is closed after this time in any case.
 const CONNECTION_TIME: Duration = Duration::from_secs(30);
 /// Wait after a failed accept, such as one without free descriptors.
@@ -118,7 +120,7 @@ where
         .keep_alive(false)
         // A client may close its sending side once it has sent its request.
         .half_close(true)
-        .max_buf_size(16 * 1024)
+        .max_buf_size(LONGEST_HEAD)
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }

@@ -37,8 +37,8 @@ pub enum RuleError {
     Several(Shown),
     /// Quotes or blanks at an end.
     #[error(
-        "{0}: quotes and blanks at the ends of a value count, so this matches nothing; leave them \
-        out. In a name they are written \\x22, \\x27 and \\x20"
+        "{0}: quotes and blanks at the ends belong to the value, so this matches nothing; leave \
+        them out. In a name they are written \\x22, \\x27 and \\x20"
     )]
     Quoted(Shown),
     /// What only a shell replaces.

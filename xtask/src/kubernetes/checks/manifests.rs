@@ -60,7 +60,7 @@ const NATIVE_SIDECAR: &str = "unknown field \"restartPolicy\"";
 const NATIVE_SIDECAR_REASON: &str = "native sidecars need Kubernetes 1.29";
 
 /// All manifests.
-pub(super) const MANIFESTS: [Manifest; 13] = [
+pub(super) const MANIFESTS: [Manifest; 14] = [
     accepted("plain-yaml/namespace.yaml"),
     accepted("plain-yaml/pod.yaml"),
     refused(
@@ -102,6 +102,7 @@ pub(super) const MANIFESTS: [Manifest; 13] = [
         NATIVE_SIDECAR_REASON,
     )),
     rendered(accepted("kubernetes-envbox.yaml")),
+    rendered(accepted("kubernetes-devcontainer.yaml")),
 ];
 
 #[cfg(test)]
