@@ -20,15 +20,16 @@ pub(super) struct Workspace<'a> {
 }
 
 impl<'a> Workspace<'a> {
-    /// The pod; it is created if it does not exist. Its sidecar has logged the last command that
-    /// the workspace starts.
+    /// The pod. If it does not exist, it is created, and its sidecar has logged the last command
+    /// that the workspace starts. A sidecar that a check has restarted since then does not log that
+    /// command again.
     pub(super) fn running(cluster: &'a Cluster) -> Result<Self> {
         let workspace = Self { cluster };
         if workspace.object()?.is_none() {
             let file = workspace::root().join("templates/plain-yaml/pod.yaml");
             cluster.kubectl.with_file(&["apply"], &file)?;
+            workspace.wait_for_exec(&LAST)?;
         }
-        workspace.wait_for_exec(&LAST)?;
         Ok(workspace)
     }
 
