@@ -242,8 +242,8 @@ impl Protocol {
                 state.lost += 1;
             }
         } else if released && !state.detached && (state.attached || !state.killed) {
-            // Nobody saw this exec. After a kill that is expected until the next run has attached
-            // its probes: hence the condition.
+            // This exec is neither recorded nor counted. Between a kill and the next attachment of
+            // the probes that is expected, so the condition leaves that time out.
             state.uncounted = true;
         }
     }

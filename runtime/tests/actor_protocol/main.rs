@@ -30,7 +30,7 @@ struct Conditions {
 
 /// Returns the guarantees that the protocol breaks, and the number of its states.
 fn explore(fault: Option<Fault>, conditions: Conditions) -> (Vec<&'static str>, usize) {
-    const HAPPENS: &str = "a stop in the middle of it all";
+    const HAPPENS: &str = "a run with records and losses stops in order";
     let checker = Protocol {
         fault,
         discovery: conditions.discovery,
@@ -58,7 +58,8 @@ fn explore(fault: Option<Fault>, conditions: Conditions) -> (Vec<&'static str>, 
 #[test]
 fn no_order_of_messages_breaks_a_promise() {
     for (discovery, sink_may_fail) in [(false, false), (true, false), (false, true), (true, true)] {
-        // With these, the address may also be freed at once, and the timeout may never expire.
+        // `taken` and `may_time_out` include the runs without them: the address may be freed at
+        // once, and the timeout may never expire.
         let conditions = Conditions {
             discovery,
             sink_may_fail,
@@ -74,7 +75,8 @@ fn no_order_of_messages_breaks_a_promise() {
     }
 }
 
-/// A process can be killed at any moment; the next one knows its targets from the state.
+/// The process is killed once, at any moment before a request to stop. The next process takes its
+/// targets from the state.
 #[test]
 fn no_kill_breaks_a_promise() {
     for discovery in [false, true] {
@@ -92,7 +94,7 @@ fn no_kill_breaks_a_promise() {
 }
 
 #[test]
-fn a_slip_of_any_actor_is_found() {
+fn a_fault_of_any_actor_is_found() {
     let fair = Conditions::default();
     let discovery = Conditions {
         discovery: true,
@@ -114,7 +116,7 @@ fn a_slip_of_any_actor_is_found() {
         may_be_killed: true,
         ..fair
     };
-    let recorded = "no exec that was recorded is left out";
+    let recorded = "no exec that is recorded after 204 is left out";
     for (fault, conditions, promise) in [
         (Fault::AnswersBeforeTracing, fair, "204 means traced"),
         (Fault::AnswersBeforeTarget, fair, "204 means traced"),
@@ -126,11 +128,15 @@ fn a_slip_of_any_actor_is_found() {
         (
             Fault::FlushesBeforeDraining,
             fair,
-            "the last line is the last",
+            "tracing_stopped is the last line",
         ),
         (Fault::FailsInSilence, bad_sink, "a stop comes to its end"),
         (Fault::EndsWhileStarting, fair, recorded),
-        (Fault::BeginsLate, discovery, "the first line is the first"),
+        (
+            Fault::BeginsLate,
+            discovery,
+            "tracing_started is the first line",
+        ),
         (
             Fault::BindsBeforeAttaching,
             taken,

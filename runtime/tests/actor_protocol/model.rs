@@ -179,7 +179,7 @@ impl Model for Protocol {
         vec![
             Property::always("204 means traced", |_, state: &State| !state.uncounted),
             Property::always(
-                "no exec that was recorded is left out",
+                "no exec that is recorded after 204 is left out",
                 |_, state: &State| {
                     let ended = state.lifecycle == Lifecycle::Ended && !state.failed;
                     let told = |exec: &Exec| state.lines.contains(&Line::Exec(*exec));
@@ -210,11 +210,11 @@ impl Model for Protocol {
                 model.actions(state, &mut actions);
                 state.lifecycle == Lifecycle::Ended || !actions.is_empty()
             }),
-            Property::always("the first line is the first", |_, state: &State| {
+            Property::always("tracing_started is the first line", |_, state: &State| {
                 let first = state.lines.first();
                 first.is_none_or(|line| *line == Line::TracingStarted)
             }),
-            Property::always("the last line is the last", |_, state: &State| {
+            Property::always("tracing_stopped is the last line", |_, state: &State| {
                 let at = state
                     .lines
                     .iter()
@@ -245,12 +245,15 @@ impl Model for Protocol {
                 !(state.stopped_by_time && state.targets.contains(&true))
             }),
             // The guarantees must not hold merely because nothing happens.
-            Property::sometimes("a stop in the middle of it all", |_, state: &State| {
-                state.lifecycle == Lifecycle::Ended
-                    && state.lines.last() == Some(&Line::TracingStopped)
-                    && state.owed.len() == WORKSPACES
-                    && state.lost > 0
-            }),
+            Property::sometimes(
+                "a run with records and losses stops in order",
+                |_, state: &State| {
+                    state.lifecycle == Lifecycle::Ended
+                        && state.lines.last() == Some(&Line::TracingStopped)
+                        && state.owed.len() == WORKSPACES
+                        && state.lost > 0
+                },
+            ),
         ]
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 /// Number of workspaces, each with a PID namespace.
 pub(crate) const WORKSPACES: usize = 2;
-/// Number of execs of each workspace, before and after it starts.
+/// Maximum number of execs of each workspace, those before and after its start together.
 pub(crate) const EXECS: u8 = 2;
 /// Number of records that the ring holds: fewer than can happen, so that it overflows.
 pub(crate) const RING: usize = 2;
@@ -160,8 +160,8 @@ pub(crate) struct State {
     pub(crate) lines: Vec<Line>,
     /// Execs of a workspace after its `204` that were put into the ring: each must have a line.
     pub(crate) owed: Vec<Exec>,
-    /// A workspace has made an exec after its `204` that no probe saw, although nothing was being
-    /// stopped.
+    /// An exec of a workspace after its `204` was neither recorded nor counted, although the probes
+    /// were not yet detached. The time between a kill and the next attachment is left out.
     pub(crate) uncounted: bool,
 }
 
@@ -185,7 +185,7 @@ pub(crate) enum Action {
     BindsLate,
     /// The startup timeout expires.
     TimesOut,
-    /// Tracer writes targets that have changed to the state.
+    /// The targets have changed, and Tracer saves them in the state.
     Saves,
     /// The process is killed, and a new one starts.
     Killed,

@@ -102,7 +102,8 @@ fn true_announcements_do_not_flood_the_log() {
     assert_eq!(silent, suppressed);
 }
 
-/// A line about an announcement has the number of announcements without a line before it.
+/// A `workspace_announced` line has the number of announcements without a line since the previous
+/// such line.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_line_counts_the_announcements_without_a_line_before_it() {
@@ -141,15 +142,15 @@ fn a_line_counts_the_announcements_without_a_line_before_it() {
     assert!(verify.status.success(), "{verify:?}");
 }
 
-/// A reason as long as the verifier's log is shortened for the workspace, and complete in the
-/// diagnostics.
+/// A reason as long as the verifier's log is shortened for the workspace. The diagnostics have more
+/// of it.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_long_reason_is_shortened_for_the_workspace() {
     needs_kernel!();
     let pod = Pod::new();
-    // These types have a wrong offset for a field of struct cred, so the kernel's verifier refuses
-    // the programs, with a long log.
+    // This BTF has a wrong offset for a field of struct cred, so the kernel's verifier refuses the
+    // programs, with a long log.
     let types = scratch("shifted-types");
     let script = "import struct, sys\n\
         data = bytearray(open('/sys/kernel/btf/vmlinux', 'rb').read())\n\
@@ -204,7 +205,7 @@ fn a_long_reason_is_shortened_for_the_workspace() {
     let said = sidecar.diagnostics();
     assert!(
         said.len() > 32 * 1024,
-        "the log has {} bytes: {said}",
+        "the diagnostics have {} bytes: {said}",
         said.len()
     );
     assert!(

@@ -1,4 +1,5 @@
-//! A line has the argv that was executed, byte for byte, whatever its length and its bytes.
+//! A line has the argv that was executed, byte for byte, up to `--max-argv-bytes`. A longer argv is
+//! flagged as truncated.
 
 use exectrail_common::record::{EARLY_BYTES, HEAD_ARGV, PIECE_ARGV};
 use proptest::{
@@ -125,7 +126,8 @@ fn random_arguments() {
     check(&[], &argvs);
 }
 
-/// Tests lengths around each end of a part that the probes copy by itself, and up to 1 MiB.
+/// The probes copy argv in parts. Tests lengths that end at, just before and just after the end of
+/// a part, and lengths up to 1 MiB.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn long_arguments() {
@@ -134,8 +136,8 @@ fn long_arguments() {
     let ends = pieces.chain([EARLY_BYTES]);
     let lengths = ends.flat_map(|end| [end - 1, end, end + 1]);
     let argvs = lengths.chain([131_071, 1 << 20]).map(|total: usize| {
-        // This takes many arguments, as one may have only 128 KiB; in total `total` bytes with
-        // their NULs.
+        // Several arguments, because the kernel allows at most 128 KiB for one. They have `total`
+        // bytes with their NULs.
         let mut argv = Vec::new();
         let mut left = total;
         while left > 0 {
@@ -151,7 +153,7 @@ fn long_arguments() {
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn what_is_cut_says_so() {
+fn a_truncated_argv_is_flagged() {
     needs_kernel!();
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--max-argv-bytes", "20000"]);

@@ -69,11 +69,11 @@ fn a_flood_of_false_announcements() {
     assert_eq!(execs(&lines).len(), bursts * 101);
 }
 
-/// If no descriptor is free, connections wait. Tracing continues, and so do announcements
-/// afterwards.
+/// More clients connect than exectrail may have descriptors. Tracing continues meanwhile, and the
+/// workspace can announce itself again afterwards.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn descriptors_run_out() {
+fn more_clients_than_descriptors() {
     needs_kernel!();
     let pod = Pod::new();
     let mut command = pod.container("prlimit");

@@ -24,7 +24,7 @@ impl Cgroups {
         Self { top }
     }
 
-    /// Makes the cgroup at `path` of the tree; returns `command` so that it runs in it.
+    /// Makes the cgroup at `path` of the tree; returns `command`, to be run in this cgroup.
     pub(crate) fn enter(&self, path: &str, command: &Command) -> Command {
         let cgroup = self.top.join(path);
         fs::create_dir_all(&cgroup).unwrap();

@@ -1,4 +1,5 @@
-//! Tests that clients which hold connections do not delay other clients.
+//! Tests that clients which hold or open many connections do not keep other clients from an
+//! answer.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -11,7 +12,8 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel},
 };
 
-/// Data that a client sends before it stops sending, in Python.
+/// Kinds of clients: the name, and the data that the client sends, in Python. It sends nothing
+/// more.
 const KINDS: [(&str, &str); 5] = [
     ("nothing", "b''"),
     ("half a head", "b'POST / HT'"),
@@ -81,10 +83,11 @@ fn idle_clients_delay_nobody() {
     sidecar.stop();
 }
 
-/// The clients take all places, repeatedly, while a workspace announces itself.
+/// Clients take all places again and again while a workspace announces itself. The announcement is
+/// accepted.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn a_flood_of_connections_delays_nobody() {
+fn a_flood_of_connections_keeps_nobody_out() {
     needs_kernel!();
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--announced-only"]);

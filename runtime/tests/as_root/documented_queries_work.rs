@@ -272,8 +272,8 @@ fn losses_are_found_by_their_query() {
     assert_eq!(said.lines().collect::<Vec<_>>(), expected);
 }
 
-/// Every query, in any language, names keys that lines have: with another key it would find
-/// nothing.
+/// The keys of `fields` that the queries name, in any language, and those that an index template
+/// maps, are keys of lines: with another key a query would find nothing.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn queries_name_keys_that_lines_have() {
@@ -329,7 +329,8 @@ fn mapped(above: &str, properties: &serde_json::Map<String, Value>) -> Vec<Strin
     paths
 }
 
-/// The types of columns fit what the kernel gives: no value is lost on the way into the engines.
+/// The types of the columns fit the kernel's values: the engines return the values of the tested
+/// columns unchanged.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn engines_read_what_was_recorded() {

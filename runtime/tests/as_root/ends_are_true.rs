@@ -1,5 +1,5 @@
-//! A workspace has ended when no process is left in it. It has not ended when its first process
-//! begins to exit, nor some time after that.
+//! A workspace has ended when no process is left in it. The exit of its first process takes time,
+//! and the workspace has not ended when this exit begins.
 
 use std::{process::Command, time::Duration};
 
@@ -10,10 +10,11 @@ use crate::{
     tools::{NOOP, SLOW_EXIT, needs_kernel, not_here},
 };
 
-/// How long the exit of the first process takes: much longer than the period of the end check.
+/// How long the exit of the first process takes, in seconds: much longer than the period of the end
+/// check.
 const SECONDS: u64 = 80;
 
-/// The numbers of the programs executed meanwhile.
+/// The numbers of the programs that `slow_exit` has executed.
 fn numbers(lines: &[Value]) -> Vec<u64> {
     execs(lines)
         .iter()
@@ -67,8 +68,7 @@ fn a_workspace_whose_first_process_takes_long_to_exit_is_recorded_to_its_last_ex
         let first = *numbers.first().unwrap();
         let expected: Vec<u64> = (first..first + numbers.len() as u64).collect();
         assert_eq!(numbers, expected);
-        // While the first process exits, about two programs are executed per second. A slow machine
-        // executes fewer.
+        // `slow_exit` executes about two programs per second. On a slow machine it executes fewer.
         let least = seconds;
         assert!(
             numbers.len() as u64 > least,
@@ -97,10 +97,10 @@ fn wait_for_long(child: &mut std::process::Child, longest: Duration) -> std::pro
     }
 }
 
-/// An ordinary end has one line, soon.
+/// Each end of a workspace has one line, while exectrail runs.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn an_end_is_told() {
+fn each_end_has_one_line() {
     needs_kernel!();
     let pod = Pod::new();
     let sidecar = pod.sidecar(&[]);
@@ -124,10 +124,10 @@ fn an_end_is_told() {
     assert_eq!(told, numbers);
 }
 
-/// If the first thread exits before the others, the namespace lives on.
+/// If the first thread of the first process exits before the others, the namespace has not ended.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn a_first_process_without_its_first_thread_lives_on() {
+fn the_exit_of_the_first_thread_is_not_the_end() {
     needs_kernel!();
     let pod = Pod::new();
     let sidecar = pod.sidecar(&[]);

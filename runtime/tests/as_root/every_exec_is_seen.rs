@@ -22,7 +22,8 @@ fn traced() -> (Pod, Sidecar, Workspace) {
     (pod, sidecar, workspace)
 }
 
-/// The events after the line of the program that used this way.
+/// The events between the line of the program `ways` that used this way and the next line of
+/// `ways`.
 fn after_way<'a>(events: &[&'a Value], way: &str) -> Vec<&'a Value> {
     let start = events
         .iter()
@@ -119,11 +120,11 @@ fn executable(path: &Path, text: &str) {
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn scripts_nested_to_the_kernels_limit() {
+fn nested_scripts() {
     needs_kernel!();
     let (pod, sidecar, workspace) = traced();
-    // exec.c follows at most five interpreters, and the last must be a program. Here there are
-    // four.
+    // The kernel follows at most five interpreters, of which the last must be a program
+    // (`exec_binprm`, fs/exec.c). Here there are four.
     let path = |level: u32| pod.dir.path().join(format!("script{level}"));
     executable(
         &path(0),

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A pod whose sidecar records failed execs with the cheapest hook that this kernel allows. Some
-/// kernels refuse fexit; those of the virtual machines allow it.
+/// kernels refuse fexit; those of the virtual machines allow it from Linux 5.11 on.
 fn pod_and_sidecar(flags: &[&str]) -> (Pod, Sidecar) {
     let pod = Pod::new();
     for hook in ["--failed-execs", "--failed-execs=sys-exit"] {

@@ -11,7 +11,7 @@ use crate::{
 /// diagnostic reports it, and exectrail traces.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn a_state_that_cannot_be_used_is_named_and_keeps_nobody_from_tracing() {
+fn a_state_that_cannot_be_used_is_reported_and_does_not_prevent_tracing() {
     needs_kernel!();
     let other = Pod::new();
     let dir = format!("--state-dir={}", other.dir.path().display());
@@ -49,7 +49,7 @@ fn check_unusable(pod: &Pod, dir: &std::path::Path, expected: &str) {
     // exectrail behaves as without a state, and the stream says so.
     let workspace = pod.workspace();
     workspace.run("uname", &["-a"]);
-    let line = wait_for("the state to be named", || {
+    let line = wait_for("a diagnostic about the state", || {
         let diagnostics = sidecar.diagnostics();
         let mut lines = diagnostics.lines();
         lines

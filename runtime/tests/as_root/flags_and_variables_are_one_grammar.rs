@@ -170,7 +170,7 @@ fn yes_and_no_have_three_words_each() {
 /// A flag on the command line overrides a valid variable.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn flags_come_before_variables() {
+fn a_flag_overrides_its_variable() {
     needs_kernel!();
     let output = Command::new(EXECTRAIL)
         .args(["preflight", "--format=json", "--init-address=:1"])

@@ -59,7 +59,7 @@ fn execs_of_namespaces_without_room_are_lost_and_counted() {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--exit-events", "--metrics-address=127.0.0.1:9100"]);
     let mut others = Others::start(&pod);
-    wait_for("the loss to be told", || {
+    wait_for("the lost execs to be reported", || {
         (lost(&sidecar.lines(), "exec") as usize >= COUNT - ROOM).then_some(())
     });
     let metrics = pod
@@ -69,7 +69,7 @@ fn execs_of_namespaces_without_room_are_lost_and_counted() {
         .unwrap();
     let metrics = String::from_utf8(metrics.stdout).unwrap();
     others.end();
-    // Losses of execs and of exits together have one line for the operator.
+    // Losses of execs and of exits together have one line in the diagnostics.
     let said = sidecar.diagnostics();
     assert_eq!(said.matches("a table of the probes is full").count(), 1);
     let lines = sidecar.stop();
@@ -88,8 +88,8 @@ fn execs_of_namespaces_without_room_are_lost_and_counted() {
     );
 }
 
-/// More namespaces execute than exectrail keeps evidence of. Then an earlier workspace is
-/// announced.
+/// Programs run in more namespaces than exectrail keeps evidence of. Then a workspace with older
+/// evidence is announced.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn forgotten_evidence_is_seen_again() {

@@ -107,7 +107,7 @@ fn curl_is_understood() {
         ]);
         assert_eq!(answer, (204, String::new()), "{header}");
     }
-    // exectrail reads 16 bytes.
+    // A body may have 16 bytes.
     let padded = format!("{pid_ns:0>16}");
     assert_eq!(
         ask(&["--header", "Content-Type:", "--data", &padded]).0,
@@ -159,7 +159,7 @@ fn python_is_understood_and_connects_anew() {
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn raw_bytes_get_an_answer_or_the_door() {
+fn raw_bytes_get_an_answer_or_the_connection_is_closed() {
     needs_kernel!();
     let (_pod, sidecar, workspace) = traced_pod();
     let pid_ns = workspace.pid_ns();

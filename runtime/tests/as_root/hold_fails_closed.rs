@@ -1,5 +1,5 @@
-//! Tests of `announce --hold`: without exectrail the workspace ends; with exectrail it has no other
-//! effect.
+//! Tests of `announce --hold`: the workspace ends if exectrail does not answer for too long. While
+//! exectrail answers, the command runs as it does without `--hold`.
 
 use std::{
     fs,
@@ -81,8 +81,8 @@ fn with_word(word: &str) -> usize {
         .count()
 }
 
-/// The workspace ends whatever the reason for exectrail's silence, and whether or not the holder is
-/// the first process.
+/// The workspace ends whether exectrail is killed or stopped by SIGSTOP, and whether or not the
+/// holder is the first process.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_silent_sidecar_ends_the_workspace() {
@@ -131,7 +131,7 @@ fn a_silent_sidecar_ends_the_workspace() {
 /// exectrail, which traces only announced namespaces.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn a_restart_ends_nothing_and_is_announced_to() {
+fn a_restart_ends_nothing_and_the_workspace_is_announced_again() {
     needs_kernel!();
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--announced-only"]);
@@ -168,7 +168,7 @@ fn a_restart_ends_nothing_and_is_announced_to() {
 /// Signals reach the command, orphans are reaped, and the exit status is the command's.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn it_is_a_first_process_as_it_should_be() {
+fn the_holder_does_the_work_of_a_first_process() {
     needs_kernel!();
     let pod = Pod::new();
     let _sidecar = pod.sidecar(&["--announced-only"]);

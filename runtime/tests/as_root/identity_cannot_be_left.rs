@@ -133,7 +133,8 @@ fn a_workspace_outside_the_network_can_be_announced() {
     assert!(!argvs(&lines).contains(&vec!["uname", "-s"]));
 }
 
-/// A process that was dismissed in another cgroup is examined again in the pod's.
+/// A dismissal from the time before the first process was moved to the pod's cgroup no longer
+/// applies.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_first_process_that_is_moved_to_the_pods_cgroup_is_seen_from_its_next_exec() {
@@ -231,7 +232,7 @@ fn on_the_hosts_network_the_cgroup_tells_pods_apart() {
 /// With plain Docker all containers share the cgroup above theirs, so it identifies no pod.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn a_cgroup_that_names_no_pod_says_nothing() {
+fn a_cgroup_that_names_no_pod_identifies_none() {
     needs_kernel!();
     for (ours, theirs) in [
         ("docker/01", "docker/02"),
@@ -268,7 +269,7 @@ fn a_cgroup_that_names_no_pod_says_nothing() {
 /// line, and `untraced_ns` covers all of that time.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn time_outside_the_network_is_told() {
+fn time_outside_the_network_is_reported_as_untraced() {
     needs_kernel!();
     let pod = Pod::new();
     let mut first = pod.sidecar(&[]);

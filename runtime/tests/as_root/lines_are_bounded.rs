@@ -12,7 +12,7 @@ use crate::tools::{EXECTRAIL, NOOP, TOOL, needs_kernel, replay_input};
 fn hostile() -> Vec<Vec<Vec<u8>>> {
     let word = |byte: u8, length: usize| vec![byte; length];
     vec![
-        // Six bytes in `argv` and several in `cmdline`, for each.
+        // Each of these bytes takes six bytes in `argv`, and several in `cmdline`.
         vec![word(1, 3_000)],
         vec![word(b'\\', 100_000), word(b'"', 50_000)],
         // Not UTF-8, and characters of several bytes that a careless cut would divide.

@@ -29,7 +29,7 @@ fn lost(lines: &[Value]) -> u64 {
 fn burst_while_stopped(pod: &Pod, sidecar: &Sidecar, count: u64) {
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    // Wait until exectrail is idle; otherwise it may read records of the announcement in between.
+    // exectrail has time to finish its work for the announcement before it is stopped.
     std::thread::sleep(std::time::Duration::from_millis(300));
     sidecar.signal(Signal::STOP);
     // The program's path in the tests' directory can be long; this one is short.
@@ -92,10 +92,10 @@ fn kept_and_lost_are_all_that_ran() {
     }
 }
 
-/// Per CPU, sequence numbers have gaps exactly where execs were lost.
+/// The numbers that are missing in the sequences of all CPUs are as many as the lost execs.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn an_outside_reader_can_check() {
+fn gaps_in_the_sequence_numbers_count_the_losses() {
     needs_kernel!();
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--announced-only", "--ring-bytes", "64KiB"]);
@@ -208,7 +208,7 @@ fn a_full_disk_is_waited_for() {
             .contains("no room for events")
             .then_some(())
     });
-    // exectrail serves other clients meanwhile.
+    // Meanwhile exectrail still answers announcements.
     assert_eq!(workspace.announce().0, 204);
     disk.mount("remount,size=64m");
     sidecar.signal(Signal::TERM);

@@ -62,7 +62,8 @@ fn a_limit_is_refused_or_kept() {
     assert_eq!(killed(&small), 0);
     let needed = needed(&said);
 
-    // With the requested limit it starts and continues, whether the ring is full or not.
+    // With the limit that the refusal asks for, exectrail starts, and continues after 5,000 records
+    // have waited in the ring.
     let enough = MemoryCgroup::with_limit(needed * MIB).unwrap();
     let sidecar = sidecar(&enough, &pod, &[]);
     sidecar.wait_until_on();
@@ -181,16 +182,16 @@ fn map_bytes(sidecar: &Sidecar) -> (u64, u64) {
     (early[0], per_cpu)
 }
 
-/// With exactly the requested limit, several execs at once with the longest possible argv do not
-/// lead to a kill, whatever bytes they have. Each has a line, complete or flagged as truncated, or
-/// is lost and counted.
+/// With exactly the limit that a refusal asks for, execs with a very long argv, up to four at once,
+/// do not lead to a kill, whatever bytes argv has. Each exec has a line, complete or flagged as
+/// truncated, or is lost and counted.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn no_exec_outgrows_a_limit_that_was_accepted() {
     needs_kernel!();
     const MIB: u64 = 1 << 20;
     let pod = Pod::new();
-    let Some(small) = limited("no_exec_outgrows_a_limit", 22 * MIB) else {
+    let Some(small) = limited("no_exec_outgrows_a_limit_that_was_accepted", 22 * MIB) else {
         return;
     };
     let flags = ["--max-argv-bytes=6MiB", "--ring-bytes=32MiB"];
@@ -201,7 +202,8 @@ fn no_exec_outgrows_a_limit_that_was_accepted() {
     sidecar.wait_until_on();
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    // These bytes grow most in a line: six times as JSON, with backslashes, with quotes.
+    // These bytes take most room in a line: a control character, six bytes in JSON; a byte that is
+    // not UTF-8, which is escaped; a quote, which is quoted in `cmdline`; many short arguments.
     let mut all = 0;
     for (kind, word, at_once) in [
         ("control", r"b'\x01' * 131000", 4),

@@ -92,7 +92,8 @@ impl Image {
         for program in ["date", "readlink", "sleep"] {
             add(program, &format!("/usr/bin/{program}"));
         }
-        // The directory is HOME, too. A client that reads one of these files cannot announce.
+        // The directory is HOME, too. GNU wget ends with an error if it reads its file. curl 7.88
+        // and wget2 1.99 only report the unknown option.
         for file in [".curlrc", ".wgetrc", ".wget2rc"] {
             std::fs::write(dir.path().join(file), "no-such-option = x\n").unwrap();
         }

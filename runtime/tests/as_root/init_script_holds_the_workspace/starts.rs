@@ -85,11 +85,12 @@ fn exectrail_itself_comes_first_where_it_is_mounted_for_that() {
     assert!(!by_curl, "{lines:?}");
 }
 
-/// Options of the shell, unusual characters, variables and standard input are unchanged by the
-/// script.
+/// With each of these options of the shell, the agent prints unusual characters as they are in its
+/// text, and has no variable and no argument of the script. The script's clients do not read
+/// standard input.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn what_follows_is_as_it_was() {
+fn the_agent_is_not_affected_by_the_script_before_it() {
     needs_kernel!();
     let pod = Pod::new();
     let _sidecar = pod.sidecar(&["--announced-only"]);
@@ -175,8 +176,8 @@ fn a_sidecar_that_comes_late_is_waited_for() {
     }
 }
 
-/// If the workspace is held, exectrail runs it, in every shell, and it ends with the agent's exit
-/// status.
+/// With `hold_seconds`, each shell starts the agent under exectrail. The agent's execs are
+/// recorded, and the workspace ends with the agent's exit status.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_held_workspace_is_recorded_and_ends_with_its_status() {

@@ -37,7 +37,8 @@ fn record(pod: &Pod, files: &Files) -> String {
         any.then_some(())
     });
     wait_for_checkpoint(&sidecar);
-    // Each of these bytes is six in a line. The ring is empty after a second.
+    // Each of these bytes takes six bytes in a line. The record has room: while the test waited for
+    // the checkpoint, exectrail emptied the ring.
     workspace.run("/usr/bin/echo", &["\u{1}".repeat(1_500).as_str()]);
     wait_for_checkpoint(&sidecar);
     // A stopped reader, and more events than the ring holds.
