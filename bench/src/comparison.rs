@@ -206,7 +206,7 @@ fn measure_one(
     }
     row.make
         .push(compile::seconds(workload, Place::Pod(pod), project)?);
-    if running.worker() != 0 {
+    if running.prints_execs {
         sleep(Duration::from_millis(300));
         // The workload's own command line also has the program's name.
         let seen = running.lines(&marker).saturating_sub(lines + 1);

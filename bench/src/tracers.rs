@@ -52,6 +52,8 @@ pub(crate) struct Peer {
     process: &'static str,
     /// Text that it prints once it traces.
     ready: &'static str,
+    /// Whether it prints a line for each exec. auditd writes them to a file, which is not read.
+    prints_execs: bool,
 }
 
 /// Shell commands that mount tracefs and debugfs in the mount namespace that `start` makes. Some
@@ -65,42 +67,49 @@ pub(crate) static PEERS: [Peer; 7] = [
         command: "exec execsnoop.bt",
         process: "bpftrace",
         ready: "TIME",
+        prints_execs: true,
     },
     Peer {
         name: "libbpf-tools execsnoop",
         command: "exec stdbuf -oL /usr/sbin/execsnoop",
         process: "execsnoop",
         ready: "PCOMM",
+        prints_execs: true,
     },
     Peer {
         name: "bcc execsnoop",
         command: "exec execsnoop-bpfcc",
         process: "python3",
         ready: "PCOMM",
+        prints_execs: true,
     },
     Peer {
         name: "forkstat",
         command: "exec stdbuf -oL forkstat -e exec",
         process: "forkstat",
         ready: "Time",
+        prints_execs: true,
     },
     Peer {
         name: "auditd",
         command: include_str!("auditd.sh"),
         process: "auditd",
         ready: "rules are set",
+        prints_execs: false,
     },
     Peer {
         name: "auditd with laurel",
         command: concat!("LAUREL=/usr/sbin/laurel\n", include_str!("auditd.sh")),
         process: "auditd",
         ready: "rules are set",
+        prints_execs: false,
     },
     Peer {
         name: "sysdig",
         command: "exec sysdig 'evt.type in (execve, execveat) and evt.dir=<'",
         process: "sysdig",
         ready: "execve",
+        prints_execs: true,
     },
 ];
 
@@ -122,6 +131,8 @@ pub(crate) struct Running {
     /// A directory for the tracer's own files.
     _directory: TempDir,
     worker: u32,
+    /// Whether it prints a line for each exec.
+    pub(crate) prints_execs: bool,
     /// The processes whose CPU time and eBPF programs are measured: those of the tracer; for
     /// the floor, the benchmark itself; for no tracer, none.
     pub(crate) family: Vec<u32>,
@@ -148,6 +159,7 @@ pub(crate) fn start(
                 program: None,
                 _directory: directory,
                 worker: 0,
+                prints_execs: false,
             });
         }
         Tracer::Exectrail => {
@@ -189,6 +201,10 @@ pub(crate) fn start(
         _floor: None,
         worker: descendant(program.id(), process)
             .with_context(|| format!("the tracer has no process named {process}"))?,
+        prints_execs: match tracer {
+            Tracer::Peer(peer) => peer.prints_execs,
+            _ => true,
+        },
         family: family(program.id()),
         program: Some(program),
         _directory: directory,

@@ -34,7 +34,11 @@ impl Protocol {
                 let on = state.attached && !state.detached;
                 if on {
                     state.to_emitter.push_back(ToEmitter::Started(workspace));
-                    state.targets[workspace] = true;
+                    if self.has(Fault::AnswersBeforeTarget) {
+                        state.to_tracer.push_front(ToTracer::Add(workspace));
+                    } else {
+                        state.targets[workspace] = true;
+                    }
                     state.saved[workspace] |= !self.has(Fault::SavesAfterAnswering);
                 }
                 // `respond` of InitListener, which awaits this answer.
@@ -46,6 +50,7 @@ impl Protocol {
                     };
                 }
             }
+            Some(ToTracer::Add(workspace)) => state.targets[workspace] = true,
             Some(ToTracer::Detach) => {
                 state.detached = true;
                 self.next_step(state);
@@ -140,11 +145,17 @@ impl Protocol {
         if state.reader != Reader::Reads {
             return;
         }
-        if state.ring.is_empty() {
+        if state.ring.is_empty() && state.drain && self.has(Fault::DrainsWithoutCounts) {
+            state.reader = Reader::Done;
+            self.next_step(state);
+        } else if state.ring.is_empty() {
             state.to_emitter.push_back(ToEmitter::Counts(state.lost));
             state.reader = Reader::AwaitsCounts(state.drain);
         } else {
             let batch = std::mem::take(&mut state.ring);
+            if self.has(Fault::LeavesARecord) && batch.len() > 1 {
+                state.ring.extend(batch.last());
+            }
             state.to_emitter.push_back(ToEmitter::Batch(batch));
             state.reader = Reader::AwaitsBatch;
         }

@@ -125,6 +125,8 @@ fn a_fault_of_any_actor_is_found() {
         (Fault::AcknowledgesBeforeWriting, fair, recorded),
         (Fault::DrainsNothing, fair, recorded),
         (Fault::DrainsBeforeDetaching, fair, recorded),
+        (Fault::DrainsWithoutCounts, fair, "no loss is left out"),
+        (Fault::LeavesARecord, fair, "no exec has two lines"),
         (
             Fault::FlushesBeforeDraining,
             fair,

@@ -146,10 +146,6 @@ impl Model for Protocol {
                 } else {
                     Workspace::Asks
                 };
-                if self.has(Fault::AnswersBeforeTarget) {
-                    // The answer arrives before the namespace is a target.
-                    state.workspaces[workspace] = Workspace::Answered204;
-                }
             }
             Action::Executes(workspace) => self.execute(&mut state, workspace),
             Action::Signal => state.stop = true,

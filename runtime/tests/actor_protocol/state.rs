@@ -20,6 +20,10 @@ pub(crate) enum Fault {
     AcknowledgesBeforeWriting,
     /// RingReader answers `Drain` at once.
     DrainsNothing,
+    /// RingReader answers `Drain` when the ring is empty, without the last counts.
+    DrainsWithoutCounts,
+    /// RingReader sends a batch of several records, and leaves the last of them in the ring.
+    LeavesARecord,
     /// Lifecycle drains the ring before the probes are detached.
     DrainsBeforeDetaching,
     /// Lifecycle requests the last line before the ring is drained.
@@ -50,6 +54,8 @@ pub(crate) enum Fault {
 pub(crate) enum ToTracer {
     Attach,
     Announce(usize),
+    /// The second half of `Announce`, with a fault of Tracer only.
+    Add(usize),
     Detach,
     DetachIfIdle,
 }
