@@ -164,7 +164,7 @@ impl Build {
         self.seq += 1;
     }
 
-    /// Processes a batch and discards its lines, as the emitter does.
+    /// Processes a batch and clears its lines, as the emitter does once they are written.
     fn batch(&mut self, processes: u64) -> usize {
         for _ in 0..processes {
             self.process();

@@ -104,7 +104,7 @@ fn the_same_counts_as_lines() {
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn nothing_is_listened_for_unasked() {
+fn by_default_only_the_init_address_is_open() {
     needs_kernel!();
     let pod = Pod::new();
     let _sidecar = pod.sidecar(&["--announced-only"]);
@@ -223,7 +223,7 @@ fn readiness_is_tracing_and_listening() {
     sidecar.stop();
 }
 
-/// Many clients that connect and send nothing do not prevent announcements.
+/// Many clients of the metrics address that send nothing prevent neither announcements nor scrapes.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn idle_clients_harm_nobody_else() {

@@ -179,7 +179,7 @@ fn nobody_writes_another_name_or_other_arguments_into_a_line() {
     );
 }
 
-/// Other lengths of the strings are flagged with the default keys, too.
+/// If the strings on the stack have other lengths, the line is flagged with the default keys, too.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn other_arguments_are_flagged_by_their_lengths() {
@@ -326,8 +326,8 @@ fn long_arguments_say_from_where_they_could_have_been_changed() {
     assert!(kept.count() >= 1, "{from:?}");
 }
 
-/// `execveat` puts `/dev/fd/NUMBER/` before a relative path. The result is longer than any path,
-/// and still complete.
+/// The kernel puts `/dev/fd/NUMBER/` before a relative path of `execveat`. The result is longer
+/// than `PATH_MAX`, and its line has all of it.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_longest_path_of_execveat_is_whole() {

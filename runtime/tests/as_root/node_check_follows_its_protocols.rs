@@ -78,8 +78,8 @@ fn node_problem_detector_is_told() {
     assert_eq!(status, 3, "{message}");
 }
 
-/// Lines `<namespace>/<name>=<value>` in a file that appears whole (node-feature-discovery,
-/// "Customization guide", local feature source).
+/// The file has lines `<namespace>/<name>=<value>`, and no temporary file is left beside it
+/// (node-feature-discovery, "Customization guide", local feature source).
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn node_feature_discovery_gets_its_file() {

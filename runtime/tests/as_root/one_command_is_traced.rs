@@ -157,7 +157,8 @@ fn exits_have_status_signal_and_duration() {
     );
 }
 
-/// Ctrl-C is for the command; a signal that ends exectrail ends the command too.
+/// SIGINT to the process group of exectrail is for the command: exectrail waits for it to end.
+/// SIGTERM to exectrail ends the command, too.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn interrupts_are_for_the_command() {

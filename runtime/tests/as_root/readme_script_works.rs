@@ -1,4 +1,4 @@
-//! Runs the README's script unchanged, with an old curl.
+//! Runs the README's script unchanged, with a curl that lacks newer options.
 
 use std::{
     fs,
@@ -87,7 +87,7 @@ fn a_refusal_is_shown_and_nothing_starts() {
     assert_eq!(output.stdout, b"", "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("CAP_BPF"), "{said}");
-    // The refusal is final, so the script asks only once.
+    // The script prints only its last answer, with the status.
     assert_eq!(said.matches("503").count(), 1, "{said}");
 }
 

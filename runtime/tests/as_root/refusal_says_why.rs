@@ -1,5 +1,5 @@
 //! Where tracing is impossible, the answer and the diagnostics say why; where privileges suffice,
-//! it works.
+//! exectrail traces.
 
 use std::process::Command;
 

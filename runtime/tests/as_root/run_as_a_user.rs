@@ -125,7 +125,7 @@ fn only_the_commands_execs_are_recorded() {
 /// are known.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn a_caller_without_an_entry_is_a_number() {
+fn a_caller_without_an_entry_has_the_name_and_ids_from_sudo() {
     needs_kernel!();
     let machine = Machine::new();
     let carol = who(&machine, Some(("carol", 4009)), &[]);
@@ -152,12 +152,12 @@ fn a_user_that_is_not_there_is_an_error_before_anything_runs() {
     }
 }
 
-/// A user id that cannot be parsed is not treated as root.
+/// A user id that cannot be parsed, or whose group is not known, is not treated as root.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn a_caller_that_is_no_number_is_an_error() {
+fn a_caller_without_user_or_group_id_is_an_error() {
     needs_kernel!();
-    // An empty variable is unset. Of the last user, nothing says which group it has.
+    // An empty variable counts as unset. The last user has no entry, so its group is not known.
     for (uid, gid) in [
         ("1000x", "1000"),
         ("-1", "1000"),
@@ -177,11 +177,11 @@ fn a_caller_that_is_no_number_is_an_error() {
     }
 }
 
-/// A static program that asks the C library for a user loads the machine's modules, and crashes in
-/// them if they were built for another C library.
+/// A static program that asks the C library for a user loads the machine's NSS modules, and crashes
+/// in them if they were built for another C library. exectrail imports no such function.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn the_machines_modules_are_not_loaded() {
+fn the_machines_nss_modules_are_not_loaded() {
     needs_kernel!();
     let symbols = Command::new("nm").args(["-D", EXECTRAIL]).output().unwrap();
     assert!(symbols.status.success(), "{symbols:?}");
@@ -205,7 +205,7 @@ fn permissions_are_the_users() {
     assert_eq!(output.status.code(), Some(126), "{output:?}");
 }
 
-/// The error is one useful line, without any mention of pods.
+/// The error is one useful line, without any mention of Kubernetes.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn without_root_it_suggests_sudo() {

@@ -36,7 +36,7 @@ const BOTH: [bool; 2] = [true, false];
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn each_signal_to_end_drains() {
+fn each_stop_signal_empties_the_ring() {
     needs_kernel!();
     for first in BOTH {
         for signal in [
@@ -110,7 +110,7 @@ fn nohup_is_respected() {
     sidecar.stop();
 }
 
-/// A command with these redirections of the shell.
+/// exectrail, executed by a shell with these redirections.
 fn redirected(pod: &Pod, to: &str) -> Command {
     let mut command = pod.container("sh");
     let script = format!("exec \"$0\" --init-address=127.0.0.1:56123 --refusal-grace=1s {to}");
@@ -131,7 +131,7 @@ fn a_closed_standard_output_is_an_error() {
     }
     let status = redirected(&Pod::new(), ">&- 2>&-").status().unwrap();
     assert_eq!(status.code(), Some(1));
-    // So is a stream that cannot be written to.
+    // A standard output that is open only for reading is an error, too.
     let output = redirected(&Pod::new(), "1</dev/null").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
@@ -141,8 +141,8 @@ fn a_closed_standard_output_is_an_error() {
     );
 }
 
-/// The way of opening /dev/null does not matter, since a descriptor that was closed at the start
-/// looks the same later.
+/// /dev/null is accepted however it was opened, even for reading and writing. The standard library
+/// opens it in that way in the place of a closed descriptor, which is an error.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn events_can_be_discarded_on_purpose() {
@@ -181,7 +181,7 @@ impl Unread {
         kill_process(pid, Signal::TERM).unwrap();
     }
 
-    /// Checks that it ends in time, with an error.
+    /// Sends SIGTERM, and checks that it ends in time, with an error.
     fn assert_ends(&mut self, what: &str) {
         self.signal();
         let start = Instant::now();
@@ -275,11 +275,11 @@ fn a_reader_that_never_reads_does_not_stop_the_end() {
     }
 }
 
-/// The pipe is full from the start, so that not even the start completes. If it is shared with the
-/// diagnostics, they cannot be written either.
+/// The pipe is full before exectrail starts, so not even the first line can be written. If the pipe
+/// is shared with the diagnostics, they cannot be written either.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn nor_does_a_full_pipe_at_the_start_or_for_diagnostics() {
+fn a_full_pipe_does_not_stop_the_end() {
     needs_kernel!();
     for both in BOTH {
         let pod = Pod::new();
@@ -310,7 +310,7 @@ fn nor_does_a_full_pipe_at_the_start_or_for_diagnostics() {
 /// The disk stays full.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn nor_does_a_full_disk() {
+fn a_full_disk_does_not_stop_the_end() {
     needs_kernel!();
     let pod = Pod::new();
     let full = File::options().write(true).open("/dev/full").unwrap();

@@ -1,7 +1,8 @@
-// Executes a program and, before its first instruction, overwrites the filename and arguments on
-// its new stack: `stack_writer PROGRAM FILENAME [split]`. The new filename and arguments are as
-// long as the old ones; with `split`, one more NUL makes three arguments of the two. Prints
-// `written` if it could write, else `late`, and PROGRAM's exit status.
+// Executes a program, and overwrites the filename and arguments on its new stack, if possible
+// before the program's first instruction: `stack_writer PROGRAM FILENAME [split]`. The new filename
+// and arguments are as long as the old ones; with `split`, one more NUL makes three arguments of
+// the two. Prints `written` if it could write while PROGRAM existed, else `late`, and PROGRAM's
+// exit status.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>

@@ -1,4 +1,5 @@
-//! Starts and stops: no exec is lost, every step that began ends, and lines come at once.
+//! Starts and stops: a stop leaves no gap in a burst, and ends the log with its last line. A line
+//! is written although no further exec follows.
 
 use std::{
     process::Stdio,
@@ -12,10 +13,11 @@ use crate::{
     tools::{EXECTRAIL, NOOP, TOOL, needs_kernel},
 };
 
-/// Every exec before the signal has a line, though the signal arrives in the middle of a burst.
+/// The signal arrives in the middle of a burst. The lines are those of the burst's first execs,
+/// without a gap.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn a_signal_in_a_burst_loses_nothing() {
+fn a_signal_in_a_burst_leaves_no_gap() {
     needs_kernel!();
     for signal in [Signal::TERM, Signal::INT] {
         let pod = Pod::new();
@@ -47,7 +49,8 @@ fn a_signal_in_a_burst_loses_nothing() {
     }
 }
 
-/// Whenever the signal arrives, every step that began ends properly.
+/// Whenever the signal arrives, exectrail ends without an error, and if there are lines,
+/// `tracing_stopped` is the last one.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_signal_while_it_starts() {
@@ -105,10 +108,10 @@ fn a_workspace_in_time_ends_the_waiting() {
     assert_eq!(argv(execs(&sidecar.stop())[0]), ["uname"]);
 }
 
-/// Each line appears soon after its exec, and `ts` is the time of the exec.
+/// Each line appears although no further exec follows, and `ts` is the time of the exec.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn lines_come_at_once() {
+fn a_line_needs_no_further_exec() {
     needs_kernel!();
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--announced-only"]);

@@ -163,7 +163,8 @@ fn an_announced_workspace_that_was_found_is_in_the_state_at_once() {
     needs_kernel!();
     let pod = Pod::new();
     let sidecar = pod.sidecar(&[&format!("--state-dir={}", pod.dir.path().display())]);
-    // exectrail also saves the state once per second, so one workspace could be there by chance.
+    // Once per second, exectrail also saves targets that are new, so one workspace could be there
+    // by chance.
     for _ in 0..4 {
         let workspace = pod.workspace();
         assert_eq!(workspace.announce().0, 204);
@@ -196,7 +197,8 @@ fn another_namespace_under_the_number_is_not_adopted() {
     assert!(messages(&lines, "workspace_started").is_empty());
 }
 
-/// Changes the target in the state to another PID namespace, with an earlier start.
+/// Gives the target in the state this inode number, and a start that is this many nanoseconds
+/// earlier.
 fn rewrite_target(pod: &Pod, pid_ns: u32, earlier: u64) {
     let file = pod.dir.path().join("exectrail-state.json");
     let mut state: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
@@ -258,8 +260,8 @@ fn a_workspace_in_the_state_can_announce_itself_again() {
     assert_eq!(started[0]["fields"]["found"], "state", "{lines:#?}");
 }
 
-/// A later namespace with the same number proves that the target is gone. Then it does not keep a
-/// run alive that traces nothing.
+/// A later namespace with the same number proves that the target is gone. Then the target does not
+/// keep a run alive that traces nothing.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_target_that_is_gone_does_not_hold_up_the_startup_timeout() {

@@ -125,8 +125,8 @@ static void failing(int with, int result) {
     if (result != -1 || errno != with) die("a failure that is not the one expected");
 }
 
-// fail DIR: fails to execute in many ways. DIR/plain is not a program, and DIR/garbage is an
-// executable file of no known format.
+// fail DIR: fails to execute in many ways. DIR/plain is a file that is not executable, and
+// DIR/garbage is an executable file of no known format.
 static int fail(const char *dir) {
     char path[256], *const none[] = {"noop", NULL}, *const environment[] = {NULL};
     snprintf(path, sizeof path, "/nosuch:%s/nosuch:%s", dir, dir);

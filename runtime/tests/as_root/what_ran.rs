@@ -84,7 +84,7 @@ fn a_script_runs_its_interpreter() {
     let interpreter = program(&pod, "interpreter");
     let script = pod.dir.path().join("script");
     fs::write(&script, format!("#!{}\n", interpreter.display())).unwrap();
-    testbed_executable(&script);
+    make_executable(&script);
     let lines = lines_of(&pod, &[], "./script");
     let event = one(&lines, text(&interpreter));
     assert_eq!(event["exe"], text(&fs::canonicalize(&interpreter).unwrap()));
@@ -95,7 +95,7 @@ fn a_script_runs_its_interpreter() {
     );
 }
 
-fn testbed_executable(file: &Path) {
+fn make_executable(file: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
 }
@@ -277,8 +277,8 @@ fn a_long_path_is_cut_and_flagged() {
     assert!(event["cwd"].as_str().unwrap().len() > 1000, "{event}");
 }
 
-/// A directory that is moved out of a bind mount has a path that no process can use. Its beginning
-/// would be that of another file.
+/// If a directory is moved out of a bind mount, its path begins at another root, and no process can
+/// use it. Without the flag, it could be taken for the path of another file.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn what_was_moved_out_of_a_mount_is_flagged() {
@@ -300,7 +300,7 @@ fn what_was_moved_out_of_a_mount_is_flagged() {
     assert_eq!(event["cwd_unreachable"], true, "{event}");
 }
 
-/// The file or directory at the root of a bind mount may have been deleted where it was.
+/// The file or directory at the root of a bind mount may have been deleted at its original path.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_deleted_root_of_a_mount_is_flagged() {
@@ -320,7 +320,8 @@ fn a_deleted_root_of_a_mount_is_flagged() {
     assert_eq!(in_at["cwd_deleted"], true, "{in_at}");
 }
 
-/// The probes read short names and long ones, and the last few and those above, in different ways.
+/// The probes read short names differently from long ones, and the last few names of a path
+/// differently from those above them.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_path_is_whole_at_any_depth_with_names_of_any_length() {

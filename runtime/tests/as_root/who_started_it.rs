@@ -154,7 +154,7 @@ fn capabilities_that_an_exec_gave_are_listed() {
     assert_eq!(gained(&plain), None);
 }
 
-/// The keys of an exec's line, in order.
+/// The keys of an exec's line, of its `fields` and of its `event`.
 fn keys(line: &str) -> Vec<String> {
     let value: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
     let fields = value["fields"].as_object().unwrap();

@@ -81,7 +81,7 @@ impl Sidecar {
         self.0.wait().unwrap()
     }
 
-    /// Stops it on request, orderly; returns its lines.
+    /// Stops it with SIGTERM, checks that the stop was orderly, and returns its lines.
     #[track_caller]
     pub(crate) fn stop(self) -> Vec<Value> {
         self.0.stop().unwrap()

@@ -14,7 +14,7 @@ use super::SIGNALS;
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn a_log_that_is_a_fifo_is_waited_for_and_can_be_interrupted() {
+fn a_fifo_waits_for_its_reader_or_a_signal() {
     needs_kernel!();
     for (signal, _) in SIGNALS.into_iter().take(4) {
         let dir = TempDir::new().unwrap();

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use crate::{pod::wait_for, tools::EXECTRAIL};
 
-/// `exectrail run` with a log, which must end with `tracing_stopped`.
+/// `exectrail run` with a log.
 struct Run {
     child: Child,
     dir: TempDir,

@@ -26,7 +26,7 @@ fn a_command_in_another_group_or_session_is_waited_for() {
     }
 }
 
-/// Orphans are processes whose parents have ended or never wait for them.
+/// Orphans are processes whose parents have ended without waiting for them.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn orphans_are_reaped() {

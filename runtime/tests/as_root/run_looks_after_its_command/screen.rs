@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use super::terminals::on_a_terminal;
 use crate::tools::{EXECTRAIL, needs_kernel};
 
-/// What a shell's command prints on a terminal of 80 columns.
+/// What a shell script prints on a terminal of 80 columns.
 fn printed(script: &str) -> String {
     let read_all = "all = b''\n\
         while True:\n\
@@ -40,7 +40,7 @@ fn a_terminal_shows_who_started_what() {
     let printed = printed(&format!("TERM=xterm NO_COLOR=1 {EXECTRAIL} run {COMMAND}"));
     assert!(!printed.contains('\x1b'), "{printed}");
     let tree = tree(&printed);
-    // `printf` is the shell's own, and `env` becomes `true`.
+    // `printf` is a builtin of the shell, and `env` becomes `true`.
     assert_eq!(tree.len(), 5, "{printed}");
     assert!(tree[0].starts_with("/bin/sh -c '/bin/true; "), "{printed}");
     assert_eq!(tree[1], "  /bin/true");

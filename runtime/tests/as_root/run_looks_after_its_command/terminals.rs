@@ -14,8 +14,9 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel},
 };
 
-/// Runs a Python script that acts as the terminal. The command is its `argv`, `p` the command's
-/// process and `t` the terminal. It prints the command's `status` at the end.
+/// Runs a command on a terminal that a Python script operates; returns what the script prints. In
+/// the script, `p` is the command's process id, and `t` is the master side of the terminal. The
+/// last line is the command's `status`.
 pub(super) fn on_a_terminal(script: &str, command: &[&str]) -> String {
     let frame = "import os, pty, select, signal, sys, time\n\
         for s in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT): signal.signal(s, signal.SIG_DFL)\n\
@@ -102,7 +103,7 @@ fn a_key_reaches_the_command_once() {
 /// again.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn an_interactive_shell_is_at_home() {
+fn an_interactive_shell_has_job_control() {
     needs_kernel!();
     let play = "until(b'# ')\npress(b'sleep 1000\\n', b'\\x03', b'# ')\n\
         press(b'sleep 999\\n', b'\\x1a', b'Stopped')\n\

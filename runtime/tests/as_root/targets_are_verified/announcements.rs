@@ -45,8 +45,8 @@ fn a_reused_number_is_another_namespace() {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--announced-only"]);
     let witness = pod.workspace();
-    // All are alive at once, so each has its own number. There are ten, so that at least one
-    // becomes free although other tests make namespaces, too.
+    // All are alive at once, so each has its own number. There are ten, so that at least one number
+    // is left for this test, although other tests make namespaces, too.
     let workspaces: Vec<_> = (0..10).map(|_| pod.workspace()).collect();
     let mut dead = Vec::new();
     for workspace in workspaces {
@@ -105,8 +105,8 @@ fn a_foreign_namespaces_heir_is_looked_at_anew() {
         assert!(output.status.success());
         output.stdout
     };
-    // With one foreign namespace for each workspace, each side could always get its own numbers
-    // again, so their number varies from round to round.
+    // If each round made one foreign namespace and one workspace, each side could always get its
+    // own inode numbers again. So the count of foreign namespaces varies from round to round.
     let mut dead = HashSet::new();
     let (mut rounds, mut heirs) = (0, 0);
     while rounds < 40 || heirs == 0 && rounds < 400 {

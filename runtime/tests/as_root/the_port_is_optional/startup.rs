@@ -136,7 +136,7 @@ fn a_refusal_waits_for_the_port_as_well() {
     assert_eq!(long.wait().code(), Some(1));
 }
 
-/// `run` cannot trace without its command, which announces itself.
+/// The command of `run` announces itself, so `run` fails if it cannot listen.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn run_needs_its_listener() {

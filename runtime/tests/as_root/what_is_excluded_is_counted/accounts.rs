@@ -16,7 +16,7 @@ use super::{lost, suppressed};
 fn bursts(pod: &Pod, sidecar: &Sidecar, count: u64) {
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    // Wait until exectrail is idle; otherwise it may read records of the announcement in between.
+    // Wait until exectrail is idle, so that it has read every record when it is stopped.
     std::thread::sleep(std::time::Duration::from_millis(300));
     sidecar.signal(Signal::STOP);
     let start = || {
@@ -36,7 +36,7 @@ fn recorded_lost_and_suppressed_are_all_that_ran() {
     needs_kernel!();
     let noop = format!("filename={}", NOOP.display());
     for (flags, kept) in [
-        // A rule suppresses every NOOP: the programs of the two bursts are recorded.
+        // A rule suppresses every NOOP. Only the two execs of TOOL itself are recorded.
         (&["--exclude", &noop][..], 2..3),
         // All CPUs share the bucket, and each may take one token too many.
         (&["--rate-limit=1/h", "--rate-burst=1000"], 1000..1010),
@@ -65,8 +65,8 @@ fn recorded_lost_and_suppressed_are_all_that_ran() {
     }
 }
 
-/// Numbers have no gaps where execs are suppressed, and `exectrail verify` finds a line that was
-/// removed.
+/// Suppressed execs leave no gap in the numbers, and `exectrail verify` finds that the `suppressed`
+/// lines were removed.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn verify_accepts_suppressed_execs() {

@@ -180,8 +180,8 @@ fn what_is_no_rule_is_a_usage_error() {
     }
 }
 
-/// A suffix is compared at the end of the path, whatever its length; the end of a path that is
-/// longer than what rules read is not known, so its execs are recorded.
+/// A suffix is compared at the end of the path, whatever the length of the path. The end of a path
+/// that is longer than what rules read is not known, so its execs are recorded.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_suffix_matches_at_every_length_of_a_path() {
