@@ -46,8 +46,8 @@ pub const FLAG_FILENAME_CUT: u16 = 1 << 8;
 /// Flag of an [`Exec`]: a process wrote to the new stack before the new program's first
 /// instruction.
 ///
-/// This is found in two ways. The strings before the filename do not end where the kernel has put
-/// it; or the filename on the stack was compared
+/// This is found in two ways. The strings of argv and of the environment do not end where the
+/// kernel put the filename; or the filename on the stack was compared
 /// ([`crate::probe_config::FIELD_STACK_FILENAME`]) and differs. In the second case the stack's
 /// filename is the last part of the record, after argv.
 pub const FLAG_TAMPERED: u16 = 1 << 9;
@@ -58,16 +58,18 @@ pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;
 /// it privileges.
 pub const FLAG_NO_NEW_PRIVS: u16 = 1 << 11;
 
-/// Flag of a path ([`Origin::exe_flags`], [`Origin::cwd_flags`]): names at its beginning are
-/// missing, as it has too many names and mounts ([`MAX_NAMES`]) or too many bytes ([`MAX_PATH`]).
+/// Flag of a path ([`Origin::exe_flags`], [`Origin::cwd_flags`]): names at its beginning may
+/// be missing, as it has so many names and mounts ([`MAX_NAMES`]) or bytes ([`MAX_PATH`]).
 pub const PATH_CUT: u16 = 1 << 0;
-/// Flag of a path: it does not begin at the root of the process, as the file is outside that root
-/// or its mount is detached.
+/// Flag of a path: it does not begin at the root of the process, as the file is outside that root,
+/// its mount is detached, or a directory of the path was moved out of what is mounted.
 pub const PATH_UNREACHABLE: u16 = 1 << 1;
-/// Flag of a path: the file or directory was deleted.
+/// Flag of a path: the file or directory was deleted, or the file was made without a name
+/// (`O_TMPFILE`).
 pub const PATH_DELETED: u16 = 1 << 2;
-/// Flag of a path: the file was never in a directory. The path is the name that the kernel gave it.
-pub const PATH_UNLINKED: u16 = 1 << 3;
+/// Flag of a path: the file cannot be in a directory, as that of memfd_create(2). The path is the
+/// name that the kernel gave it.
+pub const PATH_OUTSIDE_DIRECTORIES: u16 = 1 << 3;
 /// Flag of a path: it was read.
 pub const PATH_READ: u16 = 1 << 4;
 /// Flag of [`Origin::exe_flags`]: the file is in memory only, on tmpfs.
@@ -92,8 +94,8 @@ pub const FAILED_ARGV: usize = 1024;
 /// `/dev/fd/NUMBER/` that `execveat` adds (`alloc_bprm`, fs/exec.c), rounded up.
 pub const MAX_FILENAME: usize = 4096 + 32;
 /// Maximum bytes of the new stack that are copied while the kernel prevents other processes from
-/// writing there (`exec_update_lock`). They are at its lower end, where argv is, or with pages
-/// larger than this at its upper end.
+/// writing there (`exec_update_lock`). They are its lowest bytes, where argv begins. If a page is
+/// larger than this, they are its highest bytes.
 pub const EARLY_BYTES: usize = 6144;
 /// Maximum of `--max-argv-bytes` (declared in `preflight/src/sizes.rs`): the kernel's own limit is
 /// a quarter of the stack limit, at most 6 MiB (`bprm_stack_limits`, fs/exec.c).
@@ -184,8 +186,8 @@ pub struct Origin {
     pub exe_nlink: u32,
     /// The controlling terminal, like `exe_dev`; 0 if there is none.
     pub tty: u32,
-    /// Number of execs of the process, this one included, and of each ancestor before it forked the
-    /// next.
+    /// Number of execs of the process so far, this one included, plus those that its ancestors had
+    /// made when they forked (`self_exec_id`).
     pub execs: u32,
     /// The same count for the parent.
     pub parent_execs: u32,

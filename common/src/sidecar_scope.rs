@@ -6,7 +6,7 @@ use bytemuck::{Pod, Zeroable};
 use crate::target::{BY_CGROUP, BY_NETWORK, NsId};
 
 /// Maximum number of cgroups whose names `sidecar_scope` reads, from the sidecar's own upward.
-pub const SIDECAR_CGROUPS: u32 = 32;
+pub const MAX_SIDECAR_CGROUPS: u32 = 32;
 
 /// Maximum bytes of a cgroup's name, with its NUL. `kubelet-kubepods-burstable-pod`, a UID of 36
 /// characters and `.slice` make 72; `cri-containerd-`, 64 digits and `.scope` make 85.

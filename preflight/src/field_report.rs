@@ -1,4 +1,4 @@
-//! The kernel's fields for `--format json`, so that a node can be checked with pahole.
+//! The kernel's fields for `--format json`, so that they can be compared with those of pahole.
 
 use exectrail_common::offsets::ABSENT;
 use serde::Serialize;

@@ -146,7 +146,7 @@ pub(crate) static END_CHECK: Array<EndCheck> = Array::with_max_entries(1, 0);
 /// The sidecar's own cgroup and those above it; see [`crate::sidecar_scope`].
 #[map]
 pub(crate) static SIDECAR_CGROUPS: Array<SidecarCgroup> =
-    Array::with_max_entries(exectrail_common::sidecar_scope::SIDECAR_CGROUPS, 0);
+    Array::with_max_entries(exectrail_common::sidecar_scope::MAX_SIDECAR_CGROUPS, 0);
 
 /// Arguments and results of [`crate::strings::copy_strings`].
 #[repr(C)]

@@ -14,8 +14,8 @@ use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_
 use exectrail_common::{
     probe_config::{FIELD_CWD, FIELD_EXE, FIELD_RELATIVE_CWD},
     record::{
-        EXE_ON_TMPFS, EXE_UPPER_LAYER, MAX_NAMES, MAX_PATH, PATH_CUT, PATH_READ, PATH_UNLINKED,
-        PATH_UNREACHABLE,
+        EXE_ON_TMPFS, EXE_UPPER_LAYER, MAX_NAMES, MAX_PATH, PATH_CUT, PATH_OUTSIDE_DIRECTORIES,
+        PATH_READ, PATH_UNREACHABLE,
     },
 };
 
@@ -211,7 +211,7 @@ extern "C" fn copy_name(lane: u64) -> u64 {
     paths.len = len;
     paths.at.dentry = parent;
     if parent == dentry {
-        (END | PATH_UNLINKED).into()
+        (END | PATH_OUTSIDE_DIRECTORIES).into()
     } else if len > MAX_PATH as u64 {
         (END | PATH_CUT).into()
     } else {

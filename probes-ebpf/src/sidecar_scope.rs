@@ -69,7 +69,7 @@ pub(crate) fn look(task: Task) {
 fn name_cgroups(task: u64) -> u32 {
     let cgroup = cgroup_of(task);
     let mut node = read_u64(cgroup + u64::from(offset!(cgroup_kn)));
-    for index in 0..exectrail_common::sidecar_scope::SIDECAR_CGROUPS {
+    for index in 0..exectrail_common::sidecar_scope::MAX_SIDECAR_CGROUPS {
         let Some(own) = SIDECAR_CGROUPS.get_ptr_mut(index) else {
             break;
         };

@@ -127,7 +127,7 @@ impl Build {
                 mnt_ns: 4_026_532_344,
                 target: 4_026_532_345,
             },
-            argc: 11,
+            argc: 10,
             argv_len: ARGV.len() as u32,
             argv_early: ARGV.len() as u32,
             argv_head: ARGV.len() as u32,

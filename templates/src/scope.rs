@@ -25,8 +25,8 @@ impl Configuration {
         let mut scope = Scope::new(&self.directory, given);
         scope.variables = variables(&self.body, given, &self.directory)?;
         let mut pending = items(&self.body)?;
-        // The items refer to each other in some order, which this loop finds by trying: an item
-        // that refers to one without a value has no value yet, and is tried again.
+        // Items refer to each other. This loop finds an order of evaluation by trying: an item that
+        // refers to one without a value has no value yet, and is tried again.
         while !pending.is_empty() {
             let before = pending.len();
             let mut first_error = None;

@@ -1,5 +1,5 @@
-//! What the log does not have: losses, suppressed execs, lines that are missing, and times in which
-//! execs of a workspace may be unrecorded.
+//! What the log does not have: losses, suppressed execs, lines that are missing, times in which
+//! execs of a workspace may be unrecorded, and the ends of runs.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use crate::{
     time::microseconds,
 };
 
-/// Number of gaps from which on a gap is joined with the last one of its kind and workspace.
-const GAPS: usize = 20_000;
+/// If there are so many gaps, a further one is joined with the last one of its kind and workspace.
+const JOINED_FROM: usize = 20_000;
 
 /// What is not in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -38,7 +38,7 @@ pub(super) struct Gap {
     pub(super) workspace: usize,
     pub(super) since: i64,
     pub(super) until: i64,
-    /// Number of events or lines; 0 if it is not known.
+    /// Number of events or lines; 0 for a time or an end, and if it is not known.
     pub(super) count: u64,
     text: String,
 }
@@ -66,9 +66,9 @@ struct Run {
     last: i64,
 }
 
-/// What a line is of.
+/// The tree of processes, boot, workspace and run that a line is of.
 #[derive(Debug)]
-pub(super) struct Of {
+pub(super) struct LineOrigin {
     pub(super) tree: usize,
     pub(super) boot: u32,
     pub(super) workspace: usize,
@@ -87,9 +87,9 @@ pub(super) struct Gaps {
 
 impl Gaps {
     /// Takes a line; `now` is its time.
-    pub(super) fn line(&mut self, of: &Of, now: i64, record: &Record<'_>) {
-        let workspace = of.workspace;
-        self.run(of, now, record);
+    pub(super) fn line(&mut self, origin: &LineOrigin, now: i64, record: &Record<'_>) {
+        let workspace = origin.workspace;
+        self.run(origin, now, record);
         let fields = &record.fields;
         let kind = match &*record.msg {
             "lost" => Kind::Lost,
@@ -103,14 +103,14 @@ impl Gaps {
                 let started = fields.started.as_deref().and_then(microseconds);
                 let since = started.unwrap_or(now.saturating_sub(untraced)).max(0);
                 let until = since.saturating_add(untraced);
-                let text = "before the workspace was found".to_owned();
+                let text = "before recording began".to_owned();
                 return self.add(Kind::Untraced, workspace, (since, until), 0, text);
             }
             "workspace_unknown" => {
                 let text = "a workspace may run unrecorded".to_owned();
                 return self.add(Kind::Untraced, workspace, (now, now), 0, text);
             }
-            "tracing_started" => return self.previous_run(of, now, record),
+            "tracing_started" => return self.previous_run(origin, now, record),
             _ => return,
         };
         let time = |text: &Option<_>| text.as_deref().and_then(microseconds).unwrap_or(now);
@@ -122,13 +122,13 @@ impl Gaps {
     }
 
     /// The run before, and the time until this one.
-    fn previous_run(&mut self, of: &Of, now: i64, record: &Record<'_>) {
+    fn previous_run(&mut self, origin: &LineOrigin, now: i64, record: &Record<'_>) {
         let Some(previous) = &record.fields.previous_run else {
             return;
         };
         let gap = previous.gap_ns.map(|gap| gap / 1_000);
         let since = gap.map(|gap| now.saturating_sub_unsigned(gap).max(0));
-        let known = of.seen.previous.and_then(|run| self.runs.get_mut(&run));
+        let known = origin.seen.previous.and_then(|run| self.runs.get_mut(&run));
         if let Some(run) = known {
             // It may have recorded longer than its last line shows.
             run.last = run.last.max(since.unwrap_or(run.last));
@@ -137,39 +137,45 @@ impl Gaps {
         let since = since.unwrap_or(now);
         let id = previous.run.as_deref().unwrap_or("?");
         let text = format!("since run {}", escaped(id));
-        self.add(Kind::Untraced, of.workspace, (since, now), 0, text);
+        self.add(Kind::Untraced, origin.workspace, (since, now), 0, text);
     }
 
     /// Follows the runs, and names lines that are missing.
-    fn run(&mut self, of: &Of, now: i64, record: &Record<'_>) {
-        let Some(number) = of.seen.run else {
+    fn run(&mut self, origin: &LineOrigin, now: i64, record: &Record<'_>) {
+        let Some(number) = origin.seen.run else {
             return;
         };
         let run = self.runs.entry(number).or_insert(Run {
-            tree: of.tree,
-            workspace: of.workspace,
+            tree: origin.tree,
+            workspace: origin.workspace,
             first: now,
             last: now,
         });
         let before = run.last;
-        run.workspace = of.workspace;
+        run.workspace = origin.workspace;
         run.first = run.first.min(now);
         run.last = run.last.max(now);
-        if let Some(missing) = &of.seen.missing {
+        if let Some(missing) = &origin.seen.missing {
             let (first, last) = (missing.numbers.start(), missing.numbers.end());
             let id = record.fields.run.as_deref().unwrap_or("?");
             let text = format!("lines {first} to {last} of run {}", escaped(id));
             let period = (before.min(now), now);
-            self.add(Kind::Missing, of.workspace, period, last - first + 1, text);
+            self.add(
+                Kind::Missing,
+                origin.workspace,
+                period,
+                last - first + 1,
+                text,
+            );
         }
     }
 
     fn add(&mut self, kind: Kind, workspace: usize, period: (i64, i64), count: u64, text: String) {
         let (since, until) = period;
         let key = (kind, workspace);
-        if self.gaps.len() >= GAPS {
+        if self.gaps.len() >= JOINED_FROM {
             // At twice as many, gaps of different workspaces are joined, too.
-            let most = self.gaps.len() >= 2 * GAPS;
+            let most = self.gaps.len() >= 2 * JOINED_FROM;
             let of_kind = self.last.range((kind, 0)..).next().filter(|_| most);
             let of_kind = of_kind
                 .filter(|((of, _), _)| *of == kind)
@@ -179,7 +185,7 @@ impl Gaps {
                 gap.since = gap.since.min(since);
                 gap.until = gap.until.max(until);
                 gap.count = gap.count.saturating_add(count);
-                gap.text = "several, which are too many to list".to_owned();
+                gap.text = "several gaps: there are too many to list each".to_owned();
                 return;
             }
         }
@@ -200,7 +206,7 @@ impl Gaps {
         let id = |run| escaped(ids.id(run).unwrap_or("?"));
         let mut runs: Vec<(usize, Run)> = std::mem::take(&mut self.runs).into_iter().collect();
         runs.sort_by_key(|(_, run)| (run.tree, run.first));
-        // The times that no run of the tree covers.
+        // The times that no run of the tree of processes covers.
         let mut covered: Option<(usize, i64)> = None;
         for (number, run) in &runs {
             let last = covered.filter(|(tree, _)| *tree == run.tree);

@@ -39,7 +39,7 @@ use crate::{
 
 use blocks::{Blocks, write_part};
 use column::Columns;
-use gaps::Of;
+use gaps::LineOrigin;
 use rows::Rows;
 
 /// Flags of `report`.
@@ -164,12 +164,12 @@ impl Building {
         out.flush()
     }
 
-    fn exec(&mut self, of: &Of, record: &Record<'_>, line: &[u8]) -> io::Result<()> {
+    fn exec(&mut self, origin: &LineOrigin, record: &Record<'_>, line: &[u8]) -> io::Result<()> {
         let Some(event) = &record.fields.event else {
             return Ok(());
         };
         let has_failed = *record.msg == *"exec_failed";
-        self.rows.exec(of, event, has_failed);
+        self.rows.exec(origin, event, has_failed);
         let argv = Argv::of(record, line);
         let text = match &record.fields.cmdline {
             _ if has_failed => {
@@ -200,17 +200,17 @@ impl Consumer for Building {
         if self.filter.is_in_period(record) {
             self.runs.show(seen.run);
         }
-        let of = Of {
+        let origin = LineOrigin {
             tree,
             boot,
             workspace,
             seen,
         };
-        self.rows.line(&of, record);
+        self.rows.line(&origin, record);
         let written = match (&*record.msg, &record.fields.event) {
-            ("exec" | "exec_failed", Some(_)) if is_wanted => self.exec(&of, record, line),
+            ("exec" | "exec_failed", Some(_)) if is_wanted => self.exec(&origin, record, line),
             ("exit", Some(event)) => {
-                self.rows.exit(&of, event);
+                self.rows.exit(&origin, event);
                 Ok(())
             }
             _ => Ok(()),

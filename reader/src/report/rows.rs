@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     column::Columns,
-    gaps::{Gap, Gaps, Of},
+    gaps::{Gap, Gaps, LineOrigin},
     names::Names,
 };
 use crate::{
@@ -46,31 +46,31 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Takes a line, whether or not it is of a process.
-    pub(super) fn line(&mut self, of: &Of, record: &Record<'_>) {
+    pub(super) fn line(&mut self, origin: &LineOrigin, record: &Record<'_>) {
         // A time that cannot be read is that of the line before.
         self.now = microseconds(&record.ts).unwrap_or(self.now);
-        if of.tree >= self.forests.len() {
-            self.forests.resize_with(of.tree + 1, Forest::default);
+        if origin.tree >= self.forests.len() {
+            self.forests.resize_with(origin.tree + 1, Forest::default);
         }
-        self.gaps.line(of, self.now, record);
+        self.gaps.line(origin, self.now, record);
     }
 
     /// Adds the exec or failed exec of the last line.
-    pub(super) fn exec(&mut self, of: &Of, event: &Event<'_>, has_failed: bool) {
-        let Some(forest) = self.forests.get_mut(of.tree) else {
+    pub(super) fn exec(&mut self, origin: &LineOrigin, event: &Event<'_>, has_failed: bool) {
+        let Some(forest) = self.forests.get_mut(origin.tree) else {
             return;
         };
         let row = u32::try_from(self.times.len()).unwrap_or(u32::MAX);
         let order = u64::from(row);
         let process = if has_failed {
-            forest.failed_exec(order, of.boot, event, row)
+            forest.failed_exec(order, origin.boot, event, row)
         } else {
-            forest.exec(order, of.boot, event, row, true)
+            forest.exec(order, origin.boot, event, row, true)
         };
         self.times.push(self.now);
         let number = |number: usize| u32::try_from(number).unwrap_or(0);
-        self.workspaces.push(number(of.workspace));
-        self.trees.push(number(of.tree));
+        self.workspaces.push(number(origin.workspace));
+        self.trees.push(number(origin.tree));
         let name = if has_failed {
             event.filename.as_deref()
         } else {
@@ -96,9 +96,9 @@ impl Rows {
     }
 
     /// Takes the end of a process.
-    pub(super) fn exit(&mut self, of: &Of, event: &Event<'_>) {
-        if let Some(forest) = self.forests.get_mut(of.tree) {
-            forest.exit(of.boot, event);
+    pub(super) fn exit(&mut self, origin: &LineOrigin, event: &Event<'_>) {
+        if let Some(forest) = self.forests.get_mut(origin.tree) {
+            forest.exit(origin.boot, event);
         }
     }
 

@@ -110,7 +110,7 @@ async fn respond(
     answer: Answer,
 ) -> Response<Full<Bytes>> {
     let read = read(request).await;
-    client.has_asked();
+    client.set_asked();
     match read {
         Err(malformed) => text(Malformed::STATUS, &malformed),
         Ok(pid_ns) => match answer {

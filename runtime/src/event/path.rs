@@ -1,6 +1,6 @@
 //! Paths, from the names that the probes have read.
 
-use exectrail_common::record::{PATH_CUT, PATH_READ, PATH_UNLINKED};
+use exectrail_common::record::{PATH_CUT, PATH_OUTSIDE_DIRECTORIES, PATH_READ};
 
 /// A path, in a buffer that is reused for the next one.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ impl PathBuffer {
             return None;
         }
         let names = names.strip_suffix(&[0]);
-        let mut slash = flags & (PATH_CUT | PATH_UNLINKED) == 0;
+        let mut slash = flags & (PATH_CUT | PATH_OUTSIDE_DIRECTORIES) == 0;
         for name in names
             .iter()
             .flat_map(|names| names.rsplit(|byte| *byte == 0))
@@ -51,7 +51,7 @@ mod tests {
             path.put(b"x\0d9\0", PATH_READ | PATH_CUT),
             Some(&b"d9/x"[..])
         );
-        let memfd = path.put(b"memfd:a\0", PATH_READ | PATH_UNLINKED);
+        let memfd = path.put(b"memfd:a\0", PATH_READ | PATH_OUTSIDE_DIRECTORIES);
         assert_eq!(memfd, Some(&b"memfd:a"[..]));
         assert_eq!(path.put(b"x\0", 0), None);
     }

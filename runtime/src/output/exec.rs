@@ -4,7 +4,7 @@ use std::fmt;
 
 use exectrail_common::record::{
     COMM_LEN, Exec, FLAG_CGROUP_UNKNOWN, FLAG_COMM_UNKNOWN, FLAG_FILENAME_CUT, FLAG_FILENAME_FAULT,
-    FLAG_IDS_UNMAPPED, FLAG_INTERPRETED, FLAG_TAMPERED, PATH_UNLINKED,
+    FLAG_IDS_UNMAPPED, FLAG_INTERPRETED, FLAG_TAMPERED, PATH_OUTSIDE_DIRECTORIES,
 };
 
 use super::quote::quoted;
@@ -92,7 +92,7 @@ impl<'a> ExecEvent<'a> {
     /// that was never in a directory, with the kernel's name for those.
     pub(super) fn memfd(&self) -> bool {
         let memfd = self.exe.is_some_and(|exe| exe.starts_with(b"memfd:"));
-        self.head.origin.exe_flags & PATH_UNLINKED != 0 && memfd
+        self.head.origin.exe_flags & PATH_OUTSIDE_DIRECTORIES != 0 && memfd
     }
 
     /// The cgroup's id.

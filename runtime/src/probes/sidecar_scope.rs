@@ -4,7 +4,7 @@ use aya::{Btf, Ebpf, maps::Array};
 use bytemuck::cast;
 use exectrail_common::{
     map_names,
-    sidecar_scope::{SIDECAR_CGROUPS, SidecarCgroup, SidecarScope},
+    sidecar_scope::{MAX_SIDECAR_CGROUPS, SidecarCgroup, SidecarScope},
 };
 use rustix::thread::{name, set_name};
 
@@ -26,7 +26,7 @@ fn name_pod_cgroup(ebpf: &mut Ebpf, scope: &mut SidecarScope) -> Result<(), Atta
     let cgroups = ebpf.map(map).ok_or(AttachError::Missing(map))?;
     let cgroups = Array::<_, CgroupWords>::try_from(cgroups).map_err(map_error(map))?;
     let mut seen = Vec::new();
-    for index in 0..SIDECAR_CGROUPS {
+    for index in 0..MAX_SIDECAR_CGROUPS {
         let words = cgroups.get(&index, 0).map_err(map_error(map))?;
         seen.push(cast::<CgroupWords, SidecarCgroup>(words));
     }

@@ -81,7 +81,10 @@ fn announce_becomes_its_command() {
     assert_eq!(output.status.code(), Some(7), "{output:?}");
     assert_eq!(output.stdout, b"started\n");
     let lines = sidecar.stop();
-    assert_eq!(argv(execs(&lines)[0]), ["sh", "-c", "echo started; exit 7"]);
+    let event = execs(&lines)[0];
+    assert_eq!(argv(event), ["sh", "-c", "echo started; exit 7"]);
+    // The same process: the first one of the container.
+    assert_eq!(event["ns_pid"], 1);
 }
 
 #[test]

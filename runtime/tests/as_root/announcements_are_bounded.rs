@@ -154,7 +154,6 @@ fn a_long_reason_is_shortened_for_the_workspace() {
     let types = scratch("shifted-types");
     let script = "import struct, sys\n\
         data = bytearray(open('/sys/kernel/btf/vmlinux', 'rb').read())\n\
-        head, tlen, soff = struct.unpack_from('<I4xI I', data, 4)[0], 0, 0\n\
         hlen, toff, tlen, soff, slen = struct.unpack_from('<5I', data, 4)\n\
         strings = bytes(data[hlen + soff:hlen + soff + slen])\n\
         name = lambda at: strings[at:strings.index(b'\\0', at)]\n\

@@ -124,6 +124,7 @@ fn a_connection_is_closed_after_its_answer() {
         \x20       s = socket.create_connection(('127.0.0.1', port), 60)\n\
         \x20       s.sendall(f'GET {path} HTTP/{head}\\r\\n\\r\\n'.encode())\n\
         \x20       answer = b''.join(iter(lambda: s.recv(65536), b'')).lower()\n\
+        \x20       assert b'keep-alive' not in answer, answer\n\
         \x20       assert b'connection: close' in answer or b'http/1.0' in answer, answer\n";
     let status = pod.command("python3").args(["-c", script]).status();
     assert!(status.unwrap().success());

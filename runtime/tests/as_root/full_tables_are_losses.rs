@@ -114,9 +114,7 @@ fn forgotten_evidence_is_seen_again() {
 
 /// `exectrail verify` finds no fault with a log that has such losses.
 #[test]
-#[ignore = "needs root: cargo xtask test"]
 fn verify_accounts_for_a_full_table() {
-    needs_kernel!();
     let line = |msg: &str, fields: &str| {
         format!(
             "{{\"ts\":\"2026-11-25T00:00:00.000000000Z\",\"level\":\"INFO\",\"msg\":\"{msg}\",\

@@ -136,8 +136,9 @@ fn exits_have_status_signal_and_duration() {
     };
     let (status, signal, duration) = exit_of(&["sleep", "0.2"]);
     assert_eq!((status, signal), (Some(0), None));
+    // `sleep` has waited for so long; the machine may be busy.
     assert!(
-        (200_000_000..2_000_000_000).contains(&duration),
+        (200_000_000..60_000_000_000).contains(&duration),
         "{duration} ns"
     );
     let (status, signal, _) = exit_of(&["sh", "-c", "exit 7"]);

@@ -46,6 +46,7 @@ fn a_signal_in_a_burst_leaves_no_gap() {
             .collect();
         assert_eq!(numbers, (0..numbers.len()).collect::<Vec<_>>());
         assert_eq!(lines.last().unwrap()["msg"], "tracing_stopped");
+        assert!(messages(&lines, "lost").is_empty());
     }
 }
 

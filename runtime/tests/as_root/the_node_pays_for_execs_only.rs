@@ -3,12 +3,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use aya::programs::loaded_programs;
-
-use crate::{
-    pod::{Pod, Sidecar},
-    tools::needs_kernel,
-};
+use crate::{pod::Pod, tools::needs_kernel};
 
 /// The kernel's switch for counting how often each program runs (kernel.bpf_stats_enabled).
 const STATS: &str = "/proc/sys/kernel/bpf_stats_enabled";
@@ -33,46 +28,15 @@ impl Drop for Counting {
     }
 }
 
-/// Number of runs of each of the sidecar's programs, by name (`run_cnt` of `bpf_prog_show_fdinfo`,
-/// kernel/bpf/syscall.c).
-fn runs(sidecar: &Sidecar) -> BTreeMap<String, u64> {
-    let names: BTreeMap<u32, String> = loaded_programs()
-        .flatten()
-        .map(|program| {
-            (
-                program.id(),
-                program.name_as_str().unwrap_or_default().to_owned(),
-            )
-        })
-        .collect();
-    let directory = format!("/proc/{}/fdinfo", sidecar.pid());
-    let mut runs = BTreeMap::new();
-    for file in fs::read_dir(directory).unwrap() {
-        // The descriptor may be closed by now.
-        let info = fs::read_to_string(file.unwrap().path()).unwrap_or_default();
-        let value = |key: &str| {
-            let line = info.lines().find_map(|line| line.strip_prefix(key))?;
-            line.trim().parse::<u64>().ok()
-        };
-        // Links also show the program's number, but no runs.
-        if let (Some(id), Some(count)) = (value("prog_id:"), value("run_cnt:"))
-            && let Some(name) = names.get(&(id as u32))
-        {
-            runs.insert(name.clone(), count);
-        }
-    }
-    runs
-}
-
 /// Runs of each program while processes in another pod execute and end.
 fn runs_for_others(flags: &[&str]) -> BTreeMap<String, u64> {
     let (pod, other) = (Pod::new(), Pod::new());
     let sidecar = pod.sidecar(flags);
     let neighbour = other.workspace();
     let script = format!("n=0; while [ $n -lt {TIMES} ]; do /bin/true; (:); n=$((n+1)); done");
-    let before = runs(&sidecar);
+    let before = sidecar.program_runs();
     neighbour.run("sh", &["-c", &script]);
-    let mut after = runs(&sidecar);
+    let mut after = sidecar.program_runs();
     sidecar.stop();
     for (name, count) in &mut after {
         *count -= before.get(name).copied().unwrap_or(0);

@@ -1,10 +1,13 @@
-//! Tools of the tests besides a pod: programs to execute, and reporting that a test cannot run
-//! here.
+//! Tools of the tests besides a pod: programs to execute, the kernel's version, and reporting that
+//! a test cannot run here.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     sync::LazyLock,
 };
+
+use exectrail_preflight::KernelVersion;
 
 /// Whether tests on the kernel can run here; reports the reason if not.
 pub(crate) fn can_trace(test: &str) -> bool {
@@ -17,6 +20,12 @@ pub(crate) fn can_trace(test: &str) -> bool {
     };
     skip(test, reason);
     false
+}
+
+/// Version of the running kernel.
+pub(crate) fn kernel_version() -> KernelVersion {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    KernelVersion::parse(release.trim()).unwrap()
 }
 
 /// Reports that a test cannot run here. If every test must run, that is a failure.

@@ -166,9 +166,10 @@ fn what_comes_from_outside_is_marked() {
         let marked = event.get("entered").is_some_and(|entered| entered == true);
         assert_eq!(marked, expected, "{event}");
     }
-    assert_eq!(
-        of(&lines, "sleep").len(),
-        1,
-        "the workspace's first process"
-    );
+    for (program, what) in [
+        ("sh", "the shell by nsenter"),
+        ("sleep", "the workspace's first process"),
+    ] {
+        assert_eq!(of(&lines, program).len(), 1, "{what}");
+    }
 }

@@ -9,11 +9,13 @@ const PLACED = new Set(["msg", "level", "event.argv", "fields.cmdline"]);
 
 /** A text of any length, exactly. The rest of a long one is behind a button. */
 function exactText(parent, text) {
-  appendExact(parent, text.slice(0, LONG));
-  if (text.length <= LONG) return parent;
-  const rest = button(`… ${number.format(text.length - LONG)} more characters`, () => {
+  // A character beyond U+FFFF has two units, and is not divided.
+  const end = text.codePointAt(LONG - 1) > 0xffff ? LONG - 1 : LONG;
+  appendExact(parent, text.slice(0, end));
+  if (text.length <= end) return parent;
+  const rest = button(`… ${number.format(text.length - end)} more characters`, () => {
     rest.remove();
-    appendExact(parent, text.slice(LONG));
+    appendExact(parent, text.slice(end));
   }, "more");
   parent.append(rest);
   return parent;
@@ -47,7 +49,7 @@ function valueTexts(json) {
     return Object.entries(value)
       .map(([key, item]) => `${key}: ${typeof item === "string" ? item : JSON.stringify(item)}`);
   }
-  // Numbers have all their digits.
+  // The text itself: JavaScript would round numbers above 2^53.
   return [json];
 }
 
@@ -134,13 +136,7 @@ class Details {
     if (end) add("end", [end]);
     for (const [key, json] of keys) {
       if (PLACED.has(key)) continue;
-      let values = [json];
-      try {
-        values = valueTexts(json);
-      } catch {
-        // The line has something else than JSON there; it is shown as it is.
-      }
-      add(key.replace(/^(event|fields)\./, ""), values);
+      add(key.replace(/^(event|fields)\./, ""), valueTexts(json));
     }
     return list;
   }

@@ -14,8 +14,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// A client is not replaced before this time, as a client that has just connected may be about to
-/// send its request.
+/// A client is not replaced until it has been connected for this long: it may be about to send its
+/// request.
 const YOUNG: Duration = Duration::from_millis(10);
 
 /// A client, from its connection to its answer.
@@ -41,7 +41,7 @@ impl Client {
     }
 
     /// Its request is complete, or has an answer already: the client is no longer replaced.
-    pub(crate) fn has_asked(&self) {
+    pub(crate) fn set_asked(&self) {
         self.0.idle.set(false);
     }
 
@@ -182,7 +182,7 @@ mod tests {
             clients.place().await,
             clients.place().await,
         );
-        asks.client().has_asked();
+        asks.client().set_asked();
         // Time stands still except for waits.
         let start = Instant::now();
         let _new = clients.place().await;
@@ -196,7 +196,7 @@ mod tests {
     async fn one_that_is_answered_is_waited_for() {
         let clients = clients(1);
         let asks = clients.place().await;
-        asks.client().has_asked();
+        asks.client().set_asked();
         let hour = Duration::from_secs(3600);
         assert!(timeout(hour, clients.place()).await.is_err());
         assert!(!is_replaced(&asks).await);

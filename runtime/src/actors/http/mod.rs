@@ -108,7 +108,7 @@ where
             let response = response.await;
             // The request may be refused before its body is read: a client with an answer is not
             // idle.
-            client.has_asked();
+            client.set_asked();
             Ok::<_, Infallible>(response)
         }
     });

@@ -55,7 +55,7 @@ impl Lifecycle {
     }
 
     /// Starts the time limit at the first request to stop. The limit includes a start that is in
-    /// progress, as the start may also wait for the sink.
+    /// progress, as the start may wait for its diagnostics.
     fn limit_stop(&mut self, ctx: &mut Context<Self>) {
         if self.deadline.is_some() {
             return;

@@ -92,10 +92,13 @@ impl Image {
         for program in ["date", "readlink", "sleep"] {
             add(program, &format!("/usr/bin/{program}"));
         }
-        // The directory is HOME, too. GNU wget ends with an error if it reads its file. curl 7.88
-        // and wget2 1.99 only report the unknown option.
-        for file in [".curlrc", ".wgetrc", ".wget2rc"] {
-            std::fs::write(dir.path().join(file), "no-such-option = x\n").unwrap();
+        // The directory is HOME, too. A client that reads its file does not reach exectrail.
+        for (file, text) in [
+            (".curlrc", "connect-to = \"::127.0.0.1:9\"\n"),
+            (".wgetrc", "no-such-option = x\n"),
+            (".wget2rc", "bind-address = 192.0.2.1\n"),
+        ] {
+            std::fs::write(dir.path().join(file), text).unwrap();
         }
         for client in clients {
             match client {

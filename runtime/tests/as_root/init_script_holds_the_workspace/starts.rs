@@ -75,19 +75,21 @@ fn without_a_curl_that_runs_wget_announces() {
 fn exectrail_itself_comes_first_where_it_is_mounted_for_that() {
     needs_kernel!();
     let pod = Pod::new();
-    let sidecar = pod.sidecar(&["--announced-only", "--log-level=debug"]);
+    let sidecar = pod.sidecar(&["--announced-only"]);
     let script = script(AGENT, &[("announce_with", "exectrail".into())]);
-    let image = Image::with(&[Client::Curl, Client::Announce]);
+    let image = Image::with(&[Client::Announce]);
+    let curl = image.dir.path().join("curl");
+    fs::write(&curl, "#!/bin/sh\n: >\"$0.ran\"\nexit 1\n").unwrap();
+    fs::set_permissions(&curl, fs::Permissions::from_mode(0o755)).unwrap();
     let output = image.output(&pod, SHELLS[0], &script);
     assert_eq!(output.status.code(), Some(42), "{}", stderr(&output));
-    let lines = sidecar.stop();
-    let by_curl = execs(&lines).iter().any(|event| argv(event)[0] == "curl");
-    assert!(!by_curl, "{lines:?}");
+    assert!(!image.dir.path().join("curl.ran").exists());
+    assert_eq!(messages(&sidecar.stop(), "workspace_started").len(), 1);
 }
 
 /// With each of these options of the shell, the agent prints unusual characters as they are in its
-/// text, and has no variable and no argument of the script. The script's clients do not read
-/// standard input.
+/// text, still has the options, and has no variable and no argument of the script. The script's
+/// clients do not read standard input.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_agent_is_not_affected_by_the_script_before_it() {
@@ -97,7 +99,7 @@ fn the_agent_is_not_affected_by_the_script_before_it() {
     let image = Image::with(&[Client::Curl]);
     let odd = "it's \"quoted\" `back` ${HOME-} \\n $(NAME) $$x é🦀\ttab";
     let agent = format!(
-        "cat_odd='{}'\nprintf '%s\\n' \"$cat_odd\" \"${{status-unset}}${{answer-unset}}${{pid_ns-unset}}${{address-unset}}\" \"$#\"\n(exit 3)\n",
+        "cat_odd='{}'\nprintf '%s\\n' \"$cat_odd\" \"${{status-unset}}${{answer-unset}}${{pid_ns-unset}}${{address-unset}}\" \"$#\" \"=$-\"\n(exit 3)\n",
         odd.replace('\'', "'\\''")
     );
     let script = script(&agent, &[]);
@@ -114,11 +116,19 @@ fn the_agent_is_not_affected_by_the_script_before_it() {
                 "{shell:?} {options:?}: {said}"
             );
             let printed = String::from_utf8(output.stdout).unwrap();
+            let (printed, kept) = printed.trim_end().rsplit_once('\n').unwrap();
             assert_eq!(
                 printed,
-                format!("{odd}\nunsetunsetunsetunset\n0\n"),
+                format!("{odd}\nunsetunsetunsetunset\n0"),
                 "{shell:?} {options:?}"
             );
+            for letter in ['e', 'u', 'f', 'x'] {
+                assert_eq!(
+                    kept.contains(letter),
+                    options.concat().contains(letter),
+                    "{shell:?} {options:?}: {kept}"
+                );
+            }
         }
         // The script is on standard input, as in `curl … | sh -s`: the clients must not read from
         // it.

@@ -1,10 +1,13 @@
 //! A running exectrail.
 
 use std::{
+    collections::BTreeMap,
+    fs,
     path::PathBuf,
     process::{Command, ExitStatus},
 };
 
+use aya::programs::loaded_programs;
 use exectrail_testbed::{process, sidecar};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -73,6 +76,37 @@ impl Sidecar {
     #[track_caller]
     pub(crate) fn lines(&self) -> Vec<Value> {
         self.0.lines().unwrap()
+    }
+
+    /// Number of runs of each of its eBPF programs, by name (`run_cnt` of `bpf_prog_show_fdinfo`,
+    /// kernel/bpf/syscall.c).
+    pub(crate) fn program_runs(&self) -> BTreeMap<String, u64> {
+        let names: BTreeMap<u32, String> = loaded_programs()
+            .flatten()
+            .map(|program| {
+                (
+                    program.id(),
+                    program.name_as_str().unwrap_or_default().to_owned(),
+                )
+            })
+            .collect();
+        let directory = format!("/proc/{}/fdinfo", self.pid());
+        let mut runs = BTreeMap::new();
+        for file in fs::read_dir(directory).unwrap() {
+            // The descriptor may be closed by now.
+            let info = fs::read_to_string(file.unwrap().path()).unwrap_or_default();
+            let value = |key: &str| {
+                let line = info.lines().find_map(|line| line.strip_prefix(key))?;
+                line.trim().parse::<u64>().ok()
+            };
+            // Links also show the program's number, but no runs.
+            if let (Some(id), Some(count)) = (value("prog_id:"), value("run_cnt:"))
+                && let Some(name) = names.get(&(id as u32))
+            {
+                runs.insert(name.clone(), count);
+            }
+        }
+        runs
     }
 
     /// Waits for the end.

@@ -33,6 +33,7 @@ fn orphans_are_reaped() {
     needs_kernel!();
     let script = "for i in 1 2 3 4 5 6 7 8 9; do\n\
         (setsid sh -c 'exit 0' &)\n(true & exec true)\ndone\n\
+        grep -q '(sh) ' /proc/$$/stat || exit 2\n\
         i=0\nwhile cat /proc/[0-9]*/stat 2>/dev/null | grep -q ') Z '; do\n\
         sleep 0.1; i=$((i + 1)); [ $i -lt 300 ] || exit 1\ndone";
     assert_eq!(Run::start(&["sh", "-c", script]).wait().code(), Some(0));

@@ -34,13 +34,16 @@ const WAYS: [(&str, &str); 5] = [
     ),
     (
         "a connection that the kernel gave that port",
-        // 51 is IP_LOCAL_PORT_RANGE: the kernel can choose only one port.
+        // The kernel can choose only one port.
         "t = socket.socket(); t.bind(('127.0.0.1', 8000)); t.listen()\n\
          s = socket.socket()\n\
          s.setsockopt(0, 51, struct.pack('=I', 56123 << 16 | 56123))\n\
          s.connect(('127.0.0.1', 8000))",
     ),
 ];
+
+/// Begin of the call that sets the option IP_LOCAL_PORT_RANGE, number 51 (Linux 6.3).
+const PORT_RANGE: &str = "s.setsockopt(0, 51,";
 
 /// A process that holds an address until its standard input ends.
 struct Squatter(Child);

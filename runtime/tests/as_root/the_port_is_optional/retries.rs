@@ -2,18 +2,24 @@
 
 use std::{process::Stdio, thread::sleep, time::Duration};
 
+use exectrail_preflight::KernelVersion;
+
 use crate::{
     pod::{Pod, Sidecar, argv, execs, messages, wait_for},
-    tools::{EXECTRAIL, needs_kernel},
+    tools::{EXECTRAIL, kernel_version, needs_kernel, not_here},
 };
 
-use super::{Squatter, WAYS, announce_with_patience, is_ready, wait_for_exec};
+use super::{PORT_RANGE, Squatter, WAYS, announce_with_patience, is_ready, wait_for_exec};
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_taken_port_is_waited_for_while_tracing() {
     needs_kernel!();
     for (what, way) in WAYS {
+        if way.contains(PORT_RANGE) && kernel_version() < KernelVersion::new(6, 3, 0) {
+            not_here(what, "the kernel lacks IP_LOCAL_PORT_RANGE");
+            continue;
+        }
         let pod = Pod::new();
         let squatter = Squatter::new(pod.command("python3"), way);
         let sidecar = pod.sidecar(&[]);

@@ -74,14 +74,15 @@ impl Pod {
         Shell::of(self.container_in(cgroup, &["/bin/sh"])?)
     }
 
-    /// Starts a shell by a program that moves it elsewhere.
+    /// Starts a shell by the program `wrapper`, which gets `/bin/sh` as its last argument.
     pub(crate) fn workspace_by(&self, wrapper: &[&str]) -> Result<Shell> {
         let mut command = wrapper.to_vec();
         command.push("/bin/sh");
         Shell::of(self.container(&command)?)
     }
 
-    /// Starts a shell in the pod's network namespace whose only new namespace is a PID namespace.
+    /// Starts a shell with a new PID namespace and no other new one, in the pod's network
+    /// namespace.
     ///
     /// All kinds of namespaces take their numbers from one pool: if no other kind is made, a freed
     /// number is soon used again.
@@ -104,8 +105,8 @@ impl Pod {
     }
 }
 
-/// How long the connection may be refused.
-const REFUSED_FOR: Duration = Duration::from_secs(60);
+/// How long connecting may fail.
+const NO_CONNECTION_FOR: Duration = Duration::from_secs(60);
 
 /// A plain HTTP POST.
 fn post(address: &str, body: &str) -> Result<(u16, String)> {
@@ -114,7 +115,9 @@ fn post(address: &str, body: &str) -> Result<(u16, String)> {
         match TcpStream::connect(address) {
             Ok(stream) => break stream,
             // A client retries: a sidecar may not listen yet.
-            Err(_) if since.elapsed() < REFUSED_FOR => thread::sleep(Duration::from_millis(50)),
+            Err(_) if since.elapsed() < NO_CONNECTION_FOR => {
+                thread::sleep(Duration::from_millis(50))
+            }
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot connect to {address}"));
             }
