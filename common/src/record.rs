@@ -84,7 +84,8 @@ pub const MAX_NAMES: usize = 40;
 /// (`map_memory.rs`) includes two paths.
 pub const MAX_PATH: usize = 1024;
 
-/// Maximum bytes of argv in the [`Exec`] record itself.
+/// Maximum bytes of argv in the [`Exec`] record itself; the memory of the maps (`map_memory.rs`)
+/// depends on it.
 pub const HEAD_ARGV: usize = 2048;
 /// Maximum bytes of argv in one [`ArgvPiece`].
 pub const PIECE_ARGV: usize = 8192;

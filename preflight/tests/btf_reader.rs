@@ -177,8 +177,11 @@ fn headers_that_lie_are_errors() {
     assert!(matches!(with(0, b"\x7fE"), BtfError::Magic { .. }));
     assert_eq!(with(0, &0x9feb_u16.to_ne_bytes()), BtfError::ByteOrder);
     assert_eq!(with(2, &[2]), BtfError::Version { version: 2 });
-    assert!(matches!(with(4, &max), BtfError::TooShort { .. }));
-    assert!(matches!(with(4, &[0; 4]), BtfError::TooShort { .. }));
+    assert!(matches!(with(4, &max), BtfError::HeaderLength { .. }));
+    assert!(matches!(
+        with(4, &[0; 4]),
+        BtfError::HeaderLength { header: 0, .. }
+    ));
     for at in [8, 12] {
         assert!(matches!(
             with(at, &max),

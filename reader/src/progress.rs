@@ -35,7 +35,7 @@ impl Progress {
         }
     }
 
-    /// More bytes are read, in all files together.
+    /// Adds bytes that were read; the sum is over all files.
     pub(crate) fn add(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
         if self.is_shown && self.shown_at.elapsed() >= PERIOD {

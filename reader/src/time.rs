@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-/// 2200-01-01T00:00:00Z. JavaScript has all whole numbers below 2^53, which is in the year 2255.
-const LATEST: i64 = 7_258_118_400_000_000;
+/// The first time that the report cannot show, in September 2112. JavaScript has all whole numbers
+/// below 2^53, and a difference of two times has a sign, too (`report/column.rs`).
+const LATEST: i64 = 1 << 52;
 
 /// The microseconds of a time since 1970. `None` if it is no time that the report can show.
 pub(crate) fn microseconds(ts: &str) -> Option<i64> {
@@ -21,8 +22,11 @@ mod tests {
             microseconds("1970-01-01T00:00:01.000002999Z"),
             Some(1_000_002)
         );
-        for wrong in ["", "1", "9999-01-01T00:00:00Z", "1960-01-01T00:00:00Z"] {
+        assert!(microseconds("2112-01-01T00:00:00Z").is_some());
+        for wrong in ["", "1", "2113-01-01T00:00:00Z", "1960-01-01T00:00:00Z"] {
             assert_eq!(microseconds(wrong), None, "{wrong}");
         }
+        // Twice a difference, and its sign, are exact in JavaScript.
+        const { assert!(2 * (LATEST - 1) < 1 << 53) };
     }
 }

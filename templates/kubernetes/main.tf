@@ -1,7 +1,8 @@
 # A Coder workspace in a pod, every exec in it recorded by exectrail.
 #
 # What exectrail adds to an ordinary template: the module, two dynamic blocks of containers, two
-# dynamic volumes, a dynamic mount, a dynamic env, and the workspace's command.
+# dynamic volumes, a dynamic mount, a dynamic env, the workspace's command, labels of fit nodes in
+# the node selector, and the annotation of the default container.
 
 terraform {
   required_version = ">= 1.3"

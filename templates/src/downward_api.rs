@@ -17,8 +17,7 @@ pub struct DownwardFile {
 }
 
 /// Replaces variables from fields of the pod with plain ones, and volumes of the downward API with
-/// directories of the node: `directory`, the pod's name, the volume's name. Returns the files that
-/// belong there.
+/// directories of the node, `DIRECTORY/POD/VOLUME`. Returns the files that belong there.
 ///
 /// # Errors
 /// [`Error::Unknown`] for a field that is unknown here.
@@ -74,11 +73,12 @@ fn field(metadata: &Value, node: &str, source: &Value) -> Result<String, Error> 
 /// A map as Kubernetes writes it to a file, one `key="value"` per line, sorted by key (`FormatMap`,
 /// pkg/fieldpath of Kubernetes 1.33).
 fn lines(map: &Map<String, Value>) -> String {
-    let mut lines: Vec<String> = map
-        .iter()
+    let mut entries: Vec<(&String, &Value)> = map.iter().collect();
+    entries.sort_by_key(|(key, _)| *key);
+    let lines: Vec<String> = entries
+        .into_iter()
         .map(|(key, value)| format!("{key}={}", quoted(value.as_str().unwrap_or_default())))
         .collect();
-    lines.sort();
     lines.join("\n")
 }
 

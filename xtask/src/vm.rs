@@ -15,16 +15,16 @@ const HOST: &str = "exectrail-vm";
 /// Runs the tests in a machine.
 const GUEST: &str = "exectrail-vm-guest";
 
-/// Arguments of `cargo xtask vm`; the help of `exectrail-vm` in vm-tests describes each.
+/// Arguments of `cargo xtask vm`. Most are passed on to `exectrail-vm`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Run all machines, not only those that each change must pass
     #[arg(long, conflicts_with_all = ["kernels", "scenarios", "variants"])]
     full: bool,
 
-    /// Only this kernel: 5.10, 6.1, 6.12, 7 (the newest in Debian), arm64, uml (without BTF), or
-    /// one that runs `brief` only: 6.18, 6.12-rt and 7-rt (real-time), arm64-16k (pages of 16 KiB);
-    /// repeatable
+    /// Only this kernel: 5.10, 6.1, 6.12, 7 (the newest in Debian 13's backports), arm64, uml
+    /// (without BTF), or one that runs `brief` only: 6.18, 6.12-rt and 7-rt (real-time), arm64-16k
+    /// (pages of 16 KiB); repeatable
     #[arg(long = "kernel", value_name = "SERIES")]
     kernels: Vec<String>,
 
@@ -36,7 +36,8 @@ pub(crate) struct Args {
 
     /// Only machines of this variant: usual, cgroup-v1, one-cpu, 192-cpus (possible ones), no-jit
     /// (eBPF is interpreted), systemd (makes the cgroups of containerd's pods); repeatable. With
-    /// --kernel, brief (containerd for systemd) runs in it on that kernel
+    /// --kernel, that kernel runs brief in the variant; in the variant systemd it runs containerd,
+    /// and in usual every scenario that it can run
     #[arg(long = "variant", value_name = "VARIANT")]
     variants: Vec<String>,
 
@@ -65,10 +66,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
 
-    /// Boot nothing: compare the field offsets that preflight reads in the BTF of the fetched
-    /// kernels, and of one from each of Debian's suites, with those that pahole reads. A run
-    /// without --kernel, --scenario, --variant and --test compares those of the fetched kernels as
-    /// well; with --full, also those of the suites
+    /// Boot nothing: compare the field offsets that preflight and pahole read in the BTF of the
+    /// fetched kernels, and of the cloud kernels of Debian's suites. A run without --kernel,
+    /// --scenario, --variant and --test compares those of the fetched kernels as well; with --full,
+    /// also those of the suites
     #[arg(long)]
     btf: bool,
 
@@ -138,7 +139,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     let mut run = command::new(&vm);
     args.choose_machines(&mut run);
     if args.no_run {
-        // Before the builds, which wait for others.
+        // First, as the builds may wait for another cargo.
         command::run(run.arg("--prepare"))?;
         return build_for_all_machines(args, &mut run);
     }
@@ -177,7 +178,7 @@ fn build_for_all_machines(args: &Args, run: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Builds the guest program in the profile of the tests. It is static, since the machines have no
+/// Builds the guest program in the profile of the tests. It is static, since the initramfs has no
 /// libc.
 fn guest_for(architecture: Architecture) -> Result<PathBuf> {
     let mut build = command::cargo_build_programs(&[GUEST]);

@@ -12,9 +12,17 @@ pub(super) const MAX_STEPS: u32 = 8_000_000;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BtfError {
-    /// Fewer bytes than a header has, or a header with an impossible length of its own.
+    /// Fewer bytes than a header has.
     #[error("{len} bytes are too few for a BTF header")]
     TooShort {
+        /// Number of bytes.
+        len: usize,
+    },
+    /// A header whose own length is impossible.
+    #[error("the BTF header says that it has {header} bytes, and the file has {len}")]
+    HeaderLength {
+        /// The length in the header.
+        header: u32,
         /// Number of bytes.
         len: usize,
     },

@@ -61,7 +61,10 @@ impl<'a> Btf<'a> {
             return Err(BtfError::Version { version });
         }
         if (header_len as usize) < HEADER || header_len as usize > bytes.len() {
-            return Err(BtfError::TooShort { len: bytes.len() });
+            return Err(BtfError::HeaderLength {
+                header: header_len,
+                len: bytes.len(),
+            });
         }
         let section = |name, offset: u32, len: u32| {
             let start = u64::from(header_len) + u64::from(offset);

@@ -1,4 +1,5 @@
-//! Columns of numbers, in a form that compresses well and that a browser decodes in one pass.
+//! Columns of numbers, in a form that compresses well and that a browser decodes with a few
+//! additions for each value.
 
 use serde::Serialize;
 
@@ -8,7 +9,8 @@ pub(super) struct Shape {
     name: &'static str,
     /// Number of values.
     length: usize,
-    /// Bytes of each value: first the lowest byte of all values, then the next one, and so on.
+    /// Number of bytes of each value. The column has the lowest byte of all values, then the next
+    /// byte of all values, and so on.
     planes: u32,
     /// Whether each value is the difference to the one before, with the sign in its lowest bit.
     is_delta: bool,
@@ -31,7 +33,8 @@ impl Columns {
         self.add(name, values, false);
     }
 
-    /// Adds a column whose values are near the one before. Differences have at most 52 bits.
+    /// Adds a column whose values are near the one before. Differences must be below 2^52: with the
+    /// sign, the browser's numbers then have them exactly.
     pub(super) fn delta(
         &mut self,
         name: &'static str,

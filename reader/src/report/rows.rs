@@ -23,7 +23,7 @@ const TAMPERED: u16 = 8;
 const MEMFD: u16 = 16;
 const DELETED: u16 = 32;
 const CHANGED: u16 = 64;
-const PRIVILEGED: u16 = 128;
+const OTHER_USER: u16 = 128;
 
 /// The columns of all execs, and of failed ones.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ pub(super) struct Rows {
     workspaces: Vec<u32>,
     programs: Vec<u32>,
     flags: Vec<u16>,
-    /// The number of the process in its tree.
+    /// One more than the number of the process in its tree; 0 if there is no process.
     processes: Vec<u32>,
     pub(super) names: Names,
     /// The number of the tree of each row.
@@ -79,7 +79,7 @@ impl Rows {
         self.programs.push(self.names.number(name.unwrap_or("?")));
         // 0 is no process.
         self.processes.push(process.map_or(0, |number| number + 1));
-        let is_privileged = event.euid.is_some() && event.uid.is_some() && event.euid != event.uid;
+        let has_other_user = event.euid.is_some() && event.uid.is_some() && event.euid != event.uid;
         let flags = [
             (has_failed, FAILED),
             (event.truncated, TRUNCATED),
@@ -88,7 +88,7 @@ impl Rows {
             (event.memfd, MEMFD),
             (event.deleted, DELETED),
             (event.upper_layer, CHANGED),
-            (is_privileged, PRIVILEGED),
+            (has_other_user, OTHER_USER),
         ];
         let set = flags.iter().filter(|(is, _)| *is);
         self.flags
@@ -107,7 +107,7 @@ impl Rows {
         self.times.len()
     }
 
-    /// Puts all numbers into columns. `columns` gets the data, and the result is the rest.
+    /// Puts all numbers into `columns`. Returns what is no column: gaps and names.
     pub(super) fn finish(
         mut self,
         columns: &mut Columns,
@@ -161,7 +161,7 @@ pub(super) struct Rest {
     pub(super) workspaces: Vec<[Option<String>; 3]>,
 }
 
-/// The workspace that names a tree: if labels have changed, that of the last ones.
+/// The workspace by which a tree is called: the one that its last labels name.
 fn name_of(tree: usize, runs: &Runs) -> usize {
     runs.workspaces(tree).last().copied().unwrap_or(0)
 }

@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use crate::files::{exectrail_log, file, output_of};
 
-/// The fields that are written, with their types (ECS field reference, 8.17 and 9).
+/// The fields that are written, with their types (ECS field reference, 8.17 and 9). An `array` is a
+/// keyword that ECS has as an array.
 const ECS: [(&str, &str); 38] = [
     ("@timestamp", "date"),
     ("container.id", "keyword"),
@@ -51,7 +52,8 @@ const ECS: [(&str, &str); 38] = [
     ("user.name", "keyword"),
 ];
 
-/// Python that checks the events in `argv[1]` with the published schema, and prints their number.
+/// Python that checks up to twenty events of each kind in `argv[1]` with the published schema, and
+/// prints the number of all.
 const OCSF: &str = r##"
 import json, sys
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
@@ -83,7 +85,7 @@ for line in open(sys.argv[1]):
     count += 1
     event = json.loads(line)
     schema = classes[event["class_uid"]]
-    # A check takes milliseconds, and the events of a kind are alike.
+    # A check takes milliseconds.
     size = len(event.get("process", {}))
     name = event["activity_id"], event["class_uid"], size, event.get("status")
     seen[name] = seen.get(name, 0) + 1
@@ -92,7 +94,7 @@ print(count)
 "##;
 
 /// Python that reads the trace in `argv[1]` with the published schema, and prints its packets as
-/// JSON.
+/// JSON. It looks for unknown fields in the first 2,000.
 const PERFETTO: &str = r#"
 import json, sys
 from google.protobuf.json_format import MessageToDict
@@ -131,7 +133,7 @@ fn python(test: &str, program: &str, input: &Path) -> Option<String> {
     Some(String::from_utf8(run.stdout).unwrap())
 }
 
-/// A day, with a hostile line, and the number of lines that are converted.
+/// The log of a working day with a hostile line after it, and how many of its lines are converted.
 fn log(directory: &TempDir) -> (std::path::PathBuf, usize) {
     let mut log = working_day::log();
     let exec = json!({
@@ -208,7 +210,7 @@ fn every_field_is_one_of_ecs_and_has_its_type() {
 }
 
 #[test]
-fn every_event_keeps_the_schema_of_ocsf() {
+fn events_of_each_kind_keep_the_schema_of_ocsf() {
     let directory = TempDir::new().unwrap();
     let (log, count) = log(&directory);
     let text = output_of(&["convert", "--to", "ocsf"], &[&log]);

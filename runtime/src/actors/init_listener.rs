@@ -48,12 +48,12 @@ impl Handler<Open> for InitListener {
     type Result = Result<Option<SocketAddr>, BindError>;
 
     fn handle(&mut self, open: Open, ctx: &mut Self::Context) -> Self::Result {
-        let place = ListenAddress {
+        let listen_address = ListenAddress {
             purpose: "announcements",
             flag: "--init-address",
             address: open.address,
         };
-        let first = match place.listen() {
+        let first = match listen_address.listen() {
             Err(error) if open.required => return Err(error),
             first => first,
         };
@@ -63,7 +63,7 @@ impl Handler<Open> for InitListener {
             let socket = match first {
                 Ok((socket, _)) => socket,
                 Err(error) => {
-                    let (socket, address) = place.listen_later(error).await;
+                    let (socket, address) = listen_address.listen_later(error).await;
                     ListensLate { address }.emit();
                     socket
                 }

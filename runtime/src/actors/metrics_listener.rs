@@ -40,16 +40,16 @@ impl Handler<Publish> for MetricsListener {
     type Result = ();
 
     fn handle(&mut self, Publish { address }: Publish, ctx: &mut Self::Context) {
-        let place = ListenAddress {
+        let listen_address = ListenAddress {
             purpose: "scrapes of metrics",
             flag: "--metrics-address",
             address,
         };
-        let first = place.listen();
+        let first = listen_address.listen();
         let serving = async move {
             let (socket, address) = match first {
                 Ok(bound) => bound,
-                Err(error) => place.listen_later(error).await,
+                Err(error) => listen_address.listen_later(error).await,
             };
             MetricsPublished { address }.emit();
             http::accept(socket, "metrics address", CONNECTIONS, |request, _| {

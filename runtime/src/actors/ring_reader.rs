@@ -28,7 +28,10 @@ use super::{
 };
 use crate::{
     event::clock::WallClock,
-    probes::{Output, counters::Counters},
+    probes::{
+        Output,
+        counters::{Counters, lacks_descriptors},
+    },
 };
 
 /// A batch is sent when it has at least this many bytes.
@@ -241,7 +244,11 @@ impl Reader {
 
     /// Sends the kernel's counts; with `last`, the final and complete ones.
     async fn count(&mut self, settled: bool, last: bool) -> Result<(), ReadError> {
-        let count = self.counters.read(last)?;
+        let count = match self.counters.read(last) {
+            // Counts are totals: the next ones include what these would have.
+            Err(error) if !last && lacks_descriptors(&error) => return Ok(()),
+            count => count?,
+        };
         let at = self.emptied_at;
         let counts = Counts { count, settled, at };
         Ok(self.emitter.send(counts).await?)
@@ -255,9 +262,13 @@ impl Reader {
             return Ok(());
         }
         self.suppressed_at = Instant::now();
+        let tallies = match self.counters.suppressed() {
+            Err(error) if !last && lacks_descriptors(&error) => return Ok(()),
+            tallies => tallies?,
+        };
         let suppressed = Suppressed {
             at: WallClock::boot_now(),
-            tallies: self.counters.suppressed()?,
+            tallies,
         };
         Ok(self.emitter.send(suppressed).await?)
     }

@@ -1,4 +1,4 @@
-//! The flags that only the sidecar has.
+//! The flags of the sidecar, besides those that it shares with `run`.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -12,8 +12,8 @@ use crate::config::{self, Config, DEFAULT_INIT_ADDRESS, OutputFormat, SinkPath, 
 pub(crate) struct SidecarArgs {
     /// Address to listen at for the workspace's announcement
     ///
-    /// 127.0.0.1 is enough, as the containers of a pod share one network namespace; no other pod
-    /// can connect to that address.
+    /// 127.0.0.1 is enough, as the containers of a pod share one network namespace. No other pod
+    /// can connect to that address, unless the pod has hostNetwork.
     #[arg(
         long,
         env = "EXECTRAIL_INIT_ADDRESS",
@@ -63,10 +63,10 @@ pub(crate) struct SidecarArgs {
 
     /// Directory that keeps the list of traced workspaces, for a restart of the sidecar
     ///
-    /// Without it, a sidecar that restarts finds its workspace at the next exec in it. With
+    /// Without it, a sidecar that restarts finds its workspace at the next exec in it; or, with
     /// --announced-only, or if the network is shared with more than the pod and no cgroup is named
-    /// after the pod, the sidecar finds the workspace only when it announces itself again. Give
-    /// each sidecar its own volume (an emptyDir) that the workspace does not mount.
+    /// after the pod, only when it announces itself again. Give each sidecar its own volume (an
+    /// emptyDir) that the workspace does not mount.
     #[arg(long, env = "EXECTRAIL_STATE_DIR", value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
 

@@ -65,24 +65,25 @@ fn exit_code(outcome: Outcome) -> ExitCode {
     }
 }
 
-/// Traces until it is stopped. Calls `with` at once, with the recipient of requests to stop and a
-/// receiver of the listener's address, which is sent once tracing is on.
+/// Traces until it is stopped. Calls `with` at once. Its first argument takes requests to stop. Its
+/// second argument gets the listener's address once tracing is on, if the address is bound by then;
+/// otherwise it gets an error.
 pub(super) fn trace(
     config: Config,
     with: impl FnOnce(Addr<Lifecycle>, oneshot::Receiver<SocketAddr>) + 'static,
 ) -> Outcome {
     System::new().block_on(async move {
-        let (told_ready, is_ready) = oneshot::channel();
-        let (told_outcome, outcome) = oneshot::channel();
-        let lifecycle = Lifecycle::new(config, told_ready, told_outcome).start();
-        with(lifecycle, is_ready);
+        let (ready_sender, ready) = oneshot::channel();
+        let (outcome_sender, outcome) = oneshot::channel();
+        let lifecycle = Lifecycle::new(config, ready_sender, outcome_sender).start();
+        with(lifecycle, ready);
         outcome.await.unwrap_or(Outcome::Failed)
     })
 }
 
-/// Signals that stop the sidecar in order. The kubelet sends SIGTERM (or the image's stop signal);
-/// SIGINT, SIGQUIT and SIGHUP come from a terminal, or from its end; SIGPWR reports that the power
-/// fails.
+/// Signals on which the sidecar empties the ring, writes its last line and ends. The kubelet sends
+/// SIGTERM (or the image's stop signal); SIGINT, SIGQUIT and SIGHUP come from a terminal, or from
+/// its end; SIGPWR reports that the power fails.
 const STOPPING: [(NixSignal, &str); 5] = [
     (NixSignal::SIGTERM, "SIGTERM"),
     (NixSignal::SIGINT, "SIGINT"),

@@ -9,7 +9,8 @@ use crate::{probes::Hook, suppression::shown::Shown};
 
 pub(crate) use exectrail_preflight::values::{address, truth};
 
-/// Parses a duration in Go's notation (`15m`, `1h30m`, `1.5h`, `500ms`, `0`).
+/// Parses a duration as Go writes it (`15m`, `1h30m`, `1.5h`, `500ms`, `0`), or in another form
+/// that jiff reads (`2 hours`, `PT15M`).
 ///
 /// # Errors
 /// [`ValueError::Duration`], also for negative ones.
@@ -72,7 +73,7 @@ pub fn label(value: &str) -> Result<(String, String), ValueError> {
 }
 
 /// Parses the name of a node: an RFC 1123 subdomain, as Kubernetes requires
-/// (`validateNodeName`, pkg/apis/core/validation).
+/// (`ValidateNodeName`, pkg/apis/core/validation).
 ///
 /// # Errors
 /// [`ValueError::Node`].

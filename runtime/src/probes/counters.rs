@@ -12,6 +12,7 @@ use aya::{
 };
 use bytemuck::cast;
 use exectrail_common::counters::CpuStats;
+use rustix::io::Errno;
 
 use super::{
     failed_execs::{self, CallCounts},
@@ -138,6 +139,19 @@ impl Counters {
         }
         Ok(count)
     }
+}
+
+/// Whether a map could not be read because no descriptor was free: for each read of a map with
+/// values by CPU, aya opens a file that says how many CPUs there are.
+pub(crate) fn lacks_descriptors(error: &MapError) -> bool {
+    let error = match error {
+        MapError::SyscallError(error) => &error.io_error,
+        MapError::IoError(error) => error,
+        _ => return false,
+    };
+    [Errno::MFILE, Errno::NFILE]
+        .map(|errno| Some(errno.raw_os_error()))
+        .contains(&error.raw_os_error())
 }
 
 /// Number of execs of the whole node ([`CpuStats::execs`]).

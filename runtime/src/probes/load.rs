@@ -29,11 +29,11 @@ pub(super) fn load(
         source,
     })?;
     let config = probe_config::of(kernel, options, lanes, cpus)?;
-    let rules = options.limits.rules.set();
+    let rules = options.limits.rules.for_probes();
     let rate = options
         .limits
         .rate
-        .map(rate::Limit::set)
+        .map(rate::Limit::for_probes)
         .unwrap_or_default();
     let exec_calls = failed_execs::exec_calls();
     let mut loader = loader::without_kernel_types();

@@ -76,7 +76,7 @@ impl Limit {
     }
 
     /// The configuration for the probes, set before they are loaded.
-    pub fn set(self) -> suppression::Rate {
+    pub fn for_probes(self) -> suppression::Rate {
         let interval = self.rate.interval();
         suppression::Rate {
             interval,
@@ -99,7 +99,7 @@ mod tests {
     fn rates() {
         let set = |text: &str, burst| {
             let limit = Limit::new(text.parse().unwrap(), NonZeroU32::new(burst));
-            let set = limit.set();
+            let set = limit.for_probes();
             (set.interval, set.window)
         };
         assert_eq!(set("1000/s", 0), (1_000_000, 1_000_000_000));
@@ -155,7 +155,7 @@ mod tests {
             steps in prop::collection::vec(0u64..200_000_000, 1..300),
         ) {
             let rate: Rate = format!("{count}/s").parse().unwrap();
-            let set = Limit::new(rate, NonZeroU32::new(burst)).set();
+            let set = Limit::new(rate, NonZeroU32::new(burst)).for_probes();
             let (mut full_at, mut now) = (0, 1_000_000_000);
             let mut admitted = Vec::new();
             for step in steps {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    pod::{Pod, Sidecar, execs, messages, wait_for},
+    pod::{Pod, Sidecar, argv, execs, messages, wait_for},
     tools::{EXECTRAIL, NOOP, TOOL, needs_kernel},
 };
 
@@ -136,6 +136,13 @@ fn without_free_descriptors_clients_wait() {
     });
     let noop = NOOP.to_str().unwrap();
     workspace.run(&*TOOL, &["burst", noop, "100"]);
+    wait_for("the lines", || {
+        let lines = sidecar.lines();
+        let mut events = execs(&lines).into_iter();
+        events
+            .rfind(|event| argv(event) == ["noop", "99"])
+            .map(|_| ())
+    });
     assert!(client.try_wait().unwrap().is_none());
     limit("1024");
     assert!(client.wait().unwrap().success());

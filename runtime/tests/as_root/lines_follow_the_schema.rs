@@ -1,13 +1,21 @@
-//! Each line is as docs/log.schema.json has it, and docs/log-format.md names each key of it.
+//! Each line is as docs/log.schema.json has it, and docs/log-format.md names each key of it. Here
+//! are no lines `clock_set` and `workspace_unknown`.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::Command,
+};
 
 use exectrail_testbed::schema::check;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    pod::{Pod, wait_for},
-    tools::needs_kernel,
+    pod::{Pod, Sidecar, wait_for},
+    tools::{NOOP, TOOL, needs_kernel},
 };
 
 fn document(name: &str) -> String {
@@ -44,6 +52,17 @@ fn the_document_names_each_key_of_the_schema() {
             named.iter().any(|name| document.contains(name)),
             "{name} is not in log-format.md"
         );
+    }
+}
+
+/// Stops the sidecar, and checks each of its lines; adds their kinds to `seen`.
+fn check_lines(sidecar: Sidecar, schema: &Value, seen: &mut BTreeSet<String>) {
+    let log = File::open(sidecar.log()).unwrap();
+    sidecar.stop();
+    for line in BufReader::new(log).lines() {
+        let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        check(&line, schema).unwrap_or_else(|error| panic!("{error}\n{line}"));
+        seen.insert(line["msg"].as_str().unwrap().to_owned());
     }
 }
 
@@ -86,7 +105,8 @@ fn each_line_is_as_the_schema_has_it() {
         let workspace = pod.workspace();
         assert_eq!(workspace.announce().0, 204);
         assert_eq!(workspace.announce().0, 204);
-        let script = "id; uname --password=hunter2; ./none; ./$(printf 'a\\377b'); \
+        let script = "uname $(head -c 20000 /dev/zero | tr '\\0' x); id; \
+            uname --password=hunter2; ./none; ./$(printf 'a\\377b'); \
             for n in 1 2 3 4 5 6 7 8 9 10 11 12; do uname -$n; done; :";
         workspace.run("sh", &["-c", script]);
         for msg in ["checkpoint", "labels_changed"] {
@@ -103,17 +123,24 @@ fn each_line_is_as_the_schema_has_it() {
                 .any(|line| line["msg"] == "workspace_ended")
                 .then_some(())
         });
-        for line in sidecar.stop() {
-            check(&line, &schema).unwrap_or_else(|error| panic!("{error}\n{line}"));
-            seen.insert(line["msg"].as_str().unwrap().to_owned());
-        }
+        check_lines(sidecar, &schema, &mut seen);
     }
+    // Without a limit on the rate, a small ring overflows.
+    let sidecar = pod.sidecar(&["--announced-only", "--ring-bytes=64KiB"]);
+    let workspace = pod.workspace();
+    assert_eq!(workspace.announce().0, 204);
+    sidecar.signal(Signal::STOP);
+    workspace.run(&*TOOL, &["burst", NOOP.to_str().unwrap(), "2000"]);
+    sidecar.signal(Signal::CONT);
+    check_lines(sidecar, &schema, &mut seen);
     for msg in [
         "checkpoint",
         "exec",
+        "exec_argv",
         "exec_failed",
         "exit",
         "labels_changed",
+        "lost",
         "suppressed",
         "tracing_started",
         "tracing_stopped",

@@ -141,8 +141,9 @@ fn a_closed_standard_output_is_an_error() {
     );
 }
 
-/// /dev/null is accepted however it was opened, even for reading and writing. The standard library
-/// opens it in that way in the place of a closed descriptor, which is an error.
+/// /dev/null is accepted if it was opened for writing, also for reading and writing. A closed
+/// descriptor is an error, although the standard library then opens /dev/null in its place, for
+/// reading and writing.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn events_can_be_discarded_on_purpose() {

@@ -35,14 +35,14 @@ pub(super) fn mirror_of(suite: &str, directory: &Path) -> Result<String, DebianE
     labelled(&index_targets(apt_get())?, label).ok_or(DebianError::NoSource { label })
 }
 
-/// One line for each of apt's sources: site, origin and label, as the archive gives them.
+/// One line for each package list: its site, and origin and label as the archive gives them.
 fn index_targets(mut apt_get: Command) -> Result<String, DebianError> {
     let format = "$(SITE)|$(ORIGIN)|$(LABEL)";
     output(apt_get.args(["indextargets", "--format", format, "Created-By: Packages"]))
 }
 
-/// The site of Debian's archive with this label. A third party can use the label, but not the
-/// origin.
+/// The site of Debian's archive with this label. A third party may use the label; its origin is
+/// another.
 fn labelled(index_targets: &str, label: &str) -> Option<String> {
     index_targets.lines().find_map(|line| {
         let mut fields = line.split('|');
@@ -67,7 +67,7 @@ mod tests {
             Some("http://a.example/security")
         );
         assert_eq!(site("Other"), None);
-        // Without lists apt leaves unknown fields as they are.
+        // Without lists apt may leave unknown fields as they are.
         let unknown = "http://c.example/debian|$(ORIGIN)|$(LABEL)\n";
         assert_eq!(labelled(unknown, "Debian"), None);
     }

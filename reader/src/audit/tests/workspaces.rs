@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The log of a run of a workspace, which checkpoints prove up to a day.
+/// The log of a run of a workspace. Its checkpoints prove it up to `days` after its beginning.
 fn of(run: &str, workspace: &'static str, days: u32) -> Vec<String> {
     let log = Log {
         workspace,
@@ -122,7 +122,7 @@ fn two_without_runs() -> [Vec<String>; 2] {
     })
 }
 
-/// The labels show of which run a line is.
+/// The labels show which run a line belongs to.
 #[test]
 fn lines_without_a_run_belong_to_the_run_with_their_labels() {
     let [one, two] = two_without_runs();
@@ -226,7 +226,8 @@ fn a_part_may_begin_after_the_checkpoint_that_the_next_run_names() {
     assert_eq!(faults_with(demands(), &[killed, &next]), []);
 }
 
-/// What exectrail writes to standard error is no part of the log, and has no such lines.
+/// exectrail writes no line of the log to standard error. What it writes there is not part of the
+/// log.
 #[test]
 fn a_line_of_the_log_on_standard_error_is_a_fault() {
     let mut audit = Audit::default();
@@ -271,7 +272,7 @@ fn a_part_with_lines_without_a_run_is_divided_by_labels() {
     }
 }
 
-/// A workspace that has got other labels goes on under these.
+/// After a change of its labels a workspace continues under the new ones.
 #[test]
 fn the_time_of_a_workspace_is_proved_by_the_run_in_which_its_labels_changed() {
     let mut log = Log {
@@ -293,7 +294,7 @@ fn the_time_of_a_workspace_is_proved_by_the_run_in_which_its_labels_changed() {
     assert_eq!(faults_with(until, &[&of("aa", "one", 0), &lines]), []);
 }
 
-/// A line that nobody signed stands for no run.
+/// A line that no checkpoint covers does not stand for the run before.
 #[test]
 fn a_forged_line_is_no_run_before() {
     let demands = || Demands {

@@ -15,7 +15,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::telemetry::{events::AddressTaken, line_limit::LineLimit};
+use crate::telemetry::{events::AddressNotBound, line_limit::LineLimit};
 
 /// Time between two tries to bind a taken address.
 const RETRY: Duration = Duration::from_millis(250);
@@ -39,13 +39,13 @@ pub(crate) struct ListenAddress {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "cannot listen for {} at {}: {source}{}",
-    .place.purpose,
-    .place.address,
-    remedy(.source, .place.flag)
+    .listen_address.purpose,
+    .listen_address.address,
+    remedy(.source, .listen_address.flag)
 )]
 pub(crate) struct BindError {
     /// The address.
-    pub place: ListenAddress,
+    pub listen_address: ListenAddress,
     /// The kernel's error.
     pub source: io::Error,
 }
@@ -76,7 +76,7 @@ impl ListenAddress {
             Ok((listener, bound))
         };
         listen().map_err(|source| BindError {
-            place: self,
+            listen_address: self,
             source,
         })
     }
@@ -86,7 +86,7 @@ impl ListenAddress {
         let mut log = LineLimit::new(1, LOG_PERIOD);
         loop {
             if let Some(not_logged) = log.admit(Instant::now()) {
-                AddressTaken {
+                AddressNotBound {
                     address: self.address,
                     error: &error,
                     not_logged,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize as _, ser::Error as _};
 use serde_json::value::RawValue;
 
-use super::one_line::OneLine;
+use super::escape_unseen::EscapeUnseen;
 use crate::labels::LabelsTooLong;
 
 /// What part of a line the labels may take: a quarter.
@@ -23,7 +23,8 @@ impl Labels {
     pub fn new(labels: &BTreeMap<String, String>) -> serde_json::Result<Self> {
         let mut json = Vec::new();
         labels.serialize(&mut serde_json::Serializer::with_formatter(
-            &mut json, OneLine,
+            &mut json,
+            EscapeUnseen,
         ))?;
         let json = String::from_utf8(json).map_err(serde_json::Error::custom)?;
         Ok(Self(RawValue::from_string(json)?))

@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod envelope;
+mod escape_unseen;
 mod exec;
 mod exit;
 mod fit;
@@ -13,7 +14,6 @@ mod keys;
 mod labels;
 mod long;
 mod lost;
-mod one_line;
 mod other_lines;
 mod pieces;
 mod places;

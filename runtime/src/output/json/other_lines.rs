@@ -1,5 +1,5 @@
-//! All lines but those of execs and exits: `lost`, `suppressed`, `tracing_started` and others. They
-//! are few, so serde formats them.
+//! The lines of failed execs, and all that are not about one process: `lost`, `suppressed`,
+//! `tracing_started` and others. They are few by default, so serde formats them.
 
 use std::num::NonZeroU32;
 
@@ -10,10 +10,9 @@ use serde_json::value::RawValue;
 
 use super::{
     checkpoint::{account_fields, is_zero},
+    escape_unseen::EscapeUnseen,
     instant::Instant,
-    lost,
-    one_line::OneLine,
-    suppressed,
+    lost, suppressed,
 };
 use crate::{
     output::{
@@ -100,14 +99,14 @@ struct PreviousRunFields<'a> {
 }
 
 #[derive(Serialize)]
-struct UnknownFields<'a> {
+struct WorkspaceUnknownFields<'a> {
     labels: &'a RawValue,
     reason: &'a str,
 }
 
-/// Appends the line of an event on the cold path. `longest` is the greatest length of a line: the
-/// counts of places for which it has no room are omitted. `key` is the public key of the
-/// signatures.
+/// Appends the line of an event on the cold path. `longest` is the greatest length of a line: a
+/// checkpoint omits counts of places that would make its line longer. `key` is the public key of
+/// the signatures.
 pub(super) fn write(
     line: &mut Vec<u8>,
     ts: Timestamp,
@@ -209,7 +208,7 @@ pub(super) fn write(
             put(line, ts, "INFO", "workspace_announced", fields);
         }
         Event::WorkspaceUnknown { reason } => {
-            let fields = UnknownFields { labels, reason };
+            let fields = WorkspaceUnknownFields { labels, reason };
             put(line, ts, "WARN", "workspace_unknown", fields);
         }
         Event::WorkspaceEnded { pid_ns } => {
@@ -247,7 +246,7 @@ fn put(
         msg,
         fields,
     };
-    let mut serializer = serde_json::Serializer::with_formatter(&mut *line, OneLine);
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *line, EscapeUnseen);
     if let Err(error) = whole.serialize(&mut serializer) {
         // Writing to memory does not fail. If it did, the stream would have an error line.
         line.truncate(start);

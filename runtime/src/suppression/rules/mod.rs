@@ -71,7 +71,7 @@ impl Rules {
     }
 
     /// The configuration for the probes, set before they are loaded.
-    pub fn set(&self) -> RuleSet {
+    pub fn for_probes(&self) -> RuleSet {
         let everything =
             self.first(|pattern| matches!(pattern, Pattern::Prefix(_, value) if value.is_empty()));
         RuleSet {
@@ -85,7 +85,7 @@ impl Rules {
         }
     }
 
-    /// The patterns of a text field, without duplicates.
+    /// The whole values and the non-empty prefixes of a text field, without duplicates.
     pub fn texts(&self, field: Field) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::new();
         for Rule(pattern) in &self.rules {

@@ -176,7 +176,7 @@ fn off_is_all_zeros_but_for_no_rule() {
         everything: NO_RULE,
         ..RuleSet::default()
     };
-    assert_eq!(Rules::default().set(), expected);
+    assert_eq!(Rules::default().for_probes(), expected);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn looked_up(rules: &Rules, filename: &str, comm: &str, uid: u32) -> u32 {
         .max_by_key(|entry| entry.bytes.len())
         .map_or(NO_RULE, |entry| entry.matched.first);
     rules
-        .set()
+        .for_probes()
         .everything
         .min(text(Field::Filename, filename))
         .min(text(Field::Comm, comm))

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use crate::{handshake::verdict::Refusal, telemetry::metrics::metrics};
 
 /// An address cannot be bound yet.
-pub(crate) struct AddressTaken<'a> {
+pub(crate) struct AddressNotBound<'a> {
     /// The address.
     pub address: SocketAddr,
     /// The address, the reason and the remedy.
@@ -16,7 +16,7 @@ pub(crate) struct AddressTaken<'a> {
     pub not_logged: u64,
 }
 
-impl AddressTaken<'_> {
+impl AddressNotBound<'_> {
     /// Logs it.
     pub(crate) fn emit(self) {
         let Self {
@@ -35,7 +35,7 @@ pub(crate) struct ListensLate {
 }
 
 impl ListensLate {
-    /// Logs it.
+    /// Sets the metric, and logs it.
     pub(crate) fn emit(self) {
         metrics().listening(true);
         info!(address = %self.address, "listening for announcements");

@@ -7,7 +7,7 @@ mod run;
 mod targets;
 
 pub(crate) use addresses::{
-    AddressTaken, AnnouncementAccepted, AnnouncementRefused, ConnectionFailed, ListensLate,
+    AddressNotBound, AnnouncementAccepted, AnnouncementRefused, ConnectionFailed, ListensLate,
     MetricsPublished,
 };
 pub(crate) use labels::{LabelFileUnusable, LabelFileUsable, LabelKeysAbsent};

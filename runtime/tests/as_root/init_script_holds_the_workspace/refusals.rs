@@ -108,7 +108,7 @@ fn an_image_without_any_client_is_told_what_to_add() {
 /// Without these checks the script would ask for ever, or without a pause.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn an_image_without_the_time_or_a_pause_is_told_so() {
+fn an_image_without_date_or_sleep_is_refused_with_the_reason() {
     needs_kernel!();
     let pod = Pod::new();
     let script = script(AGENT, &[]);

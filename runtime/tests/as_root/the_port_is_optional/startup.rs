@@ -98,7 +98,7 @@ fn a_startup_timeout_ends_a_run_that_traces_nothing() {
     assert_eq!(lines.last().unwrap()["msg"], "tracing_stopped");
 }
 
-/// The reason of a refusal reaches the workspace once the port is free.
+/// The reason of a refusal reaches the workspace if the port becomes free within `--refusal-grace`.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_refusal_waits_for_the_port_as_well() {

@@ -72,7 +72,8 @@ struct Cli {
     scenarios: Vec<Scenario>,
 
     /// Only this variant of machines; may be given more than once. With --kernel, that kernel runs
-    /// `brief` in the variant; in the variant `systemd` it runs `containerd`
+    /// `brief` in the variant; in the variant `systemd` it runs `containerd`, and in `usual` every
+    /// scenario that it can run
     #[arg(long = "variant", value_name = "VARIANT")]
     variants: Vec<Variant>,
 

@@ -1,5 +1,5 @@
-//! Compiles Go programs, as before modules existed: this version of Kubernetes has its dependencies
-//! in its tree, in a form that a later Go refuses as modules.
+//! Compiles Go programs without modules (GOPATH mode): this version of Kubernetes has its
+//! dependencies in its tree, in a form that a later Go refuses in module mode.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,11 +11,12 @@ use anyhow::{Context, Result, bail};
 use super::pinned::KUBERNETES;
 use crate::{command, progress};
 
-/// What the kept programs depend on besides their source.
+/// Describes the compiler's flags below. It is part of the name under which programs are kept, so
+/// it changes with the flags.
 pub(super) const RECIPE: &str = "static, stripped, with its version";
 
 /// The package with the version, as it is named in the tree.
-const VERSION: &str = "k8s.io/kubernetes/vendor/k8s.io/component-base/version";
+const VERSION_PACKAGE: &str = "k8s.io/kubernetes/vendor/k8s.io/component-base/version";
 
 /// Minimum interval between notes on progress.
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -63,7 +64,7 @@ impl Go {
     pub(super) fn build(&self, tree: &Path, package: &str, to: &Path) -> Result<()> {
         let (major, minor) = KUBERNETES.split_once('.').unwrap_or_default();
         let minor = minor.split('.').next().unwrap_or_default();
-        let variable = |name: &str, value: &str| format!("-X {VERSION}.{name}={value}");
+        let variable = |name: &str, value: &str| format!("-X {VERSION_PACKAGE}.{name}={value}");
         let flags = [
             "-s -w".to_owned(),
             variable("gitVersion", &format!("v{KUBERNETES}")),

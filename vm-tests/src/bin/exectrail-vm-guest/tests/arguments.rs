@@ -25,17 +25,17 @@ pub(crate) const TESTS: &[Test] = tests![
 
 const SCRIPT: &str = "/tmp/script";
 
-/// Number of repetitions of what another exec can disturb.
+/// How often those execs are repeated whose argv another exec can leave unprotected.
 const ROUNDS: usize = 8;
 
 /// Maximum length of a recorded argv; an argument longer than it, and one slightly shorter.
 const MOST: usize = 110 << 10;
 const CUT: usize = 120_000;
 const LONG: usize = 102_400;
-/// One length below and one above the number of bytes that are protected, with rare exceptions:
-/// 2,000.
+/// An argument that is protected, and one whose end may not be: from 2,000 to 6,144 bytes of argv
+/// are protected, or, rarely, none.
 const ORDINARY: usize = 1_500;
-const UNPROTECTED: usize = 5 << 10;
+const OFTEN_UNPROTECTED: usize = 5 << 10;
 
 /// The arguments are the shell's `$1` to `$4`. As part of the text after `-c` they would be too
 /// long: one argument has at most 32 pages, which are 128 KiB or more (`MAX_ARG_STRLEN`,
@@ -76,7 +76,7 @@ fn run() -> Result<Vec<Value>> {
     fs::write(SCRIPT, "#!/bin/sh -e\nexit 0\n")?;
     fs::set_permissions(SCRIPT, fs::Permissions::from_mode(0o755))?;
     let programs = PROGRAMS.replace("ROUNDS", &ROUNDS.to_string());
-    let arguments = [LONG, CUT, ORDINARY, UNPROTECTED].map(long);
+    let arguments = [LONG, CUT, ORDINARY, OFTEN_UNPROTECTED].map(long);
     let mut command = vec!["/bin/sh", "-c", &programs, "sh"];
     command.extend(arguments.iter().map(String::as_str));
     let limit = format!("--max-argv-bytes={MOST}");
@@ -85,7 +85,7 @@ fn run() -> Result<Vec<Value>> {
 }
 
 /// The execs of `/bin/true` with this first argument.
-fn truths(word: &str) -> Result<Vec<&'static Value>> {
+fn execs_of_true(word: &str) -> Result<Vec<&'static Value>> {
     let is_it =
         |event: &&Value| event["filename"] == "/bin/true" && argv(event).get(1) == Some(&word);
     Ok(events()?.iter().filter(is_it).collect())
@@ -110,7 +110,7 @@ fn a_script_names_its_interpreter(_: &Plan, _: &Report) -> Result<()> {
 }
 
 pub(crate) fn long_arguments_arrive_whole(_: &Plan, _: &Report) -> Result<()> {
-    let event = only(&truths("before")?)?;
+    let event = only(&execs_of_true("before")?)?;
     let seen = argv(event);
     ensure!(seen.len() == 4, "{} arguments instead of 4", seen.len());
     ensure!(
@@ -124,7 +124,7 @@ pub(crate) fn long_arguments_arrive_whole(_: &Plan, _: &Report) -> Result<()> {
 }
 
 fn what_is_cut_says_so(_: &Plan, _: &Report) -> Result<()> {
-    let event = only(&truths("cut")?)?;
+    let event = only(&execs_of_true("cut")?)?;
     ensure!(event["truncated"] == true, "it does not say that it is cut");
     let true_length = "/bin/true\0cut\0".len() + CUT + 1;
     ensure!(
@@ -142,9 +142,10 @@ fn unprotected_from(event: &Value) -> Option<u64> {
     event["argv_unprotected_from"].as_u64()
 }
 
-/// Rarely, if the kernel skipped the first program of an exec, its argv is not protected.
+/// If the kernel skipped exectrail's program on `task_rename`, which is rare, argv is not
+/// protected.
 pub(crate) fn ordinary_arguments_are_protected(_: &Plan, _: &Report) -> Result<()> {
-    let events = truths("ordinary")?;
+    let events = execs_of_true("ordinary")?;
     ensure!(events.len() == 2 * ROUNDS, "there are {}", events.len());
     let unprotected = events
         .iter()
@@ -170,10 +171,14 @@ pub(crate) fn long_arguments_say_from_where_they_could_have_been_changed(
     _: &Plan,
     _: &Report,
 ) -> Result<()> {
-    let events = truths("unprotected")?;
+    let events = execs_of_true("unprotected")?;
     ensure!(events.len() == ROUNDS, "there are {}", events.len());
     let mut without = 0;
-    for event in events.iter().copied().chain([only(&truths("before")?)?]) {
+    for event in events
+        .iter()
+        .copied()
+        .chain([only(&execs_of_true("before")?)?])
+    {
         let from = unprotected_from(event);
         let length = event["argv_bytes"].as_u64().context("no argv_bytes")?;
         let possible = |from: u64| from == 0 || (2_000..=6_144.min(length - 1)).contains(&from);

@@ -1,4 +1,4 @@
-//! How serde formats JSON in a line.
+//! The formatter by which serde writes JSON in a line.
 
 use std::io;
 
@@ -8,9 +8,9 @@ use crate::output::quote::is_unseen;
 
 /// Compact JSON that also escapes the characters that act on a display (DEL, C1 controls, bidi
 /// marks, line separators): JSON itself requires this only for C0 controls (RFC 8259, section 7).
-pub(super) struct OneLine;
+pub(super) struct EscapeUnseen;
 
-impl Formatter for OneLine {
+impl Formatter for EscapeUnseen {
     fn write_string_fragment<W: ?Sized + io::Write>(
         &mut self,
         writer: &mut W,
