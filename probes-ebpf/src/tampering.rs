@@ -14,10 +14,10 @@ use crate::{
 /// Number of words of a filename that are compared without a loop.
 const NEAR_WORDS: u64 = 4;
 
-/// Compares the filename in the scratch value's tail with the string on the new stack, by the
-/// scratch value's [`crate::maps::Strings`]. Returns 0 if they are equal, or if the stack cannot be
-/// read. Otherwise returns 1 plus the length of the stack's string, and writes that string after
-/// argv.
+/// Compares the filename in the scratch value's tail with the string on the new stack. The scratch
+/// value's [`crate::maps::Strings`] has the lengths and the address. Returns 0 if they are equal,
+/// or if the stack cannot be read. Otherwise returns 1 plus the length of the stack's string, and
+/// writes that string after argv.
 ///
 /// This is a separate function for the kernel too, which verifies it once.
 #[unsafe(no_mangle)]
@@ -69,7 +69,8 @@ unsafe fn differing_near(kernels: *const u8, stacks: *const u8, words: u64) -> u
 /// The difference of the whole words of the filename and of the string on the stack; 0 if they are
 /// equal.
 ///
-/// This is a separate function, as the verifier follows the code after a loop from each iteration.
+/// This is a separate function, as the verifier checks the code after a loop once for each
+/// iteration.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn differing_words(lane: u64) -> u64 {
@@ -116,8 +117,9 @@ unsafe fn differing_rest(kernels: *const u8, stacks: *const u8, len: u64) -> u64
     text | behind
 }
 
-/// The filename, which follows the paths, and the place after argv, which follows the filename. The
-/// tail has room for a filename there. Each length is bounded: the verifier knows none of them.
+/// The filename, which follows the paths, and the end of argv, which follows the filename. After
+/// argv the tail has room for another filename. The lengths are bounded here, as the verifier does
+/// not know them.
 #[inline(always)]
 fn texts(scratch: *mut Scratch) -> (*mut u8, *mut u8) {
     // SAFETY: fields of a live map value, whose tail is longer than all the bounds together.
@@ -134,18 +136,18 @@ fn texts(scratch: *mut Scratch) -> (*mut u8, *mut u8) {
     }
 }
 
-/// The difference of the eight bytes at `word` of the two.
+/// The difference of the eight bytes at `offset` of the two.
 ///
 /// # Safety
 /// Both pointers have eight bytes there.
 #[inline(always)]
-unsafe fn difference(kernels: *const u8, stacks: *const u8, word: u64) -> u64 {
+unsafe fn difference(kernels: *const u8, stacks: *const u8, offset: u64) -> u64 {
     // SAFETY: the caller's promise.
-    unsafe { load(kernels.add(word as usize)) ^ load(stacks.add(word as usize)) }
+    unsafe { load(kernels.add(offset as usize)) ^ load(stacks.add(offset as usize)) }
 }
 
-/// Loads eight bytes at any address with one instruction. The compiler would use eight
-/// instructions, as it does not know that exectrail's CPUs need no alignment.
+/// Loads eight bytes at any address with one instruction. The compiler would load each
+/// byte, as it does not know that exectrail's CPUs need no alignment.
 ///
 /// # Safety
 /// The pointer has eight bytes.

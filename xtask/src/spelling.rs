@@ -1,7 +1,7 @@
 //! Spelling: known misspellings of English words, in all files.
 //!
 //! The dictionary is that of the program `typos`, as a library: nothing has to be installed.
-//! `typos.toml` has the exceptions, in the format of that program, which editors use too.
+//! `typos.toml` has the exceptions, in that program's format. Editors read the file, too.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -99,7 +99,7 @@ impl Exceptions {
     }
 }
 
-/// What is known about a word of the exceptions.
+/// What is known about a word or name of the exceptions.
 fn status<'a>(word: &str, correction: &'a str) -> Status<'a> {
     if word == correction {
         Status::Valid
@@ -143,7 +143,7 @@ mod tests {
         misspellings(text, &exceptions)
     }
 
-    // Written in parts, so that the check does not find them here.
+    // Written in parts, so that the check does not find it here.
     const WRONG: &str = concat!("rec", "ieve");
 
     #[test]

@@ -1,4 +1,4 @@
-//! The counts of a run: sequence numbers, lines of each place, losses and suppressed execs.
+//! The counts of a run: sequence numbers, lines of each place, losses and suppressed events.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ impl Numbers {
         self.are_whole = true;
     }
 
-    /// Takes an event. Returns whether its keys are whole.
+    /// Takes an event. Returns whether it has a number, or no event of its kind before it has one.
     pub(super) fn event(
         &mut self,
         line: u64,
@@ -59,7 +59,7 @@ impl Numbers {
         add(&mut self.in_log[kind as usize], 1);
         add(&mut self.lines[kind as usize], 1);
         let Some((series, seq)) = event.numbered(kind) else {
-            // All events of a kind have numbers, or none: keys are omitted from `exec` lines only.
+            // In a run, all events of a kind have numbers, or none has (`--omit`).
             add(&mut self.unnumbered[kind as usize], 1);
             return !self.last.keys().any(|series| series.kind == kind);
         };

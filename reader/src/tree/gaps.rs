@@ -1,5 +1,5 @@
-//! What the log does not have: losses, suppressed execs, lines that are missing, and times in which
-//! nothing, or not everything, was recorded.
+//! What the log does not have: losses, suppressed events, lines that are missing, and times in
+//! which nothing, or not everything, was recorded.
 
 use crate::{
     filter::Filter,
@@ -9,7 +9,7 @@ use crate::{
     shown::{escaped, push_escaped},
 };
 
-/// Maximum number of gaps that are named in a workspace.
+/// Maximum number of gaps that are named between two calls of [`Gaps::take`].
 const NAMED: usize = 1_000;
 
 /// A gap, at its place in the order of lines.
@@ -19,7 +19,7 @@ pub(super) struct Gap {
     pub(super) text: String,
 }
 
-/// The gaps of a workspace.
+/// Gaps: of a workspace, or, with `--follow`, of one line.
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
     /// Number of execs without a process id.
@@ -73,7 +73,8 @@ impl Gaps {
         std::mem::take(&mut self.named)
     }
 
-    /// All gaps in their order, when `last` was the last line. `tree` is the number of the tree.
+    /// The gaps that were not yet taken, in their order, and those that are known at the end.
+    /// `last` is the order of the last line, and `tree` the number of the tree.
     pub(super) fn finish(mut self, last: u64, runs: &Runs, tree: usize) -> Vec<Gap> {
         let order = last + 1;
         let id = |run| escaped(runs.id(run).unwrap_or("?"));
@@ -85,8 +86,8 @@ impl Gaps {
             .take(NAMED)
         {
             add(format!(
-                "run {}: {} lines come later than ones with higher numbers, as if files were not \
-                 read oldest first; they may be named as missing",
+                "run {}: {} lines come after lines with higher numbers, perhaps because files \
+                 were not read oldest first; such lines may be named as missing",
                 id(run),
                 runs.late(run)
             ));

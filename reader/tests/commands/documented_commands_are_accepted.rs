@@ -1,4 +1,5 @@
-//! The commands of `exectrail-log` on files, as its documents and help show them, are accepted.
+//! The commands of `exectrail-log` on files, as three documents and the help show them, are
+//! accepted.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -57,7 +58,7 @@ fn every_shown_command_runs() {
         std::env::var("PATH").unwrap()
     );
     for command in shown {
-        // Only commands with this path read files of a node, or never end.
+        // All commands that read a node's files, or never end (`--follow`), have this path.
         let command = match command.contains("/var/log/pods") {
             true => command
                 .replace("/var/log/pods/*/exectrail/0.log", "exectrail.log")
@@ -79,12 +80,10 @@ fn every_shown_command_runs() {
 fn man_pages_and_completions_name_the_commands() {
     let directory = tempfile::tempdir().unwrap();
     output_of(&["man"], &[directory.path()]);
-    for page in ["exectrail-log", "exectrail-log-show", "exectrail-log-tree"] {
-        let page = directory.path().join(format!("{page}.1"));
-        assert!(
-            fs::read_to_string(&page).unwrap().contains("exectrail"),
-            "{page:?}"
-        );
+    for name in ["exectrail-log", "exectrail-log-show", "exectrail-log-tree"] {
+        let page = directory.path().join(format!("{name}.1"));
+        let page = fs::read_to_string(&page).unwrap();
+        assert!(page.contains(&format!(".TH {name} 1")), "{page}");
     }
     for shell in ["bash", "zsh", "fish"] {
         let script = output_of(&["completions", shell], &[]);

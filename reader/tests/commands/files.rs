@@ -25,7 +25,7 @@ pub(crate) fn output_of(arguments: &[&str], files: &[&Path]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A whole run: its lines as exectrail writes them.
+/// A whole run: lines with the keys that `verify` and `tree` need.
 pub(crate) fn run(run: &str, execs: u64) -> Vec<String> {
     run_with(run, r#""version":"9.9.9","#, execs)
 }
@@ -80,7 +80,8 @@ pub(crate) fn prefixed(prefix: &str, lines: &[String]) -> String {
     prefixed.collect()
 }
 
-/// A line in parts of at most 16 KiB, as container runtimes divide it.
+/// A line in parts of at most 16 KiB, as container runtimes divide it; but never within a
+/// character.
 fn parts(line: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     for c in line.chars() {
@@ -138,7 +139,7 @@ pub(crate) fn gzip(text: &str) -> Vec<u8> {
     file
 }
 
-/// Two zstd frames, with a frame between them that decoders skip.
+/// Two zstd frames, each after a frame that decoders skip.
 pub(crate) fn zstd(text: &str) -> Vec<u8> {
     let (one, two) = text.as_bytes().split_at(text.len() / 2);
     let frame = |part| compress_to_vec(part, CompressionLevel::Fastest);

@@ -219,11 +219,11 @@ fn lines_out_of_order_are_explained() {
         exec((1, 1), (10, 100), (5, 50), (10, 0), "bash"),
         line(2, 2, "tracing_stopped", r#""execs":1"#),
     ];
-    assert!(!tree_of(&lines, &[]).contains("later"));
+    assert!(!tree_of(&lines, &[]).contains("higher numbers"));
     lines.reverse();
     let tree = tree_of(&lines, &[]);
     assert!(
-        tree.contains("2 lines come later than ones with higher numbers"),
+        tree.contains("2 lines come after lines with higher numbers"),
         "{tree}"
     );
 }

@@ -24,6 +24,8 @@ const RETRY: Duration = Duration::from_millis(100);
 pub(crate) enum LogFileError {
     #[error("cannot open {path} to append events: {source}", path = path.display())]
     Open { path: PathBuf, source: io::Error },
+    #[error("cannot wait for a reader of the FIFO {path}: {source}", path = path.display())]
+    Wait { path: PathBuf, source: io::Error },
     #[error("stopped by {signal} while waiting for a reader of the FIFO {}", path.display())]
     Stopped { path: PathBuf, signal: Signal },
 }
@@ -56,7 +58,10 @@ pub(crate) fn open(path: &Path, signals: &Signals) -> Result<File, LogFileError>
                 "exectrail run: waiting for a reader of the FIFO {path}"
             ));
         }
-        let received = signals.wait(RETRY).map_err(failed)?;
+        let received = signals.wait(RETRY).map_err(|source| LogFileError::Wait {
+            path: path.to_owned(),
+            source,
+        })?;
         if let Some(received) = received.filter(|of| TERMINATING.contains(&of.signal)) {
             return Err(LogFileError::Stopped {
                 path: path.to_owned(),

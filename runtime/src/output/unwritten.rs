@@ -30,7 +30,7 @@ impl Unwritten {
     }
 }
 
-/// Whether a line is an `exec` line, as JSON or as the text of files. Lines for a terminal are not
+/// Whether a line is an `exec` line, as JSON or as a line of `text.rs`. Lines of `screen/` are not
 /// recognised.
 fn is_exec(line: &[u8]) -> bool {
     const MSG: &[u8] = b"\"msg\":\"";

@@ -55,7 +55,7 @@ fn is_pod_slice(slice: &[u8]) -> bool {
     is_pod
         && match parts.next() {
             Some("burstable" | "besteffort") => parts.next() == Some("kubepods"),
-            class => class == Some("kubepods"),
+            part => part == Some("kubepods"),
         }
 }
 

@@ -2,8 +2,8 @@
 
 use exectrail_common::suppression::{FILENAME_WINDOW, SUFFIX_WINDOW};
 
-/// Maximum length of a filename rule. The probes read 256 bytes with the NUL. A path that fills
-/// these bytes may be longer, so the probes treat it as longer.
+/// Maximum length of a filename rule. The probes read 255 bytes and a NUL. They treat a path of
+/// 255 bytes as cut, so 254 is the longest that they know whole.
 pub(crate) const MAX_FILENAME_PATTERN: usize = FILENAME_WINDOW - 2;
 
 /// Maximum length of the suffix in a filename rule.
@@ -38,7 +38,7 @@ pub(crate) enum Pattern {
     Whole(Field, String),
     /// A prefix of the text; the empty prefix matches every exec.
     Prefix(Field, String),
-    /// A suffix of the filename, which begins with a slash.
+    /// A suffix of the filename. The suffix begins with a slash.
     Suffix(String),
     /// A user id.
     Uid(u32),

@@ -185,7 +185,7 @@ impl Starting<'_> {
     /// may write to, like an emptyDir.
     fn mounts(&self, container: &Value, arguments: &mut Vec<String>) -> Result<()> {
         if self.engine.is_docker() && name(container) == "workspace" {
-            // The image's /usr is empty, see node::docker_ready.
+            // The image's /usr is empty, see node::make_docker_ready.
             arguments.push("--volume=/usr:/usr:ro".into());
         }
         for mount in list(&container["volumeMounts"]) {

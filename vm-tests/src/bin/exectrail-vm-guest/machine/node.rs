@@ -37,7 +37,7 @@ pub(crate) const WORKSPACE_IMAGE: &str = "localhost/workspace:test";
 const EXECTRAIL_ARCHIVE: &str = "/tmp/exectrail.tar";
 const FRAME_ARCHIVE: &str = "/tmp/frame.tar";
 
-/// Configuration of podman, for running containers and for its log.
+/// podman's configuration: cgroups by cgroupfs, and events and logs of containers in files.
 const CONFIGURATION: &str = "\
 [engine]
 cgroup_manager = \"cgroupfs\"
@@ -110,8 +110,8 @@ fn disk(number: &str) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// Loads the modules that containers need, and makes the image of exectrail, once.
-pub(crate) fn ready() -> Result<()> {
+/// Prepares the node, once: modules, podman's configuration, the host name, and exectrail's image.
+pub(crate) fn make_ready() -> Result<()> {
     static READY: OnceLock<Result<(), String>> = OnceLock::new();
     READY
         .get_or_init(|| prepare().map_err(|error| format!("{error:#}")))
@@ -140,8 +140,8 @@ fn prepare() -> Result<()> {
 const ENVBOX: &str = include_str!("envbox.sh");
 
 /// Makes the image of envbox's own container: that of a node, with one more program.
-pub(crate) fn envbox_ready() -> Result<()> {
-    ready()?;
+pub(crate) fn make_envbox_ready() -> Result<()> {
+    make_ready()?;
     directories("/tmp/envbox", &[])?;
     fs::write("/tmp/envbox/envbox", ENVBOX)?;
     fs::set_permissions("/tmp/envbox/envbox", fs::Permissions::from_mode(0o755))?;
@@ -164,7 +164,7 @@ pub(crate) fn envbox_ready() -> Result<()> {
 /// Starts the node's dockerd and makes its images. The programs of a workspace's image are the
 /// node's, mounted at /usr: dockerd takes two minutes to import a whole system in an emulated
 /// machine.
-pub(crate) fn docker_ready() -> Result<()> {
+pub(crate) fn make_docker_ready() -> Result<()> {
     static READY: OnceLock<Result<(), String>> = OnceLock::new();
     READY
         .get_or_init(|| prepare_docker().map_err(|error| format!("{error:#}")))
@@ -173,7 +173,7 @@ pub(crate) fn docker_ready() -> Result<()> {
 }
 
 fn prepare_docker() -> Result<()> {
-    ready()?;
+    make_ready()?;
     let mut daemon = start_dockerd()?;
     let docker = Engine::docker();
     let since = Instant::now();
@@ -241,9 +241,10 @@ fn make_frame_archive() -> Result<()> {
     archive("/tmp/frame", FRAME_ARCHIVE)
 }
 
-/// Imports that archive as podman's image of a workspace, for a runtime that takes it from podman.
+/// Makes the workspace's image in podman from the archive of [`make_frame_archive`]. containerd
+/// gets it from there.
 #[cfg(feature = "cri")]
-pub(crate) fn make_frame() -> Result<()> {
+pub(crate) fn import_workspace_image() -> Result<()> {
     make_frame_archive()?;
     podman(&["import", "-q", FRAME_ARCHIVE, WORKSPACE_IMAGE]).map(drop)
 }

@@ -61,7 +61,7 @@ enum Made {
 impl NodePod {
     /// Starts a manifest with the node's podman.
     pub(crate) fn start(manifest: &Manifest) -> Result<Self> {
-        node::ready()?;
+        node::make_ready()?;
         Self::start_by(&Engine::podman(), manifest)
     }
 

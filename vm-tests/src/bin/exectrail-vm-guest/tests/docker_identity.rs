@@ -56,7 +56,7 @@ fn start_strangers() -> Result<NodePod> {
 }
 
 fn with_strangers<T>(work: impl FnOnce(&NodePod) -> Result<T>) -> Result<T> {
-    node::docker_ready()?;
+    node::make_docker_ready()?;
     OTHERS.with(start_strangers, work)
 }
 

@@ -28,14 +28,14 @@ pub(crate) const TESTS: &[Test] = tests![
 ];
 
 fn the_node_runs_dockerd(_: &Plan, _: &Report) -> Result<()> {
-    node::docker_ready()
+    node::make_docker_ready()
 }
 
 fn dockerds_seccomp_filter_and_two_capabilities_let_it_trace(
     plan: &Plan,
     _: &Report,
 ) -> Result<()> {
-    node::docker_ready()?;
+    node::make_docker_ready()?;
     let docker = Engine::docker();
     let manifest = Manifest::of(plan, manifest::YAML_POD, "moby", &session("moby"))?;
     let pod = kubelet::start(&docker, &manifest)?;
@@ -79,6 +79,6 @@ fn a_native_sidecar_of_dockerd_has_the_first_exec_and_the_last(
     plan: &Plan,
     _: &Report,
 ) -> Result<()> {
-    node::docker_ready()?;
+    node::make_docker_ready()?;
     first_and_last(plan, &Engine::docker(), manifest::YAML_DEPLOYMENT, "native")
 }

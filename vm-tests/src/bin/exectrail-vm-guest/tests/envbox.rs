@@ -52,7 +52,7 @@ fn with_pod<T>(plan: &Plan, work: impl FnOnce(&NodePod) -> Result<T>) -> Result<
 
 /// Starts the pod, and waits until its workspace's session is over.
 fn start(plan: &Plan) -> Result<NodePod> {
-    node::envbox_ready()?;
+    node::make_envbox_ready()?;
     let manifest = Manifest::of(plan, manifest::ENVBOX, "envbox", SESSION)?;
     let pod = NodePod::start(&manifest)?;
     pod.wait_longer_for(PATIENCE, "of the session's end", 0, |line| {

@@ -28,7 +28,7 @@ pub(crate) const AGENT: &str =
     "/bin/echo agent\ntrap '/bin/echo last-words; exit 0' TERM\nwhile :; do sleep 1; done\n";
 
 fn a_native_sidecar_has_the_first_exec_and_the_last(plan: &Plan, _: &Report) -> Result<()> {
-    node::ready()?;
+    node::make_ready()?;
     for (manifest, name) in [
         (manifest::KUBERNETES_NATIVE, "native-curl"),
         (manifest::YAML_DEPLOYMENT, "native-announce"),

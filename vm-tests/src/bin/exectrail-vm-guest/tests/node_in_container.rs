@@ -22,8 +22,8 @@ use crate::{
 /// The tests of this group.
 pub(crate) const TESTS: &[Test] = tests![a_host_network_pod_in_a_node_container_is_announced];
 
-/// The essential part of kind's entrypoint: it allows cgroups below the container's own. The node's
-/// images are shared read-only.
+/// The essential part of kind's entrypoint: it allows cgroups below the container's own. The rest
+/// configures podman, which shares the node's images read-only.
 const ENTRYPOINT: &str = r#"
 mkdir -p /sys/fs/cgroup/init
 while read -r process; do
@@ -100,7 +100,7 @@ fn number_of(link: &str) -> Result<u32> {
 }
 
 fn a_host_network_pod_in_a_node_container_is_announced(plan: &Plan, _: &Report) -> Result<()> {
-    node::ready()?;
+    node::make_ready()?;
     let node = NodeContainer::start()?;
     let agent = short_session("kind");
     let manifest = Manifest::of(plan, manifest::YAML_POD, "kind", &agent)?.on_host_network();
@@ -118,8 +118,8 @@ fn a_host_network_pod_in_a_node_container_is_announced(plan: &Plan, _: &Report) 
     );
     let pid_ns = number_of(&pod.exec("workspace", &["readlink", "/proc/self/ns/pid"])?)?;
 
-    // exectrail would find all of these if it recognised them by network, or by an ancestor
-    // namespace.
+    // The first two share the pod's network. All run in or below a PID namespace that is above the
+    // pod's. None may be recorded.
     node.run(&["/bin/echo", "of-a-stranger"])?;
     let stranger = ["--rm", WORKSPACE_IMAGE, "/bin/echo", "of-a-stranger"];
     for network in ["--network=host", "--network=none"] {

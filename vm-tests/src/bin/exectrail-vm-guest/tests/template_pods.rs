@@ -61,7 +61,7 @@ fn start(plan: &Plan, manifest: &str, name: &str, agent: &str) -> Result<NodePod
 }
 
 fn the_node_makes_its_images(_: &Plan, _: &Report) -> Result<()> {
-    node::ready()
+    node::make_ready()
 }
 
 fn a_pod_records_its_workspace_and_no_other(plan: &Plan, _: &Report) -> Result<()> {

@@ -162,7 +162,7 @@ fn resources(container: &Value) -> LinuxContainerResources {
 fn mounts(manifest: &Manifest, container: &Value) -> Result<Vec<Mount>> {
     let mut mounts = Vec::new();
     if container["image"] == WORKSPACE_IMAGE {
-        // The image's /usr is empty, see `node::docker_ready`.
+        // The image's /usr is empty, see `node::make_docker_ready`.
         mounts.push(Mount {
             container_path: "/usr".to_owned(),
             host_path: "/usr".to_owned(),

@@ -67,7 +67,7 @@ pub(crate) fn ready(driver: CgroupDriver) -> Result<String> {
 }
 
 fn prepare(driver: CgroupDriver) -> Result<String> {
-    node::ready()?;
+    node::make_ready()?;
     for directory in ["/etc/containerd", "/etc/cni/net.d"] {
         fs::create_dir_all(directory)?;
     }
@@ -78,7 +78,7 @@ fn prepare(driver: CgroupDriver) -> Result<String> {
     fs::write("/etc/containerd/config.toml", configuration)?;
     fs::write("/etc/cni/net.d/10-pods.conflist", NETWORK)?;
     start(driver).context("cannot start containerd")?;
-    node::make_frame()?;
+    node::import_workspace_image()?;
     make_pause()?;
     let version = version_when_ready()?;
     for image in [EXECTRAIL_IMAGE, WORKSPACE_IMAGE, PAUSE_IMAGE] {
