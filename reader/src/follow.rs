@@ -62,7 +62,7 @@ struct Followed {
 /// Reads the files and everything that is written to them later, until nothing more is wanted, or
 /// nobody reads standard output any more. Standard input or a pipe must be the only file, and is
 /// read to its end. In a directory of a container, the files of later restarts are followed, too.
-/// Returns whether everything could be read.
+/// Returns whether each file could be opened and read; lines that cannot be read do not count.
 pub(crate) fn follow(
     program: &str,
     paths: &[PathBuf],
@@ -155,8 +155,8 @@ impl<C: Consumer> Following<'_, C> {
         }
     }
 
-    /// A rotated file is read to its end. The next file of its directory goes on with its last
-    /// line.
+    /// Nothing is added to a rotated file. If its last line is incomplete, the next file of the
+    /// directory has the rest.
     fn hand_over(&mut self, at: usize) -> Result<(), Stop> {
         let Some([file, next]) = self.followed.get_mut(at..at + 2) else {
             return Ok(());
@@ -250,8 +250,8 @@ impl Followed {
         Ok(())
     }
 
-    /// Whether the file was emptied after its content was copied, and something else is there now.
-    /// Lines differ in their times, so the beginning shows it even if the file is longer than
+    /// Whether the file was emptied, as a rotation by copying does; it may have other content by
+    /// now. Lines differ in their times, so the beginning shows it even if the file is longer than
     /// before.
     fn is_other(&self, file: &File) -> io::Result<bool> {
         if file.metadata()?.len() < self.position {

@@ -95,7 +95,7 @@ fn install(prefix: &Path, items: &[Item]) -> Result<Vec<PathBuf>> {
     Ok(items.iter().map(|item| prefix.join(&item.path)).collect())
 }
 
-/// Removes the installed files; returns their paths.
+/// Removes the installed files; returns the paths of those that were there.
 fn uninstall(prefix: &Path) -> Result<Vec<PathBuf>> {
     let Some(list) = installed(prefix)? else {
         bail!(
@@ -115,7 +115,7 @@ fn uninstall(prefix: &Path) -> Result<Vec<PathBuf>> {
     let list = prefix.join(LIST);
     remove(&list)?;
     if let Some(directory) = list.parent() {
-        // It belongs to the list; the other directories are shared with other programs.
+        // This directory is only for the list; other programs use the other directories, too.
         let _ = fs::remove_dir(directory);
     }
     Ok(removed)

@@ -1,5 +1,5 @@
-//! Tools of several tests: small BTF, directories that look like a node's `/proc`, `/sys` and
-//! `/boot`.
+//! Tools of several tests: a small BTF file, and directories that look like a node's `/proc`,
+//! `/sys` and `/boot`.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(unused_imports, reason = "each test file uses a part of it")]
 #![allow(

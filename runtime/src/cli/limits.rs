@@ -75,7 +75,7 @@ impl LimitArgs {
             chained(INCLUDE_VARIABLE, &self.include)?,
             chained(EXCLUDE_VARIABLE, &self.exclude)?,
         )?;
-        let (length, most) = (listed(&rules), longest_line / SHARE);
+        let (length, most) = (listed(&rules), longest_line / DIVISOR);
         if length > most {
             return Err(ValueError::LongRules { length, most });
         }
@@ -102,9 +102,9 @@ impl LimitArgs {
     }
 }
 
-/// The rules may take one half of a line: its length divided by this. Labels may take a quarter,
-/// and other keys take less.
-const SHARE: usize = 2;
+/// The rules may take one half of the longest line: its length divided by this. Labels may take a
+/// quarter (`output/json/labels.rs`), and the other keys take less than that.
+const DIVISOR: usize = 2;
 
 /// Bytes of all rules in JSON, as the first line lists them.
 fn listed(rules: &Rules) -> usize {

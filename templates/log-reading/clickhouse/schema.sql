@@ -2,21 +2,21 @@
 --
 --   clickhouse-client --queries-file schema.sql
 --
--- Lines are inserted into exectrail.lines_in as text, one line of the log per row; the materialised
--- views take them apart. So a line that is not JSON, or half of one, cannot stop an insertion.
+-- Lines are inserted into exectrail.lines_in as text, one line of the log per row; the view
+-- lines_mv takes them apart. So a line that is not JSON, or half of one, cannot stop an insertion.
 
 CREATE DATABASE IF NOT EXISTS exectrail;
 
--- Text of the workspace as it may be shown on a terminal: without control characters, and marks
--- that change the direction of writing.
+-- Text of the workspace as it may be shown on a terminal: each control or format character and line
+-- separator is replaced by �.
 CREATE FUNCTION IF NOT EXISTS exectrail_shown AS (text) ->
     replaceRegexpAll(text, '[\\p{Cc}\\p{Cf}\\x{2028}\\x{2029}]', '�');
 
 CREATE TABLE IF NOT EXISTS exectrail.lines_in (line String) ENGINE = Null;
 
 -- One row for each line. (run, line) identifies a line, so a line that a collector delivers twice
--- is one row after the next merge; FINAL shows it once at any time. A part has the lines of a week,
--- and is dropped as a whole.
+-- is one row once a merge has joined their parts; FINAL shows it once at any time. A partition has
+-- the lines of a week, and its parts are dropped whole.
 CREATE TABLE IF NOT EXISTS exectrail.lines
 (
     ts DateTime64(9, 'UTC') CODEC(DoubleDelta, ZSTD),
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS exectrail.lines
     username LowCardinality(String),
     workspace LowCardinality(String),
     labels Map(LowCardinality(String), String) CODEC(ZSTD),
-    -- The program that ran: the file, or its name where a kernel has no `exe`.
+    -- The program that ran: `exe`, or `filename` if the line has no `exe`.
     program LowCardinality(String),
     filename String CODEC(ZSTD),
     argv Array(String) CODEC(ZSTD),
@@ -176,7 +176,7 @@ FROM (
         AND parseDateTime64BestEffortOrNull(JSONExtractString(line, 'ts'), 9, 'UTC') IS NOT NULL
 );
 
--- Execs per hour and program, of all time: small enough to keep. A line that was delivered twice
+-- Execs per hour, program, user and workspace, of all time: small enough to keep. A line that was delivered twice
 -- counts twice here.
 CREATE TABLE IF NOT EXISTS exectrail.programs_by_hour
 (

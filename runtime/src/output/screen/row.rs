@@ -19,7 +19,7 @@ pub(super) const FAILURE: Style = AnsiColor::Yellow.on_default();
 const DEEPEST: u32 = 16;
 /// Columns for each level.
 const STEP: usize = 2;
-/// Least number of columns for the text, however narrow the terminal is.
+/// Least number of columns for the text and its ellipsis, however narrow the terminal is.
 const LEAST_TEXT: usize = 16;
 
 /// A line that is being made.

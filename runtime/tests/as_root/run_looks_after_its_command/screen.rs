@@ -28,7 +28,7 @@ fn tree(printed: &str) -> Vec<&str> {
     lines.map(|line| line.get(18..).unwrap_or(line)).collect()
 }
 
-/// A shell that starts `true`, and a shell that starts `env` with a long argument.
+/// A shell that starts `true` and then a second shell, which starts `env` with a long argument.
 const COMMAND: &str = "/bin/sh -c '/bin/true; /bin/sh -c \"/usr/bin/env $(printf %0200d 0)=1 \
     /bin/true; :\"; :'";
 

@@ -63,8 +63,8 @@ fn pid(id: u32) -> Result<Pid> {
     Pid::from_raw(i32::try_from(id)?).context("no process id")
 }
 
-/// Starts a debugger, outside the container, that does not wait for the process that it traces: no
-/// other process can reap that process.
+/// Starts a debugger, outside the container, that does not wait for the process that it traces.
+/// While a process is traced, only its tracer can reap it.
 fn debugger_of(id: u32) -> Result<Guarded> {
     let child = Command::new(SELF)
         .args([hold::COMMAND, &id.to_string()])
@@ -88,7 +88,7 @@ fn stopped_parent_of_a_process_in(init: u32, sidecar: &Sidecar) -> Result<Guarde
     let parent = Guarded(child);
     sidecar.wait_for_exec("1000")?;
     kill_process(parent.id()?, Signal::STOP)?;
-    // The parent must not reap the process before it stops.
+    // Until the parent has stopped, it could still reap the process.
     let stat = format!("/proc/{}/stat", parent.id()?);
     while !fs::read_to_string(&stat)?.contains(") T ") {
         thread::sleep(Duration::from_millis(10));
@@ -111,7 +111,8 @@ fn wait_for_end(sidecar: &Sidecar, pid_ns: u32) -> Result<()> {
 }
 
 /// The first process was killed, but the kernel keeps the namespace, because a process in it is not
-/// reaped: in one workspace it entered from outside, in the other a debugger outside traces it.
+/// reaped: in one workspace, that process came from outside, and its parent is stopped; in the
+/// other, a debugger outside traces it.
 pub(crate) fn a_workspace_with_somebody_left_has_not_ended(_: &Plan, _: &Report) -> Result<()> {
     let pod = Pod::start()?;
     let sidecar = Sidecar::start(&pod, &[])?;
