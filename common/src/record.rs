@@ -58,8 +58,8 @@ pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;
 /// it privileges.
 pub const FLAG_NO_NEW_PRIVS: u16 = 1 << 11;
 
-/// Flag of a path ([`Origin::exe_flags`], [`Origin::cwd_flags`]): names at its beginning may
-/// be missing, as it has so many names and mounts ([`MAX_NAMES`]) or bytes ([`MAX_PATH`]).
+/// Flag of a path ([`Origin::exe_flags`], [`Origin::cwd_flags`]): reading ended at
+/// [`MAX_NAMES`] or [`MAX_PATH`], so names at its beginning may be missing.
 pub const PATH_CUT: u16 = 1 << 0;
 /// Flag of a path: it does not begin at the root of the process, as the file is outside that root,
 /// its mount is detached, or a directory of the path was moved out of what is mounted.

@@ -12,7 +12,8 @@ use crate::{
     time::microseconds,
 };
 
-/// If there are so many gaps, a further one is joined with the last one of its kind and workspace.
+/// Number of gaps that are kept one by one. Each further gap is joined with the last one of its
+/// kind and workspace.
 const JOINED_FROM: usize = 20_000;
 
 /// What is not in the log.

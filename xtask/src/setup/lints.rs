@@ -28,7 +28,8 @@ fn install() -> Result<String> {
         .env("RUST_BACKTRACE", "0");
     command::output_within(Duration::from_secs(180), &mut rustup).context(
         "They must be of the same release as rustc. To install them by hand: `rustup component add \
-         rustfmt clippy`, or, if rustc is a package of the distribution, its packages rustfmt and rust-clippy",
+         rustfmt clippy`, or, if rustc is a package of the distribution, its packages rustfmt and \
+         rust-clippy",
     )?;
     Ok("by `rustup component add rustfmt clippy`".into())
 }

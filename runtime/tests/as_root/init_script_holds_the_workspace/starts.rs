@@ -99,7 +99,9 @@ fn the_agent_is_not_affected_by_the_script_before_it() {
     let image = Image::with(&[Client::Curl]);
     let odd = "it's \"quoted\" `back` ${HOME-} \\n $(NAME) $$x é🦀\ttab";
     let agent = format!(
-        "cat_odd='{}'\nprintf '%s\\n' \"$cat_odd\" \"${{status-unset}}${{answer-unset}}${{pid_ns-unset}}${{address-unset}}\" \"$#\" \"=$-\"\n(exit 3)\n",
+        "cat_odd='{}'\nprintf '%s\\n' \"$cat_odd\" \
+         \"${{status-unset}}${{answer-unset}}${{pid_ns-unset}}${{address-unset}}\" \
+         \"$#\" \"=$-\"\n(exit 3)\n",
         odd.replace('\'', "'\\''")
     );
     let script = script(&agent, &[]);
