@@ -1,8 +1,8 @@
 //! What the probes can be attached to in this kernel, by BTF id.
 //!
-//! A program is attached to the id of a type: for a tracepoint to the typedef `btf_trace_…`, for a
-//! function to its `BTF_KIND_FUNC` (`bpf_check_attach_target`, kernel/bpf/verifier.c, Linux 5.5 and
-//! later).
+//! A program is attached to the BTF id of a type: at a tracepoint to the typedef `btf_trace_…`, at
+//! a function to its `BTF_KIND_FUNC` (`bpf_check_attach_target`, kernel/bpf/verifier.c, Linux 5.5
+//! and later).
 
 use exectrail_common::exec_calls::CALLS;
 
@@ -37,7 +37,7 @@ pub const EXEC_FUNCTIONS: Option<[&str; CALLS]> = Some([
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub const EXEC_FUNCTIONS: Option<[&str; CALLS]> = None;
 
-/// Tracepoints that a kernel must have, for tracing and for `--exit-events`.
+/// Tracepoints that a kernel must have for tracing and for `--exit-events`.
 pub const REQUIRED: [&str; 3] = ["sched_process_exec", "sched_process_exit", "task_rename"];
 
 /// The tracepoint by which the end of a workspace is confirmed.

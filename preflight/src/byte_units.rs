@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The units, the largest first: what is written, and other spellings that are read.
+/// The units, the largest first: each with the spelling that is written, and other spellings that
+/// are read.
 const UNITS: [(u64, &str, &[&str]); 4] = [
     (1 << 30, "GiB", &["Gi", "G"]),
     (1 << 20, "MiB", &["Mi", "M"]),

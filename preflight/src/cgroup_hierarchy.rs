@@ -6,9 +6,9 @@ use procfs_core::ProcessCGroup;
 
 use crate::offsets::Controllers;
 
-/// Controllers whose v1 hierarchies every pod is in, as runtimes use all of these. The hierarchies
-/// of others, such as `net_cls`, and named ones are ignored: they may also be mounted on a node
-/// whose pods are in cgroup v2.
+/// Controllers in whose v1 hierarchies every pod is, because container runtimes use all of these.
+/// Hierarchies of other controllers, such as `net_cls`, and named hierarchies are ignored: they may
+/// also be mounted on a node whose pods are in cgroup v2.
 const OF_PODS: [&str; 4] = ["pids", "memory", "cpu", "devices"];
 
 /// A hierarchy of cgroups.
@@ -28,11 +28,12 @@ pub enum Hierarchy {
 }
 
 impl Hierarchy {
-    /// The hierarchy by `cgroups`, the lines of a process's `/proc/PID/cgroup` (cgroups(7));
+    /// The hierarchy by `cgroups`, the lines of a process's `/proc/PID/cgroup` (cgroups(7)).
     /// [`Hierarchy::None`] if the kernel lacks a field that the probes need to read cgroups.
     ///
     /// On a node with cgroup v1, runtimes put each container into a cgroup of the same name in the
-    /// hierarchy of each controller, so one of them is enough: that of `pids` or else of `memory`.
+    /// hierarchy of each controller. So one hierarchy is enough: that of `pids`, or else that of
+    /// `memory`.
     pub fn of(cgroups: &[ProcessCGroup], controllers: Controllers, offsets: &Offsets) -> Self {
         if !has_cgroups(offsets) {
             return Self::None;

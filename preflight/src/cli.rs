@@ -1,4 +1,4 @@
-//! The command line, the same for `exectrail-preflight` and `exectrail preflight`.
+//! The command line, which `exectrail-preflight` and `exectrail preflight` share.
 
 use std::ffi::OsString;
 use std::fs::{File, Permissions};
@@ -176,7 +176,8 @@ fn once(args: &PreflightArgs) -> ExitCode {
 
 fn exit_code(format: Format, report: &Report) -> ExitCode {
     match (format, report.verdict()) {
-        // The labels have the verdict; a failure would only restart the pod that writes them.
+        // The labels give the verdict; with a failure, Kubernetes would only restart the pod that
+        // writes them.
         (Format::Nfd, _) => ExitCode::SUCCESS,
         (_, Verdict::Unmet) => ExitCode::from(1),
         (_, Verdict::Unknown) => ExitCode::from(3),
@@ -184,7 +185,8 @@ fn exit_code(format: Format, report: &Report) -> ExitCode {
     }
 }
 
-/// Prints the report. A reader may stop reading: `| head` is not a failure.
+/// Prints the report. If the reader of the output stops early, as in `| head`, that is not a
+/// failure.
 fn print(text: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
@@ -193,9 +195,10 @@ fn print(text: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Writes a dotfile, which node-feature-discovery ignores, in the same directory, and renames it:
-/// no reader sees half a file. Devices and pipes are written directly, since renaming would
-/// replace, for example, `/dev/null` with a file. Links are followed.
+/// Replaces the file with one that has `text`: no reader sees half a file. The text is written to a
+/// file in the same directory, which is then renamed; its name begins with a dot, so
+/// node-feature-discovery ignores it. Devices and pipes are written directly: renaming would
+/// replace `/dev/null`, for example, with a file. Links are followed.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     match path.metadata() {

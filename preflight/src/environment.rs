@@ -1,7 +1,7 @@
-//! Flags and environment variables: two forms of the same grammar.
+//! Flags and environment variables: both give the same values, by the same grammar.
 //!
-//! A variable that is set and empty counts as unset: manifests and shells cannot always omit a
-//! variable. Any other value that cannot be parsed is a usage error that names the variable.
+//! A variable that is set but empty counts as unset, because manifests and shells cannot always
+//! omit a variable. Any other value that cannot be parsed is a usage error that names the variable.
 
 use std::ffi::{OsStr, OsString};
 
@@ -9,7 +9,7 @@ use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Parser};
 
-/// A variable cannot be used.
+/// Why a variable cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum VariableError {
     /// Its value is not UTF-8 text.
@@ -20,8 +20,8 @@ pub enum VariableError {
     },
 }
 
-/// Parses the command line and the environment, or exits as clap does. `advise` may change what
-/// clap's error advises.
+/// Parses the command line and the environment, or exits as clap does. `advise` may replace the
+/// advice in clap's error.
 pub fn parse<P: Parser>(advise: impl FnOnce(clap::Error) -> clap::Error) -> P {
     match try_parse() {
         Ok(parsed) => parsed,
@@ -100,7 +100,7 @@ fn try_parse<P: Parser>() -> Result<P, Wrong> {
         .collect();
     match parse(None) {
         Ok((parsed, matches)) => {
-            // For clap a path may be any bytes; this grammar allows only text.
+            // clap accepts any bytes as a path; this grammar accepts only text.
             let used = used_variables(&P::command(), &matches);
             match used.iter().find(|name| !is_text(name)) {
                 Some(name) => Err(Wrong::Variable(not_text(name))),

@@ -1,4 +1,4 @@
-//! The kernel's fields for `--format json`, so that they can be compared with those of pahole.
+//! The kernel's fields as `--format json` lists them, for comparison with pahole's.
 
 use exectrail_common::offsets::ABSENT;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use crate::{
     offsets::{self, Resolved},
 };
 
-/// Position of a field that the probes read, or size of a struct, in the running kernel.
+/// The offset of a field that the probes read, or the size of a struct, in the running kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Field {
     /// Name of the struct.
@@ -72,8 +72,8 @@ pub(crate) fn all(resolved: &Resolved) -> Vec<Field> {
         .collect()
 }
 
-/// The member's name in this kernel. If it can have several names and this kernel has none of them,
-/// the first.
+/// The member's name in this kernel. If a member can have several names, and this kernel has none
+/// of them, this is the first of the names.
 fn spelling(resolved: &Resolved, strukt: &str, member: &'static str) -> &'static str {
     let mut names = member.split('|');
     let known = |name: &&str| resolved.spellings.contains(&(strukt, *name));

@@ -1,7 +1,7 @@
 //! Reads evidence: whole files, up to a size limit.
 //!
-//! The roots can point anywhere, so a "file" may be a pipe that blocks, a device without an end, or
-//! a damaged copy. Container runtimes hide files by mounting `/dev/null` over them.
+//! Flags can name any directories as roots, so a "file" may be a pipe that blocks, a device without
+//! an end, or a damaged copy. Container runtimes hide files by mounting `/dev/null` over them.
 
 use std::ffi::OsStr;
 use std::fs::{File, FileType, OpenOptions};
@@ -70,7 +70,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
 pub(crate) enum Bytes {
     /// The kernel's own memory.
     Mapped(Mmap),
-    /// A copy.
+    /// A copy of them.
     Read(Vec<u8>),
 }
 
@@ -87,8 +87,9 @@ impl Deref for Bytes {
 
 /// The BTF of the running kernel. More than `limit` bytes are an error.
 ///
-/// From Linux 6.16 on a process can map it, privately and read-only (`btf_sysfs_vmlinux_mmap`,
-/// kernel/bpf/sysfs_btf.c). A copy takes more than a thousand reads of a page, and memory.
+/// From Linux 6.16 on, a process can map the file, privately and read-only
+/// (`btf_sysfs_vmlinux_mmap`, kernel/bpf/sysfs_btf.c). Before, it needs memory for a copy, and more
+/// than a thousand reads of a page.
 pub(crate) fn kernel_btf(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
     let file = open(path)?;
     let len = file.metadata()?.len();
@@ -96,8 +97,8 @@ pub(crate) fn kernel_btf(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
         return Err(ReadError::TooLong { limit });
     }
     if is_sysfs(path) {
-        // SAFETY: the memory is the kernel's, which never changes or frees it: the kernel makes the
-        // file once, at boot, and a file of sysfs cannot be truncated.
+        // SAFETY: the memory is the kernel's, which makes it once, at boot, and never changes or
+        // frees it; a file of sysfs cannot be truncated.
         if let Ok(map) = unsafe { MmapOptions::new().map_copy_read_only(&file) } {
             return Ok(Bytes::Mapped(map));
         }
@@ -159,7 +160,7 @@ pub(crate) fn status_field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
         .map(str::trim)
 }
 
-/// The cgroups in the text of `/proc/PID/cgroup`; none if a line is not one of that file.
+/// The cgroups in the text of `/proc/PID/cgroup`; none if any line has another form.
 pub(crate) fn parse_cgroups(text: &str) -> Vec<ProcessCGroup> {
     ProcessCGroups::from_buf_read(text.as_bytes()).map_or_else(|_| Vec::new(), |cgroups| cgroups.0)
 }

@@ -27,7 +27,7 @@ pub enum Format {
 pub struct Text {
     /// Whether to colour the verdicts, with ANSI escapes.
     pub color: bool,
-    /// Whether to show the evidence of checks that are fine, too.
+    /// Whether to show the evidence of fine checks, too.
     pub verbose: bool,
 }
 
@@ -67,7 +67,8 @@ impl Report {
                 Verdict::Unknown => ("33", "unknown"),
                 Verdict::NotApplicable => ("2", "-"),
             };
-            // Padded first: padding would count the escapes of the colour as characters.
+            // The word is padded before it is colored: padding would count the escapes as
+            // characters.
             let verdict = paint(code, &format!("{word:<7}"));
             let _ = writeln!(out, "{verdict}  {:<14}  {}", check.id, check.summary);
             // A check with the verdict ok can have a remedy, too.

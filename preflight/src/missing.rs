@@ -1,7 +1,7 @@
 //! What the probes need and the running kernel lacks.
 
-/// A struct, field or tracepoint that the running kernel lacks, or a field that it has in a form
-/// that the probes do not read.
+/// A struct, field or tracepoint that the running kernel lacks, or a field whose form the probes
+/// cannot read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Missing {

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 /// Why an address cannot be bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Obstacle {
-    /// Another process of the pod uses the port. It may become free at any time.
+    /// Another process of the pod uses the port. The port may become free at any time.
     Taken,
     /// The network namespace does not have the address.
     NoSuchAddress,
@@ -29,7 +29,7 @@ impl Obstacle {
         })
     }
 
-    /// The problem with the address, as the end of a sentence.
+    /// Describes the obstacle, as the end of a sentence.
     pub fn summary(self) -> &'static str {
         match self {
             Self::Taken => {

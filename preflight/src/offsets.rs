@@ -1,7 +1,7 @@
-//! Which kernel fields the probes read, by their names in the kernel's sources.
+//! The kernel fields that the probes read, by their names in the kernel's sources.
 //!
-//! Only this file connects a name such as `task_struct.nsproxy` with the member of [`Offsets`] that
-//! has its offset for the probes. The names are valid for Linux 5.8 to 7.3.
+//! Only this file connects a name such as `task_struct.nsproxy` with the field of [`Offsets`] that
+//! gives the probes its offset. The names are valid for Linux 5.8 to 7.3.
 
 use exectrail_common::offsets::{ABSENT, Offsets};
 
@@ -9,11 +9,11 @@ use crate::attach_points::{AttachPoint, AttachPoints, REQUIRED};
 use crate::btf::{Btf, BtfError, kind};
 use crate::missing::Missing;
 
-/// The value that BTF gives for one member of [`Offsets`].
+/// What BTF gives for one field of [`Offsets`].
 enum Wanted {
-    /// Offset in bytes of a member, by its dotted path. If kernels differ, several paths with `|`
-    /// between them. The probes load the member as a value of `size` bytes; a member of another
-    /// size would give another value.
+    /// Offset in bytes of a member, by its dotted path. If its path differs between kernels, `|`
+    /// separates the paths. The probes load the member as a value of `size` bytes, so a member of
+    /// another size would give a wrong value.
     Offset {
         member: &'static str,
         size: Option<u64>,
@@ -36,7 +36,7 @@ const fn bytes(size: u64, member: &'static str) -> Wanted {
     }
 }
 
-/// A struct or an array; the probes do not depend on its size.
+/// A struct or an array, on whose size the probes do not depend.
 const fn part(member: &'static str) -> Wanted {
     Wanted::Offset { member, size: None }
 }
@@ -44,7 +44,7 @@ const fn part(member: &'static str) -> Wanted {
 struct FieldRow {
     strukt: &'static str,
     wanted: Wanted,
-    /// Whether the kernel may lack it; the value is then [`ABSENT`].
+    /// Whether a kernel may lack the member; the value is then [`ABSENT`].
     optional: bool,
     get: fn(&Offsets) -> u32,
     set: fn(&mut Offsets, u32),
@@ -157,7 +157,7 @@ fields! {
     uid_gid_extent_count = "uid_gid_extent", bytes(4, "count");
 }
 
-// A member added to `Offsets` must be added here too; without that its offset is 0.
+// A field added to `Offsets` must be added here, too; otherwise its value is 0.
 const _: () = assert!(
     FIELDS.len() == size_of::<Offsets>() / size_of::<u32>(),
     "every member of `Offsets` needs a line in `fields!`"
@@ -166,8 +166,8 @@ const _: () = assert!(
 /// Number of fields that are looked up.
 pub const FIELD_COUNT: usize = FIELDS.len();
 
-/// Every value with its names in the kernel's sources: struct, member, offset in bytes. Without a
-/// member, the value is the size of the struct.
+/// Every value, with its names in the kernel's sources: struct, member, value in bytes. An entry
+/// without a member is the size of the struct.
 pub fn named(offsets: &Offsets) -> impl Iterator<Item = (&'static str, Option<&'static str>, u32)> {
     FIELDS.iter().map(|field| {
         let member = match field.wanted {
@@ -178,7 +178,7 @@ pub fn named(offsets: &Offsets) -> impl Iterator<Item = (&'static str, Option<&'
     })
 }
 
-/// Maximum number of structs of one name that are examined; kernels have at most two.
+/// Maximum number of structs of one name that are examined; kernels have at most two of one name.
 const MAX_NAMESAKES: usize = 8;
 
 /// The fields and tracepoints of the probes, as found in BTF.
@@ -186,15 +186,15 @@ const MAX_NAMESAKES: usize = 8;
 pub struct Resolved {
     /// The offsets. Fields named in `missing` are zero.
     pub offsets: Offsets,
-    /// What probes can be attached to.
+    /// The tracepoints and functions that the probes can be attached to.
     pub attach_points: AttachPoints,
-    /// What the probes need and the kernel lacks; empty if it lacks nothing.
+    /// Everything that the probes need and the kernel lacks.
     pub missing: Vec<Missing>,
     /// Number of types in the BTF.
     pub types: u32,
     /// Indices of the controllers in `css_set.subsys`.
     pub controllers: Controllers,
-    /// Struct and name in this kernel of each member whose name differs between kernels.
+    /// For each member whose name differs between kernels: the struct, and the name in this kernel.
     pub spellings: Vec<(&'static str, &'static str)>,
 }
 
@@ -212,8 +212,8 @@ pub struct Controllers {
 ///
 /// # Errors
 ///
-/// If the bytes are not BTF that can be read. A missing field is no error: it is in
-/// [`Resolved::missing`] or, if it is optional, [`ABSENT`].
+/// If the bytes are not readable BTF. A missing field is no error: it is in [`Resolved::missing`],
+/// or the value is [`ABSENT`] if the field is optional.
 pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
     let mut structs: Vec<(&'static str, Vec<u32>)> = Vec::new();
     for field in FIELDS {
@@ -248,7 +248,8 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
     let mut spellings = Vec::new();
     for (strukt, ids) in structs {
         let wanted = || FIELDS.iter().filter(|field| field.strukt == strukt);
-        // If several structs have this name, take the first that lacks the fewest required members.
+        // Of several structs of this name, this takes the one that lacks the fewest required
+        // members; the first of them if several lack as few.
         let mut best: Option<(Offsets, Vec<Missing>)> = None;
         for id in ids {
             let mut found = offsets;
@@ -307,7 +308,7 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
     })
 }
 
-/// A value for [`Offsets`], and the name of the member if it can have several names.
+/// A value for [`Offsets`]; and the name of the member, if its name differs between kernels.
 type Value = (u32, Option<&'static str>);
 
 fn look_up(btf: &Btf<'_>, id: u32, field: &FieldRow) -> Result<Result<Value, Missing>, BtfError> {

@@ -1,4 +1,4 @@
-//! What to check, and where to read.
+//! What to check, and where to read the evidence.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -43,10 +43,10 @@ impl Roots {
 /// What to check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Where to read. Unless the roots are live ([`Roots::are_live`]), no system call queries the
-    /// running kernel, except bind(2) for `init_address`.
+    /// Where to read the evidence. Unless the roots are live ([`Roots::are_live`]), no system call
+    /// queries the running kernel, except bind(2) for `init_address`.
     pub roots: Roots,
-    /// Address on which exectrail will accept announcements; `None` omits that check.
+    /// Address on which exectrail will accept announcements; `None` if that is not to be checked.
     pub init_address: Option<SocketAddr>,
     /// Size of the ring buffer, in bytes.
     pub ring_bytes: u64,
@@ -74,8 +74,9 @@ pub const DEFAULT_RING_BYTES: u64 = 4 << 20;
 /// Default of the maximum number of bytes of argv recorded for one exec: 128 KiB.
 pub const DEFAULT_MAX_ARGV_BYTES: u64 = 128 << 10;
 
-/// Maximum number of bytes of incomplete long argv that exectrail holds at once, if it records at
-/// most `max_argv_bytes` of one exec. Several CPUs may execute a long argv at the same time.
+/// Maximum number of bytes of incomplete long argv that exectrail keeps at once, if it records at
+/// most `max_argv_bytes` of one exec. Several CPUs can be executing programs with a long argv at
+/// the same time.
 pub fn pending_argv_bytes(max_argv_bytes: u64) -> u64 {
     const AT_ONCE: u64 = 4;
     const LEAST: u64 = 8 << 20;

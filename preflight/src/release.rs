@@ -1,4 +1,4 @@
-//! Versions of the kernel.
+//! Versions of the kernel, and those from which its behavior differs.
 
 use std::fmt;
 
@@ -9,7 +9,8 @@ pub struct KernelVersion {
     pub major: u32,
     /// `15` in `5.15.0-1053-aws`.
     pub minor: u32,
-    /// `0` in `5.15.0-1053-aws`; 0 if there is none. Distributions often keep it at 0.
+    /// `0` in `5.15.0-1053-aws`; 0 if the release has no such number. Distributions often keep it
+    /// at 0.
     pub patch: u32,
 }
 
@@ -18,18 +19,19 @@ impl KernelVersion {
     /// CAP_BPF, CAP_PERFMON and `bpf_ktime_get_boot_ns`.
     pub const OLDEST: Self = Self::new(5, 8, 0);
 
-    /// From this version on BPF memory counts against the memory cgroup; before, against
+    /// From this version on, BPF memory counts against the memory cgroup; before, it counts against
     /// RLIMIT_MEMLOCK (commit series of Roman Gushchin, merged for 5.11).
     pub const WITHOUT_MEMLOCK: Self = Self::new(5, 11, 0);
 
-    /// From here on the node pays for per-CPU maps: while a map has no cgroup yet, its memory is
-    /// the root cgroup's ("bpf: reparent bpf maps on memcg offlining"; `bpf_map_get_memcg`,
-    /// kernel/bpf/syscall.c). Before, it is that of the process that makes the map.
+    /// From this version on, the node pays for per-CPU maps. While a map has no cgroup yet, its
+    /// memory counts against the root cgroup ("bpf: reparent bpf maps on memcg offlining";
+    /// `bpf_map_get_memcg`, kernel/bpf/syscall.c); before, it counts against the cgroup of the
+    /// process that makes the map.
     pub const NODE_PAYS_PER_CPU_MAPS: Self = Self::new(6, 0, 0);
 
-    /// From this version on a program on a tracepoint may be preempted: the kernel walks
-    /// tracepoints under SRCU and no longer with preemption off (`__DECLARE_TRACE`,
-    /// include/linux/tracepoint.h, Linux 7.0).
+    /// From this version on, a program at a tracepoint can be preempted: the kernel calls it under
+    /// SRCU, and no longer with preemption off (`__DECLARE_TRACE`, include/linux/tracepoint.h,
+    /// Linux 7.0).
     pub const PREEMPTIBLE_TRACEPOINTS: Self = Self::new(7, 0, 0);
 
     /// Makes a version.
@@ -41,7 +43,7 @@ impl KernelVersion {
         }
     }
 
-    /// Parses a release leniently: the text after the numbers is the distribution's.
+    /// Parses a release; any text after the numbers is accepted, because it is the distribution's.
     ///
     /// ```
     /// use exectrail_preflight::KernelVersion;

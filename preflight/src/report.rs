@@ -57,7 +57,7 @@ pub enum Id {
     Bpf,
     /// What kernel lockdown allows.
     Lockdown,
-    /// This process is in the init user namespace, hence not under sysbox-runc.
+    /// This process is in the init user namespace, and therefore not under sysbox-runc.
     UserNamespace,
     /// Namespaces of this process.
     Scope,
@@ -148,8 +148,8 @@ impl Check {
     }
 }
 
-/// Text from a file, safe for a terminal: control characters and those that change the direction of
-/// writing are escaped, and text over the limit is truncated.
+/// Text from a file, safe for a terminal. Control characters, and characters that change the
+/// direction of writing, are escaped; text longer than `limit` is truncated.
 fn clean(text: &str, limit: usize) -> String {
     let mut out = String::new();
     for (count, c) in text.chars().enumerate() {
@@ -177,7 +177,7 @@ pub struct Kernel {
     pub offsets: Offsets,
     /// Indices of the controllers in `css_set.subsys`.
     pub controllers: Controllers,
-    /// What probes can be attached to.
+    /// The tracepoints and functions that the probes can be attached to.
     pub attach_points: AttachPoints,
     /// Whether BPF memory counts against RLIMIT_MEMLOCK (before Linux 5.11).
     pub needs_memlock: bool,
@@ -188,21 +188,22 @@ pub struct Kernel {
 /// Namespaces of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
-    /// Inode number of its PID namespace.
+    /// Inode number of the process's PID namespace.
     pub pid_ns: Option<u32>,
-    /// Inode number of its network namespace.
+    /// Inode number of the process's network namespace.
     pub net_ns: Option<u32>,
-    /// Whether this PID namespace is the init PID namespace.
+    /// Whether the process's PID namespace is the init one.
     pub init_pid_ns: Option<bool>,
     /// Whether other containers of the pod seem to be in the same PID namespace
-    /// (`shareProcessNamespace`): PID 1 is neither this process nor another exectrail. A guess.
+    /// (`shareProcessNamespace`): PID 1 is neither this process nor another exectrail. This is a
+    /// guess.
     pub shared_pid_ns: Option<bool>,
 }
 
 /// Results of all checks.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The checks in the order for reading: the cause before the consequence.
+    /// The checks, in the order of reading: causes come before their consequences.
     pub checks: Vec<Check>,
     pub(crate) kernel: Option<Kernel>,
     pub(crate) scope: Scope,
@@ -234,7 +235,7 @@ impl Report {
         self.checks.iter().find(|check| check.id == id)
     }
 
-    /// What exectrail needs to know about the kernel; `None` if the BTF could not be read, if a
+    /// What exectrail needs to know about the kernel. `None` if the BTF could not be read, if a
     /// field or tracepoint that the probes need is missing, or if the version is unknown.
     pub fn kernel(&self) -> Option<&Kernel> {
         self.kernel.as_ref()

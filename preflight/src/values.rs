@@ -45,7 +45,8 @@ pub enum ValueError {
     },
 }
 
-/// Parses an address. Without a host it means every IPv4 address; Go's `net.Listen` would add IPv6.
+/// Parses an address. Without a host it means every IPv4 address; in Go, `net.Listen` would also
+/// listen on IPv6.
 ///
 /// # Errors
 /// [`ValueError::Address`].
@@ -71,8 +72,8 @@ pub fn size(value: &str) -> Result<u64, ValueError> {
     Ok(bytes.0)
 }
 
-/// Parses a ring size. The kernel accepts powers of two that are whole pages (`ringbuf_map_alloc`,
-/// kernel/bpf/ringbuf.c).
+/// Parses a ring size. The kernel accepts powers of two that are multiples of the page size
+/// (`ringbuf_map_alloc`, kernel/bpf/ringbuf.c).
 ///
 /// # Errors
 /// [`ValueError::Size`], [`ValueError::Ring`].

@@ -1,5 +1,5 @@
-//! preflight gives a report whatever the files contain: no panic, no endless work, no text that
-//! acts on a terminal.
+//! preflight gives a report for any content of the files: it does not panic, its work ends, and no
+//! text of it acts on a terminal.
 
 #![forbid(unsafe_code)]
 
@@ -28,7 +28,7 @@ const FILES: &[&str] = &[
     "proc/cmdline",
 ];
 
-/// Bytes that are valid more often than random bytes.
+/// Bytes that are more often valid than random bytes are.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let words = prop::sample::select(vec![
         "CapEff:",
@@ -116,7 +116,7 @@ proptest! {
         small in any::<bool>(),
     ) {
         let mut writer = support::Writer::new();
-        // Small numbers are more often existing kinds and ids.
+        // Small numbers are more often valid as kinds and ids.
         let number = |w: &u32| if small { (w & 0x1f) << 24 | w >> 29 } else { *w };
         let words: Vec<u32> = words.iter().map(number).collect();
         writer.raw(&words);
@@ -165,7 +165,6 @@ fn the_running_kernels_btf_damaged_is_never_a_panic() {
             Ok(())
         })
         .unwrap();
-    // The limit for a debug build on a busy machine: far above the usual time, far below "without
-    // end".
+    // A limit for a debug build on a busy machine, far above the usual time.
     assert!(worst.get() < Duration::from_secs(20), "{:?}", worst.get());
 }

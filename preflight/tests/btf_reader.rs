@@ -129,7 +129,7 @@ fn types_that_contain_themselves_are_an_error() {
 
 #[test]
 fn types_that_multiply_are_an_error_and_soon() {
-    // Thirty levels; each has the level below it as a member, a thousand times.
+    // Thirty levels of structs: each has a thousand members of the type one level below.
     let mut w = Writer::new();
     let mut below = w.int("int", 4);
     for _ in 0..30 {

@@ -254,7 +254,7 @@ fn output_to_what_is_no_file_replaces_nothing() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
-    // The node needs a variable, as its files must outlive the start of the program.
+    // The variable keeps the node's files until the program has started.
     let node = Node::fit();
     let mut child = program(&node)
         .args(["--format", "json"])
@@ -280,7 +280,7 @@ fn a_full_disk_is_reported() {
     let output = program(&Node::fit()).stdout(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&output.stderr).contains("could not write to standard output"));
-    // The status is also right if standard error fails:
+    // The exit status is also right if standard error fails.
     let status = program(&Node::fit())
         .stdout(full())
         .stderr(full())

@@ -1,5 +1,5 @@
-//! Tests of the reason for a denied bpf(2): a seccomp filter denies it to the program, and the
-//! program reads a security module's label from a file that replaces its own.
+//! Tests of the reason that is given for a denied bpf(2). A seccomp filter denies the call to the
+//! program, and a file replaces the label that a security module would show.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -91,7 +91,7 @@ fn assert_says(check: &Value, summary: &str, remedy: &str) {
     );
 }
 
-/// SELinux answers EACCES; the container's seccomp filter is installed in any case.
+/// SELinux answers EACCES; the container's seccomp filter is installed in each of these tests.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn selinux_is_blamed_before_seccomp() {
@@ -111,8 +111,8 @@ fn selinux_is_blamed_before_seccomp() {
     assert!(evidence.contains("container_t:s0:c5,c1023"), "{evidence}");
 }
 
-/// SELinux did not answer if the label confines nothing or is AppArmor's, nor if the error is
-/// EPERM, which a container's seccomp filter answers by default.
+/// SELinux was not the cause if its label confines nothing, if the label is AppArmor's, or if the
+/// error is EPERM: a container's seccomp filter answers that by default.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn seccomp_is_blamed_where_selinux_did_not_answer() {
@@ -133,7 +133,7 @@ fn seccomp_is_blamed_where_selinux_did_not_answer() {
     }
 }
 
-/// ENOSYS is not reported as a denial: podman's filter answers it where Docker's answers EPERM.
+/// ENOSYS is not reported as a denial: podman's filter gives it where Docker's gives EPERM.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_call_that_is_not_there_is_not_called_denied() {

@@ -11,22 +11,22 @@ use std::process::{Command, Output};
 use exectrail_testbed::skip::skip;
 use serde_json::Value;
 
-/// Platforms of runsc: the first is faster, and missing in old versions.
+/// Platforms of runsc; the first is faster, but old versions lack it.
 const PLATFORMS: [&str; 2] = ["systrap", "ptrace"];
 
 /// Runs preflight in a sandbox that sees this machine's files.
 fn in_sandbox(platform: &str) -> Option<Output> {
     let mut runsc = Command::new("runsc");
     runsc.args([&format!("--platform={platform}"), "--network=none"]);
-    // Keep runsc's state about the container separate from that of other users of runsc.
+    // Keeps runsc's state separate from that of other users of runsc.
     let root = tempfile::tempdir().unwrap();
     runsc.arg("--root").arg(root.path());
     runsc.args(["do", "--", env!("CARGO_BIN_EXE_exectrail-preflight")]);
     runsc.args(["--format", "json"]).output().ok()
 }
 
-/// The report of the first platform that works. runsc sometimes ends before it has passed on the
-/// program's output: then the output is empty, and the program runs again.
+/// The report on the first platform that works. Sometimes runsc ends before it has passed on the
+/// program's output; if the output is empty, the program runs again.
 fn report() -> Result<Value, String> {
     let mut why = String::new();
     for attempt in 0..10 {

@@ -18,12 +18,12 @@ const BTF: &str = "/sys/kernel/btf/vmlinux";
 #[derive(Default)]
 struct Struct {
     size: Option<u64>,
-    /// Offset of each member, including those of anonymous structs and unions, and the text in
-    /// front of its name.
+    /// By name of each member, also those of anonymous structs and unions: its offset, and the text
+    /// in front of its name.
     members: BTreeMap<String, (u64, String)>,
 }
 
-/// pahole's output so far, by the names of structs: each takes a while.
+/// pahole's output so far, by struct: each run of pahole takes a while.
 #[derive(Default)]
 struct Pahole(BTreeMap<String, Struct>);
 
@@ -35,7 +35,7 @@ impl Pahole {
         })
     }
 
-    /// The offset of a dotted path, computed part by part.
+    /// The offset of a dotted path: the sum of the offsets of its parts.
     fn offset(&mut self, strukt: &str, path: &str) -> Option<u64> {
         let mut strukt = strukt.to_owned();
         let mut sum = 0;
@@ -52,7 +52,7 @@ impl Pahole {
 }
 
 /// Parses pahole's output. It has one member per line, as `TYPE NAME; /* OFFSET SIZE */`. The
-/// members of a named struct follow `{` and precede the line with that name.
+/// members of a named struct are between `{` and the line with that name.
 fn parse(printed: &str) -> Struct {
     let mut found = Struct::default();
     // The members in each open brace; the first is the struct itself.
@@ -73,7 +73,7 @@ fn parse(printed: &str) -> Struct {
             let (ty, name) = name_of(closed.unwrap_or(declaration));
             if closed.is_some() {
                 let inside = open.pop().unwrap();
-                // Members of a named member are reached by its name only.
+                // The members of a named member can be reached only by its name.
                 if name.is_empty() {
                     open.last_mut().unwrap().extend(inside);
                 }
@@ -133,7 +133,7 @@ fn every_listed_offset_is_the_one_that_pahole_prints() {
         assert_eq!(expected, found, "{field}");
         compared += u64::from(found.is_some());
     }
-    // A few exist only in other kernels.
+    // A few of the fields exist only in other kernels.
     assert!(compared + 5 > listed.len() as u64, "{compared}");
 }
 

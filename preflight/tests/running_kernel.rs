@@ -1,6 +1,6 @@
-//! Tests on the running kernel: compares the offsets of its BTF with another reader's, and the
-//! trials with the results of the other checks. If the kernel or the privileges do not suffice, a
-//! line says what was skipped.
+//! Tests on the running kernel: compares our offsets with those of another BTF reader, and the
+//! trials with the results of the other checks. If the kernel or the privileges do not suffice, the
+//! test prints what it skips.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -17,7 +17,7 @@ use exectrail_preflight::{Id, Options, Report, Verdict, offsets, run};
 
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 
-/// Bytes in the type that the other reader needs.
+/// BTF bytes, in the type that the other reader takes.
 struct Bytes(Vec<u8>);
 
 impl Readable for Bytes {
@@ -38,7 +38,7 @@ fn verdict(report: &Report, id: Id) -> Verdict {
     report.check(id).unwrap().verdict
 }
 
-/// Also compares the files that `EXECTRAIL_TEST_BTF` names, separated by colons: BTF of other
+/// Also compares the files that `EXECTRAIL_TEST_BTF` names, separated by colons: the BTF of other
 /// kernels.
 #[test]
 fn offsets_agree_with_those_of_another_reader() {
@@ -128,7 +128,7 @@ fn trials_agree_with_the_capabilities() {
     assert!(report.kernel().is_some());
 }
 
-/// Runs the program by the command `wrapper`, as root. Returns its output, as JSON, and its exit
+/// Runs the program as root, by the command `wrapper`. Returns its output, as JSON, and its exit
 /// status.
 fn with(wrapper: &[&str]) -> Option<(serde_json::Value, i32)> {
     let tool = wrapper[0];

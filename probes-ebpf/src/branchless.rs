@@ -1,8 +1,8 @@
 //! Decisions without branches, and values whose origin is hidden from the compiler.
 //!
-//! The verifier follows every path through a program. If a decision only selects a value, a mask
-//! adds no path. The compiler would turn some masks back into branches, so their operands are
-//! hidden from it.
+//! The verifier follows every path through a program. A decision that only selects a value can be a
+//! mask, which adds no path. The compiler would turn some masks back into branches, so this module
+//! hides their operands from it.
 
 /// 1 if equal, else 0.
 #[inline(always)]
@@ -40,8 +40,8 @@ pub(crate) fn select(condition: u64, yes: u64, no: u64) -> u64 {
     (yes & mask) | (no & !mask)
 }
 
-/// Like [`opaque`], and again in each iteration of a loop: the compiler can neither move the value
-/// out of the loop nor turn the results into a running difference.
+/// Like [`opaque`], but in each iteration of a loop again. Otherwise the compiler could move the
+/// value out of the loop, or compute each result from the one before.
 #[inline(always)]
 #[cfg_attr(not(target_arch = "bpf"), expect(unused_mut))]
 pub(crate) fn anew(mut value: u64) -> u64 {
@@ -53,7 +53,7 @@ pub(crate) fn anew(mut value: u64) -> u64 {
     value
 }
 
-/// Hides a value's origin from the compiler, which would turn masks back into branches.
+/// Hides a value's origin from the compiler, which would otherwise turn masks back into branches.
 #[inline(always)]
 #[cfg_attr(not(target_arch = "bpf"), expect(unused_mut))]
 pub(crate) fn opaque(mut value: u64) -> u64 {

@@ -25,12 +25,11 @@ static BUCKETS: HashMap<u32, Bucket> = HashMap::with_max_entries(MAX_BUCKETS, 0)
 /// Takes a token from the bucket of `target`. If the bucket is empty, the exec is counted as
 /// suppressed.
 ///
-/// CPUs that race for the last token may all take it. Each then admits one exec more, and later
-/// execs wait longer. The suppressed execs are counted by an atomic addition, so their count is
-/// exact.
+/// CPUs that race for the last token may all take it. Each CPU then admits one exec more, and later
+/// execs wait longer. Suppressed execs are counted by atomic additions, so their count is exact.
 #[inline(always)]
 pub(crate) fn is_empty(target: u32) -> bool {
-    // A constant to the verifier: without a limit it removes the rest of this function.
+    // The verifier knows this value: without a limit it removes the rest of this function.
     let interval = rate!(interval);
     if interval == 0 {
         return false;
@@ -59,7 +58,7 @@ pub(crate) fn is_empty(target: u32) -> bool {
     false
 }
 
-/// The bucket of `target`, created if it does not exist.
+/// The bucket of `target`; created if it does not exist.
 #[inline(always)]
 fn bucket(target: u32) -> Option<*mut Bucket> {
     if let Some(bucket) = BUCKETS.get_ptr_mut(target) {
@@ -69,7 +68,7 @@ fn bucket(target: u32) -> Option<*mut Bucket> {
         full_at: 0,
         suppressed: Suppressed { count: 0, last: 0 },
     };
-    // This fails if another CPU has created it, or if the map is full.
+    // The insertion fails if another CPU has created the bucket, or if the map is full.
     let _ = BUCKETS.insert(target, full, u64::from(BPF_NOEXIST));
     BUCKETS
         .get_ptr_mut(target)

@@ -1,6 +1,6 @@
-//! Writes the names of an exec's cgroup to the ring, unless this CPU and lane remembers that it has
-//! written them. It remembers [`KNOWN_CGROUPS`] cgroups, one per remainder of the id. User space
-//! takes the ids of containers from the names.
+//! Writes the names of an exec's cgroup to the ring, unless this CPU and lane has written them
+//! recently. Each CPU and lane remembers [`KNOWN_CGROUPS`] cgroups, one per remainder of the id.
+//! From the names, user space takes the ids of containers.
 
 use aya_ebpf::{bindings::BPF_RB_NO_WAKEUP, helpers::generated::bpf_probe_read_kernel_str};
 use exectrail_common::{
@@ -26,22 +26,22 @@ const PREFIX: [u64; 2] = {
         filename_len: 0,
         seq: 0,
     };
-    // SAFETY: both are 16 bytes of integers without padding.
+    // SAFETY: both types are 16 bytes of integers without padding.
     unsafe { core::mem::transmute(prefix) }
 };
 
-/// The record.
+/// The record of a cgroup's names.
 #[repr(C)]
 struct Record {
     head: CgroupNames,
     names: [[u8; CGROUP_NAME]; NAMES],
 }
 
-/// Whether the names of the cgroup with this id are wanted, and this CPU and lane does not remember
-/// that it has written them.
+/// Whether user space wants the names of the cgroup with this id, and this CPU and lane does not
+/// remember the cgroup.
 #[inline(always)]
 pub(crate) fn is_unnamed(scratch: &Scratch, id: u64) -> bool {
-    // A constant to the verifier, which removes the rest if names are not wanted.
+    // The verifier knows this value, and removes the rest if names are not wanted.
     config!(fields) & FIELD_CGROUP_NAMES != 0
         && scratch.known_cgroups[id as usize & (KNOWN_CGROUPS - 1)] != id
 }
@@ -53,7 +53,7 @@ pub(crate) fn is_unnamed(scratch: &Scratch, id: u64) -> bool {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn name_cgroup(task: u64, id: u64, lane: u64) -> u64 {
-    // A constant to the verifier, which removes the rest if names are not wanted.
+    // The verifier knows this value, and removes the rest if names are not wanted.
     if config!(fields) & FIELD_CGROUP_NAMES == 0 {
         return 0;
     }
@@ -77,7 +77,7 @@ pub(crate) extern "C" fn name_cgroup(task: u64, id: u64, lane: u64) -> u64 {
     for level in 0..MAX_CGROUP_LEVELS + 1 {
         let above = read_u64(node + u64::from(offset!(kernfs_node_parent)));
         let is_pod = read_u64(node + u64::from(offset!(kernfs_node_id))) == pod;
-        // The root of a hierarchy has no name.
+        // The root cgroup of a hierarchy has no name.
         if above == 0 || is_pod {
             end = true;
             break;
@@ -88,8 +88,8 @@ pub(crate) extern "C" fn name_cgroup(task: u64, id: u64, lane: u64) -> u64 {
             NAMES - 1
         };
         let name = read_u64(node + u64::from(offset!(kernfs_node_name)));
-        // SAFETY: the record is reserved; the place is below NAMES, and CGROUP_NAME bytes follow.
-        // A fault gives an error.
+        // SAFETY: the record is reserved; the offset is below NAMES, and CGROUP_NAME bytes follow
+        // it. A fault gives an error.
         unsafe {
             let to = (&raw mut (*to).names).cast::<u8>().add(place * CGROUP_NAME);
             bpf_probe_read_kernel_str(to.cast(), CGROUP_NAME as u32, name as *const _);
@@ -98,8 +98,8 @@ pub(crate) extern "C" fn name_cgroup(task: u64, id: u64, lane: u64) -> u64 {
         node = above;
     }
     let levels = if end { levels } else { 0 };
-    // Volatile, or the compiler would call a function that clears memory, whose stack has no room.
-    // SAFETY: the record is reserved, and `known` is as above.
+    // Volatile, or the compiler would call a function that clears memory; there is no stack left
+    // for it. SAFETY: the record is reserved, and `known` is as above.
     unsafe {
         let head = &raw mut (*to).head;
         (&raw mut (*head).prefix)

@@ -5,7 +5,7 @@ use exectrail_common::{constants::FIRST_CONSTANT, probe_config::ProbeConfig};
 
 /// A type that a constant can have.
 pub(crate) trait Constant {
-    /// The constant that begins at this word.
+    /// The constant whose first word has this index.
     fn at<const WORD: usize>() -> Self;
 }
 
@@ -53,8 +53,8 @@ impl Constant for u64 {
     }
 }
 
-/// The field of the configuration that begins at this word. The function is not called: it shows
-/// the type of the field.
+/// The field of the configuration whose first word has this index. The argument is never called: it
+/// only gives the type of the field.
 #[inline(always)]
 pub(crate) fn constant<T: Constant, const WORD: usize>(_: fn(&ProbeConfig) -> T) -> T {
     T::at::<WORD>()

@@ -1,10 +1,10 @@
-//! Reads what is lost or unprotected when an exec has succeeded: the caller's comm, which the exec
-//! changes, and argv, which other processes may be able to change afterwards.
+//! Reads two things before they are lost or unprotected: the caller's comm, which the exec changes,
+//! and argv, which other processes may be able to change after the exec.
 //!
 //! `task_rename` fires inside every exec, with the new memory in place and `exec_update_lock` held
-//! (`begin_new_exec`, fs/exec.c, Linux 5.8 to 7.3). No other process can open, trace or write that
-//! memory before the lock is released, and `sched_process_exec` fires after that. So this module
-//! copies the lowest part of the new stack, where argv is, and the record of the exec takes argv
+//! (`begin_new_exec`, fs/exec.c, Linux 5.8 to 7.3). Until the lock is released, no other process
+//! can open, trace or write that memory. `sched_process_exec` fires only after that. So this module
+//! copies the lowest part of the new stack, which has argv, and the record of the exec takes argv
 //! from the copy.
 
 use aya_ebpf::helpers::{
@@ -28,8 +28,8 @@ use crate::{
 /// [`OldComm::slot`] if no part of the stack was copied.
 const NO_SLOT: u32 = u32::MAX;
 
-/// Copies comm and argv of `task`, if it executes and its namespace is not dismissed. A thread can
-/// also rename itself.
+/// Copies comm and argv of `task`, if `task` is in an exec and its namespace is not dismissed.
+/// Other renames are ignored: a thread can also rename itself.
 #[inline(always)]
 pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
     if task.pid_level() == 0 || scope::is_dismissed(task) {
@@ -38,14 +38,14 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
     let mm = task.mm();
     let arg_start: u64 = mm.load(field!(mm_arg_start));
     let pages: u64 = mm.load(field!(mm_stack_vm));
-    // The arguments of a program that is being loaded have no address yet. A thread that renames
-    // itself has memory with arguments; a kernel thread has no memory.
+    // While a program is being loaded, its arguments have no address yet. In a rename without an
+    // exec, they have one; a kernel thread has no memory.
     if arg_start != 0 || pages == 0 {
         return;
     }
     let tgid = task.tgid();
-    // A later lane is for the execs that the kernel skipped the earlier lanes for. Only the first
-    // lane uses slots: another lane would write to a slot while the first still does.
+    // A later lane records the execs for which the kernel skipped the earlier lanes. Only the first
+    // lane uses slots, or two lanes could write to one slot at once.
     let slot = if LANE == 0 {
         keep_stack(task, tgid, pages)
     } else {
@@ -54,7 +54,7 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
     let (start, execs) = (task.start_boottime(), task.self_exec_id() as u32);
     if let Some(old) = COMMS.get_ptr_mut(tgid & (COMM_SLOTS - 1)) {
         let comm = task.comm();
-        // A constant to the verifier.
+        // The verifier knows this value.
         let caps = if config!(fields) & FIELD_CAP_GAINED != 0 {
             task.cap_permitted()
         } else {
@@ -68,8 +68,9 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
             } else {
                 (*old).slot
             };
-            // A reader finds no owner meanwhile. Nor does it if another process, whose id maps to
-            // the same slot, has begun to write here since.
+            // While this writes, a reader of the slot finds no owner. It also finds no owner if
+            // another process has begun to write to the slot since: its id can map to the same
+            // slot.
             (&raw mut (*old).start).write_volatile(0);
             (&raw mut (*old).comm).write_volatile(comm);
             (&raw mut (*old).caps).write_volatile(caps);
@@ -87,17 +88,18 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
 
 /// Copies the lowest part of the new stack; returns the slot.
 ///
-/// Each CPU has its own slots. A slot other than the first is used again if, before this exec is
-/// recorded, another process whose id has the same remainder begins an exec on the CPU. The reader
-/// of the slot detects that.
+/// Each CPU has its own slots. One slot is for any process, and each other slot for the processes
+/// whose ids have one remainder. If a process begins an exec on the CPU before an earlier one with
+/// the same remainder is recorded, it overwrites the earlier one's slot. The reader of the slot
+/// detects that.
 #[inline(always)]
 fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
     let others = config!(early_other_slots);
     // SAFETY: the helper takes no arguments and always succeeds.
     let first = unsafe { bpf_get_smp_processor_id() } * (others + 1);
-    // Most execs are recorded before the next one begins, so all of them use the first slot, which
-    // is in the CPU's cache. An exec that is never recorded (its process was killed) keeps the
-    // first slot; then the others use the rest.
+    // Most execs are recorded before the next one begins on the CPU, so they all use the first
+    // slot, which is in the CPU's cache. If a process is killed in its exec, the exec is never
+    // recorded and keeps the first slot; later execs then use the other slots.
     let slot = if owner(first) == 0 {
         first
     } else {
@@ -116,7 +118,7 @@ fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
     let len = opaque(below_top).min(EARLY_BYTES as u64);
     let from = config!(stack_top).wrapping_sub(below_top);
     // SAFETY: pointers to a live map value, whose fields BPF stores whole, and to EARLY_BYTES of
-    // it; a fault gives an error. A concurrent reader finds no owner.
+    // that value; a fault gives an error. A concurrent reader finds no owner.
     unsafe {
         (&raw mut (*early).start).write_volatile(0);
         let read = bpf_probe_read_user(
@@ -169,7 +171,7 @@ pub(crate) struct Kept {
     pub(crate) caps: u64,
 }
 
-/// The values that were copied of `task`, in the exec that has just succeeded.
+/// The values that were copied of `task`, in its exec that has just succeeded.
 #[inline(always)]
 pub(crate) fn kept(task: Task) -> Kept {
     let Some(old) = COMMS.get_ptr(task.tgid() & (COMM_SLOTS - 1)) else {
@@ -199,18 +201,18 @@ pub(crate) fn kept(task: Task) -> Kept {
     }
 }
 
-/// Copies those of the wanted bytes of argv that the slot has to `to`, and frees the slot. Returns
-/// the number of bytes, 0 if nothing was copied for this exec. `filename_len` is the length of the
-/// filename.
+/// Copies as many of the `wanted` bytes of argv as the slot has to `to`, and frees the slot.
+/// Returns the number of bytes, 0 if nothing was copied for this exec. `filename_len` is the length
+/// of the filename.
 #[inline(always)]
 pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u64 {
     let Some(early) = EARLY.get_ptr_mut(strings.slot) else {
         return 0;
     };
     // The stack of a new program has, from its upper end downward: a word, the filename, the
-    // environment, argv (`alloc_bprm` and `do_execveat_common`, fs/exec.c). The kernel has moved it
-    // as a whole since (`setup_arg_pages`), so the position of argv is its distance from the upper
-    // end.
+    // environment, argv (`alloc_bprm` and `do_execveat_common`, fs/exec.c). The kernel may have
+    // moved the stack as a whole since (`setup_arg_pages`), so the position of argv is given by its
+    // distance from the upper end.
     let end = strings.exec.wrapping_add(filename_len).wrapping_add(1 + 8);
     let below_top = end.wrapping_sub(strings.arg_start);
     // SAFETY: a pointer to a live map value, whose fields BPF loads whole. A writer sets `start` to
@@ -232,8 +234,8 @@ pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u6
             return 0;
         }
         let size = opaque(strings.wanted.min(len.wrapping_sub(at))).min(HEAD_ARGV as u64);
-        // The address is made a number: `len` bounds the bytes read there, and the verifier, which
-        // does not know that, would refuse a pointer.
+        // The address becomes a number, because the verifier would refuse a pointer: it does not
+        // know that `len` bounds the read.
         let bytes = (&raw const (*early).bytes).cast::<u8>() as u64;
         let from = opaque(bytes.swap_bytes()).swap_bytes().wrapping_add(at);
         let read = bpf_probe_read_kernel(to.cast(), size as u32, from as *const _);

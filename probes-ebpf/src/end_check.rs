@@ -1,11 +1,11 @@
-//! Answers user space whether a namespace has ended. User space writes to its own
-//! `/proc/self/oom_score_adj`, which runs this program at once; processes of a node rarely write to
-//! that file (`__set_oom_adj`, fs/proc/base.c).
+//! Answers user space whether a namespace has ended. To ask, user space writes to its own
+//! `/proc/self/oom_score_adj`, which runs this program at once (`__set_oom_adj`, fs/proc/base.c).
+//! Other processes of a node rarely write to that file.
 //!
-//! The exit of a reaper proves no end of its namespace. The kernel's own state does: once the
-//! reaper has begun to kill the remaining processes, no process can be created there
-//! (`PIDNS_ADDING` is cleared, `zap_pid_ns_processes`, kernel/pid_namespace.c); and once only the
-//! reaper's own id is in use, no other process is left.
+//! The exit of a reaper does not prove that its namespace has ended. The kernel's own state does.
+//! Once the reaper has begun to kill the remaining processes, no process can be created in the
+//! namespace (`PIDNS_ADDING` is cleared, `zap_pid_ns_processes`, kernel/pid_namespace.c). Once only
+//! the reaper's own id is in use, no other process is left.
 
 use exectrail_common::target::{END_NO, END_UNKNOWN, END_YES};
 
@@ -21,9 +21,9 @@ const ADDING: u32 = 1 << 31;
 
 /// Answers the question in [`END_CHECK`], if the sidecar has written the file.
 ///
-/// This reads the namespace at the address that it had when an exec showed it. If that memory now
-/// has other contents, the number or the reaper's start differ. That also proves the end: the
-/// kernel frees a namespace after its last process.
+/// This reads the namespace at the address that an exec in it has shown. If that memory has been
+/// used for something else since, the inum or the reaper's start time differ. A difference also
+/// proves the end: the kernel frees a namespace only after its last process.
 #[inline(always)]
 pub(crate) fn answer() {
     if ns_tgid(config!(pid_ns)) != config!(tgid) {
@@ -41,8 +41,8 @@ pub(crate) fn answer() {
     }
 }
 
-/// Whether the namespace at `address`, with this number and start, has no process, except perhaps
-/// its ending reaper, and cannot get one.
+/// Whether the namespace at `address`, with this inum and start time, can have no process any more,
+/// except perhaps its ending reaper.
 #[inline(always)]
 fn has_ended(address: u64, inum: u32, start: u64) -> bool {
     if read_u32(address + u64::from(offset!(pid_namespace_inum))) != inum {

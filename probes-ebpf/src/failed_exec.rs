@@ -1,6 +1,7 @@
 //! Writes the record of a failed exec.
 //!
-//! The programs that use this module, except `exec`, are loaded only if failed execs are recorded.
+//! The programs that use this module are loaded only if failed execs are recorded; `exec`, which
+//! also uses it, is always loaded.
 
 use aya_ebpf::helpers::{
     bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, generated::bpf_probe_read_user_str,
@@ -38,20 +39,21 @@ macro_rules! exec_calls {
     };
 }
 
-/// From this number on, error numbers are internal to the kernel (include/linux/errno.h). Those
-/// that `execve` ends with, such as `ERESTARTNOINTR`, restart the call and never reach the caller.
+/// Error numbers from this one on are internal to the kernel (include/linux/errno.h). `execve` ends
+/// with some of them, such as `ERESTARTNOINTR`: the kernel then restarts the call, and the caller
+/// never sees them.
 const FIRST_INTERNAL_ERRNO: u64 = 512;
 
-/// The addresses that the caller gave.
+/// The addresses that the caller passed.
 struct Strings {
-    /// Of the filename.
+    /// Address of the filename.
     filename: u64,
-    /// Of the array of arguments.
+    /// Address of the array of arguments.
     argv: u64,
 }
 
 impl Strings {
-    /// The addresses as 32-bit code gives them.
+    /// The addresses, cut to 32 bits for a 32-bit caller.
     #[inline(always)]
     fn compat(self) -> Self {
         let low = u64::from(u32::MAX);
@@ -64,9 +66,9 @@ impl Strings {
 
 /// Counts a successful exec anywhere on the node, if failed execs are recorded by `fexit`.
 ///
-/// The kernel skips a program that is already running on the same CPU. It counts these executions,
-/// but not by call. This count and the one in [`ended`] give the successful execs among them; the
-/// others failed.
+/// The kernel skips a program that is already running on the same CPU. It counts the executions
+/// that it skipped, but not by call. The count here and the one in [`ended`] give the successful
+/// execs among them; the others failed.
 #[inline(always)]
 pub(crate) fn count_success() {
     if config!(count_execs) != 0
@@ -83,8 +85,8 @@ pub(crate) fn ended(registers: KernelPtr, call: usize, result: i64) {
     let errno = result.wrapping_neg() as u64;
     if errno == 0 {
         if let Some(stats) = FAILED_STATS.get_ptr_mut(call as u32) {
-            // SAFETY: a pointer to the live map value of this CPU and call, of which this is the
-            // only writer.
+            // SAFETY: a pointer to the live map value of this CPU and call; only this code writes
+            // to it.
             unsafe { (*stats).succeeded += 1 };
         }
         return;
@@ -117,8 +119,8 @@ pub(crate) fn any_call_ended(registers: KernelPtr, result: i64) {
     let number: u32 = registers.load_at(exec_calls!(number_at));
     let mode: u32 = registers.load_at(exec_calls!(mode_at));
     let compat = mode & exec_calls!(mode_mask) == exec_calls!(mode_32);
-    // Not as a loop over an array: the compiler would use a pointer that begins before the array,
-    // which Linux 7.1 to 7.3 refuse.
+    // Not a loop over an array: the compiler would use a pointer to before the array, which Linux
+    // 7.1 to 7.3 refuse.
     let native = [exec_calls!(number[EXECVE]), exec_calls!(number[EXECVEAT])];
     let compats = [
         exec_calls!(number[COMPAT_EXECVE]),
@@ -145,7 +147,7 @@ fn write(task: Task, scope: &Scope, call: usize, errno: u32, strings: Strings) {
     ) else {
         return;
     };
-    // SAFETY: pointers to live map values that are this CPU's and this call's; see `FAILED`.
+    // SAFETY: pointers to live map values of this CPU and this call; see `FAILED`.
     let (stats, scratch) = unsafe { (&mut *stats, &mut *scratch) };
 
     let mut flags = 0;
@@ -202,7 +204,7 @@ fn write(task: Task, scope: &Scope, call: usize, errno: u32, strings: Strings) {
     unsafe { *(&raw mut scratch.head.comm).cast::<[u64; 2]>() = task.comm() };
 
     let size = size_of::<FailedExec>() as u64 + filename_len + argv_len;
-    // SAFETY: the scratch value is its head, the longest filename, and room for argv.
+    // SAFETY: the scratch value has room for the head, the longest filename, and argv.
     let record =
         unsafe { core::slice::from_raw_parts((&raw const *scratch).cast::<u8>(), size as usize) };
     if RING.output::<[u8]>(record, wakeup::flags(ktime)).is_err() {

@@ -17,7 +17,7 @@ use crate::{
     scope::Scope,
 };
 
-/// Ids; for each field see the field of that name in [`Subject`].
+/// The ids; each is described at the field of the same name in [`Subject`].
 pub(crate) struct Ids {
     pub(crate) ns_tgid: u32,
     pub(crate) ppid: u32,
@@ -50,7 +50,7 @@ impl Ids {
         Self {
             ns_tgid,
             ppid: parent.tgid(),
-            // The parent may be any thread of its process.
+            // `parent` may be any thread of the parent process.
             ppid_start: parent.group_leader().start_boottime(),
             ns_ppid,
             uid,
@@ -63,7 +63,7 @@ impl Ids {
         }
     }
 
-    /// The subject of a record: these ids of `task`, the current task, and what else identifies it.
+    /// The subject of a record: the ids of `task`, the current task, and the rest of its identity.
     #[inline(always)]
     pub(crate) fn subject(
         &self,
@@ -97,11 +97,11 @@ impl Ids {
 }
 
 /// Id of the cgroup of `task`, the current task, in the cgroup hierarchy of pods. Sets a flag if
-/// that hierarchy is unknown. The default one does not replace it: on a node with cgroup v1 all
+/// that hierarchy is unknown. The default hierarchy is no substitute: on a node with cgroup v1 all
 /// pods may be in its root.
 #[inline(always)]
 pub(crate) fn cgroup(task: Task, flags: &mut u16) -> u64 {
-    // A constant to the verifier, which follows only one of the paths.
+    // The verifier knows this value, and follows only one of the paths.
     match config!(hierarchy) {
         HIERARCHY_V1 => task.cgroup_id_v1(),
         HIERARCHY_DEFAULT => task.cgroup_id_default(),
@@ -120,8 +120,8 @@ const OVERFLOW_ID: u32 = 65534;
 /// include/linux/user_namespace.h).
 const EXTENTS_IN_PLACE: u32 = 5;
 
-/// `id` in the user namespace with this `struct uid_gid_map`, and 1 if the extents are outside that
-/// struct, where they cannot be read.
+/// Returns `id` as the user namespace with this `struct uid_gid_map` shows it. The second value is
+/// 1 if the extents are outside that struct, where they cannot be read.
 #[inline(always)]
 fn mapped(map: KernelPtr, id: u32) -> (u32, u64) {
     let extents: u32 = map.load(field!(uid_gid_map_nr_extents));
@@ -130,8 +130,8 @@ fn mapped(map: KernelPtr, id: u32) -> (u32, u64) {
     // Most maps have one extent.
     if extents > 1 {
         // Without branches: four branches would multiply the paths that the verifier follows
-        // afterwards. `extents` is no bound of the loop: from two bounds the compiler would make
-        // one, which verifiers before 6.12 refuse.
+        // afterwards. `extents` is no bound of the loop: the compiler would join the two bounds
+        // into one, which verifiers before 6.12 refuse.
         for index in 1..EXTENTS_IN_PLACE {
             shown = in_extent(map, index, extents, id, shown);
         }
@@ -156,23 +156,23 @@ fn in_extent(map: KernelPtr, index: u32, extents: u32, id: u32, otherwise: u64) 
 /// The process id of `task` in the namespace at depth `level`; 0 if the task is outside that
 /// namespace.
 ///
-/// Read by helper: `numbers` is indexed by depth, and the verifier accepts no variable offset into
-/// a BTF pointer. The kernel's own helper for the current task ([`ns_tgid`]) takes 100 ns longer.
+/// Read by helper: `numbers` is indexed by depth, and the verifier accepts no variable offset to a
+/// BTF pointer. The kernel's own helper for the current task ([`ns_tgid`]) takes 100 ns longer.
 #[inline(always)]
 pub(crate) fn ns_pid(task: Task, level: u32) -> u32 {
     let pid = task.process_pid();
     let depth: u32 = pid.load(field!(pid_level));
     let mut nr = 0u32;
     // Levels are below 64. Before 6.12 the verifier accepts only bounded additions to a BTF
-    // pointer, even if the sum is only an argument of a helper. Computed anew for each task: it
-    // forgets the bounds of a value that is kept on the stack.
+    // pointer, even if the sum is only passed to a helper. The offset is computed again for each
+    // task, because the verifier forgets the bounds of a value on the stack.
     let offset = u64::from(offset!(pid_numbers))
         + (anew(u64::from(level)) & 63) * u64::from(offset!(upid_size))
         + u64::from(offset!(upid_nr));
     let address = opaque(pid.address() as u64).wrapping_add(offset);
-    // The value that is read at a depth that does not exist is not used. A branch on the depth
-    // would double the verifier's work.
-    // SAFETY: four bytes into a u32; a fault gives an error and leaves 0.
+    // If the depth does not exist, the value read here is not used. A branch on the depth would
+    // double the verifier's work. SAFETY: four bytes into a u32; a fault gives an error and leaves
+    // 0.
     unsafe { bpf_probe_read_kernel((&raw mut nr).cast(), 4, address as *const _) };
     select(less(depth, level), 0, u64::from(nr)) as u32
 }

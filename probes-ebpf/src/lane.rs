@@ -3,11 +3,11 @@
 //!
 //! The kernel skips a program that is already running on the same CPU
 //! (`bpf_prog_get_recursion_context`, or the `active` counter of older kernels,
-//! kernel/trace/bpf_trace.c). Before Linux 7.0, tracepoints run with preemption off, so this does
-//! not happen. Since then, the program can be preempted in one exec while another exec starts on
-//! that CPU. The kernel skips the first lane for the second exec, and the next lane records it. The
-//! lanes of an event run one after another in the same thread, so they can leave marks for each
-//! other.
+//! kernel/trace/bpf_trace.c). Before Linux 7.0 this does not happen, because tracepoints run with
+//! preemption off. Since Linux 7.0, the program can be preempted in one exec while another exec
+//! starts on the same CPU. The kernel skips the first lane for the second exec, and the next lane
+//! records it. The lanes of an event run one after another in the same thread, so they can leave
+//! marks for each other.
 
 use crate::{
     config::config,
@@ -22,20 +22,20 @@ pub(crate) struct Lane<const LANE: u32>;
 /// What a thread does.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// It has executed something.
+    /// It has executed a program.
     Exec,
     /// It exits.
     Exit,
-    /// It has failed to execute something.
+    /// It has failed to execute a program.
     FailedExec,
 }
 
 impl<const LANE: u32> Lane<LANE> {
     /// Whether no earlier lane has seen `task` do this; marks it as seen for later lanes.
     ///
-    /// The first lane always returns true. A later lane can be wrong only if two threads have ids
-    /// that are equal modulo [`SEEN_SLOTS`], and one runs its lanes between those of the other.
-    /// Then it records an event twice.
+    /// The first lane always returns true. A later lane is wrong only if two threads have ids that
+    /// are equal modulo [`SEEN_SLOTS`], and one thread runs its lanes between the lanes of the
+    /// other. In this case an event is recorded twice.
     #[inline(always)]
     pub(crate) fn is_first(self, task: Task, event: Event) -> bool {
         if config!(lanes) == 1 {
@@ -44,8 +44,8 @@ impl<const LANE: u32> Lane<LANE> {
         let Some(slot) = SEEN.get_ptr_mut(task.pid() & (SEEN_SLOTS - 1)) else {
             return true;
         };
-        // The mark is unique to the event: the start time tells threads with the same id apart, the
-        // number of the exec tells the execs of a thread apart.
+        // The mark is unique to the event. The start time distinguishes threads with the same id;
+        // the number of the exec distinguishes the execs of a thread.
         let what = match event {
             Event::Exec => task.self_exec_id() & 0xffff,
             Event::Exit => 1 << 16,

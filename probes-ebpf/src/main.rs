@@ -10,18 +10,18 @@
 //! | `sidecar_scope` | `tp_btf/task_rename`, attached for a moment at start | finds the sidecar's own namespaces and cgroups |
 //! | `end_check` | `tp_btf/oom_score_adj_update` | answers the sidecar whether a namespace has ended |
 //!
-//! The entry of a program that calls functions does nothing but call one: some kernels before Linux
-//! 6.4 can panic if a load in such an entry faults. See docs/decisions/entries-only-call.md.
+//! The entry of a program that calls functions contains one call and nothing else: some kernels
+//! before Linux 6.4 can panic if a load in such an entry faults. See
+//! docs/decisions/entries-only-call.md.
 //!
 //! `exec`, `exit` and `rename` have copies, called `…_second` and so on. They are loaded if
 //! programs at tracepoints can be preempted: see [`lane`].
 //!
-//! All programs except those of `fexit` run with preemption off, or the kernel prevents a second
-//! execution of the program on the same CPU. So no other execution uses the values of a CPU and
-//! lane meanwhile, with two exceptions: other programs count in `STATS`, in fields of their own or
-//! by atomic addition, and `rename` reads `DISMISSALS`. Programs follow kernel pointers by direct
-//! loads that the verifier checks against BTF (see [`kernel`]), or by helper if it cannot check
-//! them (see [`kernel_read`]).
+//! Programs of `fexit` can be preempted, but the kernel never runs one twice at once on a CPU. All
+//! other programs run with preemption off, or the kernel prevents a second execution on the same
+//! CPU. So no other execution uses the values of a CPU and lane meanwhile. There are two
+//! exceptions: other programs count in `STATS`, in their own fields or by atomic addition, and
+//! `rename` reads `DISMISSALS`.
 #![allow(unsafe_code, reason = "reads kernel memory and map values")]
 #![no_std]
 #![no_main]
@@ -66,8 +66,8 @@ use exectrail_common::exec_calls::{COMPAT_EXECVE, COMPAT_EXECVEAT, EXECVE, EXECV
 use kernel::{Binprm, KernelPtr, Task};
 use lane::{Event, Lane};
 
-/// The copies of a program at a tracepoint, by lane: each records what the kernel skipped the
-/// earlier ones for.
+/// The copies of a program at a tracepoint, by lane. Each records the events for which the kernel
+/// skipped the earlier copies.
 macro_rules! copies {
     ($tracepoint:literal runs $see:ident: $($program:ident in $lane:literal),+) => {$(
         #[btf_tracepoint(function = $tracepoint)]
@@ -129,8 +129,8 @@ fn see_exit<const LANE: u32>(ctx: *mut c_void) -> i32 {
     0
 }
 
-/// An `execve` ends. A program of `fexit` has the arguments and then the result in its context; the
-/// helper that returns the result needs Linux 5.17.
+/// An `execve` ends. The context of an `fexit` program has the arguments and then the result; it is
+/// read from there because the helper that returns the result needs Linux 5.17.
 #[fexit(function = "__x64_sys_execve")]
 fn failed_execve(ctx: FExitContext) -> i32 {
     see_end::<EXECVE>(ctx.as_ptr())
@@ -176,14 +176,14 @@ fn see_any_end(ctx: *mut c_void) -> i32 {
     0
 }
 
-/// User space has renamed its own thread, so that this program looks at it.
+/// User space has renamed its own thread, to have this program look at the thread.
 #[btf_tracepoint(function = "task_rename")]
 fn sidecar_scope(ctx: BtfTracePointContext) -> i32 {
     sidecar_scope::look(Task::from_arg(&ctx, 0));
     0
 }
 
-/// User space has written to its own `oom_score_adj`, so that this program answers a question.
+/// User space has written to its own `oom_score_adj`, to have this program answer a question.
 #[btf_tracepoint(function = "oom_score_adj_update")]
 fn end_check(_: BtfTracePointContext) -> i32 {
     end_check::answer();

@@ -23,15 +23,15 @@ pub(crate) static RING: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 #[map]
 pub(crate) static TARGETS: HashMap<NsId, NsState> = HashMap::with_max_entries(MAX_TARGETS, 0);
 
-/// Namespaces of the pod, or below a target, in which an exec was seen. The map evicts the least
-/// recently used ones. If the evidence of an announcement is evicted, the client executes a program
-/// again for its next try, which restores the evidence.
+/// Namespaces, of the pod or below a target, in which an exec was seen. The map evicts the least
+/// recently used ones. If the evidence of an announcement is evicted, the client's next try
+/// restores it: each try executes a program.
 #[map]
 pub(crate) static EVIDENCE: LruHashMap<NsId, NsState> =
     LruHashMap::with_max_entries(MAX_TARGETS, 0);
 
-/// The values set by user space and, in the same cache line, those of the probes: at [`CHANGES`]
-/// and [`LAST_WAKE_UP`].
+/// Values that user space sets and, in the same cache line, values that the probes set: at
+/// [`CHANGES`] and [`LAST_WAKE_UP`].
 #[map]
 pub(crate) static CONTROL: Array<Control> = Array::with_max_entries(3, 0);
 
@@ -39,11 +39,11 @@ pub(crate) static CONTROL: Array<Control> = Array::with_max_entries(3, 0);
 /// makes the cached decisions lapse.
 pub(crate) const CHANGES: u32 = 1;
 
-/// Index in [`CONTROL`] of a u64, the time of the last wake-up (boot clock). It seldom changes, so
-/// each CPU keeps the cache line.
+/// Index in [`CONTROL`] of a u64, the time of the last wake-up (boot clock). It rarely changes, so
+/// it stays in the cache of each CPU.
 pub(crate) const LAST_WAKE_UP: u32 = 2;
 
-/// The result of [`crate::sidecar_scope`].
+/// The findings of [`crate::sidecar_scope`].
 #[map]
 pub(crate) static SIDECAR_SCOPE: Array<SidecarScope> = Array::with_max_entries(1, 0);
 
@@ -51,10 +51,10 @@ pub(crate) static SIDECAR_SCOPE: Array<SidecarScope> = Array::with_max_entries(1
 #[map]
 pub(crate) static STATS: PerCpuArray<CpuStats> = PerCpuArray::with_max_entries(LANES, 0);
 
-/// Number of slots of [`SEEN`], a power of two.
+/// Number of slots of [`SEEN`]; a power of two.
 pub(crate) const SEEN_SLOTS: u32 = 1 << 16;
 
-/// The last event that a lane has seen of a thread, indexed by `pid % SEEN_SLOTS`; see
+/// The last event of a thread that a lane has seen, indexed by `pid % SEEN_SLOTS`; see
 /// [`crate::lane`]. User space reduces it to one slot if there is only one lane.
 #[map]
 pub(crate) static SEEN: Array<u64> = Array::with_max_entries(SEEN_SLOTS, 0);
@@ -70,15 +70,15 @@ pub(crate) struct Decision {
 }
 
 /// Cached [`Decision`]s, indexed by `inum % DECISION_SLOTS`; the slots of `exit` follow those of
-/// `exec`. The map is per CPU, as a reader could otherwise see half of another namespace's
-/// decision. Only first lanes use it. User space reduces it to one table unless both programs
-/// record and can preempt each other.
+/// `exec`. The map is per CPU, or a reader could see half of another namespace's decision. Only
+/// first lanes use it. User space gives it slots for `exit` only if both programs record and can
+/// preempt each other.
 #[map]
 pub(crate) static DECISIONS: PerCpuArray<Decision> =
     PerCpuArray::with_max_entries(2 * DECISION_SLOTS, 0);
 
 /// The cached decision that a namespace is neither a target nor below one. It applies to tasks with
-/// this set of namespaces and this set of cgroups, all identified by address.
+/// one set of namespaces and one set of cgroups, all identified by address.
 #[repr(C)]
 pub(crate) struct Dismissal {
     pub(crate) ns: u64,
@@ -88,17 +88,17 @@ pub(crate) struct Dismissal {
     /// time.
     pub(crate) start: u64,
     pub(crate) generation: u32,
-    /// Number of times that it was used.
+    /// Number of times that this dismissal was used.
     pub(crate) believed: u32,
 }
 
-/// Dismissals, indexed by the addresses of both sets; otherwise like [`DECISIONS`]. But all lanes
-/// of `rename` read them, too.
+/// Dismissals, indexed by the addresses of both sets. The slots are as in [`DECISIONS`], but all
+/// lanes of `rename` read them, too.
 #[map]
 pub(crate) static DISMISSALS: PerCpuArray<Dismissal> =
     PerCpuArray::with_max_entries(2 * DISMISSAL_SLOTS, 0);
 
-/// A comm, and the capabilities, before their change by an exec.
+/// A process's comm and capabilities before an exec changes them.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct OldComm {
@@ -109,7 +109,7 @@ pub(crate) struct OldComm {
     pub(crate) caps: u64,
     /// Number of execs of the process and its ancestors before this exec, modulo 2³².
     pub(crate) execs: u32,
-    /// Slot in [`EARLY`] of the new stack, if it was copied.
+    /// Slot in [`EARLY`] of the new stack, or a number that is no slot.
     pub(crate) slot: u32,
 }
 
@@ -123,19 +123,19 @@ pub(crate) static COMMS: Array<OldComm> = Array::with_max_entries(COMM_SLOTS, 0)
 /// The lowest part of a new program's stack; see [`crate::early`].
 #[repr(C)]
 pub(crate) struct Early {
-    /// Start time of its process; 0 while the slot is written or free.
+    /// Start time of the process; 0 while the slot is free or being written.
     pub(crate) start: u64,
     /// Number of execs of the process and its ancestors before this exec.
     pub(crate) execs: u64,
-    /// Distance of its beginning from the upper end of the stack, bytes.
+    /// Distance from the beginning of the copy to the upper end of the stack, bytes.
     pub(crate) below_top: u64,
-    /// Number of bytes.
+    /// Number of bytes that were copied.
     pub(crate) len: u64,
     pub(crate) bytes: [u8; EARLY_BYTES],
 }
 
-/// Slots by CPU: the first for any process, the others by the remainder of the process id. User
-/// space sets the map's size before load.
+/// Each CPU has a first slot for any process, and more slots by the remainder of the process id.
+/// User space sets the map's size before load.
 #[map]
 pub(crate) static EARLY: Array<Early> = Array::with_max_entries(1, 0);
 
@@ -163,15 +163,15 @@ pub(crate) struct Strings {
     pub(crate) start: u64,
     /// Number of execs of the process and its ancestors.
     pub(crate) execs: u64,
-    /// Slot in the map `EARLY` of the new stack, if it was copied.
+    /// Slot in the map `EARLY` of the new stack, or a number that is no slot.
     pub(crate) slot: u32,
     /// Flags for strings that could not be read.
     pub(crate) flags: u32,
     /// Length of the filename, after the paths in the tail.
     pub(crate) filename_len: u32,
-    /// Bytes of argv, after the filename.
+    /// Length of argv, after the filename.
     pub(crate) argv_len: u32,
-    /// Number of these that were read early.
+    /// Number of bytes of argv that were read early.
     pub(crate) argv_early: u32,
     /// Length of the paths, at the beginning of the tail.
     pub(crate) paths_len: u32,
@@ -181,7 +181,7 @@ pub(crate) struct Strings {
 pub(crate) const MAX_NAME: usize = 256;
 
 /// Room for the paths at the beginning of the scratch value's tail. The last name of a path can
-/// end behind [`MAX_PATH`].
+/// extend beyond [`MAX_PATH`].
 pub(crate) const PATHS: usize = 2 * (MAX_PATH + MAX_NAME);
 
 /// A `struct path` of the kernel: the addresses of a `struct vfsmount` and a `struct dentry`.
@@ -228,17 +228,17 @@ pub(crate) struct Paths {
     pub(crate) cwd: KernelPath,
     /// The root of the process.
     pub(crate) root: KernelPath,
-    /// Where the path that is being copied has come to.
+    /// The point that the copy of the path has reached.
     pub(crate) at: KernelPath,
     /// The entry that was read last.
     pub(crate) entry: Entry,
     /// [`exectrail_common::record::PATH_DELETED`] if the path's end was deleted.
     pub(crate) deleted: u64,
-    /// Offset of the path that is being copied, in the tail.
+    /// Offset in the tail of the path that is being copied.
     pub(crate) base: u64,
-    /// Bytes of its names so far.
+    /// Length of the names that were copied so far, bytes.
     pub(crate) len: u64,
-    /// Number of its names and mounts so far.
+    /// Number of names and mounts so far.
     pub(crate) steps: u64,
     /// [`exectrail_common::record::PATH_DELETED`] if the working directory was deleted.
     pub(crate) cwd_deleted: u64,
@@ -251,12 +251,13 @@ pub(crate) struct Paths {
 }
 
 /// Memory for building a record. After the paths it has room for the filename, the early argv and
-/// the late argv at their maximum lengths, so the verifier can bound each length separately. The
-/// same room is enough for the filename, argv and the stack's filename.
+/// the late argv, each at its maximum length, so the verifier can bound each length separately. The
+/// same room serves for the filename, argv and the stack's filename.
 #[repr(C, align(8))]
 pub(crate) struct Scratch {
-    /// Ids of cgroups whose names were written, indexed by `id % KNOWN_CGROUPS`. They are first, in
-    /// a page that each exec uses anyway: the address of another would have to be looked up.
+    /// Ids of cgroups whose names were written recently, indexed by `id % KNOWN_CGROUPS`. This
+    /// field is first, and so in a page that each exec uses anyway: another page would cost another
+    /// address translation.
     pub(crate) known_cgroups: [u64; KNOWN_CGROUPS],
     pub(crate) strings: Strings,
     pub(crate) paths: Paths,
@@ -264,14 +265,14 @@ pub(crate) struct Scratch {
     pub(crate) tail: [u8; PATHS + 2 * MAX_FILENAME + HEAD_ARGV],
 }
 
-/// Length of [`Scratch::known_cgroups`], a power of two.
+/// Length of [`Scratch::known_cgroups`]; a power of two.
 pub(crate) const KNOWN_CGROUPS: usize = 8;
 
 /// See [`Scratch`]. By lane.
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(LANES, 0);
 
-/// The same memory for a piece of argv, after the record of its exec has been written.
+/// The same memory, for a piece of argv: pieces are written after the record of their exec.
 #[repr(C, align(8))]
 pub(crate) struct PieceScratch {
     known_cgroups: [u64; KNOWN_CGROUPS],
@@ -293,13 +294,13 @@ pub(crate) static FAILED_STATS: PerCpuArray<FailedStats> =
 #[repr(C, align(8))]
 pub(crate) struct FailedScratch {
     pub(crate) head: FailedExec,
-    /// The filename and then argv. Each argument is read with room for all of them, so the verifier
-    /// can bound each length separately.
+    /// The filename and then argv. Each argument is read with room for the maximum length of argv,
+    /// so the verifier can bound each length separately.
     pub(crate) tail: [u8; MAX_FILENAME + 2 * FAILED_ARGV],
 }
 
-/// See [`FailedScratch`]. One entry per CPU and call, if user space makes the map larger because
-/// failed execs are recorded. A program at the exit of a function can be preempted: meanwhile the
-/// kernel runs programs of other functions on its CPU, but not the same program.
+/// See [`FailedScratch`]. If failed execs are recorded, user space makes the map larger: one entry
+/// per CPU and call. A program at the exit of a function can be preempted. Meanwhile the kernel can
+/// run programs of other functions on the CPU, but not the same program.
 #[map]
 pub(crate) static FAILED: Array<FailedScratch> = Array::with_max_entries(1, 0);

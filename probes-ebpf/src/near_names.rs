@@ -1,6 +1,6 @@
-//! The last names of the path of the file that runs, as far as they can be read by direct loads:
-//! each short name in the mount that the file is on. Most paths end there. [`crate::paths`] reads
-//! the rest by helper, which takes three times as long for a name.
+//! Reads the last names of the path of the file that runs, by direct loads: short names, in the
+//! mount that the file is on. For most paths these are all the names. [`crate::paths`] reads the
+//! rest by helper, which takes three times as long for a name.
 
 use core::mem::offset_of;
 
@@ -16,12 +16,12 @@ use crate::{
 
 /// Maximum number of names that are read here.
 const NEAR_NAMES: u64 = 8;
-/// Room for them, a power of two.
+/// Room for these names, bytes; a power of two.
 const ROOM: u64 = NEAR_NAMES * SHORT_NAME as u64;
 
 /// [`PATH_DELETED`] if this `struct dentry` was deleted.
 ///
-/// It is asked of the file or directory itself, which may be the root of a mount.
+/// `entry` is the entry of the file or directory itself, which may be the root of a mount.
 #[inline(always)]
 pub(crate) fn deleted(entry: KernelPtr) -> u64 {
     let pprev: u64 = entry
@@ -34,11 +34,11 @@ pub(crate) fn deleted(entry: KernelPtr) -> u64 {
 }
 
 /// Copies names of the path of the file that `task` runs to the beginning of the tail. Returns
-/// whether the path is complete: it has come to the root of the process. Otherwise
+/// whether the path is complete, that is, has reached the root of the process. Otherwise
 /// [`crate::paths::copy_paths`] continues it.
 #[inline(always)]
 pub(crate) fn copy_near_names(task: Task, scratch: *mut Scratch) -> bool {
-    // SAFETY: places inside the live map value.
+    // SAFETY: fields of the live map value.
     let (paths, tail) = unsafe {
         let tail = (&raw mut (*scratch).tail).cast::<u8>();
         (&raw mut (*scratch).paths, tail)
@@ -46,21 +46,20 @@ pub(crate) fn copy_near_names(task: Task, scratch: *mut Scratch) -> bool {
     let exe = task.exe();
     let mut entry = exe.dentry();
     let start = offset!(dentry_hash_pprev);
-    // Stored at once, as the program has little stack. Volatile, here and below: `copy_paths` reads
-    // these.
-    // SAFETY: a field of the live map value.
+    // Stored now and not kept, as the program has little stack. Volatile, here and below:
+    // `copy_paths` reads these fields. SAFETY: a field of the live map value.
     unsafe { (&raw mut (*paths).deleted).write_volatile(deleted(entry)) };
     let KernelPath {
         mnt, mount_root, ..
     } = exe.path();
     let root = task.root();
-    // The root of the process, if that is in the same mount.
+    // The root of the process, if it is in the same mount.
     let end = select(differ(mnt, root.mnt), mount_root, root.dentry);
     let (mut len, mut names) = (0, 0);
     for _ in 0..NEAR_NAMES {
         let address = entry.number();
         let above = entry.follow(field!(dentry_parent));
-        // An entry without a directory is its own parent: a memfd.
+        // The entry of a memfd is its own parent: it is in no directory.
         if address == end || address == mount_root || address == above.number() {
             break;
         }
@@ -71,21 +70,22 @@ pub(crate) fn copy_near_names(task: Task, scratch: *mut Scratch) -> bool {
         if length >= SHORT_NAME as u32 || name != address.wrapping_add((start + inside).into()) {
             break;
         }
-        // Not by a loop, whose offsets the verifier would not know.
+        // Not a loop, whose offsets the verifier would not know.
         let words: [u64; SHORT_NAME / 8] = [
             fields.load_at(inside),
             fields.load_at(inside + 8),
             fields.load_at(inside + 16),
             fields.load_at(inside + 24),
         ];
-        // If a rename has changed the length meanwhile, the entry is read again, by helper.
+        // If a rename has changed the length since it was read, the entry is read again, by helper.
         let again: u32 = fields.load_at(offset_of!(Entry, length) as u32);
         if again != length {
             break;
         }
-        // The verifier does not know how long all the names are. A mask bounds it without a branch.
+        // The verifier does not know the length of all names together. A mask bounds it without a
+        // branch.
         let at = (opaque(len) & (ROOM - 1)) as usize;
-        // SAFETY: after this room, the tail has more than a short name.
+        // SAFETY: after this room, the tail still has more bytes than a short name.
         unsafe { store(tail.add(at), words, length) };
         len += u64::from(length) + 1;
         names += 1;

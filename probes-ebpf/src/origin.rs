@@ -16,21 +16,20 @@ use crate::{
 /// Writes the [`exectrail_common::record::Origin`] of the record in `scratch`, with the wanted
 /// paths. `caps` are the capabilities before the exec. Returns the length of the paths.
 ///
-/// Each value is stored at once: before Linux 6.13, this program and the functions that it calls
-/// have 512 bytes of stack together; before 6.9, the part of each is rounded up to 32
-/// (`check_max_stack_depth`, kernel/bpf/verifier.c).
+/// Each value is stored at once, because stack is scarce. Before Linux 6.13, this program and the
+/// functions that it calls share 512 bytes of stack; before 6.9, the part of each function is
+/// rounded up to 32 (`check_max_stack_depth`, kernel/bpf/verifier.c).
 #[inline(always)]
 pub(crate) fn write(task: Task, bprm: Binprm, caps: u64, scratch: &mut Scratch, lane: u64) -> u64 {
-    // Constants to the verifier, which follows only one of the paths each.
+    // The verifier knows these values, and follows only one path for each.
     let fields = config!(fields);
     let wants_exe = fields & FIELD_EXE != 0;
     let exe = task.exe();
     let scratch = &raw mut *scratch;
     // SAFETY: places inside the live value.
     let (paths, origin) = unsafe { (&raw mut (*scratch).paths, &raw mut (*scratch).head.origin) };
-    // Each field on its own: of neighbouring zeros the compiler makes a call that stores them byte
-    // by byte.
-    // SAFETY: fields of the live value.
+    // Each field is stored separately: for neighboring zeros the compiler would call a function
+    // that stores them byte by byte. SAFETY: fields of the live value.
     unsafe {
         set(&raw mut (*origin).execs, task.self_exec_id() as u32);
         let parent = task.real_parent();
@@ -80,7 +79,7 @@ pub(crate) fn write(task: Task, bprm: Binprm, caps: u64, scratch: &mut Scratch, 
             copy_paths(lane);
         }
     }
-    // `copy_paths` may have written these, and the verifier knows nothing about the values.
+    // `copy_paths` may have written these fields, so the verifier knows nothing about their values.
     // SAFETY: fields of the live value.
     let (exe_len, cwd_len, exe_flags, cwd_flags) = unsafe {
         (
@@ -105,7 +104,7 @@ pub(crate) fn write(task: Task, bprm: Binprm, caps: u64, scratch: &mut Scratch, 
 /// Stores a value.
 ///
 /// # Safety
-/// The place is valid.
+/// `place` is valid for writes.
 #[inline(always)]
 unsafe fn set<T>(place: *mut T, value: T) {
     // SAFETY: the caller's promise.

@@ -1,12 +1,13 @@
-//! The paths of an exec: of the file that runs, and of the working directory.
+//! Reads the paths of an exec: of the file that runs, and of the working directory.
 //!
-//! A path is read from its end to its beginning: from an entry of a directory (`struct dentry`) to
-//! the one above it, and at the root of a mount to where that is mounted, up to the root of the
-//! process. The kernel does the same for `/proc/PID/exe` (`prepend_path`, fs/d_path.c, with locks
-//! that a program here cannot take: if an entry is renamed meanwhile, the path can have its old
-//! name or its new one, and in the moment of the change a mixture of both).
+//! A path is read from its end to its beginning, up to the root of the process. Each step goes from
+//! an entry of a directory (`struct dentry`) to the entry above it or, at the root of a mount, to
+//! the place where that is mounted. The kernel does the same for `/proc/PID/exe` (`prepend_path`,
+//! fs/d_path.c), with locks that a program here cannot take. If an entry is renamed meanwhile, the
+//! path has its old or its new name; at the moment of the change it can have a mixture of both.
 //!
-//! Kernel memory is read by helper, as the verifier knows no types beyond the border of a mount.
+//! Kernel memory is read by helper, because the verifier knows no types beyond the border of a
+//! mount.
 
 use core::mem::offset_of;
 
@@ -35,7 +36,7 @@ const TMPFS: u64 = 0x0102_1994;
 /// Copies the names of the wanted paths to the tail of the scratch value of this CPU and lane,
 /// using its [`Paths`]. Always returns 0: the kernel requires a result.
 ///
-/// This is a separate function for the kernel too, which verifies it once.
+/// The kernel also verifies this as a separate function, once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn copy_paths(lane: u64) -> u64 {
@@ -52,8 +53,7 @@ pub(crate) extern "C" fn copy_paths(lane: u64) -> u64 {
     }
     if paths.wants_cwd != 0 {
         paths.at = paths.cwd;
-        // Volatile: the other function reads these.
-        // SAFETY: fields of the live map value.
+        // Volatile: `copy_name` reads these fields. SAFETY: fields of the live map value.
         unsafe {
             (&raw mut paths.len).write_volatile(0);
             (&raw mut paths.steps).write_volatile(0);
@@ -66,10 +66,10 @@ pub(crate) extern "C" fn copy_paths(lane: u64) -> u64 {
     0
 }
 
-/// Whether the working directory of an exec with this filename (an address) is wanted.
+/// Whether the working directory of an exec with the filename at this address is wanted.
 #[inline(always)]
 pub(crate) fn wants_cwd(filename: u64) -> bool {
-    // Constants to the verifier.
+    // The verifier knows these values.
     config!(fields) & FIELD_CWD != 0
         || config!(fields) & FIELD_RELATIVE_CWD != 0 && is_relative(filename)
 }
@@ -83,12 +83,12 @@ fn is_relative(filename: u64) -> bool {
     first != b'/'
 }
 
-/// The flags of the file that runs that do not come from its path.
+/// The flags of the file that runs which its path does not show.
 #[inline(always)]
 pub(crate) fn file_flags(exe: File) -> u16 {
     match exe.magic() {
         TMPFS => EXE_ON_TMPFS,
-        // `struct ovl_inode` has a pointer to the upper layer's entry behind its `struct inode`
+        // In `struct ovl_inode`, a pointer to the upper layer's entry follows the `struct inode`
         // (fs/overlayfs/ovl_entry.h, Linux 5.8 to 7.3).
         OVERLAY if read_u64(exe.inode().number() + u64::from(offset!(inode_size))) != 0 => {
             EXE_UPPER_LAYER
@@ -97,13 +97,11 @@ pub(crate) fn file_flags(exe: File) -> u16 {
     }
 }
 
-/// Copies the names of the path that has come to `paths.at`, from there on, to the offset `base` of
-/// the tail. Returns the length of all its names in the upper 32 bits, and `PATH_…` flags in the
-/// lower.
+/// Copies the names of a path to the offset `base` of the tail, starting at `paths.at`. Returns the
+/// length of all its names in the upper 32 bits, and `PATH_…` flags in the lower.
 #[inline(always)]
 fn copy_path(paths: &mut Paths, base: u64, lane: u64) -> u64 {
-    // Volatile: the other function reads it.
-    // SAFETY: a field of the live map value.
+    // Volatile: `copy_name` reads this field. SAFETY: a field of the live map value.
     unsafe { (&raw mut paths.base).write_volatile(base) };
     let mut end = PATH_CUT;
     for _ in 0..MAX_NAMES {
@@ -117,7 +115,7 @@ fn copy_path(paths: &mut Paths, base: u64, lane: u64) -> u64 {
         UNREADABLE => return 0,
         end => (end & !END) | PATH_READ,
     };
-    // The other function has written these, to memory, where the verifier does not follow them.
+    // `copy_name` has written these fields, so the verifier knows nothing about their values.
     // SAFETY: fields of the live map value.
     let (len, deleted) = unsafe {
         (
@@ -133,12 +131,12 @@ const END: u16 = 1 << 14;
 /// Result of [`copy_name`]: the name could not be read.
 const UNREADABLE: u16 = 1 << 15;
 
-/// Copies the name of the entry at `paths.at`, and goes to the one above it; at the root of a
-/// mount, goes to where that is mounted. Returns 0 if the path continues.
+/// Copies the name of the entry at `paths.at`, and moves to the entry above it; at the root of a
+/// mount, moves to the place where that is mounted. Returns 0 if the path continues.
 ///
-/// This is a separate function for the kernel too, which verifies it once. As a part of the loop it
-/// would be verified again for each number of mounts and bytes before it, and before Linux 6.2 the
-/// kernel refuses some loops that the compiler makes of it (`back-edge`, `check_cfg`,
+/// The kernel also verifies this as a separate function, once. As a part of the loop it would be
+/// verified again for each number of mounts and bytes before it. Also, before Linux 6.2 the kernel
+/// refuses some loops that the compiler would make (`back-edge`, `check_cfg`,
 /// kernel/bpf/verifier.c).
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -176,7 +174,7 @@ extern "C" fn copy_name(lane: u64) -> u64 {
     }
     let entry = &raw mut paths.entry;
     let start = dentry.wrapping_add(offset!(dentry_hash_pprev).into());
-    // SAFETY: as many bytes as the value has; a fault gives an error and leaves zeros
+    // SAFETY: reads as many bytes as the value has; a fault gives an error and leaves zeros
     // (`bpf_probe_read_kernel_common`, kernel/trace/bpf_trace.c).
     unsafe { bpf_probe_read_kernel(entry.cast(), size_of::<Entry>() as u32, start as *const _) };
     // SAFETY: the same part of the live map value. It is not copied to the stack, which is scarce.
@@ -184,27 +182,28 @@ extern "C" fn copy_name(lane: u64) -> u64 {
     let (parent, name) = (entry.parent, entry.name);
     let base = opaque(paths.base).min((MAX_PATH + MAX_NAME) as u64);
     let len = opaque(paths.len).min(MAX_PATH as u64);
-    // SAFETY: at most twice MAX_PATH and once MAX_NAME in the tail, which has MAX_NAME bytes more.
+    // SAFETY: the offset is at most twice MAX_PATH and once MAX_NAME in the tail, which has
+    // MAX_NAME bytes more.
     let end = unsafe {
         let tail = (&raw mut (*scratch).tail).cast::<u8>();
         tail.add(base as usize).add(len as usize)
     };
     let inside = start.wrapping_add(offset_of!(Entry, short_name) as u64);
-    // Most names are short, and inside the entry.
+    // Most names are short, and inside their entry.
     let size = if name == inside && entry.length < SHORT_NAME as u32 {
-        // SAFETY: SHORT_NAME bytes.
+        // SAFETY: `end` has SHORT_NAME bytes.
         unsafe { store(end, entry.short_name, entry.length) };
         i64::from(entry.length) + 1
     } else {
-        // SAFETY: MAX_NAME bytes; a fault gives an error.
+        // SAFETY: `end` has MAX_NAME bytes; a fault gives an error.
         unsafe { bpf_probe_read_kernel_str(end.cast(), MAX_NAME as u32, name as *const _) }
     };
     if size < 1 || parent == 0 {
         return UNREADABLE.into();
     }
     if parent == dentry && len != 0 {
-        // The root of the file system, although the root of the mount is below it: a directory of
-        // the path was moved out of what is mounted.
+        // The walk has reached the root of the file system but not the root of the mount: a
+        // directory of the path was moved out of the part that is mounted.
         return (END | PATH_UNREACHABLE).into();
     }
     let len = len + size as u64;
@@ -220,10 +219,10 @@ extern "C" fn copy_name(lane: u64) -> u64 {
 }
 
 /// Stores a short name of this length at any address, eight bytes with each instruction, and a NUL
-/// after it: the name may have changed while it was read.
+/// after it. The NUL is stored because the name may have changed while it was read.
 ///
 /// # Safety
-/// The pointer has [`SHORT_NAME`] bytes.
+/// `to` has [`SHORT_NAME`] bytes.
 #[inline(always)]
 pub(crate) unsafe fn store(to: *mut u8, name: [u64; SHORT_NAME / 8], length: u32) {
     let [first, second, third, fourth] = name;

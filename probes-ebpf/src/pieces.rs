@@ -1,4 +1,4 @@
-//! Writes the part of a long argv that has no room in the record of its exec.
+//! Writes the part of a long argv for which the record of its exec has no room.
 
 use aya_ebpf::{bindings::BPF_RB_NO_WAKEUP, helpers::generated::bpf_probe_read_user};
 use exectrail_common::record::{
@@ -18,12 +18,12 @@ const MAX_PIECES: u64 = (MAX_ARGV as u64).div_ceil(PIECE_ARGV as u64);
 /// Writes `argv[HEAD_ARGV..wanted]` of exec number `seq` on `cpu` in `lane`, in pieces. Always
 /// returns 0.
 ///
-/// This is a separate function for the kernel too, which verifies it once for all arguments (global
-/// functions, Linux 5.6 and later). As a part of its caller it would be verified again for each of
-/// the caller's many states.
+/// The kernel also verifies this as a separate function, once for all arguments (global functions,
+/// Linux 5.6 and later). As a part of its caller it would be verified again for each of the
+/// caller's many states.
 ///
-/// The offset depends on the iteration only, and the rest is computed again in each. With a running
-/// offset the verifier would follow every length through every iteration.
+/// The offset depends only on the iteration; everything else is computed again in each iteration.
+/// With a running offset the verifier would follow every length through every iteration.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn write_pieces(
@@ -40,12 +40,12 @@ pub(crate) extern "C" fn write_pieces(
     let (Some(piece), Some(stats)) = values else {
         return 0;
     };
-    // SAFETY: pointers to the live map values of this CPU and lane. No other program uses the first
+    // SAFETY: pointers to the live map values of this CPU and lane. No other program uses `piece`
     // or `lost_pieces` meanwhile. A piece is plain integers, and shorter than the value.
     let (piece, stats) = unsafe { (&mut *piece.cast::<PieceScratch>(), &mut *stats) };
     for round in 0..MAX_PIECES {
         let offset = HEAD_ARGV as u64 + round * PIECE_ARGV as u64;
-        // Never true, and a constant to the verifier: it can omit iterations that do not happen.
+        // This is never true, and the verifier knows it: it can skip iterations that do not happen.
         if offset >= u64::from(config!(max_argv_bytes)) {
             break;
         }

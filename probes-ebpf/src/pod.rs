@@ -1,9 +1,9 @@
 //! Decides whether the reaper of a PID namespace belongs to the sidecar's pod.
 //!
-//! There are two identities, and either is enough. Only processes of the pod are in its network
-//! namespace, unless it is shared with more than the pod; but a process can leave it. A process
-//! cannot leave a pod's cgroup from inside: only a process that can write to the node's cgroup file
-//! system can move it.
+//! There are two identities, network and cgroup, and either is enough. Only processes of the pod
+//! are in the pod's network namespace, unless others share it; but a process can leave it. A
+//! process cannot leave a pod's cgroup from inside: only a process that can write to the node's
+//! cgroup file system can move it.
 
 use exectrail_common::{
     probe_config::{HIERARCHY_NONE, HIERARCHY_V1},
@@ -18,14 +18,14 @@ use crate::{
     maps::SIDECAR_SCOPE,
 };
 
-/// The identities that tie `ns` to the pod: a subset of `identity`, itself a set of [`BY_NETWORK`]
-/// and [`BY_CGROUP`]. Empty for the sidecar's own namespace and for those less deep than `floor`.
-/// Without branches.
+/// The identities that tie `ns` to the pod: a subset of `identity`, which is a set of
+/// [`BY_NETWORK`] and [`BY_CGROUP`]. Empty for the sidecar's own namespace and for namespaces less
+/// deep than `floor`. This function has no branches.
 #[inline(always)]
 pub(crate) fn ties(ns: PidNs, inum: u32, level: u32, floor: u32, identity: u32) -> u64 {
     let reaper = ns.reaper();
     let network = equal(reaper.net_ns(), config!(net_ns)) * u64::from(BY_NETWORK);
-    // A constant to the verifier: if there is no such hierarchy, it removes this part.
+    // The verifier knows this value: if there is no such hierarchy, it removes this part.
     let cgroup = if config!(hierarchy) == HIERARCHY_NONE {
         0
     } else {
@@ -37,12 +37,12 @@ pub(crate) fn ties(ns: PidNs, inum: u32, level: u32, floor: u32, identity: u32) 
 
 /// 1 if the task at this address is in the pod's cgroup or below it, else 0.
 ///
-/// If the pod's cgroup is above the task's, it is at its own depth among the ancestors of the
-/// task's cgroup. So one read is enough at any depth of cgroups in the workspace. The read uses a
-/// helper, as the verifier refuses loads from that array, whose length is not in the kernel's
+/// If the pod's cgroup is above the task's, it is among the ancestors of the task's cgroup, at the
+/// pod's own depth. So one read is enough, however deep the cgroups in the workspace are. The read
+/// uses a helper: the verifier refuses loads from that array, whose length is not in the kernel's
 /// types.
 ///
-/// This is a separate function for the kernel too, which verifies it once.
+/// The kernel also verifies this as a separate function, once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn in_pod_cgroup(task: u64) -> u64 {

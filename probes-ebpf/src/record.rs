@@ -36,14 +36,15 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     // or these counters meanwhile.
     let (stats, scratch) = unsafe { (&mut *stats, &mut *scratch) };
 
-    // This avoids branches: each doubles the number of states that the verifier follows afterwards.
+    // There is no branch here: each would double the number of states that the verifier follows
+    // afterwards.
     let mm = task.mm();
     let arg_start: u64 = mm.load(field!(mm_arg_start));
     let arg_end: u64 = mm.load(field!(mm_arg_end));
     let env_end: u64 = mm.load(field!(mm_env_end));
     let argv_len = arg_end.wrapping_sub(arg_start);
 
-    // Stored at once, as the program has little stack.
+    // Stored now and not kept, as the program has little stack.
     let kept = early::kept(task);
     // SAFETY: `comm` is 16 bytes at an offset that is a multiple of 8.
     unsafe { *(&raw mut scratch.head.comm).cast::<[u64; 2]>() = kept.comm };
@@ -72,13 +73,13 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     strings.execs = execs;
     strings.paths_len = paths_len as u32;
     copy_strings(u64::from(LANE));
-    // The verifier knows nothing about values that a separate function has written, so the lengths
-    // are bounded again.
+    // The verifier knows nothing about values that a separate function has written, so this bounds
+    // the lengths again.
     let filename_len = opaque(scratch.strings.filename_len.into()).min(MAX_FILENAME as u64 - 1);
     let taken = opaque(scratch.strings.argv_len.into()).min(HEAD_ARGV as u64);
     flags |=
         scratch.strings.flags as u16 | flag(less(HEAD_ARGV as u32, wanted as u32), FLAG_CONTINUED);
-    // A constant to the verifier.
+    // The verifier knows this value.
     let stacks = if config!(fields) & FIELD_STACK_FILENAME != 0 {
         stack_filename(u64::from(LANE))
     } else {
@@ -112,7 +113,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     head.argv_head = taken as u32;
 
     let size = size_of::<Exec>() as u64 + paths_len + taken + filename_len + stack_len;
-    // SAFETY: the scratch value is longer than its head and the four bounded parts.
+    // SAFETY: the scratch value has room for the head and the four bounded parts.
     let record = unsafe {
         core::slice::from_raw_parts((&raw const scratch.head).cast::<u8>(), size as usize)
     };
@@ -120,7 +121,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
         stats.lost += 1;
         stats.last_lost = ktime;
     } else if opaque(wanted) > HEAD_ARGV as u64 {
-        // This tests `wanted` again: with a test of `flags` the verifier would follow every set of
+        // This tests `wanted` again. If it tested `flags`, the verifier would follow every set of
         // flags separately, at ten times the work. The result is always 0; the kernel requires one.
         pieces::write_pieces(arg_start, wanted, u64::from(cpu), seq, u64::from(LANE));
     }

@@ -1,7 +1,8 @@
 //! Decides by rules which execs are suppressed.
 //!
-//! The patterns are in maps, by field. User space computes the value of each pattern: the number of
-//! the first rule that matches. So the lowest number decides, without a loop over rules.
+//! The patterns are in maps, by field. The value of a pattern is the number of the first rule that
+//! matches; user space computes it. So the lowest number decides, and no loop over the rules is
+//! needed.
 
 use aya_ebpf::{
     helpers::{
@@ -44,7 +45,7 @@ macro_rules! rules {
 static FILENAME_RULES: LpmTrie<[u8; FILENAME_WINDOW], Matched> =
     LpmTrie::with_max_entries(MAX_RULES as u32, 0);
 
-/// Suffixes of filenames, backwards.
+/// Suffixes of filenames, with their bytes reversed.
 #[map]
 static SUFFIX_RULES: LpmTrie<[u8; SUFFIX_WINDOW], Matched> =
     LpmTrie::with_max_entries(MAX_RULES as u32, 0);
@@ -58,29 +59,30 @@ static COMM_RULES: LpmTrie<[u8; COMM_LEN], Matched> =
 #[map]
 static UID_RULES: HashMap<u32, Matched> = HashMap::with_max_entries(MAX_RULES as u32, 0);
 
-/// Counts of suppressed execs by rule. By lane.
+/// Counts of suppressed execs, by rule and lane.
 #[map]
 static SUPPRESSED: PerCpuArray<[Suppressed; MAX_RULES]> = PerCpuArray::with_max_entries(LANES, 0);
 
-/// Memory for the filename that is looked up.
+/// Memory for the filename to look up.
 #[repr(C)]
 pub(crate) struct FilenameKeys {
     whole: Key<[u8; FILENAME_WINDOW]>,
     backwards: Key<[u8; SUFFIX_WINDOW]>,
-    /// The end of the filename, at the end of this field.
+    /// The end of the filename, at the end of this array.
     end: [u64; SUFFIX_WINDOW / 8],
-    /// Unused: the verifier bounds the beginning and the length of a read separately.
+    /// Unused: the verifier bounds the beginning and the length of a read separately, and so needs
+    /// room for both.
     after_end: [u64; SUFFIX_WINDOW / 8],
 }
 
-/// See [`FilenameKeys`]. By lane.
+/// See [`FilenameKeys`]; by lane.
 #[map]
 static FILENAME_KEY: PerCpuArray<FilenameKeys> = PerCpuArray::with_max_entries(LANES, 0);
 
 /// Whether rules suppress the exec of `task`; if so, it is counted.
 #[inline(always)]
 pub(crate) fn exclude<const LANE: u32>(task: Task, bprm: Binprm, _: Lane<LANE>) -> bool {
-    // A constant to the verifier: without rules it removes the rest of this function.
+    // The verifier knows this value: without rules it removes the rest of this function.
     if rules!(count) == 0 {
         return false;
     }
@@ -110,9 +112,9 @@ pub(crate) fn exclude<const LANE: u32>(task: Task, bprm: Binprm, _: Lane<LANE>) 
 }
 
 /// Number of the first rule that matches; [`NO_RULE`] if none does. `filename` is the address of
-/// the kernel's own copy; `comm` is two halves.
+/// the kernel's own copy; `comm` is its two halves.
 ///
-/// This is a separate function for the kernel too, as its look-ups would multiply its caller's
+/// The kernel also verifies this as a separate function: its look-ups would multiply its caller's
 /// states.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -144,7 +146,7 @@ extern "C" fn first_rule(
     // SAFETY: a pointer to the live map value of this CPU and lane; no other program uses it
     // meanwhile.
     let keys = unsafe { &mut *keys };
-    // SAFETY: at most FILENAME_WINDOW bytes into as many; a fault gives an error.
+    // SAFETY: reads at most FILENAME_WINDOW bytes, for which there is room; a fault gives an error.
     let size = unsafe {
         bpf_probe_read_kernel_str(
             (&raw mut keys.whole.data).cast(),
@@ -158,16 +160,18 @@ extern "C" fn first_rule(
     if rules!(suffix) != 0 {
         first = first.min(by_suffix(filename, size as u64, keys));
     }
-    // Last, as it ends in a loop: the verifier follows the code after a loop from each iteration.
+    // This is last because it ends in a loop: the verifier follows the code after a loop again from
+    // each iteration.
     if rules!(filename) != 0 {
         first = first.min(by_filename(size as u64, keys));
     }
     u64::from(first)
 }
 
-/// The first rule on suffixes that matches the filename at this address. `size` includes its NUL.
+/// The first rule on suffixes that matches the filename at this address. `size` is the length of
+/// the filename with its NUL.
 ///
-/// If a filename fills the window, its end is not known, and no suffix matches.
+/// If a filename fills the window, its end is unknown, so no suffix matches.
 #[inline(always)]
 fn by_suffix(filename: u64, size: u64, keys: &mut FilenameKeys) -> u32 {
     const WORDS: usize = SUFFIX_WINDOW / 8;
@@ -181,7 +185,7 @@ fn by_suffix(filename: u64, size: u64, keys: &mut FilenameKeys) -> u32 {
         // SAFETY: a word of this value. Volatile, or the compiler would call a function.
         unsafe { core::ptr::write_volatile(word, 0) };
     }
-    // SAFETY: at most SUFFIX_WINDOW bytes, which end at the end of the field; a fault gives an
+    // SAFETY: reads at most SUFFIX_WINDOW bytes, up to the end of the field; a fault gives an
     // error.
     let read = unsafe {
         bpf_probe_read_kernel(
@@ -207,8 +211,8 @@ fn by_suffix(filename: u64, size: u64, keys: &mut FilenameKeys) -> u32 {
         .map_or(NO_RULE, |matched| matched.first)
 }
 
-/// The first rule on comms that matches. Patterns end at the NUL or before, so the bytes that 5.10
-/// leaves after the NUL do not matter.
+/// The first rule on comms that matches. Patterns end at the NUL or before it, so the bytes that
+/// 5.10 leaves after the NUL do not matter.
 #[inline(always)]
 fn by_comm(comm: [u64; 2]) -> u32 {
     /// A key with an aligned comm, as the verifier requires for values on the stack.
@@ -228,10 +232,11 @@ fn by_comm(comm: [u64; 2]) -> u32 {
     COMM_RULES.get(key).map_or(NO_RULE, |matched| matched.first)
 }
 
-/// The first rule on filenames that matches. `size` includes the NUL.
+/// The first rule on filenames that matches. `size` is the length of the filename with its NUL.
 ///
-/// A prefix means that the file is below a directory. That is not certain for a path with `/..` in
-/// it, nor for a path that is longer than the window. A prefix does not exclude such paths.
+/// A match of a prefix means that the file is below a directory. That is not certain for a path
+/// with `/..` in it, nor for a path that is longer than the window. A prefix never matches such
+/// paths.
 #[inline(always)]
 fn by_filename(size: u64, keys: &mut FilenameKeys) -> u32 {
     keys.whole.prefix_len = 8 * FILENAME_WINDOW as u32;

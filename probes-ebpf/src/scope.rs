@@ -1,4 +1,4 @@
-//! Decides whether the PID namespace of a task is a target or lies below one.
+//! Decides whether the PID namespace of a task is a target or is below one.
 
 use aya_ebpf::{
     bindings::{BPF_NOEXIST, BPF_RB_NO_WAKEUP},
@@ -27,21 +27,22 @@ use crate::{
 pub(crate) struct Scope {
     /// Inum of the PID namespace of the task.
     pub(crate) pid_ns: u32,
-    /// Its depth.
+    /// Depth of that namespace.
     pub(crate) level: u32,
-    /// Inum of the target: this namespace or one above it.
+    /// Inum of the target: that namespace or one above it.
     pub(crate) target: u32,
 }
 
-/// A dismissal is checked again after this many events. A reaper may have joined our network
-/// namespace since (`setns`), or have been moved to the pod's cgroup. That changes no generation,
-/// and the other tasks keep their sets.
+/// A dismissal is checked again after this many events: since then the reaper may have joined our
+/// network namespace (`setns`), or have been moved to the pod's cgroup. Neither changes the
+/// generation, and the other tasks of the namespace keep their sets.
 const BELIEVE: u32 = 64;
 
-/// The target of a namespace of the pod for which [`TARGETS`] has no room.
+/// The target of a namespace of the pod that has no room in [`TARGETS`].
 const NO_ROOM: u32 = u32::MAX;
 
-/// The table of decisions for an event. Exits have their own table if `exit` may preempt `exec`.
+/// The table of decisions to use for an event. Exits have their own table if `exit` can preempt
+/// `exec`.
 #[inline(always)]
 fn table(event: Event) -> u32 {
     match event {
@@ -56,8 +57,8 @@ fn count_full_table(event: Event) {
     let Some(stats) = STATS.get_ptr_mut(0) else {
         return;
     };
-    // Atomically, as other lanes write here too.
-    // SAFETY: a pointer to a live map value, aligned u64s.
+    // Atomic, because other lanes write here too. SAFETY: a pointer to a live map value, aligned
+    // u64s.
     unsafe {
         let count = match event {
             Event::Exec => &raw mut (*stats).full_table_execs,
@@ -68,12 +69,12 @@ fn count_full_table(event: Event) {
     }
 }
 
-/// Makes all cached decisions lapse.
+/// Invalidates all cached decisions.
 #[inline(always)]
 fn changed() {
     if let Some(changes) = CONTROL.get_ptr_mut(CHANGES) {
-        // Atomically, or a concurrent change by another CPU would be undone.
-        // SAFETY: a pointer to a live map value, an aligned u64.
+        // Atomic, or a concurrent change by another CPU would be lost. SAFETY: a pointer to a live
+        // map value, an aligned u64.
         unsafe { add(changes.cast(), 1) };
     }
 }
@@ -103,7 +104,7 @@ struct Sets {
 impl Sets {
     #[inline(always)]
     fn of(task: Task) -> Self {
-        // A constant to the verifier: if cgroups cannot be read, it removes this part.
+        // The verifier knows this value: if cgroups cannot be read, it removes this part.
         let css_set = if config!(hierarchy) == HIERARCHY_NONE {
             0
         } else {
@@ -116,18 +117,18 @@ impl Sets {
     }
 }
 
-/// The slot of `task` among the dismissals, for its sets and its children's namespace; and whether
-/// that namespace is dismissed.
+/// Returns the slot of `task` among the dismissals, for the task's sets and its children's
+/// namespace, and whether that namespace is dismissed.
 ///
-/// A dismissal is for one pair of sets. A first process that joins our network namespace, or is
-/// moved to the pod's cgroup, gets other sets, and so do its later children: they are checked
-/// again.
+/// A dismissal is for one pair of sets. If a namespace's first process joins our network namespace,
+/// or is moved to the pod's cgroup, it gets other sets, and so do its later children: they are
+/// checked again.
 #[inline(always)]
 fn dismissal(task: Task, generation: u32, table: u32) -> Option<(*mut Dismissal, bool)> {
     let Sets { nsproxy, css_set } = Sets::of(task);
     let below = task.pid_ns_for_children();
     let (ns, start) = (below.address(), below.reaper().start_boottime());
-    // A set has at least 64 bytes.
+    // A set has at least 64 bytes, so the low six bits of its address say nothing.
     let index = (nsproxy >> 6 ^ nsproxy >> 16 ^ css_set >> 6) as u32 & (DISMISSAL_SLOTS - 1);
     let slot = DISMISSALS.get_ptr_mut(table * DISMISSAL_SLOTS + index)?;
     // SAFETY: a pointer to this CPU's live map value, whose fields BPF loads whole.
@@ -175,7 +176,7 @@ fn cached(task: Task, event: Event) -> Option<Scope> {
         return None;
     }
     let generation = generation()?;
-    // Most execs of a node are in other pods and return here after few loads. If the namespace of
+    // Most execs of a node are in other pods, and return here after few loads. If the namespace of
     // the task's children is not in a target, no namespace above it is a target either. The task is
     // in that namespace or in one above it.
     let below = task.pid_ns_for_children();
@@ -189,7 +190,7 @@ fn cached(task: Task, event: Event) -> Option<Scope> {
     let id = ns.id();
     let target = decided(ns, id, generation, table)?;
     if target == NO_ROOM {
-        // The namespace is not dismissed, so that each exec is counted.
+        // The namespace is not dismissed, so that each of its execs is counted as lost.
         count_full_table(event);
         return None;
     }
@@ -202,8 +203,8 @@ fn cached(task: Task, event: Event) -> Option<Scope> {
     }
     if ns.address() == below.address() {
         let sets = Sets::of(task);
-        // SAFETY: as in `dismissal`. In this order, a program that interrupts this one finds no
-        // valid dismissal.
+        // SAFETY: as in `dismissal`. The start time is written last, so a program that interrupts
+        // this one finds no valid dismissal.
         unsafe {
             core::ptr::write_volatile(&raw mut (*slot).ns, 0);
             core::ptr::write_volatile(&raw mut (*slot).nsproxy, sets.nsproxy);
@@ -217,7 +218,7 @@ fn cached(task: Task, event: Event) -> Option<Scope> {
     None
 }
 
-/// The result of [`decide`] for `ns`, from the cache if it is there.
+/// The result of [`decide`] for `ns`, from the cache if possible.
 #[inline(always)]
 fn decided(ns: PidNs, id: NsId, generation: u32, table: u32) -> Option<u32> {
     let slot = DECISIONS.get_ptr_mut(table * DECISION_SLOTS + (id.inum & (DECISION_SLOTS - 1)))?;
@@ -240,8 +241,8 @@ fn decided(ns: PidNs, id: NsId, generation: u32, table: u32) -> Option<u32> {
     Some(target)
 }
 
-/// [`scope()`] without the cache: for later lanes, and for programs that can be preempted and so
-/// must not use the values of a CPU.
+/// Like [`scope()`], without the cache: for later lanes, and for programs that can be preempted and
+/// so must not use the values of a CPU.
 #[inline(always)]
 pub(crate) fn look_up(task: Task, event: Event) -> Option<Scope> {
     let level = task.pid_level();
@@ -262,19 +263,20 @@ pub(crate) fn look_up(task: Task, event: Event) -> Option<Scope> {
     })
 }
 
-/// The inum of the target that contains `ns`; with discovery, this may create the target. 0 if
-/// there is none, [`NO_ROOM`] if the map is full.
+/// The inum of the target that contains `ns`; with discovery, this can create the target. 0 if
+/// there is no target, [`NO_ROOM`] if the map is full.
 ///
-/// Each value that the walk carries multiplies the verifier's work. So the walk does not branch on
-/// membership in the pod; it keeps the depth of the outermost such namespace by masks.
+/// Each value that the walk carries from level to level multiplies the verifier's work. So the walk
+/// does not branch on membership in the pod: masks keep the depth of the outermost namespace of the
+/// pod.
 #[inline(always)]
 fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
-    // There is no evidence before `sidecar_scope` has found our own depth.
+    // Before `sidecar_scope` has found our own depth, there is no evidence.
     let (floor, identity) = match SIDECAR_SCOPE.get(0) {
         Some(own) if own.is_known() => (own.level.max(1), own.identity()),
         _ => (u32::MAX, 0),
     };
-    // The walk carries only the depth.
+    // The walk carries only this depth.
     let mut outermost_level = 0;
     let mut target = 0;
     let mut above = ns;
@@ -285,8 +287,8 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
         }
         let id = above.id();
         if let Some(state) = TARGETS.get_ptr_mut(id) {
-            // The address of a target from an earlier run is unknown until now.
-            // SAFETY: a pointer to a live map value, an aligned u64.
+            // A target from an earlier run has no address yet. SAFETY: a pointer to a live map
+            // value, an aligned u64.
             unsafe { (&raw mut (*state).address).write_volatile(above.address()) };
             target = id.inum;
             break;
@@ -304,12 +306,12 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
     if outermost_level == 0 {
         return 0;
     }
-    // One after the other in the same variables: a program has 512 bytes of stack.
+    // Both namespaces use the same variables in turn: a program has 512 bytes of stack.
     let (mut seen, mut state) = observed(ns.at(outermost_level as u32), floor, identity);
     let target = if discovery {
         found(&seen, &state)
     } else {
-        // A full map evicts. After another failure the next exec tries again.
+        // A full map evicts an entry. After another failure the next exec tries again.
         let _ = EVIDENCE.insert(seen, state, 0);
         0
     };
@@ -322,7 +324,7 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
     target
 }
 
-/// Saves that `ns` lies below a target, for its announcement.
+/// Saves the evidence that `ns` is below a target, for its announcement.
 #[inline(always)]
 fn note_below(ns: PidNs) {
     let (seen, mut state) = observed(ns, u32::MAX, 0);
@@ -349,7 +351,7 @@ fn observed(ns: PidNs, floor: u32, identity: u32) -> (NsId, NsState) {
 #[inline(always)]
 fn found(id: &NsId, state: &NsState) -> u32 {
     match TARGETS.insert(id, state, u64::from(BPF_NOEXIST)) {
-        // If it exists, another CPU has created it.
+        // If the target exists, another CPU has created it.
         result @ (Ok(()) | Err(EEXIST)) => {
             if result.is_ok() {
                 tell(id, state);
@@ -361,7 +363,7 @@ fn found(id: &NsId, state: &NsState) -> u32 {
     }
 }
 
-/// Reports a target that the probes found to user space.
+/// Reports to user space a target that the probes have found.
 #[inline(always)]
 fn tell(id: &NsId, state: &NsState) {
     // If the ring is full, the target's first record shows it to user space.

@@ -19,9 +19,9 @@ use crate::{
 
 /// Looks at `task` if it is the sidecar.
 ///
-/// The network is shared if the reaper of a PID namespace above ours is in our network namespace
-/// (hostNetwork, also on a node that is itself a container). If we are in the init PID namespace,
-/// that namespace's reaper, the node's init, counts.
+/// The network is shared if the reaper of a PID namespace above ours is in our network namespace:
+/// with hostNetwork, also on a node that is itself a container. In the init PID namespace there is
+/// none above, so its own reaper, the node's init, is compared.
 #[inline(always)]
 pub(crate) fn look(task: Task) {
     if ns_tgid(config!(pid_ns)) != config!(tgid) {
@@ -63,8 +63,9 @@ pub(crate) fn look(task: Task) {
     }
 }
 
-/// Writes the names of the cgroup of the task at this address and of those above it; returns its
-/// depth. A container sees no cgroup above its own (cgroup_namespaces(7)); the kernel sees all.
+/// Writes the names of the cgroup of the task at this address, and of those above that cgroup;
+/// returns its depth. A container sees no cgroup above its own (cgroup_namespaces(7)); the kernel
+/// sees all.
 #[inline(always)]
 fn name_cgroups(task: u64) -> u32 {
     let cgroup = cgroup_of(task);

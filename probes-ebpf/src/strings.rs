@@ -1,8 +1,8 @@
 //! Collects the strings of an exec, filename and argv, in its CPU's scratch value.
 //!
-//! This is a separate function for the kernel too, which verifies it once, for all values. As a
-//! part of its caller it would be verified again for each of the caller's many states, and would
-//! use up its stack.
+//! The kernel also verifies this as a separate function, once for all values. As a part of its
+//! caller it would be verified again for each of the caller's many states, and would use up the
+//! caller's stack.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user};
 use exectrail_common::record::{
@@ -35,8 +35,8 @@ pub(crate) extern "C" fn copy_strings(lane: u64) -> u64 {
     };
     let mut flags = 0;
 
-    // The filename comes first: its length gives the position of argv on the stack.
-    // SAFETY: at most MAX_FILENAME bytes; a fault gives an error.
+    // The filename is read first: its length gives the position of argv on the stack. SAFETY: at
+    // most MAX_FILENAME bytes; a fault gives an error.
     let size = unsafe {
         bpf_probe_read_kernel_str(
             tail.cast(),
@@ -57,11 +57,12 @@ pub(crate) extern "C" fn copy_strings(lane: u64) -> u64 {
     // SAFETY: at most MAX_FILENAME bytes into the tail.
     let argv = unsafe { tail.add(filename_len as usize) };
     let early = early::copy_argv(strings, filename_len, argv);
-    // The bytes that were not copied early are read now.
+    // Bytes that were not copied early are read now.
     let late = opaque(strings.wanted.wrapping_sub(early)).min(HEAD_ARGV as u64);
     let mut taken = early;
     if late != 0 {
-        // SAFETY: at most HEAD_ARGV bytes after at most as many; a fault gives an error.
+        // SAFETY: at most HEAD_ARGV bytes are written behind at most HEAD_ARGV; a fault gives an
+        // error.
         let read = unsafe {
             bpf_probe_read_user(
                 argv.add(early as usize).cast(),

@@ -1,7 +1,8 @@
 //! Checks that the new stack still has the filename that the kernel put there.
 //!
-//! After `setup_new_exec` and before `sched_process_exec`, a process that may trace this one can
-//! write to its new memory. The record has the kernel's filename, and a flag for the write.
+//! After `setup_new_exec` and before `sched_process_exec`, a process that is allowed to trace this
+//! one can write to its new memory. The record has the kernel's copy of the filename, and a flag
+//! for such a write.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_probe_read_user_str};
 use exectrail_common::record::{HEAD_ARGV, MAX_FILENAME};
@@ -14,12 +15,12 @@ use crate::{
 /// Number of words of a filename that are compared without a loop.
 const NEAR_WORDS: u64 = 4;
 
-/// Compares the filename in the scratch value's tail with the string on the new stack. The scratch
-/// value's [`crate::maps::Strings`] has the lengths and the address. Returns 0 if they are equal,
-/// or if the stack cannot be read. Otherwise returns 1 plus the length of the stack's string, and
-/// writes that string after argv.
+/// Compares the filename in the scratch value's tail with the string on the new stack. The lengths
+/// and the address are in the scratch value's [`crate::maps::Strings`]. Returns 0 if they are
+/// equal, or if the stack cannot be read. Otherwise returns 1 plus the length of the stack's
+/// string, and writes that string after argv.
 ///
-/// This is a separate function for the kernel too, which verifies it once.
+/// The kernel also verifies this as a separate function, once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn stack_filename(lane: u64) -> u64 {
@@ -50,8 +51,8 @@ pub(crate) extern "C" fn stack_filename(lane: u64) -> u64 {
     }
 }
 
-/// The difference of the first `words` words of the two, at most [`NEAR_WORDS`]; 0 if they are
-/// equal.
+/// The difference of the first `words` words of both strings, at most [`NEAR_WORDS`] words; 0 if
+/// they are equal.
 ///
 /// # Safety
 /// Both pointers have room for a filename.
@@ -66,10 +67,10 @@ unsafe fn differing_near(kernels: *const u8, stacks: *const u8, words: u64) -> u
     differing
 }
 
-/// The difference of the whole words of the filename and of the string on the stack; 0 if they are
+/// The difference of the whole words of the filename and of the stack's string; 0 if they are
 /// equal.
 ///
-/// This is a separate function, as the verifier checks the code after a loop once for each
+/// This is a separate function because the verifier checks the code after a loop once for each
 /// iteration.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -92,8 +93,8 @@ extern "C" fn differing_words(lane: u64) -> u64 {
     differing
 }
 
-/// The difference of what follows the whole words of the two: the last bytes of a filename of `len`
-/// bytes, and its NUL.
+/// The difference of the bytes after the whole words: the last bytes of a filename of `len` bytes,
+/// and its NUL.
 ///
 /// # Safety
 /// Both pointers have room for a filename.
@@ -109,7 +110,7 @@ unsafe fn differing_rest(kernels: *const u8, stacks: *const u8, len: u64) -> u64
             u64::from(stacks.add(nul).read()),
         )
     };
-    // Keep the bytes of the word that are text: the first in memory.
+    // Keeps the bytes of the word that belong to the text: the first ones in memory.
     #[cfg(target_endian = "little")]
     let text = text & ((1 << bits) - 1);
     #[cfg(target_endian = "big")]
@@ -118,11 +119,11 @@ unsafe fn differing_rest(kernels: *const u8, stacks: *const u8, len: u64) -> u64
 }
 
 /// The filename, which follows the paths, and the end of argv, which follows the filename. After
-/// argv the tail has room for another filename. The lengths are bounded here, as the verifier does
-/// not know them.
+/// argv the tail has room for another filename. The lengths are bounded here because the verifier
+/// does not know them.
 #[inline(always)]
 fn texts(scratch: *mut Scratch) -> (*mut u8, *mut u8) {
-    // SAFETY: fields of a live map value, whose tail is longer than all the bounds together.
+    // SAFETY: fields of a live map value, whose tail is longer than the sum of all bounds.
     unsafe {
         let strings = &raw const (*scratch).strings;
         let paths = (&raw const (*strings).paths_len).read_volatile();
@@ -146,11 +147,11 @@ unsafe fn difference(kernels: *const u8, stacks: *const u8, offset: u64) -> u64 
     unsafe { load(kernels.add(offset as usize)) ^ load(stacks.add(offset as usize)) }
 }
 
-/// Loads eight bytes at any address with one instruction. The compiler would load each
-/// byte, as it does not know that exectrail's CPUs need no alignment.
+/// Loads eight bytes at any address, with one instruction. The compiler would load byte by byte: it
+/// does not know that exectrail's CPUs need no alignment.
 ///
 /// # Safety
-/// The pointer has eight bytes.
+/// `at` has eight bytes.
 #[inline(always)]
 unsafe fn load(at: *const u8) -> u64 {
     #[cfg(target_arch = "bpf")]

@@ -1,10 +1,10 @@
-//! Tests by trial what the kernel lets this process do with BPF.
+//! Finds out by trial what the kernel lets this process do with BPF.
 //!
 //! The trials use the program type that exectrail loads: tracing programs of attach type
-//! `BPF_TRACE_RAW_TP`. The feature probes of general libraries try other types. They try `fentry`,
-//! which some kernels and architectures refuse although exectrail runs there; and for helpers they
-//! try no type that needs a BTF target. The trials attach nothing, and the kernel frees everything
-//! when the file descriptors close.
+//! `BPF_TRACE_RAW_TP`. The feature probes of general libraries are no substitute. They try
+//! `fentry`, which some kernels and architectures refuse although exectrail runs there; and they
+//! try no helper in a program type that needs a BTF target. The trials attach nothing, and the
+//! kernel frees their maps and programs when the file descriptors close.
 
 mod code;
 mod refusal;
@@ -128,8 +128,8 @@ struct ProgAttr {
 ///
 /// # Safety
 ///
-/// `attr` must be laid out as `command` requires, without padding, and every address in it must be
-/// valid for the length beside it during the call.
+/// `attr` must be laid out as `command` requires, without padding. During the call, every address
+/// in it must be valid for the length beside the address.
 unsafe fn bpf<T>(command: u32, attr: &mut T) -> io::Result<OwnedFd> {
     let attr: *mut T = attr;
     // SAFETY: `attr` points to `size_of::<T>()` bytes; the caller guarantees their meaning.
@@ -146,9 +146,9 @@ unsafe fn bpf<T>(command: u32, attr: &mut T) -> io::Result<OwnedFd> {
 pub(crate) fn make_map(map: Map) -> io::Result<OwnedFd> {
     let (key_size, value_size, max_entries) = match map {
         Map::Hash | Map::Array | Map::PerCpuArray | Map::LruHash => (4, 8, 1),
-        // A length of 32 bits before the text (struct bpf_lpm_trie_key).
+        // A key begins with a length of 32 bits (struct bpf_lpm_trie_key).
         Map::LpmTrie => (8, 8, 1),
-        // A ring is a whole number of pages, and a power of two (ringbuf_map_alloc).
+        // The size of a ring is a power of two and a multiple of the page size (ringbuf_map_alloc).
         Map::RingBuf => (0, 0, rustix::param::page_size() as u32),
     };
     let mut attr = MapAttr {
@@ -172,7 +172,7 @@ pub(crate) fn make_map(map: Map) -> io::Result<OwnedFd> {
 pub(crate) enum Program {
     /// The type that exectrail loads, for the tracepoint with this BTF id.
     TpBtf(u32),
-    /// Has the same helpers and needs no BTF: shows whether BPF is allowed at all.
+    /// This type has the same helpers and needs no BTF: it shows whether BPF is allowed at all.
     RawTracepoint,
 }
 
@@ -231,8 +231,8 @@ impl Program {
         if unsafe { bpf(BPF_PROG_LOAD, &mut attr) }.is_ok() {
             return Ok(());
         }
-        // Load again with a log for the verifier's message; the first load has none, as a log takes
-        // time.
+        // The first load has no log, because a log takes time; load again to get the verifier's
+        // message.
         let mut log = vec![0_u8; 64 << 10];
         attr.log_level = 1;
         attr.log_size = log.len() as u32;

@@ -31,8 +31,9 @@ pub(super) fn verdict_of(log: &[u8]) -> String {
 /// The line of a verifier log that says why a program was refused; empty if there is none.
 ///
 /// It is the last line before the statistics, if there are any (`print_verification_stats`,
-/// kernel/bpf/verifier.c: `verification time`, `stack depth`, `processed`; from Linux 7.1 on also a
-/// line for each function of the program, which begins with `(subprog`).
+/// kernel/bpf/verifier.c). The lines of the statistics begin with `verification time`,
+/// `stack depth` or `processed`; from Linux 7.1 on, each function of the program also has a line,
+/// which begins with `(subprog`.
 pub fn verifier_reason(log: &str) -> &str {
     const STATISTICS: [&str; 5] = [
         "processed ",

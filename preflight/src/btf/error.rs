@@ -1,11 +1,13 @@
-//! Errors of reading BTF, and the limits that some of them report.
+//! Errors of reading BTF, and the limits that two of the errors report.
 
 /// `BTF_MAGIC`.
 pub const MAGIC: u16 = 0xeb9f;
 
-/// Maximum depth of modifiers (`const`, typedefs…) and of nested structs; kernels have less.
+/// Maximum depth of modifiers (`const`, typedefs…) and of nested structs; the types of kernels are
+/// less deep.
 pub(super) const MAX_DEPTH: u32 = 32;
-/// Maximum number of members and records visited by all look-ups together. A kernel needs 60,000.
+/// Maximum number of members and records that all look-ups together may visit. For a kernel they
+/// visit about 60,000.
 pub(super) const MAX_STEPS: u32 = 8_000_000;
 
 /// Why bytes could not be read as BTF.
@@ -18,7 +20,7 @@ pub enum BtfError {
         /// Number of bytes.
         len: usize,
     },
-    /// A header whose own length is impossible.
+    /// A header that gives an impossible length for itself.
     #[error("the BTF header says that it has {header} bytes, and the file has {len}")]
     HeaderLength {
         /// The length in the header.
@@ -51,7 +53,7 @@ pub enum BtfError {
         /// Its length in bytes.
         len: u32,
     },
-    /// The end of the section cuts off a record.
+    /// A record extends past the end of the type section.
     #[error("type {id} runs past the end of the type section")]
     Truncated {
         /// Id of the type.
@@ -82,10 +84,10 @@ pub enum BtfError {
     /// Types that contain or rename one another in a cycle, or too deeply.
     #[error("types are nested more than {MAX_DEPTH} deep at type {id}")]
     TooDeep {
-        /// The type where counting stopped.
+        /// Id of the type at which counting stopped.
         id: u32,
     },
-    /// Look-ups took more steps than in any kernel's types.
+    /// The look-ups took more steps than those in any kernel's types.
     #[error("looking types up took more than {MAX_STEPS} steps")]
     TooComplex,
 }

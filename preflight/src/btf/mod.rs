@@ -1,10 +1,10 @@
 //! Reads BTF, the kernel's own description of its types.
 //!
-//! The format is that of `include/uapi/linux/btf.h`. One pass over the bytes checks every record's
-//! bounds and reports the named structs, enums, typedefs and functions. After that, single types
-//! can be looked up. Nothing is allocated per type: the reader keeps the position of every
-//! thirty-second record, and reads the few records in between again. A vmlinux of 5.5 MB takes a
-//! few milliseconds and 20 KB besides the bytes themselves.
+//! The format is that of `include/uapi/linux/btf.h`. One pass over the bytes checks the bounds of
+//! every record, and reports the named structs, enums, typedefs and functions. After that, single
+//! types can be looked up. Nothing is allocated per type: the reader keeps the position of every
+//! 32nd record, and reads the few records after it again. A vmlinux of 5.5 MB takes a few
+//! milliseconds, and 20 KB of memory in addition to its bytes.
 //!
 //! For any bytes the result is a value or a [`BtfError`]: no panic, no unbounded work.
 
@@ -17,7 +17,7 @@ pub use error::{BtfError, MAGIC};
 use error::{MAX_DEPTH, MAX_STEPS};
 pub use types::{Member, Type, kind};
 
-/// Number of types per position that is kept.
+/// One of this many types has its position kept.
 const STRIDE: u32 = 32;
 /// BTF whose records all lie within their bounds.
 #[derive(Debug)]
@@ -155,7 +155,7 @@ impl<'a> Btf<'a> {
     ///
     /// # Errors
     ///
-    /// [`BtfError::TooDeep`] if they form a cycle, or as [`Btf::get`].
+    /// [`BtfError::TooDeep`] if they form a cycle; otherwise as [`Btf::get`].
     pub fn unqualified(&self, mut id: u32) -> Result<(u32, Type<'a>), BtfError> {
         for _ in 0..MAX_DEPTH {
             let ty = self.get(id)?;
@@ -207,7 +207,7 @@ impl<'a> Btf<'a> {
     ///
     /// # Errors
     ///
-    /// Those of broken types in the path; for a member that does not exist the result is `None`.
+    /// Those of broken types in the path. For a member that does not exist the result is `None`.
     pub fn member(&self, mut id: u32, path: &str) -> Result<Option<Member>, BtfError> {
         let mut found: Option<Member> = None;
         for part in path.split('.') {
@@ -230,7 +230,7 @@ impl<'a> Btf<'a> {
     ///
     /// # Errors
     ///
-    /// Those of broken types; for a name that does not exist the result is `None`.
+    /// Those of broken types. For a name that does not exist the result is `None`.
     pub fn enumerator(&self, id: u32, wanted: &str) -> Result<Option<u32>, BtfError> {
         for record in self.get(id)?.body.chunks_exact(8) {
             self.step()?;

@@ -29,7 +29,7 @@ pub mod kind {
 pub struct Type<'a> {
     pub(super) name: u32,
     pub(super) info: u32,
-    /// Size in bytes, or the id of the type referred to; the kind determines which.
+    /// Size in bytes, or the id of another type; the kind determines which.
     pub size_or_type: u32,
     pub(super) body: &'a [u8],
 }
@@ -37,7 +37,7 @@ pub struct Type<'a> {
 impl Type<'_> {
     /// One of the constants in [`kind`], or a newer kind.
     ///
-    /// Seven bits since Linux 7.2. Before, five bits, and the others are zero.
+    /// Seven bits since Linux 7.2. Before, it has five bits, and the other two are zero.
     pub fn kind(&self) -> u8 {
         (self.info >> 24 & 0x7f) as u8
     }

@@ -10,8 +10,9 @@ use super::node::{Node, is};
 use crate::bpf::{Map, Program, Refused, make_map};
 use crate::report::{Check, Id, Verdict};
 
-/// Also returns whether a program may call `bpf_probe_read_kernel`, if that could be tried.
-/// `tracepoint` is the BTF id of `sched_process_exec`. The other checks help to explain a denial.
+/// Also returns whether a program may call `bpf_probe_read_kernel`; `None` if that could not be
+/// tried. `tracepoint` is the BTF id of `sched_process_exec`. The other checks help to explain a
+/// denial.
 pub(super) fn check(
     node: &Node<'_>,
     tracepoint: Option<u32>,
@@ -23,7 +24,7 @@ pub(super) fn check(
         return (Check::new(Id::Bpf, Verdict::NotApplicable, summary), None);
     }
     if node.needs_memlock() {
-        // The kernel refuses this without CAP_SYS_RESOURCE; the capabilities check reports that.
+        // Without CAP_SYS_RESOURCE the kernel refuses this; the check of capabilities reports that.
         let unlimited = Rlimit {
             current: None,
             maximum: None,
@@ -74,7 +75,7 @@ pub(super) fn check(
 /// Results of the trials so far.
 struct Trial {
     verdict: Verdict,
-    /// Denials: refusals for lack of permission rather than of ability.
+    /// Refusals because of permissions, not because the kernel lacks something.
     denial: Denial,
     evidence: Vec<(String, String)>,
 }
@@ -82,8 +83,8 @@ struct Trial {
 impl Trial {
     fn map(&mut self, map: Map, error: Option<&io::Error>) {
         let unmet = error.is_some_and(|error| {
-            // EINVAL: the kernel does not know this kind of map. The trial asks for the least that
-            // any kernel accepts.
+            // EINVAL: the kernel does not know this kind of map. The trial asks for the smallest
+            // map that any kernel accepts.
             self.denial.note(error) || is(error, Errno::INVAL)
         });
         self.note(
@@ -95,7 +96,7 @@ impl Trial {
 
     fn program(&mut self, program: Program, what: &str, refused: Option<&Refused>) {
         let unmet = refused.is_some_and(|refused| {
-            // A log shows that the verifier refused, so permissions are not the reason.
+            // A log shows that it was the verifier that refused, so permissions are not the reason.
             let silent = refused.log.is_empty();
             // E2BIG: the kernel has no attachment by BTF id (before 5.5).
             silent && (self.denial.note(&refused.error) || is(&refused.error, Errno::TOOBIG))

@@ -65,7 +65,7 @@ pub(super) fn check(node: &Node<'_>) -> (Check, Option<Resolved>) {
     (check, Some(resolved))
 }
 
-/// There are bytes, but they are not BTF of this machine.
+/// The check for a file that has bytes, but not BTF of this machine.
 fn not_understood(path: &Path, len: usize, error: &BtfError) -> Check {
     let (summary, remedy) = match error {
         BtfError::ByteOrder => return big_endian(path, error),
@@ -96,8 +96,8 @@ fn big_endian(path: &Path, what: impl Display) -> Check {
 fn not_readable(node: &Node<'_>, path: &Path, error: &ReadError) -> Check {
     let check =
         |verdict, summary: &str| Check::new(Id::Btf, verdict, summary).saw_in(path, "", error);
-    // A given root without a sysfs says nothing about the kernel. But if /sys lacks the file,
-    // exectrail lacks it, too.
+    // If a directory given as the root has no sysfs, that says nothing about the kernel. But if
+    // `/sys` lacks the file, exectrail cannot read it either.
     let given = node.options.roots.sys != crate::Roots::default().sys;
     if given && !node.sys("kernel").is_dir() {
         return check(Verdict::Unknown, "there is no sysfs at the given path")
@@ -179,7 +179,7 @@ fn configs(node: &Node<'_>) -> Vec<PathBuf> {
     paths
 }
 
-/// The line about BTF in a kernel configuration, packed or not.
+/// The line about BTF in a kernel configuration, which may be compressed.
 fn config_line(path: &Path) -> Result<Option<String>, ReadError> {
     let file = files::open(path)?;
     let text = if path.extension().is_some_and(|extension| extension == "gz") {

@@ -1,4 +1,4 @@
-//! The effective capabilities suffice.
+//! Whether the effective capabilities suffice.
 
 use caps::Capability;
 

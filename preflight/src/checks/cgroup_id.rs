@@ -1,6 +1,6 @@
-//! Which cgroup the key `cgroup_id` of the log names on this node.
+//! Which cgroup the log's key `cgroup_id` names on this node.
 //!
-//! It never makes a node unfit. The summary says so if there is no id.
+//! This never makes a node unfit. If there is no id, the summary says so.
 
 use super::node::Node;
 use crate::cgroup_hierarchy::Hierarchy;

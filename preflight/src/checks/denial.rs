@@ -12,7 +12,7 @@ use crate::report::{Check, Id, Verdict};
 pub(super) struct Denial {
     /// ENOSYS: the system call does not exist.
     no_call: bool,
-    /// EACCES: apart from the verifier, by default only a security module answers bpf(2) with it.
+    /// EACCES: by default, only the verifier and security modules answer bpf(2) with it.
     access: bool,
     /// EPERM: capabilities, a seccomp filter, or a security module.
     permission: bool,

@@ -1,4 +1,4 @@
-//! The address for announcements can be bound.
+//! Whether the address for announcements can be bound.
 
 use std::io;
 use std::net::SocketAddr;
@@ -56,8 +56,8 @@ pub(super) fn check(address: Option<SocketAddr>) -> Check {
     .remedy(remedy)
 }
 
-/// Binds as a server does, and closes the socket without listening: a workspace that already tries
-/// to announce itself must not be accepted here and dropped.
+/// Binds as a server does, and closes the socket without listening. If it listened, the connection
+/// of a workspace that already announces itself would be accepted here and then dropped.
 fn bind(address: SocketAddr) -> Result<OwnedFd, Errno> {
     let family = if address.is_ipv4() {
         AddressFamily::INET
@@ -65,7 +65,8 @@ fn bind(address: SocketAddr) -> Result<OwnedFd, Errno> {
         AddressFamily::INET6
     };
     let socket = net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    // As std's TcpListener does: an earlier server's connections that still close are ignored.
+    // std's TcpListener does the same: connections of an earlier server that are still closing are
+    // ignored.
     net::sockopt::set_socket_reuseaddr(&socket, true)?;
     net::bind(&socket, &address)?;
     Ok(socket)

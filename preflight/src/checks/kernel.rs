@@ -1,4 +1,4 @@
-//! Kernel 5.8 or later.
+//! Whether the kernel is Linux 5.8 or later.
 
 use super::node::Node;
 use crate::release::KernelVersion;

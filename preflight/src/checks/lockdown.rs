@@ -1,15 +1,15 @@
 //! What kernel lockdown allows.
 //!
 //! `integrity` forbids nothing that exectrail does. `confidentiality` forbids the helpers that read
-//! kernel memory (`LOCKDOWN_BPF_READ_KERNEL`, kernel/trace/bpf_trace.c). The probes read the
-//! filename and the paths with them.
+//! kernel memory (`LOCKDOWN_BPF_READ_KERNEL`, kernel/trace/bpf_trace.c); the probes need them for
+//! the filename and the paths.
 
 use super::node::Node;
 use crate::files;
 use crate::report::{Check, Id, Verdict};
 
-/// `tried`: whether the kernel loads a program that calls `bpf_probe_read_kernel`, if that could be
-/// tried.
+/// `tried` is whether the kernel loads a program that calls `bpf_probe_read_kernel`; `None` if that
+/// could not be tried.
 pub(super) fn check(node: &Node<'_>, tried: Option<bool>) -> Check {
     let path = node.sys("kernel/security/lockdown");
     let text = files::read_text(&path);

@@ -1,8 +1,8 @@
-//! The memory limit has room for the ring buffer, the probes' other maps, and long argv.
+//! Whether the memory limit has room for the ring buffer, the probes' other maps, and long argv.
 //!
-//! From Linux 5.11 on maps count against the memory cgroup of the process that makes them. From 6.0
-//! on the node pays for per-CPU maps (measured on 6.1 to 7.3: a map has no cgroup yet when its
-//! per-CPU values are allocated).
+//! From Linux 5.11 on, maps count against the memory cgroup of the process that makes them. From
+//! 6.0 on, per-CPU maps do not, and the node pays for them (measured on 6.1 to 7.3: a map has no
+//! cgroup yet when its per-CPU values are allocated).
 
 use std::path::{Component, Path, PathBuf};
 
@@ -16,16 +16,16 @@ use crate::options::pending_argv_bytes;
 use crate::release::KernelVersion;
 use crate::report::{Check, Id, Verdict};
 
-/// Memory for the process and the small maps, in bytes. Half of it covers the difference between
-/// starts (on 5.10 one start in three was killed with 6 MiB).
+/// Memory for the process and the small maps, in bytes. Half of this is reserve, because starts
+/// differ: on 5.10 one start in three was killed with 6 MiB.
 const PROCESS: u64 = 12 << 20;
-/// During the start, the kernel's types are in memory, or with `--failed-execs` a list with one
-/// entry per type. This factor times their size is the maximum.
+/// During the start, memory holds the kernel's types or, with `--failed-execs`, a list with one
+/// entry per type. At most this factor times the size of the types is needed.
 const TYPES_TAKEN_APART: u64 = 2;
 /// Assumed size of the types if it is unknown: more than distributions' kernels have.
 const TYPES: u64 = 8 << 20;
-/// Memory for lines and clients at run time, besides long argv: buffers of lines and of records,
-/// and 144 clients.
+/// Memory at run time for the buffers of lines and of records, and for 144 clients; long argv is
+/// counted separately.
 const RUNNING: u64 = 8 << 20;
 /// Assumed number of CPUs if it is unknown.
 const CPUS: u64 = 64;
@@ -63,8 +63,8 @@ pub(super) fn check(node: &Node<'_>) -> Check {
                 Some(_) => {}
                 None => unreadable.push((path, format!("{:?} is not a limit", text.trim()))),
             },
-            // The root cgroup has no limit file, and a container does not see the cgroups above its
-            // own.
+            // The root cgroup has no file with a limit, and a container does not see the cgroups
+            // above its own.
             Err(ReadError::Missing) => {}
             Err(error) => unreadable.push((path, error.to_string())),
         }
@@ -164,7 +164,7 @@ fn process(node: &Node<'_>) -> u64 {
         .metadata()
         .map_or(TYPES, |metadata| metadata.len());
     let types = types.saturating_mul(TYPES_TAKEN_APART);
-    // The process frees the memory of the start before it records anything.
+    // The process frees the memory that its start needed before it records anything.
     let running = pending_argv_bytes(node.options.max_argv_bytes).saturating_add(RUNNING);
     PROCESS.saturating_add(types.max(running))
 }
@@ -222,7 +222,7 @@ fn line(cgroup: &ProcessCGroup) -> String {
     format!("{hierarchy}:{}:{pathname}", controllers.join(","))
 }
 
-/// The limit files of the own cgroup and of those above it: the lowest limit applies.
+/// The limit files of the process's cgroup and of those above it: the lowest limit applies.
 fn limit_files(node: &Node<'_>, cgroup: Option<&ProcessCGroup>) -> Vec<PathBuf> {
     let Some(cgroup) = cgroup else {
         return Vec::new();
@@ -239,7 +239,7 @@ fn limit_files(node: &Node<'_>, cgroup: Option<&ProcessCGroup>) -> Vec<PathBuf> 
     } else {
         (node.sys("fs/cgroup/memory"), "memory.limit_in_bytes")
     };
-    // A cgroup namespace shows the cgroups above it as `/..`: such a path does not exist here.
+    // A cgroup namespace shows a cgroup outside it with `/..`; such a path does not exist here.
     let names: Vec<_> = Path::new(path)
         .components()
         .filter(|component| *component != Component::RootDir)

@@ -1,4 +1,4 @@
-//! The checks, one per file, and what several of them share.
+//! The checks, one per file, and the code that several of them share.
 
 mod bpf;
 mod btf;
@@ -22,11 +22,11 @@ use crate::options::Options;
 use crate::report::{Kernel, Report};
 use crate::{field_report, files};
 
-/// Makes all checks. It returns a report whatever the files contain.
+/// Makes all checks. It returns a report for any content of the files.
 ///
-/// On a live system it makes a few small BPF maps and loads a few small programs, attaches none,
-/// and closes all of them. Before Linux 5.11 it first raises RLIMIT_MEMLOCK if it may, since
-/// without that the kernel can refuse any map; exectrail needs the same.
+/// On a live system it makes a few small BPF maps and loads a few small programs. It attaches no
+/// program, and closes all of them. Before Linux 5.11 it first raises RLIMIT_MEMLOCK if it may:
+/// without that the kernel can refuse any map. exectrail needs the same.
 pub fn run(options: &Options) -> Report {
     let live = options.roots.are_live();
     let release = Release::read(&options.roots, live);

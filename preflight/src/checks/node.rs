@@ -60,7 +60,7 @@ impl Node<'_> {
     }
 }
 
-/// Whether this is the error of that number.
+/// Whether `error` has this number.
 pub(super) fn is(error: &io::Error, errno: Errno) -> bool {
     error.raw_os_error() == Some(errno.raw_os_error())
 }

@@ -1,5 +1,5 @@
-//! The platform that exectrail runs on, if it determines the remedy: a sandbox, a virtual machine
-//! for each pod, or a node whose kernel has its own way of configuration.
+//! The platform that exectrail runs on, if the remedy depends on it: a sandbox, a virtual machine
+//! for each pod, or a node whose kernel is configured in its own way.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::files;
 use crate::report::{Check, Id, Verdict};
 use crate::{KernelVersion, Roots};
 
-/// A platform that its containers can recognise.
+/// A platform that a container can recognize.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Platform {
     /// A user-space kernel that replaces Linux: <https://gvisor.dev>.
@@ -27,12 +27,12 @@ type Trace = (PathBuf, String);
 pub(super) struct Found {
     platform: Option<Platform>,
     traces: Vec<Trace>,
-    /// Files to show if no platform was recognised.
+    /// The files that are shown as evidence if no platform was recognized.
     looked_at: Vec<PathBuf>,
 }
 
 impl Found {
-    /// Looks for evidence. `release` is the kernel's, from [`super::node::Release`].
+    /// Looks for traces of a platform. `release` is the kernel's, from [`super::node::Release`].
     pub(super) fn read(roots: &Roots, release: Option<&str>) -> Self {
         let file = |path: &str| {
             let path = roots.proc.join(path);
@@ -96,7 +96,8 @@ impl Found {
         if roots.sys.join("kernel/btf/vmlinux").exists() {
             traces.retain(|(of, _)| *of != Platform::GVisor);
         }
-        // A sandbox or a virtual machine matters more than the kernel's build.
+        // If there are several, a sandbox or a virtual machine matters more than the kernel's
+        // build.
         let platform = [
             Platform::GVisor,
             Platform::Kata,
@@ -153,7 +154,7 @@ impl Found {
         }
     }
 
-    /// The remedy for an obstacle in the kernel, if the platform determines the kernel.
+    /// The remedy for an obstacle in the kernel; `None` if the platform does not determine it.
     pub(super) fn other_kernel(&self) -> Option<String> {
         match self.platform? {
             Platform::GVisor => Some(
@@ -196,8 +197,8 @@ impl Found {
         }
     }
 
-    /// Replaces the verdict on something that gVisor only imitates: the check's remedy would not
-    /// help.
+    /// Replaces the verdict on something that gVisor only imitates, because the remedy of that
+    /// check would not help.
     pub(super) fn judge(&self, mut check: Check) -> Check {
         if self.is(Platform::GVisor) {
             check.verdict = Verdict::NotApplicable;
@@ -226,15 +227,15 @@ fn gvisor_version(version: &str) -> bool {
             .is_some_and(|release| release.ends_with("-gvisor"))
 }
 
-/// Whether the word is gVisor's: its `/proc/cmdline` begins with
+/// Whether the word is the first one of gVisor's `/proc/cmdline`, which begins with
 /// `BOOT_IMAGE=/vmlinuz-4.4.0-gvisor`.
 fn is_gvisor_image(word: &str) -> bool {
     word.strip_prefix("BOOT_IMAGE=")
         .is_some_and(|image| image.ends_with("-gvisor"))
 }
 
-/// Whether the word is one that Kata's runtime passes to its guest kernel: systemd's start target,
-/// or settings of its agent.
+/// Whether Kata's runtime passes this word to its guest kernel: systemd's start target, or a
+/// setting of Kata's agent.
 fn is_of_kata(word: &str) -> bool {
     word == "systemd.unit=kata-containers.target" || word.starts_with("agent.")
 }
@@ -245,7 +246,8 @@ fn kata_mount(line: &str) -> Option<&str> {
     (source == "kataShared").then_some(line)
 }
 
-/// The compiler of Bottlerocket's SDK, which its kernel names: `x86_64-bottlerocket-linux-gnu-gcc`.
+/// The compiler of Bottlerocket's SDK, whose name is in the kernel's version:
+/// `x86_64-bottlerocket-linux-gnu-gcc`.
 fn bottlerocket_compiler(version: &str) -> Option<&str> {
     version
         .split(['(', ')', ' '])

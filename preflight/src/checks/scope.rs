@@ -1,8 +1,9 @@
-//! Namespaces of this process.
+//! The namespaces of this process.
 //!
-//! The check shows what exectrail would see. Nothing here keeps exectrail from running, except
-//! `--use-local-pidns` in the init PID namespace. The check does not say whether the pod shares the
-//! node's network namespace: a pod cannot read which that is. exectrail asks the kernel later.
+//! The check shows which namespaces exectrail would see. It finds only one obstacle:
+//! `--use-local-pidns` in the init PID namespace. It does not find out whether the pod shares the
+//! node's network namespace, as a pod cannot see which namespace is the node's. exectrail asks the
+//! kernel later.
 
 use super::node::Node;
 use crate::files;
@@ -86,9 +87,8 @@ pub(super) fn check(node: &Node<'_>) -> (Check, Scope) {
     (check, scope)
 }
 
-/// Without a shared PID namespace, exectrail is PID 1 of its container, or it is a process started
-/// beside an exectrail that is PID 1. With `shareProcessNamespace` PID 1 is the pod's first
-/// container, `pause`.
+/// Without a shared PID namespace, PID 1 is exectrail: this process, or one beside which this
+/// process was started. With `shareProcessNamespace` PID 1 is the pod's first container, `pause`.
 fn is_shared(node: &Node<'_>, first: Option<&str>) -> Option<bool> {
     let own = node.status_field("NSpid")?.split_whitespace().next_back()?;
     if own.parse::<u32>().ok()? == 1 {

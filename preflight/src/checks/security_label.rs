@@ -1,7 +1,7 @@
 //! The label that a security module has given this process, and whether the module confines it.
 //!
-//! `/proc/self/attr/current` belongs to the module that the kernel shows first. The form of the
-//! label shows which module that is: `user:role:type` or `user:role:type:level` is SELinux; a
+//! `/proc/self/attr/current` has the label of the module that the kernel lists first. The form of
+//! the label shows which module that is: `user:role:type` or `user:role:type:level` is SELinux; a
 //! profile with its mode in parentheses, or `unconfined`, is AppArmor.
 
 use std::path::PathBuf;
@@ -10,8 +10,8 @@ use super::node::Node;
 use crate::files;
 use crate::report::Check;
 
-/// SELinux types that SELinux does not restrict further than the capabilities do: those of
-/// processes of the node, and of containers that are configured like them.
+/// SELinux types to which SELinux allows all that the capabilities allow: those of processes of the
+/// node, and of containers configured like them.
 const UNCONFINED_TYPES: [&str; 3] = ["spc_t", "kernel_t", "super_t"];
 
 /// AppArmor's label of a process without a profile.
@@ -24,7 +24,7 @@ pub(super) enum Module {
     SeLinux { domain: String },
     /// AppArmor.
     AppArmor,
-    /// Another one, such as Smack.
+    /// Another module, such as Smack.
     Other,
 }
 
@@ -32,7 +32,8 @@ pub(super) enum Module {
 pub(super) struct SecurityLabel {
     /// Path and text of the label.
     label: Option<(PathBuf, String)>,
-    /// `<sys>/fs/selinux/enforce`, if it can be read: whether SELinux forbids or only reports.
+    /// Path and text of `<sys>/fs/selinux/enforce`, which says whether SELinux forbids or only
+    /// reports.
     enforce: (PathBuf, Option<String>),
 }
 

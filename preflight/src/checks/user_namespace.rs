@@ -1,8 +1,8 @@
-//! Whether this process is in the init user namespace, hence not under sysbox-runc.
+//! Whether this process is in the init user namespace, and therefore not under sysbox-runc.
 //!
 //! bpf(2) requires capabilities in the init user namespace (`bpf_capable`,
-//! include/linux/capability.h). Those held in another namespace do not count, whatever `CapEff`
-//! shows.
+//! include/linux/capability.h). Capabilities held in another namespace do not count, whatever
+//! `CapEff` shows.
 
 use procfs_core::process::MountInfo;
 
@@ -26,8 +26,8 @@ pub(super) fn check(node: &Node<'_>) -> Check {
 
     let identity = map.as_deref().ok().and_then(is_identity);
     let verdict = match (&ns, identity) {
-        // The init namespace maps every id to itself. A child can do so too, so the inode number
-        // decides if it can be read.
+        // The init namespace maps every id to itself. Another namespace can do so too, so the inode
+        // number decides if it can be read.
         (Ok(INIT_USER_NS), Some(true) | None) => Verdict::Ok,
         (Ok(_), _) | (Err(_), Some(false)) => Verdict::Unmet,
         (Err(_), Some(true)) => Verdict::Ok,

@@ -1,4 +1,4 @@
-//! Files that are not regular files, or missing.
+//! Evidence files that are missing, or not regular files.
 
 use std::process::Command;
 

@@ -5,7 +5,7 @@ use exectrail_preflight::{Format, Id};
 use crate::support::Node;
 use crate::{Fit, NotApplicable, Unmet, check, evidence};
 
-/// The checks of what gVisor only imitates, whose remedies would not help.
+/// The checks of what gVisor only imitates: their remedies would not help.
 const IMITATED: [Id; 5] = [
     Id::Kernel,
     Id::Btf,
@@ -14,8 +14,8 @@ const IMITATED: [Id; 5] = [
     Id::Lockdown,
 ];
 
-/// The containers as runsc showed them. Links of procfs cannot be saved as files, so they are made
-/// here.
+/// The files of containers, as runsc showed them. Links of procfs cannot be saved as files, so they
+/// are made here.
 fn sandboxes() -> [Node; 2] {
     [("gvisor-20221219", 112), ("gvisor-20240729", 125)].map(|(saved, user_ns)| {
         Node::saved(saved)

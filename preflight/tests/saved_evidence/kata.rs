@@ -1,5 +1,6 @@
-//! Kata Containers, by what its runtime passes to the guest: words of the kernel's command line
-//! (`systemd.unit=kata-containers.target`, settings of the agent) and the share `kataShared`.
+//! Kata Containers, recognized by what its runtime passes to the guest: words of the kernel's
+//! command line (`systemd.unit=kata-containers.target`, settings of the agent) and the share
+//! `kataShared`.
 
 use exectrail_preflight::{Id, Report};
 

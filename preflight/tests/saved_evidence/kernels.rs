@@ -1,4 +1,4 @@
-//! Kernels, by their releases, their types and their configuration.
+//! Verdicts on kernels, by release, types and configuration.
 
 use exectrail_preflight::Id;
 
@@ -120,7 +120,7 @@ fn missing_fields_and_tracepoints_are_named() {
     assert!(has_end_check(report.kernel().unwrap()));
 }
 
-/// An s390x kernel's BTF has its header in the other byte order.
+/// In BTF of an s390x kernel, the header has the other byte order.
 #[test]
 fn a_big_endian_kernel_is_named_and_no_newer_exectrail_is_promised() {
     let mut btf = kernel_btf(KernelTypes::default());

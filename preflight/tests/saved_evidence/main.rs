@@ -79,6 +79,6 @@ fn a_fit_node_is_fit() {
     assert_eq!(kernel.offsets.uid_gid_map_extent, 8);
     assert_eq!(kernel.offsets.uid_gid_extent_size, 12);
     assert_eq!(kernel.offsets.upid_size, 16);
-    // Copies of files are not the running kernel: there are no trials.
+    // Copies of files do not belong to the running kernel, so there are no trials.
     assert_eq!(check(&report, Id::Bpf).verdict, NotApplicable);
 }

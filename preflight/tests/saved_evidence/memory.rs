@@ -1,4 +1,4 @@
-//! Memory limits of both versions of cgroups.
+//! Verdicts on memory limits, with cgroup v1 and v2.
 
 use exectrail_preflight::Id;
 
@@ -7,11 +7,11 @@ use crate::{Fit, Unknown, Unmet, evidence, verdict};
 
 #[test]
 fn memory_limits_of_both_cgroup_versions() {
-    // The process, and long argv with lines and clients. The process frees the kernel's types,
-    // which are small here, before it holds argv.
+    // The sum of what the process needs, and of what long argv, lines and clients need. The
+    // kernel's types, which are small here, are freed before argv is kept.
     let process = (12 << 20) + (16 << 20);
     // The ring, 128 slots for early argv, and memory for failed execs on two CPUs. The node pays
-    // for per-CPU values.
+    // for the values of per-CPU maps.
     let maps = (4 << 20) + 128 * (6144 + 32) + 2 * 4 * (4096 + 2 * 1024 + 200);
     let needed = process + maps;
     let v2 = |limit: &str| {
@@ -22,8 +22,8 @@ fn memory_limits_of_both_cgroup_versions() {
     assert_eq!(verdict(&v2("max\n"), Id::Memory), Fit);
     assert_eq!(verdict(&v2(&needed.to_string()), Id::Memory), Fit);
     assert_eq!(verdict(&v2(&(needed - 1).to_string()), Id::Memory), Unmet);
-    // More CPUs need more slots. Gaps in the list of CPUs are not CPUs. The node pays for what
-    // several lanes need.
+    // More CPUs need more slots. Gaps in the list of CPUs are not counted. The node also pays for
+    // the additional values of several lanes.
     let holes = v2(&needed.to_string()).file("sys/devices/system/cpu/possible", "0,126\n");
     assert_eq!(verdict(&holes, Id::Memory), Fit);
     let lanes = v2(&needed.to_string()).release("7.0.0");
@@ -41,7 +41,7 @@ fn memory_limits_of_both_cgroup_versions() {
         verdict(&v2("99999999999999999999999\n"), Id::Memory),
         Unknown
     );
-    // From 5.11 to 5.19 the container pays for per-CPU values, too.
+    // From 5.11 to 5.19 the container also pays for the values of per-CPU maps.
     let both = needed + 2 * (10_240 + 13_500 + 12_288);
     let middle = |limit: u64| v2(&limit.to_string()).release("5.15.0-1053-aws");
     assert_eq!(verdict(&middle(both), Id::Memory), Fit);

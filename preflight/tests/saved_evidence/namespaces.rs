@@ -1,4 +1,4 @@
-//! The namespaces of a container, and the address that it binds.
+//! Verdicts on the namespaces of a container, and on the address that it binds.
 
 use exectrail_preflight::Id;
 
@@ -66,7 +66,8 @@ fn the_init_address_is_bound_and_let_go() {
     let address = taken.local_addr().unwrap();
     node.options.init_address = Some(address);
     let report = node.run();
-    // This is advice only: exectrail traces, and retries until the port is free.
+    // A taken port is reported, but is no obstacle: exectrail traces, and retries until the port is
+    // free.
     let taken_check = check(&report, Id::InitAddress);
     assert_eq!(taken_check.verdict, Fit);
     assert!(taken_check.summary.contains("in use"), "{taken_check:?}");

@@ -1,4 +1,5 @@
-//! The privileges of a container: its capabilities, and the user namespace in which they count.
+//! Verdicts on the privileges of a container: its capabilities, and the user namespace in which
+//! they count.
 
 use exectrail_preflight::Id;
 

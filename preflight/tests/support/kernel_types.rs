@@ -106,7 +106,7 @@ impl Writer {
     }
 }
 
-/// The kernel whose BTF is written.
+/// The properties of the kernel whose BTF is written.
 #[derive(Clone, Copy)]
 pub(crate) struct KernelTypes {
     /// Name of the member that is called `start_boottime` from Linux 5.5 on.
@@ -124,9 +124,9 @@ impl Default for KernelTypes {
     }
 }
 
-/// The types that the probes require, nested as in a kernel: anonymous structs and unions, a
-/// randomised part of `task_struct`, typedefs and qualifiers, and a second struct with the name of
-/// another. The optional fields are absent.
+/// The types that the probes require, nested as in a kernel. There are anonymous structs and
+/// unions, a randomized part of `task_struct`, typedefs and qualifiers, and a second struct with
+/// the name of another. The optional fields are absent.
 pub(crate) fn kernel_btf(kernel: KernelTypes) -> Vec<u8> {
     let mut w = Writer::new();
     let int = w.int("int", 4);

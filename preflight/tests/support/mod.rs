@@ -1,5 +1,5 @@
-//! Tools of several tests: a small BTF file, and directories that look like a node's `/proc`,
-//! `/sys` and `/boot`.
+//! Tools for several tests: the BTF of a small kernel, and directories that look like a node's
+//! `/proc`, `/sys` and `/boot`.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(unused_imports, reason = "each test file uses a part of it")]
 #![allow(
@@ -78,7 +78,7 @@ impl Node {
             .link("proc/self/ns/net", "net:[4026532703]")
     }
 
-    /// A copy of a node's files, from a directory in `tests/saved`.
+    /// A copy of a node's files from a directory in `tests/saved`.
     pub(crate) fn saved(name: &str) -> Self {
         let saved = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/saved")

@@ -33,8 +33,8 @@ impl Binprm {
         self.0.load(field!(binprm_exec))
     }
 
-    /// 1 if an interpreter replaces the file: `bprm_change_interp` (fs/exec.c) makes `interp`
-    /// another string than `filename`. Else 0.
+    /// 1 if an interpreter runs instead of the file, else 0. `bprm_change_interp` (fs/exec.c) then
+    /// makes `interp` another string than `filename`.
     #[inline(always)]
     pub(crate) fn is_interpreted(self) -> u64 {
         let filename: u64 = self.0.load(field!(binprm_filename));

@@ -58,7 +58,7 @@ impl File {
     }
 }
 
-/// The `struct path` with this `struct vfsmount *` and `struct dentry *`.
+/// Makes a `struct path` of this `struct vfsmount *` and `struct dentry *`.
 #[inline(always)]
 pub(super) fn kernel_path(mnt: KernelPtr, dentry: KernelPtr) -> KernelPath {
     KernelPath {

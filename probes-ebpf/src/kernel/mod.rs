@@ -1,8 +1,8 @@
 //! Kernel structures, read at offsets that user space resolved from BTF.
 //!
-//! Each type is a pointer whose BTF type the verifier knows. A load at a constant offset is one
-//! instruction. The verifier checks it at load time against the kernel's own type; if the memory is
-//! not mapped, the load gives 0 (`PROBE_MEM`, kernel/bpf/verifier.c, Linux 5.5 and later).
+//! Each type here is a pointer whose BTF type the verifier knows. A load at a constant offset is
+//! one instruction, which the verifier checks against the kernel's own type. If the memory is not
+//! mapped, the load gives 0 (`PROBE_MEM`, kernel/bpf/verifier.c, Linux 5.5 and later).
 
 mod binprm;
 mod file;

@@ -7,7 +7,7 @@ use super::{
     task::Task,
 };
 
-/// Maximum depth of PID namespaces, with the init one (`MAX_PID_NS_LEVEL` is 32,
+/// Maximum number of PID namespaces from the init one down (`MAX_PID_NS_LEVEL` is 32,
 /// include/linux/pid_namespace.h).
 pub(crate) const MAX_PID_NS_LEVELS: u32 = 33;
 
@@ -50,14 +50,14 @@ impl PidNs {
         ns
     }
 
-    /// The first process inside, or another thread of it once its first thread has exited.
+    /// The namespace's first process, or another of its threads once the first thread has exited.
     #[inline(always)]
     pub(crate) fn reaper(self) -> Task {
         Task(self.0.follow(field!(pid_namespace_child_reaper)))
     }
 
-    /// The identity, read from the group leader, as the reaper's first thread may exit before
-    /// others.
+    /// The identity of the namespace. The start time is the group leader's, as the reaper's first
+    /// thread may exit before other threads.
     #[inline(always)]
     pub(crate) fn id(self) -> NsId {
         NsId {

@@ -25,8 +25,8 @@ pub(crate) trait Word: Copy {
     /// Loads the field with one instruction. User space puts the offset into that instruction (see
     /// [`FIRST_FIELD`]).
     ///
-    /// The compiler may merge two loads of a field, even across a store: no program here depends on
-    /// seeing a field change.
+    /// The compiler may merge two loads of a field, even across a store. That does no harm: no
+    /// program here depends on seeing a field change.
     fn load<const INDEX: usize>(base: *const u8) -> Self;
 }
 
@@ -91,7 +91,7 @@ impl KernelPtr {
         Self(address as *const u8)
     }
 
-    /// Follows the pointer in a field that is often NULL: a load from there would fault on some
+    /// Follows the pointer in a field that is often NULL. A load from NULL would fault on some
     /// kernels, and a fault takes as long as the rest of the program.
     #[inline(always)]
     pub(super) fn follow_if_any<const INDEX: usize>(self, field: Field<INDEX>) -> Option<Self> {
@@ -99,7 +99,7 @@ impl KernelPtr {
         (address != 0).then_some(Self(address as *const u8))
     }
 
-    /// Loads the value at `offset`, which is a constant to the verifier.
+    /// Loads the value at `offset`, which the verifier knows.
     #[inline(always)]
     pub(crate) fn load_at<T: Copy>(self, offset: u32) -> T {
         // SAFETY: the verifier rejects the program unless this load lies within the BTF type of the
@@ -119,8 +119,8 @@ impl KernelPtr {
         self.0
     }
 
-    /// The address as a number, with which the verifier allows arithmetic. Of the operations that
-    /// make a number of a pointer, the verifier accepts a byte swap (`check_alu_op`,
+    /// The address as a number, with which the verifier allows any arithmetic. A byte swap makes a
+    /// number of a pointer; the verifier accepts no other such operation (`check_alu_op`,
     /// kernel/bpf/verifier.c).
     #[inline(always)]
     pub(crate) fn number(self) -> u64 {

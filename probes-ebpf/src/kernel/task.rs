@@ -50,7 +50,7 @@ impl Task {
         self.0.load(field!(task_tgid))
     }
 
-    /// Thread id; for the group leader it is the process id.
+    /// Thread id; that of the group leader is also the process id.
     #[inline(always)]
     pub(crate) fn pid(self) -> u32 {
         self.0.load(field!(task_pid))
@@ -82,9 +82,10 @@ impl Task {
 
     /// `struct pid *` of the process.
     ///
-    /// The group leader's thread has the same. But each pointer loaded from a trusted task makes
-    /// the verifier search all types of the kernel (`btf_nested_type_is_trusted`, kernel/bpf/btf.c,
-    /// seen on Linux 6.18); pointers loaded from `signal_struct` do not.
+    /// The group leader's thread has the same `struct pid`, but is slower to use. For each pointer
+    /// loaded from a trusted task, the verifier searches all types of the kernel
+    /// (`btf_nested_type_is_trusted`, kernel/bpf/btf.c, seen on Linux 6.18); for pointers loaded
+    /// from `signal_struct` it does not.
     #[inline(always)]
     pub(crate) fn process_pid(self) -> KernelPtr {
         // `PIDTYPE_TGID` (include/linux/pid_types.h).
@@ -93,7 +94,7 @@ impl Task {
         KernelPtr::new(pid as *const u8)
     }
 
-    /// Id of the session in the init PID namespace: that of the session's first process.
+    /// Id of the session in the init PID namespace: the process id of the session's first process.
     #[inline(always)]
     pub(crate) fn session_id(self) -> u32 {
         // `PIDTYPE_SID` (include/linux/pid_types.h).
@@ -117,8 +118,8 @@ impl Task {
         self.thread_pid().load(field!(pid_level))
     }
 
-    /// Address of the `struct nsproxy`, as a number. This set of namespaces is usually shared with
-    /// tasks in the same namespaces.
+    /// Address of the `struct nsproxy`, as a number. Tasks in the same namespaces usually share one
+    /// such set of namespaces.
     #[inline(always)]
     pub(crate) fn nsproxy(self) -> u64 {
         self.0.follow(field!(task_nsproxy)).number()
@@ -148,8 +149,8 @@ impl Task {
         self.0.follow(field!(task_mm))
     }
 
-    /// Address of the `struct css_set`, as a number. This set of cgroups is shared with tasks in
-    /// the same cgroups.
+    /// Address of the `struct css_set`, as a number. Tasks in the same cgroups share one such set
+    /// of cgroups.
     #[inline(always)]
     pub(crate) fn css_set(self) -> u64 {
         self.0.follow(field!(task_cgroups)).number()
@@ -165,7 +166,7 @@ impl Task {
         KernelPtr::new(css as *const u8)
     }
 
-    /// Id of the cgroup, if that hierarchy is of cgroup v1.
+    /// Id of the cgroup, if the hierarchy of pods is of cgroup v1.
     #[inline(always)]
     pub(crate) fn cgroup_id_v1(self) -> u64 {
         self.css()
@@ -174,7 +175,7 @@ impl Task {
             .load(field!(kernfs_node_id))
     }
 
-    /// Id of the cgroup, if that hierarchy is the default one.
+    /// Id of the cgroup, if the hierarchy of pods is the default one.
     #[inline(always)]
     pub(crate) fn cgroup_id_default(self) -> u64 {
         self.css()
@@ -234,11 +235,11 @@ impl Task {
         major << 20 | minor.wrapping_add(index)
     }
 
-    /// The permitted capabilities, by number.
+    /// The permitted capabilities; bit N is capability number N.
     #[inline(always)]
     pub(crate) fn cap_permitted(self) -> u64 {
-        // Before Linux 6.3 `kernel_cap_t` is an array of two numbers, of which the lower has the
-        // lower capabilities.
+        // Before Linux 6.3 `kernel_cap_t` is an array of two numbers; the first has the lower
+        // capabilities.
         let caps = offset!(cred_cap_permitted);
         let (low, high): (u32, u32) = (self.cred().load_at(caps), self.cred().load_at(caps + 4));
         u64::from(high) << 32 | u64::from(low)
@@ -256,8 +257,8 @@ impl Task {
         self.cred().follow(field!(cred_user_ns))
     }
 
-    /// Whether no other thread of the process is alive. For use in `sched_process_exit`: `do_exit`
-    /// (kernel/exit.c) has already subtracted this thread.
+    /// Whether this is the last living thread of the process. For use in `sched_process_exit`:
+    /// `do_exit` (kernel/exit.c) has already subtracted this thread.
     #[inline(always)]
     pub(crate) fn is_last_thread(self) -> bool {
         let live: u32 = self.0.follow(field!(task_signal)).load(field!(signal_live));
