@@ -1,5 +1,5 @@
-//! The comparison of all tracers. Each round measures each of them once, so that other work on the
-//! machine affects all of them alike.
+//! The comparison of all tracers, in rounds. Each round measures every tracer once, so that other
+//! work on the machine affects all of them alike.
 
 use std::{collections::BTreeMap, path::Path, thread::sleep, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
     workload::{Place, Workload, pinned_container},
 };
 
-/// Nanoseconds, by the place of an exec.
+/// Nanoseconds per exec, by the place where it happens.
 #[derive(Default, Serialize)]
 pub(crate) struct ByPlace {
     /// In the traced pod.
@@ -30,13 +30,13 @@ pub(crate) struct ByPlace {
 #[derive(Default, Serialize)]
 pub(crate) struct Row {
     pub(crate) name: String,
-    /// The error if it does not run here.
+    /// Why it does not run here; `None` if it runs.
     pub(crate) refused: Option<String>,
-    /// Nanoseconds in its eBPF programs for an exec and the end of the process.
+    /// Nanoseconds in its eBPF programs per exec, with the end of the process.
     pub(crate) kernel: ByPlace,
     /// Nanoseconds as in [`Self::kernel`], by program.
     pub(crate) programs: BTreeMap<String, ByPlace>,
-    /// Microseconds of CPU time of all its processes per exec.
+    /// Microseconds of CPU time of all its processes, per exec.
     pub(crate) cpu: Samples,
     /// Microseconds from vfork to the end of waitpid, for a program in the pod that does nothing.
     pub(crate) exec: Samples,
@@ -76,7 +76,7 @@ pub(crate) fn measure(
         ..Row::default()
     };
     let pod = Pod::new()?;
-    // Warm-up: caches, the page cache, the CPU's clock.
+    // Warms up the caches, the page cache and the CPU's clock.
     workload.execs(Place::Pod(&pod), repeat.execs)?;
     compile::seconds(workload, Place::Pod(&pod), &project)?;
     for round in 0..repeat.rounds {
@@ -96,7 +96,8 @@ pub(crate) fn measure(
     Ok(rows)
 }
 
-/// Measures tracexec in one round. It traces with ptrace(2), and therefore only what it starts.
+/// Measures tracexec in one round. tracexec uses ptrace(2), and therefore traces only what it
+/// starts itself.
 fn measure_tracexec(
     workload: &Workload,
     pod: &Pod,
@@ -142,7 +143,7 @@ fn measure_tracexec(
 }
 
 /// Executes `count` programs in a place, and returns the nanoseconds per exec. Adds the time in the
-/// tracer's eBPF programs to `row`, to the samples that `samples` selects.
+/// tracer's eBPF programs to the samples of `row` that `samples` selects.
 fn execs(
     workload: &Workload,
     place: Place<'_>,
@@ -208,7 +209,7 @@ fn measure_one(
         .push(compile::seconds(workload, Place::Pod(pod), project)?);
     if running.prints_execs {
         sleep(Duration::from_millis(300));
-        // The workload's own command line also has the program's name.
+        // One line is the workload's own: its command line has the program's name, too.
         let seen = running.lines(&marker).saturating_sub(lines + 1);
         row.seen.push(100.0 * seen as f64 / count as f64);
     }

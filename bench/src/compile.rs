@@ -1,4 +1,5 @@
-//! A build as workspaces run it: `make -j2` of small C files, one compiler process each.
+//! A build like those in workspaces: `make -j2` of small C files, with one compiler process per
+//! file.
 
 use std::{
     fmt::Write as _,
@@ -38,7 +39,7 @@ pub(crate) fn seconds(workload: &Workload, place: Place<'_>, dir: &Path) -> Resu
     seconds_of(taskset, &cpus, dir)
 }
 
-/// Seconds that a clean build takes on these CPUs, by a command that ends in `taskset`.
+/// Seconds that a clean build takes on these CPUs; `taskset` is a command that ends in `taskset`.
 pub(crate) fn seconds_of(mut taskset: Command, cpus: &str, dir: &Path) -> Result<f64> {
     for file in fs::read_dir(dir)? {
         let file = file?.path();

@@ -29,42 +29,42 @@ use crate::{
 pub(crate) struct Figures {
     /// Size of the binary in bytes.
     pub(crate) binary: u64,
-    /// Milliseconds from the start of its actors to tracing, as its diagnostics have them.
+    /// Milliseconds from the start of its actors to tracing, according to its diagnostics.
     pub(crate) start: Samples,
     /// MiB resident at rest: anonymous memory and the binary's pages, without the two mappings of
     /// the 4 MiB ring.
     pub(crate) resident: f64,
     /// MiB resident after [`Self::events`] more execs.
     pub(crate) resident_after: f64,
-    /// Highest MiB during its start, without the ring.
+    /// Most MiB resident during its start, without the ring.
     pub(crate) peak: f64,
     pub(crate) events: usize,
-    /// Microseconds of CPU time, user and system, for an event of a burst that came while exectrail
-    /// was stopped (SIGSTOP) and is read once it continues.
+    /// Microseconds of CPU time, user and system, per event of a burst. The burst happens while
+    /// exectrail is stopped (SIGSTOP), and is read once it continues.
     pub(crate) cpu_flood: Samples,
     /// Microseconds as in [`Self::cpu_flood`], for events that are read as they happen, thousands
     /// per second.
     pub(crate) cpu_steady: Samples,
     /// Percentage of user time in [`Self::cpu_steady`].
     pub(crate) user_share: f64,
-    /// Number of execs while it was stopped.
+    /// Number of execs while exectrail is stopped.
     pub(crate) burst: usize,
-    /// How many of these have a line.
+    /// Number of these execs that have a line.
     pub(crate) burst_kept: usize,
     /// Execs per second on two CPUs at once.
     pub(crate) sustained: f64,
-    /// Number of `lost` lines of these.
+    /// Number of `lost` lines meanwhile.
     pub(crate) sustained_lost: f64,
     /// Milliseconds from exec to line, at 50 execs per second.
     pub(crate) latency: Samples,
     /// Run time of the eBPF programs for an exec in another pod, nanoseconds.
     pub(crate) other_pod: Samples,
-    /// The same while many more namespaces live, each of which has executed a program.
+    /// The same, while many more namespaces are alive, each of which has executed a program.
     pub(crate) other_pod_of_many: Samples,
     pub(crate) namespaces: usize,
 }
 
-/// The ring, which the kernel maps twice.
+/// MiB of the ring's two mappings.
 const RING_MIB: f64 = 8.0;
 
 /// Takes all measurements.
@@ -172,7 +172,7 @@ fn load(
     Ok(())
 }
 
-/// Measures a burst while exectrail is stopped, and the time for reading it.
+/// Measures a burst that happens while exectrail is stopped, and the time for reading it.
 fn held(
     figures: &mut Figures,
     workload: &Workload,

@@ -23,17 +23,17 @@ const BPF_RB_NO_WAKEUP: i32 = 1;
 pub(crate) enum Work {
     /// It returns.
     Nothing,
-    /// It copies argv onto its stack.
+    /// It copies argv to its stack.
     CopyArgv,
-    /// It copies argv from there into a ring that is not read.
+    /// It also copies argv from the stack into a ring that nobody reads.
     WriteArgv,
-    /// It also copies the filename onto its stack. The record has the length of exectrail's without
-    /// paths: a head of zeros, then as many bytes of the stack, from argv on, as argv and filename
-    /// have together.
+    /// It also copies the filename to its stack. The record is as long as exectrail's without
+    /// paths. It has a head of zeros, and then, from argv on, as many bytes of the stack as argv
+    /// and filename have together.
     WriteRecord,
 }
 
-/// Maximum number of bytes of each of argv and filename.
+/// Maximum number of bytes of argv, and of the filename.
 const ROOM: i16 = 128;
 /// Length of a record's head, before argv and filename.
 const HEAD: i16 = size_of::<Exec>() as i16;
@@ -63,7 +63,7 @@ impl Work {
         }
     }
 
-    /// Its instructions (Documentation/bpf/standardization/instruction-set.rst).
+    /// The program's instructions (Documentation/bpf/standardization/instruction-set.rst).
     fn instructions(self, ring: &OwnedFd) -> Result<Vec<u64>> {
         let mut program = Vec::new();
         if self != Self::Nothing {
@@ -96,7 +96,8 @@ impl Work {
                 instruction(0xb7, 2, 0, 0, ROOM.into()),
                 instruction(0xbf, 3, 9, 0, 0),
                 instruction(0x85, 0, 0, 0, BPF_FUNC_PROBE_READ_USER_STR),
-                // Its length; an error is negative, so as an unsigned number it is more than ROOM.
+                // The filename's length; an error is negative, so as an unsigned number it is more
+                // than ROOM.
                 instruction(0xb5, 0, 0, 1, ROOM.into()),
                 instruction(0xb7, 0, 0, 0, 0),
                 instruction(0x0f, 7, 0, 0, 0),

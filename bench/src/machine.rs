@@ -1,18 +1,18 @@
-//! The machine of the measurements.
+//! Describes the machine that the measurements are made on.
 
 use std::fs;
 
 use serde::Serialize;
 
-/// The machine.
+/// The machine that the measurements are made on.
 #[derive(Serialize)]
 pub(crate) struct Machine {
     pub(crate) kernel: String,
     pub(crate) processor: String,
     pub(crate) cpus: usize,
     pub(crate) virtual_machine: bool,
-    /// Load average over one minute at the start of the measurements. A build that ended just
-    /// before still raises it.
+    /// Load average over one minute at the start of the measurements. A build that has just ended
+    /// still raises it.
     pub(crate) load: String,
     pub(crate) at: String,
 }
@@ -39,8 +39,8 @@ impl Machine {
                     .next()
                     .unwrap_or_default()
             ),
-            // On arm64, /proc/cpuinfo has neither `model name` nor `flags`, so that a virtual
-            // machine is not recognised.
+            // On arm64, /proc/cpuinfo has neither `model name` nor `flags`, so a virtual machine is
+            // not recognized.
             processor: Some(field("model name"))
                 .filter(|name| !name.is_empty())
                 .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),

@@ -7,10 +7,10 @@
 //! | [`scaling`] | how its cost grows |
 //! | [`many_sidecars`] | many sidecars on one node; only with `--sidecars` |
 //!
-//! `cargo xtask bench` starts it; it needs root. In the comparison, figures are medians of rounds
-//! in which all tools take turns. The workload and the tracers run on different CPUs, if there are
-//! two. The execs that measure the highest rate use both of these, builds use all CPUs, and
-//! tracexec runs where its workload runs.
+//! `cargo xtask bench` starts it; it needs root. Figures of the comparison are medians of rounds,
+//! in which all tools take turns. The workload and the tracers run on different CPUs if there are
+//! two. There are exceptions: the measurement of the highest rate executes programs on both CPUs,
+//! builds use all CPUs, and tracexec runs where its workload runs.
 
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,8 @@
-//! Cost of many sidecars on one node: the time of an exec and the end of its process, and memory.
+//! The cost of many sidecars on one node: memory, and the time of an exec and the end of its
+//! process.
 //!
-//! The workload measures its own time. The kernel does not count the run time of eBPF programs
-//! meanwhile, as counting would cost more than the programs themselves.
+//! The workload measures its own time. Meanwhile the kernel does not count the run time of eBPF
+//! programs: counting would cost more than the programs themselves.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
@@ -30,16 +31,16 @@ const EXECS: usize = 100;
 /// on each.
 const TRACEPOINTS: [&str; 3] = ["sched_process_exec", "task_rename", "sched_process_exit"];
 
-/// A tool, of which several instances run at once.
+/// A tool of which several instances run at once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Tool {
     /// No tool.
     Nothing,
     /// exectrail, each instance in its own pod.
     Exectrail,
-    /// A program that returns at once, on `sched_process_exec`.
+    /// A program at `sched_process_exec` that returns at once.
     EmptyExec,
-    /// A program that returns at once, on each of [`TRACEPOINTS`].
+    /// A program at each of [`TRACEPOINTS`] that returns at once.
     EmptyAll,
 }
 
@@ -64,13 +65,13 @@ impl Tool {
 /// The cost of a number of instances of one tool.
 #[derive(Default, Serialize)]
 struct Cost {
-    /// Microseconds of an exec and the end of its process in a pod without a sidecar.
+    /// Microseconds for an exec and the end of its process, in a pod without a sidecar.
     other_pod: Samples,
-    /// Microseconds, as in [`Self::other_pod`], in the first traced pod.
+    /// Microseconds as in [`Self::other_pod`], in the first traced pod.
     traced: Samples,
     /// Resident memory of all sidecars, MiB; the ring counts twice, as it is mapped twice.
     resident: Samples,
-    /// Memory charged to a memory cgroup of all sidecars, MiB.
+    /// Memory that is charged to one memory cgroup with all sidecars, MiB.
     charged: Samples,
     /// Growth of the node's per-CPU memory (`Percpu` of /proc/meminfo), MiB.
     per_cpu: Samples,

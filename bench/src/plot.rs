@@ -46,7 +46,7 @@ pub(crate) fn write(series: &Series, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A number, rounded for an axis: `k` from 10,000 on, `M` from 1,000,000 on.
+/// A number for an axis, rounded: in `k` from 10,000 on, in `M` from 1,000,000 on.
 fn short(value: &f64) -> String {
     match *value {
         value if value >= 1e6 => format!("{}M", (value / 1e5).round() / 10.0),

@@ -76,7 +76,7 @@ pub(crate) fn programs(family: &[u32]) -> BTreeMap<u32, Program> {
 }
 
 /// Run time of the programs in `after` since `before`, added up by name. If a program is not in
-/// `before`, all its run time counts.
+/// `before`, its whole run time counts.
 pub(crate) fn spent(
     before: &BTreeMap<u32, Program>,
     after: &BTreeMap<u32, Program>,

@@ -1,6 +1,6 @@
-//! How many repetitions are measured.
+//! How often each measurement is repeated.
 
-/// How often each thing is done.
+/// How often each step is done.
 pub(crate) struct Repetitions {
     /// Number of rounds of the comparison.
     pub(crate) rounds: usize,
@@ -36,7 +36,7 @@ impl Repetitions {
         point: 600,
     };
 
-    /// To see that it works: takes a minute at most.
+    /// For a check that it works: takes at most a minute.
     pub(crate) const QUICK: Self = Self {
         rounds: 1,
         execs: 200,

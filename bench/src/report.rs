@@ -100,7 +100,7 @@ impl Report {
         Ok(())
     }
 
-    /// The table of exectrail's eBPF programs, and of those that do hardly anything (`floor`).
+    /// The table of exectrail's eBPF programs, and of the programs of `floor`.
     fn programs(&self, text: &mut String) -> Result<()> {
         writeln!(
             text,

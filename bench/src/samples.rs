@@ -24,7 +24,7 @@ impl Samples {
         sorted.get((last as f64 * share).round() as usize).copied()
     }
 
-    /// The value in the middle; of two, the larger.
+    /// The value in the middle; if there are two, the larger one.
     pub(crate) fn median(&self) -> Option<f64> {
         self.quantile(0.5)
     }

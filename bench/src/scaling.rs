@@ -28,7 +28,7 @@ pub(crate) struct Series {
     pub(crate) title: &'static str,
     pub(crate) x: &'static str,
     pub(crate) y: &'static str,
-    /// Whether the x axis is logarithmic; then the y axis is too, if the values differ much.
+    /// Whether the x axis is logarithmic. Then the y axis is too, if the values differ much.
     pub(crate) logarithmic: bool,
     pub(crate) points: Vec<(f64, Samples)>,
 }
@@ -237,7 +237,8 @@ impl Bench<'_> {
             let running = self.start(&[&format!("--ring-bytes={bytes}")])?;
             sleep(Duration::from_millis(200));
             running.signal(Signal::STOP);
-            // A record is longer than 100 bytes, so not all execs fit. In a quick run, they may.
+            // A record is longer than 100 bytes, so the ring is too small for all these execs. A
+            // quick run makes fewer, which may fit.
             let count = (bytes / 100).min(self.repeat.burst);
             self.workload.execs(Place::Pod(&self.pod), count)?;
             running.signal(Signal::CONT);
@@ -255,7 +256,7 @@ impl Bench<'_> {
     }
 }
 
-/// `command`, started by the command `prefix`.
+/// `command`, started by the program and arguments in `prefix`.
 fn prefixed(prefix: &[&str], command: &Command) -> Command {
     let mut prefixed = Command::new(prefix[0]);
     prefixed

@@ -1,6 +1,6 @@
 //! The tracers that are compared: none, the floor (eBPF programs that do nothing or hardly
-//! anything), exectrail, and its peers, tools of other projects. tracexec, which traces only what
-//! it starts, is in `comparison.rs`.
+//! anything), exectrail, and tools of other projects. tracexec, which traces only what it starts,
+//! is in `comparison.rs`.
 
 use std::{
     fs,
@@ -29,7 +29,7 @@ use crate::{
 pub(crate) enum Tracer {
     /// No tracer.
     Nothing,
-    /// A program on `tp_btf/sched_process_exec` that does nothing, or hardly anything.
+    /// A program at `tp_btf/sched_process_exec` that does nothing, or hardly anything.
     Floor(Work),
     /// exectrail, as a sidecar of the pod.
     Exectrail,
@@ -37,7 +37,7 @@ pub(crate) enum Tracer {
     Peer(&'static Peer),
 }
 
-/// Time limit of a tracer's start: one that cannot trace here does not always say so.
+/// Time limit for the start of a tracer: one that cannot trace here does not always report that.
 const START: Duration = Duration::from_secs(20);
 /// Time that a tracer gets to end; then its processes are killed.
 const END: Duration = Duration::from_secs(3);
@@ -56,8 +56,8 @@ pub(crate) struct Peer {
     prints_execs: bool,
 }
 
-/// Shell commands that mount tracefs and debugfs in the mount namespace that `start` makes. Some
-/// peers need these file systems, and the machine has possibly not mounted them.
+/// Shell commands that mount tracefs and debugfs, in the mount namespace that `start` makes. Some
+/// tools need these file systems, which the machine may not have mounted.
 const MOUNT_TRACING: &str =
     "mount -t tracefs none /sys/kernel/tracing; mount -t debugfs none /sys/kernel/debug; ";
 
@@ -128,7 +128,7 @@ impl Tracer {
 pub(crate) struct Running {
     _floor: Option<Floor>,
     program: Option<LoggedProgram>,
-    /// A directory for the tracer's own files.
+    /// A directory for the tracer's own files; kept until the tracer ends.
     _directory: TempDir,
     worker: u32,
     /// Whether it prints a line for each exec.

@@ -1,5 +1,5 @@
 // The measured workload: one kind of work, repeated. `exec`, `long`, `getppid` and `connect` print
-// its nanoseconds in total; the other commands make PID namespaces.
+// the time of all repetitions together, in nanoseconds; the other commands make PID namespaces.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -76,8 +76,8 @@ static int connects(char **args) {
     return 0;
 }
 
-// each COUNT FILE: makes COUNT PID namespaces, one after the other; each executes FILE. All live
-// until standard input ends.
+// each COUNT FILE: makes COUNT PID namespaces, one after the other; each executes FILE. All
+// namespaces live until standard input ends.
 static char *each_file;
 static int execute_and_wait(void *unused) {
     (void)unused;

@@ -1,4 +1,4 @@
-//! Runs work in the pod or elsewhere: `workload.c`, compiled, and a program that does nothing.
+//! Runs work in the pod or elsewhere, with `workload.c` and a program that does nothing.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use exectrail_testbed::{compiler::compile, pod::Pod};
 use tempfile::TempDir;
 
-/// The programs, and the CPUs for them and for the tracers.
+/// The compiled programs, and the CPUs for them and for the tracers.
 pub(crate) struct Workload {
     dir: TempDir,
     /// The CPU of the workload.
@@ -19,7 +19,7 @@ pub(crate) struct Workload {
     pub(crate) tracers_cpu: usize,
 }
 
-/// The place of the work.
+/// Where the work runs.
 #[derive(Clone, Copy)]
 pub(crate) enum Place<'a> {
     /// In the init PID namespace.
@@ -121,7 +121,7 @@ impl Workload {
     }
 }
 
-/// A command that will be the first process of a container of the pod, on this CPU.
+/// A command for the first process of a container of the pod; it runs on this CPU.
 pub(crate) fn pinned_container(pod: &Pod, cpu: usize, program: &Path) -> Command {
     let mut command = pod.container("taskset");
     command.args(["--cpu-list", &cpu.to_string()]).arg(program);

@@ -1,4 +1,4 @@
-//! Any head and body as an announcement: a head is accepted only with `POST` and `/`, a body only
+//! Any head and body of an announcement. A head is accepted only with `POST` and `/`, a body only
 //! if it is a number.
 #![no_main]
 #![forbid(unsafe_code)]

@@ -1,4 +1,4 @@
-//! Any bytes as the kernel's BTF: offsets, or an error.
+//! Any bytes as the kernel's BTF: the result is offsets or an error.
 #![no_main]
 #![forbid(unsafe_code)]
 

@@ -17,7 +17,7 @@ thread_local! {
         .expect("a runtime without I/O needs nothing");
 }
 
-/// Larger than any request and answer, so that neither side waits for room.
+/// More bytes than any request or answer has, so that neither side waits for room.
 const ROOM: usize = 1 << 20;
 
 fuzz_target!(|request: &[u8]| {

@@ -1,4 +1,5 @@
-//! Any bytes as a file that preflight reads: a report that fits a terminal and the formats.
+//! Any bytes as a file that preflight reads: the report is valid in each format, and safe for a
+//! terminal.
 #![no_main]
 #![forbid(unsafe_code)]
 
@@ -29,20 +30,20 @@ const FILES: [&str; 14] = [
     "proc/cmdline",
 ];
 
-/// Number of files when the first inputs were found.
+/// Number of files when the first inputs were saved.
 const FIRST: u8 = 12;
 
 const BTF: &str = "sys/kernel/btf/vmlinux";
 
 thread_local! {
     static NODE: Node = node();
-    /// The content of each file while no input replaces it; `None` if it does not exist.
+    /// The content of each file while no input replaces it; `None` if the file does not exist.
     static SOUND: [Option<Vec<u8>>; FILES.len()] =
         NODE.with(|node| FILES.map(|file| fs::read(node.path(file)).ok()));
 }
 
-/// A node on which every one of the files is read: the kernel is so old that the limit of locked
-/// memory matters, and the kernel's configuration has to say why there is no BTF.
+/// A node on which preflight reads every one of the files. Its kernel is so old that the limit of
+/// locked memory matters, and the kernel's configuration has to explain why there is no BTF.
 fn node() -> Node {
     let node = Node::fit().release("5.10.0-46-amd64").without(BTF);
     for file in FILES {
@@ -55,7 +56,7 @@ fn node() -> Node {
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (which, content) = input;
-    // The first inputs keep their meaning: they replace the file that they were found with.
+    // The first inputs keep their meaning: each replaces the file with which it was saved.
     let which = usize::from(match which {
         254 | 255 => which - 254 + FIRST,
         _ => which % FIRST,
@@ -81,9 +82,8 @@ fuzz_target!(|input: (u8, &[u8])| {
     assert!(npd.trim_end().chars().count() <= 80 && npd.lines().count() == 1);
 });
 
-/// Whether there is a control character, other than the end of a line; U+0080 to U+009F are
-/// included. There is no branch for each character: the fuzzer looks at every branch, and would
-/// look at little else.
+/// Whether there is a control character other than the end of a line, also among U+0080 to U+009F.
+/// It has no branch for each character, because the fuzzer would spend its time on these branches.
 fn has_controls(text: &str) -> bool {
     let bytes = text.as_bytes();
     let ascii = bytes.iter().fold(false, |found, &byte| {

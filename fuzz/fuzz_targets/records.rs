@@ -1,6 +1,7 @@
-//! Any bytes as ring records: no panic, no control character, and each line of `json` is JSON.
+//! Any bytes as records of the ring: no panic, no control character, and each line of `json` is
+//! JSON.
 //!
-//! Separators divide the input into records, so a change of one record does not change the
+//! Separators divide the input into records, so that a change of one record does not change the
 //! others.
 #![no_main]
 #![forbid(unsafe_code)]
@@ -42,7 +43,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// What stands before, between and behind separators.
+/// The parts of the input before, between and after separators.
 fn records(input: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(input);
     std::iter::from_fn(move || {

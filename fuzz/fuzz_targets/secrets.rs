@@ -1,7 +1,8 @@
-//! A secret in one of many supported forms, between arbitrary words: no line has it, in either
+//! A secret in one of the supported forms, between arbitrary words: no line shows it, in either
 //! format.
 //!
-//! The first byte selects the form. The others are the words before and after it, divided by NULs.
+//! The first byte selects the form. The other bytes are the words before and after it, divided by
+//! NULs.
 #![no_main]
 #![forbid(unsafe_code)]
 

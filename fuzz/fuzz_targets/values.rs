@@ -14,7 +14,7 @@ fuzz_target!(|value: &str| {
     if let Ok(bytes) = argv_size(value) {
         assert!(bytes <= 6 << 20);
     }
-    // The text of a rule or a rate means the same rule or rate.
+    // A rule or a rate, written as text and parsed, is the same rule or rate.
     if let Ok(rule) = value.parse::<Rule>() {
         assert_eq!(rule.to_string().parse(), Ok(rule));
     }

@@ -1,6 +1,7 @@
-//! The cost of the hash chain for each line, beside SHA-256: `cargo bench -p exectrail-proof`.
+//! The cost of the hash chain per line, and of SHA-256 for comparison:
+//! `cargo bench -p exectrail-proof`.
 //!
-//! Both take turns, so their ratio does not depend on the machine's load.
+//! Both take turns, so their ratio hardly depends on the machine's load.
 
 #![forbid(unsafe_code)]
 
@@ -16,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 const LINE: usize = 700;
 /// Number of lines for each figure.
 const LINES: usize = 100_000;
-/// Number of rounds, of which the fastest one counts.
+/// Number of rounds; the fastest one counts.
 const ROUNDS: usize = 5;
 
 /// Time for all lines, which come in batches.

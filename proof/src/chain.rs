@@ -1,7 +1,8 @@
 //! The hash chain over the lines of a run.
 //!
-//! A head is the BLAKE3 hash of the previous head and of all lines since then, from the line that
-//! has the previous head. Before the first head, 32 zero bytes stand in its place.
+//! A head is the BLAKE3 hash of the previous head and of all lines since then; the first of these
+//! is the line that contains the previous head. Before the first head, 32 zero bytes are used in
+//! its place.
 
 use std::fmt::{self, Display, Write as _};
 
@@ -34,7 +35,7 @@ impl Display for Head {
 }
 
 impl Head {
-    /// The head that is written as `text`: 64 lower-case hexadecimal digits, as in lines.
+    /// The head with this text: 64 lower-case hexadecimal digits, as in lines.
     pub fn parse(text: &str) -> Option<Self> {
         bytes(text.as_bytes()).map(Self)
     }
@@ -63,8 +64,8 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes of lower-case hexadecimal digits. There is one text for the same bytes, so that no
-/// digit of a log can be changed unnoticed.
+/// The bytes of lower-case hexadecimal digits. Upper-case digits are refused, so that no digit of a
+/// log can be changed unnoticed.
 pub(super) fn bytes<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let digit = |digit: &u8| match digit {
         b'0'..=b'9' => Some(digit - b'0'),
@@ -91,7 +92,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// A chain that begins after `head`; the default head stands for the beginning of a run.
+    /// A chain that continues after `head`; the default head is for the beginning of a run.
     pub fn new(head: Head) -> Self {
         let mut chain = Self {
             hasher: blake3::Hasher::new(),

@@ -1,6 +1,6 @@
 //! Signatures of lines with Ed25519 (RFC 8032), and the private and public keys for them.
 //!
-//! The signature is the last JSON key of a line, `sig`. It is over [`DOMAIN`] and every byte of the
+//! The signature is the last JSON key of a line, `sig`. It signs [`DOMAIN`] and every byte of the
 //! line before the comma of that key.
 
 use std::{
@@ -16,9 +16,10 @@ use ed25519_dalek::{
 
 use super::chain::{bytes, hex};
 
-/// Precedes what is signed, so that a signature of something else is never valid for a line.
+/// Is put before the signed bytes, so that a signature made for another purpose is never valid for
+/// a line.
 const DOMAIN: &[u8] = b"exectrail line 1\n";
-/// The text between what is signed and the digits of the signature.
+/// The text between the signed bytes and the digits of the signature.
 const KEY: &[u8] = br#","sig":""#;
 /// The end of a signed line.
 const END: &[u8] = br#""}"#;
@@ -60,7 +61,7 @@ pub enum SigningKeyError {
     },
 }
 
-/// A file is longer than any key.
+/// The file is longer than any key.
 #[derive(Debug, thiserror::Error)]
 #[error("the file has more than {} KiB, and a key has less than one", MAX_BYTES / 1024)]
 struct TooLong;
@@ -117,7 +118,7 @@ impl Signer {
     }
 }
 
-/// Divides a signed line into what is signed and the digits of the signature.
+/// Divides a signed line into the signed bytes and the digits of the signature.
 fn divide(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let before_end = line.strip_suffix(END)?;
     let at = before_end.len().checked_sub(2 * SIGNATURE)?;
@@ -125,7 +126,7 @@ fn divide(line: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((before.strip_suffix(KEY)?, digits))
 }
 
-/// Whether a line has a signature, right or wrong.
+/// Whether a line has a signature, valid or not.
 pub fn is_signed(line: &[u8]) -> bool {
     divide(line).is_some()
 }
@@ -153,7 +154,7 @@ impl PublicKey {
         hex(self.0.as_bytes())
     }
 
-    /// Whether `line` has a signature by this key.
+    /// Whether `line` has a valid signature by this key.
     pub fn has_signed(&self, line: &[u8]) -> bool {
         let Some((signed, digits)) = divide(line) else {
             return false;

@@ -1,4 +1,4 @@
-# The agent, and what the page of the workspace shows of it.
+# The agent, and the metadata that the workspace's page shows.
 
 resource "coder_agent" "main" {
   os   = "linux"

@@ -4,7 +4,7 @@ locals {
   # Made of the workspace's id: names that users choose may not be valid names in Kubernetes.
   name = "coder-${data.coder_workspace.me.id}"
 
-  # Kubernetes limits the length and the characters of labels' values. Names are changed to fit.
+  # Kubernetes limits the length and the characters of label values, so names are changed to fit.
   unfit = "/[^A-Za-z0-9_.-]+/"
   workspace_label = trim(
     substr(replace(data.coder_workspace.me.name, local.unfit, "-"), 0, 63),
@@ -26,7 +26,7 @@ locals {
     "com.coder.user.username"    = local.user_label
   }
 
-  # Unlike labels, annotations may have any text.
+  # Unlike labels, annotations can have any text.
   annotations = {
     "com.coder.workspace.name" = data.coder_workspace.me.name
     "com.coder.user.username"  = data.coder_workspace_owner.me.name
@@ -38,8 +38,8 @@ locals {
     { for key, value in module.exectrail.fit_nodes : key => value if var.only_fit_nodes },
   )
 
-  # envbuilder's variables. The agent gets only Coder's own of them. The kubelet turns $$ in a value
-  # into $, so every $ is doubled here.
+  # envbuilder's variables. Of these, the agent gets only Coder's own. The kubelet turns $$ in a
+  # value into $, so every $ is doubled here.
   envbuilder_env = {
     for name, value in {
       CODER_AGENT_TOKEN                     = coder_agent.main.token
@@ -51,8 +51,8 @@ locals {
       ENVBUILDER_CACHE_REPO                 = var.cache_repo
       ENVBUILDER_DOCKER_CONFIG_BASE64       = var.docker_config_base64
 
-      # envbuilder's defaults, and the mount of exectrail. envbuilder unmounts other read-only
-      # mounts during the build, which an unprivileged container may not do.
+      # envbuilder's default paths, and the mount of exectrail. envbuilder unmounts other read-only
+      # mounts during the build, which an unprivileged container is not allowed to do.
       ENVBUILDER_IGNORE_PATHS = join(",", concat(
         ["/var/run", "/product_uuid", "/product_name"],
         [for mount in module.exectrail.volume_mounts : mount.mount_path],

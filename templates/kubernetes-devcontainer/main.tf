@@ -47,8 +47,8 @@ module "exectrail" {
     user_email     = data.coder_workspace_owner.me.email
   }
 
-  # Read from the pod, where they can change: a prebuilt workspace gets its owner's name when it is
-  # claimed.
+  # These labels are read from the pod, because they can change: a prebuilt workspace gets its
+  # owner's name when it is claimed.
   labels_from_pod = {
     workspace_name = "com.coder.workspace.name"
     user_id        = "com.coder.user.id"
@@ -80,7 +80,7 @@ resource "kubernetes_persistent_volume_claim_v1" "workspaces" {
 resource "kubernetes_pod_v1" "main" {
   count = data.coder_workspace.me.start_count
 
-  # A prebuilt workspace that is claimed has other names in its spec, which would replace the pod.
+  # When a prebuilt workspace is claimed, names in its spec change, which would replace the pod.
   # Labels and annotations change in place, and exectrail reads the owner there.
   lifecycle {
     ignore_changes = [spec]
@@ -235,7 +235,7 @@ resource "kubernetes_pod_v1" "main" {
       image             = var.envbuilder_image
       image_pull_policy = "IfNotPresent"
 
-      # Without a shell: the image has none.
+      # No shell is needed: the image has none.
       command = concat(module.exectrail.announce_command, ["/.envbuilder/bin/envbuilder"])
 
       # envbuilder writes the built image to its own root, as root, and starts the agent as the user

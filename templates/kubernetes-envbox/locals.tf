@@ -4,7 +4,7 @@ locals {
   # Made of the workspace's id: names that users choose may not be valid names in Kubernetes.
   name = "coder-${data.coder_workspace.me.id}"
 
-  # Kubernetes limits the length and the characters of labels' values. Names are changed to fit.
+  # Kubernetes limits the length and the characters of label values, so names are changed to fit.
   unfit = "/[^A-Za-z0-9_.-]+/"
   workspace_label = trim(
     substr(replace(data.coder_workspace.me.name, local.unfit, "-"), 0, 63),
@@ -26,7 +26,7 @@ locals {
     "com.coder.user.username"    = local.user_label
   }
 
-  # Unlike labels, annotations may have any text.
+  # Unlike labels, annotations can have any text.
   annotations = {
     "com.coder.workspace.name" = data.coder_workspace.me.name
     "com.coder.user.username"  = data.coder_workspace_owner.me.name
@@ -57,7 +57,7 @@ locals {
     CODER_ADD_FUSE         = tostring(var.create_fuse)
   }
 
-  # Directories of the container, and where on the home volume they are.
+  # Directories of the container, and their paths on the home volume.
   home_mounts = {
     "/home/coder"               = "home"
     "/var/lib/coder/docker"     = "cache/docker"

@@ -48,8 +48,8 @@ module "exectrail" {
     user_email     = data.coder_workspace_owner.me.email
   }
 
-  # Read from the pod, where they can change: a prebuilt workspace gets its owner's name when it is
-  # claimed.
+  # These labels are read from the pod, because they can change: a prebuilt workspace gets its
+  # owner's name when it is claimed.
   labels_from_pod = {
     workspace_name = "com.coder.workspace.name"
     user_id        = "com.coder.user.id"
@@ -81,7 +81,7 @@ resource "kubernetes_persistent_volume_claim_v1" "home" {
 resource "kubernetes_pod_v1" "main" {
   count = data.coder_workspace.me.start_count
 
-  # A prebuilt workspace that is claimed has other names in its spec, which would replace the pod.
+  # When a prebuilt workspace is claimed, names in its spec change, which would replace the pod.
   # Labels and annotations change in place, and exectrail reads the owner there.
   lifecycle {
     ignore_changes = [spec]
@@ -334,7 +334,7 @@ resource "kubernetes_pod_v1" "main" {
       empty_dir {}
     }
 
-    # The node's kernel sources and modules, which sysbox looks into.
+    # The sources and modules of the node's kernel, which sysbox reads.
     volume {
       name = "usr-src"
       host_path {

@@ -1,4 +1,4 @@
-# What the template's owner sets.
+# Variables, which the template's owner sets.
 
 variable "use_kubeconfig" {
   description = <<-EOT
@@ -119,7 +119,7 @@ variable "node_selector" {
   default     = {}
 }
 
-# What the workspace's user chooses.
+# Parameters, which the workspace's user chooses.
 
 data "coder_parameter" "cpu" {
   name         = "cpu"

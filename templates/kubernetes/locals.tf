@@ -9,7 +9,7 @@ locals {
     "app.kubernetes.io/instance" = local.name
   }
 
-  # Kubernetes limits the length and the characters of labels' values. Names are changed to fit.
+  # Kubernetes limits the length and the characters of label values, so names are changed to fit.
   unfit = "/[^A-Za-z0-9_.-]+/"
   workspace_label = trim(
     substr(replace(data.coder_workspace.me.name, local.unfit, "-"), 0, 63),
@@ -29,7 +29,7 @@ locals {
     "com.coder.user.username"   = local.user_label
   })
 
-  # Unlike labels, annotations may have any text.
+  # Unlike labels, annotations can have any text.
   annotations = {
     "com.coder.workspace.name" = data.coder_workspace.me.name
     "com.coder.user.username"  = data.coder_workspace_owner.me.name

@@ -76,8 +76,8 @@ module "exectrail" {
     user_email     = data.coder_workspace_owner.me.email
   }
 
-  # Read from the pod, where they can change: a prebuilt workspace gets its owner's name when it is
-  # claimed.
+  # These labels are read from the pod, because they can change: a prebuilt workspace gets its
+  # owner's name when it is claimed.
   labels_from_pod = {
     workspace_name = "com.coder.workspace.name"
     user_id        = "com.coder.user.id"
@@ -147,7 +147,7 @@ resource "kubernetes_deployment_v1" "main" {
           run_as_non_root = true
         }
 
-        # Spread over the nodes, where there is a choice.
+        # Spreads workspaces over the nodes, if possible.
         affinity {
           pod_anti_affinity {
             preferred_during_scheduling_ignored_during_execution {

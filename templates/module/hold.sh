@@ -1,9 +1,9 @@
 #!/bin/sh
 # Makes exectrail this container's first process, in place of init.sh. It announces the container,
-# starts the script once every exec is recorded, and ends the container once the sidecar has not
+# starts the script once every exec is recorded, and ends the container if the sidecar has not
 # answered for too long.
 
-# Settings. The Terraform module puts its own values in their place.
+# Settings. The Terraform module replaces these values with its own.
 address='127.0.0.1:56123' # where exectrail listens (--init-address)
 patience='900' # seconds to wait for it: its image may have to be pulled first
 hold='60' # seconds without an answer after which the workspace ends

@@ -1,15 +1,15 @@
 #!/bin/sh
-# Announces this container to exectrail and waits until every exec in it is recorded. What starts
-# the workspace follows this, and is reached only when tracing is on. Otherwise the script ends
-# here, with the reason on standard error.
+# Announces this container to exectrail and waits until every exec in it is recorded. The commands
+# that start the workspace follow this part, and run only once tracing is on. Otherwise the script
+# ends here, with the reason on standard error.
 #
-# All of it happens in a subshell, so that no variable, function or option of it reaches what
-# follows, and without standard input: a shell may be reading what follows from there (`sh -s`).
-# It does not matter whether `set -e`, `set -u` or `set -x` is on.
+# This part is a subshell, so that its variables, functions and options do not reach the commands
+# that follow. It has no standard input: a shell may be reading those commands from there (`sh -s`).
+# It works whether or not `set -e`, `set -u` or `set -x` is on.
 (
     set +eux -f
 
-    # Settings. The Terraform module puts its own values in their place.
+    # Settings. The Terraform module replaces these values with its own.
     address='127.0.0.1:56123' # where exectrail listens (--init-address)
     patience='900' # seconds to wait for it: its image may have to be pulled first
     clients='curl wget announce' # what to ask it with: the first of them that is there
@@ -21,7 +21,7 @@
         printf 'exectrail: %s\n' "$1" >&2
     }
 
-    # What follows must not run: status $1 and the reason $2.
+    # Ends the script with status $1 and the reason $2: the workspace must not start.
     refuse() {
         say "this workspace does not start: $2"
         exit "$1"
@@ -38,9 +38,8 @@
         esac
     }
 
-    # Asks once. Sets status to HTTP's status, if there is an answer, and answer to the text.
-    #
-    # Neither configuration files of the user nor a proxy may come between.
+    # Asks once. Sets `answer` to the text of the answer or of the error, and `status` to the HTTP
+    # status if there is an answer. Ignores the user's configuration files and proxies.
     ask_with_curl() {
         answer="$(curl --disable --silent --show-error --noproxy '*' --max-time 10 \
             --header 'Content-Type: text/plain' --data "$pid_ns" \
@@ -51,8 +50,8 @@
         answer="${answer%"$newline"}"
     }
 
-    # With -q, GNU's second wget prints nothing about an error. Busybox's wget lists its options; if
-    # none of them is a time limit, the program timeout sets one.
+    # GNU's Wget2 gets no -q, because it would then print nothing about an error. Busybox's wget lists
+    # its options; if it has none for a time limit, the program timeout sets one.
     choose_wget_options() {
         limit=
         case "$(wget --no-config --version 2>&1)" in
@@ -70,13 +69,13 @@
         # shellcheck disable=SC2086 # options, to be split
         answer="$(http_proxy='' $limit wget $wget_options -S -O - \
             --header 'Content-Type: text/plain' --post-data "$pid_ns" "http://$address/" 2>&1)"
-        # The text follows the status in its line; busybox's wget shows nothing else of an error.
+        # exectrail puts the text in the status line, too: busybox's wget shows only that of an error.
         said=
         case "$answer" in
         *HTTP/1.[01]' '[1-5][0-9][0-9]*)
             said="${answer##*HTTP/1.[01] }"
             ;;
-        *'HTTP '*'response '[1-5][0-9][0-9]*) # GNU's second wget
+        *'HTTP '*'response '[1-5][0-9][0-9]*) # GNU's Wget2
             said="${answer#*"HTTP "*"response "}"
             said="${said%%" [http://$address"*}"
             ;;
@@ -92,7 +91,7 @@
         fi
     }
 
-    # Asks until exectrail has answered for good.
+    # Asks until exectrail has accepted or refused the announcement.
     ask() {
         read_pid_ns
         start="$(date +%s)" || refuse 1 'cannot tell the time: is date in the image?'
@@ -109,8 +108,8 @@
                 return
                 ;;
             403)
-                # The evidence for an announcement is an exec that the kernel saw in the namespace.
-                # That of this client may have been too early.
+                # An announcement needs evidence: an exec in the namespace that the kernel saw. The
+                # exec of this client may have been too early; the next try executes it again.
                 refusals=$((refusals + 1))
                 if [ "$refusals" -ge 3 ]; then
                     refuse 1 "exectrail refuses ($status): $answer"

@@ -8,18 +8,20 @@ terraform {
 locals {
   program = "/usr/bin/exectrail"
 
-  # localhost is 127.0.0.1, as for the program. In the image's /etc/hosts it may be ::1 only, so
-  # clients in the workspace get the number.
+  # localhost means 127.0.0.1, as it does in the program. An image's /etc/hosts may have only ::1
+  # for it, so clients in the workspace get the number.
   init_address = replace(var.init_address, "/^localhost:/", "127.0.0.1:")
 
-  # In scripts it is written 127.0.0.''1, which the shell reads as 127.0.0.1. Coder's template for
-  # dev containers replaces "localhost" and "127.0.0.1" with another host everywhere in a script.
+  # In scripts the address is written 127.0.0.''1, which the shell reads as 127.0.0.1. Coder's
+  # template for dev containers replaces "localhost" and "127.0.0.1" with another host everywhere in
+  # a script.
   address_in_scripts = replace(local.init_address, "127.0.0.1", "127.0.0.''1")
 
   # Where the program is mounted in the workspace's container, with announce_with = "exectrail".
   mount_path = "/opt/exectrail"
 
-  # Where the sidecar keeps what survives its restart, in a volume that nothing else mounts.
+  # Where the sidecar keeps its state, which survives a restart, in a volume that nothing else
+  # mounts.
   state_path = "/var/lib/exectrail"
 
   mounts_program = var.announce_with == "exectrail"
@@ -33,7 +35,7 @@ locals {
 
   holds = var.hold_seconds > 0
 
-  # init.sh with the settings of this module. Each of the replaced texts is there exactly once.
+  # init.sh with the settings of this module. Each text to be replaced is there exactly once.
   init_sh = replace(
     replace(
       replace(
@@ -48,7 +50,7 @@ locals {
     local.mounts_program ? "clients='announce curl wget'" : "clients='curl wget announce'",
   )
 
-  # hold.sh with the same settings. Its script is put in below.
+  # hold.sh with the same settings. The script that it starts is inserted below.
   hold_sh = replace(
     replace(
       replace(
@@ -63,11 +65,11 @@ locals {
     "hold='${var.hold_seconds}'",
   )
 
-  # The script of each container, by its name in var.scripts; that of var.script has the name "".
-  # hold.sh gets the script as one quoted argument.
+  # The script of each container, by its name in var.scripts; var.script has the name "". hold.sh
+  # gets the script as one quoted argument.
   #
   # In commands, arguments and variables, the kubelet replaces $(NAME), and $$ by $. So every $ is
-  # doubled here, and arrives as it was written.
+  # doubled here, and the container gets the text as it was written.
   init_scripts = {
     for name, script in merge(var.scripts, { "" = var.script }) : name => replace(
       local.holds ? replace(
@@ -80,7 +82,7 @@ locals {
     )
   }
 
-  # The announcement without a shell: words to put before a container's command.
+  # The announcement without a shell: words that precede a container's command.
   announce_command = concat(
     [
       "${local.mount_path}/exectrail",
@@ -94,7 +96,8 @@ locals {
 
   label_args = [for key, value in var.labels : replace("--label=${key}=${value}", "$", "$$")]
 
-  # Their bytes in JSON without escapes, to within two: base64 has four characters for three bytes.
+  # Length of the labels in JSON without escapes, in bytes, exact to within two. It is computed from
+  # their base64, which has four characters for three bytes.
   labels_bytes = floor(
     length(base64encode(join("", [for key, value in var.labels : "'${key}':'${value}',"]))) * 3 / 4
   )
@@ -110,8 +113,8 @@ locals {
 
   capabilities = concat(["BPF", "PERFMON"], var.kernel_before_5_11 ? ["SYS_RESOURCE"] : [])
 
-  # Root in its container, since Kubernetes gives added capabilities to root only. It has no other
-  # privilege.
+  # The sidecar is root in its container, because Kubernetes gives added capabilities only to root.
+  # It has no other privilege.
   sidecar_security_context = {
     run_as_user                = 0
     run_as_group               = 0
@@ -144,8 +147,8 @@ locals {
       local.reads_pod_labels ? [local.label_mount] : [],
     )
 
-    # Three minutes, for a busy node. The workspace starts once this probe succeeds. An ordinary
-    # sidecar has no probe: there the workspace waits for the answer to its announcement.
+    # Three minutes are enough on a busy node. The workspace starts once this probe succeeds. An
+    # ordinary sidecar has no probe: the workspace waits for the answer to its announcement instead.
     startup_probes = var.native_sidecar ? [{
       command           = [local.program, "ready", "--init-address=${local.init_address}"]
       period_seconds    = 1
@@ -154,7 +157,7 @@ locals {
     }] : []
   }
 
-  # Copies the program to the volume that the workspace mounts. Needs no privilege at all.
+  # Copies the program to the volume that the workspace mounts. It needs no privilege at all.
   installer = {
     name              = "exectrail-install"
     image             = var.image

@@ -1,4 +1,4 @@
-# What starts the workspace.
+# The command that starts the workspace.
 
 variable "script" {
   description = <<-EOT
@@ -36,7 +36,7 @@ variable "scripts" {
   }
 }
 
-# Whose workspace it is.
+# Labels: whose workspace it is.
 
 variable "labels" {
   description = <<-EOT
@@ -79,7 +79,7 @@ variable "labels_from_pod" {
   }
 }
 
-# What the log shows.
+# The content of the log.
 
 variable "redact" {
   description = <<-EOT
@@ -122,7 +122,7 @@ variable "image_pull_policy" {
   }
 }
 
-# How workspace and sidecar meet.
+# The announcement.
 
 variable "native_sidecar" {
   description = <<-EOT
@@ -197,8 +197,8 @@ variable "init_address" {
   default     = "127.0.0.1:56123"
 
   validation {
-    # A number of an IPv4 address is at most 255. The port is 1 to 65535: with 0 the sidecar would
-    # choose one that the workspace does not know.
+    # A number in an IPv4 address is at most 255. The port is 1 to 65535: with 0 the sidecar would
+    # choose a port that the workspace does not know.
     condition = length(regexall(
       join("", [
         "^(localhost|((25[0-5]|2[0-4][0-9]|1?[1-9]?[0-9]|10[0-9])(\\.(25[0-5]|2[0-4][0-9]|",
@@ -214,7 +214,7 @@ variable "init_address" {
   }
 }
 
-# What the sidecar may and what it takes.
+# The sidecar's privileges and resources.
 
 variable "kernel_before_5_11" {
   description = <<-EOT

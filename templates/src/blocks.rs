@@ -1,15 +1,16 @@
-//! The content of a block, as one value: its attributes by name, and the blocks inside it by name,
-//! as lists, as providers describe them. The blocks that a `dynamic` block generates replace it.
+//! The content of a block as one value: its attributes and the blocks inside it, by name; blocks
+//! are in lists, as in providers' descriptions. In place of a `dynamic` block it has the blocks
+//! that the `dynamic` block generates.
 
 use hcl::{Block, Body, Expression, Map, Structure, Value, eval::Context, eval::Evaluate as _};
 
 use crate::{Error, configuration::attribute, types::sorted};
 
-/// The value of an expression, with its maps in order.
+/// The value of an expression, with its maps sorted.
 ///
 /// Two things differ from Terraform. A `for` over a map that is written in the expression itself
-/// takes its entries in their written order, not in the order of their keys. And text stays
-/// unchanged, where Terraform normalises it (NFC).
+/// takes the entries in their written order; Terraform takes them in the order of their keys. Text
+/// stays unchanged; Terraform normalizes it (NFC).
 pub(crate) fn value(
     expression: &Expression,
     context: &Context<'_>,
@@ -134,7 +135,7 @@ fn generated(
     Ok((name, blocks))
 }
 
-/// The error message of a block with a condition and a message, if the condition is not met.
+/// The error message of a block with a condition and a message; `None` if the condition is met.
 pub(crate) fn broken(
     block: &Block,
     context: &Context<'_>,

@@ -1,4 +1,4 @@
-//! A directory of Terraform files: its items, and what its evaluation gives.
+//! A directory of Terraform files: its items, and the result of its evaluation.
 
 use std::{
     fs,
@@ -75,7 +75,7 @@ impl Configuration {
     }
 }
 
-/// An item of a configuration that has a value.
+/// An item of a configuration that gets a value.
 pub(crate) enum Item<'a> {
     Local(&'a str, &'a Expression),
     Data(&'a Block),
@@ -85,8 +85,8 @@ pub(crate) enum Item<'a> {
     Output(&'a Block),
 }
 
-/// All items that have a value, in the order of the files; [`Configuration::evaluate`] finds the
-/// order in which they get their values.
+/// All items that get a value, in the order of the files; [`Configuration::evaluate`] finds the
+/// order of their evaluation.
 pub(crate) fn items(body: &Body) -> Result<Vec<Item<'_>>, Error> {
     let mut items = Vec::new();
     for block in body.blocks() {

@@ -16,11 +16,12 @@ pub struct DownwardFile {
     pub text: String,
 }
 
-/// Replaces variables from fields of the pod with plain ones, and volumes of the downward API with
-/// directories of the node, `DIRECTORY/POD/VOLUME`. Returns the files that belong there.
+/// Replaces variables whose values are fields of the pod with plain variables, and volumes of the
+/// downward API with directories of the node, `DIRECTORY/POD/VOLUME`. Returns the files that belong
+/// in these directories.
 ///
 /// # Errors
-/// [`Error::Unknown`] for a field that is unknown here.
+/// [`Error::Unknown`] for a field that this crate does not know.
 pub fn resolve(pod: &mut Value, node: &str, directory: &str) -> Result<Vec<DownwardFile>, Error> {
     let metadata = pod["metadata"].clone();
     let value = |source: &Value| field(&metadata, node, source);
@@ -82,8 +83,8 @@ fn lines(map: &Map<String, Value>) -> String {
     lines.join("\n")
 }
 
-/// A text as Go's `strconv.Quote` writes it. This escapes more characters than Go does, which does
-/// not change the meaning.
+/// A text as Go's `strconv.Quote` writes it. It escapes more characters than Go does; the meaning
+/// is the same.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {

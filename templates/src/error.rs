@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 /// Why a template has no manifests.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file of the template, or one that it names, cannot be read.
+    /// A file of the template, or a file that it names, cannot be read.
     #[error("cannot read {path}: {source}", path = path.display())]
     Read {
         /// Path of the file.
@@ -72,9 +72,9 @@ pub enum Error {
     /// Something that this crate cannot evaluate. If it were ignored, the manifest could be wrong.
     #[error("{address}: cannot evaluate {what}")]
     Unknown {
-        /// Its address.
+        /// Its address in the configuration.
         address: String,
-        /// What it is.
+        /// Describes it.
         what: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Terraform's functions, as far as the templates use them.
+//! The functions of Terraform that the templates use.
 //!
 //! <https://developer.hashicorp.com/terraform/language/functions> describes each.
 
@@ -94,7 +94,7 @@ fn file(args: FuncArgs) -> Outcome {
 fn floor(args: FuncArgs) -> Outcome {
     match &args[0] {
         Value::Number(number) if number.as_i64().is_some() => Ok(args[0].clone()),
-        // The templates round no whole numbers beyond 2^53.
+        // The templates do not round numbers beyond 2^53.
         #[allow(clippy::cast_possible_truncation)]
         Value::Number(number) => Ok((number.as_f64().unwrap_or_default().floor() as i64).into()),
         other => Err(format!("a number is required, not {other}")),
@@ -137,7 +137,7 @@ fn merge(args: FuncArgs) -> Outcome {
     Ok(sorted(Value::Object(merged)))
 }
 
-/// For what the templates need, Go's syntax of regular expressions (RE2) is that of `regex`.
+/// For the templates' expressions, Go's syntax (RE2) and that of `regex` mean the same.
 fn regex(pattern: &str) -> Result<Regex, String> {
     Regex::new(pattern).map_err(|error| error.to_string())
 }
@@ -145,7 +145,7 @@ fn regex(pattern: &str) -> Result<Regex, String> {
 fn regexall(args: FuncArgs) -> Outcome {
     let regex = regex(text(&args, 0))?;
     if regex.captures_len() > 2 {
-        // A list for each match, as in Terraform for groups without names.
+        // A list for each match, as in Terraform if the groups have no names.
         return Ok(regex
             .captures_iter(text(&args, 1))
             .map(|found| {

@@ -25,7 +25,7 @@ pub fn expand(text: &str, variables: &BTreeMap<String, String>) -> String {
                     let value = variables.get(&after[1..end]).cloned();
                     (value.unwrap_or_else(unresolved), end + 1)
                 }
-                // The reference is not closed: it stays.
+                // The reference is not closed, so it stays.
                 None => ("$(".to_owned(), 1),
             },
             // Any other character stays, and so does the $ before it.
@@ -40,7 +40,7 @@ pub fn expand(text: &str, variables: &BTreeMap<String, String>) -> String {
 }
 
 /// Replaces a container's commands, arguments and variables with those that its processes get. A
-/// variable can refer to those before it. Values from fields or secrets are unknown here, and
+/// variable can refer to those before it. Values from fields or secrets are unknown here, so
 /// references to them stay.
 pub fn expand_container(container: &mut Value) {
     let mut variables = BTreeMap::new();

@@ -1,7 +1,7 @@
 //! The manifests that the deployment templates make for a workspace, evaluated without Terraform
 //! and without a cluster.
 //!
-//! [`manifests`] reads one of the [`Template`]s and the module that it uses, evaluates both as
+//! [`manifests`] reads one of the [`Template`]s and the module that it uses. It evaluates both as
 //! Terraform does, and converts the resources into the form that Kubernetes accepts:
 //!
 //! ```
@@ -17,9 +17,9 @@
 //! # Ok::<(), exectrail_templates::Error>(())
 //! ```
 //!
-//! This crate has only the part of Terraform that the templates use. An expression, a type or a
-//! block that it does not know is an error. `tests/templates/real_terraform.rs` compares this part
-//! with Terraform itself.
+//! This crate has only those parts of Terraform that the templates use. An expression, a type or a
+//! block that it does not know is an error. `tests/templates/real_terraform.rs` compares its
+//! results with Terraform's.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 

@@ -27,7 +27,7 @@ const KINDS: [(&str, &str, &str); 6] = [
     ),
 ];
 
-/// Attributes of resources that are for the provider only, and not for Kubernetes.
+/// Attributes that only the provider uses, and Kubernetes does not have.
 const PROVIDERS_OWN: [&str; 3] = ["timeouts", "wait_for_rollout", "wait_until_bound"];
 
 /// Blocks that are elements of a list, and the name of the list. All other blocks occur once.
@@ -53,10 +53,11 @@ const LISTS: [(&str, &str); 16] = [
     ("volume_device", "volumeDevices"),
 ];
 
-/// In a node affinity this block occurs once. (In a pod affinity it would be an element of a list.)
+/// In a node affinity this block occurs once. (In a pod affinity, a block of this name is an
+/// element of a list.)
 const NODE_SELECTOR: &str = "required_during_scheduling_ignored_during_execution";
 
-/// Blocks that occur once. A block that is in neither list is unknown here.
+/// Blocks that occur once. A block that is in neither list is an error.
 const SINGLE: [&str; 33] = [
     "affinity",
     "capabilities",
@@ -96,7 +97,7 @@ const SINGLE: [&str; 33] = [
 /// The manifest that the provider sends.
 ///
 /// # Errors
-/// [`Error::Unknown`] for a resource or a block that is unknown here.
+/// [`Error::Unknown`] for a resource or a block that this crate does not know.
 pub fn manifest(resource: &Resource) -> Result<serde_json::Value, Error> {
     let address = &resource.address;
     let Some((_, api_version, kind)) = KINDS.iter().find(|(of, ..)| *of == resource.kind) else {
@@ -116,7 +117,7 @@ pub fn manifest(resource: &Resource) -> Result<serde_json::Value, Error> {
     Ok(manifest.into())
 }
 
-/// The content of a block. As with the provider, an attribute that is null is omitted.
+/// The content of a block. Like the provider, this omits an attribute that is null.
 fn object(content: &Map<String, Value>, address: &str) -> Result<serde_json::Value, Error> {
     let mut fields = serde_json::Map::new();
     for (name, value) in content {
@@ -154,7 +155,7 @@ fn blocks(value: &Value) -> Option<Vec<&Map<String, Value>>> {
 }
 
 /// The value of an attribute: a primitive, a list of them, or a map of them with its keys
-/// unchanged. A list of objects is an unknown block.
+/// unchanged. A list of objects is an error: it is a block that this crate does not know.
 fn plain(value: &Value, address: &str) -> Result<serde_json::Value, Error> {
     Ok(match value {
         Value::Null => serde_json::Value::Null,
@@ -179,7 +180,8 @@ fn plain(value: &Value, address: &str) -> Result<serde_json::Value, Error> {
     })
 }
 
-/// Converts a name to camelCase; `host_pid` becomes `hostPID`, most others have no abbreviations.
+/// Converts a name to camelCase: `host_pid` becomes `hostPID`; most other names have no
+/// abbreviations.
 fn camel_case(name: &str) -> String {
     match name {
         "host_pid" => return "hostPID".into(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// The manifest of the pod among `manifests`: a Pod unchanged, or the one that a Deployment, a
+/// The manifest of the pod among `manifests`: a Pod as it is, or the pod that a Deployment, a
 /// DaemonSet or a Job makes, with the name and the namespace of its owner. `None` if there is no
 /// such manifest.
 pub fn pod(manifests: &[Value]) -> Option<Value> {

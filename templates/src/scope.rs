@@ -1,4 +1,4 @@
-//! Evaluates a configuration: the values so far, and the next one.
+//! Evaluates a configuration, item by item, and keeps the values so far.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -13,7 +13,7 @@ use crate::{
     variables::variables,
 };
 
-/// The part of a source address by which a template in another repository names the module.
+/// The part of a source address that names the module, if the template is in another repository.
 const MODULE_SOURCE: &str = "//templates/module?";
 
 impl Configuration {
@@ -25,8 +25,8 @@ impl Configuration {
         let mut scope = Scope::new(&self.directory, given);
         scope.variables = variables(&self.body, given, &self.directory)?;
         let mut pending = items(&self.body)?;
-        // Items refer to each other. This loop finds an order of evaluation by trying: an item that
-        // refers to one without a value has no value yet, and is tried again.
+        // Items refer to each other. This loop finds an order of evaluation by trying: if an item
+        // refers to another one that has no value yet, it is tried again later.
         while !pending.is_empty() {
             let before = pending.len();
             let mut first_error = None;
@@ -49,7 +49,7 @@ impl Configuration {
         Ok(self.in_order(scope.evaluated))
     }
 
-    /// The resources in the order of the files, not in that of their evaluation.
+    /// The resources in the order of the files, instead of the order of their evaluation.
     fn in_order(&self, mut evaluated: Evaluated) -> Evaluated {
         let order: Vec<String> = self
             .body
@@ -73,9 +73,9 @@ pub(crate) struct Scope<'a> {
     pub(crate) variables: Map<String, Value>,
     locals: Map<String, Value>,
     modules: Map<String, Value>,
-    /// By type, then name.
+    /// Data sources, by type and then by name.
     data: Map<String, Value>,
-    /// By type, then name.
+    /// Resources, by type and then by name.
     resources: Map<String, Value>,
     pub(crate) evaluated: Evaluated,
 }
@@ -219,7 +219,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// Stores a value at the place that a block's labels give.
+/// Stores a value under the names that a block's labels give.
 fn insert(into: &mut Map<String, Value>, block: &Block, value: Value) {
     let [kind, name] = block.labels() else {
         return;

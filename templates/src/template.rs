@@ -44,8 +44,8 @@ impl Template {
 ///
 /// # Errors
 /// If a file cannot be read; if a variable is missing, is unknown, has the wrong type or fails its
-/// validation; if an output's precondition fails; if an expression has no value; and for everything
-/// that this crate does not know.
+/// validation; if an output's precondition fails; if an expression has no value; or if the template
+/// has something that this crate does not know.
 pub fn manifests(
     template: Template,
     workspace: &Workspace,

@@ -28,7 +28,7 @@ pub struct Workspace {
     pub agent_token: String,
     /// `coder_agent.main.init_script`: fetches the agent and executes it.
     pub agent_script: String,
-    /// Values of parameters that differ from their defaults, by name.
+    /// By name, the values of parameters that differ from their defaults.
     pub parameters: BTreeMap<String, String>,
 }
 
@@ -51,8 +51,8 @@ impl Workspace {
         }
     }
 
-    /// The objects that a configuration refers to, by address. The objects of parameters have only
-    /// the values that are set here.
+    /// The objects that a configuration refers to, by address. An object of a parameter has only
+    /// the value that is set here.
     pub(crate) fn objects(&self) -> BTreeMap<String, Map<String, Value>> {
         let object = |entries: &[(&str, &str)]| -> Map<String, Value> {
             entries

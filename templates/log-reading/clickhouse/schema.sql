@@ -3,7 +3,7 @@
 --   clickhouse-client --queries-file schema.sql
 --
 -- Lines are inserted into exectrail.lines_in as text, one line of the log per row; the view
--- lines_mv takes them apart. So a line that is not JSON, or half of one, cannot stop an insertion.
+-- lines_mv parses them. So an insertion also succeeds with a line that is not JSON, or half of one.
 
 CREATE DATABASE IF NOT EXISTS exectrail;
 
@@ -14,9 +14,9 @@ CREATE FUNCTION IF NOT EXISTS exectrail_shown AS (text) ->
 
 CREATE TABLE IF NOT EXISTS exectrail.lines_in (line String) ENGINE = Null;
 
--- One row for each line. (run, line) identifies a line, so a line that a collector delivers twice
--- is one row once a merge has joined their parts; FINAL shows it once at any time. A partition has
--- the lines of a week, and its parts are dropped whole.
+-- One row for each line. (run, line) identifies a line. A line that a collector delivers twice is
+-- one row once a merge has joined the parts that have it; FINAL always shows it once. A partition
+-- has the lines of a week, and is dropped as a whole.
 CREATE TABLE IF NOT EXISTS exectrail.lines
 (
     ts DateTime64(9, 'UTC') CODEC(DoubleDelta, ZSTD),
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS exectrail.lines
     ppid UInt32 CODEC(T64, ZSTD),
     ppid_start UInt64 CODEC(Delta, ZSTD),
     sid UInt32 CODEC(T64, ZSTD),
-    -- Null if the line does not have the key (--omit, --fields): 0 would be root.
+    -- Null if the line does not have the key (--omit, --fields): 0 would mean root.
     uid Nullable(UInt32) CODEC(ZSTD),
     euid Nullable(UInt32) CODEC(ZSTD),
     gid UInt32 CODEC(T64, ZSTD),
@@ -63,22 +63,22 @@ CREATE TABLE IF NOT EXISTS exectrail.lines
     truncated Bool,
     argv_continues Bool,
     cap_gained Array(LowCardinality(String)),
-    -- Of exec_failed and exit.
+    -- Of lines `exec_failed` and `exit`.
     error LowCardinality(String),
     status Nullable(Int32),
     signal Nullable(Int32),
     duration_ns UInt64 CODEC(T64, ZSTD),
-    -- Of lost and suppressed.
+    -- Of lines `lost` and `suppressed`.
     count UInt64 CODEC(T64, ZSTD),
     of LowCardinality(String),
     since Nullable(DateTime64(9, 'UTC')),
     until Nullable(DateTime64(9, 'UTC')),
-    -- Of tracing_started.
+    -- Of the line `tracing_started`.
     boot_id LowCardinality(String),
     node LowCardinality(String),
     previous_until Nullable(DateTime64(9, 'UTC')),
     gap_ns UInt64 CODEC(T64, ZSTD),
-    -- The whole line, if it is not of an event: it has keys that have no column here.
+    -- The whole line, if it is not an event's: such lines have keys that have no column here.
     text String CODEC(ZSTD(3)),
     INDEX by_process (pid, start) TYPE bloom_filter GRANULARITY 4,
     INDEX by_parent (ppid, ppid_start) TYPE bloom_filter GRANULARITY 4,
@@ -176,8 +176,8 @@ FROM (
         AND parseDateTime64BestEffortOrNull(JSONExtractString(line, 'ts'), 9, 'UTC') IS NOT NULL
 );
 
--- Execs per hour, program, user and workspace, of all time: small enough to keep. A line that was delivered twice
--- counts twice here.
+-- Execs per hour, program, user and workspace; small enough to keep forever. A line that was
+-- delivered twice counts twice here.
 CREATE TABLE IF NOT EXISTS exectrail.programs_by_hour
 (
     hour DateTime('UTC'),
@@ -197,7 +197,7 @@ FROM exectrail.lines
 WHERE msg = 'exec'
 GROUP BY hour, username, workspace, program;
 
--- When each program was first executed, of all time.
+-- When each program was first executed; kept forever.
 CREATE TABLE IF NOT EXISTS exectrail.first_seen
 (
     program String,

@@ -37,7 +37,7 @@ ENGINE = Distributed(exectrail, exectrail, programs_by_hour_local);
 CREATE TABLE exectrail.first_seen ON CLUSTER exectrail AS exectrail.first_seen_local
 ENGINE = Distributed(exectrail, exectrail, first_seen_local);
 
--- On each shard, from its own lines.
+-- Each shard has a view of its own lines.
 CREATE MATERIALIZED VIEW exectrail.programs_by_hour_mv ON CLUSTER exectrail
 TO exectrail.programs_by_hour_local AS
 SELECT toStartOfHour(ts) AS hour, username, workspace, program, count() AS execs

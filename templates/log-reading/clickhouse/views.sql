@@ -1,5 +1,5 @@
--- Views for the questions, on one node and on many. FINAL hides lines that were delivered twice
--- and are not merged yet.
+-- Views for the questions, on one ClickHouse server and on many. FINAL hides lines that were
+-- delivered twice and are not merged yet.
 
 -- command_line, parent_command_line and user_name are what Sigma rules compare, see ../sigma.
 CREATE OR REPLACE VIEW exectrail.execs AS
@@ -20,8 +20,8 @@ SELECT * FROM exectrail.lines FINAL WHERE msg = 'exec_failed';
 CREATE OR REPLACE VIEW exectrail.losses AS
 SELECT * FROM exectrail.lines FINAL WHERE msg IN ('lost', 'suppressed');
 
--- One row for each run. `ended` is null if it still runs, was killed, or is not all here. `boot`
--- separates nodes: a process id is unique on one node only.
+-- One row for each run. `ended` is null if the run goes on, was killed, or has no last line in the
+-- log. `boot` separates nodes: a process id is unique on one node only.
 CREATE OR REPLACE VIEW exectrail.runs AS
 SELECT
     run,

@@ -5,13 +5,13 @@
 --
 -- keeps the lines in the database fleet.db. Without keep.sql, each query reads the files anew.
 
--- Text of the workspace as it may be shown on a terminal: without control characters, and marks
--- that change the direction of writing.
+-- Text of the workspace as it may be shown on a terminal: without control characters, and without
+-- marks that change the direction of writing.
 CREATE OR REPLACE MACRO shown(text) AS
     regexp_replace(text, '[\p{Cc}\p{Cf}\x{2028}\x{2029}]', '�', 'g');
 
--- One row for each line of exectrail. Text that is no JSON, halves of lines, and diagnostics, which
--- have no run, are left out: `unreadable` counts them.
+-- One row for each line of exectrail. It has no text that is not JSON, no halves of lines, and no
+-- diagnostics, which have no run: `unreadable` counts them.
 CREATE OR REPLACE VIEW lines AS
 SELECT
     ts::TIMESTAMP_NS AS ts,
@@ -57,7 +57,8 @@ FROM read_ndjson(
 )
 WHERE fields.run IS NOT NULL;
 
--- One row for each run. `ended` is null if it still runs, was killed, or is not all here.
+-- One row for each run. `ended` is null if the run goes on, was killed, or has no last line in the
+-- log.
 CREATE OR REPLACE VIEW runs AS
 SELECT
     run,
@@ -83,7 +84,8 @@ SELECT
     coalesce(boots.boot_id, run) AS boot,
     coalesce(event.exe, event.filename) AS program,
     cmdline,
-    -- What Sigma rules compare, see ../sigma: words with blanks between them, without quotes.
+    -- The text that Sigma rules compare, see ../sigma: words with blanks between them, without
+    -- quotes.
     array_to_string(event.argv, ' ') AS command_line,
     array_to_string(event.parent_argv, ' ') AS parent_command_line,
     if(event.ns_uid = 0, 'root', event.ns_uid::VARCHAR) AS user_name,
@@ -126,7 +128,7 @@ SELECT
 FROM lines
 WHERE msg IN ('lost', 'suppressed');
 
--- Number of lines that are not exectrail's.
+-- Number of lines that are not lines of the log.
 CREATE OR REPLACE VIEW unreadable AS
 SELECT count(*) AS lines
 FROM read_csv(

@@ -25,7 +25,7 @@ from sigma.processing.transformations import FieldMappingTransformation, RuleFai
 from sigma.processing.transformations.base import DetectionItemTransformation
 from sigma.types import SigmaNull, SigmaString
 
-# Sigma's field, and the column of `execs`.
+# Fields of Sigma, and the columns of `execs`.
 FIELDS = {
     "Image": "program",
     "CommandLine": "command_line",

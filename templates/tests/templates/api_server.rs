@@ -1,10 +1,10 @@
 //! Checks whether Kubernetes accepts a manifest.
 //!
-//! First come the types of the API (`k8s-openapi`, made from Kubernetes' own description): a
-//! manifest must survive a conversion to them and back unchanged. An unknown field is lost, a
-//! required field that is missing appears, and a field of a wrong type fails the conversion. Then
-//! come the API server's checks beyond types (pkg/apis/core/validation of Kubernetes 1.33), as far
-//! as they concern the templates.
+//! The first check uses the types of the API (`k8s-openapi`, made from Kubernetes' own
+//! description): a manifest must survive the conversion to them and back unchanged. In the
+//! conversion, an unknown field disappears, a required field that is missing appears, and a field
+//! of a wrong type is an error. After that come the API server's checks beyond types
+//! (pkg/apis/core/validation of Kubernetes 1.33), as far as they concern the templates.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -63,7 +63,7 @@ pub(crate) fn complaints(manifest: &Json) -> Vec<String> {
     complaints.0
 }
 
-/// Panics with the problems, if there are any.
+/// Panics with the problems of the manifest, if there are any.
 pub(crate) fn assert_accepted(manifest: &Json) {
     let complaints = complaints(manifest);
     assert!(complaints.is_empty(), "{complaints:#?}\nin {manifest:#}");
@@ -312,8 +312,8 @@ impl Complaints {
         }
     }
 
-    /// Valid combinations in a security context: validateSecurityContext for the first, the
-    /// kubelet's verifyRunAsNonRoot for the second.
+    /// Checks that the fields of a security context can be combined: `validateSecurityContext` for
+    /// the first check, the kubelet's `verifyRunAsNonRoot` for the second.
     fn user(&mut self, path: &str, container: &Json, pod: &Json) {
         let own = &container["securityContext"];
         let effective = |field: &str| match &own[field] {

@@ -1,5 +1,5 @@
-//! The template for dev containers announces before the build, and the module's script works in the
-//! registry's template, which replaces the host's names in it.
+//! The template for dev containers announces the container before the build. The module's script
+//! also works in the registry's template, which replaces host names in it.
 
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, process::Command};
 
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::documents::{Json, container, guide_block, mounting, named, pod_of};
 
-/// The pod, as the kubelet gives it to processes.
+/// The pod as its processes see it, with variables expanded by the kubelet.
 fn expanded(workspace: &Workspace, others: &[(&str, Value)]) -> Json {
     let mut pod = pod_of(Template::KubernetesDevcontainer, workspace, others);
     for container in pod::containers_mut(&mut pod) {
@@ -26,7 +26,7 @@ fn variable<'a>(pod: &'a Json, name: &str) -> &'a str {
     named(&workspace["env"], name)["value"].as_str().unwrap()
 }
 
-/// The first process of the container is exectrail, which becomes envbuilder: the image has no
+/// The first process of the container is exectrail, which executes envbuilder: the image has no
 /// shell.
 #[test]
 fn envbuilder_starts_after_the_announcement() {
@@ -54,14 +54,15 @@ fn envbuilder_starts_after_the_announcement() {
             );
         }
     }
-    // The guide's block is what the template has.
+    // The block in the guide is the command of the template.
     let command = guide_block("announce_command");
     let template = crate::documents::text("kubernetes-devcontainer/main.tf");
     assert!(template.contains(command.trim()), "{command}");
 }
 
-/// Unless their paths are ignored, envbuilder takes read-only mounts away, which only a privileged
-/// container may do. A value that is set replaces envbuilder's default paths, so it repeats them.
+/// envbuilder unmounts read-only mounts whose paths are not ignored; only a privileged container is
+/// allowed to do that. A value that is set replaces envbuilder's default paths, so the template's
+/// value repeats them.
 #[test]
 fn the_build_leaves_the_mount_of_exectrail_where_it_is() {
     let pod = expanded(&Workspace::example(), &[]);
@@ -114,7 +115,8 @@ fn envbuilder_gets_its_variables_as_they_are() {
     }
 }
 
-/// The module's script, as the guide's block rewrites it; the block is the registry's line.
+/// The module's script as the block in the guide rewrites it; that block is a line of the
+/// registry's template.
 fn rewritten(agent: &str, others: &[(&str, Value)]) -> String {
     let mut given = Given::of(&Workspace::example());
     for (name, value) in [("image", "x"), ("script", agent)] {
@@ -140,16 +142,15 @@ fn rewritten(agent: &str, others: &[(&str, Value)]) -> String {
     kubelet::expand(outputs["script"].as_str().unwrap(), &BTreeMap::new())
 }
 
-/// Runs the script as envbuilder does, with a program in the place of exectrail that prints the
-/// address. The address is the one that was given, with `127.0.0.1` for `localhost`; the agent has
-/// the other host.
+/// Runs the script as envbuilder does, with a fake exectrail that prints the address. exectrail
+/// gets the given address, with `127.0.0.1` for `localhost`; the agent gets the replaced host.
 #[test]
 fn rewriting_as_in_the_registry_spares_the_sidecars_address() {
     let agent = "printf '%s\\n' http://localhost:3000/x http://127.0.0.1:3000/x\n";
     let host = "http://host.docker.internal:3000/x\n";
     let dir = TempDir::new().unwrap();
     let program = dir.path().join("exectrail");
-    // `announce` prints the address, and starts the command that follows `--`, if there is one.
+    // `announce` prints the address, and executes the command after `--`, if there is one.
     let text = "#!/bin/sh\necho \"address $3\"\nwhile [ $# -gt 0 ]; do\n  \
                 [ \"$1\" != -- ] || { shift; exec \"$@\"; }\n  shift\ndone\n";
     fs::write(&program, text).unwrap();

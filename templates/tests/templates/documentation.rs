@@ -49,7 +49,8 @@ fn try_changed(changes: &[(&str, &str)], appended: &str) -> Result<Json, Error> 
         assert_eq!(text.matches(from).count(), 1, "{from}");
         text = text.replace(from, to);
     }
-    // The text is that of the document; its address of the module stands for this tree's module.
+    // The text is the document's, except that the module's address becomes that of this tree's
+    // module.
     let root = TempDir::new().unwrap();
     fs::write(root.path().join("main.tf"), format!("{text}\n{appended}")).unwrap();
     let given = Given::of(&Workspace::example());
@@ -118,8 +119,8 @@ fn the_readmes_changes_trace_an_existing_template() {
     );
 }
 
-/// Values of the module's variables that are not the defaults: each changes the pod that the
-/// README's blocks make, or stops the plan. None is without effect.
+/// Values other than the default for each of the module's variables. Each value changes the pod
+/// that the README's blocks make, or stops the plan; none is without effect.
 #[test]
 fn no_variable_is_without_effect_in_the_readmes_blocks() {
     let blocks = hcl_blocks("README.md");
@@ -161,7 +162,7 @@ fn no_variable_is_without_effect_in_the_readmes_blocks() {
             Err(error) => assert!(!plans, "{setting}: {error}"),
         }
     }
-    // `script`, `labels` and `image` are in the block; `scripts` is for other containers.
+    // `script`, `labels` and `image` are already in the block; `scripts` is for other containers.
     let variables = text("module/variables.tf").matches("\nvariable \"").count();
     assert_eq!(variables, 12 + 4, "a variable is not tested here");
 }
@@ -183,7 +184,7 @@ fn blocks_of_the_other_documents_can_be_added() {
     assert!(blocks.len() >= 3, "{blocks:?}");
 }
 
-/// These three documents name every variable of the module but `image`, every variable of the
+/// These three documents name every variable of the module except `image`, every variable of the
 /// templates, every output of the module, and every YAML file of `plain-yaml`, `node-check` and
 /// `openshift`.
 #[test]

@@ -10,12 +10,12 @@ use serde::Deserialize as _;
 
 pub(crate) type Json = serde_json::Value;
 
-/// The templates whose workspace announces itself with a script, as `announce_with` says. The image
-/// that builds a dev container has no shell.
+/// The templates in which a script announces the workspace, as `announce_with` selects. The third
+/// template's image has no shell.
 pub(crate) const WITH_SCRIPT: [Template; 2] = [Template::Kubernetes, Template::KubernetesEnvbox];
 
-/// Variables of a template: those without a default, and `others`. A template without a script has
-/// no `announce_with`.
+/// Variables of a template: those that have no default, and `others`. `announce_with` is omitted
+/// for a template without a script.
 pub(crate) fn variables(template: Template, others: &[(&str, Value)]) -> Variables {
     let required = [
         ("namespace", Value::from("workspaces")),
@@ -108,7 +108,7 @@ pub(crate) fn blocks(document: &str) -> Vec<(String, String)> {
     blocks
 }
 
-/// The one code block with this text in the guide of Coder's kinds of workspaces.
+/// The one code block that contains this text in the guide on dev containers and agents.
 pub(crate) fn guide_block(with: &str) -> String {
     let guide = text("../docs/dev-containers-and-agents.md");
     let blocks = blocks(&guide);

@@ -1,5 +1,5 @@
-//! What the sidecar gets from its pod: labels and annotations in a volume of its own, and the
-//! node's name in a variable.
+//! What the sidecar gets from its pod: labels and annotations in a volume, and the node's name in a
+//! variable.
 
 use exectrail_templates::{Template, Workspace, downward_api, pod};
 use serde_json::json;
@@ -85,7 +85,7 @@ fn the_pod_has_the_keys_that_are_taken() {
     }
 }
 
-/// A label allows few characters, an annotation any. The annotations come last, so they win.
+/// A label allows few characters, an annotation all. The annotations come last, so they win.
 #[test]
 fn names_are_exact_in_the_annotations() {
     let workspace = Workspace {
@@ -107,7 +107,7 @@ fn names_are_exact_in_the_annotations() {
     }
 }
 
-/// A template that does not have the volume is not changed by a new module.
+/// The new module does not change a template that lacks the volume.
 #[test]
 fn the_module_reads_no_labels_unless_asked() {
     let evaluated = module(&[]).unwrap();

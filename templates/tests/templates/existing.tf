@@ -1,4 +1,4 @@
-# A template as many have it, before exectrail.
+# An ordinary template, before exectrail is added.
 
 terraform {
   required_providers {

@@ -1,5 +1,5 @@
-//! Files have the format of `terraform fmt`, as far as this can be checked without it, and a
-//! readable length. If Terraform is installed, `real_terraform` runs it.
+//! Files have the format of `terraform fmt`, as far as this test can check it, and a readable
+//! length. If Terraform is installed, the tests in `real_terraform` run `terraform fmt` itself.
 
 use crate::documents::{files, text};
 
@@ -38,7 +38,7 @@ fn hcl_is_formatted() {
             assert!(line.chars().count() <= WIDEST, "{at}: too long");
             let indent = line.len() - line.trim_start().len();
             assert!(indent % 2 == 0, "{at}: indented by {indent}");
-            // Adjacent one-line attributes at the same depth have their = in the same column.
+            // Adjacent one-line attributes at the same depth have their `=` in the same column.
             if let (Some(here), Some(next)) =
                 (equals(line), lines.get(index + 1).copied().and_then(equals))
             {

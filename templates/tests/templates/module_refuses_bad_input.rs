@@ -13,7 +13,7 @@ fn map(entries: &[(&str, &str)]) -> Value {
     entries.iter().copied().collect()
 }
 
-/// For each variable: values that pass, values that do not, and a word of the refusal.
+/// For each variable: accepted values, refused values, and a word of the message of the refusal.
 pub(crate) fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Value>, &'static str)> {
     let number =
         |number: f64| Value::Number(exectrail_templates::Number::from_f64(number).unwrap());
@@ -172,7 +172,7 @@ fn both_ways() {
                 }) => {
                     assert_eq!(refused, name);
                     assert!(message.starts_with(name), "{message}");
-                    // Messages are wrapped.
+                    // Messages are wrapped, so line breaks become blanks.
                     let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
                     assert!(message.contains(said), "{said:?} is not in {message:?}");
                     assert!(
@@ -256,7 +256,7 @@ fn holding_needs_exectrail_in_the_workspace() {
     }
 }
 
-/// The sidecar would refuse longer labels, and the workspace wait for it in vain.
+/// The sidecar would refuse longer labels, and the workspace would wait for it in vain.
 #[test]
 fn labels_leave_room_on_a_line() {
     let with = |label: String, args: &[&str]| {
@@ -265,7 +265,7 @@ fn labels_leave_room_on_a_line() {
     };
     with("x".repeat(3_900), &[]).unwrap();
     with("x".repeat(5_000), &["--max-line-bytes=64KiB"]).unwrap();
-    // Bytes count, not characters.
+    // The limit is a number of bytes, not of characters.
     for label in ["x".repeat(4_000), "é".repeat(2_000)] {
         let Err(Error::Precondition { message, .. }) = with(label, &[]) else {
             panic!("they are not refused");

@@ -1,6 +1,6 @@
-//! Alerts, dashboard and scrape configuration in `templates/monitoring`: promtool's tests of the
-//! alerts pass, and all files agree with each other and with the documented metrics. A test of the
-//! runtime (`prometheus_reads_the_metrics`) gives the alerts and the dashboard's queries to a real
+//! The files in `templates/monitoring`: promtool's tests of the alerts pass, and all files agree
+//! with each other and with the documented metrics. A test of the runtime
+//! (`prometheus_reads_the_metrics`) gives the alerts and the dashboard's queries to a real
 //! Prometheus.
 
 use std::{collections::BTreeSet, fs, process::Command};
@@ -47,7 +47,7 @@ fn alerts(groups: &Json) -> BTreeSet<String> {
         .collect()
 }
 
-/// Each alert is tested both ways: it fires, and it does not.
+/// For each alert, there is a test in which it fires and one in which it does not.
 #[test]
 fn every_alert_has_a_test_both_ways() {
     let rules = yaml("monitoring/alerts.yaml").remove(0);
@@ -66,7 +66,7 @@ fn every_alert_has_a_test_both_ways() {
     assert_eq!(tested(false), alerts(&rules["groups"]));
 }
 
-/// The operator's resources say the same as the files for Prometheus alone.
+/// The operator's resources have the same content as the files for Prometheus alone.
 #[test]
 fn the_operators_resources_have_the_same_content() {
     let resources = yaml("monitoring/prometheus-operator.yaml");
@@ -94,14 +94,15 @@ fn the_operators_resources_have_the_same_content() {
     assert_eq!(rule["apiVersion"], json!("monitoring.coreos.com/v1"));
 }
 
-/// Names that begin as exectrail's metrics do.
+/// Words of a text that begin as names of exectrail's metrics do.
 fn metrics(text: &str) -> BTreeSet<String> {
     let pattern = regex::Regex::new(r"\bexectrail_[a-z_]+").unwrap();
     let found = pattern.find_iter(text);
     found.map(|name| name.as_str().to_owned()).collect()
 }
 
-/// The dashboard shows every documented metric; neither it nor the alerts use another one.
+/// The dashboard shows every documented metric; neither the dashboard nor the alerts use a metric
+/// that is not documented.
 #[test]
 fn the_metrics_are_the_documented_ones() {
     let guide = fs::read_to_string(directory().join("../docs/metrics.md")).unwrap();

@@ -1,5 +1,5 @@
-//! The node check as a pod has the sidecar's user and capabilities, so that its verdict holds for
-//! the sidecar. It is also a plugin of node-problem-detector, and makes a label of the node.
+//! The pod of the node check has the sidecar's user and capabilities, so its verdict holds for the
+//! sidecar. The node check is also a plugin of node-problem-detector, and makes labels of the node.
 
 use exectrail_templates::{Template, Workspace, pod};
 use serde_json::json;
@@ -18,7 +18,8 @@ fn it_has_the_sidecars_privileges() {
         let pod = pod::pod(&yaml(file)).unwrap();
         let check = container(&pod, "preflight");
         assert_eq!(check["securityContext"], sidecar, "{file}");
-        // One of the checks is whether the memory limit is sufficient.
+        // One of the checks is whether the sidecar's memory limit suffices, so the limits must be
+        // the same.
         assert_eq!(check["resources"]["limits"]["memory"], "64Mi", "{file}");
         assert_eq!(pod["spec"]["automountServiceAccountToken"], false, "{file}");
         assert_eq!(pod["spec"].get("hostNetwork"), None, "{file}");
@@ -52,8 +53,8 @@ fn the_daemon_set_writes_where_node_feature_discovery_reads() {
         "{output}"
     );
     assert!(args.contains(&"--format=nfd"), "{args:?}");
-    // https://kubernetes-sigs.github.io/node-feature-discovery, "Customization guide", local
-    // feature source
+    // See https://kubernetes-sigs.github.io/node-feature-discovery, "Customization guide", local
+    // feature source.
     assert_eq!(
         pod["spec"]["volumes"][0]["hostPath"]["path"],
         "/etc/kubernetes/node-feature-discovery/features.d"
@@ -73,8 +74,8 @@ fn the_module_names_the_label_of_fit_nodes() {
 }
 
 /// The fields that node-problem-detector reads from a custom plugin's configuration
-/// (pkg/custompluginmonitor/types/config.go, v0.8.20). All others are refused here: one of them may
-/// be a misspelt field.
+/// (pkg/custompluginmonitor/types/config.go, v0.8.20). The test refuses all other fields: one of
+/// them may be misspelled.
 #[test]
 fn node_problem_detector_understands_the_plugins_configuration() {
     let config: Json =
@@ -118,13 +119,14 @@ fn node_problem_detector_understands_the_plugins_configuration() {
             &["type", "condition", "reason", "path", "args", "timeout"],
         );
         assert!(["permanent", "temporary"].contains(&rule["type"].as_str().unwrap()));
-        // node-problem-detector demands a default condition for permanent rules; here all have one.
+        // node-problem-detector requires a default condition for permanent rules; here every rule
+        // has one.
         assert!(
             conditions
                 .iter()
                 .any(|condition| condition["type"] == rule["condition"])
         );
-        // The reason is in CamelCase, as in conditions of nodes.
+        // The reason is in CamelCase, like the reasons of other node conditions.
         let reason = rule["reason"].as_str().unwrap();
         assert!(reason.chars().all(char::is_alphanumeric), "{reason}");
         assert!(reason.starts_with(char::is_uppercase), "{reason}");

@@ -1,5 +1,4 @@
-//! The templates have what nodes with SELinux and clusters of OpenShift need, and it is off by
-//! default.
+//! The templates support nodes with SELinux, and OpenShift; both are off by default.
 
 use exectrail_templates::{Template, Workspace, pod};
 use serde_json::json;
@@ -17,7 +16,7 @@ const FILES: [(&str, &str); 4] = [
     ("node-check/node-feature-discovery.yaml", "preflight"),
 ];
 
-/// Fields of a SecurityContextConstraints (security.openshift.io/v1) that must be there.
+/// Required fields of a SecurityContextConstraints (security.openshift.io/v1).
 const REQUIRED: [&str; 12] = [
     "allowHostDirVolumePlugin",
     "allowHostIPC",
@@ -60,7 +59,8 @@ fn the_type_is_that_of_the_sidecar_and_of_no_other_container() {
     }
 }
 
-/// A reader removes the comment sign; the rest of the line must be valid at that place.
+/// A user activates such a line by removing the comment sign; the rest of the line must then be
+/// valid.
 #[test]
 fn the_commented_line_of_each_file_is_right_where_it_is() {
     const LINE: &str = "# seLinuxOptions: {type: spc_t}";
@@ -82,8 +82,7 @@ fn the_commented_line_of_each_file_is_right_where_it_is() {
     }
 }
 
-/// The reasons why the constraints do not admit a pod, by the rules of OpenShift's admission for
-/// each field.
+/// Why the constraints do not admit a pod, by the rules of OpenShift's admission for each field.
 fn objections(scc: &Json, pod: &Json) -> Vec<String> {
     let mut objections = Vec::new();
     let mut demand = |met: bool, what: &str| {
@@ -164,7 +163,7 @@ fn the_constraints_admit_what_the_templates_make() {
     }
 }
 
-/// The constraints admit no more than that: neither what envbox needs, nor anything of the host.
+/// The constraints admit nothing else: neither envbox, nor anything of the host.
 #[test]
 fn the_constraints_admit_nothing_of_the_host() {
     let scc = &yaml("openshift/scc.yaml")[0];

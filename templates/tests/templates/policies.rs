@@ -1,7 +1,7 @@
-//! Rules for policy engines in `templates/policies`. The expressions of the
-//! ValidatingAdmissionPolicy are evaluated here, on the pods that the templates make and on pods
-//! that must be refused. The other engines do not run here: of their files, the image, the
-//! namespace and the capabilities are compared with the templates'.
+//! The rules for policy engines in `templates/policies`. The test evaluates the expressions of the
+//! ValidatingAdmissionPolicy, on the pods that the templates make and on pods that must be refused.
+//! The other engines do not run here: of their files, the test compares the image, the namespace
+//! and the capabilities with those of the templates.
 
 use std::fs;
 
@@ -37,7 +37,7 @@ fn refusals(policy: &Json, pod: &Json) -> Vec<String> {
         .collect()
 }
 
-/// A pod of the template or of plain YAML whose containers have the image that the policies name.
+/// The pod with the image that the policies name in exectrail's containers.
 fn with_image(mut pod: Json) -> Json {
     for container in pod::containers_mut(&mut pod) {
         let name = container["name"].as_str().unwrap().to_owned();
@@ -129,7 +129,7 @@ fn kubernetes_own_policy_refuses_everything_else() {
         assert_eq!(refused.len(), 1, "{pointer}: {refused:?}");
         assert!(refused[0].contains(refusal), "{pointer}: {refused:?}");
     }
-    // What `baseline` allows stays allowed.
+    // Whatever `baseline` allows stays allowed.
     for (pointer, value) in [
         (
             "/spec/containers/1/securityContext",
@@ -143,7 +143,7 @@ fn kubernetes_own_policy_refuses_everything_else() {
     }
 }
 
-/// All policies name the templates' image, namespace and capabilities.
+/// All policies name the image, the namespace and the capabilities of the templates.
 #[test]
 fn the_policies_are_about_the_same_pods() {
     let guide = fs::read_to_string(directory().join("../docs/strict-clusters.md")).unwrap();

@@ -1,5 +1,5 @@
-//! A prebuilt workspace belongs to the user `prebuilds`, and to another user once it is claimed:
-//! its log then has the name of that user.
+//! A prebuilt workspace belongs to the user `prebuilds` until another user claims it; then its log
+//! has the name of that user.
 
 use std::{collections::BTreeMap, fs};
 
@@ -12,10 +12,11 @@ use tempfile::TempDir;
 
 use crate::documents::{Json, container, guide_block, pod_of, text, variables};
 
-/// The templates whose workspace is a Pod, which can stay when it is claimed.
+/// The templates whose workspace is a Pod, which can stay when the workspace is claimed.
 const PODS: [Template; 2] = [Template::KubernetesDevcontainer, Template::KubernetesEnvbox];
 
-/// As Coder makes it: with a name of Coder's choice and the pseudo-user of prebuilt workspaces.
+/// The workspace as Coder makes it: with a name that Coder chooses, and the pseudo-user of prebuilt
+/// workspaces.
 fn unclaimed() -> Workspace {
     Workspace {
         name: "prebuild-7f3k".to_owned(),
@@ -26,12 +27,12 @@ fn unclaimed() -> Workspace {
     }
 }
 
-/// The same workspace with its owner: the id stays.
+/// The same workspace after the claim: it has an owner, and its id has not changed.
 fn claimed() -> Workspace {
     Workspace::example()
 }
 
-/// The labels of the log, as the sidecar makes them of its flags and files.
+/// The labels of the log, as the sidecar computes them from its flags and files.
 fn labels(pod: &Json) -> BTreeMap<String, String> {
     let mut pod = pod.clone();
     let files = downward_api::resolve(&mut pod, "node-1", "/pods").unwrap();
@@ -84,7 +85,7 @@ fn of(workspace: &Workspace) -> BTreeMap<String, String> {
     .into()
 }
 
-/// What `ignore_changes` of a resource names.
+/// The attributes that `ignore_changes` of a resource names.
 fn ignored(body: &Body, kind: &str) -> Vec<String> {
     let mut resources = body
         .blocks()
@@ -99,8 +100,8 @@ fn ignored(body: &Body, kind: &str) -> Vec<String> {
         .collect()
 }
 
-/// The metadata of one pod and the spec of the other: what a claim makes of a pod whose spec is
-/// ignored.
+/// The metadata of the pod `after` and the spec of the pod `before`: the result of a claim, if
+/// changes of the spec are ignored.
 fn kept(before: &Json, after: &Json) -> Json {
     let mut pod = after.clone();
     pod["spec"] = before["spec"].clone();
@@ -118,7 +119,7 @@ fn a_claimed_pod_has_its_owner_in_the_log() {
             of(&claimed()),
             "{template:?}"
         );
-        // A pod of another name would be another pod.
+        // With another name it would be another pod.
         for field in ["name", "namespace"] {
             assert_eq!(before["metadata"][field], after["metadata"][field]);
         }
@@ -135,8 +136,8 @@ fn a_claimed_pod_has_its_owner_in_the_log() {
     }
 }
 
-/// Labels and annotations of a Deployment's pods are in its spec: there the claim starts another
-/// pod. The old one would name the wrong owner, so nothing of the spec is ignored.
+/// In a Deployment, the labels and annotations of pods are in its spec, so the claim starts another
+/// pod. An old pod would name the wrong owner, so no changes of the spec are ignored.
 #[test]
 fn a_claimed_deployment_starts_a_pod_that_has_its_owner_in_the_log() {
     let template = Template::Kubernetes;
@@ -162,7 +163,7 @@ fn a_claimed_deployment_starts_a_pod_that_has_its_owner_in_the_log() {
     assert_eq!(ignored(&body, "kubernetes_deployment_v1"), none);
 }
 
-/// The volume that stays is the same one.
+/// After the claim, the workspace has the same volume.
 #[test]
 fn a_claim_changes_only_labels_of_the_volume() {
     for template in Template::ALL {
@@ -177,7 +178,7 @@ fn a_claim_changes_only_labels_of_the_volume() {
     }
 }
 
-/// The guide's block in a template of one's own. The containers are those of the module.
+/// The guide's block works in a template of one's own; the containers are those of the module.
 #[test]
 fn the_guides_block_carries_the_owners_name_after_the_claim() {
     const SPEC: &str = "  # spec as before, and the volume below\n";

@@ -1,5 +1,5 @@
-//! Tests with Terraform itself, if it is installed: it finds the files formatted, and its values
-//! are equal to those of the evaluation here. The module needs no provider, so nothing is fetched.
+//! Tests with Terraform itself, if it is installed: the files have its format, and its values are
+//! equal to those that this crate evaluates. The module needs no provider, so nothing is fetched.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::documents::{Json, forms, text};
 
 /// Terraform or OpenTofu, if one is installed.
 ///
-/// No Debian package has them, so `cargo xtask setup` cannot install them. Without them there is
+/// No Debian package has them, so `cargo xtask setup` does not install them. Without them there is
 /// nothing to compare with; the other tests check the same files.
 fn terraform() -> Option<&'static str> {
     let there = |program: &&str| Command::new(program).arg("version").output().is_ok();
@@ -59,13 +59,13 @@ fn with_module() -> TempDir {
     root
 }
 
-/// The value in HCL: the same as in JSON, but text is a template.
+/// The value in HCL: as in JSON, except that HCL interprets `${` and `%{` in text.
 fn literal(value: &Value) -> String {
     let json = serde_json::to_string(value).unwrap();
     json.replace("${", "$${").replace("%{", "%%{")
 }
 
-/// A call of the module with these values, with all of its outputs as one.
+/// A call of the module with these values; one output has all of its outputs.
 fn call(name: &str, arguments: &[(&str, Value)]) -> String {
     let mut hcl = format!("module \"{name}\" {{\n  source = \"./module\"\n");
     for (name, value) in arguments {
@@ -175,7 +175,7 @@ fn agrees_on_every_value() {
                 ("scripts", Value::from_iter([("a", "echo 'it''s' $x")])),
                 ("image_pull_policy", "Never".into()),
             ]);
-            // Every odd combination announces with exectrail.
+            // Every second combination announces with exectrail.
             arguments.push(("hold_seconds", 300.into()));
         }
         hcl += &call(&format!("form_{index}"), &arguments);

@@ -36,7 +36,7 @@ fn the_front_matter_is_that_of_the_registry() {
                     let icon = value.as_str().unwrap();
                     icon.starts_with("../../../../.icons/") && icon.ends_with(".svg")
                 }
-                // Only the registry's maintainers verify.
+                // Only the registry's maintainers may set `verified`.
                 "verified" => *value == false,
                 "tags" => value.as_array().unwrap().iter().all(|tag| {
                     let mut characters = tag.as_str().unwrap().chars();
@@ -50,7 +50,8 @@ fn the_front_matter_is_that_of_the_registry() {
     }
 }
 
-/// Below the title: a paragraph, and in a module exactly one `tf` block, which has a version.
+/// Below the title there is a paragraph and, in a module, exactly one `tf` block, which has a
+/// version.
 #[test]
 fn the_readmes_begin_as_the_registry_shows_them() {
     for resource in RESOURCES {
@@ -90,7 +91,7 @@ fn every_example_of_the_module_plans() {
         .collect();
     assert!(examples.len() >= 5, "{examples:?}");
     for example in examples {
-        // With this tree's module, which has no version.
+        // The test uses this tree's module, which has no version.
         let lines = example.lines().filter(|line| {
             let line = line.trim_start();
             !line.starts_with("source ") && !line.starts_with("version ")
@@ -148,8 +149,8 @@ fn every_provider_has_an_upper_bound() {
     }
 }
 
-/// An image without a registry is searched in the registries that the node's runtime is configured
-/// with; one without a tag is `latest`.
+/// The node's runtime searches for an image without a registry in the registries that it is
+/// configured with; an image without a tag is `latest`.
 #[test]
 fn every_image_in_yaml_has_a_registry_and_a_tag() {
     let mut count = 0;

@@ -28,7 +28,7 @@ fn readme() -> [String; 3] {
     next.map(|block| block.expect("less than three blocks").1)
 }
 
-/// The guide's block, with a source and `attributes` in place of `comment`.
+/// The guide's block, with a source and with `attributes` in place of `comment`.
 fn with_source(block: &str, comment: &str, attributes: &str) -> String {
     assert_eq!(block.matches(comment).count(), 1, "{block}");
     block.replacen(
@@ -98,7 +98,7 @@ fn two_agents_in_one_pod_have_one_sidecar_and_a_script_each() {
     assert_eq!(names(pod), ["exectrail", "tools", "dev"]);
     let first = script(pod, "dev").strip_suffix(&Workspace::example().agent_script);
     let second = script(pod, "tools").strip_suffix(SECOND_AGENT);
-    // The announcement is the same, up to the agent.
+    // Both announcements are the same, up to the command of the agent.
     assert!(first.is_some() && first == second, "{pod:#}");
     let token = json!([{"name": "CODER_AGENT_TOKEN", "value": "a-second-token"}]);
     assert_eq!(container(pod, "tools")["env"], token);
@@ -153,7 +153,7 @@ fn a_coding_agent_in_a_second_pod_has_a_sidecar_and_a_label_of_its_own() {
     };
     let role = "role=coding-agent".to_owned();
     assert!(labels(coding).contains(&role) && !labels(workspace).contains(&role));
-    // The other labels are those of the workspace that both belong to.
+    // The other labels are equal: both agents belong to the same workspace.
     for label in labels(coding).iter().filter(|label| **label != role) {
         assert!(labels(workspace).contains(label), "{label}");
     }

@@ -1,4 +1,4 @@
-//! Tests the guarantees of the templates about the pods that they make.
+//! Tests the guarantees that the templates give for the pods that they make.
 
 use std::{collections::BTreeMap, process::Command};
 
@@ -52,7 +52,7 @@ fn the_sidecar_has_two_capabilities_and_nothing_else() {
     }
 }
 
-/// The data that survives a restart is in an emptyDir that only the sidecar mounts.
+/// The state that survives a restart is in an emptyDir that only the sidecar mounts.
 fn check_state(pod: &serde_json::Value, sidecar: &serde_json::Value) {
     let mount = json!({
         "name": "exectrail-state",
@@ -206,7 +206,7 @@ fn envbox_announces_itself_before_it_starts() {
     assert_eq!(pod["spec"]["restartPolicy"], "Never");
 }
 
-/// A template's volume that stays, and where it is mounted.
+/// A template's volume that outlives the pod, and its mount path.
 fn lasting_volume(template: Template) -> (&'static str, &'static str) {
     match template {
         Template::Kubernetes | Template::KubernetesEnvbox => ("home", "/home/coder"),
@@ -287,7 +287,7 @@ fn containers<'a>(pod: &'a Json, list: &str) -> Vec<&'a str> {
 }
 
 /// With `hold_seconds`, exectrail becomes the container's first process and gets the script as one
-/// argument, whatever is in it.
+/// argument, whatever the script contains.
 #[test]
 fn a_held_workspace_has_exectrail_for_its_first_process() {
     let script = "echo 'it'\\''s' \"$HOME\" $(id) 'script'\nexit 3\n";
@@ -303,7 +303,7 @@ fn a_held_workspace_has_exectrail_for_its_first_process() {
         kubelet::expand(outputs["init_script"].as_str().unwrap(), &BTreeMap::new())
     };
     assert!(!held(0).contains("--hold"));
-    // A program that replaces exectrail and prints its arguments.
+    // A fake exectrail that prints its arguments.
     let dir = TempDir::new().unwrap();
     let program = dir.path().join("exectrail");
     std::fs::write(&program, "#!/bin/sh\nprintf '%s\\0' \"$@\"\n").unwrap();

@@ -1,5 +1,4 @@
-//! Tests of the check itself: it finds each of these mistakes in a manifest that is otherwise
-//! accepted.
+//! Tests of the check itself: it finds each of these mistakes in an otherwise valid manifest.
 
 use exectrail_templates::{Template, Workspace, manifests};
 use serde_json::json;
@@ -38,7 +37,8 @@ fn put(manifest: &mut Json, pointer: &str, value: Json) {
 #[test]
 fn every_mistake_is_found() {
     let at = |container: &str, field: &str| format!("{container}/{field}");
-    // A JSON pointer, the value put there (null removes it), and a part of the expected complaint.
+    // A JSON pointer, the value to put there (null removes the field), and a part of the expected
+    // complaint.
     let mistakes = [
         ("/kind".to_owned(), json!("Deploymint"), "no such kind"),
         ("/spec/replica".to_owned(), json!(1), "no such field"),
