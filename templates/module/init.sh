@@ -50,8 +50,8 @@
         answer="${answer%"$newline"}"
     }
 
-    # GNU's Wget2 gets no -q, because it would then print nothing about an error. Busybox's wget lists
-    # its options; if it has none for a time limit, the program timeout sets one.
+    # GNU's Wget2 gets no -q, because it would then print nothing about an error. Busybox's wget
+    # lists its options; if it has none for a time limit, the program timeout sets one.
     choose_wget_options() {
         limit=
         case "$(wget --no-config --version 2>&1)" in
@@ -69,7 +69,7 @@
         # shellcheck disable=SC2086 # options, to be split
         answer="$(http_proxy='' $limit wget $wget_options -S -O - \
             --header 'Content-Type: text/plain' --post-data "$pid_ns" "http://$address/" 2>&1)"
-        # exectrail puts the text in the status line, too: busybox's wget shows only that of an error.
+        # The text is in the status line, too, because busybox's wget shows only that of an error.
         said=
         case "$answer" in
         *HTTP/1.[01]' '[1-5][0-9][0-9]*)
