@@ -1,8 +1,9 @@
 //! The cost of an event in exectrail itself, in figures that do not depend on the machine's load:
-//! heap allocations, and instructions as callgrind counts them.
+//! heap allocations, and instructions as counted by callgrind.
 //!
 //! The instructions are those of the test build, in which most dependencies are not optimised; a
-//! release build needs fewer. The test ensures that they do not grow unnoticed.
+//! release build needs fewer. The test ensures that the number of instructions does not grow
+//! unnoticed.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{
@@ -189,7 +190,7 @@ fn assert_once(before: u64) {
 #[test]
 fn an_event_allocates_once_at_most() {
     let mut build = Build::new();
-    // Buffers grow to their final size.
+    // The first batch makes the buffers grow to their final size.
     assert!(build.batch(1_000) > 1_000 * 500);
     let before = ALLOCATIONS.get();
     build.batch(1_000);
@@ -228,7 +229,7 @@ fn redaction_side_by_side() {
     }
 }
 
-/// Variable with the number of processes for a run of this test under callgrind.
+/// Environment variable with the number of processes, for a run of this test under callgrind.
 const PROCESSES: &str = "EXECTRAIL_TEST_PROCESSES";
 
 /// Maximum number of instructions for one exec and one exit together, in the test build.

@@ -34,7 +34,7 @@ pub struct Attached {
 }
 
 impl Program {
-    /// Loads a program of these instructions. Of `name`, the kernel keeps 15 bytes.
+    /// Loads a program of these instructions. The kernel keeps 15 bytes of `name`.
     pub fn load(name: &str, target: Target, instructions: &[u64]) -> io::Result<Self> {
         let (attach_type, id) = match target {
             Target::Tracepoint(id) => (bpf_attach_type::BPF_TRACE_RAW_TP, id),
@@ -64,7 +64,7 @@ impl Program {
         // Without a name, the program determines the target.
         attr.raw_tracepoint.prog_fd =
             u32::try_from(self.0.as_raw_fd()).map_err(io::Error::other)?;
-        // SAFETY: there is no address among these attributes.
+        // SAFETY: these attributes contain no address.
         let link = unsafe { bpf(BPF_RAW_TRACEPOINT_OPEN, &mut attr) }?;
         Ok(Attached {
             _link: link,
@@ -78,7 +78,7 @@ pub fn ring(bytes: u32) -> io::Result<OwnedFd> {
     let mut attr = zeroed();
     attr.__bindgen_anon_1.map_type = BPF_MAP_TYPE_RINGBUF as u32;
     attr.__bindgen_anon_1.max_entries = bytes;
-    // SAFETY: there is no address among these attributes.
+    // SAFETY: these attributes contain no address.
     unsafe { bpf(BPF_MAP_CREATE, &mut attr) }
 }
 

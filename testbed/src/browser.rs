@@ -40,10 +40,10 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts it, with an empty page.
+    /// Starts the browser with an empty page.
     ///
     /// # Errors
-    /// If it is not installed, or does not answer.
+    /// If the browser is not installed, or does not answer.
     pub fn start() -> Result<Self> {
         let profile = TempDir::new().map_err(Error::file("create", std::env::temp_dir()))?;
         // The protocol is on the descriptors 3 and 4.
@@ -51,7 +51,8 @@ impl Browser {
         let user_data = format!("--user-data-dir={}", profile.path().display());
         let mut child = Command::new("sh")
             .args(["-c", &script, PROGRAM, "--headless=new", "--disable-gpu"])
-            // Its sandbox needs a user other than root. It shows files of the test only.
+            // The browser's sandbox needs a user other than root. The browser shows only files of
+            // the tests.
             .args(["--no-sandbox", "--remote-debugging-pipe", "--lang=en-US"])
             .args(["--no-first-run", "--disable-background-networking"])
             .args([user_data.as_str(), "about:blank"])
@@ -241,7 +242,7 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         self.session = None;
-        // If it does not end on request, it is killed.
+        // A browser that does not end on request is killed.
         if self.call("Browser.close", json!({})).is_err() {
             let _ = self.child.kill();
         }

@@ -6,8 +6,8 @@ use std::{fs, path::Path, process::Command, thread::sleep, time::Duration};
 const ATTEMPTS: usize = 200;
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// Mount point of the hierarchy that pods are in: with cgroup v1 that of the pids controller, else
-/// the only one.
+/// Mount point of the hierarchy that pods are in: with cgroup v1 the hierarchy of the pids
+/// controller, else the only hierarchy.
 pub fn hierarchy() -> &'static Path {
     let v1 = Path::new("/sys/fs/cgroup/pids");
     if v1.is_dir() {
@@ -25,7 +25,7 @@ pub fn entry_script(cgroup: &Path) -> String {
     )
 }
 
-/// `command`, started in a cgroup.
+/// A command that starts `command` in a cgroup.
 pub fn entering(cgroup: &Path, command: &Command) -> Command {
     let mut entering = Command::new("sh");
     entering
@@ -37,7 +37,7 @@ pub fn entering(cgroup: &Path, command: &Command) -> Command {
 }
 
 /// Removes a cgroup and those below it. A process that has just been killed stays in its cgroup for
-/// a moment. A cgroup with a process that still runs is left.
+/// a moment. A cgroup with a process that still runs is not removed.
 pub fn remove(cgroup: &Path) {
     for entry in fs::read_dir(cgroup).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {

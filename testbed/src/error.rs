@@ -44,7 +44,7 @@ pub enum Error {
         /// The reason.
         source: io::Error,
     },
-    /// A process is not there, or not yet.
+    /// A process has no descendant of this name, or does not have it yet.
     #[error("process {pid} has no descendant {name}")]
     NoProcess {
         /// The process whose descendants were looked at.
@@ -57,7 +57,7 @@ pub enum Error {
     InVain {
         /// The event.
         what: String,
-        /// How long it was waited for.
+        /// Duration of the wait.
         waited: Duration,
     },
     /// exectrail ended, or says that it cannot trace.
@@ -71,7 +71,7 @@ pub enum Error {
     End {
         /// How it ended.
         status: ExitStatus,
-        /// What is wrong with that.
+        /// The fault of this end.
         problem: &'static str,
         /// Its diagnostics.
         said: String,
@@ -100,24 +100,24 @@ pub enum Error {
         /// The last lines so far.
         last: String,
     },
-    /// The browser does not do what it was asked for.
+    /// The browser did not do what it was asked to do.
     #[error("the browser's answer to {asked}: {answer}")]
     Browser {
         /// A method of the DevTools protocol, or an expression.
         asked: String,
-        /// What came of it.
+        /// The answer to it.
         answer: String,
     },
     /// The kernel has no memory controller, or the process may not use it.
     #[error("no memory controller: {reason}")]
     NoMemoryController {
-        /// What was looked for, and what came of it.
+        /// Why the controller cannot be used.
         reason: String,
     },
 }
 
-/// The error and its causes as text: a test that panics with the error shows diagnostics of
-/// exectrail line by line.
+/// Shows the error and its causes as text, so that a test that panics with the error shows
+/// exectrail's diagnostics line by line.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")?;

@@ -1,7 +1,7 @@
 //! Invented logs of any size, with which readers of logs are measured and tested.
 //!
-//! The same [`Options`] give the same bytes. The lines have keys of `--fields default`, not all of
-//! them, and `exectrail verify` accepts each run. The lines of the workspaces are mixed, as in a
+//! The same [`Options`] give the same bytes. The lines have some of the keys of `--fields default`,
+//! and `exectrail verify` accepts each run. The lines of the workspaces are mixed, as in a
 //! collector's file.
 
 use std::fmt::Write as _;
@@ -144,7 +144,7 @@ struct Clock {
 }
 
 impl Clock {
-    /// Appends the time as lines have it.
+    /// Appends the time in the form that lines have.
     fn push(&self, text: &mut String) {
         let (seconds, nanoseconds) = (self.nanoseconds / 1_000_000_000, self.nanoseconds);
         let (days, of_day) = (seconds / 86_400, seconds % 86_400);

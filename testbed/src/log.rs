@@ -12,7 +12,7 @@ pub fn parse(line: &str) -> Result<Value> {
     })
 }
 
-/// The lines of a text that may end with half a line.
+/// The complete lines of a text, which may end with half a line.
 pub fn whole_lines(text: &str) -> impl Iterator<Item = &str> {
     let end = text.rfind('\n').map_or(0, |end| end + 1);
     text[..end].lines()
@@ -48,8 +48,8 @@ pub fn argvs(lines: &[Value]) -> Vec<Vec<&str>> {
     execs(lines).into_iter().map(argv).collect()
 }
 
-/// The start and the end of a line's text: a refusal can contain the verifier's log, which ends
-/// with the reason.
+/// The start and the end of a line's text. A refusal can contain the verifier's log, whose end has
+/// the reason.
 pub fn shortened(line: &Value, limit: usize) -> String {
     let text: Vec<char> = line.to_string().chars().collect();
     if text.len() <= limit {

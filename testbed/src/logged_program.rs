@@ -1,4 +1,4 @@
-//! A running program whose output goes to files: it never waits for a reader.
+//! A running program whose output goes to files, so that it never waits for a reader.
 
 use std::{
     fs::{self, File},
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::{Error, Result, wait::try_wait_for};
 
-/// The program. Dropping the value ends it, and removes the files.
+/// The program. Dropping the value ends the program, and removes the files.
 pub struct LoggedProgram {
     name: String,
     child: Child,
@@ -45,7 +45,7 @@ impl LoggedProgram {
         })
     }
 
-    /// Id of the process that was started; it may be an ancestor of the one that does the work.
+    /// Id of the process that was started; it may be an ancestor of the process that does the work.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -62,12 +62,12 @@ impl LoggedProgram {
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// Whether it has not ended.
+    /// Whether the program still runs.
     pub fn is_running(&self) -> Result<bool> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         match waitid(WaitId::Pid(Pid::from_child(&self.child)), options) {
             Ok(ended) => Ok(ended.is_none()),
-            // It has been waited for.
+            // The end of the process has already been waited for.
             Err(Errno::CHILD) => Ok(false),
             Err(error) => Err(self.cannot_wait(error.into())),
         }
@@ -81,7 +81,7 @@ impl LoggedProgram {
         }
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the program.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         let what = format!("the end of {}", self.name);
         try_wait_for(&what, || {
@@ -93,7 +93,7 @@ impl LoggedProgram {
 
 impl Drop for LoggedProgram {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The program may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

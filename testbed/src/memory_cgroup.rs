@@ -21,7 +21,7 @@ pub struct MemoryCgroup {
 struct Files {
     limit: &'static str,
     usage: &'static str,
-    /// Has a line `oom_kill NUMBER`.
+    /// The file has a line `oom_kill NUMBER`.
     kills: &'static str,
 }
 
@@ -105,7 +105,7 @@ impl MemoryCgroup {
     }
 }
 
-/// The process's own cgroup, with the memory controller for those below it.
+/// The process's own cgroup, in which the memory controller is on for cgroups below.
 fn own() -> Result<(PathBuf, &'static Files)> {
     let none = |reason: String| Error::NoMemoryController { reason };
     let cgroups = Process::myself()

@@ -60,7 +60,7 @@ impl Pod {
 
 impl Drop for Pod {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.holder.kill();
         let _ = self.holder.wait();
     }

@@ -27,7 +27,7 @@ pub fn is_running(pid: u32) -> bool {
     state.is_ok_and(|state| !matches!(state, ProcState::Zombie | ProcState::Dead))
 }
 
-/// The process and its descendants, generation by generation.
+/// The process and its descendants: first its children, then their children, and so on.
 pub fn family(pid: u32) -> Vec<u32> {
     let mut family = vec![pid];
     let mut next = 0;

@@ -100,7 +100,7 @@ fn keyword_holds(
             })
         }
         // An object with arbitrary keys: each value conforms to this schema. With `false` there is
-        // nothing to check, as `properties` refuses other keys.
+        // nothing to check here, because `properties` refuses other keys.
         "additionalProperties" if rule.is_object() => {
             let mut keys = value.as_object().into_iter().flatten();
             keys.try_for_each(|(name, value)| conforms(value, rule, root, &format!("{at}.{name}")))

@@ -20,7 +20,8 @@ const NAME: &str = "exectrail";
 /// The message of the diagnostic that says that exectrail traces.
 const IS_ON: &str = "tracing is on";
 
-/// The sidecar. Dropping the value kills it; if a test has panicked, its diagnostics are printed.
+/// The sidecar. Dropping the value kills exectrail; if the test has panicked, the drop prints
+/// exectrail's diagnostics.
 pub struct Sidecar {
     program: LoggedProgram,
 }
@@ -31,7 +32,7 @@ impl Sidecar {
         LoggedProgram::spawn(command).map(|program| Self { program })
     }
 
-    /// Waits until it traces.
+    /// Waits until exectrail traces.
     pub fn wait_until_on(&self) -> Result<()> {
         try_wait_for("tracing to be on", || {
             let is_running = self.program.is_running()?;
@@ -60,7 +61,7 @@ impl Sidecar {
         self.program.id()
     }
 
-    /// Whether it has not ended.
+    /// Whether exectrail still runs.
     pub fn is_running(&self) -> Result<bool> {
         self.program.is_running()
     }
@@ -75,7 +76,7 @@ impl Sidecar {
         self.program.stderr()
     }
 
-    /// The address at which it accepts announcements. Call it once tracing is on.
+    /// The address at which exectrail accepts announcements. Call this once tracing is on.
     pub fn address(&self) -> Result<String> {
         let said = self.diagnostics()?;
         let line = said.lines().find(|line| line.contains(IS_ON));
@@ -94,8 +95,8 @@ impl Sidecar {
         self.program.stdout()
     }
 
-    /// The lines so far; each must be JSON. While exectrail runs, the last one may be half written.
-    /// An argv that continues on further lines is joined.
+    /// The complete lines so far; each must be JSON. An argv that continues on further lines is
+    /// joined.
     pub fn lines(&self) -> Result<Vec<Value>> {
         let text = self.text()?;
         let lines: Result<Vec<_>> = log::whole_lines(&text).map(log::parse).collect();
@@ -107,13 +108,13 @@ impl Sidecar {
         fs::read_to_string(&path).map_err(Error::file("read", path))
     }
 
-    /// Waits for its end.
+    /// Waits for the end of exectrail.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         self.program.wait()
     }
 
-    /// Stops it on request; returns its lines. Status, last line and line end must be those of an
-    /// orderly stop.
+    /// Stops exectrail with SIGTERM; returns its lines. An exit status of a failure, half a line at
+    /// the end, or another last line than `tracing_stopped` is an error.
     pub fn stop(mut self) -> Result<Vec<Value>> {
         self.signal(Signal::TERM)?;
         let status = self.wait()?;

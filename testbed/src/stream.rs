@@ -1,5 +1,5 @@
-//! Lines of a stream, such as a sidecar's standard output: read while they are written, and waited
-//! for.
+//! Reads the lines of a stream, such as a sidecar's standard output, while they are written, and
+//! waits for lines.
 
 use std::{
     io::{BufRead as _, BufReader, Read},

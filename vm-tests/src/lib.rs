@@ -39,8 +39,8 @@ pub struct Plan {
     pub only: Option<String>,
     /// Leave a shell on the console at the end.
     pub keep: bool,
-    /// After this many seconds without a report, the guest reports what it is doing: the host will
-    /// end it soon.
+    /// After this many seconds without a report, the guest reports what it is doing, because the
+    /// host will end it soon.
     pub overdue_after: u64,
     /// Pods to run, by the names in [`manifest`].
     pub manifests: BTreeMap<String, serde_json::Value>,

@@ -104,7 +104,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Installs the tools; a tool that cannot be installed is reported, and the table shows that.
+/// Installs the tools. If a tool cannot be installed, this is reported, and the table shows it.
 fn install_peers() -> Result<()> {
     command::output(command::new("apt-get").args(["-q", "update"]))?;
     for package in PACKAGES {
@@ -121,8 +121,8 @@ fn install_peers() -> Result<()> {
         }
     }
     if command::find("tracexec").is_none() {
-        // Its eBPF part needs clang. The part that uses ptrace(2), with libseccomp, runs
-        // everywhere.
+        // tracexec is installed without its eBPF part, which needs clang. Its part with ptrace(2)
+        // and libseccomp runs everywhere.
         let mut install = command::cargo();
         install.args(["install", "tracexec", "--locked", "--no-default-features"]);
         if let Err(error) = command::run(&mut install) {

@@ -1,5 +1,5 @@
-//! `cargo xtask build`: builds the binaries. Checks that those of a release are static, and that
-//! `exectrail` is small enough.
+//! `cargo xtask build`: builds the binaries. Checks that the binaries of a release are static, and
+//! that `exectrail` is small enough.
 
 use std::env;
 use std::fs;
@@ -103,8 +103,8 @@ pub(crate) fn static_for(architecture: Architecture, build: &mut Command) -> Res
         architecture.set_linker(build);
         if !architecture.has_std() {
             // Only rustup can install the standard library for this target, so it is built from its
-            // source, which the probes need in any case. It gets a separate directory, because
-            // RUSTC_BOOTSTRAP would make cargo rebuild everything in the usual one.
+            // source, which the probes need in any case. This build gets a separate directory,
+            // because RUSTC_BOOTSTRAP would make cargo rebuild everything in the usual directory.
             target_dir.push("build-std");
             build
                 .args(["-Z", "build-std=std,panic_abort", "--target-dir"])
@@ -138,7 +138,7 @@ fn same_paths_everywhere(toolchain: &Toolchain) -> Vec<String> {
     let std = toolchain.sysroot.join("lib/rustlib/src/rust");
     let places = [
         (workspace::cargo_home(), "/cargo"),
-        // The source path may be a symbolic link, and rustc may use either name.
+        // The source path may be a symbolic link, and rustc may use the link or its target.
         (std.canonicalize().ok(), "/rustc"),
         (Some(std), "/rustc"),
         (Some(workspace::target_dir()), "/target"),

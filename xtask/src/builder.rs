@@ -33,8 +33,8 @@ impl Builder {
         }
     }
 
-    /// Sets the times in the image to `time`, in seconds since 1970. With Docker that is only the
-    /// time of the image: its files keep theirs.
+    /// Sets the times in the image to `time`, in seconds since 1970. Docker sets only the time of
+    /// the image: its files keep their times.
     pub(crate) fn set_time(self, build: &mut Command, time: u64) {
         match self {
             Self::Buildah | Self::Podman => build.arg(format!("--timestamp={time}")),

@@ -27,7 +27,7 @@ pub(crate) const STEPS: [Step; 8] = [
 /// Limit for cloning the advisory database, which takes seconds or hangs.
 const ADVISORIES_PATIENCE: Duration = Duration::from_secs(120);
 
-/// A feature that is off by default, as its crate needs protoc.
+/// A feature that is off by default, because its crate needs protoc.
 const CRI: &str = "exectrail-vm-tests/cri";
 
 /// `cargo xtask check`.
@@ -39,7 +39,7 @@ pub(crate) fn command() -> Result<()> {
     let mut progress = Progress::new(STEPS.len());
     let mut failed = Vec::new();
     for (name, step) in STEPS {
-        // Continue after a failure: one run shows all problems.
+        // Continue after a failure, so that one run shows all problems.
         if let Err(error) = progress.step(name, step) {
             progress::failure(&error);
             failed.push(name);
@@ -65,7 +65,8 @@ fn formatting() -> Result<()> {
     Ok(())
 }
 
-/// cargo-fuzz has no `--locked`: it would add a missing package in its newest release.
+/// Checks the lock file here, because cargo-fuzz has no `--locked`: it would add a missing package
+/// in its newest release.
 fn lock_of_fuzz_targets() -> Result<()> {
     let mut update = command::cargo();
     update.args(["update", "--workspace", "--locked"]);
@@ -98,7 +99,7 @@ fn lints_of_probes() -> Result<()> {
             "bpfel-unknown-none",
         ])
         .args(["-Z", "build-std=core"])
-        // cargo runs build scripts of dependencies again whenever RUSTC_BOOTSTRAP changes: in the
+        // cargo runs build scripts of dependencies again whenever RUSTC_BOOTSTRAP changes. In the
         // common target directory each change would rebuild half of it.
         .arg("--target-dir")
         .arg(workspace::target_dir().join("probes-clippy"))
@@ -108,9 +109,9 @@ fn lints_of_probes() -> Result<()> {
 
 fn documentation() -> Result<()> {
     let mut doc = command::cargo_build_like("doc");
-    // Private items, too: contributors read them, and their links must work.
+    // Document private items, too: contributors read them, and their links must work.
     doc.args(["--no-deps", "--document-private-items", "--workspace"]);
-    // With the feature, so that links in its modules are checked, too.
+    // The feature is on, so that links in its modules are checked, too.
     doc.args(["--exclude", "exectrail-probes", "--features", CRI]);
     command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
@@ -128,7 +129,7 @@ fn dependencies() -> Result<()> {
 }
 
 /// The advisories are a git repository on a public host, which not every build environment can
-/// reach. If it cannot, they are not checked, with a warning.
+/// reach. If the host cannot be reached, the advisories are not checked, with a warning.
 fn advisories() -> Result<()> {
     let mut deny = command::cargo();
     deny.args(["deny", "check", "advisories"])

@@ -29,7 +29,7 @@ impl Run {
     fn step(&mut self, name: &'static str, work: impl FnOnce() -> Result<()>) -> bool {
         let since = Instant::now();
         let mut failed = false;
-        // Print the error at once, not only at the end: the output above it explains it.
+        // Print the error at once, because the output above explains it.
         let result = self.progress.step(name, work).inspect_err(|error| {
             failed = true;
             crate::progress::failure(error);
@@ -49,7 +49,8 @@ impl Run {
 struct BuildsAhead(Vec<JoinHandle<()>>);
 
 impl BuildsAhead {
-    /// Commands of xtask. Those of one list run one after the other; the lists run in parallel.
+    /// Commands of xtask, as two lists. The commands of a list run one after the other; the lists
+    /// run in parallel.
     const COMMANDS: [&[&[&str]]; 2] = [
         &[&["build", "--release"]],
         &[&["vm", "--no-run"], &["fuzz", "--debug", "--no-run"]],
@@ -65,7 +66,8 @@ impl BuildsAhead {
                 for arguments in commands {
                     let mut build = command::new("nice");
                     build.args(["-n", "19"]).arg(&xtask).args(*arguments);
-                    // A build that fails is repeated, and its error printed, by its own step.
+                    // If a build fails here, the step that needs it builds again, and prints the
+                    // error.
                     let _ = command::output(&mut build);
                 }
             })
@@ -122,7 +124,7 @@ fn run(tally: &mut Tally) -> Vec<Done> {
             ..For::default()
         })
     }) {
-        // Later steps would only fail because something is missing.
+        // Without the setup, later steps would only fail because something is missing.
         tally.add_failure();
         return run.done;
     }

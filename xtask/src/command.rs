@@ -22,8 +22,8 @@ pub(crate) fn new(program: impl AsRef<OsStr>) -> Command {
         .current_dir(workspace::root())
         .stdin(Stdio::null())
         .env("PATH", search_path());
-    // `cargo run` describes xtask in these variables, but a build that xtask starts is about other
-    // packages.
+    // `cargo run` describes xtask in these variables, which are wrong for the other packages that
+    // xtask builds.
     for (name, _) in env::vars_os() {
         let name_text = name.to_string_lossy();
         if name_text.starts_with("CARGO_PKG_") || name_text.starts_with("CARGO_MANIFEST_") {
@@ -43,7 +43,8 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
-/// A cargo sub-command that resolves dependencies: in CI exactly as in `Cargo.lock`.
+/// A cargo sub-command that resolves dependencies: in CI it uses exactly the versions in
+/// `Cargo.lock`.
 pub(crate) fn cargo_build_like(sub_command: &str) -> Command {
     let mut cargo = cargo();
     cargo.arg(sub_command);
@@ -53,11 +54,12 @@ pub(crate) fn cargo_build_like(sub_command: &str) -> Command {
     cargo
 }
 
-/// Builds programs of the workspace, with the features that their dependencies have in
-/// `cargo test --workspace`, so that none is built a second time with others.
+/// Builds programs of the workspace. Their dependencies have the features of
+/// `cargo test --workspace`, so that no dependency is built a second time with other features.
 ///
-/// There are no examples. But cargo uses the features of development dependencies only if it is
-/// asked for examples, tests or benches (`CompileFilter::need_dev_deps`).
+/// `--examples` builds nothing, because there are no examples. But without examples, tests or
+/// benches, cargo does not use the features of development dependencies
+/// (`CompileFilter::need_dev_deps`).
 pub(crate) fn cargo_build_programs(names: &[&str]) -> Command {
     let mut build = cargo_build_like("build");
     build.args(["--workspace", "--exclude", "exectrail-probes", "--examples"]);
@@ -95,7 +97,7 @@ pub(crate) fn output_within(limit: Duration, command: &mut Command) -> Result<St
         .stderr(Stdio::piped())
         .process_group(0);
     let mut child = command.spawn().with_context(|| cannot_start(command))?;
-    // Threads read both pipes: a full pipe would stop the program.
+    // Threads read both pipes, because a full pipe would stop the program.
     let stdout = read_all(child.stdout.take());
     let stderr = read_all(child.stderr.take());
     let status = wait_until(&mut child, Instant::now() + limit)?;
@@ -121,7 +123,7 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
 /// The command as typed into a shell.
 pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
-    // The full path to cargo does not help a reader.
+    // A reader does not need the full path to cargo.
     let program = program.file_name().unwrap_or(command.get_program());
     let words = std::iter::once(program).chain(command.get_args());
     words
@@ -130,7 +132,7 @@ pub(crate) fn shown(command: &Command) -> String {
         .join(" ")
 }
 
-/// PATH, followed by the directories into which cargo and xtask install tools, as users may have
+/// PATH, followed by the directories into which cargo and xtask install tools: users may have
 /// neither on PATH.
 fn search_path() -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();

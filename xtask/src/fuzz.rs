@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: random input, guided by coverage, for code that reads input from outside.
 //!
 //! Targets are in `fuzz/fuzz_targets/`, initial inputs in `fuzz/seeds/`. A run keeps inputs with
-//! new coverage in `fuzz/corpus/`, and those that break a target in `fuzz/artifacts/`.
+//! new coverage in `fuzz/corpus/`, and inputs that break a target in `fuzz/artifacts/`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::progress::{self, Progress};
 use crate::setup::{self, For};
 use crate::{command, workspace};
 
-/// The manifest of the targets, relative to the root: they are a separate workspace.
+/// The manifest of the targets, relative to the root. The targets are a separate workspace.
 pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
 
 /// The targets. Label files and the state file have no target.
@@ -95,7 +95,8 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Builds all targets together, rather than each before its run: cargo compiles crates in parallel.
+/// Builds all targets together, and not each before its run, because cargo compiles crates in
+/// parallel.
 fn build(targets: &[&str], args: &Args) -> Result<()> {
     let mut build = cargo_fuzz("build", args);
     if let [target] = targets {
@@ -121,7 +122,7 @@ fn fuzz(target: &str, args: &Args) -> Result<()> {
         // Print no line for each input with new coverage.
         fuzz.arg("-verbosity=0");
     }
-    // Some targets read their input from files: these files need no disk.
+    // Some targets read their input from files; in /dev/shm these files need no disk.
     if Path::new("/dev/shm").is_dir() {
         fuzz.env("TMPDIR", "/dev/shm");
     }
@@ -142,8 +143,9 @@ fn fuzz(target: &str, args: &Args) -> Result<()> {
     })
 }
 
-/// A command of cargo-fuzz. It has no address sanitizer, which needs a nightly's runtime, and
-/// hardly any code here is unsafe. Coverage needs unstable compiler flags in any case.
+/// A command of cargo-fuzz. It runs without the address sanitizer, which needs a nightly's runtime:
+/// hardly any code here is unsafe. RUSTC_BOOTSTRAP is set because coverage needs unstable compiler
+/// flags.
 fn cargo_fuzz(sub_command: &str, args: &Args) -> Command {
     let mut fuzz = command::cargo();
     fuzz.args(["fuzz", sub_command, "--sanitizer=none"]);

@@ -1,5 +1,5 @@
-//! `cargo xtask generate-log`: writes a log of any size to standard output, to measure what reads
-//! logs.
+//! `cargo xtask generate-log`: writes a log of any size to standard output, to measure programs
+//! that read logs.
 
 use std::io::{self, BufWriter, Write as _};
 

@@ -71,7 +71,7 @@ fn check_writable(prefix: &Path) -> Result<()> {
     })
 }
 
-/// Installs the files, and removes those of an earlier installation that are no longer among them.
+/// Installs the files, and removes files of an earlier installation that the new one does not have.
 /// Returns their paths.
 fn install(prefix: &Path, items: &[Item]) -> Result<Vec<PathBuf>> {
     let before = installed(prefix)?.unwrap_or_default();
@@ -80,7 +80,7 @@ fn install(prefix: &Path, items: &[Item]) -> Result<Vec<PathBuf>> {
         list.push_str(&item.path);
         list.push('\n');
     }
-    // The list comes first: after a failure, what was installed can be removed.
+    // The list is written first, so that the installed files can be removed after a failure.
     let kept: String = before.iter().map(|path| format!("{path}\n")).collect();
     write(prefix, LIST, 0o644, (kept + &list).as_bytes())?;
     for item in items {
@@ -145,7 +145,7 @@ fn installed(prefix: &Path) -> Result<Option<Vec<String>>> {
     Ok(Some(paths))
 }
 
-/// Writes a file whole, then gives it its name: a program that runs keeps its old file.
+/// Writes a whole file, then gives it its name: a running program keeps its old file.
 fn write(prefix: &Path, path: &str, mode: u32, content: &[u8]) -> Result<()> {
     let path = prefix.join(path);
     let context = || format!("cannot write {}", path.display());

@@ -89,8 +89,9 @@ enum Command {
 
     /// Test the deployment templates, or print the manifests that one makes
     ///
-    /// The templates are evaluated without Terraform. If terraform or tofu is installed, it also
-    /// checks the format, computes the same values and, if it can fetch the providers, validates.
+    /// The templates are evaluated without Terraform. If terraform or tofu is installed, the
+    /// command also checks the format, computes the same values and, if it can fetch the providers,
+    /// validates.
     Templates(templates::Args),
 
     /// Test on a real Kubernetes: one node on this machine, without a way out (root)
@@ -149,7 +150,7 @@ enum Command {
     /// every exec is accounted for, every line is right and memory is flat.
     Soak(soak::Args),
 
-    /// Write a log of any size to standard output: to measure what reads logs
+    /// Write a log of any size to standard output, to measure programs that read logs
     ///
     /// The same arguments give the same bytes. Nothing is executed; `exectrail verify` accepts the
     /// log.

@@ -78,8 +78,8 @@ enum Kind {
     Prose,
 }
 
-/// The lines that can be wrapped, with their numbers: tables, and code in documents and comments,
-/// cannot.
+/// The lines that can be wrapped, with their numbers. Tables, and code in documents and comments,
+/// cannot be wrapped.
 fn lines<'a>(file: &Path, text: &'a str) -> Vec<(usize, Kind, &'a str)> {
     let extension = file.extension().unwrap_or_default();
     let mut in_block = false;

@@ -1,6 +1,6 @@
 //! `cargo xtask screenshots`: the pictures of the report in the documents.
 //!
-//! The log is that of `exectrail_testbed::working_day`, which nobody has executed.
+//! The log is that of `exectrail_testbed::working_day`, which is invented.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,8 @@ const DIRECTORY: &str = "docs/images";
 /// Maximum size of a picture in bytes.
 const LARGEST: usize = 200_000;
 
-/// A picture: its name, the size of the page, whether it is dark, and what is done before.
+/// A picture: its name, the size of the page, whether it is dark, and the actions before it is
+/// taken.
 struct Picture {
     name: &'static str,
     size: (u32, u32),
@@ -92,7 +93,7 @@ pub(crate) fn command() -> Result<()> {
 }
 
 impl Picture {
-    /// The PNG.
+    /// Takes the picture, and returns the PNG.
     fn take(&self, report: &Path) -> Result<Vec<u8>> {
         let (width, height) = self.size;
         let mut browser = Browser::start()?;
@@ -103,7 +104,7 @@ impl Picture {
             opened.is_ok_and(|value| value.is_string()).then_some(())
         })?;
         browser.evaluate(&format!("(async () => {{ {} }})()", self.script))?;
-        // What has changed is drawn in the next frame.
+        // The browser draws the changes in the next frame.
         browser.evaluate("new Promise((r) => requestAnimationFrame(() => setTimeout(r)))")?;
         Ok(browser.picture()?)
     }

@@ -1,7 +1,8 @@
 //! Spelling: known misspellings of English words, in all files.
 //!
-//! The dictionary is that of the program `typos`, as a library: nothing has to be installed.
-//! `typos.toml` has the exceptions, in that program's format. Editors read the file, too.
+//! The dictionary is that of the program `typos`, used as a library, so that nothing has to be
+//! installed. `typos.toml` has the exceptions, in the format of `typos`. Editors read the file,
+//! too.
 
 use std::collections::BTreeMap;
 use std::fs;

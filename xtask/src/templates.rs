@@ -65,7 +65,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
 }
 
 /// Terraform's own validation of the files. A template whose providers cannot be fetched is skipped
-/// with a warning. The module needs none, so there a failure is an error.
+/// with a warning. The module needs no providers, so its failure is an error.
 fn with_terraform(program: &str) -> Result<()> {
     let scratch = tempfile::tempdir()?;
     for directory in DIRECTORIES {

@@ -1,9 +1,9 @@
 //! `cargo xtask test`: runs all tests, and prints a tally.
 //!
-//! A test that cannot run here (no root, no BTF) returns early and appends one line, `name:
-//! reason`, to the file that `EXECTRAIL_SKIP_LOG` names, since cargo hides the output of a passing
-//! test. Such a test counts as skipped, never as passed. It fails a run in which all tests must
-//! run.
+//! A test that cannot run here (no root, no BTF) returns early. It appends one line,
+//! `name: reason`, to the file that `EXECTRAIL_SKIP_LOG` names, because cargo hides the output of a
+//! passing test. Such a test counts as skipped, never as passed. If all tests must run, such a test
+//! fails the run.
 
 use std::env;
 use std::fs;
@@ -55,8 +55,8 @@ pub(crate) fn command(args: &Args) -> Result<ExitCode> {
         tests: true,
         ..For::default()
     }) {
-        // Most tests need none of these packages; those that do report it when they skip
-        // themselves.
+        // Most tests need none of these packages; a test that needs one reports this when it skips
+        // itself.
         progress::warning(format_args!("{error:#}"));
     }
     let mut tally = Tally::default();
@@ -111,7 +111,8 @@ pub(crate) fn run(tally: &mut Tally, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Two tests for each processor: the longest ones mostly wait for what they have started.
+/// Two tests for each processor, because the longest tests mostly wait for programs that they have
+/// started.
 fn threads() -> usize {
     2 * thread::available_parallelism().map_or(1, NonZero::get)
 }

@@ -139,7 +139,8 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     let mut run = command::new(&vm);
     args.choose_machines(&mut run);
     if args.no_run {
-        // First, as the builds may wait for another cargo.
+        // Fetch the kernels and make the disks first, because the builds may wait for another
+        // cargo.
         command::run(run.arg("--prepare"))?;
         return build_for_all_machines(args, &mut run);
     }
@@ -163,7 +164,8 @@ fn host_program() -> Result<PathBuf> {
     Ok(workspace::target_dir().join("debug").join(HOST))
 }
 
-/// Builds the programs for the machines that `args` describes, and names them to `run`.
+/// Builds the programs for the machines that `args` describes, and adds their paths to the
+/// arguments of `run`.
 fn build_for_all_machines(args: &Args, run: &mut Command) -> Result<()> {
     run.arg("--exectrail").arg(build::release()?.exectrail);
     run.arg("--guest").arg(guest_for(Architecture::host()?)?);
@@ -178,7 +180,7 @@ fn build_for_all_machines(args: &Args, run: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Builds the guest program in the profile of the tests. It is static, since the initramfs has no
+/// Builds the guest program in the profile of the tests. It is static, because the initramfs has no
 /// libc.
 fn guest_for(architecture: Architecture) -> Result<PathBuf> {
     let mut build = command::cargo_build_programs(&[GUEST]);

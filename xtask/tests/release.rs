@@ -30,7 +30,7 @@ impl Clone {
         succeed(git.arg(root).arg(clone.path()));
         clone.git(&["config", "user.name", "A Test"]);
         clone.git(&["config", "user.email", "test@example.com"]);
-        // Changes that are not committed here are committed there.
+        // Changes that are not committed in this repository are committed in the clone.
         for list in [
             &["diff", "--name-only", "-z", "HEAD"][..],
             &["ls-files", "--others", "--exclude-standard", "-z"],
@@ -182,7 +182,7 @@ fn a_release_leaves_the_old_version_nowhere() {
                 .arg(root.join(manifest));
             cargo.output().unwrap()
         };
-        // Without the packages on this machine, cargo cannot tell.
+        // If the packages are not on this machine, cargo cannot check a lock file.
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         if accepts(root).status.success() {
             let output = accepts(clone.path());
@@ -262,7 +262,7 @@ fn a_release_that_cannot_be_made_changes_nothing() {
         "--first releases the version in Cargo.toml",
     );
 
-    // An untracked file, a changed file.
+    // There is an untracked file, and then a changed file.
     clone.write("new", "");
     clone.refuses(&[NEW], "uncommitted changes");
     fs::remove_file(clone.path().join("new")).unwrap();
@@ -295,14 +295,14 @@ fn a_release_that_fails_half_way_changes_nothing() {
     clone.refuses(&[NEW], "refused by a hook");
     fs::remove_file(pre_commit).unwrap();
 
-    // The tag fails: another git process writes it.
+    // The tag fails, because another git process writes it.
     let lock = clone.path().join(format!(".git/refs/tags/v{NEW}.lock"));
     fs::create_dir_all(lock.parent().unwrap()).unwrap();
     fs::write(&lock, "").unwrap();
     clone.refuses(&[NEW], "git tag");
     fs::remove_file(lock).unwrap();
 
-    // The branch cannot move: another git process has the index.
+    // The branch cannot move, because another git process has the index.
     let lock = clone.path().join(".git/index.lock");
     fs::write(&lock, "").unwrap();
     let before = clone.git(&["for-each-ref"]);

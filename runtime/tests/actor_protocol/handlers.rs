@@ -41,7 +41,7 @@ impl Protocol {
                     }
                     state.saved[workspace] |= !self.has(Fault::SavesAfterAnswering);
                 }
-                // `respond` of InitListener, which awaits this answer.
+                // `respond` of InitListener, which awaits Tracer's answer.
                 if state.workspaces[workspace] == Workspace::Asks {
                     state.workspaces[workspace] = if on {
                         Workspace::Answered204
@@ -85,15 +85,14 @@ impl Protocol {
 
     /// `Lifecycle::stop_if_idle`, after Tracer has answered that the probes are detached.
     pub(crate) fn stop_by_time(&self, state: &mut State) {
-        // Not if a stop is already under way.
         if !state.stop {
             state.stop = true;
             state.stopped_by_time = true;
         }
     }
 
-    /// The start is over: Lifecycle has the answer to `Open`. With `BindsBeforeAttaching`, this is
-    /// when the address is bound.
+    /// The start is over: Lifecycle has the answer to `Open`. With `BindsBeforeAttaching`, the
+    /// address is bound at this moment.
     pub(crate) fn start_ended(&self, state: &mut State) {
         if self.has(Fault::BindsBeforeAttaching) {
             state.lifecycle = Lifecycle::AwaitsAttached;
@@ -241,7 +240,7 @@ impl Protocol {
         state.execs[workspace] += 1;
         let released = state.workspaces[workspace] == Workspace::Answered204;
         let on = state.attached && !state.detached;
-        // `decide` of the probes: the first exec makes a target of the workspace.
+        // `decide` of the probes: with discovery, the first exec makes the workspace a target.
         state.targets[workspace] |= on && self.discovery;
         if on && state.targets[workspace] {
             if state.ring.len() < RING {
@@ -253,8 +252,8 @@ impl Protocol {
                 state.lost += 1;
             }
         } else if released && !state.detached && (state.attached || !state.killed) {
-            // This exec is neither recorded nor counted. Between a kill and the next attachment of
-            // the probes that is expected, so the condition leaves that time out.
+            // This exec is neither recorded nor counted. This is expected between a kill and the
+            // next attachment of the probes, so the condition excludes that time.
             state.uncounted = true;
         }
     }

@@ -1,11 +1,11 @@
 //! A model of the protocol between the actors, checked for every order of messages, execs and
 //! failures.
 //!
-//! The model has rules for the handlers in `src/actors/`, with the names of `messages.rs`. Labels,
-//! checkpoints and metrics are not in the model. A mailbox is a queue, and a handler runs to its
-//! end. An actor that awaits an answer is in a separate state. The checker visits every state that
-//! the rules can reach, and looks for one that breaks a guarantee. [`Fault`]s show that it would
-//! find one: each puts one error into the model, and the checker must find that this breaks the
+//! The model has rules for the handlers in `src/actors/`; its messages are named as in
+//! `messages.rs`. Labels, checkpoints and metrics are not in the model. A mailbox is a queue, and a
+//! handler runs to its end. An actor that awaits an answer is in a separate state. The checker
+//! visits every state that the rules can reach, and looks for one that breaks a guarantee. Each
+//! [`Fault`] puts one error into the model, and the checker must find that the error breaks the
 //! named guarantee.
 
 #![forbid(unsafe_code)]
@@ -58,8 +58,8 @@ fn explore(fault: Option<Fault>, conditions: Conditions) -> (Vec<&'static str>, 
 #[test]
 fn no_order_of_messages_breaks_a_promise() {
     for (discovery, sink_may_fail) in [(false, false), (true, false), (false, true), (true, true)] {
-        // `taken` and `may_time_out` include the runs without them: the address may be freed at
-        // once, and the timeout may never expire.
+        // With `taken`, the address may still be freed at once; with `may_time_out`, the timeout
+        // may never expire.
         let conditions = Conditions {
             discovery,
             sink_may_fail,
@@ -76,7 +76,7 @@ fn no_order_of_messages_breaks_a_promise() {
 }
 
 /// The process is killed once, at any moment before a request to stop. The next process takes its
-/// targets from the state.
+/// targets from the state directory.
 #[test]
 fn no_kill_breaks_a_promise() {
     for discovery in [false, true] {

@@ -83,7 +83,7 @@ impl Model for Protocol {
             if state.listening && state.workspaces[workspace] == Workspace::Waits {
                 actions.push(Action::Announces(workspace));
             }
-            // A refused workspace does not start. In a waiting one, the init script executes
+            // A refused workspace does not start. While a workspace waits, its init script executes
             // programs.
             let runs = state.workspaces[workspace] != Workspace::Answered503;
             if runs && state.execs[workspace] < EXECS {
@@ -93,7 +93,7 @@ impl Model for Protocol {
         if !state.stop {
             actions.push(Action::Signal);
         }
-        // With this fault Lifecycle waits until the address is bound, not for the first answer.
+        // With this fault, the start ends only when the address is bound, not at the first answer.
         let waits = self.has(Fault::BindsBeforeAttaching) && !state.listening;
         if state.lifecycle == Lifecycle::AwaitsOpened && state.opened && !waits {
             actions.push(Action::Starts);
@@ -218,7 +218,7 @@ impl Model for Protocol {
                 at.is_none_or(|at| at + 1 == state.lines.len() && state.unwritten.is_empty())
             }),
             Property::always("tracing does not wait for the address", |model, state| {
-                // Actions of other programs do not count: tracing must not wait for them.
+                // Only actions of exectrail count: tracing must not wait for other programs.
                 let mut actions = Vec::new();
                 model.actions(state, &mut actions);
                 let own = |action: &Action| {

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 /// Number of workspaces, each with a PID namespace.
 pub(crate) const WORKSPACES: usize = 2;
-/// Maximum number of execs of each workspace, those before and after its start together.
+/// Maximum number of execs of each workspace, before and after its start together.
 pub(crate) const EXECS: u8 = 2;
-/// Number of records that the ring holds: fewer than can happen, so that it overflows.
+/// Number of records that the ring holds: so few that the ring can overflow.
 pub(crate) const RING: usize = 2;
 
 /// A fault in a handler.
@@ -40,7 +40,7 @@ pub(crate) enum Fault {
     EndsWithoutTheAddress,
     /// InitListener continues to retry the bind after `Close`.
     BindsAfterClose,
-    /// Lifecycle stops by its timeout without asking Tracer whether anything is traced.
+    /// Lifecycle stops at its startup timeout without asking Tracer whether anything is traced.
     TimesOutUnasked,
     /// Tracer answers `DetachIfIdle` but leaves the probes attached.
     StaysAttached,
@@ -54,7 +54,7 @@ pub(crate) enum Fault {
 pub(crate) enum ToTracer {
     Attach,
     Announce(usize),
-    /// The second half of `Announce`, with a fault of Tracer only.
+    /// The second half of `Announce`, only with a fault of Tracer.
     Add(usize),
     Detach,
     DetachIfIdle,
@@ -214,7 +214,7 @@ pub(crate) struct Protocol {
 }
 
 impl State {
-    /// Number of losses in lines.
+    /// Number of losses that lines report.
     pub(crate) fn losses_reported(&self) -> u8 {
         let counts = self.lines.iter().map(|line| match line {
             Line::Lost(count) => *count,

@@ -83,7 +83,7 @@ fn announce_becomes_its_command() {
     let lines = sidecar.stop();
     let event = execs(&lines)[0];
     assert_eq!(argv(event), ["sh", "-c", "echo started; exit 7"]);
-    // The same process: the first one of the container.
+    // `announce` became the command in the same process, the first one of the container.
     assert_eq!(event["ns_pid"], 1);
 }
 

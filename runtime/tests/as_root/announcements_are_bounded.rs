@@ -102,8 +102,8 @@ fn true_announcements_do_not_flood_the_log() {
     assert_eq!(silent, suppressed);
 }
 
-/// A `workspace_announced` line has the number of announcements without a line since the previous
-/// such line.
+/// Each `workspace_announced` line counts the announcements without a line since the previous
+/// `workspace_announced` line.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_line_counts_the_announcements_without_a_line_before_it() {
@@ -142,8 +142,8 @@ fn a_line_counts_the_announcements_without_a_line_before_it() {
     assert!(verify.status.success(), "{verify:?}");
 }
 
-/// A reason as long as the verifier's log is shortened for the workspace. The diagnostics have more
-/// of it.
+/// A reason as long as the verifier's log is shortened in the answer to the workspace. The
+/// diagnostics have more of the reason.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_long_reason_is_shortened_for_the_workspace() {

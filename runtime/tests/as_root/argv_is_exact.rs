@@ -136,8 +136,8 @@ fn long_arguments() {
     let ends = pieces.chain([EARLY_BYTES]);
     let lengths = ends.flat_map(|end| [end - 1, end, end + 1]);
     let argvs = lengths.chain([131_071, 1 << 20]).map(|total: usize| {
-        // Several arguments, because the kernel allows at most 128 KiB for one. They have `total`
-        // bytes with their NULs.
+        // Several arguments, because the kernel allows at most 128 KiB for one. All arguments
+        // together have `total` bytes with their NULs.
         let mut argv = Vec::new();
         let mut left = total;
         while left > 0 {

@@ -67,12 +67,12 @@ fn a_flood_of_false_announcements() {
     let lines = sidecar.stop();
     assert!(messages(&lines, "lost").is_empty());
     assert_eq!(messages(&lines, "workspace_started").len(), 1);
-    // A burst is one exec of the tool, and a hundred by it.
+    // A burst is one exec of the tool, and a hundred execs that the tool makes.
     assert!(bursts > 0);
     assert_eq!(execs(&lines).len(), bursts * 101);
 }
 
-/// More clients connect than exectrail may have descriptors. Tracing continues meanwhile, and the
+/// More clients connect than exectrail has descriptors for. Tracing continues meanwhile, and the
 /// workspace can announce itself again afterwards.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
@@ -123,7 +123,7 @@ fn without_free_descriptors_clients_wait() {
             .status();
         assert!(status.unwrap().success());
     };
-    // Below the number that is open.
+    // The limit is below the number of descriptors that are open.
     limit("4");
     let mut client = workspace
         .command(EXECTRAIL)
@@ -239,7 +239,7 @@ fn announcements_from_another_network() {
         format!("ex{}b", std::process::id()),
     );
     let neighbour = Pod::new();
-    // A link between the two network namespaces, which is removed with them.
+    // The link between the two network namespaces is removed with them.
     let link = std::process::Command::new("ip")
         .args([
             "link",

@@ -1,5 +1,5 @@
-//! Cgroups as a kubelet and a container runtime make them, in the hierarchy of pods on this
-//! machine: with cgroup v1 that of the pids controller, else the only one.
+//! Cgroups as a kubelet and a container runtime make them, in the hierarchy that pods are in: with
+//! cgroup v1 the hierarchy of the pids controller, else the only hierarchy.
 
 use std::{
     fs,
@@ -24,7 +24,8 @@ impl Cgroups {
         Self { top }
     }
 
-    /// Makes the cgroup at `path` of the tree; returns `command`, to be run in this cgroup.
+    /// Makes the cgroup at `path` of the tree; returns a command that runs `command` in this
+    /// cgroup.
     pub(crate) fn enter(&self, path: &str, command: &Command) -> Command {
         let cgroup = self.top.join(path);
         fs::create_dir_all(&cgroup).unwrap();

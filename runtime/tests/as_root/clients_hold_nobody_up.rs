@@ -31,8 +31,8 @@ const KINDS: [(&str, &str); 5] = [
     ),
 ];
 
-/// 300 clients of each kind hold connections to each address in turn, and do not delay an
-/// announcement or a scrape. The limit of four seconds is for a busy machine.
+/// 300 clients of each kind hold connections to each address in turn, and delay neither an
+/// announcement nor a scrape. The limit of four seconds is for a busy machine.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn idle_clients_delay_nobody() {

@@ -1,8 +1,8 @@
-// confined COMMAND...: executes COMMAND as a container runtime would start it by the pod's
-// manifest: with CAP_BPF and CAP_PERFMON, no_new_privs, a read-only root, and a seccomp filter that
-// refuses most of what RuntimeDefault refuses (docs.docker.com/engine/security/seccomp, moby
-// profiles/seccomp/default.json), and perf_event_open(2).
-// The test compiles it statically.
+// confined COMMAND...: executes COMMAND as a container runtime starts a container by the pod's
+// manifest. COMMAND has CAP_BPF, CAP_PERFMON, no_new_privs and a read-only root. Its seccomp filter
+// refuses perf_event_open(2), and most of what RuntimeDefault refuses
+// (docs.docker.com/engine/security/seccomp, moby profiles/seccomp/default.json). The test compiles
+// it statically.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/capability.h>

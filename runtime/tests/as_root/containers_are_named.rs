@@ -1,4 +1,5 @@
-//! A line names the container of the pod, and the innermost one, by the names of cgroups.
+//! A line names the container of the pod and the innermost container, as the names of cgroups give
+//! them.
 
 use serde_json::Value;
 
@@ -83,7 +84,7 @@ fn each_layout_names_the_container() {
         assert_eq!(containers(&lines, "-s"), (outer, None));
         assert_eq!(containers(&lines, "-n"), (outer, inner));
         assert_eq!(containers(&lines, "-r"), (outer, None));
-        // The cgroup of the test is outside the pod's.
+        // The test runs in a cgroup outside the pod's cgroup.
         let outside = containers(&lines, "-v");
         assert!(
             outside != (outer, None) && outside != (outer, inner),
@@ -101,7 +102,7 @@ fn containers_are_named_outside_kubernetes() {
     traced.run_in(&format!("docker/{OUTER}"), "-s");
     let lines = traced.sidecar.stop();
     let (outer, inner) = containers(&lines, "-s");
-    // This machine itself may be a container.
+    // This machine itself may be a container, which is then the outermost one.
     assert!(
         [outer, inner].contains(&Some(&OUTER[..12])),
         "{outer:?} {inner:?}"
@@ -119,7 +120,8 @@ fn what_is_omitted_is_absent() {
     assert_eq!(containers(&lines, "-s"), (None, None));
 }
 
-/// More cgroups than the probes remember on a CPU: each exec has its own container all the same.
+/// Execs in more cgroups than the probes remember on a CPU: each line still has the exec's own
+/// container.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn many_cgroups_are_not_mixed_up() {

@@ -1,5 +1,5 @@
-//! Runs the code blocks of docs/reading-with-jq.md on freshly recorded lines, compares the keys
-//! that documents name with those of the lines, and reads the lines with DuckDB and ClickHouse.
+//! Runs the code blocks of docs/reading-with-jq.md on freshly recorded lines. Compares the keys
+//! that documents name with the keys of these lines. Reads the lines with DuckDB and ClickHouse.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,8 @@ use crate::{
     tools::{EXECTRAIL, NOOP, TOOL, needs_kernel, skip},
 };
 
-/// Documents with queries. Those of docs/reading-the-log.md are tested in `reader/tests/engines`.
+/// Documents with queries. The queries of docs/reading-the-log.md are tested in
+/// `reader/tests/engines`.
 const DOCUMENTS: [&str; 2] = ["docs/reading-with-jq.md", "docs/reading-elsewhere.md"];
 
 /// A developer's session; `$0` is its directory.
@@ -148,7 +149,7 @@ fn blocks_of(document: &str) -> Vec<Block> {
             language: language.to_owned(),
             text: text.to_owned(),
         });
-        // The search for the next fence would miss one that follows at once.
+        // The search for the next fence would miss a fence directly after this one.
         rest = after;
         if let Some(next) = after.strip_prefix("```") {
             panic!("two blocks without a line between them: {next:.40}");
@@ -241,7 +242,8 @@ fn every_shell_block_answers_its_question() {
     // 7: curl could not connect.
     ended("7", "curl ");
     ended("signal 9", "sh -c ");
-    // The workspace's first process is killed at the end, and may still be recorded.
+    // The workspace's first process is `sleep`, which is killed at the end; its exit may still be
+    // recorded.
     let of_session = failed.iter().filter(|line| line[2] != "sleep");
     assert_eq!(of_session.count(), 2, "{failed:?}");
 
@@ -272,8 +274,8 @@ fn losses_are_found_by_their_query() {
     assert_eq!(said.lines().collect::<Vec<_>>(), expected);
 }
 
-/// The keys of `fields` that the queries name, in any language, and those that an index template
-/// maps, are keys of lines: with another key a query would find nothing.
+/// The keys of `fields` that the queries name, in any language, and the keys that an index template
+/// maps, are keys of lines. With another key a query would find nothing.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn queries_name_keys_that_lines_have() {

@@ -1,5 +1,5 @@
-//! A workspace has ended when no process is left in it. The exit of its first process takes time,
-//! and the workspace has not ended when this exit begins.
+//! A workspace has ended when no process is left in it. The exit of its first process takes time:
+//! the workspace has not ended when this exit begins.
 
 use std::{process::Command, time::Duration};
 
@@ -68,14 +68,14 @@ fn a_workspace_whose_first_process_takes_long_to_exit_is_recorded_to_its_last_ex
         let first = *numbers.first().unwrap();
         let expected: Vec<u64> = (first..first + numbers.len() as u64).collect();
         assert_eq!(numbers, expected);
-        // `slow_exit` executes about two programs per second. On a slow machine it executes fewer.
+        // `slow_exit` executes about two programs per second, and fewer on a slow machine.
         let least = seconds;
         assert!(
             numbers.len() as u64 > least,
             "{} in {seconds} s",
             numbers.len()
         );
-        // The line of the end follows all of them, and there is only one.
+        // The only line about the end follows the lines of all these execs.
         let last = execs(&lines).len();
         let place = lines.iter().position(|line| *line == ended).unwrap();
         let before = execs(&lines[..place]).len();

@@ -22,8 +22,7 @@ fn traced() -> (Pod, Sidecar, Workspace) {
     (pod, sidecar, workspace)
 }
 
-/// The events between the line of the program `ways` that used this way and the next line of
-/// `ways`.
+/// The events after the exec of the program `ways` for this way, up to the next exec of `ways`.
 fn after_way<'a>(events: &[&'a Value], way: &str) -> Vec<&'a Value> {
     let start = events
         .iter()
@@ -46,7 +45,7 @@ fn every_system_call_and_namespace() {
     let (_pod, sidecar, workspace) = traced();
     let noop = NOOP.to_str().unwrap();
     let name = NOOP.file_name().unwrap().to_str().unwrap();
-    // The way, the filename (`*` stands for any text), and argv[0].
+    // The way, and the filename (`*` stands for any text) and argv[0] of its exec.
     let ways = [
         ("execve", noop, "noop"),
         ("execveat_path", noop, "noop"),
@@ -231,7 +230,7 @@ fn binfmt_misc() {
     executable(&file, "anything");
     let script = format!(
         "mount -t binfmt_misc none /proc/sys/fs/binfmt_misc 2>/dev/null || exit 77
-         # A run that was killed may have left it.
+         # A test that was killed may have left this entry.
          echo -1 2>/dev/null >/proc/sys/fs/binfmt_misc/exectrail-test
          echo ':exectrail-test:E::exectrail-test::{}:' >/proc/sys/fs/binfmt_misc/register || exit 1
          {} own; status=$?

@@ -16,7 +16,8 @@ fn pod_and_sidecar(flags: &[&str]) -> (Pod, Sidecar) {
     let pod = Pod::new();
     for hook in ["--failed-execs", "--failed-execs=sys-exit"] {
         let sidecar = pod.sidecar(&[&["--announced-only", hook], flags].concat());
-        // Another thread writes the first line: it may come after the report that exectrail traces.
+        // Another thread writes the first line, so the line may come after the report that
+        // exectrail traces.
         let started = crate::pod::wait_for("the first line", || sidecar.lines().first().cloned());
         let fields = &started["fields"];
         if fields["failed_execs"] != "unavailable" {
@@ -31,7 +32,7 @@ fn pod_and_sidecar(flags: &[&str]) -> (Pod, Sidecar) {
             reason.contains("__x64_sys_exec") && reason.contains("sys-exit"),
             "{reason}"
         );
-        // All other functions work.
+        // Only failed execs are not recorded; everything else works.
         let workspace = pod.workspace();
         assert_eq!(workspace.announce().0, 204);
         workspace.run("uname", &[]);
@@ -123,7 +124,7 @@ fn each_with_its_error() {
             assert_eq!(event[key], tool[key], "{key}");
         }
     }
-    // A success has no line of a failure.
+    // The successful exec of TOOL has no line of a failure.
     assert!(
         !failed(&lines)
             .iter()
@@ -161,8 +162,8 @@ fn of_32_bit_programs() {
     assert_eq!(event["truncated"], false);
 }
 
-/// Argv is what the caller's memory has, also if the kernel would refuse it; a part that cannot be
-/// read is flagged.
+/// A line has the argv in the caller's memory, even if the kernel would refuse that argv. A part
+/// that cannot be read is flagged.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn argv_is_read_from_the_caller() {
@@ -219,7 +220,7 @@ fn lines_and_losses_are_all_that_failed() {
     assert_eq!(stopped["fields"]["execs"], execs(&lines).len());
 }
 
-/// Without the flag, the kernel has no program for failed execs.
+/// Without the flag, exectrail loads no program for failed execs.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn nothing_is_loaded_unasked() {
@@ -241,7 +242,7 @@ fn nothing_is_loaded_unasked() {
     assert!(programs(&asked) > 0);
 }
 
-/// `any` takes fexit if the kernel allows it, and gives the reason if not.
+/// `any` uses fexit if the kernel allows it; otherwise a diagnostic gives the reason.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn any_hook_that_the_kernel_allows_is_taken() {

@@ -46,7 +46,7 @@ fn a_state_that_cannot_be_used_is_reported_and_does_not_prevent_tracing() {
 
 fn check_unusable(pod: &Pod, dir: &std::path::Path, expected: &str) {
     let sidecar = pod.sidecar(&[&format!("--state-dir={}", dir.display())]);
-    // exectrail behaves as without a state, and the stream says so.
+    // exectrail behaves as it does without a state, and the stream says so.
     let workspace = pod.workspace();
     workspace.run("uname", &["-a"]);
     let line = wait_for("a diagnostic about the state", || {

@@ -41,7 +41,7 @@ fn variable(name: &str) -> String {
     format!("EXECTRAIL_{name}")
 }
 
-/// Runs exectrail without capabilities: it refuses at once, unless its usage is wrong.
+/// Runs exectrail without capabilities: if its usage is right, it refuses at once to trace.
 fn sidecar(name: &str, value: &OsStr) -> Output {
     Command::new("unshare")
         .args(["--net", "setpriv", "--bounding-set", "-all", EXECTRAIL])
@@ -64,7 +64,7 @@ fn an_empty_variable_is_unset() {
         .chain(["LABEL_FILE", "STATE_DIR", "REDACT_KEY", "SIGN_KEY"].map(|name| (name, "")))
     {
         let output = sidecar(name, OsStr::new(""));
-        // It refuses for lack of capabilities: the usage is right.
+        // exectrail refuses because it lacks capabilities, so its usage is right.
         assert_eq!(output.status.code(), Some(1), "{name}: {}", stderr(&output));
     }
     let output = Command::new(EXECTRAIL)
@@ -91,7 +91,7 @@ fn a_variable_that_is_not_understood_is_named() {
         assert!(said.contains(wrong), "{name}: {said}");
         assert!(output.stdout.is_empty(), "{name}");
     }
-    // These variables are valid only with another one.
+    // Each of these variables is valid only together with another variable.
     for (name, value) in [("RATE_BURST", "5"), ("LABEL_FILE_KEY", "key")] {
         let output = sidecar(name, OsStr::new(value));
         assert_eq!(output.status.code(), Some(2));

@@ -23,8 +23,8 @@ fn traced_pod() -> (Pod, crate::pod::Sidecar, Workspace) {
     (pod, sidecar, workspace)
 }
 
-/// Sends bytes unchanged from inside the workspace (whose exec of python3 is evidence); returns all
-/// bytes until the server closes the connection.
+/// Sends bytes unchanged from inside the workspace; returns all bytes until the server closes the
+/// connection. The exec of python3 in the workspace is the evidence.
 fn raw(workspace: &Workspace, bytes: &[u8]) -> String {
     let script = "import socket,sys\n\
         s = socket.create_connection(('127.0.0.1', 56123), 30)\n\
@@ -113,7 +113,7 @@ fn curl_is_understood() {
         ask(&["--header", "Content-Type:", "--data", &padded]).0,
         204
     );
-    // Chunked, and with HTTP/1.0.
+    // A chunked body, then a request with HTTP/1.0.
     assert_eq!(
         ask(&[
             "--header",

@@ -116,7 +116,7 @@ fn a_silent_sidecar_ends_the_workspace() {
         let status = held.wait();
         let said = held.stderr();
         assert_eq!(status.code(), Some(1), "{said}");
-        // The last answer may be a second older than the signal.
+        // The last answer may have come a second before the signal.
         assert!(start.elapsed() > Duration::from_millis(1500), "too soon");
         assert!(said.contains("this workspace ends"), "{said}");
         assert!(said.contains("has not answered for 3 s (--hold)"), "{said}");
@@ -158,7 +158,7 @@ fn a_restart_ends_nothing_and_the_workspace_is_announced_again() {
     let started = messages(&lines, "workspace_started");
     assert_eq!(started.len(), 1, "{lines:?}");
     assert_eq!(started[0]["fields"]["found"], "announcement");
-    // One announcement is enough.
+    // The holder announces the workspace only once.
     assert!(
         messages(&lines, "workspace_announced").is_empty(),
         "{lines:?}"
@@ -182,7 +182,7 @@ fn the_holder_does_the_work_of_a_first_process() {
     ] {
         let script = format!("trap 'exit 9' {name}; echo up; while :; do sleep 0.05; done");
         let mut command = pod.container("env");
-        // The tests may run with these signals ignored, by a shell (in the background) or by nohup.
+        // A shell or nohup may have started the tests with these signals ignored.
         command.args(["--default-signal=HUP,INT,QUIT", EXECTRAIL]);
         let mut held = Held::start(&pod, command, "60s", &script);
         held.signal(signal);

@@ -133,7 +133,7 @@ fn a_workspace_outside_the_network_can_be_announced() {
     assert!(!argvs(&lines).contains(&vec!["uname", "-s"]));
 }
 
-/// A dismissal from the time before the first process was moved to the pod's cgroup no longer
+/// A first process is dismissed, and then moved to the pod's cgroup: the old dismissal no longer
 /// applies.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
@@ -170,7 +170,7 @@ fn a_first_process_that_is_moved_to_the_pods_cgroup_is_seen_from_its_next_exec()
     );
 }
 
-/// The workspace may nest cgroups: the pod's is still above them.
+/// The workspace may make cgroups below its own: the pod's cgroup is still above them.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_deeply_nested_cgroup_is_still_the_pods() {
@@ -189,8 +189,7 @@ fn a_deeply_nested_cgroup_is_still_the_pods() {
     assert_ne!(execs(&lines)[0]["cgroup_id"], id);
 }
 
-/// On the host's network only the cgroup distinguishes pods. It does so for discovery and for
-/// announcements.
+/// On the host's network only the cgroup distinguishes pods, for discovery and for announcements.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn on_the_hosts_network_the_cgroup_tells_pods_apart() {
@@ -229,7 +228,7 @@ fn on_the_hosts_network_the_cgroup_tells_pods_apart() {
     );
 }
 
-/// With plain Docker all containers share the cgroup above theirs, so it identifies no pod.
+/// With plain Docker all containers have the same parent cgroup, so it identifies no pod.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_cgroup_that_names_no_pod_identifies_none() {
@@ -258,7 +257,7 @@ fn a_cgroup_that_names_no_pod_identifies_none() {
             [&["sleep", "infinity"][..], &["uname", "-a"]],
             "{ours}"
         );
-        // The line warns of workspaces that an earlier run traced and this one cannot find.
+        // The line warns of workspaces that an earlier run traced and the new run cannot find.
         let unknown = messages(&lines, "workspace_unknown");
         assert_eq!(unknown.len(), 1);
         assert_eq!(unknown[0]["level"], "WARN");
@@ -275,7 +274,7 @@ fn time_outside_the_network_is_reported_as_untraced() {
     let mut first = pod.sidecar(&[]);
     let fifo = pod.dir.path().join("go-on");
     rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, 0o600.into()).unwrap();
-    // The network's file is opened before /proc is replaced.
+    // The script opens the file of the pod's network namespace before /proc is replaced.
     let script = format!(
         "exec 9</proc/{}/ns/net; exec unshare --pid --fork --kill-child --mount-proc -- \
          unshare --net -- sh -c 'read word <{}; exec nsenter --net=/proc/self/fd/9 sleep infinity'",

@@ -108,7 +108,7 @@ fn a_claimed_workspace_has_the_name_of_its_owner() {
         "username": "jessie",
         "workspace_id": "0668",
     });
-    // The two files may be seen to change one after the other.
+    // exectrail may see the two files change one after the other.
     let line = wait_for("the new labels", || {
         let lines = sidecar.lines();
         let mut lines = lines

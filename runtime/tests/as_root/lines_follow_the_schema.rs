@@ -1,5 +1,5 @@
-//! Each line is as docs/log.schema.json has it, and docs/log-format.md names each key of it. Here
-//! are no lines `clock_set` and `workspace_unknown`.
+//! Each line is valid by docs/log.schema.json, and docs/log-format.md names each of its keys. These
+//! tests make no lines `clock_set` and `workspace_unknown`.
 
 use std::{
     collections::BTreeSet,

@@ -1,5 +1,5 @@
-//! Lines and losses together are the execs that happened: with a reader that is stopped, a slow
-//! pipe, and a full disk.
+//! Lines and losses together are all execs that happened: with a stopped reader, a slow pipe, and a
+//! full disk.
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -81,7 +81,7 @@ fn kept_and_lost_are_all_that_ran() {
         burst_while_stopped(&pod, &sidecar, 2_000);
         let lines = sidecar.stop();
         let lost = lost(&lines);
-        // The execs of the two burst programs are recorded or lost too.
+        // The execs of the two programs that make the bursts are recorded or lost too.
         assert_eq!(
             execs(&lines).len() as u64 + lost,
             2_000 + 2,
@@ -92,7 +92,7 @@ fn kept_and_lost_are_all_that_ran() {
     }
 }
 
-/// The numbers that are missing in the sequences of all CPUs are as many as the lost execs.
+/// As many numbers are missing in the sequences of all CPUs as execs are lost.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn gaps_in_the_sequence_numbers_count_the_losses() {
@@ -179,7 +179,7 @@ impl Drop for Disk {
     }
 }
 
-/// On a full disk exectrail waits. Once there is space, it writes every line, each of them whole.
+/// On a full disk exectrail waits. Once there is space, exectrail writes every line whole.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_full_disk_is_waited_for() {

@@ -15,7 +15,8 @@ use crate::{
     tools::{EXECTRAIL, NOOP, TOOL, kernel_version, needs_kernel, not_here},
 };
 
-/// A memory cgroup with this limit; reports that there is nothing to test if the machine has none.
+/// A memory cgroup with this limit. Without memory cgroups on this machine, reports that there is
+/// nothing to test.
 fn limited(test: &str, limit: u64) -> Option<MemoryCgroup> {
     let cgroup = MemoryCgroup::with_limit(limit);
     cgroup
@@ -83,7 +84,7 @@ fn a_limit_is_refused_or_kept() {
         .map(|line| line["fields"]["count"].as_u64().unwrap())
         .sum();
     assert!(lost > 0);
-    // The tool is an exec, too.
+    // The exec of the tool itself counts, too.
     assert_eq!(execs(&lines).len() as u64 + lost, EXECS + 1);
 }
 
@@ -118,8 +119,9 @@ fn long_argv_counts_against_the_limit() {
     assert_eq!(killed(&small), 0);
 }
 
-/// preflight's figures for the maps are near the kernel's: less than 8 KiB too low for the slots of
-/// early argv; never too low, and at most twice as high, for the per-CPU maps.
+/// preflight's figures for the memory of maps are near the kernel's. For the slots of early argv,
+/// the figure is less than 8 KiB too low. For the per-CPU maps, it is never too low, and at most
+/// twice as high.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_maps_take_what_is_counted() {
@@ -186,9 +188,9 @@ fn map_bytes(sidecar: &Sidecar) -> (u64, u64) {
     (early[0], per_cpu)
 }
 
-/// With exactly the limit that a refusal asks for, execs with a very long argv, up to four at once,
-/// do not lead to a kill, whatever bytes argv has. Each exec has a line, complete or flagged as
-/// truncated, or is lost and counted.
+/// With exactly the limit that a refusal asks for, execs with a very long argv do not lead to a
+/// kill, whatever bytes argv has. Up to four of them run at once. Each exec has a line, complete or
+/// flagged as truncated, or is lost and counted.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn no_exec_outgrows_a_limit_that_was_accepted() {
@@ -206,8 +208,9 @@ fn no_exec_outgrows_a_limit_that_was_accepted() {
     sidecar.wait_until_on();
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    // These bytes take most room in a line: a control character, six bytes in JSON; a byte that is
-    // not UTF-8, which is escaped; a quote, which is quoted in `cmdline`; many short arguments.
+    // Four kinds of argv that take most room in a line. A control character takes six bytes in
+    // JSON, a byte that is not UTF-8 is escaped, and a quote is quoted in `cmdline`. The fourth has
+    // many short arguments.
     let mut all = 0;
     for (kind, word, at_once) in [
         ("control", r"b'\x01' * 131000", 4),

@@ -53,7 +53,7 @@ fn the_same_counts_as_lines() {
         "--rate-burst=5",
     ]);
     let workspace = pod.workspace();
-    // The diagnostics have lines for only twenty of these refusals; the metrics count all.
+    // The diagnostics have lines for only twenty of these refusals; the metrics count all refusals.
     for _ in 0..25 {
         assert_eq!(workspace.announce_as(0).0, 403);
     }

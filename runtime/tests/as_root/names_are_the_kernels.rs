@@ -15,8 +15,8 @@ use crate::{
     tools::{STACK_WRITER, needs_kernel, not_here},
 };
 
-/// An ELF program that exits at once. It has so many segments that mapping them takes milliseconds,
-/// and meanwhile its stack can be written to.
+/// An ELF program that exits at once. Mapping its many segments takes milliseconds, in which its
+/// stack can be written to.
 fn many_segments(path: &Path) {
     const CODE_AT: u64 = 0x10000;
     const SEGMENTS: u64 = 1000;
@@ -63,8 +63,8 @@ fn many_segments(path: &Path) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Executes the program and writes to its stack, with these further arguments of the writer, until
-/// `done`. Returns the number of executions, or `None` if 300 were not enough.
+/// Executes the program, and writes to its stack until `done`; `how` has further arguments of the
+/// writer. Returns the number of executions, or `None` if 300 were not enough.
 fn write_to(scene: &Scene, how: &[&str], mut done: impl FnMut(&Scene) -> bool) -> Option<usize> {
     for round in 1..=300 {
         let output = scene
@@ -90,7 +90,7 @@ fn write_to(scene: &Scene, how: &[&str], mut done: impl FnMut(&Scene) -> bool) -
             "{said} {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        // Even so, the write may have happened after the program's first instruction.
+        // The write may still have happened after the program's first instruction.
         if how == "written" && done(scene) {
             return Some(round);
         }
@@ -151,8 +151,8 @@ fn nobody_writes_another_name_or_other_arguments_into_a_line() {
         .filter(|event| event["filename"] == name)
         .collect();
     assert_eq!(seen.len(), rounds);
-    // On a busy machine, another exec can overwrite what was kept of an exec before it is recorded.
-    // Then its line says that argv could have been changed.
+    // On a busy machine, the kept argv of an exec can be overwritten by another exec before the
+    // first is recorded. Then the line of the first exec says that argv could have been changed.
     let protected = |event: &&&Value| event.get("argv_unprotected_from").is_none();
     for event in seen.iter().filter(protected) {
         assert_eq!(argv(event), ["secret-word", "--upload"], "{event}");
@@ -163,7 +163,8 @@ fn nobody_writes_another_name_or_other_arguments_into_a_line() {
         .iter()
         .filter(|event| event["tampered"] == true)
         .collect();
-    // `stack_filename` is null if only the arguments had been overwritten when the probe read them.
+    // `stack_filename` is null if only the arguments were overwritten before the probe read the
+    // stack.
     let names: Vec<&Value> = flagged
         .iter()
         .map(|event| &event["stack_filename"])
@@ -232,7 +233,7 @@ fn nobody_writes_himself_out_of_the_log() {
 fn ordinary_arguments_are_protected() {
     needs_kernel!();
     let pod = Pod::new();
-    // With the comparison of the filename on the stack.
+    // `--fields all` adds the comparison of the filename on the stack.
     let sidecar = pod.sidecar(&["--fields", "all"]);
     let workspace = pod.workspace();
     let mut expected = Vec::new();
@@ -280,7 +281,7 @@ fn ordinary_arguments_are_protected() {
         assert_eq!(event.get("tampered"), None, "{event}");
         unprotected += usize::from(event.get("argv_unprotected_from").is_some());
     }
-    // This happens rarely, and only beside many other execs: see above.
+    // An unprotected argv is rare, and happens only beside many other execs.
     assert!(
         unprotected <= truths.len() / 4,
         "{unprotected} of {}",
@@ -298,7 +299,7 @@ fn ordinary_arguments_are_protected() {
     assert_eq!(scripts[0].get("tampered"), None, "{}", scripts[0]);
 }
 
-/// argv that exceeds the kept part of the stack is flagged, with the position.
+/// An argv that exceeds the kept part of the stack is flagged, with the position.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn long_arguments_say_from_where_they_could_have_been_changed() {
@@ -321,7 +322,7 @@ fn long_arguments_say_from_where_they_could_have_been_changed() {
         from.push(event["argv_unprotected_from"].as_u64().unwrap());
     }
     assert_eq!(from.len(), 8);
-    // 0 means that another exec has overwritten what was kept of this one.
+    // 0 means that another exec has overwritten the kept part of this exec's stack.
     let kept = from.iter().filter(|from| (2_000..=6_144).contains(*from));
     assert!(kept.count() >= 1, "{from:?}");
 }

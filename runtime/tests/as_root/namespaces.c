@@ -1,5 +1,5 @@
-// Makes many PID namespaces beside each other: `namespaces COUNT PROGRAM`. Each executes PROGRAM
-// once, with its number, and lives until this process ends.
+// Makes many PID namespaces, none of them inside another: `namespaces COUNT PROGRAM`. Each
+// namespace executes PROGRAM once, with its number, and lives until this process ends.
 #define _GNU_SOURCE
 #include <sched.h>
 #include <signal.h>

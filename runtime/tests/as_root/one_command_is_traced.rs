@@ -136,7 +136,7 @@ fn exits_have_status_signal_and_duration() {
     };
     let (status, signal, duration) = exit_of(&["sleep", "0.2"]);
     assert_eq!((status, signal), (Some(0), None));
-    // `sleep` has waited for so long; the machine may be busy.
+    // `sleep` takes 0.2 s, and more on a busy machine.
     assert!(
         (200_000_000..60_000_000_000).contains(&duration),
         "{duration} ns"
@@ -168,7 +168,7 @@ fn interrupts_are_for_the_command() {
     let ready = dir.path().join("ready");
     let start = |script: &str| {
         // The tests may run with SIGINT ignored, as shells do for background processes. The command
-        // would inherit that.
+        // would inherit the ignored signal.
         let mut child = Command::new("env")
             .args(["--default-signal=HUP,INT", EXECTRAIL])
             .args(["run", "--", "sh", "-c", script, "sh"])

@@ -1,6 +1,6 @@
-//! A real Prometheus scrapes a real sidecar with the configuration in `templates/monitoring`: its
-//! rules choose the sidecar's container, every alert evaluates, and every query of the dashboard
-//! has a result.
+//! A real Prometheus scrapes a real sidecar with the configuration in `templates/monitoring`. The
+//! configuration's rules choose the sidecar's container, every alert evaluates, and every query of
+//! the dashboard has a result.
 
 use std::{
     fs,

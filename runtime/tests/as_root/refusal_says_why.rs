@@ -46,7 +46,7 @@ fn refused(wrapper: &[&str]) -> ((u16, String), String) {
         }
         answer.as_ref().map(|_| ())
     });
-    // No workspace starts: `announce` fails too, and does not execute its command.
+    // No workspace starts: `announce` also fails, and does not execute its command.
     let output = pod
         .container(EXECTRAIL)
         .args(["announce", "--exec", "--", "echo", "untraced"])
@@ -58,7 +58,7 @@ fn refused(wrapper: &[&str]) -> ((u16, String), String) {
     sidecar.signal(Signal::TERM);
     assert_eq!(sidecar.wait().code(), Some(1));
     assert!(sidecar.lines().is_empty());
-    // It also exits without an announcement.
+    // exectrail also exits if nothing is announced.
     assert_eq!(spawn("1s").wait().code(), Some(1));
     (answer.unwrap(), sidecar.diagnostics())
 }
@@ -105,7 +105,7 @@ fn two_capabilities_are_enough() {
     let pod = Pod::new();
     let mut command = pod.container("setpriv");
     let capabilities = if kernel_version() < KernelVersion::new(5, 11, 0) {
-        // For RLIMIT_MEMLOCK.
+        // Before Linux 5.11, CAP_SYS_RESOURCE is for RLIMIT_MEMLOCK.
         "-all,+bpf,+perfmon,+sys_resource"
     } else {
         "-all,+bpf,+perfmon"
@@ -190,7 +190,8 @@ fn wrong_flags_are_wrong_usage() {
 /// No capability, as `/proc/PID/status` writes it.
 const NONE: &str = "0000000000000000";
 
-/// The capabilities of exectrail while it traces: before Linux 5.19 CAP_BPF, number 39.
+/// The capabilities of exectrail while it traces: before Linux 5.19 CAP_BPF (number 39), later
+/// none.
 fn kept() -> &'static str {
     if kernel_version() < KernelVersion::new(5, 19, 0) {
         "0000008000000000"

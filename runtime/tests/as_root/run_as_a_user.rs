@@ -108,7 +108,7 @@ fn under_sudo_it_is_the_callers() {
     }
 }
 
-/// Looking up the user starts programs, which the command has not executed.
+/// exectrail starts programs to look up the user; these execs are not recorded.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn only_the_commands_execs_are_recorded() {
@@ -152,7 +152,8 @@ fn a_user_that_is_not_there_is_an_error_before_anything_runs() {
     }
 }
 
-/// A user id that cannot be parsed, or whose group is not known, is not treated as root.
+/// A user id that cannot be parsed, or whose group is not known, is an error: the command does not
+/// run as root.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_caller_without_user_or_group_id_is_an_error() {

@@ -1,5 +1,5 @@
 //! Starts and stops: a stop leaves no gap in a burst, and ends the log with its last line. A line
-//! is written although no further exec follows.
+//! is written even if no further exec follows.
 
 use std::{
     process::Stdio,
@@ -50,8 +50,8 @@ fn a_signal_in_a_burst_leaves_no_gap() {
     }
 }
 
-/// Whenever the signal arrives, exectrail ends without an error, and if there are lines,
-/// `tracing_stopped` is the last one.
+/// The signal arrives at different times: exectrail always ends without an error, and if there are
+/// lines, `tracing_stopped` is the last one.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_signal_while_it_starts() {
@@ -65,7 +65,7 @@ fn a_signal_while_it_starts() {
             crate::pod::descendant(sidecar.child_id(), "exectrail")
         });
         std::thread::sleep(Duration::from_millis(delay));
-        // Before it handles signals, the first process of a namespace ignores them.
+        // The first process of a namespace ignores signals that it does not handle yet.
         while sidecar.is_running() {
             sidecar.signal_if_running(Signal::TERM);
             std::thread::sleep(Duration::from_millis(200));

@@ -49,7 +49,7 @@ fn an_announced_workspace_is_known_after_a_restart() {
     let first = pod.sidecar(&arguments);
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    // The state is written before the answer.
+    // The state is written before the answer to the announcement.
     kill(first);
     workspace.run("uname", &["-s"]);
     let mut second = pod.sidecar(&arguments);
@@ -96,7 +96,7 @@ fn on_the_hosts_network_a_workspace_is_known_after_a_restart() {
     check_adopted(&second.stop());
 }
 
-/// shareProcessNamespace, without `--use-local-pidns`.
+/// Restart with shareProcessNamespace, without `--use-local-pidns`.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_shared_pid_namespace_is_known_after_a_restart() {
@@ -130,7 +130,7 @@ fn a_shared_pid_namespace_is_known_after_a_restart() {
     );
 }
 
-/// A discovered workspace, which has since left the pod's network.
+/// Restart with a discovered workspace, which has since left the pod's network.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_workspace_that_was_found_is_known_after_a_restart() {
@@ -155,16 +155,16 @@ fn a_workspace_that_was_found_is_known_after_a_restart() {
     check_adopted(&second.stop());
 }
 
-/// An announcement is answered only when the state has its workspace, which discovery has found by
-/// its first exec.
+/// Discovery finds the workspace by its first exec; its announcement is answered only when the
+/// workspace is in the state.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn an_announced_workspace_that_was_found_is_in_the_state_at_once() {
     needs_kernel!();
     let pod = Pod::new();
     let sidecar = pod.sidecar(&[&format!("--state-dir={}", pod.dir.path().display())]);
-    // Once per second, exectrail also saves targets that are new, so one workspace could be there
-    // by chance.
+    // Once per second, exectrail also saves new targets, so a single workspace could be in the
+    // state by chance.
     for _ in 0..4 {
         let workspace = pod.workspace();
         assert_eq!(workspace.announce().0, 204);
@@ -175,7 +175,7 @@ fn an_announced_workspace_that_was_found_is_in_the_state_at_once() {
     assert_eq!(messages(&sidecar.stop(), "workspace_started").len(), 4);
 }
 
-/// The kernel may have given the number to another namespace since: that one is not the workspace.
+/// The kernel may have given the number to another namespace since, which is not the workspace.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn another_namespace_under_the_number_is_not_adopted() {
@@ -208,8 +208,8 @@ fn rewrite_target(pod: &Pod, pid_ns: u32, earlier: u64) {
     fs::write(&file, state.to_string()).unwrap();
 }
 
-/// A target in the state that is gone does not make an announcement true: another pod's namespace
-/// may have its number now, and nothing of that is traced.
+/// A target in the state whose namespace is gone does not make an announcement true. Another pod's
+/// namespace may have its number now, and that namespace is not traced.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_number_in_the_state_is_not_yet_traced() {
@@ -260,8 +260,8 @@ fn a_workspace_in_the_state_can_announce_itself_again() {
     assert_eq!(started[0]["fields"]["found"], "state", "{lines:#?}");
 }
 
-/// A later namespace with the same number proves that the target is gone. Then the target does not
-/// keep a run alive that traces nothing.
+/// A later namespace with the target's number proves that the target is gone. The startup timeout
+/// then ends a run that traces nothing.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_target_that_is_gone_does_not_hold_up_the_startup_timeout() {

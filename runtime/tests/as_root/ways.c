@@ -130,7 +130,8 @@ static void unshare_all(void) {
              CLONE_NEWUTS);
 }
 
-// unshare moves only later children: the process stays in its PID namespace, and executes there.
+// unshare(CLONE_NEWPID) moves only later children: the process itself stays in its PID namespace,
+// and executes there.
 static void unshare_pid_without_fork(void) {
     if (unshare(CLONE_NEWPID) < 0) die("unshare");
     plain();
@@ -215,7 +216,7 @@ static void daemonised(void) {
     }
     close(done[1]);
     char byte;
-    // The daemon's end closes the pipe.
+    // The pipe closes when the daemon ends.
     if (read(done[0], &byte, 1) != 0) die("read");
 }
 

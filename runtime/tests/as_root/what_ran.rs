@@ -277,8 +277,8 @@ fn a_long_path_is_cut_and_flagged() {
     assert!(event["cwd"].as_str().unwrap().len() > 1000, "{event}");
 }
 
-/// If a directory is moved out of a bind mount, its path begins at another root, and no process can
-/// use it. Without the flag, it could be taken for the path of another file.
+/// A directory that is moved out of a bind mount has a path from another root, which no process can
+/// use. Without the flag, this path could be taken for the path of another file.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn what_was_moved_out_of_a_mount_is_flagged() {
@@ -330,7 +330,8 @@ fn a_path_is_whole_at_any_depth_with_names_of_any_length() {
     let mut programs = Vec::new();
     for depth in [1, 2, 5, 6, 7, 8, 9, 20] {
         for (length, long) in [(1, 1), (31, 31), (7, 32), (31, 255)] {
-            // A long name first or last, and short ones else. The whole has fewer than 1,000 bytes.
+            // The first or last name is long, and the others are short. The whole path has fewer
+            // than 1,000 bytes.
             for place in [0, depth - 1] {
                 let names = (0..depth).map(|at| {
                     let length = if at == place { long } else { length };
@@ -354,7 +355,7 @@ fn a_path_is_whole_at_any_depth_with_names_of_any_length() {
     }
 }
 
-/// Bytes that are not text, and names that are too long for the room in `struct dentry` itself.
+/// Names with bytes that are not text, and names too long for the room in `struct dentry` itself.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn any_name_is_shown_without_loss() {

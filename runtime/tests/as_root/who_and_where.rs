@@ -125,7 +125,7 @@ fn gained_and_forgone_privileges_are_named() {
     }
 }
 
-/// Lines of different runs that are mixed in one file can be separated.
+/// Lines of different runs in one file can be separated.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn each_line_names_its_run() {

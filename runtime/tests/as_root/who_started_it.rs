@@ -1,5 +1,5 @@
-//! A line names the parent's program, the terminal, and the capabilities that an exec gave; and
-//! has the keys that were asked for.
+//! A line names the parent's program, the terminal, and the capabilities that an exec gave. It has
+//! the keys that `--fields` asks for.
 
 use std::{
     fs,
@@ -65,7 +65,8 @@ fn a_parents_program_is_named_or_not_at_all() {
     );
 }
 
-/// A parent whose last exec has no line is not taken for what it was before.
+/// If the parent's last exec has no line, the child's line does not name the parent's earlier
+/// program.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_parent_that_became_something_unseen_is_unknown() {
@@ -129,7 +130,7 @@ fn capabilities_that_an_exec_gave_are_listed() {
     let sidecar = pod.sidecar(&[]);
     let workspace = pod.workspace();
     for program in [&with, &root, &plain] {
-        // setpriv(1) keeps the capabilities up to the exec, so that none would be gained.
+        // setpriv(1) would keep the capabilities up to the exec, and the exec would gain none.
         let program = program.display();
         let python = format!(
             "import os; os.setgid(1000); os.setuid(1000); os.execv(\"{program}\", [\"{program}\"])"
@@ -188,7 +189,7 @@ fn a_line_has_the_keys_that_were_asked_for() {
         keys.sort();
         keys
     };
-    // The line of exectrace 0.1: its keys, and from `cmdline` to `pid` its bytes.
+    // The line of exectrace 0.1: the same keys, and the same bytes from `cmdline` to `pid`.
     let line = raw(&["--fields", "exectrace"]);
     let tail = line.split_once(r#""cmdline":"#).unwrap().1;
     let known = concat!(

@@ -7,7 +7,7 @@ use std::{
     process::{Command, ExitStatus},
 };
 
-/// What apt could not do, and why.
+/// What apt failed to do, and why.
 #[derive(Debug, thiserror::Error)]
 pub enum DebianError {
     /// A program cannot be started: it is not installed, or this is no Debian system.

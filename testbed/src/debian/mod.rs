@@ -1,5 +1,5 @@
 //! Packages of Debian's suites, fetched without installing them and without changes to apt's own
-//! configuration: with a private list of sources and private state, from the mirror that apt
+//! configuration. The list of sources and the state are private; the mirror is the one that apt
 //! already uses. Needs no root.
 
 mod apt;

@@ -16,9 +16,9 @@ pub(super) fn signed_by() -> Option<String> {
     Some(format!("signed-by={keyring}"))
 }
 
-/// The mirror that has the suite: that of the security archive for its suites, else that of the
-/// main archive. If apt's package lists show no such mirror, the lists are fetched into
-/// `directory`: images often lack them, and without them nothing identifies the sources.
+/// The mirror that has the suite: for a security suite the mirror of the security archive, else the
+/// mirror of the main archive. If apt's package lists show no such mirror, the lists are fetched
+/// into `directory`. Images often lack package lists, and nothing else identifies the sources.
 pub(super) fn mirror_of(suite: &str, directory: &Path) -> Result<String, DebianError> {
     let label = if suite.ends_with("-security") {
         "Debian-Security"
@@ -35,14 +35,14 @@ pub(super) fn mirror_of(suite: &str, directory: &Path) -> Result<String, DebianE
     labelled(&index_targets(apt_get())?, label).ok_or(DebianError::NoSource { label })
 }
 
-/// One line for each package list: its site, and origin and label as the archive gives them.
+/// One line for each package list: its site, and its origin and label as the archive gives them.
 fn index_targets(mut apt_get: Command) -> Result<String, DebianError> {
     let format = "$(SITE)|$(ORIGIN)|$(LABEL)";
     output(apt_get.args(["indextargets", "--format", format, "Created-By: Packages"]))
 }
 
-/// The site of Debian's archive with this label. A third party may use the label; its origin is
-/// another.
+/// The site of Debian's archive with this label. A third party may use the same label, but has
+/// another origin.
 fn labelled(index_targets: &str, label: &str) -> Option<String> {
     index_targets.lines().find_map(|line| {
         let mut fields = line.split('|');
@@ -67,7 +67,7 @@ mod tests {
             Some("http://a.example/security")
         );
         assert_eq!(site("Other"), None);
-        // Without lists apt may leave unknown fields as they are.
+        // Without lists apt may print unknown fields unchanged.
         let unknown = "http://c.example/debian|$(ORIGIN)|$(LABEL)\n";
         assert_eq!(labelled(unknown, "Debian"), None);
     }

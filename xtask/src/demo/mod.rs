@@ -54,7 +54,7 @@ pub(crate) fn run(exectrail: &Path) -> Result<()> {
         .context("cannot start the workspace")?;
     // A line follows its exec within 60 ms.
     thread::sleep(Duration::from_millis(200));
-    // As the kubelet does.
+    // The kubelet also stops a container with SIGTERM.
     sidecar.signal(Signal::TERM)?;
     let ended = sidecar.wait()?;
     let diagnostics = sidecar.diagnostics()?;

@@ -147,7 +147,8 @@ fn bills_of_materials(top: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The kernel's link to the running program: cargo may have built another one at its path since.
+/// The kernel's link to the running program. At the program's path, cargo may have built another
+/// one since.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// Builds the release again from a copy of the source in another directory, and compares all bytes.
@@ -156,7 +157,7 @@ pub(super) fn reproducible(architectures: &[Architecture], time: u64, out: &Path
         .prefix("exectrail-dist-")
         .tempdir()
         .context("cannot create a directory for the second build")?;
-    // The path differs from that of the first build in length and depth.
+    // The path of the copy differs from the first build's in length and depth.
     let copy = directory.path().join("another/place/for the source");
     copy_source(&copy)?;
     let second = directory.path().join("out");
@@ -195,7 +196,7 @@ pub(super) fn reproducible(architectures: &[Architecture], time: u64, out: &Path
 fn copy_source(to: &Path) -> Result<()> {
     for name in source::files()? {
         let (from, to) = (workspace::root().join(&name), to.join(&name));
-        // git still lists a file that was removed from the work tree only.
+        // git still lists a file that was removed only from the work tree.
         if !from.is_file() {
             continue;
         }

@@ -82,7 +82,8 @@ fn asking(shell: &str, program: &str, script: &str, line: &str) -> Command {
         ]),
         // Completion in zsh needs a terminal, which its module zpty makes. After the completion the
         // line becomes the argument of `print`. The words `ready` and `done` are typed with a
-        // backslash in them, so that only the printed words match, and not the terminal's echo.
+        // backslash in them, so that only the printed words match, and the terminal's echo does
+        // not.
         _ => ask.args([
             "-f",
             "-c",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-/// The files in a directory, in the order of their names. That there are none is an error.
+/// The files in a directory, in the order of their names. A directory without files is an error.
 pub(super) fn files_in(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = fs::read_dir(directory)
         .with_context(|| format!("cannot read {}", directory.display()))?
@@ -17,8 +17,8 @@ pub(super) fn files_in(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The files in a directory and in those below it, in the order of their paths. That a directory
-/// has none of its own is an error.
+/// The files in a directory and in the directories below it, in the order of their paths. A
+/// directory that has no file of its own is an error.
 pub(super) fn files_below(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut files = files_in(directory)?;
     for entry in fs::read_dir(directory)? {

@@ -95,7 +95,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
 fn make(architectures: &[Architecture], time: u64, out: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     let mut progress = Progress::new(architectures.len() + 1);
-    // The programs themselves write their man pages and completions. That needs programs that this
+    // The programs themselves write their man pages and completions. This needs programs that this
     // machine can run, whatever architectures are released.
     let host = progress.step("building for this machine", build::release)?;
     let mut tarballs = Vec::new();
@@ -114,7 +114,7 @@ fn make(architectures: &[Architecture], time: u64, out: &Path) -> Result<Vec<Pat
     Ok(tarballs)
 }
 
-/// Makes the tarball of the module, and adds its checksum to those of the others.
+/// Makes the tarball of the module, and adds its checksum to the list of checksums.
 fn make_module(time: u64, out: &Path) -> Result<PathBuf> {
     let name = module::name();
     let file = out.join(format!("{name}.tar.gz"));

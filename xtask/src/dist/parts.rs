@@ -42,7 +42,7 @@ pub(super) fn bills_of_materials(
     ])
     .args(["--target", &architecture.target()])
     .args(["--override-filename", FILE_NAME])
-    // With this variable, the bills have its time, and no random number.
+    // With this variable, the bills have the given time, and no random number.
     .env("SOURCE_DATE_EPOCH", time.to_string());
     let listed = command::run(&mut list);
     let bills = listed.and_then(|()| PROGRAMS.iter().map(read).collect());
@@ -59,7 +59,7 @@ fn read(&(crate_directory, program): &(&str, &'static str)) -> Result<(&'static 
     Ok((program, without_place(&text, crate_directory)?))
 }
 
-/// Replaces the directories of the workspace's crates in references, where they are part of a URL.
+/// Replaces the repository's directory by [`ROOT`] where it is part of a URL.
 fn without_place(bill: &str, crate_directory: &str) -> Result<String> {
     let parsed: Value = serde_json::from_str(bill).context("cargo-cyclonedx did not write JSON")?;
     let reference = parsed["metadata"]["component"]["bom-ref"].as_str();

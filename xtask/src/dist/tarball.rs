@@ -1,5 +1,6 @@
-//! A tarball whose bytes depend only on its files, the name of its directory and the given time: it
-//! is sorted, all files belong to root, and gzip's header names no time and no operating system.
+//! A tarball whose bytes depend only on its files, the name of its directory and the given time.
+//! Its files are sorted and belong to root, and gzip's header names no time and no operating
+//! system.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -98,7 +98,7 @@ fn configuration(architecture: Architecture, tag: &str) -> Result<()> {
     Ok(())
 }
 
-/// Checks that the image has one file, a link to it, and the directories of both.
+/// Checks that the image has only the program, a link to it, and the directories of both.
 fn content(binary: &Path, tag: &str) -> Result<()> {
     let mounted = Mounted::new(tag)?;
     let mut found = BTreeMap::new();
@@ -166,7 +166,7 @@ impl Drop for Mounted<'_> {
     }
 }
 
-/// Runs containers of the image; removes the sidecar's when dropped.
+/// Runs containers of the image; removes the sidecar's container when dropped.
 struct Podman<'a> {
     tag: &'a str,
     sidecar: String,
@@ -240,8 +240,8 @@ impl<'a> Podman<'a> {
         Ok(())
     }
 
-    /// As in a pod: a sidecar, and a workspace in its network namespace that announces itself and
-    /// executes a program. The sidecar is started as templates for exectrace start it.
+    /// As in a pod, a sidecar runs, and a workspace in its network namespace announces itself and
+    /// executes a program. The sidecar is started in the same way as by templates for exectrace.
     fn a_workspace_is_traced(&self) -> Result<()> {
         let name = format!("--name={}", self.sidecar);
         let entry = format!("--entrypoint=/{SECOND_NAME}");
@@ -306,7 +306,7 @@ impl<'a> Podman<'a> {
             }
             thread::sleep(Duration::from_millis(100));
         }
-        // Its diagnostics are on standard error.
+        // exectrail's diagnostics are on standard error.
         let output = self.podman().args(["logs", &self.sidecar]).output()?;
         let (stdout, stderr) = (output.stdout, output.stderr);
         Ok(String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
@@ -322,8 +322,8 @@ impl Drop for Podman<'_> {
     }
 }
 
-/// The default profile of this podman, with an addition of newer ones: bpf(2) for processes with
-/// CAP_BPF (containers-common 0.51; containerd 1.7 and moby 23 have the same).
+/// The default profile of this podman, with a rule of newer profiles: bpf(2) is allowed to
+/// processes with CAP_BPF (containers-common 0.51; containerd 1.7 and moby 23 have the same).
 fn seccomp_profile() -> Result<String> {
     let path = "/usr/share/containers/seccomp.json";
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;

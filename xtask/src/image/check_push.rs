@@ -1,5 +1,5 @@
-//! Checks that an image can be pushed to a registry and pulled from it: a real registry, on this
-//! machine's loopback.
+//! Checks that an image can be pushed to a registry and pulled from it. The registry is a real one,
+//! on this machine's loopback.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -41,7 +41,7 @@ pub(super) fn check(builder: Builder, tag: &str) -> Result<()> {
         "the registry has sha256:{hash} under the tag; {reported} was reported"
     );
 
-    // With a storage of its own, as podman would not fetch what it has.
+    // The pull uses a separate storage, because podman does not fetch an image that it has.
     let storage = tempfile::tempdir()?;
     let directory = |name: &str| storage.path().join(name).display().to_string();
     let (root, run) = (directory("root"), directory("run"));
@@ -83,7 +83,7 @@ impl Registry {
     fn start() -> Result<Self> {
         let storage = tempfile::tempdir()?;
         let configuration = storage.path().join("config.yml");
-        // Port 0: the kernel chooses one that is free. The registry logs which.
+        // With port 0, the kernel chooses a free port. The registry logs the chosen port.
         fs::write(
             &configuration,
             format!(
@@ -123,7 +123,7 @@ impl Registry {
             registry.address.starts_with("127.0.0.1:"),
             "docker-registry does not listen:\n{log}"
         );
-        // A full pipe would stop it.
+        // A full pipe would stop the registry.
         std::thread::spawn(move || lines.for_each(drop));
         Ok(registry)
     }

@@ -23,8 +23,8 @@ impl Destination {
         format!("{}:{}", self.repository, self.tag)
     }
 
-    /// Whether the registry is on this machine. Such a registry is asked without TLS, as docker
-    /// does.
+    /// Whether the registry is on this machine. The client connects to such a registry without TLS,
+    /// as docker does.
     pub(super) fn is_local(&self) -> bool {
         let registry = self.repository.split('/').next().unwrap_or_default();
         registry.starts_with("127.") || registry.split(':').next() == Some("localhost")
@@ -37,7 +37,7 @@ impl FromStr for Destination {
     fn from_str(text: &str) -> Result<Self> {
         let usage = "give REGISTRY/NAME:TAG, such as registry.example.com/exectrail:1.2.3";
         let (registry, rest) = text.split_once('/').unwrap_or_default();
-        // A name without a registry would be pushed to whichever the builder is set to.
+        // A name without a registry would be pushed to the builder's default registry.
         ensure!(
             registry == "localhost" || registry.contains(['.', ':']),
             "{text:?} names no registry: {usage}"

@@ -114,8 +114,8 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Builds the image for this machine, and writes it to `file` in docker's format, under `name`.
-/// Leaves nothing in the builder's storage.
+/// Builds the image for this machine, and writes it to `file` in docker's format, under `name`. The
+/// image does not stay in the builder's storage.
 pub(crate) fn archive(name: &str, file: &Path) -> Result<()> {
     setup::ensure(For {
         image: true,

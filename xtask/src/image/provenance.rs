@@ -1,5 +1,5 @@
-//! The provenance of an image: an in-toto statement with a SLSA predicate, which says what it was
-//! built from. It is not signed: the user who pushes the image signs it (docs/release.md).
+//! The provenance of an image: an in-toto statement with a SLSA predicate, which says from what the
+//! image was built. It is not signed: the user who pushes the image signs it (docs/release.md).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ use crate::toolchain::Toolchain;
 use crate::workspace::{self, VERSION};
 use crate::{command, digest, source};
 
-/// What the statement means, as SLSA asks for: a document at a URI.
+/// URI of the document that says what the statement means, which SLSA requires.
 const BUILD_TYPE: &str = concat!(
     env!("CARGO_PKG_REPOSITORY"),
     "/blob/main/docs/release.md#provenance"
 );
 
-/// Who built it.
+/// URI of the document that says who built the image.
 const BUILDER: &str = concat!(
     env!("CARGO_PKG_REPOSITORY"),
     "/blob/main/docs/release.md#a-local-build"
@@ -36,8 +36,8 @@ pub(super) struct Pushed<'a> {
     pub(super) binary: &'a Path,
 }
 
-/// Writes the statement, and returns its path. Writes none if the tree differs from its commit:
-/// then nothing names what was built.
+/// Writes the statement, and returns its path. Writes none if the tree differs from its commit,
+/// because no commit then names the source.
 pub(super) fn write(pushed: &Pushed<'_>) -> Result<Option<PathBuf>> {
     let revision = source::revision();
     let is_commit = revision.len() >= 40 && revision.chars().all(|c| c.is_ascii_hexdigit());
@@ -45,7 +45,7 @@ pub(super) fn write(pushed: &Pushed<'_>) -> Result<Option<PathBuf>> {
         .join("image")
         .join(format!("provenance-{}.json", pushed.architecture.name()));
     if !is_commit {
-        // One of an earlier build would be taken for this one's.
+        // A statement of an earlier build would be taken for this build's.
         if file.exists() {
             fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
         }
@@ -93,7 +93,7 @@ fn statement(pushed: &Pushed<'_>, revision: &str) -> Result<Value> {
                 ],
             },
             "runDetails": {
-                // The machine on which the command ran: no build platform vouches for it.
+                // The builder is the machine on which the command ran, and not a build platform.
                 "builder": {"id": BUILDER},
                 "byproducts": [named(PROGRAM, pushed.binary)?],
             },

@@ -8,8 +8,8 @@ use super::destination::Destination;
 use crate::builder::Builder;
 use crate::command;
 
-/// Pushes the image `tag`. Returns the digest of its manifest, `sha256:…`, which names these bytes
-/// for ever, whatever happens to the tag.
+/// Pushes the image `tag`. Returns the digest of its manifest, `sha256:…`, which always names these
+/// bytes, even if the tag moves.
 pub(super) fn image(builder: Builder, tag: &str, to: &Destination) -> Result<String> {
     let digest = match builder {
         Builder::Buildah | Builder::Podman => {

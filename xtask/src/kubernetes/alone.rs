@@ -25,7 +25,7 @@ impl Drop for Alone {
 }
 
 impl Alone {
-    /// Takes the right to the directory, and removes what killed runs left in the directory.
+    /// Takes the right to the directory, and removes from it what killed runs have left.
     pub(super) fn in_directory(directory: &Path) -> Result<Self> {
         fs::create_dir_all(directory)
             .with_context(|| format!("cannot create {}", directory.display()))?;

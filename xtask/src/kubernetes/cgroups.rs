@@ -1,5 +1,5 @@
-//! The cgroups of the node: one new cgroup in each hierarchy. Everything that the node starts is
-//! below them, and they are the roots that it sees.
+//! The cgroups of the node: one new cgroup in each hierarchy. All processes of the node are in or
+//! below these cgroups, which the node sees as the roots.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ const PREFIX: &str = "exectrail-kubernetes-";
 /// One hierarchy, from `/proc/self/cgroup`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hierarchy {
-    /// Its controllers, such as `cpu,cpuacct`, or its name, as `name=systemd`; empty for that of
-    /// cgroup v2.
+    /// Its controllers, such as `cpu,cpuacct`, or its name, such as `name=systemd`; empty for the
+    /// hierarchy of cgroup v2.
     pub(super) controllers: String,
     /// Path of this process's cgroup.
     path: String,
@@ -31,8 +31,8 @@ impl Hierarchy {
         Ok(parse(&text))
     }
 
-    /// Its mount point. `only` says that there is no other hierarchy. systemd and others mount
-    /// version 2 beside version 1 at `unified`.
+    /// Its mount point. `only` says that there is no other hierarchy: beside version 1, systemd and
+    /// others mount version 2 at `unified`.
     pub(super) fn mount_point(&self, only: bool) -> PathBuf {
         let mount = Path::new(MOUNT);
         match &*self.controllers {
@@ -56,12 +56,12 @@ fn parse(text: &str) -> Vec<Hierarchy> {
     lines.collect()
 }
 
-/// The node's cgroups. They are removed, with those below them, when the value is dropped; every
-/// process in them must have ended.
+/// The node's cgroups. Dropping the value removes them and the cgroups below them; every process in
+/// them must have ended.
 pub(super) struct Cgroups(Vec<PathBuf>);
 
 impl Cgroups {
-    /// Makes them, and removes those of runs that were killed.
+    /// Makes the node's cgroups, and removes the cgroups of runs that were killed.
     pub(super) fn make() -> Result<Self> {
         let hierarchies = Hierarchy::all()?;
         let only = hierarchies.len() == 1;
@@ -72,7 +72,8 @@ impl Cgroups {
                 continue;
             }
             // With version 2, only the root may have processes and also give controllers to the
-            // cgroups below it. With version 1, the node keeps the limits of its parent.
+            // cgroups below. With version 1, the cgroup is below this process's own, so the node
+            // keeps its limits.
             let parent = match &*hierarchy.controllers {
                 "" => mount,
                 _ => mount.join(hierarchy.path.trim_start_matches('/')),
@@ -116,7 +117,7 @@ impl Drop for Cgroups {
     }
 }
 
-/// Removes the cgroups of runs whose process no longer exists.
+/// Removes the cgroups of runs whose processes no longer exist.
 fn remove_abandoned(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();

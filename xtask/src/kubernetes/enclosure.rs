@@ -1,4 +1,4 @@
-//! The namespaces of the node. Its network has no way out, what it mounts is private, and its
+//! The namespaces of the node. The node's network has no way out, its mounts are private, and its
 //! processes end with its first one.
 
 use std::fs;
@@ -30,7 +30,7 @@ pub(super) struct Enclosure<'a> {
 }
 
 impl<'a> Enclosure<'a> {
-    /// Makes the cgroups. From now on signals end the node first.
+    /// Makes the cgroups. From now on a signal first ends the node.
     pub(super) fn new(run: &'a Run, stop: &'a Stop) -> Result<Self> {
         stop.on_termination()?;
         Ok(Self {
@@ -40,7 +40,7 @@ impl<'a> Enclosure<'a> {
         })
     }
 
-    /// Runs the inner half to its end, or until a signal. Then no process of the node runs.
+    /// Runs the inner half to its end, or until a signal. Afterwards no process of the node runs.
     pub(super) fn run(&self, checks: &[String], keep: bool) -> Result<ExitCode> {
         let mut node = Ended(
             self.command(checks, keep)?
@@ -65,7 +65,7 @@ impl<'a> Enclosure<'a> {
     }
 
     /// A shell that enters the cgroups and becomes `unshare`, whose child is the first process of
-    /// the node. All of them are killed if this process is.
+    /// the node. If this process is killed, all of them are killed.
     fn command(&self, checks: &[String], keep: bool) -> Result<Command> {
         // A build of xtask may replace its file meanwhile.
         let program = self.run.scratch.join("xtask");
@@ -115,8 +115,8 @@ impl<'a> Enclosure<'a> {
     }
 }
 
-/// A child that is killed when the value is dropped. The child is `unshare`, which takes the node
-/// with it.
+/// A child that is killed when the value is dropped. The child is `unshare`, whose end also ends
+/// the node.
 struct Ended(Child);
 
 impl Drop for Ended {
@@ -124,7 +124,7 @@ impl Drop for Ended {
         let first = process::children(self.0.id());
         let _ = self.0.kill();
         let _ = self.0.wait();
-        // The node's first process ends after all others of its namespace.
+        // The node's first process ends after all other processes of its namespace.
         while first.iter().any(|pid| process::is_running(*pid)) {
             sleep(LOOK);
         }

@@ -1,5 +1,5 @@
 //! The images of the node, as archives in docker's format, which containerd imports. The node has
-//! no way to a registry, so they have the names that the shipped manifests ask for.
+//! no way to a registry, so the images have the names that the shipped manifests ask for.
 
 use std::fs::{self, File};
 use std::path::Path;

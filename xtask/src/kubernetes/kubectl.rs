@@ -13,7 +13,7 @@ use crate::command;
 pub(super) struct Kubectl {
     program: PathBuf,
     kubeconfig: PathBuf,
-    /// Its `HOME`, below which it caches what it has learned of the API.
+    /// `HOME` of kubectl, below which it caches facts about the API.
     home: PathBuf,
 }
 

@@ -1,4 +1,4 @@
-//! Signals that ask the command to end. It first removes what it has made.
+//! Signals that ask the command to end. The command first removes what it has made.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -11,16 +11,16 @@ use signal_hook::flag::register;
 pub(super) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// From now on SIGINT does not end this process. The terminal also sends it to the program that
-    /// this one waits for; the end of that program ends the command.
+    /// From now on SIGINT does not end this process. The terminal also sends SIGINT to the program
+    /// that this process waits for; the end of that program ends the command.
     pub(super) fn on_interrupt() -> Result<Self> {
         let stop = Self(Arc::default());
         stop.on(SIGINT)?;
         Ok(stop)
     }
 
-    /// From now on SIGTERM and SIGHUP do not end it either: it waits for nothing but the node, and
-    /// that wait ends if [`Stop::is_wanted`].
+    /// From now on SIGTERM and SIGHUP do not end this process either. It waits only for the node,
+    /// and this wait ends when [`Stop::is_wanted`] is true.
     pub(super) fn on_termination(&self) -> Result<()> {
         self.on(SIGTERM)?;
         self.on(SIGHUP)

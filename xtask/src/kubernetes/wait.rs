@@ -12,8 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Pause between attempts: each may start a program.
 const INTERVAL: Duration = Duration::from_millis(300);
 
-/// Waits until `attempt` has a value. An attempt without one says what it saw instead. `what`
-/// continues "waited in vain for".
+/// Waits until `attempt` has a value. An attempt without a value returns what it saw instead.
+/// `what` continues "waited in vain for".
 pub(super) fn wait_for<T, E: Display>(
     what: &str,
     mut attempt: impl FnMut() -> Result<Result<T, E>>,

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::svg::COLUMNS;
 use crate::command;
 
-/// The project's build: what it prints is not all that it executes.
+/// The project's build, which executes more than it prints.
 const MAKEFILE: &str = "\
 main.o: main.c
 \tcc -c main.c
@@ -60,7 +60,7 @@ impl Session {
             .env("TERM", "xterm-256color")
             .env_remove("NO_COLOR")
             .env_remove("CLICOLOR")
-            // Nobody's keys are read: there is no such directory.
+            // The build reads ~/.ssh: this HOME does not exist, so nobody's keys are read.
             .env("HOME", "/home/jessie");
         command::output(&mut terminal)
     }

@@ -8,7 +8,7 @@ pub(super) const PATH: &str = "CHANGELOG.md";
 const UNRELEASED: &str = "## Unreleased";
 
 /// Moves the content of the section "Unreleased" to a new section with `version` and `date`.
-/// Returns the new text and that content.
+/// Returns the new text and the moved content.
 pub(super) fn release(text: &str, version: &str, date: &str) -> Result<(String, String)> {
     // The text before the section, the section, and the text after it.
     let mut parts = [String::new(), String::new(), String::new()];

@@ -13,7 +13,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Reads those of `paths`, below `root`, that are text.
+    /// Reads those files of `paths`, below `root`, that are text.
     pub(super) fn read(root: &Path, paths: &[String]) -> Result<Self> {
         let mut texts = BTreeMap::new();
         for path in paths {

@@ -6,7 +6,8 @@ use anyhow::Result;
 
 use crate::{command, fuzz, progress, workspace};
 
-/// The lock file with the new version of the packages that have no source: those of the workspace.
+/// The lock file with the new version of the workspace's packages, which are the packages without a
+/// source.
 pub(super) fn with_version(text: &str, old: &str, new: &str) -> String {
     let old = format!("version = \"{old}\"");
     let new = format!("version = \"{new}\"");
@@ -27,7 +28,7 @@ pub(super) fn with_version(text: &str, old: &str, new: &str) -> String {
     packages.join("[[package]]\n")
 }
 
-/// Fails if cargo refuses a lock file below `root` and accepts the one of the commit before.
+/// Fails if cargo refuses a lock file below `root`, but accepts the lock file of the commit before.
 pub(super) fn ensure_accepted(root: &Path) -> Result<()> {
     for manifest in ["Cargo.toml", fuzz::MANIFEST] {
         let Err(error) = accepted_by_cargo(root, manifest) else {

@@ -1,8 +1,8 @@
 //! `cargo xtask release`: one command changes the version in all files, and makes the commit and
 //! the tag.
 //!
-//! Everything happens in a scratch work tree first. The work tree and the branch of the user change
-//! only at the end, in one step, once the commit and the tag exist.
+//! Everything happens in a scratch work tree first. The user's work tree and branch change only at
+//! the end, in one step, after the commit and the tag exist.
 
 mod changelog;
 mod files;
@@ -68,7 +68,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     let commit = scratch.commit(&format!("Release {new}"))?;
     repository.tag(&tag, &commit, &format!("exectrail {new}\n\n{notes}"))?;
     if let Err(error) = repository.fast_forward(&commit) {
-        // The tag would be of a commit on no branch.
+        // The tag would belong to a commit on no branch.
         repository.remove_tag(&tag)?;
         bail!("{error:#}\nNothing is changed");
     }

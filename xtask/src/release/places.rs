@@ -73,7 +73,7 @@ fn with_version(text: &str, is_manifest: bool, old: &str, new: &str) -> (String,
             let (start, end) = (before + at, before + at + old.len());
             changed.push_str(&line[before..start]);
             let left = &line[..start];
-            // Every other version in a manifest is that of a dependency.
+            // Every other version in a manifest is the version of a dependency.
             let is_ours = if is_manifest {
                 left == "version = \""
             } else {

@@ -64,7 +64,7 @@ impl Repository {
 
     /// Creates an annotated tag.
     pub(super) fn tag(&self, tag: &str, commit: &str, message: &str) -> Result<()> {
-        // The headings of the message begin with "#", which git would take for comments.
+        // The headings of the message begin with "#": git would take them for comments.
         let mut create = git(&["tag", "--annotate", "--cleanup=whitespace", "--file=-"]);
         let mut create = create
             .args([tag, commit])
@@ -84,13 +84,13 @@ impl Repository {
         command::output(&mut git(&["tag", "--delete", tag])).map(drop)
     }
 
-    /// Moves the branch and the work tree to `commit`, whose parent they are at.
+    /// Moves the branch and the work tree from the parent of `commit` to `commit`.
     pub(super) fn fast_forward(&self, commit: &str) -> Result<()> {
         command::output(&mut git(&["merge", "--ff-only", "--quiet", commit])).map(drop)
     }
 }
 
-/// A work tree of its own, at the same commit; removed when dropped.
+/// A separate work tree at the same commit; removed when dropped.
 pub(super) struct Scratch {
     /// The directory that the work tree is in.
     _directory: TempDir,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::command;
 
-/// Reads a version as Semantic Versioning has it.
+/// Reads a version by the rules of Semantic Versioning.
 pub(super) fn parse(text: &str) -> Result<Version> {
     if let Some(rest) = text.strip_prefix('v')
         && Version::parse(rest).is_ok()

@@ -1,6 +1,6 @@
 //! bpf-linker, which turns the probes' LLVM bitcode into a BPF object.
 //!
-//! It uses the LLVM of rustc, and must have been built for that version of LLVM.
+//! bpf-linker uses the LLVM of rustc, and must have been built for the version of this LLVM.
 
 use std::fs;
 
@@ -56,7 +56,7 @@ pub(super) fn look(toolchain: &Toolchain) -> Result<Found> {
              linked, install a bpf-linker for LLVM {llvm} or use an older rustc.",
             toolchain.release, fit.llvm_major,
         ));
-        // For an rustc newer than this table, use the bpf-linker that is installed.
+        // If rustc is newer than this table, use the bpf-linker that is installed.
         if installed.is_some() {
             return Ok(present());
         }

@@ -9,9 +9,9 @@ pub(super) fn install(name: &str, version: &str) -> Result<String> {
     let root =
         workspace::tools_dir().context("no directory for tools: set HOME or XDG_CACHE_HOME")?;
     let mut install = command::cargo();
-    // Compiling takes most of the time, and release profiles take minutes. So the build is
-    // unoptimised and without debug information. It goes to a separate place, so that it does not
-    // replace the user's own installation.
+    // Compiling takes most of the time, and with a release profile it takes minutes. So the build
+    // is unoptimised and without debug information. The program goes to a separate place, so that
+    // it does not replace the user's own installation.
     install
         .args(["install", "--quiet", "--locked", "--debug", "--root"])
         .arg(&root)

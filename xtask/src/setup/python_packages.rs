@@ -1,4 +1,4 @@
-//! The Python packages that tests use, in a virtual environment of their own: database engines that
+//! The Python packages that tests use, in a separate virtual environment: database engines that
 //! read the log, pySigma, and schemas of other programs.
 
 use std::fs;
@@ -10,9 +10,9 @@ use exectrail_testbed::cache;
 use super::requirement::Found;
 use crate::command;
 
-/// With their versions, so that every machine tests the same. The packages below the line `//` are
-/// what those above need. chDB's own dependencies are 300 MB that nothing here uses, so no
-/// dependency is installed automatically.
+/// The packages have versions, so that every machine tests the same. The packages below the line
+/// `//` are the dependencies of those above. No dependency is installed automatically, because
+/// chDB's own dependencies are 300 MB that nothing here uses.
 const PACKAGES: [&str; 20] = [
     "chdb-core==26.9.0",
     "duckdb==2.0.1",
@@ -42,7 +42,7 @@ const LIST: &str = "exectrail-packages";
 
 pub(super) fn look() -> Found {
     let Ok(environment) = cache::python_environment() else {
-        // The installation says what is missing.
+        // The installation then fails with the reason.
         return missing();
     };
     match fs::read_to_string(environment.join(LIST)) {
@@ -93,7 +93,7 @@ fn install(environment: &Path) -> Result<String> {
         ])
         .args(PACKAGES);
     command::output(&mut install).with_context(by_hand)?;
-    // Last: an environment without the list is not complete.
+    // Write the list last: an environment without the list is not complete.
     let list = environment.join(LIST);
     fs::write(&list, PACKAGES.join("\n"))
         .with_context(|| format!("cannot write {}", list.display()))?;

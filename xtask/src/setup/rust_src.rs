@@ -1,5 +1,6 @@
-//! The standard library's source. BPF targets have no compiled `core`, so cargo builds it from the
-//! source of exactly the rustc in use, which it finds in the toolchain's sysroot.
+//! The standard library's source. BPF targets have no compiled `core`, so cargo builds it from
+//! source. The source must be that of exactly the rustc in use, and cargo looks for it in the
+//! toolchain's sysroot.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -56,8 +57,9 @@ impl Source {
         is_library(&self.place) && !self.is_link_for_another_release()
     }
 
-    /// Whether the source is a link to another release. rustup keeps its own copy up to date, but a
-    /// link to Debian's survives `rustup update`. The name of the linked directory has its release.
+    /// Whether the source is a link to another release. rustup updates its own copy, but
+    /// `rustup update` leaves a link to Debian's source unchanged. The name of the linked directory
+    /// has its release.
     fn is_link_for_another_release(&self) -> bool {
         fs::read_link(&self.place).is_ok_and(|to| !to.ends_with(self.directory_name()))
     }
@@ -69,7 +71,7 @@ impl Source {
 
     fn install(&self) -> Result<String> {
         if self.place.is_symlink() {
-            // The link is outdated or dangling. rustup would refuse to install over it.
+            // The link is outdated or dangling, and rustup would refuse to install over it.
             fs::remove_file(&self.place).with_context(|| self.not_writable())?;
         }
         let rustup = match install_from_rustup() {
@@ -136,7 +138,7 @@ impl Source {
         )
     }
 
-    /// Moves the part that cargo needs, a sixth of the package, out of `tree`.
+    /// Moves only the part that cargo needs, a sixth of the package, out of `tree`.
     fn keep_library(&self, tree: &Path, unpacked: &Path) -> Result<()> {
         let whole = tree.join("usr/src").join(self.directory_name());
         let kept = tree.join("kept");
@@ -197,7 +199,7 @@ fn install_from_rustup() -> Result<()> {
     }
     let mut rustup = command::new("rustup");
     rustup.args(["component", "add", "rust-src"]);
-    // Its error is enough; a backtrace of rustup's threads does not explain it.
+    // rustup's error is enough; a backtrace of its threads does not explain the error.
     rustup.env("RUST_BACKTRACE", "0");
     command::output_within(RUSTUP_PATIENCE, &mut rustup)?;
     Ok(())

@@ -61,9 +61,9 @@ pub(super) struct Content {
     pub(super) wrong: Vec<String>,
     /// Output of `exectrail verify`.
     pub(super) verified: String,
-    /// By the workspace's PID namespace: the number that its next exec should have. `None` if many
-    /// execs are lost: then the lines for the start and the end of a workspace can be lost, and
-    /// another namespace can have the same number.
+    /// The number that the next exec of a workspace should have, by the workspace's PID namespace.
+    /// `None` if many execs are lost: then the lines about the start and the end of a workspace can
+    /// be lost, and another namespace can have the same number.
     next: Option<BTreeMap<u64, u64>>,
 }
 

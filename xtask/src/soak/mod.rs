@@ -1,8 +1,9 @@
 //! `cargo xtask soak`: a million execs at full speed while workspaces come and go.
 //!
-//! The number of execs is known independently of exectrail: each workspace is a program that
-//! executes another a given number of times, and fails if one of them fails. This program reads the
-//! log while it is written and checks every line; `exectrail verify` reads it too.
+//! The number of execs is known independently of exectrail. Each workspace is a program that
+//! executes another program a given number of times, and fails if one of these execs fails. This
+//! program reads the log while it is written and checks every line; `exectrail verify` reads it
+//! too.
 //!
 //! With `--stop`, exectrail is stopped in the middle, as a debugger or a frozen cgroup stops a
 //! process. Execs that do not fit the ring are lost, and the log must count every one of them.
@@ -162,8 +163,8 @@ fn account(
         content.verified.starts_with("exit status: 0"),
         "exectrail verify reports a problem"
     );
-    // A workspace that started and ended while exectrail was stopped may have no line: the ring was
-    // full.
+    // While exectrail was stopped, the ring was full, so a workspace that started and ended then
+    // may have no line.
     let all_started =
         content.started == workspaces || args.stop > 0 && content.started < workspaces;
     ensure!(

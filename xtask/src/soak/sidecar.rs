@@ -34,7 +34,7 @@ impl PipedSidecar {
             .container(exectrail)
             .arg("--init-address=127.0.0.1:56123")
             .arg(format!("--ring-bytes={ring_bytes}"))
-            // Without it exectrail warns that it cannot find the workspaces again.
+            // Without a state directory, exectrail warns that it cannot find the workspaces again.
             .arg(format!("--state-dir={}", state.display()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -43,7 +43,7 @@ impl PipedSidecar {
             .context("cannot start exectrail")?;
         let log = child.stdout.take();
         let stderr = child.stderr.take().context("exectrail has no stderr")?;
-        // From here on, an error drops this, which ends the process.
+        // From here on, an error drops `sidecar`, which ends the process.
         let mut sidecar = Self {
             process: Process(child.id()),
             child,
@@ -68,8 +68,7 @@ impl PipedSidecar {
         Ok(sidecar)
     }
 
-    /// exectrail itself, which is not the child that was started: the child is its parent,
-    /// `unshare`.
+    /// exectrail itself, whose parent is the child that was started, `unshare`.
     pub(super) fn exectrail(&self) -> Process {
         self.process
     }
@@ -85,7 +84,7 @@ impl PipedSidecar {
 
 impl Drop for PipedSidecar {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -100,7 +99,7 @@ impl Process {
         Ok(signal(self.0, wanted)?)
     }
 
-    /// Its private memory, without the ring, which it only maps.
+    /// Its private memory, without the ring, which the process only maps.
     pub(super) fn memory(self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0))
             .context("exectrail ended too early")?;

@@ -1,4 +1,5 @@
-//! Workspaces that run one after another: each is a program that executes another many times.
+//! Workspaces that run one after another: each is a program that executes another program many
+//! times.
 
 use std::{
     path::{Path, PathBuf},
@@ -37,7 +38,7 @@ pub(super) struct Making<'a> {
     pub(super) tool: &'a Path,
     /// The program that it executes.
     pub(super) noop: &'a Path,
-    /// Number of times, plus or minus a half.
+    /// Number of times that it executes the program, plus or minus a half.
     pub(super) execs: u64,
 }
 

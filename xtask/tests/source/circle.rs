@@ -6,7 +6,8 @@ use std::path::PathBuf;
 /// The files that each file uses.
 pub(crate) type Uses = BTreeMap<PathBuf, BTreeSet<PathBuf>>;
 
-/// Files of which each uses the next, and the last the first; `None` if there is no circle.
+/// A list of files in which each file uses the next one, and the last uses the first; `None` if
+/// there is no circle.
 pub(crate) fn shortest_circle(uses: &Uses) -> Option<Vec<PathBuf>> {
     uses.keys()
         .filter_map(|file| circle_through(file, uses))

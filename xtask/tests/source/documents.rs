@@ -25,7 +25,8 @@ fn documents_name_files_that_exist() {
     let mut named = 0;
     for document in files.iter().filter(|file| file.ends_with(".md")) {
         let text = fs::read_to_string(root().join(document)).unwrap();
-        // Every second part is between backticks. Other repositories' files are linked, not quoted.
+        // Every second part is between backticks. Files of other repositories are linked, not
+        // quoted.
         let quoted = text.split('`').skip(1).step_by(2);
         for path in quoted.filter(|text| {
             text.ends_with(".rs") && !text.contains([' ', '*']) && !text.starts_with("NAME")

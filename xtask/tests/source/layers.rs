@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::crates::{name_of, root};
 use crate::uses::uses_between_files;
 
-/// The modules of `runtime`, in the order of docs/architecture.md: each uses only those after it.
+/// The modules of `runtime`, in the order of docs/architecture.md: each uses only modules after it.
 const LAYERS: [&str; 15] = [
     "commands",
     "cli",

@@ -89,7 +89,7 @@ fn read_child(
     }
     if let Some(elsewhere) = path_attribute(&child.attrs) {
         let file = file.parent().unwrap().join(elsewhere);
-        // The children of such a file are in its own directory.
+        // The children of a file with a `path` attribute are in the file's own directory.
         let directory = file.parent().unwrap().to_owned();
         return read_file(&file, &directory, path, modules);
     }

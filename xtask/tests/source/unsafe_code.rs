@@ -1,4 +1,4 @@
-//! `unsafe` exists only where it must.
+//! `unsafe` exists only in the crates that need it.
 
 use std::fs;
 

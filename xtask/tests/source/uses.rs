@@ -71,7 +71,8 @@ fn paths_in(code: TokenStream, paths: &mut Vec<Vec<String>>) {
                     paths.push(path);
                 }
             }
-            // A `::` without a name before it: a path into another crate, or behind a generic type.
+            // A `::` without a name before it begins a path into another crate, or follows a
+            // generic type.
             TokenTree::Punct(_) if is_colon(tokens.get(at)) && is_colon(tokens.get(at + 1)) => {
                 at += 3;
             }

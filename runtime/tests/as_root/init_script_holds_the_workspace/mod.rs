@@ -1,5 +1,5 @@
-//! Tests of the Terraform module's init script in its final form: with the module's values,
-//! expanded as the kubelet does, and run by three shells with every client that it supports.
+//! Tests of the Terraform module's init script with the module's values, expanded as the kubelet
+//! does it. Three shells run the script with every client that it supports.
 
 mod refusals;
 mod starts;
@@ -18,7 +18,7 @@ use crate::{
     tools::{EXECTRAIL, skip},
 };
 
-/// Shells that may run it in images: Debian's, most others', Alpine's.
+/// Shells that may run the script in images: Debian's, the one of most other images, and Alpine's.
 const SHELLS: [&[&str]; 3] = [
     &["/usr/bin/dash"],
     &["/usr/bin/bash"],
@@ -44,8 +44,8 @@ impl Client {
         Self::Announce,
     ];
 
-    /// Clients that the script uses if the image has no other. busybox always has its own wget, and
-    /// the script prefers only curl to it.
+    /// Clients that the script uses in this shell if the image has no other client. busybox always
+    /// has its own wget, and the script prefers only curl to busybox's wget.
     fn of(shell: &[&str]) -> Vec<Self> {
         let has_wget = shell.len() > 1;
         let mut all = Self::ALL.to_vec();
@@ -57,7 +57,7 @@ impl Client {
 /// The module's init script that starts `agent`.
 fn script(agent: &str, variables: &[(&str, Value)]) -> String {
     let mut given = Given::default();
-    // A client that fails should not take as long as the default, which is for slow images.
+    // A client that fails should not take as long as the default time, which is for slow images.
     let patience = Value::from(60);
     for (name, value) in [
         ("image", "exectrail".into()),
@@ -92,7 +92,8 @@ impl Image {
         for program in ["date", "readlink", "sleep"] {
             add(program, &format!("/usr/bin/{program}"));
         }
-        // The directory is HOME, too. A client that reads its file does not reach exectrail.
+        // The directory is also HOME. A client that reads its configuration file from HOME does not
+        // reach exectrail.
         for (file, text) in [
             (".curlrc", "connect-to = \"::127.0.0.1:9\"\n"),
             (".wgetrc", "no-such-option = x\n"),

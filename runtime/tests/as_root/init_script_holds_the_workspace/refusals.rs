@@ -105,14 +105,14 @@ fn an_image_without_any_client_is_told_what_to_add() {
     }
 }
 
-/// Without these checks the script would ask for ever, or without a pause.
+/// Without `date` the script would ask for ever, and without `sleep` it would not pause.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn an_image_without_date_or_sleep_is_refused_with_the_reason() {
     needs_kernel!();
     let pod = Pod::new();
     let script = script(AGENT, &[]);
-    // busybox has both as builtins.
+    // busybox has `date` and `sleep` as builtins, and is left out.
     for shell in SHELLS.iter().filter(|shell| shell.len() == 1) {
         for program in ["date", "sleep"] {
             let image = Image::with(&[Client::Curl]);

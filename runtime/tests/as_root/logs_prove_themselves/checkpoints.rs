@@ -76,7 +76,7 @@ fn without_checkpoints_a_line_missing_in_the_middle_is_found() {
         removed.remove(at);
         assert_eq!(files.verify(&removed, &[]).status.code(), Some(1), "{at}");
     }
-    // A key proves nothing about such a log.
+    // A key proves nothing about a log without checkpoints.
     let output = files.verify_all(&lines, "2020-01-01T00:00:00Z");
     assert_eq!(output.status.code(), Some(1));
     assert!(
@@ -86,8 +86,8 @@ fn without_checkpoints_a_line_missing_in_the_middle_is_found() {
     );
 }
 
-/// A file that has no private key is refused at the start, and so are flags with which nothing
-/// would be signed.
+/// exectrail refuses at its start a file without a private key, and flags with which nothing is
+/// signed.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_key_that_signs_nothing_is_refused() {

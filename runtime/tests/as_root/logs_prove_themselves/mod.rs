@@ -71,10 +71,10 @@ fn report(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// Stops it on request; returns its log as it was written.
+/// Stops the sidecar on request; returns its log as it was written.
 fn stop(sidecar: Sidecar) -> String {
     let log = sidecar.log();
-    // The directory of the log is removed with the sidecar.
+    // The log is opened first, because its directory is removed with the sidecar.
     let open = fs::File::open(log).unwrap();
     sidecar.stop();
     std::io::read_to_string(open).unwrap()

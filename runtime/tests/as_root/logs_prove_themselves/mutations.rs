@@ -37,11 +37,11 @@ fn record(pod: &Pod, files: &Files) -> String {
         any.then_some(())
     });
     wait_for_checkpoint(&sidecar);
-    // Each of these bytes takes six bytes in a line. The record has room: while the test waited for
-    // the checkpoint, exectrail emptied the ring.
+    // Each of these bytes takes six bytes in a line. The ring has room for the record: exectrail
+    // emptied the ring while the test waited for the checkpoint.
     workspace.run("/usr/bin/echo", &["\u{1}".repeat(1_500).as_str()]);
     wait_for_checkpoint(&sidecar);
-    // A stopped reader, and more events than the ring holds.
+    // The reader is stopped, and more events happen than the ring holds.
     sidecar.signal(Signal::STOP);
     workspace.run(&*TOOL, &["burst", NOOP.to_str().unwrap(), "40"]);
     sidecar.signal(Signal::CONT);
@@ -129,7 +129,8 @@ fn every_change_of_a_log_is_found() {
         changed[at] = &edited;
         let found = check(&what("edited"), &changed);
         assert!(found.with_key);
-        // The last line has the hash of those before it. Its own bytes are only signed.
+        // The last line has the hash of the lines before it. Only the signature covers the last
+        // line's own bytes.
         assert_eq!(found.without, at != last, "{}", what("edited"));
     }
     for at in [1, lines.len() / 2] {
@@ -142,7 +143,7 @@ fn every_change_of_a_log_is_found() {
     assert!(check("empty line", &[&lines[..4], &[""], &lines[4..]].concat()).without);
 }
 
-/// Each byte of the last line counts, also those of the signature.
+/// Each byte of the last line counts, also the bytes of the signature.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn each_byte_of_the_last_line_is_signed() {

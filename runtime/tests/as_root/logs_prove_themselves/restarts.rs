@@ -11,7 +11,7 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel},
 };
 
-/// Kills it; returns the complete lines of its log.
+/// Kills the sidecar; returns the complete lines of its log.
 fn kill(mut sidecar: Sidecar) -> String {
     sidecar.signal(Signal::KILL);
     assert!(!sidecar.wait().success());
@@ -33,12 +33,13 @@ fn the_end_of_a_run_cannot_be_cut_if_another_follows() {
     let state = format!("--state-dir={}", pod.dir.path().display());
     let workspace = pod.workspace();
 
-    // Killed, then stopped on request.
+    // One run is killed, and the next one is stopped on request.
     let killed = sidecar(&pod, &files, &[&state]);
     workspace.run("uname", &["-s"]);
     wait_for_checkpoint(&killed);
     wait_for_checkpoint(&killed);
-    // A checkpoint reaches the state a moment after its line. Any checkpoint in it will do.
+    // A checkpoint reaches the state a moment after its line. Any checkpoint in the state is
+    // sufficient.
     crate::pod::wait_for("the checkpoint in the state", || {
         let file = pod.dir.path().join("exectrail-state.json");
         let text = fs::read_to_string(file).ok()?;
@@ -84,7 +85,8 @@ fn the_end_of_a_run_cannot_be_cut_if_another_follows() {
     ] {
         let output = files.verify_all(&changed, &until);
         assert_eq!(output.status.code(), Some(1), "{what}: {}", report(&output));
-        // Also found without key and time, unless the last run is missing: only --until shows that.
+        // The change is also found without key and time, unless the last run is missing: only
+        // `--until` shows that.
         let output = files.verify(&changed, &[]);
         let found = output.status.code() == Some(1);
         assert_eq!(found, what != "last run", "{what}: {}", report(&output));

@@ -1,4 +1,4 @@
-//! Pods of `testbed/` for tests: where those return an error, these panic with it.
+//! Pods of `testbed/` for tests: an error that `testbed/` returns is a panic here.
 
 mod sidecar;
 mod wait;

@@ -32,7 +32,7 @@ impl Workspace {
         namespace(self.init, "pid")
     }
 
-    /// A command in the workspace; it makes one exec, that of the command itself.
+    /// A command in the workspace; its start is one exec, of the command itself.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command

@@ -26,8 +26,8 @@ struct Run {
 
 impl Run {
     /// Starts it in a session of its own, without a terminal. SIGHUP, SIGINT and SIGQUIT are reset
-    /// to their defaults: nohup, or a shell that started the tests in the background, may have had
-    /// them ignored.
+    /// to their defaults, because nohup or a shell may have started the tests with these signals
+    /// ignored.
     fn start(command: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
         let child = Command::new("env")
@@ -44,8 +44,8 @@ impl Run {
         Self { child, dir }
     }
 
-    /// Its process id, which is its process group as well: `setsid` does not fork, because it is
-    /// not the leader of a group.
+    /// The process id of `exectrail run`, which is also its process group. `setsid` does not fork,
+    /// because it is not the leader of a group.
     fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().try_into().unwrap()).unwrap()
     }
@@ -63,7 +63,7 @@ impl Run {
             .collect()
     }
 
-    /// Checks that the last line is `tracing_stopped`: then everything before it was written.
+    /// Checks that the last line is `tracing_stopped`, which is written after all other lines.
     fn assert_whole(&self) {
         let lines = self.log();
         let last = lines.last().map(|line| &line["msg"]);

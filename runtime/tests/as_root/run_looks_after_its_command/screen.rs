@@ -1,4 +1,4 @@
-//! What is printed on a terminal, and what without one.
+//! The output of `exectrail run` on a terminal, and without one.
 
 use std::process::{Command, Output};
 
@@ -36,7 +36,7 @@ const COMMAND: &str = "/bin/sh -c '/bin/true; /bin/sh -c \"/usr/bin/env $(printf
 #[ignore = "needs root: cargo xtask test"]
 fn a_terminal_shows_who_started_what() {
     needs_kernel!();
-    // Without `--`: what follows the command's name belongs to the command.
+    // There is no `--`: arguments after the command's name belong to the command.
     let printed = printed(&format!("TERM=xterm NO_COLOR=1 {EXECTRAIL} run {COMMAND}"));
     assert!(!printed.contains('\x1b'), "{printed}");
     let tree = tree(&printed);

@@ -46,7 +46,7 @@ fn a_reused_number_is_another_namespace() {
     let sidecar = pod.sidecar(&["--announced-only"]);
     let witness = pod.workspace();
     // All are alive at once, so each has its own number. There are ten, so that at least one number
-    // is left for this test, although other tests make namespaces, too.
+    // is left for this test: other tests make namespaces, too.
     let workspaces: Vec<_> = (0..10).map(|_| pod.workspace()).collect();
     let mut dead = Vec::new();
     for workspace in workspaces {
@@ -105,7 +105,7 @@ fn a_foreign_namespaces_heir_is_looked_at_anew() {
         assert!(output.status.success());
         output.stdout
     };
-    // If each round made one foreign namespace and one workspace, each side could always get its
+    // With one foreign namespace and one workspace in each round, each side could always get its
     // own inode numbers again. So the count of foreign namespaces varies from round to round.
     let mut dead = HashSet::new();
     let (mut rounds, mut heirs) = (0, 0);
@@ -124,7 +124,8 @@ fn a_foreign_namespaces_heir_is_looked_at_anew() {
         .filter(|event| event["filename"] == noop)
         .count();
     assert_eq!(seen, 2 * rounds);
-    // The address cannot be seen. A number that is used again is the sign that addresses are, too.
+    // The test cannot see addresses. A reused inode number is the sign that addresses are reused,
+    // too.
     assert!(heirs > 0);
 }
 

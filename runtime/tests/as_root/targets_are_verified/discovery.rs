@@ -128,8 +128,8 @@ fn discovery_is_off_on_the_hosts_network() {
     assert_eq!(argvs(&lines), [["uname", "-r"]]);
 }
 
-/// A node that is itself a container: a pod on its network shares that with the node's processes,
-/// but the machine's init has another network.
+/// The node is itself a container: a pod on its network shares this network with the node's
+/// processes, but the machine's init has another network.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn discovery_is_off_on_a_network_shared_with_a_node_in_a_container() {

@@ -34,7 +34,7 @@ const WAYS: [(&str, &str); 5] = [
     ),
     (
         "a connection that the kernel gave that port",
-        // The kernel can choose only one port.
+        // The option below allows the kernel to choose only port 56123.
         "t = socket.socket(); t.bind(('127.0.0.1', 8000)); t.listen()\n\
          s = socket.socket()\n\
          s.setsockopt(0, 51, struct.pack('=I', 56123 << 16 | 56123))\n\
@@ -42,7 +42,7 @@ const WAYS: [(&str, &str); 5] = [
     ),
 ];
 
-/// Begin of the call that sets the option IP_LOCAL_PORT_RANGE, number 51 (Linux 6.3).
+/// Start of the call that sets the option IP_LOCAL_PORT_RANGE, number 51 (Linux 6.3).
 const PORT_RANGE: &str = "s.setsockopt(0, 51,";
 
 /// A process that holds an address until its standard input ends.

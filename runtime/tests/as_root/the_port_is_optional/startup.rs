@@ -14,7 +14,7 @@ use crate::{
 
 use super::{Squatter, WAYS, announce_with_patience};
 
-/// A timeout ends no run that traces something, however little of it is visible from outside.
+/// The startup timeout does not end a run that traces, even if the run cannot write a line.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn no_startup_timeout_ends_a_run_that_traces() {
@@ -193,7 +193,8 @@ fn nobody_is_answered_before_tracing_is_on() {
         line.clear();
         output.read_line(&mut line).unwrap();
         asks.wait().unwrap();
-        // 403: the workspace had had no exec since tracing began. The answer is never 503.
+        // 403 means that the workspace has had no exec since tracing began. The answer is never
+        // 503.
         assert!(line.starts_with("204") || line.starts_with("403"), "{line}");
         sidecar.stop();
     }

@@ -16,7 +16,7 @@ use super::{lost, suppressed};
 fn bursts(pod: &Pod, sidecar: &Sidecar, count: u64) {
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    // Wait until exectrail is idle, so that it has read every record when it is stopped.
+    // Before SIGSTOP, exectrail has time to read every record.
     std::thread::sleep(std::time::Duration::from_millis(300));
     sidecar.signal(Signal::STOP);
     let start = || {
@@ -40,7 +40,7 @@ fn recorded_lost_and_suppressed_are_all_that_ran() {
         (&["--exclude", &noop][..], 2..3),
         // All CPUs share the bucket, and each may take one token too many.
         (&["--rate-limit=1/h", "--rate-burst=1000"], 1000..1010),
-        // With a ring that also overflows.
+        // This ring also overflows.
         (
             &[
                 "--rate-limit=1/h",
@@ -57,7 +57,7 @@ fn recorded_lost_and_suppressed_are_all_that_ran() {
         let suppressed: u64 = suppressed(&lines).values().sum();
         let lost = lost(&lines);
         let seen = execs(&lines).len() as u64;
-        // Two bursts of 3,000, and the exec of each burst's own program.
+        // Two bursts of 3,000 execs, and the two execs of TOOL.
         assert_eq!(seen + lost + suppressed, 6_000 + 2, "{flags:?}");
         assert!(kept.contains(&seen), "{flags:?} kept {seen}");
         assert!(suppressed > 0, "{flags:?}");

@@ -9,8 +9,8 @@ use crate::{
     tools::{EXECTRAIL, NOOP, TOOL, needs_kernel},
 };
 
-/// The lines of a workspace stay within the limit, whatever makes them; what has no line is
-/// counted, another workspace is not affected, and the log proves itself.
+/// The lines of a workspace stay within the limit, whatever makes them. Events without a line are
+/// counted. Another workspace is not affected, and the log proves itself.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn lines_of_all_kinds_stay_within_the_bytes() {
@@ -65,10 +65,10 @@ fn lines_of_all_kinds_stay_within_the_bytes() {
             .sum()
     };
     assert!(messages(&lines, "lost").is_empty());
-    // In each workspace the tool, its programs, sh and seq.
+    // Each workspace executes the tool, its programs, sh and seq.
     let all = |of: &str| suppressed(of) + kinds.get(of).copied().unwrap_or_default();
     assert_eq!(all("exec"), 2 * 3 + 303);
-    // Of failed execs there may be more: programs are looked for along PATH.
+    // There may be more failed execs, because programs are looked for along PATH.
     if lines[0]["fields"]["failed_execs"] != "unavailable" {
         assert!(all("exec_failed") >= 303);
     }

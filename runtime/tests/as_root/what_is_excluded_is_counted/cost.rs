@@ -7,8 +7,8 @@ use crate::{
     tools::needs_kernel,
 };
 
-/// Size of the `exec` program: the instructions that the verifier processed, and the bytes of those
-/// that remain.
+/// Size of the `exec` program: the number of instructions that the verifier processed, and the
+/// bytes that remain after verification.
 fn program_of(sidecar: &Sidecar) -> (u32, u32) {
     let dir = Path::new("/proc")
         .join(sidecar.pid().to_string())
@@ -34,8 +34,7 @@ fn program_of(sidecar: &Sidecar) -> (u32, u32) {
         .unwrap()
 }
 
-/// A feature that is off is not in the program: the verifier removes the code that constants
-/// exclude.
+/// The code of a feature that is off is not in the loaded program, because the verifier removes it.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn limits_that_are_off_cost_nothing() {

@@ -130,7 +130,7 @@ fn paths_that_lead_elsewhere_are_recorded() {
 }
 
 /// A rule matches the path of a script, not that of its interpreter. A rule with the longest
-/// possible path matches that path, and no longer one.
+/// possible path matches that path, but does not match a longer path.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn scripts_and_long_paths_are_matched_by_their_own_name() {

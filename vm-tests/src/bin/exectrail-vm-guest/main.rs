@@ -49,8 +49,8 @@ fn main() -> ExitCode {
     })
 }
 
-/// The kernel panics when the first process ends, so this one always reboots. The program beside
-/// systemd does so as well.
+/// The kernel panics when the first process ends, so the first process always reboots. The program
+/// that runs beside systemd also reboots.
 fn until_reboot(work: impl FnOnce() -> Result<()>) -> ExitCode {
     if let Err(error) = work() {
         eprintln!("the guest cannot go on: {error:#}");

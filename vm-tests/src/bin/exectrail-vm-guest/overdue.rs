@@ -1,6 +1,6 @@
-//! Reports what this machine does if it has reported nothing for a long time: the host cannot see
-//! that from outside. The host's `runner.rs` puts the time limit into the plan; its `outcome.rs`
-//! prints the report.
+//! If this machine has reported nothing for a long time, reports what it does, because the host
+//! cannot see that from outside. The host's `runner.rs` puts the time limit into the plan; its
+//! `outcome.rs` prints the report.
 
 use std::{
     fmt::Write as _,

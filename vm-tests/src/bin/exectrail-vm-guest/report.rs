@@ -41,7 +41,7 @@ impl Report {
         })
     }
 
-    /// Sends a message. A failure to send it is printed on the console, as there is no other
+    /// Sends a message. A failure to send it is printed on the console, because there is no other
     /// connection to the host.
     pub(crate) fn say(&self, message: &Message) {
         let said = serde_json::to_vec(message).map(|mut json| {

@@ -45,7 +45,8 @@ impl Accelerator {
         machine: kernel_series::MachineKind,
         variant: Variant,
     ) -> [&'static str; 6] {
-        // Of the features of "max" on ARM, pointer authentication alone takes most of the time.
+        // Of the features of "max" on ARM, pointer authentication alone takes most of the time;
+        // `pauth-impdef` selects a faster algorithm.
         let (board, emulated) = match machine {
             kernel_series::MachineKind::Arm64 => ("virt", "max,pauth-impdef=on"),
             // `MANY_CPUS` in qemu.rs gives the reason.
@@ -62,7 +63,8 @@ impl Accelerator {
 }
 
 impl Emulation {
-    /// What the installed QEMU supports. If there is none, starting it reports that.
+    /// What the installed QEMU supports. If no QEMU is installed, the start of a machine reports
+    /// this.
     pub(crate) fn of_installed() -> Self {
         let output = Command::new(PC_EMULATOR).arg("--version").output();
         let said = output.map(|output| output.stdout).unwrap_or_default();

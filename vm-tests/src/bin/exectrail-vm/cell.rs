@@ -23,8 +23,8 @@ impl Cell {
         Ok(())
     }
 
-    /// Its rank in the order: the longest is started first, so that at the end no machine runs
-    /// alone for long.
+    /// Rank of the machine in the order of starts. The machine that takes longest starts first, so
+    /// that at the end no machine runs alone for long.
     pub(crate) fn order(&self) -> u8 {
         match (self.kernel.series.machine, self.scenario) {
             (MachineKind::Arm64, _) => 0,

@@ -19,8 +19,8 @@ use crate::kernel_files::{Kernel, cache};
 /// The suite of both roots, for every kernel.
 const SUITE: &str = "trixie";
 
-/// Packages of the node. The node is also an image: of nodes that are containers themselves, and of
-/// envbox's own container.
+/// Packages of the node. The node's root is also an image: for nodes that are containers
+/// themselves, and for envbox's own container.
 const NODE: &str = "podman,crun,conmon,catatonit,netavark,docker.io,docker-cli,containerd,\
                     containernetworking-plugins,systemd,busybox-static,git,make,curl,mount,\
                     iproute2,kmod,nftables,procps";
@@ -28,9 +28,9 @@ const NODE: &str = "podman,crun,conmon,catatonit,netavark,docker.io,docker-cli,c
 /// Packages of the workspace's image, besides the essential ones.
 const WORKSPACE: &str = "git,make,curl,procps";
 
-/// Makes podman import the images here: an emulated machine takes a minute for it. `$1` is the
-/// root, `$WORKSPACE_TAR` the archive of the workspace's image. podman makes the root's mount
-/// private, so the root must be a mount.
+/// Makes podman import the images on this machine, because an emulated machine takes a minute for
+/// it. `$1` is the root, `$WORKSPACE_TAR` the archive of the workspace's image. podman makes the
+/// root's mount private, so the root must be a mount.
 const IMAGES: &str = r#"exec unshare --mount sh -euc '
 mount --rbind "$1" "$1"
 chroot "$1" podman import -q - localhost/workspace:test <"$WORKSPACE_TAR"

@@ -67,7 +67,7 @@ impl Archive {
         Ok(self.add(name, REGULAR | 0o755, &bytes)?)
     }
 
-    /// Adds the device that the first process has as its standard streams, before anything is
+    /// Adds the device of the first process's standard streams, which it needs before anything is
     /// mounted.
     fn console(&mut self) -> io::Result<()> {
         self.write(

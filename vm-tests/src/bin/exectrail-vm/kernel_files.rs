@@ -259,7 +259,7 @@ fn is_part_of_kernel(package: &str, parts: Parts) -> bool {
             "linux-base-",
             "linux-modules-",
         ],
-        // Old versions of linux-base are no longer in the archive.
+        // linux-base is left out, because its old versions are no longer in the archive.
         Parts::Bootable | Parts::Image => &["linux-image-", "linux-binary-"],
     };
     prefixes

@@ -20,14 +20,15 @@ pub(crate) struct Series {
 /// How to find the newest version of a series in its suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// This package depends on it.
+    /// This meta-package depends on the newest kernel.
     Meta(&'static str),
-    /// No package depends on it: it is the newest package with this prefix and suffix.
+    /// No package depends on the newest kernel: it is the newest package with this prefix and
+    /// suffix.
     Image {
         prefix: &'static str,
         suffix: &'static str,
     },
-    /// This package has it.
+    /// This package has the kernel.
     Program(&'static str),
 }
 
@@ -59,7 +60,8 @@ impl MachineKind {
         self != Self::Process
     }
 
-    /// Debian's name of its architecture, if it is arm64 and this program's is another.
+    /// Debian's name of its architecture, if it is arm64 and this program runs on another
+    /// architecture.
     pub(crate) fn foreign_architecture(self) -> Option<&'static str> {
         (self == Self::Arm64 && cfg!(not(target_arch = "aarch64"))).then_some("arm64")
     }
@@ -72,7 +74,7 @@ const CLOUD: Source = Source::Meta("linux-image-cloud-amd64");
 const REAL_TIME: Source = Source::Meta("linux-image-rt-amd64");
 
 /// The oldest kernel that most clouds still run, the stable ones, the newest, one for arm64, and
-/// one without BTF. Then kernels that differ from one of these in one property.
+/// one without BTF. The others differ from one of these in one property.
 pub(crate) static SERIES: [Series; 10] = [
     Series::full("5.10", "bullseye-security", CLOUD),
     Series::full("6.1", "bookworm-security", CLOUD),

@@ -18,7 +18,7 @@ const KVM_BOOTS_IN: Duration = Duration::from_secs(15);
 const SLOW: &str = "QEMU emulates the processors, which takes about ten times as long";
 
 /// Chooses KVM if it works. If it does not, chooses emulation and prints the reason. `kernel` is a
-/// kernel of a PC, if one is to be booted; without one, KVM is not tried.
+/// PC's kernel that will be booted; without such a kernel, KVM is not tried.
 pub(crate) fn choose(kernel: Option<&Kernel>, programs: &Programs) -> Result<Accelerator> {
     let emulation = Emulation::of_installed();
     let kvm = match kernel {

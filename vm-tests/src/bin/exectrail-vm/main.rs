@@ -154,7 +154,7 @@ fn run(cli: Cli) -> Result<bool> {
              for PCs and have brief only, but systemd has containerd only"
         );
     }
-    // Do this before the machines start, so that it does not use up their time.
+    // Make the disks before any machine starts, because making them takes long.
     for cell in &cells {
         cell.prepare()?;
     }
@@ -176,7 +176,7 @@ fn run(cli: Cli) -> Result<bool> {
         jobs: cli.jobs,
         silence: Duration::from_secs(if cli.keep { 24 * 3600 } else { cli.timeout }),
     };
-    // Compare before machines use the processors. Their kernels are fetched by now.
+    // Compare before machines use the processors. The kernels of the machines are fetched by now.
     let suites: &[Series] = if cli.full { &SUITES } else { &[] };
     let offsets_are_right = !names_nothing || btf::compare(&kernels, suites, cli.jobs);
     let results = runner.run(cells);
@@ -188,7 +188,7 @@ fn run(cli: Cli) -> Result<bool> {
 }
 
 impl Cli {
-    /// The programs for PCs, and those for arm64 if one of the kernels is.
+    /// The programs for PCs, and the programs for arm64 if one of the kernels is for arm64.
     fn programs(&self, kernels: &[Kernel]) -> Result<(Programs, Option<Programs>)> {
         let given = |file: &Option<PathBuf>, flag| {
             file.clone().with_context(|| format!("{flag} is missing"))
@@ -213,7 +213,8 @@ impl Cli {
     }
 }
 
-/// The kernels that are named, or all, as far as they have a machine in `choice`. Fetches them.
+/// The kernels that are named, or all kernels, as far as they have a machine in `choice`. Fetches
+/// them.
 fn chosen_kernels(names: &[String], choice: &Choice) -> Result<Vec<Kernel>> {
     for name in names {
         if !SERIES.iter().any(|series| series.name == name) {

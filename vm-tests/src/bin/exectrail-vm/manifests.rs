@@ -1,6 +1,6 @@
 //! The pods that machines run: from the shipped manifests, and from the templates.
 //!
-//! Their images are those of the node, and their workspaces start [`AGENT`].
+//! The pods use the node's images, and their workspaces start [`AGENT`].
 
 use std::{collections::BTreeMap, fs};
 

@@ -35,13 +35,13 @@ impl Outcome {
         self.failed.is_empty() && self.passed > 0
     }
 
-    /// Whether its machine failed before a test began: then the outcome shows nothing about
+    /// Whether the machine failed before a test began: such an outcome shows nothing about
     /// exectrail.
     pub(crate) fn failed_before_tests(&self) -> bool {
         !self.began && !self.failed.is_empty()
     }
 
-    /// This outcome as that of a second boot, after `first`.
+    /// Makes this the outcome of a second boot, after the outcome `first`.
     pub(crate) fn after(self, first: Self) -> Self {
         Self {
             first: Some(Box::new(first)),

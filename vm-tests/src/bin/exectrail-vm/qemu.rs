@@ -23,9 +23,9 @@ use crate::{
     kernel_series,
 };
 
-/// Makes Linux expect more processors than there are. Linux does so on hypervisors only
-/// (topology_register_apic, arch/x86/kernel/cpu/topology.c), and does not know QEMU's emulation as
-/// one. So these arguments make Linux treat the machine as one of VMware, whose port QEMU has
+/// Makes Linux expect more processors than there are. Linux does so only on a hypervisor
+/// (topology_register_apic, arch/x86/kernel/cpu/topology.c), and does not take QEMU's emulation for
+/// one. These arguments make Linux take the machine for one of VMware, whose port QEMU has
 /// (vmware_platform, arch/x86/kernel/cpu/vmware.c). Linux looks at the serial number only if the
 /// processor lacks the feature `hypervisor`.
 const MANY_CPUS: [&str; 2] = ["-smbios", "type=1,serial=VMware-0"];
@@ -170,7 +170,7 @@ impl Machine<'_> {
             .args(self.command_line().split(' '))
             .current_dir(directory)
             .stderr(console)
-            // It consists of several processes.
+            // User-mode Linux consists of several processes.
             .process_group(0);
         Ok(linux)
     }
@@ -221,8 +221,8 @@ impl Machine<'_> {
         }
     }
 
-    /// The device of the report: a PC's second serial port. The ARM board has only one, and gets a
-    /// PCI card with another.
+    /// The device of the report: a PC's second serial port. The ARM board has only one serial port,
+    /// and gets a second one on a PCI card.
     fn report_line(&self) -> [&'static str; 2] {
         match self.kernel.series.machine {
             kernel_series::MachineKind::Arm64 => ["-device", "pci-serial,chardev=report"],
@@ -231,7 +231,7 @@ impl Machine<'_> {
     }
 
     /// All disks are on one controller, on which each has its number. Every kernel of a node has
-    /// the controller's driver built in.
+    /// the driver of this controller built in.
     fn attach_disks(&self, qemu: &mut Command) -> Result<()> {
         let disks = disk::disks(self.kernel)?;
         qemu.args(["-device", "nvme,id=nvme,serial=disks"]);
@@ -271,8 +271,8 @@ impl Machine<'_> {
 
     fn command_line(&self) -> String {
         // panic=-1: a panic reboots at once, and -no-reboot ends QEMU. no_timer_check: on a busy
-        // host an emulated timer may be too late for the kernel's check of it (check_timer,
-        // arch/x86/kernel/apic/io_apic.c), and the kernel panics. init_on_alloc=0: an emulated
+        // host an emulated timer may be too late for the kernel's check (check_timer,
+        // arch/x86/kernel/apic/io_apic.c), and the kernel would panic. init_on_alloc=0: an emulated
         // processor takes long to clear every page before its use.
         let console = match self.kernel.series.machine {
             kernel_series::MachineKind::Arm64 => "console=ttyAMA0",

@@ -32,7 +32,7 @@ pub(crate) struct Runner {
     pub(crate) only: Option<String>,
     pub(crate) keep: bool,
     pub(crate) jobs: usize,
-    /// How long a machine may report nothing; some have a longer limit.
+    /// How long a machine may report nothing; some machines have a longer limit.
     pub(crate) silence: Duration,
 }
 
@@ -101,7 +101,7 @@ impl Runner {
         };
         let mut outcome = Outcome::of(cell, machine.run(hear));
         if outcome.failed_before_tests() {
-            // No test has run: the emulator failed, or its host.
+            // No test has run: the emulator or its host has failed.
             eprintln!("{title}: no test has begun; booting once more");
             let second = Outcome::of(cell, machine.run(hear));
             outcome = second.after(outcome);

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The variants of a full run, with what they run and on which kernels. A short run has the first
-/// kernel of each.
+/// kernel of each variant.
 const VARIANTS: [(Variant, Scenario, &[&str]); 5] = [
     (Variant::CgroupV1, Scenario::Brief, &["5.10", "6.12"]),
     (Variant::OneCpu, Scenario::Brief, &["5.10", "7"]),
@@ -21,14 +21,15 @@ const VARIANTS: [(Variant, Scenario, &[&str]); 5] = [
 /// How many machines run if the command line names none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// Those of each change: every version of the kernel on a PC, every variant and the scenarios
-    /// that differ most.
+    /// The machines that each change must pass: every version of the kernel on a PC, every variant,
+    /// and the scenarios that differ most.
     Short,
-    /// All.
+    /// All machines.
     Full,
 }
 
-/// The choice on the command line. What it does not name is chosen as for a full run.
+/// The choice on the command line. Anything that the command line does not name is chosen as for a
+/// full run.
 pub(crate) struct Choice {
     /// The extent if nothing is named.
     pub(crate) extent: Extent,
@@ -85,8 +86,9 @@ impl Choice {
         if scenario_named == Some(false) || variant_named == Some(false) {
             return false;
         }
-        // A kernel and a variant that are both named run together, even if a full run does
-        // not have them. So do a kernel and a scenario, in the usual variant.
+        // A kernel and a variant that are both named run together, even if a full run does not have
+        // them. A kernel and a scenario that are both named also run together, in the usual
+        // variant.
         let asked_for = self.names_kernels
             && (variant_named == Some(true)
                 || (scenario_named == Some(true) && variant == Variant::Usual));
@@ -130,16 +132,17 @@ fn is_in_a_full_run(series: &Series, scenario: Scenario, variant: Variant) -> bo
         return scenario == Scenario::Brief;
     }
     match (series.machine, scenario) {
-        // `plain` includes its tests.
+        // `plain` includes the tests of `brief`.
         (_, Scenario::Brief) => false,
         // User-mode Linux is the kernel without BTF.
         (MachineKind::Process, _) => scenario == Scenario::WithoutBtf,
         (_, Scenario::WithoutBtf) => false,
-        // arm64 shows that tracing works there; the rest depends on the kernel's version only.
+        // arm64 shows that tracing works on another architecture; the rest depends only on the
+        // kernel's version.
         (MachineKind::Arm64, _) => scenario == Scenario::Plain,
         // Running pods takes minutes in an emulated machine. The oldest kernel and the newest are
-        // enough: the sidecar's privileges and the programs differ between them. The same holds for
-        // lockdown and for what is refused.
+        // enough: the sidecar's privileges and the programs differ between them. These two kernels
+        // are also enough for lockdown and refusals.
         (
             _,
             Scenario::Envbox
@@ -154,17 +157,17 @@ fn is_in_a_full_run(series: &Series, scenario: Scenario, variant: Variant) -> bo
     }
 }
 
-/// A short run takes less than three quarters of an hour if two processors emulate. What it leaves
-/// out differs in little from what it has.
+/// A short run takes less than three quarters of an hour if two processors emulate. The machines
+/// that it leaves out differ little from those that it has.
 fn is_in_a_short_run(series: &Series, scenario: Scenario, variant: Variant) -> bool {
     if variant != Variant::Usual {
         return kernels_of(variant, scenario).first() == Some(&series.name);
     }
     match (series.name, scenario) {
-        // The oldest kernel and the newest run `plain`, which has all of these tests.
+        // The oldest kernel and the newest run `plain`, which has all tests of `brief`.
         ("6.1", Scenario::Brief) => true,
-        // Of 6.12 there is the real-time kernel. arm64 needs a build of its own, with its standard
-        // library.
+        // 6.12 is tested as the real-time kernel 6.12-rt. arm64 needs a separate build, with its
+        // standard library.
         ("6.1" | "6.12" | "arm64" | "arm64-16k", _) => false,
         // Clusters use containerd.
         (_, Scenario::Pods | Scenario::Docker) => false,

@@ -1,4 +1,4 @@
-//! Compiles Go programs without modules (GOPATH mode): this version of Kubernetes has its
+//! Compiles Go programs without modules (GOPATH mode). This version of Kubernetes has its
 //! dependencies in its tree, in a form that a later Go refuses in module mode.
 
 use std::io::{BufRead as _, BufReader};
@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail};
 use super::pinned::KUBERNETES;
 use crate::{command, progress};
 
-/// Describes the compiler's flags below. It is part of the name under which programs are kept, so
-/// it changes with the flags.
+/// Describes the compiler's flags below. The text is part of the name under which programs are
+/// kept: change it with the flags.
 pub(super) const RECIPE: &str = "static, stripped, with its version";
 
 /// The package with the version, as it is named in the tree.
@@ -47,14 +47,14 @@ impl Go {
         let mut command = command::new(program);
         command
             .current_dir(tree)
-            // Go takes the working directory's name from here: the tree must be below GOPATH.
+            // Go takes the name of the working directory from PWD: the tree must be below GOPATH.
             .env("PWD", tree)
             .env("GOROOT", &self.root)
             .env("GOPATH", &self.path)
             .env("GOCACHE", &self.cache)
             .env("GO111MODULE", "off")
             .env("CGO_ENABLED", "0")
-            // A download would be an error in any case.
+            // With `off`, Go refuses to download.
             .env("GOPROXY", "off")
             .env_remove("GOFLAGS");
         command
@@ -82,14 +82,14 @@ impl Go {
                 &flags.join(" "),
                 "-o",
             ])
-            // With a separator at the end, it is a directory.
+            // The separator at the end tells Go that this is a directory.
             .arg(to.join(""))
             .arg(package);
         run(&mut build)
     }
 }
 
-/// Runs a build, which prints the name of each package that it compiles; shows how far it is.
+/// Runs a build, which prints the name of each package that it compiles; shows the progress.
 fn run(build: &mut Command) -> Result<()> {
     let shown = command::shown(build);
     let mut child = build

@@ -1,7 +1,7 @@
 //! The programs of the node: Debian's packages, and Kubernetes built from Debian's source.
 //!
-//! They are kept in one directory, named after what they were made of. It appears whole or not at
-//! all.
+//! The programs are kept in one directory. Its name has their versions, and a checksum of the
+//! packages and flags that they were made from. The directory appears whole or not at all.
 
 mod fetch;
 mod go;
@@ -29,8 +29,8 @@ const PROGRAMS: [&str; 4] = [
 /// Prefix of the names of the roots.
 const KEPT: &str = "node-";
 
-/// The root with all programs; makes it if it does not exist. `directory` is that of this command
-/// in cargo's target directory.
+/// The root with all programs; makes it if it does not exist. `directory` is the directory of this
+/// command in cargo's target directory.
 pub(super) fn programs(directory: &Path) -> Result<PathBuf> {
     let root = directory.join(format!("{KEPT}{}", key()));
     if root.is_dir() {
@@ -74,7 +74,7 @@ pub(super) fn programs(directory: &Path) -> Result<PathBuf> {
     let path = made.keep();
     fs::rename(&path, &root)
         .with_context(|| format!("cannot move {} to {}", path.display(), root.display()))?;
-    // Some gigabytes that nothing reads again, and programs of other versions.
+    // Remove the gigabytes of the build, which nothing reads again, and programs of other versions.
     remove(&build)?;
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
@@ -90,8 +90,8 @@ fn remove(directory: &Path) -> Result<()> {
     fs::remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))
 }
 
-/// Names the content: the version of Kubernetes and that of Go, and a checksum of all that is
-/// pinned and of the recipe.
+/// Name of the content: the versions of Kubernetes and Go, and a checksum of all pinned packages
+/// and of the recipe.
 fn key() -> String {
     let all = NODE.iter().chain(&COMPILER).chain([&SOURCE]);
     let pinned: String = all

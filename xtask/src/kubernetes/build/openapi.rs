@@ -1,6 +1,6 @@
 //! The description of the API, which the API server serves and kubectl checks manifests with. It is
-//! generated code that Debian's source package does not have; Kubernetes' own makefile
-//! (`build/root/Makefile.generated_files`) makes it as it is made here.
+//! generated code, which Debian's source package does not have. This module makes the code as
+//! Kubernetes' own makefile does (`build/root/Makefile.generated_files`).
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,5 @@
-//! The pinned packages of Debian. The suite is old and no longer changes, so versions stay there.
+//! The pinned packages of Debian. The suite is old and no longer changes, so it keeps these
+//! versions.
 
 /// The last suite that has the whole source of Kubernetes and a Go that compiles it.
 pub(super) const SUITE: &str = "bookworm";
@@ -14,8 +15,8 @@ pub(super) const GO: &str = "1.19.8";
 pub(super) struct Pinned {
     pub(super) name: &'static str,
     pub(super) version: &'static str,
-    /// SHA-256 of the file; of a source package, that of its `.dsc`, which has the checksums of the
-    /// other files.
+    /// SHA-256 of the file. Of a source package, it is that of the `.dsc` file, which has the
+    /// checksums of the other files.
     pub(super) sha256: &'static str,
 }
 

@@ -1,5 +1,5 @@
-//! Every shipped manifest, and what two of the Terraform templates make, through the API server:
-//! accepted, or refused for the reason that is known. Nothing is created.
+//! Sends every shipped manifest, and the manifests of two Terraform templates, to the API server.
+//! The server accepts each manifest, or refuses it for the expected reason. Nothing is created.
 
 use anyhow::{Result, bail, ensure};
 

@@ -1,4 +1,4 @@
-//! The manifests, and what the API server of Kubernetes 1.20.2 answers to each. The JSON file of
+//! The manifests, and the answer of the API server of Kubernetes 1.20.2 to each. The JSON file of
 //! `node-check` is no manifest: node-problem-detector reads it.
 
 use std::path::PathBuf;

@@ -9,7 +9,7 @@ use crate::workspace;
 
 const JOB: &str = "job/exectrail-preflight";
 
-/// The end of a report that found nothing amiss.
+/// The end of a report that found no problem.
 const VERDICT: &str = "exectrail can trace here";
 
 /// A check's name, and the check.

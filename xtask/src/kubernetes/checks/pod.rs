@@ -103,7 +103,7 @@ fn killed(cluster: &Cluster) -> Result<String> {
         })
     })?;
     let words = ["/bin/echo", "after the kill"];
-    // The workspace is found at the latest by this exec.
+    // If exectrail has not found the workspace again yet, it finds it by this exec.
     pod.exec(&words)?;
     pod.wait_for_exec(&words)?;
     let after = pod.log()?;
@@ -137,8 +137,8 @@ fn first_process(cluster: &Cluster, container: &str) -> Result<u32> {
     pid.with_context(|| format!("containerd does not run {container}:\n{tasks}"))
 }
 
-/// The kubelet deletes the log file with the pod, so it is opened before, as by a collector on the
-/// node, and read afterwards.
+/// The kubelet deletes the log file with the pod. The check opens the file before, as a collector
+/// on the node does, and reads it afterwards.
 fn deleted(cluster: &Cluster) -> Result<String> {
     let pod = Workspace::running(cluster)?;
     let uid = pod.metadata("uid")?;
@@ -162,7 +162,7 @@ fn deleted(cluster: &Cluster) -> Result<String> {
     Ok(String::new())
 }
 
-/// The log of the last start: files are named after the number of starts before.
+/// The log of the last start: the name of a file is the number of earlier starts.
 fn newest(directory: &Path) -> Result<PathBuf> {
     let entries =
         fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;

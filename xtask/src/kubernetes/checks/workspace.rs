@@ -20,9 +20,9 @@ pub(super) struct Workspace<'a> {
 }
 
 impl<'a> Workspace<'a> {
-    /// The pod. If it does not exist, it is created, and its sidecar has logged the last command
-    /// that the workspace starts. A sidecar that a check has restarted since then does not log that
-    /// command again.
+    /// The pod. If it does not exist, it is created, and its sidecar is waited for until it has
+    /// logged the last command that the workspace starts. If a check has restarted the sidecar
+    /// since then, the new log does not have that command again.
     pub(super) fn running(cluster: &'a Cluster) -> Result<Self> {
         let workspace = Self { cluster };
         if workspace.object()?.is_none() {
@@ -117,8 +117,8 @@ impl<'a> Workspace<'a> {
     }
 }
 
-/// The lines of the log in what a container has written. Its diagnostics, which `kubectl logs` puts
-/// between them, have no number.
+/// The lines of the sidecar's log among all lines that its container has written. exectrail's
+/// diagnostics, which `kubectl logs` mixes with them, have no line number.
 pub(super) fn lines(text: &str) -> Result<Vec<Value>> {
     let lines: Vec<Value> = text.lines().map(parse).collect::<Result<_, _>>()?;
     let is_numbered = |line: &Value| line["fields"]["line"].is_u64();

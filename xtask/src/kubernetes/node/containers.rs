@@ -16,7 +16,7 @@ use crate::kubernetes::wait::wait_for;
 /// containerd's socket.
 pub(super) const SOCKET: &str = "/run/containerd/containerd.sock";
 
-/// Starts it, and imports the images.
+/// Starts containerd, and imports the images.
 pub(super) fn start(run: &Run) -> Result<Vec<Daemon>> {
     let networks = run.scratch.join("networks");
     fs::create_dir_all(&networks)?;
@@ -67,8 +67,8 @@ fn ctr(run: &Run, arguments: &[&str]) -> Result<String> {
     )
 }
 
-/// containerd's configuration: the CRI, with runc's default driver of cgroups, `cgroupfs`, which
-/// kubelet has, too.
+/// containerd's configuration: the CRI, with `cgroupfs`, which is the default cgroup driver of runc
+/// and of kubelet.
 fn configuration(run: &Run, networks: &Path) -> String {
     let plugins = run.program("usr/lib/cni");
     let runc = run.program("usr/sbin/runc");
@@ -89,7 +89,7 @@ disabled_plugins = [
 
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{PAUSE_IMAGE}"
-  # Without CAP_SYS_RESOURCE, as in some containers, no process can be better protected.
+  # Without CAP_SYS_RESOURCE, as in some containers, no process can lower its oom_score_adj.
   restrict_oom_score_adj = true
   disable_hugetlb_controller = true
   tolerate_missing_hugetlb_controller = true

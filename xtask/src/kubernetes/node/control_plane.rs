@@ -15,8 +15,8 @@ use crate::kubernetes::kubectl::Kubectl;
 use crate::kubernetes::layout::Run;
 use crate::kubernetes::wait::wait_for;
 
-/// The token of the administrator, as whom all programs of the node log in. It is of no use
-/// outside.
+/// The administrator's token, with which all programs of the node log in. The token is of no use
+/// outside the node.
 const TOKEN: &str = "administrator";
 
 /// Address of etcd.
@@ -28,7 +28,8 @@ const SERVER: &str = "https://127.0.0.1:6443";
 /// Directory of keys and certificates.
 const KEYS: &str = "/var/lib/kubernetes";
 
-/// Starts all four. When this returns, the API answers; the last two may still be starting.
+/// Starts all four programs. When this returns, the API answers; the controllers and the scheduler
+/// may still be starting.
 pub(super) fn start(run: &Run) -> Result<Vec<Daemon>> {
     fs::create_dir_all(KEYS).with_context(|| format!("cannot create {KEYS}"))?;
     let key = format!("{KEYS}/service-accounts.key");
@@ -93,19 +94,19 @@ fn server(run: &Run, key: &str, tokens: &str) -> Command {
         .arg(format!("--service-account-signing-key-file={key}"))
         .arg("--service-account-issuer=https://kubernetes.default.svc")
         .arg("--authorization-mode=RBAC")
-        // envbox is privileged.
+        // The pod of the envbox template is privileged.
         .arg("--allow-privileged=true")
         .arg("--bind-address=127.0.0.1")
         .arg(format!("--advertise-address={ADDRESS}"))
-        // The service `kubernetes` would point to ADDRESS, where nothing listens.
+        // Otherwise the service `kubernetes` would point to ADDRESS, where nothing listens.
         .arg("--endpoint-reconciler-type=none")
         .arg("--service-cluster-ip-range=10.90.0.0/24")
         .arg("--kubelet-preferred-address-types=InternalIP");
     server
 }
 
-/// Writes the administrator's kubeconfig. It does not check the certificate, which the server makes
-/// itself at its first start: nobody else is in this network.
+/// Writes the administrator's kubeconfig. With it, clients do not check the certificate, which the
+/// server makes itself at its first start: nobody else is in this network.
 fn write_kubeconfig(file: &Path) -> Result<()> {
     let text = json!({
         "apiVersion": "v1",

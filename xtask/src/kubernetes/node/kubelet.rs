@@ -11,7 +11,7 @@ use crate::command;
 use crate::kubernetes::daemon::Daemon;
 use crate::kubernetes::layout::{NODE, Run};
 
-/// Starts it. It registers the node.
+/// Starts kubelet, which registers the node.
 pub(super) fn start(run: &Run) -> Result<Daemon> {
     let resolver = run.scratch.join("resolv.conf");
     fs::write(&resolver, "")?;
@@ -19,7 +19,8 @@ pub(super) fn start(run: &Run) -> Result<Daemon> {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "address": ADDRESS,
-        // The API server is its only client, and no one else is in this network but the pods.
+        // kubelet's only client is the API server, and besides it only the pods are in this
+        // network.
         "authentication": {"anonymous": {"enabled": true}, "webhook": {"enabled": false}},
         "authorization": {"mode": "AlwaysAllow"},
         "cgroupDriver": "cgroupfs",

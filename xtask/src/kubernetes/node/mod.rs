@@ -1,4 +1,5 @@
-//! The inner half: the first process of the node. When it ends, the kernel ends all others.
+//! The inner half: the first process of the node. When it ends, the kernel ends all other processes
+//! of the node.
 
 mod containers;
 mod control_plane;
@@ -45,7 +46,7 @@ pub(crate) struct NodeArgs {
     keep: bool,
 }
 
-/// Whether the node has a directory of its own in place of this one.
+/// Whether the node has a separate directory in place of this one.
 pub(super) fn hides(path: &Path) -> bool {
     mounts::PRIVATE
         .iter()

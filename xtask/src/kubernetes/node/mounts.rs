@@ -1,4 +1,5 @@
-//! The file systems of the node. Its own files are in memory, and vanish with its mount namespace.
+//! The file systems of the node. The node's own files are in memory, and vanish with its mount
+//! namespace.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,12 +11,12 @@ use crate::command;
 use crate::kubernetes::cgroups::{Hierarchy, MOUNT};
 use crate::kubernetes::layout::Run;
 
-/// Directories in which the node writes: each is empty, and the node's own.
+/// Directories in which the node writes: each starts empty, and only the node has it.
 pub(super) const PRIVATE: [&str; 4] = ["/run", "/var/lib", "/var/log", "/tmp"];
 
-/// Settings of the whole machine that kubelet requires, and would set
-/// (pkg/kubelet/cm/container_manager_linux.go and pkg/util/sysctl/sysctl.go of Kubernetes 1.20). It
-/// reads these values from plain files, and so sets nothing.
+/// Settings of the whole machine that kubelet requires, and would set itself
+/// (pkg/kubelet/cm/container_manager_linux.go and pkg/util/sysctl/sysctl.go of Kubernetes 1.20). On
+/// the node, plain files with these values replace the settings, so kubelet changes nothing.
 const SETTINGS: [(&str, &str); 6] = [
     ("vm/overcommit_memory", "1"),
     ("vm/panic_on_oom", "0"),
@@ -25,7 +26,7 @@ const SETTINGS: [(&str, &str); 6] = [
     ("kernel/keys/root_maxbytes", "25000000"),
 ];
 
-/// Makes them.
+/// Makes the file systems of the node.
 pub(super) fn make(run: &Run) -> Result<()> {
     for directory in PRIVATE {
         mount(["-t", "tmpfs", "-o", "mode=0755", "node", directory])?;
@@ -33,12 +34,12 @@ pub(super) fn make(run: &Run) -> Result<()> {
     mount(["-o", "remount,mode=1777", "/tmp"])?;
     keep_settings(run)?;
     cgroups()?;
-    // kubelet and containerd pass mounts on to containers. What they share is the node's alone.
+    // kubelet and containerd pass mounts on to containers. The shared mounts stay within the node.
     mount(["--make-rshared", "/"])
 }
 
-/// Makes the settings of the machine read-only, but for those of the network, which are the
-/// node's own.
+/// Makes the settings of the machine read-only, except the settings of the network, which the node
+/// has for itself.
 fn keep_settings(run: &Run) -> Result<()> {
     for place in ["/proc/sys", "/proc/sys/net"] {
         mount(["--bind", place, place])?;
@@ -91,8 +92,8 @@ fn cgroups() -> Result<()> {
     Ok(())
 }
 
-/// With cgroup v2 only a cgroup without processes can have controllers for those below it: this
-/// process moves to one of its own.
+/// With cgroup v2 only a cgroup without processes can have controllers for cgroups below it, so
+/// this process moves to a separate cgroup.
 fn give_controllers(root: &Path) -> Result<()> {
     let own = root.join("node");
     fs::create_dir_all(&own)?;

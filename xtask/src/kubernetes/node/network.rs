@@ -10,7 +10,7 @@ pub(super) const ADDRESS: &str = "10.89.0.1";
 /// The addresses of pods.
 pub(super) const SUBNET: &str = "10.89.0.0/24";
 
-/// Makes it, in the network namespace of the node.
+/// Makes the network, in the network namespace of the node.
 pub(super) fn make() -> Result<()> {
     let address = format!("{ADDRESS}/24");
     for arguments in [

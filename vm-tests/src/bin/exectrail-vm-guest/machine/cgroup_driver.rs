@@ -8,7 +8,8 @@ use exectrail_vm_tests::{Plan, Variant};
 pub(crate) enum CgroupDriver {
     /// The runtime creates directories in the file system of cgroups.
     Cgroupfs,
-    /// The kubelet asks systemd for the pod's slice; the runtime asks it for a scope in that slice.
+    /// The kubelet asks systemd for the pod's slice; the runtime asks systemd for a scope in that
+    /// slice.
     Systemd,
 }
 

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use super::runtime::{OUTSIDE, SELF};
 
-/// A container. Dropping it kills it.
+/// A container. Dropping the value kills the container.
 pub(crate) struct Container {
     child: Child,
 }
@@ -46,7 +46,7 @@ impl Container {
         self.child.id()
     }
 
-    /// Inode number of its PID namespace; of the innermost one, if containers are nested.
+    /// Inode number of its PID namespace; if containers are nested, of the innermost one.
     pub(crate) fn pid_ns(&self) -> Result<u32> {
         Ok(namespace(self.innermost()?, "pid")?)
     }

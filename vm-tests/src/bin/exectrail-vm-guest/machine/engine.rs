@@ -1,5 +1,5 @@
-//! The container engine: podman or docker. Both accept most commands that the tests use; those for
-//! pods are podman's only.
+//! The container engine: podman or docker. Both accept most commands that the tests use; only
+//! podman has commands for pods.
 
 use std::{
     io::Write as _,
@@ -43,7 +43,8 @@ impl Engine {
         }
     }
 
-    /// Root directory of its files: that of the container that it runs in, or the node's.
+    /// Root directory of the engine's files: the root of the container that the engine runs in, or
+    /// the node's root.
     pub(crate) fn root(&self) -> Result<PathBuf> {
         let Some(container) = &self.container else {
             return Ok("/".into());
@@ -98,7 +99,7 @@ impl Engine {
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {program}"))?;
-        // This drops the pipe, so that the input ends.
+        // This statement drops the pipe, so that the input ends.
         let written = child
             .stdin
             .take()

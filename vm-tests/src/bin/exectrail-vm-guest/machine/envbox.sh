@@ -1,8 +1,8 @@
 #!/bin/sh
-# Replaces envbox, whose image is not available here: the same containers in the same places, made
-# by Debian's dockerd and runc. envbox makes the inner container with sysbox-runc, so that Docker
-# works in it as on a machine. Here, flags and a separate cgroup give the container what Docker
-# needs.
+# Replaces envbox, whose image is not available here: Debian's dockerd and runc make the same
+# containers in the same places. envbox makes the inner container with sysbox-runc, so that Docker
+# works in the container as it does on a machine. Here, flags and a separate cgroup give the
+# container what Docker needs.
 set -eu
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
@@ -33,14 +33,14 @@ started=/home/coder/.docker-started
 
 case "$1" in
 docker)
-    # envbox's own container. Root of the inner one is 100000 here.
+    # envbox's own container. Root of the inner container is the user 100000 here.
     make_room_for_cgroups 2>/dev/null
     echo dockremap:100000:65536 >>/etc/subuid
     echo dockremap:100000:65536 >>/etc/subgid
     useradd --system dockremap
     start_dockerd --userns-remap=default
 
-    # Replaces CODER_INNER_IMAGE: /usr is this container's.
+    # This image replaces CODER_INNER_IMAGE; its /usr is that of envbox's container, mounted.
     mkdir -p /tmp/frame
     (
         cd /tmp/frame

@@ -1,5 +1,5 @@
-//! eBPF programs in the place of those of other tools: loads some, or attaches as many as a kernel
-//! function has slots for.
+//! eBPF programs that stand for programs of other tools: loads some, or attaches as many as a
+//! kernel function has slots for.
 
 use std::fs;
 
@@ -40,8 +40,8 @@ fn exit_of(call: &str) -> Result<u32> {
         .with_context(|| format!("the kernel has no {name}"))
 }
 
-/// Attaches empty programs to the exit of `call` until the kernel refuses more. Dropping them
-/// detaches them.
+/// Attaches empty programs to the exit of `call` until the kernel refuses more. Dropping the
+/// programs detaches them.
 pub(crate) fn fill(call: &str) -> Result<Vec<Attached>> {
     let id = exit_of(call)?;
     let mut attached = Vec::new();

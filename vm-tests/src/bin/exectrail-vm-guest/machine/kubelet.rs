@@ -1,14 +1,13 @@
 //! Starts a pod container by container, in the order of a kubelet.
 //!
 //! `podman kube play` does not support native sidecars, which are init containers with
-//! `restartPolicy: Always`, and docker does not support pods. So this module does what a kubelet
-//! does (<https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/>, Kubernetes
-//! 1.33).
+//! `restartPolicy: Always`, and docker does not support pods. This module does what a kubelet does
+//! (<https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/>, Kubernetes 1.33).
 //!
-//! Init containers start one after another. The next one starts when the one before has ended or,
-//! if that is a sidecar, when its startup probe has succeeded. Then the main containers start. When
-//! the pod is deleted, the main containers get SIGTERM first. When they have ended, the sidecars
-//! get it, in reverse order.
+//! Init containers start one after another. The next one starts when the previous one has ended.
+//! After a sidecar, the next one starts when the sidecar's startup probe has succeeded. Then the
+//! main containers start. When the pod is deleted, the main containers get SIGTERM first. When the
+//! main containers have ended, the sidecars get SIGTERM, in reverse order.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, thread, time::Duration};
 
@@ -95,8 +94,8 @@ pub(crate) fn is_sidecar(container: &Value) -> bool {
     container["restartPolicy"] == "Always"
 }
 
-/// Runs the startup probe until it succeeds, with its period and its number of attempts. Its
-/// timeout is ignored, because starting a program takes seconds in an emulated machine.
+/// Runs the startup probe until it succeeds, with its period and its number of attempts. The
+/// probe's timeout is ignored, because starting a program takes seconds in an emulated machine.
 pub(crate) fn startup_probe(
     container: &Value,
     exec: impl Fn(&[&str]) -> Result<String>,
@@ -181,8 +180,8 @@ impl Starting<'_> {
         }
     }
 
-    /// Flags for the volumes. Each volume, also a claim, is a directory of the node that every user
-    /// may write to, like an emptyDir.
+    /// Flags for the volumes. Each volume or claim is a directory of the node that every user may
+    /// write to, like an emptyDir.
     fn mounts(&self, container: &Value, arguments: &mut Vec<String>) -> Result<()> {
         if self.engine.is_docker() && name(container) == "workspace" {
             // The image's /usr is empty, see node::make_docker_ready.

@@ -19,7 +19,8 @@ pub(crate) struct LogFile {
 
 #[derive(Clone, Copy)]
 enum Format {
-    /// podman's `k8s-file`, that of CRI: `TIME stdout F text`, with `P` for a part of a line.
+    /// podman's `k8s-file`, which is CRI's format: `TIME stdout F text`, with `P` for a part of a
+    /// line.
     Cri,
     /// docker's `json-file`: `{"log":"text\n","stream":"stdout",…}`.
     Json,
@@ -60,7 +61,8 @@ impl LogFile {
 
 fn of_cri(text: &str) -> String {
     let mut output = String::new();
-    // The runtime may not have written all of the last line, and the tag `F` comes before the text.
+    // The runtime may not have written the end of the last line; the tag `F` does not show that,
+    // because it comes before the text.
     for line in whole_lines(text) {
         let mut fields = line.splitn(4, ' ');
         let (stream, tag, text) = (fields.nth(1), fields.next(), fields.next());

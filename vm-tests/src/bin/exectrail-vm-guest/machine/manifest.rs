@@ -22,8 +22,8 @@ pub(crate) const VOLUMES: &str = "/var/lib/pods";
 /// Name of the node, for pods that ask for it.
 const NODE: &str = "node-1";
 
-/// A pod's manifest. No engine here supports all of the downward API. So variables from fields are
-/// made plain ones, and its volumes directories of the node.
+/// A pod's manifest. No engine here supports the whole downward API. Variables from fields become
+/// plain variables, and volumes of the downward API become directories of the node.
 pub(crate) struct Manifest {
     pod: Value,
     /// The files of the volumes.
@@ -31,9 +31,9 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
-    /// A manifest of the plan, for a pod called `name` whose workspace starts `agent`. Commands are
-    /// what the kubelet would give to processes; the sidecar has the capability that older kernels
-    /// require.
+    /// A manifest of the plan, for a pod called `name` whose workspace starts `agent`. References
+    /// to variables are expanded as by the kubelet; the sidecar has the capability that older
+    /// kernels require.
     pub(crate) fn of(plan: &Plan, manifest: &str, name: &str, agent: &str) -> Result<Self> {
         let mut pod = plan
             .manifests
@@ -94,7 +94,7 @@ impl Manifest {
     }
 
     /// Removes a capability that the sidecar needs; no container restarts. The sidecar answers for
-    /// longer than by default, as an emulated workspace is slow to ask.
+    /// longer than by default, because an emulated workspace is slow to ask.
     pub(crate) fn without_capability(mut self, capability: &str) -> Result<Self> {
         self.pod["spec"]["restartPolicy"] = "Never".into();
         let mut sidecars = containers_mut(&mut self.pod);

@@ -139,7 +139,7 @@ fn prepare() -> Result<()> {
 /// Replacement of envbox; the script documents it.
 const ENVBOX: &str = include_str!("envbox.sh");
 
-/// Makes the image of envbox's own container: that of a node, with one more program.
+/// Makes the image of envbox's own container: the image of a node with one more program.
 pub(crate) fn make_envbox_ready() -> Result<()> {
     make_ready()?;
     directories("/tmp/envbox", &[])?;
@@ -241,8 +241,8 @@ fn make_frame_archive() -> Result<()> {
     archive("/tmp/frame", FRAME_ARCHIVE)
 }
 
-/// Makes the workspace's image in podman from the archive of [`make_frame_archive`]. containerd
-/// gets it from there.
+/// Makes the workspace's image in podman from the archive of [`make_frame_archive`]. The node's
+/// containerd gets the image from podman.
 #[cfg(feature = "cri")]
 pub(crate) fn import_workspace_image() -> Result<()> {
     make_frame_archive()?;

@@ -215,8 +215,8 @@ fn event(line: &str) -> Result<Value> {
     serde_json::from_str(line).with_context(|| format!("this line is not JSON: {line}"))
 }
 
-/// Creates a claim's volume and the directories of it that are mounted, as a storage class and the
-/// kubelet do.
+/// Creates a claim's volume and the mounted directories in it, as a storage class and the kubelet
+/// do.
 fn claimed_volume(engine: &Engine, claim: &str, directories: &[&str]) -> Result<()> {
     engine.run(&["volume", "create", "--ignore", claim])?;
     let at = engine.run(&["volume", "inspect", "--format", "{{.Mountpoint}}", claim])?;

@@ -10,14 +10,15 @@ pub(crate) fn command(program: &str) -> Command {
     command
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", "/root")
-        // Without this, Go sends signals to its threads to switch between goroutines. In an
-        // emulated machine these often interrupt system calls, and not all network plug-ins repeat
-        // the call: "plugin type=\"loopback\" failed (add): interrupted system call".
+        // Without this variable, Go sends signals to its threads to switch between goroutines. In
+        // an emulated machine the signals often interrupt system calls, and not all network
+        // plug-ins repeat the call: "plugin type=\"loopback\" failed (add): interrupted system
+        // call".
         .env("GODEBUG", "asyncpreemptoff=1");
     command
 }
 
-/// Runs a program; returns its standard output. An error has all that the program wrote.
+/// Runs a program; returns its standard output. An error has the whole output of the program.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<String> {
     let output = command(program)
         .args(arguments)

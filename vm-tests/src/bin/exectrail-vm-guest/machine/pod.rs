@@ -81,7 +81,7 @@ impl Pod {
         Shell::of(self.container(&command)?)
     }
 
-    /// Starts a shell with a new PID namespace and no other new one, in the pod's network
+    /// Starts a shell in the pod's network namespace, with a new PID namespace as its only new
     /// namespace.
     ///
     /// All kinds of namespaces take their numbers from one pool: if no other kind is made, a freed

@@ -16,7 +16,7 @@ pub(crate) struct Shell {
     output: BufReader<ChildStdout>,
 }
 
-/// The shell prints this after each line, with a builtin: that is no exec.
+/// The shell prints this after each line, by a builtin, which is no exec.
 const DONE: &str = "done-with-it";
 
 impl Shell {

@@ -28,11 +28,11 @@ pub(crate) const OCCUPY: &str = "occupy";
 /// Number of open sockets. Closing them takes about a second in an emulated machine that is
 /// otherwise idle.
 const SOCKETS: usize = 10_000;
-/// The CPU of the first process, and that of its children.
+/// CPUs of the first process, and of its children.
 const CPU: usize = 1;
 const CPU_OF_CHILDREN: usize = 0;
-/// Nice value: a process with this value gets about 1/600 of the time of one on the same CPU that
-/// has [`NEARLY_ALL_TIME`].
+/// A process with this nice value gets about 1/600 of the CPU time of a process with
+/// [`NEARLY_ALL_TIME`] on the same CPU.
 const HARDLY_ANY_TIME: i32 = 19;
 const NEARLY_ALL_TIME: i32 = -10;
 
@@ -75,7 +75,7 @@ pub(crate) fn occupy() -> Result<ExitCode> {
     }
 }
 
-/// The process that occupies the CPU. Dropping it kills the process.
+/// The process that occupies the CPU. Dropping the value kills the process.
 pub(crate) struct Occupant {
     child: Child,
     input: ChildStdin,

@@ -1,7 +1,7 @@
-//! systemd as the first process of a node: it makes cgroups for those who ask on its socket.
+//! systemd as the first process of a node: it makes cgroups for programs that ask on its socket.
 //!
-//! It starts none of Debian's services by itself, because the tests would wait for them. The tests
-//! run beside it, in a program that the first process starts before it becomes systemd.
+//! systemd starts none of Debian's services by itself, because the tests would wait for them. The
+//! tests run beside systemd, in a program that the first process starts before it becomes systemd.
 
 use std::{fs, os::unix::process::CommandExt as _, path::Path, process::Command};
 
@@ -18,7 +18,7 @@ pub(crate) const BESIDE: &str = "beside-systemd";
 
 const PROGRAM: &str = "/usr/lib/systemd/systemd";
 
-/// The socket on which it is asked: `systemctl` and runc connect to it as root.
+/// systemd's socket, to which `systemctl` and runc connect as root.
 const SOCKET: &str = "/run/systemd/private";
 
 /// Directory of the units that the node adds.
@@ -32,7 +32,7 @@ Description=A node of the tests
 DefaultDependencies=no
 ";
 
-/// Programs that systemd executes at its start to make units of what it finds in Debian's files.
+/// Programs that systemd executes at its start; they make units from Debian's files.
 const GENERATORS: &str = "/usr/lib/systemd/system-generators";
 
 /// An id of the machine: without one, systemd takes this for its first start and enables all
@@ -64,7 +64,7 @@ fn configure() -> Result<()> {
     Ok(())
 }
 
-/// Adds a file of a unit: the unit itself, or `UNIT.d/NAME.conf`, which changes one of Debian.
+/// Adds a file of a unit: the unit itself, or `UNIT.d/NAME.conf`, which changes a unit of Debian.
 pub(crate) fn add_unit(name: &str, text: &str) -> Result<()> {
     let path = format!("{UNITS}/{name}");
     if let Some((directory, _)) = path.rsplit_once('/') {

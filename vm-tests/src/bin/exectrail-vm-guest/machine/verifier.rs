@@ -1,9 +1,9 @@
 //! Reads how many instructions the kernel's verifier processed for each program.
 //!
-//! From 5.16 on the kernel keeps the figure with the program. Before, it only writes it to a log
-//! that exectrail does not request. So this module runs exectrail under ptrace, and changes its
-//! system call to request the log. A seccomp filter stops exectrail at bpf(2) only: stopping at
-//! every system call takes seconds in an emulated machine.
+//! From 5.16 on the kernel keeps the figure with the program. Before 5.16, the kernel writes the
+//! figure only to a log that exectrail does not request. This module runs exectrail under ptrace,
+//! and changes its system call to request the log. A seccomp filter stops exectrail at bpf(2) only:
+//! stopping at every system call takes seconds in an emulated machine.
 
 use std::{
     collections::BTreeMap,
@@ -66,8 +66,8 @@ pub(crate) fn verified(flags: &[&str]) -> Result<BTreeMap<String, u64>> {
 /// `verifier COMMAND…`
 pub(crate) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     let (program, rest) = arguments.split_first().context("no command")?;
-    // Both run on one CPU: they take turns, and if two emulated CPUs share a busy one, each turn
-    // waits for the host's scheduler.
+    // exectrail and its tracer take turns, so both run on one CPU. If they ran on two emulated CPUs
+    // that share a busy CPU of the host, each turn would wait for the host's scheduler.
     let mut one = CpuSet::new();
     one.set(0);
     sched_setaffinity(None, &one)?;
@@ -126,8 +126,8 @@ pub(crate) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     }
 }
 
-/// When a process exits, its other threads end even while they are stopped: then such a thread
-/// needs nothing more.
+/// A stopped thread still ends when another thread exits the process: the error of a call for a
+/// thread that is gone is ignored.
 fn unless_gone(result: nix::Result<()>) -> nix::Result<()> {
     match result {
         Err(Errno::ESRCH) => Ok(()),
@@ -197,9 +197,10 @@ fn behind_bpf(thread: Pid, loading: &mut Vec<Loading>) -> nix::Result<()> {
     ptrace::write(thread, at(done.attributes + LOG_BUF), done.log_buf)
 }
 
-/// Before the call: requests a log if it loads a program; returns whether it does.
+/// Before the call: if the call loads a program, requests a log and returns `true`.
 fn before_bpf(thread: Pid, loading: &mut Vec<Loading>) -> nix::Result<bool> {
-    // This is the same on every architecture (PTRACE_GET_SYSCALL_INFO, Linux 5.3).
+    // This description of the call is the same on every architecture (PTRACE_GET_SYSCALL_INFO,
+    // Linux 5.3).
     let call = ptrace::syscall_info(thread)?;
     if call.op != libc::PTRACE_SYSCALL_INFO_SECCOMP {
         return Ok(false);

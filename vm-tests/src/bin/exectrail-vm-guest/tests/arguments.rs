@@ -1,5 +1,5 @@
-//! Tests on this kernel that a line has the argv and filename that were executed. One run of
-//! exectrail serves all of them, since loading the probes takes most of a test's time.
+//! Tests on this kernel that a line has the argv and filename that were executed. All these tests
+//! use one run of exectrail, because loading the probes takes most of a test's time.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, sync::OnceLock};
 
@@ -25,20 +25,21 @@ pub(crate) const TESTS: &[Test] = tests![
 
 const SCRIPT: &str = "/tmp/script";
 
-/// How often those execs are repeated whose argv another exec can leave unprotected.
+/// Number of repetitions of an exec whose argv another exec can leave unprotected.
 const ROUNDS: usize = 8;
 
-/// Maximum length of a recorded argv; an argument longer than it, and one slightly shorter.
+/// Maximum length of a recorded argv, an argument that exceeds it, and an argument that is slightly
+/// shorter.
 const MOST: usize = 110 << 10;
 const CUT: usize = 120_000;
 const LONG: usize = 102_400;
-/// An argument that is protected, and one whose end may not be: from 2,000 to 6,144 bytes of argv
-/// are protected, or, rarely, none.
+/// An argument that is protected, and one whose end may not be protected. From 2,000 to 6,144 bytes
+/// of argv are protected, or, rarely, none.
 const ORDINARY: usize = 1_500;
 const OFTEN_UNPROTECTED: usize = 5 << 10;
 
 /// The arguments are the shell's `$1` to `$4`. As part of the text after `-c` they would be too
-/// long: one argument has at most 32 pages, which are 128 KiB or more (`MAX_ARG_STRLEN`,
+/// long. One argument has at most 32 pages, which are 128 KiB or more (`MAX_ARG_STRLEN`,
 /// include/uapi/linux/binfmts.h).
 const PROGRAMS: &str = "\
 /tmp/script argument

@@ -1,5 +1,5 @@
-//! Tests whether tracing works at all on a kernel or a machine: those tests of `plain` that can
-//! fail because the kernel or the machine is different.
+//! Tests whether tracing works at all on a kernel or a machine. The tests are those of `plain` that
+//! can fail because the kernel or the machine is different.
 
 use exectrail_vm_tests::Variant;
 

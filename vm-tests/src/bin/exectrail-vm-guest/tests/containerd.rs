@@ -29,8 +29,9 @@ use crate::{
     },
 };
 
-/// The scenario's tests. Those up to the test of the killed sidecar share one pod; each leaves it
-/// as the next one needs it. That pod is on the node's network, so only its cgroup identifies it.
+/// The scenario's tests. The tests up to that of the killed sidecar share one pod; each test leaves
+/// the pod in the state that the next one needs. That pod is on the node's network, so only its
+/// cgroup identifies it.
 pub(crate) const TESTS: &[Test] = tests![
     the_node_runs_containerd,
     a_pod_of_containerd_is_known_by_its_cgroup,
@@ -179,8 +180,8 @@ fn a_neighbour_of_containerd_is_not_recorded(plan: &Plan, _: &Report) -> Result<
     })
 }
 
-/// The coding agent's pod is that of docs/dev-containers-and-agents.md: each sidecar records its
-/// own pod, and only the lines of the coding agent's have the label `role`.
+/// The coding agent's pod is made as docs/dev-containers-and-agents.md says. Each sidecar records
+/// its own pod, and only lines of the coding agent's pod have the label `role`.
 fn a_coding_agent_in_a_second_pod_has_a_log_of_its_own(plan: &Plan, _: &Report) -> Result<()> {
     with_pod(plan, |workspace| {
         let coding = start_of(plan, manifest::CODING_AGENT, "coding")?;
@@ -209,7 +210,8 @@ fn a_coding_agent_in_a_second_pod_has_a_log_of_its_own(plan: &Plan, _: &Report) 
     })
 }
 
-/// A collector that does not put parts together reads every line whole, however long an argv is.
+/// A log collector that does not join parts of lines still reads every line whole, however long an
+/// argv is.
 fn containerds_log_has_every_line_whole(plan: &Plan, _: &Report) -> Result<()> {
     with_pod(plan, |pod| {
         let words: Vec<String> = [1_000, 15_000, 16_500, 60_000]
@@ -304,7 +306,7 @@ fn a_native_sidecar_of_containerd_has_the_last_exec(plan: &Plan, _: &Report) -> 
     let pod = start_of(plan, manifest::KUBERNETES_NATIVE, "stopped")?;
     let pid_ns = pod.pid_ns("workspace")?;
     pod.stop()?;
-    // containerd may still be copying the output of a container that has ended.
+    // When a container has ended, containerd may still be copying its output.
     pod.wait_for("of the sidecar's end", |line| {
         msg(line) == "tracing_stopped"
     })?;
@@ -314,14 +316,15 @@ fn a_native_sidecar_of_containerd_has_the_last_exec(plan: &Plan, _: &Report) -> 
     ensure!(code == Some(0), "the sidecar ended with {code:?}");
     let last = lines.last().context("the log is empty")?;
     ensure!(msg(last) == "tracing_stopped", "the last line is {last}");
-    // The file as it is, with containerd's own times and tags.
+    // `verify` reads the file unchanged, with containerd's own times and tags.
     run("/bin/exectrail", &["verify", &pod.log_file("exectrail")?]).map(drop)
 }
 
 /// The container announces itself before the build. The agent's script announces it once more. As
-/// in the template of Coder's registry, `localhost` and `127.0.0.1` in that script are replaced by
-/// `host.docker.internal` (`exectrail-vm/manifests.rs`). The sidecar's address is not, as the
-/// module divides it by quotes. Another script replaces envbuilder (`machine/envbuilder.sh`).
+/// in the template of Coder's registry, `host.docker.internal` replaces `localhost` and `127.0.0.1`
+/// in that script (`exectrail-vm/manifests.rs`). The sidecar's address is not replaced, because
+/// quotes divide it in the module's script. Another script replaces envbuilder
+/// (`machine/envbuilder.sh`).
 fn a_dev_containers_build_and_its_agent_are_traced(plan: &Plan, _: &Report) -> Result<()> {
     let pod = start_of(plan, manifest::DEVCONTAINER, "devcontainer")?;
     let said = pod.said("workspace");
@@ -333,7 +336,7 @@ fn a_dev_containers_build_and_its_agent_are_traced(plan: &Plan, _: &Report) -> R
     let events = execs(&lines);
     let program = "/.envbuilder/bin/envbuilder";
     let ignored = "/var/run,/product_uuid,/product_name,/opt/exectrail";
-    // Whole argv, and the user: in this order, from the container's first exec on.
+    // Whole argv and user of execs, in this order, from the container's first exec on.
     let expected: [(&[&str], u32); 3] = [
         (&["/bin/sh", program], 0),
         (&["/bin/echo", "build-step", "by", "0", ignored], 0),

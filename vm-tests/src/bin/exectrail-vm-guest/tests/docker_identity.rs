@@ -41,8 +41,8 @@ const OTHER_POD: &str =
 /// Command of a workspace's first process: execs with increasing numbers.
 const ROUNDS: &str = "n=0; while :; do n=$((n+1)); /bin/echo $0 $n; sleep 2; done";
 
-/// Containers of the node that no sidecar here may record: one of another pod, and one without a
-/// pod.
+/// Containers of the node that no sidecar here may record: one container of another pod, and one
+/// without a pod.
 const STRANGERS: [&str; 2] = ["neighbour", "stranger"];
 
 /// These containers run during all tests of this group, on the node's network.
@@ -82,7 +82,7 @@ impl Containers {
     /// Starts the sidecar and waits until it traces.
     fn sidecar(&mut self, options: &[&str]) -> Result<()> {
         let mut all = vec!["--cap-drop=ALL", "--cap-add=BPF", "--cap-add=PERFMON"];
-        // Kernels before 5.11 require this one.
+        // Kernels before 5.11 require this capability.
         all.push("--cap-add=SYS_RESOURCE");
         all.extend(options);
         self.start("exectrail", &all, &[EXECTRAIL_IMAGE, "/usr/bin/exectrail"])?;
@@ -157,7 +157,7 @@ fn rounds(lines: &[Value], name: &str) -> Vec<u64> {
 }
 
 /// First processes leave the pod's network: one as root, and one as an ordinary user, in a user
-/// namespace. exectrail restarts without a state file. Their next execs have lines, and their
+/// namespace. Then exectrail restarts without a state file. Their next execs have lines, and their
 /// `workspace_started` lines have the time for which they were not traced.
 fn a_workspace_of_dockerd_outside_the_network_is_found_after_a_restart(
     _: &Plan,

@@ -1,5 +1,5 @@
-//! Tests of when a workspace has ended: when the kernel's PID namespace has ended, however long
-//! that takes after its first process was killed.
+//! Tests that the end of a workspace is the end of its PID namespace in the kernel, however long
+//! after the kill of its first process.
 
 use std::{
     fs,
@@ -78,7 +78,7 @@ fn debugger_of(id: u32) -> Result<Guarded> {
 }
 
 /// Starts a process, outside the container, that enters the namespace of the process `init`.
-/// Returns its parent, which is stopped and so does not reap it.
+/// Returns its parent, which is stopped and therefore does not reap the process.
 fn stopped_parent_of_a_process_in(init: u32, sidecar: &Sidecar) -> Result<Guarded> {
     let child = Command::new("/bin/busybox")
         .args(["nsenter", "-t", &init.to_string(), "-p", "-n", "--"])
@@ -111,8 +111,8 @@ fn wait_for_end(sidecar: &Sidecar, pid_ns: u32) -> Result<()> {
 }
 
 /// The first process was killed, but the kernel keeps the namespace, because a process in it is not
-/// reaped: in one workspace, that process came from outside, and its parent is stopped; in the
-/// other, a debugger outside traces it.
+/// reaped. In one workspace, that process came from outside, and its parent is stopped. In the
+/// other workspace, a debugger outside traces the process.
 pub(crate) fn a_workspace_with_somebody_left_has_not_ended(_: &Plan, _: &Report) -> Result<()> {
     let pod = Pod::start()?;
     let sidecar = Sidecar::start(&pod, &[])?;

@@ -18,7 +18,7 @@ const HOOKS: [(&str, &str); 2] = [
     ("--failed-execs=sys-exit", "sys-exit"),
 ];
 
-/// From 5.11 on, each hook works; before, exectrail reports the reason.
+/// From 5.11 on, each hook works; before 5.11, exectrail reports the reason.
 pub(crate) fn failed_execs_have_lines(_: &Plan, _: &Report) -> Result<()> {
     for (flag, hook) in HOOKS {
         have_lines(flag, hook).context(hook)?;
@@ -65,9 +65,10 @@ fn have_lines(flag: &str, wanted: &str) -> Result<()> {
     Ok(())
 }
 
-/// The kernel skips a program when processes preempt each other in it: a program of `fexit` where
-/// tasks are preempted in the kernel, all programs from Linux 7.0 on. If the skipped execution
-/// belongs to an exec that succeeds, no failed exec is lost, and none may be counted.
+/// The kernel skips a program when processes preempt each other in it. A program of `fexit` can be
+/// preempted where tasks are preempted in the kernel; all programs can be from Linux 7.0 on. A
+/// skipped execution for an exec that succeeds is not a lost failed exec, and must not be counted
+/// as one.
 pub(crate) fn failed_execs_side_by_side_are_counted(plan: &Plan, report: &Report) -> Result<()> {
     const PROCESSES: usize = 16;
     if is_before((5, 11))? {
@@ -102,8 +103,8 @@ pub(crate) fn failed_execs_side_by_side_are_counted(plan: &Plan, report: &Report
     Ok(())
 }
 
-/// Other tools, or other sidecars, have used all program slots of a function. This runs only on the
-/// newest kernels: the older ones answer the same, and the test takes half a minute.
+/// Other tools, or other sidecars, have used all program slots of a function. This test takes half
+/// a minute, and older kernels give the same answer, so it runs only on the newest kernels.
 pub(crate) fn a_function_without_room_for_programs_is_reported(
     _: &Plan,
     report: &Report,

@@ -1,13 +1,13 @@
 //! Tests that loads of memory that is not mapped harm nothing.
 //!
-//! The probes follow pointers of the kernel from a task, and a workspace decides which of them are
-//! NULL, such as that to the first process of a PID namespace. Before Linux 5.12 on x86-64, and 6.9
-//! on arm64, such a load faults, and the kernel then gives 0 (`ex_handler_bpf`,
-//! arch/*/net/bpf_jit_comp.c); since then the program tests the pointer first. Kernels without the
-//! change "bpf: ensure main program has an extable" (Linux 6.4) can panic instead, if the load is
-//! in the entry of a program that has functions. Whether they do depends on the program's place in
-//! the kernel's tree of programs (`search_bpf_extables`, kernel/bpf/core.c), so each round loads
-//! the programs anew.
+//! From a task, the probes follow pointers of the kernel. A workspace decides which of these
+//! pointers are NULL, such as the pointer to the first process of a PID namespace. Before Linux
+//! 5.12 on x86-64, and before 6.9 on arm64, a load through NULL faults, and the kernel then gives 0
+//! (`ex_handler_bpf`, arch/*/net/bpf_jit_comp.c). Since then the program tests the pointer first.
+//! Kernels without the change "bpf: ensure main program has an extable" (Linux 6.4) can panic
+//! instead, if the load is in the main function of a program with several functions. Whether these
+//! kernels panic depends on the program's place in the kernel's tree of programs
+//! (`search_bpf_extables`, kernel/bpf/core.c), so each round loads the programs anew.
 
 use std::fs;
 
@@ -65,8 +65,8 @@ impl Drop for Faults {
     }
 }
 
-/// Programs of others. Some are unloaded again, different ones in each round. So the probes' places
-/// in the kernel's tree differ, too.
+/// Programs that other tools could have loaded. Each round unloads different ones of them again, so
+/// that the probes' places in the kernel's tree differ, too.
 fn neighbours(round: usize) -> Result<Vec<Program>> {
     let mut index = 0;
     let mut programs = fexit::idle(8 + round % 5)?;
@@ -78,8 +78,8 @@ fn neighbours(round: usize) -> Result<Vec<Program>> {
 }
 
 /// After unshare(2), the PID namespace for a process's children has no first process. An exec of
-/// this process has a line all the same, and the kernel does not panic. In an ordinary exec, here
-/// without a terminal, no load faults.
+/// this process still has a line, and the kernel does not panic. In an ordinary exec, here without
+/// a terminal, no load faults.
 fn loads_that_fault_are_harmless(_: &Plan, report: &Report) -> Result<()> {
     let faults = Faults::count()?;
     let (mut ordinary, mut total) = (0, 0);
@@ -105,7 +105,8 @@ fn loads_that_fault_are_harmless(_: &Plan, report: &Report) -> Result<()> {
     }
     drop(faults);
     report.figure("loads that faulted", total, "");
-    // If no load faults where the kernel does not test the pointer first, this test proves nothing.
+    // On a kernel that does not test the pointer first, loads must fault: otherwise this test
+    // proves nothing.
     let tested_first = if cfg!(target_arch = "x86_64") {
         (5, 12)
     } else {

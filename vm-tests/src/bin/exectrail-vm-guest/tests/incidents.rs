@@ -152,8 +152,8 @@ fn a_killed_sidecar_says_for_how_long_it_was_away(_: &Plan, _: &Report) -> Resul
     Ok(())
 }
 
-/// With less memory than it needs, exectrail refuses to start and reports what it needs; with that
-/// much it is not killed.
+/// With less memory than it needs, exectrail refuses to start and reports the memory that it needs.
+/// With that memory, it is not killed.
 pub(crate) fn a_memory_limit_is_kept_or_refused(_: &Plan, report: &Report) -> Result<()> {
     const MIB: u64 = 1 << 20;
     let pod = Pod::start()?;

@@ -1,5 +1,5 @@
-//! Tests of what lockdown=integrity could forbid: programs, and the helpers that they call. All
-//! else depends on the kernel's version, and is tested without lockdown.
+//! Tests of what lockdown=integrity could forbid: programs, and the helpers that they call.
+//! Everything else depends on the kernel's version, and is tested without lockdown.
 
 use crate::tests::{
     Test,

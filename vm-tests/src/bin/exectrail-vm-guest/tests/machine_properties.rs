@@ -1,5 +1,5 @@
-//! Checks that the machine is the one that its tests are for: otherwise they could pass without
-//! testing anything.
+//! Checks that the machine is the one that its tests are for: on another machine they could pass
+//! without testing anything.
 
 use std::fs;
 

@@ -57,8 +57,8 @@ pub(crate) fn first_and_last(
     check_end(&pod)
 }
 
-/// The first exec is that of the workspace's first process, the last one what [`AGENT`] executes
-/// when it is stopped.
+/// The first exec is that of the workspace's first process; the last exec is what [`AGENT`]
+/// executes when it is stopped.
 pub(crate) fn check_first_and_last(
     lines: &[Value],
     manifest: &Manifest,

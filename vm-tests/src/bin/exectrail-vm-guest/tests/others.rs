@@ -27,9 +27,9 @@ const BACKGROUND: u64 = TIMES / 3;
 /// Runs of each program, by its number.
 type Runs = BTreeMap<u64, u64>;
 
-/// Number of runs of each of the sidecar's programs, including those that the kernel skipped
-/// because the program was already running on that CPU (`run_cnt` and `recursion_misses` of
-/// `bpf_prog_show_fdinfo`, kernel/bpf/syscall.c).
+/// Number of runs of each of the sidecar's programs (`run_cnt` of `bpf_prog_show_fdinfo`,
+/// kernel/bpf/syscall.c). Includes the runs that the kernel skipped because the program was already
+/// running on that CPU (`recursion_misses`).
 fn runs(sidecar: &Sidecar) -> Result<Runs> {
     let directory = format!("/proc/{}/fdinfo", sidecar.process()?);
     let mut runs = BTreeMap::new();
@@ -62,8 +62,8 @@ fn runs_while(sidecar: &Sidecar, shell: &mut Shell, line: &str) -> Result<Vec<u6
         .collect())
 }
 
-/// Two programs run for an exec of another pod, `exec` and `rename`. From Linux 7.0 on, where
-/// programs can be preempted, the first has three lanes and the second two.
+/// An exec of another pod runs two programs, `exec` and `rename`. From Linux 7.0 on, where programs
+/// can be preempted, `exec` has three lanes and `rename` has two.
 pub(crate) fn programs_run_for_execs_of_others_only(_: &Plan, report: &Report) -> Result<()> {
     let (pod, other) = (Pod::start()?, Pod::start()?);
     let sidecar = Sidecar::start(&pod, &[])?;

@@ -229,7 +229,7 @@ fn a_reused_number_is_no_identity(_: &Plan, report: &Report) -> Result<()> {
 }
 
 pub(crate) fn no_exec_is_lost_uncounted(_: &Plan, report: &Report) -> Result<()> {
-    // The ring holds about 70.
+    // The ring holds about 70 execs.
     const EXECS: u64 = 160;
     let pod = Pod::start()?;
     let sidecar = Sidecar::start(&pod, &["--ring-bytes=16KiB"])?;
@@ -248,7 +248,7 @@ pub(crate) fn no_exec_is_lost_uncounted(_: &Plan, report: &Report) -> Result<()>
         lost_at_first["fields"]["count"].as_u64() > Some(0),
         "{lost_at_first}"
     );
-    // The ring takes time to drain: some of these may be lost too, until one is recorded.
+    // The ring takes time to drain: some of these execs may be lost too, until one is recorded.
     let mut happened = EXECS;
     while !execs(&sidecar.events.all()).into_iter().any(is_after) {
         ensure!(happened < 2 * EXECS, "nothing is seen any more");

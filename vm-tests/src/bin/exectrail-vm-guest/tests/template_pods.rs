@@ -1,5 +1,5 @@
-//! Tests of pods of the shipped templates and manifests, run by podman: with the real init script
-//! and curl, but with images of the tests, and a shell as the agent.
+//! Tests of pods of the shipped templates and manifests, run by podman. The init script and curl
+//! are real; the images are made for the tests, and the agent is a shell.
 
 use std::{fs, process::Command};
 
@@ -19,7 +19,8 @@ use crate::{
     tests::{Test, tests},
 };
 
-/// The tests of this group. The first makes the images; without it, the others would make them.
+/// The tests of this group. The first test makes the images; if it does not run, another test makes
+/// them.
 pub(crate) const TESTS: &[Test] = tests![
     the_node_makes_its_images,
     a_pod_records_its_workspace_and_no_other,
@@ -34,7 +35,7 @@ pub(crate) const TESTS: &[Test] = tests![
 /// A developer's session, as an agent could be asked to run it. `WHO` is the workspace's own name.
 const SESSION: &str = include_str!("session.sh");
 
-/// BPF and PERFMON, and SYS_RESOURCE.
+/// CAP_BPF and CAP_PERFMON, then CAP_SYS_RESOURCE.
 const TWO: u64 = 1 << 39 | 1 << 38;
 const SYS_RESOURCE: u64 = 1 << 24;
 
@@ -110,7 +111,8 @@ fn a_pod_records_its_workspace_and_no_other(plan: &Plan, _: &Report) -> Result<(
     Ok(())
 }
 
-/// Each command of the session once, in order; between them, what git and make start.
+/// Each command of the session occurs once, in order; between them are the programs that git and
+/// make start.
 pub(crate) fn check_session(seen: &[Vec<&str>], who: &str) -> Result<()> {
     let of = format!("of-{who}");
     let marked: Vec<String> = seen
@@ -147,7 +149,7 @@ pub(crate) fn check_session(seen: &[Vec<&str>], who: &str) -> Result<()> {
     Ok(())
 }
 
-/// Both commands of the short session once, in order.
+/// Both commands of the short session occur once, in order.
 pub(crate) fn check_short_session(seen: &[Vec<&str>], who: &str) -> Result<()> {
     let of_it: Vec<&Vec<&str>> = seen
         .iter()
@@ -216,7 +218,7 @@ fn a_refused_workspace_does_not_start(plan: &Plan, _: &Report) -> Result<()> {
     for container in ["workspace", "exectrail"] {
         let name = pod.container(container);
         if container == "exectrail" {
-            // The refusals' tests check that it also ends by itself.
+            // The tests of refusals check that the sidecar also ends by itself.
             podman(&["stop", "-t", "120", &name])?;
         }
         // A workspace that was started by mistake may run without end.
@@ -248,8 +250,8 @@ fn comes_back(pod: &NodePod) -> Result<()> {
     let workspace = pod.container("workspace");
     let found = |line: &Value| msg(line) == "workspace_started";
     let mut round = 0;
-    // After the restart, exectrail knows the workspace from its state, and reports it at its next
-    // exec.
+    // After the restart, exectrail knows the workspace from its state, and reports it at the
+    // workspace's next exec.
     let started = loop {
         podman(&["exec", &workspace, "/bin/true"])?;
         if let Some(line) = pod.log()?.iter().skip(seen).find(|line| found(line)) {
@@ -342,7 +344,7 @@ fn a_pod_on_the_nodes_network_is_announced(plan: &Plan, _: &Report) -> Result<()
     pod.wait_for("of the session's end", 0, |line| {
         is_exec_of(line, &["/bin/echo", "session-ends", "hostnet"])
     })?;
-    // Discovery would find this one, which is on the node's network too.
+    // This container is also on the node's network, so discovery would find it.
     podman(&[
         "run",
         "--rm",

@@ -132,11 +132,11 @@ pub(crate) fn run_lists_what_a_shell_starts(_: &Plan, _: &Report) -> Result<()> 
 }
 
 /// Many processes run at once on few CPUs. If the kernel can preempt programs on tracepoints (7.0
-/// and later), an exec may happen on a CPU on which the program for another exec is not finished.
+/// and later), an exec may happen on a CPU on which the program is still running for another exec.
 pub(crate) fn processes_side_by_side_miss_nothing(plan: &Plan, report: &Report) -> Result<()> {
     const PROCESSES: usize = 16;
-    // Earlier kernels preempt none, so fewer execs are enough to show that each CPU has its own
-    // data.
+    // Earlier kernels preempt no program, so fewer execs are enough to show that each CPU has its
+    // own data.
     let execs_of_each = match plan.scenario {
         _ if is_before((7, 0))? => 10,
         Scenario::Brief => 20,
@@ -173,9 +173,9 @@ pub(crate) fn processes_side_by_side_miss_nothing(plan: &Plan, report: &Report) 
         .count();
     let all = PROCESSES * execs_of_each;
     let (lost_execs, lost_exits) = (lost("exec"), lost("exit"));
-    // Executions that the kernel skipped in every lane may be of any process. So the count of lost
-    // ones may be too high, but is never too low. On an emulated machine a program takes so long
-    // that such skips happen, though rarely.
+    // An execution that the kernel skipped in every lane may belong to any process. The count of
+    // lost execs or exits may therefore be too high, but is never too low. On an emulated machine a
+    // program takes so long that such skips sometimes happen.
     let few = all / 100;
     ensure!(
         (all - side.len() <= lost_execs && lost_execs <= few)

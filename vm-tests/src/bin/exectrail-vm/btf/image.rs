@@ -1,5 +1,5 @@
-//! The BTF in a kernel's image. A PC's image contains the compressed kernel. An ARM board's is the
-//! kernel itself, or an EFI program that contains the compressed kernel.
+//! The BTF in a kernel's image. A PC's image contains the compressed kernel. An ARM board's image
+//! is the kernel itself, or an EFI program that contains the compressed kernel.
 
 use std::{
     io::Write as _,
@@ -108,7 +108,7 @@ fn unpacked(bytes: &[u8], compression: Compression) -> Result<Vec<u8>> {
     let mut input = child.stdin.take().context("no standard input")?;
     let bytes = bytes.to_vec();
     // After the payload, the kernel's build appends its unpacked length. The programs do not know
-    // this, and report an error after they have written everything.
+    // of this length, and report an error after they have written everything.
     let feeder = thread::spawn(move || input.write_all(&bytes));
     let output = child.wait_with_output()?;
     let fed = feeder.join();

@@ -164,7 +164,7 @@ fn differences(kernel: &Kernel) -> Result<(usize, Vec<String>)> {
     file.write_all(&btf)?;
 
     let values: Vec<Named> = named(&resolved.offsets).collect();
-    // Structs that are embedded in others: `d_name.name` is in `qstr`.
+    // Structs that are embedded in other structs: `d_name.name` is in `qstr`.
     let mut names = vec!["hlist_bl_node", "ns_common", "path", "qstr"];
     for (strukt, _, _) in &values {
         if !names.contains(strukt) {
@@ -178,12 +178,12 @@ fn differences(kernel: &Kernel) -> Result<(usize, Vec<String>)> {
 /// A value with its names, see [`named`].
 type Named = (&'static str, Option<&'static str>, u32);
 
-/// The values that differ from pahole's, or that only one of the two has.
+/// The values that differ from pahole's, or that only preflight or only pahole has.
 fn differing(values: &[Named], structs: &Structs) -> Vec<String> {
     let mut differing = Vec::new();
     for (strukt, member, ours) in values {
         let theirs = match member {
-            // If kernels differ, a member has several names.
+            // A member that has other names in other kernels has all its names here.
             Some(member) => member
                 .split('|')
                 .find_map(|name| structs.offset(strukt, name)),

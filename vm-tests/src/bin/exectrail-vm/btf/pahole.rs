@@ -19,7 +19,7 @@ struct Struct {
 #[derive(Debug, PartialEq, Eq)]
 struct Member {
     name: String,
-    /// Name of its struct type, if it is a struct.
+    /// Name of the member's struct type, if it is a struct.
     strukt: Option<String>,
     offset: u32,
 }
@@ -34,7 +34,7 @@ impl Structs {
             .output()
             .context("cannot start pahole; `cargo xtask setup --tests` installs it")?;
         let text = String::from_utf8_lossy(&output.stdout);
-        // Its exit status does not show that a struct is missing.
+        // pahole's exit status does not show that a struct is missing.
         if text.trim().is_empty() {
             bail!(
                 "pahole reads nothing: {}\n{}",

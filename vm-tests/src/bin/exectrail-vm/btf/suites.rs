@@ -1,5 +1,5 @@
-//! Kernels whose BTF is compared: one of each of Debian's suites, for both architectures. Some are
-//! also those of a machine.
+//! Kernels whose BTF is compared: one of each of Debian's suites, for both architectures. Machines
+//! also run some of these kernels.
 
 use crate::kernel_series::{MachineKind, Parts, Series, Source};
 

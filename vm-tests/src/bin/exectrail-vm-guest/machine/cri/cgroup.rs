@@ -43,12 +43,13 @@ impl PodCgroup {
         }
     }
 
-    /// Makes it. With cgroupfs the runtime does so when it makes the first container.
+    /// Makes the pod's cgroup. With cgroupfs the runtime makes it with the first container.
     pub(super) fn make(&self) -> Result<()> {
         self.systemctl("start")
     }
 
-    /// Removes it, when the pod has no containers any more. With cgroupfs it is left, empty.
+    /// Removes the pod's cgroup, when the pod has no containers any more. With cgroupfs the empty
+    /// cgroup stays.
     pub(super) fn remove(&self) -> Result<()> {
         self.systemctl("stop")
     }
@@ -61,8 +62,8 @@ impl PodCgroup {
         }
     }
 
-    /// The pod's slice. Dashes in its name separate the slices above, so those of the UID become
-    /// underscores.
+    /// The pod's slice. Dashes in its name separate the slices above, so the dashes of the UID
+    /// become underscores.
     fn slice(&self) -> String {
         let uid = self.uid.replace('-', "_");
         format!("kubepods-burstable-pod{uid}.slice")

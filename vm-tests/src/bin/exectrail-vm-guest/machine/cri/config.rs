@@ -58,7 +58,7 @@ pub(super) fn sandbox(manifest: &Manifest, cgroup: &PodCgroup, attempt: u32) -> 
             namespace: "workspaces".to_owned(),
             attempt,
         }),
-        // On the node's network it is the node's.
+        // A pod on the node's network has the node's host name.
         hostname: match manifest.is_on_host_network() {
             true => String::new(),
             false => name.to_owned(),
@@ -157,7 +157,7 @@ fn resources(container: &Value) -> LinuxContainerResources {
     }
 }
 
-/// The volumes. Each, also a claim, is a directory of the node that every user may write to, like
+/// The volumes. Each volume or claim is a directory of the node that every user may write to, like
 /// an emptyDir.
 fn mounts(manifest: &Manifest, container: &Value) -> Result<Vec<Mount>> {
     let mut mounts = Vec::new();

@@ -33,7 +33,7 @@ version = 2
     conf_dir = \"/etc/cni/net.d\"
 ";
 
-/// What is added for the systemd driver.
+/// The part of containerd's configuration for the systemd driver.
 const SYSTEMD_CGROUP: &str = "\
   [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]
     runtime_type = \"io.containerd.runc.v2\"
@@ -41,8 +41,8 @@ const SYSTEMD_CGROUP: &str = "\
       SystemdCgroup = true
 ";
 
-/// Changes of Debian's `containerd.service`: it waits for no other unit, and there is no journal.
-/// `node_program` has the reason for the variable.
+/// Changes of Debian's `containerd.service`: containerd waits for no other unit, and writes its log
+/// to a file, because there is no journal. `node_program` explains the variable.
 const SERVICE: &str = "\
 [Unit]
 DefaultDependencies=no
@@ -57,7 +57,7 @@ const NETWORK: &str = r#"{"cniVersion": "1.0.0", "name": "pods", "plugins": [{
     "type": "bridge", "bridge": "cni0",
     "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.89.0.0/24"}]]}}]}"#;
 
-/// Starts containerd and imports the images, once. Returns its name and version.
+/// Starts containerd and imports the images, once. Returns containerd's name and version.
 pub(crate) fn ready(driver: CgroupDriver) -> Result<String> {
     static READY: OnceLock<Result<String, String>> = OnceLock::new();
     READY
@@ -87,7 +87,7 @@ fn prepare(driver: CgroupDriver) -> Result<String> {
     Ok(version)
 }
 
-/// Starts containerd: as systemd's service if systemd is the first process, as on most nodes.
+/// Starts containerd: as a service of systemd if systemd is the first process, as on most nodes.
 fn start(driver: CgroupDriver) -> Result<()> {
     match driver {
         CgroupDriver::Cgroupfs => {
@@ -104,8 +104,8 @@ fn start(driver: CgroupDriver) -> Result<()> {
     }
 }
 
-/// Makes the image of the container that holds a sandbox's namespaces. It is small, as an emulated
-/// machine packs and unpacks it.
+/// Makes the image of the container that holds a sandbox's namespaces. The image is small, because
+/// an emulated machine packs and unpacks it.
 fn make_pause() -> Result<()> {
     node::directories("/tmp/pause", &[])?;
     fs::copy("/bin/busybox", "/tmp/pause/busybox")?;

@@ -1,5 +1,5 @@
-//! containerd as the node's runtime, through the Container Runtime Interface (CRI v1): what a
-//! kubelet asks of it, in a kubelet's order.
+//! containerd as the node's runtime, through the Container Runtime Interface (CRI v1): the requests
+//! of a kubelet, in a kubelet's order.
 
 mod cgroup;
 mod client;

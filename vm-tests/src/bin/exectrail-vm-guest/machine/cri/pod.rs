@@ -35,7 +35,7 @@ pub(crate) struct CriPod {
 }
 
 impl CriPod {
-    /// Starts a pod, whose cgroups this driver makes.
+    /// Starts a pod. The cgroup driver makes the pod's cgroups.
     pub(crate) fn start(manifest: Manifest, driver: CgroupDriver) -> Result<Self> {
         manifest.write_files("/".as_ref())?;
         let cri = Cri::connect()?;
@@ -221,7 +221,8 @@ impl Drop for CriPod {
     }
 }
 
-/// Starts the pod's sandbox. Like a kubelet, it tries again: making a network can fail once.
+/// Starts the pod's sandbox. Like a kubelet, it tries again, because making a network can fail
+/// once.
 fn start_sandbox(
     cri: &Cri,
     manifest: &Manifest,
