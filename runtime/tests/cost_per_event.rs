@@ -165,7 +165,7 @@ impl Build {
         self.seq += 1;
     }
 
-    /// Processes a batch and clears its lines, as the emitter does once they are written.
+    /// Processes a batch and clears its lines, as the emitter does after writing them.
     fn batch(&mut self, processes: u64) -> usize {
         for _ in 0..processes {
             self.process();
@@ -176,8 +176,7 @@ impl Build {
     }
 }
 
-/// Each exec allocates at most once: what a process has executed last is kept for its children's
-/// lines.
+/// Each exec allocates at most once: the last exec of a process is kept for its children's lines.
 #[track_caller]
 fn assert_once(before: u64) {
     let allocated = ALLOCATIONS.get() - before;

@@ -11,7 +11,7 @@ pub enum Error {
     /// A program cannot be started.
     #[error("cannot start {program}")]
     Start {
-        /// The program, as it was named.
+        /// The program, as the caller named it.
         program: String,
         /// The reason.
         source: io::Error,
@@ -71,7 +71,7 @@ pub enum Error {
     End {
         /// How it ended.
         status: ExitStatus,
-        /// The fault of this end.
+        /// How this differs from an orderly end.
         problem: &'static str,
         /// Its diagnostics.
         said: String,

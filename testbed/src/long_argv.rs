@@ -13,9 +13,9 @@ pub struct LongArgv {
 }
 
 impl LongArgv {
-    /// Takes the next line. While lines of an exec are missing, returns nothing; the last of them
-    /// returns the whole exec. Any other line is returned unchanged. A line that does not continue
-    /// the pending exec is returned unchanged, and the pending exec is dropped.
+    /// Takes the next line. Returns nothing while lines of an exec are missing, and the whole exec
+    /// once its last line is there. Any other line is returned unchanged. A line that does not
+    /// continue the pending exec is returned unchanged, and the pending exec is dropped.
     pub fn next(&mut self, line: Value) -> Option<Value> {
         let Some(mut exec) = self.pending.take() else {
             if line["fields"]["event"]["argv_continues"] == true && msg(&line) == "exec" {

@@ -47,8 +47,8 @@ pub fn descendant(pid: u32, name: &str) -> Option<u32> {
     })
 }
 
-/// The last process of the chain of first children that begins at `pid`: with nested containers,
-/// the process in the innermost one.
+/// The last process of the chain of first children that begins at `pid`. With nested containers, it
+/// is the process in the innermost container.
 pub fn innermost(pid: u32) -> u32 {
     let mut innermost = pid;
     while let Some(child) = children(innermost).first() {

@@ -1,4 +1,4 @@
-//! JSON Schema, as far as the schemas of this repository use it.
+//! The part of JSON Schema that the schemas of this repository use.
 
 use regex::Regex;
 use serde_json::Value;

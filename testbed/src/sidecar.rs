@@ -113,8 +113,8 @@ impl Sidecar {
         self.program.wait()
     }
 
-    /// Stops exectrail with SIGTERM; returns its lines. An exit status of a failure, half a line at
-    /// the end, or another last line than `tracing_stopped` is an error.
+    /// Stops exectrail with SIGTERM; returns its lines. A failure status, half a line at the end,
+    /// or a last line other than `tracing_stopped` is an error.
     pub fn stop(mut self) -> Result<Vec<Value>> {
         self.signal(Signal::TERM)?;
         let status = self.wait()?;

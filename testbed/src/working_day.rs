@@ -166,7 +166,7 @@ impl Workspace {
         self.line(level, msg, fields);
     }
 
-    /// exectrail is restarted, and the user does what an investigation would look for.
+    /// exectrail is restarted, and the user does something that an investigation would look for.
     fn incident(&mut self) -> u64 {
         let before = self.run.clone();
         self.now += 24 * MINUTE;

@@ -43,9 +43,9 @@ impl Run {
     }
 }
 
-/// Builds for later steps, in the background. They use idle processors: the last crates of a build
-/// are compiled one by one, and tests wait. They also fetch the machines' kernels and make their
-/// disks, which takes minutes once.
+/// Builds for later steps, in the background. The builds use idle processors: the last crates of a
+/// build are compiled one by one, and tests wait. The builds also fetch the machines' kernels and
+/// make their disks, which takes minutes once.
 struct BuildsAhead(Vec<JoinHandle<()>>);
 
 impl BuildsAhead {

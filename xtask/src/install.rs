@@ -1,7 +1,7 @@
 //! `cargo xtask install`: installs the release build below a prefix, and removes it.
 //!
 //! `share/exectrail/installed-files` lists the installed files, so `--uninstall` removes exactly
-//! what was installed, whatever version that was.
+//! these files, whatever their version.
 
 use std::env;
 use std::fs::{self, Permissions};
@@ -95,7 +95,7 @@ fn install(prefix: &Path, items: &[Item]) -> Result<Vec<PathBuf>> {
     Ok(items.iter().map(|item| prefix.join(&item.path)).collect())
 }
 
-/// Removes the installed files; returns the paths of those that were there.
+/// Removes the installed files; returns the paths of the files that existed.
 fn uninstall(prefix: &Path) -> Result<Vec<PathBuf>> {
     let Some(list) = installed(prefix)? else {
         bail!(

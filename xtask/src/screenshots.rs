@@ -1,6 +1,6 @@
 //! `cargo xtask screenshots`: the pictures of the report in the documents.
 //!
-//! The log is that of `exectrail_testbed::working_day`, which is invented.
+//! The log comes from `exectrail_testbed::working_day`, which invents it.
 
 use std::fs;
 use std::path::Path;

@@ -79,7 +79,7 @@ pub(crate) fn command(args: &Args) -> Result<ExitCode> {
 pub(crate) fn run(tally: &mut Tally, args: &Args) -> Result<()> {
     let skip_log = tempfile::NamedTempFile::new().context("cannot create the list of skips")?;
     let mut test = command::cargo_build_like("test");
-    // --no-fail-fast: the tally has all tests, not only those up to the first failure.
+    // --no-fail-fast: the tally has all tests, not only the tests up to the first failure.
     test.args([
         "--workspace",
         "--exclude",

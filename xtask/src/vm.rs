@@ -68,8 +68,8 @@ pub(crate) struct Args {
 
     /// Boot nothing: compare the field offsets that preflight and pahole read in the BTF of the
     /// fetched kernels, and of the cloud kernels of Debian's suites. A run without --kernel,
-    /// --scenario, --variant and --test compares those of the fetched kernels as well; with --full,
-    /// also those of the suites
+    /// --scenario, --variant and --test also compares the offsets of the fetched kernels; with
+    /// --full, also those of the suites
     #[arg(long)]
     btf: bool,
 

@@ -9,7 +9,7 @@ use exectrail_testbed::cache;
 /// The version of the workspace, which all crates have.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Variable with the path of the repository, if it is not the one that xtask was built in.
+/// Variable with the path of the repository, if this is not the repository that xtask was built in.
 pub(crate) const ROOT: &str = "EXECTRAIL_XTASK_ROOT";
 
 /// The root of the repository.

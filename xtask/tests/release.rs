@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// The version of this repository, before a release.
 const OLD: &str = env!("CARGO_PKG_VERSION");
 
-/// A version that is greater and stands nowhere else in the repository.
+/// A version that is greater, and occurs nowhere else in the repository.
 const NEW: &str = "77.88.99";
 
 /// A clone of this repository, in which its uncommitted changes are committed.
@@ -127,7 +127,7 @@ fn succeed(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Lines with the old version, without those of other packages in lock files.
+/// Lines with the old version, except lines of other packages in lock files.
 fn stale_lines(clone: &Clone) -> Vec<String> {
     let mut stale = Vec::new();
     for file in clone.git(&["ls-files"]).lines() {

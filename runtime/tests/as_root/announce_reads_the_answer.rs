@@ -102,7 +102,7 @@ fn the_timeout_is_kept() {
     assert!(start.elapsed() >= Duration::from_secs(2));
 }
 
-/// The output is one line, whatever the peer sends, and nothing in it acts on a terminal.
+/// Whatever the peer sends, the output is one line, and nothing in this line acts on a terminal.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_answer_is_escaped() {

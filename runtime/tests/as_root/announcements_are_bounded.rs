@@ -30,7 +30,7 @@ fn flood(pod: &Pod, numbers: &[u32], seconds: u32) -> Command {
 }
 
 /// The stream and the diagnostics both stay small, also if several namespaces take turns. Every
-/// announcement is counted, and a new workspace has its line in spite of the others.
+/// announcement is counted, and a new workspace still has its line.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn true_announcements_do_not_flood_the_log() {

@@ -136,7 +136,7 @@ fn long_arguments() {
     let ends = pieces.chain([EARLY_BYTES]);
     let lengths = ends.flat_map(|end| [end - 1, end, end + 1]);
     let argvs = lengths.chain([131_071, 1 << 20]).map(|total: usize| {
-        // Several arguments, because the kernel allows at most 128 KiB for one. All arguments
+        // Several arguments, because the kernel allows at most 128 KiB for each. All arguments
         // together have `total` bytes with their NULs.
         let mut argv = Vec::new();
         let mut left = total;

@@ -72,8 +72,8 @@ fn a_flood_of_false_announcements() {
     assert_eq!(execs(&lines).len(), bursts * 101);
 }
 
-/// More clients connect than exectrail has descriptors for. Tracing continues meanwhile, and the
-/// workspace can announce itself again afterwards.
+/// More clients connect than exectrail has descriptors for. Tracing continues during this time, and
+/// the workspace can announce itself again afterwards.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn more_clients_than_descriptors() {
@@ -106,8 +106,8 @@ fn more_clients_than_descriptors() {
     assert_eq!(seen, 100);
 }
 
-/// exectrail may open no more descriptors: clients wait. Tracing continues meanwhile, and a client
-/// is answered once there are descriptors again.
+/// exectrail may open no more descriptors: clients wait. Tracing continues during this time, and a
+/// client is answered once there are descriptors again.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn without_free_descriptors_clients_wait() {
@@ -223,8 +223,8 @@ fn floods_of_headers_and_half_open_connections() {
     assert_eq!(noops, bursts * 100);
 }
 
-/// Another pod reaches the init address if exectrail listens on all addresses. It gains nothing:
-/// exectrail does not trace the other pod's namespace.
+/// Another pod reaches the init address if exectrail listens on all addresses. The other pod gains
+/// nothing: exectrail does not trace its namespace.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn announcements_from_another_network() {
@@ -288,7 +288,7 @@ fn announcements_from_another_network() {
             .unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    // The numbers are the other pod's, the node's, and two that no namespace has.
+    // The numbers of namespaces: the other pod's, the node's, and two that no namespace has.
     for number in [foreign.pid_ns(), 4_026_531_836, 0, 1] {
         let status = ask(number);
         assert!(status.ends_with("403"), "{number}: {status}");

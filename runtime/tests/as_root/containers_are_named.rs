@@ -12,7 +12,7 @@ use crate::{
 const POD: &str = "kubepods/burstable/pod7b0c5f4e-1d2a-4c3b-9e8f-001122334455";
 const SLICE: &str = "kubepods.slice/kubepods-besteffort.slice/\
                      kubepods-besteffort-pod7b0c5f4e_1d2a_4c3b_9e8f_001122334455.slice";
-/// The id of a container, and that of a second container inside the first.
+/// The ids of a container, and of a second container inside the first.
 const OUTER: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9";
 const INNER: &str = "fedcba98765460718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9";
 

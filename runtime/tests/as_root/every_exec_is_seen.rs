@@ -220,7 +220,7 @@ fn programs_of_32_bits() {
     assert_eq!(seen[3], [program]);
 }
 
-/// binfmt_misc, if the kernel has it: the line has the interpreter and the file.
+/// With binfmt_misc, if the kernel has it, the line has the interpreter and the file.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn binfmt_misc() {

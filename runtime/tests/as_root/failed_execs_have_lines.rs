@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A pod whose sidecar records failed execs with the cheapest hook that this kernel allows. Some
-/// kernels refuse fexit; those of the virtual machines allow it from Linux 5.11 on.
+/// kernels refuse fexit; the kernels of the virtual machines allow it from Linux 5.11 on.
 fn pod_and_sidecar(flags: &[&str]) -> (Pod, Sidecar) {
     let pod = Pod::new();
     for hook in ["--failed-execs", "--failed-execs=sys-exit"] {
@@ -32,7 +32,7 @@ fn pod_and_sidecar(flags: &[&str]) -> (Pod, Sidecar) {
             reason.contains("__x64_sys_exec") && reason.contains("sys-exit"),
             "{reason}"
         );
-        // Only failed execs are not recorded; everything else works.
+        // exectrail works, except that it does not record failed execs.
         let workspace = pod.workspace();
         assert_eq!(workspace.announce().0, 204);
         workspace.run("uname", &[]);

@@ -184,7 +184,8 @@ fn a_flag_overrides_its_variable() {
     );
 }
 
-/// preflight accepts the values of the sidecar, as part of exectrail and as a separate program.
+/// preflight accepts the values of the sidecar, both as part of exectrail and as a separate
+/// program.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn preflight_takes_the_sidecars_values() {
@@ -244,7 +245,8 @@ fn preflight_takes_the_sidecars_values() {
     }
 }
 
-/// exectrail warns of mistyped variables, but not of those that Kubernetes sets for Services.
+/// exectrail warns of mistyped variables, but not of the variables that Kubernetes sets for
+/// Services.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn an_unknown_variable_is_a_warning() {

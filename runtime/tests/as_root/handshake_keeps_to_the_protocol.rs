@@ -245,7 +245,7 @@ except OSError:
     String::from_utf8(client.wait_with_output().unwrap().stdout).unwrap()
 }
 
-/// exectrail disconnects clients that never finish, and serves others meanwhile.
+/// exectrail disconnects clients that never finish, and serves other clients during that time.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn slow_clients_hold_nobody_up() {

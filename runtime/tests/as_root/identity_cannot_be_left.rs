@@ -112,7 +112,7 @@ fn a_workspace_outside_the_network_is_found_after_a_restart() {
     }
 }
 
-/// With `--announced-only`, an exec is evidence also if only the cgroup ties its namespace to the
+/// With `--announced-only`, an exec is evidence even if only the cgroup ties its namespace to the
 /// pod.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
@@ -264,8 +264,8 @@ fn a_cgroup_that_names_no_pod_identifies_none() {
     }
 }
 
-/// A first process leaves the network and returns after a restart: its execs meanwhile have no
-/// line, and `untraced_ns` covers all of that time.
+/// A first process leaves the network, exectrail restarts, and the process returns. Its execs
+/// between the restart and the return have no line, and `untraced_ns` covers that time.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn time_outside_the_network_is_reported_as_untraced() {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A volume of the downward API, changed as the kubelet changes it (`AtomicWriter`, pkg/volume/util
-/// of Kubernetes 1.33): files are links through the link `..data`, which a rename replaces.
+/// of Kubernetes 1.33). Files are links through the link `..data`, and a rename replaces this link.
 struct Volume {
     dir: PathBuf,
     written: u32,

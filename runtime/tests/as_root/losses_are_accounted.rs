@@ -32,7 +32,7 @@ fn burst_while_stopped(pod: &Pod, sidecar: &Sidecar, count: u64) {
     // exectrail has time to finish its work for the announcement before it is stopped.
     std::thread::sleep(std::time::Duration::from_millis(300));
     sidecar.signal(Signal::STOP);
-    // The program's path in the tests' directory can be long; this one is short.
+    // The program's path in the tests' directory can be long, so the test uses a short path.
     let short = pod.dir.path().join("n");
     std::fs::copy(&*NOOP, &short).unwrap();
     let half = (count / 2).to_string();

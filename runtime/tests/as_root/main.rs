@@ -1,7 +1,8 @@
 //! Tests on the running kernel: the real binary, real namespaces, real clients.
 //!
 //! They need root, BTF and the tools that `cargo xtask setup --tests` installs. Without root or BTF
-//! they print the reason and count as skipped; some tests also do so without their tools.
+//! they print the reason and count as skipped. Some tests also skip themselves if their tools are
+//! missing.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -167,8 +167,8 @@ fn interrupts_are_for_the_command() {
     let dir = tempfile::tempdir().unwrap();
     let ready = dir.path().join("ready");
     let start = |script: &str| {
-        // The tests may run with SIGINT ignored, as shells do for background processes. The command
-        // would inherit the ignored signal.
+        // The tests may run with SIGINT ignored, because shells ignore it for background processes.
+        // The command would inherit the ignored signal.
         let mut child = Command::new("env")
             .args(["--default-signal=HUP,INT", EXECTRAIL])
             .args(["run", "--", "sh", "-c", script, "sh"])

@@ -121,8 +121,8 @@ fn only_the_commands_execs_are_recorded() {
     assert_eq!(log.matches(" exec pid=").count(), 1, "{log}");
 }
 
-/// The user is in neither file, as with a directory service: only the name and the ids from sudo
-/// are known.
+/// The user is in neither /etc/passwd nor /etc/group, as with a directory service: only the name
+/// and the ids from sudo are known.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_caller_without_an_entry_has_the_name_and_ids_from_sudo() {
@@ -178,8 +178,9 @@ fn a_caller_without_user_or_group_id_is_an_error() {
     }
 }
 
-/// A static program that asks the C library for a user loads the machine's NSS modules, and crashes
-/// in them if they were built for another C library. exectrail imports no such function.
+/// A static program that asks the C library for a user loads the machine's NSS modules. If the
+/// modules were built for another C library, the program crashes. exectrail imports no such
+/// function.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_machines_nss_modules_are_not_loaded() {

@@ -13,8 +13,7 @@ use crate::{
     tools::{EXECTRAIL, NOOP, TOOL, needs_kernel},
 };
 
-/// The signal arrives in the middle of a burst. The lines are those of the burst's first execs,
-/// without a gap.
+/// The signal arrives in the middle of a burst. The log has the burst's first execs, without a gap.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_signal_in_a_burst_leaves_no_gap() {
@@ -162,7 +161,7 @@ fn a_closed_pipe_ends_it() {
     );
 }
 
-/// The sidecar's own diagnostics are lines of the same form.
+/// The sidecar's own diagnostics have the same form as lines.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn diagnostics_are_json_too() {

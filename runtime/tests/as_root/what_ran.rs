@@ -320,8 +320,8 @@ fn a_deleted_root_of_a_mount_is_flagged() {
     assert_eq!(in_at["cwd_deleted"], true, "{in_at}");
 }
 
-/// The probes read short names differently from long ones, and the last few names of a path
-/// differently from those above them.
+/// The probes read short names differently from long ones. They read the last few names of a path
+/// differently from the names above.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_path_is_whole_at_any_depth_with_names_of_any_length() {

@@ -36,8 +36,8 @@ fn a_parents_program_is_named_or_not_at_all() {
     let sidecar = pod.sidecar(&["--fields", "all", "--exclude", "filename=/usr/bin/env"]);
     let workspace = pod.workspace();
     // The second shell is forked by the first and executes nothing before its child. The third
-    // starts `uname -s`, and becomes env, whose exec is suppressed, and then python3, which starts
-    // `uname -v`.
+    // shell starts `uname -s`, and becomes env, whose exec is suppressed. env becomes python3,
+    // which starts `uname -v`.
     let script = "uname -m; (uname -n; :); sh -c 'uname -s; exec /usr/bin/env -- \
         python3 -c \"import os; \
         os.spawnvp(os.P_WAIT, \\\"uname\\\", [\\\"uname\\\", \\\"-v\\\"])\"'; :";
@@ -56,7 +56,8 @@ fn a_parents_program_is_named_or_not_at_all() {
     assert!(forked.get("parent_argv").is_none(), "{forked}");
     let inner = one(&lines, &["uname", "-s"]);
     assert_eq!(inner["parent_argv"][0], "sh", "{inner}");
-    // The parent in this line is python3, not the shell or env, which were the same process before.
+    // The parent in this line is python3, and not the shell or env, which the same process was
+    // before.
     let python = one(&lines, &["uname", "-v"]);
     assert_eq!(python["parent_argv"][1], "-c", "{python}");
     assert!(

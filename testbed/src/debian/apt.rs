@@ -36,10 +36,10 @@ pub enum DebianError {
         /// The reason.
         source: io::Error,
     },
-    /// The archive, or the network to it, does not give what was asked for.
+    /// Files cannot be fetched from the archive, perhaps because of the network.
     #[error("{what} cannot be fetched")]
     Unreachable {
-        /// What was asked for.
+        /// The files.
         what: String,
         /// The reason.
         source: Box<Self>,

@@ -8,7 +8,7 @@ pub(super) fn versions(madison: &str) -> Vec<String> {
         .collect()
 }
 
-/// The name with the highest version among those with this prefix and suffix.
+/// Of the names with this prefix and suffix, the one with the highest version.
 pub(super) fn newest_of<'a>(
     names: impl Iterator<Item = &'a str>,
     prefix: &str,

@@ -48,7 +48,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Arguments for what each change must pass: a release of this machine's architecture, with its
+    /// Arguments for the check of each change: a release of this machine's architecture, with its
     /// content checked.
     pub(crate) fn of_each_change() -> Result<Self> {
         Ok(Self {

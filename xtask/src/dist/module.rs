@@ -32,8 +32,8 @@ pub(super) fn tarball() -> Result<Tarball> {
     Ok(tarball)
 }
 
-/// Checks that the unpacked files are those of the repository. If Terraform or OpenTofu is
-/// installed, plans a configuration that uses the unpacked module.
+/// Checks that the unpacked files are equal to the files in the repository. If Terraform or
+/// OpenTofu is installed, plans a configuration that uses the unpacked module.
 pub(super) fn check(tarball: &Path) -> Result<()> {
     let template = tempfile::tempdir()?;
     let mut unpack = command::new("tar");

@@ -241,7 +241,7 @@ impl<'a> Podman<'a> {
     }
 
     /// As in a pod, a sidecar runs, and a workspace in its network namespace announces itself and
-    /// executes a program. The sidecar is started in the same way as by templates for exectrace.
+    /// executes a program. The sidecar is started as templates for exectrace start theirs.
     fn a_workspace_is_traced(&self) -> Result<()> {
         let name = format!("--name={}", self.sidecar);
         let entry = format!("--entrypoint=/{SECOND_NAME}");

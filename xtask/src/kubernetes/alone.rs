@@ -1,4 +1,4 @@
-//! One cluster at a time: each `cargo xtask kubernetes` of a repository uses the same built
+//! One cluster at a time, because each `cargo xtask kubernetes` of a repository uses the same built
 //! programs and logs.
 
 use std::fs::{self, File, TryLockError};

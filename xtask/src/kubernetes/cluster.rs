@@ -1,4 +1,4 @@
-//! The running cluster, as the checks see it.
+//! The running cluster, for the checks.
 
 use super::daemon::Daemon;
 use super::kubectl::Kubectl;

@@ -67,7 +67,7 @@ impl<'a> Enclosure<'a> {
     /// A shell that enters the cgroups and becomes `unshare`, whose child is the first process of
     /// the node. If this process is killed, all of them are killed.
     fn command(&self, checks: &[String], keep: bool) -> Result<Command> {
-        // A build of xtask may replace its file meanwhile.
+        // A build of xtask may replace the file of this program during the run.
         let program = self.run.scratch.join("xtask");
         fs::copy("/proc/self/exe", &program).context("cannot copy this program")?;
         let script = format!("set -e\n{}exec \"$@\"\n", self.cgroups.entry_script());

@@ -28,7 +28,7 @@ pub(super) fn write(run: &Run) -> Result<()> {
     archive(&busybox, PAUSE_IMAGE, &forever, &pause)
 }
 
-/// Writes an image with busybox to `file`; `command` is what it runs.
+/// Writes an image with busybox to `file`; a container of the image runs `command`.
 fn archive(busybox: &[u8], name: &str, command: &Value, file: &Path) -> Result<()> {
     let layer = layer(busybox)?;
     let configuration = json!({

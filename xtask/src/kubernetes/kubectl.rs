@@ -35,12 +35,12 @@ impl Kubectl {
         kubectl
     }
 
-    /// Runs it; returns what it prints.
+    /// Runs kubectl; returns its output.
     pub(super) fn run(&self, arguments: &[&str]) -> Result<String> {
         command::output(&mut self.command(arguments))
     }
 
-    /// Runs it with a file; returns what it prints.
+    /// Runs kubectl with a file; returns its output.
     pub(super) fn with_file(&self, arguments: &[&str], file: &Path) -> Result<String> {
         command::output(self.command(arguments).arg("--filename").arg(file))
     }

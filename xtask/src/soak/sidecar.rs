@@ -14,7 +14,7 @@ use exectrail_testbed::{
 };
 use rustix::process::Signal;
 
-/// exectrail, in a PID namespace beside those of the workspaces.
+/// exectrail, in a PID namespace beside the workspaces' namespaces.
 pub(super) struct PipedSidecar {
     child: Child,
     process: Process,

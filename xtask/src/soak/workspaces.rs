@@ -85,7 +85,7 @@ impl Ran {
                 self.give_up();
                 bail!("a workspace ended with {status}");
             }
-            // The workspace's first process is an exec as well.
+            // The exec of the workspace's first process counts, too.
             self.execs.fetch_add(count + 1, Relaxed);
             self.workspaces.fetch_add(1, Relaxed);
         }

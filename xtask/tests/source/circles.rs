@@ -1,10 +1,10 @@
 //! The files of a crate depend on each other without a circle. Each file can be read, moved and
 //! tested together with the files that it uses, and without the files that use it.
 //!
-//! A file depends on another if it names something that the other defines, also in tests and in
-//! macros. `mod child;` is no dependency. A name that a module only re-exports counts for the file
-//! that defines it. A child may take from its parent what the parent re-exports. If the parent's
-//! own file uses the child, the child may not take what that file defines.
+//! A file depends on another file if it names something that the other file defines, also in tests
+//! and in macros. `mod child;` is no dependency. A name that a module only re-exports counts for
+//! the file that defines it. A child may take from its parent what the parent re-exports. If the
+//! parent's own file uses the child, the child may not take what that file defines.
 
 use crate::circle::shortest_circle;
 use crate::crates::{crate_roots, name_of};
@@ -37,7 +37,7 @@ mod rules {
     use crate::circle::shortest_circle;
     use crate::uses::uses_between_files;
 
-    /// The circle of a crate with these files, as their names.
+    /// The names of the files in the circle of a crate with these files.
     fn circle_of(files: &[(&str, &str)]) -> Option<Vec<String>> {
         let directory = tempfile::tempdir().unwrap();
         for (name, text) in files {

@@ -93,8 +93,8 @@ fn is_visibility(code: TokenStream) -> bool {
 struct Tree(BTreeMap<ModulePath, Module>);
 
 impl Tree {
-    /// A path as seen from the crate's root; `None` if it begins in another crate, or with a name
-    /// that is not a child of the module `at`.
+    /// A path as seen from the crate's root. `None` if the path begins in another crate, or with a
+    /// name that is not a child of the module `at`.
     fn absolute(&self, at: &[String], path: &[String]) -> Option<ModulePath> {
         let (first, rest) = path.split_first()?;
         match first.as_str() {

@@ -18,7 +18,8 @@ use crate::{
     tools::{EXECTRAIL, skip},
 };
 
-/// Shells that may run the script in images: Debian's, the one of most other images, and Alpine's.
+/// Shells that run the script in images: dash (Debian), bash (most other images) and busybox
+/// (Alpine).
 const SHELLS: [&[&str]; 3] = [
     &["/usr/bin/dash"],
     &["/usr/bin/bash"],
@@ -115,7 +116,7 @@ impl Image {
 
     /// `command` becomes a container of this image, which runs `script` by `shell`.
     fn run(&self, mut command: Command, shell: &[&str], options: &[&str], script: &str) -> Command {
-        // An init container installs exectrail in the same way, on a volume.
+        // An init container installs exectrail on a volume in the same way.
         let mount = "mount -t tmpfs volume /opt && \"$0\" install /opt/exectrail";
         let mount = if self.mounted { mount } else { ":" };
         command

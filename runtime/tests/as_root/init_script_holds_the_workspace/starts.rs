@@ -54,7 +54,7 @@ fn with_every_shell_and_every_client() {
     }
 }
 
-/// The image has a curl that fails, as it does if it lacks a library.
+/// The image has a curl that fails, as a curl does that lacks a library.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn without_a_curl_that_runs_wget_announces() {
@@ -132,8 +132,8 @@ fn the_agent_is_not_affected_by_the_script_before_it() {
                 );
             }
         }
-        // The script is on standard input, as in `curl … | sh -s`: the clients must not read from
-        // it.
+        // The script is on standard input, as in `curl … | sh -s`, so its clients must not read
+        // standard input.
         let mut command = image.run(pod.container("sh"), shell, &[], "exec \"$@\"");
         command
             .arg("sh")

@@ -61,8 +61,8 @@ fn a_certificate_is_written_for_a_log_without_faults_only() {
     }
 }
 
-/// A head that was noted elsewhere must be in the log; another key is not accepted; and a part of a
-/// log is proved from its first checkpoint on.
+/// A head that was noted elsewhere must be in the log. Another key is not accepted. A part of a log
+/// is proved from its first checkpoint on.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn heads_keys_and_parts() {

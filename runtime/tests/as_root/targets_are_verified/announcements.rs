@@ -86,16 +86,16 @@ fn a_reused_number_is_another_namespace() {
     );
 }
 
-/// The probes store dismissals by the namespace's address in the kernel, and the kernel soon gives
-/// the address of an ended namespace to another one. A workspace at such an address is discovered
-/// all the same.
+/// The probes store dismissals by the namespace's address in the kernel. The kernel soon gives the
+/// address of an ended namespace to another namespace. A workspace at such an address is still
+/// discovered.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_foreign_namespaces_heir_is_looked_at_anew() {
     needs_kernel!();
     let (pod, foreign_pod) = (Pod::new(), Pod::new());
     let sidecar = pod.sidecar(&[]);
-    // Use one CPU, as each CPU has its own caches of free memory.
+    // Use one CPU, because each CPU has its own caches of free memory.
     let once = |pod: &Pod| {
         let noop = NOOP.to_string_lossy();
         let mut command = pod.container("taskset");
@@ -129,7 +129,7 @@ fn a_foreign_namespaces_heir_is_looked_at_anew() {
     assert!(heirs > 0);
 }
 
-/// A namespace below a target can announce itself, as an init script in it does, and gets `204`.
+/// A namespace below a target can announce itself, as an init script there does, and gets `204`.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_namespace_below_a_traced_one_is_told_that_it_is_traced() {
@@ -147,6 +147,6 @@ fn a_namespace_below_a_traced_one_is_told_that_it_is_traced() {
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&answer.stdout), "204");
     let lines = sidecar.stop();
-    // It belongs to the outer target, as before.
+    // The namespace still belongs to the outer target.
     assert_eq!(messages(&lines, "workspace_started").len(), 1);
 }

@@ -188,7 +188,8 @@ fn nobody_is_answered_before_tracing_is_on() {
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
         let sidecar = pod.sidecar(&[]);
-        // The workspace's earlier execs were before the start of exectrail; this one is seen.
+        // The workspace's earlier execs were before the start of exectrail; exectrail sees the next
+        // one.
         workspace.run("true", &[]);
         line.clear();
         output.read_line(&mut line).unwrap();

@@ -129,8 +129,8 @@ fn paths_that_lead_elsewhere_are_recorded() {
     assert_eq!(suppressed(&lines), [(&*rule, 1)].into());
 }
 
-/// A rule matches the path of a script, not that of its interpreter. A rule with the longest
-/// possible path matches that path, but does not match a longer path.
+/// A rule matches the path of a script, and not the path of its interpreter. A rule with the
+/// longest possible path matches that path, but does not match a longer path.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn scripts_and_long_paths_are_matched_by_their_own_name() {
@@ -180,8 +180,8 @@ fn what_is_no_rule_is_a_usage_error() {
     }
 }
 
-/// A suffix is compared at the end of the path, whatever the length of the path. The end of a path
-/// that is longer than what rules read is not known, so its execs are recorded.
+/// A suffix is compared at the end of the path, whatever the length of the path. Of a path that is
+/// longer than rules read, the end is not known: execs of such a path are recorded.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_suffix_matches_at_every_length_of_a_path() {

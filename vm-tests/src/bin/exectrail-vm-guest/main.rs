@@ -1,7 +1,7 @@
 //! The first process of a test machine: executes its plan and reports.
 //!
-//! [`machine`] makes containers, pods and nodes; [`tests`] has what is tested in them. The tests
-//! also start this binary as other programs, such as the first process of a container.
+//! [`machine`] makes containers, pods and nodes; [`tests`] has the tests that run in them. The
+//! tests also start this binary as other programs, such as the first process of a container.
 
 mod machine;
 mod overdue;

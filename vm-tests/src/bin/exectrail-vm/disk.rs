@@ -25,7 +25,7 @@ const NODE: &str = "podman,crun,conmon,catatonit,netavark,docker.io,docker-cli,c
                     containernetworking-plugins,systemd,busybox-static,git,make,curl,mount,\
                     iproute2,kmod,nftables,procps";
 
-/// Packages of the workspace's image, besides the essential ones.
+/// Packages of the workspace's image, in addition to the essential ones.
 const WORKSPACE: &str = "git,make,curl,procps";
 
 /// Makes podman import the images on this machine, because an emulated machine takes a minute for
@@ -99,7 +99,8 @@ fn make_root(directory: &Path, disk: &Path) -> Result<()> {
     file_system(directory, &root, disk, 2560)
 }
 
-/// Makes a root of a suite: a directory, or an archive if the name of `target` ends like one.
+/// Makes a root of a suite: a directory, or an archive if the name of `target` ends like an
+/// archive's.
 fn debootstrap(
     suite: &Suite,
     include: &str,

@@ -130,8 +130,8 @@ impl Series {
             ..Self::full(name, suite, source)
         }
     }
-    /// Whether another series is found in the same suite in the same way, for the same
-    /// architecture.
+    /// Whether the newest kernel of another series is found in the same suite and in the same way,
+    /// for the same architecture.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         (self.suite, self.source, self.machine) == (other.suite, other.source, other.machine)
     }

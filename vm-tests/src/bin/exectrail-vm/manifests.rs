@@ -99,8 +99,8 @@ fn two_agents() -> Result<Value> {
     Ok(pod)
 }
 
-/// The second pod of a workspace, for a coding agent. The arguments of its sidecar are those of a
-/// second call of the module, with the labels of docs/dev-containers-and-agents.md.
+/// The second pod of a workspace, for a coding agent. Its sidecar has the arguments of a second
+/// call of the module, with the labels of docs/dev-containers-and-agents.md.
 fn coding_agent() -> Result<Value> {
     let workspace = Workspace::example();
     let labels = Argument::from_iter([

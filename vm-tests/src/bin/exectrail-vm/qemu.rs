@@ -65,8 +65,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) plan: &'a Plan,
     /// How its instructions are executed.
     pub(crate) accelerator: Accelerator,
-    /// How long it may report nothing. There is no limit to the whole run, since a machine's speed
-    /// depends on the other work of its host.
+    /// How long it may report nothing. There is no limit to the whole run, because a machine's
+    /// speed depends on the other work of its host.
     pub(crate) silence: Duration,
 }
 
@@ -162,7 +162,7 @@ impl Machine<'_> {
     fn process(&self, directory: &Path) -> Result<Command> {
         let console = File::create(directory.join("console"))?;
         let mut linux = Command::new(&self.kernel.image);
-        // Its serial lines are numbered as those of a PC.
+        // The serial lines of user-mode Linux are numbered like a PC's.
         linux
             .args(["mem=1024M", "con=null", "ssl=null"])
             .args(["ssl0=null,fd:2", "ssl1=null,fd:1"])

@@ -18,8 +18,7 @@ use crate::{
     outcome::Outcome, qemu,
 };
 
-/// Time between a machine's report of what it is doing and its forced end: enough to send the
-/// report.
+/// Time between a machine's report of its threads and its forced end: enough to send the report.
 const BEFORE_THE_END: Duration = Duration::from_secs(30);
 
 /// Settings of all machines.

@@ -8,7 +8,7 @@ use crate::{
     kernel_series::{MachineKind, Parts, Series},
 };
 
-/// The variants of a full run, with what they run and on which kernels. A short run has the first
+/// The variants of a full run, each with its scenario and its kernels. A short run has the first
 /// kernel of each variant.
 const VARIANTS: [(Variant, Scenario, &[&str]); 5] = [
     (Variant::CgroupV1, Scenario::Brief, &["5.10", "6.12"]),

@@ -15,7 +15,7 @@ use crate::{command, progress};
 /// kept: change it with the flags.
 pub(super) const RECIPE: &str = "static, stripped, with its version";
 
-/// The package with the version, as it is named in the tree.
+/// The package with the version, by its name in the tree.
 const VERSION_PACKAGE: &str = "k8s.io/kubernetes/vendor/k8s.io/component-base/version";
 
 /// Minimum interval between notes on progress.

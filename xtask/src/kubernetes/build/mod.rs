@@ -36,7 +36,7 @@ pub(super) fn programs(directory: &Path) -> Result<PathBuf> {
     if root.is_dir() {
         return Ok(root);
     }
-    // A build that was interrupted continues with what Go has compiled.
+    // After an interrupted build, the next one continues with the packages that Go has compiled.
     let build = directory.join("build");
     fs::create_dir_all(&build).with_context(|| format!("cannot create {}", build.display()))?;
     let made = tempfile::TempDir::with_prefix_in(UNFINISHED, directory)?;

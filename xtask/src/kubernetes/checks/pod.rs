@@ -27,7 +27,7 @@ pub(super) const CHECKS: [Named; 5] = [
     ("pod:a-deleted-pod-has-a-last-line", deleted),
 ];
 
-/// The labels, which come from the pod's annotations, are those of the shipped manifest.
+/// The labels, which come from the pod's annotations, are equal to the shipped manifest's.
 fn its_execs_are_logged(cluster: &Cluster) -> Result<String> {
     let log = Workspace::running(cluster)?.log()?;
     let first = log.first().context("the log is empty")?;

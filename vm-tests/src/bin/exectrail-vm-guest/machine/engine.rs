@@ -79,7 +79,7 @@ impl Engine {
         Ok(text(&output.stdout))
     }
 
-    /// Standard output, then standard error, of a command, also if it fails.
+    /// Standard output, then standard error, of a command, even if it fails.
     pub(crate) fn said(&self, arguments: &[&str]) -> String {
         match self.output(arguments, "") {
             Ok(output) => [output.stdout, output.stderr]

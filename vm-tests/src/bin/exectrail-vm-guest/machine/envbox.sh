@@ -18,8 +18,8 @@ make_room_for_cgroups() {
     done
 }
 
-# Restarts dockerd, as an init system does: on an emulated machine containerd may start later than
-# dockerd's time limit for it.
+# Restarts dockerd if it ends, as an init system does: on an emulated machine containerd may start
+# too late for dockerd's time limit.
 start_dockerd() {
     while :; do
         dockerd --iptables=false --ip6tables=false --bridge=none "$@" \

@@ -47,7 +47,7 @@ image_copy_tmp_dir = \"/var/tmp\"
 log_driver = \"k8s-file\"
 ";
 
-/// Makes the disk the root, as an initramfs does: a runtime makes containers with pivot_root, which
+/// Makes the disk the root, as an initramfs does. A runtime makes containers with pivot_root, which
 /// does not work in an initramfs.
 ///
 /// cgroups are mounted unless systemd will do it.

@@ -115,7 +115,8 @@ impl Containers {
         Ok(())
     }
 
-    /// The strangers execute, and then the workspace does; only the workspace is recorded.
+    /// First the strangers execute, and then the workspace executes; only the workspace is
+    /// recorded.
     fn check_strangers(&self, others: &NodePod, workspace: &str) -> Result<()> {
         for stranger in STRANGERS {
             let log = LogFile::of(&others.engine, &others.container(stranger))?;
@@ -157,8 +158,8 @@ fn rounds(lines: &[Value], name: &str) -> Vec<u64> {
 }
 
 /// First processes leave the pod's network: one as root, and one as an ordinary user, in a user
-/// namespace. Then exectrail restarts without a state file. Their next execs have lines, and their
-/// `workspace_started` lines have the time for which they were not traced.
+/// namespace. Then exectrail restarts without a state file. The next execs of these processes have
+/// lines, and their `workspace_started` lines have the time for which they were not traced.
 fn a_workspace_of_dockerd_outside_the_network_is_found_after_a_restart(
     _: &Plan,
     _: &Report,

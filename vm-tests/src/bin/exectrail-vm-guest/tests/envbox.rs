@@ -19,7 +19,7 @@ use crate::{
     tests::{Test, template_pods::is_exec_of, tests},
 };
 
-/// The scenario's tests. The first starts the pod that the others use.
+/// The scenario's tests. The first test starts the pod that the other tests use.
 pub(crate) const TESTS: &[Test] = tests![
     envbox_starts_after_its_announcement,
     ids_of_the_inner_workspace_are_shown_both_ways,

@@ -21,7 +21,8 @@ const STATS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 /// Number of execs, and of each other operation.
 const TIMES: u64 = 60;
 
-/// The kernel's own operations meanwhile, such as renaming its threads, cause fewer runs than this.
+/// During the test, the kernel's own operations, such as renaming its threads, cause fewer runs
+/// than this.
 const BACKGROUND: u64 = TIMES / 3;
 
 /// Runs of each program, by its number.

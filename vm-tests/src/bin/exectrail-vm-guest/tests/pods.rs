@@ -281,8 +281,8 @@ fn is_after(event: &Value) -> bool {
     argv(event) == ["/bin/true", "after"]
 }
 
-/// The node is itself a container, as with kind: its pods with `hostNetwork` share the network of
-/// that container, which is not the machine's.
+/// The node is itself a container, as with kind. Its pods with `hostNetwork` share the network of
+/// that container, and not the machine's network.
 fn a_node_in_a_container_is_no_pod(_: &Plan, _: &Report) -> Result<()> {
     let node = Pod::start()?;
     let in_node = [SELF, OUTSIDE, "--"];

@@ -32,7 +32,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_pod_on_the_nodes_network_is_announced,
 ];
 
-/// A developer's session, as an agent could be asked to run it. `WHO` is the workspace's own name.
+/// A developer's session, such as an agent could be asked to run. `WHO` is the workspace's own
+/// name.
 const SESSION: &str = include_str!("session.sh");
 
 /// CAP_BPF and CAP_PERFMON, then CAP_SYS_RESOURCE.

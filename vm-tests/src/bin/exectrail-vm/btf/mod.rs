@@ -1,5 +1,5 @@
-//! Compares the offsets that preflight reads in BTF with pahole's, for many kernels: those of the
-//! test machines, and cloud kernels of Debian's suites ([`SUITES`]). Nothing is booted.
+//! Compares the offsets that preflight reads in BTF with pahole's, for many kernels: the kernels of
+//! the test machines, and cloud kernels of Debian's suites ([`SUITES`]). Nothing is booted.
 
 mod image;
 mod pahole;
@@ -149,7 +149,7 @@ fn of_kernel(kernel: &Kernel) -> Compared {
     }
 }
 
-/// The number of offsets, and those that differ.
+/// The number of offsets, and the offsets that differ.
 fn differences(kernel: &Kernel) -> Result<(usize, Vec<String>)> {
     let image = fs::read(&kernel.image)
         .with_context(|| format!("cannot read {}", kernel.image.display()))?;

@@ -123,7 +123,7 @@ impl Cri {
         self.call("StopContainer", call).map(drop)
     }
 
-    /// The state of a container, and what containerd adds to it.
+    /// The state of a container, and containerd's additions to it.
     pub(super) fn status(&self, id: &str) -> Result<(ContainerStatus, Value)> {
         let request = ContainerStatusRequest {
             container_id: id.to_owned(),

@@ -1,4 +1,4 @@
-//! A manifest as messages of CRI, as a kubelet writes them
+//! Turns a manifest into messages of CRI, as a kubelet does
 //! (pkg/kubelet/kuberuntime/kuberuntime_sandbox.go and kuberuntime_container_linux.go, Kubernetes
 //! 1.33).
 
