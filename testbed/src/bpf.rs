@@ -94,7 +94,8 @@ fn zeroed() -> bpf_attr {
 /// Every address in `attr` must be valid, for the length beside it, during the call.
 unsafe fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
     let attr: *mut bpf_attr = attr;
-    // SAFETY: `attr` points to `size_of::<bpf_attr>()` bytes; the caller guarantees their meaning.
+    // SAFETY: `attr` points to `size_of::<bpf_attr>()` bytes; the caller guarantees that the
+    // attributes are valid.
     let fd = unsafe { libc::syscall(libc::SYS_bpf, command as u32, attr, size_of::<bpf_attr>()) };
     if fd < 0 {
         return Err(io::Error::last_os_error());

@@ -1,4 +1,4 @@
-//! Where downloads are kept: they outlive a clone of the repository and `cargo clean`.
+//! The directory of downloads, which outlive a clone of the repository and `cargo clean`.
 
 use std::{
     env,

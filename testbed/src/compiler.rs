@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command};
 use crate::{Error, Result};
 
 /// Compiles a source to a static program. The program appears whole or not at all, so several
-/// processes may do this at once.
+/// processes may compile it at once.
 pub fn compile(source: &Path, program: &Path) -> Result<()> {
     let fresh = program.with_extension(std::process::id().to_string());
     let mut cc = Command::new("cc");

@@ -18,7 +18,7 @@
 //! | [`debian`], [`cache`] | packages of Debian's suites; where downloads are kept |
 //! | `bpf` (feature `bpf`) | eBPF programs that are written as instructions |
 //!
-//! Functions return errors, so that tests can panic with them and programs can report them.
+//! Functions return errors: a test can panic with an error, and a program can report it.
 
 #![deny(unsafe_code)]
 

@@ -43,14 +43,14 @@ impl LongArgv {
     }
 }
 
-/// Lines in their order, each argv whole.
+/// The lines in their order, with each argv joined.
 pub fn joined(lines: impl IntoIterator<Item = Value>) -> Vec<Value> {
     let mut long_argv = LongArgv::default();
     let lines = lines.into_iter();
     lines.filter_map(|line| long_argv.next(line)).collect()
 }
 
-/// Appends the arguments of a part; returns whether they continue those of the event.
+/// Appends the arguments of a part; returns whether they continue the event's arguments.
 fn join(event: &mut Value, part: &Value) -> bool {
     let (Some(argv), Some(more)) = (event["argv"].as_array_mut(), part["argv"].as_array()) else {
         return false;

@@ -76,7 +76,8 @@ impl Sidecar {
         self.program.stderr()
     }
 
-    /// The address at which exectrail accepts announcements. Call this once tracing is on.
+    /// The address at which exectrail accepts announcements. Call this after exectrail has begun to
+    /// trace.
     pub fn address(&self) -> Result<String> {
         let said = self.diagnostics()?;
         let line = said.lines().find(|line| line.contains(IS_ON));

@@ -6,7 +6,7 @@ use std::{
     io::{self, Write as _},
 };
 
-/// Reports that a test cannot run here: prints it, and appends it to the file that
+/// Reports that a test cannot run here: prints the reason, and appends it to the file that
 /// `EXECTRAIL_SKIP_LOG` names. `cargo xtask test` lists that file; in CI each line is a failure.
 ///
 /// # Errors

@@ -61,8 +61,8 @@ pub mod manifest {
     pub const TWO_AGENTS: &str = "kubernetes, native_sidecar, two agents";
     /// The second pod of a workspace, in which a coding agent is isolated.
     pub const CODING_AGENT: &str = "kubernetes, native_sidecar, coding agent";
-    /// The pod that `templates/kubernetes-devcontainer` makes with a native sidecar. Its agent
-    /// runs the module's script, after the rewriting that the registry's template does.
+    /// The pod that `templates/kubernetes-devcontainer` makes with a native sidecar. Its agent runs
+    /// the module's script, changed as the registry's template changes it.
     pub const DEVCONTAINER: &str = "kubernetes-devcontainer, native_sidecar";
     /// The pod that `templates/kubernetes-envbox` makes.
     pub const ENVBOX: &str = "kubernetes-envbox";

@@ -64,7 +64,7 @@ pub(crate) fn release() -> Result<Built> {
     release_for(Architecture::host()?)
 }
 
-/// Builds the release binaries. Checks the size of `exectrail`, and that all of them are static.
+/// Builds the release binaries. Checks the size of `exectrail`, and that all binaries are static.
 pub(crate) fn release_for(architecture: Architecture) -> Result<Built> {
     setup::ensure(For {
         cross: (architecture != Architecture::host()?).then_some(architecture),
@@ -102,9 +102,10 @@ pub(crate) fn static_for(architecture: Architecture, build: &mut Command) -> Res
     if architecture != Architecture::host()? {
         architecture.set_linker(build);
         if !architecture.has_std() {
-            // Only rustup can install the standard library for this target, so it is built from its
-            // source, which the probes need in any case. This build gets a separate directory,
-            // because RUSTC_BOOTSTRAP would make cargo rebuild everything in the usual directory.
+            // Only rustup can install the standard library for this target, so the library is built
+            // from its source, which the probes need in any case. This build gets a separate
+            // directory, because RUSTC_BOOTSTRAP would make cargo rebuild everything in the usual
+            // directory.
             target_dir.push("build-std");
             build
                 .args(["-Z", "build-std=std,panic_abort", "--target-dir"])
@@ -112,8 +113,8 @@ pub(crate) fn static_for(architecture: Architecture, build: &mut Command) -> Res
                 .env("RUSTC_BOOTSTRAP", "1");
         }
     }
-    // The target is passed even if it is the host. Then the flags apply to the binaries but not to
-    // build scripts and procedural macros, which cannot be static.
+    // The target is passed even if it is the host, so that the flags do not apply to build scripts
+    // and procedural macros, which cannot be static.
     build.args(["--target", &target]);
     let mut flags = flags_in_environment();
     flags.extend(["-C".into(), STATIC.into()]);

@@ -72,7 +72,7 @@ fn check_writable(prefix: &Path) -> Result<()> {
 }
 
 /// Installs the files, and removes files of an earlier installation that the new one does not have.
-/// Returns their paths.
+/// Returns the paths of the installed files.
 fn install(prefix: &Path, items: &[Item]) -> Result<Vec<PathBuf>> {
     let before = installed(prefix)?.unwrap_or_default();
     let mut list = String::new();

@@ -98,10 +98,10 @@ enum Command {
     ///
     /// Builds kubelet, API server, controller manager and scheduler from Debian's source package of
     /// Kubernetes 1.20.2, which takes about eight minutes on two cores, once. Then it starts a
-    /// cluster in namespaces of its own, applies the manifests of templates/ and checks what
+    /// cluster in separate namespaces, applies the manifests of templates/ and checks what
     /// exectrail records. Prints a line for each check, and exits with status 1 if one fails.
-    /// Nothing stays behind but target/kubernetes. This version is out of support, and can show
-    /// nothing of native sidecars, Pod Security admission and ValidatingAdmissionPolicy.
+    /// Nothing stays behind but target/kubernetes. This version of Kubernetes is out of support,
+    /// and has no native sidecars, Pod Security admission and ValidatingAdmissionPolicy to test.
     Kubernetes(kubernetes::Args),
 
     /// The part of `kubernetes` that runs in the namespaces of the node

@@ -19,7 +19,7 @@ impl Progress {
         Self { total, started: 0 }
     }
 
-    /// Prints the step, runs it, and prints how long it took.
+    /// Prints the name of the step, runs it, and prints its duration.
     pub(crate) fn step<T>(&mut self, what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.started += 1;
         let count = format!("[{}/{}]", self.started, self.total);

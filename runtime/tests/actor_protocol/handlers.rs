@@ -139,7 +139,8 @@ impl Protocol {
         }
     }
 
-    /// One step of RingReader's `read`: a batch, or the counts once the ring is empty.
+    /// One step of RingReader's `read`: it takes a batch, or reads the counts once the ring is
+    /// empty.
     pub(crate) fn reader(&self, state: &mut State) {
         if state.reader != Reader::Reads {
             return;

@@ -58,8 +58,8 @@ fn explore(fault: Option<Fault>, conditions: Conditions) -> (Vec<&'static str>, 
 #[test]
 fn no_order_of_messages_breaks_a_promise() {
     for (discovery, sink_may_fail) in [(false, false), (true, false), (false, true), (true, true)] {
-        // With `taken`, the address may still be freed at once; with `may_time_out`, the timeout
-        // may never expire.
+        // `taken` allows that the address is freed at once, and `may_time_out` allows that the
+        // timeout never expires.
         let conditions = Conditions {
             discovery,
             sink_may_fail,

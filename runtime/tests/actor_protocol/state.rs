@@ -12,7 +12,7 @@ pub(crate) const RING: usize = 2;
 /// A fault in a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// InitListener answers `204` when it has sent its question, not when it has the answer.
+    /// InitListener answers `204` when it has asked Tracer, and does not await the answer.
     AnswersBeforeTracing,
     /// Tracer answers before the namespace is a target.
     AnswersBeforeTarget,

@@ -112,7 +112,7 @@ fn a_line_counts_the_announcements_without_a_line_before_it() {
     let sidecar = pod.sidecar(&["--announced-only"]);
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    // This is longer than the period of the limit.
+    // Twelve seconds are longer than the period of the limit.
     let output = flood(&pod, &[workspace.pid_ns()], 12).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let sent: u64 = String::from_utf8(output.stdout)

@@ -294,8 +294,8 @@ fn announcements_from_another_network() {
         assert!(status.ends_with("403"), "{number}: {status}");
     }
     foreign.run("true", &["foreign"]);
-    // Any client that reaches the address may announce a workspace of this pod: tracing it does no
-    // harm.
+    // Any client that reaches the address may announce a workspace of this pod, because tracing a
+    // workspace does no harm.
     ours.run("true", &["before"]);
     assert!(ask(ours.pid_ns()).ends_with("204"));
     ours.run("true", &["ours"]);

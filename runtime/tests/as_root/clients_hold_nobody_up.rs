@@ -12,8 +12,8 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel},
 };
 
-/// Kinds of clients: the name, and the data that the client sends, in Python. It sends nothing
-/// more.
+/// Kinds of clients: the name, and the data that the client sends, in Python. The client sends
+/// nothing more.
 const KINDS: [(&str, &str); 5] = [
     ("nothing", "b''"),
     ("half a head", "b'POST / HT'"),

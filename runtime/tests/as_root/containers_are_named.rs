@@ -1,5 +1,5 @@
-//! A line names the container of the pod and the innermost container, as the names of cgroups give
-//! them.
+//! A line names the pod's container and the innermost container. The names of cgroups have their
+//! ids.
 
 use serde_json::Value;
 

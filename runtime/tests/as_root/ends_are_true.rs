@@ -1,5 +1,5 @@
-//! A workspace has ended when no process is left in it. The exit of its first process takes time:
-//! the workspace has not ended when this exit begins.
+//! A workspace has ended when no process is left in it. The first process takes time to exit, and
+//! the workspace has not ended before this exit is over.
 
 use std::{process::Command, time::Duration};
 

@@ -192,8 +192,8 @@ pub(crate) fn build_exec32(program: &Path) -> bool {
     Command::new(program).status().is_ok()
 }
 
-/// Both directions between 64 and 32 bits: executing a 32-bit program, and executing from one by
-/// int 0x80.
+/// Execs in both directions between 64 and 32 bits: of a 32-bit program, and by a 32-bit program
+/// through int 0x80.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn programs_of_32_bits() {

@@ -1,5 +1,5 @@
-# A 32-bit program that executes argv[1] through int 0x80. Its own argv from argv[1] on is the argv
-# of that program. Without an argument it exits.
+# A 32-bit program that executes argv[1] through int 0x80. The arguments of this program from
+# argv[1] on are the argv of the executed program. Without an argument it exits.
 .globl _start
 _start:
     movl (%esp), %eax

@@ -81,7 +81,7 @@ fn a_variable_that_is_not_understood_is_named() {
     needs_kernel!();
     for (name, wrong) in SIDECAR {
         if name == "REFUSAL_GRACE" {
-            // This test sets it by a flag, which takes precedence.
+            // This test sets the refusal grace by a flag, which takes precedence.
             continue;
         }
         let output = sidecar(name, OsStr::new(wrong));

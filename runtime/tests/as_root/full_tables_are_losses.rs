@@ -88,8 +88,8 @@ fn execs_of_namespaces_without_room_are_lost_and_counted() {
     );
 }
 
-/// Programs run in more namespaces than exectrail keeps evidence of. Then a workspace with older
-/// evidence is announced.
+/// Programs run in more namespaces than exectrail keeps evidence of, and then a workspace with
+/// older evidence is announced.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn forgotten_evidence_is_seen_again() {

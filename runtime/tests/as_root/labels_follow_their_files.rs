@@ -1,4 +1,4 @@
-//! Labels come from files of the downward API, and follow them when the kubelet replaces them.
+//! Labels come from files of the downward API, and change when the kubelet replaces the files.
 
 use std::{fs, os::unix::fs::symlink, path::PathBuf, process::Command};
 
@@ -54,8 +54,8 @@ impl Volume {
     }
 }
 
-/// Waits until a sidecar has written at least this many `labels_changed` lines; returns the one
-/// with this number.
+/// Waits until a sidecar has written `count` lines `labels_changed`; returns the last of these
+/// lines.
 fn changed(sidecar: &Sidecar, count: usize) -> Value {
     wait_for("labels_changed", || {
         let lines = sidecar.lines();

@@ -63,8 +63,8 @@ fn a_limit_is_refused_or_kept() {
     assert_eq!(killed(&small), 0);
     let needed = needed(&said);
 
-    // With the limit that the refusal asks for, exectrail starts, and continues after the ring was
-    // full.
+    // With the limit that the refusal asks for, exectrail starts, and continues after a time with a
+    // full ring.
     let enough = MemoryCgroup::with_limit(needed * MIB).unwrap();
     let sidecar = sidecar(&enough, &pod, &[]);
     sidecar.wait_until_on();
@@ -189,8 +189,8 @@ fn map_bytes(sidecar: &Sidecar) -> (u64, u64) {
 }
 
 /// With exactly the limit that a refusal asks for, execs with a very long argv do not lead to a
-/// kill, whatever bytes argv has. Up to four of them run at once. Each exec has a line, complete or
-/// flagged as truncated, or is lost and counted.
+/// kill, whatever bytes argv has. Up to four such execs run at once. Each exec has a line, complete
+/// or flagged as truncated, or is lost and counted.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn no_exec_outgrows_a_limit_that_was_accepted() {

@@ -15,8 +15,8 @@ use crate::{
     tools::{STACK_WRITER, needs_kernel, not_here},
 };
 
-/// An ELF program that exits at once. Mapping its many segments takes milliseconds, in which its
-/// stack can be written to.
+/// An ELF program that exits at once. It has so many segments that mapping them takes milliseconds,
+/// and during this time its stack can be written to.
 fn many_segments(path: &Path) {
     const CODE_AT: u64 = 0x10000;
     const SEGMENTS: u64 = 1000;
@@ -336,7 +336,7 @@ fn the_longest_path_of_execveat_is_whole() {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--failed-execs=sys-exit"]);
     let workspace = pod.workspace();
-    // The path goes up and down, and ends at an existing program. It is nearly as long as the
+    // The path goes up and down, and ends at an existing program. The path is nearly as long as the
     // kernel accepts.
     let step = "../bin/";
     let target = "true";

@@ -34,7 +34,7 @@ fn run_logs_a_command_and_ends_with_its_status() {
             &["id", "-u"]
         ]
     );
-    // The nested namespace has its own number, and belongs to the outer one.
+    // The nested namespace has its own number, and belongs to the outer namespace.
     assert_ne!(events[3]["pid_ns"], events[1]["pid_ns"]);
     assert_eq!(events[3]["workspace_pid_ns"], events[1]["pid_ns"]);
     assert_eq!(events[3]["ns_pid"], 1);

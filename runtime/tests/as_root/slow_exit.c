@@ -1,8 +1,9 @@
 // The first process of a workspace whose exit takes long: `slow_exit SECONDS PROGRAM`.
 //
-// It has an open file of a file system in user space. When it exits, the kernel closes the file,
-// asks that file system to flush it, and waits for the answer, which takes SECONDS. Meanwhile
-// another process of the namespace executes PROGRAM with a number, about twice per second.
+// It has an open file of a file system in user space. When the first process exits, the kernel
+// closes the file, asks that file system to flush it, and waits for the answer, which takes
+// SECONDS. Meanwhile another process of the namespace executes PROGRAM with a number, about twice
+// per second.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

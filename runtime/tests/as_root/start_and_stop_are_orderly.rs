@@ -108,7 +108,7 @@ fn a_workspace_in_time_ends_the_waiting() {
     assert_eq!(argv(execs(&sidecar.stop())[0]), ["uname"]);
 }
 
-/// Each line appears although no further exec follows, and `ts` is the time of the exec.
+/// Each line appears even if no further exec follows, and `ts` is the time of the exec.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_line_needs_no_further_exec() {

@@ -197,8 +197,8 @@ fn another_namespace_under_the_number_is_not_adopted() {
     assert!(messages(&lines, "workspace_started").is_empty());
 }
 
-/// Gives the target in the state this inode number, and a start that is this many nanoseconds
-/// earlier.
+/// Changes the target in the state: it gets this inode number, and a start that is `earlier`
+/// nanoseconds earlier.
 fn rewrite_target(pod: &Pod, pid_ns: u32, earlier: u64) {
     let file = pod.dir.path().join("exectrail-state.json");
     let mut state: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
@@ -289,8 +289,8 @@ fn a_target_that_is_gone_does_not_hold_up_the_startup_timeout() {
     assert!(state.contains("\"targets\":[]"), "{state}");
 }
 
-/// The state has more targets than the table holds, most of them gone: the existing workspace is
-/// recorded, and so is a new one.
+/// The state has more targets than the table holds, and most of them are gone. The existing
+/// workspace and a new one are still recorded.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_state_with_too_many_targets_leaves_room_for_others() {

@@ -1,5 +1,5 @@
-//! Tests which programs run for processes outside the targets: none at their exits, unless exit
-//! events are on.
+//! Tests which programs run for processes outside the targets: no program runs at their exits,
+//! unless exit events are on.
 
 use std::{collections::BTreeMap, fs};
 

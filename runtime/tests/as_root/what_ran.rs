@@ -1,4 +1,4 @@
-//! A line says which file runs, and from where it was started, whatever the caller named it.
+//! A line names the file that runs and its working directory, whatever the caller named the file.
 
 use std::{
     fs,

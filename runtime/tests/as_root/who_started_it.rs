@@ -1,5 +1,5 @@
-//! A line names the parent's program, the terminal, and the capabilities that an exec gave. It has
-//! the keys that `--fields` asks for.
+//! A line names the parent's program, the terminal, and the capabilities that an exec gave. The
+//! line has the keys that `--fields` asks for.
 
 use std::{
     fs,

@@ -16,7 +16,8 @@ use super::{
 pub struct Source {
     _directory: TempDir,
     description: PathBuf,
-    /// SHA-256 of the `.dsc` file, in hexadecimal. That file has the checksums of all others.
+    /// SHA-256 of the `.dsc` file, in hexadecimal. The `.dsc` file has the checksums of all other
+    /// files.
     pub sha256: String,
 }
 

@@ -91,8 +91,8 @@ impl Suite {
         newest.ok_or_else(|| self.lacks(format!("package {package}")))
     }
 
-    /// The package whose name begins with `prefix` and ends with `suffix`, with the highest version
-    /// between them.
+    /// The package whose name begins with `prefix`, continues with the highest version, and ends
+    /// with `suffix`.
     pub fn newest_named(&self, prefix: &str, suffix: &str) -> Result<String, DebianError> {
         let names = output(self.apt().command("apt-cache").args(["pkgnames", prefix]))?;
         newest_of(names.lines(), prefix, suffix)
@@ -146,7 +146,7 @@ impl Suite {
         Deb::found_in(at)?.ok_or_else(|| self.lacks(format!("file of {package}")))
     }
 
-    /// Fetches the list of source packages, then downloads one of them.
+    /// Fetches the list of source packages, then downloads one of these packages.
     pub fn download_source(&self, package: &str, version: &str) -> Result<Source, DebianError> {
         let packages = self.source_with("deb", Some("targets=Packages".to_owned()));
         let sources = self.source_with("deb-src", Some("targets=Sources".to_owned()));

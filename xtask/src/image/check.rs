@@ -198,7 +198,7 @@ impl<'a> Podman<'a> {
                 "seccomp={}",
                 self.directory.path().join("seccomp.json").display()
             ))
-            // Podman would raise these limits, which root may not do everywhere.
+            // Without these flags, podman would raise the limits, which root may not do everywhere.
             .args(["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"])
             .args(flags)
             .arg(self.tag)

@@ -1,4 +1,4 @@
-//! Where an image is pushed: a name with its registry and its tag.
+//! The destination of a pushed image: a name with its registry and its tag.
 
 use std::str::FromStr;
 

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 /// Number of a log's last lines that an error has.
 const LAST_LINES: usize = 15;
 
-/// A program that runs. It is not stopped when the value is dropped: all programs of the node end
-/// with its first process.
+/// A program that runs. Dropping the value does not stop the program: all programs of the node end
+/// with the node's first process.
 pub(super) struct Daemon {
     name: &'static str,
     child: Child,

@@ -1,5 +1,5 @@
 //! The namespaces of the node. The node's network has no way out, its mounts are private, and its
-//! processes end with its first one.
+//! processes end with its first process.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -91,7 +91,7 @@ impl<'a> Enclosure<'a> {
         if keep {
             command.arg("--keep");
         }
-        // Ctrl-C is for this process alone.
+        // Ctrl-C reaches only this process.
         command.process_group(0);
         Ok(command)
     }

@@ -1,7 +1,8 @@
 //! Installs what the other commands need.
 //!
-//! Each part looks for one requirement and can install it if it is missing. If it cannot, it
-//! explains the manual steps. If nothing is missing, all of this takes well under a second.
+//! Each part looks for one requirement and can install it if it is missing. A part that cannot
+//! install it explains the manual steps. If nothing is missing, all parts together take well under
+//! a second.
 
 mod bpf_linker;
 mod cargo_cyclonedx;

@@ -129,7 +129,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Prints the results, and fails if one of them is wrong.
+/// Prints the results, and fails if a result is wrong.
 fn account(
     args: &Args,
     took: Duration,

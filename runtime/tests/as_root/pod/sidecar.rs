@@ -60,7 +60,7 @@ impl Sidecar {
         self.0.diagnostics().unwrap()
     }
 
-    /// The address at which it accepts announcements. Call this once tracing is on.
+    /// The address at which it accepts announcements. Call this after exectrail has begun to trace.
     #[track_caller]
     pub(crate) fn address(&self) -> String {
         self.0.address().unwrap()

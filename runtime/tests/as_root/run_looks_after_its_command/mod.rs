@@ -1,4 +1,4 @@
-//! `exectrail run`: signals, terminals, what it prints on them, orphans, the log file, and commands
+//! `exectrail run`: signals, terminals and its output on them, orphans, the log file, and commands
 //! that cannot be executed.
 
 mod log_file;
@@ -25,8 +25,8 @@ struct Run {
 }
 
 impl Run {
-    /// Starts it in a session of its own, without a terminal. SIGHUP, SIGINT and SIGQUIT are reset
-    /// to their defaults, because nohup or a shell may have started the tests with these signals
+    /// Starts it in a new session, without a terminal. SIGHUP, SIGINT and SIGQUIT are reset to
+    /// their defaults, because nohup or a shell may have started the tests with these signals
     /// ignored.
     fn start(command: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();

@@ -78,7 +78,7 @@ fn a_closing_terminal_ends_the_command() {
     }
 }
 
-/// Ctrl-C reaches the command once, whether or not it has left its caller's process group.
+/// Ctrl-C reaches the command once, even if the command has left its caller's process group.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_key_reaches_the_command_once() {

@@ -45,8 +45,8 @@ fn a_reused_number_is_another_namespace() {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--announced-only"]);
     let witness = pod.workspace();
-    // All are alive at once, so each has its own number. There are ten, so that at least one number
-    // is left for this test: other tests make namespaces, too.
+    // All ten workspaces are alive at once, so each has its own number. At least one number is left
+    // for this test, although other tests also make namespaces.
     let workspaces: Vec<_> = (0..10).map(|_| pod.workspace()).collect();
     let mut dead = Vec::new();
     for workspace in workspaces {

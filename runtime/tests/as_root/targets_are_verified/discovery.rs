@@ -25,8 +25,8 @@ fn a_workspace_is_found_without_announcement() {
     let workspace = pod.workspace();
     neighbour.run("true", &[]);
     workspace.run("uname", &["-a"]);
-    // A nested namespace stays in the target though it has its own network namespace, as
-    // envbox's inner containers have.
+    // A nested namespace stays in the target even with its own network namespace, which envbox's
+    // inner containers have.
     workspace.run("unshare", &["--pid", "--net", "--fork", "--", "id", "-u"]);
     let lines = sidecar.stop();
 

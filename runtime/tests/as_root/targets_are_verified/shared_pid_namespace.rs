@@ -7,8 +7,8 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel},
 };
 
-/// shareProcessNamespace: workspace and sidecar are in one PID namespace, whose first process is
-/// neither of them.
+/// With shareProcessNamespace, workspace and sidecar are in one PID namespace, whose first process
+/// belongs to neither.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_shared_pid_namespace_can_be_traced() {

@@ -87,8 +87,8 @@ fn each_kind_of_rule_leaves_out_what_it_matches_and_no_more() {
     );
 }
 
-/// A prefix applies to files below a directory. It neither suppresses nor includes a path with
-/// `..`, or a path whose end was not read.
+/// A prefix applies to files below a directory. A prefix does not match a path with `..`, or a path
+/// whose end was not read.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn paths_that_lead_elsewhere_are_recorded() {
@@ -180,8 +180,8 @@ fn what_is_no_rule_is_a_usage_error() {
     }
 }
 
-/// A suffix is compared at the end of the path, whatever the length of the path. Of a path that is
-/// longer than rules read, the end is not known: execs of such a path are recorded.
+/// A suffix is compared at the end of the path, whatever the length of the path. If a path is
+/// longer than rules read, its end is not known, and its execs are recorded.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_suffix_matches_at_every_length_of_a_path() {

@@ -74,7 +74,7 @@ const CLOUD: Source = Source::Meta("linux-image-cloud-amd64");
 const REAL_TIME: Source = Source::Meta("linux-image-rt-amd64");
 
 /// The oldest kernel that most clouds still run, the stable ones, the newest, one for arm64, and
-/// one without BTF. The others differ from one of these in one property.
+/// one without BTF. The other kernels differ from one of these in one property.
 pub(crate) static SERIES: [Series; 10] = [
     Series::full("5.10", "bullseye-security", CLOUD),
     Series::full("6.1", "bookworm-security", CLOUD),

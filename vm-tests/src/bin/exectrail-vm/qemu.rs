@@ -35,9 +35,9 @@ const MANY_CPUS: [&str; 2] = ["-smbios", "type=1,serial=VMware-0"];
 pub(crate) enum Ending {
     /// The guest reported that it is done.
     Done,
-    /// It ended before it was done.
+    /// The machine ended before it was done.
     Early,
-    /// It was ended because it had reported nothing for too long.
+    /// The host ended the machine because it had reported nothing for too long.
     Silent,
 }
 

@@ -87,7 +87,7 @@ impl Choice {
             return false;
         }
         // A kernel and a variant that are both named run together, even if a full run does not have
-        // them. A kernel and a scenario that are both named also run together, in the usual
+        // this pair. A kernel and a scenario that are both named also run together, in the usual
         // variant.
         let asked_for = self.names_kernels
             && (variant_named == Some(true)
@@ -172,7 +172,7 @@ fn is_in_a_short_run(series: &Series, scenario: Scenario, variant: Variant) -> b
         // Clusters use containerd.
         (_, Scenario::Pods | Scenario::Docker) => false,
         ("5.10", Scenario::Envbox) => false,
-        // This kernel runs it in the variant `systemd`.
+        // This kernel runs `containerd` in the variant `systemd`.
         ("7", Scenario::Containerd) => false,
         _ => is_in_a_full_run(series, scenario, variant),
     }

@@ -1,5 +1,5 @@
-//! Compiles Go programs without modules (GOPATH mode). This version of Kubernetes has its
-//! dependencies in its tree, in a form that a later Go refuses in module mode.
+//! Compiles Go programs without modules (GOPATH mode). The dependencies of this version of
+//! Kubernetes are in its tree, in a form that a later Go refuses in module mode.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};

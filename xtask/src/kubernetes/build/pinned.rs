@@ -15,8 +15,8 @@ pub(super) const GO: &str = "1.19.8";
 pub(super) struct Pinned {
     pub(super) name: &'static str,
     pub(super) version: &'static str,
-    /// SHA-256 of the file. Of a source package, it is that of the `.dsc` file, which has the
-    /// checksums of the other files.
+    /// SHA-256 of the file, or of a source package's `.dsc` file, which has the checksums of the
+    /// other files.
     pub(super) sha256: &'static str,
 }
 

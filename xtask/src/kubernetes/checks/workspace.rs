@@ -1,4 +1,4 @@
-//! The pod of `templates/plain-yaml/pod.yaml`, as it is shipped, and its log.
+//! The pod of `templates/plain-yaml/pod.yaml`, unchanged, and its log.
 
 use anyhow::{Context, Result, bail};
 use exectrail_testbed::log::{argv, execs, msg, parse};
@@ -20,9 +20,9 @@ pub(super) struct Workspace<'a> {
 }
 
 impl<'a> Workspace<'a> {
-    /// The pod. If it does not exist, it is created, and its sidecar is waited for until it has
-    /// logged the last command that the workspace starts. If a check has restarted the sidecar
-    /// since then, the new log does not have that command again.
+    /// The pod. If it does not exist, creates it, and waits until its sidecar has logged the last
+    /// command that the workspace starts. If a check has restarted the sidecar, its new log does
+    /// not have this command.
     pub(super) fn running(cluster: &'a Cluster) -> Result<Self> {
         let workspace = Self { cluster };
         if workspace.object()?.is_none() {
@@ -117,8 +117,8 @@ impl<'a> Workspace<'a> {
     }
 }
 
-/// The lines of the sidecar's log among all lines that its container has written. exectrail's
-/// diagnostics, which `kubectl logs` mixes with them, have no line number.
+/// The lines of the sidecar's log in the output of its container. exectrail's diagnostics, which
+/// `kubectl logs` puts between the lines, have no line number.
 pub(super) fn lines(text: &str) -> Result<Vec<Value>> {
     let lines: Vec<Value> = text.lines().map(parse).collect::<Result<_, _>>()?;
     let is_numbered = |line: &Value| line["fields"]["line"].is_u64();

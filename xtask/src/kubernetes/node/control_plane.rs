@@ -105,8 +105,8 @@ fn server(run: &Run, key: &str, tokens: &str) -> Command {
     server
 }
 
-/// Writes the administrator's kubeconfig. With it, clients do not check the certificate, which the
-/// server makes itself at its first start: nobody else is in this network.
+/// Writes the administrator's kubeconfig. With this file, clients do not check the certificate,
+/// which the server makes itself at its first start: nobody else is in this network.
 fn write_kubeconfig(file: &Path) -> Result<()> {
     let text = json!({
         "apiVersion": "v1",

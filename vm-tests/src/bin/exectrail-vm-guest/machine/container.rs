@@ -1,4 +1,4 @@
-//! A container, which this program starts as its runtime.
+//! A container; this program is its container runtime.
 
 use std::process::{Child, Command, Stdio};
 
@@ -84,7 +84,7 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         // Kill the first process first: the outer process then reaps it and ends. If the outer
-        // process were killed, the inner one would stay a zombie of this process, and its
+        // process were killed, the inner process would stay a zombie of this program, and its
         // namespace's number would stay in use.
         if self.signal(Signal::KILL).is_err() || self.wait().is_err() {
             let _ = self.child.kill();

@@ -2,12 +2,12 @@
 # Replaces envbox, whose image is not available here: Debian's dockerd and runc make the same
 # containers in the same places. envbox makes the inner container with sysbox-runc, so that Docker
 # works in the container as it does on a machine. Here, flags and a separate cgroup give the
-# container what Docker needs.
+# container the things that Docker needs.
 set -eu
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
-# A cgroup with controlled cgroups below it must have no processes (cgroups(7)): this moves them to
-# another cgroup.
+# A cgroup with controlled cgroups below it must have no processes (cgroups(7)), so this function
+# moves them to another cgroup.
 make_room_for_cgroups() {
     mkdir -p /sys/fs/cgroup/init
     while read -r process; do

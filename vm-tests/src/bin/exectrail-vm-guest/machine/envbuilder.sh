@@ -1,8 +1,8 @@
 #!/bin/sh
 # Replaces envbuilder, whose image is not available here. Reads envbuilder's documented variables,
 # and executes a command as root, as a build does. Then becomes the agent's script as the user of
-# the dev container, without those variables. It clones and builds nothing, and replaces no root
-# file system: the programs are the node's, mounted at /usr.
+# the dev container, without those variables. This script clones and builds nothing, and replaces no
+# root file system: the programs are the node's, mounted at /usr.
 set -eu
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 

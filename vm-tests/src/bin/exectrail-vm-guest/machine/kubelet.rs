@@ -68,7 +68,7 @@ pub(crate) fn start(engine: &Engine, manifest: &Manifest) -> Result<NodePod> {
     Ok(pod)
 }
 
-/// Stops the containers of a pod. They are not removed, so tests can inspect them.
+/// Stops the containers of a pod. The containers are not removed, so tests can inspect them.
 pub(crate) fn stop(pod: &NodePod, manifest: &Manifest) -> Result<()> {
     let stop = |container: &Value, grace: &str| {
         let container = pod.container(name(container));

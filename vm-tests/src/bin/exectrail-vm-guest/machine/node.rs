@@ -50,7 +50,7 @@ log_driver = \"k8s-file\"
 /// Makes the disk the root, as an initramfs does. A runtime makes containers with pivot_root, which
 /// does not work in an initramfs.
 ///
-/// cgroups are mounted unless systemd will do it.
+/// If systemd becomes the first process, it mounts cgroups itself; otherwise they are mounted here.
 pub(crate) fn enter(driver: CgroupDriver) -> Result<()> {
     for (number, at) in DISKS {
         fs::create_dir_all(at)?;
@@ -212,7 +212,7 @@ fn start_dockerd() -> Result<Child> {
 /// Replacement of envbuilder; the script documents it.
 const ENVBUILDER: &str = include_str!("envbuilder.sh");
 
-/// Makes the archive of a workspace's image. It has only links, empty directories, and the
+/// Makes the archive of a workspace's image. The archive has only links, empty directories, and the
 /// replacement of envbuilder.
 fn make_frame_archive() -> Result<()> {
     let frame = [

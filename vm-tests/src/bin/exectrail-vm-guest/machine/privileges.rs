@@ -81,8 +81,8 @@ fn keep_capabilities(kept: &str) -> Result<()> {
 /// root inside is an unprivileged user outside.
 const MAP: &str = "0 100000 65536\n";
 
-/// Starts this program again, which enters a user namespace and becomes the command; writes the
-/// maps of that namespace's ids.
+/// Starts this program again, which enters a user namespace and becomes the command. Writes the id
+/// maps of that namespace.
 fn outside_user_namespace(command: &[OsString]) -> Result<ExitCode> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut child = Command::new(SELF)

@@ -1,5 +1,5 @@
-//! Programs that make containers, as a container runtime does: with new namespaces, and in a
-//! network namespace that they share with their pod.
+//! Programs that make containers, as a container runtime does: with new namespaces, in the network
+//! namespace of their pod.
 
 use std::{
     ffi::{OsStr, OsString},

@@ -1,5 +1,5 @@
-//! A first process that takes long to exit: it has thousands of open sockets. The kernel closes
-//! them on a CPU that another process occupies, and only then ends the process's PID namespace.
+//! A first process that takes long to exit: it has thousands of open sockets. The kernel closes the
+//! sockets on a CPU that another process occupies, and only then ends the process's PID namespace.
 
 use std::{
     ffi::OsString,
@@ -25,8 +25,8 @@ pub(crate) const COMMAND: &str = "slow-exit";
 /// Occupies the CPU on which the slow first process exits.
 pub(crate) const OCCUPY: &str = "occupy";
 
-/// Number of open sockets. Closing them takes about a second in an emulated machine that is
-/// otherwise idle.
+/// Number of open sockets. In an emulated machine that is otherwise idle, closing them takes about
+/// a second.
 const SOCKETS: usize = 10_000;
 /// CPUs of the first process, and of its children.
 const CPU: usize = 1;

@@ -50,7 +50,7 @@ pub(crate) fn cgroups() -> Result<()> {
 }
 
 /// Mounts the hierarchies of version 1 as nodes do: one for each controller that the kernel has in
-/// version 1, and systemd's, which has no controller.
+/// version 1, and systemd's hierarchy, which has no controller.
 fn hierarchies() -> Result<()> {
     mount("tmpfs", CGROUPS, "tmpfs", MountFlags::empty(), None)?;
     mount_hierarchy("systemd", "none,name=systemd")

@@ -38,8 +38,8 @@ const LONG: usize = 102_400;
 const ORDINARY: usize = 1_500;
 const OFTEN_UNPROTECTED: usize = 5 << 10;
 
-/// The arguments are the shell's `$1` to `$4`. As part of the text after `-c` they would be too
-/// long. One argument has at most 32 pages, which are 128 KiB or more (`MAX_ARG_STRLEN`,
+/// The arguments are the shell's `$1` to `$4`. As part of the text after `-c` these arguments would
+/// be too long. One argument has at most 32 pages, which are 128 KiB or more (`MAX_ARG_STRLEN`,
 /// include/uapi/linux/binfmts.h).
 const PROGRAMS: &str = "\
 /tmp/script argument

@@ -159,7 +159,7 @@ fn rounds(lines: &[Value], name: &str) -> Vec<u64> {
 
 /// First processes leave the pod's network: one as root, and one as an ordinary user, in a user
 /// namespace. Then exectrail restarts without a state file. The next execs of these processes have
-/// lines, and their `workspace_started` lines have the time for which they were not traced.
+/// lines. Their `workspace_started` lines have the time for which the processes were not traced.
 fn a_workspace_of_dockerd_outside_the_network_is_found_after_a_restart(
     _: &Plan,
     _: &Report,

@@ -37,7 +37,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_workspace_whose_first_process_takes_long_to_exit_is_recorded_to_its_last_exec,
 ];
 
-/// For this long, no line may report an end that has not happened.
+/// Time during which no line may report an end that has not happened.
 const NO_END_FOR: Duration = Duration::from_secs(4);
 
 /// How long a first process takes to exit.
@@ -145,7 +145,7 @@ pub(crate) fn a_workspace_with_somebody_left_has_not_ended(_: &Plan, _: &Report)
     sidecar.stop().map(drop)
 }
 
-/// The children of the first process live on while it exits, and their execs have lines. The line
+/// The children of the first process still run while it exits, and their execs have lines. The line
 /// of the end follows.
 fn a_workspace_whose_first_process_takes_long_to_exit_is_recorded_to_its_last_exec(
     _: &Plan,

@@ -88,8 +88,8 @@ fn check_ids(event: &Value, uid: u64, ns_uid: u64) -> Result<()> {
     Ok(())
 }
 
-/// envbox's own container announces itself; its first program and its dockerd are recorded after
-/// that.
+/// envbox's own container announces itself; after that, its first program and its dockerd are
+/// recorded.
 fn envbox_starts_after_its_announcement(plan: &Plan, _: &Report) -> Result<()> {
     with_pod(plan, |pod| {
         let pid_ns = pod.pid_ns("workspace")?;

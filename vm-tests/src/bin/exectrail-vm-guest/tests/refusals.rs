@@ -1,6 +1,6 @@
-//! Tests that exectrail reports when tracing is impossible: preflight in each of its formats, the
-//! sidecar by its answer to an announcement and by its exit status. The workspace's agent does not
-//! start.
+//! Tests that exectrail reports when tracing is impossible. preflight does so in each of its
+//! formats; the sidecar does so by its answer to an announcement and by its exit status. The
+//! workspace's agent does not start.
 
 use std::{fs, path::Path, process::Command};
 

@@ -28,8 +28,8 @@ mkdir -p "$HOME/root/var/lib/dpkg/info" "$HOME/root/var/lib/dpkg/updates"
 dpkg --force-not-root --root="$HOME/root" --log=/dev/null -i "$HOME/tool.deb"
 "$HOME/root/usr/bin/tool"
 /bin/echo session-ends WHO
-# The first process of a container ignores SIGTERM if it has no handler. With this handler, it ends
-# at once.
+# The first process of a container ignores SIGTERM if it has no handler. With this handler, the
+# process ends at once.
 trap 'exit 0' TERM
 sleep infinity &
 wait

@@ -37,8 +37,8 @@ pub(crate) const TESTS: &[Test] = tests![
     processes_side_by_side_miss_nothing,
 ];
 
-/// Maximum number of instructions that the verifier may process for a program. Its limit is
-/// 1,000,000; this leaves a reserve for kernels whose verifier processes more.
+/// Maximum number of instructions that the verifier may process for a program. The kernel's limit
+/// is 1,000,000; the smaller budget leaves a reserve for kernels whose verifier processes more.
 pub(crate) const VERIFIER_BUDGET: u64 = 200_000;
 
 pub(crate) fn preflight_finds_nothing_unmet(_: &Plan, _: &Report) -> Result<()> {

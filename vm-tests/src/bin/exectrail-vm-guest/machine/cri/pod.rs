@@ -97,8 +97,8 @@ impl CriPod {
         self.start_container(&found.context("no such container")?)
     }
 
-    /// Stops the main containers, then the sidecars in reverse order. They are not removed, so
-    /// tests can read their logs.
+    /// Stops the main containers, then the sidecars in reverse order. The containers are not
+    /// removed, so tests can read their logs.
     pub(crate) fn stop(&self) -> Result<()> {
         for container in self.manifest.list("containers") {
             self.stop_container(name(container), 30)?;
