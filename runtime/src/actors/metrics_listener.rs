@@ -82,8 +82,8 @@ fn respond(request: &Request<Incoming>) -> Response<Full<Bytes>> {
             Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, &reason),
         },
         _ => {
-            let places = "Metrics are at /metrics, liveness at /livez, readiness at /readyz";
-            return text(StatusCode::NOT_FOUND, &places);
+            let paths = "Metrics are at /metrics, liveness at /livez, readiness at /readyz";
+            return text(StatusCode::NOT_FOUND, &paths);
         }
     };
     if request.method() != Method::GET && request.method() != Method::HEAD {
