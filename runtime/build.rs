@@ -1,8 +1,8 @@
-//! Builds the eBPF programs, and puts the object and the lists of its loads of fields and of its
-//! constants where `src/probes/object.rs` includes them from.
+//! Builds the eBPF programs. `src/probes/object.rs` includes the object file, and the lists of its
+//! field loads and of its constants.
 //!
-//! The BPF target has no prebuilt `core`: cargo builds it from source, which on a stable toolchain
-//! it does only with `RUSTC_BOOTSTRAP=1`. That is set for this one build and nothing else.
+//! The BPF target has no prebuilt `core`, so cargo builds it from source. On a stable toolchain,
+//! cargo does that only with `RUSTC_BOOTSTRAP=1`. The variable is set for this one build only.
 
 #![forbid(unsafe_code)]
 
@@ -31,10 +31,11 @@ const PACKAGE: &str = "exectrail-probes";
 const TARGET_DIR: &str = "EXECTRAIL_PROBES_TARGET_DIR";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Read now, not when this script is compiled (`env!`): clones may share a target directory.
+    // Read when this script runs, not when it is compiled (`env!`): clones may share a target
+    // directory.
     let manifest_dir = env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set")?;
     let root = Path::new(&manifest_dir).join("..");
-    // Not whole packages: other tools write files beside their manifests.
+    // Only these files, not whole packages: other tools write files beside the manifests.
     for source in [
         "Cargo.lock",
         "Cargo.toml",
@@ -47,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo:rerun-if-changed={}", root.join(source).display());
     }
     println!("cargo:rerun-if-env-changed={TARGET_DIR}");
-    // Cargo watches the linker, not PATH: `cargo` and `cargo xtask` have different PATHs, and find
+    // Cargo watches the linker, not PATH: `cargo` and `cargo xtask` have different PATHs but find
     // the same linker.
     let linker = on_path("bpf-linker").ok_or_else(|| explain("bpf-linker is not on PATH"))?;
     println!("cargo:rerun-if-changed={}", linker.display());
@@ -60,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     let target_dir = target_dir(&out);
     let mut rustflags = vec![
-        // By this, aya-ebpf picks the layout of its register types. The probes use none of them
+        // This selects the layout of aya-ebpf's register types. The probes use none of these types
         // (xtask/tests/source/probes.rs), so one object is right everywhere.
         "--cfg=bpf_target_arch=\"x86_64\"".to_owned(),
         // bpf-linker makes BTF from debug information.
@@ -75,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .arg(&target_dir)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags)
-        // These are meant for the crate that this script belongs to.
+        // These variables are meant for the crate of this script.
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .env_remove("RUSTC")
         .current_dir(&root)
@@ -118,8 +119,8 @@ fn target_dir(out: &Path) -> PathBuf {
         .unwrap_or_else(|| out.join("target"))
 }
 
-/// The object without its DWARF, which is four fifths of its size. bpf-linker has made BTF from the
-/// DWARF, and nothing else reads that.
+/// The object without its DWARF, which is four fifths of its size. Only bpf-linker reads the DWARF,
+/// to make BTF.
 fn without_debug_information(object: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     let whole = fs::read(object)?;
     let mut builder = Builder::read(&*whole)?;
@@ -130,7 +131,8 @@ fn without_debug_information(object: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
             .any(|prefix| name.starts_with(prefix));
     }
     builder.delete_orphans();
-    // LLVM keeps names of sections and symbols in one table; `object` writes two.
+    // LLVM has the names of sections and symbols in one table; the crate `object` writes two
+    // tables.
     let names = builder.sections.add();
     names.name = b".shstrtab"[..].into();
     names.sh_type = SHT_STRTAB;
@@ -144,14 +146,14 @@ fn without_debug_information(object: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
 /// What user space puts into the object before it loads it.
 #[derive(Default)]
 struct Unfinished {
-    /// For each load of a kernel field: the position of its offset, and the field.
+    /// For each load of a kernel field: the position of the load's offset, and the field.
     field_loads: Vec<(usize, usize)>,
     /// For each register that is set to a constant: the position of the number, and the word.
     constants: Vec<(usize, usize)>,
 }
 
 /// Bytes of an instruction (Documentation/bpf/standardization/instruction-set.rst). The operations
-/// below are from there, too.
+/// below are from the same document.
 const INSTRUCTION: usize = 8;
 /// BPF_LDX | BPF_MEM with BPF_W and BPF_DW: a load.
 const LOADS: [u8; 2] = [0x61, 0x79];
@@ -190,7 +192,8 @@ impl Unfinished {
         Ok(unfinished)
     }
 
-    /// Takes the instruction at this position of the object.
+    /// Notes the instruction at this position of the object, if it loads a field or sets a
+    /// constant.
     fn note(
         &mut self,
         position: usize,
@@ -207,7 +210,7 @@ impl Unfinished {
             let field = within(offset - FIRST_FIELD, FIELDS, "offset of a load")?;
             self.field_loads.push((position + 2, field));
         }
-        // The upper half tells the constants from other numbers.
+        // The upper half distinguishes the constants from other numbers.
         if number >> 16 == FIRST_CONSTANT >> 16 {
             if operation != SET {
                 return Err(format!("the constant {number:#x} is in no `mov`").into());
@@ -228,7 +231,8 @@ fn within<T: TryInto<usize>>(index: T, end: usize, what: &str) -> Result<usize, 
         .ok_or_else(|| format!("a {what} in the object stands for nothing").into())
 }
 
-/// BTF names source files, and the object is to be the same wherever it is built.
+/// BTF has the paths of source files. These flags make the paths, and so the object, the same on
+/// every machine.
 fn same_paths_everywhere(root: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     let cargo_home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
@@ -239,7 +243,7 @@ fn same_paths_everywhere(root: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     let core = sysroot.join("lib/rustlib/src/rust");
     let places = [
         (cargo_home, "/cargo"),
-        // May be a link; rustc sees either name.
+        // This path may be a link; rustc uses either name.
         (core.canonicalize().ok(), "/rustc"),
         (Some(core), "/rustc"),
         (Some(root.canonicalize()?), "/exectrail"),

@@ -1,4 +1,4 @@
-//! The record that names a cgroup, from which user space takes the ids of containers.
+//! The record with the names of a cgroup. User space finds container ids in these names.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -7,14 +7,15 @@ pub use crate::sidecar_scope::CGROUP_NAME;
 
 /// Maximum number of names in a record.
 pub const NAMES: usize = 8;
-/// Maximum depth of a cgroup below the pod's for which names are read.
+/// Maximum depth of a cgroup below the pod's cgroup. Names of deeper cgroups are not read.
 pub const MAX_CGROUP_LEVELS: u32 = 64;
 
 /// The names of a cgroup and of those above it, below the pod's cgroup. Without a pod's cgroup,
-/// they reach up to the root of the hierarchy. A program writes this before its first exec record
-/// with this cgroup on each CPU and lane. It writes it again if it has forgotten the cgroup since.
+/// they reach up to the root of the hierarchy. On each CPU and lane, a program writes this record
+/// before its first exec record with this cgroup. If it has forgotten the cgroup since, it writes
+/// the record again.
 ///
-/// This is the head; [`NAMES`] names follow, from the cgroup's own on, each in [`CGROUP_NAME`]
+/// This struct is the head. [`NAMES`] names follow, the cgroup's own first, each in [`CGROUP_NAME`]
 /// bytes with a NUL. The bytes after the NUL are undefined.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -23,8 +24,8 @@ pub struct CgroupNames {
     pub prefix: Prefix,
     /// Id of the cgroup ([`crate::record::Subject::cgroup_id`]).
     pub id: u64,
-    /// Number of levels. If there are more than [`NAMES`], the last name is that of the
-    /// outermost level, and names before it are missing. 0 if there are none, or more than
+    /// Number of levels. If there are more than [`NAMES`], the last name is that of the outermost
+    /// level, and the levels just below it have no name. 0 if there are none, or more than
     /// [`MAX_CGROUP_LEVELS`].
     pub levels: u64,
 }

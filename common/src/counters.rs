@@ -1,4 +1,5 @@
-//! The counters that the probes keep: of each CPU in each lane, and of failed execs.
+//! The counters that the probes keep: per CPU and lane, and for failed execs per CPU and system
+//! call.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -8,42 +9,43 @@ use crate::record::Prefix;
 /// Maximum number of copies of one program at a tracepoint.
 ///
 /// The kernel skips a program that is already running on the same CPU. If a tracepoint's programs
-/// can be preempted, a second exec on the CPU can find the program still running. So the same
-/// program is attached several times, and the next copy records what the first was skipped for.
-/// Each copy is a lane: a CPU executes it only once at a time, so each CPU and lane has values and
-/// sequence numbers of its own.
+/// can be preempted, a second exec on the CPU can find the program still running. So the program is
+/// attached several times, and the next copy records the exec for which the first copy was skipped.
+/// Each copy is a lane. A CPU executes a copy only once at a time, so each CPU and lane has its own
+/// values and sequence numbers.
 pub const LANES: u32 = 3;
 
 /// The counters of a CPU in one lane (map `STATS`, one entry per CPU and lane).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct CpuStats {
-    /// Number of execs of targets that were not suppressed, and so the [`Prefix::seq`] of the next.
+    /// Number of execs of targets that were not suppressed. The next one has this number as
+    /// [`Prefix::seq`].
     pub seen: u64,
-    /// Number of these that were lost because the ring was full.
+    /// Number of these execs that were lost because the ring was full.
     pub lost: u64,
     /// Time of the last loss, boot clock, nanoseconds.
     pub last_lost: u64,
-    /// Pieces of argv that were lost because the ring was full. Their execs' lines are flagged as
-    /// truncated.
+    /// Pieces of argv that were lost because the ring was full. The lines of their execs are
+    /// flagged as truncated.
     pub lost_pieces: u64,
-    /// Number of exits of targets' processes, and so the [`Prefix::seq`] of the next.
+    /// Number of exits of targets' processes. The next one has this number as [`Prefix::seq`].
     pub exits_seen: u64,
-    /// Number of these that were lost because the ring was full.
+    /// Number of these exits that were lost because the ring was full.
     pub exits_lost: u64,
     /// Time of the last lost exit, boot clock, nanoseconds.
     pub last_exit_lost: u64,
-    /// Execs that were lost because `TARGETS` had no room for their namespace. All lanes count this
-    /// and the next two in the entry of the first lane.
+    /// Execs that were lost because `TARGETS` had no room for their namespace. For this field and
+    /// the next two, all lanes count in the entry of the first lane.
     pub full_table_execs: u64,
-    /// The same count for exits.
+    /// Exits that were lost because `TARGETS` had no room for their namespace.
     pub full_table_exits: u64,
-    /// The same count for failed execs.
+    /// Failed execs that were lost because `TARGETS` had no room for their namespace.
     pub full_table_failed_execs: u64,
     /// Execs, of targets or not, that this lane saw because the kernel skipped all earlier lanes.
     /// Always 0 in the first lane.
     pub caught: u64,
-    /// The same count for exits.
+    /// Exits, of targets or not, that this lane saw because the kernel skipped all earlier lanes.
     pub exits_caught: u64,
     /// Execs of the whole node for which the program ran. Counted only in the first lane, and only
     /// if [`crate::probe_config::ProbeConfig::count_execs`] is set.
@@ -54,12 +56,12 @@ pub struct CpuStats {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct FailedStats {
-    /// Number of failed execs of targets, and so the [`Prefix::seq`] of the next.
+    /// Number of failed execs of targets. The next one has this number as [`Prefix::seq`].
     pub seen: u64,
-    /// Number of these that were lost because the ring was full.
+    /// Number of these failed execs that were lost because the ring was full.
     pub lost: u64,
     /// Time of the last loss, boot clock, nanoseconds.
     pub last_lost: u64,
-    /// Successful execs of the whole node; not counted by `tp_btf/sys_exit`.
+    /// Successful execs of the whole node; `tp_btf/sys_exit` does not count them.
     pub succeeded: u64,
 }

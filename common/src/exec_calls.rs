@@ -1,6 +1,6 @@
-//! The system calls that execute, and the registers that have the addresses of the filename and of
-//! argv: for the record of failed execs. `preflight/src/attach_points.rs` has the kernel's
-//! functions.
+//! The system calls that execute a program, and the registers with the addresses of the filename
+//! and of argv. The record of a failed exec needs both. `preflight/src/attach_points.rs` has the
+//! kernel's functions for these calls.
 //!
 //! The kernel enters a system call with the caller's registers, `struct pt_regs`, as its one
 //! argument. Each architecture's ABI fixes what a register holds, so the offsets are constants.
@@ -27,17 +27,17 @@ pub const NAMES: [&str; CALLS] = ["execve", "execveat", "compat_execve", "compat
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct ExecCalls {
-    /// Offset of the register with the address of the filename, by call.
+    /// Offset of the register with the address of the filename, for each call.
     pub filename: [u32; CALLS],
-    /// Offset of the register with the address of the array of arguments, by call.
+    /// Offset of the register with the address of the array of arguments, for each call.
     pub argv: [u32; CALLS],
-    /// The calls' numbers.
+    /// The number of each system call.
     pub number: [u32; CALLS],
-    /// Offset of the number of a call while it runs.
+    /// Offset of the field with the number of the running call.
     pub number_at: u32,
     /// Offset of the field that shows whether the caller runs 32-bit code.
     pub mode_at: u32,
-    /// The bits of that field that show it.
+    /// Mask of the bits in that field that show 32-bit code.
     pub mode_mask: u32,
     /// The value of these bits for 32-bit code.
     pub mode_32: u32,
@@ -63,7 +63,7 @@ impl ExecCalls {
     /// arm64: arch/arm64/include/asm/ptrace.h (`struct pt_regs`), uapi/asm/ptrace.h
     /// (`PSR_MODE32_BIT`); include/uapi/asm-generic/unistd.h; arch/arm/tools/syscall.tbl.
     pub const AARCH64: Self = Self {
-        // `orig_x0`, as x0 has the result when the call exits; x1
+        // execve: `orig_x0`, because x0 has the result when the call exits; execveat: x1
         filename: [272, 8, 272, 8],
         // x1, x2
         argv: [8, 16, 8, 16],

@@ -3,7 +3,7 @@
 //! There is one module per subject:
 //!
 //! - [`record`], [`cgroup_names`]: the records in the ring.
-//! - [`counters`]: what the probes count, lost events among it.
+//! - [`counters`]: the probes' counters, such as those of lost events.
 //! - [`target`]: the PID namespaces whose execs are recorded.
 //! - [`suppression`]: the rules and limits that suppress some of these execs.
 //! - [`exec_calls`]: the system calls of failed execs.

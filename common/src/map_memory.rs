@@ -1,9 +1,9 @@
 //! Memory of the maps whose size depends on the number of CPUs.
 //!
-//! User space sizes `EARLY` by these numbers, and preflight computes from them what the maps take.
-//! From Linux 5.11 on, the kernel charges maps to the memory cgroup of the process that creates
-//! them, but from 6.0 on not per-CPU maps: no container's limit includes these (measured on 6.1,
-//! 6.12, 6.18 and 7.3).
+//! User space sets the size of `EARLY` with these numbers, and preflight computes the memory of the
+//! maps with them. From Linux 5.11 on, the kernel charges a map to the memory cgroup of the process
+//! that creates it. From 6.0 on, it does not charge per-CPU maps, so no container's limit includes
+//! these (measured on 6.1, 6.12, 6.18 and 7.3).
 
 use crate::{
     exec_calls::CALLS,
@@ -13,7 +13,7 @@ use crate::{
 /// Approximate number of execs that may be in progress on the node at once; each has a slot.
 const EARLY_SLOTS: u64 = 128;
 
-/// Bytes of a slot of the map `EARLY`: the lowest part of a stack, and four numbers before it.
+/// Bytes of a slot of the map `EARLY`: four numbers and the lowest part of a stack.
 pub const EARLY_SLOT_BYTES: u64 = EARLY_BYTES as u64 + 32;
 
 /// Bytes per CPU of the maps of cached decisions, which do not depend on the number of lanes.
@@ -26,8 +26,8 @@ const PER_CPU_AND_LANE: u64 = 13_500;
 /// dismissals, for exits.
 const PER_CPU_OPTIONAL: u64 = 8 << 10;
 
-/// Further bytes per CPU and lane with these features: counts of suppressed execs, and the filename
-/// that rules are compared with.
+/// Further bytes per CPU and lane with features that are off by default: counts of suppressed
+/// execs, and the filename that rules are compared with.
 const PER_CPU_AND_LANE_OPTIONAL: u64 = 4 << 10;
 
 /// Maximum size of a value of the map `FAILED`, bytes: a filename, room for argv, and the other
@@ -57,13 +57,13 @@ pub const fn failed_bytes(cpus: u64) -> u64 {
     cpus.saturating_mul(CALLS as u64 * FAILED_BYTES)
 }
 
-/// Maximum bytes of the per-CPU maps with `cpus` possible CPUs and `lanes` lanes (see
-/// [`crate::counters::LANES`]), by default.
+/// Maximum bytes of the per-CPU maps with the default flags, `cpus` possible CPUs and `lanes` lanes
+/// (see [`crate::counters::LANES`]).
 pub const fn per_cpu_bytes(cpus: u64, lanes: u32) -> u64 {
     cpus.saturating_mul(PER_CPU + PER_CPU_AND_LANE * lanes as u64)
 }
 
-/// The same with `--exit-events`, `--exclude` and `--rate-limit`.
+/// Maximum bytes of the per-CPU maps with `--exit-events`, `--exclude` and `--rate-limit`.
 pub const fn per_cpu_bytes_of_all(cpus: u64, lanes: u32) -> u64 {
     let optional = PER_CPU_OPTIONAL + PER_CPU_AND_LANE_OPTIONAL * lanes as u64;
     per_cpu_bytes(cpus, lanes).saturating_add(cpus.saturating_mul(optional))

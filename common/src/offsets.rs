@@ -1,18 +1,18 @@
 //! The offsets of the running kernel's fields that the probes read.
 //!
 //! User space resolves these from `/sys/kernel/btf/vmlinux` before the probes are loaded. It puts
-//! most of them into the instructions that load a field, and those that code computes with into
-//! instructions that set a register ([`crate::constants`]). So the verifier sees constants and
-//! checks every load against the kernel's own types (`btf_struct_access`, kernel/bpf/btf.c, Linux
-//! 5.5 and later).
+//! most offsets into the instructions that load a field. An offset that code computes with goes
+//! into an instruction that sets a register ([`crate::constants`]). So the verifier sees constants
+//! and checks every load against the kernel's own types (`btf_struct_access`, kernel/bpf/btf.c,
+//! Linux 5.5 and later).
 
 use bytemuck::{Pod, Zeroable};
 
-/// In the object file, the offset of a load is not yet that of the field: it is this number plus
-/// the index of the field in [`Offsets`]. No other load in the object has an offset this large.
+/// In the object file, the offset of a load is this number plus the index of the field in
+/// [`Offsets`]. No other load in the object has an offset this large.
 ///
-/// User space puts in the offset before it loads the object. So a field is loaded by one
-/// instruction; reading the offset from a map first would take five.
+/// User space replaces this sum by the field's offset before it loads the object. So one
+/// instruction loads a field. If the offset were read from a map first, a load would take five.
 pub const FIRST_FIELD: i16 = 0x7e00;
 
 /// Number of fields in [`Offsets`].
@@ -21,7 +21,7 @@ pub const FIELDS: usize = size_of::<Offsets>() / size_of::<u32>();
 /// The offset of a field that the running kernel lacks and that the probes can do without.
 pub const ABSENT: u32 = u32::MAX;
 
-/// Byte offsets of kernel fields, and sizes of kernel structures. The comment of each has the
+/// Byte offsets of kernel fields, and sizes of kernel structures. The comment of each field has the
 /// kernel's name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -46,8 +46,8 @@ pub struct Offsets {
     pub task_pid: u32,
     /// `task_struct.tgid`: `pid_t`
     pub task_tgid: u32,
-    /// `task_struct.self_exec_id`: number of execs of a process, counted on from its parent's
-    /// at the fork; `u64` since Linux 5.7
+    /// `task_struct.self_exec_id`: number of execs of a process, plus its parent's number at the
+    /// fork; `u64` since Linux 5.7
     pub task_self_exec_id: u32,
     /// `task_struct.atomic_flags`: `unsigned long`; its lowest bit is `PFA_NO_NEW_PRIVS`
     pub task_atomic_flags: u32,
@@ -214,8 +214,8 @@ pub struct Offsets {
 }
 
 impl Offsets {
-    /// Whether paths and the properties of a file can be read: the kernel has all the fields, and
-    /// those of `struct dentry` are at the distances that the probes expect.
+    /// Whether paths and the properties of a file can be read. The kernel must have all the fields,
+    /// and those of `struct dentry` must be at the distances that the probes expect.
     pub fn has_paths(&self) -> bool {
         let behind = |bytes| self.dentry_hash_pprev.wrapping_add(bytes);
         let are_neighbours = self.dentry_parent == behind(8)
@@ -249,7 +249,7 @@ impl Offsets {
             .contains(&ABSENT)
     }
 
-    /// Whether the kernel has all fields that the terminal is read from.
+    /// Whether the kernel has all fields that the probes need to read the terminal.
     pub fn has_tty(&self) -> bool {
         ![
             self.signal_tty,

@@ -1,4 +1,4 @@
-//! The configuration of the probes, set before load and never changed.
+//! The configuration of the probes.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -38,24 +38,25 @@ pub struct ProbeConfig {
     pub tgid: u32,
     /// Maximum number of bytes of argv per exec.
     pub max_argv_bytes: u32,
-    /// 1 if exits are recorded as well as execs.
+    /// 1 if exits are recorded, too.
     pub exit_events: u32,
-    /// 1 if this kernel's `struct cgroup` lists the ids of its ancestors, 0 if their addresses.
+    /// 1 if this kernel's `struct cgroup` has the ids of the ancestors; 0 if it has their
+    /// addresses.
     pub ancestor_ids: u32,
     /// Number of lanes of `exec`, see [`crate::counters::LANES`].
     pub lanes: u32,
     /// The cgroup hierarchy of pods: one of the `HIERARCHY_…` constants.
     pub hierarchy: u32,
-    /// Offset in a `struct css_set` of the pointer for that hierarchy.
+    /// Offset in `struct css_set` of the pointer to the cgroup in that hierarchy.
     pub css_set_cgroup: u32,
-    /// Number of slots per CPU for the early copy of argv, besides the first slot. `tgid` chooses
-    /// one of them by remainder.
+    /// Number of slots per CPU for the early copy of argv, without the CPU's first slot. If the
+    /// first slot is taken, `tgid` modulo this number chooses a slot.
     pub early_other_slots: u32,
     /// Size of a page, bytes.
     pub page_size: u32,
     /// 1 if all successful execs of the node are counted (only with `fexit`). The kernel skips some
     /// executions of the `fexit` programs, for failed and successful execs alike. With this count,
-    /// user space computes how many of the skipped ones were for failed execs.
+    /// user space computes how many of the skipped executions were for failed execs.
     pub count_execs: u32,
     /// The optional parts of a record: a set of `FIELD_…` constants.
     pub fields: u32,

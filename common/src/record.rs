@@ -1,10 +1,10 @@
-//! The records that the probes write to the ring. An event is one record; a long argv continues in
-//! further ones.
+//! The records that the probes write to the ring. Each event has one record; a long argv continues
+//! in further records.
 //!
-//! A record is a fixed head, whose type [`Prefix::kind`] gives, and variable parts. The head has
-//! their lengths, except that of the stack's filename, which reaches to the end of the record. The
-//! limits of the parts are here, too. Numbers are in native byte order, as writer and reader run on
-//! the same machine.
+//! A record has a fixed head and then variable parts. [`Prefix::kind`] gives the type of the head.
+//! The head has the lengths of the parts, except of the filename on the stack ([`FLAG_TAMPERED`]):
+//! this part ends with the record. Numbers are in native byte order, because writer and reader run
+//! on the same machine.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -33,8 +33,8 @@ pub const FLAG_ARGV_FAULT: u16 = 1 << 2;
 pub const FLAG_FILENAME_FAULT: u16 = 1 << 3;
 /// Flag of an [`Exec`]: `comm` before the exec is unknown.
 pub const FLAG_COMM_UNKNOWN: u16 = 1 << 4;
-/// Flag of an [`Exec`] or [`FailedExec`]: `ns_uid` or `ns_gid` is unknown, as the user namespace
-/// maps ids in more extents than the probe reads.
+/// Flag of an [`Exec`] or [`FailedExec`]: `ns_uid` or `ns_gid` is unknown, because the user
+/// namespace maps ids in more extents than the probe reads.
 pub const FLAG_IDS_UNMAPPED: u16 = 1 << 5;
 /// Flag of a [`FailedExec`]: the end of argv is missing.
 pub const FLAG_ARGV_CUT: u16 = 1 << 6;
@@ -46,29 +46,30 @@ pub const FLAG_FILENAME_CUT: u16 = 1 << 8;
 /// Flag of an [`Exec`]: a process wrote to the new stack before the new program's first
 /// instruction.
 ///
-/// This is found in two ways. The strings of argv and of the environment do not end where the
-/// kernel put the filename; or the filename on the stack was compared
-/// ([`crate::probe_config::FIELD_STACK_FILENAME`]) and differs. In the second case the stack's
-/// filename is the last part of the record, after argv.
+/// There are two signs of such a write. The strings of argv and of the environment do not end where
+/// the kernel put the filename; or the filename on the stack differs from the kernel's
+/// ([`crate::probe_config::FIELD_STACK_FILENAME`]). In the second case the filename on the stack is
+/// the last part of the record, after argv.
 pub const FLAG_TAMPERED: u16 = 1 << 9;
-/// Flag of an [`Exec`] or [`FailedExec`]: [`Subject::cgroup_id`] is unknown, and has no meaning.
+/// Flag of an [`Exec`] or [`FailedExec`]: the cgroup is unknown, and [`Subject::cgroup_id`] has no
+/// meaning.
 pub const FLAG_CGROUP_UNKNOWN: u16 = 1 << 10;
 
 /// Flag of an [`Exec`] or [`FailedExec`]: the process has `no_new_privs` (prctl(2)): no exec gives
 /// it privileges.
 pub const FLAG_NO_NEW_PRIVS: u16 = 1 << 11;
 
-/// Flag of a path ([`Origin::exe_flags`], [`Origin::cwd_flags`]): reading ended at
-/// [`MAX_NAMES`] or [`MAX_PATH`], so names at its beginning may be missing.
+/// Flag of a path ([`Origin::exe_flags`], [`Origin::cwd_flags`]): reading ended at [`MAX_NAMES`] or
+/// [`MAX_PATH`], so names at the path's beginning may be missing.
 pub const PATH_CUT: u16 = 1 << 0;
-/// Flag of a path: it does not begin at the root of the process, as the file is outside that root,
-/// its mount is detached, or a directory of the path was moved out of what is mounted.
+/// Flag of a path: the path does not begin at the root of the process. The file is outside that
+/// root, its mount is detached, or a directory of the path was moved out of the mounted part.
 pub const PATH_UNREACHABLE: u16 = 1 << 1;
 /// Flag of a path: the file or directory was deleted, or the file was made without a name
 /// (`O_TMPFILE`).
 pub const PATH_DELETED: u16 = 1 << 2;
-/// Flag of a path: the file cannot be in a directory, as that of memfd_create(2). The path is the
-/// name that the kernel gave it.
+/// Flag of a path: the file is in no directory, such as a file of memfd_create(2). The path is the
+/// name that the kernel gave the file.
 pub const PATH_OUTSIDE_DIRECTORIES: u16 = 1 << 3;
 /// Flag of a path: it was read.
 pub const PATH_READ: u16 = 1 << 4;
@@ -95,11 +96,11 @@ pub const FAILED_ARGV: usize = 1024;
 /// `/dev/fd/NUMBER/` that `execveat` adds (`alloc_bprm`, fs/exec.c), rounded up.
 pub const MAX_FILENAME: usize = 4096 + 32;
 /// Maximum bytes of the new stack that are copied while the kernel prevents other processes from
-/// writing there (`exec_update_lock`). They are its lowest bytes, where argv begins. If a page is
-/// larger than this, they are its highest bytes.
+/// writing there (`exec_update_lock`). They are the stack's lowest bytes, where argv begins. If a
+/// page is larger than this number, they are the stack's highest bytes.
 pub const EARLY_BYTES: usize = 6144;
-/// Maximum of `--max-argv-bytes` (declared in `preflight/src/sizes.rs`): the kernel's own limit is
-/// a quarter of the stack limit, at most 6 MiB (`bprm_stack_limits`, fs/exec.c).
+/// Maximum of `--max-argv-bytes` (declared in `preflight/src/sizes.rs`). The kernel's own limit for
+/// argv is a quarter of the stack limit, at most 6 MiB (`bprm_stack_limits`, fs/exec.c).
 pub const MAX_ARGV: u32 = 6 * 1024 * 1024;
 /// Length of a `comm`, its NUL included (`TASK_COMM_LEN`, include/linux/sched.h).
 pub const COMM_LEN: usize = 16;
@@ -127,7 +128,7 @@ pub struct Prefix {
     pub seq: u64,
 }
 
-/// The process of an exec or a failed exec, and the time of it.
+/// The process and the time of an exec or a failed exec.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Subject {
@@ -156,7 +157,8 @@ pub struct Subject {
     /// Effective user id in the init user namespace. A successful exec has already changed it, if
     /// the file is set-user-ID.
     pub euid: u32,
-    /// Effective group id in the init user namespace, likewise.
+    /// Effective group id in the init user namespace. A successful exec has already changed it, if
+    /// the file is set-group-ID.
     pub egid: u32,
     /// Id of the session (setsid(2)) in the init PID namespace.
     pub sid: u32,
@@ -166,13 +168,13 @@ pub struct Subject {
     pub ns_gid: u32,
     /// Inode number of the PID namespace of the process.
     pub pid_ns: u32,
-    /// Inode number of its mount namespace.
+    /// Inode number of the mount namespace of the process.
     pub mnt_ns: u32,
     /// Inode number of the target: `pid_ns` or a namespace above it.
     pub target: u32,
 }
 
-/// The file that runs, the working directory, the terminal, and how many execs led here.
+/// The file that runs, the working directory, the terminal, and the numbers of execs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Origin {
@@ -185,7 +187,7 @@ pub struct Origin {
     pub exe_dev: u32,
     /// Number of hard links of the file.
     pub exe_nlink: u32,
-    /// The controlling terminal, like `exe_dev`; 0 if there is none.
+    /// Device number of the controlling terminal, in the form of `exe_dev`; 0 if there is none.
     pub tty: u32,
     /// Number of execs of the process so far, this one included, plus those that its ancestors had
     /// made when they forked (`self_exec_id`).
@@ -204,27 +206,27 @@ pub struct Origin {
     pub zero: u32,
 }
 
-/// Head of the record of one successful exec. The names of `exe`, the names of `cwd`, the filename
-/// and then argv follow, and sometimes the stack's filename ([`FLAG_TAMPERED`]). The names of
-/// a path are written from the last to the first, each followed by a NUL.
+/// Head of the record of one successful exec. In this order follow: the names of `exe`, the names
+/// of `cwd`, the filename, argv, and sometimes the filename on the stack ([`FLAG_TAMPERED`]). The
+/// names of a path are written from the last to the first, each followed by a NUL.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Exec {
     /// Kind [`KIND_EXEC`].
     pub prefix: Prefix,
-    /// The process that executed it.
+    /// The process that executed the file.
     pub subject: Subject,
     /// Number of arguments.
     pub argc: u32,
     /// Full length of argv in bytes, with the NUL of each argument.
     pub argv_len: u32,
-    /// Bytes of argv, from its beginning, that were read while no other process could write there.
-    /// The bytes after them were read at the exec; a tracer of the process could have changed them
-    /// before.
+    /// Number of bytes at the beginning of argv that were read while no other process could write
+    /// to them. The later bytes were read at the exec; before that, a tracer of the process could
+    /// have changed them.
     pub argv_early: u32,
     /// Bytes of argv in this record.
     pub argv_head: u32,
-    /// The file that runs, the working directory, the terminal, and how many execs led here.
+    /// The file that runs, the working directory, the terminal, and the numbers of execs.
     pub origin: Origin,
     /// `comm` of the process before the exec.
     pub comm: [u8; COMM_LEN],
@@ -274,14 +276,14 @@ pub struct Exit {
 pub struct FailedExec {
     /// Kind [`KIND_FAILED_EXEC`]. Sequence numbers are per CPU and system call.
     pub prefix: Prefix,
-    /// The process that called it.
+    /// The calling process.
     pub subject: Subject,
     /// The error number that the call returns, as a positive number.
     pub errno: u32,
     /// The system call: an index of [`crate::exec_calls`].
     pub call: u32,
-    /// Bytes of argv in this record. They are what the caller's memory had when the call ended:
-    /// another thread could have changed them meanwhile.
+    /// Bytes of argv in this record. They were read when the call ended: another thread could have
+    /// changed them during the call.
     pub argv_len: u32,
     /// Always zero.
     pub zero: u32,
@@ -289,8 +291,7 @@ pub struct FailedExec {
     pub comm: [u8; COMM_LEN],
 }
 
-/// The record of a namespace that the probes have made a target, at the first exec that they saw in
-/// it.
+/// The record of a namespace that the probes made a target, at the first exec that they saw in it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct NsFound {

@@ -1,11 +1,12 @@
-//! The namespaces and cgroups of the sidecar itself, which the kernel sees and a container does
-//! not.
+//! The sidecar's own namespaces and cgroups, as the kernel sees them: a container cannot see all of
+//! them.
 
 use bytemuck::{Pod, Zeroable};
 
 use crate::target::{BY_CGROUP, BY_NETWORK, NsId};
 
-/// Maximum number of cgroups whose names `sidecar_scope` reads, from the sidecar's own upward.
+/// Maximum number of cgroups whose names `sidecar_scope` reads: the sidecar's own and those above
+/// it.
 pub const MAX_SIDECAR_CGROUPS: u32 = 32;
 
 /// Maximum bytes of a cgroup's name, with its NUL. `kubelet-kubepods-burstable-pod`, a UID of 36
@@ -39,9 +40,9 @@ pub struct SidecarScope {
     pub cgroup_level: u32,
     /// Depth of the sidecar's own PID namespace.
     pub level: u32,
-    /// 1 if the network is shared with more than the pod: the reaper of a PID namespace above the
+    /// 1 if the pod shares its network with others: the reaper of a PID namespace above the
     /// sidecar's is in the sidecar's network namespace. If the sidecar is in the init PID
-    /// namespace, that namespace's reaper, the node's init, counts.
+    /// namespace, the reaper of that namespace, the node's init, is checked.
     pub shared_network: u32,
 }
 
@@ -54,8 +55,8 @@ impl SidecarScope {
     /// The identities that tie a namespace to the pod, as a set of [`BY_NETWORK`] and
     /// [`BY_CGROUP`].
     ///
-    /// If the cgroup is known, a network that is shared with more than the pod does not count. If
-    /// it is not known, that network is evidence for announcements only.
+    /// If the pod's cgroup is known, a network that the pod shares with others is no identity. If
+    /// the cgroup is not known, the shared network is evidence for announcements only.
     pub fn identity(&self) -> u32 {
         let cgroup = if self.pod_cgroup == 0 { 0 } else { BY_CGROUP };
         let network = if self.shared_network != 0 && cgroup != 0 {
@@ -66,7 +67,7 @@ impl SidecarScope {
         network | cgroup
     }
 
-    /// Whether namespaces of the pod can be recognised without an announcement.
+    /// Whether namespaces of the pod can be recognized without an announcement.
     pub fn can_discover(&self) -> bool {
         self.shared_network == 0 || self.pod_cgroup != 0
     }

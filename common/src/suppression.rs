@@ -1,20 +1,20 @@
 //! Which execs are suppressed: by rules, and by a limit on the rate of each workspace.
 //!
-//! User space sets [`RuleSet`] and [`Rate`] before load, frozen. If they are zero, the verifier
-//! removes the code that uses them.
+//! User space sets [`RuleSet`] and [`Rate`] before it loads the probes, and they never change. If
+//! they are zero, the verifier removes the code that uses them.
 
 use bytemuck::{Pod, Zeroable};
 
 /// Maximum number of rules. A power of two: the probes bound an index by a mask.
 pub const MAX_RULES: usize = 64;
-/// The number for no rule.
+/// Stands for no rule.
 pub const NO_RULE: u32 = u32::MAX;
-/// Bytes of a filename that rules read, with a NUL. Longer keys are not accepted by the kernel's
-/// LPM tries (`LPM_DATA_SIZE_MAX`, kernel/bpf/lpm_trie.c).
+/// Maximum bytes of a filename, with a NUL, that rules are compared with. The kernel's LPM tries
+/// accept no longer keys (`LPM_DATA_SIZE_MAX`, kernel/bpf/lpm_trie.c).
 pub const FILENAME_WINDOW: usize = 256;
 
-/// Maximum bytes of a suffix of a filename in a rule. The map has suffixes backwards: the last byte
-/// first.
+/// Maximum bytes of a suffix of a filename in a rule. The map has suffixes in reverse, the last
+/// byte first.
 pub const SUFFIX_WINDOW: usize = 64;
 
 /// The rules without their patterns, which are in maps.
@@ -26,8 +26,7 @@ pub const SUFFIX_WINDOW: usize = 64;
 pub struct RuleSet {
     /// Number of rules; if 0, the other fields have no meaning.
     pub count: u32,
-    /// Index of the first rule that excludes. Rules that include come first, so this is how many of
-    /// them there are.
+    /// Index of the first rule that excludes. This is also the number of rules that include.
     pub first_exclude: u32,
     /// Number of the first rule that matches every exec; [`NO_RULE`] if none does.
     pub everything: u32,
@@ -45,8 +44,8 @@ pub struct RuleSet {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Matched {
-    /// For a text whose longest matching pattern is this one: the number of the first rule of this
-    /// field that matches it. That can be a rule with a shorter prefix or suffix.
+    /// Number of the first rule that matches a text whose longest matching pattern is this one.
+    /// That can be a rule with a shorter prefix or suffix.
     pub first: u32,
     /// 1 if the pattern is a prefix; 0 if it is a whole text, a suffix or a user id.
     pub prefix: u32,
@@ -58,7 +57,7 @@ pub struct Matched {
 pub struct Suppressed {
     /// Number of suppressed execs.
     pub count: u64,
-    /// Time of the last one, boot clock, nanoseconds.
+    /// Time of the last suppressed exec, boot clock, nanoseconds.
     pub last: u64,
 }
 
@@ -75,9 +74,9 @@ pub struct Rate {
 
 /// The token bucket of one workspace, by the inode number of its PID namespace.
 ///
-/// It has an instant instead of a number of tokens (the generic cell rate algorithm, ITU-T I.371).
-/// So there is one value to change, by addition, the only atomic operation that 5.10 has for
-/// programs.
+/// It stores an instant instead of a number of tokens (the generic cell rate algorithm, ITU-T
+/// I.371). So only one value changes, by addition: the only atomic operation that Linux 5.10 has
+/// for programs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Bucket {
@@ -87,9 +86,9 @@ pub struct Bucket {
     pub suppressed: Suppressed,
 }
 
-/// Maximum number of buckets: one for each workspace, and the shared one. No bucket is removed. But
-/// the kernel reuses the inode numbers of namespaces at once, and a reused number gets the old
-/// bucket, so few buckets of ended workspaces accumulate.
+/// Maximum number of buckets: one for each workspace, and the shared one. Buckets are never
+/// removed. Few accumulate: the kernel soon reuses the inode number of an ended namespace, and the
+/// new namespace gets the old bucket.
 pub const MAX_BUCKETS: u32 = crate::target::MAX_TARGETS + 1;
-/// Key of the bucket for all workspaces that found no room for one of their own.
+/// Key of the bucket for all workspaces that found no room for their own bucket.
 pub const SHARED_BUCKET: u32 = 0;

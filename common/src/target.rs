@@ -1,13 +1,13 @@
-//! Targets: the PID namespaces that are traced. Keys and values of the maps about them that user
-//! space and the probes share.
+//! Targets: the PID namespaces that are traced. This module also has the keys and values of the
+//! maps about targets, which user space and the probes share.
 
 use bytemuck::{Pod, Zeroable};
 
 /// Identifies a PID namespace, even after its inode number has been reused.
 ///
 /// The kernel allocates the lowest free inode number (`proc_alloc_inum`, fs/proc/generic.c), so a
-/// new namespace often has the number of an ended one. Its reaper (PID 1 inside) has another start
-/// time.
+/// new namespace often has the number of an ended one. The reaper of the new namespace (PID 1
+/// inside) has another start time.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Pod, Zeroable)]
 pub struct NsId {
@@ -30,9 +30,9 @@ pub const BELOW_TARGET: u32 = 1 << 2;
 
 /// The probes' state of a namespace: the value of both `TARGETS` and `EVIDENCE`.
 ///
-/// `TARGETS` has the namespaces whose execs, and whose descendants' execs, are recorded. `EVIDENCE`
-/// has others that had an exec and that an announcement may name: those that belong to the pod, and
-/// those below a target. If `EVIDENCE` is full, it loses the least recently used namespace; if
+/// `TARGETS` has the namespaces that are traced together with all namespaces below them. `EVIDENCE`
+/// has other namespaces that had an exec. An announcement may name them, because they belong to the
+/// pod or are below a target. If `EVIDENCE` is full, it loses the least recently used namespace; if
 /// `TARGETS` is full, it takes no further one.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -59,17 +59,17 @@ pub const DECISION_SLOTS: u32 = 64;
 /// Number of slots in each table of dismissals, a power of two (map `DISMISSALS`).
 pub const DISMISSAL_SLOTS: u32 = 128;
 
-/// Values that user space sets while the probes run (entry 0 of the map `CONTROL`; entries 1 and
-/// 2 have the probes' own count of changes and the time of their last wake-up).
+/// Values that user space sets while the probes run: entry 0 of the map `CONTROL`. The probes' own
+/// count of changes is entry 1, and the time of their last wake-up is entry 2.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Control {
     /// 1: a namespace of the pod becomes a target at its first exec. 0: it is only noted in
     /// `EVIDENCE`.
     pub discovery: u32,
-    /// User space's part of the generation: it changes with `TARGETS` and `discovery`. With the
-    /// probes' count (entry 1) added, it is the generation of cached decisions; those of another
-    /// one are not used.
+    /// User space's part of the generation: it changes with `TARGETS` and `discovery`. The sum of
+    /// this number and the probes' count (entry 1) is the generation. A cached decision of another
+    /// generation is not used.
     pub generation: u32,
 }
 

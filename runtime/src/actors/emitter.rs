@@ -90,7 +90,7 @@ impl Emitter {
 }
 
 impl Emitter {
-    /// Writes a checkpoint, and reports it if it could be written.
+    /// Writes a checkpoint, and reports it if it was written.
     fn checkpoint(&mut self) {
         // The head covers the lines before the checkpoint, so they go first.
         self.put();
@@ -115,9 +115,10 @@ impl Actor for Emitter {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        // This thread uses only descriptors that are already open. It was started before the tracer
-        // dropped the capabilities of its thread, so it drops its own. If the kernel refuses, it
-        // also refuses the sidecar's tracer, which reports that.
+        // This thread needs no capabilities: it uses only descriptors that are already open. It
+        // started before the tracer's thread dropped its capabilities, so it has to drop its own.
+        // If the kernel refuses that here, it also refuses it to the sidecar's tracer, which
+        // reports the failure.
         let _ = privileges::keep_only(&CapsHashSet::new());
         ctx.run_interval(CLOCK_CHECK, |emitter, _| {
             emitter.stream.check_clock(&mut emitter.lines);

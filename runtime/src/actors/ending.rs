@@ -1,7 +1,7 @@
-//! Finds the targets that have ended. An end needs proof: the kernel reports that at most the
-//! ending reaper is left, or a later namespace has the number, which is free only after the end.
-//! Elapsed time proves nothing: a reaper can take minutes to exit, and other processes execute
-//! meanwhile.
+//! Finds the targets that have ended. There are two proofs of an end. Either the kernel reports
+//! that at most the ending reaper is left, or a later namespace has the number, which is free only
+//! after the end. Elapsed time proves nothing: a reaper can take minutes to exit, and other
+//! processes can execute meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ impl Ends {
     /// The targets that have ended.
     pub(super) fn find(&mut self, probes: &mut Probes, targets: &[Namespace]) -> Vec<NsId> {
         let mut ended = Vec::new();
-        // For some targets the kernel has shown no address to check: only a successor proves their
+        // If a target's address is unknown, the kernel cannot be asked: only a successor proves the
         // end.
         let evidence = if targets.iter().all(Namespace::is_confirmed) {
             Vec::new()
@@ -49,7 +49,7 @@ impl Ends {
             let has_ended = has_successor
                 || match probes.has_ended(target) {
                     Ok(ended) => ended,
-                    // Without an answer of the kernel the namespace stays a target.
+                    // Without an answer from the kernel, the namespace stays a target.
                     Err(EndUnknown::Unseen) => false,
                     Err(error) => {
                         if self.failures.admit(Instant::now()).is_some() {

@@ -1,8 +1,8 @@
 //! LabelFiles: looks whether label files have changed.
 //!
 //! Receives [`StopReading`]. Sends Emitter [`Relabel`] with the labels of all further lines. It
-//! looks at the files once a second, as the kubelet replaces them by renaming a link, and not all
-//! file systems report that to inotify. A file that cannot be used is reported, and its last labels
+//! looks at the files once a second: the kubelet replaces them by renaming a link, and not all file
+//! systems report that to inotify. A file that cannot be used is reported, and its last labels
 //! stay.
 
 use std::time::{Duration, Instant};
@@ -35,11 +35,11 @@ pub(crate) struct LabelFiles {
     emitter: Recipient<Relabel>,
     /// The labels of lines, as JSON text.
     written: String,
-    /// Files that have changed since those labels were taken.
+    /// Files that have changed since `written` was last updated.
     changed: Vec<String>,
     /// The failure of the last look.
     failure: Option<String>,
-    /// The failure that was reported last, until the files can be used again.
+    /// The failure that was reported last; `None` once the files can be used again.
     reported: Option<String>,
     reports: LineLimit,
     looking: Option<SpawnHandle>,
@@ -92,8 +92,8 @@ impl LabelFiles {
         self.report(failure);
     }
 
-    /// Reports a failure that two looks in a row have found, and its end. A single look can find no
-    /// file while the kubelet replaces it.
+    /// Reports a failure that two looks in a row have found, and its end. One look is not enough:
+    /// it may find no file while the kubelet replaces the file.
     fn report(&mut self, failure: Option<String>) {
         let last = std::mem::replace(&mut self.failure, failure);
         match &self.failure {

@@ -50,12 +50,12 @@ pub enum NotRegistered {
     /// The announcement is not true.
     #[error("{0}")]
     Refused(#[from] Refusal),
-    /// The probes cannot trace it.
+    /// The probes cannot trace the namespace.
     #[error("exectrail cannot trace this namespace: {0}")]
     Failed(String),
 }
 
-/// To Tracer: detach the probes. The ring keeps what it holds.
+/// To Tracer: detach the probes. The ring keeps its records.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Detach;
@@ -67,7 +67,7 @@ pub(crate) struct Detach;
 pub(crate) struct DetachIfIdle;
 
 /// To InitListener: listen, and answer requests with `answer`. Returns the bound address, or `None`
-/// if it cannot be bound yet and the listener retries.
+/// if the address cannot be bound yet; the listener then retries.
 #[derive(Message)]
 #[rtype(result = "Result<Option<SocketAddr>, BindError>")]
 pub(crate) struct Open {
@@ -106,7 +106,7 @@ pub(crate) struct Close;
 #[rtype(result = "()")]
 pub(crate) struct Drain;
 
-/// To Emitter: records in the order of the ring. The emptied batch comes back for reuse.
+/// To Emitter: records in the order of the ring. The answer is the emptied batch, for reuse.
 #[derive(Debug, Default, Message)]
 #[rtype(result = "Batch")]
 pub(crate) struct Batch {
@@ -147,7 +147,8 @@ pub(crate) struct Counts {
     /// Whether the ring has been empty for so long that no more pieces of unfinished execs will
     /// come.
     pub settled: bool,
-    /// Every record of an event up to this time was sent before: boot clock, nanoseconds.
+    /// A time on the boot clock, nanoseconds. The records of all events up to then were sent before
+    /// this message.
     pub at: u64,
 }
 
@@ -155,14 +156,14 @@ pub(crate) struct Counts {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Suppressed {
-    /// A time before the totals were read, boot clock, nanoseconds: all execs suppressed until then
-    /// are in them.
+    /// A time before the totals were read, boot clock, nanoseconds. The totals include all execs
+    /// that were suppressed until then.
     pub at: u64,
     /// The totals.
     pub tallies: Vec<Tally>,
 }
 
-/// To Emitter: all targets in the probes' map, so that idle ones also get their first line.
+/// To Emitter: all targets in the probes' map, so that idle targets also get their first line.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Targets(pub Vec<Namespace>);
@@ -177,13 +178,13 @@ pub(crate) struct Begin {
     pub keeper: Recipient<CheckpointWritten>,
 }
 
-/// To Tracer: the log has this checkpoint, for the next run to continue from.
+/// To Tracer: the log has this checkpoint; the next run continues from it.
 #[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub(crate) struct CheckpointWritten(pub Checkpoint);
 
-/// To Emitter: a namespace is traced, or will be at once: this may be sent before the probes' map
-/// has it.
+/// To Emitter: a namespace is traced, or will be at once. This message may be sent before the
+/// namespace is in the probes' map.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Started {
@@ -193,8 +194,8 @@ pub(crate) struct Started {
     pub found: Found,
 }
 
-/// To Emitter: these targets have ended: no process is left in them, except perhaps the first one,
-/// which is ending.
+/// To Emitter: these targets have ended. No process is left in them, except perhaps an ending first
+/// process.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Ended(pub Vec<NsId>);

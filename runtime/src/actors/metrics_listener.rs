@@ -75,7 +75,7 @@ impl Handler<Close> for MetricsListener {
 fn respond(request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let answer: fn(&Request<Incoming>) -> _ = match request.uri().path() {
         "/metrics" => all_metrics,
-        // That there is an answer shows that the process works.
+        // Any answer shows that the process works.
         "/livez" => |_| text(StatusCode::OK, &"ok"),
         "/readyz" => |_| match metrics().is_ready() {
             Ok(()) => text(StatusCode::OK, &"ready"),

@@ -1,8 +1,8 @@
 //! RingReader: reads records from the kernel's ring.
 //!
 //! Receives [`Drain`], [`ReadRing`]. Sends [`Batch`], [`Counts`] and [`Suppressed`] to Emitter and
-//! waits for the answer before it reads more. So with a slow sink the records stay in the ring, the
-//! only large buffer; if the ring is full, the kernel counts losses. Sends [`ActorDied`] to
+//! waits for the answer before it reads more. So if the sink is slow, records stay in the ring, the
+//! only large buffer. If the ring is full, the probes count losses. Sends [`ActorDied`] to
 //! Lifecycle. Never drops a record.
 
 use std::{
@@ -41,14 +41,15 @@ const BATCH_BYTES: usize = 256 * 1024;
 /// wake the reader at most once per [`WAKEUP_PERIOD`]: other records in that period cause no
 /// wake-up.
 const LOOK_AGAIN: Duration = Duration::from_millis(60);
-// Otherwise records that follow a wake-up would wait in the ring for the next one.
+// After a shorter pause, a record that causes no wake-up could still follow the last read.
 const _: () = assert!(LOOK_AGAIN.as_nanos() > WAKEUP_PERIOD as u128);
 
-/// A read of at least this many bytes means that the reader is behind: it reads again at once, as
-/// the ring may be full before a pause ends.
+/// A read of at least this many bytes means that the reader is behind. It then reads again without
+/// a pause, in which the ring could become full.
 const FLOOD_BYTES: usize = 1024 * 1024;
 
-/// Period of sending [`Suppressed`]. A suppressed exec causes no wake-up, so a timer does.
+/// Period of sending [`Suppressed`]. A timer is needed, because a suppressed exec causes no
+/// wake-up.
 const SUPPRESSED_EVERY: Duration = Duration::from_secs(10);
 
 /// The kernel's counts are read at least this often. An exec that is lost because a table is full
@@ -106,7 +107,7 @@ impl Actor for RingReader {
                     reason: error.to_string(),
                 });
             }
-            // If the process is about to end anyway, nothing waits for this.
+            // If the process is about to end, nothing receives this.
             let _ = done.send(());
         };
         ctx.spawn(task.into_actor(self));
@@ -121,7 +122,7 @@ impl Handler<Drain> for RingReader {
         let done = self.done.take();
         Box::pin(async move {
             if let Some(done) = done {
-                // An error means that reading has ended, which is what this waits for.
+                // An error, too, means that reading has ended.
                 let _ = done.await;
             }
         })
@@ -165,11 +166,13 @@ async fn read(
         emptied_at: WallClock::boot_now(),
     };
     loop {
-        // Not a whole period after each wake-up: records may come just before the end of one.
+        // Only the rest of the period: with a whole period after each wake-up, frequent records
+        // would postpone the end again and again.
         let suppressed_due = SUPPRESSED_EVERY.saturating_sub(reader.suppressed_at.elapsed());
         let stopping = tokio::select! {
             ready = reader.ring.readable_mut() => {
-                // Before reading: any wake-up from here on is for records that are not read yet.
+                // Cleared before the read: every later wake-up is for records that are not read
+                // yet.
                 ready?.clear_ready();
                 false
             }
@@ -193,8 +196,8 @@ async fn read(
             pause(LOOK_AGAIN, &mut stop).await;
             let found = reader.empty().await?;
             reader.count(found == 0, false).await?;
-            // While records arrive, one read after each pause takes all that arrived meanwhile.
-            // Waiting for a wake-up would read the first record alone.
+            // While records arrive, a read after each pause takes all records of that pause. A read
+            // after each wake-up would take the first record alone.
             if found == 0 || *stop.borrow() {
                 break;
             }
@@ -245,7 +248,8 @@ impl Reader {
     /// Sends the kernel's counts; with `last`, the final and complete ones.
     async fn count(&mut self, settled: bool, last: bool) -> Result<(), ReadError> {
         let count = match self.counters.read(last) {
-            // Counts are totals: the next ones include what these would have.
+            // Without free descriptors, counts cannot be read. They are totals, so the next counts
+            // include the missed ones.
             Err(error) if !last && lacks_descriptors(&error) => return Ok(()),
             count => count?,
         };

@@ -1,11 +1,11 @@
 //! Tracer: decides what is traced.
 //!
 //! Receives [`Attach`], [`SetReader`], [`Announce`], [`Detach`], [`DetachIfIdle`],
-//! [`CheckpointWritten`]. Sends Emitter [`Begin`], [`Started`] for a target that is announced or is
-//! exectrail's own namespace (if it is new, before its first exec can be in the ring), [`Ended`]
-//! when targets have ended, and [`Targets`] periodically. Sends RingReader [`ReadRing`] for the
-//! remaining records of targets that have ended. Keeps the state that survives a restart. Never
-//! parses HTTP.
+//! [`CheckpointWritten`]. Sends Emitter [`Begin`], [`Ended`] when targets have ended, and
+//! [`Targets`] periodically. Sends Emitter [`Started`] for a target that is announced or is
+//! exectrail's own namespace; if the target is new, before its first exec can be in the ring. Sends
+//! RingReader [`ReadRing`] for the remaining records of targets that have ended. Keeps the state
+//! that survives a restart. Never parses HTTP.
 
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ use crate::{
 const WATCH: Duration = Duration::from_secs(1);
 
 /// Once in this many rounds, Emitter gets the list of all targets, and writes the first line of
-/// those that are idle.
+/// idle targets.
 const SWEEP: u32 = 30;
 
 /// Loads the probes, judges announcements, and owns the targets.
@@ -58,7 +58,7 @@ pub(crate) struct Tracer {
     ends: Ends,
     /// Number of rounds in which the targets were checked.
     rounds: u32,
-    /// Whether there was a target that the kernel has confirmed.
+    /// Whether the kernel has confirmed any target so far.
     traced: bool,
     accepted: LineLimit,
     refusals: LineLimit,
@@ -115,8 +115,8 @@ impl Tracer {
     }
 
     /// Opens the state directory. Returns the state of the previous run, and whether all targets of
-    /// that run are taken over; `false` if the directory cannot be written, as that run may not
-    /// have saved them. Failures are reported.
+    /// that run are taken over. If the directory cannot be written, that is `false`, because the
+    /// previous run may not have saved its targets. Failures are reported.
     fn open_state(&mut self, pod: Pod, run: &str) -> (Option<Previous>, bool) {
         let Some(path) = self.settings.state_dir.clone() else {
             return (None, false);
@@ -133,8 +133,8 @@ impl Tracer {
         (previous.ok().flatten(), is_all)
     }
 
-    /// Why a workspace of an earlier run that is not in the state may continue untraced; `None` if
-    /// it cannot.
+    /// Why a workspace of an earlier run may continue untraced if the state does not have it;
+    /// `None` if it cannot.
     fn unknown(&self, probes: &Probes, discovery: bool) -> Option<String> {
         if !self.settings.restarts {
             return None;
@@ -250,7 +250,8 @@ impl Handler<Attach> for Tracer {
         let (previous, is_all) = self.open_state(pod, &run);
         let since = WallClock::boot_now();
         for id in previous.iter().flat_map(|previous| &previous.targets) {
-            // Matched by number and start time, so that another namespace never matches.
+            // The probes match a target by number and start time, so another namespace never
+            // matches.
             let state = NsState {
                 since,
                 ..NsState::default()
@@ -259,8 +260,9 @@ impl Handler<Attach> for Tracer {
                 .add_target(*id, state)
                 .map_err(map_error("TARGETS"))?;
         }
-        // Only now, so that what an earlier run traced is not found as new. Still before the first
-        // line, which reports discovery as on; no record is read before the answer.
+        // Discovery begins after the targets of an earlier run are added, so that it does not
+        // report these as new. It begins before the first line, which reports that discovery is on.
+        // No record is read before this handler's answer.
         if discovery {
             probes.discover().map_err(map_error("CONTROL"))?;
         }
@@ -339,8 +341,8 @@ impl Handler<Announce> for Tracer {
             }
         }
         if let Some(keeper) = &mut self.keeper {
-            // Before the answer: an accepted announcement survives a restart. Discovery may have
-            // found the workspace, or the one around it, since the last time the state was saved.
+            // Saved before the answer, so that an accepted announcement survives a restart. Since
+            // the last save, discovery may have found the workspace, or a namespace above it.
             keeper.keep(ids.into_iter());
         }
         let not_logged = self.accepted.admit(Instant::now());

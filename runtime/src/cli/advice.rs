@@ -1,4 +1,4 @@
-//! What an error of the command line advises.
+//! Advice in errors of the command line.
 
 use clap::{
     Command,
@@ -6,8 +6,9 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-/// The error with its advice: for a word that is no sub-command of `program`, the similar ones that
-/// clap suggests if any of them is not hidden, else how to trace the word as a command.
+/// The error, with advice if a word is no sub-command of `program`. The advice is the similar
+/// sub-commands that clap suggests, if any of them is not hidden. Otherwise it says how to trace
+/// the word as a command.
 pub(crate) fn advise(program: &Command, mut error: clap::Error) -> clap::Error {
     if error.kind() != ErrorKind::InvalidSubcommand {
         return error;

@@ -1,5 +1,5 @@
 //! Examples and exit statuses: the end of each command's `--help`, and sections of its man page
-//! (`commands/man.rs`). Those of `preflight` are in preflight/src/cli.rs.
+//! (`commands/man.rs`). The examples and exit statuses of `preflight` are in preflight/src/cli.rs.
 
 pub(super) const EXECTRAIL: &str = "\
 Examples:

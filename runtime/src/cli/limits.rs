@@ -36,8 +36,8 @@ pub(crate) struct LimitArgs {
     /// Record at most this many execs per workspace, such as 1000/s, 600/m or 5000/h. Or write at
     /// most this many bytes of lines per workspace, such as 10MiB/m. Both can be given, once each
     ///
-    /// The others are suppressed, and counted in `suppressed` lines. A limit on bytes counts the
-    /// lines of execs, exits and failed execs. In the variable, separate the two by a comma.
+    /// Other execs are suppressed, and counted in `suppressed` lines. A limit on bytes counts the
+    /// lines of execs, exits and failed execs. In the variable, separate the two limits by a comma.
     #[arg(
         long,
         env = "EXECTRAIL_RATE_LIMIT",
@@ -102,8 +102,8 @@ impl LimitArgs {
     }
 }
 
-/// The rules may take one half of the longest line: its length divided by this. Labels may take a
-/// quarter (`output/json/labels.rs`), and the other keys take less than that.
+/// The longest line's length divided by this number is the room for the rules. Labels may take a
+/// quarter of the line (`output/json/labels.rs`), and the other keys take less than a quarter.
 const DIVISOR: usize = 2;
 
 /// Bytes of all rules in JSON, as the first line lists them.

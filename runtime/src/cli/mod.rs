@@ -123,8 +123,8 @@ pub(crate) struct PidNsInitArgs {
     pub command: Vec<OsString>,
 }
 
-/// Reports, in clap's form, an error that clap cannot find: in values of variables and in files,
-/// and of flags that do not go together.
+/// Reports, in clap's form, an error that clap does not check for: in a variable or a file, or of
+/// flags that do not go together.
 pub(crate) fn usage(error: &ValueError) -> ExitCode {
     eprintln!("error: {error}\n\nFor more information, try '--help'.");
     ExitCode::from(2)

@@ -76,8 +76,8 @@ pub(crate) struct RecordingArgs {
 
     /// Leave out this key of exec lines. May be repeated; in the variable, separated by commas
     ///
-    /// Without the keys that need them, paths, the terminal, gained capabilities, cgroup names and
-    /// the filename on the stack are not read in the kernel either.
+    /// If no key needs them, exectrail does not read paths, the terminal, gained capabilities,
+    /// cgroup names and the filename on the stack in the kernel.
     #[arg(
         long,
         env = "EXECTRAIL_OMIT",
@@ -176,7 +176,7 @@ impl RecordingArgs {
         }
         let longest_line = self.max_line_bytes as usize;
         let labels = self.labels.sources()?;
-        // Labels from label files are checked when these are read.
+        // Labels from label files are checked when the files are read.
         Labels::within(&labels.flags, longest_line)?;
         Ok(Config {
             init_address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

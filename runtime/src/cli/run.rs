@@ -11,20 +11,20 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::RecordingArgs;
 use crate::config::{Config, OutputFormat, Screen, SinkPath, ValueError};
 
-/// When to write colours.
+/// When to write colors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
     /// On a terminal, unless the environment says otherwise
     #[default]
     Auto,
-    /// Always; what is not a terminal then also gets the layout of one
+    /// Always; a file or pipe then also gets the layout of a terminal
     Always,
     /// Never
     Never,
 }
 
 impl Color {
-    /// Whether standard error gets colours.
+    /// Whether standard error gets colors.
     fn is_on(self) -> bool {
         match self {
             Self::Always => true,
@@ -51,7 +51,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub log: Option<PathBuf>,
 
-    /// When to write colours (text on standard error only)
+    /// When to write colors (text on standard error only)
     ///
     /// `auto` follows NO_COLOR, CLICOLOR and CLICOLOR_FORCE. `always`, like CLICOLOR_FORCE=1, also
     /// gives a pipe the layout that a terminal gets.
@@ -105,7 +105,7 @@ impl RunArgs {
         Ok(config)
     }
 
-    /// The layout for a terminal, if the lines go to one or are to have colours.
+    /// The layout for a terminal, if the lines go to a terminal or are to have colors.
     fn screen(&self) -> Option<Screen> {
         if self.output == OutputFormat::Json || self.log.is_some() {
             return None;

@@ -12,8 +12,8 @@ use crate::config::{self, Config, DEFAULT_INIT_ADDRESS, OutputFormat, SinkPath, 
 pub(crate) struct SidecarArgs {
     /// Address to listen at for the workspace's announcement
     ///
-    /// 127.0.0.1 is enough, as the containers of a pod share one network namespace. No other pod
-    /// can connect to that address, unless the pod has hostNetwork.
+    /// 127.0.0.1 is enough, because the containers of a pod share one network namespace. No other
+    /// pod can connect to that address, unless the pod has hostNetwork.
     #[arg(
         long,
         env = "EXECTRAIL_INIT_ADDRESS",
@@ -25,8 +25,8 @@ pub(crate) struct SidecarArgs {
 
     /// Address at which Prometheus can scrape metrics, at /metrics; off by default
     ///
-    /// Every client that can connect to it can read how many execs were recorded, lost and
-    /// suppressed.
+    /// Every client that can connect to this address can read how many execs were recorded, lost
+    /// and suppressed.
     #[arg(
         long,
         env = "EXECTRAIL_METRICS_ADDRESS",
@@ -63,10 +63,10 @@ pub(crate) struct SidecarArgs {
 
     /// Directory that keeps the list of traced workspaces, for a restart of the sidecar
     ///
-    /// Without it, a sidecar that restarts finds its workspace at the next exec in it; or, with
-    /// --announced-only, or if the network is shared with more than the pod and no cgroup is named
-    /// after the pod, only when it announces itself again. Give each sidecar its own volume (an
-    /// emptyDir) that the workspace does not mount.
+    /// Without it, a restarted sidecar finds its workspace at the next exec in the workspace. In
+    /// two cases, it finds the workspace only when that announces itself again: with
+    /// --announced-only, and if the pod shares its network with others and no cgroup is named after
+    /// the pod. Give each sidecar its own volume (an emptyDir) that the workspace does not mount.
     #[arg(long, env = "EXECTRAIL_STATE_DIR", value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
 

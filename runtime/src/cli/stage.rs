@@ -12,7 +12,7 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    /// Its name on the command line.
+    /// The stage's name on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Namespace => "namespace",

@@ -1,4 +1,4 @@
-//! Tests of the command line: defaults, and what flags make of the configuration.
+//! Tests of the command line: defaults, and the effects of flags on the configuration.
 
 use std::time::Duration;
 

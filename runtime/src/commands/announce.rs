@@ -24,13 +24,13 @@ use crate::{
     },
 };
 
-/// Time limit of one try; `--timeout` (`cli/announce.rs`) limits all of them.
+/// Time limit of one try; `--timeout` (`cli/announce.rs`) limits all tries together.
 const TRY_TIME: Duration = Duration::from_secs(10);
 /// First pause between tries; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Maximum pause between tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
-/// The `403` with this number is final. After an earlier one, this program executes itself as
+/// The `403` with this number is final. After an earlier `403`, this program executes itself as
 /// evidence, and tries again.
 const REFUSALS: u32 = 3;
 

@@ -38,7 +38,7 @@ fn for_users() -> Command {
         .subcommands(visible.cloned())
 }
 
-/// After `--`: a command, and what bash-completion knows of its arguments, or else files.
+/// After `--`: commands, then what bash-completion knows of the command's arguments, or else files.
 const BASH: &str = r#"
 __exectrail_complete() {
     local i
@@ -59,7 +59,7 @@ __exectrail_complete() {
 complete -F __exectrail_complete -o bashdefault -o default exectrail
 "#;
 
-/// After `--`: what fish would offer for the rest of the line alone.
+/// After `--`: what fish would offer if the rest of the line stood alone.
 const FISH: &str = r#"
 function __exectrail_complete_command
     set -l words (commandline -opc)

@@ -4,8 +4,7 @@ use std::process::Stdio;
 
 use crate::process::{report, this_program};
 
-/// Executes a program here, as evidence: the exec of this process may have been before tracing was
-/// on.
+/// Executes a program here, as evidence: this process may have been executed before tracing was on.
 pub(super) fn show_evidence() {
     let mut program = this_program();
     program.arg("--version").stdout(Stdio::null());

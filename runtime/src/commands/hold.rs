@@ -37,7 +37,8 @@ use crate::{
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Minimum pause between two requests.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-/// Time limit of one request. Of a longer freeze of the pod, no more than this counts as silence.
+/// Time limit of one request. If the pod is frozen for longer, only this much of the time counts as
+/// silence.
 const ASK_TIME: Duration = Duration::from_secs(5);
 /// Time limit of killing; processes that cannot be killed are reported.
 const KILL_TIME: Duration = Duration::from_secs(10);
@@ -71,10 +72,10 @@ impl HoldError {
 
 /// Starts the command to hold.
 pub(super) fn start(mut command: Command) -> io::Result<Child> {
-    // Otherwise the workspace's user could attach to this process and stop its requests.
+    // Without this, the workspace's user could attach to this process and stop its requests.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     if !is_first() {
-        // As for the first process of a namespace: orphans become children of this process.
+        // Orphans become children of this process, as of the first process of a namespace.
         set_child_subreaper(Some(rustix::process::getpid()))?;
     }
     unblocked_in(&mut command).spawn()
@@ -98,7 +99,7 @@ pub(super) async fn hold(
         }
         last = sidecar.silent_for(patience) => last,
     };
-    // At once: execs from here on are not recorded.
+    // Kill at once: execs from here on are not recorded.
     let left = kill_all();
     Err(HoldError::Silent {
         address: sidecar.address,
@@ -109,16 +110,16 @@ pub(super) async fn hold(
 }
 
 /// Kills every process of this PID namespace if this is its first process, otherwise the command
-/// and its descendants. Returns what the message says of those that remain.
+/// and its descendants. Returns the part of the message about processes that remain.
 fn kill_all() -> String {
     if is_first() {
-        // When this process exits, the kernel kills those that this does not reach.
+        // When this process exits, the kernel kills the processes that this signal does not reach.
         let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
         return String::new();
     }
     let start = Instant::now();
     loop {
-        // The children of a killed process become children of this one, and are killed next.
+        // The children of a killed process become children of this process, and are killed next.
         let children = match children() {
             Ok(children) if children.is_empty() => return String::new(),
             Ok(children) => children,
@@ -137,7 +138,7 @@ fn kill_all() -> String {
 
 /// The children of this process.
 fn children() -> ProcResult<Vec<Pid>> {
-    // Only the main thread, which is this one, starts children.
+    // Only this thread, the main thread, starts children.
     let children = Process::myself()?.task_main_thread()?.children()?;
     let children = children.into_iter().filter_map(|pid| pid.try_into().ok());
     Ok(children.map(Pid::from_raw).collect())
@@ -147,7 +148,7 @@ fn children() -> ProcResult<Vec<Pid>> {
 pub(super) struct Sidecar {
     address: SocketAddr,
     pid_ns: String,
-    /// Its listening socket; a sidecar that restarts has another one.
+    /// The sidecar's listening socket; a restarted sidecar has another one.
     socket: Option<ListeningSocket>,
     announced: bool,
 }
@@ -163,10 +164,10 @@ impl Sidecar {
         }
     }
 
-    /// Returns when it has not answered for `patience`, with the last failure.
+    /// Returns the last failure, once the sidecar has not answered for `patience`.
     ///
-    /// Only the time of requests and pauses counts, so that a frozen pod or machine has its full
-    /// time afterwards.
+    /// Only the time of requests and pauses counts, so that after a freeze of the pod or machine
+    /// the sidecar still has its full time.
     async fn silent_for(&mut self, patience: Duration) -> String {
         let pause = (patience / 4).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         let mut silent = Duration::ZERO;
@@ -231,8 +232,8 @@ impl Sidecar {
         }
     }
 
-    /// Any process of the workspace can listen at the address while exectrail does not. The answer
-    /// of a process of another user than exectrail's does not count.
+    /// While exectrail does not listen at the address, any process of the workspace can. So an
+    /// answer counts only if it comes from a process of exectrail's user.
     fn check_user(&self, socket: Option<&ListeningSocket>) -> Result<(), String> {
         match (&self.socket, socket) {
             (Some(known), Some(found)) if known.uid() != found.uid() => Err(format!(

@@ -56,8 +56,8 @@ fn install(directory: &Path) -> Result<PathBuf, InstallError> {
         path: directory.to_owned(),
         source,
     })?;
-    // Renamed when complete: a container that restarts meanwhile never executes an incomplete copy,
-    // and a container that executes the old copy keeps it.
+    // The copy is renamed when it is complete: a container that restarts meanwhile never executes
+    // an incomplete copy, and a container that executes the old copy keeps it.
     let partial = directory.join(PARTIAL_NAME);
     let copy = directory.join(NAME);
     fs::copy(OWN_PROGRAM, &partial)

@@ -30,7 +30,7 @@ pub(crate) enum LogFileError {
     Stopped { path: PathBuf, signal: Signal },
 }
 
-/// Opens the file, or creates it such that only its owner can read it, as command lines can contain
+/// Opens the file. A new file can be read by its owner only, because command lines can contain
 /// secrets. If it is a FIFO, waits for a reader, or for a signal that stops the program.
 pub(crate) fn open(path: &Path, signals: &Signals) -> Result<File, LogFileError> {
     let failed = |source| LogFileError::Open {

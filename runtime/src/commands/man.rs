@@ -39,7 +39,7 @@ fn write(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The page of a command. The end of its help becomes sections of their own, in the order of
+/// The page of a command. The end of the help becomes separate sections, in the order of
 /// man-pages(7).
 fn page(man: &Man, command: &Command) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
@@ -78,7 +78,7 @@ fn part<'a>(help: &'a str, headings: &'static [&str]) -> impl Iterator<Item = &'
     below.skip(1).take_while(move |line| !is_heading(line))
 }
 
-/// A section with its lines as they are.
+/// A section with unchanged lines.
 fn section(title: &str, lines: &[&str]) -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", [title]).control("nf", []);

@@ -78,11 +78,11 @@ pub(crate) fn main(args: &PidNsInitArgs) -> ExitCode {
 }
 
 fn make_namespace(args: &PidNsInitArgs) -> Result<ExitCode, InitError> {
-    // SAFETY: unsharing namespaces does not affect memory, files and signals of this one thread.
+    // SAFETY: unsharing namespaces does not affect the memory, files and signals of this process's
+    // only thread.
     unsafe { unshare_unsafe(UnshareFlags::NEWPID | UnshareFlags::NEWNS) }
         .map_err(InitError::PidNamespace)?;
-    // The child starts with its signals blocked: one that arrives before it can read signals is not
-    // lost.
+    // The child starts with its signals blocked, so that no early signal is lost.
     look_after(own_group_without_terminal(next_stage(args, Stage::First)))
 }
 
@@ -126,7 +126,8 @@ pub(super) fn start(
 }
 
 /// With a terminal, shells manage the process groups, so the command stays in its caller's group.
-/// Otherwise it is in another group, so that a signal to the caller's whole group reaches it once.
+/// Without a terminal, the command gets another group: a signal to the caller's whole group then
+/// reaches the command only once.
 pub(super) fn own_group_without_terminal(mut command: Command) -> Command {
     if Terminal::controlling().is_none() {
         command.process_group(0);

@@ -41,8 +41,8 @@ pub(crate) fn main(args: &ReadyArgs) -> ExitCode {
     }
 }
 
-/// Sends a request that is not an announcement. exectrail answers it with the text of
-/// [`Malformed::MethodOrPath`], which must therefore not change.
+/// Sends a request that is not an announcement. exectrail answers with the text of
+/// [`Malformed::MethodOrPath`], so that text must not change.
 fn ask(address: SocketAddr) -> Result<(), NotReady> {
     let answer = get(address).map_err(|source| NotReady::Silent { address, source })?;
     let answer = String::from_utf8_lossy(&answer);

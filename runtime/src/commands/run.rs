@@ -39,7 +39,7 @@ use crate::{
     telemetry::diagnostics,
 };
 
-/// Number of files that tracing may have open at once, at most.
+/// Maximum number of files that tracing has open at once.
 const FILES: u64 = 64;
 
 /// Directories in which sudo looks for programs (`secure_path` of Debian, Fedora and others).
@@ -138,7 +138,7 @@ fn prepare(args: &RunArgs) -> Result<(Signals, SinkPath), RunError> {
         return Err(RunError::Files(most));
     }
     user::wanted(args.user.as_deref())?;
-    // Before any thread is started.
+    // Signals are blocked before any thread is started.
     let signals = Signals::block().map_err(RunError::Signals)?;
     let sink = match &args.log {
         None => SinkPath::Stderr,
@@ -169,7 +169,8 @@ fn open(path: &Path, signals: &Signals) -> Result<SinkPath, LogFileError> {
     })
 }
 
-/// At the default level only warnings, so that diagnostics do not obscure the command's output.
+/// The level of diagnostics. The default level becomes warnings only, so that diagnostics do not
+/// obscure the command's output.
 fn quieter(args: &RunArgs) -> crate::config::LogLevel {
     match args.recording.log_level {
         crate::config::LogLevel::Info => crate::config::LogLevel::Warn,

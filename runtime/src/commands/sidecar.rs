@@ -65,9 +65,9 @@ fn exit_code(outcome: Outcome) -> ExitCode {
     }
 }
 
-/// Traces until it is stopped. Calls `with` at once. Its first argument takes requests to stop. Its
-/// second argument gets the listener's address once tracing is on, if the address is bound by then;
-/// otherwise it gets an error.
+/// Traces until it is stopped. Calls `with` at once. The first argument of `with` takes requests to
+/// stop. The second argument gets the listener's address once tracing is on, if the address is
+/// bound by then; otherwise an error.
 pub(super) fn trace(
     config: Config,
     with: impl FnOnce(Addr<Lifecycle>, oneshot::Receiver<SocketAddr>) + 'static,
@@ -82,8 +82,8 @@ pub(super) fn trace(
 }
 
 /// Signals on which the sidecar empties the ring, writes its last line and ends. The kubelet sends
-/// SIGTERM (or the image's stop signal); SIGINT, SIGQUIT and SIGHUP come from a terminal, or from
-/// its end; SIGPWR reports that the power fails.
+/// SIGTERM (or the image's stop signal). SIGINT, SIGQUIT and SIGHUP come from a terminal. SIGPWR
+/// reports a power failure.
 const STOPPING: [(NixSignal, &str); 5] = [
     (NixSignal::SIGTERM, "SIGTERM"),
     (NixSignal::SIGINT, "SIGINT"),
@@ -92,9 +92,9 @@ const STOPPING: [(NixSignal, &str); 5] = [
     (NixSignal::SIGPWR, "SIGPWR"),
 ];
 
-/// Signals that the sidecar catches so that they have no effect. Otherwise they would end it,
-/// unless it is the first process of its PID namespace. (With SIGXFSZ caught, a write beyond the
-/// file size limit fails instead.)
+/// Signals that the sidecar catches so that they have no effect. Uncaught, they would end the
+/// sidecar, unless it is the first process of its PID namespace. (With SIGXFSZ caught, a write
+/// beyond the file size limit fails instead.)
 const WITHOUT_EFFECT: [NixSignal; 8] = [
     NixSignal::SIGUSR1,
     NixSignal::SIGUSR2,

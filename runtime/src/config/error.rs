@@ -8,14 +8,15 @@ use crate::{
     suppression::{rules::RuleError, shown::Shown},
 };
 
-/// Smallest and largest value of `--max-line-bytes`. All keys but the texts take up to 3,000 bytes.
+/// Smallest and largest value of `--max-line-bytes`. All keys without the long texts take up to
+/// 3,000 bytes.
 pub(super) const LEAST_LINE: u32 = 8_000;
 pub(super) const MOST_LINE: u32 = 1 << 20;
 
 /// A value that a flag does not accept.
 #[derive(Debug, thiserror::Error)]
 pub enum ValueError {
-    /// One that preflight does not accept either.
+    /// A value that preflight does not accept either.
     #[error(transparent)]
     Common(#[from] exectrail_preflight::values::ValueError),
     /// A variable that is not text.
@@ -126,9 +127,9 @@ pub enum ValueError {
          take {most}, a half of --max-line-bytes: shorten them, or allow longer lines"
     )]
     LongRules {
-        /// Their length on the line.
+        /// Length of the rules on the line.
         length: usize,
-        /// What they may take.
+        /// Maximum length of the rules.
         most: usize,
     },
     /// Not a rule, or rules that do not go together.
@@ -143,7 +144,7 @@ pub enum ValueError {
         or values"
     )]
     KeyWithoutUse,
-    /// The search for secrets.
+    /// An error of the search for secrets.
     #[error(transparent)]
     Search(#[from] SearchError),
     /// A variable with an invalid value.

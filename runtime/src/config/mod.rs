@@ -55,7 +55,7 @@ pub(crate) enum SinkPath {
     File {
         /// The open file.
         file: Arc<File>,
-        /// Its name.
+        /// The file's name.
         name: String,
     },
 }
@@ -63,7 +63,7 @@ pub(crate) enum SinkPath {
 /// How lines of text are laid out on a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Screen {
-    /// Whether they have colours.
+    /// Whether the lines have colors.
     pub is_coloured: bool,
     /// Whether long lines are whole. Otherwise they are cut at the terminal's width.
     pub is_full: bool,

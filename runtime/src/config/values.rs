@@ -13,7 +13,7 @@ pub(crate) use exectrail_preflight::values::{address, truth};
 /// that jiff reads (`2 hours`, `PT15M`).
 ///
 /// # Errors
-/// [`ValueError::Duration`], also for negative ones.
+/// [`ValueError::Duration`], also for a negative duration.
 pub fn duration(value: &str) -> Result<Duration, ValueError> {
     if value == "0" {
         return Ok(Duration::ZERO);

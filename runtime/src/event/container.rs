@@ -59,10 +59,11 @@ impl serde::Serialize for ContainerId {
 /// The containers that a cgroup is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Containers {
-    /// The outermost one: a container of the pod. No process in the pod can change its name.
+    /// The outermost one: a container of the pod. No process in the pod can change the name of this
+    /// container's cgroup.
     pub outermost: ContainerId,
     /// The innermost one, if it differs from the outermost. A process of the workspace that can
-    /// create cgroups can choose the name of this one.
+    /// create cgroups can choose the name of this container's cgroup.
     pub innermost: Option<ContainerId>,
 }
 

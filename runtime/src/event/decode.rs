@@ -35,14 +35,14 @@ pub(crate) struct CgroupNamesRecord<'a> {
     pub names: &'a [u8],
 }
 
-/// An exec, as in its first record.
+/// The first record of an exec.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ExecRecord<'a> {
     /// The fixed part.
     pub head: Exec,
     /// The names of the path of the file that runs, from its end to its beginning, each with a NUL.
     pub exe: &'a [u8],
-    /// The names of the working directory's path, likewise.
+    /// The names of the working directory's path, in the same form.
     pub cwd: &'a [u8],
     /// The filename that the caller gave: the kernel's own copy.
     pub filename: &'a [u8],
@@ -196,7 +196,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     }
 }
 
-/// The arguments in `argv` bytes: the text before each NUL, and text after the last, if any.
+/// The arguments in `argv` bytes: the text before each NUL, and any text after the last NUL.
 pub(crate) fn arguments(argv: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     let whole = argv.strip_suffix(&[0]).unwrap_or(argv);
     // An empty `argv` has no argument; a single NUL is one empty argument.

@@ -36,7 +36,7 @@ pub(crate) struct Terminal(Device);
 
 impl fmt::Display for Terminal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Documentation/admin-guide/devices.txt of the kernel.
+        // The numbers are from the kernel's Documentation/admin-guide/devices.txt.
         match (self.0.major(), self.0.minor()) {
             (major @ 136..=143, minor) => write!(f, "pts/{}", (major - 136) * 256 + minor),
             (4, minor @ 0..=63) => write!(f, "tty{minor}"),

@@ -39,7 +39,7 @@ macro_rules! keys {
     };
 }
 
-/// The sets that `--fields` names, each with the ones before it.
+/// The sets of `--fields`; each includes the sets before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Size {
     Exectrace,
@@ -188,7 +188,7 @@ impl KeySet {
         keys.iter().any(|key| self.has(*key))
     }
 
-    /// What the probes read for these keys: a set of `FIELD_…` constants
+    /// The fields that the probes read for these keys: a set of `FIELD_…` constants
     /// ([`exectrail_common::probe_config`]).
     pub(crate) fn probe_fields(self) -> u32 {
         use Key::{

@@ -1,6 +1,6 @@
-//! Counts losses from two sources: the gaps in the sequence numbers of each CPU and lane, which
-//! show between which records a loss was; and the counts of each CPU and lane, which include losses
-//! without a later record.
+//! Counts losses from two sources. The gaps in the sequence numbers of each CPU and lane show
+//! between which records a loss was. The counts of each CPU and lane include losses without a later
+//! record.
 
 use std::{
     collections::BTreeMap,
@@ -52,9 +52,9 @@ pub struct Loss {
     pub place: Place,
     /// Their number.
     pub count: u64,
-    /// Earliest time, boot clock, nanoseconds.
+    /// Earliest possible time of the losses, boot clock, nanoseconds.
     pub since: u64,
-    /// Latest time, boot clock, nanoseconds.
+    /// Latest possible time of the losses, boot clock, nanoseconds.
     pub until: u64,
 }
 
@@ -69,8 +69,8 @@ struct PlaceCounts {
     last: u64,
 }
 
-/// The account of all places, for events of one kind. Both sources give running totals, so no
-/// loss counts twice, in whatever order they arrive.
+/// The account of all places, for events of one kind. Both sources give running totals, so no loss
+/// counts twice, in any order of arrival.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     places: BTreeMap<Place, PlaceCounts>,
@@ -85,7 +85,7 @@ impl Ledger {
         entry.report(place, lost, ktime)
     }
 
-    /// Takes a place's own count of losses, and the time of the last. Returns the new losses there.
+    /// Takes a place's own count of losses, and the time of its last loss. Returns the new losses.
     pub(crate) fn count(&mut self, place: Place, lost: u64, last: u64) -> Option<Loss> {
         let entry = self.places.entry(place).or_default();
         entry.report(place, lost, last)

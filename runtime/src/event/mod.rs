@@ -1,5 +1,5 @@
-//! From a record of the probes to an event: decoding, time, and what is lost. Nothing is written
-//! here, and only [`clock`] reads something: the clocks, and procfs.
+//! From a record of the probes to an event: decoding, time, and losses. Nothing is written here.
+//! Only [`clock`] reads anything: the clocks, and procfs.
 
 pub(crate) mod clock;
 pub(crate) mod container;

@@ -8,9 +8,10 @@ pub(crate) struct PathBuffer(Vec<u8>);
 
 impl PathBuffer {
     /// The path with these names, from its end to its beginning, each with a NUL; `None` if it was
-    /// not read. `flags` are its `PATH_…` flags.
+    /// not read. `flags` are the path's `PATH_…` flags.
     ///
-    /// Without its beginning, or if the file was never in a directory, it has no `/` in front.
+    /// The path has no `/` in front if its beginning is missing, or if the file was never in a
+    /// directory.
     pub(crate) fn put(&mut self, names: &[u8], flags: u16) -> Option<&[u8]> {
         self.0.clear();
         if flags & PATH_READ == 0 {

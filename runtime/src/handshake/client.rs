@@ -14,7 +14,7 @@ use tokio::{net::TcpStream, task::JoinSet, time::timeout};
 
 use crate::handshake::request::Malformed;
 
-/// Maximum number of bytes read of an answer. A longer answer is truncated.
+/// Maximum number of bytes of an answer that are read. A longer answer is truncated.
 const MAX_ANSWER: usize = 16 * 1024;
 /// Time limit for the text of an answer, after its status.
 const BODY_TIME: Duration = Duration::from_secs(2);
@@ -54,7 +54,7 @@ where
 {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = http1::handshake::<_, B>(TokioIo::new(stream)).await?;
-    // Dropped with this future, at any return.
+    // Any return drops this set, which ends the connection.
     let mut connections = JoinSet::new();
     connections.spawn(connection);
     let request = request

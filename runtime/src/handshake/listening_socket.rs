@@ -20,7 +20,7 @@ impl ListeningSocket {
         lists.find_map(|sockets| Self::among(&sockets, address))
     }
 
-    /// The user whose process created it.
+    /// The user whose process created the socket.
     pub(crate) fn uid(&self) -> u32 {
         self.uid
     }

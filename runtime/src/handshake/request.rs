@@ -58,8 +58,8 @@ pub fn check_head(method: &Method, path: &str, headers: &HeaderMap) -> Result<()
             media_type.is_empty() || media_type.eq_ignore_ascii_case("text/plain")
         })
     };
-    // Of several headers the first counts, as in exectrace (Go's `Header.Get`): GNU's second wget
-    // sends its own header after the requested one.
+    // If there are several headers, the first counts, as in exectrace (Go's `Header.Get`). GNU
+    // Wget2 sends its own header after the requested one.
     if headers.get(CONTENT_TYPE).is_none_or(plain) {
         Ok(())
     } else {

@@ -1,5 +1,5 @@
 //! The policy for announcements: whether an announced namespace becomes a target, and the text of
-//! each `403`. The texts of `400` are in `request`. Those of `503` are in `actors`: tracing is
+//! each `403`. The texts of `400` are in `request`. The texts of `503` are in `actors`: tracing is
 //! impossible (`lifecycle/mod.rs`, `refuse`), one namespace failed (`messages.rs`), exectrail stops
 //! (`init_listener.rs`, `tracer.rs`). The probes decide which namespaces belong to the pod
 //! (`probes-ebpf/src/pod.rs`).
@@ -24,18 +24,18 @@ pub enum Refusal {
          Run the workspace without hostPID"
     )]
     Init,
-    /// The sidecar's own, if no other container shares it.
+    /// The sidecar's own PID namespace, if no other container shares it.
     #[error(
         "PID namespace {0} is exectrail's own; announce the workspace's, from inside the workspace"
     )]
     Own(u32),
-    /// No exec has shown that it belongs to this pod.
+    /// No exec has shown that the namespace belongs to this pod.
     #[error(
         "no exec was seen in a PID namespace {0} of this pod. Announce it from inside the \
         workspace container, with a program that is started for this"
     )]
     NoEvidence(u32),
-    /// No process is left in it.
+    /// No process is left in the namespace.
     #[error("PID namespace {0} has ended: no process is left in it")]
     Ended(u32),
 }
@@ -169,7 +169,7 @@ mod tests {
         shared_network: 0,
     };
 
-    /// A depth by which the `has_ended` of these tests recognises an ended namespace.
+    /// A depth by which the `has_ended` of these tests recognizes an ended namespace.
     const ENDED: u32 = 1;
 
     fn known(inum: u32, start: u64, ended: u32) -> Namespace {

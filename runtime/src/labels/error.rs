@@ -15,7 +15,7 @@ use super::{
      longer lines"
 )]
 pub struct LabelsTooLong {
-    /// Their length in a line.
+    /// Length of the labels in a line.
     pub(crate) labels: usize,
     /// The maximum of this length.
     pub(crate) most: usize,
@@ -24,7 +24,7 @@ pub struct LabelsTooLong {
 /// Why a label file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LabelFileError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error(
         "cannot read the label file {path:?}: {source}; mount the volume that has it in \
          exectrail's container, or correct --label-file"
@@ -35,7 +35,7 @@ pub(crate) enum LabelFileError {
         /// The reason.
         source: io::Error,
     },
-    /// It is a directory, a FIFO or a device.
+    /// The file is a directory, a FIFO or a device.
     #[error(
         "the label file {path:?} is not a regular file; give --label-file the path of a file, \
          such as /etc/podinfo/labels"
@@ -44,7 +44,7 @@ pub(crate) enum LabelFileError {
         /// The file.
         path: PathBuf,
     },
-    /// It has more than [`MOST_IN_FILE`] bytes.
+    /// The file has more than [`MOST_IN_FILE`] bytes.
     #[error(
         "the label file {path:?} has more than {MOST_IN_FILE} bytes, which is more than a pod's \
          labels or annotations can have; correct --label-file"
@@ -53,7 +53,7 @@ pub(crate) enum LabelFileError {
         /// The file.
         path: PathBuf,
     },
-    /// The labels that are taken from it have more than [`MOST_TAKEN`] bytes.
+    /// The labels that are taken from the file have more than [`MOST_TAKEN`] bytes.
     #[error(
         "the labels to take from the label file {path:?} have more than {MOST_TAKEN} bytes; take \
          fewer keys (--label-file-key)"
@@ -62,7 +62,7 @@ pub(crate) enum LabelFileError {
         /// The file.
         path: PathBuf,
     },
-    /// A line of it is not a label.
+    /// A line of the file is not a label.
     #[error(
         "line {line} of the label file {path:?} is not a label: {why}; lines must be \
          key=\"value\", as the downward API writes metadata.labels and metadata.annotations"

@@ -45,8 +45,8 @@ impl From<&Metadata> for Stamp {
     }
 }
 
-/// Reads the file. Returns the values of the keys that `is_taken` accepts, and the stamp that the
-/// file had before.
+/// Reads the file. Returns the values of the keys that `is_taken` accepts, and the file's stamp
+/// from before the reading.
 ///
 /// # Errors
 /// [`LabelFileError`].

@@ -58,8 +58,8 @@ pub(super) fn unquoted(quoted: &[u8]) -> Result<String, LineError> {
     String::from_utf8(text).map_err(|_| LineError::NotText)
 }
 
-/// Appends the text that an escape stands for; `rest` follows the escape's backslash. Returns what
-/// follows the escape.
+/// Appends the text that an escape stands for; `rest` follows the escape's backslash. Returns the
+/// bytes after the escape.
 fn escape<'a>(rest: &'a [u8], text: &mut Vec<u8>) -> Result<&'a [u8], LineError> {
     let (kind, after) = rest.split_first().ok_or(LineError::Escape)?;
     let byte = match kind {
@@ -89,7 +89,7 @@ fn escape<'a>(rest: &'a [u8], text: &mut Vec<u8>) -> Result<&'a [u8], LineError>
     Ok(after)
 }
 
-/// A number of this many hexadecimal digits, and what follows.
+/// A number of this many hexadecimal digits, and the bytes after it.
 fn hexadecimal(bytes: &[u8], digits: usize) -> Result<(u32, &[u8]), LineError> {
     let (number, after) = bytes.split_at_checked(digits).ok_or(LineError::Escape)?;
     let number = number
@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    /// The left column is what `strconv.Quote` makes of the right one.
+    /// The left column is the result of `strconv.Quote` for the right column.
     #[test]
     fn text_is_as_it_was_before_go_quoted_it() {
         for (quoted, text) in [
@@ -122,7 +122,7 @@ mod tests {
                 r#""Zoë 工作区 \u200b\u202e\U000e0001 😀""#,
                 "Zoë 工作区 \u{200b}\u{202e}\u{e0001} 😀",
             ),
-            // A byte that was not UTF-8 would be \xHH as well; two such make a character here.
+            // Go writes a byte that is not UTF-8 as \xHH, too; here, two of them are a character.
             (r#""\xc3\xab""#, "ë"),
         ] {
             assert_eq!(unquoted(quoted.as_bytes()).as_deref(), Ok(text), "{quoted}");
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(split(b"\xff=\"\""), Err(LineError::NotText));
     }
 
-    /// As `strconv.Quote`, but escapes everything that is not ASCII.
+    /// Like `strconv.Quote`, but escapes everything that is not ASCII.
     fn quote(text: &str) -> String {
         let mut quoted = String::from("\"");
         for character in text.chars() {

@@ -1,6 +1,7 @@
 //! Labels of lines, from flags and from files that can change during the run.
 //!
-//! The files are as Kubernetes' downward API writes `metadata.labels` and `metadata.annotations`.
+//! The files have the format of `metadata.labels` and `metadata.annotations` in Kubernetes'
+//! downward API.
 
 mod error;
 mod file;

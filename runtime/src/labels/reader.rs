@@ -1,4 +1,4 @@
-//! Reads the label files, and reads those again that have changed.
+//! Reads the label files, and reads a file again when it has changed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,11 +29,11 @@ pub(crate) struct LabelReader {
     files: Vec<LabelFile>,
 }
 
-/// A label file, as it was read last.
+/// The last reading of a label file.
 #[derive(Debug, Default)]
 struct LabelFile {
     path: PathBuf,
-    /// Its stamp at that time.
+    /// Stamp of the file at that time.
     stamp: Option<Stamp>,
     /// Whether it was read twice with this stamp. A file can change twice within one tick of the
     /// clock that dates changes, and the second change leaves the stamp as it is. Files are looked
@@ -84,7 +84,7 @@ impl LabelReader {
         (changed, result)
     }
 
-    /// The labels, as the files were read last. Those of files replace those of flags.
+    /// The labels of the last readings. Labels of files replace labels of flags.
     pub(crate) fn labels(&self) -> BTreeMap<String, String> {
         let mut labels = self.sources.flags.clone();
         let values = self.values();
@@ -102,7 +102,7 @@ impl LabelReader {
         labels
     }
 
-    /// Keys that are to be taken and that no file has.
+    /// Wanted keys that no file has.
     pub(crate) fn absent_keys(&self) -> Vec<&str> {
         let values = self.values();
         let keys: BTreeSet<&str> = self.sources.keys.iter().map(|key| &*key.key).collect();
@@ -188,12 +188,12 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(reader.look().0, [""; 0]);
         }
-        // The same length, in place, at once after it was read.
+        // New content of the same length, in place, directly after the reading.
         write(dir, "labels", "user=\"prebuilt!\"");
         assert_eq!(reader.look().0, [labels.as_str()]);
         write(dir, "labels", "user=\"prebuilt?\"");
         assert_eq!(reader.look().0, [labels.as_str()]);
-        // Another order and other keys are no change of labels.
+        // Another order and other keys do not change the labels.
         write(dir, "labels", "z=\"1\"\nuser=\"prebuilt?\"");
         assert_eq!(reader.look().0, [""; 0]);
         assert!(json(&reader).contains("prebuilt?"));

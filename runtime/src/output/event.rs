@@ -46,7 +46,7 @@ pub enum Event<'a> {
         pid_ns: u32,
         /// How it was found.
         found: Found,
-        /// Its time before tracing; `None` if unknown.
+        /// The workspace's time before tracing; `None` if unknown.
         before: Option<Before>,
     },
     /// All lines from here on have new labels, because label files have changed.
@@ -95,7 +95,7 @@ pub struct Account<'a> {
     pub suppressed: u64,
     /// Announcements without a line, because of the limit on such lines.
     pub announcements: u64,
-    /// What a checkpoint has in addition; `None` without checkpoints.
+    /// The further facts of a checkpoint; `None` without checkpoints.
     pub proof: Option<CheckpointProof<'a>>,
 }
 
@@ -110,7 +110,7 @@ pub struct KindCounts {
     pub suppressed: u64,
 }
 
-/// What makes a line a checkpoint.
+/// The facts that make a line a checkpoint.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckpointProof<'a> {
     /// The hash of all lines before this one.
@@ -125,7 +125,7 @@ pub struct CheckpointProof<'a> {
     pub places: &'a BTreeMap<Place, [u64; 3]>,
 }
 
-/// The id of a run, and what is known of the previous one.
+/// The id of a run, and the known facts of the previous run.
 #[derive(Clone, Copy, Debug)]
 pub struct RunStart<'a> {
     /// A random id.
@@ -146,7 +146,7 @@ pub struct RunStart<'a> {
 pub struct PreviousRun<'a> {
     /// Its id.
     pub id: &'a str,
-    /// Time until which it is known to have recorded.
+    /// The previous run is known to have recorded until this time.
     pub until: Timestamp,
     /// Time from `until` to the beginning of this run, nanoseconds.
     pub gap_ns: u64,
@@ -159,7 +159,7 @@ pub struct PreviousRun<'a> {
 pub struct Before {
     /// Start of its first process.
     pub started: Timestamp,
-    /// Time after that in which this run may not have recorded it, nanoseconds.
+    /// Time after `started` in which this run may not have recorded the workspace, nanoseconds.
     pub untraced_ns: u64,
 }
 
@@ -235,7 +235,7 @@ pub struct Lost {
     pub since: Timestamp,
     /// `until` as wall-clock time.
     pub until: Timestamp,
-    /// All losses of this kind since the start, with these.
+    /// All losses of this kind since the start, including these.
     pub total: u64,
 }
 
@@ -252,7 +252,7 @@ pub struct SuppressedEvent<'a> {
     pub since: Timestamp,
     /// Latest time.
     pub until: Timestamp,
-    /// All suppressed events of this kind since the start, with these.
+    /// All suppressed events of this kind since the start, including these.
     pub total: u64,
 }
 

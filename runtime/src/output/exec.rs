@@ -10,7 +10,7 @@ use exectrail_common::record::{
 use super::quote::quoted;
 use crate::event::{container::Containers, decode::arguments};
 
-/// Says that the new stack was written to, with the filename that is there. The filename is empty
+/// A note that the new stack was written to, with the filename on that stack. The filename is empty
 /// if it was not compared or is unchanged.
 pub(super) struct Tampered<'a>(pub(super) &'a [u8]);
 
@@ -53,12 +53,12 @@ pub struct Parent<'a> {
     pub exe: Option<&'a [u8]>,
     /// Its arguments, each followed by a NUL.
     pub argv: &'a [u8],
-    /// Whether some of its argv is missing.
+    /// Whether a part of the parent's argv is missing.
     pub argv_truncated: bool,
 }
 
 impl<'a> ExecEvent<'a> {
-    /// Whether some of argv is missing.
+    /// Whether a part of argv is missing.
     pub fn truncated(&self) -> bool {
         self.argv.len() != self.head.argv_len as usize
     }
@@ -71,9 +71,9 @@ impl<'a> ExecEvent<'a> {
     /// Whether a process wrote to the new program's stack before its first instruction. `arguments`
     /// is the number of [`Self::arguments`], which the writer of the line has counted.
     ///
-    /// The kernel counts the arguments before another process can write there. It adds up their
-    /// lengths afterwards, from the stack. If all of argv was read early and is not that number of
-    /// arguments, the stack was changed.
+    /// The kernel counts the arguments before another process can write to the stack. Afterwards,
+    /// it adds up the lengths of the arguments on the stack. If all of argv was read early and does
+    /// not have the counted number of arguments, the stack was changed.
     pub fn tampered(&self, arguments: usize) -> bool {
         let all_early = self.head.argv_early == self.head.argv_len && !self.truncated();
         let fits =
@@ -81,15 +81,15 @@ impl<'a> ExecEvent<'a> {
         self.has(FLAG_TAMPERED) || all_early && !fits
     }
 
-    /// Offset in argv of the part that was read when other processes may have been able to change
-    /// it; `None` if all of argv was read before.
+    /// Offset in argv of the part that was read late, when other processes may have been able to
+    /// change it; `None` if all of argv was read early.
     pub fn unprotected_from(&self) -> Option<u32> {
         let kept = u32::try_from(self.argv.len()).unwrap_or(u32::MAX);
         (self.head.argv_early < kept).then_some(self.head.argv_early)
     }
 
-    /// Whether the file that runs is a memfd (memfd_create(2)): a file on tmpfs, or on hugetlbfs,
-    /// that was never in a directory, with the kernel's name for those.
+    /// Whether the file that runs is a memfd (memfd_create(2)): a file on tmpfs or hugetlbfs that
+    /// was never in a directory, with the name that the kernel gives a memfd.
     pub(super) fn memfd(&self) -> bool {
         let memfd = self.exe.is_some_and(|exe| exe.starts_with(b"memfd:"));
         self.head.origin.exe_flags & PATH_OUTSIDE_DIRECTORIES != 0 && memfd

@@ -33,7 +33,7 @@ pub struct FailedExecEvent<'a> {
     pub head: &'a FailedExec,
     /// The filename that the caller gave.
     pub filename: &'a [u8],
-    /// Arguments, each followed by a NUL: what the caller's memory had when the call ended.
+    /// Arguments, each followed by a NUL, from the caller's memory when the call ended.
     pub argv: &'a [u8],
     /// The containers that the process is in, if they are known.
     pub containers: Option<Containers>,
@@ -49,7 +49,7 @@ impl FailedExecEvent<'_> {
         self.has(FLAG_FILENAME_CUT)
     }
 
-    /// Whether some of argv is missing.
+    /// Whether a part of argv is missing.
     pub(super) fn truncated(&self) -> bool {
         self.has(FLAG_ARGV_CUT | FLAG_ARGV_FAULT)
     }

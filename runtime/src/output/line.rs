@@ -51,7 +51,7 @@ impl fmt::Debug for Overflow {
 #[derive(Debug)]
 pub(super) struct LineBuffer<'a> {
     pub(super) buffer: &'a mut Vec<u8>,
-    /// Length of the buffer that is not exceeded.
+    /// Maximum length of the buffer.
     end: usize,
     is_cut: bool,
 }
@@ -71,12 +71,12 @@ impl<'a> LineBuffer<'a> {
         Self::new(buffer, usize::MAX)
     }
 
-    /// Whether the end of the line is missing, as there was no room for it.
+    /// Whether the end of the line is missing, because there was no room for it.
     pub(super) fn is_cut(&self) -> bool {
         self.is_cut
     }
 
-    /// Appends bytes: those for which there is room.
+    /// Appends as many of the bytes as there is room for.
     #[inline]
     pub(super) fn extend_from_slice(&mut self, bytes: &[u8]) {
         if bytes.len() > self.end.saturating_sub(self.buffer.len()) {

@@ -60,8 +60,9 @@ impl LineSink {
         self.state().unwritten
     }
 
-    /// The head of the chain over all lines so far, which continues after it. `None` without a
-    /// chain, and after a failure to write: then no line follows that could have the head.
+    /// The head of the chain over all lines so far. The chain continues from this head. `None`
+    /// without a chain, and after a failure to write: then no line follows that could have the
+    /// head.
     pub(crate) fn next_head(&self) -> Option<Head> {
         let mut state = self.state();
         if state.failed {

@@ -96,8 +96,8 @@ impl Writer {
         self
     }
 
-    /// This writer, with `overflow` for the lines of an event that are too many for memory. It
-    /// receives all lines before them in the buffer, too.
+    /// This writer, with `overflow` for the lines of an event that are too many for memory.
+    /// `overflow` also receives the lines before them in the buffer.
     #[must_use]
     pub fn overflowing(mut self, overflow: Overflow) -> Self {
         self.json.overflow = Some(overflow);

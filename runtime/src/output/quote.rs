@@ -10,9 +10,10 @@ use std::{
 /// The characters that may be unchanged in a quoted word.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alphabet {
-    /// All: the format of the line escapes them.
+    /// All characters: the format of the line escapes them.
     All,
-    /// All except those that move a cursor, break a line or change the writing direction.
+    /// All characters except those that move a cursor, break a line or change the writing
+    /// direction.
     Visible,
 }
 
@@ -36,7 +37,7 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> fmt::Display for CommandLine<I> {
                 Ok(text) if text.len() <= LONGEST_WORD && !self.alphabet.forbids(text) => {
                     match shlex::try_quote(text) {
                         Ok(quoted) => f.write_str(&quoted)?,
-                        // Only for a NUL, which no argument contains.
+                        // An error comes only from a NUL, which no argument contains.
                         Err(_) => dollar_quote(f, word, self.alphabet)?,
                     }
                 }

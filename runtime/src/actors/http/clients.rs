@@ -25,7 +25,7 @@ pub(crate) struct Client(Rc<Shared>);
 #[derive(Debug)]
 struct Shared {
     since: Instant,
-    /// Whether its request is still incomplete.
+    /// Whether the client's request is still incomplete.
     idle: Cell<bool>,
     replaced: Notify,
 }
@@ -40,12 +40,12 @@ impl Client {
         }))
     }
 
-    /// Its request is complete, or has an answer already: the client is no longer replaced.
+    /// The request is complete or already answered: the client can no longer be replaced.
     pub(crate) fn set_asked(&self) {
         self.0.idle.set(false);
     }
 
-    /// Waits until another client replaces it.
+    /// Waits until another client replaces this client.
     pub(super) async fn replaced(&self) {
         self.0.replaced.notified().await;
     }
@@ -110,7 +110,7 @@ impl Clients {
                         () = sleep_until(later) => {}
                     }
                 }
-                // All are being answered, which takes very little time.
+                // All clients are being answered, which takes very little time.
                 Err(None) => self.left.notified().await,
             }
         }
@@ -145,7 +145,7 @@ impl Clients {
     }
 }
 
-/// Number of clients to serve at once, at most `wanted`: half of the free descriptors. The other
+/// Number of clients to serve at once: half of the free descriptors, at most `wanted`. The other
 /// half is for what exectrail opens later.
 fn room(wanted: u64) -> usize {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
@@ -183,7 +183,7 @@ mod tests {
             clients.place().await,
         );
         asks.client().set_asked();
-        // Time stands still except for waits.
+        // The test's clock advances only in waits.
         let start = Instant::now();
         let _new = clients.place().await;
         assert!(start.elapsed() >= YOUNG);

@@ -1,7 +1,7 @@
-//! Listens at an address: at once if it is free, otherwise as soon as it is.
+//! Listens at an address: at once if it is free, otherwise as soon as it becomes free.
 //!
-//! Any process of the pod can hold a port, as a listener or as the local port of a connection, or
-//! remove an address. exectrail traces anyway.
+//! Any process of the pod can take a port, as a listener or as the local port of a connection, or
+//! remove an address. exectrail traces even if it cannot listen.
 
 use std::{
     io,
@@ -57,7 +57,7 @@ fn remedy(error: &io::Error, flag: &str) -> String {
 }
 
 impl ListenAddress {
-    /// Listens now. Needs a runtime.
+    /// Listens now. Needs a tokio runtime.
     ///
     /// # Errors
     /// If the kernel refuses.
@@ -81,7 +81,7 @@ impl ListenAddress {
         })
     }
 
-    /// Retries until it listens. `error` is the reason of the last failure.
+    /// Tries again to bind until the bind succeeds. `error` is the reason of the last failure.
     pub(crate) async fn listen_later(self, mut error: BindError) -> (TcpListener, SocketAddr) {
         let mut log = LineLimit::new(1, LOG_PERIOD);
         loop {

@@ -69,7 +69,7 @@ pub(crate) async fn accept<R, F>(
                     let client = place.client();
                     let serving = serve(stream, client.clone(), respond);
                     tokio::select! {
-                        // A client that is too slow is disconnected, see the constants above.
+                        // A client that is too slow is disconnected.
                         _ = timeout(CONNECTION_TIME, serving) => {}
                         () = client.replaced() => {}
                     }
@@ -106,17 +106,17 @@ where
         let response = respond(request, client.clone());
         async move {
             let response = response.await;
-            // The request may be refused before its body is read: a client with an answer is not
-            // idle.
+            // The request may be refused before its body is read. A client that has its answer is
+            // not idle.
             client.set_asked();
             Ok::<_, Infallible>(response)
         }
     });
-    // The client detects errors of its connection.
+    // An error is ignored: the client detects errors of its connection.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
-        // A connection that is kept alive takes the place of one with a request.
+        // A connection that is kept alive would take the place of a client with a request.
         .keep_alive(false)
         // A client may close its sending side once it has sent its request.
         .half_close(true)
@@ -125,7 +125,7 @@ where
         .await;
 }
 
-/// A response of one line, as body and, as far as possible, as reason phrase.
+/// A response with one line as its body. The line is also the reason phrase, as far as possible.
 pub(crate) fn text(status: StatusCode, line: &impl ToString) -> Response<Full<Bytes>> {
     let mut line = shortened(line.to_string());
     let phrase = reason_phrase(&line);
@@ -142,7 +142,7 @@ pub(crate) fn text(status: StatusCode, line: &impl ToString) -> Response<Full<By
     response
 }
 
-/// The line, truncated to [`LONGEST_REASON`], with a note if it was truncated.
+/// The line; if it is longer than [`LONGEST_REASON`], its beginning with a note.
 fn shortened(mut line: String) -> String {
     if line.len() > LONGEST_REASON {
         let whole = line.len();
@@ -158,8 +158,8 @@ fn shortened(mut line: String) -> String {
 }
 
 /// The reason phrase, the text after the status in the response's first line: busybox's wget shows
-/// only this text of an error. It has visible ASCII and spaces only (RFC 9112, section 4, allows
-/// little more), and fits the line of 512 bytes that old versions of this wget read.
+/// only this text of an error. It has only visible ASCII and spaces (RFC 9112, section 4, allows
+/// little more). It fits the line of 512 bytes that old versions of busybox's wget read.
 fn reason_phrase(line: &str) -> Option<ReasonPhrase> {
     let plain = |c: char| if c.is_ascii_graphic() { c } else { ' ' };
     let phrase: String = line.chars().take(LONGEST_PHRASE).map(plain).collect();

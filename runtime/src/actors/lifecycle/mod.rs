@@ -12,8 +12,7 @@
 //!    └───────────► Refusing ──────────┘
 //! ```
 //!
-//! If the start fails after a request to stop, or takes too long after one, Starting is followed by
-//! Stopping.
+//! Starting goes to Stopping if, after a request to stop, the start fails or takes too long.
 
 mod starting;
 mod stopping;
@@ -109,7 +108,7 @@ impl Lifecycle {
         result: Result<(Actors, Option<SocketAddr>), StartError>,
         ctx: &mut Context<Self>,
     ) {
-        // No other state precedes the result of the start.
+        // Only the state Starting waits for the result of the start.
         let State::Starting { stop, is_traced } = self.state else {
             return;
         };
@@ -147,7 +146,7 @@ impl Lifecycle {
             *startup_timeout = Some(ctx.run_later(patience, Self::stop_if_idle));
         }
         if let Some((ready, address)) = self.ready.take().zip(address) {
-            // A sidecar in a pod has dropped the receiver.
+            // A sidecar in a pod does not wait for the address: it has dropped the receiver.
             let _ = ready.send(address);
         }
     }

@@ -71,8 +71,8 @@ pub(super) async fn start(
     died: Recipient<ActorDied>,
     traced: Recipient<WorkspaceTraced>,
 ) -> Result<(Actors, Option<SocketAddr>), StartError> {
-    // Preflight does not check the init address here: if it is taken, the sidecar traces all the
-    // same, and retries the bind.
+    // Preflight does not check the init address here: if the address is taken, the sidecar traces
+    // anyway and retries the bind.
     let preflight = Preflight::new(PreflightOptions {
         ring_bytes: u64::from(config.tracing.probes.ring_bytes),
         max_argv_bytes: u64::from(config.tracing.probes.max_argv_bytes),

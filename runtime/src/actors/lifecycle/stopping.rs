@@ -1,4 +1,5 @@
-//! Stops the actors within a time limit, each before those that it sends its last messages to.
+//! Stops the actors within a time limit. An actor stops before the actors that receive its last
+//! messages.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::{
     telemetry::events::ActorFailed,
 };
 
-/// Time limit of a stop. A kubelet kills after 30 s.
+/// Time limit of a stop. By default, the kubelet kills a container after 30 s.
 const STOP_TIME: Duration = Duration::from_secs(18);
 /// Time limit for writing lines during a stop; lines that remain are counted.
 const WRITE_TIME: Duration = Duration::from_secs(12);
@@ -21,9 +22,9 @@ impl Lifecycle {
     pub(super) fn stop(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
         self.limit_stop(ctx);
         match std::mem::replace(&mut self.state, State::Stopping) {
-            // A workspace may have its `204` before Lifecycle has the listener's answer. Its execs
-            // since then are in the ring, and only actors that have started can be stopped in
-            // order. So the stop waits for the start.
+            // The stop waits for the start, because only actors that have started can be stopped in
+            // order. Meanwhile a workspace may already have its `204`, and its execs are in the
+            // ring.
             State::Starting { stop, is_traced } => {
                 self.state = State::Starting {
                     stop: stop.or(Some(outcome)),
@@ -55,7 +56,7 @@ impl Lifecycle {
     }
 
     /// Starts the time limit at the first request to stop. The limit includes a start that is in
-    /// progress, as the start may wait for its diagnostics.
+    /// progress: the start may be blocked by its diagnostics.
     fn limit_stop(&mut self, ctx: &mut Context<Self>) {
         if self.deadline.is_some() {
             return;
@@ -73,10 +74,10 @@ impl Lifecycle {
     }
 }
 
-/// Stops the actors, each before those that it sends its last messages to.
+/// Stops each actor before the actors that receive its last messages.
 async fn shut_down(actors: Actors) -> Result<Unwritten, MailboxError> {
     actors.listener.send(Close).await?;
-    // Otherwise a line could follow the last one.
+    // Without this, a relabel could cause a line after the last one.
     actors.label_files.send(StopReading).await?;
     actors.tracer.send(Detach).await?;
     actors.reader.send(Drain).await?;

@@ -113,7 +113,8 @@ impl From<Timestamp> for LineTime {
 #[derive(Debug)]
 pub(crate) struct LineClock {
     present: Stretch,
-    /// The stretch before the clock was last set. Records from it may be read after the setting.
+    /// The stretch before the clock was last set. Records from that stretch may be read after the
+    /// setting.
     past: Stretch,
 }
 
@@ -121,7 +122,7 @@ pub(crate) struct LineClock {
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
     clock: WallClock,
-    /// Its beginning: boot clock, nanoseconds.
+    /// Beginning of the stretch: boot clock, nanoseconds.
     from: u64,
     /// The last time of the previous stretch.
     floor: Timestamp,

@@ -1,5 +1,5 @@
-//! Computes the boot clock of the init time namespace, which the probes read, from the boot clock
-//! of our own time namespace, which system calls return (time_namespaces(7)).
+//! The probes read the boot clock of the init time namespace; system calls return that of our own
+//! time namespace (time_namespaces(7)). This module computes the first from the second.
 
 use std::{
     fs,

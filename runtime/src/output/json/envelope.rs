@@ -1,5 +1,5 @@
-//! What every line has: the beginning with the labels, and the end with the id of the run and the
-//! line's number.
+//! The parts that every line has: the beginning with the labels, and the end with the id of the run
+//! and the line's number.
 
 use exectrail_proof::Signer;
 use jiff::Timestamp;
@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use super::{instant::Second, labels::Labels};
 use crate::{event::keys::KeySet, output::line::Overflow, redaction::Redactor};
 
-/// Greatest length of a line by default, bytes with the line break: container runtimes divide what
-/// is longer than 16,384 bytes (containerd's and CRI-O's logs).
+/// Default maximum length of a line, bytes with the line break. Container runtimes (containerd's
+/// and CRI-O's logs) divide lines that are longer than 16,384 bytes.
 const LONGEST_LINE: usize = 16_000;
 
-/// Room for what follows the event: `run`, `line`, `clock` and the closing braces.
+/// Room for the text after the event: `run`, `line`, `clock` and the closing braces.
 pub(super) const ROOM_AFTER_EVENT: usize = 160;
 
 /// The state of writing JSON lines.
@@ -25,11 +25,11 @@ pub(in crate::output) struct Json {
     /// Id of the run; empty before the first line. Lines of execs may be without it
     /// (`--fields exectrace`, `--omit run`).
     pub(in crate::output) run: String,
-    /// Number of lines so far, also of those that are written without `run`.
+    /// Number of lines so far, including those without `run`.
     pub(in crate::output) lines: u64,
     /// Signs checkpoints.
     pub(in crate::output) signer: Option<Signer>,
-    /// Greatest length of a line, with its line break.
+    /// Maximum length of a line, with its line break.
     pub(in crate::output) longest: usize,
     /// Receives the finished lines of an event before its further lines are made.
     pub(in crate::output) overflow: Option<Overflow>,
@@ -65,13 +65,13 @@ pub(super) fn open(line: &mut Vec<u8>, json: &mut Json, ts: Timestamp, msg: &str
     line.extend_from_slice(json.labels.text().as_bytes());
 }
 
-/// Ends a line after its event: if `run`, with the id of the run and the number of the line.
+/// Ends a line after its event. If `run` is true, the line gets the id of the run and its number.
 pub(super) fn close(line: &mut Vec<u8>, json: &mut Json, run: bool) {
     if run {
         push_run(line, &json.run);
         push_line(line, json);
     } else {
-        // It has a number all the same: `exectrail verify` counts such lines.
+        // A line without a written number counts, too: `exectrail verify` counts such lines.
         json.lines += 1;
     }
     line.extend_from_slice(b"}}\n");

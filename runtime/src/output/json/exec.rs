@@ -137,7 +137,7 @@ pub(super) fn push_exec(
     }
     out.number(Key::Start, head.subject.start);
     out.number(Key::Cpu, head.prefix.cpu);
-    // Most kernels have only the first lane.
+    // Most kernels have only the first lane, so its number is omitted.
     if head.prefix.lane != 0 {
         out.number(Key::Lane, head.prefix.lane);
     }

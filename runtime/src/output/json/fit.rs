@@ -2,7 +2,7 @@
 
 use super::super::quote::is_unseen;
 
-/// Most bytes that one byte of a text takes in a line: `\u001b`.
+/// Maximum number of bytes that one byte of a text takes in a line: `\u001b`.
 const MOST_PER_BYTE: usize = 6;
 
 /// The parts of a text that are not divided: characters, and bytes that are not in a character.
@@ -14,7 +14,7 @@ fn units(bytes: &[u8], escaped: bool) -> impl Iterator<Item = (usize, usize)> {
             .valid()
             .chars()
             .map(move |character| (character.len_utf8(), length_of(character, escaped)));
-        // `\xHH`, with the backslash escaped.
+        // `\xHH` with an escaped backslash has five bytes.
         let others = chunk.invalid().iter().map(|_| (1, 5));
         characters.chain(others)
     })
@@ -106,7 +106,7 @@ mod tests {
             prop_assert!(expected == 0 || length(&bytes, escaped, expected - 1).is_none());
         }
 
-        /// What is taken fits, and one unit more would not.
+        /// The part that is taken fits, and with one more unit it would not.
         #[test]
         fn as_much_as_fits_is_taken(bytes in texts(), room in 0usize..400) {
             let escaped = needs_escape(&bytes);

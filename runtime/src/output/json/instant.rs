@@ -9,9 +9,9 @@ use serde::{Serialize, Serializer};
 /// The text of the last second that was written.
 #[derive(Debug, Default)]
 pub(super) struct Second {
-    /// The second, since 1970 UTC. None until one is written.
+    /// The second, since 1970 UTC. `None` before the first one.
     of: Option<i64>,
-    /// Its text, up to and including the decimal point.
+    /// The text of the second, up to and including the decimal point.
     text: Vec<u8>,
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Keys<'a, 'b> {
 }
 
 impl<'a, 'b> Keys<'a, 'b> {
-    /// The `keys` of the next line.
+    /// A writer of `keys` that has written none yet.
     pub(super) fn new(line: &'a mut LineBuffer<'b>, keys: KeySet) -> Self {
         Self {
             line,
@@ -57,7 +57,7 @@ impl<'a, 'b> Keys<'a, 'b> {
         }
     }
 
-    /// Appends a key that is there only if it is true.
+    /// Appends a key with the value `true`, or nothing if the value is false.
     pub(super) fn if_true(&mut self, key: Key, value: bool) {
         if value {
             self.truth(key, true);

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::escape_unseen::EscapeUnseen;
 use crate::labels::LabelsTooLong;
 
-/// What part of a line the labels may take: a quarter.
+/// The labels may take a line's length divided by this number: a quarter.
 const SHARE: usize = 4;
 
 /// Labels, as JSON text.
@@ -19,7 +19,7 @@ impl Labels {
     /// The labels of every line, in the order of their keys.
     ///
     /// # Errors
-    /// None in practice: serialising text to memory does not fail.
+    /// None in practice: serializing text to memory does not fail.
     pub fn new(labels: &BTreeMap<String, String>) -> serde_json::Result<Self> {
         let mut json = Vec::new();
         labels.serialize(&mut serde_json::Serializer::with_formatter(
@@ -33,7 +33,7 @@ impl Labels {
     /// As [`Labels::new`], for lines of at most `longest` bytes.
     ///
     /// # Errors
-    /// If they leave too little room for the rest of a line.
+    /// If the labels leave too little room for the rest of a line.
     pub(crate) fn within(
         labels: &BTreeMap<String, String>,
         longest: usize,
@@ -52,7 +52,7 @@ impl Labels {
         self.0.get()
     }
 
-    /// Their length on a line, in bytes.
+    /// Length of the labels on a line, in bytes.
     pub(super) fn length(&self) -> usize {
         self.text().len()
     }

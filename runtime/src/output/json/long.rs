@@ -63,22 +63,22 @@ pub(super) fn write(
     };
     let (text, _) = shortened_to(false, 0);
     let has_argv = json.keys.has(Key::Argv);
-    // An argument begins on this line only if there is room for the least of one.
+    // An argument begins on this line only if its smallest part has room.
     let left = room.saturating_sub(text.len() + LEAST);
     let taken = if has_argv {
         length(event, redacted, escaped, left)
     } else {
         Some(0)
     };
-    // What argv does not need is for `cmdline`, which readers of the log often search.
+    // Room that argv does not need goes to `cmdline`, which readers of the log often search.
     let (text, argv_at) = match taken {
         Some(taken) => shortened_to(false, left.saturating_sub(taken)),
         None => shortened_to(true, 0),
     };
     let (before, behind) = text.split_at_checked(argv_at).unwrap_or((&text, &[]));
     line.extend_from_slice(before);
-    // An argv that did not fit into `left`, which is less by LEAST, must not fit here either: the
-    // line says that it is cut.
+    // If argv did not fit into `left` and cannot continue, it must not fit here either, because the
+    // line says that argv is cut. `left` was smaller by LEAST.
     let reserved = if taken.is_none() && !can_continue {
         LEAST
     } else {
@@ -167,7 +167,7 @@ fn length(
 #[derive(Clone, Copy, Default)]
 struct Position {
     argument: usize,
-    /// Bytes of the argument before it.
+    /// Number of bytes of the argument before this position.
     offset: usize,
 }
 
@@ -178,12 +178,12 @@ struct Lines<'a, 'b> {
     ts: Timestamp,
     event: ExecEvent<'b>,
     escaped: bool,
-    /// What follows the arguments on the first line.
+    /// The text after the arguments on the first line.
     behind: &'a [u8],
     can_continue: bool,
-    /// Number of the line among those of the exec; the `exec` line itself has 0.
+    /// Number of this line among the lines of the exec; the `exec` line itself has 0.
     part: u32,
-    /// Where the arguments of this line begin.
+    /// Position in argv at which this line begins.
     begins_at: Position,
     at: Position,
     /// Bytes left for arguments on this line.
@@ -263,7 +263,7 @@ impl Lines<'_, '_> {
         true
     }
 
-    /// Ends the line; `continues` says whether another one follows.
+    /// Ends the line; `continues` says whether another line follows.
     fn close(&mut self, continues: bool) {
         if self.part == 0 {
             self.line.extend_from_slice(self.behind);

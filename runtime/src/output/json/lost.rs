@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::instant::Instant;
 use crate::output::event::{Kind, Lost};
 
-/// Whether it is the first lane; most kernels have only that one, so lines omit it.
+/// Whether this is the first lane. Lines omit the first lane, because most kernels have no other.
 fn is_first(lane: &u8) -> bool {
     *lane == 0
 }

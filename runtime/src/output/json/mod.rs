@@ -1,7 +1,7 @@
 //! The JSON line: exectrace's keys, in its order, and further keys after them.
 //!
-//! Execs and exits are frequent, so [`exec`] and [`exit`] format them by hand; serde formats the
-//! others ([`other_lines`]).
+//! Execs and exits are frequent, so [`exec`] and [`exit`] format their lines by hand; serde formats
+//! all other lines ([`other_lines`]).
 
 mod checkpoint;
 mod envelope;
@@ -62,7 +62,7 @@ impl Json {
             head.prefix.flags |= FLAG_FILENAME_CUT;
         }
         let taken = fit::length(filename, escaped, room).unwrap_or(room);
-        // What divides two arguments is shorter than an escaped NUL.
+        // The separator of two arguments is shorter than an escaped NUL.
         let argv = fit::beginning(failed.argv, needs_escape(failed.argv), room - taken);
         if argv.len() < failed.argv.len() {
             head.prefix.flags |= FLAG_ARGV_CUT;
@@ -145,7 +145,7 @@ pub(super) fn write(
     if let Some(clock) = time.clock
         && line.ends_with(b"}\n")
     {
-        // This is rare. A key in every line's own type would slow down every line.
+        // The key `clock` is rare. A field for it in each type of line would slow down every line.
         line.truncate(line.len() - 2);
         // Writing to memory does not fail.
         let _ = writeln!(line, r#","clock":"{clock:.9}"}}"#);
@@ -159,7 +159,7 @@ pub(super) fn write(
     }
 }
 
-/// Appends the line of a frequent event: `push` appends what follows the labels in `fields`, and
+/// Appends the line of a frequent event. `push` appends the text after the labels in `fields`.
 /// `run` says whether the line has its number and the id of the run. Appends nothing and returns
 /// false if the line would be too long.
 fn put_frequent(

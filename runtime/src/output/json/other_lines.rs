@@ -1,4 +1,4 @@
-//! The lines of failed execs, and all that are not about one process: `lost`, `suppressed`,
+//! The lines of failed execs, and all lines that are not about one process: `lost`, `suppressed`,
 //! `tracing_started` and others. They are few by default, so serde formats them.
 
 use std::num::NonZeroU32;
@@ -104,7 +104,7 @@ struct WorkspaceUnknownFields<'a> {
     reason: &'a str,
 }
 
-/// Appends the line of an event on the cold path. `longest` is the greatest length of a line: a
+/// Appends the line of an event on the cold path. `longest` is the maximum length of a line: a
 /// checkpoint omits counts of places that would make its line longer. `key` is the public key of
 /// the signatures.
 pub(super) fn write(

@@ -1,6 +1,6 @@
 //! Pieces of JSON on the hot path: the keys are constants, the values are copied.
 //!
-//! serde would need a few lines of code less, and ten times the instructions.
+//! serde would save a few lines of code, but take ten times the instructions.
 
 use crate::output::line::LineBuffer;
 
@@ -36,14 +36,14 @@ pub(super) fn truth(line: &mut LineBuffer<'_>, key: &str, value: bool) {
     push(line, if value { "true" } else { "false" });
 }
 
-/// Appends the lane, except for the first: most kernels have only that one.
+/// Appends the lane, except the first: most kernels have no other.
 pub(super) fn lane(line: &mut LineBuffer<'_>, lane: u8) {
     if lane != 0 {
         number(line, r#","lane":"#, lane);
     }
 }
 
-/// Appends the key that lists the escaped ones of `fields`, if there are any.
+/// Appends the key that lists the escaped keys among `fields`, if there are any.
 pub(super) fn escaped(line: &mut LineBuffer<'_>, fields: &[(&str, bool)]) {
     let mut before = r#","escaped":["#;
     for (name, _) in fields.iter().filter(|(_, escaped)| *escaped) {

@@ -7,7 +7,7 @@ use crate::output::{line::LineBuffer, redacted::Markers};
 /// Bytes that a marker takes at most: its names and numbers are short.
 const LONGEST_PLACE: usize = 160;
 
-/// Appends the list of markers: as many as there is room for, at least one.
+/// Appends the list of markers: as many as fit into `room` bytes, but at least one.
 pub(super) fn push_markers(line: &mut LineBuffer<'_>, markers: &Markers, room: usize) {
     let mut before = r#","redacted":[{"#;
     let shown = (room / LONGEST_PLACE).max(1);

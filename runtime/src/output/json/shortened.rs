@@ -13,7 +13,7 @@ use crate::output::{
     redacted::{Argv, Piece},
 };
 
-/// What a shortened line has.
+/// The contents of a shortened line.
 #[derive(Debug, Default)]
 pub(super) struct Shortened {
     /// Room for the contents of `cmdline`.
@@ -32,8 +32,8 @@ pub(super) struct Shortened {
     pub(super) argv_at: usize,
 }
 
-/// Shares of the room for texts, in percent. What a text does not need is for argv, and what argv
-/// does not need is for `cmdline`.
+/// Shares of the room for texts, in percent. Room that a text does not need goes to argv, and room
+/// that argv does not need goes to `cmdline`.
 const FILENAME: usize = 31;
 const STACK_FILENAME: usize = 8;
 const INTERPRETER: usize = 4;
@@ -43,7 +43,7 @@ const PLACES: usize = 10;
 const CMDLINE: usize = 10;
 
 impl Shortened {
-    /// A line without texts: it measures the room that its keys take.
+    /// A line without texts, to measure the room that its keys take.
     pub(super) fn without_text(continues: bool) -> Self {
         Self {
             argv_is_cut: continues,
@@ -102,8 +102,8 @@ impl Shortened {
                 exe: parent
                     .exe
                     .map(|exe| shortened.path("parent_exe", exe, share(PATH), || {})),
-                // A NUL between arguments counts as an escape; the line has `","` there, which is
-                // shorter.
+                // The length of an escape is counted for the NUL between two arguments; the line
+                // has the shorter `","` there.
                 argv: shortened.text("parent_argv", parent.argv, share(PARENT_ARGV), || {
                     argv_truncated = true;
                 }),
@@ -139,7 +139,7 @@ impl Shortened {
         kept
     }
 
-    /// The end of a path, as the probes keep the end of a long one.
+    /// The end of a path: the probes, too, keep the end of a long path.
     fn path<'a>(
         &mut self,
         key: &'static str,
@@ -180,7 +180,7 @@ impl Shortened {
         let mut text = Vec::new();
         let mut words = LineBuffer::new(&mut text, self.cmdline);
         each_piece(event, redacted, usize::MAX, |piece| {
-            // An argv may have megabytes more.
+            // The rest of argv is ignored; it may have megabytes.
             if words.is_cut() {
                 return;
             }

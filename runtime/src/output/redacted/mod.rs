@@ -11,10 +11,10 @@ use crate::{
     redaction::{MARKER, Redactor, Span, redact},
 };
 
-/// Most markers that a line lists.
+/// Maximum number of markers that a line lists.
 const LISTED: usize = 32;
-/// Longest word that is redacted in memory: the kernel's limit for one argument with pages of 4 KiB
-/// (`MAX_ARG_STRLEN`). A longer word is written in pieces.
+/// Maximum length of a word that is redacted in memory: the kernel's limit for one argument with
+/// pages of 4 KiB (`MAX_ARG_STRLEN`). A longer word is written in pieces.
 const LONGEST_IN_MEMORY: usize = 128 * 1024;
 
 /// A [`MARKER`] in a line, and the secret that it replaces.
@@ -74,7 +74,7 @@ impl Markers {
         }
     }
 
-    /// A text other than an argument, with markers; `cut`: its end is missing.
+    /// A text other than an argument, with markers. `cut` says that the end of the text is missing.
     fn text(
         &mut self,
         redactor: &Redactor,
@@ -95,7 +95,8 @@ impl Markers {
         into
     }
 
-    /// A short argv, with markers: of a parent or a failed exec. `cut`: its end is missing.
+    /// A short argv, with markers: of a parent or a failed exec. `cut` says that the end of the
+    /// argv is missing.
     fn short_argv(
         &mut self,
         redactor: &Redactor,
@@ -120,7 +121,7 @@ impl Markers {
     /// A comm with a secret is redacted whole: it has no room for more than the marker.
     fn comm(&mut self, redactor: &Redactor, field: &[u8; COMM_LEN]) -> Option<[u8; COMM_LEN]> {
         let name = comm(field);
-        // The kernel cuts a longer name.
+        // The kernel cuts a longer name to this length.
         let cut = name.len() == COMM_LEN - 1;
         self.text(redactor, "comm", name, cut)?;
         let mut redacted = [0; COMM_LEN];
@@ -136,7 +137,7 @@ impl Markers {
 pub(super) enum Redaction<'a> {
     /// An exec, whose argv is redacted while it is written.
     Exec(Argv<'a>),
-    /// Another event, which has markers already.
+    /// Another event; its markers are complete.
     Other(Markers),
 }
 
@@ -177,13 +178,13 @@ pub(super) struct Piece<'a> {
     pub word: usize,
     /// Whether it is the first part of the word.
     pub first: bool,
-    /// Whether it is the last one.
+    /// Whether it is the last part of the word.
     pub last: bool,
     /// The bytes.
     pub bytes: &'a [u8],
 }
 
-/// The redaction of an exec's argv: not all at once, as argv can be long.
+/// The redaction of an exec's argv: not all at once, because argv can be long.
 #[derive(Debug)]
 pub(super) struct Argv<'a> {
     redactor: &'a Redactor,
@@ -297,7 +298,7 @@ pub(super) fn exec<'a>(
 }
 
 impl Texts {
-    /// The event with markers in its texts. Its argv is the original one: [`Argv::show`].
+    /// The event with markers in its texts. The argv is unchanged: [`Argv::show`] redacts it.
     pub(super) fn apply<'a>(&'a self, event: ExecEvent<'a>) -> ExecEvent<'a> {
         let parent = event.parent.map(|parent| Parent {
             exe: self.parent_exe.as_deref().or(parent.exe),

@@ -9,9 +9,9 @@ use crate::output::line::LineBuffer;
 
 const DIM: Style = Style::new().dimmed();
 const NAME: Style = AnsiColor::Cyan.on_default();
-/// What a reader should not overlook.
+/// The style of notes that a reader should not overlook.
 pub(super) const ALERT: Style = AnsiColor::Red.on_default().bold();
-/// A program that did not run, or that failed.
+/// The style of a program that did not run, or that failed.
 pub(super) const FAILURE: Style = AnsiColor::Yellow.on_default();
 
 /// Depth up to which lines are indented; the line of a deeper process also has its depth as a
@@ -19,7 +19,7 @@ pub(super) const FAILURE: Style = AnsiColor::Yellow.on_default();
 const DEEPEST: u32 = 16;
 /// Columns for each level.
 const STEP: usize = 2;
-/// Least number of columns for the text and its ellipsis, however narrow the terminal is.
+/// Minimum number of columns for the text and its ellipsis, however narrow the terminal is.
 const LEAST_TEXT: usize = 16;
 
 /// A line that is being made.

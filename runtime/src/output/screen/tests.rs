@@ -150,7 +150,7 @@ fn counts_agree_with_their_nouns() {
     }
 }
 
-/// The line without the sequences for colours.
+/// The line without the sequences for colors.
 fn without_colours(line: &str) -> String {
     let mut parts = line.split("\x1b[");
     let first = parts.next().unwrap_or_default().to_owned();
@@ -166,8 +166,8 @@ fn without_colours(line: &str) -> String {
 }
 
 proptest! {
-    /// Whatever a program has as its name and arguments: one line, and nothing but colours acts on
-    /// the terminal.
+    /// For any name and arguments of a program, there is one line, and only colors act on the
+    /// terminal.
     #[test]
     fn a_line_is_harmless(
         filename in prop::collection::vec(1u8.., 0..40),

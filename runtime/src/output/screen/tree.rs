@@ -3,8 +3,8 @@
 use exectrail_common::record::{Exit, Subject};
 use quick_cache::unsync::Cache;
 
-/// Maximum number of processes that are remembered. The children of a forgotten one are shown as
-/// children of the command.
+/// Maximum number of processes that are remembered. The children of a forgotten process are shown
+/// as children of the command.
 const PROCESSES: usize = 4096;
 
 /// A process: its id and start time.
@@ -27,9 +27,9 @@ impl Default for Tree {
 }
 
 impl Tree {
-    /// The depth of a process that has executed something. The first one is the command, at depth
-    /// 0; every other process descends from it. A parent that has executed nothing itself, such as
-    /// the subshell of a shell, is unknown: then the depth is 1.
+    /// The depth of a process that has executed something. The first process is the command, at
+    /// depth 0; every other process descends from it. A parent that has executed nothing itself,
+    /// such as a subshell, is unknown. Then the depth is 1.
     pub(super) fn executed(&mut self, subject: &Subject) -> u32 {
         let depth = self.depth(subject);
         self.has_root = true;
@@ -75,9 +75,9 @@ mod tests {
         assert_eq!(tree.executed(&process(10, 1)), 0);
         assert_eq!(tree.executed(&process(11, 10)), 1);
         assert_eq!(tree.executed(&process(12, 11)), 2);
-        // It executes another program, and its parent may have ended meanwhile.
+        // The process executes another program, and its parent may have ended meanwhile.
         assert_eq!(tree.executed(&process(12, 1)), 2);
-        // Its parent has executed nothing.
+        // The parent of this process has executed nothing.
         assert_eq!(tree.executed(&process(14, 13)), 1);
         // Another process has the parent's number.
         let mut other = process(15, 12);
