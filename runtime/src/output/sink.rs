@@ -20,13 +20,13 @@ use crate::{
 /// The sink cannot be written to.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SinkError {
-    /// It was closed when this process started.
+    /// The sink was closed when this process started.
     #[error("{name} is closed, so no event can be written; open it (`>/dev/null` discards events)")]
     Closed {
         /// Its name.
         name: &'static str,
     },
-    /// It cannot be opened.
+    /// The sink cannot be opened.
     #[error("cannot use {name} for events: {source}")]
     Open {
         /// Its name.
@@ -42,7 +42,7 @@ pub(crate) enum SinkError {
         /// The kernel's error.
         source: io::Error,
     },
-    /// It had no room when exectrail had to stop.
+    /// The sink had no room when exectrail had to stop.
     #[error("{name} had no room for events until exectrail had to stop")]
     GivenUp {
         /// Its name.
@@ -59,7 +59,8 @@ pub(crate) struct WriteFailure {
     pub error: SinkError,
 }
 
-/// Ends the wait for room, from another thread: the writing thread blocks and receives no messages.
+/// Lets another thread end the wait for room: the writing thread is blocked and receives no
+/// messages.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct GiveUp(Arc<AtomicBool>);
 
@@ -91,7 +92,8 @@ impl Sink {
     /// # Errors
     /// [`SinkError::Closed`], [`SinkError::Open`].
     pub(crate) fn open(path: &SinkPath, give_up: GiveUp) -> Result<Self, SinkError> {
-        // Not through the standard library's buffer, which splits and flushes at line breaks.
+        // Lines do not go through the standard library's buffer, which splits and flushes at line
+        // breaks.
         let (fd, name) = match path {
             SinkPath::Stdout if stdio::stdout_was_closed() => {
                 let name = "standard output";
@@ -124,7 +126,7 @@ impl Sink {
     }
 
     /// Writes all of `lines`, and waits for room without a limit. Meanwhile records stay in the
-    /// ring, and the probes count those for which it has no room.
+    /// ring, and the probes count the records that find no room there.
     ///
     /// # Errors
     /// If the write failed for good, or `give_up` ended the wait.
@@ -136,7 +138,7 @@ impl Sink {
                 Ok(0) => ErrorKind::WriteZero.into(),
                 Ok(bytes) => {
                     written += bytes;
-                    // With a reader as slow as this, the rest would take too long.
+                    // With such a slow reader, the rest would take too long.
                     if self.give_up.is_now() && written < lines.len() {
                         return Err(self.given_up(written));
                     }

@@ -1,4 +1,4 @@
-//! Keys about a process that lines of execs and failed execs have only if they say something.
+//! Optional keys about a process, in the lines of execs and failed execs.
 
 use exectrail_common::record::{FLAG_NO_NEW_PRIVS, Subject};
 
@@ -11,14 +11,14 @@ pub(super) struct Notes {
     /// Whether the process has `no_new_privs`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub no_new_privs: bool,
-    /// Whether the parent is outside the PID namespace, and the process is not the first of that
-    /// namespace: a program outside put it there, such as `kubectl exec` or nsenter(1).
+    /// Whether the parent is outside the PID namespace, and the process is not the namespace's
+    /// first. Then a program outside put the process there, such as `kubectl exec` or nsenter(1).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub entered: bool,
 }
 
 impl Notes {
-    /// The keys for `subject`; `flags` are those of its record.
+    /// The keys for `subject`; `flags` are the flags of its record.
     pub(super) fn of(subject: &Subject, flags: u16) -> Self {
         Self {
             egid: (subject.egid != subject.gid).then_some(subject.egid),

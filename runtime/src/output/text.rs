@@ -22,7 +22,7 @@ fn word(rule: &Rule) -> String {
     quoted(rule.to_string().as_bytes()).to_string()
 }
 
-/// Room for what follows a line that is cut.
+/// Room for the text after the cut part of a line.
 const ROOM_AFTER_CUT: usize = 80;
 
 /// Appends the line of `event`, with at most `longest` bytes.
@@ -189,7 +189,7 @@ pub(super) fn write(
                 found.as_str()
             );
             match before.map(|before| before.untraced_ns / 1_000_000_000) {
-                // A workspace that starts now is seen only after a short time.
+                // A new workspace, too, is found only after a short time.
                 None | Some(0) => writeln!(line),
                 Some(seconds) => writeln!(line, "; it ran for {seconds} s before tracing"),
             }
@@ -215,7 +215,7 @@ pub(super) fn write(
         Event::WorkspaceEnded { pid_ns } => {
             writeln!(line, "{ts:.3} workspace ended: PID namespace {pid_ns}")
         }
-        // People need no proof; text has no checkpoints.
+        // Text has no checkpoints.
         Event::Checkpoint(_) => Ok(()),
         Event::TracingStopped(Account {
             execs,

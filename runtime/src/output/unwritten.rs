@@ -31,16 +31,16 @@ impl Unwritten {
 }
 
 /// Whether a line is an `exec` line, as JSON or as a line of `text.rs`. Lines of `screen/` are not
-/// recognised.
+/// recognized.
 fn is_exec(line: &[u8]) -> bool {
     const MSG: &[u8] = b"\"msg\":\"";
     if line.starts_with(b"{") {
-        // The time and the level are before it, and do not contain this text.
+        // Only the time and the level are before `msg`, and they do not contain this text.
         let msg = line.windows(MSG.len()).position(|window| window == MSG);
         let msg = msg.and_then(|at| line.get(at + MSG.len()..));
         msg.is_some_and(|msg| msg.starts_with(b"exec\""))
     } else {
-        // The other kind begins `exec failed`.
+        // The line of a failed exec begins with `exec failed`.
         let mut words = line.split(|byte| *byte == b' ').skip(1);
         words.next() == Some(b"exec") && words.next() != Some(b"failed")
     }

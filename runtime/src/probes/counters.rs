@@ -48,7 +48,7 @@ pub struct Count {
     /// Execs for which the kernel ran no lane, and which may have been in targets. `None` if the
     /// kernel does not count them (before 5.12), or if they were not read this time.
     pub missed: Option<u64>,
-    /// The same count for exits.
+    /// Exits for which the kernel ran no lane, and which may have been in targets.
     pub missed_exits: Option<u64>,
     /// Failed execs, by call; empty if they are not recorded.
     pub failed: Vec<CallCounts>,
@@ -59,8 +59,8 @@ pub struct Count {
 }
 
 impl Counters {
-    /// Counts of `lanes` lanes. Their first programs are `execs` and, if exits are recorded,
-    /// `exits`.
+    /// Counts of `lanes` lanes. The first programs of the lanes are `execs` and, if exits are
+    /// recorded, `exits`.
     ///
     /// # Errors
     /// If no more descriptors are available.
@@ -96,8 +96,8 @@ impl Counters {
         self.suppressions.tallies()
     }
 
-    /// Reads the counts. Those of skipped executions are read at most once a second, unless this is
-    /// the `last` time.
+    /// Reads the counts. The counts of skipped executions are read at most once a second, unless
+    /// this is the `last` time.
     ///
     /// # Errors
     /// If the kernel no longer allows reading the map.
@@ -106,7 +106,7 @@ impl Counters {
             || self
                 .read_at
                 .is_none_or(|read| read.elapsed() >= SKIPPED_EVERY);
-        // In this order, so that a successful exec is never counted as failed.
+        // The counts are read in this order, so that a successful exec is never counted as failed.
         let failed = self.failed.as_ref();
         let skipped_failed = failed
             .filter(|_| due)
@@ -141,8 +141,8 @@ impl Counters {
     }
 }
 
-/// Whether a map could not be read because no descriptor was free: for each read of a map with
-/// values by CPU, aya opens a file that says how many CPUs there are.
+/// Whether a map could not be read because no descriptor was free. For each read of a map with
+/// values by CPU, aya opens a file with the number of CPUs.
 pub(crate) fn lacks_descriptors(error: &MapError) -> bool {
     let error = match error {
         MapError::SyscallError(error) => &error.io_error,

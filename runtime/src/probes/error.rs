@@ -4,8 +4,8 @@ use std::{error::Error, fmt::Write as _, io, path::PathBuf};
 
 use aya::{EbpfError, maps::MapError, programs::ProgramError};
 
-/// Why tracing cannot start. The text has what the verifier said: its reason, and with
-/// `--log-level debug` each instruction.
+/// Why tracing cannot start. The text has the verifier's reason, and with `--log-level debug` each
+/// instruction.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AttachError {
     /// The file that lists the node's CPUs cannot be read.
@@ -35,7 +35,7 @@ pub(crate) enum AttachError {
         program: &'static str,
         /// Its attach point.
         tracepoint: &'static str,
-        /// The error, with what the verifier said.
+        /// The error, with the verifier's reason.
         source: Box<ProgramError>,
     },
     /// A map cannot be used.

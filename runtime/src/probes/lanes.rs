@@ -14,11 +14,11 @@ pub(super) fn count(release: &KernelVersion) -> u32 {
     }
 }
 
-/// The programs of the first `lanes` lanes and their tracepoints, in the order of attaching; with
-/// the programs that record exits if `exits`.
+/// The programs of the first `lanes` lanes and their tracepoints, in the order of attaching. If
+/// `exits` is true, the programs that record exits are included.
 ///
-/// A tracepoint runs its programs in that order (`func_add`, kernel/tracepoint.c), which is the
-/// order of their lanes.
+/// A tracepoint runs its programs in the order of attaching (`func_add`, kernel/tracepoint.c), so
+/// lanes run in their order.
 pub(super) fn programs(lanes: u32, exits: bool) -> impl Iterator<Item = Program> {
     let exits: &[Program] = if exits { &EXIT } else { &[] };
     let of_lanes =

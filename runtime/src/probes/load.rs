@@ -51,7 +51,7 @@ pub(super) fn load(
 }
 
 /// The maps whose sizes depend on the options, the lanes and the CPUs, with their numbers of
-/// entries (the ring's in bytes). A feature that is off takes hardly any memory.
+/// entries. For the ring, the number is its bytes. A feature that is off takes hardly any memory.
 fn sizes(options: &Options, lanes: u32, cpus: usize) -> impl Iterator<Item = (&'static str, u32)> {
     let calls = if options.failed_execs.is_empty() {
         0
@@ -87,8 +87,8 @@ fn sizes(options: &Options, lanes: u32, cpus: usize) -> impl Iterator<Item = (&'
         .chain(dismissals)
 }
 
-/// The verifier's log of a program that it refuses: the reason; at the level `debug` also each
-/// instruction before it. Those are megabytes, which take minutes to write on a slow machine.
+/// The verifier's log for a refused program has the reason. At the level `debug`, it also has each
+/// instruction before. These are megabytes, which take minutes to write on a slow machine.
 fn verifier_log_level() -> VerifierLogLevel {
     if tracing::enabled!(tracing::Level::DEBUG) {
         VerifierLogLevel::VERBOSE | VerifierLogLevel::STATS

@@ -7,15 +7,15 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 ///
 /// `EbpfLoader::new` (aya 0.14) reads and parses all of the kernel's BTF, for relocations that the
 /// probes do not have. That took half of the start and 18 MiB, and no parameter turns it off. aya
-/// continues if it cannot open the file. So for that moment this process can open no file. The
-/// start is sequential: no other thread needs one.
+/// continues if it cannot open the BTF file. So this process can open no file while aya makes the
+/// loader. The start is sequential: no other thread opens a file meanwhile.
 pub(super) fn without_kernel_types<'a>() -> EbpfLoader<'a> {
     let limit = getrlimit(Resource::Nofile);
     let none = Rlimit {
         current: Some(0),
         ..limit
     };
-    // If this fails, the loader only takes longer.
+    // If the limit is not set, the loader only takes longer.
     let _ = setrlimit(Resource::Nofile, none);
     let loader = EbpfLoader::new();
     let _ = setrlimit(Resource::Nofile, limit);

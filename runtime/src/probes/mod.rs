@@ -46,9 +46,9 @@ pub(crate) use end_check::EndUnknown;
 pub(crate) use error::AttachError;
 pub(crate) use options::{Hook, Options};
 
-/// Attached probes, and the maps that control them. Dropping it detaches them.
+/// Attached probes, and the maps that control them. Dropping this value detaches the probes.
 pub(crate) struct Probes {
-    /// The loaded programs; dropping it detaches them.
+    /// The loaded programs; dropping this object detaches them.
     _ebpf: Ebpf,
     scope: SidecarScope,
     net_ns: u32,
@@ -171,7 +171,7 @@ impl Probes {
     /// Makes `id` a target. After the return, every exec in it is recorded or counted.
     ///
     /// # Errors
-    /// If the kernel refuses to change the map; the map has room for 1,024 targets.
+    /// If the kernel refuses to change the map, which has room for 1,024 targets.
     pub(crate) fn add_target(&mut self, id: NsId, state: NsState) -> Result<(), MapError> {
         self.targets.insert(
             cast::<NsId, [u64; 2]>(id),

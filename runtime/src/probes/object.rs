@@ -13,10 +13,11 @@ use super::error::AttachError;
 pub(super) static OBJECT: &[u8] =
     include_bytes_aligned!(concat!(env!("OUT_DIR"), "/exectrail-probes"));
 
-/// Position in the object of each offset of a kernel field, and the field of [`Offsets`] for it.
+/// For each load of a kernel field: the position of its offset in the object, and the index of the
+/// field in [`Offsets`].
 static FIELD_LOADS: &[(usize, usize)] = &include!(concat!(env!("OUT_DIR"), "/field_loads.rs"));
 
-/// Position in the object of each constant, and the index of its word.
+/// For each constant: its position in the object, and the index of its word.
 static CONSTANTS: &[(usize, usize)] = &include!(concat!(env!("OUT_DIR"), "/constants.rs"));
 
 /// The object with the offsets of this kernel and this configuration.

@@ -9,7 +9,7 @@ pub(crate) struct Options {
     pub ring_bytes: u32,
     /// Maximum number of bytes of argv recorded per exec.
     pub max_argv_bytes: u32,
-    /// Record exits as well as execs.
+    /// Record exits, too.
     pub exit_events: bool,
     /// Record failed execs with the first of these hooks that the kernel allows.
     pub failed_execs: &'static [Hook],
@@ -26,12 +26,12 @@ pub(crate) enum Hook {
     /// At the exits of the exec functions (`fexit`): no other system call becomes slower.
     Fexit,
     /// At the exit of every system call (`tp_btf/sys_exit`). Works on kernels that refuse `fexit`.
-    /// Every failing system call on the node becomes slower, every other one a little.
+    /// Every failing system call on the node becomes slower, and every other call a little slower.
     SysExit,
 }
 
 impl Hook {
-    /// As in flags and lines.
+    /// The hook's name in flags and lines.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Fexit => "fexit",

@@ -1,12 +1,12 @@
 //! Finds the pod's cgroup among those above the sidecar: the nearest one that the kubelet named
 //! after a pod.
 //!
-//! Names are those of both drivers of the kubelet (pkg/kubelet/cm/cgroup_manager_linux.go and
-//! pkg/kubelet/cm/pod_container_manager_linux.go, Kubernetes 1.20 to 1.34): `pod<UID>` below
-//! `kubepods`, with at most the QoS class between them, and `…kubepods-<class>-pod<UID>.slice` or
-//! `…kubepods-pod<UID>.slice`. Below, a runtime has one level or, as CRI-O may, two. Without such
-//! a name no cgroup identifies the pod: under plain Docker all containers share the cgroup above
-//! theirs.
+//! Both drivers of the kubelet name the pod's cgroup (pkg/kubelet/cm/cgroup_manager_linux.go and
+//! pkg/kubelet/cm/pod_container_manager_linux.go, Kubernetes 1.20 to 1.34). The name is `pod<UID>`
+//! below `kubepods`, with at most the QoS class between them; or `…kubepods-<class>-pod<UID>.slice`
+//! or `…kubepods-pod<UID>.slice`. Below the pod's cgroup, a runtime has one level; CRI-O can have
+//! two. Without such a name, no cgroup identifies the pod: under plain Docker, all containers share
+//! the cgroup above theirs.
 
 use exectrail_common::sidecar_scope::SidecarCgroup;
 
@@ -59,7 +59,8 @@ fn is_pod_slice(slice: &[u8]) -> bool {
         }
 }
 
-/// Whether it may be a pod's UID: digits, letters and separators. Static pods have a hash.
+/// Whether `text` may be a pod's UID: digits, letters and separators. The UID of a static pod is a
+/// hash.
 fn is_uid(text: &[u8]) -> bool {
     !text.is_empty()
         && text

@@ -59,7 +59,7 @@ pub(super) fn of(
     })
 }
 
-/// The ones of `wanted` that this kernel has the fields for.
+/// The parts of `wanted` for which this kernel has the fields.
 fn fields(wanted: u32, kernel: &Kernel, hierarchy: u32) -> u32 {
     let readable = |field| match field {
         FIELD_EXE | FIELD_CWD | FIELD_RELATIVE_CWD => kernel.offsets.has_paths(),
@@ -82,7 +82,8 @@ fn fields(wanted: u32, kernel: &Kernel, hierarchy: u32) -> u32 {
     .fold(0, |fields, field| fields | field)
 }
 
-/// The cgroup hierarchy of pods, and the offset of its pointer in a `struct css_set`.
+/// The cgroup hierarchy of pods, and the offset in `struct css_set` of the pointer for that
+/// hierarchy.
 fn hierarchy(process: &Process, kernel: &Kernel) -> (u32, u32) {
     let cgroups = process
         .cgroups()
@@ -119,8 +120,8 @@ fn has_la57() -> bool {
     let Ok(file) = File::open("/proc/cpuinfo") else {
         return false;
     };
-    // All processors have the flags of the first; a large node has megabytes of them, all of which
-    // the crate procfs would parse.
+    // Only the first processor is read, because all have the same flags. The crate procfs would
+    // parse the flags of all processors, which are megabytes on a large node.
     BufReader::new(file)
         .lines()
         .map_while(Result::ok)

@@ -24,8 +24,8 @@ pub(super) const EXEC: [Program; LANES as usize] =
 /// The programs that record exits, by lane.
 pub(super) const EXIT: [Program; LANES as usize] =
     at("sched_process_exit", ["exit", "exit_second", "exit_third"]);
-/// The programs that save comms and argv, by lane. Lines flag what these programs did not save, so
-/// fewer copies are enough.
+/// The programs that save comms and argv, by lane. A line is flagged if these programs did not save
+/// its comm or argv, so fewer copies are enough.
 pub(super) const RENAME: [Program; 2] = at("task_rename", ["rename", "rename_second"]);
 /// The program that looks at the sidecar itself, once.
 pub(super) const SIDECAR_SCOPE: Program = Program {
@@ -72,7 +72,7 @@ impl Program {
             .ok_or(AttachError::Missing(self.name))
     }
 
-    /// Loads and attaches it.
+    /// Loads and attaches the program.
     pub(super) fn attach(
         self,
         ebpf: &mut Ebpf,

@@ -45,8 +45,8 @@ fn name_pod_cgroup(ebpf: &mut Ebpf, scope: &mut SidecarScope) -> Result<(), Atta
         .map_err(map_error(map))
 }
 
-/// Maximum number of renames of a thread for the `sidecar_scope` program: the kernel may skip it,
-/// see [`exectrail_common::counters::LANES`].
+/// Maximum number of times that a thread is renamed to run the `sidecar_scope` program: the kernel
+/// may skip the program, see [`exectrail_common::counters::LANES`].
 const LOOKS: usize = 20;
 
 /// Runs the `sidecar_scope` program on this thread: renames the thread to its current name.

@@ -10,7 +10,7 @@ use aya::programs::ProgramFd;
 /// Executions of a first lane that the kernel skipped because that lane was already running on the
 /// CPU.
 pub(super) struct Skipped {
-    /// A descriptor of its own: the count stays readable when the probes are detached.
+    /// A separate descriptor, so that the count stays readable when the probes are detached.
     program: ProgramFd,
     /// The total at the last reading.
     before: u64,
@@ -31,9 +31,8 @@ impl Skipped {
 
     /// The number of skipped executions that no other lane caught.
     ///
-    /// The kernel counts a skipped execution before another lane catches the event. So this
-    /// compares the total of the last reading: an event that was skipped by then is caught by now,
-    /// or never will be.
+    /// The kernel counts a skipped execution before another lane catches the event. So this uses
+    /// the total of the last reading: an event that was skipped by then is caught by now, or never.
     pub(super) fn missed(&mut self, caught: u64, last: bool) -> Option<u64> {
         let now = skipped(&self.program)?;
         let settled = if last { now } else { self.before };

@@ -1,4 +1,5 @@
-//! The names in user space agree with the object, and preflight tries all that the object needs.
+//! The names in user space agree with the object, and preflight checks everything that the object
+//! needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +16,7 @@ use super::{
 /// preflight does not ask for it.
 const GET_CURRENT_TASK_BTF: i32 = 158;
 
-/// BPF_JMP | BPF_CALL. The source register tells helpers from functions (BPF_PSEUDO_CALL).
+/// BPF_JMP | BPF_CALL. The source register distinguishes helpers from functions (BPF_PSEUDO_CALL).
 const CALL: u8 = 0x85;
 const HELPER: u8 = 0;
 const FUNCTION: u8 = 1;
@@ -111,8 +112,9 @@ fn the_entry_of_a_program_with_functions_loads_from_its_context_only() {
 }
 
 /// Frames of a chain of calls, each rounded up to 32 bytes, have 512 bytes together
-/// (`check_max_stack_depth`, kernel/bpf/verifier.c). Later kernels demand less: with a JIT, Linux
-/// 6.9 rounds up to 16 bytes, and from 6.13 on large frames of tracing programs can count alone.
+/// (`check_max_stack_depth`, kernel/bpf/verifier.c). Later kernels demand less. With a JIT, Linux
+/// 6.9 rounds up to 16 bytes, and from 6.13 on a large frame of a tracing program can count
+/// separately.
 #[test]
 fn every_chain_of_calls_fits_on_the_stack() {
     let mut object = parsed();
@@ -121,7 +123,7 @@ fn every_chain_of_calls_fits_on_the_stack() {
     object.relocate_calls(&sections).unwrap();
     for (name, program) in &object.programs {
         let code = &object.functions[&program.function_key()].instructions;
-        // A program's functions follow its entry. Each begins where a call leads to.
+        // A program's functions follow its entry. Each function begins at the target of a call.
         let mut frames = BTreeMap::from([(0, 0)]);
         frames.extend((0..code.len()).filter_map(|at| Some((callee(code, at)?, 0))));
         let function_of = |at: usize| frames.range(..=at).next_back().map(|(start, _)| *start);
@@ -138,7 +140,7 @@ fn every_chain_of_calls_fits_on_the_stack() {
 /// The position of the function that the instruction at `at` calls.
 fn callee(code: &[bpf_insn], at: usize) -> Option<usize> {
     let is_call = code[at].code == CALL && code[at].src_reg() == FUNCTION;
-    // Relative to the next instruction.
+    // The offset is relative to the next instruction.
     is_call.then(|| at.checked_add_signed(code[at].imm as isize + 1).unwrap())
 }
 
@@ -166,7 +168,7 @@ fn depth(code: &[bpf_insn], at: usize) -> usize {
     offset.unsigned_abs() as usize
 }
 
-/// The bytes of stack that the function at `start` needs, with what it calls.
+/// The bytes of stack that the function at `start` needs, including the functions that it calls.
 fn deepest(
     code: &[bpf_insn],
     functions: &[usize],

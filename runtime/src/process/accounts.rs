@@ -43,7 +43,7 @@ impl Account {
         })
     }
 
-    /// Whether it has this name or number.
+    /// Whether the account has this name or number.
     fn is(&self, key: &str) -> bool {
         self.name == key || self.uid.to_string() == key
     }

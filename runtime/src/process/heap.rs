@@ -9,8 +9,8 @@ const LARGE: libc::c_int = 128 * 1024;
 ///
 /// Reading the kernel's types takes about 15 MB for a moment, in small pieces. The C library would
 /// keep them for later allocations, which do not come. It would also keep the buffers of long argv:
-/// its threshold is [`LARGE`] at first, but unless it is set, glibc raises it when a large buffer
-/// is freed.
+/// the threshold is [`LARGE`] at first, but glibc raises it when a large buffer is freed, unless the
+/// program has set it.
 pub(crate) fn give_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: neither function takes a pointer; both touch only memory that the allocator knows to

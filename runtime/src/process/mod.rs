@@ -27,8 +27,8 @@ use outlet::Outlet;
 /// Maximum wait for room in standard error.
 const REPORT_TIME: Duration = Duration::from_secs(2);
 
-/// Writes a whole line to standard error, as other processes write there too. A reader that does
-/// not read cannot block this for longer than [`REPORT_TIME`].
+/// Writes a whole line to standard error, because other processes write there, too. A reader that
+/// does not read cannot block this for longer than [`REPORT_TIME`].
 pub(crate) fn report(line: &str) {
     let line = format!("{line}\n");
     let written = io::stderr()
@@ -52,9 +52,9 @@ pub(crate) fn exit_code_of(error: &io::Error) -> ExitCode {
     }
 }
 
-/// A command that executes this program again: by its path, which gives the process its name, or,
-/// if that path is gone (replaced by an update, or outside the root directory), by the kernel's
-/// link to it.
+/// A command that executes this program again, by its path, which gives the process its name. If
+/// the path is gone (replaced by an update, or outside the root directory), the command uses the
+/// kernel's link to the program.
 pub(crate) fn this_program() -> Command {
     let path = std::env::current_exe()
         .ok()

@@ -55,7 +55,7 @@ impl Outlet {
         let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
         match open(path, flags, Mode::empty()) {
             Ok(again) => Self::with(again, ReaderKind::NonBlocking),
-            // A socket; a pipe or terminal of another user; or /proc is missing.
+            // It is a socket, or a pipe or terminal of another user; or /proc is missing.
             Err(_) => Self::with(fd, ReaderKind::Blocking(room)),
         }
     }
@@ -124,7 +124,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_millis(20);
 
-    /// Fills it; returns the bytes that it accepted before it was full.
+    /// Fills the outlet; returns the bytes that it accepted before it was full.
     fn fill(outlet: &Outlet) -> usize {
         let start = Instant::now();
         let mut written = 0;

@@ -17,8 +17,8 @@ use rustix::{
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
-/// The signals that are read. Not included are the stop signals of a terminal, which must stop this
-/// process, and signals that mean a fault in this process.
+/// The signals that are read. The stop signals of a terminal must stop this process, so they are
+/// not in this list. Signals for faults in this process are not, either.
 const READ: [Signal; 12] = [
     Signal::SIGHUP,
     Signal::SIGINT,
@@ -101,7 +101,7 @@ impl Signals {
         }
     }
 
-    /// Converts it for a tokio runtime of this thread.
+    /// Converts this value for a tokio runtime of this thread.
     pub(crate) fn into_stream(self) -> io::Result<SignalStream> {
         // SAFETY: the `Signals` owns its descriptor, gives no other, and is dropped only with the
         // `AsyncFd`.

@@ -41,7 +41,7 @@ pub(crate) async fn supervise(child: &Child, signals: &SignalStream) -> io::Resu
     let child = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
     let mut last: Option<(Signal, Instant)> = None;
     loop {
-        // Before the wait: earlier code may have read the signal of its end.
+        // Checked before the wait: earlier code may have read the signal of the child's end.
         if let Some(status) = reap(child)? {
             return Ok(status);
         }
@@ -52,7 +52,7 @@ pub(crate) async fn supervise(child: &Child, signals: &SignalStream) -> io::Resu
     }
 }
 
-/// Reaps children that have ended. Stops at `child`, and returns its status, if it has ended.
+/// Reaps children that have ended. If `child` has ended, stops there and returns its status.
 fn reap(child: Pid) -> io::Result<Option<WaitStatus>> {
     while let Some((pid, status)) = wait(WaitOptions::NOHANG)? {
         if pid.as_raw_nonzero().get() == child.as_raw() {

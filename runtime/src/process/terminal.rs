@@ -28,7 +28,7 @@ impl Terminal {
         options.ok().map(Self)
     }
 
-    /// Whether this process group is its foreground group.
+    /// Whether this process group is the terminal's foreground group.
     pub(crate) fn is_ours(&self) -> bool {
         let own = Pid::from_raw(getpgrp().as_raw());
         own.is_some() && tcgetpgrp(&self.0).ok() == own
@@ -39,8 +39,7 @@ impl Terminal {
     pub(crate) fn take_back(&self) {
         let mut before = SigSet::empty();
         let block = SigSet::from(Signal::SIGTTOU);
-        // Otherwise the terminal would stop this process, as it stops any process in the
-        // background.
+        // Without this, the terminal would stop this process like any process in the background.
         let blocked = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&block), Some(&mut before));
         if let Some(own) = Pid::from_raw(getpgrp().as_raw()) {
             // This fails if the terminal is closed.

@@ -6,8 +6,8 @@ use nix::unistd::{Gid, Uid, geteuid, setgid, setgroups, setuid};
 
 use super::accounts::{self, Account};
 
-/// Variables in which sudo describes its caller. A command that runs as that user again does not
-/// run under sudo, so they are removed.
+/// Variables in which sudo describes its caller. A command that runs as that caller does not run
+/// under sudo, so these variables are removed.
 const SUDO: [&str; 4] = ["SUDO_USER", "SUDO_UID", "SUDO_GID", "SUDO_COMMAND"];
 
 /// Why the command cannot run as that user.
@@ -88,8 +88,8 @@ fn number(variable: &'static str) -> Result<Option<u32>, UserError> {
     }
 }
 
-/// The user who called sudo. If no entry is readable here (a directory service), only its numbers
-/// are known, and both are needed.
+/// The user who called sudo. If the user's entry cannot be read here (as with a directory service),
+/// only the user id and the group id are known, and both are needed.
 fn sudo_caller() -> Result<Option<Identity>, UserError> {
     let (uid, gid) = (number("SUDO_UID")?, number("SUDO_GID")?);
     let Some(uid) = uid else {
@@ -144,7 +144,7 @@ impl Identity {
             Some((home, shell)) => command.env("HOME", home).env("SHELL", shell),
             None => command.env_remove("HOME").env_remove("SHELL"),
         };
-        // This belongs to the previous user.
+        // MAIL belongs to the previous user.
         command.env_remove("MAIL");
         if env::var("SUDO_UID").ok().as_deref() == Some(&self.uid.to_string()) {
             for variable in SUDO {

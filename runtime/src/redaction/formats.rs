@@ -1,4 +1,4 @@
-//! Token formats that are recognised by their beginning. docs/secrets.md cites the sources. JSON
+//! Token formats that are recognized by their beginning. docs/secrets.md cites the sources. JSON
 //! Web Tokens and PEM blocks are not here: their beginnings are in `search`, the rest in `text`.
 
 /// A token format: a fixed beginning, and characters after it.
@@ -8,7 +8,7 @@ pub(super) struct Format {
     pub(super) prefix: &'static [u8],
     /// Name of the rule.
     pub(super) rule: &'static str,
-    /// Fewest characters after the beginning. A token can be longer.
+    /// Minimum number of characters after the beginning. A token can be longer.
     pub(super) least: usize,
     /// Whether the beginning is common text, so that a letter or digit before it excludes a token.
     pub(super) bounded: bool,

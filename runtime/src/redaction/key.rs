@@ -1,4 +1,4 @@
-//! The key with which equal secrets can be recognised (`--redact-key`).
+//! The key by which equal secrets can be recognized (`--redact-key`).
 
 use std::{
     fmt,
@@ -12,15 +12,15 @@ use std::{
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-/// Fewest bytes of a key: as many as HMAC-SHA-256 gives (RFC 2104, section 3).
+/// Minimum length of a key, bytes: the length of an HMAC-SHA-256 (RFC 2104, section 3).
 const LEAST: usize = 32;
-/// Most bytes of a key. A longer file is probably not a key.
+/// Maximum length of a key, bytes. A longer file is probably not a key.
 const MOST: usize = 64 * 1024;
 
 /// Why a key file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read the key file {path:?}: {source}; mount it, and make it readable by root")]
     Unreadable {
         /// The file.
@@ -28,7 +28,7 @@ pub enum KeyError {
         /// The reason.
         source: io::Error,
     },
-    /// It has too few bytes.
+    /// The file has too few bytes.
     #[error(
         "the key file {path:?} has {len} bytes: a key has 32 to 65536, for example from \
          `head -c 32 /dev/urandom`"
@@ -36,10 +36,10 @@ pub enum KeyError {
     Short {
         /// The file.
         path: PathBuf,
-        /// Its length in bytes.
+        /// Length of the file in bytes.
         len: usize,
     },
-    /// It has too many bytes.
+    /// The file has too many bytes.
     #[error(
         "the key file {path:?} has more than 65536 bytes: a key has 32 to 65536, for example from \
          `head -c 32 /dev/urandom`"
@@ -65,7 +65,7 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    /// Reads a key; all bytes of the file count.
+    /// Reads a key, which is all bytes of the file.
     ///
     /// # Errors
     /// [`KeyError`].

@@ -1,6 +1,6 @@
 //! Secrets in what a workspace executes: where they are, and what is written in their place.
 //!
-//! Knows bytes only. `output` redacts events with it.
+//! This module knows bytes only. `output` redacts events with it.
 
 mod formats;
 mod key;
@@ -26,7 +26,7 @@ pub(crate) use spans::Span;
 use spans::Spans;
 use words::Words;
 
-/// What is written in the place of a secret.
+/// The text that is written in the place of a secret.
 pub(crate) const MARKER: &[u8] = b"[redacted]";
 
 /// What is redacted.
@@ -35,7 +35,7 @@ pub enum RedactMode {
     /// Nothing
     #[default]
     Off,
-    /// What is known as a secret: token formats, values whose name denotes one, passwords in URLs
+    /// Known forms of secrets: token formats, values whose name denotes a secret, passwords in URLs
     /// and in options of known programs
     Known,
     /// Also every other value of an option, variable or parameter of a URL
@@ -107,9 +107,9 @@ impl Redactor {
         self.search.finds(bytes)
     }
 
-    /// Calls `each` with the number of each word, the word, and the spans of secrets in it.
-    /// `known`: whether any of the words [may have](Self::suspects) a known secret.
-    /// `cut`: the end of the last word is missing.
+    /// Calls `each` with the number of each word, the word, and the spans of secrets in it. `known`
+    /// says whether any of the words [may have](Self::suspects) a known secret. `cut` says that the
+    /// end of the last word is missing.
     pub(crate) fn words<'a>(
         &self,
         known: bool,
@@ -131,7 +131,7 @@ impl Redactor {
     }
 
     /// Calls `found` once, with the spans of all secrets in a text that is no argument, such as a
-    /// filename. `cut`: its end is missing.
+    /// filename. `cut` says that the end of the text is missing.
     pub(crate) fn text(&self, bytes: &[u8], cut: bool, found: impl FnOnce(&[Span])) {
         let mut spans = Spans::default();
         let script = false;

@@ -3,8 +3,8 @@
 /// Longest name that is examined, in bytes. Of a longer name, the end is examined.
 pub(super) const LONGEST: usize = 128;
 
-/// What a name that denotes a secret contains. The text search looks for these, in upper and lower
-/// case.
+/// Every name that denotes a secret contains one of these texts. The text search looks for them, in
+/// upper and lower case.
 pub(super) const FRAGMENTS: [&str; 16] = [
     "pass",
     "pwd",
@@ -154,7 +154,7 @@ const HARMLESS: [&[u8]; 62] = [
 /// Names with a first part like these switch something off or on.
 const SWITCHES: [&[u8]; 5] = [b"no", b"without", b"ask", b"skip", b"disable"];
 
-/// Names in a query (`?sig=…`) that denote a secret there only.
+/// Names that denote a secret only in a query (`?sig=…`).
 const QUERY: [&[u8]; 6] = [
     b"sig",
     b"signature",
@@ -239,7 +239,7 @@ fn without_digits(name: &[u8]) -> &[u8] {
     name.get(..name.len() - digits).unwrap_or_default()
 }
 
-/// Whether the value of `name` is a secret. In a `query` this is so for further names.
+/// Whether the value of `name` is a secret. In a `query`, further names have secrets.
 pub(super) fn is_secret(name: &[u8], query: bool) -> bool {
     let parts = Parts::of(name);
     let last = parts

@@ -10,8 +10,8 @@ pub(super) struct Program {
     separate: bool,
     /// Letters that take another value, so that no letter follows them.
     valued: &'static [u8],
-    /// Whole options whose value is a secret: the next word, or what follows `=`. What follows
-    /// directly is the value only for those that end with `:`, and for `-hp`.
+    /// Whole options whose value is a secret: the next word, or what follows `=`. Only options that
+    /// end with `:`, and `-hp`, can have their value directly after them.
     whole: &'static [&'static [u8]],
     /// The options count only after this word.
     pub(super) after: Option<&'static [u8]>,
@@ -179,7 +179,7 @@ static PROGRAMS: [Program; 15] = [
     },
 ];
 
-/// What the text search looks for, so that it notices these programs.
+/// Texts by which the text search notices these programs.
 pub(super) const FRAGMENTS: [&str; 20] = [
     "mysql",
     "mariadb",
@@ -212,7 +212,7 @@ pub(super) const SHORT: [&str; 19] = [
 /// The rule of secrets in options of known programs.
 pub(super) const RULE: &str = "program";
 
-/// What an option of a program is.
+/// Where an option of a program has its secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Secret {
     /// No secret.
@@ -236,7 +236,7 @@ impl Program {
             .find(|program| program.names.contains(&name))
     }
 
-    /// What `word` is as an option of this program.
+    /// Where the secret is, if `word` is an option of this program.
     pub(super) fn option(&self, word: &[u8]) -> Secret {
         for option in self.whole {
             if word == *option {

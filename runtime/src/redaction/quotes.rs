@@ -9,7 +9,7 @@ pub(super) struct Quote {
 }
 
 impl Quote {
-    /// The quote at `at`, backslashes first; with the position after it.
+    /// The quote at `at`, backslashes first, and the position after the quote.
     pub(super) fn at(text: &[u8], at: usize) -> Option<(Self, usize)> {
         let rest = text.get(at..)?;
         let backslashes = rest.iter().take_while(|byte| **byte == b'\\').count();
@@ -17,13 +17,13 @@ impl Quote {
         is_quote(byte).then_some((Self { byte, backslashes }, at + backslashes + 1))
     }
 
-    /// Whether a quote character after `backslashes` ends what this one began.
+    /// Whether a quote character after `backslashes` closes this quote.
     fn is_closed_by(self, byte: u8, backslashes: usize) -> bool {
         self.byte == byte && backslashes <= self.backslashes
     }
 
-    /// The end of what this quote began at `from`: before the closing quote, or the end of the
-    /// text.
+    /// The end of the text that this quote encloses and that begins at `from`: before the closing
+    /// quote, or the end of `text`.
     pub(super) fn content_end(self, text: &[u8], from: usize) -> usize {
         let mut backslashes = 0;
         for (index, byte) in text.iter().enumerate().skip(from) {
@@ -41,7 +41,7 @@ fn is_quote(byte: u8) -> bool {
     matches!(byte, b'"' | b'\'')
 }
 
-/// The quote that is open at a position; positions rise.
+/// Finds the quote that is open at a position; positions must not decrease.
 #[derive(Debug, Default)]
 pub(super) struct OpenQuote {
     at: usize,
@@ -85,8 +85,8 @@ pub(super) enum Ends {
     Line,
 }
 
-/// The end of a value without quotes that begins at `from`, where `open` is open. A quote in the
-/// middle of the value begins a part of it, unless it closes `open`.
+/// The end of a value without quotes that begins at `from`, inside the quote `open` if there is
+/// one. A quote in the middle of the value begins a part of it, unless it closes `open`.
 pub(super) fn value_end(text: &[u8], from: usize, open: Option<Quote>, ends: Ends) -> usize {
     let mut at = from;
     let mut backslashes = 0;

@@ -11,8 +11,8 @@ pub(crate) struct Span {
     pub rule: &'static str,
 }
 
-/// Most spans in one word. From the next span on, the word is redacted whole, so it has at most
-/// one marker more than this.
+/// Maximum number of spans in one word. From the next span on, the word is redacted whole, so it
+/// has at most one marker more than this.
 const MOST: usize = 1_024;
 /// Number of spans after which they are merged.
 const MERGE_AT: usize = 4 * MOST;
@@ -67,7 +67,7 @@ impl Spans {
     }
 
     fn merge_overlaps(&mut self) {
-        // Of spans that begin together, the longest gives its rule.
+        // If spans begin at the same byte, the longest gives its rule.
         self.spans
             .sort_unstable_by_key(|span| (span.start, usize::MAX - span.end));
         self.spans.dedup_by(|next, kept| {

@@ -1,5 +1,5 @@
-//! Secrets inside one argument, which may be a script, a header, a URL or JSON. Linear in its
-//! length: what was examined is not examined again.
+//! Secrets inside one argument, which may be a script, a header, a URL or JSON. The search takes
+//! linear time: examined text is not examined again.
 
 use super::{
     names::{self, is_in_name, is_secret},
@@ -10,22 +10,22 @@ use super::{
     url::Urls,
 };
 
-/// A word, and what its surroundings say about it.
+/// A word, and facts about it from its surroundings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Text<'a> {
     pub(super) bytes: &'a [u8],
-    /// Whether it is a script, as after `-c`: a value in it ends at a blank.
+    /// Whether the word is a script, such as after `-c`: a value in a script ends at a blank.
     pub(super) script: bool,
-    /// Whether its end is missing.
+    /// Whether the end of the word is missing.
     pub(super) cut: bool,
 }
 
-/// What a word says about the next one.
+/// The kind of the next word, known from this word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// It is a secret, as this word is an option that takes it.
+    /// A secret: this word is an option that takes one.
     Value,
-    /// It is a secret, or a scheme such as `Bearer` before one, as this word is a header's name.
+    /// A secret, or a scheme such as `Bearer` before one: this word is a header's name.
     Header,
 }
 
@@ -38,7 +38,7 @@ const SQL: &str = "sql";
 /// The rule of private keys.
 pub(super) const PRIVATE_KEY: &str = "private-key";
 
-/// Fewest characters of a token after `Bearer`.
+/// Minimum number of characters of a token after `Bearer`.
 const LEAST_BEARER: usize = 8;
 
 struct Scan<'a, 's> {
@@ -133,7 +133,7 @@ impl Scan<'_, '_> {
                 let end = at + rest.iter().take_while(|byte| in_token(byte)).count();
                 let run = bytes.get(at..end).unwrap_or_default();
                 let dots = run.iter().enumerate().filter(|(_, byte)| **byte == b'.');
-                // A token has at least two dots. The second is its last byte if it is unsigned.
+                // A token has at least two dots. An unsigned token ends with the second dot.
                 let second_last = dots.rev().nth(1).map_or(0, |(index, _)| at + index);
                 (end, second_last)
             }

@@ -1,6 +1,6 @@
 //! User and password in a URL: `scheme://user:password@host`.
 
-/// What is known of the text so far, so that each byte is examined once.
+/// Facts about the text so far, so that each byte is examined once.
 #[derive(Debug, Default)]
 pub(super) struct Urls {
     /// End of the part without blanks and quotes that was examined last, and the last `@` in it.
@@ -33,7 +33,7 @@ impl Urls {
             // The end, with the `@`, is missing.
             None if cut && after.is_empty() => text.len(),
             None => {
-                // A port, or a password with a slash in it?
+                // After the colon is a port, or a password with a slash in it.
                 let port = authority.get(colon? + 1..).unwrap_or_default();
                 if !port.is_empty() && port.iter().all(u8::is_ascii_digit) {
                     return None;

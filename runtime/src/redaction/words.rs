@@ -1,4 +1,4 @@
-//! Secrets in the words of an argv: a word can say that the next one is a secret.
+//! Secrets in the words of an argv: a word can show that the next word is a secret.
 
 use super::{
     programs::{self, Program, Secret},
@@ -10,12 +10,12 @@ use super::{
 /// The rule of values that `values` redacts because of their position alone.
 const VALUE: &str = "value";
 
-/// A private key whose lines or parts are words of their own, as without quotes in a shell.
+/// A private key whose lines or parts are separate words, as in a shell without quotes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Pem {
     #[default]
     None,
-    /// `-----BEGIN` was the word, or its end; what follows is its label.
+    /// The word was or ended with `-----BEGIN`; the key's label follows.
     Label,
     /// The label has `PRIVATE`.
     Key,
@@ -26,7 +26,7 @@ enum Pem {
 pub(super) struct Words {
     expected: Option<(Expected, &'static str)>,
     program: Option<&'static Program>,
-    /// Whether the options of the program count.
+    /// Whether the options of the program count yet ([`Program::after`]).
     allowed: bool,
     /// The next word may be a script.
     script: bool,
@@ -52,8 +52,8 @@ impl Words {
         }
     }
 
-    /// Replaces `spans` by the spans of secrets in the next word. `cut`: the end of the word is
-    /// missing.
+    /// Replaces `spans` by the spans of secrets in the next word. `cut` says that the end of the
+    /// word is missing.
     pub(super) fn next<'s>(
         &mut self,
         search: &Search,
@@ -119,7 +119,7 @@ impl Words {
                 if word.ends_with(b"-----BEGIN") || (cut && word.ends_with(b"-----BEGI")) {
                     self.pem = Pem::Label;
                 } else if has(b"PRIVATE KEY-----") && !has(b"-----END") && has(b"-----BEGIN") {
-                    // Its lines follow as words of their own.
+                    // The key's lines follow as separate words.
                     self.pem = Pem::Key;
                 }
                 false
@@ -143,7 +143,7 @@ impl Words {
         }
     }
 
-    /// Adds what is in the position of a value.
+    /// Adds the text that is in the position of a value.
     fn all_values(&mut self, word: &[u8], spans: &mut Spans) {
         let first = !std::mem::replace(&mut self.begun, true);
         let after_option = std::mem::take(&mut self.option);
@@ -217,7 +217,7 @@ fn is_scheme(word: &[u8]) -> bool {
     .any(|scheme| word.eq_ignore_ascii_case(scheme))
 }
 
-/// Whether the next word may be a script, as after `-c`, `-lc`, `-e`, `--command`, `--eval`.
+/// Whether the next word may be a script: after `-c`, `-lc`, `-e`, `--command`, `--eval`.
 fn announces_script(word: &[u8]) -> bool {
     match word {
         [b'-', b'-', long @ ..] => matches!(long, b"command" | b"eval" | b"execute"),

@@ -23,10 +23,11 @@ const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 const FILE: &str = "exectrail-state.json";
 /// Name of the file before it replaces [`FILE`].
 const NEXT_FILE: &str = "exectrail-state.json.new";
-/// Maximum size of a file that is read, bytes. Each target takes less than 100.
+/// Maximum size of a file that is read, bytes. Each target takes less than 100 bytes.
 const MAX_BYTES: u64 = 1 << 20;
-/// Maximum number of targets taken over. Some may have ended, which is proved only when their
-/// numbers are used again. So half of the table is left for new targets.
+/// Maximum number of targets that a run takes over from the previous one. Some may have ended,
+/// which is proved only when their numbers are used again. So half of the table is left for new
+/// targets.
 const MAX_TAKEN_OVER: usize = MAX_TARGETS as usize / 2;
 
 /// The pod of a state. A container that restarts stays in its pod.
@@ -41,15 +42,15 @@ pub(crate) struct Pod {
 /// The previous run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Previous {
-    /// Its random id.
+    /// The run's random id.
     pub run: String,
-    /// Time until which it is known to have recorded its targets, boot clock, nanoseconds.
+    /// The run is known to have recorded its targets until this time, boot clock, nanoseconds.
     pub until: u64,
-    /// Its targets; if there are too many, the ones started last.
+    /// The run's targets; if there are too many, those that started last.
     pub targets: Vec<NsId>,
     /// Number of further targets, which are not taken over.
     pub not_taken_over: usize,
-    /// Its last checkpoint.
+    /// The run's last checkpoint.
     pub checkpoint: Option<Checkpoint>,
 }
 
@@ -70,7 +71,7 @@ struct Contents {
 #[derive(Debug, Serialize, Deserialize)]
 struct Target {
     pid_ns: u32,
-    /// Start time of its first process, boot clock, nanoseconds.
+    /// Start time of the namespace's first process, boot clock, nanoseconds.
     start: u64,
 }
 
@@ -161,7 +162,7 @@ impl StateFile {
 
     /// Saves the targets, recorded until `until`, and the last checkpoint.
     ///
-    /// The file is not synchronised to the disk: it is useful only until the next boot, and until
+    /// The file is not synchronized to the disk: it is useful only until the next boot, and until
     /// then the page cache has it.
     ///
     /// # Errors

@@ -48,8 +48,8 @@ impl Keeper {
         }
     }
 
-    /// Writes the state if `targets` have changed since the last write, or if that was at least
-    /// [`HEARTBEAT`] ago.
+    /// Writes the state if `targets` have changed since the last write, or if that write was at
+    /// least [`HEARTBEAT`] ago.
     pub(crate) fn keep(&mut self, targets: impl Iterator<Item = NsId>) {
         let targets: BTreeSet<NsId> = targets.collect();
         let is_due = self
@@ -70,8 +70,8 @@ impl Keeper {
         }
     }
 
-    /// Takes the last checkpoint, and writes the state with it. It may come after the end of
-    /// recording, so the time until which the targets were recorded stays.
+    /// Takes the last checkpoint, and writes the state with it. The saved time until which the
+    /// targets were recorded stays, because the checkpoint may come after the end of recording.
     pub(crate) fn checkpoint(&mut self, checkpoint: Checkpoint) {
         self.checkpoint = Some(checkpoint);
         if self.saved_at.is_some() {

@@ -16,8 +16,8 @@ use crate::{
 };
 
 impl Stream {
-    /// Every event up to `at` (boot clock) has been taken, or was lost and counted. This has no
-    /// effect while an argv is incomplete, as its exec has no line yet.
+    /// Notes that every event up to `at` (boot clock) has been taken, or was lost and counted. This
+    /// has no effect while an argv is incomplete, because its exec has no line yet.
     pub fn accounted(&mut self, at: u64) {
         if self.pending.is_empty() {
             self.accounted = at;
@@ -92,8 +92,7 @@ impl Stream {
         let accounted =
             unreported.map_or(accounted, |since| accounted.min(since.saturating_sub(1)));
         let until = accounted.max(self.began);
-        // The same time is not converted again: the clocks are measured again and again, each time
-        // a little differently.
+        // A time is converted only once: each measurement of the clocks is a little different.
         if until != self.complete_until.0 {
             self.complete_until = (until, self.clock.at(until).ts);
         }

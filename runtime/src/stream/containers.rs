@@ -4,8 +4,8 @@ use quick_cache::unsync::Cache;
 
 use crate::event::{container::Containers, decode::CgroupNamesRecord};
 
-/// Maximum number of cgroups. A workspace can create cgroups without limit; those that are not used
-/// are evicted first.
+/// Maximum number of cgroups. A workspace can create cgroups without limit; unused ones are evicted
+/// first.
 const MOST: usize = 4096;
 
 /// The containers of each cgroup that is in one, by the id of the cgroup.

@@ -1,4 +1,5 @@
-//! Events whose lines count towards the limit on bytes, and reports of what it has suppressed.
+//! Events whose lines count towards the limit on bytes, and reports of the events that this limit
+//! has suppressed.
 
 use exectrail_common::record::Prefix;
 
@@ -10,8 +11,8 @@ use crate::{
 };
 
 impl Stream {
-    /// The number of an event for its line; `None` if the event is suppressed. `call` is that of a
-    /// failed exec.
+    /// The number of an event for its line; `None` if the event is suppressed. `call` is the system
+    /// call of a failed exec.
     #[inline]
     pub(super) fn number(
         &mut self,
@@ -47,7 +48,8 @@ impl Stream {
         }
     }
 
-    /// Reports what the limit on bytes has suppressed, if the last report is long ago or `now`.
+    /// Reports the events that the limit on bytes has suppressed, if `now` is true or the last
+    /// report is long ago.
     pub(crate) fn report_volume(&mut self, now: bool, out: &mut Vec<u8>) {
         let Some(volume) = &mut self.volume else {
             return;

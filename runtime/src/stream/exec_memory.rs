@@ -1,4 +1,4 @@
-//! What the stream keeps from one exec to the next, for their lines.
+//! The stream's memory from one exec to the next, for the lines of execs.
 
 use super::{containers::CgroupTable, processes::Processes};
 use crate::event::{
@@ -11,9 +11,9 @@ use crate::event::{
 pub(super) struct ExecMemory {
     pub(super) exe: PathBuffer,
     pub(super) cwd: PathBuffer,
-    /// What the processes have executed last; `None` if no key needs it.
+    /// The last program of each process; `None` if no key needs it.
     pub(super) processes: Option<Processes>,
-    /// The containers by cgroup. Empty if no key needs them: then the probes name no cgroup.
+    /// The containers by cgroup. Empty if no key needs them: the probes then name no cgroup.
     pub(super) cgroups: CgroupTable,
 }
 

@@ -34,7 +34,7 @@ impl Stream {
         if pending.head.prefix.seq != prefix.seq {
             return;
         }
-        // A line cannot show a gap in argv, so the recorded argv ends at the first one. It also
+        // A line cannot show a gap in argv, so the recorded argv ends at the first gap. It also
         // ends if the memory is full.
         let fits = pending.argv.len() + piece.argv.len() <= pending.argv.capacity();
         if offset as usize == pending.argv.len() && prefix.flags & FLAG_ARGV_FAULT == 0 && fits {

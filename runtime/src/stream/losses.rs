@@ -51,13 +51,13 @@ impl Stream {
             self.lost(Kind::Exit, exits, out);
         }
         if let Some(total) = count.missed_failed {
-            // These belong to no call in particular, so the first call's account has them.
+            // These losses belong to no call in particular, so the first call's account has them.
             let failed = self.failed[0].count(Place::NONE, total, now);
             self.lost(Kind::ExecFailed, failed, out);
         }
     }
 
-    /// Writes the losses because the table of targets was full.
+    /// Writes the losses that happened because the table of targets was full.
     fn lost_to_full_table<'a>(
         &mut self,
         stats: impl Iterator<Item = &'a CpuStats> + Clone,
@@ -89,7 +89,7 @@ impl Stream {
         }
     }
 
-    /// The table of the probes that was full, if that has lost events.
+    /// The table of the probes that has lost events because it was full, if any.
     pub fn full_table(&self) -> Option<&'static str> {
         (self.lost_to_full_table != [0; 3]).then_some(TARGETS)
     }

@@ -1,9 +1,9 @@
 //! The stream of events: converts records, in the order of the ring, to lines in the order of
 //! output.
 //!
-//! Bytes in, bytes out; besides, it reads only the clocks. It reassembles long argv, writes a line
-//! for each workspace when it first appears, and writes each loss before the record that shows it,
-//! or when the counts show it.
+//! The stream converts bytes to bytes, and reads only the clocks. It reassembles long argv. It
+//! writes a line for each workspace when the workspace first appears. It writes each loss before
+//! the record that shows the loss, or when the counts show it.
 
 use std::collections::BTreeMap;
 
@@ -72,7 +72,7 @@ pub struct Beginning {
     pub failed_execs: Option<&'static str>,
     /// The previous run, if its state was found.
     pub previous: Option<Previous>,
-    /// Why a workspace of an earlier run may continue untraced, if it may.
+    /// Why a workspace of an earlier run may continue untraced; `None` if it cannot.
     pub unknown: Option<String>,
 }
 
@@ -89,8 +89,8 @@ pub struct Stream {
     accounted: u64,
     /// Every exec suppressed up to this time has been counted. Boot clock.
     suppressed_at: u64,
-    /// The time up to which the last checkpoint says that all is accounted for: boot clock, and
-    /// as in the line.
+    /// In the last checkpoint, the time up to which every event is accounted for: on the boot
+    /// clock, and as in the line.
     complete_until: (u64, Timestamp),
     discovery: bool,
     ledger: Ledger,
@@ -195,7 +195,7 @@ impl Stream {
     /// Gives all further lines other labels, because `files` have changed.
     pub(crate) fn relabel(&mut self, labels: Labels, files: &[String], out: &mut Vec<u8>) {
         self.writer.relabel(labels);
-        // Otherwise the first line has them.
+        // Before the first line, nothing is reported: the first line has the new labels.
         if self.has_begun {
             let labels = self.writer.labels().to_owned();
             let labels = labels.as_str();
@@ -258,8 +258,8 @@ impl Stream {
         }
     }
 
-    /// Completes what is incomplete, after the ring has been empty for a while: no further piece of
-    /// an argv will come, and no record of an ended workspace.
+    /// Completes incomplete execs and ends workspaces, after the ring has been empty for a while.
+    /// No further piece of an argv will come, and no record of an ended workspace.
     pub fn settle(&mut self, out: &mut Vec<u8>) {
         while let Some((_, pending)) = self.pending.pop_first() {
             self.write_exec(&pending.record(), out);

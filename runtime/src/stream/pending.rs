@@ -1,4 +1,4 @@
-//! An exec whose argv still lacks pieces that will follow.
+//! Execs that wait for pieces of their argv.
 
 use exectrail_common::record::Exec;
 
@@ -11,7 +11,7 @@ pub(super) struct Pending {
     pub(super) argv: Vec<u8>,
     /// The strings of the record besides argv, one after the other.
     strings: Vec<u8>,
-    /// Their lengths; the last string takes the rest.
+    /// The lengths of the strings, except of the last one.
     lengths: [usize; 3],
 }
 

@@ -1,5 +1,5 @@
-//! What the processes of the workspaces have executed last, so that the line of a child can name
-//! its parent's program.
+//! The last program of each process of the workspaces, so that the line of a child can name its
+//! parent's program.
 
 use exectrail_common::record::{Exec, Exit};
 use quick_cache::{Weighter, unsync::Cache};
@@ -19,7 +19,7 @@ const MAX_ARGV: usize = 1024;
 /// A process: its id and start time.
 type Id = (u32, u64);
 
-/// What a process has executed last.
+/// The last program that a process executed.
 #[derive(Clone, Debug)]
 struct Image {
     /// Number of execs of the process and its ancestors.
@@ -71,9 +71,9 @@ impl Processes {
         self.0.remove(&(exit.tgid, exit.start));
     }
 
-    /// The program that the parent of the process of `head` runs, if it is known for certain: the
-    /// parent has executed nothing since its line. A parent that was forked and has executed
-    /// nothing itself has no line.
+    /// The program of the parent of `head`'s process, if it is certain: the parent has executed
+    /// nothing since its line. A parent that was forked and has executed nothing itself has no
+    /// line.
     pub(super) fn parent(&self, head: &Exec) -> Option<Parent<'_>> {
         let image = self.0.get(&(head.subject.ppid, head.subject.ppid_start))?;
         if image.execs != head.origin.parent_execs {
@@ -124,11 +124,11 @@ mod tests {
             (Some(&b"/bin/sh"[..]), &b"sh\0"[..])
         );
         assert!(!parent.argv_truncated);
-        // It has executed something whose record was lost or suppressed.
+        // The parent has executed something whose record was lost or suppressed.
         let mut later = head(2, 1);
         later.origin.parent_execs = 8;
         assert!(processes.parent(&later).is_none());
-        // Another process has its number.
+        // Another process has the parent's number.
         let mut other = head(2, 1);
         other.subject.ppid_start += 1;
         assert!(processes.parent(&other).is_none());

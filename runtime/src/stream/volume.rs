@@ -1,8 +1,8 @@
 //! The limit on bytes of lines (`--rate-limit 10MiB/m`) in the stream.
 //!
-//! A suppressed event has no line and, as if the probes had suppressed it, no sequence number: the
-//! numbers of later events of its series are lowered. So a gap in the numbers of a log is always a
-//! loss.
+//! A suppressed event has neither a line nor a sequence number. The numbers of later events of its
+//! series are lowered, as if the probes had suppressed the event. So a gap in the numbers of a log
+//! is always a loss.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ const REPORT_PERIOD: u64 = 10_000_000_000;
 /// are consecutive.
 pub(super) type Series = (Kind, u32, Place);
 
-/// The limit on bytes, and what it has suppressed.
+/// The limit on bytes, and the events that it has suppressed.
 #[derive(Debug)]
 pub(super) struct LineVolume {
     volume: Volume,
@@ -61,7 +61,7 @@ impl LineVolume {
             .map_or(0, SuppressedTotals::total)
     }
 
-    /// Number of suppressed events of each series, reported or not; without the call.
+    /// Number of suppressed events of each series, reported or not. The items do not have the call.
     pub(super) fn at_places(&self) -> impl Iterator<Item = (Kind, Place, u64)> {
         let suppressed = self.suppressed.iter();
         suppressed.map(|((kind, _, place), count)| (*kind, *place, *count))
@@ -90,9 +90,9 @@ impl LineVolume {
         Some(seq.saturating_sub(before))
     }
 
-    /// What has been suppressed since the last report, by kind, and the time of the earliest such
-    /// event; `None` if there is nothing or, unless `now`, the last report is less than
-    /// [`REPORT_PERIOD`] before `at`. Times are of the boot clock.
+    /// The events that were suppressed since the last report, by kind, and the time of the
+    /// earliest. `None` if there are no such events. Also `None` if the last report is less than
+    /// [`REPORT_PERIOD`] before `at`, unless `now` is true. Times are of the boot clock.
     pub(super) fn report(&mut self, at: u64, now: bool) -> Option<(u64, Vec<(Kind, Suppression)>)> {
         let is_due = now || at.saturating_sub(self.reported_at) >= REPORT_PERIOD;
         let first = self.unreported_since.filter(|_| is_due)?;

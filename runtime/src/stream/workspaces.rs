@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Stream {
-    /// A workspace is traced from now on, or was traced before: its state has the time.
+    /// `workspace` is traced from now on, or was traced before: its state has the time.
     pub fn registered(&mut self, workspace: &Namespace, found: Found, out: &mut Vec<u8>) {
         let Namespace { id, state } = workspace;
         let named = self.workspaces.get(&id.inum);
@@ -30,7 +30,7 @@ impl Stream {
         }
     }
 
-    /// Takes the current targets: writes the first line of those without a line.
+    /// Takes the current targets: writes the first line of each target that has none.
     pub fn targets(&mut self, targets: &[Namespace], out: &mut Vec<u8>) {
         let now = WallClock::boot_now();
         for Namespace { id, state } in targets {
@@ -41,7 +41,8 @@ impl Stream {
         }
     }
 
-    /// A workspace has no process left. Its line follows the records that the ring still has of it.
+    /// A workspace has no process left. The line about the end follows the records that the ring
+    /// still has of the workspace.
     pub fn ended(&mut self, id: NsId) {
         self.ended.push(id);
     }
@@ -53,10 +54,11 @@ impl Stream {
         }
     }
 
-    /// Ends the workspace `id`, if it is the one with a line under this number.
+    /// Ends the workspace `id`, if the line under its number is of this workspace.
     fn end(&mut self, id: NsId, ktime: u64, out: &mut Vec<u8>) {
         if self.adopted.remove(&id.inum) == Some(id) {
-            // It has no line, and a later namespace with the same number may have one.
+            // The ended workspace has no line, and a later namespace with the same number may have
+            // one.
             return;
         }
         let is_named = self
@@ -82,7 +84,7 @@ impl Stream {
         let mut before = None;
         match self.workspaces.get_mut(&id.inum) {
             Some(named) if named.start.is_some_and(|start| start > id.start) => {
-                // The announcement of its successor arrived before the records in the ring.
+                // The announcement of the successor arrived before the records in the ring.
                 if named.before.is_none_or(|before| before < id.start) {
                     named.before = Some(id.start);
                     self.write_start(id, self.recorded_from(&id, state), found, ktime, out);
@@ -115,7 +117,8 @@ impl Stream {
             return;
         }
         if let Some(id) = self.adopted.remove(&target) {
-            // The probes have found it with the number and start time that the earlier run saved.
+            // The probes have found the namespace with the number and start time that the earlier
+            // run saved.
             self.name(id, self.began, Found::State, ktime, out);
             return;
         }

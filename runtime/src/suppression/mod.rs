@@ -37,10 +37,10 @@ impl Limits {
 pub enum Cause {
     /// The rule with this index in [`Limits::rules`].
     Rule(usize),
-    /// The rate limit of a workspace: the inode number of its PID namespace, or 0 if it had no
-    /// bucket of its own.
+    /// The rate limit of a workspace: the inode number of its PID namespace, or 0 if the workspace
+    /// shares a bucket.
     Rate(u32),
-    /// The limit on bytes of a workspace; the number is that of [`Self::Rate`].
+    /// The limit on bytes of a workspace, with a number as in [`Self::Rate`].
     Volume(u32),
 }
 
@@ -49,9 +49,9 @@ pub enum Cause {
 pub enum Reason<'a> {
     /// A rule.
     Exclude(&'a Rule),
-    /// The rate limit, and the workspace; `None` for those that share a bucket.
+    /// The rate limit, and the workspace; `None` for workspaces that share a bucket.
     RateLimit(Limit, Option<u32>),
-    /// The limit on bytes, and the workspace; `None` for those that share a bucket.
+    /// The limit on bytes, and the workspace; `None` for workspaces that share a bucket.
     Volume(ByteRate, Option<u32>),
 }
 

@@ -11,7 +11,7 @@ pub enum RateError {
          bytes and a unit of time, such as 10MiB/m"
     )]
     Form(Shown),
-    /// A rate of nothing.
+    /// A rate of 0.
     #[error(
         "{0} would record nothing: give 1 or more, or use --exclude 'filename=*' to record nothing"
     )]

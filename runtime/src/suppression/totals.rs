@@ -11,7 +11,7 @@ pub struct Tally {
     pub cause: Cause,
     /// The number of events.
     pub count: u64,
-    /// Time of the last one, boot clock, nanoseconds.
+    /// Time of the last event, boot clock, nanoseconds.
     pub last: u64,
 }
 
@@ -22,8 +22,8 @@ pub(crate) struct Suppression {
     pub cause: Cause,
     /// The number of events.
     pub count: u64,
-    /// Time of the reading before this one: the events are later. Boot clock, nanoseconds. 0 for
-    /// the limit on bytes.
+    /// Time of the previous reading: the events are later. Boot clock, nanoseconds. 0 for the limit
+    /// on bytes.
     pub since: u64,
     /// Latest time, boot clock, nanoseconds.
     pub until: u64,
@@ -31,17 +31,17 @@ pub(crate) struct Suppression {
     pub total: u64,
 }
 
-/// The totals of all causes that were reported. As they are running totals, no event counts twice.
+/// The totals of all causes that were reported. They are running totals, so no event counts twice.
 #[derive(Debug)]
 pub(crate) struct SuppressedTotals {
     reported: BTreeMap<Cause, u64>,
     total: u64,
-    /// When totals were read last, boot clock, nanoseconds.
+    /// Time of the last reading, boot clock, nanoseconds.
     read_at: u64,
 }
 
 impl SuppressedTotals {
-    /// Totals of nothing, from `now` on.
+    /// Totals without events, from `now` on.
     pub(crate) fn new(now: u64) -> Self {
         Self {
             reported: BTreeMap::new(),
@@ -50,7 +50,7 @@ impl SuppressedTotals {
         }
     }
 
-    /// Takes totals that were read at `now` or a little later; returns what is new in them.
+    /// Takes totals that were read at `now` or a little later; returns the new events.
     pub(crate) fn update(&mut self, now: u64, tallies: &[Tally]) -> Vec<Suppression> {
         let since = std::mem::replace(&mut self.read_at, now);
         let new = |tally: &Tally| {

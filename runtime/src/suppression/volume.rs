@@ -1,9 +1,9 @@
 //! Token buckets of bytes: the limit on the lines of each workspace.
 //!
 //! An event is admitted if the bucket of its workspace is not empty, and then takes the bytes of
-//! its lines, which may be more than the bucket has. So the decision needs no line, and in any
-//! period the lines have at most the bytes of the rate, of a full bucket, and of one event. Like
-//! that of the probes, a bucket is an instant ([`exectrail_common::suppression::Bucket`]).
+//! its lines, which may be more than the bucket has. So the decision is made before there is a
+//! line. In any period the lines have at most the bytes of the rate, of a full bucket, and of one
+//! event. As in the probes, a bucket is an instant ([`exectrail_common::suppression::Bucket`]).
 
 use std::collections::BTreeMap;
 
@@ -26,12 +26,12 @@ pub(crate) struct Volume {
 struct Bucket {
     /// Time when the bucket is full if nothing is taken, boot clock, nanoseconds.
     full_at: u64,
-    /// Events of each kind that found it empty, and the time of the last.
+    /// Events of each kind that found the bucket empty, and the time of the last.
     suppressed: [(u64, u64); KINDS],
 }
 
 impl Volume {
-    /// Full buckets.
+    /// A limit whose buckets are full.
     pub(crate) fn new(rate: ByteRate) -> Self {
         Self {
             rate,
@@ -70,8 +70,8 @@ impl Volume {
         self.buckets.iter().filter_map(tally).collect()
     }
 
-    /// The bucket of a target. As in the probes, there is a limit to their number, and all further
-    /// targets share one.
+    /// The bucket of a target. As in the probes, the number of buckets is limited, and all further
+    /// targets share one bucket.
     fn bucket(&mut self, target: u32) -> &mut Bucket {
         let has_room = self.buckets.len() < MAX_BUCKETS as usize - 1;
         let own = has_room || self.buckets.contains_key(&target);

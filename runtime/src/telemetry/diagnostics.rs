@@ -118,7 +118,7 @@ impl<S: Subscriber> Layer<S> for Lines {
 }
 
 fn json_line(level: Level, fields: Fields) -> String {
-    // Built by hand for the order of the keys.
+    // The line is built by hand, for the order of the keys.
     let ts = format!("{:.9}", jiff::Timestamp::now());
     format!(
         "{{\"ts\":{},\"level\":{},\"msg\":{},\"fields\":{}}}\n",
@@ -153,8 +153,8 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
-/// Writes diagnostics of `level` and above to standard error, and makes every panic abort the
-/// process at once: a logger that works in part is worse than one that restarts.
+/// Writes diagnostics of `level` and above to standard error. Every panic aborts the process at
+/// once: a logger that works in part is worse than one that restarts.
 pub(crate) fn init(level: LogLevel, format: OutputFormat) {
     let stderr = io::stderr().as_fd().try_clone_to_owned();
     let lines = Lines {

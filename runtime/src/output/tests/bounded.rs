@@ -1,4 +1,4 @@
-//! No line is too long, and no part of argv is lost because of that.
+//! No line is too long, and the limit loses no part of argv.
 
 use exectrail_testbed::long_argv;
 
@@ -30,7 +30,7 @@ fn lines_of(
         .collect()
 }
 
-/// The one exec of these lines, with its whole argv.
+/// The exec of these lines, with its whole argv.
 fn joined(lines: Vec<Value>) -> Value {
     let mut joined = long_argv::joined(lines);
     assert_eq!(joined.len(), 1);
@@ -76,7 +76,7 @@ proptest! {
             .collect();
         prop_assert!(exec["argv"] == serde_json::json!(shown));
         prop_assert_eq!(&exec["truncated"], false);
-        // What is cut is listed.
+        // Each key whose text is cut is listed.
         let cut = exec["cut"].as_array().cloned().unwrap_or_default();
         for (key, whole) in [("filename", &texts[0]), ("exe", &texts[2]), ("cwd", &texts[3])] {
             let shown = exec[key].as_str().unwrap();
@@ -126,13 +126,14 @@ proptest! {
     }
 }
 
-/// At every length around the limit, a line has all of argv or says that it has not.
+/// At every length around the limit, a line has all of argv or says that a part is missing.
 #[test]
 fn no_length_is_between_whole_and_continued() {
     for (fields, length) in (2_400..3_300).flat_map(|length: usize| {
         [Fields::Default, Fields::Exectrace].map(|fields| (fields, length))
     }) {
-        // Short arguments, so that the line can end at any of them, and a last one of any length.
+        // Short arguments, so that the line can end at any of them, and a last argument of any
+        // length.
         let mut argv = b"ab\0".repeat(length);
         argv.resize(argv.len() + length % 14, b'x');
         argv.push(0);

@@ -167,7 +167,7 @@ fn a_stack_that_was_written_to_is_flagged() {
         ]
     );
 
-    // The kernel added up other lengths than those of the arguments that it counted.
+    // The length of argv does not fit the number of arguments.
     for (len, argc) in [(8, 2), (6, 2), (9, 3), (9, 1)] {
         let shifted = Exec {
             argv_len: len,

@@ -137,7 +137,7 @@ fn is_full(error: &ProgramError) -> bool {
         if error.io_error.raw_os_error() == Some(Errno::TOOBIG.raw_os_error()))
 }
 
-/// Undoes [`attach_fexit`]; a program that was never loaded needs nothing.
+/// Undoes [`attach_fexit`]; a program that was never loaded stays as it is.
 fn unload(ebpf: &mut Ebpf, program: &'static str) {
     if let Some(program) = ebpf.program_mut(program)
         && let Ok(program) = TryInto::<&mut FExit>::try_into(program)

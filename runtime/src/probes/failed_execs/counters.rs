@@ -70,10 +70,9 @@ impl FailedCounters {
         }
     }
 
-    /// How many of the `skipped` executions were for execs that failed.
+    /// Number of the `skipped` executions that were for failed execs.
     ///
-    /// The others were for execs that succeeded: those of the node's `execs` that no program has
-    /// seen, by the counts of `calls`.
+    /// All others were for successful execs: the node's `execs` without those that `calls` counts.
     pub(crate) fn missed(&self, skipped: u64, calls: &[CallCounts], execs: u64) -> u64 {
         let stats = calls.iter().flat_map(|call| &call.cpus);
         let succeeded: u64 = stats.map(|stats| stats.succeeded).sum();

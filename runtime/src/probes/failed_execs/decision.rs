@@ -9,14 +9,14 @@ pub(crate) enum FailedExecs {
     Off,
     /// On, with this hook.
     On(Hook),
-    /// On with this hook, as the kernel refused an earlier one.
+    /// On with this hook, because the kernel refused an earlier hook.
     Fallback(Hook, Unavailable),
-    /// Off, as the kernel refused all hooks.
+    /// Off, because the kernel refused all hooks.
     Unavailable(Unavailable),
 }
 
 impl FailedExecs {
-    /// As in the first line of the stream; `None` if off.
+    /// The text in the first line of the stream; `None` if off.
     pub(crate) fn as_str(&self) -> Option<&'static str> {
         match self {
             Self::Off => None,

@@ -32,7 +32,7 @@ fn lines_are_numbered_and_a_checkpoint_has_the_counts_so_far() {
     }
     let fields = &lines[4]["fields"];
     assert_eq!(lines[4]["msg"], "checkpoint");
-    // The long one has no line yet.
+    // The exec with the long argv has no line yet.
     assert_eq!(fields["places"], serde_json::json!({"0": [1], "3": [1]}));
     assert_eq!((&fields["execs"], &fields["lost"]), (&2.into(), &2.into()));
     assert_eq!(fields["head"], "0".repeat(64));

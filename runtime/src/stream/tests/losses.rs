@@ -120,8 +120,8 @@ fn lines_tell_when_the_clock_is_set() {
     let time = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     let ts: Vec<jiff::Timestamp> = lines.iter().map(|line| time(&line["ts"])).collect();
     assert!(ts.is_sorted(), "{ts:?}");
-    // While the wall clock is behind, the line also has its time; then `ts` is the wall clock
-    // again.
+    // While the wall clock is behind, a line also has the wall clock's time. Afterwards `ts` is the
+    // wall clock's time again.
     assert_eq!(time(&lines[3]["clock"]), now.shifted(-hour).at(behind));
     assert_eq!(lines[5].get("clock"), None);
     assert_eq!(ts[5], now.shifted(hour).at(ahead));

@@ -126,8 +126,8 @@ fn a_loss_beside_suppressed_events_is_reported_exactly() {
     let mut out = Vec::new();
     for (seq, hour) in [(0, 1), (1, 1), (2, 1), (3, 1), (7, 9), (8, 9), (10, 30)] {
         let record = event(Kind::ExecFailed, 0, seq, 60, hour * 3_600 * SECOND + seq);
-        // Here the two calls share one series of numbers, so each has a gap for each event of the
-        // other.
+        // Here the two calls share one series of numbers, so each call has a gap for each event of
+        // the other call.
         stream.record(&record, &mut out).unwrap();
     }
     let mut expected = 0;
@@ -189,7 +189,7 @@ fn a_checkpoint_ends_before_what_is_not_reported() {
         .count();
     stream.accounted(100 * SECOND);
     let (before, suppressed) = until(&mut stream);
-    // The first suppressed exec came after those with lines.
+    // The first suppressed exec came after the execs with lines.
     let seconds = before.duration_since(first).as_secs_f64();
     assert!((seconds - (1.0 + execs as f64)).abs() < 0.001, "{seconds}");
     assert_eq!(suppressed, 0);

@@ -17,7 +17,7 @@ fn workspaces_start_and_end_once() {
     for id in [workspace.id, workspace.id, known(71, 1).id] {
         stream.ended(id);
     }
-    // The ring may still have its last execs.
+    // The ring may still have the workspace's last execs.
     assert_eq!(summaries(&out), [""; 0]);
     stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
     stream.finish(None, &mut out);
@@ -61,12 +61,12 @@ fn what_the_ring_has_of_a_namespace_that_is_gone_ends_nothing() {
     stream.registered(&known(60, 1_000), Found::Announcement, &mut out);
     stream.registered(&known(60, 2_000), Found::Announcement, &mut out);
     out.clear();
-    // It has a line already.
+    // This workspace has a line already.
     stream
         .record(&found(60, 1_000, BY_NETWORK), &mut out)
         .unwrap();
     assert_eq!(summaries(&out), [""; 0]);
-    // Between the two, and never announced.
+    // A namespace that started between the two, and never announced itself.
     stream
         .record(&found(60, 1_500, BY_NETWORK), &mut out)
         .unwrap();

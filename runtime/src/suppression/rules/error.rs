@@ -41,7 +41,7 @@ pub enum RuleError {
         them out. In a name they are written \\x22, \\x27 and \\x20"
     )]
     Quoted(Shown),
-    /// What only a shell replaces.
+    /// Text that only a shell replaces.
     #[error(
         "{0}: only shells replace ~ and $; write the whole path. In a name they are written \\x7e \
         and \\x24"

@@ -1,6 +1,6 @@
 //! Rules: which execs are suppressed, and which are recorded as exceptions to that.
 //!
-//! Pure: converts text to rules, and rules to the patterns that the probes look up.
+//! This module converts text to rules, and rules to the patterns that the probes look up.
 
 mod error;
 mod pattern;
@@ -26,9 +26,9 @@ pub struct Rules {
 /// A pattern in the probes' form, with the rule that it leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The text, with its NUL if the pattern is the whole text; a suffix is backwards.
+    /// The text, with its NUL if the pattern is the whole text; a suffix is in reverse.
     pub bytes: Vec<u8>,
-    /// The first matching rule of the field, for a text whose longest matching pattern is this one.
+    /// The first rule of the field that matches a text whose longest matching pattern is this one.
     pub matched: Matched,
 }
 
@@ -118,7 +118,7 @@ impl Rules {
         entries
     }
 
-    /// The suffixes of filenames, backwards, without duplicates.
+    /// The suffixes of filenames, in reverse, without duplicates.
     pub fn suffixes(&self) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::new();
         for Rule(pattern) in &self.rules {

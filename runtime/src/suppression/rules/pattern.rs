@@ -2,8 +2,8 @@
 
 use exectrail_common::suppression::{FILENAME_WINDOW, SUFFIX_WINDOW};
 
-/// Maximum length of a filename rule. The probes read 255 bytes and a NUL. They treat a path of
-/// 255 bytes as cut, so 254 is the longest that they know whole.
+/// Maximum length of a filename rule. The probes read 255 bytes and a NUL. They treat a path of 255
+/// bytes as cut, so the longest path that they know whole has 254 bytes.
 pub(crate) const MAX_FILENAME_PATTERN: usize = FILENAME_WINDOW - 2;
 
 /// Maximum length of the suffix in a filename rule.

@@ -1,5 +1,5 @@
-//! Rules as text. A rule that cannot match as it is meant is refused; every name can be written,
-//! with `\xHH` for bytes that would be refused.
+//! Rules as text. A rule is refused if it cannot match as it is meant. Every name can be written in
+//! a rule, with `\xHH` for bytes that would be refused.
 
 use std::{fmt, str::FromStr};
 
@@ -135,7 +135,7 @@ fn meaningless(field: Field, value: &str) -> Option<Refuse> {
 }
 
 /// Whether the text has a wildcard of shells: `?`, a set in brackets, or alternatives in braces.
-/// `[` alone is none: it is the name of a program.
+/// `[` alone is no wildcard: it is the name of a program.
 fn has_wildcard(value: &str) -> bool {
     let set = |(_, rest): (&str, &str)| rest.contains(']');
     let alternatives = |(_, rest): (&str, &str)| {
@@ -176,8 +176,8 @@ fn unescaped(value: &str) -> Result<String, Refuse> {
     text.ok_or(RuleError::Bytes)
 }
 
-/// What to write for a name that is longer than a comm: the kernel cuts it at a byte, which may be
-/// inside a character.
+/// The text of a rule for a name that is longer than a comm. The kernel cuts the name at a byte,
+/// which may be inside a character.
 fn comm_of(name: &str) -> String {
     let most = COMM_LEN - 1;
     let end = name.floor_char_boundary(most);

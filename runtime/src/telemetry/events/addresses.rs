@@ -17,7 +17,7 @@ pub(crate) struct AddressNotBound<'a> {
 }
 
 impl AddressNotBound<'_> {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         let Self {
             address,
@@ -35,7 +35,7 @@ pub(crate) struct ListensLate {
 }
 
 impl ListensLate {
-    /// Sets the metric, and logs it.
+    /// Sets the metric and logs the event.
     pub(crate) fn emit(self) {
         metrics().listening(true);
         info!(address = %self.address, "listening for announcements");
@@ -49,7 +49,7 @@ pub(crate) struct MetricsPublished {
 }
 
 impl MetricsPublished {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         info!(address = %self.address, "metrics are at /metrics");
     }
@@ -66,7 +66,7 @@ pub(crate) struct ConnectionFailed {
 }
 
 impl ConnectionFailed {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         warn!(
             error = %self.error,
@@ -87,7 +87,7 @@ pub(crate) struct AnnouncementAccepted {
 }
 
 impl AnnouncementAccepted {
-    /// Counts it, and logs it.
+    /// Counts and logs the event.
     pub(crate) fn emit(self) {
         metrics().announcement("accepted", 1);
         match self.not_logged {
@@ -109,7 +109,7 @@ pub(crate) struct AnnouncementRefused {
 }
 
 impl AnnouncementRefused {
-    /// Counts it, and logs it.
+    /// Counts and logs the event.
     pub(crate) fn emit(self) {
         metrics().announcement(self.refusal.reason(), 1);
         let Some(not_logged) = self.not_logged else {

@@ -6,12 +6,12 @@ use tracing::{info, warn};
 pub(crate) struct LabelFileUnusable<'a> {
     /// The reason, with its remedy.
     pub error: &'a str,
-    /// Such events that were not logged since the last logged one.
+    /// Events of this kind that were not logged since the last logged one.
     pub not_logged: u64,
 }
 
 impl LabelFileUnusable<'_> {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         warn!(
             error = self.error,
@@ -25,7 +25,7 @@ impl LabelFileUnusable<'_> {
 pub(crate) struct LabelFileUsable;
 
 impl LabelFileUsable {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         info!("all label files can be read again");
     }
@@ -38,7 +38,7 @@ pub(crate) struct LabelKeysAbsent<'a> {
 }
 
 impl LabelKeysAbsent<'_> {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         let keys = self.keys.join(" ");
         warn!(

@@ -19,7 +19,7 @@ pub(crate) struct RecordUnreadable {
 }
 
 impl RecordUnreadable {
-    /// Counts it, and logs it.
+    /// Counts and logs the event.
     pub(crate) fn emit(self) {
         metrics().unreadable_record();
         if let Some(not_logged) = self.not_logged {
@@ -54,7 +54,7 @@ pub(crate) struct SinkFull<'a> {
 }
 
 impl SinkFull<'_> {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         warn!(sink = self.name, error = %self.error, "the sink has no room for events; waiting");
     }
@@ -62,18 +62,18 @@ impl SinkFull<'_> {
 
 /// Lines were not written: the sink failed, or had no room until the process had to end.
 pub(crate) struct LinesUnwritten {
-    /// Lines of execs among them.
+    /// Number of `exec` lines that were not written.
     pub execs: u64,
-    /// All of them.
+    /// Number of all lines that were not written.
     pub lines: u64,
-    /// Their bytes that were not written.
+    /// Bytes of these lines that were not written.
     pub bytes: u64,
     /// Execs that were lost in the whole run.
     pub lost: u64,
 }
 
 impl LinesUnwritten {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         error!(
             execs = self.execs,

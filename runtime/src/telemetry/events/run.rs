@@ -19,7 +19,7 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         metrics().tracing(true);
         metrics().listening(self.address.is_some());
@@ -45,7 +45,7 @@ pub(crate) struct WaitsOutsidePod {
 }
 
 impl WaitsOutsidePod {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         let address = self.address;
         info!(
@@ -64,7 +64,7 @@ pub(crate) struct TracingRefused<'a> {
 }
 
 impl TracingRefused<'_> {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         error!(reason = self.reason, "cannot trace here");
     }
@@ -81,7 +81,7 @@ pub(crate) struct DiscoveryDecided {
 }
 
 impl DiscoveryDecided {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         if self.on {
             let by = match (self.identity & BY_NETWORK, self.identity & BY_CGROUP) {
@@ -116,7 +116,7 @@ pub(crate) struct FailedExecsDecided<'a> {
 }
 
 impl FailedExecsDecided<'_> {
-    /// Logs it, unless failed execs are off.
+    /// Logs the decision, unless failed execs are off.
     pub(crate) fn emit(self) {
         match self.failed_execs {
             FailedExecs::Off => {}
@@ -141,7 +141,7 @@ pub(crate) struct PrivilegesDropped {
 }
 
 impl PrivilegesDropped {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         info!(
             kept = self.kept,
@@ -157,7 +157,7 @@ pub(crate) struct PrivilegesKept {
 }
 
 impl PrivilegesKept {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         warn!(
             error = self.error,
@@ -173,7 +173,7 @@ pub(crate) struct VariablesUnknown {
 }
 
 impl VariablesUnknown {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         let names = self.names.join(" ");
         warn!(names, "unknown environment variables; mistyped?");
@@ -187,7 +187,7 @@ pub(crate) struct StartupTimedOut {
 }
 
 impl StartupTimedOut {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         error!(
             seconds = self.seconds,
@@ -206,7 +206,7 @@ pub(crate) struct ActorFailed<'a> {
 }
 
 impl ActorFailed<'_> {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         metrics().tracing(false);
         error!(
@@ -224,7 +224,7 @@ pub(crate) struct Stopping {
 }
 
 impl Stopping {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         metrics().tracing(false);
         info!(signal = self.signal, "stopping");
@@ -238,7 +238,7 @@ pub(crate) struct KeyReadable<'a> {
 }
 
 impl KeyReadable<'_> {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         warn!(
             path = %self.path.display(),

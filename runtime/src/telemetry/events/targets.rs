@@ -13,7 +13,7 @@ pub(crate) struct TargetsSwept {
 }
 
 impl TargetsSwept {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         info!(removed = self.removed, "removed targets that have ended");
     }
@@ -26,7 +26,7 @@ pub(crate) struct TableFull {
 }
 
 impl TableFull {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         warn!(
             table = self.table,
@@ -43,7 +43,7 @@ pub(crate) struct EndsNotChecked {
 }
 
 impl EndsNotChecked {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         warn!(
             error = %self.error,
@@ -59,7 +59,7 @@ pub(crate) struct StateUnusable<'a> {
 }
 
 impl StateUnusable<'_> {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         warn!(
             error = %self.error,
@@ -77,7 +77,7 @@ pub(crate) struct StateNotSaved<'a> {
 }
 
 impl StateNotSaved<'_> {
-    /// Logs it.
+    /// Logs the event.
     pub(crate) fn emit(self) {
         warn!(
             error = %self.error,

@@ -2,9 +2,9 @@
 //!
 //! prometheus-client writes OpenMetrics, in which the family of a counter has no `_total` in its
 //! name. Prometheus' own linter (`promtool check metrics`) parses only the text format, and reports
-//! counters without `_total` in the family as undocumented. So that it accepts both formats of this
-//! module, families have the names of their samples, and in OpenMetrics counters have no TYPE line:
-//! a family without a type may have any name.
+//! counters without `_total` in the family as undocumented. `promtool` has to accept both formats
+//! of this module. So families have the names of their samples, and in OpenMetrics counters have no
+//! TYPE line: a family without a type may have any name.
 
 use hyper::header::HeaderValue;
 
@@ -19,7 +19,7 @@ pub(crate) enum Format {
 
 /// The media type of [`Format::OpenMetrics`].
 const OPEN_METRICS: &str = "application/openmetrics-text";
-/// Versions of it that a scraper may ask for; the answer is always 1.0.0.
+/// Versions of OpenMetrics that a scraper may ask for; the answer is always 1.0.0.
 const VERSIONS: [&str; 2] = ["1.0.0", "0.0.1"];
 
 impl Format {
@@ -31,8 +31,8 @@ impl Format {
         })
     }
 
-    /// The format for these `Accept` headers (RFC 9110, section 12.5.1): OpenMetrics if it is
-    /// named, and `text/plain` is not named with a greater weight; else text.
+    /// The format for these `Accept` headers (RFC 9110, section 12.5.1): OpenMetrics if it is named
+    /// and `text/plain` has no greater weight; otherwise text.
     pub(crate) fn accepted<'a>(accept: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
         let (mut open, mut text) = (0, 0);
         let headers = accept.into_iter().filter_map(|value| value.to_str().ok());

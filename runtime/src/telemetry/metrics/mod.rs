@@ -39,8 +39,8 @@ struct Table {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct By {
     by: &'static str,
-    /// Number of the rule in `exclude` of `tracing_started`. Its text stays out of the metrics, as
-    /// the traced user may be able to scrape them.
+    /// Number of the rule in `exclude` of `tracing_started`. The rule's text stays out of the
+    /// metrics, because the traced user may be able to scrape them.
     rule: Option<u64>,
 }
 
@@ -287,7 +287,7 @@ impl Metrics {
     }
 }
 
-/// Stores a total. It is already cumulative, so it is not added.
+/// Stores a total. The total is cumulative, so it replaces the old value.
 fn set(counter: &Counter, total: u64) {
     counter.inner().store(total, Relaxed);
 }
