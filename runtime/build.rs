@@ -143,7 +143,7 @@ fn without_debug_information(object: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(stripped)
 }
 
-/// What user space puts into the object before it loads it.
+/// The places of the object where user space puts values before it loads the object.
 #[derive(Default)]
 struct Unfinished {
     /// For each load of a kernel field: the position of the load's offset, and the field.

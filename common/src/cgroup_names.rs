@@ -15,8 +15,8 @@ pub const MAX_CGROUP_LEVELS: u32 = 64;
 /// before its first exec record with this cgroup. If it has forgotten the cgroup since, it writes
 /// the record again.
 ///
-/// This struct is the head. [`NAMES`] names follow, the cgroup's own first, each in [`CGROUP_NAME`]
-/// bytes with a NUL. The bytes after the NUL are undefined.
+/// This struct is the head of the record. [`NAMES`] names follow, the cgroup's own first, each in
+/// [`CGROUP_NAME`] bytes with a NUL. The bytes after the NUL are undefined.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct CgroupNames {

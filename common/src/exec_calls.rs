@@ -2,8 +2,9 @@
 //! and of argv. The record of a failed exec needs both. `preflight/src/attach_points.rs` has the
 //! kernel's functions for these calls.
 //!
-//! The kernel enters a system call with the caller's registers, `struct pt_regs`, as its one
-//! argument. Each architecture's ABI fixes what a register holds, so the offsets are constants.
+//! At a system call, the kernel's function gets the caller's registers, `struct pt_regs`, as its
+//! only argument. Each architecture's ABI fixes what a register holds, so the offsets are
+//! constants.
 
 use bytemuck::{Pod, Zeroable};
 

@@ -95,7 +95,7 @@ pub const FAILED_ARGV: usize = 1024;
 /// Longest filename with its NUL: a path of `PATH_MAX` (include/uapi/linux/limits.h) after the
 /// `/dev/fd/NUMBER/` that `execveat` adds (`alloc_bprm`, fs/exec.c), rounded up.
 pub const MAX_FILENAME: usize = 4096 + 32;
-/// Maximum bytes of the new stack that are copied while the kernel prevents other processes from
+/// Maximum bytes that are copied from the new stack, while the kernel prevents other processes from
 /// writing there (`exec_update_lock`). They are the stack's lowest bytes, where argv begins. If a
 /// page is larger than this number, they are the stack's highest bytes.
 pub const EARLY_BYTES: usize = 6144;
@@ -189,8 +189,8 @@ pub struct Origin {
     pub exe_nlink: u32,
     /// Device number of the controlling terminal, in the form of `exe_dev`; 0 if there is none.
     pub tty: u32,
-    /// Number of execs of the process so far, this one included, plus those that its ancestors had
-    /// made when they forked (`self_exec_id`).
+    /// Number of execs of the process so far, including this one, and of its ancestors before they
+    /// forked (`self_exec_id`).
     pub execs: u32,
     /// The same count for the parent.
     pub parent_execs: u32,

@@ -17,9 +17,9 @@ pub const CGROUP_NAME: usize = 128;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct SidecarCgroup {
-    /// Its id (`kernfs_node.id`); 0 if the entry is unused.
+    /// Id of the cgroup (`kernfs_node.id`); 0 if the entry is unused.
     pub id: u64,
-    /// Its name and a NUL; the bytes after it are undefined.
+    /// Name of the cgroup and a NUL; the bytes after the NUL are undefined.
     pub name: [u8; CGROUP_NAME],
 }
 

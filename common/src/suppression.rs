@@ -61,7 +61,7 @@ pub struct Suppressed {
     pub last: u64,
 }
 
-/// The limit on the rate at which the execs of each workspace are recorded, as a token bucket.
+/// The limit on the rate of recorded execs of each workspace, as a token bucket.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Rate {
@@ -74,9 +74,9 @@ pub struct Rate {
 
 /// The token bucket of one workspace, by the inode number of its PID namespace.
 ///
-/// It stores an instant instead of a number of tokens (the generic cell rate algorithm, ITU-T
-/// I.371). So only one value changes, by addition: the only atomic operation that Linux 5.10 has
-/// for programs.
+/// The bucket stores an instant instead of a number of tokens (the generic cell rate algorithm,
+/// ITU-T I.371). So only one value changes, by addition: the only atomic operation that Linux 5.10
+/// has for programs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Bucket {

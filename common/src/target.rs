@@ -32,8 +32,8 @@ pub const BELOW_TARGET: u32 = 1 << 2;
 ///
 /// `TARGETS` has the namespaces that are traced together with all namespaces below them. `EVIDENCE`
 /// has other namespaces that had an exec. An announcement may name them, because they belong to the
-/// pod or are below a target. If `EVIDENCE` is full, it loses the least recently used namespace; if
-/// `TARGETS` is full, it takes no further one.
+/// pod or are below a target. A full `EVIDENCE` loses its least recently used namespace; a full
+/// `TARGETS` takes no further namespace.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct NsState {
@@ -79,7 +79,7 @@ pub struct Control {
 pub struct EndCheck {
     /// The namespace.
     pub id: NsId,
-    /// Its address in the kernel.
+    /// Address of the namespace in the kernel.
     pub address: u64,
     /// One of the `END_…` constants.
     pub answer: u32,

@@ -1,8 +1,8 @@
 //! exectrail: a sidecar that records every program executed in a workspace's PID namespace and in
 //! every PID namespace below it.
 //!
-//! An exec passes through these modules: `probes` loads the programs that write it into the
-//! kernel's ring; `actors::ring_reader` reads the ring; `stream` decodes its record
+//! An exec passes through these modules. `probes` loads the programs that write its record into the
+//! kernel's ring; `actors::ring_reader` reads the ring; `stream` decodes the record
 //! (`event::decode`) and dates it; `output` formats it as a line with a number; `actors::emitter`
 //! writes the line to the sink. Announcements are parsed and judged in `handshake`;
 //! `actors::lifecycle` starts and stops the actors.

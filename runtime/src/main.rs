@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 /// Called by the C library before the standard library starts.
-// SAFETY: the section holds pointers to functions of this type, which get three arguments and may
+// SAFETY: the section holds pointers to functions of this type. They get three arguments and may
 // ignore them (System V ABI, "Initialization and Termination Functions").
 #[used]
 #[expect(unsafe_code, reason = "a section of its own")]

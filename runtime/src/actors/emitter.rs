@@ -115,9 +115,9 @@ impl Actor for Emitter {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        // This thread needs no capabilities: it uses only descriptors that are already open. It
-        // started before the tracer's thread dropped its capabilities, so it has to drop its own.
-        // If the kernel refuses that here, it also refuses it to the sidecar's tracer, which
+        // This thread needs no capabilities: it uses only descriptors that are already open. The
+        // thread started before the tracer's thread dropped its capabilities, so each drops its
+        // own. An error is ignored: the kernel then refuses the sidecar's tracer, too, which
         // reports the failure.
         let _ = privileges::keep_only(&CapsHashSet::new());
         ctx.run_interval(CLOCK_CHECK, |emitter, _| {

@@ -2,7 +2,7 @@
 //!
 //! Receives [`StopReading`]. Sends Emitter [`Relabel`] with the labels of all further lines. It
 //! looks at the files once a second: the kubelet replaces them by renaming a link, and not all file
-//! systems report that to inotify. A file that cannot be used is reported, and its last labels
+//! systems report a rename to inotify. A file that cannot be used is reported, and its last labels
 //! stay.
 
 use std::time::{Duration, Instant};

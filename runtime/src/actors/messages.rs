@@ -88,7 +88,7 @@ pub enum Answer {
     Refuse(String),
 }
 
-/// To MetricsListener: serve scrapes at this address, now or as soon as it can be bound.
+/// To MetricsListener: serve scrapes at this address as soon as the address can be bound.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Publish {

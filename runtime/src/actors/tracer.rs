@@ -2,10 +2,10 @@
 //!
 //! Receives [`Attach`], [`SetReader`], [`Announce`], [`Detach`], [`DetachIfIdle`],
 //! [`CheckpointWritten`]. Sends Emitter [`Begin`], [`Ended`] when targets have ended, and
-//! [`Targets`] periodically. Sends Emitter [`Started`] for a target that is announced or is
-//! exectrail's own namespace; if the target is new, before its first exec can be in the ring. Sends
-//! RingReader [`ReadRing`] for the remaining records of targets that have ended. Keeps the state
-//! that survives a restart. Never parses HTTP.
+//! [`Targets`] periodically. Sends Emitter [`Started`] for an announced target and for exectrail's
+//! own namespace. For a new target, [`Started`] comes before the target's first exec can be in the
+//! ring. Sends RingReader [`ReadRing`] for the remaining records of targets that have ended. Keeps
+//! the state that survives a restart. Never parses HTTP.
 
 use std::time::{Duration, Instant};
 
@@ -133,7 +133,7 @@ impl Tracer {
         (previous.ok().flatten(), is_all)
     }
 
-    /// Why a workspace of an earlier run may continue untraced if the state does not have it;
+    /// Why a workspace of an earlier run may continue untraced if the saved state does not have it;
     /// `None` if it cannot.
     fn unknown(&self, probes: &Probes, discovery: bool) -> Option<String> {
         if !self.settings.restarts {
@@ -159,8 +159,8 @@ impl Tracer {
     }
 }
 
-/// Whether other containers share exectrail's PID namespace: then its first process is not
-/// exectrail.
+/// Whether other containers share exectrail's PID namespace. Then the first process of the
+/// namespace is not exectrail.
 fn shares_pid_ns(probes: &Probes) -> bool {
     probes.scope().level > 0 && std::process::id() != 1
 }
@@ -260,9 +260,9 @@ impl Handler<Attach> for Tracer {
                 .add_target(*id, state)
                 .map_err(map_error("TARGETS"))?;
         }
-        // Discovery begins after the targets of an earlier run are added, so that it does not
-        // report these as new. It begins before the first line, which reports that discovery is on.
-        // No record is read before this handler's answer.
+        // Discovery begins after the targets of an earlier run are added, so that these are not
+        // reported as new. It begins before the first line, which reports that discovery is on. No
+        // record is read before this handler's answer.
         if discovery {
             probes.discover().map_err(map_error("CONTROL"))?;
         }
@@ -366,8 +366,8 @@ impl Handler<DetachIfIdle> for Tracer {
 
     fn handle(&mut self, _: DetachIfIdle, _: &mut Self::Context) -> Self::Result {
         self.watch(false);
-        // A target of an earlier run may be alive without an exec in this run: it counts until its
-        // end is proved.
+        // A target of an earlier run may be alive without an exec in this run, so it counts until
+        // its end is proved.
         let targets = self.probes.as_ref().map(Probes::targets);
         let is_idle = !self.traced && targets.is_none_or(|targets| targets.is_empty());
         if is_idle {

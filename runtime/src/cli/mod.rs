@@ -1,5 +1,6 @@
 //! The command line. Each flag is documented where it is declared, in this module or in the crate
-//! whose flags it includes (`preflight`, `reader`); help and completions are generated from that.
+//! whose flags it includes (`preflight`, `reader`). Help and completions are generated from these
+//! texts.
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode};
 

@@ -104,8 +104,8 @@ pub(crate) struct RecordingArgs {
 
     /// File with a key of at least 32 bytes; equal secrets then have equal ids in `redacted`
     ///
-    /// It is read once, at the start. Only root should be able to read it: whoever has the key can
-    /// find out whether a guess of a secret is right.
+    /// It is read once, at the start. Only root should be able to read it: with the key, a guess of
+    /// a secret can be tested.
     #[arg(long, env = "EXECTRAIL_REDACT_KEY", value_name = "FILE")]
     pub redact_key: Option<PathBuf>,
 

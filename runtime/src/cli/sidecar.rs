@@ -1,4 +1,4 @@
-//! The flags of the sidecar, besides those that it shares with `run`.
+//! The flags of the sidecar that `run` does not have.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 

@@ -38,7 +38,8 @@ fn for_users() -> Command {
         .subcommands(visible.cloned())
 }
 
-/// After `--`: commands, then what bash-completion knows of the command's arguments, or else files.
+/// After `--`: commands, and then the completion that bash-completion has for the command, or
+/// files.
 const BASH: &str = r#"
 __exectrail_complete() {
     local i

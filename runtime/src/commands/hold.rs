@@ -109,8 +109,9 @@ pub(super) async fn hold(
     })
 }
 
-/// Kills every process of this PID namespace if this is its first process, otherwise the command
-/// and its descendants. Returns the part of the message about processes that remain.
+/// If this is the first process of its PID namespace, kills every process of the namespace;
+/// otherwise the command and its descendants. Returns the part of the message about processes that
+/// remain.
 fn kill_all() -> String {
     if is_first() {
         // When this process exits, the kernel kills the processes that this signal does not reach.

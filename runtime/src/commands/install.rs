@@ -13,7 +13,8 @@ use std::{
 
 use crate::cli::InstallArgs;
 
-/// This program; readable even if the program's own path is not in this file system.
+/// The file of this program, which can be read even if the program's own path is not in this file
+/// system.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 /// Name of the copy.
 const NAME: &str = "exectrail";
@@ -56,8 +57,8 @@ fn install(directory: &Path) -> Result<PathBuf, InstallError> {
         path: directory.to_owned(),
         source,
     })?;
-    // The copy is renamed when it is complete: a container that restarts meanwhile never executes
-    // an incomplete copy, and a container that executes the old copy keeps it.
+    // The copy is renamed when it is complete. So a container that restarts meanwhile never
+    // executes an incomplete copy, and a container that executes the old copy keeps it.
     let partial = directory.join(PARTIAL_NAME);
     let copy = directory.join(NAME);
     fs::copy(OWN_PROGRAM, &partial)

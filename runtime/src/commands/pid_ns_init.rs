@@ -93,7 +93,7 @@ fn be_first(args: &PidNsInitArgs) -> Result<ExitCode, InitError> {
     mount("proc", "/proc", "proc", flags, None).map_err(InitError::Mount)?;
     let mut command = next_stage(args, Stage::Command);
     unblocked_in(&mut command);
-    // The command stays in the group of its parent: as a group leader it could not create a
+    // The command stays in the process group of its parent: the leader of a group cannot create a
     // session.
     look_after(command)
 }
@@ -137,7 +137,7 @@ pub(super) fn own_group_without_terminal(mut command: Command) -> Command {
 
 /// Starts the child and supervises it; returns its exit code.
 fn look_after(mut command: Command) -> Result<ExitCode, InitError> {
-    // This process dies with its parent, so that nothing continues untraced.
+    // This process is killed when its parent ends, so that nothing continues untraced.
     set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| InitError::Signals(error.into()))?;
     let signals = Signals::block().map_err(InitError::Signals)?;
@@ -154,8 +154,8 @@ fn look_after(mut command: Command) -> Result<ExitCode, InitError> {
 }
 
 fn become_command(args: &PidNsInitArgs) -> Result<ExitCode, InitError> {
-    // This may start programs that are not the command's (getent, id), so it is done before tracing
-    // is on.
+    // The look-up of the user may start programs that are not the command's (getent, id), so it is
+    // before tracing.
     let user = user::wanted(args.user.as_deref())?;
     announce::announce(args.init_address, ANNOUNCE_TIME)?;
     // The command line requires at least one word.

@@ -66,8 +66,8 @@ fn exit_code(outcome: Outcome) -> ExitCode {
 }
 
 /// Traces until it is stopped. Calls `with` at once. The first argument of `with` takes requests to
-/// stop. The second argument gets the listener's address once tracing is on, if the address is
-/// bound by then; otherwise an error.
+/// stop. The second argument gets the listener's address once tracing is on. If the address is not
+/// bound by then, the argument gets an error.
 pub(super) fn trace(
     config: Config,
     with: impl FnOnce(Addr<Lifecycle>, oneshot::Receiver<SocketAddr>) + 'static,
@@ -92,9 +92,9 @@ const STOPPING: [(NixSignal, &str); 5] = [
     (NixSignal::SIGPWR, "SIGPWR"),
 ];
 
-/// Signals that the sidecar catches so that they have no effect. Uncaught, they would end the
-/// sidecar, unless it is the first process of its PID namespace. (With SIGXFSZ caught, a write
-/// beyond the file size limit fails instead.)
+/// Signals that the sidecar catches so that they have no effect. If they were not caught, they
+/// would end the sidecar, unless it is the first process of its PID namespace. (With SIGXFSZ
+/// caught, a write beyond the file size limit fails instead.)
 const WITHOUT_EFFECT: [NixSignal; 8] = [
     NixSignal::SIGUSR1,
     NixSignal::SIGUSR2,

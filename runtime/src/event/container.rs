@@ -1,8 +1,9 @@
 //! The containers of a process, from the names of its cgroups.
 //!
-//! Container runtimes name the cgroup of a container by its id: 64 hexadecimal digits, alone or as
-//! `crio-ID` (cgroupfs driver), or in the name of a scope (systemd driver), such as
-//! `cri-containerd-ID.scope`, `crio-ID.scope`, `docker-ID.scope` and `libpod-ID.scope`.
+//! Container runtimes name the cgroup of a container by its id, 64 hexadecimal digits. With the
+//! cgroupfs driver, the name is the id alone or `crio-ID`. With the systemd driver, it is the name
+//! of a scope, such as `cri-containerd-ID.scope`, `crio-ID.scope`, `docker-ID.scope` and
+//! `libpod-ID.scope`.
 
 use std::{fmt, num::NonZeroU64};
 

@@ -40,7 +40,7 @@ pub(crate) struct CgroupNamesRecord<'a> {
 pub(crate) struct ExecRecord<'a> {
     /// The fixed part.
     pub head: Exec,
-    /// The names of the path of the file that runs, from its end to its beginning, each with a NUL.
+    /// The names in the path of the file that runs, from the last to the first, each with a NUL.
     pub exe: &'a [u8],
     /// The names of the working directory's path, in the same form.
     pub cwd: &'a [u8],

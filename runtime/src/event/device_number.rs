@@ -29,7 +29,7 @@ impl fmt::Display for Device {
     }
 }
 
-/// A terminal; displays its name below `/dev`, as ps(1) does, or its device number if its driver is
+/// A terminal. Displays its name below `/dev`, as ps(1) does, or its device number if the driver is
 /// not known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Terminal(Device);

@@ -22,7 +22,7 @@ macro_rules! keys {
             /// All keys.
             pub(crate) const EACH: &[Self] = &[$(Self::$key),+];
 
-            /// Its name.
+            /// The key's name.
             pub(crate) const fn name(self) -> &'static str {
                 match self { $(Self::$key => $name,)+ }
             }

@@ -50,7 +50,7 @@ impl Display for Place {
 pub struct Loss {
     /// The place that lost them.
     pub place: Place,
-    /// Their number.
+    /// Number of lost events.
     pub count: u64,
     /// Earliest possible time of the losses, boot clock, nanoseconds.
     pub since: u64,

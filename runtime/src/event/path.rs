@@ -7,8 +7,8 @@ use exectrail_common::record::{PATH_CUT, PATH_OUTSIDE_DIRECTORIES, PATH_READ};
 pub(crate) struct PathBuffer(Vec<u8>);
 
 impl PathBuffer {
-    /// The path with these names, from its end to its beginning, each with a NUL; `None` if it was
-    /// not read. `flags` are the path's `PATH_…` flags.
+    /// The path with these names, which are in order from the last to the first, each with a NUL.
+    /// `None` if the path was not read. `flags` are the path's `PATH_…` flags.
     ///
     /// The path has no `/` in front if its beginning is missing, or if the file was never in a
     /// directory.

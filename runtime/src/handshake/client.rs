@@ -66,7 +66,8 @@ where
     Ok((status, text(response.into_body()).await))
 }
 
-/// The text of an answer, as far as it arrives; the status has the decision.
+/// The text of an answer, as far as the text arrives. An error does not matter, because the status
+/// has the decision.
 async fn text(mut body: Incoming) -> String {
     let mut bytes = Vec::new();
     let read = async {

@@ -59,16 +59,16 @@ impl Refusal {
 /// A target, or another namespace that an announcement may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Namespace {
-    /// Its identity.
+    /// Identity of the namespace.
     pub id: NsId,
-    /// Its state in the probes' map.
+    /// State of the namespace in the probes' map.
     pub state: NsState,
 }
 
 impl Namespace {
     /// Whether an exec in this run has shown that the namespace exists. A target from the state of
-    /// an earlier run may have ended: only its number and start are known until the first exec in
-    /// it.
+    /// an earlier run may have ended: until its first exec in this run, only its number and start
+    /// are known.
     pub fn is_confirmed(&self) -> bool {
         self.state.address != 0
     }
@@ -88,10 +88,10 @@ pub(crate) enum Verdict {
 /// Judges the announcement of `pid_ns`.
 ///
 /// `targets` and `evidence` are the entries of the probes' maps. Several entries may have the same
-/// inum, if the kernel has reused it. Of these, a living namespace is preferred to an ended one, a
-/// confirmed one to an unconfirmed one, and a later one to an earlier one. `has_ended` returns
-/// whether a namespace has ended. `shares_pid_ns` is true if other containers share the sidecar's
-/// namespace.
+/// inum, if the kernel has reused it. Of these, `judge` prefers a living namespace to an ended one,
+/// then a confirmed one to an unconfirmed one, then a later one to an earlier one. `has_ended`
+/// returns whether a namespace has ended. `shares_pid_ns` is true if other containers share the
+/// sidecar's namespace.
 ///
 /// # Errors
 /// [`Refusal`].

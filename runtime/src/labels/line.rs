@@ -1,6 +1,6 @@
 //! A line of a label file: `key="value"`, with the escapes of Go's `strconv.Quote`.
 //!
-//! That is how Kubernetes writes a map of the downward API (`FormatMap`, pkg/fieldpath of
+//! Kubernetes writes a map of the downward API in this form (`FormatMap`, pkg/fieldpath of
 //! Kubernetes 1.33): `fmt.Sprintf` with `%v=%q`.
 
 /// Why a line is not a label.

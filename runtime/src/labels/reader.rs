@@ -36,8 +36,8 @@ struct LabelFile {
     /// Stamp of the file at that time.
     stamp: Option<Stamp>,
     /// Whether it was read twice with this stamp. A file can change twice within one tick of the
-    /// clock that dates changes, and the second change leaves the stamp as it is. Files are looked
-    /// at once per second (`actors/label_files.rs`), so the second reading is after that tick.
+    /// clock that dates changes, and then both changes leave the same stamp. Files are looked at
+    /// once per second (`actors/label_files.rs`), so the second reading is after that tick.
     is_settled: bool,
     values: BTreeMap<String, String>,
 }

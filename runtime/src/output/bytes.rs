@@ -1,5 +1,5 @@
-//! Converts bytes to text without loss: bytes that are UTF-8 as a whole are unchanged, others are
-//! escaped.
+//! Converts bytes to text without loss. Bytes that are UTF-8 as a whole are unchanged; all others
+//! are escaped.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ pub(super) fn needs_escape(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err()
 }
 
-/// `bytes` unchanged, if they are UTF-8, or escaped: `\` as `\\`, and each byte that is not in a
-/// UTF-8 character as `\xHH`. The key `escaped` of the line says which of the two applies.
+/// `bytes` unchanged if they are UTF-8, otherwise escaped: `\` as `\\`, and each byte that is not
+/// in a UTF-8 character as `\xHH`. The key `escaped` of the line says which of the two applies.
 pub(super) struct Text<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) escaped: bool,

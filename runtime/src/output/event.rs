@@ -144,13 +144,13 @@ pub struct RunStart<'a> {
 /// The previous run.
 #[derive(Clone, Copy, Debug)]
 pub struct PreviousRun<'a> {
-    /// Its id.
+    /// Id of the previous run.
     pub id: &'a str,
     /// The previous run is known to have recorded until this time.
     pub until: Timestamp,
     /// Time from `until` to the beginning of this run, nanoseconds.
     pub gap_ns: u64,
-    /// Its last checkpoint, if it had one.
+    /// Last checkpoint of the previous run, if it had one.
     pub checkpoint: Option<Checkpoint>,
 }
 
@@ -167,18 +167,20 @@ pub struct Before {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Found {
-    /// It announced itself.
+    /// The workspace announced itself.
     Announcement,
-    /// An exec in it was seen, and its reaper is in the pod's network namespace or cgroup.
+    /// An exec in the workspace was seen, and its reaper is in the pod's network namespace or
+    /// cgroup.
     Discovery,
-    /// It is the sidecar's own PID namespace.
+    /// The workspace is the sidecar's own PID namespace.
     Local,
-    /// An earlier run traced it, and an exec has confirmed that it is the same namespace.
+    /// An earlier run traced the workspace, and an exec has confirmed that the namespace is the
+    /// same.
     State,
 }
 
 impl Found {
-    /// Its name in lines.
+    /// The name in lines.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Announcement => "announcement",
@@ -205,7 +207,7 @@ impl Kind {
     /// All kinds, in the order of their numbers.
     pub(crate) const ALL: [Self; 3] = [Self::Exec, Self::Exit, Self::ExecFailed];
 
-    /// Its name in text.
+    /// The name in text.
     pub(super) fn noun(self) -> &'static str {
         match self {
             Self::Exec => "exec",
@@ -224,7 +226,7 @@ impl Kind {
 /// Events that have no line.
 #[derive(Clone, Copy, Debug)]
 pub struct Lost {
-    /// Their kind.
+    /// Kind of the lost events.
     pub of: Kind,
     /// The table of the probes that was full; `None` if the ring was full, or if the kernel did not
     /// run the probes (then the place is [`Place::NONE`]).
@@ -242,11 +244,11 @@ pub struct Lost {
 /// Events that were suppressed.
 #[derive(Clone, Copy, Debug)]
 pub struct SuppressedEvent<'a> {
-    /// Their kind.
+    /// Kind of the suppressed events.
     pub of: Kind,
     /// The reason.
     pub reason: Reason<'a>,
-    /// Their number.
+    /// Number of suppressed events.
     pub count: u64,
     /// Earliest time.
     pub since: Timestamp,

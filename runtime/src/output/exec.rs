@@ -51,7 +51,7 @@ pub struct ExecEvent<'a> {
 pub struct Parent<'a> {
     /// The path of its file, like [`ExecEvent::exe`].
     pub exe: Option<&'a [u8]>,
-    /// Its arguments, each followed by a NUL.
+    /// The parent's arguments, each followed by a NUL.
     pub argv: &'a [u8],
     /// Whether a part of the parent's argv is missing.
     pub argv_truncated: bool,
@@ -110,7 +110,7 @@ impl<'a> ExecEvent<'a> {
         comm(&self.head.comm)
     }
 
-    /// The interpreter that runs the file, if there is one: the kernel made it `argv[0]`
+    /// The interpreter that runs the file, if there is one: the kernel put its name into `argv[0]`
     /// (fs/binfmt_script.c, fs/binfmt_misc.c).
     pub fn interpreter(&self) -> Option<&'a [u8]> {
         self.has(FLAG_INTERPRETED)

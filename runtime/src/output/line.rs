@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// A line is the text, or the beginning of it for which there is room.
+        /// A line is the whole text, or as much of its beginning as has room.
         #[test]
         fn a_line_is_no_longer_than_allowed(
             texts in prop::collection::vec("[aé€😀]{0,9}", 0..9),

@@ -132,7 +132,7 @@ impl Writer {
         self
     }
 
-    /// Number of lines in this run. The next line has it as its number.
+    /// Number of lines in this run. This is also the number of the next line.
     pub(crate) fn lines(&self) -> u64 {
         self.json.lines
     }

@@ -23,13 +23,13 @@ pub(crate) enum SinkError {
     /// The sink was closed when this process started.
     #[error("{name} is closed, so no event can be written; open it (`>/dev/null` discards events)")]
     Closed {
-        /// Its name.
+        /// Name of the sink.
         name: &'static str,
     },
     /// The sink cannot be opened.
     #[error("cannot use {name} for events: {source}")]
     Open {
-        /// Its name.
+        /// Name of the sink.
         name: String,
         /// The kernel's error.
         source: io::Error,
@@ -37,7 +37,7 @@ pub(crate) enum SinkError {
     /// A write failed for good.
     #[error("cannot write events to {name}: {source}")]
     Write {
-        /// Its name.
+        /// Name of the sink.
         name: String,
         /// The kernel's error.
         source: io::Error,
@@ -45,7 +45,7 @@ pub(crate) enum SinkError {
     /// The sink had no room when exectrail had to stop.
     #[error("{name} had no room for events until exectrail had to stop")]
     GivenUp {
-        /// Its name.
+        /// Name of the sink.
         name: String,
     },
 }

@@ -12,7 +12,7 @@ pub(super) struct Notes {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub no_new_privs: bool,
     /// Whether the parent is outside the PID namespace, and the process is not the namespace's
-    /// first. Then a program outside put the process there, such as `kubectl exec` or nsenter(1).
+    /// first. A program outside put such a process there, for example `kubectl exec` or nsenter(1).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub entered: bool,
 }

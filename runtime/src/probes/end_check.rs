@@ -1,6 +1,6 @@
 //! Checks with the kernel whether a namespace has ended. User space puts the question into a map.
-//! Then it writes the current value of its own `oom_score_adj` again, which runs the program that
-//! answers.
+//! Then it writes the current value of its own `oom_score_adj` again. This write runs the program
+//! that answers.
 
 use aya::maps::{Array, MapData};
 use bytemuck::cast;

@@ -33,7 +33,7 @@ pub(crate) enum AttachError {
     Program {
         /// The program.
         program: &'static str,
-        /// Its attach point.
+        /// Attach point of the program.
         tracepoint: &'static str,
         /// The error, with the verifier's reason.
         source: Box<ProgramError>,

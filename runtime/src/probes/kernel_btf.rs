@@ -1,8 +1,8 @@
 //! The kernel's types for aya: an id for each name that a program is attached to.
 //!
-//! aya finds the id of a name by its position among all types. When aya parsed the kernel's BTF of
-//! 5 to 8 MB for nine names, it took a quarter of the start and most of its memory. Preflight has
-//! already read this BTF. So this module makes BTF (include/uapi/linux/btf.h) in which only the
+//! aya finds the id of a name by its position among all types. For nine names, aya would parse the
+//! kernel's BTF of 5 to 8 MB. That took a quarter of the start and most of its memory. Preflight
+//! has already read this BTF. So this module makes BTF (include/uapi/linux/btf.h) in which only the
 //! attach points have names, and every other type is a pointer to `void`.
 
 use aya::{Btf, BtfError, Endianness};

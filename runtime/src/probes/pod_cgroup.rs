@@ -1,5 +1,5 @@
-//! Finds the pod's cgroup among those above the sidecar: the nearest one that the kubelet named
-//! after a pod.
+//! Finds the pod's cgroup: among the cgroups above the sidecar, the nearest one that the kubelet
+//! named after a pod.
 //!
 //! Both drivers of the kubelet name the pod's cgroup (pkg/kubelet/cm/cgroup_manager_linux.go and
 //! pkg/kubelet/cm/pod_container_manager_linux.go, Kubernetes 1.20 to 1.34). The name is `pod<UID>`
@@ -10,7 +10,7 @@
 
 use exectrail_common::sidecar_scope::SidecarCgroup;
 
-/// The index of the pod's cgroup in `cgroups`: the sidecar's own is first, then those above it.
+/// The index of the pod's cgroup in `cgroups`, which are the sidecar's own and then those above it.
 pub(super) fn find(cgroups: &[SidecarCgroup]) -> Option<usize> {
     let names: Vec<&[u8]> = cgroups
         .iter()

@@ -12,7 +12,7 @@ use super::error::AttachError;
 /// A program at a tracepoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Program {
-    /// Its name in the object.
+    /// Name of the program in the object.
     pub(super) name: &'static str,
     /// The tracepoint.
     pub(super) tracepoint: &'static str,

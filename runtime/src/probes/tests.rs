@@ -144,8 +144,8 @@ fn callee(code: &[bpf_insn], at: usize) -> Option<usize> {
     is_call.then(|| at.checked_add_signed(code[at].imm as isize + 1).unwrap())
 }
 
-/// The bytes of the frame that the instruction at `at` uses: by an access below r10, or by a
-/// copy of r10 from which the next instruction subtracts.
+/// The bytes of the frame that the instruction at `at` uses. It uses them by an access below r10,
+/// or by a copy of r10 from which the next instruction subtracts.
 fn depth(code: &[bpf_insn], at: usize) -> usize {
     // BPF_ALU64 | BPF_ADD | BPF_K.
     const ADD: u8 = 0x07;

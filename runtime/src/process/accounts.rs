@@ -1,9 +1,9 @@
 //! User accounts of the machine.
 //!
-//! This runs getent(1) and id(1). A static program must not use the C library for this: that would
-//! load the machine's NSS modules, which are built for another C library and crash. If the programs
-//! are missing, as in small images, this reads the files, the only source of accounts in such
-//! images.
+//! This module runs getent(1) and id(1). A static program must not use the C library for look-ups.
+//! It would load the machine's NSS modules, which are built for another C library, and crash. If
+//! the programs are missing, as in small images, this reads the files, the only source of accounts
+//! in such images.
 
 use std::{
     fs,
@@ -54,7 +54,7 @@ impl Account {
 /// # Errors
 /// If neither getent(1) nor the file can be used.
 pub(super) fn account(key: &str) -> io::Result<Option<Account>> {
-    // No account has such a name, and getent would parse it as an option or as no key.
+    // No account has such a name: getent would parse it as an option, or as no key.
     if key.is_empty() || key.starts_with('-') || key.contains([':', '\n', '\0']) {
         return Ok(None);
     }

@@ -9,8 +9,8 @@ const LARGE: libc::c_int = 128 * 1024;
 ///
 /// Reading the kernel's types takes about 15 MB for a moment, in small pieces. The C library would
 /// keep them for later allocations, which do not come. It would also keep the buffers of long argv:
-/// the threshold is [`LARGE`] at first, but glibc raises it when a large buffer is freed, unless the
-/// program has set it.
+/// glibc raises its threshold, which is [`LARGE`] at first, when a large buffer is freed. It does
+/// not raise a threshold that was set.
 pub(crate) fn give_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: neither function takes a pointer; both touch only memory that the allocator knows to

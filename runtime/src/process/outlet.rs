@@ -15,8 +15,8 @@ use rustix::{
 
 /// Bytes that a pipe accepts without blocking when it reports room (PIPE_BUF, pipe(7)).
 const PIPE_BUF: usize = 4096;
-/// Bytes that a terminal accepts without blocking when it reports room. It reports room while fewer
-/// than 256 characters wait (n_tty_poll, n_tty.c), and its smallest buffer is one page.
+/// Bytes that a terminal accepts without blocking when it reports room. A terminal reports room
+/// while fewer than 256 characters wait (n_tty_poll, n_tty.c), and its smallest buffer is one page.
 const TERMINAL_ROOM: usize = 1024;
 
 /// The reader that a write may have to wait for.
@@ -38,8 +38,8 @@ pub(crate) struct Outlet {
 }
 
 impl Outlet {
-    /// Writes to `fd`. Other processes share the flags of its open file, so the flags stay
-    /// unchanged: a pipe or a terminal is opened a second time.
+    /// Writes to `fd`. Other processes share the flags of the open file, so these stay unchanged: a
+    /// pipe or a terminal is opened a second time.
     pub(crate) fn new(fd: OwnedFd) -> Self {
         let kind = fstat(&fd).map(|stat| FileType::from_raw_mode(stat.st_mode));
         let is_non_blocking = fcntl_getfl(&fd).is_ok_and(|flags| flags.contains(OFlags::NONBLOCK));

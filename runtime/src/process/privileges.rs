@@ -29,8 +29,8 @@ pub(crate) fn keep_only(keep: &CapsHashSet) -> Result<CapsHashSet, CapsError> {
         .intersection(keep)
         .copied()
         .collect();
-    // This needs CAP_SETPCAP, which a sidecar does not have. The bounding set does not matter then,
-    // because the sidecar executes nothing.
+    // This call needs CAP_SETPCAP, which a sidecar does not have. The bounding set does not matter
+    // then, because the sidecar executes nothing.
     let _ = caps::clear(None, CapSet::Bounding);
     caps::clear(None, CapSet::Ambient)?;
     caps::clear(None, CapSet::Inheritable)?;

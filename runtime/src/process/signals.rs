@@ -151,7 +151,8 @@ impl SignalStream {
 pub(crate) fn unblocked_in(command: &mut Command) -> &mut Command {
     let set = set();
     let unblock = move || Ok(pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&set), None)?);
-    // SAFETY: after the fork it makes one system call on its own memory, without allocating.
+    // SAFETY: after the fork, `unblock` makes one system call on its own memory, without
+    // allocating.
     unsafe { command.pre_exec(unblock) }
 }
 

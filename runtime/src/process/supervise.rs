@@ -21,7 +21,7 @@ use super::{
 };
 
 /// A signal to a whole process group reaches this process twice if its parent is in the group and
-/// forwards the signal. A second signal within this time counts as the same one.
+/// forwards the signal. So a second signal of the same kind within this time is ignored.
 const SAME_SIGNAL: Duration = Duration::from_millis(50);
 
 /// How a child ended, as in shells: its exit status, or 128 plus the number of the signal.

@@ -11,8 +11,8 @@ use rustix::{
     termios::{tcgetpgrp, tcgetwinsize, tcsetpgrp},
 };
 
-/// Number of columns of the terminal that is standard error; `None` if it is no terminal, or one
-/// whose width is unknown.
+/// Number of columns of the terminal that is standard error; `None` if standard error is no
+/// terminal, or the width is unknown.
 pub(crate) fn width_of_stderr() -> Option<usize> {
     let size = tcgetwinsize(stderr()).ok()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)

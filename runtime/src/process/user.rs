@@ -1,4 +1,5 @@
-//! The user of a command, if it is not this process's own: the one of `--user`, or sudo's caller.
+//! The user of a command, if the command gets another user than this process: the user of `--user`,
+//! or sudo's caller.
 
 use std::{env, io, path::PathBuf, process::Command};
 
@@ -45,8 +46,8 @@ pub(crate) struct Identity {
     entry: Option<(PathBuf, PathBuf)>,
 }
 
-/// The user of the command: the one of `--user`, otherwise sudo's caller; `None` if that is this
-/// process's own user.
+/// The user of the command: the user of `--user`, otherwise sudo's caller; `None` if the command
+/// keeps this process's user.
 pub(crate) fn wanted(user: Option<&str>) -> Result<Option<Identity>, UserError> {
     let identity = match user {
         Some(name) => Some(named(name)?),

@@ -1,6 +1,6 @@
-//! Secrets in what a workspace executes: where they are, and what is written in their place.
+//! Finds the secrets in texts, and puts markers in their place.
 //!
-//! This module knows bytes only. `output` redacts events with it.
+//! This module handles bytes; it does not know events. `output` redacts events with it.
 
 mod formats;
 mod key;
@@ -43,7 +43,7 @@ pub enum RedactMode {
 }
 
 impl RedactMode {
-    /// Its name in flags and lines.
+    /// The mode's name in flags and lines.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Off => "off",
@@ -101,8 +101,8 @@ impl Redactor {
         self.key.as_ref()
     }
 
-    /// Whether `bytes`, one word or many with NULs between them, may have what
-    /// [`RedactMode::Known`] redacts.
+    /// Whether `bytes` may have a secret that [`RedactMode::Known`] redacts. They are one word, or
+    /// many with NULs between them.
     pub(crate) fn suspects(&self, bytes: &[u8]) -> bool {
         self.search.finds(bytes)
     }

@@ -169,7 +169,8 @@ pub(super) fn is_in_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
-/// A name as parts: divided at separators and before a capital letter that follows a small one.
+/// The parts of a name, which is divided at separators and before a capital letter that follows a
+/// lower-case one.
 struct Parts {
     /// All letters and digits, in lower case.
     letters: [u8; LONGEST],

@@ -85,8 +85,8 @@ pub(super) enum Ends {
     Line,
 }
 
-/// The end of a value without quotes that begins at `from`, inside the quote `open` if there is
-/// one. A quote in the middle of the value begins a part of it, unless it closes `open`.
+/// The end of a value that begins at `from` without a quote. `open` is the quote that is open
+/// there. A quote in the middle of the value begins a part of it, unless it closes `open`.
 pub(super) fn value_end(text: &[u8], from: usize, open: Option<Quote>, ends: Ends) -> usize {
     let mut at = from;
     let mut backslashes = 0;

@@ -31,9 +31,9 @@ pub(super) enum Hit {
 
 /// The first three bytes of each pattern, as a set of hashes.
 ///
-/// Most lines have no pattern. For these, the set takes a third of the time of an automaton: its
-/// look-ups do not depend on each other, but each step of an automaton needs the result of the one
-/// before.
+/// Most lines have no pattern. For these, the set takes a third of the time of an automaton. The
+/// look-ups in the set do not depend on each other, but each step of an automaton needs the result
+/// of the step before.
 #[derive(Debug)]
 struct Beginnings(Box<[u64; 1024]>);
 

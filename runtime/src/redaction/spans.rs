@@ -11,8 +11,8 @@ pub(crate) struct Span {
     pub rule: &'static str,
 }
 
-/// Maximum number of spans in one word. From the next span on, the word is redacted whole, so it
-/// has at most one marker more than this.
+/// Maximum number of spans in one word. From the next span on, the rest of the word is redacted, so
+/// a word has at most one marker more than this number.
 const MOST: usize = 1_024;
 /// Number of spans after which they are merged.
 const MERGE_AT: usize = 4 * MOST;

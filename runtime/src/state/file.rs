@@ -16,7 +16,7 @@ use super::error::{StateError, VERSION};
 
 use crate::event::clock::WallClock;
 
-/// If a FIFO has the file's name, opening it would wait for a process at its other end.
+/// If a FIFO has the file's name, a blocking open would wait for a process at its other end.
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 /// Name of the file in the state directory.
@@ -162,7 +162,7 @@ impl StateFile {
 
     /// Saves the targets, recorded until `until`, and the last checkpoint.
     ///
-    /// The file is not synchronized to the disk: it is useful only until the next boot, and until
+    /// The file is not synchronized to the disk. It is useful only until the next boot, and until
     /// then the page cache has it.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! Decides when the state is written: whenever the targets have changed, after each checkpoint, and
-//! periodically, so that the next run knows how long this one recorded.
+//! Decides when the state is written: when the targets have changed, after each checkpoint, and
+//! periodically. By the periodic writes, the next run knows how long this one recorded.
 
 use std::{
     collections::BTreeSet,

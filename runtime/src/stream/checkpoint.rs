@@ -36,8 +36,8 @@ impl Stream {
     }
 
     /// Writes the last line of the stream, after any lines that [`Stream::settle`] and
-    /// `report_volume` still have. The last line is a checkpoint if there is a `head`: the hash of
-    /// all lines before it. So call `settle` and `report_volume` before taking the head.
+    /// `report_volume` still have. With a `head`, the hash of all lines before it, the last line is
+    /// a checkpoint. So call `settle` and `report_volume` before taking the head.
     pub fn finish(&mut self, head: Option<Head>, out: &mut Vec<u8>) -> Option<Checkpoint> {
         self.settle(out);
         self.report_volume(true, out);
@@ -119,7 +119,7 @@ impl Stream {
                 *lines = lines.saturating_sub(count);
             }
         }
-        // These execs have records, but no lines yet.
+        // The execs in `pending` have records, but no lines yet.
         for place in self.pending.keys() {
             let counts = places.entry(*place).or_default();
             counts[0] = counts[0].saturating_sub(1);

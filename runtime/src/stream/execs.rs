@@ -27,8 +27,8 @@ impl Stream {
         }
     }
 
-    /// Writes the lines of an exec, with as much of its argv as was received; writes none if a
-    /// limit on bytes suppresses the exec.
+    /// Writes the lines of an exec, with the part of argv that was received. Writes none if a limit
+    /// on bytes suppresses the exec.
     pub(super) fn write_exec(&mut self, exec: &ExecRecord<'_>, out: &mut Vec<u8>) {
         let Exec {
             prefix, subject, ..

@@ -16,8 +16,8 @@ impl Stream {
         self.pending.insert(place, pending);
     }
 
-    /// Number of bytes to reserve for an argv of `argv_len` bytes: at most the maximum per exec,
-    /// and fewer if other incomplete execs have taken the memory.
+    /// Number of bytes to reserve for an argv of `argv_len` bytes. This is at most the maximum per
+    /// exec, and less if other incomplete execs have taken the memory.
     fn room(&self, argv_len: u32) -> usize {
         let all = usize::try_from(pending_argv_bytes(self.max_argv_bytes.into()));
         let taken: usize = self.pending.values().map(|p| p.argv.capacity()).sum();

@@ -72,7 +72,8 @@ impl Stream {
         }
     }
 
-    /// A workspace is traced; writes its first line, with the time `ktime`, unless it has one.
+    /// Writes the first line of a traced workspace, with the time `ktime`, unless the workspace has
+    /// one.
     pub(super) fn started(
         &mut self,
         id: NsId,

@@ -1,9 +1,10 @@
 //! Token buckets of bytes: the limit on the lines of each workspace.
 //!
-//! An event is admitted if the bucket of its workspace is not empty, and then takes the bytes of
-//! its lines, which may be more than the bucket has. So the decision is made before there is a
-//! line. In any period the lines have at most the bytes of the rate, of a full bucket, and of one
-//! event. As in the probes, a bucket is an instant ([`exectrail_common::suppression::Bucket`]).
+//! An event is admitted if the bucket of its workspace is not empty. It then takes the bytes of its
+//! lines from the bucket, even if these are more than the bucket has. So the decision is made
+//! before there is a line. In any period the lines have at most the bytes of the rate, of a full
+//! bucket, and of one event. As in the probes, a bucket is an instant
+//! ([`exectrail_common::suppression::Bucket`]).
 
 use std::collections::BTreeMap;
 
@@ -39,8 +40,8 @@ impl Volume {
         }
     }
 
-    /// Whether an event of `target` at `now` (boot clock, nanoseconds) is admitted. Otherwise it is
-    /// counted as suppressed, by its kind.
+    /// Whether an event of `target` at `now` (boot clock, nanoseconds) is admitted. An event that
+    /// is not admitted is counted as suppressed, by its kind.
     pub(crate) fn admits(&mut self, target: u32, kind: usize, now: u64) -> bool {
         let fill_time = self.rate.fill_time();
         let bucket = self.bucket(target);

@@ -30,8 +30,8 @@ impl LineLimit {
             total: 0,
         }
     }
-    /// Decides about a message at `now`: returns `None` if it is not admitted, else the number of
-    /// messages that were not admitted since the last admitted one.
+    /// Decides about a message at `now`. Returns `None` if the message is not admitted, otherwise
+    /// the number of messages that were not admitted since the last admitted one.
     pub(crate) fn admit(&mut self, now: Instant) -> Option<u64> {
         if self
             .since

@@ -1,5 +1,5 @@
 //! The clients that are being served. If there are too many, a new client replaces the oldest idle
-//! one: a client that connects and sends nothing cannot keep others out.
+//! client. So a client that connects and sends nothing cannot keep others out.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,8 +14,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// A client is not replaced until it has been connected for this long: it may be about to send its
-/// request.
+/// A client is not replaced before it has been connected for this long: its request may be about to
+/// arrive.
 const YOUNG: Duration = Duration::from_millis(10);
 
 /// A client, from its connection to its answer.
@@ -121,7 +121,8 @@ impl Clients {
         }
     }
 
-    /// Makes room for one client, or returns the time when that may be possible, if it is known.
+    /// Makes room for one client. If there is none, returns the time when there may be, if that is
+    /// known.
     fn make_room(&self) -> Result<(), Option<Instant>> {
         let mut served = self.served.borrow_mut();
         if served.len() < self.places {

@@ -1,10 +1,11 @@
 //! Lifecycle: starts and stops the other actors.
 //!
 //! Receives [`Signal`], [`ActorDied`], [`WorkspaceTraced`]. Starts the others in order: preflight,
-//! emitter, tracer, ring reader, listeners, label files (`starting`). Stops them in order: it
-//! accepts no more announcements, detaches the probes, empties the ring and writes the last line
-//! (`stopping`). If the start fails, it has the init listener answer with the reason (`refuse`). It
-//! also stops if no workspace is traced within `--startup-timeout` (`stop_if_idle`).
+//! emitter, tracer, ring reader, listeners, label files (`starting`). Stops them in order: the
+//! listener accepts no more announcements, the probes are detached, the ring is emptied, and the
+//! last line is written (`stopping`). If the start fails, it has the init listener answer with the
+//! reason (`refuse`). It also stops if no workspace is traced within `--startup-timeout`
+//! (`stop_if_idle`).
 //!
 //! ```text
 //! Starting ──────► Running ──────► Stopping ──► (the process ends)
@@ -62,7 +63,7 @@ pub(crate) struct Lifecycle {
 
 /// What the actors are doing.
 enum State {
-    /// They are being started.
+    /// The actors are being started.
     Starting {
         /// A request to stop, carried out when the start is complete.
         stop: Option<Outcome>,
@@ -77,7 +78,7 @@ enum State {
     },
     /// Tracing is impossible; announcements are answered with the reasons.
     Refusing,
-    /// They are being stopped.
+    /// The actors are being stopped.
     Stopping,
 }
 

@@ -104,11 +104,11 @@ impl From<Timestamp> for LineTime {
     }
 }
 
-/// The times of one stream's events: they do not decrease, even if the wall clock is set.
+/// The times of one stream's events. They do not decrease, even if the wall clock is set.
 ///
 /// If the wall clock is set forward, the times follow at once. If it is set back, the times
-/// increase at a thousandth of the normal rate until the wall clock reaches them, and each line
-/// also has the wall clock's own time. A change of less than [`SET`] is followed at once, also
+/// increase at a thousandth of the normal rate until the wall clock reaches them. Meanwhile each
+/// line also has the wall clock's own time. A change of less than [`SET`] is followed at once, also
 /// backwards.
 #[derive(Debug)]
 pub(crate) struct LineClock {

@@ -66,8 +66,8 @@ mod tests {
         }
     }
 
-    /// A process in a procfs made by the test: its time namespace, that of its children, and the
-    /// offset that its file shows.
+    /// Makes a process in the test's procfs, with its time namespace, the time namespace of its
+    /// children, and the offset in its file.
     fn process(proc: &Path, name: &str, own: &str, children: &str, seconds: i64) {
         let dir = proc.join(name);
         fs::create_dir_all(dir.join("ns")).unwrap();

@@ -8,7 +8,7 @@ use crate::{
     output::line::LineBuffer,
 };
 
-/// The keys of an exec, as they are written: those in the set, with commas between them.
+/// Writes the keys of an exec: those that are in the set, with commas between them.
 pub(super) struct Keys<'a, 'b> {
     pub(super) line: &'a mut LineBuffer<'b>,
     keys: KeySet,

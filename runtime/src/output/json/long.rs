@@ -1,4 +1,4 @@
-//! An exec that is too long for one line: argv continues on lines of its own, and texts are cut.
+//! An exec that is too long for one line: argv continues on further lines, and other texts are cut.
 
 use std::io::Write as _;
 

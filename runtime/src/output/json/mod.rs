@@ -48,7 +48,8 @@ const PLACES_OF_FAILED: usize = 1_600;
 const KEYS_OF_FAILED: usize = 1_400;
 
 impl Json {
-    /// A failed exec whose filename and argv have room on a line; `head` is its fixed part.
+    /// A failed exec whose filename and argv are cut to fit on a line; `head` receives the new
+    /// fixed part.
     fn shortened<'a>(
         &self,
         failed: FailedExecEvent<'a>,

@@ -65,7 +65,7 @@ impl Shortened {
     }
 
     /// A line with `room` bytes for all texts, and the event with its texts cut accordingly; `head`
-    /// receives its fixed part.
+    /// receives the fixed part of the event.
     pub(super) fn new<'a>(
         room: usize,
         event: ExecEvent<'a>,

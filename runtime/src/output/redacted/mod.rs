@@ -1,4 +1,5 @@
-//! Redacts an event before its line is written (argv while it is written), and lists the markers.
+//! Redacts the texts of an event, and lists the markers. The argv of an exec is redacted while its
+//! line is written, all other texts before.
 
 use exectrail_common::record::{COMM_LEN, Exec, Exit, FailedExec};
 
@@ -194,7 +195,7 @@ pub(super) struct Argv<'a> {
 }
 
 impl Argv<'_> {
-    /// Calls `each` with each of the first `most` words as it is shown, usually in one piece.
+    /// Calls `each` with each of the first `most` words in its shown form, usually in one piece.
     pub(super) fn show(&self, event: ExecEvent<'_>, most: usize, mut each: impl FnMut(Piece<'_>)) {
         let mut buffer = Vec::new();
         let words = event.arguments().take(most);

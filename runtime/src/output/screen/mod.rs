@@ -1,7 +1,7 @@
 //! The lines of `exectrail run` on a terminal: each program below the one that started it.
 //!
-//! They show neither namespaces and workspaces nor the time of day; the lines of `text.rs` and the
-//! log show both.
+//! They do not show namespaces, workspaces and the time of day; the lines of `text.rs` and the log
+//! do.
 
 mod row;
 mod tree;

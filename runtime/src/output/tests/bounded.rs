@@ -113,7 +113,7 @@ proptest! {
         }
     }
 
-    /// A text line is at most as long as allowed, and it is one line.
+    /// A text line is one line, and not longer than allowed.
     #[test]
     fn text_lines_are_bounded(arguments in prop::collection::vec(text(), 0..12)) {
         let (head, argv) = record(&arguments);

@@ -39,7 +39,7 @@ pub(crate) enum Unavailable {
         hook: Hook,
         /// The program.
         program: &'static str,
-        /// Its attach point.
+        /// Attach point of the program.
         function: &'static str,
         /// The kernel's answer, in one line.
         reason: String,

@@ -40,7 +40,7 @@ fn prefix(kind: u8, flags: u16, cpu: u16, seq: u64) -> Prefix {
     }
 }
 
-/// An exec in the target 60. Its argv has `argv_len` bytes, of which the record has the first ones,
+/// An exec in the target 60. Its argv has `argv_len` bytes; the record has the first of them,
 /// `argv`.
 fn exec(flags: u16, cpu: u16, seq: u64, argv: &[u8], argv_len: usize) -> Vec<u8> {
     let head = Exec {

@@ -21,7 +21,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// Its name in rules and lines.
+    /// The key's name in rules and lines.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Filename => "filename",

@@ -1,5 +1,5 @@
-//! Rules as text. A rule is refused if it cannot match as it is meant. Every name can be written in
-//! a rule, with `\xHH` for bytes that would be refused.
+//! Rules as text. A rule that cannot match what its author meant is refused. Every name can be
+//! written in a rule, with `\xHH` for bytes that would be refused.
 
 use std::{fmt, str::FromStr};
 
@@ -105,7 +105,7 @@ fn user(value: &str) -> Option<u32> {
 
 type Refuse = fn(Shown) -> RuleError;
 
-/// Why `value`, which still has its escapes, cannot match as it is meant; `None` if it may.
+/// Why `value`, which still has its escapes, cannot match what its author meant; `None` if it may.
 fn meaningless(field: Field, value: &str) -> Option<Refuse> {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
     let several = match field {

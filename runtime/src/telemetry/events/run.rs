@@ -168,7 +168,7 @@ impl PrivilegesKept {
 
 /// Variables with our prefix that exectrail does not read are set.
 pub(crate) struct VariablesUnknown {
-    /// Their names.
+    /// Names of the variables.
     pub names: Vec<String>,
 }
 

@@ -8,7 +8,7 @@ use crate::probes::EndUnknown;
 
 /// Targets that have ended were removed.
 pub(crate) struct TargetsSwept {
-    /// Their number.
+    /// Number of removed targets.
     pub removed: usize,
 }
 
