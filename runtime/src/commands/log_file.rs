@@ -31,7 +31,7 @@ pub(crate) enum LogFileError {
 }
 
 /// Opens the file. A new file can be read by its owner only, because command lines can contain
-/// secrets. If it is a FIFO, waits for a reader, or for a signal that stops the program.
+/// secrets. If the file is a FIFO, waits for a reader, or for a signal that stops the program.
 pub(crate) fn open(path: &Path, signals: &Signals) -> Result<File, LogFileError> {
     let failed = |source| LogFileError::Open {
         path: path.to_owned(),

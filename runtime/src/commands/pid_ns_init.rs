@@ -154,8 +154,8 @@ fn look_after(mut command: Command) -> Result<ExitCode, InitError> {
 }
 
 fn become_command(args: &PidNsInitArgs) -> Result<ExitCode, InitError> {
-    // The look-up of the user may start programs that are not the command's (getent, id), so it is
-    // before tracing.
+    // The look-up of the user may start programs that are not the command's (getent, id), so it
+    // comes before tracing.
     let user = user::wanted(args.user.as_deref())?;
     announce::announce(args.init_address, ANNOUNCE_TIME)?;
     // The command line requires at least one word.

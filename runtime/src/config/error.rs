@@ -8,8 +8,8 @@ use crate::{
     suppression::{rules::RuleError, shown::Shown},
 };
 
-/// Smallest and largest value of `--max-line-bytes`. All keys without the long texts take up to
-/// 3,000 bytes.
+/// Smallest and largest value of `--max-line-bytes`. The keys of a line, without its long texts,
+/// take up to 3,000 bytes.
 pub(super) const LEAST_LINE: u32 = 8_000;
 pub(super) const MOST_LINE: u32 = 1 << 20;
 

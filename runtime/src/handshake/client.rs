@@ -66,8 +66,7 @@ where
     Ok((status, text(response.into_body()).await))
 }
 
-/// The text of an answer, as far as the text arrives. An error does not matter, because the status
-/// has the decision.
+/// The text of an answer, as far as it arrives in time. If a part is missing, [`CUT`] is added.
 async fn text(mut body: Incoming) -> String {
     let mut bytes = Vec::new();
     let read = async {

@@ -18,7 +18,7 @@ pub(crate) struct LabelSources {
     pub(crate) flags: BTreeMap<String, String>,
     /// Label files; those that come later take precedence.
     pub(crate) files: Vec<PathBuf>,
-    /// The keys that are taken from the files; if this is empty, all are.
+    /// The keys that are taken from the files; all keys if this is empty.
     pub(crate) keys: Vec<FileKey>,
 }
 
@@ -35,9 +35,9 @@ struct LabelFile {
     path: PathBuf,
     /// Stamp of the file at that time.
     stamp: Option<Stamp>,
-    /// Whether it was read twice with this stamp. A file can change twice within one tick of the
-    /// clock that dates changes, and then both changes leave the same stamp. Files are looked at
-    /// once per second (`actors/label_files.rs`), so the second reading is after that tick.
+    /// Whether the file was read twice with this stamp. A file can change twice within one tick of
+    /// the clock that dates changes, and then both changes leave the same stamp. Files are looked
+    /// at once per second (`actors/label_files.rs`), so the second reading is after that tick.
     is_settled: bool,
     values: BTreeMap<String, String>,
 }

@@ -157,7 +157,7 @@ pub struct PreviousRun<'a> {
 /// The time of a workspace before it was traced.
 #[derive(Clone, Copy, Debug)]
 pub struct Before {
-    /// Start of its first process.
+    /// Start of the workspace's first process.
     pub started: Timestamp,
     /// Time after `started` in which this run may not have recorded the workspace, nanoseconds.
     pub untraced_ns: u64,

@@ -88,7 +88,7 @@ impl Serialize for ErrorNumber {
     }
 }
 
-/// The keys of `fields.event`: keys that `exec` lines also have mean the same.
+/// The keys of `fields.event`. A key that `exec` lines also have means the same.
 #[derive(Serialize)]
 pub(super) struct Keys<'a> {
     filename: Option<Text<'a>>,

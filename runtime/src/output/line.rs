@@ -11,7 +11,7 @@ pub(crate) const LONGEST_IN_MEMORY: usize = 512 * 1024;
 /// Receives lines before all lines of an event are in memory: a long argv has thousands.
 pub struct Overflow {
     write: Box<WriteLines>,
-    /// Number of bytes that it has received.
+    /// Number of bytes that were written so far.
     relieved: u64,
 }
 
@@ -26,7 +26,7 @@ impl Overflow {
         }
     }
 
-    /// Number of bytes that were written by it.
+    /// Number of bytes that were written so far.
     pub(super) fn relieved(&self) -> u64 {
         self.relieved
     }

@@ -40,7 +40,7 @@ fn is_exec(line: &[u8]) -> bool {
         let msg = msg.and_then(|at| line.get(at + MSG.len()..));
         msg.is_some_and(|msg| msg.starts_with(b"exec\""))
     } else {
-        // The line of a failed exec begins with `exec failed`.
+        // The line of a failed exec has `exec failed` after the time.
         let mut words = line.split(|byte| *byte == b' ').skip(1);
         words.next() == Some(b"exec") && words.next() != Some(b"failed")
     }

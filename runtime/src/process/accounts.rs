@@ -2,8 +2,8 @@
 //!
 //! This module runs getent(1) and id(1). A static program must not use the C library for look-ups.
 //! It would load the machine's NSS modules, which are built for another C library, and crash. If
-//! the programs are missing, as in small images, this reads the files, the only source of accounts
-//! in such images.
+//! the programs are missing, as in small images, this module reads the files. Such images have no
+//! other source of accounts.
 
 use std::{
     fs,

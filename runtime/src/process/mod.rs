@@ -28,7 +28,7 @@ use outlet::Outlet;
 const REPORT_TIME: Duration = Duration::from_secs(2);
 
 /// Writes a whole line to standard error, because other processes write there, too. A reader that
-/// does not read cannot block this for longer than [`REPORT_TIME`].
+/// does not read cannot block this function for longer than [`REPORT_TIME`].
 pub(crate) fn report(line: &str) {
     let line = format!("{line}\n");
     let written = io::stderr()

@@ -24,7 +24,7 @@ const TERMINAL_ROOM: usize = 1024;
 enum ReaderKind {
     /// None: a file, or a device without a reader.
     None,
-    /// A reader. A write that would wait for it fails instead.
+    /// A reader. A write that would wait for the reader fails instead.
     NonBlocking,
     /// A reader. A write of at most this many bytes does not wait if there is any room.
     Blocking(usize),

@@ -17,8 +17,8 @@ use rustix::{
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
-/// The signals that are read. The stop signals of a terminal must stop this process, so they are
-/// not in this list. Signals for faults in this process are not, either.
+/// The signals that are read. They do not include the stop signals of a terminal, which must stop
+/// this process, or the signals of faults in this process.
 const READ: [Signal; 12] = [
     Signal::SIGHUP,
     Signal::SIGINT,
@@ -51,7 +51,7 @@ pub(crate) struct Received {
     pub(crate) by_kernel: bool,
 }
 
-/// The signals of this process, blocked since this was created.
+/// The signals of this process, blocked since this value was created.
 pub(crate) struct Signals {
     fd: SignalFd,
 }

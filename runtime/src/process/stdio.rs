@@ -13,14 +13,15 @@ use std::{
 static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 static STDERR_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Saves which standard streams are closed. The C library must call this from `.init_array`, before
-/// the standard library starts. It must not use the standard library itself.
+/// Saves which standard streams are closed. The C library must call this function from
+/// `.init_array`, before the standard library starts. So this function must not use the standard
+/// library.
 pub extern "C" fn note_closed() {
     for (number, closed) in [
         (libc::STDOUT_FILENO, &STDOUT_WAS_CLOSED),
         (libc::STDERR_FILENO, &STDERR_WAS_CLOSED),
     ] {
-        // SAFETY: it takes any number as a descriptor, and touches no memory.
+        // SAFETY: `fcntl` takes any number as a descriptor, and touches no memory.
         let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
         closed.store(flags < 0, Ordering::Relaxed);
     }

@@ -138,7 +138,7 @@ impl Identity {
     }
 
     /// Sets the variables that describe the command's user, and removes those that no longer apply.
-    /// All others stay.
+    /// All other variables stay.
     pub(crate) fn describe_in(&self, command: &mut Command) {
         command.env("USER", &self.name).env("LOGNAME", &self.name);
         match &self.entry {

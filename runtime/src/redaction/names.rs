@@ -75,7 +75,7 @@ const ENDINGS: [&[u8]; 43] = [
 /// Names whose last part is one of these denote a secret.
 const LAST: [&[u8]; 5] = [b"pass", b"auth", b"psk", b"jwt", b"otp"];
 
-/// Names with such a part denote a secret, unless [`HARMLESS`] or [`SWITCHES`] say otherwise.
+/// Names that have one of these parts denote a secret, except by [`HARMLESS`] or [`SWITCHES`].
 const PARTS: [&[u8]; 6] = [
     b"password",
     b"passwd",
@@ -85,7 +85,7 @@ const PARTS: [&[u8]; 6] = [
     b"credentials",
 ];
 
-/// Names that end with these parts say something about a secret, and have none.
+/// Names whose last part is one of these are about a secret, but do not have one.
 const HARMLESS: [&[u8]; 62] = [
     b"file",
     b"files",
@@ -151,7 +151,7 @@ const HARMLESS: [&[u8]; 62] = [
     b"sock",
 ];
 
-/// Names with a first part like these switch something off or on.
+/// Names whose first part is one of these switch something off or on.
 const SWITCHES: [&[u8]; 5] = [b"no", b"without", b"ask", b"skip", b"disable"];
 
 /// Names that denote a secret only in a query (`?sig=…`).
@@ -240,7 +240,7 @@ fn without_digits(name: &[u8]) -> &[u8] {
     name.get(..name.len() - digits).unwrap_or_default()
 }
 
-/// Whether the value of `name` is a secret. In a `query`, further names have secrets.
+/// Whether the value of `name` is a secret. In a `query`, the names in [`QUERY`] count, too.
 pub(super) fn is_secret(name: &[u8], query: bool) -> bool {
     let parts = Parts::of(name);
     let last = parts

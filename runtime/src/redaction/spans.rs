@@ -16,7 +16,7 @@ pub(crate) struct Span {
 const MOST: usize = 1_024;
 /// Number of spans after which they are merged.
 const MERGE_AT: usize = 4 * MOST;
-/// The rule of the rest of a word that is redacted whole.
+/// The rule for the redacted rest of a word with too many spans.
 const REST: &str = "many";
 
 /// The spans in one word.

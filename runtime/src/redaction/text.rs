@@ -52,8 +52,8 @@ struct Scan<'a, 's> {
     covered: usize,
     /// End of the last token.
     token: usize,
-    /// The last run of characters of a JSON Web Token: its end, and its last dot but one (0 if
-    /// none).
+    /// The last sequence of characters of a JSON Web Token: its end, and its second-last dot (0 if
+    /// there is none).
     run: Option<(usize, usize)>,
     expected: Option<Expected>,
 }
@@ -302,7 +302,7 @@ impl Scan<'_, '_> {
         if let Some((quote, start)) = Quote::at(bytes, from) {
             let end = quote.content_end(bytes, start);
             self.add(start, end, NAME);
-            // To a shell, what directly follows the closing quote is part of the value.
+            // For a shell, text directly after the closing quote is part of the value.
             let after = Quote::at(bytes, end).map_or(end, |(_, after)| after);
             if self.byte(after).is_some_and(|byte| !ends_a_value(byte)) {
                 let end = value_end(bytes, after, open, Ends::Word);
@@ -315,7 +315,7 @@ impl Scan<'_, '_> {
     }
 }
 
-/// Whether a byte directly behind a closing quote does not belong to the value.
+/// Whether a byte directly after a closing quote does not belong to the value.
 fn ends_a_value(byte: u8) -> bool {
     ends_a_word(byte)
         || matches!(

@@ -1,5 +1,5 @@
 //! Decides when the state is written: when the targets have changed, after each checkpoint, and
-//! periodically. By the periodic writes, the next run knows how long this one recorded.
+//! periodically. The periodic writes show the next run how long this run recorded.
 
 use std::{
     collections::BTreeSet,

@@ -15,7 +15,8 @@ pub(crate) use error::StateError;
 pub(crate) use file::{Pod, Previous, StateFile};
 pub(crate) use keeper::Keeper;
 
-/// Number of hexadecimal digits of a run's id: 48 bits, so that a million runs have different ids.
+/// Number of hexadecimal digits of a run's id: 48 bits, so that even a million runs hardly ever
+/// have equal ids.
 const ID_DIGITS: usize = 12;
 
 /// A new random id.

@@ -36,8 +36,9 @@ impl Stream {
     }
 
     /// Writes the last line of the stream, after any lines that [`Stream::settle`] and
-    /// `report_volume` still have. With a `head`, the hash of all lines before it, the last line is
-    /// a checkpoint. So call `settle` and `report_volume` before taking the head.
+    /// `report_volume` still have. With a `head`, the last line is a checkpoint. The head is the
+    /// hash of all lines before the last one, so call `settle` and `report_volume` before taking
+    /// it.
     pub fn finish(&mut self, head: Option<Head>, out: &mut Vec<u8>) -> Option<Checkpoint> {
         self.settle(out);
         self.report_volume(true, out);

@@ -112,7 +112,7 @@ pub struct Stream {
     max_argv_bytes: u32,
     /// Limits the lines about announcements.
     announced: LineLimit,
-    /// Losses because a table was full.
+    /// Losses because a table was full, by kind.
     lost_to_full_table: [u64; 3],
     /// Pieces of argv that were lost because the ring was full.
     lost_pieces: u64,

@@ -16,7 +16,7 @@ pub enum RateError {
         "{0} would record nothing: give 1 or more, or use --exclude 'filename=*' to record nothing"
     )]
     Zero(Shown),
-    /// Above the maximum, a number of execs per second.
+    /// Above the maximum, which is a number of execs per second.
     #[error("{0} is more than the maximum of {1}/s")]
     Fast(Shown, u64),
 }

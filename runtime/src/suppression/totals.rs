@@ -27,7 +27,7 @@ pub(crate) struct Suppression {
     pub since: u64,
     /// Latest time, boot clock, nanoseconds.
     pub until: u64,
-    /// Number of events that were suppressed since the start, by any cause, these included.
+    /// Number of events that were suppressed since the start, by any cause, including these.
     pub total: u64,
 }
 

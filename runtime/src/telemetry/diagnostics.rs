@@ -163,7 +163,7 @@ pub(crate) fn init(level: LogLevel, format: OutputFormat) {
         dropped: AtomicU64::new(0),
     };
     let lines = lines.with_filter(LevelFilter::from(level));
-    // A second call finds that there is a subscriber, and keeps it.
+    // A second call keeps the first subscriber.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
     std::panic::set_hook(Box::new(|panic| {
         // The text of a panic has two lines, and a diagnostic is one.

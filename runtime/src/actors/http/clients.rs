@@ -121,8 +121,8 @@ impl Clients {
         }
     }
 
-    /// Makes room for one client. If there is none, returns the time when there may be, if that is
-    /// known.
+    /// Makes room for one client. If that is not possible now, returns the time when it may be
+    /// possible, if the time is known.
     fn make_room(&self) -> Result<(), Option<Instant>> {
         let mut served = self.served.borrow_mut();
         if served.len() < self.places {

@@ -3,8 +3,8 @@
 //! Receives [`Signal`], [`ActorDied`], [`WorkspaceTraced`]. Starts the others in order: preflight,
 //! emitter, tracer, ring reader, listeners, label files (`starting`). Stops them in order: the
 //! listener accepts no more announcements, the probes are detached, the ring is emptied, and the
-//! last line is written (`stopping`). If the start fails, it has the init listener answer with the
-//! reason (`refuse`). It also stops if no workspace is traced within `--startup-timeout`
+//! last line is written (`stopping`). If the start fails, the init listener answers with the reason
+//! (`refuse`). Also stops the others if no workspace is traced within `--startup-timeout`
 //! (`stop_if_idle`).
 //!
 //! ```text

@@ -22,9 +22,8 @@ impl Lifecycle {
     pub(super) fn stop(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
         self.limit_stop(ctx);
         match std::mem::replace(&mut self.state, State::Stopping) {
-            // The stop waits for the start, because only actors that have started can be stopped in
-            // order. Meanwhile a workspace may already have its `204`, and its execs are in the
-            // ring.
+            // The stop waits for the start: only actors that have started can be stopped in order.
+            // A workspace may already have its `204`, and then its execs are in the ring.
             State::Starting { stop, is_traced } => {
                 self.state = State::Starting {
                     stop: stop.or(Some(outcome)),

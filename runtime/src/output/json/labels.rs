@@ -30,7 +30,7 @@ impl Labels {
         Ok(Self(RawValue::from_string(json)?))
     }
 
-    /// As [`Labels::new`], for lines of at most `longest` bytes.
+    /// Like [`Labels::new`], for lines of at most `longest` bytes.
     ///
     /// # Errors
     /// If the labels leave too little room for the rest of a line.

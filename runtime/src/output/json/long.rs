@@ -122,7 +122,7 @@ fn without_text(event: ExecEvent<'_>) -> ExecEvent<'_> {
     }
 }
 
-/// The event of a shortened line, and where the arguments belong.
+/// The text of the event in a shortened line, and the place in it where the arguments belong.
 fn pushed(
     keys: KeySet,
     event: ExecEvent<'_>,
@@ -163,7 +163,7 @@ fn length(
     sum
 }
 
-/// A position in argv as it is shown.
+/// A position in the shown form of argv.
 #[derive(Clone, Copy, Default)]
 struct Position {
     argument: usize,

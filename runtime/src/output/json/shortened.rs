@@ -205,7 +205,7 @@ impl Shortened {
     }
 }
 
-/// Calls `each` with each part of the first `most` arguments as it is shown.
+/// Calls `each` with each part of the first `most` arguments, in its shown form.
 pub(super) fn each_piece(
     event: ExecEvent<'_>,
     redacted: Option<&Argv<'_>>,

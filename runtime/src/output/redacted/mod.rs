@@ -160,7 +160,7 @@ impl<'a> Redaction<'a> {
     }
 }
 
-/// The texts of an event that have a secret, with markers in its place.
+/// The texts of an event that have secrets, with markers in the place of these.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
     filename: Option<Vec<u8>>,
@@ -172,7 +172,7 @@ pub(super) struct Texts {
     exec: Option<Exec>,
 }
 
-/// A part of a word as it is shown.
+/// A part of a word in its shown form.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece<'a> {
     /// Number of the word.

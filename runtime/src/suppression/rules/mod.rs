@@ -1,4 +1,4 @@
-//! Rules: which execs are suppressed, and which are exceptions and so are recorded.
+//! Rules: which execs are suppressed, and which are recorded as exceptions.
 //!
 //! This module converts text to rules, and rules to the patterns that the probes look up.
 

@@ -72,7 +72,7 @@ impl TracingRefused<'_> {
 
 /// Whether discovery is on.
 pub(crate) struct DiscoveryDecided {
-    /// Whether it is on.
+    /// Whether discovery is on.
     pub on: bool,
     /// Whether `--announced-only` is set.
     pub announced_only: bool,
