@@ -83,8 +83,8 @@ pub(crate) fn measure(
     let pod = Pod::new()?;
     for _ in 0..repeat.rounds_alone {
         let running = tracers::start(Tracer::Exectrail, exectrail, &pod, workload, &[])?;
-        let said = running.said();
-        let milliseconds = said.lines().find_map(|line| {
+        let printed = running.printed();
+        let milliseconds = printed.lines().find_map(|line| {
             let line: Value = serde_json::from_str(line).ok()?;
             line["fields"]["milliseconds"].as_f64()
         });

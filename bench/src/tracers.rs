@@ -183,12 +183,12 @@ pub(crate) fn start(
     let program = LoggedProgram::spawn(command)?;
     let deadline = Instant::now() + START;
     loop {
-        let said = said(&program);
-        if said.contains(ready) {
+        let printed = printed(&program);
+        if printed.contains(ready) {
             break;
         }
         if !program.is_running()? || Instant::now() > deadline {
-            let lines: Vec<&str> = said.lines().filter(|line| !line.is_empty()).collect();
+            let lines: Vec<&str> = printed.lines().filter(|line| !line.is_empty()).collect();
             let last = lines.iter().rev().take(2).rev().copied();
             bail!(
                 "it does not trace: {}",
@@ -212,17 +212,17 @@ pub(crate) fn start(
 }
 
 /// Output of a program: all of standard error, and the first 10,000 bytes of standard output.
-fn said(program: &LoggedProgram) -> String {
-    let mut said = program.stderr().unwrap_or_default();
+fn printed(program: &LoggedProgram) -> String {
+    let mut printed = program.stderr().unwrap_or_default();
     let output = fs::read(program.stdout()).unwrap_or_default();
-    said += &String::from_utf8_lossy(&output[..output.len().min(10_000)]);
-    said
+    printed += &String::from_utf8_lossy(&output[..output.len().min(10_000)]);
+    printed
 }
 
 impl Running {
     /// Its output: all of standard error, and the first 10,000 bytes of standard output.
-    pub(crate) fn said(&self) -> String {
-        self.program.as_ref().map(said).unwrap_or_default()
+    pub(crate) fn printed(&self) -> String {
+        self.program.as_ref().map(printed).unwrap_or_default()
     }
 
     /// Number of lines of standard output so far that contain `name`.

@@ -62,7 +62,7 @@ struct Followed {
 /// Reads the files and everything that is written to them later, until nothing more is wanted, or
 /// nobody reads standard output any more. Standard input or a pipe must be the only file, and is
 /// read to its end. In a directory of a container, the files of later restarts are followed, too.
-/// Returns whether each file could be opened and read; lines that cannot be read do not count.
+/// Returns `false` if a file could not be opened or read, or in the cases of [`Reading::report`].
 pub(crate) fn follow(
     program: &str,
     paths: &[PathBuf],
@@ -84,10 +84,11 @@ pub(crate) fn follow(
         chunk: vec![0; CHUNK],
     };
     let result = following.run(paths);
-    following.reading.report(program);
+    let is_readable = following.reading.report(program);
     result
         .inspect_err(|error| eprintln!("{program}: {error}"))
         .is_ok()
+        && is_readable
 }
 
 /// Why files cannot be followed.

@@ -23,6 +23,14 @@ pub fn msg(line: &Value) -> &str {
     line["msg"].as_str().unwrap_or_default()
 }
 
+/// The sum of the counts of all `lost` lines.
+pub fn lost(lines: &[Value]) -> u64 {
+    let counts = messages(lines, "lost").into_iter();
+    counts
+        .filter_map(|line| line["fields"]["count"].as_u64())
+        .sum()
+}
+
 /// The lines with this `msg`.
 pub fn messages<'a>(lines: &'a [Value], wanted: &str) -> Vec<&'a Value> {
     lines.iter().filter(|line| msg(line) == wanted).collect()

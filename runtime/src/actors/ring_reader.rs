@@ -14,7 +14,7 @@ use actix::{
     Actor, Addr, AsyncContext as _, Context, Handler, MailboxError, Recipient, ResponseFuture,
     WrapFuture as _,
 };
-use aya::maps::{MapData, RingBuf};
+use aya::maps::{MapData, MapError, RingBuf};
 use exectrail_common::wakeup::WAKEUP_PERIOD;
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -143,7 +143,7 @@ enum ReadError {
     #[error("cannot wait for the ring: {0}")]
     Wait(#[from] std::io::Error),
     #[error("cannot read the kernel's counts: {0}")]
-    Stats(#[from] aya::maps::MapError),
+    Stats(#[from] MapError),
     #[error("the emitter does not answer: {0}")]
     Emitter(#[from] MailboxError),
 }
@@ -247,11 +247,8 @@ impl Reader {
 
     /// Sends the kernel's counts; with `last`, the final and complete ones.
     async fn count(&mut self, settled: bool, last: bool) -> Result<(), ReadError> {
-        let count = match self.counters.read(last) {
-            // Without free descriptors, counts cannot be read. They are totals, so the next counts
-            // include the missed ones.
-            Err(error) if !last && lacks_descriptors(&error) => return Ok(()),
-            count => count?,
+        let Some(count) = if_readable(self.counters.read(last), last)? else {
+            return Ok(());
         };
         let at = self.emptied_at;
         let counts = Counts { count, settled, at };
@@ -266,14 +263,22 @@ impl Reader {
             return Ok(());
         }
         self.suppressed_at = Instant::now();
-        let tallies = match self.counters.suppressed() {
-            Err(error) if !last && lacks_descriptors(&error) => return Ok(()),
-            tallies => tallies?,
+        let Some(tallies) = if_readable(self.counters.suppressed(), last)? else {
+            return Ok(());
         };
         let suppressed = Suppressed {
             at: WallClock::boot_now(),
             tallies,
         };
         Ok(self.emitter.send(suppressed).await?)
+    }
+}
+
+/// The counts, or `None` if no descriptor was free to read them. Counts are totals, so the next ones
+/// include these; if this is the `last` time, there are no next ones.
+fn if_readable<T>(counts: Result<T, MapError>, last: bool) -> Result<Option<T>, MapError> {
+    match counts {
+        Err(error) if !last && lacks_descriptors(&error) => Ok(None),
+        counts => counts.map(Some),
     }
 }

@@ -15,25 +15,25 @@ mod advice;
 mod after_help;
 mod announce;
 mod labels;
-mod limits;
 mod recording;
 mod run;
 mod sidecar;
 mod stage;
+mod suppression;
 #[cfg(test)]
 mod tests;
 
 use labels::{FILES_VARIABLE, KEYS_VARIABLE, LABELS_VARIABLE};
-use limits::{EXCLUDE_VARIABLE, INCLUDE_VARIABLE};
+use suppression::{EXCLUDE_VARIABLE, INCLUDE_VARIABLE};
 
 pub(crate) use advice::advise;
 pub(crate) use announce::{AnnounceArgs, ReadyArgs};
 pub(crate) use labels::LabelArgs;
-pub(crate) use limits::LimitArgs;
 pub(crate) use recording::RecordingArgs;
 pub(crate) use run::RunArgs;
 pub(crate) use sidecar::SidecarArgs;
 pub(crate) use stage::Stage;
+pub(crate) use suppression::SuppressionArgs;
 
 /// Records every program executed in a workspace, one JSON line per exec.
 ///

@@ -10,7 +10,7 @@ use clap::Args;
 use exectrail_preflight::sizes::SizeArgs;
 use exectrail_proof::Signer;
 
-use super::{LabelArgs, LimitArgs};
+use super::{LabelArgs, SuppressionArgs};
 use crate::{
     config::{
         self, Checkpoints, Config, Hooks, LogLevel, OutputFormat, SinkPath, Tracing, ValueError,
@@ -88,7 +88,7 @@ pub(crate) struct RecordingArgs {
 
     /// What is suppressed.
     #[command(flatten)]
-    pub limits: LimitArgs,
+    pub suppression: SuppressionArgs,
 
     /// Write `[redacted]` instead of secrets in command lines
     ///
@@ -192,7 +192,7 @@ impl RecordingArgs {
                     exit_events: self.exit_events,
                     failed_execs: self.failed_execs.0,
                     fields: keys.probe_fields(),
-                    limits: self.limits.limits(longest_line)?,
+                    suppression: self.suppression.checked(longest_line)?,
                 },
                 use_local_pidns: false,
                 announced_only: true,

@@ -55,7 +55,7 @@ fn label_files_are_few_and_have_short_paths() {
 }
 
 #[test]
-fn nothing_is_left_out_unless_told() {
+fn nothing_is_suppressed_by_default() {
     let cli = Cli::parse_from(["exectrail"]);
     assert!(
         cli.sidecar
@@ -63,7 +63,7 @@ fn nothing_is_left_out_unless_told() {
             .unwrap()
             .tracing
             .probes
-            .limits
+            .suppression
             .is_none()
     );
 }
@@ -79,7 +79,7 @@ fn the_sidecar_and_run_take_the_same_flags() {
         "--rate-burst=50",
     ];
     let sidecar = Cli::parse_from([&["exectrail"], &flags[..]].concat());
-    let sidecar = sidecar.sidecar.config().unwrap().tracing.probes.limits;
+    let sidecar = sidecar.sidecar.config().unwrap().tracing.probes.suppression;
     let exclude: Vec<_> = sidecar
         .rules
         .exclude()
@@ -93,31 +93,31 @@ fn the_sidecar_and_run_take_the_same_flags() {
     let Some(Command::Run(run)) = run.command else {
         panic!("not run");
     };
-    assert_eq!(run.config().unwrap().tracing.probes.limits, sidecar);
+    assert_eq!(run.config().unwrap().tracing.probes.suppression, sidecar);
 }
 
 #[test]
 fn execs_and_bytes_have_a_limit_each() {
-    let limits = |flags: &[&str]| {
+    let suppression = |flags: &[&str]| {
         let cli = Cli::parse_from([&["exectrail"], flags].concat());
         let config = cli.sidecar.config();
         config
-            .map(|config| config.tracing.probes.limits)
+            .map(|config| config.tracing.probes.suppression)
             .map_err(|error| error.to_string())
     };
-    let bytes = limits(&["--rate-limit=10MiB/m"]).unwrap();
+    let bytes = suppression(&["--rate-limit=10MiB/m"]).unwrap();
     assert_eq!((bytes.rate, bytes.is_none()), (None, false));
     for both in [
         &["--rate-limit=10MiB/m", "--rate-limit", "5/s"][..],
         &["--rate-limit=5/s,10MiB/m"],
     ] {
-        let limits = limits(both).unwrap();
-        assert_eq!(limits.volume, bytes.volume);
-        assert_eq!(limits.rate.unwrap().rate.to_string(), "5/s");
+        let suppression = suppression(both).unwrap();
+        assert_eq!(suppression.volume, bytes.volume);
+        assert_eq!(suppression.rate.unwrap().rate.to_string(), "5/s");
     }
-    let twice = limits(&["--rate-limit=5/s,6/s"]).unwrap_err();
+    let twice = suppression(&["--rate-limit=5/s,6/s"]).unwrap_err();
     assert!(twice.contains("two rates"), "{twice}");
-    let burst = limits(&["--rate-limit=1MiB/s", "--rate-burst=5"]).unwrap_err();
+    let burst = suppression(&["--rate-limit=1MiB/s", "--rate-burst=5"]).unwrap_err();
     assert!(burst.contains("--rate-burst"), "{burst}");
 }
 

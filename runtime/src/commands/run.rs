@@ -83,7 +83,7 @@ impl RunError {
 
 /// Runs the command and exits with its status.
 pub(crate) fn main(args: &RunArgs) -> ExitCode {
-    diagnostics::init(quieter(args), args.output);
+    diagnostics::init(log_level(args), args.output);
     let mut config = match args.config() {
         Ok(config) => config,
         Err(error) => return usage(&error),
@@ -171,7 +171,7 @@ fn open(path: &Path, signals: &Signals) -> Result<SinkPath, LogFileError> {
 
 /// The level of diagnostics. The default level becomes warnings only, so that diagnostics do not
 /// obscure the command's output.
-fn quieter(args: &RunArgs) -> crate::config::LogLevel {
+fn log_level(args: &RunArgs) -> crate::config::LogLevel {
     match args.recording.log_level {
         crate::config::LogLevel::Info => crate::config::LogLevel::Warn,
         level => level,

@@ -32,8 +32,8 @@ macro_rules! keys {
                 match self { $(Self::$key => concat!("\"", $name, "\":"),)+ }
             }
 
-            const fn smallest_set(self) -> Size {
-                match self { $(Self::$key => Size::$set,)+ }
+            const fn smallest_set(self) -> SetName {
+                match self { $(Self::$key => SetName::$set,)+ }
             }
         }
     };
@@ -41,7 +41,7 @@ macro_rules! keys {
 
 /// The sets of `--fields`; each includes the sets before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Size {
+enum SetName {
     Exectrace,
     Default,
     All,
@@ -159,9 +159,9 @@ impl KeySet {
     /// The set of that name.
     pub(crate) fn of(fields: Fields) -> Self {
         let size = match fields {
-            Fields::Exectrace => Size::Exectrace,
-            Fields::Default => Size::Default,
-            Fields::All => Size::All,
+            Fields::Exectrace => SetName::Exectrace,
+            Fields::Default => SetName::Default,
+            Fields::All => SetName::All,
         };
         let keys = Key::EACH.iter().filter(|key| key.smallest_set() <= size);
         Self {

@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gap_is_told_once_whoever_tells_it_first() {
+    fn a_gap_is_reported_once_in_any_order() {
         let mut ledger = Ledger::default();
         let place = Place::default();
         assert_eq!(ledger.record(place, 0, 10), None);
@@ -146,12 +146,12 @@ mod tests {
     proptest! {
         /// For any losses and any readings of the counts: reported + received = happened.
         #[test]
-        fn nothing_is_told_twice_or_forgotten(
+        fn nothing_is_reported_twice_or_forgotten(
             kept in prop::collection::vec((0u16..3, 0u8..2, any::<bool>(), any::<bool>()), 0..200),
         ) {
             let mut ledger = Ledger::default();
             let mut stats = BTreeMap::<Place, CpuStats>::new();
-            let (mut received, mut told) = (0, 0);
+            let (mut received, mut reported) = (0, 0);
             for (now, (cpu, lane, kept, heard)) in kept.iter().enumerate() {
                 let place = Place { cpu: *cpu, lane: *lane };
                 let own = stats.entry(place).or_default();
@@ -159,21 +159,21 @@ mod tests {
                 own.seen += 1;
                 if *kept {
                     received += 1;
-                    told += ledger.record(place, seq, now as u64).map_or(0, |loss| loss.count);
+                    reported += ledger.record(place, seq, now as u64).map_or(0, |loss| loss.count);
                 } else {
                     own.lost += 1;
                     own.last_lost = now as u64;
                 }
                 if *heard {
                     let new = ledger.count(place, own.lost, own.last_lost);
-                    told += new.map_or(0, |loss| loss.count);
+                    reported += new.map_or(0, |loss| loss.count);
                 }
             }
             for (place, own) in &stats {
-                told += ledger.count(*place, own.lost, own.last_lost).map_or(0, |loss| loss.count);
+                reported += ledger.count(*place, own.lost, own.last_lost).map_or(0, |loss| loss.count);
             }
-            prop_assert_eq!(received + told, kept.len() as u64);
-            prop_assert_eq!(ledger.total(), told);
+            prop_assert_eq!(received + reported, kept.len() as u64);
+            prop_assert_eq!(ledger.total(), reported);
         }
     }
 }

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_namespace_is_told_from_its_successor() {
+    fn a_dead_namespace_is_distinguished_from_its_successor() {
         assert_eq!(
             judge_with(60, &[known(60, 7, 1)], &[]),
             Err(Refusal::Ended(60))

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use super::{
-    limits::{MOST_IN_FILE, MOST_TAKEN},
+    limits::{MAX_FILE, MAX_TAKEN},
     line::LineError,
 };
 
@@ -44,18 +44,18 @@ pub(crate) enum LabelFileError {
         /// The file.
         path: PathBuf,
     },
-    /// The file has more than [`MOST_IN_FILE`] bytes.
+    /// The file has more than [`MAX_FILE`] bytes.
     #[error(
-        "the label file {path:?} has more than {MOST_IN_FILE} bytes, which is more than a pod's \
+        "the label file {path:?} has more than {MAX_FILE} bytes, which is more than a pod's \
          labels or annotations can have; correct --label-file"
     )]
     TooBig {
         /// The file.
         path: PathBuf,
     },
-    /// The labels that are taken from the file have more than [`MOST_TAKEN`] bytes.
+    /// The labels that are taken from the file have more than [`MAX_TAKEN`] bytes.
     #[error(
-        "the labels to take from the label file {path:?} have more than {MOST_TAKEN} bytes; take \
+        "the labels to take from the label file {path:?} have more than {MAX_TAKEN} bytes; take \
          fewer keys (--label-file-key)"
     )]
     TooMany {

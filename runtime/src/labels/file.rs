@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 
 use super::{
     error::LabelFileError,
-    limits::{MOST_IN_FILE, MOST_IN_LINE, MOST_TAKEN},
+    limits::{MAX_FILE, MAX_LINE, MAX_TAKEN},
     line::{split, unquoted},
 };
 
@@ -45,14 +45,14 @@ impl From<&Metadata> for Stamp {
     }
 }
 
-/// Reads the file. Returns the values of the keys that `is_taken` accepts, and the file's stamp
+/// Reads the file. Returns the values of the keys that `is_wanted` accepts, and the file's stamp
 /// from before the reading.
 ///
 /// # Errors
 /// [`LabelFileError`].
 pub(super) fn read(
     path: &Path,
-    is_taken: impl Fn(&str) -> bool,
+    is_wanted: impl Fn(&str) -> bool,
 ) -> Result<(Stamp, BTreeMap<String, String>), LabelFileError> {
     let unreadable = |source| LabelFileError::Unreadable {
         path: path.to_owned(),
@@ -70,22 +70,20 @@ pub(super) fn read(
     if !metadata.is_file() {
         return Err(LabelFileError::NotAFile { path: owned() });
     }
-    let mut reader = BufReader::new(file.take(MOST_IN_FILE + 1));
+    let mut reader = BufReader::new(file.take(MAX_FILE + 1));
     let mut values = BTreeMap::new();
     let mut line = Vec::new();
     let (mut total, mut taken) = (0, 0);
     for number in 1.. {
         line.clear();
-        let mut length = (&mut reader)
-            .take(MOST_IN_LINE)
-            .read_until(b'\n', &mut line);
-        let is_cut = line.len() as u64 == MOST_IN_LINE && !line.ends_with(b"\n");
+        let mut length = (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line);
+        let is_cut = line.len() as u64 == MAX_LINE && !line.ends_with(b"\n");
         if is_cut {
             length = length.and_then(|length| Ok(length + reader.skip_until(b'\n')?));
         }
         let length = length.map_err(unreadable)?;
         total += length as u64;
-        if total > MOST_IN_FILE {
+        if total > MAX_FILE {
             return Err(LabelFileError::TooBig { path: owned() });
         }
         if length == 0 {
@@ -98,11 +96,11 @@ pub(super) fn read(
         };
         let label = line.strip_suffix(b"\n").unwrap_or(&line);
         let (key, value) = split(label).map_err(malformed)?;
-        if !is_taken(key) {
+        if !is_wanted(key) {
             continue;
         }
         taken += key.len() + value.len();
-        if is_cut || taken > MOST_TAKEN {
+        if is_cut || taken > MAX_TAKEN {
             return Err(LabelFileError::TooMany { path: owned() });
         }
         values.insert(key.to_owned(), unquoted(value).map_err(malformed)?);

@@ -3,11 +3,11 @@
 /// Maximum size of a label file, bytes. The annotations of a pod have at most 256 KiB
 /// (`TotalAnnotationSizeLimitB`, apimachinery/pkg/api/validation of Kubernetes 1.33), and an escape
 /// turns one byte into at most four.
-pub(super) const MOST_IN_FILE: u64 = 1024 * 1024;
+pub(super) const MAX_FILE: u64 = 1024 * 1024;
 
 /// Maximum size of the labels that are taken from a file, bytes.
-pub(super) const MOST_TAKEN: usize = 32 * 1024;
+pub(super) const MAX_TAKEN: usize = 32 * 1024;
 
-/// Bytes of a line that are kept. A longer line has a value of more than [`MOST_TAKEN`] bytes: an
+/// Bytes of a line that are kept. A longer line has a value of more than [`MAX_TAKEN`] bytes: an
 /// escape turns one byte into at most four, and a key has at most 317.
-pub(super) const MOST_IN_LINE: u64 = 4 * MOST_TAKEN as u64 + 1024;
+pub(super) const MAX_LINE: u64 = 4 * MAX_TAKEN as u64 + 1024;

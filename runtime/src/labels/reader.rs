@@ -128,8 +128,8 @@ impl LabelFile {
         if self.is_settled && self.stamp == Some(stamp) {
             return Ok(false);
         }
-        let is_taken = |key: &str| keys.is_empty() || keys.iter().any(|taken| taken.key == key);
-        let (stamp, values) = read(&self.path, is_taken)?;
+        let is_wanted = |key: &str| keys.is_empty() || keys.iter().any(|taken| taken.key == key);
+        let (stamp, values) = read(&self.path, is_wanted)?;
         self.is_settled = self.stamp.replace(stamp) == Some(stamp);
         let has_changed = self.values != values;
         self.values = values;

@@ -13,7 +13,7 @@ use super::{exec::ExecEvent, failed_exec::FailedExecEvent};
 
 use crate::{
     event::ledger::{Loss, Place},
-    suppression::{Limits, Reason},
+    suppression::{Reason, SuppressionPolicy},
 };
 
 /// An event of the stream.
@@ -38,7 +38,7 @@ pub enum Event<'a> {
         /// The hook for failed execs, or `unavailable`; `None` if they are off.
         failed_execs: Option<&'static str>,
         /// What is suppressed.
-        limits: &'a Limits,
+        suppression: &'a SuppressionPolicy,
     },
     /// A workspace is traced from here on.
     WorkspaceStarted {

@@ -12,7 +12,7 @@ pub(crate) const LONGEST_IN_MEMORY: usize = 512 * 1024;
 pub struct Overflow {
     write: Box<WriteLines>,
     /// Number of bytes that were written so far.
-    relieved: u64,
+    written: u64,
 }
 
 type WriteLines = dyn FnMut(&[u8]) + Send;
@@ -22,20 +22,20 @@ impl Overflow {
     pub fn new(write: impl FnMut(&[u8]) + Send + 'static) -> Self {
         Self {
             write: Box::new(write),
-            relieved: 0,
+            written: 0,
         }
     }
 
     /// Number of bytes that were written so far.
-    pub(super) fn relieved(&self) -> u64 {
-        self.relieved
+    pub(super) fn written(&self) -> u64 {
+        self.written
     }
 
     /// Writes the lines in the buffer, if they are many.
-    pub(super) fn relieve(&mut self, lines: &mut Vec<u8>) {
+    pub(super) fn write_if_long(&mut self, lines: &mut Vec<u8>) {
         if lines.len() > LONGEST_IN_MEMORY {
             (self.write)(lines);
-            self.relieved += lines.len() as u64;
+            self.written += lines.len() as u64;
             lines.clear();
         }
     }

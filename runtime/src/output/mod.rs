@@ -106,8 +106,8 @@ impl Writer {
 
     /// Number of bytes that were appended to `lines` so far. Only differences have a meaning.
     pub(crate) fn appended(&self, lines: &[u8]) -> u64 {
-        let relieved = self.json.overflow.as_ref().map_or(0, Overflow::relieved);
-        relieved + lines.len() as u64
+        let written = self.json.overflow.as_ref().map_or(0, Overflow::written);
+        written + lines.len() as u64
     }
 
     /// Gives all further lines these labels.

@@ -107,9 +107,9 @@ pub(super) fn write(
             "{ts:.3} LOST {} {} between {:.3} and {:.3}; {} in all",
             lost.of.counted(lost.loss.count),
             match lost.table {
-                Some(table) => format!("as the table of {table} is full,"),
+                Some(table) => format!("because the table of {table} is full,"),
                 None if lost.loss.place == Place::NONE =>
-                    "as the kernel skipped the programs,".into(),
+                    "because the kernel skipped the programs,".into(),
                 None => format!("on CPU {}", lost.loss.place.cpu),
             },
             lost.since,
@@ -147,7 +147,7 @@ pub(super) fn write(
             run,
             discovery,
             failed_execs,
-            limits,
+            suppression,
         } => {
             let _ = write!(
                 line,
@@ -160,20 +160,20 @@ pub(super) fn write(
                 let seconds = previous.gap_ns / 1_000_000_000;
                 let _ = write!(line, ", {seconds} s after the run before");
             }
-            for rule in limits.rules.exclude() {
+            for rule in suppression.rules.exclude() {
                 let _ = write!(line, ", --exclude {}", word(rule));
             }
-            for rule in limits.rules.include() {
+            for rule in suppression.rules.include() {
                 let _ = write!(line, ", --include {}", word(rule));
             }
-            if let Some(limit) = limits.rate {
+            if let Some(limit) = suppression.rate {
                 let _ = write!(
                     line,
                     ", --rate-limit {} --rate-burst {}",
                     limit.rate, limit.burst
                 );
             }
-            if let Some(rate) = limits.volume {
+            if let Some(rate) = suppression.volume {
                 let _ = write!(line, ", --rate-limit {rate}");
             }
             writeln!(line)

@@ -29,9 +29,9 @@ pub(super) fn load(
         source,
     })?;
     let config = probe_config::of(kernel, options, lanes, cpus)?;
-    let rules = options.limits.rules.for_probes();
+    let rules = options.suppression.rules.for_probes();
     let rate = options
-        .limits
+        .suppression
         .rate
         .map(rate::Limit::for_probes)
         .unwrap_or_default();
@@ -58,12 +58,12 @@ fn sizes(options: &Options, lanes: u32, cpus: usize) -> impl Iterator<Item = (&'
     } else {
         CALLS
     };
-    let rule_lanes = if options.limits.rules.is_empty() {
+    let rule_lanes = if options.suppression.rules.is_empty() {
         1
     } else {
         lanes
     };
-    let buckets = options.limits.rate.map_or(1, |_| MAX_BUCKETS);
+    let buckets = options.suppression.rate.map_or(1, |_| MAX_BUCKETS);
     // `exit` has its own tables only if it can preempt `exec`.
     let is_one_table = lanes == 1 || !options.exit_events;
     let always = [

@@ -97,7 +97,7 @@ impl Probes {
         let btf = kernel_btf::of(&kernel.attach_points, with_functions)?;
 
         let scope = sidecar_scope::look(&mut ebpf, &btf)?;
-        suppression::fill(&mut ebpf, &options.limits)?;
+        suppression::fill(&mut ebpf, &options.suppression)?;
         for program in lanes::programs(lanes, options.exit_events) {
             program.attach(&mut ebpf, &btf)?;
         }
@@ -120,7 +120,7 @@ impl Probes {
             })
             .transpose()?;
 
-        let suppressions = Suppressions::take(&mut ebpf, &options.limits, lanes)?;
+        let suppressions = Suppressions::take(&mut ebpf, &options.suppression, lanes)?;
         let [execs, ..] = programs::EXEC;
         let [exits, ..] = programs::EXIT;
         let exits = options.exit_events.then(|| exits.fd(&ebpf)).transpose()?;

@@ -1,6 +1,6 @@
 //! The options of the probes.
 
-use crate::suppression::Limits;
+use crate::suppression::SuppressionPolicy;
 
 /// Options of the probes.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct Options {
     /// ([`exectrail_common::probe_config`]).
     pub fields: u32,
     /// What is suppressed.
-    pub limits: Limits,
+    pub suppression: SuppressionPolicy,
 }
 
 /// The hook that records failed execs.

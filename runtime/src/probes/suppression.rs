@@ -19,7 +19,7 @@ use super::{
     map::{take, with_map},
 };
 use crate::suppression::{
-    Cause, Limits,
+    Cause, SuppressionPolicy,
     rules::{Entry, Field},
     totals::Tally,
 };
@@ -36,9 +36,9 @@ pub(crate) struct Suppressions {
     lanes: u32,
 }
 
-/// Writes the patterns of `limits`, and the shared bucket, to the probes' maps.
-pub(super) fn fill(ebpf: &mut Ebpf, limits: &Limits) -> Result<(), AttachError> {
-    let rules = &limits.rules;
+/// Writes the patterns of `suppression`, and the shared bucket, to the probes' maps.
+pub(super) fn fill(ebpf: &mut Ebpf, suppression: &SuppressionPolicy) -> Result<(), AttachError> {
+    let rules = &suppression.rules;
     fill_texts::<FILENAME_WINDOW>(
         ebpf,
         map_names::FILENAME_RULES,
@@ -84,11 +84,15 @@ where
 }
 
 impl Suppressions {
-    /// The counters of `limits`; each rule has one per lane and CPU.
-    pub(super) fn take(ebpf: &mut Ebpf, limits: &Limits, lanes: u32) -> Result<Self, AttachError> {
-        let rules = (!limits.rules.is_empty()).then(|| take(ebpf, map_names::SUPPRESSED));
+    /// The counters of `suppression`; each rule has one per lane and CPU.
+    pub(super) fn take(
+        ebpf: &mut Ebpf,
+        suppression: &SuppressionPolicy,
+        lanes: u32,
+    ) -> Result<Self, AttachError> {
+        let rules = (!suppression.rules.is_empty()).then(|| take(ebpf, map_names::SUPPRESSED));
         let rules = rules.transpose()?;
-        let buckets = limits
+        let buckets = suppression
             .rate
             .map(|_| take(ebpf, map_names::BUCKETS))
             .transpose()?;

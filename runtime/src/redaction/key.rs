@@ -15,7 +15,7 @@ use sha2::Sha256;
 /// Minimum length of a key, bytes: the length of an HMAC-SHA-256 (RFC 2104, section 3).
 const LEAST: usize = 32;
 /// Maximum length of a key, bytes. A longer file is probably not a key.
-const MOST: usize = 64 * 1024;
+const MAX_KEY: usize = 64 * 1024;
 
 /// Why a key file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -77,11 +77,11 @@ impl Key {
         let file = File::open(path).map_err(unreadable)?;
         let mode = file.metadata().map_err(unreadable)?.mode();
         let mut bytes = Vec::new();
-        file.take(MOST as u64 + 1)
+        file.take(MAX_KEY as u64 + 1)
             .read_to_end(&mut bytes)
             .map_err(unreadable)?;
         let path = path.to_owned();
-        if bytes.len() > MOST {
+        if bytes.len() > MAX_KEY {
             return Err(KeyError::Long { path });
         }
         let len = bytes.len();
@@ -153,7 +153,7 @@ mod tests {
             Err(KeyError::Short { len: 31, .. })
         ));
         assert!(matches!(
-            read(&[1; MOST + 9], 0o600),
+            read(&[1; MAX_KEY + 9], 0o600),
             Err(KeyError::Long { .. })
         ));
         let missing = Key::read(Path::new("/nonexistent/key")).unwrap_err();

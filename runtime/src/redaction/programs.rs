@@ -8,7 +8,8 @@ pub(super) struct Program {
     secret: &'static [u8],
     /// Whether the value may be the next word; otherwise it follows the letter directly.
     separate: bool,
-    /// Letters that take another value, so that no letter follows them.
+    /// Letters that take another value, so that no letter follows them. A letter that takes a value
+    /// in only some of the programs is not here: what follows it may be the letter of a secret.
     valued: &'static [u8],
     /// Whole options whose value is a secret: the next word, or what follows `=`. Only options that
     /// end with `:`, and `-hp`, can have their value directly after them.
@@ -49,7 +50,7 @@ static PROGRAMS: [Program; 15] = [
         ],
         secret: b"p",
         separate: false,
-        valued: b"ABDFGHIJKLMNOPQRSTUWXYZabcdefghjklmorsuwz",
+        valued: b"DOPSehu",
         ..NONE
     },
     Program {
@@ -61,7 +62,7 @@ static PROGRAMS: [Program; 15] = [
     Program {
         names: &[b"redis-cli", b"valkey-cli", b"redis-benchmark"],
         secret: b"a",
-        valued: b"hpsunirxXdD",
+        valued: b"hpsunirXdD",
         ..NONE
     },
     Program {
@@ -84,7 +85,7 @@ static PROGRAMS: [Program; 15] = [
     Program {
         names: &[b"sqlcmd", b"bcp", b"tsql", b"osql"],
         secret: b"PZz",
-        valued: b"SUdHIiQqo",
+        valued: b"SUdHiQqo",
         ..NONE
     },
     Program {
@@ -126,7 +127,7 @@ static PROGRAMS: [Program; 15] = [
     Program {
         names: &[b"http", b"https", b"httpie", b"xh", b"xhs"],
         secret: b"a",
-        valued: b"Aopsc",
+        valued: b"Aops",
         ..NONE
     },
     Program {
@@ -142,7 +143,7 @@ static PROGRAMS: [Program; 15] = [
     Program {
         names: &[b"zip", b"unzip", b"zipcloak"],
         secret: b"P",
-        valued: b"xidbtn",
+        valued: b"x",
         ..NONE
     },
     Program {
@@ -290,6 +291,14 @@ mod tests {
         assert_eq!(option("mysql", "-psecret"), Secret::From(2));
         assert_eq!(option("/usr/bin/mysql", "-p"), Secret::No);
         assert_eq!(option("mysql", "-uroot-p"), Secret::No);
+        assert_eq!(option("mysql", "-hprod"), Secret::No);
+        assert_eq!(option("mysql", "-eselect x.p"), Secret::No);
+        assert_eq!(option("mysql", "-BNpX"), Secret::From(4));
+        assert_eq!(option("mysqldump", "-AdpX"), Secret::From(4));
+        assert_eq!(option("redis-cli", "-xa"), Secret::Next);
+        assert_eq!(option("unzip", "-nPX"), Secret::From(3));
+        assert_eq!(option("zip", "-drP"), Secret::Next);
+        assert_eq!(option("http", "-ca"), Secret::Next);
         assert_eq!(option("sshpass", "-p"), Secret::Next);
         assert_eq!(option("sshpass", "-vpX"), Secret::From(3));
         assert_eq!(option("curl", "-su"), Secret::Next);

@@ -13,9 +13,9 @@ pub(crate) struct Span {
 
 /// Maximum number of spans in one word. From the next span on, the rest of the word is redacted, so
 /// a word has at most one marker more than this number.
-const MOST: usize = 1_024;
+const MAX_SPANS: usize = 1_024;
 /// Number of spans after which they are merged.
-const MERGE_AT: usize = 4 * MOST;
+const MERGE_AT: usize = 4 * MAX_SPANS;
 /// The rule for the redacted rest of a word with too many spans.
 const REST: &str = "many";
 
@@ -60,9 +60,9 @@ impl Spans {
 
     fn merge(&mut self) {
         self.merge_overlaps();
-        if let Some(first) = self.spans.get(MOST) {
+        if let Some(first) = self.spans.get(MAX_SPANS) {
             self.rest = Some(self.rest.map_or(first.start, |rest| rest.min(first.start)));
-            self.spans.truncate(MOST);
+            self.spans.truncate(MAX_SPANS);
         }
     }
 

@@ -302,7 +302,7 @@ fn a_word_with_very_many_secrets_is_redacted_to_its_end() {
     let word = "token=s3 ".repeat(10_000);
     let (words, rules) = redacted(RedactMode::Known, &[b"sh", b"-c", word.as_bytes()], false);
     assert!(!words[2].contains("s3"), "a secret was shown");
-    // 1,024 (`spans::MOST`), and one for the rest of the word.
+    // 1,024 (`spans::MAX_SPANS`), and one for the rest of the word.
     assert_eq!(rules.len(), 1_025);
     assert!(words[2].len() < word.len() + 11 * 1_025);
 }

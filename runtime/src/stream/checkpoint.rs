@@ -82,7 +82,8 @@ impl Stream {
 
     /// The time up to which every event is accounted for.
     fn complete_until(&mut self) -> Timestamp {
-        let suppresses = !self.limits.rules.exclude().is_empty() || self.limits.rate.is_some();
+        let suppresses =
+            !self.suppression.rules.exclude().is_empty() || self.suppression.rate.is_some();
         let accounted = if suppresses {
             self.accounted.min(self.suppressed_at)
         } else {

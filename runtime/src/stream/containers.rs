@@ -6,7 +6,7 @@ use crate::event::{container::Containers, decode::CgroupNamesRecord};
 
 /// Maximum number of cgroups. A workspace can create cgroups without limit; unused ones are evicted
 /// first.
-const MOST: usize = 4096;
+const MAX_CONTAINERS: usize = 4096;
 
 /// The containers of each cgroup that is in one, by the id of the cgroup.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(super) struct CgroupTable(Cache<u64, Containers>);
 
 impl Default for CgroupTable {
     fn default() -> Self {
-        Self(Cache::new(MOST))
+        Self(Cache::new(MAX_CONTAINERS))
     }
 }
 

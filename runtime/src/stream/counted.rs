@@ -65,7 +65,7 @@ impl Stream {
                 total,
                 ..
             } = new;
-            let Some(reason) = cause.reason(&self.limits) else {
+            let Some(reason) = cause.reason(&self.suppression) else {
                 continue;
             };
             let by_others = match of {

@@ -54,7 +54,7 @@ impl Stream {
             cwd,
             processes,
             cgroups,
-        } = &mut self.lines;
+        } = &mut self.exec_memory;
         let exe = exe.put(exec.exe, head.origin.exe_flags);
         let event = ExecEvent {
             head,

@@ -26,7 +26,7 @@ use crate::{
     },
     state::Previous,
     suppression::{
-        Cause, Limits,
+        Cause, SuppressionPolicy,
         totals::{SuppressedTotals, Suppression, Tally},
     },
     telemetry::{line_limit::LineLimit, metrics::Totals},
@@ -101,7 +101,7 @@ pub struct Stream {
     /// Incomplete execs by CPU and lane: each place writes all pieces of one exec before the next
     /// exec.
     pending: BTreeMap<Place, Pending>,
-    lines: ExecMemory,
+    exec_memory: ExecMemory,
     /// Workspaces that have a line, by inode number.
     workspaces: BTreeMap<u32, Workspace>,
     /// Workspaces of an earlier run without an exec since then, by inode number.
@@ -120,7 +120,7 @@ pub struct Stream {
     /// Number of lines of exits and of failed execs, like `execs` for execs.
     exit_lines: u64,
     failed_exec_lines: u64,
-    limits: Limits,
+    suppression: SuppressionPolicy,
     /// Execs that the probes have suppressed.
     suppressed: SuppressedTotals,
     /// The limit on bytes, if there is one.
@@ -130,10 +130,10 @@ pub struct Stream {
 impl Stream {
     /// Makes an empty stream.
     pub fn new(writer: Writer) -> Self {
-        let lines = ExecMemory::new(writer.keys());
+        let exec_memory = ExecMemory::new(writer.keys());
         Self {
             writer,
-            lines,
+            exec_memory,
             clock: LineClock::new(WallClock::now()),
             began: 0,
             has_begun: false,
@@ -156,7 +156,7 @@ impl Stream {
             execs: 0,
             exit_lines: 0,
             failed_exec_lines: 0,
-            limits: Limits::default(),
+            suppression: SuppressionPolicy::default(),
             suppressed: SuppressedTotals::new(WallClock::boot_now()),
             volume: None,
         }
@@ -164,10 +164,10 @@ impl Stream {
 
     /// This stream, with rules and limits that suppress events.
     #[must_use]
-    pub fn limited(mut self, limits: Limits) -> Self {
-        let volume = limits.volume.map(LineVolume::new);
+    pub fn suppressing(mut self, suppression: SuppressionPolicy) -> Self {
+        let volume = suppression.volume.map(LineVolume::new);
         self.volume = volume.map(Box::new);
-        self.limits = limits;
+        self.suppression = suppression;
         self
     }
 
@@ -223,7 +223,7 @@ impl Stream {
                 };
                 self.started(found.id, &state, Found::Discovery, found.ktime, out);
             }
-            Record::CgroupNames(names) => self.lines.cgroups.keep_containers(&names),
+            Record::CgroupNames(names) => self.exec_memory.cgroups.keep_containers(&names),
         }
         Ok(())
     }
@@ -240,8 +240,8 @@ impl Stream {
             total,
         } in self.suppressed.update(now, tallies)
         {
-            // The probes have only the causes in `limits`.
-            let Some(reason) = cause.reason(&self.limits) else {
+            // The probes have only the causes in `suppression`.
+            let Some(reason) = cause.reason(&self.suppression) else {
                 continue;
             };
             let by_volume = self.volume.as_ref();
@@ -296,7 +296,7 @@ impl Stream {
             },
             discovery: beginning.discovery,
             failed_execs: beginning.failed_execs,
-            limits: &self.limits,
+            suppression: &self.suppression,
         };
         self.writer.write(out, self.clock.at(now), &event);
         if let Some(reason) = &beginning.unknown {
@@ -317,7 +317,7 @@ impl Stream {
             unwritten_announcements: self.announced.total(),
             ..Totals::default()
         };
-        let includes = self.limits.rules.include().len();
+        let includes = self.suppression.rules.include().len();
         for (cause, count) in self.suppressed.reported() {
             match cause {
                 Cause::Rule(number) => totals
@@ -355,7 +355,7 @@ impl Stream {
             head: &FailedExec { prefix, ..*head },
             filename: failed.filename,
             argv: failed.argv,
-            containers: self.lines.cgroups.containers(head.subject.cgroup_id),
+            containers: self.exec_memory.cgroups.containers(head.subject.cgroup_id),
         };
         self.failed_exec_lines += 1;
         self.write_counted(target, ktime, &Event::ExecFailed(event), out);
@@ -365,7 +365,7 @@ impl Stream {
         let place = Place::of(&exit.prefix);
         let lost = self.exits.record(place, exit.prefix.seq, exit.ktime);
         self.lost(Kind::Exit, lost, out);
-        if let Some(processes) = &mut self.lines.processes {
+        if let Some(processes) = &mut self.exec_memory.processes {
             processes.ended(exit);
         }
         let Exit { target, ktime, .. } = *exit;

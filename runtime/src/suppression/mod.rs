@@ -16,7 +16,7 @@ use rules::{Rule, Rules};
 
 /// The rules and limits that suppress events; by default there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
+pub struct SuppressionPolicy {
     /// Rules about single execs.
     pub rules: Rules,
     /// Maximum rate of execs per workspace.
@@ -25,7 +25,7 @@ pub struct Limits {
     pub volume: Option<ByteRate>,
 }
 
-impl Limits {
+impl SuppressionPolicy {
     /// Whether nothing is suppressed.
     pub fn is_none(&self) -> bool {
         self.rules.is_empty() && self.rate.is_none() && self.volume.is_none()
@@ -35,7 +35,7 @@ impl Limits {
 /// Why events are suppressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
-    /// The rule with this index in [`Limits::rules`].
+    /// The rule with this index in [`SuppressionPolicy::rules`].
     Rule(usize),
     /// The rate limit of a workspace: the inode number of its PID namespace, or 0 if the workspace
     /// shares a bucket.
@@ -56,15 +56,17 @@ pub enum Reason<'a> {
 }
 
 impl Cause {
-    /// The cause as in lines; `None` for a cause that `limits` does not have.
-    pub fn reason<'a>(&self, limits: &'a Limits) -> Option<Reason<'a>> {
+    /// The cause as in lines; `None` for a cause that `suppression` does not have.
+    pub fn reason<'a>(&self, suppression: &'a SuppressionPolicy) -> Option<Reason<'a>> {
         let own = |pid_ns| (pid_ns != 0).then_some(pid_ns);
         match *self {
-            Self::Rule(number) => limits.rules.get(number).map(Reason::Exclude),
-            Self::Rate(pid_ns) => limits
+            Self::Rule(number) => suppression.rules.get(number).map(Reason::Exclude),
+            Self::Rate(pid_ns) => suppression
                 .rate
                 .map(|limit| Reason::RateLimit(limit, own(pid_ns))),
-            Self::Volume(pid_ns) => limits.volume.map(|rate| Reason::Volume(rate, own(pid_ns))),
+            Self::Volume(pid_ns) => suppression
+                .volume
+                .map(|rate| Reason::Volume(rate, own(pid_ns))),
         }
     }
 }

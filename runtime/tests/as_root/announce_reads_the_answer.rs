@@ -59,7 +59,7 @@ fn announce(answer: &str, timeout: &str) -> (Output, Duration) {
     (output, took)
 }
 
-fn said(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
@@ -77,12 +77,12 @@ fn the_timeout_is_kept() {
     ] {
         for timeout in ["2s", "500ms"] {
             let (output, took) = announce(answer, timeout);
-            let said = said(&output);
-            assert_eq!(output.status.code(), Some(1), "{answer}: {said}");
+            let printed = printed(&output);
+            assert_eq!(output.status.code(), Some(1), "{answer}: {printed}");
             let seconds = if timeout == "2s" { "2 s" } else { "0.5 s" };
             assert!(
-                said.contains(&format!("within {seconds}")),
-                "{answer}: {said}"
+                printed.contains(&format!("within {seconds}")),
+                "{answer}: {printed}"
             );
             let least = Duration::from_millis(if timeout == "2s" { 2000 } else { 500 });
             // A busy machine may add up to six seconds. A try that `--timeout` does not cut short
@@ -98,7 +98,7 @@ fn the_timeout_is_kept() {
         .args(["announce", "--timeout", "2s"])
         .output()
         .unwrap();
-    assert!(said(&output).contains("refused"), "{output:?}");
+    assert!(printed(&output).contains("refused"), "{output:?}");
     assert!(start.elapsed() >= Duration::from_secs(2));
 }
 
@@ -112,15 +112,15 @@ fn the_answer_is_escaped() {
          c.sendall(b'HTTP/1.1 503 X\\r\\nContent-Length: %d\\r\\n\\r\\n' % len(b) + b)",
         "20s",
     );
-    let said = said(&output);
+    let printed = printed(&output);
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(said.lines().count(), 1, "{said:?}");
+    assert_eq!(printed.lines().count(), 1, "{printed:?}");
     assert!(
-        said.contains("refuses (status 503): no \\u{1b}[2J"),
-        "{said:?}"
+        printed.contains("refuses (status 503): no \\u{1b}[2J"),
+        "{printed:?}"
     );
     for c in ['\u{1b}', '\u{9b}', '\r', '\u{202e}', '\u{7}', '\u{2028}'] {
-        assert!(!said.contains(c), "{c:?}: {said:?}");
+        assert!(!printed.contains(c), "{c:?}: {printed:?}");
     }
 }
 
@@ -148,14 +148,14 @@ fn a_reason_that_is_too_long_is_shown_as_far_as_it_goes() {
         ),
     ] {
         let (output, took) = announce(&format!("{head}{answer}"), "15m");
-        let said = said(&output);
-        assert_eq!(output.status.code(), Some(1), "{answer}: {said}");
+        let printed = printed(&output);
+        assert_eq!(output.status.code(), Some(1), "{answer}: {printed}");
         assert!(
-            said.contains("refuses (status 503): Because"),
-            "{answer}: {said}"
+            printed.contains("refuses (status 503): Because"),
+            "{answer}: {printed}"
         );
-        assert_eq!(said.contains("(cut)"), cut, "{answer}: {said}");
-        assert!(said.len() < 17_000, "{answer}: {} bytes", said.len());
+        assert_eq!(printed.contains("(cut)"), cut, "{answer}: {printed}");
+        assert!(printed.len() < 17_000, "{answer}: {} bytes", printed.len());
         assert!(took < Duration::from_secs(60), "{answer}: {took:?}");
     }
 }

@@ -5,20 +5,16 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    pod::{Pod, Sidecar, argv, execs, messages},
+    pod::{Pod, Sidecar, argv, execs, lost, messages},
     tools::{NOOP, TOOL, needs_kernel},
 };
 
 /// A number of short execs for which a ring of 16 MiB has room.
 const BURST: u64 = 50_000;
 
-/// The sum of the `lost` lines, which the last line must have too.
-fn lost(lines: &[Value]) -> u64 {
-    let counts = messages(lines, "lost");
-    let sum = counts
-        .iter()
-        .map(|line| line["fields"]["count"].as_u64().unwrap())
-        .sum();
+/// The sum of the `lost` lines, which the last line must have, too.
+fn accounted_losses(lines: &[Value]) -> u64 {
+    let sum = lost(lines);
     let stopped = messages(lines, "tracing_stopped")[0];
     assert_eq!(stopped["fields"]["lost"], sum);
     assert_eq!(stopped["fields"]["execs"], execs(lines).len());
@@ -64,7 +60,7 @@ fn a_burst_waits_in_the_ring() {
     let sidecar = pod.sidecar(&["--announced-only", "--ring-bytes=16MiB"]);
     burst_while_stopped(&pod, &sidecar, BURST);
     let lines = sidecar.stop();
-    assert_eq!(lost(&lines), 0);
+    assert_eq!(accounted_losses(&lines), 0);
     let mut seen = numbers(&lines);
     seen.sort_unstable();
     let expected: Vec<u64> = (0..BURST / 2).flat_map(|number| [number, number]).collect();
@@ -80,7 +76,7 @@ fn kept_and_lost_are_all_that_ran() {
         let sidecar = pod.sidecar(&["--announced-only", "--ring-bytes", ring]);
         burst_while_stopped(&pod, &sidecar, 2_000);
         let lines = sidecar.stop();
-        let lost = lost(&lines);
+        let lost = accounted_losses(&lines);
         // The execs of the two programs that make the bursts are recorded or lost too.
         assert_eq!(
             execs(&lines).len() as u64 + lost,
@@ -119,7 +115,7 @@ fn gaps_in_the_sequence_numbers_count_the_losses() {
         *expected = seq + 1;
     }
     assert!(gaps > 0);
-    assert_eq!(gaps, lost(&lines));
+    assert_eq!(gaps, accounted_losses(&lines));
 }
 
 /// `exectrail verify` accepts a log with losses, and finds a removed line.
@@ -132,7 +128,7 @@ fn verify_tells_a_loss_from_a_gap() {
     burst_while_stopped(&pod, &sidecar, 2_000);
     let log = pod.dir.path().join("log");
     let lines = sidecar.stop();
-    assert!(lost(&lines) > 0);
+    assert!(accounted_losses(&lines) > 0);
     let verify = |lines: &[Value]| {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         std::fs::write(&log, text).unwrap();
@@ -219,7 +215,7 @@ fn a_full_disk_is_waited_for() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(lost(&lines), 0);
+    assert_eq!(accounted_losses(&lines), 0);
     assert_eq!(numbers(&lines), (0..2000).collect::<Vec<_>>());
 }
 
@@ -267,7 +263,7 @@ fn a_slow_pipe_loses_nothing() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(lost(&lines), 0);
+    assert_eq!(accounted_losses(&lines), 0);
     assert_eq!(numbers(&lines), (0..2000).collect::<Vec<_>>());
 }
 
@@ -294,7 +290,7 @@ fn a_long_stop() {
     sidecar.signal(Signal::CONT);
     workspace.run("true", &[]);
     let lines = sidecar.stop();
-    let lost = lost(&lines);
+    let lost = accounted_losses(&lines);
     assert!(lost > 0);
     assert_eq!(execs(&lines).len() as u64 + lost, ran + 1);
 }

@@ -68,7 +68,7 @@ impl DebianError {
     }
 
     /// The error of a fetch; for [`Result::map_err`].
-    pub(super) fn unreachable(what: String) -> impl FnOnce(Self) -> Self {
+    pub(super) fn not_fetched(what: String) -> impl FnOnce(Self) -> Self {
         move |source| Self::Unreachable {
             what,
             source: Box::new(source),

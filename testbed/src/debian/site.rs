@@ -29,7 +29,7 @@ pub(super) fn mirror_of(suite: &str, directory: &Path) -> Result<String, DebianE
         return Ok(mirror);
     }
     let apt_get = || with_lists("apt-get", directory);
-    output(apt_get().args(["-q", "update"])).map_err(DebianError::unreachable(
+    output(apt_get().args(["-q", "update"])).map_err(DebianError::not_fetched(
         "the package lists of apt's sources".to_owned(),
     ))?;
     labelled(&index_targets(apt_get())?, label).ok_or(DebianError::NoSource { label })

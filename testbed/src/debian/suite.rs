@@ -55,7 +55,7 @@ impl Suite {
         fs::write(&path, sources).map_err(DebianError::file(path))?;
         let what = format!("the package lists of Debian's suite {}", self.name);
         output(self.apt().command("apt-get").args(["-q", "update"]))
-            .map_err(DebianError::unreachable(what))
+            .map_err(DebianError::not_fetched(what))
             .map(drop)
     }
 
@@ -139,7 +139,7 @@ impl Suite {
         download
             .current_dir(at.path())
             .args(["-q", "download", &package]);
-        output(&mut download).map_err(DebianError::unreachable(format!(
+        output(&mut download).map_err(DebianError::not_fetched(format!(
             "{package} of Debian's suite {}",
             self.name
         )))?;
@@ -158,7 +158,7 @@ impl Suite {
         download
             .current_dir(at.path())
             .args(["-q", "source", "--download-only", &package]);
-        output(&mut download).map_err(DebianError::unreachable(format!(
+        output(&mut download).map_err(DebianError::not_fetched(format!(
             "the source {package} of Debian's suite {}",
             self.name
         )))?;

@@ -162,11 +162,11 @@ impl Content {
         }
         ensure!(
             event["filename"] == noop && event["comm"] == "tool",
-            "another program than the one that ran"
+            "another program than the one that progress"
         );
         ensure!(
             event["argv"][0] == "noop" && event["argc"] == 2,
-            "another argv than the one that ran"
+            "another argv than the one that progress"
         );
         let number: u64 = event["argv"][1]
             .as_str()

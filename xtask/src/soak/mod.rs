@@ -25,7 +25,7 @@ use rustix::process::Signal;
 use self::{
     log::{Content, Log, Verify},
     sidecar::{PipedSidecar, Process},
-    workspaces::{Making, Ran, compile},
+    workspaces::{Progress, WorkspacePlan, compile},
 };
 use crate::build;
 use crate::progress::{self, Elapsed};
@@ -85,29 +85,30 @@ pub(crate) fn command(args: &Args) -> Result<()> {
 
     let since = Instant::now();
     let process = sidecar.exectrail();
-    let making = Making {
+    let plan = WorkspacePlan {
         pod: &pod,
         tool: &tool,
         noop: &noop,
         execs: args.per_workspace,
     };
-    let ran = Ran::new(if args.stop == 0 { args.execs } else { u64::MAX });
+    let progress = Progress::new(if args.stop == 0 { args.execs } else { u64::MAX });
     let log = Log::new(args.stop > 0);
     let output = sidecar.log.take().context("exectrail has no output")?;
     let (memory, while_stopped) = thread::scope(|scope| -> Result<(Vec<u64>, u64)> {
         let reader = scope.spawn(|| log.read(output, verify, &noop));
         let workers: Vec<_> = (0..at_once)
             .map(|worker| {
-                let (ran, making) = (&ran, &making);
-                scope.spawn(move || ran.work(making, worker as u64))
+                let (progress, plan) = (&progress, &plan);
+                scope.spawn(move || progress.work(plan, worker as u64))
             })
             .collect();
-        let stopper = (args.stop > 0)
-            .then(|| scope.spawn(|| stop(args, process, &ran).inspect_err(|_| ran.give_up())));
-        let memory = watch(process, &ran, &log, || {
+        let stopper = (args.stop > 0).then(|| {
+            scope.spawn(|| stop(args, process, &progress).inspect_err(|_| progress.give_up()))
+        });
+        let memory = watch(process, &progress, &log, || {
             workers.iter().all(thread::ScopedJoinHandle::is_finished)
         })
-        .inspect_err(|_| ran.give_up());
+        .inspect_err(|_| progress.give_up());
         let worked = workers
             .into_iter()
             .try_for_each(|worker| worker.join().map_err(panicked)?);
@@ -119,7 +120,13 @@ pub(crate) fn command(args: &Args) -> Result<()> {
         ended?;
         Ok((memory?, while_stopped?))
     })?;
-    account(args, since.elapsed(), &ran, &log.into_content(), &memory)?;
+    account(
+        args,
+        since.elapsed(),
+        &progress,
+        &log.into_content(),
+        &memory,
+    )?;
     if args.stop > 0 {
         println!(
             "exectrail was stopped for {} s while {while_stopped} of them were executed",
@@ -133,11 +140,14 @@ pub(crate) fn command(args: &Args) -> Result<()> {
 fn account(
     args: &Args,
     took: Duration,
-    ran: &Ran,
+    progress: &Progress,
     content: &Content,
     memory: &[u64],
 ) -> Result<()> {
-    let (execs, workspaces) = (ran.execs.load(Relaxed), ran.workspaces.load(Relaxed));
+    let (execs, workspaces) = (
+        progress.execs.load(Relaxed),
+        progress.workspaces.load(Relaxed),
+    );
     let unaccounted = execs.abs_diff(content.execs + content.lost);
     let (warm, end) = flatness(memory)?;
     println!(
@@ -169,7 +179,7 @@ fn account(
         content.started == workspaces || args.stop > 0 && content.started < workspaces;
     ensure!(
         all_started && content.ended == content.started,
-        "{workspaces} workspaces ran; the log has the start of {} and the end of {}",
+        "{workspaces} workspaces progress; the log has the start of {} and the end of {}",
         content.started,
         content.ended
     );
@@ -183,28 +193,33 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> anyhow::Error {
 
 /// Stops exectrail in the middle; returns how many programs were executed meanwhile. Sets the total
 /// number of programs.
-fn stop(args: &Args, exectrail: Process, ran: &Ran) -> Result<u64> {
+fn stop(args: &Args, exectrail: Process, progress: &Progress) -> Result<u64> {
     let part = args.execs / 4;
     let wait_while = |condition: &dyn Fn() -> bool| {
-        while condition() && !ran.has_failed() {
+        while condition() && !progress.has_failed() {
             thread::sleep(LOOK);
         }
     };
-    wait_while(&|| ran.execs.load(Relaxed) < part);
-    let before = ran.execs.load(Relaxed);
+    wait_while(&|| progress.execs.load(Relaxed) < part);
+    let before = progress.execs.load(Relaxed);
     let since = Instant::now();
     exectrail.signal(Signal::STOP)?;
     progress::note(format_args!("exectrail is stopped for {} s", args.stop));
     wait_while(&|| since.elapsed() < Duration::from_secs(args.stop));
     exectrail.signal(Signal::CONT)?;
     progress::note("exectrail continues");
-    let after = ran.execs.load(Relaxed);
-    ran.goal.store(args.execs.max(after + part), Relaxed);
+    let after = progress.execs.load(Relaxed);
+    progress.goal.store(args.execs.max(after + part), Relaxed);
     Ok(after - before)
 }
 
 /// Prints progress until all is done; returns exectrail's memory over time, in bytes.
-fn watch(exectrail: Process, ran: &Ran, log: &Log, done: impl Fn() -> bool) -> Result<Vec<u64>> {
+fn watch(
+    exectrail: Process,
+    progress: &Progress,
+    log: &Log,
+    done: impl Fn() -> bool,
+) -> Result<Vec<u64>> {
     let mut memory = Vec::new();
     let mut last = Instant::now();
     while !done() {
@@ -220,8 +235,8 @@ fn watch(exectrail: Process, ran: &Ran, log: &Log, done: impl Fn() -> bool) -> R
         progress::note(format_args!(
             "{lines} lines, {lost} lost, {wrong} wrong, of more than {} execs; {} workspaces \
              ended; {} KiB resident",
-            ran.execs.load(Relaxed),
-            ran.workspaces.load(Relaxed),
+            progress.execs.load(Relaxed),
+            progress.workspaces.load(Relaxed),
             bytes >> 10,
         ));
     }

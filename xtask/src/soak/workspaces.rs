@@ -21,7 +21,7 @@ pub(super) fn compile(dir: &Path, name: &str) -> Result<PathBuf> {
 }
 
 /// The number of execs so far, and the goal.
-pub(super) struct Ran {
+pub(super) struct Progress {
     /// Programs executed.
     pub(super) execs: AtomicU64,
     /// Workspaces that started and ended.
@@ -32,7 +32,7 @@ pub(super) struct Ran {
 }
 
 /// How workspaces are made.
-pub(super) struct Making<'a> {
+pub(super) struct WorkspacePlan<'a> {
     pub(super) pod: &'a Pod,
     /// The tests' program that executes another.
     pub(super) tool: &'a Path,
@@ -42,7 +42,7 @@ pub(super) struct Making<'a> {
     pub(super) execs: u64,
 }
 
-impl Ran {
+impl Progress {
     /// Nothing executed so far.
     pub(super) fn new(goal: u64) -> Self {
         Self {
@@ -64,19 +64,19 @@ impl Ran {
     }
 
     /// Runs workspaces, one after the other, until the goal is reached.
-    pub(super) fn work(&self, making: &Making<'_>, seed: u64) -> Result<()> {
+    pub(super) fn work(&self, plan: &WorkspacePlan<'_>, seed: u64) -> Result<()> {
         let mut random = seed + 1;
         while self.execs.load(Relaxed) < self.goal.load(Relaxed) && !self.has_failed() {
             // Knuth's linear congruential generator (MMIX) is sufficient here.
             random = random
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1_442_695_040_888_963_407);
-            let count = making.execs / 2 + (random >> 33) % making.execs.max(1);
-            let status = making
+            let count = plan.execs / 2 + (random >> 33) % plan.execs.max(1);
+            let status = plan
                 .pod
-                .container(making.tool)
+                .container(plan.tool)
                 .arg("burst")
-                .arg(making.noop)
+                .arg(plan.noop)
                 .arg(count.to_string())
                 .stdin(Stdio::null())
                 .status()

@@ -60,7 +60,7 @@ impl Default for Client {
 /// All clients that are being served, the oldest first.
 #[derive(Debug)]
 pub(super) struct Clients {
-    places: usize,
+    room: usize,
     served: RefCell<VecDeque<Client>>,
     left: Notify,
 }
@@ -92,7 +92,7 @@ impl Clients {
     /// Room for at most `wanted` clients, or fewer if few descriptors are available.
     pub(super) fn new(wanted: u64) -> Rc<Self> {
         Rc::new(Self {
-            places: room(wanted),
+            room: room(wanted),
             served: RefCell::default(),
             left: Notify::new(),
         })
@@ -125,19 +125,19 @@ impl Clients {
     /// possible, if the time is known.
     fn make_room(&self) -> Result<(), Option<Instant>> {
         let mut served = self.served.borrow_mut();
-        if served.len() < self.places {
+        if served.len() < self.room {
             return Ok(());
         }
         let oldest = served
             .iter()
             .position(|client| client.0.idle.get())
             .ok_or(None)?;
-        let grown_up = served
+        let replaceable_at = served
             .get(oldest)
             .map(|client| client.0.since + YOUNG)
             .ok_or(None)?;
-        if Instant::now() < grown_up {
-            return Err(Some(grown_up));
+        if Instant::now() < replaceable_at {
+            return Err(Some(replaceable_at));
         }
         if let Some(client) = served.remove(oldest) {
             client.0.replaced.notify_one();
@@ -163,9 +163,9 @@ mod tests {
 
     const SOON: Duration = Duration::from_millis(1);
 
-    fn clients(places: usize) -> Rc<Clients> {
+    fn clients(room: usize) -> Rc<Clients> {
         Rc::new(Clients {
-            places,
+            room,
             served: RefCell::default(),
             left: Notify::new(),
         })

@@ -107,7 +107,7 @@ pub(super) async fn start(
         .redacting(config.redactor)
         .signing(config.signer);
     let stream = Stream::new(writer)
-        .limited(config.tracing.probes.limits.clone())
+        .suppressing(config.tracing.probes.suppression.clone())
         .bounded(config.tracing.probes.max_argv_bytes);
     let emitter = Emitter::new(stream, sink, config.checkpoints, traced, died.clone());
     let emitter = Emitter::start_in_arbiter(&Arbiter::new().handle(), |_| emitter);

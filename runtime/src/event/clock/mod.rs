@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_told_from_slewing() {
+    fn a_step_is_distinguished_from_slewing() {
         let at = |offset| WallClock { offset };
         assert_eq!(at(50_000_000).set_since(&at(0)), None);
         let back = at(-3_600_000_000_000).set_since(&at(0)).unwrap();

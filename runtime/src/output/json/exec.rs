@@ -173,7 +173,7 @@ pub(super) fn push_exec(
     {
         let room = shortened
             .as_ref()
-            .map_or(usize::MAX, |shortened| shortened.places);
+            .map_or(usize::MAX, |shortened| shortened.markers);
         push_markers(out.line, redaction.markers(), room);
     }
     if let Some(shortened) = shortened {

@@ -9,7 +9,7 @@ use super::escape_unseen::EscapeUnseen;
 use crate::labels::LabelsTooLong;
 
 /// The labels may take a line's length divided by this number: a quarter.
-const SHARE: usize = 4;
+const LABELS_DIVISOR: usize = 4;
 
 /// Labels, as JSON text.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Labels {
         labels: &BTreeMap<String, String>,
         longest: usize,
     ) -> Result<Self, LabelsTooLong> {
-        let most = longest / SHARE;
+        let most = longest / LABELS_DIVISOR;
         let too_long = |labels| LabelsTooLong { labels, most };
         let labels = Self::new(labels).map_err(|_| too_long(usize::MAX))?;
         match labels.length() {

@@ -249,7 +249,7 @@ impl Lines<'_, '_> {
         }
         self.close(true);
         if let Some(overflow) = &mut self.json.overflow {
-            overflow.relieve(self.line);
+            overflow.write_if_long(self.line);
         }
         let begin = self.line.len();
         open(self.line, self.json, self.ts, "exec_argv");

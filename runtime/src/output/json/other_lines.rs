@@ -148,7 +148,7 @@ pub(super) fn write(
             run,
             discovery,
             failed_execs,
-            limits,
+            suppression,
         } => {
             let fields = StartedFields {
                 labels,
@@ -165,11 +165,11 @@ pub(super) fn write(
                     checkpoint: previous.checkpoint,
                 }),
                 failed_execs,
-                exclude: limits.rules.exclude(),
-                include: limits.rules.include(),
-                rate_limit: limits.rate.map(|limit| limit.rate),
-                rate_burst: limits.rate.map(|limit| limit.burst),
-                rate_limit_bytes: limits.volume.map(|rate| rate.to_string()),
+                exclude: suppression.rules.exclude(),
+                include: suppression.rules.include(),
+                rate_limit: suppression.rate.map(|limit| limit.rate),
+                rate_burst: suppression.rate.map(|limit| limit.burst),
+                rate_limit_bytes: suppression.volume.map(|rate| rate.to_string()),
             };
             put(line, ts, "INFO", "tracing_started", fields);
         }

@@ -5,12 +5,12 @@ use std::io::Write as _;
 use crate::output::{line::LineBuffer, redacted::Markers};
 
 /// Bytes that a marker takes at most: its names and numbers are short.
-const LONGEST_PLACE: usize = 160;
+const MAX_MARKER: usize = 160;
 
 /// Appends the list of markers: as many as fit into `room` bytes, but at least one.
 pub(super) fn push_markers(line: &mut LineBuffer<'_>, markers: &Markers, room: usize) {
     let mut before = r#","redacted":[{"#;
-    let shown = (room / LONGEST_PLACE).max(1);
+    let shown = (room / MAX_MARKER).max(1);
     for marker in markers.listed.iter().take(shown) {
         let _ = write!(line, r#"{before}"key":"{}""#, marker.key);
         if let Some(word) = marker.word {

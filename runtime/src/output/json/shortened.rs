@@ -19,7 +19,7 @@ pub(super) struct Shortened {
     /// Room for the contents of `cmdline`.
     pub(super) cmdline: usize,
     /// Room for the list of redacted places.
-    pub(super) places: usize,
+    pub(super) markers: usize,
     /// The interpreter, or its beginning.
     pub(super) interpreter: Vec<u8>,
     /// The keys whose text is cut.
@@ -39,7 +39,7 @@ const STACK_FILENAME: usize = 8;
 const INTERPRETER: usize = 4;
 const PATH: usize = 8;
 const PARENT_ARGV: usize = 8;
-const PLACES: usize = 10;
+const MARKERS: usize = 10;
 const CMDLINE: usize = 10;
 
 impl Shortened {
@@ -75,7 +75,7 @@ impl Shortened {
         let share = |percent: usize| room / 100 * percent;
         let mut shortened = Self {
             cmdline: share(CMDLINE),
-            places: share(PLACES),
+            markers: share(MARKERS),
             ..Self::default()
         };
         *head = *event.head;

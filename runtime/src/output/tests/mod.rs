@@ -219,7 +219,7 @@ fn the_interpreter_is_named() {
 }
 
 #[test]
-fn bytes_that_are_not_text_are_told_from_text_that_looks_like_them() {
+fn bytes_that_are_not_text_are_distinguished_from_similar_text() {
     let argv = |argument: &[u8]| {
         let (head, argv) = record(&[argument.to_vec()]);
         let line = line(OutputFormat::Json, &head, &argv, b"f");

@@ -128,14 +128,14 @@ fn lines_tell_when_the_clock_is_set() {
 }
 
 #[test]
-fn what_is_left_out_is_told_and_summed() {
+fn what_is_suppressed_is_reported_and_summed() {
     let exclude = vec!["filename=/usr/*".parse().unwrap()];
-    let limits = Limits {
+    let suppression = SuppressionPolicy {
         rules: Rules::new(vec![], exclude).unwrap(),
-        ..Limits::default()
+        ..SuppressionPolicy::default()
     };
     let mut out = Vec::new();
-    let mut stream = stream().limited(limits);
+    let mut stream = stream().suppressing(suppression);
     stream.begin(&Beginning::default(), &mut out);
     let tally = |number, count| Tally {
         cause: Cause::Rule(number),

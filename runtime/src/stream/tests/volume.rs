@@ -5,9 +5,9 @@ use serde_json::json;
 use super::*;
 
 fn limited(rate: &str) -> Stream {
-    stream().limited(Limits {
+    stream().suppressing(SuppressionPolicy {
         volume: Some(rate.parse().unwrap()),
-        ..Limits::default()
+        ..SuppressionPolicy::default()
     })
 }
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 pub(crate) use exectrail_testbed::{
     container::{first_process, on_host_network as host_container},
-    log::{argv, argvs, execs, messages},
+    log::{argv, argvs, execs, lost, messages},
     process::descendant,
 };
 

@@ -6,11 +6,11 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    pod::{Pod, Sidecar, execs, messages, wait_for},
+    pod::{Pod, Sidecar, execs, lost, messages, wait_for},
     tools::{EXECTRAIL, NOOP, TOOL, needs_kernel},
 };
 
-use super::{lost, suppressed};
+use super::suppressed;
 
 /// Runs `count` programs in each of two processes at once, while exectrail does not read.
 fn bursts(pod: &Pod, sidecar: &Sidecar, count: u64) {

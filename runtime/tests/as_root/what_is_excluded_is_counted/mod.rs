@@ -53,13 +53,6 @@ fn suppressed(lines: &[Value]) -> BTreeMap<&str, u64> {
     by_cause
 }
 
-/// Number of execs in the `lost` lines.
-fn lost(lines: &[Value]) -> u64 {
-    let counts = messages(lines, "lost");
-    let counts = counts.iter().map(|line| line["fields"]["count"].as_u64());
-    counts.map(Option::unwrap).sum()
-}
-
 fn filenames(lines: &[Value]) -> Vec<&str> {
     let events = execs(lines).into_iter();
     events

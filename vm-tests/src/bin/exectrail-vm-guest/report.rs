@@ -44,11 +44,11 @@ impl Report {
     /// Sends a message. A failure to send it is printed on the console, because there is no other
     /// connection to the host.
     pub(crate) fn say(&self, message: &Message) {
-        let said = serde_json::to_vec(message).map(|mut json| {
+        let output = serde_json::to_vec(message).map(|mut json| {
             json.push(b'\n');
             json
         });
-        let written = said.map_err(anyhow::Error::from).and_then(|json| {
+        let written = output.map_err(anyhow::Error::from).and_then(|json| {
             let mut port = self.port.lock().map_err(|_| anyhow::anyhow!("poisoned"))?;
             port.used = Instant::now();
             Ok(port.file.write_all(&json)?)

@@ -32,7 +32,7 @@ const KEPT: &str = "node-";
 /// The root with all programs; makes it if it does not exist. `directory` is the directory of this
 /// command in cargo's target directory.
 pub(super) fn programs(directory: &Path) -> Result<PathBuf> {
-    let root = directory.join(format!("{KEPT}{}", key()));
+    let root = directory.join(format!("{KEPT}{}", content_name()));
     if root.is_dir() {
         return Ok(root);
     }
@@ -92,7 +92,7 @@ fn remove(directory: &Path) -> Result<()> {
 
 /// Name of the content: the versions of Kubernetes and Go, and a checksum of all pinned packages
 /// and of the recipe.
-fn key() -> String {
+fn content_name() -> String {
     let all = NODE.iter().chain(&COMPILER).chain([&SOURCE]);
     let pinned: String = all
         .map(|package| format!("{} {}\n", package.name, package.sha256))

@@ -65,7 +65,7 @@ impl Engine {
 
     /// As [`Engine::run`], for a command that reads `input`.
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Result<String> {
-        let output = self.output(arguments, input)?;
+        let output = self.run_with(arguments, input)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if !output.status.success() {
             bail!(
@@ -80,8 +80,8 @@ impl Engine {
     }
 
     /// Standard output, then standard error, of a command, even if it fails.
-    pub(crate) fn said(&self, arguments: &[&str]) -> String {
-        match self.output(arguments, "") {
+    pub(crate) fn output(&self, arguments: &[&str]) -> String {
+        match self.run_with(arguments, "") {
             Ok(output) => [output.stdout, output.stderr]
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
                 .concat(),
@@ -89,7 +89,7 @@ impl Engine {
         }
     }
 
-    fn output(&self, arguments: &[&str], input: &str) -> Result<Output> {
+    fn run_with(&self, arguments: &[&str], input: &str) -> Result<Output> {
         let (program, rest) = self.command.split_first().context("no command")?;
         let mut child = super::node_program::command(program)
             .args(rest)

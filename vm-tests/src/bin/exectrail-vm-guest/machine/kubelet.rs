@@ -57,7 +57,7 @@ pub(crate) fn start(engine: &Engine, manifest: &Manifest) -> Result<NodePod> {
         if is_sidecar(container) {
             starting.run(&mut pod, container, true)?;
             let exec = |command: &[&str]| pod.exec(name(container), command);
-            startup_probe(container, exec).with_context(|| pod.said(name(container)))?;
+            startup_probe(container, exec).with_context(|| pod.output(name(container)))?;
         } else {
             starting.run(&mut pod, container, false)?;
         }

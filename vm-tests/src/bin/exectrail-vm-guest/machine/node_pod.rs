@@ -160,8 +160,8 @@ impl NodePod {
                     "no line {what}; the last ones are:\n{}\nthe containers:\n{}\n\
                      the workspace printed:\n{}",
                     last.join("\n"),
-                    self.engine.said(&["ps", "-a"]),
-                    self.said("workspace")
+                    self.engine.output(&["ps", "-a"]),
+                    self.output("workspace")
                 );
             }
             thread::sleep(Duration::from_millis(500));
@@ -169,8 +169,8 @@ impl NodePod {
     }
 
     /// Standard output and standard error of a container.
-    pub(crate) fn said(&self, container: &str) -> String {
-        self.engine.said(&["logs", &self.container(container)])
+    pub(crate) fn output(&self, container: &str) -> String {
+        self.engine.output(&["logs", &self.container(container)])
     }
 
     /// Executes a command in a container.

@@ -94,10 +94,10 @@ impl Sidecar {
     }
 
     /// Its diagnostics so far, for an error message.
-    pub(crate) fn said(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         let lines = self.diagnostics.all();
         let lines: Vec<String> = lines.iter().map(|line| shortened(line, 2000)).collect();
-        format!("the sidecar said:\n{}", lines.join("\n"))
+        format!("the sidecar output:\n{}", lines.join("\n"))
     }
 
     /// Waits until it has ended by itself; returns its exit status.
@@ -113,7 +113,7 @@ impl Sidecar {
         ensure!(
             status == 0,
             "it ended with {status} after SIGTERM; {}",
-            self.said()
+            self.output()
         );
         Ok(lines)
     }

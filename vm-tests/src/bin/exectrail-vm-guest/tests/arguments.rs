@@ -30,7 +30,7 @@ const ROUNDS: usize = 8;
 
 /// Maximum length of a recorded argv, an argument that exceeds it, and an argument that is slightly
 /// shorter.
-const MOST: usize = 110 << 10;
+const MAX_ARGV_BYTES: usize = 110 << 10;
 const CUT: usize = 120_000;
 const LONG: usize = 102_400;
 /// An argument that is protected, and one whose end may not be protected. From 2,000 to 6,144 bytes
@@ -80,7 +80,7 @@ fn run() -> Result<Vec<Value>> {
     let arguments = [LONG, CUT, ORDINARY, OFTEN_UNPROTECTED].map(long);
     let mut command = vec!["/bin/sh", "-c", &programs, "sh"];
     command.extend(arguments.iter().map(String::as_str));
-    let limit = format!("--max-argv-bytes={MOST}");
+    let limit = format!("--max-argv-bytes={MAX_ARGV_BYTES}");
     let (lines, _) = run_and_listen(&[&limit, "--fields=all"], &command)?;
     Ok(execs(&lines).into_iter().cloned().collect())
 }
@@ -134,7 +134,10 @@ fn what_is_cut_says_so(_: &Plan, _: &Report) -> Result<()> {
         event["argv_bytes"]
     );
     let kept: usize = argv(event).into_iter().map(str::len).sum();
-    ensure!((MOST - 536..=MOST).contains(&kept), "{kept} bytes are kept");
+    ensure!(
+        (MAX_ARGV_BYTES - 536..=MAX_ARGV_BYTES).contains(&kept),
+        "{kept} bytes are kept"
+    );
     Ok(())
 }
 

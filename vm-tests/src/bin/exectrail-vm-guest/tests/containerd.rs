@@ -327,10 +327,10 @@ fn a_native_sidecar_of_containerd_has_the_last_exec(plan: &Plan, _: &Report) -> 
 /// (`machine/envbuilder.sh`).
 fn a_dev_containers_build_and_its_agent_are_traced(plan: &Plan, _: &Report) -> Result<()> {
     let pod = start_of(plan, manifest::DEVCONTAINER, "devcontainer")?;
-    let said = pod.said("workspace");
+    let output = pod.output("workspace");
     ensure!(
-        said.contains("exectrail: every exec in this workspace is recorded"),
-        "the agent's script did not announce: {said}"
+        output.contains("exectrail: every exec in this workspace is recorded"),
+        "the agent's script did not announce: {output}"
     );
     let lines = pod.log()?;
     let events = execs(&lines);

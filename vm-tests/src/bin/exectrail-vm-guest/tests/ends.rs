@@ -71,8 +71,9 @@ fn debugger_of(id: u32) -> Result<Guarded> {
         .stdout(Stdio::piped())
         .spawn()?;
     let mut debugger = Guarded(child);
-    let mut said = debugger.0.stdout.take().context("no standard output")?;
-    said.read_exact(&mut [0])
+    let mut output = debugger.0.stdout.take().context("no standard output")?;
+    output
+        .read_exact(&mut [0])
         .context("the debugger did not attach")?;
     Ok(debugger)
 }

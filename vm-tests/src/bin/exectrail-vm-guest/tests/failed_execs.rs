@@ -30,7 +30,7 @@ fn have_lines(flag: &str, wanted: &str) -> Result<()> {
     let plain = "/tmp/plain";
     fs::write(plain, "no program")?;
     let script = format!("/nosuch/program; {plain}; /bin/true; true");
-    let (lines, said) = run_and_listen(&[flag], &["/bin/sh", "-c", &script])?;
+    let (lines, output) = run_and_listen(&[flag], &["/bin/sh", "-c", &script])?;
     let started = lines.first().context("no lines")?;
     let hook = &started["fields"]["failed_execs"];
     let failed = failed(&lines);
@@ -38,11 +38,11 @@ fn have_lines(flag: &str, wanted: &str) -> Result<()> {
     ensure!(events.len() == 2, "sh and true expected: {events:?}");
     if is_before((5, 11))? {
         ensure!(hook == "unavailable", "{started}");
-        ensure!(said.contains("5.11"), "it does not say why: {said}");
+        ensure!(output.contains("5.11"), "it does not say why: {output}");
         ensure!(failed.is_empty(), "{failed:?}");
         return Ok(());
     }
-    ensure!(hook == wanted, "{started}; {said}");
+    ensure!(hook == wanted, "{started}; {output}");
     let seen: Vec<(&Value, &Value)> = failed
         .iter()
         .map(|event| (&event["filename"], &event["error"]))
@@ -119,10 +119,10 @@ pub(crate) fn a_function_without_room_for_programs_is_reported(
         "programs",
     );
     let script = ["/bin/sh", "-c", "/nosuch/program; true"];
-    let (lines, said) = run_and_listen(&["--failed-execs"], &script)?;
+    let (lines, output) = run_and_listen(&["--failed-execs"], &script)?;
     ensure!(
-        said.contains("takes no more programs on") && said.contains("E2BIG"),
-        "it does not say why: {said}"
+        output.contains("takes no more programs on") && output.contains("E2BIG"),
+        "it does not say why: {output}"
     );
     let started = lines.first().context("no lines")?;
     ensure!(
@@ -131,9 +131,9 @@ pub(crate) fn a_function_without_room_for_programs_is_reported(
     );
     ensure!(execs(&lines).len() == 1, "{lines:?}");
 
-    let (lines, said) = run_and_listen(&["--failed-execs=any"], &script)?;
+    let (lines, output) = run_and_listen(&["--failed-execs=any"], &script)?;
     let started = lines.first().context("no lines")?;
-    ensure!(said.contains("takes no more programs on"), "{said}");
+    ensure!(output.contains("takes no more programs on"), "{output}");
     ensure!(started["fields"]["failed_execs"] == "sys-exit", "{started}");
     ensure!(failed(&lines).len() == 1, "{lines:?}");
     drop(taken);

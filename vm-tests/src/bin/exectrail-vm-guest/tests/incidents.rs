@@ -163,7 +163,7 @@ pub(crate) fn a_memory_limit_is_kept_or_refused(_: &Plan, report: &Report) -> Re
     };
     let small = MemoryCgroup::with_limit(20 * MIB)?;
     let mut refused = start(&small)?;
-    ensure!(refused.wait()? == 1, "{}", refused.said());
+    ensure!(refused.wait()? == 1, "{}", refused.output());
     let reason = refused
         .diagnostics
         .wait_for("of the refusal", |line| msg(line) == "cannot trace here")?;
@@ -189,7 +189,7 @@ pub(crate) fn a_memory_limit_is_kept_or_refused(_: &Plan, report: &Report) -> Re
     if let Some(peak) = peak.ok().and_then(|peak| peak.trim().parse::<u64>().ok()) {
         report.figure("memory at its peak", peak / MIB, "MiB");
     }
-    ensure!(enough.killed()? == 0, "it was killed; {}", sidecar.said());
+    ensure!(enough.killed()? == 0, "it was killed; {}", sidecar.output());
     sidecar.stop()?;
     Ok(())
 }

@@ -108,7 +108,7 @@ pub(crate) fn check_end(pod: &NodePod) -> Result<()> {
     ensure!(
         status == "0",
         "the sidecar ended with {status}: {}",
-        pod.said("exectrail")
+        pod.output("exectrail")
     );
     let lines = pod.log()?;
     let last = lines.last().context("the log is empty")?;

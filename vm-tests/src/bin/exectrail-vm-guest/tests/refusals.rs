@@ -74,7 +74,7 @@ fn refused(wrapper: &[&str], check: &str) -> Result<()> {
 
     let (status, text) = pod
         .announce(4_026_532_500u32)
-        .with_context(|| sidecar.said())?;
+        .with_context(|| sidecar.output())?;
     ensure!(
         status == 503,
         "an announcement is answered {status} {text:?}, not 503"

@@ -37,7 +37,7 @@ pub(crate) const TESTS: &[Test] = tests![
 const SESSION: &str = include_str!("session.sh");
 
 /// CAP_BPF and CAP_PERFMON, then CAP_SYS_RESOURCE.
-const TWO: u64 = 1 << 39 | 1 << 38;
+const BPF_AND_PERFMON: u64 = 1 << 39 | 1 << 38;
 const SYS_RESOURCE: u64 = 1 << 24;
 
 pub(crate) fn session(who: &str) -> String {
@@ -203,7 +203,7 @@ pub(crate) fn check_least_privilege(pid: u32) -> Result<()> {
     };
     let bounding = u64::from_str_radix(field("CapBnd")?, 16)?;
     ensure!(
-        bounding & !SYS_RESOURCE == TWO,
+        bounding & !SYS_RESOURCE == BPF_AND_PERFMON,
         "the bounding set is {bounding:x}"
     );
     // 2: a filter is installed.
@@ -224,18 +224,21 @@ fn a_refused_workspace_does_not_start(plan: &Plan, _: &Report) -> Result<()> {
         }
         // A workspace that was started by mistake may run without end.
         let status = run("timeout", &["420", "podman", "wait", &name])
-            .with_context(|| format!("{container} goes on: {}", pod.said(container)))?;
+            .with_context(|| format!("{container} goes on: {}", pod.output(container)))?;
         ensure!(
             status.trim() == "1",
             "{container} ended with {status}: {}",
-            pod.said(container)
+            pod.output(container)
         );
     }
-    let said = pod.said("workspace");
+    let output = pod.output("workspace");
     for expected in ["this workspace does not start", "503", "CAP_PERFMON"] {
-        ensure!(said.contains(expected), "no {expected:?} in {said}");
+        ensure!(output.contains(expected), "no {expected:?} in {output}");
     }
-    ensure!(!said.contains("agent refused"), "the agent started: {said}");
+    ensure!(
+        !output.contains("agent refused"),
+        "the agent started: {output}"
+    );
     let lines = pod.log()?;
     ensure!(lines.is_empty(), "there are events: {lines:?}");
     Ok(())
@@ -261,9 +264,9 @@ fn comes_back(pod: &NodePod) -> Result<()> {
         round += 1;
         ensure!(
             round < 30,
-            "the workspace is not found again; the containers:\n{}\nthe sidecar said:\n{}",
+            "the workspace is not found again; the containers:\n{}\nthe sidecar output:\n{}",
             podman(&["ps", "-a"])?,
-            pod.said("exectrail")
+            pod.output("exectrail")
         );
     };
     let after = pod.pid("exectrail")?;

@@ -55,10 +55,10 @@ impl CriPod {
             pod.start_container(&container)?;
             if is_sidecar(&container) {
                 let exec = |command: &[&str]| pod.exec(&name, command);
-                startup_probe(&container, exec).with_context(|| pod.said(&name))?;
+                startup_probe(&container, exec).with_context(|| pod.output(&name))?;
             } else {
                 let code = pod.wait_for_end(&name)?;
-                ensure!(code == 0, "{name} ended with {code}: {}", pod.said(&name));
+                ensure!(code == 0, "{name} ended with {code}: {}", pod.output(&name));
             }
         }
         for container in pod.manifest.list("containers").to_vec() {
@@ -153,7 +153,7 @@ impl CriPod {
             ensure!(
                 since.elapsed() < PATIENCE,
                 "the container {container} does not end: {}",
-                self.said(container)
+                self.output(container)
             );
             thread::sleep(Duration::from_millis(200));
         }
@@ -172,7 +172,7 @@ impl CriPod {
     }
 
     /// What a container has printed.
-    pub(crate) fn said(&self, container: &str) -> String {
+    pub(crate) fn output(&self, container: &str) -> String {
         self.log_file(container)
             .and_then(|path| Ok(fs::read_to_string(path)?))
             .unwrap_or_else(|error| format!("{error:#}"))
@@ -204,7 +204,7 @@ impl CriPod {
                 bail!(
                     "no line {what}; the last ones are:\n{}\nthe workspace printed:\n{}",
                     last.join("\n"),
-                    self.said("workspace")
+                    self.output("workspace")
                 );
             }
             thread::sleep(Duration::from_millis(300));

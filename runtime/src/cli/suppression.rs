@@ -8,7 +8,7 @@ use exectrail_preflight::environment;
 use crate::{
     config::{self, ValueError},
     suppression::{
-        Limits, rate,
+        SuppressionPolicy, rate,
         rate_limit::RateLimit,
         rules::{Rule, RuleError, Rules},
     },
@@ -16,7 +16,7 @@ use crate::{
 
 /// Flags that suppress events.
 #[derive(Debug, Args)]
-pub(crate) struct LimitArgs {
+pub(crate) struct SuppressionArgs {
     /// Do not record execs with this filename, comm (of the caller) or uid; repeatable [env:
     /// EXECTRAIL_EXCLUDE, one per line]
     ///
@@ -64,18 +64,18 @@ pub(crate) struct LimitArgs {
 pub(super) const EXCLUDE_VARIABLE: &str = "EXECTRAIL_EXCLUDE";
 pub(super) const INCLUDE_VARIABLE: &str = "EXECTRAIL_INCLUDE";
 
-impl LimitArgs {
+impl SuppressionArgs {
     /// The checked limits, from the rules of the environment and of the command line.
     ///
     /// # Errors
     /// If a rule in the environment is invalid, if values of flags do not go together, or if the
     /// first line, of at most `longest_line` bytes, has no room for the rules.
-    pub(super) fn limits(&self, longest_line: usize) -> Result<Limits, ValueError> {
+    pub(super) fn checked(&self, longest_line: usize) -> Result<SuppressionPolicy, ValueError> {
         let rules = Rules::new(
             chained(INCLUDE_VARIABLE, &self.include)?,
             chained(EXCLUDE_VARIABLE, &self.exclude)?,
         )?;
-        let (length, most) = (listed(&rules), longest_line / DIVISOR);
+        let (length, most) = (listed(&rules), longest_line / RULES_DIVISOR);
         if length > most {
             return Err(ValueError::LongRules { length, most });
         }
@@ -94,7 +94,7 @@ impl LimitArgs {
         }
         let rate = execs.map(|rate| rate::Limit::new(rate, self.rate_burst));
         let volume = bytes;
-        Ok(Limits {
+        Ok(SuppressionPolicy {
             rules,
             rate,
             volume,
@@ -104,7 +104,7 @@ impl LimitArgs {
 
 /// The longest line's length divided by this number is the room for the rules. Labels may take a
 /// quarter of the line (`output/json/labels.rs`), and the other keys take less than a quarter.
-const DIVISOR: usize = 2;
+const RULES_DIVISOR: usize = 2;
 
 /// Bytes of all rules in JSON, as the first line lists them.
 fn listed(rules: &Rules) -> usize {
