@@ -1,17 +1,17 @@
-//! The arguments of an exec, exactly, with those of its `exec_argv` lines.
+//! The exact arguments of an exec, which may be on several lines (`exec_argv`).
 
 use serde_json::value::RawValue;
 
 use crate::record::{Record, Text};
 
-/// Written in the place of an argv whose words are those of the command line, divided at blanks.
+/// Stands for an argv that equals the command line divided at blanks.
 const SAME: &str = "=";
 
 /// The arguments of an exec.
 #[derive(Debug, Default)]
 pub(crate) struct Argv<'a> {
     words: Vec<Text<'a>>,
-    /// The arguments of all lines, if there are several.
+    /// All arguments, if the exec has several lines.
     joined: Option<Vec<String>>,
     json: Option<String>,
 }
@@ -22,7 +22,7 @@ fn words_of<'a>(argv: Option<&'a RawValue>) -> Vec<Text<'a>> {
 }
 
 impl<'a> Argv<'a> {
-    /// The arguments of a record. `lines` are its lines.
+    /// The arguments of a record, whose lines are `lines`.
     pub(crate) fn of(record: &'a Record<'_>, lines: &[u8]) -> Self {
         let event = record.fields.event.as_deref();
         let words = words_of(event.and_then(|event| event.argv));
@@ -43,7 +43,6 @@ impl<'a> Argv<'a> {
         }
     }
 
-    /// The arguments.
     pub(crate) fn words(&self) -> Vec<&str> {
         match &self.joined {
             Some(joined) => joined.iter().map(String::as_str).collect(),
@@ -51,13 +50,13 @@ impl<'a> Argv<'a> {
         }
     }
 
-    /// What is written instead of the first line's argv: JSON, or [`SAME`].
+    /// The text that replaces the first line's argv: JSON, or [`SAME`]. `None` keeps that argv.
     pub(crate) fn json(&self) -> Option<&str> {
         self.json.as_deref()
     }
 
-    /// Whether the report shows the command line of the record, if it has one, as the exec's text.
-    /// The command line of several lines is cut.
+    /// Whether the record's command line can stand for the arguments. If the exec has several
+    /// lines, its command line is cut.
     pub(crate) fn is_cmdline_the_text(&self) -> bool {
         self.joined.is_none()
     }
@@ -68,13 +67,13 @@ impl<'a> Argv<'a> {
     }
 }
 
-/// Whether the words are the parts of the command line, divided at blanks.
+/// Whether the command line, divided at blanks, gives these words.
 fn are_same(words: &[Text<'_>], cmdline: &str) -> bool {
     let mut parts = cmdline.split(' ');
     words.iter().all(|word| parts.next() == Some(word)) && parts.next().is_none()
 }
 
-/// The arguments of the lines of an exec.
+/// Joins the arguments of an exec's lines.
 fn joined(lines: &[u8]) -> Vec<String> {
     let mut joined: Vec<String> = Vec::new();
     for line in lines.split(|byte| *byte == b'\n') {

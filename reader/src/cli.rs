@@ -1,5 +1,5 @@
-//! The command line of `exectrail-log`. Each flag is documented here or with its command; help,
-//! completions and man pages are generated from it.
+//! The command line of `exectrail-log`. The flags are documented here and with their commands.
+//! Help, completions and man pages are generated from these texts.
 
 use std::{
     fs,
@@ -32,13 +32,13 @@ const PROGRAM: &str = "exectrail-log";
 /// Reads the logs of exectrail.
 ///
 /// It needs no privilege, and runs on any machine. A log is any number of files in their order, or
-/// standard input: plain lines, `kubectl logs` (also with --prefix or --timestamps), files of
-/// container runtimes (CRI, Docker's json-file), and records of collectors that have the line in a
-/// key, such as Fluent Bit's, Vector's, those of `logcli -o jsonl`, and events of CloudWatch with
-/// one JSON object per line. Each file may be compressed with gzip or zstd. A directory stands for
-/// the files of a container, oldest first, as the kubelet keeps them in
-/// /var/log/pods/NAMESPACE_POD_UID/CONTAINER. What cannot be read is counted and named, and reading
-/// continues.
+/// standard input. Lines may be plain, from `kubectl logs` (also with --prefix or --timestamps),
+/// from container runtimes (CRI, Docker's json-file), or from collectors. A collector's records
+/// must have the line in a key, as those of Fluent Bit, Vector and `logcli -o jsonl` do. Events of
+/// CloudWatch must be one JSON object per line. Each file may be compressed with gzip or zstd. A
+/// directory stands for the files of a container, oldest first. The kubelet keeps such files in
+/// /var/log/pods/NAMESPACE_POD_UID/CONTAINER. Lines that cannot be read are counted and named, and
+/// reading continues.
 #[derive(Debug, Parser)]
 #[command(name = PROGRAM, version, after_long_help = AFTER_LONG_HELP)]
 struct Cli {
@@ -141,9 +141,9 @@ enum Command {
     Show(Box<ShowArgs>),
     /// Show which process started which
     ///
-    /// A process is known by its id and its start. Later execs of the same process follow `=>`, and
-    /// `*` marks failed execs, ends, losses, and times in which nothing was recorded. Filters
-    /// choose processes; those above them are shown, too.
+    /// A process is identified by its id and its start. Later execs of the same process follow
+    /// `=>`. A `*` marks failed execs, ends, losses, and times in which nothing was recorded.
+    /// Filters choose processes. The processes above them are shown, too.
     #[command(after_long_help = TREE_EXAMPLES)]
     Tree(Box<TreeArgs>),
     /// Show what was executed most, and how often
@@ -151,8 +151,8 @@ enum Command {
     Top(Box<TopArgs>),
     /// Write a page for a browser: timeline, processes, tables and search, in one file
     ///
-    /// Lost and suppressed execs, missing lines, and times in which nothing was recorded are shown
-    /// at their place. The file is self-contained: the page loads nothing and sends nothing.
+    /// The page also shows lost and suppressed execs, missing lines, and times in which nothing was
+    /// recorded. The file is self-contained: the page loads nothing and sends nothing.
     #[command(after_long_help = REPORT_EXAMPLES)]
     Report(Box<ReportArgs>),
     /// Write the log in a format of other programs: ECS, OCSF or Perfetto
@@ -211,7 +211,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// For a file in place of a sub-command, the advice is to show it.
+/// If the user gives a file instead of a sub-command, advises to show that file.
 fn advised(mut error: clap::Error) -> clap::Error {
     let word = error.get(ContextKind::InvalidSubcommand);
     if let Some(ContextValue::String(word)) = word

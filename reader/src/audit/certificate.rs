@@ -34,18 +34,19 @@ struct CertifiedRun<'a> {
     has_beginning: bool,
     first: &'a str,
     last: &'a str,
-    /// Its beginning, or else its first checkpoint.
+    /// `ts` of the run's first line. If the log lacks that line, `ts` of the run's first
+    /// checkpoint.
     complete_since: Option<&'a str>,
     /// `null` if no checkpoint proves anything.
     complete_until: Option<String>,
-    /// The run before it, if that is not in the log (`--partial`).
+    /// Id of the previous run, if the log lacks that run (`--partial`).
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_run_not_in_log: Option<&'a str>,
-    /// When nothing was recorded before it, if its first line says so.
+    /// The gap before the run, if the run's first line states one.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_recorded: Option<&'a Gap>,
-    /// For how long after its start a workspace may not have been recorded, in nanoseconds; absent
-    /// for 0.
+    /// The longest time after its start in which a workspace may not have been recorded; absent for
+    /// 0.
     #[serde(skip_serializing_if = "is_zero")]
     untraced_ns: u64,
     stopped: bool,
@@ -81,7 +82,7 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// A time, as in lines.
+/// A time in the format of lines.
 fn text(time: Timestamp) -> String {
     format!("{time:.9}")
 }

@@ -1,5 +1,5 @@
-//! The checkpoints of a run: the hash chain, the signatures, and what they prove. `numbers` checks
-//! their counts.
+//! The checkpoints of a run: the hash chain, the signatures, and what they prove. The module
+//! `numbers` checks their counts.
 
 use std::collections::VecDeque;
 
@@ -11,11 +11,11 @@ use super::{
     line::LogLine,
 };
 
-/// Number of checkpoints that are kept. The next run names the last one that it knows of, and at
-/// most one or two were written after it.
+/// Number of checkpoints that the audit remembers for each run. The next run names the last
+/// checkpoint that it knows, and few are written after that one.
 const KEPT: usize = 16;
 
-/// By how much `complete_until` may be later than `ts`: the clock may be set between the two.
+/// `complete_until` may be later than `ts` by this much, because the clock may be set in between.
 const LATER: SignedDuration = SignedDuration::from_secs(60);
 
 /// What the checkpoints of a run prove.
@@ -23,34 +23,34 @@ const LATER: SignedDuration = SignedDuration::from_secs(60);
 pub struct Proven {
     /// Every event up to this time has a line, or is counted as lost or suppressed.
     pub complete_until: Timestamp,
-    /// Number of the last checkpoint's line in the log.
+    /// Number of the last checkpoint's line, counted in the log.
     pub line: u64,
-    /// The number of that line in the run.
+    /// Number of the last checkpoint's line, counted in the run.
     pub number: u64,
-    /// Its head.
+    /// Head of the last checkpoint.
     pub head: Head,
 }
 
 /// The checkpoints of one run.
 #[derive(Debug, Default)]
 pub(super) struct CheckpointAudit {
-    /// The chain over the lines; `None` until its beginning is known.
+    /// The hash chain over the lines; `None` until its beginning is known.
     chain: Option<Chain>,
-    /// The line that has the last head, as counted in the log; 0 if there is none. The next head
-    /// covers the lines from it on.
+    /// Number of the line with the last head, counted in the log; 0 if no line has a head. The next
+    /// head covers this line and those after it.
     good: u64,
     last: VecDeque<Checkpoint>,
-    /// What is proved if the run has no fault up to there.
+    /// What the last checkpoint proves, if the run has no fault up to that checkpoint.
     pub(super) proven: Option<Proven>,
-    /// Whether there is a checkpoint.
+    /// Whether the run has a checkpoint.
     pub(super) any: bool,
-    /// The head of the last line, if it is the hash of lines that the log has. In a part of a log,
-    /// the head of the first checkpoint is only stated.
+    /// The head of the last line, if the audit has computed the same head. In a part of a log, the
+    /// audit cannot compute the head of the first checkpoint.
     pub(super) computed: Option<Head>,
 }
 
 impl CheckpointAudit {
-    /// The first line of the run follows.
+    /// The next line is the first one of the run.
     pub(super) fn begin(&mut self) {
         self.chain = Some(Chain::new(Head::default()));
     }
@@ -78,7 +78,7 @@ impl CheckpointAudit {
             }
             self.prove(line, parsed, head, faults);
         } else if parsed.msg == "tracing_stopped" && (self.any || key.is_some()) {
-            // In a run with checkpoints, its last line is a checkpoint, too.
+            // If a run has checkpoints, its last line is one.
             faults.push(Fault::NoHeadAtEnd { line });
         } else if is_signed(bytes) {
             let reason = "it has `sig` without `head`".to_owned();
@@ -99,7 +99,7 @@ impl CheckpointAudit {
         self.good = line;
         self.computed = computed.filter(|computed| *computed == stated);
         if computed != Some(stated) {
-            // What follows is compared with the stated head, so that a difference is one fault.
+            // Later heads are compared with the stated one, so that one difference is one fault.
             self.chain = Some(Chain::new(stated));
         }
     }
@@ -136,7 +136,7 @@ impl CheckpointAudit {
         }
     }
 
-    /// Whether the run has this checkpoint, or may have it: only the last ones are kept.
+    /// Whether the run has this checkpoint, or may have it: the audit remembers only the last ones.
     pub(super) fn has(&self, wanted: Checkpoint) -> bool {
         match self.last.front() {
             Some(first) if first.line > wanted.line => self.last.len() == KEPT,

@@ -3,7 +3,7 @@
 use exectrail_proof::{Head, PublicKey};
 use jiff::Timestamp;
 
-/// What is demanded of a log.
+/// What the user demands of a log.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Demands {
     /// Each checkpoint has a signature by this key.
@@ -12,8 +12,8 @@ pub(crate) struct Demands {
     pub(crate) until: Option<Timestamp>,
     /// A checkpoint of the log has this head.
     pub(crate) head: Option<Head>,
-    /// The beginning of the log may be missing: that of the first run of each workspace.
+    /// The first run of each workspace may lack its beginning.
     pub(crate) partial: bool,
-    /// The lines were rewritten, so that their bytes prove nothing.
+    /// A collector has rewritten the lines, so that hashes and signatures are not checked.
     pub(crate) rewritten: bool,
 }

@@ -1,5 +1,4 @@
-//! The faults of a log, with their texts. The text of a `reason` is in the code that finds
-//! the fault.
+//! The faults of a log, with their texts. The code that finds a fault writes its `reason`.
 
 use exectrail_proof::Head;
 use jiff::Timestamp;
@@ -15,12 +14,12 @@ pub enum Fault {
     /// Not a line of exectrail.
     #[error("line {line} is not one of exectrail's: {reason}")]
     NotALine {
-        /// Its number.
+        /// Number of the line.
         line: u64,
         /// The reason.
         reason: String,
     },
-    /// The log has no first line of the run.
+    /// The log lacks the first line of the run.
     #[error(
         "line {line} is the first one of this run in the log, and is not its beginning: what is \
         before it is missing; --partial accepts that"
@@ -29,7 +28,7 @@ pub enum Fault {
         /// Number of the line.
         line: u64,
     },
-    /// The log lacks the first line of a run, but has an earlier run of the workspace.
+    /// The log lacks the first line of a run, and has an earlier run of the same workspace.
     #[error(
         "line {line} is the first one of this run in the log, and is not its beginning; --partial \
         accepts that of the earliest run of a workspace only"
@@ -48,7 +47,7 @@ pub enum Fault {
         /// Number of the last missing line in the run.
         to: u64,
     },
-    /// A line of a long argv that does not continue the line before.
+    /// A line that continues another argv than that of the line before it.
     #[error("line {line} has a part of an argv that does not belong after the line before it")]
     ArgvOutOfOrder {
         /// Number of the line.
@@ -68,9 +67,9 @@ pub enum Fault {
     LineRepeated {
         /// Number of the line.
         line: u64,
-        /// Its number in the run.
+        /// Number of the line in its run.
         number: u64,
-        /// The greatest number before it.
+        /// The greatest number of an earlier line.
         after: u64,
     },
     /// A second first line.
@@ -90,40 +89,40 @@ pub enum Fault {
     OutOfOrder {
         /// Number of the line.
         line: u64,
-        /// What the number belongs to.
+        /// The series of the number.
         series: Series,
         /// The number.
         seq: u64,
-        /// The greatest number before it.
+        /// The greatest earlier number of the series.
         after: u64,
     },
-    /// Events without a line that no `lost` line reports.
+    /// More sequence numbers are missing than `lost` lines report.
     #[error(
         "{place}: {missing} `{}` lines are missing, and `lost` lines count {counted}",
         kind.name())]
     Unaccounted {
-        /// The CPU and lane that the numbers belong to.
+        /// The CPU and lane of the events.
         place: Place,
         /// The kind of the events.
         kind: Kind,
-        /// Numbers that are missing.
+        /// Number of missing sequence numbers.
         missing: u64,
-        /// Losses that `lost` lines report.
+        /// Number of losses that `lost` lines report.
         counted: u64,
     },
-    /// A count that differs from what the lines of the run have.
+    /// A stated count that differs from the count of the lines before it.
     #[error("line {line}: `{key}` is {stated}, and the lines before it have {counted}")]
     Count {
         /// Number of the line.
         line: u64,
         /// The key of the count.
         key: String,
-        /// The count of the line.
+        /// The count that the line states.
         stated: u64,
-        /// The count of the lines before.
+        /// The count of the lines before it.
         counted: u64,
     },
-    /// The hash of the lines differs.
+    /// The stated head is not the hash of the lines.
     #[error(
         "line {line}: its `head` is not the hash of the lines before it: from line {} on, a \
         line of the run was changed, added or removed; --rewritten accepts a log whose lines a \
@@ -133,11 +132,11 @@ pub enum Fault {
     WrongHead {
         /// Number of the line.
         line: u64,
-        /// Number of the line that has the previous head; 0 for none. This head covers that line,
-        /// too.
+        /// Number of the line that has the previous head; 0 if there is none. The head of `line`
+        /// also covers the line `after`.
         after: u64,
     },
-    /// A checkpoint with a signature that is wrong, or of another key.
+    /// A checkpoint whose signature is wrong, or was made with another key.
     #[error("line {line} is not signed by the given key")]
     NotSigned {
         /// Number of the line.
@@ -149,24 +148,24 @@ pub enum Fault {
         /// Number of the line.
         line: u64,
     },
-    /// A last line that is no checkpoint, in a run with checkpoints or where a key is given.
+    /// The last line of a run is no checkpoint, although the run has checkpoints or a key is given.
     #[error("line {line} is the end of its run, and has no `head`")]
     NoHeadAtEnd {
         /// Number of the line.
         line: u64,
     },
-    /// A run without a checkpoint, where a key is given.
+    /// A run without a checkpoint, although a key is given.
     #[error("the run has no checkpoint, so the key proves nothing about it")]
     NoCheckpoint,
-    /// The log does not have the run before.
+    /// The log lacks the previous run.
     #[error("line {line}: run {run}, which precedes this one, is not in the log before it")]
     NoPreviousRun {
         /// Number of the first line of the run.
         line: u64,
-        /// The run before.
+        /// Id of the previous run.
         run: String,
     },
-    /// The end of the run before is missing.
+    /// The end of the previous run is missing.
     #[error(
         "line {line}: run {run}, which precedes this one, has a checkpoint as its line {number}, \
         which the log does not have: the end of that run is missing or was changed"
@@ -174,23 +173,23 @@ pub enum Fault {
     PreviousRunCut {
         /// Number of the first line of the run.
         line: u64,
-        /// The run before.
+        /// Id of the previous run.
         run: String,
-        /// The number of the checkpoint in that run.
+        /// Number of the missing checkpoint's line in the previous run.
         number: u64,
     },
-    /// The log is not complete up to the time.
+    /// The log is not proved to be complete up to the demanded time.
     #[error("the log is not proved to be complete up to {until}: {reason}")]
     NotUntil {
-        /// The time.
+        /// The demanded time.
         until: Timestamp,
         /// The reason.
         reason: String,
     },
-    /// The log does not have the head.
+    /// No checkpoint has the demanded head.
     #[error("no checkpoint of the log has the expected head {head}")]
     NoHead {
-        /// The head.
+        /// The demanded head.
         head: Head,
     },
 }
@@ -198,12 +197,12 @@ pub enum Fault {
 /// Maximum number of faults that are kept for each run.
 const MOST_OF_A_RUN: usize = 20;
 
-/// The first faults, and the number of further ones.
+/// The first faults, and the number of the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// The first ones.
+    /// The first faults.
     pub first: Vec<Fault>,
-    /// The number of further ones.
+    /// Number of faults after the first ones.
     pub more: u64,
 }
 
@@ -216,7 +215,7 @@ impl Faults {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there is no fault.
     pub fn is_empty(&self) -> bool {
         self.first.is_empty()
     }

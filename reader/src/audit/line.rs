@@ -19,12 +19,12 @@ pub(super) struct LogLine<'a> {
 }
 
 impl LogLine<'_> {
-    /// Whether this is one of exectrail's diagnostics, which Kubernetes keeps in the same file.
+    /// Whether this line is a diagnostic of exectrail, which Kubernetes keeps in the same file.
     pub(super) fn is_diagnostic(&self) -> bool {
         self.fields.run.is_none() && !self.is_of_a_log()
     }
 
-    /// Whether a line with this `msg` is part of the log, and not a diagnostic.
+    /// Whether lines with this `msg` belong to the log.
     fn is_of_a_log(&self) -> bool {
         matches!(
             self.msg.as_str(),
@@ -65,7 +65,7 @@ pub(super) struct Fields<'a> {
     pub(super) previous_run: Option<PreviousRun>,
     found: Option<String>,
     untraced_ns: Option<u64>,
-    // Of `tracing_stopped` and `checkpoint`:
+    // Keys of `tracing_stopped` and `checkpoint`:
     pub(super) execs: Option<u64>,
     pub(super) lost: Option<u64>,
     pub(super) suppressed: Option<u64>,
@@ -86,7 +86,7 @@ pub(super) struct Fields<'a> {
     pub(super) head: Option<Head>,
 }
 
-/// The keys of an event that number it.
+/// The keys of an event that give its number and the place of its argv.
 #[derive(Deserialize)]
 pub(super) struct Event {
     cpu: Option<u16>,
@@ -94,14 +94,14 @@ pub(super) struct Event {
     lane: u8,
     seq: Option<u64>,
     syscall: Option<String>,
-    /// Whether argv continues on the next line.
+    /// Whether the argv continues on the next line.
     #[serde(default)]
     pub(super) argv_continues: bool,
-    /// The number of an `exec_argv` line among those of its exec.
+    /// The number of an `exec_argv` line within its exec.
     pub(super) part: Option<u64>,
 }
 
-/// The run before.
+/// What a first line states about the previous run.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct PreviousRun {
     pub(super) run: String,
@@ -111,7 +111,7 @@ pub(super) struct PreviousRun {
 }
 
 impl PreviousRun {
-    /// For how long nothing was recorded after it.
+    /// The gap after the previous run.
     pub(super) fn gap(&self) -> Option<Gap> {
         let nanoseconds = self.gap_ns.filter(|gap| *gap > 0)?;
         let since = self.until.clone().unwrap_or_default();
@@ -122,9 +122,9 @@ impl PreviousRun {
 /// A time in which nothing was recorded, between two runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Gap {
-    /// The last time at which the run before is known to have recorded.
+    /// The last time at which the previous run is known to have recorded.
     pub since: String,
-    /// How long.
+    /// Length of the gap.
     pub nanoseconds: u64,
 }
 
@@ -148,7 +148,7 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// As in lines.
+    /// The name of the kind in lines.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Exec => "exec",
@@ -158,19 +158,19 @@ impl Kind {
     }
 }
 
-/// Sequence numbers of the same series rise by one.
+/// The events that share a sequence of numbers, in which each number is one more than the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Series {
     /// The kind of the events.
     pub kind: Kind,
-    /// The CPU and lane.
+    /// The CPU and lane of the events.
     pub place: Place,
-    /// The system call: only failed execs have several.
+    /// A number for the system call. Only failed execs have several system calls.
     pub(super) call: u8,
 }
 
 impl Event {
-    /// The event's series and number, if it has them.
+    /// The event's series and number; `None` if the event has no number.
     pub(super) fn numbered(&self, kind: Kind) -> Option<(Series, u64)> {
         let place = Place {
             cpu: self.cpu?,
@@ -188,18 +188,17 @@ impl Event {
 }
 
 impl Fields<'_> {
-    /// The labels as the line has them, which name the workspace; empty if it has none.
+    /// The labels in the bytes of the line; empty if the line has none.
     pub(super) fn labels(&self) -> &str {
         self.labels.map_or("", RawValue::get)
     }
 
-    /// For how long after its start a workspace may not have been recorded, in nanoseconds; 0 if
-    /// the run before has recorded it.
+    /// For how long after its start the workspace may not have been recorded, in nanoseconds.
     pub(super) fn untraced(&self) -> u64 {
         untraced(self.found.as_deref(), self.untraced_ns).unwrap_or(0)
     }
 
-    /// The place of a loss.
+    /// The place of lost events.
     pub(super) fn place(&self) -> Option<Place> {
         let lane = self.lane;
         self.cpu.map(|cpu| Place { cpu, lane })

@@ -1,27 +1,27 @@
-//! The lines of a long argv: an `exec` line, and `exec_argv` lines directly after it.
+//! Checks the lines of a long argv: an `exec` line, and `exec_argv` lines directly after it.
 
 use super::{
     fault::Fault,
     line::{Event, Kind, Series},
 };
 
-/// What the next line of a run has to be.
+/// Checks that each line of a run continues the argv before it.
 #[derive(Debug, Default)]
 pub(super) struct LongArgv {
-    /// The next line of the exec whose argv is not complete.
+    /// The line that must be next, if an argv is not complete.
     awaited: Option<Awaited>,
 }
 
-/// A further line of an argv.
+/// A line of an argv.
 #[derive(Clone, Copy, Debug)]
 struct Awaited {
-    /// The number of the exec; `None` if its line lacks it (`--omit seq`).
+    /// The number of the exec; `None` if the line lacks it (`--omit seq`).
     exec: Option<(Series, u64)>,
     part: u64,
 }
 
 impl Awaited {
-    /// Whether a line is this one.
+    /// Whether `found` can be this line.
     fn is(self, found: Self) -> bool {
         let is_same = self
             .exec
@@ -32,8 +32,8 @@ impl Awaited {
 }
 
 impl LongArgv {
-    /// Takes the next line of the run, which is line `line` of the log. `is_first`: what comes
-    /// before it is not in the log.
+    /// Takes the next line of the run, whose number in the log is `line`. `is_first` says that the
+    /// log has no earlier line of the run.
     pub(super) fn next(
         &mut self,
         line: u64,

@@ -1,10 +1,9 @@
-//! Audits a log: whether each line is a valid line, and whether none is missing, doubled, moved or
-//! changed.
+//! Audits a log: each line must be valid, and no line may be missing, doubled, moved or changed.
 //!
-//! Lines are separated by their runs. In each run the numbers of lines rise by one, and so do the
-//! sequence numbers of each kind of event on each CPU and lane, except for losses. Checkpoints have
-//! counts, the hash of all lines before them and, with `--sign-key`, a signature. The memory is
-//! limited for each run.
+//! The audit first assigns each line to its run. In a run, line numbers rise by one. Each kind of
+//! event on each CPU and lane has sequence numbers, which also rise by one, except for losses. A
+//! checkpoint states counts, the hash of all lines before it and, with `--sign-key`, a signature.
+//! The audit uses limited memory for each run.
 
 mod certificate;
 mod checkpoints;
@@ -39,17 +38,16 @@ pub struct Audit {
     runs: Vec<Run>,
     /// The runs that have an id, by id.
     by_id: BTreeMap<String, usize>,
-    /// The run of the last line with these labels.
+    /// The run of the last line with each set of labels.
     by_labels: HashMap<Workspace, usize, RandomState>,
     /// The run of the last line.
     present: Option<usize>,
     has_head: bool,
-    /// Faults of no run in particular.
+    /// Faults that belong to no run.
     faults: Faults,
 }
 
 impl Audit {
-    /// An audit with demands.
     pub(crate) fn new(demands: Demands) -> Self {
         Self {
             demands,
@@ -57,7 +55,7 @@ impl Audit {
         }
     }
 
-    /// Reads the next line, without its line break. `number` is that of the line in the log.
+    /// Reads the next line, without its line break. `number` counts the lines of the log.
     pub fn read(&mut self, number: u64, line: &[u8]) {
         match serde_json::from_slice::<LogLine<'_>>(line) {
             Ok(parsed) if parsed.is_diagnostic() => self.diagnostics += 1,
@@ -76,12 +74,12 @@ impl Audit {
         }
     }
 
-    /// Takes note of a line that is not one of exectrail's.
+    /// Takes a line that exectrail did not write.
     pub(crate) fn unreadable(&mut self, line: u64, reason: String) {
         self.faults.push(Fault::NotALine { line, reason });
     }
 
-    /// Takes a line that was written to standard error, where exectrail writes its diagnostics.
+    /// Takes a line from standard error, where exectrail writes its diagnostics.
     pub(crate) fn read_diagnostic(&mut self, line: u64, bytes: &[u8]) {
         match serde_json::from_slice::<LogLine<'_>>(bytes) {
             Ok(parsed) if !parsed.is_diagnostic() => {
@@ -92,8 +90,8 @@ impl Audit {
         }
     }
 
-    /// The run of a line. A line without an id belongs to the last run with its labels, unless it
-    /// is the first line of a run, or that run has ended.
+    /// The index of a line's run. A line without a run id belongs to the last run with its labels.
+    /// If that run has ended, or the line is the first one of a run, the line begins a new run.
     fn run_of(&mut self, line: &LogLine<'_>) -> usize {
         let new = self.runs.len();
         let at = match &line.fields.run {
@@ -111,8 +109,8 @@ impl Audit {
         if let Some(at) = self.by_id.get(id) {
             return *at;
         }
-        // Lines of execs may lack the id (`--omit run`). If a part of a log begins with such lines,
-        // they belong to the first run that has an id and the same labels.
+        // Lines of execs may lack the run id (`--omit run`). If a part of a log begins with such
+        // lines, they belong to the first run that has an id and the same labels.
         let begins = line.msg == "tracing_started";
         let begun = if line.msg == "labels_changed" {
             self.present
@@ -133,7 +131,7 @@ impl Audit {
         at
     }
 
-    /// The run of a line without an id.
+    /// The index of the run that a line without an id continues.
     fn open_run(&self, labels: &str) -> Option<usize> {
         let is_open = |at: &usize| {
             let run = self.runs.get(*at);
@@ -173,9 +171,9 @@ impl Audit {
         }
     }
 
-    /// Since when the earliest run of each workspace is in the log, and its number. A run whose run
-    /// before is in the log is not the earliest, whatever the clock was. A run of which the log has
-    /// neither the first line nor a checkpoint shows nothing.
+    /// The earliest run of each workspace: the time since which the log has it, and its index. A
+    /// run is not the earliest if its previous run is in the log, even if the clock was set back. A
+    /// run counts only if the log has its first line or one of its checkpoints.
     fn earliest(&self) -> BTreeMap<Workspace, (String, usize)> {
         let mut earliest: BTreeMap<Workspace, (String, usize)> = BTreeMap::new();
         for (at, run) in self.runs.iter().enumerate() {
@@ -196,7 +194,7 @@ impl Audit {
         earliest
     }
 
-    /// Checks that the beginning of a run is in the log, and the end of the run before. `earliest`
+    /// Checks that the log has the beginning of a run, and the end of the previous run. `earliest`
     /// is what [`Self::earliest`] returns.
     fn check_beginning(&mut self, at: usize, earliest: &BTreeMap<Workspace, (String, usize)>) {
         let Demands {
@@ -205,8 +203,9 @@ impl Audit {
         let Some(run) = self.runs.get_mut(at) else {
             return;
         };
-        // The earliest run of a workspace in a part of a log may begin in an earlier part. Times
-        // show which it is. The order of runs in the log does not: an attacker can change it.
+        // In a part of a log, the earliest run of a workspace may lack its beginning. The times of
+        // the runs show which run is the earliest. The order of the runs does not show it, because
+        // an attacker can change the order.
         let workspace = run.workspaces.beginning(run.has_beginning);
         let is_earliest = earliest.get(&workspace).is_none_or(|(since, number)| {
             *number == at || !run.is_evidence() && run.since() <= since.as_str()
@@ -219,8 +218,8 @@ impl Audit {
             return;
         };
         let before = self.by_id.get(&previous.run).copied();
-        // A run before without its first line and without a checkpoint shows nothing: anybody can
-        // write its lines.
+        // A previous run without its first line and without a checkpoint is no evidence, because
+        // anybody can write its lines.
         let is_evidence = |before: &usize| self.runs.get(*before).is_some_and(Run::is_evidence);
         let is_rest = before.as_ref().is_some_and(|before| !is_evidence(before));
         if partial && is_earliest && (before.is_none() || is_rest) {

@@ -11,26 +11,26 @@ use super::{
 /// The numbers of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Numbers {
-    /// The last number of each series.
+    /// The greatest number of each series.
     last: BTreeMap<Series, u64>,
     places: BTreeMap<(Kind, Place), AtPlace>,
-    /// Lines of each kind in the log.
+    /// Number of lines of each kind in the log.
     pub(super) in_log: [u64; 3],
-    /// Lines of each kind since the beginning of the run.
+    /// Number of lines of each kind since the beginning of the run.
     lines: [u64; 3],
-    /// Losses of each kind since the beginning of the run.
+    /// Number of losses of each kind since the beginning of the run.
     lost: [u64; 3],
-    /// Losses of each kind that `lost` lines in the log report.
+    /// Number of losses of each kind that `lost` lines in the log report.
     lost_in_log: [u64; 3],
-    /// Suppressed events of each kind since the beginning of the run.
+    /// Number of suppressed events of each kind since the beginning of the run.
     suppressed: [u64; 3],
-    /// Suppressed events of each kind that `suppressed` lines in the log report.
+    /// Number of suppressed events of each kind that `suppressed` lines in the log report.
     suppressed_in_log: [u64; 3],
-    /// Lines of events of each kind that have no number.
+    /// Number of event lines of each kind without a sequence number.
     unnumbered: [u64; 3],
     /// Whether the log has the beginning of the run, so that the first number of a series is 0.
     from_beginning: bool,
-    /// Whether the counts are those since the beginning of the run.
+    /// Whether the counts include everything since the beginning of the run.
     are_whole: bool,
 }
 
@@ -42,13 +42,14 @@ struct AtPlace {
 }
 
 impl Numbers {
-    /// The first line of the run follows.
+    /// The next line is the first one of the run.
     pub(super) fn begin(&mut self) {
         self.from_beginning = true;
         self.are_whole = true;
     }
 
-    /// Takes an event. Returns whether it has a number, or no event of its kind before it has one.
+    /// Takes an event. Returns false if only some events of its kind have numbers: `--omit` removes
+    /// the numbers of all.
     pub(super) fn event(
         &mut self,
         line: u64,
@@ -59,7 +60,6 @@ impl Numbers {
         add(&mut self.in_log[kind as usize], 1);
         add(&mut self.lines[kind as usize], 1);
         let Some((series, seq)) = event.numbered(kind) else {
-            // In a run, all events of a kind have numbers, or none has (`--omit`).
             add(&mut self.unnumbered[kind as usize], 1);
             return !self.last.keys().any(|series| series.kind == kind);
         };
@@ -73,7 +73,7 @@ impl Numbers {
                 after,
             }),
             Some(after) => add(&mut at.missing, seq - after - 1),
-            // Without the run's first line, earlier events are not in this log.
+            // If the log lacks the first line of the run, it also lacks earlier events.
             None if self.from_beginning => add(&mut at.missing, seq),
             None => {}
         }
@@ -82,7 +82,7 @@ impl Numbers {
         self.unnumbered[kind as usize] == 0
     }
 
-    /// Takes a loss, whose line states the `total` since the beginning.
+    /// Takes lost events, whose line states the `total` since the beginning.
     pub(super) fn lost(
         &mut self,
         line: u64,
@@ -116,8 +116,8 @@ impl Numbers {
         compare(line, "total", total, counted, self.are_whole, faults);
     }
 
-    /// Compares the counts with those that a line states. Later lines are compared with the stated
-    /// ones, so that a difference is one fault.
+    /// Compares the counts with those that a line states. The stated counts replace them, so that
+    /// one difference is one fault.
     pub(super) fn account(&mut self, line: u64, stated: &Fields<'_>, faults: &mut Faults) {
         let are_whole = self.are_whole;
         let [execs, exits, failed] = &mut self.lines;
@@ -127,7 +127,7 @@ impl Numbers {
         compare(line, "lost", stated.lost, lost, are_whole, faults);
         let [counted, exits_suppressed, failed_suppressed] = &mut self.suppressed;
         compare(line, "suppressed", suppressed, counted, are_whole, faults);
-        // Only a checkpoint states the others.
+        // Only a checkpoint states the following counts.
         let Some(places) = &stated.places else {
             return;
         };
@@ -159,7 +159,7 @@ impl Numbers {
                 let counted = &mut self.places.entry((kind, place)).or_default().lines;
                 let stated = counts.get(number).copied().unwrap_or(0);
                 let key = format!("places[\"{name}\"][{number}]");
-                // Events without numbers belong to no place.
+                // An event without a number belongs to no place.
                 let is_known = are_whole && self.unnumbered[kind as usize] == 0;
                 compare(line, &key, Some(stated), counted, is_known, faults);
             }
@@ -167,10 +167,11 @@ impl Numbers {
         self.are_whole = true;
     }
 
-    /// Finds the events that are missing in the whole run.
+    /// Finds places where more numbers are missing than events were lost.
     pub(super) fn end(&self, faults: &mut Faults) {
         for ((kind, place), at) in &self.places {
-            // Losses after the last line of a place, or before the log begins, cause no gap.
+            // Losses after the last line of a place, or before the log begins, leave no missing
+            // number.
             if at.missing > at.lost {
                 faults.push(Fault::Unaccounted {
                     place: *place,
@@ -182,23 +183,23 @@ impl Numbers {
         }
     }
 
-    /// Number of event lines without a number.
+    /// Number of event lines without a sequence number.
     pub(super) fn unnumbered(&self) -> u64 {
         self.unnumbered.into_iter().fold(0, u64::saturating_add)
     }
 
-    /// Losses of a kind that the log reports.
+    /// Number of losses of a kind that the log reports.
     pub(super) fn lost_of(&self, kind: Kind) -> u64 {
         self.lost_in_log[kind as usize]
     }
 
-    /// Suppressed events of a kind that the log reports.
+    /// Number of suppressed events of a kind that the log reports.
     pub(super) fn suppressed_of(&self, kind: Kind) -> u64 {
         self.suppressed_in_log[kind as usize]
     }
 }
 
-/// Real sums do not overflow, but a line may have any number.
+/// Adds without overflow: a line may state any number.
 fn add(sum: &mut u64, count: u64) {
     *sum = sum.saturating_add(count);
 }

@@ -1,8 +1,8 @@
-//! CPUs and lanes, which have sequence numbers of their own.
+//! CPUs and lanes. Each has its own sequence numbers.
 
 use std::fmt::{self, Display};
 
-/// A CPU and a lane.
+/// A CPU, and a lane of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The CPU.

@@ -7,9 +7,9 @@ use super::{fault::Faults, run::Run};
 pub struct Report {
     /// The runs in the log, in the order of their first lines.
     pub runs: Vec<Run>,
-    /// Faults of no run in particular.
+    /// Faults that belong to no run.
     pub faults: Faults,
-    /// Number of lines of exectrail's diagnostics, which are not part of the log.
+    /// Number of diagnostics of exectrail, which are not part of the log.
     pub diagnostics: u64,
 }
 

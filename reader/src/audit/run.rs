@@ -12,59 +12,59 @@ use super::{
     workspace::Workspaces,
 };
 
-/// One run of exectrail, from its first line in the log to its last.
+/// One run of exectrail, as the log has it.
 #[derive(Debug, Default)]
 pub struct Run {
-    /// Its id; `None` if none of its lines has it.
+    /// Id of the run; `None` if no line has it.
     pub id: Option<String>,
-    /// `ts` of its first line.
+    /// `ts` of the run's first line in the log.
     pub first: String,
-    /// `ts` of its last line.
+    /// `ts` of the run's last line in the log.
     pub last: String,
-    /// Number of its first line in the log.
+    /// Number of the run's first line, counted in the log.
     pub first_line: u64,
     /// Whether the log has the first line of the run.
     pub has_beginning: bool,
     /// Whether the log has the last line of the run.
     pub has_end: bool,
-    /// Whether another run of the log names this one as the run before. Then it has ended.
+    /// Whether another run in the log names this run as its previous one. Then this run has ended.
     pub has_successor: bool,
-    /// Number of its lines.
+    /// Number of lines.
     pub lines: u64,
-    /// Number of its lines before the first checkpoint, if the log does not have the beginning of
-    /// the run: no hash covers them.
+    /// Number of lines before the first checkpoint, if the log lacks the beginning of the run. No
+    /// hash covers these lines.
     pub lines_before_checkpoint: u64,
-    /// Number of its lines since the last checkpoint.
+    /// Number of lines since the last checkpoint.
     pub lines_after_checkpoint: u64,
-    /// Number of its lines without a number in the run.
+    /// Number of lines that lack their number in the run.
     pub unnumbered_lines: u64,
     /// The faults in this run.
     pub faults: Faults,
-    /// Whether the next run says that it had no checkpoint.
+    /// Whether the next run states that this run had no checkpoint.
     pub(super) is_too_short: bool,
-    /// The run before, if that is not in the log, which `--partial` accepts.
+    /// Id of the previous run, if the log lacks that run and `--partial` accepts this.
     pub missing_previous: Option<String>,
-    /// For how long nothing was recorded before it, as its first line says.
+    /// The gap before the run, as its first line states it.
     pub gap: Option<Gap>,
-    /// The longest time after its start, in nanoseconds, for which a workspace may not have been
-    /// recorded.
+    /// The longest time after its start in which a workspace may not have been recorded, in
+    /// nanoseconds. Lines after the last checkpoint do not count.
     pub untraced: u64,
-    /// The same, with the lines after the last checkpoint.
+    /// Like `untraced`, with the lines after the last checkpoint.
     untraced_since: u64,
-    /// `ts` of its first checkpoint.
+    /// `ts` of the first checkpoint.
     pub first_checkpoint: Option<String>,
-    /// The labels of its last line, as the line has them.
+    /// The labels in the bytes of the last line.
     pub(super) labels: String,
-    /// Those of the last checkpoint that proves something.
+    /// The labels of the last checkpoint that proves something.
     proven_labels: Option<String>,
     pub(super) workspaces: Workspaces,
     pub(super) previous: Option<PreviousRun>,
     numbers: Numbers,
     pub(super) checkpoints: CheckpointAudit,
     long_argv: LongArgv,
-    /// The number of its first line in the log.
+    /// Number of the first line in the log, counted in the run.
     first_number: Option<u64>,
-    /// The greatest number of a line.
+    /// The greatest number of a line, counted in the run.
     last_number: Option<u64>,
 }
 
@@ -77,43 +77,44 @@ impl Run {
         }
     }
 
-    /// Its labels, as lines have them: those that are proved, or else those of its last line.
+    /// The labels in the bytes of a line: of the last checkpoint that proves something, or else of
+    /// the last line.
     pub fn labels(&self) -> &str {
         self.proven_labels.as_deref().unwrap_or(&self.labels)
     }
 
-    /// Number of its `exec` lines.
+    /// Number of `exec` lines.
     pub fn execs(&self) -> u64 {
         self.numbers.in_log[Kind::Exec as usize]
     }
 
-    /// Number of its `exit` lines.
+    /// Number of `exit` lines.
     pub fn exits(&self) -> u64 {
         self.numbers.in_log[Kind::Exit as usize]
     }
 
-    /// Number of its `exec_failed` lines.
+    /// Number of `exec_failed` lines.
     pub fn execs_failed(&self) -> u64 {
         self.numbers.in_log[Kind::ExecFailed as usize]
     }
 
-    /// Lost execs that its lines report.
+    /// Number of lost execs that `lost` lines report.
     pub fn lost(&self) -> u64 {
         self.numbers.lost_of(Kind::Exec)
     }
 
-    /// Lost exits and failed execs that its lines report.
+    /// Number of lost exits and lost failed execs that `lost` lines report.
     pub fn others_lost(&self) -> u64 {
         let exits = self.numbers.lost_of(Kind::Exit);
         exits.saturating_add(self.numbers.lost_of(Kind::ExecFailed))
     }
 
-    /// Suppressed execs that its lines report.
+    /// Number of suppressed execs that `suppressed` lines report.
     pub fn suppressed(&self) -> u64 {
         self.numbers.suppressed_of(Kind::Exec)
     }
 
-    /// Suppressed exits and failed execs that its lines report.
+    /// Number of suppressed exits and suppressed failed execs that `suppressed` lines report.
     pub fn others_suppressed(&self) -> u64 {
         let exits = self.numbers.suppressed_of(Kind::Exit);
         exits.saturating_add(self.numbers.suppressed_of(Kind::ExecFailed))
@@ -124,17 +125,17 @@ impl Run {
         self.numbers.unnumbered()
     }
 
-    /// The head of its last line, if it is the hash of lines that the log has.
+    /// The head of the last line, if the audit has computed the same head.
     pub(super) fn computed_head(&self) -> Option<Head> {
         self.checkpoints.computed
     }
 
-    /// What its checkpoints prove.
+    /// What the checkpoints prove.
     pub fn proven(&self) -> Option<&Proven> {
         self.checkpoints.proven.as_ref()
     }
 
-    /// Takes the next line of the run, which is line `line` of the log.
+    /// Takes the next line of the run, whose number in the log is `line`.
     pub(super) fn read(
         &mut self,
         line: u64,
@@ -200,7 +201,7 @@ impl Run {
         self.has_end |= parsed.msg == "tracing_stopped";
     }
 
-    /// Checks the number of a line. A line without a number takes the next one.
+    /// Checks the number of a line in its run. A line that lacks its number counts as one.
     fn number(&mut self, line: u64, number: Option<u64>, begins: bool) {
         let Some(number) = number else {
             self.unnumbered_lines += 1;
@@ -303,23 +304,24 @@ impl Run {
         }
     }
 
-    /// Finds what only the whole run shows.
+    /// Finds the faults that only the whole run shows.
     pub(super) fn end(&mut self, demands: &Demands) {
         self.numbers.end(&mut self.faults);
-        // A part may begin after the last checkpoint of a run, and a run may be killed before its
-        // first one: their lines are not proved.
+        // A run may have no checkpoint if it was killed early, or if this part of the log begins
+        // after its last one.
         let is_rest = demands.partial && !self.has_beginning && self.has_successor;
         if demands.key.is_some() && !self.checkpoints.any && !is_rest && !self.is_too_short {
             self.faults.push(Fault::NoCheckpoint);
         }
     }
 
-    /// Whether the log has its first line or a checkpoint. Other lines show nothing.
+    /// Whether the log has the run's first line or a checkpoint. Anybody can write other lines.
     pub(super) fn is_evidence(&self) -> bool {
         self.has_beginning || self.first_checkpoint.is_some()
     }
 
-    /// Since when it is in the log, as far as that is proved.
+    /// The time since which the log has the run: `ts` of the first line. If the log lacks the
+    /// beginning of the run, `ts` of the first checkpoint.
     pub(super) fn since(&self) -> &str {
         let proven = self.first_checkpoint.as_deref();
         proven
@@ -327,8 +329,8 @@ impl Run {
             .unwrap_or(&self.first)
     }
 
-    /// Whether the log has this checkpoint of the run, or begins after it. Of lines that were
-    /// written anew (`rewritten`), only the numbers are compared.
+    /// Whether the log has this checkpoint of the run, or begins after it. If a collector has
+    /// rewritten the lines (`rewritten`), only the line numbers are compared.
     pub(super) fn has(&self, checkpoint: Checkpoint, rewritten: bool) -> bool {
         let is_before = |first| checkpoint.line < first;
         if !self.has_beginning && self.first_number.is_some_and(is_before) {

@@ -1,15 +1,15 @@
-//! Which workspace a run is of, by its labels.
+//! The workspaces of a run, which its labels name.
 
 use std::fmt::{self, Debug};
 
 use sha2::{Digest as _, Sha256};
 
-/// The labels of a line, in constant memory: runs with the same labels are of the same workspace.
+/// A workspace: the hash of its labels, which needs constant memory.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Workspace([u8; 32]);
 
 impl Workspace {
-    /// The workspace with these labels, as lines have them.
+    /// The workspace with these labels, given as the bytes of a line.
     pub(super) fn of(labels: &str) -> Self {
         Self(Sha256::digest(labels).into())
     }
@@ -22,16 +22,16 @@ impl Debug for Workspace {
     }
 }
 
-/// The workspaces of a run: labels may change.
+/// The workspaces of a run, whose labels may change.
 #[derive(Debug, Default)]
 pub(super) struct Workspaces {
-    /// By the first line.
+    /// The workspace of the first line.
     first: Workspace,
-    /// By the first checkpoint.
+    /// The workspace of the first checkpoint.
     first_proven: Option<Workspace>,
-    /// By the last checkpoint that proves something.
+    /// The workspace of the last checkpoint that proves something.
     last_proven: Option<Workspace>,
-    /// By the last line.
+    /// The workspace of the last line.
     last: Workspace,
 }
 
@@ -44,7 +44,7 @@ impl Workspaces {
         }
     }
 
-    /// The last line is a checkpoint; `proves` says whether it proves something.
+    /// The last line is a checkpoint. `proves` says whether it proves something.
     pub(super) fn checkpoint(&mut self, proves: bool) {
         self.first_proven.get_or_insert(self.last);
         if proves {
@@ -52,25 +52,27 @@ impl Workspaces {
         }
     }
 
-    /// That of the beginning. In a run without its first line, no hash covers the labels before the
-    /// first checkpoint.
+    /// The workspace at the beginning of the run. If the log lacks the first line, no hash covers
+    /// the labels before the first checkpoint.
     pub(super) fn beginning(&self, has_first_line: bool) -> Workspace {
         self.first_proven
             .filter(|_| !has_first_line)
             .unwrap_or(self.first)
     }
 
-    /// That of the end, as far as it is proved.
+    /// The workspace at the end of the run: of the last checkpoint that proves something, or else
+    /// of the last line.
     pub(super) fn end(&self) -> Workspace {
         self.last_proven.unwrap_or(self.last)
     }
 
-    /// That of the last line.
+    /// The workspace of the last line.
     pub(super) fn last(&self) -> Workspace {
         self.last
     }
 
-    /// Those that are proved. A checkpoint that proves something also proves the first line.
+    /// The workspaces that are proved. A checkpoint that proves something also proves the first
+    /// line.
     pub(super) fn proven(&self, has_first_line: bool) -> impl Iterator<Item = Workspace> {
         let first = self.last_proven.filter(|_| has_first_line);
         let first = first.map(|_| self.first);
@@ -78,7 +80,7 @@ impl Workspaces {
         proven.into_iter().flatten()
     }
 
-    /// All that are known.
+    /// All known workspaces of the run.
     pub(super) fn all(&self) -> impl Iterator<Item = Workspace> {
         [self.first, self.last].into_iter().chain(self.proven(true))
     }

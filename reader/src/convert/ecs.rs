@@ -1,4 +1,4 @@
-//! Elastic Common Schema, <https://www.elastic.co/docs/reference/ecs>.
+//! The format Elastic Common Schema, <https://www.elastic.co/docs/reference/ecs>.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What the formats have in common: the meaning of a line.
+//! The meaning of a line, which all formats share.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use crate::{
     time::microseconds,
 };
 
-/// Maximum number of runs whose node is remembered.
+/// Maximum number of runs whose [`Boot`] is remembered.
 const RUNS: usize = 10_000;
 
-/// Where a run records, and its version of exectrail.
+/// The node and boot of a run, and its version of exectrail.
 #[derive(Debug, Default)]
 pub(super) struct Boot {
     pub(super) id: Option<String>,
@@ -20,12 +20,12 @@ pub(super) struct Boot {
     pub(super) version: Option<String>,
 }
 
-/// Where the runs record.
+/// The boots of the runs, by run id.
 #[derive(Debug, Default)]
 pub(super) struct Boots(HashMap<String, Boot>);
 
 impl Boots {
-    /// Takes any line.
+    /// Takes any line, and remembers the boot that a first line states.
     pub(super) fn line(&mut self, record: &Record<'_>) {
         let fields = &record.fields;
         if *record.msg != *"tracing_started" {
@@ -57,7 +57,7 @@ pub(super) enum Kind {
     Suppressed,
 }
 
-/// A line that is converted.
+/// A line to convert.
 pub(super) struct Converted<'a> {
     pub(super) kind: Kind,
     pub(super) record: &'a Record<'a>,
@@ -96,8 +96,8 @@ impl<'a> Converted<'a> {
         })
     }
 
-    /// An id of a process: the id of the boot, if the log has it, the process id, and the start.
-    /// With the id of the boot, no other process ever has it.
+    /// An id of a process: the boot id, if the log has it, the process id, and the start. With the
+    /// boot id, the id is unique across all nodes and boots.
     pub(super) fn entity(&self, pid: Option<u64>, start: Option<u64>) -> Option<String> {
         let (pid, start) = (pid?, start.filter(|start| *start > 0)?);
         let boot = self.boot.and_then(|boot| boot.id.as_deref());
@@ -107,18 +107,17 @@ impl<'a> Converted<'a> {
         })
     }
 
-    /// The command line.
     pub(super) fn command_line(&self) -> Option<String> {
         if self.kind != Kind::Exec {
             return None;
         }
-        // The command line of several lines is cut.
+        // If the exec has several lines, its command line is cut.
         let cmdline = self.record.fields.cmdline.as_deref();
         let cmdline = cmdline.filter(|_| self.argv.is_cmdline_the_text());
         Some(cmdline.map_or_else(|| self.argv.text(), str::to_owned))
     }
 
-    /// What happened, in a sentence.
+    /// The event as a short text.
     pub(super) fn message(&self) -> String {
         let fields = &self.record.fields;
         let none = Event::default();
@@ -161,17 +160,17 @@ impl<'a> Converted<'a> {
     }
 }
 
-/// The last name of a path.
+/// The last component of a path.
 pub(super) fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// An object of JSON to which only values that are known are added.
+/// A JSON object that contains only known values.
 #[derive(Default)]
 pub(super) struct Object(serde_json::Map<String, serde_json::Value>);
 
 impl Object {
-    /// Adds a value, unless it is null, or an object or list without content.
+    /// Adds a value, unless it is null, or an empty object or list.
     pub(super) fn with(mut self, key: &str, value: impl Into<serde_json::Value>) -> Self {
         let value = value.into();
         let is_empty = match &value {

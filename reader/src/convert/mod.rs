@@ -1,4 +1,5 @@
-//! The command `convert`: the log in formats of other programs. docs/convert.md has each key.
+//! The command `convert`, which writes the log in formats of other programs. docs/convert.md lists
+//! the keys.
 
 mod ecs;
 mod event;
@@ -29,7 +30,7 @@ use crate::{
 use event::{Boots, Converted};
 use perfetto::Perfetto;
 
-/// A format.
+/// A format of another program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// Elastic Common Schema: JSON lines.
@@ -119,8 +120,8 @@ impl<W: Write> Consumer for Converting<W> {
         self.boots.line(record);
         let labels = self.labels.get(record.fields.labels);
         let is_wanted = self.filter.wants(record, &labels);
-        // In a trace, the next exec or the exit of a process ends its slice, even if the filters
-        // leave that event out.
+        // In a trace, the slice of an exec ends at the next exec or the exit of its process. The
+        // filters may leave that event out.
         let is_end = self.format == Format::Perfetto
             && matches!(&*record.msg, "exec" | "exit")
             && self.filter.is_in_scope(record, &labels);

@@ -1,5 +1,5 @@
-//! Open Cybersecurity Schema Framework, <https://schema.ocsf.io>: class Process Activity (1007),
-//! and Base Event (0) for lost and suppressed events.
+//! The format Open Cybersecurity Schema Framework, <https://schema.ocsf.io>. Lost and suppressed
+//! events have the class Base Event (0), all other events Process Activity (1007).
 
 use serde_json::Value;
 
@@ -7,10 +7,10 @@ use super::event::{Converted, Kind, Object, base_name};
 
 /// The version of the schema.
 const VERSION: &str = "1.5.0";
-/// Process Activity, in the category System Activity.
+/// The class Process Activity, in the category System Activity.
 const CLASS: u32 = 1007;
 
-/// An event.
+/// The OCSF event of one line.
 pub(super) fn event(of: &Converted<'_>) -> Value {
     let (class, class_name, category, category_name) = match of.kind {
         Kind::Lost | Kind::Suppressed => (0, "Base Event", 0, "Uncategorized"),
@@ -112,7 +112,7 @@ fn metadata(of: &Converted<'_>) -> Object {
         .with("labels", labels)
 }
 
-/// The workspace, as a device. OCSF requires one, with a name or another id.
+/// The workspace, as a device. OCSF requires a device with a name or another id.
 fn device(of: &Converted<'_>) -> Object {
     let node = of.boot.and_then(|boot| boot.node.as_deref());
     let name = of.labels.workspace().or(of.record.fields.run.as_deref());
@@ -123,7 +123,7 @@ fn device(of: &Converted<'_>) -> Object {
         .with("hostname", node)
 }
 
-/// The parent, or for an exit the process itself, and the user whose workspace it is.
+/// The process that acts, and the user of the workspace.
 fn actor(of: &Converted<'_>) -> Object {
     let user = Object::default().with("name", of.labels.user());
     let Some(event) = of.event else {
@@ -134,7 +134,7 @@ fn actor(of: &Converted<'_>) -> Object {
         .with("uid", of.entity(event.ppid, event.ppid_start))
         .with("name", event.parent_exe.as_deref().map(base_name))
         .with("file", file(event.parent_exe.as_deref()));
-    // An exit has no caller but the process itself.
+    // In an exit, the process itself acts. In an exec, its parent does.
     let own = Object::default().with("pid", event.pid);
     let process = if of.kind == Kind::Exit { own } else { caller };
     Object::default()
@@ -162,7 +162,7 @@ fn process(of: &Converted<'_>) -> Object {
         .with("parent_process", parent)
 }
 
-/// A file. OCSF requires its name and type.
+/// A file. OCSF requires the name and the type.
 fn file(path: Option<&str>) -> Object {
     let Some(path) = path else {
         return Object::default();

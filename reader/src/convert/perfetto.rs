@@ -1,6 +1,6 @@
-//! A trace for Perfetto, <https://perfetto.dev>: a track for each workspace, and below it one for
-//! each process. An exec is a slice up to the end of the process or its next exec, as far as the
-//! log has that, and an instant otherwise.
+//! The format of traces of Perfetto, <https://perfetto.dev>. Each workspace has a track, and below
+//! it each process has one. An exec is a slice up to the next exec or the exit of its process. If
+//! the log has neither, the exec is an instant.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -20,13 +20,13 @@ use super::{
 };
 use crate::record::Event;
 
-/// An exec becomes an instant if its end has not come after this number of further execs.
+/// An exec becomes an instant if this many further execs begin before its end is known.
 const AWAITED: usize = 100_000;
-/// Maximum number of tracks that are remembered as described.
+/// Maximum number of tracks whose description is remembered as written.
 const TRACKS: usize = 1_000_000;
 /// Maximum length of a name in bytes.
 const LONGEST: usize = 500;
-/// All packets are of one writer.
+/// The number of the only writer of packets.
 const SEQUENCE: u32 = 1;
 
 /// An exec whose end is awaited.
@@ -47,7 +47,7 @@ pub(super) struct Perfetto {
 }
 
 impl Perfetto {
-    /// Writes an event, or keeps it until its end is known.
+    /// Writes an event. An exec is kept until its end is known.
     pub(super) fn event(&mut self, of: &Converted<'_>, out: &mut impl Write) -> io::Result<()> {
         let time = nanoseconds(of.time());
         if !self.has_begun {
@@ -78,7 +78,7 @@ impl Perfetto {
         }
     }
 
-    /// Ends the exec of a process at an event that is not itself wanted.
+    /// Ends the slice of a process's exec, at an event that the filters leave out.
     pub(super) fn end_of(&mut self, of: &Converted<'_>, out: &mut impl Write) -> io::Result<()> {
         match of.event {
             Some(event) if !self.open.is_empty() => {
@@ -89,7 +89,7 @@ impl Perfetto {
         }
     }
 
-    /// Writes what has no end in the log.
+    /// Writes the execs that have no end in the log.
     pub(super) fn finish(&mut self, out: &mut impl Write) -> io::Result<()> {
         for (track, _) in std::mem::take(&mut self.order) {
             self.end(track, None, out)?;
@@ -97,9 +97,9 @@ impl Perfetto {
         Ok(())
     }
 
-    /// Events that have no line, on a track of their own.
+    /// Writes lost or suppressed events, on a separate track.
     fn gap(&mut self, of: &Converted<'_>, workspace: u64, out: &mut impl Write) -> io::Result<()> {
-        // Losses of several CPUs can overlap.
+        // Losses of several CPUs can overlap, so that each place has its own track.
         let fields = &of.record.fields;
         let place = (fields.cpu, fields.lane, fields.of.as_deref());
         let track = number(("gaps", workspace, of.kind == Kind::Lost, place));
@@ -127,7 +127,7 @@ impl Perfetto {
             let Some((oldest, begun)) = self.order.pop_front() else {
                 break;
             };
-            // Its end may have been written, and another exec may have begun.
+            // The end may already be written, and the process may have another open exec.
             if self
                 .open
                 .get(&oldest)
@@ -139,7 +139,8 @@ impl Perfetto {
         Ok(())
     }
 
-    /// Writes the exec of a track, which ended at this time: an instant if that is not known.
+    /// Writes the open exec of a track, which ends at `time`. If `time` is unknown, the exec is an
+    /// instant.
     fn end(&mut self, track: u64, time: Option<u64>, out: &mut impl Write) -> io::Result<()> {
         let Some(open) = self.open.remove(&track) else {
             return Ok(());
@@ -151,7 +152,7 @@ impl Perfetto {
         write(out, end_of(time, open.track))
     }
 
-    /// Describes a track, once.
+    /// Writes the description of a track, unless it is already written.
     fn describe(
         &mut self,
         uuid: u64,
@@ -160,7 +161,7 @@ impl Perfetto {
         out: &mut impl Write,
     ) -> io::Result<()> {
         if self.described.len() >= TRACKS {
-            // Described twice, it is the same track.
+            // A second description does no harm: it describes the same track.
             self.described.clear();
         }
         if !self.described.insert(uuid) {
@@ -193,7 +194,7 @@ fn write(out: &mut impl Write, packet: TracePacket) -> io::Result<()> {
     out.write_all(&trace.encode_to_vec())
 }
 
-/// Both clocks show the wall-clock time, as `ts` does.
+/// Declares that both clocks show the wall-clock time, like `ts`.
 fn clocks(time: u64) -> TracePacket {
     let clock = |id| Clock {
         clock_id: Some(id),
@@ -259,7 +260,7 @@ fn slice(of: &Converted<'_>, track: u64) -> TrackEvent {
     }
 }
 
-/// The names of the user and the workspace; the run, if lines have neither.
+/// The names of the user and the workspace, or the run id if the labels have neither.
 fn names(of: &Converted<'_>) -> String {
     let names = [of.labels.user(), of.labels.workspace()];
     let names: Vec<&str> = names.into_iter().flatten().collect();
@@ -270,7 +271,7 @@ fn names(of: &Converted<'_>) -> String {
     names.join("/")
 }
 
-/// The track of a process: it stays the same if labels change.
+/// The track of a process. With a known start, the track stays the same if labels change.
 fn track(of: &Converted<'_>, event: &Event<'_>) -> u64 {
     let process = of.entity(event.pid, event.start);
     let names = names(of);
@@ -294,7 +295,7 @@ fn nanoseconds(microseconds: i64) -> u64 {
         .saturating_mul(1_000)
 }
 
-/// A number for a track. 0 is the track of the whole trace.
+/// A number for a track. 0 is reserved: it is the track of the whole trace.
 fn number(key: impl Hash) -> u64 {
     FixedState::with_seed(0).hash_one(key).max(1)
 }

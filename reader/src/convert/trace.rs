@@ -1,19 +1,19 @@
-//! The messages of Perfetto's trace that are written, from `protos/perfetto/trace/` of Perfetto:
-//! `trace.proto`, `trace_packet.proto`, `clock_snapshot.proto`,
+//! The messages of a Perfetto trace that exectrail writes. They are defined in Perfetto's
+//! `protos/perfetto/trace/`: `trace.proto`, `trace_packet.proto`, `clock_snapshot.proto`,
 //! `track_event/track_descriptor.proto`, `track_event/track_event.proto` and
 //! `track_event/debug_annotation.proto`.
 
 use prost::Message;
 
-/// Clocks (`common/builtin_clock.proto`).
+/// Ids of clocks (`common/builtin_clock.proto`).
 pub(super) const REALTIME: u32 = 1;
 pub(super) const BOOTTIME: u32 = 6;
-/// `TrackEvent.Type`.
+/// Values of `TrackEvent.Type`.
 pub(super) const SLICE_BEGIN: i32 = 1;
 pub(super) const SLICE_END: i32 = 2;
 pub(super) const INSTANT: i32 = 3;
 
-/// A trace. Traces one after the other are one trace.
+/// A trace. Traces in sequence are one trace, so that each packet is written as a trace of its own.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Trace {
     #[prost(message, repeated, tag = "1")]
@@ -24,7 +24,7 @@ pub(super) struct Trace {
 pub(super) struct TracePacket {
     #[prost(message, optional, tag = "6")]
     pub(super) clock_snapshot: Option<ClockSnapshot>,
-    /// Nanoseconds.
+    /// The time in nanoseconds.
     #[prost(uint64, optional, tag = "8")]
     pub(super) timestamp: Option<u64>,
     #[prost(uint32, optional, tag = "10")]

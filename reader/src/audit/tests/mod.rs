@@ -49,7 +49,6 @@ fn audit(lines: &[String]) -> Report {
     audit_with(Demands::default(), lines)
 }
 
-/// The faults of a log, in order.
 fn faults(lines: &[String]) -> Vec<Fault> {
     let report = audit(lines);
     let of_runs = report.runs.iter().map(|run| &run.faults);
@@ -57,7 +56,7 @@ fn faults(lines: &[String]) -> Vec<Fault> {
     all.flat_map(|faults| faults.first.clone()).collect()
 }
 
-/// Suppressed exits and failed execs are compared by kind.
+/// Stated counts of suppressed exits and of suppressed failed execs are compared separately.
 #[test]
 fn suppressed_events_are_compared_by_kind() {
     let suppressed = |of: &str, count: u64, total: u64| {
@@ -87,22 +86,22 @@ fn suppressed_events_are_compared_by_kind() {
     assert!(matches!(faults(&unknown)[..], [Fault::NotALine { .. }]));
 }
 
-/// The lines of two logs by turns.
+/// Alternates the lines of two logs.
 fn interleaved(one: &[String], two: &[String]) -> Vec<String> {
     let pairs = one.iter().zip(two);
     pairs.flat_map(|(a, b)| [a, b]).cloned().collect()
 }
 
-/// Gives lines the id of their run and their numbers, and computes heads.
+/// Builds a log: adds ids of runs and line numbers, and computes heads.
 #[derive(Default)]
 struct Log {
     lines: Vec<String>,
     number: u64,
     chain: Option<Chain>,
     execs: u64,
-    /// The workspace that the labels of all lines name; none if it is empty.
+    /// The workspace in the labels of all lines; empty for no labels.
     workspace: &'static str,
-    /// Days after 2026-01-01 up to which checkpoints prove it.
+    /// Checkpoints prove the log up to this number of days after 2026-01-01.
     days: u32,
 }
 
@@ -149,7 +148,7 @@ impl Log {
         Self::default().whole(run)
     }
 
-    /// The lines of a whole run.
+    /// Adds the lines of a whole run.
     fn whole(self, run: &str) -> Self {
         let workspace = r#"{"ts":"1","level":"INFO","msg":"workspace_started","fields":{}}"#;
         self.add(run, START)
@@ -183,7 +182,7 @@ fn diagnostics_between_the_lines_are_counted_and_no_fault() {
     }
     assert_eq!(faults(&lines), []);
     assert_eq!(audit(&lines).diagnostics, 3);
-    // A line of the log whose run is missing is no diagnostic.
+    // A line of the log without a run id is no diagnostic.
     for msg in ["exec", "lost", "workspace_ended"] {
         let mut lines = Log::of("aa").lines;
         lines.insert(3, diagnostic.replace("no room", msg));
@@ -221,7 +220,7 @@ fn every_line_that_is_removed_doubled_or_moved_shows() {
 #[test]
 fn a_changed_byte_shows() {
     let whole = Log::of("aa").lines;
-    // The last line's own bytes are covered by a signature only.
+    // Only a signature covers the bytes of the last line.
     for at in 0..whole.len() - 1 {
         let mut changed = whole.clone();
         changed[at] = changed[at].replace("INFO", "WARN");
@@ -259,7 +258,7 @@ fn a_missing_end_shows_by_the_time_or_by_the_next_run() {
     assert!(!audit_with(until(8), &whole).is_right());
     assert!(!audit_with(until(7), &whole[..7]).is_right());
     assert!(!audit_with(until(4), &whole[..4]).is_right());
-    // A run that was killed is complete up to its last checkpoint.
+    // The log of a killed run is complete up to its last checkpoint.
     assert!(audit_with(until(4), &whole[..7]).is_right());
 
     let head = Log::of("aa").lines[7].clone();
@@ -274,7 +273,7 @@ fn a_missing_end_shows_by_the_time_or_by_the_next_run() {
         matches!(cut[..], [Fault::PreviousRunCut { number: 7, .. }]),
         "{cut:?}"
     );
-    // Without hashes, the number of the checkpoint shows the cut.
+    // Without hashes, the number of the missing checkpoint shows that the end is cut off.
     let rewritten = || Demands {
         rewritten: true,
         ..Demands::default()
@@ -307,7 +306,7 @@ fn an_expected_head_must_be_there() {
     assert!(!audit_with(demand(&"0".repeat(64)), &lines).is_right());
 }
 
-/// The head of a part's first checkpoint is only stated: anybody can write it.
+/// The head of a part's first checkpoint cannot be computed, so that anybody can write it.
 #[test]
 fn an_expected_head_must_be_the_hash_of_lines_in_the_log() {
     let lines = Log::of("aa").lines;

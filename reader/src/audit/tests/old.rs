@@ -1,4 +1,4 @@
-//! Logs of versions whose lines have neither a run nor a number.
+//! Logs of old versions, whose lines have neither a run id nor a line number.
 
 use super::*;
 
@@ -44,7 +44,7 @@ fn events_of_one_kind_may_lack_numbers() {
     let mut lines = whole.to_vec();
     lines.remove(2);
     assert_ne!(faults(&lines), []);
-    // A log has numbers on all events of a kind, or on none.
+    // Either all events of a kind have numbers, or none has.
     for lines in [[exec(0, 0), plain.clone()], [plain, exec(0, 0)]] {
         assert_ne!(faults(&[&[START.into()], &lines[..]].concat()), []);
     }

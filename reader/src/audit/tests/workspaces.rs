@@ -1,8 +1,8 @@
-//! Logs of several workspaces, which the labels name.
+//! Logs of several workspaces. The labels name the workspace.
 
 use super::*;
 
-/// The log of a run of a workspace. Its checkpoints prove it up to `days` after its beginning.
+/// The log of one run. Its checkpoints prove it up to `days` after 2026-01-01.
 fn of(run: &str, workspace: &'static str, days: u32) -> Vec<String> {
     let log = Log {
         workspace,
@@ -32,7 +32,7 @@ fn only_the_first_run_of_a_workspace_may_lack_its_beginning() {
         faults(&[&one, &one_again]),
         [Fault::NotTheEarliest { line: 7 }]
     );
-    // The labels of a run may change, so that it becomes another workspace.
+    // If the labels of a run change, it also belongs to the new workspace.
     let mut changed = Log {
         workspace: "one",
         ..Log::default()
@@ -69,7 +69,7 @@ fn the_time_is_demanded_of_each_workspace() {
         matches!(&faults[..], [Fault::NotUntil { reason, .. }] if reason.contains("2026-01-01")),
         "{faults:?}"
     );
-    // A run that was killed, and one that has no checkpoint.
+    // A run that was killed, and a run without a checkpoint.
     let faults = faults_with(
         until(2),
         &[&one_later, &two[..5], &of("dd", "three", 9)[..3]],
@@ -77,7 +77,7 @@ fn the_time_is_demanded_of_each_workspace() {
     assert_eq!(faults.len(), 1, "{faults:?}");
 }
 
-/// A line that no checkpoint covers says nothing about the workspace of a run.
+/// A line that no checkpoint covers does not change the workspace of a run.
 #[test]
 fn labels_that_are_not_proved_change_nothing() {
     let until = Demands {
@@ -87,7 +87,8 @@ fn labels_that_are_not_proved_change_nothing() {
     let [one, two] =
         [("aa", "one", 0), ("bb", "two", 5)].map(|(run, name, days)| of(run, name, days));
     let forged = |line: &str, from: &str, to: &str| line.replace(from, to);
-    // After the last checkpoint of the other workspace, a line with the labels of this one.
+    // The log of `two` ends with a forged line, after its last checkpoint, with the labels of
+    // `one`.
     let mut lent = two[..5].to_vec();
     lent.push(forged(&two[5], "\"two\"", "\"one\""));
     let faults = faults_with(until, &[&one, &lent]);
@@ -98,7 +99,7 @@ fn labels_that_are_not_proved_change_nothing() {
         )),
         "{faults:?}"
     );
-    // Before the first checkpoint of a run without its beginning, a line with other labels.
+    // The log of a run lacks its beginning, and a line before its first checkpoint is forged.
     let partial = Demands {
         partial: true,
         ..Demands::default()
@@ -109,8 +110,8 @@ fn labels_that_are_not_proved_change_nothing() {
     assert_eq!(faults, [Fault::NotTheEarliest { line: 9 }]);
 }
 
-/// The logs of two workspaces, whose `exec` lines have no run (`--omit run`). Hashes are those of
-/// the lines with it.
+/// The logs of two workspaces, whose `exec` lines lack the run id (`--omit run`). The heads are the
+/// hashes of the lines before the ids were removed.
 fn two_without_runs() -> [Vec<String>; 2] {
     [("aa", "one"), ("bb", "two")].map(|(run, name)| {
         let key = format!(r#","run":"{run}","line":"#);
@@ -122,7 +123,6 @@ fn two_without_runs() -> [Vec<String>; 2] {
     })
 }
 
-/// The labels show which run a line belongs to.
 #[test]
 fn lines_without_a_run_belong_to_the_run_with_their_labels() {
     let [one, two] = two_without_runs();
@@ -130,12 +130,12 @@ fn lines_without_a_run_belong_to_the_run_with_their_labels() {
     let report = audit(&mixed);
     assert_eq!(report.runs.len(), 2);
     for run in &report.runs {
-        // The hashes are those of the lines with `run`.
+        // The heads are wrong, see `two_without_runs`.
         let other = |fault: &&Fault| !matches!(fault, Fault::WrongHead { .. });
         assert_eq!(run.faults.first.iter().find(other), None);
         assert_eq!(run.execs(), 3);
     }
-    // A part that begins with such lines.
+    // A part that begins with lines without a run id.
     let partial = Demands {
         partial: true,
         ..Demands::default()
@@ -145,7 +145,8 @@ fn lines_without_a_run_belong_to_the_run_with_their_labels() {
     assert_eq!(report.runs[0].id.as_deref(), Some("aa"));
 }
 
-/// Runs of one workspace at different times, each with the last checkpoint of the one before.
+/// Three runs of one workspace on successive days. Each run names the last checkpoint of the run
+/// before it.
 fn chain_of_runs() -> [Vec<String>; 3] {
     let mut previous = String::new();
     [("aa", 1), ("bb", 2), ("cc", 3)].map(|(run, days)| {
@@ -170,7 +171,8 @@ fn chain_of_runs() -> [Vec<String>; 3] {
     })
 }
 
-/// Lines with times that rise from run to run. Hashes are then wrong, which is no matter here.
+/// Gives the lines times that rise from run to run. The heads are wrong afterwards, so that the
+/// tests ignore [`Fault::WrongHead`].
 fn timed(runs: &[Vec<String>; 3]) -> [Vec<String>; 3] {
     let day = |at: usize, line: &String| {
         let (_, after) = line.split_once(r#"","level""#).unwrap();
@@ -226,8 +228,7 @@ fn a_part_may_begin_after_the_checkpoint_that_the_next_run_names() {
     assert_eq!(faults_with(demands(), &[killed, &next]), []);
 }
 
-/// exectrail writes no line of the log to standard error. What it writes there is not part of the
-/// log.
+/// exectrail writes no line of the log to standard error, only diagnostics.
 #[test]
 fn a_line_of_the_log_on_standard_error_is_a_fault() {
     let mut audit = Audit::default();
@@ -257,7 +258,7 @@ fn labels_after_the_last_checkpoint_are_not_those_of_the_run() {
     assert_eq!(report.runs[0].labels(), r#"{"workspace_name":"one"}"#);
 }
 
-/// Parts of two workspaces, whose exec lines have no run.
+/// The `exec` lines of both workspaces lack the run id.
 #[test]
 fn a_part_with_lines_without_a_run_is_divided_by_labels() {
     let [one, two] = two_without_runs();
@@ -272,7 +273,7 @@ fn a_part_with_lines_without_a_run_is_divided_by_labels() {
     }
 }
 
-/// After a change of its labels a workspace continues under the new ones.
+/// If its labels change, a workspace continues under the new labels.
 #[test]
 fn the_time_of_a_workspace_is_proved_by_the_run_in_which_its_labels_changed() {
     let mut log = Log {
@@ -294,7 +295,7 @@ fn the_time_of_a_workspace_is_proved_by_the_run_in_which_its_labels_changed() {
     assert_eq!(faults_with(until, &[&of("aa", "one", 0), &lines]), []);
 }
 
-/// A line that no checkpoint covers does not stand for the run before.
+/// A line that no checkpoint covers does not stand for the previous run.
 #[test]
 fn a_forged_line_is_no_run_before() {
     let demands = || Demands {
@@ -305,7 +306,7 @@ fn a_forged_line_is_no_run_before() {
     let [a, b, c] = timed(&chain_of_runs());
     let forged = b[1].replace(r#""line":1"#, r#""line":99999"#);
     assert_ne!(faults_with(demands(), &[&a, &[forged], &c]), []);
-    // A part that begins with the end of the run before is accepted.
+    // A part may begin with the end of the previous run.
     let end = &b[4..];
     assert_eq!(faults_with(demands(), &[end, &c]), []);
     let part = audit_with(demands(), &c);
@@ -313,7 +314,7 @@ fn a_forged_line_is_no_run_before() {
     assert_eq!(part.runs[0].missing_previous.as_deref(), Some("bb"));
 }
 
-/// The run before is earlier, whatever the clock said.
+/// The previous run is earlier, even if the clock was set back.
 #[test]
 fn a_clock_that_is_set_back_makes_no_run_earlier_than_the_one_before() {
     let [_, b, c] = timed(&chain_of_runs());
