@@ -1,4 +1,4 @@
-//! Follows files that grow, also across their rotation.
+//! Follows files that grow and are rotated.
 
 use std::{
     fs::{self, File},
@@ -26,14 +26,14 @@ use crate::{
     },
 };
 
-/// Pause before looking for further bytes.
+/// Pause before the next attempt to read.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How often files of later restarts are looked for.
+/// Period of looking for files of later restarts.
 const LOOK: Duration = Duration::from_secs(1);
-/// Bytes that are read at once.
+/// Maximum number of bytes that one read takes.
 const CHUNK: usize = 256 * 1024;
-/// Number of bytes at the beginning of a file that distinguish it from all others: they have the
-/// time of its first line.
+/// Number of bytes at the beginning of a file that identify it: they contain the time of its first
+/// line.
 const BEGINNING: usize = 256;
 
 /// When unreadable lines are named on standard error.
@@ -41,7 +41,7 @@ const BEGINNING: usize = 256;
 pub(crate) enum Naming {
     /// As soon as they are read.
     AtOnce,
-    /// At the end: the terminal shows something else.
+    /// At the end, because the terminal shows something else until then.
     AtEnd,
 }
 
@@ -49,20 +49,20 @@ pub(crate) enum Naming {
 struct Followed {
     path: PathBuf,
     file: Option<File>,
-    /// Number of bytes that are read.
+    /// Number of bytes read so far.
     position: u64,
-    /// The first of these bytes, at most [`BEGINNING`].
+    /// The first of these bytes, up to [`BEGINNING`].
     beginning: Vec<u8>,
-    /// A compressed file, to which nothing is added: it is read once.
+    /// A compressed file. It is read once, because nothing is added to it.
     compressed: Option<Input>,
     has_ended: bool,
     lines: Lines,
 }
 
-/// Reads the files and everything that is written to them later, until nothing more is wanted, or
-/// nobody reads standard output any more. Standard input or a pipe must be the only file, and is
-/// read to its end. In a directory of a container, the files of later restarts are followed, too.
-/// Returns `false` if a file could not be opened or read, or in the cases of [`Reading::report`].
+/// Reads the files and everything that is added to them later. Ends if nothing more is wanted, or
+/// if standard output has no reader. Standard input or a pipe must be the only file, and is read to
+/// its end. In a directory of a container, files of later restarts are followed, too. Returns
+/// `false` if a file could not be opened or read, or if [`Reading::report`] does.
 pub(crate) fn follow(
     program: &str,
     paths: &[PathBuf],
@@ -102,7 +102,7 @@ enum FollowError {
     Source(#[from] SourceError),
 }
 
-/// The files, and who takes their lines.
+/// The followed files, and the reader that takes their lines.
 struct Following<'a, C> {
     reading: Reading<'a, C>,
     followed: Vec<Followed>,
@@ -116,7 +116,7 @@ impl<C: Consumer> Following<'_, C> {
         for path in &files {
             self.begin(path)?;
         }
-        // The files of a log are read one after the other, as far as they are written.
+        // First reads each file to its present end, one after the other.
         for at in 0..self.followed.len() {
             while match self.read(at)? {
                 Ok(is_any) => is_any,
@@ -140,7 +140,8 @@ impl<C: Consumer> Following<'_, C> {
             if looked.elapsed() >= LOOK {
                 looked = Instant::now();
                 self.look(paths);
-                // Lines of a long argv are written together: after a pause no more come.
+                // exectrail writes the lines of a long argv together, so that none is missing after
+                // a pause.
                 if is_idle && self.reading.end_all().is_err() {
                     return Ok(());
                 }
@@ -156,8 +157,8 @@ impl<C: Consumer> Following<'_, C> {
         }
     }
 
-    /// Nothing is added to a rotated file. If its last line is incomplete, the next file of the
-    /// directory has the rest.
+    /// Ends a rotated file, because nothing is added to it. The next file of the directory may have
+    /// the rest of its last line.
     fn hand_over(&mut self, at: usize) -> Result<(), Stop> {
         let Some([file, next]) = self.followed.get_mut(at..at + 2) else {
             return Ok(());
@@ -169,7 +170,8 @@ impl<C: Consumer> Following<'_, C> {
         Ok(())
     }
 
-    /// Begins with a file, which must be there: it may be missing only later, during a rotation.
+    /// Begins to follow a file, which must exist. Later, during a rotation, it may be missing for a
+    /// while.
     fn begin(&mut self, path: &Path) -> Result<(), FollowError> {
         let mut file = Followed::new(path);
         file.begin().map_err(|source| FollowError::Begin {
@@ -180,7 +182,7 @@ impl<C: Consumer> Following<'_, C> {
         Ok(())
     }
 
-    /// Reads what is new in a file. Returns whether there is anything.
+    /// Reads new bytes of a file. Returns whether there are any.
     fn read(&mut self, at: usize) -> Result<Result<bool, Stop>, FollowError> {
         let Some(file) = self.followed.get_mut(at) else {
             return Ok(Ok(false));
@@ -193,10 +195,11 @@ impl<C: Consumer> Following<'_, C> {
             })
     }
 
-    /// Looks for files of later restarts. What cannot be opened yet is looked for again.
+    /// Looks for files of later restarts. A file that cannot be opened yet is tried again next
+    /// time.
     fn look(&mut self, paths: &[PathBuf]) {
         for directory in paths.iter().filter(|path| path.is_dir()) {
-            // It may be removed with the pod.
+            // If the pod was removed, the directory is missing, and no file is found.
             for path in present_files(directory) {
                 if !self.followed.iter().any(|file| file.path == path) {
                     let _ = self.begin(&path);
@@ -211,8 +214,8 @@ fn is_pipe(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
-/// Whether an output is a pipe that nobody reads any more: writing shows that only at the next
-/// line, which may never come.
+/// Whether an output is a pipe without a reader. Writing would show this only at the next line,
+/// which may never come.
 fn is_unread(output: impl AsFd) -> bool {
     let mut output = [PollFd::new(&output, PollFlags::empty())];
     let polled = poll(&mut output, Some(&Timespec::default()));
@@ -233,7 +236,7 @@ impl Followed {
         }
     }
 
-    /// Opens the file, which must be there.
+    /// Opens the file, which must exist.
     fn begin(&mut self) -> io::Result<()> {
         if !fs::metadata(&self.path)?.is_file() {
             return Err(io::Error::other(
@@ -251,9 +254,8 @@ impl Followed {
         Ok(())
     }
 
-    /// Whether the file was emptied, as a rotation by copying does; it may have other content by
-    /// now. Lines differ in their times, so the beginning shows it even if the file is longer than
-    /// before.
+    /// Whether the file was emptied, and may have new content, as after a rotation by copying. The
+    /// new content may be longer, but its first line has another time.
     fn is_other(&self, file: &File) -> io::Result<bool> {
         if file.metadata()?.len() < self.position {
             return Ok(true);
@@ -279,7 +281,7 @@ impl Followed {
         self.lines.push(bytes, reading)
     }
 
-    /// Reads what is new. Returns whether there is anything.
+    /// Reads new bytes. Returns whether there are any.
     fn read<C: Consumer>(
         &mut self,
         chunk: &mut [u8],
@@ -308,7 +310,7 @@ impl Followed {
                 self.file = Some(file);
                 return Ok(Ok(false));
             }
-            // The writer may have written to the old file until the new one was there.
+            // Before the new file existed, the writer may have added bytes to the old one.
             read = file.read_at(chunk, self.position)?;
             if read == 0 {
                 return Ok(self.end_file(reading).map(|()| true));
@@ -319,12 +321,12 @@ impl Followed {
         Ok(taken.and_then(|()| reading.pause(read)).map(|()| true))
     }
 
-    /// Whether another file has the path.
+    /// Whether the path now names another file.
     fn is_replaced(&self, file: &File) -> io::Result<bool> {
         let metadata = file.metadata()?;
         match fs::metadata(&self.path) {
             Ok(present) => Ok((present.dev(), present.ino()) != (metadata.dev(), metadata.ino())),
-            // It was renamed, and the next one is not there yet.
+            // The file was renamed, and the next file does not exist yet.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
@@ -336,8 +338,7 @@ impl Followed {
         self.lines.end_file(reading).map(|_| ())
     }
 
-    /// Opens the file. Returns whether it could be opened: after a rotation it may not be there
-    /// yet.
+    /// Opens the file. Returns false if it does not exist yet, as during a rotation.
     fn open(&mut self) -> io::Result<bool> {
         match File::open(&self.path) {
             Ok(file) => {

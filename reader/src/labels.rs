@@ -1,4 +1,5 @@
-//! The labels of lines. Those of a run rarely change (`labels_changed`), so they are parsed once.
+//! The labels of lines. The labels of a run rarely change (`labels_changed`), so that each set is
+//! parsed once.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -8,14 +9,14 @@ use std::{
 use foldhash::fast::RandomState;
 use serde_json::{Value, value::RawValue};
 
-/// Keys of labels that name a user, as the templates set them.
+/// Keys of labels that name a user. The templates set them.
 const USER: [&str; 3] = ["username", "user_email", "user_id"];
 /// Keys of labels that name a workspace.
 const WORKSPACE: [&str; 2] = ["workspace_name", "workspace_id"];
 /// Maximum number of different sets of labels that are remembered.
 const REMEMBERED: usize = 100_000;
-/// Maximum number of bytes of their JSON. By default, a set of labels has at most 4,000, a quarter
-/// of `--max-line-bytes`.
+/// Maximum number of bytes of the remembered JSON. By default, a set of labels takes at most 4,000
+/// bytes, a quarter of `--max-line-bytes`.
 const BYTES: usize = 16 * 1024 * 1024;
 
 /// The labels of a run.
@@ -23,7 +24,8 @@ const BYTES: usize = 16 * 1024 * 1024;
 pub(crate) struct Labels(BTreeMap<String, String>);
 
 impl Labels {
-    /// The labels with this JSON; none if it is not an object.
+    /// Parses labels; none if the JSON is not an object. A value that is not a string becomes its
+    /// JSON.
     pub(crate) fn parse(json: &str) -> Self {
         let values: BTreeMap<String, Value> = serde_json::from_str(json).unwrap_or_default();
         let texts = values.into_iter().map(|(key, value)| match value {
@@ -68,7 +70,7 @@ impl Labels {
     }
 }
 
-/// Labels by their JSON.
+/// Parsed labels, by their JSON.
 #[derive(Debug, Default)]
 pub(crate) struct LabelCache {
     known: HashMap<Arc<str>, Arc<Labels>, RandomState>,
@@ -78,8 +80,7 @@ pub(crate) struct LabelCache {
 }
 
 impl LabelCache {
-    /// The labels with this JSON; none if it is not an object. A value that is no text, as a
-    /// collector may have written it, is its JSON.
+    /// The labels with this JSON; none if it is not an object.
     pub(crate) fn get(&mut self, json: Option<&RawValue>) -> Arc<Labels> {
         let Some(json) = json.map(RawValue::get) else {
             return Arc::clone(&self.none);

@@ -1,9 +1,9 @@
-//! Reads exectrail's logs. It needs no privilege, and runs anywhere.
+//! Reads exectrail's logs. This needs no privilege, and runs on any machine.
 //!
-//! `source` finds exectrail's lines in files as people have them. `cli` is the command line of the
-//! program `exectrail-log`. Its commands are modules, which share `parallel`, `reading`, `record`,
-//! `filter`, `labels` and others. `verify` is also the command `exectrail verify`; `audit` finds
-//! the faults of a log.
+//! `source` finds exectrail's lines in files of runtimes and collectors. `cli` is the command line
+//! of the program `exectrail-log`. Each command is a module. The commands share `parallel`,
+//! `reading`, `record`, `filter`, `labels` and others. `verify` is also the command
+//! `exectrail verify`, and `audit` finds the faults of a log.
 #![forbid(unsafe_code)]
 
 mod argv;

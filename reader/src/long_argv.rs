@@ -1,5 +1,5 @@
-//! Joins the lines of a long argv: an `exec` line, and the `exec_argv` lines directly after it in
-//! its run.
+//! Joins the lines of a long argv. In the lines of a run, `exec_argv` lines directly follow the
+//! `exec` line.
 
 use std::collections::VecDeque;
 
@@ -8,32 +8,31 @@ use crate::{
     source::{LONGEST_LINE, LineNumber},
 };
 
-/// Maximum number of execs whose further lines are awaited at the same time: at most one in each
-/// run.
+/// Maximum number of execs whose further lines are awaited. Each run has at most one.
 const AWAITED: usize = 256;
 
 /// An exec whose further lines are awaited.
 #[derive(Debug)]
 pub(crate) struct LongExec {
-    /// Empty if its lines lack it (`--omit run`).
+    /// Id of the run; empty if the lines lack it (`--omit run`).
     run: String,
     identity: Identity,
     next_part: u64,
-    /// Number of its first line.
+    /// Number of the first line.
     pub(crate) number: LineNumber,
-    /// Its lines, with line breaks between them.
+    /// The lines so far, with line breaks between them.
     pub(crate) lines: Vec<u8>,
     /// Length of the first line.
     first: usize,
-    /// Number of its lines.
+    /// Number of lines so far.
     count: u64,
     /// The arguments of the further lines.
     rest: String,
-    /// Whether the end of argv is on none of its lines.
+    /// Whether the log lacks the end of the argv.
     truncated: bool,
 }
 
-/// What further lines have in common with the first one, which may lack each of these (`--omit`).
+/// The keys that all lines of an exec share. The first line may lack each of them (`--omit`).
 #[derive(Clone, Copy, Debug)]
 struct Identity {
     /// CPU, lane and sequence number.
@@ -44,18 +43,18 @@ struct Identity {
 /// Execs whose further lines are awaited.
 #[derive(Debug, Default)]
 pub(crate) struct LongArgv {
-    /// The oldest first.
+    /// The execs, the oldest first.
     awaited: VecDeque<LongExec>,
     bytes: usize,
 }
 
 impl LongArgv {
-    /// Whether nothing is awaited.
+    /// Whether no exec is awaited.
     pub(crate) fn is_empty(&self) -> bool {
         self.awaited.is_empty()
     }
 
-    /// The exec of this run.
+    /// Removes and returns the exec of this run.
     pub(crate) fn take(&mut self, run: &str) -> Option<LongExec> {
         let at = self.awaited.iter().position(|exec| exec.run == run)?;
         let exec = self.awaited.remove(at)?;
@@ -63,14 +62,15 @@ impl LongArgv {
         Some(exec)
     }
 
-    /// The oldest exec.
+    /// Removes and returns the oldest exec.
     pub(crate) fn take_first(&mut self) -> Option<LongExec> {
         let exec = self.awaited.pop_front()?;
         self.bytes -= exec.lines.len();
         Some(exec)
     }
 
-    /// Awaits further lines of an exec. Returns the oldest exec if there is no room for all.
+    /// Awaits further lines of an exec. If there is no room for another exec, returns the oldest
+    /// one.
     pub(crate) fn put(&mut self, exec: LongExec) -> Option<LongExec> {
         self.bytes += exec.lines.len();
         self.awaited.push_back(exec);
@@ -80,7 +80,7 @@ impl LongArgv {
 }
 
 impl LongExec {
-    /// The exec of a line, if further lines follow.
+    /// Begins an exec, if further lines follow its line.
     pub(crate) fn begin(number: LineNumber, record: &Record<'_>, line: &[u8]) -> Option<Self> {
         let event = record.fields.event.as_deref()?;
         if *record.msg != *"exec" || !event.argv_continues {
@@ -99,8 +99,8 @@ impl LongExec {
         })
     }
 
-    /// Adds a line if it is the next one of the exec. Returns whether it is, and whether another
-    /// one follows.
+    /// Adds a line if it is the next one of the exec. Returns `None` if it is not, and otherwise
+    /// whether another line follows.
     pub(crate) fn add(&mut self, record: &Record<'_>, line: &[u8]) -> Option<bool> {
         let event = record.fields.event.as_deref()?;
         let is_next = *record.msg == *"exec_argv"
@@ -121,10 +121,10 @@ impl LongExec {
         Some(event.argv_continues)
     }
 
-    /// The record of its first line, with the arguments of all lines.
+    /// The record of the first line, with the arguments of all lines.
     ///
     /// # Errors
-    /// None: the line was read before.
+    /// None, because the first line was parsed before.
     pub(crate) fn record(&self) -> serde_json::Result<Record<'_>> {
         let first = self.lines.get(..self.first).unwrap_or_default();
         let mut record = Record::read(first)?;
@@ -151,7 +151,7 @@ impl Identity {
     }
 }
 
-/// Whether two values are the same, as far as both are known.
+/// Whether two values are the same. An unknown value matches every value.
 fn are_same<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
     one.zip(other).is_none_or(|(one, other)| one == other)
 }

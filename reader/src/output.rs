@@ -5,8 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-/// Writes to standard output; a closed reader is no error. `program` begins the message of an
-/// error.
+/// Writes to standard output. A closed reader is no error. Error messages begin with `program`.
 pub(crate) fn print(program: &str, bytes: &[u8]) -> ExitCode {
     match io::stdout().write_all(bytes) {
         Ok(()) => ExitCode::SUCCESS,
@@ -18,8 +17,8 @@ pub(crate) fn print(program: &str, bytes: &[u8]) -> ExitCode {
     }
 }
 
-/// The status of a command that has written its result. A closed reader is no error. `is_read` is
-/// whether all of the log could be read.
+/// The exit status of a command that has written its result. A closed reader is no error. `is_read`
+/// says whether the whole log could be read.
 pub(crate) fn finish(program: &str, written: io::Result<()>, is_read: bool) -> ExitCode {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -1,5 +1,5 @@
-//! Reads files in several threads: one finds the lines, others read their keys, and the consumer
-//! takes the records in their order.
+//! Reads files in several threads. One thread finds the lines, others parse them, and the consumer
+//! takes the records in order.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,31 +17,31 @@ use crate::{
     source::{Input, Line, LineNumber, Lines, Sink, SourceError, Stop, Unreadable},
 };
 
-/// Maximum number of threads that do the same.
+/// Maximum number of threads that share one kind of work.
 const THREADS: usize = 4;
 
-/// Number of threads for work that can be shared.
+/// Number of threads that share one kind of work.
 pub(crate) fn threads() -> usize {
     thread::available_parallelism()
         .map_or(1, usize::from)
         .min(THREADS)
 }
 
-/// What the source has found in a chunk of a file.
+/// The lines that the source has found in a chunk of a file.
 #[derive(Default)]
 struct Batch {
-    /// Its place in the order of batches.
+    /// The batch's place in the order of batches.
     order: u64,
     path: Arc<PathBuf>,
-    /// Bytes of the chunk.
+    /// Number of bytes of the chunk.
     read: usize,
-    /// The lines, one after the other.
+    /// The bytes of the lines, one after the other.
     bytes: Vec<u8>,
     found: Vec<Found>,
 }
 
 enum Found {
-    /// A line that ends at this byte.
+    /// A line, which ends at this byte of the batch.
     Line(LineNumber, usize),
     Unreadable(LineNumber, Unreadable),
 }
@@ -54,13 +54,13 @@ struct Batches<'a> {
 }
 
 impl Batches<'_> {
-    /// Gives the batch to the threads. It waits while they have enough.
+    /// Gives the batch to the threads. Waits while the channel is full.
     fn send(&mut self) -> Result<(), Stop> {
         let next = Batch {
             order: self.batch.order + 1,
             path: Arc::clone(&self.batch.path),
             read: 0,
-            // The next chunk is likely to be like this one.
+            // The next chunk is likely to need as much room.
             bytes: Vec::with_capacity(self.batch.bytes.len()),
             found: Vec::with_capacity(self.batch.found.len()),
         };
@@ -97,7 +97,7 @@ impl Sink for Batches<'_> {
     }
 }
 
-/// The consumer, and which batch it takes next.
+/// The consumer, and the number of the batch that it takes next.
 struct Turn<'a, C> {
     next: u64,
     reading: Reading<'a, C>,
@@ -112,13 +112,13 @@ struct Shared<'r, 's, C> {
     is_stopped: &'s AtomicBool,
 }
 
-/// A lock that another thread may have held when it panicked: that panic ends the program.
+/// Locks a mutex. If another thread panicked with the lock, its panic ends the program later.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<C: Consumer> Shared<'_, '_, C> {
-    /// Reads the keys of the lines of batches, until there are no more.
+    /// Parses the lines of batches until no batch comes.
     fn work(&self) {
         loop {
             let received = lock(&self.receiver).recv();
@@ -170,9 +170,9 @@ impl<C: Consumer> Shared<'_, '_, C> {
     }
 }
 
-/// Reads all files. A file that cannot be read is named on standard error, and the others are read.
-/// Returns `false` if a file could not be read to its end, or if there are lines and none is of
-/// exectrail.
+/// Reads all files. If a file cannot be read, names it on standard error and reads the others.
+/// Returns `false` if a file could not be read to its end, or if the files have lines and none
+/// could be parsed.
 pub(crate) fn read_all<C: Consumer + Send>(
     program: &str,
     files: &[PathBuf],
@@ -185,13 +185,13 @@ pub(crate) fn read_all<C: Consumer + Send>(
     reading.report(program) && errors.is_empty()
 }
 
-/// Reads all files, which are read again later: what cannot be read is named then.
+/// Reads all files before they are read again. What cannot be read is named the second time.
 pub(crate) fn scan<C: Consumer + Send>(files: &[PathBuf], consumer: &mut C) {
     let (reading, _) = read(files, consumer);
     reading.end_progress();
 }
 
-/// Reads all files. Returns the files that could not be read.
+/// Reads all files. Returns the errors of files that could not be read.
 fn read<'a, C: Consumer + Send>(
     files: &[PathBuf],
     consumer: &'a mut C,
@@ -213,7 +213,7 @@ fn read<'a, C: Consumer + Send>(
         for _ in 0..threads {
             scope.spawn(|| shared.work());
         }
-        // The threads end when it is dropped.
+        // The threads end when `batches` is dropped.
         let batches = Batches {
             batch: Batch::default(),
             sender,
@@ -227,13 +227,13 @@ fn read<'a, C: Consumer + Send>(
         .unwrap_or_else(PoisonError::into_inner);
     let mut reading = turn.reading;
     if turn.result.is_ok() {
-        // At the end it makes no difference whether more is wanted.
+        // Nothing follows, so that it does not matter whether more is wanted.
         let _ = reading.end_all();
     }
     (reading, errors)
 }
 
-/// Gives the lines of all files to the threads. Returns the files that could not be read.
+/// Gives the lines of all files to the threads. Returns the errors of files that could not be read.
 fn read_files(files: &[PathBuf], mut batches: Batches<'_>) -> Vec<SourceError> {
     let mut lines = Lines::default();
     let mut errors = Vec::new();

@@ -1,14 +1,14 @@
-//! Shows on a terminal how much is read.
+//! Shows on a terminal how many bytes were read.
 
 use std::{
     io::{self, IsTerminal as _},
     time::{Duration, Instant},
 };
 
-/// Period of showing it.
+/// Period of updates.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// How much is read.
+/// The number of bytes that were read.
 pub(crate) struct Progress {
     is_shown: bool,
     bytes: u64,
@@ -17,7 +17,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Nothing is read yet.
+    /// Begins at 0 bytes.
     pub(crate) fn new() -> Self {
         Self {
             is_shown: io::stderr().is_terminal(),
@@ -27,7 +27,7 @@ impl Progress {
         }
     }
 
-    /// Nothing is shown.
+    /// Never shows anything.
     pub(crate) fn hidden() -> Self {
         Self {
             is_shown: false,
@@ -35,7 +35,7 @@ impl Progress {
         }
     }
 
-    /// Adds bytes that were read; the sum is over all files.
+    /// Adds bytes of any file.
     pub(crate) fn add(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
         if self.is_shown && self.shown_at.elapsed() >= PERIOD {
@@ -45,7 +45,7 @@ impl Progress {
         }
     }
 
-    /// Everything is read.
+    /// Removes the line from the terminal.
     pub(crate) fn end(&self) {
         if self.any {
             eprint!("\r\x1b[K");

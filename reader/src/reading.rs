@@ -1,4 +1,4 @@
-//! Reads the records of files, for the commands.
+//! Reads the records of files for the commands.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ const NAMED: usize = 5;
 /// The files to read.
 #[derive(Debug, Args)]
 pub(crate) struct Files {
-    /// The files to read, in any number; those of one log oldest first; - reads standard input
+    /// The files to read; those of one log oldest first; - reads standard input
     ///
     /// A directory stands for the files of a container, as the kubelet keeps them.
     #[arg(default_value = "-", value_name = "FILE")]
@@ -26,7 +26,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// The files. If there are none, standard error has the reason.
+    /// The files. If there are none, writes the reason to standard error.
     pub(crate) fn list(&self, program: &str) -> Option<Vec<PathBuf>> {
         files_of(&self.files)
             .inspect_err(|error| eprintln!("{program}: {error}"))
@@ -36,15 +36,15 @@ impl Files {
 
 /// Takes records.
 pub(crate) trait Consumer {
-    /// Takes a record, and the line that it is from. If its argv continues in further lines, these
-    /// follow in `line`, with line breaks between them.
+    /// Takes a record and its line. If the argv continues on further lines, `line` has these too,
+    /// with line breaks between them.
     ///
     /// # Errors
     /// If nothing more is wanted.
     fn record(&mut self, record: &Record<'_>, line: &[u8]) -> Result<(), Stop>;
 
-    /// All records so far are given, and the next one may be late. While a file is followed, this
-    /// is called several times a second.
+    /// The consumer has all records so far, and the next one may take a while. While a file is
+    /// followed, this method is called several times a second.
     ///
     /// # Errors
     /// If nothing more is wanted.
@@ -53,26 +53,26 @@ pub(crate) trait Consumer {
     }
 }
 
-/// Gives records to a consumer, and counts what cannot be read.
+/// Gives records to a consumer, and counts lines that cannot be read.
 pub(crate) struct Reading<'a, C> {
     consumer: &'a mut C,
     progress: Progress,
-    /// The name of the present file.
+    /// The name of the file that is being read.
     name: String,
     unreadable: u64,
     /// Whether a line could be read.
     has_record: bool,
-    /// Whether the compression of a file is damaged.
+    /// Whether a compressed file is damaged.
     is_damaged: bool,
     /// The first unreadable lines.
     named: Vec<String>,
-    /// The name of the program, if lines are named as soon as they are read.
+    /// The name of the program, if unreadable lines are named at once.
     at_once: Option<&'a str>,
     long_argv: LongArgv,
 }
 
 impl<'a, C: Consumer> Reading<'a, C> {
-    /// Nothing is read yet.
+    /// Begins to read.
     pub(crate) fn new(consumer: &'a mut C) -> Self {
         Self {
             consumer,
@@ -87,30 +87,30 @@ impl<'a, C: Consumer> Reading<'a, C> {
         }
     }
 
-    /// Names unreadable lines at once: the end of the reading may never come.
+    /// Names unreadable lines at once, because the reading may never end.
     pub(crate) fn naming_at_once(mut self, program: &'a str) -> Self {
         self.at_once = Some(program);
         self
     }
 
-    /// Does not show how much is read.
+    /// Does not show the number of bytes read.
     pub(crate) fn without_progress(mut self) -> Self {
         self.progress = Progress::hidden();
         self
     }
 
-    /// The present file has this name.
+    /// Sets the name of the file that is being read.
     pub(crate) fn set_name(&mut self, path: &Path) {
         self.name = name_of(path);
     }
 
-    /// Ends the line on the terminal that shows how much is read.
+    /// Removes the progress from the terminal.
     pub(crate) fn end_progress(&self) {
         self.progress.end();
     }
 
-    /// Names on standard error what could not be read. Returns `false` if there are lines and none
-    /// could be read, as the files are no log then, or if a compressed file is damaged or cut.
+    /// Names the unreadable lines on standard error. Returns `false` if the files have lines and
+    /// none could be read, or if a compressed file is damaged or cut.
     pub(crate) fn report(&self, program: &str) -> bool {
         self.end_progress();
         if self.unreadable == 0 {
@@ -130,7 +130,7 @@ impl<'a, C: Consumer> Reading<'a, C> {
 }
 
 impl<C: Consumer> Reading<'_, C> {
-    /// Takes a line whose keys are read.
+    /// Takes a parsed line.
     pub(crate) fn parsed(
         &mut self,
         number: LineNumber,
@@ -154,7 +154,7 @@ impl<C: Consumer> Reading<'_, C> {
         }
     }
 
-    /// Takes a record beside which lines of a long argv are awaited, or that begins one.
+    /// Takes a record that begins a long argv, or comes while further lines of one are awaited.
     fn long(&mut self, number: LineNumber, line: &[u8], record: &Record<'_>) -> Result<(), Stop> {
         let run = record.fields.run.as_deref().unwrap_or_default();
         if let Some(mut exec) = self.long_argv.take(run) {
@@ -188,7 +188,7 @@ impl<C: Consumer> Reading<'_, C> {
         }
     }
 
-    /// Gives the consumer the execs whose further lines are not in the log.
+    /// Gives the consumer the execs whose further lines are missing.
     pub(crate) fn end_all(&mut self) -> Result<(), Stop> {
         while let Some(exec) = self.long_argv.take_first() {
             self.end_long(&exec)?;

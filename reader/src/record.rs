@@ -1,13 +1,13 @@
-//! The keys of a line that the commands show, filter and count. Text is borrowed from the line.
+//! The keys of a line that the commands use. Their texts are borrowed from the line.
 //!
-//! `long_argv` joins `exec_argv` lines to the record of the `exec` line whose argv they continue.
+//! `long_argv` adds `exec_argv` lines to the record of their `exec` line.
 
 use std::{borrow::Cow, ops::Deref};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Text of a line. It is copied only if it has escapes.
+/// Text of a line. It is copied only if it contains escapes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -30,7 +30,7 @@ pub(crate) struct Record<'a> {
     pub(crate) msg: Text<'a>,
     #[serde(borrow)]
     pub(crate) fields: Fields<'a>,
-    /// Number of lines: more than one if the argv of an exec continues in further lines.
+    /// Number of lines: more than one if the argv continues on further lines.
     #[serde(skip, default = "one")]
     pub(crate) lines: u64,
 }
@@ -52,7 +52,7 @@ pub(crate) struct Fields<'a> {
     pub(crate) line: Option<u64>,
     #[serde(borrow)]
     pub(crate) event: Option<Box<Event<'a>>>,
-    // Of `lost` and `suppressed`:
+    // Keys of `lost` and `suppressed`:
     pub(crate) cpu: Option<u64>,
     pub(crate) lane: Option<u64>,
     pub(crate) count: Option<u64>,
@@ -62,13 +62,13 @@ pub(crate) struct Fields<'a> {
     pub(crate) since: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) until: Option<Text<'a>>,
-    // Of `workspace_started`:
+    // Keys of `workspace_started`:
     #[serde(borrow)]
     pub(crate) found: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) started: Option<Text<'a>>,
     pub(crate) untraced_ns: Option<u64>,
-    // Of `tracing_started`:
+    // Keys of `tracing_started`:
     #[serde(borrow)]
     pub(crate) version: Option<Text<'a>>,
     #[serde(borrow)]
@@ -79,7 +79,7 @@ pub(crate) struct Fields<'a> {
     pub(crate) previous_run: Option<PreviousRun<'a>>,
 }
 
-/// The run before.
+/// What a first line states about the previous run.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct PreviousRun<'a> {
@@ -107,7 +107,7 @@ pub(crate) struct Event<'a> {
     pub(crate) cpu: Option<u64>,
     pub(crate) lane: u64,
     pub(crate) seq: Option<u64>,
-    // Of `exec_argv`:
+    // Keys of `exec_argv`:
     pub(crate) part: Option<u64>,
     pub(crate) offset: Option<u64>,
     pub(crate) pid: Option<u64>,
@@ -140,7 +140,7 @@ pub(crate) struct Event<'a> {
     pub(crate) memfd: bool,
     pub(crate) deleted: bool,
     pub(crate) upper_layer: bool,
-    // Of `exec_failed` and `exit`:
+    // Keys of `exec_failed` and `exit`:
     #[serde(borrow)]
     pub(crate) error: Option<Text<'a>>,
     pub(crate) errno: Option<u64>,
@@ -149,20 +149,21 @@ pub(crate) struct Event<'a> {
     pub(crate) duration_ns: Option<u64>,
 }
 
-/// [`Fields::untraced`], from the keys `found` and `untraced_ns`.
+/// [`Fields::untraced`], computed from the keys `found` and `untraced_ns`.
 pub(crate) fn untraced(found: Option<&str>, nanoseconds: Option<u64>) -> Option<u64> {
     let is_found_anew = found != Some("state");
     nanoseconds.filter(|time| *time > 0 && is_found_anew)
 }
 
 impl Fields<'_> {
-    /// For how long after its start a workspace may not have been recorded, in nanoseconds. `None`
-    /// if the run before has recorded it: the first line has the time between the runs.
+    /// For how long after its start the workspace may not have been recorded, in nanoseconds.
+    /// `None` if the previous run recorded the workspace: then the first line of the run states the
+    /// gap.
     pub(crate) fn untraced(&self) -> Option<u64> {
         untraced(self.found.as_deref(), self.untraced_ns)
     }
 
-    /// What a `lost` or `suppressed` line counts; `None` if it is of no known kind.
+    /// The kind of events that a `lost` or `suppressed` line counts; `None` for an unknown kind.
     pub(crate) fn events(&self) -> Option<&'static str> {
         match self.of.as_deref().unwrap_or("exec") {
             "exec" => Some("execs"),
@@ -177,9 +178,9 @@ impl<'a> Record<'a> {
     /// Reads a line.
     ///
     /// # Errors
-    /// If it is not JSON, or a key is missing or has another type.
+    /// If the line is not JSON, or a key is missing or has another type.
     pub(crate) fn read(line: &'a [u8]) -> serde_json::Result<Self> {
-        // To check UTF-8 once costs less than to check it in each text.
+        // One check of the line's UTF-8 costs less than a check of each text.
         match str::from_utf8(line) {
             Ok(line) => serde_json::from_str(line),
             Err(_) => serde_json::from_slice(line),
@@ -188,7 +189,7 @@ impl<'a> Record<'a> {
 }
 
 impl Event<'_> {
-    /// The arguments with blanks between them, appended to `text`.
+    /// Appends the arguments to `text`, with blanks between them.
     pub(crate) fn push_argv(&self, text: &mut String) {
         let Some(argv) = self.argv else { return };
         let Ok(words) = serde_json::from_str::<Vec<Text<'_>>>(argv.get()) else {
@@ -203,7 +204,7 @@ impl Event<'_> {
         text.push_str(&self.argv_rest);
     }
 
-    /// The file that runs; if that is not known, the name that the caller gave.
+    /// The file that runs or, if it is not known, the name that the caller gave.
     pub(crate) fn program(&self) -> Option<&str> {
         self.exe.as_deref().or(self.filename.as_deref())
     }

@@ -1,4 +1,4 @@
-//! Files that a command replaces: at once, so that no reader finds half of one.
+//! Replaces files atomically, so that no reader finds an incomplete file.
 
 use std::{
     fs::{self, Permissions},
@@ -9,9 +9,10 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-/// The file of the log, or the file behind standard input, that writing to `output` would replace.
+/// The input that writing to `output` would replace: a file of the log, or the file behind standard
+/// input.
 pub(crate) fn replaced_by<'a>(files: &'a [PathBuf], output: &Path) -> Option<&'a Path> {
-    // Two names can be of the same file.
+    // Two paths can name the same file.
     let identity = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino()));
     let output = identity(output).ok()?;
     let is_output = |file: &&PathBuf| {
@@ -25,18 +26,18 @@ pub(crate) fn replaced_by<'a>(files: &'a [PathBuf], output: &Path) -> Option<&'a
     files.iter().find(is_output).map(PathBuf::as_path)
 }
 
-/// A file that is written, and then takes its place.
+/// Replaces a file with a newly written one.
 #[derive(Debug)]
 pub(crate) struct Replacement {
-    /// The file, and not a link to it.
+    /// The path of the file, without links.
     place: PathBuf,
 }
 
 impl Replacement {
-    /// A replacement of the file at `path`, or of the file that a link there names.
+    /// A replacement of the file at `path`. If `path` is a link, the file behind it is replaced.
     ///
     /// # Errors
-    /// If something else is there, such as a device or a directory.
+    /// If `path` names something else, such as a device or a directory.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let place = match fs::metadata(path) {
             Ok(found) if found.is_file() => fs::canonicalize(path)?,
@@ -55,11 +56,11 @@ impl Replacement {
         }
     }
 
-    /// A new file in this directory, which has another name until it is [put](Self::put) in place.
-    /// The umask applies to its `mode`.
+    /// A new file in the same directory, with another name until it is [put](Self::put) in place.
+    /// The umask applies to `mode`.
     ///
     /// # Errors
-    /// If it cannot be created.
+    /// If the new file cannot be created.
     pub(crate) fn file(&self, mode: u32) -> io::Result<NamedTempFile> {
         tempfile::Builder::new()
             .permissions(Permissions::from_mode(mode))
@@ -69,7 +70,7 @@ impl Replacement {
     /// Puts the new file in place.
     ///
     /// # Errors
-    /// If it cannot be renamed.
+    /// If the new file cannot be renamed.
     pub(crate) fn put(&self, file: NamedTempFile) -> io::Result<()> {
         file.persist(&self.place)?;
         Ok(())

@@ -1,5 +1,4 @@
-//! The runs of a log: which of their lines are missing, whether they have ended, and of which tree
-//! of processes each is.
+//! The runs of a log: their missing lines, their ends, and their trees of processes.
 
 use std::{collections::HashMap, ops::RangeInclusive, sync::Arc};
 
@@ -7,82 +6,82 @@ use foldhash::fast::RandomState;
 
 use crate::{labels::Labels, record::Record, workspaces::Workspaces};
 
-/// Maximum number of runs that are followed; the lines of others are not checked.
+/// Maximum number of runs that are followed. The lines of further runs are not checked.
 pub(crate) const RUNS: usize = 100_000;
 
 /// A run.
 #[derive(Debug)]
 struct Run {
     id: String,
-    /// Number of its next line.
+    /// Number of the next line.
     next: u64,
-    /// Number of lines that came later than lines with higher numbers.
+    /// Number of lines that came after lines with higher numbers.
     late: u64,
-    /// `ts` of its last line.
+    /// `ts` of the last line.
     last: String,
     labels: Arc<Labels>,
     has_ended: bool,
-    /// Whether its last line so far is shown.
+    /// Whether the last line so far is shown.
     is_shown: bool,
     boot: Option<String>,
-    /// The run before.
+    /// Number of the previous run.
     previous: Option<usize>,
-    /// The workspace of its last line.
+    /// The workspace of the last line.
     workspace: usize,
     place: Option<Place>,
 }
 
-/// What a line says about its run.
+/// What a line shows about its run.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// Number of the run; `None` if it is not known, or there are too many.
+    /// Number of the run; `None` if the run is not known, or is not followed.
     pub(crate) run: Option<usize>,
-    /// The run before, if this is the first line of a run.
+    /// Number of the previous run, if the line is the first one of a run.
     pub(crate) previous: Option<usize>,
     /// The lines that are missing before the line.
     pub(crate) missing: Option<Missing>,
 }
 
-/// Lines of a run that are missing.
+/// Missing lines of a run.
 #[derive(Debug)]
 pub(crate) struct Missing {
-    /// Their numbers.
+    /// The numbers of the missing lines.
     pub(crate) numbers: RangeInclusive<u64>,
-    /// `ts` of the line before them; empty for the beginning of the run.
+    /// `ts` of the last line before them; empty if they begin the run.
     pub(crate) since: String,
 }
 
-/// Where the processes of a line are.
+/// The tree and boot of a line's processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// Number of the tree.
     pub(crate) tree: usize,
-    /// Number of the boot in the tree: process ids of different boots have nothing in common.
+    /// Number of the boot in the tree. Each boot has its own process ids.
     pub(crate) boot: u32,
 }
 
-/// What a tree consists of.
+/// What belongs to a tree.
 #[derive(Debug, Default)]
 struct Tree {
-    /// Numbers of its workspaces: several if the labels of a run have changed.
+    /// Numbers of the workspaces: several if the labels of a run changed.
     workspaces: Vec<usize>,
-    /// Ids of its boots; `None` if the log does not have it.
+    /// Ids of the boots; `None` if the log lacks the id.
     boots: Vec<Option<String>>,
     runs: Vec<usize>,
-    /// Number of its runs that have not ended.
+    /// Number of runs that have not ended.
     going: usize,
-    /// The last time of a line of a run that has ended.
+    /// The latest `ts` of the runs that have ended.
     ended: String,
 }
 
-/// Number of boots of a tree that are looked at for the boot of a run: it is one of the last.
+/// Number of boots of a tree, from the last one back, that are compared with the boot of a run.
 const BOOTS: usize = 64;
 
 /// The runs so far.
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
     runs: Vec<Run>,
-    /// The last run with these labels.
+    /// The last run with each set of labels.
     by_labels: HashMap<Arc<Labels>, usize, RandomState>,
     by_id: HashMap<String, usize, RandomState>,
     trees: Vec<Tree>,
@@ -90,12 +89,12 @@ pub(crate) struct Runs {
     by_workspace: HashMap<usize, usize, RandomState>,
     /// The run of the last line.
     last: Option<usize>,
-    /// Whether there are more runs than are followed.
+    /// Whether the log has more than [`RUNS`] runs.
     pub(crate) has_more: bool,
 }
 
 impl Runs {
-    /// Takes a line. All lines must be given, whether or not they are shown.
+    /// Takes a line. The caller must give all lines, even those that are not shown.
     pub(crate) fn take(&mut self, record: &Record<'_>, labels: &Arc<Labels>) -> Seen {
         let Some(at) = self.run_of(record, labels) else {
             return Seen::default();
@@ -111,8 +110,8 @@ impl Runs {
         let ends = *record.msg == *"tracing_stopped" && !run.has_ended;
         run.is_shown = false;
         let expected = run.next;
-        // An event without a run and a number (`--omit run`) takes the next number. Diagnostics
-        // have no number.
+        // An event without run id and number (`--omit run`) takes the next number. Diagnostics also
+        // lack both, but are not events.
         let is_unnumbered = record.fields.run.is_none() && record.fields.event.is_some();
         let number = record.fields.line.or(is_unnumbered.then_some(expected));
         let missing = number.and_then(|number| {
@@ -135,7 +134,7 @@ impl Runs {
         }
     }
 
-    /// The run of a line. Without an id, it is the last one with the same labels.
+    /// The run of a line. If the line has no id, this is the last run with the same labels.
     fn run_of(&mut self, record: &Record<'_>, labels: &Arc<Labels>) -> Option<usize> {
         let known = self.last.and_then(|at| self.runs.get(at));
         let is_same = known.is_some_and(|run| are_same(&run.labels, labels));
@@ -201,7 +200,7 @@ impl Runs {
         Some(at)
     }
 
-    /// Takes the first line of a run. Returns the run before.
+    /// Takes the first line of a run. Returns the previous run.
     fn begin(&mut self, at: usize, record: &Record<'_>) -> Option<usize> {
         let previous = record.fields.previous_run.as_ref();
         let previous = previous.and_then(|previous| self.by_id.get(previous.run.as_deref()?));
@@ -216,7 +215,7 @@ impl Runs {
         previous
     }
 
-    /// The number of the workspace of a line with these labels, and the place of its processes.
+    /// The number of the workspace that a line belongs to, and the place of its processes.
     pub(crate) fn locate(
         &mut self,
         seen: &Seen,
@@ -228,8 +227,8 @@ impl Runs {
         (workspace, self.place(seen.run, workspace))
     }
 
-    /// The place of a line of this run and workspace. A run stays in its tree if its labels change,
-    /// and the next run follows it there.
+    /// The place of a line of this run and workspace. If the labels of a run change, it stays in
+    /// its tree. The next run joins the same tree.
     fn place(&mut self, run: Option<usize>, workspace: usize) -> Place {
         let known = run.and_then(|run| self.runs.get(run));
         let Some(Run {
@@ -268,7 +267,7 @@ impl Runs {
         place
     }
 
-    /// Notes that lines of this run and workspace are in this place.
+    /// Notes that this place has lines of this run and workspace.
     fn join(&mut self, run: Option<usize>, place: Place, workspace: usize) {
         self.by_workspace.entry(workspace).or_insert(place.tree);
         let Some(tree) = self.trees.get_mut(place.tree) else {
@@ -303,7 +302,7 @@ impl Runs {
         self.runs.get(run).map(|run| run.id.as_str())
     }
 
-    /// Whether the last line of a run is shown, and is not the end of the run.
+    /// Whether the last line of a run is shown, and the run has not ended.
     pub(crate) fn is_open(&self, run: usize) -> bool {
         let run = self.runs.get(run);
         run.is_some_and(|run| run.is_shown && !run.has_ended)
@@ -314,7 +313,7 @@ impl Runs {
         self.of_tree(tree).filter(|at| self.is_open(*at))
     }
 
-    /// Number of lines of a run that are out of order.
+    /// Number of lines of a run that came after lines with higher numbers.
     pub(crate) fn late(&self, run: usize) -> u64 {
         self.runs.get(run).map_or(0, |run| run.late)
     }
@@ -325,13 +324,14 @@ impl Runs {
         tree.into_iter().flat_map(|tree| tree.runs.iter().copied())
     }
 
-    /// The time of the last line before a run begins, if all other runs of its tree have ended.
+    /// The time at which the last of the other runs in the tree ended; `None` if one of them goes
+    /// on.
     pub(crate) fn ended_before(&self, run: usize) -> Option<&str> {
         let tree = self.trees.get(self.runs.get(run)?.place?.tree)?;
         (tree.going == 1 && !tree.ended.is_empty()).then_some(tree.ended.as_str())
     }
 
-    /// The workspaces of a tree, in their order.
+    /// The workspaces of a tree, in the order of their lines.
     pub(crate) fn workspaces(&self, tree: usize) -> &[usize] {
         self.trees
             .get(tree)
@@ -339,21 +339,22 @@ impl Runs {
     }
 }
 
-/// Whether labels are the same. The same labels usually have the same address.
+/// Whether labels are the same. Comparing the addresses first saves time.
 fn are_same(one: &Arc<Labels>, other: &Arc<Labels>) -> bool {
     Arc::ptr_eq(one, other) || one == other
 }
 
 impl Tree {
-    /// Notes that a run has ended, whose last line has this time.
+    /// Notes that a run has ended, with the time of its last line.
     fn end(&mut self, last: &str) {
         if self.ended.as_str() < last {
             last.clone_into(&mut self.ended);
         }
     }
 
-    /// The number of a boot. A run without its first line is of the boot before, as far as the log
-    /// shows. `is_next`: the run before has left its state, so the boot is the same.
+    /// The number of a boot. A run without its first line has no boot id, and counts to the last
+    /// boot. `is_next` says that the run continues the state of its previous run, so that both have
+    /// the same boot.
     fn boot(&mut self, id: Option<String>, is_next: bool) -> u32 {
         let found = match &id {
             Some(_) => {

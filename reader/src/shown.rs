@@ -1,16 +1,17 @@
-//! Text from a log as it is shown to people: nothing in it acts on the display.
+//! Escapes text from a log, so that it cannot act on the display.
 
 use std::fmt::Write as _;
 
-/// Whether a character acts on the display instead of showing a glyph: controls (C0, DEL, C1), line
-/// and paragraph separators, and marks that are invisible or change the writing direction.
+/// Whether a character acts on the display instead of showing a glyph. Such characters are controls
+/// (C0, DEL, C1), line and paragraph separators, and marks that are invisible or change the writing
+/// direction.
 fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{feff}')
         || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
 }
 
-/// Appends text from a log.
+/// Appends text from a log, escaped.
 pub(crate) fn push_escaped(out: &mut String, text: &str) {
     if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return out.push_str(text);
@@ -25,7 +26,7 @@ pub(crate) fn push_escaped(out: &mut String, text: &str) {
     }
 }
 
-/// Text from a log, as shown.
+/// Escapes text from a log.
 pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     push_escaped(&mut out, text);

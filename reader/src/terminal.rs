@@ -1,4 +1,4 @@
-//! A terminal that shows something that changes.
+//! Uses a terminal to show text that changes.
 
 use std::{
     fs::File,
@@ -17,12 +17,12 @@ use rustix::termios::{
 /// The bytes of Ctrl-C and Ctrl-D.
 const CONTROL_C: u8 = 3;
 const CONTROL_D: u8 = 4;
-/// The other screen, and no cursor; and back (xterm's control sequences, `1049` and `25`).
+/// Switch to the alternate screen and hide the cursor, and undo both (xterm's control sequences,
+/// `1049` and `25`).
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
-/// The screen of the terminal that standard output is. The terminal is as before once this is
-/// dropped.
+/// The screen of the terminal on standard output. Dropping it restores the terminal.
 pub(crate) struct Screen {
     keyboard: File,
     before: Termios,
@@ -30,16 +30,18 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal. `None` if standard output is not a terminal, or there is no keyboard.
+    /// Takes over the terminal. `None` if standard output is not a terminal, or there is no
+    /// keyboard.
     pub(crate) fn new() -> Option<Self> {
         if !io::stdout().is_terminal() {
             return None;
         }
-        // Standard input may be the log.
+        // Standard input may be the log, so that keys are read from the terminal itself.
         let keyboard = File::open("/dev/tty").ok()?;
         let before = tcgetattr(&keyboard).ok()?;
         let mut keys = before.clone();
-        // Keys come one by one, also Ctrl-C: the screen is to be left before the program ends.
+        // Each key arrives at once. Ctrl-C also arrives as a key, so that the screen is restored
+        // before the program ends.
         keys.local_modes
             .remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG);
         tcsetattr(&keyboard, OptionalActions::Now, &keys).ok()?;
@@ -68,7 +70,7 @@ impl Screen {
         self.is_left.load(Ordering::Relaxed)
     }
 
-    /// Rows and columns.
+    /// Number of rows and columns.
     pub(crate) fn size(&self) -> (usize, usize) {
         match tcgetwinsize(&self.keyboard) {
             Ok(Winsize {
@@ -80,7 +82,7 @@ impl Screen {
         }
     }
 
-    /// Shows a text, as much of it as there is room for.
+    /// Shows as much of a text as fits.
     pub(crate) fn show(&self, text: &str) -> io::Result<()> {
         let (rows, columns) = self.size();
         let mut out = String::from("\x1b[H");
@@ -88,7 +90,7 @@ impl Screen {
             out.extend(line.chars().take(columns));
             out.push_str("\x1b[K\r\n");
         }
-        // Without the last line break, or the screen would scroll.
+        // A line break after the last row would scroll the screen.
         out.truncate(out.len() - 2);
         out.push_str("\x1b[J");
         let mut stdout = io::stdout().lock();

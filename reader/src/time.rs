@@ -1,12 +1,14 @@
-//! Times as numbers that JavaScript has exactly.
+//! Times as numbers that JavaScript represents exactly.
 
 use jiff::Timestamp;
 
-/// The first time that the report cannot show, in September 2112. JavaScript has all whole numbers
-/// below 2^53, and a difference of two times has a sign, too (`report/column.rs`).
+/// The first time that the report cannot show, in September 2112. JavaScript represents whole
+/// numbers below 2^53 exactly, and a difference of two times needs one bit for its sign
+/// (`report/column.rs`).
 const LATEST: i64 = 1 << 52;
 
-/// The microseconds of a time since 1970. `None` if it is no time that the report can show.
+/// The microseconds from 1970 to a time. `None` if the text is not a time, or if the report cannot
+/// show it.
 pub(crate) fn microseconds(ts: &str) -> Option<i64> {
     let time = ts.parse::<Timestamp>().ok()?.as_microsecond();
     (0..LATEST).contains(&time).then_some(time)
@@ -26,7 +28,7 @@ mod tests {
         for wrong in ["", "1", "2113-01-01T00:00:00Z", "1960-01-01T00:00:00Z"] {
             assert_eq!(microseconds(wrong), None, "{wrong}");
         }
-        // Twice a difference, and its sign, are exact in JavaScript.
+        // A difference with its sign bit is below 2^53.
         const { assert!(2 * (LATEST - 1) < 1 << 53) };
     }
 }

@@ -1,4 +1,4 @@
-//! The flags that choose lines.
+//! The flags that choose lines, with their texts.
 
 use clap::Args;
 use regex::Regex;
@@ -36,7 +36,8 @@ pub(crate) struct FilterArgs {
 
     /// Only this program: its path, or its name without directories; repeatable
     ///
-    /// It is compared with the file that runs (exe) and the name that the caller gave (filename).
+    /// A line matches if the file that runs (exe) or the name that the caller gave (filename) is
+    /// this program.
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) exe: Vec<String>,
 
@@ -46,11 +47,11 @@ pub(crate) struct FilterArgs {
 
     /// Only this process and its descendants: a process id in the node's PID namespace
     ///
-    /// Each node has its own process ids: choose the workspace, too, if the log has several nodes.
-    /// A descendant whose parent has no line, such as a child of a subshell, is known by its
-    /// session. Processes that may be descendants, and are not shown, are counted on standard
-    /// error. Files are read twice. With --follow, and from standard input, a descendant is known
-    /// only from the first line of its parent on.
+    /// Process ids differ between nodes: if the log has several nodes, choose the workspace, too.
+    /// If the parent of a descendant has no line, as a subshell has none, the descendant is found
+    /// by its session. Processes that may be descendants, but are not shown, are counted on
+    /// standard error. Files are read twice. With --follow, or from standard input, descendants are
+    /// found only after the first line of their parent.
     #[arg(long, value_name = "PID")]
     pub(crate) under: Option<u64>,
 
@@ -60,7 +61,8 @@ pub(crate) struct FilterArgs {
 }
 
 impl FilterArgs {
-    /// Whether a line is of the chosen users, workspaces and runs, whatever its time and kind.
+    /// Whether a line belongs to the chosen users, workspaces and runs. Its time and kind do not
+    /// matter.
     pub(crate) fn is_in_scope(&self, record: &Record<'_>, labels: &Labels) -> bool {
         let any = |values: &[String], is: &dyn Fn(&str) -> bool| {
             values.is_empty() || values.iter().any(|value| is(value))
@@ -70,7 +72,7 @@ impl FilterArgs {
             && any(&self.run, &|id| record.fields.run.as_deref() == Some(id))
     }
 
-    /// Why no line can be chosen, if that is so.
+    /// The reason if the flags cannot choose any line.
     pub(crate) fn contradiction(&self) -> Option<String> {
         let (since, until) = self.since.as_ref().zip(self.until.as_ref())?;
         let (since, until) = (since.text(), until.text());

@@ -1,4 +1,5 @@
-//! The descendants of a process, by all lines of the files: those before the line of a parent, too.
+//! The descendants of a process, found in all lines of the files: the line of a parent may come
+//! later.
 
 use std::{collections::HashSet, path::PathBuf};
 
@@ -16,20 +17,20 @@ use crate::{
     workspaces::Workspaces,
 };
 
-/// A process: its id on the node, and when it was forked.
+/// A process: its id on the node, and the time of its fork.
 type Key = (u64, u64);
 
-/// The processes with an id, and their descendants.
+/// The processes with the chosen id, and their descendants.
 #[derive(Debug, Default)]
 pub(super) struct Descendants {
     known: HashSet<Key, RandomState>,
-    /// Number of processes that may be descendants, too: their parents have no line, and their
-    /// session is that of a descendant.
+    /// Number of further processes that may be descendants: they are in the session of a
+    /// descendant, and their parent has no line.
     pub(super) possible: u64,
 }
 
 impl Descendants {
-    /// Reads the files. What cannot be read is not named.
+    /// Reads the files, and ignores what cannot be read.
     pub(super) fn find(pid: u64, args: &FilterArgs, files: &[PathBuf]) -> Self {
         let mut finding = Finding {
             args,
@@ -47,12 +48,12 @@ impl Descendants {
         descendants
     }
 
-    /// Whether an event is of one of the processes.
+    /// Whether an event belongs to one of these processes.
     pub(super) fn has(&self, event: &Event<'_>) -> bool {
         let Some(pid) = event.pid else {
             return false;
         };
-        // Lines of execs may lack `start` (`--omit start`).
+        // A line of the process may lack `start` (`--omit start`), and then counts as start 0.
         let starts = [event.start.unwrap_or(0), 0];
         starts
             .iter()
@@ -76,7 +77,7 @@ impl Descendants {
         };
         for ((process, above), is_under) in processes.iter().zip(&above).zip(&are_under) {
             let parent = above.and_then(|above| processes.get(above as usize));
-            // The parent may have been forked by a descendant.
+            // The parent has no exec, and may itself be a child of a descendant.
             let may_be = parent.is_some_and(|parent| parent.exec.is_none())
                 && process.start >= first
                 && sessions.contains(&process.sid);
@@ -87,7 +88,7 @@ impl Descendants {
     }
 }
 
-/// Which processes have this id, or are below one that has it.
+/// For each process, whether it or a process above it has this id.
 fn are_under(pid: u64, processes: &[Process<()>], above: &[Option<u32>]) -> Vec<bool> {
     let mut known: Vec<Option<bool>> = processes
         .iter()
@@ -96,7 +97,7 @@ fn are_under(pid: u64, processes: &[Process<()>], above: &[Option<u32>]) -> Vec<
     let mut path = Vec::new();
     for at in 0..known.len() {
         let mut next = Some(at);
-        // Links have no circle.
+        // This loop ends, because the links have no circle.
         let is_under = loop {
             let Some(at) = next else { break false };
             if let Some(is_under) = known.get(at).copied().flatten() {
@@ -114,13 +115,13 @@ fn are_under(pid: u64, processes: &[Process<()>], above: &[Option<u32>]) -> Vec<
     known.into_iter().map(|known| known == Some(true)).collect()
 }
 
-/// Reads which process started which.
+/// Finds out which process started which.
 struct Finding<'a> {
     args: &'a FilterArgs,
     labels: LabelCache,
     workspaces: Workspaces,
     runs: Runs,
-    /// By tree.
+    /// The forests, by number of the tree.
     forests: Vec<Forest<()>>,
     seen: u64,
 }

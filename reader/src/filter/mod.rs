@@ -1,4 +1,4 @@
-//! Which lines are wanted.
+//! Decides which lines are wanted.
 
 mod args;
 mod descendants;
@@ -24,30 +24,30 @@ pub(crate) struct Filter {
     args: FilterArgs,
     under: Option<Family>,
     text: String,
-    /// Whether a line of an event was wanted.
+    /// Whether an event was wanted so far.
     has_matched: bool,
-    /// The earliest and the latest time of a line, until a line of an event is wanted.
+    /// The earliest and the latest time of the lines before the first wanted event.
     times: Option<(String, String)>,
 }
 
-/// A process and its descendants.
+/// The chosen process and its descendants.
 #[derive(Debug)]
 enum Family {
-    /// As all lines show them.
+    /// Found in all lines.
     Whole(Descendants),
-    /// As the lines so far show them.
+    /// Found in the lines so far.
     SoFar(Under),
 }
 
 impl Filter {
-    /// The filter of these flags, for files that are read as they grow.
+    /// The filter for files that grow while they are read.
     pub(crate) fn live(args: FilterArgs) -> Self {
         let under = args.under.map(Under::new).map(Family::SoFar);
         Self::new(args, under)
     }
 
-    /// The filter of these flags, for files that are read to their end. The descendants of a
-    /// process are found by reading the files once before, if they can be read twice.
+    /// The filter for files that are read to their end. To find descendants, it first reads the
+    /// files once, if they can be read twice.
     pub(crate) fn of(program: &str, args: FilterArgs, files: &[PathBuf]) -> Self {
         let Some(pid) = args
             .under
@@ -76,8 +76,7 @@ impl Filter {
         }
     }
 
-    /// If filters have chosen no event of the log, says so on standard error, with the period of
-    /// the log.
+    /// If the filters have chosen no event, says so on standard error, with the period of the log.
     pub(crate) fn report(&self, program: &str) {
         let filters = self.args.text();
         if let Some((first, last)) = &self.times
@@ -106,14 +105,15 @@ impl Filter {
         self.args.msg.iter().any(|name| name == msg)
     }
 
-    /// Whether flags choose processes. Lines without a process are then not wanted, except `lost`
-    /// and `suppressed`: the events that these count may match.
+    /// Whether flags choose processes. Then lines without a process are not wanted, except `lost`
+    /// and `suppressed`, whose events may match.
     fn chooses_processes(&self) -> bool {
         let args = &self.args;
         !args.exe.is_empty() || args.argv.is_some() || args.under.is_some() || args.entered
     }
 
-    /// Whether a line is of the chosen users, workspaces and runs, whatever its time and kind.
+    /// Whether a line belongs to the chosen users, workspaces and runs. Its time and kind do not
+    /// matter.
     pub(crate) fn is_in_scope(&mut self, record: &Record<'_>, labels: &Labels) -> bool {
         if !self.has_matched {
             self.note_time(&record.ts);
@@ -121,14 +121,14 @@ impl Filter {
         self.args.is_in_scope(record, labels)
     }
 
-    /// Whether a line is in the chosen period. A line about a time of its own, such as `lost`, is
-    /// in the period if the two overlap.
+    /// Whether a line is in the chosen period. A line about an earlier period, such as `lost`, is
+    /// in the chosen period if the two overlap.
     pub(crate) fn is_in_period(&self, record: &Record<'_>) -> bool {
         let begin = record.fields.since.as_deref().unwrap_or(&record.ts);
         self.overlaps(begin, &record.ts)
     }
 
-    /// The chosen period: the first time in it, and the first one after it.
+    /// The chosen period: its first time, and the first time after it.
     pub(crate) fn period(&self) -> (Option<&str>, Option<&str>) {
         let FilterArgs { since, until, .. } = &self.args;
         let [since, until] = [since, until].map(|time| time.as_ref().map(|time| time.text()));
@@ -140,16 +140,17 @@ impl Filter {
         self.args.text()
     }
 
-    /// Whether a time overlaps with the chosen period. An empty beginning is before all times.
+    /// Whether a period overlaps with the chosen one. If `begin` is empty, the period has no
+    /// beginning.
     pub(crate) fn overlaps(&self, begin: &str, end: &str) -> bool {
         let args = &self.args;
-        // All times have the same form.
+        // All times have the same form, so that their texts can be compared.
         args.since.as_ref().is_none_or(|since| end >= since.text())
             && args.until.as_ref().is_none_or(|until| begin < until.text())
     }
 
-    /// Whether a line is wanted. All lines must be given, in their order: the descendants of a
-    /// process are known by them.
+    /// Whether a line is wanted. The caller must give all lines in their order, because descendants
+    /// are found in them.
     pub(crate) fn wants(&mut self, record: &Record<'_>, labels: &Labels) -> bool {
         let is_wanted = self.chooses(record, labels);
         self.has_matched |= is_wanted && record.fields.event.is_some();
@@ -200,7 +201,8 @@ impl Filter {
     }
 }
 
-/// Whether a path is that of the program: the same path, or a path whose last name is this one.
+/// Whether a path is that of the program: the whole path, or its last component if `program` has no
+/// slash.
 fn is_program(path: &str, program: &str) -> bool {
     if program.contains('/') {
         return path == program;

@@ -21,7 +21,7 @@ pub(crate) struct MomentError {
 }
 
 impl Moment {
-    /// The time as lines have it, to be compared with theirs as text.
+    /// The time in the format of lines, so that texts can be compared.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -35,7 +35,7 @@ impl From<Timestamp> for Moment {
     }
 }
 
-/// How long ago: a number and a unit.
+/// Parses how long ago a time was: a number and a unit.
 fn ago(value: &str) -> Option<SignedDuration> {
     let unit = value.chars().last()?;
     let number: i64 = value.strip_suffix(unit)?.parse().ok()?;
@@ -55,7 +55,7 @@ fn ago(value: &str) -> Option<SignedDuration> {
 /// Parses a time.
 ///
 /// # Errors
-/// If it is neither a time nor how long ago it was.
+/// If the text is neither a time nor says how long ago it was.
 pub(crate) fn time(value: &str) -> Result<Timestamp, MomentError> {
     let time = match ago(value) {
         Some(ago) => Timestamp::now().checked_sub(ago).ok(),

@@ -1,4 +1,4 @@
-//! The descendants of a process.
+//! The descendants of a process, found in the lines so far.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,18 +7,18 @@ use crate::record::Event;
 /// Maximum number of processes that are remembered; the oldest is forgotten first.
 const REMEMBERED: usize = 1_000_000;
 
-/// A process and its descendants, as far as lines show them.
+/// A process and its known descendants.
 #[derive(Debug)]
 pub(super) struct Under {
     pid: u64,
-    /// The process and its descendants so far: process ids with their start.
+    /// The start of each process that is known, by process id.
     known: HashMap<u64, u64>,
-    /// In the order of their first lines.
+    /// The known processes, in the order of their first lines.
     order: VecDeque<(u64, u64)>,
 }
 
 impl Under {
-    /// The process with this id.
+    /// Starts with the process that has this id.
     pub(super) fn new(pid: u64) -> Self {
         Self {
             pid,
@@ -27,7 +27,7 @@ impl Under {
         }
     }
 
-    /// Whether an event is of the process or a descendant.
+    /// Whether an event belongs to the process or a descendant.
     pub(super) fn has(&mut self, event: &Event<'_>) -> bool {
         let Some(pid) = event.pid else {
             return false;
@@ -58,8 +58,8 @@ impl Under {
         }
     }
 
-    /// Whether the first process of the session is the process or a descendant. Its id is not used
-    /// again while the session has a process.
+    /// Whether the first process of the session is the process or a descendant. The kernel does not
+    /// reuse the leader's id while the session has a process.
     fn leads(&self, sid: u64, start: u64) -> bool {
         sid == self.pid || self.known.get(&sid).is_some_and(|leader| *leader <= start)
     }

@@ -1,17 +1,17 @@
-//! The processes of a workspace with their children.
+//! The processes of a workspace, linked to their children.
 
 use super::process::{Deed, Number, Process};
 
-/// Processes with their children.
+/// Processes that are linked to their children.
 #[derive(Debug)]
 pub(crate) struct Linked<T> {
     pub(crate) processes: Vec<Process<T>>,
-    /// The deeds, by process and order.
+    /// The deeds, sorted by process and order.
     pub(crate) deeds: Vec<Deed<T>>,
-    /// The children of each process, in the order of lines.
+    /// The children of each process, in the order of their lines.
     children: Vec<Number>,
-    /// Where the children of each process begin in `children`. The roots follow those of the last
-    /// process.
+    /// Where the children of each process begin in `children`. After the children of the last
+    /// process come the roots.
     begins: Vec<u32>,
 }
 
@@ -22,7 +22,7 @@ impl<T: Copy> Linked<T> {
         above: &[Option<Number>],
         kept: &[bool],
     ) -> Self {
-        // A process without lines is where its first child is.
+        // A process without an exec takes the place of its first child.
         for (number, above) in above.iter().enumerate() {
             let order = processes.get(number).map_or(0, |process| process.order);
             if let Some(above) = above.and_then(|above| processes.get_mut(above as usize))
@@ -78,7 +78,7 @@ impl<T: Copy> Linked<T> {
         }
     }
 
-    /// The processes that are below no other.
+    /// The processes that have no parent in the forest.
     pub(crate) fn roots(&self) -> &[Number] {
         self.children_at(self.processes.len())
     }
@@ -94,7 +94,7 @@ impl<T: Copy> Linked<T> {
             .unwrap_or_default()
     }
 
-    /// The deeds of a process, in the order of lines.
+    /// The deeds of a process, in the order of their lines.
     pub(crate) fn deeds(&self, number: Number) -> &[Deed<T>] {
         let start = self.deeds.partition_point(|deed| deed.process < number);
         let end = self.deeds.partition_point(|deed| deed.process <= number);

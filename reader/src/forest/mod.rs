@@ -1,6 +1,6 @@
-//! The processes of a workspace, and which started which.
+//! The processes of a workspace, and which process started which.
 //!
-//! An exec is known by a `T`, which says where its text is.
+//! A `T` stands for the text of an exec.
 
 mod linked;
 mod process;
@@ -21,12 +21,12 @@ pub(crate) use process::{Deed, End, Number, Process};
 pub(crate) struct Forest<T> {
     processes: Vec<Process<T>>,
     by_key: HashMap<Key, Number, RandomState>,
-    /// Whether there is a process without a start (`--omit start`).
+    /// Whether a process without a start exists (`--omit start`).
     has_unknown_start: bool,
     deeds: Vec<Deed<T>>,
 }
 
-/// Processes, and the number of the process above each.
+/// Processes, and for each of them the number of the process above it.
 pub(crate) type Links<T> = (Vec<Process<T>>, Vec<Option<Number>>);
 
 impl<T> Default for Forest<T> {
@@ -41,7 +41,7 @@ impl<T> Default for Forest<T> {
 }
 
 impl<T: Copy> Forest<T> {
-    /// Takes an exec. Returns its process.
+    /// Takes an exec. Returns the number of its process.
     pub(crate) fn exec(
         &mut self,
         order: u64,
@@ -66,7 +66,7 @@ impl<T: Copy> Forest<T> {
         Some(number)
     }
 
-    /// Takes an exec that failed. Returns its process.
+    /// Takes an exec that failed. Returns the number of its process.
     pub(crate) fn failed_exec(
         &mut self,
         order: u64,
@@ -104,12 +104,13 @@ impl<T: Copy> Forest<T> {
         process.nanoseconds = event.duration_ns.unwrap_or(0);
     }
 
-    /// The process of an event.
+    /// The number of the process of an event.
     fn process(&mut self, order: u64, boot: u32, event: &Event<'_>) -> Option<Number> {
         let key = key_of(boot, event)?;
         let is_outside = event.ns_ppid == Some(0);
         let start = event.ppid_start.unwrap_or(0);
-        // Without the parent's start, a process of the node could be taken for the workspace's.
+        // Without its start, a parent outside the namespace could be mistaken for a process of the
+        // workspace.
         let is_known = |ppid: &u64| *ppid > 0 && (!is_outside || start > 0);
         let parent = event.ppid.filter(is_known).map(|ppid| Parent {
             key: Key {
@@ -122,7 +123,7 @@ impl<T: Copy> Forest<T> {
         self.find_or_add(key, parent, sid, order)
     }
 
-    /// The process with a key. A process whose start is not known matches every start.
+    /// The process with a key. If the start of a process is not known, every start matches it.
     fn find(&self, key: Key) -> Option<Number> {
         let known = self.by_key.get(&key).copied();
         known.or_else(|| {
@@ -165,8 +166,8 @@ impl<T: Copy> Forest<T> {
         Some(number)
     }
 
-    /// Finds the parent of each process, and drops processes that are not wanted and have no
-    /// descendant that is.
+    /// Finds the parent of each process. Drops each process that is not wanted and has no wanted
+    /// descendant.
     pub(crate) fn linked(mut self) -> Linked<T> {
         let above = self.link();
         let kept = self.kept(&above);
@@ -182,12 +183,12 @@ impl<T: Copy> Forest<T> {
     fn link(&mut self) -> Vec<Option<Number>> {
         let by_pid = ByPid::of(&self.processes);
         let mut above: Vec<Option<Number>> = Vec::new();
-        // Parents that only forked are added at the end.
+        // The loop adds parents that only forked to the end of the list.
         while let Some(process) = self.processes.get(above.len()) {
             let link = match process.parent {
                 Some(_) => self.parent(above.len(), &by_pid),
                 None if process.exec.is_none() => {
-                    // The session's first process is another, and was forked before this one.
+                    // The link is to the first process of the session, if it was forked earlier.
                     let before = process.start.checked_sub(1);
                     before.and_then(|before| by_pid.last(process.sid, before))
                 }
@@ -202,9 +203,9 @@ impl<T: Copy> Forest<T> {
         above
     }
 
-    /// The parent of a process. If it has no line, it only forked, or is outside the workspace. Of
-    /// processes that were forked at the same time, the parent has the first line. So links have no
-    /// circle if all starts are known.
+    /// The parent of a process. A parent without a line only forked, or is outside the workspace.
+    /// If both were forked at the same time, the parent must have the earlier line. Therefore the
+    /// links have no circle if all starts are known.
     fn parent(&mut self, child: usize, by_pid: &ByPid) -> Option<Number> {
         let process = self.processes.get(child)?;
         let Parent { key, is_outside } = process.parent?;
@@ -225,7 +226,7 @@ impl<T: Copy> Forest<T> {
         if is_outside {
             return None;
         }
-        // A process that has made its own session says nothing about that of its parent.
+        // If the process has made its own session, the session of its parent is not known.
         let sid = if process.sid == process.pid {
             Pid::default()
         } else {
@@ -240,7 +241,7 @@ impl<T: Copy> Forest<T> {
         process.is_some_and(|process| process.exec.is_none() && process.parent.is_none())
     }
 
-    /// Which processes are shown.
+    /// For each process, whether it is shown.
     fn kept(&self, above: &[Option<Number>]) -> Vec<bool> {
         let mut kept = vec![false; above.len()];
         for (number, process) in (0..).zip(&self.processes) {
@@ -264,9 +265,9 @@ fn key_of(boot: u32, event: &Event<'_>) -> Option<Key> {
     })
 }
 
-/// Takes away a link of each circle. There is none if all starts are known.
+/// Removes one link of each circle. Circles exist only if a start is not known.
 fn break_circles(above: &mut [Option<Number>]) {
-    // The walk upwards on which each process was met first; 0 for none.
+    // For each process, the number of the walk upwards that met it first; 0 for none.
     let mut walks = vec![0; above.len()];
     for begin in 0..above.len() {
         let walk = begin + 1;
@@ -286,7 +287,7 @@ fn break_circles(above: &mut [Option<Number>]) {
     }
 }
 
-/// Processes by their id and start.
+/// Processes sorted by id and start.
 struct ByPid(Vec<(Pid, u64, Number)>);
 
 impl ByPid {
@@ -297,7 +298,7 @@ impl ByPid {
         Self(all)
     }
 
-    /// The last process with this id that was forked until a time.
+    /// Among the processes with this id, the last one that was forked up to a time.
     fn last(&self, pid: Pid, until: u64) -> Option<Number> {
         let end = self
             .0

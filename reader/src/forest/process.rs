@@ -3,11 +3,11 @@
 /// Number of a process in the forest.
 pub(crate) type Number = u32;
 
-/// A process id on the node, in one of its boots.
+/// A process id on the node. Each boot has its own process ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Pid {
     boot: u32,
-    /// A process id of Linux has at most 22 bits.
+    /// Linux process ids have at most 22 bits.
     id: u32,
 }
 
@@ -20,23 +20,23 @@ impl Pid {
     }
 }
 
-/// A process: its id, and when it was forked.
+/// A process: its id, and the time of its fork.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) pid: Pid,
     pub(super) start: u64,
 }
 
-/// The parent of a process.
+/// The parent of a process, as a line names it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parent {
     pub(super) key: Key,
-    /// Whether it is outside the PID namespace of the process. Such a parent is in the workspace if
-    /// it has a line, as the one that starts a container in the workspace has.
+    /// Whether the parent is outside the PID namespace of the process. If such a parent has a line,
+    /// it belongs to the workspace: it has started a nested container.
     pub(super) is_outside: bool,
 }
 
-/// How a process has ended.
+/// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Status(u8),
@@ -47,24 +47,24 @@ pub(crate) enum End {
 #[derive(Debug)]
 pub(crate) struct Process<T> {
     pub(super) pid: Pid,
-    /// When it was forked; 0 if that is not known.
+    /// The time of its fork; 0 if unknown.
     pub(crate) start: u64,
-    /// The parent, as its first exec names it.
+    /// The parent that the first line of the process names.
     pub(super) parent: Option<Parent>,
     pub(crate) sid: Pid,
-    /// Place in the order of lines.
+    /// The position of its first line.
     pub(crate) order: u64,
-    /// Its first exec; `None` if it only forked, or no exec of it was taken.
+    /// Its first exec; `None` if it only forked, or if its exec is not in the log.
     pub(crate) exec: Option<T>,
     pub(crate) end: Option<End>,
     pub(crate) nanoseconds: u64,
     pub(crate) is_wanted: bool,
-    /// Whether the link to the process above is by session.
+    /// Whether the process above was found by the session.
     pub(crate) is_by_session: bool,
 }
 
 impl<T> Process<T> {
-    /// Its id on the node.
+    /// The process id on the node.
     pub(crate) fn pid(&self) -> u32 {
         self.pid.id
     }
@@ -76,6 +76,6 @@ pub(crate) struct Deed<T> {
     pub(crate) process: Number,
     pub(crate) order: u64,
     pub(crate) text: T,
-    /// Whether it is an exec that failed.
+    /// Whether the exec failed.
     pub(crate) has_failed: bool,
 }

@@ -1,4 +1,4 @@
-//! The texts of execs: in blocks, of which a browser decompresses those that it shows or searches.
+//! The texts of execs, in blocks. A browser decompresses a block only to show or search it.
 
 use std::{
     fs::File,
@@ -16,10 +16,10 @@ use crate::argv::Argv;
 
 /// Maximum number of execs in a block.
 const ROWS: usize = 4_096;
-/// Number of bytes after which a block ends.
+/// Number of bytes at which a block ends.
 const BYTES: usize = 4 * 1024 * 1024;
 
-/// Writes a part of the data: compressed (RFC 1951), as base64, in an element that is not shown.
+/// Writes a part of the data into a hidden element: compressed (RFC 1951), as base64.
 pub(super) fn write_part(out: &mut impl Write, id: &str, bytes: &[u8]) -> io::Result<()> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(6));
     encoder.write_all(bytes)?;
@@ -30,14 +30,14 @@ pub(super) fn write_part(out: &mut impl Write, id: &str, bytes: &[u8]) -> io::Re
     )
 }
 
-/// A block that gets no further exec.
+/// A complete block.
 struct Block {
     number: usize,
     texts: String,
     details: Details,
 }
 
-/// Writes blocks to a file that has no name; another thread compresses them.
+/// Writes blocks to a file without a name. Another thread compresses them.
 pub(super) struct Blocks {
     texts: String,
     details: Details,
@@ -49,10 +49,10 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// The file is in this directory.
+    /// Creates the file in this directory.
     ///
     /// # Errors
-    /// If no file can be made there.
+    /// If the file cannot be created.
     pub(super) fn new(directory: &Path) -> io::Result<Self> {
         let file = tempfile::tempfile_in(directory)?;
         let (sender, receiver) = sync_channel(1);
@@ -71,7 +71,7 @@ impl Blocks {
     /// # Errors
     /// If the file cannot be written. [`Blocks::finish`] has the reason.
     pub(super) fn add(&mut self, text: &str, line: &str, argv: &Argv<'_>) -> io::Result<()> {
-        // As JSON it has no line break. Without its quotes it can be searched.
+        // JSON has no line break here. Without its quotes, the text can be searched.
         let json = serde_json::Value::from(text).to_string();
         let quoted = json
             .strip_prefix('"')
@@ -102,12 +102,13 @@ impl Blocks {
             .map_err(|_| io::Error::other("the blocks cannot be written"))
     }
 
-    /// The file with all blocks, rewound, and the number of the first exec of each block.
+    /// The file with all blocks, rewound to its beginning, and the number of the first exec of each
+    /// block.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub(super) fn finish(mut self) -> io::Result<(File, Vec<u32>)> {
-        // If the thread has ended, it has the reason.
+        // If this fails, the thread has ended, and the join returns its error.
         let _ = self.send();
         drop(self.sender);
         let written = self.writer.join();

@@ -1,5 +1,4 @@
-//! Columns of numbers, in a form that compresses well and that a browser decodes with a few
-//! additions for each value.
+//! Columns of numbers, in a form that compresses well and that a browser decodes fast.
 
 use serde::Serialize;
 
@@ -12,7 +11,8 @@ pub(super) struct Shape {
     /// Number of bytes of each value. The column has the lowest byte of all values, then the next
     /// byte of all values, and so on.
     planes: u32,
-    /// Whether each value is the difference to the one before, with the sign in its lowest bit.
+    /// Whether each value is stored as its difference from the value before, with the sign in the
+    /// lowest bit.
     is_delta: bool,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Adds a column whose values say little about the next one.
+    /// Adds a column whose neighboring values differ much.
     pub(super) fn plain(
         &mut self,
         name: &'static str,
@@ -33,8 +33,8 @@ impl Columns {
         self.add(name, values, false);
     }
 
-    /// Adds a column whose values are near the one before. Differences must be below 2^52: with the
-    /// sign, the browser's numbers then have them exactly.
+    /// Adds a column whose neighboring values are close. Differences must be below 2^52: with the
+    /// sign, a browser's numbers then represent them exactly.
     pub(super) fn delta(
         &mut self,
         name: &'static str,
@@ -44,7 +44,7 @@ impl Columns {
         let differences = values.map(move |value| {
             let difference = value.wrapping_sub(before);
             before = value;
-            // The sign in the lowest bit, as protobuf's ZigZag.
+            // Moves the sign to the lowest bit, like ZigZag in protobuf.
             ((difference << 1) ^ (difference >> 63)).cast_unsigned()
         });
         self.add(name, differences, true);
@@ -83,7 +83,7 @@ mod tests {
         columns.plain("a", [1_u64, 0x203].into_iter());
         columns.delta("b", [100_i64, 99, 101].into_iter());
         columns.plain("zeros", [0_u64, 0].into_iter());
-        // 100, -1 and 2 as differences.
+        // The values are stored as the differences 100, -1 and 2.
         assert_eq!(columns.bytes, [1, 3, 0, 2, 200, 1, 4]);
         let shape = serde_json::to_string(&columns.shapes[1]).unwrap();
         assert_eq!(

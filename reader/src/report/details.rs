@@ -1,4 +1,5 @@
-//! All keys of some execs, one key after the other: in this order they compress well.
+//! All keys of the execs of a block. The values of each key are together, because they compress
+//! well in this order.
 
 use std::{collections::HashMap, fmt};
 
@@ -11,12 +12,12 @@ use serde_json::value::RawValue;
 
 use crate::{argv::Argv, record::Text};
 
-/// Maximum number of different keys. Further ones are kept together, under the key `…`.
+/// Maximum number of different keys in a block. All others are values of the key `…`.
 const KEYS: usize = 96;
-/// The key of further keys.
+/// The key for keys above the maximum.
 const FURTHER: &str = "…";
 
-/// The keys of an object, in their order.
+/// The keys and values of an object, in their order.
 struct Pairs<'a>(Vec<(Text<'a>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
@@ -41,7 +42,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
     }
 }
 
-/// The values of one key: a line of JSON for each exec, empty if the exec has no such key.
+/// The values of one key. Each exec has one line of JSON, which is empty if the exec lacks the key.
 #[derive(Debug, Default)]
 struct Values {
     lines: String,
@@ -56,7 +57,7 @@ impl Values {
     }
 }
 
-/// The keys of some execs.
+/// The keys of the execs of a block.
 #[derive(Debug, Default)]
 pub(super) struct Details {
     numbers: HashMap<Box<str>, usize, RandomState>,
@@ -69,7 +70,7 @@ pub(super) struct Details {
 }
 
 impl Details {
-    /// Adds an exec. `line` is its line, and `argv` its arguments with those of further lines.
+    /// Adds an exec. `line` is its first line, and `argv` has the arguments of all its lines.
     pub(super) fn add(&mut self, line: &str, argv: &Argv<'_>) {
         self.further.clear();
         if let Ok(Pairs(pairs)) = serde_json::from_str(line) {
@@ -105,7 +106,7 @@ impl Details {
                         }
                     }
                 }
-                // The text of the exec is elsewhere; it is the command line unless argv was joined.
+                // The block has this command line as the text of the exec.
                 "cmdline" if argv.is_cmdline_the_text() => {}
                 key => self.value("fields.", key, value.get()),
             }
@@ -143,12 +144,12 @@ impl Details {
         let Some(values) = self.values.get_mut(number) else {
             return;
         };
-        // A key that occurs twice has its first value.
+        // If a key occurs twice, its first value counts.
         if values.count > self.rows {
             return;
         }
         values.fill(self.rows);
-        // JSON has line breaks only between its tokens.
+        // JSON has line breaks only between tokens, so that they can be removed.
         let mut parts = json.split(['\n', '\r']);
         values.lines.push_str(parts.next().unwrap_or_default());
         parts.for_each(|part| values.lines.push_str(part));
@@ -157,12 +158,12 @@ impl Details {
         self.bytes += json.len() + 1;
     }
 
-    /// Bytes so far.
+    /// Number of bytes so far.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The keys as an array of JSON, a line break, and the values of each key.
+    /// The keys as a JSON array, a line break, and the values of each key.
     pub(super) fn finish(self) -> Vec<u8> {
         let mut text = serde_json::Value::from_iter(self.keys.iter().map(|key| &**key)).to_string();
         text.push('\n');

@@ -1,5 +1,5 @@
-//! What the log does not have: losses, suppressed execs, lines that are missing, times in which
-//! execs of a workspace may be unrecorded, and the ends of runs.
+//! What the log lacks: lost and suppressed events, missing lines, times in which execs may be
+//! unrecorded, and the ends of runs.
 
 use std::collections::BTreeMap;
 
@@ -12,23 +12,23 @@ use crate::{
     time::microseconds,
 };
 
-/// Number of gaps that are kept one by one. Each further gap is joined with the last one of its
-/// kind and workspace.
+/// Number of gaps that are listed separately. Each further gap is joined with the last gap of the
+/// same kind and workspace.
 const JOINED_FROM: usize = 20_000;
 
-/// What is not in the log.
+/// Why something is not in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
-    /// Events that have no line.
+    /// Events were lost.
     Lost,
-    /// Events that were suppressed.
+    /// Events were suppressed.
     Suppressed,
-    /// A time in which execs may be unrecorded.
+    /// Execs may be unrecorded for some time.
     Untraced,
-    /// Lines that are not in the log.
+    /// Lines are missing.
     Missing,
-    /// A run whose end is not in the log.
+    /// The end of a run is missing.
     Open,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Gap {
     pub(super) workspace: usize,
     pub(super) since: i64,
     pub(super) until: i64,
-    /// Number of events or lines; 0 for a time or an end, and if it is not known.
+    /// Number of events or lines; 0 if the gap is a time or an end, or if the number is not known.
     pub(super) count: u64,
     text: String,
 }
@@ -57,17 +57,17 @@ impl Serialize for Gap {
     }
 }
 
-/// When a run recorded.
+/// The period in which a run recorded.
 #[derive(Debug)]
 struct Run {
     tree: usize,
-    /// The workspace of its last line.
+    /// The workspace of the last line.
     workspace: usize,
     first: i64,
     last: i64,
 }
 
-/// The tree of processes, boot, workspace and run that a line is of.
+/// The tree of processes, boot, workspace and run of a line.
 #[derive(Debug)]
 pub(super) struct LineOrigin {
     pub(super) tree: usize,
@@ -82,12 +82,12 @@ pub(super) struct Gaps {
     gaps: Vec<Gap>,
     /// The last gap of each kind and workspace.
     last: BTreeMap<(Kind, usize), usize>,
-    /// By their number.
+    /// The runs, by number.
     runs: BTreeMap<usize, Run>,
 }
 
 impl Gaps {
-    /// Takes a line; `now` is its time.
+    /// Takes a line, whose time is `now`.
     pub(super) fn line(&mut self, origin: &LineOrigin, now: i64, record: &Record<'_>) {
         let workspace = origin.workspace;
         self.run(origin, now, record);
@@ -122,7 +122,7 @@ impl Gaps {
         self.add(kind, workspace, period, count, of.to_owned());
     }
 
-    /// The run before, and the time until this one.
+    /// Takes the first line of a run, and adds the gap since the previous run.
     fn previous_run(&mut self, origin: &LineOrigin, now: i64, record: &Record<'_>) {
         let Some(previous) = &record.fields.previous_run else {
             return;
@@ -131,7 +131,7 @@ impl Gaps {
         let since = gap.map(|gap| now.saturating_sub_unsigned(gap).max(0));
         let known = origin.seen.previous.and_then(|run| self.runs.get_mut(&run));
         if let Some(run) = known {
-            // It may have recorded longer than its last line shows.
+            // The previous run may have recorded beyond its last line.
             run.last = run.last.max(since.unwrap_or(run.last));
             return;
         }
@@ -141,7 +141,7 @@ impl Gaps {
         self.add(Kind::Untraced, origin.workspace, (since, now), 0, text);
     }
 
-    /// Follows the runs, and names lines that are missing.
+    /// Updates the period of the line's run, and adds a gap for missing lines.
     fn run(&mut self, origin: &LineOrigin, now: i64, record: &Record<'_>) {
         let Some(number) = origin.seen.run else {
             return;
@@ -175,7 +175,7 @@ impl Gaps {
         let (since, until) = period;
         let key = (kind, workspace);
         if self.gaps.len() >= JOINED_FROM {
-            // At twice as many, gaps of different workspaces are joined, too.
+            // From twice as many gaps on, gaps of different workspaces are joined, too.
             let most = self.gaps.len() >= 2 * JOINED_FROM;
             let of_kind = self.last.range((kind, 0)..).next().filter(|_| most);
             let of_kind = of_kind
@@ -201,13 +201,12 @@ impl Gaps {
         });
     }
 
-    /// The gaps that overlap with a period, the earliest first, as far as they are in it. `ids` has
-    /// the ids of the runs.
+    /// The gaps, cut to a period and sorted by their beginning. `ids` has the ids of the runs.
     pub(super) fn finish(mut self, ids: &Runs, period: (Option<i64>, Option<i64>)) -> Vec<Gap> {
         let id = |run| escaped(ids.id(run).unwrap_or("?"));
         let mut runs: Vec<(usize, Run)> = std::mem::take(&mut self.runs).into_iter().collect();
         runs.sort_by_key(|(_, run)| (run.tree, run.first));
-        // The times that no run of the tree of processes covers.
+        // Finds the times that no run of a tree covers.
         let mut covered: Option<(usize, i64)> = None;
         for (number, run) in &runs {
             let last = covered.filter(|(tree, _)| *tree == run.tree);

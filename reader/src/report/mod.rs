@@ -1,8 +1,8 @@
-//! The command `report`: a page about a log, in one file.
+//! The command `report`, which writes a page about a log in one file.
 //!
-//! Execs are rows. What the page shows of all rows at once is in columns of numbers, and their
-//! texts are in blocks, which a browser decompresses when it shows or searches them. The page
-//! itself is in `page/`.
+//! Each exec is a row. Columns of numbers hold the data that the page needs of all rows. The texts
+//! are in blocks, which a browser decompresses only to show or search them. The source of the page
+//! is in `page/`.
 
 mod blocks;
 mod column;
@@ -157,7 +157,7 @@ impl Building {
         out.write_all(page.head.as_bytes())?;
         write_part(&mut out, "about", about.to_string().as_bytes())?;
         write_part(&mut out, "columns", &columns.bytes)?;
-        // The script shows the first rows while the browser reads the rest.
+        // The script comes before the texts, so that it can show the first rows early.
         out.write_all(page.script.as_bytes())?;
         io::copy(&mut texts, &mut out)?;
         out.write_all(page.end.as_bytes())?;
@@ -179,7 +179,7 @@ impl Building {
             Some(cmdline) if argv.is_cmdline_the_text() => cmdline.to_string(),
             _ => argv.text(),
         };
-        // The exec's own line is the first.
+        // Further lines of the exec follow its first line.
         let end = memchr::memchr(b'\n', line).filter(|_| record.lines > 1);
         let first = line.get(..end.unwrap_or(line.len())).unwrap_or_default();
         self.blocks
@@ -215,7 +215,7 @@ impl Consumer for Building {
             }
             _ => Ok(()),
         };
-        // `Blocks::finish` returns the reason.
+        // `Blocks::finish` returns the error.
         written.map_err(|_| Stop)
     }
 }

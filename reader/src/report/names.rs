@@ -1,4 +1,4 @@
-//! Names that many rows share, in limited memory.
+//! Names that many rows share, kept in limited memory.
 
 use std::collections::HashMap;
 
@@ -6,12 +6,13 @@ use foldhash::fast::RandomState;
 
 /// Maximum number of different names.
 const NAMES: usize = 200_000;
-/// Maximum length of a name in bytes. A longer one is cut; the details of an exec have all of it.
+/// Maximum length of a name in bytes. A longer name is cut. The details of an exec have the whole
+/// name.
 const LONGEST: usize = 300;
-/// The name of all names for which there is no room.
+/// Stands for all names above the maximum number.
 const OTHERS: &str = "(other programs)";
 
-/// Names by number.
+/// Names, and their numbers.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     numbers: HashMap<Box<str>, u32, RandomState>,

@@ -1,12 +1,12 @@
-//! The page: its parts, and what it allows a browser to do.
+//! Assembles the page, and restricts what a browser does with it.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
 
-/// The document. Comments in it stand for the other parts.
+/// The document. Its comments are replaced with the other parts.
 const DOCUMENT: &str = include_str!("page/page.html");
 
-/// The styles, in their order.
+/// The styles, in the order of the page.
 const STYLES: [&str; 4] = [
     include_str!("page/colours.css"),
     include_str!("page/layout.css"),
@@ -14,7 +14,7 @@ const STYLES: [&str; 4] = [
     include_str!("page/print.css"),
 ];
 
-/// The scripts. They are one script, in which later files use earlier ones.
+/// The files of the script. They become one script, in which later files use earlier ones.
 const SCRIPTS: [&str; 13] = [
     include_str!("page/elements.js"),
     include_str!("page/data.js"),
@@ -31,15 +31,15 @@ const SCRIPTS: [&str; 13] = [
     include_str!("page/main.js"),
 ];
 
-/// The page before and after the data that it needs to begin with, and its end.
+/// The parts of the page around its data.
 pub(super) struct Page {
     pub(super) head: String,
     pub(super) script: String,
     pub(super) end: String,
 }
 
-/// Makes the page. It loads nothing, and only these styles and this script take effect (Content
-/// Security Policy, level 3).
+/// Makes the page. Its Content Security Policy (level 3) allows it to load nothing, and to use only
+/// these styles and this script.
 pub(super) fn page() -> Page {
     let style = STYLES.concat();
     let script = format!("\"use strict\";\n{}", SCRIPTS.concat());
@@ -61,7 +61,7 @@ pub(super) fn page() -> Page {
     }
 }
 
-/// The hash of an element's content, as a policy names it.
+/// The hash of an element's content, in the form of a policy.
 fn hash(content: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(content)))
 }

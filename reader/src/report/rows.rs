@@ -1,4 +1,4 @@
-//! What the report shows of all execs at once, as columns.
+//! The data of all execs that the report needs at once, as columns.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::{
     workspaces::Workspaces,
 };
 
-/// Bits of the column `flags`. `page/data.js` has the same.
+/// Bits of the column `flags`. `page/data.js` has the same values.
 const FAILED: u16 = 1;
 const TRUNCATED: u16 = 2;
 const ENTERED: u16 = 4;
@@ -25,29 +25,29 @@ const DELETED: u16 = 32;
 const CHANGED: u16 = 64;
 const OTHER_USER: u16 = 128;
 
-/// The columns of all execs, and of failed ones.
+/// The columns of all execs and failed execs.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    /// Microseconds since 1970.
+    /// Times in microseconds since 1970.
     times: Vec<i64>,
     workspaces: Vec<u32>,
     programs: Vec<u32>,
     flags: Vec<u16>,
-    /// One more than the number of the process in its tree; 0 if there is no process.
+    /// For each row, the number of the process in its tree plus one; 0 if there is no process.
     processes: Vec<u32>,
     pub(super) names: Names,
-    /// The number of the tree of each row.
+    /// For each row, the number of its tree.
     trees: Vec<u32>,
-    /// By tree.
+    /// The forests, by number of the tree.
     forests: Vec<Forest<u32>>,
     pub(super) gaps: Gaps,
     now: i64,
 }
 
 impl Rows {
-    /// Takes a line, whether or not it is of a process.
+    /// Takes any line.
     pub(super) fn line(&mut self, origin: &LineOrigin, record: &Record<'_>) {
-        // A time that cannot be read is that of the line before.
+        // If the time cannot be read, the time of the line before counts.
         self.now = microseconds(&record.ts).unwrap_or(self.now);
         if origin.tree >= self.forests.len() {
             self.forests.resize_with(origin.tree + 1, Forest::default);
@@ -55,7 +55,7 @@ impl Rows {
         self.gaps.line(origin, self.now, record);
     }
 
-    /// Adds the exec or failed exec of the last line.
+    /// Adds an exec or failed exec, whose line was taken last.
     pub(super) fn exec(&mut self, origin: &LineOrigin, event: &Event<'_>, has_failed: bool) {
         let Some(forest) = self.forests.get_mut(origin.tree) else {
             return;
@@ -77,7 +77,7 @@ impl Rows {
             event.program()
         };
         self.programs.push(self.names.number(name.unwrap_or("?")));
-        // 0 is no process.
+        // 0 stands for no process.
         self.processes.push(process.map_or(0, |number| number + 1));
         let has_other_user = event.euid.is_some() && event.uid.is_some() && event.euid != event.uid;
         let flags = [
@@ -107,7 +107,7 @@ impl Rows {
         self.times.len()
     }
 
-    /// Puts all numbers into `columns`. Returns what is no column: gaps and names.
+    /// Puts all numbers into `columns`. Returns the data that do not fit into columns.
     pub(super) fn finish(
         mut self,
         columns: &mut Columns,
@@ -153,20 +153,20 @@ impl Rows {
     }
 }
 
-/// The data that are no column.
+/// The data that do not fit into columns.
 pub(super) struct Rest {
     pub(super) gaps: serde_json::Value,
     pub(super) programs: Vec<Box<str>>,
-    /// User, workspace, and run.
+    /// User, workspace and run of each workspace.
     pub(super) workspaces: Vec<[Option<String>; 3]>,
 }
 
-/// The workspace by which a tree is called: the one that its last labels name.
+/// The workspace that gives a tree its name: its last one.
 fn name_of(tree: usize, runs: &Runs) -> usize {
     runs.workspaces(tree).last().copied().unwrap_or(0)
 }
 
-/// The workspaces that the page shows, in their order.
+/// The workspaces that the page shows, sorted by number.
 struct Shown(Vec<usize>);
 
 impl Shown {
@@ -185,7 +185,7 @@ impl Shown {
     }
 }
 
-/// Adds the columns of processes. Returns the number of the first process of each tree.
+/// Adds the columns of processes. For each tree, returns the number of its first process.
 fn processes(
     forests: Vec<Forest<u32>>,
     columns: &mut Columns,

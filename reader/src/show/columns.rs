@@ -1,4 +1,4 @@
-//! The columns of a line for people.
+//! The columns of `show`.
 
 use std::fmt::Write as _;
 
@@ -33,9 +33,9 @@ pub(super) enum Column {
     Ppid,
     /// The PID namespace.
     PidNs,
-    /// The container; for a nested container both, with a slash between them.
+    /// The container. For a nested container, both ids, with a slash between them.
     Container,
-    /// The user id on the node; the effective one, too, if it differs.
+    /// The user id on the node, and the effective one if it differs.
     Uid,
     /// The group id on the node.
     Gid,
@@ -51,12 +51,12 @@ pub(super) enum Column {
     Tty,
     /// The parent's program.
     Parent,
-    /// What happened: the command line of an exec.
+    /// What happened, such as the command line of an exec.
     Text,
 }
 
 impl Column {
-    /// The width to which short values are filled.
+    /// The width to which shorter values are padded.
     fn width(self) -> usize {
         match self {
             Self::Time => 24,
@@ -85,7 +85,7 @@ impl Column {
     }
 }
 
-/// Makes lines.
+/// Writes lines of columns.
 pub(super) struct Row {
     columns: Vec<Column>,
     is_colored: bool,
@@ -94,7 +94,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Lines with these columns.
+    /// Writes lines with these columns.
     pub(super) fn new(columns: Vec<Column>, is_colored: bool) -> Self {
         Self {
             columns,
@@ -104,7 +104,7 @@ impl Row {
         }
     }
 
-    /// The line of a record, with a line break. `json` is the line that it is from.
+    /// The columns of a record, with a line break. `json` is the record's line in the log.
     pub(super) fn of(&mut self, record: &Record<'_>, labels: &Labels, json: &[u8]) -> &str {
         self.line.clear();
         let last = self.columns.len().saturating_sub(1);
@@ -137,7 +137,7 @@ impl Row {
     }
 }
 
-/// Appends the value of a column; nothing if there is none.
+/// Appends the value of a column. Appends nothing if the record has no such value.
 fn push_value(out: &mut String, column: Column, record: &Record<'_>, labels: &Labels, json: &[u8]) {
     let none = Event::default();
     let event = record.fields.event.as_deref().unwrap_or(&none);
@@ -182,7 +182,7 @@ fn push_value(out: &mut String, column: Column, record: &Record<'_>, labels: &La
     }
 }
 
-/// Appends a time, to the millisecond.
+/// Appends a time, cut to milliseconds.
 pub(crate) fn push_time(out: &mut String, ts: &str) {
     match ts.split_at_checked(23) {
         // 2026-11-24T03:47:15.668123456Z

@@ -1,4 +1,4 @@
-//! What happened, as text: the column `text`.
+//! The text of the column `text`.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::{
     shown::push_escaped,
 };
 
-/// Keys of `fields` that other columns show, or that say nothing to people.
+/// Keys of `fields` that other columns show, or that are of no use to people.
 const HIDDEN: [&str; 8] = [
     "labels",
     "run",
@@ -22,7 +22,7 @@ const HIDDEN: [&str; 8] = [
     "places_omitted",
 ];
 
-/// Appends what a line says. A `*` begins the text of all lines but `exec`: a command line never
+/// Appends the text of a line. All texts but those of `exec` begin with `*`. A command line never
 /// begins with it, because it is quoted for the shell.
 pub(super) fn push_details(out: &mut String, record: &Record<'_>, json: &[u8]) {
     match (&*record.msg, &record.fields.event) {
@@ -38,7 +38,7 @@ pub(super) fn push_details(out: &mut String, record: &Record<'_>, json: &[u8]) {
     }
 }
 
-/// Notes on an exec, in brackets.
+/// Appends notes on an exec, in brackets.
 pub(crate) fn push_notes(out: &mut String, event: &Event<'_>) {
     for (is, note) in [
         (event.entered, "entered"),
@@ -68,8 +68,8 @@ fn push_exec(out: &mut String, record: &Record<'_>, event: &Event<'_>) {
         _ => {
             let mut words = String::new();
             event.push_argv(&mut words);
-            // A command line is quoted, but it is cut if argv is on several lines, and the log may
-            // have none. These words are not quoted.
+            // These words are not quoted, unlike a command line. The log may lack the command line,
+            // or have it cut because the argv is on several lines.
             if words.starts_with(['*', '[']) {
                 out.push('\\');
             }
@@ -93,13 +93,13 @@ fn push_exit(out: &mut String, event: &Event<'_>) {
     }
 }
 
-/// A duration in seconds, to the millisecond.
+/// A duration in seconds, cut to milliseconds.
 pub(crate) fn seconds(nanoseconds: u64) -> String {
     let milliseconds = nanoseconds / 1_000_000;
     format!("{}.{:03} s", milliseconds / 1000, milliseconds % 1000)
 }
 
-/// Lines that are rare: all their keys but the hidden ones.
+/// Appends all keys of a rare line, except hidden ones.
 fn push_other(out: &mut String, msg: &str, json: &[u8]) {
     #[derive(Deserialize)]
     struct Line {

@@ -1,4 +1,4 @@
-//! The command `show`: lines for people, one for each line of the log.
+//! The command `show`, which writes each line of the log as a line of columns.
 
 mod columns;
 mod details;
@@ -26,10 +26,10 @@ use columns::{Column, Row};
 pub(crate) use columns::push_time;
 pub(crate) use details::{push_notes, seconds};
 
-/// When to write colours.
+/// When to write colors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal, unless the environment says otherwise (NO_COLOR, CLICOLOR, CLICOLOR_FORCE).
+    /// On a terminal, unless NO_COLOR, CLICOLOR or CLICOLOR_FORCE says otherwise.
     #[default]
     Auto,
     /// Always.
@@ -39,7 +39,7 @@ pub(crate) enum Color {
 }
 
 impl Color {
-    /// Whether standard output gets colours.
+    /// Whether standard output gets colors.
     pub(crate) fn is_on(self) -> bool {
         match self {
             Self::Always => true,
@@ -70,11 +70,11 @@ pub(crate) struct ShowArgs {
     #[arg(long, conflicts_with = "columns")]
     json: bool,
 
-    /// After the last line wait for further ones, also if the file is rotated
+    /// Wait for further lines after the last one, even if the file is rotated
     #[arg(long, short)]
     follow: bool,
 
-    /// When to write colours
+    /// When to write colors
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     color: Color,
 
@@ -117,14 +117,14 @@ pub(crate) fn main(program: &str, args: ShowArgs) -> ExitCode {
 struct Show<W: Write> {
     filter: Filter,
     labels: LabelCache,
-    /// `None` writes the lines unchanged.
+    /// `None` writes the lines of the log unchanged.
     row: Option<Row>,
     out: W,
     error: Option<io::Error>,
 }
 
 impl<W: Write> Show<W> {
-    /// Keeps an error, which ends the reading.
+    /// Keeps an error, and ends the reading.
     fn check(&mut self, result: io::Result<()>) -> Result<(), Stop> {
         result.map_err(|error| {
             self.error.get_or_insert(error);
@@ -140,7 +140,7 @@ impl<W: Write> Consumer for Show<W> {
             return Ok(());
         }
         let written = match &mut self.row {
-            // Checkpoints are for `verify`.
+            // Only `verify` needs checkpoints.
             Some(_) if *record.msg == *"checkpoint" && !self.filter.names(&record.msg) => Ok(()),
             Some(row) => self.out.write_all(row.of(record, &labels, line).as_bytes()),
             None => self

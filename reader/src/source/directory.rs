@@ -1,5 +1,5 @@
-//! The files of a container in a directory, as the kubelet keeps them: `RESTARTS.log`, and rotated
-//! ones `RESTARTS.log.TIME`, later also with `.gz` (pkg/kubelet/logs/container_log_manager.go in
+//! Finds the files of a container in a directory of the kubelet. They are `RESTARTS.log`, and after
+//! rotation `RESTARTS.log.TIME`, later with `.gz` (pkg/kubelet/logs/container_log_manager.go in
 //! Kubernetes 1.31).
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
 
 use super::{input::SourceError, name_of};
 
-/// The order of files: the number of restarts, rotated files first, and their times.
+/// The order of files: by restarts, then rotated files first, then by time.
 type Order = (u64, bool, String);
 
 /// The files to read. A directory stands for its files, oldest first.
@@ -28,15 +28,14 @@ pub(crate) fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
     Ok(files)
 }
 
-/// The files of a directory that are not rotated: one for each restart. Rotation renames
-/// such a file.
+/// The files of a directory that are not rotated. Each restart has one.
 pub(crate) fn present_files(directory: &Path) -> Vec<PathBuf> {
     let mut files = in_directory(directory).unwrap_or_default();
     files.retain(|file| !is_rotated(file));
     files
 }
 
-/// Whether a file has the name of a rotated one: nothing is added to it.
+/// Whether the name is that of a rotated file, to which nothing is added.
 pub(crate) fn is_rotated(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     name.and_then(order)
@@ -61,12 +60,12 @@ fn in_directory(directory: &Path) -> Result<Vec<PathBuf>, SourceError> {
         return Err(failed(io::Error::other(reason)));
     }
     files.sort_unstable();
-    // The uncompressed one is removed last.
+    // After compression, both forms exist until the kubelet removes the uncompressed one.
     files.dedup_by(|(next, _), (order, _)| next == order);
     Ok(files.into_iter().map(|(_, path)| path).collect())
 }
 
-/// The place of a file in the order; `None` for another file, such as one that is being compressed.
+/// The place of a file in the order; `None` if the kubelet keeps no log under this name.
 fn order(name: &str) -> Option<Order> {
     let (restarts, rest) = name.split_once(".log")?;
     let restarts = restarts.parse().ok()?;

@@ -1,4 +1,4 @@
-//! JSON objects of container runtimes and collectors that have a line of exectrail in a key.
+//! Finds a line of exectrail in a key of a JSON object from a container runtime or a collector.
 
 use std::{
     borrow::Cow,
@@ -10,37 +10,37 @@ use serde_json::value::RawValue;
 
 use super::prefix::Part;
 
-/// The key of the time in a line that is a text in JSON.
+/// The key `ts` of a line that is a string in JSON.
 const TIME: &str = r#"\"ts\":"#;
 
-/// What a JSON object is.
+/// The kind of a JSON object.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Opened<'a> {
     /// A line of exectrail.
     Ours,
-    /// An object that has a text.
+    /// An object with a text that may be a line.
     Text(Enclosed<'a>),
-    /// An object that has another as JSON.
+    /// An object with another object that may be a line.
     Object(&'a [u8]),
-    /// A document of events.
+    /// A document with many events.
     Document,
-    /// Something else.
+    /// An object of another kind.
     Other,
-    /// No JSON object.
+    /// Not a JSON object.
     Invalid,
 }
 
-/// A text in an object.
+/// A text in a JSON object.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Enclosed<'a> {
     pub(super) text: Cow<'a, str>,
     pub(super) part: Part,
     pub(super) is_stderr: bool,
-    /// Differs between containers.
+    /// A hash of keys that differ between containers.
     pub(super) origin: u64,
 }
 
-/// The keys that matter. Every value may be of any type.
+/// The keys that are read. Every value may be of any type.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
@@ -49,17 +49,18 @@ struct Envelope<'a> {
     msg: Option<&'a RawValue>,
     #[serde(borrow)]
     fields: Option<&'a RawValue>,
-    // Docker's json-file, Fluent Bit, Fluentd.
+    // Keys of Docker's json-file, Fluent Bit and Fluentd.
     #[serde(borrow)]
     log: Option<&'a RawValue>,
     #[serde(borrow)]
     stream: Option<&'a RawValue>,
-    /// The tag of a CRI file, as Fluent Bit's parsers name it.
+    /// The tag of a CRI file, under the name that Fluent Bit's parsers give it.
     #[serde(borrow, rename = "_p")]
     tag: Option<&'a RawValue>,
     #[serde(borrow)]
     logtag: Option<&'a RawValue>,
-    // Vector and CloudWatch; journald; Loki; OpenTelemetry; Splunk; Google; Insights.
+    // Keys of Vector and CloudWatch, journald, Loki, OpenTelemetry, Splunk, Google, and CloudWatch
+    // Insights.
     #[serde(borrow)]
     message: Option<&'a RawValue>,
     #[serde(borrow, rename = "MESSAGE")]
@@ -74,7 +75,7 @@ struct Envelope<'a> {
     text_payload: Option<&'a RawValue>,
     #[serde(borrow, rename = "@message")]
     insights: Option<&'a RawValue>,
-    // Objects: Fluent Bit's Merge_Log_Key; Google; Elasticsearch.
+    // Keys with an object as value: Fluent Bit's Merge_Log_Key, Google, Elasticsearch.
     #[serde(borrow)]
     log_processed: Option<&'a RawValue>,
     #[serde(borrow, rename = "jsonPayload")]
@@ -98,7 +99,7 @@ struct Envelope<'a> {
     labels: Option<&'a RawValue>,
 }
 
-/// Opens a JSON object.
+/// Finds out what a JSON object is.
 pub(super) fn open(bytes: &[u8]) -> Opened<'_> {
     let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(bytes) else {
         return Opened::Invalid;
@@ -117,7 +118,7 @@ pub(super) fn open(bytes: &[u8]) -> Opened<'_> {
         envelope.text_payload,
         envelope.insights,
     ];
-    // A text beside the line may be another program's words.
+    // Prefers a text with the key `ts`, because other keys may have text of another program.
     let has_time = |value: &Option<&RawValue>| {
         is_text(*value) && value.is_some_and(|value| value.get().contains(TIME))
     };
@@ -166,7 +167,7 @@ fn tag<'a>(envelope: &Envelope<'a>) -> Option<&'a RawValue> {
     envelope.tag.or(envelope.logtag)
 }
 
-/// The value if it is a text. Text without escapes is not copied.
+/// The value if it is a text. It is copied only if it contains escapes.
 fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     let json = value.filter(|value| is_text(Some(value)))?.get();
     match serde_json::from_str::<&str>(json) {
@@ -175,13 +176,13 @@ fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Whether a text is worth a look: `msg` or `message` may be another program's words. What comes in
-/// parts may begin with anything.
+/// Whether a text may be a line, or a part of one: `msg` or `message` may have text of another
+/// program. A part of a line may begin with anything.
 fn may_lead_to_a_line(text: &str, envelope: &Envelope<'_>) -> bool {
     text.contains('{') || tag(envelope).is_some() || envelope.stream.is_some()
 }
 
-/// Whether the text is part of a line. Docker's json-file and Fluent Bit mark it.
+/// Which part of a line the text is. Docker's json-file and Fluent Bit mark the parts.
 fn part(envelope: &Envelope<'_>, text: &str) -> Part {
     match self::text(tag(envelope)).as_deref() {
         Some("P") => return Part::Partial,
@@ -191,7 +192,7 @@ fn part(envelope: &Envelope<'_>, text: &str) -> Part {
     if text.ends_with('\n') {
         return Part::Last;
     }
-    // Of Docker's parts only the last one has a line break. Collectors may remove it.
+    // Docker ends only the last part with a line break. Collectors may remove the line break.
     if envelope.stream.is_some() && envelope.log.is_some() {
         Part::Unmarked
     } else {
@@ -199,7 +200,7 @@ fn part(envelope: &Envelope<'_>, text: &str) -> Part {
     }
 }
 
-/// Whether this is a whole JSON object.
+/// Whether a text is a whole JSON object.
 pub(super) fn is_whole(text: &[u8]) -> bool {
     let text = text.trim_ascii_end();
     text.starts_with(b"{")

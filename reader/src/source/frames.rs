@@ -1,4 +1,4 @@
-//! Decompresses the frames of a zstd file, of which there may be several.
+//! Decompresses a zstd file, which may have several frames.
 
 use std::io::{self, BufRead, Read};
 
@@ -15,7 +15,7 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    /// The frames that `file` has.
+    /// The frames of `file`.
     pub(super) fn new(file: Box<dyn BufRead>) -> Self {
         Self {
             file,
@@ -24,7 +24,7 @@ impl Frames {
         }
     }
 
-    /// Begins the next frame. Returns whether there is one.
+    /// Begins the next frame. Returns whether another frame exists.
     fn next(&mut self) -> io::Result<bool> {
         while !self.file.fill_buf()?.is_empty() {
             match self.decoder.init(&mut self.file) {
@@ -42,7 +42,7 @@ impl Frames {
         Ok(false)
     }
 
-    /// Compares the checksum of a frame that has one.
+    /// Compares the checksum of the frame, if it has one.
     fn check(&self) -> io::Result<()> {
         let stated = self.decoder.get_checksum_from_data();
         if stated.is_some() && stated != self.decoder.get_calculated_checksum() {

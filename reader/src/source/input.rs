@@ -15,7 +15,7 @@ use super::{
 };
 use crate::shown::escaped;
 
-/// Bytes that are read at once.
+/// Maximum number of bytes that one read takes.
 const CHUNK: usize = 256 * 1024;
 /// The beginning of a gzip member (RFC 1952).
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -25,18 +25,18 @@ const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// A file that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
-    /// It cannot be opened.
+    /// The file cannot be opened.
     #[error("cannot open {name}: {source}")]
     Open {
-        /// The file.
+        /// Name of the file.
         name: String,
         /// The kernel's error.
         source: io::Error,
     },
-    /// It cannot be read to its end.
+    /// The file cannot be read to its end.
     #[error("cannot read {name}: {source}")]
     Read {
-        /// The file.
+        /// Name of the file.
         name: String,
         /// The kernel's error.
         source: io::Error,
@@ -59,7 +59,7 @@ impl Input {
     /// Opens a file; `-` is standard input.
     ///
     /// # Errors
-    /// If it cannot be opened, or its first bytes cannot be read.
+    /// If the file cannot be opened, or its first bytes cannot be read.
     pub(crate) fn open(path: &Path) -> Result<Self, SourceError> {
         let name = name_of(path);
         let file: Box<dyn Read> = if path == Path::new("-") {
@@ -81,7 +81,8 @@ impl Input {
     /// Reads all lines, and returns the number of the last one.
     ///
     /// # Errors
-    /// If the file cannot be read. Damaged compression is no error: the sink takes it.
+    /// If the file cannot be read. If compression is damaged, the sink gets
+    /// [`Unreadable::Compressed`] instead.
     pub(crate) fn read(
         mut self,
         lines: &mut Lines,
@@ -116,14 +117,14 @@ impl Input {
         }
     }
 
-    /// Whether an error is one of the compression.
+    /// Whether an error comes from the decompression.
     fn is_damage(&self, error: &io::Error) -> bool {
         let is_compressed = !matches!(self.bytes, Bytes::Plain(_));
         is_compressed && error.raw_os_error().is_none()
     }
 }
 
-/// The name of an input, as shown.
+/// The name of an input, escaped.
 pub(crate) fn name_of(path: &Path) -> String {
     if path == Path::new("-") {
         "standard input".to_owned()
@@ -132,7 +133,7 @@ pub(crate) fn name_of(path: &Path) -> String {
     }
 }
 
-/// Decompresses what begins as a compressed file does.
+/// Decompresses a file if it begins like a compressed one.
 fn decompressed(mut file: Box<dyn Read>) -> io::Result<Bytes> {
     let mut beginning = Vec::new();
     file.by_ref()
@@ -152,7 +153,7 @@ fn decompressed(mut file: Box<dyn Read>) -> io::Result<Bytes> {
     })
 }
 
-/// Whether this begins a zstd frame, or one that decoders skip.
+/// Whether these bytes begin a zstd frame, or a frame that decoders skip.
 fn is_zstd(beginning: &[u8]) -> bool {
     beginning.starts_with(ZSTD) || matches!(beginning, [0x50..=0x5f, 0x2a, 0x4d, 0x18])
 }

@@ -1,4 +1,4 @@
-//! From bytes of an input to exectrail's lines.
+//! Finds exectrail's lines in the bytes of an input.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -12,27 +12,27 @@ use super::{
 /// Byte order marks at the beginning of a file.
 const UTF_8: &[u8] = &[0xef, 0xbb, 0xbf];
 const UTF_16: [&[u8]; 2] = [&[0xff, 0xfe], &[0xfe, 0xff]];
-/// Maximum number of nested objects that are opened.
+/// Maximum depth at which objects within objects are opened.
 const DEPTH: u8 = 4;
 
-/// Finds exectrail's lines in the bytes of one input, or of the rotated files of one log in their
-/// order.
+/// Finds exectrail's lines in the bytes of files: of one input, or of the rotated files of a log in
+/// their order.
 #[derive(Debug, Default)]
 pub struct Lines {
-    /// The beginning of a line whose end is not read yet.
+    /// The bytes of a line whose end is not read yet.
     rest: Vec<u8>,
-    /// The line that is being read is too long.
+    /// Whether the line that is being read is too long.
     is_too_long: bool,
     /// Number of the last line.
     number: LineNumber,
-    /// Whether a line of the file is read.
+    /// Whether a line of the file was read.
     has_begun: bool,
-    /// Whether the lines of the next file are counted on from here.
+    /// Whether line numbers continue in the next file.
     counts_on: bool,
     parts: Parts,
 }
 
-/// Where a text is from.
+/// The origin of a text.
 #[derive(Clone, Copy)]
 struct At {
     number: LineNumber,
@@ -41,7 +41,7 @@ struct At {
 }
 
 impl Lines {
-    /// Nothing is read yet; the lines of all files are counted together.
+    /// Counts the lines of all files together.
     pub(crate) fn counting_on() -> Self {
         Self {
             counts_on: true,
@@ -87,8 +87,8 @@ impl Lines {
         Ok(())
     }
 
-    /// The file has ended. Returns the number of its last line. The lines of the next file are
-    /// counted anew by default, and it may have further parts of the last line.
+    /// Ends the file. Returns the number of its last line. By default, the lines of the next file
+    /// are counted from 1. The next file may have further parts of the last line.
     ///
     /// # Errors
     /// If the sink wants nothing more.
@@ -100,7 +100,7 @@ impl Lines {
             sink.unreadable(self.number, Unreadable::TooLong);
         } else if !last.is_empty() {
             self.number += 1;
-            // The last line has no line break, so it may be cut.
+            // A last line without a line break may be cut.
             let text = without_prefix(&last);
             let is_whole = envelope::is_whole(text.text) || text.part == Part::Last;
             if is_whole || !text.text.starts_with(b"{") {
@@ -117,7 +117,7 @@ impl Lines {
         Ok(last)
     }
 
-    /// The last file has ended.
+    /// Ends the last file.
     ///
     /// # Errors
     /// If the sink wants nothing more.
@@ -149,7 +149,7 @@ impl Lines {
         self.text(line, at, sink)
     }
 
-    /// Takes text that may have a prefix, or be a part.
+    /// Takes text that may have a prefix, or may be a part of a line.
     fn text(&mut self, text: &[u8], mut at: At, sink: &mut impl Sink) -> Result<(), Stop> {
         let Unprefixed {
             origin,
@@ -192,7 +192,7 @@ impl Lines {
         result
     }
 
-    /// Takes a line whose further parts are missing. It may be whole without them.
+    /// Takes a line whose further parts are missing. The line may be whole without them.
     fn end_unfinished(&mut self, line: Unfinished, sink: &mut impl Sink) -> Result<(), Stop> {
         if let Some(fault) = line.fault() {
             sink.unreadable(line.number, fault);

@@ -1,12 +1,12 @@
-//! Reads logs as people have them, and finds exectrail's lines in them.
+//! Finds exectrail's lines in files of runtimes and collectors.
 //!
-//! What is read, at each line: exectrail's own lines; `kubectl logs` with `--prefix` and
-//! `--timestamps` (`prefix`); CRI files (`prefix`) and Docker's json-file (`envelope`), whose parts
-//! are joined (`parts`); and records of collectors that have the line in a key (`envelope`). Files
-//! may be compressed (`input`). What cannot be read is given to the [`Sink`], and reading
-//! continues.
+//! Each line of an input can have another form: exectrail's own; that of `kubectl logs` with
+//! `--prefix` and `--timestamps` (`prefix`); that of CRI files (`prefix`) or Docker's json-file
+//! (`envelope`), whose parts are joined (`parts`); or a collector's record with the line in a key
+//! (`envelope`). Files may be compressed (`input`). The [`Sink`] is given the reason for each
+//! unreadable line, and reading continues.
 //!
-//! The memory is limited, whatever the input has: a line has at most [`LONGEST_LINE`] bytes.
+//! Any input needs only limited memory, because a line has at most [`LONGEST_LINE`] bytes.
 
 mod directory;
 mod envelope;

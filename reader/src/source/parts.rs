@@ -1,4 +1,4 @@
-//! Joins the parts of lines that a container runtime has divided.
+//! Joins lines that a container runtime has divided into parts.
 
 use std::collections::VecDeque;
 
@@ -8,50 +8,49 @@ use super::{
     prefix::Part,
 };
 
-/// Maximum number of lines whose last part is awaited at the same time: at most one for each
-/// container and stream.
+/// Maximum number of lines whose last part is awaited. Each container and stream has at most one.
 const AWAITED: usize = 256;
 
-/// What the parts of one line have in common: a hash of the container's name and the stream.
+/// A key that all parts of a line share: a hash of the container's name and the stream.
 pub(super) type Key = u64;
 
 /// A line without its last part.
 #[derive(Debug)]
 pub(super) struct Unfinished {
     key: Key,
-    /// Number of its first part.
+    /// Number of the first part.
     pub(super) number: LineNumber,
     pub(super) is_stderr: bool,
-    /// Its bytes so far, unless they are too many.
+    /// Bytes so far; empty if they are too many.
     pub(super) bytes: Vec<u8>,
     is_too_long: bool,
 }
 
-/// What a text is, after it is joined to the parts before it.
+/// The result of joining a text to earlier parts.
 #[derive(Debug)]
 pub(super) enum Joined {
-    /// Nothing yet: the last part is awaited. Or nothing at all: an empty part after a line that is
-    /// whole.
+    /// No line: the last part is still awaited, or the text is an empty part after a whole line.
     Nothing,
-    /// A line of its own.
+    /// The text is a whole line.
     Text,
-    /// The last part of a line, which is this one.
+    /// The text ends this line.
     Line(Unfinished),
 }
 
-/// Lines without their last parts.
+/// Lines whose last part is awaited.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
-    /// The oldest first.
+    /// The lines, the oldest first.
     unfinished: VecDeque<Unfinished>,
     bytes: usize,
-    /// A buffer to use again.
+    /// A buffer for the next line.
     spare: Vec<u8>,
 }
 
 impl Parts {
-    /// Joins a text to the parts of its line. The text is at line `number`, and from standard error
-    /// if `is_stderr`. Returns the lines that ended without a last part, and what the text is.
+    /// Joins a text to the earlier parts of its line. The text is on line `number`, and from
+    /// standard error if `is_stderr`. Returns the lines that ended without a last part, and the
+    /// result for the text.
     pub(super) fn join(
         &mut self,
         text: &[u8],
@@ -71,12 +70,13 @@ impl Parts {
             let is_begun = match part {
                 Part::Whole | Part::Last => false,
                 Part::Partial => !is_empty,
-                // Only the text shows whether more parts come.
+                // The source does not mark the parts, so that only the text shows whether more
+                // parts follow.
                 Part::Unmarked => !is_empty && begins && !is_whole(text),
             };
             is_begun.then(|| self.begin(key, number, is_stderr))
         }) else {
-            // An empty part may follow a line that was whole without it.
+            // An empty part may follow a whole line.
             let is_nothing = is_empty && (part != Part::Unmarked || BEGINNING.starts_with(text));
             let joined = if is_nothing {
                 Joined::Nothing
@@ -93,7 +93,7 @@ impl Parts {
         (ended, Joined::Nothing)
     }
 
-    /// The unfinished line of this key.
+    /// Removes and returns the unfinished line of this key.
     fn take(&mut self, key: Key) -> Option<Unfinished> {
         let at = self.unfinished.iter().position(|line| line.key == key)?;
         let line = self.unfinished.remove(at)?;
@@ -101,14 +101,14 @@ impl Parts {
         Some(line)
     }
 
-    /// The oldest unfinished line.
+    /// Removes and returns the oldest unfinished line.
     pub(super) fn take_first(&mut self) -> Option<Unfinished> {
         let line = self.unfinished.pop_front()?;
         self.bytes -= line.bytes.len();
         Some(line)
     }
 
-    /// A line that begins.
+    /// Begins a line.
     fn begin(&mut self, key: Key, number: LineNumber, is_stderr: bool) -> Unfinished {
         let mut bytes = std::mem::take(&mut self.spare);
         bytes.clear();
@@ -121,7 +121,7 @@ impl Parts {
         }
     }
 
-    /// Keeps an unfinished line. Returns the oldest one if there is no room for all.
+    /// Keeps an unfinished line. If there is no room for another line, returns the oldest one.
     fn put(&mut self, line: Unfinished) -> Option<Unfinished> {
         self.bytes += line.bytes.len();
         self.unfinished.push_back(line);
@@ -149,7 +149,7 @@ impl Unfinished {
         }
     }
 
-    /// Why the line cannot be read, once it has no further part. `None` if it may be readable.
+    /// The reason why the line cannot be read. `None` if it may be readable.
     pub(super) fn fault(&self) -> Option<Unreadable> {
         self.is_too_long.then_some(Unreadable::TooLong)
     }

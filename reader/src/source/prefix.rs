@@ -1,22 +1,22 @@
-//! What `kubectl logs` and container runtimes write before a line.
+//! Removes what `kubectl logs` and container runtimes write before a line.
 
-/// Whether a text is a whole line.
+/// Which part of a line a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// The source does not divide lines.
+    /// A whole line, because the source does not divide lines.
     Whole,
-    /// Not the last part of a line.
+    /// A part of a line, but not the last one.
     Partial,
     /// The last part of a line, or the only one.
     Last,
-    /// The source divides lines, and does not mark the last part of this one.
+    /// Unknown: the source divides lines, and does not mark the last part of this one.
     Unmarked,
 }
 
-/// A text without what precedes it.
+/// A text without its prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unprefixed<'a> {
-    /// The name of the pod and container, if there is one.
+    /// The name of the pod and container; empty if the prefix lacks it.
     pub(super) origin: &'a [u8],
     pub(super) text: &'a [u8],
     pub(super) part: Part,
@@ -49,7 +49,7 @@ pub(super) fn without_prefix(line: &[u8]) -> Unprefixed<'_> {
     if let Some((stream, rest)) = word(rest)
         && (stream == b"stdout" || stream == b"stderr")
     {
-        // An empty text has no blank after its tags in some runtimes.
+        // After the tags of an empty text, some runtimes write no blank.
         let (tags, text) = word(rest).unwrap_or((rest, &[]));
         let tag = tags.split(|byte| *byte == b':').next();
         let part = match tag {
@@ -75,13 +75,13 @@ fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
-/// Whether this is `pod/NAME/CONTAINER`: names are RFC 1123 subdomains.
+/// Whether a text has the form `pod/NAME/CONTAINER`: names are RFC 1123 subdomains.
 fn is_origin(text: &[u8]) -> bool {
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-./".contains(byte);
     text.len() < 1024 && text.contains(&b'/') && text.iter().all(is_name)
 }
 
-/// Whether this is a time as RFC 3339 has it, with `T` between date and time.
+/// Whether a text is a time as in RFC 3339, with `T` between date and time.
 fn is_time(text: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_digit() || b"-:.+TZ".contains(byte);
     (20..=40).contains(&text.len())

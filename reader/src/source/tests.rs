@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 
-/// What was read.
+/// The lines and faults that were read.
 #[derive(Debug, Default, PartialEq)]
 struct Read {
     lines: Vec<(LineNumber, String)>,
@@ -30,7 +30,7 @@ impl Read {
     }
 }
 
-/// Reads files that are given in chunks.
+/// Reads files, each in chunks.
 fn read_chunks(files: &[Vec<&[u8]>]) -> Read {
     let mut read = Read::default();
     let mut lines = Lines::default();
@@ -94,7 +94,7 @@ fn records_of_collectors_have_the_line_in_a_key() {
         );
         assert_eq!(found.unreadable, [], "{record}");
     }
-    // The first key is that of exectrail's lines.
+    // The first key is `ts`, as in exectrail's lines.
     let record = format!(r#"{{"ts":"{TIME}","log":{}}}"#, json!(ours));
     assert_eq!(read(&format!("{record}\n")).texts(), [ours]);
 }
@@ -190,7 +190,7 @@ fn a_line_that_is_too_long_is_skipped() {
     assert_eq!(read.lines, [(2, ours)]);
 }
 
-/// A text that may be in a line.
+/// A text that a line may contain.
 fn texts() -> impl Strategy<Value = String> {
     prop::collection::vec(
         prop_oneof![
@@ -206,12 +206,12 @@ fn texts() -> impl Strategy<Value = String> {
     .prop_map(|parts| parts.concat())
 }
 
-/// Places at which to divide something, as shares of its length.
+/// Places for a division, as shares of the length.
 fn divisions() -> impl Strategy<Value = Vec<prop::sample::Index>> {
     prop::collection::vec(any::<prop::sample::Index>(), 0..6)
 }
 
-/// A text, divided between characters.
+/// Divides a text between characters.
 fn divided<'a>(text: &'a str, divisions: &[prop::sample::Index]) -> Vec<&'a str> {
     let mut at: Vec<usize> = divisions
         .iter()
@@ -257,7 +257,7 @@ proptest! {
             let parts = if is_docker { docker(&line, divisions) } else { cri(&line, divisions) };
             expected.push(line);
             for (at, part) in parts.into_iter().enumerate() {
-                // Whole lines of standard error are between the parts.
+                // Whole lines of standard error come between the parts.
                 if at < *others {
                     let other = self::line("diagnostic").replace("exec", "x");
                     file.push(if is_docker {
@@ -269,7 +269,7 @@ proptest! {
                 file.push(part);
             }
         }
-        // Rotation divides between lines of the file, chunks between any two characters.
+        // Rotation divides the file between lines, and chunks divide it between any two characters.
         let (old, new) = file.split_at(rotated_at.index(file.len() + 1));
         let (old, new) = (old.concat(), new.concat());
         let found = read_chunks(&[

@@ -1,4 +1,4 @@
-//! The keys that `top` counts by (`--by`).
+//! The keys by which `top` counts (`--by`).
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::{labels::Labels, record::Event, shown::push_escaped};
 /// A key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum By {
-    /// The file that runs; the name that the caller gave if the file is not known.
+    /// The file that runs or, if it is not known, the name that the caller gave.
     Exe,
     /// The file as the caller named it.
     Filename,
@@ -17,14 +17,14 @@ pub(super) enum By {
     User,
     /// The name of the workspace.
     Workspace,
-    /// The parent's program; the caller's comm if the program is not known.
+    /// The parent's program or, if it is not known, the caller's comm.
     Parent,
     /// The user id on the node.
     Uid,
 }
 
 impl By {
-    /// Appends the value of this key; `-` if the event has none.
+    /// Appends the value of this key, or `-` if the event has none.
     pub(super) fn push(self, key: &mut String, event: &Event<'_>, labels: &Labels) {
         let before = key.len();
         let mut push = |text: Option<&str>| push_escaped(key, text.unwrap_or_default());

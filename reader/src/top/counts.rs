@@ -1,6 +1,5 @@
-//! Counts of keys in limited memory. They are exact as long as there is room for all keys. If not,
-//! the keys with the lowest counts are forgotten, and `error` says by how much a count may be too
-//! low.
+//! Counts keys in limited memory. The counts are exact if there is room for all keys. Otherwise the
+//! keys with the lowest counts are forgotten, and each count may be too low by at most `error`.
 
 use std::collections::HashMap;
 
@@ -18,7 +17,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Counts a key.
+    /// Adds one to the count of a key.
     pub(super) fn add(&mut self, key: &str) {
         if let Some(count) = self.counts.get_mut(key) {
             *count += 1;
@@ -35,8 +34,8 @@ impl Counts {
         self.counts.insert(key.into(), 1);
     }
 
-    /// Forgets at least half of the keys: those with the lower counts. Of keys with the same count
-    /// it forgets all or none.
+    /// Forgets at least half of the keys, beginning with the lowest counts. If several keys have
+    /// the same count, it forgets all of them or none.
     fn forget(&mut self) {
         let mut all: Vec<u64> = self.counts.values().copied().collect();
         if all.is_empty() {
@@ -47,21 +46,21 @@ impl Counts {
         let limit = *limit;
         self.counts.retain(|_, count| *count > limit);
         self.bytes = self.counts.keys().map(|key| key.len()).sum();
-        // A key may have been forgotten, and be counted anew, each time.
+        // Each time, a key with this count may have been forgotten before it is counted again.
         self.error += limit;
     }
 
-    /// By how much each count may be too low.
+    /// Each count may be too low by this much.
     pub(super) fn error(&self) -> u64 {
         self.error
     }
 
-    /// Number of keys that are not forgotten.
+    /// Number of keys that are remembered.
     pub(super) fn different(&self) -> usize {
         self.counts.len()
     }
 
-    /// The keys with the greatest counts, the greatest first.
+    /// The keys with the highest counts, the highest first.
     pub(super) fn most(&self, rows: usize) -> Vec<(&str, u64)> {
         let all = self.counts.iter();
         let mut all: Vec<(&str, u64)> = all.map(|(key, count)| (&**key, *count)).collect();

@@ -1,4 +1,4 @@
-//! `top --follow`: the counts as they change.
+//! The command `top --follow`, which shows the counts as they change.
 
 use std::{
     io::{self, Write as _},
@@ -17,9 +17,9 @@ use crate::{
     terminal::Screen,
 };
 
-/// Period of drawing on a terminal.
+/// Period of updates on a terminal.
 const ON_SCREEN: Duration = Duration::from_secs(1);
-/// Period of writing to something else.
+/// Period of updates if the output is not a terminal.
 const ELSEWHERE: Duration = Duration::from_secs(10);
 /// The last line of the screen.
 const HINT: &str = "q leaves";
@@ -48,7 +48,7 @@ pub(super) fn main(program: &str, files: &[PathBuf], top: Top, rows: usize) -> E
         None => Naming::AtOnce,
     };
     let is_read = follow(program, files, &mut live, naming);
-    // The last counts stay on the terminal.
+    // Leaves the screen, so that the terminal keeps the last counts.
     live.screen = None;
     live.shown.clear();
     let written = live.write();
@@ -56,7 +56,7 @@ pub(super) fn main(program: &str, files: &[PathBuf], top: Top, rows: usize) -> E
 }
 
 impl Live {
-    /// Writes the table if it has changed.
+    /// Writes the table. Without a screen, writes it only if it has changed.
     fn write(&mut self) -> io::Result<()> {
         let Some(screen) = &self.screen else {
             let text = self.top.table(self.rows);
@@ -69,7 +69,7 @@ impl Live {
             write!(out, "{between}{}", self.shown)?;
             return out.flush();
         };
-        // Above the rows are at most four lines, and below them two.
+        // The table has at most four lines above the rows, and two lines come below them.
         let (height, _) = screen.size();
         let rows = self.rows.min(height.saturating_sub(6)).max(1);
         screen.show(&format!("{}{HINT}\n", self.top.table(rows)))

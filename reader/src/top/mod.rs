@@ -1,4 +1,4 @@
-//! The command `top`: what was executed most, and how often.
+//! The command `top`, which counts what was executed.
 
 mod by;
 mod counts;
@@ -43,8 +43,8 @@ pub(crate) struct TopArgs {
 
     /// Show the counts as they change, until q is pressed; the files are followed
     ///
-    /// On a terminal the table is drawn anew each second. Otherwise it is written every ten
-    /// seconds, if it has changed.
+    /// On a terminal the table is drawn each second. Otherwise it is written every ten seconds, if
+    /// it has changed.
     #[arg(long, short)]
     follow: bool,
 

@@ -15,13 +15,13 @@ use crate::{
     source::Stop,
 };
 
-/// The counts, and what they are of.
+/// Counts execs by the chosen keys.
 pub(super) struct Top {
     by: Vec<By>,
     pub(super) filter: Filter,
     labels: LabelCache,
     counts: Counts,
-    /// The present key.
+    /// The key of the last exec.
     key: String,
     execs: u64,
     lost: u64,
@@ -32,7 +32,7 @@ pub(super) struct Top {
 }
 
 impl Top {
-    /// Counts nothing yet.
+    /// Begins to count.
     pub(super) fn new(by: Vec<By>, filter: Filter) -> Self {
         Self {
             by,
@@ -48,7 +48,7 @@ impl Top {
         }
     }
 
-    /// The table, with the lost and suppressed execs, which it does not count.
+    /// The table. It also names the lost and suppressed execs, which are not counted.
     pub(super) fn table(&self, rows: usize) -> String {
         let mut text = String::new();
         let seconds = seconds_between(&self.first, &self.last);
@@ -146,7 +146,7 @@ impl Consumer for Top {
     }
 }
 
-/// Seconds between two times; `None` if these are not times, or the same.
+/// Seconds between two times; `None` if they are not times, or are the same.
 fn seconds_between(first: &str, last: &str) -> Option<f64> {
     let (first, last) = (
         first.parse::<Timestamp>().ok()?,
@@ -156,7 +156,8 @@ fn seconds_between(first: &str, last: &str) -> Option<f64> {
     Some(seconds).filter(|seconds| *seconds > 0.0)
 }
 
-/// A rate per second or minute if it is at least one, otherwise per hour.
+/// A rate per second, minute or hour: the shortest unit in which it is at least one, or else per
+/// hour.
 fn rate(count: u64, seconds: f64) -> String {
     #[expect(
         clippy::cast_precision_loss,

@@ -1,5 +1,5 @@
-//! What the log does not have: losses, suppressed events, lines that are missing, and times in
-//! which nothing, or not everything, was recorded.
+//! What the log lacks: lost and suppressed events, missing lines, and times in which execs may be
+//! unrecorded.
 
 use crate::{
     filter::Filter,
@@ -9,17 +9,17 @@ use crate::{
     shown::{escaped, push_escaped},
 };
 
-/// Maximum number of gaps that are named between two calls of [`Gaps::take`].
+/// Maximum number of gaps that are kept between two calls of [`Gaps::take`].
 const NAMED: usize = 1_000;
 
-/// A gap, at its place in the order of lines.
+/// A gap, with its position in the order of lines.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Gap {
     pub(super) order: u64,
     pub(super) text: String,
 }
 
-/// Gaps: of a workspace, or, with `--follow`, of one line.
+/// The gaps of a tree or, with `--follow`, of one line.
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
     /// Number of execs without a process id.
@@ -29,8 +29,8 @@ pub(super) struct Gaps {
 }
 
 impl Gaps {
-    /// Takes a line. `seen` is what it says about its run. Gaps that are wholly outside the
-    /// filter's period are not named.
+    /// Takes a line. `seen` says what the line shows about its run. A gap that is wholly outside
+    /// the filter's period is not named.
     pub(super) fn line(
         &mut self,
         order: u64,
@@ -68,13 +68,13 @@ impl Gaps {
         }
     }
 
-    /// The gaps that were found since the last call.
+    /// Removes and returns the gaps so far.
     pub(super) fn take(&mut self) -> Vec<Gap> {
         std::mem::take(&mut self.named)
     }
 
-    /// The gaps that were not yet taken, in their order, and those that are known at the end.
-    /// `last` is the order of the last line, and `tree` the number of the tree.
+    /// The gaps that are left, in their order, and the gaps that only the end of the log shows.
+    /// `last` is the position of the last line, and `tree` is the number of the tree.
     pub(super) fn finish(mut self, last: u64, runs: &Runs, tree: usize) -> Vec<Gap> {
         let order = last + 1;
         let id = |run| escaped(runs.id(run).unwrap_or("?"));
@@ -118,14 +118,14 @@ impl Gaps {
     }
 }
 
-/// A time, as shown.
+/// A time in the format of `show`.
 fn time(ts: &str) -> String {
     let mut text = String::new();
     push_time(&mut text, ts);
     text
 }
 
-/// What is or may be unrecorded according to a line: since when, and the text.
+/// The beginning and the text of the gap that a line reports.
 fn gap<'a>(record: &'a Record<'_>, seen: &Seen, runs: &'a Runs) -> Option<(&'a str, String)> {
     let fields = &record.fields;
     let mut text = time(&record.ts);
@@ -156,7 +156,8 @@ fn gap<'a>(record: &'a Record<'_>, seen: &Seen, runs: &'a Runs) -> Option<(&'a s
                 previous.until.as_deref()
             }
             None => {
-                // If another run goes on, or ended after this one began, nothing is missing here.
+                // If another run of the tree goes on, or ended after this one began, there is no
+                // gap.
                 let ended = seen.run.and_then(|run| runs.ended_before(run));
                 let ended = ended.filter(|ended| **ended < *record.ts)?;
                 text.push_str(" not recorded since the run before ended: ");

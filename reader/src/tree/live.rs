@@ -1,4 +1,5 @@
-//! `tree --follow`: each exec as it happens, indented below the process that started it.
+//! The command `tree --follow`, which shows each exec as it happens. It indents the exec below the
+//! process that started it.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -31,19 +32,19 @@ use crate::{
 /// Maximum number of processes whose depth is remembered; the oldest is forgotten first.
 const REMEMBERED: usize = 200_000;
 
-/// A process of any workspace: its id, and when it was forked.
+/// A process of any workspace: its id, and the time of its fork.
 type Key = (u64, u64);
 
 /// The depths of processes.
 #[derive(Default)]
 struct Depths {
-    /// The depth, and whether the process has executed something.
+    /// For each process, its depth, and whether it has executed a program.
     known: HashMap<Key, (usize, bool)>,
     order: VecDeque<Key>,
 }
 
 impl Depths {
-    /// The depth of a process, and whether it has executed something before.
+    /// The depth of a process, and whether it has executed a program before.
     fn of(&mut self, event: &Event<'_>, is_exec: bool) -> (usize, bool) {
         let key = (event.pid.unwrap_or(0), event.start.unwrap_or(0));
         if let Some((depth, has_executed)) = self.known.get_mut(&key) {
@@ -117,7 +118,7 @@ impl<W: io::Write> Live<W> {
         }
     }
 
-    /// Writes the name of the workspace, if it is another one than before.
+    /// Writes the name of the workspace, if it differs from the last one.
     fn title(&mut self, labels: &Arc<Labels>) -> io::Result<()> {
         let is_same = self.title.as_ref().is_some_and(|title| {
             title.user() == labels.user() && title.workspace() == labels.workspace()

@@ -1,8 +1,7 @@
-//! The command `tree`: which process started which.
+//! The command `tree`, which shows which process started which.
 //!
-//! A process is known by its id and its start. A process that only forked has no `exec` line; it is
-//! shown if one of its children has one. Its place is below the first process of its session, from
-//! which it descends.
+//! A process is identified by its id and its start. A process that only forked has no `exec` line.
+//! It is shown if one of its children has one. Its place is below the first process of its session.
 
 mod gaps;
 mod live;
@@ -46,7 +45,7 @@ pub(crate) struct TreeArgs {
     #[arg(long, short)]
     follow: bool,
 
-    /// When to write colours
+    /// When to write colors
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     color: Color,
 
@@ -77,7 +76,7 @@ pub(crate) fn main(program: &str, args: TreeArgs) -> ExitCode {
     finish(program, painted, is_read)
 }
 
-/// The processes and gaps of one workspace, also if its labels change.
+/// The processes and gaps of one workspace. They stay together if its labels change.
 #[derive(Default)]
 struct Tree {
     forest: Forest<TextAt>,
@@ -91,7 +90,7 @@ struct Building {
     runs: Runs,
     trees: Vec<Tree>,
     text: Kept,
-    /// Number of lines so far, which is the order of everything.
+    /// Number of lines so far, which gives everything its order.
     seen: u64,
 }
 
@@ -102,7 +101,7 @@ impl Building {
         let trees = std::mem::take(&mut self.trees);
         let mut trees = (0..).zip(trees).map(|(at, tree)| self.finished(at, tree));
         let text = &self.text;
-        // While this thread writes a tree, others paint the next ones.
+        // While this thread writes a tree, other threads paint the next trees.
         while let Some(first) = trees.next() {
             let next: Vec<_> = trees.by_ref().take(threads() - 1).collect();
             thread::scope(|scope| {
@@ -131,7 +130,7 @@ impl Building {
         }
     }
 
-    /// The names of the workspaces of a tree; empty if they have none.
+    /// The names of a tree's workspaces; empty if they have none.
     fn title(&self, tree: usize) -> String {
         let names = self.workspaces.names();
         let mut title = String::new();
@@ -151,7 +150,7 @@ impl Building {
     }
 }
 
-/// A tree of which everything is known.
+/// A complete tree.
 struct Finished {
     title: String,
     gaps: Vec<Gap>,

@@ -1,4 +1,4 @@
-//! Writes a tree. The texts of execs come from `text.rs`, their marks from `show/details.rs`.
+//! Writes a tree. `text.rs` makes the texts of execs, and `show/details.rs` makes their marks.
 
 use std::io::{self, Write};
 
@@ -17,7 +17,7 @@ type Deed = forest::Deed<TextAt>;
 type Linked = forest::Linked<TextAt>;
 type Process = forest::Process<TextAt>;
 
-/// Maximum depth that is shown by indentation. Deeper processes have their depth as a number.
+/// Maximum depth that is shown by indentation. Deeper processes show their depth as a number.
 pub(super) const DEEPEST: usize = 40;
 
 /// A line of the tree.
@@ -28,11 +28,11 @@ enum Item<'a> {
     Gap(&'a Gap),
 }
 
-/// The rest of the lines below a process.
+/// The lines below a process that are not written yet.
 struct Level<'a> {
-    /// The next one is at the end.
+    /// The lines in reverse order: the next line is the last item.
     items: Vec<Item<'a>>,
-    /// Length of the indentation above.
+    /// Length of the indentation of the lines.
     indentation: usize,
 }
 
@@ -104,7 +104,7 @@ impl<'a, W: Write> Painter<'a, W> {
         Ok(())
     }
 
-    /// Items in the order of lines, the first one at the end.
+    /// A level with these items, in the reverse order of lines.
     fn level(&self, mut items: Vec<Item<'a>>) -> Level<'a> {
         items.sort_by_key(|item| std::cmp::Reverse(self.order(item)));
         Level {

@@ -1,4 +1,4 @@
-//! The texts of a tree, kept together: there can be millions of them.
+//! The texts of a tree. One string holds them all, because there can be millions.
 
 use crate::{
     record::{Event, Record},
@@ -6,31 +6,30 @@ use crate::{
     shown::push_escaped,
 };
 
-/// Maximum length of a command line that is kept, in bytes. A longer one is cut, and ends with
-/// `…`.
+/// Maximum length of a command line in bytes. A longer command line is cut, and ends with `…`.
 const LONGEST: usize = 1_000;
 
-/// Where a text is.
+/// The position of a text.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct TextAt {
     start: usize,
     length: u32,
 }
 
-/// Texts that are kept.
+/// One string with all texts.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     text: String,
 }
 
 impl Kept {
-    /// A text.
+    /// The text at a position.
     pub(super) fn get(&self, at: TextAt) -> &str {
         let end = at.start + at.length as usize;
         self.text.get(at.start..end).unwrap_or_default()
     }
 
-    /// The time and command line of an exec.
+    /// Keeps the time and the command line of an exec.
     pub(super) fn exec(&mut self, record: &Record<'_>, event: &Event<'_>) -> TextAt {
         self.keep(record, |out| {
             push_notes(out, event);
@@ -39,7 +38,7 @@ impl Kept {
         })
     }
 
-    /// The time, error and file of a failed exec.
+    /// Keeps the time, error and file of a failed exec.
     pub(super) fn failed_exec(&mut self, record: &Record<'_>, event: &Event<'_>) -> TextAt {
         self.keep(record, |out| {
             push_escaped(out, event.error.as_deref().unwrap_or("?"));
@@ -55,13 +54,13 @@ impl Kept {
         push(&mut self.text);
         TextAt {
             start,
-            // Longer texts are cut.
+            // Long texts were cut, so that this does not overflow.
             length: u32::try_from(self.text.len() - start).unwrap_or(0),
         }
     }
 }
 
-/// Appends the beginning of a text.
+/// Appends a text, cut to [`LONGEST`] bytes.
 fn push_cut(out: &mut String, text: &str) {
     if text.len() <= LONGEST {
         return push_escaped(out, text);

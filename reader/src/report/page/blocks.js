@@ -1,4 +1,4 @@
-// Texts and details of execs: a block is decompressed when it is needed.
+// Texts and details of execs. A block is decompressed when it is first needed.
 
 /** Characters of texts that are kept. */
 const KEPT = 96e6;
@@ -97,7 +97,7 @@ class Blocks {
    * searched.
    */
   async search(needle, hits, onPart) {
-    // Texts are JSON without quotes, so the needle is, too.
+    // Texts are JSON without quotes, so that the needle must have the same form.
     const sought = JSON.stringify(needle).slice(1, -1).toLowerCase();
     const plain = needle.toLowerCase();
     let pause = performance.now() + 30;
@@ -111,7 +111,8 @@ class Blocks {
           row++;
         }
         const line = text.slice(text.lastIndexOf("\n", at) + 1, end < 0 ? undefined : end);
-        // The letters of an escape, which begins with a backslash, are not in the text.
+        // A match may be within an escape, which begins with a backslash. Then the parsed text has
+        // no match.
         if (!line.includes("\\") || JSON.parse(`"${line}"`).includes(plain)) hits[row] = 1;
         if (end < 0) break;
       }

@@ -1,4 +1,4 @@
-// Which execs are chosen: by search, time, user, workspace, program and mark.
+// Chooses execs by search, time, user, workspace, program and mark.
 
 class Choice {
   constructor(data, blocks) {

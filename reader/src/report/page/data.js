@@ -1,4 +1,4 @@
-// The data of the page: parts are compressed (RFC 1951) and written as base64.
+// The data of the page. Each part is compressed (RFC 1951), and written as base64.
 
 /**
  * The marks of execs: their bits in the column `flags`, which `report/rows.rs` has as well, their
@@ -34,7 +34,7 @@ const isRead = new Promise((resolve) => {
 /** The bytes of a part. Its element is removed unless it is kept to be read again. */
 async function part(id, isKept) {
   const find = () => byId(`part-${id}`);
-  // An element that another one follows is read to its end.
+  // An element is complete once another element follows it.
   if (!find()?.nextElementSibling) await isRead;
   const found = find();
   if (!found) throw new Error(`the part ${id} of this file is missing`);

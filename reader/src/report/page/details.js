@@ -1,4 +1,4 @@
-// The details of one exec: all that its line says.
+// Shows the details of one exec: all keys of its line.
 
 /** Arguments, and characters of a text, that are shown at once. */
 const WORDS = 200;
@@ -9,7 +9,7 @@ const PLACED = new Set(["msg", "level", "event.argv", "fields.cmdline"]);
 
 /** A text of any length, exactly. The rest of a long one is behind a button. */
 function exactText(parent, text) {
-  // A character beyond U+FFFF has two units, and is not divided.
+  // Avoids cutting within a character beyond U+FFFF, which takes two units.
   const end = text.codePointAt(LONG - 1) > 0xffff ? LONG - 1 : LONG;
   appendExact(parent, text.slice(0, end));
   if (text.length <= end) return parent;
@@ -49,7 +49,7 @@ function valueTexts(json) {
     return Object.entries(value)
       .map(([key, item]) => `${key}: ${typeof item === "string" ? item : JSON.stringify(item)}`);
   }
-  // The text itself: JavaScript would round numbers above 2^53.
+  // Keeps the text of a number, because JavaScript would round numbers above 2^53.
   return [json];
 }
 
@@ -79,7 +79,7 @@ class Details {
       const keys = await blocks.detailsOf(row);
       const lines = (await blocks.textOf(blocks.blockOf(row))).split("\n");
       const text = JSON.parse(`"${lines[row - blocks.begins[blocks.blockOf(row)]]}"`);
-      // Another exec may have been chosen since.
+      // The user may have chosen another exec in the meantime.
       if (this.row === row) this.fill(row, keys, text);
     } catch (error) {
       failed(error);

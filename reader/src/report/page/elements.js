@@ -1,6 +1,7 @@
-// Text from a log as people read it: nothing in it acts on the display. Elements are made here.
+// Makes elements. Text from a log is escaped, so that it cannot act on the display.
 
-// Controls, separators of lines, and marks that are invisible or change the direction of writing.
+// Control characters, line separators, and marks that are invisible or change the direction of
+// writing.
 const UNSEEN = new RegExp(
   "[\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff]", "gu");
 

@@ -1,4 +1,4 @@
-// The list of execs, in the order of time.
+// The list of execs, in order of time.
 
 /** Marks of an exec. */
 function marksOf(flags) {

@@ -1,4 +1,4 @@
-// What is not in the log: its names and colours.
+// Names and colors of what is not in the log.
 
 const GAP_NAMES = {
   lost: "Lost", suppressed: "Suppressed", untraced: "Not recorded", missing: "Lines missing",
@@ -11,7 +11,7 @@ function gapText({ kind, count, text }) {
   return text;
 }
 
-// The kinds that the timeline shades.
+// The kinds of gaps that the timeline shades.
 const GAP_KINDS = [
   { kind: "lost", name: "lost", colour: "--lost", slope: 1 },
   { kind: "suppressed", name: "suppressed", colour: "--suppressed", slope: -1 },

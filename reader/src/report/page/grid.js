@@ -1,4 +1,4 @@
-// A list of any number of rows, of which only the visible ones exist.
+// A list of any number of rows. Only the visible rows have elements.
 
 const ROW = 28;
 /** Height in pixels that all browsers can scroll. Taller lists are divided into pages. */

@@ -220,7 +220,7 @@ async function openReport() {
   byId("timeline").hidden = !choice.hasTimes;
   blocks.onLoad = () => {
     report.view.grid.draw();
-    // For measurements: when the first rows had their texts.
+    // For measurements: the time at which the first rows show their texts.
     document.body.dataset.opened ??= Math.round(performance.now());
   };
   choice.onChange(() => {

@@ -1,4 +1,4 @@
-// What is printed: the beginnings of the tables, beside the figures and the timeline.
+// The printed page: figures, timeline, and the first rows of each table.
 
 const PRINTED = 25;
 

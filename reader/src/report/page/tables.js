@@ -1,4 +1,4 @@
-// Tables: execs by user, workspace and program, and what is not in the log.
+// Tables of execs by user, workspace and program, and a table of what is not in the log.
 
 /** Counts of the chosen execs, by a key of each row. */
 function countsBy(report, keyOf) {

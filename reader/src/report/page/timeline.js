@@ -1,4 +1,4 @@
-// The timeline: how many execs there were when, and what is not in the log.
+// The timeline: the number of execs over time, and what is not in the log.
 
 const FOOT = 20;
 const TOP = 16;
@@ -194,7 +194,8 @@ class Timeline {
       to = from + step;
       count = this.chosen[bar];
     }
-    // Without a time under the pointer no gap is named: figures and legend name those of the log.
+    // Without a pointer, names no gap: the figures and the legend describe the gaps of the whole
+    // log.
     const gaps = x === null ? []
       : this.shades().filter((gap) => gap.until >= from && gap.since <= to);
     const parts = [counted(count, "exec")];

@@ -1,5 +1,5 @@
-// The tree of processes. Its nodes are numbers: first the workspaces, then the processes, then the
-// execs that a process did after its first one.
+// The tree of processes. Its nodes are numbers: first workspaces, then processes, then the later
+// execs of processes.
 
 /** Levels that are indented. Deeper ones have their depth as a number. */
 const INDENTED = 24;
