@@ -1,4 +1,4 @@
-//! Which workspace a line is of.
+//! The workspaces of a log, which the labels of lines name.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -6,10 +6,10 @@ use foldhash::fast::RandomState;
 
 use crate::labels::Labels;
 
-/// Maximum number of labels whose workspace is remembered by their address.
+/// Maximum number of labels whose workspace is remembered.
 const REMEMBERED: usize = 200_000;
 
-/// A workspace, as lines name it.
+/// The name of a workspace, as lines state it.
 #[derive(Debug)]
 pub(crate) struct Name {
     labels: Arc<Labels>,
@@ -27,13 +27,13 @@ impl Name {
         self.labels.workspace()
     }
 
-    /// The run, if the lines have no labels that name a user or a workspace.
+    /// The run id, if no label names a user or a workspace.
     pub(crate) fn run(&self) -> Option<&str> {
         self.run.as_deref()
     }
 }
 
-/// What differs between workspaces.
+/// The values that distinguish workspaces.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {
     user: Option<String>,
@@ -46,20 +46,21 @@ struct Key {
 pub(crate) struct Workspaces {
     names: Vec<Name>,
     by_key: HashMap<Key, usize>,
-    /// By the address of labels that have a name: the same labels need no look at their names.
+    /// By the address of the labels, which saves comparing their names.
     by_labels: HashMap<usize, (Arc<Labels>, usize), RandomState>,
 }
 
 impl Workspaces {
-    /// The number of the workspace of a line; a new one has the next number. If no label names a
-    /// user or a workspace, each run is a workspace. `run` is the id of the line's run.
+    /// The number of the workspace that a line belongs to. A new workspace gets the next number. If
+    /// no label names a user or a workspace, each run is a workspace. `run` is the id of the line's
+    /// run.
     pub(crate) fn number(&mut self, run: Option<&str>, labels: &Arc<Labels>) -> usize {
         if let Some((_, at)) = self.by_labels.get(&Arc::as_ptr(labels).addr()) {
             return *at;
         }
         let is_named = labels.user().is_some() || labels.workspace().is_some();
         let run = run.filter(|_| !is_named);
-        // Other labels of a workspace may change.
+        // The key has no other labels, because these may change within a workspace.
         let key = Key {
             user: labels.user().map(str::to_owned),
             workspace: labels.workspace().map(str::to_owned),
@@ -77,7 +78,7 @@ impl Workspaces {
             if self.by_labels.len() >= REMEMBERED {
                 self.by_labels.clear();
             }
-            // Kept, so that no other labels get the same address.
+            // Keeping the labels prevents other labels from getting the same address.
             let kept = (Arc::clone(labels), at);
             self.by_labels.insert(Arc::as_ptr(labels).addr(), kept);
         }

@@ -11,27 +11,29 @@ use crate::filter::time;
 /// Flags of `verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The log; - reads standard input. Several files are read in the given order, as one log
+    /// The log; - reads standard input; several files are read in the given order, as one log
     ///
-    /// Plain lines, `kubectl logs`, files of container runtimes (CRI, Docker's json-file), and
-    /// records of collectors that have the line in a key. Each may be compressed with gzip or zstd.
-    /// A directory stands for the files of a container, as the kubelet keeps them.
+    /// Lines may be plain, from `kubectl logs`, from container runtimes (CRI, Docker's json-file),
+    /// or from collectors that have the line in a key of their records. Each file may be compressed
+    /// with gzip or zstd. A directory stands for the files of a container, as the kubelet keeps
+    /// them.
     #[arg(default_value = "-", value_name = "FILE")]
     pub logs: Vec<PathBuf>,
 
-    /// Require that each checkpoint is signed; the public key: Ed25519 in PEM
+    /// Require that each checkpoint is signed; FILE has the public key: Ed25519 in PEM
     ///
-    /// Each run needs a checkpoint, unless the next run says that it was killed before its first.
-    /// With --partial, a run that a next run names may lack its beginning and its checkpoints.
+    /// Each run needs a checkpoint. A run that was killed before its first checkpoint needs none,
+    /// if the next run says so. With --partial, a run may lack its beginning and its checkpoints if
+    /// a next run names it.
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
 
     /// Require that the log is complete up to this time: RFC 3339, or how long ago, such as 15m, 3d
     ///
-    /// Without it, lines at the end of a log can be missing unnoticed. For each workspace, the log
-    /// needs a checkpoint whose `complete_until` is not before this time. A run without such a
-    /// checkpoint needs its end, or a next run that names it. Times in which nothing was recorded,
-    /// as the log itself says, are no fault: they are named with each run.
+    /// Without this flag, lines at the end of a log can be missing unnoticed. For each workspace,
+    /// the log needs a checkpoint whose `complete_until` is not before this time. A run without
+    /// such a checkpoint needs its end, or a next run that names it. A time in which nothing was
+    /// recorded is no fault if the log states it. Such times are named with each run.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub until: Option<Timestamp>,
 
@@ -41,20 +43,20 @@ pub struct VerifyArgs {
 
     /// Accept that the beginning of the log is missing, as in the later files of a rotated log
     ///
-    /// Of each workspace, only the earliest run in the log may lack its beginning. The labels of a
-    /// run name its workspace. Lines before the first checkpoint of such a run are not proved.
+    /// In each workspace, only the earliest run in the log may lack its beginning. The labels of a
+    /// run name its workspace. If it does, its lines before the first checkpoint are not proved.
     #[arg(long)]
     pub partial: bool,
 
-    /// Do not check hashes and signatures: a collector has written the lines anew, with other
+    /// Do not check hashes and signatures, because a collector has written the lines with other
     /// spaces or another order of keys
     #[arg(long, conflicts_with_all = ["key", "until", "expect_head", "certificate"])]
     pub rewritten: bool,
 
-    /// If there is no fault, write as JSON from when to when the log is complete
+    /// If there is no fault, write to this file, as JSON, for which times the log is complete
     ///
-    /// Without --key it is marked `self-attested`: everyone who can write the log could have made
-    /// it.
+    /// Without --key, the certificate is marked `self-attested`: everyone who can write the log
+    /// could have made it.
     #[arg(long, value_name = "FILE")]
     pub certificate: Option<PathBuf>,
 }
@@ -66,7 +68,7 @@ struct HeadError {
     value: String,
 }
 
-/// Parses the head of a checkpoint.
+/// Parses a head from the command line.
 fn head(value: &str) -> Result<Head, HeadError> {
     Head::parse(&value.to_ascii_lowercase()).ok_or_else(|| HeadError {
         value: value.to_owned(),

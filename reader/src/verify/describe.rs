@@ -1,5 +1,4 @@
-//! The report of an audit as text for people. The text of each fault, such as a missing line, is in
-//! `audit/fault.rs`.
+//! Writes the report of an audit as text. `audit/fault.rs` has the texts of the faults.
 
 use std::fmt::Write as _;
 
@@ -11,15 +10,15 @@ use crate::{
     source::LineNumber,
 };
 
-/// A time, or `?` if no line has one.
+/// A time from the log, or `?` if it is empty.
 fn or_unknown(ts: &str) -> String {
     escaped(if ts.is_empty() { "?" } else { ts })
 }
 
-/// The lines of one file, in the numbers of all files together.
+/// The lines of one file, numbered in all files together.
 pub(super) struct FileLines {
     pub(super) name: String,
-    /// The last one.
+    /// Number of the file's last line.
     pub(super) last: LineNumber,
 }
 
@@ -112,7 +111,7 @@ fn describe_run(text: &mut String, number: u32, run: &Run, demands: &Demands) {
     }
 }
 
-/// What the checkpoints prove, and what is not checked.
+/// Describes what the checkpoints prove, and what is not checked.
 fn describe_proof(text: &mut String, run: &Run, demands: &Demands) {
     match run.proven() {
         Some(proven) => {
@@ -184,7 +183,7 @@ fn describe_faults(text: &mut String, faults: &Faults) {
     }
 }
 
-/// One line for several runs together.
+/// Describes all runs together, in one line.
 fn describe_total(text: &mut String, report: &Report) {
     let runs = &report.runs;
     if runs.len() < 2 {
@@ -202,7 +201,7 @@ fn describe_total(text: &mut String, report: &Report) {
     );
 }
 
-/// Which lines are from which file.
+/// Lists which lines are in which file.
 fn describe_files(text: &mut String, report: &Report, files: &[FileLines]) {
     let mut first = 1;
     for FileLines { name, last } in files {

@@ -1,4 +1,4 @@
-//! The command `verify`: reads a log and reports whether a line is missing, doubled, moved or
+//! The command `verify`, which reports whether a line of a log is missing, doubled, moved or
 //! changed.
 
 use std::{
@@ -26,7 +26,7 @@ use describe::{FileLines, describe};
 
 pub use args::VerifyArgs;
 
-/// Why there is no result.
+/// Why the log was not verified.
 #[derive(Debug, thiserror::Error)]
 enum VerifyError {
     #[error(transparent)]
@@ -43,8 +43,8 @@ enum VerifyError {
     Certificate { name: String, source: io::Error },
 }
 
-/// Reads the log; exits with 0 if it has no faults, otherwise with 1. `program` is the name of the
-/// program, for messages.
+/// Verifies the log. Exits with 0 if it has no faults, and otherwise with 1. Messages begin with
+/// `program`.
 pub fn main(program: &str, args: &VerifyArgs) -> ExitCode {
     match verify(program, args) {
         Ok(code) => code,
@@ -111,7 +111,7 @@ fn write_certificate(path: &Path, certificate: &Certificate<'_>) -> io::Result<(
     replacement.put(file)
 }
 
-/// Reads the files of a log in their order. Returns which lines are from which file.
+/// Reads the files of a log in their order. Returns which lines are in which file.
 fn read(paths: &[PathBuf], audit: Audit) -> Result<(Audit, Vec<FileLines>), SourceError> {
     let mut sink = Auditing {
         audit,

@@ -1,4 +1,4 @@
-//! What `convert` writes has the fields of ECS, and keeps the schemas that OCSF and Perfetto
+//! The output of `convert` has only fields of ECS, and follows the schemas that OCSF and Perfetto
 //! publish.
 
 use std::{fs, path::Path, process::Command};
@@ -9,8 +9,8 @@ use tempfile::TempDir;
 
 use crate::files::{exectrail_log, file, output_of};
 
-/// The fields that are written, with their types (ECS field reference, 8.17 and 9). An `array` is a
-/// keyword that ECS has as an array.
+/// The fields of the output, with their types (ECS field reference, 8.17 and 9). An `array` is a
+/// keyword field that ECS defines as an array.
 const ECS: [(&str, &str); 38] = [
     ("@timestamp", "date"),
     ("container.id", "keyword"),
@@ -52,8 +52,8 @@ const ECS: [(&str, &str); 38] = [
     ("user.name", "keyword"),
 ];
 
-/// Python that checks up to twenty events of each kind in `argv[1]` with the published schema, and
-/// prints the number of all.
+/// Python that checks the events in the file `argv[1]` with the published schema: up to twenty of
+/// each kind. It prints the number of all events.
 const OCSF: &str = r##"
 import json, sys
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
@@ -85,7 +85,7 @@ for line in open(sys.argv[1]):
     count += 1
     event = json.loads(line)
     schema = classes[event["class_uid"]]
-    # A check takes milliseconds.
+    # A check takes milliseconds, so that only some events are checked.
     size = len(event.get("process", {}))
     name = event["activity_id"], event["class_uid"], size, event.get("status")
     seen[name] = seen.get(name, 0) + 1
@@ -93,8 +93,8 @@ for line in open(sys.argv[1]):
 print(count)
 "##;
 
-/// Python that reads the trace in `argv[1]` with the published schema, and prints its packets as
-/// JSON. It looks for unknown fields in the first 2,000.
+/// Python that reads the trace in the file `argv[1]` with the published schema, and prints its
+/// packets as JSON. It checks that the first 2,000 packets have no unknown fields.
 const PERFETTO: &str = r#"
 import json, sys
 from google.protobuf.json_format import MessageToDict
@@ -111,8 +111,8 @@ for packet in trace.packet[:2000]: known(packet)
 print(json.dumps([MessageToDict(packet) for packet in trace.packet]))
 "#;
 
-/// The result of a Python program with the published schemas. `None` if they are not installed,
-/// which is reported.
+/// Runs a Python program that uses the published schemas, and returns its output. If the schemas
+/// are not installed, reports this and returns `None`.
 fn python(test: &str, program: &str, input: &Path) -> Option<String> {
     let python = cache::python_environment().unwrap().join("bin/python");
     if !python.exists() {
@@ -133,7 +133,8 @@ fn python(test: &str, program: &str, input: &Path) -> Option<String> {
     Some(String::from_utf8(run.stdout).unwrap())
 }
 
-/// The log of a working day with a hostile line after it, and how many of its lines are converted.
+/// The log of a working day with a hostile line at its end, and the number of lines that are
+/// converted.
 fn log(directory: &TempDir) -> (std::path::PathBuf, usize) {
     let mut log = working_day::log();
     let exec = json!({
@@ -153,7 +154,7 @@ fn log(directory: &TempDir) -> (std::path::PathBuf, usize) {
     (file(directory.path(), "log", log.as_bytes()), count)
 }
 
-/// The paths and values of an object's leaves.
+/// Finds all values of an object that are not objects, with their paths.
 fn leaves<'a>(value: &'a Value, path: &str, found: &mut Vec<(String, &'a Value)>) {
     match value {
         Value::Object(object) => {
@@ -250,7 +251,7 @@ fn perfetto_reads_the_trace_and_finds_each_exec_in_it() {
     );
     assert!(count("TYPE_SLICE_BEGIN", "exec") > 100, "ends are known");
     assert_eq!(count("TYPE_SLICE_BEGIN", "lost"), 1);
-    // This filter leaves out `exit` lines, whose times are the ends of slices all the same.
+    // The filter leaves out `exit` lines, but the slices must still end at their times.
     let chosen = directory.path().join("chosen");
     let arguments = ["convert", "--to", "perfetto", "--argv", "", "-o"];
     let output = [chosen.to_str().unwrap()];
@@ -261,7 +262,7 @@ fn perfetto_reads_the_trace_and_finds_each_exec_in_it() {
         of(&chosen, "TYPE_SLICE_BEGIN", "exec"),
         of(&packets, "TYPE_SLICE_BEGIN", "exec")
     );
-    // Each event is on a track that was described before.
+    // The track of each event is described before it.
     let mut tracks = std::collections::HashSet::new();
     for packet in &packets {
         if let Some(uuid) = packet["trackDescriptor"]["uuid"].as_str() {

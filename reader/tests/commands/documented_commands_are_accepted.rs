@@ -1,5 +1,4 @@
-//! The commands of `exectrail-log` on files, as three documents and the help show them, are
-//! accepted.
+//! `exectrail-log` accepts the commands that three documents and its help show, if they read files.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,16 +7,17 @@ use std::process::Command;
 
 use crate::files::{file, output_of, plain, run};
 
-/// The commands of a text: lines, with or without a prompt or blanks before them, and code.
+/// The commands in a text. They are lines, which may begin with a prompt or blanks, or code in
+/// backquotes.
 fn commands(text: &str) -> BTreeSet<String> {
     let text = text.replace("\\\n", " ").replace("\\|", "|");
     let in_lines = text.lines().map(|line| line.trim_start_matches(['$', ' ']));
     let quoted = text.split('`').skip(1).step_by(2);
     in_lines
         .chain(quoted)
-        // A pipe at the end of a line continues on the next one.
+        // If a line ends with a pipe, the next line is another command.
         .flat_map(|line| line.trim_end_matches(" |").split(" | "))
-        // The tests of the engines run whole blocks, which may set variables.
+        // Commands with variables belong to whole blocks, which the tests of the engines run.
         .filter(|command| command.starts_with("exectrail-log ") && !command.contains('$'))
         .filter(|command| command.contains(".log"))
         .map(str::to_owned)
@@ -58,7 +58,7 @@ fn every_shown_command_runs() {
         std::env::var("PATH").unwrap()
     );
     for command in shown {
-        // All commands that read a node's files, or never end (`--follow`), have this path.
+        // The commands that read files of a node, or use `--follow`, have this path.
         let command = match command.contains("/var/log/pods") {
             true => command
                 .replace("/var/log/pods/*/exectrail/0.log", "exectrail.log")

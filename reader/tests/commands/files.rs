@@ -1,4 +1,4 @@
-//! Logs, and the forms in which people have them.
+//! Makes logs, in the forms that runtimes and collectors give them.
 
 use std::fs;
 use std::io::Write as _;
@@ -25,12 +25,12 @@ pub(crate) fn output_of(arguments: &[&str], files: &[&Path]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A whole run: lines with the keys that `verify` and `tree` need.
+/// The lines of a whole run, with the keys that `verify` and `tree` need.
 pub(crate) fn run(run: &str, execs: u64) -> Vec<String> {
     run_with(run, r#""version":"9.9.9","#, execs)
 }
 
-/// A whole run, with these keys in its first line.
+/// The lines of a whole run, whose first line also has the keys `first`.
 pub(crate) fn run_with(run: &str, first: &str, execs: u64) -> Vec<String> {
     let mut chain = Chain::new(Head::default());
     let mut lines: Vec<String> = Vec::new();
@@ -45,7 +45,7 @@ pub(crate) fn run_with(run: &str, first: &str, execs: u64) -> Vec<String> {
     };
     add(&mut chain, "tracing_started", first);
     for seq in 0..execs {
-        // The second argv is longer than a part of a CRI file.
+        // The argv of the second exec is longer than a part of a CRI file.
         let long = "é\u{7}{} ".repeat(if seq == 1 { 6_000 } else { 1 });
         let argv = json!(["echo", long]);
         let event = format!(
@@ -62,25 +62,25 @@ pub(crate) fn run_with(run: &str, first: &str, execs: u64) -> Vec<String> {
     lines
 }
 
-/// A file with this content.
+/// Writes a file.
 pub(crate) fn file(directory: &Path, name: &str, content: &[u8]) -> PathBuf {
     let path = directory.join(name);
     fs::write(&path, content).unwrap();
     path
 }
 
-/// Plain lines.
+/// The lines as plain text.
 pub(crate) fn plain(lines: &[String]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// Lines behind a prefix.
+/// The lines, each after a prefix.
 pub(crate) fn prefixed(prefix: &str, lines: &[String]) -> String {
     let prefixed = lines.iter().map(|line| format!("{prefix}{line}\n"));
     prefixed.collect()
 }
 
-/// A line in parts of at most 16 KiB, as container runtimes divide it; but never within a
+/// Divides a line into parts of at most 16 KiB, as container runtimes do. Never divides a
 /// character.
 fn parts(line: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
@@ -94,7 +94,7 @@ fn parts(line: &str) -> Vec<String> {
     parts
 }
 
-/// A CRI file, with a diagnostic on standard error after each part.
+/// The lines as a CRI file. Each part is followed by a diagnostic on standard error.
 pub(crate) fn cri(lines: &[String]) -> String {
     let mut file = String::new();
     for line in lines {
@@ -109,7 +109,7 @@ pub(crate) fn cri(lines: &[String]) -> String {
     file
 }
 
-/// Docker's json-file.
+/// The lines as Docker's json-file.
 pub(crate) fn docker(lines: &[String]) -> String {
     let all = lines.iter().flat_map(|line| parts(&format!("{line}\n")));
     let record = |part| {
@@ -121,13 +121,13 @@ pub(crate) fn docker(lines: &[String]) -> String {
     all.map(record).collect()
 }
 
-/// Records of a collector.
+/// The lines as records of a collector, which has each line in the key `key`.
 pub(crate) fn records(key: &str, lines: &[String]) -> String {
     let record = |line| format!("{}\n", json!({key: line, "host": "node-1"}));
     lines.iter().map(record).collect()
 }
 
-/// Two gzip members.
+/// Compresses a text as two gzip members.
 pub(crate) fn gzip(text: &str) -> Vec<u8> {
     let (one, two) = text.as_bytes().split_at(text.len() / 2);
     let mut file = Vec::new();
@@ -139,7 +139,7 @@ pub(crate) fn gzip(text: &str) -> Vec<u8> {
     file
 }
 
-/// Two zstd frames, each after a frame that decoders skip.
+/// Compresses a text as two zstd frames. Before each is a frame that decoders skip.
 pub(crate) fn zstd(text: &str) -> Vec<u8> {
     let (one, two) = text.as_bytes().split_at(text.len() / 2);
     let frame = |part| compress_to_vec(part, CompressionLevel::Fastest);

@@ -11,7 +11,7 @@ use crate::files::{file, output_of};
 
 pub(crate) const EXECS: u64 = 5_000;
 
-/// The log of these tests: its directory, its path and its text.
+/// A generated log: its directory, its path and its text.
 pub(crate) fn log() -> (TempDir, PathBuf, String) {
     let options = Options {
         execs: EXECS,

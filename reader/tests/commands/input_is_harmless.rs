@@ -1,4 +1,4 @@
-//! No log and no name of a file acts on the terminal, and no output replaces what is read.
+//! Neither a log nor the name of a file acts on the terminal, and no output replaces the log.
 
 use std::{
     fs::{self, File},
@@ -71,7 +71,7 @@ fn nothing_replaces_the_log_or_a_device() {
             assert_eq!(refused.status.code(), Some(1), "{refused:?}");
         }
     }
-    // Another name of the log.
+    // The link is a second name of the log.
     let link = directory.path().join("link");
     fs::hard_link(&log, &link).unwrap();
     let link = link.to_str().unwrap();

@@ -1,4 +1,4 @@
-//! `show`, `tree` and `top` with `--follow` show what is written while they run.
+//! With `--follow`, `show`, `tree` and `top` show lines that are written while they run.
 
 use std::{
     fs::{self, OpenOptions},
@@ -73,7 +73,7 @@ fn top_writes_plain_text_where_there_is_no_terminal() {
     assert!(!table.concat().contains('\u{1b}'), "{table:?}");
 }
 
-/// `script` makes a terminal. It is in bsdutils, which every Debian system has.
+/// The program `script` makes a terminal. Every Debian system has it, because it is in bsdutils.
 #[test]
 fn top_on_a_terminal_draws_changes_and_q_restores_the_terminal() {
     let directory = TempDir::new().unwrap();
@@ -120,7 +120,8 @@ fn a_file_whose_content_is_replaced_is_read_from_its_beginning() {
     let mut lines = BufReader::new(show.0.stdout.take().unwrap()).lines();
     let mut next = || lines.next().unwrap().unwrap();
     assert_eq!(next(), "make");
-    // As `copytruncate` of logrotate does it; there is more than before at the next look.
+    // As after a `copytruncate` of logrotate, the file has new content, which is longer than the
+    // old.
     let more = [exec(2, 11, 1, "one"), exec(3, 12, 1, "two")].concat();
     fs::write(&log, more).unwrap();
     assert_eq!((next(), next()), ("one".to_owned(), "two".to_owned()));
@@ -166,7 +167,8 @@ fn a_reader_that_leaves_ends_it_also_if_nothing_more_is_written() {
     }
 }
 
-/// A container's directory: rotated files first, one of them compressed; and a restart.
+/// The directory of a container has rotated files, one of them compressed. Then the container
+/// restarts.
 #[test]
 fn a_directory_is_followed_in_order_and_across_restarts() {
     let directory = TempDir::new().unwrap();
@@ -187,7 +189,7 @@ fn a_directory_is_followed_in_order_and_across_restarts() {
         write(name, exec(4, 12, 1, program).as_bytes());
     }
     assert_eq!((next(), next()), ("four".to_owned(), "five".to_owned()));
-    // The rotated file is no other log, also if the next one is late.
+    // A file that was renamed by rotation is not read again, even if the next file comes late.
     let present = directory.path().join("2.log");
     fs::rename(&present, directory.path().join("2.log.20261124-040405")).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(1_500));
@@ -195,7 +197,7 @@ fn a_directory_is_followed_in_order_and_across_restarts() {
     assert_eq!(next(), "six");
 }
 
-/// A part at the end of a rotated file, and the rest in the next one.
+/// The rotated file ends with a part of a line, and the next file has the rest.
 #[test]
 fn a_line_goes_on_in_the_next_file_of_a_directory() {
     let directory = TempDir::new().unwrap();
@@ -213,7 +215,7 @@ fn a_line_goes_on_in_the_next_file_of_a_directory() {
     assert_eq!(lines.next().unwrap().unwrap(), "make");
 }
 
-/// The rest of an argv may never come, as exectrail was killed.
+/// The rest of an argv never comes if exectrail was killed.
 #[test]
 fn an_exec_whose_argv_goes_on_nowhere_is_shown() {
     let directory = TempDir::new().unwrap();

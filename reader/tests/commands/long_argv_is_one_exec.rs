@@ -1,4 +1,4 @@
-//! An argv that continues in further lines is one exec for every command.
+//! Each command takes an argv on several lines as one exec.
 
 use tempfile::TempDir;
 
@@ -12,7 +12,7 @@ fn line(run: &str, number: u64, msg: &str, event: &str) -> String {
         + &format!(r#""run":"{run}","line":{number}}}}}"#)
 }
 
-/// An exec in three lines: `cat one two-and-more three`.
+/// An exec on three lines: `cat one two-and-more three`.
 fn exec(run: &str) -> Vec<String> {
     vec![
         line(
@@ -80,14 +80,14 @@ fn an_argv_is_cut_only_if_its_end_is_not_there() {
 #[test]
 fn further_lines_are_no_gap_and_missing_ones_are() {
     let mut lines = exec("aa");
-    // Only the beginning of the run.
+    // These lines are only the beginning of the run.
     let tree = shown(&lines, &["tree"]);
     assert_eq!(tree.matches(" missing: ").count(), 1, "{tree}");
     lines.remove(1);
     let tree = shown(&lines, &["tree"]);
     assert!(tree.contains("missing: lines 2 to 2 of run aa"), "{tree}");
     assert!(tree.contains("cat one"), "{tree}");
-    // The exec is shown also if its further lines are not in the log.
+    // `show` also shows the exec if its further lines are not in the log.
     assert!(shown(&exec("aa")[..1], &["show"]).contains("cat one"));
     assert!(shown(&exec("aa")[1..], &["show"]).contains("* exec_argv"));
 }

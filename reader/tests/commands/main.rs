@@ -1,4 +1,4 @@
-//! The program `exectrail-log`, on files.
+//! Tests of the program `exectrail-log` with files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![forbid(unsafe_code)]
 

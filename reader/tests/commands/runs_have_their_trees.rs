@@ -1,15 +1,15 @@
-//! `tree` and `report` know which runs belong together, and what of a run is not in the log.
+//! `tree` knows which runs belong to one workspace, and what the log lacks.
 
 use crate::tree_and_top_count_everything::{exec, line, tree_of};
 
 const OPEN: &str = "has no end here";
 
-/// A line of another workspace.
+/// Changes the labels of a line to those of another workspace.
 fn renamed(line: &str) -> String {
     line.replace("demo", "other").replace("jessie", "alex")
 }
 
-/// A line of another run.
+/// Changes the run id of a line.
 fn of_run(run: &str, line: &str) -> String {
     let key = |run| format!(r#""run":"{run}","line""#);
     line.replace(&key("aabbccddeeff"), &key(run))
@@ -24,7 +24,8 @@ fn labels_that_change_do_not_divide_a_tree() {
         exec((1, 1), (10, 100), (5, 50), (10, 0), "bash"),
         renamed(&changed),
         renamed(&exec((3, 3), (11, 110), (10, 100), (10, 1), "make")),
-        // The next run is of the same workspace, and this one has ended.
+        // The next run names this one as its previous run. So this run has ended, and both have one
+        // workspace.
         of_run("bb", &renamed(&line(4, 0, "tracing_started", previous))),
         of_run(
             "bb",
@@ -45,8 +46,8 @@ jessie/demo, then alex/other
 └─ * not recorded since run aabbccddeeff
 "
     );
-    // With a filter for one user, lines of the other one are not named as missing, and a run that
-    // goes on in them is not named as open.
+    // A filter for one user hides the other user's lines. These are neither missing, nor do they
+    // make a run open.
     let tree = tree_of(&lines[..4], &["--user", "alex"]);
     assert!(!tree.contains(" missing: "), "{tree}");
     let tree = tree_of(&lines[..4], &["--user", "jessie"]);
@@ -77,7 +78,7 @@ fn a_beginning_that_is_missing_shows_and_one_out_of_the_period_is_not_missing() 
     assert!(tree_of(&lines[..3], &[]).contains(OPEN));
 }
 
-/// Process ids begin anew with each boot.
+/// Each boot has its own process ids.
 #[test]
 fn processes_of_two_boots_have_nothing_in_common() {
     let started = |run, boot| {
@@ -90,7 +91,7 @@ fn processes_of_two_boots_have_nothing_in_common() {
             of_run("aa", &exec((1, 1), (10, 100), (5, 50), (10, 0), "bash")),
             of_run("aa", &line(2, 2, "tracing_stopped", r#""execs":1"#)),
             started("bb", second_boot),
-            // The parent only forked, and is known by its session.
+            // The parent of 13 only forked, and its place comes from its session.
             of_run("bb", &exec((4, 1), (13, 130), (12, 120), (10, 1), "cc")),
             of_run("bb", &line(5, 2, "tracing_stopped", r#""execs":1"#)),
         ]
@@ -118,7 +119,7 @@ fn stopped(second: u32, number: u64, run: &str) -> String {
     )
 }
 
-/// A gap that overlaps with the chosen period shows, also if its line is after the period.
+/// A gap is shown if it overlaps with the chosen period, even if its line is later.
 #[test]
 fn what_was_not_recorded_in_the_period_shows() {
     let bash = exec((2, 1), (10, 100), (5, 50), (10, 0), "bash");
@@ -163,7 +164,7 @@ fn what_was_not_recorded_in_the_period_shows() {
     }
 }
 
-/// `--omit` removes keys from the lines of execs, and from no others.
+/// `--omit` removes keys only from the lines of execs.
 #[test]
 fn keys_that_are_omitted_tear_no_tree() {
     let whole = [
@@ -228,7 +229,8 @@ fn lines_out_of_order_are_explained() {
     );
 }
 
-/// The boot of a run whose first line is not in the log is not that of another run.
+/// If the first line of a run is not in the log, its boot is not known, and is not taken for that
+/// of a later run.
 #[test]
 fn an_unknown_boot_is_no_other() {
     let lines = [
@@ -245,7 +247,8 @@ fn an_unknown_boot_is_no_other() {
     );
 }
 
-/// Two runs of a workspace at the same time, one after the other in the log.
+/// The times of the two runs overlap, but the log has the lines of one run after those of the
+/// other.
 #[test]
 fn runs_that_overlap_have_no_gap_between_them() {
     let lines = [
@@ -259,7 +262,8 @@ fn runs_that_overlap_have_no_gap_between_them() {
     assert!(!tree.contains("not recorded"), "{tree}");
 }
 
-/// Parent and session name each other: no process is above itself, and none is dropped.
+/// By its session 20 is below 40, and 40 is below its parent 20. The tree must have no circle, and
+/// drop no process.
 #[test]
 fn a_circle_in_a_damaged_log_drops_nothing() {
     let lines = [
@@ -272,7 +276,7 @@ fn a_circle_in_a_damaged_log_drops_nothing() {
     }
 }
 
-/// Kubernetes keeps them in the same file.
+/// Kubernetes keeps diagnostics in the same file as the lines of a log.
 #[test]
 fn diagnostics_are_no_lines_of_a_run() {
     let diagnostic = concat!(

@@ -1,4 +1,4 @@
-//! `show` shows the lines that are asked for, and nothing in them acts on the terminal.
+//! `show` shows the chosen lines, and nothing in them acts on the terminal.
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::files::{TIME, exectrail_log, file, gzip, output_of, prefixed};
 
-/// A line of an exec.
+/// An `exec` line.
 fn exec(second: u32, user: &str, (pid, ppid): (u64, u64), argv: &[&str], more: &str) -> String {
     let (start, ppid_start) = (pid * 10, ppid * 10);
     let labels = format!(r#"{{"username":"{user}","workspace_name":"w-{user}"}}"#);
@@ -193,7 +193,7 @@ fn follow_goes_on_across_a_rotation() {
     assert_eq!(next(), line(1));
     append(&path, &cri('F', &line(2)));
     assert_eq!(next(), line(2));
-    // A line that is cut by the rotation, and a part that is written in two pieces.
+    // The rotation divides a line into two parts, and the second part is written in two pieces.
     let third = line(3);
     append(&path, &cri('P', &third[..50]));
     fs::rename(&path, directory.path().join("0.log.1")).unwrap();
@@ -201,7 +201,7 @@ fn follow_goes_on_across_a_rotation() {
     append(&path, &rest[..20]);
     append(&path, &rest[20..]);
     assert_eq!(next(), line(3));
-    // Its content is copied and removed. The new content is shorter than what was read.
+    // As in a rotation by copying, the file is emptied. The new content is shorter than the old.
     append(&path, &cri('F', &line(5)).repeat(3));
     assert_eq!([next(), next(), next()], [line(5), line(5), line(5)]);
     fs::write(&path, "").unwrap();
@@ -211,7 +211,7 @@ fn follow_goes_on_across_a_rotation() {
     follow.wait().unwrap();
 }
 
-/// Without `cmdline`, the words of argv are shown as they are.
+/// Without `cmdline`, the words of the argv are shown without quotes.
 #[test]
 fn an_argv_looks_like_no_other_line() {
     let directory = TempDir::new().unwrap();

@@ -1,4 +1,5 @@
-//! `tree` shows each process below the one that started it, with what is missing; `top` counts.
+//! `tree` shows each process below the one that started it, and what is missing. `top` counts
+//! execs.
 
 use std::collections::HashMap;
 
@@ -8,14 +9,14 @@ use tempfile::TempDir;
 use crate::files::{exectrail_log, file, output_of, plain};
 use crate::generated_logs::{self, EXECS};
 
-/// A line, from its `msg` and fields.
+/// A line with this `msg` and these fields.
 pub(crate) fn line(second: u32, number: u64, msg: &str, fields: &str) -> String {
     format!(r#"{{"ts":"2026-11-24T04:04:{second:02}.000000000Z","level":"INFO","msg":"{msg}","#)
         + r#""fields":{"labels":{"username":"jessie","workspace_name":"demo"},"#
         + &format!(r#"{fields},"run":"aabbccddeeff","line":{number}}}}}"#)
 }
 
-/// An exec of the process (pid, start) with the parent (pid, start).
+/// An `exec` line.
 pub(crate) fn exec(
     (second, number): (u32, u64),
     (pid, start): (u64, u64),
@@ -46,7 +47,7 @@ fn session() -> Vec<String> {
         line(0, 0, "tracing_started", r#""version":"9.9.9""#),
         exec((1, 1), (10, 100), (5, 50), (10, 0), "bash"),
         exec((2, 2), (11, 110), (10, 100), (10, 1), "make"),
-        // The first process of the session forks 12, which has no line, and that starts 13.
+        // 10 leads the session and forks 12. 12 has no line, and starts 13.
         exec((3, 3), (13, 130), (12, 120), (10, 1), "cc a\\u001b.c"),
         exec((4, 4), (13, 130), (12, 120), (10, 1), "as a.s"),
         line(
@@ -55,7 +56,7 @@ fn session() -> Vec<String> {
             "exit",
             r#""event":{"pid":13,"start":130,"status":1,"signal":null,"duration_ns":1500000000}"#,
         ),
-        // The process id 11 is used again, by a process of another parent.
+        // Another process has the process id 11 again.
         exec((6, 6), (11, 200), (13, 130), (10, 1), "ld"),
         line(7, 7, "lost", r#""count":3,"of":"exec","cpu":0"#),
         line(
@@ -89,18 +90,19 @@ jessie/demo
     );
 }
 
-/// Also those whose parent has its first line later, and those in sessions of descendants.
+/// The line of a parent may come later. A descendant without a known parent is found by its
+/// session.
 #[test]
 fn under_a_process_are_all_its_descendants() {
     let lines = [
         line(0, 0, "tracing_started", r#""version":"9.9.9""#),
         exec((1, 1), (10, 100), (5, 50), (10, 0), "bash"),
-        // 12 is a child of 11, whose line is later.
+        // 12 is a child of 11, whose line comes later.
         exec((2, 2), (12, 120), (11, 110), (10, 1), "cc"),
         exec((3, 3), (11, 110), (10, 100), (10, 1), "make"),
-        // 13 only forked; its session is that of 10, which is not below 11.
+        // 13 only forked. Its session is that of 10, which is not below 11.
         exec((4, 4), (14, 140), (13, 130), (10, 1), "ld"),
-        // 20 is a process of its own session, and 21 only forked in it.
+        // 20 leads its own session, in which 21 only forked.
         exec((5, 5), (20, 200), (11, 110), (20, 1), "setsid"),
         exec((6, 6), (22, 220), (21, 210), (20, 1), "daemon"),
         line(7, 7, "tracing_stopped", r#""execs":6"#),
@@ -136,10 +138,10 @@ fn the_first_process_of_a_container_is_below_the_one_that_started_it() {
             (10, 0),
             "unshare --pid --fork sh",
         ),
-        // Both parents are outside the PID namespace; only that of 11 has a line.
+        // 10 and 6 are outside the PID namespace of their children 11 and 12. Only 10 has a line.
         exec((2, 1), (11, 110), (10, 100), (10, 0), "sh"),
         exec((3, 2), (12, 120), (6, 60), (12, 0), "nsenter from the node"),
-        // Without its start, the parent of 13 might be a process of the node.
+        // The start of 13's parent is not known, so that it might be a process of the node.
         exec((4, 3), (13, 130), (10, 0), (13, 0), "unknown"),
     ];
     assert_eq!(
@@ -250,18 +252,18 @@ fn every_exec_of_a_log_is_in_the_tree_once_and_below_its_parent() {
         }
         execs += 1;
         let (pid, ppid) = (event["pid"].to_string(), event["ppid"].to_string());
-        // Deeper processes have no indentation of their own.
+        // Deeper processes are not indented further.
         if depths[pid.as_str()] < 39 {
             assert_eq!(above[pid.as_str()], Some(ppid.as_str()), "{line}");
         }
     }
     assert_eq!(execs, EXECS);
-    // The first process of each workspace has no line.
+    // The first processes of the five workspaces have no line, but are in the tree.
     assert_eq!(depths.len() as u64, EXECS + 5);
     assert!(tree.contains(" lost: "), "losses are not visible");
 }
 
-/// A limit on bytes suppresses exits and failed execs, too.
+/// A limit on bytes also suppresses exits and failed execs.
 #[test]
 fn only_suppressed_execs_are_execs_that_are_not_counted() {
     let suppressed = |number: u64, of: &str, count: u64| {

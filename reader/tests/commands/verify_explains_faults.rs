@@ -1,4 +1,4 @@
-//! `verify` says where a fault is, what it means, and what a log does not prove.
+//! `verify` says where a fault is and what it means, and what a log does not prove.
 
 use std::fs;
 

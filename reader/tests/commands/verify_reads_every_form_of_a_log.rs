@@ -1,10 +1,10 @@
-//! `verify` proves a log in every form that keeps its bytes, and in each finds what is wrong.
+//! `verify` proves a log in every form that keeps its bytes, and finds faults in each form.
 
 use crate::files::{
     TIME, cri, docker, exectrail_log, file, gzip, output_of, plain, prefixed, records, run, zstd,
 };
 
-/// Forms of a log, one of each kind.
+/// A log in each of its forms.
 fn forms(lines: &[String]) -> Vec<(&'static str, Vec<u8>)> {
     let prefix = format!("[pod/workspace-0/exectrail] {TIME} ");
     vec![
@@ -84,7 +84,7 @@ fn a_damaged_or_cut_compressed_file_is_a_fault() {
     let directory = tempfile::tempdir().unwrap();
     let text = plain(&run("aabbccddeeff", 3));
     for (name, whole) in [("log.gz", gzip(&text)), ("log.zst", zstd(&text))] {
-        // The second length is too short for a whole line.
+        // The second length is shorter than any line.
         for length in [whole.len() - 9, 20] {
             let log = file(directory.path(), name, &whole[..length]);
             let output = exectrail_log(&["verify"], &[&log]);

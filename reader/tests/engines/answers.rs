@@ -1,16 +1,15 @@
-//! The answers that the questions of docs/reading-the-log.md have for the log of these tests
-//! (`log.rs`).
+//! The answers to the questions of docs/reading-the-log.md, for the log of `log.rs`.
 
 /// The answer to one question.
 pub(crate) struct Answer {
     /// The heading of the question.
     pub(crate) question: &'static str,
-    /// The rows that jq, DuckDB and ClickHouse give, with `|` between fields. There must be no
-    /// other row: every other line of the log is a near miss.
+    /// The rows that jq, DuckDB and ClickHouse return, with `|` between fields. They must return no
+    /// other row.
     pub(crate) rows: &'static [&'static str],
     /// Texts that `exectrail-log` must show.
     pub(crate) shown: &'static [&'static str],
-    /// Texts of near misses, which `exectrail-log` must not show.
+    /// Texts of lines that nearly match, which `exectrail-log` must not show.
     pub(crate) hidden: &'static [&'static str],
 }
 
@@ -43,8 +42,8 @@ pub(crate) const ANSWERS: [Answer; 10] = [
             "/tmp/gone",
             "sudo id",
         ],
-        // On another node, robin's shell, which starts these, has the process id and start of
-        // jessie's make.
+        // robin's shell starts these on another node. It has the process id and start of jessie's
+        // make.
         hidden: &["git push", "uname"],
     },
     Answer {

@@ -1,7 +1,7 @@
-"""Stands in for `clickhouse-client` in the tests: those of its options that they use, on
-ClickHouse's engine in chDB.
+"""Stands in for `clickhouse-client` in the tests, with the options that they use. It runs the
+queries in chDB, which contains ClickHouse's engine.
 
-The variable CHDB names the directory of the data. Results are tab-separated, without escapes.
+The variable CHDB names the directory of the data. Results have tabs between fields, and no escapes.
 """
 
 import os
@@ -34,7 +34,7 @@ def main():
     connection = chdb.connect(os.environ["CHDB"])
     connection.query("SET format_tsv_null_representation = ''")
     for query in queries:
-        # chDB has no standard input: the rows of an INSERT come from a file.
+        # chDB has no standard input, so that INSERT reads its rows from a file.
         inserted = re.fullmatch(r"(INSERT INTO \S+) FORMAT LineAsString", query)
         if not inserted:
             print(connection.query(query, "TSVRaw", params=parameters), end="")
@@ -45,7 +45,7 @@ def main():
             source = f"file('{rows.name}', LineAsString)"
             connection.query(f"{inserted[1]} SELECT line FROM {source}")
     sys.stdout.flush()
-    # With a Keeper in this process an orderly exit would hang: the tables wait for the Keeper.
+    # If a Keeper runs in this process, a normal exit hangs, because the tables wait for the Keeper.
     if "config-file" in os.environ["CHDB"]:
         os._exit(0)
 

@@ -1,4 +1,4 @@
-//! The tables for ClickHouse: what they keep, and their sharded variant.
+//! The tables for ClickHouse, and their sharded variant.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ fn every_block_of_the_page_runs_and_a_second_delivery_changes_nothing() {
     for block in &blocks {
         place.shell(&block.text);
     }
-    // The lines have arrived twice: once as text, once from the compressed file.
+    // Each line was inserted twice: from the text, and from the compressed file.
     assert_eq!(
         blocks
             .iter()
@@ -42,7 +42,7 @@ fn every_block_of_the_page_runs_and_a_second_delivery_changes_nothing() {
     );
     let containers = "SELECT DISTINCT container_id, nested_container_id FROM exectrail.execs";
     assert_eq!(ask(&place, containers), "0123456789ab\tcdef01234567\n");
-    // Lines of other kinds are whole in `text`.
+    // The column `text` has whole lines of other kinds.
     let text = "SELECT text FROM exectrail.lines WHERE msg = 'suppressed' LIMIT 1";
     let line = ask(&place, text);
     assert!(
@@ -76,8 +76,8 @@ fn counts_are_those_of_the_log() {
     );
 }
 
-/// Each statement of sharded.sql, with the replicated engines as they are, on a Keeper in the same
-/// process. `ON CLUSTER` is removed: it needs a server that listens, and chDB is none.
+/// Runs each statement of sharded.sql with the replicated engines, on a Keeper in the same process.
+/// `ON CLUSTER` is removed, because it needs a server that listens, and chDB does not listen.
 #[test]
 fn the_sharded_tables_are_accepted() {
     needs_engines!();

@@ -4,16 +4,16 @@ use std::fs;
 
 use crate::machine::repository;
 
-/// A block for the shell.
+/// A code block for the shell.
 pub(crate) struct Block {
-    /// The heading above it.
+    /// The heading above the block.
     pub(crate) heading: String,
-    /// Its first line, without `# `.
+    /// The first line of the block, without `# `.
     pub(crate) title: String,
     pub(crate) text: String,
 }
 
-/// The blocks for the shell in a document of docs/.
+/// The shell blocks of a document in docs/.
 pub(crate) fn blocks(document: &str) -> Vec<Block> {
     let text = fs::read_to_string(repository().join("docs").join(document)).unwrap();
     let (mut heading, mut blocks) = (String::new(), Vec::new());
@@ -36,7 +36,7 @@ pub(crate) fn blocks(document: &str) -> Vec<Block> {
     blocks
 }
 
-/// The block with this title.
+/// The text of the block with this title.
 pub(crate) fn titled(document: &str, title: &str) -> String {
     let found = blocks(document)
         .into_iter()

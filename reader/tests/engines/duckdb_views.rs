@@ -1,4 +1,4 @@
-//! The views for DuckDB, on the files that people have.
+//! The views for DuckDB, on logs in the forms of runtimes and collectors.
 
 use crate::document::{blocks, titled};
 use crate::log::{log, noise};
@@ -6,10 +6,10 @@ use crate::machine::{Place, needs_engines, rows};
 
 const DOCUMENT: &str = "reading-with-duckdb.md";
 
-/// Execs in the log of these tests.
+/// Number of execs in the log of `log.rs`.
 const EXECS: &str = "18\n";
 
-/// The log as container runtimes write it: with prefixes, and parts of at most 100 bytes.
+/// The log in the form of container runtimes, with prefixes, and parts of at most 100 bytes.
 fn cri(log: &str) -> String {
     let mut file = String::new();
     for line in log.lines() {
@@ -50,7 +50,7 @@ fn every_block_of_the_page_runs() {
 fn what_cannot_be_read_is_counted_and_hides_nothing() {
     needs_engines!();
     let noise = noise();
-    // Before and after the log: what cannot be read must not take whole lines with it.
+    // The lines before and after the log cannot be read, but must not hide whole lines.
     let place = Place::of("duckdb", &format!("{noise}\n{}{noise}\n{noise}", log()));
     place.shell(&titled(DOCUMENT, "Files into a database"));
     let execs = place.shell("duckdb fleet.db -c 'SELECT count(*) FROM execs'");

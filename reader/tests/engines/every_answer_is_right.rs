@@ -1,4 +1,4 @@
-//! Each question of docs/reading-the-log.md has the same answer with jq, DuckDB and ClickHouse, and
+//! jq, DuckDB and ClickHouse give the same answer to each question of docs/reading-the-log.md.
 //! `exectrail-log` shows the same lines.
 
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use crate::machine::{Place, needs_engines, rows};
 
 const DOCUMENT: &str = "reading-the-log.md";
 
-/// The blocks with this title, with the answers to their questions.
+/// The blocks with this title, each with the answer to its question.
 fn asked(title: &str) -> Vec<(Block, &'static Answer)> {
     let blocks: Vec<_> = blocks(DOCUMENT)
         .into_iter()
@@ -34,7 +34,7 @@ fn asked(title: &str) -> Vec<(Block, &'static Answer)> {
     blocks
 }
 
-/// The rows of an answer, as the engines write them.
+/// The rows of an answer, in the form of the engines' output.
 fn expected(answer: &Answer) -> Vec<Vec<String>> {
     let fields = |row: &&str| {
         row.split('|')
@@ -44,7 +44,7 @@ fn expected(answer: &Answer) -> Vec<Vec<String>> {
     answer.rows.iter().map(fields).collect()
 }
 
-/// Each block with this title prints its answer.
+/// Checks that each block with this title prints its answer.
 fn check(place: &Place, title: &str) {
     for (block, answer) in asked(title) {
         let printed = place.shell(&block.text);
@@ -87,14 +87,14 @@ fn jq_answers() {
             .map(|row| row.iter().map(plain).collect())
             .collect();
         let mut expected = expected(answer);
-        // The engines sort by time; jq has the order of its groups.
+        // The order of rows differs: the engines sort by time, and jq by group.
         rows.sort();
         expected.sort();
         assert_eq!(rows, expected, "{}", block.text);
     }
 }
 
-/// A value of jq as the engines write it.
+/// Writes a value of jq in the form of the engines' output.
 fn plain(value: &Value) -> String {
     let text = match value {
         Value::Null => String::new(),
@@ -124,7 +124,7 @@ fn exectrail_log_answers() {
     for (block, answer) in asked("exectrail-log") {
         let output = place.try_shell(&block.text);
         let said = String::from_utf8(output.stdout).unwrap();
-        // `verify` has found a fault; nothing else may fail.
+        // `verify` fails because it finds a fault, and no other block may fail.
         let fails = block.text.contains("exectrail-log verify");
         assert_eq!(output.status.success(), !fails, "{}\n{said}", block.text);
         for shown in answer.shown {

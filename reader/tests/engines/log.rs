@@ -1,13 +1,15 @@
-//! A log with an answer, and a near miss, for each of the questions of docs/reading-the-log.md.
+//! A log that contains the answer to each question of docs/reading-the-log.md, and lines that
+//! nearly match.
 //!
-//! Two workspaces on two nodes. jessie's has two runs with a gap between them; robin's run has no
-//! end. Process ids are used again on the same node, and (pid, start) on the other one.
+//! The two workspaces are on two nodes. jessie's workspace has two runs with a gap between them,
+//! and robin's has one run without an end. Some process ids occur twice on a node. The other node
+//! has some of the same ids and starts.
 
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-/// A run, and its lines so far.
+/// A run with its lines so far.
 struct Run {
     id: &'static str,
     labels: Value,
@@ -52,7 +54,7 @@ impl Run {
         self.line += 1;
     }
 
-    /// A process that executes something: its id and start, and its parent's.
+    /// Adds an exec. `own` and `parent` are the ids and starts of the process and its parent.
     fn exec(&mut self, ts: &str, own: (u64, u64), parent: (u64, u64), argv: &[&str], more: Value) {
         let event = json!({
             "filename": argv[0], "argv": argv, "truncated": false, "pid": own.0, "uid": 1000,
@@ -81,7 +83,7 @@ impl Run {
     }
 }
 
-/// `a` with the members of `b`.
+/// The members of `a` and `b`.
 fn merged(a: Value, b: Value) -> Value {
     let (Value::Object(a), Value::Object(b)) = (a, b) else {
         panic!("not objects");
@@ -89,14 +91,15 @@ fn merged(a: Value, b: Value) -> Value {
     Value::Object(a.into_iter().chain(b).collect::<Map<_, _>>())
 }
 
-/// jessie's first run, of yesterday. It was killed, and line 5 is missing.
+/// jessie's run of yesterday. It was killed, and its line 5 is missing.
 fn jessie_yesterday() -> String {
     let at = |second| format!("2026-11-23T08:00:{second:02}.000000001Z");
     let start = json!({"boot_id": "boot-1", "node": "node-1"});
     let mut run = Run::begin("aaaaaaaaaaa1", &at(0), "jessie", "apache", start);
     let bash = (100, 1000);
     run.exec(&at(2), bash, (90, 900), &["/usr/bin/bash"], json!({}));
-    // The argument has text that acts on a terminal, and text that SQL might take for a statement.
+    // The argument has text that could act on a terminal, and text that SQL could take for a
+    // statement.
     let note = [
         "/usr/bin/curl",
         "-H",
@@ -132,7 +135,7 @@ fn jessie_yesterday() -> String {
     run.text
 }
 
-/// jessie's second run, of today, which was stopped on request.
+/// jessie's run of today, which was stopped on request.
 fn jessie_today() -> String {
     let at = |second| format!("2026-11-24T09:00:{second:02}.000000002Z");
     let previous =
@@ -152,7 +155,7 @@ fn jessie_today() -> String {
     run.exec(&at(3), sudo, bash, &["/usr/bin/sudo", "id"], gained);
     let root = json!({"uid": 0, "euid": 0, "gid": 0, "ns_uid": 0});
     run.exec(&at(4), (202, 2200), sudo, &["/usr/bin/id"], root);
-    // Process id 101 was yesterday's curl.
+    // Yesterday, curl had the process id 101.
     run.exec(&at(5), make, bash, &["/usr/bin/make", "all"], json!({}));
     run.exec(
         &at(6),
@@ -198,13 +201,13 @@ fn jessie_today() -> String {
     run.text
 }
 
-/// robin's run, of today, on a node whose workspaces have user namespaces. It is still running.
+/// robin's run of today, on a node whose workspaces have user namespaces. It is still running.
 fn robin() -> String {
     let at = |second| format!("2026-11-24T10:00:{second:02}.000000003Z");
     let start = json!({"boot_id": "boot-2", "node": "node-2"});
     let mut run = Run::begin("bbbbbbbbbbb1", &at(0), "robin", "nginx", start);
     let user = json!({"uid": 101_000, "euid": 101_000, "gid": 101_000, "ns_uid": 1000});
-    // The ids are those of jessie's make, on another node.
+    // On the other node, jessie's make has the same process id and start.
     let bash = (101, 2300);
     run.exec(&at(2), bash, (90, 900), &["/usr/bin/bash"], user.clone());
     run.exec(
@@ -233,12 +236,12 @@ fn robin() -> String {
     run.text
 }
 
-/// The log: what a collector's file has, in order.
+/// The log, as a collector writes it to a file.
 pub(crate) fn log() -> String {
     [jessie_yesterday(), jessie_today(), robin()].concat()
 }
 
-/// Lines that are not part of the log, or not whole.
+/// Lines that are not part of the log, or are cut.
 pub(crate) fn noise() -> String {
     let diagnostic = r#"{"ts":"2026-11-24T09:00:00Z","level":"INFO","msg":"ready","fields":{}}"#;
     let types = r#"{"ts":5,"level":[],"msg":"exec","fields":"exec"}"#;

@@ -1,5 +1,5 @@
-//! Where the tests run: directories with the files of an engine from `templates/log-reading`, and
-//! the programs that the documents name.
+//! The directories in which the tests run. Each has the files of an engine from
+//! `templates/log-reading`, and the programs that the documents name.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,7 +10,7 @@ use exectrail_testbed::cache;
 use exectrail_testbed::generated_log::{Options, generate};
 use tempfile::TempDir;
 
-/// Why the engines cannot run here, if they cannot.
+/// The reason if the engines cannot run here.
 pub(crate) fn missing() -> Option<String> {
     let python = cache::python_environment().map(|environment| environment.join("bin/python"));
     match python {
@@ -23,12 +23,12 @@ pub(crate) fn missing() -> Option<String> {
     }
 }
 
-/// Reports that a test cannot run here. If every test must run, that is a failure.
+/// Reports that a test cannot run here. Fails if every test must run.
 pub(crate) fn skip(test: &str, reason: &str) {
     exectrail_testbed::skip::skip(test, reason).unwrap();
 }
 
-/// Returns from the test if the engines are not here.
+/// Returns from the test if the engines are not installed.
 macro_rules! needs_engines {
     () => {
         if let Some(reason) = $crate::machine::missing() {
@@ -50,7 +50,8 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// With the files of `templates/log-reading/ENGINE`, and `log` as exectrail.log.
+    /// Makes a directory with the files of `templates/log-reading/ENGINE`, and with `log` as
+    /// exectrail.log.
     pub(crate) fn of(engine: &str, log: &str) -> Self {
         let directory = TempDir::new().unwrap();
         let place = Self { directory };
@@ -66,7 +67,7 @@ impl Place {
             environment.join("bin/python"),
             environment.join("bin/duckdb"),
         );
-        // Results as text with tabs, instead of tables for people.
+        // The results have tabs between fields, instead of a table for people.
         place.program(
             "duckdb",
             &format!(
@@ -81,7 +82,7 @@ impl Place {
         place
     }
 
-    /// As [`Place::of`], with a log of 20,000 execs of 7 workspaces, and losses.
+    /// Like [`Place::of`], with a generated log: 20,000 execs of 7 workspaces, and losses.
     pub(crate) fn generated(engine: &str) -> Self {
         let place = Self::of(engine, "");
         let options = Options {
@@ -110,7 +111,7 @@ impl Place {
         fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// The result of a block for the shell.
+    /// Runs a shell block.
     pub(crate) fn try_shell(&self, block: &str) -> Output {
         let exectrail_log = Path::new(env!("CARGO_BIN_EXE_exectrail-log"));
         let path = format!(
@@ -129,7 +130,7 @@ impl Place {
             .unwrap()
     }
 
-    /// The output of a block for the shell, which must succeed.
+    /// Runs a shell block, which must succeed, and returns its output.
     pub(crate) fn shell(&self, block: &str) -> String {
         let output = self.try_shell(block);
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -138,7 +139,7 @@ impl Place {
     }
 }
 
-/// The rows of a result: lines, and fields between tabs.
+/// Divides a result into rows at line breaks, and each row into fields at tabs.
 pub(crate) fn rows(text: &str) -> Vec<Vec<String>> {
     let fields = |line: &str| line.split('\t').map(str::to_owned).collect();
     text.lines().map(fields).collect()

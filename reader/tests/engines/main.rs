@@ -1,4 +1,4 @@
-//! Runs DuckDB, ClickHouse, rsyslog and the Sigma rules on exectrail's lines.
+//! Runs DuckDB, ClickHouse, rsyslog and Sigma rules on exectrail's lines.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! The tree, the report and each engine have all execs of a day of forty workspaces, and of a
-//! recorded build.
+//! The tree, the report and each engine have all execs of two logs: of a day of forty workspaces,
+//! and of a recorded build.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
@@ -13,16 +13,16 @@ use exectrail_testbed::wait::wait_for;
 use crate::document::titled;
 use crate::machine::{Place, needs_engines, skip};
 
-/// Execs of the day.
+/// Number of execs of the day.
 const EXECS: u64 = 1_000_000;
 
-/// Whether a line of a tree is an exec's: it has a time, and is not one of those about gaps.
+/// Whether a line of a tree is an exec: it has a time, and is not about a gap.
 fn is_exec(line: &str) -> bool {
     let has_time = |word: &str| word.len() == 24 && word.get(10..11) == Some("T");
     !line.contains("\u{2500} * ") && line.split(' ').any(has_time)
 }
 
-/// The number of execs that the report shows. `None` if there is no browser.
+/// The number of execs that the report shows. `None` if no browser is installed.
 fn execs_of_report(report: &Path) -> Option<String> {
     if !is_installed() {
         skip(module_path!(), "no chromium");
@@ -40,7 +40,7 @@ fn execs_of_report(report: &Path) -> Option<String> {
     Some(shown.unwrap())
 }
 
-/// Asserts that the tree, the report, DuckDB and ClickHouse count this number of execs. The place
+/// Asserts that the tree, the report, DuckDB and ClickHouse count this number of execs. `place`
 /// must be one for DuckDB.
 fn check(place: &Place, execs: u64) {
     let execs = execs.to_string();
@@ -90,7 +90,7 @@ fn a_day_of_forty_workspaces_is_whole_everywhere() {
     check(&place, EXECS);
 }
 
-/// A project that `make` and `npm install` build; each executes `uname`.
+/// Writes a project for `make` and `npm install`. Each of them executes `uname`.
 fn write_project(directory: &Path) {
     fs::create_dir(directory).unwrap();
     let makefile = "all: a.txt\n%.txt: ; uname -s > $@\n";

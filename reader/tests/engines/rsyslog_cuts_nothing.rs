@@ -1,4 +1,4 @@
-//! rsyslog with templates/log-reading/rsyslog.conf passes the longest lines on unchanged.
+//! With templates/log-reading/rsyslog.conf, rsyslog passes the longest lines on unchanged.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,20 +13,20 @@ use crate::machine::{repository, skip};
 const LINE: usize = 16_000;
 /// Number of lines.
 const LINES: usize = 200;
-/// What rsyslog keeps of a message without the setting, as docs/collectors.md says.
+/// Without the setting, rsyslog keeps this many bytes of a message (docs/collectors.md).
 const KEPT_BY_DEFAULT: usize = 8_096;
-/// How long rsyslog may take on a busy machine.
+/// Maximum time for rsyslog to collect the lines.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A running rsyslog, which ends with the test.
+/// A running rsyslog. Dropping it ends rsyslog.
 struct Rsyslog {
     directory: TempDir,
     process: Child,
 }
 
 impl Rsyslog {
-    /// With the configuration of the template, without the lines that have `without`, in a
-    /// directory of its own. `None` if there is no rsyslog.
+    /// Starts rsyslog with the template, except its lines that contain `without`. `None` if rsyslog
+    /// is not installed.
     fn start(without: Option<&str>) -> Option<Self> {
         let directory = TempDir::new().unwrap();
         let configuration = repository().join("templates/log-reading/rsyslog.conf");
@@ -62,7 +62,7 @@ impl Rsyslog {
         self.directory.path().join("collected/exectrail.log")
     }
 
-    /// The collected lines, once all are there.
+    /// Waits for all lines, and returns them.
     fn lines(&mut self) -> Vec<Vec<u8>> {
         let begin = Instant::now();
         loop {
@@ -71,7 +71,7 @@ impl Rsyslog {
                 .split(|byte| *byte == b'\n')
                 .map(<[u8]>::to_vec)
                 .collect();
-            // Nothing follows the last line break.
+            // After the last line break comes an empty text.
             if lines.len() == LINES + 1 && lines[LINES].is_empty() {
                 return lines[..LINES].to_vec();
             }
@@ -94,8 +94,8 @@ impl Drop for Rsyslog {
     }
 }
 
-/// Lines as long as exectrail writes them, with everything that a collector may change: escapes,
-/// quotes, characters of several bytes, percent signs, and blanks at the ends.
+/// Lines of the maximum length, with everything that a collector may change: escapes, quotes,
+/// characters of several bytes, percent signs, and blanks at the ends.
 fn log() -> String {
     let line = |number: usize| {
         let begin = format!(
@@ -121,7 +121,7 @@ fn with_the_template_nothing_is_cut_or_changed() {
     let expected: Vec<&[u8]> = log.lines().map(str::as_bytes).collect();
     assert!(expected.iter().all(|line| line.len() + 1 == LINE));
     assert!(rsyslog.lines() == expected, "lines differ");
-    // What is longer than the limit has a file of its own.
+    // rsyslog writes messages above its limit to this file.
     assert!(
         !rsyslog
             .directory

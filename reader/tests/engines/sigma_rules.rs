@@ -1,4 +1,4 @@
-//! Sigma rules for the tests, each with the execs of the log that it matches; it nearly matches
+//! Sigma rules for the tests. Each has the execs of the log that it matches, and nearly matches
 //! others.
 
 /// A rule.
@@ -6,7 +6,7 @@ pub(crate) struct Rule {
     pub(crate) name: &'static str,
     /// YAML of `detection`, in one line.
     pub(crate) detection: &'static str,
-    /// The command lines of the execs that it matches, as far as their first blank.
+    /// The first words of the command lines that the rule matches.
     pub(crate) matches: &'static [&'static str],
 }
 
@@ -120,7 +120,7 @@ pub(crate) const RULES: [Rule; 20] = [
     },
 ];
 
-/// Rules that cannot be translated, and what the error names.
+/// Rules that cannot be translated, each with a text that the error must contain.
 pub(crate) const REFUSED: [(&str, &str); 5] = [
     ("{s: {Hashes|contains: 'MD5=1'}, condition: s}", "Hashes"),
     (

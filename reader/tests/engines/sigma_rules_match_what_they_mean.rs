@@ -1,4 +1,4 @@
-//! Sigma rules, as `exectrail_sigma.py` translates them, match the same execs on both engines.
+//! Sigma rules that `exectrail_sigma.py` translates match the right execs on both engines.
 
 use std::fs;
 use std::process::Output;
@@ -8,10 +8,10 @@ use crate::log::log;
 use crate::machine::{Place, needs_engines, repository, rows};
 use crate::sigma_rules::{REFUSED, RULES, Rule};
 
-/// The title of all rules: text that SQL needs quoted.
+/// The title of all rules. SQL must quote it.
 const TITLE: &str = "it's a test";
 
-/// A rule as a file.
+/// The file of a rule.
 fn rule(detection: &str) -> String {
     format!(
         "title: {TITLE}\nlogsource: {{product: linux, category: process_creation}}\n\
@@ -28,7 +28,7 @@ fn translate(place: &Place, engine: &str, files: &str) -> Output {
     place.try_shell(&format!("python3 {program} {engine} {files}"))
 }
 
-/// The queries of all rules, as they are translated.
+/// Translates all rules, and returns their queries.
 fn translated(place: &Place, engine: &str) -> String {
     let mut files = String::new();
     for (number, Rule { detection, .. }) in RULES.iter().enumerate() {
@@ -44,8 +44,8 @@ fn translated(place: &Place, engine: &str) -> String {
     queries
 }
 
-/// The queries, changed to return the number of their rule and the first word of each command line
-/// that they find.
+/// Changes the queries. Each returns the number of its rule, and the first word of each command
+/// line that it finds.
 fn numbered(queries: &str, engine: &str) -> String {
     let numbered = queries.lines().enumerate().map(|(number, query)| {
         let word = match engine {
@@ -58,7 +58,7 @@ fn numbered(queries: &str, engine: &str) -> String {
     numbered.collect()
 }
 
-/// Compares what the queries found with what the rules mean.
+/// Compares the rows that the queries found with the matches of the rules.
 fn check(found: &str) {
     let found = rows(found);
     for (number, rule) in RULES.iter().enumerate() {

@@ -1,10 +1,11 @@
-//! The page shows what a workspace writes into the log as text only.
+//! The page shows hostile text of a log only as text.
 
 use serde_json::json;
 
 use crate::page::open;
 
-/// Arguments that a page could take for markup, or a terminal for control codes, and unusual ones.
+/// Hostile arguments, which could act as markup or as control codes of a terminal, and unusual
+/// ones.
 fn words() -> Vec<String> {
     let long = "x".repeat(100 * 1024);
     [
@@ -80,17 +81,17 @@ fn a_hostile_argv_is_shown_exactly_and_changes_nothing() {
         let escaped = escaped.iter().find(|(number, _)| *number == at);
         assert_eq!(shown[at], escaped.map_or(word.as_str(), |(_, text)| text));
     }
-    // An escape is marked as one; the same characters in an argument are not.
+    // The page marks an escape that it makes. It does not mark the same characters of an argument.
     let marked = page.value("document.querySelectorAll('#argv li:nth-child(8) .escape').length");
     assert_eq!(marked, 0);
     let marked = page.value("document.querySelectorAll('#argv li:nth-child(4) .escape').length");
     assert_eq!(marked, 3);
-    // The rest of a long argument comes on demand.
+    // A click shows the rest of a long argument.
     assert!(shown[10].len() < 5_000 && shown[10].ends_with("98,400 more characters"));
     page.value("document.querySelector('#argv .more').click()");
     let long = page.value("document.querySelector('#argv li:nth-child(11)').textContent.length");
     assert_eq!(long, 100 * 1024);
-    // Every tab has a row, and nothing was added to the page.
+    // Every tab has a row, and the hostile text has added no element to the page.
     for tab in 0..6 {
         page.click(&format!("#tab-{tab}"));
         page.wait("document.querySelector('[role=tabpanel]:not([hidden]) .row')");

@@ -1,4 +1,4 @@
-//! The report without a mouse.
+//! The keys of the report.
 
 use exectrail_testbed::working_day;
 
@@ -19,7 +19,7 @@ fn search_and_tree_work_by_keys_and_say_what_they_found() {
         active.as_str().unwrap().contains("curl -s -T -"),
         "{active}"
     );
-    // What was found is open in the tree, below what started it.
+    // In the tree, the found exec is visible below its ancestors.
     page.click("#tab-1");
     page.wait_text("[role=treegrid]", "curl -s -T -");
     let levels = page.value(
@@ -43,7 +43,7 @@ fn search_and_tree_work_by_keys_and_say_what_they_found() {
         levels[3].starts_with("4 ") && levels[3].contains("curl"),
         "{levels:?}"
     );
-    // Arrows close and open it.
+    // Arrow keys close and open nodes.
     page.value("document.querySelector('[role=treegrid]').focus()");
     page.press(&["Home", "ArrowLeft"]);
     page.wait("document.querySelector('#node-0').ariaExpanded === 'false'");
@@ -53,7 +53,7 @@ fn search_and_tree_work_by_keys_and_say_what_they_found() {
     );
     page.press(&["ArrowRight", "ArrowRight", "ArrowRight"]);
     page.wait("document.querySelector('#node-2.active')");
-    // Escape leaves the details, and the search.
+    // Escape closes the details, and ends the search.
     page.press(&["Escape"]);
     page.wait("document.querySelector('#details').hidden");
     page.press(&["/", "Escape"]);
@@ -79,7 +79,7 @@ fn tabs_and_tables_work_by_keys() {
         page.text("[role=tab][aria-selected=true]")
             .contains("Execs")
     );
-    // The timeline zooms by keys.
+    // Keys zoom the timeline.
     page.value("document.querySelector('#timeline').focus()");
     page.press(&["+", "+", "ArrowRight"]);
     page.wait_text("#chips", "Time: ");

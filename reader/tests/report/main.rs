@@ -1,4 +1,4 @@
-//! The page that `exectrail-log report` writes, in a browser.
+//! Tests in a browser of the page that `exectrail-log report` writes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![forbid(unsafe_code)]
 

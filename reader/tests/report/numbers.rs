@@ -1,4 +1,4 @@
-//! Many execs: each is in the page once, and only the visible rows are in the document.
+//! A report of many execs: the page has each exec once, and only the visible rows have elements.
 
 use std::fs;
 
@@ -39,7 +39,7 @@ fn every_exec_can_be_reached_and_only_visible_rows_exist() {
     );
     let rows = page.value("document.querySelectorAll('.space .row').length");
     assert!(rows.as_u64().unwrap() < 60, "{rows}");
-    // A search finds the execs that a plain look finds.
+    // The search finds as many execs as this test finds in the log.
     page.press(&["/"]);
     page.browser.write("module_7").unwrap();
     let expected = lines
@@ -53,7 +53,7 @@ fn every_exec_can_be_reached_and_only_visible_rows_exist() {
         .count();
     assert!(expected > 10, "{expected}");
     page.wait_text("#count", &format!("{expected} of 6,000 execs"));
-    // Each row of the table has its count.
+    // The count in each row of the table is that of the log.
     page.press(&["Escape"]);
     page.wait("!document.querySelector('#count').textContent.includes(' of ')");
     page.click("#tab-4");

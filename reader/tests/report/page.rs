@@ -1,4 +1,4 @@
-//! A report in a browser.
+//! Opens a report in a browser.
 
 use std::{fs, path::Path, process::Command};
 
@@ -9,7 +9,7 @@ use exectrail_testbed::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A report that is open.
+/// An open report.
 pub(crate) struct Page {
     pub(crate) browser: Browser,
     _directory: TempDir,
@@ -30,7 +30,7 @@ pub(crate) fn report(directory: &Path, log: &str) -> std::path::PathBuf {
 }
 
 impl Page {
-    /// Opens the report of a log. `None` if there is no browser, which is reported.
+    /// Opens the report of a log. If no browser is installed, reports this and returns `None`.
     pub(crate) fn of(test: &str, log: &str) -> Option<Self> {
         if !is_installed() {
             skip(test, "no chromium");
@@ -49,7 +49,7 @@ impl Page {
         Some(page)
     }
 
-    /// The value of an expression.
+    /// The value of a JavaScript expression.
     pub(crate) fn value(&mut self, expression: &str) -> Value {
         self.browser.evaluate(expression).unwrap()
     }
@@ -62,7 +62,7 @@ impl Page {
 
     /// Waits until an expression is true. Returns its value.
     pub(crate) fn wait(&mut self, expression: &str) -> Value {
-        // The page may not be there yet.
+        // The page may not be loaded yet.
         wait_for(expression, || {
             let value = self.browser.evaluate(expression).ok()?;
             let is_false =
@@ -72,7 +72,7 @@ impl Page {
         .unwrap()
     }
 
-    /// Waits until an element has a text.
+    /// Waits until an element contains a text.
     pub(crate) fn wait_text(&mut self, selector: &str, text: &str) {
         self.wait(&format!(
             "document.querySelector({selector:?})?.textContent.includes({text:?})"
@@ -96,8 +96,8 @@ impl Page {
         }
     }
 
-    /// Ends the test: only the file was requested, and there was no error, no console output and no
-    /// dialog.
+    /// Ends the test. Checks that only the file was requested, and that no error, console output or
+    /// dialog occurred.
     pub(crate) fn end(mut self) {
         assert_eq!(self.text("#fault"), "");
         for event in self.browser.events() {
@@ -122,7 +122,7 @@ fn skip(test: &str, reason: &str) {
     exectrail_testbed::skip::skip(test, reason).unwrap();
 }
 
-/// Opens the report of a log, or returns from the test.
+/// Opens the report of a log. Returns from the test if no browser is installed.
 macro_rules! open {
     ($log:expr) => {
         match $crate::page::Page::of(concat!(module_path!(), ":", line!()), $log) {

@@ -1,4 +1,4 @@
-//! The report of a day: figures, shading and counts are those of the log.
+//! The report of a working day has the figures, shading and counts of the log.
 
 use exectrail_testbed::working_day;
 use serde_json::Value;
@@ -22,7 +22,7 @@ fn figures_and_shading_are_those_of_the_log() {
     assert_eq!(figures["Lost"], "412");
     assert_eq!(figures["Suppressed"], "2,310");
     assert_eq!(figures["Users"], "3");
-    // Nine minutes before one workspace was found, and a restart of 24 minutes.
+    // One workspace was found after nine minutes, and a restart took 24 minutes.
     assert_eq!(figures["Not recorded"], "33 min", "{figures}");
     assert_eq!(page.text("#legend"), "lostsuppressednot recorded");
     let gaps = page.value("document.querySelector('#tab-5').textContent");
@@ -34,7 +34,7 @@ fn figures_and_shading_are_those_of_the_log() {
         lost.contains("412 execs") && lost.contains("11 min"),
         "{lost}"
     );
-    // The marks of the gaps on the timeline's axis, in the colours of lost, suppressed and not
+    // The marks of gaps on the timeline's axis have the colors of lost, suppressed and not
     // recorded.
     let colours = page.value(
         "(() => { const canvas = document.querySelector('#canvas');\

@@ -1,15 +1,15 @@
 // Texts and details of execs. A block is decompressed when it is first needed.
 
-/** Characters of texts that are kept. */
+/** Maximum number of characters of the kept texts. */
 const KEPT = 96e6;
-/** Blocks of details that are kept. */
+/** Maximum number of kept blocks of details. */
 const KEPT_DETAILS = 4;
 
 class Blocks {
   constructor(begins, count) {
     this.begins = begins;
     this.count = count;
-    /** Texts by number of the block; the one used last is last. */
+    /** Texts by number of the block, in the order of their last use. */
     this.texts = new Map();
     this.lines = new Map();
     this.details = new Map();
@@ -32,7 +32,7 @@ class Blocks {
     return (this.begins[block + 1] ?? this.count) - this.begins[block];
   }
 
-  /** The texts of a block, a line each. */
+  /** The texts of a block, one on each line. */
   async textOf(block) {
     const known = this.texts.get(block);
     if (known !== undefined) {
@@ -54,7 +54,7 @@ class Blocks {
     return text;
   }
 
-  /** The text of a row; undefined if it is not loaded yet: `onLoad` is called when it is. */
+  /** The text of a row. If it is not loaded yet, returns undefined, and calls `onLoad` later. */
   text(row) {
     const block = this.blockOf(row);
     let lines = this.lines.get(block);
@@ -92,9 +92,9 @@ class Blocks {
   }
 
   /**
-   * Marks in `hits` the rows whose text has a needle, in upper or lower case. `onPart` gets the
-   * share that is searched, and returns whether to continue. Returns whether all texts were
-   * searched.
+   * Marks in `hits` the rows whose text contains a needle. Case does not matter. `onPart` gets the
+   * share of texts that is already searched, and returns whether to continue. Returns whether all
+   * texts were searched.
    */
   async search(needle, hits, onPart) {
     // Texts are JSON without quotes, so that the needle must have the same form.

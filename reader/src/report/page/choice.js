@@ -18,7 +18,7 @@ class Choice {
     this.hasTimes = times.length > 0;
     const begin = times.length ? times.reduce((a, b) => Math.min(a, b)) : 0;
     const end = times.length ? times.reduce((a, b) => Math.max(a, b)) : 1e6;
-    /** The time of everything, and the chosen time. The end is not in it. */
+    /** The whole period of the report, and the chosen period. Neither includes its end. */
     this.whole = [begin, Math.max(end + 1, begin + 1000)];
     this.period = this.whole;
     this.listeners = [];
@@ -45,7 +45,7 @@ class Choice {
       && (this.workspace === null || workspace === this.workspace);
   }
 
-  /** Computes the chosen rows, in the order of time. */
+  /** Computes the chosen rows, in order of time. */
   update() {
     const { time, order, workspace, program, flags } = this.data.columns;
     const [begin, end] = this.period;
@@ -69,7 +69,7 @@ class Choice {
     this.update();
   }
 
-  /** Chooses a time. It has at least a millisecond, and is in the time of everything. */
+  /** Chooses a period of at least a millisecond, within the whole period. */
   setPeriod(begin, end) {
     const [first, last] = this.whole;
     const length = Math.min(Math.max(end - begin, 1000), last - first);
@@ -77,7 +77,7 @@ class Choice {
     this.set({ period: length >= last - first ? this.whole : [from, from + length] });
   }
 
-  /** Searches. `onPart` gets the share that is searched. */
+  /** Searches. `onPart` gets the share of texts that is already searched. */
   async search(query, onPart) {
     const work = ++this.work;
     this.query = query;
@@ -100,7 +100,7 @@ class Choice {
     return this.set({ hits });
   }
 
-  /** The gaps of the chosen workspaces and time. */
+  /** The gaps of the chosen workspaces and period. */
   gaps() {
     const [begin, end] = this.period;
     return this.data.gaps.filter((gap) =>
@@ -108,7 +108,7 @@ class Choice {
   }
 }
 
-/** The process id of an exec; undefined if the log does not have it. */
+/** The process id of an exec; undefined if the log lacks it. */
 function pidOf(data, row) {
   const process = data.columns.process[row];
   return process ? data.columns.pid[process - 1] : undefined;

@@ -1,8 +1,8 @@
 // The data of the page. Each part is compressed (RFC 1951), and written as base64.
 
 /**
- * The marks of execs: their bits in the column `flags`, which `report/rows.rs` has as well, their
- * names, and the labels by which they are chosen.
+ * The marks of execs: their bits in the column `flags` (as in `report/rows.rs`), their names, and
+ * their labels in the filter.
  */
 const FAILED = 1;
 const MARKS = [
@@ -16,7 +16,7 @@ const MARKS = [
   { bit: 2, name: "cut", label: "argv is cut" },
 ];
 
-/** Bytes of base64. */
+/** Decodes base64. */
 function bytesOf(base64) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
   const text = atob(base64);
@@ -25,13 +25,13 @@ function bytesOf(base64) {
   return bytes;
 }
 
-/** Whether the browser has read the whole file. */
+/** Resolves when the browser has read the whole file. */
 const isRead = new Promise((resolve) => {
   if (document.readyState !== "loading") resolve();
   else document.addEventListener("DOMContentLoaded", resolve, { once: true });
 });
 
-/** The bytes of a part. Its element is removed unless it is kept to be read again. */
+/** The bytes of a part. Removes its element, unless `isKept` says that it is read again. */
 async function part(id, isKept) {
   const find = () => byId(`part-${id}`);
   // An element is complete once another element follows it.
@@ -78,7 +78,7 @@ function columnsOf(shapes, bytes) {
   return columns;
 }
 
-/** Everything that is known at the beginning. */
+/** The data that the page needs first. */
 async function readData() {
   const about = JSON.parse(decoder.decode(await part("about")));
   const columns = columnsOf(about.columns, await part("columns"));
@@ -91,7 +91,7 @@ async function readData() {
   return { about, columns, gaps, workspaces, programs: about.programs, count: columns.time.length };
 }
 
-/** Indices grouped by a key: those of key `k` are `items` from `begins[k]` to `begins[k + 1]`. */
+/** Groups indices by key: `items` has those of key `k` from `begins[k]` to `begins[k + 1]`. */
 function groupBy(keys, groups, isIn) {
   const begins = new Uint32Array(groups + 1);
   for (let at = 0; at < keys.length; at++) if (!isIn || isIn(at)) begins[keys[at] + 1]++;

@@ -1,13 +1,13 @@
 // Shows the details of one exec: all keys of its line.
 
-/** Arguments, and characters of a text, that are shown at once. */
+/** Number of arguments, and of characters of a text, that are shown before a click. */
 const WORDS = 200;
 const LONG = 4000;
 
-/** Keys that the panel shows at another place, and `level`, which is the same for all execs. */
+/** Keys that the list omits: the panel shows them elsewhere, or all execs have the same value. */
 const PLACED = new Set(["msg", "level", "event.argv", "fields.cmdline"]);
 
-/** A text of any length, exactly. The rest of a long one is behind a button. */
+/** Shows a text exactly. A button shows the rest of a long text. */
 function exactText(parent, text) {
   // Avoids cutting within a character beyond U+FFFF, which takes two units.
   const end = text.codePointAt(LONG - 1) > 0xffff ? LONG - 1 : LONG;
@@ -21,7 +21,7 @@ function exactText(parent, text) {
   return parent;
 }
 
-/** The arguments, a line each. */
+/** The arguments, one on each line. */
 function argvList(words) {
   const list = element("ol", "argv");
   list.id = "argv";
@@ -40,7 +40,7 @@ function argvList(words) {
   return [list, more];
 }
 
-/** A value of JSON as texts, a line each. */
+/** The lines that show a JSON value. */
 function valueTexts(json) {
   const value = JSON.parse(json);
   if (typeof value === "string") return [value];
@@ -109,7 +109,7 @@ class Details {
     this.body.scrollTop = 0;
   }
 
-  /** The processes above, at most 40, each with the program of its first exec. */
+  /** At most 40 processes above an exec, each with the program of its first exec. */
   ancestors(row, heading) {
     const { data } = this.report;
     const { above, first, pid, process, program } = data.columns;

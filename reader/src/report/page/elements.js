@@ -7,10 +7,10 @@ const UNSEEN = new RegExp(
 
 const escape = (c) => `\\u{${c.codePointAt(0).toString(16)}}`;
 
-/** Text in which unseen characters are written as escapes. */
+/** Escapes unseen characters of a text. */
 const shown = (text) => text.replace(UNSEEN, escape);
 
-/** An element with a class and a content: text, or other elements. */
+/** Makes an element with a class, and with texts or other elements as content. */
 function element(name, className, ...content) {
   const made = document.createElement(name);
   if (className) made.className = className;
@@ -26,7 +26,7 @@ function button(text, onClick, className) {
   return made;
 }
 
-/** Appends text whose escapes differ from the same characters in the text. */
+/** Appends text, and marks escapes, so that they differ from the same characters in the text. */
 function appendExact(parent, text) {
   let from = 0;
   for (const match of text.matchAll(UNSEEN)) {
@@ -41,7 +41,7 @@ const byId = (id) => document.getElementById(id);
 
 const number = new Intl.NumberFormat("en-US");
 
-/** A number with its word: `1 exec`, `2 execs`. */
+/** A number with its word, such as `1 exec` or `2 execs`. */
 const counted = (count, one, many = `${one}s`) => `${number.format(count)} ${count === 1 ? one : many}`;
 
 const iso = (microseconds) => new Date(microseconds / 1000).toISOString();
@@ -52,7 +52,7 @@ const dateOf = (microseconds) => iso(microseconds).slice(0, 10);
 /** A time of day, to the millisecond. */
 const timeOf = (microseconds) => iso(microseconds).slice(11, 23);
 
-/** A time as a person says it, as exactly as the distance to the next one needs. */
+/** A time for people, as exact as the distance `step` to the next time needs. */
 function momentOf(microseconds, step) {
   const text = iso(microseconds);
   if (step >= 86400e6) return text.slice(5, 10);
@@ -61,7 +61,7 @@ function momentOf(microseconds, step) {
   return text.slice(11, 23);
 }
 
-/** A duration in its greatest units. */
+/** A duration in the units that suit its length. */
 function durationOf(microseconds) {
   const seconds = microseconds / 1e6;
   if (seconds < 1) return `${Math.round(microseconds / 1000)} ms`;
@@ -74,10 +74,10 @@ function durationOf(microseconds) {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** The last name of a path. */
+/** The last component of a path. */
 const baseName = (path) => path.slice(path.lastIndexOf("/") + 1) || path;
 
-/** A message where there is nothing to show. */
+/** A message for an empty list. */
 function empty(title, text) {
   return element("p", "empty", element("strong", "", title), text);
 }

@@ -1,15 +1,15 @@
 // The list of execs, in order of time.
 
-/** Marks of an exec. */
+/** The elements for the marks of an exec. */
 function marksOf(flags) {
   return MARKS.filter(({ bit }) => flags & bit)
     .map(({ name, strong }) => element("span", strong ? "mark strong" : "mark", name));
 }
 
-/** Characters of a text that a list shows. */
+/** Maximum number of characters of a text in a list. */
 const SHOWN = 1000;
 
-/** What a list shows of an exec: its marks, and its text. */
+/** The marks and the text of an exec, for a list. */
 function summaryOf(report, row) {
   const { data, blocks } = report;
   const flags = data.columns.flags[row];
@@ -18,11 +18,11 @@ function summaryOf(report, row) {
   return flags & ~2 ? [...marksOf(flags), line] : line;
 }
 
-/** The column of a time. */
+/** A column with times. */
 const timeColumn = (report, name = "Time (UTC)", from = 0) =>
   ({ name, width: report.hasDays ? "138px" : "92px", className: "time", from });
 
-/** A time in a list: with the date if there are several days. */
+/** A time in a list, with the date if the report has several days. */
 function listTime(report, time) {
   return report.hasDays ? `${dateOf(time).slice(5)} ${timeOf(time)}` : timeOf(time);
 }

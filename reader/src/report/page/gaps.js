@@ -5,7 +5,7 @@ const GAP_NAMES = {
   open: "No end",
 };
 
-/** What a gap is, in words. */
+/** The text of a gap. */
 function gapText({ kind, count, text }) {
   if (kind === "lost" || kind === "suppressed") return `${number.format(count)} ${text}`;
   return text;

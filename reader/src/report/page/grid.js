@@ -6,10 +6,11 @@ const TALLEST = 8e6;
 
 class Grid {
   /**
-   * `options`: `id`, `label`, `role`, `columns` (`name`, `width`, `className`, and `from`: the
-   * width of the list from which on it is shown), `count()`, `row(index)` with `cells`,
-   * `className`, `level`, `isOpen`; and what happens: `onMove(index)`, `onChoose(index)`,
-   * `onClick(index)`, `onToggle(index, isOpen)`; `empty()` is shown if there is no row.
+   * `options` has `id`, `label`, `role`, `columns`, `count()`, and `row(index)`, which returns
+   * `cells`, `className`, `level` and `isOpen`. A column has `name`, `width`, `className`, and
+   * `from`: the width of the list from which on the column is shown. `options` also has the
+   * callbacks `onMove(index)`, `onChoose(index)`, `onClick(index)` and `onToggle(index, isOpen)`.
+   * `empty()` returns what is shown if the list has no row.
    */
   constructor(options) {
     this.options = options;
@@ -38,7 +39,7 @@ class Grid {
     new ResizeObserver(() => this.resize()).observe(this.scroll);
   }
 
-  /** Shows the columns for which there is room. */
+  /** Shows the columns that fit. */
   resize() {
     const width = this.scroll.clientWidth;
     if (!width) return;
@@ -69,7 +70,7 @@ class Grid {
     return this.count * ROW;
   }
 
-  /** The rows have changed. */
+  /** Shows the rows anew, after they have changed. */
   refresh() {
     this.count = this.options.count();
     this.active = Math.max(0, Math.min(this.active, this.count - 1));
@@ -89,7 +90,7 @@ class Grid {
     return Math.max(ROW, this.scroll.clientHeight - this.head.offsetHeight);
   }
 
-  /** A list that is taller than `TALLEST` has pages, which overlap. */
+  /** The pages of a list. A list that is taller than `TALLEST` has several, which overlap. */
   pageSize() {
     const size = Math.min(this.height, TALLEST) / 100;
     const pages = Math.floor(this.height / size);
@@ -114,7 +115,7 @@ class Grid {
     this.draw();
   }
 
-  /** Moves the top of the view to a place in the whole list. */
+  /** Moves the top of the view to a position in the whole list. */
   moveTo(place) {
     if (this.count === 0) return;
     const { size, pages, step } = this.pageSize();

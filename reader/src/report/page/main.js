@@ -7,7 +7,7 @@ function failed(error) {
   place.hidden = false;
 }
 
-/** Says something to screen readers, and shows it. */
+/** Shows a text. Screen readers say it, too. */
 function showStatus(text) {
   byId("count").textContent = text;
 }
@@ -57,7 +57,7 @@ function showAbout({ data, choice }) {
   byId("about").textContent = `${who && `${who}, `}${time}from ${files}${more}.${filters}${part}`;
 }
 
-/** Filters, each with a button that removes it. */
+/** Shows the filters, each with a button that removes it. */
 function showChips({ data, choice }) {
   const chips = [];
   const add = (name, text, changes) => {
@@ -118,7 +118,7 @@ function showMarks({ data, choice }) {
   select.addEventListener("change", () => choice.set({ mark: Number(select.value) }));
 }
 
-/** The views, each behind a tab. */
+/** Shows the views, each behind a tab. */
 function showTabs(report) {
   const tabs = byId("tabs");
   const made = report.views.map((view, at) => {

@@ -14,7 +14,7 @@ function printedTable(title, heads, rows, total) {
   return [element("h2", "", `${title}${rest}`), table];
 }
 
-/** Makes the tables. */
+/** Makes the printed tables. */
 function preparePrint(report) {
   const parts = [];
   for (const { name, table, list } of report.views.filter((view) => view.list)) {

@@ -1,6 +1,6 @@
 // Tables of execs by user, workspace and program, and a table of what is not in the log.
 
-/** Counts of the chosen execs, by a key of each row. */
+/** Counts the chosen execs by a key of their rows. */
 function countsBy(report, keyOf) {
   const { columns } = report.data;
   const found = new Map();
@@ -19,9 +19,9 @@ function countsBy(report, keyOf) {
 }
 
 /**
- * A table of counts, the greatest first. `table` has `name`, `label`, `keyOf(row)`, `textOf(key)`,
- * `none` (the text of an empty key), `filter` (the name of the choice that a row makes), and maybe
- * `className` and `ofGap(gap)`.
+ * A table of counts, the highest first. `table` has `name`, `label`, `keyOf(row)`, `textOf(key)`,
+ * `none` (the text of an empty key), and `filter` (the name of the filter that a chosen row sets).
+ * It may have `className` and `ofGap(gap)`.
  */
 function countsView(report, table) {
   const { choice, data } = report;
@@ -120,7 +120,7 @@ function tableViews(report) {
   ].map((table) => countsView(report, table));
 }
 
-/** The name of a workspace, with its user. */
+/** The name of a workspace, after that of its user. */
 function workspaceName(data, at) {
   const { user, workspace } = data.workspaces[at];
   return [user, workspace].filter(Boolean).join(" / ");

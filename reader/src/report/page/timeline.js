@@ -4,7 +4,7 @@ const FOOT = 20;
 const TOP = 16;
 const BAR = 3;
 
-/** A pattern by which a kind is known without its colour. */
+/** A pattern that distinguishes a kind of gap without its color. */
 function hatching(context, colour, slope) {
   const tile = document.createElement("canvas");
   tile.width = tile.height = 8;
@@ -38,7 +38,7 @@ class Timeline {
     this.listen();
   }
 
-  /** The gaps that shade a time. */
+  /** The gaps that are shaded. */
   shades() {
     return this.choice.gaps().filter((gap) => gap.kind !== "open");
   }
@@ -72,7 +72,7 @@ class Timeline {
     this.read(null);
   }
 
-  /** Counts the execs of each bar: all, and those that are chosen. */
+  /** Counts the execs of each bar: all execs, and the chosen ones. */
   count(bars) {
     const { time, order } = this.data.columns;
     const [begin, end] = this.choice.period;
@@ -106,7 +106,7 @@ class Timeline {
     return begin + (Math.min(Math.max(x, 0), this.width) / this.width) * (end - begin);
   }
 
-  /** The areas of the gaps of a kind, from left to right. Neighbours are one area. */
+  /** The areas of the gaps of a kind, from left to right. Adjacent gaps are one area. */
   areas(kind, isPoint) {
     const areas = [];
     for (const gap of this.shades()) {
@@ -120,7 +120,7 @@ class Timeline {
     return areas;
   }
 
-  /** Gaps that are no wider than a bar: a mark on the axis, and a pale line behind the bars. */
+  /** Draws gaps that fit into a bar: a mark on the axis, and a pale line behind the bars. */
   shadePoints(pen, bottom, colour) {
     for (const { kind, colour: name } of GAP_KINDS) {
       const areas = this.areas(kind, true);
@@ -134,7 +134,7 @@ class Timeline {
     }
   }
 
-  /** Wide gaps: hatched, over the bars. */
+  /** Draws wide gaps: hatched, over the bars. */
   shadeAreas(pen, bottom, colour) {
     for (const { kind, colour: name, slope } of GAP_KINDS) {
       for (const [from, to] of this.areas(kind, false)) {
@@ -183,7 +183,7 @@ class Timeline {
     byId("legend").replaceChildren(...items);
   }
 
-  /** Says what is at a time, or in the whole chosen time. */
+  /** Says what the bar at `x` has, or the whole chosen period. */
   read(x) {
     const [begin, end] = this.choice.period;
     const step = (end - begin) / this.all.length;

@@ -1,9 +1,9 @@
 // The tree of processes. Its nodes are numbers: first workspaces, then processes, then the later
 // execs of processes.
 
-/** Levels that are indented. Deeper ones have their depth as a number. */
+/** Maximum level that is shown by indentation. Deeper rows show their depth as a number. */
 const INDENTED = 24;
-/** Maximum number of shown processes for which the tree of what was found is open. */
+/** If the search and the filters leave at most this many processes, all nodes are open. */
 const OPEN = 400;
 
 class Tree {
@@ -11,12 +11,12 @@ class Tree {
     this.report = report;
     this.nodes = [];
     this.levels = [];
-    /** Nodes that are closed if the others are open, and open if the others are closed. */
+    /** Nodes that differ from the others: closed if these are open, or open if these are closed. */
     this.toggled = new Set();
     this.isStale = true;
   }
 
-  /** What is needed of all processes, when the tree is first shown. */
+  /** Computes data of all processes when the tree is first shown. */
   build() {
     if (this.children) return;
     const { columns, workspaces } = this.report.data;
@@ -30,7 +30,7 @@ class Tree {
     this.kept = new Uint8Array(this.processes);
   }
 
-  /** Keeps the chosen processes, and those above them. */
+  /** Keeps the chosen processes, and the processes above them. */
   choose() {
     this.build();
     const { columns } = this.report.data;
@@ -79,7 +79,7 @@ class Tree {
     return [...execs, ...started].sort((a, b) => a[0] - b[0]).map(([, at]) => at);
   }
 
-  /** The row of a process, or of the first one below it. */
+  /** The first row of a process, or of a process below it. */
   orderOf(process) {
     for (let at = process, depth = 0; depth < 9; depth++) {
       const rows = this.rows.of(at + 1);
@@ -123,7 +123,7 @@ class Tree {
     }
   }
 
-  /** Opens or closes the node of a row, or moves to the one below or above it. */
+  /** Opens or closes the node of a row, or moves to its first child or its parent. */
   toggle(index, isOpen) {
     const node = this.nodes[index];
     const { grid } = this;
@@ -179,12 +179,12 @@ class Tree {
   }
 }
 
-/** What is known of a process without an exec. */
+/** The text of a process without an exec. */
 const forkOf = (data, process) => (data.columns.end[process] & 1024
   ? "(only forked; placed here by its session)"
   : "(only forked, or no exec in this report)");
 
-/** How a process has ended; empty if that is not known. */
+/** How a process ended; empty if unknown. */
 function endOf(data, process) {
   const end = data.columns.end[process] & 1023;
   if (!end) return "";
