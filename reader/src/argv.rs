@@ -67,7 +67,7 @@ impl<'a> Argv<'a> {
     }
 }
 
-/// Whether the command line, divided at blanks, gives these words.
+/// Whether dividing the command line at blanks gives these words.
 fn are_same(words: &[Text<'_>], cmdline: &str) -> bool {
     let mut parts = cmdline.split(' ');
     words.iter().all(|word| parts.next() == Some(word)) && parts.next().is_none()

@@ -34,11 +34,11 @@ const PROGRAM: &str = "exectrail-log";
 /// It needs no privilege, and runs on any machine. A log is any number of files in their order, or
 /// standard input. Lines may be plain, from `kubectl logs` (also with --prefix or --timestamps),
 /// from container runtimes (CRI, Docker's json-file), or from collectors. A collector's records
-/// must have the line in a key, as those of Fluent Bit, Vector and `logcli -o jsonl` do. Events of
-/// CloudWatch must be one JSON object per line. Each file may be compressed with gzip or zstd. A
-/// directory stands for the files of a container, oldest first. The kubelet keeps such files in
-/// /var/log/pods/NAMESPACE_POD_UID/CONTAINER. Lines that cannot be read are counted and named, and
-/// reading continues.
+/// must have the line in a key, like the records of Fluent Bit, Vector and `logcli -o jsonl`.
+/// Events of CloudWatch must be one JSON object per line. Each file may be compressed with gzip or
+/// zstd. A directory stands for the files of a container, oldest first. The kubelet keeps such
+/// files in /var/log/pods/NAMESPACE_POD_UID/CONTAINER. Lines that cannot be read are counted and
+/// named, and reading continues.
 #[derive(Debug, Parser)]
 #[command(name = PROGRAM, version, after_long_help = AFTER_LONG_HELP)]
 struct Cli {
@@ -58,7 +58,7 @@ Examples:
 Exit status:
   0  success
   1  a file cannot be read to its end or written, the files are no log, or the log has faults
-     (verify). Single lines that cannot be read are counted, and change nothing
+     (verify). Except in verify, single lines that cannot be read do not change the status
   2  wrong usage
 ";
 
@@ -211,7 +211,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// If the user gives a file instead of a sub-command, advises to show that file.
+/// If the user gives a file instead of a sub-command, suggests the command that shows the file.
 fn advised(mut error: clap::Error) -> clap::Error {
     let word = error.get(ContextKind::InvalidSubcommand);
     if let Some(ContextValue::String(word)) = word

@@ -14,8 +14,8 @@ pub(crate) fn script(shell: Shell, program: &'static str, all: &Command) -> Stri
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, program, &mut script);
     let script = String::from_utf8_lossy(&script);
-    // clap's script for bash is wrong for a name with a hyphen: it sets `exectrail__log__subcmd…`,
-    // and then looks for `exectrail__subcmd__log__subcmd…`.
+    // clap's script for bash is wrong if the name has a hyphen. It sets `exectrail__log__subcmd…`,
+    // but looks for `exectrail__subcmd__log__subcmd…`.
     script.replace("exectrail__subcmd__log", "exectrail__log")
 }
 

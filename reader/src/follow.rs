@@ -32,8 +32,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_secs(1);
 /// Maximum number of bytes that one read takes.
 const CHUNK: usize = 256 * 1024;
-/// Number of bytes at the beginning of a file that identify it: they contain the time of its first
-/// line.
+/// Number of bytes that identify a file. They are its first bytes, and contain the time of its
+/// first line.
 const BEGINNING: usize = 256;
 
 /// When unreadable lines are named on standard error.
@@ -140,8 +140,8 @@ impl<C: Consumer> Following<'_, C> {
             if looked.elapsed() >= LOOK {
                 looked = Instant::now();
                 self.look(paths);
-                // exectrail writes the lines of a long argv together, so that none is missing after
-                // a pause.
+                // exectrail writes the lines of a long argv together. No more of them come after a
+                // pause.
                 if is_idle && self.reading.end_all().is_err() {
                     return Ok(());
                 }

@@ -1,5 +1,5 @@
-//! The labels of lines. The labels of a run rarely change (`labels_changed`), so that each set is
-//! parsed once.
+//! The labels of lines. Each set of labels is parsed once, because the labels of a run rarely
+//! change (`labels_changed`).
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,4 +1,4 @@
-//! Reads exectrail's logs. This needs no privilege, and runs on any machine.
+//! Reads exectrail's logs, on any machine and without privileges.
 //!
 //! `source` finds exectrail's lines in files of runtimes and collectors. `cli` is the command line
 //! of the program `exectrail-log`. Each command is a module. The commands share `parallel`,

@@ -1,5 +1,5 @@
-//! Joins the lines of a long argv. In the lines of a run, `exec_argv` lines directly follow the
-//! `exec` line.
+//! Joins the lines of a long argv: an `exec` line, and the `exec_argv` lines directly after it in
+//! its run.
 
 use std::collections::VecDeque;
 
@@ -28,7 +28,7 @@ pub(crate) struct LongExec {
     count: u64,
     /// The arguments of the further lines.
     rest: String,
-    /// Whether the log lacks the end of the argv.
+    /// Whether the last line says that the argv is cut.
     truncated: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Reads files in several threads. One thread finds the lines, others parse them, and the consumer
-//! takes the records in order.
+//! Reads files in several threads. One thread finds the lines, and others parse the lines. The
+//! consumer takes the records in order.
 
 use std::{
     path::{Path, PathBuf},
@@ -112,7 +112,8 @@ struct Shared<'r, 's, C> {
     is_stopped: &'s AtomicBool,
 }
 
-/// Locks a mutex. If another thread panicked with the lock, its panic ends the program later.
+/// Locks a mutex. If another thread panicked while it had the lock, that panic ends the program
+/// later.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -171,7 +172,7 @@ impl<C: Consumer> Shared<'_, '_, C> {
 }
 
 /// Reads all files. If a file cannot be read, names it on standard error and reads the others.
-/// Returns `false` if a file could not be read to its end, or if the files have lines and none
+/// Returns `false` if a file could not be read to its end, or if the files have lines but none
 /// could be parsed.
 pub(crate) fn read_all<C: Consumer + Send>(
     program: &str,
@@ -185,7 +186,7 @@ pub(crate) fn read_all<C: Consumer + Send>(
     reading.report(program) && errors.is_empty()
 }
 
-/// Reads all files before they are read again. What cannot be read is named the second time.
+/// Reads all files, but names nothing that cannot be read: the files are read again later.
 pub(crate) fn scan<C: Consumer + Send>(files: &[PathBuf], consumer: &mut C) {
     let (reading, _) = read(files, consumer);
     reading.end_progress();
@@ -227,7 +228,7 @@ fn read<'a, C: Consumer + Send>(
         .unwrap_or_else(PoisonError::into_inner);
     let mut reading = turn.reading;
     if turn.result.is_ok() {
-        // Nothing follows, so that it does not matter whether more is wanted.
+        // The reading ends here in any case, whether or not the consumer wants more.
         let _ = reading.end_all();
     }
     (reading, errors)

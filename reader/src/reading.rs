@@ -43,8 +43,8 @@ pub(crate) trait Consumer {
     /// If nothing more is wanted.
     fn record(&mut self, record: &Record<'_>, line: &[u8]) -> Result<(), Stop>;
 
-    /// The consumer has all records so far, and the next one may take a while. While a file is
-    /// followed, this method is called several times a second.
+    /// Is called when the consumer has all records so far. The next record may take a while. While
+    /// a file is followed, this happens several times a second.
     ///
     /// # Errors
     /// If nothing more is wanted.

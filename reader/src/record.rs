@@ -1,4 +1,4 @@
-//! The keys of a line that the commands use. Their texts are borrowed from the line.
+//! The keys of a line that the commands use. The texts are borrowed from the line.
 //!
 //! `long_argv` adds `exec_argv` lines to the record of their `exec` line.
 
@@ -157,8 +157,8 @@ pub(crate) fn untraced(found: Option<&str>, nanoseconds: Option<u64>) -> Option<
 
 impl Fields<'_> {
     /// For how long after its start the workspace may not have been recorded, in nanoseconds.
-    /// `None` if the previous run recorded the workspace: then the first line of the run states the
-    /// gap.
+    /// `None` if the previous run recorded the workspace. The first line of the run states the gap
+    /// in this case.
     pub(crate) fn untraced(&self) -> Option<u64> {
         untraced(self.found.as_deref(), self.untraced_ns)
     }

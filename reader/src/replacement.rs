@@ -56,8 +56,8 @@ impl Replacement {
         }
     }
 
-    /// A new file in the same directory, with another name until it is [put](Self::put) in place.
-    /// The umask applies to `mode`.
+    /// A new file in the same directory. It has a temporary name until it is [put](Self::put) in
+    /// place. The umask applies to `mode`.
     ///
     /// # Errors
     /// If the new file cannot be created.

@@ -324,8 +324,7 @@ impl Runs {
         tree.into_iter().flat_map(|tree| tree.runs.iter().copied())
     }
 
-    /// The time at which the last of the other runs in the tree ended; `None` if one of them goes
-    /// on.
+    /// The time at which the last other run of the tree ended; `None` if another run goes on.
     pub(crate) fn ended_before(&self, run: usize) -> Option<&str> {
         let tree = self.trees.get(self.runs.get(run)?.place?.tree)?;
         (tree.going == 1 && !tree.ended.is_empty()).then_some(tree.ended.as_str())
@@ -339,7 +338,7 @@ impl Runs {
     }
 }
 
-/// Whether labels are the same. Comparing the addresses first saves time.
+/// Whether labels are the same. The addresses are compared first, because this is fast.
 fn are_same(one: &Arc<Labels>, other: &Arc<Labels>) -> bool {
     Arc::ptr_eq(one, other) || one == other
 }
@@ -352,9 +351,9 @@ impl Tree {
         }
     }
 
-    /// The number of a boot. A run without its first line has no boot id, and counts to the last
-    /// boot. `is_next` says that the run continues the state of its previous run, so that both have
-    /// the same boot.
+    /// The number of a boot. A run without its first line has no boot id, and belongs to the last
+    /// boot. `is_next` says that the run has the state of its previous run, and therefore the same
+    /// boot.
     fn boot(&mut self, id: Option<String>, is_next: bool) -> u32 {
         let found = match &id {
             Some(_) => {

@@ -1,4 +1,4 @@
-//! Uses a terminal to show text that changes.
+//! Shows text that changes on a terminal.
 
 use std::{
     fs::File,
@@ -17,8 +17,8 @@ use rustix::termios::{
 /// The bytes of Ctrl-C and Ctrl-D.
 const CONTROL_C: u8 = 3;
 const CONTROL_D: u8 = 4;
-/// Switch to the alternate screen and hide the cursor, and undo both (xterm's control sequences,
-/// `1049` and `25`).
+/// ENTER switches to the alternate screen and hides the cursor. LEAVE undoes both (xterm's control
+/// sequences, `1049` and `25`).
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
@@ -36,12 +36,12 @@ impl Screen {
         if !io::stdout().is_terminal() {
             return None;
         }
-        // Standard input may be the log, so that keys are read from the terminal itself.
+        // Keys are read from the terminal itself, because standard input may be the log.
         let keyboard = File::open("/dev/tty").ok()?;
         let before = tcgetattr(&keyboard).ok()?;
         let mut keys = before.clone();
-        // Each key arrives at once. Ctrl-C also arrives as a key, so that the screen is restored
-        // before the program ends.
+        // Each key arrives at once. Ctrl-C arrives as a key and not as a signal. The program can
+        // therefore restore the screen before it ends.
         keys.local_modes
             .remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG);
         tcsetattr(&keyboard, OptionalActions::Now, &keys).ok()?;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 /// The first time that the report cannot show, in September 2112. JavaScript represents whole
-/// numbers below 2^53 exactly, and a difference of two times needs one bit for its sign
+/// numbers below 2^53 exactly. A difference of two times needs one bit for its sign
 /// (`report/column.rs`).
 const LATEST: i64 = 1 << 52;
 

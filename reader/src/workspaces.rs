@@ -60,7 +60,7 @@ impl Workspaces {
         }
         let is_named = labels.user().is_some() || labels.workspace().is_some();
         let run = run.filter(|_| !is_named);
-        // The key has no other labels, because these may change within a workspace.
+        // The key has no other labels. Other labels may change within a workspace.
         let key = Key {
             user: labels.user().map(str::to_owned),
             workspace: labels.workspace().map(str::to_owned),

@@ -16,7 +16,7 @@ pub(crate) struct Certificate<'a> {
     exectrail: &'static str,
     made: String,
     log: String,
-    /// `signed`, or `self-attested`: whoever can write the log could have made it.
+    /// `signed`, or `self-attested`: anybody who can write the log could have made the certificate.
     attested: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,

@@ -44,8 +44,8 @@ pub(super) struct CheckpointAudit {
     pub(super) proven: Option<Proven>,
     /// Whether the run has a checkpoint.
     pub(super) any: bool,
-    /// The head of the last line, if the audit has computed the same head. In a part of a log, the
-    /// audit cannot compute the head of the first checkpoint.
+    /// The head of the last line, if the audit has computed the head and found it right. In a part
+    /// of a log, the audit cannot compute the head of the first checkpoint.
     pub(super) computed: Option<Head>,
 }
 
@@ -99,7 +99,8 @@ impl CheckpointAudit {
         self.good = line;
         self.computed = computed.filter(|computed| *computed == stated);
         if computed != Some(stated) {
-            // Later heads are compared with the stated one, so that one difference is one fault.
+            // Later heads are compared with the stated head, to count one difference as one fault
+            // only.
             self.chain = Some(Chain::new(stated));
         }
     }

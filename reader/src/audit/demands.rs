@@ -14,6 +14,6 @@ pub(crate) struct Demands {
     pub(crate) head: Option<Head>,
     /// The first run of each workspace may lack its beginning.
     pub(crate) partial: bool,
-    /// A collector has rewritten the lines, so that hashes and signatures are not checked.
+    /// Hashes and signatures are not checked, because a collector has rewritten the lines.
     pub(crate) rewritten: bool,
 }

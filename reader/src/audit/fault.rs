@@ -47,7 +47,7 @@ pub enum Fault {
         /// Number of the last missing line in the run.
         to: u64,
     },
-    /// A line that continues another argv than that of the line before it.
+    /// An `exec_argv` line that does not continue the argv of the line before it.
     #[error("line {line} has a part of an argv that does not belong after the line before it")]
     ArgvOutOfOrder {
         /// Number of the line.

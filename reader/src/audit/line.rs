@@ -158,7 +158,7 @@ impl Kind {
     }
 }
 
-/// The events that share a sequence of numbers, in which each number is one more than the last.
+/// Events that are numbered together: each number is one more than the number before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Series {
     /// The kind of the events.

@@ -5,7 +5,7 @@ use super::{
     line::{Event, Kind, Series},
 };
 
-/// Checks that each line of a run continues the argv before it.
+/// Checks that no line of a long argv is missing or out of order.
 #[derive(Debug, Default)]
 pub(super) struct LongArgv {
     /// The line that must be next, if an argv is not complete.

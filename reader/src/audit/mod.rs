@@ -110,7 +110,7 @@ impl Audit {
             return *at;
         }
         // Lines of execs may lack the run id (`--omit run`). If a part of a log begins with such
-        // lines, they belong to the first run that has an id and the same labels.
+        // lines, the next run with an id and the same labels gets them.
         let begins = line.msg == "tracing_started";
         let begun = if line.msg == "labels_changed" {
             self.present
@@ -194,7 +194,7 @@ impl Audit {
         earliest
     }
 
-    /// Checks that the log has the beginning of a run, and the end of the previous run. `earliest`
+    /// Checks that the log has the beginning of a run, and the end of its previous run. `earliest`
     /// is what [`Self::earliest`] returns.
     fn check_beginning(&mut self, at: usize, earliest: &BTreeMap<Workspace, (String, usize)>) {
         let Demands {

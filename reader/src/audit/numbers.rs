@@ -28,7 +28,7 @@ pub(super) struct Numbers {
     suppressed_in_log: [u64; 3],
     /// Number of event lines of each kind without a sequence number.
     unnumbered: [u64; 3],
-    /// Whether the log has the beginning of the run, so that the first number of a series is 0.
+    /// Whether the log has the beginning of the run. If it does, each series begins with 0.
     from_beginning: bool,
     /// Whether the counts include everything since the beginning of the run.
     are_whole: bool,
@@ -48,8 +48,8 @@ impl Numbers {
         self.are_whole = true;
     }
 
-    /// Takes an event. Returns false if only some events of its kind have numbers: `--omit` removes
-    /// the numbers of all.
+    /// Takes an event. Returns false if some events of its kind have numbers, and others have none.
+    /// `--omit` removes the numbers of all events of a kind.
     pub(super) fn event(
         &mut self,
         line: u64,
@@ -116,8 +116,8 @@ impl Numbers {
         compare(line, "total", total, counted, self.are_whole, faults);
     }
 
-    /// Compares the counts with those that a line states. The stated counts replace them, so that
-    /// one difference is one fault.
+    /// Compares the counts with those that a line states. Then replaces the counts with the stated
+    /// ones, to count one difference as one fault only.
     pub(super) fn account(&mut self, line: u64, stated: &Fields<'_>, faults: &mut Faults) {
         let are_whole = self.are_whole;
         let [execs, exits, failed] = &mut self.lines;

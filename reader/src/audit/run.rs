@@ -49,7 +49,7 @@ pub struct Run {
     /// The longest time after its start in which a workspace may not have been recorded, in
     /// nanoseconds. Lines after the last checkpoint do not count.
     pub untraced: u64,
-    /// Like `untraced`, with the lines after the last checkpoint.
+    /// Like `untraced`, but lines after the last checkpoint count, too.
     untraced_since: u64,
     /// `ts` of the first checkpoint.
     pub first_checkpoint: Option<String>,
@@ -125,7 +125,7 @@ impl Run {
         self.numbers.unnumbered()
     }
 
-    /// The head of the last line, if the audit has computed the same head.
+    /// The head of the last line, if the audit has computed the head and found it right.
     pub(super) fn computed_head(&self) -> Option<Head> {
         self.checkpoints.computed
     }
@@ -307,8 +307,8 @@ impl Run {
     /// Finds the faults that only the whole run shows.
     pub(super) fn end(&mut self, demands: &Demands) {
         self.numbers.end(&mut self.faults);
-        // A run may have no checkpoint if it was killed early, or if this part of the log begins
-        // after its last one.
+        // A run has no checkpoint here if it was killed early, or if its last one is in an earlier
+        // part of the log.
         let is_rest = demands.partial && !self.has_beginning && self.has_successor;
         if demands.key.is_some() && !self.checkpoints.any && !is_rest && !self.is_too_short {
             self.faults.push(Fault::NoCheckpoint);

@@ -4,12 +4,12 @@ use std::fmt::{self, Debug};
 
 use sha2::{Digest as _, Sha256};
 
-/// A workspace: the hash of its labels, which needs constant memory.
+/// A workspace: the hash of its labels. The hash needs less memory than the labels.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Workspace([u8; 32]);
 
 impl Workspace {
-    /// The workspace with these labels, given as the bytes of a line.
+    /// The workspace with these labels, given in the bytes of a line.
     pub(super) fn of(labels: &str) -> Self {
         Self(Sha256::digest(labels).into())
     }

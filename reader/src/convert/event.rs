@@ -20,7 +20,7 @@ pub(super) struct Boot {
     pub(super) version: Option<String>,
 }
 
-/// The boots of the runs, by run id.
+/// What is known of each run's boot, by run id.
 #[derive(Debug, Default)]
 pub(super) struct Boots(HashMap<String, Boot>);
 
@@ -96,7 +96,7 @@ impl<'a> Converted<'a> {
         })
     }
 
-    /// An id of a process: the boot id, if the log has it, the process id, and the start. With the
+    /// An id of a process: the boot id (if the log has it), the process id, and the start. With the
     /// boot id, the id is unique across all nodes and boots.
     pub(super) fn entity(&self, pid: Option<u64>, start: Option<u64>) -> Option<String> {
         let (pid, start) = (pid?, start.filter(|start| *start > 0)?);

@@ -134,7 +134,7 @@ fn actor(of: &Converted<'_>) -> Object {
         .with("uid", of.entity(event.ppid, event.ppid_start))
         .with("name", event.parent_exe.as_deref().map(base_name))
         .with("file", file(event.parent_exe.as_deref()));
-    // In an exit, the process itself acts. In an exec, its parent does.
+    // In an exit, the process itself acts. In an exec, the parent acts.
     let own = Object::default().with("pid", event.pid);
     let process = if of.kind == Kind::Exit { own } else { caller };
     Object::default()

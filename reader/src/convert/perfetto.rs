@@ -1,4 +1,4 @@
-//! The format of traces of Perfetto, <https://perfetto.dev>. Each workspace has a track, and below
+//! The format of Perfetto's traces, <https://perfetto.dev>. Each workspace has a track, and below
 //! it each process has one. An exec is a slice up to the next exec or the exit of its process. If
 //! the log has neither, the exec is an instant.
 
@@ -78,7 +78,7 @@ impl Perfetto {
         }
     }
 
-    /// Ends the slice of a process's exec, at an event that the filters leave out.
+    /// Ends the open exec of a process, at an event that the filters leave out.
     pub(super) fn end_of(&mut self, of: &Converted<'_>, out: &mut impl Write) -> io::Result<()> {
         match of.event {
             Some(event) if !self.open.is_empty() => {
@@ -99,7 +99,7 @@ impl Perfetto {
 
     /// Writes lost or suppressed events, on a separate track.
     fn gap(&mut self, of: &Converted<'_>, workspace: u64, out: &mut impl Write) -> io::Result<()> {
-        // Losses of several CPUs can overlap, so that each place has its own track.
+        // Each place has its own track, because losses of several CPUs can overlap.
         let fields = &of.record.fields;
         let place = (fields.cpu, fields.lane, fields.of.as_deref());
         let track = number(("gaps", workspace, of.kind == Kind::Lost, place));
@@ -127,7 +127,7 @@ impl Perfetto {
             let Some((oldest, begun)) = self.order.pop_front() else {
                 break;
             };
-            // The end may already be written, and the process may have another open exec.
+            // The exec may be written already, and the track may have another open exec.
             if self
                 .open
                 .get(&oldest)

@@ -13,7 +13,7 @@ pub(super) const SLICE_BEGIN: i32 = 1;
 pub(super) const SLICE_END: i32 = 2;
 pub(super) const INSTANT: i32 = 3;
 
-/// A trace. Traces in sequence are one trace, so that each packet is written as a trace of its own.
+/// A trace. Several traces in sequence are one trace. Each packet is written as such a trace.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Trace {
     #[prost(message, repeated, tag = "1")]

@@ -37,7 +37,7 @@ pub(crate) struct FilterArgs {
     /// Only this program: its path, or its name without directories; repeatable
     ///
     /// A line matches if the file that runs (exe) or the name that the caller gave (filename) is
-    /// this program.
+    /// PROGRAM.
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) exe: Vec<String>,
 
@@ -47,11 +47,11 @@ pub(crate) struct FilterArgs {
 
     /// Only this process and its descendants: a process id in the node's PID namespace
     ///
-    /// Process ids differ between nodes: if the log has several nodes, choose the workspace, too.
-    /// If the parent of a descendant has no line, as a subshell has none, the descendant is found
-    /// by its session. Processes that may be descendants, but are not shown, are counted on
-    /// standard error. Files are read twice. With --follow, or from standard input, descendants are
-    /// found only after the first line of their parent.
+    /// Process ids differ between nodes: if the log has several nodes, choose the workspace, too. A
+    /// descendant whose parent has no line, such as a child of a subshell, is found by its session.
+    /// Processes that may be descendants, but are not shown, are counted on standard error. Files
+    /// are read twice. With --follow, or from standard input, descendants are found only after the
+    /// first line of their parent.
     #[arg(long, value_name = "PID")]
     pub(crate) under: Option<u64>,
 
@@ -72,7 +72,7 @@ impl FilterArgs {
             && any(&self.run, &|id| record.fields.run.as_deref() == Some(id))
     }
 
-    /// The reason if the flags cannot choose any line.
+    /// Why the flags cannot choose any line; `None` if they can.
     pub(crate) fn contradiction(&self) -> Option<String> {
         let (since, until) = self.since.as_ref().zip(self.until.as_ref())?;
         let (since, until) = (since.text(), until.text());

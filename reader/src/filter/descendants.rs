@@ -1,4 +1,4 @@
-//! The descendants of a process, found in all lines of the files: the line of a parent may come
+//! The descendants of a process, found in all lines of the files. The line of a parent may come
 //! later.
 
 use std::{collections::HashSet, path::PathBuf};
@@ -24,8 +24,8 @@ type Key = (u64, u64);
 #[derive(Debug, Default)]
 pub(super) struct Descendants {
     known: HashSet<Key, RandomState>,
-    /// Number of further processes that may be descendants: they are in the session of a
-    /// descendant, and their parent has no line.
+    /// Number of further processes that may be descendants. Each is in the session of a descendant,
+    /// but its parent has no line.
     pub(super) possible: u64,
 }
 

@@ -18,7 +18,7 @@ use descendants::Descendants;
 pub(crate) use moment::time;
 use under::Under;
 
-/// Decides which lines are wanted.
+/// Chooses lines by the flags.
 #[derive(Debug)]
 pub(crate) struct Filter {
     args: FilterArgs,
@@ -144,13 +144,13 @@ impl Filter {
     /// beginning.
     pub(crate) fn overlaps(&self, begin: &str, end: &str) -> bool {
         let args = &self.args;
-        // All times have the same form, so that their texts can be compared.
+        // Texts of times can be compared, because all times have the same form.
         args.since.as_ref().is_none_or(|since| end >= since.text())
             && args.until.as_ref().is_none_or(|until| begin < until.text())
     }
 
-    /// Whether a line is wanted. The caller must give all lines in their order, because descendants
-    /// are found in them.
+    /// Whether a line is wanted. The caller must give all lines in their order, because the filter
+    /// finds descendants in them.
     pub(crate) fn wants(&mut self, record: &Record<'_>, labels: &Labels) -> bool {
         let is_wanted = self.chooses(record, labels);
         self.has_matched |= is_wanted && record.fields.event.is_some();
@@ -201,8 +201,8 @@ impl Filter {
     }
 }
 
-/// Whether a path is that of the program: the whole path, or its last component if `program` has no
-/// slash.
+/// Whether a path names the program. A program without a slash is compared with the last component
+/// only.
 fn is_program(path: &str, program: &str) -> bool {
     if program.contains('/') {
         return path == program;

@@ -21,7 +21,7 @@ pub(crate) struct MomentError {
 }
 
 impl Moment {
-    /// The time in the format of lines, so that texts can be compared.
+    /// The time in the format of lines. Times can be compared as texts.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }

@@ -26,7 +26,7 @@ pub(crate) struct Forest<T> {
     deeds: Vec<Deed<T>>,
 }
 
-/// Processes, and for each of them the number of the process above it.
+/// The processes, and for each process the number of the process above it.
 pub(crate) type Links<T> = (Vec<Process<T>>, Vec<Option<Number>>);
 
 impl<T> Default for Forest<T> {
@@ -109,8 +109,8 @@ impl<T: Copy> Forest<T> {
         let key = key_of(boot, event)?;
         let is_outside = event.ns_ppid == Some(0);
         let start = event.ppid_start.unwrap_or(0);
-        // Without its start, a parent outside the namespace could be mistaken for a process of the
-        // workspace.
+        // If the start of a parent outside the namespace is not known, a process of the node and
+        // one of the workspace could be confused.
         let is_known = |ppid: &u64| *ppid > 0 && (!is_outside || start > 0);
         let parent = event.ppid.filter(is_known).map(|ppid| Parent {
             key: Key {
@@ -204,8 +204,8 @@ impl<T: Copy> Forest<T> {
     }
 
     /// The parent of a process. A parent without a line only forked, or is outside the workspace.
-    /// If both were forked at the same time, the parent must have the earlier line. Therefore the
-    /// links have no circle if all starts are known.
+    /// If the process and its parent were forked at the same time, the parent must have the earlier
+    /// line. Therefore the links have no circle if all starts are known.
     fn parent(&mut self, child: usize, by_pid: &ByPid) -> Option<Number> {
         let process = self.processes.get(child)?;
         let Parent { key, is_outside } = process.parent?;

@@ -11,8 +11,8 @@ pub(super) struct Shape {
     /// Number of bytes of each value. The column has the lowest byte of all values, then the next
     /// byte of all values, and so on.
     planes: u32,
-    /// Whether each value is stored as its difference from the value before, with the sign in the
-    /// lowest bit.
+    /// Whether the column stores the difference of each value from the value before it, with the
+    /// sign in the lowest bit.
     is_delta: bool,
 }
 
@@ -33,8 +33,8 @@ impl Columns {
         self.add(name, values, false);
     }
 
-    /// Adds a column whose neighboring values are close. Differences must be below 2^52: with the
-    /// sign, a browser's numbers then represent them exactly.
+    /// Adds a column whose neighboring values are close. Differences must be below 2^52. A
+    /// browser's numbers represent such a difference with its sign exactly.
     pub(super) fn delta(
         &mut self,
         name: &'static str,

@@ -1,5 +1,5 @@
-//! All keys of the execs of a block. The values of each key are together, because they compress
-//! well in this order.
+//! All keys of the execs of a block. The values of each key are together, because this order
+//! compresses well.
 
 use std::{collections::HashMap, fmt};
 
@@ -149,7 +149,7 @@ impl Details {
             return;
         }
         values.fill(self.rows);
-        // JSON has line breaks only between tokens, so that they can be removed.
+        // The line breaks of JSON can be removed, because JSON has them only between tokens.
         let mut parts = json.split(['\n', '\r']);
         values.lines.push_str(parts.next().unwrap_or_default());
         parts.for_each(|part| values.lines.push_str(part));

@@ -38,8 +38,8 @@ pub(super) struct Page {
     pub(super) end: String,
 }
 
-/// Makes the page. Its Content Security Policy (level 3) allows it to load nothing, and to use only
-/// these styles and this script.
+/// Makes the page. Its Content Security Policy (level 3) forbids it to load anything, and allows
+/// only these styles and this script.
 pub(super) fn page() -> Page {
     let style = STYLES.concat();
     let script = format!("\"use strict\";\n{}", SCRIPTS.concat());

@@ -1,4 +1,4 @@
-//! The data of all execs that the report needs at once, as columns.
+//! The columns of the report: data of all execs that the page needs at once.
 
 use std::collections::BTreeSet;
 
@@ -47,7 +47,7 @@ pub(super) struct Rows {
 impl Rows {
     /// Takes any line.
     pub(super) fn line(&mut self, origin: &LineOrigin, record: &Record<'_>) {
-        // If the time cannot be read, the time of the line before counts.
+        // If the time of the line cannot be read, the line gets the time of the line before it.
         self.now = microseconds(&record.ts).unwrap_or(self.now);
         if origin.tree >= self.forests.len() {
             self.forests.resize_with(origin.tree + 1, Forest::default);

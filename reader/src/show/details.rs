@@ -22,8 +22,8 @@ const HIDDEN: [&str; 8] = [
     "places_omitted",
 ];
 
-/// Appends the text of a line. All texts but those of `exec` begin with `*`. A command line never
-/// begins with it, because it is quoted for the shell.
+/// Appends the text of a line. All texts but those of `exec` begin with `*`. No command line begins
+/// with `*`, because a command line is quoted for the shell.
 pub(super) fn push_details(out: &mut String, record: &Record<'_>, json: &[u8]) {
     match (&*record.msg, &record.fields.event) {
         ("exec", Some(event)) => push_exec(out, record, event),

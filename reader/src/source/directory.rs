@@ -1,6 +1,6 @@
-//! Finds the files of a container in a directory of the kubelet. They are `RESTARTS.log`, and after
-//! rotation `RESTARTS.log.TIME`, later with `.gz` (pkg/kubelet/logs/container_log_manager.go in
-//! Kubernetes 1.31).
+//! Finds the log files of a container in a directory of the kubelet. Their names are
+//! `RESTARTS.log`, after rotation `RESTARTS.log.TIME`, and later `RESTARTS.log.TIME.gz`
+//! (pkg/kubelet/logs/container_log_manager.go in Kubernetes 1.31).
 
 use std::{
     fs, io,
@@ -9,7 +9,7 @@ use std::{
 
 use super::{input::SourceError, name_of};
 
-/// The order of files: by restarts, then rotated files first, then by time.
+/// The order of files: by number of restarts, rotated files first, and by time of rotation.
 type Order = (u64, bool, String);
 
 /// The files to read. A directory stands for its files, oldest first.

@@ -4,9 +4,9 @@
 /// most twelve times its size.
 pub(crate) const LONGEST_LINE: usize = 128 * 1024 * 1024;
 
-/// The beginning of exectrail's lines. Within a line, these bytes could only begin an object whose
-/// first key is `ts`. Lines contain no such object, so that a part with this beginning begins a
-/// line.
+/// The beginning of each line of exectrail. Within a line, these bytes could only begin an object
+/// whose first key is `ts`. Lines contain no such object. A part with this beginning is therefore
+/// the first part of a line.
 pub(super) const BEGINNING: &[u8] = br#"{"ts":""#;
 
 /// Whether a text begins like a line of exectrail. The value of `ts` has 30 bytes, and the key

@@ -1,10 +1,10 @@
 //! Finds exectrail's lines in files of runtimes and collectors.
 //!
-//! Each line of an input can have another form: exectrail's own; that of `kubectl logs` with
-//! `--prefix` and `--timestamps` (`prefix`); that of CRI files (`prefix`) or Docker's json-file
-//! (`envelope`), whose parts are joined (`parts`); or a collector's record with the line in a key
-//! (`envelope`). Files may be compressed (`input`). The [`Sink`] is given the reason for each
-//! unreadable line, and reading continues.
+//! The lines of an input have different forms. `prefix` reads `kubectl logs` with `--prefix` and
+//! `--timestamps`, and CRI files. `envelope` reads Docker's json-file, and records of collectors
+//! that have the line in a key. `parts` joins the parts of lines that CRI and Docker have divided.
+//! `input` decompresses files. The [`Sink`] gets the reason for each unreadable line, and reading
+//! continues.
 //!
 //! Any input needs only limited memory, because a line has at most [`LONGEST_LINE`] bytes.
 

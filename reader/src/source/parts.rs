@@ -70,8 +70,8 @@ impl Parts {
             let is_begun = match part {
                 Part::Whole | Part::Last => false,
                 Part::Partial => !is_empty,
-                // The source does not mark the parts, so that only the text shows whether more
-                // parts follow.
+                // Only the text shows whether more parts follow, because the source does not mark
+                // the parts.
                 Part::Unmarked => !is_empty && begins && !is_whole(text),
             };
             is_begun.then(|| self.begin(key, number, is_stderr))

@@ -46,7 +46,7 @@ impl Counts {
         let limit = *limit;
         self.counts.retain(|_, count| *count > limit);
         self.bytes = self.counts.keys().map(|key| key.len()).sum();
-        // Each time, a key with this count may have been forgotten before it is counted again.
+        // At each call, a key with a count of `limit` may be forgotten. It is counted again from 0.
         self.error += limit;
     }
 

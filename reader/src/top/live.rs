@@ -48,7 +48,7 @@ pub(super) fn main(program: &str, files: &[PathBuf], top: Top, rows: usize) -> E
         None => Naming::AtOnce,
     };
     let is_read = follow(program, files, &mut live, naming);
-    // Leaves the screen, so that the terminal keeps the last counts.
+    // After the screen is left, the last counts stay on the terminal.
     live.screen = None;
     live.shown.clear();
     let written = live.write();
@@ -69,7 +69,7 @@ impl Live {
             write!(out, "{between}{}", self.shown)?;
             return out.flush();
         };
-        // The table has at most four lines above the rows, and two lines come below them.
+        // At most four lines are above the rows, and two lines are below the rows.
         let (height, _) = screen.size();
         let rows = self.rows.min(height.saturating_sub(6)).max(1);
         screen.show(&format!("{}{HINT}\n", self.top.table(rows)))

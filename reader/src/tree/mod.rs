@@ -90,7 +90,7 @@ struct Building {
     runs: Runs,
     trees: Vec<Tree>,
     text: Kept,
-    /// Number of lines so far, which gives everything its order.
+    /// Number of lines so far, which is also the position of the last line.
     seen: u64,
 }
 

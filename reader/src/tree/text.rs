@@ -54,7 +54,7 @@ impl Kept {
         push(&mut self.text);
         TextAt {
             start,
-            // Long texts were cut, so that this does not overflow.
+            // This does not overflow, because long command lines and file names are cut.
             length: u32::try_from(self.text.len() - start).unwrap_or(0),
         }
     }

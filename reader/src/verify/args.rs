@@ -14,9 +14,9 @@ pub struct VerifyArgs {
     /// The log; - reads standard input; several files are read in the given order, as one log
     ///
     /// Lines may be plain, from `kubectl logs`, from container runtimes (CRI, Docker's json-file),
-    /// or from collectors that have the line in a key of their records. Each file may be compressed
-    /// with gzip or zstd. A directory stands for the files of a container, as the kubelet keeps
-    /// them.
+    /// or from collectors. A collector's records must have the line in a key. Each file may be
+    /// compressed with gzip or zstd. A directory stands for the files of a container, as the
+    /// kubelet keeps them.
     #[arg(default_value = "-", value_name = "FILE")]
     pub logs: Vec<PathBuf>,
 
@@ -33,7 +33,7 @@ pub struct VerifyArgs {
     /// Without this flag, lines at the end of a log can be missing unnoticed. For each workspace,
     /// the log needs a checkpoint whose `complete_until` is not before this time. A run without
     /// such a checkpoint needs its end, or a next run that names it. A time in which nothing was
-    /// recorded is no fault if the log states it. Such times are named with each run.
+    /// recorded is no fault if the log states it. `verify` names such times with each run.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub until: Option<Timestamp>,
 
@@ -43,8 +43,8 @@ pub struct VerifyArgs {
 
     /// Accept that the beginning of the log is missing, as in the later files of a rotated log
     ///
-    /// In each workspace, only the earliest run in the log may lack its beginning. The labels of a
-    /// run name its workspace. If it does, its lines before the first checkpoint are not proved.
+    /// Only the earliest run of each workspace may lack its beginning. The labels of a run name its
+    /// workspace. The lines before the first checkpoint of such a run are not proved.
     #[arg(long)]
     pub partial: bool,
 

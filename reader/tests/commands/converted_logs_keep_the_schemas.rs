@@ -85,7 +85,7 @@ for line in open(sys.argv[1]):
     count += 1
     event = json.loads(line)
     schema = classes[event["class_uid"]]
-    # A check takes milliseconds, so that only some events are checked.
+    # Only some events are checked, because a check takes milliseconds.
     size = len(event.get("process", {}))
     name = event["activity_id"], event["class_uid"], size, event.get("status")
     seen[name] = seen.get(name, 0) + 1

@@ -1,4 +1,4 @@
-//! `exectrail-log` accepts the commands that three documents and its help show, if they read files.
+//! `exectrail-log` accepts the commands for files that three documents and its help show.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,8 +7,8 @@ use std::process::Command;
 
 use crate::files::{file, output_of, plain, run};
 
-/// The commands in a text. They are lines, which may begin with a prompt or blanks, or code in
-/// backquotes.
+/// Finds the commands in a text. A command is a line, which may begin with a prompt or blanks, or
+/// is code in backquotes.
 fn commands(text: &str) -> BTreeSet<String> {
     let text = text.replace("\\\n", " ").replace("\\|", "|");
     let in_lines = text.lines().map(|line| line.trim_start_matches(['$', ' ']));

@@ -120,8 +120,8 @@ fn a_file_whose_content_is_replaced_is_read_from_its_beginning() {
     let mut lines = BufReader::new(show.0.stdout.take().unwrap()).lines();
     let mut next = || lines.next().unwrap().unwrap();
     assert_eq!(next(), "make");
-    // As after a `copytruncate` of logrotate, the file has new content, which is longer than the
-    // old.
+    // As after `copytruncate` of logrotate, the file has new content. The new content is longer
+    // than the old.
     let more = [exec(2, 11, 1, "one"), exec(3, 12, 1, "two")].concat();
     fs::write(&log, more).unwrap();
     assert_eq!((next(), next()), ("one".to_owned(), "two".to_owned()));

@@ -24,8 +24,8 @@ fn labels_that_change_do_not_divide_a_tree() {
         exec((1, 1), (10, 100), (5, 50), (10, 0), "bash"),
         renamed(&changed),
         renamed(&exec((3, 3), (11, 110), (10, 100), (10, 1), "make")),
-        // The next run names this one as its previous run. So this run has ended, and both have one
-        // workspace.
+        // The next run names this one as its previous run. This run has therefore ended, and both
+        // runs have one workspace.
         of_run("bb", &renamed(&line(4, 0, "tracing_started", previous))),
         of_run(
             "bb",
@@ -46,8 +46,8 @@ jessie/demo, then alex/other
 └─ * not recorded since run aabbccddeeff
 "
     );
-    // A filter for one user hides the other user's lines. These are neither missing, nor do they
-    // make a run open.
+    // A filter for one user leaves out the lines of the other user. `tree` names none of the lines
+    // that are left out as missing, and no run as open.
     let tree = tree_of(&lines[..4], &["--user", "alex"]);
     assert!(!tree.contains(" missing: "), "{tree}");
     let tree = tree_of(&lines[..4], &["--user", "jessie"]);
@@ -229,8 +229,8 @@ fn lines_out_of_order_are_explained() {
     );
 }
 
-/// If the first line of a run is not in the log, its boot is not known, and is not taken for that
-/// of a later run.
+/// The boot of a run is unknown if its first line is not in the log. `tree` must not take the boot
+/// of a later run for it.
 #[test]
 fn an_unknown_boot_is_no_other() {
     let lines = [
@@ -247,7 +247,7 @@ fn an_unknown_boot_is_no_other() {
     );
 }
 
-/// The times of the two runs overlap, but the log has the lines of one run after those of the
+/// The times of the two runs overlap. In the log, all lines of one run come before the lines of the
 /// other.
 #[test]
 fn runs_that_overlap_have_no_gap_between_them() {

@@ -100,7 +100,7 @@ fn under_a_process_are_all_its_descendants() {
         // 12 is a child of 11, whose line comes later.
         exec((2, 2), (12, 120), (11, 110), (10, 1), "cc"),
         exec((3, 3), (11, 110), (10, 100), (10, 1), "make"),
-        // 13 only forked. Its session is that of 10, which is not below 11.
+        // 13 only forked. It is in the session of 10, which is not below 11.
         exec((4, 4), (14, 140), (13, 130), (10, 1), "ld"),
         // 20 leads its own session, in which 21 only forked.
         exec((5, 5), (20, 200), (11, 110), (20, 1), "setsid"),
@@ -141,7 +141,8 @@ fn the_first_process_of_a_container_is_below_the_one_that_started_it() {
         // 10 and 6 are outside the PID namespace of their children 11 and 12. Only 10 has a line.
         exec((2, 1), (11, 110), (10, 100), (10, 0), "sh"),
         exec((3, 2), (12, 120), (6, 60), (12, 0), "nsenter from the node"),
-        // The start of 13's parent is not known, so that it might be a process of the node.
+        // The parent of 13 might be a process of the node, because the start of this parent is not
+        // known.
         exec((4, 3), (13, 130), (10, 0), (13, 0), "unknown"),
     ];
     assert_eq!(

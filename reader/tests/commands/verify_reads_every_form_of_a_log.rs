@@ -84,7 +84,7 @@ fn a_damaged_or_cut_compressed_file_is_a_fault() {
     let directory = tempfile::tempdir().unwrap();
     let text = plain(&run("aabbccddeeff", 3));
     for (name, whole) in [("log.gz", gzip(&text)), ("log.zst", zstd(&text))] {
-        // The second length is shorter than any line.
+        // A file of the second length does not contain a whole line.
         for length in [whole.len() - 9, 20] {
             let log = file(directory.path(), name, &whole[..length]);
             let output = exectrail_log(&["verify"], &[&log]);

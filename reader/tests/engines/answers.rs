@@ -42,8 +42,8 @@ pub(crate) const ANSWERS: [Answer; 10] = [
             "/tmp/gone",
             "sudo id",
         ],
-        // robin's shell starts these on another node. It has the process id and start of jessie's
-        // make.
+        // robin's shell starts both programs on another node. This shell has the process id and
+        // start of jessie's make.
         hidden: &["git push", "uname"],
     },
     Answer {

@@ -34,7 +34,7 @@ def main():
     connection = chdb.connect(os.environ["CHDB"])
     connection.query("SET format_tsv_null_representation = ''")
     for query in queries:
-        # chDB has no standard input, so that INSERT reads its rows from a file.
+        # An INSERT reads its rows from a file, because chDB has no standard input.
         inserted = re.fullmatch(r"(INSERT INTO \S+) FORMAT LineAsString", query)
         if not inserted:
             print(connection.query(query, "TSVRaw", params=parameters), end="")

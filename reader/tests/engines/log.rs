@@ -1,9 +1,9 @@
 //! A log that contains the answer to each question of docs/reading-the-log.md, and lines that
 //! nearly match.
 //!
-//! The two workspaces are on two nodes. jessie's workspace has two runs with a gap between them,
-//! and robin's has one run without an end. Some process ids occur twice on a node. The other node
-//! has some of the same ids and starts.
+//! The two workspaces are on two nodes. jessie's workspace has two runs with a gap between them.
+//! The only run of robin's workspace has no end. Some process ids occur twice on a node. The other
+//! node has processes with the same id and start.
 
 use std::fmt::Write as _;
 

@@ -94,8 +94,8 @@ impl Drop for Rsyslog {
     }
 }
 
-/// Lines of the maximum length, with everything that a collector may change: escapes, quotes,
-/// characters of several bytes, percent signs, and blanks at the ends.
+/// Lines of the maximum length. They contain everything that a collector may change: escapes,
+/// quotes, characters of several bytes, percent signs, and blanks at the ends.
 fn log() -> String {
     let line = |number: usize| {
         let begin = format!(

@@ -53,7 +53,7 @@ fn every_exec_can_be_reached_and_only_visible_rows_exist() {
         .count();
     assert!(expected > 10, "{expected}");
     page.wait_text("#count", &format!("{expected} of 6,000 execs"));
-    // The count in each row of the table is that of the log.
+    // Each row of the table has the count that this test finds in the log.
     page.press(&["Escape"]);
     page.wait("!document.querySelector('#count').textContent.includes(' of ')");
     page.click("#tab-4");

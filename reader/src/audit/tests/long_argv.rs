@@ -36,7 +36,7 @@ fn found(lines: &[String]) -> Vec<Fault> {
     runs.flat_map(|run| run.faults.first.clone()).collect()
 }
 
-/// The lines have no line numbers, so that only the keys of the argv show what is missing.
+/// The lines have no line numbers. Only the keys of the argv show what is missing.
 #[test]
 fn each_part_belongs_after_the_one_before() {
     let log = log();

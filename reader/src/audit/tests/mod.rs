@@ -306,7 +306,8 @@ fn an_expected_head_must_be_there() {
     assert!(!audit_with(demand(&"0".repeat(64)), &lines).is_right());
 }
 
-/// The head of a part's first checkpoint cannot be computed, so that anybody can write it.
+/// Anybody can write the head of a part's first checkpoint, because the audit cannot compute this
+/// head.
 #[test]
 fn an_expected_head_must_be_the_hash_of_lines_in_the_log() {
     let lines = Log::of("aa").lines;

@@ -87,8 +87,8 @@ fn labels_that_are_not_proved_change_nothing() {
     let [one, two] =
         [("aa", "one", 0), ("bb", "two", 5)].map(|(run, name, days)| of(run, name, days));
     let forged = |line: &str, from: &str, to: &str| line.replace(from, to);
-    // The log of `two` ends with a forged line, after its last checkpoint, with the labels of
-    // `one`.
+    // The log of `two` ends with a forged line, which has the labels of `one`. No checkpoint covers
+    // that line.
     let mut lent = two[..5].to_vec();
     lent.push(forged(&two[5], "\"two\"", "\"one\""));
     let faults = faults_with(until, &[&one, &lent]);
@@ -99,7 +99,7 @@ fn labels_that_are_not_proved_change_nothing() {
         )),
         "{faults:?}"
     );
-    // The log of a run lacks its beginning, and a line before its first checkpoint is forged.
+    // The log of `cc` lacks its beginning, and a line before its first checkpoint is forged.
     let partial = Demands {
         partial: true,
         ..Demands::default()
@@ -171,8 +171,8 @@ fn chain_of_runs() -> [Vec<String>; 3] {
     })
 }
 
-/// Gives the lines times that rise from run to run. The heads are wrong afterwards, so that the
-/// tests ignore [`Fault::WrongHead`].
+/// Gives the lines times that rise from run to run. The new times make the heads wrong. The tests
+/// therefore ignore [`Fault::WrongHead`].
 fn timed(runs: &[Vec<String>; 3]) -> [Vec<String>; 3] {
     let day = |at: usize, line: &String| {
         let (_, after) = line.split_once(r#"","level""#).unwrap();

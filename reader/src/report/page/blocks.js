@@ -97,7 +97,7 @@ class Blocks {
    * texts were searched.
    */
   async search(needle, hits, onPart) {
-    // Texts are JSON without quotes, so that the needle must have the same form.
+    // The needle gets the form of the texts, which are JSON without quotes.
     const sought = JSON.stringify(needle).slice(1, -1).toLowerCase();
     const plain = needle.toLowerCase();
     let pause = performance.now() + 30;
@@ -111,8 +111,7 @@ class Blocks {
           row++;
         }
         const line = text.slice(text.lastIndexOf("\n", at) + 1, end < 0 ? undefined : end);
-        // A match may be within an escape, which begins with a backslash. Then the parsed text has
-        // no match.
+        // A match within an escape is no match in the parsed text. Escapes begin with a backslash.
         if (!line.includes("\\") || JSON.parse(`"${line}"`).includes(plain)) hits[row] = 1;
         if (end < 0) break;
       }
