@@ -307,8 +307,8 @@ impl Run {
     /// Finds the faults that only the whole run shows.
     pub(super) fn end(&mut self, demands: &Demands) {
         self.numbers.end(&mut self.faults);
-        // A run has no checkpoint here if it was killed early, or if its last one is in an earlier
-        // part of the log.
+        // A run has no checkpoint here if it was killed early, or if an earlier part of the log has
+        // its checkpoints.
         let is_rest = demands.partial && !self.has_beginning && self.has_successor;
         if demands.key.is_some() && !self.checkpoints.any && !is_rest && !self.is_too_short {
             self.faults.push(Fault::NoCheckpoint);

@@ -1,5 +1,5 @@
-//! What the log lacks: lost and suppressed events, missing lines, and the ends of runs. It also
-//! finds times in which execs may be unrecorded.
+//! What the log lacks: lost and suppressed events, missing lines, ends of runs, and times in which
+//! execs may be unrecorded.
 
 use std::collections::BTreeMap;
 

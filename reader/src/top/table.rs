@@ -156,8 +156,8 @@ fn seconds_between(first: &str, last: &str) -> Option<f64> {
     Some(seconds).filter(|seconds| *seconds > 0.0)
 }
 
-/// A rate in the shortest unit in which it is at least one: second, minute or hour. A lower rate is
-/// per hour, too.
+/// A rate in the shortest unit in which it is at least one: second, minute or hour. A rate below
+/// one per hour is also per hour.
 fn rate(count: u64, seconds: f64) -> String {
     #[expect(
         clippy::cast_precision_loss,

@@ -46,8 +46,8 @@ jessie/demo, then alex/other
 └─ * not recorded since run aabbccddeeff
 "
     );
-    // A filter for one user leaves out the lines of the other user. `tree` names none of the lines
-    // that are left out as missing, and no run as open.
+    // A filter for one user leaves out the lines of the other user. `tree` does not report these
+    // lines as missing, and reports no run as open.
     let tree = tree_of(&lines[..4], &["--user", "alex"]);
     assert!(!tree.contains(" missing: "), "{tree}");
     let tree = tree_of(&lines[..4], &["--user", "jessie"]);
