@@ -11,7 +11,7 @@ class Tree {
     this.report = report;
     this.nodes = [];
     this.levels = [];
-    /** Nodes that differ from the others: closed if these are open, or open if these are closed. */
+    /** The closed nodes if `areOpen`, and otherwise the open nodes. */
     this.toggled = new Set();
     this.isStale = true;
   }
