@@ -324,7 +324,8 @@ impl Runs {
         tree.into_iter().flat_map(|tree| tree.runs.iter().copied())
     }
 
-    /// The time at which the last other run of the tree ended; `None` if another run goes on.
+    /// The time at which the last other run of the tree ended. `None` if another run goes on, or if
+    /// no run has ended.
     pub(crate) fn ended_before(&self, run: usize) -> Option<&str> {
         let tree = self.trees.get(self.runs.get(run)?.place?.tree)?;
         (tree.going == 1 && !tree.ended.is_empty()).then_some(tree.ended.as_str())

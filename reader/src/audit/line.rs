@@ -86,7 +86,7 @@ pub(super) struct Fields<'a> {
     pub(super) head: Option<Head>,
 }
 
-/// The keys of an event that give its number and the place of its argv.
+/// The keys that number an event and the lines of its argv.
 #[derive(Deserialize)]
 pub(super) struct Event {
     cpu: Option<u16>,

@@ -32,7 +32,7 @@ pub(super) struct Key {
 pub(super) struct Parent {
     pub(super) key: Key,
     /// Whether the parent is outside the PID namespace of the process. If such a parent has a line,
-    /// it belongs to the workspace: it has started a nested container.
+    /// it belongs to the workspace, like a process that starts a nested container.
     pub(super) is_outside: bool,
 }
 

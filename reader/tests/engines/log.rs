@@ -3,7 +3,7 @@
 //!
 //! The two workspaces are on two nodes. jessie's workspace has two runs with a gap between them.
 //! The only run of robin's workspace has no end. Some process ids occur twice on a node. The other
-//! node has processes with the same id and start.
+//! node has a process with the id and start of one of them.
 
 use std::fmt::Write as _;
 
