@@ -218,10 +218,10 @@ impl Offsets {
     /// and those of `struct dentry` must be at the distances that the probes expect.
     pub fn has_paths(&self) -> bool {
         let behind = |bytes| self.dentry_hash_pprev.wrapping_add(bytes);
-        let are_neighbours = self.dentry_parent == behind(8)
+        let are_neighbors = self.dentry_parent == behind(8)
             && self.dentry_name == behind(24)
             && self.dentry_short_name == behind(40);
-        are_neighbours
+        are_neighbors
             && ![
                 self.task_fs,
                 self.fs_root_mnt,

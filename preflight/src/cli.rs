@@ -56,7 +56,7 @@ pub struct PreflightArgs {
     #[arg(long, short)]
     pub verbose: bool,
 
-    /// When to use colour (text only); NO_COLOR in the environment turns `auto` off
+    /// When to use color (text only); NO_COLOR in the environment turns `auto` off
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub color: Color,
 
@@ -94,7 +94,7 @@ pub struct PreflightArgs {
     pub boot: PathBuf,
 }
 
-/// When to use colour.
+/// When to use color.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     /// On a terminal
@@ -107,7 +107,7 @@ pub enum Color {
 }
 
 impl Color {
-    /// Whether to use colour on standard output, or in a file if `to_file`.
+    /// Whether to use color on standard output, or in a file if `to_file`.
     fn on(self, to_file: bool, var: impl Fn(&str) -> Option<OsString>) -> bool {
         match self {
             Self::Always => true,

@@ -22,10 +22,10 @@ pub enum Format {
     Nfd,
 }
 
-/// Verbosity and colour of the text.
+/// Verbosity and color of the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Text {
-    /// Whether to colour the verdicts, with ANSI escapes.
+    /// Whether to color the verdicts, with ANSI escapes.
     pub color: bool,
     /// Whether to show the evidence of fine checks, too.
     pub verbose: bool,
@@ -43,7 +43,7 @@ const NPD_WIDTH: usize = 80;
 const NFD_NAMESPACE: &str = "exectrail.feature.node.kubernetes.io";
 
 impl Report {
-    /// The report in this format; it ends with a line break. Text has no colour.
+    /// The report in this format; it ends with a line break. Text has no color.
     pub fn format(&self, format: Format) -> String {
         match format {
             Format::Text => self.text(Text::default()),

@@ -7,7 +7,7 @@ use crate::values;
 /// Sizes that the memory limit must have room for.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct SizeArgs {
-    /// Size of the kernel's ring buffer, a power of two; 4MiB hold about 17,000 short execs
+    /// Size of the kernel's ring buffer, a power of two; 4MiB hold about 16,000 short execs
     #[arg(
         long,
         env = "EXECTRAIL_RING_BYTES",

@@ -92,7 +92,7 @@ fn text_names_the_cause_and_the_remedy() {
     );
     assert!(
         !text.contains('\x1b'),
-        "no colour where there is no terminal"
+        "no color where there is no terminal"
     );
 
     assert!(stdout(&run(&unfit(), &["--color", "always"])).contains("\x1b[1;31munmet  \x1b[0m"));

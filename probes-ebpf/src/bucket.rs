@@ -13,7 +13,7 @@ static RATE: Rate = unsafe { core::mem::zeroed() };
 /// A field of [`RATE`]. Volatile, or the compiler would use the zero above.
 macro_rules! rate {
     ($field:ident) => {
-        // SAFETY: reads an initialised static of plain integers.
+        // SAFETY: reads an initialized static of plain integers.
         unsafe { core::ptr::read_volatile(&raw const RATE.$field) }
     };
 }

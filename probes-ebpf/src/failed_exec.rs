@@ -34,7 +34,7 @@ static EXEC_CALLS: ExecCalls = unsafe { core::mem::zeroed() };
 /// A part of [`EXEC_CALLS`].
 macro_rules! exec_calls {
     ($($part:tt)+) => {
-        // SAFETY: reads an initialised static of plain integers; indices are below `CALLS`.
+        // SAFETY: reads an initialized static of plain integers; indices are below `CALLS`.
         unsafe { core::ptr::read_volatile(&raw const EXEC_CALLS.$($part)+) }
     };
 }

@@ -196,7 +196,7 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// A licence string that allows GPL-only helpers (include/linux/license.h).
+/// A license string that allows GPL-only helpers (include/linux/license.h).
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

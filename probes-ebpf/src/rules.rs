@@ -35,7 +35,7 @@ static RULES: RuleSet = unsafe { core::mem::zeroed() };
 /// A field of [`RULES`]. Volatile, or the compiler would use the zero above.
 macro_rules! rules {
     ($field:ident) => {
-        // SAFETY: reads an initialised static of plain integers.
+        // SAFETY: reads an initialized static of plain integers.
         unsafe { core::ptr::read_volatile(&raw const RULES.$field) }
     };
 }

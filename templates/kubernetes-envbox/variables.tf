@@ -106,7 +106,7 @@ variable "selinux_type" {
 
 variable "only_fit_nodes" {
   description = <<-EOT
-    Whether workspaces go only to nodes that the job of templates/node-check has labelled as able to
+    Whether workspaces go only to nodes that the job of templates/node-check has labeled as able to
     trace.
   EOT
   type        = bool

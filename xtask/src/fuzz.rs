@@ -39,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 0)]
     seconds: u64,
 
-    /// Build without optimisation: the build is faster, the run slower
+    /// Build without optimization: the build is faster, the run slower
     #[arg(long)]
     debug: bool,
 

@@ -113,7 +113,7 @@ enum Command {
 
     /// Make the release: a tarball for each architecture, one of the Terraform module, checksums
     ///
-    /// The tarball of an architecture has the binaries, man pages, completions, documents, licences
+    /// The tarball of an architecture has the binaries, man pages, completions, documents, licenses
     /// and bills of materials (CycloneDX). The same source gives the same bytes.
     Dist(dist::Args),
 
@@ -156,7 +156,7 @@ enum Command {
     /// log.
     GenerateLog(generate_log::Args),
 
-    /// Check formatting, prose, spelling, lints, documentation, licences and bans
+    /// Check formatting, prose, spelling, lints, documentation, licenses and bans
     Check,
 
     /// Run all steps of CI: setup, check, tests, release build, short fuzzing, image, release,

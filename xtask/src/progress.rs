@@ -66,7 +66,7 @@ impl Display for Elapsed {
     }
 }
 
-/// Text with a colour that shows on a terminal only.
+/// Text with a color that shows on a terminal only.
 struct Painted<'a> {
     code: &'static str,
     text: &'a str,

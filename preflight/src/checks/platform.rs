@@ -23,7 +23,7 @@ pub(super) enum Platform {
 /// Evidence of a platform: the file, and its text.
 type Trace = (PathBuf, String);
 
-/// The platform, if one was recognised.
+/// The platform, if one was recognized.
 pub(super) struct Found {
     platform: Option<Platform>,
     traces: Vec<Trace>,
@@ -136,7 +136,7 @@ impl Found {
             Some(Platform::Bottlerocket) => (Verdict::Ok, "on Bottlerocket"),
             None => (
                 Verdict::Ok,
-                "neither a sandbox nor a virtual machine of the pod was recognised",
+                "neither a sandbox nor a virtual machine of the pod was recognized",
             ),
         };
         let mut check = Check::new(Id::Platform, verdict, summary);

@@ -142,7 +142,7 @@ pub(crate) fn kernel_btf(kernel: KernelTypes) -> Vec<u8> {
     let kuid_t = w.plain(kind::TYPEDEF, "kuid_t", kuid);
     let const_ptr = w.plain(kind::CONST, "", ptr);
 
-    let randomised = w.strukt(
+    let randomized = w.strukt(
         "",
         160,
         &[
@@ -165,7 +165,7 @@ pub(crate) fn kernel_btf(kernel: KernelTypes) -> Vec<u8> {
     w.strukt(
         "task_struct",
         176,
-        &[("__state", int, 0), ("", randomised, 128)],
+        &[("__state", int, 0), ("", randomized, 128)],
     );
     w.strukt(
         "signal_struct",

@@ -8,7 +8,7 @@ const DOCUMENT: &str = include_str!("page/page.html");
 
 /// The styles, in the order of the page.
 const STYLES: [&str; 4] = [
-    include_str!("page/colours.css"),
+    include_str!("page/colors.css"),
     include_str!("page/layout.css"),
     include_str!("page/grid.css"),
     include_str!("page/print.css"),

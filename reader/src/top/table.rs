@@ -90,9 +90,14 @@ impl Top {
             );
         }
         let other = self.counts.different().saturating_sub(most.len());
-        if other > 0 {
+        if other > 0 || self.counts.error() > 0 {
             let shown: u64 = most.iter().map(|(_, count)| count).sum();
             let count = self.execs.saturating_sub(shown);
+            // Among the others are keys that are no longer known.
+            let other = match self.counts.error() {
+                0 => other.to_string(),
+                _ => format!("at least {other}"),
+            };
             let _ = writeln!(text, "{count:>10} execs of {other} others");
         }
         text

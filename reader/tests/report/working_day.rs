@@ -36,16 +36,16 @@ fn figures_and_shading_are_those_of_the_log() {
     );
     // The marks of gaps on the timeline's axis have the colors of lost, suppressed and not
     // recorded.
-    let colours = page.value(
+    let colors = page.value(
         "(() => { const canvas = document.querySelector('#canvas');\
          const pen = canvas.getContext('2d'); const foot = canvas.height - 18;\
          const row = pen.getImageData(0, foot, canvas.width, 1).data; const seen = new Set();\
          for (let at = 0; at < row.length; at += 4) if (row[at + 3] === 255)\
          seen.add(row.slice(at, at + 3).join(',')); return [...seen]; })()",
     );
-    for colour in ["179,38,30", "138,90,0", "97,106,118"] {
-        let is_there = colours.as_array().unwrap().contains(&Value::from(colour));
-        assert!(is_there, "{colour} is not in {colours}");
+    for color in ["179,38,30", "138,90,0", "97,106,118"] {
+        let is_there = colors.as_array().unwrap().contains(&Value::from(color));
+        assert!(is_there, "{color} is not in {colors}");
     }
     page.end();
 }

@@ -274,8 +274,8 @@ impl Reader {
     }
 }
 
-/// The counts, or `None` if no descriptor was free to read them. Counts are totals, so the next ones
-/// include these; if this is the `last` time, there are no next ones.
+/// The counts, or `None` if no descriptor was free to read them. Counts are totals, so the next
+/// counts include these; if this is the `last` time, there are no next counts.
 fn if_readable<T>(counts: Result<T, MapError>, last: bool) -> Result<Option<T>, MapError> {
     match counts {
         Err(error) if !last && lacks_descriptors(&error) => Ok(None),

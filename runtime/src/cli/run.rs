@@ -110,9 +110,9 @@ impl RunArgs {
         if self.output == OutputFormat::Json || self.log.is_some() {
             return None;
         }
-        let is_coloured = self.color.is_on();
-        (is_coloured || stderr().is_terminal()).then_some(Screen {
-            is_coloured,
+        let is_colored = self.color.is_on();
+        (is_colored || stderr().is_terminal()).then_some(Screen {
+            is_colored,
             is_full: self.full,
         })
     }

@@ -64,7 +64,7 @@ pub(crate) enum SinkPath {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Screen {
     /// Whether the lines have colors.
-    pub is_coloured: bool,
+    pub is_colored: bool,
     /// Whether long lines are whole. Otherwise they are cut at the terminal's width.
     pub is_full: bool,
 }

@@ -170,7 +170,8 @@ mod tests {
                 }
             }
             for (place, own) in &stats {
-                reported += ledger.count(*place, own.lost, own.last_lost).map_or(0, |loss| loss.count);
+                let new = ledger.count(*place, own.lost, own.last_lost);
+                reported += new.map_or(0, |loss| loss.count);
             }
             prop_assert_eq!(received + reported, kept.len() as u64);
             prop_assert_eq!(ledger.total(), reported);

@@ -8,7 +8,7 @@ use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
 use exectrail_preflight::KernelVersion;
 
 /// From this version on, a process needs no capability to use BPF descriptors that it holds
-/// ("bpf: refine kernel.unprivileged_bpf_disabled behaviour", Linux 5.19).
+/// ("bpf: refine kernel.unprivileged_bpf_disabled behavior", Linux 5.19).
 const HELD_DESCRIPTORS_SUFFICE: (u32, u32) = (5, 19);
 
 /// The capabilities that a thread needs on this kernel to use the probes' maps.

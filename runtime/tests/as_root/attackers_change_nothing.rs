@@ -238,7 +238,7 @@ fn announcements_from_another_network() {
         format!("ex{}a", std::process::id()),
         format!("ex{}b", std::process::id()),
     );
-    let neighbour = Pod::new();
+    let neighbor = Pod::new();
     // The link between the two network namespaces is removed with them.
     let link = std::process::Command::new("ip")
         .args([
@@ -255,14 +255,14 @@ fn announcements_from_another_network() {
             "name",
             &other,
             "netns",
-            &neighbour.holder_id().to_string(),
+            &neighbor.holder_id().to_string(),
         ])
         .status()
         .unwrap();
     assert!(link.success());
     for (pod, device, address) in [
         (&pod, &own, "192.0.2.1/24"),
-        (&neighbour, &other, "192.0.2.2/24"),
+        (&neighbor, &other, "192.0.2.2/24"),
     ] {
         let script = format!("ip addr add {address} dev {device} && ip link set {device} up");
         assert!(
@@ -273,7 +273,7 @@ fn announcements_from_another_network() {
                 .success()
         );
     }
-    let foreign = neighbour.workspace();
+    let foreign = neighbor.workspace();
     let ours = pod.workspace();
     let ask = |number: u32| {
         let script = format!(

@@ -208,18 +208,18 @@ fn on_the_hosts_network_the_cgroup_tells_pods_apart() {
     ));
     sidecar.wait_until_on();
     let workspace = Workspace::spawn(container("pod1", "b", "sleep", &[]));
-    let neighbour = Workspace::spawn(container("pod2", "a", "sleep", &[]));
-    neighbour.run("uname", &["-n"]);
+    let neighbor = Workspace::spawn(container("pod2", "a", "sleep", &[]));
+    neighbor.run("uname", &["-n"]);
     workspace.run("uname", &["-a"]);
     let address = sidecar.address();
-    let announced = neighbour
+    let announced = neighbor
         .command(EXECTRAIL)
         .args(["announce", "--init-address", &address])
         .stderr(Stdio::null())
         .status()
         .unwrap();
     assert_eq!(announced.code(), Some(1));
-    neighbour.run("uname", &["-n"]);
+    neighbor.run("uname", &["-n"]);
     let lines = sidecar.stop();
     assert_eq!(identity(&lines), &serde_json::json!(["cgroup"]));
     assert_eq!(
@@ -246,9 +246,9 @@ fn a_cgroup_that_names_no_pod_identifies_none() {
         command.arg("--init-address=127.0.0.1:56123");
         let sidecar = Sidecar::spawn(cgroups.enter(ours, &command));
         sidecar.wait_until_on();
-        let neighbour = Workspace::spawn(cgroups.enter(theirs, &other.container("sleep")));
+        let neighbor = Workspace::spawn(cgroups.enter(theirs, &other.container("sleep")));
         let workspace = Workspace::spawn(cgroups.enter(theirs, &pod.container("sleep")));
-        neighbour.run("uname", &["-n"]);
+        neighbor.run("uname", &["-n"]);
         workspace.run("uname", &["-a"]);
         let lines = sidecar.stop();
         assert_eq!(identity(&lines), &serde_json::json!(["network"]));

@@ -32,10 +32,10 @@ impl Drop for Counting {
 fn runs_for_others(flags: &[&str]) -> BTreeMap<String, u64> {
     let (pod, other) = (Pod::new(), Pod::new());
     let sidecar = pod.sidecar(flags);
-    let neighbour = other.workspace();
+    let neighbor = other.workspace();
     let script = format!("n=0; while [ $n -lt {TIMES} ]; do /bin/true; (:); n=$((n+1)); done");
     let before = sidecar.program_runs();
-    neighbour.run("sh", &["-c", &script]);
+    neighbor.run("sh", &["-c", &script]);
     let mut after = sidecar.program_runs();
     sidecar.stop();
     for (name, count) in &mut after {

@@ -25,14 +25,14 @@ pub(super) fn mirror_of(suite: &str, directory: &Path) -> Result<String, DebianE
     } else {
         "Debian"
     };
-    if let Some(mirror) = labelled(&index_targets(Command::new("apt-get"))?, label) {
+    if let Some(mirror) = labeled(&index_targets(Command::new("apt-get"))?, label) {
         return Ok(mirror);
     }
     let apt_get = || with_lists("apt-get", directory);
     output(apt_get().args(["-q", "update"])).map_err(DebianError::not_fetched(
         "the package lists of apt's sources".to_owned(),
     ))?;
-    labelled(&index_targets(apt_get())?, label).ok_or(DebianError::NoSource { label })
+    labeled(&index_targets(apt_get())?, label).ok_or(DebianError::NoSource { label })
 }
 
 /// One line for each package list: its site, and its origin and label as the archive gives them.
@@ -43,7 +43,7 @@ fn index_targets(mut apt_get: Command) -> Result<String, DebianError> {
 
 /// The site of Debian's archive with this label. A third party may use the same label, but has
 /// another origin.
-fn labelled(index_targets: &str, label: &str) -> Option<String> {
+fn labeled(index_targets: &str, label: &str) -> Option<String> {
     index_targets.lines().find_map(|line| {
         let mut fields = line.split('|');
         let site = fields.next()?;
@@ -60,7 +60,7 @@ mod tests {
         let targets = "http://a.example/security|Debian|Debian-Security\n\
                        http://b.example/tools|Somebody|Debian\n\
                        http://c.example/debian|Debian|Debian\n";
-        let site = |label| labelled(targets, label);
+        let site = |label| labeled(targets, label);
         assert_eq!(site("Debian").as_deref(), Some("http://c.example/debian"));
         assert_eq!(
             site("Debian-Security").as_deref(),
@@ -69,6 +69,6 @@ mod tests {
         assert_eq!(site("Other"), None);
         // Without lists apt may print unknown fields unchanged.
         let unknown = "http://c.example/debian|$(ORIGIN)|$(LABEL)\n";
-        assert_eq!(labelled(unknown, "Debian"), None);
+        assert_eq!(labeled(unknown, "Debian"), None);
     }
 }

@@ -35,11 +35,11 @@ pub(super) fn content(tarballs: &[PathBuf]) -> Result<()> {
         manual(&top)?;
         bills_of_materials(&top)?;
         documents(&top.join(DOCUMENTS))?;
-        let licences = read(&top.join(DOCUMENTS).join("LICENSES-OF-DEPENDENCIES"))?;
+        let licenses = read(&top.join(DOCUMENTS).join("LICENSES-OF-DEPENDENCIES"))?;
         for expected in ["==== aya ", "==== tokio ", "Permission is hereby granted"] {
             ensure!(
-                licences.contains(expected),
-                "the licences lack `{expected}`"
+                licenses.contains(expected),
+                "the licenses lack `{expected}`"
             );
         }
         progress::note(format_args!(

@@ -146,7 +146,7 @@ fn tarball(architecture: Architecture, host: &Built, built: &Built, time: u64) -
     let bills = parts::bills_of_materials(architecture, time)?;
     tarball.add(
         format!("{DOCUMENTS}/LICENSES-OF-DEPENDENCIES"),
-        parts::licences(&bills)?,
+        parts::licenses(&bills)?,
     );
     for (program, bill) in bills {
         tarball.add(format!("{DOCUMENTS}/sbom/{program}.cdx.json"), bill);

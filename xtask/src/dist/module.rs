@@ -19,7 +19,7 @@ pub(super) fn name() -> String {
     format!("exectrail-{VERSION}-terraform-module")
 }
 
-/// The files of the module, and the licences.
+/// The files of the module, and the licenses.
 pub(super) fn tarball() -> Result<Tarball> {
     let root = workspace::root();
     let mut tarball = Tarball::default();

@@ -1,4 +1,4 @@
-//! Parts of a release: a bill of materials for each program, and the licences of all crates.
+//! Parts of a release: a bill of materials for each program, and the licenses of all crates.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -83,8 +83,8 @@ fn remove_all() -> Result<()> {
     Ok(())
 }
 
-/// All crates that others wrote, each with its licence and the texts of its licence files.
-pub(super) fn licences(bills: &[(&str, String)]) -> Result<String> {
+/// All crates that others wrote, each with its license and the texts of its license files.
+pub(super) fn licenses(bills: &[(&str, String)]) -> Result<String> {
     let mut crates = BTreeSet::new();
     for (_, bill) in bills {
         let bill: Value =
@@ -110,14 +110,14 @@ pub(super) fn licences(bills: &[(&str, String)]) -> Result<String> {
         else {
             continue;
         };
-        // The workspace's own licences have separate files.
+        // The workspace's own licenses have separate files.
         if package["source"].is_null() {
             continue;
         }
-        let licence = package["license"].as_str().unwrap_or("see its files");
-        write!(text, "\n\n==== {name} {version}: {licence}\n")?;
+        let license = package["license"].as_str().unwrap_or("see its files");
+        write!(text, "\n\n==== {name} {version}: {license}\n")?;
         let manifest = PathBuf::from(package["manifest_path"].as_str().unwrap_or_default());
-        for file in licence_files(manifest.parent().unwrap_or(&manifest))? {
+        for file in license_files(manifest.parent().unwrap_or(&manifest))? {
             let content = fs::read(&file)?;
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             let content = String::from_utf8_lossy(&content);
@@ -128,14 +128,14 @@ pub(super) fn licences(bills: &[(&str, String)]) -> Result<String> {
 }
 
 const LICENCES_HEAD: &str = "\
-The code of others that is linked into exectrail, and its licences.
+The code of others that is linked into exectrail, and its licenses.
 
 Rust's standard library: MIT OR Apache-2.0. https://github.com/rust-lang/rust
 The GNU C library, linked statically: LGPL-2.1-or-later. exectrail's source, with Cargo.lock, lets
 anyone link it with another version of that library. https://sourceware.org/glibc/
 ";
 
-fn licence_files(directory: &Path) -> Result<Vec<PathBuf>> {
+fn license_files(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = fs::read_dir(directory)
         .with_context(|| format!("cannot read {}", directory.display()))?
         .filter_map(|entry| Some(entry.ok()?.path()))

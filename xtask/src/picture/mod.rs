@@ -1,6 +1,6 @@
 //! `cargo xtask picture`: the picture in the README, from what exectrail prints.
 
-mod colour;
+mod color;
 mod session;
 mod svg;
 
@@ -46,8 +46,8 @@ pub(crate) fn command() -> Result<()> {
         if !lines.is_empty() {
             lines.push(Vec::new());
         }
-        lines.push(colour::prompt(command));
-        lines.extend(output.lines().flat_map(colour::output));
+        lines.push(color::prompt(command));
+        lines.extend(output.lines().flat_map(color::output));
     }
     let path = workspace::root().join(PATH);
     let picture = svg::picture(TITLE, DESCRIPTION, &lines);

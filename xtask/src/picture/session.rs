@@ -40,7 +40,7 @@ impl Session {
         })
     }
 
-    /// What a command prints on a terminal, with colours.
+    /// What a command prints on a terminal, with colors.
     pub(super) fn run(&self, line: &str) -> Result<String> {
         let path = env::var_os("PATH").unwrap_or_default();
         let dirs = [self.bin.clone()];

@@ -1,4 +1,4 @@
-//! A terminal as an SVG: text, in colours for a light and a dark page, with nothing to load.
+//! A terminal as an SVG: text, in colors for a light and a dark page, with nothing to load.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ const WIDTH: usize = 860;
 const MARGIN: usize = 18;
 const LINE: usize = 18;
 
-/// The meaning of a text, which has a colour.
+/// The meaning of a text, which has a color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     Plain,
@@ -48,7 +48,7 @@ impl Part {
     }
 }
 
-/// Colours as on GitHub's pages, whose contrast is at least 4.5 to 1.
+/// Colors as on GitHub's pages, whose contrast is at least 4.5 to 1.
 const STYLE: &str = "
   text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace;
     white-space: pre; fill: #1f2328 }

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_linker_built_for_another_llvm_is_recognised_by_cargos_notes() {
+    fn a_linker_built_for_another_llvm_is_recognized_by_cargos_notes() {
         let notes = json!({"installs": {
             "bpf-linker 0.10.3 (registry+x)": {"features": ["rust-llvm-21"]},
             "ripgrep 14.0.0 (registry+x)": {"features": []},

@@ -10,7 +10,7 @@ pub(super) fn install(name: &str, version: &str) -> Result<String> {
         workspace::tools_dir().context("no directory for tools: set HOME or XDG_CACHE_HOME")?;
     let mut install = command::cargo();
     // Compiling takes most of the time, and with a release profile it takes minutes. So the build
-    // is unoptimised and without debug information. The program goes to a separate place, so that
+    // is unoptimized and without debug information. The program goes to a separate place, so that
     // it does not replace the user's own installation.
     install
         .args(["install", "--quiet", "--locked", "--debug", "--root"])
@@ -21,7 +21,7 @@ pub(super) fn install(name: &str, version: &str) -> Result<String> {
         format!("To install it by hand: `cargo install {name}@{version} --locked`")
     })?;
     Ok(format!(
-        "{name} {version}, unoptimised, into {}",
+        "{name} {version}, unoptimized, into {}",
         root.display()
     ))
 }

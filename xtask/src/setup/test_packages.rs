@@ -167,7 +167,7 @@ const PACKAGES: [Package; 38] = [
     Package {
         name: "runsc",
         provides: "runsc",
-        reason: "gVisor, which preflight must recognise",
+        reason: "gVisor, which preflight must recognize",
     },
     Package {
         name: "prometheus",

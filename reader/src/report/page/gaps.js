@@ -13,8 +13,8 @@ function gapText({ kind, count, text }) {
 
 // The kinds of gaps that the timeline shades.
 const GAP_KINDS = [
-  { kind: "lost", name: "lost", colour: "--lost", slope: 1 },
-  { kind: "suppressed", name: "suppressed", colour: "--suppressed", slope: -1 },
-  { kind: "untraced", name: "not recorded", colour: "--untraced", slope: 0 },
-  { kind: "missing", name: "lines missing", colour: "--missing", slope: 2 },
+  { kind: "lost", name: "lost", color: "--lost", slope: 1 },
+  { kind: "suppressed", name: "suppressed", color: "--suppressed", slope: -1 },
+  { kind: "untraced", name: "not recorded", color: "--untraced", slope: 0 },
+  { kind: "missing", name: "lines missing", color: "--missing", slope: 2 },
 ];

@@ -5,15 +5,15 @@ const TOP = 16;
 const BAR = 3;
 
 /** A pattern that distinguishes a kind of gap without its color. */
-function hatching(context, colour, slope) {
+function hatching(context, color, slope) {
   const tile = document.createElement("canvas");
   tile.width = tile.height = 8;
   const pen = tile.getContext("2d");
-  pen.fillStyle = colour;
+  pen.fillStyle = color;
   pen.globalAlpha = 0.18;
   pen.fillRect(0, 0, 8, 8);
   pen.globalAlpha = 0.6;
-  pen.strokeStyle = colour;
+  pen.strokeStyle = color;
   pen.lineWidth = 1.2;
   for (const shift of [-8, 0, 8]) {
     pen.beginPath();
@@ -53,22 +53,22 @@ class Timeline {
     const pen = this.canvas.getContext("2d");
     pen.scale(scale, scale);
     const style = getComputedStyle(document.documentElement);
-    const colour = (name) => style.getPropertyValue(name).trim();
+    const color = (name) => style.getPropertyValue(name).trim();
     const bottom = height - FOOT;
     this.width = width;
     this.count(Math.max(1, Math.floor(width / BAR)));
     const top = Math.max(1, this.all.reduce((a, b) => Math.max(a, b), 0));
     pen.font = "11px system-ui, sans-serif";
-    this.shadePoints(pen, bottom, colour);
-    this.bars(pen, this.all, top, bottom, colour("--bar-pale"));
-    this.bars(pen, this.chosen, top, bottom, colour("--accent"));
-    this.shadeAreas(pen, bottom, colour);
-    this.axis(pen, bottom, colour);
-    pen.fillStyle = colour("--quiet");
+    this.shadePoints(pen, bottom, color);
+    this.bars(pen, this.all, top, bottom, color("--bar-pale"));
+    this.bars(pen, this.chosen, top, bottom, color("--accent"));
+    this.shadeAreas(pen, bottom, color);
+    this.axis(pen, bottom, color);
+    pen.fillStyle = color("--quiet");
     pen.textAlign = "left";
     const each = durationOf((this.choice.period[1] - this.choice.period[0]) / this.all.length);
     if (this.data.count) pen.fillText(`at most ${counted(top, "exec")} in ${each}`, 0, 10);
-    this.legend(colour);
+    this.legend(color);
     this.read(null);
   }
 
@@ -86,8 +86,8 @@ class Timeline {
     for (const row of this.choice.rows) this.chosen[Math.floor((time[row] - begin) * factor)]++;
   }
 
-  bars(pen, counts, top, bottom, colour) {
-    pen.fillStyle = colour;
+  bars(pen, counts, top, bottom, color) {
+    pen.fillStyle = color;
     const step = this.width / counts.length;
     counts.forEach((count, at) => {
       if (!count) return;
@@ -121,10 +121,10 @@ class Timeline {
   }
 
   /** Draws gaps that fit into a bar: a mark on the axis, and a pale line behind the bars. */
-  shadePoints(pen, bottom, colour) {
-    for (const { kind, colour: name } of GAP_KINDS) {
+  shadePoints(pen, bottom, color) {
+    for (const { kind, color: name } of GAP_KINDS) {
       const areas = this.areas(kind, true);
-      pen.fillStyle = colour(name);
+      pen.fillStyle = color(name);
       for (const [from, to] of areas) {
         pen.globalAlpha = 0.16;
         pen.fillRect(from, TOP, to - from, bottom - TOP);
@@ -135,25 +135,25 @@ class Timeline {
   }
 
   /** Draws wide gaps: hatched, over the bars. */
-  shadeAreas(pen, bottom, colour) {
-    for (const { kind, colour: name, slope } of GAP_KINDS) {
+  shadeAreas(pen, bottom, color) {
+    for (const { kind, color: name, slope } of GAP_KINDS) {
       for (const [from, to] of this.areas(kind, false)) {
-        pen.fillStyle = hatching(pen, colour(name), slope);
+        pen.fillStyle = hatching(pen, color(name), slope);
         pen.fillRect(from, TOP, to - from, bottom - TOP);
-        pen.fillStyle = colour(name);
+        pen.fillStyle = color(name);
         pen.fillRect(from, bottom + 1, to - from, 4);
       }
     }
   }
 
-  axis(pen, bottom, colour) {
+  axis(pen, bottom, color) {
     const [begin, end] = this.choice.period;
     const wanted = Math.max(3, Math.floor(this.width / 100));
     const units = [1e3, 1e4, 1e5, 1e6, 5e6, 15e6, 60e6, 300e6, 900e6, 3600e6, 10800e6, 21600e6,
       43200e6, 86400e6, 7 * 86400e6, 30 * 86400e6, 365 * 86400e6];
     const step = units.find((unit) => (end - begin) / unit <= wanted) ?? units[units.length - 1];
-    pen.strokeStyle = colour("--line");
-    pen.fillStyle = colour("--quiet");
+    pen.strokeStyle = color("--line");
+    pen.fillStyle = color("--quiet");
     pen.beginPath();
     pen.moveTo(0, bottom + 0.5);
     pen.lineTo(this.width, bottom + 0.5);
@@ -170,13 +170,13 @@ class Timeline {
     }
   }
 
-  legend(colour) {
-    const items = this.isShaded.map(({ name, colour: of, slope }) => {
+  legend(color) {
+    const items = this.isShaded.map(({ name, color: of, slope }) => {
       const sample = element("canvas");
       sample.width = 16;
       sample.height = 12;
       const pen = sample.getContext("2d");
-      pen.fillStyle = hatching(pen, colour(of), slope);
+      pen.fillStyle = hatching(pen, color(of), slope);
       pen.fillRect(0, 0, 16, 12);
       return element("li", "", sample, name);
     });

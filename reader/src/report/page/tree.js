@@ -88,7 +88,8 @@ class Tree {
       if (!children.length) break;
       at = children[0];
     }
-    return Infinity;
+    // Not Infinity: the difference of two would not be a number.
+    return Number.MAX_SAFE_INTEGER;
   }
 
   /** The chosen execs of a process after its first one. */

@@ -51,7 +51,7 @@ struct WorkspaceFields<'a> {
 }
 
 #[derive(Serialize)]
-struct RelabelledFields<'a> {
+struct RelabeledFields<'a> {
     labels: &'a RawValue,
     files: &'a [String],
 }
@@ -187,7 +187,7 @@ pub(super) fn write(
             );
         }
         Event::LabelsChanged { files, .. } => {
-            let fields = RelabelledFields { labels, files };
+            let fields = RelabeledFields { labels, files };
             put(line, ts, "INFO", "labels_changed", fields);
         }
         Event::ClockSet { step } => {

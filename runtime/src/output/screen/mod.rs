@@ -68,13 +68,13 @@ impl Screen {
         };
         let mut row = match event {
             Event::TracingStopped(account) => {
-                let is_coloured = self.look.is_coloured;
+                let is_colored = self.look.is_colored;
                 let alert = if account.lost > 0 {
                     ALERT
                 } else {
                     Style::new().bold()
                 };
-                let style = if is_coloured { alert } else { Style::new() };
+                let style = if is_colored { alert } else { Style::new() };
                 buffer.extend_from_slice(
                     format!("{style}{}{style:#}\n", summary(account)).as_bytes(),
                 );
@@ -157,7 +157,7 @@ impl Screen {
         } else {
             (self.width)()
         };
-        row.write(buffer, width, self.look.is_coloured);
+        row.write(buffer, width, self.look.is_colored);
     }
 
     fn exec(&mut self, row: Row, event: ExecEvent<'_>, redaction: Option<&Redaction<'_>>) -> Row {

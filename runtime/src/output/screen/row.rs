@@ -86,7 +86,7 @@ impl Row {
 
     /// Appends the line to a buffer. If the line is wider than `width`, its text is cut, but not
     /// below [`LEAST_TEXT`], and ends with an ellipsis.
-    pub(super) fn write(mut self, buffer: &mut Vec<u8>, width: Option<usize>, is_coloured: bool) {
+    pub(super) fn write(mut self, buffer: &mut Vec<u8>, width: Option<usize>, is_colored: bool) {
         if self.is_cut && width.is_none() {
             let note = format!("cut: --max-line-bytes {}", self.longest);
             self.note(DIM, note);
@@ -107,7 +107,7 @@ impl Row {
         ];
         let notes = self.notes.iter().map(|(style, note)| (*style, &**note));
         for (style, text) in parts.into_iter().chain(notes) {
-            if is_coloured && !text.is_empty() {
+            if is_colored && !text.is_empty() {
                 let _ = write!(buffer, "{style}{text}{style:#}");
             } else {
                 buffer.extend_from_slice(text.as_bytes());

@@ -14,7 +14,7 @@ fn screen(look: config::Screen) -> Screen {
 }
 
 const PLAIN: config::Screen = config::Screen {
-    is_coloured: false,
+    is_colored: false,
     is_full: false,
 };
 
@@ -151,7 +151,7 @@ fn counts_agree_with_their_nouns() {
 }
 
 /// The line without the sequences for colors.
-fn without_colours(line: &str) -> String {
+fn without_colors(line: &str) -> String {
     let mut parts = line.split("\x1b[");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| {
@@ -175,15 +175,15 @@ proptest! {
             prop_oneof!["\\PC{0,30}", "[a\n\r\t\u{1b}\u{9b}\u{202e}\u{2028}'\\\\]{0,9}"],
             0..5
         ),
-        is_coloured: bool,
+        is_colored: bool,
         is_full: bool,
     ) {
         let argv: String = arguments.iter().map(|word| format!("{word}\0")).collect();
         let head = head(100, 1, argv.as_bytes());
-        let mut screen = screen(config::Screen { is_coloured, is_full });
+        let mut screen = screen(config::Screen { is_colored, is_full });
         let line = line(&mut screen, 0, &event(&head, &filename, argv.as_bytes()));
         let body = line.strip_suffix('\n').unwrap();
-        prop_assert_eq!(body.contains('\u{1b}'), is_coloured);
-        prop_assert!(!without_colours(body).contains(quote::is_unseen), "{}", line);
+        prop_assert_eq!(body.contains('\u{1b}'), is_colored);
+        prop_assert!(!without_colors(body).contains(quote::is_unseen), "{}", line);
     }
 }

@@ -63,7 +63,7 @@ fn a_terminal_shows_who_started_what() {
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn colours_are_for_terminals_and_on_request() {
+fn colors_are_for_terminals_and_on_request() {
     needs_kernel!();
     let variables = "unset NO_COLOR CLICOLOR CLICOLOR_FORCE; export TERM=xterm;";
     let on_terminal =
@@ -94,8 +94,8 @@ fn colours_are_for_terminals_and_on_request() {
         plain.contains(" exec pid=") && !plain.contains('\x1b'),
         "{plain}"
     );
-    let (_, coloured) = on_pipe(&["--color=always"]);
-    assert!(coloured.contains("\x1b[36m/bin/true\x1b[0m"), "{coloured}");
+    let (_, colored) = on_pipe(&["--color=always"]);
+    assert!(colored.contains("\x1b[36m/bin/true\x1b[0m"), "{colored}");
     let (status, error) = on_pipe(&["--quiet", "--output=json"]);
     assert!(status == Some(2) && error.contains("--quiet"), "{error}");
 }

@@ -20,10 +20,10 @@ fn a_workspace_is_found_without_announcement() {
     needs_kernel!();
     let pod = Pod::new();
     let sidecar = pod.sidecar(&[]);
-    let neighbour_pod = Pod::new();
-    let neighbour = neighbour_pod.workspace();
+    let neighbor_pod = Pod::new();
+    let neighbor = neighbor_pod.workspace();
     let workspace = pod.workspace();
-    neighbour.run("true", &[]);
+    neighbor.run("true", &[]);
     workspace.run("uname", &["-a"]);
     // A nested namespace stays in the target even with its own network namespace, which envbox's
     // inner containers have.

@@ -37,7 +37,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_pod_of_containerd_is_known_by_its_cgroup,
     runtime_default_and_two_capabilities_let_it_trace,
     an_exec_from_outside_is_recorded_with_its_container,
-    a_neighbour_of_containerd_is_not_recorded,
+    a_neighbor_of_containerd_is_not_recorded,
     a_coding_agent_in_a_second_pod_has_a_log_of_its_own,
     containerds_log_has_every_line_whole,
     a_restarted_workspace_of_containerd_is_another_container,
@@ -149,23 +149,23 @@ fn an_exec_from_outside_is_recorded_with_its_container(plan: &Plan, _: &Report) 
 }
 
 /// Both pods are on the node's network.
-fn a_neighbour_of_containerd_is_not_recorded(plan: &Plan, _: &Report) -> Result<()> {
+fn a_neighbor_of_containerd_is_not_recorded(plan: &Plan, _: &Report) -> Result<()> {
     with_pod(plan, |pod| {
-        let manifest = Manifest::of(plan, manifest::KUBERNETES_NATIVE, "neighbour", AGENT)?
+        let manifest = Manifest::of(plan, manifest::KUBERNETES_NATIVE, "neighbor", AGENT)?
             .on_host_network()
-            .only_workspace("/bin/echo neighbour; exec sleep infinity");
-        let neighbour = CriPod::start(manifest, CgroupDriver::of(plan))?;
-        neighbour.exec("workspace", &["/bin/echo", "neighbour"])?;
-        pod.exec("workspace", &["/bin/echo", "after-the-neighbour"])?;
-        pod.wait_for("of the exec after the neighbour's", |line| {
-            is_exec_of(line, &["/bin/echo", "after-the-neighbour"])
+            .only_workspace("/bin/echo neighbor; exec sleep infinity");
+        let neighbor = CriPod::start(manifest, CgroupDriver::of(plan))?;
+        neighbor.exec("workspace", &["/bin/echo", "neighbor"])?;
+        pod.exec("workspace", &["/bin/echo", "after-the-neighbor"])?;
+        pod.wait_for("of the exec after the neighbor's", |line| {
+            is_exec_of(line, &["/bin/echo", "after-the-neighbor"])
         })?;
         let pid_ns = pod.pid_ns("workspace")?;
         let lines = pod.log()?;
         for event in execs(&lines) {
             ensure!(
-                event["workspace_pid_ns"] == pid_ns && !argv(event).contains(&"neighbour"),
-                "an exec of the neighbour: {event}"
+                event["workspace_pid_ns"] == pid_ns && !argv(event).contains(&"neighbor"),
+                "an exec of the neighbor: {event}"
             );
         }
         ensure!(

@@ -43,14 +43,14 @@ const ROUNDS: &str = "n=0; while :; do n=$((n+1)); /bin/echo $0 $n; sleep 2; don
 
 /// Containers of the node that no sidecar here may record: one container of another pod, and one
 /// without a pod.
-const STRANGERS: [&str; 2] = ["neighbour", "stranger"];
+const STRANGERS: [&str; 2] = ["neighbor", "stranger"];
 
 /// These containers run during all tests of this group, on the node's network.
 static OTHERS: SharedPod = SharedPod::new();
 
 fn start_strangers() -> Result<NodePod> {
     let mut others = Containers::of("others");
-    others.rounds("neighbour", &["--network=host", OTHER_POD], &[])?;
+    others.rounds("neighbor", &["--network=host", OTHER_POD], &[])?;
     others.rounds("stranger", &["--network=host"], &[])?;
     Ok(others.node_pod)
 }

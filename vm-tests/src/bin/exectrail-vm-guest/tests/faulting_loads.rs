@@ -67,7 +67,7 @@ impl Drop for Faults {
 
 /// Programs that other tools could have loaded. Each round unloads different ones of them again, so
 /// that the probes' places in the kernel's tree differ, too.
-fn neighbours(round: usize) -> Result<Vec<Program>> {
+fn neighbors(round: usize) -> Result<Vec<Program>> {
     let mut index = 0;
     let mut programs = fexit::idle(8 + round % 5)?;
     programs.retain(|_| {
@@ -84,7 +84,7 @@ fn loads_that_fault_are_harmless(_: &Plan, report: &Report) -> Result<()> {
     let faults = Faults::count()?;
     let (mut ordinary, mut total) = (0, 0);
     for round in 0..ROUNDS {
-        let _neighbours = neighbours(round)?;
+        let _neighbors = neighbors(round)?;
         let pod = Pod::start()?;
         let sidecar = Sidecar::start(&pod, &["--exit-events"])?;
         let mut workspace = pod.workspace()?;

@@ -98,15 +98,15 @@ fn a_workspace_outside_the_network_is_found_on_the_hosts(_: &Plan, _: &Report) -
     let sidecar = sidecar(&pod, PODS[0], &[])?;
     let other = PODS[0].replace("7b0c5f4e", "00000000");
     let script = entering(&format!("{other}/workspace"))?;
-    let mut neighbour = pod.workspace_by(&["/bin/sh", "-c", &script])?;
+    let mut neighbor = pod.workspace_by(&["/bin/sh", "-c", &script])?;
     let script = entering(&format!("{}/workspace", PODS[0]))?;
     let mut workspace = pod.workspace_by(&["/bin/sh", "-c", &script])?;
-    neighbour.run("/bin/true neighbour")?;
+    neighbor.run("/bin/true neighbor")?;
     workspace.run("/bin/true ours")?;
     sidecar.wait_for_exec("ours")?;
     let seen = sidecar.stop_and_list()?;
     let has = |word: &str| seen.iter().flatten().any(|seen| seen == word);
-    ensure!(has("ours") && !has("neighbour"), "{seen:?}");
+    ensure!(has("ours") && !has("neighbor"), "{seen:?}");
     Ok(())
 }
 
@@ -121,12 +121,12 @@ pub(crate) fn a_workspace_made_in_its_cgroup_is_found_on_the_hosts_network(
     let other = PODS[1].replace("7b0c5f4e", "00000000");
     let sidecar = Sidecar::start_in(&pod, &at(PODS[1], "sidecar")?)?;
     let mut workspace = pod.workspace_in(&at(PODS[1], "workspace")?)?;
-    let mut neighbours = [
+    let mut neighbors = [
         pod.workspace_in(&at(&other, "workspace")?)?,
         pod.workspace_in(&at("elsewhere", "workspace")?)?,
     ];
-    for neighbour in &mut neighbours {
-        neighbour.run("/bin/true neighbour")?;
+    for neighbor in &mut neighbors {
+        neighbor.run("/bin/true neighbor")?;
     }
     workspace.run("/bin/true ours")?;
     sidecar.wait_for_exec("ours")?;

@@ -68,14 +68,14 @@ fn runs_while(sidecar: &Sidecar, shell: &mut Shell, line: &str) -> Result<Vec<u6
 pub(crate) fn programs_run_for_execs_of_others_only(_: &Plan, report: &Report) -> Result<()> {
     let (pod, other) = (Pod::start()?, Pod::start()?);
     let sidecar = Sidecar::start(&pod, &[])?;
-    let mut neighbour = other.workspace()?;
+    let mut neighbor = other.workspace()?;
     fs::write(STATS, "1").context("the kernel does not count runs")?;
 
-    let for_execs = runs_while(&sidecar, &mut neighbour, "/bin/true")?;
-    let for_exits = runs_while(&sidecar, &mut neighbour, "(:)")?;
+    let for_execs = runs_while(&sidecar, &mut neighbor, "/bin/true")?;
+    let for_exits = runs_while(&sidecar, &mut neighbor, "(:)")?;
     // Opens, duplicates, writes and closes a file; sends a signal; looks up a file.
     let calls = "echo >/dev/null; kill -0 $$; [ -e /nosuch ]";
-    let for_calls = runs_while(&sidecar, &mut neighbour, calls)?;
+    let for_calls = runs_while(&sidecar, &mut neighbor, calls)?;
     fs::write(STATS, "0")?;
     sidecar.stop()?;
 

@@ -22,7 +22,7 @@ use crate::{
 /// The tests of this group.
 pub(crate) const TESTS: &[Test] = tests![
     a_workspace_is_found_by_itself,
-    neighbours_are_not_seen,
+    neighbors_are_not_seen,
     announcements_are_judged,
     announced_only_means_it,
     host_network_turns_discovery_off,
@@ -91,11 +91,11 @@ pub(crate) fn a_workspace_is_found_by_itself(_: &Plan, report: &Report) -> Resul
     Ok(())
 }
 
-fn neighbours_are_not_seen(_: &Plan, _: &Report) -> Result<()> {
-    let (pod, neighbour) = (Pod::start()?, Pod::start()?);
+fn neighbors_are_not_seen(_: &Plan, _: &Report) -> Result<()> {
+    let (pod, neighbor) = (Pod::start()?, Pod::start()?);
     let ours = Sidecar::start(&pod, &[])?;
-    let theirs = Sidecar::start(&neighbour, &[])?;
-    let (mut one, mut other) = (pod.workspace()?, neighbour.workspace()?);
+    let theirs = Sidecar::start(&neighbor, &[])?;
+    let (mut one, mut other) = (pod.workspace()?, neighbor.workspace()?);
     Command::new("/bin/true").arg("on the node").status()?;
     for round in 0..3 {
         one.run(&format!("/bin/true one {round}"))?;
@@ -117,9 +117,9 @@ fn neighbours_are_not_seen(_: &Plan, _: &Report) -> Result<()> {
 }
 
 pub(crate) fn announcements_are_judged(_: &Plan, _: &Report) -> Result<()> {
-    let (pod, neighbour) = (Pod::start()?, Pod::start()?);
+    let (pod, neighbor) = (Pod::start()?, Pod::start()?);
     let sidecar = Sidecar::start(&pod, &[])?;
-    let (mut workspace, mut foreign) = (pod.workspace()?, neighbour.workspace()?);
+    let (mut workspace, mut foreign) = (pod.workspace()?, neighbor.workspace()?);
     workspace.run("/bin/true")?;
     foreign.run("/bin/true")?;
     let own = sidecar.pid_ns()?;
@@ -133,7 +133,7 @@ pub(crate) fn announcements_are_judged(_: &Plan, _: &Report) -> Result<()> {
         ("zero", "0".into(), 403),
         ("the node's", "4026531836".into(), 403),
         ("the sidecar's own", own.to_string(), 403),
-        ("a neighbour's", foreign.pid_ns()?.to_string(), 403),
+        ("a neighbor's", foreign.pid_ns()?.to_string(), 403),
         ("nobody's", "4026532999".into(), 403),
         ("no number", "pid:[1]".into(), 400),
     ] {
@@ -168,14 +168,14 @@ fn announced_only_means_it(_: &Plan, _: &Report) -> Result<()> {
 fn host_network_turns_discovery_off(_: &Plan, _: &Report) -> Result<()> {
     let pod = Pod::on_host_network();
     let sidecar = Sidecar::start(&pod, &[])?;
-    let (mut workspace, mut neighbour) = (pod.workspace()?, pod.workspace()?);
+    let (mut workspace, mut neighbor) = (pod.workspace()?, pod.workspace()?);
     workspace.run("/bin/true before")?;
-    neighbour.run("/bin/true neighbour")?;
+    neighbor.run("/bin/true neighbor")?;
     Command::new("/bin/true").arg("on the node").status()?;
     let (status, text) = pod.announce(workspace.pid_ns()?)?;
     ensure!(status == 204, "{status} {text}");
     workspace.run("/bin/true after")?;
-    neighbour.run("/bin/true neighbour")?;
+    neighbor.run("/bin/true neighbor")?;
     workspace.run("/bin/true end")?;
     sidecar.wait_for_exec("end")?;
     let seen = sidecar.stop_and_list()?;
@@ -190,7 +190,7 @@ const ATTEMPTS: usize = 40;
 fn a_reused_number_is_no_identity(_: &Plan, report: &Report) -> Result<()> {
     let pod = Pod::start()?;
     let sidecar = Sidecar::start(&pod, &[])?;
-    let neighbour = Pod::start()?;
+    let neighbor = Pod::start()?;
     let mut workspace = pod.bare_shell()?;
     workspace.run("/bin/true first")?;
     sidecar.wait_for_exec("first")?;
@@ -200,7 +200,7 @@ fn a_reused_number_is_no_identity(_: &Plan, report: &Report) -> Result<()> {
     for attempt in 1..=ATTEMPTS {
         // The kernel frees a namespace a short time after its last process.
         thread::sleep(Duration::from_millis(50));
-        let mut foreign = neighbour.bare_shell()?;
+        let mut foreign = neighbor.bare_shell()?;
         if foreign.pid_ns()? == number {
             report.figure("containers until a number comes again", attempt as u64, "");
             foreign.run("/bin/true foreign")?;
@@ -289,12 +289,12 @@ fn a_node_in_a_container_is_no_pod(_: &Plan, _: &Report) -> Result<()> {
     let sidecar = Sidecar::spawn_as(&node, &in_node, &[])?;
     sidecar.started()?;
     let mut workspace = node.workspace_by(&in_node)?;
-    let mut neighbour = node.workspace_by(&in_node)?;
+    let mut neighbor = node.workspace_by(&in_node)?;
     workspace.run("/bin/true before")?;
-    neighbour.run("/bin/true neighbour")?;
+    neighbor.run("/bin/true neighbor")?;
     let (status, text) = node.announce(workspace.pid_ns()?)?;
     ensure!(status == 204, "{status} {text}");
-    neighbour.run("/bin/true neighbour")?;
+    neighbor.run("/bin/true neighbor")?;
     workspace.run("/bin/true end")?;
     sidecar.wait_for_exec("end")?;
     let seen = sidecar.stop_and_list()?;

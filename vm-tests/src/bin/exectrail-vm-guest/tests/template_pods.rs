@@ -70,7 +70,7 @@ fn a_pod_records_its_workspace_and_no_other(plan: &Plan, _: &Report) -> Result<(
     let one = start(plan, manifest::KUBERNETES, "one", &session("one"))?;
     let other = start(plan, manifest::YAML_POD, "other", &session("other"))?;
     Command::new("/usr/bin/true").arg("on-the-node").status()?;
-    for (pod, who, neighbour) in [(&one, "one", "other"), (&other, "other", "one")] {
+    for (pod, who, neighbor) in [(&one, "one", "other"), (&other, "other", "one")] {
         pod.wait_for("of the session's end", 0, |line| {
             is_exec_of(line, &["/bin/echo", "session-ends", who])
         })?;
@@ -96,7 +96,7 @@ fn a_pod_records_its_workspace_and_no_other(plan: &Plan, _: &Report) -> Result<(
             ensure!(
                 !argv
                     .iter()
-                    .any(|word| *word == format!("of-{neighbour}") || *word == "on-the-node"),
+                    .any(|word| *word == format!("of-{neighbor}") || *word == "on-the-node"),
                 "an exec from elsewhere: {event}"
             );
         }

@@ -1,4 +1,4 @@
-//! Colours for the lines of a terminal, which break or end at its width.
+//! Colors for the lines of a terminal, which break or end at its width.
 
 use super::svg::{COLUMNS, Part, Style};
 
@@ -19,7 +19,7 @@ pub(super) fn output(line: &str) -> Vec<Line> {
     }
 }
 
-/// Text with the sequences that give it colours on a terminal (ECMA-48, SGR).
+/// Text with the sequences that give it colors on a terminal (ECMA-48, SGR).
 fn text(line: &str) -> Line {
     let mut pieces = line.split("\x1b[");
     let first = pieces.next().unwrap_or_default();
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_change_no_text() {
+    fn colors_change_no_text() {
         for line in [
             "exectrail: 7 execs recorded, 0 lost",
             "cc -c main.c",
