@@ -141,8 +141,8 @@ impl Report {
         row(
             "Resident at rest, ring not counted",
             format!(
-                "{:.1} MiB; {:.1} after {} more execs; {:.1} at its highest",
-                it.resident, it.resident_after, it.events, it.peak
+                "{:.1} MiB; {:.1} at its highest during the start; {:.1} after {} more execs",
+                it.resident, it.peak, it.resident_after, it.events
             ),
         )?;
         row(

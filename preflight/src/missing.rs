@@ -32,7 +32,7 @@ pub enum Missing {
         expected: u64,
     },
     /// The member is a bit field, or does not begin at a whole byte, or its offset is too large.
-    #[error("{strukt}.{member}: bit {bits} is not where a whole field can begin")]
+    #[error("{strukt}.{member}: at bit {bits}: a bit field, or too far from the beginning")]
     Position {
         /// Name of the struct.
         strukt: &'static str,

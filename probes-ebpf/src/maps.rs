@@ -89,7 +89,7 @@ pub(crate) struct Dismissal {
     pub(crate) start: u64,
     pub(crate) generation: u32,
     /// Number of times that this dismissal was used.
-    pub(crate) believed: u32,
+    pub(crate) uses: u32,
 }
 
 /// Dismissals, indexed by the addresses of both sets. The slots are as in [`DECISIONS`], but all

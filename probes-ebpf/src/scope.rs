@@ -36,7 +36,7 @@ pub(crate) struct Scope {
 /// A dismissal is checked again after this many events: since then the reaper may have joined our
 /// network namespace (`setns`), or have been moved to the pod's cgroup. Neither changes the
 /// generation, and the other tasks of the namespace keep their sets.
-const BELIEVE: u32 = 64;
+const DISMISSAL_USES: u32 = 64;
 
 /// The target of a namespace of the pod that has no room in [`TARGETS`].
 const NO_ROOM: u32 = u32::MAX;
@@ -138,7 +138,7 @@ fn dismissal(task: Task, generation: u32, table: u32) -> Option<(*mut Dismissal,
             && core::ptr::read_volatile(&raw const (*slot).css_set) == css_set
             && core::ptr::read_volatile(&raw const (*slot).start) == start
             && core::ptr::read_volatile(&raw const (*slot).generation) == generation
-            && core::ptr::read_volatile(&raw const (*slot).believed) < BELIEVE
+            && core::ptr::read_volatile(&raw const (*slot).uses) < DISMISSAL_USES
     };
     Some((slot, found))
 }
@@ -183,7 +183,7 @@ fn cached(task: Task, event: Event) -> Option<Scope> {
     let (slot, dismissed) = dismissal(task, generation, table)?;
     if dismissed {
         // SAFETY: as in `dismissal`.
-        unsafe { (*slot).believed += 1 };
+        unsafe { (*slot).uses += 1 };
         return None;
     }
     let ns = below.at(level);
@@ -211,7 +211,7 @@ fn cached(task: Task, event: Event) -> Option<Scope> {
             core::ptr::write_volatile(&raw mut (*slot).css_set, sets.css_set);
             core::ptr::write_volatile(&raw mut (*slot).start, ns.reaper().start_boottime());
             core::ptr::write_volatile(&raw mut (*slot).generation, generation);
-            core::ptr::write_volatile(&raw mut (*slot).believed, 0);
+            core::ptr::write_volatile(&raw mut (*slot).uses, 0);
             core::ptr::write_volatile(&raw mut (*slot).ns, ns.address());
         }
     }

@@ -30,7 +30,7 @@ mod telemetry;
 pub use commands::main;
 pub use process::stdio::note_closed;
 
-/// Internals that the fuzz targets and the tests of this crate use; everything else is private.
+/// Internals that the fuzz targets and the tests of this crate use.
 pub mod internals {
     pub use crate::{
         actors::{init_listener::serve, messages::Answer},

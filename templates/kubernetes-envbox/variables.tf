@@ -106,8 +106,8 @@ variable "selinux_type" {
 
 variable "only_fit_nodes" {
   description = <<-EOT
-    Whether workspaces go only to nodes that the job of templates/node-check has labeled as able to
-    trace.
+    Whether workspaces go only to nodes that templates/node-check/node-feature-discovery.yaml has
+    labeled as able to trace.
   EOT
   type        = bool
   default     = false

@@ -69,7 +69,7 @@
         # shellcheck disable=SC2086 # options, to be split
         answer="$(http_proxy='' $limit wget $wget_options -S -O - \
             --header 'Content-Type: text/plain' --post-data "$pid_ns" "http://$address/" 2>&1)"
-        # The text is in the status line, too, because busybox's wget shows only that of an error.
+        # The text is in the status line, too: for an error, busybox's wget shows only that line.
         said=
         case "$answer" in
         *HTTP/1.[01]' '[1-5][0-9][0-9]*)

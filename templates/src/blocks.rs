@@ -118,7 +118,8 @@ fn generated(
             .into_iter()
             .map(|(key, value)| (key.into(), value))
             .collect(),
-        other => {
+        None => return Err(Error::expression(&address, "it has no for_each".to_owned())),
+        Some(other) => {
             let reason = format!("for_each is neither a list nor a map: {other:?}");
             return Err(Error::expression(&address, reason));
         }

@@ -22,10 +22,10 @@ fn memory_limits_of_both_cgroup_versions() {
     assert_eq!(verdict(&v2("max\n"), Id::Memory), Fit);
     assert_eq!(verdict(&v2(&needed.to_string()), Id::Memory), Fit);
     assert_eq!(verdict(&v2(&(needed - 1).to_string()), Id::Memory), Unmet);
-    // More CPUs need more slots. Gaps in the list of CPUs are not counted. The node also pays for
-    // the additional values of several lanes.
+    // Gaps in the list of CPUs are not counted.
     let holes = v2(&needed.to_string()).file("sys/devices/system/cpu/possible", "0,126\n");
     assert_eq!(verdict(&holes, Id::Memory), Fit);
+    // The node also pays for the additional values of several lanes.
     let lanes = v2(&needed.to_string()).release("7.0.0");
     assert_eq!(verdict(&lanes, Id::Memory), Fit);
     let paid = evidence(&lanes.run(), Id::Memory);
@@ -33,6 +33,7 @@ fn memory_limits_of_both_cgroup_versions() {
         paid.contains("that the node pays, at most: 99 KiB for 2 possible CPUs; 139 KiB with"),
         "{paid}"
     );
+    // More CPUs need more slots.
     let many = v2(&needed.to_string()).file("sys/devices/system/cpu/possible", "0-3,8-191\n");
     assert_eq!(verdict(&many, Id::Memory), Unmet);
     assert_eq!(verdict(&v2("0\n"), Id::Memory), Unmet);

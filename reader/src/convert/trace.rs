@@ -13,7 +13,7 @@ pub(super) const SLICE_BEGIN: i32 = 1;
 pub(super) const SLICE_END: i32 = 2;
 pub(super) const INSTANT: i32 = 3;
 
-/// A trace. Several traces in sequence are one trace. Each packet is written as such a trace.
+/// A trace. Traces one after the other are one trace, so each packet is written as a trace.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Trace {
     #[prost(message, repeated, tag = "1")]

@@ -169,6 +169,28 @@ fn a_reader_that_leaves_ends_it_also_if_nothing_more_is_written() {
 
 /// The directory of a container has rotated files, one of them compressed. Then the container
 /// restarts.
+/// The status is the same as without `--follow`.
+#[test]
+fn a_file_without_a_line_of_exectrail_is_status_1() {
+    let directory = TempDir::new().unwrap();
+    let log = file(directory.path(), "log", b"no line of exectrail\n");
+    let show = Command::new(env!("CARGO_BIN_EXE_exectrail-log"))
+        .args(["show", "--follow"])
+        .arg(&log)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut show = Running(show.unwrap());
+    // The line is named at once, so it was read before standard output is closed.
+    let mut errors = BufReader::new(show.0.stderr.take().unwrap());
+    let mut named = String::new();
+    errors.read_line(&mut named).unwrap();
+    assert!(named.contains("not JSON"), "{named}");
+    drop(show.0.stdout.take());
+    let status = wait_for("show", || show.0.try_wait().unwrap()).unwrap();
+    assert_eq!(status.code(), Some(1));
+}
+
 #[test]
 fn a_directory_is_followed_in_order_and_across_restarts() {
     let directory = TempDir::new().unwrap();

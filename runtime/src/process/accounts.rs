@@ -52,9 +52,10 @@ impl Account {
 /// The account with this name or number.
 ///
 /// # Errors
-/// If neither getent(1) nor the file can be used.
+/// If getent(1) cannot be started, or is not installed and the file cannot be read.
 pub(super) fn account(key: &str) -> io::Result<Option<Account>> {
-    // No account has such a name: getent would parse it as an option, or as no key.
+    // No account has such a name, and getent would not take it as one: a name with `-` in front is
+    // an option, and an argument cannot have NUL.
     if key.is_empty() || key.starts_with('-') || key.contains([':', '\n', '\0']) {
         return Ok(None);
     }
@@ -69,7 +70,7 @@ pub(super) fn account(key: &str) -> io::Result<Option<Account>> {
 /// Ids of the account's groups, the primary one first.
 ///
 /// # Errors
-/// If neither id(1) nor the file can be used.
+/// If id(1) cannot be started, or is not installed and the file cannot be read.
 pub(super) fn groups(account: &Account) -> io::Result<Vec<u32>> {
     let mut groups = vec![account.gid];
     let others: Vec<u32> = match ask("id", &["-G", &account.name])? {

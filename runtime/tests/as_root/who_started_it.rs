@@ -35,9 +35,9 @@ fn a_parents_program_is_named_or_not_at_all() {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&["--fields", "all", "--exclude", "filename=/usr/bin/env"]);
     let workspace = pod.workspace();
-    // The second shell is forked by the first and executes nothing before its child. The third
-    // shell starts `uname -s`, and becomes env, whose exec is suppressed. env becomes python3,
-    // which starts `uname -v`.
+    // The second shell is a fork of the first: it executes no program, but starts `uname -n`. The
+    // third shell starts `uname -s`, and becomes env, whose exec is suppressed. env becomes
+    // python3, which starts `uname -v`.
     let script = "uname -m; (uname -n; :); sh -c 'uname -s; exec /usr/bin/env -- \
         python3 -c \"import os; \
         os.spawnvp(os.P_WAIT, \\\"uname\\\", [\\\"uname\\\", \\\"-v\\\"])\"'; :";

@@ -95,7 +95,7 @@ impl Complaints {
         if !pattern.is_match(text) || text.len() > longest {
             self.add(
                 path,
-                format!("{text:?} is not as it must be: {pattern}, {longest}"),
+                format!("{text:?} does not match {pattern}, or has more than {longest} bytes"),
             );
         }
     }
@@ -130,7 +130,8 @@ impl Complaints {
         }
     }
 
-    /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>, and `labels`.
+    /// Checks names (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>),
+    /// labels, and keys of annotations.
     fn metadata(&mut self, path: &str, metadata: &Json) {
         const SUBDOMAIN: &str = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
         const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
@@ -312,8 +313,8 @@ impl Complaints {
         }
     }
 
-    /// Checks that the fields of a security context can be combined: `validateSecurityContext` for
-    /// the first check, the kubelet's `verifyRunAsNonRoot` for the second.
+    /// Checks a security context: fields that cannot be combined (by the API server's validation,
+    /// and by the kubelet's `verifyRunAsNonRoot`), and the names of capabilities.
     fn user(&mut self, path: &str, container: &Json, pod: &Json) {
         let own = &container["securityContext"];
         let effective = |field: &str| match &own[field] {
@@ -339,7 +340,7 @@ impl Complaints {
                 self.matches(
                     &format!("{path}.capabilities"),
                     name,
-                    "[A-Z]{2}[A-Z_]+|[A-Z]{3}",
+                    "[A-BD-Z][A-Z_]{2,}|C[B-Z][A-Z_]+|CA[A-OQ-Z][A-Z_]*",
                     30,
                 );
             }

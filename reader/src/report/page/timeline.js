@@ -4,7 +4,7 @@ const FOOT = 20;
 const TOP = 16;
 const BAR = 3;
 
-/** A pattern that distinguishes a kind of gap without its color. */
+/** A hatching, so that kinds of gaps differ even without color. */
 function hatching(context, color, slope) {
   const tile = document.createElement("canvas");
   tile.width = tile.height = 8;
@@ -32,7 +32,7 @@ class Timeline {
     this.choice = choice;
     this.root = byId("timeline");
     this.canvas = byId("canvas");
-    this.isShaded = GAP_KINDS.filter(({ kind }) => data.gaps.some((gap) => gap.kind === kind));
+    this.shownKinds = GAP_KINDS.filter(({ kind }) => data.gaps.some((gap) => gap.kind === kind));
     choice.onChange(() => this.draw());
     new ResizeObserver(() => this.draw()).observe(this.root);
     this.listen();
@@ -171,7 +171,7 @@ class Timeline {
   }
 
   legend(color) {
-    const items = this.isShaded.map(({ name, color: of, slope }) => {
+    const items = this.shownKinds.map(({ name, color: of, slope }) => {
       const sample = element("canvas");
       sample.width = 16;
       sample.height = 12;

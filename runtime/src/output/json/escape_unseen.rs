@@ -6,9 +6,8 @@ use serde_json::ser::{CompactFormatter, Formatter};
 
 use crate::output::quote::is_unseen;
 
-/// Compact JSON that also escapes the characters that act on a display (DEL, C1 controls, bidi
-/// marks, line separators). JSON itself requires escapes only for C0 controls (RFC 8259, section
-/// 7).
+/// Compact JSON that also escapes characters that act on a display: DEL, C1 controls, bidi marks
+/// and line separators. JSON itself does not require escapes for these (RFC 8259, section 7).
 pub(super) struct EscapeUnseen;
 
 impl Formatter for EscapeUnseen {

@@ -5,7 +5,7 @@ use crate::{
     tools::needs_kernel,
 };
 
-/// Evasion: the first process leaves the pod's network namespace after it has become a target.
+/// Evasion: the first process of a target leaves the pod's network namespace.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_target_stays_one_in_another_network() {

@@ -26,7 +26,7 @@ const PROGRAMS: [&str; 4] = [
     "kube-scheduler",
 ];
 
-/// Prefix of the names of the roots.
+/// Prefix of the names of the directories with all programs.
 const KEPT: &str = "node-";
 
 /// The root with all programs; makes it if it does not exist. `directory` is the directory of this
@@ -90,14 +90,14 @@ fn remove(directory: &Path) -> Result<()> {
     fs::remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))
 }
 
-/// Name of the content: the versions of Kubernetes and Go, and a checksum of all pinned packages
-/// and of the recipe.
+/// Name of the content: the versions of Kubernetes and Go, and a checksum of the programs' names,
+/// of all pinned packages and of the recipe.
 fn content_name() -> String {
     let all = NODE.iter().chain(&COMPILER).chain([&SOURCE]);
     let pinned: String = all
         .map(|package| format!("{} {}\n", package.name, package.sha256))
         .collect();
-    let digest = digest::of(format!("{pinned}{}", go::RECIPE).as_bytes());
+    let digest = digest::of(format!("{pinned}{}{}", PROGRAMS.join(" "), go::RECIPE).as_bytes());
     let digest = digest.get(..8).unwrap_or(&digest);
     format!("{}-go{}-{digest}", pinned::KUBERNETES, pinned::GO)
 }

@@ -19,7 +19,8 @@ use crate::machine::{
     node::WORKSPACE_IMAGE,
 };
 
-/// The UID of a pod. Its end is the beginning of the pod's name, in hexadecimal digits.
+/// The UID of a pod: a fixed text, and the first six bytes of the pod's name in hexadecimal digits,
+/// filled with zeros.
 pub(super) fn uid(manifest: &Manifest) -> String {
     let digits = manifest.name().bytes().map(|byte| format!("{byte:02x}"));
     let end: String = digits.chain(["0".repeat(12)]).collect();
