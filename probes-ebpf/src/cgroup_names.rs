@@ -82,7 +82,7 @@ pub(crate) extern "C" fn name_cgroup(task: u64, id: u64, lane: u64) -> u64 {
             end = true;
             break;
         }
-        let place = if level < NAMES as u32 {
+        let index = if level < NAMES as u32 {
             level as usize
         } else {
             NAMES - 1
@@ -91,7 +91,7 @@ pub(crate) extern "C" fn name_cgroup(task: u64, id: u64, lane: u64) -> u64 {
         // SAFETY: the record is reserved; the offset is below NAMES, and CGROUP_NAME bytes follow
         // it. A fault gives an error.
         unsafe {
-            let to = (&raw mut (*to).names).cast::<u8>().add(place * CGROUP_NAME);
+            let to = (&raw mut (*to).names).cast::<u8>().add(index * CGROUP_NAME);
             bpf_probe_read_kernel_str(to.cast(), CGROUP_NAME as u32, name as *const _);
         }
         levels += 1;

@@ -1,5 +1,5 @@
-//! Reads two things before they are lost or unprotected: the caller's comm, which the exec changes,
-//! and argv, which other processes may be able to change after the exec.
+//! Reads values before they are lost or unprotected: the caller's comm and capabilities, which the
+//! exec changes, and argv, which other processes may be able to change after the exec.
 //!
 //! `task_rename` fires inside every exec, with the new memory in place and `exec_update_lock` held
 //! (`begin_new_exec`, fs/exec.c, Linux 5.8 to 7.3). Until the lock is released, no other process
@@ -68,9 +68,8 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
             } else {
                 (*old).slot
             };
-            // While this writes, a reader of the slot finds no owner. It also finds no owner if
-            // another process has begun to write to the slot since: its id can map to the same
-            // slot.
+            // While this writes, a reader of `old` finds no owner. The same holds afterwards if
+            // another process, whose id maps to the same entry, has written here meanwhile.
             (&raw mut (*old).start).write_volatile(0);
             (&raw mut (*old).comm).write_volatile(comm);
             (&raw mut (*old).caps).write_volatile(caps);

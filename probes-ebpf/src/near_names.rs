@@ -28,7 +28,8 @@ pub(crate) fn deleted(entry: KernelPtr) -> u64 {
         .field(offset!(dentry_hash_pprev))
         .load_at(offset_of!(Entry, pprev) as u32);
     let parent = entry.follow(field!(dentry_parent));
-    // The root of a file system is in no directory either (`d_unlinked`, include/linux/dcache.h).
+    // The root of a file system is in no directory either, but is its own parent (`d_unlinked`,
+    // include/linux/dcache.h).
     let deleted = (differ(pprev, 0) ^ 1) & differ(parent.number(), entry.number());
     flag(deleted, PATH_DELETED).into()
 }
@@ -46,7 +47,7 @@ pub(crate) fn copy_near_names(task: Task, scratch: *mut Scratch) -> bool {
     let exe = task.exe();
     let mut entry = exe.dentry();
     let start = offset!(dentry_hash_pprev);
-    // Stored now and not kept, as the program has little stack. Volatile, here and below:
+    // Stored at once, because the program has little stack. Volatile, here and below:
     // `copy_paths` reads these fields. SAFETY: a field of the live map value.
     unsafe { (&raw mut (*paths).deleted).write_volatile(deleted(entry)) };
     let KernelPath {

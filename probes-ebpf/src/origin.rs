@@ -1,4 +1,4 @@
-//! Which file runs, and where the process is.
+//! Writes which file runs, and in which directory.
 
 use exectrail_common::probe_config::{
     FIELD_CAP_GAINED, FIELD_CWD, FIELD_EXE, FIELD_RELATIVE_CWD, FIELD_TTY,

@@ -83,7 +83,7 @@ fn is_relative(filename: u64) -> bool {
     first != b'/'
 }
 
-/// The flags of the file that runs which its path does not show.
+/// Flags of the file that runs, except those that come from its path.
 #[inline(always)]
 pub(crate) fn file_flags(exe: File) -> u16 {
     match exe.magic() {

@@ -45,7 +45,8 @@ pub(crate) extern "C" fn write_pieces(
     let (piece, stats) = unsafe { (&mut *piece.cast::<PieceScratch>(), &mut *stats) };
     for round in 0..MAX_PIECES {
         let offset = HEAD_ARGV as u64 + round * PIECE_ARGV as u64;
-        // This is never true, and the verifier knows it: it can skip iterations that do not happen.
+        // This is never true, because the last piece comes first. But it lets the verifier skip
+        // iterations that do not happen.
         if offset >= u64::from(config!(max_argv_bytes)) {
             break;
         }

@@ -36,7 +36,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     // or these counters meanwhile.
     let (stats, scratch) = unsafe { (&mut *stats, &mut *scratch) };
 
-    // There is no branch here: each would double the number of states that the verifier follows
+    // This function avoids branches: each doubles the number of states that the verifier follows
     // afterwards.
     let mm = task.mm();
     let arg_start: u64 = mm.load(field!(mm_arg_start));
@@ -44,7 +44,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let env_end: u64 = mm.load(field!(mm_env_end));
     let argv_len = arg_end.wrapping_sub(arg_start);
 
-    // Stored now and not kept, as the program has little stack.
+    // The comm is stored at once, because the program has little stack.
     let kept = early::kept(task);
     // SAFETY: `comm` is 16 bytes at an offset that is a multiple of 8.
     unsafe { *(&raw mut scratch.head.comm).cast::<[u64; 2]>() = kept.comm };
@@ -63,7 +63,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let execs = task.self_exec_id();
     // A thread that executes becomes its process's leader (`de_thread`, fs/exec.c).
     let start = task.start_boottime();
-    // The other fields are results.
+    // Fields that are not set here are results of `copy_strings`.
     let strings = &mut scratch.strings;
     strings.filename = bprm.filename();
     strings.exec = exec;

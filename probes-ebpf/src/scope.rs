@@ -84,13 +84,13 @@ fn changed() {
 fn generation() -> Option<u32> {
     let (control, changes) = (CONTROL.get_ptr(0)?, CONTROL.get_ptr(CHANGES)?);
     // SAFETY: pointers to live map values, aligned integers, which BPF loads whole.
-    let (told, found) = unsafe {
+    let (from_user_space, found) = unsafe {
         (
             core::ptr::read_volatile(&raw const (*control).generation),
             core::ptr::read_volatile(changes.cast::<u64>()),
         )
     };
-    Some(told.wrapping_add(found as u32))
+    Some(from_user_space.wrapping_add(found as u32))
 }
 
 /// The addresses of a task's set of namespaces and set of cgroups. A task in another network
@@ -128,7 +128,7 @@ fn dismissal(task: Task, generation: u32, table: u32) -> Option<(*mut Dismissal,
     let Sets { nsproxy, css_set } = Sets::of(task);
     let below = task.pid_ns_for_children();
     let (ns, start) = (below.address(), below.reaper().start_boottime());
-    // A set has at least 64 bytes, so the low six bits of its address say nothing.
+    // A set has at least 64 bytes, so the low six bits of its address differ little.
     let index = (nsproxy >> 6 ^ nsproxy >> 16 ^ css_set >> 6) as u32 & (DISMISSAL_SLOTS - 1);
     let slot = DISMISSALS.get_ptr_mut(table * DISMISSAL_SLOTS + index)?;
     // SAFETY: a pointer to this CPU's live map value, whose fields BPF loads whole.
@@ -203,8 +203,8 @@ fn cached(task: Task, event: Event) -> Option<Scope> {
     }
     if ns.address() == below.address() {
         let sets = Sets::of(task);
-        // SAFETY: as in `dismissal`. The start time is written last, so a program that interrupts
-        // this one finds no valid dismissal.
+        // SAFETY: as in `dismissal`. The address of the namespace is removed first and written last,
+        // so a program that interrupts this one finds no valid dismissal.
         unsafe {
             core::ptr::write_volatile(&raw mut (*slot).ns, 0);
             core::ptr::write_volatile(&raw mut (*slot).nsproxy, sets.nsproxy);
@@ -354,7 +354,7 @@ fn found(id: &NsId, state: &NsState) -> u32 {
         // If the target exists, another CPU has created it.
         result @ (Ok(()) | Err(EEXIST)) => {
             if result.is_ok() {
-                tell(id, state);
+                report(id, state);
             }
             changed();
             id.inum
@@ -365,7 +365,7 @@ fn found(id: &NsId, state: &NsState) -> u32 {
 
 /// Reports to user space a target that the probes have found.
 #[inline(always)]
-fn tell(id: &NsId, state: &NsState) {
+fn report(id: &NsId, state: &NsState) {
     // If the ring is full, the target's first record shows it to user space.
     let Some(mut record) = RING.reserve::<NsFound>(0) else {
         return;

@@ -118,8 +118,8 @@ unsafe fn differing_rest(kernels: *const u8, stacks: *const u8, len: u64) -> u64
     text | behind
 }
 
-/// The filename, which follows the paths, and the end of argv, which follows the filename. After
-/// argv the tail has room for another filename. The lengths are bounded here because the verifier
+/// Addresses of the filename, which follows the paths, and of the end of argv, which follows the
+/// filename. After argv the tail has room for another filename. The lengths are bounded here because the verifier
 /// does not know them.
 #[inline(always)]
 fn texts(scratch: *mut Scratch) -> (*mut u8, *mut u8) {

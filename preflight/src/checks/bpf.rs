@@ -1,4 +1,4 @@
-//! The kernel lets this process make the maps and load the programs.
+//! Whether the kernel lets this process make the maps and load the programs.
 
 use std::io;
 

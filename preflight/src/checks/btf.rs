@@ -1,4 +1,4 @@
-//! The kernel describes its types, and has the fields that the probes read.
+//! Whether the kernel has BTF, with the fields that the probes read.
 
 use std::fmt::Display;
 use std::io::BufReader;

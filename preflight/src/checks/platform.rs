@@ -92,7 +92,7 @@ impl Found {
             bottlerocket_compiler(&version.1),
         );
 
-        // gVisor does not describe types. A kernel that does is Linux, whatever its name.
+        // gVisor has no BTF. A kernel with BTF is Linux, whatever its name.
         if roots.sys.join("kernel/btf/vmlinux").exists() {
             traces.retain(|(of, _)| *of != Platform::GVisor);
         }
