@@ -67,6 +67,12 @@ pub(crate) struct Figures {
 /// MiB of the ring's two mappings.
 const RING_MIB: f64 = 8.0;
 
+/// Pause between two execs when the time from exec to line is measured.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Execs per second when the time from exec to line is measured.
+pub(crate) const LATENCY_RATE: u128 = 1_000 / PAUSE.as_millis();
+
 /// Takes all measurements.
 pub(crate) fn measure(
     workload: &Workload,
@@ -224,7 +230,7 @@ fn latency(
     let noop = workload.noop();
     let mut burst = workload
         .command(Place::Pod(pod))
-        .args(["exec", &count.to_string(), "20000"])
+        .args(["exec", &count.to_string(), &PAUSE.as_micros().to_string()])
         .arg(&noop)
         .stdout(Stdio::null())
         .spawn()?;

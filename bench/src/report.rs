@@ -6,8 +6,13 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::{
-    comparison::Row, exectrail_alone::Figures, floor::Work, machine::Machine, plot,
-    scaling::Series, tracers::Tracer,
+    comparison::Row,
+    exectrail_alone::{Figures, LATENCY_RATE},
+    floor::Work,
+    machine::Machine,
+    plot,
+    scaling::Series,
+    tracers::Tracer,
 };
 
 /// All measurements of a run.
@@ -170,7 +175,7 @@ impl Report {
         )?;
         let latency = |share| it.latency.quantile(share).unwrap_or_default();
         row(
-            "From exec to line, 50 execs a second",
+            &format!("From exec to line, {LATENCY_RATE} execs a second"),
             format!("p50 {:.1} ms, p99 {:.1} ms", latency(0.5), latency(0.99)),
         )?;
         row(
