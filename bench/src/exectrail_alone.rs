@@ -59,7 +59,8 @@ pub(crate) struct Figures {
     pub(crate) latency: Samples,
     /// Run time of the eBPF programs for an exec in another pod, nanoseconds.
     pub(crate) other_pod: Samples,
-    /// The same, while many more namespaces are alive, each of which has executed a program.
+    /// Run time as in [`Self::other_pod`], while many more namespaces are alive, each of which has
+    /// executed a program.
     pub(crate) other_pod_of_many: Samples,
     pub(crate) namespaces: usize,
 }
@@ -178,7 +179,7 @@ fn load(
     Ok(())
 }
 
-/// Measures a burst that happens while exectrail is stopped, and the time for reading it.
+/// Measures a burst that happens while exectrail is stopped, and the CPU time for reading it.
 fn held(
     figures: &mut Figures,
     workload: &Workload,

@@ -1,4 +1,4 @@
-//! Measures the cost of exectrail, compared with no tracer, an empty eBPF program and other tools.
+//! Measures the cost of exectrail, compared with no tracer, minimal eBPF programs and other tools.
 //!
 //! | Module | Measures |
 //! |---|---|

@@ -83,7 +83,8 @@ fuzz_target!(|input: (u8, &[u8])| {
 });
 
 /// Whether there is a control character other than the end of a line, also among U+0080 to U+009F.
-/// It has no branch for each character, because the fuzzer would spend its time on these branches.
+/// The function does not branch on each character: the fuzzer would spend its time on these
+/// branches.
 fn has_controls(text: &str) -> bool {
     let bytes = text.as_bytes();
     let ascii = bytes.iter().fold(false, |found, &byte| {

@@ -51,8 +51,8 @@ impl Browser {
         let user_data = format!("--user-data-dir={}", profile.path().display());
         let mut child = Command::new("sh")
             .args(["-c", &script, PROGRAM, "--headless=new", "--disable-gpu"])
-            // The browser's sandbox needs a user other than root. The browser shows only files of
-            // the tests.
+            // The browser's sandbox needs a user other than root. The browser shows only files that
+            // this repository's programs make.
             .args(["--no-sandbox", "--remote-debugging-pipe", "--lang=en-US"])
             .args(["--no-first-run", "--disable-background-networking"])
             .args([user_data.as_str(), "about:blank"])

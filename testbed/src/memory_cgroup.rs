@@ -105,7 +105,7 @@ impl MemoryCgroup {
     }
 }
 
-/// The process's own cgroup, in which the memory controller is on for cgroups below.
+/// Finds the process's own cgroup, and turns the memory controller on for cgroups below it.
 fn own() -> Result<(PathBuf, &'static Files)> {
     let none = |reason: String| Error::NoMemoryController { reason };
     let cgroups = Process::myself()

@@ -7,7 +7,8 @@ use std::{
 };
 
 /// Reports that a test cannot run here: prints the reason, and appends it to the file that
-/// `EXECTRAIL_SKIP_LOG` names. `cargo xtask test` lists that file; in CI each line is a failure.
+/// `EXECTRAIL_SKIP_LOG` names. `cargo xtask test` lists the lines of that file; in CI it fails if
+/// there are any.
 ///
 /// # Errors
 /// If the file cannot be written.

@@ -13,8 +13,7 @@ pub const PATIENCE: Duration = Duration::from_secs(240);
 /// Interval of attempts.
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// Waits until `condition` has a value, for [`PATIENCE`] at most. `what` continues "waited in vain
-/// for".
+/// Waits until `condition` has a value, for [`PATIENCE`] at most. `what` continues "in vain for".
 pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> Result<T> {
     try_wait_for(what, || Ok(condition()))
 }

@@ -56,8 +56,8 @@ pub mod manifest {
     pub const KUBERNETES: &str = "kubernetes";
     /// The pod that `templates/kubernetes` makes with a native sidecar.
     pub const KUBERNETES_NATIVE: &str = "kubernetes, native_sidecar";
-    /// The same pod with a second container of the workspace, `tools`, whose agent has its own
-    /// script.
+    /// The pod of [`KUBERNETES_NATIVE`] with a second container of the workspace, `tools`, whose
+    /// agent has its own script.
     pub const TWO_AGENTS: &str = "kubernetes, native_sidecar, two agents";
     /// The second pod of a workspace, in which a coding agent is isolated.
     pub const CODING_AGENT: &str = "kubernetes, native_sidecar, coding agent";
@@ -94,7 +94,7 @@ pub enum Scenario {
     Confidentiality,
     /// Reports that tracing is impossible: preflight, the 503, the exit status
     Refusals,
-    /// The same reports on a kernel that does not describe its types
+    /// Reports that tracing is impossible on a kernel that does not describe its types
     WithoutBtf,
 }
 

@@ -63,7 +63,7 @@ impl Architecture {
         }
     }
 
-    /// The static C library of that compiler.
+    /// The static C library of [`Self::cross_compiler`].
     pub(crate) fn cross_libc(self) -> &'static str {
         match self {
             Self::Amd64 => "/usr/x86_64-linux-gnu/lib/libc.a",

@@ -39,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 0)]
     seconds: u64,
 
-    /// Build without optimization: the build is faster, the run slower
+    /// Build with little optimization: the build is faster, the run slower
     #[arg(long)]
     debug: bool,
 
@@ -119,7 +119,7 @@ fn fuzz(target: &str, args: &Args) -> Result<()> {
         .arg(format!("-max_total_time={}", args.seconds))
         .arg("-print_final_stats=1");
     if workspace::in_ci() {
-        // Print no line for each input with new coverage.
+        // Inputs with new coverage are not printed.
         fuzz.arg("-verbosity=0");
     }
     // Some targets read their input from files; in /dev/shm these files need no disk.

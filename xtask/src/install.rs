@@ -58,7 +58,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Fails if nothing can be written below the prefix: before a build of minutes, not after it.
+/// Fails before the build, which takes minutes, if nothing can be written below the prefix.
 fn check_writable(prefix: &Path) -> Result<()> {
     let existing = prefix.ancestors().find(|path| path.exists());
     let existing = existing.unwrap_or(Path::new("/"));

@@ -82,9 +82,10 @@ enum Command {
 
     /// Test on other kernels, in virtual machines
     ///
-    /// Fetches Debian's kernels from 5.10 to the newest into ~/.cache/exectrail/vm, boots each in
-    /// QEMU with the static binary, and prints a table of kernels and scenarios. Needs no root.
-    /// About 20 minutes on two cores without KVM, and 45 with `--full`.
+    /// Fetches Debian's kernels from 5.10 to the newest into ~/.cache/exectrail/vm, boots them with
+    /// the static binary, and prints a table of kernels and scenarios. Only root can make the disk
+    /// of machines that run pods, once. About 20 minutes on two cores without KVM, and 45 with
+    /// `--full`.
     Vm(vm::Args),
 
     /// Test the deployment templates, or print the manifests that one makes

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sites_are_told_apart_by_origin_and_label() {
+    fn origin_and_label_distinguish_sites() {
         let targets = "http://a.example/security|Debian|Debian-Security\n\
                        http://b.example/tools|Somebody|Debian\n\
                        http://c.example/debian|Debian|Debian\n";

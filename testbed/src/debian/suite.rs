@@ -27,7 +27,7 @@ impl Suite {
         Self::open_for(None, name, parent)
     }
 
-    /// As [`Suite::open`], for an architecture other than this machine's, by Debian's name.
+    /// As [`Suite::open`], for an architecture by Debian's name; `None` is this machine's.
     pub fn open_for(
         architecture: Option<&'static str>,
         name: &str,

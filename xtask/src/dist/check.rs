@@ -77,7 +77,7 @@ fn documents(directory: &Path) -> Result<()> {
         let path = directory.join("docs").join(link);
         ensure!(
             path.exists(),
-            "the README links to docs/{link}, not in the tarball"
+            "the README links to docs/{link}, which is not in the tarball"
         );
     }
     Ok(())

@@ -100,7 +100,7 @@ pub(super) fn licenses(bills: &[(&str, String)]) -> Result<String> {
     let metadata =
         command::output(command::cargo().args(["metadata", "--format-version=1", "--locked"]))?;
     let metadata: Value = serde_json::from_str(&metadata)?;
-    let mut text = LICENCES_HEAD.to_owned();
+    let mut text = LICENSES_HEAD.to_owned();
     for (name, version) in crates {
         let Some(package) = metadata["packages"]
             .as_array()
@@ -127,7 +127,7 @@ pub(super) fn licenses(bills: &[(&str, String)]) -> Result<String> {
     Ok(text)
 }
 
-const LICENCES_HEAD: &str = "\
+const LICENSES_HEAD: &str = "\
 The code of others that is linked into exectrail, and its licenses.
 
 Rust's standard library: MIT OR Apache-2.0. https://github.com/rust-lang/rust

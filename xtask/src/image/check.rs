@@ -323,7 +323,7 @@ impl Drop for Podman<'_> {
 }
 
 /// The default profile of this podman, with a rule of newer profiles: bpf(2) is allowed to
-/// processes with CAP_BPF (containers-common 0.51; containerd 1.7 and moby 23 have the same).
+/// processes with CAP_BPF. containers-common 0.51, containerd 1.7 and moby 23 have this rule.
 fn seccomp_profile() -> Result<String> {
     let path = "/usr/share/containers/seccomp.json";
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use super::layout::{Run, exectrail_image};
 use crate::command;
 
-/// Name of the file, the template, and its variables besides the images and the namespace.
+/// Name of the file, the template, and its variables besides `exectrail_image`.
 const TEMPLATES: [(&str, &str, &[&str]); 4] = [
     ("kubernetes.yaml", "kubernetes", &[]),
     (

@@ -25,8 +25,8 @@ const DESCRIPTION: &str = "\
     A terminal. Above, make prints one line, \"cc -c main.c\", and exectrail prints one line for \
     each program that make executed: the compiler, but also a shell that sends the directory .ssh \
     to a server by tar and curl, which the Makefile hides. Below, the line of tar as JSON: time, \
-    labels, command line, file, argv, process, parent, user, namespaces. Long lines end with an \
-    ellipsis.";
+    labels, command line, file, argv, process, parent, user, namespaces. Long lines above end with \
+    an ellipsis.";
 
 /// `cargo xtask picture`.
 pub(crate) fn command() -> Result<()> {

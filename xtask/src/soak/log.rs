@@ -162,11 +162,11 @@ impl Content {
         }
         ensure!(
             event["filename"] == noop && event["comm"] == "tool",
-            "another program than the one that progress"
+            "not an exec of noop by tool"
         );
         ensure!(
             event["argv"][0] == "noop" && event["argc"] == 2,
-            "another argv than the one that progress"
+            "not the argv of noop"
         );
         let number: u64 = event["argv"][1]
             .as_str()

@@ -129,7 +129,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     )?;
     if args.stop > 0 {
         println!(
-            "exectrail was stopped for {} s while {while_stopped} of them were executed",
+            "exectrail was stopped for {} s, while {while_stopped} of these programs were executed",
             args.stop
         );
     }
@@ -179,7 +179,7 @@ fn account(
         content.started == workspaces || args.stop > 0 && content.started < workspaces;
     ensure!(
         all_started && content.ended == content.started,
-        "{workspaces} workspaces progress; the log has the start of {} and the end of {}",
+        "there were {workspaces} workspaces; the log has the start of {} and the end of {}",
         content.started,
         content.ended
     );

@@ -35,7 +35,7 @@ struct Package {
     sha256: String,
 }
 
-/// A kernel that is ready to boot.
+/// A kernel whose files are on this machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel {
     /// Its series.
@@ -259,7 +259,7 @@ fn is_part_of_kernel(package: &str, parts: Parts) -> bool {
             "linux-base-",
             "linux-modules-",
         ],
-        // linux-base is left out, because its old versions are no longer in the archive.
+        // `linux-base-…` is left out, because its old versions are no longer in the archive.
         Parts::Bootable | Parts::Image => &["linux-image-", "linux-binary-"],
     };
     prefixes
@@ -315,7 +315,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_of_kernels_are_told_from_meta_packages() {
+    fn a_meta_package_is_no_part_of_a_kernel() {
         let is_part = |package| is_part_of_kernel(package, Parts::Bootable);
         assert!(is_part("linux-image-6.1.0-56-cloud-amd64"));
         assert!(is_part("linux-binary-7.3.4+deb13-cloud-amd64"));

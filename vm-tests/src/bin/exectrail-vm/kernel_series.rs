@@ -130,6 +130,7 @@ impl Series {
             ..Self::full(name, suite, source)
         }
     }
+
     /// Whether the newest kernel of another series is found in the same suite and in the same way,
     /// for the same architecture.
     pub(crate) fn is_like(&self, other: &Self) -> bool {

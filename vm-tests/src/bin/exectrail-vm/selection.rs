@@ -157,14 +157,14 @@ fn is_in_a_full_run(series: &Series, scenario: Scenario, variant: Variant) -> bo
     }
 }
 
-/// A short run takes less than three quarters of an hour if two processors emulate. The machines
-/// that it leaves out differ little from those that it has.
+/// The machines that a short run leaves out differ little from those that it has.
 fn is_in_a_short_run(series: &Series, scenario: Scenario, variant: Variant) -> bool {
     if variant != Variant::Usual {
         return kernels_of(variant, scenario).first() == Some(&series.name);
     }
     match (series.name, scenario) {
-        // The oldest kernel and the newest run `plain`, which has all tests of `brief`.
+        // 6.1 runs `brief` only. The oldest kernel and the newest run `plain`, which has all tests
+        // of `brief`.
         ("6.1", Scenario::Brief) => true,
         // 6.12 is tested as the real-time kernel 6.12-rt. arm64 needs a separate build, with its
         // standard library.

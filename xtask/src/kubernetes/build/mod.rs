@@ -1,7 +1,7 @@
 //! The programs of the node: Debian's packages, and Kubernetes built from Debian's source.
 //!
 //! The programs are kept in one directory. The directory's name has their versions, and a checksum
-//! of the packages and flags that they were made from. It appears whole or not at all.
+//! of the packages and flags that they were made from. The directory appears whole or not at all.
 
 mod fetch;
 mod go;

@@ -1,4 +1,4 @@
-//! Sends every shipped manifest, and the manifests of two Terraform templates, to the API server.
+//! Sends every shipped manifest, and the manifests of the Terraform templates, to the API server.
 //! The server accepts each manifest, or refuses it for the expected reason. Nothing is created.
 
 use anyhow::{Result, bail, ensure};

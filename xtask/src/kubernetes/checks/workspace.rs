@@ -21,8 +21,8 @@ pub(super) struct Workspace<'a> {
 
 impl<'a> Workspace<'a> {
     /// The pod. If it does not exist, creates it, and waits until its sidecar has logged the last
-    /// command that the workspace starts. If a check has restarted the sidecar, its new log does
-    /// not have this command.
+    /// command that the workspace starts. An existing pod is not waited for: if a check has
+    /// restarted its sidecar, the new log does not have this command.
     pub(super) fn running(cluster: &'a Cluster) -> Result<Self> {
         let workspace = Self { cluster };
         if workspace.object()?.is_none() {

@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use super::kernel_version::is_before;
 
-/// Earlier kernels count maps as locked memory, so the sidecar needs SYS_RESOURCE.
+/// The first kernel that does not count maps as locked memory. On earlier kernels the sidecar needs
+/// SYS_RESOURCE.
 const WITHOUT_SYS_RESOURCE: (u32, u32) = (5, 11);
 
 /// Directory of the node with the volumes of pods: below it, one directory per pod.

@@ -249,7 +249,7 @@ pub(crate) fn import_workspace_image() -> Result<()> {
     podman(&["import", "-q", FRAME_ARCHIVE, WORKSPACE_IMAGE]).map(drop)
 }
 
-/// Makes the directories below `root` that images have.
+/// Makes `root`, and the directories `below` it.
 pub(crate) fn directories(root: &str, below: &[&str]) -> Result<()> {
     let mut directory = fs::DirBuilder::new();
     directory.recursive(true).mode(0o755).create(root)?;

@@ -1,5 +1,5 @@
 //! A first process that takes long to exit: it has thousands of open sockets. The kernel closes the
-//! sockets on a CPU that another process occupies, and only then ends the process's PID namespace.
+//! sockets on a CPU that another process occupies, and only then ends the PID namespace.
 
 use std::{
     ffi::OsString,

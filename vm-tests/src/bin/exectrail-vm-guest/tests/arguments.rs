@@ -25,7 +25,7 @@ pub(crate) const TESTS: &[Test] = tests![
 
 const SCRIPT: &str = "/tmp/script";
 
-/// Number of repetitions of an exec whose argv another exec can leave unprotected.
+/// Number of repetitions of the execs whose argv may be unprotected.
 const ROUNDS: usize = 8;
 
 /// Maximum length of a recorded argv, an argument that exceeds it, and an argument that is slightly

@@ -29,9 +29,9 @@ use crate::{
     },
 };
 
-/// The scenario's tests. The tests up to that of the killed sidecar share one pod; each test leaves
-/// the pod in the state that the next one needs. The shared pod is on the node's network, so only
-/// its cgroup identifies it.
+/// The scenario's tests. The tests up to [`a_killed_sidecar_of_containerd_comes_back`] share one
+/// pod; each test leaves the pod in the state that the next one needs. The shared pod is on the
+/// node's network, so only its cgroup identifies it.
 pub(crate) const TESTS: &[Test] = tests![
     the_node_runs_containerd,
     a_pod_of_containerd_is_known_by_its_cgroup,

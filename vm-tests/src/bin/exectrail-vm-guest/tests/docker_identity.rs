@@ -38,7 +38,7 @@ const POD: &str = "--cgroup-parent=/kubepods/burstable/pod7b0c5f4e-1d2a-4c3b-9e8
 const OTHER_POD: &str =
     "--cgroup-parent=/kubepods/burstable/pod00000000-1d2a-4c3b-9e8f-001122334455";
 
-/// Command of a workspace's first process: execs with increasing numbers.
+/// Command of a container's first process: execs with increasing numbers.
 const ROUNDS: &str = "n=0; while :; do n=$((n+1)); /bin/echo $0 $n; sleep 2; done";
 
 /// Containers of the node that no sidecar here may record: one container of another pod, and one

@@ -1,5 +1,5 @@
-//! Tests that the end of a workspace is the end of its PID namespace in the kernel, however long
-//! after the kill of its first process.
+//! Tests that the end of a workspace is the end of its PID namespace in the kernel, even if that is
+//! long after its first process was killed.
 
 use std::{
     fs,
@@ -40,7 +40,7 @@ pub(crate) const TESTS: &[Test] = tests![
 /// Time during which no line may report an end that has not happened.
 const NO_END_FOR: Duration = Duration::from_secs(4);
 
-/// How long a first process takes to exit.
+/// How long the test prolongs the exit of a first process.
 const EXITING_FOR: Duration = Duration::from_secs(12);
 
 /// A process that is killed when dropped, even if a test fails.

@@ -24,7 +24,7 @@ use crate::{
 /// The tests of this group.
 pub(crate) const TESTS: &[Test] = tests![
     a_workspace_outside_the_network_is_found_after_a_restart,
-    a_workspace_outside_the_network_is_found_on_the_hosts,
+    a_workspace_that_enters_its_cgroup_is_found_on_the_hosts_network,
     a_workspace_made_in_its_cgroup_is_found_on_the_hosts_network,
 ];
 
@@ -93,7 +93,10 @@ fn a_workspace_outside_the_network_is_found_after_a_restart(_: &Plan, _: &Report
 }
 
 /// On the host's network only the cgroup distinguishes pods.
-fn a_workspace_outside_the_network_is_found_on_the_hosts(_: &Plan, _: &Report) -> Result<()> {
+fn a_workspace_that_enters_its_cgroup_is_found_on_the_hosts_network(
+    _: &Plan,
+    _: &Report,
+) -> Result<()> {
     let pod = Pod::on_host_network();
     let sidecar = sidecar(&pod, PODS[0], &[])?;
     let other = PODS[0].replace("7b0c5f4e", "00000000");

@@ -1,4 +1,4 @@
-//! The tests, one file for each group. A scenario runs the tests of one or more groups.
+//! The tests, one file for each group. A scenario runs tests of some of the groups.
 
 mod arguments;
 mod brief;

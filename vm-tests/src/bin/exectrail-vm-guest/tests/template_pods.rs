@@ -112,8 +112,8 @@ fn a_pod_records_its_workspace_and_no_other(plan: &Plan, _: &Report) -> Result<(
     Ok(())
 }
 
-/// Each command of the session occurs once, in order; between them are the programs that git and
-/// make start.
+/// The commands with the word `of-WHO` occur once each, in order. Five commands of git, make and
+/// dpkg also occur once each.
 pub(crate) fn check_session(seen: &[Vec<&str>], who: &str) -> Result<()> {
     let of = format!("of-{who}");
     let marked: Vec<String> = seen
@@ -191,8 +191,8 @@ fn the_sidecar_has_two_capabilities_and_the_default_seccomp(plan: &Plan, _: &Rep
     with_pod(plan, |pod| check_least_privilege(pod.pid("exectrail")?))
 }
 
-/// The process has two capabilities (older kernels require SYS_RESOURCE, too) and the engine's own
-/// seccomp filter, and cannot gain more.
+/// The process has two capabilities, perhaps also SYS_RESOURCE, which older kernels require. It has
+/// the engine's own seccomp filter, and cannot gain privileges.
 pub(crate) fn check_least_privilege(pid: u32) -> Result<()> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let field = |name: &str| {
@@ -296,18 +296,19 @@ fn announces_itself_again(pod: &NodePod) -> Result<()> {
     pod.wait_for("of the agent's second start", seen, is_start_of_agent)?;
     let after = pod.pid_ns("workspace")?;
     let lines = pod.log()?;
-    let told: Vec<(String, Value)> = lines
+    let reported: Vec<(String, Value)> = lines
         .iter()
         .skip(seen)
         .filter(|line| msg(line).starts_with("workspace_"))
         .map(|line| (msg(line).to_owned(), line["fields"]["pid_ns"].clone()))
         .collect();
     let position = |what: &str, pid_ns: u32, from: usize| {
-        told.iter()
+        reported
+            .iter()
             .skip(from)
             .position(|(msg, number)| msg == what && *number == pid_ns)
             .map(|position| position + from)
-            .with_context(|| format!("no {what} of {pid_ns}: {told:?}"))
+            .with_context(|| format!("no {what} of {pid_ns}: {reported:?}"))
     };
     // The new number may be equal to the old one, which was freed.
     let ended = position("workspace_ended", before, 0)?;

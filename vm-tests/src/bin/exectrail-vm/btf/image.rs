@@ -122,8 +122,8 @@ fn unpacked(bytes: &[u8], compression: Compression) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// Range of the BTF: the longest range that begins with a header that fits the bytes after it. (In
-/// an ELF file it is the section `.BTF`. An ARM image has no sections.)
+/// Range of the BTF: the longest range that begins with a header that fits the bytes after it. An
+/// ELF file names this range as the section `.BTF`, but an ARM image has no sections.
 fn find(kernel: &[u8]) -> Option<Range<usize>> {
     let mut best: Option<Range<usize>> = None;
     let mut from = 0;

@@ -54,7 +54,7 @@ impl PodCgroup {
         self.systemctl("stop")
     }
 
-    /// When systemd starts a slice, it also makes the slices above.
+    /// With systemd, starts or stops the pod's slice. Starting it also makes the slices above.
     fn systemctl(&self, verb: &str) -> Result<()> {
         match self.driver {
             CgroupDriver::Cgroupfs => Ok(()),
@@ -62,8 +62,8 @@ impl PodCgroup {
         }
     }
 
-    /// The pod's slice. Dashes in its name separate the slices above, so the dashes of the UID
-    /// become underscores.
+    /// The pod's slice. Each dash in a slice's name begins a level of the hierarchy, so the dashes
+    /// of the UID become underscores.
     fn slice(&self) -> String {
         let uid = self.uid.replace('-', "_");
         format!("kubepods-burstable-pod{uid}.slice")
