@@ -1,4 +1,4 @@
-//! The floor: programs that do nothing, or hardly anything, on exectrail's tracepoint.
+//! The floor: eBPF programs that do nothing, or hardly anything, on exectrail's tracepoints.
 
 use std::{
     fs,
@@ -27,8 +27,8 @@ pub(crate) enum Work {
     CopyArgv,
     /// It also copies argv from the stack into a ring that nobody reads.
     WriteArgv,
-    /// It also copies the filename to its stack. The record is as long as exectrail's without
-    /// paths. It has a head of zeros, and then, from argv on, as many bytes of the stack as argv
+    /// It also copies the filename to its stack, and writes a record as long as exectrail's record
+    /// without paths: a head of zeros, and then, from argv on, as many bytes of the stack as argv
     /// and filename have together.
     WriteRecord,
 }

@@ -6,7 +6,7 @@ pub(crate) struct Repetitions {
     pub(crate) rounds: usize,
     /// Number of execs per measurement.
     pub(crate) execs: usize,
-    /// Number of `getppid` calls per measurement, and ten times the number of `connect` calls.
+    /// Number of `getppid` calls per measurement. There are a tenth as many `connect` calls.
     pub(crate) calls: usize,
     /// Number of files of the project that is built.
     pub(crate) compiles: usize,

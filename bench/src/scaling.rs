@@ -1,4 +1,5 @@
-//! How the cost grows with each parameter: one series of points per plot.
+//! How the cost grows with argv, nesting, targets and rate, and how many execs a ring holds. Each
+//! plot has one series of points.
 
 use std::{
     path::Path,

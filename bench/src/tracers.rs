@@ -37,7 +37,8 @@ pub(crate) enum Tracer {
     Peer(&'static Peer),
 }
 
-/// Time limit for the start of a tracer: one that cannot trace here does not always report that.
+/// Time limit for the start of a tracer, because a tracer does not always report that it cannot
+/// trace here.
 const START: Duration = Duration::from_secs(20);
 /// Time that a tracer gets to end; then its processes are killed.
 const END: Duration = Duration::from_secs(3);
@@ -52,7 +53,7 @@ pub(crate) struct Peer {
     process: &'static str,
     /// Text that it prints once it traces.
     ready: &'static str,
-    /// Whether it prints a line for each exec. auditd writes them to a file, which is not read.
+    /// Whether it prints a line for each exec. auditd writes its lines to a file that is not read.
     prints_execs: bool,
 }
 

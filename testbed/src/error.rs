@@ -92,7 +92,7 @@ pub enum Error {
         /// The line.
         line: String,
     },
-    /// A stream ended, or the time ended, without a line.
+    /// A stream, or the time limit, ended without the line that was waited for.
     #[error("no line {what}; the last ones are:\n{last}")]
     NoLine {
         /// Continues "no line": `of the workspace's end`.

@@ -56,8 +56,8 @@ pub fn argvs(lines: &[Value]) -> Vec<Vec<&str>> {
     execs(lines).into_iter().map(argv).collect()
 }
 
-/// The start and the end of a line's text. A refusal can contain the verifier's log, whose end has
-/// the reason.
+/// A line's text, or its start and end if it has more than `limit` characters. A refusal can
+/// contain the verifier's log, whose end has the reason.
 pub fn shortened(line: &Value, limit: usize) -> String {
     let text: Vec<char> = line.to_string().chars().collect();
     if text.len() <= limit {

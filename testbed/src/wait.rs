@@ -7,7 +7,7 @@ use std::{
 
 use crate::{Error, Result};
 
-/// Time limit of each step: on a busy machine a step takes a hundred times as long as usual.
+/// Time limit of each step: on a busy machine a step can take a hundred times as long as usual.
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Interval of attempts.

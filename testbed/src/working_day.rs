@@ -1,5 +1,5 @@
 //! The invented log of a working day: three users build, and the log has gaps of several kinds. The
-//! pictures in documents show this log.
+//! pictures of the report show this log.
 
 use std::fmt::Write as _;
 

@@ -77,7 +77,7 @@ impl BuildsAhead {
 
     fn wait(self) {
         for line in self.0 {
-            // A thread cannot panic, and nothing depends on its builds.
+            // The threads do not panic, and nothing depends on their builds.
             let _ = line.join();
         }
     }

@@ -91,8 +91,8 @@ enum Command {
     /// Test the deployment templates, or print the manifests that one makes
     ///
     /// The templates are evaluated without Terraform. If terraform or tofu is installed, the
-    /// command also checks the format, computes the same values and, if it can fetch the providers,
-    /// validates.
+    /// command also checks the format, and compares the values with Terraform's. If it can fetch
+    /// the providers, it validates the templates.
     Templates(templates::Args),
 
     /// Test on a real Kubernetes: one node on this machine, without a way out (root)
@@ -127,7 +127,7 @@ enum Command {
     /// network.
     Release(release::Args),
 
-    /// Measure the cost of exectrail beside nothing, an empty program and other tools (root)
+    /// Measure the cost of exectrail beside no tracer, minimal eBPF programs and other tools (root)
     ///
     /// Prints a table, and writes it with the data and plots to target/bench. Takes ten minutes, or
     /// one minute with --quick. The table shows which tools are not installed.

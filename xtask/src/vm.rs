@@ -9,10 +9,10 @@ use crate::architecture::Architecture;
 use crate::setup::{self, For};
 use crate::{build, command, workspace};
 
-/// Boots the machines.
+/// The program that boots the machines.
 const HOST: &str = "exectrail-vm";
 
-/// Runs the tests in a machine.
+/// The program that runs the tests in a machine.
 const GUEST: &str = "exectrail-vm-guest";
 
 /// Arguments of `cargo xtask vm`. Most are passed on to `exectrail-vm`.

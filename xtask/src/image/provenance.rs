@@ -15,7 +15,7 @@ use crate::toolchain::Toolchain;
 use crate::workspace::{self, VERSION};
 use crate::{command, digest, source};
 
-/// URI of the document that says what the statement means, which SLSA requires.
+/// URI of the document that says what the statement means. SLSA requires this URI.
 const BUILD_TYPE: &str = concat!(
     env!("CARGO_PKG_REPOSITORY"),
     "/blob/main/docs/release.md#provenance"

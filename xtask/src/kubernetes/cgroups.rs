@@ -72,8 +72,8 @@ impl Cgroups {
                 continue;
             }
             // With version 2, only the root may have processes and also give controllers to the
-            // cgroups below. With version 1, the cgroup is below this process's own, so the node
-            // keeps its limits.
+            // cgroups below. With version 1, the cgroup is below this process's own, whose limits
+            // also apply to the node.
             let parent = match &*hierarchy.controllers {
                 "" => mount,
                 _ => mount.join(hierarchy.path.trim_start_matches('/')),

@@ -73,7 +73,7 @@ fn end_of_string(text: &str) -> usize {
     text.len()
 }
 
-/// The line, with an ellipsis if it is longer than the terminal is wide.
+/// The line, cut with an ellipsis if it is wider than the terminal.
 fn cut(line: Line) -> Line {
     let width: usize = line.iter().map(|part| part.text.chars().count()).sum();
     if width <= COLUMNS {

@@ -10,7 +10,7 @@ const WIDTH: usize = 860;
 const MARGIN: usize = 18;
 const LINE: usize = 18;
 
-/// The meaning of a text, which has a color.
+/// The meaning of a text, which decides how it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     Plain,

@@ -47,7 +47,7 @@ pub(super) fn ensure_accepted(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether cargo accepts the lock file as it is, without a network.
+/// Fails unless cargo accepts the lock file as it is, without a network.
 fn accepted_by_cargo(root: &Path, manifest: &str) -> Result<()> {
     let mut update = command::cargo();
     update

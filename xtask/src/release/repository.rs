@@ -90,7 +90,7 @@ impl Repository {
     }
 }
 
-/// A separate work tree at the same commit; removed when dropped.
+/// A separate work tree at the repository's commit; removed when dropped.
 pub(super) struct Scratch {
     /// The directory that the work tree is in.
     _directory: TempDir,

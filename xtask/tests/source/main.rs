@@ -1,4 +1,4 @@
-//! Rules for the source of the repository, its compiled probes and its documents.
+//! Rules for the source and the documents of the repository.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![forbid(unsafe_code)]
 

@@ -81,7 +81,8 @@ fn numbered(directory: &Path) -> Vec<PathBuf> {
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// Names in `/proc/PID/stack`: lines of `[<0>] name+0x1/0x2`, and ` [module]` if it is a module's.
+/// Names of functions in `/proc/PID/stack`: each line is `[<0>] name+0x1/0x2`, with ` [module]` at
+/// the end if the function is a module's.
 fn functions(stack: &str) -> Vec<&str> {
     stack
         .lines()

@@ -60,7 +60,7 @@ impl Choice {
         cells
     }
 
-    /// Whether a machine has this kernel.
+    /// Whether the choice has a machine with this kernel.
     pub(crate) fn has_any(&self, series: &Series) -> bool {
         Scenario::ALL.into_iter().any(|scenario| {
             let mut variants = Variant::ALL.into_iter();

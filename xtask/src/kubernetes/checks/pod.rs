@@ -181,7 +181,7 @@ fn without_prefixes(log: &str) -> String {
     for line in log.lines() {
         let mut fields = line.splitn(4, ' ');
         let (stream, tag) = (fields.nth(1), fields.next());
-        // Diagnostics are on the other stream.
+        // Diagnostics are on `stderr`.
         if stream == Some("stdout") {
             text.push_str(fields.next().unwrap_or_default());
             if tag != Some("P") {

@@ -102,6 +102,6 @@ pub(crate) fn pause() -> Result<ExitCode> {
 }
 
 pub(crate) fn unshare(flags: UnshareFlags) -> Result<()> {
-    // SAFETY: unsharing namespaces does not change memory, files and signals of this single thread.
+    // SAFETY: unsharing namespaces does not change memory, files or signals of this single thread.
     Ok(unsafe { unshare_unsafe(flags) }?)
 }

@@ -10,7 +10,7 @@ use rustix::{
     mount::{MountFlags, mount},
 };
 
-/// Whether the kernel compiles eBPF programs.
+/// The kernel's switch for compiling eBPF programs.
 pub(crate) const BPF_JIT_ENABLE: &str = "/proc/sys/net/core/bpf_jit_enable";
 
 /// Mount point of cgroups.

@@ -65,8 +65,8 @@ impl Drop for Faults {
     }
 }
 
-/// Programs that other tools could have loaded. Each round unloads different ones of them again, so
-/// that the probes' places in the kernel's tree differ, too.
+/// Loads programs, as other tools do, and unloads some of them. Each round unloads other ones, so
+/// that the probes' places in the kernel's tree differ.
 fn neighbors(round: usize) -> Result<Vec<Program>> {
     let mut index = 0;
     let mut programs = fexit::idle(8 + round % 5)?;

@@ -102,7 +102,7 @@ pub(crate) fn check_first_and_last(
     Ok(())
 }
 
-/// `tracing_stopped` is the last line, the exit status 0, and the log accounts for every exec.
+/// `tracing_stopped` is the last line, the exit status is 0, and the log accounts for every exec.
 pub(crate) fn check_end(pod: &NodePod) -> Result<()> {
     let status = pod.inspect("exectrail", "{{.State.ExitCode}}")?;
     ensure!(

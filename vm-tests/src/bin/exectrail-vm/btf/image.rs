@@ -107,8 +107,8 @@ fn unpacked(bytes: &[u8], compression: Compression) -> Result<Vec<u8>> {
         })?;
     let mut input = child.stdin.take().context("no standard input")?;
     let bytes = bytes.to_vec();
-    // After the payload, the kernel's build appends its unpacked length. The programs do not know
-    // of this length, and report an error after they have written everything.
+    // The kernel's build appends the unpacked length to the payload. The programs do not know of
+    // this length, and report an error after they have written everything.
     let feeder = thread::spawn(move || input.write_all(&bytes));
     let output = child.wait_with_output()?;
     let fed = feeder.join();
