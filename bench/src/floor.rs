@@ -152,7 +152,7 @@ impl Floor {
         let id = Btf::from_sys_fs()?.id_by_type_name_kind(&name, BtfKind::Typedef)?;
         let program = Program::load("floor", Target::Tracepoint(id), &instructions)
             .context("the program was refused")?;
-        let program = program.attach().context("it cannot be attached")?;
+        let program = program.attach().context("the program cannot be attached")?;
         Ok(Self { _program: program })
     }
 }

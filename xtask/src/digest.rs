@@ -26,7 +26,7 @@ mod tests {
 
     /// The first example of FIPS 180-2, as sha256sum prints it.
     #[test]
-    fn it_is_the_one_of_sha256sum() {
+    fn the_digest_is_that_of_sha256sum() {
         assert_eq!(
             of(b"abc"),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -135,8 +135,8 @@ fn fuzz(target: &str, args: &Args) -> Result<()> {
             "cargo-fuzz kept no input".to_owned()
         } else {
             format!(
-                "the input that broke {target} is printed above, and kept in {} (the commands that \
-                 cargo-fuzz prints need RUSTC_BOOTSTRAP=1)",
+                "the input that broke {target} is printed above, and kept in {}. The commands that \
+                 cargo-fuzz prints need RUSTC_BOOTSTRAP=1",
                 found.join(", ")
             )
         }

@@ -38,7 +38,7 @@ pub(crate) fn check() -> Result<()> {
     list.args(["ls-files", "*.rs", "*.c", "*.sh", "*.md"]);
     let files = command::output(&mut list)?;
     let mut findings = Vec::new();
-    for file in files.lines().filter(|file| !is_generated(file)) {
+    for file in files.lines().filter(|file| !is_exempt(file)) {
         let path = workspace::root().join(file);
         // A file may have been removed since the last commit.
         if !path.exists() {
@@ -65,7 +65,7 @@ pub(crate) fn check() -> Result<()> {
 }
 
 /// Whether a program writes the file, or the file quotes the phrases.
-fn is_generated(file: &str) -> bool {
+fn is_exempt(file: &str) -> bool {
     file.starts_with("docs/bench/") || file == "xtask/src/prose.rs"
 }
 

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_archive_names_its_files_by_their_content() {
+    fn an_archive_refers_to_its_files_by_their_digests() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("image.tar");
         archive(b"program", "example.com/a:1", &json!(["sh"]), &file).unwrap();

@@ -93,7 +93,7 @@ mod tests {
     use super::major_version;
 
     #[test]
-    fn versions() {
+    fn the_major_version_of_qemu_is_found() {
         let said = "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)\nCopyright";
         assert_eq!(major_version(said), Some(7));
         assert_eq!(major_version("QEMU emulator version 10.0.13\n"), Some(10));

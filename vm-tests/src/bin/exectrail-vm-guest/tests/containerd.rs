@@ -129,7 +129,7 @@ fn an_exec_from_outside_is_recorded_with_its_container(plan: &Plan, _: &Report) 
             is_exec_of(line, &["/bin/echo", "from-outside"])
         })?;
         let event = &line["fields"]["event"];
-        ensure!(event["entered"] == true, "it does not say so: {event}");
+        ensure!(event["entered"] == true, "not marked as entered: {event}");
         let id = pod.id("workspace")?;
         let shown = event["container_id"].as_str().context("no container_id")?;
         ensure!(
@@ -203,7 +203,7 @@ fn a_coding_agent_in_a_second_pod_has_a_log_of_its_own(plan: &Plan, _: &Report) 
             for line in &lines {
                 let labels = &line["fields"]["labels"];
                 ensure!(labels["role"] == role, "not the labels of {word}: {line}");
-                ensure!(labels["workspace_name"].is_string(), "whose is {line}");
+                ensure!(labels["workspace_name"].is_string(), "no name: {line}");
             }
         }
         Ok(())

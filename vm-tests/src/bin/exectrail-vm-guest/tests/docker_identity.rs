@@ -270,7 +270,7 @@ fn share_a_cgroup(others: &NodePod) -> Result<()> {
     ];
     ensure!(
         cgroups[0] == cgroups[1] && cgroups[0].ends_with("/docker"),
-        "they share none: {cgroups:?}"
+        "they are not both below /docker: {cgroups:?}"
     );
     let identity = &pod.tracing_started(0)?["identity"];
     ensure!(*identity == json!(["network"]), "{identity}");

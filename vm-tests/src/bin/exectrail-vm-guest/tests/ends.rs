@@ -140,7 +140,7 @@ pub(crate) fn a_workspace_with_somebody_left_has_not_ended(_: &Plan, _: &Report)
     kill_process(parent.id()?, Signal::CONT)?;
     wait_for_end(&sidecar, entered_ns)?;
     let so_far = ended(&sidecar);
-    ensure!(so_far.len() == 1, "one has ended, not {so_far:?}");
+    ensure!(so_far.len() == 1, "one end expected, not {so_far:?}");
     drop(debugger);
     wait_for_end(&sidecar, attached_ns)?;
     sidecar.stop().map(drop)
@@ -169,7 +169,7 @@ fn a_workspace_whose_first_process_takes_long_to_exit_is_recorded_to_its_last_ex
         sidecar.wait_for_exec(&round)?;
         expected.push(round);
         let too_early = ended(&sidecar);
-        ensure!(too_early.is_empty(), "it has not ended: {too_early:?}");
+        ensure!(too_early.is_empty(), "an end too early: {too_early:?}");
         thread::sleep(Duration::from_millis(250));
     }
     report.figure(

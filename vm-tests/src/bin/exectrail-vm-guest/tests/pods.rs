@@ -207,7 +207,7 @@ fn a_reused_number_is_no_identity(_: &Plan, report: &Report) -> Result<()> {
             let (status, text) = pod.announce(number)?;
             ensure!(
                 status == 403,
-                "announcing the dead one was answered {status} {text:?}"
+                "announcing the dead namespace was answered {status} {text:?}"
             );
             foreign.run("/bin/true foreign")?;
             let mut again = pod.workspace()?;

@@ -272,7 +272,7 @@ fn comes_back(pod: &NodePod) -> Result<()> {
     let after = pod.pid("exectrail")?;
     ensure!(
         after != before && after > 0,
-        "it is still {before}: {after}"
+        "the sidecar was the process {before}, and is {after}"
     );
     ensure!(started["fields"]["found"] == "state", "{started}");
     ensure!(
