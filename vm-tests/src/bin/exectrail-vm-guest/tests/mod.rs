@@ -1,4 +1,4 @@
-//! The tests, one file for each group. A scenario runs tests of some of the groups.
+//! The tests, one file for each group. The plan's scenario decides which tests run.
 
 mod arguments;
 mod brief;
