@@ -52,17 +52,17 @@ fn every_mistake_is_found() {
         (
             "/metadata/name".to_owned(),
             json!("Jessie's"),
-            "is not as it must be",
+            "does not match",
         ),
         (
             "/metadata/labels/x".to_owned(),
             json!("jessie@example.com"),
-            "is not as it must be",
+            "does not match",
         ),
         (
             "/metadata/labels/x".to_owned(),
             json!("x".repeat(64)),
-            "is not as it must be",
+            "does not match",
         ),
         (
             "/spec/template/spec/restartPolicy".to_owned(),
@@ -82,7 +82,7 @@ fn every_mistake_is_found() {
         (at(SIDECAR, "security_context"), json!({}), "no such field"),
         (at(SIDECAR, "name"), Json::Null, "required"),
         (at(SIDECAR, "name"), json!("workspace"), "is there twice"),
-        (at(SIDECAR, "image"), json!(""), "is not as it must be"),
+        (at(SIDECAR, "image"), json!(""), "does not match"),
         (at(SIDECAR, "args"), json!("--x"), "invalid type"),
         (at(SIDECAR, "args/0"), json!(1), ""),
         (
@@ -125,7 +125,7 @@ fn every_mistake_is_found() {
         (
             at(SIDECAR, "securityContext/capabilities/add"),
             json!(["cap_bpf"]),
-            "is not as it must be",
+            "does not match",
         ),
         (
             at(WORKSPACE, "restartPolicy"),
