@@ -206,9 +206,10 @@ pub struct Origin {
     pub zero: u32,
 }
 
-/// Head of the record of one successful exec. In this order follow: the names of `exe`, the names
-/// of `cwd`, the filename, argv, and sometimes the filename on the stack ([`FLAG_TAMPERED`]). The
-/// names of a path are written from the last to the first, each followed by a NUL.
+/// Head of the record of one successful exec. These parts follow, in this order: the names of
+/// `exe`, the names of `cwd`, the filename, argv, and sometimes the filename on the stack
+/// ([`FLAG_TAMPERED`]). The names of a path are written from the last to the first, each followed
+/// by a NUL.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Exec {
@@ -291,7 +292,7 @@ pub struct FailedExec {
     pub comm: [u8; COMM_LEN],
 }
 
-/// The record of a namespace that the probes made a target, at the first exec that they saw in it.
+/// The record of a namespace that the probes made a target.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct NsFound {

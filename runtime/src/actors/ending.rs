@@ -1,7 +1,7 @@
 //! Finds the targets that have ended. There are two proofs of an end. Either the kernel reports
-//! that at most the ending reaper is left, or a later namespace has the number, which is free only
-//! after the end. Elapsed time proves nothing: a reaper can take minutes to exit, and other
-//! processes can execute meanwhile.
+//! that at most the ending reaper is left, or a later namespace has the target's inode number,
+//! which is free only after the end. Elapsed time proves nothing: a reaper can take minutes to
+//! exit, and other processes can execute meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -66,7 +66,7 @@ impl Ends {
     }
 }
 
-/// Whether `other` has the number of `target` and was created later.
+/// Whether `other` has the inode number of `target` and was created later.
 fn is_successor(target: &Namespace, other: &Namespace) -> bool {
     other.is_confirmed() && other.id.inum == target.id.inum && other.id.start > target.id.start
 }

@@ -194,8 +194,8 @@ pub(crate) struct Started {
     pub found: Found,
 }
 
-/// To Emitter: these targets have ended. No process is left in them, except perhaps an ending first
-/// process.
+/// To Emitter: these targets have ended. No process is left in them, except perhaps an ending
+/// reaper.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Ended(pub Vec<NsId>);

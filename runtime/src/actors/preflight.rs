@@ -32,7 +32,7 @@ impl Handler<RunChecks> for Preflight {
     }
 }
 
-/// The reasons in a report why tracing is impossible, each with any remedy.
+/// The reasons in a report why tracing is impossible, each with its remedy if one is known.
 pub(super) fn unmet(report: &Report) -> Vec<String> {
     let reason = |check: &Check| match &check.remedy {
         Some(remedy) => format!("{} ({remedy})", check.summary),

@@ -65,7 +65,7 @@ pub(super) const EXCLUDE_VARIABLE: &str = "EXECTRAIL_EXCLUDE";
 pub(super) const INCLUDE_VARIABLE: &str = "EXECTRAIL_INCLUDE";
 
 impl SuppressionArgs {
-    /// The checked limits, from the rules of the environment and of the command line.
+    /// The checked rules and limits. Rules are from the environment and the command line.
     ///
     /// # Errors
     /// If a rule in the environment is invalid, if values of flags do not go together, or if the

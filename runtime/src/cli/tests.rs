@@ -122,7 +122,7 @@ fn execs_and_bytes_have_a_limit_each() {
 }
 
 #[test]
-fn wrong_ones_are_usage_errors() {
+fn wrong_rules_and_limits_are_usage_errors() {
     for wrong in [
         &["--exclude=git"][..],
         &["--rate-limit=1000"],

@@ -37,8 +37,7 @@ use crate::{
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Minimum pause between two requests.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-/// Time limit of one request. If the pod is frozen for longer, only this much of the time counts as
-/// silence.
+/// Time limit of one request.
 const ASK_TIME: Duration = Duration::from_secs(5);
 /// Time limit of killing; processes that cannot be killed are reported.
 const KILL_TIME: Duration = Duration::from_secs(10);
@@ -75,7 +74,7 @@ pub(super) fn start(mut command: Command) -> io::Result<Child> {
     // Without this, the workspace's user could attach to this process and stop its requests.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     if !is_first() {
-        // Orphans become children of this process, as of the first process of a namespace.
+        // Orphans become children of this process, as they do of a namespace's first process.
         set_child_subreaper(Some(rustix::process::getpid()))?;
     }
     unblocked_in(&mut command).spawn()
@@ -167,8 +166,8 @@ impl Sidecar {
 
     /// Returns the last failure, once the sidecar has not answered for `patience`.
     ///
-    /// Only the time of requests and pauses counts, so that after a freeze of the pod or machine
-    /// the sidecar still has its full time.
+    /// Only the time of requests and pauses counts, so a freeze of the pod or machine counts for at
+    /// most [`ASK_TIME`].
     async fn silent_for(&mut self, patience: Duration) -> String {
         let pause = (patience / 4).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         let mut silent = Duration::ZERO;

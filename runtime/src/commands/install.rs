@@ -1,7 +1,7 @@
 //! `exectrail install`: copies the program to a directory that other containers can read.
 //!
 //! An image made from scratch has no `cp`. An init container runs this command, for a volume that
-//! the workspace mounts, too. The workspace can then run `exectrail announce`.
+//! the workspace also mounts. The workspace can then run `exectrail announce`.
 
 use std::{
     fs::{self, Permissions},

@@ -93,8 +93,8 @@ const STOPPING: [(NixSignal, &str); 5] = [
 ];
 
 /// Signals that the sidecar catches so that they have no effect. If they were not caught, they
-/// would end the sidecar, unless it is the first process of its PID namespace. (With SIGXFSZ
-/// caught, a write beyond the file size limit fails instead.)
+/// would end the sidecar, unless it is the first process of its PID namespace. With SIGXFSZ
+/// caught, a write beyond the file size limit fails instead.
 const WITHOUT_EFFECT: [NixSignal; 8] = [
     NixSignal::SIGUSR1,
     NixSignal::SIGUSR2,

@@ -109,7 +109,7 @@ pub enum ValueError {
         `2>/dev/null` discards all lines"
     )]
     QuietJson,
-    /// A line without room for anything.
+    /// Not a length of lines.
     #[error(
         "{value} bytes is not a length of lines: write {LEAST_LINE} to {MOST_LINE}, or a size such \
         as 64KiB"

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_levels_names_no_container() {
+    fn a_record_without_levels_or_without_nuls_names_no_container() {
         let names = [b'0'; NAMES * CGROUP_NAME];
         for levels in [0, u64::MAX] {
             let head = CgroupNames {

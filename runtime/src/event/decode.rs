@@ -48,8 +48,8 @@ pub(crate) struct ExecRecord<'a> {
     pub filename: &'a [u8],
     /// The beginning of argv: arguments, each followed by a NUL.
     pub argv: &'a [u8],
-    /// The filename on the new stack, if it was written to
-    /// ([`exectrail_common::record::FLAG_TAMPERED`]).
+    /// The filename on the new stack, if it differs from `filename`
+    /// ([`exectrail_common::record::FLAG_TAMPERED`]); otherwise empty.
     pub stack_filename: &'a [u8],
 }
 

@@ -25,7 +25,7 @@ pub enum Event<'a> {
     ExecFailed(FailedExecEvent<'a>),
     /// A process has exited.
     Exit(&'a Exit),
-    /// Events that have no line.
+    /// Events were lost.
     Lost(Lost),
     /// Events were suppressed.
     Suppressed(SuppressedEvent<'a>),
@@ -223,7 +223,7 @@ impl Kind {
     }
 }
 
-/// Events that have no line.
+/// Events that were lost.
 #[derive(Clone, Copy, Debug)]
 pub struct Lost {
     /// Kind of the lost events.

@@ -34,7 +34,7 @@ pub struct ExecEvent<'a> {
     pub argv: &'a [u8],
     /// The filename that the caller gave: the kernel's own copy.
     pub filename: &'a [u8],
-    /// The filename on the new stack, if it was written to.
+    /// The filename on the new stack, if it differs from `filename`; otherwise empty.
     pub stack_filename: &'a [u8],
     /// The path of the file that runs: for a script, of its interpreter. `None` if unknown.
     pub exe: Option<&'a [u8]>,

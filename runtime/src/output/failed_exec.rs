@@ -54,7 +54,7 @@ impl FailedExecEvent<'_> {
         self.has(FLAG_ARGV_CUT | FLAG_ARGV_FAULT)
     }
 
-    /// The error, with name and number.
+    /// The error number.
     pub(super) fn error(&self) -> ErrorNumber {
         ErrorNumber(self.head.errno)
     }

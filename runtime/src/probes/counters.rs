@@ -59,8 +59,8 @@ pub struct Count {
 }
 
 impl Counters {
-    /// Counts of `lanes` lanes. The first programs of the lanes are `execs` and, if exits are
-    /// recorded, `exits`.
+    /// Counts of `lanes` lanes. `execs` and, if exits are recorded, `exits` are the programs of the
+    /// first lane.
     ///
     /// # Errors
     /// If no more descriptors are available.

@@ -58,8 +58,8 @@ pub(super) fn look(ebpf: &mut Ebpf, btf: &Btf) -> Result<SidecarScope, AttachErr
         if scope.is_known() {
             break;
         }
-        // A thread can always rename itself. If this fails, the program does not run, which is an
-        // error below.
+        // A thread can always rename itself. If it could not, the program would not run, which is
+        // an error below.
         let _ = name().and_then(|name| set_name(&name));
         // The map stays in the object: programs loaded later use it too.
         let verdict = ebpf.map(map).ok_or(AttachError::Missing(map))?;

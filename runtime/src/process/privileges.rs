@@ -1,8 +1,7 @@
 //! Gives up capabilities that are no longer needed: in the tracer's thread, and in the emitter's,
 //! which needs none.
 //!
-//! Capabilities belong to threads. A new thread has the capabilities of the thread
-//! that starts it.
+//! Capabilities belong to threads. A new thread has the capabilities of the thread that starts it.
 
 use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
 use exectrail_preflight::KernelVersion;

@@ -3,8 +3,8 @@
 /// Longest name that is examined, in bytes. Of a longer name, the end is examined.
 pub(super) const LONGEST: usize = 128;
 
-/// Every name that denotes a secret contains one of these texts. The text search looks for them, in
-/// upper and lower case.
+/// Every name that denotes a secret contains one of these texts, in a query together with the `=`
+/// after it. The text search looks for them, in upper and lower case.
 pub(super) const FRAGMENTS: [&str; 16] = [
     "pass",
     "pwd",
@@ -75,7 +75,7 @@ const ENDINGS: [&[u8]; 43] = [
 /// Names whose last part is one of these denote a secret.
 const LAST: [&[u8]; 5] = [b"pass", b"auth", b"psk", b"jwt", b"otp"];
 
-/// Names that have one of these parts denote a secret, except by [`HARMLESS`] or [`SWITCHES`].
+/// Names that have one of these parts denote a secret.
 const PARTS: [&[u8]; 6] = [
     b"password",
     b"passwd",
@@ -85,7 +85,8 @@ const PARTS: [&[u8]; 6] = [
     b"credentials",
 ];
 
-/// Names whose last part is one of these are about a secret, but do not have one.
+/// Exceptions to all lists: names whose last part is one of these are about a secret, but their
+/// value is none.
 const HARMLESS: [&[u8]; 62] = [
     b"file",
     b"files",
@@ -151,7 +152,8 @@ const HARMLESS: [&[u8]; 62] = [
     b"sock",
 ];
 
-/// Names whose first part is one of these switch something off or on.
+/// Exceptions to all lists: names of several parts, the first of which is one of these, switch
+/// something off or on.
 const SWITCHES: [&[u8]; 5] = [b"no", b"without", b"ask", b"skip", b"disable"];
 
 /// Names that denote a secret only in a query (`?sig=…`).

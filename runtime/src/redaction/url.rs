@@ -33,7 +33,7 @@ impl Urls {
             // The end, with the `@`, is missing.
             None if cut && after.is_empty() => text.len(),
             None => {
-                // After the colon is a port, or a password with a slash in it.
+                // A port follows the colon, or a password with a slash in it.
                 let port = authority.get(colon? + 1..).unwrap_or_default();
                 if !port.is_empty() && port.iter().all(u8::is_ascii_digit) {
                     return None;

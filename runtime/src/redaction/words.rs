@@ -217,7 +217,7 @@ fn is_scheme(word: &[u8]) -> bool {
     .any(|scheme| word.eq_ignore_ascii_case(scheme))
 }
 
-/// Whether the next word may be a script: after `-c`, `-lc`, `-e`, `--command`, `--eval`.
+/// Whether the next word may be a script: after options such as `-c`, `-lc`, `-e` and `--eval`.
 fn announces_script(word: &[u8]) -> bool {
     match word {
         [b'-', b'-', long @ ..] => matches!(long, b"command" | b"eval" | b"execute"),

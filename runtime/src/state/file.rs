@@ -85,7 +85,7 @@ pub(crate) struct StateFile {
 }
 
 impl StateFile {
-    /// The state directory at `path` of the run `run` in `pod`.
+    /// The state file in the directory `path`, for the run `run` in `pod`.
     ///
     /// # Errors
     /// If the id of this boot cannot be read.

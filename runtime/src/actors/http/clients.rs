@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn there_are_never_more_than_places() {
+    async fn there_are_never_more_clients_than_places() {
         let clients = clients(4);
         let mut held = Vec::new();
         for number in 0..100 {

@@ -1,7 +1,7 @@
 //! Listens at an address: at once if it is free, otherwise as soon as it becomes free.
 //!
 //! Any process of the pod can take a port, as a listener or as the local port of a connection, or
-//! remove an address. exectrail traces even if it cannot listen.
+//! remove an address. The sidecar traces even if it cannot listen.
 
 use std::{
     io,

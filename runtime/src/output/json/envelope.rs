@@ -33,7 +33,7 @@ pub(in crate::output) struct Json {
     pub(in crate::output) longest: usize,
     /// Receives the finished lines of an event before its further lines are made.
     pub(in crate::output) overflow: Option<Overflow>,
-    /// The mode of redaction and its key, which the first line states.
+    /// What redacts secrets: the first line states its mode and the id of its key.
     pub(in crate::output) redactor: Option<Redactor>,
 }
 

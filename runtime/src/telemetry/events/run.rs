@@ -219,7 +219,7 @@ impl ActorFailed<'_> {
 
 /// The process stops on request.
 pub(crate) struct Stopping {
-    /// The signal.
+    /// The signal, or that the command of `run` has ended.
     pub signal: &'static str,
 }
 
