@@ -19,7 +19,7 @@ pub const LANES: u32 = 3;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct CpuStats {
-    /// Number of execs of targets that were not suppressed. The next one has this number as
+    /// Number of execs of targets, without suppressed execs. The next one has this number as
     /// [`Prefix::seq`].
     pub seen: u64,
     /// Number of these execs that were lost because the ring was full.

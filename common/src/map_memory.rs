@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn their_memory_grows_with_the_cpus() {
+    fn the_map_early_grows_with_the_cpus() {
         assert_eq!(early_bytes(2), 128 * 6176);
         assert_eq!(early_bytes(192), 384 * 6176);
         assert_eq!(early_bytes(u64::MAX), u64::MAX);

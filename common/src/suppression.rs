@@ -1,7 +1,7 @@
 //! Which execs are suppressed: by rules, and by a limit on the rate of each workspace.
 //!
-//! User space sets [`RuleSet`] and [`Rate`] before it loads the probes, and they never change. If
-//! they are zero, the verifier removes the code that uses them.
+//! User space sets [`RuleSet`] and [`Rate`] before it loads the probes, and they never change.
+//! Without rules or without a rate, the verifier removes the code for them.
 
 use bytemuck::{Pod, Zeroable};
 

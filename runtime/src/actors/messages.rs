@@ -47,7 +47,7 @@ pub struct Registered;
 /// From Tracer: the namespace is not traced.
 #[derive(Debug, thiserror::Error)]
 pub enum NotRegistered {
-    /// The announcement is not true.
+    /// The announcement is refused.
     #[error("{0}")]
     Refused(#[from] Refusal),
     /// The probes cannot trace the namespace.

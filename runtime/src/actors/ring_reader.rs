@@ -166,13 +166,12 @@ async fn read(
         emptied_at: WallClock::boot_now(),
     };
     loop {
-        // Only the rest of the period: with a whole period after each wake-up, frequent records
-        // would postpone the end again and again.
+        // Waits only for the rest of the period: a whole period after each wake-up would never end
+        // while records are frequent.
         let suppressed_due = SUPPRESSED_EVERY.saturating_sub(reader.suppressed_at.elapsed());
         let stopping = tokio::select! {
             ready = reader.ring.readable_mut() => {
-                // Cleared before the read: every later wake-up is for records that are not read
-                // yet.
+                // Cleared before the read, so that a wake-up during the read is not lost.
                 ready?.clear_ready();
                 false
             }

@@ -76,8 +76,8 @@ pub(crate) struct RecordingArgs {
 
     /// Leave out this key of exec lines. May be repeated; in the variable, separated by commas
     ///
-    /// If no key needs them, exectrail does not read paths, the terminal, gained capabilities,
-    /// cgroup names and the filename on the stack in the kernel.
+    /// Paths, the terminal, gained capabilities, cgroup names and the filename on the stack are
+    /// read in the kernel only if a key needs them.
     #[arg(
         long,
         env = "EXECTRAIL_OMIT",

@@ -1,8 +1,7 @@
 //! `exectrail ready`: checks whether the sidecar answers workspaces.
 //!
 //! The kubelet runs this command in the sidecar's container as its startup probe. The kubelet
-//! cannot connect itself: the init address is on the pod's loopback. The image has no other
-//! program.
+//! itself cannot connect to an init address on the pod's loopback. The image has no other program.
 //!
 //! A sidecar that refuses is ready, too. The workspace then starts, is refused, and shows the
 //! reason in its own log.

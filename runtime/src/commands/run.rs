@@ -120,8 +120,8 @@ pub(crate) fn main(args: &RunArgs) -> ExitCode {
     }
 }
 
-/// Does what can fail before tracing starts: checks the privileges and the user, blocks the
-/// signals, and opens the log file.
+/// Does what can fail before tracing starts: checks the privileges, the limit of open files and the
+/// user, blocks the signals, and opens the log file.
 fn prepare(args: &RunArgs) -> Result<(Signals, SinkPath), RunError> {
     if !has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(true) {
         return Err(if rustix::process::geteuid().is_root() {
@@ -169,7 +169,7 @@ fn open(path: &Path, signals: &Signals) -> Result<SinkPath, LogFileError> {
     })
 }
 
-/// The level of diagnostics. The default level becomes warnings only, so that diagnostics do not
+/// The level of diagnostics. `info`, the default, becomes `warn`, so that diagnostics do not
 /// obscure the command's output.
 fn log_level(args: &RunArgs) -> crate::config::LogLevel {
     match args.recording.log_level {

@@ -125,6 +125,6 @@ pub(crate) struct Tracing {
     pub restarts: bool,
 }
 
-/// All addresses of the pod, at the port that clients of exectrace use.
+/// All IPv4 addresses of the pod, at the port that clients of exectrace use.
 pub(crate) const DEFAULT_INIT_ADDRESS: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 56123);

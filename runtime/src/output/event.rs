@@ -125,7 +125,7 @@ pub struct CheckpointProof<'a> {
     pub places: &'a BTreeMap<Place, [u64; 3]>,
 }
 
-/// The id of a run, and the known facts of the previous run.
+/// What the first line says about the run, and about the previous run.
 #[derive(Clone, Copy, Debug)]
 pub struct RunStart<'a> {
     /// A random id.

@@ -75,7 +75,7 @@ impl GiveUp {
     }
 }
 
-/// How long to wait for room before checking for other reasons to stop.
+/// How long to wait for room before checking [`GiveUp`] again.
 const RETRY: Duration = Duration::from_millis(200);
 
 /// An open sink.

@@ -1,4 +1,4 @@
-//! All programs of the object with their tracepoints, and loading them.
+//! All programs of the object, and how a program at a tracepoint is loaded.
 
 use aya::{
     Btf, Ebpf,

@@ -86,7 +86,7 @@ pub(super) enum Ends {
 }
 
 /// The end of a value that begins at `from` without a quote. `open` is the quote that is open
-/// there. A quote in the middle of the value begins a part of it, unless it closes `open`.
+/// there. A quote in the middle of the value begins a quoted part, unless the quote closes `open`.
 pub(super) fn value_end(text: &[u8], from: usize, open: Option<Quote>, ends: Ends) -> usize {
     let mut at = from;
     let mut backslashes = 0;

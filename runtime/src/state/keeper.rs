@@ -1,5 +1,5 @@
-//! Decides when the state is written: when the targets have changed, after each checkpoint, and
-//! periodically. The periodic writes show the next run how long this run recorded.
+//! Decides when the state is written: when the targets have changed, after each checkpoint,
+//! periodically, and at the end. The periodic writes show the next run how long this run recorded.
 
 use std::{
     collections::BTreeSet,

@@ -54,7 +54,7 @@ impl Stream {
         }
     }
 
-    /// Ends the workspace `id`, if the line under its number is of this workspace.
+    /// Ends the workspace `id`, if it has a line, and its number belongs to no later workspace.
     fn end(&mut self, id: NsId, ktime: u64, out: &mut Vec<u8>) {
         if self.adopted.remove(&id.inum) == Some(id) {
             // The ended workspace has no line, and a later namespace with the same number may have

@@ -31,8 +31,8 @@ const ONE_INSTANT: i128 = 20_000;
 /// Maximum number of tries to read both within [`ONE_INSTANT`].
 const TRIES: usize = 8;
 
-/// A smaller change of the difference counts as an inexact reading, and is followed at once. From
-/// this value on, it counts as a setting of the wall clock. Nanoseconds.
+/// A change of the difference by less than this counts as an inexact reading, and is followed at
+/// once. A larger change counts as a setting of the wall clock. Nanoseconds.
 const SET: i128 = 100_000_000;
 
 impl WallClock {
@@ -104,7 +104,8 @@ impl From<Timestamp> for LineTime {
     }
 }
 
-/// The times of one stream's events. They do not decrease, even if the wall clock is set.
+/// The times of one stream's events. They do not decrease, even if the wall clock is set back by
+/// [`SET`] or more.
 ///
 /// If the wall clock is set forward, the times follow at once. If it is set back, the times
 /// increase at a thousandth of the normal rate until the wall clock reaches them. Meanwhile each

@@ -48,8 +48,8 @@ const PLACES_OF_FAILED: usize = 1_600;
 const KEYS_OF_FAILED: usize = 1_400;
 
 impl Json {
-    /// A failed exec whose filename and argv are cut to fit on a line. `head`, its fixed part, gets
-    /// the flags for a cut.
+    /// A failed exec, with filename and argv cut if they do not fit on a line. `head`, its fixed
+    /// part, gets the flags for a cut.
     fn shortened<'a>(
         &self,
         failed: FailedExecEvent<'a>,

@@ -160,7 +160,7 @@ impl<'a> Redaction<'a> {
     }
 }
 
-/// The texts of an event that have secrets, with markers in the place of these.
+/// The texts of an exec that have secrets, with markers in the place of the secrets.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
     filename: Option<Vec<u8>>,

@@ -1,6 +1,6 @@
 //! The lines of `exectrail run` on a terminal: each program below the one that started it.
 //!
-//! They do not show namespaces, workspaces and the time of day; the lines of `text.rs` and the log
+//! They do not show namespaces, workspaces or the time of day; the lines of `text.rs` and of a log
 //! do.
 
 mod row;

@@ -11,7 +11,7 @@ const DIM: Style = Style::new().dimmed();
 const NAME: Style = AnsiColor::Cyan.on_default();
 /// The style of notes that a reader should not overlook.
 pub(super) const ALERT: Style = AnsiColor::Red.on_default().bold();
-/// The style of a program that did not run, or that failed.
+/// The style of a program that did not run or that failed, and of most notes.
 pub(super) const FAILURE: Style = AnsiColor::Yellow.on_default();
 
 /// Depth up to which lines are indented; the line of a deeper process also has its depth as a
