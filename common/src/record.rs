@@ -174,7 +174,8 @@ pub struct Subject {
     pub target: u32,
 }
 
-/// The file that runs, the working directory, the terminal, and the numbers of execs.
+/// The file that runs, the working directory, the terminal, the capabilities that the exec added,
+/// and the numbers of execs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Origin {
@@ -227,7 +228,7 @@ pub struct Exec {
     pub argv_early: u32,
     /// Bytes of argv in this record.
     pub argv_head: u32,
-    /// The file that runs, the working directory, the terminal, and the numbers of execs.
+    /// The file that runs, the working directory, and other properties.
     pub origin: Origin,
     /// `comm` of the process before the exec.
     pub comm: [u8; COMM_LEN],
@@ -267,7 +268,7 @@ pub struct Exit {
     pub target: u32,
     /// Always zero.
     pub zero: u32,
-    /// `comm` of the process.
+    /// `comm` of the last thread.
     pub comm: [u8; COMM_LEN],
 }
 
@@ -288,7 +289,7 @@ pub struct FailedExec {
     pub argv_len: u32,
     /// Always zero.
     pub zero: u32,
-    /// `comm` of the process.
+    /// `comm` of the calling thread.
     pub comm: [u8; COMM_LEN],
 }
 

@@ -169,10 +169,11 @@ impl Stream {
 
     /// The time since which every exec of a namespace is certainly recorded.
     ///
-    /// With discovery on, this is the beginning of the run in two cases. The pod's cgroup ties the
-    /// namespace to the pod: no process can leave it. Or the container runtime created the
-    /// namespace, in the pod's network namespace, after the beginning. A namespace that only its
-    /// network ties to the pod may have been in another network until a moment ago.
+    /// With discovery on, this is the beginning of the run in two cases. First, the pod's cgroup
+    /// ties the namespace to the pod: no process can leave that cgroup. Second, the container
+    /// runtime created the namespace after the beginning, in the pod's network namespace. Otherwise
+    /// it is the time in `state`: a namespace that only its network ties to the pod may have been
+    /// in another network until then.
     fn recorded_from(&self, id: &NsId, state: &NsState) -> u64 {
         let by_cgroup = state.by & BY_CGROUP != 0;
         let is_new = state.by != 0 && state.level == self.own_level && id.start >= self.began;

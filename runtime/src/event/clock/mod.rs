@@ -32,7 +32,7 @@ const ONE_INSTANT: i128 = 20_000;
 const TRIES: usize = 8;
 
 /// A change of the difference by less than this counts as an inexact reading, and is followed at
-/// once. A larger change counts as a setting of the wall clock. Nanoseconds.
+/// once. Any other change counts as a setting of the wall clock. Nanoseconds.
 const SET: i128 = 100_000_000;
 
 impl WallClock {
