@@ -73,10 +73,8 @@ pub const PATH_DELETED: u16 = 1 << 2;
 pub const PATH_OUTSIDE_DIRECTORIES: u16 = 1 << 3;
 /// Flag of a path: it was read.
 pub const PATH_READ: u16 = 1 << 4;
-/// Flag of [`Origin::exe_flags`]: the file is in memory only, on tmpfs.
-pub const EXE_ON_TMPFS: u16 = 1 << 5;
 /// Flag of [`Origin::exe_flags`]: the file is in the upper layer of an overlay.
-pub const EXE_UPPER_LAYER: u16 = 1 << 6;
+pub const EXE_UPPER_LAYER: u16 = 1 << 5;
 
 /// Maximum number of names and mounts in a path.
 pub const MAX_NAMES: usize = 40;

@@ -15,8 +15,8 @@ use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_
 use exectrail_common::{
     probe_config::{FIELD_CWD, FIELD_EXE, FIELD_RELATIVE_CWD},
     record::{
-        EXE_ON_TMPFS, EXE_UPPER_LAYER, MAX_NAMES, MAX_PATH, PATH_CUT, PATH_OUTSIDE_DIRECTORIES,
-        PATH_READ, PATH_UNREACHABLE,
+        EXE_UPPER_LAYER, MAX_NAMES, MAX_PATH, PATH_CUT, PATH_OUTSIDE_DIRECTORIES, PATH_READ,
+        PATH_UNREACHABLE,
     },
 };
 
@@ -30,8 +30,6 @@ use crate::{
 
 /// `OVERLAYFS_SUPER_MAGIC` (include/uapi/linux/magic.h).
 const OVERLAY: u64 = 0x794c_7630;
-/// `TMPFS_MAGIC` (include/uapi/linux/magic.h).
-const TMPFS: u64 = 0x0102_1994;
 
 /// Copies the names of the wanted paths to the tail of the scratch value of this CPU and lane,
 /// using its [`Paths`]. Always returns 0: the kernel requires a result.
@@ -86,14 +84,13 @@ fn is_relative(filename: u64) -> bool {
 /// Flags of the file that runs, except those that come from its path.
 #[inline(always)]
 pub(crate) fn file_flags(exe: File) -> u16 {
-    match exe.magic() {
-        TMPFS => EXE_ON_TMPFS,
-        // In `struct ovl_inode`, a pointer to the upper layer's entry follows the `struct inode`
-        // (fs/overlayfs/ovl_entry.h, Linux 5.8 to 7.3).
-        OVERLAY if read_u64(exe.inode().number() + u64::from(offset!(inode_size))) != 0 => {
-            EXE_UPPER_LAYER
-        }
-        _ => 0,
+    // In `struct ovl_inode`, a pointer to the upper layer's entry follows the `struct inode`
+    // (fs/overlayfs/ovl_entry.h, Linux 5.8 to 7.3).
+    let is_upper = || read_u64(exe.inode().number() + u64::from(offset!(inode_size))) != 0;
+    if exe.magic() == OVERLAY && is_upper() {
+        EXE_UPPER_LAYER
+    } else {
+        0
     }
 }
 

@@ -235,8 +235,8 @@ fn by_comm(comm: [u64; 2]) -> u32 {
 /// The first rule on filenames that matches. `size` is the length of the filename with its NUL.
 ///
 /// A match of a prefix means that the file is below a directory. That is not certain for a path
-/// with `/..` in it, nor for a path that is longer than the window. A prefix never matches such
-/// paths.
+/// with `/..` in it, nor for a path that is longer than the window. A prefix of
+/// `--exclude` does not match such paths; a prefix of `--include` does.
 #[inline(always)]
 fn by_filename(size: u64, keys: &mut FilenameKeys) -> u32 {
     keys.whole.prefix_len = 8 * FILENAME_WINDOW as u32;

@@ -262,13 +262,12 @@ impl Reader {
             return Ok(());
         }
         self.suppressed_at = Instant::now();
+        // Before the reading: what is suppressed during it belongs to the next totals.
+        let at = WallClock::boot_now();
         let Some(tallies) = if_readable(self.counters.suppressed(), last)? else {
             return Ok(());
         };
-        let suppressed = Suppressed {
-            at: WallClock::boot_now(),
-            tallies,
-        };
+        let suppressed = Suppressed { at, tallies };
         Ok(self.emitter.send(suppressed).await?)
     }
 }
