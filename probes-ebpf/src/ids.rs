@@ -129,9 +129,9 @@ fn mapped(map: KernelPtr, id: u32) -> (u32, u64) {
     let mut shown = in_extent(map, 0, extents, id, u64::from(OVERFLOW_ID));
     // Most maps have one extent.
     if extents > 1 {
-        // The loop has no branches: four branches would multiply the paths that the verifier follows
-        // afterwards. `extents` is no bound of the loop: the compiler would join the two bounds
-        // into one, which verifiers before 6.12 refuse.
+        // The loop has no branches: four branches would multiply the paths that the verifier
+        // follows afterwards. `extents` is no bound of the loop: the compiler would join the two
+        // bounds into one, which verifiers before 6.12 refuse.
         for index in 1..EXTENTS_IN_PLACE {
             shown = in_extent(map, index, extents, id, shown);
         }

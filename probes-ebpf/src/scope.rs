@@ -203,8 +203,8 @@ fn cached(task: Task, event: Event) -> Option<Scope> {
     }
     if ns.address() == below.address() {
         let sets = Sets::of(task);
-        // SAFETY: as in `dismissal`. The address of the namespace is removed first and written last,
-        // so a program that interrupts this one finds no valid dismissal.
+        // SAFETY: as in `dismissal`. The address of the namespace is removed first and written
+        // last, so a program that interrupts this one finds no valid dismissal.
         unsafe {
             core::ptr::write_volatile(&raw mut (*slot).ns, 0);
             core::ptr::write_volatile(&raw mut (*slot).nsproxy, sets.nsproxy);

@@ -119,8 +119,8 @@ unsafe fn differing_rest(kernels: *const u8, stacks: *const u8, len: u64) -> u64
 }
 
 /// Addresses of the filename, which follows the paths, and of the end of argv, which follows the
-/// filename. After argv the tail has room for another filename. The lengths are bounded here because the verifier
-/// does not know them.
+/// filename. After argv the tail has room for another filename. The lengths are bounded here
+/// because the verifier does not know them.
 #[inline(always)]
 fn texts(scratch: *mut Scratch) -> (*mut u8, *mut u8) {
     // SAFETY: fields of a live map value, whose tail is longer than the sum of all bounds.
