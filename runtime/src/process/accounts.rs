@@ -9,7 +9,7 @@ use std::{
     fs,
     io::{self, ErrorKind},
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 const PASSWD: &str = "/etc/passwd";
@@ -59,8 +59,9 @@ pub(super) fn account(key: &str) -> io::Result<Option<Account>> {
     if key.is_empty() || key.starts_with('-') || key.contains([':', '\n', '\0']) {
         return Ok(None);
     }
-    let lines = match ask("getent", &["passwd", key])? {
-        Some(lines) => lines,
+    let lines = match run("getent", &["passwd", key])? {
+        // The output is empty if there is no such account.
+        Some(output) => text(&output),
         None => fs::read_to_string(PASSWD)?,
     };
     let mut accounts = lines.lines().filter_map(Account::parse);
@@ -70,11 +71,20 @@ pub(super) fn account(key: &str) -> io::Result<Option<Account>> {
 /// Ids of the account's groups, the primary one first.
 ///
 /// # Errors
-/// If id(1) cannot be started, or is not installed and the file cannot be read.
+/// If id(1) cannot be started or fails, or is not installed and the file cannot be read.
 pub(super) fn groups(account: &Account) -> io::Result<Vec<u32>> {
     let mut groups = vec![account.gid];
-    let others: Vec<u32> = match ask("id", &["-G", &account.name])? {
-        Some(ids) => ids.split_whitespace().flat_map(str::parse).collect(),
+    let others: Vec<u32> = match run("id", &["-G", &account.name])? {
+        Some(output) if !output.status.success() => {
+            return Err(io::Error::other(format!(
+                "id -G {} failed: {}",
+                account.name, output.status
+            )));
+        }
+        Some(output) => text(&output)
+            .split_whitespace()
+            .flat_map(str::parse)
+            .collect(),
         None => fs::read_to_string(GROUP)?
             .lines()
             .filter_map(|line| member_of(line, &account.name))
@@ -92,18 +102,23 @@ fn member_of(line: &str, user: &str) -> Option<u32> {
     is_member.then(|| gid.parse().ok()).flatten()
 }
 
-/// The output of a program; empty if the program finds nothing, `None` if it is not installed.
-fn ask(program: &str, arguments: &[&str]) -> io::Result<Option<String>> {
+/// Runs a program to its end; `None` if it is not installed.
+fn run(program: &str, arguments: &[&str]) -> io::Result<Option<Output>> {
     let output = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output();
     match output {
-        Ok(output) => Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned())),
+        Ok(output) => Ok(Some(output)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// What a program has printed.
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[cfg(test)]
