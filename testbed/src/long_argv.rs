@@ -60,16 +60,34 @@ fn join(event: &mut Value, part: &Value) -> bool {
         return false;
     };
     let mut more = more.iter();
-    if offset > 0
-        && let (Some(Value::String(last)), Some(first)) = (argv.last_mut(), more.next())
-    {
+    let mut known = argv.len() as u64;
+    if offset > 0 {
+        let (Some(Value::String(last)), Some(first)) = (argv.last_mut(), more.next()) else {
+            return false;
+        };
+        let is_escaped = part["escaped"].is_array();
+        if unescaped_length(last, is_escaped) != offset {
+            return false;
+        }
         last.push_str(first.as_str().unwrap_or_default());
-        argv.extend(more.cloned());
-        return true;
+        known -= 1;
     }
-    let continues = argument == argv.len() as u64;
     argv.extend(more.cloned());
-    continues
+    argument == known
+}
+
+/// Number of bytes of a text before the escapes of the key `escaped`: `\\`, and `\xHH` for a byte.
+fn unescaped_length(text: &str, is_escaped: bool) -> u64 {
+    let mut length = text.len();
+    if is_escaped {
+        let mut rest = text;
+        while let Some((_, escape)) = rest.split_once('\\') {
+            let longer = if escape.starts_with('\\') { 1 } else { 3 };
+            length -= longer;
+            rest = escape.get(longer..).unwrap_or_default();
+        }
+    }
+    length as u64
 }
 
 #[cfg(test)]
