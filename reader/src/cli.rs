@@ -74,7 +74,7 @@ Examples:
   exectrail-log show --follow /var/log/pods/*/exectrail/0.log
 
 The text of all lines but `exec` begins with `*`. If filters choose processes, `lost` and
-`suppressed` lines are shown, too: the events that these count may match.
+`suppressed` lines are shown, too, because the events that they count may match.
 ";
 
 const TREE_EXAMPLES: &str = "\

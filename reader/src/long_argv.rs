@@ -32,7 +32,7 @@ pub(crate) struct LongExec {
     truncated: bool,
 }
 
-/// The keys that all lines of an exec share. The first line may lack each of them (`--omit`).
+/// The keys that all lines of an exec share. The first line may lack any of them (`--omit`).
 #[derive(Clone, Copy, Debug)]
 struct Identity {
     /// CPU, lane and sequence number.

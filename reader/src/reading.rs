@@ -18,7 +18,7 @@ const NAMED: usize = 5;
 /// The files to read.
 #[derive(Debug, Args)]
 pub(crate) struct Files {
-    /// The files to read; those of one log oldest first; - reads standard input
+    /// The files to read; the files of one log oldest first; - reads standard input
     ///
     /// A directory stands for the files of a container, as the kubelet keeps them.
     #[arg(default_value = "-", value_name = "FILE")]

@@ -107,9 +107,6 @@ pub(crate) struct Event<'a> {
     pub(crate) cpu: Option<u64>,
     pub(crate) lane: u64,
     pub(crate) seq: Option<u64>,
-    // Keys of `exec_argv`:
-    pub(crate) part: Option<u64>,
-    pub(crate) offset: Option<u64>,
     pub(crate) pid: Option<u64>,
     pub(crate) start: Option<u64>,
     pub(crate) ppid: Option<u64>,
@@ -147,6 +144,9 @@ pub(crate) struct Event<'a> {
     pub(crate) status: Option<u64>,
     pub(crate) signal: Option<u64>,
     pub(crate) duration_ns: Option<u64>,
+    // Keys of `exec_argv`:
+    pub(crate) part: Option<u64>,
+    pub(crate) offset: Option<u64>,
 }
 
 /// [`Fields::untraced`], computed from the keys `found` and `untraced_ns`.

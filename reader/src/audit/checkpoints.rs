@@ -18,16 +18,16 @@ const KEPT: usize = 16;
 /// `complete_until` may be later than `ts` by this much, because the clock may be set in between.
 const LATER: SignedDuration = SignedDuration::from_secs(60);
 
-/// What the checkpoints of a run prove.
+/// What a checkpoint of a run proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proven {
     /// Every event up to this time has a line, or is counted as lost or suppressed.
     pub complete_until: Timestamp,
-    /// Number of the last checkpoint's line, counted in the log.
+    /// Number of the checkpoint's line, counted in the log.
     pub line: u64,
-    /// Number of the last checkpoint's line, counted in the run.
+    /// Number of the checkpoint's line, counted in the run.
     pub number: u64,
-    /// Head of the last checkpoint.
+    /// Head of the checkpoint.
     pub head: Head,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct CheckpointAudit {
     /// head covers this line and those after it.
     good: u64,
     last: VecDeque<Checkpoint>,
-    /// What the last checkpoint proves, if the run has no fault up to that checkpoint.
+    /// What the last checkpoint before the first fault of the run proves.
     pub(super) proven: Option<Proven>,
     /// Whether the run has a checkpoint.
     pub(super) any: bool,

@@ -73,8 +73,8 @@ impl Numbers {
                 after,
             }),
             Some(after) => add(&mut at.missing, seq - after - 1),
-            // If the log lacks the first line of the run, it also lacks earlier events.
             None if self.from_beginning => add(&mut at.missing, seq),
+            // Earlier events of the series may be in an earlier part of the log.
             None => {}
         }
         let last = self.last.entry(series).or_insert(seq);

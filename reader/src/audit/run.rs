@@ -32,7 +32,7 @@ pub struct Run {
     /// Number of lines.
     pub lines: u64,
     /// Number of lines before the first checkpoint, if the log lacks the beginning of the run. No
-    /// hash covers these lines.
+    /// hash proves these lines.
     pub lines_before_checkpoint: u64,
     /// Number of lines since the last checkpoint.
     pub lines_after_checkpoint: u64,
@@ -201,7 +201,7 @@ impl Run {
         self.has_end |= parsed.msg == "tracing_stopped";
     }
 
-    /// Checks the number of a line in its run. A line that lacks its number counts as one.
+    /// Checks the number of a line in its run. A line that lacks its number counts as the next one.
     fn number(&mut self, line: u64, number: Option<u64>, begins: bool) {
         let Some(number) = number else {
             self.unnumbered_lines += 1;
@@ -307,8 +307,8 @@ impl Run {
     /// Finds the faults that only the whole run shows.
     pub(super) fn end(&mut self, demands: &Demands) {
         self.numbers.end(&mut self.faults);
-        // A run has no checkpoint here if it was killed early, or if an earlier part of the log has
-        // its checkpoints.
+        // It is no fault that a run has no checkpoint here if it was killed early, or if an earlier
+        // part of the log has its checkpoints.
         let is_rest = demands.partial && !self.has_beginning && self.has_successor;
         if demands.key.is_some() && !self.checkpoints.any && !is_rest && !self.is_too_short {
             self.faults.push(Fault::NoCheckpoint);

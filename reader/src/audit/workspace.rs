@@ -52,8 +52,8 @@ impl Workspaces {
         }
     }
 
-    /// The workspace at the beginning of the run. If the log lacks the first line, no hash covers
-    /// the labels before the first checkpoint.
+    /// The workspace at the beginning of the run: of the first line. If the log lacks that line, of
+    /// the first checkpoint, because no hash proves the labels before it.
     pub(super) fn beginning(&self, has_first_line: bool) -> Workspace {
         self.first_proven
             .filter(|_| !has_first_line)
@@ -72,7 +72,7 @@ impl Workspaces {
     }
 
     /// The workspaces that are proved. A checkpoint that proves something also proves the first
-    /// line.
+    /// line, if the log has it.
     pub(super) fn proven(&self, has_first_line: bool) -> impl Iterator<Item = Workspace> {
         let first = self.last_proven.filter(|_| has_first_line);
         let first = first.map(|_| self.first);

@@ -139,8 +139,8 @@ impl Perfetto {
         Ok(())
     }
 
-    /// Writes the open exec of a track, which ends at `time`. If `time` is unknown, the exec is an
-    /// instant.
+    /// Writes the open exec of a track, which ends at `time`. If `time` is unknown or before the
+    /// exec, the exec is an instant.
     fn end(&mut self, track: u64, time: Option<u64>, out: &mut impl Write) -> io::Result<()> {
         let Some(open) = self.open.remove(&track) else {
             return Ok(());

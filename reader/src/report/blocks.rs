@@ -71,7 +71,7 @@ impl Blocks {
     /// # Errors
     /// If the file cannot be written. [`Blocks::finish`] has the reason.
     pub(super) fn add(&mut self, text: &str, line: &str, argv: &Argv<'_>) -> io::Result<()> {
-        // JSON has no line break here. Without its quotes, the text can be searched.
+        // As JSON, the text has no line break. Without the quotes, it can be searched.
         let json = serde_json::Value::from(text).to_string();
         let quoted = json
             .strip_prefix('"')

@@ -83,7 +83,7 @@ mod tests {
         columns.plain("a", [1_u64, 0x203].into_iter());
         columns.delta("b", [100_i64, 99, 101].into_iter());
         columns.plain("zeros", [0_u64, 0].into_iter());
-        // The values are stored as the differences 100, -1 and 2.
+        // The values of `b` are stored as the differences 100, -1 and 2.
         assert_eq!(columns.bytes, [1, 3, 0, 2, 200, 1, 4]);
         let shape = serde_json::to_string(&columns.shapes[1]).unwrap();
         assert_eq!(

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::{argv::Argv, record::Text};
 
-/// Maximum number of different keys in a block. All others are values of the key `…`.
+/// Maximum number of different keys in a block. All others are in the value of the key `…`.
 const KEYS: usize = 96;
 /// The key for keys above the maximum.
 const FURTHER: &str = "…";

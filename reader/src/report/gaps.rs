@@ -122,7 +122,8 @@ impl Gaps {
         self.add(kind, workspace, period, count, of.to_owned());
     }
 
-    /// Takes the first line of a run, and adds the gap since the previous run.
+    /// Takes the first line of a run. Adds the gap since the previous run, if the log lacks that
+    /// run.
     fn previous_run(&mut self, origin: &LineOrigin, now: i64, record: &Record<'_>) {
         let Some(previous) = &record.fields.previous_run else {
             return;

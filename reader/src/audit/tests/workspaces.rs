@@ -69,7 +69,7 @@ fn the_time_is_demanded_of_each_workspace() {
         matches!(&faults[..], [Fault::NotUntil { reason, .. }] if reason.contains("2026-01-01")),
         "{faults:?}"
     );
-    // A run that was killed, and a run without a checkpoint.
+    // The last checkpoint of a killed run proves the time. A run without a checkpoint is a fault.
     let faults = faults_with(
         until(2),
         &[&one_later, &two[..5], &of("dd", "three", 9)[..3]],
@@ -110,8 +110,8 @@ fn labels_that_are_not_proved_change_nothing() {
     assert_eq!(faults, [Fault::NotTheEarliest { line: 9 }]);
 }
 
-/// The logs of two workspaces, whose `exec` lines lack the run id (`--omit run`). The heads are the
-/// hashes of the lines before the ids were removed.
+/// The logs of two workspaces, whose `exec` lines lack the run id and the line number (`--omit
+/// run`). The heads are the hashes of the lines before these keys were removed.
 fn two_without_runs() -> [Vec<String>; 2] {
     [("aa", "one"), ("bb", "two")].map(|(run, name)| {
         let key = format!(r#","run":"{run}","line":"#);

@@ -52,7 +52,7 @@ const dateOf = (microseconds) => iso(microseconds).slice(0, 10);
 /** A time of day, to the millisecond. */
 const timeOf = (microseconds) => iso(microseconds).slice(11, 23);
 
-/** A time for people, as exact as the distance `step` to the next time needs. */
+/** A time for people, exact enough to differ from the time that is `step` later. */
 function momentOf(microseconds, step) {
   const text = iso(microseconds);
   if (step >= 86400e6) return text.slice(5, 10);

@@ -90,7 +90,10 @@ class Grid {
     return Math.max(ROW, this.scroll.clientHeight - this.head.offsetHeight);
   }
 
-  /** The pages of a list. A list that is taller than `TALLEST` has several, which overlap. */
+  /**
+   * The pages of a list: their size, their number, and the step from one to the next. Pages overlap.
+   * In a list that is not taller than `TALLEST`, the step is 0.
+   */
   pageSize() {
     const size = Math.min(this.height, TALLEST) / 100;
     const pages = Math.floor(this.height / size);

@@ -120,7 +120,7 @@ function tableViews(report) {
   ].map((table) => countsView(report, table));
 }
 
-/** The name of a workspace, after that of its user. */
+/** The names of the user and of the workspace. */
 function workspaceName(data, at) {
   const { user, workspace } = data.workspaces[at];
   return [user, workspace].filter(Boolean).join(" / ");
