@@ -142,8 +142,8 @@ enum Command {
     /// Show which process started which
     ///
     /// A process is identified by its id and its start. Later execs of the same process follow
-    /// `=>`. A `*` marks failed execs, ends, losses, and times in which nothing was recorded.
-    /// Filters choose processes. The processes above them are shown, too.
+    /// `=>`. A `*` marks failed execs, ends of processes, and what the log lacks, such as lost
+    /// execs. Filters choose processes. The processes above them are shown, too.
     #[command(after_long_help = TREE_EXAMPLES)]
     Tree(Box<TreeArgs>),
     /// Show what was executed most, and how often

@@ -240,7 +240,7 @@ impl Followed {
     fn begin(&mut self) -> io::Result<()> {
         if !fs::metadata(&self.path)?.is_file() {
             return Err(io::Error::other(
-                "it is not a regular file; a pipe is followed by itself, without other files",
+                "it is not a regular file; a pipe must be the only file",
             ));
         }
         let file = File::open(&self.path)?;

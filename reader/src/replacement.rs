@@ -37,7 +37,7 @@ impl Replacement {
     /// A replacement of the file at `path`. If `path` is a link, the file behind it is replaced.
     ///
     /// # Errors
-    /// If `path` names something else, such as a device or a directory.
+    /// If `path` names something that is not a regular file, such as a device or a directory.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let place = match fs::metadata(path) {
             Ok(found) if found.is_file() => fs::canonicalize(path)?,
@@ -56,7 +56,7 @@ impl Replacement {
         }
     }
 
-    /// A new file in the same directory. It has a temporary name until it is [put](Self::put) in
+    /// A new file in that directory. It has a temporary name until it is [put](Self::put) in
     /// place. The umask applies to `mode`.
     ///
     /// # Errors

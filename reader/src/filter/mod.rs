@@ -122,7 +122,7 @@ impl Filter {
     }
 
     /// Whether a line is in the chosen period. A line about an earlier period, such as `lost`, is
-    /// in the chosen period if the two overlap.
+    /// in the chosen period if the two periods overlap.
     pub(crate) fn is_in_period(&self, record: &Record<'_>) -> bool {
         let begin = record.fields.since.as_deref().unwrap_or(&record.ts);
         self.overlaps(begin, &record.ts)

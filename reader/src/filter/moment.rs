@@ -55,7 +55,7 @@ fn ago(value: &str) -> Option<SignedDuration> {
 /// Parses a time.
 ///
 /// # Errors
-/// If the text is neither a time nor says how long ago it was.
+/// If the text is not a time, and does not say how long ago a time was.
 pub(crate) fn time(value: &str) -> Result<Timestamp, MomentError> {
     let time = match ago(value) {
         Some(ago) => Timestamp::now().checked_sub(ago).ok(),

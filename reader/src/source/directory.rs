@@ -35,7 +35,7 @@ pub(crate) fn present_files(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Whether the name is that of a rotated file, to which nothing is added.
+/// Whether a file has the name of a rotated one. Nothing is added to a rotated file.
 pub(crate) fn is_rotated(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     name.and_then(order)

@@ -82,6 +82,7 @@ struct Envelope<'a> {
     json_payload: Option<&'a RawValue>,
     #[serde(borrow, rename = "_source")]
     source: Option<&'a RawValue>,
+    // The key of a document with many events.
     #[serde(borrow)]
     events: Option<&'a RawValue>,
     // Keys that differ between containers.

@@ -30,7 +30,7 @@ pub(crate) enum SourceError {
     Open {
         /// Name of the file.
         name: String,
-        /// The kernel's error.
+        /// The reason.
         source: io::Error,
     },
     /// The file cannot be read to its end.

@@ -75,13 +75,13 @@ fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
-/// Whether a text has the form `pod/NAME/CONTAINER`: names are RFC 1123 subdomains.
+/// Whether a text may be `pod/NAME/CONTAINER`: names are RFC 1123 subdomains.
 fn is_origin(text: &[u8]) -> bool {
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-./".contains(byte);
     text.len() < 1024 && text.contains(&b'/') && text.iter().all(is_name)
 }
 
-/// Whether a text is a time as in RFC 3339, with `T` between date and time.
+/// Whether a text may be a time as in RFC 3339, with `T` between date and time.
 fn is_time(text: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_digit() || b"-:.+TZ".contains(byte);
     (20..=40).contains(&text.len())

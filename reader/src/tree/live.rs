@@ -73,7 +73,7 @@ struct Live<W: io::Write> {
     workspaces: Workspaces,
     runs: Runs,
     gaps: Gaps,
-    /// The workspace of the last line.
+    /// The labels of the workspace whose name was written last.
     title: Option<Arc<Labels>>,
     is_colored: bool,
     out: W,

@@ -105,7 +105,7 @@ fn describe_run(text: &mut String, number: u32, run: &Run, demands: &Demands) {
     if !run.faults.is_empty() {
         describe_faults(text, &run.faults);
     } else if demands.key.is_some() && run.proven().is_none() {
-        text.push_str("  not proved: any of its lines, as none of its checkpoints is in the log\n");
+        text.push_str("  not proved: its lines, as none of its checkpoints is in the log\n");
     } else {
         text.push_str("  every exec is accounted for\n");
     }
@@ -217,8 +217,8 @@ fn describe_files(text: &mut String, report: &Report, files: &[FileLines]) {
     let mut faults = report.runs.iter().flat_map(|run| &run.faults.first);
     if faults.any(is_order) {
         text.push_str(
-            "files are read in the given order, which is that of their names for a pattern such \
-             as *.log; the oldest of a log must come first, as a directory gives them\n",
+            "files are read in the given order, and a pattern such as *.log gives them sorted by \
+             name; the oldest of a log must come first, as when a directory is given\n",
         );
     }
 }

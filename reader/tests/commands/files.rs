@@ -25,7 +25,7 @@ pub(crate) fn output_of(arguments: &[&str], files: &[&Path]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The lines of a whole run, with the keys that `verify` and `tree` need.
+/// The lines of a whole run, with the keys that `verify` needs.
 pub(crate) fn run(run: &str, execs: u64) -> Vec<String> {
     run_with(run, r#""version":"9.9.9","#, execs)
 }

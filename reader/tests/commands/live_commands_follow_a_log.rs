@@ -167,8 +167,6 @@ fn a_reader_that_leaves_ends_it_also_if_nothing_more_is_written() {
     }
 }
 
-/// The directory of a container has rotated files, one of them compressed. Then the container
-/// restarts.
 /// The status is the same as without `--follow`.
 #[test]
 fn a_file_without_a_line_of_exectrail_is_status_1() {
@@ -191,6 +189,8 @@ fn a_file_without_a_line_of_exectrail_is_status_1() {
     assert_eq!(status.code(), Some(1));
 }
 
+/// The directory of a container has rotated files, one of them compressed. Then the container
+/// restarts.
 #[test]
 fn a_directory_is_followed_in_order_and_across_restarts() {
     let directory = TempDir::new().unwrap();

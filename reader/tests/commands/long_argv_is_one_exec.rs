@@ -80,7 +80,7 @@ fn an_argv_is_cut_only_if_its_end_is_not_there() {
 #[test]
 fn further_lines_are_no_gap_and_missing_ones_are() {
     let mut lines = exec("aa");
-    // These lines are only the beginning of the run.
+    // The only gap is the first line of the run, which is not among these lines.
     let tree = shown(&lines, &["tree"]);
     assert_eq!(tree.matches(" missing: ").count(), 1, "{tree}");
     lines.remove(1);

@@ -24,8 +24,8 @@ fn labels_that_change_do_not_divide_a_tree() {
         exec((1, 1), (10, 100), (5, 50), (10, 0), "bash"),
         renamed(&changed),
         renamed(&exec((3, 3), (11, 110), (10, 100), (10, 1), "make")),
-        // The next run names this one as its previous run. This run has therefore ended, and both
-        // runs have one workspace.
+        // Run `bb` names the first run as its previous run. The first run has therefore ended, and
+        // both runs have one workspace.
         of_run("bb", &renamed(&line(4, 0, "tracing_started", previous))),
         of_run(
             "bb",
@@ -47,7 +47,7 @@ jessie/demo, then alex/other
 "
     );
     // A filter for one user leaves out the lines of the other user. `tree` does not report these
-    // lines as missing, and reports no run as open.
+    // lines as missing. If the last line of a run is one of them, the run is not reported as open.
     let tree = tree_of(&lines[..4], &["--user", "alex"]);
     assert!(!tree.contains(" missing: "), "{tree}");
     let tree = tree_of(&lines[..4], &["--user", "jessie"]);

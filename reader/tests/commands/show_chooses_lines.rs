@@ -201,9 +201,9 @@ fn follow_goes_on_across_a_rotation() {
     append(&path, &rest[..20]);
     append(&path, &rest[20..]);
     assert_eq!(next(), line(3));
-    // As in a rotation by copying, the file is emptied. The new content is shorter than the old.
     append(&path, &cri('F', &line(5)).repeat(3));
     assert_eq!([next(), next(), next()], [line(5), line(5), line(5)]);
+    // As in a rotation by copying, the file is emptied. The new content is shorter than the old.
     fs::write(&path, "").unwrap();
     append(&path, &cri('F', &line(4)));
     assert_eq!(next(), line(4));

@@ -100,7 +100,7 @@ fn under_a_process_are_all_its_descendants() {
         // 12 is a child of 11, whose line comes later.
         exec((2, 2), (12, 120), (11, 110), (10, 1), "cc"),
         exec((3, 3), (11, 110), (10, 100), (10, 1), "make"),
-        // 13 only forked. It is in the session of 10, which is not below 11.
+        // 13 only forked. It is in the session of 10, and 10 is not below 11.
         exec((4, 4), (14, 140), (13, 130), (10, 1), "ld"),
         // 20 leads its own session, in which 21 only forked.
         exec((5, 5), (20, 200), (11, 110), (20, 1), "setsid"),

@@ -2,8 +2,8 @@
 //! nearly match.
 //!
 //! The two workspaces are on two nodes. jessie's workspace has two runs with a gap between them.
-//! The only run of robin's workspace has no end. Some process ids occur twice on a node. The other
-//! node has a process with the id and start of one of them.
+//! The only run of robin's workspace has no end. Two processes of jessie's node have the same
+//! process id. The other node has a process with the id and start of one of them.
 
 use std::fmt::Write as _;
 

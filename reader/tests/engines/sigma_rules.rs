@@ -93,7 +93,7 @@ pub(crate) const RULES: [Rule; 20] = [
         matches: &[CURL, "/usr/bin/apt"],
     },
     Rule {
-        name: "null: the parent of curl and sudo is known",
+        name: "null: the parent of /usr/bin/curl and of sudo is known",
         detection: "{s: {Image|endswith: [/curl, /sudo]}, n: {ParentImage: null}, \
                     condition: s and n}",
         matches: &["curl"],

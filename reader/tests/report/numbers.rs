@@ -73,7 +73,7 @@ fn every_exec_can_be_reached_and_only_visible_rows_exist() {
 }
 
 #[test]
-fn a_report_never_replaces_the_log_that_it_is_of() {
+fn a_report_never_replaces_its_log() {
     let directory = TempDir::new().unwrap();
     let file = report(directory.path(), "");
     let log = directory.path().join("exec.log");

@@ -174,7 +174,7 @@ fn interleaved_runs_are_checked_each() {
 }
 
 #[test]
-fn diagnostics_between_the_lines_are_counted_and_no_fault() {
+fn diagnostics_between_the_lines_are_counted_and_are_no_fault() {
     let diagnostic = r#"{"ts":"5","level":"WARN","msg":"no room","fields":{"lines":3}}"#;
     let mut lines = Log::of("aa").lines;
     for at in [0, 3, 8] {
@@ -235,7 +235,7 @@ fn a_changed_byte_shows() {
 }
 
 #[test]
-fn from_the_first_checkpoint_on_a_part_of_a_log_is_proved() {
+fn a_part_of_a_log_is_proved_from_its_first_checkpoint_on() {
     let mut lines = Log::of("aa").lines;
     lines.drain(..3);
     let partial = || Demands {

@@ -297,7 +297,7 @@ fn the_time_of_a_workspace_is_proved_by_the_run_in_which_its_labels_changed() {
 
 /// A line that no checkpoint covers does not stand for the previous run.
 #[test]
-fn a_forged_line_is_no_run_before() {
+fn a_forged_line_is_no_previous_run() {
     let demands = || Demands {
         partial: true,
         rewritten: true,
