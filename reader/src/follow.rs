@@ -310,7 +310,7 @@ impl Followed {
                 self.file = Some(file);
                 return Ok(Ok(false));
             }
-            // Before the new file existed, the writer may have added bytes to the old one.
+            // Since the read above, the writer may have added bytes to the old file.
             read = file.read_at(chunk, self.position)?;
             if read == 0 {
                 return Ok(self.end_file(reading).map(|()| true));

@@ -227,8 +227,8 @@ impl Runs {
         (workspace, self.place(seen.run, workspace))
     }
 
-    /// The place of a line of this run and workspace. If the labels of a run change, it stays in
-    /// its tree. The next run joins the same tree.
+    /// The place of a line of this run and workspace. If the labels of a run change, the run stays
+    /// in its tree, and the next run joins that tree.
     fn place(&mut self, run: Option<usize>, workspace: usize) -> Place {
         let known = run.and_then(|run| self.runs.get(run));
         let Some(Run {

@@ -12,7 +12,7 @@ pub(crate) struct Demands {
     pub(crate) until: Option<Timestamp>,
     /// A checkpoint of the log has this head.
     pub(crate) head: Option<Head>,
-    /// The first run of each workspace may lack its beginning.
+    /// The earliest run of each workspace may lack its beginning.
     pub(crate) partial: bool,
     /// Hashes and signatures are not checked, because a collector has rewritten the lines.
     pub(crate) rewritten: bool,

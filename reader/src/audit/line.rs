@@ -165,7 +165,7 @@ pub struct Series {
     pub kind: Kind,
     /// The CPU and lane of the events.
     pub place: Place,
-    /// A number for the system call. Only failed execs have several system calls.
+    /// A number for the system call. Failed execs are numbered separately for each system call.
     pub(super) call: u8,
 }
 

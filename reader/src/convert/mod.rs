@@ -35,9 +35,9 @@ use perfetto::Perfetto;
 enum Format {
     /// Elastic Common Schema: JSON lines.
     Ecs,
-    /// Open Cybersecurity Schema Framework, class Process Activity: JSON lines.
+    /// Open Cybersecurity Schema Framework: JSON lines.
     Ocsf,
-    /// A trace for Perfetto, in protobuf: a track for each process.
+    /// A trace for Perfetto, in protobuf, with a track for each process.
     Perfetto,
 }
 

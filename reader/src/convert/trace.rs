@@ -13,7 +13,8 @@ pub(super) const SLICE_BEGIN: i32 = 1;
 pub(super) const SLICE_END: i32 = 2;
 pub(super) const INSTANT: i32 = 3;
 
-/// A trace. Traces one after the other are one trace, so each packet is written as a trace.
+/// A trace. Several traces, one after the other, are one trace. Each packet is therefore written as
+/// a trace of its own.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Trace {
     #[prost(message, repeated, tag = "1")]

@@ -58,7 +58,7 @@ impl Under {
         }
     }
 
-    /// Whether the first process of the session is the process or a descendant. The kernel does not
+    /// Whether the leader of the session is the chosen process or a descendant. The kernel does not
     /// reuse the leader's id while the session has a process.
     fn leads(&self, sid: u64, start: u64) -> bool {
         sid == self.pid || self.known.get(&sid).is_some_and(|leader| *leader <= start)

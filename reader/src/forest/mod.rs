@@ -183,7 +183,7 @@ impl<T: Copy> Forest<T> {
     fn link(&mut self) -> Vec<Option<Number>> {
         let by_pid = ByPid::of(&self.processes);
         let mut above: Vec<Option<Number>> = Vec::new();
-        // The loop adds parents that only forked to the end of the list.
+        // In the loop, parents that only forked are added to the end of the list.
         while let Some(process) = self.processes.get(above.len()) {
             let link = match process.parent {
                 Some(_) => self.parent(above.len(), &by_pid),

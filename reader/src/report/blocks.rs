@@ -1,4 +1,5 @@
-//! The texts of execs, in blocks. A browser decompresses a block only to show or search it.
+//! The texts and details of execs, in blocks. A browser decompresses a block only to show or search
+//! it.
 
 use std::{
     fs::File,

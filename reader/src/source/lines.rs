@@ -117,7 +117,7 @@ impl Lines {
         Ok(last)
     }
 
-    /// Ends the last file.
+    /// Ends the input. Before, [`Self::end_file`] must end its last file.
     ///
     /// # Errors
     /// If the sink wants nothing more.

@@ -6,7 +6,7 @@ use crate::{
     shown::push_escaped,
 };
 
-/// Maximum length of a command line in bytes. A longer command line is cut, and ends with `…`.
+/// Maximum length of a command line or file name in bytes. A longer one is cut, and ends with `…`.
 const LONGEST: usize = 1_000;
 
 /// The position of a text.

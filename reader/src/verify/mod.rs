@@ -26,7 +26,7 @@ use describe::{FileLines, describe};
 
 pub use args::VerifyArgs;
 
-/// Why the log was not verified.
+/// An error of `verify` that is not a fault of the log.
 #[derive(Debug, thiserror::Error)]
 enum VerifyError {
     #[error(transparent)]

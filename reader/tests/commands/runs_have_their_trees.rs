@@ -262,7 +262,7 @@ fn runs_that_overlap_have_no_gap_between_them() {
     assert!(!tree.contains("not recorded"), "{tree}");
 }
 
-/// By its session 20 is below 40, and 40 is below its parent 20. The tree must have no circle, and
+/// By its session, 20 is below 40, and 40 is below its parent 20. The tree must have no circle, and
 /// drop no process.
 #[test]
 fn a_circle_in_a_damaged_log_drops_nothing() {

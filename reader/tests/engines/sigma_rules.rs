@@ -1,5 +1,5 @@
-//! Sigma rules for the tests. Each rule lists the execs of the log that it matches. It nearly
-//! matches other execs.
+//! Sigma rules for the tests. Each rule lists the execs of the log that it matches. Most rules
+//! nearly match other execs.
 
 /// A rule.
 pub(crate) struct Rule {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The log of one run. Its checkpoints prove it up to `days` after 2026-01-01.
+/// The log of one run. Its checkpoints prove it up to `days` days after 2026-01-01.
 fn of(run: &str, workspace: &'static str, days: u32) -> Vec<String> {
     let log = Log {
         workspace,
