@@ -70,7 +70,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
 pub(crate) enum Bytes {
     /// The kernel's own memory.
     Mapped(Mmap),
-    /// A copy of them.
+    /// A copy of the bytes.
     Read(Vec<u8>),
 }
 

@@ -2,7 +2,8 @@
 # exec in it is recorded by exectrail, those of the build too.
 #
 # exectrail adds the module, two dynamic blocks of containers, two dynamic volumes, a dynamic mount,
-# a dynamic env, and the command of the container, which announces itself before envbuilder starts.
+# a dynamic env, labels of fit nodes in the node selector, the annotation of the default container,
+# and the command of the container, which announces itself before envbuilder starts.
 
 terraform {
   required_version = ">= 1.3"

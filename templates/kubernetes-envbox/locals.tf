@@ -44,7 +44,8 @@ locals {
     "-",
   )
 
-  # Variables of envbox. The kubelet turns $$ in a value into $, so every $ is doubled here.
+  # Variables of envbox. The kubelet turns $$ in a value into $, so every $ in the script is
+  # doubled.
   envbox_env = {
     CODER_AGENT_TOKEN      = coder_agent.main.token
     CODER_AGENT_URL        = data.coder_workspace.me.access_url

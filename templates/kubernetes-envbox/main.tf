@@ -2,8 +2,9 @@
 # envbox's own container, in the workspace, and in the containers that are started there.
 #
 # exectrail adds the module, two dynamic blocks of containers, two dynamic volumes, a dynamic mount,
-# a dynamic env, and the command of envbox's container, which announces itself: its PID namespace is
-# above all others.
+# a dynamic env, labels of fit nodes in the node selector, the annotation of the default container,
+# and the command of envbox's container, which announces itself: its PID namespace is above all
+# others.
 
 terraform {
   required_version = ">= 1.3"

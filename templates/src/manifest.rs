@@ -53,8 +53,7 @@ const LISTS: [(&str, &str); 16] = [
     ("volume_device", "volumeDevices"),
 ];
 
-/// In a node affinity this block occurs once. (In a pod affinity, a block of this name is an
-/// element of a list.)
+/// In a node affinity this block occurs once; in a pod affinity it is an element of a list.
 const NODE_SELECTOR: &str = "required_during_scheduling_ignored_during_execution";
 
 /// Blocks that occur once. A block that is in neither list is an error.

@@ -9,7 +9,7 @@ const BPF_PSEUDO_MAP_FD: u8 = 1;
 /// An unfinished program: eight bytes per instruction.
 pub(super) struct Code(Vec<[u8; 8]>);
 
-/// Registers: r10 is the frame pointer.
+/// The register with the frame pointer.
 const FP: u8 = 10;
 
 impl Code {

@@ -19,6 +19,7 @@ pub use types::{Member, Type, kind};
 
 /// One of this many types has its position kept.
 const STRIDE: u32 = 32;
+
 /// BTF whose records all lie within their bounds.
 #[derive(Debug)]
 pub struct Btf<'a> {
@@ -128,7 +129,8 @@ impl<'a> Btf<'a> {
     ///
     /// # Errors
     ///
-    /// [`BtfError::TypeId`] for 0 (`void`) and for ids past the last.
+    /// [`BtfError::TypeId`] for 0 (`void`) and for ids past the last; [`BtfError::TooComplex`]
+    /// after too many look-ups.
     pub fn get(&self, id: u32) -> Result<Type<'a>, BtfError> {
         let no_such = BtfError::TypeId {
             id,

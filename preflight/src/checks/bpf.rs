@@ -75,7 +75,6 @@ pub(super) fn check(
 /// Results of the trials so far.
 struct Trial {
     verdict: Verdict,
-    /// Refusals because of permissions, not because the kernel lacks something.
     denial: Denial,
     evidence: Vec<(String, String)>,
 }

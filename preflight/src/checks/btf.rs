@@ -65,7 +65,7 @@ pub(super) fn check(node: &Node<'_>) -> (Check, Option<Resolved>) {
     (check, Some(resolved))
 }
 
-/// The check for a file that has bytes, but not BTF of this machine.
+/// The check for a file whose bytes cannot be parsed as BTF.
 fn not_understood(path: &Path, len: usize, error: &BtfError) -> Check {
     let (summary, remedy) = match error {
         BtfError::ByteOrder => return big_endian(path, error),

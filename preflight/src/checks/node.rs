@@ -86,7 +86,7 @@ impl Release {
         }
     }
 
-    /// The release that the check uses.
+    /// The release that the checks use.
     pub(super) fn text(&self) -> Option<&str> {
         self.uname.as_deref().or(self.osrelease.as_deref().ok())
     }

@@ -32,7 +32,7 @@ pub(crate) enum Fault {
     FailsInSilence,
     /// Lifecycle ends at once if it is stopped while it starts.
     EndsWhileStarting,
-    /// Tracer sends `Begin` to Emitter when the reader may already have sent execs.
+    /// Emitter gets `Begin` when the reader may already have sent execs.
     BeginsLate,
     /// Lifecycle binds the address first, and attaches the probes only once it is bound.
     BindsBeforeAttaching,

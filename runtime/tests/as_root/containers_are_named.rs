@@ -1,5 +1,5 @@
-//! A line names the pod's container and the innermost container. The names of cgroups have their
-//! ids.
+//! A line has the ids of the pod's container and of the innermost container. The names of cgroups
+//! contain these ids.
 
 use serde_json::Value;
 

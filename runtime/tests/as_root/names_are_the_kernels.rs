@@ -203,7 +203,7 @@ fn other_arguments_are_flagged_by_their_lengths() {
     }
 }
 
-/// Rules compare the kernel's copy of the filename, too: a forged name does not suppress an exec.
+/// Rules, too, use the kernel's copy of the filename: a forged name does not suppress an exec.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn nobody_writes_himself_out_of_the_log() {

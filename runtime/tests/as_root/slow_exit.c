@@ -27,7 +27,7 @@ static void answer(int device, uint64_t unique, int error, const void *body, siz
     struct fuse_out_header head = {.len = sizeof head + size, .error = error, .unique = unique};
     memcpy(message, &head, sizeof head);
     memcpy(message + sizeof head, body, size);
-    // The kernel may have cancelled a request.
+    // The kernel may have canceled a request.
     if (write(device, message, head.len) < 0 && errno != ENOENT) die("answer");
 }
 

@@ -206,7 +206,7 @@ static void ptraced(void) {
     exit(status);
 }
 
-static void daemonised(void) {
+static void daemonized(void) {
     int done[2];
     if (pipe2(done, 0) < 0) die("pipe");
     if (fork() == 0) {
@@ -252,7 +252,7 @@ static const struct way {
     {"no_environment", no_environment},
     {"seccomp", seccomp},
     {"ptrace", ptraced},
-    {"daemon", daemonised},
+    {"daemon", daemonized},
     {"renamed", renamed},
 };
 

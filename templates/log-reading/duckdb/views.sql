@@ -76,7 +76,7 @@ SELECT
 FROM lines
 GROUP BY run;
 
--- One row for each exec. `program` is the file that ran, or its name where a kernel has no `exe`.
+-- One row for each exec. `program` is `exe`, or `filename` if the line has no `exe`.
 -- `boot` separates nodes: a process id is unique on one node only.
 CREATE OR REPLACE VIEW execs AS
 SELECT

@@ -49,8 +49,8 @@ fn try_changed(changes: &[(&str, &str)], appended: &str) -> Result<Json, Error> 
         assert_eq!(text.matches(from).count(), 1, "{from}");
         text = text.replace(from, to);
     }
-    // The text is the document's, except that the module's address becomes that of this tree's
-    // module.
+    // The text is the document's. The evaluation reads this tree's module in place of the one at
+    // the module's address.
     let root = TempDir::new().unwrap();
     fs::write(root.path().join("main.tf"), format!("{text}\n{appended}")).unwrap();
     let given = Given::of(&Workspace::example());
@@ -119,8 +119,8 @@ fn the_readmes_changes_trace_an_existing_template() {
     );
 }
 
-/// Values other than the default for each of the module's variables. Each value changes the pod
-/// that the README's blocks make, or stops the plan; none is without effect.
+/// Each of these values, which differ from the variables' defaults, changes the pod that the
+/// README's blocks make, or stops the plan.
 #[test]
 fn no_variable_is_without_effect_in_the_readmes_blocks() {
     let blocks = hcl_blocks("README.md");

@@ -50,7 +50,8 @@ fn the_sidecar_has_the_name_of_its_node() {
     }
 }
 
-/// Each file that is named exists in the volume, and has each key that is named.
+/// Each file that a flag names exists in the volume, and each key that a flag names is in one of
+/// the files.
 #[test]
 fn the_pod_has_the_keys_that_are_taken() {
     for mut pod in pods() {
@@ -107,7 +108,7 @@ fn names_are_exact_in_the_annotations() {
     }
 }
 
-/// The new module does not change a template that lacks the volume.
+/// By default, the module needs no volume with the pod's labels.
 #[test]
 fn the_module_reads_no_labels_unless_asked() {
     let evaluated = module(&[]).unwrap();

@@ -59,8 +59,7 @@ fn the_type_is_that_of_the_sidecar_and_of_no_other_container() {
     }
 }
 
-/// A user activates such a line by removing the comment sign; the rest of the line must then be
-/// valid.
+/// A user activates the line by removing its comment sign; the rest of the line must then be valid.
 #[test]
 fn the_commented_line_of_each_file_is_right_where_it_is() {
     const LINE: &str = "# seLinuxOptions: {type: spc_t}";

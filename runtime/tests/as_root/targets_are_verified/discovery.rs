@@ -103,7 +103,8 @@ fn a_restarted_workspace_is_found() {
     assert_eq!(unames, 2);
 }
 
-/// On the host's network all namespaces look like the pod's: only announcements count.
+/// On the host's network and without a pod's cgroup, all namespaces look like the pod's: only
+/// announcements count.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn discovery_is_off_on_the_hosts_network() {

@@ -31,8 +31,8 @@ fn run(flags: &[&str], command: &[&str]) -> Vec<Value> {
         .collect()
 }
 
-/// Number of suppressed events, by rule or rate. The counts in `tracing_stopped` must have the same
-/// sum.
+/// Number of suppressed events, by rule or rate. `tracing_stopped` must have their sum, and the
+/// number of exec lines.
 fn suppressed(lines: &[Value]) -> BTreeMap<&str, u64> {
     let mut by_cause = BTreeMap::new();
     let mut sum = 0;
