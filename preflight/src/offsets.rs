@@ -249,7 +249,7 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
     for (strukt, ids) in structs {
         let wanted = || FIELDS.iter().filter(|field| field.strukt == strukt);
         // Of several structs of this name, this takes the one that lacks the fewest required
-        // members; the first of them if several lack as few.
+        // members; the first one if several lack equally few.
         let mut best: Option<(Offsets, Vec<Missing>)> = None;
         for id in ids {
             let mut found = offsets;

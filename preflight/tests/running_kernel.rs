@@ -226,7 +226,7 @@ fn in_a_user_namespace_all_capabilities_are_worth_nothing() {
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn an_older_release_told_by_uname_is_believed() {
+fn an_older_release_from_uname_is_believed() {
     let Some((json, code)) = with(&["setarch", "--uname-2.6"]) else {
         return;
     };

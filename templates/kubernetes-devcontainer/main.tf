@@ -1,5 +1,5 @@
-# A Coder workspace in a dev container, which envbuilder builds in the workspace's container: every
-# exec in it is recorded by exectrail, those of the build too.
+# A Coder workspace in a dev container, which envbuilder builds in the workspace's container.
+# exectrail records every exec in this container, also those of the build.
 #
 # exectrail adds the module, two dynamic blocks of containers, two dynamic volumes, a dynamic mount,
 # a dynamic env, labels of fit nodes in the node selector, the annotation of the default container,

@@ -1,5 +1,5 @@
-# A Coder workspace with Docker in it by envbox, every exec in it recorded by exectrail: those in
-# envbox's own container, in the workspace, and in the containers that are started there.
+# A Coder workspace with Docker in it, by envbox. exectrail records every exec in envbox's own
+# container, in the workspace, and in the containers that are started there.
 #
 # exectrail adds the module, two dynamic blocks of containers, two dynamic volumes, a dynamic mount,
 # a dynamic env, labels of fit nodes in the node selector, the annotation of the default container,

@@ -1,4 +1,4 @@
-# A Coder workspace in a pod, every exec in it recorded by exectrail.
+# A Coder workspace in a pod. exectrail records every exec in the workspace.
 #
 # What exectrail adds to an ordinary template: the module, two dynamic blocks of containers, two
 # dynamic volumes, a dynamic mount, a dynamic env, the workspace's command, labels of fit nodes in

@@ -13,8 +13,8 @@ output "init_script" {
     EOT
   }
 
-  # The sidecar would refuse longer labels, because they would not fit in a line; --max-line-bytes
-  # changes the limit.
+  # The sidecar would refuse longer labels, because labels may take a quarter of a line at most;
+  # --max-line-bytes changes the limit.
   precondition {
     condition     = local.labels_bytes <= 4000 || local.sets_line_length
     error_message = <<-EOT

@@ -87,7 +87,7 @@ pub enum BtfError {
         /// Id of the type at which counting stopped.
         id: u32,
     },
-    /// The look-ups took more steps than those in any kernel's types.
+    /// The look-ups took more steps than they take in any kernel's types.
     #[error("looking types up took more than {MAX_STEPS} steps")]
     TooComplex,
 }

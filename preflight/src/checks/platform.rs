@@ -197,8 +197,8 @@ impl Found {
         }
     }
 
-    /// Replaces the verdict on something that gVisor only imitates, because the remedy of that
-    /// check would not help.
+    /// In gVisor, replaces the verdict on something that gVisor only imitates, because the remedy
+    /// of that check would not help.
     pub(super) fn judge(&self, mut check: Check) -> Check {
         if self.is(Platform::GVisor) {
             check.verdict = Verdict::NotApplicable;

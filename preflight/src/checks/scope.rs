@@ -2,8 +2,8 @@
 //!
 //! The check shows which namespaces exectrail would see. It finds only one obstacle:
 //! `--use-local-pidns` in the init PID namespace. It does not find out whether the pod shares the
-//! node's network namespace, as a pod cannot see which namespace is the node's. exectrail asks the
-//! kernel later.
+//! node's network namespace, as a pod cannot see which namespace is the node's. The probes find
+//! that out later.
 
 use super::node::Node;
 use crate::files;

@@ -194,7 +194,7 @@ fn argv_is_read_from_the_caller() {
     assert_eq!((length(0), length(1), truncated), (700, 1024 - 701, true));
 }
 
-/// If the ring is full, failed execs are lost and counted as execs are.
+/// If the ring is full, failed execs are lost and counted, as other execs are.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn lines_and_losses_are_all_that_failed() {

@@ -12,7 +12,8 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel},
 };
 
-/// Paths of a pod's cgroup with each driver of the kubelet, and of the container's cgroup below it.
+/// With each cgroup driver of the kubelet: the path of a pod's cgroup, and the path of the
+/// container's cgroup below it.
 const LAYOUTS: [(&str, &str); 4] = [
     (
         "kubepods/burstable/pod7b0c5f4e-1d2a-4c3b-9e8f-001122334455",
@@ -257,7 +258,7 @@ fn a_cgroup_that_names_no_pod_identifies_none() {
             [&["sleep", "infinity"][..], &["uname", "-a"]],
             "{ours}"
         );
-        // The line warns of workspaces that an earlier run traced and the new run cannot find.
+        // The line warns that this run cannot find workspaces that an earlier run may have traced.
         let unknown = messages(&lines, "workspace_unknown");
         assert_eq!(unknown.len(), 1);
         assert_eq!(unknown[0]["level"], "WARN");

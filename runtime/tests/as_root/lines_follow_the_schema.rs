@@ -1,5 +1,5 @@
-//! Each line is valid by docs/log.schema.json, and docs/log-format.md names each of its keys. These
-//! tests make no line `clock_set`.
+//! Each line is valid by docs/log.schema.json, and docs/log-format.md names each key of the schema.
+//! These tests make no line `clock_set`.
 
 use std::{
     collections::BTreeSet,

@@ -223,7 +223,8 @@ fn readiness_is_tracing_and_listening() {
     sidecar.stop();
 }
 
-/// Many clients of the metrics address that send nothing prevent neither announcements nor scrapes.
+/// Many clients that connect to the metrics address and send nothing prevent neither announcements
+/// nor scrapes.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn idle_clients_harm_nobody_else() {

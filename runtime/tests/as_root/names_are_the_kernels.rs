@@ -180,7 +180,7 @@ fn nobody_writes_another_name_or_other_arguments_into_a_line() {
     );
 }
 
-/// If the strings on the stack have other lengths, the line is flagged with the default keys, too.
+/// With the default keys, too, a line is flagged if the strings on the stack have other lengths.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn other_arguments_are_flagged_by_their_lengths() {

@@ -23,8 +23,8 @@ fn script() -> String {
     block.split("```").next().unwrap().to_owned()
 }
 
-/// Runs it in a container with a proxy that does not exist, and a curl that lacks three options
-/// newer than 7.52. Returns the number of its requests, too.
+/// Runs the script in a container with a proxy that does not exist, and a curl that lacks three
+/// options newer than 7.52. Returns the output, and the number of curl's requests.
 fn run(pod: &Pod) -> (Output, usize) {
     let bin = pod.dir.path().join("bin");
     fs::create_dir_all(&bin).unwrap();

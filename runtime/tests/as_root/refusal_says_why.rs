@@ -190,8 +190,8 @@ fn wrong_flags_are_wrong_usage() {
 /// No capability, as `/proc/PID/status` writes it.
 const NONE: &str = "0000000000000000";
 
-/// The capabilities of exectrail while it traces: before Linux 5.19 CAP_BPF (number 39), later
-/// none.
+/// The capabilities of exectrail while it traces: CAP_BPF (number 39) before Linux 5.19, none from
+/// 5.19 on.
 fn kept() -> &'static str {
     if kernel_version() < KernelVersion::new(5, 19, 0) {
         "0000008000000000"

@@ -175,7 +175,7 @@ fn an_announced_workspace_that_was_found_is_in_the_state_at_once() {
     assert_eq!(messages(&sidecar.stop(), "workspace_started").len(), 4);
 }
 
-/// The kernel may have given the number to another namespace since, which is not the workspace.
+/// Since the kill, the kernel may have given the workspace's number to another namespace.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn another_namespace_under_the_number_is_not_adopted() {

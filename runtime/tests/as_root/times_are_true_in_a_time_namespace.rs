@@ -10,8 +10,8 @@ use crate::{
     tools::{EXECTRAIL, needs_kernel, not_here},
 };
 
-/// Reports that there is nothing to test if the kernel has no time namespaces (Linux 5.6,
-/// optional).
+/// Whether the kernel has time namespaces (Linux 5.6, optional). If not, reports that there is
+/// nothing to test.
 fn has_time_namespaces(test: &str) -> bool {
     let has = Path::new("/proc/self/timens_offsets").exists();
     if !has {

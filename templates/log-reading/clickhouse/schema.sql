@@ -15,7 +15,7 @@ CREATE FUNCTION IF NOT EXISTS exectrail_shown AS (text) ->
 CREATE TABLE IF NOT EXISTS exectrail.lines_in (line String) ENGINE = Null;
 
 -- One row for each line. (run, line) identifies a line. A line that a collector delivers twice is
--- one row once a merge has joined the parts that have it; FINAL always shows it once. A partition
+-- one row after a merge of the parts that have it; FINAL always shows it once. A partition
 -- has the lines of a week, and is dropped as a whole.
 CREATE TABLE IF NOT EXISTS exectrail.lines
 (

@@ -1,5 +1,5 @@
--- Views for the questions, on one ClickHouse server and on many. FINAL hides lines that were
--- delivered twice and are not merged yet.
+-- Views for the queries beside this file, on one ClickHouse server and on many. FINAL hides lines
+-- that were delivered twice and are not merged yet.
 
 -- command_line, parent_command_line and user_name are what Sigma rules compare, see ../sigma.
 CREATE OR REPLACE VIEW exectrail.execs AS

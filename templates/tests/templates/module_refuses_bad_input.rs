@@ -13,7 +13,8 @@ fn map(entries: &[(&str, &str)]) -> Value {
     entries.iter().copied().collect()
 }
 
-/// For each variable: accepted values, refused values, and a word of the message of the refusal.
+/// For each variable with a validation: accepted values, refused values, and a word of the message
+/// of the refusal.
 pub(crate) fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Value>, &'static str)> {
     let number =
         |number: f64| Value::Number(exectrail_templates::Number::from_f64(number).unwrap());

@@ -178,7 +178,7 @@ fn a_claim_changes_only_labels_of_the_volume() {
     }
 }
 
-/// The guide's block works in a template of one's own; the containers are those of the module.
+/// The guide's block also works in a template that writes the sidecar's container itself.
 #[test]
 fn the_guides_block_carries_the_owners_name_after_the_claim() {
     const SPEC: &str = "  # spec as before, and the volume below\n";

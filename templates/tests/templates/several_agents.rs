@@ -1,4 +1,4 @@
-//! Two agents in one pod have one sidecar; a coding agent in a pod of its own has its own.
+//! Two agents in one pod have one sidecar; a coding agent in a second pod has a second sidecar.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ fn readme() -> [String; 3] {
         .filter(|(language, _)| language == "hcl");
     let next = [found.next(), found.next(), found.next()];
     assert!(found.next().is_none(), "more than three blocks");
-    next.map(|block| block.expect("less than three blocks").1)
+    next.map(|block| block.expect("fewer than three blocks").1)
 }
 
 /// The guide's block, with a source and with `attributes` in place of `comment`.
@@ -38,7 +38,7 @@ fn with_source(block: &str, comment: &str, attributes: &str) -> String {
     )
 }
 
-/// The pods of a template with a second agent, `name`, with `$(NAME)` replaced as the kubelet does.
+/// The pods of a template whose second agent is called `name`, expanded as by the kubelet.
 fn pods(main: &str, name: &str) -> Vec<Json> {
     let root = TempDir::new().unwrap();
     fs::write(root.path().join("main.tf"), main).unwrap();

@@ -1,5 +1,5 @@
 //! Tests of the Terraform module's init script with the module's values, expanded as the kubelet
-//! does it. Three shells run the script with every client that it supports.
+//! does it. Three shells run the script, each with the clients that it can use.
 
 mod refusals;
 mod starts;
@@ -149,7 +149,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Shells parse it without errors, and shellcheck has no findings.
+/// Shells parse the script without errors, and shellcheck has no findings.
 #[test]
 fn it_is_posix() {
     for program in ["shellcheck", "busybox"] {

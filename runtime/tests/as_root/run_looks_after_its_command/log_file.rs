@@ -57,7 +57,8 @@ fn a_fifo_waits_for_its_reader_or_a_signal() {
     }
 }
 
-/// Command lines can contain secrets, so only its owner may read a log that exectrail creates.
+/// Command lines can contain secrets, so a log that exectrail creates is readable only by its
+/// owner.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_log_is_its_owners_alone() {
