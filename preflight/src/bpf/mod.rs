@@ -88,7 +88,7 @@ impl Map {
     }
 }
 
-/// The part of `union bpf_attr` that BPF_MAP_CREATE reads; the kernel treats the rest as zero.
+/// The beginning of `union bpf_attr` for BPF_MAP_CREATE; the kernel treats the rest as zero.
 #[repr(C)]
 struct MapAttr {
     map_type: u32,
@@ -98,7 +98,7 @@ struct MapAttr {
     map_flags: u32,
 }
 
-/// The part of `union bpf_attr` that BPF_PROG_LOAD reads, up to `attach_btf_id` (Linux 5.5).
+/// The beginning of `union bpf_attr` for BPF_PROG_LOAD, up to `attach_btf_id` (Linux 5.5).
 #[repr(C)]
 #[derive(Default)]
 struct ProgAttr {

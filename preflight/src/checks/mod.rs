@@ -25,8 +25,8 @@ use crate::{field_report, files};
 /// Makes all checks. It returns a report for any content of the files.
 ///
 /// On a live system it makes a few small BPF maps and loads a few small programs. It attaches no
-/// program, and closes all of them. Before Linux 5.11 it first raises RLIMIT_MEMLOCK if it may:
-/// without that the kernel can refuse any map. exectrail needs the same.
+/// program, and closes all maps and programs again. Before Linux 5.11 it first raises
+/// RLIMIT_MEMLOCK if it may, as exectrail does: with a low limit the kernel can refuse any map.
 pub fn run(options: &Options) -> Report {
     let live = options.roots.are_live();
     let release = Release::read(&options.roots, live);

@@ -82,7 +82,7 @@ pub(super) fn check(node: &Node<'_>) -> Check {
     remedy.into_iter().fold(check, Check::remedy)
 }
 
-/// Whether ids are mapped one to one; `None` if the text is not a map.
+/// Whether every id is mapped to itself; `None` if the text is not a map.
 fn is_identity(map: &str) -> Option<bool> {
     let numbers: Option<Vec<u32>> = map.split_whitespace().map(|n| n.parse().ok()).collect();
     let numbers = numbers.filter(|n| !n.is_empty() && n.len().is_multiple_of(3))?;

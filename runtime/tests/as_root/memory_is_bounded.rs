@@ -205,7 +205,7 @@ fn no_exec_outgrows_a_limit_that_was_accepted() {
     sidecar.wait_until_on();
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    // Four kinds of argv that take most room in a line. A control character takes six bytes in
+    // Four kinds of argv that take the most room in a line. A control character takes six bytes in
     // JSON, a byte that is not UTF-8 is escaped, and a quote is quoted in `cmdline`. The fourth has
     // many short arguments.
     let mut all = 0;

@@ -1,5 +1,5 @@
--- Which programs are new since this time? Parameter `since`: a timestamp in UTC. A program
--- whose earlier lines have been dropped is not new: first_seen remembers it.
+-- Which programs are new since this time? Parameter `since`: a timestamp in UTC. A program whose
+-- earlier lines have been dropped is not new: first_seen remembers it.
 SELECT
     exectrail_shown(execs.program) AS program,
     min(ts) AS first_seen,

@@ -15,8 +15,8 @@ CREATE FUNCTION IF NOT EXISTS exectrail_shown AS (text) ->
 CREATE TABLE IF NOT EXISTS exectrail.lines_in (line String) ENGINE = Null;
 
 -- One row for each line. (run, line) identifies a line. A line that a collector delivers twice is
--- one row after a merge of the parts that have it; FINAL always shows it once. A partition
--- has the lines of a week, and is dropped as a whole.
+-- one row after a merge of the parts that have it; FINAL always shows it once. A partition has the
+-- lines of a week, and is dropped as a whole.
 CREATE TABLE IF NOT EXISTS exectrail.lines
 (
     ts DateTime64(9, 'UTC') CODEC(DoubleDelta, ZSTD),

@@ -5,13 +5,13 @@
 --
 -- keeps the lines in the database fleet.db. Without keep.sql, each query reads the files anew.
 
--- Text of the workspace as it may be shown on a terminal: without control characters, and without
--- marks that change the direction of writing.
+-- Text of the workspace as it may be shown on a terminal: each control or format character and line
+-- separator is replaced by �.
 CREATE OR REPLACE MACRO shown(text) AS
     regexp_replace(text, '[\p{Cc}\p{Cf}\x{2028}\x{2029}]', '�', 'g');
 
--- One row for each line of exectrail. It has no text that is not JSON, no halves of lines, and no
--- diagnostics, which have no run: `unreadable` counts them.
+-- One row for each line of exectrail. The view leaves out text that is not JSON, halves of lines,
+-- and diagnostics, which have no run: `unreadable` counts these.
 CREATE OR REPLACE VIEW lines AS
 SELECT
     ts::TIMESTAMP_NS AS ts,
@@ -76,8 +76,8 @@ SELECT
 FROM lines
 GROUP BY run;
 
--- One row for each exec. `program` is `exe`, or `filename` if the line has no `exe`.
--- `boot` separates nodes: a process id is unique on one node only.
+-- One row for each exec. `program` is `exe`, or `filename` if the line has no `exe`. `boot`
+-- separates nodes: a process id is unique on one node only.
 CREATE OR REPLACE VIEW execs AS
 SELECT
     ts, run, line, username, workspace, labels,

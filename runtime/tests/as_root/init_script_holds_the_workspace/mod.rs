@@ -78,7 +78,7 @@ fn script(agent: &str, variables: &[(&str, Value)]) -> String {
     )
 }
 
-/// An image: a directory with programs, which is all of PATH, and perhaps a mount of exectrail.
+/// An image: a directory with programs, the only directory in PATH; exectrail may be mounted, too.
 struct Image {
     dir: TempDir,
     mounted: bool,

@@ -65,8 +65,8 @@ fn recorded_lost_and_suppressed_are_all_that_ran() {
     }
 }
 
-/// Suppressed execs leave no gap in the numbers, and `exectrail verify` finds that the `suppressed`
-/// lines were removed.
+/// Suppressed execs leave no gap in the numbers. `exectrail verify` finds a fault if the
+/// `suppressed` lines are removed.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn verify_accepts_suppressed_execs() {
