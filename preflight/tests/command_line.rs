@@ -103,7 +103,7 @@ fn text_names_the_cause_and_the_remedy() {
 }
 
 #[test]
-fn npd_is_one_line_of_80_characters() {
+fn npd_is_one_line_of_at_most_80_characters() {
     let everything = Node::empty().release("4.19.0");
     for node in [Node::fit(), unfit(), unclear(), everything] {
         let output = run(

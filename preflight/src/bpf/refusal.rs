@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_verifiers_verdict_is_its_last_line() {
+    fn the_verifiers_verdict_precedes_the_statistics() {
         let log = b"0: (85) call bpf_probe_read_kernel#113\n\
             program of this type cannot use helper bpf_probe_read_kernel#113\n\
             processed 4 insns (limit 1000000) max_states_per_insn 0\n\0\0rest";

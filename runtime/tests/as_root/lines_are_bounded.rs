@@ -117,7 +117,7 @@ fn a_line_for_exectrace_is_cut() {
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn labels_leave_room() {
+fn labels_that_leave_no_room_are_wrong_usage() {
     let label = format!("--label=a={}", "x".repeat(5_000));
     let output = Command::new(EXECTRAIL)
         .args(["run", &label, "--", "true"])

@@ -30,7 +30,7 @@ fn of_every_template_in_all_forms() {
 }
 
 #[test]
-fn of_a_stopped_workspace_only_its_home_is_left() {
+fn of_a_stopped_workspace_only_its_volume_is_left() {
     let stopped = Workspace {
         started: false,
         ..Workspace::example()

@@ -165,7 +165,7 @@ fn a_claimed_deployment_starts_a_pod_that_has_its_owner_in_the_log() {
 
 /// After the claim, the workspace has the same volume.
 #[test]
-fn a_claim_changes_only_labels_of_the_volume() {
+fn a_claim_keeps_the_volume() {
     for template in Template::ALL {
         let claim = |workspace: &Workspace| {
             let made = manifests(template, workspace, &variables(template, &[])).unwrap();
