@@ -61,7 +61,8 @@ variable "announce_with" {
 variable "hold_seconds" {
   description = <<-EOT
     End envbox's container once exectrail has not answered for this many seconds; 0 never ends it.
-    Needs announce_with = "exectrail". 300 seconds are enough for a restart of the sidecar.
+    Needs announce_with = "exectrail". With 300, a restart of exectrail that takes less than five
+    minutes does not end the container.
   EOT
   type        = number
   default     = 0

@@ -1,7 +1,8 @@
 output "init_script" {
   description = <<-EOT
-    The workspace's script, which starts what `script` says once it is traced. For the command, an
-    argument or a variable of a container: every $ in it is doubled, as the kubelet wants it.
+    The workspace's script: it announces the workspace, and starts `script` once every exec is
+    recorded. It can be in the command, an argument or a variable of a container: every $ in it is
+    doubled, as the kubelet expects.
   EOT
   value       = local.init_scripts[""]
 
@@ -25,15 +26,15 @@ output "init_script" {
 }
 
 output "init_scripts" {
-  description = "Such a script for each entry of `scripts`, by its name."
+  description = "The same as init_script for each entry of `scripts`, by the entry's name."
   value       = { for name, script in local.init_scripts : name => script if name != "" }
 }
 
 output "announce_command" {
   description = <<-EOT
-    What stands before the command of a container whose image has no shell: it announces the
-    container, waits until it is traced, and becomes that command. It is exectrail itself, in the
-    volume of volume_mounts: null unless announce_with is "exectrail".
+    Words to put before the command of a container whose image has no shell. They run exectrail from
+    the volume of volume_mounts: exectrail announces the container, waits until every exec is
+    recorded, and starts that command. null unless announce_with is "exectrail".
   EOT
   value       = local.mounts_program ? local.announce_command : null
 }
@@ -60,8 +61,8 @@ output "containers" {
 
 output "init_containers" {
   description = <<-EOT
-    Init containers to add to the pod: the native sidecar, and what copies exectrail to its volume
-    where the workspace announces itself with it.
+    Init containers to add to the pod: the native sidecar, and the container that copies exectrail
+    to a volume if announce_with is "exectrail".
   EOT
   value = concat(
     local.mounts_program ? [local.installer] : [],

@@ -22,7 +22,7 @@ pub(super) fn check(node: &Node<'_>, tried: Option<bool>) -> Check {
     });
 
     let without = "lockdown is confidentiality: the kernel refuses the helpers that read its \
-        memory, such as the filename of an exec";
+        memory, so the filename of an exec cannot be read";
     let (verdict, summary) = match (mode, &text) {
         (Some("confidentiality"), _) => (Verdict::Unmet, without.to_owned()),
         (Some(mode), _) => (
