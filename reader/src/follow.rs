@@ -3,31 +3,23 @@
 use std::{
     fs::{self, File},
     io,
-    os::{
-        fd::AsFd,
-        unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _},
-    },
+    os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::{
-    event::{PollFd, PollFlags, poll},
-    time::Timespec,
-};
-
 use crate::{
-    parallel::read_all,
-    reading::{Consumer, Reading},
+    output::is_unread,
+    parallel::follow_pipe,
+    reading::{Consumer, PAUSE, Reading},
     source::{
         Input, Lines, Sink as _, SourceError, Stop, files_of, is_compressed, is_rotated, name_of,
         present_files,
     },
 };
 
-/// Pause before the next attempt to read.
-const PAUSE: Duration = Duration::from_millis(200);
 /// Period of looking for files of later restarts.
 const LOOK: Duration = Duration::from_secs(1);
 /// Maximum number of bytes that one read takes.
@@ -69,21 +61,23 @@ pub(crate) fn follow(
     consumer: &mut (impl Consumer + Send),
     naming: Naming,
 ) -> bool {
+    let reading = Reading::new(consumer).without_progress();
+    let reading = match naming {
+        Naming::AtOnce => reading.naming_at_once(program),
+        Naming::AtEnd => reading,
+    };
     if let [file] = paths
         && (file == Path::new("-") || is_pipe(file))
     {
-        return read_all(program, paths, consumer);
+        return follow_pipe(program, paths, reading);
     }
-    let reading = match naming {
-        Naming::AtOnce => Reading::new(consumer).naming_at_once(program),
-        Naming::AtEnd => Reading::new(consumer).without_progress(),
-    };
     let mut following = Following {
         reading,
         followed: Vec::new(),
         chunk: vec![0; CHUNK],
     };
     let result = following.run(paths);
+    following.reading.end();
     let is_readable = following.reading.report(program);
     result
         .inspect_err(|error| eprintln!("{program}: {error}"))
@@ -151,7 +145,7 @@ impl<C: Consumer> Following<'_, C> {
                 continue;
             }
             thread::sleep(PAUSE);
-            if self.reading.pause(0).is_err() || is_unread(io::stdout()) {
+            if self.reading.pause(0).is_err() || is_unread() {
                 return Ok(());
             }
         }
@@ -214,15 +208,6 @@ fn is_pipe(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
-/// Whether an output is a pipe without a reader. Writing would show this only at the next line,
-/// which may never come.
-fn is_unread(output: impl AsFd) -> bool {
-    let mut output = [PollFd::new(&output, PollFlags::empty())];
-    let polled = poll(&mut output, Some(&Timespec::default()));
-    let is_closed = |output: &PollFd<'_>| output.revents().contains(PollFlags::ERR);
-    polled.is_ok() && output.iter().any(is_closed)
-}
-
 impl Followed {
     fn new(path: &Path) -> Self {
         Self {
@@ -247,7 +232,8 @@ impl Followed {
         let mut beginning = [0; 4];
         let read = file.read_at(&mut beginning, 0)?;
         if is_compressed(beginning.get(..read).unwrap_or_default()) {
-            self.compressed = Some(Input::open(&self.path).map_err(io::Error::other)?);
+            self.compressed =
+                Some(Input::open(&self.path, Arc::default()).map_err(io::Error::other)?);
         } else {
             self.file = Some(file);
         }

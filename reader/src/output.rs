@@ -2,7 +2,13 @@
 
 use std::{
     io::{self, Write as _},
+    os::fd::AsFd,
     process::ExitCode,
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    time::Timespec,
 };
 
 /// Writes to standard output. A closed reader is no error. Error messages begin with `program`.
@@ -28,4 +34,17 @@ pub(crate) fn finish(program: &str, written: io::Result<()>, is_read: bool) -> E
         _ if is_read => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
+}
+
+/// Whether standard output is a pipe without a reader. Writing would show this only at the next
+/// line, which may never come.
+pub(crate) fn is_unread() -> bool {
+    is_unread_pipe(io::stdout())
+}
+
+fn is_unread_pipe(output: impl AsFd) -> bool {
+    let mut output = [PollFd::new(&output, PollFlags::empty())];
+    let polled = poll(&mut output, Some(&Timespec::default()));
+    let is_closed = |output: &PollFd<'_>| output.revents().contains(PollFlags::ERR);
+    polled.is_ok() && output.iter().any(is_closed)
 }

@@ -2,17 +2,19 @@
 //! consumer takes the records in order.
 
 use std::{
+    convert::Infallible,
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
 };
 
 use crate::{
-    reading::{Consumer, Reading},
+    output::is_unread,
+    reading::{Consumer, PAUSE, Reading},
     record::Record,
     source::{Input, Line, LineNumber, Lines, Sink, SourceError, Stop, Unreadable},
 };
@@ -47,13 +49,13 @@ enum Found {
 }
 
 /// Collects batches, and gives them to the threads.
-struct Batches<'a> {
+struct Batches {
     batch: Batch,
     sender: SyncSender<Batch>,
-    is_stopped: &'a AtomicBool,
+    is_stopped: Arc<AtomicBool>,
 }
 
-impl Batches<'_> {
+impl Batches {
     /// Gives the batch to the threads. Waits while the channel is full.
     fn send(&mut self) -> Result<(), Stop> {
         let next = Batch {
@@ -74,12 +76,13 @@ impl Batches<'_> {
     /// Reads one file.
     fn file(&mut self, path: &Path, lines: &mut Lines) -> Result<Result<(), Stop>, SourceError> {
         self.batch.path = Arc::new(path.to_owned());
-        let read = Input::open(path)?.read(lines, self)?;
+        let input = Input::open(path, Arc::clone(&self.is_stopped))?;
+        let read = input.read(lines, self)?;
         Ok(read.and_then(|_| self.send()))
     }
 }
 
-impl Sink for Batches<'_> {
+impl Sink for Batches {
     fn line(&mut self, line: Line<'_>) -> Result<(), Stop> {
         self.batch.bytes.extend_from_slice(line.bytes);
         let end = self.batch.bytes.len();
@@ -105,11 +108,11 @@ struct Turn<'a, C> {
 }
 
 /// What the threads share.
-struct Shared<'r, 's, C> {
+struct Shared<'r, C> {
     receiver: Mutex<Receiver<Batch>>,
     turn: Mutex<Turn<'r, C>>,
     has_changed: Condvar,
-    is_stopped: &'s AtomicBool,
+    is_stopped: Arc<AtomicBool>,
 }
 
 /// Locks a mutex. If another thread panicked while it had the lock, that panic ends the program
@@ -118,7 +121,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<C: Consumer> Shared<'_, '_, C> {
+impl<C: Consumer> Shared<'_, C> {
     /// Parses the lines of batches until no batch comes.
     fn work(&self) {
         loop {
@@ -160,14 +163,31 @@ impl<C: Consumer> Shared<'_, '_, C> {
                 Found::Unreadable(number, why) => turn.reading.unreadable(*number, why.clone()),
             }
         }
+        self.pause(&mut turn, batch.read);
+        turn.next += 1;
+        self.has_changed.notify_all();
+    }
+
+    /// Lets the consumer pause, after a number of bytes. Stops the reading if nothing more is
+    /// wanted.
+    fn pause(&self, turn: &mut Turn<'_, C>, bytes: usize) {
         if turn.result.is_ok() {
-            turn.result = turn.reading.pause(batch.read);
+            turn.result = turn.reading.pause(bytes);
         }
         if turn.result.is_err() {
             self.is_stopped.store(true, Ordering::Relaxed);
         }
-        turn.next += 1;
-        self.has_changed.notify_all();
+    }
+
+    /// Lets the consumer pause again and again while no bytes come, until `end` is closed.
+    fn pause_until(&self, end: &Receiver<Infallible>) {
+        while end.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
+            let mut turn = lock(&self.turn);
+            if is_unread() {
+                turn.result = Err(Stop);
+            }
+            self.pause(&mut turn, 0);
+        }
     }
 }
 
@@ -179,7 +199,24 @@ pub(crate) fn read_all<C: Consumer + Send>(
     files: &[PathBuf],
     consumer: &mut C,
 ) -> bool {
-    let (reading, errors) = read(files, consumer);
+    let read = read(files, Reading::new(consumer), Pauses::AfterReading);
+    report(program, read)
+}
+
+/// Reads a pipe to its end, also if that takes days: lets the consumer pause while no bytes come,
+/// and ends if standard output has no reader. Returns what [`read_all`] returns.
+pub(crate) fn follow_pipe<C: Consumer + Send>(
+    program: &str,
+    pipe: &[PathBuf],
+    reading: Reading<'_, C>,
+) -> bool {
+    report(program, read(pipe, reading, Pauses::AtAnyTime))
+}
+
+fn report<C: Consumer>(
+    program: &str,
+    (reading, errors): (Reading<'_, C>, Vec<SourceError>),
+) -> bool {
     for error in &errors {
         eprintln!("{program}: {error}");
     }
@@ -188,39 +225,55 @@ pub(crate) fn read_all<C: Consumer + Send>(
 
 /// Reads all files, but names nothing that cannot be read: the files are read again later.
 pub(crate) fn scan<C: Consumer + Send>(files: &[PathBuf], consumer: &mut C) {
-    let (reading, _) = read(files, consumer);
-    reading.end_progress();
+    read(files, Reading::new(consumer), Pauses::AfterReading);
+}
+
+/// When the consumer pauses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pauses {
+    /// After each read.
+    AfterReading,
+    /// Also while no bytes come.
+    AtAnyTime,
 }
 
 /// Reads all files. Returns the errors of files that could not be read.
 fn read<'a, C: Consumer + Send>(
     files: &[PathBuf],
-    consumer: &'a mut C,
+    reading: Reading<'a, C>,
+    pauses: Pauses,
 ) -> (Reading<'a, C>, Vec<SourceError>) {
-    let is_stopped = AtomicBool::new(false);
+    let is_stopped = Arc::new(AtomicBool::new(false));
     let threads = threads();
     let (sender, receiver) = sync_channel(threads);
+    let (reading_goes_on, end) = sync_channel(0);
     let shared = Shared {
         receiver: Mutex::new(receiver),
         turn: Mutex::new(Turn {
             next: 0,
-            reading: Reading::new(consumer),
+            reading,
             result: Ok(()),
         }),
         has_changed: Condvar::new(),
-        is_stopped: &is_stopped,
+        is_stopped: Arc::clone(&is_stopped),
     };
     let errors = thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| shared.work());
         }
-        // The threads end when `batches` is dropped.
+        if pauses == Pauses::AtAnyTime {
+            let shared = &shared;
+            scope.spawn(move || shared.pause_until(&end));
+        }
+        // The threads end when `batches` and `reading_goes_on` are dropped.
         let batches = Batches {
             batch: Batch::default(),
             sender,
-            is_stopped: &is_stopped,
+            is_stopped,
         };
-        read_files(files, batches)
+        let errors = read_files(files, batches);
+        drop(reading_goes_on);
+        errors
     });
     let turn = shared
         .turn
@@ -231,11 +284,12 @@ fn read<'a, C: Consumer + Send>(
         // The reading ends here in any case, whether or not the consumer wants more.
         let _ = reading.end_all();
     }
+    reading.end();
     (reading, errors)
 }
 
 /// Gives the lines of all files to the threads. Returns the errors of files that could not be read.
-fn read_files(files: &[PathBuf], mut batches: Batches<'_>) -> Vec<SourceError> {
+fn read_files(files: &[PathBuf], mut batches: Batches) -> Vec<SourceError> {
     let mut lines = Lines::default();
     let mut errors = Vec::new();
     for path in files {

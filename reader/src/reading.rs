@@ -1,6 +1,10 @@
 //! Reads the records of files for the commands.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::{self, IsTerminal as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 
@@ -34,6 +38,9 @@ impl Files {
     }
 }
 
+/// While files are followed, longest time between two calls of [`Consumer::pause`].
+pub(crate) const PAUSE: Duration = Duration::from_millis(200);
+
 /// Takes records.
 pub(crate) trait Consumer {
     /// Takes a record and its line. If the argv continues on further lines, `line` has these too,
@@ -44,12 +51,21 @@ pub(crate) trait Consumer {
     fn record(&mut self, record: &Record<'_>, line: &[u8]) -> Result<(), Stop>;
 
     /// Is called when the consumer has all records so far. The next record may take a while. While
-    /// a file is followed, this happens several times a second.
+    /// files are followed, this happens every [`PAUSE`] or more often.
     ///
     /// # Errors
     /// If nothing more is wanted.
     fn pause(&mut self) -> Result<(), Stop> {
         Ok(())
+    }
+
+    /// Is called when nothing more is read, before faults of the files are written to standard
+    /// error.
+    fn end(&mut self) {}
+
+    /// Whether the consumer writes to standard output before all files are read.
+    fn writes_at_once(&self) -> bool {
+        false
     }
 }
 
@@ -74,9 +90,15 @@ pub(crate) struct Reading<'a, C> {
 impl<'a, C: Consumer> Reading<'a, C> {
     /// Begins to read.
     pub(crate) fn new(consumer: &'a mut C) -> Self {
+        // On the same terminal, the progress would stand among the consumer's lines.
+        let progress = if consumer.writes_at_once() && io::stdout().is_terminal() {
+            Progress::hidden()
+        } else {
+            Progress::new()
+        };
         Self {
             consumer,
-            progress: Progress::new(),
+            progress,
             name: String::new(),
             unreadable: 0,
             has_record: false,
@@ -104,15 +126,15 @@ impl<'a, C: Consumer> Reading<'a, C> {
         self.name = name_of(path);
     }
 
-    /// Removes the progress from the terminal.
-    pub(crate) fn end_progress(&self) {
+    /// Removes the progress from the terminal, and tells the consumer that nothing more is read.
+    pub(crate) fn end(&mut self) {
         self.progress.end();
+        self.consumer.end();
     }
 
     /// Names the unreadable lines on standard error. Returns `false` if the files have lines and
     /// none could be read, or if a compressed file is damaged or cut.
     pub(crate) fn report(&self, program: &str) -> bool {
-        self.end_progress();
         if self.unreadable == 0 {
             return true;
         }

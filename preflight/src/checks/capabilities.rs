@@ -6,11 +6,6 @@ use super::node::Node;
 use crate::files;
 use crate::report::{Check, Id, Verdict};
 
-/// The capabilities, by their names in Kubernetes.
-const BPF: (&str, Capability) = ("BPF", Capability::CAP_BPF);
-const PERFMON: (&str, Capability) = ("PERFMON", Capability::CAP_PERFMON);
-const SYS_RESOURCE: (&str, Capability) = ("SYS_RESOURCE", Capability::CAP_SYS_RESOURCE);
-
 pub(super) fn check(node: &Node<'_>) -> Check {
     let status = node.proc("self/status");
     let field = node.status_field("CapEff");
@@ -30,32 +25,29 @@ pub(super) fn check(node: &Node<'_>) -> Check {
     let mut missing = Vec::new();
     if !has(Capability::CAP_SYS_ADMIN) {
         missing.extend(
-            [BPF, PERFMON]
+            [Capability::CAP_BPF, Capability::CAP_PERFMON]
                 .into_iter()
-                .filter(|(_, capability)| !has(*capability)),
+                .filter(|capability| !has(*capability)),
         );
     }
     // CAP_SYS_ADMIN does not replace this capability.
     let memlock = node.needs_memlock().then(|| memlock_limit(node));
     if let Some(limit) = &memlock
         && limit != "unlimited"
-        && !has(SYS_RESOURCE.1)
+        && !has(Capability::CAP_SYS_RESOURCE)
     {
-        missing.push(SYS_RESOURCE);
+        missing.push(Capability::CAP_SYS_RESOURCE);
     }
 
     let mut check = if missing.is_empty() {
-        let by = if has(BPF.1) && has(PERFMON.1) {
+        let by = if has(Capability::CAP_BPF) && has(Capability::CAP_PERFMON) {
             "CAP_BPF and CAP_PERFMON are effective"
         } else {
             "CAP_SYS_ADMIN is effective and includes CAP_BPF and CAP_PERFMON"
         };
         Check::new(Id::Capabilities, Verdict::Ok, by)
     } else {
-        let names: Vec<_> = missing
-            .iter()
-            .map(|(_, capability)| capability.to_string())
-            .collect();
+        let names: Vec<_> = missing.iter().map(Capability::to_string).collect();
         let (names, are) = (
             names.join(", "),
             if names.len() == 1 { "is" } else { "are" },

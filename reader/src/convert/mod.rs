@@ -93,6 +93,7 @@ pub(crate) fn main(program: &str, args: ConvertArgs) -> ExitCode {
         format: args.to,
         perfetto: Perfetto::default(),
         out: BufWriter::with_capacity(256 * 1024, out),
+        is_stdout,
         error: None,
     };
     let is_read = read_all(program, &files, &mut converting);
@@ -112,7 +113,17 @@ struct Converting<W: Write> {
     format: Format,
     perfetto: Perfetto,
     out: BufWriter<W>,
+    is_stdout: bool,
     error: Option<io::Error>,
+}
+
+impl<W: Write> Converting<W> {
+    fn check(&mut self, written: io::Result<()>) -> Result<(), Stop> {
+        written.map_err(|error| {
+            self.error.get_or_insert(error);
+            Stop
+        })
+    }
 }
 
 impl<W: Write> Consumer for Converting<W> {
@@ -137,9 +148,15 @@ impl<W: Write> Consumer for Converting<W> {
             Format::Ocsf => writeln!(self.out, "{}", ocsf::event(&event)),
             Format::Perfetto => self.perfetto.event(&event, &mut self.out),
         };
-        written.map_err(|error| {
-            self.error.get_or_insert(error);
-            Stop
-        })
+        self.check(written)
+    }
+
+    fn pause(&mut self) -> Result<(), Stop> {
+        let flushed = self.out.flush();
+        self.check(flushed)
+    }
+
+    fn writes_at_once(&self) -> bool {
+        self.is_stdout
     }
 }

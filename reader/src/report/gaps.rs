@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Number of gaps that are listed separately. Each further gap is joined with the last gap of the
-/// same kind and workspace.
+/// same kind, the same events and the same workspace.
 const JOINED_FROM: usize = 20_000;
 
 /// Why something is not in the log.
@@ -80,8 +80,8 @@ pub(super) struct LineOrigin {
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
     gaps: Vec<Gap>,
-    /// The last gap of each kind and workspace.
-    last: BTreeMap<(Kind, usize), usize>,
+    /// The last gap of each kind, events (or else `None`) and workspace.
+    last: BTreeMap<(Kind, Option<&'static str>, usize), usize>,
     /// The runs, by number.
     runs: BTreeMap<usize, Run>,
 }
@@ -117,9 +117,17 @@ impl Gaps {
         let time = |text: &Option<_>| text.as_deref().and_then(microseconds).unwrap_or(now);
         let (since, until) = (time(&fields.since), time(&fields.until));
         let of = fields.events().unwrap_or("events");
-        let period = (since.min(until), since.max(until));
-        let count = fields.count.unwrap_or(0);
-        self.add(kind, workspace, period, count, of.to_owned());
+        self.push(
+            Gap {
+                kind,
+                workspace,
+                since: since.min(until),
+                until: since.max(until),
+                count: fields.count.unwrap_or(0),
+                text: of.to_owned(),
+            },
+            Some(of),
+        );
     }
 
     /// Takes the first line of a run. Adds the gap since the previous run, if the log lacks that
@@ -174,32 +182,42 @@ impl Gaps {
 
     fn add(&mut self, kind: Kind, workspace: usize, period: (i64, i64), count: u64, text: String) {
         let (since, until) = period;
-        let key = (kind, workspace);
+        self.push(
+            Gap {
+                kind,
+                workspace,
+                since,
+                until,
+                count,
+                text,
+            },
+            None,
+        );
+    }
+
+    /// Adds a gap. `of` names the events that are lost or suppressed.
+    fn push(&mut self, gap: Gap, of: Option<&'static str>) {
+        let key = (gap.kind, of, gap.workspace);
         if self.gaps.len() >= JOINED_FROM {
             // From twice as many gaps on, gaps of different workspaces are joined, too.
             let most = self.gaps.len() >= 2 * JOINED_FROM;
-            let of_kind = self.last.range((kind, 0)..).next().filter(|_| most);
+            let of_kind = self.last.range((gap.kind, of, 0)..).next();
             let of_kind = of_kind
-                .filter(|((of, _), _)| *of == kind)
+                .filter(|((kind, events, _), _)| most && (*kind, *events) == (gap.kind, of))
                 .map(|(_, at)| *at);
             let same = self.last.get(&key).copied().or(of_kind);
-            if let Some(gap) = same.and_then(|at| self.gaps.get_mut(at)) {
-                gap.since = gap.since.min(since);
-                gap.until = gap.until.max(until);
-                gap.count = gap.count.saturating_add(count);
-                gap.text = "several gaps: there are too many to list each".to_owned();
+            if let Some(joined) = same.and_then(|at| self.gaps.get_mut(at)) {
+                joined.since = joined.since.min(gap.since);
+                joined.until = joined.until.max(gap.until);
+                joined.count = joined.count.saturating_add(gap.count);
+                if of.is_none() {
+                    joined.text = "several gaps: there are too many to list each".to_owned();
+                }
                 return;
             }
         }
         self.last.insert(key, self.gaps.len());
-        self.gaps.push(Gap {
-            kind,
-            workspace,
-            since,
-            until,
-            count,
-            text,
-        });
+        self.gaps.push(gap);
     }
 
     /// The gaps, cut to a period and sorted by their beginning. `ids` has the ids of the runs.
@@ -233,5 +251,40 @@ impl Gaps {
         }
         self.gaps.sort_by_key(|gap| gap.since);
         self.gaps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joined_gaps_keep_their_events() {
+        let mut gaps = Gaps::default();
+        let mut lost = |second: usize, of: &'static str| {
+            let at = i64::try_from(second).unwrap();
+            gaps.push(
+                Gap {
+                    kind: Kind::Lost,
+                    workspace: second % 2,
+                    since: at,
+                    until: at + 1,
+                    count: 1,
+                    text: of.to_owned(),
+                },
+                Some(of),
+            );
+        };
+        for second in 0..3 * JOINED_FROM {
+            lost(second, if second % 3 == 0 { "exits" } else { "execs" });
+        }
+        let listed = gaps.finish(&Runs::default(), (None, None));
+        assert_eq!(listed.len(), JOINED_FROM);
+        let sum = |of: &str| -> u64 {
+            let gaps = listed.iter().filter(|gap| gap.text == of);
+            gaps.map(|gap| gap.count).sum()
+        };
+        let all = JOINED_FROM as u64;
+        assert_eq!((sum("execs"), sum("exits")), (2 * all, all));
     }
 }

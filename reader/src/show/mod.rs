@@ -155,4 +155,8 @@ impl<W: Write> Consumer for Show<W> {
         let flushed = self.out.flush();
         self.check(flushed)
     }
+
+    fn writes_at_once(&self) -> bool {
+        true
+    }
 }

@@ -3,10 +3,19 @@
 use std::{
     fs::File,
     io::{self, BufReader, Read},
+    os::fd::AsFd as _,
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use flate2::bufread::MultiGzDecoder;
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    time::Timespec,
+};
 
 use super::{
     frames::Frames,
@@ -17,6 +26,11 @@ use crate::shown::escaped;
 
 /// Maximum number of bytes that one read takes.
 const CHUNK: usize = 256 * 1024;
+/// Longest time in which an input without new bytes notices that nothing more is wanted: 200 ms.
+const PAUSE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 200_000_000,
+};
 /// The beginning of a gzip member (RFC 1952).
 const GZIP: &[u8] = &[0x1f, 0x8b];
 /// The beginning of a zstd frame (RFC 8878).
@@ -43,6 +57,27 @@ pub(crate) enum SourceError {
     },
 }
 
+/// A file that may be a pipe or a terminal. It ends early if nothing more is wanted, also while it
+/// has no new bytes.
+struct Stoppable {
+    file: File,
+    is_stopped: Arc<AtomicBool>,
+}
+
+impl Read for Stoppable {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.is_stopped.load(Ordering::Relaxed) {
+                return Ok(0);
+            }
+            let mut file = [PollFd::new(&self.file, PollFlags::IN)];
+            if poll(&mut file, Some(&PAUSE))? > 0 {
+                return self.file.read(buffer);
+            }
+        }
+    }
+}
+
 /// An open input.
 pub(crate) struct Input {
     name: String,
@@ -56,21 +91,23 @@ enum Bytes {
 }
 
 impl Input {
-    /// Opens a file; `-` is standard input.
+    /// Opens a file; `-` is standard input. When `is_stopped` becomes true, the input soon ends.
     ///
     /// # Errors
     /// If the file cannot be opened, or its first bytes cannot be read.
-    pub(crate) fn open(path: &Path) -> Result<Self, SourceError> {
+    pub(crate) fn open(path: &Path, is_stopped: Arc<AtomicBool>) -> Result<Self, SourceError> {
         let name = name_of(path);
-        let file: Box<dyn Read> = if path == Path::new("-") {
-            Box::new(io::stdin())
+        let file = if path == Path::new("-") {
+            // Not `io::stdin`, which may have read bytes for which `poll` would then wait.
+            io::stdin().as_fd().try_clone_to_owned().map(File::from)
         } else {
-            let file = File::open(path).map_err(|source| SourceError::Open {
-                name: name.clone(),
-                source,
-            })?;
-            Box::new(file)
+            File::open(path)
         };
+        let file = file.map_err(|source| SourceError::Open {
+            name: name.clone(),
+            source,
+        })?;
+        let file = Box::new(Stoppable { file, is_stopped });
         let bytes = decompressed(file).map_err(|source| SourceError::Read {
             name: name.clone(),
             source,

@@ -48,9 +48,7 @@ pub(super) fn main(program: &str, files: &[PathBuf], top: Top, rows: usize) -> E
         None => Naming::AtOnce,
     };
     let is_read = follow(program, files, &mut live, naming);
-    // After the screen is left, the last counts stay on the terminal.
-    live.screen = None;
-    live.shown.clear();
+    // The screen has been left. The last counts stay on the terminal.
     let written = live.write();
     finish(program, live.error.map_or(written, Err), is_read)
 }
@@ -89,6 +87,9 @@ impl Consumer for Live {
             Some(_) => ON_SCREEN,
             None => ELSEWHERE,
         };
+        if self.screen.is_none() && self.top.is_empty() {
+            return Ok(());
+        }
         if self.shown_at.is_some_and(|at| at.elapsed() < period) {
             return Ok(());
         }
@@ -97,5 +98,9 @@ impl Consumer for Live {
             self.error.get_or_insert(error);
             Stop
         })
+    }
+
+    fn end(&mut self) {
+        self.screen = None;
     }
 }

@@ -48,6 +48,11 @@ impl Top {
         }
     }
 
+    /// Whether nothing was counted, lost or suppressed so far.
+    pub(super) fn is_empty(&self) -> bool {
+        (self.execs, self.lost, self.suppressed) == (0, 0, 0)
+    }
+
     /// The table. It also names the lost and suppressed execs, which are not counted.
     pub(super) fn table(&self, rows: usize) -> String {
         let mut text = String::new();

@@ -5,6 +5,7 @@ use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 use exectrail_proof::{PublicKey, SigningKeyError};
@@ -120,7 +121,7 @@ fn read(paths: &[PathBuf], audit: Audit) -> Result<(Audit, Vec<FileLines>), Sour
     let mut lines = Lines::counting_on();
     let mut files = Vec::new();
     for path in paths {
-        let input = Input::open(path)?;
+        let input = Input::open(path, Arc::default())?;
         // The audit never stops the reading.
         let last = input.read(&mut lines, &mut sink)?;
         files.push(FileLines {

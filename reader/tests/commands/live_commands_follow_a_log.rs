@@ -3,8 +3,10 @@
 use std::{
     fs::{self, OpenOptions},
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    path::Path,
-    process::{Child, Command, Stdio},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    thread,
+    time::Duration,
 };
 
 use exectrail_testbed::wait::wait_for;
@@ -73,43 +75,97 @@ fn top_writes_plain_text_where_there_is_no_terminal() {
     assert!(!table.concat().contains('\u{1b}'), "{table:?}");
 }
 
-/// The program `script` makes a terminal. Every Debian system has it, because it is in bsdutils.
+/// A command on a terminal.
+struct OnTerminal {
+    process: Running,
+    output: ChildStdout,
+    seen: String,
+}
+
+impl OnTerminal {
+    /// The program `script` makes the terminal. Every Debian system has it, because it is in
+    /// bsdutils.
+    fn start(arguments: &str, log: &Path) -> Self {
+        let program = env!("CARGO_BIN_EXE_exectrail-log");
+        let command = format!("{program} {arguments} {}", log.display());
+        let script = Command::new("script")
+            .args(["-q", "-e", "-c", &command, "/dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        let mut process = Running(script.unwrap());
+        let output = process.0.stdout.take().unwrap();
+        Self {
+            process,
+            output,
+            seen: String::new(),
+        }
+    }
+
+    /// Waits for a text. Returns all output so far.
+    fn read_until(&mut self, text: &str) -> String {
+        let mut chunk = [0; 4096];
+        while !self.seen.contains(text) {
+            let read = self.output.read(&mut chunk).unwrap();
+            assert!(read > 0, "{text} is not in {:?}", self.seen);
+            self.seen.push_str(&String::from_utf8_lossy(&chunk[..read]));
+        }
+        self.seen.clone()
+    }
+
+    /// Presses q. Returns all output and the exit status.
+    fn leave(mut self) -> (String, ExitStatus) {
+        let mut keyboard = self.process.0.stdin.take().unwrap();
+        keyboard.write_all(b"q").unwrap();
+        let mut rest = Vec::new();
+        self.output.read_to_end(&mut rest).unwrap();
+        self.seen.push_str(&String::from_utf8_lossy(&rest));
+        let status = self.process.0.wait().unwrap();
+        (self.seen.clone(), status)
+    }
+}
+
 #[test]
 fn top_on_a_terminal_draws_changes_and_q_restores_the_terminal() {
     let directory = TempDir::new().unwrap();
     let log = file(directory.path(), "log", exec(1, 10, 1, "make").as_bytes());
-    let command = format!(
-        "{} top --follow {}",
-        env!("CARGO_BIN_EXE_exectrail-log"),
-        log.display()
-    );
-    let script = Command::new("script")
-        .args(["-q", "-e", "-c", &command, "/dev/null"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn();
-    let mut script = Running(script.unwrap());
-    let mut output = script.0.stdout.take().unwrap();
-    let mut seen = String::new();
-    let mut read_until = |text: &str| {
-        let mut chunk = [0; 4096];
-        while !seen.contains(text) {
-            let read = output.read(&mut chunk).unwrap();
-            assert!(read > 0, "{text} is not in {seen:?}");
-            seen.push_str(&String::from_utf8_lossy(&chunk[..read]));
-        }
-        seen.clone()
-    };
-    read_until("/bin/make");
+    let mut top = OnTerminal::start("top --follow", &log);
+    top.read_until("/bin/make");
+    append(&log, "not JSON\n");
     append(&log, &exec(2, 11, 10, "cc"));
-    let before = read_until("/bin/cc");
+    let before = top.read_until("/bin/cc");
+    assert!(!before.contains("could not be read"), "{before:?}");
     assert!(before.contains("\u{1b}[?1049h"), "{before:?}");
-    let mut keyboard = script.0.stdin.take().unwrap();
-    keyboard.write_all(b"q").unwrap();
-    let after = read_until("\u{1b}[?1049l");
-    assert!(after.contains("q leaves"), "{after:?}");
-    let status = wait_for("top", || script.0.try_wait().unwrap()).unwrap();
+    let (output, status) = top.leave();
     assert!(status.success(), "{status}");
+    let (screen, rest) = output.split_once("\u{1b}[?1049l").unwrap();
+    assert!(screen.contains("q leaves"), "{output:?}");
+    assert!(!screen.contains("could not be read"), "{output:?}");
+    assert!(rest.contains("could not be read: 1"), "{output:?}");
+}
+
+#[test]
+fn q_leaves_top_while_a_pipe_is_silent() {
+    let directory = TempDir::new().unwrap();
+    let pipe = make_pipe(directory.path());
+    let mut top = OnTerminal::start("top --follow", &pipe);
+    let _writer = OpenOptions::new().write(true).open(&pipe).unwrap();
+    top.read_until("q leaves");
+    let (output, status) = top.leave();
+    assert!(status.success(), "{status} {output:?}");
+}
+
+#[test]
+fn lines_on_a_terminal_have_no_progress_among_them() {
+    let directory = TempDir::new().unwrap();
+    let log = file(directory.path(), "log", exec(1, 10, 1, "make").as_bytes());
+    let mut show = OnTerminal::start("show --follow --columns text", &log);
+    show.read_until("make\r\n");
+    // Progress is shown after a second.
+    thread::sleep(Duration::from_millis(1_200));
+    append(&log, &exec(2, 11, 10, "cc"));
+    append(&log, &exec(3, 12, 10, "ld"));
+    assert_eq!(show.read_until("ld\r\n"), "make\r\ncc\r\nld\r\n");
 }
 
 #[test]
@@ -127,17 +183,38 @@ fn a_file_whose_content_is_replaced_is_read_from_its_beginning() {
     assert_eq!((next(), next()), ("one".to_owned(), "two".to_owned()));
 }
 
+fn make_pipe(directory: &Path) -> PathBuf {
+    let pipe = directory.join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    pipe
+}
+
+#[test]
+fn top_writes_an_unchanged_table_once() {
+    let directory = TempDir::new().unwrap();
+    let pipe = make_pipe(directory.path());
+    let mut top = start(&["top", "--follow"], &pipe);
+    let mut lines = BufReader::new(top.0.stdout.take().unwrap()).lines();
+    let mut writer = OpenOptions::new().write(true).open(&pipe).unwrap();
+    writer.write_all(exec(1, 10, 1, "make").as_bytes()).unwrap();
+    // The pipe stays open. A first table may have no exec yet.
+    let is_make = |line: &String| line.ends_with("/bin/make");
+    assert!(
+        lines
+            .by_ref()
+            .map(Result::unwrap)
+            .any(|line| is_make(&line))
+    );
+    drop(writer);
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(rest.is_empty(), "{rest:?}");
+}
+
 #[test]
 fn a_pipe_is_read_to_its_end() {
     let directory = TempDir::new().unwrap();
-    let pipe = directory.path().join("pipe");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
+    let pipe = make_pipe(directory.path());
     let mut show = start(&["show", "--follow", "--columns", "text"], &pipe);
     let mut lines = BufReader::new(show.0.stdout.take().unwrap()).lines();
     let mut writer = OpenOptions::new().write(true).open(&pipe).unwrap();
@@ -157,9 +234,15 @@ fn a_pipe_is_read_to_its_end() {
 fn a_reader_that_leaves_ends_it_also_if_nothing_more_is_written() {
     let directory = TempDir::new().unwrap();
     let log = file(directory.path(), "log", exec(1, 10, 1, "make").as_bytes());
-    for command in ["show", "tree"] {
-        let mut show = start(&[command, "--follow"], &log);
+    let pipe = make_pipe(directory.path());
+    for (command, log) in [("show", &log), ("tree", &log), ("show", &pipe)] {
+        let mut show = start(&[command, "--follow"], log);
         let mut output = BufReader::new(show.0.stdout.take().unwrap());
+        // The pipe stays open.
+        let mut writer = OpenOptions::new().append(true).open(log).unwrap();
+        if *log == pipe {
+            writer.write_all(exec(1, 10, 1, "make").as_bytes()).unwrap();
+        }
         output.read_line(&mut String::new()).unwrap();
         drop(output);
         let status = wait_for(command, || show.0.try_wait().unwrap()).unwrap();

@@ -147,6 +147,7 @@ fn each_line_is_as_the_schema_has_it() {
         "workspace_announced",
         "workspace_ended",
         "workspace_started",
+        "workspace_unknown",
     ] {
         assert!(seen.contains(msg), "no {msg}: {seen:?}");
     }
