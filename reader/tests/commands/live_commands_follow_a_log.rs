@@ -231,6 +231,22 @@ fn a_pipe_is_read_to_its_end() {
 }
 
 #[test]
+fn convert_writes_each_event_of_a_pipe_as_it_comes() {
+    let directory = TempDir::new().unwrap();
+    let pipe = make_pipe(directory.path());
+    let mut convert = start(&["convert", "--to", "ecs"], &pipe);
+    let mut lines = BufReader::new(convert.0.stdout.take().unwrap()).lines();
+    let mut writer = OpenOptions::new().write(true).open(&pipe).unwrap();
+    for (second, program) in [(1, "make"), (2, "cc")] {
+        writer
+            .write_all(exec(second, 10, 1, program).as_bytes())
+            .unwrap();
+        let event = lines.next().unwrap().unwrap();
+        assert!(event.contains(program), "{event}");
+    }
+}
+
+#[test]
 fn a_reader_that_leaves_ends_it_also_if_nothing_more_is_written() {
     let directory = TempDir::new().unwrap();
     let log = file(directory.path(), "log", exec(1, 10, 1, "make").as_bytes());
