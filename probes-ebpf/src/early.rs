@@ -62,7 +62,7 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
         };
         // SAFETY: a pointer to a live map value, whose fields BPF loads and stores whole.
         unsafe {
-            // A later lane must not overwrite the slot that the first lane has just written.
+            // A later lane keeps the number of the slot in which the first lane has just written.
             let slot = if LANE == 0 || (*old).start != start || (*old).execs != execs {
                 slot
             } else {
@@ -87,18 +87,18 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
 
 /// Copies the lowest part of the new stack; returns the slot.
 ///
-/// Each CPU has its own slots. One slot is for any process, and each other slot for the processes
-/// whose ids have one remainder. If a process begins an exec on the CPU before an earlier one with
-/// the same remainder is recorded, it overwrites the earlier one's slot. The reader of the slot
-/// detects that.
+/// Each CPU has its own slots. The first is for any process. Each other one is for the processes
+/// whose ids, divided by the number of these slots, leave the same remainder. If a process begins
+/// an exec on the CPU before an earlier one with the same remainder is recorded, it overwrites the
+/// earlier one's slot. The reader of the slot detects that.
 #[inline(always)]
 fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
     let others = config!(early_other_slots);
     // SAFETY: the helper takes no arguments and always succeeds.
     let first = unsafe { bpf_get_smp_processor_id() } * (others + 1);
-    // Most execs are recorded before the next one begins on the CPU, so they all use the first
-    // slot, which is in the CPU's cache. If a process is killed in its exec, the exec is never
-    // recorded and keeps the first slot; later execs then use the other slots.
+    // Most execs end before the next one begins on the CPU, so they all use the first slot, which
+    // is in the CPU's cache. If a process is killed in its exec, it keeps the first slot; later
+    // execs then use the other slots.
     let slot = if owner(first) == 0 {
         first
     } else {
@@ -146,7 +146,7 @@ fn owner(slot: u32) -> u64 {
     }
 }
 
-/// Frees the slot of `task`, whose exec is not recorded.
+/// Frees the slot of `task`, whose exec is suppressed or outside every target.
 #[inline(always)]
 pub(crate) fn release(task: Task) {
     let slot = kept(task).slot;
@@ -200,9 +200,9 @@ pub(crate) fn kept(task: Task) -> Kept {
     }
 }
 
-/// Copies as many of the `wanted` bytes of argv as the slot has to `to`, and frees the slot.
-/// Returns the number of bytes, 0 if nothing was copied for this exec. `filename_len` is the length
-/// of the filename.
+/// Copies the beginning of argv to `to`: `wanted` bytes, or as many as the slot has. Then frees the
+/// slot. Returns the number of bytes, 0 if nothing was copied for this exec. `filename_len` is the
+/// length of the filename.
 #[inline(always)]
 pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u64 {
     let Some(early) = EARLY.get_ptr_mut(strings.slot) else {

@@ -65,6 +65,7 @@ use aya_ebpf::{
 use exectrail_common::exec_calls::{COMPAT_EXECVE, COMPAT_EXECVEAT, EXECVE, EXECVEAT};
 use kernel::{Binprm, KernelPtr, Task};
 use lane::{Event, Lane};
+use scope::Outside;
 
 /// The copies of a program at a tracepoint, by lane. Each records the events for which the kernel
 /// skipped the earlier copies.
@@ -95,13 +96,15 @@ fn see_exec<const LANE: u32>(ctx: *mut c_void) -> i32 {
     if LANE == 0 {
         failed_exec::count_success();
     }
-    if lane.is_first(task, Event::Exec)
-        && let Some(scope) = scope::scope(task, lane, Event::Exec)
-    {
-        if rules::exclude(task, bprm, lane) || bucket::is_empty(scope.target) {
-            early::release(task);
-        } else {
-            record::write(task, bprm, &scope, lane);
+    if lane.is_first(task, Event::Exec) {
+        match scope::scope(task, lane, Event::Exec) {
+            // Of a dismissed namespace, nothing was copied.
+            Err(Outside::Dismissed) => {}
+            Err(Outside::LookedUp) => early::release(task),
+            Ok(scope) if rules::exclude(task, bprm, lane) || bucket::is_empty(scope.target) => {
+                early::release(task);
+            }
+            Ok(scope) => record::write(task, bprm, &scope, lane),
         }
     }
     0
@@ -122,7 +125,7 @@ fn see_exit<const LANE: u32>(ctx: *mut c_void) -> i32 {
     let task = Task::from_arg(ctx, 0);
     if lane.is_first(task, Event::Exit)
         && task.is_last_thread()
-        && let Some(scope) = scope::scope(task, lane, Event::Exit)
+        && let Ok(scope) = scope::scope(task, lane, Event::Exit)
     {
         exit::write(task, &scope, lane);
     }

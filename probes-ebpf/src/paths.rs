@@ -34,7 +34,7 @@ const OVERLAY: u64 = 0x794c_7630;
 /// Copies the names of the wanted paths to the tail of the scratch value of this CPU and lane,
 /// using its [`Paths`]. Always returns 0: the kernel requires a result.
 ///
-/// The kernel also verifies this as a separate function, once.
+/// A global function: the kernel verifies it separately from its callers, and only once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn copy_paths(lane: u64) -> u64 {

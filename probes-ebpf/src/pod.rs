@@ -25,7 +25,7 @@ use crate::{
 pub(crate) fn ties(ns: PidNs, inum: u32, level: u32, floor: u32, identity: u32) -> u64 {
     let reaper = ns.reaper();
     let network = equal(reaper.net_ns(), config!(net_ns)) * u64::from(BY_NETWORK);
-    // The verifier knows this value: if there is no such hierarchy, it removes this part.
+    // The verifier knows the hierarchy: if no cgroup tells pods apart, it removes this part.
     let cgroup = if config!(hierarchy) == HIERARCHY_NONE {
         0
     } else {
@@ -42,7 +42,7 @@ pub(crate) fn ties(ns: PidNs, inum: u32, level: u32, floor: u32, identity: u32) 
 /// uses a helper: the verifier refuses loads from that array, whose length is not in the kernel's
 /// types.
 ///
-/// The kernel also verifies this as a separate function, once.
+/// A global function: the kernel verifies it separately from its callers, and only once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn in_pod_cgroup(task: u64) -> u64 {

@@ -33,6 +33,15 @@ pub(crate) struct Scope {
     pub(crate) target: u32,
 }
 
+/// Why an event has no [`Scope`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outside {
+    /// The namespace of the task is dismissed.
+    Dismissed,
+    /// The namespace was looked up, and is in no target or has no room in [`TARGETS`].
+    LookedUp,
+}
+
 /// A dismissal is checked again after this many events: since then the reaper may have joined our
 /// network namespace (`setns`), or have been moved to the pod's cgroup. Neither changes the
 /// generation, and the other tasks of the namespace keep their sets.
@@ -158,44 +167,48 @@ pub(crate) fn is_dismissed(task: Task) -> bool {
 /// The scope of `task`, if it is in a target. The first lane uses the cache. Later lanes run so
 /// rarely that a cache would waste memory.
 #[inline(always)]
-pub(crate) fn scope<const LANE: u32>(task: Task, _: Lane<LANE>, event: Event) -> Option<Scope> {
+pub(crate) fn scope<const LANE: u32>(
+    task: Task,
+    _: Lane<LANE>,
+    event: Event,
+) -> Result<Scope, Outside> {
     if LANE == 0 {
         cached(task, event)
     } else {
-        look_up(task, event)
+        look_up(task, event).ok_or(Outside::LookedUp)
     }
 }
 
 /// [`scope()`] with the cache.
 #[inline(always)]
-fn cached(task: Task, event: Event) -> Option<Scope> {
+fn cached(task: Task, event: Event) -> Result<Scope, Outside> {
     let table = table(event);
     let level = task.pid_level();
     // The init PID namespace is never a target: user space refuses it.
     if level == 0 {
-        return None;
+        return Err(Outside::LookedUp);
     }
-    let generation = generation()?;
+    let generation = generation().ok_or(Outside::LookedUp)?;
     // Most execs of a node are in other pods, and return here after few loads. If the namespace of
     // the task's children is not in a target, no namespace above it is a target either. The task is
     // in that namespace or in one above it.
     let below = task.pid_ns_for_children();
-    let (slot, dismissed) = dismissal(task, generation, table)?;
+    let (slot, dismissed) = dismissal(task, generation, table).ok_or(Outside::LookedUp)?;
     if dismissed {
         // SAFETY: as in `dismissal`.
         unsafe { (*slot).uses += 1 };
-        return None;
+        return Err(Outside::Dismissed);
     }
     let ns = below.at(level);
     let id = ns.id();
-    let target = decided(ns, id, generation, table)?;
+    let target = decided(ns, id, generation, table).ok_or(Outside::LookedUp)?;
     if target == NO_ROOM {
         // The namespace is not dismissed, so that each of its execs is counted as lost.
         count_full_table(event);
-        return None;
+        return Err(Outside::LookedUp);
     }
     if target != 0 {
-        return Some(Scope {
+        return Ok(Scope {
             pid_ns: id.inum,
             level,
             target,
@@ -215,7 +228,7 @@ fn cached(task: Task, event: Event) -> Option<Scope> {
             core::ptr::write_volatile(&raw mut (*slot).ns, ns.address());
         }
     }
-    None
+    Err(Outside::LookedUp)
 }
 
 /// The result of [`decide`] for `ns`, from the cache if possible.

@@ -12,7 +12,7 @@ use crate::{
     maps::{PATHS, SCRATCH, Scratch},
 };
 
-/// Number of words of a filename that are compared without a loop.
+/// Number of words of a filename that are compared first, in an unrolled loop.
 const NEAR_WORDS: u64 = 4;
 
 /// Compares the filename in the scratch value's tail with the string on the new stack. The lengths
@@ -20,7 +20,7 @@ const NEAR_WORDS: u64 = 4;
 /// equal, or if the stack cannot be read. Otherwise returns 1 plus the length of the stack's
 /// string, and writes that string after argv.
 ///
-/// The kernel also verifies this as a separate function, once.
+/// A global function: the kernel verifies it separately from its callers, and only once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn stack_filename(lane: u64) -> u64 {

@@ -53,8 +53,8 @@ impl Program {
         attr.__bindgen_anon_3.prog_name = prog_name;
         attr.__bindgen_anon_3.expected_attach_type = attach_type as u32;
         attr.__bindgen_anon_3.attach_btf_id = id;
-        // SAFETY: the instructions have the length beside their address, the license ends with a
-        // zero, and both outlive the call.
+        // SAFETY: `insn_cnt` instructions are at `insns`, the license ends with a zero, and both
+        // outlive the call.
         unsafe { bpf(BPF_PROG_LOAD, &mut attr) }.map(Self)
     }
 

@@ -129,7 +129,7 @@ struct ProgAttr {
 /// # Safety
 ///
 /// `attr` must be laid out as `command` requires, without padding. During the call, every address
-/// in it must be valid for the length beside the address.
+/// in it must be valid for the length beside the address, or point to a string that ends with NUL.
 unsafe fn bpf<T>(command: u32, attr: &mut T) -> io::Result<OwnedFd> {
     let attr: *mut T = attr;
     // SAFETY: `attr` points to `size_of::<T>()` bytes; the caller guarantees their meaning.

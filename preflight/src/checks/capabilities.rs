@@ -30,16 +30,23 @@ pub(super) fn check(node: &Node<'_>) -> Check {
                 .filter(|capability| !has(*capability)),
         );
     }
-    // CAP_SYS_ADMIN does not replace this capability.
     let memlock = node.needs_memlock().then(|| memlock_limit(node));
-    if let Some(limit) = &memlock
-        && limit != "unlimited"
-        && !has(Capability::CAP_SYS_RESOURCE)
-    {
-        missing.push(Capability::CAP_SYS_RESOURCE);
+    let mut is_unknown = false;
+    // CAP_SYS_ADMIN does not replace CAP_SYS_RESOURCE.
+    if !has(Capability::CAP_SYS_RESOURCE) {
+        match &memlock {
+            None => {}
+            Some(Ok(limit)) if limit == "unlimited" => {}
+            Some(Ok(_)) => missing.push(Capability::CAP_SYS_RESOURCE),
+            Some(Err(_)) => is_unknown = true,
+        }
     }
 
-    let mut check = if missing.is_empty() {
+    let mut check = if missing.is_empty() && is_unknown {
+        let summary = "CAP_SYS_RESOURCE is missing, and the limit on locked memory, which would \
+                       have to be unlimited, could not be read";
+        Check::new(Id::Capabilities, Verdict::Unknown, summary).remedy(remedy(node))
+    } else if missing.is_empty() {
         let by = if has(Capability::CAP_BPF) && has(Capability::CAP_PERFMON) {
             "CAP_BPF and CAP_PERFMON are effective"
         } else {
@@ -61,7 +68,9 @@ pub(super) fn check(node: &Node<'_>) -> Check {
     };
     check = saw(check);
     match memlock {
-        Some(limit) => check.saw_in(&node.proc("self/limits"), "Max locked memory", limit),
+        Some(Ok(limit) | Err(limit)) => {
+            check.saw_in(&node.proc("self/limits"), "Max locked memory", limit)
+        }
         None => check,
     }
 }
@@ -78,15 +87,14 @@ fn remedy(node: &Node<'_>) -> String {
     )
 }
 
-/// The hard limit of locked memory: `Max locked memory  SOFT  HARD  bytes`.
-fn memlock_limit(node: &Node<'_>) -> String {
-    match files::read_text(&node.proc("self/limits")) {
-        Ok(limits) => limits
-            .lines()
-            .find_map(|line| line.strip_prefix("Max locked memory"))
-            .and_then(|line| line.split_whitespace().nth(1))
-            .unwrap_or("no such line in the file")
-            .to_owned(),
-        Err(error) => error.to_string(),
-    }
+/// The hard limit of locked memory: `Max locked memory  SOFT  HARD  bytes`. An error says why it
+/// could not be read.
+fn memlock_limit(node: &Node<'_>) -> Result<String, String> {
+    let limits = files::read_text(&node.proc("self/limits")).map_err(|error| error.to_string())?;
+    limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max locked memory"))
+        .and_then(|line| line.split_whitespace().nth(1))
+        .map(str::to_owned)
+        .ok_or_else(|| "no such line in the file".to_owned())
 }

@@ -150,9 +150,9 @@ pub(super) fn check(node: &Node<'_>) -> Check {
                 "per-CPU memory that the node pays, at most"
             },
             format_args!(
-                "{} KiB for {cpus} possible CPUs; {} KiB with --exit-events and suppression",
-                map_memory::per_cpu_bytes(cpus, lanes) >> 10,
-                per_cpu >> 10
+                "{} KiB for {cpus} possible CPUs; {} KiB without --exit-events and suppression",
+                per_cpu >> 10,
+                map_memory::per_cpu_bytes(cpus, lanes) >> 10
             ),
         )
 }

@@ -30,7 +30,7 @@ fn memory_limits_of_both_cgroup_versions() {
     assert_eq!(verdict(&lanes, Id::Memory), Fit);
     let paid = evidence(&lanes.run(), Id::Memory);
     assert!(
-        paid.contains("that the node pays, at most: 99 KiB for 2 possible CPUs; 139 KiB with"),
+        paid.contains("that the node pays, at most: 139 KiB for 2 possible CPUs; 99 KiB without"),
         "{paid}"
     );
     // More CPUs need more slots.
@@ -49,7 +49,7 @@ fn memory_limits_of_both_cgroup_versions() {
     assert_eq!(verdict(&middle(both - 1), Id::Memory), Unmet);
     let paid = evidence(&middle(both).run(), Id::Memory);
     assert!(
-        paid.contains("per-CPU memory in that sum: 46 KiB"),
+        paid.contains("per-CPU memory in that sum: 70 KiB for 2 possible CPUs; 46 KiB without"),
         "{paid}"
     );
     // Before 5.11 maps, including the ring, count against locked memory instead.

@@ -50,6 +50,9 @@ fn each_combination_of_capabilities() {
         verdict(&node.file("proc/self/limits", limits), Id::Capabilities),
         Fit
     );
+    let node = Node::fit().release("5.10.0").cap_eff(BPF | PERFMON);
+    let unreadable = node.without("proc/self/limits");
+    assert_eq!(verdict(&unreadable, Id::Capabilities), Unknown);
     for garbage in [
         "",
         "CapEff:\n",

@@ -28,7 +28,7 @@ pub(super) struct Workspaces {
     /// The workspace of the first line.
     first: Workspace,
     /// The workspace of the first checkpoint.
-    first_proven: Option<Workspace>,
+    first_checkpoint: Option<Workspace>,
     /// The workspace of the last checkpoint that proves something.
     last_proven: Option<Workspace>,
     /// The workspace of the last line.
@@ -46,22 +46,22 @@ impl Workspaces {
 
     /// The last line is a checkpoint. `proves` says whether it proves something.
     pub(super) fn checkpoint(&mut self, proves: bool) {
-        self.first_proven.get_or_insert(self.last);
+        self.first_checkpoint.get_or_insert(self.last);
         if proves {
             self.last_proven = Some(self.last);
         }
     }
 
-    /// The workspace at the beginning of the run: of the first line. If the log lacks that line, of
-    /// the first checkpoint, because no hash proves the labels before it.
+    /// The workspace at the beginning of the run: that of the first line or, if the log lacks that
+    /// line, that of the first checkpoint, because no hash proves the labels before it.
     pub(super) fn beginning(&self, has_first_line: bool) -> Workspace {
-        self.first_proven
+        self.first_checkpoint
             .filter(|_| !has_first_line)
             .unwrap_or(self.first)
     }
 
-    /// The workspace at the end of the run: of the last checkpoint that proves something, or else
-    /// of the last line.
+    /// The workspace at the end of the run: that of the last checkpoint that proves something, or
+    /// else that of the last line.
     pub(super) fn end(&self) -> Workspace {
         self.last_proven.unwrap_or(self.last)
     }
@@ -71,12 +71,12 @@ impl Workspaces {
         self.last
     }
 
-    /// The workspaces that are proved. A checkpoint that proves something also proves the first
-    /// line, if the log has it.
+    /// The workspaces of the first checkpoint and of the last one that proves something. A
+    /// checkpoint that proves something also proves the first line, if the log has it.
     pub(super) fn proven(&self, has_first_line: bool) -> impl Iterator<Item = Workspace> {
         let first = self.last_proven.filter(|_| has_first_line);
         let first = first.map(|_| self.first);
-        let proven = [first, self.first_proven, self.last_proven];
+        let proven = [first, self.first_checkpoint, self.last_proven];
         proven.into_iter().flatten()
     }
 

@@ -131,7 +131,7 @@ pub(crate) fn usage(error: &ValueError) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// The environment variables of exectrail's flags, all with its prefix.
+/// The names of the environment variables of exectrail's flags; each begins with `EXECTRAIL_`.
 pub(crate) fn known_variables() -> Vec<String> {
     let mut known = environment::variables(&Cli::command());
     let lists = [

@@ -13,9 +13,9 @@ use std::{
 static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 static STDERR_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Saves which standard streams are closed. The C library must call this function from
-/// `.init_array`, before the standard library starts. So this function must not use the standard
-/// library.
+/// Saves whether standard output and standard error are closed. The C library must call this
+/// function from `.init_array`, before the standard library starts. So this function must not use
+/// the standard library.
 pub extern "C" fn note_closed() {
     for (number, closed) in [
         (libc::STDOUT_FILENO, &STDOUT_WAS_CLOSED),

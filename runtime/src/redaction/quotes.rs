@@ -46,10 +46,22 @@ fn is_quote(byte: u8) -> bool {
 pub(super) struct OpenQuote {
     at: usize,
     backslashes: usize,
+    /// A quote that was open before the first position. Its end begins no quote.
+    enclosing: Option<Quote>,
     open: Option<Quote>,
 }
 
 impl OpenQuote {
+    /// Finds quotes that open at `from` or later, in a text that is enclosed by another quote.
+    pub(super) fn within(enclosing: Option<Quote>, from: usize) -> Self {
+        Self {
+            at: from,
+            backslashes: 0,
+            enclosing,
+            open: None,
+        }
+    }
+
     /// The quote that is open at `to`.
     pub(super) fn advance(&mut self, text: &[u8], to: usize) -> Option<Quote> {
         for byte in text.get(self.at..to).unwrap_or_default() {
@@ -59,6 +71,11 @@ impl OpenQuote {
             }
             match self.open {
                 Some(open) if open.is_closed_by(*byte, self.backslashes) => self.open = None,
+                None if (self.enclosing)
+                    .is_some_and(|quote| quote.is_closed_by(*byte, self.backslashes)) =>
+                {
+                    self.enclosing = None;
+                }
                 None if is_quote(*byte) => {
                     self.open = Some(Quote {
                         byte: *byte,

@@ -114,6 +114,26 @@ fn options_of_known_programs() {
             &["bash", "-c", "sh -c 'mysql -ps3' && ls"],
             "bash | -c | sh -c 'mysql -p[redacted]' && ls",
         ),
+        (
+            &["sh", "-c", "curl 'https://h/?a=1&b=2' -u bob:s3; id -u x"],
+            "sh | -c | curl 'https://h/?a=1&b=2' -u [redacted]; id -u x",
+        ),
+        (
+            &["sh", "-c", "mysql -e \"select 1;\nselect 2\" -ps3 | wc -pl"],
+            "sh | -c | mysql -e \"select 1;\nselect 2\" -p[redacted] | wc -pl",
+        ),
+        (
+            &["sh", "-c", "curl \\\n  -u bob:s3\nid -u x"],
+            "sh | -c | curl \\\n  -u [redacted]\nid -u x",
+        ),
+        (
+            &["sh", "-c", "sh -c \"curl 'a;b' -u bob:s3\"; id -u x"],
+            "sh | -c | sh -c \"curl 'a;b' -u [redacted]\"; id -u x",
+        ),
+        (
+            &["sh", "-c", "sshpass -p 'a b' ssh h 'cd /x; mysql -ps3'"],
+            "sh | -c | sshpass -p '[redacted]' ssh h 'cd /x; mysql -p[redacted]'",
+        ),
     ] {
         assert_eq!(known(argv), expected);
     }

@@ -22,7 +22,7 @@ fn traced() -> (Pod, Sidecar, Workspace) {
     (pod, sidecar, workspace)
 }
 
-/// The events after the exec of the program `ways` for this way, up to the next exec of `ways`.
+/// The events between the exec of `ways` with the argument `way` and the next exec of `ways`.
 fn after_way<'a>(events: &[&'a Value], way: &str) -> Vec<&'a Value> {
     let start = events
         .iter()

@@ -63,8 +63,9 @@ fn many_segments(path: &Path) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Executes the program, and writes to its stack until `done`; `how` has further arguments of the
-/// writer. Returns the number of executions, or `None` if 300 were not enough.
+/// Executes the program up to 300 times, each time with an attempt to write to its stack, until
+/// `done` returns true. `how` has further arguments of the writer. Returns the number of
+/// executions, or `None` if `done` never returned true.
 fn write_to(scene: &Scene, how: &[&str], mut done: impl FnMut(&Scene) -> bool) -> Option<usize> {
     for round in 1..=300 {
         let output = scene

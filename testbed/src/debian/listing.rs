@@ -25,12 +25,16 @@ pub(super) fn newest_of<'a>(
     Some(newest.1.to_owned())
 }
 
-/// `a (= 1), b (>= 2), c | d` gives `a` at `1`.
+/// `a (= 1), b (>= 2), c | d (= 3)` gives `a` at `1`: the others have no exact version, or are
+/// alternatives.
 pub(super) fn exact_dependencies(depends: &str) -> Vec<(String, String)> {
     depends
         .split(", ")
         .filter_map(|dependency| {
             let (package, version) = dependency.strip_suffix(')')?.split_once(" (= ")?;
+            if package.contains(" | ") {
+                return None;
+            }
             Some((package.to_owned(), version.to_owned()))
         })
         .collect()
@@ -66,7 +70,9 @@ mod tests {
     #[test]
     fn only_exact_dependencies_count() {
         assert_eq!(
-            exact_dependencies("kmod, linux-image-6 (= 6.1-2), base (>= 4.3), a | b (= 1) | c"),
+            exact_dependencies(
+                "kmod, linux-image-6 (= 6.1-2), base (>= 4.3), a | b (= 1) | c, d | e (= 2)"
+            ),
             [("linux-image-6".to_owned(), "6.1-2".to_owned())]
         );
     }

@@ -99,7 +99,7 @@ impl Suite {
             .ok_or_else(|| self.lacks(format!("package {prefix}*{suffix}")))
     }
 
-    /// Dependencies of a package with an exact version, as `(package, version)`.
+    /// The dependencies of a package that demand an exact version, as `(package, version)`.
     pub fn dependencies(
         &self,
         package: &str,

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use crate::package::COMPLETIONS;
 use crate::{command, progress};
 
-/// Name of a program on PATH that no other program has.
+/// A name for a program on PATH. No other program has this name.
 const PROGRAM: &str = "zz-completed-program";
 
 /// Time after which a shell that waits for its terminal is killed.
@@ -58,7 +58,7 @@ pub(super) fn check(top: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The command that has a shell complete the last word of `line` and print its offers.
+/// A command that makes a shell complete the last word of `line`, and print what it offers.
 fn asking(shell: &str, program: &str, script: &str, line: &str) -> Command {
     let mut ask = command::new(shell);
     match shell {

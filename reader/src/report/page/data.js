@@ -91,7 +91,10 @@ async function readData() {
   return { about, columns, gaps, workspaces, programs: about.programs, count: columns.time.length };
 }
 
-/** Groups indices: `items` has the ones with key `k` from `begins[k]` to `begins[k + 1]`. */
+/**
+ * Groups the indices of `keys` by key: `of(k)` are those with key `k`. With `isIn`, only indices for
+ * which it is true.
+ */
 function groupBy(keys, groups, isIn) {
   const begins = new Uint32Array(groups + 1);
   for (let at = 0; at < keys.length; at++) if (!isIn || isIn(at)) begins[keys[at] + 1]++;

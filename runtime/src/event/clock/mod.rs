@@ -104,8 +104,8 @@ impl From<Timestamp> for LineTime {
     }
 }
 
-/// The times of one stream's events. They do not decrease, even if the wall clock is set back by
-/// [`SET`] or more.
+/// The times of one stream's events. They decrease only if the wall clock is set back by less than
+/// [`SET`].
 ///
 /// If the wall clock is set forward, the times follow at once. If it is set back, the times
 /// increase at a thousandth of the normal rate until the wall clock reaches them. Meanwhile each

@@ -47,7 +47,8 @@ impl EndsNotChecked {
     pub(crate) fn emit(self) {
         warn!(
             error = %self.error,
-            "cannot check whether a workspace has ended; it stays traced, and its end has no line"
+            "cannot check whether a workspace has ended; until this works, it stays traced and its \
+             end has no line"
         );
     }
 }

@@ -35,7 +35,7 @@ DefaultDependencies=no
 /// Programs that systemd executes at its start; they make units from Debian's files.
 const GENERATORS: &str = "/usr/lib/systemd/system-generators";
 
-/// An id of the machine: without an id, systemd takes its start for the first one and enables all
+/// An id of the machine: without an id, systemd assumes the machine's first boot and enables all
 /// services.
 const MACHINE_ID: &str = "7b0c5f4e1d2a4c3b9e8f001122334455\n";
 
