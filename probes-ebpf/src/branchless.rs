@@ -21,8 +21,8 @@ pub(crate) fn less(a: u32, b: u32) -> u64 {
 /// 1 if they differ, else 0.
 #[inline(always)]
 pub(crate) fn differ(a: u64, b: u64) -> u64 {
-    // Of a nonzero number and its negative, one has the top bit set. Subtraction is the only
-    // operation that the verifier allows on two pointers.
+    // Subtraction is the only operation that the verifier allows on two pointers. Of a nonzero
+    // number and its negative, at least one has the top bit set.
     let difference = opaque(a.wrapping_sub(b));
     (difference | difference.wrapping_neg()) >> 63
 }
@@ -40,7 +40,7 @@ pub(crate) fn select(condition: u64, yes: u64, no: u64) -> u64 {
     (yes & mask) | (no & !mask)
 }
 
-/// Like [`opaque`], but in each iteration of a loop again. Otherwise the compiler could move the
+/// Like [`opaque`], but again in each iteration of a loop. Otherwise the compiler could move the
 /// value out of the loop, or compute each result from the one before.
 #[inline(always)]
 #[cfg_attr(not(target_arch = "bpf"), expect(unused_mut))]
@@ -53,7 +53,8 @@ pub(crate) fn anew(mut value: u64) -> u64 {
     value
 }
 
-/// Hides a value's origin from the compiler, which would otherwise turn masks back into branches.
+/// Hides a value's origin from the compiler. Otherwise the compiler would turn masks back into
+/// branches, and remove bounds that only the verifier needs.
 #[inline(always)]
 #[cfg_attr(not(target_arch = "bpf"), expect(unused_mut))]
 pub(crate) fn opaque(mut value: u64) -> u64 {

@@ -22,11 +22,12 @@ macro_rules! rate {
 #[map]
 static BUCKETS: HashMap<u32, Bucket> = HashMap::with_max_entries(MAX_BUCKETS, 0);
 
-/// Takes a token from the bucket of `target`. If the bucket is empty, the exec is counted as
-/// suppressed.
+/// Takes a token from the bucket of `target`. If the bucket is empty, counts the exec as suppressed
+/// and returns true.
 ///
-/// CPUs that race for the last token may all take it. Each CPU then admits one exec more, and later
-/// execs wait longer. Suppressed execs are counted by atomic additions, so their count is exact.
+/// CPUs that race for the last token may all take it. Each of them can admit one exec too many, and
+/// later execs then wait longer. Suppressed execs are counted by atomic additions, so their count
+/// is exact.
 #[inline(always)]
 pub(crate) fn is_empty(target: u32) -> bool {
     // The verifier knows this value: without a limit it removes the rest of this function.

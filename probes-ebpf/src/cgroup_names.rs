@@ -88,8 +88,8 @@ pub(crate) extern "C" fn name_cgroup(task: u64, id: u64, lane: u64) -> u64 {
             NAMES - 1
         };
         let name = read_u64(node + u64::from(offset!(kernfs_node_name)));
-        // SAFETY: the record is reserved; the offset is below NAMES, and CGROUP_NAME bytes follow
-        // it. A fault gives an error.
+        // SAFETY: the record is reserved; the index is below NAMES, so `to` has CGROUP_NAME bytes.
+        // A fault gives an error.
         unsafe {
             let to = (&raw mut (*to).names).cast::<u8>().add(index * CGROUP_NAME);
             bpf_probe_read_kernel_str(to.cast(), CGROUP_NAME as u32, name as *const _);

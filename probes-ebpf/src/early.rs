@@ -1,5 +1,5 @@
 //! Reads values before they are lost or unprotected: the caller's comm and capabilities, which the
-//! exec changes, and argv, which other processes may be able to change after the exec.
+//! exec changes, and argv, which other processes may be able to change before `exec` reads it.
 //!
 //! `task_rename` fires inside every exec, with the new memory in place and `exec_update_lock` held
 //! (`begin_new_exec`, fs/exec.c, Linux 5.8 to 7.3). Until the lock is released, no other process
@@ -28,8 +28,9 @@ use crate::{
 /// [`OldComm::slot`] if no part of the stack was copied.
 const NO_SLOT: u32 = u32::MAX;
 
-/// Copies comm and argv of `task`, if `task` is in an exec and its namespace is not dismissed.
-/// Other renames are ignored: a thread can also rename itself.
+/// Copies comm, capabilities and argv of `task`, if `task` is in an exec, and its namespace is
+/// neither dismissed nor the init PID namespace. Other renames are ignored: a thread can also
+/// rename itself.
 #[inline(always)]
 pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
     if task.pid_level() == 0 || scope::is_dismissed(task) {
@@ -44,8 +45,7 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
         return;
     }
     let tgid = task.tgid();
-    // A later lane records the execs for which the kernel skipped the earlier lanes. Only the first
-    // lane uses slots, or two lanes could write to one slot at once.
+    // Only the first lane uses slots, or two lanes could write to one slot at once.
     let slot = if LANE == 0 {
         keep_stack(task, tgid, pages)
     } else {
@@ -62,14 +62,15 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
         };
         // SAFETY: a pointer to a live map value, whose fields BPF loads and stores whole.
         unsafe {
-            // A later lane keeps the number of the slot in which the first lane has just written.
+            // A later lane keeps the number of the slot to which the first lane has just written.
             let slot = if LANE == 0 || (*old).start != start || (*old).execs != execs {
                 slot
             } else {
                 (*old).slot
             };
-            // While this writes, a reader of `old` finds no owner. The same holds afterwards if
-            // another process, whose id maps to the same entry, has written here meanwhile.
+            // While this writes, a reader of `old` finds no owner. Another process whose id maps to
+            // this entry can write here at the same time. If that changed the comm or the number of
+            // execs, a reader finds no owner afterwards.
             (&raw mut (*old).start).write_volatile(0);
             (&raw mut (*old).comm).write_volatile(comm);
             (&raw mut (*old).caps).write_volatile(caps);
@@ -85,20 +86,19 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
     }
 }
 
-/// Copies the lowest part of the new stack; returns the slot.
+/// Copies the lowest part of the new stack; returns the slot, or [`NO_SLOT`] if nothing was copied.
 ///
-/// Each CPU has its own slots. The first is for any process. Each other one is for the processes
-/// whose ids, divided by the number of these slots, leave the same remainder. If a process begins
-/// an exec on the CPU before an earlier one with the same remainder is recorded, it overwrites the
-/// earlier one's slot. The reader of the slot detects that.
+/// Each CPU has its own slots. The first is for any process. If it is taken, the process id modulo
+/// the number of the other slots chooses one of them. If two execs in progress get the same one of
+/// these, the second overwrites the copy of the first. The reader of the slot detects that.
 #[inline(always)]
 fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
     let others = config!(early_other_slots);
     // SAFETY: the helper takes no arguments and always succeeds.
     let first = unsafe { bpf_get_smp_processor_id() } * (others + 1);
-    // Most execs end before the next one begins on the CPU, so they all use the first slot, which
-    // is in the CPU's cache. If a process is killed in its exec, it keeps the first slot; later
-    // execs then use the other slots.
+    // Most execs end before the next one begins on the CPU. So most use the first slot, which is in
+    // the CPU's cache. If a process is killed in its exec, it keeps the first slot; later execs
+    // then use the other slots.
     let slot = if owner(first) == 0 {
         first
     } else {
@@ -136,7 +136,7 @@ fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
     slot
 }
 
-/// Start time of the process whose stack is in the slot; 0 if the slot is free.
+/// Start time of the process whose stack is in the slot; 0 if there is none.
 #[inline(always)]
 fn owner(slot: u32) -> u64 {
     match EARLY.get_ptr(slot) {
@@ -146,7 +146,7 @@ fn owner(slot: u32) -> u64 {
     }
 }
 
-/// Frees the slot of `task`, whose exec is suppressed or outside every target.
+/// Frees the slot of `task`, whose exec is not recorded.
 #[inline(always)]
 pub(crate) fn release(task: Task) {
     let slot = kept(task).slot;
@@ -201,8 +201,8 @@ pub(crate) fn kept(task: Task) -> Kept {
 }
 
 /// Copies the beginning of argv to `to`: `wanted` bytes, or as many as the slot has. Then frees the
-/// slot. Returns the number of bytes, 0 if nothing was copied for this exec. `filename_len` is the
-/// length of the filename.
+/// slot, and returns the number of bytes. If the slot does not have this exec's argv, returns 0 and
+/// frees nothing. `filename_len` is the length of the filename.
 #[inline(always)]
 pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u64 {
     let Some(early) = EARLY.get_ptr_mut(strings.slot) else {

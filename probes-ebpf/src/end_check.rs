@@ -1,6 +1,6 @@
 //! Answers user space whether a namespace has ended. To ask, user space writes to its own
 //! `/proc/self/oom_score_adj`, which runs this program at once (`__set_oom_adj`, fs/proc/base.c).
-//! Other processes of a node rarely write to that file.
+//! Other processes of a node rarely write to theirs.
 //!
 //! The exit of a reaper does not prove that its namespace has ended. The kernel's own state does.
 //! Once the reaper has begun to kill the remaining processes, no process can be created in the

@@ -1,6 +1,6 @@
 //! Copies the argv of a failed exec from the caller's memory.
 //!
-//! The kernel keeps no copy: most failed execs end before the kernel reads argv.
+//! The kernel keeps no copy: a failed exec ends before it copies argv, or frees the copy.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_probe_read_user_str};
 use exectrail_common::record::{FAILED_ARGV, FLAG_ARGV_CUT, FLAG_ARGV_FAULT, MAX_FILENAME};
@@ -11,10 +11,10 @@ use crate::{branchless::opaque, maps::FAILED};
 const MAX_ARGUMENTS: u64 = 128;
 
 /// Copies argv into the value of `FAILED` at `slot`, after `filename_len` bytes of its tail.
-/// `array` is the address of the array with the arguments' addresses; `compat` is 1 if a 32-bit
-/// program made it.
+/// `array` is the address of the array with the arguments' addresses; `compat` is 1 if these
+/// addresses have 32 bits.
 ///
-/// Returns the number of bytes, in the lower half, and flags, in the upper half. The kernel also
+/// Returns the number of bytes, in the lower half, and flags, in the upper half. The kernel
 /// verifies this as a separate function, like [`crate::strings::copy_strings`].
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -54,8 +54,8 @@ pub(crate) extern "C" fn copy_failed_argv(
         if len >= FAILED_ARGV as u64 || index == MAX_ARGUMENTS {
             break;
         }
-        // SAFETY: at most FAILED_ARGV bytes are written behind fewer than FAILED_ARGV; a fault
-        // gives an error.
+        // SAFETY: at most FAILED_ARGV bytes are written after fewer than FAILED_ARGV; a fault gives
+        // an error.
         let copied = unsafe {
             bpf_probe_read_user_str(
                 argv.add(len as usize).cast(),

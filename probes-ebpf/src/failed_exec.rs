@@ -1,7 +1,7 @@
 //! Writes the record of a failed exec.
 //!
-//! The programs that use this module are loaded only if failed execs are recorded; `exec`, which
-//! also uses it, is always loaded.
+//! The programs that write this record are loaded only if failed execs are recorded. `exec`, which
+//! is always loaded, uses only [`count_success`].
 
 use aya_ebpf::helpers::{
     bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, generated::bpf_probe_read_user_str,
@@ -26,7 +26,8 @@ use crate::{
     wakeup,
 };
 
-/// How this architecture enters system calls; set by user space before load, then frozen.
+/// Numbers of the exec calls on this architecture, and the positions of their arguments; set by
+/// user space before load, then frozen.
 #[unsafe(no_mangle)]
 // SAFETY: all fields are integers, for which zero is a value.
 static EXEC_CALLS: ExecCalls = unsafe { core::mem::zeroed() };
@@ -64,11 +65,11 @@ impl Strings {
     }
 }
 
-/// Counts a successful exec anywhere on the node, if failed execs are recorded by `fexit`.
+/// Counts a successful exec anywhere on the node, if failed execs are to be recorded by `fexit`.
 ///
 /// The kernel skips a program that is already running on the same CPU. It counts the executions
-/// that it skipped, but not by call. The count here and the one in [`ended`] give the successful
-/// execs among them; the others failed.
+/// that it skipped, for failed and successful execs together. The count here and the one in
+/// [`ended`] give the successful execs among them; the others failed.
 #[inline(always)]
 pub(crate) fn count_success() {
     if config!(count_execs) != 0
@@ -86,7 +87,7 @@ pub(crate) fn ended(registers: KernelPtr, call: usize, result: i64) {
     if errno == 0 {
         if let Some(stats) = FAILED_STATS.get_ptr_mut(call as u32) {
             // SAFETY: a pointer to the live map value of this CPU and call; only this code writes
-            // to it.
+            // this field.
             unsafe { (*stats).succeeded += 1 };
         }
         return;
@@ -112,7 +113,7 @@ pub(crate) fn ended(registers: KernelPtr, call: usize, result: i64) {
 /// Handles the end of any system call with `result`.
 #[inline(always)]
 pub(crate) fn any_call_ended(registers: KernelPtr, result: i64) {
-    // Nearly all calls return here.
+    // Most calls return here.
     if result >= 0 {
         return;
     }

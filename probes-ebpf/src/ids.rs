@@ -140,8 +140,8 @@ fn mapped(map: KernelPtr, id: u32) -> (u32, u64) {
     (shown as u32, elsewhere)
 }
 
-/// `id` as mapped by the extent at `index`, if that is one of `extents` and contains it; else
-/// `otherwise`.
+/// `id` as the extent at `index` maps it, if the map has that extent and the extent contains `id`;
+/// else `otherwise`. `extents` is the number of extents in the map.
 #[inline(always)]
 fn in_extent(map: KernelPtr, index: u32, extents: u32, id: u32, otherwise: u64) -> u64 {
     let extent = map.field(offset!(uid_gid_map_extent) + index * offset!(uid_gid_extent_size));
@@ -153,11 +153,12 @@ fn in_extent(map: KernelPtr, index: u32, extents: u32, id: u32, otherwise: u64) 
     select(hit, u64::from(first.wrapping_add(within)), otherwise)
 }
 
-/// The process id of `task` in the namespace at depth `level`; 0 if the task is outside that
-/// namespace.
+/// The process id of `task` in the namespace at depth `level`, its own or one above it; 0 if its
+/// own is less deep.
 ///
-/// Read by helper: `numbers` is indexed by depth, and the verifier accepts no variable offset to a
-/// BTF pointer. The kernel's own helper for the current task ([`ns_tgid`]) takes 100 ns longer.
+/// Read by helper: `numbers` is indexed by depth, and the verifier accepts no load at a variable
+/// offset from a BTF pointer. The helper that [`ns_tgid`] uses for the current task takes 100 ns
+/// longer.
 #[inline(always)]
 pub(crate) fn ns_pid(task: Task, level: u32) -> u32 {
     let pid = task.process_pid();

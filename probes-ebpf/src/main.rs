@@ -2,7 +2,7 @@
 //!
 //! | Program | Hook | Does |
 //! |---|---|---|
-//! | `rename` | `tp_btf/task_rename` | has [`early`] copy the caller's comm, and argv while no other process can change it |
+//! | `rename` | `tp_btf/task_rename` | has [`early`] copy the caller's comm and capabilities, and argv while no other process can change it |
 //! | `exec` | `tp_btf/sched_process_exec` | gets the target from [`scope`], checks suppression with [`rules`] and [`bucket`], and writes the record with [`record`] |
 //! | `exit` | `tp_btf/sched_process_exit`, if enabled | writes records of exits |
 //! | `failed_execve`, `failed_execveat`, `failed_compat_execve`, `failed_compat_execveat` | `fexit` of these calls, if enabled | writes records of failed execs |
@@ -67,8 +67,7 @@ use kernel::{Binprm, KernelPtr, Task};
 use lane::{Event, Lane};
 use scope::Outside;
 
-/// The copies of a program at a tracepoint, by lane. Each records the events for which the kernel
-/// skipped the earlier copies.
+/// The copies of a program at a tracepoint, by lane.
 macro_rules! copies {
     ($tracepoint:literal runs $see:ident: $($program:ident in $lane:literal),+) => {$(
         #[btf_tracepoint(function = $tracepoint)]
@@ -98,7 +97,7 @@ fn see_exec<const LANE: u32>(ctx: *mut c_void) -> i32 {
     }
     if lane.is_first(task, Event::Exec) {
         match scope::scope(task, lane, Event::Exec) {
-            // Of a dismissed namespace, nothing was copied.
+            // Usually `rename` found the namespace dismissed, too, and copied nothing.
             Err(Outside::Dismissed) => {}
             Err(Outside::LookedUp) => early::release(task),
             Ok(scope) if rules::exclude(task, bprm, lane) || bucket::is_empty(scope.target) => {
@@ -132,8 +131,8 @@ fn see_exit<const LANE: u32>(ctx: *mut c_void) -> i32 {
     0
 }
 
-/// An `execve` ends. The context of an `fexit` program has the arguments and then the result; it is
-/// read from there because the helper that returns the result needs Linux 5.17.
+/// An `execve` ends. The context of an `fexit` program has the arguments and then the result. The
+/// result is read from there because the helper that returns it needs Linux 5.17.
 #[fexit(function = "__x64_sys_execve")]
 fn failed_execve(ctx: FExitContext) -> i32 {
     see_end::<EXECVE>(ctx.as_ptr())
@@ -179,14 +178,16 @@ fn see_any_end(ctx: *mut c_void) -> i32 {
     0
 }
 
-/// User space has renamed its own thread, to have this program look at the thread.
+/// A comm is about to change. User space renames its own thread to have this program look at the
+/// thread.
 #[btf_tracepoint(function = "task_rename")]
 fn sidecar_scope(ctx: BtfTracePointContext) -> i32 {
     sidecar_scope::look(Task::from_arg(&ctx, 0));
     0
 }
 
-/// User space has written to its own `oom_score_adj`, to have this program answer a question.
+/// A process's `oom_score_adj` was written. User space writes its own to have this program answer a
+/// question.
 #[btf_tracepoint(function = "oom_score_adj_update")]
 fn end_check(_: BtfTracePointContext) -> i32 {
     end_check::answer();

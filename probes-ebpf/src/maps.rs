@@ -1,4 +1,5 @@
-//! The maps of the probes; user space reads and writes some of them.
+//! The maps of the probes, except those of [`crate::rules`] and [`crate::bucket`]. User space reads
+//! and writes some of them.
 
 use aya_ebpf::{
     macros::map,
@@ -134,8 +135,8 @@ pub(crate) struct Early {
     pub(crate) bytes: [u8; EARLY_BYTES],
 }
 
-/// Each CPU has a first slot for any process, and more slots by the remainder of the process id.
-/// User space sets the map's size before load.
+/// Each CPU has a first slot for any process, and other slots, chosen by the process id. User space
+/// sets the map's size before load.
 #[map]
 pub(crate) static EARLY: Array<Early> = Array::with_max_entries(1, 0);
 
@@ -161,7 +162,7 @@ pub(crate) struct Strings {
     pub(crate) wanted: u64,
     /// Start time of the process.
     pub(crate) start: u64,
-    /// Number of execs of the process and its ancestors.
+    /// Number of execs of the process and its ancestors, this exec included.
     pub(crate) execs: u64,
     /// Slot in the map `EARLY` of the new stack, or a number that is no slot.
     pub(crate) slot: u32,
@@ -281,7 +282,7 @@ pub(crate) struct PieceScratch {
 }
 
 const _: () = assert!(size_of::<PieceScratch>() <= size_of::<Scratch>());
-// Filename, early argv, and late argv.
+// So the tail has room for the filename, the early argv and the late argv.
 const _: () = assert!(HEAD_ARGV <= MAX_FILENAME);
 
 /// Counters of failed execs, one entry per call. User space makes this map smaller if failed execs

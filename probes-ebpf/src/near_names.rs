@@ -19,9 +19,7 @@ const NEAR_NAMES: u64 = 8;
 /// Room for these names, bytes; a power of two.
 const ROOM: u64 = NEAR_NAMES * SHORT_NAME as u64;
 
-/// [`PATH_DELETED`] if this `struct dentry` was deleted.
-///
-/// `entry` is the entry of the file or directory itself, which may be the root of a mount.
+/// [`PATH_DELETED`] if this `struct dentry` was deleted, else 0.
 #[inline(always)]
 pub(crate) fn deleted(entry: KernelPtr) -> u64 {
     let pprev: u64 = entry
@@ -54,7 +52,8 @@ pub(crate) fn copy_near_names(task: Task, scratch: *mut Scratch) -> bool {
         mnt, mount_root, ..
     } = exe.path();
     let root = task.root();
-    // The root of the process, if it is in the same mount.
+    // The entry at which the names end: the root of the process if that is in this mount, else the
+    // root of the mount.
     let end = select(differ(mnt, root.mnt), mount_root, root.dentry);
     let (mut len, mut names) = (0, 0);
     for _ in 0..NEAR_NAMES {

@@ -1,4 +1,4 @@
-//! Writes which file runs, and in which directory.
+//! Writes which file runs, in which directory, and other properties of the exec.
 
 use exectrail_common::probe_config::{
     FIELD_CAP_GAINED, FIELD_CWD, FIELD_EXE, FIELD_RELATIVE_CWD, FIELD_TTY,

@@ -2,7 +2,7 @@
 //!
 //! A path is read from its end to its beginning, up to the root of the process. Each step goes from
 //! an entry of a directory (`struct dentry`) to the entry above it or, at the root of a mount, to
-//! the place where that is mounted. The kernel does the same for `/proc/PID/exe` (`prepend_path`,
+//! the entry that the mount covers. The kernel does the same for `/proc/PID/exe` (`prepend_path`,
 //! fs/d_path.c), with locks that a program here cannot take. If an entry is renamed meanwhile, the
 //! path has its old or its new name; at the moment of the change it can have a mixture of both.
 //!
@@ -31,8 +31,8 @@ use crate::{
 /// `OVERLAYFS_SUPER_MAGIC` (include/uapi/linux/magic.h).
 const OVERLAY: u64 = 0x794c_7630;
 
-/// Copies the names of the wanted paths to the tail of the scratch value of this CPU and lane,
-/// using its [`Paths`]. Always returns 0: the kernel requires a result.
+/// Copies the missing names of the wanted paths to the tail of the scratch value of this CPU and
+/// lane, using its [`Paths`]. Always returns 0: the kernel requires a result.
 ///
 /// A global function: the kernel verifies it separately from its callers, and only once.
 #[unsafe(no_mangle)]
@@ -95,7 +95,8 @@ pub(crate) fn file_flags(exe: File) -> u16 {
 }
 
 /// Copies the names of a path to the offset `base` of the tail, starting at `paths.at`. Returns the
-/// length of all its names in the upper 32 bits, and `PATH_…` flags in the lower.
+/// length of all its names in the upper 32 bits, and `PATH_…` flags in the lower; 0 if a name
+/// cannot be read.
 #[inline(always)]
 fn copy_path(paths: &mut Paths, base: u64, lane: u64) -> u64 {
     // Volatile: `copy_name` reads this field. SAFETY: a field of the live map value.
@@ -129,9 +130,9 @@ const END: u16 = 1 << 14;
 const UNREADABLE: u16 = 1 << 15;
 
 /// Copies the name of the entry at `paths.at`, and moves to the entry above it; at the root of a
-/// mount, moves to the place where that is mounted. Returns 0 if the path continues.
+/// mount, only moves to the entry that the mount covers. Returns 0 if the path continues.
 ///
-/// The kernel also verifies this as a separate function, once. As a part of the loop it would be
+/// The kernel verifies this as a separate function, once. As a part of the loop it would be
 /// verified again for each number of mounts and bytes before it. Also, before Linux 6.2 the kernel
 /// refuses some loops that the compiler would make (`back-edge`, `check_cfg`,
 /// kernel/bpf/verifier.c).

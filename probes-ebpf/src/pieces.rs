@@ -16,11 +16,11 @@ use crate::{
 const MAX_PIECES: u64 = (MAX_ARGV as u64).div_ceil(PIECE_ARGV as u64);
 
 /// Writes `argv[HEAD_ARGV..wanted]` of exec number `seq` on `cpu` in `lane`, in pieces. Always
-/// returns 0.
+/// returns 0: the kernel requires a result.
 ///
-/// The kernel also verifies this as a separate function, once for all arguments (global functions,
-/// Linux 5.6 and later). As a part of its caller it would be verified again for each of the
-/// caller's many states.
+/// The kernel verifies this as a separate function, once for all arguments (global functions, Linux
+/// 5.6 and later). As a part of its caller it would be verified again for each of the caller's many
+/// states.
 ///
 /// The offset depends only on the iteration; everything else is computed again in each iteration.
 /// With a running offset the verifier would follow every length through every iteration.
@@ -45,8 +45,8 @@ pub(crate) extern "C" fn write_pieces(
     let (piece, stats) = unsafe { (&mut *piece.cast::<PieceScratch>(), &mut *stats) };
     for round in 0..MAX_PIECES {
         let offset = HEAD_ARGV as u64 + round * PIECE_ARGV as u64;
-        // This is never true, because the last piece comes first. But it lets the verifier skip
-        // iterations that do not happen.
+        // This is never true, because the loop ends with the last piece. But it lets the verifier
+        // skip iterations that do not happen.
         if offset >= u64::from(config!(max_argv_bytes)) {
             break;
         }

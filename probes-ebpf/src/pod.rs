@@ -37,10 +37,9 @@ pub(crate) fn ties(ns: PidNs, inum: u32, level: u32, floor: u32, identity: u32) 
 
 /// 1 if the task at this address is in the pod's cgroup or below it, else 0.
 ///
-/// If the pod's cgroup is above the task's, it is among the ancestors of the task's cgroup, at the
-/// pod's own depth. So one read is enough, however deep the cgroups in the workspace are. The read
-/// uses a helper: the verifier refuses loads from that array, whose length is not in the kernel's
-/// types.
+/// If it is, the array of ancestors of the task's cgroup has the pod's cgroup, at an index equal to
+/// its depth. So one read is enough, however deep the cgroups in the workspace are. The read uses a
+/// helper: the verifier refuses loads from that array, whose length is not in the kernel's types.
 ///
 /// A global function: the kernel verifies it separately from its callers, and only once.
 #[unsafe(no_mangle)]

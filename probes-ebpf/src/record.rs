@@ -63,7 +63,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let execs = task.self_exec_id();
     // A thread that executes becomes its process's leader (`de_thread`, fs/exec.c).
     let start = task.start_boottime();
-    // Fields that are not set here are results of `copy_strings`.
+    // `slot` was set above. The other fields that are not set here are results of `copy_strings`.
     let strings = &mut scratch.strings;
     strings.filename = bprm.filename();
     strings.exec = exec;
@@ -86,8 +86,8 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
         0
     };
     // The kernel computes `env_end` from the lengths of the strings on the stack
-    // (`create_elf_tables`, fs/binfmt_elf.c). So a wrong value also shows that the strings were
-    // changed.
+    // (`create_elf_tables`, fs/binfmt_elf.c). So a value other than the filename's address also
+    // shows that the strings were changed.
     let differs = less(0, stacks as u32);
     flags |= flag(differ(env_end, exec) | differs, FLAG_TAMPERED);
     let stack_len = select(differs, stacks.wrapping_sub(1), 0);
@@ -122,7 +122,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
         stats.last_lost = ktime;
     } else if opaque(wanted) > HEAD_ARGV as u64 {
         // This tests `wanted` again. If it tested `flags`, the verifier would follow every set of
-        // flags separately, at ten times the work. The result is always 0; the kernel requires one.
+        // flags separately, at ten times the work.
         pieces::write_pieces(arg_start, wanted, u64::from(cpu), seq, u64::from(LANE));
     }
 }

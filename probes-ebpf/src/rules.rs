@@ -87,7 +87,7 @@ pub(crate) fn exclude<const LANE: u32>(task: Task, bprm: Binprm, _: Lane<LANE>) 
         return false;
     }
     let comm = if rules!(comm) != 0 {
-        // No rule matches an unknown comm.
+        // No pattern matches an unknown comm.
         early::kept(task).comm
     } else {
         [0; 2]
@@ -112,9 +112,9 @@ pub(crate) fn exclude<const LANE: u32>(task: Task, bprm: Binprm, _: Lane<LANE>) 
 }
 
 /// Number of the first rule that matches; [`NO_RULE`] if none does. `filename` is the address of
-/// the kernel's own copy; `comm` is its two halves.
+/// the kernel's own copy; `comm_head` and `comm_tail` are the halves of the comm.
 ///
-/// The kernel also verifies this as a separate function: its look-ups would multiply its caller's
+/// The kernel verifies this as a separate function: its look-ups would multiply its caller's
 /// states.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -201,7 +201,7 @@ fn by_suffix(filename: u64, size: u64, keys: &mut FilenameKeys) -> u32 {
     let backwards = (&raw mut keys.backwards.data).cast::<[u32; 2]>();
     for index in 0..WORDS {
         let word = keys.end[WORDS - 1 - index].swap_bytes();
-        // The key is aligned to four bytes only.
+        // Halves, because the type of the key promises no alignment to eight bytes.
         let halves = [word as u32, (word >> 32) as u32];
         // SAFETY: two of the data's words.
         unsafe { backwards.add(index).write_volatile(halves) };
@@ -234,9 +234,9 @@ fn by_comm(comm: [u64; 2]) -> u32 {
 
 /// The first rule on filenames that matches. `size` is the length of the filename with its NUL.
 ///
-/// A match of a prefix means that the file is below a directory. That is not certain for a path
-/// with `/..` in it, nor for a path that is longer than the window. A prefix of
-/// `--exclude` does not match such paths; a prefix of `--include` does.
+/// A prefix is meant for files below a directory. A path with `/..` in it may lead out of that
+/// directory, and so may a path that is longer than the window. A prefix of `--exclude` does not
+/// match such paths; a prefix of `--include` does.
 #[inline(always)]
 fn by_filename(size: u64, keys: &mut FilenameKeys) -> u32 {
     keys.whole.prefix_len = 8 * FILENAME_WINDOW as u32;

@@ -23,7 +23,7 @@ use crate::{
     pod,
 };
 
-/// The namespace and the target of an exec that is recorded.
+/// The namespace and the target of an event.
 pub(crate) struct Scope {
     /// Inum of the PID namespace of the task.
     pub(crate) pid_ns: u32,
@@ -38,20 +38,20 @@ pub(crate) struct Scope {
 pub(crate) enum Outside {
     /// The namespace of the task is dismissed.
     Dismissed,
-    /// The namespace was looked up, and is in no target or has no room in [`TARGETS`].
+    /// The namespace is not dismissed, but is in no target or has no room in [`TARGETS`].
     LookedUp,
 }
 
-/// A dismissal is checked again after this many events: since then the reaper may have joined our
-/// network namespace (`setns`), or have been moved to the pod's cgroup. Neither changes the
-/// generation, and the other tasks of the namespace keep their sets.
+/// After this many events, a dismissed namespace is looked up again: meanwhile the reaper may have
+/// joined our network namespace (`setns`), or have been moved to the pod's cgroup. Neither changes
+/// the generation, and the other tasks of the namespace keep their [`Sets`].
 const DISMISSAL_USES: u32 = 64;
 
-/// The target of a namespace of the pod that has no room in [`TARGETS`].
+/// Stands for the target of a namespace of the pod for which [`TARGETS`] has no room.
 const NO_ROOM: u32 = u32::MAX;
 
-/// The table of decisions to use for an event. Exits have their own table if `exit` can preempt
-/// `exec`.
+/// Number of the tables of decisions and dismissals to use for an event. Exits have their own
+/// tables if `exit` can preempt `exec`.
 #[inline(always)]
 fn table(event: Event) -> u32 {
     match event {
@@ -126,8 +126,8 @@ impl Sets {
     }
 }
 
-/// Returns the slot of `task` among the dismissals, for the task's sets and its children's
-/// namespace, and whether that namespace is dismissed.
+/// Returns the slot among the dismissals for the sets of `task`, and whether the PID namespace of
+/// the task's children is dismissed.
 ///
 /// A dismissal is for one pair of sets. If a namespace's first process joins our network namespace,
 /// or is moved to the pod's cgroup, it gets other sets, and so do its later children: they are
@@ -164,7 +164,7 @@ pub(crate) fn is_dismissed(task: Task) -> bool {
     )
 }
 
-/// The scope of `task`, if it is in a target. The first lane uses the cache. Later lanes run so
+/// The scope of `task`, if it is in a target. The first lane uses the cache. Later lanes decide so
 /// rarely that a cache would waste memory.
 #[inline(always)]
 pub(crate) fn scope<const LANE: u32>(
@@ -203,7 +203,7 @@ fn cached(task: Task, event: Event) -> Result<Scope, Outside> {
     let id = ns.id();
     let target = decided(ns, id, generation, table).ok_or(Outside::LookedUp)?;
     if target == NO_ROOM {
-        // The namespace is not dismissed, so that each of its execs is counted as lost.
+        // The namespace is not dismissed, so that each of its events is counted as lost.
         count_full_table(event);
         return Err(Outside::LookedUp);
     }
@@ -254,8 +254,8 @@ fn decided(ns: PidNs, id: NsId, generation: u32, table: u32) -> Option<u32> {
     Some(target)
 }
 
-/// Like [`scope()`], without the cache: for later lanes, and for programs that can be preempted and
-/// so must not use the values of a CPU.
+/// Like [`scope()`], without the cache: for later lanes and for failed execs. `exec` can preempt a
+/// program of failed execs, and both would use the cache of the CPU.
 #[inline(always)]
 pub(crate) fn look_up(task: Task, event: Event) -> Option<Scope> {
     let level = task.pid_level();
@@ -277,7 +277,7 @@ pub(crate) fn look_up(task: Task, event: Event) -> Option<Scope> {
 }
 
 /// The inum of the target that contains `ns`; with discovery, this can create the target. 0 if
-/// there is no target, [`NO_ROOM`] if the map is full.
+/// there is no target, [`NO_ROOM`] if [`TARGETS`] is full.
 ///
 /// Each value that the walk carries from level to level multiplies the verifier's work. So the walk
 /// does not branch on membership in the pod: masks keep the depth of the outermost namespace of the
@@ -289,7 +289,6 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
         Some(own) if own.is_known() => (own.level.max(1), own.identity()),
         _ => (u32::MAX, 0),
     };
-    // The walk carries only this depth.
     let mut outermost_level = 0;
     let mut target = 0;
     let mut above = ns;

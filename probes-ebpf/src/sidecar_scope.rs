@@ -1,6 +1,6 @@
-//! Finds the sidecar's own namespaces and cgroups: its depth and identity, whether its network
-//! namespace is shared with more than its pod, and its cgroups. It is separate from `scope` because
-//! it runs once.
+//! Finds the sidecar's own namespaces and cgroups: depth and identity of its PID namespace, whether
+//! its network namespace is shared with more than its pod, and the names of its cgroups. This is
+//! separate from `scope` because it runs once.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use exectrail_common::{
@@ -63,9 +63,9 @@ pub(crate) fn look(task: Task) {
     }
 }
 
-/// Writes the names of the cgroup of the task at this address, and of those above that cgroup;
-/// returns its depth. A container sees no cgroup above its own (cgroup_namespaces(7)); the kernel
-/// sees all.
+/// Writes the ids and names of the cgroup of the task at this address, and of the cgroups above it;
+/// returns the depth of the task's cgroup. A container sees no cgroup above its own
+/// (cgroup_namespaces(7)); the kernel sees all.
 #[inline(always)]
 fn name_cgroups(task: u64) -> u32 {
     let cgroup = cgroup_of(task);

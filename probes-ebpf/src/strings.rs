@@ -1,7 +1,7 @@
 //! Collects the strings of an exec, filename and argv, in its CPU's scratch value.
 //!
-//! The kernel also verifies this as a separate function, once for all values. As a part of its
-//! caller it would be verified again for each of the caller's many states, and would use up the
+//! The kernel verifies [`copy_strings`] as a separate function, once for all values. As a part of
+//! its caller it would be verified again for each of the caller's many states, and would use up the
 //! caller's stack.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user};
@@ -61,7 +61,7 @@ pub(crate) extern "C" fn copy_strings(lane: u64) -> u64 {
     let late = opaque(strings.wanted.wrapping_sub(early)).min(HEAD_ARGV as u64);
     let mut taken = early;
     if late != 0 {
-        // SAFETY: at most HEAD_ARGV bytes are written behind at most HEAD_ARGV; a fault gives an
+        // SAFETY: at most HEAD_ARGV bytes are written after at most HEAD_ARGV; a fault gives an
         // error.
         let read = unsafe {
             bpf_probe_read_user(

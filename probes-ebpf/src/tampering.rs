@@ -12,13 +12,13 @@ use crate::{
     maps::{PATHS, SCRATCH, Scratch},
 };
 
-/// Number of words of a filename that are compared first, in an unrolled loop.
+/// Maximum number of whole words of a filename that are compared in an unrolled loop.
 const NEAR_WORDS: u64 = 4;
 
 /// Compares the filename in the scratch value's tail with the string on the new stack. The lengths
-/// and the address are in the scratch value's [`crate::maps::Strings`]. Returns 0 if they are
-/// equal, or if the stack cannot be read. Otherwise returns 1 plus the length of the stack's
-/// string, and writes that string after argv.
+/// and the address are in the scratch value's [`crate::maps::Strings`]. Returns 0 if the filename
+/// and the string are equal, or if the stack cannot be read. Otherwise returns 1 plus the length of
+/// the stack's string, and writes that string after argv.
 ///
 /// A global function: the kernel verifies it separately from its callers, and only once.
 #[unsafe(no_mangle)]
@@ -60,7 +60,7 @@ pub(crate) extern "C" fn stack_filename(lane: u64) -> u64 {
 unsafe fn differing_near(kernels: *const u8, stacks: *const u8, words: u64) -> u64 {
     let mut differing = 0;
     for word in 0..NEAR_WORDS {
-        // SAFETY: the caller's promise; bytes after the filename are masked.
+        // SAFETY: the caller's promise; words after the first `words` are masked.
         let difference = unsafe { difference(kernels, stacks, word * 8) };
         differing |= select(less(word as u32, words as u32), difference, 0);
     }
@@ -137,7 +137,7 @@ fn texts(scratch: *mut Scratch) -> (*mut u8, *mut u8) {
     }
 }
 
-/// The difference of the eight bytes at `offset` of the two.
+/// The difference of the eight bytes at `offset` of the two strings.
 ///
 /// # Safety
 /// Both pointers have eight bytes there.

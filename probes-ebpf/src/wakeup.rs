@@ -1,5 +1,5 @@
-//! Decides when to wake the reader. A wake-up costs ten times as much as a record, so their rate is
-//! limited.
+//! Decides when to wake the reader. A wake-up costs ten times as much as a record, so the rate of
+//! wake-ups is limited.
 
 use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use exectrail_common::wakeup::WAKEUP_PERIOD;

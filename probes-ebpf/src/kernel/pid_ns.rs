@@ -81,7 +81,7 @@ impl Task {
         )
     }
 
-    /// The PID namespace of the task, at depth `level`.
+    /// The PID namespace of the task, which is at depth `level`.
     #[inline(always)]
     pub(crate) fn active_pid_ns(self, level: u32) -> PidNs {
         self.pid_ns_for_children().at(level)

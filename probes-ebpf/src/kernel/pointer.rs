@@ -8,7 +8,7 @@ use crate::branchless::opaque;
 #[derive(Clone, Copy)]
 pub(crate) struct Field<const INDEX: usize>;
 
-/// The field of that name in [`Offsets`].
+/// The field of that name in [`exectrail_common::offsets::Offsets`].
 macro_rules! field {
     ($field:ident) => {
         $crate::kernel::pointer::Field::<
@@ -119,9 +119,9 @@ impl KernelPtr {
         self.0
     }
 
-    /// The address as a number, with which the verifier allows any arithmetic. A byte swap makes a
-    /// number of a pointer; the verifier accepts no other such operation (`check_alu_op`,
-    /// kernel/bpf/verifier.c).
+    /// The address as a number, with which the verifier allows any arithmetic. For the verifier, a
+    /// byte swap turns a pointer into a number (`check_alu_op`, kernel/bpf/verifier.c); a second swap
+    /// restores the address.
     #[inline(always)]
     pub(crate) fn number(self) -> u64 {
         opaque((self.0 as u64).swap_bytes()).swap_bytes()

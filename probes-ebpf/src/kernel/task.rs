@@ -50,7 +50,7 @@ impl Task {
         self.0.load(field!(task_tgid))
     }
 
-    /// Thread id; that of the group leader is also the process id.
+    /// Thread id; the group leader's is also the process id.
     #[inline(always)]
     pub(crate) fn pid(self) -> u32 {
         self.0.load(field!(task_pid))
@@ -82,8 +82,8 @@ impl Task {
 
     /// `struct pid *` of the process.
     ///
-    /// The group leader's thread has the same `struct pid`, but is slower to use. For each pointer
-    /// loaded from a trusted task, the verifier searches all types of the kernel
+    /// The group leader's thread has the same `struct pid`, but is slower to verify. For each
+    /// pointer loaded from a trusted task, the verifier searches all types of the kernel
     /// (`btf_nested_type_is_trusted`, kernel/bpf/btf.c, seen on Linux 6.18); for pointers loaded
     /// from `signal_struct` it does not.
     #[inline(always)]
@@ -100,7 +100,7 @@ impl Task {
         // `PIDTYPE_SID` (include/linux/pid_types.h).
         let at = offset!(signal_pids) + 24;
         let pid: u64 = self.0.follow(field!(task_signal)).load_at(at);
-        // `numbers` is indexed by depth.
+        // `numbers` is indexed by depth; the first is for the init PID namespace.
         KernelPtr::new(pid as *const u8).load_at(offset!(pid_numbers) + offset!(upid_nr))
     }
 
@@ -118,8 +118,8 @@ impl Task {
         self.thread_pid().load(field!(pid_level))
     }
 
-    /// Address of the `struct nsproxy`, as a number. Tasks in the same namespaces usually share one
-    /// such set of namespaces.
+    /// Address of the `struct nsproxy`, the task's set of namespaces, as a number. Tasks in the
+    /// same namespaces usually share one set.
     #[inline(always)]
     pub(crate) fn nsproxy(self) -> u64 {
         self.0.follow(field!(task_nsproxy)).number()
@@ -149,14 +149,15 @@ impl Task {
         self.0.follow(field!(task_mm))
     }
 
-    /// Address of the `struct css_set`, as a number. Tasks in the same cgroups share one such set
-    /// of cgroups.
+    /// Address of the `struct css_set`, the task's set of cgroups, as a number. Tasks in the same
+    /// cgroups share one set.
     #[inline(always)]
     pub(crate) fn css_set(self) -> u64 {
         self.0.follow(field!(task_cgroups)).number()
     }
 
-    /// The task's `struct cgroup_subsys_state` in the cgroup hierarchy of pods.
+    /// The task's place in the cgroup hierarchy of pods: a `struct cgroup_subsys_state *` in cgroup
+    /// v1, a `struct cgroup *` in the default hierarchy.
     #[inline(always)]
     fn css(self) -> KernelPtr {
         let css: u64 = self
