@@ -74,7 +74,8 @@ macro_rules! config {
 }
 pub(crate) use config;
 
-/// The offset of a field: a field of [`exectrail_common::offsets::Offsets`].
+/// A field of [`exectrail_common::offsets::Offsets`]: the offset of a kernel field, or the size of
+/// a kernel structure.
 macro_rules! offset {
     ($field:ident) => {
         <u32 as $crate::config::Constant>::at::<

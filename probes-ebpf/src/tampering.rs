@@ -2,7 +2,7 @@
 //!
 //! After `setup_new_exec` and before `sched_process_exec`, a process that is allowed to trace this
 //! one can write to its new memory. The record has the kernel's copy of the filename, and a flag
-//! for such a write.
+//! if the filename on the stack differs.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_probe_read_user_str};
 use exectrail_common::record::{HEAD_ARGV, MAX_FILENAME};

@@ -120,8 +120,8 @@ impl KernelPtr {
     }
 
     /// The address as a number, with which the verifier allows any arithmetic. For the verifier, a
-    /// byte swap turns a pointer into a number (`check_alu_op`, kernel/bpf/verifier.c); a second swap
-    /// restores the address.
+    /// byte swap turns a pointer into a number (`check_alu_op`, kernel/bpf/verifier.c); a second
+    /// swap restores the address.
     #[inline(always)]
     pub(crate) fn number(self) -> u64 {
         opaque((self.0 as u64).swap_bytes()).swap_bytes()
